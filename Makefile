@@ -1,0 +1,59 @@
+# Two commands do everything on a machine with Python and make:
+#   make simulate    environment, install, then the package's main simulation
+#   make test        environment, install with the test tools, then lint, types, tests, recorded claims
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+JOBS   ?= 2
+
+.PHONY: simulate test lint types unit verify test-exhaustive mutants bench wheel clean
+
+simulate: $(VENV)/.run
+	$(BIN)/dstheory simulate --length-weight 0.5 --out results/simulate --overwrite
+
+test: lint types unit verify
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+
+types: $(VENV)/.test
+	$(BIN)/mypy
+
+unit: $(VENV)/.test
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal
+
+verify: $(VENV)/.test
+	$(BIN)/dstheory verify
+
+# More examples per property; minutes, not seconds.
+test-exhaustive: $(VENV)/.test
+	DSTHEORY_PROFILE=exhaustive $(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal
+
+# Every formula broken on purpose, one at a time: a test must notice.
+mutants: $(VENV)/.test
+	$(BIN)/python tests/mutation/run.py
+
+bench: $(VENV)/.peers
+	$(BIN)/python -m benchmarks
+
+wheel: $(VENV)/.test
+	rm -rf dist && $(BIN)/python -m pip -q wheel --no-deps -w dist -c constraints.txt .
+
+clean:
+	rm -rf $(VENV) build dist results .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# One stamp per set of dependencies, renewed only when what is installed would change: repeated runs start at once.
+$(VENV)/.run: $(BIN)/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip -q install -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.test: $(BIN)/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip -q install -c constraints.txt -e '.[test]'
+	@touch $@ $(VENV)/.run
+
+$(VENV)/.peers: $(BIN)/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip -q install -c constraints.txt -e '.[test,peers]'
+	@touch $@

@@ -1,0 +1,304 @@
+r"""How an objective's gradient splits between sampling and decision: three levels, always side by side.
+
+(i) **Coefficients** (the source's notion): c_s against c_d on the same trajectory and turn. *Balanced* means equal on every
+one, up to one discount factor between the stages. It depends on the gauge: baselines change it and leave the gradient alone.
+
+(ii) **Gradient** (what SGD feels): norms of the two blocks, and with a shared trunk the cosine between their contributions.
+
+(iii) **Fisher** (does not depend on the parametrisation): the stage energy
+:math:`e = g^\top F^{+} g`, F the Fisher information of that stage under the policy's undiscounted occupancy d. For a tabular
+policy
+
+.. math::
+    e_s = \sum_{k, x, y} \frac{g_s(k, x, y)^2}{\rho(x)\, d(k, x)\, \pi_s(y)}, \qquad
+    e_d = \sum_{k, x, y} \frac{g_d(k, x, y)^2}{\rho(x)\, d(k, x)\, \pi_s(y)\, \pi_d(stop)\, \pi_d(res)}.
+
+The two blocks of F are orthogonal (scores are martingale differences), so energies add up.
+
+Source: level (i) arXiv 2601.01580, section 4; levels (ii) and (iii) derived here.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from dstheory.checks import Floats
+from dstheory.exact import Solution
+from dstheory.objectives.base import Objective, StageGradient
+from dstheory.policy import Policy
+from dstheory.trajectories import Trajectories, enumerate_trajectories, sample_trajectories
+
+__all__ = [
+    "Attribution",
+    "CoefficientLevel",
+    "InfiniteEnergyWarning",
+    "StageSplit",
+    "attribute",
+    "coefficient_level",
+    "fisher_information",
+    "stage_energy",
+]
+
+_EQUAL = 1e-9  # relative; coefficients are sums of a few rounded terms, differences of interest are far larger
+
+
+class InfiniteEnergyWarning(UserWarning):
+    """A gradient pushes an action that the policy never takes: its Fisher energy is infinite."""
+
+
+@dataclass(frozen=True, eq=False)
+class StageSplit:
+    """One non-negative quantity per stage, (*runs,) each."""
+
+    sample: Floats
+    decide: Floats
+
+    @property
+    def decision_share(self) -> Floats:
+        """decide / (sample + decide), (*runs,); NaN where both are zero or infinite (there is nothing to share)."""
+        with np.errstate(invalid="ignore"):
+            return np.asarray(self.decide / (self.sample + self.decide))
+
+
+@dataclass(frozen=True)
+class CoefficientLevel:
+    """Level (i): are the coefficients of the two stages equal on the same trajectory and turn?
+
+    Attributes:
+        balanced: equal on every trajectory and turn that was looked at, up to one discount factor.
+        factor: the discount factor c_s/c_d where balanced: 1, or gamma.
+        ratio_low, ratio_high: the range of c_s/c_d (NaN if every c_d is 0).
+        witness: the first trajectory and turn where they differ, in words, or "".
+        evidence: which trajectories were looked at.
+    """
+
+    balanced: bool
+    factor: float
+    ratio_low: float
+    ratio_high: float
+    witness: str
+    evidence: str
+
+
+@dataclass(frozen=True, eq=False)
+class Attribution:
+    """The three levels of one objective on one chain.
+
+    Attributes:
+        objective: name.
+        coefficient: level (i), or None where the terms of a sum have no common trajectories, or with run axes.
+        gradient: level (ii), norms of the two contributions to the parameter gradient.
+        cosine: (*runs,) cosine between the two contributions in parameter space; None for a tabular policy (disjoint blocks).
+        energy: level (iii).
+    """
+
+    objective: str
+    coefficient: CoefficientLevel | None
+    gradient: StageSplit
+    cosine: Floats | None
+    energy: StageSplit
+
+
+def attribute(
+    objective: Objective,
+    solution: Solution,
+    *,
+    rng: np.random.Generator | int = 0,
+    limit: int = 20_000,
+    coefficients: bool = True,
+) -> Attribution:
+    """Return the attribution of an objective at the three levels.
+
+    Args:
+        objective: any objective.
+        solution: the chain under a policy.
+        rng: for level (i) on chains with too many trajectories to enumerate.
+        limit: the most trajectories to enumerate or sample for level (i).
+        coefficients: leave level (i) out where only the gradient matters (training logs).
+
+    >>> from dstheory import Policy, TwoStageMDP, solve
+    >>> from dstheory.objectives import Reinforce
+    >>> split = attribute(Reinforce(), solve(TwoStageMDP.minimal(), Policy.minimal(p=0.55, a=0.8, b=0.3)))
+    >>> split.coefficient.balanced, float(split.energy.decision_share.round(4))
+    (True, 0.2518)
+    """
+    g = objective.gradient(solution)
+    level_i = None
+    single = not solution.policy.runs and not solution.mdp.runs
+    if coefficients and single and objective.measure != "mixed":
+        level_i = coefficient_level(objective, solution, rng=rng, limit=limit)
+    norms, cosine = _gradient_level(g, solution.policy)
+    return Attribution(objective.name, level_i, norms, cosine, stage_energy(g, solution))
+
+
+# ---------------------------------------------------------------------- level (i)
+
+
+def coefficient_level(
+    objective: Objective, solution: Solution, *, rng: np.random.Generator | int = 0, limit: int = 20_000
+) -> CoefficientLevel:
+    """Compare c_s with c_d on every trajectory and turn: enumerated where possible, else sampled (the evidence says which).
+
+    Raises:
+        ChainError: the objective is a sum whose terms have no common trajectories, or the chain has run axes.
+    """
+    t, evidence = _look_at(objective.behaviour(solution), solution, rng, limit)
+    c_s, c_d = objective.coefficients(solution, t)
+    met = t.decided & (t.weight[t.episode] > 0)
+    c_s, c_d = c_s[met], c_d[met]
+    scale = float(max(np.abs(c_s).max(initial=0.0), np.abs(c_d).max(initial=0.0)))
+    gamma = float(solution.mdp.gamma_within)
+    factor = 1.0
+    for candidate in (1.0, gamma):
+        differs = np.abs(c_s - candidate * c_d) > _EQUAL * scale
+        if not differs.any():
+            factor = candidate
+            break
+    else:
+        differs = np.abs(c_s - c_d) > _EQUAL * scale
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = (c_s / c_d)[c_d != 0]
+    return CoefficientLevel(
+        balanced=not differs.any(),
+        factor=factor,
+        ratio_low=float(ratio.min(initial=np.inf)) if len(ratio) else float("nan"),
+        ratio_high=float(ratio.max(initial=-np.inf)) if len(ratio) else float("nan"),
+        witness=_describe(t, np.flatnonzero(met), differs, c_s, c_d),
+        evidence=evidence,
+    )
+
+
+def _look_at(
+    behaviour: Policy | Trajectories, solution: Solution, rng: np.random.Generator | int, limit: int
+) -> tuple[Trajectories, str]:
+    if isinstance(behaviour, Trajectories):
+        return behaviour, f"all {len(behaviour)} recorded trajectories"
+    mdp = solution.mdp
+    # Trajectories that end at turn k number at most sum_x n_x^k: go as deep as the limit allows.
+    counts = mdp.n_answers[mdp.prompt_weight > 0].astype(float)
+    deepest, total = 0, 0.0
+    while deepest < (mdp.max_turns or 8) and total + float((counts ** (deepest + 1)).sum()) <= limit:
+        deepest += 1
+        total += float((counts**deepest).sum())
+    if deepest == mdp.max_turns:
+        return enumerate_trajectories(mdp, behaviour), "all trajectories"
+    if mdp.max_turns is None and deepest >= 2:
+        return enumerate_trajectories(mdp, behaviour, max_turns=deepest), f"all trajectories of at most {deepest} turns"
+    return sample_trajectories(mdp, behaviour, limit, rng=rng), f"{limit} sampled trajectories"
+
+
+def _describe(t: Trajectories, steps: np.ndarray, differs: np.ndarray, c_s: Floats, c_d: Floats) -> str:
+    if not differs.any():
+        return ""
+    # The shortest trajectory is the easiest to check by hand.
+    bad = np.flatnonzero(differs)
+    best = bad[np.argmin(t.turns[t.episode[steps[bad]]])]
+    step = int(steps[best])
+    episode = int(t.episode[step])
+    begin, end = int(t.offsets[episode]), int(t.offsets[episode + 1])
+    path = ", ".join(
+        f"answer {int(t.answer[i])} {'stop' if t.stop[i] and t.decided[i] else 'submit' if t.stop[i] else 'resample'}"
+        for i in range(begin, end)
+    )
+    return f"prompt {int(t.prompt[episode])}: {path}; at turn {step - begin} c_s = {c_s[best]:.6g}, c_d = {c_d[best]:.6g}"
+
+
+# ---------------------------------------------------------------------- level (ii)
+
+
+def _norm(block: Floats, axes: int) -> Floats:
+    return np.asarray(np.sqrt(np.square(block).sum(axis=tuple(range(-axes, 0)))))
+
+
+def _gradient_level(g: StageGradient, policy: Policy) -> tuple[StageSplit, Floats | None]:
+    if policy.features is None:
+        return StageSplit(_norm(g.sample, 3), _norm(g.decide, 3)), None
+    by_sample, by_decide = policy.features.pull_back(g.sample, g.decide)
+    split = StageSplit(_norm(by_sample, 1), _norm(by_decide, 1))
+    with np.errstate(invalid="ignore"):
+        cosine = (by_sample * by_decide).sum(axis=-1) / (split.sample * split.decide)
+    return split, np.asarray(cosine)
+
+
+# ---------------------------------------------------------------------- level (iii)
+
+
+def stage_energy(g: StageGradient, solution: Solution) -> StageSplit:
+    r"""Return the Fisher energies :math:`g^\top F^+ g` of both stages, (*runs,) each.
+
+    For a policy that is linear in its parameters F is that stage's block in parameter space, so restricting a policy can only
+    lower its energy. Warns :class:`InfiniteEnergyWarning` where a gradient pushes an action of probability zero.
+    """
+    policy, info = solution.policy, fisher_information(solution)
+    if policy.features is None:
+        energies = _diagonal_energy(g.sample, info.sample), _diagonal_energy(g.decide, info.decide)
+    else:
+        by_sample, by_decide = policy.features.pull_back(g.sample, g.decide)
+        energies = _form_energy(by_sample, info.sample), _form_energy(by_decide, info.decide)
+    if not (np.isfinite(energies[0]).all() and np.isfinite(energies[1]).all()):
+        warnings.warn(
+            "the gradient pushes an action that the policy takes with probability 0: its Fisher energy is infinite there",
+            InfiniteEnergyWarning,
+            stacklevel=2,
+        )
+    return StageSplit(*energies)
+
+
+@dataclass(frozen=True, eq=False)
+class FisherInformation:
+    """Fisher information of both stages: for a tabular policy the weights d pi_s and d pi_s pi_d(stop) pi_d(res) of each logit,
+    (*runs, K, X, Y) (the sampling block of a state is diag(d pi) - d pi pi^T); for a linear one matrices (*runs, P, P)."""
+
+    sample: Floats
+    decide: Floats
+
+
+def fisher_information(solution: Solution) -> FisherInformation:
+    """Return the Fisher information of both stages under the policy's undiscounted occupancy, prompt distribution included."""
+    policy, pol = solution.policy, solution.unrolled
+    visits = (solution.visits * solution.mdp.prompt_weight)[..., None]  # (*runs, T', X, 1)
+    decisions = visits * pol.decided
+    if policy.shape[0] == 1:
+        visits, decisions = visits.sum(axis=-3, keepdims=True), decisions.sum(axis=-3, keepdims=True)
+    pi, variance = policy.sample_prob, policy.stop_prob * policy.resample_prob
+    with np.errstate(invalid="ignore"):  # endless visits to an action that is never taken: never taken
+        answers = np.where(pi == 0.0, 0.0, visits * pi)
+        choices = np.where((pi == 0.0) | (variance == 0.0), 0.0, decisions * pi * variance)
+    if policy.features is None:
+        return FisherInformation(answers, choices)
+    a_s, a_d = policy.features.sample, policy.features.decide
+    mean = np.einsum("...kxy,kxyp->...kxp", pi, a_s)
+    return FisherInformation(_information(answers, a_s - mean[..., None, :]), _information(choices, a_d))
+
+
+def _information(weight: Floats, scores: Floats) -> Floats:
+    """Return sum of weight x score score^T over turns, prompts and answers, (*runs, P, P)."""
+    # Endless visits (an undiscounted occupancy without end) count as a very large number: their energy is zero either way.
+    root = np.sqrt(np.nan_to_num(weight, nan=0.0, posinf=1e150))[..., None] * scores
+    flat = root.reshape(*root.shape[:-4], -1, root.shape[-1])
+    return np.asarray(np.swapaxes(flat, -1, -2) @ flat)
+
+
+def _diagonal_energy(g: Floats, information: Floats) -> Floats:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        terms = np.where(g == 0.0, 0.0, np.square(g) / information)
+    return np.asarray(terms.sum(axis=(-3, -2, -1)))
+
+
+def _form_energy(g: Floats, fisher: Floats) -> Floats:
+    """Return g^T F^+ g, with F scaled to unit diagonal first: tiny and large curvatures then count alike."""
+    diagonal = np.einsum("...pp->...p", fisher)
+    with np.errstate(divide="ignore"):
+        scale = np.where(diagonal > 0, 1.0 / np.sqrt(diagonal), 0.0)
+    scaled_f = fisher * scale[..., :, None] * scale[..., None, :]
+    scaled_g = g * scale
+    solved = np.einsum("...pq,...q->...p", np.linalg.pinv(scaled_f, rcond=1e-12, hermitian=True), scaled_g)
+    energy = (scaled_g * solved).sum(axis=-1)
+    # Outside the range of F no energy is finite: a direction that changes no probability the policy ever uses.
+    residual = np.einsum("...pq,...q->...p", scaled_f, solved) - scaled_g
+    outside = np.abs(residual).max(axis=-1) > 1e-6 * (1e-300 + np.abs(scaled_g).max(axis=-1))
+    outside |= ((diagonal <= 0) & (g != 0)).any(axis=-1)
+    return np.asarray(np.where(outside, np.inf, energy))

@@ -1,0 +1,100 @@
+"""Entry point: finds the command, imports only what that command needs, turns bad input into one sentence.
+
+Exit codes: 0 fine; 1 error in input or run; 2 usage; 3 a claim got another verdict than recorded; 4 a claim was not decided;
+130 interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from dstheory._version import __version__
+from dstheory.errors import DSTheoryError
+
+# name -> (module, the line that --help shows); the module is imported only when the command runs.
+COMMANDS = {
+    "attribute": ("dstheory.cli.attribute", "How an objective's gradient splits between sampling and decision."),
+    "derive": ("dstheory.cli.derive", "Derive an objective's gradient symbolically, step by step."),
+    "objectives": ("dstheory.cli.objectives", "List the objectives: formula, measure, coefficient-level verdict."),
+    "simulate": ("dstheory.cli.simulate", "Train one start by reward, reward + KL and SFT, and compare."),
+    "verify": ("dstheory.cli.verify", "Check the claims and compare each verdict with the recorded one."),
+}
+
+EPILOG = """\b
+Examples:
+  dstheory simulate --length-weight 0.5
+  dstheory attribute --objective reinforce --objective sft --length-weight 1
+  dstheory derive kl-direct --format latex
+  dstheory verify
+\b
+Shell completion (bash; zsh and fish likewise):
+  eval "$(_DSTHEORY_COMPLETE=bash_source dstheory)"
+"""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands live in modules that are imported on use, so that `--help` costs no numerics."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the command names, in the order shown."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one command; None if there is no such name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _ = COMMANDS[cmd_name]
+        command = importlib.import_module(module).command
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; an unknown name is answered with the nearest known ones."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], COMMANDS, n=2)
+            hint = f" Did you mean {' or '.join(near)}?" if near else f" Commands: {', '.join(sorted(COMMANDS))}."
+            raise click.UsageError(f"there is no command {args[0]!r}.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the command list from the table above, importing nothing."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in sorted(COMMANDS.items())])
+
+
+@click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="dstheory")
+def cli() -> None:
+    """Check the theory of RL versus SFT: the two-stage decision-sampling hypothesis, exactly."""
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.exceptions.Exit as exit_:
+        code = exit_.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted: complete files were kept, unfinished ones removed", err=True)
+        code = 130
+    except DSTheoryError as error:
+        click.echo(f"error: {error}", err=True)
+        code = 1
+    except BrokenPipeError:
+        sys.stderr.close()
+        code = 1
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+r"""Optimisers, written for ascent on exact gradients: SGD, heavy-ball momentum, Adam, natural gradient.
+
+Each turns the gradient of every parameter block into an update of it. All work on many runs at once: blocks carry run axes in
+front, and the learning rate may be one number per run.
+
+Source: Polyak (1964); Kingma and Ba (2015); Amari (1998).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dstheory.attribution import fisher_information
+from dstheory.checks import Floats, float_array, reject
+from dstheory.errors import ChainError
+from dstheory.exact import Solution
+from dstheory.objectives.base import over_runs
+
+__all__ = ["SGD", "Adam", "Blocks", "Momentum", "NaturalGradient", "Optimizer"]
+
+Blocks = tuple[Floats, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Optimizer(ABC):
+    """What optimisers share.
+
+    Args:
+        lr: learning rate > 0, a number or one per run.
+    """
+
+    lr: ArrayLike = 0.1
+
+    def __post_init__(self) -> None:
+        lr = float_array(self.lr, "lr")
+        reject(~((lr > 0) & np.isfinite(lr)), lr, "lr", "must be finite and > 0", "a step of 0 learns nothing", axes=())
+
+    def start(self, blocks: Blocks) -> Any:
+        """Return the state before the first step."""
+        return None
+
+    @abstractmethod
+    def direction(self, gradient: Blocks, state: Any, solution: Solution) -> tuple[Blocks, Any]:
+        """Return the direction of the update, and the next state."""
+
+    def step(self, blocks: Blocks, gradient: Blocks, state: Any, solution: Solution, factor: float) -> tuple[Blocks, Any]:
+        """Return the blocks after one step, and the next state; ``factor`` is the schedule's."""
+        direction, state = self.direction(gradient, state, solution)
+        axes = blocks[0].ndim - len(np.shape(self.lr)) if np.ndim(self.lr) else 0
+        rate = factor * over_runs(self.lr, axes)
+        return tuple(b + rate * d for b, d in zip(blocks, direction, strict=True)), state
+
+
+@dataclass(frozen=True, eq=False)
+class SGD(Optimizer):
+    """Plain gradient ascent: theta += lr g.
+
+    >>> SGD(lr=0.5).step((np.array([1.0]),), (np.array([2.0]),), None, None, 1.0)[0]
+    (array([2.]),)
+    """
+
+    def direction(self, gradient: Blocks, state: Any, solution: Solution) -> tuple[Blocks, Any]:
+        """Return the gradient itself."""
+        return gradient, state
+
+
+@dataclass(frozen=True, eq=False)
+class Momentum(Optimizer):
+    """Heavy ball: v = momentum v + g, theta += lr v.
+
+    Args:
+        momentum: in [0, 1).
+    """
+
+    momentum: float = 0.9
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _in_unit("momentum", self.momentum)
+
+    def start(self, blocks: Blocks) -> Blocks:
+        """Return zero velocity."""
+        return tuple(np.zeros_like(b) for b in blocks)
+
+    def direction(self, gradient: Blocks, state: Blocks, solution: Solution) -> tuple[Blocks, Blocks]:
+        """Return the velocity."""
+        velocity = tuple(self.momentum * v + g for v, g in zip(state, gradient, strict=True))
+        return velocity, velocity
+
+
+@dataclass(frozen=True, eq=False)
+class Adam(Optimizer):
+    """Adam with bias correction: theta += lr m / (sqrt(v) + eps), per coordinate.
+
+    Args:
+        beta1, beta2: decay of the first and second moment, in [0, 1).
+        eps: > 0.
+
+    >>> (block,), _ = Adam(lr=0.1).step((np.zeros(2),), (np.array([1e-3, 50.0]),), Adam().start((np.zeros(2),)), None, 1.0)
+    >>> block.round(4).tolist()  # the first step does not depend on the gradient's size
+    [0.1, 0.1]
+    """
+
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _in_unit("beta1", self.beta1)
+        _in_unit("beta2", self.beta2)
+        if not self.eps > 0:
+            raise ChainError(f"eps is {self.eps}: must be > 0")
+
+    def start(self, blocks: Blocks) -> tuple[int, Blocks, Blocks]:
+        """Return step 0 and zero moments."""
+        zeros = tuple(np.zeros_like(b) for b in blocks)
+        return 0, zeros, zeros
+
+    def direction(self, gradient: Blocks, state: tuple[int, Blocks, Blocks], solution: Solution) -> tuple[Blocks, Any]:
+        """Return the bias-corrected ratio of moments."""
+        t, first, second = state
+        t += 1
+        first = tuple(self.beta1 * m + (1 - self.beta1) * g for m, g in zip(first, gradient, strict=True))
+        second = tuple(self.beta2 * v + (1 - self.beta2) * g * g for v, g in zip(second, gradient, strict=True))
+        c1, c2 = 1 - self.beta1**t, 1 - self.beta2**t
+        return tuple(m / c1 / (np.sqrt(v / c2) + self.eps) for m, v in zip(first, second, strict=True)), (t, first, second)
+
+
+@dataclass(frozen=True, eq=False)
+class NaturalGradient(Optimizer):
+    r"""Natural gradient: theta += lr :math:`(F + damping)^{+} g`, F the Fisher information under the undiscounted occupancy.
+
+    In tabular form the sampling block of one state solves :math:`\delta_y = g_y/(d \pi_y)` up to a constant, which changes no
+    probability; the minimum-norm solution is taken.
+
+    Args:
+        damping: >= 0, added to the Fisher information's diagonal; keeps steps bounded where a probability vanishes.
+    """
+
+    damping: float = 1e-8
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (self.damping >= 0 and np.isfinite(self.damping)):
+            raise ChainError(f"damping is {self.damping}: must be finite and >= 0")
+
+    def direction(self, gradient: Blocks, state: Any, solution: Solution) -> tuple[Blocks, Any]:
+        """Return the damped natural gradient."""
+        solution.finite_visits  # an endless chain has no Fisher information: refuse it by name  # noqa: B018
+        info = fisher_information(solution)
+        policy = solution.policy
+        if policy.features is not None:
+            matrix = info.sample + info.decide
+            eye = np.eye(matrix.shape[-1])
+            inverse = np.linalg.pinv(matrix + self.damping * eye, rcond=1e-13, hermitian=True)
+            return (np.einsum("...pq,...q->...p", inverse, gradient[0]),), state
+        g_s, g_d = gradient
+        inside = policy.sample_prob > 0
+        step = np.divide(g_s, info.sample + self.damping, out=np.zeros_like(g_s), where=inside & (g_s != 0))
+        step = np.where(inside, step - step.sum(axis=-1, keepdims=True, where=inside) / inside.sum(axis=-1, keepdims=True), 0.0)
+        return (step, np.divide(g_d, info.decide + self.damping, out=np.zeros_like(g_d), where=g_d != 0)), state
+
+
+def _in_unit(name: str, value: float) -> None:
+    if not 0.0 <= value < 1.0:
+        raise ChainError(f"{name} is {value}: must lie in [0, 1)")

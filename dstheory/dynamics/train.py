@@ -1,0 +1,137 @@
+r"""Training with exact gradients: many runs side by side, everything of interest logged.
+
+One step: :math:`\theta \leftarrow \theta + \eta\, s(t)\, \mathrm{opt}(\mathrm{clip}(\nabla_\theta))`, the gradient exact, the
+reference optionally renewed every m steps.
+
+Source: arXiv 2601.01580, section 5 (simulation); batching over runs is a convention of this package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dstheory.checks import Floats
+from dstheory.dynamics.log import Log
+from dstheory.dynamics.optimizers import SGD, Blocks, Optimizer
+from dstheory.dynamics.schedules import SCHEDULES, Schedule
+from dstheory.errors import ChainError
+from dstheory.exact import Solution, solve
+from dstheory.mdp import TwoStageMDP
+from dstheory.objectives.base import Objective, over_runs
+from dstheory.policy import Policy
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["TrainResult", "train"]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainResult:
+    """What a training run leaves: its history (an xarray Dataset, see :mod:`dstheory.dynamics.log`) and the final policy."""
+
+    history: xr.Dataset
+    policy: Policy
+
+
+def train(
+    mdp: TwoStageMDP,
+    policy: Policy,
+    objective: Objective,
+    *,
+    steps: int,
+    optimizer: Optimizer | None = None,
+    clip_norm: float | None = None,
+    schedule: Schedule = SCHEDULES["constant"],
+    reference_every: int | None = None,
+    log_every: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> TrainResult:
+    """Ascend an objective from a policy by exact gradients.
+
+    Args:
+        mdp, policy, objective: run axes of all three (and of the learning rate) broadcast; every run is trained.
+        steps: number of steps >= 0.
+        optimizer: default ``SGD(lr=0.1)``.
+        clip_norm: bound > 0 on the norm of the whole gradient of a run (all blocks together), or None.
+        schedule: (step, steps) -> factor on the learning rate.
+        reference_every: replace the references of all KL terms by the current policy every so many steps.
+        log_every: log every so many steps (and the first and last); default about 100 logged steps.
+        progress: called with the number of steps done, now and then.
+
+    Raises:
+        ChainError: an argument outside its range, or a run that left the finite numbers (step, run and remedy are named).
+
+    >>> from dstheory import Policy, TwoStageMDP
+    >>> from dstheory.objectives import Reinforce
+    >>> result = train(TwoStageMDP.minimal(), Policy.minimal(p=0.55, a=0.8, b=0.3), Reinforce(), steps=200)
+    >>> result.history.accuracy.values[[0, -1]].round(3).tolist()
+    [0.583, 0.952]
+    """
+    optimizer = optimizer or SGD()
+    _check_counts(steps=steps, clip_norm=clip_norm, reference_every=reference_every, log_every=log_every)
+    every = log_every or max(1, steps // 100)
+    policy, gradient = _spread_over_runs(mdp, policy, objective, optimizer)
+    runs = policy.runs
+    state = optimizer.start(policy.parameters)
+    log = Log(objective, runs)
+    for step in range(steps + 1):
+        if reference_every and step > 0 and step % reference_every == 0:
+            objective = objective.with_reference(policy)
+        solution = solve(mdp, policy)
+        if step % every == 0 or step == steps:
+            log.record(step, solution, objective)
+            if progress is not None:
+                progress(step)
+        if step == steps:
+            break
+        gradient = objective.gradient(solution).parameters(policy)
+        gradient = _clipped(gradient, clip_norm, len(runs), step)
+        blocks, state = optimizer.step(policy.parameters, gradient, state, solution, schedule(step, steps))
+        policy = policy.with_parameters(blocks)
+    return TrainResult(log.dataset(), policy)
+
+
+def _spread_over_runs(mdp: TwoStageMDP, policy: Policy, objective: Objective, optimizer: Optimizer) -> tuple[Policy, Blocks]:
+    """Give the policy the run axes that its chain, objective and learning rate have."""
+    solution: Solution = solve(mdp, policy)
+    gradient = objective.gradient(solution).parameters(policy)
+    own = policy.parameters[0].ndim - len(policy.runs)
+    shapes = [policy.runs, mdp.runs, gradient[0].shape[: gradient[0].ndim - own], np.shape(optimizer.lr)]
+    try:
+        runs = np.broadcast_shapes(*shapes)
+    except ValueError as error:
+        raise ChainError(
+            f"the run axes do not fit together: policy {shapes[0]}, chain {shapes[1]}, objective {shapes[2]}, lr {shapes[3]}"
+        ) from error
+    if runs != policy.runs:
+        policy = policy.with_parameters(tuple(np.broadcast_to(b, (*runs, *b.shape[b.ndim - own :])) for b in policy.parameters))
+    return policy, gradient
+
+
+def _clipped(gradient: Blocks, clip_norm: float | None, run_axes: int, step: int) -> Blocks:
+    """Clip each run's gradient by its global norm; refuse gradients that are not finite."""
+    squares: Floats = sum(np.square(g).sum(axis=tuple(range(run_axes, g.ndim))) for g in gradient)
+    if not np.isfinite(squares).all():
+        run = tuple(int(i) for i in np.argwhere(~np.isfinite(squares))[0])
+        where = f" in run {run}" if run else ""
+        raise ChainError(f"the gradient is not finite at step {step}{where}: use a smaller learning rate, or clip its norm")
+    if clip_norm is None:
+        return gradient
+    norm = np.sqrt(squares)
+    factor = np.minimum(1.0, np.divide(clip_norm, norm, out=np.ones_like(norm), where=norm > 0))
+    return tuple(g * over_runs(factor, g.ndim - run_axes) for g in gradient)
+
+
+def _check_counts(*, steps: int, clip_norm: float | None, reference_every: int | None, log_every: int | None) -> None:
+    if steps < 0:
+        raise ChainError(f"steps is {steps}: must be >= 0")
+    if clip_norm is not None and not (clip_norm > 0 and np.isfinite(clip_norm)):
+        raise ChainError(f"clip_norm is {clip_norm}: must be finite and > 0, or None for no clipping")
+    for name, value in (("reference_every", reference_every), ("log_every", log_every)):
+        if value is not None and value < 1:
+            raise ChainError(f"{name} is {value}: must be >= 1")

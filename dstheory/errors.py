@@ -1,0 +1,25 @@
+"""What can go wrong, by name. Every message gives the place, the value, the rule and the remedy."""
+
+from __future__ import annotations
+
+__all__ = ["ChainError", "DSTheoryError", "FileFormatError", "ImproperChainError", "InfiniteDivergenceError"]
+
+
+class DSTheoryError(ValueError):
+    """Base of all errors that are the input's fault; the command line prints them as one sentence and exits 1."""
+
+
+class ChainError(DSTheoryError):
+    """A chain, a policy or a parameter breaks one of the model's rules."""
+
+
+class ImproperChainError(ChainError):
+    """An undiscounted, uncapped chain that resamples for ever: its value and occupancy do not exist."""
+
+
+class InfiniteDivergenceError(ChainError):
+    """A divergence is infinite because one policy has mass where the other has none."""
+
+
+class FileFormatError(DSTheoryError):
+    """A file is not what its name or its columns promise."""

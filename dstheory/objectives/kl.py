@@ -1,0 +1,301 @@
+r"""KL penalties to a reference. Direction, placement and what is differentiated make four different objectives; three are here.
+
+* :class:`ReverseKLDirect`: KL(pi || ref) of every visited state, states frozen (the k2 loss; on-policy distillation).
+* :class:`ReverseKL`: the same penalty summed along the trajectory and differentiated in full: how an action changes which
+  states are visited later is credited.
+* :class:`ForwardKL`: KL(ref || pi), on the reference's states, or frozen at the policy's (the k3 estimator used as a loss).
+
+Penalties enter with -beta: all are written for ascent. Weights w are the stage weights.
+
+Source: arXiv 2601.01580, section 4.3 (KL penalties); estimators after Schulman (2020); the rest derived here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dstheory.checks import Bools, Floats, float_array, reject
+from dstheory.errors import ChainError, InfiniteDivergenceError
+from dstheory.exact import Solution, Values, evaluate, solve
+from dstheory.objectives.base import CoefficientMass, Measure, Objective, Reduction, on_policy_mass, over_runs, stage_weights
+from dstheory.objectives.registry import register
+from dstheory.objectives.sft import log_likelihood, step_weights
+from dstheory.policy import Policy
+from dstheory.trajectories import Trajectories
+
+__all__ = ["ForwardKL", "ReverseKL", "ReverseKLDirect", "log_ratios"]
+
+
+def log_ratios(policy: Policy, reference: Policy) -> tuple[Floats, Floats, Floats]:
+    """Return log(pi/ref) of every answer, of stop and of resample; 0 for actions that the policy never takes.
+
+    Raises:
+        InfiniteDivergenceError: the reference rules out an action that the policy can take.
+
+    >>> up, _, _ = log_ratios(Policy.minimal(p=0.5, a=0.5, b=0.5), Policy.minimal(p=0.25, a=0.5, b=0.5))
+    >>> up.round(6).tolist()
+    [[[0.693147, -0.405465]]]
+    """
+    pairs = (
+        ("answer", policy.log_sample, reference.log_sample),
+        ("stop decision at the answer", policy.log_stop, reference.log_stop),
+        ("resample decision at the answer", policy.log_resample, reference.log_resample),
+    )
+    possible = policy.log_sample > -np.inf
+    out = []
+    for what, log_p, log_q in pairs:
+        taken = possible & (log_p > -np.inf)
+        _refuse_infinite(taken & (log_q == -np.inf), what, "reference", "policy")
+        with np.errstate(invalid="ignore"):
+            out.append(np.where(taken, log_p - log_q, 0.0))
+    return out[0], out[1], out[2]
+
+
+def _refuse_infinite(bad: Bools, what: str, without: str, with_: str) -> None:
+    if bad.any():
+        *_, k, x, y = (int(i) for i in np.argwhere(bad)[0])
+        raise InfiniteDivergenceError(
+            f"the {without} gives probability 0 to the {what} (turn {k}, prompt {x}, answer {y}) where the {with_} does not: "
+            "the divergence is infinite; give the " + without + " some mass there"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Penalty(Objective):
+    """What the penalties share: a reference, a strength, stage weights.
+
+    Args:
+        reference: the policy that is stayed close to.
+        beta: strength >= 0, a number or an array over runs.
+        length_weight: lambda in [0, 1].
+        reduction: ``"sum"`` or ``"mean"``.
+    """
+
+    reference: Policy
+    beta: ArrayLike = 0.1
+    length_weight: ArrayLike = 0.0
+    reduction: Reduction = "sum"
+
+    def __post_init__(self) -> None:
+        beta = float_array(self.beta, "beta")
+        reject(
+            ~((beta >= 0) & np.isfinite(beta)),
+            beta,
+            "beta",
+            "must be finite and >= 0",
+            "a penalty has no negative strength",
+            axes=(),
+        )
+
+    def with_reference(self, reference: Policy) -> Self:
+        """Return the penalty to another reference."""
+        return replace(self, reference=reference)
+
+    def _weights(self, solution: Solution) -> tuple[Floats, Floats]:
+        self.reference.check_fits(solution.mdp, "reference")
+        return stage_weights(solution.mdp, self.length_weight, self.reduction)
+
+    def _step_log_ratios(self, solution: Solution, t: Trajectories) -> tuple[Floats, Floats]:
+        log_s, log_d = t.log_prob(solution.policy)
+        ref_s, ref_d = t.log_prob(self.reference)
+        return log_s - ref_s, log_d - ref_d
+
+    def _step_weights(self, solution: Solution, t: Trajectories) -> tuple[Floats, Floats]:
+        return step_weights(solution, t, self.length_weight, self.reduction)
+
+
+@register
+@dataclass(frozen=True, eq=False)
+class ReverseKLDirect(_Penalty):
+    """Reverse KL at every visited state, visits frozen: the gradient that training code gets from a per-token KL in the loss.
+
+    With answers of unequal weight the coefficient -beta w log(pi/ref) is not the gradient of -beta w KL at that state: the term
+    -beta w_s(y) grad log pi is missing, which averages to zero only when all answers of a prompt weigh the same.
+
+    >>> from dstheory import TwoStageMDP, solve
+    >>> here, there = Policy.minimal(p=0.5, a=0.5, b=0.5), Policy.minimal(p=0.25, a=0.5, b=0.5)
+    >>> g = ReverseKLDirect(there, beta=1.0).gradient(solve(TwoStageMDP.minimal(), here))
+    >>> bool(g.sample[0, 0, 0] < 0), g.decide.tolist()  # pulled back towards the reference
+    (True, [[[0.0, 0.0]]])
+    """
+
+    name = "kl-direct"
+    title = "reverse KL to a reference, direct term"
+    formula = "c_s = -beta w_s log(pi_s/ref_s), c_d = -beta w_d log(pi_d/ref_d)"
+    balance = "unbalanced"
+    balanced_when = (
+        "never in general: weights (l_s/l_d)^lambda times different log-ratios; the weights are equal iff lambda = 0 or l_s = l_d"
+    )
+    ascends = "no scalar: visits are frozen; with equal weights, -beta sum of visits x w KL(pi || ref) with the visits held fixed"
+
+    def coefficients(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:
+        """Return minus beta times the weighted log-ratio of each action."""
+        w_s, w_d = self._step_weights(solution, trajectories)
+        up_s, up_d = self._step_log_ratios(solution, trajectories)
+        beta = float(np.asarray(self.beta))
+        return -beta * w_s * up_s, -beta * w_d * up_d
+
+    def mass(self, solution: Solution) -> CoefficientMass:
+        """Return the mass of the weighted log-ratios, met on undiscounted visits."""
+        w_s, w_d = self._weights(solution)
+        up, up_stop, up_res = log_ratios(solution.policy, self.reference)
+        beta = over_runs(self.beta, 3)
+        return on_policy_mass(
+            solution,
+            solution.finite_visits,
+            sample=-beta * w_s * up,
+            stop=-beta * w_d * up_stop,
+            resample=-beta * w_d * up_res,
+        )
+
+
+@register
+@dataclass(frozen=True, eq=False)
+class ReverseKL(_Penalty):
+    r"""The full gradient of the weighted reverse KL of whole trajectories, :math:`J = -\beta E_\pi[L(\tau)]`.
+
+    :math:`L(\tau) = \sum_k w_s(y_k) \log \frac{\pi_s}{ref_s} + w_d \log \frac{\pi_d}{ref_d}`. Its gradient is that of a reward
+    -beta L,
+    plus the derivative of L itself, :math:`-\beta E[w_s(y) \nabla \log \pi_s(y)]`, which vanishes when all answers of a prompt
+    have one weight (the decision's own term always does: w_d is known before the decision). Balanced at level (i) exactly then.
+    """
+
+    name = "kl"
+    title = "reverse KL to a reference, full gradient"
+    formula = "c_s = -beta (L(tau) + w_s(y_k) - E_pi w_s), c_d = -beta L(tau), L the weighted log-ratio of the trajectory"
+    balance = "balanced"
+    balanced_when = "all answers of a prompt have the same weight w_s (lambda = 0, or equal lengths)"
+    ascends = "J = -beta E_pi[L(tau)]"
+
+    def coefficients(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:
+        """Return minus beta times the total weighted log-ratio, and at the sampling stage the derivative of L itself."""
+        t = trajectories
+        w_s, w_d = self._step_weights(solution, t)
+        up_s, up_d = self._step_log_ratios(solution, t)
+        total = t.sum(w_s * up_s + w_d * up_d)[t.episode]
+        table, _ = self._weights(solution)
+        mean = (solution.policy.sample_prob * table).sum(axis=-1)  # (K, X)
+        k, x, _ = t.policy_index(solution.policy)
+        beta = float(np.asarray(self.beta))
+        return -beta * (total + w_s - mean[k, x]), np.where(t.decided, -beta * total, 0.0)
+
+    def _penalty_values(self, solution: Solution) -> tuple[Values, Floats]:
+        """Return the values of the chain that pays -beta w log(pi/ref), and the stage weight term -beta w_s."""
+        w_s, w_d = self._weights(solution)
+        up, up_stop, up_res = log_ratios(solution.policy, self.reference)
+        beta = over_runs(self.beta, 3)
+        decided = solution.unrolled.decided
+        answer = -beta * w_s * up
+        solution.finite_visits  # an endless chain has an infinite penalty: refuse it here, by name  # noqa: B018
+        values = evaluate(
+            solution.unrolled,
+            answer - beta * w_d * up_stop * decided,
+            answer - beta * w_d * up_res * decided,
+            gamma_within=np.ones(()),
+            gamma_between=np.ones(()),
+            capped=solution.capped,
+            name_prompt=solution.mdp.prompt_name,
+        )
+        return values, -beta * w_s
+
+    def mass(self, solution: Solution) -> CoefficientMass:
+        """Return the mass with the penalty's action values as coefficients, plus the derivative of L itself."""
+        v, own = self._penalty_values(solution)
+        return on_policy_mass(solution, solution.finite_visits, sample=v.q_sample + own, stop=v.q_stop, resample=v.q_resample)
+
+    def value(self, solution: Solution) -> Floats:
+        """Return -beta E[L(tau)], (*runs,)."""
+        v, _ = self._penalty_values(solution)
+        return np.asarray((v.value[..., 0, :] * solution.mdp.prompt_weight).sum(axis=-1))
+
+
+@register
+@dataclass(frozen=True, eq=False)
+class ForwardKL(_Penalty):
+    """Forward KL(ref || pi): on the reference's own trajectories, or frozen at the states that the policy visits.
+
+    Args:
+        states: ``"policy"``: c = -beta w (1 - ref/pi) on the policy's trajectories, the expected gradient of the k3 estimator
+            as a loss; ``"reference"``: c = beta w on trajectories of the reference (distillation on its samples, an SFT in all
+            but name).
+
+    >>> from dstheory import TwoStageMDP, solve
+    >>> pi, ref = Policy.minimal(p=0.5, a=0.5, b=0.5), Policy.minimal(p=0.25, a=0.5, b=0.5)
+    >>> g = ForwardKL(ref, beta=1.0).gradient(solve(TwoStageMDP.minimal(gamma=1.0), pi))
+    >>> g.sample.round(12).tolist()  # two turns x (ref - pi)
+    [[[-0.5, 0.5]]]
+    """
+
+    states: Literal["policy", "reference"] = "policy"
+
+    name = "forward-kl"
+    title = "forward KL from a reference"
+    formula = "c = -beta w (1 - ref/pi) on the policy's states; or c = beta w on the reference's"
+    balance = "unbalanced"
+    balanced_when = "on the reference's states iff lambda = 0 or l_s = l_d; on the policy's never in general"
+    ascends = "J = -beta E_ref[sum_k w log(ref/pi)] on the reference's states; no scalar with frozen policy states"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.states not in ("reference", "policy"):
+            raise ChainError(f"states is {self.states!r}: must be 'reference' or 'policy'")
+
+    @property
+    def measure(self) -> Measure:
+        """The reference, or the policy."""
+        return self.states
+
+    def behaviour(self, solution: Solution) -> Policy | Trajectories:
+        """Return the reference or the policy."""
+        return self.reference if self.states == "reference" else solution.policy
+
+    def coefficients(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:
+        """Return beta w, or -beta w (1 - ref/pi)."""
+        w_s, w_d = self._step_weights(solution, trajectories)
+        beta = float(np.asarray(self.beta))
+        if self.states == "reference":
+            return beta * w_s, beta * w_d
+        up_s, up_d = self._step_log_ratios(solution, trajectories)
+        return beta * w_s * np.expm1(-up_s), beta * w_d * np.expm1(-up_d)
+
+    def mass(self, solution: Solution) -> CoefficientMass:
+        """Return the mass; at the policy's states it is visits x beta w (ref - pi), which needs no division by pi."""
+        w_s, w_d = self._weights(solution)
+        beta, ref = over_runs(self.beta, 3), self.reference
+        if self.states == "reference":
+            v = self._reference_visits(solution)
+            return CoefficientMass(beta * w_s * v.sample, beta * w_d * v.stop, beta * w_d * v.resample)
+        pol = solution.unrolled
+        visits = (solution.finite_visits * solution.mdp.prompt_weight)[..., None]
+        answers = visits * pol.sample * pol.decided * beta * w_d
+        policy = solution.policy
+        return CoefficientMass(
+            visits * beta * w_s * (ref.sample_prob - pol.sample),
+            answers * (ref.stop_prob - policy.stop_prob),
+            answers * (ref.resample_prob - policy.resample_prob),
+        )
+
+    def value(self, solution: Solution) -> Floats | None:
+        """Return -beta times the weighted log-ratio expected under the reference, (*runs,); None with frozen policy states.
+
+        Raises:
+            InfiniteDivergenceError: the policy rules out what the reference does.
+        """
+        if self.states == "policy":
+            return None
+        _refuse_infinite(
+            (self.reference.log_sample > -np.inf) & (solution.policy.log_sample == -np.inf), "answer", "policy", "reference"
+        )
+        visits, weights = self._reference_visits(solution), self._weights(solution)
+        own = log_likelihood(visits, weights, self.reference)
+        other = log_likelihood(visits, weights, solution.policy)
+        return np.asarray(self.beta, dtype=np.float64) * (other - own)
+
+    def _reference_visits(self, solution: Solution) -> CoefficientMass:
+        rho = solution.mdp.prompt_weight[:, None]
+        s = solve(solution.mdp, self.reference)
+        return CoefficientMass(rho * s.answer_visits, rho * s.stop_visits, rho * s.resample_visits)

@@ -1,0 +1,96 @@
+"""The one registry of objectives: it drives the command line, the gradient checks, the documentation and the tests."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from typing import Any, TypeVar
+
+from dstheory.errors import DSTheoryError
+from dstheory.objectives.base import Objective
+
+__all__ = ["REGISTRY", "build", "lookup", "register"]
+
+REGISTRY: dict[str, type[Objective]] = {}
+
+_T = TypeVar("_T", bound=type[Objective])
+
+_DECLARED = ("name", "title", "formula", "balance", "balanced_when", "ascends")
+
+
+def register(cls: _T) -> _T:
+    """Enter an objective's class under its name.
+
+    Raises:
+        TypeError: a declaration is missing, or the name is taken.
+    """
+    missing = [field for field in _DECLARED if not isinstance(getattr(cls, field, None), str)]
+    if missing:
+        raise TypeError(f"objective {cls.__name__} does not declare {', '.join(missing)}")
+    if cls.name in REGISTRY:
+        raise TypeError(f"objective {cls.name!r} is registered twice, by {REGISTRY[cls.name].__name__} and {cls.__name__}")
+    REGISTRY[cls.name] = cls
+    return cls
+
+
+def lookup(name: str) -> type[Objective]:
+    """Return the class registered under a name (case and ``_``/``-`` do not matter).
+
+    Raises:
+        DSTheoryError: no such objective; the nearest names are given.
+
+    >>> lookup("KL_direct").__name__
+    'ReverseKLDirect'
+    """
+    key = name.strip().lower().replace("_", "-")
+    if key not in REGISTRY:
+        near = get_close_matches(key, REGISTRY, n=3)
+        hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(sorted(REGISTRY))}"
+        raise DSTheoryError(f"there is no objective {name!r}: {hint}")
+    return REGISTRY[key]
+
+
+def build(expression: str, settings: Mapping[str, Any], require: Callable[[str, str], Any] | None = None) -> Objective:
+    """Build an objective, or a sum of objectives, from names and a common set of settings.
+
+    Args:
+        expression: names joined by ``+``, each with an optional factor: ``"reinforce + 0.1*entropy"``. Parsed, never evaluated.
+        settings: values by field name (``reference``, ``demonstrations``, ``beta``, ``length_weight``, ...); each objective takes
+            those that it has a field for.
+        require: called as ``require(objective, field)`` to make a setting that is missing.
+
+    Raises:
+        DSTheoryError: an unknown name, a factor that is no number, or a setting that the objective needs and that is missing.
+
+    >>> build("2*reinforce", {}).title
+    '2 x REINFORCE, return form'
+    """
+    terms: list[Objective] = []
+    factors: list[float] = []
+    for part in expression.split("+"):
+        factor, _, name = part.rpartition("*")
+        try:
+            factors.append(float(factor) if factor.strip() else 1.0)
+        except ValueError:
+            raise DSTheoryError(
+                f"the factor {factor.strip()!r} of {name.strip()!r} is not a number: write e.g. 0.1*entropy"
+            ) from None
+        terms.append(_make(lookup(name), settings, require))
+    if len(terms) == 1 and factors[0] == 1.0:
+        return terms[0]
+    from dstheory.objectives.weighted_sum import WeightedSum
+
+    return WeightedSum(tuple(terms), tuple(factors))
+
+
+def _make(cls: type[Objective], settings: Mapping[str, Any], require: Callable[[str, str], Any] | None) -> Objective:
+    given: dict[str, Any] = {}
+    for field in dataclasses.fields(cls):  # type: ignore[arg-type]
+        if field.name in settings and settings[field.name] is not None:
+            given[field.name] = settings[field.name]
+        elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            if require is None:
+                raise DSTheoryError(f"objective {cls.name!r} needs the setting {field.name!r}")
+            given[field.name] = require(cls.name, field.name)
+    return cls(**given)

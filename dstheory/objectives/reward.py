@@ -1,0 +1,149 @@
+r"""Surrogate rewards: REINFORCE in its three classical forms. One gradient, three coefficient rules.
+
+.. math:: \nabla J = E_\pi \Big[ \sum_k G(\tau) (\nabla \log \pi_s + \nabla \log \pi_d) \Big], \qquad J = E_x[V(x)].
+
+Replacing the return G by the return to go, or by the advantage, changes the coefficients and leaves the expectation (policy
+gradient theorem): the three differ by baselines, functions of what is known before the action is drawn.
+
+Source: arXiv 2601.01580, section 4.1 (surrogate rewards); Williams (1992); Sutton et al. (2000).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dstheory.checks import Floats
+from dstheory.exact import Solution
+from dstheory.objectives.base import CoefficientMass, Objective, on_policy_mass
+from dstheory.objectives.registry import register
+from dstheory.trajectories import Trajectories
+
+__all__ = ["ActorCritic", "Reinforce", "RewardToGo"]
+
+
+class _ExpectedReturn(Objective):
+    """What the three forms share: the scalar they ascend and its exact gradient."""
+
+    ascends = "J = E_x[V(x)], the expected discounted return"
+
+    def value(self, solution: Solution) -> Floats:
+        """Return E_x[V(x)], (*runs,)."""
+        return solution.mean_value
+
+    def mass(self, solution: Solution) -> CoefficientMass:
+        """Return the mass with action values as coefficients: what came before the action has mean zero against its score."""
+        v = solution.values
+        gw = solution.mdp.gamma_within[..., None, None, None]
+        return on_policy_mass(
+            solution, solution.discounted_visits, sample=v.q_sample, stop=gw * v.q_stop, resample=gw * v.q_resample
+        )
+
+
+@register
+@dataclass(frozen=True, eq=False)
+class Reinforce(_ExpectedReturn):
+    """REINFORCE with the whole return of the trajectory at every stage of every turn.
+
+    >>> from dstheory import TwoStageMDP, Policy, solve
+    >>> g = Reinforce().gradient(solve(TwoStageMDP.minimal(gamma=1.0), Policy.minimal(p=0.5, a=0.5, b=0.5)))
+    >>> g.decide.round(6).tolist()  # stop is pushed up at the correct answer, down at the wrong one
+    [[[0.125, -0.125]]]
+    """
+
+    name = "reinforce"
+    title = "REINFORCE, return form"
+    formula = "c_s = c_d = G(tau)"
+    balance = "balanced"
+    balanced_when = "always"
+
+    def coefficients(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:
+        """Return G(tau) at both stages."""
+        g = trajectories.returns(solution.mdp)[trajectories.episode]
+        return g, np.where(trajectories.decided, g, 0.0)
+
+
+@register
+@dataclass(frozen=True, eq=False)
+class RewardToGo(_ExpectedReturn):
+    """REINFORCE with the return from the action on.
+
+    Args:
+        outer_discount: keep the factor gamma^t in front of the return to go. Training code drops it; the result is then not
+            the gradient of the discounted return, and with a discount per stage the two coefficients differ by a factor gamma.
+    """
+
+    outer_discount: bool = True
+
+    name = "reward-to-go"
+    title = "REINFORCE, reward-to-go form"
+    formula = "c_s = c_d = gamma^k G_k"
+    balance = "balanced up to gamma"
+    balanced_when = "always with the outer factor gamma^t; without it c_s = gamma c_d under a discount per stage"
+
+    def coefficients(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:
+        """Return the return to go at each stage, with or without the outer discount."""
+        mdp = solution.mdp
+        gw = float(mdp.gamma_within)
+        to_go = trajectories.returns_to_go(mdp)
+        if self.outer_discount:
+            c_s = (gw * float(mdp.gamma_between)) ** trajectories.turn * to_go
+            return c_s, np.where(trajectories.decided, c_s, 0.0)
+        # Seen from the decision, one stage later, the return to go is G_k / gamma_w: sum it afresh, gamma_w may be 0.
+        rewards, gb = trajectories.rewards(mdp), float(mdp.gamma_between)
+        at_decision = rewards + gb * _next_step(trajectories, to_go)
+        return to_go, np.where(trajectories.decided, at_decision, 0.0)
+
+    def mass(self, solution: Solution) -> CoefficientMass:
+        """Return the mass; without the outer discount every turn counts as often as it is reached."""
+        if self.outer_discount:
+            return super().mass(solution)
+        v = solution.values
+        return on_policy_mass(solution, solution.finite_visits, sample=v.q_sample, stop=v.q_stop, resample=v.q_resample)
+
+    def value(self, solution: Solution) -> Floats | None:  # type: ignore[override]
+        """Return E_x[V(x)], or None when the outer discount is dropped: no simple scalar has that gradient."""
+        if self.outer_discount or bool((solution.mdp.gamma == 1.0).all()):
+            return solution.mean_value
+        return None
+
+
+@register
+@dataclass(frozen=True, eq=False)
+class ActorCritic(_ExpectedReturn):
+    """The advantage form: baselines V(x) at the sampling stage and V_d(x, y) at the decision stage are subtracted."""
+
+    name = "advantage"
+    title = "actor-critic, advantage form"
+    formula = "c_s = gamma^k A_s(x, y_k), c_d = gamma^k A_d(x, y_k, d_k)"
+    balance = "unbalanced"
+    balanced_when = "never in general: same gradient as reinforce, other gauge"
+
+    def coefficients(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:
+        """Return the discounted advantages of the action taken at each stage."""
+        mdp, t = solution.mdp, trajectories
+        gw = float(mdp.gamma_within)
+        discount = (gw * float(mdp.gamma_between)) ** t.turn
+        k = t.turn if solution.capped else np.zeros_like(t.turn)
+        at = k, t.step_prompt, t.answer
+        chosen = np.where(t.stop, solution.advantage_stop[at], solution.advantage_resample[at])
+        return discount * solution.advantage_sample[at], np.where(t.decided, discount * gw * chosen, 0.0)
+
+    def mass(self, solution: Solution) -> CoefficientMass:
+        """Return the mass of the advantages."""
+        gw = solution.mdp.gamma_within[..., None, None, None]
+        return on_policy_mass(
+            solution,
+            solution.discounted_visits,
+            sample=solution.advantage_sample,
+            stop=gw * solution.advantage_stop,
+            resample=gw * solution.advantage_resample,
+        )
+
+
+def _next_step(trajectories: Trajectories, per_step: Floats) -> Floats:
+    """Return the quantity one step later, 0 at the end of each trajectory."""
+    after = np.append(per_step[1:], 0.0)
+    after[trajectories.offsets[1:] - 1] = 0.0
+    return after

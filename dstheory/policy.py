@@ -1,0 +1,353 @@
+r"""Policies of the two-stage chain: how likely each answer is, and how likely each decision.
+
+Both stages are given by logits: :math:`\pi_s(y \mid x) = \mathrm{softmax}(z(x, \cdot))_y` for sampling and
+:math:`\pi_d(stop \mid x, y) = \sigma(u(x, y))` for the decision. All logits are an affine function of one parameter vector,
+:math:`(z, u) = offset + A \phi`; a tabular policy is the case :math:`A = I`, a *shared trunk* is a coordinate of :math:`\phi`
+that enters both stages.
+
+Logits are indexed ``[*runs, turn, prompt, answer]``; a stationary policy has a turn axis of length 1. Sampling logits of minus
+infinity mean probability zero (padding among them); decision logits may be infinite (a decision that is certain).
+
+Source: arXiv 2601.01580, section 3; the affine form is a convention of this package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dstheory.checks import Floats, float_array, readonly, reject
+from dstheory.errors import ChainError
+from dstheory.mdp import TwoStageMDP, pad_rows
+
+__all__ = ["Features", "Policy", "log_sigmoid", "sigmoid"]
+
+_TURN_AXES = ("turn", "prompt", "answer")
+_ROW_TOLERANCE = 1e-9  # rows of probabilities read from decimal files sum to 1 only up to rounding
+
+
+def sigmoid(u: Floats) -> Floats:
+    """Return 1/(1 + exp(-u)) without overflow for any real or infinite u.
+
+    >>> sigmoid(np.array([-1000.0, 0.0, 1000.0])).tolist()
+    [0.0, 0.5, 1.0]
+    """
+    e = np.exp(-np.abs(u))
+    return np.where(u >= 0, 1.0, e) / (1.0 + e)
+
+
+def log_sigmoid(u: Floats) -> Floats:
+    """Return log(1/(1 + exp(-u))), exact to rounding also where the probability underflows.
+
+    >>> log_sigmoid(np.array([-1000.0, 0.0])).round(6).tolist()
+    [-1000.0, -0.693147]
+    """
+    return np.minimum(u, 0.0) - np.log1p(np.exp(-np.abs(u)))
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """The affine map from parameters to logits: ``logits = offset + A phi``.
+
+    Args:
+        sample: (K, X, Y, P) coefficients of the sampling logits.
+        decide: (K, X, Y, P) coefficients of the logit of stop.
+        sample_offset, decide_offset: broadcast to (K, X, Y); a sampling offset of -inf rules an answer out (padding).
+        names: one name per parameter, for tables and figures.
+
+    Raises:
+        ChainError: the two arrays differ in shape, or hold NaN or infinity.
+
+    Source: derived here.
+    """
+
+    sample: Floats
+    decide: Floats
+    sample_offset: Floats = field(default_factory=lambda: np.zeros((1, 1, 1)))
+    decide_offset: Floats = field(default_factory=lambda: np.zeros((1, 1, 1)))
+    names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.sample.ndim != 4 or self.sample.shape != self.decide.shape:
+            raise ChainError(
+                f"features have shapes {self.sample.shape} (sample) and {self.decide.shape} (decide): "
+                "both must be (turns, prompts, answers, parameters)"
+            )
+        for what, table in (("sample features", self.sample), ("decision features", self.decide)):
+            reject(~np.isfinite(table), table, what, "must be finite", "rule answers out by an offset of -inf",
+                   axes=(*_TURN_AXES, "parameter"))  # fmt: skip
+        if not self.names:
+            object.__setattr__(self, "names", tuple(f"phi[{i}]" for i in range(self.sample.shape[-1])))
+
+    @classmethod
+    def minimal(cls) -> Features:
+        """Return M0's: theta_s is the logit of the correct answer, theta_C of stop there, theta_W of resample at the wrong one.
+
+        >>> Features.minimal().decide[0, 0].tolist()
+        [[0.0, 1.0, 0.0], [0.0, 0.0, -1.0]]
+        """
+        sample, decide = np.zeros((1, 1, 2, 3)), np.zeros((1, 1, 2, 3))
+        sample[0, 0, 0, 0] = 1.0
+        decide[0, 0, 0, 1] = 1.0
+        decide[0, 0, 1, 2] = -1.0
+        return cls(sample, decide, names=("theta_s", "theta_C", "theta_W"))
+
+    def logits(self, parameters: Floats) -> tuple[Floats, Floats]:
+        """Return (sampling, stop) logits, each (*runs, K, X, Y), of parameters (*runs, P)."""
+        z = np.einsum("kxyp,...p->...kxy", self.sample, parameters) + self.sample_offset
+        u = np.einsum("kxyp,...p->...kxy", self.decide, parameters) + self.decide_offset
+        return z, u
+
+    def pull_back(self, sample: Floats, decide: Floats) -> tuple[Floats, Floats]:
+        """Return A^T g of each stage, (*runs, P): the gradient contributions of two blocks of logit gradients."""
+        return (
+            np.einsum("kxyp,...kxy->...p", self.sample, sample),
+            np.einsum("kxyp,...kxy->...p", self.decide, decide),
+        )
+
+
+class Policy:
+    """A policy of both stages: logits, probabilities and the parameters they come from. Immutable.
+
+    Make one with :meth:`tabular`, :meth:`from_probabilities`, :meth:`linear`, :meth:`minimal` or :meth:`uniform`.
+
+    Attributes:
+        sample_logits, stop_logits: (*runs, K, X, Y); K = 1 stationary, K = T turn-indexed.
+        features: the affine map, or None when the logits are the parameters (tabular).
+        parameters: the blocks that an optimiser moves: ``(sample_logits, stop_logits)`` or ``(phi,)``.
+
+    >>> policy = Policy.minimal(p=0.55, a=0.8, b=0.3)
+    >>> policy.sample_prob.round(3).tolist(), policy.stop_prob.round(3).tolist()
+    ([[[0.55, 0.45]]], [[[0.8, 0.7]]])
+    """
+
+    def __init__(self, sample_logits: Floats, stop_logits: Floats, features: Features | None = None,
+                 phi: Floats | None = None) -> None:  # fmt: skip
+        if sample_logits.ndim < 3 or sample_logits.shape != stop_logits.shape:
+            raise ChainError(
+                f"logits have shapes {sample_logits.shape} (sample) and {stop_logits.shape} (stop): "
+                "both must be (*runs, turns, prompts, answers)"
+            )
+        # max and min see a NaN or a +inf in one pass each, without a mask of the table's size.
+        top = sample_logits.max(axis=-1)
+        if not np.isfinite(top).all():
+            bad = np.isnan(sample_logits) | (sample_logits == np.inf)
+            reject(
+                bad,
+                sample_logits,
+                "sampling logit",
+                "must be below +inf",
+                "give a number, or -inf to rule it out",
+                axes=_TURN_AXES,
+            )
+            reject(top == -np.inf, top, "largest sampling logit", "must be finite", "leave at least one answer possible",
+                   axes=_TURN_AXES[:2])  # fmt: skip
+        if np.isnan(stop_logits.min()):
+            reject(np.isnan(stop_logits), stop_logits, "stop logit", "must not be NaN", "give a number", axes=_TURN_AXES)
+        self.sample_logits = readonly(sample_logits)
+        self.stop_logits = readonly(stop_logits)
+        self.features = features
+        self.parameters: tuple[Floats, ...] = (
+            (self.sample_logits, self.stop_logits) if features is None or phi is None else (readonly(phi),)
+        )
+
+    # ------------------------------------------------------------------ making one
+
+    @classmethod
+    def tabular(cls, sample_logits: ArrayLike, stop_logits: ArrayLike) -> Policy:
+        """Return the policy whose parameters are its logits; (X, Y) arrays are stationary, others (*runs, K, X, Y).
+
+        Raises:
+            ChainError: shapes differ, a logit is NaN, or a prompt has no possible answer.
+        """
+        z, u = float_array(sample_logits, "sample_logits"), float_array(stop_logits, "stop_logits")
+        if z.ndim == 2 and u.ndim == 2:
+            z, u = z[None], u[None]
+        return cls(z, u)
+
+    @classmethod
+    def from_probabilities(cls, sample: Any, stop: Any) -> Policy:
+        """Return the tabular policy with these probabilities; rows may be ragged, zeros and ones are allowed.
+
+        Args:
+            sample: P(y | x), (X, Y) or (*runs, K, X, Y) or one row per prompt; each row sums to 1.
+            stop: P(stop | x, y), same shape.
+
+        Raises:
+            ChainError: a probability is negative, above 1 or NaN, or a row does not sum to 1 (to 1e-9).
+
+        >>> Policy.from_probabilities([[0.2, 0.8], [0.5, 0.25, 0.25]], [[1, 0.5], [0, 0.5, 1]]).shape
+        (1, 2, 3)
+        """
+        prob, counts = _ragged(sample, "sample")
+        stop_prob, stop_counts = _ragged(stop, "stop")
+        if (counts is None) != (stop_counts is None) or (counts is not None and not np.array_equal(counts, stop_counts)):
+            raise ChainError("sample and stop have rows of different lengths: give one stop probability per answer")
+        for what, table in (("sampling probability", prob), ("stop probability", stop_prob)):
+            reject(~((table >= 0) & (table <= 1)), table, what, "must lie in [0, 1]", "correct that entry",
+                   axes=_TURN_AXES[3 - min(table.ndim, 3):])  # fmt: skip
+        total = prob.sum(axis=-1)
+        reject(np.abs(total - 1.0) > _ROW_TOLERANCE, total, "sum of sampling probabilities", "must be 1",
+               "normalise the row", axes=_TURN_AXES[3 - min(prob.ndim, 3):-1])  # fmt: skip
+        with np.errstate(divide="ignore"):
+            return cls.tabular(np.log(prob), np.log(stop_prob) - np.log1p(-stop_prob))
+
+    @classmethod
+    def linear(cls, features: Features, parameters: ArrayLike) -> Policy:
+        """Return the policy ``logits = offset + A phi``.
+
+        Args:
+            features: the affine map.
+            parameters: phi, (*runs, P).
+
+        Raises:
+            ChainError: phi has another length than the features, or is not finite.
+        """
+        phi = float_array(parameters, "parameters")
+        if phi.ndim < 1 or phi.shape[-1] != features.sample.shape[-1]:
+            raise ChainError(f"parameters have shape {phi.shape}: the features have {features.sample.shape[-1]} parameters")
+        reject(~np.isfinite(phi), phi, "parameter", "must be finite", "give a finite number", axes=("index",))
+        return cls(*features.logits(phi), features=features, phi=phi)
+
+    @classmethod
+    def minimal(
+        cls,
+        *,
+        p: ArrayLike | None = None,
+        a: ArrayLike | None = None,
+        b: ArrayLike | None = None,
+        theta: ArrayLike | None = None,
+    ) -> Policy:
+        r"""Return a policy of M0 by p = P(correct), a = P(stop | correct), b = P(resample | wrong), or by its three logits.
+
+        Args:
+            p, a, b: strictly between 0 and 1, numbers or arrays over runs.
+            theta: (*runs, 3) logits (theta_s, theta_C, theta_W) instead.
+
+        Raises:
+            ChainError: a probability outside (0, 1) (its logit would be infinite).
+
+        >>> Policy.minimal(theta=[0.0, 1000.0, -1000.0]).stop_prob.tolist()
+        [[[1.0, 1.0]]]
+        """
+        if theta is None:
+            if p is None or a is None or b is None:
+                raise ChainError("Policy.minimal needs p, a and b, or theta")
+            given = [float_array(v, name) for name, v in (("p", p), ("a", a), ("b", b))]
+            for name, value in zip("pab", given, strict=True):
+                reject(~((value > 0) & (value < 1)), value, name, "must lie strictly between 0 and 1",
+                       "use Policy.from_probabilities for a certain choice", axes=())  # fmt: skip
+            probs = np.stack(np.broadcast_arrays(*given), axis=-1)
+            theta = np.log(probs) - np.log1p(-probs)
+        return cls.linear(Features.minimal(), theta)
+
+    @classmethod
+    def uniform(cls, mdp: TwoStageMDP, *, stop: float = 0.5, turn_indexed: bool = False) -> Policy:
+        """Return the tabular policy with equal probabilities for the answers of a prompt, stopping with probability ``stop``.
+
+        >>> Policy.uniform(TwoStageMDP(correct=[[1, 0, 0], [1]])).sample_prob.round(3).tolist()
+        [[[0.333, 0.333, 0.333], [1.0, 0.0, 0.0]]]
+        """
+        turns = mdp.max_turns or 1 if turn_indexed else 1
+        z = np.where(mdp.inside, 0.0, -np.inf)
+        with np.errstate(divide="ignore"):
+            u = np.full(mdp.shape, np.log(stop) - np.log1p(-stop))
+        return cls.tabular(np.tile(z, (turns, 1, 1)), np.tile(u, (turns, 1, 1)))
+
+    def with_parameters(self, parameters: tuple[Floats, ...]) -> Policy:
+        """Return the policy of the same form at other parameters."""
+        if self.features is None:
+            return Policy(parameters[0], parameters[1])
+        return Policy(*self.features.logits(parameters[0]), features=self.features, phi=parameters[0])
+
+    # ------------------------------------------------------------------ reading it
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(K, X, Y): turns (1 if stationary), prompts, largest number of answers."""
+        k, x, y = self.sample_logits.shape[-3:]
+        return k, x, y
+
+    @property
+    def runs(self) -> tuple[int, ...]:
+        """Shape of the leading run axes."""
+        return self.sample_logits.shape[:-3]
+
+    @cached_property
+    def _log_normaliser(self) -> Floats:
+        top = self.sample_logits.max(axis=-1, keepdims=True)
+        return np.asarray(top + np.log(np.exp(self.sample_logits - top).sum(axis=-1, keepdims=True)))
+
+    @cached_property
+    def log_sample(self) -> Floats:
+        """(*runs, K, X, Y) log P(y | x); -inf where ruled out."""
+        return readonly(self.sample_logits - self._log_normaliser)
+
+    @cached_property
+    def sample_prob(self) -> Floats:
+        """(*runs, K, X, Y) P(y | x)."""
+        # Dividing by the sum keeps rows summing to 1 to rounding; exponentiating log-probabilities would not.
+        e = np.exp(self.sample_logits - self.sample_logits.max(axis=-1, keepdims=True))
+        return readonly(e / e.sum(axis=-1, keepdims=True))
+
+    @cached_property
+    def stop_prob(self) -> Floats:
+        """(*runs, K, X, Y) P(stop | x, y)."""
+        return readonly(sigmoid(self.stop_logits))
+
+    @cached_property
+    def resample_prob(self) -> Floats:
+        """(*runs, K, X, Y) P(resample | x, y), accurate also where it is tiny."""
+        return readonly(sigmoid(-self.stop_logits))
+
+    @cached_property
+    def log_stop(self) -> Floats:
+        """(*runs, K, X, Y) log P(stop | x, y)."""
+        return readonly(log_sigmoid(self.stop_logits))
+
+    @cached_property
+    def log_resample(self) -> Floats:
+        """(*runs, K, X, Y) log P(resample | x, y)."""
+        return readonly(log_sigmoid(-self.stop_logits))
+
+    def check_fits(self, mdp: TwoStageMDP, what: str = "policy") -> None:
+        """Raise ChainError unless this is a policy of that chain: same prompts and answers, turns 1 or T, no mass on padding."""
+        turns, *table = self.shape
+        if tuple(table) != mdp.shape:
+            raise ChainError(
+                f"the {what} has {table[0]} prompts x {table[1]} answers but the chain has {mdp.shape[0]} x {mdp.shape[1]}"
+            )
+        if turns != 1 and turns != mdp.max_turns:
+            cap = "no cap" if mdp.max_turns is None else f"{mdp.max_turns} turns"
+            raise ChainError(
+                f"the {what} is indexed by {turns} turns but the chain has {cap}: needs 1 (stationary) or exactly the cap"
+            )
+        try:
+            np.broadcast_shapes(self.runs, mdp.runs)
+        except ValueError as error:
+            raise ChainError(f"the {what} has runs {self.runs}, the chain {mdp.runs}: they do not fit together") from error
+        if not mdp.inside.all():
+            stray = ~mdp.inside & (self.sample_logits != -np.inf)
+            reject(stray, self.sample_logits, f"sampling logit of the {what}", "must be -inf in the padding",
+                   "that prompt has fewer answers", axes=_TURN_AXES, prompts=mdp.prompts)  # fmt: skip
+
+    def __repr__(self) -> str:
+        k, x, y = self.shape
+        kind = "tabular" if self.features is None else f"linear in {self.parameters[0].shape[-1]} parameters"
+        turns = "stationary" if k == 1 else f"indexed by {k} turns"
+        runs = f", runs {self.runs}" if self.runs else ""
+        return f"Policy({kind}, {turns}, {x} prompts x {y} answers{runs})"
+
+
+def _ragged(value: Any, what: str) -> tuple[Floats, Any]:
+    """Return a table; ragged rows are padded with probability zero."""
+    if isinstance(value, Sequence) and value and all(isinstance(r, (list, tuple, np.ndarray)) for r in value):
+        flat = not any(isinstance(v, (list, tuple, np.ndarray)) for r in value for v in r)
+        if flat and len({len(r) for r in value}) > 1:
+            return pad_rows(value)
+    return float_array(value, what), None

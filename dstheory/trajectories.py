@@ -1,0 +1,306 @@
+r"""Trajectories of a chain: all of them (the reference for everything), or a sample of them (at speed).
+
+A trajectory is x, then (y_0, d_0), (y_1, d_1), ... until stop or the cap. Many are held as one ragged table: the steps of all
+trajectories one after the other, and the offsets at which each begins.
+
+Source: arXiv 2601.01580, section 3; the enumeration is the brute-force definition of every expectation in this package.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from dstheory.checks import Bools, Floats, Ints
+from dstheory.errors import ChainError, ImproperChainError
+from dstheory.mdp import TwoStageMDP
+from dstheory.policy import Policy
+
+__all__ = ["Trajectories", "enumerate_trajectories", "sample_trajectories"]
+
+
+@dataclass(frozen=True, eq=False)
+class Trajectories:
+    """Many trajectories as one ragged table: n of them with m steps (turns) in total.
+
+    Attributes:
+        prompt: (n,) prompt of each trajectory.
+        offsets: (n + 1,) where its steps begin and end.
+        answer: (m,) answer given at each step.
+        stop: (m,) whether the step ended with stop; a forced submission counts as stop.
+        decided: (m,) whether a decision was drawn; False only for a forced submission.
+        weight: (n,) probability of each trajectory, or 1/n for a sample.
+    """
+
+    prompt: Ints
+    offsets: Ints
+    answer: Ints
+    stop: Bools
+    decided: Bools
+    weight: Floats
+
+    def __len__(self) -> int:
+        return len(self.prompt)
+
+    @cached_property
+    def turns(self) -> Ints:
+        """(n,) number of turns of each trajectory."""
+        return np.diff(self.offsets)
+
+    @cached_property
+    def episode(self) -> Ints:
+        """(m,) trajectory that each step belongs to."""
+        return np.repeat(np.arange(len(self.prompt)), self.turns)
+
+    @cached_property
+    def turn(self) -> Ints:
+        """(m,) turn index k of each step within its trajectory."""
+        return np.arange(self.offsets[-1]) - self.offsets[self.episode]
+
+    @property
+    def step_prompt(self) -> Ints:
+        """(m,) prompt of each step."""
+        return self.prompt[self.episode]
+
+    def sum(self, per_step: Floats) -> Floats:
+        """(n,) sum of a quantity over the steps of each trajectory."""
+        return np.add.reduceat(per_step, self.offsets[:-1])
+
+    def to_go(self, per_step: Floats, factor: float = 1.0) -> Floats:
+        """(m,) sum over this step and later ones, each later step discounted once more by ``factor``."""
+        total = per_step.copy()
+        order = np.argsort(-self.turn, kind="stable")
+        # One vectorised pass per turn index, last turn first; a step adds what its successor has gathered.
+        has_next = self.turn < self.turns[self.episode] - 1
+        for chunk in np.split(order, np.flatnonzero(np.diff(self.turn[order])) + 1):
+            inner = chunk[has_next[chunk]]
+            total[inner] += factor * total[inner + 1]
+        return total
+
+    def rewards(self, mdp: TwoStageMDP) -> Floats:
+        """(m,) reward of each step (the mean, where rewards are stochastic)."""
+        at = self.step_prompt, self.answer
+        _refuse_runs(mdp)
+        return np.asarray(np.where(self.stop, mdp.reward_stop[at], mdp.reward_resample[at]))
+
+    def returns_to_go(self, mdp: TwoStageMDP) -> Floats:
+        """(m,) discounted return from the sampling of each step on: G_k = gamma_w (r_k + gamma_b G_{k+1})."""
+        gw, gb = float(mdp.gamma_within), float(mdp.gamma_between)
+        return self.to_go(gw * self.rewards(mdp), gw * gb)
+
+    def returns(self, mdp: TwoStageMDP) -> Floats:
+        """(n,) discounted return of each trajectory."""
+        return self.returns_to_go(mdp)[self.offsets[:-1]]
+
+    def log_prob(self, policy: Policy) -> tuple[Floats, Floats]:
+        """Return (m,) log-probabilities of each answer and of each decision (0 where none was drawn)."""
+        at = self.policy_index(policy)
+        decision = np.where(self.stop, policy.log_stop[at], policy.log_resample[at])
+        return policy.log_sample[at], np.where(self.decided, decision, 0.0)
+
+    def policy_index(self, policy: Policy) -> tuple[Ints, Ints, Ints]:
+        """Return the index (turn, prompt, answer) of each step in a policy's tables.
+
+        Raises:
+            ChainError: a trajectory is longer than a turn-indexed policy.
+        """
+        _refuse_policy_runs(policy)
+        turns = policy.shape[0]
+        if turns > 1 and len(self.turn) and int(self.turn.max()) >= turns:
+            raise ChainError(
+                f"a trajectory has {int(self.turn.max()) + 1} turns but the policy is indexed by {turns}: "
+                "shorten it, or use a stationary policy"
+            )
+        k = self.turn if turns > 1 else np.zeros_like(self.turn)
+        return k, self.step_prompt, self.answer
+
+    def check_fits(self, mdp: TwoStageMDP) -> None:
+        """Raise ChainError unless every prompt, answer and length exists in the chain."""
+        bad = (self.prompt < 0) | (self.prompt >= mdp.shape[0])
+        if bad.any():
+            i = int(np.flatnonzero(bad)[0])
+            raise ChainError(f"trajectory {i} has prompt {int(self.prompt[i])}: the chain has prompts 0 to {mdp.shape[0] - 1}")
+        bad = (self.answer < 0) | (self.answer >= mdp.n_answers[self.step_prompt])
+        if bad.any():
+            i = int(np.flatnonzero(bad)[0])
+            x = int(self.step_prompt[i])
+            raise ChainError(
+                f"trajectory {int(self.episode[i])}, turn {int(self.turn[i])} has answer {int(self.answer[i])}: "
+                f"{mdp.prompt_name(x)} has answers 0 to {int(mdp.n_answers[x]) - 1}"
+            )
+        if mdp.max_turns is not None and len(self.turns) and int(self.turns.max()) > mdp.max_turns:
+            i = int(np.argmax(self.turns))
+            raise ChainError(f"trajectory {i} has {int(self.turns[i])} turns: the chain is capped at {mdp.max_turns}")
+
+    @classmethod
+    def record(cls, episodes: list[tuple[int, list[tuple[int, str]]]], *, max_turns: int | None = None) -> Trajectories:
+        """Return trajectories written down by hand or read from a log, equally weighted.
+
+        Args:
+            episodes: ``(prompt, [(answer, decision), ...])`` with decisions ``"stop"`` or ``"resample"``, and ``"submit"`` for a
+                forced submission at the cap.
+            max_turns: the cap, to check that a submission happens only there.
+
+        Raises:
+            ChainError: an empty episode, a step after stop, an unfinished episode, or an unknown decision.
+
+        >>> Trajectories.record([(0, [(1, "resample"), (0, "stop")])]).turns.tolist()
+        [2]
+        """
+        if not episodes:
+            raise ChainError("no episodes were given: demonstrations need at least one")
+        for i, (_, steps) in enumerate(episodes):
+            words = [d for _, d in steps]
+            unknown = [d for d in words if d not in ("stop", "resample", "submit")]
+            if unknown:
+                raise ChainError(f"episode {i} has the decision {unknown[0]!r}: must be 'stop', 'resample' or 'submit'")
+            if not words or words[-1] == "resample" or any(d != "resample" for d in words[:-1]):
+                raise ChainError(
+                    f"episode {i} has the decisions {words}: must be resample, ..., then one stop or submit at the end"
+                )
+            if words[-1] == "submit" and len(words) != max_turns:
+                raise ChainError(f"episode {i} submits at turn {len(words)}: only the last of max_turns={max_turns} turns may")
+        flat = [step for _, steps in episodes for step in steps]
+        return cls(
+            prompt=np.array([x for x, _ in episodes], dtype=np.int64),
+            offsets=np.concatenate([[0], np.cumsum([len(s) for _, s in episodes])]).astype(np.int64),
+            answer=np.array([y for y, _ in flat], dtype=np.int64),
+            stop=np.array([d != "resample" for _, d in flat]),
+            decided=np.array([d != "submit" for _, d in flat]),
+            weight=np.full(len(episodes), 1.0 / len(episodes)),
+        )
+
+
+def enumerate_trajectories(
+    mdp: TwoStageMDP, policy: Policy, *, max_turns: int | None = None, limit: int = 2_000_000
+) -> Trajectories:
+    """Return every trajectory of positive probability, with that probability.
+
+    Args:
+        mdp: a chain; if it has no cap, ``max_turns`` must be given and only trajectories that stop by then are returned (their
+            weights sum to less than 1).
+        policy: one policy (no run axes).
+        max_turns: see above.
+        limit: refuse to make more than this many.
+
+    Raises:
+        ChainError: too many trajectories, or an uncapped chain without ``max_turns``.
+
+    >>> t = enumerate_trajectories(TwoStageMDP.minimal(max_turns=2), Policy.minimal(p=0.5, a=0.5, b=0.5))
+    >>> len(t), float(t.weight.sum())
+    (6, 1.0)
+    """
+    _refuse_policy_runs(policy)
+    policy.check_fits(mdp)
+    horizon = mdp.max_turns or max_turns
+    if horizon is None:
+        raise ChainError("an uncapped chain has infinitely many trajectories: give max_turns to see those that stop by then")
+    prompt = np.flatnonzero(mdp.prompt_weight > 0)
+    prob = mdp.prompt_weight[prompt]
+    answers = np.zeros((len(prompt), 0), dtype=np.int64)
+    finished: list[tuple[Ints, Ints, Floats, Bools]] = []
+    total = 0
+    for k in range(horizon):
+        at = min(k, policy.shape[0] - 1)
+        # Every open prefix is continued by every answer of its prompt.
+        parent, y = np.nonzero(policy.sample_prob[at, prompt] > 0)
+        prompt, prob, answers = prompt[parent], prob[parent], np.column_stack([answers[parent], y])
+        prob = prob * policy.sample_prob[at, prompt, y]
+        forced = mdp.max_turns is not None and k == mdp.max_turns - 1
+        stop = np.ones_like(prob) if forced else policy.stop_prob[at, prompt, y]
+        ends = stop > 0
+        decided = np.full(int(ends.sum()), not forced)
+        finished.append((prompt[ends], answers[ends], (prob * stop)[ends], decided))
+        total += len(decided)
+        goes_on = np.zeros_like(ends) if forced else policy.resample_prob[at, prompt, y] > 0
+        prob = (prob * policy.resample_prob[at, prompt, y])[goes_on]
+        prompt, answers = prompt[goes_on], answers[goes_on]
+        if total + len(prompt) > limit:
+            raise ChainError(
+                f"more than {limit:,} trajectories within {k + 1} turns: use a smaller chain, or sample_trajectories"
+            )
+    lengths = np.concatenate([np.full(len(x), y.shape[1]) for x, y, _, _ in finished])
+    last = np.cumsum(lengths) - 1
+    stops = np.zeros(int(lengths.sum()), dtype=bool)
+    stops[last] = True
+    decided_steps = np.ones(len(stops), dtype=bool)
+    decided_steps[last] = np.concatenate([d for *_, d in finished])
+    return Trajectories(
+        prompt=np.concatenate([x for x, *_ in finished]),
+        offsets=np.concatenate([[0], last + 1]),
+        answer=np.concatenate([y.ravel() for _, y, _, _ in finished]),
+        stop=stops,
+        decided=decided_steps,
+        weight=np.concatenate([w for _, _, w, _ in finished]),
+    )
+
+
+def sample_trajectories(
+    mdp: TwoStageMDP, policy: Policy, n: int, *, rng: np.random.Generator | int, max_turns: int = 1_000_000
+) -> Trajectories:
+    """Draw n independent trajectories.
+
+    Args:
+        mdp, policy: one chain and one policy (no run axes).
+        n: how many, >= 1.
+        rng: a numpy Generator, or a seed for one.
+        max_turns: give up on a chain whose episodes do not end by then.
+
+    Raises:
+        ChainError: n < 1.
+        ImproperChainError: an episode did not stop within ``max_turns``.
+
+    >>> t = sample_trajectories(TwoStageMDP.minimal(), Policy.minimal(p=0.5, a=0.5, b=0.5), 1000, rng=0)
+    >>> len(t), float(t.turns.mean())
+    (1000, 1.976)
+    """
+    _refuse_policy_runs(policy)
+    policy.check_fits(mdp)
+    if n < 1:
+        raise ChainError(f"n is {n}: draw at least one trajectory")
+    rng = np.random.default_rng(rng)
+    prompt = rng.choice(mdp.shape[0], size=n, p=mdp.prompt_weight)
+    cumulative = np.cumsum(policy.sample_prob, axis=-1)
+    # Rounding may leave the last entry below 1; a draw beyond it belongs to the last possible answer.
+    cumulative /= cumulative[..., -1:]
+    active = np.arange(n)
+    episodes, answers, stops, drawn = [], [], [], []
+    for k in range(mdp.max_turns or max_turns):
+        at, x = min(k, policy.shape[0] - 1), prompt[active]
+        y = (cumulative[at, x] <= rng.random(len(active))[:, None]).sum(axis=-1)
+        forced = mdp.max_turns is not None and k == mdp.max_turns - 1
+        stop = np.full(len(active), True) if forced else rng.random(len(active)) < policy.stop_prob[at, x, y]
+        episodes.append(active)
+        answers.append(y)
+        stops.append(stop)
+        drawn.append(np.full(len(active), not forced))
+        active = active[~stop]
+        if len(active) == 0:
+            break
+    else:
+        raise ImproperChainError(
+            f"an episode did not stop within {max_turns:,} turns: cap the chain, or give stop more probability"
+        )
+    episode = np.concatenate(episodes)
+    order = np.argsort(episode, kind="stable")
+    turns = np.bincount(episode, minlength=n)
+    return Trajectories(
+        prompt=prompt,
+        offsets=np.concatenate([[0], np.cumsum(turns)]),
+        answer=np.concatenate(answers)[order],
+        stop=np.concatenate(stops)[order],
+        decided=np.concatenate(drawn)[order],
+        weight=np.full(n, 1.0 / n),
+    )
+
+
+def _refuse_policy_runs(policy: Policy) -> None:
+    if policy.runs:
+        raise ChainError(f"trajectories are those of one policy, but this one has runs {policy.runs}: pick one run")
+
+
+def _refuse_runs(mdp: TwoStageMDP) -> None:
+    if mdp.runs:
+        raise ChainError(f"trajectories are those of one chain, but this one has runs {mdp.runs}: pick one run")

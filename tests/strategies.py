@@ -1,0 +1,71 @@
+"""Lopsided chains and policies: unequal numbers of answers, unequal lengths, skewed rewards, uneven prompts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from hypothesis import strategies as st
+
+from dstheory import Features, Policy, TwoStageMDP
+
+
+@dataclass
+class Case:
+    mdp: TwoStageMDP
+    policy: Policy
+    reference: Policy
+    expert: Policy
+    seed: int
+
+
+def _policy(mdp: TwoStageMDP, rng: np.random.Generator, kind: str, stop_bias: float = 0.3) -> Policy:
+    turns = mdp.max_turns if kind == "turn-indexed" and mdp.max_turns else 1
+    shape = (turns, *mdp.shape)
+    if kind == "linear":
+        # A shared trunk: every parameter enters both stages.
+        width = 3
+        features = Features(
+            rng.normal(size=(1, *mdp.shape, width)),
+            rng.normal(size=(1, *mdp.shape, width)),
+            sample_offset=np.where(mdp.inside, 0.0, -np.inf)[None],
+            decide_offset=np.full((1, 1, 1), stop_bias),
+        )
+        return Policy.linear(features, rng.normal(scale=0.7, size=width))
+    z = np.where(mdp.inside, rng.normal(scale=1.2, size=shape), -np.inf)
+    return Policy.tabular(z, stop_bias + rng.normal(scale=1.0, size=shape))
+
+
+def make_case(seed: int, *, cap: int | None, kind: str, per: str, gamma: float, equal_lengths: bool = False) -> Case:
+    rng = np.random.default_rng(seed)
+    counts = rng.integers(1, 4, size=rng.integers(1, 4))
+    width = int(counts.max())
+    shape = (len(counts), width)
+    mdp = TwoStageMDP(
+        correct=rng.integers(0, 2, size=shape),
+        n_answers=counts,
+        reward_stop=rng.normal(size=shape) + np.array([2.0, -1.0, 0.5])[: shape[0], None],
+        reward_resample=rng.normal(scale=0.5, size=shape),
+        sample_length=7.0 if equal_lengths else rng.choice([1.0, 3.0, 40.0], size=shape),
+        decision_length=rng.choice([1.0, 2.0]),
+        prompt_weight=rng.dirichlet(np.ones(len(counts))) + 0.05,
+        gamma=gamma,
+        discount_per=per,
+        max_turns=cap,
+    )
+    other = "tabular" if kind == "linear" else kind
+    return Case(mdp, _policy(mdp, rng, kind), _policy(mdp, rng, other, 0.8), _policy(mdp, rng, "tabular", 1.0), seed)
+
+
+@st.composite
+def cases(draw: st.DrawFn, *, capped: bool | None = None, equal_lengths: bool = False) -> Case:
+    cap = draw(st.sampled_from([1, 2, 3]) if capped else st.just(None) if capped is False else st.sampled_from([None, 1, 2, 3]))
+    kind = draw(st.sampled_from(["tabular", "linear"] + (["turn-indexed"] if cap else [])))
+    return make_case(
+        draw(st.integers(0, 2**32 - 1)),
+        cap=cap,
+        kind=kind,
+        per=draw(st.sampled_from(["turn", "stage"])),
+        gamma=draw(st.sampled_from([0.0, 0.4, 0.9, 1.0])),
+        equal_lengths=equal_lengths,
+    )
