@@ -26,7 +26,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from dstheory.checks import Floats
-from dstheory.exact import Solution
+from dstheory.errors import ChainError
+from dstheory.exact import Solution, solve
 from dstheory.objectives.base import Objective, StageGradient
 from dstheory.policy import Policy
 from dstheory.trajectories import Trajectories, enumerate_trajectories, sample_trajectories
@@ -39,9 +40,11 @@ __all__ = [
     "attribute",
     "coefficient_level",
     "fisher_information",
+    "norm",
     "stage_energy",
 ]
 
+_MOST_STEPS = 4e6
 _EQUAL = 1e-9  # relative; coefficients are sums of a few rounded terms, differences of interest are far larger
 
 
@@ -91,7 +94,8 @@ class Attribution:
         objective: name.
         coefficient: level (i), or None where the terms of a sum have no common trajectories, or with run axes.
         gradient: level (ii), norms of the two contributions to the parameter gradient.
-        cosine: (*runs,) cosine between the two contributions in parameter space; None for a tabular policy (disjoint blocks).
+        cosine: (*runs,) cosine between the two contributions in parameter space, NaN where one of them is zero; None for a
+            tabular policy (disjoint blocks).
         energy: level (iii).
     """
 
@@ -127,7 +131,7 @@ def attribute(
     """
     g = objective.gradient(solution)
     level_i = None
-    single = not solution.policy.runs and not solution.mdp.runs
+    single = not solution.policy.runs and not solution.mdp.runs and g.sample.ndim == 3
     if coefficients and single and objective.measure != "mixed":
         level_i = coefficient_level(objective, solution, rng=rng, limit=limit)
     norms, cosine = _gradient_level(g, solution.policy)
@@ -145,10 +149,17 @@ def coefficient_level(
     Raises:
         ChainError: the objective is a sum whose terms have no common trajectories, or the chain has run axes.
     """
+    if solution.policy.runs or solution.mdp.runs:
+        raise ChainError(
+            f"coefficients are those of one run, but the policy has runs {solution.policy.runs}, the chain {solution.mdp.runs}: "
+            "pick one"
+        )
     t, evidence = _look_at(objective.behaviour(solution), solution, rng, limit)
     c_s, c_d = objective.coefficients(solution, t)
     met = t.decided & (t.weight[t.episode] > 0)
     c_s, c_d = c_s[met], c_d[met]
+    if not met.any():
+        evidence += ", on which no decision is drawn"
     scale = float(max(np.abs(c_s).max(initial=0.0), np.abs(c_d).max(initial=0.0)))
     gamma = float(solution.mdp.gamma_within)
     factor = 1.0
@@ -187,7 +198,10 @@ def _look_at(
         return enumerate_trajectories(mdp, behaviour), "all trajectories"
     if mdp.max_turns is None and deepest >= 2:
         return enumerate_trajectories(mdp, behaviour, max_turns=deepest), f"all trajectories of at most {deepest} turns"
-    return sample_trajectories(mdp, behaviour, limit, rng=rng), f"{limit} sampled trajectories"
+    # Long episodes are sampled fewer times: a few million steps say as much.
+    turns = float(solve(mdp, behaviour).mean_turns)
+    n = int(max(1.0, min(limit, _MOST_STEPS / turns)))
+    return sample_trajectories(mdp, behaviour, n, rng=rng), f"{n} sampled trajectories"
 
 
 def _describe(t: Trajectories, steps: np.ndarray, differs: np.ndarray, c_s: Floats, c_d: Floats) -> str:
@@ -209,18 +223,26 @@ def _describe(t: Trajectories, steps: np.ndarray, differs: np.ndarray, c_s: Floa
 # ---------------------------------------------------------------------- level (ii)
 
 
-def _norm(block: Floats, axes: int) -> Floats:
-    return np.asarray(np.sqrt(np.square(block).sum(axis=tuple(range(-axes, 0)))))
+def norm(block: Floats, axes: int) -> Floats:
+    """Return the Euclidean norm over the last axes; scaled first, so that squares neither overflow nor underflow.
+
+    >>> norm(np.array([3e-200, 4e-200]), 1).tolist()
+    5e-200
+    """
+    over = tuple(range(-axes, 0))
+    top = np.abs(block).max(axis=over, keepdims=True)
+    scaled = np.divide(block, top, out=np.zeros_like(block), where=top > 0)
+    return np.asarray(np.squeeze(top, over) * np.sqrt(np.square(scaled).sum(axis=over)))
 
 
 def _gradient_level(g: StageGradient, policy: Policy) -> tuple[StageSplit, Floats | None]:
     if policy.features is None:
-        return StageSplit(_norm(g.sample, 3), _norm(g.decide, 3)), None
+        return StageSplit(norm(g.sample, 3), norm(g.decide, 3)), None
     by_sample, by_decide = policy.features.pull_back(g.sample, g.decide)
-    split = StageSplit(_norm(by_sample, 1), _norm(by_decide, 1))
+    split = StageSplit(norm(by_sample, 1), norm(by_decide, 1))
     with np.errstate(invalid="ignore"):
-        cosine = (by_sample * by_decide).sum(axis=-1) / (split.sample * split.decide)
-    return split, np.asarray(cosine)
+        unit_s, unit_d = by_sample / split.sample[..., None], by_decide / split.decide[..., None]
+    return split, np.asarray((unit_s * unit_d).sum(axis=-1))
 
 
 # ---------------------------------------------------------------------- level (iii)
@@ -259,7 +281,7 @@ class FisherInformation:
 def fisher_information(solution: Solution) -> FisherInformation:
     """Return the Fisher information of both stages under the policy's undiscounted occupancy, prompt distribution included."""
     policy, pol = solution.policy, solution.unrolled
-    visits = (solution.visits * solution.mdp.prompt_weight)[..., None]  # (*runs, T', X, 1)
+    visits = solution.occupancy[..., None]  # (*runs, T', X, 1)
     decisions = visits * pol.decided
     if policy.shape[0] == 1:
         visits, decisions = visits.sum(axis=-3, keepdims=True), decisions.sum(axis=-3, keepdims=True)

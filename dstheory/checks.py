@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,10 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from dstheory.errors import ChainError
 
-__all__ = ["Bools", "Floats", "Ints", "float_array", "readonly", "reject"]
+__all__ = ["Bools", "Floats", "Ints", "compact", "float_array", "frozen", "readonly", "reject", "whole_number"]
 
 Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+Ints = NDArray[np.integer[Any]]
 Bools = NDArray[np.bool_]
 
 _AXES = ("prompt", "answer")
@@ -21,18 +22,69 @@ _SHOWN = 3  # the first few offenders are named, the rest counted
 
 
 def readonly(array: NDArray[Any]) -> NDArray[Any]:
-    """Return a view that refuses writes; the caller's own array stays as it was."""
-    view = array.view()
-    view.flags.writeable = False
-    return view
+    """Return a fresh array, which nobody else holds, with writing refused."""
+    array.flags.writeable = False
+    return array
+
+
+def frozen(array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array that nobody can change: itself if its memory refuses writes already, a copy if somebody may write to it.
+
+    The copy of a table that repeats one number along an axis takes memory for that number only.
+
+    >>> given = np.zeros(2)
+    >>> kept = frozen(given)
+    >>> given[0] = 7.0
+    >>> kept.tolist(), frozen(kept) is kept
+    ([0.0, 0.0], True)
+    """
+    holder: object = array
+    while isinstance(holder, np.ndarray) and not holder.flags.writeable:
+        holder = holder.base
+    if holder is None:
+        return array
+    own = readonly(np.array(compact(array), order="C"))
+    return np.broadcast_to(own, array.shape) if own.shape != array.shape else own
+
+
+def compact(table: NDArray[Any]) -> NDArray[Any]:
+    """Return a (..., X, Y) table without the axes along which it repeats one number: they cost no bytes to read.
+
+    >>> compact(np.broadcast_to(np.arange(3.0), (2, 3))).shape
+    (1, 3)
+    """
+    return table[tuple(slice(0, 1) if stride == 0 else slice(None) for stride in table.strides)]
 
 
 def float_array(value: ArrayLike, what: str) -> Floats:
     """Convert to float64; raise ChainError if the entries are not numbers."""
     try:
-        return np.asarray(value, dtype=np.float64)
+        array = np.asarray(value)
+        if array.dtype.kind not in "biufO":
+            raise TypeError(f"the entries are of type {array.dtype}")
+        return array.astype(np.float64, copy=False)
     except (TypeError, ValueError) as error:
-        raise ChainError(f"{what}: {value!r} is not an array of numbers; give a number or a rectangular array") from error
+        raise ChainError(
+            f"{what}: {reprlib.repr(value)} is not an array of numbers; give a number or a rectangular array"
+        ) from error
+
+
+def whole_number(value: Any, what: str, *, low: int, otherwise: str = "") -> int:
+    """Return an int; raise ChainError unless the value is a whole number >= ``low``.
+
+    >>> whole_number(2.5, "steps", low=0)
+    Traceback (most recent call last):
+        ...
+    dstheory.errors.ChainError: steps is 2.5: must be a whole number >= 0
+    """
+    try:
+        number = int(value)
+        exact = bool(number == value) and not isinstance(value, (bool, np.bool_))
+    except (TypeError, ValueError, OverflowError):
+        number, exact = 0, False
+    if not exact or number < low:
+        raise ChainError(f"{what} is {reprlib.repr(value)}: must be a whole number >= {low}{otherwise}")
+    return number
 
 
 def reject(

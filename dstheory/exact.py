@@ -1,148 +1,46 @@
 r"""The exact solution of a chain under a policy: values, occupancies, accuracy, turns. Closed form, never simulated.
 
-With :math:`\gamma_w` between an answer and its decision, :math:`\gamma_b` between a decision and the next answer,
-:math:`\Gamma = \gamma_w \gamma_b`, and all quantities per prompt x, the Bellman equations are
+Values come from the Bellman equations (:mod:`dstheory.bellman`); the rest are sums over the visits that they imply.
 
-.. math::
-    Q_d(y, stop) = R_{stop}(y), \quad Q_d(y, res) = R_{res}(y) + \gamma_b V, \quad
-    V_d(y) = \sum_d \pi_d(d \mid y) Q_d(y, d), \quad Q_s(y) = \gamma_w V_d(y), \quad V = \sum_y \pi_s(y) Q_s(y).
-
-* Stationary policy, no cap: one scalar linear equation,
-  :math:`V = \gamma_w \bar r / (1 - \Gamma q)`, :math:`q` the resample probability of a turn; the discounted number of turns is
-  :math:`1/(1 - \Gamma q)`.
-* Capped at T turns: backward recursion; at the last turn the answer is submitted, :math:`V_d = R_{stop}`.
-
-Source: arXiv 2601.01580, section 3; closed forms derived here. The conditioning is derived here too: 1 - Gamma q is computed as
-(1 - Gamma) + Gamma P(stop), which keeps full relative accuracy when resampling is nearly certain.
+Source: arXiv 2601.01580, section 3; closed forms derived here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from dstheory.checks import Floats, float_array
-from dstheory.errors import ImproperChainError
+from dstheory.bellman import (
+    MOST_TURNS,
+    UnrolledPolicy,
+    Values,
+    end_or_discount,
+    evaluate,
+    reach,
+    refuse_endless,
+    unroll,
+)
+from dstheory.checks import Floats, whole_number
+from dstheory.errors import ChainError
 from dstheory.mdp import TwoStageMDP
 from dstheory.policy import Policy
 
 __all__ = ["Solution", "UnrolledPolicy", "Values", "evaluate", "reach", "solve", "unroll"]
 
-# Beyond this many expected turns products of two visit counts overflow; such a chain is improper for every purpose.
-_MOST_TURNS = 1e150
-
-
-@dataclass(frozen=True, eq=False)
-class UnrolledPolicy:
-    """A policy laid out over the turns of a chain, arrays (*runs, T', X, Y): T' = T if capped, 1 if not.
-
-    At the last turn of a capped chain stop is certain: no decision is drawn there, and ``decided`` (T', 1, 1) is 0 instead of 1.
-    """
-
-    sample: Floats
-    stop: Floats
-    resample: Floats
-    decided: Floats
-
-
-def unroll(policy: Policy, max_turns: int | None) -> UnrolledPolicy:
-    """Lay a policy out over turns; a stationary policy of an uncapped chain keeps its one slice."""
-    if max_turns is None:
-        return UnrolledPolicy(policy.sample_prob, policy.stop_prob, policy.resample_prob, np.ones((1, 1, 1)))
-    shape = (*policy.runs, max_turns, *policy.shape[1:])
-    stop = np.broadcast_to(policy.stop_prob, shape).copy()
-    resample = np.broadcast_to(policy.resample_prob, shape).copy()
-    stop[..., -1, :, :], resample[..., -1, :, :] = 1.0, 0.0
-    decided = np.ones((max_turns, 1, 1))
-    decided[-1] = 0.0
-    return UnrolledPolicy(np.broadcast_to(policy.sample_prob, shape), stop, resample, decided)
-
-
-@dataclass(frozen=True, eq=False)
-class Values:
-    """Values of every state and action: ``value`` (*runs, T', X), the others (*runs, T', X, Y)."""
-
-    value: Floats
-    q_sample: Floats
-    q_stop: Floats
-    q_resample: Floats
-    v_decide: Floats
-
-
-def evaluate(
-    policy: UnrolledPolicy,
-    reward_stop: Floats,
-    reward_resample: Floats,
-    *,
-    gamma_within: ArrayLike,
-    gamma_between: ArrayLike,
-    capped: bool,
-    name_prompt: Callable[[int], str] = "prompt {}".format,
-) -> Values:
-    r"""Solve the Bellman equations for any reward tables.
-
-    Args:
-        policy: the unrolled policy.
-        reward_stop, reward_resample: broadcast to (*runs, T', X, Y); they may depend on the turn. ``reward_stop`` of the last
-        turn
-            of a capped chain is what submitting pays.
-        gamma_within, gamma_between: (*runs,) discounts.
-        capped: backward recursion over the turn axis instead of the stationary equation.
-        name_prompt: how an error calls a prompt.
-
-    Raises:
-        ImproperChainError: uncapped, undiscounted, and resampling for ever.
-    """
-    gw = float_array(gamma_within, "gamma_within")[..., None]  # a prompt axis to broadcast along
-    gb = float_array(gamma_between, "gamma_between")[..., None]
-    pi, stop, res = policy.sample, policy.stop, policy.resample
-    shape = np.broadcast_shapes(pi.shape, reward_stop.shape, reward_resample.shape, (*gw.shape[:-1], 1, 1, 1))
-    r_stop, r_res = np.broadcast_to(reward_stop, shape), np.broadcast_to(reward_resample, shape)
-    expected = (pi * (stop * r_stop + res * r_res)).sum(axis=-1)  # (*runs, T', X) mean reward of a turn
-    if not capped:
-        factor = (gw * gb)[..., None, :]
-        remaining = (1.0 - factor) + factor * (pi * stop).sum(axis=-1)
-        _refuse_endless(remaining, name_prompt)
-        value = gw[..., None, :] * expected / remaining
-        after = value
-    else:
-        turns = shape[-3]
-        again = (pi * res).sum(axis=-1)  # (*runs, T', X) probability of resampling
-        value = np.empty(expected.shape)
-        for k in reversed(range(turns)):
-            future = again[..., k, :] * gb * value[..., k + 1, :] if k + 1 < turns else 0.0
-            value[..., k, :] = gw * (expected[..., k, :] + future)
-        after = np.concatenate([value[..., 1:, :], np.zeros_like(value[..., :1, :])], axis=-2)
-    q_res = r_res + (gb[..., None, :] * after)[..., None]
-    v_decide = stop * r_stop + res * q_res
-    return Values(value, gw[..., None, :, None] * v_decide, r_stop, q_res, v_decide)
-
-
-def reach(policy: UnrolledPolicy, gamma: ArrayLike, *, capped: bool) -> Floats:
-    r"""Return visits (*runs, T', X): the probability of reaching each turn times gamma^turn; uncapped, the sum over all turns.
-
-    An uncapped chain without end and gamma = 1 has infinitely many visits; ``inf`` is returned and the caller decides.
-    """
-    factor = float_array(gamma, "gamma")[..., None]
-    if not capped:
-        factor = factor[..., None, :]
-        remaining = (1.0 - factor) + factor * (policy.sample * policy.stop).sum(axis=-1)
-        with np.errstate(divide="ignore"):
-            return np.asarray(1.0 / remaining)
-    again = factor[..., None, :] * (policy.sample * policy.resample).sum(axis=-1)
-    first = np.ones_like(again[..., :1, :])
-    return np.concatenate([first, np.cumprod(again[..., :-1, :], axis=-2)], axis=-2)
+# Below this, stop probabilities are sums of numbers that have lost digits to underflow.
+_FEW_DIGITS = 1e-290
+# The longest distribution of turns that is tabulated unasked.
+_LONGEST_TABLE = 1_000_000
 
 
 @dataclass(frozen=True, eq=False)
 class Solution:
     """Everything exact about a chain under a policy. Arrays carry run axes first, then (turn,) prompt (, answer).
 
-    Made by :func:`solve`; every attribute is computed on first use and kept.
+    A quantity that does not depend on some of the runs (the accuracy, on runs of discounts) leaves them out or has length 1
+    there: it broadcasts. Made by :func:`solve`; every attribute is computed on first use and kept.
     """
 
     mdp: TwoStageMDP
@@ -213,10 +111,11 @@ class Solution:
             pol.stop * mdp.reward_stop_variance[..., None, :, :] + pol.resample * mdp.reward_resample_variance[..., None, :, :]
         )
         turn = (pol.sample * (spread + gw[..., None] ** 2 * noise)).sum(axis=-1)
-        again = (gw * gb) ** 2 * (pol.sample * pol.resample).sum(axis=-1)
         if not self.capped:
-            factor = (gw * gb) ** 2
-            return np.asarray((turn / ((1.0 - factor) + factor * (pol.sample * pol.stop).sum(axis=-1)))[..., 0, :])
+            once = end_or_discount(pol, gw, gb)  # 1 - g^2 q = (1 - g q) + g q (1 - g), again without cancellation
+            again = gw * gb * (pol.sample * pol.resample).sum(axis=-1)
+            return np.asarray((turn / (once + again * ((1.0 - gw) + gw * (1.0 - gb))))[..., 0, :])
+        again = (gw * gb) ** 2 * (pol.sample * pol.resample).sum(axis=-1)
         total: Floats = turn[..., -1, :]
         for k in reversed(range(turn.shape[-2] - 1)):
             total = turn[..., k, :] + again[..., k, :] * total
@@ -227,12 +126,19 @@ class Solution:
     @cached_property
     def visits(self) -> Floats:
         """(*runs, T', X) undiscounted probability of reaching the turn; uncapped, the expected number of turns (inf: endless)."""
-        return reach(self.unrolled, 1.0, capped=self.capped)
+        return reach(self.unrolled, capped=self.capped)
 
     @cached_property
     def discounted_visits(self) -> Floats:
         """(*runs, T', X) the same, each turn k weighted by (gamma_within gamma_between)^k."""
-        return reach(self.unrolled, self.mdp.gamma_within * self.mdp.gamma_between, capped=self.capped)
+        mdp = self.mdp
+        return reach(self.unrolled, gamma_within=mdp.gamma_within, gamma_between=mdp.gamma_between, capped=self.capped)
+
+    @cached_property
+    def occupancy(self) -> Floats:
+        """(*runs, T', X) rho(x) times the undiscounted visits; 0 for a prompt of weight 0, be it endless."""
+        rho = self.mdp.prompt_weight
+        return np.where(rho > 0, self.visits, 0.0) * rho
 
     @cached_property
     def answer_visits(self) -> Floats:
@@ -252,8 +158,8 @@ class Solution:
     @property
     def finite_visits(self) -> Floats:
         """The undiscounted visits, or ImproperChainError if an episode never ends."""
-        if not np.isfinite(self.visits).all() or self.visits.max() > _MOST_TURNS:
-            _refuse_endless(1.0 / self.visits, self.mdp.prompt_name)
+        if not np.isfinite(self.visits).all() or self.visits.max() > MOST_TURNS:
+            refuse_endless(1.0 / self.visits, self.mdp.prompt_name)
         return self.visits
 
     # ------------------------------------------------------------------ what one observes
@@ -269,15 +175,15 @@ class Solution:
         acc: Floats
         with np.errstate(invalid="ignore", divide="ignore"):
             acc = ((ends * right).sum(axis=-1) / stopping)[..., 0, :]
-        if (stopping == 0.0).any():
-            # Every stop probability underflowed, yet which stop comes first is still decided by their ratios: use logarithms.
+        if (stopping < _FEW_DIGITS).any():
+            # The stop probabilities underflowed, yet which stop comes first is still decided by their ratios: use logarithms.
             with np.errstate(invalid="ignore"):
                 log_ends = self.policy.log_sample + self.policy.log_stop
                 top = log_ends.max(axis=-1, keepdims=True)
                 relative = np.where(np.isneginf(log_ends), 0.0, np.exp(log_ends - np.where(np.isfinite(top), top, 0.0)))
                 ratio = ((relative * right).sum(axis=-1) / relative.sum(axis=-1))[..., 0, :]
             # A chain that certainly never stops never submits a correct answer.
-            acc = np.where(stopping[..., 0, :] == 0.0, np.nan_to_num(ratio, nan=0.0), acc)
+            acc = np.where(stopping[..., 0, :] < _FEW_DIGITS, np.nan_to_num(ratio, nan=0.0), acc)
         return acc
 
     @property
@@ -306,15 +212,22 @@ class Solution:
     def turn_distribution(self, up_to: int | None = None) -> Floats:
         """Return P(number of turns = 1, 2, ..., up_to), (*runs, X, up_to); default up to the cap, or the 0.999 quantile.
 
+        Raises:
+            ChainError: ``up_to`` is no whole number >= 1, or its default would be beyond a million turns.
+
         >>> from dstheory.mdp import TwoStageMDP
         >>> solve(TwoStageMDP.minimal(), Policy.minimal(p=0.5, a=0.5, b=0.5)).turn_distribution(3).tolist()
         [[0.5, 0.25, 0.125]]
         """
         again = (self.unrolled.sample * self.unrolled.resample).sum(axis=-1)  # (*runs, T', X)
-        if up_to is None:
-            worst = float(again.max())
-            up_to = self.mdp.max_turns or (max(1, int(np.ceil(np.log(1e-3) / np.log(worst)))) if 0 < worst < 1 else 1)
         ends = (self.unrolled.sample * self.unrolled.stop).sum(axis=-1)
+        if up_to is None:
+            least = float(ends.min())
+            quantile = np.log(1e-3) / np.log1p(-least) if 0.0 < least < 1.0 else 1.0
+            if self.mdp.max_turns is None and quantile > _LONGEST_TABLE:
+                raise ChainError(f"0.999 of the episodes take up to {quantile:.3g} turns: give up_to to say how many to tabulate")
+            up_to = self.mdp.max_turns or max(1, int(np.ceil(quantile)))
+        up_to = whole_number(up_to, "up_to", low=1)
         if not self.capped:
             return np.asarray(again[..., 0, :, None] ** np.arange(up_to) * ends[..., 0, :, None])
         full = np.moveaxis(self.visits * ends, -2, -1)
@@ -339,13 +252,15 @@ class Solution:
     # ------------------------------------------------------------------ helpers
 
     def _mean(self, per_prompt: Floats) -> Floats:
-        return np.asarray((per_prompt * self.mdp.prompt_weight).sum(axis=-1))
+        occurs = self.mdp.prompt_weight > 0  # a prompt that never occurs may be endless: inf x 0 is not wanted
+        return np.asarray((per_prompt[..., occurs] * self.mdp.prompt_weight[occurs]).sum(axis=-1))
 
     def _relative_visits(self) -> Floats:
         """Visits scaled so that the largest is 1: averages over answers exist even when visits overflow."""
+        visits = np.where(self.mdp.prompt_weight > 0, self.visits, 0.0)
         with np.errstate(divide="ignore", invalid="ignore"):
-            top = self.visits.max(axis=(-2, -1), keepdims=True)
-            return np.where(np.isinf(top), np.isinf(self.visits).astype(float), self.visits / top)
+            top = visits.max(axis=(-2, -1), keepdims=True)
+            return np.where(np.isinf(top), np.isinf(visits).astype(float), visits / top)
 
     def _answers(self, which: Floats) -> Floats:
         per_turn = (self.unrolled.sample * which).sum(axis=-1) * self._relative_visits()
@@ -377,16 +292,3 @@ def solve(mdp: TwoStageMDP, policy: Policy) -> Solution:
     """
     policy.check_fits(mdp)
     return Solution(mdp, policy)
-
-
-def _refuse_endless(remaining: Floats, name_prompt: Callable[[int], str]) -> None:
-    bad = ~(remaining > 1.0 / _MOST_TURNS)
-    if not bad.any():
-        return
-    prompt = int(np.argwhere(bad)[0][-1])
-    others = int(np.count_nonzero(bad)) - 1
-    more = f" (and {others} more)" if others else ""
-    raise ImproperChainError(
-        f"{name_prompt(prompt)}{more}: the resample probability of a turn is 1, so an undiscounted episode never ends; "
-        "the sum over turns needs P(stop) > 0: cap the number of turns, discount, or give stop some probability"
-    )

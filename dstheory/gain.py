@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dstheory.checks import Floats
+from dstheory.errors import ChainError
 from dstheory.exact import solve
 from dstheory.mdp import TwoStageMDP
 from dstheory.policy import Policy
@@ -50,11 +51,21 @@ class GainSplit:
 def split_gain(mdp: TwoStageMDP, before: Policy, after: Policy) -> GainSplit:
     """Split the accuracy gain between two policies of one chain (undiscounted accuracies, averaged over prompts).
 
+    Raises:
+        ChainError: a policy does not fit the chain, or the run axes of the two do not fit together.
+
     >>> from dstheory import Policy, TwoStageMDP
     >>> start, end = Policy.minimal(p=0.55, a=0.8, b=0.3), Policy.minimal(p=0.5613, a=0.9645, b=0.9993)
     >>> float(split_gain(TwoStageMDP.minimal(), start, end).decision_share.round(3))
     0.987
     """
+
+    for policy, what in ((before, "policy before"), (after, "policy after")):
+        policy.check_fits(mdp, what)
+    try:
+        np.broadcast_shapes(before.runs, after.runs)
+    except ValueError as error:
+        raise ChainError(f"the policy before has runs {before.runs}, the one after {after.runs}: they do not fit") from error
 
     def accuracy(sampling: Policy, decision: Policy) -> Floats:
         z, u = np.broadcast_arrays(sampling.sample_logits, decision.stop_logits)

@@ -3,9 +3,8 @@ r"""The two-stage Markov decision process of the decision-sampling hypothesis, t
 A prompt :math:`x \sim \rho`. At turn :math:`k = 0, 1, 2, \dots`:
 
 * **sample**: an answer :math:`y_k \sim \pi_s(\cdot \mid x)` among the answers :math:`Y(x)` of that prompt;
-* **decide**: :math:`d_k \sim \pi_d(\cdot \mid x, y_k)`; *stop* pays :math:`R_{stop}(x, y_k)` and ends the episode, *resample*
-pays
-  :math:`R_{res}(x, y_k)` and goes to turn :math:`k + 1`.
+* **decide**: :math:`d_k \sim \pi_d(\cdot \mid x, y_k)` in {stop, resample}; *stop* pays :math:`R_{stop}(x, y_k)` and
+  ends the episode, *resample* pays :math:`R_{res}(x, y_k)` and goes to turn :math:`k + 1`.
 
 With a cap of :math:`T` turns no decision is drawn at turn :math:`T - 1`: the answer is submitted and pays :math:`R_{stop}`.
 
@@ -24,7 +23,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dstheory.checks import Bools, Floats, Ints, float_array, readonly, reject
+from dstheory.checks import Bools, Floats, Ints, compact, float_array, frozen, readonly, reject, whole_number
 from dstheory.errors import ChainError
 
 __all__ = ["DiscountPer", "TwoStageMDP", "pad_rows"]
@@ -33,6 +32,10 @@ DiscountPer = Literal["turn", "stage"]
 FourRewards = Mapping[str, ArrayLike]
 
 _FOUR = ("stop_correct", "resample_correct", "stop_wrong", "resample_wrong")
+_FIELDS = (
+    "correct", "n_answers", "reward_stop", "reward_resample", "reward_stop_variance", "reward_resample_variance",
+    "sample_length", "decision_length", "prompt_weight", "gamma", "discount_per", "max_turns", "prompts",
+)  # fmt: skip
 
 
 def pad_rows(rows: Sequence[Sequence[float]], fill: float = 0.0) -> tuple[Floats, Ints]:
@@ -108,8 +111,10 @@ class TwoStageMDP:
             raise ChainError(
                 f"correct has shape {table.shape}: needs at least one prompt and one answer as an array (prompts, answers)"
             )
+        rows = counts
         if n_answers is not None:
-            counts = np.asarray(n_answers, dtype=np.int64)
+            float_array(n_answers, "n_answers")
+            counts = np.asarray(n_answers)
         elif counts is None:
             counts = np.full(table.shape[0], table.shape[1], dtype=np.int64)
         if counts.shape != table.shape[:1]:
@@ -118,12 +123,16 @@ class TwoStageMDP:
         if prompts is not None and len(prompts) != table.shape[0]:
             raise ChainError(f"prompts names {len(prompts)} prompts but the chain has {table.shape[0]}")
         self._set("prompts", prompts)
-        self._set("n_answers", readonly(counts))
         reject(
-            (counts < 1) | (counts > table.shape[1]), counts, "n_answers",
-            f"must lie between 1 and {table.shape[1]}", "give every prompt at least one answer",
+            ~((counts >= 1) & (counts <= table.shape[1]) & (counts == np.floor(counts))), counts, "n_answers",
+            f"must be a whole number between 1 and {table.shape[1]}", "give every prompt at least one answer",
             axes=("prompt",), prompts=prompts,
         )  # fmt: skip
+        counts = counts.astype(np.int64)
+        if rows is not None:
+            reject(counts != rows, counts, "n_answers", "must be the length of the prompt's row of correct",
+                   "leave n_answers out", axes=("prompt",), prompts=prompts)  # fmt: skip
+        self._set("n_answers", readonly(counts))
         inside = readonly(np.arange(table.shape[1]) < counts[:, None])
         self._set("inside", inside)
         reject(inside & (table != 0) & (table != 1), table, "correct", "must be 0 or 1", "mark each answer right or wrong",
@@ -148,21 +157,13 @@ class TwoStageMDP:
         self._set("prompt_weight", readonly(weight / weight.sum()))
 
         discount = float_array(gamma, "gamma")
-        reject(
-            ~((discount >= 0) & (discount <= 1)),
-            discount,
-            "gamma",
-            "must lie in [0, 1]",
-            "1 means no discount",
-            axes=(),
-        )
-        self._set("gamma", readonly(discount))
+        reject(~((discount >= 0) & (discount <= 1)), discount, "gamma", "must lie in [0, 1]", "1 means no discount", axes=())
+        self._set("gamma", frozen(discount))
         if discount_per not in ("turn", "stage"):
             raise ChainError(f"discount_per is {discount_per!r}: must be 'turn' or 'stage'")
         self._set("discount_per", discount_per)
-        if max_turns is not None and (isinstance(max_turns, bool) or int(max_turns) != max_turns or max_turns < 1):
-            raise ChainError(f"max_turns is {max_turns!r}: must be a whole number >= 1, or None for no cap")
-        self._set("max_turns", None if max_turns is None else int(max_turns))
+        cap = None if max_turns is None else whole_number(max_turns, "max_turns", low=1, otherwise=", or None for no cap")
+        self._set("max_turns", cap)
         self._set("runs", self._run_shape())
 
     correct: Floats
@@ -198,21 +199,23 @@ class TwoStageMDP:
         return cls(correct=[[1, 0]], **settings)
 
     def replace(self, **changes: Any) -> TwoStageMDP:
-        """Return a chain that differs in the named arguments; ``reward=`` drops both tables first.
+        """Return a chain that differs in the named arguments; ``reward=`` and ``resample_cost=`` drop both tables first.
+
+        Raises:
+            ChainError: ``correct`` is changed and rewards are not: the tables were made for the old answers.
 
         >>> TwoStageMDP.minimal().replace(gamma=1.0, max_turns=3).max_turns
         3
         """
-        fields: dict[str, Any] = {
-            name: getattr(self, name)
-            for name in (
-                "correct", "n_answers", "reward_stop", "reward_resample", "reward_stop_variance",
-                "reward_resample_variance", "sample_length", "decision_length", "prompt_weight", "gamma",
-                "discount_per", "max_turns", "prompts",
-            )
-        }  # fmt: skip
+        fields: dict[str, Any] = {name: getattr(self, name) for name in _FIELDS}
         if "reward" in changes or "resample_cost" in changes:
             del fields["reward_stop"], fields["reward_resample"]
+        elif "correct" in changes and not {"reward_stop", "reward_resample"} <= set(changes):
+            raise ChainError(
+                "replace(correct=...) leaves the rewards of the old answers: give reward=, resample_cost= or both tables too"
+            )
+        if "correct" in changes:
+            del fields["n_answers"]
         return TwoStageMDP(**(fields | changes))
 
     # ------------------------------------------------------------------ reading it
@@ -250,6 +253,20 @@ class TwoStageMDP:
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"TwoStageMDP is immutable: use mdp.replace({name}=...)")
 
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"TwoStageMDP is immutable: {name} cannot be deleted")
+
+    def __copy__(self) -> TwoStageMDP:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> TwoStageMDP:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Rebuilt by the constructor, so that what comes out of a pickle is checked and refuses writes as well.
+        fields = {name: getattr(self, name) for name in _FIELDS}
+        return _rebuilt, ({k: compact(v) if np.ndim(v) >= 2 and k != "correct" else v for k, v in fields.items()},)
+
     # ------------------------------------------------------------------ parts of the constructor
 
     def _set(self, name: str, value: Any) -> None:
@@ -283,26 +300,28 @@ class TwoStageMDP:
     def _table(self, value: Any, what: str, *, low: float = -np.inf, fill: float = 0.0) -> Floats:
         """Broadcast to (*runs, X, Y), check the entries that are real answers, neutralise the padding."""
         table, counts = _table_of(value, what)
+        if counts is not None and len(counts) != len(self.n_answers):
+            raise ChainError(f"{what} has {len(counts)} rows: needs one per prompt, {len(self.n_answers)}")
         if counts is not None and not np.array_equal(counts, self.n_answers):
-            at = int(np.flatnonzero(counts != self.n_answers)[0]) if counts.shape == self.n_answers.shape else 0
-            raise ChainError(f"{what} has rows of other lengths than correct, first at {self.prompt_name(at)}")
+            at = int(np.flatnonzero(counts != self.n_answers)[0])
+            raise ChainError(
+                f"{what} has {int(counts[at])} entries at {self.prompt_name(at)}: needs one per answer, {int(self.n_answers[at])}"
+            )
         try:
-            table = np.broadcast_to(table, np.broadcast_shapes(table.shape, self.shape))
-        except ValueError as error:
-            raise ChainError(f"{what} has shape {table.shape}: must broadcast to (prompts, answers) = {self.shape}") from error
+            shape = np.broadcast_shapes(table.shape, self.shape)
+        except ValueError:
+            shape = ()
+        if shape[-2:] != self.shape:
+            raise ChainError(
+                f"{what} has shape {table.shape}: its last two axes must broadcast to (prompts, answers) = {self.shape}"
+            )
+        table = np.broadcast_to(frozen(table), shape)
         inside = self.inside
         rule = "must be finite" if low == -np.inf else f"must be finite and >= {low:g}"
-        reject(
-            inside & ~(np.isfinite(table) & (table >= low)),
-            table,
-            what,
-            rule,
-            "correct that entry",
-            prompts=self.prompts,
-        )
-        if not inside.all() and not np.array_equal(np.where(inside, fill, table), table):
-            table = np.where(inside, table, fill)
-        return readonly(table)
+        reject(inside & ~(np.isfinite(table) & (table >= low)), table, what, rule, "correct that entry", prompts=self.prompts)
+        if not (inside | (table == fill)).all():
+            return readonly(np.where(inside, table, fill))
+        return table
 
     def _run_shape(self) -> tuple[int, ...]:
         parts = {name: getattr(self, name).shape[:-2] for name in
@@ -313,6 +332,10 @@ class TwoStageMDP:
         except ValueError as error:
             shapes = ", ".join(f"{k} {v}" for k, v in parts.items() if v)
             raise ChainError(f"the run axes of the chain's arrays do not fit together: {shapes}") from error
+
+
+def _rebuilt(fields: dict[str, Any]) -> TwoStageMDP:
+    return TwoStageMDP(**fields)
 
 
 def _table_of(value: Any, what: str) -> tuple[Floats, Ints | None]:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dstheory.checks import Floats, float_array, readonly, reject
+from dstheory.checks import Floats, float_array, frozen, readonly, reject
 from dstheory.errors import ChainError
 from dstheory.mdp import TwoStageMDP, pad_rows
 
@@ -61,7 +61,7 @@ class Features:
         names: one name per parameter, for tables and figures.
 
     Raises:
-        ChainError: the two arrays differ in shape, or hold NaN or infinity.
+        ChainError: the two arrays differ in shape, hold NaN or infinity, or do not go with the offsets or the names.
 
     Source: derived here.
     """
@@ -73,6 +73,8 @@ class Features:
     names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        for field_name in ("sample", "decide", "sample_offset", "decide_offset"):
+            object.__setattr__(self, field_name, frozen(float_array(getattr(self, field_name), f"features' {field_name}")))
         if self.sample.ndim != 4 or self.sample.shape != self.decide.shape:
             raise ChainError(
                 f"features have shapes {self.sample.shape} (sample) and {self.decide.shape} (decide): "
@@ -81,6 +83,12 @@ class Features:
         for what, table in (("sample features", self.sample), ("decision features", self.decide)):
             reject(~np.isfinite(table), table, what, "must be finite", "rule answers out by an offset of -inf",
                    axes=(*_TURN_AXES, "parameter"))  # fmt: skip
+        shape = self.sample.shape[:-1]
+        for what, offset in (("sample_offset", self.sample_offset), ("decide_offset", self.decide_offset)):
+            if offset.ndim > 3 or any(n not in (1, m) for n, m in zip(offset.shape[::-1], shape[::-1], strict=False)):
+                raise ChainError(f"{what} has shape {offset.shape}: must broadcast to (turns, prompts, answers) = {shape}")
+        if self.names and len(self.names) != self.sample.shape[-1]:
+            raise ChainError(f"{len(self.names)} names for {self.sample.shape[-1]} parameters: give one per parameter")
         if not self.names:
             object.__setattr__(self, "names", tuple(f"phi[{i}]" for i in range(self.sample.shape[-1])))
 
@@ -101,7 +109,7 @@ class Features:
         """Return (sampling, stop) logits, each (*runs, K, X, Y), of parameters (*runs, P)."""
         z = np.einsum("kxyp,...p->...kxy", self.sample, parameters) + self.sample_offset
         u = np.einsum("kxyp,...p->...kxy", self.decide, parameters) + self.decide_offset
-        return z, u
+        return readonly(z), readonly(u)
 
     def pull_back(self, sample: Floats, decide: Floats) -> tuple[Floats, Floats]:
         """Return A^T g of each stage, (*runs, P): the gradient contributions of two blocks of logit gradients."""
@@ -137,24 +145,20 @@ class Policy:
         top = sample_logits.max(axis=-1)
         if not np.isfinite(top).all():
             bad = np.isnan(sample_logits) | (sample_logits == np.inf)
-            reject(
-                bad,
-                sample_logits,
-                "sampling logit",
-                "must be below +inf",
-                "give a number, or -inf to rule it out",
-                axes=_TURN_AXES,
-            )
+            reject(bad, sample_logits, "sampling logit", "must be below +inf", "give a number, or -inf to rule it out",
+                   axes=_TURN_AXES)  # fmt: skip
             reject(top == -np.inf, top, "largest sampling logit", "must be finite", "leave at least one answer possible",
                    axes=_TURN_AXES[:2])  # fmt: skip
         if np.isnan(stop_logits.min()):
             reject(np.isnan(stop_logits), stop_logits, "stop logit", "must not be NaN", "give a number", axes=_TURN_AXES)
-        self.sample_logits = readonly(sample_logits)
-        self.stop_logits = readonly(stop_logits)
-        self.features = features
-        self.parameters: tuple[Floats, ...] = (
-            (self.sample_logits, self.stop_logits) if features is None or phi is None else (readonly(phi),)
-        )
+        z, u = frozen(sample_logits), frozen(stop_logits)
+        self.__dict__.update(sample_logits=z, stop_logits=u, features=features)
+        self.__dict__["parameters"] = (z, u) if features is None or phi is None else (frozen(phi),)
+
+    sample_logits: Floats
+    stop_logits: Floats
+    features: Features | None
+    parameters: tuple[Floats, ...]
 
     # ------------------------------------------------------------------ making one
 
@@ -179,11 +183,13 @@ class Policy:
             stop: P(stop | x, y), same shape.
 
         Raises:
-            ChainError: a probability is negative, above 1 or NaN, or a row does not sum to 1 (to 1e-9).
+            ChainError: a probability is negative, above 1 or NaN, or a row does not sum to 1 (to 1e-9, or to the rounding of an
+                array of lower precision); within that, rows are normalised.
 
         >>> Policy.from_probabilities([[0.2, 0.8], [0.5, 0.25, 0.25]], [[1, 0.5], [0, 0.5, 1]]).shape
         (1, 2, 3)
         """
+        tolerance = max(_ROW_TOLERANCE, _rounding(sample))
         prob, counts = _ragged(sample, "sample")
         stop_prob, stop_counts = _ragged(stop, "stop")
         if (counts is None) != (stop_counts is None) or (counts is not None and not np.array_equal(counts, stop_counts)):
@@ -192,10 +198,10 @@ class Policy:
             reject(~((table >= 0) & (table <= 1)), table, what, "must lie in [0, 1]", "correct that entry",
                    axes=_TURN_AXES[3 - min(table.ndim, 3):])  # fmt: skip
         total = prob.sum(axis=-1)
-        reject(np.abs(total - 1.0) > _ROW_TOLERANCE, total, "sum of sampling probabilities", "must be 1",
+        reject(np.abs(total - 1.0) > tolerance, total, "sum of sampling probabilities", "must be 1",
                "normalise the row", axes=_TURN_AXES[3 - min(prob.ndim, 3):-1])  # fmt: skip
         with np.errstate(divide="ignore"):
-            return cls.tabular(np.log(prob), np.log(stop_prob) - np.log1p(-stop_prob))
+            return cls.tabular(readonly(np.log(prob)), readonly(np.log(stop_prob) - np.log1p(-stop_prob)))
 
     @classmethod
     def linear(cls, features: Features, parameters: ArrayLike) -> Policy:
@@ -230,14 +236,16 @@ class Policy:
             theta: (*runs, 3) logits (theta_s, theta_C, theta_W) instead.
 
         Raises:
-            ChainError: a probability outside (0, 1) (its logit would be infinite).
+            ChainError: a probability outside (0, 1) (its logit would be infinite), or both p, a, b and theta.
 
         >>> Policy.minimal(theta=[0.0, 1000.0, -1000.0]).stop_prob.tolist()
         [[[1.0, 1.0]]]
         """
+        if (theta is None) == (p is None and a is None and b is None):
+            raise ChainError("Policy.minimal needs p, a and b, or theta")
         if theta is None:
             if p is None or a is None or b is None:
-                raise ChainError("Policy.minimal needs p, a and b, or theta")
+                raise ChainError("Policy.minimal needs all of p, a and b")
             given = [float_array(v, name) for name, v in (("p", p), ("a", a), ("b", b))]
             for name, value in zip("pab", given, strict=True):
                 reject(~((value > 0) & (value < 1)), value, name, "must lie strictly between 0 and 1",
@@ -250,14 +258,21 @@ class Policy:
     def uniform(cls, mdp: TwoStageMDP, *, stop: float = 0.5, turn_indexed: bool = False) -> Policy:
         """Return the tabular policy with equal probabilities for the answers of a prompt, stopping with probability ``stop``.
 
+        Raises:
+            ChainError: ``stop`` outside [0, 1], or turns to index by on a chain without a cap.
+
         >>> Policy.uniform(TwoStageMDP(correct=[[1, 0, 0], [1]])).sample_prob.round(3).tolist()
         [[[0.333, 0.333, 0.333], [1.0, 0.0, 0.0]]]
         """
+        likely = float_array(stop, "stop")
+        reject(~((likely >= 0) & (likely <= 1)), likely, "stop", "must lie in [0, 1]", "it is a probability", axes=())
+        if turn_indexed and mdp.max_turns is None:
+            raise ChainError("a turn-indexed policy needs a chain with a cap: give it max_turns")
         turns = mdp.max_turns or 1 if turn_indexed else 1
         z = np.where(mdp.inside, 0.0, -np.inf)
         with np.errstate(divide="ignore"):
-            u = np.full(mdp.shape, np.log(stop) - np.log1p(-stop))
-        return cls.tabular(np.tile(z, (turns, 1, 1)), np.tile(u, (turns, 1, 1)))
+            u = np.full(mdp.shape, np.log(likely) - np.log1p(-likely))
+        return cls.tabular(readonly(np.tile(z, (turns, 1, 1))), readonly(np.tile(u, (turns, 1, 1))))
 
     def with_parameters(self, parameters: tuple[Floats, ...]) -> Policy:
         """Return the policy of the same form at other parameters."""
@@ -278,21 +293,21 @@ class Policy:
         """Shape of the leading run axes."""
         return self.sample_logits.shape[:-3]
 
-    @cached_property
-    def _log_normaliser(self) -> Floats:
-        top = self.sample_logits.max(axis=-1, keepdims=True)
-        return np.asarray(top + np.log(np.exp(self.sample_logits - top).sum(axis=-1, keepdims=True)))
+    def _below_top(self) -> Floats:
+        with np.errstate(over="ignore"):  # further below than the largest float: probability 0
+            return np.asarray(self.sample_logits - self.sample_logits.max(axis=-1, keepdims=True))
 
     @cached_property
     def log_sample(self) -> Floats:
         """(*runs, K, X, Y) log P(y | x); -inf where ruled out."""
-        return readonly(self.sample_logits - self._log_normaliser)
+        z = self._below_top()  # adding the top back would round away what is left of logits near 1000
+        return readonly(z - np.log(np.exp(z).sum(axis=-1, keepdims=True)))
 
     @cached_property
     def sample_prob(self) -> Floats:
         """(*runs, K, X, Y) P(y | x)."""
         # Dividing by the sum keeps rows summing to 1 to rounding; exponentiating log-probabilities would not.
-        e = np.exp(self.sample_logits - self.sample_logits.max(axis=-1, keepdims=True))
+        e = np.exp(self._below_top())
         return readonly(e / e.sum(axis=-1, keepdims=True))
 
     @cached_property
@@ -336,12 +351,35 @@ class Policy:
             reject(stray, self.sample_logits, f"sampling logit of the {what}", "must be -inf in the padding",
                    "that prompt has fewer answers", axes=_TURN_AXES, prompts=mdp.prompts)  # fmt: skip
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"Policy is immutable: {name} cannot be set; use policy.with_parameters(...)")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"Policy is immutable: {name} cannot be deleted")
+
+    def __copy__(self) -> Policy:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Policy:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Rebuilt by the constructor, so that what comes out of a pickle refuses writes as well.
+        phi = None if self.features is None else self.parameters[0]
+        return Policy, (self.sample_logits, self.stop_logits, self.features, phi)
+
     def __repr__(self) -> str:
         k, x, y = self.shape
         kind = "tabular" if self.features is None else f"linear in {self.parameters[0].shape[-1]} parameters"
         turns = "stationary" if k == 1 else f"indexed by {k} turns"
         runs = f", runs {self.runs}" if self.runs else ""
         return f"Policy({kind}, {turns}, {x} prompts x {y} answers{runs})"
+
+
+def _rounding(value: Any) -> float:
+    """Return by how much a row of numbers of this precision may miss its sum."""
+    kind = getattr(value, "dtype", None)
+    return 8.0 * float(np.finfo(kind).eps) if isinstance(kind, np.dtype) and kind.kind == "f" else 0.0
 
 
 def _ragged(value: Any, what: str) -> tuple[Floats, Any]:

@@ -13,8 +13,8 @@ from functools import cached_property
 
 import numpy as np
 
-from dstheory.checks import Bools, Floats, Ints
-from dstheory.errors import ChainError, ImproperChainError
+from dstheory.checks import Bools, Floats, Ints, whole_number
+from dstheory.errors import ChainError
 from dstheory.mdp import TwoStageMDP
 from dstheory.policy import Policy
 
@@ -80,15 +80,20 @@ class Trajectories:
         return total
 
     def rewards(self, mdp: TwoStageMDP) -> Floats:
-        """(m,) reward of each step (the mean, where rewards are stochastic)."""
-        at = self.step_prompt, self.answer
+        """(m,) reward of each step (the mean, where rewards are stochastic).
+
+        Raises:
+            ChainError: the chain has run axes.
+        """
         _refuse_runs(mdp)
+        at = self.step_prompt, self.answer
         return np.asarray(np.where(self.stop, mdp.reward_stop[at], mdp.reward_resample[at]))
 
     def returns_to_go(self, mdp: TwoStageMDP) -> Floats:
         """(m,) discounted return from the sampling of each step on: G_k = gamma_w (r_k + gamma_b G_{k+1})."""
+        rewards = self.rewards(mdp)
         gw, gb = float(mdp.gamma_within), float(mdp.gamma_between)
-        return self.to_go(gw * self.rewards(mdp), gw * gb)
+        return self.to_go(gw * rewards, gw * gb)
 
     def returns(self, mdp: TwoStageMDP) -> Floats:
         """(n,) discounted return of each trajectory."""
@@ -117,7 +122,7 @@ class Trajectories:
         return k, self.step_prompt, self.answer
 
     def check_fits(self, mdp: TwoStageMDP) -> None:
-        """Raise ChainError unless every prompt, answer and length exists in the chain."""
+        """Raise ChainError unless every prompt, answer and length exists in the chain, and submissions happen at its cap only."""
         bad = (self.prompt < 0) | (self.prompt >= mdp.shape[0])
         if bad.any():
             i = int(np.flatnonzero(bad)[0])
@@ -133,6 +138,14 @@ class Trajectories:
         if mdp.max_turns is not None and len(self.turns) and int(self.turns.max()) > mdp.max_turns:
             i = int(np.argmax(self.turns))
             raise ChainError(f"trajectory {i} has {int(self.turns[i])} turns: the chain is capped at {mdp.max_turns}")
+        forced = np.zeros(len(self.turn), dtype=bool) if mdp.max_turns is None else self.turn == mdp.max_turns - 1
+        bad = self.decided == forced
+        if bad.any():
+            i = int(np.flatnonzero(bad)[0])
+            cap = "has no cap" if mdp.max_turns is None else f"is capped at {mdp.max_turns} turns"
+            rule = "no decision is drawn there, record 'submit'" if forced[i] else "only the last turn before a cap submits"
+            word = "decides" if forced[i] else "submits"
+            raise ChainError(f"trajectory {int(self.episode[i])} {word} at turn {int(self.turn[i])}, but the chain {cap}: {rule}")
 
     @classmethod
     def record(cls, episodes: list[tuple[int, list[tuple[int, str]]]], *, max_turns: int | None = None) -> Trajectories:
@@ -144,14 +157,17 @@ class Trajectories:
             max_turns: the cap, to check that a submission happens only there.
 
         Raises:
-            ChainError: an empty episode, a step after stop, an unfinished episode, or an unknown decision.
+            ChainError: an empty episode, a step after stop, an unfinished episode, an unknown decision, or a prompt or answer
+                that is no index.
 
         >>> Trajectories.record([(0, [(1, "resample"), (0, "stop")])]).turns.tolist()
         [2]
         """
         if not episodes:
             raise ChainError("no episodes were given: demonstrations need at least one")
-        for i, (_, steps) in enumerate(episodes):
+        for i, (x, steps) in enumerate(episodes):
+            for what, index in (("prompt", x), *(("answer", y) for y, _ in steps)):
+                whole_number(index, f"{what} of episode {i}", low=0)
             words = [d for _, d in steps]
             unknown = [d for d in words if d not in ("stop", "resample", "submit")]
             if unknown:
@@ -182,7 +198,7 @@ def enumerate_trajectories(
         mdp: a chain; if it has no cap, ``max_turns`` must be given and only trajectories that stop by then are returned (their
             weights sum to less than 1).
         policy: one policy (no run axes).
-        max_turns: see above.
+        max_turns: >= 1, see above; a chain's own cap comes first.
         limit: refuse to make more than this many.
 
     Raises:
@@ -197,6 +213,7 @@ def enumerate_trajectories(
     horizon = mdp.max_turns or max_turns
     if horizon is None:
         raise ChainError("an uncapped chain has infinitely many trajectories: give max_turns to see those that stop by then")
+    horizon = whole_number(horizon, "max_turns", low=1)
     prompt = np.flatnonzero(mdp.prompt_weight > 0)
     prob = mdp.prompt_weight[prompt]
     answers = np.zeros((len(prompt), 0), dtype=np.int64)
@@ -249,51 +266,33 @@ def sample_trajectories(
         max_turns: give up on a chain whose episodes do not end by then.
 
     Raises:
-        ChainError: n < 1.
-        ImproperChainError: an episode did not stop within ``max_turns``.
+        ChainError: n < 1, or an episode did not stop within ``max_turns``.
 
     >>> t = sample_trajectories(TwoStageMDP.minimal(), Policy.minimal(p=0.5, a=0.5, b=0.5), 1000, rng=0)
     >>> len(t), float(t.turns.mean())
-    (1000, 1.976)
+    (1000, 2.015)
     """
     _refuse_policy_runs(policy)
     policy.check_fits(mdp)
-    if n < 1:
-        raise ChainError(f"n is {n}: draw at least one trajectory")
-    rng = np.random.default_rng(rng)
-    prompt = rng.choice(mdp.shape[0], size=n, p=mdp.prompt_weight)
-    cumulative = np.cumsum(policy.sample_prob, axis=-1)
-    # Rounding may leave the last entry below 1; a draw beyond it belongs to the last possible answer.
-    cumulative /= cumulative[..., -1:]
-    active = np.arange(n)
-    episodes, answers, stops, drawn = [], [], [], []
-    for k in range(mdp.max_turns or max_turns):
-        at, x = min(k, policy.shape[0] - 1), prompt[active]
-        y = (cumulative[at, x] <= rng.random(len(active))[:, None]).sum(axis=-1)
-        forced = mdp.max_turns is not None and k == mdp.max_turns - 1
-        stop = np.full(len(active), True) if forced else rng.random(len(active)) < policy.stop_prob[at, x, y]
-        episodes.append(active)
-        answers.append(y)
-        stops.append(stop)
-        drawn.append(np.full(len(active), not forced))
-        active = active[~stop]
-        if len(active) == 0:
-            break
-    else:
-        raise ImproperChainError(
-            f"an episode did not stop within {max_turns:,} turns: cap the chain, or give stop more probability"
-        )
-    episode = np.concatenate(episodes)
-    order = np.argsort(episode, kind="stable")
-    turns = np.bincount(episode, minlength=n)
-    return Trajectories(
-        prompt=prompt,
-        offsets=np.concatenate([[0], np.cumsum(turns)]),
-        answer=np.concatenate(answers)[order],
-        stop=np.concatenate(stops)[order],
-        decided=np.concatenate(drawn)[order],
-        weight=np.full(n, 1.0 / n),
+    n = whole_number(n, "n", low=1, otherwise=", draw at least one trajectory")
+    max_turns = whole_number(max_turns, "max_turns", low=1)
+    from dstheory.kernels import sample_trajectories as draw
+
+    drawn = draw(
+        n,
+        np.random.default_rng(rng),
+        answer_probability=policy.sample_prob,
+        stop_probability=policy.stop_prob,
+        prompt_probability=mdp.prompt_weight,
+        n_answers=mdp.n_answers,
+        horizon=mdp.max_turns,
+        max_turns=max_turns,
     )
+    last = drawn.offsets[1:] - 1
+    decided = np.ones(len(drawn.answers), dtype=bool)
+    decided[last] = drawn.stops[last]  # an episode that ends without stop was submitted at the cap
+    drawn.stops[last] = True
+    return Trajectories(drawn.prompt, drawn.offsets, drawn.answers, drawn.stops, decided, np.broadcast_to(1.0 / n, n))
 
 
 def _refuse_policy_runs(policy: Policy) -> None:

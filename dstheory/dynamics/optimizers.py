@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dstheory.attribution import fisher_information
-from dstheory.checks import Floats, float_array, reject
+from dstheory.checks import Floats, float_array, readonly, reject
 from dstheory.errors import ChainError
 from dstheory.exact import Solution
 from dstheory.objectives.base import over_runs
@@ -51,9 +51,10 @@ class Optimizer(ABC):
     def step(self, blocks: Blocks, gradient: Blocks, state: Any, solution: Solution, factor: float) -> tuple[Blocks, Any]:
         """Return the blocks after one step, and the next state; ``factor`` is the schedule's."""
         direction, state = self.direction(gradient, state, solution)
-        axes = blocks[0].ndim - len(np.shape(self.lr)) if np.ndim(self.lr) else 0
-        rate = factor * over_runs(self.lr, axes)
-        return tuple(b + rate * d for b, d in zip(blocks, direction, strict=True)), state
+        # Rates are one per run: they line up with the last run axes, before the axes of the block itself.
+        own = blocks[0].ndim - len(solution.policy.runs) if np.ndim(self.lr) else 0
+        rate = factor * over_runs(self.lr, own)
+        return tuple(readonly(np.asarray(b + rate * d)) for b, d in zip(blocks, direction, strict=True)), state
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +138,7 @@ class NaturalGradient(Optimizer):
     r"""Natural gradient: theta += lr :math:`(F + damping)^{+} g`, F the Fisher information under the undiscounted occupancy.
 
     In tabular form the sampling block of one state solves :math:`\delta_y = g_y/(d \pi_y)` up to a constant, which changes no
-    probability; the minimum-norm solution is taken.
+    probability; the solution that sums to zero is taken. Where there is no Fisher information and no damping nothing moves.
 
     Args:
         damping: >= 0, added to the Fisher information's diagonal; keeps steps bounded where a probability vanishes.
@@ -161,10 +162,17 @@ class NaturalGradient(Optimizer):
             inverse = np.linalg.pinv(matrix + self.damping * eye, rcond=1e-13, hermitian=True)
             return (np.einsum("...pq,...q->...p", inverse, gradient[0]),), state
         g_s, g_d = gradient
-        inside = policy.sample_prob > 0
-        step = np.divide(g_s, info.sample + self.damping, out=np.zeros_like(g_s), where=inside & (g_s != 0))
-        step = np.where(inside, step - step.sum(axis=-1, keepdims=True, where=inside) / inside.sum(axis=-1, keepdims=True), 0.0)
-        return (step, np.divide(g_d, info.decide + self.damping, out=np.zeros_like(g_d), where=g_d != 0)), state
+        # With D = diag(w) + damping, w = d pi, the block is D - w w^T / sum(w). Sherman and Morrison's correction, simplified by
+        # sum(g) = 0: the multiple of w/D (of 1, without damping) that makes the step sum to zero.
+        curvature = info.sample + self.damping
+        possible = (policy.sample_logits > -np.inf) & (curvature > 0)
+        step = np.divide(g_s, curvature, out=np.zeros_like(g_s), where=possible)
+        shape = np.divide(info.sample, curvature, out=np.zeros_like(g_s), where=possible)
+        total = shape.sum(axis=-1, keepdims=True)
+        excess = np.divide(step.sum(axis=-1, keepdims=True), total, out=np.zeros_like(total), where=total > 0)
+        step = step - shape * excess
+        curvature = info.decide + self.damping
+        return (step, np.divide(g_d, curvature, out=np.zeros_like(g_d), where=(g_d != 0) & (curvature > 0))), state
 
 
 def _in_unit(name: str, value: float) -> None:

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dstheory.checks import Floats
+from dstheory.attribution import norm
+from dstheory.checks import Floats, whole_number
 from dstheory.dynamics.log import Log
+from dstheory.dynamics.minimal import minimal_ascent
 from dstheory.dynamics.optimizers import SGD, Blocks, Optimizer
 from dstheory.dynamics.schedules import SCHEDULES, Schedule
 from dstheory.errors import ChainError
@@ -73,13 +75,18 @@ def train(
     [0.583, 0.952]
     """
     optimizer = optimizer or SGD()
-    _check_counts(steps=steps, clip_norm=clip_norm, reference_every=reference_every, log_every=log_every)
+    steps = whole_number(steps, "steps", low=0)
+    log_every = None if log_every is None else whole_number(log_every, "log_every", low=1)
+    reference_every = None if reference_every is None else whole_number(reference_every, "reference_every", low=1)
+    if clip_norm is not None and not (clip_norm > 0 and np.isfinite(clip_norm)):
+        raise ChainError(f"clip_norm is {clip_norm}: must be finite and > 0, or None for no clipping")
     every = log_every or max(1, steps // 100)
     policy, gradient = _spread_over_runs(mdp, policy, objective, optimizer)
     runs = policy.runs
     state = optimizer.start(policy.parameters)
     log = Log(objective, runs)
-    for step in range(steps + 1):
+    step = 0
+    while True:
         if reference_every and step > 0 and step % reference_every == 0:
             objective = objective.with_reference(policy)
         solution = solve(mdp, policy)
@@ -89,10 +96,23 @@ def train(
                 progress(step)
         if step == steps:
             break
+        ascent = None if clip_norm is not None else minimal_ascent(mdp, policy, objective, optimizer, steps=steps)
+        if ascent is not None:  # compiled: straight to the next step that is logged or renews the reference
+            ahead = [steps, step + every - step % every]
+            ahead += [step + reference_every - step % reference_every] if reference_every else []
+            factors = np.array([schedule(k, steps) for k in range(step, min(ahead))])
+            theta = ascent(policy.parameters[0], factors)
+            _refuse_infinite(theta, step, len(runs))
+            policy, step = policy.with_parameters((theta,)), min(ahead)
+            continue
         gradient = objective.gradient(solution).parameters(policy)
         gradient = _clipped(gradient, clip_norm, len(runs), step)
-        blocks, state = optimizer.step(policy.parameters, gradient, state, solution, schedule(step, steps))
+        with np.errstate(over="ignore", invalid="ignore"):  # checked by name in the next line
+            blocks, state = optimizer.step(policy.parameters, gradient, state, solution, schedule(step, steps))
+        for old, new in zip(policy.parameters, blocks, strict=True):
+            _refuse_infinite(np.where(np.isneginf(old), 0.0, new), step, len(runs))
         policy = policy.with_parameters(blocks)
+        step += 1
     return TrainResult(log.dataset(), policy)
 
 
@@ -115,23 +135,22 @@ def _spread_over_runs(mdp: TwoStageMDP, policy: Policy, objective: Objective, op
 
 def _clipped(gradient: Blocks, clip_norm: float | None, run_axes: int, step: int) -> Blocks:
     """Clip each run's gradient by its global norm; refuse gradients that are not finite."""
-    squares: Floats = sum(np.square(g).sum(axis=tuple(range(run_axes, g.ndim))) for g in gradient)
-    if not np.isfinite(squares).all():
-        run = tuple(int(i) for i in np.argwhere(~np.isfinite(squares))[0])
-        where = f" in run {run}" if run else ""
-        raise ChainError(f"the gradient is not finite at step {step}{where}: use a smaller learning rate, or clip its norm")
+    for g in gradient:
+        _refuse_infinite(g, step, run_axes)
     if clip_norm is None:
         return gradient
-    norm = np.sqrt(squares)
-    factor = np.minimum(1.0, np.divide(clip_norm, norm, out=np.ones_like(norm), where=norm > 0))
+    whole = norm(np.stack([norm(g, g.ndim - run_axes) for g in gradient], axis=-1), 1)
+    factor = np.minimum(1.0, np.divide(clip_norm, whole, out=np.ones_like(whole), where=whole > 0))
     return tuple(g * over_runs(factor, g.ndim - run_axes) for g in gradient)
 
 
-def _check_counts(*, steps: int, clip_norm: float | None, reference_every: int | None, log_every: int | None) -> None:
-    if steps < 0:
-        raise ChainError(f"steps is {steps}: must be >= 0")
-    if clip_norm is not None and not (clip_norm > 0 and np.isfinite(clip_norm)):
-        raise ChainError(f"clip_norm is {clip_norm}: must be finite and > 0, or None for no clipping")
-    for name, value in (("reference_every", reference_every), ("log_every", log_every)):
-        if value is not None and value < 1:
-            raise ChainError(f"{name} is {value}: must be >= 1")
+def _refuse_infinite(values: Floats, step: int, run_axes: int) -> None:
+    bad = ~np.isfinite(values).all(axis=tuple(range(run_axes, values.ndim)))
+    if bad.any():
+        run = tuple(int(i) for i in np.argwhere(bad)[0]) if run_axes else ()
+        where = f" in run {run}" if run else ""
+        remedy = "use a smaller learning rate, or clip its norm"
+        raise ChainError(f"training left the finite numbers from step {step} on{where}: {remedy}")
+            f"training left the finite numbers from step {step} on{where}: use a smaller learning rate, or clip the gradient's norm"
+        )
+

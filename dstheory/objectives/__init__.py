@@ -5,12 +5,13 @@ from dstheory.objectives.demonstrations import Demonstrations, ExpertChain, Reco
 from dstheory.objectives.entropy import EntropyBonus
 from dstheory.objectives.estimate import Estimate, estimate_gradient
 from dstheory.objectives.kl import ForwardKL, ReverseKL, ReverseKLDirect, log_ratios
-from dstheory.objectives.registry import REGISTRY, build, lookup, register
+from dstheory.objectives.registry import FAMILIES, REGISTRY, build, lookup, register
 from dstheory.objectives.reward import ActorCritic, Reinforce, RewardToGo
 from dstheory.objectives.sft import SFT
 from dstheory.objectives.weighted_sum import WeightedSum
 
 __all__ = [
+    "FAMILIES",
     "REGISTRY",
     "SFT",
     "ActorCritic",

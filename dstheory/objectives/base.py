@@ -27,10 +27,11 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dstheory.checks import Floats, float_array, reject
+from dstheory.checks import Floats, compact, float_array, readonly, reject
 from dstheory.errors import ChainError
 from dstheory.exact import Solution
 from dstheory.mdp import TwoStageMDP
+from dstheory.objectives.fused import FusedResult, FusedTerms, applies, fused_gradient
 from dstheory.policy import Policy
 from dstheory.trajectories import Trajectories
 
@@ -41,6 +42,7 @@ __all__ = [
     "Reduction",
     "StageGradient",
     "on_policy_mass",
+    "one_number",
     "over_runs",
     "stage_weights",
 ]
@@ -120,6 +122,8 @@ class Objective(ABC):
 
     name: ClassVar[str]
     """Registry name."""
+    family: ClassVar[str]
+    """``reward``, ``imitation`` or ``penalty``; listings are grouped by it."""
     title: ClassVar[str]
     """One line of what it is."""
     formula: ClassVar[str]
@@ -128,6 +132,8 @@ class Objective(ABC):
     """Level (i) verdict: ``balanced``, ``balanced up to gamma``, ``unbalanced``, or a condition."""
     balanced_when: ClassVar[str]
     """The condition under which c_s = c_d on every trajectory and turn, in words; ``never`` and ``always`` included."""
+    measured_on: ClassVar[str] = "policy"
+    """Whose trajectories, in words; :attr:`measure` is the instance's own answer."""
     ascends: ClassVar[str]
     """The scalar J whose gradient this is, or what keeps it from being one."""
 
@@ -144,9 +150,25 @@ class Objective(ABC):
     def mass(self, solution: Solution) -> CoefficientMass:
         """Return the expected coefficient of every action, in closed form."""
 
+    def fused_terms(self, solution: Solution) -> FusedTerms | None:
+        """Return the objective as terms of the compiled loop, or None if it is made of anything else."""
+        return None
+
     def gradient(self, solution: Solution) -> StageGradient:
-        """Return the exact (pseudo-)gradient with respect to the logits."""
-        return self.mass(solution).gradient(solution.policy)
+        """Return the exact (pseudo-)gradient with respect to the logits; large tables take a compiled path where there is one."""
+        fast = self._fused(solution)
+        return self.mass(solution).gradient(solution.policy) if fast is None else StageGradient(fast.sample, fast.decide)
+
+    def value_and_gradient(self, solution: Solution) -> tuple[Floats, StageGradient]:
+        """Return V(x) of the chain's own reward, (*runs, X), and the gradient, in one pass where there is a compiled path."""
+        fast = self._fused(solution)
+        if fast is None:
+            return solution.value, self.mass(solution).gradient(solution.policy)
+        return fast.value, StageGradient(fast.sample, fast.decide)
+
+    def _fused(self, solution: Solution) -> FusedResult | None:
+        terms = self.fused_terms(solution) if applies(solution) else None
+        return None if terms is None else fused_gradient(terms, solution)
 
     def value(self, solution: Solution) -> Floats | None:
         """Return the scalar J, (*runs,), whose gradient this is, or None if there is no simple one."""
@@ -187,6 +209,18 @@ def over_runs(value: ArrayLike, axes: int) -> Floats:
     return array.reshape(array.shape + (1,) * axes)
 
 
+def one_number(value: ArrayLike, what: str) -> float:
+    """Return a number for a rule on trajectories, which are those of one run.
+
+    Raises:
+        ChainError: there is one number per run.
+    """
+    array = float_array(value, what)
+    if array.ndim:
+        raise ChainError(f"{what} has runs {array.shape}, but coefficients on trajectories are those of one run: pick one")
+    return float(array)
+
+
 def stage_weights(mdp: TwoStageMDP, length_weight: ArrayLike, reduction: Reduction) -> tuple[Floats, Floats]:
     r"""Return the stage weights w_s, w_d, each broadcastable to (*runs, 1, X, Y).
 
@@ -210,9 +244,21 @@ def stage_weights(mdp: TwoStageMDP, length_weight: ArrayLike, reduction: Reducti
     reject(~((lam >= 0) & (lam <= 1)), lam, "length_weight", "must lie in [0, 1]", "0 counts stages, 1 counts tokens", axes=())
     if reduction not in ("sum", "mean"):
         raise ChainError(f"reduction is {reduction!r}: must be 'sum' or 'mean'")
-    w_s = mdp.sample_length[..., None, :, :] ** over_runs(lam, 3)
-    w_d = mdp.decision_length[..., None, :, :] ** over_runs(lam, 3)
+    if lam.ndim:
+        return _weights(mdp, lam, reduction)
+    # A chain is immutable and training asks for the same weights at every step: powers of a large table are computed once.
+    known = mdp.__dict__.setdefault("_stage_weights", {})
+    key = float(lam), reduction
+    if key not in known:
+        known.clear()
+        known[key] = _weights(mdp, lam, reduction)
+    weights: tuple[Floats, Floats] = known[key]
+    return weights
+
+
+def _weights(mdp: TwoStageMDP, lam: Floats, reduction: Reduction) -> tuple[Floats, Floats]:
+    w_s, w_d = (compact(length)[..., None, :, :] ** over_runs(lam, 3) for length in (mdp.sample_length, mdp.decision_length))
     if reduction == "mean":
         total = w_s + w_d
-        return w_s / total, w_d / total
-    return w_s, w_d
+        w_s, w_d = w_s / total, w_d / total
+    return readonly(w_s), readonly(w_d)

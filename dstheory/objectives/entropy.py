@@ -15,7 +15,15 @@ from numpy.typing import ArrayLike
 
 from dstheory.checks import Floats, float_array, reject
 from dstheory.exact import Solution
-from dstheory.objectives.base import CoefficientMass, Objective, Reduction, on_policy_mass, over_runs, stage_weights
+from dstheory.objectives.base import (
+    CoefficientMass,
+    Objective,
+    Reduction,
+    on_policy_mass,
+    one_number,
+    over_runs,
+    stage_weights,
+)
 from dstheory.objectives.registry import register
 from dstheory.objectives.sft import step_weights
 from dstheory.policy import Policy
@@ -57,6 +65,7 @@ class EntropyBonus(Objective):
     reduction: Reduction = "sum"
 
     name = "entropy"
+    family = "penalty"
     title = "entropy bonus"
     formula = "c_s = -alpha w_s (log pi_s + H_s), c_d = -alpha w_d (log pi_d + H_d)"
     balance = "unbalanced"
@@ -74,7 +83,7 @@ class EntropyBonus(Objective):
         log_s, log_d = t.log_prob(solution.policy)
         *_, h_s, h_d = _surprise(solution.policy)
         k, x, y = t.policy_index(solution.policy)
-        alpha = float(np.asarray(self.alpha))
+        alpha = one_number(self.alpha, "alpha")
         return -alpha * w_s * (log_s + h_s[k, x]), -alpha * w_d * (log_d + h_d[k, x, y])
 
     def mass(self, solution: Solution) -> CoefficientMass:

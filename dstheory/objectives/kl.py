@@ -21,7 +21,17 @@ from numpy.typing import ArrayLike
 from dstheory.checks import Bools, Floats, float_array, reject
 from dstheory.errors import ChainError, InfiniteDivergenceError
 from dstheory.exact import Solution, Values, evaluate, solve
-from dstheory.objectives.base import CoefficientMass, Measure, Objective, Reduction, on_policy_mass, over_runs, stage_weights
+from dstheory.objectives.base import (
+    CoefficientMass,
+    Measure,
+    Objective,
+    Reduction,
+    on_policy_mass,
+    one_number,
+    over_runs,
+    stage_weights,
+)
+from dstheory.objectives.fused import FusedTerms
 from dstheory.objectives.registry import register
 from dstheory.objectives.sft import log_likelihood, step_weights
 from dstheory.policy import Policy
@@ -30,8 +40,13 @@ from dstheory.trajectories import Trajectories
 __all__ = ["ForwardKL", "ReverseKL", "ReverseKLDirect", "log_ratios"]
 
 
-def log_ratios(policy: Policy, reference: Policy) -> tuple[Floats, Floats, Floats]:
+def log_ratios(policy: Policy, reference: Policy, solution: Solution | None = None) -> tuple[Floats, Floats, Floats]:
     """Return log(pi/ref) of every answer, of stop and of resample; 0 for actions that the policy never takes.
+
+    Args:
+        policy, reference: the two policies.
+        solution: the chain under the policy, if states that are never met, and decisions that are never drawn, are to be let
+            pass.
 
     Raises:
         InfiniteDivergenceError: the reference rules out an action that the policy can take.
@@ -40,26 +55,36 @@ def log_ratios(policy: Policy, reference: Policy) -> tuple[Floats, Floats, Float
     >>> up.round(6).tolist()
     [[[0.693147, -0.405465]]]
     """
-    pairs = (
+    possible = policy.log_sample > -np.inf
+    out = []
+    for what, log_p, log_q in _pairs(policy, reference):
+        taken = possible & (log_p > -np.inf)
+        ruled_out = log_q == -np.inf
+        _refuse_infinite(taken & ruled_out, what, "reference", "policy", solution)
+        with np.errstate(invalid="ignore"):
+            out.append(np.where(taken & ~ruled_out, log_p - log_q, 0.0))
+    return out[0], out[1], out[2]
+
+
+def _pairs(policy: Policy, reference: Policy) -> tuple[tuple[str, Floats, Floats], ...]:
+    """Return the log-probabilities of every kind of action under both policies, and what messages call it."""
+    return (
         ("answer", policy.log_sample, reference.log_sample),
         ("stop decision at the answer", policy.log_stop, reference.log_stop),
         ("resample decision at the answer", policy.log_resample, reference.log_resample),
     )
-    possible = policy.log_sample > -np.inf
-    out = []
-    for what, log_p, log_q in pairs:
-        taken = possible & (log_p > -np.inf)
-        _refuse_infinite(taken & (log_q == -np.inf), what, "reference", "policy")
-        with np.errstate(invalid="ignore"):
-            out.append(np.where(taken, log_p - log_q, 0.0))
-    return out[0], out[1], out[2]
 
 
-def _refuse_infinite(bad: Bools, what: str, without: str, with_: str) -> None:
+def _refuse_infinite(bad: Bools, what: str, without: str, with_: str, solution: Solution | None = None) -> None:
+    if bad.any() and solution is not None:  # of these, only what is met under the solution's policy counts
+        bad = bad & (solution.occupancy > 0)[..., None]
+        if "decision" in what:
+            bad = bad & (solution.unrolled.decided > 0) & (solution.policy.log_sample > -np.inf)
     if bad.any():
         *_, k, x, y = (int(i) for i in np.argwhere(bad)[0])
+        prompt = f"prompt {x}" if solution is None else solution.mdp.prompt_name(x)
         raise InfiniteDivergenceError(
-            f"the {without} gives probability 0 to the {what} (turn {k}, prompt {x}, answer {y}) where the {with_} does not: "
+            f"the {without} gives probability 0 to the {what} (turn {k}, {prompt}, answer {y}) where the {with_} does not: "
             "the divergence is infinite; give the " + without + " some mass there"
         )
 
@@ -79,6 +104,8 @@ class _Penalty(Objective):
     beta: ArrayLike = 0.1
     length_weight: ArrayLike = 0.0
     reduction: Reduction = "sum"
+
+    family = "penalty"
 
     def __post_init__(self) -> None:
         beta = float_array(self.beta, "beta")
@@ -103,6 +130,17 @@ class _Penalty(Objective):
         log_s, log_d = t.log_prob(solution.policy)
         ref_s, ref_d = t.log_prob(self.reference)
         return log_s - ref_s, log_d - ref_d
+
+    def _finite_step_log_ratios(self, solution: Solution, t: Trajectories) -> tuple[Floats, Floats]:
+        up_s, up_d = self._step_log_ratios(solution, t)
+        bad = np.flatnonzero(~(np.isfinite(up_s) & np.isfinite(up_d)))
+        if len(bad):
+            episode, turn, x, y = (int(v[bad[0]]) for v in (t.episode, t.turn, t.step_prompt, t.answer))
+            raise InfiniteDivergenceError(
+                f"trajectory {episode}, turn {turn} ({solution.mdp.prompt_name(x)}, answer {y}) "
+                "has probability 0 under the reference or the policy: the divergence is infinite; give it some mass there"
+            )
+        return up_s, up_d
 
     def _step_weights(self, solution: Solution, t: Trajectories) -> tuple[Floats, Floats]:
         return step_weights(solution, t, self.length_weight, self.reduction)
@@ -135,14 +173,20 @@ class ReverseKLDirect(_Penalty):
     def coefficients(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:
         """Return minus beta times the weighted log-ratio of each action."""
         w_s, w_d = self._step_weights(solution, trajectories)
-        up_s, up_d = self._step_log_ratios(solution, trajectories)
-        beta = float(np.asarray(self.beta))
+        up_s, up_d = self._finite_step_log_ratios(solution, trajectories)
+        beta = one_number(self.beta, "beta")
         return -beta * w_s * up_s, -beta * w_d * up_d
+
+    def fused_terms(self, solution: Solution) -> FusedTerms | None:
+        """Return the penalty alone, for one strength and one length weight."""
+        if np.ndim(self.beta) or np.ndim(self.length_weight):
+            return None
+        return FusedTerms(0.0, float(np.asarray(self.beta)), self.reference, *self._weights(solution))
 
     def mass(self, solution: Solution) -> CoefficientMass:
         """Return the mass of the weighted log-ratios, met on undiscounted visits."""
         w_s, w_d = self._weights(solution)
-        up, up_stop, up_res = log_ratios(solution.policy, self.reference)
+        up, up_stop, up_res = log_ratios(solution.policy, self.reference, solution)
         beta = over_runs(self.beta, 3)
         return on_policy_mass(
             solution,
@@ -175,18 +219,18 @@ class ReverseKL(_Penalty):
         """Return minus beta times the total weighted log-ratio, and at the sampling stage the derivative of L itself."""
         t = trajectories
         w_s, w_d = self._step_weights(solution, t)
-        up_s, up_d = self._step_log_ratios(solution, t)
+        up_s, up_d = self._finite_step_log_ratios(solution, t)
         total = t.sum(w_s * up_s + w_d * up_d)[t.episode]
         table, _ = self._weights(solution)
         mean = (solution.policy.sample_prob * table).sum(axis=-1)  # (K, X)
         k, x, _ = t.policy_index(solution.policy)
-        beta = float(np.asarray(self.beta))
+        beta = one_number(self.beta, "beta")
         return -beta * (total + w_s - mean[k, x]), np.where(t.decided, -beta * total, 0.0)
 
     def _penalty_values(self, solution: Solution) -> tuple[Values, Floats]:
         """Return the values of the chain that pays -beta w log(pi/ref), and the stage weight term -beta w_s."""
         w_s, w_d = self._weights(solution)
-        up, up_stop, up_res = log_ratios(solution.policy, self.reference)
+        up, up_stop, up_res = log_ratios(solution.policy, self.reference, solution)
         beta = over_runs(self.beta, 3)
         decided = solution.unrolled.decided
         answer = -beta * w_s * up
@@ -237,6 +281,7 @@ class ForwardKL(_Penalty):
     formula = "c = -beta w (1 - ref/pi) on the policy's states; or c = beta w on the reference's"
     balance = "unbalanced"
     balanced_when = "on the reference's states iff lambda = 0 or l_s = l_d; on the policy's never in general"
+    measured_on = "policy, or reference"
     ascends = "J = -beta E_ref[sum_k w log(ref/pi)] on the reference's states; no scalar with frozen policy states"
 
     def __post_init__(self) -> None:
@@ -256,23 +301,28 @@ class ForwardKL(_Penalty):
     def coefficients(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:
         """Return beta w, or -beta w (1 - ref/pi)."""
         w_s, w_d = self._step_weights(solution, trajectories)
-        beta = float(np.asarray(self.beta))
+        beta = one_number(self.beta, "beta")
         if self.states == "reference":
             return beta * w_s, beta * w_d
         up_s, up_d = self._step_log_ratios(solution, trajectories)
         return beta * w_s * np.expm1(-up_s), beta * w_d * np.expm1(-up_d)
 
     def mass(self, solution: Solution) -> CoefficientMass:
-        """Return the mass; at the policy's states it is visits x beta w (ref - pi), which needs no division by pi."""
+        """Return the mass; at the policy's states it is visits x beta w (ref - pi), which needs no division by pi.
+
+        Raises:
+            InfiniteDivergenceError: at a state that it visits the policy rules out what the reference does.
+        """
         w_s, w_d = self._weights(solution)
         beta, ref = over_runs(self.beta, 3), self.reference
         if self.states == "reference":
             v = self._reference_visits(solution)
             return CoefficientMass(beta * w_s * v.sample, beta * w_d * v.stop, beta * w_d * v.resample)
-        pol = solution.unrolled
+        pol, policy = solution.unrolled, solution.policy
+        for what, log_p, log_q in _pairs(policy, ref):
+            _refuse_infinite((log_p == -np.inf) & (log_q > -np.inf), what, "policy", "reference", solution)
         visits = (solution.finite_visits * solution.mdp.prompt_weight)[..., None]
         answers = visits * pol.sample * pol.decided * beta * w_d
-        policy = solution.policy
         return CoefficientMass(
             visits * beta * w_s * (ref.sample_prob - pol.sample),
             answers * (ref.stop_prob - policy.stop_prob),
@@ -287,10 +337,10 @@ class ForwardKL(_Penalty):
         """
         if self.states == "policy":
             return None
-        _refuse_infinite(
-            (self.reference.log_sample > -np.inf) & (solution.policy.log_sample == -np.inf), "answer", "policy", "reference"
-        )
         visits, weights = self._reference_visits(solution), self._weights(solution)
+        masses = (visits.sample, visits.stop, visits.resample)
+        for mass, (what, log_p, _) in zip(masses, _pairs(solution.policy, self.reference), strict=True):
+            _refuse_infinite((mass > 0) & (log_p == -np.inf), what, "policy", "reference")
         own = log_likelihood(visits, weights, self.reference)
         other = log_likelihood(visits, weights, solution.policy)
         return np.asarray(self.beta, dtype=np.float64) * (other - own)

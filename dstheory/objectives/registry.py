@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import Any, TypeVar
@@ -10,13 +11,17 @@ from typing import Any, TypeVar
 from dstheory.errors import DSTheoryError
 from dstheory.objectives.base import Objective
 
-__all__ = ["REGISTRY", "build", "lookup", "register"]
+__all__ = ["FAMILIES", "REGISTRY", "build", "lookup", "register"]
 
 REGISTRY: dict[str, type[Objective]] = {}
 
 _T = TypeVar("_T", bound=type[Objective])
 
-_DECLARED = ("name", "title", "formula", "balance", "balanced_when", "ascends")
+FAMILIES = ("reward", "imitation", "penalty")
+
+_PLUS = re.compile(r"(?<!\d[eE])\+")  # not the plus of 1e+3
+
+_DECLARED = ("name", "family", "title", "formula", "balance", "balanced_when", "ascends")
 
 
 def register(cls: _T) -> _T:
@@ -30,6 +35,8 @@ def register(cls: _T) -> _T:
         raise TypeError(f"objective {cls.__name__} does not declare {', '.join(missing)}")
     if cls.name in REGISTRY:
         raise TypeError(f"objective {cls.name!r} is registered twice, by {REGISTRY[cls.name].__name__} and {cls.__name__}")
+    if cls.family not in FAMILIES:
+        raise TypeError(f"objective {cls.name!r} declares the family {cls.family!r}: must be one of {', '.join(FAMILIES)}")
     REGISTRY[cls.name] = cls
     return cls
 
@@ -68,7 +75,7 @@ def build(expression: str, settings: Mapping[str, Any], require: Callable[[str, 
     """
     terms: list[Objective] = []
     factors: list[float] = []
-    for part in expression.split("+"):
+    for part in _PLUS.split(expression):
         factor, _, name = part.rpartition("*")
         try:
             factors.append(float(factor) if factor.strip() else 1.0)

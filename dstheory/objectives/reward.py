@@ -16,7 +16,8 @@ import numpy as np
 
 from dstheory.checks import Floats
 from dstheory.exact import Solution
-from dstheory.objectives.base import CoefficientMass, Objective, on_policy_mass
+from dstheory.objectives.base import CoefficientMass, Objective, on_policy_mass, one_number
+from dstheory.objectives.fused import FusedTerms
 from dstheory.objectives.registry import register
 from dstheory.trajectories import Trajectories
 
@@ -26,11 +27,16 @@ __all__ = ["ActorCritic", "Reinforce", "RewardToGo"]
 class _ExpectedReturn(Objective):
     """What the three forms share: the scalar they ascend and its exact gradient."""
 
+    family = "reward"
     ascends = "J = E_x[V(x)], the expected discounted return"
 
     def value(self, solution: Solution) -> Floats:
         """Return E_x[V(x)], (*runs,)."""
         return solution.mean_value
+
+    def fused_terms(self, solution: Solution) -> FusedTerms | None:
+        """Return the reward alone."""
+        return FusedTerms(reward=1.0)
 
     def mass(self, solution: Solution) -> CoefficientMass:
         """Return the mass with action values as coefficients: what came before the action has mean zero against its score."""
@@ -85,15 +91,18 @@ class RewardToGo(_ExpectedReturn):
     def coefficients(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:
         """Return the return to go at each stage, with or without the outer discount."""
         mdp = solution.mdp
-        gw = float(mdp.gamma_within)
+        gw, gb = one_number(mdp.gamma_within, "gamma"), one_number(mdp.gamma_between, "gamma")
         to_go = trajectories.returns_to_go(mdp)
         if self.outer_discount:
-            c_s = (gw * float(mdp.gamma_between)) ** trajectories.turn * to_go
+            c_s = (gw * gb) ** trajectories.turn * to_go
             return c_s, np.where(trajectories.decided, c_s, 0.0)
         # Seen from the decision, one stage later, the return to go is G_k / gamma_w: sum it afresh, gamma_w may be 0.
-        rewards, gb = trajectories.rewards(mdp), float(mdp.gamma_between)
-        at_decision = rewards + gb * _next_step(trajectories, to_go)
+        at_decision = trajectories.rewards(mdp) + gb * _next_step(trajectories, to_go)
         return to_go, np.where(trajectories.decided, at_decision, 0.0)
+
+    def fused_terms(self, solution: Solution) -> FusedTerms | None:
+        """Return the reward alone; without the outer discount it is another gradient."""
+        return super().fused_terms(solution) if self.outer_discount else None
 
     def mass(self, solution: Solution) -> CoefficientMass:
         """Return the mass; without the outer discount every turn counts as often as it is reached."""
@@ -123,8 +132,8 @@ class ActorCritic(_ExpectedReturn):
     def coefficients(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:
         """Return the discounted advantages of the action taken at each stage."""
         mdp, t = solution.mdp, trajectories
-        gw = float(mdp.gamma_within)
-        discount = (gw * float(mdp.gamma_between)) ** t.turn
+        gw = one_number(mdp.gamma_within, "gamma")
+        discount = (gw * one_number(mdp.gamma_between, "gamma")) ** t.turn
         k = t.turn if solution.capped else np.zeros_like(t.turn)
         at = k, t.step_prompt, t.answer
         chosen = np.where(t.stop, solution.advantage_stop[at], solution.advantage_resample[at])

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dstheory.checks import Floats
+from dstheory.errors import ChainError
 from dstheory.exact import Solution
 from dstheory.objectives.base import CoefficientMass, Measure, Objective, Reduction, stage_weights
 from dstheory.objectives.demonstrations import Demonstrations
@@ -26,8 +27,15 @@ __all__ = ["SFT", "log_likelihood", "step_weights"]
 def step_weights(
     solution: Solution, trajectories: Trajectories, length_weight: ArrayLike, reduction: Reduction
 ) -> tuple[Floats, Floats]:
-    """Return w_s and w_d of every step, (m,) each; w_d is 0 where no decision was drawn."""
-    w_s, w_d = (np.broadcast_to(w, (1, *solution.mdp.shape))[0] for w in stage_weights(solution.mdp, length_weight, reduction))
+    """Return w_s and w_d of every step, (m,) each; w_d is 0 where no decision was drawn.
+
+    Raises:
+        ChainError: the weights differ between runs.
+    """
+    weights = stage_weights(solution.mdp, length_weight, reduction)
+    if any(w.ndim > 3 for w in weights):
+        raise ChainError("the stage weights differ between runs, but coefficients on trajectories are those of one run: pick one")
+    w_s, w_d = (np.broadcast_to(w, (1, *solution.mdp.shape))[0] for w in weights)
     at = trajectories.step_prompt, trajectories.answer
     return w_s[at], np.where(trajectories.decided, w_d[at], 0.0)
 
@@ -75,10 +83,12 @@ class SFT(Objective):
     reduction: Reduction = "sum"
 
     name = "sft"
+    family = "imitation"
     title = "supervised fine-tuning"
     formula = "c_s = w_s, c_d = w_d on demonstrations"
     balance = "unbalanced"
     balanced_when = "lambda = 0 or l_s = l_d; otherwise c_s/c_d = (l_s/l_d)^lambda"
+    measured_on = "demonstrations"
     ascends = "J = E_D[sum_k w_s log pi_s + w_d log pi_d]"
 
     @property

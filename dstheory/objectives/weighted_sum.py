@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike
 from dstheory.checks import Floats, float_array, reject
 from dstheory.errors import ChainError
 from dstheory.exact import Solution
-from dstheory.objectives.base import CoefficientMass, Measure, Objective, over_runs
+from dstheory.objectives.base import CoefficientMass, Measure, Objective, one_number, over_runs
+from dstheory.objectives.fused import FusedTerms
 from dstheory.policy import Policy
 from dstheory.trajectories import Trajectories
 
@@ -66,6 +67,8 @@ class WeightedSum(Objective):
         """Return the sum with every factor multiplied."""
         return WeightedSum(self.terms, tuple(np.asarray(f) * np.asarray(factor) for f in self.factors))
 
+    family = "sum"
+
     # A sum is not in the registry: what the classes there declare, it composes.
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -100,9 +103,9 @@ class WeightedSum(Objective):
 
     @property
     def measure(self) -> Measure:
-        """The terms' common measure, or ``"mixed"``."""
+        """``"policy"`` if that is every term's measure, ``"mixed"`` for other sums: demonstrations and references may differ."""
         measures = {term.measure for term in self.terms}
-        return measures.pop() if len(measures) == 1 else "mixed"
+        return measures.pop() if measures == {"policy"} or len(self.terms) == 1 else "mixed"
 
     def behaviour(self, solution: Solution) -> Policy | Trajectories:
         """Return the terms' common behaviour.
@@ -120,7 +123,7 @@ class WeightedSum(Objective):
         c_s, c_d = np.zeros(len(trajectories.answer)), np.zeros(len(trajectories.answer))
         for factor, term in zip(self.factors, self.terms, strict=True):
             s, d = term.coefficients(solution, trajectories)
-            f = float(np.asarray(factor))
+            f = one_number(factor, f"factor of {term.name}")
             c_s, c_d = c_s + f * s, c_d + f * d
         return c_s, c_d
 
@@ -132,6 +135,14 @@ class WeightedSum(Objective):
             total = total + mass
         return total
 
+    def fused_terms(self, solution: Solution) -> FusedTerms | None:
+        """Return the sum of the terms' own, or None if one has none, a factor has run axes, or they do not add up."""
+        total: FusedTerms | None = FusedTerms()
+        for factor, term in zip(self.factors, self.terms, strict=True):
+            own = None if np.ndim(factor) else term.fused_terms(solution)
+            total = None if own is None or total is None else total.plus(own.scaled(float(np.asarray(factor))))
+        return total
+
     def value(self, solution: Solution) -> Floats | None:
         """Return the sum of the terms' scalars, or None if a term has none."""
         total: Floats = np.zeros(())
@@ -139,7 +150,9 @@ class WeightedSum(Objective):
             value = term.value(solution)
             if value is None:
                 return None
-            total = total + over_runs(factor, 0) * value
+            f = over_runs(factor, 0)
+            with np.errstate(invalid="ignore"):  # a term that is left out counts 0, be its scalar infinite
+                total = total + np.where(f == 0.0, 0.0, f * value)
         return total
 
     def with_reference(self, reference: Policy) -> WeightedSum:

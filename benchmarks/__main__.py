@@ -1,0 +1,42 @@
+"""Run the benchmarks: ``python -m benchmarks [--only W1] [--json] [--repeats 7]``."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import sys
+
+from benchmarks.report import machine, to_markdown
+
+WORKLOADS = {
+    "W1": "benchmarks.w1_gradient",
+    "W2": "benchmarks.w2_training",
+    "W3": "benchmarks.w3_sampling",
+    "W4": "benchmarks.w4_startup",
+    "scaling": "benchmarks.scaling",
+}
+
+
+def main() -> None:
+    """Run the chosen workloads and print their tables; exit 1 if a contender disagrees with this package."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--only", action="append", choices=list(WORKLOADS), help="run this workload (may be repeated)")
+    parser.add_argument("--repeats", type=int, default=7, help="timed runs of each contender (default 7)")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of markdown tables")
+    arguments = parser.parse_args()
+    reports = []
+    for key in arguments.only or WORKLOADS:
+        print(f"running {key} ...", file=sys.stderr, flush=True)
+        reports.append(importlib.import_module(WORKLOADS[key]).run(repeats=arguments.repeats))
+    if arguments.json:
+        print(json.dumps({"machine": machine(), "reports": [report.as_dict() for report in reports]}, indent=2))
+    else:
+        print(to_markdown(reports))
+    disagreements = [name for report in reports for name, value in report.agreement.items() if not value <= 1e-9]
+    if disagreements:
+        sys.exit(f"disagreement above 1e-9: {', '.join(disagreements)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""Claims: what a statement, a piece of evidence and a verdict are, and how they are checked.
+
+A claim file imports what it needs from here::
+
+    from dstheory.claims import UNIT, Claim, decide, identity
+
+The strongest evidence first: `identity` (exact rational-function arithmetic), `decide` (nonlinear real arithmetic with exactly
+checked witnesses), `enclose` (rigorous intervals), `search` (no counterexample found; not a proof). `example` and
+`counterexample` evaluate a formula exactly at one point.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dstheory.claims.checking import check
+    from dstheory.claims.claim import LEVELS, Claim
+    from dstheory.claims.domains import (
+        CLOSED_UNIT,
+        COUNT,
+        DISCOUNT,
+        NONNEGATIVE,
+        POSITIVE,
+        REAL,
+        UNIT,
+        Domain,
+        at_least,
+        between,
+    )
+    from dstheory.claims.errors import ClaimError
+    from dstheory.claims.runner import Report, verify
+    from dstheory.claims.steps import Step, counterexample, decide, enclose, example, identity, search
+    from dstheory.claims.verdicts import Outcome, Status, StepReport, Verdict
+
+_HOME = {
+    **dict.fromkeys(["check"], "checking"),
+    **dict.fromkeys(["LEVELS", "Claim"], "claim"),
+    **dict.fromkeys(
+        ["CLOSED_UNIT", "COUNT", "DISCOUNT", "NONNEGATIVE", "POSITIVE", "REAL", "UNIT", "Domain", "at_least", "between"],
+        "domains",
+    ),
+    **dict.fromkeys(["ClaimError"], "errors"),
+    **dict.fromkeys(["Report", "verify"], "runner"),
+    **dict.fromkeys(["Step", "counterexample", "decide", "enclose", "example", "identity", "search"], "steps"),
+    **dict.fromkeys(["Outcome", "Status", "StepReport", "Verdict"], "verdicts"),
+}
+
+__all__ = [
+    "CLOSED_UNIT",
+    "COUNT",
+    "DISCOUNT",
+    "LEVELS",
+    "NONNEGATIVE",
+    "POSITIVE",
+    "REAL",
+    "UNIT",
+    "Claim",
+    "ClaimError",
+    "Domain",
+    "Outcome",
+    "Report",
+    "Status",
+    "Step",
+    "StepReport",
+    "Verdict",
+    "at_least",
+    "between",
+    "check",
+    "counterexample",
+    "decide",
+    "enclose",
+    "example",
+    "identity",
+    "search",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(importlib.import_module(f"dstheory.claims.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'dstheory.claims' has no attribute {name!r}")

@@ -1,0 +1,196 @@
+"""exp, log, powers and absolute values made rational: each becomes a new unknown with what is known about it.
+
+A formula with log(p) is read as one about an unknown L, together with facts that L = log(p) satisfies: f - 1 >= L and
+f L >= f - 1 for L = log f (strictly unless f = 1), E > 0 and E >= 1 + t for E = exp t. What follows from these facts for *every*
+such unknown follows for the logarithm. The converse does not hold, so a solver's counterexample is only believed after it has
+been re-checked with the true functions.
+
+Products inside logarithms and sums inside exponentials are split, and u^v becomes exp(v log u), so that equal terms become equal
+unknowns; log u is split only into factors that are positive on the whole domain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import sympy
+
+from dstheory.claims.errors import ClaimError, UndefinedError
+from dstheory.claims.polynomials import as_ratio, factors_of
+
+__all__ = ["Abstraction"]
+
+SignOf = Callable[[Any], int | None]
+
+
+class Abstraction:
+    """The unknowns that stand for non-rational terms, and the facts known about them.
+
+    Parameters
+    ----------
+    sign_of
+        Returns the sign (+1, -1) that a polynomial expression has on the whole domain, or None.
+    """
+
+    def __init__(self, sign_of: SignOf) -> None:
+        self._sign_of = sign_of
+        self.meaning: dict[str, Any] = {}
+        self.facts: list[Any] = []
+        self.roots: dict[str, tuple[int, Any]] = {}
+        self.complete = True
+        self._done: dict[Any, Any] = {}
+
+    def rational(self, expression: Any) -> Any:
+        """The expression with every non-rational term replaced by unknowns (rational functions of them)."""
+        if expression.is_Symbol or expression.is_Rational:
+            return expression
+        if expression in self._done:
+            return self._done[expression]
+        self._done[expression] = result = self._rewrite(expression)
+        return result
+
+    def formula(self, formula: Any) -> Any:
+        """The formula with every relation made rational."""
+        if formula.is_Relational:
+            return formula.func(self.rational(formula.lhs), self.rational(formula.rhs), evaluate=False)
+        if isinstance(formula, sympy.logic.boolalg.BooleanAtom):
+            return formula
+        return formula.func(*[self.formula(arg) for arg in formula.args], evaluate=False)
+
+    def _rewrite(self, expression: Any) -> Any:
+        args = expression.args
+        if expression.is_Add or expression.is_Mul:
+            return expression.func(*[self.rational(arg) for arg in args])
+        if expression.is_Pow and args[1].is_Integer:
+            return self.rational(args[0]) ** args[1]
+        if isinstance(expression, sympy.log):
+            return self._log(self.rational(args[0]))
+        if isinstance(expression, sympy.exp):
+            return self._exp(self.rational(args[0]))
+        if expression is sympy.E:
+            return self._exp(sympy.Integer(1))
+        if expression.is_Pow:
+            exponent = self.rational(args[1])
+            return self._exp(exponent * self._log(self.rational(args[0])))
+        if isinstance(expression, sympy.Abs):
+            inner = self.rational(args[0])
+            unknown = self._unknown(sympy.Abs(inner, evaluate=False))
+            self._know(unknown >= 0, sympy.Or(sympy.Eq(unknown, inner), sympy.Eq(unknown, -inner)))
+            return unknown
+        if isinstance(expression, sympy.Max | sympy.Min):
+            return self._extreme(expression, [self.rational(arg) for arg in args])
+        raise ClaimError(
+            f"{expression.func.__name__}(...) is not understood in a formula; use +, -, *, /, powers, exp, log, Abs, Max, Min"
+        )
+
+    def _extreme(self, expression: Any, values: list[Any]) -> Any:
+        unknown = self._unknown(expression.func(*values))
+        for value in values:
+            self._know(unknown >= value if isinstance(expression, sympy.Max) else unknown <= value)
+        self._know(sympy.Or(*[sympy.Eq(unknown, value) for value in values]))
+        return unknown
+
+    def _log(self, argument: Any) -> Any:
+        """log u as a sum of logs of the irreducible factors of u, each of one sign on the domain."""
+        ratio = as_ratio(argument)
+        total: Any = sympy.Integer(0)
+        constant = Fraction(1)
+        for polynomial, direction in ((ratio.numerator, 1), (ratio.denominator, -1)):
+            outer, factors = factors_of(polynomial)
+            if outer == 0:
+                raise UndefinedError("the logarithm of zero occurs in the formula")
+            leading = Fraction(int(polynomial.LC.numerator), int(polynomial.LC.denominator))
+            for factor, power in factors:
+                leading /= Fraction(int(factor.LC.numerator), int(factor.LC.denominator)) ** power
+                expression = factor.as_expr()
+                factor_sign = self._sign_of(expression)
+                if factor_sign is None:
+                    return self._whole_log(argument)
+                constant *= Fraction(factor_sign) ** (power * direction)
+                total += direction * power * self._prime_log(factor_sign * expression)
+            constant *= leading**direction
+        if constant < 0:
+            raise UndefinedError(f"the argument of log({argument}) is negative on the whole domain")
+        for number, direction in ((constant.numerator, 1), (constant.denominator, -1)):
+            for prime, power in sorted(sympy.factorint(number).items()):
+                total += direction * power * self._prime_log(sympy.Integer(prime))
+        self._log_facts(argument, total)
+        return total
+
+    def _whole_log(self, argument: Any) -> Any:
+        if self._sign_of(argument) != 1:
+            raise UndefinedError(f"the argument of log({argument}) could not be shown to be positive on the whole domain")
+        unknown = self._unknown(sympy.log(argument, evaluate=False))
+        self._log_facts(argument, unknown)
+        return unknown
+
+    def _prime_log(self, argument: Any) -> Any:
+        name = f"log({argument})"
+        if name not in self.meaning:
+            self._log_facts(argument, self._unknown(sympy.log(argument, evaluate=False)))
+        return sympy.Symbol(name)
+
+    def _log_facts(self, argument: Any, value: Any) -> None:
+        self.complete = False
+        self._know(
+            argument - 1 >= value,
+            argument * value >= argument - 1,
+            sympy.Or(sympy.Eq(argument, 1), sympy.And(argument - 1 > value, argument * value > argument - 1)),
+        )
+
+    def _exp(self, exponent: Any) -> Any:
+        """exp t as a product over the terms of t: integer multiples of logs become powers, the rest positive unknowns."""
+        product: Any = sympy.Integer(1)
+        for term in sympy.Add.make_args(sympy.expand(exponent)):
+            coefficient, rest = term.as_coeff_Mul()
+            meaning = self.meaning.get(rest.name) if rest.is_Symbol else None
+            if isinstance(meaning, sympy.log) and coefficient.is_Rational:
+                product *= self._root(meaning.args[0], int(coefficient.p), int(coefficient.q))
+            elif coefficient.is_Rational:
+                unknown = self._prime_exp(rest / int(coefficient.q))
+                product *= unknown ** int(coefficient.p)
+            else:
+                product *= self._prime_exp(term)
+        self._exp_facts(exponent, product)
+        return product
+
+    def _prime_exp(self, exponent: Any) -> Any:
+        name = f"exp({exponent})"
+        if name not in self.meaning:
+            self._exp_facts(exponent, self._unknown(sympy.exp(exponent, evaluate=False)))
+        return sympy.Symbol(name)
+
+    def _exp_facts(self, exponent: Any, value: Any) -> None:
+        if exponent == 0:
+            return
+        self.complete = False
+        self._know(
+            value > 0,
+            value >= 1 + exponent,
+            value * (1 - exponent) <= 1,
+            sympy.Or(sympy.Eq(exponent, 0), sympy.And(value > 1 + exponent, value * (1 - exponent) < 1)),
+        )
+
+    def _root(self, base: Any, numerator: int, denominator: int) -> Any:
+        """base^(numerator/denominator) for a positive base: the root is an unknown with its defining equation."""
+        if denominator == 1:
+            return base**numerator
+        root = sympy.Pow(base, sympy.Rational(1, denominator), evaluate=False)
+        unknown = self._unknown(root)
+        if unknown.name not in self.roots:
+            self.roots[unknown.name] = (denominator, base)
+            self._know(unknown > 0, sympy.Eq(unknown**denominator, base))
+        whole, part = divmod(numerator, denominator)
+        return base**whole * unknown**part
+
+    def _unknown(self, meaning: Any) -> Any:
+        name = str(meaning)
+        self.meaning.setdefault(name, meaning)
+        return sympy.Symbol(name)
+
+    def _know(self, *facts: Any) -> None:
+        for fact in facts:
+            if fact not in (sympy.true, sympy.false) and fact not in self.facts:
+                self.facts.append(fact)

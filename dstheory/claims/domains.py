@@ -1,0 +1,244 @@
+"""Where the symbols of a claim range: real intervals, optionally restricted to the integers.
+
+A probability is a real number in (0, 1); logits never appear, so that every statement about the chain is one about
+rational functions on a box. The domain of a symbol is part of the claim's statement: it is printed with it, handed to the
+solver, and respected by every witness.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+from typing import Any
+
+import sympy
+
+from dstheory.claims.errors import ClaimError, DomainError
+
+__all__ = [
+    "CLOSED_UNIT",
+    "COUNT",
+    "DISCOUNT",
+    "NONNEGATIVE",
+    "POSITIVE",
+    "REAL",
+    "UNIT",
+    "Domain",
+    "at_least",
+    "between",
+    "expand_domain",
+    "grouped",
+    "height",
+]
+
+Number = int | Fraction
+
+_OPPOSITE = {
+    "positive": "nonpositive",
+    "nonpositive": "positive",
+    "negative": "nonnegative",
+    "nonnegative": "negative",
+    "zero": "nonzero",
+    "nonzero": "zero",
+}
+
+
+@dataclass(frozen=True)
+class Domain:
+    """An interval of the real line (or of the integers) in which a symbol ranges.
+
+    Parameters
+    ----------
+    lower, upper
+        End points as exact fractions; ``None`` means unbounded on that side.
+    lower_open, upper_open
+        Whether an end point is excluded. Boundaries matter: many statements about probabilities hold on (0, 1) only.
+    integer
+        Restrict to the integers of the interval. The solver still reasons over all reals of the interval, which proves
+        more than is asked; a counterexample must be an integer.
+
+    Example
+    -------
+    >>> UNIT.contains(Fraction(1, 2)), UNIT.contains(Fraction(1)), str(UNIT)
+    (True, False, '(0, 1)')
+    """
+
+    lower: Fraction | None = None
+    upper: Fraction | None = None
+    lower_open: bool = True
+    upper_open: bool = True
+    integer: bool = False
+
+    def __post_init__(self) -> None:
+        if self.lower is not None and self.upper is not None:
+            empty = self.lower > self.upper or (self.lower == self.upper and (self.lower_open or self.upper_open))
+            if empty:
+                raise ClaimError(f"the domain {self} is empty: its lower end must lie below its upper end")
+
+    def contains(self, value: Any) -> bool:
+        """Whether an exact number (integer, Fraction or SymPy number) lies in the domain."""
+        if isinstance(value, Fraction):
+            return self._contains_fraction(value)
+        number = sympy.sympify(value)
+        if self.integer and not number.is_integer:
+            return False
+        if self.lower is not None:
+            low = sympy.Rational(self.lower)
+            if not bool(number > low if self.lower_open else number >= low):
+                return False
+        if self.upper is not None:
+            high = sympy.Rational(self.upper)
+            if not bool(number < high if self.upper_open else number <= high):
+                return False
+        return True
+
+    def _contains_fraction(self, value: Fraction) -> bool:
+        low, high = self.lower, self.upper
+        above = low is None or value > low or (value == low and not self.lower_open)
+        below = high is None or value < high or (value == high and not self.upper_open)
+        return above and below and (not self.integer or value.denominator == 1)
+
+    def relations(self, symbol: Any) -> list[Any]:
+        """The inequalities that say that ``symbol`` lies in the (real) interval."""
+        out: list[Any] = []
+        if self.lower is not None:
+            low = sympy.Rational(self.lower)
+            out.append(sympy.Gt(symbol, low) if self.lower_open else sympy.Ge(symbol, low))
+        if self.upper is not None:
+            high = sympy.Rational(self.upper)
+            out.append(sympy.Lt(symbol, high) if self.upper_open else sympy.Le(symbol, high))
+        return out
+
+    def values_of_height(self, size: int) -> tuple[Fraction, ...]:
+        """The rationals n/d of the domain, with max(|n|, d) equal to ``size``, smallest magnitude first."""
+        return _values_of_height(self, size)
+
+    def implies(self, assumption: str, value: bool = True) -> bool:
+        """Whether every member has (or lacks) a property of SymPy's assumption system, such as ``positive``."""
+        low, high = self.lower, self.upper
+        positive = low is not None and (low > 0 or (low == 0 and self.lower_open))
+        negative = high is not None and (high < 0 or (high == 0 and self.upper_open))
+        if not value:
+            assumption = _OPPOSITE.get(assumption, assumption)
+            if assumption not in _OPPOSITE:
+                return False
+        return {
+            "real": True,
+            "positive": positive,
+            "negative": negative,
+            "nonnegative": low is not None and low >= 0,
+            "nonpositive": high is not None and high <= 0,
+            "nonzero": positive or negative,
+            "zero": low == 0 == high,
+            "integer": self.integer,
+            "rational": self.integer,
+        }.get(assumption, False)
+
+    def __str__(self) -> str:
+        left = "(-oo" if self.lower is None else f"{'(' if self.lower_open else '['}{self.lower}"
+        right = "oo)" if self.upper is None else f"{self.upper}{')' if self.upper_open else ']'}"
+        return f"{left}, {right}" + (" integer" if self.integer else "")
+
+    def latex(self) -> str:
+        """The domain as LaTeX, without the membership sign."""
+        left = r"(-\infty" if self.lower is None else f"{'(' if self.lower_open else '['}{self.lower}"
+        right = r"\infty)" if self.upper is None else f"{self.upper}{')' if self.upper_open else ']'}"
+        if self.lower is None and self.upper is None:
+            return r"\mathbb{Z}" if self.integer else r"\mathbb{R}"
+        return f"{left}, {right}" + (r" \cap \mathbb{Z}" if self.integer else "")
+
+
+UNIT = Domain(Fraction(0), Fraction(1))
+"""A probability that is neither 0 nor 1: the open unit interval, where softmax and logistic policies live."""
+CLOSED_UNIT = Domain(Fraction(0), Fraction(1), lower_open=False, upper_open=False)
+"""A probability, the boundary included."""
+DISCOUNT = Domain(Fraction(0), Fraction(1), lower_open=False)
+"""A discount factor below 1."""
+REAL = Domain()
+"""Any real number."""
+POSITIVE = Domain(Fraction(0))
+"""A positive real number."""
+NONNEGATIVE = Domain(Fraction(0), lower_open=False)
+"""A real number that is at least zero."""
+COUNT = Domain(Fraction(1), lower_open=False, integer=True)
+"""A positive integer: a number of turns, answers or tokens."""
+
+
+def at_least(bound: Number, *, integer: bool = False) -> Domain:
+    """All reals (or integers) from ``bound`` on, the bound included.
+
+    >>> str(at_least(1))
+    '[1, oo)'
+    """
+    return Domain(Fraction(bound), lower_open=False, integer=integer)
+
+
+def between(lower: Number, upper: Number, ends: str = "()") -> Domain:
+    """The interval between two exact numbers; ``ends`` says which ends belong to it: ``()``, ``[]``, ``(]`` or ``[)``.
+
+    >>> str(between(0, Fraction(1, 2), "(]"))
+    '(0, 1/2]'
+    """
+    if ends not in ("()", "[]", "(]", "[)"):
+        raise DomainError(f"the ends of an interval are written '()', '[]', '(]' or '[)', not {ends!r}")
+    return Domain(Fraction(lower), Fraction(upper), lower_open=ends[0] == "(", upper_open=ends[1] == ")")
+
+
+def expand_domain(declared: Mapping[Any, Domain]) -> dict[str, Domain]:
+    """Spell out ``{"p a b": UNIT}`` as one entry per symbol name, in the order declared.
+
+    Keys are names separated by blanks, or SymPy symbols.
+
+    >>> list(expand_domain({"p a": UNIT, sympy.Symbol("x"): REAL}))
+    ['p', 'a', 'x']
+    """
+    out: dict[str, Domain] = {}
+    for key, domain in declared.items():
+        names = [key.name] if isinstance(key, sympy.Symbol) else str(key).replace(",", " ").split()
+        if not isinstance(domain, Domain):
+            raise DomainError(f"the domain of {key!s} is {domain!r}; it must be a Domain such as UNIT or REAL")
+        for name in names:
+            if name in out:
+                raise DomainError(f"the symbol {name} is given two domains; declare it once")
+            out[name] = domain
+    return out
+
+
+def grouped(domain: Mapping[str, Domain]) -> list[tuple[list[str], Domain]]:
+    """Neighbouring symbols with the same domain together, for showing: ``p, a, b in (0, 1)``.
+
+    >>> [(names, str(item)) for names, item in grouped({"p": UNIT, "a": UNIT, "x": REAL})]
+    [(['p', 'a'], '(0, 1)'), (['x'], '(-oo, oo)')]
+    """
+    out: list[tuple[list[str], Domain]] = []
+    for name, item in domain.items():
+        if out and out[-1][1] == item:
+            out[-1][0].append(name)
+        else:
+            out.append(([name], item))
+    return out
+
+
+def height(value: Fraction) -> int:
+    """The size of a rational number n/d in lowest terms: max(|n|, d)."""
+    return max(abs(value.numerator), value.denominator)
+
+
+@cache
+def _values_of_height(domain: Domain, size: int) -> tuple[Fraction, ...]:
+    values = (value for value in _rationals_of_height(size) if domain.contains(value))
+    return tuple(sorted(values, key=lambda value: (abs(value), value < 0)))
+
+
+def _rationals_of_height(size: int) -> Iterator[Fraction]:
+    if size == 1:
+        yield from (Fraction(0), Fraction(1), Fraction(-1))
+        return
+    for other in range(1, size):
+        if math.gcd(other, size) == 1:
+            for value in (Fraction(other, size), Fraction(size, other)):
+                yield value
+                yield -value

@@ -1,0 +1,27 @@
+"""What can be wrong with a claim, by name."""
+
+from __future__ import annotations
+
+from dstheory.errors import DSTheoryError
+
+__all__ = ["ClaimError", "ClaimFileError", "DomainError", "UndefinedError", "UnknownClaimError"]
+
+
+class ClaimError(DSTheoryError):
+    """A claim breaks one of the rules that make it checkable; the message names the claim's part and the remedy."""
+
+
+class DomainError(ClaimError):
+    """A formula uses a symbol that has no domain, or assumes more of it than its domain promises."""
+
+
+class UndefinedError(ClaimError):
+    """A formula has no value at a point: a denominator is zero, or a logarithm's argument is not positive."""
+
+
+class ClaimFileError(ClaimError):
+    """A file of claims does not load, defines no claim, or gives one id to two claims."""
+
+
+class UnknownClaimError(ClaimError):
+    """A name on the command line selects no claim; the message gives the nearest names."""

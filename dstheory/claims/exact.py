@@ -1,0 +1,165 @@
+"""Exact evaluation of formulas at a point, outside any solver: the referee of every witness.
+
+Rational points and rational functions use `fractions.Fraction`. Points with algebraic coordinates (roots that a solver found)
+are decided in the number field they generate. Formulas with exp and log are decided by interval arithmetic of growing
+precision, which settles every strict inequality that is true and never guesses an equality.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+import sympy
+from sympy.logic.boolalg import ITE, And, BooleanFalse, BooleanTrue, Equivalent, Implies, Not, Or, Xor
+
+from dstheory.claims.errors import ClaimError, UndefinedError
+from dstheory.claims.intervals import enclose_value, precision, sign_of_interval, to_interval
+
+__all__ = ["Point", "evaluate", "sign_at", "truth_at"]
+
+Point = Mapping[str, Any]
+"""Symbol name -> Fraction, or a SymPy algebraic number."""
+
+_BITS = (64, 256, 1024)
+
+
+class NotRationalError(Exception):
+    """The value is not a rational number that the Fraction evaluator can reach."""
+
+
+def evaluate(expression: Any, point: Point) -> Fraction:
+    """The exact rational value of a rational function at a rational point.
+
+    Raises ``UndefinedError`` where a denominator vanishes.
+
+    >>> x, y = sympy.symbols("x y")
+    >>> evaluate(x / (1 - y) + 1, {"x": Fraction(1, 2), "y": Fraction(1, 3)})
+    Fraction(7, 4)
+    """
+    if expression.is_Symbol:
+        value = point[expression.name]
+        if not isinstance(value, Fraction):
+            raise NotRationalError
+        return value
+    if expression.is_Rational:
+        return Fraction(int(expression.p), int(expression.q))
+    args = expression.args
+    if expression.is_Add:
+        return sum((evaluate(arg, point) for arg in args), Fraction(0))
+    if expression.is_Mul:
+        product = Fraction(1)
+        for arg in args:
+            product *= evaluate(arg, point)
+        return product
+    if expression.is_Pow and args[1].is_Integer:
+        base = evaluate(args[0], point)
+        if base == 0 and int(args[1]) < 0:
+            raise UndefinedError(f"the denominator {args[0]} is zero")
+        return base ** int(args[1])
+    if isinstance(expression, sympy.Abs):
+        return abs(evaluate(args[0], point))
+    if isinstance(expression, sympy.Max | sympy.Min):
+        pick = max if isinstance(expression, sympy.Max) else min
+        return pick(evaluate(arg, point) for arg in args)
+    raise NotRationalError
+
+
+def sign_at(expression: Any, point: Point) -> int | None:
+    """The sign (-1, 0, 1) of an expression at a point, proved exactly; None if it cannot be told.
+
+    >>> x = sympy.Symbol("x")
+    >>> sign_at(sympy.log(x) + 1, {"x": Fraction(1, 3)})
+    -1
+    """
+    try:
+        value = evaluate(expression, point)
+    except NotRationalError:
+        return _sign_of_irrational(expression, point)
+    return (value > 0) - (value < 0)
+
+
+def truth_at(formula: Any, point: Point) -> bool | None:
+    """Whether a formula (relations joined by and, or, not, implies, iff) is true at a point; None if it cannot be told.
+
+    >>> x = sympy.Symbol("x")
+    >>> truth_at(sympy.Or(x > 1, sympy.Eq(x, sympy.Rational(1, 2))), {"x": Fraction(1, 2)})
+    True
+    """
+    if isinstance(formula, BooleanTrue | BooleanFalse):
+        return bool(formula)
+    if formula.is_Relational:
+        return _relation_at(formula, point)
+    args = formula.args
+    if isinstance(formula, Not):
+        return _not(truth_at(args[0], point))
+    if isinstance(formula, And | Or):
+        return _any_all([truth_at(arg, point) for arg in args], decisive=isinstance(formula, Or))
+    if isinstance(formula, Implies):
+        return _any_all([_not(truth_at(args[0], point)), truth_at(args[1], point)], decisive=True)
+    if isinstance(formula, Equivalent | Xor):
+        values = [truth_at(arg, point) for arg in args]
+        if any(value is None for value in values):
+            return None
+        return len(set(values)) == 1 if isinstance(formula, Equivalent) else sum(map(bool, values)) % 2 == 1
+    if isinstance(formula, ITE):
+        condition = truth_at(args[0], point)
+        return None if condition is None else truth_at(args[1] if condition else args[2], point)
+    raise ClaimError(f"{formula} is not a formula: join relations (Eq, <, <=, ...) by And, Or, Not, Implies, Equivalent")
+
+
+def _relation_at(formula: Any, point: Point) -> bool | None:
+    sign = sign_at(formula.lhs - formula.rhs, point)
+    if sign is None:
+        return None
+    table = {"==": sign == 0, "!=": sign != 0, "<": sign < 0, "<=": sign <= 0, ">": sign > 0, ">=": sign >= 0}
+    return table[formula.rel_op]
+
+
+def _not(value: bool | None) -> bool | None:
+    return None if value is None else not value
+
+
+def _any_all(values: list[bool | None], *, decisive: bool) -> bool | None:
+    if decisive in values:
+        return decisive
+    return None if None in values else not decisive
+
+
+def _sign_of_irrational(expression: Any, point: Point) -> int | None:
+    algebraic = {name: value for name, value in point.items() if not isinstance(value, Fraction)}
+    if not algebraic:
+        for bits in _BITS:
+            with precision(bits):
+                try:
+                    box = {name: to_interval(value) for name, value in point.items()}
+                    sign = sign_of_interval(enclose_value(expression, box))
+                except UndefinedError:
+                    sign = None
+            if sign is not None:
+                return sign
+        return None
+    return _sign_in_number_field(expression, point)
+
+
+def _sign_in_number_field(expression: Any, point: Point) -> int | None:
+    """Sign of a rational function of algebraic numbers: zero is decided by the minimal polynomial, the rest numerically."""
+    values = {
+        sympy.Symbol(name): sympy.Rational(value.numerator, value.denominator) if isinstance(value, Fraction) else value
+        for name, value in point.items()
+    }
+    value = expression.xreplace(values)
+    variable = sympy.Dummy("x")
+    try:
+        minimal = sympy.minimal_polynomial(value, variable)
+    except (NotImplementedError, sympy.polys.polyerrors.NotAlgebraic, ZeroDivisionError):
+        return None
+    if minimal == variable:
+        return 0
+    # A non-zero algebraic number is at least as large as Cauchy's root bound of its minimal polynomial allows.
+    coefficients = [abs(Fraction(int(c.p), int(c.q))) for c in sympy.Poly(minimal, variable).all_coeffs()]
+    bound = coefficients[-1] / (coefficients[-1] + max(coefficients[:-1]))
+    digits = len(str(bound.denominator)) + 15
+    number = sympy.N(value, digits)
+    return 1 if number > 0 else -1

@@ -1,0 +1,209 @@
+"""Run claims in parallel processes, each under a time limit, and compare their verdicts with the recorded ones."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dstheory.claims.defaults import EXAMPLES, SEED, TIME_LIMIT
+from dstheory.claims.errors import ClaimFileError
+from dstheory.claims.pool import Pool, ProcessDiedError, ProcessTimeoutError
+from dstheory.claims.selection import select
+from dstheory.claims.sources import bundled_files, claim_files, looks_like_path
+from dstheory.claims.verdicts import Outcome, Status, Verdict
+
+__all__ = ["Entry", "Report", "available_cores", "list_claims", "verify"]
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One claim of a report: what it says, and what the check found."""
+
+    info: Mapping[str, Any]
+    verdict: Verdict
+
+    @property
+    def as_recorded(self) -> bool:
+        """Whether the check reproduced the recorded verdict."""
+        recorded: str = self.info["recorded"]
+        return str(self.verdict.outcome) == recorded
+
+
+@dataclass(frozen=True)
+class Report:
+    """The verdicts of a run, in the order of the claim files."""
+
+    entries: tuple[Entry, ...]
+    seed: int = 0
+    time: float = 0.0
+
+    @property
+    def exit_code(self) -> int:
+        """0: all verdicts as recorded; 1: something crashed or was ill-posed; 3: another verdict; 4: undecided.
+
+        The first of 1, 3, 4 that applies to any claim wins.
+        """
+        outcomes = [entry.verdict.outcome for entry in self.entries if not entry.as_recorded]
+        if Outcome.ERROR in outcomes:
+            return 1
+        if any(outcome is not Outcome.UNDECIDED for outcome in outcomes):
+            return 3
+        return 4 if outcomes else 0
+
+
+def available_cores() -> int:
+    """The number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def verify(
+    *names: str,
+    groups: Sequence[str] = (),
+    seed: int = SEED,
+    examples: int = EXAMPLES,
+    time_limit: float = TIME_LIMIT,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Check claims and compare them with their recorded verdicts.
+
+    Parameters
+    ----------
+    names
+        Ids, groups, arXiv numbers, or paths of claim files and directories; all bundled claims if empty.
+    groups
+        Only claims of these groups.
+    seed, examples
+        Seed of the solver and of searches, and the number of examples of each search.
+    time_limit
+        Seconds per claim; a claim that takes longer is stopped and undecided.
+    workers
+        Number of processes; by default one per core.
+    progress
+        Called as ``progress(done, total, id)`` when a claim is done.
+
+    Raises
+    ------
+    UnknownClaimError
+        If a name selects nothing.
+    ClaimFileError
+        If a path does not exist.
+    """
+    start = time.monotonic()
+    with Pool.running(workers or available_cores()) as pool:
+        chosen, broken = _choose(pool, names, groups, time_limit)
+        requests = [
+            {
+                "op": "check",
+                "path": info["path"],
+                "id": info["id"],
+                "index": index,
+                "seed": seed,
+                "examples": examples,
+                "time_limit": time_limit,
+            }
+            for index, info in enumerate(chosen)
+        ]
+        verdicts: dict[int, Verdict] = {}
+
+        def handle(request: Mapping[str, Any], answer: dict[str, Any] | Exception) -> None:
+            verdicts[request["index"]] = _verdict(request, answer)
+            if progress is not None:
+                progress(len(verdicts), len(requests), request["id"])
+
+        pool.map(requests, handle)
+    entries = [Entry(info, verdicts[index]) for index, info in enumerate(chosen)]
+    return Report((*entries, *broken), seed=seed, time=time.monotonic() - start)
+
+
+def list_claims(*names: str, groups: Sequence[str] = (), time_limit: float = TIME_LIMIT) -> list[Mapping[str, Any]]:
+    """Describe the claims that `verify` would check, without checking them.
+
+    Raises ``ClaimFileError`` if a file of claims does not load.
+    """
+    with Pool.running(min(2, available_cores())) as pool:
+        chosen, broken = _choose(pool, names, groups, time_limit)
+    if broken:
+        raise ClaimFileError(broken[0].verdict.message)
+    return chosen
+
+
+def _choose(
+    pool: Pool, names: Sequence[str], groups: Sequence[str], time_limit: float
+) -> tuple[list[Mapping[str, Any]], list[Entry]]:
+    """Load the files, and pick the claims the names select; files that do not load become entries of their own."""
+    paths = [name for name in names if looks_like_path(name)]
+    labels = [name for name in names if not looks_like_path(name)]
+    own = [file for name in paths for file in claim_files(name)]
+    bundled = bundled_files() if labels or not paths else []
+    files = list(dict.fromkeys([*bundled, *own]))
+    answers: dict[str, dict[str, Any] | Exception] = {}
+
+    def handle(request: Mapping[str, Any], answer: dict[str, Any] | Exception) -> None:
+        answers[request["path"]] = answer
+
+    requests = [{"op": "list", "path": str(file), "time_limit": time_limit} for file in files]
+    pool.map(requests, handle, at_once=1 + len(own))
+    claims: list[Mapping[str, Any]] = []
+    broken: list[Entry] = []
+    origin: dict[str, Path] = {}
+    for file in files:
+        found, problem = _listed(answers[str(file)], file, time_limit)
+        twice = next((info["id"] for info in found if info["id"] in origin), None)
+        if twice is not None:
+            problem = f"{file.name} defines the claim {twice}, which {origin[twice].name} defines as well; ids must differ"
+        if problem:
+            broken.append(_broken_file(file, problem))
+            continue
+        origin.update({info["id"]: file for info in found})
+        claims += [{**info, "path": str(file), "own": file in own} for info in found]
+    if labels or not names:
+        chosen = select(claims, labels)
+        claims = [info for info in claims if info in chosen or info["own"]]
+    return select(claims, [], groups), broken
+
+
+def _listed(
+    answer: dict[str, Any] | Exception, file: Path, time_limit: float
+) -> tuple[list[dict[str, Any]], str]:
+    if isinstance(answer, ProcessTimeoutError):
+        return [], f"{file.name} had not finished loading after {time_limit:g} s"
+    if isinstance(answer, Exception):
+        return [], f"{file.name} ended its process {answer} while loading"
+    return answer.get("claims", []), answer.get("error", "")
+
+
+def _broken_file(file: Path, problem: str) -> Entry:
+    info = {
+        "id": file.name,
+        "title": "a file of claims",
+        "statement": "",
+        "group": "",
+        "level": "",
+        "scope": "",
+        "source": "",
+        "recorded": str(Outcome.HOLDS),
+        "related": [],
+        "path": str(file),
+    }
+    return Entry(info, Verdict(file.name, Status.ERROR, "loading", message=problem))
+
+
+def _verdict(request: Mapping[str, Any], answer: dict[str, Any] | Exception) -> Verdict:
+    name, limit = request["id"], request["time_limit"]
+    if isinstance(answer, ProcessTimeoutError):
+        why = f"stopped after the time limit of {limit:g} s"
+        return Verdict(name, Status.UNDECIDED, "stopped", seed=request["seed"], time=limit, message=why)
+    if isinstance(answer, ProcessDiedError):
+        return Verdict(name, Status.ERROR, "crash", seed=request["seed"], message=f"its process ended {answer}")
+    if isinstance(answer, Exception):
+        raise answer
+    if "error" in answer:
+        return Verdict(name, Status.ERROR, "loading", seed=request["seed"], message=answer["error"])
+    return Verdict.from_dict(answer["verdict"])

@@ -1,0 +1,224 @@
+"""The setting of a proof step: which symbols range where, what is assumed, and what follows at once.
+
+A setting turns relations between rational functions into sign conditions on the few polynomial factors whose sign is not
+already settled by the setting: N/D > 0 becomes "the product of the undecided factors is positive". That is both what
+keeps the solver fast and what a reader does by hand.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sympy
+from sympy.logic.boolalg import BooleanAtom
+
+from dstheory.claims.abstraction import Abstraction
+from dstheory.claims.domains import Domain
+from dstheory.claims.errors import UndefinedError
+from dstheory.claims.polynomials import as_ratio, factors_of
+from dstheory.claims.solver import Answer, Operator, PolynomialRelation, ask
+
+__all__ = ["Setting"]
+
+_SIGN_MILLISECONDS = 1500
+_FLIP: dict[str, Operator] = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
+
+
+class Setting:
+    """A domain with assumptions, in which signs of polynomials and formulas are decided.
+
+    Parameters
+    ----------
+    domain
+        Symbol name -> `Domain`.
+    assumptions
+        Formulas in plain symbols, all taken to hold.
+    deadline
+        Value of ``time.monotonic()`` after which questions to the solver are answered "unknown".
+    seed
+        Seed of the solver.
+
+    Example
+    -------
+    >>> from dstheory.claims.domains import UNIT
+    >>> p, a = sympy.symbols("p a")
+    >>> setting = Setting({"p": UNIT, "a": UNIT}, [], deadline=time.monotonic() + 5)
+    >>> setting.sign_of(1 - p * a), setting.sign_of(p - a)
+    (1, None)
+    """
+
+    def __init__(
+        self,
+        domain: Mapping[str, Domain],
+        assumptions: Sequence[Any] = (),
+        *,
+        deadline: float,
+        seed: int = 0,
+    ) -> None:
+        self.domain = dict(domain)
+        self.assumptions = list(assumptions)
+        self.deadline = deadline
+        self.seed = seed
+        self.abstraction = Abstraction(self.sign_of)
+        self._signs: dict[Any, int | None] = {}
+        self._raw: dict[Any, Any] = {}
+
+    def sign_of(self, expression: Any) -> int | None:
+        """+1 or -1 if a rational expression has that sign at every point of the setting, otherwise None."""
+        ratio = as_ratio(expression)
+        total = 1
+        for polynomial in ratio:
+            sign, factors = factors_of(polynomial)
+            total *= sign
+            for factor, power in factors:
+                part = self._factor_sign(factor, power)
+                if part is None:
+                    return None
+                total *= part
+        return total or None
+
+    def ask(self, formulas: Sequence[Any]) -> Answer:
+        """Ask the solver for a point of the setting at which all (plain) formulas hold as well."""
+        rational = [self.abstraction.formula(formula) for formula in formulas]
+        trees = [self.tree(formula) for formula in rational]
+        return self._ask(trees, self._names(rational), with_facts=True)
+
+    def satisfiable(self) -> Answer:
+        """Whether the domain and the assumptions have a point at all."""
+        return self.ask([])
+
+    def residual(self, expression: Any) -> Any:
+        """The numerator of an expression as a polynomial, roots reduced by their equations: zero only if it vanishes."""
+        rational = self.abstraction.rational(expression)
+        roots = {name: root for name, root in self.abstraction.roots.items() if sympy.Symbol(name) in rational.free_symbols}
+        numerator = as_ratio(rational).numerator
+        for name, (degree, base) in roots.items():
+            symbol = sympy.Symbol(name)
+            polynomial = sympy.Poly(numerator.as_expr(), symbol)
+            reduced = [c * base ** (k // degree) * symbol ** (k % degree) for (k,), c in polynomial.terms()]
+            numerator = as_ratio(sympy.Add(*reduced)).numerator
+        return numerator
+
+    def require_defined(self, expression: Any) -> None:
+        """Check that no denominator of the expression vanishes at any point of the setting.
+
+        Raises ``UndefinedError``, with the factor that vanishes or that could not be excluded from doing so.
+        """
+        for base in _denominators(self.abstraction.rational(expression)):
+            for factor, _ in factors_of(as_ratio(base).numerator)[1]:
+                if self._factor_sign(factor, 1) is not None:
+                    continue
+                zero = PolynomialRelation(((factor, 1),), "==")
+                answer = self._ask([zero], {str(s) for s in factor.as_expr().free_symbols}, with_facts=True)
+                if answer.status != "unsat":
+                    where = ", ".join(f"{name} = {value}" for name, value in sorted(answer.point.items()))
+                    how = f"vanishes, for instance at {where}" if where else "could not be shown to be non-zero"
+                    raise UndefinedError(f"the denominator {factor.as_expr()} {how}; narrow the domain or the assumptions")
+
+    def tree(self, formula: Any) -> Any:
+        """A rational formula as connectives over sign conditions on polynomials of undecided sign."""
+        if isinstance(formula, BooleanAtom):
+            return bool(formula)
+        if formula.is_Relational:
+            return self._sign_condition(formula)
+        return formula.func, [self.tree(arg) for arg in formula.args]
+
+    def _sign_condition(self, relation: Any) -> Any:
+        ratio = as_ratio(relation.lhs - relation.rhs)
+        written = relation.rel_op
+        sign, factors = factors_of(ratio.numerator)
+        if sign == 0:
+            return written in ("==", "<=", ">=")
+        undecided = []
+        # A denominator's factor has the sign of its reciprocal; that it does not vanish is checked by require_defined.
+        for factor, power in factors + factors_of(ratio.denominator)[1]:
+            known = self._factor_sign(factor, power)
+            if known is None:
+                undecided.append((factor, power))
+            else:
+                sign *= known
+        sign *= factors_of(ratio.denominator)[0]
+        operator: Operator = written if sign > 0 else _FLIP[written]
+        if not undecided:
+            return operator in (">", ">=", "!=")
+        return PolynomialRelation(tuple(undecided), operator)
+
+    def _factor_sign(self, factor: Any, power: int) -> int | None:
+        key = factor.as_expr()
+        if key not in self._signs:
+            self._signs[key] = None  # while it is being decided, nothing is known of it
+            self._signs[key] = self._decide_sign(factor)
+        sign = self._signs[key]
+        if sign is None:
+            return None
+        return sign if power % 2 else 1
+
+    def _decide_sign(self, factor: Any) -> int | None:
+        names = {str(symbol) for symbol in factor.as_expr().free_symbols}
+        opposites: tuple[tuple[int, Operator], ...] = ((1, "<="), (-1, ">="))
+        for sign, opposite in opposites:
+            relation = PolynomialRelation(((factor, 1),), opposite)
+            if self._ask([relation], names, with_facts=False).status == "unsat":
+                return sign
+        return None
+
+    def _ask(self, trees: list[Any], names: set[str], *, with_facts: bool) -> Answer:
+        milliseconds = int(1000 * (self.deadline - time.monotonic()))
+        if not with_facts:  # one factor's sign: a by-product must not use up the time of the question itself
+            milliseconds = min(milliseconds // 4, _SIGN_MILLISECONDS)
+        return ask([*self._premises(names, with_facts), *trees], milliseconds=milliseconds, seed=self.seed)
+
+    def _premises(self, names: set[str], with_facts: bool) -> list[Any]:
+        """Domain and assumptions, not themselves simplified by the setting.
+
+        The sign of a factor is decided from the rational assumptions alone: the others are made rational with the help of
+        signs, so that using them here would be circular.
+        """
+        formulas = [item for item in self.assumptions if _is_rational(item)]
+        if with_facts:
+            formulas += [self.abstraction.formula(item) for item in self.assumptions if not _is_rational(item)]
+            formulas += self.abstraction.facts
+        names = names | self._names(formulas)
+        for name in sorted(names & set(self.domain)):
+            formulas += self.domain[name].relations(sympy.Symbol(name))
+        return [self._raw_tree(formula) for formula in formulas]
+
+    def _raw_tree(self, formula: Any) -> Any:
+        if formula not in self._raw:
+            self._raw[formula] = _raw_tree(formula)
+        return self._raw[formula]
+
+    def _names(self, formulas: Sequence[Any]) -> set[str]:
+        return {str(symbol) for formula in formulas for symbol in formula.free_symbols}
+
+
+def _raw_tree(formula: Any) -> Any:
+    if isinstance(formula, BooleanAtom):
+        return bool(formula)
+    if not formula.is_Relational:
+        return formula.func, [_raw_tree(arg) for arg in formula.args]
+    ratio = as_ratio(formula.lhs - formula.rhs)
+    product = ratio.numerator * ratio.denominator
+    if product == 0:
+        return formula.rel_op in ("==", "<=", ">=")
+    return PolynomialRelation(((product, 1),), formula.rel_op)
+
+
+def _is_rational(formula: Any) -> bool:
+    return not any(
+        (node.is_Pow and not node.exp.is_Integer) or isinstance(node, sympy.Function) or node in (sympy.E, sympy.pi)
+        for node in sympy.preorder_traversal(formula)
+        if isinstance(node, sympy.Expr)
+    )
+
+
+def _denominators(expression: Any) -> list[Any]:
+    """Bases of negative powers anywhere in the expression, in a stable order."""
+    found = {
+        node.base
+        for node in sympy.preorder_traversal(expression)
+        if node.is_Pow and node.exp.is_Integer and node.exp < 0 and not node.base.is_Rational
+    }
+    return sorted(found, key=sympy.default_sort_key)

@@ -1,0 +1,184 @@
+"""Enclosures: a formula with exp and log holds on a box, by interval arithmetic and subdivision."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache, cached_property
+from typing import Any, ClassVar
+
+import sympy
+from sympy.logic.boolalg import And, Not, Or
+
+from dstheory.claims.domains import Domain
+from dstheory.claims.errors import ClaimError, DomainError, UndefinedError
+from dstheory.claims.intervals import enclose_value, sign_of_interval, to_interval
+from dstheory.claims.steps.base import Bench, Desk, Step, parse_point
+from dstheory.claims.verdicts import Finding, Status
+from dstheory.claims.witnesses import Witness, is_witness
+
+__all__ = ["Enclosure", "enclose"]
+
+Box = tuple[tuple[Fraction, Fraction], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Enclosure(Step):
+    """A formula holds on a closed box."""
+
+    formula: Any
+    lower: Mapping[str, Fraction]
+    upper: Mapping[str, Fraction]
+    boxes: int
+    kind: ClassVar[str] = "enclosure"
+
+    @cached_property
+    def formulas(self) -> tuple[Any, ...]:
+        """The formula."""
+        return (self.formula,)
+
+    def run(self, bench: Bench) -> Finding:
+        """Bisect the box until interval arithmetic settles the formula on every piece."""
+        desk = Desk(bench, self)
+        formula = desk.formula(self.formula)
+        names = list(self.lower)
+        for name in names:
+            if name not in desk.domain:
+                raise DomainError(f"the box bounds {name}, which has no domain")
+            for end in (self.lower[name], self.upper[name]):
+                if not desk.domain[name].contains(end):
+                    raise DomainError(f"the box reaches {name} = {end}, outside its domain {desk.domain[name]}")
+        if missing := sorted({str(s) for s in formula.free_symbols} - set(names)):
+            raise DomainError(f"the box does not bound {', '.join(missing)}")
+        start: Box = tuple((self.lower[name], self.upper[name]) for name in names)
+        # Largest pieces first, so that a failure is found before the easy parts are refined.
+        tie = itertools.count()
+        queue: list[tuple[Fraction, int, Box]] = [(Fraction(0), next(tie), start)]
+        done = 0
+        while queue:
+            if done >= self.boxes or time.monotonic() > bench.deadline:
+                why = "out of time" if done < self.boxes else f"{self.boxes} boxes were not enough"
+                return Finding(Status.UNDECIDED, "enclosure", f"interval arithmetic did not settle the formula: {why}")
+            _, _, box = heapq.heappop(queue)
+            done += 1
+            sides = {name: to_interval(*bounds) for name, bounds in zip(names, box, strict=True)}
+            if any(_holds(premise, sides) is False for premise in desk.premises) or _holds(formula, sides) is True:
+                continue
+            middle = {name: (low + high) / 2 for name, (low, high) in zip(names, box, strict=True)}
+            if is_witness(middle, formula, desk.premises, desk.domain):
+                return desk.refuted(formula, Witness(middle, smallest=False), "enclosure")
+            for half in _halves(box):
+                heapq.heappush(queue, (-max(high - low for low, high in half), next(tie), half))
+        return Finding(Status.ENCLOSED, "enclosure", f"{done} boxes")
+
+
+def enclose(
+    words: str,
+    formula: Any,
+    box: Mapping[Any, tuple[Any, Any]],
+    *,
+    boxes: int = 5000,
+    given: Sequence[Any] = (),
+    where: Mapping[Any, Domain] | None = None,
+    using: Mapping[Any, Any] | None = None,
+    lemma: bool = False,
+) -> Step:
+    """A step that says that a formula holds on a closed box, by rigorous interval arithmetic.
+
+    Parameters
+    ----------
+    words
+        What the step says, for the reader.
+    formula
+        Inequalities (joined by And, Or, Not) between expressions with +, *, powers, exp, log, Abs, Max, Min.
+    box
+        Symbol or name -> (lower, upper), as exact numbers or strings such as "1/100"; it must lie in the domain.
+    boxes
+        How many pieces to look at before giving up with "undecided".
+
+    Example
+    -------
+    >>> from dstheory.claims import UNIT, Claim, check
+    >>> p = sympy.Symbol("p")
+    >>> step = enclose("log is below its tangent.", sympy.log(p) < p, {p: ("1/10", "9/10")})
+    >>> check(Claim(id="x", statement="...", domain={p: UNIT}, proof=[step])).status.value
+    'enclosed'
+    """
+    lower = parse_point({key: bounds[0] for key, bounds in box.items()})
+    upper = parse_point({key: bounds[1] for key, bounds in box.items()})
+    for name in lower:
+        if lower[name] > upper[name]:
+            raise ClaimError(f"the box has {name} from {lower[name]} to {upper[name]}; the lower end must come first")
+    return Enclosure(
+        words=words,
+        formula=formula,
+        lower=lower,
+        upper=upper,
+        boxes=boxes,
+        given=given,
+        where=where or {},
+        using=using or {},
+        lemma=lemma,
+    )
+
+
+def _halves(box: Box) -> list[Box]:
+    widest = max(range(len(box)), key=lambda k: box[k][1] - box[k][0])
+    low, high = box[widest]
+    middle = (low + high) / 2
+    return [(*box[:widest], part, *box[widest + 1 :]) for part in ((low, middle), (middle, high))]
+
+
+def _holds(formula: Any, sides: Mapping[str, Any]) -> bool | None:
+    """Truth on the whole box: True, False, or None if it may vary or cannot be told."""
+    if formula.is_Relational:
+        difference = formula.lhs - formula.rhs
+        try:
+            truth = _relation_holds(formula.rel_op, enclose_value(difference, sides))
+            return _relation_holds(formula.rel_op, _mean_value_form(difference, sides)) if truth is None else truth
+        except UndefinedError:
+            return None
+    if isinstance(formula, Not):
+        inner = _holds(formula.args[0], sides)
+        return None if inner is None else not inner
+    if isinstance(formula, And | Or):
+        decisive = isinstance(formula, Or)
+        values = [_holds(arg, sides) for arg in formula.args]
+        if decisive in values:
+            return decisive
+        return None if None in values else not decisive
+    if isinstance(formula, sympy.logic.boolalg.Implies):
+        return _holds(Or(Not(formula.args[0]), formula.args[1]), sides)
+    raise ClaimError(f"the connective {formula.func.__name__} is not understood in an enclosure; use And, Or, Not, Implies")
+
+
+def _mean_value_form(expression: Any, sides: Mapping[str, Any]) -> Any:
+    """f(m) + sum f'(box)(box - m): encloses f on the box, with an error quadratic in its size where f itself is linear."""
+    if expression.has(sympy.Abs, sympy.Max, sympy.Min):
+        return enclose_value(expression, sides)
+    middle = {name: type(side)(side.mid) for name, side in sides.items()}
+    total = enclose_value(expression, middle)
+    for name, slope in _slopes(expression):
+        total += enclose_value(slope, sides) * (sides[name] - middle[name])
+    return total
+
+
+@cache
+def _slopes(expression: Any) -> tuple[tuple[str, Any], ...]:
+    symbols = sorted(expression.free_symbols, key=lambda symbol: symbol.name)
+    return tuple((symbol.name, sympy.diff(expression, symbol)) for symbol in symbols)
+
+
+def _relation_holds(operator: str, value: Any) -> bool | None:
+    sign = sign_of_interval(value)
+    if sign is None:
+        if operator in (">=", "<"):
+            return (operator == ">=") if value.a >= 0 else None
+        if operator in ("<=", ">"):
+            return (operator == "<=") if value.b <= 0 else None
+        return None
+    return {"<": sign < 0, "<=": sign <= 0, ">": sign > 0, ">=": sign >= 0, "==": sign == 0, "!=": sign != 0}[operator]

@@ -1,0 +1,110 @@
+"""Identities: left - right is the zero rational function."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import sympy
+
+from dstheory.claims.domains import Domain
+from dstheory.claims.errors import ClaimError
+from dstheory.claims.steps.base import Bench, Desk, Step
+from dstheory.claims.verdicts import Finding, Status
+from dstheory.claims.witnesses import find_witness
+
+__all__ = ["SAME", "Identity", "identity"]
+
+_SHOWN = 200
+SAME = "both sides are one expression as they stand"
+"""What is said of an identity that SymPy had already made trivial: true, but a reader may want the parts by name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity(Step):
+    """``left = right`` for all values of the symbols (several equations if both are sequences)."""
+
+    left: tuple[Any, ...]
+    right: tuple[Any, ...]
+    kind: ClassVar[str] = "identity"
+
+    @cached_property
+    def formulas(self) -> tuple[Any, ...]:
+        """The equations, unevaluated."""
+        return tuple(sympy.Eq(a, b, evaluate=False) for a, b in zip(self.left, self.right, strict=True))
+
+    def run(self, bench: Bench) -> Finding:
+        """Compare the two sides in the polynomial ring; look for a witness only if they differ."""
+        desk = Desk(bench, self)
+        for number, (left, right) in enumerate(zip(self.left, self.right, strict=True), start=1):
+            a, b = desk.expression(left), desk.expression(right)
+            desk.setting.require_defined(a)
+            desk.setting.require_defined(b)
+            residual = desk.setting.residual(a - b)
+            if residual != 0:
+                which = f" in equation {number} of {len(self.left)}" if len(self.left) > 1 else ""
+                return self._differs(desk, sympy.Eq(a, b, evaluate=False), residual, which)
+        same = all(left == right for left, right in zip(self.left, self.right, strict=True))
+        return Finding(Status.PROVED, "identity", SAME if same else "", residual="0")
+
+    def _differs(self, desk: Desk, equation: Any, residual: Any, which: str) -> Finding:
+        text = str(residual)
+        shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(residual)} terms)"
+        witness = find_witness(equation, desk.premises, desk.domain, seed=desk.bench.seed)
+        if witness is not None:
+            found = desk.refuted(equation, witness, "identity", residual=shown)
+            return Finding(found.status, found.method, f"{found.detail}{which}", found.witness, found.residual)
+        vacuous = desk.vacuity()
+        if vacuous is not None:
+            return vacuous
+        negation = sympy.Ne(equation.lhs, equation.rhs, evaluate=False)
+        answer = desk.setting.ask([negation])
+        if answer.status == "unsat":
+            return Finding(Status.DECIDED, "decision (z3)", "equal under the assumptions, though not identically")
+        return Finding(Status.UNDECIDED, "identity", f"the difference is not zero{which}, but no witness was found", None, shown)
+
+
+def identity(
+    words: str,
+    left: Any,
+    right: Any,
+    *,
+    given: Sequence[Any] = (),
+    where: Mapping[Any, Domain] | None = None,
+    using: Mapping[Any, Any] | None = None,
+    lemma: bool = False,
+) -> Step:
+    """A step that says ``left = right``, decided by exact rational-function arithmetic.
+
+    Parameters
+    ----------
+    words
+        What the step says, for the reader.
+    left, right
+        SymPy expressions, or sequences (or matrices) of equal length for several equations at once.
+    given, where, using, lemma
+        See `Step`.
+
+    Example
+    -------
+    >>> from dstheory.claims import UNIT, Claim, check
+    >>> p, a, b = sympy.symbols("p a b")
+    >>> step = identity("The resample probability.", p * (1 - a) + (1 - p) * b, b + p * (1 - a - b))
+    >>> check(Claim(id="x", statement="...", domain={"p a b": UNIT}, proof=[step])).status.value
+    'proved'
+    """
+    sides = _sequence(left), _sequence(right)
+    if len(sides[0]) != len(sides[1]) or not sides[0]:
+        raise ClaimError(f"identity needs as many left sides as right sides, got {len(sides[0])} and {len(sides[1])}")
+    return Identity(
+        words=words, left=sides[0], right=sides[1], given=given, where=where or {}, using=using or {}, lemma=lemma
+    )
+
+
+def _sequence(side: Any) -> tuple[Any, ...]:
+    if isinstance(side, sympy.MatrixBase):
+        side = list(side)
+    items = side if isinstance(side, list | tuple) else (side,)
+    return tuple(sympy.sympify(item) for item in items)

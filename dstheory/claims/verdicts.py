@@ -1,0 +1,157 @@
+"""What a check returns: a finding per step, and the verdict of the claim, which is that of its weakest step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+__all__ = ["Finding", "Outcome", "Status", "StepReport", "Verdict", "combine"]
+
+
+class Status(StrEnum):
+    """How a step or a claim came out, the strongest evidence first."""
+
+    PROVED = "proved"
+    """By exact arithmetic: an identity of rational functions, or a point evaluated exactly."""
+    DECIDED = "decided"
+    """By a decision procedure: the negation is unsatisfiable over the reals."""
+    ENCLOSED = "enclosed"
+    """By rigorous interval arithmetic over a stated box."""
+    SEARCHED = "not refuted"
+    """No counterexample among the examples tried. Not a proof."""
+    UNDECIDED = "undecided"
+    """The method gave no answer, or ran out of time."""
+    REFUTED = "refuted"
+    """By a witness, checked by exact arithmetic outside the solver."""
+    ERROR = "error"
+    """The claim could not be checked: it crashed, or it is not well posed."""
+
+    @property
+    def strength(self) -> int:
+        """0 for the strongest evidence, growing as it gets weaker."""
+        return list(Status).index(self)
+
+
+class Outcome(StrEnum):
+    """What a status says about the statement; a claim records one of the first four."""
+
+    HOLDS = "holds"
+    CONDITIONAL = "holds under condition"
+    FAILS = "fails"
+    NOT_REFUTED = "not refuted"
+    UNDECIDED = "undecided"
+    ERROR = "error"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The result of one machine check, before it is attached to its step."""
+
+    status: Status
+    method: str
+    detail: str = ""
+    witness: Mapping[str, str] | None = None
+    residual: str | None = None
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """A step of a proof with its result: what a reader sees."""
+
+    number: int
+    words: str
+    kind: str
+    formula: tuple[str, ...]
+    latex: tuple[str, ...]
+    context: str
+    context_latex: str
+    lemma: bool
+    status: Status
+    method: str
+    detail: str
+    witness: Mapping[str, str] | None
+    residual: str | None
+    time: float
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> StepReport:
+        """A step report from plain data."""
+        sequences = {key: tuple(data[key]) for key in ("formula", "latex")}
+        return cls(**{**data, **sequences, "status": Status(data["status"])})
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer to one claim.
+
+    Attributes
+    ----------
+    claim
+        The claim's id.
+    status, method
+        The status of the weakest step, and how that step was checked.
+    scope, assumptions
+        How far the statement reaches and what it assumes, as the claim states them.
+    witness
+        For a refuted claim: the point at which it fails.
+    residual
+        For a refuted identity: the numerator of left - right that is not zero.
+    seed, time
+        Seed of solver and searches; seconds.
+    message
+        Why, where the status alone does not say it.
+    steps
+        The reports of the steps that ran.
+    """
+
+    claim: str
+    status: Status
+    method: str
+    scope: str = ""
+    assumptions: tuple[str, ...] = ()
+    witness: Mapping[str, str] | None = None
+    residual: str | None = None
+    seed: int = 0
+    time: float = 0.0
+    message: str = ""
+    conditional: bool = False
+    steps: tuple[StepReport, ...] = field(default=())
+
+    @property
+    def outcome(self) -> Outcome:
+        """What the status says about the statement."""
+        if self.status in (Status.PROVED, Status.DECIDED, Status.ENCLOSED):
+            return Outcome.CONDITIONAL if self.conditional else Outcome.HOLDS
+        return {
+            Status.SEARCHED: Outcome.NOT_REFUTED,
+            Status.UNDECIDED: Outcome.UNDECIDED,
+            Status.REFUTED: Outcome.FAILS,
+        }.get(self.status, Outcome.ERROR)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {**asdict(self), "outcome": self.outcome.value}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Verdict:
+        """The inverse of `as_dict`."""
+        fields = {key: value for key, value in data.items() if key != "outcome"}
+        fields["status"] = Status(fields["status"])
+        fields["assumptions"] = tuple(fields["assumptions"])
+        fields["steps"] = tuple(StepReport.from_dict(step) for step in fields["steps"])
+        return cls(**fields)
+
+
+def combine(steps: Sequence[StepReport]) -> StepReport:
+    """The step that determines the verdict of a claim.
+
+    An error outweighs everything, since an ill-posed claim has no truth value; then a refutation of a step that is part of the
+    statement; otherwise the weakest evidence. The first such step is named.
+    """
+    for decisive in (Status.ERROR, Status.REFUTED):
+        for step in steps:
+            if step.status is decisive:
+                return step
+    return max(steps, key=lambda step: step.status.strength)

@@ -1,0 +1,292 @@
+"""The smallest counterexample: the point at which a formula fails that is easiest to check by hand.
+
+The size of a rational n/d is its height max(|n|, d). A point is smaller than another if its greatest height is less, then if
+the sum of its heights is less, then by the order of its coordinates. Points are tried in that order, all of one greatest
+height before any of the next, as long as the number of points allows; floating point only chooses which points are worth an
+exact look, and every witness returned has been checked exactly.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import sympy
+from numpy.typing import NDArray
+from sympy.logic.boolalg import And, BooleanAtom, Equivalent, Implies, Not, Or, Xor
+
+from dstheory.claims.domains import Domain, height
+from dstheory.claims.errors import ClaimError, UndefinedError
+from dstheory.claims.exact import truth_at
+
+__all__ = ["QUICK", "THOROUGH", "Witness", "find_witness", "is_witness", "simplify_witness"]
+
+Bools = NDArray[np.bool_]
+
+QUICK = 20_000
+"""Points per height for a first look, before the solver is asked."""
+THOROUGH = 200_000
+"""Points per height once a counterexample is known to exist."""
+_EXACT_LOOKS = {QUICK: 150, THOROUGH: 3000}
+_RANDOM_POINTS = 20_000
+_RANDOM_HEIGHT = 16
+_GREATEST_HEIGHT = 60
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class Witness:
+    """A point at which the premises hold and the formula does not.
+
+    ``smallest`` says whether every smaller point of the domain has been ruled out.
+    """
+
+    point: dict[str, Any]
+    smallest: bool
+
+    def as_text(self) -> dict[str, str]:
+        """The coordinates as strings such as ``1/2``."""
+        return {name: str(value) for name, value in self.point.items()}
+
+
+def is_witness(point: Mapping[str, Any], formula: Any, premises: Sequence[Any], domain: Mapping[str, Domain]) -> bool:
+    """Whether, by exact arithmetic, the point lies in the domain, satisfies the premises and falsifies the formula.
+
+    >>> from dstheory.claims.domains import UNIT
+    >>> p = sympy.Symbol("p")
+    >>> is_witness({"p": Fraction(1, 2)}, p > sympy.Rational(1, 2), [], {"p": UNIT})
+    True
+    """
+    if any(name in domain and not domain[name].contains(value) for name, value in point.items()):
+        return False
+    try:
+        return all(truth_at(premise, point) is True for premise in premises) and truth_at(formula, point) is False
+    except UndefinedError:
+        return False
+
+
+def find_witness(
+    formula: Any, premises: Sequence[Any], domain: Mapping[str, Domain], *, seed: int = 0, points: int = THOROUGH
+) -> Witness | None:
+    """Search for the smallest rational point that satisfies the premises and falsifies the formula.
+
+    Heights are exhausted one after the other while there are at most ``points`` points up to that height; a thorough search
+    then tries random points of moderate height. Returns None if no point was found, which proves nothing.
+    """
+    used = {str(symbol) for item in (formula, *premises) for symbol in item.free_symbols}
+    own = {name: item for name, item in domain.items() if name in used}
+    search = _Search(formula, list(premises), own, looks=_EXACT_LOOKS[points])
+    for size in itertools.count(1):
+        grid = search.grid(size, points)
+        if grid is None:
+            break
+        found = search.first(grid)
+        if found is not None:
+            return Witness(found, smallest=search.exhaustive)
+    if points < THOROUGH:
+        return None
+    search.renew(_EXACT_LOOKS[points])
+    found = search.first(search.random(np.random.default_rng(seed)))
+    return None if found is None else simplify_witness(found, formula, premises, domain)
+
+
+def simplify_witness(
+    point: Mapping[str, Any], formula: Any, premises: Sequence[Any], domain: Mapping[str, Domain]
+) -> Witness:
+    """Make a witness rounder, one coordinate at a time, as long as it stays a witness by exact arithmetic."""
+    current = dict(point)
+    changed = True
+    while changed:
+        changed = False
+        for name in current:
+            if name not in domain:
+                continue
+            for value in _simple_values(domain[name], current[name]):
+                trial = {**current, name: value}
+                if is_witness(trial, formula, premises, domain):
+                    current, changed = trial, True
+                    break
+    return Witness(current, smallest=False)
+
+
+def _simple_values(domain: Domain, value: Any) -> Iterator[Fraction]:
+    """Rationals smaller in height than ``value``, the smallest first; approximations of it if it is irrational."""
+    limit = height(value) if isinstance(value, Fraction) else 10**9
+    for size in range(1, min(limit, 13)):
+        yield from domain.values_of_height(size)
+    number = _exact(value)
+    for denominator in (16, 64, 1000, 10**6):
+        near = Fraction(str(sympy.N(number, 30))).limit_denominator(denominator)
+        if height(near) < limit and domain.contains(near):
+            yield near
+
+
+@dataclass(frozen=True)
+class _Points:
+    """Points as indices into one table of exact values per coordinate."""
+
+    tables: list[list[Fraction]]
+    index: NDArray[np.intp]
+
+    def floats(self) -> list[NDArray[np.float64]]:
+        """One column of floating-point values per coordinate."""
+        return [
+            np.array([float(value) for value in table])[i] for table, i in zip(self.tables, self.index, strict=True)
+        ]
+
+    def exact(self, column: int) -> list[Fraction]:
+        """The exact coordinates of one point."""
+        return [table[i] for table, i in zip(self.tables, self.index[:, column], strict=True)]
+
+
+class _Search:
+    """Points in order of size, screened in floating point, confirmed exactly."""
+
+    def __init__(self, formula: Any, premises: list[Any], domain: dict[str, Domain], *, looks: int) -> None:
+        self._formula = formula
+        self._premises = premises
+        self._domain = domain
+        self._names = list(domain)
+        self._screen_premises = [_compile(item, self._names) for item in premises]
+        self._screen_formula = _compile(formula, self._names)
+        self._looks = looks
+        self.exhaustive = True
+
+    def renew(self, looks: int) -> None:
+        """Allow this many further exact looks."""
+        self._looks = looks
+
+    def grid(self, size: int, limit: int) -> _Points | None:
+        """All points whose greatest height is exactly ``size``, smallest sum of heights first; None if too many."""
+        if size > _GREATEST_HEIGHT or (not self._names and size > 1):
+            return None
+        tables = [
+            [value for h in range(1, size + 1) for value in self._domain[name].values_of_height(h)] for name in self._names
+        ]
+        lengths = [len(table) for table in tables]
+        if np.prod(np.array(lengths, dtype=float)) > limit:
+            return None
+        index = np.indices(lengths).reshape(len(tables), -1) if tables else np.empty((0, 1), dtype=np.intp)
+        if tables:
+            sizes = [np.array([height(value) for value in table], dtype=np.intp) for table in tables]
+            heights = np.stack([size_of[i] for size_of, i in zip(sizes, index, strict=True)])
+            keep = np.flatnonzero(heights.max(axis=0, initial=0) == size)
+            index = index[:, keep[np.argsort(heights[:, keep].sum(axis=0), kind="stable")]]
+        return _Points(tables, index)
+
+    def random(self, rng: np.random.Generator) -> _Points:
+        """Random points of moderate height, for regions that no round point of few digits meets."""
+        tables = [
+            [value for h in range(1, _RANDOM_HEIGHT + 1) for value in self._domain[name].values_of_height(h)]
+            for name in self._names
+        ]
+        count = _RANDOM_POINTS if all(tables) else 0
+        index = [rng.integers(max(1, len(table)), size=count) for table in tables]
+        return _Points(tables, np.stack(index) if index else np.empty((0, 0), dtype=np.intp))
+
+    def first(self, points: _Points) -> dict[str, Fraction] | None:
+        """The first of the points that is a witness by exact arithmetic."""
+        for column in self._screen(points):
+            if self._looks == 0:
+                self.exhaustive = False
+                break
+            self._looks -= 1
+            point = dict(zip(self._names, points.exact(int(column)), strict=True))
+            if is_witness(point, self._formula, self._premises, self._domain):
+                return point
+        return None
+
+    def _screen(self, points: _Points) -> NDArray[np.intp]:
+        """The points at which floating point cannot exclude a witness."""
+        count = points.index.shape[1]
+        if count == 0:
+            return np.empty(0, dtype=np.intp)
+        columns = points.floats()
+        keep = np.ones(count, dtype=bool)
+        for screen in self._screen_premises:
+            keep &= screen(columns, count)[0]
+        return np.flatnonzero(keep & self._screen_formula(columns, count)[1])
+
+
+def _compile(formula: Any, names: list[str]) -> Any:
+    """A function of columns that returns (may be true, may be false), both arrays of booleans."""
+    if isinstance(formula, BooleanAtom):
+        value = bool(formula)
+        return lambda columns, n: (np.full(n, value), np.full(n, not value))
+    if formula.is_Relational:
+        return _compile_relation(formula, names)
+    parts = [_compile(arg, names) for arg in formula.args]
+    join = _CONNECTIVES.get(formula.func)
+    if join is None:
+        raise ClaimError(f"the connective {formula.func.__name__} is not understood; use And, Or, Not, Implies, Equivalent")
+    return lambda columns, n: join([part(columns, n) for part in parts])
+
+
+def _compile_relation(relation: Any, names: list[str]) -> Any:
+    difference = relation.lhs - relation.rhs
+    size = sum((sympy.Abs(term) for term in sympy.Add.make_args(difference)), sympy.Integer(0))
+    function = sympy.lambdify([sympy.Symbol(name) for name in names], [difference, size], modules="numpy")
+    operator = relation.rel_op
+
+    def screen(columns: list[NDArray[np.float64]], n: int) -> tuple[Bools, Bools]:
+        with np.errstate(all="ignore"):
+            value, scale = (np.broadcast_to(np.asarray(item, dtype=float), (n,)) for item in function(*columns))
+            slack = _ROUNDING * np.maximum(scale, 1e-300)
+            unsure = ~np.isfinite(value) | ~np.isfinite(scale)
+            below, above, equal = value < slack, value > -slack, np.abs(value) <= slack
+        true = {
+            "<": below,
+            "<=": below,
+            ">": above,
+            ">=": above,
+            "==": equal,
+            "!=": np.ones(n, dtype=bool),
+        }[operator]
+        false = {
+            "<": above,
+            "<=": above,
+            ">": below,
+            ">=": below,
+            "==": np.ones(n, dtype=bool),
+            "!=": equal,
+        }[operator]
+        return true | unsure, false | unsure
+
+    return screen
+
+
+def _all(parts: list[tuple[Bools, Bools]]) -> tuple[Bools, Bools]:
+    return np.logical_and.reduce([t for t, _ in parts]), np.logical_or.reduce([f for _, f in parts])
+
+
+def _any(parts: list[tuple[Bools, Bools]]) -> tuple[Bools, Bools]:
+    return np.logical_or.reduce([t for t, _ in parts]), np.logical_and.reduce([f for _, f in parts])
+
+
+def _same(parts: list[tuple[Bools, Bools]]) -> tuple[Bools, Bools]:
+    all_true, all_false = np.logical_and.reduce([t for t, _ in parts]), np.logical_and.reduce([f for _, f in parts])
+    some_true, some_false = np.logical_or.reduce([t for t, _ in parts]), np.logical_or.reduce([f for _, f in parts])
+    return all_true | all_false, some_true & some_false
+
+
+def _odd(parts: list[tuple[Bools, Bools]]) -> tuple[Bools, Bools]:
+    sure = np.ones_like(parts[0][0])
+    return sure, sure
+
+
+_CONNECTIVES = {
+    And: _all,
+    Or: _any,
+    Not: lambda parts: (parts[0][1], parts[0][0]),
+    Implies: lambda parts: _any([(parts[0][1], parts[0][0]), parts[1]]),
+    Equivalent: _same,
+    Xor: _odd,
+}
+
+
+def _exact(value: Any) -> Any:
+    return sympy.Rational(value.numerator, value.denominator) if isinstance(value, Fraction) else value

@@ -1,0 +1,189 @@
+"""`dstheory derive`: an objective's gradient, derived symbolically, as text, LaTeX, MathML, Python or JSON."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from dstheory.symbolic.derivation import Derivation
+    from dstheory.symbolic.objectives import Objective
+
+__all__ = ["command"]
+
+FORMATS = ["text", "latex", "mathml", "python", "json"]
+
+EPILOG = """\b
+Symbols of the minimal chain (numbers for them go into --numeric):
+  p, a, b                   P(correct), P(stop | correct), P(resample | wrong)
+  p_ref, a_ref, b_ref       the same of the reference; p_E, a_E, b_E of the expert
+  gamma, alpha, beta, kappa discount, strengths, price of a resample
+  lambda, l_s, l_d          length weight, length of an answer, of a decision
+\b
+Examples:
+  dstheory derive reinforce
+  dstheory derive kl-direct --format latex --standalone --output kl.tex
+  dstheory derive sft --length-weight 1/2 --answer-length 64 --decision-length 1
+  dstheory derive reinforce --numeric p=0.55,a=0.8,b=0.3,gamma=0.95
+  dstheory derive reward-to-go --discount-per stage --no-outer-discount
+  dstheory derive advantage --turns 2 --rewards general --format python
+  dstheory derive entropy --answers 3 --json
+"""
+
+
+@click.command(name="derive", epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("objective")
+@click.option("--format", "style", type=click.Choice(FORMATS), default=None, help="Output format.  [default: text]")
+@click.option("--json", "as_json", is_flag=True, help="Same as --format json.")
+@click.option("--standalone", is_flag=True, help="With --format latex: a document that compiles by itself.")
+@click.option(
+    "--numeric", metavar="NAME=NUMBER,...", default=None, help="Also evaluate; decimals and fractions are read exactly."
+)
+@click.option(
+    "--output", type=click.Path(path_type=Path), metavar="FILE", default=None, help="Write to a file instead of stdout."
+)
+@click.option("--overwrite", is_flag=True, help="Let --output replace a file.")
+@click.option("--answers", type=click.IntRange(min=2), default=2, show_default=True, help="2 is the minimal chain.")
+@click.option(
+    "--turns", "--max-turns", type=click.IntRange(min=1), default=None, help="Cap on the number of turns; default none."
+)
+@click.option("--turn-indexed", is_flag=True, help="Own parameters at each turn; needs --turns.")
+@click.option(
+    "--rewards",
+    type=click.Choice(["accuracy", "priced", "general"]),
+    default="accuracy",
+    show_default=True,
+    help="1 for a correct answer; the same minus kappa per resample; or a symbol for every entry.",
+)
+@click.option(
+    "--discount-per",
+    type=click.Choice(["turn", "stage"]),
+    default="turn",
+    show_default=True,
+    help="Apply the discount once per turn, or also between an answer and its decision.",
+)
+@click.option(
+    "--outer-discount/--no-outer-discount",
+    default=True,
+    show_default=True,
+    help="Keep the factor gamma^t in reward-to-go; training code drops it.",
+)
+@click.option(
+    "--states",
+    type=click.Choice(["policy", "reference"]),
+    default="policy",
+    show_default=True,
+    help="Whose states the forward KL is taken at.",
+)
+@click.option(
+    "--reduction",
+    type=click.Choice(["sum", "mean"]),
+    default="sum",
+    show_default=True,
+    help="mean divides both weights by their sum (token-mean convention).",
+)
+@click.option("--per-answer-lengths", is_flag=True, help="Give each answer its own length, l_C and l_W instead of l_s.")
+@click.option("--length-weight", metavar="NUMBER", default=None, help="Put a number for lambda from the start.")
+@click.option("--answer-length", metavar="NUMBER", default=None, help="Put a number for l_s from the start.")
+@click.option("--decision-length", metavar="NUMBER", default=None, help="Put a number for l_d from the start.")
+def command(
+    objective: str,
+    style: str | None,
+    as_json: bool,
+    standalone: bool,
+    numeric: str | None,
+    output: Path | None,
+    overwrite: bool,
+    answers: int,
+    turns: int | None,
+    turn_indexed: bool,
+    rewards: str,
+    discount_per: str,
+    outer_discount: bool,
+    states: str,
+    reduction: str,
+    per_answer_lengths: bool,
+    length_weight: str | None,
+    answer_length: str | None,
+    decision_length: str | None,
+) -> int:
+    """Derive the gradient of OBJECTIVE symbolically, step by step.
+
+    The result is computed from the objective's rule, compared by exact arithmetic with the derivative of its scalar where it has
+    one, and printed the same way every time.
+    """
+    if as_json and style not in (None, "json"):
+        raise click.UsageError(f"--json and --format {style} contradict each other: give one of them")
+    style = "json" if as_json else style or "text"
+    if standalone and style != "latex":
+        raise click.UsageError(f"--standalone is for --format latex, not for --format {style}")
+    if numeric is not None and style == "python":
+        raise click.UsageError("--numeric does nothing for --format python: pass the numbers to the function that it prints")
+    if overwrite and output is None:
+        raise click.UsageError("--overwrite is for --output FILE: name the file")
+    if output is not None:
+        from dstheory.files.atomic import refuse_overwrite
+
+        refuse_overwrite(output, overwrite)  # before the work, not after it
+    from dstheory.symbolic import derive
+    from dstheory.symbolic.numbers import parse_assignments
+
+    lengths = {"lambda": length_weight, "l_s": answer_length, "l_d": decision_length}
+    fixed = {name: value for name, value in lengths.items() if value is not None}
+    if per_answer_lengths and "l_s" in fixed:
+        raise click.UsageError("--answer-length is one length for all answers: leave out --per-answer-lengths")
+    derivation = derive(
+        _rule(objective, outer_discount=outer_discount, states=states),
+        answers=answers,
+        turns=turns,
+        turn_indexed=turn_indexed,
+        rewards=rewards,
+        discount_per=discount_per,
+        reduction=reduction,
+        per_answer_lengths=per_answer_lengths,
+        numbers=dict(fixed),
+    )
+    if numeric is not None:
+        derivation = derivation.at(dict(parse_assignments(numeric)))
+    shown = _render(derivation, style, standalone)
+    if output is None:
+        click.echo(shown, nl=False)
+        return 0
+    from dstheory.files.atomic import atomic_path
+
+    with atomic_path(output, overwrite=overwrite) as path:
+        path.write_text(shown, encoding="utf-8")
+    click.echo(f"wrote {output}", err=True)
+    return 0
+
+
+def _rule(name: str, *, outer_discount: bool, states: str) -> Objective:
+    """Find the objective and give it its own options; an option that it does not have is a usage error."""
+    from dstheory.symbolic.objectives import ForwardKL, RewardToGo, UnknownObjectiveError, lookup
+
+    try:
+        rule = lookup(name)
+    except UnknownObjectiveError as error:
+        raise click.BadParameter(str(error), param_hint="OBJECTIVE") from error
+    if not outer_discount:
+        if not isinstance(rule, RewardToGo):
+            raise click.UsageError(f"--no-outer-discount is for reward-to-go, not for {rule.name}")
+        rule = RewardToGo(outer_discount=False)
+    if states != "policy":
+        if not isinstance(rule, ForwardKL):
+            raise click.UsageError(f"--states is for forward-kl, not for {rule.name}")
+        rule = ForwardKL(states=states)
+    return rule
+
+
+def _render(derivation: Derivation, style: str, standalone: bool) -> str:
+    if style == "latex":
+        return derivation.to_latex(standalone=standalone)
+    return {
+        "text": derivation.to_text,
+        "mathml": derivation.to_mathml,
+        "python": derivation.to_python,
+        "json": derivation.to_json,
+    }[style]()

@@ -1,0 +1,215 @@
+"""Options that several commands share, and what they build: a chain, a start, a reference, an expert."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from dstheory.errors import DSTheoryError
+
+if TYPE_CHECKING:
+    from dstheory.mdp import TwoStageMDP
+    from dstheory.policy import Policy
+
+__all__ = ["Numbers", "Problem", "config_option", "json_option", "model_options", "objective_options", "problem_from"]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+class Numbers(click.ParamType[Any]):
+    """Comma-separated numbers, a fixed count of them (or one that stands for all)."""
+
+    def __init__(self, *names: str, one_for_all: bool = False) -> None:
+        self.names = names
+        self.one_for_all = one_for_all
+        self.name = ",".join(names).upper()
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
+        """Parse; a wrong count or a word is a usage error that shows the expected form."""
+        if isinstance(value, tuple):
+            return value
+        parts = value if isinstance(value, list) else [value] if isinstance(value, (int, float)) else str(value).split(",")
+        try:
+            numbers = tuple(float(part) for part in parts)
+        except (TypeError, ValueError):
+            self.fail(f"{value!r} is not {self.name}: write numbers separated by commas", param, ctx)
+        if len(numbers) == 1 and self.one_for_all:
+            return numbers * len(self.names)
+        if len(numbers) != len(self.names):
+            self.fail(f"{value!r} has {len(numbers)} numbers: needs {len(self.names)}, {self.name}", param, ctx)
+        return numbers
+
+
+def _apply(options: list[Callable[[_F], _F]]) -> Callable[[_F], _F]:
+    def decorate(function: _F) -> _F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print machine-readable results, and nothing else, on stdout.")
+
+model_options = _apply(
+    [
+        click.option("--mdp", "mdp_file", type=click.Path(path_type=Path), metavar="FILE",
+                     help="A chain from a file (.json .toml .csv .parquet .jsonl); default the minimal chain M0."),
+        click.option("--p", type=float, default=0.55, show_default=True, help="P(correct) at the start (M0)."),
+        click.option("--a", type=float, default=0.8, show_default=True, help="P(stop | correct) at the start (M0)."),
+        click.option("--b", type=float, default=0.3, show_default=True, help="P(resample | wrong) at the start (M0)."),
+        click.option("--gamma", type=float, default=0.95, show_default=True, help="Discount in [0, 1]."),
+        click.option("--discount-per", type=click.Choice(["turn", "stage"]), default="turn", show_default=True,
+                     help="Apply the discount once per turn, or also between an answer and its decision."),
+        click.option("--max-turns", type=int, default=None, help="Cap on the number of turns; default none."),
+        click.option("--reward", type=Numbers("stop_correct", "resample_correct", "stop_wrong", "resample_wrong"), default=None,
+                     help="Four rewards; default terminal accuracy 1,0,0,0."),
+        click.option("--resample-cost", type=float, default=0.0, show_default=True, help="Price of a resample, >= 0."),
+        click.option("--answer-length", type=Numbers("correct", "wrong", one_for_all=True), default="64", show_default=True,
+                     help="Tokens of an answer: one number, or CORRECT,WRONG (M0)."),
+        click.option("--decision-length", type=float, default=1.0, show_default=True, help="Tokens of a decision."),
+    ]
+)  # fmt: skip
+
+objective_options = _apply(
+    [
+        click.option("--length-weight", type=float, default=0.5, show_default=True,
+                     help="lambda in [0, 1]: stages weigh length^lambda; 0 counts stages, 1 counts tokens."),
+        click.option("--reduction", type=click.Choice(["sum", "mean"]), default="sum", show_default=True,
+                     help="mean divides both weights by their sum (token-mean convention)."),
+        click.option("--beta", type=float, default=0.1, show_default=True, help="Strength of KL penalties, >= 0."),
+        click.option("--alpha", type=float, default=0.01, show_default=True, help="Strength of the entropy bonus, >= 0."),
+        click.option("--outer-discount/--no-outer-discount", default=True, show_default=True,
+                     help="Keep the factor gamma^t in reward-to-go; training code drops it."),
+        click.option("--states", type=click.Choice(["policy", "reference"]), default="policy", show_default=True,
+                     help="Whose states the forward KL is taken at."),
+        click.option("--expert", type=Numbers("p", "a", "b"), default="0.9,0.95,0.9", show_default=True,
+                     help="The demonstrator of SFT: P(correct), P(stop | correct), P(resample | wrong)."),
+        click.option("--reference", type=Numbers("p", "a", "b"), default=None,
+                     help="The KL's reference on M0; default the start (or the file's reference)."),
+    ]
+)  # fmt: skip
+
+
+def _read_config(ctx: click.Context, param: click.Parameter, value: Path | None) -> None:
+    """Make a TOML file's entries the defaults of this command's options; what the command line says wins."""
+    if value is None:
+        return
+    try:
+        entries = tomllib.loads(value.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DSTheoryError(f"cannot read the configuration {value}: {error.strerror or error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DSTheoryError(f"{value} is not a TOML file: {error}") from error
+    known = {p.name: p for p in ctx.command.params if p.name and p.name != "config"}
+    names = {flag.lstrip("-").replace("-", "_"): name for name, p in known.items() for flag in p.opts}
+    defaults: dict[str, Any] = {}
+    for key, entry in entries.items():
+        plain = key.replace("-", "_")
+        if plain not in names:
+            near = get_close_matches(plain, names, n=2)
+            hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(sorted(names))}"
+            raise DSTheoryError(f"{value} sets {key!r}, which is no option of `{ctx.command.name}`: {hint}")
+        if isinstance(entry, dict):
+            raise DSTheoryError(
+                f"{value} sets {key!r} to a table: must be one value, like the option --{plain.replace('_', '-')}"
+            )
+        defaults[names[plain]] = entry
+    ctx.default_map = {**(ctx.default_map or {}), **defaults}
+
+
+config_option = click.option(
+    "--config", type=click.Path(path_type=Path), metavar="FILE", is_eager=True, expose_value=False, callback=_read_config,
+    help="A TOML file with values for any of these options (e.g. length-weight = 0.5); the command line wins.",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A chain, where training starts, and what KL penalties refer to."""
+
+    mdp: TwoStageMDP
+    start: Policy
+    reference: Policy
+    name: str
+
+
+def problem_from(ctx: click.Context, options: dict[str, Any]) -> Problem:
+    """Build the problem that the model options describe.
+
+    Raises:
+        click.UsageError: options of the minimal chain together with ``--mdp``.
+        DSTheoryError: a value or a file is wrong.
+    """
+    from dstheory.mdp import TwoStageMDP
+    from dstheory.policy import Policy
+
+    def given(name: str) -> bool:
+        return ctx.get_parameter_source(name) not in (click.core.ParameterSource.DEFAULT, None)
+
+    four = options["reward"]
+    keys = ("stop_correct", "resample_correct", "stop_wrong", "resample_wrong")
+    reward = None if four is None else dict(zip(keys, four, strict=True))
+    if options["mdp_file"] is None:
+        mdp = TwoStageMDP.minimal(
+            gamma=options["gamma"],
+            discount_per=options["discount_per"],
+            max_turns=options["max_turns"],
+            reward=reward,
+            resample_cost=options["resample_cost"],
+            sample_length=[list(options["answer_length"])],
+            decision_length=options["decision_length"],
+        )
+        start = Policy.minimal(p=options["p"], a=options["a"], b=options["b"])
+        ref = options["reference"]
+        reference = start if ref is None else Policy.minimal(p=ref[0], a=ref[1], b=ref[2])
+        return Problem(mdp, start, reference, "M0")
+
+    for name in ("p", "a", "b", "reference"):
+        if given(name):
+            raise click.UsageError(f"--{name} describes the minimal chain; a chain from --mdp has its policy in the file", ctx)
+    from dstheory.files import read_chain
+
+    chain = read_chain(options["mdp_file"])
+    changes: dict[str, Any] = {n: options[n] for n in ("gamma", "discount_per", "max_turns", "decision_length") if given(n)}
+    if given("answer_length"):
+        length = options["answer_length"]
+        if length[0] != length[1]:
+            raise click.UsageError("--answer-length CORRECT,WRONG describes the minimal chain; with --mdp give one number", ctx)
+        changes["sample_length"] = length[0]
+    if reward is not None:
+        changes["reward"] = reward
+    elif given("resample_cost"):
+        changes["resample_cost"] = options["resample_cost"]
+    mdp = chain.mdp.replace(**changes) if changes else chain.mdp
+    start = chain.policy if chain.policy is not None else Policy.uniform(mdp)
+    return Problem(mdp, start, chain.reference or start, Path(options["mdp_file"]).name)
+
+
+def objective_from(expression: str, problem: Problem, options: dict[str, Any]) -> Any:
+    """Build an objective from an expression and the objective options.
+
+    Raises:
+        DSTheoryError: unknown names, or values out of range.
+    """
+    from dstheory.dynamics import expert_policy
+    from dstheory.objectives import ExpertChain, build
+
+    p, a, b = options["expert"]
+    settings = {
+        "reference": problem.reference,
+        "demonstrations": ExpertChain(expert_policy(problem.mdp, problem.start, p=p, a=a, b=b)),
+        "beta": options["beta"],
+        "alpha": options["alpha"],
+        "length_weight": options["length_weight"],
+        "reduction": options["reduction"],
+        "outer_discount": options["outer_discount"],
+        "states": options["states"],
+    }
+    return build(expression, settings)

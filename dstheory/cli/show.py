@@ -1,0 +1,64 @@
+"""Printing: tables for people, JSON for machines, progress on standard error."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+__all__ = ["number", "print_json", "print_table", "progress_bar"]
+
+
+def number(value: float, digits: int = 3) -> str:
+    """Return a number for a table: a dash for what does not exist, few digits otherwise.
+
+    >>> number(0.98765), number(float("nan")), number(12345.678), number(1.2e-7)
+    ('0.988', '-', '1.23e+04', '1.2e-07')
+    """
+    if math.isnan(value):
+        return "-"
+    if value != 0 and not 1e-3 <= abs(value) < 1e4:
+        return f"{value:.{digits - 1}e}" if abs(value) >= 1e4 else f"{value:.1e}"
+    return f"{value:.{digits}f}" if abs(value) < 100 else f"{value:.1f}"
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str = "", words: int = 1) -> None:
+    """Print a table on standard output; the first ``words`` columns are text, the others numbers."""
+    table = Table(title=title, box=SIMPLE_HEAD, caption=caption or None, title_justify="left", caption_justify="left")
+    for i, column in enumerate(columns):
+        table.add_column(column, justify="left" if i < words else "right", overflow="fold", no_wrap=i >= words)
+    for row in rows:
+        table.add_row(*row)
+    console = Console()
+    # Written to a file or a pipe there is no screen to fit: keep every column.
+    if not console.is_terminal:
+        console = Console(width=160)
+    console.print(table)
+
+
+def print_json(data: Any) -> None:
+    """Print strict JSON on standard output."""
+    from dstheory.files import to_jsonable
+
+    click.echo(json.dumps(to_jsonable(data), indent=2, allow_nan=False))
+
+
+@contextmanager
+def progress_bar(label: str, total: int, *, quiet: bool) -> Iterator[Any]:
+    """Show a bar with remaining time on standard error, if that is a terminal; yields ``update(done)``."""
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield lambda done: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(label, total=total)
+        yield lambda done: bar.update(task, completed=done)

@@ -1,0 +1,229 @@
+"""`dstheory simulate`: one start, several objectives, what each does to sampling and to decisions."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dstheory.cli.options import config_option, json_option, model_options, objective_from, objective_options, problem_from
+
+if TYPE_CHECKING:
+    from dstheory.dynamics import Comparison, Optimizer
+
+__all__ = ["command"]
+
+EPILOG = """\b
+Examples:
+  dstheory simulate --length-weight 0.5
+  dstheory simulate --length-weight 1 --answer-length 256 --beta 0.05 --steps 5000
+  dstheory simulate --objective reinforce --objective "reinforce+kl" --objective sft --runs 32 --seed 7
+  dstheory simulate --mdp examples/several_hundred_prompts.csv --steps 500 --out results/table
+  dstheory simulate --config settings.toml --json
+"""
+
+
+@click.command(
+    name="simulate", epilog=EPILOG, short_help="Train one start by several objectives and compare.",
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": False},
+)  # fmt: skip
+@config_option
+@model_options
+@objective_options
+@click.option("--objective", "objectives", multiple=True, metavar="EXPR",
+              help="Compare these instead, e.g. 'reinforce + 0.01*entropy' (repeatable; see `dstheory objectives`).")  # fmt: skip
+@click.option("--steps", type=int, default=2000, show_default=True, help="Training steps.")
+@click.option("--lr", type=float, default=0.05, show_default=True, help="Learning rate.")
+@click.option("--optimizer", type=click.Choice(["sgd", "momentum", "adam", "natural"]), default="sgd", show_default=True)
+@click.option("--momentum", type=float, default=0.9, show_default=True, help="Of the optimizer momentum, in [0, 1).")
+@click.option("--adam-beta1", type=float, default=0.9, show_default=True, help="Of adam, in [0, 1).")
+@click.option("--adam-beta2", type=float, default=0.999, show_default=True, help="Of adam, in [0, 1).")
+@click.option("--adam-eps", type=float, default=1e-8, show_default=True, help="Of adam, > 0.")
+@click.option("--damping", type=float, default=1e-8, show_default=True, help="Of the natural gradient, >= 0.")
+@click.option("--schedule", type=click.Choice(["constant", "linear", "cosine"]), default="constant", show_default=True,
+              help="Learning-rate schedule.")  # fmt: skip
+@click.option("--warmup", type=int, default=0, show_default=True, help="Warm-up steps.")
+@click.option("--clip-norm", type=float, default=None, help="Clip the gradient's global norm; default no clipping.")
+@click.option("--reference-every", type=int, default=None, help="Renew the KL's reference every so many steps.")
+@click.option("--runs", type=int, default=1, show_default=True, help="Starts: the given one and random ones around it.")
+@click.option("--spread", type=float, default=0.5, show_default=True, help="Standard deviation of the random starts' logits.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random starts.")
+@click.option("--out", type=click.Path(path_type=Path), default=None, metavar="DIR",
+              help="Directory for figure, data and manifest; default a new one under results/.")  # fmt: skip
+@click.option("--overwrite", is_flag=True, help="Replace an earlier result in DIR.")
+@json_option
+@click.pass_context
+def command(ctx: click.Context, /, **options: Any) -> None:
+    """Train one start by reward, reward + KL and SFT; compare what happens to sampling and to decisions.
+
+    Without further options: reward alone, reward + length-weighted KL to the start, SFT on demonstrations that cover wrong
+    answers, and SFT on demonstrations that are right first time. All gradients are exact.
+    """
+    from dstheory.cli.show import print_json, progress_bar
+    from dstheory.dynamics import compare, four_conditions, scattered, schedule
+    from dstheory.errors import DSTheoryError
+    from dstheory.files import results_directory
+
+    began = time.monotonic()
+    problem = problem_from(ctx, options)
+    runs, steps = options["runs"], options["steps"]
+    if runs < 1:
+        raise DSTheoryError(f"--runs is {runs}: must be >= 1")
+    if steps < 1:
+        raise DSTheoryError(f"--steps is {steps}: must be >= 1")
+    if not options["spread"] >= 0:
+        raise DSTheoryError(f"--spread is {options['spread']}: must be >= 0")
+    if options["objectives"]:
+        conditions = {expression: objective_from(expression, problem, options) for expression in options["objectives"]}
+    else:
+        conditions = four_conditions(
+            problem.mdp,
+            problem.start,
+            beta=options["beta"],
+            length_weight=options["length_weight"],
+            reduction=options["reduction"],
+            expert=options["expert"],
+            reference=problem.reference,
+        )
+    start = scattered(problem.start, runs, spread=options["spread"], rng=options["seed"])
+    _announce_compilation(steps * runs, problem.mdp.correct.size)
+    out = options["out"] or _fresh(Path("results/simulate"))
+    with results_directory(out, overwrite=options["overwrite"]) as directory:
+        with progress_bar("training", steps * len(conditions), quiet=options["as_json"]) as update:
+            comparison = compare(
+                problem.mdp,
+                start,
+                conditions,
+                progress=update,
+                steps=steps,
+                optimizer=_optimizer(options),
+                clip_norm=options["clip_norm"],
+                schedule=schedule(options["schedule"], warmup=options["warmup"]),
+                reference_every=options["reference_every"],
+            )
+        rows = _rows(comparison)
+        _write(directory, comparison, options, rows, problem.name, time.monotonic() - began)
+    if options["as_json"]:
+        print_json({"chain": problem.name, "conditions": rows, "seed": options["seed"], "runs": runs, "out": str(out)})
+        return
+    _print(rows, problem.name, options, out)
+
+
+def _fresh(base: Path) -> Path:
+    """Return the first of base, base-2, base-3, ... that does not exist: results are never overwritten unasked."""
+    path, n = base, 1
+    while path.exists():
+        n += 1
+        path = base.with_name(f"{base.name}-{n}")
+    return path
+
+
+def _optimizer(options: dict[str, Any]) -> Optimizer:
+    from dstheory.dynamics import SGD, Adam, Momentum, NaturalGradient
+
+    lr = options["lr"]
+    match options["optimizer"]:
+        case "momentum":
+            return Momentum(lr=lr, momentum=options["momentum"])
+        case "adam":
+            return Adam(lr=lr, beta1=options["adam_beta1"], beta2=options["adam_beta2"], eps=options["adam_eps"])
+        case "natural":
+            return NaturalGradient(lr=lr, damping=options["damping"])
+        case _:
+            return SGD(lr=lr)
+
+
+def _announce_compilation(work: int, pairs: int) -> None:
+    """Say what the first run on a machine waits for; small problems need no compiled loops."""
+    from dstheory.dynamics.minimal import SMALLEST
+    from dstheory.objectives import fused
+
+    if work < SMALLEST and pairs < fused.SMALLEST:
+        return
+    from dstheory.kernels import is_compiled, warm_up
+
+    if not is_compiled():
+        click.echo("compiling the fast loops, once on this machine (about half a minute) ...", err=True)
+        warm_up()
+
+
+def _rows(comparison: Comparison) -> list[dict[str, Any]]:
+    """Return what the table shows, per condition; medians over runs."""
+    import numpy as np
+
+    rows = []
+    for name, result in comparison.results.items():
+        h, gain, start = result.history, comparison.gains[name], comparison.at_start[name]
+        runs = [d for d in h.p.dims if d != "step"]
+        first, last = h.isel(step=0), h.isel(step=-1)
+
+        def middle(value: Any, runs: list[Any] = runs) -> float:
+            return float(np.median(np.asarray(value))) if runs else float(value)
+
+        rows.append(
+            {
+                "condition": name,
+                "before": {k: middle(first[k]) for k in ("p", "a", "b", "accuracy", "turns")},
+                "after": {k: middle(last[k]) for k in ("p", "a", "b", "accuracy", "turns")},
+                "gain": middle(gain.gain),
+                "gain_sample": middle(gain.sample),
+                "gain_decide": middle(gain.decide),
+                "decision_share_of_gain": middle(gain.decision_share),
+                "energy_at_start": {"sample": middle(start.energy.sample), "decide": middle(start.energy.decide)},
+                "energy_at_end": {s: middle(last.energy.sel(component="total", stage=s)) for s in ("sample", "decide")},
+            }
+        )
+    return rows
+
+
+def _write(
+    directory: Path, comparison: Comparison, options: dict[str, Any], rows: list[dict[str, Any]], chain: str, seconds: float
+) -> None:
+    from dstheory.files import write_run
+    from dstheory.plots import save_figure, simulation_figure
+
+    title = rf"{chain}: length weight $\lambda$ = {options['length_weight']:g}, $\beta$ = {options['beta']:g}"
+    save_figure(simulation_figure(comparison.history, comparison.gains, title=title), directory / "simulate")
+    parameters = {k: str(v) if isinstance(v, Path) else v for k, v in options.items() if k not in ("as_json", "overwrite")}
+    write_run(
+        directory,
+        comparison.history,
+        {
+            "command": ["dstheory", *sys.argv[1:]],
+            "parameters": parameters,
+            "seed": options["seed"],
+            "wall_seconds": round(seconds, 3),
+            "results": rows,
+        },
+    )
+
+
+def _print(rows: list[dict[str, Any]], chain: str, options: dict[str, Any], out: Path) -> None:
+    from dstheory.cli.show import number, print_table
+
+    before = rows[0]["before"]
+    table = [
+        [
+            row["condition"],
+            *(number(row["after"][k]) for k in ("p", "a", "b")),
+            number(before["accuracy"]),
+            number(row["after"]["accuracy"]),
+            number(row["decision_share_of_gain"]),
+            number(row["energy_at_start"]["sample"]),
+            number(row["energy_at_start"]["decide"]),
+        ]
+        for row in rows
+    ]
+    start = ["(start)", *(number(before[k]) for k in ("p", "a", "b")), number(before["accuracy"]), "", "", "", ""]
+    many = f", medians over {options['runs']} starts" if options["runs"] > 1 else ""
+    print_table(
+        f"{chain}: {options['steps']} steps of {options['optimizer']}, length weight {options['length_weight']:g}{many}",
+        ["objective", "p", "a", "b", "accuracy before", "after", "gain by decisions", "energy s", "energy d"],
+        [start, *table],
+        caption="p = P(correct), a = P(stop | correct), b = P(resample | wrong), after training. Gain by decisions: Shapley "
+        "share of the accuracy gain (- where there is none). Energies: Fisher energy of each stage at the start.",
+    )
+    click.echo(f"figure, data and manifest: {out}")

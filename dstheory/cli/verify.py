@@ -1,0 +1,167 @@
+"""`dstheory verify`: check the claims and compare each verdict with the recorded one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dstheory.claims.defaults import EXAMPLES, SEED, TIME_LIMIT
+from dstheory.claims.errors import UnknownClaimError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from dstheory.claims.runner import Progress, Report
+
+__all__ = ["command"]
+
+_FORMATS = ["table", "json", "junit", "markdown", "latex"]
+_WIDE = 160
+
+EPILOG = """\b
+Exit codes:
+  0  every claim got its recorded verdict
+  1  a claim or a claim file crashed or is not well posed
+  2  usage: there is no such claim
+  3  a claim got another verdict than recorded
+  4  a claim could not be decided
+  (the first of 1, 3, 4 that applies)
+\b
+Examples:
+  dstheory verify
+  dstheory verify --show B2
+  dstheory verify 2601.01580 --format markdown
+  dstheory verify examples/my_claim.py
+"""
+
+
+@click.command(name="verify", epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("names", nargs=-1, metavar="[ID|GROUP|ARXIV|PATH]...")
+@click.option("--show", "shown", multiple=True, metavar="ID", help="Check this claim and print it whole, with its proof.")
+@click.option("--list", "listing", is_flag=True, help="List the claims without checking them.")
+@click.option("--group", "groups", multiple=True, metavar="GROUP", help="Only claims of this group (repeatable).")
+@click.option("--format", "style", type=click.Choice(_FORMATS), default="table", show_default=True, help="Output format.")
+@click.option("--json", "as_json", is_flag=True, help="Same as --format json.")
+@click.option(
+    "--examples", type=click.IntRange(min=1), default=EXAMPLES, show_default=True, help="Examples of each search."
+)
+@click.option("--seed", type=click.IntRange(min=0), default=SEED, show_default=True, help="Seed of solver and searches.")
+@click.option(
+    "--time-limit",
+    type=click.FloatRange(min=0.1),
+    default=TIME_LIMIT,
+    show_default=True,
+    help="Seconds per claim; what takes longer is undecided.",
+)
+@click.option("--workers", type=click.IntRange(min=1), default=None, help="Processes; by default one per core.")
+def command(
+    names: tuple[str, ...],
+    shown: tuple[str, ...],
+    listing: bool,
+    groups: tuple[str, ...],
+    style: str,
+    as_json: bool,
+    examples: int,
+    seed: int,
+    time_limit: float,
+    workers: int | None,
+) -> int:
+    """Check claims and compare each verdict with the recorded one.
+
+    Without arguments all claims of the package are checked. A claim is named by its id, by its group, by the arXiv number of its
+    source, or by the path of a Python file that defines it.
+    """
+    from dstheory.claims.runner import list_claims, verify
+
+    style = "json" if as_json else style
+    if listing and style not in ("table", "json"):
+        raise click.UsageError(f"--list prints a table or JSON, not {style}")
+    try:
+        if listing:
+            _print_list(list_claims(*names, *shown, groups=groups, time_limit=time_limit), style)
+            return 0
+        with _progress() as progress:
+            report = verify(
+                *names,
+                *shown,
+                groups=groups,
+                seed=seed,
+                examples=examples,
+                time_limit=time_limit,
+                workers=workers,
+                progress=progress,
+            )
+    except UnknownClaimError as error:
+        raise click.UsageError(str(error)) from error
+    if not report.entries:
+        raise click.UsageError("no claim is left to check: the names and the groups have none in common")
+    _print_report(report, style, whole=bool(shown))
+    return report.exit_code
+
+
+def _print_list(claims: Sequence[Mapping[str, Any]], style: str) -> None:
+    from dstheory.claims.reports.machine import list_json
+    from dstheory.claims.reports.terminal import list_table
+
+    if style == "json":
+        click.echo(list_json(claims))
+    else:
+        _print_table(list_table(claims))
+
+
+def _print_report(report: Report, style: str, *, whole: bool) -> None:
+    from dstheory.claims.reports import documents, machine, terminal
+    from dstheory.claims.reports.words import summary
+
+    if style == "json":
+        click.echo(machine.json_report(report))
+    elif style == "junit":
+        click.echo(machine.junit_report(report))
+    elif style == "markdown":
+        click.echo(documents.markdown_claims(report.entries) if whole else documents.markdown_report(report))
+    elif style == "latex":
+        click.echo(documents.latex_claims(report.entries) if whole else documents.latex_report(report))
+    elif whole:
+        click.echo("\n".join(terminal.claim_text(entry) for entry in report.entries))
+    else:
+        _print_table(terminal.verdict_table(report))
+        click.echo()
+        click.echo(summary(report))
+
+
+def _print_table(table: Table) -> None:
+    """Print a table as wide as the terminal, or wide enough to read when there is none."""
+    from rich.console import Console
+
+    Console(width=None if sys.stdout.isatty() else _WIDE, highlight=False).print(table)
+
+
+@contextmanager
+def _progress() -> Iterator[Progress | None]:
+    """A progress bar on standard error, if that is a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as ProgressBar
+
+    with ProgressBar(
+        TextColumn("checking"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+        console=Console(stderr=True),
+        transient=True,
+    ) as bar:
+        task = bar.add_task("loading the claims", total=None)
+
+        def advance(done: int, total: int, name: str) -> None:
+            bar.update(task, completed=done, total=total, description=f"{name} done")
+
+        yield advance

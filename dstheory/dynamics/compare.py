@@ -1,0 +1,172 @@
+r"""The package's main experiment: one start, several objectives, what each does to sampling and to decisions.
+
+Four conditions from one common start: reward alone; reward with a length-weighted KL penalty to the start; SFT on
+demonstrations that
+cover wrong answers; SFT on demonstrations that are right first time and so never show what to do when wrong.
+
+Source: claims 2 to 5 of arXiv 2601.01580, side by side; the coverage contrast is derived here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dstheory.attribution import Attribution, attribute
+from dstheory.checks import float_array, reject
+from dstheory.dynamics.train import TrainResult, train
+from dstheory.exact import solve
+from dstheory.gain import GainSplit, split_gain
+from dstheory.mdp import TwoStageMDP
+from dstheory.objectives.base import Objective, Reduction
+from dstheory.objectives.demonstrations import ExpertChain
+from dstheory.objectives.kl import ReverseKLDirect
+from dstheory.objectives.reward import Reinforce
+from dstheory.objectives.sft import SFT
+from dstheory.policy import Policy
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["Comparison", "compare", "expert_policy", "four_conditions", "scattered"]
+
+
+def expert_policy(mdp: TwoStageMDP, start: Policy, *, p: float, a: float, b: float) -> Policy:
+    r"""Return an expert with P(correct) = p, P(stop | correct) = a, P(resample | wrong) = b on every prompt.
+
+    Among the correct (and among the wrong) answers of a prompt it keeps the start's proportions. Where a prompt has only
+    wrong, or
+    only correct answers, nothing about sampling can be demonstrated: the expert keeps the start's sampling there. With no correct
+    answer it keeps the start's decisions too, so that SFT leaves such a prompt as it was.
+
+    Args:
+        p, a, b: in [0, 1]; p = 1 is an expert that is right first time.
+
+    Raises:
+        ChainError: a probability outside [0, 1].
+
+    >>> e = expert_policy(TwoStageMDP.minimal(), Policy.minimal(p=0.55, a=0.8, b=0.3), p=0.9, a=1.0, b=0.75)
+    >>> e.sample_prob.round(9).tolist(), e.resample_prob.round(9).tolist()
+    ([[[0.9, 0.1]]], [[[0.0, 0.75]]])
+    """
+    for name, value in (("p", p), ("a", a), ("b", b)):
+        array = float_array(value, f"expert {name}")
+        reject(~((array >= 0) & (array <= 1)), array, f"expert {name}", "must lie in [0, 1]", "it is a probability", axes=())
+    start.check_fits(mdp, "start")
+    right = mdp.correct == 1.0
+    wrong = mdp.inside & ~right
+    both = (right.any(axis=-1) & wrong.any(axis=-1))[:, None]
+    pi = start.sample_prob
+    with np.errstate(invalid="ignore", divide="ignore"):
+        inner_right = np.where(right, pi, 0.0) / np.where(right, pi, 0.0).sum(axis=-1, keepdims=True)
+        inner_wrong = np.where(wrong, pi, 0.0) / np.where(wrong, pi, 0.0).sum(axis=-1, keepdims=True)
+    # A start that gives all correct answers probability 0 has no proportions to keep: take them equal.
+    even_right = right / np.maximum(right.sum(axis=-1, keepdims=True), 1)
+    even_wrong = wrong / np.maximum(wrong.sum(axis=-1, keepdims=True), 1)
+    inner_right = np.where(np.isfinite(inner_right), inner_right, even_right)
+    inner_wrong = np.where(np.isfinite(inner_wrong), inner_wrong, even_wrong)
+    sample = np.where(both, p * inner_right + (1.0 - p) * inner_wrong, pi)
+    solvable = right.any(axis=-1)[:, None]
+    stop = np.where(solvable, np.where(right, a, 1.0 - b), start.stop_prob)
+    return Policy.from_probabilities(sample, np.broadcast_to(stop, sample.shape))
+
+
+def four_conditions(
+    mdp: TwoStageMDP,
+    start: Policy,
+    *,
+    beta: ArrayLike = 0.1,
+    length_weight: ArrayLike = 0.5,
+    reduction: Reduction = "sum",
+    expert: tuple[float, float, float] = (0.9, 0.95, 0.9),
+    reference: Policy | None = None,
+) -> dict[str, Objective]:
+    """Return the four objectives that ``dstheory simulate`` compares.
+
+    Args:
+        mdp, start: the chain and the common start.
+        beta: strength of the KL penalty.
+        length_weight, reduction: stage weights of KL and SFT.
+        expert: (p, a, b) of the demonstrator that covers wrong answers.
+        reference: the KL's reference; default the start.
+    """
+    reference = start if reference is None else reference
+    weights: dict[str, Any] = {"length_weight": length_weight, "reduction": reduction}
+    p, a, b = expert
+    covering = ExpertChain(expert_policy(mdp, start, p=p, a=a, b=b))
+    flawless = ExpertChain(expert_policy(mdp, start, p=1.0, a=1.0, b=b))
+    return {
+        "reward": Reinforce(),
+        "reward + KL": Reinforce() + ReverseKLDirect(reference, beta=beta, **weights),
+        "SFT, covers mistakes": SFT(covering, **weights),
+        "SFT, right first time": SFT(flawless, **weights),
+    }
+
+
+def scattered(start: Policy, runs: int, *, spread: float, rng: np.random.Generator | int) -> Policy:
+    """Return ``runs`` starts around one: the first is the start itself, the others have normal noise on every parameter.
+
+    >>> scattered(Policy.minimal(p=0.5, a=0.5, b=0.5), 3, spread=0.1, rng=0).runs
+    (3,)
+    """
+    if runs == 1:
+        return start
+    rng = np.random.default_rng(rng)
+    blocks = []
+    for block in start.parameters:
+        noise = rng.normal(scale=spread, size=(runs, *block.shape))
+        noise[0] = 0.0
+        blocks.append(block + noise)
+    return start.with_parameters(tuple(blocks))
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """What :func:`compare` returns, by condition: training results, gain splits, attributions at the start, and all histories."""
+
+    results: dict[str, TrainResult]
+    gains: dict[str, GainSplit]
+    at_start: dict[str, Attribution]
+    history: xr.Dataset
+
+
+def compare(
+    mdp: TwoStageMDP,
+    start: Policy,
+    conditions: Mapping[str, Objective],
+    *,
+    progress: Callable[[int], None] | None = None,
+    **training: Any,
+) -> Comparison:
+    """Train every condition from one start and split each accuracy gain between sampling and decision.
+
+    Args:
+        mdp, start: the chain and the common start (run axes allowed).
+        conditions: objectives by the name shown.
+        progress: called with the total number of steps done over all conditions.
+        training: arguments of :func:`dstheory.dynamics.train`.
+
+    >>> mdp, start = TwoStageMDP.minimal(sample_length=64), Policy.minimal(p=0.55, a=0.8, b=0.3)
+    >>> out = compare(mdp, start, four_conditions(mdp, start), steps=50)
+    >>> float(out.gains["SFT, right first time"].decision_share) < float(out.gains["reward + KL"].decision_share)
+    True
+    """
+    import xarray as xr
+
+    results: dict[str, TrainResult] = {}
+    gains: dict[str, GainSplit] = {}
+    at_start: dict[str, Attribution] = {}
+    steps = int(training["steps"])
+    for i, (name, objective) in enumerate(conditions.items()):
+        report = None if progress is None else (lambda done, i=i: progress(i * steps + done))
+        at_start[name] = attribute(objective, solve(mdp, start))
+        results[name] = train(mdp, start, objective, progress=report, **training)
+        gains[name] = split_gain(mdp, start, results[name].policy)
+    names = xr.DataArray(list(results), dims="condition", name="condition")
+    # Conditions have different components; where one has no such component its numbers are missing, by intention.
+    history = xr.concat([r.history for r in results.values()], dim=names, join="outer", coords="minimal", compat="override")
+    return Comparison(results, gains, at_start, history)

@@ -1,0 +1,301 @@
+r"""Value and exact gradient of reward + direct reverse KL, one pass over the table.
+
+The chain is stationary, uncapped and tabular. For a prompt with answer probabilities pi = softmax(z) and stop
+probabilities s = sigmoid(l), discount g_w between an answer and its decision and g_b between turns::
+
+    stop = sum_y pi_y s_y                        probability that a turn is the last one
+    N    = 1 / ((1 - g_w g_b) + g_w g_b stop)    expected discounted number of turns; nothing cancels near g = 1
+    M    = 1 / stop                              expected number of turns
+    V    = g_w N sum_y pi_y (s_y R_stop + (1 - s_y) R_res)
+    Q(y) = g_w (s_y R_stop + (1 - s_y) (R_res + g_b V))
+
+    dV/dz_y = N pi_y (Q(y) - V)
+    dV/dl_y = N g_w pi_y s_y (1 - s_y) (R_stop - R_res - g_b V)
+
+With r_y = s_y R_stop + (1 - s_y) R_res, the Bellman equation turns the first difference into a form in which two large
+values no longer cancel when nearly every turn is followed by another one::
+
+    Q(y) - V = g_w (r_y - sum_y' pi_y' r_y') + g_w g_b V (stop - s_y)
+
+The penalty's direct term treats visits as constants and gives each log-probability the coefficient
+-beta w log(pi/ref) of its own stage; with c_y = -beta w_s(y) log(pi_y/ref_y) and visits M (or N on request)::
+
+    M pi_y (c_y - sum_y' pi_y' c_y')                       with respect to z_y
+    -beta M pi_y s_y (1 - s_y) w_d(y) (l_y - l_ref(y))     with respect to l_y
+
+The sums that a row needs come out of one loop over its answers, the gradient out of a second one that finds the row in
+the first-level cache. Nothing of the size of the table is allocated beside the results. Logits of any size are legal:
+probabilities underflow to 0 and their gradients with them; infinite ones (probabilities of exactly 0 or 1) likewise.
+`reference.reward_kl_gradient` is the same function in NumPy.
+
+References: arXiv 2601.01580 for the chain; gradients derived here.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dstheory.kernels.arrays import FloatArray, as_input, as_table
+from dstheory.kernels.buffers import empty
+from dstheory.kernels.fastmath import accumulate, exp_nonpositive, larger, log1p_ratio
+from dstheory.kernels.jit import kernel
+from dstheory.kernels.parallel import available_threads, blocks, run_blocks
+from dstheory.kernels.result import IMPROPER, INFINITE_DIVERGENCE, PROPER, RewardKLGradient
+
+__all__ = ["reward_kl_gradient"]
+
+_SERIAL_PAIRS = 65_536  # below this, starting threads costs more than the second one saves
+_BLOCK_PAIRS = 262_144  # a column that must be repeated into a table is repeated for one block at a time
+
+
+@kernel
+def _gradient_rows(  # type: ignore[no-untyped-def]
+    z, l, z_ref, l_ref, r_stop, r_resample, w_s, w_d, rho, n_answers,
+    gamma_within, gamma_between, beta, discounted_visits, first, grad_z, grad_l, summary, status,
+):  # fmt: skip
+    """Fill the gradient of a block of prompts, whose per-prompt results begin at `first` of `summary` and `status`.
+
+    Rewards and stage weights have a row per prompt or one row for all. Without a penalty, z_ref is None, and
+    the compiler leaves out its arithmetic.
+
+    The loops are short on purpose: each keeps few streams open, and few enough numbers for the processor's registers.
+    """
+    width = z.shape[1]
+    scratch = np.empty((6, width))
+    mass, stops, resamples, rarer, tail, log_ratio = scratch[0], scratch[1], scratch[2], scratch[3], scratch[4], scratch[5]
+    discount = gamma_within * gamma_between
+    for x in range(n_answers.size):
+        n, record = n_answers[x], first + x
+        i_stop = x if r_stop.shape[0] > 1 else 0
+        i_res = x if r_resample.shape[0] > 1 else 0
+
+        # Sampling stage. Sums are weighted by e^(z - max z), to be divided by their total below.
+        z_max = -np.inf
+        for y in range(n):
+            z_max = larger(z[x, y], z_max)
+        total, total_ref, total_weight, total_ratio = 0.0, 0.0, 0.0, 0.0
+        if z_ref is None:
+            for y in range(n):
+                mass[y] = exp_nonpositive(z[x, y] - z_max)
+                total = accumulate(total, mass[y])
+        else:
+            i_s = x if w_s.shape[0] > 1 else 0
+            i_d = x if w_d.shape[0] > 1 else 0
+            z_ref_max = -np.inf
+            for y in range(n):
+                z_ref_max = larger(z_ref[x, y], z_ref_max)
+            for y in range(n):
+                shifted, shifted_ref = z[x, y] - z_max, z_ref[x, y] - z_ref_max
+                e = exp_nonpositive(shifted)
+                ratio = shifted - shifted_ref if e > 0.0 else 0.0
+                mass[y] = e
+                log_ratio[y] = ratio
+                total = accumulate(total, e)
+                total_ref = accumulate(total_ref, exp_nonpositive(shifted_ref))
+                total_weight = accumulate(total_weight, e * w_s[i_s, y])
+                total_ratio = accumulate(total_ratio, e * w_s[i_s, y] * ratio)
+
+        # Decision stage; both probabilities keep their relative accuracy, however rare.
+        total_stop, total_accepted, total_payoff, total_decision = 0.0, 0.0, 0.0, 0.0
+        for y in range(n):
+            t = exp_nonpositive(-abs(l[x, y]))
+            likely = 1.0 / (1.0 + t)
+            rare = t * likely
+            s = rare if l[x, y] < 0.0 else likely
+            u = likely if l[x, y] < 0.0 else rare
+            tail[y], rarer[y], stops[y], resamples[y] = t, rare, s, u
+            stopped = mass[y] * s
+            total_stop = accumulate(total_stop, stopped)
+            accept, retry = r_stop[i_stop, y], r_resample[i_res, y]
+            total_accepted = accumulate(total_accepted, stopped * accept)
+            total_payoff = accumulate(total_payoff, mass[y] * (s * accept + u * retry))
+        if z_ref is not None:
+            for y in range(n):
+                # KL of the two decisions, told from the side of the rarer one (logit -|l|): no large terms that cancel.
+                m_ref = l_ref[x, y] if l[x, y] < 0.0 else -l_ref[x, y]
+                t_ref = exp_nonpositive(-abs(m_ref))
+                rare_part = rarer[y] * (-abs(l[x, y]) - m_ref)
+                rare_part = rare_part if rarer[y] > 0.0 else 0.0
+                divergence = rare_part + (larger(m_ref, 0.0) + log1p_ratio(t_ref, tail[y]))
+                total_decision = accumulate(total_decision, mass[y] * w_d[i_d, y] * divergence)
+
+        scale = 1.0 / total
+        p_stop = total_stop * scale
+        payoff = total_payoff * scale
+        turns = 1.0 / p_stop
+        discounted_turns = 1.0 / ((1.0 - discount) + discount * p_stop)
+        value = gamma_within * payoff * discounted_turns
+        summary[0, record] = value
+        summary[1, record] = turns
+        summary[2, record] = discounted_turns
+        summary[3, record] = total_accepted / total_stop if total_stop > 0.0 else 0.0
+        summary[4, record] = 0.0
+        status[record] = PROPER if discounted_turns < np.inf else IMPROPER
+
+        # Visits multiply a probability before they meet a value: the product of the two stays in range, however rare a stop.
+        by_reward = rho[x] * discounted_turns
+        continued, repeated = gamma_between * value, discount * value
+        if z_ref is None:
+            for y in range(n):
+                s, u, pi = stops[y], resamples[y], mass[y] * scale
+                accept, retry = r_stop[i_stop, y], r_resample[i_res, y]
+                advantage = gamma_within * ((s * accept + u * retry) - payoff) + repeated * (p_stop - s)
+                margin = gamma_within * (accept - retry - continued)
+                grad_z[x, y] = (pi * by_reward) * advantage
+                grad_l[x, y] = (pi * s * by_reward) * (u * margin)
+        else:
+            visits = discounted_turns if discounted_visits else turns
+            by_penalty = rho[x] * visits * beta
+            log_partition_ratio = math.log(total / total_ref)
+            mean_ratio = (total_ratio - log_partition_ratio * total_weight) * scale
+            summary[4, record] = visits * (mean_ratio + total_decision * scale)
+            if not visits < np.inf:
+                status[record] = IMPROPER
+            elif not abs(summary[4, record]) < np.inf:
+                status[record] = INFINITE_DIVERGENCE
+            for y in range(n):
+                s, u, pi = stops[y], resamples[y], mass[y] * scale
+                accept, retry = r_stop[i_stop, y], r_resample[i_res, y]
+                advantage = gamma_within * ((s * accept + u * retry) - payoff) + repeated * (p_stop - s)
+                margin = gamma_within * (accept - retry - continued)
+                excess = w_s[i_s, y] * (log_ratio[y] - log_partition_ratio) - mean_ratio
+                drift = w_d[i_d, y] * (l[x, y] - l_ref[x, y])
+                drift = drift if rarer[y] > 0.0 else 0.0
+                grad_z[x, y] = (pi * by_reward) * advantage - (pi * by_penalty) * excess
+                grad_l[x, y] = (pi * s * by_reward) * (u * margin) - (pi * s * by_penalty) * (u * drift)
+        for y in range(n, width):
+            grad_z[x, y] = 0.0
+            grad_l[x, y] = 0.0
+
+
+def reward_kl_gradient(
+    sample_logits: ArrayLike,
+    stop_logits: ArrayLike,
+    reward_stop: ArrayLike,
+    reward_resample: ArrayLike,
+    *,
+    ref_sample_logits: ArrayLike | None = None,
+    ref_stop_logits: ArrayLike | None = None,
+    beta: float = 0.0,
+    sample_weight: ArrayLike = 1.0,
+    decision_weight: ArrayLike = 1.0,
+    prompt_weight: ArrayLike | None = None,
+    n_answers: ArrayLike | None = None,
+    gamma_within: float = 1.0,
+    gamma_between: float = 1.0,
+    discounted_visits: bool = False,
+    out: tuple[FloatArray, FloatArray] | None = None,
+    threads: int | None = None,
+) -> RewardKLGradient:
+    r"""Return value and exact gradient of sum_x rho(x) (V(x) - beta KL(x)), the KL's direct term (see the module).
+
+    Parameters
+    ----------
+    sample_logits, stop_logits
+        (X, Y) logits of the answers and of stop. Columns from n_answers[x] on are padding and are never read.
+    reward_stop, reward_resample
+        Mean rewards; a number or a table that broadcasts to (X, Y). Nothing is materialised.
+    ref_sample_logits, ref_stop_logits, beta
+        (X, Y) logits of the reference and the weight of the penalty; with beta = 0 the reference is not looked at.
+    sample_weight, decision_weight
+        Stage weights w_s and w_d of the penalty; a number or a table that broadcasts to (X, Y).
+    prompt_weight
+        (X,) weights rho; 1/X each by default.
+    n_answers
+        (X,) number of answers of each prompt; Y by default.
+    gamma_within, gamma_between
+        Discount between an answer and its decision, and between turns.
+    discounted_visits
+        Weigh the penalty by discounted visits N instead of visits M.
+    out
+        Two (X, Y) float64 arrays to be filled with the gradient, instead of new ones.
+    threads
+        Number of threads; all available processors by default. The result does not depend on it.
+
+    Returns
+    -------
+    RewardKLGradient
+        Gradients, per-prompt values and a status per prompt: the caller decides what an improper prompt means.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit together, or beta is not 0 and there is no reference.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> p, a, b = 0.55, 0.8, 0.3  # P(correct), P(stop | correct), P(resample | wrong)
+    >>> logit = lambda x: np.log(x / (1 - x))
+    >>> result = reward_kl_gradient([[logit(p), 0.0]], [[logit(a), -logit(b)]], [[1.0, 0.0]], 0.0)
+    >>> float(result.value[0].round(6)), round(p * a / (1 - (p * (1 - a) + (1 - p) * b)), 6)
+    (0.582781, 0.582781)
+    """
+    z = as_input(sample_logits)
+    if z.ndim != 2:
+        raise ValueError(f"sample_logits has shape {z.shape}: it must be a table of prompts by answers")
+    prompts, width = z.shape
+    l = _same_shape(stop_logits, z, "stop_logits")
+    if (ref_sample_logits is None) != (ref_stop_logits is None):
+        raise ValueError("a reference needs both ref_sample_logits and ref_stop_logits")
+    if ref_sample_logits is None and beta != 0.0:
+        raise ValueError(f"beta is {beta}: a penalty needs a reference policy")
+    z_ref, l_ref = None, None
+    if ref_sample_logits is not None and ref_stop_logits is not None and beta != 0.0:
+        z_ref = _same_shape(ref_sample_logits, z, "ref_sample_logits")
+        l_ref = _same_shape(ref_stop_logits, z, "ref_stop_logits")
+    tables = [
+        as_table(table, prompts, width, name)
+        for name, table in (
+            ("reward_stop", reward_stop),
+            ("reward_resample", reward_resample),
+            ("sample_weight", sample_weight),
+            ("decision_weight", decision_weight),
+        )
+    ]
+    rho = as_input(np.full(prompts, 1.0 / max(prompts, 1)) if prompt_weight is None else prompt_weight)
+    answers: NDArray[np.int64] = as_input(np.full(prompts, width) if n_answers is None else n_answers, np.int64)
+    if rho.shape != (prompts,) or answers.shape != (prompts,):
+        raise ValueError(f"prompt_weight {rho.shape} and n_answers {answers.shape} must have one entry per prompt ({prompts})")
+    if prompts and not (answers.min() >= 1 and answers.max() <= width):
+        raise ValueError(f"n_answers must lie between 1 and the width of the table ({width})")
+    grad_sample, grad_stop = (empty(z.shape), empty(z.shape)) if out is None else out
+    for result in (grad_sample, grad_stop):
+        if result.shape != z.shape or result.dtype != z.dtype or not result.flags.carray:
+            raise ValueError(f"out must be two contiguous, writable float64 arrays of shape {z.shape}")
+    summary = np.empty((5, prompts))
+    status = np.empty(prompts, dtype=np.int8)
+
+    def work(start: int, stop: int) -> None:
+        rows = slice(start, stop)
+        _gradient_rows(
+            z[rows], l[rows],
+            None if z_ref is None else z_ref[rows], None if l_ref is None else l_ref[rows],
+            *(_rows_of(table, rows, width) for table in tables), rho[rows], answers[rows],
+            float(gamma_within), float(gamma_between), float(beta), bool(discounted_visits),
+            start, grad_sample[rows], grad_stop[rows], summary, status,
+        )  # fmt: skip
+
+    workers = available_threads() if threads is None else threads
+    if z.size <= _SERIAL_PAIRS:
+        workers = 1
+    run_blocks(work, blocks(prompts, _SERIAL_PAIRS // (2 * width), _BLOCK_PAIRS // width, workers), workers)
+    value, turns, discounted_turns, stop_reward, divergence = summary
+    return RewardKLGradient(grad_sample, grad_stop, value, turns, discounted_turns, stop_reward, divergence, status)
+
+
+def _same_shape(values: ArrayLike, model: FloatArray, name: str) -> FloatArray:
+    """Return `values` as a kernel input of the shape of `model`; raise ValueError if it has another."""
+    array = as_input(values)
+    if array.shape != model.shape:
+        raise ValueError(f"{name} has shape {array.shape} and sample_logits {model.shape}: they must agree")
+    return array
+
+
+def _rows_of(table: FloatArray, rows: slice, width: int) -> FloatArray:
+    """Return the rows of a table of shape (X or 1, Y or 1) as (block or 1, Y); only a column is copied, a block of it."""
+    part = table[rows] if table.shape[0] > 1 else table
+    return part if part.shape[1] == width else as_input(np.repeat(part, width, axis=1))

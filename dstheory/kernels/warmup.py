@@ -1,0 +1,39 @@
+"""Compile everything at once, so that a program can say what it is waiting for."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dstheory.kernels.gradient import reward_kl_gradient
+from dstheory.kernels.jit import cache_directory
+from dstheory.kernels.sampling import sample_trajectories
+from dstheory.kernels.training import train_minimal
+
+__all__ = ["is_compiled", "warm_up"]
+
+_MARK = "complete"
+
+
+def is_compiled() -> bool:
+    """Return whether `warm_up` has run on this machine with these sources, so that no kernel will wait for the compiler.
+
+    Always False where no cache directory can be written: there each process compiles anew.
+    """
+    directory = cache_directory()
+    return directory is not None and (directory / _MARK).exists()
+
+
+def warm_up() -> None:
+    """Run every kernel once on a problem of one prompt and two answers: compiled now, or loaded from the cache.
+
+    >>> warm_up()
+    """
+    table = np.zeros((1, 2))
+    reward_kl_gradient(table, table, 1.0, 0.0)
+    reward_kl_gradient(table, table, 1.0, 0.0, ref_sample_logits=table, ref_stop_logits=table, beta=1.0)
+    train_minimal(np.zeros((1, 3)), 1, learning_rate=1.0)
+    half = np.full((1, 2), 0.5)
+    sample_trajectories(1, np.random.default_rng(0), answer_probability=half, stop_probability=half, horizon=1)
+    directory = cache_directory()
+    if directory is not None:
+        (directory / _MARK).touch()

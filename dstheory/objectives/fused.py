@@ -1,0 +1,107 @@
+"""The fast path for large tables: reward + direct reverse KL in one compiled pass over the bytes.
+
+Taken by itself where it applies (stationary, uncapped, tabular, one run, large); everything else takes the readable path, the
+coefficient mass. Both are tested against each other on the same chains.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from dstheory.checks import Floats, compact
+from dstheory.exact import Solution
+from dstheory.policy import Policy
+
+__all__ = ["SMALLEST", "FusedResult", "FusedTerms", "fused_gradient"]
+
+# Below this many (prompt, answer) pairs NumPy's few microseconds per operation cost less than loading compiled code.
+SMALLEST = 1 << 15
+
+
+@dataclass(frozen=True, eq=False)
+class FusedTerms:
+    """What the compiled loop can add up: reward x E[V] - beta x direct reverse KL to one reference.
+
+    Attributes:
+        reward: factor of the chain's own reward.
+        beta: strength of the penalty; with 0 there is none and the other fields do not count.
+        reference: the penalty's reference.
+        sample_weight, decision_weight: stage weights, broadcastable to (1, X, Y).
+    """
+
+    reward: float = 0.0
+    beta: float = 0.0
+    reference: Policy | None = None
+    sample_weight: Floats | None = None
+    decision_weight: Floats | None = None
+
+    def scaled(self, factor: float) -> FusedTerms:
+        """Return the terms times a number."""
+        return replace(self, reward=self.reward * factor, beta=self.beta * factor)
+
+    def plus(self, other: FusedTerms) -> FusedTerms | None:
+        """Return the sum, or None if both carry a penalty: the loop knows one."""
+        if self.reference is not None and other.reference is not None:
+            return None
+        penalty = self if self.reference is not None else other
+        return replace(penalty, reward=self.reward + other.reward)
+
+
+@dataclass(frozen=True, eq=False)
+class FusedResult:
+    """Gradient with respect to the logits, (1, X, Y) each, and V(x) of the chain's own reward, (X,)."""
+
+    sample: Floats
+    decide: Floats
+    value: Floats
+
+
+def applies(solution: Solution) -> bool:
+    """Return whether the compiled loop knows this kind of chain and policy, and is worth loading for its size."""
+    mdp, policy = solution.mdp, solution.policy
+    single = not policy.runs and not mdp.runs and policy.shape[0] == 1
+    return single and not solution.capped and policy.features is None and mdp.correct.size >= SMALLEST
+
+
+def fused_gradient(terms: FusedTerms, solution: Solution) -> FusedResult | None:
+    """Return gradient and value, or None where the loop has nothing to say.
+
+    That is: without a reward (it reports the value of one), with a reference of another form, and where a prompt is improper or
+    its divergence infinite; the readable path then names what is wrong.
+    """
+    mdp, policy, reference = solution.mdp, solution.policy, terms.reference
+    if terms.reward == 0.0 or (reference is not None and (reference.runs or reference.shape != policy.shape)):
+        return None
+    from dstheory.kernels import PROPER, reward_kl_gradient
+
+    penalty = {}
+    if reference is not None:
+        reference.check_fits(mdp, "reference")
+        assert terms.sample_weight is not None
+        assert terms.decision_weight is not None
+        penalty = {
+            "ref_sample_logits": reference.sample_logits[0],
+            "ref_stop_logits": reference.stop_logits[0],
+            "beta": terms.beta,
+            "sample_weight": terms.sample_weight[0],
+            "decision_weight": terms.decision_weight[0],
+        }
+    # A factor on the reward is a factor on its tables, unless it is 1 and they are read as they are.
+    stop, resample = compact(mdp.reward_stop), compact(mdp.reward_resample)
+    if terms.reward != 1.0:
+        stop, resample = terms.reward * stop, terms.reward * resample
+    result = reward_kl_gradient(
+        policy.sample_logits[0],
+        policy.stop_logits[0],
+        stop,
+        resample,
+        prompt_weight=mdp.prompt_weight,
+        n_answers=mdp.n_answers,
+        gamma_within=float(mdp.gamma_within),
+        gamma_between=float(mdp.gamma_between),
+        **penalty,
+    )
+    if (result.status != PROPER).any():
+        return None
+    value = result.value if terms.reward == 1.0 else result.value / terms.reward
+    return FusedResult(result.sample[None], result.decide[None], value)

@@ -1,0 +1,268 @@
+r"""The gradient in the simplest form found, in named quantities: ``N p (1 - p) (Q_C - Q_W)`` instead of a page of monomials.
+
+How the form is found. The score of an action has zero mean given its state, so what was collected before the action drops out of
+the expected update, and what follows it enters by its conditional mean. The expected update of one logit is therefore
+
+    sum over turns of (discounted chance to be there) x sum over actions of (chance) x (mean coefficient) x (score),
+
+in which the mean coefficients are given names (Q_C, Q_W, V, ...) and the inner sum is factored. Nothing is believed on the
+strength of this argument: the form, with its names written out, is compared by exact arithmetic with the expected update, which
+keeps the past, and with the derivative of the scalar; see :mod:`dstheory.symbolic.deriving`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import sympy as sp
+
+from dstheory.symbolic.chain import Chain, Values, payoff_at
+from dstheory.symbolic.logarithms import combine_logs
+from dstheory.symbolic.objectives.base import Objective, decision_probability
+from dstheory.symbolic.policy import Logit
+from dstheory.symbolic.rational import factored, is_zero
+from dstheory.symbolic.setting import Setting
+from dstheory.symbolic.symbols import symbol
+from dstheory.symbolic.updates import FUTURE, PAST, SCALE, generic_turns, powers, score
+
+__all__ = ["CompactGradient", "compact_gradient"]
+
+
+@dataclass
+class CompactGradient:
+    """A gradient in named quantities.
+
+    Attributes:
+        definitions: names in the order in which they are introduced, each in terms of earlier ones.
+        gradient: logit -> formula in those names.
+        named: the names of the values of the reward.
+    """
+
+    definitions: dict[sp.Symbol, sp.Expr] = field(default_factory=dict)
+    gradient: dict[sp.Symbol, sp.Expr] = field(default_factory=dict)
+    named: Values | None = None
+
+    def written_out(self, expr: sp.Expr) -> sp.Expr:
+        """Return an expression with every name replaced by its definition, down to the model's own symbols."""
+        full: dict[sp.Symbol, sp.Expr] = {}
+        for name, definition in self.definitions.items():
+            full[name] = definition.xreplace(full)
+        return expr.xreplace(full)
+
+    def used(self) -> dict[sp.Symbol, sp.Expr]:
+        """Return the definitions that the gradient needs, directly or through other definitions, in order."""
+        needed = {x for formula in self.gradient.values() for x in formula.free_symbols}
+        for name in reversed(self.definitions):
+            if name in needed:
+                needed |= self.definitions[name].free_symbols
+        return {name: expr for name, expr in self.definitions.items() if name in needed}
+
+
+def compact_gradient(s: Setting, objective: Objective) -> CompactGradient:
+    """Return the expected update of an objective in named quantities.
+
+    >>> from dstheory.symbolic.objectives import lookup
+    >>> from dstheory.symbolic.setting import setting
+    >>> found = compact_gradient(setting(), lookup("reinforce"))
+    >>> found.gradient[symbol("theta_s")]
+    N*p*(1 - p)*(Q_C - Q_W)
+    >>> found.gradient[symbol("theta_W")]
+    N*V*b*gamma*(1 - b)*(1 - p)
+    """
+    return _Builder(s, objective).build()
+
+
+class _Builder:
+    """Names the quantities of one objective in one setting and assembles the gradient from them."""
+
+    def __init__(self, s: Setting, objective: Objective) -> None:
+        self.objective = objective
+        self.chain: Chain = s.following(objective.measure(s))
+        self.sign = _common_scale(objective, s)
+        self.on_policy = self.chain.policy == s.policy
+        self.result = CompactGradient()
+        self.turns = s.chain.turns or 1
+        self.payoff, self.rate = objective.payoff(s), objective.rate(s)
+        self.earns_reward = self.payoff == s.reward
+        self.suffix = {s.policy: "", s.expert: "_E", s.reference: "_ref"}.get(self.chain.policy, "_mu")
+        self._name_last_probability(s)
+        self._name_resampling(s)
+        self.future: list[sp.Expr] = []
+        self.result.named = self._name_values(s)
+        self.s = replace(s, named=self.result.named)
+
+    def define(self, name: str, expr: sp.Expr) -> sp.Symbol:
+        """Enter a definition and return its name."""
+        x = symbol(name)
+        self.result.definitions.setdefault(x, expr)
+        return x
+
+    def at(self, turn: int) -> str:
+        """Return the part of a name that tells the turn; nothing where one name serves all turns."""
+        return "" if self.chain.turns is None else f"_t{turn}"
+
+    def _name_last_probability(self, s: Setting) -> None:
+        """Give 1 - pi_1 - ... a name where there are more than two answers."""
+        self.last: dict[sp.Expr, sp.Symbol] = {}
+        if len(s.chain.answers) > 2:
+            for policy, suffix in ((s.policy, ""), (self.chain.policy, self.suffix)):
+                for turn, row in enumerate(policy.sample):
+                    name = f"pi_{len(row)}{suffix}" + ("" if policy.stationary else f"_t{turn}")
+                    self.last[row[-1]] = self.define(name, row[-1])
+
+    def _name_resampling(self, s: Setting) -> None:
+        policy = self.chain.policy
+        for turn in range(len(policy.sample)):
+            if self.chain.turns is None or turn < self.chain.turns - 1:
+                q = policy.resample_probability(turn).xreplace(self.last)
+                self.define(f"q{self.suffix}" + ("" if policy.stationary else f"_t{turn}"), q)
+
+    def q(self, turn: int) -> sp.Symbol:
+        """Return the name of the resample probability at a turn."""
+        return symbol(f"q{self.suffix}" + ("" if self.chain.policy.stationary else f"_t{turn}"))
+
+    def visits(self, turn: int, m: int) -> sp.Expr:
+        """Return the chance to reach a turn times scale^m: a power of q with a cap, a named expected count without one."""
+        ratio = self.rate.per_turn**m
+        if self.chain.turns is not None:
+            return ratio**turn * sp.Mul(*[self.q(k) for k in range(turn)])
+        return self.define(("n" if ratio == 1 else "N") + self.suffix, 1 / (1 - ratio * self.q(0)))
+
+    def _name_values(self, s: Setting) -> Values:
+        """Define V (or K, for another payoff) and the action values; return them as names."""
+        letter = "V" if self.earns_reward else "K"
+        self.future = [sp.S.Zero] * (self.turns + 1)
+        named: list[tuple[sp.Symbol, tuple[sp.Symbol, ...], tuple[tuple[sp.Expr, sp.Expr], ...]]] = []
+        for turn in reversed(range(self.turns)):
+            infinite = self.chain.turns is None
+            v = symbol(f"{letter}{self.at(turn)}")
+            following = v if infinite else self.future[turn + 1]
+            right = self.chain.bellman(self.payoff, self.rate, sp.S.Zero if infinite else following, turn)
+            right = combine_logs(right)
+            if infinite:
+                right = right / (1 - self.rate.per_turn * self.q(turn))
+            self.define(v.name, right.xreplace(self.last))
+            self.future[turn] = v
+            here = payoff_at(self.payoff, turn)
+            if self.chain.last(turn):
+                decisions = tuple((u, u) for u in here.submit)
+            else:
+                decisions = tuple((u, r + self.rate.between * following) for u, r in zip(here.stop, here.resample, strict=True))
+            names = []
+            for i, answer in enumerate(self.chain.answers):
+                stop = sp.S.One if self.chain.last(turn) else self.chain.policy.stop_at(turn)[i]
+                value = here.sample[i] + self.rate.within * (stop * decisions[i][0] + (1 - stop) * decisions[i][1])
+                if self.earns_reward:
+                    names.append(self.define(f"Q_{answer}{self.at(turn)}", value))
+            named.append((v, tuple(names), decisions))
+        if self.chain.turns is None:
+            self.future[1] = self.future[0]
+        ordered = named[::-1]
+        return Values(tuple(v for v, _, _ in ordered), tuple(q for _, q, _ in ordered), tuple(d for _, _, d in ordered))
+
+    def build(self) -> CompactGradient:
+        """Assemble the gradient, turn by turn, and drop the definitions that it does not need."""
+        parts: dict[sp.Symbol, list[sp.Expr]] = {logit.symbol: [] for logit in self.s.policy.logits}
+        for turn in range(self.turns):
+            means = self._mean_coefficients(turn)
+            for logit in self.s.policy.logits:
+                if logit.turn is None or logit.turn == turn:
+                    parts[logit.symbol] += [
+                        self.visits(turn, m) * self._stage(logit, turn, c_s, c_d) for m, (c_s, c_d) in means.items()
+                    ]
+        for name, terms in parts.items():
+            self.result.gradient[name] = self._tidy(terms)
+        self.result.definitions = self.result.used()
+        return self.result
+
+    def _tidy(self, terms: list[sp.Expr]) -> sp.Expr:
+        terms = [combine_logs(term) for term in terms if term != 0]
+        if len(terms) < 2:
+            return sp.Add(*terms)
+        whole = combine_logs(factored(sp.Add(*terms)))
+        return min((sp.Add(*terms), whole), key=lambda e: int(sp.count_ops(e)))
+
+    def _mean_coefficients(self, turn: int) -> dict[int, tuple[dict[int, sp.Expr], dict[tuple[int, str], sp.Expr]]]:
+        """Return the mean coefficient of each answer and each decision, the past left out, per power of the discount so far."""
+        turns = generic_turns(self.s, self.objective, turn)
+        split = [[self._without_past(c, turn) for c in self.objective.coefficients(self.s, t)] for t in turns]
+        found: dict[int, tuple[dict[int, sp.Expr], dict[tuple[int, str], sp.Expr]]] = {}
+        for m in sorted({m for pair in split for c in pair for m in c}):
+            answers: dict[int, list[tuple[sp.Expr, sp.Expr]]] = {}
+            decide = {}
+            for t, (c_s, c_d) in zip(turns, split, strict=True):
+                chance = sp.S.One
+                if t.decision is not None:
+                    chance = decision_probability(self.chain.policy, turn, t.answer, t.decision)
+                    decide[t.answer, t.decision] = c_d.get(m, sp.S.Zero)
+                answers.setdefault(t.answer, []).append((chance, c_s.get(m, sp.S.Zero)))
+            found[m] = ({i: self._name_mean(i, turn, weighted) for i, weighted in answers.items()}, decide)
+        return found
+
+    def _without_past(self, c: sp.Expr, turn: int) -> dict[int, sp.Expr]:
+        """Split a coefficient by powers of the discount so far, the past set to zero and the future to its mean."""
+        return dict(powers(c.subs({PAST: 0, FUTURE: self.future[turn + 1]}), SCALE))
+
+    def _name_mean(self, answer: int, turn: int, weighted: list[tuple[sp.Expr, sp.Expr]]) -> sp.Expr:
+        """Return the mean coefficient of an answer: as the action value that it equals, as a new name if long, else as it is."""
+        mean = _mean(weighted)
+        if mean.is_number:
+            return mean
+        name = f"{self.chain.answers[answer]}{self.at(turn)}"
+        if self.earns_reward:
+            q = symbol(f"Q_{name}")
+            if mean == q or is_zero(mean - self.result.definitions[q]):
+                return q
+        if sp.count_ops(mean) < 7 or not mean.has(*[v for v in self.future if v.is_Symbol]):
+            return mean
+        inner = _mean([(chance, c / self.sign) for chance, c in weighted])
+        return self.sign * self.define(f"{'X' if self.earns_reward else 'L'}_{name}", combine_logs(inner).xreplace(self.last))
+
+    def _stage(self, logit: Logit, turn: int, c_s: dict[int, sp.Expr], c_d: dict[tuple[int, str], sp.Expr]) -> sp.Expr:
+        """Return the sum over one turn's actions of chance x mean coefficient x score, factored."""
+        row = self.chain.policy.sample_at(turn)
+        if logit.stage == "sample":
+            if self.on_policy and len(row) > 2:
+                return self._softmax_form(logit, turn, c_s)
+            return self._factored([row[i] * c * score(self.s.policy, logit, turn, i, None)[0] for i, c in c_s.items()])
+        terms = []
+        for (i, d), c in c_d.items():
+            if i == logit.answer:
+                terms.append(decision_probability(self.chain.policy, turn, i, d) * c * score(self.s.policy, logit, turn, i, d)[1])
+        return row[logit.answer].xreplace(self.last) * self._factored(terms)
+
+    def _softmax_form(self, logit: Logit, turn: int, c_s: dict[int, sp.Expr]) -> sp.Expr:
+        """Return pi_j (c_j - sum pi c), the form that a softmax gives to the sum for more than two answers."""
+        row = [x.xreplace(self.last) for x in self.chain.policy.sample_at(turn)]
+        mean = sp.Add(*[x * c_s[i] for i, x in enumerate(row)])
+        if is_zero(self.result.written_out(mean - self.sign * self.future[turn])):
+            mean = self.sign * self.future[turn]
+        elif sp.count_ops(mean) > 8:
+            mean = self.sign * self.define(
+                f"m{self.at(turn)}", combine_logs(sp.Add(*[x * c_s[i] / self.sign for i, x in enumerate(row)]))
+            )
+        return row[logit.answer] * self._factored([c_s[logit.answer], -mean])
+
+    def _factored(self, terms: list[sp.Expr]) -> sp.Expr:
+        """Factor a sum, the objective's own sign and strength taken out first."""
+        return self.sign * factored(sp.Add(*terms) / self.sign)
+
+
+def _common_scale(objective: Objective, s: Setting) -> sp.Expr:
+    """Return -beta or alpha if every coefficient is a multiple of it, else 1."""
+    coefficients = [c for t in generic_turns(s, objective) for c in objective.coefficients(s, t)]
+    for strength in (-symbol("beta"), symbol("alpha")):
+        if all(c.subs(symbol(strength.as_coeff_Mul()[1].name), 0) == 0 for c in coefficients) and any(
+            c != 0 for c in coefficients
+        ):
+            return strength
+    return sp.S.One
+
+
+def _mean(weighted: list[tuple[sp.Expr, sp.Expr]]) -> sp.Expr:
+    """Return the mean of coefficients, what they share written once: u + a v + (1 - a) w."""
+    shared = set.intersection(*[set(sp.Add.make_args(sp.expand_mul(c, deep=False))) for _, c in weighted])
+    common = sp.Add(*sorted(shared, key=sp.default_sort_key))
+    if len({c for _, c in weighted}) == 1:
+        return weighted[0][1]
+    return common + sp.Add(*[chance * (sp.expand_mul(c, deep=False) - common) for chance, c in weighted])

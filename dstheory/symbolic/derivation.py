@@ -1,0 +1,289 @@
+"""A derivation: an objective's gradient in steps that a reader can follow, and the ways to show it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+import sympy as sp
+
+from dstheory.symbolic.attribution import CoefficientVerdict
+from dstheory.symbolic.notation import Inline, Verbatim
+from dstheory.symbolic.numbers import InvalidNumberError, Number, check_numbers
+from dstheory.symbolic.setting import Setting
+from dstheory.symbolic.symbols import symbol
+
+__all__ = ["Derivation", "Display", "Evaluation", "Item", "Step", "Table", "Words"]
+
+
+@dataclass(frozen=True)
+class Words:
+    """A sentence: strings, with formulas between them."""
+
+    parts: tuple[Inline, ...]
+
+
+@dataclass(frozen=True)
+class Display:
+    """A displayed formula: left side = each of the right sides in turn.
+
+    Attributes:
+        left: what is defined or computed.
+        right: one expression, or several that are equal.
+        note: a remark beside the formula.
+    """
+
+    left: Inline
+    right: tuple[Inline, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of formulas under column headings."""
+
+    head: tuple[Inline, ...]
+    rows: tuple[tuple[Inline, ...], ...]
+
+
+Item = Words | Display | Table
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a derivation: a heading and what it says."""
+
+    title: str
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A gradient at numbers.
+
+    Attributes:
+        at: the numbers.
+        exact: logit -> value, an exact SymPy number.
+    """
+
+    at: tuple[tuple[str, sp.Rational], ...]
+    exact: tuple[tuple[str, sp.Expr], ...]
+
+    def floats(self) -> dict[str, float]:
+        """Return logit -> value, correctly rounded to double precision."""
+        return {name: _to_float(value) for name, value in self.exact}
+
+    def fractions(self) -> dict[str, Fraction | None]:
+        """Return logit -> exact fraction; None where logarithms or roots make the value irrational."""
+        return {name: Fraction(int(v.p), int(v.q)) if v.is_Rational else None for name, v in self.exact}
+
+
+def _to_float(value: sp.Expr) -> float:
+    if value.is_Rational:
+        return float(Fraction(int(value.p), int(value.q)))
+    # SymPy raises its working precision until this many digits are right, cancellation included
+    return float(value.evalf(25, maxn=2000))
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """An objective's gradient, derived.
+
+    Attributes:
+        name: the objective's name in the registry.
+        title: the objective in words.
+        subtitle: the setting in words.
+        setting: the setting.
+        fixed: numbers that lambda and the lengths were given from the start.
+        definitions: named quantities in order, each in terms of the model's symbols and of earlier names.
+        gradient: logit -> the simplest form found, in those names.
+        expanded: logit -> one fraction of factored polynomials in the model's symbols; None where that is too long to print.
+        verdict: attribution at the coefficient level.
+        scalar: whether the objective is the gradient of a scalar: "yes", "frozen" (with the visited states held), "no".
+        checks: the exact identities that were verified, in words.
+        assumptions: in words.
+        steps: the derivation itself.
+        evaluation: the gradient at numbers, if :meth:`at` was asked for them.
+    """
+
+    name: str
+    title: str
+    subtitle: str
+    setting: Setting
+    fixed: Mapping[str, sp.Rational]
+    definitions: dict[sp.Symbol, sp.Expr]
+    gradient: dict[sp.Symbol, sp.Expr]
+    expanded: dict[sp.Symbol, sp.Expr | None]
+    verdict: CoefficientVerdict
+    scalar: str
+    checks: tuple[str, ...]
+    assumptions: tuple[tuple[Inline, ...], ...]
+    steps: tuple[Step, ...]
+    evaluation: Evaluation | None = None
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The names that numbers can be given for: those that the gradient depends on, weights by lambda and the lengths."""
+        own = {x for expr in (*self.gradient.values(), *self.definitions.values()) for x in expr.free_symbols}
+        own -= set(self.definitions)
+        for w, meaning in self.setting.weights.meaning:
+            if w in own:
+                own = own - {w} | meaning.free_symbols
+        return tuple(sorted(x.name for x in own))
+
+    def evaluate(self, values: Mapping[str, Number]) -> Evaluation:
+        """Evaluate the gradient, exactly.
+
+        Args:
+            values: a number for each of :attr:`symbols`; text such as "3/11" or "0.55" is read exactly. Instead of a probability
+                its logit may be given (theta_s for p). Numbers for symbols of the theory that this gradient does not contain
+                are checked and otherwise ignored.
+
+        Raises:
+            InvalidNumberError: an unknown name, a value outside its domain, a missing value, a value given twice, probabilities
+                that leave nothing for the last answer, or demonstrations that never stop.
+
+        >>> from dstheory.symbolic import derive
+        >>> derive("reinforce").evaluate({"p": "1/2", "a": "1/2", "b": "1/2", "gamma": 1}).fractions()["theta_s"]
+        Fraction(1, 4)
+        """
+        logits = _logistic_logits(self.setting)
+        numbers = check_numbers(values, {*self.symbols, *_vocabulary(self.setting), *logits})
+        for name, value in self.fixed.items():
+            if numbers.get(name, value) != value:
+                raise InvalidNumberError(
+                    f"{name} = {values[name]}: this derivation already has {name} = {value}; give one of them"
+                )
+        at: dict[sp.Symbol, sp.Expr] = {symbol(name): value for name, value in numbers.items()}
+        for name, probability in logits.items():
+            if name in numbers and probability.name in numbers:
+                raise InvalidNumberError(
+                    f"{name} and {probability} are both given, and one determines the other: give one of them"
+                )
+            if name in numbers:
+                at[probability] = 1 / (1 + sp.exp(-numbers[name]))
+        missing = [name for name in self.symbols if symbol(name) not in at]
+        if missing:
+            raise InvalidNumberError(
+                f"no value for {', '.join(missing)}: the gradient depends on {', '.join(self.symbols)}; give a number for each"
+            )
+        _check_rows(self.setting, at)
+        for w, meaning in self.setting.weights.meaning:
+            at[w] = meaning.subs(at)
+        for name, expr in self.definitions.items():
+            at[name] = expr.subs(at)
+            if at[name].has(sp.zoo, sp.nan, sp.oo):
+                raise InvalidNumberError(
+                    f"{name} = {expr} does not exist at these numbers: the chain that generates the "
+                    "trajectories never stops; make its resample probability less than 1"
+                )
+        exact = tuple((logit.name, expr.subs(at)) for logit, expr in self.gradient.items())
+        given = {logits[name].name: name for name in logits if name in numbers}
+        shown = [given.get(name, name) for name in self.symbols]
+        return Evaluation(tuple((name, numbers[name]) for name in shown), exact)
+
+    def at(self, values: Mapping[str, Number]) -> Derivation:
+        """Return the derivation with a further step that evaluates the gradient at numbers; see :meth:`evaluate`."""
+        found = self.evaluate(values)
+        where: list[Inline] = []
+        for i, (name, value) in enumerate(found.at):
+            where += [", " if i else "At ", symbol(name), " = ", value]
+        items: list[Item] = [Words((*where, ":"))]
+        floats = found.floats()
+        for name, value in found.exact:
+            shown = f"{floats[name]:.15g}"
+            exact = (value,) if value.is_Rational and len(str(value)) < 30 else ()
+            items.append(Display(self._left(name), (*exact, Verbatim(shown, latex_number(shown)))))
+        return replace(self, steps=(*self.steps, Step("At these numbers", tuple(items))), evaluation=found)
+
+    def _left(self, name: str) -> Inline:
+        """Return the left side under which a component of the gradient is displayed."""
+        position = [logit.name for logit in self.gradient].index(name)
+        shown = [item for step in self.steps if step.title == "The gradient" for item in step.items if isinstance(item, Display)]
+        return shown[position].left
+
+    def to_text(self) -> str:
+        """Return the derivation as plain text, 100 columns wide."""
+        from dstheory.symbolic.render.text import render
+
+        return render(self)
+
+    def to_latex(self, *, standalone: bool = False) -> str:
+        """Return the derivation as LaTeX: a fragment that needs amsmath, or a document that compiles by itself."""
+        from dstheory.symbolic.render.latex import render
+
+        return render(self, standalone=standalone)
+
+    def to_mathml(self) -> str:
+        """Return the derivation as a well-formed XHTML fragment with presentation MathML."""
+        from dstheory.symbolic.render.mathml import render
+
+        return render(self)
+
+    def to_python(self) -> str:
+        """Return a self-contained Python module with one function that computes the gradient from numbers."""
+        from dstheory.symbolic.render.python import render
+
+        return render(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the derivation as plain data, formulas as SymPy text and as LaTeX."""
+        from dstheory.symbolic.render.data import to_dict
+
+        return to_dict(self)
+
+    def to_json(self) -> str:
+        """Return :meth:`to_dict` as JSON."""
+        import json
+
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
+
+    def _repr_latex_(self) -> str:
+        """Return the gradient for a notebook."""
+        from dstheory.symbolic.render.latex import notebook
+
+        return notebook(self)
+
+
+def latex_number(shown: str) -> str:
+    r"""Return a decimal number as LaTeX.
+
+    >>> latex_number("-1.5e-07")
+    '-1.5\\times 10^{-7}'
+    """
+    mantissa, _, exponent = shown.partition("e")
+    return rf"{mantissa}\times 10^{{{int(exponent)}}}" if exponent else mantissa
+
+
+def _vocabulary(s: Setting) -> set[str]:
+    """Return the names of all symbols of a setting, so that one set of numbers can serve several objectives."""
+    names = {"alpha", "beta", "gamma", "lambda", "l_d", "kappa"}
+    names |= {
+        x.name
+        for policy in (s.policy, s.reference, s.expert)
+        for row in (*policy.sample, *policy.stop)
+        for expr in row
+        for x in expr.free_symbols
+    }
+    names |= {x.name for table in (s.reward.stop, s.reward.resample) for expr in table for x in expr.free_symbols}
+    return names | {"l_s", *(f"l_{answer}" for answer in s.chain.answers)}
+
+
+def _logistic_logits(s: Setting) -> dict[str, sp.Symbol]:
+    """Return the logits of single probabilities, with those probabilities."""
+    return {
+        logit.symbol.name: logit.value[0][0]
+        for logit in s.policy.logits
+        if len(logit.value) == 1 and logit.value[0][1].free_symbols == {logit.symbol}
+    }
+
+
+def _check_rows(s: Setting, at: Mapping[sp.Symbol, sp.Expr]) -> None:
+    for policy, closed in ((s.policy, False), (s.reference, False), (s.expert, True)):
+        for row in policy.sample:
+            last = row[-1].subs(at)
+            if last.is_number and (last < 0 or (last == 0 and not closed)):
+                names = ", ".join(x.name for x in row[:-1])
+                raise InvalidNumberError(f"{names}: leave {last} for the last answer; they must sum to less than 1")

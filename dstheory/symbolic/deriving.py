@@ -1,0 +1,164 @@
+"""Derive an objective's gradient: from its rule and the chain to the simplest form found, every equality checked exactly."""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from dstheory.errors import ChainError
+from dstheory.symbolic.attribution import coefficient_verdict
+from dstheory.symbolic.compact import CompactGradient, compact_gradient
+from dstheory.symbolic.derivation import Derivation
+from dstheory.symbolic.logarithms import combine_logs
+from dstheory.symbolic.narrative import assumptions_of, steps_of, subtitle_of
+from dstheory.symbolic.numbers import Number, check_numbers
+from dstheory.symbolic.objectives import Objective, lookup
+from dstheory.symbolic.rational import is_zero, rational_form
+from dstheory.symbolic.setting import setting
+from dstheory.symbolic.updates import differentiated, expected_update
+
+__all__ = ["derive"]
+
+MAX_TERMS = 40
+"""A numerator with more monomials than this is not written out."""
+
+MAX_ANSWERS, MAX_PAIRS, MAX_INDEXED_PAIRS = 8, 16, 9
+"""Largest chains: answers; answers x turns of a capped chain; the same with parameters of its own at each turn."""
+
+MAX_OPERATIONS = 2000
+"""A formula with more operations than this, its names replaced by their definitions, is not even tried."""
+
+
+def derive(
+    objective: str | Objective,
+    *,
+    answers: int = 2,
+    turns: int | None = None,
+    turn_indexed: bool = False,
+    rewards: str = "accuracy",
+    discount_per: str = "turn",
+    reduction: str = "sum",
+    per_answer_lengths: bool = False,
+    numbers: dict[str, Number] | None = None,
+) -> Derivation:
+    """Derive the gradient of an objective.
+
+    Args:
+        objective: a registered name, or an instance of a subclass of ``Objective``, registered or not.
+        answers: 2 is the minimal chain; more is a general chain.
+        turns: the cap on turns; None is no cap.
+        turn_indexed: own parameters at each turn; needs a cap.
+        rewards: "accuracy", "priced" or "general".
+        discount_per: "turn" or "stage".
+        reduction: "sum" or "mean".
+        per_answer_lengths: give each answer its own length.
+        numbers: values for lambda and the lengths that are fixed from the start.
+
+    Returns:
+        The derivation. Its gradient was computed from the coefficient rule, compared with the derivative of the objective's
+        scalar where there is one, and brought into the form shown; each comparison is exact.
+
+    Raises:
+        UnknownObjectiveError: no objective of that name.
+        DSTheoryError: an option outside its range.
+
+    >>> derivation = derive("sft")
+    >>> derivation.gradient[sp.Symbol("theta_s", real=True)]
+    n_E*w_s*(-p + p_E)
+    >>> derivation.verdict.verdict, derivation.verdict.ratios[0]
+    ('unbalanced', (l_s/l_d)**lambda)
+    """
+    rule = lookup(objective) if isinstance(objective, str) else objective
+    _refuse_large(answers, turns, turn_indexed)
+    lengths = {"lambda", "l_s", "l_d", *(f"l_{y}" for y in _answer_names(answers))}
+    fixed = check_numbers(numbers or {}, lengths)
+    s = setting(
+        answers=answers,
+        turns=turns,
+        turn_indexed=turn_indexed,
+        rewards=rewards,
+        discount_per=discount_per,
+        reduction=reduction,
+        per_answer_lengths=per_answer_lengths,
+        numbers=fixed,
+    )
+    update = expected_update(s, rule)
+    compact = compact_gradient(s, rule)
+    slope = differentiated(s, rule)
+    _require_equal(
+        rule,
+        "the simplest form",
+        "the expectation of coefficient x score",
+        {name: compact.written_out(expr) - update[name] for name, expr in compact.gradient.items()},
+    )
+    if slope is not None:
+        _require_equal(
+            rule,
+            "the derivative of J",
+            "the expectation of coefficient x score",
+            {name: slope[name] - update[name] for name in update},
+        )
+    expanded = {name: _short_fraction(expr, compact, update[name]) for name, expr in compact.gradient.items()}
+    scalar = "no" if slope is None else "frozen" if rule.frozen and rule.measure(s) == s.policy else "yes"
+    verdict = coefficient_verdict(s, rule)
+    checks = (
+        "the simplest form equals the expectation of coefficient x score, the past included",
+        *(("the derivative of J equals the expectation of coefficient x score",) if slope is not None else ()),
+    )
+    return Derivation(
+        rule.name,
+        rule.title,
+        subtitle_of(s),
+        s,
+        fixed,
+        compact.definitions,
+        compact.gradient,
+        expanded,
+        verdict,
+        scalar,
+        checks,
+        assumptions_of(s, rule, scalar),
+        steps_of(s, rule, compact, expanded, verdict, scalar),
+    )
+
+
+def _refuse_large(answers: int, turns: int | None, turn_indexed: bool) -> None:
+    """Raise ChainError for a chain whose formulas would fill books; nothing is lost, as the numeric engine takes any size."""
+    remedy = "give a smaller chain; numbers for large chains come from `dstheory attribute`"
+    if answers > MAX_ANSWERS:
+        raise ChainError(f"answers = {answers}: a symbolic derivation takes at most {MAX_ANSWERS}; {remedy}")
+    largest = MAX_INDEXED_PAIRS if turn_indexed else MAX_PAIRS
+    if turns is not None and answers * turns > largest:
+        kind = "turn-indexed " if turn_indexed else ""
+        raise ChainError(
+            f"answers x turns = {answers * turns}: a symbolic derivation of a {kind}chain takes at most {largest}; {remedy}"
+        )
+
+
+def _answer_names(answers: int) -> tuple[str, ...]:
+    return ("C", "W") if answers == 2 else tuple(str(i + 1) for i in range(answers))
+
+
+def _require_equal(rule: Objective, one: str, other: str, differences: dict[sp.Symbol, sp.Expr]) -> None:
+    """Stop if two routes to the gradient disagree: a derivation that is not an identity is never shown."""
+    for name, difference in differences.items():
+        if not is_zero(difference):
+            raise ArithmeticError(
+                f"{rule.name}: for {name}, {one} differs from {other}; the rule and its scalar, or its measure, "
+                "do not belong together"
+            )
+
+
+def _short_fraction(formula: sp.Expr, compact: CompactGradient, update: sp.Expr) -> sp.Expr | None:
+    """Return the gradient as one factored fraction, if that is short and says more than the formula itself."""
+    written = compact.written_out(formula)
+    if sp.count_ops(written) > MAX_OPERATIONS:
+        return None
+    form = rational_form(written)
+    if form.terms > MAX_TERMS:
+        return None
+    top, bottom = form.factors()
+    for name, expr in compact.definitions.items():
+        if name.name.split("_")[0] in ("N", "n"):  # write 1 - gamma q as the chain has it, not multiplied out
+            whole = compact.written_out(1 / expr)
+            bottom = bottom.subs(sp.expand(whole), whole)
+    return combine_logs(top / bottom)

@@ -1,0 +1,1 @@
+"""Renderings of a derivation: text, LaTeX, MathML, Python, data."""

@@ -1,0 +1,214 @@
+"""Exact evaluation, polynomials, intervals and abstraction, each against an independent computation."""
+
+from __future__ import annotations
+
+import random
+from fractions import Fraction
+
+import mpmath
+import pytest
+import sympy as sp
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from dstheory.claims.abstraction import Abstraction
+from dstheory.claims.errors import ClaimError, UndefinedError
+from dstheory.claims.exact import evaluate, sign_at, truth_at
+from dstheory.claims.intervals import enclose_value, sign_of_interval, to_interval
+from dstheory.claims.polynomials import as_ratio, factors_of, terms_of
+
+x, y, z = SYMBOLS = sp.symbols("x y z")
+fractions = st.fractions(min_value=-3, max_value=3, max_denominator=7)
+positive = st.fractions(min_value=Fraction(1, 20), max_value=4, max_denominator=20)
+
+leaves = st.one_of(st.sampled_from(SYMBOLS), st.fractions(-3, 3, max_denominator=5).map(lambda f: sp.Rational(f)))
+rational = st.recursive(
+    leaves,
+    lambda inner: st.one_of(
+        st.tuples(inner, inner).map(lambda pair: pair[0] + pair[1]),
+        st.tuples(inner, inner).map(lambda pair: pair[0] * pair[1]),
+        st.tuples(inner, st.integers(-2, 3)).map(lambda pair: sp.Pow(pair[0], pair[1], evaluate=False)),
+    ),
+    max_leaves=8,
+)
+
+
+@given(rational, fractions, fractions, fractions)
+def test_fraction_evaluation_agrees_with_substitution(expression, u, v, w):
+    point = {"x": u, "y": v, "z": w}
+    by_sympy = expression.subs({s: sp.Rational(point[s.name]) for s in SYMBOLS}, simultaneous=True).doit()
+    try:
+        value = evaluate(expression, point)
+    except UndefinedError:
+        assert not by_sympy.is_finite or by_sympy.is_Rational  # SymPy may cancel what Fractions see as 1/0
+        return
+    assume(by_sympy.is_finite)
+    assert sp.Rational(value) == by_sympy
+
+
+@given(rational, fractions, fractions, fractions)
+def test_a_ratio_of_polynomials_has_the_value_of_its_expression(expression, u, v, w):
+    point = {"x": u, "y": v, "z": w}
+    try:
+        ratio = as_ratio(expression)
+        value = evaluate(expression, point)
+    except UndefinedError:
+        return
+    top, bottom = (evaluate(part.as_expr(), point) for part in ratio)
+    assume(bottom != 0)
+    assert top / bottom == value
+
+
+@given(rational)
+def test_factors_multiply_back_up_to_a_positive_constant(expression):
+    try:
+        polynomial = as_ratio(expression).numerator
+    except UndefinedError:
+        return
+    sign, factors = factors_of(polynomial)
+    if sign == 0:
+        assert polynomial == 0
+        return
+    product = sp.Mul(*[factor.as_expr() ** power for factor, power in factors])
+    quotient = sp.cancel(polynomial.as_expr() / product)
+    assert quotient.is_Rational
+    assert sp.sign(quotient) == sign
+
+
+def test_terms_list_a_polynomial():
+    polynomial = as_ratio(3 * x**2 * y - sp.Rational(1, 2)).numerator
+    assert sorted(terms_of(polynomial)) == [(Fraction(-1, 2), []), (Fraction(3), [("x", 2), ("y", 1)])]
+
+
+def test_what_is_not_rational_is_refused():
+    with pytest.raises(ClaimError, match="not a rational function"):
+        as_ratio(sp.sqrt(x))
+    with pytest.raises(UndefinedError, match="identically zero"):
+        as_ratio(1 / (x - x * sp.Integer(1) + 0 * y + sp.Add(y, -y, evaluate=False)))
+
+
+def test_signs_of_irrational_values():
+    third = {"x": Fraction(1, 3)}
+    assert sign_at(sp.log(x) + 1, third) == -1
+    assert sign_at(sp.exp(x) - 1 - x, third) == 1
+    assert sign_at(sp.sqrt(x) - x, third) == 1
+    assert sign_at(sp.log(1 / x) - sp.log(x) - 2 * sp.log(3), third) is None  # zero, which intervals cannot confirm
+
+
+def test_signs_at_algebraic_points_are_exact():
+    root = {"x": sp.sqrt(2)}
+    assert sign_at(x**2 - 2, root) == 0
+    assert sign_at(x - sp.Rational(14142135623730950488, 10**19), root) == 1
+    cubic = {"x": sp.CRootOf(x**3 - x - 1, 0), "y": Fraction(1, 2)}
+    assert sign_at(x**3 - x - 2 * y, cubic) == 0
+    assert sign_at(x - y, cubic) == 1
+
+
+def test_truth_of_connectives_and_what_is_unknown():
+    half = {"x": Fraction(1, 2)}
+    unknown = sp.Eq(sp.log(1 / x) - sp.log(2), 0, evaluate=False)
+    assert truth_at(sp.And(x > 0, unknown), half) is None
+    assert truth_at(sp.And(x > 1, unknown, evaluate=False), half) is False
+    assert truth_at(sp.Or(x > 0, unknown, evaluate=False), half) is True
+    assert truth_at(sp.Implies(x > 1, unknown, evaluate=False), half) is True
+    assert truth_at(sp.Equivalent(x > 0, x < 1), half) is True
+    assert truth_at(sp.Xor(x > 0, x < 1), half) is False
+    assert truth_at(sp.Not(sp.And(x > 0, x > 1)), half) is True
+
+
+transcendental = st.recursive(
+    st.one_of(st.sampled_from(SYMBOLS), st.fractions(-2, 2, max_denominator=3).map(lambda f: sp.Rational(f))),
+    lambda inner: st.one_of(
+        st.tuples(inner, inner).map(lambda pair: pair[0] + pair[1]),
+        st.tuples(inner, inner).map(lambda pair: pair[0] * pair[1]),
+        inner.map(sp.exp),
+        inner.map(lambda e: sp.log(1 + e**2)),
+        inner.map(lambda e: sp.sqrt(1 + e**2)),
+        inner.map(sp.Abs),
+        st.tuples(inner, inner).map(lambda pair: sp.Max(*pair)),
+    ),
+    max_leaves=5,
+)
+
+
+@given(transcendental, st.lists(fractions, min_size=6, max_size=6))
+def test_an_enclosure_contains_the_value_at_points_of_the_box(expression, ends):
+    box = {s.name: to_interval(*sorted(ends[2 * k : 2 * k + 2])) for k, s in enumerate(SYMBOLS)}
+    try:
+        enclosure = enclose_value(expression, box)
+    except ClaimError:  # a function that SymPy rewrote into one without an interval extension
+        return
+    except OverflowError:
+        return
+    rng = random.Random(0)
+    for _ in range(3):
+        point = {}
+        for k, s in enumerate(SYMBOLS):
+            low, high = sorted(ends[2 * k : 2 * k + 2])
+            point[s] = sp.Rational(low + (high - low) * Fraction(rng.randrange(8), 7))
+        value = mpmath.mpf(sp.N(expression.subs(point, simultaneous=True), 30))
+        slack = mpmath.mpf(10) ** -20 * (1 + abs(value))
+        assert enclosure.a - slack <= value <= enclosure.b + slack
+
+
+def test_intervals_tell_signs_only_when_sure():
+    box = {"x": to_interval(Fraction(-1), Fraction(1))}
+    assert sign_of_interval(enclose_value(x, box)) is None
+    assert sign_of_interval(enclose_value(x**2 + 1, box)) == 1
+    with pytest.raises(UndefinedError, match="bounded away"):
+        enclose_value(1 / x, box)
+    with pytest.raises(UndefinedError, match="logarithm"):
+        enclose_value(sp.log(x), box)
+    with pytest.raises(ClaimError, match="interval extension"):
+        enclose_value(sp.gamma(x), box)
+
+
+FORMS = [
+    lambda u, v: sp.log(u / v),
+    lambda u, v: u * sp.log(u / v) + v * sp.log(v),
+    lambda u, v: (u / v) ** sp.sqrt(v),
+    lambda u, v: u**v,
+    lambda u, v: sp.exp(u - v) + sp.exp(-2 * u),
+    lambda u, v: sp.sqrt(u * v) - sp.sqrt(u) * sp.Abs(u - v),
+    lambda u, v: sp.Max(u, v) * sp.Min(u, 1),
+    lambda u, v: sp.log(6 * u) + sp.log(u**2 * v),
+    lambda u, v: u ** sp.Rational(3, 2) / v ** sp.Rational(1, 3),
+]
+
+
+@given(st.sampled_from(FORMS), positive, positive)
+def test_abstraction_keeps_the_value_and_states_only_facts(form, u, v):
+    """At the true values of the unknowns the rewritten expression has its old value, and every stated fact is true."""
+    expression = form(x, y)
+    point = {x: sp.Rational(u), y: sp.Rational(v)}
+    abstraction = Abstraction(lambda factor: 1 if factor in (x, y) or factor.could_extract_minus_sign() is False else None)
+    rational_form = abstraction.rational(expression)
+
+    numbers = {}
+    for name, meaning in abstraction.meaning.items():  # in order of creation: later unknowns mention earlier ones
+        numbers[sp.Symbol(name)] = sp.N(meaning.xreplace({**point, **numbers}), 40)
+
+    def true_value(term):
+        return sp.N(term.xreplace({**point, **numbers}), 40)
+
+    assert abs(true_value(rational_form) - true_value(expression)) < sp.Float(10) ** -25
+    for fact in abstraction.facts:
+        assert holds_nearly(fact, true_value), fact
+
+
+def holds_nearly(fact, value):
+    """Truth in high precision, equalities and boundaries up to 1e-25."""
+    if isinstance(fact, sp.Or):
+        return any(holds_nearly(arg, value) for arg in fact.args)
+    if isinstance(fact, sp.And):
+        return all(holds_nearly(arg, value) for arg in fact.args)
+    gap = value(fact.lhs - fact.rhs)
+    tiny = sp.Float(10) ** -25
+    return {
+        "==": abs(gap) < tiny,
+        "<": gap < tiny,
+        "<=": gap < tiny,
+        ">": gap > -tiny,
+        ">=": gap > -tiny,
+        "!=": True,
+    }[fact.rel_op]

@@ -1,0 +1,190 @@
+"""The runner: files that crash, hang, print or exit, time limits, selection, and one result for any number of workers."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from claims.claim_files import FILES
+
+from dstheory.claims import Status
+from dstheory.claims.errors import ClaimFileError, UnknownClaimError
+from dstheory.claims.loading import load_claims
+from dstheory.claims.pool import Pool
+from dstheory.claims.runner import Report, list_claims, verify
+from dstheory.claims.selection import select
+from dstheory.claims.sources import bundled_files, claim_files, looks_like_path
+
+
+@pytest.fixture
+def files(tmp_path):
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def run(files, *names, **options):
+    report = verify(*[str(files / name) for name in names], workers=1, **options)
+    return report, {entry.info["id"]: entry.verdict for entry in report.entries}
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory):
+    """All bad files in one run, so that each must leave the others alone; ids get the file's name."""
+    files = tmp_path_factory.mktemp("claims")
+    for name, text in FILES.items():
+        stem = name.removesuffix(".py")
+        for old in ('"good"', "'good'", "'bad'"):
+            text = text.replace(old, f"{old[:-1]}-{stem}{old[-1]}")
+        (files / name).write_text(text)
+    return verify(str(files), time_limit=2.0, workers=2)
+
+
+def of(report, name):
+    """The entries of one file."""
+    return Report(tuple(entry for entry in report.entries if entry.info["path"].endswith(f"/{name}")))
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "code", "message"),
+    [
+        ("crash.py", Status.ERROR, 1, "RuntimeError: boom (crash.py, line 9)"),
+        ("abort.py", Status.ERROR, 1, "with exit code 7"),
+        ("killed.py", Status.ERROR, 1, "by signal 11"),
+        ("leave.py", Status.ERROR, 1, "SystemExit"),
+        ("free.py", Status.ERROR, 1, "zeta"),
+        ("vacuous.py", Status.ERROR, 1, "contradict"),
+        ("false.py", Status.REFUTED, 3, ""),
+        ("not_false.py", Status.DECIDED, 3, ""),
+        ("undecided.py", Status.UNDECIDED, 4, "bounds"),
+        ("hang.py", Status.UNDECIDED, 4, "time limit of 2 s"),
+        ("spin.py", Status.UNDECIDED, 4, "time limit of 2 s"),
+        ("print.py", Status.DECIDED, 0, ""),
+    ],
+)
+def test_what_goes_wrong_in_one_claim_stays_there(everything, name, status, code, message):
+    report = of(everything, name)
+    good, bad = (entry.verdict for entry in report.entries)
+    assert good.status is Status.DECIDED
+    assert bad.status is status
+    assert message in bad.message
+    assert report.exit_code == code
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("syntax.py", "SyntaxError"),
+        ("import_error.py", "a_module_that_does_not_exist' (line 1)"),
+        ("exit_on_import.py", "SystemExit"),
+        ("hang_on_import.py", "had not finished loading after 2 s"),
+        ("empty.py", "defines no claim"),
+        ("twice.py", "two claims with the id good-twice"),
+        ("ill_posed.py", "claim bad-ill_posed has no proof steps"),
+    ],
+)
+def test_a_file_that_does_not_load_is_an_entry_of_its_own(everything, name, message):
+    (entry,) = of(everything, name).entries
+    assert (entry.info["id"], entry.verdict.status) == (name, Status.ERROR)
+    assert message in entry.verdict.message
+
+
+def test_errors_outweigh_other_verdicts_which_outweigh_undecided(everything):
+    def code(*names):
+        return Report(tuple(entry for name in names for entry in of(everything, name).entries)).exit_code
+
+    assert code("fine.py", "undecided.py") == 4
+    assert code("undecided.py", "false.py") == 3
+    assert code("undecided.py", "false.py", "crash.py") == 1
+    assert everything.exit_code == 1
+
+
+def test_one_id_in_two_files_is_an_error_of_the_second(files):
+    report, verdicts = run(files, "fine.py", "false.py")
+    assert "which fine.py defines as well" in verdicts["false.py"].message
+    assert report.exit_code == 1
+
+
+def test_a_file_may_import_its_neighbours(tmp_path):
+    (tmp_path / "shared_symbols.py").write_text("from sympy import symbols\np, a = symbols('p a')\n")
+    (tmp_path / "mine.py").write_text(
+        "from shared_symbols import p, a\nfrom dstheory.claims import UNIT, Claim, decide\n"
+        "mine = Claim(id='mine', statement='x', domain={'p a': UNIT}, proof=[decide('x', p * a < p)])\n"
+    )
+    assert run(tmp_path, "mine.py")[1]["mine"].status is Status.DECIDED
+
+
+def test_the_report_does_not_depend_on_the_number_of_workers():
+    def stable(report):
+        steps = [[dataclasses.replace(step, time=0.0) for step in entry.verdict.steps] for entry in report.entries]
+        return steps, [dataclasses.replace(entry.verdict, time=0.0, steps=()) for entry in report.entries]
+
+    file = next(str(path) for path in bundled_files() if path.stem == "b3_direction")
+    one, two = (verify(file, workers=workers, seed=3) for workers in (1, 2))
+    assert stable(one) == stable(two)
+
+
+def test_progress_is_told_after_every_claim():
+    seen = []
+    verify("A3", "A3-loose", workers=1, progress=lambda done, total, name: seen.append((done, total, name)))
+    assert [(done, total) for done, total, _ in seen] == [(1, 2), (2, 2)]
+    assert {name for _, _, name in seen} == {"A3", "A3-loose"}
+
+
+def test_an_interrupt_stops_the_workers(files):
+    pool = Pool(1)
+
+    def interrupt(request, answer):
+        raise KeyboardInterrupt
+
+    request = {"op": "list", "path": str(files / "fine.py"), "time_limit": 5.0}
+    with pytest.raises(KeyboardInterrupt):
+        pool.map([request], interrupt)
+    assert all(worker._process is None for worker in pool._workers)
+
+
+def test_selection_by_id_group_source_and_path(files):
+    everything = list_claims()
+    ids = [info["id"] for info in everything]
+
+    def chosen(*names):
+        return [info["id"] for info in select(everything, names)]
+
+    assert chosen("a3") == ["A3"]
+    assert chosen("A") == [info["id"] for info in everything if info["group"] == "A"]
+    assert set(chosen("2601.01580")) >= {"A1", "B1", "B2-loose"}
+    assert chosen("arXiv:2601.01580v2") == chosen("2601.01580")
+    assert chosen("B2", "A3") == [i for i in ids if i in ("A3", "B2")]
+    assert [info["id"] for info in list_claims(str(files / "fine.py"))] == ["good"]
+    assert [info["id"] for info in list_claims("A3", str(files / "fine.py"))] == ["A3", "good"]
+
+
+def test_unknown_names_get_the_nearest_known_ones():
+    claims = [{"id": "A3", "group": "A", "source": ""}, {"id": "A3-loose", "group": "A", "source": ""}]
+    with pytest.raises(UnknownClaimError, match="Did you mean A3-loose"):
+        select(claims, ["A3-lose"])
+    with pytest.raises(UnknownClaimError, match="shows all of them"):
+        select(claims, ["zzzzzz"])
+    with pytest.raises(UnknownClaimError, match="group 'Q'"):
+        select(claims, [], ["Q"])
+    with pytest.raises(UnknownClaimError, match=r"no claim '1234\.56789'"):
+        select(claims, ["1234.56789"])
+
+
+def test_paths(tmp_path):
+    assert not looks_like_path("B2-loose")
+    with pytest.raises(ClaimFileError, match="no file"):
+        claim_files(str(tmp_path / "missing.py"))
+    with pytest.raises(ClaimFileError, match="no Python file"):
+        claim_files(str(tmp_path))
+    (tmp_path / "b.py").touch()
+    (tmp_path / "a.py").touch()
+    (tmp_path / "_private.py").touch()
+    assert [file.name for file in claim_files(str(tmp_path))] == ["a.py", "b.py"]
+    assert bundled_files()
+
+
+def test_claims_in_lists_count_in_the_order_they_are_named(tmp_path):
+    file = tmp_path / "several.py"
+    file.write_text(FILES["fine.py"] + "more = [claim(f'c{i}', [decide('x', p < 1 + a)]) for i in (2, 1)]\nagain = more[0]\n")
+    assert list(load_claims(file)) == ["good", "c2", "c1"]

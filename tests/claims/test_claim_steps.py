@@ -1,0 +1,463 @@
+"""What each kind of step concludes, and that nothing which was not shown is called proved."""
+
+from __future__ import annotations
+
+import builtins
+import sys
+import time
+from fractions import Fraction
+
+import pytest
+import sympy as sp
+from hypothesis import given
+from hypothesis import strategies as st
+from sympy import And, Eq, Equivalent, Implies, Ne, Or
+
+from dstheory.claims import (
+    CLOSED_UNIT,
+    COUNT,
+    NONNEGATIVE,
+    POSITIVE,
+    REAL,
+    UNIT,
+    Claim,
+    ClaimError,
+    Outcome,
+    Status,
+    at_least,
+    check,
+    counterexample,
+    decide,
+    enclose,
+    example,
+    identity,
+    search,
+)
+from dstheory.claims.solver import Answer
+from dstheory.claims.witnesses import find_witness, is_witness
+
+p, a, b, x, y, n = sp.symbols("p a b x y n")
+
+
+def verdict(*proof, domain=None, **fields):
+    options = {key: fields.pop(key) for key in ("seed", "examples", "time_limit") if key in fields}
+    claim = Claim(id="t", statement="A statement.", domain=domain or {"p a b": UNIT}, proof=list(proof), **fields)
+    return check(claim, **options)
+
+
+# --- identity ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_identity_is_proved_with_zero_residual():
+    result = verdict(identity("Binomial.", (p + a) ** 2, p**2 + 2 * p * a + a**2))
+    assert (result.status, result.steps[0].residual) == (Status.PROVED, "0")
+
+
+def test_a_wrong_identity_has_a_residual_and_a_witness():
+    result = verdict(identity("Sign.", (p - a) ** 2, p**2 - a**2))
+    assert result.status is Status.REFUTED
+    assert result.witness == {"p": "1/2", "a": "1/3"}
+    assert result.residual == "-2*p*a + 2*a**2" or "a**2" in result.residual
+
+
+def test_several_equations_name_the_one_that_fails():
+    result = verdict(identity("Two.", [p + a, p * a], [a + p, p + a]))
+    assert result.status is Status.REFUTED
+    assert "equation 2 of 2" in result.message
+
+
+def test_equal_under_an_assumption_only_is_a_decision():
+    result = verdict(identity("On the diagonal.", p * a, p**2, given=[Eq(p, a)]))
+    assert result.status is Status.DECIDED
+    assert "under the assumptions" in result.message
+
+
+def test_roots_exponentials_and_logarithms_cancel_exactly():
+    proof = [
+        identity("Root.", sp.sqrt(p * a) * sp.sqrt(p), p * sp.sqrt(a)),
+        identity("Log.", sp.log(p / a) + sp.log(a**2), sp.log(p) + sp.log(a)),
+        identity("Integer log.", sp.log(6 * p), sp.log(2) + sp.log(3) + sp.log(p)),
+        identity("Power.", (p / a) ** b, p**b / a**b),
+        identity("Exponential.", sp.exp(2 * p - a) * sp.exp(a), sp.exp(p) ** 2),
+    ]
+    assert verdict(*proof).status is Status.PROVED
+
+
+def test_an_identity_whose_sides_are_one_object_says_so():
+    result = verdict(identity("Nothing to do.", p - p + a, a))
+    assert (result.status, result.steps[0].detail) == (Status.PROVED, "both sides are one expression as they stand")
+
+
+@pytest.mark.parametrize(
+    ("left", "right"), [(sp.log(p - a) + p, sp.log(p - a) + a), (sp.sqrt(p - a) ** 3, 0), ((p - a) ** b, b)]
+)
+def test_logarithms_and_real_powers_need_a_positive_argument_on_the_whole_domain(left, right):
+    result = verdict(identity("Undefined somewhere.", left, right))
+    assert result.status is Status.ERROR
+    assert "could not be shown to be positive" in result.message
+    assert verdict(identity("Defined.", left, right, given=[p > a])).status is Status.REFUTED
+
+
+def test_a_denominator_that_vanishes_in_the_domain_is_an_error_with_a_place():
+    result = verdict(identity("Cancelled.", (p**2 - a**2) / (p - a) * b, (p + a) * b))
+    assert result.status is Status.ERROR
+    assert "vanishes" in result.message
+    assert "p = " in result.message
+
+
+# --- decide -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("formula", "domain"),
+    [
+        (p * a < p, {"p a": UNIT}),
+        (p**2 + a**2 >= 2 * p * a, {"p a": REAL}),
+        (Or(p > a, 2 * p <= a + p, evaluate=False), {"p a": REAL}),
+        (Implies(And(p > a, a > b), p > b), {"p a b": REAL}),
+        (Equivalent(p > 1 / p, p > 1), {"p": POSITIVE}),
+        (Eq((p - a) ** 2, 0) | (p < a) | (p > a), {"p a": REAL}),
+        (Ne(p**2 + 1, 0), {"p": REAL}),
+        (sp.Abs(p - a) <= sp.Abs(p - b) + sp.Abs(b - a), {"p a b": REAL}),
+        (sp.Max(p, a) >= (p + a) / 2, {"p a": REAL}),
+        (n**2 >= n, {"n": COUNT}),
+        (sp.log(p) <= p - 1, {"p": POSITIVE}),
+        (p * sp.log(p / a) + (1 - p) * sp.log((1 - p) / (1 - a)) >= 0, {"p a": UNIT}),
+        ((x / y) ** p > 1, {"x y": at_least(1), "p": POSITIVE}),
+        (sp.exp(p) > 1 + p, {"p": POSITIVE}),
+        (sp.sqrt(p * a) <= (p + a) / 2, {"p a": POSITIVE}),
+    ],
+)
+def test_true_formulas_are_decided(formula, domain):
+    given = [x > y] if "x" in str(domain) else []
+    result = verdict(decide("True.", formula, given=given), domain=domain)
+    assert result.status is Status.DECIDED, result.message
+
+
+@pytest.mark.parametrize(
+    ("formula", "domain", "witness"),
+    [
+        (p * a < a * p * p, {"p a": UNIT}, {"p": "1/2", "a": "1/2"}),
+        (p**2 >= p, {"p": NONNEGATIVE}, {"p": "1/2"}),
+        (p > 0, {"p": CLOSED_UNIT}, {"p": "0"}),
+        (p < 1, {"p": CLOSED_UNIT}, {"p": "1"}),
+        (n**2 > n, {"n": COUNT}, {"n": "1"}),
+        (sp.log(p) < p - 1, {"p": POSITIVE}, {"p": "1"}),
+        (Ne(p**2, 2), {"p": POSITIVE}, {"p": "sqrt(2)"}),
+        (And(Ne(2 * p, 1), p > 0), {"p": UNIT}, {"p": "1/2"}),
+        (p * (1000 * p - 1) * (1000 * p - 2) >= 0, {"p": POSITIVE}, None),
+    ],
+)
+def test_false_formulas_have_a_witness_that_holds_up(formula, domain, witness):
+    result = verdict(decide("False.", formula), domain=domain)
+    assert result.status is Status.REFUTED, result.message
+    if witness is None:  # between 1/1000 and 2/1000: found by the solver, then made rounder
+        point = {"p": Fraction(result.witness["p"])}
+        assert is_witness(point, formula, [], {"p": POSITIVE})
+    else:
+        assert result.witness == witness
+
+
+def test_an_integer_claim_that_fails_only_between_the_integers_is_not_refuted():
+    result = verdict(decide("No integer.", Ne(2 * n, 3)), domain={"n": COUNT})
+    assert result.status is Status.UNDECIDED
+
+
+def test_a_formula_beyond_the_bounds_on_log_is_undecided_not_decided():
+    result = verdict(decide("Third order.", sp.log(1 + p) <= p - p**2 / 2 + p**3 / 3), domain={"p": UNIT})
+    assert result.status is Status.UNDECIDED
+    assert "bounds" in result.message
+
+
+polynomials = st.lists(st.tuples(st.integers(-2, 2), st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=4).map(
+    lambda terms: sp.Add(*[c * x**i * y**j for c, i, j in terms])
+)
+
+
+@given(polynomials, polynomials, st.sampled_from(["<", "<=", ">", ">=", "=="]))
+def test_decide_agrees_with_a_dense_grid(left, right, operator):
+    """Decided means no counterexample on a grid; refuted means that the witness is one."""
+    relation = sp.Rel(left, right, operator)
+    if relation in (sp.true, sp.false):
+        return
+    result = verdict(decide("Random.", relation), domain={"x y": CLOSED_UNIT}, time_limit=5)
+    domain = {"x": CLOSED_UNIT, "y": CLOSED_UNIT}
+    if result.status is Status.DECIDED:
+        grid = [Fraction(k, 6) for k in range(7)]
+        assert not any(is_witness({"x": u, "y": v}, relation, [], domain) for u in grid for v in grid)
+    elif result.status is Status.REFUTED:
+        values = list(result.witness.values())
+        if all("/" in value or value.lstrip("-").isdigit() for value in values):
+            assert is_witness({k: Fraction(v) for k, v in result.witness.items()}, relation, [], domain)
+    else:
+        assert result.status is Status.UNDECIDED
+
+
+def test_the_smallest_witness_is_the_first_of_all_smaller_points():
+    domain = {"x": UNIT, "y": UNIT}
+    formula = 5 * x + 7 * y > 4
+    found = find_witness(formula, [], domain)
+    assert found is not None
+    assert found.smallest
+    key = lambda point: (max(v.denominator for v in point), sum(v.denominator for v in point))  # noqa: E731
+    candidates = [Fraction(k, d) for d in range(2, 9) for k in range(1, d)]
+    best = min((u, v) for u in candidates for v in candidates if not 5 * u + 7 * v > 4 for _ in [0])
+    all_failing = [(u, v) for u in candidates for v in candidates if not 5 * u + 7 * v > 4]
+    assert key(tuple(found.point.values())) == min(map(key, all_failing))
+    assert best in all_failing
+
+
+# --- assumptions ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("assumptions", [[p > a, a > p], [p + a > 2], [Eq(p**2, -1)], [p * p < 0]])
+def test_contradictory_assumptions_are_an_error_whatever_is_claimed(assumptions):
+    for step in (decide("Anything.", p > 7), identity("Anything.", p, a)):
+        result = verdict(step, assumptions=assumptions)
+        assert result.status is Status.ERROR
+        assert "contradict" in result.message
+
+
+def test_contradictory_assumptions_of_one_step_are_an_error():
+    result = verdict(decide("Anything.", p > 7, given=[p > a, a > p]))
+    assert result.status is Status.ERROR
+    assert "contradict" in result.message
+
+
+def test_assumptions_that_only_irrational_points_satisfy_are_not_vacuous():
+    result = verdict(decide("Root two.", x > 1, given=[Eq(x**2, 2)]), domain={"x": POSITIVE})
+    assert result.status is Status.DECIDED
+
+
+def test_a_symbol_without_domain_is_an_error_that_names_it():
+    result = verdict(decide("Free.", sp.Symbol("kappa") > 0))
+    assert result.status is Status.ERROR
+    assert "kappa" in result.message
+
+
+# --- points, enclosure, search ----------------------------------------------------------------------------------------
+
+
+def test_examples_and_counterexamples_are_exact():
+    good = [
+        example("There is one.", Eq(p + a, sp.Rational(5, 6)), at={p: "1/2", a: "1/3"}),
+        counterexample("Not always.", p > a, at={"p": "1/3", "a": "1/2"}),
+        example("With a logarithm.", sp.log(p) < -sp.Rational(1, 2), at={p: "1/2"}),
+    ]
+    assert verdict(*good).status is Status.PROVED
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        (example("x", p > a, at={p: "1/3", a: "1/2"}), "is none"),
+        (counterexample("x", p < a, at={p: "1/3", a: "1/2"}), "is none"),
+        (example("x", p > a, at={p: "1/3"}), "no value for a"),
+        (example("x", p < 2, at={p: 1}), "outside its domain"),
+        (example("x", p < a, at={p: "1/3", a: "1/2"}, given=[p > a]), "does not satisfy the assumption"),
+        (example("x", p < 1, at={p: "1/3", "zeta": 1}), "zeta"),
+    ],
+)
+def test_points_that_prove_nothing_are_errors(step, message):
+    result = verdict(step)
+    assert result.status is Status.ERROR
+    assert message in result.message
+
+
+@pytest.mark.parametrize("value", [0.5, "half", "1/0", None])
+def test_coordinates_are_exact_numbers(value):
+    with pytest.raises(ClaimError, match=r"float|rational number"):
+        example("x", p < 1, at={p: value})
+
+
+def test_an_enclosure_covers_its_box():
+    formula = sp.log(1 + p) <= p - p**2 / 2 + p**3 / 3
+    result = verdict(enclose("Third order.", formula, {p: ("1/10", "9/10")}))
+    assert result.status is Status.ENCLOSED
+
+
+def test_an_enclosure_refutes_with_an_exact_witness():
+    result = verdict(enclose("Wrong.", sp.log(p) > -1, {p: ("1/10", "9/10")}))
+    assert result.status is Status.REFUTED
+    assert sp.log(sp.Rational(result.witness["p"])) < -1
+
+
+def test_an_enclosure_that_cannot_be_settled_is_undecided():
+    result = verdict(enclose("Touches.", sp.log(p) <= 2 * p - 1 + sp.log(sp.Rational(1, 2)), {p: ("1/4", "3/4")}, boxes=50))
+    assert result.status is Status.UNDECIDED
+    assert "50 boxes" in result.message
+
+
+@pytest.mark.parametrize(
+    ("box", "message"), [({p: (0, "1/2")}, "outside its domain"), ({x: (0, 1)}, "no domain"), ({a: ("1/3", "1/2")}, "bound p")]
+)
+def test_a_box_lies_in_the_domain_and_bounds_every_symbol(box, message):
+    result = verdict(enclose("Box.", sp.log(p) < 0, box))
+    assert result.status is Status.ERROR
+    assert message in result.message
+
+
+def test_a_search_says_not_refuted_and_counts():
+    result = verdict(search("Squares.", lambda n: n * n >= n, n=st.integers(0, 99)), domain={}, examples=37, seed=5)
+    assert (result.status, result.outcome) == (Status.SEARCHED, Outcome.NOT_REFUTED)
+    assert "37 examples, seed 5" in result.message
+
+
+def test_a_search_shrinks_its_counterexample():
+    result = verdict(search("Wrong.", lambda n: n < 42, n=st.integers(0, 10**6)), domain={})
+    assert (result.status, result.witness) == (Status.REFUTED, {"n": "42"})
+
+
+def test_an_assertion_in_a_search_counts_as_no_any_other_exception_as_a_crash():
+    def asserts(n):
+        assert n < 42
+
+    assert verdict(search("Asserts.", asserts, n=st.integers(0, 99)), domain={}).status is Status.REFUTED
+    crash = verdict(search("Crashes.", lambda n: 1 // (n - n), n=st.integers(0, 99)), domain={})
+    assert (crash.status, crash.method) == (Status.ERROR, "crash")
+    assert "ZeroDivisionError" in crash.message
+
+
+# --- combination ------------------------------------------------------------------------------------------------------
+
+PROVED = identity("Proved.", (p + a) ** 2, p**2 + 2 * p * a + a**2)
+DECIDED = decide("Decided.", p * a < p)
+ENCLOSED = enclose("Enclosed.", sp.log(p) < 0, {p: ("1/10", "9/10")})
+SEARCHED = search("Searched.", lambda n: True, n=st.integers())
+REFUTED = decide("Refuted.", p > a)
+
+
+@pytest.mark.parametrize(
+    ("steps", "status", "message"),
+    [
+        ([PROVED, PROVED], Status.PROVED, ""),
+        ([PROVED, DECIDED], Status.DECIDED, "step 2"),
+        ([ENCLOSED, DECIDED], Status.ENCLOSED, "step 1"),
+        ([PROVED, SEARCHED, DECIDED], Status.SEARCHED, "step 2"),
+        ([SEARCHED, REFUTED], Status.REFUTED, "step 2"),
+        ([REFUTED, decide("Ill posed.", sp.Symbol("zeta") > 0)], Status.ERROR, "step 2"),
+    ],
+)
+def test_a_claim_is_as_strong_as_its_weakest_step(steps, status, message):
+    result = verdict(*steps)
+    assert result.status is status
+    assert message in result.message
+
+
+def test_a_false_lemma_breaks_the_proof_without_refuting_the_claim():
+    result = verdict(decide("Lemma.", p > a, lemma=True), DECIDED)
+    assert result.status is Status.UNDECIDED
+    assert "lemma is false" in result.message
+
+
+def test_holds_under_condition_needs_a_point_that_shows_the_condition_is_needed():
+    conditional = {"assumptions": [p > a], "recorded": "holds under condition"}
+    without = verdict(decide("Then.", p**2 > a**2), **conditional)
+    assert without.status is Status.ERROR
+    assert "condition is needed" in without.message
+    needed = counterexample("Needed.", p**2 > a**2, at={p: "1/3", a: "1/2"})
+    claim = Claim(
+        id="t",
+        statement="x",
+        domain={"p a": UNIT},
+        proof=[decide("Then.", p**2 > a**2, given=[p > a]), needed],
+        recorded="holds under condition",
+    )
+    assert check(claim).outcome is Outcome.CONDITIONAL
+
+
+def test_a_recorded_witness_is_verified_exactly_and_shown():
+    result = verdict(REFUTED, recorded="fails", witness={"p": "1/4", "a": "3/4"})
+    assert (result.status, result.witness) == (Status.REFUTED, {"p": "1/4", "a": "3/4"})
+    assert "a search found p = 1/2, a = 1/2" in result.message
+    wrong = verdict(REFUTED, recorded="fails", witness={"p": "3/4", "a": "1/4"})
+    assert wrong.status is Status.ERROR
+    assert "does not refute" in wrong.message
+    partial = verdict(REFUTED, recorded="fails", witness={"p": "3/4"})
+    assert "no value for a" in partial.message
+
+
+# --- the solver's limits ----------------------------------------------------------------------------------------------
+
+
+def test_unknown_from_the_solver_is_undecided(monkeypatch):
+    monkeypatch.setattr("dstheory.claims.setting.ask", lambda *args, **kwargs: Answer("unknown", reason="incomplete"))
+    result = verdict(DECIDED)
+    assert (result.status, result.outcome) == (Status.UNDECIDED, Outcome.UNDECIDED)
+    assert "unknown: incomplete" in result.message
+
+
+def test_a_sat_answer_that_exact_arithmetic_does_not_confirm_is_undecided(monkeypatch):
+    lie = Answer("sat", point={"p": Fraction(1, 2), "a": Fraction(1, 2)})
+    monkeypatch.setattr("dstheory.claims.setting.ask", lambda *args, **kwargs: lie)
+    result = verdict(DECIDED)
+    assert result.status is Status.UNDECIDED
+    assert "could not be confirmed" in result.message
+
+
+def test_without_z3_nothing_is_decided_and_the_message_says_so(monkeypatch):
+    original = builtins.__import__
+
+    def no_z3(name, *args, **kwargs):
+        if name == "z3":
+            raise ImportError("No module named 'z3'")
+        return original(name, *args, **kwargs)
+
+    monkeypatch.delitem(sys.modules, "z3", raising=False)
+    monkeypatch.setattr(builtins, "__import__", no_z3)
+    result = verdict(DECIDED)
+    assert result.status is Status.UNDECIDED
+    assert "pip install z3-solver" in result.message
+    assert verdict(REFUTED).status is Status.REFUTED  # a witness needs no solver
+
+
+def test_time_runs_out_into_undecided():
+    hard = decide("Hard.", (x * y * p - a) ** 2 + (x - y**3 * b) ** 2 + 1 > (x * p - y * a) ** 3 / 10**6 - 10**9)
+    domain = {"x y p a b": REAL}
+    start = time.monotonic()
+    result = verdict(hard, domain=domain, time_limit=0.5)
+    assert result.status in (Status.UNDECIDED, Status.REFUTED)
+    assert time.monotonic() - start < 10
+
+
+def test_the_same_seed_gives_the_same_verdict():
+    def once():
+        result = verdict(REFUTED, SEARCHED, DECIDED, seed=3)
+        return result.status, result.witness, [(step.status, step.detail) for step in result.steps]
+
+    assert once() == once()
+
+
+# --- the claim itself -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"id": "two words"}, "short name"),
+        ({"statement": " "}, "states nothing"),
+        ({"level": "gradiant"}, "did you mean 'gradient'"),
+        ({"recorded": "true"}, "recorded verdict"),
+        ({"proof": []}, "no proof steps"),
+        ({"proof": [p > a]}, "step 1"),
+        ({"proof": [decide("x", p > a, lemma=True)]}, "every step is a lemma"),
+        ({"witness": {"p": "1/2"}}, "only what fails"),
+        ({"domain": {"p": 3}}, "must be a Domain"),
+        ({"assumptions": [sp.Symbol("zeta") > 0]}, "zeta"),
+    ],
+)
+def test_a_claim_that_is_not_well_posed_is_refused_where_it_is_written(fields, message):
+    good = {"id": "t", "statement": "x", "domain": {"p a b": UNIT}, "proof": [DECIDED]}
+    with pytest.raises(ClaimError, match=message):
+        Claim(**{**good, **fields})
+
+
+def test_a_crash_in_a_proof_function_is_a_crash_with_its_place():
+    def proof():
+        yield DECIDED
+        raise KeyError("lost")
+
+    result = check(Claim(id="t", statement="x", domain={"p a b": UNIT}, proof=proof))
+    assert (result.status, result.method) == (Status.ERROR, "crash")
+    assert "KeyError" in result.message
+    assert "test_claim_steps.py" in result.message

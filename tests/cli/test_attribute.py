@@ -1,0 +1,70 @@
+"""`dstheory attribute` and `dstheory objectives`."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from dstheory.objectives import REGISTRY
+
+
+def test_the_table_shows_every_objective_and_a_witness(dstheory) -> None:
+    ran = dstheory("attribute")
+    assert ran.code == 0
+    for name in REGISTRY:
+        assert name in ran.out
+    assert "sft: unbalanced, e.g. prompt 0: answer 0 stop; at turn 0 c_s = 8, c_d = 1" in ran.out
+
+
+def test_json_has_the_three_levels(dstheory) -> None:
+    data = json.loads(dstheory("attribute", "--objective", "sft", "--length-weight", 1, "--json").out)
+    (entry,) = data["objectives"]
+    assert entry["coefficient"]["balanced"] is False
+    assert entry["coefficient"]["ratio"] == [64.0, 64.0]
+    assert set(entry) == {"objective", "coefficient", "gradient", "fisher"}
+
+
+def test_sums_of_different_measures_have_no_coefficient_level(dstheory) -> None:
+    data = json.loads(dstheory("attribute", "--objective", "reinforce + sft", "--json").out)
+    assert data["objectives"][0]["coefficient"] is None
+
+
+@pytest.mark.parametrize(("weight", "balanced"), [(0, True), (0.5, False), (1, False)])
+def test_sft_is_balanced_iff_the_length_weight_is_zero(dstheory, weight, balanced) -> None:
+    data = json.loads(dstheory("attribute", "--objective", "sft", "--length-weight", weight, "--json").out)
+    assert data["objectives"][0]["coefficient"]["balanced"] is balanced
+
+
+def test_unknown_objective(dstheory) -> None:
+    ran = dstheory("attribute", "--objective", "stf")
+    assert ran.code == 1
+    assert "sft" in ran.err
+
+
+def test_objectives_are_listed_and_shown(dstheory) -> None:
+    listed = dstheory("objectives")
+    assert listed.code == 0
+    entries = json.loads(dstheory("objectives", "--json").out)["objectives"]
+    assert {e["name"] for e in entries} == set(REGISTRY)
+    for entry in entries:
+        assert entry["name"] in listed.out
+        assert entry["balance"]
+        assert entry["measure"]
+    one = dstheory("objectives", "KL_direct")
+    assert "balanced when" in one.out
+
+
+@pytest.mark.parametrize("args", [["objectives", "kldirect"], ["simulat"], ["attribute", "--mdp", "no.csv"]])
+def test_near_names_are_offered(dstheory, args) -> None:
+    ran = dstheory(*args)
+    assert ran.code in (1, 2)
+    assert any(near in ran.err for near in ("kl-direct", "simulate", "no.csv"))
+
+
+@pytest.mark.parametrize("command", ["simulate", "attribute", "objectives", "derive", "verify"])
+def test_help_has_examples(dstheory, command) -> None:
+    ran = dstheory(command, "--help")
+    assert ran.code == 0
+    assert "Examples:" in ran.out
+    assert f"dstheory {command}" in ran.out

@@ -1,0 +1,213 @@
+"""`dstheory verify` as a user meets it: exit codes, formats, selection, messages."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from claims.claim_files import FILES
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def claim_file(tmp_path):
+    def write(name: str) -> Path:
+        (tmp_path / name).write_text(FILES[name])
+        return tmp_path / name
+
+    return write
+
+
+def test_a_table_and_a_summary(dstheory):
+    result = dstheory("verify", "A3", "A3-loose")
+    assert result.code == 0
+    assert "Reflection helps exactly when a + b > 1" in result.out
+    assert "witness: p = 1/2, a = 1/2, b = 1/2" in result.out
+    assert "2 claims: 1 hold, 1 fail; all as recorded." in result.out
+    assert result.err == ""
+
+
+def test_a_deliberately_false_recorded_verdict_exits_3(dstheory, tmp_path):
+    proofs = tmp_path / "proofs"
+    proofs.mkdir()
+    original = (ROOT / "proofs" / "a2_reflection.py").read_text()
+    recorded = 'recorded="fails",\n    witness={"p": "1/2", "a": "1/2", "b": "1/2"},'
+    assert original.count(recorded) == 1
+    (proofs / "a2_reflection.py").write_text(original.replace(recorded, 'recorded="holds",'))
+    result = dstheory("verify", proofs)
+    assert result.code == 3
+    assert "fails (recorded: holds)" in " ".join(result.out.split())
+    assert "1 NOT as recorded" in result.out
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "message"),
+    [
+        ("fine.py", 0, "all as recorded"),
+        ("false.py", 3, "Witness: p = 1/2, a = 1/2"),
+        ("not_false.py", 3, "holds (recorded: fails)"),
+        ("undecided.py", 4, "undecided (recorded: holds)"),
+        ("crash.py", 1, "RuntimeError: boom"),
+        ("syntax.py", 1, "does not import: SyntaxError"),
+        ("empty.py", 1, "defines no claim"),
+    ],
+)
+def test_exit_codes_of_a_users_file(dstheory, claim_file, name, code, message):
+    result = dstheory("verify", claim_file(name), "--workers", 1)
+    assert result.code == code
+    assert message in " ".join(result.out.split())
+
+
+def test_usage_errors_exit_2(dstheory):
+    unknown = dstheory("verify", "B2-lose")
+    assert unknown.code == 2
+    assert "Did you mean B2-loose" in unknown.err
+    assert dstheory("verify", "--format", "yaml").code == 2
+    assert dstheory("verify", "--workers", 0).code == 2
+    assert dstheory("verify", "--seed", -1).code == 2
+    assert dstheory("verify", "A3", "--group", "B").code == 2
+    assert dstheory("verify", "--list", "--format", "junit").code == 2
+
+
+def test_a_missing_file_exits_1(dstheory):
+    result = dstheory("verify", "nowhere.py")
+    assert result.code == 1
+    assert "there is no file nowhere.py" in result.err
+
+
+@pytest.mark.parametrize("attack", ["__import__('os').system('touch owned')", "A3; touch owned", "lambda: 0"])
+def test_strings_on_the_command_line_are_names_and_nothing_else(dstheory, tmp_path, attack):
+    assert dstheory("verify", attack).code == 2
+    assert not (tmp_path / "owned").exists()
+
+
+def test_json_is_all_there_is_on_stdout(dstheory):
+    result = dstheory("verify", "A3", "B2-loose", "--json", "--seed", 7, "--examples", 10)
+    document = json.loads(result.out)
+    assert (document["exit_code"], document["seed"]) == (0, 7)
+    holds, fails = document["claims"]
+    assert (holds["id"], holds["verdict"]["outcome"], holds["as_recorded"]) == ("A3", "holds", True)
+    assert fails["verdict"]["witness"] == {"p": "1/2", "a": "1/2", "b": "1/2", "gamma": "1/2"}
+    assert set(holds["verdict"]) >= {"status", "method", "scope", "assumptions", "witness", "residual", "seed", "time"}
+    assert all(step["words"] and step["formula"] for step in holds["verdict"]["steps"])
+
+
+def test_junit(dstheory, claim_file):
+    result = dstheory("verify", claim_file("false.py"), claim_file("syntax.py"), "--format", "junit")
+    suite = ElementTree.fromstring(result.out)
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("3", "1", "1")
+    assert [[child.tag for child in case] for case in suite.iter("testcase")] == [[], ["failure"], ["error"]]
+
+
+def test_show_prints_the_whole_claim(dstheory):
+    result = dstheory("verify", "--show", "A3")
+    assert result.code == 0
+    parts = ("where", "Acc = a*p/(1 - q)", "Proof", "1. ", "-> proved by identity", "-> decided by decision", "Verdict   holds")
+    assert all(part in result.out for part in parts)
+
+
+def test_list_checks_nothing(dstheory):
+    result = dstheory("verify", "--list", "--group", "A")
+    assert result.code == 0
+    assert "A3-loose" in result.out
+    assert "B1" not in result.out
+    listed = json.loads(dstheory("verify", "--list", "--json").out)
+    assert all("verdict" not in info and "path" not in info for info in listed)
+
+
+def test_markdown(dstheory):
+    table = dstheory("verify", "A3", "--format", "markdown").out
+    assert table.startswith("| id | statement |")
+    assert "| A3 | Reflection helps exactly when a + b > 1 | holds |" in table
+
+
+def test_the_example_file_runs_from_any_directory(tmp_path):
+    """The file that the README shows, through the installed command, in a directory without anything."""
+    run = subprocess.run(
+        [sys.executable, "-m", "dstheory.cli.main", "verify", str(ROOT / "examples" / "my_claim.py")],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert "perfect-stop" in run.stdout
+    lines = (ROOT / "examples" / "my_claim.py").read_text().splitlines()
+    assert len([line for line in lines if line.strip()]) <= 20
+
+
+OWN_OBJECTIVE = '''
+"""An objective of the user's own: the reward, with the sampling stage counted twice."""
+import sympy as sp
+from dstheory.claims import UNIT, Claim, counterexample, identity
+from dstheory.symbolic.objectives import Reinforce
+from dstheory.symbolic.setting import setting
+from dstheory.symbolic.updates import expected_update
+
+class Doubled(Reinforce):
+    """c_s = 2 G, c_d = G."""
+    name = "doubled"
+    def coefficients(self, s, turn):
+        c_s, c_d = super().coefficients(s, turn)
+        return 2 * c_s, c_d
+
+def proof():
+    s = setting()
+    plain, doubled = (expected_update(s, objective) for objective in (Reinforce(), Doubled()))
+    theta_s, theta_C, theta_W = doubled
+    yield identity("Sampling moves twice as fast.", doubled[theta_s], 2 * plain[theta_s])
+    half = dict.fromkeys(("p", "a", "b", "gamma"), "1/2")
+    yield counterexample("Decisions do not.", sp.Eq(doubled[theta_C], 2 * plain[theta_C]), at=half)
+
+doubled = Claim(id="doubled", statement="Doubling c_s doubles g_s only.", domain={"p a b gamma": UNIT}, proof=proof)
+'''
+
+
+def test_a_claim_about_an_objective_of_the_users_own(dstheory, tmp_path):
+    (tmp_path / "own.py").write_text(OWN_OBJECTIVE)
+    result = dstheory("verify", tmp_path / "own.py", "--json")
+    (claim,) = json.loads(result.out)["claims"]
+    assert [step["status"] for step in claim["verdict"]["steps"]] == ["proved", "proved"], claim["verdict"]
+    assert result.code == 0
+
+
+def test_the_layout_of_the_wheel(tmp_path):
+    """In a wheel the proofs lie inside the package; verify finds them there, from any directory."""
+    site, elsewhere = tmp_path / "site", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    skip = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "dstheory", site / "dstheory", ignore=skip)
+    shutil.copytree(ROOT / "proofs", site / "dstheory" / "proofs", ignore=skip)
+    run = subprocess.run(
+        [sys.executable, "-P", "-m", "dstheory.cli.main", "verify", "A3", "--json"],
+        cwd=elsewhere,
+        env={**os.environ, "PYTHONPATH": str(site)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert [claim["id"] for claim in json.loads(run.stdout)["claims"]] == ["A3"]
+
+
+def test_modules_in_the_working_directory_do_not_shadow_the_workers_own(tmp_path):
+    (tmp_path / "sympy.py").write_text("raise RuntimeError('shadowed')")
+    (tmp_path / "random.py").write_text("raise RuntimeError('shadowed')")
+    code = "from dstheory.claims.runner import verify; print(verify('A3', workers=1).exit_code)"
+    run = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.stdout.strip() == "0", run.stderr

@@ -1,0 +1,118 @@
+"""Break every formula on purpose, one at a time, and see that a test notices.
+
+    python tests/mutation/run.py                 a sample of 150 mutants
+    python tests/mutation/run.py --count 0       all of them
+    python tests/mutation/run.py --file exact.py --list
+
+A mutant is *caught* if the tests below fail or do not end in time. Survivors are printed with their line; those that are
+equivalent to the original (the change cannot be seen in any result) are listed in EQUIVALENT with the reason.
+Exit code 0: every mutant was caught or is listed; 1: a survivor is not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+from equivalent import EQUIVALENT
+from operators import Mutant, mutants_of
+
+ROOT = Path(__file__).resolve().parents[2]
+FORMULAS = [
+    "exact.py", "attribution.py", "gain.py", "objectives/base.py", "objectives/reward.py", "objectives/sft.py",
+    "objectives/kl.py", "objectives/entropy.py", "objectives/demonstrations.py", "objectives/weighted_sum.py",
+]  # fmt: skip
+TESTS = ["tests/objectives/test_agreement.py", "tests/test_exact.py", "tests/test_attribution.py", "tests/test_gain.py"]
+TIME_LIMIT = 120
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=150, help="how many mutants, 0 for all")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--file", action="append", choices=FORMULAS)
+    parser.add_argument("--list", action="store_true", help="print the mutants and run nothing")
+    options = parser.parse_args()
+
+    every = [(name, m) for name in options.file or FORMULAS for m in mutants_of((ROOT / "dstheory" / name).read_text())]
+    chosen = every if options.count == 0 else random.Random(options.seed).sample(every, min(options.count, len(every)))
+    if options.list:
+        for name, mutant in chosen:
+            print(f"{name}:{mutant.line}  {mutant.change}")
+        print(f"{len(chosen)} of {len(every)} mutants")
+        return 0
+    with tempfile.TemporaryDirectory() as folder:
+        copies = [_copy(Path(folder) / str(i)) for i in range(options.workers)]
+        if not _fails(copies[0], None):
+            print("unbroken, the tests pass")
+        else:
+            print("the tests fail on the unbroken code: nothing can be said about mutants")
+            return 1
+        began = time.monotonic()
+        survivors, done = [], 0
+
+        def examine(item: tuple[int, tuple[str, Mutant]]) -> tuple[str, Mutant, bool]:
+            _, (name, mutant) = item
+            copy = copies.pop()
+            try:
+                return name, mutant, _fails(copy, (name, mutant))
+            finally:
+                copies.append(copy)
+
+        with ThreadPoolExecutor(options.workers) as pool:
+            for name, mutant, caught in pool.map(examine, enumerate(chosen)):
+                done += 1
+                if not caught:
+                    survivors.append((name, mutant))
+                    print(f"survived  {name}:{mutant.line}  {mutant.change}", flush=True)
+                if done % 10 == 0:
+                    print(f"{done}/{len(chosen)} after {time.monotonic() - began:.0f} s, {len(survivors)} survived", flush=True)
+    unexplained = [(n, m) for n, m in survivors if (n, m.change) not in EQUIVALENT]
+    explained = len(survivors) - len(unexplained)
+    score = (done - len(survivors)) / max(1, done - explained)
+    print(
+        f"{done} mutants of {len(every)}: {done - len(survivors)} caught, {explained} equivalent, {len(unexplained)} unexplained"
+    )
+    print(f"score {score:.1%}")
+    return 1 if unexplained else 0
+
+
+def _copy(folder: Path) -> Path:
+    for part in ("dstheory", "proofs", "sims", "tests", "examples"):
+        if (ROOT / part).is_dir():
+            shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", folder / "pyproject.toml")
+    return folder
+
+
+def _fails(copy: Path, broken: tuple[str, Mutant] | None) -> bool:
+    target = copy / "dstheory" / broken[0] if broken else None
+    original = target.read_text() if target else ""
+    if target and broken:
+        target.write_text(broken[1].source)
+    environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1", "DSTHEORY_PROFILE": "mutation"}
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *TESTS]
+    try:
+        return (
+            subprocess.run(command, cwd=copy, env=environment, capture_output=True, timeout=TIME_LIMIT, check=False).returncode
+            != 0
+        )
+    except subprocess.TimeoutExpired:
+        return True
+    finally:
+        if target:
+            target.write_text(original)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

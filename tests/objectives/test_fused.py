@@ -1,0 +1,107 @@
+"""The compiled path against the readable one: same gradients, same values, same refusals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dstheory import Policy, Solution, TwoStageMDP, solve
+from dstheory.errors import ImproperChainError, InfiniteDivergenceError
+from dstheory.objectives import ActorCritic, EntropyBonus, Objective, Reinforce, ReverseKL, ReverseKLDirect, RewardToGo
+
+
+def fused(objective: Objective, solution: Solution):
+    """The compiled path's answer, or None where it steps aside."""
+    return objective._fused(solution)
+
+
+def large(seed: int = 0, *, per: str = "turn", gamma: float = 0.9, prompts: int = 1500) -> tuple[TwoStageMDP, Policy, Policy]:
+    """A ragged table of some 37,000 entries, above the size at which the compiled path is taken."""
+    rng = np.random.default_rng(seed)
+    counts = rng.integers(1, 25, size=prompts)
+    counts[0] = 25
+    shape = (prompts, 25)
+    mdp = TwoStageMDP(
+        correct=rng.integers(0, 2, size=shape),
+        n_answers=counts,
+        reward_stop=rng.normal(size=shape),
+        reward_resample=rng.normal(scale=0.3, size=shape),
+        sample_length=rng.choice([1.0, 3.0, 300.0], size=shape),
+        decision_length=2.0,
+        prompt_weight=rng.dirichlet(np.ones(prompts)),
+        gamma=gamma,
+        discount_per=per,
+    )
+    inside = mdp.inside[None]
+    policy = Policy.tabular(np.where(inside, rng.normal(size=(1, *shape)) * 3, -np.inf), rng.normal(size=(1, *shape)) + 0.5)
+    reference = Policy.tabular(np.where(inside, rng.normal(size=(1, *shape)), -np.inf), rng.normal(size=(1, *shape)))
+    return mdp, policy, reference
+
+
+@pytest.mark.parametrize(("per", "gamma"), [("turn", 0.9), ("stage", 0.7), ("turn", 1.0), ("stage", 0.0)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda ref: Reinforce(),
+        lambda ref: 3.0 * ActorCritic(),
+        lambda ref: Reinforce() + ReverseKLDirect(ref, beta=0.3, length_weight=0.5),
+        lambda ref: 2.0 * RewardToGo() + 0.5 * ReverseKLDirect(ref, beta=0.3, length_weight=1.0, reduction="mean"),
+        lambda ref: ReverseKLDirect(ref, beta=0.3) + Reinforce(),
+    ],
+)
+def test_both_paths_agree(make, per: str, gamma: float) -> None:
+    mdp, policy, reference = large(per=per, gamma=gamma)
+    objective, solution = make(reference), solve(mdp, policy)
+    fast = fused(objective, solution)
+    assert fast is not None
+    slow = objective.mass(solution).gradient(policy)
+    scale = max(np.abs(slow.sample).max(), np.abs(slow.decide).max())
+    np.testing.assert_allclose(fast.sample, slow.sample, rtol=1e-9, atol=1e-13 * scale)
+    np.testing.assert_allclose(fast.decide, slow.decide, rtol=1e-9, atol=1e-13 * scale)
+    np.testing.assert_allclose(fast.value, solution.value, rtol=1e-11, atol=1e-14)
+    assert objective.gradient(solution).sample.tobytes() == fast.sample.tobytes()  # it is the path that is taken
+
+
+def test_it_steps_aside_where_it_does_not_apply() -> None:
+    mdp, policy, reference = large()
+    for objective in (
+        ReverseKL(reference),
+        Reinforce() + EntropyBonus(),
+        ReverseKLDirect(reference),
+        RewardToGo(outer_discount=False),
+    ):
+        assert fused(objective, solve(mdp, policy)) is None
+    assert fused(Reinforce(), solve(mdp.replace(max_turns=2), policy)) is None
+    assert fused(Reinforce(), solve(mdp.replace(gamma=[0.5, 0.9]), policy)) is None
+    small = TwoStageMDP.minimal()
+    assert fused(Reinforce(), solve(small, Policy.minimal(p=0.5, a=0.5, b=0.5))) is None
+
+
+def test_value_and_gradient_is_the_same_on_every_path() -> None:
+    mdp, policy, reference = large()
+    for objective in (Reinforce() + ReverseKLDirect(reference), Reinforce() + ReverseKL(reference)):
+        solution = solve(mdp, policy)
+        value, gradient = objective.value_and_gradient(solution)
+        np.testing.assert_allclose(value, solution.value, rtol=1e-11, atol=1e-14)
+        np.testing.assert_allclose(gradient.sample, objective.mass(solution).gradient(policy).sample, rtol=1e-9, atol=1e-14)
+
+
+def test_an_endless_prompt_is_named() -> None:
+    mdp, policy, _ = large(gamma=1.0)
+    u = policy.stop_logits.copy()
+    u[0, 41] = -1000.0
+    endless = Policy.tabular(policy.sample_logits, u)
+    with pytest.raises(ImproperChainError, match="prompt 41: the resample probability"):
+        Reinforce().gradient(solve(mdp, endless))
+    discounted = solve(mdp.replace(gamma=0.9), endless)
+    assert np.isfinite(Reinforce().gradient(discounted).decide).all()
+    with pytest.raises(ImproperChainError, match="prompt 41"):
+        (Reinforce() + ReverseKLDirect(policy)).gradient(discounted)
+
+
+def test_an_infinite_divergence_is_named() -> None:
+    mdp, policy, reference = large()
+    z = reference.sample_logits.copy()
+    z[0, 0, 3] = -np.inf
+    with pytest.raises(InfiniteDivergenceError, match="prompt 0, answer 3"):
+        (Reinforce() + ReverseKLDirect(Policy.tabular(z, reference.stop_logits))).gradient(solve(mdp, policy))

@@ -1,0 +1,116 @@
+"""The recorded verdicts, reproduced; and what every claim of the package must have."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections import Counter
+
+import pytest
+
+from dstheory.claims import Outcome, Report, verify
+from dstheory.claims.reports.documents import latex_claims, latex_report, markdown_claims, markdown_report
+from dstheory.claims.reports.machine import json_report, junit_report
+from dstheory.claims.reports.terminal import claim_text
+from dstheory.claims.steps.identity import SAME
+
+EXPECTED = {
+    "A": "A1 A1-loose A2 A2-n A2-cap A3 A3-loose A3-cap A4 A4-loose A5 A6",
+    "B": "B1 B1-dropped B1-loose B2-loose B2 B3-loose B3 B3-every B4 B4-stationary B4-bound B5 B5-restricted "
+    "B6 B6-loose B6-region B6-price B7 B7-cap B7-loose B7-lengths B8 B9",
+}
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    return verify()
+
+
+def test_every_claim_gets_its_recorded_verdict(report):
+    different = {entry.info["id"]: entry.verdict.message for entry in report.entries if not entry.as_recorded}
+    assert different == {}
+    assert report.exit_code == 0
+
+
+def test_the_claims_are_all_there(report):
+    groups: dict[str, list[str]] = {}
+    for entry in report.entries:
+        groups.setdefault(entry.info["group"], []).append(entry.info["id"])
+    for group, ids in EXPECTED.items():
+        assert groups[group] == ids.split()
+
+
+def test_no_claim_comes_near_the_time_limit(report):
+    assert max(entry.verdict.time for entry in report.entries) < 15
+
+
+def test_no_bundled_claim_rests_on_a_search_where_its_record_says_that_it_holds(report):
+    for entry in report.entries:
+        if entry.info["recorded"] in ("holds", "holds under condition"):
+            assert entry.verdict.status.strength <= 2, entry.info["id"]
+
+
+def test_every_claim_says_what_a_reader_needs(report):
+    for entry in report.entries:
+        info = entry.info
+        missing = [key for key in ("title", "statement", "scope", "source", "level", "group") if not info[key]]
+        assert not missing, (info["id"], missing)
+        assert all(step.words for step in entry.verdict.steps), info["id"]
+        if info["recorded"] == "holds":
+            assert info["latex"] or info["level"] == "gradient", info["id"]
+
+
+def test_no_step_of_a_bundled_proof_is_trivial_as_written(report):
+    trivial = [(entry.info["id"], step.number) for entry in report.entries for step in entry.verdict.steps if SAME in step.detail]
+    assert trivial == []
+
+
+def test_what_fails_has_a_recorded_witness_and_a_sharper_claim(report):
+    recorded = {entry.info["id"]: entry.info["recorded"] for entry in report.entries}
+    failing = [entry for entry in report.entries if entry.verdict.outcome is Outcome.FAILS]
+    assert failing
+    for entry in failing:
+        assert entry.info["witness"] == dict(entry.verdict.witness), entry.info["id"]
+        assert any(recorded[other] != "fails" for other in entry.info["related"]), entry.info["id"]
+
+
+def test_the_recorded_witnesses_are_the_smallest_there_are(report):
+    for entry in report.entries:
+        if entry.verdict.outcome is Outcome.FAILS:
+            assert "smallest witness" in entry.verdict.method, entry.info["id"]
+            assert "a search found" not in entry.verdict.message, entry.info["id"]
+
+
+def test_related_claims_exist_and_loose_readings_point_to_their_sharp_form_and_back(report):
+    related = {entry.info["id"]: set(entry.info["related"]) for entry in report.entries}
+    for name, others in related.items():
+        assert others <= set(related), name
+        assert name not in others
+        if name.endswith("-loose"):
+            sharp = name.removesuffix("-loose")
+            assert sharp in others, name
+            assert name in related[sharp], sharp
+
+
+def test_ids_differ_and_belong_to_their_group(report):
+    ids = [entry.info["id"] for entry in report.entries]
+    assert max(Counter(ids).values()) == 1
+    assert all(entry.info["id"].startswith(entry.info["group"]) for entry in report.entries)
+
+
+def test_reports_mention_every_claim(report):
+    for render in (json_report, junit_report, markdown_report, latex_report):
+        text = render(report)
+        assert all(entry.info["id"] in text for entry in report.entries)
+    for entry in report.entries:
+        assert claim_text(entry).startswith(entry.info["id"])
+        assert entry.info["id"] in markdown_claims([entry])
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+def test_all_claims_compile_as_latex(report, tmp_path):
+    head = "\\documentclass{article}\\usepackage{amsmath,amssymb,longtable}\\begin{document}\n"
+    (tmp_path / "report.tex").write_text(head + latex_report(report) + latex_claims(report.entries) + "\\end{document}")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "report.tex"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
+    assert run.returncode == 0, run.stdout[-2000:].decode(errors="replace")

@@ -1,0 +1,303 @@
+"""Derivations: the forms a reader expects, numbers in and out, and that a rule that does not fit its scalar is refused."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+import pytest
+import sympy as sp
+from symbolic import oracle
+
+from dstheory.errors import ChainError, DSTheoryError
+from dstheory.symbolic import derive
+from dstheory.symbolic.numbers import InvalidNumberError, check_numbers, parse_assignments, parse_number
+from dstheory.symbolic.objectives import REGISTRY, SFT, KLDirect, Reinforce, UnknownObjectiveError
+from dstheory.symbolic.objectives.base import Coefficients, Turn
+from dstheory.symbolic.objectives.forward_kl import ForwardKL
+from dstheory.symbolic.policy import Policy
+from dstheory.symbolic.rational import is_zero
+from dstheory.symbolic.setting import Setting
+from dstheory.symbolic.symbols import symbol
+
+p, a, b, g = (symbol(x) for x in ("p", "a", "b", "gamma"))
+N, V, Q_C, Q_W, n_E, w_s, w_d = (symbol(x) for x in ("N", "V", "Q_C", "Q_W", "n_E", "w_s", "w_d"))
+
+
+@pytest.mark.parametrize("name", ["reinforce", "reward-to-go", "advantage"])
+def test_reward_in_its_simplest_form(name: str) -> None:
+    gradient = {x.name: e for x, e in derive(name).gradient.items()}
+    assert gradient["theta_s"] == N * p * (1 - p) * (Q_C - Q_W)
+    assert gradient["theta_C"] == N * p * a * (1 - a) * (1 - g * V)
+    assert gradient["theta_W"] == N * (1 - p) * b * (1 - b) * g * V
+
+
+def test_imitation_in_its_simplest_form() -> None:
+    p_E, a_E, b_E = (symbol(f"{x}_E") for x in "pab")
+    gradient = {x.name: e for x, e in derive("sft").gradient.items()}
+    assert gradient["theta_s"] == w_s * n_E * (p_E - p)
+    assert gradient["theta_C"] == w_d * n_E * p_E * (a_E - a)
+    assert gradient["theta_W"] == w_d * n_E * (1 - p_E) * (b_E - b)
+
+
+def test_demonstrations_that_are_right_first_time_say_nothing_about_wrong_answers() -> None:
+    derivation = derive("sft")
+    at = {"p": "1/2", "a": "1/2", "b": "1/2", "p_E": 1, "a_E": 1, "b_E": "1/2", "l_s": 4, "l_d": 1}
+    for lam in ("0", "1/2", "1"):
+        found = derivation.evaluate(at | {"lambda": lam}).fractions()
+        assert found["theta_W"] == 0
+        assert found["theta_s"] > 0
+
+
+def test_direct_kl_in_its_simplest_form() -> None:
+    p_ref, beta, n = symbol("p_ref"), symbol("beta"), symbol("n")
+    formula = derive("kl-direct").gradient[symbol("theta_s")]
+    assert formula == -beta * w_s * n * p * (1 - p) * sp.log(p * (1 - p_ref) / (p_ref * (1 - p)))
+
+
+@pytest.mark.parametrize("options", [{}, {"rewards": "general", "discount_per": "stage"}, {"turns": 2}, {"answers": 3}], ids=str)
+@pytest.mark.parametrize("name", REGISTRY)
+def test_the_expanded_form_is_the_simplest_form(name: str, options: dict) -> None:
+    derivation = derive(name, **options)
+    assert derivation.gradient.keys() == derivation.expanded.keys()
+    full = {}
+    for x, definition in derivation.definitions.items():
+        full[x] = definition.subs(full)
+    shown = 0
+    for logit, formula in derivation.gradient.items():
+        expanded = derivation.expanded[logit]
+        if expanded is not None:
+            shown += 1
+            assert is_zero(formula.subs(full) - expanded)
+            assert not expanded.free_symbols & set(derivation.definitions)
+    assert shown > 0 or name == "kl"
+
+
+@dataclass(frozen=True)
+class _WrongScalar(Reinforce):
+    """REINFORCE that claims to ascend twice the value."""
+
+    name = "wrong-scalar"
+
+    def scalar(self, s: Setting, frozen: Policy) -> sp.Expr | None:
+        return 2 * s.chain.value(s.reward, s.rate)
+
+
+@dataclass(frozen=True)
+class _MissingWeight(SFT):
+    """Imitation whose rule forgets the decision's weight."""
+
+    name = "missing-weight"
+
+    def coefficients(self, s: Setting, turn: Turn) -> Coefficients:
+        return s.weights.sample[turn.answer], sp.S.One
+
+
+class _WrongSign(KLDirect):
+    """A penalty that pulls away from the reference."""
+
+    name = "wrong-sign"
+
+    def coefficients(self, s: Setting, turn: Turn) -> Coefficients:
+        c_s, c_d = super().coefficients(s, turn)
+        return -c_s, c_d
+
+
+class _PastSquared(Reinforce):
+    """Not affine in the past: outside what the recursions can average."""
+
+    name = "past-squared"
+
+    def coefficients(self, s: Setting, turn: Turn) -> Coefficients:
+        return turn.past**2, turn.past**2
+
+
+@pytest.mark.parametrize("rule", [_WrongScalar(), _MissingWeight(), _WrongSign()])
+def test_a_rule_that_does_not_fit_its_scalar_is_refused(rule: Reinforce) -> None:
+    with pytest.raises(ArithmeticError, match="the derivative of J differs"):
+        derive(rule)
+
+
+def test_a_rule_beyond_the_recursions_is_refused() -> None:
+    with pytest.raises(ChainError, match="affine in the past"):
+        derive(_PastSquared())
+
+
+class _NoDiscount(Reinforce):
+    """A new objective in a few lines: the undiscounted return."""
+
+    name = "undiscounted"
+    title = "REINFORCE without a discount"
+
+    def rate(self, s: Setting):
+        from dstheory.symbolic.chain import UNDISCOUNTED
+
+        return UNDISCOUNTED
+
+    def scalar(self, s: Setting, frozen: Policy) -> sp.Expr | None:
+        return s.chain.value(s.reward)
+
+
+def test_a_new_objective_is_derived_like_the_registered_ones() -> None:
+    derivation = derive(_NoDiscount())
+    found = derivation.evaluate({"p": "3/11", "a": "5/7", "b": "2/9"}).floats()
+    m = oracle.M0(3 / 11, 5 / 7, 2 / 9, gamma=1.0)
+    assert found == pytest.approx(oracle.complex_step(oracle.settled_value, m, "reinforce"), rel=1e-11)
+
+
+@pytest.mark.parametrize("name", [*REGISTRY, "forward-kl on the reference"])
+def test_python_output_computes_the_same_numbers(name: str) -> None:
+    rule = REGISTRY.get(name, ForwardKL(states="reference"))
+    for options in ({}, {"turns": 2, "rewards": "general", "discount_per": "stage", "reduction": "mean"}):
+        derivation = derive(rule, **options)
+        source = derivation.to_python()
+        namespace: dict = {"__builtins__": __builtins__}
+        exec(compile(source, "derived.py", "exec"), namespace)
+        values = {x: Fraction(2 + i, 13 + 7 * i) for i, x in enumerate(derivation.symbols)}
+        values |= {x: Fraction(2 + i, 1) for i, x in enumerate(derivation.symbols) if x.startswith("l_")}
+        arguments = {"lambda_" if x == "lambda" else x: float(v) for x, v in values.items()}
+        computed = namespace["gradient"](**arguments)
+        assert computed == pytest.approx(derivation.evaluate(values).floats(), rel=1e-11)
+        with pytest.raises(TypeError):
+            namespace["gradient"]()
+
+
+def test_python_output_is_exact_on_fractions() -> None:
+    derivation = derive("reinforce")
+    namespace: dict = {}
+    exec(derivation.to_python(), namespace)
+    at = {"p": Fraction(3, 11), "a": Fraction(5, 7), "b": Fraction(2, 9), "gamma": Fraction(9, 10)}
+    assert namespace["gradient"](**at) == derivation.evaluate(at).fractions()
+
+
+def test_json_says_what_the_object_says() -> None:
+    derivation = derive("sft")
+    data = json.loads(derivation.to_json())
+    assert data["objective"] == "sft"
+    assert data["gradient"]["theta_s"]["text"] == "n_E*w_s*(p_E - p)"
+    assert data["attribution"]["verdict"] == "unbalanced"
+    assert data["attribution"]["ratios"][0]["text"] == "(l_s/l_d)**lambda"
+    assert data["attribution"]["witness"]["values"] == ["4", "1"]
+    assert [step["title"] for step in data["steps"]] == [step.title for step in derivation.steps]
+    assert "evaluation" not in data
+
+
+def test_evaluation_is_exact_where_it_can_be() -> None:
+    found = derive("reinforce").evaluate({"p": "0.55", "a": 0.5, "b": Fraction(1, 4), "gamma": 1})
+    value = found.fractions()["theta_s"]
+    P, A, B = Fraction(11, 20), Fraction(1, 2), Fraction(1, 4)
+    q = P * (1 - A) + (1 - P) * B
+    v = P * A / (1 - q)
+    assert value == P * (1 - P) * (A + (1 - A) * v - B * v) / (1 - q)
+    assert found.floats()["theta_s"] == float(value)
+    assert derive("kl-direct").evaluate(dict.fromkeys(["p", "p_ref", "a_ref", "b_ref"], "1/3")
+                                        | {"a": "1/2", "b": "1/2", "beta": 1, "lambda": 1, "l_s": 2, "l_d": 1}
+                                        ).fractions()["theta_C"] is None  # fmt: skip
+
+
+def test_at_adds_a_step_with_the_numbers() -> None:
+    derivation = derive("reinforce").at({"p": "11/20", "a": "4/5", "b": "3/10", "gamma": "19/20"})
+    assert derivation.steps[-1].title == "At these numbers"
+    text = derivation.to_text()
+    assert "dJ/dtheta_s = 2080/8649" in text
+    assert "= 0.240490230084403" in text
+    assert json.loads(derivation.to_json())["evaluation"]["gradient"]["theta_s"]["exact"] == "2080/8649"
+    assert "2080" in derivation.to_latex()
+
+
+def test_logits_stand_for_their_probabilities() -> None:
+    derivation = derive("reinforce")
+    by_logit = derivation.evaluate({"theta_s": "0.2", "theta_C": 1.5, "theta_W": 1, "gamma": "0.95"}).floats()
+    sigma = {x: 1 / (1 + math.exp(-t)) for x, t in (("p", 0.2), ("a", 1.5), ("b", 1.0))}
+    by_probability = derivation.evaluate({**sigma, "gamma": "0.95"}).floats()
+    assert by_logit == pytest.approx(by_probability, rel=1e-14)
+
+
+def test_extreme_logits_give_gradients_that_vanish() -> None:
+    found = derive("reinforce").evaluate({"theta_s": 40, "theta_C": 1000, "theta_W": -1000, "gamma": "0.9"})
+    floats = found.floats()
+    assert floats["theta_s"] == pytest.approx(math.exp(-40), rel=1e-12)
+    assert floats["theta_C"] == 0.0
+    log_of_it = sp.log(dict(found.exact)["theta_C"].evalf(30, maxn=3000))
+    assert float(log_of_it) == pytest.approx(-1000, rel=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("values", "match"),
+    [
+        ({"p": 0}, "p = 0: must be strictly between 0 and 1"),
+        ({"p": "1"}, "p = 1: must be strictly between 0 and 1"),
+        ({"gamma": "1.01"}, "gamma = 1.01: must be between 0 and 1"),
+        ({"gamma": -0.5}, "gamma = -0.5: must be between 0 and 1"),
+        ({"p": float("nan")}, "p = nan: must be a finite number"),
+        ({"p": "inf"}, "p = 'inf': is not a number"),
+        ({"p": "__import__('os')"}, "is not a number"),
+        ({"p": "1/0"}, "is not a number"),
+        ({"P": "0.5"}, "no symbol 'P' in this derivation: did you mean p"),
+        ({"gama": "0.5"}, "did you mean gamma"),
+        ({"lambda": 2}, "lambda = 2: must be between 0 and 1"),
+        ({"l_s": "0.5"}, "l_s = 0.5: must be at least 1"),
+        ({"beta": -1}, "beta = -1: must be at least 0"),
+        ({"p": "0.5", "theta_s": 0}, "both given"),
+        ({"theta_s": 5000}, "between -1000 and 1000"),
+        ({"p": 0.5}, "no value for a, b, gamma"),
+        ({}, "no value for a, b, gamma, p"),
+    ],
+)
+def test_bad_numbers(values: dict, match: str) -> None:
+    with pytest.raises(InvalidNumberError, match=match.replace("(", "\\(").replace(")", "\\)")):
+        derive("reinforce").evaluate(values)
+
+
+def test_numbers_that_leave_nothing_for_the_last_answer() -> None:
+    derivation = derive("reinforce", answers=3)
+    at = dict.fromkeys(derivation.symbols, "1/2")
+    with pytest.raises(InvalidNumberError, match="leave 0 for the last answer"):
+        derivation.evaluate(at)
+
+
+def test_demonstrations_that_never_stop() -> None:
+    derivation = derive("sft")
+    at = dict.fromkeys(derivation.symbols, "1/2") | {"p_E": 1, "a_E": 0, "l_s": 1, "l_d": 1}
+    with pytest.raises(InvalidNumberError, match="never stops"):
+        derivation.evaluate(at)
+
+
+def test_a_number_fixed_from_the_start_is_not_given_again() -> None:
+    derivation = derive("sft", numbers={"lambda": 1})
+    assert "lambda" not in derivation.symbols
+    with pytest.raises(InvalidNumberError, match="already has lambda = 1"):
+        derivation.evaluate({"lambda": "0.5"})
+
+
+@pytest.mark.parametrize("numbers", [{"lambda": 2}, {"l_s": 0}, {"lamda": 1}, {"p": 0.5}, {"lambda": "x"}])
+def test_bad_fixed_numbers(numbers: dict) -> None:
+    with pytest.raises(InvalidNumberError):
+        derive("sft", numbers=numbers)
+
+
+def test_parsing() -> None:
+    assert parse_number("p", " 3/11 ") == sp.Rational(3, 11)
+    assert parse_number("p", 0.1) == sp.Rational(3602879701896397, 36028797018963968)
+    assert parse_assignments("p=.5,,a = 1e-3 ") == {"p": ".5", "a": "1e-3"}
+    assert check_numbers({}, ["p"]) == {}
+    for text in ("p", "p=1,p=2", "=3"):
+        with pytest.raises(InvalidNumberError):
+            parse_assignments(text)
+
+
+def test_unknown_objectives() -> None:
+    with pytest.raises(UnknownObjectiveError, match="did you mean kl-direct"):
+        derive("kl_dirct")
+    with pytest.raises(UnknownObjectiveError, match="known: reinforce"):
+        derive("qqqq")
+
+
+@pytest.mark.parametrize(
+    "options", [{"answers": 9}, {"turns": 9}, {"answers": 6, "turns": 3}, {"turns": 5, "turn_indexed": True}], ids=str
+)
+def test_chains_too_large_for_symbols_are_refused_at_once(options: dict) -> None:
+    with pytest.raises(DSTheoryError, match="at most"):
+        derive("reinforce", **options)

@@ -1,0 +1,148 @@
+"""Renderings: well-formed, stable from run to run, and, with a real pdflatex, pages on which nothing runs off the margin."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+import sympy as sp
+
+from dstheory.symbolic import derive
+from dstheory.symbolic.objectives import REGISTRY, RewardToGo
+from dstheory.symbolic.render.latex import escape
+from dstheory.symbolic.render.linebreaks import broken, visual_width
+from dstheory.symbolic.render.printers import latex, mathml, text
+from dstheory.symbolic.symbols import symbol
+
+OPTIONS = [{}, {"rewards": "general", "discount_per": "stage", "reduction": "mean", "per_answer_lengths": True}]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize("name", REGISTRY)
+def test_text_fits_its_width_and_says_everything(name: str, options: dict) -> None:
+    derivation = derive(name, **options)
+    shown = derivation.to_text()
+    assert max(map(len, shown.splitlines())) <= 100
+    assert shown.endswith("\n")
+    assert not shown.endswith("\n\n")
+    assert "Dummy" not in shown
+    assert "_k]" not in shown
+    for title in ("The chain", "The objective", "Coefficients", "The gradient", "Attribution at the", "Assumptions"):
+        assert title in shown
+    for logit in derivation.gradient:
+        assert logit.name in shown
+    assert f"Verdict: {derivation.verdict.verdict}" in shown
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+def test_mathml_is_well_formed(name: str) -> None:
+    root = ElementTree.fromstring(derive(name, **OPTIONS[1]).to_mathml())
+    space = "{http://www.w3.org/1998/Math/MathML}"
+    tables = root.findall(f".//{space}math[@display='block']")
+    assert len(tables) > 5
+    for row in root.iter(f"{space}mtr"):
+        assert len(row.findall(f"{space}mtd")) >= 3
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+def test_latex_is_balanced(name: str) -> None:
+    for standalone in (False, True):
+        source = derive(name).to_latex(standalone=standalone)
+        assert source.isascii()
+        assert ("\\documentclass" in source) is standalone
+        begins, ends = re.findall(r"\\begin\{(.+?)\}", source), re.findall(r"\\end\{(.+?)\}", source)
+        assert sorted(begins) == sorted(ends)
+        unescaped = re.sub(r"\\[{}]", "", source)
+        assert unescaped.count("{") == unescaped.count("}")
+        assert source.count("\\Bigl") == source.count("\\Bigr")
+
+
+def test_the_notebook_shows_the_gradient() -> None:
+    shown = derive("reinforce")._repr_latex_()
+    assert shown.startswith("$$\\begin{aligned}")
+    assert r"N p \left(1 - p\right) \left(Q_{C} - Q_{W}\right)" in shown
+
+
+def test_breaking_a_formula_loses_nothing() -> None:
+    names = [symbol(f"R_{i}") for i in "abcdefghijklmnop"]
+    total = sp.Add(*[(-1) ** i * x * symbol("gamma") for i, x in enumerate(names)])
+    for width in (10, 30, 60):
+        lines = broken(total, width)
+        assert all(visual_width(line) <= width + 6 for line in lines)
+        joined = " ".join(lines)
+        assert re.sub(r"\s", "", joined) == re.sub(r"\s", "", latex(total))
+    product = broken(symbol("w_s") * total / (1 - symbol("q")), 40)
+    assert len(product) > 2
+    assert product[0].count(r"\Bigl(") == 1
+    assert product[-1].endswith(r"\Bigr)")
+
+
+def test_small_pieces_of_notation() -> None:
+    p, g = symbol("p"), symbol("gamma")
+    assert text(1 - g * p) == "1 - gamma*p"
+    assert text(-p + symbol("p_E")) == "p_E - p"
+    assert latex(symbol("p_ref_t0")) == r"p^{(0)}_{\mathrm{ref}}"
+    assert latex(symbol("lambda")) == r"\lambda"
+    assert mathml(symbol("p_ref_t0")) == "<msubsup><mi>p</mi><mi>ref</mi><mi>(0)</mi></msubsup>"
+    assert escape("50% of {x} < y_1") == r"50\% of \{x\} $<$ y\_1"
+
+
+DIGEST = """
+import hashlib
+from dstheory.symbolic import derive
+from dstheory.symbolic.objectives import REGISTRY
+total = hashlib.sha256()
+for name in REGISTRY:
+    for options in ({}, {"turns": 2, "rewards": "general", "reduction": "mean"}):
+        d = derive(name, **options)
+        for shown in (d.to_text(), d.to_latex(standalone=True), d.to_mathml(), d.to_python(), d.to_json()):
+            total.update(shown.encode())
+print(total.hexdigest())
+"""
+
+
+def test_output_is_the_same_in_every_process() -> None:
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-c", DIGEST], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONHASHSEED": seed}
+        )
+        for seed in ("0", "1", "4242")
+    ]
+    digests = {run.communicate(timeout=300)[0].strip() for run in runs}
+    assert [run.returncode for run in runs] == [0, 0, 0]
+    assert len(digests) == 1
+    assert len(digests.pop()) == len(hashlib.sha256().hexdigest())
+
+
+PAGES = [
+    *[(name, {}) for name in REGISTRY],
+    *[(name, OPTIONS[1]) for name in ("reinforce", "advantage", "kl", "kl-direct", "sft")],
+    ("kl", {"answers": 4}),
+    ("advantage", {"turns": 3, "rewards": "general"}),
+    ("kl", {"turns": 3}),
+    ("reinforce", {"turns": 2, "turn_indexed": True, "rewards": "general"}),
+]
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed, so nothing can be compiled")
+def test_standalone_latex_compiles_and_nothing_runs_off_the_page(tmp_path: Path) -> None:
+    pages = [(derive(name, **options), f"page{i}") for i, (name, options) in enumerate(PAGES)]
+    at = {"p": "1/3", "a": "1/5", "b": "1/7", "gamma": "9/10"}
+    pages.append((derive(RewardToGo(outer_discount=False), discount_per="stage").at(at), "numbers"))
+    for derivation, stem in pages:
+        (tmp_path / f"{stem}.tex").write_text(derivation.to_latex(standalone=True), encoding="utf-8")
+        run = subprocess.run(
+            ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", f"{stem}.tex"],
+            cwd=tmp_path, capture_output=True, text=True, errors="replace", timeout=120, check=False,
+        )  # fmt: skip
+        assert run.returncode == 0, run.stdout[-2000:]
+        assert (tmp_path / f"{stem}.pdf").stat().st_size > 10_000
+        overfull = [float(x) for x in re.findall(r"Overfull \\hbox \((\d+\.\d+)pt", run.stdout)]
+        assert not overfull, (derivation.name, derivation.subtitle, overfull)
