@@ -151,6 +151,4 @@ def _refuse_infinite(values: Floats, step: int, run_axes: int) -> None:
         where = f" in run {run}" if run else ""
         remedy = "use a smaller learning rate, or clip its norm"
         raise ChainError(f"training left the finite numbers from step {step} on{where}: {remedy}")
-            f"training left the finite numbers from step {step} on{where}: use a smaller learning rate, or clip the gradient's norm"
-        )
 

@@ -192,7 +192,7 @@ def test_parquet_of_single_precision(tmp_path: Path) -> None:
     with pytest.raises(FileFormatError, match="must be 1 to within 1e-09"):
         read_chain(tmp_path / "x.parquet")
     write(np.array([0.1, 0.2, 0.69999], np.float32))
-    with pytest.raises(FileFormatError, match="must be 1 to within 9.53674e-07"):
+    with pytest.raises(FileFormatError, match=r"must be 1 to within 9\.53674e-07"):
         read_chain(tmp_path / "x.parquet")
 
 

@@ -19,7 +19,7 @@ class SFT(Objective):
     """c_s = w_s, c_d = w_d on demonstrations; ascends their weighted log-likelihood (arXiv 2601.01580, SFT)."""
 
     name = "sft"
-    title = "Supervised fine-tuning (weighted log-likelihood of demonstrations)"
+    title = "Supervised fine-tuning on demonstrations"
     source = "arXiv 2601.01580, SFT"
     scalar_words: ClassVar[tuple[Inline, ...]] = ("the weighted log-likelihood of the demonstrations",)
     scalar_formula: ClassVar[tuple[Inline, Inline] | None] = (

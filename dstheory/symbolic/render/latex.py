@@ -38,7 +38,11 @@ def render(derivation: Derivation, *, standalone: bool = False) -> str:
     '% Needs \\usepackage{amsmath}.'
     """
     head = escape(derivation.title)
-    body = [rf"\section*{{{head}}}", rf"\emph{{{escape(derivation.subtitle[0].upper() + derivation.subtitle[1:])}.}}", ""]
+    body = [
+        rf"\section*{{\raggedright {head}}}",
+        rf"\emph{{{escape(derivation.subtitle[0].upper() + derivation.subtitle[1:])}.}}",
+        "",
+    ]
     for number, step in enumerate(derivation.steps, start=1):
         body += [rf"\subsection*{{{number}. {escape(step.title)}}}", *_items(step.items), ""]
     body += [r"\subsection*{Assumptions}", r"\begin{itemize}"]

@@ -20,7 +20,7 @@ def render(derivation: Derivation) -> str:
 
     >>> from dstheory.symbolic import derive
     >>> print(render(derive("sft")).splitlines()[0])
-    Supervised fine-tuning (weighted log-likelihood of demonstrations)
+    Supervised fine-tuning on demonstrations
     """
     lines = [
         derivation.title,

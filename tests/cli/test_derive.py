@@ -1,0 +1,172 @@
+"""`dstheory derive`: formats, numbers, files, and one clear sentence for everything that is wrong with the input."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from dstheory.symbolic.objectives import REGISTRY
+
+NUMBERS = "p=0.55,a=0.8,b=0.3,gamma=0.95"
+
+
+def test_text_by_default(dstheory) -> None:
+    ran = dstheory("derive", "reinforce")
+    assert ran.code == 0
+    assert "dJ/dtheta_s = N*p*(1 - p)*(Q_C - Q_W)" in ran.out
+    assert "Verdict: balanced: c_s = c_d on every turn of every trajectory." in ran.out
+    assert ran.err == ""
+
+
+@pytest.mark.parametrize("spelling", ["KL_Direct", "kl-direct", " KL-DIRECT "])
+def test_names_are_read_kindly(dstheory, spelling: str) -> None:
+    assert json.loads(dstheory("derive", spelling, "--json").out)["objective"] == "kl-direct"
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+def test_json_is_all_there_is_on_stdout(dstheory, name: str) -> None:
+    by_flag, by_format = dstheory("derive", name, "--json"), dstheory("derive", name, "--format", "json")
+    data = json.loads(by_flag.out)
+    assert by_flag.out == by_format.out
+    assert set(data["gradient"]) == {"theta_s", "theta_C", "theta_W"}
+    assert {"objective", "title", "definitions", "gradient", "attribution", "assumptions", "steps"} <= set(data)
+
+
+def test_other_formats(dstheory) -> None:
+    latex = dstheory("derive", "sft", "--format", "latex").out
+    assert r"\frac{\partial J}{\partial \theta_{s}} &= n_{E} w_{s} \left(p_{E} - p\right)" in latex
+    assert "documentclass" not in latex
+    assert "documentclass" in dstheory("derive", "sft", "--format", "latex", "--standalone").out
+    assert ElementTree.fromstring(dstheory("derive", "sft", "--format", "mathml").out).tag.endswith("article")
+    namespace: dict = {}
+    exec(dstheory("derive", "reinforce", "--format", "python").out, namespace)
+    exact = namespace["gradient"](p=Fraction(11, 20), a=Fraction(4, 5), b=Fraction(3, 10), gamma=Fraction(19, 20))
+    assert exact["theta_s"] == Fraction(2080, 8649)
+
+
+def test_numbers(dstheory) -> None:
+    data = json.loads(dstheory("derive", "reinforce", "--numeric", NUMBERS, "--json").out)
+    assert data["evaluation"]["gradient"]["theta_s"] == {"value": 2080 / 8649, "exact": "2080/8649"}
+    assert data["evaluation"]["at"]["p"] == "11/20"
+    assert "2080/8649" in dstheory("derive", "reinforce", "--numeric", NUMBERS).out
+
+
+def test_lengths_from_the_start(dstheory) -> None:
+    data = json.loads(
+        dstheory("derive", "sft", "--length-weight", "1/2", "--answer-length", 64, "--decision-length", 1, "--json").out
+    )
+    assert data["attribution"]["ratios"][0]["text"] == "8"
+    balanced = json.loads(dstheory("derive", "sft", "--length-weight", 0, "--json").out)
+    assert balanced["attribution"]["verdict"] == "balanced"
+
+
+def test_chain_options(dstheory) -> None:
+    dropped = json.loads(dstheory("derive", "reward-to-go", "--discount-per", "stage", "--no-outer-discount", "--json").out)
+    assert dropped["attribution"]["verdict"] == "balanced up to the discount between the stages"
+    assert dropped["attribution"]["ratios"][0]["text"] == "gamma"
+    assert dropped["scalar"] == "no"
+    three = json.loads(dstheory("derive", "entropy", "--answers", 3, "--turns", 2, "--json").out)
+    assert set(three["gradient"]) == {"z_1", "z_2", "z_3", "t_1", "t_2", "t_3"}
+    indexed = json.loads(dstheory("derive", "sft", "--max-turns", 2, "--turn-indexed", "--json").out)
+    assert indexed["gradient"]["theta_C_t1"]["text"] == "0"
+    assert "kappa" in dstheory("derive", "reinforce", "--rewards", "priced").out
+    reference = json.loads(dstheory("derive", "forward-kl", "--states", "reference", "--json").out)
+    assert reference["scalar"] == "yes"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["rienforce"], 2, "there is no objective 'rienforce': did you mean reinforce?"),
+        (["xyz"], 2, "known: reinforce, reward-to-go"),
+        ([], 2, "Missing argument 'OBJECTIVE'"),
+        (["sft", "--format", "pdf"], 2, "'pdf' is not one of"),
+        (["sft", "--turns", "0"], 2, "0 is not in the range x>=1"),
+        (["sft", "--answers", "1"], 2, "1 is not in the range x>=2"),
+        (["sft", "--json", "--format", "text"], 2, "contradict each other"),
+        (["sft", "--standalone"], 2, "--standalone is for --format latex"),
+        (["sft", "--format", "python", "--numeric", "p=0.5"], 2, "does nothing for --format python"),
+        (["sft", "--overwrite"], 2, "name the file"),
+        (["sft", "--no-outer-discount"], 2, "is for reward-to-go"),
+        (["sft", "--states", "reference"], 2, "is for forward-kl"),
+        (["sft", "--per-answer-lengths", "--answer-length", "5"], 2, "leave out --per-answer-lengths"),
+        (["sft", "--turn-indexed"], 1, "needs a cap on turns"),
+        (["sft", "--length-weight", "1.5"], 1, "lambda = 1.5: must be between 0 and 1"),
+        (["sft", "--answer-length", "0"], 1, "l_s = 0: must be at least 1"),
+        (["sft", "--decision-length", "one"], 1, "l_d = 'one': is not a number"),
+        (["reinforce", "--numeric", "p=2"], 1, "p = 2: must be strictly between 0 and 1"),
+        (["reinforce", "--numeric", "p=nan"], 1, "p = 'nan': is not a number"),
+        (["reinforce", "--numeric", "p=0.5"], 1, "no value for a, b, gamma"),
+        (["reinforce", "--numeric", "p:0.5"], 1, "not of the form name=number"),
+        (["reinforce", "--numeric", "pp=0.5"], 1, "did you mean p?"),
+        (["reinforce", "--numeric", "p=__import__('os').system('true')"], 1, "is not a number"),
+        (["reinforce", "--turns", "40"], 1, "takes at most 16"),
+    ],
+)
+def test_bad_input_gives_one_sentence(dstheory, arguments: list[str], code: int, message: str) -> None:
+    ran = dstheory("derive", *arguments)
+    assert ran.code == code
+    assert message in ran.err
+    assert ran.out == ""
+
+
+def test_output_is_written_whole_or_not_at_all(dstheory, tmp_path: Path) -> None:
+    target = tmp_path / "kl.tex"
+    ran = dstheory("derive", "kl-direct", "--format", "latex", "--standalone", "--output", target)
+    assert ran.code == 0
+    assert ran.out == ""
+    written = target.read_text(encoding="utf-8")
+    assert written == dstheory("derive", "kl-direct", "--format", "latex", "--standalone").out
+    refused = dstheory("derive", "sft", "--output", target)
+    assert refused.code == 1
+    assert "exists already" in refused.err
+    assert target.read_text(encoding="utf-8") == written
+    assert dstheory("derive", "sft", "--output", target, "--overwrite").code == 0
+    assert target.read_text(encoding="utf-8") == dstheory("derive", "sft").out
+    assert dstheory("derive", "sft", "--output", tmp_path / "absent" / "x.txt").code == 1
+    assert dstheory("derive", "sft", "--numeric", "p=2", "--output", tmp_path / "never.txt").code == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kl.tex"]
+
+
+def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "dstheory.cli.main", "derive", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, "PYTHONHASHSEED": "random"})
+
+
+@pytest.mark.parametrize("name", REGISTRY)
+def test_a_cold_process_answers_within_three_seconds(name: str) -> None:
+    """Processor time, not wall time: other work on the machine is not this command's fault."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    first = _run(name)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert first.stdout.startswith(REGISTRY[name].title)
+    assert (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime) < 3.0
+    assert _run(name).stdout == first.stdout
+
+
+def test_help_shows_examples_without_loading_sympy() -> None:
+    code = (
+        "import sys; from click.testing import CliRunner; from dstheory.cli.derive import command; "
+        "r = CliRunner().invoke(command, ['--help']); assert 'dstheory derive reinforce' in r.output, r.output; "
+        "assert not {'sympy', 'numpy'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_symbolic_room_stands_on_its_own() -> None:
+    code = (
+        "import sys; from dstheory.symbolic import derive; derive('kl', turns=2).to_json(); "
+        "rooms = {'mdp', 'policy', 'exact', 'kernels', 'trajectories', 'objectives', 'attribution', 'dynamics', 'claims'}; "
+        "loaded = {m.split('.')[1] for m in sys.modules if m.startswith('dstheory.')}; "
+        "assert not loaded & rooms, loaded & rooms; "
+        "assert not {'numpy', 'scipy', 'numba', 'xarray'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
