@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from benchmarks.measure import interleaved, median_ratio, parallel_copy, peak_extra_bytes, relative_difference, rows
 from benchmarks.peers import HOW_TO_INSTALL, load_jax, load_torch
 from benchmarks.report import Report, Target
+from dstheory import Policy, TwoStageMDP, solve
 from dstheory.kernels import reward_kl_gradient
 from dstheory.kernels.parallel import available_threads
 from dstheory.kernels.reference import reward_kl_gradient as reference_gradient
+from dstheory.objectives import Reinforce, ReverseKLDirect
 
 __all__ = ["Problem", "make_problem", "ours", "run"]
 
@@ -79,6 +81,26 @@ def ours(problem: Problem, *, fresh: bool = False) -> Callable[[], Outcome]:
             out=out,
         )
         return float(problem.rho @ (result.value - BETA * result.divergence)), result.sample, result.decide
+
+    return call
+
+
+def through_the_library(problem: Problem) -> Callable[[], Outcome]:
+    """Return the same computation as a user writes it: chain, policy and objective, built once."""
+    mdp = TwoStageMDP(
+        correct=problem.r_stop,
+        reward_stop=problem.r_stop,
+        reward_resample=problem.r_resample,
+        sample_length=problem.w_s**2,
+        prompt_weight=problem.rho,
+        gamma=GAMMA,
+    )
+    policy, reference = Policy.tabular(problem.z, problem.l), Policy.tabular(problem.z_ref, problem.l_ref)
+    objective = Reinforce() + ReverseKLDirect(reference, beta=BETA, length_weight=0.5)
+
+    def call() -> Outcome:
+        value, gradient = objective.value_and_gradient(solve(mdp, policy))
+        return float(problem.rho @ value), gradient.sample[0], gradient.decide[0]
 
     return call
 
@@ -199,6 +221,8 @@ def run(repeats: int = 7, prompts: int = 100_000, answers: int = 64) -> Report:
     autodiff, by_hand, autograd = "JAX, jitted value_and_grad", "JAX, jitted, gradient derived by hand", "PyTorch autograd"
     contenders: dict[str, Callable[[], Any]] = {package: ours(problem), fresh: ours(problem, fresh=True)}
     contenders[copy] = parallel_copy([*problem.arrays(), np.zeros_like(problem.z), np.zeros_like(problem.l)], threads)
+    library = "this package, through chain, policy and objective"
+    contenders[library] = through_the_library(problem)
     peers: dict[str, Callable[[], Outcome]] = {"plain NumPy, in blocks": plain_numpy(problem)}
     jax, torch = load_jax(), load_torch(threads)
     if jax is None:
@@ -218,7 +242,9 @@ def run(repeats: int = 7, prompts: int = 100_000, answers: int = 64) -> Report:
             relative_difference(grad_z, np.asarray(theirs[1])),
             relative_difference(grad_l, np.asarray(theirs[2])),
         )
-    del grad_z, grad_l, theirs  # their memory serves the timed calls
+    _, library_z, library_l = contenders[library]()
+    report.agreement[library] = max(relative_difference(grad_z, library_z), relative_difference(grad_l, library_l))
+    del grad_z, grad_l, theirs, library_z, library_l  # their memory serves the timed calls
 
     times = interleaved(contenders | peers, repeats)
     report.rows = rows(times, package)

@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from benchmarks.measure import interleaved, relative_difference, rows
 from benchmarks.peers import HOW_TO_INSTALL, load_jax
 from benchmarks.report import Report, Target
+from dstheory import Policy, TwoStageMDP, train
+from dstheory.dynamics import SGD
 from dstheory.kernels import train_minimal
 from dstheory.kernels.parallel import available_threads
 from dstheory.kernels.reference import train_minimal as reference_training
+from dstheory.objectives import Reinforce, ReverseKLDirect
 
 __all__ = ["Settings", "make_settings", "ours", "run"]
 
@@ -43,6 +46,16 @@ def make_settings(runs: int, seed: int = 0) -> Settings:
 def ours(settings: Settings, steps: int) -> Callable[[], FloatArray]:
     """Return this package's computation."""
     return lambda: train_minimal(settings.theta, steps, **_arguments(settings))
+
+
+def through_the_library(settings: Settings, steps: int) -> Callable[[], FloatArray]:
+    """Return the same computation as a user writes it: `train` on the minimal chain, logged at the first and last step."""
+    mdp = TwoStageMDP.minimal(gamma=GAMMA, sample_length=settings.weight[:, None, None])
+    policy = Policy.minimal(theta=settings.theta)
+    reference = Policy.minimal(theta=settings.reference)
+    objective = Reinforce() + ReverseKLDirect(reference, beta=settings.beta, length_weight=1.0)
+    optimizer = SGD(lr=LEARNING_RATE)
+    return lambda: train(mdp, policy, objective, steps=steps, optimizer=optimizer, log_every=steps).policy.parameters[0]
 
 
 def plain_numpy(settings: Settings, steps: int) -> Callable[[], FloatArray]:
@@ -118,6 +131,7 @@ def run(repeats: int = 7, runs: int = 1_024, steps: int = 10_000) -> Report:
     package, autodiff = "this package", "JAX, jitted vmap(grad) in fori_loop"
     contenders: dict[str, Callable[[], Any]] = {package: ours(settings, steps)}
     peers: dict[str, Callable[[], Any]] = {"plain NumPy": plain_numpy(settings, steps)}
+    peers["this package, through train()"] = through_the_library(settings, steps)
     jax = load_jax()
     if jax is None:
         report.notes.append(f"JAX is not installed: {HOW_TO_INSTALL}.")
