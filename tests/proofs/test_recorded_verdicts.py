@@ -18,6 +18,9 @@ EXPECTED = {
     "A": "A1 A1-loose A2 A2-n A2-cap A3 A3-loose A3-cap A4 A4-loose A5 A6",
     "B": "B1 B1-dropped B1-loose B2-loose B2 B3-loose B3 B3-every B4 B4-stationary B4-bound B5 B5-restricted "
     "B6 B6-loose B6-region B6-price B7 B7-cap B7-loose B7-lengths B8 B9",
+    "C": "C1 C1-loose C2 C6 C3 C3-loose C5-loose C5 C5-lengths C5-moves",
+    "D": "D1 D1-loose D2 D2-loose D2-lengths D4 D4-loose D5 D5-loose",
+    "F": "F1 F1-loose F2 F2-loose F3 F3-loose F4 F4-loose",
 }
 
 

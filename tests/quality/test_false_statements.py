@@ -8,10 +8,11 @@ import pytest
 import sympy as sp
 from quality.statements_ab import STATEMENTS as STATEMENTS_AB
 from quality.statements_ab import FalseStatement
+from quality.statements_cd import STATEMENTS as STATEMENTS_CD
 
 from dstheory.claims import Claim, Outcome, Status, check, decide
 
-STATEMENTS = [*STATEMENTS_AB]
+STATEMENTS = [*STATEMENTS_AB, *STATEMENTS_CD]
 
 
 def test_there_are_at_least_forty_and_names_differ():
