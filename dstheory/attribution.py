@@ -44,7 +44,7 @@ __all__ = [
     "stage_energy",
 ]
 
-_MOST_STEPS = 4e6
+_MOST_STEPS = 1e6
 _EQUAL = 1e-9  # relative; coefficients are sums of a few rounded terms, differences of interest are far larger
 
 
@@ -198,7 +198,7 @@ def _look_at(
         return enumerate_trajectories(mdp, behaviour), "all trajectories"
     if mdp.max_turns is None and deepest >= 2:
         return enumerate_trajectories(mdp, behaviour, max_turns=deepest), f"all trajectories of at most {deepest} turns"
-    # Long episodes are sampled fewer times: a few million steps say as much.
+    # Long episodes are sampled fewer times: a million steps say as much.
     turns = float(solve(mdp, behaviour).mean_turns)
     n = int(max(1.0, min(limit, _MOST_STEPS / turns)))
     return sample_trajectories(mdp, behaviour, n, rng=rng), f"{n} sampled trajectories"

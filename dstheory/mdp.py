@@ -52,7 +52,7 @@ def pad_rows(rows: Sequence[Sequence[float]], fill: float = 0.0) -> tuple[Floats
     (array([[1., 0., 0.], [0., 0., 1.]]), array([2, 3]))
     """
     counts = np.array([len(row) for row in rows], dtype=np.int64)
-    table = np.full((len(rows), int(counts.max(initial=0))), fill)
+    table = np.full((len(rows), int(counts.max(initial=0))), fill, dtype=np.float64)
     inside = np.arange(table.shape[1]) < counts[:, None]
     table[inside] = np.fromiter((v for row in rows for v in row), dtype=np.float64, count=int(counts.sum()))
     return table, counts
@@ -152,9 +152,13 @@ class TwoStageMDP:
                "give prompts that never occur the weight 0", axes=("prompt",), prompts=prompts)  # fmt: skip
         if not weight.any():
             raise ChainError("prompt_weight is zero for every prompt: at least one must be positive")
-        # Dividing by the largest first keeps the sum finite for weights near the largest float.
-        weight = weight / weight.max()
-        self._set("prompt_weight", readonly(weight / weight.sum()))
+        with np.errstate(over="ignore"):
+            total = weight.sum()
+        if not abs(total - 1.0) <= 4.0 * np.finfo(np.float64).eps:  # what is normalised stays as it is, digit by digit
+            # Dividing by the largest first keeps the sum finite for weights near the largest float.
+            weight = weight / weight.max()
+            weight = readonly(weight / weight.sum())
+        self._set("prompt_weight", frozen(weight))
 
         discount = float_array(gamma, "gamma")
         reject(~((discount >= 0) & (discount <= 1)), discount, "gamma", "must lie in [0, 1]", "1 means no discount", axes=())
@@ -207,7 +211,7 @@ class TwoStageMDP:
         >>> TwoStageMDP.minimal().replace(gamma=1.0, max_turns=3).max_turns
         3
         """
-        fields: dict[str, Any] = {name: getattr(self, name) for name in _FIELDS}
+        fields = self._fields()
         if "reward" in changes or "resample_cost" in changes:
             del fields["reward_stop"], fields["reward_resample"]
         elif "correct" in changes and not {"reward_stop", "reward_resample"} <= set(changes):
@@ -264,8 +268,12 @@ class TwoStageMDP:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Rebuilt by the constructor, so that what comes out of a pickle is checked and refuses writes as well.
+        return _rebuilt, (self._fields(),)
+
+    def _fields(self) -> dict[str, Any]:
+        """Return the constructor's arguments; a table that repeats one number is given as that number."""
         fields = {name: getattr(self, name) for name in _FIELDS}
-        return _rebuilt, ({k: compact(v) if np.ndim(v) >= 2 and k != "correct" else v for k, v in fields.items()},)
+        return {k: compact(v) if np.ndim(v) >= 2 and k != "correct" else v for k, v in fields.items()}
 
     # ------------------------------------------------------------------ parts of the constructor
 

@@ -110,7 +110,7 @@ def train(
         with np.errstate(over="ignore", invalid="ignore"):  # checked by name in the next line
             blocks, state = optimizer.step(policy.parameters, gradient, state, solution, schedule(step, steps))
         for old, new in zip(policy.parameters, blocks, strict=True):
-            _refuse_infinite(np.where(np.isneginf(old), 0.0, new), step, len(runs))
+            _refuse_infinite(np.where(np.isinf(old), 0.0, new), step, len(runs))  # a certain choice stays certain
         policy = policy.with_parameters(blocks)
         step += 1
     return TrainResult(log.dataset(), policy)

@@ -41,6 +41,7 @@ __all__ = [
     "Objective",
     "Reduction",
     "StageGradient",
+    "check_runs",
     "on_policy_mass",
     "one_number",
     "over_runs",
@@ -207,6 +208,15 @@ def over_runs(value: ArrayLike, axes: int) -> Floats:
     """
     array = np.asarray(value, dtype=np.float64)
     return array.reshape(array.shape + (1,) * axes)
+
+
+def check_runs(solution: Solution, **parts: tuple[int, ...]) -> None:
+    """Raise ChainError unless the run axes of the chain, the policy and an objective's parts broadcast."""
+    shapes = {"policy": solution.policy.runs, "chain": solution.mdp.runs} | parts
+    try:
+        np.broadcast_shapes(*shapes.values())
+    except ValueError as error:
+        raise ChainError(f"run axes do not fit together: {', '.join(f'{k} {v}' for k, v in shapes.items() if v)}") from error
 
 
 def one_number(value: ArrayLike, what: str) -> float:

@@ -19,6 +19,7 @@ from dstheory.objectives.base import (
     CoefficientMass,
     Objective,
     Reduction,
+    check_runs,
     on_policy_mass,
     one_number,
     over_runs,
@@ -88,6 +89,7 @@ class EntropyBonus(Objective):
 
     def mass(self, solution: Solution) -> CoefficientMass:
         """Return the mass of the centred log-probabilities, met on undiscounted visits."""
+        check_runs(solution, alpha=np.shape(self.alpha), length_weight=np.shape(self.length_weight))
         w_s, w_d = stage_weights(solution.mdp, self.length_weight, self.reduction)
         log_s, log_stop, log_res, h_s, h_d = _surprise(solution.policy)
         alpha = over_runs(self.alpha, 3)

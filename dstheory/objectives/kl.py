@@ -26,6 +26,7 @@ from dstheory.objectives.base import (
     Measure,
     Objective,
     Reduction,
+    check_runs,
     on_policy_mass,
     one_number,
     over_runs,
@@ -124,6 +125,9 @@ class _Penalty(Objective):
 
     def _weights(self, solution: Solution) -> tuple[Floats, Floats]:
         self.reference.check_fits(solution.mdp, "reference")
+        check_runs(
+            solution, reference=self.reference.runs, beta=np.shape(self.beta), length_weight=np.shape(self.length_weight)
+        )
         return stage_weights(solution.mdp, self.length_weight, self.reduction)
 
     def _step_log_ratios(self, solution: Solution, t: Trajectories) -> tuple[Floats, Floats]:
@@ -203,9 +207,15 @@ class ReverseKL(_Penalty):
     r"""The full gradient of the weighted reverse KL of whole trajectories, :math:`J = -\beta E_\pi[L(\tau)]`.
 
     :math:`L(\tau) = \sum_k w_s(y_k) \log \frac{\pi_s}{ref_s} + w_d \log \frac{\pi_d}{ref_d}`. Its gradient is that of a reward
-    -beta L,
-    plus the derivative of L itself, :math:`-\beta E[w_s(y) \nabla \log \pi_s(y)]`, which vanishes when all answers of a prompt
-    have one weight (the decision's own term always does: w_d is known before the decision). Balanced at level (i) exactly then.
+    -beta L, plus the derivative of L itself, :math:`-\beta E[w_s(y) \nabla \log \pi_s(y)]`, which vanishes when all answers of a
+    prompt have one weight (the decision's own term always does: w_d is known before the decision). Balanced at level (i) exactly
+    then.
+
+    >>> from dstheory import TwoStageMDP, solve
+    >>> s = solve(TwoStageMDP.minimal(), Policy.minimal(p=0.5, a=0.5, b=0.5))
+    >>> kl = ReverseKL(Policy.minimal(p=0.25, a=0.5, b=0.5), beta=1.0)
+    >>> float(kl.value(s).round(6))  # minus two expected turns x KL(1/2 || 1/4)
+    -0.287682
     """
 
     name = "kl"

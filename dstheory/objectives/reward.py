@@ -78,6 +78,12 @@ class RewardToGo(_ExpectedReturn):
     Args:
         outer_discount: keep the factor gamma^t in front of the return to go. Training code drops it; the result is then not
             the gradient of the discounted return, and with a discount per stage the two coefficients differ by a factor gamma.
+
+    >>> from dstheory import Policy, Trajectories, TwoStageMDP, solve
+    >>> s = solve(TwoStageMDP.minimal(gamma=0.5, discount_per="stage"), Policy.minimal(p=0.5, a=0.5, b=0.5))
+    >>> c_s, c_d = RewardToGo(outer_discount=False).coefficients(s, Trajectories.record([(0, [(0, "stop")])]))
+    >>> c_s.tolist(), c_d.tolist()
+    ([0.5], [1.0])
     """
 
     outer_discount: bool = True
@@ -121,7 +127,14 @@ class RewardToGo(_ExpectedReturn):
 @register
 @dataclass(frozen=True, eq=False)
 class ActorCritic(_ExpectedReturn):
-    """The advantage form: baselines V(x) at the sampling stage and V_d(x, y) at the decision stage are subtracted."""
+    """The advantage form: baselines V(x) at the sampling stage and V_d(x, y) at the decision stage are subtracted.
+
+    >>> from dstheory import Policy, Trajectories, TwoStageMDP, solve
+    >>> s = solve(TwoStageMDP.minimal(gamma=1.0), Policy.minimal(p=0.5, a=0.75, b=0.5))
+    >>> c_s, c_d = ActorCritic().coefficients(s, Trajectories.record([(0, [(0, "stop")])]))
+    >>> c_s.round(12).tolist(), c_d.round(12).tolist()  # right instead of average; accepted instead of average
+    ([0.3], [0.1])
+    """
 
     name = "advantage"
     title = "actor-critic, advantage form"

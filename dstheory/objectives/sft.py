@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from dstheory.checks import Floats
 from dstheory.errors import ChainError
 from dstheory.exact import Solution
-from dstheory.objectives.base import CoefficientMass, Measure, Objective, Reduction, stage_weights
+from dstheory.objectives.base import CoefficientMass, Measure, Objective, Reduction, check_runs, stage_weights
 from dstheory.objectives.demonstrations import Demonstrations
 from dstheory.objectives.registry import register
 from dstheory.policy import Policy
@@ -104,6 +104,7 @@ class SFT(Objective):
         """Return the demonstrations' visits times the stage weights."""
         w_s, w_d = stage_weights(solution.mdp, self.length_weight, self.reduction)
         v = self.demonstrations.visits(solution.mdp)
+        check_runs(solution, demonstrations=v.sample.shape[:-3], length_weight=np.shape(self.length_weight))
         return CoefficientMass(v.sample * w_s, v.stop * w_d, v.resample * w_d)
 
     def value(self, solution: Solution) -> Floats:

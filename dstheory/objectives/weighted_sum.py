@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from dstheory.checks import Floats, float_array, reject
 from dstheory.errors import ChainError
 from dstheory.exact import Solution
-from dstheory.objectives.base import CoefficientMass, Measure, Objective, one_number, over_runs
+from dstheory.objectives.base import CoefficientMass, Measure, Objective, check_runs, one_number, over_runs
 from dstheory.objectives.fused import FusedTerms
 from dstheory.policy import Policy
 from dstheory.trajectories import Trajectories
@@ -129,7 +129,10 @@ class WeightedSum(Objective):
 
     def mass(self, solution: Solution) -> CoefficientMass:
         """Return the sum of the terms' masses: masses add whatever the measures."""
+        for factor, term in zip(self.factors, self.terms, strict=True):
+            check_runs(solution, **{f"factor of {term.name}": np.shape(factor)})
         masses = [t.mass(solution).scaled(f) for f, t in zip(self.factors, self.terms, strict=True)]
+        check_runs(solution, **{f"{term.name}": m.sample.shape[:-3] for term, m in zip(self.terms, masses, strict=True)})
         total = masses[0]
         for mass in masses[1:]:
             total = total + mass

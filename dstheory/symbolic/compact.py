@@ -23,7 +23,7 @@ from dstheory.symbolic.policy import Logit
 from dstheory.symbolic.rational import factored, is_zero
 from dstheory.symbolic.setting import Setting
 from dstheory.symbolic.symbols import symbol
-from dstheory.symbolic.updates import FUTURE, PAST, SCALE, generic_turns, powers, score
+from dstheory.symbolic.updates import FUTURE, PAST, SCALE, expected_update, generic_turns, powers, score
 
 __all__ = ["CompactGradient", "compact_gradient"]
 
@@ -69,7 +69,11 @@ def compact_gradient(s: Setting, objective: Objective) -> CompactGradient:
     >>> found.gradient[symbol("theta_W")]
     N*V*b*gamma*(1 - b)*(1 - p)
     """
-    return _Builder(s, objective).build()
+    builder = _Builder(s, objective)
+    if not builder.on_policy and builder.remembers():
+        # off the learner's own trajectories the scores' means are not zero, and the past does not drop out
+        return CompactGradient(gradient={name: combine_logs(factored(g)) for name, g in expected_update(s, objective).items()})
+    return builder.build()
 
 
 class _Builder:
@@ -88,8 +92,14 @@ class _Builder:
         self._name_last_probability(s)
         self._name_resampling(s)
         self.future: list[sp.Expr] = []
-        self.result.named = self._name_values(s)
+        named = self._name_values(s)
+        if self.earns_reward and self.rate == s.rate:  # only then are the names those of the reward's values
+            self.result.named = named
         self.s = replace(s, named=self.result.named)
+
+    def remembers(self) -> bool:
+        """Whether a coefficient depends on what was collected before its turn."""
+        return any(c.has(PAST) for t in generic_turns(self.s, self.objective) for c in self.objective.coefficients(self.s, t))
 
     def define(self, name: str, expr: sp.Expr) -> sp.Symbol:
         """Enter a definition and return its name."""
@@ -252,9 +262,8 @@ def _common_scale(objective: Objective, s: Setting) -> sp.Expr:
     """Return -beta or alpha if every coefficient is a multiple of it, else 1."""
     coefficients = [c for t in generic_turns(s, objective) for c in objective.coefficients(s, t)]
     for strength in (-symbol("beta"), symbol("alpha")):
-        if all(c.subs(symbol(strength.as_coeff_Mul()[1].name), 0) == 0 for c in coefficients) and any(
-            c != 0 for c in coefficients
-        ):
+        _, bare = strength.as_coeff_Mul()
+        if any(coefficients) and all(c.subs(bare, 0) == 0 for c in coefficients):
             return strength
     return sp.S.One
 

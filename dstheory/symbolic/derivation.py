@@ -171,15 +171,15 @@ class Derivation:
             )
         _check_rows(self.setting, at)
         for w, meaning in self.setting.weights.meaning:
-            at[w] = meaning.subs(at)
+            at[w] = meaning.xreplace(at)
         for name, expr in self.definitions.items():
-            at[name] = expr.subs(at)
+            at[name] = expr.xreplace(at)
             if at[name].has(sp.zoo, sp.nan, sp.oo):
                 raise InvalidNumberError(
                     f"{name} = {expr} does not exist at these numbers: the chain that generates the "
                     "trajectories never stops; make its resample probability less than 1"
                 )
-        exact = tuple((logit.name, expr.subs(at)) for logit, expr in self.gradient.items())
+        exact = tuple((logit.name, expr.xreplace(at)) for logit, expr in self.gradient.items())
         given = {logits[name].name: name for name in logits if name in numbers}
         shown = [given.get(name, name) for name in self.symbols]
         return Evaluation(tuple((name, numbers[name]) for name in shown), exact)
@@ -283,7 +283,7 @@ def _logistic_logits(s: Setting) -> dict[str, sp.Symbol]:
 def _check_rows(s: Setting, at: Mapping[sp.Symbol, sp.Expr]) -> None:
     for policy, closed in ((s.policy, False), (s.reference, False), (s.expert, True)):
         for row in policy.sample:
-            last = row[-1].subs(at)
+            last = row[-1].xreplace(at)
             if last.is_number and (last < 0 or (last == 0 and not closed)):
                 names = ", ".join(x.name for x in row[:-1])
                 raise InvalidNumberError(f"{names}: leave {last} for the last answer; they must sum to less than 1")

@@ -141,13 +141,21 @@ def _objective(s: Setting, rule: Objective, scalar: str) -> Step:
             )
         ),
     ]
-    items += [Display(Verbatim(left, left) if isinstance(left, str) else left, (right,)) for left, right in rule.definition(s)]
+    items += [
+        Display(Verbatim(left, left) if isinstance(left, str) else left, (_one_log_each(right),))
+        for left, right in rule.definition(s)
+    ]
     carried = {x for turn in generic_turns(s, rule) for c in rule.coefficients(s, turn) for x in c.free_symbols}
     items += [Display(w, (meaning,)) for w, meaning in s.weights.meaning if w in carried]
     items.append(Words(_scalar_words(rule, scalar)))
     if scalar == "yes" and rule.scalar_formula is not None:
         items.append(Display(rule.scalar_formula[0], (rule.scalar_formula[1],)))
     return Step("The objective", tuple(items))
+
+
+def _one_log_each(right: Inline) -> Inline:
+    """Write log x - log y as log(x/y) in a rule's equation."""
+    return combine_logs(right) if isinstance(right, sp.Expr) else right
 
 
 def _scalar_words(rule: Objective, scalar: str) -> tuple[Inline, ...]:

@@ -10,7 +10,7 @@ from objectives.instances import ALL, INSTANCES
 from strategies import Case, cases, make_case
 
 from dstheory import Policy, Trajectories, enumerate_trajectories, sample_trajectories, solve
-from dstheory.objectives import REGISTRY, Objective, StageGradient, estimate_gradient
+from dstheory.objectives import REGISTRY, EntropyBonus, Objective, StageGradient, estimate_gradient
 
 
 def test_every_registered_objective_is_checked() -> None:
@@ -163,3 +163,17 @@ def test_runs_are_computed_side_by_side(case: Case, seed: int) -> None:
         one = case.policy.with_parameters(tuple(b[i] for b in many))
         alone = objective(i).gradient(solve(case.mdp.replace(gamma=gammas[i]), one))
         close(StageGradient(together.sample[i], together.decide[i]), alone, 1e-13)
+
+
+@given(case=cases(capped=True, equal_lengths=True))
+def test_entropy_coefficients_average_to_zero(case: Case) -> None:
+    """With equal weights the centred surprise is an admissible baseline's complement: mean zero at every state."""
+    solution = solve(case.mdp, case.policy)
+    t = enumerate_trajectories(case.mdp, case.policy)
+    c_s, c_d = EntropyBonus(alpha=0.7, length_weight=0.5).coefficients(solution, t)
+    weight = t.weight[t.episode]
+    for x in range(case.mdp.shape[0]):
+        for y in range(int(case.mdp.n_answers[x])):
+            here = (t.step_prompt == x) & (t.answer == y) & t.decided & (t.turn == 0)
+            assert abs((weight * c_d)[here].sum()) < 1e-12
+        assert abs((weight * c_s)[(t.step_prompt == x) & (t.turn == 0)].sum()) < 1e-12

@@ -21,6 +21,7 @@ from dstheory.symbolic.policy import Policy
 from dstheory.symbolic.rational import is_zero
 from dstheory.symbolic.setting import Setting
 from dstheory.symbolic.symbols import symbol
+from dstheory.symbolic.updates import enumerated_update
 
 p, a, b, g = (symbol(x) for x in ("p", "a", "b", "gamma"))
 N, V, Q_C, Q_W, n_E, w_s, w_d = (symbol(x) for x in ("N", "V", "Q_C", "Q_W", "n_E", "w_s", "w_d"))
@@ -138,6 +139,71 @@ class _NoDiscount(Reinforce):
 
     def scalar(self, s: Setting, frozen: Policy) -> sp.Expr | None:
         return s.chain.value(s.reward)
+
+
+class _WeightedDemonstrations(SFT):
+    """Demonstrations weighted by the reward that they earned: off policy, and with a memory of the past."""
+
+    name = "reward-weighted"
+    title = "Reward-weighted imitation"
+
+    def payoff(self, s: Setting):
+        return s.reward
+
+    def rate(self, s: Setting):
+        return s.rate
+
+    def coefficients(self, s: Setting, turn: Turn) -> Coefficients:
+        return turn.total, turn.scale * turn.total
+
+    def scalar(self, s: Setting, frozen: Policy) -> sp.Expr | None:
+        return None
+
+
+@pytest.mark.parametrize("per", ["turn", "stage"])
+@pytest.mark.parametrize("turns", [3, None])
+def test_off_policy_rules_keep_their_past(turns: int | None, per: str) -> None:
+    """Here the past does not drop out, so its moments, with and without a cap, are seen by the result."""
+    rule = _WeightedDemonstrations()
+    derivation = derive(rule, turns=turns, rewards="general", discount_per=per)
+    assert derivation.scalar == "no"
+    at = {"p": "3/11", "a": "5/7", "b": "2/9", "p_E": "8/11", "a_E": "9/10", "b_E": "6/7", "gamma": "9/10",
+          "R_SC": "13/10", "R_RC": "-2/5", "R_SW": "-7/10", "R_RW": "1/4"}  # fmt: skip
+    found = derivation.evaluate(at).floats()
+    m = oracle.M0(3 / 11, 5 / 7, 2 / 9, gamma=0.9, per_stage=per == "stage", rewards=(1.3, -0.4, -0.7, 0.25))
+    expected = dict.fromkeys(oracle.LOGITS, 0.0)
+    for steps, chance in oracle.trajectories(m.expert, turns or 13):  # the expert resamples with probability 0.31; 0.31^13 < 1e-6
+        total = oracle.returns(m, steps)[0][0]
+        for k, (y, d) in enumerate(steps):
+            on_s, on_d = oracle.scores(m, y, d)
+            for logit in expected:
+                expected[logit] += chance * total * (on_s[logit] + (m.within * m.gamma) ** k * on_d[logit])
+    assert found == pytest.approx(expected, rel=1e-11 if turns else 3e-5)
+    if turns:
+        s = derivation.setting
+        by_hand = enumerated_update(s, rule)
+        assert all(is_zero(by_hand[x] - derivation.gradient[x]) for x in by_hand)
+
+
+class _PenaltyTimesValue(KLDirect):
+    """A penalty scaled by the value of the state: its own payoff is not the reward, but it mentions the reward's values."""
+
+    name = "penalty-times-value"
+
+    def coefficients(self, s: Setting, turn: Turn) -> Coefficients:
+        c_s, c_d = super().coefficients(s, turn)
+        return c_s * s.values().answer[0][turn.answer], c_d
+
+    def scalar(self, s: Setting, frozen: Policy) -> sp.Expr | None:
+        return None
+
+
+def test_rules_may_mention_the_values_of_the_reward() -> None:
+    plain, scaled = derive(KLDirect()), derive(_PenaltyTimesValue())
+    at = dict.fromkeys(scaled.symbols, "1/3") | {"l_s": 4, "l_d": 1, "p": "2/3"}
+    one, other = plain.evaluate(at).floats(), scaled.evaluate(at).floats()
+    assert one["theta_C"] == other["theta_C"]
+    assert one["theta_s"] != other["theta_s"]
 
 
 def test_a_new_objective_is_derived_like_the_registered_ones() -> None:

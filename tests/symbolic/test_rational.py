@@ -33,6 +33,11 @@ x, y, z = sp.symbols("x y z", real=True)
         sp.log(p * l_s**lam / l_d ** (2 * lam)) - sp.log(p) - lam * sp.log(l_s) + 2 * lam * sp.log(l_d),
         sp.log(p * sp.exp(x) + sp.exp(x)) - x - sp.log(1 + p),
         sp.log(2 * p - 2 * p**2 + a * p - a * p**2) - sp.log(p) - sp.log(1 - p) - sp.log(2 + a),
+        (sp.sqrt(l_s) + 1) * (sp.sqrt(l_s) - 1) - l_s + 1,
+        (l_s ** sp.Rational(1, 3) - l_s ** sp.Rational(1, 2)) ** 2
+        - l_s ** sp.Rational(2, 3)
+        + 2 * l_s ** sp.Rational(5, 6)
+        - l_s,
         sp.sqrt(l_s) ** 3 - l_s * sp.sqrt(l_s),
         sp.sqrt(l_s) * sp.sqrt(l_s) - l_s,
         1 / (1 + sp.exp(-x)) - sp.exp(x) / (1 + sp.exp(x)),
@@ -115,6 +120,7 @@ UNDECIDABLE = [
     sp.sqrt(2) * p,
     sp.sin(x),
     sp.log(p - 1),
+    sp.sqrt(l_s) + sp.log(l_s - 1),
 ]
 
 
@@ -137,6 +143,7 @@ def test_symbols_of_one_name_and_two_kinds_are_refused() -> None:
 def test_written_back_logarithms_have_positive_arguments() -> None:
     form = factored((sp.log(p) - sp.log(1 - p)) * (1 - p))
     assert {log.args[0] for log in form.atoms(sp.log)} == {p, 1 - p}
+    assert is_zero(sp.log(l_s - 1) - sp.log((l_s - 1) / 2) - sp.log(2))
     assert {log.args[0] for log in normal_form(sp.log(a + b - 1)).atoms(sp.log)} == {a + b - 1}
 
 

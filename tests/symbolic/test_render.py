@@ -82,6 +82,9 @@ def test_breaking_a_formula_loses_nothing() -> None:
     assert len(product) > 2
     assert product[0].count(r"\Bigl(") == 1
     assert product[-1].endswith(r"\Bigr)")
+    sum_times_sum = broken((1 - symbol("p")) * total, 40)
+    assert sum_times_sum[0].startswith(r"\left(1 - p\right) \Bigl(")
+    assert broken(-total, 40)[0].startswith(("- R", "R"))
 
 
 def test_small_pieces_of_notation() -> None:
@@ -125,6 +128,9 @@ PAGES = [
     *[(name, {}) for name in REGISTRY],
     *[(name, OPTIONS[1]) for name in ("reinforce", "advantage", "kl", "kl-direct", "sft")],
     ("kl", {"answers": 4}),
+    ("kl-direct", {"answers": 3}),
+    ("entropy", {"answers": 3, "turns": 2}),
+    ("advantage", {"turns": 2, "rewards": "general"}),
     ("advantage", {"turns": 3, "rewards": "general"}),
     ("kl", {"turns": 3}),
     ("reinforce", {"turns": 2, "turn_indexed": True, "rewards": "general"}),

@@ -13,7 +13,7 @@ from dstheory.symbolic.render.printers import latex
 
 __all__ = ["notebook", "render"]
 
-WIDTH = 64.0
+WIDTH = 61.0
 """Width of a displayed line, in digits of an 11 point article; the left side counts."""
 
 PREAMBLE = r"""\documentclass[11pt]{article}
@@ -138,13 +138,13 @@ def _table(item: Table) -> str:
     """Return a table: side by side if it fits, else one display per row."""
     cells = [[_math(cell) for cell in row] for row in (item.head, *item.rows)]
     widths = [max(visual_width(row[i]) for row in cells) for i in range(len(cells[0]))]
-    if sum(widths) + 3 * len(widths) <= WIDTH:
+    if sum(widths) + 3 * len(widths) <= WIDTH + 8:
         body = [" & ".join(row) + r" \\" for row in cells]
         return "\n".join(
             [r"\[", rf"\begin{{array}}{{{'l' * len(widths)}}}", body[0] + r" \hline", *body[1:], r"\end{array}", r"\]"]
         )
     parts = []
     for row in item.rows:
-        parts.append(rf"{_sentence(row[:1])}, {_sentence(row[1:2])}:")
+        parts += ["", rf"Answer {_sentence(row[:1])}, {_sentence(row[1:2])}:"]
         parts += _align([r for name, cell in zip(item.head[2:], row[2:], strict=True) for r in _rows(Display(name, (cell,)))])
     return "\n".join(parts)

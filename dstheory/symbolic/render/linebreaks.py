@@ -120,16 +120,17 @@ def _broken_product(expr: sp.Expr, width: float) -> list[str]:
     top, bottom = sp.fraction(expr)
     sums = [f for f in sp.Mul.make_args(top) if f.is_Add]
     if not sums:
-        return []
+        return []  # nothing to break
     longest = max(sums, key=lambda f: visual_width(latex(f)))
     rest = sp.Mul(*[f for f in sp.Mul.make_args(top) if f is not longest])
     front = "" if rest == 1 and bottom == 1 else latex(rest / bottom)
-    if visual_width(front) > 0.6 * width:
-        return []
-    if front.startswith("-") and rest == -1 and bottom == 1:
+    if rest == -1 and bottom == 1:
         front = "-"
-    inner = _broken_sum(longest, width - 4, width - 3 - visual_width(front))
-    indent = r"\qquad "
-    lines = [rf"{front} \Bigl( {inner[0]}", *[indent + line for line in inner[1:]]]
+    elif (rest / bottom).is_Add:
+        front = rf"\left({front}\right)"
+    above = visual_width(front) > 0.6 * width  # then the long factor starts on a line of its own
+    inner = _broken_sum(longest, width - 4, width - 4 if above else width - 3 - visual_width(front))
+    opening = [front, rf"\times \Bigl( {inner[0]}"] if above else [rf"{front} \Bigl( {inner[0]}"]
+    lines = [*opening, *[rf"\qquad {line}" for line in inner[1:]]]
     lines[-1] += r" \Bigr)"
     return [line.strip() for line in lines]

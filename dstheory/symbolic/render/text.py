@@ -69,7 +69,7 @@ def _table(item: Table) -> list[str]:
     # too wide side by side: the two long columns go below the two short ones
     lines = []
     for row in rows[1:]:
-        lines.append(f"    {row[0]}, {row[1]}:")
+        lines.append(f"    answer {row[0]}, {row[1]}:")
         for name, cell in zip(rows[0][2:], row[2:], strict=True):
             lines += _wrap(f"        {name} = {cell}", " " * 12, first=True)
     return lines

@@ -1,0 +1,87 @@
+"""Symbolic against numeric: two engines that share no code, at random rational points, for every registered objective."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from functools import cache
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dstheory import Policy, TwoStageMDP, solve
+from dstheory.objectives import REGISTRY as NUMERIC
+from dstheory.objectives import ExpertChain, build
+from dstheory.symbolic import Derivation, derive
+from dstheory.symbolic.objectives import REGISTRY as SYMBOLIC
+from dstheory.symbolic.objectives import ForwardKL, RewardToGo
+
+VARIANTS = {
+    **SYMBOLIC,
+    "reward-to-go, outer discount dropped": RewardToGo(outer_discount=False),
+    "forward-kl, reference's states": ForwardKL(states="reference"),
+}
+SETTINGS: list[dict] = [
+    {},
+    {"rewards": "general", "discount_per": "stage", "per_answer_lengths": True, "reduction": "mean"},
+    {"rewards": "general", "per_answer_lengths": True, "turns": 3},
+    {"rewards": "priced", "discount_per": "stage", "turns": 1, "reduction": "mean"},
+]
+
+
+def test_both_engines_know_the_same_objectives() -> None:
+    assert SYMBOLIC.keys() == NUMERIC.keys()
+
+
+@cache
+def derived(name: str, index: int) -> Derivation:
+    return derive(VARIANTS[name], **SETTINGS[index])
+
+
+unit = st.fractions(min_value=Fraction(1, 50), max_value=Fraction(49, 50), max_denominator=60)
+real = st.fractions(min_value=-2, max_value=2, max_denominator=20)
+points = st.fixed_dictionaries({
+    **{f"{x}{of}": unit for x in "pab" for of in ("", "_ref", "_E")},
+    **dict.fromkeys(("gamma", "lambda"), unit),
+    **{name: st.integers(1, 200) for name in ("l_s", "l_C", "l_W", "l_d")},
+    **{name: st.fractions(min_value=0, max_value=3, max_denominator=20) for name in ("alpha", "beta", "kappa")},
+    **{f"R_{x}": real for x in ("SC", "RC", "SW", "RW")},
+})  # fmt: skip
+
+
+def numeric_gradient(name: str, options: dict, at: dict) -> dict[str, float]:
+    f = {k: float(v) for k, v in at.items()}
+    general = {"stop_correct": f["R_SC"], "resample_correct": f["R_RC"], "stop_wrong": f["R_SW"], "resample_wrong": f["R_RW"]}
+    extra: dict = {"reward": general} if options.get("rewards") == "general" else {}
+    if options.get("rewards") == "priced":
+        extra["resample_cost"] = f["kappa"]
+    lengths = [f["l_C"], f["l_W"]] if options.get("per_answer_lengths") else f["l_s"]
+    mdp = TwoStageMDP.minimal(
+        gamma=f["gamma"], discount_per=options.get("discount_per", "turn"), max_turns=options.get("turns"),
+        sample_length=lengths, decision_length=f["l_d"], **extra,
+    )  # fmt: skip
+    policies = {of: Policy.minimal(**{x: f[f"{x}{of}"] for x in "pab"}) for of in ("", "_ref", "_E")}
+    choices = {
+        "reference": policies["_ref"], "demonstrations": ExpertChain(policies["_E"]), "beta": f["beta"], "alpha": f["alpha"],
+        "length_weight": f["lambda"], "reduction": options.get("reduction", "sum"),
+        "states": "reference" if "reference's" in name else "policy", "outer_discount": "dropped" not in name,
+    }  # fmt: skip
+    g = build(name.split(",")[0], choices).gradient(solve(mdp, policies[""]))
+    return {
+        "theta_s": float(g.sample[0, 0, 0]),
+        "theta_C": float(g.decide[0, 0, 0]),
+        "theta_W": -float(g.decide[0, 0, 1]),  # theta_W is the logit of resampling
+    }
+
+
+@pytest.mark.parametrize("index", range(len(SETTINGS)), ids=lambda i: str(SETTINGS[i]))
+@pytest.mark.parametrize("name", VARIANTS)
+@settings(max_examples=max(6, settings.default.max_examples // 4))
+@given(at=points)
+def test_gradients_agree(name: str, index: int, at: dict) -> None:
+    derivation = derived(name, index)
+    symbolic = derivation.evaluate({k: v for k, v in at.items() if k in derivation.symbols}).floats()
+    numeric = numeric_gradient(name, SETTINGS[index], at)
+    scale = max(1.0, *(abs(v) for v in symbolic.values()))
+    for logit, value in symbolic.items():
+        assert numeric[logit] == pytest.approx(value, rel=1e-12, abs=1e-12 * scale), logit

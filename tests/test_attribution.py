@@ -1,0 +1,491 @@
+"""Attribution at three levels against explicit Fisher matrices, the energy law, closed forms, and what objectives declare."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from objectives.instances import ALL
+from oracle import Tables, paths
+from strategies import Case, cases, make_case
+
+from dstheory import Features, Policy, Trajectories, TwoStageMDP, attribute, solve
+from dstheory.attribution import InfiniteEnergyWarning, StageSplit, coefficient_level, fisher_information, norm, stage_energy
+from dstheory.errors import ChainError, InfiniteDivergenceError
+from dstheory.objectives import (
+    REGISTRY,
+    SFT,
+    ActorCritic,
+    EntropyBonus,
+    ExpertChain,
+    ForwardKL,
+    Objective,
+    Recorded,
+    Reinforce,
+    ReverseKL,
+    ReverseKLDirect,
+    RewardToGo,
+)
+
+HERE = Policy.minimal(p=0.4, a=0.7, b=0.6)
+THERE = Policy.minimal(p=0.55, a=0.8, b=0.3)
+
+
+# ---------------------------------------------------------------------- explicit Fisher matrices
+
+
+def scores(case: Case, policy: Policy) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Probability of every trajectory, and the score of each stage in that stage's logits or, if linear, in the parameters."""
+    t = Tables.of(case.mdp, policy)
+    weight, by_sample, by_decide = [], [], []
+    for path in paths(t):
+        s, d = np.zeros(policy.shape), np.zeros(policy.shape)
+        for k, (y, word) in enumerate(path.steps):
+            at = t.at(k), path.prompt
+            s[at] -= t.pi[at]
+            s[(*at, y)] += 1.0
+            if word != "submit":
+                d[(*at, y)] += (1.0 if word == "stop" else 0.0) - t.stop[(*at, y)]
+        weight.append(path.weight)
+        by_sample.append(s.ravel())
+        by_decide.append(d.ravel())
+    w, a, b = np.array(weight), np.array(by_sample), np.array(by_decide)
+    if policy.features is not None:
+        width = policy.features.sample.shape[-1]
+        a, b = a @ policy.features.sample.reshape(-1, width), b @ policy.features.decide.reshape(-1, width)
+    return w, a, b
+
+
+def blocks(objective: Objective, solution) -> tuple[np.ndarray, np.ndarray]:
+    g, features = objective.gradient(solution), solution.policy.features
+    if features is None:
+        return g.sample.ravel(), g.decide.ravel()
+    width = features.sample.shape[-1]
+    return g.sample.ravel() @ features.sample.reshape(-1, width), g.decide.ravel() @ features.decide.reshape(-1, width)
+
+
+def explicit_energy(g: np.ndarray, fisher: np.ndarray) -> float:
+    return float(g @ np.linalg.pinv(fisher, rcond=1e-11, hermitian=True) @ g)
+
+
+@pytest.mark.parametrize(("label", "make"), ALL, ids=[label for label, _ in ALL])
+@given(case=cases(capped=True))
+def test_energies_are_those_of_explicit_fisher_matrices(label: str, make, case: Case) -> None:
+    solution, objective = solve(case.mdp, case.policy), make(case)
+    w, by_sample, by_decide = scores(case, case.policy)
+    split = attribute(objective, solution, coefficients=False)
+    for g, stage, score in zip(blocks(objective, solution), ("sample", "decide"), (by_sample, by_decide), strict=True):
+        fisher = (score * w[:, None]).T @ score
+        assert float(getattr(split.energy, stage)) == pytest.approx(explicit_energy(g, fisher), rel=1e-7, abs=1e-12)
+        assert float(getattr(split.gradient, stage)) == pytest.approx(np.sqrt((g**2).sum()), rel=1e-12, abs=1e-300)
+
+
+@given(case=cases(capped=True))
+def test_the_stages_blocks_are_orthogonal_and_energies_add_up(case: Case) -> None:
+    """A1: E[score_s score_d^T] = 0, so the joint energy of both blocks is the sum of theirs."""
+    w, by_sample, by_decide = scores(case, case.policy)
+    np.testing.assert_allclose((by_sample * w[:, None]).T @ by_decide, 0.0, atol=1e-12)
+    solution = solve(case.mdp, case.policy)
+    g_s, g_d = blocks(Reinforce(), solution)
+    both = np.concatenate([by_sample, by_decide], axis=1)
+    joint = explicit_energy(np.concatenate([g_s, g_d]), (both * w[:, None]).T @ both)
+    energy = stage_energy(Reinforce().gradient(solution), solution)
+    assert float(energy.sample + energy.decide) == pytest.approx(joint, rel=1e-7, abs=1e-12)
+
+
+@given(case=cases(capped=True))
+def test_fisher_information_of_both_kinds_of_policy(case: Case) -> None:
+    w, by_sample, by_decide = scores(case, case.policy)
+    info = fisher_information(solve(case.mdp, case.policy))
+    explicit = [(score * w[:, None]).T @ score for score in (by_sample, by_decide)]
+    if case.policy.features is None:
+        np.testing.assert_allclose(np.diag(explicit[1]), info.decide.ravel(), atol=1e-13)
+        pi = case.policy.sample_prob.ravel()
+        np.testing.assert_allclose(np.diag(explicit[0]), info.sample.ravel() * (1 - pi), atol=1e-12)
+    else:
+        np.testing.assert_allclose(explicit[0], info.sample, atol=1e-11)
+        np.testing.assert_allclose(explicit[1], info.decide, atol=1e-11)
+
+
+# ---------------------------------------------------------------------- the energy law
+
+
+@given(case=cases())
+def test_energy_law_of_rewards(case: Case) -> None:
+    """B4: the energies of a reward never exceed the variance of the return; turn-indexed tabular policies reach it."""
+    s = solve(case.mdp, case.policy)
+    energy = stage_energy(Reinforce().gradient(s), s)
+    total, variance = float(energy.sample + energy.decide), float(s.return_variance @ case.mdp.prompt_weight)
+    assert total <= variance * (1 + 1e-9) + 1e-13
+    if case.policy.features is None and case.mdp.max_turns in (1, case.policy.shape[0]):
+        assert total == pytest.approx(variance, rel=1e-9, abs=1e-13)
+
+
+@given(case=cases(), seed=st.integers(0, 999))
+def test_energy_of_a_zero_one_reward_is_at_most_a_quarter(case: Case, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    mdp = case.mdp.replace(reward={"stop_correct": 1, "resample_correct": 0, "stop_wrong": 0, "resample_wrong": 0}, gamma=1.0)
+    mdp = mdp.replace(sample_length=rng.integers(1, 1000, size=mdp.shape))
+    s = solve(mdp, case.policy)
+    energy = stage_energy(Reinforce().gradient(s), s)
+    assert 0.0 <= float(energy.sample + energy.decide) <= 0.25 + 1e-12
+
+
+def test_stationary_policies_can_stay_below_the_variance() -> None:
+    s = solve(TwoStageMDP.minimal(max_turns=3, gamma=1.0), HERE)
+    energy = stage_energy(Reinforce().gradient(s), s)
+    assert float(energy.sample + energy.decide) < 0.97 * float(s.return_variance[0])
+
+
+def test_reward_noise_adds_variance_but_no_energy() -> None:
+    mdp = TwoStageMDP.minimal(max_turns=1, gamma=1.0)
+    quiet, noisy = (solve(m, HERE) for m in (mdp, mdp.replace(reward_stop_variance=0.5)))
+    assert float(noisy.return_variance[0] - quiet.return_variance[0]) == pytest.approx(0.5)
+    assert stage_energy(Reinforce().gradient(noisy), noisy).sample == stage_energy(Reinforce().gradient(quiet), quiet).sample
+
+
+probability = st.floats(0.02, 0.98)
+
+
+@given(p=probability, a=probability, b=probability, gamma=st.floats(0.1, 1.0), lam=st.floats(0.0, 1.0))
+def test_energy_table_in_m0(p: float, a: float, b: float, gamma: float, lam: float) -> None:
+    """Reward: (d_gamma/d)^2 d E[A^2]; SFT: (d_D/d)^2 d w^2 chi^2; direct KL: d w^2 beta^2 Var(log ratio)."""
+    mdp = TwoStageMDP.minimal(gamma=gamma, sample_length=9.0, decision_length=2.0)
+    s = solve(mdp, Policy.minimal(p=p, a=a, b=b))
+    q = p * (1 - a) + (1 - p) * b
+    n, n_gamma, value = 1 / (1 - q), 1 / (1 - gamma * q), p * a / (1 - gamma * q)
+    w_s, w_d = 9.0**lam, 2.0**lam
+
+    def check(objective: Objective, sample: float, decide: float) -> None:
+        energy = stage_energy(objective.gradient(s), s)
+        assert float(energy.sample) == pytest.approx(sample, rel=1e-8, abs=1e-12)
+        assert float(energy.decide) == pytest.approx(decide, rel=1e-8, abs=1e-12)
+
+    gap = a + (1 - a) * gamma * value - b * gamma * value
+    variance_d = p * a * (1 - a) * (1 - gamma * value) ** 2 + (1 - p) * b * (1 - b) * (gamma * value) ** 2
+    check(Reinforce(), n_gamma**2 / n * p * (1 - p) * gap**2, n_gamma**2 / n * variance_d)
+
+    p_e, a_e, b_e = 0.8, 0.9, 0.35
+    n_e = 1 / (1 - p_e * (1 - a_e) - (1 - p_e) * b_e)
+    chi = [(e - x) ** 2 / (x * (1 - x)) for e, x in ((p_e, p), (a_e, a), (b_e, b))]
+    check(
+        SFT(ExpertChain(Policy.minimal(p=p_e, a=a_e, b=b_e)), length_weight=lam),
+        n_e**2 / n * w_s**2 * chi[0],
+        w_d**2 * ((n_e * p_e) ** 2 / (n * p) * chi[1] + (n_e * (1 - p_e)) ** 2 / (n * (1 - p)) * chi[2]),
+    )
+
+    def logit(x: float) -> float:
+        return float(np.log(x / (1 - x)))
+
+    spread = [x * (1 - x) * (logit(x) - logit(r)) ** 2 for x, r in ((p, 0.55), (a, 0.8), (b, 0.3))]
+    check(
+        ReverseKLDirect(THERE, beta=0.3, length_weight=lam),
+        n * 0.09 * w_s**2 * spread[0],
+        n * 0.09 * w_d**2 * (p * spread[1] + (1 - p) * spread[2]),
+    )
+
+
+# ---------------------------------------------------------------------- what depends on the parametrisation
+
+
+@given(seed=st.integers(0, 2**32 - 1), cap=st.sampled_from([None, 2]))
+def test_only_the_fisher_level_is_invariant_under_reparametrisation(seed: int, cap: int | None) -> None:
+    case = make_case(seed, cap=cap, kind="linear", per="turn", gamma=0.9)
+    f, (phi,) = case.policy.features, case.policy.parameters
+    rng = np.random.default_rng(seed)
+    mix = np.linalg.qr(rng.normal(size=(3, 3)))[0] @ np.diag([0.1, 1.0, 20.0]) @ np.linalg.qr(rng.normal(size=(3, 3)))[0]
+    other = Policy.linear(Features(f.sample @ mix, f.decide @ mix, f.sample_offset, f.decide_offset), np.linalg.solve(mix, phi))
+    one, two = (attribute(Reinforce(), solve(case.mdp, policy), coefficients=False) for policy in (case.policy, other))
+    np.testing.assert_allclose(two.energy.sample, one.energy.sample, rtol=1e-6, atol=1e-11)
+    np.testing.assert_allclose(two.energy.decide, one.energy.decide, rtol=1e-6, atol=1e-11)
+    if one.gradient.sample > 1e-3:
+        assert abs(float(two.gradient.sample / one.gradient.sample) - 1) > 1e-3
+
+
+@given(case=cases(capped=True))
+def test_restricting_a_policy_can_only_lower_its_energy(case: Case) -> None:
+    if case.policy.features is None:
+        return
+    free = solve(case.mdp, Policy.tabular(case.policy.sample_logits, case.policy.stop_logits))
+    restricted = solve(case.mdp, case.policy)
+    above, below = (stage_energy(Reinforce().gradient(s), s) for s in (free, restricted))
+    assert float(below.sample) <= float(above.sample) * (1 + 1e-7) + 1e-12
+    assert float(below.decide) <= float(above.decide) * (1 + 1e-7) + 1e-12
+
+
+def test_energies_of_m0_do_not_depend_on_its_logit_parametrisation() -> None:
+    """theta_s of M0 and a softmax with two logits are the same policies: same energies, other norms."""
+    mdp = TwoStageMDP.minimal(gamma=0.9)
+    one = attribute(Reinforce(), solve(mdp, HERE))
+    two = attribute(Reinforce(), solve(mdp, Policy.tabular(HERE.sample_logits, HERE.stop_logits)))
+    np.testing.assert_allclose(two.energy.sample, one.energy.sample, rtol=1e-12)
+    np.testing.assert_allclose(two.energy.decide, one.energy.decide, rtol=1e-12)
+    assert float(two.gradient.sample) == pytest.approx(np.sqrt(2) * float(one.gradient.sample))
+    assert one.cosine == 0.0
+    assert two.cosine is None
+
+
+def test_cosine_of_a_shared_trunk() -> None:
+    case = make_case(12, cap=None, kind="linear", per="turn", gamma=0.9)
+    s = solve(case.mdp, case.policy)
+    split = attribute(Reinforce(), s)
+    g_s, g_d = blocks(Reinforce(), s)
+    assert float(split.cosine) == pytest.approx(g_s @ g_d / np.sqrt((g_s @ g_s) * (g_d @ g_d)))
+    share = np.sqrt(g_d @ g_d) / (np.sqrt(g_s @ g_s) + np.sqrt(g_d @ g_d))
+    assert float(split.gradient.decision_share) == pytest.approx(share)
+
+
+# ---------------------------------------------------------------------- level (i)
+
+# Registry name: how to make it, and whether c_s = c_d (up to one discount) with lambda > 0 on (lopsided, equal) lengths.
+LEVEL_I = {
+    "reinforce": (lambda c, lam: Reinforce(), True, True),
+    "reward-to-go": (lambda c, lam: RewardToGo(outer_discount=False), True, True),
+    "advantage": (lambda c, lam: ActorCritic(), False, False),
+    "sft": (lambda c, lam: SFT(ExpertChain(c.expert), length_weight=lam), False, True),
+    "kl-direct": (lambda c, lam: ReverseKLDirect(c.reference, length_weight=lam), False, False),
+    "kl": (lambda c, lam: ReverseKL(c.reference, length_weight=lam), False, True),
+    "forward-kl": (lambda c, lam: ForwardKL(c.reference, length_weight=lam, states="reference"), False, True),
+    "entropy": (lambda c, lam: EntropyBonus(length_weight=lam), False, False),
+}
+DECLARED = {
+    "reinforce": ("balanced", "always"), "reward-to-go": ("balanced up to gamma", "outer factor"),
+    "advantage": ("unbalanced", "never"), "sft": ("unbalanced", "lambda = 0 or l_s = l_d"),
+    "kl-direct": ("unbalanced", "never"), "kl": ("balanced", "same weight w_s"),
+    "forward-kl": ("unbalanced", "lambda = 0 or l_s = l_d"), "entropy": ("unbalanced", "never"),
+}  # fmt: skip
+
+
+def lopsided(*, equal: bool, per: str = "stage") -> Case:
+    """Three answers, cap 3; lengths either equal at both stages, or different for every answer."""
+    case = make_case(21, cap=3, kind="turn-indexed", per=per, gamma=0.6)
+    while case.mdp.n_answers.min() < 2:
+        case = make_case(case.seed + 1, cap=3, kind="turn-indexed", per=per, gamma=0.6)
+    lengths = np.full(case.mdp.shape, 5.0) if equal else 1.0 + np.arange(np.prod(case.mdp.shape)).reshape(case.mdp.shape)
+    return Case(case.mdp.replace(sample_length=lengths, decision_length=5.0), case.policy, case.reference, case.expert, case.seed)
+
+
+def test_level_one_covers_the_registry() -> None:
+    assert set(LEVEL_I) == set(REGISTRY) == set(DECLARED)
+
+
+@pytest.mark.parametrize("name", sorted(LEVEL_I))
+def test_level_one_verdicts_are_those_declared(name: str) -> None:
+    make, on_lopsided, on_equal = LEVEL_I[name]
+    cls = REGISTRY[name]
+    verdict, condition = DECLARED[name]
+    assert cls.balance == verdict
+    assert condition in cls.balanced_when
+    for equal, expected in ((False, on_lopsided), (True, on_equal)):
+        case = lopsided(equal=equal)
+        level = coefficient_level(make(case, 0.7), solve(case.mdp, case.policy))
+        assert level.balanced == expected, (name, equal, level)
+        assert (level.witness == "") == expected
+        assert level.evidence == "all trajectories"
+    # With lambda = 0 lengths play no part: the verdict on lopsided lengths is that on equal ones.
+    case = lopsided(equal=False)
+    assert coefficient_level(make(case, 0.0), solve(case.mdp, case.policy)).balanced == on_equal
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.6, 1.0])
+@pytest.mark.parametrize("per", ["turn", "stage"])
+@pytest.mark.parametrize("cap", [None, 3])
+def test_reward_to_go_without_the_outer_discount_is_balanced_up_to_gamma(gamma: float, per: str, cap: int | None) -> None:
+    """B1: with a discount per stage c_s/c_d is exactly gamma, 0 included."""
+    rewards = {"stop_correct": 2.0, "resample_correct": -0.25, "stop_wrong": -1.0, "resample_wrong": 0.5}
+    s = solve(TwoStageMDP.minimal(gamma=gamma, discount_per=per, max_turns=cap, reward=rewards), HERE)
+    level = coefficient_level(RewardToGo(outer_discount=False), s)
+    assert level.balanced
+    expected = gamma if per == "stage" else 1.0
+    assert level.factor == expected
+    assert (level.ratio_low, level.ratio_high) == (pytest.approx(expected), pytest.approx(expected))
+    kept = coefficient_level(RewardToGo(), s)
+    assert kept.balanced
+    assert kept.factor == 1.0
+
+
+def test_ratio_and_witness_of_sft_can_be_checked_by_hand() -> None:
+    s = solve(TwoStageMDP.minimal(sample_length=[[16.0, 64.0]]), HERE)
+    level = coefficient_level(SFT(ExpertChain(THERE), length_weight=0.5), s)
+    assert not level.balanced
+    assert (level.ratio_low, level.ratio_high) == (4.0, 8.0)
+    assert level.witness == "prompt 0: answer 0 stop; at turn 0 c_s = 4, c_d = 1"
+    assert level.evidence == "all trajectories of at most 8 turns"
+    shown = Trajectories.record([(0, [(1, "resample"), (0, "stop")]), (0, [(1, "stop")])])
+    level = coefficient_level(SFT(Recorded(shown), length_weight=0.5), s)
+    assert level.witness == "prompt 0: answer 1 stop; at turn 0 c_s = 8, c_d = 1"
+    assert level.evidence == "all 2 recorded trajectories"
+
+
+def test_a_submission_is_no_decision_in_a_witness() -> None:
+    s = solve(TwoStageMDP.minimal(sample_length=9.0, max_turns=2), HERE)
+    shown = Trajectories.record([(0, [(1, "resample"), (0, "submit")])], max_turns=2)
+    level = coefficient_level(SFT(Recorded(shown), length_weight=1.0), s)
+    assert level.witness == "prompt 0: answer 1 resample, answer 0 submit; at turn 0 c_s = 9, c_d = 1"
+    assert level.ratio_low == level.ratio_high == 9.0
+
+
+def test_a_chain_without_decisions_is_balanced_for_want_of_any_and_says_so() -> None:
+    level = coefficient_level(SFT(ExpertChain(THERE), length_weight=1.0), solve(TwoStageMDP.minimal(max_turns=1), HERE))
+    assert level.balanced
+    assert np.isnan(level.ratio_low)
+    assert level.evidence == "all trajectories, on which no decision is drawn"
+
+
+def test_too_many_trajectories_are_sampled_reproducibly() -> None:
+    rng = np.random.default_rng(0)
+    mdp = TwoStageMDP(correct=rng.integers(0, 2, size=(30, 40)), sample_length=4.0)
+    policy = Policy.tabular(rng.normal(size=(30, 40)), rng.normal(size=(30, 40)))
+    s, objective = solve(mdp, policy), SFT(ExpertChain(policy), length_weight=0.5)
+    one, two = (coefficient_level(objective, s, limit=300, rng=5) for _ in range(2))
+    assert one == two
+    assert one.evidence == "300 sampled trajectories"
+    assert not one.balanced
+    assert (one.ratio_low, one.ratio_high) == (2.0, 2.0)
+    assert coefficient_level(Reinforce(), s, limit=300).balanced
+    # Capped, yet with more trajectories than the limit: sampled as well, never a part taken for the whole.
+    capped = coefficient_level(Reinforce(), solve(mdp.replace(max_turns=3), policy), limit=5000)
+    assert capped.evidence == "5000 sampled trajectories"
+
+
+def test_long_episodes_are_sampled_fewer_times() -> None:
+    mdp = TwoStageMDP(correct=np.ones((3, 200)), gamma=0.9)
+    policy = Policy.tabular(np.zeros((3, 200)), np.full((3, 200), -9.0))
+    level = coefficient_level(Reinforce(), solve(mdp, policy))
+    assert level.balanced
+    n = int(level.evidence.split()[0])
+    assert 100 < n < 1000
+
+
+def test_sums_have_a_level_one_only_where_their_terms_share_trajectories() -> None:
+    s = solve(TwoStageMDP.minimal(sample_length=4.0), HERE)
+    shared = attribute(Reinforce() + ReverseKLDirect(THERE, length_weight=0.5), s)
+    assert shared.coefficient is not None
+    assert not shared.coefficient.balanced
+    expert = ExpertChain(THERE)
+    for mixed in (
+        Reinforce() + SFT(expert),
+        SFT(expert) + 0.1 * SFT(ExpertChain(HERE)),
+        SFT(expert) + ForwardKL(THERE, states="reference"),
+    ):
+        assert mixed.measure == "mixed"
+        split = attribute(mixed, s)
+        assert split.coefficient is None
+        assert np.isfinite(split.energy.decide)
+        with pytest.raises(ChainError, match="averages over different trajectories: look at its terms one by one"):
+            coefficient_level(mixed, s)
+    assert (2.0 * SFT(expert)).measure == "demonstrations"
+    assert attribute(2.0 * SFT(expert), s).coefficient.ratio_high == pytest.approx(1.0)
+
+
+def test_level_one_is_that_of_one_run() -> None:
+    mdp = TwoStageMDP.minimal()
+    for objective, s in (
+        (Reinforce(), solve(mdp.replace(gamma=[0.5, 0.9]), HERE)),
+        (ReverseKLDirect(THERE, beta=[0.1, 0.2]), solve(mdp, HERE)),
+        (ReverseKLDirect(THERE, length_weight=[0.0, 1.0]), solve(mdp, HERE)),
+        (EntropyBonus(alpha=[0.1, 0.2]), solve(mdp, HERE)),
+        (ForwardKL(THERE, beta=[0.1, 0.2]), solve(mdp, HERE)),
+        (ReverseKL(THERE, beta=[0.1, 0.2]), solve(mdp, HERE)),
+        (RewardToGo().rescaled([1.0, 2.0]), solve(mdp, HERE)),
+        (ActorCritic(), solve(mdp, Policy.minimal(p=[0.2, 0.4], a=0.5, b=0.5))),
+    ):
+        assert attribute(objective, s).coefficient is None
+        assert attribute(objective, s).energy.sample.shape == (2,)
+        with pytest.raises(ChainError, match="one run"):
+            coefficient_level(objective, s)
+
+
+def test_an_infinite_log_ratio_is_no_balance() -> None:
+    ruled_out = Policy.from_probabilities([[1.0, 0.0]], [[0.5, 0.5]])
+    for objective in (ReverseKLDirect(ruled_out), ReverseKL(ruled_out)):
+        with pytest.raises(InfiniteDivergenceError, match=r"trajectory \d+, turn 0 \(prompt 0, answer 1\)"):
+            coefficient_level(objective, solve(TwoStageMDP.minimal(), HERE))
+
+
+# ---------------------------------------------------------------------- edges
+
+
+def test_pushing_an_impossible_action_has_infinite_energy_and_warns() -> None:
+    never = Policy.from_probabilities([[1.0, 0.0]], [[0.5, 0.5]])
+    s = solve(TwoStageMDP.minimal(), never)
+    with pytest.warns(InfiniteEnergyWarning, match="probability 0"):
+        split = attribute(SFT(ExpertChain(THERE)), s)
+    assert np.isinf(split.energy.sample)
+    certain = solve(TwoStageMDP.minimal(), Policy.from_probabilities([[0.5, 0.5]], [[1.0, 0.5]]))
+    with pytest.warns(InfiniteEnergyWarning):
+        assert np.isinf(attribute(SFT(ExpertChain(THERE)), certain).energy.decide)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert attribute(Reinforce(), s).energy.sample == 0.0  # nothing to push: no warning
+
+
+def test_pushing_outside_the_range_of_a_linear_policys_fisher_information_is_infinite() -> None:
+    """A parameter that acts only where the policy never is, pushed by demonstrations that are there."""
+    sample = np.zeros((1, 1, 2, 1))
+    decide = np.zeros((1, 1, 2, 1))
+    decide[0, 0, 1, 0] = 1.0
+    features = Features(sample, decide, sample_offset=np.array([[[0.0, -np.inf]]]))
+    s = solve(TwoStageMDP.minimal(), Policy.linear(features, [0.3]))
+    with pytest.warns(InfiniteEnergyWarning):
+        assert np.isinf(stage_energy(SFT(ExpertChain(THERE)).gradient(s), s).decide)
+
+
+def test_a_zero_gradient_has_no_shares() -> None:
+    s = solve(TwoStageMDP.minimal(), HERE)
+    split = attribute(ReverseKLDirect(HERE), s)
+    for quantity in (split.gradient, split.energy):
+        assert quantity.sample == quantity.decide == 0.0
+        assert np.isnan(quantity.decision_share)
+    assert np.isnan(split.cosine)
+    assert split.coefficient.balanced  # 0 = 0 on every trajectory
+    assert StageSplit(np.array(3.0), np.array(1.0)).decision_share == 0.25
+
+
+def test_tiny_gradients_keep_their_norms_and_cosines() -> None:
+    """At logits of 500 the gradient is 1e-217: its square underflows, its norm and share must not."""
+    s = solve(TwoStageMDP.minimal(gamma=0.5), Policy.minimal(theta=[-500.0, 0.0, 0.0]))
+    split = attribute(Reinforce(), s, coefficients=False)
+    assert 0 < float(split.gradient.sample) < 1e-200
+    assert 0 < float(split.gradient.decision_share) < 1
+    assert norm(np.array([[3e200, 4e200]]), 1).tolist() == [pytest.approx(5e200)]
+    assert norm(np.zeros((2, 3)), 2) == 0.0
+
+
+@given(case=cases(), seed=st.integers(0, 99))
+def test_runs_are_attributed_side_by_side(case: Case, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    many = tuple(np.stack([b + 0.3 * rng.normal(size=b.shape) for _ in range(3)]) for b in case.policy.parameters)
+    betas = np.array([0.1, 1.0, 3.0])
+    s = solve(case.mdp, case.policy.with_parameters(many))
+    together = attribute(Reinforce() + ReverseKLDirect(case.reference, beta=betas), s)
+    for i in range(3):
+        one = solve(case.mdp, case.policy.with_parameters(tuple(b[i] for b in many)))
+        alone = attribute(Reinforce() + ReverseKLDirect(case.reference, beta=betas[i]), one, coefficients=False)
+        for level in ("gradient", "energy"):
+            for stage in ("sample", "decide"):
+                a, b = getattr(getattr(together, level), stage)[i], getattr(getattr(alone, level), stage)
+                assert float(a) == pytest.approx(float(b), rel=1e-7, abs=1e-12)
+        if case.policy.features is not None and alone.gradient.sample > 1e-9 and alone.gradient.decide > 1e-9:
+            assert float(together.cosine[i]) == pytest.approx(float(alone.cosine), abs=1e-9)
+
+
+def test_an_endless_prompt_of_weight_zero_has_no_say() -> None:
+    policy = Policy.tabular(np.zeros((2, 2)), [[0.4, -0.2], [-np.inf, -np.inf]])
+    mdp = TwoStageMDP(correct=[[1, 0], [1, 0]], prompt_weight=[1, 0], gamma=0.9)
+    alone = solve(TwoStageMDP.minimal(gamma=0.9), Policy.tabular(np.zeros((1, 2)), [[0.4, -0.2]]))
+    s = solve(mdp, policy)
+    energy, expected = stage_energy(Reinforce().gradient(s), s), stage_energy(Reinforce().gradient(alone), alone)
+    np.testing.assert_allclose([energy.sample, energy.decide], [expected.sample, expected.decide], rtol=1e-12)
+
+
+def test_endless_visits_make_a_discounted_reward_cost_no_energy() -> None:
+    """Undiscounted occupancy is infinite: the energy of a bounded gradient is 0, without a warning or a NaN."""
+    s = solve(TwoStageMDP.minimal(gamma=0.5), Policy.minimal(theta=[0.0, -1000.0, 1000.0]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        split = attribute(Reinforce(), s, coefficients=False)
+    assert split.energy.sample == split.energy.decide == 0.0

@@ -1,0 +1,62 @@
+"""The README says what is true: its code runs, its claim ids exist with the verdict that it states, its commands exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from dstheory.cli.main import COMMANDS
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CLAIM_FILE = (ROOT / "examples" / "my_claim.py").read_text(encoding="utf-8")
+
+
+def python_blocks() -> list[str]:
+    return re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+
+
+def test_no_placeholder_is_left() -> None:
+    assert not re.findall(r"^[A-Z_]{6,}$", README, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("block", [b for b in python_blocks() if "Claim(" not in b])
+def test_code_runs(block: str) -> None:
+    exec(compile(block, "README.md", "exec"), {})
+
+
+def test_the_claim_shown_is_the_example_file() -> None:
+    (shown,) = [b for b in python_blocks() if "Claim(" in b]
+    assert shown.strip() == CLAIM_FILE.strip()
+
+
+def test_commands_named_exist() -> None:
+    prose = re.sub(r"```python\n.*?```", "", README, flags=re.DOTALL)
+    named = set(re.findall(r"(?<!import )dstheory ([a-z]+)(?= |`|$|\n)", prose))
+    assert named
+    assert named <= set(COMMANDS)
+
+
+def recorded() -> dict[str, str]:
+    """Return the recorded verdict of every claim, read from the proof files' text: importing them costs seconds."""
+    out: dict[str, str] = {}
+    for path in sorted((ROOT / "proofs").glob("*.py")):
+        for body in path.read_text(encoding="utf-8").split("Claim(")[1:]:
+            name = re.search(r'id="([^"]+)"', body)
+            if name:
+                out[name[1]] = body
+    return out
+
+
+def test_claim_ids_in_the_table_exist() -> None:
+    table = README.split("## The source's five claims")[1].split("\n## ")[0]
+    named = set(re.findall(r"\b([A-H]\d+(?:-[a-z]+)?)\b", table))
+    assert len(named) > 15
+    assert named <= set(recorded())
+
+
+def test_files_and_figures_named_exist() -> None:
+    for target in re.findall(r"\]\(((?!https?:)[^)]+)\)", README):
+        assert (ROOT / target).exists(), target
