@@ -19,6 +19,7 @@ COMMANDS = {
     "attribute": ("dstheory.cli.attribute", "How an objective's gradient splits between sampling and decision."),
     "derive": ("dstheory.cli.derive", "Derive an objective's gradient symbolically, step by step."),
     "objectives": ("dstheory.cli.objectives", "List the objectives: formula, measure, coefficient-level verdict."),
+    "optimum": ("dstheory.cli.optimum", "The optimum of reward + length-weighted KL, in closed form."),
     "reproduce": ("dstheory.cli.reproduce", "Run the experiments and write their figures and data."),
     "simulate": ("dstheory.cli.simulate", "Train one start by reward, reward + KL and SFT, and compare."),
     "verify": ("dstheory.cli.verify", "Check the claims and compare each verdict with the recorded one."),

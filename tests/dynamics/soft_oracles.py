@@ -2,42 +2,53 @@
 
 from __future__ import annotations
 
+import math
+
 import mpmath as mp
 import numpy as np
 
 from dstheory import Policy, TwoStageMDP
 
 
-def penalised_return(mdp: TwoStageMDP, policy: Policy, reference: Policy, beta: float, w_s, w_d, *, turns: int = 4000) -> float:
+def penalised_return(mdp: TwoStageMDP, policy: Policy, reference: Policy, beta: float, w_s, w_d) -> float:
     """Add up discounted reward minus equally discounted penalty, turn by turn, over all prompts; weights are (X, Y) tables."""
-    gw, gb = float(mdp.gamma_within), float(mdp.gamma_between)
-    last = mdp.max_turns or turns
+    discount = float(mdp.gamma_within) * float(mdp.gamma_between)
     total = 0.0
     for x in range(mdp.shape[0]):
-        n = int(mdp.n_answers[x])
-        alive, clock, subtotal = 1.0, 1.0, 0.0
-        for k in range(last):
-            pi, ref = (p.sample_prob[min(k, len(p.sample_prob) - 1), x, :n] for p in (policy, reference))
-            stop, ref_stop = (p.stop_prob[min(k, len(p.stop_prob) - 1), x, :n] for p in (policy, reference))
-            res, ref_res = (p.resample_prob[min(k, len(p.resample_prob) - 1), x, :n] for p in (policy, reference))
-            again = 0.0
-            for y in range(n):
-                if pi[y] == 0.0:
-                    continue
-                here = -beta * w_s[x, y] * np.log(pi[y] / ref[y])
-                if mdp.max_turns is not None and k == last - 1:
-                    here += gw * mdp.reward_stop[x, y]
-                else:
-                    for chance, other, reward in ((stop[y], ref_stop[y], mdp.reward_stop[x, y]), (res[y], ref_res[y], mdp.reward_resample[x, y])):
-                        if chance > 0.0:
-                            here += gw * chance * (reward - beta * w_d[x, y] * np.log(chance / other))
-                    again += pi[y] * res[y]
-                subtotal += alive * clock * pi[y] * here
-            alive, clock = alive * again, clock * gw * gb
-            if alive * clock < 1e-18:
-                break
-        total += float(mdp.prompt_weight[x]) * subtotal
+        reached, k = 1.0, 0
+        turn = _turn(mdp, policy, reference, beta, w_s, w_d, x, 0)
+        while reached > 1e-18 and (mdp.max_turns is None or k < mdp.max_turns):
+            if mdp.max_turns is not None:
+                turn = _turn(mdp, policy, reference, beta, w_s, w_d, x, k)
+            total += float(mdp.prompt_weight[x]) * reached * turn[0]
+            reached, k = reached * discount * turn[1], k + 1
     return total
+
+
+def _turn(mdp: TwoStageMDP, policy: Policy, reference: Policy, beta: float, w_s, w_d, x: int, k: int) -> tuple[float, float]:
+    """Return what one turn is worth at its beginning, and the probability of another one."""
+    gw = float(mdp.gamma_within)
+
+    def at(table: np.ndarray, y: int) -> float:
+        return float(table[min(k, len(table) - 1), x, y])
+
+    worth, again = 0.0, 0.0
+    for y in range(int(mdp.n_answers[x])):
+        pi = at(policy.sample_prob, y)
+        if pi == 0.0:
+            continue
+        here = -beta * w_s[x, y] * math.log(pi / at(reference.sample_prob, y))
+        if mdp.max_turns is not None and k == mdp.max_turns - 1:
+            here += gw * mdp.reward_stop[x, y]
+        else:
+            for name, reward in (("stop_prob", mdp.reward_stop), ("resample_prob", mdp.reward_resample)):
+                chance = at(getattr(policy, name), y)
+                if chance > 0.0:
+                    cost = beta * w_d[x, y] * math.log(chance / at(getattr(reference, name), y))
+                    here += gw * chance * (reward[x, y] - cost)
+            again += pi * at(policy.resample_prob, y)
+        worth += pi * here
+    return worth, again
 
 
 def exact_value(ref, stop_logit, r_stop, r_res, tau_s, tau_d, gamma_within, gamma_between, *, digits: int = 60) -> mp.mpf:

@@ -28,7 +28,7 @@ from operators import Mutant, mutants_of
 
 ROOT = Path(__file__).resolve().parents[2]
 FORMULAS = [
-    "exact.py", "attribution.py", "gain.py", "objectives/base.py", "objectives/reward.py", "objectives/sft.py",
+    "bellman.py", "exact.py", "attribution.py", "gain.py", "objectives/base.py", "objectives/reward.py", "objectives/sft.py",
     "objectives/kl.py", "objectives/entropy.py", "objectives/demonstrations.py", "objectives/weighted_sum.py",
 ]  # fmt: skip
 TESTS = ["tests/objectives/test_agreement.py", "tests/test_exact.py", "tests/test_attribution.py", "tests/test_gain.py"]

@@ -1,0 +1,175 @@
+"""`dstheory optimum`: the closed-form optimum of reward plus stage-weighted KL, on one chain."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dstheory.cli.options import config_option, json_option, model_options, problem_from
+
+if TYPE_CHECKING:
+    from dstheory.dynamics.optimum import Optimum
+    from dstheory.exact import Solution
+    from dstheory.policy import Policy
+
+__all__ = ["command"]
+
+EPILOG = """\b
+Examples:
+  dstheory optimum
+  dstheory optimum --p 0.55 --a 0.8 --b 0.3 --beta 0.1 --answer-length 1024 --length-weight 1
+  dstheory optimum --max-turns 3 --beta 0.05 --policy
+  dstheory optimum --mdp examples/three_prompts.json --beta 0.2 --json
+"""
+
+_SHOWN = 40  # answers that --policy lists in a table; --json has them all
+
+
+@click.command(
+    name="optimum",
+    epilog=EPILOG,
+    short_help="The optimum of reward + length-weighted KL, in closed form.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@config_option
+@model_options
+@click.option("--beta", type=float, default=0.1, show_default=True, help="Strength of the KL penalty, > 0.")
+@click.option("--length-weight", type=float, default=0.5, show_default=True,
+              help="lambda in [0, 1]: stages weigh length^lambda; 0 counts stages, 1 counts tokens.")  # fmt: skip
+@click.option("--reduction", type=click.Choice(["sum", "mean"]), default="sum", show_default=True,
+              help="mean divides both weights by their sum (token-mean convention).")  # fmt: skip
+@click.option("--policy", "show_policy", is_flag=True, help="Also print the optimal policy, answer by answer.")
+@json_option
+@click.pass_context
+def command(ctx: click.Context, /, **options: Any) -> None:
+    """Find the policy that maximises reward minus beta times the KL to a reference, each stage weighted by its length.
+
+    The reference is --p, --a, --b on the minimal chain M0, or the one in the file of --mdp. The penalty is discounted as the
+    reward is. Every stage has its own temperature beta w: the longer the answers, the closer sampling stays to the reference.
+    """
+    from dstheory.cli.show import print_json
+    from dstheory.dynamics.optimum import optimum
+    from dstheory.exact import solve
+    from dstheory.gain import split_gain
+
+    problem = problem_from(ctx, {**options, "reference": None})
+    best = optimum(
+        problem.mdp,
+        problem.reference,
+        beta=options["beta"],
+        length_weight=options["length_weight"],
+        reduction=options["reduction"],
+    )
+    before, after = solve(problem.mdp, problem.reference), solve(problem.mdp, best.policy)
+    gain = split_gain(problem.mdp, problem.reference, best.policy)
+    found = {
+        "chain": problem.name,
+        "reference": _summary(before),
+        "optimum": {**_summary(after), "penalised_value": best.mean_value, "penalty": after.mean_value - best.mean_value},
+        "gain": gain.gain,
+        "gain_sample": gain.sample,
+        "gain_decide": gain.decide,
+        "decision_share_of_gain": gain.decision_share,
+        "temperature": {
+            "sample": _span(best, best.temperature_sample),
+            "decide": _span(best, best.temperature_decide),
+        },
+        "iterations": int(best.iterations.max()),
+        "error": float(best.error.max()),
+    }
+    if options["as_json"]:
+        if options["show_policy"]:
+            found["policy"] = _nested(best.policy, problem.mdp.n_answers.tolist())
+        print_json(found)
+        return
+    _print(found, options)
+    if options["show_policy"]:
+        _print_policy(best, problem.reference)
+
+
+def _summary(solution: Solution) -> dict[str, float]:
+    return {
+        "p": float(solution.p),
+        "a": float(solution.a),
+        "b": float(solution.b),
+        "accuracy": float(solution.mean_accuracy),
+        "turns": float(solution.mean_turns),
+        "value": float(solution.mean_value),
+    }
+
+
+def _span(best: Optimum, temperatures: Any) -> list[float]:
+    """Return the lowest and highest temperature of a stage, over the answers that exist."""
+    import numpy as np
+
+    inside = best.mdp.inside
+    table = np.broadcast_to(temperatures, (1, *inside.shape))[0][inside]
+    return [float(table.min()), float(table.max())]
+
+
+def _nested(policy: Policy, counts: list[int]) -> dict[str, list[list[list[float]]]]:
+    """Return probabilities by turn, prompt and answer, without padding."""
+    tables = {"sample": policy.sample_prob, "stop": policy.stop_prob}
+    return {name: [[row[:n].tolist() for row, n in zip(turn, counts, strict=True)] for turn in t] for name, t in tables.items()}
+
+
+def _print(found: dict[str, Any], options: dict[str, Any]) -> None:
+    from dstheory.cli.show import number, print_table
+
+    def temperature(span: list[float]) -> str:
+        return number(span[0]) if span[0] == span[1] else f"{number(span[0])} to {number(span[1])}"
+
+    keys = ("p", "a", "b", "accuracy", "turns", "value")
+    rows = [[name, *(number(found[name][key]) for key in keys)] for name in ("reference", "optimum")]
+    tau = found["temperature"]
+    print_table(
+        f"{found['chain']}: optimum of reward + KL, beta {options['beta']:g}, length weight {options['length_weight']:g}",
+        ["policy", "p", "a", "b", "accuracy", "turns", "value"],
+        rows,
+        caption="p = P(correct), a = P(stop | correct), b = P(resample | wrong), over the answers and decisions that occur. "
+        "Value: discounted reward, without the penalty.",
+    )
+    gain, share = float(found["gain"]), float(found["decision_share_of_gain"])
+    click.echo(f"temperatures beta w: sampling {temperature(tau['sample'])}, decision {temperature(tau['decide'])}")
+    click.echo(
+        f"penalised value {number(float(found['optimum']['penalised_value']))} "
+        f"(discounted penalty {number(float(found['optimum']['penalty']))}), Newton steps {found['iterations']}"
+    )
+    click.echo(
+        f"accuracy gain {number(gain)}: {number(float(found['gain_sample']))} by sampling, "
+        f"{number(float(found['gain_decide']))} by decisions (Shapley); decision share {number(share)}"
+    )
+
+
+def _print_policy(best: Optimum, reference: Policy) -> None:
+    import numpy as np
+
+    from dstheory.cli.show import number, print_table
+
+    mdp, policy = best.mdp, best.policy
+    turns = policy.shape[0]
+    at = np.argwhere(np.broadcast_to(mdp.inside, (turns, *mdp.shape)))
+    rows = []
+    for k, x, y in at[:_SHOWN]:
+        k_ref = min(int(k), reference.shape[0] - 1)
+        rows.append(
+            [
+                *([str(k)] if turns > 1 else []),
+                mdp.prompts[x] if mdp.prompts is not None else str(x),
+                f"{y} ({'correct' if mdp.correct[x, y] else 'wrong'})",
+                number(reference.sample_prob[k_ref, x, y]),
+                number(policy.sample_prob[k, x, y]),
+                number(reference.stop_prob[k_ref, x, y]),
+                # At a capped chain's last turn every answer is submitted.
+                "-" if mdp.max_turns is not None and k == turns - 1 else number(policy.stop_prob[k, x, y]),
+            ]
+        )
+    left = len(at) - len(rows)
+    print_table(
+        "the optimal policy, answer by answer",
+        [*(["turn"] if turns > 1 else []), "prompt", "answer", "P(answer) before", "after", "P(stop) before", "after"],
+        rows,
+        words=3 if turns > 1 else 2,
+        caption=f"{left} more with --json --policy" if left else "",
+    )

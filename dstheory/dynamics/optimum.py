@@ -1,0 +1,269 @@
+r"""The closed-form optimum of reward plus a stage-weighted KL penalty.
+
+Objective
+---------
+Per prompt, over all policies (history-dependent ones included),
+
+.. math::
+    J(\pi) = E_\pi \Big[\sum_k \Gamma^k \Big(\gamma_w R_k
+        - \beta w_s(y_k) \log\frac{\pi_s(y_k)}{ref_s(y_k)}
+        - \gamma_w \beta w_d(y_k) \log\frac{\pi_d(d_k \mid y_k)}{ref_d(d_k \mid y_k)}\Big)\Big],
+    \qquad \Gamma = \gamma_w \gamma_b.
+
+**The penalty is discounted as the reward is**: an answer's at the time of the answer, a decision's at the time of the decision.
+That is what makes the problem stationary, the Bellman equation a contraction for Gamma < 1, and the optimum stationary. A reward
+that is discounted minus a penalty that is not (:class:`~dstheory.objectives.ReverseKL` with gamma < 1) is another objective:
+relative to the reward the penalty grows by 1/Gamma each turn, and the optimum among all policies depends on the turn.
+
+Optimum
+-------
+With temperatures :math:`\tau_s = \beta w_s`, :math:`\tau_d = \beta w_d`, :math:`Q_{stop} = R_{stop}`,
+:math:`Q_{res} = R_{res} + \gamma_b V`,
+
+.. math::
+    \pi_d^*(d \mid y) \propto ref_d(d \mid y)\, e^{Q_d(y, d)/\tau_d(y)}, \qquad
+    V_d(y) = \tau_d \log \sum_d ref_d\, e^{Q_d/\tau_d}, \\
+    \pi_s^*(y) \propto ref_s(y)\, e^{\gamma_w V_d(y)/\tau_s}, \qquad
+    V = \tau_s \log \sum_y ref_s\, e^{\gamma_w V_d/\tau_s},
+
+the last line for answers of one weight. Q is the *soft* action value: it contains the penalties of all later turns. The direct
+term of the penalty (:class:`~dstheory.objectives.ReverseKLDirect`) does not credit these; its stationary points with the reward
+have the same form with the reward's own Q, scaled by N_gamma/N (discounted over undiscounted turns), and are other policies.
+
+**Answers of different weights.** The penalised mean :math:`\sum \pi (Q - \tau(y) \log(\pi/ref))` is still concave, but its
+maximum is not a softmax: :math:`Q - \tau(y) (\log(\pi/ref) + 1) = \mu` for all answers, one multiplier :math:`\mu` per prompt.
+Without any reward that is *not* the reference: long answers become less likely, because :math:`w(y) \log(\pi/ref)` rewards it.
+
+**No discount** (Gamma = 1). A fixed point exists, and is unique, iff even the best policy that never stops loses something in
+every turn: :math:`\max_{\pi_s} \sum \pi_s [R_{res} + \tau_d \log ref(res) - \tau_s \log(\pi_s/ref_s)] < 0`. That is always so
+for terminal accuracy with kappa >= 0, answers of one weight and a reference that sometimes stops. Otherwise longer is always
+better and there is no optimum: a bonus for resampling does that, and so do weights different enough that moving to short answers
+earns more "penalty" in every turn than resampling costs.
+
+**A cap.** Backward recursion over turns, the optimum is turn-indexed. At the last turn no decision is drawn or penalised.
+
+**Tokens.** The weight w_s multiplies the log-ratio of the whole answer. The sum of token-level KLs over a freely parametrised
+answer is, by the chain rule, the log-ratio of the whole answer with weight 1, whatever its length: token by token, length alone
+pins nothing. A temperature beta w_s > beta models a sampler whose tokens have to move together.
+
+Source: derived here; the softmax forms are those of KL-regularised control (Todorov, 2006; arXiv 2512.18730).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dstheory.bellman import evaluate
+from dstheory.checks import Bools, Floats, Ints, float_array, readonly, reject, whole_number
+from dstheory.dynamics.soft_bellman import solve_columns
+from dstheory.dynamics.soft_columns import ChainColumns
+from dstheory.errors import ChainError, ImproperChainError
+from dstheory.exact import solve
+from dstheory.kernels.parallel import available_threads, blocks, run_blocks
+from dstheory.mdp import TwoStageMDP
+from dstheory.objectives.base import Reduction, over_runs, stage_weights
+from dstheory.objectives.kl import log_ratios
+from dstheory.policy import Policy
+
+__all__ = ["Optimum", "optimum", "regularised_value"]
+
+_STRONGEST = 1e100  # strengths beyond this, or below its inverse, leave no room for rewards in floating point
+_BLOCK = 8192  # (prompt, answer) pairs worked on together: a dozen tables of these fit into the second-level cache
+SMALLEST = 1 << 19
+"""From this many pairs on the compiled loop is loaded: below, it costs more than it saves."""
+_SERIAL = 65_536  # below this, starting threads costs more than the second one saves
+
+
+@dataclass(frozen=True, eq=False)
+class Optimum:
+    r"""The optimum of reward plus stage-weighted KL, and how well it was found.
+
+    Attributes:
+        mdp: the chain.
+        policy: the optimal policy, tabular; its sampling logits are log-probabilities. Indexed by turns if the chain is capped.
+        values: (*runs, T', X) the optimal penalised value V from each turn on (T' = 1 without a cap).
+        error: (*runs, T', X) half-width of the interval around V that was checked to enclose the optimal value.
+        iterations: (*runs, T', X) Newton steps.
+        converged: (*runs, T', X) whether V is enclosed: to 1e-12 of the prompt's scale (largest reward, size of V, and spread of
+            beta w over answers), or to what rounding leaves where hardly any discount or stop holds V in place. False also where
+            there is no optimum; V is then inf, or -inf for a reference that never ends.
+        temperature_sample, temperature_decide: beta w of each stage, broadcastable to (*runs, 1, X, Y).
+    """
+
+    mdp: TwoStageMDP
+    policy: Policy
+    values: Floats
+    error: Floats
+    iterations: Ints
+    converged: Bools
+    temperature_sample: Floats
+    temperature_decide: Floats
+
+    @property
+    def value(self) -> Floats:
+        """(*runs, X) the optimal penalised value of each prompt."""
+        return self.values[..., 0, :]
+
+    @property
+    def mean_value(self) -> Floats:
+        """(*runs,) the optimal penalised value averaged over prompts."""
+        return np.asarray((self.value * self.mdp.prompt_weight).sum(axis=-1))
+
+
+def optimum(
+    mdp: TwoStageMDP,
+    reference: Policy,
+    *,
+    beta: ArrayLike,
+    length_weight: ArrayLike = 0.0,
+    reduction: Reduction = "sum",
+    max_iterations: int = 200,
+    throw: bool = True,
+) -> Optimum:
+    """Return the policy that maximises reward minus beta times the stage-weighted KL to a reference, exactly.
+
+    The module's docstring states the objective and the solution. Every prompt (and run) is solved on its own.
+
+    Args:
+        mdp: the chain.
+        reference: the policy that the penalty refers to; turn-indexed if the chain is capped, or stationary.
+        beta: strength > 0 (1e-100 to 1e100), a number or an array over runs.
+        length_weight: lambda in [0, 1], a number or an array over runs; stages weigh length^lambda.
+        reduction: ``"sum"`` or ``"mean"`` (weights divided by their sum).
+        max_iterations: most Newton steps.
+        throw: raise where there is no optimum or it was not found; otherwise the result's ``converged`` tells.
+
+    Raises:
+        ChainError: an argument outside its range, run axes that do not fit, or an equation that did not settle.
+        ImproperChainError: a chain without discount and cap in which never stopping pays: it has no optimum.
+
+    >>> mdp = TwoStageMDP.minimal(sample_length=64, gamma=0.95)
+    >>> reference = Policy.minimal(p=0.55, a=0.8, b=0.3)
+    >>> best = optimum(mdp, reference, beta=0.1, length_weight=[0.0, 1.0])
+    >>> best.policy.sample_prob[:, 0, 0, 0].round(4).tolist()  # P(correct): free, and pinned by its length
+    [0.9154, 0.5613]
+    >>> best.policy.resample_prob[:, 0, 0, 1].round(4).tolist()  # P(resample | wrong)
+    [0.9997, 0.9993]
+    """
+    strength = float_array(beta, "beta")
+    reject(~((strength >= 1.0 / _STRONGEST) & (strength <= _STRONGEST)), strength, "beta",
+           f"must lie in [{1.0 / _STRONGEST:g}, {_STRONGEST:g}]",
+           "without a penalty the optimum is deterministic and not unique", axes=())  # fmt: skip
+    most = whole_number(max_iterations, "max_iterations", low=1)
+    reference.check_fits(mdp, "reference")
+    try:
+        chain = ChainColumns(mdp, reference, strength, length_weight, reduction)
+    except ChainError:
+        raise
+    except ValueError as unfit:
+        raise ChainError(
+            f"the run axes do not fit together: chain {mdp.runs}, reference {reference.runs}, beta {strength.shape}, "
+            f"length_weight {np.shape(length_weight)}"
+        ) from unfit
+    (prompts, answers), turns = mdp.shape, mdp.max_turns or 1
+    rows = int(np.prod(chain.runs, dtype=np.int64)) * prompts
+    values, error = np.empty((turns, rows)), np.empty((turns, rows))
+    iterations, converged = np.empty((turns, rows), dtype=np.int64), np.empty((turns, rows), dtype=bool)
+    z, u = np.empty((turns, rows, answers)), np.empty((turns, rows, answers))
+
+    compiled = chain.has_kernel and rows * answers * turns >= SMALLEST
+
+    def work(start: int, stop: int) -> None:
+        at, after = slice(start, stop), None
+        # Overflow to infinity and 0/0 in columns without an optimum are expected here, and checked by name below.
+        with np.errstate(all="ignore"):
+            for k in reversed(range(turns)):
+                if compiled:
+                    from dstheory.dynamics.soft_kernel import solve_rows
+
+                    results = (values, error, iterations, converged, z, u)
+                    solve_rows(*chain.rows(k, start, stop, after), most, *(table[k, at] for table in results))
+                else:
+                    root = solve_columns(chain.turn(k, start, stop, after), max_iterations=most)
+                    values[k, at], error[k, at], iterations[k, at] = root.value, root.error, root.iterations
+                    converged[k, at] = root.converged
+                    z[k, at], u[k, at] = root.log_sample.T, root.stop_logit.T
+                after = values[k, at]
+
+    workers = available_threads() if rows * answers * turns > _SERIAL else 1
+    size = max(1, (8 * _BLOCK if compiled else _BLOCK) // answers)
+    run_blocks(work, blocks(rows, size, size, workers), workers)
+
+    def over_turns(flat: Any, *tail: int) -> Any:
+        return readonly(np.moveaxis(flat.reshape(turns, *chain.runs, prompts, *tail), 0, -2 - len(tail)))
+
+    found, enclosed, steps = over_turns(values), over_turns(converged), over_turns(iterations)
+    if throw and not converged.all():
+        _refuse(mdp, found, enclosed, steps)
+    policy = Policy.tabular(over_turns(z, answers), over_turns(u, answers))
+    return Optimum(mdp, policy, found, over_turns(error), steps, enclosed, chain.tau_sample, chain.tau_decide)
+
+
+def regularised_value(
+    mdp: TwoStageMDP,
+    policy: Policy,
+    reference: Policy,
+    *,
+    beta: ArrayLike,
+    length_weight: ArrayLike = 0.0,
+    reduction: Reduction = "sum",
+) -> Floats:
+    """Return what the optimum maximises, of any policy: discounted reward minus equally discounted penalty, (*runs, X).
+
+    Args:
+        mdp, policy, reference: the chain and two of its policies.
+        beta, length_weight, reduction: as in :func:`optimum`; here beta may be 0.
+
+    Raises:
+        InfiniteDivergenceError: the reference rules out an action that the policy can take.
+        ImproperChainError: an undiscounted policy that never ends.
+
+    >>> mdp, reference = TwoStageMDP.minimal(), Policy.minimal(p=0.55, a=0.8, b=0.3)
+    >>> best = optimum(mdp, reference, beta=0.1)
+    >>> [float(regularised_value(mdp, pi, reference, beta=0.1)[0].round(4)) for pi in (reference, best.policy)]
+    [0.5735, 0.9346]
+    >>> float(best.value[0].round(4))
+    0.9346
+    """
+    reference.check_fits(mdp, "reference")
+    solution = solve(mdp, policy)
+    w_s, w_d = stage_weights(mdp, length_weight, reduction)
+    up, up_stop, up_resample = log_ratios(policy, reference, solution)
+    tau_s, tau_d = over_runs(beta, 3) * w_s, over_runs(beta, 3) * w_d
+    gw = over_runs(mdp.gamma_within, 3)
+    decided = solution.unrolled.decided
+    # On the clock of the answers: what a decision brings is worth gamma_within of it, and the next answer is Gamma away.
+    return evaluate(
+        solution.unrolled,
+        gw * (mdp.reward_stop[..., None, :, :] - tau_d * up_stop * decided) - tau_s * up,
+        gw * (mdp.reward_resample[..., None, :, :] - tau_d * up_resample * decided) - tau_s * up,
+        gamma_within=1.0,
+        gamma_between=mdp.gamma_within * mdp.gamma_between,
+        capped=solution.capped,
+        name_prompt=mdp.prompt_name,
+    ).value[..., 0, :]
+
+
+def _refuse(mdp: TwoStageMDP, values: Floats, converged: Bools, steps: Ints) -> None:
+    """Say which prompt has no optimum, or was not solved, and why."""
+    *run, turn, prompt = (int(i) for i in np.argwhere(~converged)[0])
+    value, others = values[*run, turn, prompt], int(np.count_nonzero(~converged)) - 1
+    place = mdp.prompt_name(prompt) + (f", run {tuple(run)}" if run else "") + (f" (and {others} more)" if others else "")
+    if value == np.inf:
+        raise ImproperChainError(
+            f"{place}: without a discount, an episode that never stops loses nothing in a turn even after its penalty, so that "
+            "there is no optimum; make resampling cost more, raise beta, discount, or cap the number of turns"
+        )
+    if value == -np.inf:
+        raise ImproperChainError(
+            f"{place}: the reference never stops and nothing is discounted, so that every policy loses without end; give stop "
+            "some probability in the reference, discount, or cap the number of turns"
+        )
+    raise ChainError(
+        f"{place}: V = {value:g} after {int(steps[*run, turn, prompt])} steps could not be enclosed: allow more max_iterations, "
+        "bring rewards and beta nearer to each other, or pass throw=False and read converged"
+    )
