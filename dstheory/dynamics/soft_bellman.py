@@ -46,7 +46,7 @@ __all__ = ["ACCURACY", "Point", "Root", "SoftTurn", "evaluate", "solve_columns"]
 ACCURACY = 1e-12
 """Width of the final bracket of V, in units of the column's scale."""
 ROUNDING = 1e-14
-"""What rounding may leave of f, in those units: where f is so flat that this hides more of V than ACCURACY, the bracket widens."""
+"""What rounding may leave of f, in those units; where f is so flat that this hides more of V than ACCURACY, V is less sure."""
 SETTLED = 0.1  # steps below this part of the bracket are as good as none
 SMALL = 1.0 / 16.0  # below this exponent the expm1 form is used; above it the other form loses at most four bits
 NEVER = -1e290
