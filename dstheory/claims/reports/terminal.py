@@ -24,6 +24,7 @@ _STYLE = {
     Outcome.ERROR: "red",
 }
 _LONG_FORMULA = 600
+_LONG_DEFINITION = 240  # a definition is read to recognise it, a formula to follow it
 
 
 def verdict_table(report: Report) -> Table:
@@ -101,16 +102,18 @@ def _step_lines(step: StepReport, width: int) -> list[str]:
     lines = _wrapped(label + step.words, width, indent=3)
     formulas, more = few(step.formula)
     for formula in [*formulas, more] if more else formulas:
-        short = formula
-        if len(formula) > _LONG_FORMULA:
-            short = f"{formula[:_LONG_FORMULA]}… ({len(formula)} characters; --format json shows all)"
-        lines += [f"     {line}" for line in _wrapped(short, width - 5, indent=2)]
+        lines += [f"     {line}" for line in _wrapped(_short(formula, _LONG_FORMULA), width - 5, indent=2)]
     if step.context:
-        lines += [f"     {line}" for line in _wrapped(f"where {step.context}", width - 5, indent=2)]
+        context = "; ".join(_short(part, _LONG_DEFINITION) for part in step.context.split("; "))
+        lines += [f"     {line}" for line in _wrapped(f"where {context}", width - 5, indent=2)]
     outcome = f"   -> {step.status} by {step.method}" + (f": {step.detail}" if step.detail else "")
     if step.witness:
         outcome += " at " + ", ".join(f"{name} = {value}" for name, value in step.witness.items())
     return [*lines, *_wrapped(outcome, width, indent=6)]
+
+
+def _short(formula: str, most: int) -> str:
+    return formula if len(formula) <= most else f"{formula[:most]}… ({len(formula)} characters; --format json shows all)"
 
 
 def _marked(items: Sequence[str]) -> list[tuple[bool, str]]:
