@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ChainError", "DSTheoryError", "FileFormatError", "ImproperChainError", "InfiniteDivergenceError"]
+__all__ = ["ChainError", "DSTheoryError", "FileFormatError", "ImproperChainError", "InfiniteDivergenceError", "RecordError"]
 
 
 class DSTheoryError(ValueError):
@@ -23,3 +23,7 @@ class InfiniteDivergenceError(ChainError):
 
 class FileFormatError(DSTheoryError):
     """A file is not what its name or its columns promise."""
+
+
+class RecordError(DSTheoryError):
+    """A rollout record, or a table of them, breaks a rule of the format or cannot answer the question."""

@@ -1,0 +1,371 @@
+r"""Episodes of a real model, in columns: what every reader produces and every estimate starts from.
+
+An episode is one run of a model on one problem: it answers, looks at its answer, and stops or tries again. Of each attempt two
+bits are kept, *was it correct* and *did the model stop after it*; the text is not. All attempts of all episodes lie one after the
+other (:class:`~dstheory.trajectories.Trajectories` does the same), so a million episodes with ten attempts each take some 60 MB.
+
+**Censoring.** The last decision of an episode is the model's own only if the model could also have decided otherwise and the log
+would show it. At the cap it could not: whoever says "resample" there is cut off, so a log holds the stops but not the resamples,
+and counting one without the other would bias a = P(stop | correct) upwards and b = P(resample | wrong) downwards. Such an episode
+is *capped*: its last answer counts for p, its last decision counts for neither a nor b. So is an episode that ends without a stop
+for any other reason (a token budget, a log that was cut off).
+
+**Problem and episode.** Several episodes may be about the same problem (trials, or several models). Everything that must not see
+a problem twice, such as a split into fit and test or a bootstrap, works on problems.
+
+Source: the two-stage process of arXiv 2601.01580, section 3, as it shows in a log; the censoring rule is derived here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dstheory.anatomy.counts import Counts
+from dstheory.checks import Bools, Ints, frozen
+from dstheory.errors import RecordError
+
+__all__ = ["NOT_GIVEN", "Episodes", "Labels"]
+
+NOT_GIVEN = "(not given)"  # the label of episodes whose record does not have a field
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """A categorical column: ``names[codes[i]]`` is the label of episode i.
+
+    Attributes:
+        codes: (N,) indices into ``names``.
+        names: the labels, each once, in the order in which tables and figures show them.
+
+    >>> Labels.of(["easy", "hard", "easy"]).codes.tolist()
+    [0, 1, 0]
+    """
+
+    codes: Ints
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, values: Iterable[str]) -> Labels:
+        """Return the column of these labels, names in order of appearance."""
+        seen: dict[str, int] = {}
+        codes = np.fromiter((seen.setdefault(v, len(seen)) for v in values), dtype=np.int32)
+        return cls(codes, tuple(seen))
+
+    @classmethod
+    def constant(cls, name: str, n: int) -> Labels:
+        """Return a column that gives all n episodes one label; it takes no memory per episode."""
+        return cls(np.broadcast_to(np.int32(0), n), (name,))
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def code(self, name: str, what: str) -> int:
+        """Return the code of a label.
+
+        Raises:
+            RecordError: there is none of that name; the message lists those that there are.
+        """
+        if name in self.names:
+            return self.names.index(name)
+        shown = ", ".join(self.names[:12]) + (", ..." if len(self.names) > 12 else "")
+        raise RecordError(f"no record has the {what} {name!r}: there are {shown}")
+
+
+@dataclass(frozen=True, eq=False)
+class Episodes:
+    """N episodes with M attempts in total; immutable, and validated as a whole when made.
+
+    Attributes:
+        offsets: (N + 1,) where the attempts of each episode begin and end; every episode has at least one.
+        correct: (M,) whether each attempt was correct.
+        stopped: (M,) whether the model stopped after it; true at most for the last attempt of an episode.
+        capped: (N,) whether the last decision is censored: the episode reached its cap, or ended without a stop.
+        problem: (N,) index of the problem that each episode is about.
+        problem_ids: names of the problems; a selection keeps the whole table, so that indices stay comparable.
+        cap: (N,) the largest number of attempts allowed; 0 for none.
+        fields: categorical columns such as ``task``, ``model``, ``log``.
+
+    Raises:
+        RecordError: names the first episode that breaks a rule, the value and the rule.
+
+    >>> log = Episodes.record([("x", [(False, "resample"), (True, "stop")]), ("y", [(False, "resample"), (False, None)])], cap=2)
+    >>> log
+    Episodes(2 episodes, 4 attempts, 2 problems, 2 capped)
+    >>> log.final_correct.tolist(), log.decided.tolist()
+    ([True, False], [True, False, True, False])
+    >>> log.counts().resample_wrong.item(), log.counts().decided_wrong.item()
+    (2, 2)
+    """
+
+    offsets: Ints
+    correct: Bools
+    stopped: Bools
+    capped: Bools
+    problem: Ints
+    problem_ids: Sequence[str]
+    cap: Ints
+    fields: Mapping[str, Labels] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, dtype in (("offsets", np.int64), ("correct", np.bool_), ("stopped", np.bool_), ("capped", np.bool_),
+                            ("problem", np.int64), ("cap", np.int64)):  # fmt: skip
+            object.__setattr__(self, name, frozen(_column(getattr(self, name), name, dtype)))
+        object.__setattr__(self, "problem_ids", tuple(self.problem_ids))
+        object.__setattr__(self, "fields", MappingProxyType(dict(self.fields)))
+        self._check()
+
+    # ------------------------------------------------------------------ making one
+
+    @classmethod
+    def record(
+        cls,
+        episodes: Iterable[tuple[str, Sequence[tuple[bool, str | None]]]],
+        *,
+        cap: int | ArrayLike = 0,
+        fields: Mapping[str, Sequence[str]] | None = None,
+    ) -> Episodes:
+        """Return episodes written down by hand: ``(problem, [(correct, decision), ...])``, decisions "stop", "resample" or None.
+
+        Args:
+            episodes: as above; None is a decision that was not drawn (a submission at the cap).
+            cap: the largest number of attempts allowed, one for all or (N,); 0 for none.
+            fields: labels per episode.
+
+        Raises:
+            RecordError: an unknown decision, or what the class refuses.
+        """
+        listed = [(str(name), list(steps)) for name, steps in episodes]
+        flat = [step for _, steps in listed for step in steps]
+        unknown = [d for _, d in flat if d not in ("stop", "resample", None)]
+        if unknown:
+            raise RecordError(f"decision {unknown[0]!r} is unknown: must be 'stop', 'resample' or None")
+        lengths = np.array([len(steps) for _, steps in listed], dtype=np.int64)
+        problems = Labels.of(name for name, _ in listed)
+        caps = np.broadcast_to(np.asarray(cap), lengths.shape)
+        open_ended = np.array([not steps or steps[-1][1] != "stop" for _, steps in listed], dtype=bool)
+        return cls(
+            offsets=np.concatenate([[0], np.cumsum(lengths)]),
+            correct=np.array([c for c, _ in flat], dtype=bool),
+            stopped=np.array([d == "stop" for _, d in flat], dtype=bool),
+            capped=open_ended | ((caps > 0) & (lengths == caps)),
+            problem=problems.codes,
+            problem_ids=problems.names,
+            cap=caps,
+            fields={name: Labels.of(values) for name, values in (fields or {}).items()},
+        )
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Episodes]) -> Episodes:
+        """Return all episodes of several tables; problems and labels of the same name are the same.
+
+        A field that a part does not have gets the label ``(not given)`` there.
+
+        Raises:
+            RecordError: there are no parts.
+        """
+        if not parts:
+            raise RecordError("there are no episodes to put together: give at least one table")
+        if len(parts) == 1:
+            return parts[0]
+        starts = np.cumsum([0, *(int(part.offsets[-1]) for part in parts)])
+        problem, ids = _merged([(part.problem, part.problem_ids) for part in parts])
+        fields = {}
+        for name in dict.fromkeys(name for part in parts for name in part.fields):
+            columns = [part.fields.get(name) or Labels.constant(NOT_GIVEN, len(part)) for part in parts]
+            fields[name] = Labels(*_merged([(column.codes, column.names) for column in columns], np.int32))
+        return cls(
+            offsets=np.concatenate([[0], *(part.offsets[1:] + start for part, start in zip(parts, starts[:-1], strict=True))]),
+            correct=np.concatenate([part.correct for part in parts]),
+            stopped=np.concatenate([part.stopped for part in parts]),
+            capped=np.concatenate([part.capped for part in parts]),
+            problem=problem,
+            problem_ids=ids,
+            cap=np.concatenate([part.cap for part in parts]),
+            fields=fields,
+        )
+
+    def with_field(self, name: str, labels: Labels) -> Episodes:
+        """Return the same episodes with one more (or another) categorical column."""
+        return replace(self, fields={**self.fields, name: labels})
+
+    # ------------------------------------------------------------------ reading it
+
+    def __len__(self) -> int:
+        return len(self.capped)
+
+    def __repr__(self) -> str:
+        return (
+            f"Episodes({len(self)} episodes, {len(self.correct)} attempts, {self.n_problems} problems, "
+            f"{int(self.capped.sum())} capped)"
+        )
+
+    @property
+    def n_problems(self) -> int:
+        """Number of different problems that occur (a selection may have fewer than names)."""
+        return int(np.count_nonzero(np.bincount(self.problem, minlength=len(self.problem_ids))))
+
+    @cached_property
+    def attempts(self) -> Ints:
+        """(N,) number of attempts of each episode."""
+        return np.diff(self.offsets)
+
+    @cached_property
+    def episode(self) -> Ints:
+        """(M,) episode that each attempt belongs to."""
+        return np.repeat(np.arange(len(self)), self.attempts)
+
+    @cached_property
+    def round(self) -> Ints:
+        """(M,) round of each attempt within its episode, from 0."""
+        return np.arange(len(self.correct)) - np.repeat(self.offsets[:-1], self.attempts)
+
+    @property
+    def last(self) -> Ints:
+        """(N,) index of the last attempt of each episode."""
+        return self.offsets[1:] - 1
+
+    @cached_property
+    def decided(self) -> Bools:
+        """(M,) whether the decision after an attempt is the model's own, that is, not censored."""
+        own = np.ones(len(self.correct), dtype=bool)
+        own[self.last[self.capped]] = False
+        return own
+
+    @property
+    def final_correct(self) -> Bools:
+        """(N,) whether the last attempt, the one submitted, was correct."""
+        return np.asarray(self.correct[self.last])
+
+    @property
+    def ended_by_stop(self) -> Bools:
+        """(N,) whether the episode ended by a stop (at the cap too, if the log says so)."""
+        return np.asarray(self.stopped[self.last])
+
+    def select(self, mask: ArrayLike) -> Episodes:
+        """Return the episodes where ``mask`` (N,) is true, or those of these indices (repeats are allowed: a resample)."""
+        chosen = np.asarray(mask)
+        index = np.flatnonzero(chosen) if chosen.dtype == np.bool_ else chosen.astype(np.int64)
+        lengths = self.attempts[index]
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        rows = np.repeat(self.offsets[:-1][index] - offsets[:-1], lengths) + np.arange(offsets[-1])
+        return Episodes(
+            offsets=offsets,
+            correct=self.correct[rows],
+            stopped=self.stopped[rows],
+            capped=self.capped[index],
+            problem=self.problem[index],
+            problem_ids=self.problem_ids,
+            cap=self.cap[index],
+            fields={name: Labels(column.codes[index], column.names) for name, column in self.fields.items()},
+        )
+
+    def by(self, name: str) -> dict[str, Episodes]:
+        """Return the episodes of each label of a field, in the order of its names; labels without episodes are left out.
+
+        Raises:
+            RecordError: there is no such field.
+        """
+        column = self.column(name)
+        present = np.bincount(column.codes, minlength=len(column.names)) > 0
+        return {label: self.select(column.codes == i) for i, label in enumerate(column.names) if present[i]}
+
+    def column(self, name: str) -> Labels:
+        """Return a categorical column.
+
+        Raises:
+            RecordError: there is no such field; the message lists those that there are.
+        """
+        if name not in self.fields:
+            raise RecordError(f"no record has the field {name!r}: there are {', '.join(self.fields) or 'none'}")
+        return self.fields[name]
+
+    def counts(self, *axes: str) -> Counts:
+        """Count attempts and decisions in cells.
+
+        Args:
+            axes: what to cross, each "problem", "episode", "round" or the name of a field; nothing for one total.
+
+        Returns:
+            integer arrays of one shape, an axis per name in the order given.
+
+        >>> log = Episodes.record([("x", [(False, "resample"), (True, "stop")]), ("y", [(True, "stop")])])
+        >>> log.counts("round").correct.tolist(), log.counts("problem", "round").attempts.tolist()
+        ([1, 1], [[1, 1], [1, 0]])
+        """
+        index: Any = np.zeros(len(self.correct), dtype=np.int64)
+        shape = []
+        for axis in axes:
+            codes, size = self._axis(axis)
+            index = index * size + codes
+            shape.append(size)
+        return Counts.tally(index, tuple(shape), correct=self.correct, stopped=self.stopped, decided=self.decided)
+
+    def _axis(self, name: str) -> tuple[Ints, int]:
+        if name == "problem":
+            return np.repeat(self.problem, self.attempts), len(self.problem_ids)
+        if name == "episode":
+            return self.episode, len(self)
+        if name == "round":
+            return self.round, int(self.attempts.max(initial=0))
+        column = self.column(name)
+        return np.repeat(column.codes, self.attempts), len(column.names)
+
+    # ------------------------------------------------------------------ validation
+
+    def _check(self) -> None:
+        n, m = len(self.capped), len(self.correct)
+        if len(self.offsets) != n + 1 or self.offsets[0] != 0 or self.offsets[-1] != m:
+            raise RecordError(f"offsets has {len(self.offsets)} entries for {n} episodes: must be {n + 1}, from 0 to {m}")
+        for name, size in (("stopped", m), ("problem", n), ("cap", n)):
+            if len(getattr(self, name)) != size:
+                raise RecordError(f"{name} has {len(getattr(self, name))} entries: needs {size}")
+        self._refuse(np.diff(self.offsets) < 1, np.diff(self.offsets), "attempts", "must be at least one")
+        inner = self.stopped.copy()
+        inner[self.offsets[1:] - 1] = False
+        if inner.any():
+            i = int(np.searchsorted(self.offsets, np.flatnonzero(inner)[0], side="right")) - 1
+            raise RecordError(f"episode {i} goes on after a stop: only its last attempt may stop")
+        open_end = ~self.stopped[self.offsets[1:] - 1] & ~self.capped
+        self._refuse(open_end, self.capped, "capped", "must be true for an episode that ends without a stop")
+        over = (self.cap != 0) & (np.diff(self.offsets) > self.cap)
+        self._refuse(over | (self.cap < 0), self.cap, "cap", "must be 0 (none) or at least the number of attempts")
+        self._refuse((self.problem < 0) | (self.problem >= len(self.problem_ids)), self.problem, "problem",
+                     f"must be an index of the {len(self.problem_ids)} problem ids")  # fmt: skip
+        for name, column in self.fields.items():
+            if len(column) != n:
+                raise RecordError(f"field {name} has {len(column)} entries: needs {n}")
+            self._refuse((column.codes < 0) | (column.codes >= len(column.names)), column.codes, f"code of {name}",
+                         f"must be an index of its {len(column.names)} names")  # fmt: skip
+
+    def _refuse(self, bad: NDArray[np.bool_], values: NDArray[Any], what: str, rule: str) -> None:
+        if bad.any():
+            i = int(np.flatnonzero(bad)[0])
+            raise RecordError(f"episode {i} has the {what} {values[i].item()!r}: {rule}")
+
+
+def _column(values: Any, name: str, dtype: type[np.generic]) -> NDArray[Any]:
+    array = np.asarray(values)
+    wanted = "b" if dtype is np.bool_ else "iu"
+    if array.ndim != 1 or (array.size and array.dtype.kind not in wanted):
+        what = "booleans" if wanted == "b" else "whole numbers"
+        raise RecordError(f"{name} is an array of {array.dtype} with {array.ndim} dimensions: must be one row of {what}")
+    return array.astype(dtype, copy=False)
+
+
+def _merged(
+    columns: Sequence[tuple[Ints, Sequence[str]]], dtype: type[np.integer[Any]] = np.int64
+) -> tuple[Ints, tuple[str, ...]]:
+    """Return the codes of several columns one after the other, and their common names."""
+    seen: dict[str, int] = {}
+    codes = []
+    for column, names in columns:
+        table = np.fromiter((seen.setdefault(name, len(seen)) for name in names), dtype=dtype, count=len(names))
+        codes.append(table[column])
+    return np.concatenate(codes), tuple(seen)
