@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["ChainError", "DSTheoryError", "FileFormatError", "ImproperChainError", "InfiniteDivergenceError", "RecordError"]
+__all__ = [
+    "ChainError",
+    "DSTheoryError",
+    "FileFormatError",
+    "ImproperChainError",
+    "InfiniteDivergenceError",
+    "RecordError",
+    "SkippedExperiment",
+]
 
 
 class DSTheoryError(ValueError):
@@ -27,3 +35,7 @@ class FileFormatError(DSTheoryError):
 
 class RecordError(DSTheoryError):
     """A rollout record, or a table of them, breaks a rule of the format or cannot answer the question."""
+
+
+class SkippedExperiment(DSTheoryError):
+    """An experiment needs something that is not there; the message says what, and how to give it."""

@@ -2,33 +2,46 @@
 
 from __future__ import annotations
 
-import importlib.util
+import os
 import sys
-import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dstheory.cli.options import json_option
 
+if TYPE_CHECKING:
+    from dstheory.experiments import Experiment, Outcome
+
 __all__ = ["command"]
 
 EPILOG = """\b
+Exit codes:
+  0  all ran (with --all, some may have said that they need --data)
+  1  one failed, or one that was named could not run; the others ran all the same
+  2  usage
+\b
 Examples:
   dstheory reproduce --list
   dstheory reproduce source-figure
   dstheory reproduce --all --out results/figures
+  dstheory reproduce my_experiment.py
 """
 
 
 @click.command(
     name="reproduce", epilog=EPILOG, short_help="Run the experiments.", context_settings={"help_option_names": ["-h", "--help"]}
 )
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", nargs=-1, metavar="[NAME|FILE.py]...")
 @click.option("--all", "everything", is_flag=True, help="Run every experiment.")
 @click.option("--list", "listing", is_flag=True, help="Say what there is and run nothing.")
 @click.option("--quick", is_flag=True, help="Small versions, to see that everything runs.")
+@click.option("--data", type=click.Path(path_type=Path), default=None, metavar="DIR",
+              help="Folder with what some experiments read; --list says which.")  # fmt: skip
+@click.option("--jobs", type=click.IntRange(min=1), default=None, help="Processes; by default one per core.")
 @click.option(
     "--out", type=click.Path(path_type=Path), default=Path("results/reproduce"), show_default=True, metavar="DIR",
     help="Each experiment gets its own directory below this one.",
@@ -36,63 +49,115 @@ Examples:
 @click.option("--overwrite", is_flag=True, help="Replace earlier results.")
 @json_option
 def command(
-    names: tuple[str, ...], everything: bool, listing: bool, quick: bool, out: Path, overwrite: bool, as_json: bool
-) -> None:
-    """Run experiments and write figure, data and manifest of each."""
-    from dstheory.cli.show import print_json, print_table, progress_bar
-    from dstheory.errors import DSTheoryError
-    from dstheory.files import results_directory, write_run
-    from dstheory.plots import save_figure
+    names: tuple[str, ...],
+    everything: bool,
+    listing: bool,
+    quick: bool,
+    data: Path | None,
+    jobs: int | None,
+    out: Path,
+    overwrite: bool,
+    as_json: bool,
+) -> int:
+    """Run experiments; write figures (PNG, SVG), data (netCDF), tables (CSV, Markdown), caption and manifest of each.
 
-    sims = {module.NAME: module for module in map(_load, sorted(_folder().glob("*.py")))}
+    One that fails is reported and the others still run.
+    """
+    from dstheory.cli.show import print_json
+    from dstheory.experiments import experiment_names, find_experiments, run_experiments
+
     if listing:
-        rows = [[name, ", ".join(m.CLAIMS), (m.__doc__ or "").splitlines()[0]] for name, m in sims.items()]
-        if as_json:
-            print_json({"experiments": [dict(zip(("name", "claims", "shows"), row, strict=True)) for row in rows]})
-        else:
-            print_table("Experiments", ["name", "claims", "what it shows"], rows, words=3)
-        return
-    if not names and not everything:
+        _print_list(list(experiment_names().values()), as_json)
+        return 0
+    if everything and names:
+        raise click.UsageError("give names or --all, not both")
+    if not everything and not names:
         raise click.UsageError("name an experiment, or give --all; `dstheory reproduce --list` says what there is")
-    unknown = [name for name in names if name not in sims]
-    if unknown:
-        raise DSTheoryError(f"there is no experiment {unknown[0]!r}: known are {', '.join(sims)}")
-    done = []
-    for name in sims if everything else names:
-        began = time.monotonic()
-        with (
-            results_directory(out / name, overwrite=overwrite) as directory,
-            progress_bar(name, 1, quiet=as_json) as update,
-        ):
-            data, figures = sims[name].run(quick=quick, progress=lambda step, total, update=update: update(step / total))
-            for stem, figure in figures.items():
-                save_figure(figure, directory / stem)
-            parameters = {"quick": quick, "claims": list(sims[name].CLAIMS)}
-            seconds = round(time.monotonic() - began, 3)
-            manifest = {"command": ["dstheory", *sys.argv[1:]], "parameters": parameters, "seed": data.attrs.get("seed", 0)}
-            write_run(directory, data, {**manifest, "wall_seconds": seconds})
-        done.append({"name": name, "claims": list(sims[name].CLAIMS), "out": str(out / name), "seconds": seconds})
-        if not as_json:
-            click.echo(f"{name}: {out / name} ({seconds:.1f} s)")
-            click.echo("\n".join(f"    {line}".rstrip() for line in (sims[name].__doc__ or "").strip().splitlines()))
+    chosen = list(experiment_names().values()) if everything else find_experiments(names)
+    with _progress([experiment.name for experiment in chosen], quiet=as_json) as update:
+        outcomes = run_experiments(
+            chosen,
+            out,
+            jobs=min(jobs or os.cpu_count() or 1, len(chosen)),
+            progress=update,
+            finished=None if as_json else _print_outcome,
+            quick=quick,
+            overwrite=overwrite,
+            data=data,
+            command=["dstheory", *sys.argv[1:]],
+        )
     if as_json:
-        print_json({"experiments": done})
+        print_json({"experiments": [_as_dict(outcome) for outcome in outcomes]})
+    bad = [o.name for o in outcomes if o.status == "failed" or (o.status == "skipped" and not everything)]
+    if len(outcomes) > 1 and not as_json:
+        counts = {status: sum(o.status == status for o in outcomes) for status in ("done", "skipped", "failed")}
+        click.echo(", ".join(f"{n} {status}" for status, n in counts.items() if n))
+    if bad:
+        click.echo(f"error: {len(bad)} of {len(outcomes)} experiments did not run: {', '.join(bad)}", err=True)
+    return 1 if bad else 0
 
 
-def _folder() -> Path:
-    """Return where the experiments lie: inside the installed package, or beside it in a checkout."""
-    import dstheory
+def _print_list(experiments: Sequence[Experiment], as_json: bool) -> None:
+    from dstheory.cli.show import print_json, print_table
 
-    package = Path(dstheory.__file__).parent
-    inside = package / "sims"
-    return inside if inside.is_dir() else package.parent / "sims"
+    if as_json:
+        keys = ("name", "claims", "shows", "needs")
+        rows = [{**{key: getattr(e, key) for key in keys}, "claims": ", ".join(e.claims)} for e in experiments]
+        print_json({"experiments": rows})
+        return
+    table = [[e.name, ", ".join(e.claims), e.shows or e.fault, e.needs] for e in experiments]
+    print_table("Experiments", ["name", "claims", "what it shows", "needs --data"], table, words=4)
 
 
-def _load(path: Path) -> ModuleType:
-    """Import one experiment by its path; nothing named "sims" has to be importable."""
-    spec = importlib.util.spec_from_file_location(f"dstheory_sims_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def _as_dict(outcome: Outcome) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return asdict(outcome)
+
+
+def _print_outcome(outcome: Outcome) -> None:
+    """Print what became of one experiment: where it is, its caption, its tables."""
+    from dstheory.cli.show import print_table
+    from dstheory.experiments.tables import cells, columns
+
+    if outcome.status == "skipped":
+        click.echo(f"{outcome.name}: skipped: {outcome.reason}")
+        return
+    if outcome.status == "failed":
+        click.echo(f"{outcome.name}: failed: {outcome.reason}", err=True)
+        return
+    click.echo(f"{outcome.name}: {outcome.out} ({outcome.seconds:.1f} s)")
+    click.echo("\n".join(f"    {line}".rstrip() for line in outcome.caption.splitlines()))
+    for stem, table in outcome.tables.items():
+        if isinstance(table, str):
+            click.echo(table)
+            continue
+        words = next((i for i, name in enumerate(table[0]) if not isinstance(table[0][name], str)), len(table[0]))
+        print_table(stem, columns(table), cells(table), words=words)
+
+
+@contextmanager
+def _progress(names: Sequence[str], *, quiet: bool) -> Iterator[Callable[[str, float], None] | None]:
+    """Show a bar per experiment that runs, and one for all of them, with remaining time; only on a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    parts = dict.fromkeys(names, 0.0)
+    # What is printed meanwhile goes above the bars on a terminal, and untouched into a file.
+    with Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as bar:
+        whole = bar.add_task("all", total=len(names), visible=len(names) > 1)
+        tasks: dict[str, TaskID] = {}
+
+        def update(name: str, part: float) -> None:
+            if name not in tasks:
+                tasks[name] = bar.add_task(name, total=1.0)
+            parts[name] = part
+            bar.update(tasks[name], completed=part, visible=part < 1.0)
+            bar.update(whole, completed=sum(parts.values()))
+
+        yield update
