@@ -320,7 +320,7 @@ B5 = Claim(
     scope="any number of tokens, any alphabet",
     domain={},
     proof=splitting_into_tokens,
-    related=["B4", "B4-bound", "B5-restricted"],
+    related=["B4", "B4-bound", "B4-tokens", "B5-loose", "B5-unread", "B5-restricted", "B5-independent"],
 )
 
 
@@ -363,5 +363,5 @@ B5_RESTRICTED = Claim(
     scope="any differentiable restriction; the explicit loss for two binary tokens",
     domain={},
     proof=restricted_tokens,
-    related=["B5", "B4-bound"],
+    related=["B5", "B5-independent", "B4-bound"],
 )

@@ -205,6 +205,18 @@ def test_only_the_fisher_level_is_invariant_under_reparametrisation(seed: int, c
         assert abs(float(two.gradient.sample / one.gradient.sample) - 1) > 1e-3
 
 
+@given(seed=st.integers(0, 2**32 - 1))
+def test_units_of_the_parameters_cost_no_digits(seed: int) -> None:
+    """Parameters in units of 1e-7, 1 and 1e7: the Fisher matrix spans 28 orders of magnitude, the energies stay."""
+    case = make_case(seed, cap=2, kind="linear", per="turn", gamma=0.9)
+    f, (phi,) = case.policy.features, case.policy.parameters
+    units = np.array([1e-7, 1.0, 1e7])
+    other = Policy.linear(Features(f.sample * units, f.decide * units, f.sample_offset, f.decide_offset), phi / units)
+    one, two = (stage_energy(Reinforce().gradient(s), s) for s in (solve(case.mdp, case.policy), solve(case.mdp, other)))
+    np.testing.assert_allclose(two.sample, one.sample, rtol=1e-6, atol=1e-12)
+    np.testing.assert_allclose(two.decide, one.decide, rtol=1e-6, atol=1e-12)
+
+
 @given(case=cases(capped=True))
 def test_restricting_a_policy_can_only_lower_its_energy(case: Case) -> None:
     if case.policy.features is None:
@@ -305,6 +317,17 @@ def test_reward_to_go_without_the_outer_discount_is_balanced_up_to_gamma(gamma: 
     kept = coefficient_level(RewardToGo(), s)
     assert kept.balanced
     assert kept.factor == 1.0
+
+
+@pytest.mark.parametrize("scale", [1e-150, 1e-12, 1.0, 1e12, 1e150])
+def test_verdicts_do_not_depend_on_the_scale(scale: float) -> None:
+    for equal in (False, True):
+        case = lopsided(equal=equal)
+        s = solve(case.mdp, case.policy)
+        for make, balanced in ((ReverseKL, equal), (ReverseKLDirect, False)):
+            level = coefficient_level(make(case.reference, beta=scale, length_weight=0.7), s)
+            assert level.balanced == balanced
+            assert (level.witness == "") == balanced
 
 
 def test_ratio_and_witness_of_sft_can_be_checked_by_hand() -> None:
@@ -432,6 +455,20 @@ def test_pushing_outside_the_range_of_a_linear_policys_fisher_information_is_inf
     s = solve(TwoStageMDP.minimal(), Policy.linear(features, [0.3]))
     with pytest.warns(InfiniteEnergyWarning):
         assert np.isinf(stage_energy(SFT(ExpertChain(THERE)).gradient(s), s).decide)
+
+
+@pytest.mark.parametrize("factor", [1.0, 1e-9, 1e9])
+def test_a_direction_that_changes_nothing_the_policy_does_has_infinite_energy(factor: float) -> None:
+    """Two parameters that only ever act together where the policy is, pulled apart by demonstrations from where it is not."""
+    decide = np.zeros((1, 1, 2, 2))
+    decide[0, 0] = [[1.0, 1.0], [1.0, 0.0]]
+    features = Features(np.zeros((1, 1, 2, 2)), decide, sample_offset=np.array([[[0.0, -np.inf]]]))
+    s = solve(TwoStageMDP.minimal(gamma=0.5), Policy.linear(features, [0.2, -0.1]))
+    there = (factor * SFT(ExpertChain(THERE))).gradient(s)
+    with pytest.warns(InfiniteEnergyWarning):
+        assert np.isinf(stage_energy(there, s).decide)
+    here = (factor * Reinforce()).gradient(s)
+    assert 0 < stage_energy(here, s).decide < np.inf
 
 
 def test_a_zero_gradient_has_no_shares() -> None:

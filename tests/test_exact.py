@@ -404,6 +404,17 @@ def test_improper_chains_name_the_prompt_and_count_the_others() -> None:
     assert np.isfinite(solve(mdp.replace(max_turns=5), policy).value).all()
 
 
+@pytest.mark.parametrize("log_stop", [-345.8, -360.0, -500.0, -700.0])
+def test_a_chain_that_ends_after_more_than_1e150_turns_counts_as_endless(log_stop: float) -> None:
+    """Products of two visit counts would overflow: refused by name where visits are needed, fine where they are not."""
+    s = solve(TwoStageMDP.minimal(gamma=0.9), Policy.minimal(theta=[0.0, log_stop, -log_stop]))
+    with pytest.raises(ImproperChainError, match="prompt 0: the resample probability of a turn is 1"):
+        _ = s.finite_visits
+    assert float(s.mean_accuracy) == pytest.approx(0.5)
+    assert np.isfinite(s.mean_turns)
+    close([s.p, s.a], [0.5, 0.0])
+
+
 def test_an_endless_prompt_of_weight_zero_spoils_no_average() -> None:
     policy = Policy.tabular(np.zeros((2, 2)), [[0.0, 0.0], [-np.inf, -np.inf]])
     s = solve(TwoStageMDP(correct=[[1, 0], [1, 0]], prompt_weight=[1, 0], gamma=0.9), policy)

@@ -1,0 +1,164 @@
+r"""Loops over rows of logits, one pass over the bytes each: normalisers, log-ratios to a reference, imitation of an expert.
+
+Row by row, with p = softmax(z) = e^(z - top)/total and q that of the other table::
+
+    normaliser  top = max z,          total = sum e^(z - top)
+    penalty     KL = sum p log(p/q),  Var = sum p (log(p/q) - KL)^2,   gradient = factor p (log(p/q) - KL)
+    imitation   cross = sum q log p,  chi2 = sum (q - p)^2 / p,        gradient = factor (q - p)
+
+and, for rows whose token must be a given symbol, the probability to hit it and the advantages that follow from that.
+
+A table is normalised once, when it is validated; after that a penalty takes one exponential per entry, that of p. Rows with
+factor 0 are skipped: their results and their gradient are 0. Symbols that a policy rules out (logit -inf, or so low
+that the probability underflows) count nothing where the policy itself weighs them, and make a divergence infinite elsewhere.
+`rowwise` holds the same in NumPy.
+
+Source: derived here.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from dstheory.kernels.fastmath import accumulate, exp_nonpositive, larger
+from dstheory.kernels.jit import kernel
+
+__all__ = ["hit_rows", "imitation_rows", "normaliser_rows", "penalty_rows", "required_rows"]
+
+
+@kernel
+def normaliser_rows(z, top, total):  # type: ignore[no-untyped-def]
+    """Fill the largest logit of every row and the sum of e^(z - top); a NaN or a +inf shows in the first, or in the second."""
+    rows, width = z.shape
+    for row in range(rows):
+        highest = -np.inf
+        for v in range(width):
+            highest = larger(z[row, v], highest)
+        summed = 0.0
+        for v in range(width):
+            summed = accumulate(summed, exp_nonpositive(z[row, v] - highest))
+        top[row], total[row] = highest, summed
+
+
+@kernel
+def penalty_rows(z, top, total, z_ref, top_ref, total_ref, factor, gradient, divergence, variance):  # type: ignore[no-untyped-def]
+    """Fill divergence and variance of every row, and the gradient unless it is None."""
+    rows, width = z.shape
+    scratch = np.empty((2, width))
+    mass, ratio = scratch[0], scratch[1]
+    for row in range(rows):
+        if factor[row] == 0.0:
+            divergence[row], variance[row] = 0.0, 0.0
+            if gradient is not None:
+                gradient[row, :] = 0.0
+            continue
+        high, high_ref, mean = top[row], top_ref[row], 0.0
+        for v in range(width):
+            shifted = z[row, v] - high
+            e = exp_nonpositive(shifted)
+            r = shifted - (z_ref[row, v] - high_ref)
+            r = r if e > 0.0 else 0.0
+            mass[v], ratio[v] = e, r
+            mean = accumulate(mean, e * r)
+        scale = 1.0 / total[row]
+        mean *= scale  # of the ratios of e^(z - top): the normalisers cancel in differences
+        divergence[row] = mean - math.log(total[row] / total_ref[row])
+        push = factor[row] * scale
+        spread = 0.0
+        if gradient is None:
+            for v in range(width):
+                excess = ratio[v] - mean if mass[v] > 0.0 else 0.0
+                spread = accumulate(spread, mass[v] * excess * excess)
+        else:
+            for v in range(width):
+                excess = ratio[v] - mean if mass[v] > 0.0 else 0.0
+                weighed = mass[v] * excess
+                spread = accumulate(spread, weighed * excess)
+                gradient[row, v] = push * weighed
+        variance[row] = spread * scale
+
+
+@kernel
+def imitation_rows(z, top, total, z_expert, top_expert, total_expert, factor, gradient, cross, chi_square):  # type: ignore[no-untyped-def]
+    """Fill cross term and chi-square of every row, and the gradient unless it is None."""
+    rows, width = z.shape
+    scratch = np.empty((2, width))
+    mass, shown = scratch[0], scratch[1]
+    for row in range(rows):
+        if factor[row] == 0.0:
+            cross[row], chi_square[row] = 0.0, 0.0
+            if gradient is not None:
+                gradient[row, :] = 0.0
+            continue
+        high, high_expert = top[row], top_expert[row]
+        scale, scale_expert = 1.0 / total[row], 1.0 / total_expert[row]
+        mean, spread = 0.0, 0.0
+        for v in range(width):
+            mass[v] = exp_nonpositive(z[row, v] - high) * scale
+        for v in range(width):
+            s = exp_nonpositive(z_expert[row, v] - high_expert) * scale_expert
+            term = s * (z[row, v] - high)
+            mean = accumulate(mean, term if s > 0.0 else 0.0)
+            shown[v] = s
+        if gradient is None:
+            for v in range(width):
+                gap = shown[v] - mass[v]
+                below = mass[v] if gap != 0.0 else 1.0  # a choice of divisors vectorises, one of quotients does not
+                spread = accumulate(spread, gap * gap / below)
+        else:
+            for v in range(width):
+                gap = shown[v] - mass[v]
+                below = mass[v] if gap != 0.0 else 1.0  # a choice of divisors vectorises, one of quotients does not
+                spread = accumulate(spread, gap * gap / below)
+                gradient[row, v] = factor[row] * gap
+        cross[row] = mean - math.log(total[row])
+        chi_square[row] = spread
+
+
+@kernel
+def hit_rows(z, top, total, at, target, hit, miss):  # type: ignore[no-untyped-def]
+    """Fill the probability of one symbol of each listed row, and of all others."""
+    width = z.shape[1]
+    for n in range(at.size):
+        row, high, rest = at[n], top[at[n]], 0.0
+        for v in range(width):
+            e = exp_nonpositive(z[row, v] - high)
+            rest = accumulate(rest, 0.0 if v == target[n] else e)
+        hit[n] = exp_nonpositive(z[row, target[n]] - high) / total[row]
+        miss[n] = rest / total[row]
+
+
+@kernel
+def required_rows(  # type: ignore[no-untyped-def]
+    z, top, total, z_ref, top_ref, total_ref, at, target, hit, miss, gap, coefficient, divergence, rho, gradient, energy,
+):  # fmt: skip
+    """Write gradient (unless None) and energy of listed rows: gap (1{v = target} - hit) + coefficient (log(p/q) - KL)."""
+    width = z.shape[1]
+    advantage = np.empty(width)
+    for n in range(at.size):
+        row, c = at[n], coefficient[n]
+        high, scale = top[row], 1.0 / total[row]
+        for v in range(width):
+            advantage[v] = -hit[n] * gap[n]
+        advantage[target[n]] = miss[n] * gap[n]
+        if c != 0.0:
+            offset = math.log(total[row] / total_ref[row]) + divergence[n]
+            for v in range(width):
+                excess = (z[row, v] - high) - (z_ref[row, v] - top_ref[row]) - offset
+                advantage[v] += c * excess
+        spread = 0.0
+        if gradient is None:
+            for v in range(width):
+                p = exp_nonpositive(z[row, v] - high) * scale
+                a = advantage[v] if p > 0.0 else 0.0
+                spread = accumulate(spread, p * a * a)
+        else:
+            for v in range(width):
+                p = exp_nonpositive(z[row, v] - high) * scale
+                a = advantage[v] if p > 0.0 else 0.0
+                pushed = p * a
+                spread = accumulate(spread, pushed * a)
+                gradient[row, v] = rho[n] * pushed
+        energy[n] = spread

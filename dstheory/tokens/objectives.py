@@ -1,0 +1,286 @@
+r"""Reward, imitation and KL penalty of a token chain: value, exact gradient and stage energies.
+
+The objectives are those of :mod:`dstheory.objectives`, with every token of an answer an action of its own:
+
+* :func:`token_reward`: :math:`J = E_x V(x)`.
+* :func:`token_sft`: :math:`J = E_D\big[\sum_k \sum_i w_i \log \pi(v_i \mid h_i) + w_d \log \pi_d(d_k \mid m_k)\big]`.
+* :func:`token_kl`: :math:`J = -\beta E_\pi[L]`, L the same sum with log(pi/ref), differentiated in full; or its **direct term**,
+  in which each token gets -beta w_i times its own log-ratio only.
+
+Token weights w_i are known before the token is drawn, so the derivative of L itself has mean zero. The stage energy is
+:math:`g^\top F^+ g` with the Fisher information of undiscounted visits; sampling's is a sum over token positions. In a chain of M
+classes, with n visits, n_d decisions, T(m) the visits-weighted value of an answer in class m:
+
+.. math::
+    \text{reward:}\ e_s = \tfrac1n E[A^2],\quad
+    \text{SFT:}\ e_s = \tfrac{n_E^2}{n} \sum_h \tfrac{P_E(h)^2}{P(h)} w_i^2 \chi^2_h,\quad
+    \text{direct KL:}\ e_s = \beta^2 n \sum_h P(h)\, w_i^2\, Var_h(\log \pi/ref).
+
+Source: arXiv 2601.01580, section 4, for the objectives; token level, gradients and energies derived here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dstheory.checks import Floats, float_array, reject
+from dstheory.errors import ChainError, InfiniteDivergenceError
+from dstheory.exact import evaluate
+from dstheory.policy import log_sigmoid, sigmoid
+from dstheory.tokens.model import TokenChain
+from dstheory.tokens.passes import Credit, same_kind
+from dstheory.tokens.solution import TokenPolicy, TokenSolution, solve_tokens
+
+__all__ = ["TokenEnergy", "TokenResult", "token_kl", "token_reward", "token_sft"]
+
+
+@dataclass(frozen=True, eq=False)
+class TokenEnergy:
+    """Fisher energies g^T F^+ g of both stages; inf where a gradient pushes what the policy never does.
+
+    Attributes:
+        by_position: (L,) energy of each token position; they add up to ``sample``.
+        by_class: (M,) energy of the decisions at each class of answers; they add up to ``decide``.
+    """
+
+    by_position: Floats
+    by_class: Floats
+
+    @property
+    def sample(self) -> float:
+        """Energy of the sampling stage."""
+        return float(self.by_position.sum())
+
+    @property
+    def decide(self) -> float:
+        """Energy of the decision stage."""
+        return float(self.by_class.sum())
+
+
+@dataclass(frozen=True, eq=False)
+class TokenResult:
+    """An objective at a policy.
+
+    Attributes:
+        value: the scalar J, or None for the direct term of a penalty, which is not the gradient of one.
+        tokens: gradient with respect to the token logits, one array per block of the sampler; None if it was not asked for.
+        decide: (X, M) gradient with respect to the logits of stop.
+        energy: stage energies.
+    """
+
+    value: float | None
+    tokens: tuple[Floats, ...] | None
+    decide: Floats
+    energy: TokenEnergy
+
+
+def token_reward(chain: TokenChain, policy: TokenPolicy, *, gradient: bool = True) -> TokenResult:
+    """Return the expected discounted return, its gradient and its energies.
+
+    Args:
+        chain: the chain.
+        policy: a policy of the chain.
+        gradient: False leaves the token gradient out; energies need no table of its size.
+
+    Raises:
+        ChainError: the policy does not fit the chain.
+        ImproperChainError: an undiscounted chain that never stops.
+
+    >>> from dstheory.tokens import Factored
+    >>> chain = TokenChain(lengths=2, symbols=2, required={0: 1}, gamma=1.0)
+    >>> policy = TokenPolicy(Factored.from_probabilities([[[0.5, 0.5], [0.9, 0.1]]]), stop=[0.5, 0.25])
+    >>> result = token_reward(chain, policy)
+    >>> result.tokens[0].round(6).tolist()  # the second token is padding
+    [[[-0.222222, 0.222222], [0.0, 0.0]]]
+    >>> round(result.energy.sample + result.energy.decide, 12), round(2 / 3 * 1 / 3, 12)  # Acc(1 - Acc)
+    (0.222222222222, 0.222222222222)
+    """
+    s = solve_tokens(chain, policy)
+    v, within = s.classes.values, s.classes.mdp.gamma_within
+    visits = s.classes.discounted_visits[..., None]
+    terminal = (visits * v.q_sample).sum(axis=-3)
+    credit = s.forward.credit(terminal, keep=gradient)
+    drawn = s.classes.unrolled.decided * visits
+    margin = (drawn * within * (v.q_stop - v.q_resample)).sum(axis=-3)
+    return _result(s, float(s.classes.mean_value), credit, margin)
+
+
+def token_sft(
+    chain: TokenChain,
+    policy: TokenPolicy,
+    expert: TokenPolicy,
+    *,
+    token_weight: ArrayLike = 1.0,
+    decision_weight: ArrayLike = 1.0,
+    gradient: bool = True,
+) -> TokenResult:
+    """Return the weighted log-likelihood of an expert's episodes, its gradient and its energies.
+
+    Args:
+        chain: the chain; the expert runs on it too.
+        policy: a policy of the chain.
+        expert: the demonstrator, with the same kind of sampler.
+        token_weight: w_i, a number or broadcastable to (X, L).
+        decision_weight: w_d, a number or (X, 1).
+        gradient: False leaves the token gradient out.
+
+    Raises:
+        ChainError: a policy that does not fit the chain, or a negative weight.
+        ImproperChainError: the expert never stops.
+
+    >>> from dstheory.tokens import Factored
+    >>> chain = TokenChain(lengths=3, symbols=2, required={0: 1}, max_turns=1)
+    >>> pi, expert = (Factored.from_probabilities([[[p, 1 - p]] * 3]) for p in (0.5, 0.75))
+    >>> result = token_sft(chain, TokenPolicy(pi, stop=0.5), TokenPolicy(expert, stop=0.5))
+    >>> result.energy.by_position.tolist()  # chi2 of every token
+    [0.25, 0.25, 0.25]
+    """
+    weight, w_d = chain.token_weight(token_weight), _decision_weight(chain, decision_weight)
+    s, shown = solve_tokens(chain, policy), TokenSolution(chain, expert, "expert")
+    same_kind(policy.answers, expert.answers, "expert")
+    turns = np.asarray(shown.classes.finite_visits.sum(axis=-2))
+    credit, tokens = s.forward.imitate(shown.forward, turns[:, None] * weight, keep=gradient)
+    stop, resample = (w_d * m.sum(axis=-3) for m in (shown.classes.stop_visits, shown.classes.resample_visits))
+    u, rho = s.stop_logits, chain.prompt_weight[:, None]
+    with np.errstate(invalid="ignore"):
+        chosen = np.where(stop > 0, stop * log_sigmoid(u), 0.0) + np.where(resample > 0, resample * log_sigmoid(-u), 0.0)
+    push = stop * sigmoid(-u) - resample * sigmoid(u)
+    information = _product(s.class_probability, s.decisions[:, None]) * sigmoid(u) * sigmoid(-u)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        energy = np.where(push == 0.0, 0.0, push**2 / information)
+    value = float(_product(chain.prompt_weight, tokens + chosen.sum(axis=1)).sum())
+    return TokenResult(value, credit.gradient, rho * push, TokenEnergy(_sampling(s, credit), _mean(rho, energy)))
+
+
+def token_kl(
+    chain: TokenChain,
+    policy: TokenPolicy,
+    reference: TokenPolicy,
+    *,
+    beta: float = 1.0,
+    term: Literal["full", "direct"] = "full",
+    token_weight: ArrayLike = 1.0,
+    decision_weight: ArrayLike = 1.0,
+    gradient: bool = True,
+) -> TokenResult:
+    """Return the reverse KL penalty -beta E[L], undiscounted: its full gradient or its direct term, and the energies.
+
+    Args:
+        chain: the chain.
+        policy: a policy of the chain.
+        reference: what is stayed close to, with the same kind of sampler.
+        beta: strength >= 0.
+        term: ``"full"``, the gradient of -beta E[L]; ``"direct"``, every action's own log-ratio, states frozen.
+        token_weight: w_i, a number or broadcastable to (X, L).
+        decision_weight: w_d, a number or (X, 1).
+        gradient: False leaves the token gradient out.
+
+    Raises:
+        ChainError: a policy that does not fit the chain, or a negative weight.
+        ImproperChainError: the policy never stops.
+        InfiniteDivergenceError: the reference rules out what the policy does.
+
+    >>> from dstheory.tokens import Factored
+    >>> chain = TokenChain(lengths=3, symbols=2, required={0: 1}, max_turns=1)
+    >>> pi, ref = (Factored.from_probabilities([[[p, 1 - p]] * 3]) for p in (0.5, 0.75))
+    >>> full, direct = (
+    ...     token_kl(chain, TokenPolicy(pi, stop=0.5), TokenPolicy(ref, stop=0.5), term=term) for term in ("full", "direct")
+    ... )
+    >>> full.energy.by_position.round(9).tolist() == direct.energy.by_position.round(9).tolist()  # one answer, independent tokens
+    True
+    """
+    if term not in ("full", "direct"):
+        raise ChainError(f"term is {term!r}: must be 'full' or 'direct'")
+    strength = float_array(beta, "beta")
+    reject(~((strength >= 0) & np.isfinite(strength)), strength, "beta", "must be finite and >= 0",
+           "a penalty has no negative strength", axes=())  # fmt: skip
+    if strength.ndim:
+        raise ChainError(f"beta has shape {strength.shape}: must be one number")
+    weight, w_d = chain.token_weight(token_weight), -float(strength) * _decision_weight(chain, decision_weight)
+    s, ref = solve_tokens(chain, policy), TokenSolution(chain, reference, "reference")
+    turns = s.classes.finite_visits
+    n = turns.sum(axis=-2)
+    penalty = s.forward.penalty(ref.policy.answers, -float(strength) * n[:, None] * weight, keep=gradient)
+    up_stop, up_resample = _decision_log_ratios(s, ref)
+    if term == "direct":
+        credit = s.forward.credit(None, penalty, keep=gradient)
+        margin = s.decisions[:, None] * w_d * (up_stop - up_resample)
+        return _result(s, None, credit, margin)
+    # Every answer costs its tokens whatever its class, so for the chain of classes that is a constant of each turn.
+    per_answer = (penalty.expected / n)[:, None]
+    pol = s.classes.unrolled
+    v = evaluate(
+        pol,
+        w_d * up_stop * pol.decided + per_answer,
+        w_d * up_resample * pol.decided + per_answer,
+        gamma_within=1.0,
+        gamma_between=1.0,
+        capped=s.classes.capped,
+    )
+    terminal = (turns[..., None] * (v.q_sample - per_answer)).sum(axis=-3)
+    credit = s.forward.credit(terminal, penalty, keep=gradient)
+    margin = (turns[..., None] * pol.decided * (v.q_stop - v.q_resample)).sum(axis=-3)
+    return _result(s, float((v.value[0] * chain.prompt_weight).sum()), credit, margin)
+
+
+# ---------------------------------------------------------------------- what the three share
+
+
+def _result(s: TokenSolution, value: float | None, credit: Credit, margin: Floats) -> TokenResult:
+    """Finish an on-policy objective whose decision at class m gains ``margin`` (X, M) per unit of P(m) by stopping."""
+    rho, mass = s.chain.prompt_weight[:, None], s.class_probability
+    # A margin may be infinite where a decision is certain: nothing moves it.
+    spread = mass * sigmoid(s.stop_logits) * sigmoid(-s.stop_logits)
+    margin = _where(spread, margin)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        energy = np.where(margin == 0.0, 0.0, spread * margin**2 / s.decisions[:, None])
+    return TokenResult(value, credit.gradient, rho * spread * margin, TokenEnergy(_sampling(s, credit), _mean(rho, energy)))
+
+
+def _sampling(s: TokenSolution, credit: Credit) -> Floats:
+    return _mean(s.chain.prompt_weight[:, None], credit.energy / s.visits[:, None])
+
+
+def _mean(rho: Floats, per_prompt: Floats) -> Floats:
+    """Average over prompts; one that never occurs counts nothing, even if its energy is infinite."""
+    return np.asarray(_product(rho, per_prompt).sum(axis=0))
+
+
+def _product(weight: Floats, value: Floats) -> Floats:
+    return weight * _where(weight, value)
+
+
+def _where(weight: Floats, value: Floats) -> Floats:
+    """Return the value where its weight is not zero, and 0 elsewhere."""
+    return np.where(weight == 0.0, 0.0, value)
+
+
+def _decision_weight(chain: TokenChain, weight: ArrayLike) -> Floats:
+    table = float_array(weight, "decision_weight")
+    if table.ndim and table.shape != (chain.n_prompts, 1):
+        raise ChainError(f"decision_weight has shape {table.shape}: needs a number, or (prompts, 1) = ({chain.n_prompts}, 1)")
+    reject(~((table >= 0) & np.isfinite(table)), table, "decision_weight", "must be finite and >= 0", "1 counts a decision once",
+           axes=("prompt", "column")[: table.ndim])  # fmt: skip
+    return table
+
+
+def _decision_log_ratios(s: TokenSolution, ref: TokenSolution) -> tuple[Floats, Floats]:
+    """Return log(pi/ref) of stop and of resample, (X, M); 0 for decisions that are never taken or never asked for."""
+    out = []
+    asked = (s.class_probability > 0.0) & (s.decisions[:, None] > 0.0)
+    for what, sign in (("stop", 1.0), ("resample", -1.0)):
+        log_p, log_q = log_sigmoid(sign * s.stop_logits), log_sigmoid(sign * ref.stop_logits)
+        taken = asked & (log_p > -np.inf)
+        if (taken & (log_q == -np.inf)).any():
+            x, m = (int(i) for i in np.argwhere(taken & (log_q == -np.inf))[0])
+            raise InfiniteDivergenceError(
+                f"the reference gives probability 0 to {what} (prompt {x}, class {m}) where the policy does not: the divergence "
+                "is infinite; give the reference some mass there"
+            )
+        with np.errstate(invalid="ignore"):
+            out.append(np.where(taken, log_p - log_q, 0.0))
+    return out[0], out[1]
