@@ -1,0 +1,137 @@
+"""Credits and normalisers on arrays, against plain Python written from their definitions, and what they refuse."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from dstheory.errors import ChainError
+from dstheory.objectives.parts import (
+    BatchTokens,
+    ConstantLength,
+    GroupMean,
+    GroupTokens,
+    LeaveOneOut,
+    Minus,
+    PerResponse,
+    PerToken,
+    Positive,
+    Raw,
+    SignedMatch,
+    clip_weight,
+    response_coefficients,
+    truncate_weight,
+)
+
+# Lopsided: three groups of four, one without variance, rewards beyond 0/1.
+REWARDS = [[1.0, 0.0, 0.0, 0.25], [3.0, -1.0, 0.5, 0.5], [0.7, 0.7, 0.7, 0.7]]
+LENGTHS = [[3.0, 40.0, 7.0, 1.0], [2.0, 2.0, 9.0, 500.0], [1.0, 1.0, 1.0, 2.0]]
+
+
+def std(group: list[float], ddof: int) -> float:
+    mean = math.fsum(group) / len(group)
+    return math.sqrt(math.fsum((r - mean) ** 2 for r in group) / (len(group) - ddof))
+
+
+def mean(group: list[float]) -> float:
+    return math.fsum(group) / len(group)
+
+
+CREDITS = {
+    "raw": (Raw(), lambda i, g: g[i]),
+    "minus": (Minus(0.3), lambda i, g: g[i] - 0.3),
+    "loo": (LeaveOneOut(), lambda i, g: g[i] - mean(g[:i] + g[i + 1 :])),
+    "centred": (GroupMean(std=False), lambda i, g: g[i] - mean(g)),
+    "sample std": (GroupMean(), lambda i, g: (g[i] - mean(g)) / std(g, 1) if len(set(g)) > 1 else 0.0),
+    "population std": (GroupMean(ddof=0), lambda i, g: (g[i] - mean(g)) / std(g, 0) if len(set(g)) > 1 else 0.0),
+    "epsilon": (GroupMean(epsilon=0.1), lambda i, g: (g[i] - mean(g)) / (std(g, 1) + 0.1) if len(set(g)) > 1 else 0.0),
+    "positive": (Positive(0.4), lambda i, g: float(g[i] > 0.4)),
+}
+NORMALISERS = {
+    "responses": (PerResponse(), lambda i, j, n: 1 / 12),
+    "token": (PerToken(), lambda i, j, n: 1 / 12 / n[i][j]),
+    "constant": (ConstantLength(64), lambda i, j, n: 1 / 12 / 64),
+    "group": (GroupTokens(), lambda i, j, n: 1 / 3 / sum(n[i])),
+    "batch": (BatchTokens(), lambda i, j, n: 1 / sum(map(sum, n))),
+}
+
+
+@pytest.mark.parametrize("credit", CREDITS)
+@pytest.mark.parametrize("normaliser", NORMALISERS)
+def test_coefficients_are_credit_times_normaliser(credit: str, normaliser: str) -> None:
+    (c, by_hand), (n, factor) = CREDITS[credit], NORMALISERS[normaliser]
+    found = response_coefficients(REWARDS, LENGTHS, credit=c, normaliser=n)
+    for i, group in enumerate(REWARDS):
+        for j in range(len(group)):
+            assert found[i, j] == pytest.approx(by_hand(j, group) * factor(i, j, LENGTHS), rel=1e-13, abs=1e-17)
+
+
+def test_signed_matches_equal_the_population_form_on_binary_rewards() -> None:
+    rng = np.random.default_rng(3)
+    rewards = rng.integers(0, 2, size=(50, 7)).astype(float)
+    np.testing.assert_allclose(SignedMatch().of_groups(rewards), GroupMean(ddof=0).of_groups(rewards), rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("credit", [Raw(), Minus(0.2), LeaveOneOut(), GroupMean(std=False), GroupMean(), Positive()])
+def test_limits_are_those_of_large_groups(credit) -> None:
+    """Groups of 200,000: the sample mean and deviation lie within 5 standard errors (0.5/sqrt(2e5) = 0.0011) of their limits."""
+    rng = np.random.default_rng(0)
+    rewards = (rng.random((1, 200_000)) < 0.3).astype(float)
+    limit = credit.limit(rewards, np.array(0.3), np.array(math.sqrt(0.21)))
+    np.testing.assert_allclose(credit.of_groups(rewards), limit, rtol=0.03, atol=0.006)
+    assert SignedMatch().limit(np.array(1.0), np.array(0.3), np.array(0.0)) == pytest.approx(math.sqrt(0.7 / 0.3))
+
+
+def test_a_group_without_variance_has_credit_zero_and_no_nan() -> None:
+    # 0.1 + 0.2 style rewards: the mean of equal numbers need not equal them in floating point.
+    for value in (0.0, 1.0, 0.1, 1 / 3):
+        for credit in (GroupMean(), GroupMean(ddof=0), GroupMean(epsilon=1e-6), SignedMatch()):
+            assert (credit.of_groups(np.full((2, 3), value)) == 0).all()
+        assert GroupMean().limit(np.array(value), np.array(value), np.array(0.0)) == 0.0
+    assert (SignedMatch().limit(np.array([0.0, 1.0]), np.array([0.0, 1.0]), np.zeros(2)) == 0).all()
+
+
+def test_the_clip_is_the_derivative_of_the_clipped_surrogate() -> None:
+    """d/d log rho of min(rho A, clip(rho) A) by central differences, away from the edges."""
+    rho = np.array([0.1, 0.5, 0.79, 0.81, 1.0, 1.27, 1.29, 3.0])
+    for a in (-2.0, 1.5):
+
+        def surrogate(r: np.ndarray, a: float = a) -> np.ndarray:
+            return np.minimum(r * a, np.clip(r, 0.8, 1.28) * a)
+
+        h = 1e-6  # in log rho: error h^2 ~ 1e-12 plus rounding 1e-16/h ~ 1e-10
+        slope = (surrogate(rho * np.exp(h)) - surrogate(rho * np.exp(-h))) / (2 * h)
+        np.testing.assert_allclose(a * clip_weight(rho, a, low=0.2, high=0.28), slope, atol=1e-8)
+    np.testing.assert_allclose(truncate_weight(rho, high=0.28), np.minimum(rho, 1.28))
+    np.testing.assert_allclose(truncate_weight(rho, low=0.2, high=0.28), np.clip(rho, 0.8, 1.28))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: response_coefficients([1, 0], [1, 1], credit=Raw(), normaliser=PerToken()),
+         r"rewards have shape \(2,\): need \(groups, G\), one row per prompt, at least one response"),
+        (lambda: response_coefficients([[1, 0]], [[1, 1, 1]], credit=Raw(), normaliser=PerToken()),
+         r"lengths have shape \(1, 3\), rewards \(1, 2\): give one length per response"),
+        (lambda: response_coefficients([[1, 0]], [[1, 0]], credit=Raw(), normaliser=PerToken()),
+         "length at group 0, response 1 is 0.0: must be finite and > 0; a response has at least one token"),
+        (lambda: response_coefficients([[1, np.nan]], [[1, 1]], credit=Raw(), normaliser=PerToken()),
+         "reward at group 0, response 1 is nan: must be finite; drop that response, or give it a reward"),
+        (lambda: response_coefficients([[1], [0]], [[1], [1]], credit=GroupMean(), normaliser=PerToken()),
+         r"group_size is 1: \(R - mean\)/std needs groups of at least 2, a response alone has nobody to be compared with"),
+        (lambda: response_coefficients([[1], [0]], [[1], [1]], credit=LeaveOneOut(), normaliser=PerToken()),
+         "group_size is 1: R - mean of the others needs groups of at least 2"),
+        (lambda: GroupMean(epsilon=-1e-9), r"epsilon is -1e-09: must be finite and >= 0; 0 reads 0/0 as 0"),
+        (lambda: GroupMean(ddof=2), r"ddof is 2: must be 1 \(sample\) or 0 \(population\)"),
+        (lambda: Minus(float("inf")), "baseline is inf: must be finite; 0 subtracts nothing"),
+        (lambda: ConstantLength(0), "tokens is 0: must be finite and > 0, the constant that sums of tokens are divided by"),
+        (lambda: clip_weight([-0.1], 1.0), r"ratio at token 0 is -0.1: must be finite and >= 0; give pi/behaviour"),
+        (lambda: clip_weight([1.0], 1.0, low=-0.2), "clip low is -0.2: must be >= 0, how far the ratio may leave 1 on that side"),
+        (lambda: truncate_weight([1.0], high=float("nan")), "clip high is nan: must be >= 0"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_named(call, message: str) -> None:
+    with pytest.raises(ChainError, match=message):
+        call()
