@@ -361,6 +361,14 @@ def test_accuracy_at_extreme_logits_to_sixty_digits(scale: float, theta: tuple[f
         assert acc == pytest.approx(float(expected), rel=1e-11, abs=1e-30)
 
 
+def test_accuracy_where_stops_underflow_does_not_count_padding_or_answers_that_never_come() -> None:
+    mdp = TwoStageMDP(correct=[[1, 0], [1, 0, 1]])
+    sample = [[0.3, -0.2, -np.inf], [-np.inf, 0.5, -0.5]]
+    s = solve(mdp, Policy.tabular(sample, [[-800.0, -801.0, 0.0], [-800.0, -802.0, -803.0]]))
+    odds = [np.exp(0.3 + 0.2 + 1.0), np.exp(-0.5 - 0.5 - 1.0)]  # which stop comes first: ratios of pi times exp(logit of stop)
+    np.testing.assert_allclose(s.accuracy, [o / (1 + o) for o in odds], rtol=1e-12)
+
+
 def test_accuracy_of_a_chain_that_certainly_never_stops_is_zero() -> None:
     s = solve(TwoStageMDP.minimal(gamma=0.5), Policy.from_probabilities([[0.5, 0.5]], [[0.0, 0.0]]))
     assert s.accuracy.tolist() == [0.0]

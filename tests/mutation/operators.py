@@ -37,7 +37,7 @@ _CONFUSED = {
 _SKIPPED_FUNCTIONS = {
     "__repr__",
     "__post_init__",
-    "_refuse_endless",
+    "refuse_endless",
     "_refuse_infinite",
     "_describe",
     "_look_at",
@@ -62,6 +62,7 @@ class Mutant:
 
     line: int
     change: str
+    """The source line with the broken expression marked; what it became."""
     source: str
 
 
@@ -72,9 +73,17 @@ def mutants_of(source: str) -> Iterator[Mutant]:
     for index, (node, change) in enumerate(sites):
         broken = copy.deepcopy(tree)
         target, _ = list(_sites(broken))[index]
-        before = ast.unparse(node)
         _apply(target, change)
-        yield Mutant(node.lineno, f"{before}  ->  {ast.unparse(target)}", ast.unparse(ast.fix_missing_locations(broken)))
+        where = f"{_marked(source, node)}  ->  {ast.unparse(target)}"
+        yield Mutant(node.lineno, where, ast.unparse(ast.fix_missing_locations(broken)))
+
+
+def _marked(source: str, node: ast.expr) -> str:
+    """Return the line of an expression with the expression in double brackets: a key that outlives changes elsewhere."""
+    line = source.splitlines()[node.lineno - 1].encode()
+    end = node.end_col_offset if node.end_lineno == node.lineno else len(line)
+    head, inside, tail = (part.decode() for part in (line[: node.col_offset], line[node.col_offset : end], line[end:]))
+    return f"{head}[[{inside}]]{tail}".strip()
 
 
 def _sites(tree: ast.AST) -> Iterator[tuple[ast.expr, str]]:
