@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "ArithmeticTaskError",
     "ChainError",
     "DSTheoryError",
     "FileFormatError",
@@ -15,6 +16,10 @@ __all__ = [
 
 class DSTheoryError(ValueError):
     """Base of all errors that are the input's fault; the command line prints them as one sentence and exits 1."""
+
+
+class ArithmeticTaskError(DSTheoryError):
+    """A size, a setting or a checkpoint of the multiplication task breaks one of its rules."""
 
 
 class ChainError(DSTheoryError):

@@ -1,0 +1,223 @@
+r"""The exact law of an attempt: P(correct), and P(the answer passes these checks), for every problem, without a single rollout.
+
+An answer is off by :math:`E = \sum_s 10^{k_s} \varepsilon_s` over the steps s of written multiplication, and the
+:math:`\varepsilon_s` are independent given the problem. With :math:`\varphi_s(\omega) = E[e^{i \omega \varepsilon_s}]`:
+
+**P(E = 0)**, cancelling errors included, by dynamic programming over the columns. The state is the error that is carried into a column,
+the rest r of what the columns before are off by, divided by :math:`10^k`. Column k adds an error c to it; the answer's digit k is right
+iff r + c is divisible by 10, and (r + c)/10 is carried on. At the end nothing may be left. The law of c is the inverse Fourier
+transform of the product of its steps' :math:`\varphi`; |r + c| stays below 1,152, so a transform of length 2,304 is exact.
+
+**P(E = 0 modulo M)** for M = 9, 11, 99 is the average of :math:`E[e^{i \omega E}] = \prod_s \varphi_s(10^{k_s} \omega)` over the
+multiples :math:`\omega` of :math:`2 \pi / M` (Fourier inversion on the integers modulo M). Modulo 10 only column 0 counts, which is
+a single step, so combinations with the last digit split that step's law in two.
+
+From both follow the probabilities of the eight true patterns (nines, elevens and last digit fail or not) for right and wrong
+answers; what the checker sees is this times its own errors, and what is done is that times the decision policy.
+
+Source: Fourier inversion on finite cyclic groups; its use here is derived here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dstheory.arithmetic.checks import RESIDUE_CHECKS, pattern_law
+from dstheory.arithmetic.policy import ArithmeticPolicy, length_index
+from dstheory.arithmetic.problems import Problems, Size
+from dstheory.arithmetic.process import ADDENDS, COLUMNS, FACTS, SLIPS, schedule, token_errors, token_rows
+from dstheory.checks import Floats, Ints
+from dstheory.errors import ArithmeticTaskError
+
+__all__ = ["AnswerLaw", "answer_law", "seen_law"]
+
+Complexes = NDArray[np.complex128]
+
+_N = 2304  # 2^8 3^2 > 2 x 1152
+_CARRY = 115  # |carried error| <= (9 (90 + 9 + 10) + 115)/10 < 115
+_CHUNK = 64  # problems at once: the work array of a chunk stays in the processor's cache
+
+
+@dataclass(frozen=True, eq=False)
+class AnswerLaw:
+    """What an attempt at each of N problems is like.
+
+    Attributes:
+        problems: the problems.
+        right: (N,) P(correct), p of each problem.
+        wrong: (N, 8) P(wrong, and this true pattern): bit 0 set if nines fail, bit 1 elevens, bit 2 the last digit.
+    """
+
+    problems: Problems
+    right: Floats
+    wrong: Floats
+
+
+def answer_law(policy: ArithmeticPolicy, problems: Problems) -> AnswerLaw:
+    """Compute the law of an attempt at each problem, to about 1e-14.
+
+    >>> from dstheory.arithmetic import Problems, start_policy
+    >>> law = answer_law(start_policy(rng=0), Problems.of([(1234, 5678), (987654321, 123456789)]))
+    >>> law.right.round(4).tolist()
+    [0.77, 0.1563]
+    >>> bool(abs(law.right + law.wrong.sum(axis=1) - 1).max() < 1e-12)
+    True
+    """
+    right, wrong = np.zeros(len(problems)), np.zeros((len(problems), 8))
+    long, short = _transforms(policy, _N), _residue_transforms(policy)
+    for size, index in problems.by_size():
+        for at in range(0, len(index), _CHUNK):
+            some = index[at : at + _CHUNK]
+            rows = token_rows(problems[some], size)
+            right[some] = _all_right(long, rows, size)
+            wrong[some] = _patterns(policy, short, rows, size)
+    # The pattern without a failed check contains the right answers and the errors divisible by 990.
+    wrong[:, 0] -= right
+    return AnswerLaw(problems, right, np.clip(wrong, 0.0, 1.0))
+
+
+def seen_law(law: AnswerLaw, checks: tuple[str, ...]) -> tuple[Floats, Floats]:
+    """Return P(correct, seen pattern) and P(wrong, seen pattern), (N, 2^F) each, for a checker with these checks.
+
+    Raises:
+        ArithmeticTaskError: a check that is no residue check.
+    """
+    for name in checks:
+        if name not in RESIDUE_CHECKS:
+            pattern_law([name], 0)  # raises, with the reason
+    # Keep the bits of the checks there are; add up over the others.
+    bits = [list(RESIDUE_CHECKS).index(name) for name in checks]
+    pattern = np.arange(8)
+    kept = np.zeros(8, dtype=np.int64)
+    for position, bit in enumerate(bits):
+        kept |= (pattern >> bit & 1) << position
+    fold = np.zeros((8, 2 ** len(checks)))
+    fold[pattern, kept] = 1.0
+    right, wrong = (np.zeros((len(law.right), 2 ** len(checks))) for _ in range(2))
+    for (n, m), index in law.problems.by_size():
+        seen = pattern_law(checks, n + m)
+        right[index] = law.right[index, None] * seen[0]
+        wrong[index] = law.wrong[index] @ fold @ seen
+    return right, wrong
+
+
+def stop_table(policy: ArithmeticPolicy, problems: Problems) -> Floats:
+    """Return P(stop | seen pattern) for each problem, (N, 2^F)."""
+    return np.asarray(policy.stop_prob[:, length_index(problems.size.sum(axis=1))].T)
+
+
+# ---------------------------------------------------------------------- all digits right
+
+
+def _transforms(policy: ArithmeticPolicy, n: int) -> tuple[Complexes, Complexes]:
+    """Return the transform of each fact's error by column, (17, 100, n/2 + 1), and of each addend's slip, (17, 9, n/2 + 1)."""
+    frequency = np.arange(n // 2 + 1) * (2 * np.pi / n)
+    return _characteristic(policy, frequency)
+
+
+def _characteristic(policy: ArithmeticPolicy, frequency: Floats) -> tuple[Complexes, Complexes]:
+    """Return E[exp(i frequency error)] of products as written, by (column, fact), and of slips, by (column, addend)."""
+    prob, errors = policy.token_prob, token_errors()
+    digits = COLUMNS * FACTS
+
+    def of(rows: slice, facts: int, ten: int) -> Complexes:
+        # Outcome v of a digit is off by ten (v - v*): one wave per outcome, one phase per fact.
+        waves = np.exp(1j * ten * np.outer(np.arange(10), frequency))
+        phase = np.exp(1j * np.outer(errors[rows][:facts, 0], frequency))
+        return np.asarray((prob[rows] @ waves).reshape(COLUMNS, facts, -1) * phase)
+
+    product = of(slice(0, digits), FACTS, 10) * of(slice(digits, 2 * digits), FACTS, 1)
+    slips = prob[2 * digits :, : len(SLIPS)] @ np.exp(1j * np.outer(np.array(SLIPS), frequency))
+    return product, slips.reshape(COLUMNS, ADDENDS, -1)
+
+
+def _all_right(transforms: tuple[Complexes, Complexes], rows: Ints, size: Size) -> Floats:
+    products, slips = transforms
+    steps = schedule(size)
+    facts = rows[:, ::3] % FACTS
+    carried = np.zeros((len(rows), _N))
+    carried[:, 0] = 1.0
+    multiples = np.arange(-_CARRY, _CARRY + 1)
+    last = int(steps.column[-1])
+    for k in range(last + 1):
+        sums = np.fft.rfft(carried, axis=1)
+        # numpy's rfft has the opposite sign in the exponent; a law is real, so its transform is the conjugate.
+        np.conjugate(sums, out=sums)
+        for s in np.flatnonzero(steps.column == k):
+            sums *= products[k, facts[:, s]]
+            sums *= slips[k, steps.addend[s]]
+        law = np.fft.irfft(np.conjugate(sums), n=_N, axis=1)
+        if k == last:
+            return np.clip(law[:, 0], 0.0, 1.0)
+        carried = np.zeros_like(law)
+        carried[:, multiples % _N] = law[:, (10 * multiples) % _N]
+    raise AssertionError("every size has columns")
+
+
+# ---------------------------------------------------------------------- residues
+
+
+def _residue_transforms(policy: ArithmeticPolicy) -> tuple[Complexes, Complexes]:
+    """Return the same at the multiples of 2 pi/99 that suffice (the rest are conjugates), turned by 10^k in column k."""
+    j = np.arange(50)
+    products, slips = _characteristic(policy, np.arange(99) * (2 * np.pi / 99))
+    turned = [j * pow(10, k, 99) % 99 for k in range(COLUMNS)]
+    return (
+        np.stack([products[k][:, turned[k]] for k in range(COLUMNS)]),
+        np.stack([slips[k][:, turned[k]] for k in range(COLUMNS)]),
+    )
+
+
+def _patterns(policy: ArithmeticPolicy, transforms: tuple[Complexes, Complexes], rows: Ints, size: Size) -> Floats:
+    """Return P(true pattern), (N, 8), right answers included in pattern 0."""
+    products, slips = transforms
+    steps = schedule(size)
+    facts = rows[:, ::3] % FACTS
+    rest: Any = np.ones((len(rows), 50), dtype=np.complex128)
+    for s in range(1, len(steps)):
+        k = steps.column[s]
+        rest *= products[k, facts[:, s]] * slips[k, steps.addend[s]]
+    first = products[0, facts[:, 0]] * slips[0, 0]
+    # Column 0 is one step: of its law the part that leaves the last digit right, and all of it.
+    fine = rest * _last_digit_right(policy, rows)
+    zero = np.empty((len(rows), 2, 2, 2))  # P(divisible by 9 | any) x (by 11 | any) x (by 10 | any): index 1 asks for it
+    for tens, values in enumerate((rest * first, fine)):
+        for nine, eleven, modulus in ((0, 0, 1), (1, 0, 9), (0, 1, 11), (1, 1, 99)):
+            zero[:, nine, eleven, tens] = _average(values, modulus)
+    # Inclusion and exclusion, one check at a time: failed = any - divisible.
+    for axis in (1, 2, 3):
+        any_, divisible = np.take(zero, 0, axis), np.take(zero, 1, axis)
+        zero = np.stack([divisible, any_ - divisible], axis=axis)
+    return np.clip(zero.transpose(0, 3, 2, 1).reshape(len(rows), 8), 0.0, 1.0)
+
+
+def _average(values: Complexes, modulus: int) -> Floats:
+    """Return the average of a real law's transform over the multiples of 2 pi/modulus, from the half that is stored."""
+    j = np.arange(modulus) * (99 // modulus)
+    stored = np.where(j < 50, j, 99 - j)
+    return np.asarray(values[:, stored].real.mean(axis=1))
+
+
+def _last_digit_right(policy: ArithmeticPolicy, rows: Ints) -> Complexes:
+    """Return E[1{error of column 0 divisible by 10} exp(i omega error)] at the stored multiples of 2 pi/99."""
+    prob, errors = policy.token_prob, token_errors()
+    tens, units, total = rows[:, 0], rows[:, 1], rows[:, 2]
+    wave = np.exp(2j * np.pi / 99 * np.outer(np.arange(99), np.arange(50)))
+    unit_error, unit_prob = errors[units], prob[units]
+    fine = np.zeros((len(rows), 50), dtype=np.complex128)
+    for e, slip in enumerate(SLIPS):
+        error = unit_error + slip
+        weight = np.where(error % 10 == 0, unit_prob * prob[total, e][:, None], 0.0)
+        fine += np.einsum("nv,nvj->nj", weight, wave[error % 99])
+    return fine * np.einsum("nv,nvj->nj", prob[tens], wave[errors[tens] % 99])
+
+
+def refuse_unknown_law(checks: tuple[str, ...]) -> None:
+    """Raise ArithmeticTaskError if p, a and b are not known exactly with these checks."""
+    for name in checks:
+        if name not in RESIDUE_CHECKS:
+            raise ArithmeticTaskError(f"p, a and b are not known exactly with the check {name!r}: measure them on rollouts")

@@ -1,0 +1,211 @@
+r"""Rollouts of the multiplication policies: attempts in columns, tokens beside them, drawn for all episodes at once.
+
+The tokens of one attempt are drawn together: what a token means (the new total) depends on those before it, but its law, written
+as digit of a product or as slip of a total, depends on the problem and the position only (:mod:`dstheory.arithmetic.process`). One
+turn of all episodes of one size is therefore a handful of array operations, whatever the number of tokens.
+
+Source: the two-stage process of arXiv 2601.01580, section 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dstheory.arithmetic.checks import observe
+from dstheory.arithmetic.policy import ArithmeticPolicy, length_index
+from dstheory.arithmetic.problems import Problems, Size
+from dstheory.arithmetic.process import TOKENS_PER_STEP, schedule, token_errors, token_rows
+from dstheory.checks import Bools, Floats, Ints, whole_number
+from dstheory.errors import ArithmeticTaskError
+
+__all__ = ["Attempts", "Rollouts", "answer_errors", "draw_tokens", "roll_out", "table_mass"]
+
+Outcomes = NDArray[np.int8]
+
+
+@dataclass(frozen=True, eq=False)
+class Attempts:
+    """All attempts at one turn of the episodes of one size.
+
+    Attributes:
+        turn: index of the turn.
+        episode: (A,) whose attempts these are.
+        rows, outcomes: (A, 3nm) row of the token table and outcome drawn, for each token.
+        error: (A,) answer minus right answer.
+        pattern: (A,) failed checks that the decision saw.
+        stopped: (A,) whether stop was drawn; at the cap nothing is, and the answer is submitted.
+        decided: whether a decision was drawn, False at the cap.
+    """
+
+    turn: int
+    episode: Ints
+    rows: NDArray[np.int32]
+    outcomes: Outcomes
+    error: Ints
+    pattern: Ints
+    stopped: Bools
+    decided: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Rollouts:
+    """N episodes.
+
+    Attributes:
+        problems: one per episode.
+        cap: T, the largest number of attempts.
+        checks: what the decision saw.
+        parts: the attempts, by turn and size.
+    """
+
+    problems: Problems
+    cap: int
+    checks: tuple[str, ...]
+    parts: tuple[Attempts, ...]
+
+    def __len__(self) -> int:
+        return len(self.problems)
+
+    @cached_property
+    def turns(self) -> Ints:
+        """(N,) number of attempts."""
+        counts = np.zeros(len(self), dtype=np.int64)
+        for part in self.parts:
+            counts[part.episode] += 1
+        return counts
+
+    @cached_property
+    def tokens(self) -> Ints:
+        """(N,) tokens drawn: those of the answers, and one per decision."""
+        counts = np.zeros(len(self), dtype=np.int64)
+        for part in self.parts:
+            counts[part.episode] += part.rows.shape[1] + part.decided
+        return counts
+
+    @cached_property
+    def correct(self) -> Bools:
+        """(N,) whether the answer submitted is right."""
+        right = np.zeros(len(self), dtype=bool)
+        for part in self.parts:  # turns ascend, so the last one written is the one submitted
+            right[part.episode] = part.error == 0
+        return right
+
+    @cached_property
+    def columns(self) -> tuple[Ints, Bools, Bools]:
+        """Return attempts in order of episode and turn: offsets (N + 1,), correct (M,), stopped (M,)."""
+        episode = np.concatenate([part.episode for part in self.parts])
+        turn = np.concatenate([np.full(len(part.episode), part.turn) for part in self.parts])
+        order = np.lexsort((turn, episode))
+        correct = np.concatenate([part.error == 0 for part in self.parts])[order]
+        stopped = np.concatenate([part.stopped for part in self.parts])[order]
+        return np.concatenate([[0], np.cumsum(self.turns)]), correct, stopped
+
+
+def draw_tokens(policy: ArithmeticPolicy, rows: Ints, rng: np.random.Generator) -> Outcomes:
+    """Draw one outcome for each row of the token table."""
+    cumulative = policy.token_cumulative
+    uniform = rng.random(rows.shape)
+    outcomes = np.zeros(rows.shape, dtype=np.int8)
+    # Most rows put most mass on one outcome, but not the same one: count how many cumulative sums lie below the number.
+    for column in range(cumulative.shape[1]):
+        outcomes += cumulative[rows, column] <= uniform
+    return outcomes
+
+
+def answer_errors(size: Size, rows: Ints, outcomes: Ints) -> Ints:
+    """Return answer minus right answer, (A,), for tokens (A, 3nm) of problems of one size."""
+    powers = np.repeat(10 ** schedule(size).column, TOKENS_PER_STEP)
+    return np.asarray(token_errors()[rows, outcomes] @ powers)
+
+
+def roll_out(
+    policy: ArithmeticPolicy,
+    problems: Problems,
+    *,
+    cap: int,
+    rng: np.random.Generator | int,
+    progress: Callable[[int, int], None] | None = None,
+) -> Rollouts:
+    """Draw one episode per problem: write an answer, look at it, stop or start afresh, at most ``cap`` times.
+
+    Args:
+        policy, problems: who, and on what; repeat a problem for several episodes on it.
+        cap: T >= 1; at the last attempt no decision is drawn.
+        rng: a numpy Generator, or a seed for one.
+        progress: called with (turns done, cap).
+
+    Raises:
+        ArithmeticTaskError: a cap below 1.
+
+    >>> from dstheory.arithmetic import draw_problems, start_policy
+    >>> problems = draw_problems([(4, 4)], 1000, part="train", rng=0)
+    >>> rollouts = roll_out(start_policy(rng=0), problems, cap=4, rng=0)
+    >>> len(rollouts), int(rollouts.turns.max()), bool(0.3 < rollouts.correct.mean() < 0.9)
+    (1000, 4, True)
+    """
+    cap = checked_cap(cap)
+    rng = np.random.default_rng(rng)
+    sizes = [(size, token_rows(problems[index], size).astype(np.int32), index) for size, index in problems.by_size()]
+    product, digits = problems.product, problems.size.sum(axis=1)
+    before: list[Ints | None] = [None] * len(sizes)
+    parts = []
+    for turn in range(cap):
+        decided = turn < cap - 1
+        for which, (size, all_rows, index) in enumerate(sizes):
+            if not len(index):
+                continue
+            outcomes = draw_tokens(policy, all_rows, rng)
+            error = answer_errors(size, all_rows, outcomes)
+            pattern = observe(
+                policy.checks, error=error, product=product[index], digits=digits[index], before=before[which], rng=rng
+            )
+            stopped = np.zeros(len(index), dtype=bool)
+            if decided:
+                stopped = rng.random(len(index)) < policy.stop_prob[pattern, length_index(digits[index])]
+            parts.append(Attempts(turn, index, all_rows, outcomes, error, pattern, stopped, decided))
+            sizes[which] = size, all_rows[~stopped], index[~stopped]
+            before[which] = error[~stopped]
+        if progress is not None:
+            progress(turn + 1, cap)
+    return Rollouts(problems, cap, policy.checks, tuple(parts))
+
+
+def table_mass(
+    policy: ArithmeticPolicy, rollouts: Rollouts, of_tokens: Callable[[Attempts], Floats], of_decisions: Callable[[Attempts], Floats]
+) -> tuple[Floats, Floats, Floats]:
+    """Collect coefficients of single actions into the mass of each: of tokens (ROWS, 10), of stop and of resample (2^F, 11).
+
+    Args:
+        policy: for the shapes of its tables.
+        rollouts: the actions.
+        of_tokens: coefficients of the tokens of some attempts, broadcastable to (A, 3nm).
+        of_decisions: those of their decisions, broadcastable to (A,).
+    """
+    rows, width = policy.token_logits.shape
+    tokens = np.zeros(rows * width)
+    stop, resample = (np.zeros(policy.stop_logits.shape) for _ in range(2))
+    digits = length_index(rollouts.problems.size.sum(axis=1))
+    for part in rollouts.parts:
+        if not len(part.episode):
+            continue
+        weight = np.broadcast_to(of_tokens(part), part.rows.shape)
+        tokens += np.bincount((part.rows * width + part.outcomes).ravel(), weight.ravel(), minlength=rows * width)
+        if part.decided:
+            weight = np.broadcast_to(of_decisions(part), part.error.shape)
+            at = part.pattern, digits[part.episode]
+            np.add.at(stop, at, weight * part.stopped)
+            np.add.at(resample, at, weight * ~part.stopped)
+    return tokens.reshape(rows, width), stop, resample
+
+
+def checked_cap(cap: int) -> int:
+    """Return the cap; raise ArithmeticTaskError unless it is a whole number >= 1."""
+    try:
+        return whole_number(cap, "cap T on the number of attempts", low=1)
+    except ValueError as error:
+        raise ArithmeticTaskError(f"{error}; an episode has at least one attempt") from error
