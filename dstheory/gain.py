@@ -36,6 +36,18 @@ class GainSplit:
     sample: Floats
     decide: Floats
 
+    @classmethod
+    def of_corners(cls, *, s0d0: Floats, s0d1: Floats, s1d0: Floats, s1d1: Floats) -> GainSplit:
+        """Return the split from the four accuracies Acc(sampling of 0 or 1, decisions of 0 or 1).
+
+        >>> split = GainSplit.of_corners(s0d0=np.array(0.5), s0d1=np.array(0.7), s1d0=np.array(0.6), s1d1=np.array(0.9))
+        >>> float(split.sample.round(3)), float(split.decide.round(3))
+        (0.15, 0.25)
+        """
+        decide = 0.5 * ((s0d1 - s0d0) + (s1d1 - s1d0))
+        sample = 0.5 * ((s1d0 - s0d0) + (s1d1 - s0d1))
+        return cls(s0d0, s1d1, sample, decide)
+
     @property
     def gain(self) -> Floats:
         """Accuracy after minus accuracy before."""
@@ -71,8 +83,9 @@ def split_gain(mdp: TwoStageMDP, before: Policy, after: Policy) -> GainSplit:
         z, u = np.broadcast_arrays(sampling.sample_logits, decision.stop_logits)
         return solve(mdp, Policy(z, u)).mean_accuracy
 
-    s0d0, s1d1 = accuracy(before, before), accuracy(after, after)
-    s0d1, s1d0 = accuracy(before, after), accuracy(after, before)
-    decide = 0.5 * ((s0d1 - s0d0) + (s1d1 - s1d0))
-    sample = 0.5 * ((s1d0 - s0d0) + (s1d1 - s0d1))
-    return GainSplit(s0d0, s1d1, sample, decide)
+    return GainSplit.of_corners(
+        s0d0=accuracy(before, before),
+        s0d1=accuracy(before, after),
+        s1d0=accuracy(after, before),
+        s1d1=accuracy(after, after),
+    )

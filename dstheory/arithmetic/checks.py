@@ -11,9 +11,9 @@ disagreement   z differs from the attempt before (never on the first)       the 
 =============  ===========================================================  =====================================
 
 The checker computes residues digit by digit and errs: with probability :math:`1 - (1 - e)^{n_{op}}` a computation of
-:math:`n_{op}` digit operations goes wrong, and then the difference of residues that is seen is off by something uniform that is not
-zero. A right answer then seems to fail; a wrong one passes with probability 1/(M - 1). Operations grow with the digits, so the
-checker gets worse on larger problems too. A misjudged magnitude says the opposite of the truth.
+:math:`n_{op}` digit operations goes wrong, and then the difference of residues that is seen is off by something uniform that is
+not zero. A right answer then seems to fail; a wrong one passes with probability 1/(M - 1). Operations grow with the digits, so
+the checker gets worse on larger problems too. A misjudged magnitude says the opposite of the truth.
 
 What is seen is a *pattern*, one bit per check, bit set = failed. For the three residue checks the law of the pattern given the
 error is a product and known exactly; magnitude and disagreement depend on more than residues, so with them p, a, b are measured
@@ -38,8 +38,8 @@ RESIDUE_CHECKS: dict[str, int] = {"nines": 9, "elevens": 11, "last-digit": 10}
 CHECKS = (*RESIDUE_CHECKS, "magnitude", "disagreement")
 LENGTHS = 2 * (LARGEST - SMALLEST) + 1  # n + m runs from 8 to 18
 
-# Probability that one digit operation of a check goes wrong; alternating sums are harder than sums. Comparing two numbers that are
-# written down does not go wrong.
+# Probability that one digit operation of a check goes wrong; alternating sums are harder than sums. Comparing two written numbers
+# does not go wrong.
 _SLIP = {"nines": 0.004, "elevens": 0.008, "last-digit": 0.004, "magnitude": 0.01, "disagreement": 0.0}
 _TOLERANCE = 0.1
 

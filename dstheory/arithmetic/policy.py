@@ -7,19 +7,20 @@ Sampling. The logit of outcome v of a token is
     z_{units}(v) = s_2 1\{v = u^*\} + F_2[x_i, y_j, v] + C_2[k, v], \qquad
     z_{total}(e) = s_3 1\{e = 0\} + A[a, e] + C_3[k, e],
 
-with *skills* s, a learned times table F (one row of ten logits per fact), addend parameters A and column parameters C. Skills and
-times table serve all sizes. Columns 11 to 16 and addends 6 to 8 do not occur in the sizes that are trained on, so their parameters stay as
-random as they were drawn, and longer answers have more tokens to get wrong: errors grow out of distribution without being told to.
+with *skills* s, a learned times table F (one row of ten logits per fact), addend parameters A and column parameters C. Skills
+and times table serve all sizes. Columns 11 to 16 and addends 6 to 8 do not occur in the sizes that are trained on, so their
+parameters stay as random as they were drawn, and longer answers have more tokens to get wrong: errors grow out of distribution
+without being told to.
 
 Decision. The logit of stop given the pattern o of failed checks (:mod:`dstheory.arithmetic.checks`) is
 
 .. math:: z_{stop}(o) = w_0 + \sum_f w_f o_f + B[n + m] + g \sum_r (s_r - s_r^{start}),
 
-B again a parameter per length, untrained beyond 12 digits. With g = 0 the stages share nothing. With g > 0 the skills are a *shared
-trunk*: one vector that enters both stages, so that whatever raises the skills also raises the tendency to stop.
+B again a parameter per length, untrained beyond 12 digits. With g = 0 the stages share nothing. With g > 0 the skills are a
+*shared trunk*: one vector that enters both stages, so that whatever raises the skills also raises the tendency to stop.
 
-All of it is linear in one parameter vector, logits = offset + A phi. Each block is multiplied by a fixed scale; under SGD that is a
-learning rate per block, and it changes nothing that a policy can express.
+All of it is linear in one parameter vector, logits = offset + A phi. Each block is multiplied by a fixed scale; under SGD that
+is a learning rate per block, and it changes nothing that a policy can express.
 
 Source: derived here; the two-stage form is that of arXiv 2601.01580, section 3.
 """
@@ -209,7 +210,7 @@ def start_policy(
 
     >>> policy = start_policy(rng=0)
     >>> policy.token_prob.shape, policy.stop_prob[:, 0].round(2).tolist()[:2]
-    ((3553, 10), [0.8, 0.76])
+    ((3553, 10), [0.79, 0.74])
     """
     if not (trunk >= 0 and np.isfinite(trunk)):
         raise ArithmeticTaskError(f"trunk is {trunk}: must be finite and >= 0; 0 shares nothing between the stages")

@@ -1,7 +1,7 @@
 r"""Multiplication problems, n x m digits: seeded, and never in the training and the evaluation part at once.
 
-Which part a problem :math:`x \cdot y` belongs to is a function of the problem alone, a hash of its two factors: one in ten is kept for
-evaluation. Two parts drawn with whatever seeds therefore have no problem in common, and nobody has to compare lists.
+Which part a problem :math:`x \cdot y` belongs to is a function of the problem alone, a hash of its two factors: one in ten is
+kept for evaluation. Two parts drawn with whatever seeds therefore have no problem in common, and nobody has to compare lists.
 
 Sizes have :math:`4 \le n \le m \le 9`: 21 of them. Six (both factors of at most six digits) are trained on; the other fifteen are
 out of distribution. Factors have no leading zeros.
@@ -19,7 +19,8 @@ import numpy as np
 from dstheory.checks import Ints, frozen, whole_number
 from dstheory.errors import ArithmeticTaskError
 
-__all__ = ["ALL_SIZES", "LARGER_SIZES", "LARGEST", "PARTS", "SMALLEST", "TRAINED_SIZES", "Problems", "Size", "draw_problems", "parse_size"]
+__all__ = ["ALL_SIZES", "LARGER_SIZES", "LARGEST", "PARTS", "SMALLEST", "TRAINED_SIZES", "Problems", "Size", "draw_problems",
+"parse_size"]
 
 SMALLEST, LARGEST = 4, 9
 Size = tuple[int, int]
@@ -133,7 +134,7 @@ def draw_problems(
         ArithmeticTaskError: no sizes, a size out of range, a count below 1, or an unknown part.
 
     >>> draw_problems([(4, 5)], 2, part="train", rng=0).names
-    ('4x5:8656x67327', '4x5:5600x34268')
+    ('4x5:8655x67326', '4x5:5600x34280')
     """
     if part not in PARTS:
         raise ArithmeticTaskError(f"part is {part!r}: must be 'train' or 'evaluation'")

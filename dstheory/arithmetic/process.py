@@ -1,18 +1,20 @@
 r"""Written multiplication, step by step: what the tokens of an answer are.
 
-The product of :math:`x = \sum_i x_i 10^i` and :math:`y = \sum_j y_j 10^j` is worked out column by column, from the right. In column k
-all pairs with :math:`i + j = k` are multiplied and added to a running total, which starts as the carry of the column before; at the
+The product of :math:`x = \sum_i x_i 10^i` and :math:`y = \sum_j y_j 10^j` is worked out column by column, from the right. In
+column k all pairs with :math:`i + j = k` are multiplied and added to a running total, which starts as the carry of the column
+before; at the
 end of the column the last digit of the total is a digit of the answer, the rest is the next carry. Each pair takes three tokens:
 
     tens digit of x_i y_j      units digit of x_i y_j      the new running total
 
-so an answer has :math:`l_s = 3nm` tokens, 48 for 4x4 and 243 for 9x9. The new total is written given what was written before: it is
-the old total plus the product *as written*, right or off by a slip of +1, -1, +10 or -10 (miscounted, carry counted twice, carry
-forgotten). A slip may leave a negative total; it stays one.
+so an answer has :math:`l_s = 3nm` tokens, 48 for 4x4 and 243 for 9x9. The new total is written given what was written before:
+it is the old total plus the product *as written*, right or off by a slip of +1, -1, +10 or -10 (miscounted, carry counted
+twice, carry forgotten). A slip may leave a negative total; it stays one.
 
 **Errors add up.** Writing v, u for a product :math:`10 v^* + u^*` and slipping by e changes the value of all that is written by
-:math:`10^k (10 (v - v^*) + (u - u^*) + e)`, and the bookkeeping at the end of a column changes it by nothing. The answer is therefore
-:math:`xy + \sum 10^k \varepsilon` over the steps, and errors can cancel: the exact probability of a correct answer includes this.
+:math:`10^k (10 (v - v^*) + (u - u^*) + e)`, and the bookkeeping at the end of a column changes it by nothing. The answer is
+therefore :math:`xy + \sum 10^k \varepsilon` over the steps, and errors can cancel: the exact probability of a correct answer
+includes this.
 
 Source: schoolbook multiplication by columns (Fibonacci, Liber Abaci, 1202); as a token process derived here.
 """

@@ -1,8 +1,9 @@
 r"""Rollouts of the multiplication policies: attempts in columns, tokens beside them, drawn for all episodes at once.
 
-The tokens of one attempt are drawn together: what a token means (the new total) depends on those before it, but its law, written
-as digit of a product or as slip of a total, depends on the problem and the position only (:mod:`dstheory.arithmetic.process`). One
-turn of all episodes of one size is therefore a handful of array operations, whatever the number of tokens.
+The tokens of one attempt are drawn together: what a token says (the new total) depends on those before it, but its law, written
+as a digit of a product or as a slip of a total, depends on the problem and the position only
+(:mod:`dstheory.arithmetic.process`). One turn of all episodes of one size is therefore a handful of array operations, whatever
+the number of tokens.
 
 Source: the two-stage process of arXiv 2601.01580, section 3.
 """
@@ -176,7 +177,10 @@ def roll_out(
 
 
 def table_mass(
-    policy: ArithmeticPolicy, rollouts: Rollouts, of_tokens: Callable[[Attempts], Floats], of_decisions: Callable[[Attempts], Floats]
+    policy: ArithmeticPolicy,
+    rollouts: Rollouts,
+    of_tokens: Callable[[Attempts], Floats],
+    of_decisions: Callable[[Attempts], Floats],
 ) -> tuple[Floats, Floats, Floats]:
     """Collect coefficients of single actions into the mass of each: of tokens (ROWS, 10), of stop and of resample (2^F, 11).
 
