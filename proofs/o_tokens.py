@@ -1,0 +1,428 @@
+"""Group O, tokens: which objectives give a whole response one coefficient and which do not (O1), DPO (O2), NFT (O3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import sympy as sp
+from sympy import Eq, Ne, Symbol
+
+from dstheory.claims import POSITIVE, REAL, UNIT, Claim, Step, at_least, counterexample, decide, example, identity
+from dstheory.symbolic.losses import (
+    ALPHA,
+    BASELINE,
+    BETA,
+    LONGEST,
+    STD,
+    SUCCESS,
+    SURROGATES,
+    WEIGHT,
+    batch,
+    coefficients,
+    on_policy,
+)
+
+SMALL = batch(1, 2)
+"""Two responses to one prompt, of one and of two tokens."""
+LOG_PROBABILITIES = "lp_1_1 lp_2_1 lp_2_2 old_1_1 old_2_1 old_2_2 ref_1_1 ref_2_1 ref_2_2"
+TOKENS = {LOG_PROBABILITIES: REAL, "R_1 R_2": REAL}
+STRENGTHS = {"std L_max beta omega": POSITIVE, "r": UNIT, "baseline": REAL}
+first, second = SMALL.responses
+A_1, A_2 = ((r.reward - SMALL.mean) for r in SMALL.responses)
+c_11, c_21, c_22 = NAMES = sp.symbols("c_1_1 c_2_1 c_2_2")
+
+
+def by_name(surrogate: str, *, ratio_one: bool = False) -> dict[sp.Symbol, sp.Expr]:
+    """The three tokens' coefficients, differentiated from the surrogate, as definitions of c_1_1, c_2_1 and c_2_2."""
+    rows = coefficients(SURROGATES[surrogate](SMALL), SMALL)
+    found = [c for row in rows for c in row]
+    return dict(zip(NAMES, [on_policy(c, SMALL) for c in found] if ratio_one else found, strict=True))
+
+
+# --- O1 ---------------------------------------------------------------------------------------------------------------
+
+N = SMALL.size
+ALL_TOKENS = SMALL.tokens
+COLUMNS: list[tuple[str, str, bool, sp.Expr, sp.Expr]] = [
+    ("reinforce", "REINFORCE: R/N.", False, first.reward / N, second.reward / N),
+    ("reinforce with baseline", "REINFORCE with a baseline: (R - b)/N.", False, (first.reward - BASELINE) / N,
+     (second.reward - BASELINE) / N),
+    ("rloo", "RLOO: the reward minus the mean of the others, over N.", False, (first.reward - second.reward) / N,
+     (second.reward - first.reward) / N),
+    ("grpo", "GRPO without KL, ratio 1: A/(G L_i) with A = (R - mean)/std.", True, A_1 / STD / N, A_2 / STD / (2 * N)),
+    ("grpo without std", "GRPO without std, ratio 1: A/(G L_i).", True, A_1 / N, A_2 / (2 * N)),
+    ("constant length", "A constant L_max for the length, ratio 1: A/(N L_max).", True, A_1 / (N * LONGEST), A_2 / (N * LONGEST)),
+    ("token mean", "Token mean, ratio 1: A over the number of all tokens.", True, A_1 / STD / ALL_TOKENS, A_2 / STD / ALL_TOKENS),
+    ("cispo", "CISPO, ratio 1: the same.", True, A_1 / STD / ALL_TOKENS, A_2 / STD / ALL_TOKENS),
+    ("sft, token mean", "SFT, mean over tokens.", False, sp.Rational(1, ALL_TOKENS), sp.Rational(1, ALL_TOKENS)),
+    ("sft, sequence sum", "SFT, sum over tokens, mean over responses.", False, sp.Rational(1, N), sp.Rational(1, N)),
+    ("sft, sequence mean", "SFT, mean over the tokens of each response.", False, sp.Rational(1, N), sp.Rational(1, 2 * N)),
+    ("filtered sft", "SFT on own responses of reward 1 (RFT, STaR, filtered EM): R times SFT's.", False,
+     first.reward / ALL_TOKENS, second.reward / ALL_TOKENS),
+    ("k1 in the reward", "k1 in the reward, return form: -beta times the response's log-ratio, over N.", False,
+     -BETA * first.log_ratio / N, -BETA * second.log_ratio / N),
+]  # fmt: skip
+
+
+def one_coefficient() -> Iterator[Step]:
+    """O1: the tokens' coefficients by differentiation, then what an answer made of tokens gets."""
+    for name, words, ratio_one, one, two in COLUMNS:
+        yield identity(words, NAMES, [one, two, two], where=STRENGTHS, using=by_name(name, ratio_one=ratio_one))
+    yield identity(
+        "GSPO at any ratio: s_i A/(G L_i) with s_i the response's ratio to the power 1/L_i, so also off the policy.",
+        NAMES,
+        [
+            A_1 / STD / N * sp.exp(first.tokens[0].log_pi - first.tokens[0].log_old),
+            *[A_2 / STD / (2 * N) * sp.exp(sum(t.log_pi - t.log_old for t in second.tokens) / 2)] * 2,
+        ],
+        where=STRENGTHS,
+        using=by_name("gspo"),
+    )
+    c, s_1, s_2, s_d = sp.symbols("c s_1 s_2 s_d")
+    yield identity(
+        "The log-probability of an answer is the sum of its tokens', so one coefficient c for its tokens (scores s_1, s_2) and "
+        "for the decision's (s_d) is c times the score of the answer plus c times that of the decision: c_s = c_d = c.",
+        c * s_1 + c * s_2 + c * s_d,
+        c * Symbol("score_y") + c * s_d,
+        where={"c s_1 s_2 s_d": REAL},
+        using={Symbol("score_y"): s_1 + s_2},
+    )
+
+
+O1 = Claim(
+    id="O1",
+    group="O",
+    title="Outcome rewards and SFT give all tokens of a response one coefficient: the answer collapses to one action",
+    statement="""REINFORCE with or without baseline, RLOO, GRPO without KL, with and without std, a constant normaliser, token
+        mean, CISPO, SFT under its three reductions, filtered SFT and k1 in the reward (return form) give all tokens of a
+        response one coefficient where policy and sampling policy agree; GSPO does at any ratio. So an answer of many tokens is
+        one action, stop and resample carry the same coefficient, and the rule is balanced at coefficient level. Length
+        normalisers reweigh whole responses.""",
+    latex=r"c(i,t)=c(i)\ \forall t\quad\Longrightarrow\quad c_s=c_d=c(i)",
+    level="coefficient",
+    scope="differentiated for a batch of two responses of one and two tokens; the formulas do not refer to the token",
+    source="arXiv 2402.14740, 2402.03300, 2503.20783, 2503.14476, 2507.18071, 2506.13585; derived here",
+    domain=TOKENS,
+    proof=one_coefficient,
+    related=["O1-loose", "O1-tokens", "O1-ratio", "O1-sft", "B1"],
+)
+
+ratios = {"x_1 x_2": POSITIVE}
+x_1, x_2 = sp.symbols("x_1 x_2")
+
+
+def k3_makes_a_difference() -> Iterator[Step]:
+    """O1-loose: GRPO as published, with k3 in the loss."""
+    found = by_name("grpo with k3", ratio_one=True)
+    replace = {t.log_ref: t.log_pi + sp.log(x) for t, x in zip(second.tokens, (x_1, x_2), strict=True)}
+    at = {second.tokens[0].log_pi: 0, second.tokens[1].log_pi: 0, first.reward: 0, second.reward: 0, STD: 1}
+    yield decide(
+        "On policy, x_t = ref/pi of the second response's tokens, no advantage: both tokens get one coefficient.",
+        Eq(c_21, c_22),
+        using={name: sp.simplify(found[name].xreplace(replace).xreplace(at)) for name in (c_21, c_22)},
+    )
+
+
+O1_LOOSE = Claim(
+    id="O1-loose",
+    group="O",
+    title="GRPO gives every token of a response the same coefficient",
+    statement="""GRPO as published, with its KL penalty k3 inside the loss, gives all tokens of a response one coefficient on the
+        policy.""",
+    level="coefficient",
+    scope="a response of two tokens, on policy",
+    source="arXiv 2402.03300, read without its KL term",
+    domain={"x_1 x_2 beta": POSITIVE},
+    proof=k3_makes_a_difference,
+    recorded="fails",
+    witness={"x_1": "1", "x_2": "1/2", "beta": "1"},
+    related=["O1", "O1-tokens", "D4"],
+)
+
+
+def token_by_token() -> Iterator[Step]:
+    """O1-tokens: one small case for each rule."""
+    at_old = dict.fromkeys(LOG_PROBABILITIES.split(), 0)
+    here = {"std": 1, "beta": 1, "r": "1/2", "omega": 1, "R_1": 0, "R_2": 1}
+    yield counterexample(
+        "Token ratios off the policy, GRPO without clipping: c = rho_t A/(G L_i std) (tokens at log rho = 0 and -1).",
+        Eq(c_21, c_22),
+        at={**at_old, **here, "lp_2_2": -1},
+        where=STRENGTHS,
+        using=by_name("grpo"),
+    )
+    yield counterexample(
+        "CISPO off the policy: c = rho_t A/(std sum L), rho_t clipped.",
+        Eq(c_21, c_22),
+        at={**at_old, **here, "lp_2_2": -1},
+        where=STRENGTHS,
+        using=by_name("cispo"),
+    )
+    for name, words in (
+        ("dft", "DFT: c is the probability of the token."),
+        ("k2 in the loss", "k2 in the loss: c = -beta log(pi/ref) of the token."),
+        ("k3 in the loss", "k3 in the loss: c = -beta (1 - ref/pi) of the token."),
+        ("on-policy distillation", "On-policy distillation: c = -log(pi/teacher) of the token."),
+    ):
+        yield counterexample(
+            f"{words} Tokens of log-probability 0 and -1, reference at 0.",
+            Eq(c_21, c_22),
+            at={**at_old, "lp_2_2": -1, "beta": 1},
+            where=STRENGTHS,
+            using=by_name(name),
+        )
+    entropy, lp, other = sp.symbols("H lp lp_other")
+    yield decide(
+        "Entropy bonus, c = -alpha (log pi + H): tokens of one distribution and different probability differ.",
+        Ne(-ALPHA * (lp + entropy), -ALPHA * (other + entropy)),
+        given=[Ne(lp, other)],
+        where={"alpha": POSITIVE, "H lp lp_other": REAL},
+    )
+    adv_1, adv_2 = sp.symbols("A_1 A_2")
+    yield example(
+        "PPO with an advantage per token (GAE, a critic): c = A_t over all tokens.",
+        Ne(adv_1 / 3, adv_2 / 3),
+        at={adv_1: 1, adv_2: 0},
+        where={"A_1 A_2": REAL},
+    )
+    to_go = sp.symbols("ell_1 ell_2")
+    yield example(
+        "The log-ratio to go of the full reverse KL, and of k1 inside a reward-to-go (REINFORCE++): c = -beta (ell_1 + ell_2) "
+        "and -beta ell_2.",
+        Ne(-BETA * (to_go[0] + to_go[1]), -BETA * to_go[1]),
+        at={to_go[0]: 1, to_go[1]: 0, "beta": 1},
+        where={"ell_1 ell_2": REAL, "beta": POSITIVE},
+    )
+
+
+O1_TOKENS = Claim(
+    id="O1-tokens",
+    group="O",
+    title="What looks at single tokens does not collapse: critics, token ratios, DFT, KL and entropy in the loss, distillation",
+    statement="""PPO with token advantages, GRPO and CISPO off the policy, DFT, k2 and k3 in the loss, the entropy bonus,
+        on-policy distillation and log-ratios to go give two tokens of one response different coefficients.""",
+    latex=r"c(i,1)\ne c(i,2)",
+    level="coefficient",
+    scope="one exact case for each rule",
+    source="arXiv 1707.06347, 2506.13585, 2508.05629, 2501.03262; derived here",
+    domain=TOKENS,
+    proof=token_by_token,
+    related=["O1", "O1-loose", "O1-ratio"],
+)
+
+
+def ratio_of_whole_or_part() -> Iterator[Step]:
+    """O1-ratio: GSPO against token ratios."""
+    u, v = second.tokens
+    r_1, r_2, s = sp.symbols("rho_1 rho_2 s")
+    ratio = {u.log_pi: u.log_old + sp.log(r_1), v.log_pi: v.log_old + sp.log(r_2)}
+
+    def at_ratios(name: str) -> list[sp.Expr]:
+        found = by_name(name)
+        return [sp.powsimp(sp.expand_power_exp(found[c].xreplace(ratio)), force=True).simplify() for c in (c_21, c_22)]
+
+    where = {"rho_1 rho_2": POSITIVE, "std": POSITIVE}
+    grpo = dict(zip((c_21, c_22), at_ratios("grpo"), strict=True))
+    gspo = dict(zip((c_21, c_22), at_ratios("gspo"), strict=True))
+    yield identity(
+        "Token ratios: each token's coefficient is proportional to its own ratio,",
+        [c_21 * r_2, c_21],
+        [c_22 * r_1, r_1 * A_2 / STD / (2 * N)],
+        where=where,
+        using=grpo,
+    )
+    yield identity(
+        "the sequence ratio s = (rho_1 rho_2)^(1/2) gives both the same.",
+        [c_21, c_22],
+        [s * A_2 / STD / (2 * N)] * 2,
+        where=where,
+        using={**gspo, s: sp.sqrt(r_1 * r_2)},
+    )
+
+
+O1_RATIO = Claim(
+    id="O1-ratio",
+    group="O",
+    title="Off the policy a ratio per token splits the answer's tokens, a ratio per response does not",
+    statement="""With importance ratios per token the coefficients of two tokens of a response stand as their ratios; with GSPO's
+        geometric mean of the response they are equal. On the policy the two rules are one.""",
+    latex=r"\frac{c(i,1)}{c(i,2)}=\frac{\rho_{1}}{\rho_{2}}\ \text{(token)},\qquad 1\ \text{(sequence)}",
+    level="coefficient",
+    scope="a response of two tokens, any ratios, no clipping",
+    source="arXiv 2507.18071",
+    domain={"R_1 R_2": REAL},
+    proof=ratio_of_whole_or_part,
+    related=["O1", "O1-tokens", "O9"],
+)
+
+
+def sft_on_tokens() -> Iterator[Step]:
+    """O1-sft: where the length weight of C1 is, and where it is not."""
+    lam, l_s, l_d = sp.symbols("lambda l_s l_d")
+    names = [Symbol(f"c_{kind}") for kind in ("sum", "mean", "response")]
+    for name, shown in zip(("sft, sequence sum", "sft, token mean", "sft, sequence mean"), names, strict=True):
+        yield identity(
+            f"{name}: an answer token and a decision token of one response get one coefficient.",
+            [c_21, c_22],
+            [shown, shown],
+            using={**by_name(name), shown: by_name(name)[c_22]},
+        )
+    yield identity(
+        "So log pi(answer) = the sum over its tokens enters with the decision's own coefficient: ratio 1, which is C1 at "
+        "lambda = 0,",
+        (l_s / l_d) ** Symbol("zero"),
+        1,
+        where={"l_s l_d": at_least(1)},
+        using={Symbol("zero"): 0},
+    )
+    yield counterexample(
+        "and not C1 at lambda = 1, which counts an answer's log-probability once for each of its tokens: ratio l_s/l_d.",
+        Eq((l_s / l_d) ** lam, 1),
+        at={"lambda": 1, "l_s": 2, "l_d": 1},
+        where={"lambda": REAL, "l_s l_d": at_least(1)},
+    )
+
+
+O1_SFT = Claim(
+    id="O1-sft",
+    group="O",
+    title="If an answer's tokens carry their own log-probabilities, SFT is balanced at coefficient level",
+    statement="""Under each of its three reductions SFT gives an answer's tokens and the decision's one coefficient, so that the
+        log-probability of the answer enters with the coefficient of the decision. The ratio (l_s/l_d)^lambda of C1 belongs to a
+        model in which the log-probability of an answer is counted l_s^lambda times; token sums are its case lambda = 0. What
+        grows with length is the energy (C4), not the coefficient.""",
+    latex=r"\sum_t c\,\nabla\log\pi(t)=c\,\nabla\log\pi_s(y)",
+    level="coefficient",
+    scope="a batch of two responses, three reductions",
+    domain=TOKENS,
+    proof=sft_on_tokens,
+    recorded="holds under condition",
+    related=["O1", "C1"],
+)
+
+
+# --- O2 ---------------------------------------------------------------------------------------------------------------
+
+
+def preference_pairs() -> Iterator[Step]:
+    """O2: DPO's coefficients, and what a shared beginning gets."""
+    margin, gate = sp.symbols("Delta g")
+    in_margin = {first.tokens[0].log_pi: first.tokens[0].log_ref + margin + second.log_ratio}
+    found = {name: sp.simplify(c.xreplace(in_margin)) for name, c in by_name("dpo").items()}
+    where = {"beta": POSITIVE, "Delta": REAL}
+    yield identity(
+        "log sigma(beta Delta), differentiated, Delta the difference of the log-ratios: beta sigma(-beta Delta) on every "
+        "token of the preferred response, the same with a minus on every token of the other, at any distance from the "
+        "reference.",
+        NAMES,
+        [gate, -gate, -gate],
+        where=where,
+        using={**found, gate: BETA / (1 + sp.exp(BETA * margin))},
+    )
+    yield identity(
+        "Two responses that begin with the same token: it has one score and the coefficients of both, whose sum is zero. A "
+        "shared first attempt gets nothing, the whole credit is on the decision and on what follows it.",
+        c_11 + c_21,
+        0,
+        where=where,
+        using=found,
+    )
+
+
+O2 = Claim(
+    id="O2",
+    group="O",
+    title="DPO gives all tokens of a response one coefficient, and a shared first attempt none",
+    statement="""DPO's coefficient is beta sigma(-beta Delta) on every token of the preferred response and its negative on every
+        token of the other: balanced at coefficient level, on and off the policy. On pairs that share their first attempt, that
+        attempt gets coefficient zero.""",
+    latex=r"c=\pm\beta\,\sigma(-\beta\Delta)",
+    level="coefficient",
+    scope="a pair of responses of one and two tokens; the formula does not refer to the token",
+    source="arXiv 2305.18290; the shared attempt derived here",
+    domain={LOG_PROBABILITIES: REAL},
+    proof=preference_pairs,
+    related=["O2-loose", "O1"],
+)
+
+O2_LOOSE = Claim(
+    id="O2-loose",
+    group="O",
+    title="A DPO pair pushes as hard on long responses as on short ones",
+    statement="""The preferred and the other response of a DPO pair get opposite coefficients, so their tokens together get the
+        same total.""",
+    level="coefficient",
+    scope="a pair with L_1 and L_2 tokens, at the reference",
+    domain={"L_1 L_2": at_least(1, integer=True), "beta": POSITIVE},
+    proof=[
+        decide(
+            "At the reference the coefficient is beta/2: the totals beta L/2 agree.",
+            Eq(Symbol("L_1") * BETA / 2, Symbol("L_2") * BETA / 2),
+        )
+    ],
+    recorded="fails",
+    witness={"L_1": "1", "L_2": "2", "beta": "1"},
+    related=["O2"],
+)
+
+
+# --- O3 ---------------------------------------------------------------------------------------------------------------
+
+
+def negative_aware() -> Iterator[Step]:
+    """O3: NFT's coefficients on the policy, its weights, and off the policy."""
+    rewards = [{first.reward: 1, second.reward: 0}]
+    at_one = {name: c.xreplace(rewards[0]) for name, c in by_name("nft", ratio_one=True).items()}
+    tokens = {c_11: at_one[c_11] * ALL_TOKENS, c_21: at_one[c_21] * ALL_TOKENS, c_22: at_one[c_22] * ALL_TOKENS}
+    r, omega = SUCCESS, WEIGHT
+    yield identity(
+        "On the policy, first response right, second wrong, success rate r of the prompt: coefficient omega on a success, -omega "
+        "r/(1 - r) on a failure, for every token.",
+        NAMES,
+        [omega, -omega * r / (1 - r), -omega * r / (1 - r)],
+        where=STRENGTHS,
+        using=tokens,
+    )
+    yield identity(
+        "With omega = 1 - r this is R - r: centred rewards,",
+        [omega * 1, -omega * r / (1 - r)],
+        [1 - r, 0 - r],
+        where={"r": UNIT},
+        using={omega: 1 - r},
+    )
+    yield identity(
+        "with omega = sqrt((1 - r)/r) it is (R - r)/sqrt(r(1 - r)): GRPO's, with the population std.",
+        [omega * 1, -omega * r / (1 - r)],
+        [(1 - r) / sp.sqrt(r * (1 - r)), -r / sp.sqrt(r * (1 - r))],
+        where={"r": UNIT},
+        using={omega: sp.sqrt((1 - r) / r)},
+    )
+    rho, up, down = sp.symbols("rho c_up c_down")
+    slope = {
+        up: sp.diff(sp.log(Symbol("x")), Symbol("x")).subs(Symbol("x"), rho) * rho,
+        down: sp.diff(sp.log((1 - r * Symbol("x")) / (1 - r)), Symbol("x")).subs(Symbol("x"), rho) * rho,
+    }
+    yield identity(
+        "Off the policy a success keeps coefficient 1 whatever its ratio, a failure has -r rho/(1 - r rho): token by token.",
+        [up, down],
+        [1, -r * rho / (1 - r * rho)],
+        where={"r rho": UNIT},
+        using=slope,
+    )
+
+
+O3 = Claim(
+    id="O3",
+    group="O",
+    title="NFT is GRPO on the policy, up to the weight of a prompt",
+    statement="""On the policy NFT gives every token of a success the coefficient omega and every token of a failure -omega r/(1 -
+        r), r the prompt's success rate. omega = 1 - r gives centred rewards, omega = sqrt((1 - r)/r) those of GRPO with the
+        population standard deviation. Off the policy the two differ, token by token.""",
+    latex=r"\omega\ \text{and}\ -\omega\tfrac{r}{1-r};\qquad \omega=\sqrt{\tfrac{1-r}{r}}:\ \tfrac{R-r}{\sqrt{r(1-r)}}",
+    level="coefficient",
+    scope="on the policy: all tokens; off it: one token, r rho < 1",
+    source="arXiv 2505.18116",
+    domain=TOKENS,
+    proof=negative_aware,
+    related=["O1", "B8"],
+)
