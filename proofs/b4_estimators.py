@@ -76,7 +76,7 @@ B7 = Claim(
     source="arXiv 2402.03300 (the normaliser); derived here",
     domain=CUBE,
     proof=turns_ignore_the_outcome,
-    related=["B7-loose", "B7-cap", "B7-lengths"],
+    related=["B7-loose", "B7-cap", "B7-lengths", "B7-prompts", "O6"],
 )
 
 
@@ -239,10 +239,18 @@ def one_split_for_all() -> Iterator[Step]:
         where={**OUTCOME, "K": NONNEGATIVE, "G": POSITIVE, "f_K": REAL},
         using=SCORES,
     )
+    yield identity(
+        "Averaged over K for f = 1: K(G-K) is the sum over the G(G-1) ordered pairs of responses of right x wrong, each with "
+        "the mean Acc(1-Acc). So the factor of grad Acc is (G-1)/G for every G.",
+        mean / (G**2 * Acc * (1 - Acc)),
+        (G - 1) / G,
+        where={"Acc": UNIT, "G": POSITIVE},
+        using={mean: G * (G - 1) * Acc * (1 - Acc)},
+    )
     for size in (2, 3, 8):
         terms = [sp.binomial(size, k) * Acc**k * (1 - Acc) ** (size - k) * k * (size - k) for k in range(size + 1)]
         yield identity(
-            f"Averaged over K for G = {size} and f = 1: the factor of grad Acc is (G-1)/G.",
+            f"Checked from the binomial law for G = {size}.",
             mean / (size**2 * Acc * (1 - Acc)),
             sp.Rational(size - 1, size),
             where={"Acc": UNIT},
@@ -297,7 +305,7 @@ B8 = Claim(
     source="arXiv 2510.13651 (p, log p, 2 arcsin sqrt p); stage form derived here",
     domain={},
     proof=one_split_for_all,
-    related=["B9", "B7"],
+    related=["B8-loose", "B9", "B7", "O5"],
 )
 
 

@@ -264,6 +264,38 @@ C6 = Claim(
     scope="coefficients: all chains; expected update: all real parameters of the minimal chain",
     domain={**CUBE, **LENGTHS},
     proof=filtered,
-    related=["C1", "C3", "B8"],
+    related=["C6-loose", "C1", "C3", "B8"],
     notes="Dividing by the number of accepted trajectories divides both stages by Acc: grad log Acc instead of grad Acc (B8).",
+)
+
+
+def same_direction() -> Iterator[Step]:
+    """C6-loose: cross products of the update with the gradient of the accuracy."""
+    s = setting()
+    update = expected_update(s, FilteredSFT())
+    accuracy = s.chain.accuracy((True, False))
+    g_s, g_C = (update[s.policy.logit(name).symbol] for name in ("theta_s", "theta_C"))
+    names = [Symbol(name) for name in ("g_s", "g_C", "G_s", "G_C")]
+    slopes = [differentiate(accuracy, s.policy.logit(name)) for name in ("theta_s", "theta_C")]
+    yield decide(
+        "The update has the direction of grad Acc: g_s : g_C as G_s : G_C.",
+        Eq(names[0] * names[3], names[1] * names[2]),
+        using=dict(zip(names, [g_s, g_C, *slopes], strict=True)),
+    )
+
+
+C6_LOOSE = Claim(
+    id="C6-loose",
+    group="C",
+    title="Filtered SFT is a policy gradient",
+    statement="""SFT on the policy's own correct trajectories has an expected update in the direction of grad Acc, whatever
+        the stage weights.""",
+    level="gradient",
+    scope="the minimal chain, any stage weights",
+    source="true of equal weights, and of log-probabilities of tokens (O1-sft)",
+    domain={**CUBE, "w_s w_d": POSITIVE},
+    proof=same_direction,
+    recorded="fails",
+    witness={"p": "1/2", "a": "1/2", "b": "1/2", "w_s": "1", "w_d": "1/2"},
+    related=["C6", "O1-sft"],
 )

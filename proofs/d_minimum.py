@@ -131,7 +131,8 @@ D4 = Claim(
     domain={**POLICIES, **WEIGHTS, "beta": POSITIVE},
     proof=estimators_as_losses,
     recorded="holds under condition",
-    related=["D4-loose", "D1", "D2-lengths"],
+    related=["D4-loose", "D1", "D2-lengths", "O6-k1", "O11"],
+    notes="A normaliser that depends on the response, such as 1/L, is such an unequal weight too: O6-k1.",
 )
 
 D4_LOOSE = Claim(

@@ -304,9 +304,10 @@ def conventions() -> Iterator[Step]:
     s, eps = sp.symbols("s epsilon")
     yield identity(
         "The population std (ddof 0) is sqrt((G-1)/G) times the sample std, so its weight is sqrt(G/(G-1)) times w_G:",
-        K * (G - K) / G**2,
-        (G - 1) / G * (K * (G - K) / (G * (G - 1))),
+        (K * (1 - K / G) ** 2 + (G - K) * (K / G) ** 2) / G,
+        (G - 1) / G * s**2,
         where={"G": at_least(2), "K": NONNEGATIVE},
+        using={s: sp.sqrt(K * (G - K) / (G * (G - 1)))},
     )
     yield decide(
         "epsilon in std + epsilon lowers the weight of every prompt, and keeps it finite,",

@@ -134,9 +134,10 @@ def two_losses_at_one_decision() -> Iterator[Step]:
     yield identity(
         "Per action: k2 has the coefficient -beta log(pi/ref), k3 has -beta (1 - ref/pi). They agree to first order at the "
         "reference.",
-        [sp.diff(sp.log(x / ref), x).subs(x, ref), sp.diff(1 - ref / x, x).subs(x, ref)],
+        [k2, k3],
         [1 / ref, 1 / ref],
         where={"ref": UNIT},
+        using={k2: sp.diff(sp.log(x / ref), x).subs(x, ref), k3: sp.diff(1 - ref / x, x).subs(x, ref)},
     )
     yield decide(
         "k3's never exceeds k2's: 1 - ref/pi <= log(pi/ref): it holds an action that the policy has come to prefer less "

@@ -152,9 +152,10 @@ def constants_matter() -> Iterator[Step]:
     yield identity(
         "A baseline b_0 in (R - b_0)/L takes b_0 grad E[1/L] off the expected update: E[S] = 0 does not help, as S/L has the "
         "mean grad E[1/L].",
-        rl - baseline * sl - rl,
+        Symbol("E_with") - rl,
         -baseline * sl,
         where={"E_RSL E_SL b_0": REAL},
+        using={"E_with": rl - baseline * sl},
     )
     yield identity(
         "Without a cap and with turns of one length l, E[1/L] = H/l with H = -(1-q) log(1-q)/q; in x = 1 - q its slope is "
@@ -248,9 +249,10 @@ def k1_pays_for_length() -> Iterator[Step]:
     yield identity(
         "k1 = log(pi/ref) has the slope 1 in log pi. In a loss, averaged over a response's own tokens, it gives each token the "
         "coefficient -beta/L: the expected update is -beta E[S/L] = -beta grad E[1/L].",
-        -beta * sp.diff(rho, rho) * inverse,
+        -beta * Symbol("slope") * inverse,
         -beta * inverse,
-        where={"beta": POSITIVE, "D_L rho": REAL},
+        where={"beta": POSITIVE, "D_L": REAL},
+        using={"slope": sp.diff(rho, rho)},
     )
     logit = M0.logit("theta_W")
     update = sp.Add(*[chance * scores["theta_W"] / tokens for chance, _, tokens, scores in responses()])

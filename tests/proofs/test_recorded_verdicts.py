@@ -25,9 +25,10 @@ EXPECTED = {
     "b2_energy": "B4 B4-stationary B4-bound B5 B5-restricted",
     "b3_direction": "B6 B6-loose B6-region B6-price",
     "b4_estimators": "B7 B7-cap B7-loose B7-lengths B8 B9",
+    "b5_prompts": "B7-prompts B8-loose",
     "b_tokens": "B4-tokens B5-loose B5-unread B5-independent",
     # C: imitation
-    "c_imitation": "C1 C1-loose C2 C6",
+    "c_imitation": "C1 C1-loose C2 C6 C6-loose",
     "c_optimum": "C3 C3-loose C5-loose C5 C5-lengths C5-moves",
     "c_tokens": "C4 C4-tree C4-loose",
     # D: KL penalty
@@ -41,6 +42,15 @@ EXPECTED = {
     "e3_numbers": "E3-numbers E3-monotone",
     # F: optimisers
     "f_optimisers": "F1 F1-loose F2 F2-loose F3 F3-loose F4 F4-loose",
+    # O: the objectives that people train with
+    "o_batches": "O7 O7-loose O7-groups O8 O8-loose",
+    "o_clipping": "O9 O9-loose O9-sequence O10 O10-loose O10-extreme",
+    "o_groups": "O4 O4-loose O5 O5-loose O5-small O5-options",
+    "o_kl": "O11 O11-loose O11-forward O12 O12-loose",
+    "o_length": "O6 O6-loose O6-constant O6-baseline-loose O6-baseline O6-k1 O6-k1-loose O6-favours",
+    "o_pairs": "O2 O2-loose O3",
+    "o_score": "O13 O13-loose O13-attempt",
+    "o_tokens": "O1 O1-loose O1-tokens O1-ratio O1-sft",
 }
 """Proof file -> the ids of its claims, in order."""
 

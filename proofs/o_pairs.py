@@ -1,0 +1,151 @@
+"""Group O, rules on right and wrong responses: preference pairs (O2) and negative-aware fine-tuning (O3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import sympy as sp
+from sympy import Eq, Symbol
+
+from dstheory.claims import POSITIVE, REAL, UNIT, Claim, Step, at_least, decide, identity
+from dstheory.symbolic.losses import BETA, SUCCESS, SURROGATES, WEIGHT, batch, coefficients, on_policy
+
+SMALL = batch(1, 2)
+"""Two responses to one prompt, of one and of two tokens."""
+LOG_PROBABILITIES = "lp_1_1 lp_2_1 lp_2_2 ref_1_1 ref_2_1 ref_2_2"
+first, second = SMALL.responses
+c_11, c_21, c_22 = NAMES = sp.symbols("c_1_1 c_2_1 c_2_2")
+
+
+def by_name(surrogate: str, *, ratio_one: bool = False) -> dict[sp.Symbol, sp.Expr]:
+    """The three tokens' coefficients, differentiated from the surrogate, as definitions of c_1_1, c_2_1 and c_2_2."""
+    rows = coefficients(SURROGATES[surrogate](SMALL), SMALL)
+    found = [c for row in rows for c in row]
+    return dict(zip(NAMES, [on_policy(c, SMALL) for c in found] if ratio_one else found, strict=True))
+
+
+# --- O2 ---------------------------------------------------------------------------------------------------------------
+
+
+def preference_pairs() -> Iterator[Step]:
+    """O2: DPO's coefficients, and what a shared beginning gets."""
+    margin, gate = sp.symbols("Delta g")
+    in_margin = {first.tokens[0].log_pi: first.tokens[0].log_ref + margin + second.log_ratio}
+    found = {name: sp.simplify(c.xreplace(in_margin)) for name, c in by_name("dpo").items()}
+    where = {"beta": POSITIVE, "Delta": REAL}
+    yield identity(
+        "log sigma(beta Delta), differentiated, Delta the difference of the log-ratios: beta sigma(-beta Delta) on every "
+        "token of the preferred response, the same with a minus on every token of the other, at any distance from the "
+        "reference.",
+        NAMES,
+        [gate, -gate, -gate],
+        where=where,
+        using={**found, gate: BETA / (1 + sp.exp(BETA * margin))},
+    )
+    yield identity(
+        "Two responses that begin with the same token: it has one score and the coefficients of both, whose sum is zero. A "
+        "shared first attempt gets nothing, the whole credit is on the decision and on what follows it.",
+        c_11 + c_21,
+        0,
+        where=where,
+        using=found,
+    )
+
+
+O2 = Claim(
+    id="O2",
+    group="O",
+    title="DPO gives all tokens of a response one coefficient, and a shared first attempt none",
+    statement="""DPO's coefficient is beta sigma(-beta Delta) on every token of the preferred response and its negative on every
+        token of the other: balanced at coefficient level, on and off the policy. On pairs that share their first attempt, that
+        attempt gets coefficient zero.""",
+    latex=r"c=\pm\beta\,\sigma(-\beta\Delta)",
+    level="coefficient",
+    scope="a pair of responses of one and two tokens; the formula does not refer to the token",
+    source="arXiv 2305.18290; the shared attempt derived here",
+    domain={LOG_PROBABILITIES: REAL},
+    proof=preference_pairs,
+    related=["O2-loose", "O1"],
+)
+
+O2_LOOSE = Claim(
+    id="O2-loose",
+    group="O",
+    title="A DPO pair pushes as hard on long responses as on short ones",
+    statement="""The preferred and the other response of a DPO pair get opposite coefficients, so their tokens together get the
+        same total.""",
+    level="coefficient",
+    scope="a pair with L_1 and L_2 tokens, at the reference",
+    domain={"L_1 L_2": at_least(1, integer=True), "beta": POSITIVE},
+    proof=[
+        decide(
+            "At the reference the coefficient is beta/2: the totals beta L/2 agree.",
+            Eq(Symbol("L_1") * BETA / 2, Symbol("L_2") * BETA / 2),
+        )
+    ],
+    recorded="fails",
+    witness={"L_1": "1", "L_2": "2", "beta": "1"},
+    related=["O2"],
+)
+
+
+# --- O3 ---------------------------------------------------------------------------------------------------------------
+
+
+def negative_aware() -> Iterator[Step]:
+    """O3: NFT's coefficients on the policy, its weights, and off the policy."""
+    rewards = {first.reward: 1, second.reward: 0}
+    at_one = {name: c.xreplace(rewards) for name, c in by_name("nft", ratio_one=True).items()}
+    tokens = {name: c * SMALL.tokens for name, c in at_one.items()}
+    r, omega = SUCCESS, WEIGHT
+    yield identity(
+        "On the policy, first response right, second wrong, success rate r of the prompt: coefficient omega on a success, -omega "
+        "r/(1 - r) on a failure, for every token.",
+        NAMES,
+        [omega, -omega * r / (1 - r), -omega * r / (1 - r)],
+        where={"omega": POSITIVE, "r": UNIT},
+        using=tokens,
+    )
+    yield identity(
+        "With omega = 1 - r this is R - r: centred rewards,",
+        [omega * 1, -omega * r / (1 - r)],
+        [1 - r, 0 - r],
+        where={"r": UNIT},
+        using={omega: 1 - r},
+    )
+    yield identity(
+        "with omega = sqrt((1 - r)/r) it is (R - r)/sqrt(r(1 - r)): GRPO's, with the population std.",
+        [omega * 1, -omega * r / (1 - r)],
+        [(1 - r) / sp.sqrt(r * (1 - r)), -r / sp.sqrt(r * (1 - r))],
+        where={"r": UNIT},
+        using={omega: sp.sqrt((1 - r) / r)},
+    )
+    rho, up, down = sp.symbols("rho c_up c_down")
+    slope = {
+        up: sp.diff(sp.log(Symbol("x")), Symbol("x")).subs(Symbol("x"), rho) * rho,
+        down: sp.diff(sp.log((1 - r * Symbol("x")) / (1 - r)), Symbol("x")).subs(Symbol("x"), rho) * rho,
+    }
+    yield identity(
+        "Off the policy a success keeps coefficient 1 whatever its ratio, a failure has -r rho/(1 - r rho): token by token.",
+        [up, down],
+        [1, -r * rho / (1 - r * rho)],
+        where={"r rho": UNIT},
+        using=slope,
+    )
+
+
+O3 = Claim(
+    id="O3",
+    group="O",
+    title="NFT is GRPO on the policy, up to the weight of a prompt",
+    statement="""On the policy NFT gives every token of a success the coefficient omega and every token of a failure -omega r/(1 -
+        r), r the prompt's success rate. omega = 1 - r gives centred rewards, omega = sqrt((1 - r)/r) those of GRPO with the
+        population standard deviation. Off the policy the two differ, token by token.""",
+    latex=r"\omega\ \text{and}\ -\omega\tfrac{r}{1-r};\qquad \omega=\sqrt{\tfrac{1-r}{r}}:\ \tfrac{R-r}{\sqrt{r(1-r)}}",
+    level="coefficient",
+    scope="on the policy: all tokens; off it: one token, r rho < 1",
+    source="arXiv 2505.18116",
+    domain={},
+    proof=negative_aware,
+    related=["O1", "B8"],
+)
