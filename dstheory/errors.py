@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = [
     "ArithmeticTaskError",
     "ChainError",
     "DSTheoryError",
+    "DivergedError",
     "FileFormatError",
     "ImproperChainError",
     "InfiniteDivergenceError",
@@ -32,6 +35,21 @@ class ImproperChainError(ChainError):
 
 class InfiniteDivergenceError(ChainError):
     """A divergence is infinite because one policy has mass where the other has none."""
+
+
+class DivergedError(ChainError):
+    """Training left the finite numbers.
+
+    Attributes:
+        runs: booleans of the shape of the run axes: which of them did, at the step where the first one did.
+    """
+
+    def __init__(self, message: str, runs: Any) -> None:
+        super().__init__(message)
+        self.runs = runs
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return DivergedError, (str(self), self.runs)
 
 
 class FileFormatError(DSTheoryError):

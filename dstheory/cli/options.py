@@ -17,7 +17,16 @@ if TYPE_CHECKING:
     from dstheory.mdp import TwoStageMDP
     from dstheory.policy import Policy
 
-__all__ = ["Numbers", "Problem", "config_option", "json_option", "model_options", "objective_options", "problem_from"]
+__all__ = [
+    "Numbers",
+    "Problem",
+    "config_option",
+    "json_option",
+    "model_options",
+    "objective_options",
+    "problem_from",
+    "training_options",
+]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -93,6 +102,30 @@ objective_options = _apply(
                      help="The demonstrator of SFT: P(correct), P(stop | correct), P(resample | wrong)."),
         click.option("--reference", type=Numbers("p", "a", "b"), default=None,
                      help="The KL's reference on M0; default the start (or the file's reference)."),
+    ]
+)  # fmt: skip
+
+training_options = _apply(
+    [
+        click.option("--objective", "objectives", multiple=True, metavar="EXPR",
+                     help="Compare these instead, e.g. 'reinforce + 0.01*entropy' (repeatable; see `dstheory objectives`)."),
+        click.option("--steps", type=int, default=2000, show_default=True, help="Training steps."),
+        click.option("--lr", type=float, default=0.05, show_default=True, help="Learning rate."),
+        click.option("--optimizer", type=click.Choice(["sgd", "momentum", "adam", "natural"]), default="sgd", show_default=True),
+        click.option("--momentum", type=float, default=0.9, show_default=True, help="Of the optimizer momentum, in [0, 1)."),
+        click.option("--adam-beta1", type=float, default=0.9, show_default=True, help="Of adam, in [0, 1)."),
+        click.option("--adam-beta2", type=float, default=0.999, show_default=True, help="Of adam, in [0, 1)."),
+        click.option("--adam-eps", type=float, default=1e-8, show_default=True, help="Of adam, > 0."),
+        click.option("--damping", type=float, default=1e-8, show_default=True, help="Of the natural gradient, >= 0."),
+        click.option("--schedule", type=click.Choice(["constant", "linear", "cosine"]), default="constant", show_default=True,
+                     help="Learning-rate schedule."),
+        click.option("--warmup", type=int, default=0, show_default=True, help="Warm-up steps."),
+        click.option("--clip-norm", type=float, default=None, help="Clip the gradient's global norm; default no clipping."),
+        click.option("--reference-every", type=int, default=None, help="Renew the KL's reference every so many steps."),
+        click.option("--runs", type=int, default=1, show_default=True, help="Starts: the given one and random ones around it."),
+        click.option("--spread", type=float, default=0.5, show_default=True,
+                     help="Standard deviation of the random starts' logits."),
+        click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random starts."),
     ]
 )  # fmt: skip
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-__all__ = ["number", "print_json", "print_table", "progress_bar"]
+__all__ = ["announce_compilation", "number", "print_json", "print_table", "progress_bar"]
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -62,3 +62,17 @@ def progress_bar(label: str, total: int, *, quiet: bool) -> Iterator[Any]:
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(label, total=total)
         yield lambda done: bar.update(task, completed=done)
+
+
+def announce_compilation(work: int, pairs: int) -> None:
+    """Say what the first run on a machine waits for; small problems need no compiled loops."""
+    from dstheory.dynamics.minimal import SMALLEST
+    from dstheory.objectives import fused
+
+    if work < SMALLEST and pairs < fused.SMALLEST:
+        return
+    from dstheory.kernels import is_compiled, warm_up
+
+    if not is_compiled():
+        click.echo("compiling the fast loops, once on this machine (about half a minute) ...", err=True)
+        warm_up()

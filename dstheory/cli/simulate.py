@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dstheory.cli.options import config_option, json_option, model_options, objective_from, objective_options, problem_from
+from dstheory.cli.options import (
+    config_option,
+    json_option,
+    model_options,
+    objective_from,
+    objective_options,
+    problem_from,
+    training_options,
+)
 
 if TYPE_CHECKING:
     from dstheory.dynamics import Comparison, Optimizer
@@ -33,24 +41,7 @@ Examples:
 @config_option
 @model_options
 @objective_options
-@click.option("--objective", "objectives", multiple=True, metavar="EXPR",
-              help="Compare these instead, e.g. 'reinforce + 0.01*entropy' (repeatable; see `dstheory objectives`).")  # fmt: skip
-@click.option("--steps", type=int, default=2000, show_default=True, help="Training steps.")
-@click.option("--lr", type=float, default=0.05, show_default=True, help="Learning rate.")
-@click.option("--optimizer", type=click.Choice(["sgd", "momentum", "adam", "natural"]), default="sgd", show_default=True)
-@click.option("--momentum", type=float, default=0.9, show_default=True, help="Of the optimizer momentum, in [0, 1).")
-@click.option("--adam-beta1", type=float, default=0.9, show_default=True, help="Of adam, in [0, 1).")
-@click.option("--adam-beta2", type=float, default=0.999, show_default=True, help="Of adam, in [0, 1).")
-@click.option("--adam-eps", type=float, default=1e-8, show_default=True, help="Of adam, > 0.")
-@click.option("--damping", type=float, default=1e-8, show_default=True, help="Of the natural gradient, >= 0.")
-@click.option("--schedule", type=click.Choice(["constant", "linear", "cosine"]), default="constant", show_default=True,
-              help="Learning-rate schedule.")  # fmt: skip
-@click.option("--warmup", type=int, default=0, show_default=True, help="Warm-up steps.")
-@click.option("--clip-norm", type=float, default=None, help="Clip the gradient's global norm; default no clipping.")
-@click.option("--reference-every", type=int, default=None, help="Renew the KL's reference every so many steps.")
-@click.option("--runs", type=int, default=1, show_default=True, help="Starts: the given one and random ones around it.")
-@click.option("--spread", type=float, default=0.5, show_default=True, help="Standard deviation of the random starts' logits.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random starts.")
+@training_options
 @click.option("--out", type=click.Path(path_type=Path), default=None, metavar="DIR",
               help="Directory for figure, data and manifest; default a new one under results/.")  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Replace an earlier result in DIR.")
@@ -62,7 +53,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     Without further options: reward alone, reward + length-weighted KL to the start, SFT on demonstrations that cover wrong
     answers, and SFT on demonstrations that are right first time. All gradients are exact.
     """
-    from dstheory.cli.show import print_json, progress_bar
+    from dstheory.cli.show import announce_compilation, print_json, progress_bar
     from dstheory.dynamics import compare, four_conditions, scattered, schedule
     from dstheory.errors import DSTheoryError
     from dstheory.files import results_directory
@@ -89,7 +80,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
             reference=problem.reference,
         )
     start = scattered(problem.start, runs, spread=options["spread"], rng=options["seed"])
-    _announce_compilation(steps * runs, problem.mdp.correct.size)
+    announce_compilation(steps * runs, problem.mdp.correct.size)
     out = options["out"] or _fresh(Path("results/simulate"))
     with results_directory(out, overwrite=options["overwrite"]) as directory:
         with progress_bar("training", steps * len(conditions), quiet=options["as_json"]) as update:
@@ -134,20 +125,6 @@ def _optimizer(options: dict[str, Any]) -> Optimizer:
             return NaturalGradient(lr=lr, damping=options["damping"])
         case _:
             return SGD(lr=lr)
-
-
-def _announce_compilation(work: int, pairs: int) -> None:
-    """Say what the first run on a machine waits for; small problems need no compiled loops."""
-    from dstheory.dynamics.minimal import SMALLEST
-    from dstheory.objectives import fused
-
-    if work < SMALLEST and pairs < fused.SMALLEST:
-        return
-    from dstheory.kernels import is_compiled, warm_up
-
-    if not is_compiled():
-        click.echo("compiling the fast loops, once on this machine (about half a minute) ...", err=True)
-        warm_up()
 
 
 def _rows(comparison: Comparison) -> list[dict[str, Any]]:

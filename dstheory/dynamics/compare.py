@@ -72,7 +72,7 @@ def expert_policy(mdp: TwoStageMDP, start: Policy, *, p: float, a: float, b: flo
     sample = np.where(both, p * inner_right + (1.0 - p) * inner_wrong, pi)
     solvable = right.any(axis=-1)[:, None]
     stop = np.where(solvable, np.where(right, a, 1.0 - b), start.stop_prob)
-    return Policy.from_probabilities(sample, np.broadcast_to(stop, sample.shape))
+    return Policy.from_probabilities(*np.broadcast_arrays(sample, stop))
 
 
 def four_conditions(

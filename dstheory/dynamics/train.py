@@ -20,7 +20,7 @@ from dstheory.dynamics.log import Log
 from dstheory.dynamics.minimal import minimal_ascent
 from dstheory.dynamics.optimizers import SGD, Blocks, Optimizer
 from dstheory.dynamics.schedules import SCHEDULES, Schedule
-from dstheory.errors import ChainError
+from dstheory.errors import ChainError, DivergedError
 from dstheory.exact import Solution, solve
 from dstheory.mdp import TwoStageMDP
 from dstheory.objectives.base import Objective, over_runs
@@ -150,5 +150,5 @@ def _refuse_infinite(values: Floats, step: int, run_axes: int) -> None:
         run = tuple(int(i) for i in np.argwhere(bad)[0]) if run_axes else ()
         where = f" in run {run}" if run else ""
         remedy = "use a smaller learning rate, or clip its norm"
-        raise ChainError(f"training left the finite numbers from step {step} on{where}: {remedy}")
+        raise DivergedError(f"training left the finite numbers from step {step} on{where}: {remedy}", bad)
 

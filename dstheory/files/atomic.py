@@ -21,7 +21,15 @@ from typing import Any
 
 from dstheory.errors import DSTheoryError
 
-__all__ = ["RUN_FILE", "RUN_FORMAT", "atomic_path", "deferred_interrupts", "refuse_overwrite", "results_directory"]
+__all__ = [
+    "RUN_FILE",
+    "RUN_FORMAT",
+    "atomic_path",
+    "deferred_interrupts",
+    "refuse_directory",
+    "refuse_overwrite",
+    "results_directory",
+]
 
 RUN_FILE = "run.json"
 RUN_FORMAT = "dstheory-run/1"  # written into run.json; only directories with it are ever replaced
@@ -79,6 +87,14 @@ def atomic_path(target: str | os.PathLike[str], *, overwrite: bool = False) -> I
         # After a rename there is nothing left to remove; after anything else, Ctrl-C included, nothing may stay.
         with deferred_interrupts():
             temporary.unlink(missing_ok=True)
+
+
+def refuse_directory(out: str | os.PathLike[str], overwrite: bool) -> None:
+    """Raise DSTheoryError where :func:`results_directory` would: what takes hours asks before it begins.
+
+    >>> refuse_directory("no-such-directory", overwrite=False)
+    """
+    _refuse_directory(out, Path(os.path.realpath(out)), overwrite)
 
 
 @contextmanager

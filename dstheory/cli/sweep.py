@@ -1,0 +1,276 @@
+"""`dstheory sweep`: the optimum, or training, at every point of a grid of parameters."""
+
+from __future__ import annotations
+
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dstheory.cli.options import (
+    config_option,
+    json_option,
+    model_options,
+    objective_options,
+    problem_from,
+    training_options,
+)
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from dstheory.dynamics.sweep_evaluate import Plan
+    from dstheory.dynamics.sweep_parameters import Of
+
+__all__ = ["command"]
+
+EPILOG = """\b
+Examples:
+  dstheory sweep --grid length_weight=0:1:21 --grid beta=log:1e-3:1:13 --answer-length 1024
+  dstheory sweep --of simulate --grid optimizer=sgd,adam --grid length_weight=0,0.5,1 --steps 5000
+  dstheory sweep --of simulate --objective reinforce --grid a=0.1:0.9:9 --grid b=0.1:0.9:9 --workers 2
+  dstheory sweep --mdp examples/three_prompts.json --grid beta=log:0.01:10:25 --out results/beta --json
+\b
+A grid is START:STOP:COUNT (equally spaced, ends included), log:START:STOP:COUNT, or values separated by commas.
+A sweep that was interrupted or killed goes on where it was when the same command is given again.
+"""
+
+_NOT_FIXED = {"mdp_file", "reward", "answer_length", "expert", "reference", "objectives", "runs", "max_size", "chunk"}
+_OWN = {"of", "grids", "workers", "scheduler", "out", "overwrite", "as_json", *_NOT_FIXED}
+_LINE_SECONDS = 30.0  # between lines of progress where no bar can be drawn
+
+
+class _Size(click.ParamType[Any]):
+    """A number of bytes, with an optional unit."""
+
+    name = "SIZE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Parse ``500MB``, ``2 GB``, ``1e9``."""
+        text = str(value).strip().upper()
+        units = {"TB": 1e12, "GB": 1e9, "MB": 1e6, "KB": 1e3, "B": 1.0, "": 1.0}
+        unit = next(unit for unit in units if text.endswith(unit))
+        try:
+            size = float(text.removesuffix(unit)) * units[unit]
+        except ValueError:
+            size = 0.0
+        if not 0.0 < size < float("inf"):
+            self.fail(f"{value!r} is no size: write for example 500MB or 8GB", param, ctx)
+        return size
+
+
+@click.command(
+    name="sweep", epilog=EPILOG, short_help="The optimum, or training, over a grid of parameters.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)  # fmt: skip
+@config_option
+@click.option("--grid", "grids", multiple=True, metavar="NAME=VALUES", help="Sweep a parameter (repeatable; forms below).")
+@click.option("--of", type=click.Choice(["optimum", "simulate"]), default="optimum", show_default=True,
+              help="Whose results: those of `dstheory optimum` or of `dstheory simulate`.")  # fmt: skip
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True,
+              help="Processes; with 1, threads of this process use all processors.")  # fmt: skip
+@click.option("--scheduler", metavar="ADDRESS", default=None, help="Compute on this Dask cluster (tcp://host:8786).")
+@click.option("--out", type=click.Path(path_type=Path), default=None, metavar="DIR",
+              help="Directory for data and manifest; default a new one under results/.")  # fmt: skip
+@click.option("--overwrite", is_flag=True, help="Replace an earlier result in DIR, and another sweep's unfinished one.")
+@click.option("--chunk", type=click.IntRange(min=1), default=None, metavar="N",
+              help="Settings saved together, about; no influence on the numbers.")  # fmt: skip
+@click.option("--max-size", type=_Size(), default=None,
+              help="Largest result, e.g. 8GB; default half of the memory that is free.")  # fmt: skip
+@model_options
+@objective_options
+@training_options
+@json_option
+@click.pass_context
+def command(ctx: click.Context, /, **options: Any) -> None:
+    """Compute the optimum of reward + KL, or train, at every point of a grid, and write one labelled dataset.
+
+    The other options fix what is not swept, as in `dstheory optimum` and `dstheory simulate`.
+    """
+    from dstheory.cli.show import announce_compilation, print_json
+    from dstheory.dynamics.sweep import run_plan
+    from dstheory.dynamics.sweep_plan import plan_sweep, size_text
+
+    began = time.monotonic()
+    plan = _plan(ctx, options, plan_sweep)
+    out = options["out"] or _unused(Path("results/sweep"), plan)
+    click.echo(f"{plan.grid.size:,} settings, a result of {size_text(plan.bytes)}, into {out}", err=True)
+    if plan.of == "simulate":
+        announce_compilation(plan.grid.size * int(plan.fixed.get("steps", 1000)), plan.chain.pairs)
+    with _progress(plan.grid.size, quiet=options["as_json"]) as update, _warnings_as_lines():
+        data, counts = run_plan(
+            plan,
+            workers=options["workers"],
+            scheduler=options["scheduler"],
+            out=out,
+            overwrite=options["overwrite"],
+            chunk=options["chunk"],
+            progress=update,
+            command=["dstheory", *sys.argv[1:]],
+        )
+    found = _found(plan, data, counts, out, time.monotonic() - began)
+    if options["as_json"]:
+        print_json(found)
+    else:
+        _print(plan, found)
+
+
+def _plan(ctx: click.Context, options: dict[str, Any], plan_sweep: Callable[..., Plan]) -> Plan:
+    """Return the sweep that the options describe; what was not given has its default."""
+    of: Of = options["of"]
+    minimal = options["mdp_file"] is None
+    fixed, misplaced = _fixed(ctx, options, of, minimal)
+    if misplaced:
+        raise click.UsageError(f"{misplaced} has no effect on an optimum: leave it out, or give --of simulate", ctx)
+    chain: dict[str, Any] = {}
+    if not minimal:
+        problem = problem_from(ctx, {**options})
+        chain = {"mdp": problem.mdp, "start": problem.start, "reference": problem.reference, "name": problem.name}
+    training = {"objectives": options["objectives"], "runs": options["runs"]}
+    return plan_sweep(options["grids"], of=of, fixed=fixed, max_size=options["max_size"], **chain, **training)
+
+
+def _fixed(ctx: click.Context, options: dict[str, Any], of: Of, minimal: bool) -> tuple[dict[str, Any], str]:
+    """Return the parameters that the command line or its configuration file fixes, and an option that belongs elsewhere."""
+    from dstheory.dynamics.sweep_parameters import PARAMETERS
+
+    given = {name for name in options if ctx.get_parameter_source(name) not in (click.core.ParameterSource.DEFAULT, None)}
+    flags = {p.name: p.opts[-1] for p in ctx.command.params}
+    training = {*(n for n, p in PARAMETERS.items() if p.of == ("simulate",)), "objectives", "runs", "expert", "reference"}
+    misplaced = sorted(given & training) if of == "optimum" else []
+    if misplaced:
+        return {}, flags[misplaced[0]]
+    fixed = {name: options[name] for name in options if name in given and name not in _OWN}
+    if "answer_length" in given:
+        correct, wrong = options["answer_length"]
+        one, two = {"answer_length": correct}, {"answer_length_correct": correct, "answer_length_wrong": wrong}
+        fixed |= one if correct == wrong else two
+    several = {
+        "reward": ("reward_stop_correct", "reward_resample_correct", "reward_stop_wrong", "reward_resample_wrong"),
+        "expert": ("expert_p", "expert_a", "expert_b"),
+        "reference": ("reference_p", "reference_a", "reference_b"),
+    }
+    for option, names in several.items():
+        if option in given and options[option] is not None and (minimal or option != "reference"):
+            fixed |= dict(zip(names, options[option], strict=True))
+    return fixed, ""
+
+
+def _unused(base: Path, plan: Plan) -> Path:
+    """Return the first of base, base-2, base-3, ... that is free, or holds this very sweep, finished or not."""
+    from dstheory.dynamics.sweep_result import holds
+    from dstheory.dynamics.sweep_state import configuration
+
+    ours = configuration(plan)
+    path, n = base, 1
+    while (there := holds(path)) is not None and there != ours:
+        n += 1
+        path = base.with_name(f"{base.name}-{n}")
+    return path
+
+
+@contextmanager
+def _progress(total: int, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar with the remaining time, or, where standard error is no terminal, a line now and then."""
+    from dstheory.cli.show import progress_bar
+
+    if quiet:
+        yield lambda done, of: None
+    elif sys.stderr.isatty():
+        with progress_bar("sweeping", total, quiet=False) as update:
+            yield lambda done, of: update(done)
+    else:
+        yield _Lines()
+
+
+class _Lines:
+    """Progress as lines: how many settings are done, and how long the others will take at the speed of this process."""
+
+    def __init__(self) -> None:
+        self.began = self.last = time.monotonic()
+        self.first: int | None = None
+
+    def __call__(self, done: int, total: int) -> None:
+        """Report; prints at most twice a minute."""
+        now = time.monotonic()
+        if self.first is None:
+            self.first = done  # may be what an earlier process has finished
+        if now - self.last < _LINE_SECONDS or done in (self.first, total):
+            return
+        self.last = now
+        left = (now - self.began) * (total - done) / (done - self.first)
+        click.echo(f"{done:,} of {total:,} settings, {duration(left)} left", err=True)
+
+
+def duration(seconds: float) -> str:
+    """Return a time for people.
+
+    >>> duration(42.4), duration(5400)
+    ('42 s', '1 h 30 min')
+    """
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+@contextmanager
+def _warnings_as_lines() -> Iterator[None]:
+    """Show warnings as sentences on standard error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", RuntimeWarning)
+        warnings.showwarning = lambda message, *_, **__: click.echo(f"note: {message}", err=True)
+        yield
+
+
+def _found(plan: Plan, data: xr.Dataset, counts: dict[str, int], out: Path, seconds: float) -> dict[str, Any]:
+    import numpy as np
+
+    from dstheory.dynamics.sweep_result import gaps
+
+    summary = {}
+    for name, variable in data.data_vars.items():
+        numbers = variable.values[np.isfinite(variable.values)]
+        if name != "status" and numbers.size:
+            summary[str(name)] = {"lowest": numbers.min(), "median": np.median(numbers), "highest": numbers.max()}
+    return {
+        "of": plan.of,
+        "chain": plan.chain.name,
+        "dimensions": {str(name): data[name].values for name in data.dims},
+        "settings": plan.grid.size,
+        **counts,
+        **gaps(data),
+        "summary": summary,
+        "seed": plan.fixed.get("seed", 0),
+        "seconds": round(seconds, 3),
+        "out": str(out),
+    }
+
+
+def _print(plan: Plan, found: dict[str, Any]) -> None:
+    from dstheory.cli.show import number, print_table
+
+    rows = []
+    for name, variable in plan.variables.items():
+        if name in found["summary"]:
+            three = (number(float(found["summary"][name][key])) for key in ("lowest", "median", "highest"))
+            rows.append([name, variable.long_name, *three])
+    dims = " x ".join(f"{len(values):,} {name}" for name, values in found["dimensions"].items())
+    print_table(f"{found['chain']}: {plan.of} over {dims}", ["variable", "meaning", "lowest", "median", "highest"], rows, words=2)
+    for status, count in found["without_result"].items():
+        what = status.replace("_", " ")
+        click.echo(f"{count:,} of {plan.grid.size:,} settings have no result ({what}): NaN, marked in `status`")
+    for name, count in found["not_finite"].items():
+        why = plan.variables[name].missing or "it left the finite numbers"
+        click.echo(f"{name} is NaN or infinite in {count:,} settings that have a result: {why}")
+    if not found["computed"]:
+        click.echo(f"this sweep was complete already, nothing was computed: {found['out']}")
+    else:
+        earlier = found["chunks"] - found["computed"]
+        resumed = f", {earlier} of {found['chunks']} parts were there already" if earlier else ""
+        click.echo(f"data and manifest: {found['out']} ({found['seconds']:.1f} s{resumed})")

@@ -1,0 +1,249 @@
+"""What a sweep computes: for a tile of settings, the same numbers that `simulate` and `optimum` print.
+
+A setting without a result (no optimum exists, training left the finite numbers) has NaN in every variable and says why in
+``status``; the others of its tile are not touched by it.
+
+Source: derived here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from dstheory.attribution import attribute
+from dstheory.checks import Bools, Floats, Ints
+from dstheory.dynamics.compare import scattered
+from dstheory.dynamics.optimum import optimum
+from dstheory.dynamics.schedules import schedule
+from dstheory.dynamics.sweep_grid import RUN, Grid, Tile
+from dstheory.dynamics.sweep_parameters import PARAMETERS, Of
+from dstheory.dynamics.sweep_problem import Chain, objective_at, optimizer_at, problem_at
+from dstheory.dynamics.train import train
+from dstheory.errors import DivergedError
+from dstheory.exact import Solution, solve
+from dstheory.gain import split_gain
+from dstheory.mdp import TwoStageMDP
+from dstheory.policy import Policy
+
+__all__ = ["STATUS", "VARIABLES", "Plan", "Variable"]
+
+STATUS = ("found", "no_optimum_never_stopping_pays", "no_optimum_reference_never_stops", "not_enclosed", "training_diverged")
+"""What the numbers of ``status`` mean, from 0 on."""
+_BATCH = {"optimum": 1 << 17, "simulate": 1 << 13}  # (prompt, answer) pairs of one tile: what stays in the caches
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A variable of the result: what it is, its unit, and when it is NaN though the setting has a result."""
+
+    long_name: str
+    units: str = "1"
+    missing: str = ""
+
+
+_COMMON = {
+    "p": Variable("share of correct answers", missing="no answer is drawn"),
+    "a": Variable("P(stop | correct)", missing="no decision at a correct answer is drawn"),
+    "b": Variable("P(resample | wrong)", missing="no decision at a wrong answer is drawn"),
+    "accuracy": Variable("final accuracy"),
+    "turns": Variable("expected number of turns", "turns"),
+    "value": Variable("expected discounted reward"),
+    "accuracy_before": Variable("final accuracy of the start"),
+    "gain": Variable("accuracy gain"),
+    "gain_sample": Variable("accuracy gain due to sampling"),
+    "gain_decide": Variable("accuracy gain due to decisions"),
+    "decision_share": Variable("share of the accuracy gain due to decisions", missing="there is no gain to share"),
+}
+VARIABLES: dict[Of, dict[str, Variable]] = {
+    "optimum": {
+        **_COMMON,
+        "accuracy_before": Variable("final accuracy of the reference"),
+        "penalised_value": Variable("expected discounted reward minus penalty"),
+    },
+    "simulate": {
+        **_COMMON,
+        "energy_sample_before": Variable("Fisher energy of sampling at the start"),
+        "energy_decide_before": Variable("Fisher energy of the decision at the start"),
+        "energy_sample": Variable("Fisher energy of sampling at the end"),
+        "energy_decide": Variable("Fisher energy of the decision at the end"),
+    },
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Everything that determines the result of a sweep.
+
+    Attributes:
+        of: ``"optimum"`` or ``"simulate"``.
+        grid: the settings.
+        fixed: parameters that have one value, by name.
+        chain: where settings are tried.
+        runs: number of random starts (the first is the start itself).
+    """
+
+    of: Of
+    grid: Grid
+    fixed: Mapping[str, Any]
+    chain: Chain = field(default_factory=Chain)
+    runs: int = 1
+
+    @property
+    def variables(self) -> dict[str, Variable]:
+        """The variables of the result."""
+        return VARIABLES[self.of]
+
+    @property
+    def bytes(self) -> int:
+        """The size of the result."""
+        return self.grid.size * (8 * len(self.variables) + 1)
+
+    def tiles(self) -> list[Tile]:
+        """Return the tiles; their length depends on what is swept over and on the chain, on nothing else."""
+        return self.grid.tiles(max(1, _BATCH[self.of] // self.chain.pairs))
+
+    def settings(self, tile: Tile) -> dict[str, Any]:
+        """Return all parameters of a tile."""
+        return {**self.fixed, **self.grid.settings(tile)}
+
+    def check(self) -> None:
+        """Build the problem of one setting of every combination of looped parameters, so that what cannot work is said now.
+
+        Raises:
+            DSTheoryError: what the building parts raise.
+        """
+        first = [tile for tile in self.tiles() if tile.start == 0][:_CHECKED]
+        for tile in first:
+            settings = self.settings(Tile(tile.loop, 0, 1))
+            problem = problem_at(self.chain, settings)
+            if self.of == "simulate":
+                objective = objective_at(str(settings["objective"]), problem, settings, 1)
+                objective.gradient(solve(problem[0], problem[1]))
+                optimizer_at(settings)
+                schedule(_at(settings, "schedule"), warmup=_at(settings, "warmup"))
+
+    def evaluate(self, tile: Tile) -> dict[str, Any]:
+        """Return ``status`` and all variables of a tile, one number per setting."""
+        settings, count = self.settings(tile), tile.stop - tile.start
+        work: Callable[[Plan, Mapping[str, Any], int], tuple[Ints, dict[str, Floats]]]
+        work = _optimum if self.of == "optimum" else _simulate
+        status = np.zeros(count, dtype=np.int8)
+        # Settings without a result are left out and the others computed again, until all that are left have one.
+        while True:
+            here = np.flatnonzero(status == 0)
+            tables = {name: np.full(count, np.nan) for name in self.variables}
+            if here.size == 0:
+                break
+            found, numbers = work(self, _rows(settings, here, count), here.size)
+            status[here] = found
+            if not found.any():
+                for name, table in tables.items():
+                    table[here] = numbers[name]
+                break
+        return {"status": status, **tables}
+
+
+_CHECKED = 100  # combinations that are tried before the work begins
+
+
+def _rows(settings: Mapping[str, Any], here: Ints, count: int) -> dict[str, Any]:
+    """Return some of the settings of a tile; the arrays of all of them as they are."""
+    if here.size == count:
+        return dict(settings)
+    return {name: value[here] if isinstance(value, np.ndarray) else value for name, value in settings.items()}
+
+
+def _at(settings: Mapping[str, Any], name: str) -> Any:
+    return settings.get(name, PARAMETERS[name].default)
+
+
+def _optimum(plan: Plan, settings: Mapping[str, Any], count: int) -> tuple[Ints, dict[str, Floats]]:
+    mdp, _, reference = problem_at(plan.chain, settings)
+    best = optimum(
+        mdp,
+        reference,
+        beta=np.broadcast_to(_at(settings, "beta"), count),  # always one run per setting
+        length_weight=_at(settings, "length_weight"),
+        reduction=_at(settings, "reduction"),
+        throw=False,
+    )
+    bad = ~best.converged.all(axis=(-2, -1))
+    status = np.zeros(count, dtype=np.int8)
+    if bad.any():
+        pays, endless = (best.values == np.inf).any(axis=(-2, -1)), (best.values == -np.inf).any(axis=(-2, -1))
+        status[bad] = np.where(pays, 1, np.where(endless, 2, 3))[bad]
+        return status, {}
+    before = solve(mdp, reference)
+    return status, {**_outcome(mdp, reference, before, best.policy, count), "penalised_value": best.mean_value}
+
+
+def _simulate(plan: Plan, settings: Mapping[str, Any], count: int) -> tuple[Ints, dict[str, Floats]]:
+    problem = problem_at(plan.chain, settings)
+    mdp = problem[0]
+    objective = objective_at(str(settings["objective"]), problem, settings, count)
+    start = _starts(plan, problem[1], settings, count)
+    steps = _at(settings, "steps")
+    try:
+        result = train(
+            mdp,
+            start,
+            objective,
+            steps=steps,
+            optimizer=optimizer_at(settings),
+            clip_norm=_at(settings, "clip_norm"),
+            schedule=schedule(_at(settings, "schedule"), warmup=_at(settings, "warmup")),
+            reference_every=_at(settings, "reference_every"),
+            log_every=steps,
+        )
+    except DivergedError as error:
+        return np.where(np.broadcast_to(error.runs, count), 4, 0).astype(np.int8), {}
+    at_start = attribute(objective, solve(mdp, start)).energy
+    at_end = result.history.energy.isel(step=-1).sel(component="total")
+    energies = {
+        "energy_sample_before": at_start.sample,
+        "energy_decide_before": at_start.decide,
+        "energy_sample": at_end.sel(stage="sample").values,
+        "energy_decide": at_end.sel(stage="decide").values,
+    }
+    return np.zeros(count, dtype=np.int8), {**_outcome(mdp, start, solve(mdp, start), result.policy, count), **energies}
+
+
+def _starts(plan: Plan, start: Policy, settings: Mapping[str, Any], count: int) -> Policy:
+    """Return the start of every setting: the same noise at the same random start, whatever else varies."""
+    blocks = start.parameters
+    own = blocks[0].ndim - len(start.runs)
+    shapes = [(count, *block.shape[block.ndim - own :]) for block in blocks]
+    if RUN.name in settings:
+        at_zero = start.with_parameters(tuple(np.zeros(shape[1:]) for shape in shapes))
+        noise = scattered(at_zero, plan.runs, spread=_at(settings, "spread"), rng=_at(settings, "seed")).parameters
+        blocks = tuple(block + moved[settings[RUN.name].astype(np.int64)] for block, moved in zip(blocks, noise, strict=True))
+    return start.with_parameters(tuple(np.broadcast_to(block, shape) for block, shape in zip(blocks, shapes, strict=True)))
+
+
+def _outcome(mdp: TwoStageMDP, start: Policy, before: Solution, end: Policy, count: int) -> dict[str, Floats]:
+    """Return what both kinds of sweep report about a start and an end."""
+    after, gain = solve(mdp, end), split_gain(mdp, start, end)
+    found = {
+        "p": after.p,
+        "a": after.a,
+        "b": after.b,
+        "accuracy": after.mean_accuracy,
+        "turns": after.mean_turns,
+        "value": after.mean_value,
+        "accuracy_before": before.mean_accuracy,
+        "gain": gain.gain,
+        "gain_sample": gain.sample,
+        "gain_decide": gain.decide,
+        "decision_share": gain.decision_share,
+    }
+    return {name: np.broadcast_to(value, count) for name, value in found.items()}
+
+
+def status_counts(status: Bools | Ints) -> dict[str, int]:
+    """Return how many settings have each status other than ``found``."""
+    counts = np.bincount(np.asarray(status, dtype=np.int64).ravel(), minlength=len(STATUS))
+    return {name: int(count) for name, count in zip(STATUS, counts, strict=True) if name != STATUS[0] and count}

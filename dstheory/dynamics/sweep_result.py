@@ -1,0 +1,138 @@
+"""The result of a sweep: one Dataset with the swept parameters as dimensions, on disk as netCDF with its manifest.
+
+Source: derived here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dstheory.dynamics.sweep_evaluate import STATUS, Plan, status_counts
+from dstheory.dynamics.sweep_grid import Axis
+from dstheory.dynamics.sweep_state import differences, state_path, stored_configuration
+from dstheory.errors import DSTheoryError, FileFormatError
+from dstheory.files.atomic import RUN_FILE, results_directory
+from dstheory.files.results import HISTORY_FILE, read_run, write_run
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["dataset_of", "finished", "gaps", "holds", "write_result"]
+
+
+def dataset_of(plan: Plan, tables: Mapping[str, Any]) -> xr.Dataset:
+    """Return the Dataset of a sweep from tables over all settings, in the order in which they were worked through."""
+    import xarray as xr
+
+    dims = [axis.name for axis in plan.grid.axes]
+    found: dict[str, Any] = {}
+    for name, variable in plan.variables.items():
+        missing = "there is no result (see status)" + (f", or {variable.missing}" if variable.missing else "")
+        attributes = {"long_name": variable.long_name, "units": variable.units, "comment": f"NaN where {missing}"}
+        found[name] = (dims, plan.grid.unfold(tables[name]), attributes)
+    found["status"] = (
+        dims,
+        plan.grid.unfold(tables["status"]),
+        {
+            "long_name": "whether the setting has a result",
+            "flag_values": np.arange(len(STATUS), dtype=np.int8),
+            "flag_meanings": " ".join(STATUS),
+        },
+    )
+    coords = {axis.name: (axis.name, axis.labels(), _attributes(axis)) for axis in plan.grid.axes}
+    attrs = {name: _attribute(value) for name, value in plan.fixed.items()}
+    return xr.Dataset(found, coords=coords, attrs={"sweep_of": plan.of, "chain": plan.chain.name, **attrs})
+
+
+def _attributes(axis: Axis) -> dict[str, str]:
+    found = {"long_name": axis.parameter.long_name}
+    if axis.parameter.kind in ("number", "whole"):
+        found["units"] = axis.parameter.units
+    if None in axis.values:
+        found["comment"] = "inf stands for none"
+    return found
+
+
+def _attribute(value: Any) -> Any:
+    """Return a fixed value as an attribute of a netCDF file, which knows no None and no booleans."""
+    return "none" if value is None else str(value).lower() if isinstance(value, bool) else value
+
+
+def write_result(
+    plan: Plan,
+    data: xr.Dataset,
+    out: Path,
+    ours: Mapping[str, Any],
+    counts: Mapping[str, int],
+    command: Sequence[str],
+    seconds: float,
+    overwrite: bool,
+) -> None:
+    """Write netCDF and manifest; the directory is complete or absent."""
+    manifest = {
+        "command": list(command),
+        "parameters": {"of": plan.of, **plan.fixed},
+        "seed": plan.fixed.get("seed", 0),
+        "wall_seconds": round(seconds, 3),
+        "sweep": ours,
+        "settings": plan.grid.size,
+        "chunks_computed_by_this_process": counts["computed"],
+        "chunks": counts["chunks"],
+        **gaps(data),
+    }
+    with results_directory(out, overwrite=overwrite) as directory:
+        write_run(directory, data, manifest)
+
+
+def gaps(data: xr.Dataset) -> dict[str, dict[str, int]]:
+    """Return what is missing: settings without a result by status, and numbers that are NaN or infinite although there is one."""
+    status = data.status.values
+    odd = {}
+    for name, variable in data.data_vars.items():
+        if name != "status" and (count := int(np.count_nonzero((status == 0) & ~np.isfinite(variable.values)))):
+            odd[str(name)] = count
+    return {"without_result": status_counts(status), "not_finite": odd}
+
+
+def finished(plan: Plan, out: Path, ours: Mapping[str, Any]) -> xr.Dataset | None:
+    """Return the complete result of this very sweep, if it lies in ``out`` already; None if nothing of a sweep is there.
+
+    Raises:
+        DSTheoryError: the result of another sweep is there (the difference is named), or it is damaged.
+    """
+    if not (out / RUN_FILE).is_file():
+        return None
+    try:
+        run = read_run(out)
+    except FileFormatError as error:
+        raise FileFormatError(f"{error}, with overwrite (--overwrite) to replace it, or with another out") from None
+    theirs = run.manifest.get("sweep")
+    if not isinstance(theirs, dict):
+        return None
+    found = differences(theirs, ours)
+    if found:
+        raise DSTheoryError(
+            f"{out} holds the result of another sweep: {'; '.join(found)}. Nothing was computed: give another out, or replace it "
+            "with overwrite"
+        )
+    data = run.history
+    if data is None or set(data.data_vars) != {*plan.variables, "status"} or math.prod(data.sizes.values()) != plan.grid.size:
+        raise FileFormatError(f"{out / HISTORY_FILE} is not what {out / RUN_FILE} describes: compute it again with overwrite")
+    return data
+
+
+def holds(out: Path) -> Any:
+    """Return the configuration of the sweep in ``out``, finished or not; None if it is free, False if it holds other things."""
+    if out.exists():
+        try:
+            there = read_run(out).manifest.get("sweep") if out.is_dir() and any(out.iterdir()) else None
+        except FileFormatError:
+            return False
+        return there or False
+    state = state_path(out)
+    return (stored_configuration(state) or False) if state.exists() else None

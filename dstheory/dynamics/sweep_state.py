@@ -1,0 +1,247 @@
+"""The state of an unfinished sweep on disk: what is done survives whatever ends the process, and is never done twice.
+
+Beside the result OUT lies the directory ``OUT.unfinished`` with ``sweep.json`` (which sweep it is) and one file per finished
+stretch of settings, each written under another name and renamed when complete. It disappears when the result is complete. A lock,
+which the operating system releases with the process, keeps two processes from working on one sweep.
+
+Source: derived here.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dstheory._version import __version__
+from dstheory.dynamics.sweep_evaluate import Plan
+from dstheory.dynamics.sweep_grid import Axis
+from dstheory.errors import DSTheoryError
+from dstheory.files.atomic import atomic_path
+from dstheory.files.results import to_jsonable
+
+__all__ = ["State", "configuration", "differences", "state_path", "stored_configuration"]
+
+_FILE = "sweep.json"
+_LISTED = 1000  # values of a longer axis are told apart by a hash
+
+
+def configuration(plan: Plan) -> dict[str, Any]:
+    """Return what makes two sweeps the same, as JSON: version, kind, chain, random starts, fixed parameters, grid."""
+    chain = plan.chain
+    found = {
+        "version": __version__,
+        "of": plan.of,
+        "chain": chain.name,
+        "runs": plan.runs,
+        "fixed": dict(plan.fixed),
+        "grid": {axis.name: _values(axis) for axis in plan.grid.axes},
+        "order": [axis.name for axis in plan.grid.axes],
+    }
+    if chain.mdp is not None:
+        assert chain.start is not None
+        assert chain.reference is not None
+        found["content"] = _digest(chain.mdp._fields(), chain.start.__reduce__()[1][:2], chain.reference.__reduce__()[1][:2])
+    result: dict[str, Any] = json.loads(json.dumps(to_jsonable(found, nonfinite="text")))
+    return result
+
+
+def _values(axis: Axis) -> Any:
+    if len(axis.values) <= _LISTED:
+        return list(axis.values)
+    return {"count": len(axis.values), "first": axis.values[0], "last": axis.values[-1], "hash": _digest(axis.values)}
+
+
+def _digest(*parts: Any) -> str:
+    found = hashlib.sha256()
+    _feed(found, parts)
+    return found.hexdigest()[:16]
+
+
+def _feed(found: Any, part: Any) -> None:
+    """Add a part to a hash: arrays by shape and content, however they are stored."""
+    if isinstance(part, Mapping):
+        part = sorted(part.items())
+    if isinstance(part, np.ndarray):
+        found.update(f"{part.dtype}{part.shape}".encode())
+        found.update(np.ascontiguousarray(part).tobytes())
+    elif isinstance(part, (tuple, list)):
+        found.update(f"{len(part)}(".encode())
+        for value in part:
+            _feed(found, value)
+    else:
+        found.update(f"{type(part).__name__}:{part!r};".encode())
+
+
+def differences(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> list[str]:
+    """Return in words how two configurations differ, parameter by parameter; empty if they are the same.
+
+    >>> differences({"fixed": {"beta": 0.05}, "grid": {"p": [0.1]}}, {"fixed": {"beta": 0.1}, "grid": {"p": [0.1, 0.2]}})
+    ['p is 0.1 there, 2 values from 0.1 to 0.2 here', 'beta is 0.05 there, 0.1 here']
+    """
+    words = []
+    for key, what in (("version", "the version of dstheory"), ("of", "of"), ("chain", "the chain"), ("runs", "runs")):
+        if theirs.get(key) != ours.get(key):
+            words.append(f"{what} is {theirs.get(key)} there, {ours.get(key)} here")
+    there, here = _flat(theirs), _flat(ours)
+    for name in [*here, *(name for name in there if name not in here)]:
+        if there.get(name) != here.get(name):
+            a, b = (_shown(side.get(name, _DEFAULT)) for side in (there, here))
+            words.append(f"{name} is {a} there, {b} here" if a != b else f"{name} has {a} on both sides, but other ones between")
+    if not words and theirs.get("content") != ours.get("content"):
+        words.append(f"the chain {ours.get('chain')} has changed since")
+    if not words and theirs.get("order") != ours.get("order"):
+        a, b = (", ".join(side.get("order", [])) for side in (theirs, ours))
+        words.append(f"the order of the grids is {a} there, {b} here")
+    return words
+
+
+_DEFAULT = "its default"
+
+
+def _flat(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    return {**dict(configuration.get("grid", {})), **dict(configuration.get("fixed", {}))}
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"{value['count']} values from {value['first']} to {value['last']}"
+    if isinstance(value, list) and len(value) == 1:
+        return _shown(value[0])
+    if isinstance(value, list):
+        return f"{len(value)} values from {value[0]} to {value[-1]}"
+    return "none" if value is None else str(value)
+
+
+def state_path(out: Path) -> Path:
+    """Return where the unfinished state of a result lies."""
+    return out.with_name(out.name + ".unfinished")
+
+
+def stored_configuration(path: Path) -> Any:
+    """Return the configuration of the unfinished sweep in a directory; None if it cannot be read."""
+    try:
+        return json.loads((path / _FILE).read_bytes())["configuration"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+class State:
+    """The unfinished state of one sweep, open for this process alone.
+
+    Attributes:
+        path: the directory.
+        tiles_per_chunk: how many tiles each file holds, which the first start has decided.
+    """
+
+    def __init__(self, path: Path, tiles_per_chunk: int) -> None:
+        self.path, self.tiles_per_chunk = path, tiles_per_chunk
+
+    @classmethod
+    @contextmanager
+    def opened(cls, out: Path, ours: Mapping[str, Any], tiles_per_chunk: int, *, overwrite: bool) -> Iterator[State]:
+        """Open the state beside ``out``, making it if there is none; a foreign one is refused, or replaced with ``overwrite``.
+
+        Raises:
+            DSTheoryError: it belongs to another sweep (the difference is named), another process works on it, or it cannot be
+                made.
+        """
+        path = state_path(out)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT)
+        except OSError as error:
+            raise DSTheoryError(f"cannot keep the state of the sweep in {path}: {error.strerror}; give another out") from error
+        try:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise DSTheoryError(f"another process is computing this sweep: {path} is in use; wait for it") from None
+            state = cls(path, tiles_per_chunk)
+            state._claim(ours, overwrite)
+            yield state
+        finally:
+            os.close(lock)
+
+    def _claim(self, ours: Mapping[str, Any], overwrite: bool) -> None:
+        """Check that the state is this sweep's, or make it so; remove what a killed process was writing."""
+        for partial in self.path.glob(".partial-*"):
+            partial.unlink()
+        file = self.path / _FILE
+        foreign = sorted(p.name for p in self.path.iterdir() if p.name not in ("lock", _FILE) and not _is_chunk(p))
+        if foreign:
+            raise DSTheoryError(f"{self.path} holds {foreign[0]}, which is no part of a sweep: move it, or give another out")
+        if file.exists():
+            try:
+                stored = json.loads(file.read_bytes())
+                theirs, tiles = stored["configuration"], int(stored["tiles_per_chunk"])
+            except (ValueError, KeyError, TypeError):
+                if not overwrite:
+                    raise DSTheoryError(
+                        f"{file} was cut off or changed, so that the finished parts beside it belong to no known sweep: "
+                        "restore it, give another out, or start afresh with overwrite"
+                    ) from None
+                theirs, tiles = {}, 1
+            found = differences(theirs, ours)
+            if not found:
+                self.tiles_per_chunk = tiles
+                return
+            if not overwrite:
+                raise DSTheoryError(
+                    f"{self.path} holds the unfinished part of another sweep: {'; '.join(found)}. Finish that one, give "
+                    "another out, or drop it with overwrite"
+                )
+            file.unlink()
+        for chunk in filter(_is_chunk, self.path.iterdir()):
+            chunk.unlink()
+        with atomic_path(file) as temporary:
+            content = {"configuration": ours, "tiles_per_chunk": self.tiles_per_chunk}
+            temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+    def write(self, number: int, tables: Mapping[str, Any]) -> None:
+        """Keep the tables of one chunk, complete or not at all."""
+        with atomic_path(self._file(number)) as temporary, open(temporary, "wb") as stream:
+            np.savez(stream, **tables)
+
+    def read(self, number: int, count: int, names: list[str]) -> dict[str, Any] | None:
+        """Return the tables of one chunk; None if it is not there.
+
+        Raises:
+            DSTheoryError: the file was cut off or changed.
+        """
+        file = self._file(number)
+        if not file.exists():
+            return None
+        try:
+            with np.load(file, allow_pickle=False) as content:
+                tables = {name: content[name] for name in content.files}
+        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error):
+            tables = {}
+        if sorted(tables) != sorted(names) or any(table.shape != (count,) for table in tables.values()):
+            raise DSTheoryError(f"{file} was cut off or changed")
+        return tables
+
+    def drop(self, number: int) -> None:
+        """Remove the file of one chunk."""
+        self._file(number).unlink()
+
+    def remove(self) -> None:
+        """Remove everything: the result is complete."""
+        shutil.rmtree(self.path)
+
+    def _file(self, number: int) -> Path:
+        return self.path / f"chunk-{number:06d}.npz"
+
+
+def _is_chunk(path: Path) -> bool:
+    return path.name.startswith("chunk-") and path.suffix == ".npz"
