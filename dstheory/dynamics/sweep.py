@@ -91,7 +91,7 @@ def sweep(
     >>> dict(data.sizes)
     {'length_weight': 3, 'beta': 2}
     >>> data.decision_share.sel(beta=0.1).values.round(3).tolist()  # what decisions contribute to the gain in accuracy
-    [0.589, 0.975, 0.999]
+    [0.589, 0.974, 0.999]
     """
     plan = plan_sweep(
         grid, of=of, mdp=mdp, start=start, reference=reference, objectives=objectives, runs=runs, max_size=max_size, fixed=fixed

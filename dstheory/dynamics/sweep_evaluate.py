@@ -8,13 +8,15 @@ Source: derived here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from dstheory.attribution import attribute
+from dstheory.attribution import InfiniteEnergyWarning, attribute
 from dstheory.checks import Bools, Floats, Ints
 from dstheory.dynamics.compare import scattered
 from dstheory.dynamics.optimum import optimum
@@ -23,15 +25,24 @@ from dstheory.dynamics.sweep_grid import RUN, Grid, Tile
 from dstheory.dynamics.sweep_parameters import PARAMETERS, Of
 from dstheory.dynamics.sweep_problem import Chain, objective_at, optimizer_at, problem_at
 from dstheory.dynamics.train import train
-from dstheory.errors import DivergedError
+from dstheory.errors import DivergedError, ImproperChainError, InfiniteDivergenceError
 from dstheory.exact import Solution, solve
 from dstheory.gain import split_gain
 from dstheory.mdp import TwoStageMDP
+from dstheory.objectives.base import Objective
 from dstheory.policy import Policy
 
 __all__ = ["STATUS", "VARIABLES", "Plan", "Variable"]
 
-STATUS = ("found", "no_optimum_never_stopping_pays", "no_optimum_reference_never_stops", "not_enclosed", "training_diverged")
+STATUS = (
+    "found",
+    "no_optimum_never_stopping_pays",
+    "no_optimum_reference_never_stops",
+    "optimum_not_enclosed",
+    "training_left_finite_numbers",
+    "episodes_never_end",
+    "infinite_divergence",
+)
 """What the numbers of ``status`` mean, from 0 on."""
 _BATCH = {"optimum": 1 << 17, "simulate": 1 << 13}  # (prompt, answer) pairs of one tile: what stays in the caches
 
@@ -45,10 +56,11 @@ class Variable:
     missing: str = ""
 
 
+_PUSHED = "the gradient pushes an action of probability 0 (the energy is infinite)"
 _COMMON = {
-    "p": Variable("share of correct answers", missing="no answer is drawn"),
-    "a": Variable("P(stop | correct)", missing="no decision at a correct answer is drawn"),
-    "b": Variable("P(resample | wrong)", missing="no decision at a wrong answer is drawn"),
+    "p_after": Variable("share of correct answers", missing="no answer is drawn"),
+    "a_after": Variable("P(stop | correct)", missing="no decision at a correct answer is drawn"),
+    "b_after": Variable("P(resample | wrong)", missing="no decision at a wrong answer is drawn"),
     "accuracy": Variable("final accuracy"),
     "turns": Variable("expected number of turns", "turns"),
     "value": Variable("expected discounted reward"),
@@ -66,10 +78,10 @@ VARIABLES: dict[Of, dict[str, Variable]] = {
     },
     "simulate": {
         **_COMMON,
-        "energy_sample_before": Variable("Fisher energy of sampling at the start"),
-        "energy_decide_before": Variable("Fisher energy of the decision at the start"),
-        "energy_sample": Variable("Fisher energy of sampling at the end"),
-        "energy_decide": Variable("Fisher energy of the decision at the end"),
+        "energy_sample_before": Variable("Fisher energy of sampling at the start", missing=_PUSHED),
+        "energy_decide_before": Variable("Fisher energy of the decision at the start", missing=_PUSHED),
+        "energy_sample": Variable("Fisher energy of sampling at the end", missing=_PUSHED),
+        "energy_decide": Variable("Fisher energy of the decision at the end", missing=_PUSHED),
     },
 }
 
@@ -122,29 +134,41 @@ class Plan:
             problem = problem_at(self.chain, settings)
             if self.of == "simulate":
                 objective = objective_at(str(settings["objective"]), problem, settings, 1)
-                objective.gradient(solve(problem[0], problem[1]))
+                with contextlib.suppress(ImproperChainError, InfiniteDivergenceError):  # of this setting; others may be fine
+                    objective.gradient(solve(problem[0], problem[1]))
                 optimizer_at(settings)
                 schedule(_at(settings, "schedule"), warmup=_at(settings, "warmup"))
 
     def evaluate(self, tile: Tile) -> dict[str, Any]:
         """Return ``status`` and all variables of a tile, one number per setting."""
-        settings, count = self.settings(tile), tile.stop - tile.start
-        work: Callable[[Plan, Mapping[str, Any], int], tuple[Ints, dict[str, Floats]]]
+        count = tile.stop - tile.start
+        tables = {"status": np.zeros(count, dtype=np.int8)} | {name: np.full(count, np.nan) for name in self.variables}
+        self._fill(tables, self.settings(tile), np.arange(count))
+        return tables
+
+    def _fill(self, tables: dict[str, Any], settings: Mapping[str, Any], here: Ints) -> None:
+        """Compute some settings of a tile. Those without a result are found and left out, and the others computed again."""
+        if here.size == 0:
+            return
         work = _optimum if self.of == "optimum" else _simulate
-        status = np.zeros(count, dtype=np.int8)
-        # Settings without a result are left out and the others computed again, until all that are left have one.
-        while True:
-            here = np.flatnonzero(status == 0)
-            tables = {name: np.full(count, np.nan) for name in self.variables}
-            if here.size == 0:
-                break
-            found, numbers = work(self, _rows(settings, here, count), here.size)
-            status[here] = found
-            if not found.any():
-                for name, table in tables.items():
-                    table[here] = numbers[name]
-                break
-        return {"status": status, **tables}
+        try:
+            status, numbers = work(self, _rows(settings, here, len(tables["status"])), here.size)
+        except (ImproperChainError, InfiniteDivergenceError) as error:
+            # Which setting it was is not said: halve until it is alone.
+            if here.size == 1:
+                tables["status"][here] = STATUS.index(
+                    "episodes_never_end" if isinstance(error, ImproperChainError) else "infinite_divergence"
+                )
+            else:
+                for half in np.array_split(here, 2):
+                    self._fill(tables, settings, half)
+            return
+        if status.any():
+            tables["status"][here] = status
+            self._fill(tables, settings, here[status == 0])
+        else:
+            for name, numbers_here in numbers.items():
+                tables[name][here] = numbers_here
 
 
 _CHECKED = 100  # combinations that are tried before the work begins
@@ -186,6 +210,14 @@ def _simulate(plan: Plan, settings: Mapping[str, Any], count: int) -> tuple[Ints
     mdp = problem[0]
     objective = objective_at(str(settings["objective"]), problem, settings, count)
     start = _starts(plan, problem[1], settings, count)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InfiniteEnergyWarning)  # the result has it as inf, which is counted and reported
+        return _trained(mdp, start, objective, settings, count)
+
+
+def _trained(
+    mdp: TwoStageMDP, start: Policy, objective: Objective, settings: Mapping[str, Any], count: int
+) -> tuple[Ints, dict[str, Floats]]:
     steps = _at(settings, "steps")
     try:
         result = train(
@@ -200,7 +232,7 @@ def _simulate(plan: Plan, settings: Mapping[str, Any], count: int) -> tuple[Ints
             log_every=steps,
         )
     except DivergedError as error:
-        return np.where(np.broadcast_to(error.runs, count), 4, 0).astype(np.int8), {}
+        return np.broadcast_to(error.runs, count) * np.int8(STATUS.index("training_left_finite_numbers")), {}
     at_start = attribute(objective, solve(mdp, start)).energy
     at_end = result.history.energy.isel(step=-1).sel(component="total")
     energies = {
@@ -228,9 +260,9 @@ def _outcome(mdp: TwoStageMDP, start: Policy, before: Solution, end: Policy, cou
     """Return what both kinds of sweep report about a start and an end."""
     after, gain = solve(mdp, end), split_gain(mdp, start, end)
     found = {
-        "p": after.p,
-        "a": after.a,
-        "b": after.b,
+        "p_after": after.p,
+        "a_after": after.a,
+        "b_after": after.b,
         "accuracy": after.mean_accuracy,
         "turns": after.mean_turns,
         "value": after.mean_value,

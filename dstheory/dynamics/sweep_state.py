@@ -169,7 +169,12 @@ class State:
                 raise DSTheoryError(f"another process is computing this sweep: {path} is in use; wait for it") from None
             state = cls(path, tiles_per_chunk)
             state._claim(ours, overwrite)
-            yield state
+            try:
+                yield state
+            except BaseException:
+                if path.is_dir() and not any(map(_is_chunk, path.iterdir())):
+                    state.remove()  # nothing is lost, and nothing is left lying about
+                raise
         finally:
             os.close(lock)
 
@@ -223,7 +228,8 @@ class State:
         if not file.exists():
             return None
         try:
-            with np.load(file, allow_pickle=False) as content:
+            # Opened here: np.load leaves the file open when it is none of its own.
+            with open(file, "rb") as stream, np.load(stream, allow_pickle=False) as content:
                 tables = {name: content[name] for name in content.files}
         except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error):
             tables = {}

@@ -1,0 +1,175 @@
+"""`dstheory sweep`: what it prints and writes, progress, and bad input in one sentence."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from dstheory.cli.sweep import EPILOG, _Lines, duration
+from dstheory.dynamics import sweep
+
+GRIDS = ("--grid", "length_weight=0:1:5", "--grid", "beta=log:1e-2:1:3")
+
+
+def test_a_sweep_of_the_optimum_prints_writes_and_is_the_librarys(dstheory, tmp_path) -> None:
+    ran = dstheory("sweep", *GRIDS, "--answer-length", 1024, "--out", "out")
+    assert ran.code == 0, ran.err
+    assert ran.err == "15 settings, a result of 1.46 kB, into out\n"
+    assert "M0: optimum over 5 length_weight x 3 beta" in ran.out
+    assert re.search(r"decision_share +share of the accuracy gain due to decisions +0\.\d+ +0\.\d+ +0\.999", ran.out)
+    assert re.search(r"data and manifest: out \(\d+\.\d s\)\n$", ran.out)
+    with xr.open_dataset(tmp_path / "out/history.nc") as data:
+        assert data.equals(sweep({"length_weight": "0:1:5", "beta": "log:1e-2:1:3"}, answer_length=1024))
+    manifest = json.loads((tmp_path / "out/run.json").read_text())
+    assert manifest["command"][:2] == ["dstheory", "sweep"]
+    assert manifest["parameters"]["answer_length"] == 1024
+    assert manifest["sweep"]["grid"]["beta"] == [0.01, 0.1, 1.0]
+    assert manifest["without_result"] == {}
+
+
+def test_json_and_the_same_command_again(dstheory) -> None:
+    first = dstheory("sweep", *GRIDS, "--json")
+    found = json.loads(first.out)
+    assert found["dimensions"] == {"length_weight": [0, 0.25, 0.5, 0.75, 1], "beta": [0.01, 0.1, 1]}
+    assert (found["settings"], found["chunks"], found["computed"]) == (15, 1, 1)
+    assert found["out"] == "results/sweep"
+    assert found["summary"]["decision_share"]["highest"] <= 1
+    again = json.loads(dstheory("sweep", *GRIDS, "--json").out)
+    assert (again["computed"], again["out"]) == (0, "results/sweep")
+    assert again["summary"] == found["summary"]
+    assert "this sweep was complete already, nothing was computed: results/sweep" in dstheory("sweep", *GRIDS).out
+    other = json.loads(dstheory("sweep", *GRIDS, "--gamma", 0.9, "--json").out)
+    assert (other["computed"], other["out"]) == (1, "results/sweep-2")
+
+
+def test_training_with_fixed_options_of_simulate(dstheory, tmp_path) -> None:
+    ran = dstheory(
+        "sweep", "--of", "simulate", "--grid", "length_weight=0,1", "--steps", 40, "--expert", "0.8,0.9,0.7",
+        "--reward", "1,0,0,0.1", "--answer-length", "4,9", "--reference", "0.5,0.5,0.5", "--runs", 2, "--seed", 3, "--out", "out",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    mine = sweep(
+        {"length_weight": [0, 1]}, of="simulate", steps=40, expert_p=0.8, expert_a=0.9, expert_b=0.7, reward_stop_correct=1,
+        reward_resample_correct=0, reward_stop_wrong=0, reward_resample_wrong=0.1, answer_length_correct=4,
+        answer_length_wrong=9, reference_p=0.5, reference_a=0.5, reference_b=0.5, runs=2, seed=3,
+    )  # fmt: skip
+    with xr.open_dataset(tmp_path / "out/history.nc") as data:
+        assert dict(data.sizes) == {"length_weight": 2, "objective": 4, "run": 2}
+        assert data.equals(mine)
+
+
+def test_a_sweep_is_what_simulate_and_optimum_say(dstheory) -> None:
+    options = ("--steps", 60, "--lr", 0.2, "--optimizer", "adam", "--b", 0.4, "--answer-length", 16)
+    said = json.loads(dstheory("simulate", *options, "--length-weight", 0.3, "--json").out)["conditions"]
+    dstheory("sweep", "--of", "simulate", *options, "--grid", "length_weight=0.3,0.9", "--out", "out")
+    with xr.open_dataset("out/history.nc") as data:
+        for row in said:
+            here = data.sel(length_weight=0.3, objective=row["condition"])
+            for mine, theirs in (("accuracy", row["after"]["accuracy"]), ("b_after", row["after"]["b"]), ("gain", row["gain"]),
+                                 ("energy_sample", row["energy_at_end"]["sample"])):  # fmt: skip
+                assert float(here[mine]) == pytest.approx(theirs, rel=1e-9), (mine, row["condition"])
+    best = json.loads(dstheory("optimum", "--beta", 0.2, "--gamma", 0.8, "--json").out)
+    dstheory("sweep", "--grid", "beta=0.2,0.4", "--gamma", 0.8, "--out", "best")
+    with xr.open_dataset("best/history.nc") as data:
+        here = data.sel(beta=0.2)
+        assert float(here.accuracy) == pytest.approx(best["optimum"]["accuracy"], rel=1e-12)
+        assert float(here.decision_share) == pytest.approx(best["decision_share_of_gain"], rel=1e-9)
+
+
+def test_a_chain_from_a_file(dstheory) -> None:
+    chain = Path(__file__).resolve().parents[2] / "examples" / "three_prompts.json"
+    example = dstheory("optimum", "--mdp", chain, "--beta", "0.3", "--gamma", 0.7, "--json")
+    ran = dstheory("sweep", "--mdp", chain, "--gamma", 0.7, "--grid", "beta=0.1,0.3", "--out", "out", "--json")
+    assert ran.code == 0, ran.err
+    assert json.loads(ran.out)["chain"] == "three_prompts.json"
+    with xr.open_dataset("out/history.nc") as data:
+        assert float(data.accuracy.sel(beta=0.3)) == pytest.approx(json.loads(example.out)["optimum"]["accuracy"], rel=1e-12)
+    refused = dstheory("sweep", "--mdp", chain, "--grid", "p=0.1,0.3")
+    assert refused.code == 1
+    assert refused.err == "error: p describes the minimal chain M0; a chain from a file has its policy and lengths in the file\n"
+
+
+def test_settings_without_a_result_are_counted_and_said(dstheory, tmp_path) -> None:
+    options = ("--grid", "gamma=0.9,1", "--grid", "reward_resample_wrong=0,0.9", "--beta", 0.1)
+    ran = dstheory("sweep", *options, "--out", "out")
+    assert ran.code == 0
+    assert "1 of 4 settings have no result (no optimum never stopping pays): NaN, marked in `status`" in ran.out
+    assert json.loads((tmp_path / "out/run.json").read_text())["without_result"] == {"no_optimum_never_stopping_pays": 1}
+    found = json.loads(dstheory("sweep", *options, "--json").out)
+    assert found["without_result"] == {"no_optimum_never_stopping_pays": 1}
+
+
+def test_numbers_that_do_not_exist_are_counted_and_explained(dstheory) -> None:
+    ran = dstheory("sweep", "--grid", "max_turns=1,2", "--out", "out")
+    assert "a_after is NaN or infinite in 1 settings that have a result: no decision at a correct answer is drawn" in ran.out
+
+
+BAD = [
+    ((), 1, "there is nothing to sweep: give at least one grid"),
+    (("--grid", "beta"), 1, "the grid 'beta' has no parameter: write NAME=VALUES"),
+    (("--grid", "beta="), 1, "the grid of beta is empty"),
+    (("--grid", "beta=1:0.1:3"), 1, "the grid beta=1:0.1:3 runs downwards: write beta=0.1:1:3"),
+    (("--grid", "beta=log:0:1:3"), 1, "a logarithmic grid needs both ends > 0"),
+    (("--grid", "lenght_weight=0:1:3"), 1,
+     "there is no parameter 'lenght_weight' of optimum to sweep: did you mean length_weight"),
+    (("--grid", "beta=0.1", "--grid", "beta=0.2"), 1, "beta is swept twice"),
+    (("--grid", "beta=0.1", "--beta", "0.2"), 1, "beta is both fixed and swept"),
+    (("--grid", "beta=0.1,0.2", "--steps", "5"), 2, "--steps has no effect on an optimum: leave it out, or give --of simulate"),
+    (("--grid", "beta=0.1,0.2", "--reference", "0.5,0.5,0.5"), 2, "--reference has no effect on an optimum"),
+    (("--grid", "beta=0.1:1:5000", "--grid", "p=0.1:0.9:5000", "--max-size", "1GB"), 1,
+     "the sweep has 25,000,000 settings (5,000 beta x 5,000 p): its result would take 2.42 GB, more than 1 GB"),
+    (("--grid", "beta=0.1", "--max-size", "plenty"), 2, "'plenty' is no size: write for example 500MB or 8GB"),
+    (("--grid", "beta=0.1", "--workers", "0"), 2, "0 is not in the range x>=1"),
+    (("--grid", "beta=0.1", "--workers", "2", "--scheduler", "tcp://127.0.0.1:1"), 1, "workers and a scheduler were both given"),
+    (("--grid", "p=0.5,1", "--gamma", "0.9"), 1, "the grid of p does not work: p is 1: must be > 0 and < 1"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("arguments", "code", "words"), BAD)
+def test_bad_input_is_one_sentence_and_writes_nothing(dstheory, tmp_path, arguments, code, words) -> None:
+    ran = dstheory("sweep", *arguments)
+    assert ran.code == code
+    assert words in ran.err
+    assert ran.out == ""
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_damaged_chunk_is_a_note(dstheory, tmp_path, monkeypatch) -> None:
+    module = importlib.import_module("dstheory.dynamics.sweep")
+    real = module.write_result
+    monkeypatch.setattr(module, "write_result", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    assert dstheory("sweep", *GRIDS, "--out", "out").code == 130
+    (tmp_path / "out.unfinished/chunk-000000.npz").write_bytes(b"PK")
+    monkeypatch.setattr(module, "write_result", real)
+    ran = dstheory("sweep", *GRIDS, "--out", "out")
+    assert ran.code == 0
+    note = r"^note: .*chunk-000000\.npz was cut off or changed: its settings are computed again$"
+    assert re.search(note, ran.err, re.MULTILINE)
+
+
+def test_progress_lines_count_only_what_this_process_does(monkeypatch, capsys) -> None:
+    import dstheory.cli.sweep as module
+
+    now = [0.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    lines = _Lines()
+    for seconds, done in ((0.0, 500), (10.0, 510), (40.0, 540), (50.0, 550), (100.0, 600), (500.0, 1000)):
+        now[0] = seconds
+        lines(done, 1000)
+    # 500 were there at the start: 40 in 40 s leave 460 s for the other 460, and so on.
+    assert capsys.readouterr().err == "540 of 1,000 settings, 8 min left\n600 of 1,000 settings, 7 min left\n"
+    assert [duration(s) for s in (0.4, 99, 100, 3600)] == ["0 s", "99 s", "2 min", "1 h 0 min"]
+
+
+def test_help_shows_examples_that_work(dstheory) -> None:
+    shown = dstheory("sweep", "--help").out
+    for line in re.findall(r"dstheory sweep (.*)", EPILOG):
+        assert line in shown
+    assert "length_weight" in shown
+    assert np.isfinite(sweep({"beta": [0.1]}).accuracy).all()

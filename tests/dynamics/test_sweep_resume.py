@@ -1,0 +1,295 @@
+"""Sweeps on disk: killed and started again, damaged, in each other's way. Nothing finished is lost, nothing is done twice."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from dstheory.dynamics import sweep
+from dstheory.dynamics.sweep import run_plan
+from dstheory.dynamics.sweep_plan import plan_sweep
+from dstheory.dynamics.sweep_state import state_path
+from dstheory.errors import DSTheoryError, FileFormatError
+
+# 12 looped combinations, each a chunk of its own.
+GRID = {"momentum": [0.0, 0.4, 0.8], "steps": [300, 400], "optimizer": ["momentum", "adam"], "beta": [0.1, 0.2]}
+FIXED: dict[str, Any] = {"objective": "reinforce + kl-direct", "clip_norm": 5.0}
+COMMAND = [
+    "sweep", "--of", "simulate", "--objective", "reinforce + kl-direct", "--clip-norm", "5", "--json",
+    *(part for name, values in GRID.items() for part in ("--grid", f"{name}={','.join(map(str, values))}")),
+]  # fmt: skip
+CHUNKS = 12
+
+
+@pytest.fixture(scope="module")
+def whole() -> xr.Dataset:
+    return sweep(GRID, of="simulate", objectives=[FIXED["objective"]], clip_norm=5.0)
+
+
+def start(folder: Path, *more: str) -> subprocess.Popen[bytes]:
+    code = "from dstheory.cli.main import main; main()"
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *COMMAND, *more], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+def kill_after(process: subprocess.Popen[bytes], state: Path, chunks: int) -> dict[str, tuple[int, int]]:
+    """Kill the process (and no other) when so many chunks are there; return which, with their inodes and times."""
+    end = time.monotonic() + 120
+    while len(list(state.glob("chunk-*.npz"))) < chunks:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    return {p.name: (p.stat().st_ino, p.stat().st_mtime_ns) for p in state.glob("chunk-*.npz")}
+
+
+def workers_of(process: subprocess.Popen[bytes]) -> list[int]:
+    return [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+
+
+def test_a_killed_sweep_goes_on_where_it_was(tmp_path: Path, whole: xr.Dataset) -> None:
+    state = tmp_path / "results/sweep.unfinished"
+    first = kill_after(start(tmp_path), state, 2)
+    assert not (tmp_path / "results/sweep").exists()
+    (state / ".partial-0123.npz").write_bytes(b"half a chunk")  # what a kill in the middle of writing leaves
+    second = kill_after(start(tmp_path, "--workers", "2"), state, len(first) + 2)
+    assert first.items() <= second.items(), "a finished chunk was written again"
+    assert len(second) < CHUNKS
+    process = start(tmp_path)
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    found = json.loads(out)
+    assert found["chunks"] == CHUNKS
+    assert found["computed"] == CHUNKS - len(second)
+    assert not state.exists()
+    with xr.open_dataset(tmp_path / "results/sweep/history.nc") as data:
+        for name in whole.variables:
+            assert np.array_equal(data[name].values, whole[name].values, equal_nan=whole[name].dtype.kind == "f"), name
+    # Once more: it is complete, and nothing is computed; another sweep without --out goes elsewhere.
+    again, _ = start(tmp_path).communicate()
+    assert json.loads(again)["computed"] == 0
+    assert json.loads(again)["summary"] == found["summary"]
+    assert json.loads(again)["out"] == "results/sweep"
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="the processes of a process are listed in /proc")
+def test_workers_do_not_outlive_a_killed_sweep(tmp_path: Path) -> None:
+    process = start(tmp_path, "--workers", "2")
+    state = tmp_path / "results/sweep.unfinished"
+    while not list(state.glob("chunk-*.npz")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    workers = workers_of(process)
+    assert len(workers) == 2
+    kill_after(process, state, 1)
+    end = time.monotonic() + 60
+
+    def alive(pid: int) -> bool:
+        try:
+            return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+        except OSError:
+            return False
+
+    while any(map(alive, workers)):
+        assert time.monotonic() < end, "a worker is still there"
+        time.sleep(0.02)
+
+
+# ---------------------------------------------------------------------- in one process
+
+SMALL = {"beta": "log:0.01:1:40", "length_weight": "0:1:40", "reduction": ["sum", "mean"], "max_turns": [None, 2]}
+
+
+def interrupted(out: Path, after: int, **more: Any) -> None:
+    """Run the small sweep and stop it after some chunks."""
+    seen = []
+
+    def stop(done: int, total: int) -> None:
+        seen.append(done)
+        if len(seen) == after:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sweep(SMALL, out=out, chunk=1, progress=stop, **more)
+
+
+def resumed(out: Path, **more: Any) -> tuple[xr.Dataset, dict[str, int]]:
+    return run_plan(plan_sweep(SMALL, of="optimum", fixed=more), out=out)
+
+
+def test_an_interrupt_keeps_what_is_finished_whatever_the_chunks_are_now(tmp_path: Path) -> None:
+    interrupted(tmp_path / "out", 2)
+    data, counts = run_plan(plan_sweep(SMALL, of="optimum", fixed={}), out=tmp_path / "out", chunk=10**9)
+    assert counts == {"chunks": 4, "computed": 2}
+    assert data.identical(sweep(SMALL))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out"]
+    manifest = json.loads((tmp_path / "out/run.json").read_text())
+    assert manifest["chunks_computed_by_this_process"] == 2
+    assert manifest["settings"] == 6400
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "other"])
+def test_a_damaged_chunk_is_named_and_computed_again(tmp_path: Path, damage: str) -> None:
+    interrupted(tmp_path / "out", 3)
+    chunk = tmp_path / "out.unfinished/chunk-000001.npz"
+    content = chunk.read_bytes()
+    if damage == "cut":
+        chunk.write_bytes(content[: len(content) // 2])
+    elif damage == "flipped":
+        middle = len(content) // 2
+        chunk.write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
+    elif damage == "empty":
+        chunk.write_bytes(b"")
+    else:
+        np.savez(chunk, p=np.zeros(3))
+    with pytest.warns(RuntimeWarning, match=r"chunk-000001\.npz was cut off or changed: its settings are computed again"):
+        data, counts = resumed(tmp_path / "out")
+    assert counts == {"chunks": 4, "computed": 2}
+    assert data.identical(sweep(SMALL))
+
+
+def test_another_sweeps_unfinished_state_is_refused_with_the_difference(tmp_path: Path) -> None:
+    interrupted(tmp_path / "out", 1, gamma=0.9)
+    before = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "out.unfinished").iterdir()}
+    with pytest.raises(DSTheoryError) as error:
+        resumed(tmp_path / "out", gamma=0.8)
+    assert str(error.value) == (
+        f"{tmp_path}/out.unfinished holds the unfinished part of another sweep: gamma is 0.9 there, 0.8 here. "
+        "Finish that one, give another out, or drop it with overwrite"
+    )
+    assert {p.name: p.stat().st_mtime_ns for p in (tmp_path / "out.unfinished").iterdir()} == before
+    with pytest.raises(DSTheoryError, match=r"beta is 40 values from 0.01 to 1.0 there, 2 values from 0.1 to 0.2 here; gamma"):
+        sweep({**SMALL, "beta": [0.1, 0.2]}, out=tmp_path / "out")
+    with pytest.raises(DSTheoryError, match=r"beta has 40 values from 0.01 to 1.0 on both sides, but other ones between"):
+        sweep({**SMALL, "beta": "0.01:1:40"}, out=tmp_path / "out", gamma=0.9)
+    with pytest.raises(DSTheoryError, match=r"the order of the grids is beta, length_weight, .* there, max_turns, .* here"):
+        sweep(dict(reversed(SMALL.items())), out=tmp_path / "out", gamma=0.9)
+    data = sweep(SMALL, out=tmp_path / "out", gamma=0.8, overwrite=True)
+    assert data.attrs["gamma"] == 0.8
+    assert not state_path(tmp_path / "out").exists()
+
+
+def test_another_sweeps_result_is_refused_with_the_difference(tmp_path: Path) -> None:
+    sweep(SMALL, out=tmp_path / "out")
+    before = (tmp_path / "out/history.nc").stat().st_mtime_ns
+    with pytest.raises(DSTheoryError) as error:
+        resumed(tmp_path / "out", p=0.5, decision_length=2)
+    assert str(error.value) == (
+        f"{tmp_path}/out holds the result of another sweep: p is 0.55 there, 0.5 here; decision_length is 1.0 there, 2.0 here. "
+        "Nothing was computed: give another out, or replace it with overwrite"
+    )
+    with pytest.raises(DSTheoryError, match="of is optimum there, simulate here"):
+        sweep({"beta": [0.1]}, of="simulate", out=tmp_path / "out", steps=5)
+    data, counts = resumed(tmp_path / "out")
+    assert counts["computed"] == 0
+    assert data.equals(sweep(SMALL))
+    assert (tmp_path / "out/history.nc").stat().st_mtime_ns == before
+    replaced = sweep(SMALL, out=tmp_path / "out", p=0.5, overwrite=True)
+    assert json.loads((tmp_path / "out/run.json").read_text())["parameters"]["p"] == 0.5
+    assert not replaced.equals(data)
+
+
+def test_a_chain_that_has_changed_is_another_sweep(tmp_path: Path) -> None:
+    from dstheory import TwoStageMDP
+
+    one, two = (TwoStageMDP(correct=[[1, 0, 0], [0, 1]], prompt_weight=[w, 1]) for w in (1, 2))
+    sweep({"beta": [0.1, 0.2]}, mdp=one, out=tmp_path / "out")
+    with pytest.raises(DSTheoryError, match="the chain given has changed since"):
+        sweep({"beta": [0.1, 0.2]}, mdp=two, out=tmp_path / "out")
+    assert run_plan(plan_sweep({"beta": [0.1, 0.2]}, of="optimum", fixed={}, mdp=one), out=tmp_path / "out")[1]["computed"] == 0
+
+
+def test_a_damaged_result_is_named(tmp_path: Path) -> None:
+    sweep(SMALL, out=tmp_path / "out")
+    history = tmp_path / "out/history.nc"
+    history.write_bytes(history.read_bytes()[:-1000])
+    with pytest.raises(FileFormatError, match=r"history\.nc is not a complete netCDF file: .* with overwrite \(--overwrite\)"):
+        sweep(SMALL, out=tmp_path / "out")
+    assert sweep(SMALL, out=tmp_path / "out", overwrite=True).equals(sweep(SMALL))
+    (tmp_path / "out/run.json").write_text("{")
+    with pytest.raises(FileFormatError, match=r"run\.json is not complete JSON"):
+        sweep(SMALL, out=tmp_path / "out")
+
+
+def test_results_of_others_are_never_touched(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/thesis.tex").write_text("mine")
+    for overwrite in (False, True):
+        with pytest.raises(DSTheoryError, match="was not made by dstheory"):
+            sweep(SMALL, out=tmp_path / "out", overwrite=overwrite)
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(DSTheoryError, match="is a file: results go into a directory"):
+        sweep(SMALL, out=tmp_path / "file")
+    (tmp_path / "new.unfinished").mkdir()
+    (tmp_path / "new.unfinished/notes.txt").write_text("mine")
+    with pytest.raises(DSTheoryError, match=r"new\.unfinished holds notes\.txt, which is no part of a sweep"):
+        sweep(SMALL, out=tmp_path / "new")
+    assert (tmp_path / "new.unfinished/notes.txt").read_text() == "mine"
+
+
+def test_a_damaged_state_description_is_named_and_nothing_is_lost(tmp_path: Path) -> None:
+    interrupted(tmp_path / "out", 2)
+    file = tmp_path / "out.unfinished/sweep.json"
+    content = file.read_text()
+    file.write_text(content[:50])
+    with pytest.raises(DSTheoryError, match=r"sweep\.json was cut off or changed"):
+        resumed(tmp_path / "out")
+    file.write_text(content)
+    assert resumed(tmp_path / "out")[1] == {"chunks": 4, "computed": 2}
+
+
+def test_two_processes_do_not_share_a_state(tmp_path: Path) -> None:
+    interrupted(tmp_path / "out", 1)
+    lock = os.open(tmp_path / "out.unfinished/lock", os.O_RDWR)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
+        with pytest.raises(DSTheoryError, match=r"^another process is computing this sweep"):
+            resumed(tmp_path / "out")
+    finally:
+        os.close(lock)
+    assert resumed(tmp_path / "out")[1] == {"chunks": 4, "computed": 3}
+
+
+def test_what_fails_before_its_first_chunk_leaves_nothing(tmp_path: Path) -> None:
+    pytest.importorskip("distributed", reason="the extra dask is not installed: pip install 'dstheory[dask]'")
+    plan = plan_sweep({"beta": [0.1]}, of="optimum", fixed={})
+    with pytest.raises(DSTheoryError, match="cannot be reached"):
+        run_plan(plan, out=tmp_path / "out", scheduler="tcp://127.0.0.1:1", timeout=0.3)
+    assert not list(tmp_path.iterdir())
+
+
+def test_killed_between_result_and_cleaning_up(tmp_path: Path) -> None:
+    interrupted(tmp_path / "out", 2)
+    state = tmp_path / "out.unfinished"
+    kept = {p.name: p.read_bytes() for p in state.iterdir()}
+    resumed(tmp_path / "out")
+    state.mkdir()
+    for name, content in kept.items():
+        (state / name).write_bytes(content)
+    assert resumed(tmp_path / "out")[1]["computed"] == 0
+    assert not state.exists()
+
+
+def test_a_worker_that_dies_is_a_sentence_and_what_was_finished_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import dstheory.dynamics.sweep_pools as pools
+
+    monkeypatch.setattr(pools, "_CODE", pools._CODE.replace("serve()", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"))
+    interrupted(tmp_path / "out", 1)
+    with warnings.catch_warnings(), pytest.raises(DSTheoryError, match=r"a worker process ended with signal 9 .* fewer workers"):
+        run_plan(plan_sweep(SMALL, of="optimum", fixed={}), out=tmp_path / "out", workers=2)
+    assert resumed(tmp_path / "out")[1] == {"chunks": 4, "computed": 3}
