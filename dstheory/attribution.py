@@ -299,7 +299,7 @@ def fisher_information(solution: Solution) -> FisherInformation:
 def _information(weight: Floats, scores: Floats) -> Floats:
     """Return sum of weight x score score^T over turns, prompts and answers, (*runs, P, P)."""
     # Endless visits (an undiscounted occupancy without end) count as a very large number: their energy is zero either way.
-    root = np.sqrt(np.nan_to_num(weight, nan=0.0, posinf=1e150))[..., None] * scores
+    root = np.sqrt(np.minimum(weight, 1e150))[..., None] * scores
     flat = root.reshape(*root.shape[:-4], -1, root.shape[-1])
     return np.asarray(np.swapaxes(flat, -1, -2) @ flat)
 

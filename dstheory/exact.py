@@ -158,7 +158,7 @@ class Solution:
     @property
     def finite_visits(self) -> Floats:
         """The undiscounted visits, or ImproperChainError if an episode never ends."""
-        if not np.isfinite(self.visits).all() or self.visits.max() > MOST_TURNS:
+        if not self.visits.max() <= MOST_TURNS:
             refuse_endless(1.0 / self.visits, self.mdp.prompt_name)
         return self.visits
 
@@ -231,8 +231,7 @@ class Solution:
         if not self.capped:
             return np.asarray(again[..., 0, :, None] ** np.arange(up_to) * ends[..., 0, :, None])
         full = np.moveaxis(self.visits * ends, -2, -1)
-        pad = [(0, 0)] * (full.ndim - 1) + [(0, max(0, up_to - full.shape[-1]))]
-        return np.pad(full, pad)[..., :up_to]
+        return np.pad(full, [(0, 0)] * (full.ndim - 1) + [(0, up_to)])[..., :up_to]
 
     @cached_property
     def p(self) -> Floats:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -108,6 +110,72 @@ def test_fisher_information_of_both_kinds_of_policy(case: Case) -> None:
     else:
         np.testing.assert_allclose(explicit[0], info.sample, atol=1e-11)
         np.testing.assert_allclose(explicit[1], info.decide, atol=1e-11)
+
+
+@pytest.mark.parametrize("answers", [[1.0, 0.0], [0.3, 0.7]])
+def test_endless_visits_leave_no_nan_in_the_fisher_information(answers: list[float]) -> None:
+    """Infinitely many visits to an answer or a decision that is never taken are none."""
+    policy = Policy.from_probabilities([answers], [[0.0, 0.5 * (answers[0] == 1.0)]])
+    info = fisher_information(solve(TwoStageMDP.minimal(gamma=0.9), policy))
+    assert np.array_equal(info.sample, [[[np.inf if p else 0.0 for p in answers]]])
+    assert np.array_equal(info.decide, np.zeros((1, 1, 2)))
+
+
+@given(seed=st.integers(0, 999), factors=st.tuples(*[st.sampled_from([1e-9, 1e-4, 1.0, 1e6])] * 3))
+def test_energies_do_not_depend_on_the_units_of_the_parameters(seed: int, factors: tuple[float, ...]) -> None:
+    """phi_i measured in other units: features times a factor, parameters divided by it. Level (iii) must not see it."""
+    case = make_case(seed, cap=2, kind="linear", per="turn", gamma=0.9)
+    f, units = case.policy.features, np.array(factors)
+    scaled = Features(f.sample * units, f.decide * units, sample_offset=f.sample_offset, decide_offset=f.decide_offset)
+    before = attribute(Reinforce(), solve(case.mdp, case.policy), coefficients=False).energy
+    (phi,) = case.policy.parameters
+    after = attribute(Reinforce(), solve(case.mdp, Policy.linear(scaled, phi / units)), coefficients=False).energy
+    for stage in ("sample", "decide"):
+        np.testing.assert_allclose(getattr(after, stage), getattr(before, stage), rtol=1e-6, atol=1e-12)
+
+
+# ---------------------------------------------------------------------- the coefficient level of made-up rules
+
+
+@dataclass(frozen=True, eq=False)
+class Rule(Reinforce):
+    """Coefficients from the turn: whatever a level-(i) verdict has to tell apart."""
+
+    sample: Callable[[np.ndarray], np.ndarray]
+    decide: Callable[[np.ndarray], np.ndarray]
+
+    def coefficients(self, solution, trajectories):
+        return self.sample(trajectories.turn), self.decide(trajectories.turn)
+
+
+def test_smallness_is_not_balance() -> None:
+    rule = Rule(lambda k: 1e-14 * (k + 1.0), lambda k: 1e-14 * (k + 2.0))
+    level = coefficient_level(rule, solve(TwoStageMDP.minimal(), HERE))
+    assert not level.balanced
+    assert level.factor == 1.0
+
+
+def test_rounding_of_large_coefficients_is_no_imbalance() -> None:
+    rule = Rule(lambda k: 1e6 * (k + 1.0), lambda k: 1e6 * (k + 1.0) * (1 + 1e-15))
+    assert coefficient_level(rule, solve(TwoStageMDP.minimal(), HERE)).balanced
+
+
+def test_a_factor_gamma_counts_as_balance_only_where_the_discount_lies_between_the_stages() -> None:
+    rule = Rule(lambda k: 0.5 + 0.0 * k, lambda k: 1.0 + 0.0 * k)
+    chains = [TwoStageMDP.minimal(gamma=0.5, discount_per=per) for per in ("turn", "stage")]
+    per_turn, per_stage = (coefficient_level(rule, solve(mdp, HERE)) for mdp in chains)
+    assert not per_turn.balanced
+    assert per_stage.balanced
+    assert per_stage.factor == 0.5
+
+
+def test_the_witness_is_the_shortest_trajectory_that_differs() -> None:
+    """Equal at the first turn (up to rounding of a large number), unequal from the second on."""
+    rule = Rule(lambda k: 1e6 + 0.0 * k, lambda k: np.where(k == 0, 1e6 * (1 + 1e-15), 7.0))
+    level = coefficient_level(rule, solve(TwoStageMDP.minimal(), HERE))
+    assert not level.balanced
+    assert "7" in level.witness
+    assert "resample" in level.witness
 
 
 # ---------------------------------------------------------------------- the energy law

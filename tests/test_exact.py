@@ -369,6 +369,14 @@ def test_accuracy_where_stops_underflow_does_not_count_padding_or_answers_that_n
     np.testing.assert_allclose(s.accuracy, [o / (1 + o) for o in odds], rtol=1e-12)
 
 
+def test_shares_exist_where_the_number_of_turns_is_beyond_squaring() -> None:
+    """e^500 turns: averages over answers are ratios of visits, and no intermediate result may overflow."""
+    mdp = TwoStageMDP(correct=[[1, 0], [1, 0]], prompt_weight=[1, 3])
+    sample = np.log([[0.25, 0.75], [0.5, 0.5]])
+    s = solve(mdp, Policy.tabular(sample, [[-500.0, -500.0], [-500.0, -500.0]]))
+    close([s.p, s.a, s.b], [0.25 * 0.25 + 0.75 * 0.5, np.exp(-500.0), 1.0])
+
+
 def test_accuracy_of_a_chain_that_certainly_never_stops_is_zero() -> None:
     s = solve(TwoStageMDP.minimal(gamma=0.5), Policy.from_probabilities([[0.5, 0.5]], [[0.0, 0.0]]))
     assert s.accuracy.tolist() == [0.0]

@@ -1,9 +1,26 @@
 """Mutants that change nothing that can be observed, each with the reason; anything else that survives is a gap in the tests."""
 
+_WEIGHTLESS = "what stands at a prompt of weight 0 is multiplied by that weight; it only must not be infinite"
+_SCALE = "the scale is undone by F^+: it only brings rows to a comparable size"
+
 # (file, marked line and what it became) -> why no test can notice
 EQUIVALENT: dict[tuple[str, str], str] = {
+    ("exact.py", "return np.where(rho > 0, self.visits, [[0.0]]) * rho  ->  1.0"): _WEIGHTLESS,
+    ("exact.py", "visits = np.where(self.mdp.prompt_weight > 0, self.visits, [[0.0]])  ->  1.0"): _WEIGHTLESS,
     (
         "exact.py",
-        "return np.where(rho > 0, self.visits, [[0.0]]) * rho  ->  1.0",
-    ): "what stands where rho = 0 is multiplied by that rho; it only must not be infinite",
+        "refuse_endless([[1.0]] / self.visits, self.mdp.prompt_name)  ->  2.0",
+    ): "a threshold at 1e15 turns, where rounding decides",
+    (
+        "exact.py",
+        "relative = np.where(np.isneginf(log_ends), 0.0, np.exp(log_ends - np.where(np.isfinite(top), top, [[0.0]])))  ->  1.0",
+    ): "where the largest entry is -inf all are, and the outer where has replaced them",
+    (
+        "attribution.py",
+        "scale = np.where(diagonal > 0, [[1.0]] / np.sqrt(diagonal), 0.0)  ->  2.0",
+    ): _SCALE,
+    (
+        "attribution.py",
+        "scale = np.where(diagonal > 0, 1.0 / np.sqrt(diagonal), [[0.0]])  ->  1.0",
+    ): "a parameter without curvature has a zero row, and is told apart two lines below",
 }
