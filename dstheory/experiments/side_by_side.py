@@ -60,7 +60,10 @@ def run_experiments(
             report = None if progress is None else lambda part, name=experiment.name: progress(name, part)
             take(run_experiment(experiment, out / experiment.name, progress=report, **settings))
     else:
-        _in_processes(list(experiments), out, jobs, progress, take, settings)
+        from dstheory.files.atomic import shared_directory
+
+        with shared_directory(out):
+            _in_processes(list(experiments), out, jobs, progress, take, settings)
     return [outcomes[experiment.name] for experiment in experiments]
 
 

@@ -29,6 +29,7 @@ __all__ = [
     "refuse_directory",
     "refuse_overwrite",
     "results_directory",
+    "shared_directory",
 ]
 
 RUN_FILE = "run.json"
@@ -126,7 +127,7 @@ def results_directory(out: str | os.PathLike[str], *, overwrite: bool = False) -
     """
     target = Path(os.path.realpath(out))
     _refuse_directory(out, target, overwrite)
-    missing = [parent for parent in (target.parent, *target.parent.parents) if not parent.exists()]
+    missing = _missing(target.parent)
     building = target.with_name(_hidden_name("partial"))
     try:
         try:
@@ -140,12 +141,42 @@ def results_directory(out: str | os.PathLike[str], *, overwrite: bool = False) -
     except BaseException as error:
         with deferred_interrupts():
             shutil.rmtree(building, ignore_errors=True)
-            for parent in missing:  # innermost first; one that is in use by now stays
-                if parent.is_dir() and not any(parent.iterdir()):
-                    parent.rmdir()
+            _remove_unused(missing)
         if isinstance(error, OSError) and error.errno in _DISK:
             raise _cannot_write(out, error) from error
         raise
+
+
+@contextmanager
+def shared_directory(directory: str | os.PathLike[str]) -> Iterator[None]:
+    """Make a directory below which several processes will each put a result; remove it at the end if none of them did.
+
+    Each of them alone would leave it behind for the others.
+
+    Raises:
+        DSTheoryError: it cannot be made.
+    """
+    missing = _missing(Path(os.path.realpath(directory)))
+    try:
+        Path(directory).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot_write(directory, error) from error
+    try:
+        yield
+    finally:
+        with deferred_interrupts():
+            _remove_unused(missing)
+
+
+def _missing(directory: Path) -> list[Path]:
+    return [parent for parent in (directory, *directory.parents) if not parent.exists()]
+
+
+def _remove_unused(directories: list[Path]) -> None:
+    """Remove directories made for results that did not come about, innermost first; one that is in use by now stays."""
+    for directory in directories:
+        if directory.is_dir() and not any(directory.iterdir()):
+            directory.rmdir()
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import pytest
 
 from dstheory.errors import DSTheoryError
 from dstheory.files import atomic_path, refuse_overwrite, results_directory, write_manifest
-from dstheory.files.atomic import deferred_interrupts
+from dstheory.files.atomic import deferred_interrupts, shared_directory
 
 MANIFEST = {"command": "test", "parameters": {}, "seed": 0, "wall_seconds": 0.0}
 
@@ -302,3 +302,17 @@ def test_killed_writer(tmp_path: Path, opened: str) -> None:
     assert process.returncode == -signal.SIGINT
     assert below(tmp_path) == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.csv", "out"]
+
+
+def test_a_shared_directory_stays_only_if_a_result_came_about(tmp_path) -> None:
+    with shared_directory(tmp_path / "a" / "b"):
+        assert (tmp_path / "a" / "b").is_dir()
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(KeyboardInterrupt), shared_directory(tmp_path / "a" / "b"):
+        (tmp_path / "a" / "b" / "result").mkdir()
+        raise KeyboardInterrupt
+    assert (tmp_path / "a" / "b" / "result").is_dir()
+    taken = tmp_path / "file"
+    taken.touch()
+    with pytest.raises(DSTheoryError, match=r"cannot write .*file: File exists; choose a place"), shared_directory(taken):
+        pass
