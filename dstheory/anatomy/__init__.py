@@ -4,5 +4,18 @@ from __future__ import annotations
 
 from dstheory.anatomy.counts import Counts
 from dstheory.anatomy.episodes import NOT_GIVEN, Episodes, Labels
+from dstheory.anatomy.logs import from_frame, from_records, read_log, record_schema
+from dstheory.anatomy.records.reading import Log, Reading
 
-__all__ = ["NOT_GIVEN", "Counts", "Episodes", "Labels"]
+__all__ = [
+    "NOT_GIVEN",
+    "Counts",
+    "Episodes",
+    "Labels",
+    "Log",
+    "Reading",
+    "from_frame",
+    "from_records",
+    "read_log",
+    "record_schema",
+]

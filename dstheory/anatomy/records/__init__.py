@@ -1,0 +1,3 @@
+"""Reading rollout logs: JSON lines, tables, conversations, plain transcripts."""
+
+from __future__ import annotations

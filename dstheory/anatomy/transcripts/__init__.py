@@ -1,0 +1,1 @@
+"""Logs that do not mark their attempts: conversations and plain transcripts, segmented, and their answers checked."""

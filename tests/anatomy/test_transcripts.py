@@ -1,0 +1,326 @@
+"""Texts: expressions against Python's arithmetic on fractions, segmentations, checkers, conversations. Nothing is evaluated."""
+
+from __future__ import annotations
+
+import ast
+import json
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dstheory.anatomy import from_records, read_log
+from dstheory.anatomy.records.rules import Fault
+from dstheory.anatomy.transcripts import checkers, segment
+from dstheory.anatomy.transcripts.checkers import Game, same_answer
+from dstheory.anatomy.transcripts.expressions import ExpressionError, evaluate, find_expressions
+from dstheory.errors import RecordError
+
+TREE = st.recursive(
+    st.integers(0, 99).map(str),
+    lambda inner: st.one_of(
+        st.tuples(inner, st.sampled_from(["+", "-", "*", "/", " - ", " * "]), inner).map("".join),
+        inner.map(lambda e: f"({e})"),
+        inner.map(lambda e: f"-({e})"),
+    ),
+    max_leaves=8,
+)
+
+
+def by_python(text: str) -> Fraction | None:
+    """Evaluate with Python's own grammar, node by node on fractions: an oracle that shares no code with the parser."""
+    act = {ast.Add: lambda x, y: x + y, ast.Sub: lambda x, y: x - y, ast.Mult: lambda x, y: x * y, ast.Div: lambda x, y: x / y}
+
+    def value(node: ast.expr) -> Fraction:
+        if isinstance(node, ast.BinOp):
+            return act[type(node.op)](value(node.left), value(node.right))
+        if isinstance(node, ast.UnaryOp):
+            return -value(node.operand)
+        assert isinstance(node, ast.Constant)
+        return Fraction(node.value)
+
+    try:
+        return value(ast.parse(text.strip(), mode="eval").body)
+    except ZeroDivisionError:
+        return None
+
+
+@given(TREE)
+def test_values_are_those_of_exact_arithmetic(text: str) -> None:
+    found = evaluate(text)
+    assert found.value == by_python(text)
+    assert sorted(map(int, found.numbers)) == sorted(
+        node.value for node in ast.walk(ast.parse(text, mode="eval")) if isinstance(node, ast.Constant)
+    )
+
+
+@given(st.text("0123456789+-*/() .=abc", max_size=40))
+def test_any_text_is_an_expression_or_refused(text: str) -> None:
+    try:
+        found = evaluate(text)
+    except ExpressionError:
+        return
+    assert set(text) <= set("0123456789+-*/() .")
+    assert found.numbers
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "it ends where a number should stand"),
+        ("3 +", "it ends where a number should stand"),
+        ("3 4", "'4' stands where an operator should"),
+        ("* 3", "'*' stands where a number should"),
+        ("(3", "a bracket is not closed"),
+        ("3)", "a bracket is closed that was not opened"),
+        ("2**3", "'*' stands where a number should"),
+        ("9" * 13, "a number of more than 12 digits"),
+        ("1+" * 70 + "1", "more than 60 numbers"),
+        ("(" * 401, "longer than 400 characters"),
+        ("().__class__", "')' stands where a number should"),
+        ("1 if x else 2", "'i' at character 3 is no part of an expression"),
+    ],
+)  # fmt: skip
+def test_what_is_no_expression_is_refused(text: str, words: str) -> None:
+    with pytest.raises(ExpressionError) as caught:
+        evaluate(text)
+    assert str(caught.value) == words
+
+
+def test_candidates_in_prose() -> None:
+    text = (
+        "1. 8 - 2 + 3*4 is off; (3 + 4 * 5 is not closed. Steps: 8 - 2 - 1 = 5, 5 * 4 = 20.\n"
+        "6 × 4 ÷ 1 − 2 - no. (8 - 2) * (4 * 1) = 24\n57 + 90 + 26*14 - 56/ isn't valid, 3/4 is short, 5 + 6 + x fails"
+    )
+    found = [e.text for e in find_expressions(text, target=Fraction(24))]
+    assert found == ["8 - 2 + 3*4", "3 + 4 * 5", "6 × 4 ÷ 1 − 2", "(8 - 2) * (4 * 1)"]
+    assert [e.text for e in find_expressions("2 + 3 = 5", least_numbers=2)] == []
+
+
+def test_scanning_a_large_text_takes_linear_time() -> None:
+    began = time.perf_counter()
+    assert not list(find_expressions("1 + " * 200_000 + "(" * 200_000, least_numbers=2))
+    assert not list(find_expressions("((((1+" * 100_000, least_numbers=2))
+    assert time.perf_counter() - began < 5.0
+
+
+# ---------------------------------------------------------------------- segmentations
+
+
+def test_tags_markers_and_patterns() -> None:
+    record = {"numbers": [1, 2, 3], "target": 6}
+    assert segment.by_tags()("x <answer>1</answer> y <answer> 2 </answer><answer>2", record) == ["1", "2"]
+    text = "I get 12. Wait, \\boxed{13}. Hmm. Actually 12 again; awaiting 5"
+    assert segment.by_markers()(text, record) == ["12", "\\boxed{13}".removeprefix("\\boxed{").removesuffix("}"), "5"]
+    assert segment.by_markers(game=Game())("1 + 2 - 3. Wait: 7. No, wait, 1+2+3", record) == ["1 + 2 - 3", "1+2+3"]
+    assert segment.by_pattern(r"A=(\d+)")("A=1 A=1 A=22", record) == ["1", "22"]
+    assert segment.by_pattern(r"[(]\d\)")("(1) (2", record) == ["(1)"]
+    assert segment.by_pattern(r"(?:x)y")("xy\ue000xy", record) == ["xy"]
+    assert segment.by_expressions(Game())("1 + 2 + 3 = 6, 1+2+3, 3 - 2 - 1 = 0", record) == ["1 + 2 + 3"]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: segment.by_pattern("((("), "'(((' cannot be used as a regular expression (missing )): use RE2's syntax"),
+        (lambda: segment.by_pattern(r"(?=x)"), "use RE2's syntax, which has no look-around and no back-references"),
+        (lambda: segment.by_pattern("x" * 3000), "the pattern has 3000 characters: must have at most 2000"),
+        (lambda: segment.by_tags("a b"), "the tag is 'a b': must be a name such as answer"),
+        (lambda: segment.by_markers([" "]), "markers must be words"),
+        (lambda: segment.segmenter("words"), "there is no segmentation 'words': there are expressions, tags, markers, pattern"),
+        (lambda: segment.segmenter("pattern"), "segmentation by a pattern needs the pattern: give --pattern"),
+    ],
+)  # fmt: skip
+def test_settings_that_make_no_sense(make, message: str) -> None:
+    with pytest.raises(RecordError) as caught:
+        make()
+    assert message in str(caught.value)
+
+
+def test_no_pattern_makes_the_reader_hang() -> None:
+    """(a+)+$ takes exponential time in a backtracking engine, here 2^50000 steps."""
+    began = time.perf_counter()
+    assert segment.by_pattern(r"(a+)+$")("a" * 50_000 + "!", {}) == []
+    assert time.perf_counter() - began < 5.0
+
+
+# ---------------------------------------------------------------------- checkers
+
+
+def test_games_follow_their_rules() -> None:
+    record = {"numbers": [8, 3, 8, 3], "target": 24}
+    game = Game()
+    for right in (
+        "8/(3-8/3)",
+        "8 / (3 - 8/3) = 24",
+        "Answer: 8/(3 - 8/3) = 24 \n[ANSWER END]",
+        "8/(3-8/3) [ANSWER END]",
+        "$8/(3-8/3)$",
+    ):
+        assert game(right, record), right
+    for wrong in ("8*3", "8*3+3-3", "24", "", "8/(3-8/3) or so", "8/(3-9/3)", "(8/(3-8/3)", "exit()", "8/(3-8/3)+0"):
+        assert not game(wrong, record), wrong
+    some = Game(use="some")
+    assert some("8*3", record)
+    assert not some("8*3*1", record)
+    assert not some("3*(3+3) + 6", record)
+    assert Game(default_target=24)("6*4", {"numbers": [4, "6"]})
+    for broken in ({}, {"numbers": []}, {"numbers": 3}, {"numbers": [None], "target": 1}, {"numbers": [1], "target": "x"},
+                   {"numbers": [1], "target": "1" * 30}):  # fmt: skip
+        with pytest.raises(Fault, match=r"numbers|target"):
+            game("1", broken)
+
+
+@pytest.mark.parametrize(
+    ("answer", "gold", "same"),
+    [
+        ("7", "7", True), ("7.0", "7", True), ("The answer is 1,024.", "1024", True), (r"\boxed{\frac{1}{2}}", "0.5", True),
+        ("so x = 3, hence 4", "4", True), ("so x = 4, hence 3", "4", False), ("Paris", " paris ", True), ("Paris", "Rome", False),
+        (r"$\boxed{Paris}$", "paris", True), ("7.0001", "7", False), ("1/3", "0.3333", False), ("0.1", "1/10", True),
+        ("nothing here", "5", False), ("1/0", "5", False), ("5", "1/0", False),
+    ],
+)  # fmt: skip
+def test_final_answers_are_compared_as_numbers(answer: str, gold: str, same: bool) -> None:
+    assert same_answer(answer, gold) is same
+
+
+def test_a_checker_of_the_users_own(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text("def right(answer, record):\n    return None if 'check' in answer else answer == record['gold']\nx = 1\n")
+    check = checkers.load_checker(f"{file}:right")
+    assert check("a", {"gold": "a"}) is True
+    for spec, message in (
+        (f"{file}:rihgt", f"the checker's file {file} has no function 'rihgt': it has right"),
+        (f"{file}:x", f"the checker's file {file} has no function 'x': it has right"),
+        (str(file), "must be a Python file and a function in it"),
+        (f"{tmp_path}/no.py:f", "does not exist: check the name"),
+        (f"{file}:import os; f", "must be a Python file and a function in it"),
+    ):
+        with pytest.raises(RecordError) as caught:
+            checkers.load_checker(spec)
+        assert message in str(caught.value)
+    file.write_text("1/0")
+    with pytest.raises(RecordError, match=r"cannot be imported \(ZeroDivisionError: division by zero\): correct it"):
+        checkers.load_checker(f"{file}:right")
+
+
+# ---------------------------------------------------------------------- conversations and transcripts
+
+
+def chat(*answers: str, last_user: bool = False) -> list[dict[str, object]]:
+    out: list[dict[str, object]] = [{"role": "system", "content": "s"}]
+    for answer in answers:
+        out += [{"role": "user", "content": "go"}, {"role": "assistant", "content": [{"type": "text", "text": answer}]}]
+    return out + ([{"role": "user", "content": "wrong"}] if last_user else [])
+
+
+def test_conversations_with_a_checker_of_ones_own() -> None:
+    def check(answer: str, record: dict) -> bool | None:
+        return None if answer.startswith("I check") else answer == record["gold"]
+
+    records = [
+        {"id": 1, "messages": chat("3", "I check: no", "4"), "gold": "4"},
+        {"id": 2, "messages": chat("3", "5", last_user=True), "gold": "4"},
+        {"id": 3, "messages": chat("3"), "gold": "4", "finish_reason": "length"},
+        {"id": 4, "messages": chat("4", "4"), "gold": "4", "cap": 2},
+    ]
+    log = from_records(records, reader="conversation", checker=check)
+    assert log.episodes.attempts.tolist() == [2, 2, 1, 2]
+    assert log.episodes.correct.tolist() == [False, True, False, False, False, True, True]
+    assert log.episodes.capped.tolist() == [False, True, True, True]
+    assert log.reading.segmented == {"messages": 4}
+    assert any(note.startswith("messages as attempts") for note in log.reading.notes)
+
+
+BAD_TEXTS = [
+    ({"id": 1}, "conversation", "messages", "messages is missing or empty: must be a list of objects with role and content"),
+    ({"id": 1, "messages": [{"role": "boss", "content": "x"}]}, "conversation", "messages",
+     "messages[0].role is 'boss': must be one of system, developer, user, assistant, tool, function"),
+    ({"id": 1, "messages": [{"role": "user", "content": 3}]}, "conversation", "messages",
+     "messages[0].content is neither text nor a list of text parts"),
+    ({"id": 1, "messages": chat("x"), "gold": None}, "conversation", "problem-data",
+     "gold is missing or no text: must hold the right answer"),
+    ({"id": 1, "messages": [{"role": "user", "content": "?"}]}, "conversation", "no-candidate",
+     "conversation has no candidate answer by messages: nothing in it can be checked"),
+    ({"id": 1, "transcript": 4}, "transcript", "transcript",
+     "transcript is missing or no text: must hold the model's completion"),
+    ({"id": 1, "transcript": "hm", "gold": 1}, "transcript", "no-candidate",
+     "transcript has no candidate answer by tags: nothing in it can be checked"),
+    ({"id": 1, "cap": 1, "transcript": "<answer>1</answer><answer>2</answer>", "gold": 2}, "transcript", "over-cap",
+     "transcript has 2 candidate answers: must be at most the cap, 1"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("record", "reader", "reason", "message"), BAD_TEXTS)
+def test_bad_texts_are_named(record: dict, reader: str, reason: str, message: str) -> None:
+    good = {"id": 9, "transcript": "<answer>1</answer>", "messages": chat("1"), "gold": 1}
+    log = from_records([record, good], reader=reader, checker="final-answer")
+    assert log.reading.examples == {reason: [f"records: record 0: {message}"]}
+    with pytest.raises(RecordError) as caught:
+        from_records([record, good], reader=reader, checker="final-answer", strict=True)
+    assert str(caught.value) == f"records: record 0: {message}"
+
+
+def test_checkers_that_fail_are_the_records_fault() -> None:
+    for check, message in (
+        (lambda a, r: r["gold"] == a, "transcript makes the checker fail (KeyError: 'gold')"),
+        (lambda a, r: "yes", "transcript gets 'yes' from the checker: must be True, False, or None for no attempt"),
+    ):
+        with pytest.raises(RecordError) as caught:
+            from_records([{"id": 1, "transcript": "<answer>1"}], reader="transcript", checker=check, strict=True)
+        assert message in str(caught.value)
+    with pytest.raises(
+        RecordError, match="does not say which answers are correct: choose a checker, countdown, 24, final-answer or"
+    ):
+        from_records([{"id": 1, "transcript": "x"}], reader="transcript")
+    with pytest.raises(RecordError, match="there is no checker 'sudoku'"):
+        from_records([], reader="transcript", checker="sudoku")
+
+
+def test_transcripts_of_a_game() -> None:
+    game = {"numbers": [98, 92, 28, 20, 95], "target": 237}
+    right = "98 - 28 + 95 + 92 - 20"
+    records = [
+        {
+            "id": 1,
+            "transcript": f"98 + 92 + 28 no. 187 + 70 = 257. So {right}\n<answer>{right}</answer>",
+            "final_answer": right,
+            **game,
+        },
+        {"id": 2, "transcript": f"Try {right} then 98 + 92 - 28 is", **game},  # cut off
+        {"id": 3, "transcript": "1 + 2 + 3, 4 + 5 + 6, " * 5, **game},  # a loop, cut off
+        {"id": 4, "transcript": "98 + 92 - 28. So:", "final_answer": "92*2", **game},  # submitted, but not seen by the scanner
+        {"id": 5, "transcript": "98 + 92 - 28", **game},
+    ]
+    log = from_records(records, reader="transcript", checker="countdown")
+    assert log.episodes.attempts.tolist() == [2, 2, 10, 2, 1]
+    assert log.episodes.correct[log.episodes.last].tolist() == [True, False, False, False, False]
+    assert log.episodes.capped.tolist() == [False, True, True, False, False]
+    assert log.reading.segmented == {"expressions": 5}
+    assert any("1 records of records end in a loop" in note for note in log.reading.notes)
+
+
+def test_files_of_texts_find_their_reader(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text(json.dumps({"id": 1, "transcript": "<answer>4</answer>", "gold": 4}) + "\nnot json\n")
+    log = read_log(path, checker="final-answer")
+    assert (len(log.episodes), log.reading.faults) == (1, {"not-json": 1})
+    with pytest.raises(RecordError, match=r"line 2: is not JSON"):
+        read_log(path, checker="final-answer", strict=True)
+    path.write_text(json.dumps({"id": 1, "messages": chat("4"), "gold": 4}))
+    assert read_log(path, checker="final-answer").reading.segmented == {"messages": 1}
+    assert read_log(path, checker="final-answer", pattern=r"\d").reading.segmented == {"pattern": 1}
+    with pytest.raises(RecordError, match="there is no reader 'chat'"):
+        read_log(path, reader="chat")
+
+
+def test_nothing_in_the_readers_could_evaluate_a_text() -> None:
+    import dstheory.anatomy as room
+
+    for file in Path(room.__file__).parent.rglob("*.py"):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+        assert not called & {"eval", "exec", "compile", "__import__", "literal_eval"}, file
