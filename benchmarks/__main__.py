@@ -14,6 +14,8 @@ WORKLOADS = {
     "W2": "benchmarks.w2_training",
     "W3": "benchmarks.w3_sampling",
     "W4": "benchmarks.w4_startup",
+    "W5": "benchmarks.w5_tokens",
+    "W6": "benchmarks.w6_optimum",
     "scaling": "benchmarks.scaling",
 }
 
