@@ -51,7 +51,8 @@ def pinned_sampling() -> Iterator[Step]:
         where={**REFERENCE, "e_V f_ref": POSITIVE},
     )
     yield decide(
-        "On correct answers the shift is (1 - gamma V)/T_d > 0: e_1 > e_V, for V <= 1 and gamma < 1.",
+        "On correct answers the shift is (1 - gamma V)/T_d > 0, hence e_1 > e_V: V < 1 even without discount, since a softmax of "
+        "a reference in the open cube is not always right.",
         A_STAR > a_ref,
         given=[e_1 > e_V],
         where={"a_ref": UNIT, "e_1 e_V": POSITIVE},
@@ -87,10 +88,10 @@ E2 = Claim(
         a_ref.""",
     latex=r"\pi_s^*-ref_s=ref_s\,\frac{Q_s-V}{\beta w_s}+O\Big(\frac1{(\beta w_s)^2}\Big)",
     level="optimum",
-    scope="any number of answers of equal weight; " + MODEL,
-    domain={"gamma": DISCOUNT},
+    scope="any number of answers of equal weight, gamma in [0, 1] (at 1: E1-endless); " + MODEL,
+    domain={"gamma": CLOSED_UNIT},
     proof=pinned_sampling,
-    related=["E1", "E2-limit", "E3"],
+    related=["E1", "E1-endless", "E2-limit", "E3"],
 )
 
 E2_LIMIT = Claim(
@@ -147,8 +148,14 @@ def share_tends_to_one() -> Iterator[Step]:
     )
     least = sp.Symbol("D_ref")
     yield decide(
-        "Decisions' factor D = (a*/a_ref)(1-b_ref)/(1-b*) is, by E2, at least some D_ref > 1 that does not depend on w_s. So "
-        "their part is at least half of g = Acc(z D_ref) - Acc(z) > 0.",
+        "Without a future (gamma = 0) b* = b_ref and a* does not depend on w_s: a*/a_ref is one number above 1.",
+        And(Eq(B_STAR.subs(e_V, 1), b_ref), A_STAR.subs(e_V, 1) / a_ref > 1),
+        given=[e_1 > 1],
+        where={"a_ref b_ref": UNIT, "e_1": POSITIVE},
+    )
+    yield decide(
+        "Decisions' factor D = (a*/a_ref)(1-b_ref)/(1-b*) is at least some D_ref > 1 that does not depend on w_s: by E2 if gamma "
+        "> 0, and if gamma = 0 it is D_ref itself. So their part is at least half of g = Acc(z D_ref) - Acc(z) > 0.",
         And(BY_DECISIONS >= (accuracy(z * least) - accuracy(z)) / 2, accuracy(z * least) > accuracy(z)),
         given=[least > 1, D >= least],
         where={**FACTORS, "D_ref": POSITIVE},
@@ -166,12 +173,12 @@ E3 = Claim(
     id="E3",
     group="E",
     title="The share of the accuracy gain that is due to decisions tends to 1 as the weighted length grows",
-    statement="""In the minimal chain with terminal accuracy reward and 0 < gamma < 1, between reference and optimum of reward +
+    statement="""In the minimal chain with terminal accuracy reward and gamma in [0, 1], between reference and optimum of reward +
         stage-weighted KL, the Shapley share of the gain in (undiscounted) accuracy that is due to decisions tends to 1 as w_s
         grows: 1 - share <= 2/(g beta w_s), with a g > 0 that depends on reference, gamma and beta w_d only.""",
     latex=r"1-\frac{\phi_d}{\phi_s+\phi_d}\le\frac{2}{g\,\beta w_s}",
     level="optimum",
-    scope="all references in the open cube, all beta, w_d > 0, 0 < gamma < 1; " + MODEL,
+    scope="all references in the open cube, all beta, w_d > 0, gamma in [0, 1]; " + MODEL,
     domain={},
     proof=share_tends_to_one,
     related=["E2", "E3-numbers", "E3-monotone", "E3-frozen"],
