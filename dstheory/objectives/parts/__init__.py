@@ -10,11 +10,13 @@ from dstheory.objectives.parts.normaliser import (
     PerResponse,
     PerToken,
 )
+from dstheory.objectives.parts.tokens import Estimator, penalty_weight, token_weights
 
 __all__ = [
     "BatchTokens",
     "ConstantLength",
     "Credit",
+    "Estimator",
     "GroupMean",
     "GroupTokens",
     "LeaveOneOut",
@@ -26,6 +28,8 @@ __all__ = [
     "Raw",
     "SignedMatch",
     "clip_weight",
+    "penalty_weight",
     "response_coefficients",
+    "token_weights",
     "truncate_weight",
 ]

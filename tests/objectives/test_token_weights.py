@@ -1,0 +1,40 @@
+"""Weights of single tokens, against the stage weights of whole answers and against differentiated losses."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dstheory import TwoStageMDP
+from dstheory.errors import ChainError
+from dstheory.objectives.base import stage_weights
+from dstheory.objectives.parts import penalty_weight, token_weights
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+@pytest.mark.parametrize("lam", [0.0, 0.3, 1.0])
+def test_the_tokens_of_a_stage_share_its_weight(lam, reduction) -> None:
+    lengths = np.array([48.0, 7.0])
+    answer, decision = token_weights(lengths, 3.0, length_weight=lam, reduction=reduction)
+    w_s, w_d = stage_weights(TwoStageMDP.minimal(sample_length=[lengths], decision_length=3.0), lam, reduction)
+    np.testing.assert_allclose(answer * lengths, w_s[0, 0], rtol=1e-14)
+    np.testing.assert_allclose(np.broadcast_to(decision * 3.0, 2), np.broadcast_to(w_d[0, 0], 2), rtol=1e-14)
+
+
+@pytest.mark.parametrize("estimator", ["k1", "k2", "k3"])
+def test_penalties_are_the_derivative_of_their_loss(estimator) -> None:
+    loss = {"k1": lambda t: t, "k2": lambda t: t * t / 2, "k3": lambda t: np.exp(-t) - 1 + t}[estimator]
+    ell = np.array([-2.0, 0.0, 0.7])
+    # Complex step: exact to rounding. The score multiplies minus the derivative of the loss with respect to log pi.
+    np.testing.assert_allclose(penalty_weight(ell, estimator), -np.imag(loss(ell + 1e-20j)) / 1e-20, atol=1e-14)
+
+
+def test_bad_weights_are_refused() -> None:
+    with pytest.raises(ChainError, match=r"^length_weight is 1.5: must lie in \[0, 1\]; 0 counts stages, 1 counts tokens$"):
+        token_weights(4, length_weight=1.5)
+    with pytest.raises(ChainError, match=r"^reduction is 'max': must be 'sum' or 'mean'$"):
+        token_weights(4, length_weight=1, reduction="max")
+    with pytest.raises(ChainError, match=r"^number of tokens at turn 1 is 0.0: must be finite and > 0; a stage has tokens$"):
+        token_weights([4, 0], length_weight=1)
+    with pytest.raises(ChainError, match=r"^estimator is 'k4': must be 'k1', 'k2' or 'k3'$"):
+        penalty_weight(0.0, "k4")
