@@ -19,15 +19,14 @@ Decision. The logit of stop given the pattern o of failed checks (:mod:`dstheory
 B again a parameter per length, untrained beyond 12 digits. With g = 0 the stages share nothing. With g > 0 the skills are a
 *shared trunk*: one vector that enters both stages, so that whatever raises the skills also raises the tendency to stop.
 
-All of it is linear in one parameter vector, logits = offset + A phi. Each block is multiplied by a fixed scale; under SGD that
-is a learning rate per block, and it changes nothing that a policy can express.
+All of it is linear in one parameter vector, logits = offset + A phi.
 
 Source: derived here; the two-stage form is that of arXiv 2601.01580, section 3.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -39,13 +38,10 @@ from dstheory.arithmetic.process import ADDENDS, COLUMNS, FACTS, RIGHT, ROWS, SL
 from dstheory.checks import Floats, Ints, frozen
 from dstheory.errors import ArithmeticTaskError
 
-__all__ = ["BLOCKS", "SCALES", "ArithmeticPolicy", "Start", "start_policy"]
+__all__ = ["BLOCKS", "ArithmeticPolicy", "Start", "start_policy"]
 
 _DIGITS = 2  # tens and units are digits; totals are slips
 BLOCKS = ("skill", "facts", "digit_columns", "addends", "total_columns", "checks", "lengths")
-SCALES: Mapping[str, float] = {
-    "skill": 1.0, "facts": 4.0, "digit_columns": 2.0, "addends": 2.0, "total_columns": 2.0, "checks": 1.0, "lengths": 1.0,
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -59,8 +55,8 @@ class Start:
         caution: what every failed check takes off it.
     """
 
-    skill: tuple[float, float, float] = (8.3, 8.3, 7.2)
-    spread: tuple[float, float] = (1.0, 0.7)
+    skill: tuple[float, float, float] = (9.5, 9.5, 8.7)
+    spread: tuple[float, float] = (1.5, 1.2)
     stop: float = 1.4
     caution: float = 0.25
 
@@ -94,8 +90,8 @@ class ArithmeticPolicy:
                 )
 
     def block(self, name: str) -> Floats:
-        """Return one block of parameters, times its scale."""
-        return SCALES[name] * self.blocks[BLOCKS.index(name)]
+        """Return one block of parameters."""
+        return self.blocks[BLOCKS.index(name)]
 
     def with_blocks(self, blocks: Sequence[Floats]) -> ArithmeticPolicy:
         """Return the same policy with other parameters."""
@@ -187,7 +183,7 @@ class ArithmeticPolicy:
             "checks": np.array([by_pattern.sum(), *(by_pattern @ failed)]),
             "lengths": d.sum(axis=0),
         }
-        return tuple(SCALES[name] * raw[name] for name in BLOCKS)
+        return tuple(raw[name] for name in BLOCKS)
 
 
 def start_policy(
@@ -224,9 +220,9 @@ def start_policy(
         "addends": positions * rng.standard_normal(shapes["addends"]),
         "total_columns": positions * rng.standard_normal(shapes["total_columns"]),
         "checks": np.array([law.stop, *(-law.caution for _ in names)]),
-        "lengths": 0.3 * positions * rng.standard_normal(shapes["lengths"]),
+        "lengths": 0.2 * rng.standard_normal(shapes["lengths"]),
     }
-    blocks = tuple(drawn[name] / SCALES[name] for name in BLOCKS)
+    blocks = tuple(drawn[name] for name in BLOCKS)
     return ArithmeticPolicy(blocks, names, float(trunk), frozen(np.array(law.skill)))
 
 

@@ -177,18 +177,14 @@ def roll_out(
 
 
 def table_mass(
-    policy: ArithmeticPolicy,
-    rollouts: Rollouts,
-    of_tokens: Callable[[Attempts], Floats],
-    of_decisions: Callable[[Attempts], Floats],
+    policy: ArithmeticPolicy, rollouts: Rollouts, coefficients: Callable[[Attempts], tuple[Floats, Floats]]
 ) -> tuple[Floats, Floats, Floats]:
     """Collect coefficients of single actions into the mass of each: of tokens (ROWS, 10), of stop and of resample (2^F, 11).
 
     Args:
         policy: for the shapes of its tables.
         rollouts: the actions.
-        of_tokens: coefficients of the tokens of some attempts, broadcastable to (A, 3nm).
-        of_decisions: those of their decisions, broadcastable to (A,).
+        coefficients: those of the tokens of some attempts, broadcastable to (A, 3nm), and of their decisions, to (A,).
     """
     rows, width = policy.token_logits.shape
     tokens = np.zeros(rows * width)
@@ -197,10 +193,11 @@ def table_mass(
     for part in rollouts.parts:
         if not len(part.episode):
             continue
-        weight = np.broadcast_to(of_tokens(part), part.rows.shape)
+        of_tokens, of_decisions = coefficients(part)
+        weight = np.broadcast_to(of_tokens, part.rows.shape)
         tokens += np.bincount((part.rows * width + part.outcomes).ravel(), weight.ravel(), minlength=rows * width)
         if part.decided:
-            weight = np.broadcast_to(of_decisions(part), part.error.shape)
+            weight = np.broadcast_to(of_decisions, part.error.shape)
             at = part.pattern, digits[part.episode]
             np.add.at(stop, at, weight * part.stopped)
             np.add.at(resample, at, weight * ~part.stopped)

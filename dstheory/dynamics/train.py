@@ -29,7 +29,7 @@ from dstheory.policy import Policy
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["TrainResult", "train"]
+__all__ = ["TrainResult", "clipped", "train"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +106,7 @@ def train(
             policy, step = policy.with_parameters((theta,)), min(ahead)
             continue
         gradient = objective.gradient(solution).parameters(policy)
-        gradient = _clipped(gradient, clip_norm, len(runs), step)
+        gradient = clipped(gradient, clip_norm, len(runs), step)
         with np.errstate(over="ignore", invalid="ignore"):  # checked by name in the next line
             blocks, state = optimizer.step(policy.parameters, gradient, state, solution, schedule(step, steps))
         for old, new in zip(policy.parameters, blocks, strict=True):
@@ -133,7 +133,7 @@ def _spread_over_runs(mdp: TwoStageMDP, policy: Policy, objective: Objective, op
     return policy, gradient
 
 
-def _clipped(gradient: Blocks, clip_norm: float | None, run_axes: int, step: int) -> Blocks:
+def clipped(gradient: Blocks, clip_norm: float | None, run_axes: int, step: int) -> Blocks:
     """Clip each run's gradient by its global norm; refuse gradients that are not finite."""
     for g in gradient:
         _refuse_infinite(g, step, run_axes)

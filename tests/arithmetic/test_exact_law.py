@@ -149,7 +149,7 @@ def test_prediction_from_pooled_figures_is_exact_for_one_problem_only() -> None:
 
 def test_the_split_of_a_gain_adds_up_and_swaps() -> None:
     problems = draw_problems(ALL_SIZES[:3], 5, part="evaluation", rng=0, per_size=True)
-    one, two = start_policy(rng=0), start_policy(rng=1, start=Start(skill=(9.0, 9.0, 8.0), stop=2.0, caution=2.0))
+    one, two = start_policy(rng=0), start_policy(rng=1, start=Start(skill=(11.0, 11.0, 10.0), stop=2.0, caution=2.0))
     laws = [(answer_law(policy, problems), policy) for policy in (one, two)]
     split, back = shapley_split(laws[0], laws[1], cap=6), shapley_split(laws[1], laws[0], cap=6)
     assert split.sample + split.decide == pytest.approx(split.gain, abs=1e-15)

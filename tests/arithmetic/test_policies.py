@@ -36,7 +36,7 @@ def test_pull_back_is_the_gradient_of_weighted_log_likelihood(trunk) -> None:
     problems = draw_problems(TRAINED_SIZES, 30, part="train", rng=rng)
     rollouts = roll_out(policy, problems, cap=3, rng=rng)
     weight = rng.normal(size=len(rollouts))  # one coefficient per episode, tokens and decisions weighted apart
-    mass = table_mass(policy, rollouts, lambda at: weight[at.episode, None], lambda at: 3.0 * weight[at.episode])
+    mass = table_mass(policy, rollouts, lambda at: (weight[at.episode, None], 3.0 * weight[at.episode]))
     gradient = policy.pull_back(*mass)
 
     def likelihood(at: ArithmeticPolicy) -> float:
@@ -64,7 +64,7 @@ def test_masses_count_actions() -> None:
     policy = start_policy(rng=0)
     problems = draw_problems(TRAINED_SIZES, 200, part="train", rng=0)
     rollouts = roll_out(policy, problems, cap=3, rng=0)
-    tokens, stop, resample = table_mass(policy, rollouts, lambda at: np.ones(1), lambda at: np.ones(1))
+    tokens, stop, resample = table_mass(policy, rollouts, lambda at: (np.ones(1), np.ones(1)))
     assert tokens.sum() + stop.sum() + resample.sum() == rollouts.tokens.sum()
     assert stop.sum() + resample.sum() == sum(part.decided * len(part.episode) for part in rollouts.parts)
     assert tokens.shape == (ROWS, 10)

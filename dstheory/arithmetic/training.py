@@ -1,0 +1,193 @@
+r"""Training: one batch of episodes per update, coefficients from :mod:`dstheory.objectives.parts`, one step of the optimiser.
+
+*Reward*: each problem gets a group of G episodes; the reward is 1 if the answer submitted is right. Every token of an episode,
+decisions included, gets the coefficient credit x normaliser of its episode; a KL penalty in the loss adds its own to every
+token. *SFT*: G demonstrations per problem, every token gets its stage's weight x normaliser.
+
+The coefficients of all actions are collected into the mass of each entry of the policies' tables, from which the gradient
+follows as for every softmax (:meth:`~dstheory.arithmetic.policy.ArithmeticPolicy.pull_back`). The random numbers of update u
+come from (seed, u) alone, so a run that was interrupted continues to the same result.
+
+Source: OBJECTIVES of this package, see :mod:`dstheory.objectives.parts`; SFT as in :mod:`dstheory.objectives.sft`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from dstheory.arithmetic.demonstrations import demonstrate
+from dstheory.arithmetic.policy import ArithmeticPolicy, length_index, start_policy
+from dstheory.arithmetic.problems import draw_problems
+from dstheory.arithmetic.rollouts import Attempts, Rollouts, roll_out, table_mass
+from dstheory.arithmetic.settings import CREDITS, NORMALISERS, Settings
+from dstheory.checks import Floats
+from dstheory.dynamics.optimizers import SGD, Adam, Blocks, Optimizer
+from dstheory.dynamics.train import clipped
+from dstheory.objectives.parts import Raw, penalty_weight, response_coefficients, token_weights
+
+__all__ = ["LOGGED", "Run", "initial_policy", "train"]
+
+LOGGED = ("accuracy", "attempts", "tokens", "gradient_sample", "gradient_decide")
+_START, _PROBLEMS, _EPISODES = range(3)  # streams of random numbers
+
+
+@dataclass(eq=False)
+class Run:
+    """A training run, finished or on its way.
+
+    Attributes:
+        settings: what it is.
+        policy: the current policy.
+        done: updates made.
+        moments: the optimiser's state.
+        tokens, episodes: sampled (reward) or shown (SFT) so far.
+        log: per update, one list per name in :data:`LOGGED`: accuracy and attempts of the batch, its tokens, and the norms of the
+            gradient's two parts.
+    """
+
+    settings: Settings
+    policy: ArithmeticPolicy
+    done: int = 0
+    moments: Any = None
+    tokens: int = 0
+    episodes: int = 0
+    log: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in LOGGED})
+
+
+def initial_policy(settings: Settings) -> ArithmeticPolicy:
+    """Return the policy that every method of this seed starts from."""
+    return start_policy(rng=_stream(settings, _START), checks=settings.checks, trunk=settings.trunk)
+
+
+def train(
+    settings: Settings,
+    *,
+    run: Run | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    checkpoint: Callable[[Run], None] | None = None,
+    checkpoint_every: int = 50,
+) -> Run:
+    """Train from the initial policy, or go on with a run.
+
+    Args:
+        settings: what to train.
+        run: one that was begun with the same settings; it is continued in place.
+        progress: called with (updates done, updates).
+        checkpoint: called with the run every ``checkpoint_every`` updates and at the end.
+
+    Raises:
+        ArithmeticTaskError: the run has other settings, or training left the finite numbers.
+
+    >>> run = train(Settings(method="sft", updates=2, problems=4, lr=10.0))
+    >>> run.done, run.episodes
+    (2, 64)
+    """
+    reference = initial_policy(settings)
+    if run is None:
+        run = Run(settings, reference)
+    optimizer = _optimizer(settings)
+    if run.moments is None:
+        run.moments = optimizer.start(run.policy.blocks)
+    while run.done < settings.updates:
+        _update(run, reference, optimizer)
+        if progress is not None:
+            progress(run.done, settings.updates)
+        if checkpoint is not None and (run.done % checkpoint_every == 0 or run.done == settings.updates):
+            checkpoint(run)
+    return run
+
+
+def _update(run: Run, reference: ArithmeticPolicy, optimizer: Optimizer) -> None:
+    s = run.settings
+    problems = draw_problems(s.sizes, s.problems, part="train", rng=_stream(s, _PROBLEMS, run.done))
+    repeated = problems[np.repeat(np.arange(len(problems)), s.group)]
+    rng = _stream(s, _EPISODES, run.done)
+    rewarding = s.method == "reward" or (s.method == "sft-then-reward" and run.done >= s.updates // 2)
+    if rewarding:
+        episodes = roll_out(run.policy, repeated, cap=s.cap, rng=rng)
+        mass = reward_mass(run.policy, episodes, reference, s)
+    else:
+        episodes = demonstrate(reference, repeated, coverage=s.coverage, cap=s.cap, rng=rng)
+        mass = sft_mass(run.policy, episodes, s)
+    gradient: Blocks = run.policy.pull_back(*mass)
+    gradient = clipped(gradient, s.clip_norm or None, 0, run.done)
+    # Only the natural gradient looks at the chain; here there is none.
+    blocks, run.moments = optimizer.step(run.policy.blocks, gradient, run.moments, None, 1.0)  # type: ignore[arg-type]
+    run.policy = run.policy.with_blocks(blocks)
+    run.done += 1
+    run.tokens += int(episodes.tokens.sum())
+    run.episodes += len(episodes)
+    norms = [float(np.sqrt(sum(float((g * g).sum()) for g in part))) for part in (gradient[:5], gradient[5:])]
+    figures = (float(episodes.correct.mean()), float(episodes.turns.mean()), float(episodes.tokens.sum()), *norms)
+    for name, value in zip(LOGGED, figures, strict=True):
+        run.log[name].append(value)
+
+
+def reward_mass(
+    policy: ArithmeticPolicy, episodes: Rollouts, reference: ArithmeticPolicy, settings: Settings
+) -> tuple[Floats, Floats, Floats]:
+    """Return the coefficient mass of a batch of rollouts in groups: credit x normaliser, and the KL penalty."""
+    shape = (-1, settings.group)
+    rewards, lengths = episodes.correct.astype(np.float64), episodes.tokens.astype(np.float64)
+    token_ratio = log_ratio(policy, reference)
+    stop_ratio, resample_ratio = policy.log_stop - reference.log_stop, policy.log_resample - reference.log_resample
+    digits = length_index(episodes.problems.size.sum(axis=1))
+
+    def ratios(part: Attempts) -> tuple[Floats, Floats]:
+        at = part.pattern, digits[part.episode]
+        return token_ratio[part.rows, part.outcomes], np.where(part.stopped, stop_ratio[at], resample_ratio[at])
+
+    if settings.beta and settings.penalty == "k1-reward":
+        for part in episodes.parts:
+            of_tokens, of_decisions = ratios(part)
+            rewards[part.episode] -= settings.beta * (of_tokens.sum(axis=1) + of_decisions * part.decided)
+    normaliser = NORMALISERS[settings.normaliser]
+    c, unit = (
+        response_coefficients(r.reshape(shape), lengths.reshape(shape), credit=credit, normaliser=normaliser).ravel()
+        for r, credit in ((rewards, CREDITS[settings.credit]), (np.ones(len(rewards)), Raw()))
+    )
+    in_loss = settings.beta > 0 and settings.penalty != "k1-reward"
+
+    def coefficients(part: Attempts) -> tuple[Floats, Floats]:
+        tokens, decisions = c[part.episode, None], c[part.episode]
+        if in_loss:
+            w_s, w_d = token_weights(part.rows.shape[1], length_weight=settings.length_weight)
+            of_tokens, of_decisions = (penalty_weight(r, settings.penalty) for r in ratios(part))  # type: ignore[arg-type]
+            beta = settings.beta * unit[part.episode]
+            tokens = tokens + w_s * beta[:, None] * of_tokens
+            decisions = decisions + w_d * beta * of_decisions
+        return tokens, decisions
+
+    return table_mass(policy, episodes, coefficients)
+
+
+def log_ratio(policy: ArithmeticPolicy, reference: ArithmeticPolicy) -> Floats:
+    """Return log pi - log ref of every outcome of every row, 0 for the outcomes that totals do not have."""
+    there = policy.token_log_prob > -np.inf
+    return np.subtract(policy.token_log_prob, reference.token_log_prob, out=np.zeros(there.shape), where=there)
+
+
+def sft_mass(policy: ArithmeticPolicy, episodes: Rollouts, settings: Settings) -> tuple[Floats, Floats, Floats]:
+    """Return the coefficient mass of a batch of demonstrations: stage weight x normaliser, nothing for masked tokens."""
+    lengths = episodes.tokens.astype(np.float64).reshape(-1, settings.group)
+    normaliser = NORMALISERS[settings.normaliser]
+    c = response_coefficients(np.ones(lengths.shape), lengths, credit=Raw(), normaliser=normaliser).ravel()
+
+    def coefficients(part: Attempts) -> tuple[Floats, Floats]:
+        w_s, w_d = token_weights(part.rows.shape[1], length_weight=settings.length_weight, reduction=settings.reduction)
+        shown = (part.error == 0) | (not settings.mask)
+        return (w_s * c[part.episode] * shown)[:, None], w_d * c[part.episode]
+
+    return table_mass(policy, episodes, coefficients)
+
+
+def _optimizer(settings: Settings) -> Optimizer:
+    return Adam(lr=settings.lr) if settings.optimizer == "adam" else SGD(lr=settings.lr)
+
+
+def _stream(settings: Settings, *purpose: int) -> np.random.Generator:
+    return np.random.default_rng([settings.seed, *purpose])
