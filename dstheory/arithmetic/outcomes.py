@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dstheory.anatomy import chain_formulas
 from dstheory.arithmetic.exact import AnswerLaw, seen_law
 from dstheory.arithmetic.policy import ArithmeticPolicy, length_index
 from dstheory.arithmetic.rollouts import checked_cap
@@ -58,21 +59,18 @@ class Outcomes:
     @property
     def accuracy(self) -> Floats:
         """P(the answer submitted is correct)."""
-        return capped_accuracy(self.p, self.a, self.b, self.cap)
+        return chain_formulas.accuracy(self.p, self.a, self.b, self.cap)
 
     @property
     def attempts(self) -> Floats:
         """Expected number of attempts."""
-        return _geometric(self._resample, self.cap)
-
-    @property
-    def _resample(self) -> Floats:
-        return np.asarray(self.p * (1.0 - self.a) + (1.0 - self.p) * self.b)
+        return chain_formulas.attempts(self.p, self.a, self.b, self.cap)
 
     def pooled(self, which: Ints | slice = slice(None)) -> Pooled:
         """Return the pooled figures of some of the problems, each met equally often."""
-        p, a, b, q = self.p[which], self.a[which], self.b[which], self._resample[which]
-        visits, decided = _geometric(q, self.cap), _geometric(q, self.cap - 1)
+        p, a, b = self.p[which], self.a[which], self.b[which]
+        q = chain_formulas.resampling(p, a, b)
+        visits, decided = (chain_formulas.geometric_sum(q, turns) for turns in (self.cap, self.cap - 1))
         pooled_p = float((visits * p).sum() / visits.sum())
         # With T = 1 nothing is ever decided; the rates are then those of the decisions that would have been.
         weight = decided if decided.sum() > 0 else visits
@@ -82,7 +80,7 @@ class Outcomes:
             pooled_p, pooled_a, pooled_b,
             accuracy=float(self.accuracy[which].mean()),
             attempts=float(visits.mean()),
-            predicted=float(capped_accuracy(pooled_p, pooled_a, pooled_b, self.cap)),
+            predicted=float(chain_formulas.accuracy(pooled_p, pooled_a, pooled_b, self.cap)),
         )  # fmt: skip
 
 
@@ -146,15 +144,3 @@ def shapley_split(
         s1d1=accuracy(after[0], after[1]),
     )
     return Split(float(parts.gain), float(parts.sample), float(parts.decide))
-
-
-def capped_accuracy(p: Floats | float, a: Floats | float, b: Floats | float, cap: int) -> Floats:
-    """Return the accuracy of a minimal chain with at most ``cap`` attempts, the last one submitted."""
-    p, a, b = np.asarray(p), np.asarray(a), np.asarray(b)
-    q = p * (1.0 - a) + (1.0 - p) * b
-    return np.asarray(p * a * _geometric(q, cap - 1) + q ** (cap - 1) * p)
-
-
-def _geometric(q: Floats, terms: int) -> Floats:
-    """Return 1 + q + ... + q^(terms - 1), at q = 1 as well."""
-    return np.asarray(np.power(q[..., None], np.arange(terms)).sum(axis=-1))

@@ -16,6 +16,7 @@ from dstheory.errors import DSTheoryError
 
 # name -> (module, the line that --help shows); the module is imported only when the command runs.
 COMMANDS = {
+    "arithmetic": ("dstheory.cli.arithmetic", "Learned multiplication: train, evaluate, and read policies that really learn."),
     "attribute": ("dstheory.cli.attribute", "How an objective's gradient splits between sampling and decision."),
     "derive": ("dstheory.cli.derive", "Derive an objective's gradient symbolically, step by step."),
     "objectives": ("dstheory.cli.objectives", "List the objectives: formula, measure, coefficient-level verdict."),

@@ -8,7 +8,7 @@ import pytest
 from dstheory.arithmetic import ALL_SIZES, ArithmeticPolicy, Problems, draw_problems, roll_out, schedule, start_policy
 from dstheory.arithmetic.checks import miscount, observe, pattern_law
 from dstheory.arithmetic.exact import answer_law, seen_law
-from dstheory.arithmetic.outcomes import capped_accuracy, outcomes, shapley_split
+from dstheory.arithmetic.outcomes import outcomes, shapley_split
 from dstheory.arithmetic.policy import Start
 from dstheory.arithmetic.process import SLIPS, token_errors, token_rows
 from dstheory.errors import ArithmeticTaskError
@@ -125,13 +125,7 @@ def test_exact_p_a_b_and_accuracy_agree_with_rollouts(checks) -> None:
         assert turns.mean() == pytest.approx(pooled.attempts, abs=4.5 * turns.std() / np.sqrt(len(turns)))
 
 
-def test_accuracy_with_a_cap_is_the_sum_over_the_number_of_attempts() -> None:
-    p, a, b = 0.37, 0.81, 0.64
-    q = p * (1 - a) + (1 - p) * b
-    for cap in (1, 2, 5):
-        by_hand = sum(q**k * p * a for k in range(cap - 1)) + q ** (cap - 1) * p
-        assert float(capped_accuracy(p, a, b, cap)) == pytest.approx(by_hand, rel=1e-14)
-    assert float(capped_accuracy(1.0, 0.0, 1.0, 7)) == 1.0  # never stops, always right
+def test_with_one_attempt_accuracy_is_p() -> None:
     policy = start_policy(rng=0)
     single = outcomes(answer_law(policy, Problems.of([(1234, 5678)])), policy, cap=1).pooled()
     assert single.accuracy == pytest.approx(single.p)

@@ -1,0 +1,279 @@
+"""`dstheory arithmetic`: train a policy on multiplication, evaluate it on held-out problems, read one of its episodes."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dstheory.cli.options import config_option, json_option
+
+if TYPE_CHECKING:
+    from dstheory.arithmetic.policy import ArithmeticPolicy
+    from dstheory.arithmetic.problems import Size
+    from dstheory.arithmetic.settings import Settings
+
+__all__ = ["command"]
+
+EPILOG = """\b
+Examples:
+  dstheory arithmetic train --method reward --checkpoint reward.npz
+  dstheory arithmetic train --method sft --coverage 0.5 --checkpoint sft.npz
+  dstheory arithmetic evaluate reward.npz sft.npz --out rollouts.jsonl
+  dstheory anatomy rollouts.jsonl
+  dstheory arithmetic show reward.npz --size 4x4 --seed 3
+"""
+TRAIN_EPILOG = """\b
+Examples:
+  dstheory arithmetic train --method reward --credit group-std --normaliser own-tokens --beta 0.04
+  dstheory arithmetic train --method sft --coverage 0 --length-weight 0 --checkpoint first.npz
+  dstheory arithmetic train --sizes 4x4,4x5 --updates 400 --trunk 0.5
+\b
+A run that was interrupted or killed goes on where it was when the same command is given again.
+"""
+_HELP = {"help_option_names": ["-h", "--help"]}
+_CHECKPOINT_SECONDS = 10.0
+
+
+class _Sizes(click.ParamType[Any]):
+    """Comma-separated sizes such as 4x4,4x5; ``trained``, ``larger``, ``all``."""
+
+    name = "SIZES"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Size, ...]:
+        """Parse; sizes out of range are errors of the input."""
+        from dstheory.arithmetic.problems import ALL_SIZES, LARGER_SIZES, TRAINED_SIZES, parse_size
+
+        if isinstance(value, tuple):
+            return value
+        named = {"all": ALL_SIZES, "larger": LARGER_SIZES, "trained": TRAINED_SIZES}
+        text = str(value).strip()
+        return named[text] if text in named else tuple(parse_size(part) for part in text.split(",") if part.strip())
+
+
+class _Names(click.ParamType[Any]):
+    """Comma-separated names; ``none`` for none of them."""
+
+    name = "NAMES"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """Split."""
+        if isinstance(value, tuple):
+            return value
+        return tuple(part.strip() for part in str(value).split(",") if part.strip() and value != "none")
+
+
+@click.group(name="arithmetic", epilog=EPILOG, short_help="Learned multiplication.", context_settings=_HELP)
+def command() -> None:
+    """Multi-digit multiplication with a sampling and a decision policy that really learn; p, a and b are known exactly."""
+
+
+@command.command(epilog=TRAIN_EPILOG, context_settings=_HELP)
+@click.option("--method", type=click.Choice(["reward", "sft", "sft-then-reward"]), default="reward", show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True, help="Fixes the start, the problems and all draws.")
+@click.option("--sizes", type=_Sizes(), default="trained", show_default=True, help="Sizes trained on, such as 4x4,4x5.")
+@click.option("--updates", type=int, default=100, show_default=True)
+@click.option("--problems", type=int, default=32, show_default=True, help="Problems of an update.")
+@click.option("--group", type=int, default=8, show_default=True, help="Episodes, or demonstrations, on each problem.")
+@click.option("--cap", type=int, default=4, show_default=True, help="T, the largest number of attempts.")
+@click.option("--checks", type=_Names(), default="nines,elevens,last-digit", show_default=True,
+              help="What the decision sees; also magnitude and disagreement, which leave p, a, b unknown but by rollouts.")
+@click.option("--trunk", type=float, default=0.0, show_default=True, help="How strongly the skills enter the decision, >= 0.")
+@click.option("--credit", default="leave-one-out", show_default=True,
+              help="leave-one-out, group-mean, group-std, raw or filtered.")
+@click.option("--normaliser", default="responses", show_default=True,
+              help="responses, own-tokens, constant, group-tokens or batch-tokens.")
+@click.option("--penalty", default="k3", show_default=True, help="KL to the start: k1, k2, k3 in the loss, or k1-reward.")
+@click.option("--beta", type=float, default=0.0, show_default=True, help="Strength of that penalty, >= 0.")
+@click.option("--coverage", type=float, default=0.5, show_default=True,
+              help="Share of demonstrations with a wrong attempt first.")
+@click.option("--mask/--no-mask", default=False, show_default=True, help="Leave the tokens of wrong attempts out of SFT.")
+@click.option("--length-weight", type=float, default=1.0, show_default=True, help="lambda of SFT and of the penalty.")
+@click.option("--reduction", type=click.Choice(["sum", "mean"]), default="mean", show_default=True, help="Of SFT's weights.")
+@click.option("--optimizer", type=click.Choice(["adam", "sgd"]), default="adam", show_default=True)
+@click.option("--lr", type=float, default=0.01, show_default=True)
+@click.option("--clip-norm", type=float, default=0.0, show_default=True, help="Bound on the gradient's norm; 0 for none.")
+@click.option("--checkpoint", type=click.Path(path_type=Path), default=None, metavar="FILE",
+              help="Where the run is kept; default results/arithmetic-METHOD-SEED.npz.")
+@click.option("--overwrite", is_flag=True, help="Begin again, whatever FILE holds.")
+@config_option
+@json_option  # fmt: skip
+def train(checkpoint: Path | None, overwrite: bool, as_json: bool, **options: Any) -> None:
+    """Train one policy, from the initial policy of its seed or from where an interrupted run was."""
+    from dstheory.arithmetic.checkpoints import read_checkpoint, write_checkpoint
+    from dstheory.arithmetic.settings import Settings
+    from dstheory.arithmetic.training import train as run_training
+    from dstheory.cli.show import number, print_json, print_table, progress_bar
+
+    began = time.monotonic()
+    settings = Settings(**options)
+    path = checkpoint or Path("results") / f"arithmetic-{settings.method}-{settings.seed}.npz"
+    if checkpoint is None:
+        path.parent.mkdir(exist_ok=True)
+    run = read_checkpoint(path, settings) if path.exists() and not overwrite else None
+    resumed = 0 if run is None else run.done
+    if resumed and not as_json:
+        click.echo(f"{path}: goes on after update {resumed} of {settings.updates}", err=True)
+    kept = time.monotonic()
+
+    def keep(run: Any) -> None:
+        nonlocal kept
+        if run.done == settings.updates or time.monotonic() - kept > _CHECKPOINT_SECONDS:
+            write_checkpoint(path, run)
+            kept = time.monotonic()
+
+    with progress_bar("training", settings.updates, quiet=as_json) as update:
+        try:
+            run = run_training(settings, run=run, progress=lambda done, _: update(done), checkpoint=keep, checkpoint_every=1)
+        except KeyboardInterrupt:
+            click.echo(f"{path}: give the same command again to go on", err=True)
+            raise
+    if resumed == settings.updates or settings.updates == 0:
+        write_checkpoint(path, run)
+    seconds = time.monotonic() - began
+    summary = _figures(run.policy, settings)
+    if as_json:
+        print_json(
+            {"checkpoint": str(path), "settings": settings.as_dict(), "updates": run.done, "resumed_after": resumed,
+             "problems": run.done * settings.problems, "episodes": run.episodes, "tokens": run.tokens, "seconds": seconds,
+             "results": summary}
+        )  # fmt: skip
+        return
+    rows = [[part, *(number(row[k]) for k in ("p", "a", "b", "accuracy", "attempts"))] for part, row in summary.items()]
+    print_table(
+        f"{settings.method}: {run.done} updates, {run.done * settings.problems} problems, {run.episodes} episodes, "
+        f"{run.tokens / 1e6:.1f} million tokens",
+        ["held-out problems", "p", "a", "b", "accuracy", f"attempts (T = {settings.cap})"],
+        rows,
+        caption="exact, not sampled" if summary else f"checks {', '.join(settings.checks)}: measure with evaluate",
+    )
+    click.echo(f"checkpoint: {path} ({seconds:.1f} s)")
+
+
+def _figures(policy: ArithmeticPolicy, settings: Settings) -> dict[str, dict[str, float]]:
+    """Return exact figures on a few held-out problems of the trained and the larger sizes; none if they are not known."""
+    from dataclasses import asdict
+
+    import numpy as np
+
+    from dstheory.arithmetic.checks import RESIDUE_CHECKS
+    from dstheory.arithmetic.evaluation import held_out_problems
+    from dstheory.arithmetic.exact import answer_law
+    from dstheory.arithmetic.outcomes import outcomes
+    from dstheory.arithmetic.problems import ALL_SIZES
+
+    if not set(settings.checks) <= set(RESIDUE_CHECKS):
+        return {}
+    sizes = {"sizes trained on": settings.sizes, "other sizes": tuple(s for s in ALL_SIZES if s not in settings.sizes)}
+    problems = held_out_problems(ALL_SIZES, 10)
+    achieved, of_size = outcomes(answer_law(policy, problems), policy, cap=settings.cap), dict(problems.by_size())
+    return {
+        name: asdict(achieved.pooled(np.concatenate([of_size[size] for size in some]))) for name, some in sizes.items() if some
+    }
+
+
+@command.command(context_settings=_HELP)
+@click.argument("checkpoints", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="CHECKPOINT...")
+@click.option("--sizes", type=_Sizes(), default="all", show_default=True, help="all, trained, larger, or such as 4x4,9x9.")
+@click.option("--per-size", type=int, default=40, show_default=True, help="Held-out problems of each size.")
+@click.option("--episodes", type=int, default=10, show_default=True, help="Episodes on each problem.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the rollouts; the problems are always the same.")
+@click.option("--out", type=click.Path(path_type=Path), default=None, metavar="FILE.jsonl",
+              help="Write the rollouts there, as `dstheory anatomy` reads them.")
+@click.option("--overwrite", is_flag=True, help="Replace FILE.jsonl.")
+@json_option  # fmt: skip
+def evaluate(
+    checkpoints: tuple[Path, ...],
+    sizes: tuple[Size, ...],
+    per_size: int,
+    episodes: int,
+    seed: int,
+    out: Path | None,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Evaluate policies on held-out problems: exact p, a, b and accuracy per size, beside those of rollouts."""
+    from dstheory.arithmetic.checkpoints import read_checkpoint
+    from dstheory.arithmetic.checks import RESIDUE_CHECKS
+    from dstheory.arithmetic.evaluation import evaluate as run_evaluation
+    from dstheory.arithmetic.evaluation import records, report_row
+    from dstheory.cli.show import print_json, print_table, progress_bar
+    from dstheory.errors import ArithmeticTaskError
+    from dstheory.files import atomic_path, refuse_overwrite
+
+    if episodes < 1:
+        raise ArithmeticTaskError(f"--episodes is {episodes}: must be >= 1")
+    if out is not None:
+        refuse_overwrite(out, overwrite)
+    models: dict[str, list[dict[str, Any]]] = {}
+    lines: list[str] = []
+    with progress_bar("evaluating", len(checkpoints), quiet=as_json) as update:
+        for done, path in enumerate(checkpoints):
+            run = read_checkpoint(path)
+            known = set(run.policy.checks) <= set(RESIDUE_CHECKS)
+            reports, rollouts = run_evaluation(
+                run.policy, sizes=sizes, per_size=per_size, episodes=episodes, cap=run.settings.cap, rng=seed, exact=known
+            )
+            model = path.stem if path.stem not in models else str(path)
+            models[model] = [report_row(report) for report in reports]
+            if out is not None:
+                lines.extend(records(rollouts, model=model))
+            update(done + 1)
+    if out is not None:
+        with atomic_path(out, overwrite=overwrite) as temporary:
+            temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    if as_json:
+        print_json({"models": models, "seed": seed, "out": None if out is None else str(out)})
+        return
+    for model, rows in models.items():
+        columns = list(rows[0])
+        table = [[_cell(row[name]) for name in columns] for row in rows]
+        print_table(model, columns, table, caption="exact | rollouts with 95 % intervals; accuracy is that of submitted answers")
+    if out is not None:
+        click.echo(f"rollouts: {out} ({len(lines)} episodes); dstheory anatomy {out}")
+
+
+def _cell(value: Any) -> str:
+    from dstheory.cli.show import number
+
+    if isinstance(value, dict):
+        exact = "-" if value["exact"] is None else number(value["exact"])
+        return f"{exact} | {value['rollouts']}"
+    return value if isinstance(value, str) else str(value)
+
+
+@command.command(context_settings=_HELP)
+@click.argument("checkpoint", required=False, type=click.Path(path_type=Path))
+@click.option("--problem", default=None, metavar="XxY", help="Such as 1234x5678; default a held-out problem of --size.")
+@click.option("--size", default="4x4", show_default=True, help="Size of the problem.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the episode, and of the problem.")
+@json_option
+def show(checkpoint: Path | None, problem: str | None, size: str, seed: int, as_json: bool) -> None:
+    """Show one episode: every token as it was written, with its probability. Without CHECKPOINT: of the initial policy."""
+    from dstheory.arithmetic.checkpoints import read_checkpoint
+    from dstheory.arithmetic.problems import Problems, draw_problems, parse_size
+    from dstheory.arithmetic.reading import read_episode
+    from dstheory.arithmetic.rollouts import roll_out
+    from dstheory.arithmetic.settings import Settings
+    from dstheory.arithmetic.training import Run, initial_policy
+    from dstheory.cli.show import print_json
+    from dstheory.errors import ArithmeticTaskError
+
+    settings = Settings(seed=seed)
+    run = Run(settings, initial_policy(settings)) if checkpoint is None else read_checkpoint(checkpoint)
+    if problem is None:
+        problems = draw_problems([parse_size(size)], 1, part="evaluation", rng=seed)
+    else:
+        parts = problem.lower().split("x")
+        if len(parts) != 2 or not all(part.isdecimal() for part in parts):
+            raise ArithmeticTaskError(f"--problem is {problem!r}: must be two factors such as 1234x5678")
+        problems = Problems.of([(int(parts[0]), int(parts[1]))])
+    lines = list(read_episode(run.policy, roll_out(run.policy, problems, cap=run.settings.cap, rng=seed), 0))
+    if as_json:
+        print_json({"problem": problems.names[0], "seed": seed, "lines": lines})
+        return
+    click.echo("\n".join(lines))
+
+

@@ -1,0 +1,123 @@
+"""`dstheory arithmetic`: train, evaluate, show; a killed run goes on; rollouts are what the anatomy reads."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+SMALL = ("--updates", 3, "--problems", 4, "--group", 4)
+
+
+def test_train_evaluate_show(dstheory, tmp_path) -> None:
+    trained = dstheory("arithmetic", "train", *SMALL, "--checkpoint", "r.npz", "--json")
+    assert trained.code == 0, trained.err
+    result = json.loads(trained.out)
+    assert (result["updates"], result["problems"], result["episodes"]) == (3, 12, 48)
+    assert set(result["results"]) == {"sizes trained on", "other sizes"}
+    table = dstheory("arithmetic", "train", *SMALL, "--checkpoint", "s.npz", "--method", "sft").out
+    assert "sft: 3 updates, 12 problems, 48 episodes" in table
+
+    evaluated = dstheory("arithmetic", "evaluate", "r.npz", "s.npz", "--sizes", "4x4,4x9", "--per-size", 5, "--episodes", 20,
+                         "--out", "rollouts.jsonl", "--json")  # fmt: skip
+    assert evaluated.code == 0, evaluated.err
+    models = json.loads(evaluated.out)["models"]
+    assert list(models) == ["r", "s"]
+    assert [row["size"] for row in models["r"]] == ["4x4", "4x9"]
+    lines = [json.loads(line) for line in (tmp_path / "rollouts.jsonl").read_text().splitlines()]
+    assert len(lines) == 2 * 2 * 5 * 20
+    assert len({(line["model"], line["id"]) for line in lines}) == len(lines)
+    for line in lines:
+        assert [a["decision"] for a in line["attempts"][:-1]] == ["resample"] * (len(line["attempts"]) - 1)
+        assert line["attempts"][-1]["decision"] == ("submit" if len(line["attempts"]) == 4 else "stop")
+    shown = dstheory("arithmetic", "evaluate", "r.npz", "--sizes", "4x4", "--per-size", 3, "--episodes", 2).out
+    assert re.search(r"4x4\s+48\s+0\.\d+ \| 0\.\d\d \[", shown)
+    again = dstheory("arithmetic", "evaluate", "r.npz", "--sizes", "4x4", "--out", "rollouts.jsonl")
+    assert again.code == 1
+    assert "rollouts.jsonl exists already" in again.err
+
+    episode = dstheory("arithmetic", "show", "r.npz", "--problem", "1234x5678", "--seed", 1).out
+    assert episode.startswith("1234 x 5678 = 7006652\nattempt 1: 48 tokens\n")
+    assert re.search(r"  4 x 8 = \d \(0\.\d{4}\) \d \(0\.\d{4}\)   total -?\d+ \(0\.\d{4}\)", episode)
+    assert re.search(r"nines (pass|fail), elevens (pass|fail), last-digit (pass|fail): (stop|resample) \(0\.\d{4}\)", episode)
+    start = json.loads(dstheory("arithmetic", "show", "--size", "4x5", "--json").out)
+    assert start["problem"].startswith("4x5:")
+
+
+def test_rollouts_are_read_by_the_anatomy_room(dstheory, tmp_path) -> None:
+    from dstheory.anatomy.logs import read_log
+    from dstheory.anatomy.rates import measure
+
+    dstheory("arithmetic", "train", *SMALL, "--checkpoint", "r.npz")
+    dstheory("arithmetic", "evaluate", "r.npz", "--sizes", "4x4,6x6", "--per-size", 10, "--episodes", 50, "--out", "o.jsonl")
+    log = read_log(tmp_path / "o.jsonl", strict=True).episodes
+    evaluated = json.loads(
+        dstheory("arithmetic", "evaluate", "r.npz", "--sizes", "4x4,6x6", "--per-size", 10, "--episodes", 50, "--json").out
+    )
+    assert len(log) == 1000
+    for row, reported in zip(measure(log, "task"), evaluated["models"]["r"], strict=True):
+        assert row.labels == (reported["size"],)
+        for name in "pab":
+            assert getattr(row, name).text(2) == reported[name]["rollouts"]
+
+
+def test_a_killed_run_goes_on_to_the_same_result(dstheory, tmp_path) -> None:
+    options = ["--updates", "25", "--problems", "4", "--group", "4", "--seed", "2"]
+    # Keep a checkpoint after every update, so that the kill hits a run that has one.
+    code = "import dstheory.cli.arithmetic as a; a._CHECKPOINT_SECONDS = 0.0; from dstheory.cli.main import main; main()"
+    process = subprocess.Popen([sys.executable, "-c", code, "arithmetic", "train", *options, "--checkpoint", "killed.npz"],
+                               cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
+    while not (tmp_path / "killed.npz").exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.001)
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=30)
+    from dstheory.arithmetic.checkpoints import read_checkpoint
+
+    assert 0 < read_checkpoint(tmp_path / "killed.npz").done <= 25
+    resumed = dstheory("arithmetic", "train", *options, "--checkpoint", "killed.npz", "--json")
+    whole = dstheory("arithmetic", "train", *options, "--checkpoint", "whole.npz", "--json")
+    one, two = json.loads(resumed.out), json.loads(whole.out)
+    assert one["resumed_after"] > 0
+    assert one["results"] == two["results"]
+    assert (one["tokens"], one["episodes"]) == (two["tokens"], two["episodes"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train", "--sizes", "3x4"], "size 3x4: must be n x m with 4 <= n <= m <= 9, for example 4x6"),
+        (["train", "--sizes", ""], "the set of sizes to train on is empty: name at least one"),
+        (["train", "--cap", "0"], "cap T on the number of attempts is 0: must be a whole number >= 1"),
+        (["train", "--problems", "0"], "problems is 0: must be a whole number >= 1: an empty training set teaches nothing"),
+        (["train", "--checks", "sevens"], "there is no check 'sevens'"),
+        (["evaluate", "gone.npz"], "cannot read the checkpoint gone.npz: No such file or directory"),
+        (["show", "--problem", "12"], "--problem is '12': must be two factors such as 1234x5678"),
+        (["show", "--size", "10x10"], "size 10x10: must be n x m"),
+    ],
+)
+def test_bad_input(dstheory, arguments, message) -> None:
+    ran = dstheory("arithmetic", *arguments)
+    assert ran.code == 1
+    assert ran.err.startswith(f"error: {message}")
+
+
+def test_a_checkpoint_of_other_settings_is_refused_and_named(dstheory) -> None:
+    assert dstheory("arithmetic", "train", *SMALL, "--checkpoint", "r.npz").code == 0
+    refused = dstheory("arithmetic", "train", *SMALL, "--checkpoint", "r.npz", "--lr", 0.5)
+    assert refused.code == 1
+    assert "r.npz is of another run: lr is 0.01 there, 0.5 here; give its settings, or another file name" in refused.err
+    assert dstheory("arithmetic", "train", *SMALL, "--checkpoint", "r.npz", "--lr", 0.5, "--overwrite").code == 0
+
+
+def test_policies_whose_law_is_not_known_are_measured(dstheory) -> None:
+    checks = ("--checks", "nines,magnitude,disagreement")
+    assert "measure with evaluate" in dstheory("arithmetic", "train", *SMALL, *checks, "--checkpoint", "m.npz").out
+    ran = dstheory("arithmetic", "evaluate", "m.npz", "--sizes", "4x4", "--per-size", 5, "--episodes", 5)
+    assert ran.code == 0, ran.err
+    assert re.search(r"4x4\s+48\s+- \| 0\.", ran.out)
