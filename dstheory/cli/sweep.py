@@ -42,6 +42,11 @@ A sweep that was interrupted or killed goes on where it was when the same comman
 
 _NOT_FIXED = {"mdp_file", "reward", "answer_length", "expert", "reference", "objectives", "runs", "max_size", "chunk"}
 _OWN = {"of", "grids", "workers", "scheduler", "out", "overwrite", "as_json", *_NOT_FIXED}
+_LISTED = 40  # settings that are printed one by one; more are summed up
+_COLUMNS = (
+    ("p_after", "p"), ("a_after", "a"), ("b_after", "b"), ("accuracy_before", "accuracy before"), ("accuracy", "after"),
+    ("turns", "turns"), ("decision_share", "gain by decisions"),
+)  # fmt: skip
 _LINE_SECONDS = 30.0  # between lines of progress where no bar can be drawn
 
 
@@ -117,7 +122,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     if options["as_json"]:
         print_json(found)
     else:
-        _print(plan, found)
+        _print(plan, data, found)
 
 
 def _plan(ctx: click.Context, options: dict[str, Any], plan_sweep: Callable[..., Plan]) -> Plan:
@@ -228,6 +233,41 @@ def _warnings_as_lines() -> Iterator[None]:
         yield
 
 
+def _print_settings(title: str, data: xr.Dataset) -> None:
+    """Print a small sweep setting by setting."""
+    import numpy as np
+
+    from dstheory.cli.show import number, print_table
+
+    def cell(value: Any) -> str:
+        return f"{value:g}" if isinstance(value, (int, float, np.number)) else str(value)
+
+    rows = []
+    for place in np.ndindex(*(data.sizes[name] for name in data.dims)):
+        at = data.isel(dict(zip(data.dims, place, strict=True)))
+        rows.append([*(cell(at[name].item()) for name in data.dims), *(number(float(at[name])) for name, _ in _COLUMNS)])
+    print_table(
+        title,
+        [*(str(name) for name in data.dims), *(column for _, column in _COLUMNS)],
+        rows,
+        words=len(data.dims),
+        caption="p = P(correct), a = P(stop | correct), b = P(resample | wrong), afterwards. Gain by decisions: Shapley share of "
+        "the accuracy gain (- where there is none).",
+    )
+
+
+def _print_summary(title: str, plan: Plan, summary: dict[str, Any]) -> None:
+    """Print what the variables of a large sweep range over."""
+    from dstheory.cli.show import number, print_table
+
+    rows = []
+    for name, variable in plan.variables.items():
+        if name in summary:
+            three = (number(float(summary[name][key])) for key in ("lowest", "median", "highest"))
+            rows.append([name, variable.long_name, *three])
+    print_table(title, ["variable", "meaning", "lowest", "median", "highest"], rows, words=2)
+
+
 def _found(plan: Plan, data: xr.Dataset, counts: dict[str, int], out: Path, seconds: float) -> dict[str, Any]:
     import numpy as np
 
@@ -252,16 +292,13 @@ def _found(plan: Plan, data: xr.Dataset, counts: dict[str, int], out: Path, seco
     }
 
 
-def _print(plan: Plan, found: dict[str, Any]) -> None:
-    from dstheory.cli.show import number, print_table
-
-    rows = []
-    for name, variable in plan.variables.items():
-        if name in found["summary"]:
-            three = (number(float(found["summary"][name][key])) for key in ("lowest", "median", "highest"))
-            rows.append([name, variable.long_name, *three])
+def _print(plan: Plan, data: xr.Dataset, found: dict[str, Any]) -> None:
     dims = " x ".join(f"{len(values):,} {name}" for name, values in found["dimensions"].items())
-    print_table(f"{found['chain']}: {plan.of} over {dims}", ["variable", "meaning", "lowest", "median", "highest"], rows, words=2)
+    title = f"{found['chain']}: {plan.of} over {dims}"
+    if plan.grid.size <= _LISTED:
+        _print_settings(title, data)
+    else:
+        _print_summary(title, plan, found["summary"])
     for status, count in found["without_result"].items():
         what = status.replace("_", " ")
         click.echo(f"{count:,} of {plan.grid.size:,} settings have no result ({what}): NaN, marked in `status`")

@@ -22,7 +22,8 @@ def test_a_sweep_of_the_optimum_prints_writes_and_is_the_librarys(dstheory, tmp_
     assert ran.code == 0, ran.err
     assert ran.err == "15 settings, a result of 1.46 kB, into out\n"
     assert "M0: optimum over 5 length_weight x 3 beta" in ran.out
-    assert re.search(r"decision_share +share of the accuracy gain due to decisions +0\.\d+ +0\.\d+ +0\.999", ran.out)
+    assert re.search(r"^ +0 +0\.1 +0\.915 +0\.925 +1\.000 .* 0\.589 *$", ran.out, re.MULTILINE)
+    assert re.search(r"^ +1 +0\.1 +0\.551 +0\.965 +0\.999 .* 0\.999 *$", ran.out, re.MULTILINE)
     assert re.search(r"data and manifest: out \(\d+\.\d s\)\n$", ran.out)
     with xr.open_dataset(tmp_path / "out/history.nc") as data:
         assert data.equals(sweep({"length_weight": "0:1:5", "beta": "log:1e-2:1:3"}, answer_length=1024))
@@ -31,6 +32,11 @@ def test_a_sweep_of_the_optimum_prints_writes_and_is_the_librarys(dstheory, tmp_
     assert manifest["parameters"]["answer_length"] == 1024
     assert manifest["sweep"]["grid"]["beta"] == [0.01, 0.1, 1.0]
     assert manifest["without_result"] == {}
+
+
+def test_a_large_sweep_is_summed_up(dstheory) -> None:
+    ran = dstheory("sweep", "--grid", "beta=log:0.01:1:41", "--answer-length", 1024, "--length-weight", 1, "--out", "out")
+    assert re.search(r"decision_share +share of the accuracy gain due to decisions +0\.\d+ +0\.\d+ +0\.999", ran.out)
 
 
 def test_json_and_the_same_command_again(dstheory) -> None:
