@@ -16,6 +16,7 @@ WORKLOADS = {
     "W4": "benchmarks.w4_startup",
     "W5": "benchmarks.w5_tokens",
     "W6": "benchmarks.w6_optimum",
+    "W7": "benchmarks.w7_sweep",
     "scaling": "benchmarks.scaling",
 }
 

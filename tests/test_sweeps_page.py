@@ -13,6 +13,7 @@ import numpy as np
 from dstheory.dynamics.sweep_evaluate import VARIABLES
 from dstheory.dynamics.sweep_grid import parse_axis
 from dstheory.dynamics.sweep_parameters import PARAMETERS
+from dstheory.dynamics.sweep_plan import plan_sweep
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "sweeps.md").read_text(encoding="utf-8")
@@ -33,7 +34,8 @@ def test_the_table_of_parameters_is_the_package_s() -> None:
 
 def test_the_table_of_variables_is_the_package_s() -> None:
     listed = set(re.findall(r"`(\w+)`", section("The result").split("|---|---|")[1].split("\n\n")[0]))
-    assert listed == {*VARIABLES["optimum"], *VARIABLES["simulate"], "status"}
+    logged = plan_sweep({"beta": [0.1]}, of="simulate", fixed={}, log_every=10).variables
+    assert listed == {*VARIABLES["optimum"], *VARIABLES["simulate"], *logged, "status"}
 
 
 def test_the_forms_of_grids_are_understood() -> None:

@@ -40,8 +40,11 @@ A grid is START:STOP:COUNT (equally spaced, ends included), log:START:STOP:COUNT
 A sweep that was interrupted or killed goes on where it was when the same command is given again.
 """
 
-_NOT_FIXED = {"mdp_file", "reward", "answer_length", "expert", "reference", "objectives", "runs", "max_size", "chunk"}
-_OWN = {"of", "grids", "workers", "scheduler", "out", "overwrite", "as_json", *_NOT_FIXED}
+_OF_TRAINING = {"objectives", "runs", "log_every", "expert", "reference"}
+_OWN = {
+    "of", "grids", "workers", "scheduler", "out", "overwrite", "as_json", "max_size", "chunk", "mdp_file", "reward",
+    "answer_length", *_OF_TRAINING,
+}  # fmt: skip
 _LISTED = 40  # settings that are printed one by one; more are summed up
 _COLUMNS = (
     ("p_after", "p"), ("a_after", "a"), ("b_after", "b"), ("accuracy_before", "accuracy before"), ("accuracy", "after"),
@@ -77,6 +80,8 @@ class _Size(click.ParamType[Any]):
 @click.option("--grid", "grids", multiple=True, metavar="NAME=VALUES", help="Sweep a parameter (repeatable; forms below).")
 @click.option("--of", type=click.Choice(["optimum", "simulate"]), default="optimum", show_default=True,
               help="Whose results: those of `dstheory optimum` or of `dstheory simulate`.")  # fmt: skip
+@click.option("--log-every", type=click.IntRange(min=0), default=0, metavar="N",
+              help="Keep p, a, b and accuracy of every Nth training step too (dimension step).")  # fmt: skip
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True,
               help="Processes; with 1, threads of this process use all processors.")  # fmt: skip
 @click.option("--scheduler", metavar="ADDRESS", default=None, help="Compute on this Dask cluster (tcp://host:8786).")
@@ -136,7 +141,7 @@ def _plan(ctx: click.Context, options: dict[str, Any], plan_sweep: Callable[...,
     if not minimal:
         problem = problem_from(ctx, {**options})
         chain = {"mdp": problem.mdp, "start": problem.start, "reference": problem.reference, "name": problem.name}
-    training = {"objectives": options["objectives"], "runs": options["runs"]}
+    training = {"objectives": options["objectives"], "runs": options["runs"], "log_every": options["log_every"]}
     return plan_sweep(options["grids"], of=of, fixed=fixed, max_size=options["max_size"], **chain, **training)
 
 
@@ -146,7 +151,7 @@ def _fixed(ctx: click.Context, options: dict[str, Any], of: Of, minimal: bool) -
 
     given = {name for name in options if ctx.get_parameter_source(name) not in (click.core.ParameterSource.DEFAULT, None)}
     flags = {p.name: p.opts[-1] for p in ctx.command.params}
-    training = {*(n for n, p in PARAMETERS.items() if p.of == ("simulate",)), "objectives", "runs", "expert", "reference"}
+    training = {*(name for name, parameter in PARAMETERS.items() if parameter.of == ("simulate",)), *_OF_TRAINING}
     misplaced = sorted(given & training) if of == "optimum" else []
     if misplaced:
         return {}, flags[misplaced[0]]
@@ -243,14 +248,15 @@ def _print_settings(title: str, data: xr.Dataset) -> None:
         return f"{value:g}" if isinstance(value, (int, float, np.number)) else str(value)
 
     rows = []
-    for place in np.ndindex(*(data.sizes[name] for name in data.dims)):
-        at = data.isel(dict(zip(data.dims, place, strict=True)))
-        rows.append([*(cell(at[name].item()) for name in data.dims), *(number(float(at[name])) for name, _ in _COLUMNS)])
+    dims = data.status.dims
+    for place in np.ndindex(data.status.shape):
+        at = data.isel(dict(zip(dims, place, strict=True)))
+        rows.append([*(cell(at[name].item()) for name in dims), *(number(float(at[name])) for name, _ in _COLUMNS)])
     print_table(
         title,
-        [*(str(name) for name in data.dims), *(column for _, column in _COLUMNS)],
+        [*(str(name) for name in dims), *(column for _, column in _COLUMNS)],
         rows,
-        words=len(data.dims),
+        words=len(dims),
         caption="p = P(correct), a = P(stop | correct), b = P(resample | wrong), afterwards. Gain by decisions: Shapley share of "
         "the accuracy gain (- where there is none).",
     )
@@ -281,7 +287,7 @@ def _found(plan: Plan, data: xr.Dataset, counts: dict[str, int], out: Path, seco
     return {
         "of": plan.of,
         "chain": plan.chain.name,
-        "dimensions": {str(name): data[name].values for name in data.dims},
+        "dimensions": {str(name): data[name].values for name in data.status.dims},
         "settings": plan.grid.size,
         **counts,
         **gaps(data),

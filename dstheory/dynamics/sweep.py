@@ -51,6 +51,7 @@ def sweep(
     reference: Policy | None = None,
     objectives: Sequence[str] = (),
     runs: int = 1,
+    log_every: int = 0,
     workers: int = 1,
     scheduler: str | None = None,
     out: str | os.PathLike[str] | None = None,
@@ -70,6 +71,8 @@ def sweep(
             The start defaults to uniform, the reference to the start.
         objectives: what to train (``of="simulate"``), as expressions; default the four conditions of `simulate`.
         runs: random starts per setting, the first being the start itself; they make a dimension ``run``.
+        log_every: keep p, a, b and accuracy of every so many training steps too, as ``p_history`` and so on with a dimension
+            ``step``; 0 keeps the end only.
         workers: processes; 1 computes in this one, with all processors' threads.
         scheduler: address of a Dask scheduler that computes instead.
         out: directory for the result; its unfinished state lies beside it. Without it nothing is written.
@@ -94,8 +97,9 @@ def sweep(
     [0.589, 0.974, 0.999]
     """
     plan = plan_sweep(
-        grid, of=of, mdp=mdp, start=start, reference=reference, objectives=objectives, runs=runs, max_size=max_size, fixed=fixed
-    )
+        grid, of=of, mdp=mdp, start=start, reference=reference, objectives=objectives, runs=runs, log_every=log_every,
+        max_size=max_size, fixed=fixed,
+    )  # fmt: skip
     return run_plan(
         plan,
         workers=workers,
@@ -170,7 +174,7 @@ def _gather(
         count = sum(tile.stop - tile.start for tile in work[number])
         places.append((size, size + count))
         size += count
-    tables = {name: np.empty(size) for name in plan.variables} | {"status": np.empty(size, dtype=np.int8)}
+    tables = {name: np.empty((size, *plan.shape(name))) for name in plan.variables} | {"status": np.empty(size, dtype=np.int8)}
     done = 0
 
     def keep(number: int, found: Mapping[str, Any]) -> None:
@@ -182,7 +186,7 @@ def _gather(
         if progress is not None:
             progress(done, size)
 
-    for number, found in _stored(state, places, list(tables)):
+    for number, found in _stored(state, places, {name: plan.shape(name) for name in tables}):
         keep(number, found)
         del work[number]
     counts = {"chunks": len(places), "computed": len(work)}
@@ -193,12 +197,14 @@ def _gather(
     return tables, counts
 
 
-def _stored(state: State | None, places: Sequence[tuple[int, int]], names: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+def _stored(
+    state: State | None, places: Sequence[tuple[int, int]], shapes: Mapping[str, tuple[int, ...]]
+) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield what an earlier process finished; a file that is damaged is named and dropped, to be computed again."""
     for number, (start, stop) in enumerate(places if state is not None else ()):
         assert state is not None
         try:
-            found = state.read(number, stop - start, names)
+            found = state.read(number, stop - start, shapes)
         except DSTheoryError as error:
             warnings.warn(f"{error}: its settings are computed again", RuntimeWarning, stacklevel=2)
             state.drop(number)

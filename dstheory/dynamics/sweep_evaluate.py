@@ -27,7 +27,7 @@ from dstheory.dynamics.sweep_problem import Chain, objective_at, optimizer_at, p
 from dstheory.dynamics.train import train
 from dstheory.errors import DivergedError, ImproperChainError, InfiniteDivergenceError
 from dstheory.exact import Solution, solve
-from dstheory.gain import split_gain
+from dstheory.gain import GainSplit
 from dstheory.mdp import TwoStageMDP
 from dstheory.objectives.base import Objective
 from dstheory.policy import Policy
@@ -70,6 +70,13 @@ _COMMON = {
     "gain_decide": Variable("accuracy gain due to decisions"),
     "decision_share": Variable("share of the accuracy gain due to decisions", missing="there is no gain to share"),
 }
+_HISTORY = {
+    "p_history": Variable("share of correct answers in training"),
+    "a_history": Variable("P(stop | correct) in training", missing="no decision at a correct answer is drawn"),
+    "b_history": Variable("P(resample | wrong) in training", missing="no decision at a wrong answer is drawn"),
+    "accuracy_history": Variable("final accuracy in training"),
+}
+"""Variables that also have the dimension ``step``."""
 VARIABLES: dict[Of, dict[str, Variable]] = {
     "optimum": {
         **_COMMON,
@@ -96,6 +103,7 @@ class Plan:
         fixed: parameters that have one value, by name.
         chain: where settings are tried.
         runs: number of random starts (the first is the start itself).
+        log_every: in training, keep p, a, b and accuracy of every so many steps too; 0 for the end only.
     """
 
     of: Of
@@ -103,16 +111,30 @@ class Plan:
     fixed: Mapping[str, Any]
     chain: Chain = field(default_factory=Chain)
     runs: int = 1
+    log_every: int = 0
 
     @property
     def variables(self) -> dict[str, Variable]:
         """The variables of the result."""
-        return VARIABLES[self.of]
+        return {**VARIABLES[self.of], **(_HISTORY if self.log_every else {})}
+
+    @property
+    def steps(self) -> Ints:
+        """The steps that are kept, the last one included; none without ``log_every``."""
+        if not self.log_every:
+            return np.arange(0)
+        last = int(self.fixed["steps"])
+        return np.union1d(np.arange(0, last, self.log_every), [last])
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Return the axes that a variable has beside those of the settings."""
+        return (len(self.steps),) if name in _HISTORY else ()
 
     @property
     def bytes(self) -> int:
         """The size of the result."""
-        return self.grid.size * (8 * len(self.variables) + 1)
+        numbers = len(VARIABLES[self.of]) + (len(_HISTORY) * len(self.steps) if self.log_every else 0)
+        return self.grid.size * (8 * numbers + 1)
 
     def tiles(self) -> list[Tile]:
         """Return the tiles; their length depends on what is swept over and on the chain, on nothing else."""
@@ -142,7 +164,9 @@ class Plan:
     def evaluate(self, tile: Tile) -> dict[str, Any]:
         """Return ``status`` and all variables of a tile, one number per setting."""
         count = tile.stop - tile.start
-        tables = {"status": np.zeros(count, dtype=np.int8)} | {name: np.full(count, np.nan) for name in self.variables}
+        tables = {"status": np.zeros(count, dtype=np.int8)} | {
+            name: np.full((count, *self.shape(name)), np.nan) for name in self.variables
+        }
         self._fill(tables, self.settings(tile), np.arange(count))
         return tables
 
@@ -212,11 +236,11 @@ def _simulate(plan: Plan, settings: Mapping[str, Any], count: int) -> tuple[Ints
     start = _starts(plan, problem[1], settings, count)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InfiniteEnergyWarning)  # the result has it as inf, which is counted and reported
-        return _trained(mdp, start, objective, settings, count)
+        return _trained(plan, mdp, start, objective, settings, count)
 
 
 def _trained(
-    mdp: TwoStageMDP, start: Policy, objective: Objective, settings: Mapping[str, Any], count: int
+    plan: Plan, mdp: TwoStageMDP, start: Policy, objective: Objective, settings: Mapping[str, Any], count: int
 ) -> tuple[Ints, dict[str, Floats]]:
     steps = _at(settings, "steps")
     try:
@@ -229,7 +253,7 @@ def _trained(
             clip_norm=_at(settings, "clip_norm"),
             schedule=schedule(_at(settings, "schedule"), warmup=_at(settings, "warmup")),
             reference_every=_at(settings, "reference_every"),
-            log_every=steps,
+            log_every=plan.log_every or steps,
         )
     except DivergedError as error:
         return np.broadcast_to(error.runs, count) * np.int8(STATUS.index("training_left_finite_numbers")), {}
@@ -241,7 +265,9 @@ def _trained(
         "energy_sample": at_end.sel(stage="sample").values,
         "energy_decide": at_end.sel(stage="decide").values,
     }
-    return np.zeros(count, dtype=np.int8), {**_outcome(mdp, start, solve(mdp, start), result.policy, count), **energies}
+    kept = {name: result.history[name.removesuffix("_history")].values.T for name in _HISTORY if plan.log_every}
+    outcome = _outcome(mdp, start, solve(mdp, start), result.policy, count)
+    return np.zeros(count, dtype=np.int8), {**outcome, **energies, **kept}
 
 
 def _starts(plan: Plan, start: Policy, settings: Mapping[str, Any], count: int) -> Policy:
@@ -258,7 +284,15 @@ def _starts(plan: Plan, start: Policy, settings: Mapping[str, Any], count: int) 
 
 def _outcome(mdp: TwoStageMDP, start: Policy, before: Solution, end: Policy, count: int) -> dict[str, Floats]:
     """Return what both kinds of sweep report about a start and an end."""
-    after, gain = solve(mdp, end), split_gain(mdp, start, end)
+    after = solve(mdp, end)
+
+    def corner(sampling: Policy, decision: Policy) -> Floats:
+        z, u = np.broadcast_arrays(sampling.sample_logits, decision.stop_logits)
+        return solve(mdp, Policy(z, u)).mean_accuracy
+
+    gain = GainSplit.of_corners(
+        s0d0=before.mean_accuracy, s0d1=corner(start, end), s1d0=corner(end, start), s1d1=after.mean_accuracy
+    )
     found = {
         "p_after": after.p,
         "a_after": after.a,

@@ -119,10 +119,11 @@ class Grid:
         return found
 
     def unfold(self, flat: Any) -> Any:
-        """Return an array over all settings, in the order worked through, as an array over the axes as given."""
+        """Return an array over all settings, in the order worked through, as an array over the axes as given; others follow."""
         ordered = (*self.loops, *self.batch)
-        table = flat.reshape(tuple(len(axis.values) for axis in ordered))
-        return np.ascontiguousarray(table.transpose([ordered.index(axis) for axis in self.axes]))
+        table = flat.reshape(*(len(axis.values) for axis in ordered), *flat.shape[1:])
+        own = range(len(ordered), table.ndim)
+        return np.ascontiguousarray(table.transpose([*(ordered.index(axis) for axis in self.axes), *own]))
 
 
 def _unravel(index: Any, axes: Sequence[Axis]) -> tuple[Ints, ...]:

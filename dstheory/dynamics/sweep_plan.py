@@ -32,6 +32,7 @@ def plan_sweep(
     reference: Policy | None = None,
     objectives: Sequence[str] = (),
     runs: int = 1,
+    log_every: int = 0,
     max_size: float | None = None,
     name: str = "",
 ) -> Plan:
@@ -56,9 +57,11 @@ def plan_sweep(
             raise DSTheoryError("objectives are both given and swept: do one of the two")
         if whole_number(runs, "runs", low=1) > 1:
             axes.append(Axis(RUN, tuple(range(runs))))
-    elif objectives or runs != 1:
-        raise DSTheoryError("objectives and runs belong to training: an optimum has neither; use of='simulate'")
-    plan = Plan(of, Grid(tuple(axes)), values, _chain(mdp, start, reference, name), runs)
+        if whole_number(log_every, "log_every", low=0) and "steps" in swept:
+            raise DSTheoryError("log_every needs one number of steps, and steps is swept: leave one of them out")
+    elif objectives or runs != 1 or log_every:
+        raise DSTheoryError("objectives, runs and log_every belong to training: an optimum has none; use of='simulate'")
+    plan = Plan(of, Grid(tuple(axes)), values, _chain(mdp, start, reference, name), runs, log_every)
     _refuse_large(plan, max_size)
     plan.check()
     return plan

@@ -5,7 +5,6 @@ Source: derived here.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,7 +33,7 @@ def dataset_of(plan: Plan, tables: Mapping[str, Any]) -> xr.Dataset:
     for name, variable in plan.variables.items():
         missing = "there is no result (see status)" + (f", or {variable.missing}" if variable.missing else "")
         attributes = {"long_name": variable.long_name, "units": variable.units, "comment": f"NaN where {missing}"}
-        found[name] = (dims, plan.grid.unfold(tables[name]), attributes)
+        found[name] = ([*dims, *(["step"] if plan.shape(name) else [])], plan.grid.unfold(tables[name]), attributes)
     found["status"] = (
         dims,
         plan.grid.unfold(tables["status"]),
@@ -45,6 +44,8 @@ def dataset_of(plan: Plan, tables: Mapping[str, Any]) -> xr.Dataset:
         },
     )
     coords = {axis.name: (axis.name, axis.labels(), _attributes(axis)) for axis in plan.grid.axes}
+    if plan.log_every:
+        coords["step"] = ("step", plan.steps, {"long_name": "training steps done", "units": "steps"})
     attrs = {name: _attribute(value) for name, value in plan.fixed.items()}
     return xr.Dataset(found, coords=coords, attrs={"sweep_of": plan.of, "chain": plan.chain.name, **attrs})
 
@@ -94,7 +95,9 @@ def gaps(data: xr.Dataset) -> dict[str, dict[str, int]]:
     status = data.status.values
     odd = {}
     for name, variable in data.data_vars.items():
-        if name != "status" and (count := int(np.count_nonzero((status == 0) & ~np.isfinite(variable.values)))):
+        missing = ~np.isfinite(variable.values)
+        missing = missing.any(axis=-1) if missing.ndim > status.ndim else missing
+        if name != "status" and (count := int(np.count_nonzero((status == 0) & missing))):
             odd[str(name)] = count
     return {"without_result": status_counts(status), "not_finite": odd}
 
@@ -121,7 +124,7 @@ def finished(plan: Plan, out: Path, ours: Mapping[str, Any]) -> xr.Dataset | Non
             "with overwrite"
         )
     data = run.history
-    if data is None or set(data.data_vars) != {*plan.variables, "status"} or math.prod(data.sizes.values()) != plan.grid.size:
+    if data is None or set(data.data_vars) != {*plan.variables, "status"} or data.status.size != plan.grid.size:
         raise FileFormatError(f"{out / HISTORY_FILE} is not what {out / RUN_FILE} describes: compute it again with overwrite")
     return data
 

@@ -44,6 +44,7 @@ def configuration(plan: Plan) -> dict[str, Any]:
         "of": plan.of,
         "chain": chain.name,
         "runs": plan.runs,
+        "log_every": plan.log_every,
         "fixed": dict(plan.fixed),
         "grid": {axis.name: _values(axis) for axis in plan.grid.axes},
         "order": [axis.name for axis in plan.grid.axes],
@@ -90,7 +91,8 @@ def differences(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> list[str]
     ['p is 0.1 there, 2 values from 0.1 to 0.2 here', 'beta is 0.05 there, 0.1 here']
     """
     words = []
-    for key, what in (("version", "the version of dstheory"), ("of", "of"), ("chain", "the chain"), ("runs", "runs")):
+    whole = {"version": "the version of dstheory", "of": "of", "chain": "the chain", "runs": "runs", "log_every": "log_every"}
+    for key, what in whole.items():
         if theirs.get(key) != ours.get(key):
             words.append(f"{what} is {theirs.get(key)} there, {ours.get(key)} here")
     there, here = _flat(theirs), _flat(ours)
@@ -218,8 +220,8 @@ class State:
         with atomic_path(self._file(number)) as temporary, open(temporary, "wb") as stream:
             np.savez(stream, **tables)
 
-    def read(self, number: int, count: int, names: list[str]) -> dict[str, Any] | None:
-        """Return the tables of one chunk; None if it is not there.
+    def read(self, number: int, count: int, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any] | None:
+        """Return the tables of one chunk; None if it is not there. ``shapes`` has the axes beside the settings', by name.
 
         Raises:
             DSTheoryError: the file was cut off or changed.
@@ -233,7 +235,7 @@ class State:
                 tables = {name: content[name] for name in content.files}
         except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error):
             tables = {}
-        if sorted(tables) != sorted(names) or any(table.shape != (count,) for table in tables.values()):
+        if {name: table.shape for name, table in tables.items()} != {name: (count, *own) for name, own in shapes.items()}:
             raise DSTheoryError(f"{file} was cut off or changed")
         return tables
 

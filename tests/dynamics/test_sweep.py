@@ -168,6 +168,28 @@ def test_expressions_random_starts_and_a_chain_of_ones_own() -> None:
         np.testing.assert_allclose(here.energy_sample, attribute(objective, solve(mdp, end)).energy.sample, rtol=1e-7)
 
 
+def test_the_course_of_training_is_the_history_of_train(tmp_path: Path) -> None:
+    grid = {"optimizer": ["sgd", "adam"], "length_weight": [0.0, 1.0]}
+    more: dict[str, Any] = {"of": "simulate", "steps": 25, "objectives": ["reinforce + kl-direct"], "answer_length": 9, "runs": 2}
+    data = sweep(grid, log_every=10, out=tmp_path / "out", **more)
+    assert data.step.values.tolist() == [0, 10, 20, 25]
+    assert data.b_history.dims == ("optimizer", "length_weight", "objective", "run", "step")
+    mdp, start = TwoStageMDP.minimal(sample_length=9), Policy.minimal(p=0.55, a=0.8, b=0.3)
+    starts = scattered(start, 2, spread=0.5, rng=0)
+    for optimizer, weight in itertools.product(*grid.values()):
+        objective = build("reinforce + kl-direct", {"reference": start, "beta": 0.1, "length_weight": weight, "reduction": "sum"})
+        history = train(mdp, starts, objective, steps=25, optimizer=KINDS[optimizer](lr=0.05), log_every=10).history
+        here = data.sel(optimizer=optimizer, length_weight=weight, objective="reinforce + kl-direct")
+        for name in ("p", "a", "b", "accuracy"):
+            np.testing.assert_allclose(here[f"{name}_history"].transpose("step", "run"), history[name], rtol=1e-9)
+    without = sweep(grid, **more)
+    for name in without.data_vars:
+        np.testing.assert_array_equal(without[name].values, data[name].values)
+    same(sweep(grid, log_every=10, workers=2, **more), data)
+    with pytest.raises(DSTheoryError, match="log_every is 10 there, 5 here"):
+        sweep(grid, log_every=5, out=tmp_path / "out", **more)
+
+
 def test_the_compiled_loop_for_many_settings_is_the_readable_one() -> None:
     few = sweep({"length_weight": [0.25], "beta": [0.3]}, of="simulate", steps=40)  # too little work for the compiled loop
     many = sweep({"length_weight": "0:1:41", "beta": [0.1, 0.3]}, of="simulate", steps=40)
@@ -299,7 +321,9 @@ REFUSED = [
     ({"beta": "0.1,0.2"}, {"gama": 0.3}, "there is no parameter 'gama' of optimum to sweep: did you mean gamma"),
     ({"beta": "0.1,0.2"}, {"gamma": 2.0}, "gamma is 2: must be >= 0 and <= 1"),
     ({"beta": "0.1,0.2"}, {"steps": 2}, "steps is a parameter of simulate, not of optimum"),
-    ({"beta": "0.1,0.2"}, {"runs": 2}, "objectives and runs belong to training"),
+    ({"beta": "0.1,0.2"}, {"runs": 2}, "objectives, runs and log_every belong to training"),
+    ({"beta": "0.1,0.2"}, {"log_every": 2}, "objectives, runs and log_every belong to training"),
+    ({"steps": "10,20"}, {"of": "simulate", "log_every": 2}, "log_every needs one number of steps, and steps is swept"),
     ({"beta": "0.1,0.2"}, {"of": "both"}, "of is 'both': must be 'optimum' or 'simulate'"),
     ({"beta": "0.1,0.2"}, {"workers": 0}, "workers is 0: must be a whole number >= 1"),
     ({"beta": "0.1,0.2"}, {"chunk": 0}, "chunk is 0: must be a whole number >= 1"),
