@@ -132,7 +132,7 @@ def _print_outcome(outcome: Outcome) -> None:
         if isinstance(table, str):
             click.echo(table)
             continue
-        words = next((i for i, name in enumerate(table[0]) if not isinstance(table[0][name], str)), len(table[0]))
+        words = next((i for i, value in enumerate(table[0].values()) if not isinstance(value, str)), len(table[0]))
         print_table(stem, columns(table), cells(table), words=words)
 
 

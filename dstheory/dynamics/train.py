@@ -8,7 +8,8 @@ Source: arXiv 2601.01580, section 5 (simulation); batching over runs is a conven
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from bisect import bisect_right
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,8 @@ def train(
     schedule: Schedule = SCHEDULES["constant"],
     reference_every: int | None = None,
     log_every: int | None = None,
+    log_at: Iterable[int] | None = None,
+    objective_at: Callable[[int], Objective] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> TrainResult:
     """Ascend an objective from a policy by exact gradients.
@@ -63,6 +66,9 @@ def train(
         schedule: (step, steps) -> factor on the learning rate.
         reference_every: replace the references of all KL terms by the current policy every so many steps.
         log_every: log every so many steps (and the first and last); default about 100 logged steps.
+        log_at: log at these steps instead (and the first and last).
+        objective_at: step -> the objective whose gradient that step follows, SFT on the step's minibatch for example; the history
+            describes ``objective`` all the same.
         progress: called with the number of steps done, now and then.
 
     Raises:
@@ -76,11 +82,11 @@ def train(
     """
     optimizer = optimizer or SGD()
     steps = whole_number(steps, "steps", low=0)
-    log_every = None if log_every is None else whole_number(log_every, "log_every", low=1)
+    logged = _logged_steps(steps, log_every, log_at)
+    due = set(logged)
     reference_every = None if reference_every is None else whole_number(reference_every, "reference_every", low=1)
     if clip_norm is not None and not (clip_norm > 0 and np.isfinite(clip_norm)):
         raise ChainError(f"clip_norm is {clip_norm}: must be finite and > 0, or None for no clipping")
-    every = log_every or max(1, steps // 100)
     policy, gradient = _spread_over_runs(mdp, policy, objective, optimizer)
     runs = policy.runs
     state = optimizer.start(policy.parameters)
@@ -90,22 +96,24 @@ def train(
         if reference_every and step > 0 and step % reference_every == 0:
             objective = objective.with_reference(policy)
         solution = solve(mdp, policy)
-        if step % every == 0 or step == steps:
+        if step in due:
             log.record(step, solution, objective)
             if progress is not None:
                 progress(step)
         if step == steps:
             break
-        ascent = None if clip_norm is not None else minimal_ascent(mdp, policy, objective, optimizer, steps=steps)
+        readable = clip_norm is not None or objective_at is not None
+        ascent = None if readable else minimal_ascent(mdp, policy, objective, optimizer, steps=steps)
         if ascent is not None:  # compiled: straight to the next step that is logged or renews the reference
-            ahead = [steps, step + every - step % every]
+            ahead = [logged[bisect_right(logged, step)]]
             ahead += [step + reference_every - step % reference_every] if reference_every else []
             factors = np.array([schedule(k, steps) for k in range(step, min(ahead))])
             theta = ascent(policy.parameters[0], factors)
             _refuse_infinite(theta, step, len(runs))
             policy, step = policy.with_parameters((theta,)), min(ahead)
             continue
-        gradient = objective.gradient(solution).parameters(policy)
+        followed = objective if objective_at is None else objective_at(step)
+        gradient = followed.gradient(solution).parameters(policy)
         gradient = clipped(gradient, clip_norm, len(runs), step)
         with np.errstate(over="ignore", invalid="ignore"):  # checked by name in the next line
             blocks, state = optimizer.step(policy.parameters, gradient, state, solution, schedule(step, steps))
@@ -114,6 +122,20 @@ def train(
         policy = policy.with_parameters(blocks)
         step += 1
     return TrainResult(log.dataset(), policy)
+
+
+def _logged_steps(steps: int, every: int | None, at: Iterable[int] | None) -> list[int]:
+    """Return the steps to log, in order: the first, the last, and those asked for."""
+    if at is None:
+        every = max(1, steps // 100) if every is None else whole_number(every, "log_every", low=1)
+        return sorted({*range(0, steps, every), steps})
+    if every is not None:
+        raise ChainError("log_every and log_at say which steps to log, both of them: give one")
+    chosen = {whole_number(step, "a step of log_at", low=0) for step in at}
+    late = [step for step in chosen if step > steps]
+    if late:
+        raise ChainError(f"log_at has step {late[0]}: must be at most steps = {steps}")
+    return sorted({0, *chosen, steps})
 
 
 def _spread_over_runs(mdp: TwoStageMDP, policy: Policy, objective: Objective, optimizer: Optimizer) -> tuple[Policy, Blocks]:

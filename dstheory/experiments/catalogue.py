@@ -72,7 +72,7 @@ def read_experiment(path: Path) -> Experiment:
     if not isinstance(claims, tuple) or not claims:
         faults.append('CLAIMS = ("...", ) with ids of claims')
     if not isinstance(needs, str):
-        faults.append('NEEDS as a text in quotes')
+        faults.append("NEEDS as a text in quotes")
     if "run" not in defined:
         faults.append("a function run(*, quick, progress)")
     return Experiment(
