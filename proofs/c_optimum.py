@@ -335,5 +335,5 @@ C5_MOVES = Claim(
     domain={**CUBE, **COVERAGE, **WEIGHTS},
     definitions=GRADIENT,
     proof=what_the_weight_moves,
-    related=["C5", "C5-loose", "C2", "C3"],
+    related=["C5", "C5-loose", "C5-time", "C2", "C3"],
 )

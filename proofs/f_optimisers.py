@@ -80,7 +80,7 @@ F1 = Claim(
     scope="any objective whose stage gradients are proportional to the stage weights, disjoint parameters",
     domain={**WEIGHTS, **NORMS},
     proof=clipping,
-    related=["F1-loose", "F2", "C5-moves"],
+    related=["F1-loose", "F1-delay", "F2", "C5-moves"],
 )
 
 F1_LOOSE = Claim(

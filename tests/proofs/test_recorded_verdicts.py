@@ -42,6 +42,7 @@ EXPECTED = {
     "e3_numbers": "E3-numbers E3-monotone",
     # F: optimisers
     "f_optimisers": "F1 F1-loose F2 F2-loose F3 F3-loose F4 F4-loose",
+    "f_time": "C5-time F1-delay",
     # O: the objectives that people train with
     "o_batches": "O7 O7-loose O7-groups O8 O8-loose",
     "o_clipping": "O9 O9-loose O9-sequence O10 O10-loose O10-extreme",
