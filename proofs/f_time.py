@@ -1,7 +1,7 @@
 """Groups C and F, time: how many steps the length weight costs an imitated decision (C5-time), and clipping at most (F1-delay).
 
-Both are about gradient flow, the limit of small learning rates: theta' = g, or theta' = min(1, c/|g|) g when clipped. Divide a time by
-the learning rate to get steps.
+Both are about gradient flow, the limit of small learning rates: theta' = g, or theta' = min(1, c/|g|) g when clipped. Divide a
+time by the learning rate to get steps.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def closed_form_time() -> Iterator[Step]:
         (p, p_E, g_s, w_s * n_E),
     ):
         yield identity(
-            f"and along the flow {value}' = {value} (1 - {value}) times the gradient of its logit: H({value}) grows at a constant "
-            "rate, the state's coefficient, so that the time from x_0 to x_1 is (H(x_1) - H(x_0)) divided by it.",
+            f"and along the flow {value}' = {value} (1 - {value}) times the gradient of its logit: H({value}) grows at a "
+            "constant rate, the state's coefficient, so that the time from x_0 to x_1 is (H(x_1) - H(x_0)) divided by it.",
             sp.diff(clock(value, best), value) * value * (1 - value) * gradient,
             coefficient,
             given=[value < best],
@@ -87,9 +87,9 @@ C5_TIME = Claim(
     group="C",
     title="How long an imitated decision takes: a closed form, divided by its weight and its coverage",
     statement="""Along the gradient flow of tabular SFT with coverage, b moves from b_0 to b_1 (below b_E) in the time (H(b_1) -
-        H(b_0))/(w_d n_E (1-p_E)) with H(b) = [ln(b/(1-b)) - ln((b_E-b)/(1-b))/(1-b_E)]/b_E. With summed weights it does not depend
-        on w_s. Under the token mean it is (w_s + w_d)/(2 w_d) times that of equal weights: finite training loses, the limit
-        does not.""",
+        H(b_0))/(w_d n_E (1-p_E)) with H(b) = [ln(b/(1-b)) - ln((b_E-b)/(1-b))/(1-b_E)]/b_E. With summed weights it does not
+        depend on w_s. Under the token mean it is (w_s + w_d)/(2 w_d) times that of equal weights: finite training loses, the
+        limit does not.""",
     latex=r"T_{b_0\to b_1}=\frac{H(b_1)-H(b_0)}{w_d\,n_E(1-p_E)},\qquad "
     r"H(b)=\frac1{b_E}\Bigl[\ln\frac b{1-b}-\frac1{1-b_E}\ln\frac{b_E-b}{1-b}\Bigr]",
     level="gradient",
@@ -113,8 +113,8 @@ def bounded_delay() -> Iterator[Step]:
     """F1-delay: clipping changes the clock of the flow and not its path; the clock's delay is an integral without weights."""
     factor, inverse = Min(1, c / size), Max(1, size / c)
     yield decide(
-        "The clipped flow moves along the same curve with the speed min(1, c/G): a stretch that takes the unclipped flow the time dt "
-        "takes it max(1, G/c) dt. So no point of the path changes, and the limit does not.",
+        "The clipped flow moves along the same curve with the speed min(1, c/G): a stretch that takes the unclipped flow the "
+        "time dt takes it max(1, G/c) dt. So no point of the path changes, and the limit does not.",
         Eq(factor * inverse, 1),
         where={"c G": POSITIVE},
     )
@@ -131,8 +131,8 @@ def bounded_delay() -> Iterator[Step]:
         where=NORM,
     )
     yield decide(
-        "Each gradient keeps its sign along the flow of tabular SFT, that of the distance to the demonstrator: the integral of its "
-        "size over the time is the distance that its logit travels, at most the distance to the demonstrator's.",
+        "Each gradient keeps its sign along the flow of tabular SFT, that of the distance to the demonstrator: the integral of "
+        "its size over the time is the distance that its logit travels, at most the distance to the demonstrator's.",
         And(
             Implies(p < p_E, g_s > 0),
             Implies(p > p_E, g_s < 0),
@@ -159,6 +159,7 @@ F1_DELAY = Claim(
     domain={},
     proof=bounded_delay,
     related=["F1", "C5-time", "C5-moves"],
-    notes="""So the slow steps of F1 are few: as many as sampling needs to arrive. With sampled gradients the norm does not tend to
-        zero, the clip stays busy, and there is no such bound; a learning rate too large for the sampling weight does the same.""",
+    notes="""So the slow steps of F1 are few: as many as sampling needs to arrive. With sampled gradients the norm does not tend
+        to zero, the clip stays busy, and there is no such bound; a learning rate too large for the sampling weight does the
+        same.""",
 )

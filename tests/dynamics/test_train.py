@@ -244,6 +244,33 @@ def test_certain_choices_stay_certain_and_padding_stays_out() -> None:
         assert np.isfinite(end.stop_logits[0, 0, 0])
 
 
+# ---------------------------------------------------------------------- chosen steps, changing objectives
+
+
+def test_chosen_steps_are_logged_and_change_nothing() -> None:
+    for steps, every in ((40, 1), (1500, 50)):  # 1500: the compiled path
+        chosen = train(MDP, START, Reinforce(), steps=steps, log_at=[7 * every, 3 * every, 7 * every, 0]).history
+        every = train(MDP, START, Reinforce(), steps=steps, log_every=every).history
+        assert chosen.step.values[[0, -1]].tolist() == [0, steps]
+        assert len(chosen.step) == 4
+        np.testing.assert_allclose(chosen.p, every.p.sel(step=chosen.step), rtol=1e-13)
+
+
+def test_an_objective_per_step_is_followed_and_another_described() -> None:
+    """Alternating reward and SFT is a loop over single steps; the history logs the objective given."""
+    sft = SFT(ExpertChain(Policy.minimal(p=0.9, a=0.9, b=0.9)), length_weight=0.5)
+    turns = (Reinforce(), sft)
+    seen: list[int] = []
+    ran = train(MDP, START, sft, steps=6, objective_at=lambda k: (seen.append(k), turns[k % 2])[1], log_every=1)
+    assert seen == list(range(6))
+    policy = START
+    for k in range(6):
+        value = float(sft.value(solve(MDP, policy)))
+        assert float(ran.history.objective[k]) == pytest.approx(value, rel=1e-12)
+        policy = train(MDP, policy, turns[k % 2], steps=1).policy
+    np.testing.assert_allclose(ran.policy.parameters[0], policy.parameters[0], rtol=1e-13)
+
+
 # ---------------------------------------------------------------------- arguments and accidents
 
 
@@ -256,6 +283,9 @@ def test_certain_choices_stay_certain_and_padding_stays_out() -> None:
         ({"steps": "3"}, "steps is '3': must be a whole number >= 0"),
         ({"log_every": 0}, "log_every is 0: must be a whole number >= 1"),
         ({"log_every": 2.5}, "log_every is 2.5: must be a whole number >= 1"),
+        ({"log_every": 2, "log_at": [1]}, "log_every and log_at say which steps to log, both of them: give one"),
+        ({"log_at": [0.5]}, "a step of log_at is 0.5: must be a whole number >= 0"),
+        ({"log_at": [0, 2]}, "log_at has step 2: must be at most steps = 1"),
         ({"reference_every": 0}, "reference_every is 0: must be a whole number >= 1"),
         ({"clip_norm": 0.0}, "clip_norm is 0.0: must be finite and > 0, or None for no clipping"),
         ({"clip_norm": float("nan")}, "clip_norm is nan: must be finite and > 0, or None for no clipping"),
