@@ -24,14 +24,15 @@ from dstheory.anatomy.counts import Counts
 from dstheory.anatomy.episodes import Episodes
 from dstheory.checks import Floats, Ints
 
-__all__ = ["COLUMNS", "Ledger", "cells", "rounds"]
+__all__ = ["COLUMNS", "Ledger", "cells", "joint", "rounds"]
 
 COLUMNS = (
     "episodes", "attempts", "correct", "decided_correct", "stop_correct", "decided_wrong", "resample_wrong",
     "final_correct", "stopped", "stopped_correct", "first_correct",
 )  # fmt: skip
 """Of each problem: episodes, attempts, correct ones; decisions after a correct answer and stops among them; after a wrong one and
-resamples among them; episodes whose last answer is correct, that stopped, both; episodes whose first answer is correct."""
+resamples among them; episodes whose last answer is correct, that stopped before their cap, that stopped (at it too) on a correct
+answer; episodes whose first answer is correct."""
 
 _MOST_ROWS = 20_000  # beyond this many distinct rows, blocks are drawn
 _BLOCKS = 5_000
@@ -133,6 +134,19 @@ def cells(episodes: Episodes, axes: Sequence[str]) -> Iterator[tuple[tuple[str, 
         yield labels, _by_problem(rows[chosen], episodes.problem[chosen])
 
 
+def joint(episodes: Episodes, field: str) -> Ledger:
+    """Return a ledger with the columns of both labels of a field side by side.
+
+    For resampling two logs about the same problems together; its columns 0 to 10 are of the first label, 11 to 21 of the second.
+    """
+    rows = _episode_rows(episodes)
+    second = episodes.column(field).codes == 1
+    wide = np.zeros((len(rows), 2 * len(COLUMNS)), dtype=np.int32)
+    wide[~second, : len(COLUMNS)] = rows[~second]
+    wide[second, len(COLUMNS) :] = rows[second]
+    return _by_problem(wide, episodes.problem)
+
+
 def rounds(episodes: Episodes) -> Iterator[tuple[int, Ledger]]:
     """Yield (round, ledger of that round's attempts alone) from round 0 on; columns about whole episodes are of those there."""
     rows = _episode_rows(episodes)
@@ -155,8 +169,8 @@ def _episode_rows(episodes: Episodes) -> Ints:
     rows[:, 0] = 1
     for column, name in enumerate(COLUMNS[1:7], start=1):
         rows[:, column] = getattr(counts, name)
-    final, stopped = episodes.final_correct, episodes.ended_by_stop
-    rows[:, 7], rows[:, 8], rows[:, 9] = final, stopped, final & stopped
+    final = episodes.final_correct
+    rows[:, 7], rows[:, 8], rows[:, 9] = final, ~episodes.capped, final & episodes.ended_by_stop
     rows[:, 10] = episodes.correct[episodes.offsets[:-1]]
     return rows
 

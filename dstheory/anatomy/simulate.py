@@ -9,13 +9,15 @@ Source: arXiv 2601.01580, section 3 (the chain); problem-specific p as in claim 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from dstheory.anatomy.episodes import Episodes, Labels
-from dstheory.checks import Bools, Ints, whole_number
+from dstheory.checks import Bools, Floats, Ints, whole_number
 from dstheory.errors import RecordError
 
-__all__ = ["simulate_log"]
+__all__ = ["resimulate", "simulate_log"]
 
 _MOST_ROUNDS = 10_000  # of an episode without a cap; a chain that goes on for longer practically never stops
 
@@ -65,37 +67,63 @@ def simulate_log(
     else:
         raise RecordError(f"concentration is {concentration!r}: must be > 0; leave it out for one p")
     problem = np.repeat(np.arange(n_problems), trials)
-    episode, correct, stopped = _walk(chance[problem], a, b, limit, generator)
+    ids = [f"{name}-{i}" for i in range(n_problems)]
+    fields = {"task": Labels.constant(task, len(problem)), "model": Labels.constant(model, len(problem))}
+    return _log(problem, ids, np.full(len(problem), limit), chance[problem], a, b, generator, fields)
+
+
+def resimulate(episodes: Episodes, copies: int, *, p: float, a: float, b: float, rng: np.random.Generator) -> Episodes:
+    """Return ``copies`` logs of a homogeneous chain with the problems, trials per problem and caps of a log, as one table.
+
+    Problem i of copy j has index j n + i, with n the number of problem ids.
+    """
+    n = len(episodes.problem_ids)
+    problem = (np.arange(copies)[:, None] * n + episodes.problem).ravel()
+    chance = np.full(len(problem), float(p))
+    return _log(problem, range(copies * n), np.tile(episodes.cap, copies), chance, a, b, rng, {})
+
+
+def _log(
+    problem: Ints,
+    ids: Sequence[str] | range,
+    cap: Ints,
+    chance: Floats,
+    a: float,
+    b: float,
+    rng: np.random.Generator,
+    fields: dict[str, Labels],
+) -> Episodes:
+    episode, correct, stopped = _walk(chance, a, b, cap, rng)
     n = len(problem)
-    lengths = np.bincount(episode, minlength=n)
+    ended = np.zeros(n, dtype=bool)
+    ended[episode[stopped]] = True
     return Episodes(
-        offsets=np.concatenate([[0], np.cumsum(lengths)]),
+        offsets=np.concatenate([[0], np.cumsum(np.bincount(episode, minlength=n))]),
         correct=correct,
         stopped=stopped,
-        capped=~np.isin(np.arange(n), episode[stopped], assume_unique=True),
+        capped=~ended,
         problem=problem,
-        problem_ids=[f"{name}-{i}" for i in range(n_problems)],
-        cap=np.full(n, limit),
-        fields={"task": Labels.constant(task, n), "model": Labels.constant(model, n)},
+        problem_ids=ids,  # type: ignore[arg-type]  # a range of numbers names as well as strings do
+        cap=cap,
+        fields=fields,
     )
 
 
-def _walk(chance: np.ndarray, a: float, b: float, cap: int, rng: np.random.Generator) -> tuple[Ints, Bools, Bools]:
+def _walk(chance: Floats, a: float, b: float, cap: Ints, rng: np.random.Generator) -> tuple[Ints, Bools, Bools]:
     """Return episode, correct and stopped of every attempt, ordered by episode and round."""
     going = np.arange(len(chance))
     parts = []
-    for k in range(cap or _MOST_ROUNDS):
+    for k in range(max(int(cap.max(initial=0)), _MOST_ROUNDS)):
         right = rng.random(len(going)) < chance[going]
         stop = rng.random(len(going)) < np.where(right, a, 1 - b)
-        if cap and k == cap - 1:
-            stop[:] = False  # no decision is drawn: the answer is submitted
+        at_cap = cap[going] == k + 1
+        stop &= ~at_cap  # no decision is drawn there: the answer is submitted
         parts.append((going, right, stop))
-        going = going[~stop]
+        going = going[~stop & ~at_cap]
         if not len(going):
             break
     else:
-        if not cap:
-            raise RecordError(f"{len(going)} episodes did not stop within {_MOST_ROUNDS} attempts: give a cap")
+        raise RecordError(f"{len(going)} episodes did not stop within {_MOST_ROUNDS} attempts: give a cap")
     episode, correct, stopped = (np.concatenate(column) for column in zip(*parts, strict=True))
     order = np.argsort(episode, kind="stable")
     return episode[order], correct[order], stopped[order]

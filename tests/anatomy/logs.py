@@ -8,9 +8,9 @@ from dstheory.anatomy import Episodes, Labels
 from dstheory.anatomy.simulate import simulate_log
 
 
-def many_logs(logs: int, problems: int, *, seed: int, **chain: float) -> Episodes:
+def many_logs(logs: int, problems: int, *, seed: int, name: str = "problem", **chain: float) -> Episodes:
     """`logs` logs of `problems` problems each, with the label of the log in the field "log"."""
-    table = simulate_log(logs * problems, rng=seed, **chain)
+    table = simulate_log(logs * problems, rng=seed, name=name, **chain)
     size = problems * int(chain.get("episodes_per_problem", 1))
     return table.with_field("log", Labels((np.arange(len(table)) // size).astype(np.int32), tuple(map(str, range(logs)))))
 

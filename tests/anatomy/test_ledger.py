@@ -33,7 +33,7 @@ def by_loop(log: Episodes) -> dict[int, list[int]]:
             sum(not c and o for c, _, o in steps),
             sum(not c and not s and o for c, s, o in steps),
             right[-1],
-            stop[-1],
+            not log.capped[i],
             right[-1] and stop[-1],
             right[0],
         ]
