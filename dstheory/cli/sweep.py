@@ -103,13 +103,14 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     The other options fix what is not swept, as in `dstheory optimum` and `dstheory simulate`.
     """
     from dstheory.cli.show import announce_compilation, print_json
-    from dstheory.dynamics.sweep import run_plan
     from dstheory.dynamics.sweep_plan import plan_sweep, size_text
+    from dstheory.dynamics.sweep_run import run_plan
 
     began = time.monotonic()
     plan = _plan(ctx, options, plan_sweep)
     out = options["out"] or _unused(Path("results/sweep"), plan)
-    click.echo(f"{plan.grid.size:,} settings, a result of {size_text(plan.bytes)}, into {out}", err=True)
+    settings = f"{plan.grid.size:,} setting{'s' * (plan.grid.size != 1)}"
+    click.echo(f"{settings}, a result of {size_text(plan.bytes)}, into {out}", err=True)
     if plan.of == "simulate":
         announce_compilation(plan.grid.size * int(plan.fixed.get("steps", 1000)), plan.chain.pairs)
     with _progress(plan.grid.size, quiet=options["as_json"]) as update, _warnings_as_lines():

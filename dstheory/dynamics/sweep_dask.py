@@ -8,6 +8,7 @@ Source: derived here.
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from dstheory.errors import DSTheoryError
 __all__ = ["over_dask"]
 
 Tables = dict[str, Any]
+_ADDRESS = re.compile(r"((tcp|tls|ws|wss|ucx)://)?([^\s:/]+|\[[0-9a-fA-F:]+\]):\d+|inproc://\S+")
 _AHEAD = 2  # stretches that each thread of a worker has waiting, so that it never idles
 
 
@@ -35,10 +37,12 @@ def over_dask(
         raise DSTheoryError(
             "a scheduler needs the package distributed, which is not installed: pip install 'dstheory[dask]', or use workers"
         ) from None
+    if not _ADDRESS.fullmatch(address):
+        raise DSTheoryError(f"the scheduler {address!r} is no address: write tcp://HOST:PORT, as it says itself when it starts")
     with _quiet_logs():
         try:
             client = Client(address, timeout=timeout, set_as_default=False)
-        except (OSError, ValueError, TimeoutError) as error:
+        except (OSError, TimeoutError) as error:
             # The first line says it; what follows is the cluster's own bookkeeping.
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise DSTheoryError(

@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 __all__ = ["dataset_of", "finished", "gaps", "holds", "write_result"]
 
 
-def dataset_of(plan: Plan, tables: Mapping[str, Any]) -> xr.Dataset:
-    """Return the Dataset of a sweep from tables over all settings, in the order in which they were worked through."""
+def dataset_of(plan: Plan, tables: dict[str, Any]) -> xr.Dataset:
+    """Return the Dataset of a sweep from tables over all settings, in the order in which they were worked through.
+
+    The tables are taken out of the dict one by one: putting axes in order copies, and no more than one table is there twice.
+    """
     import xarray as xr
 
     dims = [axis.name for axis in plan.grid.axes]
@@ -33,10 +36,10 @@ def dataset_of(plan: Plan, tables: Mapping[str, Any]) -> xr.Dataset:
     for name, variable in plan.variables.items():
         missing = "there is no result (see status)" + (f", or {variable.missing}" if variable.missing else "")
         attributes = {"long_name": variable.long_name, "units": variable.units, "comment": f"NaN where {missing}"}
-        found[name] = ([*dims, *(["step"] if plan.shape(name) else [])], plan.grid.unfold(tables[name]), attributes)
+        found[name] = ([*dims, *(["step"] if plan.shape(name) else [])], plan.grid.unfold(tables.pop(name)), attributes)
     found["status"] = (
         dims,
-        plan.grid.unfold(tables["status"]),
+        plan.grid.unfold(tables.pop("status")),
         {
             "long_name": "whether the setting has a result",
             "flag_values": np.arange(len(STATUS), dtype=np.int8),

@@ -9,7 +9,6 @@ Source: derived here.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -158,6 +157,8 @@ class State:
             DSTheoryError: it belongs to another sweep (the difference is named), another process works on it, or it cannot be
                 made.
         """
+        import fcntl  # where there is none, everything but sweeps to disk still works
+
         path = state_path(out)
         try:
             path.mkdir(parents=True, exist_ok=True)

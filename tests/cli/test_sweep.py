@@ -147,7 +147,7 @@ def test_bad_input_is_one_sentence_and_writes_nothing(dstheory, tmp_path, argume
 
 
 def test_a_damaged_chunk_is_a_note(dstheory, tmp_path, monkeypatch) -> None:
-    module = importlib.import_module("dstheory.dynamics.sweep")
+    module = importlib.import_module("dstheory.dynamics.sweep_run")
     real = module.write_result
     monkeypatch.setattr(module, "write_result", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     assert dstheory("sweep", *GRIDS, "--out", "out").code == 130

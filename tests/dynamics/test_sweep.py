@@ -240,14 +240,15 @@ def test_a_dask_cluster_gives_the_same_bits(alone) -> None:
 
 def test_a_scheduler_that_cannot_be_reached_is_a_sentence() -> None:
     pytest.importorskip("distributed", reason="the extra dask is not installed: pip install 'dstheory[dask]'")
-    from dstheory.dynamics.sweep import run_plan
     from dstheory.dynamics.sweep_plan import plan_sweep
+    from dstheory.dynamics.sweep_run import run_plan
 
     plan = plan_sweep({"beta": [0.1]}, of="optimum", fixed={})
     with pytest.raises(DSTheoryError, match=r"^the scheduler tcp://127\.0\.0\.1:1 cannot be reached within 0\.5 s \(Timed out"):
         run_plan(plan, scheduler="tcp://127.0.0.1:1", timeout=0.5)
-    with pytest.raises(DSTheoryError, match="the scheduler not an address cannot be reached"):
-        run_plan(plan, scheduler="not an address", timeout=0.5)
+    for address in ("not an address", "localhost", "http://localhost:1", "tcp://localhost", ""):
+        with pytest.raises(DSTheoryError, match=f"^the scheduler '{address}' is no address: write tcp://HOST:PORT"):
+            run_plan(plan, scheduler=address)
     with pytest.raises(DSTheoryError, match="workers and a scheduler were both given"):
         run_plan(plan, scheduler="tcp://127.0.0.1:1", workers=2)
 

@@ -18,8 +18,8 @@ import pytest
 import xarray as xr
 
 from dstheory.dynamics import sweep
-from dstheory.dynamics.sweep import run_plan
 from dstheory.dynamics.sweep_plan import plan_sweep
+from dstheory.dynamics.sweep_run import run_plan
 from dstheory.dynamics.sweep_state import state_path
 from dstheory.errors import DSTheoryError, FileFormatError
 
