@@ -1,0 +1,98 @@
+"""How long a decision takes to reach 0.9, against the length weight: SGD, clipped SGD, Adam.
+
+Supervised fine-tuning of the minimal chain on demonstrations that cover mistakes, by exact gradients; answers have 64 tokens,
+decisions one, so that sampling weighs 64^lambda times as much. The decision is P(resample | wrong), from 0.3 towards the
+demonstrator's 0.95. Its own logit shares no parameter with sampling.
+
+What it shows, and why. The optimum does not move (claim C5), the speed does (C5-moves). (a) Token sum. The decision's own
+gradient does not change, but one step size serves both stages. SGD needs a step that sampling survives; it falls like 1/w_s
+from where sampling becomes the stiffer stage, and the decision waits. Clipping lets the step be long and shortens it to the
+threshold whenever the gradient is larger (F1). That is soon over where sampling arrives. Where the step is too long for it,
+above w_s p(1-p) turns = 2 (lambda = 0.7), sampling jumps about its optimum for ever, the clip stays busy and the decision
+pays, by an amount that depends on the jumps. (b) Token mean divides both weights by their sum: nothing is stiff, nothing is
+clipped, both curves of SGD are one, and the decision is diluted (C2). Adam scales each coordinate by its own gradients and
+does not see the weights (F2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dstheory import Policy, TwoStageMDP, solve
+from dstheory.dynamics import SGD, Adam, Optimizer, train
+from dstheory.experiments import Findings
+from dstheory.objectives import SFT, ExpertChain
+
+if TYPE_CHECKING:
+    from dstheory.checks import Floats
+
+NAME = "decision-speed"
+CLAIMS = ("C2", "C5", "C5-moves", "F1", "F2")
+
+START, EXPERT, TARGET = (0.55, 0.8, 0.3), (0.9, 0.95, 0.95), 0.9
+STEP, ADAM_STEP, THRESHOLD = 1.0, 0.05, 1.0
+REDUCTIONS = {"sum": "token sum", "mean": "token mean"}
+
+
+def optimizers(weight_sample: Floats, turns: float) -> Iterator[tuple[str, Optimizer, float | None]]:
+    """Return name, optimiser and threshold of clipping; sampling's stiffness is at most w_s x (expert's turns)/4."""
+    stable = np.minimum(STEP, 4.0 / (weight_sample * turns))
+    yield "SGD, step as long as sampling allows", SGD(lr=stable), None
+    yield f"SGD, step {STEP:g}, clipped at norm {THRESHOLD:g}", SGD(lr=STEP), THRESHOLD
+    yield "Adam", Adam(lr=ADAM_STEP), None
+
+
+def arrival(steps: Floats, chance: Floats) -> Floats:
+    """Return where each run's chance, (steps, runs), first reaches the target, between the logged steps; NaN if never."""
+    out = np.full(chance.shape[1], np.nan)
+    for run, curve in enumerate(chance.T):
+        there = np.flatnonzero(curve >= TARGET)
+        if there.size:
+            i = int(there[0])
+            out[run] = np.interp(TARGET, curve[i - 1 : i + 1], steps[i - 1 : i + 1])
+    return out
+
+
+def run(*, quick: bool, progress: Callable[[int, int], None] | None = None) -> Findings:
+    """Train with every optimiser, all length weights side by side, and draw how long each takes."""
+    import xarray as xr
+
+    from dstheory.plots.speed import decision_speed_figure
+
+    length = 4.0 if quick else 64.0
+    length_weight = np.linspace(0, 1, 3 if quick else 41)
+    mdp = TwoStageMDP.minimal(sample_length=length)
+    start, expert = (Policy.minimal(p=p, a=a, b=b) for p, a, b in (START, EXPERT))
+    turns = float(solve(mdp, expert).mean_turns)
+    table: dict[str, list[Floats]] = {}
+    for reduction, title in REDUCTIONS.items():
+        weight = length**length_weight
+        objective = SFT(ExpertChain(expert), length_weight=length_weight, reduction=reduction)  # type: ignore[arg-type]
+        share = weight if reduction == "sum" else weight / (1 + weight)
+        for name, optimizer, threshold in optimizers(share, turns):
+            # Without dilution the decision takes some 140 steps of length 1; the token mean divides by 1 + w_s.
+            budget = 200 if name == "Adam" else int(150 * (1 + length))
+            every = max(1, budget // 1000)
+            history = train(
+                mdp, start, objective, steps=budget, optimizer=optimizer, clip_norm=threshold, log_every=every
+            ).history  # fmt: skip
+            table.setdefault(title, []).append(arrival(history.step.values, history.b.values))
+            if progress is not None:
+                progress(sum(map(len, table.values())), 6)
+    names = [name for name, *_ in optimizers(np.ones(1), turns)]
+    data = xr.Dataset(
+        {"steps": (("reduction", "optimizer", "length_weight"), np.array(list(table.values())),
+                   {"long_name": f"steps until $b$ = {TARGET:g}"})},
+        coords={"reduction": list(table), "optimizer": names, "length_weight": length_weight},
+        attrs={"answer_length": length, "target": TARGET},
+    )  # fmt: skip
+    rows: list[dict[str, Any]] = [
+        {"reduction": title, "optimizer": name}
+        | {f"lambda = {at:g}": float(data.steps.sel(reduction=title, optimizer=name, length_weight=at)) for at in (0, 0.5, 1)}
+        for title in table
+        for name in names
+    ]
+    return Findings(data, {NAME: decision_speed_figure(data)}, {"steps": rows})
