@@ -17,80 +17,25 @@ from typing import Any
 import numpy as np
 
 from dstheory.attribution import InfiniteEnergyWarning, attribute
-from dstheory.checks import Bools, Floats, Ints
+from dstheory.checks import Floats, Ints
 from dstheory.dynamics.compare import scattered
 from dstheory.dynamics.optimum import optimum
 from dstheory.dynamics.schedules import schedule
 from dstheory.dynamics.sweep_grid import RUN, Grid, Tile
 from dstheory.dynamics.sweep_parameters import PARAMETERS, Of
 from dstheory.dynamics.sweep_problem import Chain, objective_at, optimizer_at, problem_at
+from dstheory.dynamics.sweep_variables import HISTORY, STATUS, VARIABLES, Variable
 from dstheory.dynamics.train import train
-from dstheory.errors import DivergedError, ImproperChainError, InfiniteDivergenceError
+from dstheory.errors import DivergedError, DSTheoryError, ImproperChainError, InfiniteDivergenceError
 from dstheory.exact import Solution, solve
 from dstheory.gain import GainSplit
 from dstheory.mdp import TwoStageMDP
 from dstheory.objectives.base import Objective
 from dstheory.policy import Policy
 
-__all__ = ["STATUS", "VARIABLES", "Plan", "Variable"]
+__all__ = ["Plan"]
 
-STATUS = (
-    "found",
-    "no_optimum_never_stopping_pays",
-    "no_optimum_reference_never_stops",
-    "optimum_not_enclosed",
-    "training_left_finite_numbers",
-    "episodes_never_end",
-    "infinite_divergence",
-)
-"""What the numbers of ``status`` mean, from 0 on."""
 _BATCH = {"optimum": 1 << 17, "simulate": 1 << 13}  # (prompt, answer) pairs of one tile: what stays in the caches
-
-
-@dataclass(frozen=True)
-class Variable:
-    """A variable of the result: what it is, its unit, and when it is NaN though the setting has a result."""
-
-    long_name: str
-    units: str = "1"
-    missing: str = ""
-
-
-_PUSHED = "the gradient pushes an action of probability 0 (the energy is infinite)"
-_COMMON = {
-    "p_after": Variable("share of correct answers", missing="no answer is drawn"),
-    "a_after": Variable("P(stop | correct)", missing="no decision at a correct answer is drawn"),
-    "b_after": Variable("P(resample | wrong)", missing="no decision at a wrong answer is drawn"),
-    "accuracy": Variable("final accuracy"),
-    "turns": Variable("expected number of turns", "turns"),
-    "value": Variable("expected discounted reward"),
-    "accuracy_before": Variable("final accuracy of the start"),
-    "gain": Variable("accuracy gain"),
-    "gain_sample": Variable("accuracy gain due to sampling"),
-    "gain_decide": Variable("accuracy gain due to decisions"),
-    "decision_share": Variable("share of the accuracy gain due to decisions", missing="there is no gain to share"),
-}
-_HISTORY = {
-    "p_history": Variable("share of correct answers in training"),
-    "a_history": Variable("P(stop | correct) in training", missing="no decision at a correct answer is drawn"),
-    "b_history": Variable("P(resample | wrong) in training", missing="no decision at a wrong answer is drawn"),
-    "accuracy_history": Variable("final accuracy in training"),
-}
-"""Variables that also have the dimension ``step``."""
-VARIABLES: dict[Of, dict[str, Variable]] = {
-    "optimum": {
-        **_COMMON,
-        "accuracy_before": Variable("final accuracy of the reference"),
-        "penalised_value": Variable("expected discounted reward minus penalty"),
-    },
-    "simulate": {
-        **_COMMON,
-        "energy_sample_before": Variable("Fisher energy of sampling at the start", missing=_PUSHED),
-        "energy_decide_before": Variable("Fisher energy of the decision at the start", missing=_PUSHED),
-        "energy_sample": Variable("Fisher energy of sampling at the end", missing=_PUSHED),
-        "energy_decide": Variable("Fisher energy of the decision at the end", missing=_PUSHED),
-    },
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +61,7 @@ class Plan:
     @property
     def variables(self) -> dict[str, Variable]:
         """The variables of the result."""
-        return {**VARIABLES[self.of], **(_HISTORY if self.log_every else {})}
+        return {**VARIABLES[self.of], **(HISTORY if self.log_every else {})}
 
     @property
     def steps(self) -> Ints:
@@ -128,12 +73,12 @@ class Plan:
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Return the axes that a variable has beside those of the settings."""
-        return (len(self.steps),) if name in _HISTORY else ()
+        return (len(self.steps),) if name in HISTORY else ()
 
     @property
     def bytes(self) -> int:
         """The size of the result."""
-        numbers = len(VARIABLES[self.of]) + (len(_HISTORY) * len(self.steps) if self.log_every else 0)
+        numbers = len(VARIABLES[self.of]) + (len(HISTORY) * len(self.steps) if self.log_every else 0)
         return self.grid.size * (8 * numbers + 1)
 
     def tiles(self) -> list[Tile]:
@@ -162,13 +107,27 @@ class Plan:
                 schedule(_at(settings, "schedule"), warmup=_at(settings, "warmup"))
 
     def evaluate(self, tile: Tile) -> dict[str, Any]:
-        """Return ``status`` and all variables of a tile, one number per setting."""
+        """Return ``status`` and all variables of a tile, one number per setting.
+
+        Raises:
+            DSTheoryError: something that marking a setting does not cover; it says where.
+        """
         count = tile.stop - tile.start
         tables = {"status": np.zeros(count, dtype=np.int8)} | {
             name: np.full((count, *self.shape(name)), np.nan) for name in self.variables
         }
-        self._fill(tables, self.settings(tile), np.arange(count))
+        try:
+            self._fill(tables, self.settings(tile), np.arange(count))
+        except DSTheoryError as error:
+            raise DSTheoryError(f"{self._place(tile)}: {error}") from error
         return tables
+
+    def _place(self, tile: Tile) -> str:
+        """Return how a message calls the settings of a tile."""
+        settings = self.grid.settings(tile)
+        looped = [f"{axis.name} {settings[axis.name]}" for axis in self.grid.loops]
+        ranges = [f"{a.name} {settings[a.name].min():g} to {settings[a.name].max():g}" for a in self.grid.batch]
+        return f"among the settings with {', '.join([*looped, *ranges])}"
 
     def _fill(self, tables: dict[str, Any], settings: Mapping[str, Any], here: Ints) -> None:
         """Compute some settings of a tile. Those without a result are found and left out, and the others computed again."""
@@ -265,7 +224,7 @@ def _trained(
         "energy_sample": at_end.sel(stage="sample").values,
         "energy_decide": at_end.sel(stage="decide").values,
     }
-    kept = {name: result.history[name.removesuffix("_history")].values.T for name in _HISTORY if plan.log_every}
+    kept = {name: result.history[name.removesuffix("_history")].values.T for name in HISTORY if plan.log_every}
     outcome = _outcome(mdp, start, solve(mdp, start), result.policy, count)
     return np.zeros(count, dtype=np.int8), {**outcome, **energies, **kept}
 
@@ -307,9 +266,3 @@ def _outcome(mdp: TwoStageMDP, start: Policy, before: Solution, end: Policy, cou
         "decision_share": gain.decision_share,
     }
     return {name: np.broadcast_to(value, count) for name, value in found.items()}
-
-
-def status_counts(status: Bools | Ints) -> dict[str, int]:
-    """Return how many settings have each status other than ``found``."""
-    counts = np.bincount(np.asarray(status, dtype=np.int64).ravel(), minlength=len(STATUS))
-    return {name: int(count) for name, count in zip(STATUS, counts, strict=True) if name != STATUS[0] and count}

@@ -79,7 +79,7 @@ def sweep(
         overwrite: replace an earlier result in ``out``, and drop the unfinished state of another sweep beside it.
         chunk: settings saved together; has no influence on the numbers.
         max_size: largest result in bytes; default half of the memory that is available.
-        progress: called with the number of settings done, and of all.
+        progress: called with the number of settings done, and of all; first with what was done before.
         fixed: values of parameters that are not swept (``gamma=0.9``).
 
     Returns:
@@ -183,17 +183,21 @@ def _gather(
         for name, table in tables.items():
             table[start:stop] = found[name]
         done += stop - start
+
+    def report() -> None:
         if progress is not None:
             progress(done, size)
 
     for number, found in _stored(state, places, {name: plan.shape(name) for name in tables}):
         keep(number, found)
         del work[number]
+    report()  # where this process begins: the remaining time is about what follows
     counts = {"chunks": len(places), "computed": len(work)}
     for number, found in computed(plan, work, **how):
         if state is not None:
             state.write(number, found)
         keep(number, found)
+        report()
     return tables, counts
 
 

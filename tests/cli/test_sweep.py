@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from dstheory.cli.sweep import EPILOG, _Lines, duration
+from dstheory.cli.sweep import EPILOG
+from dstheory.cli.sweep_report import _Lines, duration
 from dstheory.dynamics import sweep
 
 GRIDS = ("--grid", "length_weight=0:1:5", "--grid", "beta=log:1e-2:1:3")
@@ -151,6 +152,7 @@ def test_a_damaged_chunk_is_a_note(dstheory, tmp_path, monkeypatch) -> None:
     real = module.write_result
     monkeypatch.setattr(module, "write_result", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     assert dstheory("sweep", *GRIDS, "--out", "out").code == 130
+    assert not (tmp_path / "out").exists()
     (tmp_path / "out.unfinished/chunk-000000.npz").write_bytes(b"PK")
     monkeypatch.setattr(module, "write_result", real)
     ran = dstheory("sweep", *GRIDS, "--out", "out")
@@ -159,8 +161,25 @@ def test_a_damaged_chunk_is_a_note(dstheory, tmp_path, monkeypatch) -> None:
     assert re.search(note, ran.err, re.MULTILINE)
 
 
+def test_killed_while_the_result_was_written(dstheory, monkeypatch) -> None:
+    module = importlib.import_module("dstheory.dynamics.sweep_run")
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "write_result", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert dstheory("sweep", *GRIDS, "--out", "out").code == 130
+    ran = dstheory("sweep", *GRIDS, "--out", "out")
+    assert re.search(r"^data and manifest: out \(\d+\.\d s, 1 of 1 parts were there already\)$", ran.out, re.MULTILINE)
+
+
+def test_options_from_a_file(dstheory, tmp_path) -> None:
+    (tmp_path / "c.toml").write_text('of = "simulate"\ngrid = ["length_weight=0,1"]\nsteps = 5\nobjective = ["sft"]\n')
+    found = json.loads(dstheory("sweep", "--config", "c.toml", "--grid", "beta=0.1,0.2,0.3", "--json").out)
+    assert found["dimensions"] == {"beta": [0.1, 0.2, 0.3], "objective": ["sft"]}  # the command line wins
+    found = json.loads(dstheory("sweep", "--config", "c.toml", "--json").out)
+    assert found["dimensions"] == {"length_weight": [0, 1], "objective": ["sft"]}
+
+
 def test_progress_lines_count_only_what_this_process_does(monkeypatch, capsys) -> None:
-    import dstheory.cli.sweep as module
+    import dstheory.cli.sweep_report as module
 
     now = [0.0]
     monkeypatch.setattr(module.time, "monotonic", lambda: now[0])

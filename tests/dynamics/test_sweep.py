@@ -25,8 +25,8 @@ from dstheory.dynamics import (
     train,
 )
 from dstheory.dynamics.optimum import optimum
-from dstheory.dynamics.sweep_evaluate import STATUS
-from dstheory.errors import DSTheoryError, ImproperChainError
+from dstheory.dynamics.sweep_variables import STATUS
+from dstheory.errors import ChainError, DSTheoryError, ImproperChainError
 from dstheory.objectives import ExpertChain, build
 
 # Batches of settings and single ones differ in the order of sums at most: a few units in the last place of numbers near 1, and
@@ -311,6 +311,18 @@ def test_training_that_ends_in_an_endless_chain_is_marked_and_the_others_keep_th
     good = sweep({**grid, "length_weight": [0.0, 0.75]}, of="simulate", steps=100, optimizer="natural")
     for name in data.data_vars:
         np.testing.assert_array_equal(data[name].values[[0, 2]], good[name].values, err_msg=name)
+
+
+def test_an_error_that_no_status_covers_says_where(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise ChainError("the curvature is not positive")
+
+    monkeypatch.setattr("dstheory.dynamics.sweep_evaluate.train", fail)
+    with pytest.raises(DSTheoryError) as error:
+        sweep({"optimizer": ["adam"], "beta": [0.1, 0.2]}, of="simulate", objectives=["sft"])
+    assert str(error.value) == (
+        "among the settings with optimizer adam, objective sft, beta 0.1 to 0.2: the curvature is not positive"
+    )
 
 
 # ---------------------------------------------------------------------- bad input

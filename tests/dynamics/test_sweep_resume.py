@@ -121,7 +121,7 @@ def interrupted(out: Path, after: int, **more: Any) -> None:
 
     def stop(done: int, total: int) -> None:
         seen.append(done)
-        if len(seen) == after:
+        if len(seen) == after + 1:  # the first call says where it begins
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -134,7 +134,11 @@ def resumed(out: Path, **more: Any) -> tuple[xr.Dataset, dict[str, int]]:
 
 def test_an_interrupt_keeps_what_is_finished_whatever_the_chunks_are_now(tmp_path: Path) -> None:
     interrupted(tmp_path / "out", 2)
-    data, counts = run_plan(plan_sweep(SMALL, of="optimum", fixed={}), out=tmp_path / "out", chunk=10**9)
+    seen: list[tuple[int, int]] = []
+    data, counts = run_plan(
+        plan_sweep(SMALL, of="optimum", fixed={}), out=tmp_path / "out", chunk=10**9, progress=lambda *now: seen.append(now)
+    )
+    assert seen == [(3200, 6400), (4800, 6400), (6400, 6400)]
     assert counts == {"chunks": 4, "computed": 2}
     assert data.identical(sweep(SMALL))
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out"]
