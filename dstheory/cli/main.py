@@ -16,6 +16,7 @@ from dstheory.errors import DSTheoryError
 
 # name -> (module, the line that --help shows); the module is imported only when the command runs.
 COMMANDS = {
+    "anatomy": ("dstheory.cli.anatomy", "Measure p, a, b on rollouts of a real model, and what they explain."),
     "arithmetic": ("dstheory.cli.arithmetic", "Learned multiplication: train, evaluate, and read policies that really learn."),
     "attribute": ("dstheory.cli.attribute", "How an objective's gradient splits between sampling and decision."),
     "derive": ("dstheory.cli.derive", "Derive an objective's gradient symbolically, step by step."),

@@ -246,3 +246,12 @@ def objective_from(expression: str, problem: Problem, options: dict[str, Any]) -
         "states": options["states"],
     }
     return build(expression, settings)
+
+
+def fresh_directory(base: Path) -> Path:
+    """Return the first of base, base-2, base-3, ... that does not exist: results are never overwritten unasked."""
+    path, n = base, 1
+    while path.exists():
+        n += 1
+        path = base.with_name(f"{base.name}-{n}")
+    return path

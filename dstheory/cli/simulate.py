@@ -11,6 +11,7 @@ import click
 
 from dstheory.cli.options import (
     config_option,
+    fresh_directory,
     json_option,
     model_options,
     objective_from,
@@ -81,7 +82,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
         )
     start = scattered(problem.start, runs, spread=options["spread"], rng=options["seed"])
     announce_compilation(steps * runs, problem.mdp.correct.size)
-    out = options["out"] or _fresh(Path("results/simulate"))
+    out = options["out"] or fresh_directory(Path("results/simulate"))
     with results_directory(out, overwrite=options["overwrite"]) as directory:
         with progress_bar("training", steps * len(conditions), quiet=options["as_json"]) as update:
             comparison = compare(
@@ -101,15 +102,6 @@ def command(ctx: click.Context, /, **options: Any) -> None:
         print_json({"chain": problem.name, "conditions": rows, "seed": options["seed"], "runs": runs, "out": str(out)})
         return
     _print(rows, problem.name, options, out)
-
-
-def _fresh(base: Path) -> Path:
-    """Return the first of base, base-2, base-3, ... that does not exist: results are never overwritten unasked."""
-    path, n = base, 1
-    while path.exists():
-        n += 1
-        path = base.with_name(f"{base.name}-{n}")
-    return path
 
 
 def _optimizer(options: dict[str, Any]) -> Optimizer:

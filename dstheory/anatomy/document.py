@@ -1,0 +1,239 @@
+"""A survey in tables and sentences: what the terminal and the HTML report both show.
+
+Source: derived here; every number is one of :class:`~dstheory.anatomy.surveys.Survey`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from dstheory.anatomy.answers import Answers
+from dstheory.anatomy.cap import CapAdvice
+from dstheory.anatomy.difference import Difference
+from dstheory.anatomy.estimate import Estimate, Test
+from dstheory.anatomy.holdout import HeldOut
+from dstheory.anatomy.surveys import TOTAL, Group, Split, Survey
+
+__all__ = ["Section", "document"]
+
+_RATES = ("p = P(correct)", "a = P(stop | correct)", "b = P(resample | wrong)")
+_VERDICTS = {None: "not testable", True: "rejected", False: "not rejected"}
+_ROUNDS = 10
+_CAPS = 12
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a document.
+
+    Attributes:
+        title: above it.
+        columns, rows: a table, if there are any; texts.
+        words: how many of the first columns are words, the others numbers.
+        lines: sentences below the table.
+        detail: whether a short account leaves the table out and shows ``brief`` instead.
+        brief: sentences for a short account.
+    """
+
+    title: str
+    columns: Sequence[str] = ()
+    rows: Sequence[Sequence[str]] = ()
+    words: int = 1
+    lines: Sequence[str] = field(default=())
+    detail: bool = False
+    brief: Sequence[str] = field(default=())
+
+
+def document(found: Survey) -> list[Section]:
+    """Return the sections of a survey, the most important first.
+
+    >>> from dstheory.anatomy.surveys import survey
+    >>> from dstheory.anatomy.synthetic import Cell, generate_log
+    >>> sections = document(survey(generate_log(40, cells=[Cell("m", "t", 0.4, 0.9, 0.8)]), resamples=99))
+    >>> [section.title for section in sections]
+    ['sampling and decisions', 'final accuracy', 'answers per round', 'checks of the model', 'predicting other problems',
+    'recommended cap']
+    """
+    out = []
+    if found.reading is not None:
+        out.append(Section("what was read", lines=found.reading.lines()))
+    for group in found.groups:
+        out += _group(group, found)
+    if found.comparison is not None and found.compared is not None:
+        out.append(_comparison(found, found.comparison, found.compared))
+    return out
+
+
+def _group(group: Group, found: Survey) -> list[Section]:
+    of = f"{group.name}: " if group.name else ""
+    percent = f"{100 * found.level:g} %"
+    everything = {**group.parts, **({TOTAL: group.total} if len(group.parts) > 1 else {})}
+    return [
+        Section(
+            f"{of}sampling and decisions",
+            [found.by, "problems", "episodes", "attempts", *_RATES],
+            [_rates(label, answers) for label, answers in everything.items()],
+            lines=[
+                f"{percent} intervals; attempts of one problem count as correlated. Over all attempts p weighs hard problems "
+                "more: they get more attempts."
+            ],
+        ),
+        Section(
+            f"{of}final accuracy",
+            [found.by, "helps", "a + b - 1", "odds x a/(1-b)", "realised", "pooled", "heterogeneous", "first answer", "perfect"],
+            [_accuracies(label, answers, group) for label, answers in everything.items()],
+            words=2,
+            lines=[
+                "helps: does reflection. pooled, heterogeneous: predicted by these chains for problems that were not used in the "
+                "fit (- with fewer than 20). first answer, perfect: with no decisions and with perfect ones.",
+                *group.total.notes,
+            ],
+        ),
+        Section(
+            f"{of}answers per round",
+            ["round", "problems", "attempts", "p", "a", "b"],
+            [
+                [*row.labels, f"{row.problems:,}", f"{row.attempts:,}", *(_text(e) for e in (row.p, row.a, row.b))]
+                for row in group.rounds[:_ROUNDS]
+            ],
+            lines=[f"{len(group.rounds) - _ROUNDS} more rounds in anatomy.json"] if len(group.rounds) > _ROUNDS else [],
+            detail=True,
+        ),
+        _checks(f"{of}checks of the model", group.checks),
+        _held_out(f"{of}predicting other problems", group.held_out),
+        _cap(f"{of}recommended cap", group.cap),
+    ]
+
+
+def _rates(label: str, answers: Answers) -> list[str]:
+    row = answers.rates
+    return [label, f"{row.problems:,}", f"{row.episodes:,}", f"{row.attempts:,}", *(e.text() for e in (row.p, row.a, row.b))]
+
+
+def _accuracies(label: str, answers: Answers, group: Group) -> list[str]:
+    held = group.held_out_parts.get(label) or (group.held_out if label == TOTAL or len(group.parts) == 1 else None)
+    predicted = {} if held is None else held.calibration[0].predicted
+    return [
+        label,
+        answers.helps,
+        _text(answers.youden, digits=2),
+        _text(answers.multiplier, digits=2),
+        _text(answers.realised["accuracy"]),
+        *(_number(predicted.get(kind)) for kind in ("pooled", "heterogeneous")),
+        _text(answers.none, digits=2),
+        _text(answers.perfect, digits=2),
+    ]
+
+
+def _checks(title: str, checks: Sequence[Test]) -> Section:
+    bad = [f"{test.name} ({_p_value(test)})" for test in checks if test.rejected()]
+    missing = [test.name for test in checks if test.p_value is None]
+    brief = [f"rejected at 5 %: {', '.join(bad)}" if bad else "nothing rejected at 5 %"]
+    if missing:
+        brief.append(f"not testable: {', '.join(missing)}")
+    tested = sum(test.p_value is not None for test in checks)
+    bound = 0.05 / max(1, tested)
+    return Section(
+        title,
+        ["what", "verdict", "p-value", "assumption", "effect"],
+        [
+            [test.name, _VERDICTS[test.rejected()], _p_value(test), test.null, test.effect or test.reason] for test in checks
+        ],
+        words=2,
+        lines=[f"with {tested} tests, Bonferroni asks for a p-value below {bound:.2g}; a large log shows small effects too"],
+        detail=True,
+        brief=brief,
+    )  # fmt: skip
+
+
+def _p_value(test: Test) -> str:
+    return "-" if test.p_value is None else f"{test.p_value:.3f}" if test.p_value >= 1e-3 else f"{test.p_value:.1e}"
+
+
+def _held_out(title: str, held: HeldOut | None) -> Section:
+    if held is None:
+        return Section(title, lines=["fewer than 20 problems: too few to keep some out of the fit"])
+    kinds = list(held.log_likelihood)
+    rows = [
+        [row.what, _text(row.realised), *(f"{_number(row.predicted[k])} ({_signed(row.z[k])})" for k in kinds)]
+        for row in held.calibration
+    ]
+    likelihood = [
+        f"held-out log-likelihood per problem, {kind} less pooled: {estimate.text()}{_better(estimate)}"
+        for kind, estimate in held.difference.items()
+    ]
+    chain = held.chains.get("heterogeneous")
+    spread = [] if chain is None else [f"spread of p over problems: rho = {chain.p.rho:.3f} (0: alike, 1: always or never right)"]
+    lines = [f"{held.folds} folds of {held.problems:,} problems; z: realised less predicted over its standard error"]
+    return Section(
+        title,
+        ["quantity", "realised", *(f"{kind} (z)" for kind in kinds)],
+        rows,
+        lines=[*lines, *likelihood, *spread],
+        detail=True,
+        brief=[*likelihood[:1], *spread],
+    )
+
+
+def _better(estimate: Estimate) -> str:
+    if estimate.value is None or estimate.low <= 0 <= estimate.high:
+        return ""
+    return " (better)" if estimate.low > 0 else " (worse)"
+
+
+def _cap(title: str, advice: CapAdvice) -> Section:
+    best = "no cap up to the largest looked at" if advice.cap is None else f"at most {advice.cap} attempts"
+    rows = [
+        [str(row.cap), _number(row.accuracy), f"{row.attempts:.2f}", _number(row.net), _number(row.marginal)]
+        for row in advice.table
+        if row.cap <= _CAPS or row.cap == advice.cap
+    ]
+    return Section(
+        title,
+        ["cap", "accuracy", "attempts", "net", "gain per attempt added"],
+        rows,
+        lines=[f"{best}: {advice.rule}; heterogeneous chain"],
+        detail=True,
+        brief=[f"{best}: {advice.rule}"],
+    )
+
+
+def _comparison(found: Survey, total: Difference, names: tuple[str, str]) -> Section:
+    a, b = names
+    rows = [_split(label, part, part) for label, part in found.comparison_parts.items()]
+    if found.comparison_mean is not None and len(found.comparison_parts) > 1:
+        rows.append(_split(f"mean over {found.by}", found.comparison_mean, None))
+    if len(found.comparison_parts) != 1:
+        rows.append(_split(f"{TOTAL} pooled", total, total))
+    where = "without a cap" if total.cap == 0 else f"at most {total.cap} attempts"
+    lines = [f"accuracies of the two fitted chains, {where}; parts are Shapley values and add up to the gain", *total.notes]
+    if len(found.comparison_parts) > 1:
+        lines.append(
+            f"the pooled split mixes every {found.by}: who tries again more often has more attempts at what is hard, and so a "
+            "lower pooled p; read the mean of the splits within them"
+        )
+    return Section(
+        f"from {a} to {b}",
+        [found.by, f"accuracy: {a}", b, "gain", "by sampling", "by decisions", "decision share"],
+        rows,
+        lines=lines,
+    )
+
+
+def _split(label: str, split: Split, whole: Difference | None) -> list[str]:
+    accuracies = ["", ""] if whole is None else [_number(whole.before.value), _number(whole.after.value)]
+    share = "" if whole is None else _text(whole.decision_share, digits=2)
+    return [label, *accuracies, *(_text(e) for e in (split.gain, split.sample, split.decide)), share]
+
+
+def _text(estimate: Estimate, digits: int = 3) -> str:
+    return "-" if estimate.value is None else estimate.text(digits)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _signed(z: float | None) -> str:
+    return "-" if z is None else f"{z:+.1f}"

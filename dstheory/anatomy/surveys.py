@@ -1,0 +1,295 @@
+"""Everything that a log says, in one object: what `dstheory anatomy` prints, draws, and writes as JSON or HTML.
+
+A *group* is analysed apart from the others: a model, if the log has several, since a mixture of models is no chain. Within a
+group every label of a field, such as a task, has its own p, a and b. Predicted accuracies are those of problems that the chain
+was not fitted to; where there are too few problems for that there are none.
+
+Source: derived here; the parts name their formulas.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from dstheory.anatomy.answers import Answers, answer
+from dstheory.anatomy.cap import CapAdvice, advise_cap
+from dstheory.anatomy.difference import Difference, compare
+from dstheory.anatomy.episodes import Episodes, Labels
+from dstheory.anatomy.estimate import Estimate, Test
+from dstheory.anatomy.holdout import HeldOut, hold_out
+from dstheory.anatomy.model_checks import check_model
+from dstheory.anatomy.rates import Row, measure
+from dstheory.anatomy.records.reading import Reading
+from dstheory.anatomy.rollout_chain import KINDS, RolloutChain, fit_chain
+from dstheory.checks import Floats
+from dstheory.errors import RecordError
+
+__all__ = ["TOTAL", "Group", "MeanSplit", "Split", "Survey", "in_order", "survey"]
+
+TOTAL = "(all)"  # how tables and figures call all labels together
+_MOST_LABELS = 200  # parts of a group; more are no table for people
+_MOST_GROUPS = 12
+_FEWEST_PROBLEMS = 20  # of a part, to be split into problems that are fitted and problems that are predicted
+_MOST_ROUNDS = 30  # listed one by one
+
+
+@dataclass(frozen=True)
+class Group:
+    """One model (or whatever divides the log), analysed by itself.
+
+    Attributes:
+        name: the label; "" if the log has one group.
+        total: over all its episodes.
+        parts: label -> the same within the label, in the order of tables and figures.
+        rounds: p, a, b per round; the first 30.
+        checks: tests of the homogeneous chain.
+        chains: the fitted chains, by kind.
+        held_out: predictions for problems not used in the fit; None with fewer than 20 problems.
+        held_out_parts: likewise within labels.
+        cap: the recommended cap, from the heterogeneous chain.
+    """
+
+    name: str
+    total: Answers
+    parts: Mapping[str, Answers]
+    rounds: Sequence[Row]
+    checks: Sequence[Test]
+    chains: Mapping[str, RolloutChain]
+    held_out: HeldOut | None
+    held_out_parts: Mapping[str, HeldOut]
+    cap: CapAdvice
+
+
+class Split(Protocol):
+    """A gain and its two parts: of one label, or their mean."""
+
+    @property
+    def gain(self) -> Estimate:
+        """The gain."""
+        ...
+
+    @property
+    def sample(self) -> Estimate:
+        """Its part due to sampling."""
+        ...
+
+    @property
+    def decide(self) -> Estimate:
+        """Its part due to decisions."""
+        ...
+
+
+@dataclass(frozen=True)
+class MeanSplit:
+    """The mean of the splits within labels, weighted by the number of episodes; the parts add up to the gain.
+
+    A split of the pooled chains mixes labels: a model that tries again more often has more attempts at what is hard, so its
+    pooled p falls though it samples no worse anywhere. Within labels that does not happen, or less.
+
+    Attributes:
+        gain, sample, decide: means, with normal intervals (labels hold different problems, so they are independent).
+    """
+
+    gain: Estimate
+    sample: Estimate
+    decide: Estimate
+
+    @classmethod
+    def of(cls, parts: Sequence[Difference], weights: Sequence[float]) -> MeanSplit | None:
+        """Return the mean; None if there are no parts."""
+        if not parts:
+            return None
+        share = np.asarray(weights, dtype=np.float64) / np.sum(weights)
+        return cls(*(_mean([getattr(part, name) for part in parts], share) for name in ("gain", "sample", "decide")))
+
+
+def _mean(estimates: Sequence[Estimate], share: Floats) -> Estimate:
+    value = float(share @ np.array([estimate.value or 0.0 for estimate in estimates]))
+    # Half widths of independent intervals add up in squares, each side by itself.
+    low, high = (
+        float(np.sqrt(np.sum((share * np.array([getattr(e, end) - (e.value or 0.0) for e in estimates])) ** 2)))
+        for end in ("low", "high")
+    )
+    return Estimate(value, value - low, value + high, estimates[0].level, f"mean of {len(estimates)} labels")
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a log says.
+
+    Attributes:
+        by: the field whose labels are the parts.
+        across: the field whose labels are the groups.
+        groups: in the order of tables and figures.
+        comparison: the difference between the two groups compared, split into sampling and decision; None if none was asked for.
+        compared: their names.
+        comparison_parts: label -> the same within the labels that both have.
+        comparison_mean: their mean, weighted by episodes.
+        reading: how the log was read; None if it was not read here.
+        level, seed: of intervals and bootstraps.
+    """
+
+    by: str
+    across: str
+    groups: Sequence[Group]
+    comparison: Difference | None
+    compared: tuple[str, str] | None
+    comparison_parts: Mapping[str, Difference]
+    comparison_mean: MeanSplit | None
+    reading: Reading | None
+    level: float
+    seed: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain data, ready for JSON."""
+        from dstheory.files import to_jsonable
+
+        fields = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "reading"}
+        return {
+            "reading": None if self.reading is None else self.reading.to_dict(),
+            **{name: to_jsonable(value) for name, value in fields.items()},
+        }
+
+
+def survey(
+    episodes: Episodes,
+    *,
+    by: str = "task",
+    across: str | None = None,
+    compared: tuple[str, str] | None = None,
+    compare_at: int | None = None,
+    cost: float = 0.01,
+    level: float = 0.95,
+    resamples: int = 999,
+    seed: int = 0,
+    reading: Reading | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Survey:
+    """Measure a log.
+
+    Args:
+        episodes: the log.
+        by: the field whose labels are measured apart.
+        across: the field whose labels are groups; default "model", or "log" where two logs are compared.
+        compared: two labels of ``across``: only these groups are analysed, and the second is compared with the first.
+        compare_at: cap at which they are compared, 0 for none; default the one that both have.
+        cost: price of one attempt, in units of accuracy, for the recommended cap.
+        level: coverage of intervals.
+        resamples: of bootstraps.
+        seed: of all randomness.
+        reading: how the log was read, to be carried along.
+        progress: called with what is being done.
+
+    Raises:
+        RecordError: a field or label does not exist, or there are too many labels.
+
+    >>> from dstheory.anatomy.synthetic import generate_log
+    >>> found = survey(generate_log(60), compared=("base", "tuned"), resamples=99)
+    >>> [group.name for group in found.groups], list(found.groups[0].parts)
+    (['base', 'tuned'], ['easy', 'medium', 'hard'])
+    >>> found.comparison.decide.value > found.comparison.sample.value
+    True
+    """
+    say = progress or (lambda text: None)
+    across = _across(episodes, across, compared)
+    parts = _groups(episodes, across, compared)
+    _check_labels(episodes, by)
+    groups = []
+    for name, part in parts.items():
+        say(f"measuring {name}" if name else "measuring")
+        groups.append(_group(name, part, by, cost=cost, level=level, resamples=resamples, seed=seed))
+    comparison: Difference | None = None
+    within: dict[str, Difference] = {}
+    if compared is not None:
+        say("comparing")
+        before, after = (parts[name] for name in compared)
+        settings: dict[str, Any] = {"cap": compare_at, "level": level, "resamples": resamples, "rng": seed}
+        comparison = compare(before, after, **settings)
+        theirs = after.by(by)
+        for label, part in before.by(by).items():
+            if label in theirs:
+                try:
+                    within[label] = compare(part, theirs[label], **settings)
+                except RecordError:
+                    continue  # a rate cannot be estimated there; the table of rates says why
+        within = {label: within[label] for label in in_order(list(within))}
+    sizes = [found.rates_before.episodes + found.rates_after.episodes for found in within.values()]
+    mean = MeanSplit.of(list(within.values()), sizes)
+    return Survey(by, across, groups, comparison, compared, within, mean, reading, level, seed)
+
+
+def in_order(names: Sequence[str]) -> list[str]:
+    """Return labels as tables show them: by their numbers if all have some ("4x4" before "10x10"), else as they came.
+
+    >>> in_order(["10x10", "4x4", "5x4"]), in_order(["hard", "easy"])
+    (['4x4', '5x4', '10x10'], ['hard', 'easy'])
+    """
+    numbers = {name: [float(n) for n in re.findall(r"\d+(?:\.\d+)?", name)] for name in names}
+    if not all(numbers.values()):
+        return list(names)
+    return sorted(names, key=lambda name: (numbers[name], name))
+
+
+def _group(name: str, episodes: Episodes, by: str, *, cost: float, level: float, resamples: int, seed: int) -> Group:
+    settings: dict[str, Any] = {"level": level, "resamples": resamples, "rng": seed}
+    labelled = episodes.by(by)
+    labels = in_order(list(labelled))
+    chains = {kind: fit_chain(episodes, kind) for kind in ("pooled", "heterogeneous")}
+    return Group(
+        name=name,
+        total=answer(episodes, **settings),
+        parts={label: answer(labelled[label], **settings) for label in labels},
+        rounds=measure(episodes, "round", level=level)[:_MOST_ROUNDS],
+        checks=check_model(episodes, rng=seed),
+        chains=chains,
+        held_out=_held_out(episodes, seed, all_kinds=True),
+        held_out_parts={label: found for label in labels if (found := _held_out(labelled[label], seed)) is not None},
+        cap=advise_cap(chains["heterogeneous"], cost=cost),
+    )
+
+
+def _held_out(episodes: Episodes, seed: int, *, all_kinds: bool = False) -> HeldOut | None:
+    kinds = tuple(KINDS) if all_kinds else ("pooled", "heterogeneous")
+    return hold_out(episodes, kinds=kinds, rng=seed) if episodes.n_problems >= _FEWEST_PROBLEMS else None
+
+
+def _across(episodes: Episodes, across: str | None, compared: tuple[str, str] | None) -> str:
+    if across is not None:
+        episodes.column(across)
+        return across
+    names = episodes.fields.get("model", Labels.constant("", 0)).names
+    logs = episodes.fields.get("log", Labels.constant("", 0)).names
+    if compared is not None and not set(compared) <= set(names) and set(compared) <= set(logs):
+        return "log"
+    return "model"
+
+
+def _groups(episodes: Episodes, across: str, compared: tuple[str, str] | None) -> dict[str, Episodes]:
+    if compared is not None:
+        column = episodes.column(across)
+        if compared[0] == compared[1]:
+            raise RecordError(f"{compared[0]!r} is compared with itself: name two labels of the field {across!r}")
+        codes = {name: column.code(name, across) for name in compared}
+        return {name: episodes.select(column.codes == code) for name, code in codes.items()}
+    if across not in episodes.fields:
+        return {"": episodes}
+    groups = episodes.by(across)
+    if len(groups) == 1:
+        return {"": episodes}
+    if len(groups) > _MOST_GROUPS:
+        raise RecordError(
+            f"the field {across!r} has {len(groups)} labels: at most {_MOST_GROUPS} groups; choose another --across"
+        )
+    return {name: groups[name] for name in in_order(list(groups))}
+
+
+def _check_labels(episodes: Episodes, by: str) -> None:
+    column = episodes.column(by)
+    present = int(np.count_nonzero(np.bincount(column.codes, minlength=len(column.names))))
+    if present > _MOST_LABELS:
+        raise RecordError(f"the field {by!r} has {present:,} labels: at most {_MOST_LABELS} can be shown; choose another --by")

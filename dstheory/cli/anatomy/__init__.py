@@ -1,0 +1,44 @@
+"""`dstheory anatomy`: measure p, a, b on rollouts of a real model; and the commands that go with it."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+__all__ = ["command"]
+
+# name -> module; "report" is what runs when no other name is given
+_COMMANDS = {
+    "export-chain": "dstheory.cli.anatomy.export_chain",
+    "generate": "dstheory.cli.anatomy.generate",
+    "report": "dstheory.cli.anatomy.report",
+    "schema": "dstheory.cli.anatomy.schema",
+}
+
+
+class _Anatomy(click.Group):
+    """`anatomy LOG...` is `anatomy report LOG...`: a first word that is no command is a log."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Send everything that does not begin with a command to the report; also `--help`, which describes it."""
+        if not args or args[0] not in _COMMANDS:
+            args = ["report", *(args or ["--help"])]
+        return super().parse_args(ctx, args)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the commands."""
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one command."""
+        if cmd_name not in _COMMANDS:
+            return None
+        found = importlib.import_module(_COMMANDS[cmd_name]).command
+        assert isinstance(found, click.Command)
+        return found
+
+
+@click.group(cls=_Anatomy, name="anatomy", short_help="Measure p, a, b on rollouts.")
+def command() -> None:
+    """Measure sampling and decisions on rollouts of a real model."""

@@ -1,0 +1,129 @@
+"""Options that the anatomy commands share: which logs, read how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from dstheory.errors import DSTheoryError
+
+if TYPE_CHECKING:
+    from dstheory.anatomy.records.reading import Log
+
+__all__ = ["log_options", "read_with"]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_BYTES = 1 << 20
+
+
+class Renamed(click.ParamType[tuple[str, str]]):
+    """``part=key``: where a log calls something by another name."""
+
+    name = "PART=KEY"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        """Split at the first equals sign."""
+        if isinstance(value, tuple):
+            return value[0], value[1]
+        part, sign, key = str(value).partition("=")
+        if not sign or not part or not key:
+            self.fail(f"{value!r} is not PART=KEY: for example cap=max_attempts", param, ctx)
+        return part.strip(), key.strip()
+
+
+_OPTIONS = [
+    click.argument("logs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="LOG..."),
+    click.option("--reader", type=click.Choice(["auto", "records", "table", "conversation", "transcript"]), default="auto",
+                 show_default=True, help="What the logs hold; auto looks at name and first record."),
+    click.option("--field", "fields", type=Renamed(), multiple=True,
+                 help="A key of the log that has another name, e.g. cap=max_attempts, problem=numbers; repeatable."),
+    click.option("--cap", type=click.IntRange(min=1), default=None,
+                 help="Largest number of attempts, for records that do not say theirs."),
+    click.option("--checker", metavar="NAME|FILE.py:FUNCTION", default=None,
+                 help="Who says what is correct in texts: countdown, 24, final-answer, or a function (answer, record) of yours."),
+    click.option("--segment", type=click.Choice(["expressions", "tags", "markers", "pattern"]), default=None,
+                 help="How attempts are found in texts."),
+    click.option("--pattern", metavar="REGEX", default=None, help="RE2 expression whose matches are attempts."),
+    click.option("--markers", metavar="WORD,WORD", default=None, help="Words that begin a new attempt; default wait, hmm, ..."),
+    click.option("--strict", is_flag=True, help="Stop at the first unusable record."),
+    click.option("--max-unusable", type=click.FloatRange(0, 1), default=0.05, show_default=True,
+                 help="Exit 1 if a larger share of the records was unusable."),
+]  # fmt: skip
+
+
+def log_options(function: _F) -> _F:
+    """Add the options that say which logs are read, and how."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+def read_with(options: dict[str, Any], *, labels: Sequence[str] = (), quiet: bool) -> Log:
+    """Read the logs that the options name, with a bar that counts records."""
+    from dstheory.anatomy.logs import read_log
+
+    markers = options["markers"]
+    known = ("task", "difficulty", "model", "log", "problem", "round")
+    with _records_bar(options["logs"], quiet=quiet) as progress:
+        return read_log(
+            *options["logs"],
+            reader=options["reader"],
+            fields=dict(options["fields"]),
+            labels=[label for label in labels if label not in known],
+            cap=options["cap"],
+            strict=options["strict"],
+            checker=options["checker"],
+            segment=options["segment"],
+            pattern=options["pattern"],
+            markers=None if markers is None else [word.strip() for word in markers.split(",")],
+            progress=progress,
+        )
+
+
+def too_many_unusable(log: Log, allowed: float) -> str:
+    """Return the sentence that ends a command with 1 if too many records were unusable; "" if not."""
+    reading = log.reading
+    if reading.share_unusable <= allowed:
+        return ""
+    return (
+        f"{reading.unusable:,} of {reading.records:,} records were unusable ({100 * reading.share_unusable:.2g} %), more than "
+        f"--max-unusable {allowed:g}: correct the log, or allow more"
+    )
+
+
+@contextmanager
+def _records_bar(logs: Sequence[Path], *, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
+    """Show the number of records and the share of the bytes read, on a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield None
+        return
+    try:
+        total = sum(path.stat().st_size for path in logs)
+    except OSError:
+        total = 0  # the reader will say what is wrong
+    columns = (TextColumn("reading"), BarColumn(), TextColumn("{task.fields[records]:,} records"), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("reading", total=total or None, records=0)
+        state = {"before": 0, "last": 0}
+
+        def update(records: int, done: int) -> None:
+            if done < state["last"]:  # the next file
+                state["before"] += state["last"]
+            state["last"] = done
+            bar.update(task, completed=state["before"] + done, records=records)
+
+        yield update
+
+
+def refuse_with(message: str) -> None:
+    """End the command with 1 and a sentence, if there is one."""
+    if message:
+        raise DSTheoryError(message)

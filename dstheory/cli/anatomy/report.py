@@ -1,0 +1,159 @@
+"""`dstheory anatomy LOG...`: measure p, a, b; say whether reflection helps, what to expect, and who is better at what."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dstheory.cli.anatomy.options import log_options, read_with, refuse_with, too_many_unusable
+from dstheory.cli.options import fresh_directory, json_option
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from dstheory.anatomy.surveys import Survey
+
+__all__ = ["command"]
+
+EPILOG = """\b
+Examples:
+  dstheory anatomy generate rollouts.jsonl
+  dstheory anatomy rollouts.jsonl
+  dstheory anatomy rollouts.jsonl --compare base tuned --report report.html
+  dstheory anatomy before.jsonl after.jsonl --compare before.jsonl after.jsonl
+  dstheory anatomy game.jsonl --field cap=max_attempts --field problem=numbers
+  dstheory anatomy transcripts.jsonl --checker countdown --segment expressions
+\b
+Other anatomy commands (each with --help):
+  dstheory anatomy generate       write a synthetic log with known p, a, b
+  dstheory anatomy schema         print the JSON Schema of a record
+  dstheory anatomy export-chain   turn a log into a chain for `dstheory simulate --mdp`
+\b
+Exit codes:
+  0  fine
+  1  unusable input, or a larger share of records unusable than --max-unusable
+  2  usage
+"""
+
+
+@click.command(name="anatomy", epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@log_options
+@click.option("--by", default="task", show_default=True, metavar="FIELD",
+              help="Measure each label of this field apart: task, difficulty, or any key of the records.")  # fmt: skip
+@click.option("--across", default=None, metavar="FIELD",
+              help="Analyse each label of this field by itself; default model, or log where two logs are compared.")  # fmt: skip
+@click.option("--compare", "compared", nargs=2, default=None, metavar="A B",
+              help="Split the difference in accuracy from A to B, two models (or labels of --across, or logs).")  # fmt: skip
+@click.option("--compare-at", type=click.IntRange(min=0), default=None,
+              help="Cap at which they are compared, 0 for none; default the one both have.")  # fmt: skip
+@click.option("--cost", type=click.FloatRange(min=0), default=0.01, show_default=True,
+              help="Price of one attempt in units of accuracy, for the recommended cap.")  # fmt: skip
+@click.option("--level", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.95, show_default=True,
+              help="Coverage of the intervals.")  # fmt: skip
+@click.option("--resamples", type=click.IntRange(min=2), default=999, show_default=True, help="Of the bootstrap over problems.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of bootstrap and folds.")
+@click.option("--out", type=click.Path(path_type=Path), default=None, metavar="DIR",
+              help="Directory for figures, anatomy.json and manifest; default results/anatomy, numbered if taken.")  # fmt: skip
+@click.option("--report", type=click.Path(path_type=Path), default=None, metavar="FILE.html",
+              help="Also write one HTML file with tables and figures in it.")  # fmt: skip
+@click.option("--details", is_flag=True, help="Also print checks, predictions, rounds and caps as tables.")
+@click.option("--overwrite", is_flag=True, help="Replace earlier results.")
+@json_option
+def command(as_json: bool, out: Path | None, report: Path | None, overwrite: bool, details: bool, **options: Any) -> None:
+    """Measure sampling (p) and decisions (a, b) on rollouts of a model that answers, checks, and stops or tries again.
+
+    p = P(correct), a = P(stop | correct), b = P(resample | wrong), with intervals; tests of the model; accuracy predicted for
+    problems that were not used in the fit; what perfect decisions and none would give; a recommended cap.
+    """
+    from dstheory.anatomy.surveys import survey
+    from dstheory.cli.anatomy.show import print_survey
+    from dstheory.cli.show import print_json
+    from dstheory.files import refuse_overwrite, results_directory
+
+    began = time.monotonic()
+    if report is not None:
+        refuse_overwrite(report, overwrite)
+    by, across = options["by"], options["across"]
+    log = read_with(options, labels=[by, *([across] if across else [])], quiet=as_json)
+    with _status(quiet=as_json) as say:
+        found = survey(
+            log.episodes,
+            by=by,
+            across=across,
+            compared=options["compared"],
+            compare_at=options["compare_at"],
+            cost=options["cost"],
+            level=options["level"],
+            resamples=options["resamples"],
+            seed=options["seed"],
+            reading=log.reading,
+            progress=say,
+        )
+        say("drawing")
+        target = out or fresh_directory(Path("results/anatomy"))
+        with results_directory(target, overwrite=overwrite) as directory:
+            _write(directory, found, options, time.monotonic() - began)
+        if report is not None:
+            _write_report(report, found, options, overwrite)
+    if as_json:
+        print_json({**found.to_dict(), "out": str(target), "report": None if report is None else str(report)})
+    else:
+        print_survey(found, details=details)
+        click.echo(f"figures, numbers and manifest: {target}" + (f"; report: {report}" if report else ""))
+    refuse_with(too_many_unusable(log, options["max_unusable"]))
+
+
+def _title(found: Survey) -> str:
+    files = found.reading.files if found.reading is not None else []
+    return ", ".join(Path(file).name for file in files[:3]) + (", ..." if len(files) > 3 else "")
+
+
+def _write(directory: Path, found: Survey, options: dict[str, Any], seconds: float) -> None:
+    from dstheory.files import json_text, write_manifest
+    from dstheory.plots import save_figure
+    from dstheory.plots.anatomy import anatomy_figure, rounds_figure
+
+    save_figure(anatomy_figure(found, title=_title(found)), directory / "anatomy")
+    if any(group.held_out is not None for group in found.groups):
+        save_figure(rounds_figure(found, title=_title(found)), directory / "rounds")
+    (directory / "anatomy.json").write_text(json_text(found.to_dict()), encoding="utf-8")
+    plain = {k: [str(x) for x in v] if k == "logs" else str(v) if isinstance(v, Path) else v for k, v in options.items()}
+    write_manifest(
+        directory,
+        {
+            "command": ["dstheory", *sys.argv[1:]],
+            "parameters": plain,
+            "seed": options["seed"],
+            "wall_seconds": round(seconds, 3),
+        },
+    )
+
+
+def _write_report(path: Path, found: Survey, options: dict[str, Any], overwrite: bool) -> None:
+    from dstheory.anatomy.html import html_report
+    from dstheory.files import atomic_path
+    from dstheory.plots.anatomy import anatomy_figure, rounds_figure
+
+    figures = {"p, a, b and accuracy": anatomy_figure(found)}
+    if any(group.held_out is not None for group in found.groups):
+        figures["correct answers per round"] = rounds_figure(found)
+    with atomic_path(path, overwrite=overwrite) as temporary:
+        temporary.write_text(html_report(found, figures, title=_title(found), command=sys.argv[1:]), encoding="utf-8")
+
+
+@contextmanager
+def _status(*, quiet: bool) -> Iterator[Callable[[str], None]]:
+    """Say on a terminal what is being done."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield lambda text: None
+        return
+    with console.status("measuring") as status:
+        yield status.update

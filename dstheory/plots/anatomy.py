@@ -1,0 +1,236 @@
+"""The figure of `dstheory anatomy`: p, a, b as lines over tasks; realised and predicted accuracy as bars; whose gain it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import matplotlib
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from dstheory.anatomy.surveys import TOTAL
+from dstheory.plots.style import DASHES, PALETTE, RC, tidy
+
+if TYPE_CHECKING:
+    from dstheory.anatomy.estimate import Estimate
+    from dstheory.anatomy.surveys import Group, Split, Survey
+
+__all__ = ["anatomy_figure", "rounds_figure"]
+
+_RATES = {"p": "$p$ = P(correct)", "a": "$a$ = P(stop | correct)", "b": "$b$ = P(resample | wrong)"}
+_MARKERS = ("o", "s", "D", "^", "v", "P", "X")
+_KINDS = {"pooled": "predicted, pooled", "heterogeneous": "predicted, heterogeneous"}
+
+
+def anatomy_figure(found: Survey, *, title: str = "") -> Figure:
+    """Draw what a log says.
+
+    With one group: p, a, b over the labels in one panel, accuracies in another. With several groups: a panel for each of p, a, b
+    with a line per group, and the accuracies of each group; with a comparison also the split of the gain.
+
+    Args:
+        found: of :func:`dstheory.anatomy.survey`.
+        title: over the whole figure.
+    """
+    labels = list(dict.fromkeys(label for group in found.groups for label in group.parts))
+    labels = [*labels, TOTAL] if len(labels) > 1 else labels
+    with matplotlib.rc_context(RC):
+        if len(found.groups) == 1:
+            figure = Figure(figsize=(7.2, 3.0), layout="constrained")
+            lines, bars = figure.subplots(1, 2)
+            _three_lines(lines, found.groups[0], labels, found.by)
+            _accuracies(bars, found.groups[0], labels, found.by)
+            bars.set_title("final accuracy")
+            figure.legend(*_joined(lines, bars), loc="outside lower center", ncols=3, frameon=False)
+        else:
+            figure = _several(found, labels)
+        if title:
+            figure.suptitle(title, fontsize=10)
+    return figure
+
+
+def _several(found: Survey, labels: list[str]) -> Figure:
+    groups = found.groups
+    last = len(groups) + (1 if found.comparison is not None else 0)
+    figure = Figure(figsize=(7.2 if last <= 3 else 2.4 * last, 5.2), layout="constrained")
+    grid = figure.add_gridspec(2, 3 * last)  # three panels above, one per group (and the gain) below
+    rates = [figure.add_subplot(grid[0, i * last : (i + 1) * last]) for i in range(3)]
+    for axes, (name, text) in zip(rates, _RATES.items(), strict=True):
+        for j, group in enumerate(groups):
+            _line(axes, [_part(group, label, name) for label in labels], group.name, j, shift=_shift(j, len(groups)))
+        _over(axes, labels, found.by)
+        axes.set_title(text)
+    width = 3
+    below: Axes | None = None
+    for j, group in enumerate(groups):
+        axes = figure.add_subplot(grid[1, j * width : (j + 1) * width], sharey=below)
+        _accuracies(axes, group, labels, found.by)
+        axes.set_title(f"final accuracy: {group.name}")
+        below = below or axes
+    assert below is not None
+    if found.comparison is not None:
+        axes = figure.add_subplot(grid[1, len(groups) * width :])
+        parts: dict[str, Split] = {**found.comparison_parts}
+        if found.comparison_mean is not None and len(labels) > 1:
+            parts[TOTAL] = found.comparison_mean
+        _gain(axes, parts or {TOTAL: found.comparison}, found.by)
+        axes.set_title(f"gain of {groups[1].name} over {groups[0].name}")
+    figure.legend(*_joined(rates[0], below), loc="outside lower center", ncols=4, frameon=False)
+    return figure
+
+
+def rounds_figure(found: Survey, *, title: str = "") -> Figure:
+    """Draw the share of correct answers per round, among the episodes that reach it, realised and as each chain predicts it.
+
+    Args:
+        found: of :func:`dstheory.anatomy.survey`.
+        title: over the whole figure.
+    """
+    with matplotlib.rc_context(RC):
+        groups = [group for group in found.groups if group.held_out is not None]
+        figure = Figure(figsize=(max(5.2, 3.6 * len(groups)), 2.9), layout="constrained")
+        panels = figure.subplots(1, max(1, len(groups)), squeeze=False, sharey=True)[0]
+        for axes, group in zip(panels, groups, strict=False):
+            assert group.held_out is not None
+            rows = [row for row in group.held_out.calibration if row.what.startswith("correct in round")]
+            x = np.arange(1, len(rows) + 1)
+            _errorbar(axes, x, [row.realised for row in rows], color="0.25", marker="o", linestyle="none", label="realised")
+            for i, (kind, label) in enumerate(_KINDS.items()):
+                if rows and kind in rows[0].predicted:
+                    axes.plot(x, [row.predicted[kind] for row in rows], color=PALETTE[i], linestyle=DASHES[i], label=label)
+            axes.set_xlabel("round")
+            axes.set_xticks(x if len(x) <= 12 else x[::2])
+            axes.set_ylim(0, None)
+            axes.set_title(group.name or "share correct, of those that reach the round")
+            tidy(axes)
+        panels[0].set_ylabel("share of correct answers")
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+        if title:
+            figure.suptitle(title, fontsize=10)
+    return figure
+
+
+# ---------------------------------------------------------------------- panels
+
+
+def _three_lines(axes: Axes, group: Group, labels: Sequence[str], by: str) -> None:
+    for j, (name, text) in enumerate(_RATES.items()):
+        _line(axes, [_part(group, label, name) for label in labels], text, j, shift=_shift(j, 3))
+    _over(axes, labels, by)
+    axes.set_title("sampling and decisions")
+
+
+def _line(axes: Axes, values: Sequence[Estimate | None], label: str, style: int, *, shift: float) -> None:
+    """A line over labels; the total, which stands apart at the end, is not joined to it."""
+    x = np.arange(len(values)) + shift
+    look = {"color": PALETTE[style % len(PALETTE)], "marker": _MARKERS[style % len(_MARKERS)], "markersize": 4.5}
+    dash = DASHES[style % len(DASHES)]
+    body = len(values) - 1 if len(values) > 1 else 1
+    _errorbar(axes, x[:body], values[:body], linestyle=dash, label=label, **look)
+    if len(values) > body:
+        _errorbar(axes, x[body:], values[body:], linestyle="none", markerfacecolor="white", **look)
+
+
+def _accuracies(axes: Axes, group: Group, labels: Sequence[str], by: str) -> None:
+    """Bars per label: realised, and predicted for problems that were not used in the fit."""
+    shown = {"realised": "0.75", **{text: PALETTE[i] for i, text in enumerate(_KINDS.values())}}
+    for j, (name, colour) in enumerate(shown.items()):
+        kind = next((k for k, text in _KINDS.items() if text == name), None)
+        x, heights, errors = [], [], []
+        for i, label in enumerate(labels):
+            value, low, high = _accuracy(group, label, kind)
+            if value is not None:
+                x.append(i + 0.27 * (j - 1))
+                heights.append(value)
+                errors.append((value - low, high - value))
+        hatch = {"pooled": "", "heterogeneous": "////"}.get(kind or "", "")
+        face = "white" if hatch else colour
+        axes.bar(x, heights, width=0.25, color=face, edgecolor=colour, hatch=hatch, linewidth=0.8, label=name)
+        drawn = [i for i, (down, up) in enumerate(errors) if down > 0 or up > 0]
+        if drawn:
+            pairs = np.array([errors[i] for i in drawn]).T
+            axes.errorbar([x[i] for i in drawn], [heights[i] for i in drawn], yerr=np.maximum(pairs, 0), fmt="none",
+                          ecolor="0.15", elinewidth=0.9, capsize=2)  # fmt: skip
+    _over(axes, labels, by)
+
+
+def _gain(axes: Axes, parts: Mapping[str, Split], by: str) -> None:
+    """The two parts of the gain side by side, with intervals; they add up to the gain, which is marked."""
+    for j, (name, text) in enumerate((("sample", "sampling"), ("decide", "decisions"))):
+        values = [getattr(part, name) for part in parts.values()]
+        x = np.arange(len(values)) + 0.2 * (2 * j - 1)
+        look = {"color": "0.35"} if j == 0 else {"color": "white", "edgecolor": "0.35", "hatch": "////", "linewidth": 0.8}
+        axes.bar(x, [v.value or 0.0 for v in values], width=0.38, label=text, **look)
+        _errorbar(axes, x, values, color="0.1", linestyle="none", marker="")
+    axes.plot(np.arange(len(parts)), [part.gain.value or 0.0 for part in parts.values()], marker="_", markersize=14,
+              markeredgewidth=2.0, color=PALETTE[1], linestyle="none", label="gain")  # fmt: skip
+    axes.axhline(0, color="0.2", linewidth=0.8)
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high + 0.28 * (high - low))
+    axes.legend(loc="upper center", ncols=3, frameon=False, handlelength=1.1, handletextpad=0.3, columnspacing=0.7,
+                borderaxespad=0.1, markerscale=0.6)  # fmt: skip
+    _over(axes, list(parts), by, unit=False)
+
+
+# ---------------------------------------------------------------------- parts of panels
+
+
+def _part(group: Group, label: str, name: str) -> Estimate | None:
+    answers = group.parts.get(label) or (group.total if label == TOTAL else None)
+    return None if answers is None else getattr(answers.rates, name)
+
+
+def _accuracy(group: Group, label: str, kind: str | None) -> tuple[float | None, float, float]:
+    """Return realised accuracy (no kind) with its interval, or the predicted one."""
+    answers = group.parts.get(label) or (group.total if label == TOTAL else None)
+    if kind is None:
+        found = None if answers is None else answers.realised["accuracy"]
+        return (None, 0.0, 0.0) if found is None else (found.value, found.low, found.high)
+    held = group.held_out_parts.get(label) or (group.held_out if label == TOTAL or len(group.parts) == 1 else None)
+    if held is None:
+        return None, 0.0, 0.0
+    value = held.calibration[0].predicted.get(kind)
+    return value, value or 0.0, value or 0.0
+
+
+def _errorbar(axes: Axes, x: Sequence[float] | np.ndarray, values: Sequence[Estimate | None], **look: object) -> None:
+    """Points with intervals; what cannot be estimated is left out, as a gap in the line."""
+    y = np.array([np.nan if v is None or v.value is None else v.value for v in values], dtype=float)
+    low = np.array([0.0 if v is None or v.value is None else v.value - v.low for v in values])
+    high = np.array([0.0 if v is None or v.value is None else v.high - v.value for v in values])
+    axes.errorbar(x, y, yerr=np.maximum([low, high], 0.0), elinewidth=0.9, capsize=2, **look)  # type: ignore[arg-type]
+
+
+def _over(axes: Axes, labels: Sequence[str], by: str, *, unit: bool = True) -> None:
+    """Name the labels on the horizontal axis; many or long ones are slanted and thinned."""
+    count, longest = len(labels), max(map(len, labels))
+    step = max(1, -(-count // 14))
+    ticks = list(range(0, count, step))
+    slanted = count > 4 and longest * len(ticks) > 24
+    axes.set_xticks(ticks, [_short(labels[i]) for i in ticks], rotation=35 if slanted else 0, ha="right" if slanted else "center")
+    axes.set_xlim(-0.6, count - 0.4)
+    axes.set_xlabel(by)
+    if unit:
+        axes.set_ylim(0, 1.03)
+    tidy(axes)
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= 14 else label[:12] + "..."
+
+
+def _shift(i: int, n: int) -> float:
+    """Horizontal offset that keeps the intervals of n lines apart."""
+    return 0.0 if n == 1 else 0.16 * (i / (n - 1) - 0.5)
+
+
+def _joined(*panels: Axes) -> tuple[list[Artist], list[str]]:
+    """Return handles and labels of several panels, each label once."""
+    found: dict[str, Artist] = {}
+    for axes in panels:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            found.setdefault(label, handle)
+    return list(found.values()), list(found)

@@ -1,0 +1,157 @@
+"""`dstheory anatomy`: what it prints, writes and refuses; every example of its help runs."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from dstheory.anatomy import read_log, record_schema
+
+GOOD = '{"id": "%s", "attempts": [{"correct": true, "decision": "stop"}]}'
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    from dstheory.anatomy.synthetic import generate_log
+    from dstheory.anatomy.writing import write_log
+
+    write_log(tmp_path / "rollouts.jsonl", generate_log(40))
+    return tmp_path / "rollouts.jsonl"
+
+
+def test_the_whole_way(dstheory, tmp_path: Path) -> None:
+    """Generate, measure, compare, export, and train further."""
+    made = dstheory("anatomy", "generate", "rollouts.jsonl", "--problems", 60)
+    assert made.code == 0, made.err
+    assert "rollouts.jsonl: 360 episodes" in made.out
+    found = dstheory(
+        "anatomy", "rollouts.jsonl", "--compare", "base", "tuned", "--report", "r.html", "--resamples", 50, "--details"
+    )
+    assert found.code == 0, found.err
+    for words in ("360 records read, 360 used", "base: sampling and decisions", "tuned: final accuracy", "from base to tuned",
+                  "mean over task", "figures, numbers and manifest: results/anatomy; report: r.html"):  # fmt: skip
+        assert words in found.out, words
+    folder = tmp_path / "results" / "anatomy"
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "anatomy.json", "anatomy.png", "anatomy.svg", "rounds.png", "rounds.svg", "run.json",
+    ]  # fmt: skip
+    numbers = json.loads((folder / "anatomy.json").read_text())
+    assert numbers["reading"]["used"] == 360
+    page = (tmp_path / "r.html").read_text()
+    assert page.count("<svg") == 2
+    assert not re.search(r"(src|href)=\"?(https?:)?//", page)
+    assert "<script" not in page
+    exported = dstheory("anatomy", "export-chain", "rollouts.jsonl", "--model", "tuned", "--out", "chain.json")
+    assert exported.code == 0, exported.err
+    assert "next: dstheory simulate --mdp chain.json" in exported.out
+    trained = dstheory("simulate", "--mdp", "chain.json", "--steps", 5, "--lr", 1)
+    assert trained.code == 0, trained.err
+
+
+def test_json_holds_everything_and_nothing_else_is_on_stdout(dstheory, log: Path) -> None:
+    found = dstheory("anatomy", log, "--json", "--resamples", 20, "--out", "o")
+    assert found.code == 0, found.err
+    data = json.loads(found.out)
+    assert [group["name"] for group in data["groups"]] == ["base", "tuned"]
+    base = data["groups"][0]
+    assert set(base["parts"]) == {"easy", "medium", "hard"}
+    p = base["parts"]["easy"]["rates"]["p"]
+    assert p["low"] < p["value"] < p["high"]
+    again = json.loads(dstheory("anatomy", log, "--json", "--resamples", 20, "--out", "o2").out)
+    assert again["groups"] == data["groups"]  # reproducible by seed
+
+
+def test_schema(dstheory) -> None:
+    assert json.loads(dstheory("anatomy", "schema").out) == record_schema()
+
+
+def test_unusable_records_decide_the_exit_code(dstheory, tmp_path: Path) -> None:
+    lines = [GOOD % i for i in range(30)] + ["not json", '{"id": 1}']
+    (tmp_path / "log.jsonl").write_text("\n".join(lines))
+    found = dstheory("anatomy", "log.jsonl", "--resamples", 20)
+    assert found.code == 1
+    assert "30 used" in found.out
+    assert (
+        "1 not JSON; first: log.jsonl: line 31: is not JSON (expecting value, column 1): write one object per line" in found.out
+    )
+    assert found.err == (
+        "error: 2 of 32 records were unusable (6.2 %), more than --max-unusable 0.05: correct the log, or allow more\n"
+    )
+    allowed = dstheory("anatomy", "log.jsonl", "--resamples", 20, "--max-unusable", 0.1)
+    assert allowed.code == 0, allowed.err
+    strict = dstheory("anatomy", "log.jsonl", "--strict")
+    assert strict.code == 1
+    assert strict.err == "error: log.jsonl: line 31: is not JSON (expecting value, column 1): write one object per line\n"
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "words"),
+    [
+        (["none.jsonl"], 1, "error: none.jsonl cannot be read: No such file or directory"),
+        (["rollouts.jsonl", "--by", "level"], 1, "error: no record has the field 'level': there are task, model, log"),
+        (["rollouts.jsonl", "--compare", "base", "tunde"], 1, "error: no record has the model 'tunde': there are base, tuned"),
+        (["rollouts.jsonl", "--compare", "base", "base"], 1, "error: 'base' is compared with itself"),
+        (["rollouts.jsonl", "--field", "cap"], 2, "'cap' is not PART=KEY: for example cap=max_attempts"),
+        (["rollouts.jsonl", "--field", "capp=x"], 1, "error: a record has no part 'capp': did you mean cap?"),
+        (["rollouts.jsonl", "--reader", "transcript"], 1, "error: a transcript does not say which answers are correct"),
+        (["rollouts.jsonl", "rollouts.jsonl"], 1, "error: rollouts.jsonl is given twice"),
+        (["export-chain", "rollouts.jsonl", "--out", "c.json"], 2, "the log has several models (base, tuned): choose one"),
+        (["generate", "rollouts.jsonl"], 1, "error: rollouts.jsonl exists already"),
+        (["generate", "x.jsonl", "--cell", "m,t,2,0,0"], 1, "error: 'm,t,2,0,0' is no cell"),
+        ([], 0, ""),
+    ],
+)  # fmt: skip
+def test_what_is_refused(dstheory, log: Path, args: list[str], code: int, words: str) -> None:
+    found = dstheory("anatomy", *args)
+    assert (found.code, words in found.err + found.out) == (code, True), found.err
+
+
+def test_help_names_the_other_commands(dstheory) -> None:
+    for args in (["--help"], ["-h"], ["report", "--help"]):
+        found = dstheory("anatomy", *args)
+        assert found.code == 0
+        for word in ("export-chain", "generate", "schema", "--compare", "--max-unusable", "Exit codes"):
+            assert word in found.out
+    assert "--concentration" in dstheory("anatomy", "generate", "--help").out
+
+
+def test_logs_are_compared_by_file(dstheory, tmp_path: Path) -> None:
+    from dstheory.anatomy.simulate import simulate_log
+    from dstheory.anatomy.writing import write_log
+
+    for name, b, seed in (("before.jsonl", 0.3, 1), ("after.jsonl.gz", 0.9, 2)):
+        write_log(tmp_path / name, simulate_log(80, p=0.4, a=0.9, b=b, cap=6, rng=seed))
+    found = dstheory(
+        "anatomy", "before.jsonl", "after.jsonl.gz", "--compare", "before.jsonl", "after.jsonl.gz", "--resamples", 50
+    )
+    assert found.code == 0, found.err
+    assert "from before.jsonl to after.jsonl.gz" in found.out
+
+
+def test_transcripts_say_how_they_were_segmented(dstheory, tmp_path: Path) -> None:
+    game = {"numbers": [1, 2, 3], "target": 6}
+    lines = [json.dumps({"id": i, "transcript": "1 + 2 - 3, no: 1 + 2 + 3", **game}) for i in range(30)]
+    (tmp_path / "t.jsonl").write_text("\n".join(lines))
+    found = dstheory("anatomy", "t.jsonl", "--checker", "countdown", "--resamples", 20)
+    assert found.code == 0, found.err
+    assert "attempts found by expressions in 30 records" in found.out
+    assert "note: expressions as attempts: " in found.out
+    (tmp_path / "mine.py").write_text("def check(answer, record):\n    return answer == '6'\n")
+    found = dstheory("anatomy", "t.jsonl", "--checker", "mine.py:check", "--pattern", r"\d", "--resamples", 20)
+    assert found.code == 0, found.err
+    assert "attempts found by pattern in 30 records" in found.out
+
+
+def test_the_api_takes_what_the_command_read(log: Path) -> None:
+    from dstheory.anatomy import survey
+
+    found = survey(read_log(log).episodes, compared=("base", "tuned"), resamples=20)
+    assert found.comparison is not None
+    parts = found.comparison_mean
+    assert parts.sample.value + parts.decide.value == pytest.approx(parts.gain.value, abs=1e-12)
+    weights = [p.rates_before.episodes + p.rates_after.episodes for p in found.comparison_parts.values()]
+    gains = [p.gain.value for p in found.comparison_parts.values()]
+    assert parts.gain.value == pytest.approx(sum(w * g for w, g in zip(weights, gains, strict=True)) / sum(weights))
