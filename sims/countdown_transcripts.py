@@ -5,8 +5,8 @@ checked exactly by the rules of the game (each number once); where attempts begi
 arithmetic expressions with at least three numbers, ``<answer>`` tags, and the last expression before each "wait"-like word.
 
 What it shows, and why. The three give very different p and b, since what counts as an attempt is what differs, and they cannot
-use the same transcripts. Conclusions about reflection from unmarked text are conclusions about the segmentation too. For the first
-definition the chains are compared on puzzles that were not used in the fit, as for marked logs (claims A3, G4).
+use the same transcripts. Conclusions about reflection from unmarked text are conclusions about the segmentation too. For the
+first definition the chains are compared on puzzles that were not used in the fit, as for marked logs (claims A3, G4).
 """
 
 from __future__ import annotations
