@@ -40,6 +40,16 @@ SUITES = dict.fromkeys(
     ],
     _CORE,
 )  # fmt: skip
+_TOKENS = [
+    f"tests/tokens/test_{name}.py" for name in ("against_enumeration", "length", "token_chain", "token_errors", "large_tables")
+]
+SUITES |= dict.fromkeys(
+    [f"tokens/{name}.py" for name in ("model", "verdict", "rows", "rowwise", "passes", "full_tree", "markov", "factored",
+                                      "independent", "sweeps", "solution", "objectives", "flat")],
+    _TOKENS,
+)  # fmt: skip
+_OPTIMUM = ["tests/dynamics/test_optimum.py"]
+SUITES |= dict.fromkeys([f"dynamics/{name}.py" for name in ("optimum", "soft_bellman", "soft_columns")], _OPTIMUM)
 TIME_LIMIT = 120
 
 
