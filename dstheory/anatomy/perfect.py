@@ -23,7 +23,7 @@ import numpy as np
 from dstheory.anatomy.episodes import Episodes
 from dstheory.anatomy.estimate import Estimate
 from dstheory.anatomy.intervals import normal_quantile, wilson
-from dstheory.checks import Ints
+from dstheory.checks import Bools, Ints
 
 __all__ = ["any_correct"]
 
@@ -36,18 +36,15 @@ def any_correct(episodes: Episodes, attempts: int, *, level: float = 0.95) -> Es
     >>> any_correct(log, 5).text(2)  # 1 - E[(1 - p_x)^5] for Beta(0.4, 0.6), 0.656; pooled p would say 0.81
     '0.66 [0.63, 0.69]'
     """
-    before: Ints = np.cumsum(episodes.correct) - episodes.correct
-    none_before = before == np.repeat(before[episodes.offsets[:-1]], episodes.attempts)
-    at = np.flatnonzero(none_before & (episodes.round < attempts))
-    k, event = episodes.round[at], episodes.correct[at]
-    risk = np.bincount(k, minlength=attempts)
-    events = np.bincount(k, weights=event, minlength=attempts)
+    tried, event = _up_to_first_correct(episodes, attempts)
+    risk = len(tried) - np.cumsum(np.bincount(tried, minlength=attempts + 1))[:attempts]
+    events = np.bincount(tried[event] - 1, minlength=attempts)
     seen = int(np.count_nonzero(risk[:attempts]))
     if not seen:
         return Estimate.missing("there are no episodes", level=level)
     certain = np.flatnonzero((events == risk) & (risk > 0))
     if len(certain):  # whoever got there was right: nothing is left, and problems that got there count once each
-        reached = np.unique(episodes.problem[episodes.episode[at]][k == certain[0]])
+        reached = np.unique(episodes.problem[tried > certain[0]])
         left = np.prod(1 - events[: certain[0]] / risk[: certain[0]])
         low, _ = wilson(len(reached), len(reached), level=level)
         return Estimate(1.0, float(1 - left * (1 - low)), 1.0, level, f"Kaplan-Meier, {len(reached)} problems at the last step")
@@ -56,9 +53,10 @@ def any_correct(episodes: Episodes, attempts: int, *, level: float = 0.95) -> Es
         return Estimate.missing(why, level=level)
     hazard = events / risk
     survival = float(np.prod(1 - hazard))
-    influence = -(event - hazard[k]) / (risk[k] * (1 - hazard[k]))
-    units = np.unique(episodes.problem[episodes.episode[at]], return_inverse=True)[1]
-    by_problem = np.bincount(units, weights=influence)
+    weight = 1 / (risk * (1 - hazard))
+    influence = np.concatenate([[0.0], np.cumsum(hazard * weight)])[tried]
+    influence[event] -= weight[tried[event] - 1]
+    by_problem = np.bincount(np.unique(episodes.problem, return_inverse=True)[1], weights=influence)
     n, method = len(by_problem), f"Kaplan-Meier, {len(by_problem)} problems, log(-log)"
     if survival == 1.0:
         low, high = wilson(0, n, level=level)
@@ -66,3 +64,15 @@ def any_correct(episodes: Episodes, attempts: int, *, level: float = 0.95) -> Es
     error = float(np.sqrt(by_problem @ by_problem * n / max(n - 1, 1))) / abs(np.log(survival))
     factor = np.exp(normal_quantile(level) * error)
     return Estimate(1 - survival, 1 - survival ** (1 / factor), 1 - survival**factor, level, method)
+
+
+def _up_to_first_correct(episodes: Episodes, attempts: int) -> tuple[Ints, Bools]:
+    """Return, per episode, the attempts up to the first correct one, at most ``attempts``, and whether it is correct."""
+    right = np.flatnonzero(episodes.correct)
+    owner = np.searchsorted(episodes.offsets, right, side="right") - 1
+    first = np.flatnonzero(np.diff(owner, prepend=-1))
+    tried = episodes.attempts.copy()
+    tried[owner[first]] = right[first] - episodes.offsets[owner[first]] + 1
+    event = np.zeros(len(episodes), dtype=bool)
+    event[owner[first]] = True
+    return np.minimum(tried, attempts), event & (tried <= attempts)
