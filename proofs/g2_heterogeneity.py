@@ -232,8 +232,8 @@ G4_SIGN = Claim(
     group="G",
     title="The pooled chain is too optimistic where reflection helps, too pessimistic where it hurts",
     statement="""With at most T attempts, the last answer submitted, and the same a, b for all problems, the accuracy of the
-        pooled chain (its p being that of all attempts) less the accuracy of the problems has the sign of a + b - 1, or is 0. For T =
-        2 it is (a + b - 1) Var(p_x) [(1-a)(1-p) + b p]/(1 + E q).""",
+        pooled chain (its p being that of all attempts) less the accuracy of the problems has the sign of a + b - 1, or is 0.
+        For T = 2 it is (a + b - 1) Var(p_x) [(1-a)(1-p) + b p]/(1 + E q).""",
     latex=r"(a+b-1)\,\bigl(\mathrm{Acc}_T(\bar p)-\mathrm{E}[\mathrm{Acc}_T(p_x)]\bigr)\ge0,\qquad "
     r"\bar p=\frac{\mathrm{E}[p_xK_x]}{\mathrm{E}[K_x]}",
     scope="any distribution of p_x over problems, any number of attempts T, in the limit of many problems",

@@ -43,6 +43,9 @@ EXPECTED = {
     # F: optimisers
     "f_optimisers": "F1 F1-loose F2 F2-loose F3 F3-loose F4 F4-loose",
     "f_time": "C5-time F1-delay",
+    # G: anatomy
+    "g1_prediction": "G1 G1-loose G1-cap G2 G2-loose G3 G3-loose",
+    "g2_heterogeneity": "G4 G4-loose G4-wrong G4-sign G4-sign-loose G4-mean G4-fit G4-fit-loose",
     # O: the objectives that people train with
     "o_batches": "O7 O7-loose O7-groups O8 O8-loose",
     "o_clipping": "O9 O9-loose O9-sequence O10 O10-loose O10-extreme",
