@@ -48,7 +48,7 @@ __all__ = [
     "stage_weights",
 ]
 
-Measure = Literal["policy", "reference", "demonstrations", "mixed"]
+Measure = Literal["policy", "sampler", "reference", "demonstrations", "mixed"]
 Reduction = Literal["sum", "mean"]
 
 
@@ -124,7 +124,7 @@ class Objective(ABC):
     name: ClassVar[str]
     """Registry name."""
     family: ClassVar[str]
-    """``reward``, ``imitation`` or ``penalty``; listings are grouped by it."""
+    """One of :data:`~dstheory.objectives.registry.FAMILIES`; listings are grouped by it."""
     title: ClassVar[str]
     """One line of what it is."""
     formula: ClassVar[str]
@@ -137,6 +137,14 @@ class Objective(ABC):
     """Whose trajectories, in words; :attr:`measure` is the instance's own answer."""
     ascends: ClassVar[str]
     """The scalar J whose gradient this is, or what keeps it from being one."""
+    normalised_by: ClassVar[str] = "responses"
+    """By what the sum over the tokens of a batch is divided."""
+    token_model: ClassVar[str] = "any"
+    """``any``: all tokens of a response get one coefficient, so an answer of many tokens is exactly one action. ``unit``: a stage
+    counts as one action (exact where the tokens of an answer are independent). ``even``: every token of an answer has the
+    geometric mean of its probabilities, and an equal share of its score."""
+    expectation: ClassVar[str] = "closed form"
+    """How the expected gradient is computed, and under which condition."""
 
     @property
     def measure(self) -> Measure:

@@ -38,16 +38,19 @@ from dstheory.objectives.sft import log_likelihood, step_weights
 from dstheory.policy import Policy
 from dstheory.trajectories import Trajectories
 
-__all__ = ["ForwardKL", "ReverseKL", "ReverseKLDirect", "log_ratios"]
+__all__ = ["ForwardKL", "ReverseKL", "ReverseKLDirect", "log_ratios", "reference_excess"]
 
 
-def log_ratios(policy: Policy, reference: Policy, solution: Solution | None = None) -> tuple[Floats, Floats, Floats]:
+def log_ratios(
+    policy: Policy, reference: Policy, solution: Solution | None = None, *, called: str = "reference"
+) -> tuple[Floats, Floats, Floats]:
     """Return log(pi/ref) of every answer, of stop and of resample; 0 for actions that the policy never takes.
 
     Args:
         policy, reference: the two policies.
         solution: the chain under the policy, if states that are never met, and decisions that are never drawn, are to be let
             pass.
+        called: how an error calls the second policy.
 
     Raises:
         InfiniteDivergenceError: the reference rules out an action that the policy can take.
@@ -61,9 +64,33 @@ def log_ratios(policy: Policy, reference: Policy, solution: Solution | None = No
     for what, log_p, log_q in _pairs(policy, reference):
         taken = possible & (log_p > -np.inf)
         ruled_out = log_q == -np.inf
-        _refuse_infinite(taken & ruled_out, what, "reference", "policy", solution)
+        _refuse_infinite(taken & ruled_out, what, called, "policy", solution)
         with np.errstate(invalid="ignore"):
             out.append(np.where(taken & ~ruled_out, log_p - log_q, 0.0))
+    return out[0], out[1], out[2]
+
+
+def reference_excess(policy: Policy, reference: Policy, solution: Solution) -> tuple[Floats, Floats, Floats]:
+    """Return ref/pi - 1 of every answer, of stop and of resample: minus the coefficient of the k3 estimator per unit of beta.
+
+    Args:
+        policy, reference: the two policies.
+        solution: the chain under the policy that generates the actions; what it never meets may be anything (0 is returned).
+
+    Raises:
+        InfiniteDivergenceError: the policy rules out what the reference does, at a state that is met.
+
+    >>> from dstheory import TwoStageMDP
+    >>> here = Policy.minimal(p=0.5, a=0.5, b=0.5)
+    >>> reference_excess(here, Policy.minimal(p=0.25, a=0.5, b=0.5), solve(TwoStageMDP.minimal(), here))[0].round(12).tolist()
+    [[[-0.5, 0.5]]]
+    """
+    out = []
+    for what, log_p, log_q in _pairs(policy, reference):
+        ruled_out = log_p == -np.inf
+        _refuse_infinite(ruled_out & (log_q > -np.inf), what, "policy", "reference", solution)
+        with np.errstate(invalid="ignore"):
+            out.append(np.where(ruled_out, 0.0, np.expm1(np.where(ruled_out, 0.0, log_q - log_p))))
     return out[0], out[1], out[2]
 
 

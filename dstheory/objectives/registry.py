@@ -17,7 +17,7 @@ REGISTRY: dict[str, type[Objective]] = {}
 
 _T = TypeVar("_T", bound=type[Objective])
 
-FAMILIES = ("reward", "imitation", "penalty")
+FAMILIES = ("reward", "group", "imitation", "preference", "penalty")
 
 _PLUS = re.compile(r"(?<!\d[eE])\+")  # not the plus of 1e+3
 

@@ -9,6 +9,7 @@ from dstheory.objectives.parts.normaliser import (
     Normaliser,
     PerResponse,
     PerToken,
+    normaliser_named,
 )
 from dstheory.objectives.parts.tokens import Estimator, penalty_weight, token_weights
 
@@ -28,6 +29,7 @@ __all__ = [
     "Raw",
     "SignedMatch",
     "clip_weight",
+    "normaliser_named",
     "penalty_weight",
     "response_coefficients",
     "token_weights",

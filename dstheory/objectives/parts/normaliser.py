@@ -27,7 +27,7 @@ import numpy as np
 from dstheory.checks import Floats
 from dstheory.errors import ChainError
 
-__all__ = ["BatchTokens", "ConstantLength", "GroupTokens", "Normaliser", "PerResponse", "PerToken"]
+__all__ = ["BatchTokens", "ConstantLength", "GroupTokens", "Normaliser", "PerResponse", "PerToken", "normaliser_named"]
 
 
 class Normaliser(ABC):
@@ -122,3 +122,27 @@ class BatchTokens(Normaliser):
     def of_groups(self, lengths: Floats) -> Floats:
         """Return 1/(tokens of the batch)."""
         return np.full(lengths.shape, 1.0 / float(lengths.sum()))
+
+
+_NAMED: dict[str, Normaliser] = {
+    "responses": PerResponse(),
+    "response-tokens": PerToken(),
+    "group-tokens": GroupTokens(),
+    "batch-tokens": BatchTokens(),
+}
+
+
+def normaliser_named(name: str | Normaliser) -> Normaliser:
+    """Return a normaliser by its name; a normaliser is returned as it is.
+
+    Raises:
+        ChainError: no such name.
+
+    >>> normaliser_named("response-tokens").words
+    '1/L_i, then responses'
+    """
+    if isinstance(name, Normaliser):
+        return name
+    if name not in _NAMED:
+        raise ChainError(f"normaliser is {name!r}: must be one of {', '.join(_NAMED)}, or ConstantLength(tokens)")
+    return _NAMED[name]

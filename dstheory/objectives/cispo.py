@@ -1,0 +1,53 @@
+r"""CISPO: the ratio itself is clipped and detached, so that no token is ever dropped.
+
+Source: arXiv 2506.13585; token mean over the batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+
+from dstheory.exact import Solution
+from dstheory.objectives.group import GroupMeanObjective
+from dstheory.objectives.parts.batch import truncate_weight
+from dstheory.objectives.parts.groups import effective_credit
+from dstheory.objectives.parts.normaliser import BatchTokens
+from dstheory.objectives.parts.outcome import Outcome
+from dstheory.objectives.registry import register
+from dstheory.objectives.responses import Term
+from dstheory.objectives.weights import token_ratios
+
+__all__ = ["CISPO"]
+
+
+@register
+@dataclass(frozen=True, eq=False)
+class CISPO(GroupMeanObjective):
+    """CISPO: group mean and standard deviation times the clipped, detached ratio of each token, over the tokens of the batch.
+
+    >>> from dstheory import Policy, Trajectories, TwoStageMDP, solve
+    >>> here, old = Policy.minimal(p=0.5, a=0.5, b=0.5), Policy.minimal(p=0.125, a=0.5, b=0.5)
+    >>> s = solve(TwoStageMDP.minimal(sample_length=2), here)
+    >>> c_s, c_d = CISPO(sampler=old, clip_high=0.5).coefficients(s, Trajectories.record([(0, [(0, "stop")])]))
+    >>> round(float(c_s[0] / c_d[0]), 12)  # the answer's tokens have ratio 2, clipped to 1.5; the decision's is 1
+    1.5
+    """
+
+    clip_low: float = inf
+
+    normaliser = BatchTokens()
+    balanced_when = "on policy and with beta = 0; off policy never in general: an answer's ratio is not its decision's"
+    name = "cispo"
+    title = "CISPO: group std, clipped and detached ratio, mean over the batch's tokens"
+    formula = "c = clip(rho) A/(sum of batch L), A = (R - mean)/std"
+    normalised_by = "tokens of the batch"
+    ascends = "no simple scalar: ratios, std and lengths are frozen"
+
+    def reward_terms(self, solution: Solution, under: Solution, outcome: Outcome) -> tuple[Term, ...]:
+        """Return the credit times the clipped ratio."""
+        credit = effective_credit(self.credit, self.normaliser, self.grouping, under, outcome)
+        if self.sampler is None:
+            return (Term(credit),)
+        ratio = token_ratios(solution.policy, self.sampler, solution)
+        return (Term(credit, ratio.map(lambda rho: truncate_weight(rho, low=self.clip_low, high=self.clip_high))),)

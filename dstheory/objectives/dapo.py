@@ -1,0 +1,59 @@
+r"""DAPO: token means over a group, as published, or over the batch, as libraries compute it; clipped asymmetrically, no KL.
+
+Source: arXiv 2503.14476; the batch form is TRL's default loss and verl's. Derived here: over a large batch the token mean divides
+by E[L], one constant, and does not tilt the gradient; over a group it reweights prompts by about 1/E[L given x].
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dstheory.objectives.group import GroupMeanObjective
+from dstheory.objectives.parts.normaliser import BatchTokens, GroupTokens
+from dstheory.objectives.registry import register
+
+__all__ = ["DAPO", "DAPOBatch"]
+
+
+@register
+@dataclass(frozen=True, eq=False)
+class DAPO(GroupMeanObjective):
+    """DAPO as published: group mean and standard deviation, divided by the tokens of the group.
+
+    >>> from dstheory import Policy, TwoStageMDP, solve
+    >>> s = solve(TwoStageMDP.minimal(gamma=1.0, sample_length=[[3, 40]]), Policy.minimal(p=0.5, a=0.75, b=0.5))
+    >>> small, large = (DAPO(group_size=g).gradient(s).sample[0, 0, 0] for g in (64, float("inf")))
+    >>> bool(abs(small / large - 1) < 0.05)
+    True
+    """
+
+    clip_high: float = 0.28
+
+    normaliser = GroupTokens()
+    name = "dapo"
+    title = "DAPO as published: group std, mean over the group's tokens"
+    formula = "c_s = c_d = A/(P sum of group L), A = (R - mean)/std"
+    normalised_by = "tokens of the group"
+    ascends = "no simple scalar: the credits and lengths of the others and the std are frozen"
+
+
+@register
+@dataclass(frozen=True, eq=False)
+class DAPOBatch(GroupMeanObjective):
+    """Group mean and standard deviation, divided by the tokens of the whole batch: the token mean of training libraries.
+
+    >>> from dstheory import Policy, TwoStageMDP, solve
+    >>> s = solve(TwoStageMDP.minimal(gamma=1.0, sample_length=[[3, 40]]), Policy.minimal(p=0.5, a=0.75, b=0.5))
+    >>> small, large = (DAPOBatch(group_size=8, prompts=n).gradient(s).sample[0, 0, 0] for n in (64, float("inf")))
+    >>> bool(abs(small / large - 1) < 0.01)
+    True
+    """
+
+    clip_high: float = 0.28
+
+    normaliser = BatchTokens()
+    name = "dapo-batch"
+    title = "DAPO in libraries: group std, mean over the batch's tokens"
+    formula = "c_s = c_d = A/(sum of batch L), A = (R - mean)/std"
+    normalised_by = "tokens of the batch"
+    ascends = "no simple scalar; without std and in large batches grad E[R] / E[L] with E[L] held fixed"

@@ -1,0 +1,262 @@
+r"""KL penalties as training code writes them: an estimator, in the loss or in the reward, with the normaliser of the rest.
+
+With :math:`\ell = \log(\pi/ref)` of an action that the policy drew, the coefficients per unit of the normaliser are
+
+=====================  =========================  ======================================================
+estimator              coefficient                expected gradient (sum over tokens)
+=====================  =========================  ======================================================
+k1 in the loss         -beta                      zero; with 1/L_i it is -beta grad E[1/L]
+k2 in the loss         -beta l                    reverse KL of every visited state, states frozen
+k3 in the loss         -beta (1 - exp(-l))        forward KL of every visited state, states frozen
+k1 in the reward       -beta sum of l             reverse KL of whole trajectories, states credited
+=====================  =========================  ======================================================
+
+A stage counts as one action; where the tokens of an answer are independent that is exact for all four.
+On-policy distillation is the second with a teacher as reference and beta = 1, over tokens.
+
+Source: estimators after Schulman (2020), http://joschu.net/blog/kl-approx.html; placement arXiv 2510.01555 and the code of TRL
+and verl; on-policy distillation arXiv 2306.13649; the expectations under each normaliser are derived here.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass, replace
+from math import inf
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dstheory.checks import Floats, float_array, reject
+from dstheory.exact import Solution
+from dstheory.objectives.base import check_runs, over_runs
+from dstheory.objectives.kl import log_ratios, reference_excess
+from dstheory.objectives.parts.credit import Raw
+from dstheory.objectives.parts.groups import Grouping, effective_credit
+from dstheory.objectives.parts.normaliser import Normaliser, normaliser_named
+from dstheory.objectives.parts.outcome import Outcome, Reward, reward_of
+from dstheory.objectives.parts.tilted import moments
+from dstheory.objectives.registry import register
+from dstheory.objectives.responses import ResponseObjective, Term
+from dstheory.objectives.weights import TokenWeight
+from dstheory.policy import Policy
+
+__all__ = ["Distillation", "K1Loss", "K1Reward", "K2Loss", "K3Loss"]
+
+
+@dataclass(frozen=True, eq=False)
+class _Estimator(ResponseObjective):
+    """What the estimators share.
+
+    Args:
+        reference: the policy that is stayed close to.
+        beta: strength >= 0, a number or an array over runs.
+        normaliser: by name or as a part: ``"responses"``, ``"response-tokens"``, ``"group-tokens"``, ``"batch-tokens"``.
+        group_size, prompts: of the reward objective whose normaliser is inherited; inf for the limit.
+    """
+
+    reference: Policy
+    beta: ArrayLike = 0.1
+    normaliser: str | Normaliser = "responses"
+    group_size: float = 8
+    prompts: float = inf
+
+    family = "penalty"
+    balance = "unbalanced"
+    balanced_when = "never in general: each stage has its own log-ratio"
+    token_model = "unit"
+    normalised_by = "inherited from the reward objective"
+    expectation = "closed form at any group size, and its limit"
+
+    def __post_init__(self) -> None:
+        beta = float_array(self.beta, "beta")
+        reject(~((beta >= 0) & np.isfinite(beta)), beta, "beta", "must be finite and >= 0",
+               "a penalty has no negative strength", axes=())  # fmt: skip
+        normaliser_named(self.normaliser)
+        Grouping(self.group_size, self.prompts)
+
+    def with_reference(self, reference: Policy) -> Self:
+        """Return the penalty to another reference."""
+        return replace(self, reference=reference)
+
+    def generated(self, solution: Solution) -> Solution:
+        """Return the chain under the policy."""
+        return solution
+
+    def outcome_of(self, under: Solution) -> Outcome:
+        """Return correctness, which no coefficient looks at."""
+        return reward_of(under, "correct")
+
+    def terms(self, solution: Solution, under: Solution, outcome: Outcome) -> tuple[Term, ...]:
+        """Return beta times the estimator's coefficient, over the normaliser."""
+        self._check(solution)
+        grouping = Grouping(self.group_size, self.prompts)
+        strength = over_runs(self.beta, 3)
+        credit = effective_credit(None, normaliser_named(self.normaliser), grouping, under, outcome)
+        return (Term(credit, self.per_token(solution).map(lambda c: strength * c)),)
+
+    def _check(self, solution: Solution) -> None:
+        self.reference.check_fits(solution.mdp, "reference")
+        check_runs(solution, reference=self.reference.runs, beta=np.shape(self.beta))
+
+    @abstractmethod
+    def per_token(self, solution: Solution) -> TokenWeight:
+        """Return the coefficient of each action per unit of beta."""
+
+
+@register
+@dataclass(frozen=True, eq=False)
+class K1Loss(_Estimator):
+    """k1 = log(pi/ref) added to the loss: its expected gradient is zero, unless responses are averaged over their own tokens.
+
+    >>> from dstheory import TwoStageMDP, solve
+    >>> s = solve(TwoStageMDP.minimal(), Policy.minimal(p=0.5, a=0.5, b=0.5))
+    >>> zero = K1Loss(Policy.minimal(p=0.25, a=0.5, b=0.5), beta=1.0).gradient(s)
+    >>> shorter = K1Loss(Policy.minimal(p=0.25, a=0.5, b=0.5), beta=1.0, normaliser="response-tokens").gradient(s)
+    >>> zero.decide.round(12).tolist(), bool((shorter.decide < 0).all())  # stopping is pushed down: length is rewarded
+    ([[[0.0, 0.0]]], True)
+    """
+
+    balance = "balanced"
+    balanced_when = "always: one constant"
+    token_model = "any"
+    name = "k1-loss"
+    title = "k1 estimator in the loss"
+    formula = "c_s = c_d = -beta x normaliser"
+    ascends = "a constant; with 1/L_i J = -beta E[1/L]"
+
+    def per_token(self, solution: Solution) -> TokenWeight:
+        """Return -1."""
+        minus = np.full((1, 1, 1), -1.0)
+        return TokenWeight(minus, minus, minus)
+
+    def value(self, solution: Solution) -> Floats | None:
+        """Return -beta E[1/L], (*runs,), for averages over each response's own tokens; zero for plain sums; else None."""
+        name = normaliser_named(self.normaliser).words
+        if name == "responses":
+            return np.asarray(0.0 * float_array(self.beta, "beta"))
+        if name != "1/L_i, then responses":
+            return None
+        self._check(solution)
+        (term,) = self.terms(solution, solution, self.outcome_of(solution))
+        plain, _ = moments(solution, self.outcome_of(solution).reward, term.credit.t)
+        expected = (term.credit.constant * plain).sum(axis=0)
+        return np.asarray(-np.asarray(self.beta) * (expected * solution.mdp.prompt_weight).sum(axis=-1))
+
+
+@register
+@dataclass(frozen=True, eq=False)
+class K2Loss(_Estimator):
+    """k2 = log(pi/ref)^2 / 2 added to the loss: the reverse KL of every visited state, visits frozen.
+
+    >>> from dstheory import TwoStageMDP, solve
+    >>> from dstheory.objectives import ReverseKLDirect
+    >>> s = solve(TwoStageMDP.minimal(), Policy.minimal(p=0.5, a=0.5, b=0.5))
+    >>> reference = Policy.minimal(p=0.25, a=0.5, b=0.75)
+    >>> bool((abs(K2Loss(reference).gradient(s).decide - ReverseKLDirect(reference).gradient(s).decide) < 1e-15).all())
+    True
+    """
+
+    name = "k2-loss"
+    title = "k2 estimator in the loss"
+    formula = "c = -beta log(pi/ref) x normaliser"
+    ascends = "no scalar: visits are frozen; for plain sums -beta sum of visits x KL(pi || ref) with the visits held fixed"
+
+    def per_token(self, solution: Solution) -> TokenWeight:
+        """Return minus the log-ratio."""
+        return TokenWeight(*log_ratios(solution.policy, self.reference, solution)).map(np.negative)
+
+
+@register
+@dataclass(frozen=True, eq=False)
+class K3Loss(_Estimator):
+    """k3 = ref/pi - 1 - log(ref/pi) added to the loss: the forward KL of every visited state, visits frozen.
+
+    >>> from dstheory import TwoStageMDP, solve
+    >>> pi, ref = Policy.minimal(p=0.5, a=0.5, b=0.5), Policy.minimal(p=0.25, a=0.5, b=0.5)
+    >>> g = K3Loss(ref, beta=1.0).gradient(solve(TwoStageMDP.minimal(gamma=1.0), pi))
+    >>> g.sample.round(12).tolist()  # two turns x (ref - pi)
+    [[[-0.5, 0.5]]]
+    """
+
+    name = "k3-loss"
+    title = "k3 estimator in the loss"
+    formula = "c = -beta (1 - ref/pi) x normaliser"
+    ascends = "no scalar: visits are frozen; for plain sums -beta sum of visits x KL(ref || pi) with the visits held fixed"
+
+    def per_token(self, solution: Solution) -> TokenWeight:
+        """Return ref/pi - 1."""
+        return TokenWeight(*reference_excess(solution.policy, self.reference, solution))
+
+
+@register
+@dataclass(frozen=True, eq=False)
+class Distillation(K2Loss):
+    """On-policy distillation: minus the log-ratio to a teacher at each token the policy drew, over the tokens of the batch.
+
+    No reward to go: how a decision changes which states come later is not credited.
+
+    >>> from dstheory import TwoStageMDP, solve
+    >>> s = solve(TwoStageMDP.minimal(), Policy.minimal(p=0.5, a=0.5, b=0.5))
+    >>> g = Distillation(Policy.minimal(p=0.9, a=0.9, b=0.9)).gradient(s)
+    >>> bool(g.sample[0, 0, 0] > 0), bool(g.decide[0, 0, 1] < 0)  # towards the teacher
+    (True, True)
+    """
+
+    beta: ArrayLike = 1.0
+    normaliser: str | Normaliser = "batch-tokens"
+
+    family = "imitation"
+    name = "distill"
+    title = "on-policy distillation from a teacher"
+    formula = "c = -log(pi/teacher)/(sum of batch L)"
+    normalised_by = "tokens of the batch"
+    ascends = "no scalar: visits are frozen; -sum of visits x KL(pi || teacher)/E[L] with visits and E[L] held fixed"
+
+
+@register
+@dataclass(frozen=True, eq=False)
+class K1Reward(_Estimator):
+    """k1 = log(pi/ref) subtracted from the reward: the whole response's log-ratio is credited to all of its tokens.
+
+    >>> from dstheory import TwoStageMDP, solve
+    >>> from dstheory.objectives import ReverseKL
+    >>> s = solve(TwoStageMDP.minimal(), Policy.minimal(p=0.5, a=0.5, b=0.5))
+    >>> reference = Policy.minimal(p=0.25, a=0.5, b=0.75)
+    >>> bool((abs(K1Reward(reference).gradient(s).decide - ReverseKL(reference).gradient(s).decide) < 1e-15).all())
+    True
+    """
+
+    balance = "balanced"
+    balanced_when = "always: all tokens of a response get one coefficient"
+    name = "k1-reward"
+    title = "k1 estimator in the reward"
+    formula = "c_s = c_d = -beta (sum of log(pi/ref)) x normaliser"
+    ascends = "J = -beta E[sum of log(pi/ref)] for plain sums"
+
+    def outcome_of(self, under: Solution) -> Outcome:
+        """Return minus beta times the log-ratio of the whole response, as a reward."""
+        self._check(under)
+        one, strength = np.ones(()), over_runs(self.beta, 3)
+        c = self.per_token(under)
+        decided = under.unrolled.decided
+        return Outcome(
+            Reward(strength * (c.sample + c.stop * decided), strength * (c.sample + c.resample * decided), one, one), None
+        )
+
+    def terms(self, solution: Solution, under: Solution, outcome: Outcome) -> tuple[Term, ...]:
+        """Return that reward as the credit, over the normaliser."""
+        grouping = Grouping(self.group_size, self.prompts)
+        return (Term(effective_credit(Raw(), normaliser_named(self.normaliser), grouping, under, outcome)),)
+
+    def per_token(self, solution: Solution) -> TokenWeight:
+        """Return minus the log-ratio."""
+        return TokenWeight(*log_ratios(solution.policy, self.reference, solution)).map(np.negative)
+
+    def value(self, solution: Solution) -> Floats | None:
+        """Return -beta E[sum of log-ratios], (*runs,), for plain sums; else None."""
+        if normaliser_named(self.normaliser).words != "responses":
+            return None
+        _, paid = moments(solution, self.outcome_of(solution).reward, np.zeros(1))
+        return np.asarray((paid[0] * solution.mdp.prompt_weight).sum(axis=-1))

@@ -1,0 +1,111 @@
+r"""What a response is paid: the reward R that credits are made of.
+
+* ``"correct"``: 1 if the submitted answer is correct, else 0; not discounted, whatever the chain pays. This is the verifiable
+  reward of training libraries.
+* ``"return"``: the chain's own discounted return.
+
+Where R can take two values only, it is turned into an indicator times their distance: groups of such rewards are counted.
+
+Source: derived here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from dstheory.bellman import Values, evaluate
+from dstheory.checks import Floats
+from dstheory.errors import ChainError
+from dstheory.exact import Solution
+from dstheory.objectives.base import one_number
+from dstheory.trajectories import Trajectories
+
+__all__ = ["Outcome", "OutcomeKind", "Reward", "reward_of"]
+
+OutcomeKind = Literal["correct", "return"]
+
+
+@dataclass(frozen=True, eq=False)
+class Reward:
+    """Reward tables, broadcastable to (*runs, T', X, Y), and discounts, broadcastable over runs."""
+
+    stop: Floats
+    resample: Floats
+    gamma_within: Floats
+    gamma_between: Floats
+
+    def values(self, solution: Solution) -> Values:
+        """Return the values of the chain that pays this reward."""
+        return evaluate(
+            solution.unrolled,
+            self.stop,
+            self.resample,
+            gamma_within=self.gamma_within,
+            gamma_between=self.gamma_between,
+            capped=solution.capped,
+            name_prompt=solution.mdp.prompt_name,
+        )
+
+    def to_go(self, solution: Solution, trajectories: Trajectories) -> Floats:
+        """Return the (discounted) sum of rewards from the sampling of each step on, (m,); tables of one run."""
+        t = trajectories
+        shape = (solution.mdp.max_turns or 1, *solution.mdp.shape)
+        at = (t.turn if solution.capped else np.zeros_like(t.turn)), t.step_prompt, t.answer
+        paid = np.where(t.stop, np.broadcast_to(self.stop, shape)[at], np.broadcast_to(self.resample, shape)[at])
+        gw, gb = one_number(self.gamma_within, "gamma"), one_number(self.gamma_between, "gamma")
+        return t.to_go(gw * paid, gw * gb)
+
+    def total(self, solution: Solution, trajectories: Trajectories) -> Floats:
+        """Return the (discounted) sum of rewards of each trajectory, (n,)."""
+        return self.to_go(solution, trajectories)[trajectories.offsets[:-1]]
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """The reward of a response.
+
+    Attributes:
+        reward: what is paid on the way; of an indicator if ``values`` is given.
+        values: the two values of R, if it has but two: R = low + (high - low) x indicator.
+    """
+
+    reward: Reward
+    values: tuple[float, float] | None
+
+
+def reward_of(solution: Solution, kind: OutcomeKind) -> Outcome:
+    """Return the outcome of a chain's responses.
+
+    Raises:
+        ChainError: no such kind.
+    """
+    mdp = solution.mdp
+    one = np.ones(())
+    if kind == "correct":
+        return Outcome(Reward(mdp.correct[None], np.zeros((1, 1, 1)), one, one), (0.0, 1.0))
+    if kind != "return":
+        raise ChainError(f"outcome is {kind!r}: must be 'correct' (1 if the submitted answer is) or 'return' (of the chain)")
+    stop, resample = mdp.reward_stop[..., None, :, :], mdp.reward_resample[..., None, :, :]
+    reward = Reward(stop, resample, mdp.gamma_within, mdp.gamma_between)
+    return _indicator(solution) or Outcome(reward, None)
+
+
+def _indicator(solution: Solution) -> Outcome | None:
+    """Return the outcome as an indicator if returns take two values: paid at the end only, without discount or noise."""
+    mdp = solution.mdp
+    occurs = mdp.inside & (mdp.prompt_weight > 0)[:, None]
+    undiscounted = bool((mdp.gamma_within == 1.0).all()) and (bool((mdp.gamma == 1.0).all()) or mdp.max_turns == 1)
+    noise = (mdp.reward_stop_variance * occurs).any() or (mdp.reward_resample_variance * occurs).any()
+    if mdp.runs or noise or not undiscounted or (mdp.max_turns != 1 and (mdp.reward_resample * occurs).any()):
+        return None
+    found = np.unique(mdp.reward_stop[occurs])
+    if len(found) > 2:
+        return None
+    low, high = float(found[0]), float(found[-1])
+    table = (mdp.reward_stop == high) & (high > low)
+    one = np.ones(())
+    return Outcome(Reward(table[None].astype(np.float64), np.zeros((1, 1, 1)), one, one), (low, high))
+

@@ -1,0 +1,144 @@
+r"""A chain seen through exponentials of its length: E[ (a + b R) e^{-tL} ] and where its mass lies, in closed form.
+
+L is the number of tokens of a response and R its reward. An exponential of L factors over turns, so for each t the chain is
+solved like a discounted one, with discount :math:`e^{-t l}` for every l tokens. Per prompt, with
+:math:`m(y) = e^{-t (l_s(y) + l_d)}` and the sums over answers
+:math:`\tilde q = \sum \pi \pi_{res} m`, :math:`e = \sum \pi \pi_{stop} m`,
+
+.. math::
+    U = E[e^{-tL}] = \frac{e}{1 - \tilde q}, \qquad
+    Z = E[R\, e^{-tL}] = \gamma_w \frac{\sum \pi m (\pi_{stop} R_{stop} + \pi_{res} R_{res} U)}{1 - \Gamma \tilde q},
+
+and three sums over what came before a turn: of :math:`e^{-tL_{<k}}`, of the same times :math:`\Gamma^k`, and times the reward so
+far. At t = 0 this is the undiscounted chain. With a cap the same recursions run over turns.
+
+Source: derived here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dstheory.checks import Floats
+from dstheory.exact import Solution
+from dstheory.objectives.base import CoefficientMass, over_runs
+from dstheory.objectives.parts.outcome import Reward
+
+__all__ = ["Nodes", "moments", "response_mass"]
+
+# Tables of all nodes at once are made only up to this many numbers; beyond, node by node.
+_AT_ONCE = 1 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class Nodes:
+    """A response's effective credit, f(R, L) = sum over nodes of (constant + slope R) exp(-t L), per prompt.
+
+    Attributes:
+        t: (J,) exponents.
+        constant, slope: (J, *runs, X).
+    """
+
+    t: Floats
+    constant: Floats
+    slope: Floats
+
+    def at(self, prompt: np.ndarray[tuple[int, ...], np.dtype[np.integer]], reward: Floats, length: Floats) -> Floats:
+        """Return f of responses, (n,), for nodes of one run."""
+        decay = np.exp(-np.multiply.outer(self.t, length))
+        return np.asarray(((self.constant[:, prompt] + self.slope[:, prompt] * reward) * decay).sum(axis=0))
+
+
+@dataclass(frozen=True, eq=False)
+class _Sweep:
+    """Everything about some nodes: leading axis of nodes, then (*runs, T', X) or (*runs, T', X, Y)."""
+
+    both: Floats  # pi times the decay of answer and decision
+    plain: Floats  # U of the next turn
+    paid: Floats  # Z of the next turn
+    first_plain: Floats
+    first_paid: Floats
+    before: Floats
+    before_discounted: Floats
+    before_paid: Floats
+
+
+def moments(solution: Solution, reward: Reward, t: Floats) -> tuple[Floats, Floats]:
+    """Return E[exp(-tL) | x] and E[R exp(-tL) | x], (J, *runs, X) each."""
+    chunks = [_sweep(solution, reward, part) for part in _chunks(solution, t)]
+    return np.concatenate([c.first_plain for c in chunks]), np.concatenate([c.first_paid for c in chunks])
+
+
+def response_mass(solution: Solution, reward: Reward, nodes: Nodes) -> CoefficientMass:
+    """Return the expected coefficient of every action, (*runs, T', X, Y), when every token of a response gets f(R, L)."""
+    total: CoefficientMass | None = None
+    start = 0
+    for part in _chunks(solution, nodes.t):
+        rows = slice(start, start + len(part))
+        start += len(part)
+        mass = _mass(solution, reward, _sweep(solution, reward, part), nodes.constant[rows], nodes.slope[rows])
+        total = mass if total is None else total + mass
+    assert total is not None
+    return total
+
+
+def _chunks(solution: Solution, t: Floats) -> list[Floats]:
+    size = solution.unrolled.sample.size
+    each = max(1, _AT_ONCE // max(1, size))
+    return [t[i : i + each] for i in range(0, len(t), each)]
+
+
+def _sweep(solution: Solution, reward: Reward, t: Floats) -> _Sweep:
+    solution.finite_visits  # an endless chain has no length: refuse it here, by name  # noqa: B018
+    mdp, pol = solution.mdp, solution.unrolled
+    tt = over_runs(t, max(len(solution.policy.runs), len(mdp.runs)) + 3)
+    l_d = np.where(pol.decided > 0, mdp.decision_length[..., None, :, :], 0.0)
+    tokens = mdp.sample_length[..., None, :, :] + l_d
+    both = pol.sample * np.exp(-tt * tokens)
+    gw, gb = reward.gamma_within[..., None, None], reward.gamma_between[..., None, None]  # (*runs, T', X) to come
+    again, ends = (both * pol.resample).sum(axis=-1), (both * pol.stop).sum(axis=-1)
+    paid_stop = (both * pol.stop * reward.stop).sum(axis=-1)
+    paid_res = (both * pol.resample * reward.resample).sum(axis=-1)
+    if not solution.capped:
+        # 1 - q~ as a sum of positive terms, so that it keeps its digits when t and P(stop) are small.
+        short = (pol.sample * -np.expm1(-tt * tokens)).sum(axis=-1)
+        rest = short + ends
+        rest_discounted = (1.0 - gw * gb) + gw * gb * rest
+        plain = ends / rest
+        paid = gw * (paid_stop + paid_res * plain) / rest_discounted
+        before, before_discounted = 1.0 / rest, 1.0 / rest_discounted
+        before_paid = before_discounted * gw * paid_res / rest
+        return _Sweep(both, plain, paid, plain[..., 0, :], paid[..., 0, :], before, before_discounted, before_paid)
+    shape = np.broadcast_shapes(again.shape, paid_stop.shape, paid_res.shape, (*gw.shape[:-2], 1, 1))
+    again, ends, paid_stop, paid_res = (np.broadcast_to(a, shape) for a in (again, ends, paid_stop, paid_res))
+    g_w, g_b = gw[..., 0, :], gb[..., 0, :]
+    turns = shape[-2]
+    plain, paid = np.zeros(shape), np.zeros(shape)
+    here_plain, here_paid = np.zeros(shape[:-2] + shape[-1:]), np.zeros(shape[:-2] + shape[-1:])
+    for k in reversed(range(turns)):
+        plain[..., k, :], paid[..., k, :] = here_plain, here_paid
+        here_paid = g_w * (paid_stop[..., k, :] + paid_res[..., k, :] * here_plain + g_b * again[..., k, :] * here_paid)
+        here_plain = ends[..., k, :] + again[..., k, :] * here_plain
+    before, before_discounted, before_paid = np.ones(shape), np.ones(shape), np.zeros(shape)
+    for k in range(1, turns):
+        q = again[..., k - 1, :]
+        before[..., k, :] = before[..., k - 1, :] * q
+        before_discounted[..., k, :] = before_discounted[..., k - 1, :] * g_w * g_b * q
+        before_paid[..., k, :] = before_paid[..., k - 1, :] * q + before_discounted[..., k - 1, :] * g_w * paid_res[..., k - 1, :]
+    return _Sweep(both, plain, paid, here_plain, here_paid, before, before_discounted, before_paid)
+
+
+def _mass(solution: Solution, reward: Reward, s: _Sweep, constant: Floats, slope: Floats) -> CoefficientMass:
+    mdp, pol = solution.mdp, solution.unrolled
+    gw, gb = reward.gamma_within[..., None, None], reward.gamma_between[..., None, None]
+    a, b = constant[..., None, :], slope[..., None, :]
+    # The coefficient is settled (before), still growing (plain), or about to be paid (paid).
+    settled, open_ = (s.before * a + s.before_paid * b)[..., None], (s.before_discounted * b * gw)[..., None]
+    each = mdp.prompt_weight[:, None] * s.both
+    stop = each * pol.stop * (settled + open_ * reward.stop)
+    after, gain = s.plain[..., None], gb[..., None] * s.paid[..., None]
+    resample = each * pol.resample * (settled * after + open_ * (reward.resample * after + gain))
+    sample = (stop + resample).sum(axis=0)
+    return CoefficientMass(sample, (stop * pol.decided).sum(axis=0), resample.sum(axis=0))

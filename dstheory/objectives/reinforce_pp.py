@@ -1,0 +1,164 @@
+r"""REINFORCE++: the return to go, with the KL penalty inside the reward, whitened over all tokens of the batch.
+
+.. math:: c_t = \frac{G_t - m}{s \sum L}, \qquad G_t = R - \beta \sum_{stages\ from\ t\ on} \log \frac{\pi}{ref},
+
+with m and s the mean and the standard deviation of :math:`G_t` over the *tokens* of the batch. In large batches m, s and the
+mean length are constants, so the expectation is the gradient of :math:`E[R] - \beta KL` divided by s E[L]: whitening sets the
+step size. Finite batches couple all their tokens; estimate those by sampling.
+
+Every token of a stage carries the return to go of its stage; that is exact for the direction (log-ratios of a stage's own earlier
+tokens have mean zero against the later ones' scores) and a convention for the number s alone.
+
+Source: arXiv 2501.03262; the limit is derived here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dstheory.checks import Floats, float_array, reject
+from dstheory.errors import ChainError
+from dstheory.exact import Solution, Values, evaluate
+from dstheory.objectives.base import CoefficientMass, Objective, check_runs, on_policy_mass, one_number, over_runs
+from dstheory.objectives.kl import log_ratios
+from dstheory.objectives.parts.groups import mean_tokens
+from dstheory.objectives.registry import register
+from dstheory.policy import Policy
+from dstheory.trajectories import Trajectories
+
+__all__ = ["ReinforcePlusPlus"]
+
+
+@register
+@dataclass(frozen=True, eq=False)
+class ReinforcePlusPlus(Objective):
+    """REINFORCE++ in large batches, with R = 1 if the submitted answer is correct.
+
+    Args:
+        reference: of the KL penalty in the reward; None for no penalty.
+        beta: its strength >= 0.
+
+    >>> from dstheory import Policy, TwoStageMDP, solve
+    >>> from dstheory.objectives import Reinforce
+    >>> s = solve(TwoStageMDP.minimal(gamma=1.0), Policy.minimal(p=0.5, a=0.5, b=0.5))
+    >>> (ReinforcePlusPlus().gradient(s).decide / Reinforce().gradient(s).decide).round(12).tolist()  # 1/(s E[L]) = 1/(4/2)
+    [[[0.5, 0.5]]]
+    """
+
+    reference: Policy | None = None
+    beta: ArrayLike = 0.0
+
+    name = "reinforce-pp"
+    family = "reward"
+    title = "REINFORCE++: return to go with k1 in the reward, whitened over the batch's tokens"
+    formula = "c = (G_t - mean_tok)/(std_tok sum of batch L), G_t = R - beta sum of log(pi/ref) from t on"
+    balance = "balanced"
+    balanced_when = "with beta = 0; else the penalty of the answer itself is in c_s and past in c_d"
+    normalised_by = "tokens of the batch"
+    ascends = "no simple scalar: grad (E[R] - beta KL) / (s E[L]) with s and E[L] held fixed"
+    expectation = "limit of large batches"
+
+    def __post_init__(self) -> None:
+        beta = float_array(self.beta, "beta")
+        reject(~((beta >= 0) & np.isfinite(beta)), beta, "beta", "must be finite and >= 0",
+               "a penalty has no negative strength", axes=())  # fmt: skip
+        if beta.any() and self.reference is None:
+            raise ChainError(f"{self.name}: beta is {self.beta} but there is no reference: give reference=, or beta=0")
+
+    def with_reference(self, reference: Policy) -> Self:
+        """Return the same objective with its penalty to another reference."""
+        return self if self.reference is None else replace(self, reference=reference)
+
+    def coefficients(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:
+        """Return the whitened return to go of each stage, over E[L]."""
+        t, mdp = trajectories, solution.mdp
+        answer, stop, resample = (np.broadcast_to(p, solution.unrolled.stop.shape) for p in self._penalties(solution))
+        k, x, y = (t.turn if solution.capped else np.zeros_like(t.turn)), t.step_prompt, t.answer
+        after = np.where(t.stop, stop[k, x, y] + mdp.correct[x, y], resample[k, x, y])
+        to_go = t.to_go(answer[k, x, y] + after)
+        centre, scale = (one_number(v, "whitening") for v in self._whitening(solution))
+        return scale * (to_go - centre), np.where(t.decided, scale * (to_go - answer[k, x, y] - centre), 0.0)
+
+    def mass(self, solution: Solution) -> CoefficientMass:
+        """Return the mass of the expected returns to go, whitened."""
+        answer, _, _ = self._penalties(solution)
+        v = self._values(solution)
+        centre, scale = (over_runs(a, 3) for a in self._whitening(solution))
+        return on_policy_mass(
+            solution,
+            solution.finite_visits,
+            sample=scale * (v.q_sample - centre),
+            stop=scale * (v.q_stop - answer - centre),
+            resample=scale * (v.q_resample - answer - centre),
+        )
+
+    def _penalties(self, solution: Solution) -> tuple[Floats, Floats, Floats]:
+        """Return -beta log(pi/ref) of answers, of stop and of resample, broadcastable to (*runs, T', X, Y)."""
+        if self.reference is None:
+            zero = np.zeros((1, 1, 1))
+            return zero, zero, zero
+        self.reference.check_fits(solution.mdp, "reference")
+        check_runs(solution, reference=self.reference.runs, beta=np.shape(self.beta))
+        beta, decided = over_runs(self.beta, 3), solution.unrolled.decided
+        up, up_stop, up_res = log_ratios(solution.policy, self.reference, solution)
+        return -beta * up, -beta * up_stop * decided, -beta * up_res * decided
+
+    def _values(self, solution: Solution) -> Values:
+        """Return values of the chain that pays R - beta log-ratios; an answer's own penalty is in the values of its decisions."""
+        answer, stop, resample = self._penalties(solution)
+        return evaluate(
+            solution.unrolled,
+            answer + stop + solution.mdp.correct,
+            answer + resample,
+            gamma_within=np.ones(()),
+            gamma_between=np.ones(()),
+            capped=solution.capped,
+            name_prompt=solution.mdp.prompt_name,
+        )
+
+    def _whitening(self, solution: Solution) -> tuple[Floats, Floats]:
+        """Return the mean of the returns to go over tokens, and 1/(their standard deviation x E[L]), (*runs,) each."""
+        mdp, pol, v = solution.mdp, solution.unrolled, self._values(solution)
+        answer, stop, resample = self._penalties(solution)
+        second = _second_moments(solution, answer, stop + mdp.correct, resample, v)
+        met = (solution.finite_visits * mdp.prompt_weight)[..., None] * pol.sample
+        l_s, l_d = mdp.sample_length[..., None, :, :], mdp.decision_length[..., None, :, :] * pol.decided
+        total = mean_tokens(solution)
+
+        def over_tokens(of_answer: Floats, of_stop: Floats, of_resample: Floats) -> Floats:
+            each = l_s * of_answer + l_d * (pol.stop * of_stop + pol.resample * of_resample)
+            return np.asarray((met * each).sum(axis=(-3, -2, -1)) / total)
+
+        mean = over_tokens(v.q_sample, v.q_stop - answer, v.q_resample - answer)
+        variance = over_tokens(*second) - mean**2
+        # Rounding of a difference of second moments: below it there is no spread to divide by.
+        spread = np.where(variance > 1e-14 * (1.0 + mean**2), variance, np.inf)
+        return mean, 1.0 / (np.sqrt(spread) * total)
+
+
+def _second_moments(
+    solution: Solution, answer: Floats, stop: Floats, resample: Floats, v: Values
+) -> tuple[Floats, Floats, Floats]:
+    """Return E[G^2] from an answer, from its stop and from its resample on, (*runs, T', X, Y), for undiscounted payments."""
+    pol = solution.unrolled
+    value = np.concatenate([v.value[..., 1:, :], np.zeros_like(v.value[..., :1, :])], axis=-2) if solution.capped else v.value
+    ahead = value[..., None]
+    by_stop = np.broadcast_to(stop**2, v.q_stop.shape)
+    # E[(r + G')^2] = r^2 + 2 r E[G'] + E[G'^2], and likewise for the answer's own payment a in front of all.
+    known = resample**2 + 2.0 * resample * ahead
+    first = pol.stop * stop + pol.resample * (resample + ahead)
+    fixed = answer**2 + 2.0 * answer * first + pol.stop * by_stop + pol.resample * known
+    per_turn, again = (pol.sample * fixed).sum(axis=-1), (pol.sample * pol.resample).sum(axis=-1)
+    if not solution.capped:
+        later = per_turn / (pol.sample * pol.stop).sum(axis=-1)
+    else:
+        later = np.zeros(np.broadcast_shapes(per_turn.shape, again.shape))
+        for k in reversed(range(later.shape[-2] - 1)):
+            later[..., k, :] = per_turn[..., k + 1, :] + again[..., k + 1, :] * later[..., k + 1, :]
+    by_resample = known + later[..., None]
+    by_answer = answer**2 + 2.0 * answer * first + pol.stop * by_stop + pol.resample * by_resample
+    return by_answer, by_stop, by_resample

@@ -1,0 +1,106 @@
+r"""Objectives made of parts: credit x token weight x normaliser, under the measure of whoever generates the responses.
+
+The coefficient of an action is a sum of terms, each the product of
+
+* an *effective credit* f(R, L), the same for all tokens of a response (:mod:`dstheory.objectives.parts.groups`), and
+* a *token weight* that depends on the action alone (:mod:`dstheory.objectives.weights`), 1 if left out.
+
+From that follow both things that an objective states: its rule on trajectories, and its mass, which is the mass of f on the
+generating chain (:mod:`dstheory.objectives.parts.tilted`) times the token weight.
+
+Source: derived here.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+
+from dstheory.checks import Floats
+from dstheory.exact import Solution
+from dstheory.objectives.base import CoefficientMass, Objective
+from dstheory.objectives.parts.outcome import Outcome
+from dstheory.objectives.parts.tilted import Nodes, response_mass
+from dstheory.objectives.weights import TokenWeight
+from dstheory.policy import Policy
+from dstheory.trajectories import Trajectories
+
+__all__ = ["ResponseObjective", "Term", "response_lengths"]
+
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """One product: an effective credit, and a token weight or None for 1."""
+
+    credit: Nodes
+    weight: TokenWeight | None = None
+
+
+def response_lengths(solution: Solution, trajectories: Trajectories) -> Floats:
+    """Return the tokens L of each response, (n,): its answers and its decisions.
+
+    >>> from dstheory import Policy, TwoStageMDP, solve
+    >>> s = solve(TwoStageMDP.minimal(sample_length=[[5, 9]]), Policy.minimal(p=0.5, a=0.5, b=0.5))
+    >>> response_lengths(s, Trajectories.record([(0, [(1, "resample"), (0, "stop")])])).tolist()
+    [16.0]
+    """
+    t, mdp = trajectories, solution.mdp
+    at = t.step_prompt, t.answer
+    return t.sum(mdp.sample_length[at] + np.where(t.decided, mdp.decision_length[at], 0.0))
+
+
+class ResponseObjective(Objective):
+    """An objective whose coefficients are effective credits of whole responses times token weights."""
+
+    @abstractmethod
+    def generated(self, solution: Solution) -> Solution:
+        """Return the chain under the policy that generates the responses."""
+
+    @abstractmethod
+    def outcome_of(self, under: Solution) -> Outcome:
+        """Return the reward R of a response on the generating chain."""
+
+    @abstractmethod
+    def terms(self, solution: Solution, under: Solution, outcome: Outcome) -> tuple[Term, ...]:
+        """Return the terms, given the chain under the policy, the one that generates, and the reward."""
+
+    def behaviour(self, solution: Solution) -> Policy | Trajectories:
+        """Return the policy that generates the responses."""
+        return self.generated(solution).policy
+
+    def coefficients(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:
+        """Return the sum over terms of f(R, L) times the token weight of each action."""
+        t, under = trajectories, self.generated(solution)
+        outcome = self.outcome_of(under)
+        reward, length = outcome.reward.total(under, t), response_lengths(solution, t)
+        c_s, c_d = np.zeros(len(t.answer)), np.zeros(len(t.answer))
+        for term in self.terms(solution, under, outcome):
+            s, d = self.of_term(term, solution, t, reward, length)
+            c_s, c_d = c_s + s, c_d + d
+        return c_s, c_d
+
+    @staticmethod
+    def of_term(term: Term, solution: Solution, t: Trajectories, reward: Floats, length: Floats) -> tuple[Floats, Floats]:
+        """Return what one term gives to the answer and to the decision of every step, (m,) each."""
+        f = term.credit.at(t.prompt, reward, length)[t.episode]
+        if term.weight is None:
+            return f, np.where(t.decided, f, 0.0)
+        shape = (solution.mdp.max_turns or 1, *solution.mdp.shape)
+        at = (t.turn if solution.capped else np.zeros_like(t.turn)), t.step_prompt, t.answer
+        tables = (term.weight.sample, term.weight.stop, term.weight.resample)
+        w_s, w_stop, w_res = (np.broadcast_to(w, shape)[at] for w in tables)
+        return f * w_s, np.where(t.decided, f * np.where(t.stop, w_stop, w_res), 0.0)
+
+    def mass(self, solution: Solution) -> CoefficientMass:
+        """Return the sum over terms of the mass of f on the generating chain times the token weight."""
+        under = self.generated(solution)
+        outcome = self.outcome_of(under)
+        total: CoefficientMass | None = None
+        for term in self.terms(solution, under, outcome):
+            mass = response_mass(under, outcome.reward, term.credit)
+            mass = mass if term.weight is None else term.weight.of(mass)
+            total = mass if total is None else total + mass
+        assert total is not None
+        return total

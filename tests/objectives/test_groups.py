@@ -1,0 +1,241 @@
+"""Expectations over groups and batches, against the sum over every possible batch: plain Python, nothing of the closed forms."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from dstheory import Policy, TwoStageMDP, enumerate_trajectories, solve
+from dstheory.objectives import (
+    CISPO,
+    DAPO,
+    GRPO,
+    GSPO,
+    NFT,
+    RLOO,
+    DAPOBatch,
+    DrGRPO,
+    GroupObjective,
+    GRPONoStd,
+    K3Loss,
+    PPOClip,
+    SFTTokenMean,
+)
+from dstheory.objectives.demonstrations import ExpertChain
+from dstheory.objectives.parts.exponentials import reciprocal
+from dstheory.objectives.parts.groups import binomial
+
+# Lopsided: two prompts of unequal weight, three answers and two, lengths far apart, at most two turns.
+MDP = TwoStageMDP(
+    correct=[[1, 0, 0], [0, 1]],
+    sample_length=[[3, 40, 7], [11, 2]],
+    decision_length=2,
+    prompt_weight=[3, 1],
+    gamma=1.0,
+    max_turns=2,
+)
+HERE = Policy.from_probabilities([[0.5, 0.3, 0.2], [0.6, 0.4]], [[0.8, 0.4, 0.6], [0.3, 0.9]])
+OLD = Policy.from_probabilities([[0.35, 0.4, 0.25], [0.5, 0.5]], [[0.6, 0.5, 0.7], [0.5, 0.7]])
+
+
+class Response:
+    """One trajectory as plain numbers: reward, length, steps (prompt, answer, decision or None), score under HERE."""
+
+    def __init__(self, t, i: int) -> None:
+        self.prompt = int(t.prompt[i])
+        rows = range(int(t.offsets[i]), int(t.offsets[i + 1]))
+        self.steps = [(int(t.answer[j]), (bool(t.stop[j]) if t.decided[j] else None)) for j in rows]
+        self.weight = float(t.weight[i])
+        self.reward = float(MDP.correct[self.prompt, self.steps[-1][0]])
+        self.length = sum(MDP.sample_length[self.prompt, y] + (2.0 if d is not None else 0.0) for y, d in self.steps)
+
+    def scores(self, weigh=lambda x, y, d: (1.0, 1.0)) -> np.ndarray:
+        """Return the sum of weighted scores, flattened: (2, 2, 3) for (stage, prompt, answer)."""
+        out = np.zeros((2, 2, 3))
+        for y, d in self.steps:
+            w_s, w_d = weigh(self.prompt, y, d)
+            out[0, self.prompt] -= w_s * HERE.sample_prob[0, self.prompt]
+            out[0, self.prompt, y] += w_s
+            if d is not None:
+                stop = HERE.stop_prob[0, self.prompt, y]
+                out[1, self.prompt, y] += w_d * ((1.0 - stop) if d else -stop)
+        return out
+
+
+def responses(policy: Policy) -> list[list[Response]]:
+    """Return the responses of each prompt; weights are probabilities given the prompt."""
+    t = enumerate_trajectories(MDP, policy)
+    out: list[list[Response]] = [[], []]
+    for i in range(len(t)):
+        r = Response(t, i)
+        r.weight /= float(MDP.prompt_weight[r.prompt])
+        out[r.prompt].append(r)
+    return out
+
+
+def ratio(x: int, y: int, d: bool | None) -> tuple[float, float]:
+    """Return the ratio of the answer's tokens (geometric mean) and of the decision's two."""
+    l_s = MDP.sample_length[x, y]
+    s = (HERE.sample_prob[0, x, y] / OLD.sample_prob[0, x, y]) ** (1.0 / l_s)
+    new, old = HERE.stop_prob[0, x, y], OLD.stop_prob[0, x, y]
+    if d is False:
+        new, old = 1.0 - new, 1.0 - old
+    return s, 1.0 if d is None else (new / old) ** 0.5
+
+
+def clipped(a: float, low: float, high: float):
+    def weigh(x, y, d):
+        return tuple(0.0 if (a > 0 and r > 1 + high) or (a < 0 and r < 1 - low) else r for r in ratio(x, y, d))
+
+    return weigh
+
+
+def advantages(group: list[Response], std: bool, ddof: int = 1) -> list[float]:
+    rewards = [r.reward for r in group]
+    mean = sum(rewards) / len(rewards)
+    if not std:
+        return [r - mean for r in rewards]
+    variance = sum((r - mean) ** 2 for r in rewards) / (len(rewards) - ddof)
+    return [0.0 if len(set(rewards)) == 1 else (r - mean) / math.sqrt(variance) for r in rewards]
+
+
+def expected_update(objective: GroupObjective, policy: Policy, groups: int = 1) -> np.ndarray:
+    """Sum over every batch of ``groups`` groups: probability x (update of the batch, by hand)."""
+    per_prompt, size = responses(policy), int(objective.group_size)
+    total = np.zeros((2, 2, 3))
+    for prompts in itertools.product(range(2), repeat=groups):
+        choices = [itertools.product(per_prompt[x], repeat=size) for x in prompts]
+        for batch in itertools.product(*choices):
+            chance = math.prod(float(MDP.prompt_weight[x]) for x in prompts) * math.prod(r.weight for g in batch for r in g)
+            tokens = sum(r.length for g in batch for r in g)
+            for group in batch:
+                for r, a in zip(group, advantages(group, *BY_HAND[objective.name][0]), strict=True):
+                    share = BY_HAND[objective.name][1](r, group, tokens, groups)
+                    weigh = weight_of(objective, r, a)
+                    total += chance * share * a * r.scores(weigh)
+    return total
+
+
+BY_HAND = {
+    "rloo": ((False,), lambda r, g, n, p: len(g) / (len(g) - 1) / len(g) / p),
+    "grpo": ((True,), lambda r, g, n, p: 1 / len(g) / p / r.length),
+    "grpo-no-std": ((False,), lambda r, g, n, p: 1 / len(g) / p / r.length),
+    "dr-grpo": ((False,), lambda r, g, n, p: 1 / len(g) / p / 50.0),
+    "dapo": ((True,), lambda r, g, n, p: 1 / p / sum(o.length for o in g)),
+    "dapo-batch": ((True,), lambda r, g, n, p: 1 / n),
+    "gspo": ((True,), lambda r, g, n, p: 1 / len(g) / p / r.length),
+    "cispo": ((True,), lambda r, g, n, p: 1 / n),
+    "nft": ((True, 0), lambda r, g, n, p: 1 / n),
+}
+
+
+def weight_of(objective: GroupObjective, r: Response, a: float):
+    if objective.sampler is None:
+        return lambda x, y, d: (1.0, 1.0)
+    if objective.name == "cispo":
+        return lambda x, y, d: tuple(min(max(v, 1 - objective.clip_low), 1 + objective.clip_high) for v in ratio(x, y, d))
+    if objective.name == "gspo":
+        log = 0.0
+        for y, d in r.steps:
+            s, w = ratio(r.prompt, y, d)
+            log += MDP.sample_length[r.prompt, y] * math.log(s) + 2.0 * math.log(w)
+        s = math.exp(log / r.length)
+        kept = not ((a > 0 and s > 1 + objective.clip_high) or (a < 0 and s < 1 - objective.clip_low))
+        return lambda x, y, d: (s * kept, s * kept)
+    return clipped(a, objective.clip_low, objective.clip_high)
+
+
+CASES = [
+    (RLOO(group_size=3), 1), (GRPO(group_size=3), 1), (GRPONoStd(group_size=2), 1), (DrGRPO(group_size=3, max_tokens=50), 1),
+    (DAPO(group_size=3), 1), (DAPOBatch(group_size=2, prompts=1), 1), (DAPOBatch(group_size=2, prompts=2), 2),
+    (NFT(group_size=3, prompts=1), 1),
+    (GRPO(group_size=3, sampler=OLD), 1), (DAPO(group_size=3, sampler=OLD, clip_low=0.01, clip_high=0.02), 1),
+    (CISPO(group_size=2, prompts=1, sampler=OLD, clip_low=0.02, clip_high=0.05), 1),
+    (GSPO(group_size=3, sampler=OLD, clip_low=0.01, clip_high=0.02), 1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("objective", "groups"), CASES, ids=[f"{o.name}-{i}" for i, (o, _) in enumerate(CASES)])
+def test_exact_expectations_are_sums_over_every_batch(objective: GroupObjective, groups: int) -> None:
+    g = objective.gradient(solve(MDP, HERE))
+    by_hand = expected_update(objective, OLD if objective.sampler is not None else HERE, groups)
+    scale = np.abs(by_hand).max()
+    # One over a length is a sum of exponentials to 2e-13; the rest is rounding over some 10^4 batches.
+    np.testing.assert_allclose(g.sample[0], by_hand[0], rtol=0, atol=3e-12 * scale)
+    np.testing.assert_allclose(g.decide[0], by_hand[1], rtol=0, atol=3e-12 * scale)
+
+
+def test_nft_off_policy_is_the_sum_over_every_group() -> None:
+    """Large batches: one over E[L] of the sampler; hits are not weighted by their ratio, misses are."""
+    per_prompt, size, floor = responses(OLD), 3, 0.98
+    tokens = sum(float(MDP.prompt_weight[x]) * r.weight * r.length for x in range(2) for r in per_prompt[x])
+    total = np.zeros((2, 2, 3))
+    for x in range(2):
+        for group in itertools.product(per_prompt[x], repeat=size):
+            chance = float(MDP.prompt_weight[x]) * math.prod(r.weight for r in group)
+            share = sum(r.reward for r in group) / size
+            if share in (0.0, 1.0):
+                continue
+            omega = math.sqrt((1 - share) / share)
+
+            def weigh(x, y, d, share=share, omega=omega) -> tuple[float, float]:
+                floored = (max((1 - share * rho) / (1 - share), floor) / rho for rho in ratio(x, y, d))
+                return tuple(-omega * share / (1 - share) / v for v in floored)
+
+            for r in group:
+                total += chance / size / tokens * (omega * r.scores() if r.reward else r.scores(weigh))
+    g = NFT(group_size=size, sampler=OLD, floor=floor).gradient(solve(MDP, HERE))
+    np.testing.assert_allclose(g.sample[0], total[0], rtol=0, atol=1e-14)
+    np.testing.assert_allclose(g.decide[0], total[1], rtol=0, atol=1e-14)
+
+
+def test_limits_are_approached_by_large_groups_and_batches() -> None:
+    """The distance to the limit falls like 1/G, like 1/P: by about eight from one size to eight times as many."""
+    s = solve(MDP, HERE)
+
+    def distance(make, small: float, large: float) -> float:
+        limit = make(math.inf).gradient(s)
+        far, near = (np.abs(make(n).gradient(s).sample - limit.sample).max() for n in (small, large))
+        return far / near
+
+    assert 6 < distance(lambda n: GRPO(group_size=n), 16, 128) < 11
+    assert 6 < distance(lambda n: DAPO(group_size=n), 16, 128) < 11
+    assert 6 < distance(lambda n: DAPOBatch(group_size=4, prompts=n), 16, 128) < 11
+    assert 6 < distance(lambda n: SFTTokenMean(ExpertChain(OLD), responses=n), 32, 256) < 11
+    assert 6 < distance(lambda n: PPOClip(sampler=OLD, prompts=n), 32, 256) < 11
+    assert 6 < distance(lambda n: K3Loss(OLD, normaliser="group-tokens", group_size=n), 32, 256) < 11
+
+
+@pytest.mark.parametrize("n", [0, 1, 7, 59, 61, 400])
+def test_binomial_probabilities(n: int) -> None:
+    from fractions import Fraction
+
+    p = Fraction(3, 10)
+    expected = [float(math.comb(n, k) * p**k * (1 - p) ** (n - k)) for k in range(n + 1)]
+    # Logarithms of factorials near 2000 lose eleven bits above n = 60.
+    np.testing.assert_allclose(binomial(n, np.array(0.3)), expected, rtol=1e-13 if n <= 60 else 5e-12, atol=1e-300)
+    np.testing.assert_allclose(binomial(n, np.array([0.0, 1.0])), np.eye(n + 1)[[0, n]], atol=0)
+
+
+@pytest.mark.parametrize(("shortest", "longest"), [(1.0, 1.0), (2.0, 4096.0), (0.25, 1e9)])
+def test_one_over_a_length_is_a_sum_of_exponentials(shortest: float, longest: float) -> None:
+    t, w = reciprocal(shortest, longest)
+    for length in np.geomspace(shortest, longest, 700):
+        assert abs(math.fsum(w * np.exp(-t * length)) * length - 1.0) < 3e-13
+    assert (w > 0).all()
+    assert len(t) <= 20 + 3.4 * math.log(longest / shortest)
+
+
+@pytest.mark.parametrize(("p", "expected"), [(0.5, 1.74), (0.05, 2.31)])
+def test_weight_of_the_standard_deviation(p: float, expected: float) -> None:
+    """E[update] = w_G grad p: at G = 8, 1.74 at p = 1/2 and 2.31 at p = 0.05."""
+    mdp = TwoStageMDP.minimal(gamma=1.0, max_turns=1)
+    s = solve(mdp, Policy.minimal(p=p, a=0.5, b=0.5))
+    weight = DrGRPO(std=True, max_tokens=1, group_size=8).gradient(s).sample[0, 0, 0] / (p * (1 - p))
+    assert round(float(weight), 2) == expected
+    k = np.arange(9)
+    direct = math.sqrt(7 / 8) * (binomial(8, np.array(p)) * np.sqrt(k * (8 - k))).sum() / (8 * p * (1 - p))
+    assert weight == pytest.approx(direct, rel=1e-13)
