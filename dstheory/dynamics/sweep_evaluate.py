@@ -9,29 +9,23 @@ Source: derived here.
 from __future__ import annotations
 
 import contextlib
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from dstheory.attribution import InfiniteEnergyWarning, attribute
 from dstheory.checks import Floats, Ints
-from dstheory.dynamics.compare import scattered
 from dstheory.dynamics.optimum import optimum
 from dstheory.dynamics.schedules import schedule
-from dstheory.dynamics.sweep_grid import RUN, Grid, Tile
-from dstheory.dynamics.sweep_parameters import PARAMETERS, Of
+from dstheory.dynamics.sweep_grid import Grid, Tile
+from dstheory.dynamics.sweep_outcome import alone, outcome, value_at
+from dstheory.dynamics.sweep_parameters import Of
 from dstheory.dynamics.sweep_problem import Chain, objective_at, optimizer_at, problem_at
+from dstheory.dynamics.sweep_training import trained
 from dstheory.dynamics.sweep_variables import HISTORY, STATUS, VARIABLES, Variable
-from dstheory.dynamics.train import train
-from dstheory.errors import DivergedError, DSTheoryError, ImproperChainError, InfiniteDivergenceError
-from dstheory.exact import Solution, solve
-from dstheory.gain import GainSplit
-from dstheory.mdp import TwoStageMDP
-from dstheory.objectives.base import Objective
-from dstheory.policy import Policy
+from dstheory.errors import DSTheoryError, ImproperChainError, InfiniteDivergenceError
+from dstheory.exact import solve
 
 __all__ = ["Plan"]
 
@@ -97,14 +91,14 @@ class Plan:
         """
         first = [tile for tile in self.tiles() if tile.start == 0][:_CHECKED]
         for tile in first:
-            settings = self.settings(Tile(tile.loop, 0, 1))
+            settings = alone(self.settings(Tile(tile.loop, 0, 1)), 0)
             problem = problem_at(self.chain, settings)
             if self.of == "simulate":
-                objective = objective_at(str(settings["objective"]), problem, settings, 1)
+                objective = objective_at(str(settings["objective"]), problem, settings, ())
                 with contextlib.suppress(ImproperChainError, InfiniteDivergenceError):  # of this setting; others may be fine
                     objective.gradient(solve(problem[0], problem[1]))
                 optimizer_at(settings)
-                schedule(_at(settings, "schedule"), warmup=_at(settings, "warmup"))
+                schedule(value_at(settings, "schedule"), warmup=value_at(settings, "warmup"))
 
     def evaluate(self, tile: Tile) -> dict[str, Any]:
         """Return ``status`` and all variables of a tile, one number per setting.
@@ -133,7 +127,7 @@ class Plan:
         """Compute some settings of a tile. Those without a result are found and left out, and the others computed again."""
         if here.size == 0:
             return
-        work = _optimum if self.of == "optimum" else _simulate
+        work = _optimum if self.of == "optimum" else trained
         try:
             status, numbers = work(self, _rows(settings, here, len(tables["status"])), here.size)
         except (ImproperChainError, InfiniteDivergenceError) as error:
@@ -164,18 +158,14 @@ def _rows(settings: Mapping[str, Any], here: Ints, count: int) -> dict[str, Any]
     return {name: value[here] if isinstance(value, np.ndarray) else value for name, value in settings.items()}
 
 
-def _at(settings: Mapping[str, Any], name: str) -> Any:
-    return settings.get(name, PARAMETERS[name].default)
-
-
 def _optimum(plan: Plan, settings: Mapping[str, Any], count: int) -> tuple[Ints, dict[str, Floats]]:
     mdp, _, reference = problem_at(plan.chain, settings)
     best = optimum(
         mdp,
         reference,
-        beta=np.broadcast_to(_at(settings, "beta"), count),  # always one run per setting
-        length_weight=_at(settings, "length_weight"),
-        reduction=_at(settings, "reduction"),
+        beta=np.broadcast_to(value_at(settings, "beta"), count),  # always one run per setting
+        length_weight=value_at(settings, "length_weight"),
+        reduction=value_at(settings, "reduction"),
         throw=False,
     )
     bad = ~best.converged.all(axis=(-2, -1))
@@ -185,84 +175,4 @@ def _optimum(plan: Plan, settings: Mapping[str, Any], count: int) -> tuple[Ints,
         status[bad] = np.where(pays, 1, np.where(endless, 2, 3))[bad]
         return status, {}
     before = solve(mdp, reference)
-    return status, {**_outcome(mdp, reference, before, best.policy, count), "penalised_value": best.mean_value}
-
-
-def _simulate(plan: Plan, settings: Mapping[str, Any], count: int) -> tuple[Ints, dict[str, Floats]]:
-    problem = problem_at(plan.chain, settings)
-    mdp = problem[0]
-    objective = objective_at(str(settings["objective"]), problem, settings, count)
-    start = _starts(plan, problem[1], settings, count)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", InfiniteEnergyWarning)  # the result has it as inf, which is counted and reported
-        return _trained(plan, mdp, start, objective, settings, count)
-
-
-def _trained(
-    plan: Plan, mdp: TwoStageMDP, start: Policy, objective: Objective, settings: Mapping[str, Any], count: int
-) -> tuple[Ints, dict[str, Floats]]:
-    steps = _at(settings, "steps")
-    try:
-        result = train(
-            mdp,
-            start,
-            objective,
-            steps=steps,
-            optimizer=optimizer_at(settings),
-            clip_norm=_at(settings, "clip_norm"),
-            schedule=schedule(_at(settings, "schedule"), warmup=_at(settings, "warmup")),
-            reference_every=_at(settings, "reference_every"),
-            log_every=plan.log_every or steps,
-        )
-    except DivergedError as error:
-        return np.broadcast_to(error.runs, count) * np.int8(STATUS.index("training_left_finite_numbers")), {}
-    at_start = attribute(objective, solve(mdp, start)).energy
-    at_end = result.history.energy.isel(step=-1).sel(component="total")
-    energies = {
-        "energy_sample_before": at_start.sample,
-        "energy_decide_before": at_start.decide,
-        "energy_sample": at_end.sel(stage="sample").values,
-        "energy_decide": at_end.sel(stage="decide").values,
-    }
-    kept = {name: result.history[name.removesuffix("_history")].values.T for name in HISTORY if plan.log_every}
-    outcome = _outcome(mdp, start, solve(mdp, start), result.policy, count)
-    return np.zeros(count, dtype=np.int8), {**outcome, **energies, **kept}
-
-
-def _starts(plan: Plan, start: Policy, settings: Mapping[str, Any], count: int) -> Policy:
-    """Return the start of every setting: the same noise at the same random start, whatever else varies."""
-    blocks = start.parameters
-    own = blocks[0].ndim - len(start.runs)
-    shapes = [(count, *block.shape[block.ndim - own :]) for block in blocks]
-    if RUN.name in settings:
-        at_zero = start.with_parameters(tuple(np.zeros(shape[1:]) for shape in shapes))
-        noise = scattered(at_zero, plan.runs, spread=_at(settings, "spread"), rng=_at(settings, "seed")).parameters
-        blocks = tuple(block + moved[settings[RUN.name].astype(np.int64)] for block, moved in zip(blocks, noise, strict=True))
-    return start.with_parameters(tuple(np.broadcast_to(block, shape) for block, shape in zip(blocks, shapes, strict=True)))
-
-
-def _outcome(mdp: TwoStageMDP, start: Policy, before: Solution, end: Policy, count: int) -> dict[str, Floats]:
-    """Return what both kinds of sweep report about a start and an end."""
-    after = solve(mdp, end)
-
-    def corner(sampling: Policy, decision: Policy) -> Floats:
-        z, u = np.broadcast_arrays(sampling.sample_logits, decision.stop_logits)
-        return solve(mdp, Policy(z, u)).mean_accuracy
-
-    gain = GainSplit.of_corners(
-        s0d0=before.mean_accuracy, s0d1=corner(start, end), s1d0=corner(end, start), s1d1=after.mean_accuracy
-    )
-    found = {
-        "p_after": after.p,
-        "a_after": after.a,
-        "b_after": after.b,
-        "accuracy": after.mean_accuracy,
-        "turns": after.mean_turns,
-        "value": after.mean_value,
-        "accuracy_before": before.mean_accuracy,
-        "gain": gain.gain,
-        "gain_sample": gain.sample,
-        "gain_decide": gain.decide,
-        "decision_share": gain.decision_share,
-    }
-    return {name: np.broadcast_to(value, count) for name, value in found.items()}
+    return status, {**outcome(mdp, reference, before, best.policy, (count,)), "penalised_value": best.mean_value}

@@ -76,9 +76,15 @@ def problem_at(chain: Chain, settings: Mapping[str, Any]) -> tuple[TwoStageMDP, 
 
 
 def objective_at(
-    expression: str, problem: tuple[TwoStageMDP, Policy, Policy], settings: Mapping[str, Any], count: int
+    expression: str, problem: tuple[TwoStageMDP, Policy, Policy], settings: Mapping[str, Any], runs: tuple[int, ...]
 ) -> Objective:
-    """Return the objective of a tile of ``count`` settings: one of `simulate`'s four conditions by name, or an expression.
+    """Return the objective of a tile: one of `simulate`'s four conditions by name, or an expression.
+
+    Args:
+        expression: the name, or the expression.
+        problem: chain, start and reference of the tile.
+        settings: its parameters.
+        runs: (number of settings,), or () for one setting whose parameters are numbers.
 
     Raises:
         DSTheoryError: unknown names, or values out of range.
@@ -89,15 +95,15 @@ def objective_at(
     p, a, b = (settings.get(f"expert_{name}", PARAMETERS[f"expert_{name}"].default) for name in "pab")
     if expression in CONDITIONS:
         kl = {"beta": at["beta"], "length_weight": at["length_weight"], "reduction": at["reduction"], "reference": reference}
-        made = four_conditions(mdp, start, expert=(_tables(p, count), _tables(a, count), _tables(b, count)), **kl)
+        made = four_conditions(mdp, start, expert=(_tables(p, runs), _tables(a, runs), _tables(b, runs)), **kl)
         return made[expression]
-    expert = expert_policy(mdp, start, p=_tables(p, count), a=_tables(a, count), b=_tables(b, count))
+    expert = expert_policy(mdp, start, p=_tables(p, runs), a=_tables(a, runs), b=_tables(b, runs))
     return build(expression, {**at, "reference": reference, "demonstrations": ExpertChain(expert)})
 
 
-def _tables(value: Any, count: int) -> Any:
+def _tables(value: Any, runs: tuple[int, ...]) -> Any:
     """Return a probability of the demonstrator as it multiplies tables: a number, or (runs, 1, 1, 1)."""
-    return over_runs(np.broadcast_to(value, count), 3) if np.ndim(value) else value
+    return over_runs(np.broadcast_to(value, runs), 3) if np.ndim(value) else value
 
 
 def optimizer_at(settings: Mapping[str, Any]) -> Optimizer:

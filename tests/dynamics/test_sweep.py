@@ -27,7 +27,7 @@ from dstheory.dynamics import (
 from dstheory.dynamics.optimum import optimum
 from dstheory.dynamics.sweep_variables import STATUS
 from dstheory.errors import ChainError, DSTheoryError, ImproperChainError
-from dstheory.objectives import ExpertChain, build
+from dstheory.objectives import ExpertChain, Reinforce, build
 
 # Batches of settings and single ones differ in the order of sums at most: a few units in the last place of numbers near 1, and
 # what logarithms and long training make of these.
@@ -313,11 +313,29 @@ def test_training_that_ends_in_an_endless_chain_is_marked_and_the_others_keep_th
         np.testing.assert_array_equal(data[name].values[[0, 2]], good[name].values, err_msg=name)
 
 
+def test_an_objective_of_one_run_at_a_time_is_trained_setting_by_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rules on recorded responses refuse run axes: here one that refuses them and is REINFORCE otherwise."""
+    grid = {"gamma": [0.5, 1.0], "length_weight": [0.0, 1.0], "expert_p": [0.6, 0.9]}
+    more: dict[str, Any] = {"of": "simulate", "objectives": ["reinforce + sft"], "steps": 8, "runs": 2, "log_every": 3}
+    batched = sweep(grid, **more)
+    real = Reinforce.mass
+
+    def single(self: Reinforce, solution: Any) -> Any:
+        if solution.policy.runs or solution.mdp.runs:
+            raise ChainError(f"responses are those of one run, but the policy has runs {solution.policy.runs}: pick one")
+        return real(self, solution)
+
+    monkeypatch.setattr(Reinforce, "mass", single)
+    one_by_one = sweep(grid, **more)
+    for name in batched.data_vars:
+        np.testing.assert_allclose(one_by_one[name], batched[name], rtol=1e-9, err_msg=name)
+
+
 def test_an_error_that_no_status_covers_says_where(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any, **__: Any) -> None:
         raise ChainError("the curvature is not positive")
 
-    monkeypatch.setattr("dstheory.dynamics.sweep_evaluate.train", fail)
+    monkeypatch.setattr("dstheory.dynamics.sweep_training.train", fail)
     with pytest.raises(DSTheoryError) as error:
         sweep({"optimizer": ["adam"], "beta": [0.1, 0.2]}, of="simulate", objectives=["sft"])
     assert str(error.value) == (
