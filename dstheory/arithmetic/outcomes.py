@@ -36,6 +36,8 @@ class Pooled:
     p: float
     a: float
     b: float
+    first: float
+    """P(correct) averaged over problems: the accuracy of first answers; p is averaged over attempts."""
     accuracy: float
     attempts: float
     predicted: float
@@ -78,6 +80,7 @@ class Outcomes:
         pooled_b = float((weight * (1 - p) * b).sum() / (weight * (1 - p)).sum())
         return Pooled(
             pooled_p, pooled_a, pooled_b,
+            first=float(p.mean()),
             accuracy=float(self.accuracy[which].mean()),
             attempts=float(visits.mean()),
             predicted=float(chain_formulas.accuracy(pooled_p, pooled_a, pooled_b, self.cap)),

@@ -60,7 +60,7 @@ def ratio_over_seeds(parts: ArrayLike, wholes: ArrayLike) -> Mean:
     """Return mean(parts)/mean(wholes) with a jackknife interval; NaN if the interval of the whole contains 0.
 
     >>> ratio_over_seeds([2.0, 2.6, 2.9], [4.0, 5.0, 6.0]).text(2)
-    '0.50 [0.33, 0.67]'
+    '0.50 [0.45, 0.55]'
     """
     part, whole = np.asarray(parts, dtype=np.float64), np.asarray(wholes, dtype=np.float64)
     n, overall = len(part), mean_over_seeds(whole)

@@ -1,0 +1,206 @@
+"""The hypotheses of the experiment, each with its measured outcome: as expected, contradicted, or undecided.
+
+They were written down in ``docs/arithmetic.md`` before the experiment was run; here each becomes a function of what was
+measured, so that the outcome follows from the numbers and from nothing else. "Contradicted" needs an interval that lies wholly
+on the wrong side, "as expected" one that lies wholly on the right one.
+
+Source: claims 4 and 5 of arXiv 2601.01580; THEORY groups B, C, E, F, G of this package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dstheory.arithmetic.statistics import Mean, mean_over_seeds, ratio_over_seeds
+from dstheory.checks import Floats
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["HYPOTHESES", "Outcome", "decide", "gain_of", "share_of"]
+
+IN, OUT = "trained sizes", "larger sizes"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One hypothesis: its number and name, what was measured in words, and the outcome."""
+
+    number: int
+    name: str
+    measured: str
+    outcome: str
+
+
+def gain_of(data: xr.Dataset, comparison: str, part: str, name: str = "gain") -> Mean:
+    """Return the mean gain of a comparison, or of its part ``sample`` or ``decide``."""
+    return mean_over_seeds(data[name].sel(comparison=comparison, part=part).values)
+
+
+def share_of(data: xr.Dataset, comparison: str, part: str) -> Mean:
+    """Return the share of decisions in the mean gain of a comparison."""
+    at = {"comparison": comparison, "part": part}
+    return ratio_over_seeds(data.decide.sel(at).values, data.gain.sel(at).values)
+
+
+def decide(data: xr.Dataset) -> list[Outcome]:
+    """Return the outcome of every hypothesis whose conditions were run."""
+    outcomes = []
+    for number, (name, needs, measure) in enumerate(HYPOTHESES, start=1):
+        if set(needs) <= set(data.condition.values.tolist()):
+            measured, verdict = measure(data)
+            outcomes.append(Outcome(number, name, measured, verdict))
+    return outcomes
+
+
+# ---------------------------------------------------------------------- each of them
+
+
+def _claim_5(data: xr.Dataset) -> tuple[str, str]:
+    pair = "reward over sft-mistakes"
+    gain, share = gain_of(data, pair, OUT), share_of(data, pair, OUT)
+    text = f"gain {gain.text()}, share of decisions {share.text(2)}"
+    if not gain.above_zero:
+        return text, "contradicted" if gain.below_zero else "undecided"
+    return text, _side(share.low - 0.5, share.high - 0.5)
+
+
+def _samples_better(data: xr.Dataset) -> tuple[str, str]:
+    found = [mean_over_seeds(_part(data, "p", "sft-first", part) - _part(data, "p", "reward", part)) for part in (IN, OUT)]
+    text = "p of right-first-time SFT minus p of reward: " + ", ".join(
+        f"{mean.text()} ({part})" for mean, part in zip(found, (IN, OUT), strict=True)
+    )
+    return text, _all(_side(mean.low, mean.high) for mean in found)
+
+
+def _no_coverage(data: xr.Dataset) -> tuple[str, str]:
+    change = mean_over_seeds(_part(data, "b", "sft-first", IN) - _part(data, "b", "start", IN))
+    return f"b of right-first-time SFT minus b of the start: {change.text()}", _side(-change.high, -change.low)
+
+
+def _coverage(data: xr.Dataset) -> tuple[str, str]:
+    imitated = ("sft-first", "sft-coverage-0.1", "sft-mistakes", "sft-coverage-1")
+    masked = ("sft-first", "sft-masked-0.1", "sft-masked-0.5", "sft-masked-1")
+    b, p, kept = (_series(data, name, names) for name, names in (("b", imitated), ("p", imitated), ("p", masked)))
+    masked_b = _series(data, "b", masked)
+    first = _series(data, "first", masked)
+    text = (
+        f"coverage 0, 0.1, 0.5, 1: b {_list(b)}, p {_list(p)}; with masked mistakes b {_list(masked_b)}, p {_list(kept)}, "
+        f"first answers right {_list(first)}"
+    )
+    rising, falling = (np.diff(b.mean(axis=1)) > 0).all(), (np.diff(p.mean(axis=1)) < 0).all()
+    drop = mean_over_seeds(kept[0] - kept[-1])  # of p, when masked: expected not to be
+    return text, "as expected" if rising and falling and not drop.above_zero else "contradicted"
+
+
+def _length_weight(data: xr.Dataset) -> tuple[str, str]:
+    def loss(stages: str, tokens: str) -> Floats:
+        return _sum_ab(data, stages, IN) - _sum_ab(data, tokens, IN)
+
+    sgd, adam = loss("sgd-sft-stages", "sgd-sft-tokens"), loss("sft-stages", "sft-mistakes")
+    one, two = mean_over_seeds(sgd), mean_over_seeds(adam)
+    text = f"a + b at lambda = 0 minus a + b at lambda = 1: SGD {one.text()}, Adam {two.text()}"
+    survives = mean_over_seeds(np.abs(adam) - 0.5 * np.abs(sgd))
+    return text, _all([_side(one.low, one.high), _side(-survives.high, -survives.low)])
+
+
+def _kl(data: xr.Dataset) -> tuple[str, str]:
+    names = ("reward", "kl-0.01", "kl-0.1", "kl-1")
+    shares = [share_of(data, f"{name} over start", OUT) for name in names]
+    text = "share of decisions in the gain over the start at beta = 0, 0.01, 0.1, 1: " + ", ".join(s.text(2) for s in shares)
+    if any(np.isnan(share.value) for share in shares):
+        return text + " (- where there is no gain)", "undecided"
+    first, last = (data.decide.sel(c).values.sum() / data.gain.sel(c).values.sum() for c in (_over(names[0]), _over(names[-1])))
+    apart = shares[-1].low > shares[0].high or shares[-1].high < shares[0].low
+    if not apart:
+        return text, "undecided"
+    return text, "as expected" if last > first else "contradicted"
+
+
+def _trunk(data: xr.Dataset) -> tuple[str, str]:
+    names = ("reward", "sft-mistakes", "sft-first")
+    lost = {name: _sum_ab(data, name, IN) - _sum_ab(data, f"trunk-{name}", IN) for name in names}
+    more = mean_over_seeds(lost["sft-mistakes"] - lost["reward"])
+    text = "a + b lost to the trunk: " + ", ".join(f"{name} {mean_over_seeds(x).text()}" for name, x in lost.items())
+    return text, _side(more.low, more.high)
+
+
+def _prediction(data: xr.Dataset) -> tuple[str, str]:
+    at = data.sel(condition=["reward", "sft-mistakes", "sft-first"])
+    within = np.abs(at.predicted - at.accuracy).max().item()
+    pooled = (at.pooled_predicted - at.pooled_accuracy).mean("seed")
+    text = f"largest error within a size {within:.4f}; pooled over all sizes " + ", ".join(
+        f"{name} {value:+.4f}" for name, value in zip(pooled.condition.values, pooled.values, strict=True)
+    )
+    return text, "as expected" if within <= 0.02 and np.abs(pooled).max().item() > within else "contradicted"
+
+
+def _then_reward(data: xr.Dataset) -> tuple[str, str]:
+    found = [gain_of(data, f"sft-mistakes-then-reward over {other}", OUT) for other in ("reward", "sft-mistakes")]
+    text = f"gain over reward {found[0].text()}, over SFT {found[1].text()}"
+    if any(gain.below_zero for gain in found):
+        return text, "contradicted"
+    return text, "as expected" if all(gain.value >= 0 for gain in found) else "undecided"
+
+
+def _surrogates(data: xr.Dataset) -> tuple[str, str]:
+    own = share_of(data, "reward over start", OUT).value
+    shares = {name: share_of(data, f"{name} over start", OUT) for name in ("grpo", "dr-grpo", "dapo")}
+    text = f"RLOO {own:.2f}; " + ", ".join(f"{name} {share.text(2)}" for name, share in shares.items())
+    return text, "as expected" if all(abs(s.value - own) <= 0.1 for s in shares.values()) else "contradicted"
+
+
+HYPOTHESES: tuple[tuple[str, tuple[str, ...], Callable[[xr.Dataset], tuple[str, str]]], ...] = (
+    ("claim 5", ("reward", "sft-mistakes"), _claim_5),
+    ("SFT samples better", ("reward", "sft-first"), _samples_better),
+    ("no coverage, no b (C3)", ("sft-first",), _no_coverage),
+    (
+        "coverage has a price",
+        ("sft-first", "sft-coverage-0.1", "sft-mistakes", "sft-coverage-1", "sft-masked-0.1", "sft-masked-0.5", "sft-masked-1"),
+        _coverage,
+    ),
+    ("length weight (C2, C5, F2)", ("sgd-sft-tokens", "sgd-sft-stages", "sft-stages", "sft-mistakes"), _length_weight),
+    ("KL raises the share of decisions (E2, E3)", ("reward", "kl-0.01", "kl-0.1", "kl-1"), _kl),
+    ("shared trunk (F4)", ("trunk-reward", "trunk-sft-mistakes", "trunk-sft-first"), _trunk),
+    ("prediction (G4)", ("reward", "sft-mistakes", "sft-first"), _prediction),
+    ("SFT then reward", ("sft-mistakes-then-reward", "reward", "sft-mistakes"), _then_reward),
+    ("surrogates agree (B7, B8)", ("reward", "grpo", "dr-grpo", "dapo"), _surrogates),
+)
+"""Name, conditions needed, and the function that measures it, in the order of the page."""
+
+
+def _part(data: xr.Dataset, name: str, condition: str, part: str) -> Floats:
+    return np.asarray(data[f"part_{name}"].sel(condition=condition, part=part).values)
+
+
+def _sum_ab(data: xr.Dataset, condition: str, part: str) -> Floats:
+    return _part(data, "a", condition, part) + _part(data, "b", condition, part)
+
+
+def _series(data: xr.Dataset, name: str, conditions: tuple[str, ...]) -> Floats:
+    return np.array([_part(data, name, condition, IN) for condition in conditions])
+
+
+def _over(condition: str) -> dict[str, str]:
+    return {"comparison": f"{condition} over start", "part": OUT}
+
+
+def _list(series: Floats) -> str:
+    return ", ".join(f"{value:.3f}" for value in series.mean(axis=1))
+
+
+def _side(low: float, high: float) -> str:
+    """Return the outcome of a quantity that is expected to be positive, from its interval."""
+    return "as expected" if low > 0 else "contradicted" if high < 0 else "undecided"
+
+
+def _all(outcomes: Iterable[str]) -> str:
+    """Return one outcome for several: contradicted if one is, as expected if all are."""
+    listed = list(outcomes)
+    if "contradicted" in listed:
+        return "contradicted"
+    return "as expected" if set(listed) == {"as expected"} else "undecided"

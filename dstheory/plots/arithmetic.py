@@ -1,0 +1,112 @@
+"""The anatomy of learned multiplication over the sizes, and the split of the gain: figures for claim 5."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+from dstheory.plots.style import DASHES, PALETTE, RC, tidy
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.axes import Axes
+
+__all__ = ["anatomy_figure", "split_figure"]
+
+_RATES = {"p": "$p$ = P(correct)", "a": "$a$ = P(stop | correct)", "b": "$b$ = P(resample | wrong)"}
+
+
+def anatomy_figure(data: xr.Dataset, condition: str, *, trained: int, title: str) -> Figure:
+    """Draw p, a, b and accuracy of one condition over the sizes, at its start and at its end.
+
+    Args:
+        data: of :func:`dstheory.arithmetic.findings.collect`, with ``realised`` (model, seed, size).
+        condition: which.
+        trained: the first so many sizes were trained on; they are shaded.
+        title: above the figure.
+    """
+    sizes = np.arange(data.sizes["size"])
+    with matplotlib.rc_context(RC):
+        figure = Figure(figsize=(7.2, 3.3), layout="constrained")
+        rates, accuracy = figure.subplots(1, 2, sharex=True, sharey=True)
+        for j, (name, label) in enumerate(_RATES.items()):
+            _band(rates, sizes, data[name].sel(condition=condition), color=PALETTE[j], linestyle=DASHES[j], label=label)
+            start = data[name].sel(condition="start").mean("seed")
+            rates.plot(sizes, start, color=PALETTE[j], linestyle=DASHES[j], linewidth=0.8, alpha=0.6)
+        start = data.accuracy.sel(condition="start").mean("seed")
+        accuracy.plot(sizes, start, color="0.45", linewidth=0.8, label="at the start")
+        accuracy.plot(
+            sizes, data.predicted.sel(condition=condition).mean("seed"), color=PALETTE[1], linestyle=DASHES[1],
+            label="predicted from $p, a, b$",
+        )  # fmt: skip
+        measured = data.realised.sel(model=condition)
+        low, high = _extent(measured)
+        middle = measured.mean("seed").values
+        accuracy.errorbar(
+            sizes, middle, yerr=[middle - low, high - middle], fmt="o", markersize=3, color=PALETTE[0], linewidth=0.9,
+            label="realised (rollouts)",
+        )  # fmt: skip
+        for axes, words in ((rates, "anatomy (thin: at the start)"), (accuracy, "accuracy of the submitted answer")):
+            axes.axvspan(-0.5, trained - 0.5, color="0.92", zorder=0, linewidth=0)
+            axes.set_title(words)
+            axes.set_xticks(sizes, data["size"].values, rotation=90, fontsize=7)
+            axes.set_ylim(-0.02, 1.02)
+            axes.set_xlim(-0.5, len(sizes) - 0.5)
+            tidy(axes)
+        rates.text(0.1, 0.02, "trained", fontsize=7.5, color="0.35")
+        rates.set_xlabel("size, by length of the answer")
+        accuracy.set_xlabel("size, by length of the answer")
+        rates.legend(loc="upper center", bbox_to_anchor=(0.5, -0.3), frameon=False, fontsize=7.5)
+        accuracy.legend(loc="upper center", bbox_to_anchor=(0.5, -0.3), frameon=False, fontsize=7.5)
+        figure.suptitle(title, fontsize=9.5)
+    return figure
+
+
+def split_figure(data: xr.Dataset, comparisons: list[str]) -> Figure:
+    """Draw the two parts of each gain, per part of the sizes, with every seed as a dot.
+
+    Args:
+        data: of :func:`dstheory.arithmetic.findings.collect`.
+        comparisons: which, from top to bottom.
+    """
+    with matplotlib.rc_context(RC):
+        figure = Figure(figsize=(7.2, 0.75 + 0.34 * len(comparisons)), layout="constrained")
+        grid = figure.subplots(1, data.sizes["part"], sharey=True)
+        rows = np.arange(len(comparisons))[::-1]
+        for axes, part in zip(np.atleast_1d(grid), data.part.values, strict=True):
+            at = data.sel(part=part, comparison=comparisons)
+            for k, (name, label, hatch) in enumerate((("sample", "by sampling", "//"), ("decide", "by decisions", ""))):
+                means, height = at[name].mean("seed").values, 0.36
+                y = rows + (0.19 if k == 0 else -0.19)
+                axes.barh(y, means, height=height, color=PALETTE[k], alpha=0.75, hatch=hatch, edgecolor="white", label=label)
+                for seed in at.seed.values:
+                    axes.plot(at[name].sel(seed=seed), y, ".", color="black", markersize=2, alpha=0.6)
+            axes.plot(at.gain.mean("seed"), rows, "d", color="black", markersize=4, label="whole gain")
+            axes.axvline(0.0, color="0.3", linewidth=0.8)
+            axes.set_title(str(part))
+            axes.set_xlabel("gain in accuracy")
+            axes.set_yticks(rows, comparisons, fontsize=7.5)
+            tidy(axes)
+        handles, labels = np.atleast_1d(grid)[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+    return figure
+
+
+def _extent(values: xr.DataArray) -> tuple[Any, Any]:
+    """Return the 95 % t-interval over seeds, elementwise; the values themselves if there is one seed."""
+    from dstheory.arithmetic.statistics import mean_over_seeds
+
+    table = values.transpose("seed", ...).values
+    if len(table) < 2:
+        return table[0], table[0]
+    means = [mean_over_seeds(column) for column in table.T]
+    return np.array([max(0.0, m.low) for m in means]), np.array([min(1.0, m.high) for m in means])
+
+
+def _band(axes: Axes, x: Any, values: xr.DataArray, **style: Any) -> None:
+    low, high = _extent(values)
+    axes.fill_between(x, low, high, color=style["color"], alpha=0.18, linewidth=0)
+    axes.plot(x, values.mean("seed"), **style)
