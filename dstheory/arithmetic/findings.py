@@ -59,9 +59,8 @@ def collect(plan: Plan, found: Mapping[tuple[str, int], Ended]) -> xr.Dataset:
     Returns:
         dims condition (``start`` first), seed, size, part, comparison, stage:
 
-        - ``p a b first accuracy attempts predicted`` (condition, seed, size), and with ``part_`` in front (condition, seed, part):
-        exact;
-          ``pooled_predicted``, ``pooled_accuracy`` (condition, seed): all sizes together;
+        - ``p a b first accuracy attempts predicted`` (condition, seed, size), and with ``part_`` in front (condition, seed,
+          part): exact; ``pooled_predicted``, ``pooled_accuracy`` (condition, seed): all sizes together;
         - ``gain sample decide`` (comparison, seed, part): an accuracy gain and its Shapley parts, comparison "AFTER over BEFORE";
         - ``episodes tokens`` (condition, seed): sampled or shown in training; ``norms`` (condition, seed, stage): of the first
           gradient.
