@@ -20,7 +20,7 @@ import xarray as xr
 from dstheory.experiments.tables import markdown_text
 
 DOCS = Path(__file__).parent
-TABLES = ("gains", "conditions", "hypotheses")
+TABLES = ("gains", "conditions", "hypotheses", "sizes")
 FIGURES = ("anatomy-reward.png", "anatomy-sft-mistakes.png", "anatomy-sft-first.png", "gains.png")
 
 

@@ -18,7 +18,7 @@ from dstheory.arithmetic.comparison import Plan, run_conditions
 from dstheory.arithmetic.findings import ROLLED_OUT, collect, realised
 from dstheory.arithmetic.hypotheses import decide
 from dstheory.arithmetic.problems import TRAINED_SIZES
-from dstheory.arithmetic.tables import answer_in_words, condition_rows, gain_rows, hypothesis_rows
+from dstheory.arithmetic.tables import answer_in_words, condition_rows, gain_rows, hypothesis_rows, size_rows
 from dstheory.experiments import Findings
 
 NAME = "arithmetic"
@@ -50,5 +50,10 @@ def run(*, quick: bool, progress: Callable[[int, int], None] | None = None) -> F
     }
     shown = [comparison for comparison in SPLITS if comparison in data.comparison.values]
     figures["gains"] = split_figure(data, shown)
-    tables = {"conditions": condition_rows(data), "gains": gain_rows(data), "hypotheses": hypothesis_rows(decide(data))}
+    tables = {
+        "hypotheses": hypothesis_rows(decide(data)),
+        "gains": gain_rows(data),
+        "conditions": condition_rows(data),
+        "sizes": size_rows(data),
+    }
     return Findings(data, figures, tables, answer_in_words(data))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
@@ -176,7 +177,9 @@ def _trained(plan: Plan, tasks: Sequence[tuple[str, int]], jobs: int) -> Iterato
         for condition, seed in tasks:
             yield condition, seed, _train_one(plan, condition, seed)
         return
-    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+    spawn = multiprocessing.get_context("spawn")
+    # Whoever interrupts means this process: the others end what they are at, a few seconds, and print nothing.
+    with ProcessPoolExecutor(jobs, mp_context=spawn, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)) as pool:
         try:
             # The long ones first, so that no process is left alone with one at the end.
             order = sorted(tasks, key=lambda task: -plan.settings(*task).updates)

@@ -16,7 +16,7 @@ from dstheory.arithmetic.statistics import mean_over_seeds
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["answer_in_words", "condition_rows", "gain_rows", "hypothesis_rows"]
+__all__ = ["answer_in_words", "condition_rows", "gain_rows", "hypothesis_rows", "size_rows"]
 
 
 def condition_rows(data: xr.Dataset) -> list[dict[str, Any]]:
@@ -33,6 +33,18 @@ def condition_rows(data: xr.Dataset) -> list[dict[str, Any]]:
             for name in ("first", "a", "b", "accuracy"):
                 row[f"{name} {short}"] = round(float(here[f"part_{name}"].sel(part=part).mean()), 4)
         rows.append(row)
+    return rows
+
+
+def size_rows(data: xr.Dataset) -> list[dict[str, Any]]:
+    """Return one row per size and rolled-out condition: p, a, b, accuracy exact, predicted and realised, with intervals."""
+    rows = []
+    for condition in data.model.values.tolist():
+        for size, tokens in zip(data["size"].values.tolist(), data.tokens_per_answer.values.tolist(), strict=True):
+            here = data.sel(condition=condition, model=condition, size=size)
+            means = {name: mean_over_seeds(here[name].values) for name in ("p", "a", "b", "accuracy", "predicted", "realised")}
+            shown = {name: mean.text() if name != "predicted" else f"{mean.value:.3f}" for name, mean in means.items()}
+            rows.append({"condition": condition, "size": size, "l_s": int(tokens), **shown})
     return rows
 
 

@@ -73,7 +73,7 @@ def split_figure(data: xr.Dataset, comparisons: list[str]) -> Figure:
         comparisons: which, from top to bottom.
     """
     with matplotlib.rc_context(RC):
-        figure = Figure(figsize=(7.2, 0.75 + 0.34 * len(comparisons)), layout="constrained")
+        figure = Figure(figsize=(7.2, 0.8 + 0.38 * len(comparisons)), layout="constrained")
         grid = figure.subplots(1, data.sizes["part"], sharey=True)
         rows = np.arange(len(comparisons))[::-1]
         for axes, part in zip(np.atleast_1d(grid), data.part.values, strict=True):
@@ -88,8 +88,9 @@ def split_figure(data: xr.Dataset, comparisons: list[str]) -> Figure:
             axes.axvline(0.0, color="0.3", linewidth=0.8)
             axes.set_title(str(part))
             axes.set_xlabel("gain in accuracy")
-            axes.set_yticks(rows, comparisons, fontsize=7.5)
+            axes.set_yticks(rows, [name.replace(" over ", "\nover ") for name in comparisons], fontsize=7.5)
             tidy(axes)
+        figure.get_layout_engine().set(rect=(0.025, 0.0, 0.975, 1.0))  # type: ignore[union-attr,call-arg]  # long labels on the left
         handles, labels = np.atleast_1d(grid)[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
     return figure

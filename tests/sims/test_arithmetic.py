@@ -14,7 +14,7 @@ def test_the_reduced_experiment() -> None:
     findings = load(experiment.path).run(quick=True, progress=lambda done, total: seen.append((done, total)))
     assert seen[-1] == (6, 6)
     assert set(findings.figures) == {"anatomy-reward", "anatomy-sft-mistakes", "anatomy-sft-first", "gains"}
-    assert set(findings.tables) == {"conditions", "gains", "hypotheses"}
+    assert set(findings.tables) == {"conditions", "gains", "hypotheses", "sizes"}
     data = findings.data
     at = data.part_b.sel(part="trained sizes").mean("seed")
     assert float(at.sel(condition="sft-first")) < float(at.sel(condition="start")) < float(at.sel(condition="reward"))
