@@ -52,6 +52,8 @@ def run_experiments(
 
     def take(outcome: Outcome) -> None:
         outcomes[outcome.name] = outcome
+        if progress is not None:
+            progress(outcome.name, 1.0)  # also of one that failed half-way, or never said how far it was
         if finished is not None:
             finished(outcome)
 

@@ -30,7 +30,7 @@ def columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         raise ValueError("a table has no rows: give at least one")
     names = list(rows[0])
     for i, row in enumerate(rows):
-        if list(row) != names:
+        if set(row) != set(names):
             raise ValueError(f"row {i} of a table has the columns {list(row)}: must be those of row 0, {names}")
     return names
 
@@ -71,7 +71,7 @@ def markdown_text(rows: Sequence[Mapping[str, Any]]) -> str:
     names = columns(rows)
     right = [all(_missing(row[name]) or not isinstance(row[name], str) for row in rows) for name in names]
     lines = [names, ["---:" if r else "---" for r in right], *cells(rows)]
-    return "".join("| " + " | ".join(text.replace("|", "\\|") for text in line) + " |\n" for line in lines)
+    return "".join("| " + " | ".join(" ".join(text.split()).replace("|", "\\|") for text in line) + " |\n" for line in lines)
 
 
 def write_table(table: Table, stem: Path) -> list[Path]:

@@ -135,6 +135,12 @@ STATEMENTS = [
         {"w_s w_d w_more": POSITIVE},
         "w_s=1 w_d=1 w_more=2",
     ),
+    FalseStatement(
+        "the token mean slows a decision by the ratio of the weights, against equal ones",
+        Eq((w_s + w_d) / (2 * w_d), w_s / w_d),
+        {"w_s w_d": POSITIVE},
+        "w_s=1 w_d=1/2",
+    ),
     # --- KL penalties: D
     FalseStatement(
         "direct KL: balanced where the weights are",

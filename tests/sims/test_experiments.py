@@ -1,0 +1,51 @@
+"""What holds for every experiment: it is complete, the claims it names exist, and it is tested."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+from dstheory.experiments import experiment_names, read_experiment
+from dstheory.experiments.running import load
+
+ROOT = Path(__file__).resolve().parents[2]
+EXPERIMENTS = experiment_names()
+# Read from the proof files' text: importing them costs seconds.
+CLAIMS = {name for path in (ROOT / "proofs").glob("*.py") for name in re.findall(r'\bid="([^"]+)"', path.read_text("utf-8"))}
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_each_is_complete(name: str) -> None:
+    experiment = EXPERIMENTS[name]
+    assert experiment.fault == ""
+    assert set(experiment.claims) <= CLAIMS
+    assert len(experiment.text.splitlines()) > 2, "the docstring says what is shown, and not why"
+    run = load(experiment.path).run
+    parameters = inspect.signature(run).parameters
+    assert {"quick", "progress"} <= set(parameters) <= {"quick", "progress", "data"}
+    assert all(p.kind is inspect.Parameter.KEYWORD_ONLY for p in parameters.values())
+    assert ("data" in parameters) == bool(experiment.needs)
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_each_has_its_own_tests(name: str) -> None:
+    """By name or by the name of its file, somewhere in the tests."""
+    stem = EXPERIMENTS[name].path.stem
+    others = (path for path in (ROOT / "tests").rglob("test_*.py") if path != Path(__file__))
+    assert any(re.search(rf"\b({name}|{stem})\b", path.read_text("utf-8")) for path in others)
+
+
+def test_names_are_those_of_the_files() -> None:
+    assert {name: e.path.stem.replace("_", "-") for name, e in EXPERIMENTS.items()} == {name: name for name in EXPERIMENTS}
+
+
+def test_reading_runs_nothing(tmp_path) -> None:
+    path = tmp_path / "bomb.py"
+    path.write_text('"""Shows nothing."""\nNAME, CLAIMS = "bomb", ("A1",)\nraise SystemExit(3)\n')
+    assert read_experiment(path).fault.startswith("bomb.py lacks NAME")
+    path.write_text('"""Shows nothing."""\nNAME = "bomb"\nCLAIMS = ("A1",)\ndef run(): pass\nraise SystemExit(3)\n')
+    experiment = read_experiment(path)
+    assert (experiment.name, experiment.claims, experiment.shows, experiment.fault) == ("bomb", ("A1",), "Shows nothing.", "")
