@@ -39,7 +39,7 @@ Examples:
 @click.option("--all", "everything", is_flag=True, help="Run every experiment.")
 @click.option("--list", "listing", is_flag=True, help="Say what there is and run nothing.")
 @click.option("--quick", is_flag=True, help="Small versions, to see that everything runs.")
-@click.option("--data", type=click.Path(path_type=Path), default=None, metavar="DIR",
+@click.option("--data", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="DIR",
               help="Folder with what some experiments read; --list says which.")  # fmt: skip
 @click.option("--jobs", type=click.IntRange(min=1), default=None, help="Processes; by default one per core.")
 @click.option(

@@ -180,6 +180,7 @@ def test_bad_input(dstheory) -> None:
     assert dstheory("reproduce").code == 2
     assert dstheory("reproduce", "source-figure", "--all").code == 2
     assert dstheory("reproduce", "--jobs", 0, "--all").code == 2
+    assert dstheory("reproduce", "--all", "--data", "no-such-folder").code == 2
     unknown = dstheory("reproduce", "sauce-figure")
     assert unknown.code == 1
     assert "there is no experiment 'sauce-figure': did you mean source-figure? Known are " in unknown.err

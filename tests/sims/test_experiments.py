@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dstheory.errors import SkippedExperiment
 from dstheory.experiments import experiment_names, read_experiment
 from dstheory.experiments.running import load
 
@@ -30,7 +31,13 @@ def test_each_is_complete(name: str) -> None:
     assert ("data" in parameters) == bool(experiment.needs)
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("name", [name for name, experiment in EXPERIMENTS.items() if experiment.needs])
+def test_those_that_need_data_say_which(name: str) -> None:
+    with pytest.raises(SkippedExperiment, match="--data"):
+        load(EXPERIMENTS[name].path).run(quick=True, progress=None, data=None)
+
+
+@pytest.mark.parametrize("name", [name for name, experiment in EXPERIMENTS.items() if not experiment.needs])
 def test_each_has_its_own_tests(name: str) -> None:
     """By name or by the name of its file, somewhere in the tests."""
     stem = EXPERIMENTS[name].path.stem
