@@ -41,7 +41,8 @@ SUITES = dict.fromkeys(
     _CORE,
 )  # fmt: skip
 _TOKENS = [
-    f"tests/tokens/test_{name}.py" for name in ("against_enumeration", "length", "token_chain", "token_errors", "large_tables")
+    f"tests/tokens/test_{name}.py"
+    for name in ("against_enumeration", "length", "token_chain", "token_errors", "large_tables", "ruled_out")
 ]
 SUITES |= dict.fromkeys(
     [f"tokens/{name}.py" for name in ("model", "verdict", "rows", "rowwise", "passes", "full_tree", "markov", "factored",

@@ -1,0 +1,74 @@
+"""What never happens counts nothing: symbols that are ruled out, rows that are never reached, tokens of weight zero."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dstheory.errors import InfiniteDivergenceError
+from dstheory.tokens import Factored, Markov, TokenChain, TokenPolicy, flatten, token_kl, token_sft
+from dstheory.tokens.rows import Rows, log_ratio
+
+CHAIN = TokenChain(lengths=2, symbols=2, required={1: 0}, max_turns=1)
+
+
+def markov(first: list[float], after_0: list[float], after_1: list[float]) -> TokenPolicy:
+    return TokenPolicy(Markov.from_probabilities([first], [[[after_0, after_1]]]), stop=0.5)
+
+
+@pytest.fixture(params=["numpy", "compiled"], autouse=True)
+def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "compiled":
+        for name in ("rows", "rowwise", "sweeps", "independent"):
+            monkeypatch.setattr(f"dstheory.tokens.{name}.COMPILED_FROM", 0)
+
+
+def test_symbols_that_are_never_drawn_have_no_log_ratio() -> None:
+    """Neither where the policy alone rules them out nor where the reference does so too."""
+    rows = Rows.from_probabilities([[0.5, 0.5, 0.0, 0.0]], axes=("position",))
+    reference = Rows.from_probabilities([[0.25, 0.5, 0.25, 0.0]], axes=("position",))
+    excess, divergence = log_ratio(rows, reference)
+    np.testing.assert_allclose(divergence, [0.5 * np.log(2)], rtol=1e-15)
+    np.testing.assert_allclose(excess, [[0.5 * np.log(2), -0.5 * np.log(2), 0.0, 0.0]], rtol=1e-15)
+
+
+@pytest.mark.parametrize("term", ["full", "direct"])
+def test_rows_that_are_never_reached_may_differ_from_the_reference_without_bound(term) -> None:
+    """Symbol 1 never comes first, so that the row after it, ruled out by the reference, is never met."""
+    pi, ref = markov([1.0, 0.0], [0.5, 0.5], [0.5, 0.5]), markov([0.5, 0.5], [0.25, 0.75], [1.0, 0.0])
+    result = token_kl(CHAIN, pi, ref, term=term)
+    divergence = np.log(2) + 0.5 * np.log(2) + 0.5 * np.log(2 / 3)
+    if term == "full":
+        np.testing.assert_allclose(result.value, -divergence, rtol=1e-14)
+    variance = 0.25 * np.log(3) ** 2  # of log(1/2 / 1/4) and log(1/2 / 3/4), a fair coin apart by log 3
+    np.testing.assert_allclose(result.energy.by_position, [0.0, variance], rtol=1e-14)
+    np.testing.assert_allclose(result.tokens[1], 0.25 * np.log(3) * np.array([[[[-1.0, 1.0], [0.0, 0.0]]]]), rtol=1e-14)
+
+
+def test_a_first_token_of_weight_zero_may_be_ruled_out() -> None:
+    pi, ref = markov([0.5, 0.5], [0.5, 0.5], [0.5, 0.5]), markov([1.0, 0.0], [0.5, 0.5], [0.25, 0.75])
+    with pytest.raises(InfiniteDivergenceError, match=r"prompt 0, position 0"):
+        token_kl(CHAIN, pi, ref)
+    result = token_kl(CHAIN, pi, ref, token_weight=[0.0, 1.0])
+    np.testing.assert_allclose(result.value, -0.5 * (0.5 * np.log(2) + 0.5 * np.log(2 / 3)), rtol=1e-14)
+    # The first token has no log-ratio of its own, but leads to rows of different divergence.
+    assert 0 < result.energy.by_position[0] < np.inf
+
+
+def test_demonstrations_from_rows_that_the_policy_never_reaches() -> None:
+    """They pull the first token without bound; where the row after it is already the expert's, that row is not pulled at all."""
+    pi, expert = markov([1.0, 0.0], [0.5, 0.5], [0.3, 0.7]), markov([0.5, 0.5], [0.25, 0.75], [0.3, 0.7])
+    energy = token_sft(CHAIN, pi, expert).energy.by_position
+    # After symbol 0: met by half of the demonstrations and by all answers, chi2 of (1/4, 3/4) against a fair coin 1/4.
+    np.testing.assert_allclose(energy, [np.inf, 0.5**2 * 0.25], rtol=1e-14)
+    # A chi-square of exactly 1 is as good as any.
+    energy = token_sft(CHAIN, pi, markov([0.5, 0.5], [1.0, 0.0], [0.3, 0.7])).energy.by_position
+    np.testing.assert_allclose(energy, [np.inf, 0.5**2], rtol=1e-14)
+
+
+def test_ten_tokens_can_be_written_out() -> None:
+    chain = TokenChain(lengths=10, symbols=2, required={9: 1})
+    mdp, policy = flatten(chain, TokenPolicy(Factored.from_logits(np.zeros((1, 10, 2))), stop=0.5))
+    assert mdp.shape == (1, 1024)
+    assert float(mdp.correct.sum()) == 512
+    np.testing.assert_allclose(policy.sample_prob, 1 / 1024, rtol=1e-12)
