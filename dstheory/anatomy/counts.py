@@ -15,10 +15,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dstheory.checks import Bools, Ints
 
-__all__ = ["Counts"]
+__all__ = ["Counts", "kinds"]
+
+
+_PIECE = 1 << 17
+
+
+def kinds(*, correct: Bools, stopped: Bools, decided: Bools) -> NDArray[np.int8]:
+    """Return the kind of each attempt: (wrong 0, correct 3) + (censored 0, resample 1, stop 2).
+
+    >>> both = np.array([True, False])
+    >>> kinds(correct=both, stopped=both, decided=np.array([True, True])).tolist()
+    [5, 1]
+    """
+    own = (stopped.view(np.int8) + np.int8(1)) * decided.view(np.int8)
+    return np.asarray(3 * correct.view(np.int8) + own)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,23 +57,27 @@ class Counts:
     resample_wrong: Ints
 
     @classmethod
-    def tally(cls, cell: Ints, shape: tuple[int, ...], *, correct: Bools, stopped: Bools, decided: Bools) -> Counts:
+    def tally(cls, cell: Ints | None, shape: tuple[int, ...], kind: NDArray[np.int8]) -> Counts:
         """Count attempts per cell.
 
         Args:
-            cell: (M,) flat index of each attempt's cell in an array of ``shape``.
+            cell: (M,) flat index of each attempt's cell in an array of ``shape``; None if there is one cell only.
             shape: of the result.
-            correct, stopped, decided: (M,) as in :class:`~dstheory.anatomy.episodes.Episodes`.
+            kind: (M,) of :func:`kinds`.
 
         >>> yes, no = np.array([True]), np.array([False])
-        >>> Counts.tally(np.array([1]), (2,), correct=yes, stopped=no, decided=yes).decided_correct.tolist()
+        >>> Counts.tally(np.array([1]), (2,), kinds(correct=yes, stopped=no, decided=yes)).decided_correct.tolist()
         [0, 1]
         """
         size = int(np.prod(shape))
-        # One pass over the attempts: each falls into one of six kinds (correct or wrong) x (censored, resample, stop).
-        kind = np.where(correct, 3, 0) + np.where(decided, np.where(stopped, 2, 1), 0)
-        table = np.bincount(cell * 6 + kind, minlength=6 * size).reshape(size, 6)
-        wrong_censored, wrong_resample, wrong_stop, right_censored, right_resample, right_stop = table.T
+        table = np.zeros(size * 6, dtype=np.int64)
+        # In pieces that stay in the cache: a long log costs one pass over its bytes and hardly any memory.
+        step = _PIECE if size * 6 < _PIECE else len(kind)
+        for start in range(0, len(kind), max(1, step)):
+            piece = kind[start : start + step]
+            index = piece if cell is None else cell[start : start + step] * 6 + piece
+            table += np.bincount(index, minlength=len(table))
+        wrong_censored, wrong_resample, wrong_stop, right_censored, right_resample, right_stop = table.reshape(size, 6).T
 
         def shaped(column: Ints) -> Ints:
             return np.ascontiguousarray(column).reshape(shape)

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dstheory.anatomy.counts import Counts
+from dstheory.anatomy.counts import Counts, kinds
 from dstheory.checks import Bools, Ints, frozen
 from dstheory.errors import RecordError
 
@@ -299,13 +299,18 @@ class Episodes:
         >>> log.counts("round").correct.tolist(), log.counts("problem", "round").attempts.tolist()
         ([1, 1], [[1, 1], [1, 0]])
         """
-        index: Any = np.zeros(len(self.correct), dtype=np.int64)
+        index: Any = None
         shape = []
         for axis in axes:
             codes, size = self._axis(axis)
-            index = index * size + codes
+            index = codes if index is None else index * size + codes
             shape.append(size)
-        return Counts.tally(index, tuple(shape), correct=self.correct, stopped=self.stopped, decided=self.decided)
+        return Counts.tally(index, tuple(shape), self.kind)
+
+    @cached_property
+    def kind(self) -> NDArray[np.int8]:
+        """(M,) what an attempt counts for, of :func:`~dstheory.anatomy.counts.kinds`."""
+        return kinds(correct=self.correct, stopped=self.stopped, decided=self.decided)
 
     def _axis(self, name: str) -> tuple[Ints, int]:
         if name == "problem":

@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 __all__ = ["html_report"]
 
 _STYLE = """
-body { font: 15px/1.45 system-ui, sans-serif; color: #1a1a1a; background: #fff; max-width: 72rem; margin: 2rem auto }
+body { font: 15px/1.45 system-ui, sans-serif; color: #1a1a1a; background: #fff; max-width: 78rem; margin: 2rem auto }
 body { padding: 0 1rem }
 h1 { font-size: 1.5rem } h2 { font-size: 1.1rem; margin: 2rem 0 .4rem }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .86rem; display: block; overflow-x: auto }
-th, td { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid #ddd; white-space: nowrap }
+th, td { padding: .25rem .55rem; text-align: right; border-bottom: 1px solid #ddd; white-space: nowrap }
 th { border-bottom: 2px solid #555 } .w { text-align: left } td.w { white-space: normal; min-width: 5rem }
-p { margin: .35rem 0; color: #333; max-width: 60rem } figure { margin: 1.2rem 0 } figure svg { max-width: 100%; height: auto }
+p { margin: .35rem 0; color: #333; max-width: 60rem } figure { margin: 1.2rem 0 }
+figure svg { width: 100%; max-width: 60rem; height: auto }
 figcaption { color: #555; font-size: .86rem } code { background: #f3f3f3; padding: .1rem .3rem }
 """
 
@@ -64,10 +65,10 @@ def html_report(found: Survey, figures: Mapping[str, Figure], *, title: str = ""
 def _section(section: Section) -> str:
     out = [f"<h2>{escape(section.title)}</h2>"]
     if section.rows:
-        out.append("<table><tr>" + "".join(_cell("th", c, i < section.words) for i, c in enumerate(section.columns)) + "</tr>")
+        words = [i < section.words or name in _WORDS for i, name in enumerate(section.columns)]
+        out.append("<table><tr>" + "".join(map(_cell, ["th"] * len(words), section.columns, words)) + "</tr>")
         for row in section.rows:
-            words = [i < section.words or section.columns[i] in _WORDS for i in range(len(row))]
-            out.append("<tr>" + "".join(_cell("td", c, word) for c, word in zip(row, words, strict=True)) + "</tr>")
+            out.append("<tr>" + "".join(map(_cell, ["td"] * len(words), row, words)) + "</tr>")
         out.append("</table>")
     out += [f"<p>{escape(line)}</p>" for line in section.lines]
     return "\n".join(out)
