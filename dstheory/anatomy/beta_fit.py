@@ -1,9 +1,9 @@
 r"""Fitting a rate that differs between problems, by maximum likelihood, with its limits taken seriously.
 
 The log-likelihood :math:`\ell(m, \rho)` of :mod:`dstheory.anatomy.beta_rate` is maximised over the closed square: truncated
-Newton with the exact gradient from several starts, compared with both limits, which have closed forms: :math:`\rho = 0`, where
-the best m is the share of successes among trials, and, if no problem has both successes and failures, :math:`\rho = 1`, where it
-is the share of problems with successes.
+Newton with the exact gradient from two starts, compared with both limits, which have closed forms: :math:`\rho = 0`, where the
+best m is the share of successes among trials, and, if no problem has both successes and failures, :math:`\rho = 1`, where it is
+the share of problems with successes.
 
 **Test of homogeneity.** On the boundary :math:`\rho = 0` twice the log-likelihood ratio is half a chi-square with one degree of
 freedom and half a point mass at 0, so its p-value is half the usual one.
@@ -25,7 +25,7 @@ import numpy as np
 from dstheory.anatomy.beta_rate import BetaRate, Tails
 from dstheory.checks import Floats
 
-__all__ = ["BetaFit", "fit_beta_rate", "log_likelihood_gradient", "with_pseudo"]
+__all__ = ["BetaFit", "fit_beta_rate", "log_likelihood_derivatives", "with_pseudo"]
 
 _EDGE = 1e-9  # distance from 0 and 1 at which the search stops; the limits themselves are compared by their closed forms
 
@@ -80,16 +80,22 @@ def with_pseudo(tails: Tails, weight: float = 0.5) -> Tails:
     return Tails(more(tails.successes, 1), more(tails.failures, 1), more(tails.trials, 2))
 
 
-def log_likelihood_gradient(tails: Tails, mean: float, rho: float) -> tuple[float, float]:
-    """Return the derivatives of the log-likelihood with respect to mean and rho, in the open square."""
-    i = np.arange(len(tails.trials))
-    first, second = mean * (1 - rho) + i * rho, (1 - mean) * (1 - rho) + i * rho
-    up, down = tails.successes / first, tails.failures / second
-    by_mean = float((1 - rho) * (up.sum() - down.sum()))
-    by_rho = float(
-        (up * (i - mean)).sum() + (down * (i - (1 - mean))).sum() - (tails.trials * (i - 1) / (1 - rho + i * rho)).sum()
-    )
-    return by_mean, by_rho
+def log_likelihood_derivatives(tails: Tails, mean: float, rho: float) -> tuple[Floats, Floats]:
+    """Return the gradient (2,) and the Hessian (2, 2) of the log-likelihood with respect to mean and rho, in the open square."""
+    i = np.arange(len(tails.trials), dtype=float)
+    up, down = 1 / (mean * (1 - rho) + i * rho), 1 / ((1 - mean) * (1 - rho) + i * rho)
+    rest = (i - 1) / (1 - rho + i * rho)
+    first, second = tails.successes * up, tails.failures * down
+    # Derivatives of the logarithms' arguments: (1 - rho, i - m) for a success, (-(1 - rho), i - 1 + m) for a failure.
+    one, other = i - mean, i - (1 - mean)
+    gradient = np.array([
+        (1 - rho) * (first.sum() - second.sum()),
+        (first * one).sum() + (second * other).sum() - (tails.trials * rest).sum(),
+    ])  # fmt: skip
+    by_mean = -((1 - rho) ** 2) * ((first * up).sum() + (second * down).sum())
+    mixed = second.sum() - first.sum() - (1 - rho) * ((first * up * one).sum() - (second * down * other).sum())
+    by_rho = (tails.trials * rest**2).sum() - (first * up * one**2).sum() - (second * down * other**2).sum()
+    return gradient, np.array([[by_mean, mixed], [mixed, by_rho]])
 
 
 def fit_beta_rate(tails: Tails) -> BetaFit:
@@ -129,7 +135,7 @@ def _search(tails: Tails, mean: float, rho: float) -> BetaRate:
 
     def objective(point: Floats) -> tuple[float, Floats]:
         m, r = (float(x) for x in point)
-        return -BetaRate(m, r).log_likelihood(tails), -np.array(log_likelihood_gradient(tails, m, r))
+        return -BetaRate(m, r).log_likelihood(tails), -log_likelihood_derivatives(tails, m, r)[0]
 
     bounds = [(_EDGE, 1 - _EDGE)] * 2
     # Not L-BFGS-B: its linear algebra goes through threaded BLAS, which on two variables costs some 40 times as much.
@@ -139,22 +145,14 @@ def _search(tails: Tails, mean: float, rho: float) -> BetaRate:
 
 
 def _errors(tails: Tails, rate: BetaRate) -> tuple[float | None, float | None]:
-    """Standard errors from the observed information, by differences of the exact gradient."""
+    """Standard errors from the observed information."""
     if not 0 < rate.mean < 1:
         return None, None
     if rate.rho in (0.0, 1.0) or rate.rho < 2 * _EDGE:
         units = tails.trials.sum() if rate.rho == 0 else tails.trials[0]
         return float(np.sqrt(rate.mean * (1 - rate.mean) / units)), None
-    point = np.array([rate.mean, rate.rho])
-    # Relative to the distance from the edges; the error of central differences is then some 1e-8 of the curvature.
-    steps = 1e-4 * np.minimum(point, 1 - point)
-    rows = [
-        (np.array(log_likelihood_gradient(tails, *(point + h))) - np.array(log_likelihood_gradient(tails, *(point - h))))
-        / (2 * h.sum())
-        for h in np.diag(steps)
-    ]
-    information = -(np.array(rows) + np.array(rows).T) / 2
-    if not np.all(np.linalg.eigvalsh(information) > 0):
+    (a, b), (_, c) = -log_likelihood_derivatives(tails, rate.mean, rate.rho)[1]
+    product = a * c - b * b
+    if a <= 0 or product <= 0:
         return None, None
-    variance = np.diag(np.linalg.inv(information))
-    return float(np.sqrt(variance[0])), float(np.sqrt(variance[1]))
+    return float(np.sqrt(c / product)), float(np.sqrt(a / product))

@@ -101,8 +101,10 @@ def hold_out(
     if "pooled" not in kinds:
         raise RecordError(f"kinds are {', '.join(kinds) or 'none'}: 'pooled' must be among them, the others are compared with it")
     parts = split_problems(episodes, whole_number(folds, "folds", low=2), rng=rng)
-    whole = Part.of(episodes)
-    rounds = len(whole.reached)
+    whole = parts[0]
+    for part in parts[1:]:
+        whole = whole + part
+    rounds = min(whole.rounds, _ROUNDS)
     n_episodes = len(episodes)
     rows: dict[str, list[Floats]] = {kind: [] for kind in kinds}
     means = {kind: dict.fromkeys(("accuracy", "stopped", "attempts"), 0.0) for kind in kinds}
@@ -115,7 +117,7 @@ def hold_out(
             train = train + part
         size = test.table.total("episodes") / n_episodes
         for kind in kinds:
-            likelihood, predicted, reached, correct = score(fit(train, kind), test)
+            likelihood, predicted, reached, correct = score(fit(train, kind), test, rounds=rounds)
             rows[kind].append(likelihood)
             for what, value in predicted.items():
                 means[kind][what] += size * value
@@ -158,9 +160,7 @@ def _calibration(
         "attempts": Estimate(mean, mean - attempts, mean + attempts, level, f"normal, {table.problems} problems"),
     }
     out = [_one(what, {k: v[what] for k, v in means.items()}, came_out, level) for what, came_out in realised.items()]
-    for k, here in ledgers.rounds(episodes):
-        if k >= _ROUNDS:
-            break
+    for k, here in ledgers.rounds(episodes, most=_ROUNDS):
         correct = rate(here, "correct", "attempts", level=level)
         predicted = {kind: float(right[kind][k] / reach[kind][k]) if reach[kind][k] > 0 else 0.0 for kind in means}
         out.append(_one(f"correct in round {k + 1}, of those that reach it", predicted, correct, level))

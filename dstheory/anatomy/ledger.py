@@ -147,15 +147,18 @@ def joint(episodes: Episodes, field: str) -> Ledger:
     return _by_problem(wide, episodes.problem)
 
 
-def rounds(episodes: Episodes) -> Iterator[tuple[int, Ledger]]:
-    """Yield (round, ledger of that round's attempts alone) from round 0 on; columns about whole episodes are of those there."""
-    rows = _episode_rows(episodes)
-    for k in range(int(episodes.attempts.max(initial=0))):
+def rounds(episodes: Episodes, *, most: int | None = None) -> Iterator[tuple[int, Ledger]]:
+    """Yield (round, ledger of that round's attempts alone) from round 0 on, at most ``most`` of them.
+
+    "episodes" are those that reach the round; the columns after "resample_wrong" stay 0.
+    """
+    longest = int(episodes.attempts.max(initial=0))
+    for k in range(longest if most is None else min(longest, most)):
         there = np.flatnonzero(episodes.attempts > k)
         at = episodes.offsets[:-1][there] + k
         right, own, stop = episodes.correct[at], episodes.decided[at], episodes.stopped[at]
-        part = rows[there]
-        part[:, 1] = 1
+        part = np.zeros((len(there), len(COLUMNS)), dtype=np.int32)
+        part[:, :2] = 1
         for column, values in zip(range(2, 7), (right, right & own, right & own & stop, ~right & own, ~right & own & ~stop),
                                   strict=True):  # fmt: skip
             part[:, column] = values

@@ -42,6 +42,7 @@ _NULL = {
 }
 _MOST_SIMULATED = 5000  # episodes up to which the p-value is simulated
 _AT_ONCE = 400_000  # episodes simulated at once
+_PIECE = 1 << 20  # trials looked at at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +76,7 @@ def trials_of(episodes: Episodes, name: str) -> tuple[Bools, Ints]:
         raise RecordError(f"there is no rate {name!r}: there are p, a and b")
     if here is not None:
         outcome, problem = outcome[here], problem[here]
-    if len(problem) and (np.diff(problem) < 0).any():
+    if (np.diff(episodes.problem) < 0).any():
         order = np.argsort(problem, kind="stable")
         outcome, problem = outcome[order], problem[order]
     return outcome, problem
@@ -94,30 +95,44 @@ def dispersion(outcome: Bools, unit: Ints, log: Ints | None = None, logs: int = 
     (0.594, 0.333, 2, 3.0)
     """
     which = np.zeros(len(outcome), dtype=np.int8) if log is None else log
-
-    def total(values: Floats | Ints | None) -> Floats:
-        return np.bincount(which, weights=values, minlength=logs).astype(float)
-
-    y = outcome.astype(float)
-    n = total(None)
+    n, successes = _total(which, None, logs), _total(which, outcome, logs)
     with np.errstate(divide="ignore", invalid="ignore"):
-        rate = total(y) / n
+        rate = successes / n
         spread = rate * (1 - rate)
-        e = y - rate[which]
-        first = np.flatnonzero(np.diff(unit, prepend=-1) | np.diff(which, prepend=-1))
-        sizes = np.diff(first, append=len(y))
-        running = np.cumsum(e) - e
-        before = running - np.repeat(running[first], sizes)
-        position = np.arange(len(y)) - np.repeat(first, sizes)
-        pairs = total(position)
-        u = total(e * before)
-        variance = spread * (total(before * before) - total(before) ** 2 / n)
-        sums = np.add.reduceat(e, first) if len(first) else np.zeros(0)
-        of_unit = which[first]
-        pearson = np.bincount(of_unit, weights=sums**2 / sizes, minlength=logs) / spread
+        sums = np.zeros((6, logs))
+        for begin, end in _pieces(unit, log is None):
+            sums += _sums(outcome[begin:end], unit[begin:end], which[begin:end], rate, logs)
+        u, squares, gathered, pairs, pearson, units = sums
+        variance = spread * (squares - gathered**2 / n)
         # Variances of rounding size, as where each problem has one trial, are none.
         z = np.where(variance > 1e-9 * n * spread, u / np.sqrt(np.maximum(variance, 1e-300)), np.nan)
-        return Dispersion(z, u / (spread * pairs), pearson, np.bincount(of_unit, minlength=logs) - 1, pairs)
+        return Dispersion(z, u / (spread * pairs), pearson / spread, units.astype(np.int64) - 1, pairs)
+
+
+def _total(which: Ints, values: Floats | Bools | Ints | None, logs: int) -> Floats:
+    return np.bincount(which, weights=values, minlength=logs).astype(float)
+
+
+def _pieces(unit: Ints, one_log: bool) -> list[tuple[int, int]]:
+    """Cut the trials of one log into pieces of whole problems, so that ten million of them need little memory."""
+    if not one_log or len(unit) <= _PIECE:
+        return [(0, len(unit))]
+    cuts = np.unique(np.searchsorted(unit, unit[_PIECE::_PIECE]))
+    ends = [*(int(cut) for cut in cuts if cut), len(unit)]
+    return list(zip([0, *ends[:-1]], ends, strict=True))
+
+
+def _sums(outcome: Bools, unit: Ints, which: Ints, rate: Floats, logs: int) -> Floats:
+    """(6, logs) sums of e Z, Z^2, Z, pairs, (sum of e of a problem)^2 / trials, and problems."""
+    e = outcome - rate[which]
+    first = np.flatnonzero(np.diff(unit, prepend=-1) | np.diff(which, prepend=-1))
+    sizes = np.diff(first, append=len(e))
+    running = np.cumsum(e) - e
+    before = running - np.repeat(running[first], sizes)
+    position = np.arange(len(e)) - np.repeat(first, sizes)
+    sums = np.add.reduceat(e, first) if len(first) else np.zeros(0)
+    rows = [_total(which, values, logs) for values in (e * before, before * before, before, position)]
+    return np.array([*rows, _total(which[first], sums**2 / sizes, logs), _total(which[first], None, logs)])
 
 
 def check_problems(episodes: Episodes, name: str, *, resamples: int = 499, rng: np.random.Generator | int = 0) -> Test:

@@ -35,15 +35,14 @@ class Part:
         problem_ids: their names.
         table: sums per problem.
         caps: share of episodes with each cap.
-        reached, correct: (R,) episodes that reach round k, and correct answers there.
+        rounds: attempts of the longest episode.
     """
 
     problems: Bools
     problem_ids: Sequence[str]
     table: Ledger
     caps: Mapping[int, float]
-    reached: Floats
-    correct: Floats
+    rounds: int
 
     @classmethod
     def of(cls, episodes: Episodes) -> Part:
@@ -58,8 +57,7 @@ class Part:
             for cap in sorted({*self.caps, *other.caps})
         }
         table = Ledger(np.concatenate([self.table.rows, other.table.rows]), np.concatenate([self.table.times, other.table.times]))
-        return Part(self.problems | other.problems, self.problem_ids, table, shares, self.reached + other.reached,
-                    self.correct + other.correct)  # fmt: skip
+        return Part(self.problems | other.problems, self.problem_ids, table, shares, max(self.rounds, other.rounds))
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +92,6 @@ def split_problems(episodes: Episodes, folds: int, *, rng: np.random.Generator |
     fold = np.zeros(len(episodes.problem_ids), dtype=np.int32)
     fold[np.random.default_rng(rng).permutation(present)] = np.arange(len(present)) % n
     which = Labels(fold[episodes.problem], tuple(map(str, range(n))))
-    by_round = episodes.with_field("(fold)", which).counts("(fold)", "round")
     tables = dict(ledgers.cells(episodes.with_field("(fold)", which), ("(fold)",)))
     parts = []
     for k in range(n):
@@ -102,8 +99,8 @@ def split_problems(episodes: Episodes, folds: int, *, rng: np.random.Generator |
         chosen[present] = fold[present] == k
         caps, counts = np.unique(episodes.cap[which.codes == k], return_counts=True)
         shares = {int(cap): float(count) / int(counts.sum()) for cap, count in zip(caps, counts, strict=True)}
-        parts.append(Part(chosen, episodes.problem_ids, tables[(str(k),)], shares, by_round.attempts[k].astype(float),
-                          by_round.correct[k].astype(float)))  # fmt: skip
+        longest = int(episodes.attempts[which.codes == k].max())
+        parts.append(Part(chosen, episodes.problem_ids, tables[(str(k),)], shares, longest))
     return tuple(parts)
 
 
@@ -112,8 +109,13 @@ def fit(part: Part, kind: str = "heterogeneous") -> Fit:
     return Fit(kind, fit_chain(part.table, kind), part)
 
 
-def score(fitted: Fit, test: Part) -> tuple[Floats, dict[str, float], Floats, Floats]:
+def score(fitted: Fit, test: Part, *, rounds: int | None = None) -> tuple[Floats, dict[str, float], Floats, Floats]:
     """Predict a part that the chain has not seen.
+
+    Args:
+        fitted: the chain and what it has seen.
+        test: what to predict.
+        rounds: R, by default as many as the part has.
 
     Returns:
         (G,) log-likelihood of each row of the part's table; predicted means per episode of "accuracy", "stopped" and "attempts";
@@ -134,15 +136,15 @@ def score(fitted: Fit, test: Part) -> tuple[Floats, dict[str, float], Floats, Fl
         raise RecordError(
             f"{len(seen)} problems to be predicted were used in the fit, such as {seen[0]!r}: split by problem first"
         )
-    chain, rounds = fitted.chain, len(test.reached)
+    chain, shown = fitted.chain, test.rounds if rounds is None else rounds
     means = {
         "accuracy": sum(share * chain.accuracy(cap) for cap, share in test.caps.items()),
         "stopped": sum(share * chain.stopped(cap) for cap, share in test.caps.items()),
         "attempts": sum(share * chain.attempts(cap) for cap, share in test.caps.items()),
     }
-    open_share = np.array([sum(s for cap, s in test.caps.items() if cap == 0 or cap > k) for k in range(rounds)])
-    reach = chain.reaching(rounds) * open_share
-    right = np.nan_to_num(chain.correct_at(rounds)) * reach
+    open_share = np.array([sum(s for cap, s in test.caps.items() if cap == 0 or cap > k) for k in range(shown)])
+    reach = chain.reaching(shown) * open_share
+    right = np.nan_to_num(chain.correct_at(shown)) * reach
     return chain.log_likelihood(test.table), means, reach, right
 
 
