@@ -31,11 +31,11 @@ def test_the_figure_has_the_signs_that_claim_b6_says(quick) -> None:
 
 def test_the_gradients_drawn_are_the_closed_forms(quick) -> None:
     """Reward: the general gradient of M0. Penalty: -beta w N (visits) (logistic derivative) (logit - reference's logit)."""
-    gamma, beta, moves = 0.1, 0.5, 40
+    gamma, beta, moves = 0.1, 0.5, 20
     weights = {"theta_s": 4.0, "theta_C": 1.0, "theta_W": 1.0}
     for kind, r_wrong in (("final answer rewarded", 0.0), ("right decisions rewarded", 1.0)):
         data = quick.data.sel(reward=kind)
-        for step in (0, 16, 40, 72, 392):
+        for step in (0, 16, 40, 72, 192):
             p, a, b = (float(data[k].sel(step=step)) for k in "pab")
             q = p * (1 - a) + (1 - p) * b
             n = 1 / (1 - gamma * q)
