@@ -139,6 +139,12 @@ def _caption(data: xr.Dataset, rows: list[dict[str, Any]], steps: int) -> str:
     stuck = [row["changed"] for row in rows if row["decisions: a"] < 0.05]
     endless = f"At {stuck[0]} noticing mistakes pays so well that the policy no longer stops." if stuck else ""
     lowest = float(answer.reward_gradient.sel(logit="theta_s").min())
+    pays = (
+        f"From step {turn[0]} on the gradient on theta_s is negative: it pays to be wrong and notice it."
+        if turn.size
+        else "In so few steps the gradient on theta_s has not turned negative yet."
+    )
+    robust = "So the signs do not depend on the fit." if always > 0 and negative == len(rows) else ""
     settings = ", ".join(f"{name} {value:g}" for name, value in FITTED.items())
     paragraphs = [
         f"""The source's simulation from theta_s, theta_C, theta_W = {START} over {steps} steps, with a length-weighted KL penalty
@@ -148,14 +154,13 @@ def _caption(data: xr.Dataset, rows: list[dict[str, Any]], steps: int) -> str:
         {lowest:.1e}): P(correct) rises from {float(answer.p[0]):.3f} to {float(answer.p[-1]):.3f}, in steps, since the penalty
         holds it until the reference moves. No setting can turn that sign; the source's figure does not come from this reward.""",
         f"""(B) Right decisions rewarded: +1 for stopping at a correct answer, +1 for resampling a wrong one (B6-region).
-        {f"From step {turn[0]} on the gradient on theta_s is negative: it" if turn.size else "It"} pays to be wrong and notice it.
-        P(correct) goes from {float(first.p):.3f} to {float(last.p):.3f}, P(stop | correct) from {float(first.a):.3f} to
+        {pays} P(correct) goes from {float(first.p):.3f} to {float(last.p):.3f}, P(stop | correct) from {float(first.a):.3f} to
         {float(last.a):.3f}, P(resample | wrong) from {float(first.b):.3f} to {float(last.b):.3f}. The source reports 0.55 to
         about 0.50, and about 0.98 for both decisions.""",
         f"""Fitted: {settings}. The source prints none of these; they were chosen by hand so that (B) ends where its figure does,
         six settings for three numbers, so that the ends prove nothing. With one setting changed at a time (table), the gradient
-        of (A) on theta_s is never below {always:.1e}, and that of (B) is negative at the end of {negative} of {len(rows)} runs:
-        the signs do not depend on the fit. How far P(correct) falls does: it falls in {len(falls)} runs, to between
+        of (A) on theta_s is never below {always:.1e}, and that of (B) is negative at the end of {negative} of {len(rows)} runs.
+        {robust} How far P(correct) falls does depend on it: it falls in {len(falls)} runs, to between
         {min(falls, default=np.nan):.2f} and {max(falls, default=np.nan):.2f}.
         {endless}""",
     ]
