@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
-from dstheory.cli.options import config_option, json_option, model_options, objective_from, objective_options, problem_from
+from dstheory.cli.options import (
+    config_option,
+    json_option,
+    model_options,
+    module_option,
+    objective_from,
+    objective_options,
+    problem_from,
+)
 
 __all__ = ["command"]
 
@@ -16,6 +25,7 @@ Examples:
   dstheory attribute --objective reinforce --objective sft --length-weight 1 --answer-length 64
   dstheory attribute --objective "reinforce + kl-direct" --beta 0.05 --reference 0.5,0.7,0.4
   dstheory attribute --mdp examples/several_hundred_prompts.csv --json
+  dstheory attribute --all --answer-length 32,96 --max-turns 4
 """
 
 
@@ -32,6 +42,17 @@ Examples:
     "--objective", "objectives", multiple=True, metavar="EXPR", help="Which (repeatable); default every registered one."
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed, where level (i) has to sample trajectories.")
+@click.option("--all", "compare_all", is_flag=True,
+              help="Compare all objectives at their own defaults: shares, length, tilt, claims; gamma is 1 unless given.")
+@click.option("--longer", type=float, default=8.0, show_default=True,
+              help="Factor on answer lengths, for the column on length (--all).")
+@click.option("--format", type=click.Choice(["table", "markdown"]), default="table", show_default=True,
+              help="How --all prints its table.")
+@click.option("--out", type=click.Path(path_type=Path), default=None, metavar="DIR",
+              help="Directory for the figure of --all; default a new one under results/.")
+@click.option("--no-figure", is_flag=True, help="Draw nothing.")
+@click.option("--overwrite", is_flag=True, help="Replace an earlier result in DIR.")  # fmt: skip
+@module_option
 @json_option
 @click.pass_context
 def command(ctx: click.Context, /, **options: Any) -> None:
@@ -45,6 +66,8 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     from dstheory.exact import solve
     from dstheory.objectives import FAMILIES, REGISTRY
 
+    if options["compare_all"] and ctx.get_parameter_source("gamma") is click.core.ParameterSource.DEFAULT:
+        options["gamma"] = 1.0  # verifiable rewards are not discounted
     problem = problem_from(ctx, options)
     if options["mdp_file"] is None and options["reference"] is None:
         # At the start itself a penalty to the start vanishes: show it against a reference that differs.
@@ -53,6 +76,11 @@ def command(ctx: click.Context, /, **options: Any) -> None:
         from dstheory.policy import Policy
 
         problem = replace(problem, reference=Policy.minimal(p=0.5, a=0.5, b=0.5))
+    if options["compare_all"]:
+        from dstheory.cli.attribute_all import run
+
+        run(ctx, problem, options)
+        return
     solution = solve(problem.mdp, problem.start)
     found = []
     for expression in options["objectives"] or sorted(REGISTRY, key=lambda name: FAMILIES.index(REGISTRY[name].family)):

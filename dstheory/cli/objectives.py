@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from dstheory.cli.options import json_option
+from dstheory.cli.options import json_option, module_option
 
 __all__ = ["command"]
 
@@ -12,6 +12,7 @@ EPILOG = """\b
 Examples:
   dstheory objectives
   dstheory objectives kl-direct
+  dstheory objectives trl:grpo verl:grpo
   dstheory objectives --json
 """
 
@@ -20,42 +21,71 @@ Examples:
     name="objectives", epilog=EPILOG, short_help="List the objectives.", context_settings={"help_option_names": ["-h", "--help"]}
 )
 @click.argument("names", nargs=-1, metavar="[NAME]...")
+@module_option
 @json_option
 def command(names: tuple[str, ...], as_json: bool) -> None:
-    """List the objectives: coefficients c_s (sampling) and c_d (decision) at turn k, measure, level (i) verdict.
+    """List the objectives by family: coefficients c_s (sampling) and c_d (decision) at turn k, normaliser, level (i) verdict.
 
-    Every objective is written for ascent; with NAME the whole entry is shown.
+    Every objective is written for ascent; with NAME, ours or a library's, the whole entry is shown.
     """
     import dstheory.objectives as room
     from dstheory.cli.show import print_json, print_table
+    from dstheory.objectives.claim_ids import CLAIM_IDS
 
-    listed = sorted(room.REGISTRY.values(), key=lambda cls: room.FAMILIES.index(cls.family))
-    classes = [room.lookup(name) for name in names] or listed
-    entries = [
-        {
+    def entry(name: str) -> dict[str, object]:
+        cls = room.lookup(name)
+        alias = room.ALIASES.get(name.strip().lower().replace("_", "-"))
+        out: dict[str, object] = {
             "name": cls.name,
             "family": cls.family,
             "title": cls.title,
             "coefficients": cls.formula,
+            "normaliser": cls.normalised_by,
             "measure": cls.measured_on,
             "balance": cls.balance,
             "balanced_when": cls.balanced_when,
+            "token_model": cls.token_model,
+            "expectation": cls.expectation,
             "ascends": cls.ascends,
+            "claims": list(CLAIM_IDS.get(cls.name, ())),
+            "aliases": sorted(key for key, value in room.ALIASES.items() if value.objective == cls.name),
         }
-        for cls in classes
+        if alias is not None:
+            out |= {"asked_for": name, "source": alias.source, "computes": alias.computed, "settings": dict(alias.settings)}
+        return out
+
+    listed = sorted(room.REGISTRY.values(), key=lambda cls: room.FAMILIES.index(cls.family))
+    entries = [entry(name) for name in names or [cls.name for cls in listed]]
+    aliases = [
+        {"alias": key, "objective": a.objective, "settings": dict(a.settings), "source": a.source, "computes": a.computed}
+        for key, a in room.ALIASES.items()
     ]
     if as_json:
-        print_json({"objectives": entries})
+        print_json({"objectives": entries} | ({} if names else {"aliases": aliases}))
     elif names:
-        for entry in entries:
-            for key, value in entry.items():
-                click.echo(f"{key.replace('_', ' '):>14}  {value}")
+        for shown in entries:
+            for key, value in shown.items():
+                text = ", ".join(map(str, value)) if isinstance(value, list) else value
+                click.echo(f"{key.replace('_', ' '):>14}  {text}")
             click.echo()
     else:
+        for family in room.FAMILIES:
+            print_table(
+                f"{family}: ascent; c_s, c_d multiply grad log pi_s and grad log pi_d at turn k",
+                ["name", "coefficients", "normaliser", "level (i)"],
+                [[str(e[k]) for k in ("name", "coefficients", "normaliser", "balance")] for e in entries if e["family"] ==
+                family], words=4,
+            )
         print_table(
-            "Objectives (ascent): c_s, c_d multiply grad log pi_s and grad log pi_d at turn k",
-            ["name", "family", "coefficients", "measure", "level (i)"],
-            [[e["name"], e["family"], e["coefficients"], e["measure"], e["balance"]] for e in entries],
-            words=5,
-            caption="`dstheory objectives NAME` tells when the coefficients are balanced, and which scalar is ascended.",
+            "Names of libraries and papers, and what they compute",
+            ["alias", "objective", "settings", "source", "computes"],
+            [[str(a["alias"]), str(a["objective"]), _settings(a["settings"]), str(a["source"]), str(a["computes"])] for a in
+            aliases], words=5,
+            caption="`dstheory objectives NAME` tells when the coefficients are balanced, which scalar is ascended, how the "
+            "expectation is computed, and which claims speak about it.",
         )
+
+
+def _settings(settings: object) -> str:
+    assert isinstance(settings, dict)
+    return ", ".join(f"{key} {value}" for key, value in settings.items())

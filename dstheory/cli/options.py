@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -65,6 +65,21 @@ def _apply(options: list[Callable[[_F], _F]]) -> Callable[[_F], _F]:
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print machine-readable results, and nothing else, on stdout.")
+
+
+
+def _import_module(ctx: click.Context, param: click.Parameter, value: tuple[Path, ...]) -> None:
+    if value:
+        from dstheory.objectives.plugins import load_module
+
+        for path in value:
+            load_module(path)
+
+
+module_option = click.option(
+    "--module", type=click.Path(path_type=Path), multiple=True, metavar="FILE", is_eager=True, expose_value=False,
+    callback=_import_module, help="A Python file that registers objectives of your own (repeatable).",
+)  # fmt: skip
 
 model_options = _apply(
     [
@@ -225,8 +240,8 @@ def problem_from(ctx: click.Context, options: dict[str, Any]) -> Problem:
     return Problem(mdp, start, chain.reference or start, Path(options["mdp_file"]).name)
 
 
-def objective_from(expression: str, problem: Problem, options: dict[str, Any]) -> Any:
-    """Build an objective from an expression and the objective options.
+def objective_from(expression: str, problem: Problem, options: dict[str, Any], *, only: Collection[str] | None = None) -> Any:
+    """Build an objective from an expression and the objective options; with ``only``, from those and its own defaults.
 
     Raises:
         DSTheoryError: unknown names, or values out of range.
@@ -235,7 +250,7 @@ def objective_from(expression: str, problem: Problem, options: dict[str, Any]) -
     from dstheory.objectives import ExpertChain, build
 
     p, a, b = options["expert"]
-    settings = {
+    settings: dict[str, Any] = {
         "reference": problem.reference,
         "demonstrations": ExpertChain(expert_policy(problem.mdp, problem.start, p=p, a=a, b=b)),
         "beta": options["beta"],
@@ -245,6 +260,8 @@ def objective_from(expression: str, problem: Problem, options: dict[str, Any]) -
         "outer_discount": options["outer_discount"],
         "states": options["states"],
     }
+    if only is not None:  # the options' defaults are one for all objectives; a table of all shows each at its own
+        settings = {k: v for k, v in settings.items() if k in ("reference", "demonstrations", *only)}
     return build(expression, settings)
 
 

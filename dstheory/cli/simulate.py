@@ -14,6 +14,7 @@ from dstheory.cli.options import (
     fresh_directory,
     json_option,
     model_options,
+    module_option,
     objective_from,
     objective_options,
     problem_from,
@@ -46,6 +47,7 @@ Examples:
 @click.option("--out", type=click.Path(path_type=Path), default=None, metavar="DIR",
               help="Directory for figure, data and manifest; default a new one under results/.")  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Replace an earlier result in DIR.")
+@module_option
 @json_option
 @click.pass_context
 def command(ctx: click.Context, /, **options: Any) -> None:

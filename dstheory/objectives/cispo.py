@@ -8,6 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf
 
+import numpy as np
+
+from dstheory.checks import Floats
 from dstheory.exact import Solution
 from dstheory.objectives.group import GroupMeanObjective
 from dstheory.objectives.parts.batch import truncate_weight
@@ -50,4 +53,8 @@ class CISPO(GroupMeanObjective):
         if self.sampler is None:
             return (Term(credit),)
         ratio = token_ratios(solution.policy, self.sampler, solution)
-        return (Term(credit, ratio.map(lambda rho: truncate_weight(rho, low=self.clip_low, high=self.clip_high))),)
+        return (Term(credit, ratio.map(lambda rho: self.weight_of_ratio(rho, np.ones(())))),)
+
+    def weight_of_ratio(self, ratio: Floats, sign: Floats) -> Floats:
+        """Return the clipped ratio, whatever the sign."""
+        return truncate_weight(ratio, low=self.clip_low, high=self.clip_high)

@@ -94,8 +94,8 @@ class DPO(Objective):
             InfiniteDivergenceError: a response has probability 0 under the policy or the reference.
         """
         t, partners = trajectories, self._partners(solution)
-        right, up = self._marks(solution, t)
-        right_2, up_2 = self._marks(solution, partners)
+        right, up = self.marks(solution, t)
+        right_2, up_2 = self.marks(solution, partners)
         f = np.zeros(len(t))
         for x in np.unique(t.prompt):
             for label in (0.0, 1.0):
@@ -123,7 +123,7 @@ class DPO(Objective):
     def value(self, solution: Solution) -> Floats:
         """Return E[log sigma(beta Delta)] over two responses per prompt, pairs of equal outcome counting 0."""
         drawn = self._partners(solution)
-        right, up = self._marks(solution, drawn)
+        right, up = self.marks(solution, drawn)
         total = 0.0
         for x in np.unique(drawn.prompt):
             here = drawn.prompt == x
@@ -138,7 +138,7 @@ class DPO(Objective):
         ordered = max(solution.policy.shape[0], self.reference.shape[0]) > 1
         return representatives(solve(solution.mdp, sampler), ordered=ordered)
 
-    def _marks(self, solution: Solution, t: Trajectories) -> tuple[Floats, Floats]:
+    def marks(self, solution: Solution, t: Trajectories) -> tuple[Floats, Floats]:
         """Return correctness and the log-ratio of each response, (n,) each."""
         own, theirs = (t.sum(np.add(*t.log_prob(policy))) for policy in (solution.policy, self.reference))
         bad = np.flatnonzero(~(np.isfinite(own) & np.isfinite(theirs)))

@@ -17,7 +17,7 @@ from dstheory.exact import Solution
 from dstheory.objectives.base import Objective, StageGradient
 from dstheory.trajectories import Trajectories
 
-__all__ = ["Estimate", "estimate_gradient"]
+__all__ = ["Estimate", "average_scores", "estimate_gradient"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,9 +39,22 @@ def estimate_gradient(objective: Objective, solution: Solution, trajectories: Tr
     Raises:
         ChainError: trajectories that do not exist in the chain.
     """
-    t, policy = trajectories, solution.policy
+    t = trajectories
     t.check_fits(solution.mdp)
-    c_s, c_d = objective.coefficients(solution, t)
+    return average_scores(solution, t, *objective.coefficients(solution, t), unit=t.episode, weight=t.weight)
+
+
+def average_scores(solution: Solution, t: Trajectories, c_s: Floats, c_d: Floats, *, unit: Ints, weight: Floats) -> Estimate:
+    """Return the weighted mean over units of the sum of coefficient x score in each, with standard errors.
+
+    Args:
+        solution: the chain under one policy, whose scores these are.
+        t: trajectories.
+        c_s, c_d: (m,) coefficients of the answer and of the decision of every step.
+        unit: (m,) what is independent of what: the trajectory, or the batch, that each step belongs to.
+        weight: (units,) of each.
+    """
+    policy = solution.policy
     k, x, y = t.policy_index(policy)
     prob = policy.sample_prob[k, x]  # (m, Y)
     score_s = -prob
@@ -49,15 +62,15 @@ def estimate_gradient(objective: Objective, solution: Solution, trajectories: Tr
     score_d = np.where(t.stop, policy.resample_prob[k, x, y], -policy.stop_prob[k, x, y])
 
     def accumulate(per_step_index: tuple[Ints, ...], per_step: Floats) -> tuple[Floats, Floats]:
-        """Sum per trajectory first, then over trajectories: mean and standard error of each logit's entry."""
+        """Sum per unit first, then over units: mean and standard error of each logit's entry."""
         flat = np.ravel_multi_index(per_step_index, policy.shape)
-        keys, where = np.unique(t.episode.repeat(flat.size // len(y)) * np.prod(policy.shape) + flat.ravel(), return_inverse=True)
-        per_episode = np.bincount(where, weights=per_step.ravel(), minlength=len(keys))
-        entry, weight = keys % np.prod(policy.shape), t.weight[keys // np.prod(policy.shape)]
+        keys, where = np.unique(unit.repeat(flat.size // len(y)) * np.prod(policy.shape) + flat.ravel(), return_inverse=True)
+        per_unit = np.bincount(where, weights=per_step.ravel(), minlength=len(keys))
+        entry, share = keys % np.prod(policy.shape), weight[keys // np.prod(policy.shape)]
         size = int(np.prod(policy.shape))
-        mean = np.bincount(entry, weights=weight * per_episode, minlength=size)
-        second = np.bincount(entry, weights=weight * per_episode**2, minlength=size)
-        error = np.sqrt(np.maximum(second - mean**2, 0.0) / max(1, len(t) - 1))
+        mean = np.bincount(entry, weights=share * per_unit, minlength=size)
+        second = np.bincount(entry, weights=share * per_unit**2, minlength=size)
+        error = np.sqrt(np.maximum(second - mean**2, 0.0) / max(1, len(weight) - 1))
         return np.asarray(mean, dtype=np.float64).reshape(policy.shape), error.reshape(policy.shape)
 
     every_answer = np.broadcast_to(np.arange(policy.shape[2]), prob.shape)

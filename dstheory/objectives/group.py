@@ -32,6 +32,7 @@ from dstheory.objectives.parts.outcome import Outcome, OutcomeKind, reward_of
 from dstheory.objectives.responses import ResponseObjective, Term
 from dstheory.objectives.weights import TokenWeight, token_ratios
 from dstheory.policy import Policy
+from dstheory.trajectories import Trajectories
 
 __all__ = ["GroupMeanObjective", "GroupObjective"]
 
@@ -120,8 +121,8 @@ class GroupObjective(ResponseObjective):
             return (Term(effective_credit(*parts)),)
         ratio = token_ratios(solution.policy, self.sampler, solution)
         return (
-            Term(effective_credit(*parts, positive), ratio.map(lambda rho: self._clipped(rho, 1.0))),
-            Term(effective_credit(*parts, negative), ratio.map(lambda rho: self._clipped(rho, -1.0))),
+            Term(effective_credit(*parts, positive), ratio.map(lambda rho: self.weight_of_ratio(rho, np.ones(())))),
+            Term(effective_credit(*parts, negative), ratio.map(lambda rho: self.weight_of_ratio(rho, -np.ones(())))),
         )
 
     def penalty_terms(self, solution: Solution, under: Solution, outcome: Outcome) -> tuple[Term, ...]:
@@ -135,8 +136,24 @@ class GroupObjective(ResponseObjective):
         once = effective_credit(None, self.normaliser, self.grouping, under, outcome)
         return (Term(once, weight.map(lambda excess: strength * excess)),)
 
-    def _clipped(self, ratio: Floats, sign: float) -> Floats:
+    def step_weights(self, solution: Solution, t: Trajectories, credit: Floats) -> tuple[Floats, Floats]:
+        """Return the weight of the answer and of the decision of every step of sampled responses, (m,) each.
+
+        Args:
+            solution: the chain under the policy.
+            t: responses of the sampler.
+            credit: (n,) of each response.
+        """
+        if self.sampler is None:
+            return np.ones(len(t.answer)), np.ones(len(t.answer))
+        rho_s, rho_d = token_ratios(solution.policy, self.sampler, solution).of_steps(solution, t)
+        signs = credit[t.episode]
+        return self.weight_of_ratio(rho_s, signs), self.weight_of_ratio(rho_d, signs)
+
+    def weight_of_ratio(self, ratio: Floats, sign: Floats) -> Floats:
+        """Return the weight of tokens with these ratios, given the sign of their credit."""
         return clip_weight(ratio, sign, low=self.clip_low, high=self.clip_high)
+
 
 
 @dataclass(frozen=True, eq=False)

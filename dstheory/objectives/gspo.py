@@ -68,13 +68,7 @@ class GSPO(GroupMeanObjective):
         t, under = trajectories, self.generated(solution)
         outcome = self.outcome_of(under)
         reward, length = outcome.reward.total(under, t), response_lengths(solution, t)
-        own, theirs = (t.sum(np.add(*t.log_prob(policy))) for policy in (solution.policy, self.sampler))
-        bad = np.flatnonzero(theirs == -np.inf)
-        if len(bad):
-            raise InfiniteDivergenceError(
-                f"trajectory {int(bad[0])} has probability 0 under the behaviour policy: it has no ratio; give it some mass there"
-            )
-        ratio = np.exp((own - theirs) / length)
+        ratio = self._ratio(solution, t)
         f = np.zeros(len(t))
         for part, sign in ((positive, 1.0), (negative, -1.0)):
             credit = effective_credit(self.credit, PerResponse(), self.grouping, under, outcome, part)
@@ -86,6 +80,23 @@ class GSPO(GroupMeanObjective):
             s, d = self.of_term(term, solution, t, reward, length)
             c_s, c_d = c_s + s, c_d + d
         return c_s, c_d
+
+    def step_weights(self, solution: Solution, t: Trajectories, credit: Floats) -> tuple[Floats, Floats]:
+        """Return the ratio of the whole response at each of its steps, or 0 where it is clipped."""
+        if self.sampler is None:
+            return super().step_weights(solution, t, credit)
+        weight = clip_weight(self._ratio(solution, t), credit, low=self.clip_low, high=self.clip_high)[t.episode]
+        return weight, weight
+
+    def _ratio(self, solution: Solution, t: Trajectories) -> Floats:
+        assert self.sampler is not None
+        own, theirs = (t.sum(np.add(*t.log_prob(policy))) for policy in (solution.policy, self.sampler))
+        bad = np.flatnonzero(theirs == -np.inf)
+        if len(bad):
+            raise InfiniteDivergenceError(
+                f"trajectory {int(bad[0])} has probability 0 under the behaviour policy: it has no ratio; give it some mass there"
+            )
+        return np.asarray(np.exp((own - theirs) / response_lengths(solution, t)))
 
     def mass(self, solution: Solution) -> CoefficientMass:
         """Return the closed form on policy, else the sum over multisets.

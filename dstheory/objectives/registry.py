@@ -9,7 +9,9 @@ from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from dstheory.errors import DSTheoryError
+from dstheory.objectives.aliases import ALIASES
 from dstheory.objectives.base import Objective
+from dstheory.objectives.plugins import load_installed
 
 __all__ = ["FAMILIES", "REGISTRY", "build", "lookup", "register"]
 
@@ -42,20 +44,30 @@ def register(cls: _T) -> _T:
 
 
 def lookup(name: str) -> type[Objective]:
-    """Return the class registered under a name (case and ``_``/``-`` do not matter).
+    """Return the class registered under a name, or under an alias (case and ``_``/``-`` do not matter).
 
     Raises:
         DSTheoryError: no such objective; the nearest names are given.
 
     >>> lookup("KL_direct").__name__
     'ReverseKLDirect'
+    >>> lookup("trl:grpo").__name__  # named by what is computed
+    'DAPOBatch'
     """
-    key = name.strip().lower().replace("_", "-")
+    key = _key(name)
+    if key in ALIASES:
+        key = ALIASES[key].objective
     if key not in REGISTRY:
-        near = get_close_matches(key, REGISTRY, n=3)
+        load_installed()
+    if key not in REGISTRY:
+        near = get_close_matches(key, [*REGISTRY, *ALIASES], n=3)
         hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(sorted(REGISTRY))}"
         raise DSTheoryError(f"there is no objective {name!r}: {hint}")
     return REGISTRY[key]
+
+
+def _key(name: str) -> str:
+    return name.strip().lower().replace("_", "-")
 
 
 def build(expression: str, settings: Mapping[str, Any], require: Callable[[str, str], Any] | None = None) -> Objective:
@@ -83,7 +95,8 @@ def build(expression: str, settings: Mapping[str, Any], require: Callable[[str, 
             raise DSTheoryError(
                 f"the factor {factor.strip()!r} of {name.strip()!r} is not a number: write e.g. 0.1*entropy"
             ) from None
-        terms.append(_make(lookup(name), settings, require))
+        alias = ALIASES.get(_key(name))
+        terms.append(_make(lookup(name), settings if alias is None else {**settings, **alias.settings}, require))
     if len(terms) == 1 and factors[0] == 1.0:
         return terms[0]
     from dstheory.objectives.weighted_sum import WeightedSum

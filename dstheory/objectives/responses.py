@@ -87,11 +87,8 @@ class ResponseObjective(Objective):
         f = term.credit.at(t.prompt, reward, length)[t.episode]
         if term.weight is None:
             return f, np.where(t.decided, f, 0.0)
-        shape = (solution.mdp.max_turns or 1, *solution.mdp.shape)
-        at = (t.turn if solution.capped else np.zeros_like(t.turn)), t.step_prompt, t.answer
-        tables = (term.weight.sample, term.weight.stop, term.weight.resample)
-        w_s, w_stop, w_res = (np.broadcast_to(w, shape)[at] for w in tables)
-        return f * w_s, np.where(t.decided, f * np.where(t.stop, w_stop, w_res), 0.0)
+        w_s, w_d = term.weight.of_steps(solution, t)
+        return f * w_s, np.where(t.decided, f * w_d, 0.0)
 
     def mass(self, solution: Solution) -> CoefficientMass:
         """Return the sum over terms of the mass of f on the generating chain times the token weight."""

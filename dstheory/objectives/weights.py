@@ -19,6 +19,7 @@ from dstheory.exact import Solution
 from dstheory.objectives.base import CoefficientMass
 from dstheory.objectives.kl import log_ratios
 from dstheory.policy import Policy
+from dstheory.trajectories import Trajectories
 
 __all__ = ["TokenWeight", "token_probabilities", "token_ratios"]
 
@@ -35,8 +36,12 @@ class TokenWeight:
         """Return the weights with a function applied to each."""
         return TokenWeight(function(self.sample), function(self.stop), function(self.resample))
 
-    def __mul__(self, other: TokenWeight) -> TokenWeight:
-        return TokenWeight(self.sample * other.sample, self.stop * other.stop, self.resample * other.resample)
+    def of_steps(self, solution: Solution, t: Trajectories) -> tuple[Floats, Floats]:
+        """Return the weight of the answer and of the decision of every step, (m,) each."""
+        shape = (solution.mdp.max_turns or 1, *solution.mdp.shape)
+        at = (t.turn if solution.capped else np.zeros_like(t.turn)), t.step_prompt, t.answer
+        answer, stop, resample = (np.broadcast_to(w, shape)[at] for w in (self.sample, self.stop, self.resample))
+        return answer, np.where(t.stop, stop, resample)
 
     def of(self, mass: CoefficientMass) -> CoefficientMass:
         """Return a mass with every action's share weighted."""

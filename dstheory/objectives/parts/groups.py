@@ -176,6 +176,7 @@ def mean_tokens(solution: Solution) -> Floats:
 
 def range_of_lengths(solution: Solution) -> tuple[float, float]:
     """Return the tokens of the shortest and of the longest response, rounded outwards to powers of two."""
+    solution.finite_visits  # an endless chain has no longest response: refuse it here, by name  # noqa: B018
     mdp = solution.mdp
     occurs = mdp.inside & (mdp.prompt_weight > 0)[:, None]
     each = np.broadcast_to(mdp.sample_length, np.broadcast_shapes(mdp.sample_length.shape, occurs.shape))[..., occurs]

@@ -1,0 +1,111 @@
+"""`dstheory attribute --all`: every objective on one chain, side by side: the map that a practitioner wants."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dstheory.cli.options import Problem, fresh_directory, objective_from
+
+__all__ = ["run"]
+
+_COLUMNS = ["objective", "family", "(i)", "(ii) share d", "(iii) share d", "longer", "tilt s", "tilt d", "tilt both", "claims"]
+
+
+def run(ctx: click.Context, problem: Problem, options: dict[str, Any]) -> None:
+    """Print the comparison as a table, as Markdown or as JSON, and write its figure.
+
+    Raises:
+        DSTheoryError: a value is out of range, or the directory cannot be written.
+    """
+    from dstheory.cli.show import number, print_json, print_table
+    from dstheory.comparison import Comparison, compare_objectives
+
+    began = time.monotonic()
+    rows = compare_objectives(
+        problem.mdp, problem.start, _objectives(ctx, problem, options), longer=options["longer"], rng=options["seed"]
+    )
+    out = None if options["no_figure"] else _draw(rows, problem, options, began)
+    heading = f"{problem.name}: every objective; decision share of norms and energies, angles to the gradient of the accuracy"
+    note = (
+        f"(i) coefficients c_s = c_d; (ii) norms; (iii) Fisher energies; longer: (iii) with answers {options['longer']:g} times "
+        "as long; tilt in degrees, per stage and over both. Each objective at its own defaults, on policy; penalties refer to "
+        + ("p, a, b = 0.5, 0.5, 0.5" if options["mdp_file"] is None and options["reference"] is None else "the given reference")
+        + ", demonstrations and the teacher are the expert's."
+    )
+
+    def texts(row: Comparison) -> list[str]:
+        verdict = {True: "balanced", False: "unbalanced", None: "-"}[row.balanced]
+        shares = [number(v) for v in (row.norm_share, row.energy_share, row.energy_share_longer)]
+        angles = ["-" if v != v else f"{v:.1f}" for v in (row.tilt.sample, row.tilt.decide, row.tilt.both)]
+        return [row.name, row.family, verdict, *shares, *angles, " ".join(row.claims)]
+
+    if options["as_json"]:
+        print_json({"chain": problem.name, "seed": options["seed"], "longer": options["longer"], "figure": out and str(out),
+                    "objectives": [dataclasses.asdict(row) for row in rows]})  # fmt: skip
+        return
+    if options["format"] == "markdown":
+        click.echo("| " + " | ".join(_COLUMNS) + " |")
+        click.echo("|" + "---|" * len(_COLUMNS))
+        for row in rows:
+            click.echo("| " + " | ".join([f"`{row.name}`", *texts(row)[1:]]) + " |")
+        click.echo(f"\n{note}")
+    else:
+        print_table(heading, _COLUMNS[:-1], [texts(row)[:-1] for row in rows], words=3, caption=note)
+        for row in rows:
+            click.echo(f"{row.name}: {' '.join(row.claims)}")
+    for row in rows:
+        if row.note:
+            click.echo(f"{row.name}: {row.note}", err=True)
+    if out is not None:
+        click.echo(f"figure in {out}", err=options["format"] == "markdown")
+
+
+def _objectives(ctx: click.Context, problem: Problem, options: dict[str, Any]) -> dict[str, Any]:
+    """Return how to make each objective for a chain: at its own defaults, but for options that were given."""
+    from dstheory.dynamics import expert_policy
+    from dstheory.objectives import FAMILIES, REGISTRY
+    from dstheory.objectives.claim_ids import CLAIM_IDS
+
+    order = {name: i for i, name in enumerate(CLAIM_IDS)}
+    names = sorted(REGISTRY, key=lambda name: (FAMILIES.index(REGISTRY[name].family), order.get(name, len(order))))
+    fields = ("beta", "alpha", "length_weight", "reduction", "outer_discount", "states")
+    default = click.core.ParameterSource.DEFAULT
+    given = {field for field in fields if ctx.get_parameter_source(field) not in (default, None)}
+
+    # Distillation has the demonstrator for a teacher.
+    p, a, b = options["expert"]
+    teacher = expert_policy(problem.mdp, problem.start, p=p, a=a, b=b)
+
+    def make(name: str) -> Any:
+        reference = teacher if name == "distill" else problem.reference
+        return lambda mdp: objective_from(
+            name, dataclasses.replace(problem, mdp=mdp, reference=reference), options, only=given
+        )
+
+    return {name: make(name) for name in options["objectives"] or names}
+
+
+def _draw(rows: list[Any], problem: Problem, options: dict[str, Any], began: float) -> Path:
+    from dstheory.files import results_directory, write_manifest
+    from dstheory.plots import save_figure
+    from dstheory.plots.comparison import comparison_figure
+
+    out: Path = options["out"] or fresh_directory(Path("results/attribute"))
+    with results_directory(out, overwrite=options["overwrite"]) as directory:
+        save_figure(comparison_figure(rows, longer=options["longer"], title=problem.name), Path(directory) / "comparison")
+        parameters = {k: str(v) if isinstance(v, Path) else v for k, v in options.items() if k not in ("as_json", "overwrite")}
+        manifest = {
+            "command": ["dstheory", *sys.argv[1:]],
+            "parameters": parameters,
+            "seed": options["seed"],
+            "wall_seconds": round(time.monotonic() - began, 3),
+            "results": [dataclasses.asdict(row) for row in rows],
+        }
+        write_manifest(directory, manifest)
+    return out

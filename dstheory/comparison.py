@@ -1,0 +1,170 @@
+r"""All objectives on one chain: how each splits its gradient between the stages, and how far it points away from the reward's.
+
+Per objective: the three levels of :mod:`dstheory.attribution`; the decision's share of the energy when answers are ``longer``
+times as long (length dependence); and the **tilt**, the angle between its gradient and that of the accuracy, grad E[R], stage by
+stage and over both stages together. An angle of 0 for each stage with one of more over both means that the stages are moved the
+right way at the wrong proportion; 90 degrees and more means that the accuracy gains nothing.
+
+Source: derived here.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from dstheory.attribution import InfiniteEnergyWarning, attribute, norm, stage_energy
+from dstheory.checks import Floats
+from dstheory.errors import ChainError
+from dstheory.exact import Solution, solve
+from dstheory.mdp import TwoStageMDP
+from dstheory.objectives import Objective, ReinforceBaseline, sampled_gradient
+from dstheory.objectives.base import StageGradient
+from dstheory.objectives.claim_ids import CLAIM_IDS
+from dstheory.policy import Policy
+
+__all__ = ["Comparison", "Tilt", "angle", "compare_objectives", "tilt"]
+
+_ROUNDING = 1e-13  # relative to the mass that is summed up
+
+Make = Callable[[TwoStageMDP], Objective]
+
+
+@dataclass(frozen=True)
+class Tilt:
+    """Angles to the gradient of the accuracy, in degrees; NaN where a gradient is zero."""
+
+    sample: float
+    decide: float
+    both: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One row: an objective on a chain.
+
+    Attributes:
+        name, family: of the objective.
+        balanced: level (i) on the trajectories that were looked at; None where there are none in common.
+        norm_share, energy_share: the decision's share of the gradient's norms (ii) and of the Fisher energies (iii).
+        energy_share_longer: the latter with answers ``longer`` times as long.
+        tilt: angles to the gradient of the accuracy.
+        claims: ids of the claims that speak about it.
+        note: what keeps the row from being complete, or "".
+    """
+
+    name: str
+    family: str
+    balanced: bool | None
+    norm_share: float
+    energy_share: float
+    energy_share_longer: float
+    tilt: Tilt
+    claims: tuple[str, ...]
+    note: str = ""
+
+
+def angle(one: Floats, other: Floats) -> float:
+    """Return the angle between two blocks in degrees, NaN if one of them is zero.
+
+    >>> angle(np.array([1.0, 0.0]), np.array([1e-200, 1e-200]))
+    45.0
+    """
+    lengths = [float(norm(block.ravel(), 1)) for block in (one, other)]
+    if not all(lengths):
+        return float("nan")
+    u, v = one.ravel() / lengths[0], other.ravel() / lengths[1]
+    # Exact for nearly parallel vectors, where the arc cosine is not (Kahan).
+    return float(np.degrees(2.0 * np.arctan2(np.linalg.norm(u - v), np.linalg.norm(u + v))).round(9))
+
+
+def tilt(gradient: StageGradient, reward: StageGradient) -> Tilt:
+    """Return the angles between two gradients: of their sampling blocks, of their decision blocks, and of both together."""
+
+    def both(g: StageGradient) -> Floats:
+        return np.concatenate([g.sample.ravel(), g.decide.ravel()])
+
+    return Tilt(angle(gradient.sample, reward.sample), angle(gradient.decide, reward.decide), angle(both(gradient), both(reward)))
+
+
+def compare_objectives(
+    mdp: TwoStageMDP, policy: Policy, objectives: Mapping[str, Make], *, longer: float = 8.0, rng: int = 0
+) -> list[Comparison]:
+    """Return one row per objective.
+
+    Args:
+        mdp, policy: one chain and one policy (no run axes).
+        objectives: how to make each objective for a chain, by name; made again for the chain with longer answers.
+        longer: factor on the length of answers for the column on length.
+        rng: seed, where level (i) has to sample trajectories.
+
+    >>> from dstheory.objectives import GRPO, Reinforce
+    >>> mdp, policy = TwoStageMDP.minimal(gamma=1.0, sample_length=[[16, 48]]), Policy.minimal(p=0.55, a=0.8, b=0.3)
+    >>> one, two = compare_objectives(mdp, policy, {"reinforce": lambda m: Reinforce(), "grpo": lambda m: GRPO()})
+    >>> one.tilt.both, two.tilt.both > 1, two.balanced
+    (0.0, True, True)
+    """
+    solution, stretched = solve(mdp, policy), solve(mdp.replace(sample_length=mdp.sample_length * longer), policy)
+    reward = ReinforceBaseline().gradient(solution)
+    return [_row(name, make, solution, stretched, reward, rng) for name, make in objectives.items()]
+
+
+def _without_noise(objective: Objective, solution: Solution) -> StageGradient:
+    """Return the gradient, with 0 for a block that is what rounding leaves of terms that cancel: it has no direction."""
+    gradient, mass = objective.gradient(solution), objective.mass(solution)
+    size = sum(float(np.abs(part).sum()) for part in (mass.sample, mass.stop, mass.resample))
+    blocks = [block if np.abs(block).max() > _ROUNDING * size else 0.0 * block for block in (gradient.sample, gradient.decide)]
+    return StageGradient(*blocks)
+
+
+def _row(name: str, make: Make, solution: Solution, stretched: Solution, reward: StageGradient, rng: int) -> Comparison:
+    objective = make(solution.mdp)
+    claims = CLAIM_IDS.get(objective.name, ())
+    nan = float("nan")
+    nothing = Comparison(name, objective.family, None, nan, nan, nan, Tilt(nan, nan, nan), claims)
+    try:
+        with warnings.catch_warnings():
+            # A gradient that pushes what is never done has infinite energy: its share says so (NaN), once per row is enough.
+            warnings.simplefilter("ignore", InfiniteEnergyWarning)
+            split = attribute(objective, solution, rng=rng)
+            later = attribute(make(stretched.mdp), stretched, coefficients=False)
+        gradient = _without_noise(objective, solution)
+    except ChainError as error:
+        return _estimated(nothing, objective, solution, reward, rng, str(error))
+    level = split.coefficient
+    balanced = None if level is None else level.balanced
+    if not (gradient.sample.any() or gradient.decide.any()):
+        return replace(nothing, balanced=balanced, note="the expected gradient is zero")
+    return replace(
+        nothing,
+        balanced=balanced,
+        norm_share=float(split.gradient.decision_share),
+        energy_share=float(split.energy.decision_share),
+        energy_share_longer=float(later.energy.decision_share),
+        tilt=tilt(gradient, reward),
+    )
+
+
+def _estimated(
+    row: Comparison, objective: Objective, solution: Solution, reward: StageGradient, rng: int, why: str
+) -> Comparison:
+    """Return the row from sampled batches, with its standard errors in the note; without one where that is impossible as well."""
+    try:
+        found = sampled_gradient(objective, solution, rng=rng)
+    except ChainError:
+        return replace(row, note=why)
+    g, error = found.gradient, found.standard_error
+    sizes = [float(norm(block.ravel(), 1)) for block in (g.sample, g.decide, error.sample, error.decide)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InfiniteEnergyWarning)
+        energy = stage_energy(g, solution)
+    return replace(
+        row,
+        norm_share=sizes[1] / (sizes[0] + sizes[1]) if sizes[0] + sizes[1] else float("nan"),
+        energy_share=float(energy.decision_share),
+        tilt=tilt(g, reward),
+        note=f"sampled: |g_s| = {sizes[0]:.3g} +- {sizes[2]:.1g}, |g_d| = {sizes[1]:.3g} +- {sizes[3]:.1g} ({why.split(':')[0]})",
+    )

@@ -1,0 +1,85 @@
+"""The figure of `dstheory attribute --all`: where each objective's energy goes, and where its gradient points."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from dstheory.checks import Floats
+from dstheory.plots.style import PALETTE, RC, tidy
+
+if TYPE_CHECKING:
+    from dstheory.comparison import Comparison
+
+__all__ = ["comparison_figure"]
+
+
+def comparison_figure(rows: Sequence[Comparison], *, longer: float, title: str = "") -> Figure:
+    """Draw, objective by objective, the decision's share of the energy (now, and with longer answers) and the tilt.
+
+    Args:
+        rows: as made by :func:`dstheory.comparison.compare_objectives`, in the order to draw them.
+        longer: the factor on the length of answers, for the legend.
+        title: over the whole figure.
+    """
+    with matplotlib.rc_context(RC):
+        figure = Figure(figsize=(7.2, 1.5 + 0.2 * len(rows)), layout="constrained")
+        left, right = figure.subplots(1, 2, sharey=True)
+        heights = _heights(rows)
+        _shares(left, rows, heights, longer)
+        _tilts(right, rows, heights)
+        left.set_yticks(heights, [row.name for row in rows])
+        left.set_ylim(heights.max() + 1.0, heights.min() - 1.0)
+        for label, row in zip(left.get_yticklabels(), rows, strict=True):
+            label.set_color(PALETTE[0] if row.balanced else PALETTE[1] if row.balanced is False else PALETTE[6])
+        for axes in (left, right):
+            for above, below, one, two in zip(heights[:-1], heights[1:], rows[:-1], rows[1:], strict=True):
+                if one.family != two.family:
+                    axes.axhline((above + below) / 2, color="0.7", linewidth=0.6)
+        handles = [h for axes in (left, right) for h in axes.get_legend_handles_labels()[0]]
+        figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
+        name = f"{title}: " if title else ""
+        figure.suptitle(f"{name}blue names: one coefficient for both stages; orange: two", fontsize=9)
+    return figure
+
+
+def _heights(rows: Sequence[Comparison]) -> Floats:
+    """Return the height of each row; families stand apart."""
+    gaps = [0.0] + [1.0 if one.family == two.family else 1.7 for one, two in itertools.pairwise(rows)]
+    return np.cumsum(gaps)
+
+
+def _shares(axes: Axes, rows: Sequence[Comparison], heights: Floats, longer: float) -> None:
+    now, then = (np.array([getattr(row, name) for row in rows]) for name in ("energy_share", "energy_share_longer"))
+    axes.hlines(heights, now, then, color="0.6", linewidth=1.2)
+    axes.plot(then, heights, "o", color=PALETTE[5], markersize=8, markerfacecolor="none",
+              label=f"energy share, answers {longer:g} x as long")  # fmt: skip
+    axes.plot(now, heights, "o", color=PALETTE[0], markersize=4.5, label="decision's share of the energy")
+    axes.set_xlim(-0.03, 1.03)
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.set_xlabel("decision's share of the Fisher energy")
+    tidy(axes)
+
+
+def _tilts(axes: Axes, rows: Sequence[Comparison], heights: Floats) -> None:
+    for name, marker, colour, size, label in (
+        ("both", "D", PALETTE[6], 4.0, "tilt, both stages"),
+        ("decide", "^", PALETTE[1], 5.0, "tilt, decisions"),
+        ("sample", "s", PALETTE[2], 7.5, "tilt, sampling"),
+    ):
+        angles = np.array([getattr(row.tilt, name) for row in rows])
+        hollow = "none" if name == "sample" else colour
+        axes.plot(angles, heights, marker, color=colour, markerfacecolor=hollow, markersize=size, label=label)
+    axes.axvspan(90, 186, color="0.93", zorder=0)
+    axes.set_xlim(-6, 186)
+    axes.set_xticks([0, 45, 90, 135, 180])
+    axes.set_xlabel("angle to the accuracy's gradient (degrees)")
+    axes.tick_params(labelleft=False)
+    tidy(axes)

@@ -1,0 +1,43 @@
+"""The figure of `dstheory attribute --all`: every number that it shows is a row's."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dstheory import Policy, TwoStageMDP
+from dstheory.comparison import compare_objectives
+from dstheory.objectives import GRPO, SFT, ExpertChain, K1Loss, Reinforce
+from dstheory.plots import save_figure
+from dstheory.plots.comparison import comparison_figure
+
+EXPERT = Policy.minimal(p=0.9, a=0.95, b=0.9)
+
+
+def test_rows_are_drawn_as_they_are(tmp_path) -> None:
+    mdp = TwoStageMDP.minimal(gamma=1.0, sample_length=[[4, 20]], max_turns=3)
+    rows = compare_objectives(
+        mdp,
+        Policy.minimal(p=0.55, a=0.8, b=0.3),
+        {
+            "reinforce": lambda m: Reinforce(),
+            "grpo": lambda m: GRPO(),
+            "sft": lambda m: SFT(ExpertChain(EXPERT), length_weight=1.0),
+            "k1": lambda m: K1Loss(EXPERT),
+        },
+        longer=8.0,
+    )
+    figure = comparison_figure(rows, longer=8.0, title="chain")
+    left, right = figure.axes
+    drawn = {line.get_label(): np.asarray(line.get_xdata()) for axes in (left, right) for line in axes.lines}
+    np.testing.assert_array_equal(drawn["decision's share of the energy"], [r.energy_share for r in rows])
+    np.testing.assert_array_equal(drawn["energy share, answers 8 x as long"], [r.energy_share_longer for r in rows])
+    for label, name in (("both stages", "both"), ("decisions", "decide"), ("sampling", "sample")):
+        np.testing.assert_array_equal(drawn[f"tilt, {label}"], [getattr(r.tilt, name) for r in rows])
+    assert [tick.get_text() for tick in left.get_yticklabels()] == ["reinforce", "grpo", "sft", "k1"]
+    colours = [tick.get_color() for tick in left.get_yticklabels()]
+    assert colours[0] == colours[1] != colours[2]
+    assert rows[2].energy_share_longer < rows[2].energy_share
+    assert rows[3].note == "the expected gradient is zero"
+    paths = save_figure(figure, tmp_path / "a")
+    again = save_figure(comparison_figure(rows, longer=8.0, title="chain"), tmp_path / "b")
+    assert paths[0].read_bytes() == again[0].read_bytes()
