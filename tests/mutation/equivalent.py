@@ -1,6 +1,8 @@
 """Mutants that change nothing that can be observed, each with the reason; anything else that survives is a gap in the tests."""
 
 _WEIGHTLESS = "what stands at a prompt of weight 0 is multiplied by that weight; it only must not be infinite"
+_OVERWRITTEN = "the last entry is the end of a trajectory, and the next line sets those to 0"
+_NEVER_MET = "a log-probability of what is never met is multiplied by a mass of 0"
 _SCALE = "the scale is undone by F^+: it only brings rows to a comparable size"
 
 _ZERO = "what is filled in is multiplied by 0, or divides 0"
@@ -43,4 +45,9 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "total = total + np.where(counts, scale[..., None] * np.where(counts, excess, [[0.0]]), 0.0)  ->  1.0",
     ): "the outer where drops what the inner one fills in",
     ("tokens/rows.py", "if [[count * width]] < COMPILED_FROM:  ->  count / width"): _ENGINE,
+    ("objectives/reward.py", "after = np.append(per_step[1:], [[0.0]])  ->  1.0"): _OVERWRITTEN,
+    (
+        "objectives/sft.py",
+        "total = total + np.where(met, mass * np.where(met, log_p, [[0.0]]), 0.0).sum(axis=(-3, -2, -1))  ->  1.0",
+    ): _NEVER_MET,
 }

@@ -29,8 +29,8 @@ from operators import Mutant, mutants_of
 
 ROOT = Path(__file__).resolve().parents[2]
 _CORE = [
-    "tests/objectives/test_base.py", "tests/objectives/test_agreement.py", "tests/test_exact.py", "tests/test_attribution.py",
-    "tests/test_gain.py", "tests/objectives/test_fused.py",
+    "tests/objectives/test_base.py", "tests/objectives/test_scalars.py", "tests/objectives/test_agreement.py",
+    "tests/test_exact.py", "tests/test_attribution.py", "tests/test_gain.py", "tests/objectives/test_fused.py",
 ]  # fmt: skip
 # File -> the tests that must notice when one of its formulas is broken.
 SUITES = dict.fromkeys(
