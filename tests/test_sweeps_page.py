@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from dstheory.dynamics.sweep_grid import parse_axis
-from dstheory.dynamics.sweep_parameters import PARAMETERS
-from dstheory.dynamics.sweep_plan import plan_sweep
-from dstheory.dynamics.sweep_variables import VARIABLES
+from dstheory.dynamics.sweeps.grid import parse_axis
+from dstheory.dynamics.sweeps.parameters import PARAMETERS
+from dstheory.dynamics.sweeps.plan import plan_sweep
+from dstheory.dynamics.sweeps.variables import VARIABLES
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "sweeps.md").read_text(encoding="utf-8")

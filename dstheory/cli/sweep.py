@@ -24,8 +24,8 @@ from dstheory.cli.options import (
 if TYPE_CHECKING:
     import xarray as xr
 
-    from dstheory.dynamics.sweep_evaluate import Plan
-    from dstheory.dynamics.sweep_parameters import Of
+    from dstheory.dynamics.sweeps.evaluate import Plan
+    from dstheory.dynamics.sweeps.parameters import Of
 
 __all__ = ["command"]
 
@@ -98,8 +98,8 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     """
     from dstheory.cli.show import announce_compilation, print_json
     from dstheory.cli.sweep_report import print_result, progress_of
-    from dstheory.dynamics.sweep_plan import plan_sweep, size_text
-    from dstheory.dynamics.sweep_run import run_plan
+    from dstheory.dynamics.sweeps.plan import plan_sweep, size_text
+    from dstheory.dynamics.sweeps.run import run_plan
 
     began = time.monotonic()
     plan = _plan(ctx, options, plan_sweep)
@@ -143,7 +143,7 @@ def _plan(ctx: click.Context, options: dict[str, Any], plan_sweep: Callable[...,
 
 def _fixed(ctx: click.Context, options: dict[str, Any], of: Of, minimal: bool) -> tuple[dict[str, Any], str]:
     """Return the parameters that the command line or its configuration file fixes, and an option that belongs elsewhere."""
-    from dstheory.dynamics.sweep_parameters import PARAMETERS
+    from dstheory.dynamics.sweeps.parameters import PARAMETERS
 
     given = {name for name in options if ctx.get_parameter_source(name) not in (click.core.ParameterSource.DEFAULT, None)}
     flags = {p.name: p.opts[-1] for p in ctx.command.params}
@@ -169,8 +169,8 @@ def _fixed(ctx: click.Context, options: dict[str, Any], of: Of, minimal: bool) -
 
 def _unused(base: Path, plan: Plan) -> Path:
     """Return the first of base, base-2, base-3, ... that is free, or holds this very sweep, finished or not."""
-    from dstheory.dynamics.sweep_result import holds
-    from dstheory.dynamics.sweep_state import configuration
+    from dstheory.dynamics.sweeps.result import holds
+    from dstheory.dynamics.sweeps.state import configuration
 
     ours = configuration(plan)
     path, n = base, 1
@@ -192,7 +192,7 @@ def _warnings_as_lines() -> Iterator[None]:
 def _found(plan: Plan, data: xr.Dataset, counts: dict[str, int], out: Path, seconds: float) -> dict[str, Any]:
     import numpy as np
 
-    from dstheory.dynamics.sweep_result import gaps
+    from dstheory.dynamics.sweeps.result import gaps
 
     summary = {}
     for name, variable in data.data_vars.items():

@@ -11,7 +11,7 @@ from dstheory.dynamics.schedules import SCHEDULES, Schedule, schedule
 from dstheory.dynamics.train import TrainResult, train
 
 if TYPE_CHECKING:
-    from dstheory.dynamics.sweep_run import sweep
+    from dstheory.dynamics.sweeps.run import sweep
 
 __all__ = [
     "SCHEDULES",
@@ -40,7 +40,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Import sweeps on first use: they bring files and processes along, which nothing else here needs."""
     if name == "sweep":
-        from dstheory.dynamics.sweep_run import sweep
+        from dstheory.dynamics.sweeps.run import sweep
 
         return sweep
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

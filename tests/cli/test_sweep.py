@@ -148,7 +148,7 @@ def test_bad_input_is_one_sentence_and_writes_nothing(dstheory, tmp_path, argume
 
 
 def test_a_damaged_chunk_is_a_note(dstheory, tmp_path, monkeypatch) -> None:
-    module = importlib.import_module("dstheory.dynamics.sweep_run")
+    module = importlib.import_module("dstheory.dynamics.sweeps.run")
     real = module.write_result
     monkeypatch.setattr(module, "write_result", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     assert dstheory("sweep", *GRIDS, "--out", "out").code == 130
@@ -162,7 +162,7 @@ def test_a_damaged_chunk_is_a_note(dstheory, tmp_path, monkeypatch) -> None:
 
 
 def test_killed_while_the_result_was_written(dstheory, monkeypatch) -> None:
-    module = importlib.import_module("dstheory.dynamics.sweep_run")
+    module = importlib.import_module("dstheory.dynamics.sweeps.run")
     with monkeypatch.context() as patch:
         patch.setattr(module, "write_result", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         assert dstheory("sweep", *GRIDS, "--out", "out").code == 130

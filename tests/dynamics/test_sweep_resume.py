@@ -18,9 +18,9 @@ import pytest
 import xarray as xr
 
 from dstheory.dynamics import sweep
-from dstheory.dynamics.sweep_plan import plan_sweep
-from dstheory.dynamics.sweep_run import run_plan
-from dstheory.dynamics.sweep_state import state_path
+from dstheory.dynamics.sweeps.plan import plan_sweep
+from dstheory.dynamics.sweeps.run import run_plan
+from dstheory.dynamics.sweeps.state import state_path
 from dstheory.errors import DSTheoryError, FileFormatError
 
 # 12 looped combinations, each a chunk of its own.
@@ -290,7 +290,7 @@ def test_killed_between_result_and_cleaning_up(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_dies_is_a_sentence_and_what_was_finished_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import dstheory.dynamics.sweep_pools as pools
+    import dstheory.dynamics.sweeps.pools as pools
 
     monkeypatch.setattr(pools, "_CODE", pools._CODE.replace("serve()", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"))
     interrupted(tmp_path / "out", 1)

@@ -15,10 +15,10 @@ from dstheory.attribution import InfiniteEnergyWarning, attribute
 from dstheory.checks import Floats, Ints
 from dstheory.dynamics.compare import scattered
 from dstheory.dynamics.schedules import schedule
-from dstheory.dynamics.sweep_grid import RUN
-from dstheory.dynamics.sweep_outcome import alone, outcome, value_at
-from dstheory.dynamics.sweep_problem import objective_at, optimizer_at, problem_at
-from dstheory.dynamics.sweep_variables import HISTORY, STATUS
+from dstheory.dynamics.sweeps.grid import RUN
+from dstheory.dynamics.sweeps.outcome import alone, outcome, value_at
+from dstheory.dynamics.sweeps.problem import objective_at, optimizer_at, problem_at
+from dstheory.dynamics.sweeps.variables import HISTORY, STATUS
 from dstheory.dynamics.train import train
 from dstheory.errors import DivergedError, ImproperChainError, InfiniteDivergenceError
 from dstheory.exact import solve
@@ -27,7 +27,7 @@ from dstheory.objectives.base import Objective
 from dstheory.policy import Policy
 
 if TYPE_CHECKING:
-    from dstheory.dynamics.sweep_evaluate import Plan
+    from dstheory.dynamics.sweeps.evaluate import Plan
 
 __all__ = ["trained"]
 

@@ -14,7 +14,7 @@ import numpy as np
 from dstheory.checks import Floats
 from dstheory.dynamics.compare import expert_policy, four_conditions
 from dstheory.dynamics.optimizers import SGD, Adam, Momentum, NaturalGradient, Optimizer
-from dstheory.dynamics.sweep_parameters import PARAMETERS
+from dstheory.dynamics.sweeps.parameters import PARAMETERS
 from dstheory.mdp import TwoStageMDP
 from dstheory.objectives import ExpertChain, build
 from dstheory.objectives.base import Objective, over_runs

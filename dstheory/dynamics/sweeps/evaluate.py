@@ -18,12 +18,12 @@ import numpy as np
 from dstheory.checks import Floats, Ints
 from dstheory.dynamics.optimum import optimum
 from dstheory.dynamics.schedules import schedule
-from dstheory.dynamics.sweep_grid import Grid, Tile
-from dstheory.dynamics.sweep_outcome import alone, outcome, value_at
-from dstheory.dynamics.sweep_parameters import Of
-from dstheory.dynamics.sweep_problem import Chain, objective_at, optimizer_at, problem_at
-from dstheory.dynamics.sweep_training import trained
-from dstheory.dynamics.sweep_variables import HISTORY, STATUS, VARIABLES, Variable
+from dstheory.dynamics.sweeps.grid import Grid, Tile
+from dstheory.dynamics.sweeps.outcome import alone, outcome, value_at
+from dstheory.dynamics.sweeps.parameters import Of
+from dstheory.dynamics.sweeps.problem import Chain, objective_at, optimizer_at, problem_at
+from dstheory.dynamics.sweeps.training import trained
+from dstheory.dynamics.sweeps.variables import HISTORY, STATUS, VARIABLES, Variable
 from dstheory.errors import DSTheoryError, ImproperChainError, InfiniteDivergenceError
 from dstheory.exact import solve
 

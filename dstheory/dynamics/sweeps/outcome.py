@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dstheory.checks import Floats
-from dstheory.dynamics.sweep_parameters import PARAMETERS
+from dstheory.dynamics.sweeps.parameters import PARAMETERS
 from dstheory.exact import Solution, solve
 from dstheory.gain import GainSplit
 from dstheory.mdp import TwoStageMDP

@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dstheory.checks import whole_number
-from dstheory.dynamics.sweep_evaluate import Plan
-from dstheory.dynamics.sweep_grid import Tile
-from dstheory.dynamics.sweep_parameters import Of
-from dstheory.dynamics.sweep_plan import plan_sweep
-from dstheory.dynamics.sweep_pools import computed
-from dstheory.dynamics.sweep_result import dataset_of, finished, write_result
-from dstheory.dynamics.sweep_state import State, configuration, state_path
+from dstheory.dynamics.sweeps.evaluate import Plan
+from dstheory.dynamics.sweeps.grid import Tile
+from dstheory.dynamics.sweeps.parameters import Of
+from dstheory.dynamics.sweeps.plan import plan_sweep
+from dstheory.dynamics.sweeps.pools import computed
+from dstheory.dynamics.sweeps.result import dataset_of, finished, write_result
+from dstheory.dynamics.sweeps.state import State, configuration, state_path
 from dstheory.errors import DSTheoryError
 from dstheory.files.atomic import refuse_directory
 from dstheory.mdp import TwoStageMDP
@@ -65,7 +65,7 @@ def sweep(
 
     Args:
         grid: values by parameter, sequences or texts (``{"beta": "log:1e-3:1:13", "optimizer": ["sgd", "adam"]}``), or texts
-            ``"beta=log:1e-3:1:13"``. Names and ranges of all parameters: :data:`dstheory.dynamics.sweep_parameters.PARAMETERS`.
+            ``"beta=log:1e-3:1:13"``. Names and ranges of all parameters: :data:`dstheory.dynamics.sweeps.parameters.PARAMETERS`.
         of: ``"optimum"`` (:func:`~dstheory.dynamics.optimum.optimum`) or ``"simulate"`` (:func:`~dstheory.dynamics.compare`).
         mdp, start, reference: a chain of one's own; without it M0 is made of p, a, b, gamma, answer_length, ...
             The start defaults to uniform, the reference to the start.

@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from dstheory.dynamics.sweep_evaluate import Plan
-from dstheory.dynamics.sweep_grid import Tile
+from dstheory.dynamics.sweeps.evaluate import Plan
+from dstheory.dynamics.sweeps.grid import Tile
 from dstheory.errors import DSTheoryError
 
 __all__ = ["compute", "computed"]
@@ -31,7 +31,7 @@ Tables = dict[str, Any]
 _ROOT = str(Path(__file__).resolve().parents[2])
 _CODE = (
     "import sys; sys.argv[1] in sys.path or sys.path.insert(0, sys.argv[1])\n"
-    "from dstheory.dynamics.sweep_pools import serve; serve()"
+    "from dstheory.dynamics.sweeps.pools import serve; serve()"
 )
 
 
@@ -59,7 +59,7 @@ def computed(
     if not work:
         return
     if scheduler is not None:
-        from dstheory.dynamics.sweep_dask import over_dask
+        from dstheory.dynamics.sweeps.dask import over_dask
 
         yield from over_dask(plan, work, compute, scheduler, timeout)
     elif workers == 1 or len(work) <= 1:

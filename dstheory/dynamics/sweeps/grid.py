@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from dstheory.checks import Floats, Ints, readonly
-from dstheory.dynamics.sweep_parameters import PARAMETERS, Of, Parameter, lookup_parameter
+from dstheory.dynamics.sweeps.parameters import PARAMETERS, Of, Parameter, lookup_parameter
 from dstheory.errors import DSTheoryError
 
 __all__ = ["Axis", "Grid", "Tile", "parse_axis", "parse_grid"]

@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 
 from dstheory._version import __version__
-from dstheory.dynamics.sweep_evaluate import Plan
-from dstheory.dynamics.sweep_grid import Axis
+from dstheory.dynamics.sweeps.evaluate import Plan
+from dstheory.dynamics.sweeps.grid import Axis
 from dstheory.errors import DSTheoryError
 from dstheory.files.atomic import atomic_path
 from dstheory.files.results import to_jsonable

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from dstheory.checks import whole_number
-from dstheory.dynamics.sweep_evaluate import Plan
-from dstheory.dynamics.sweep_grid import RUN, Axis, Grid, parse_grid
-from dstheory.dynamics.sweep_parameters import PARAMETERS, Of, lookup_parameter
-from dstheory.dynamics.sweep_problem import CONDITIONS, Chain
+from dstheory.dynamics.sweeps.evaluate import Plan
+from dstheory.dynamics.sweeps.grid import RUN, Axis, Grid, parse_grid
+from dstheory.dynamics.sweeps.parameters import PARAMETERS, Of, lookup_parameter
+from dstheory.dynamics.sweeps.problem import CONDITIONS, Chain
 from dstheory.errors import DSTheoryError
 from dstheory.mdp import TwoStageMDP
 from dstheory.policy import Policy

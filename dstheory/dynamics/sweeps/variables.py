@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from dstheory.dynamics.sweep_parameters import Of
+from dstheory.dynamics.sweeps.parameters import Of
 
 __all__ = ["HISTORY", "STATUS", "VARIABLES", "Variable", "status_counts"]
 

@@ -12,8 +12,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from dstheory.dynamics.sweep_evaluate import Plan
-from dstheory.dynamics.sweep_grid import Tile
+from dstheory.dynamics.sweeps.evaluate import Plan
+from dstheory.dynamics.sweeps.grid import Tile
 from dstheory.errors import DSTheoryError
 
 __all__ = ["over_dask"]

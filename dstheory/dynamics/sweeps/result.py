@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dstheory.dynamics.sweep_evaluate import Plan
-from dstheory.dynamics.sweep_grid import Axis
-from dstheory.dynamics.sweep_state import differences, state_path, stored_configuration
-from dstheory.dynamics.sweep_variables import STATUS, status_counts
+from dstheory.dynamics.sweeps.evaluate import Plan
+from dstheory.dynamics.sweeps.grid import Axis
+from dstheory.dynamics.sweeps.state import differences, state_path, stored_configuration
+from dstheory.dynamics.sweeps.variables import STATUS, status_counts
 from dstheory.errors import DSTheoryError, FileFormatError
 from dstheory.files.atomic import RUN_FILE, results_directory
 from dstheory.files.results import HISTORY_FILE, read_run, write_run
