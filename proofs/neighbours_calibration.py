@@ -1,0 +1,119 @@
+"""H3, stochastic outcomes (arXiv 2508.11800): a stated confidence is rewarded by its log score, once scaled by the group's std.
+
+A question comes out "yes" with chance q. The policy states one of two confidences c < d, d with probability pi; the reward is log
+c or log d if yes, log(1-c) or log(1-d) if no. All members of a group see the same outcome. Updates are those of the logit of pi.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import sympy as sp
+from sympy import And, Eq, Equivalent, Implies, Symbol, log
+
+from dstheory.claims import POSITIVE, REAL, UNIT, Claim, Step, decide, identity
+
+SOURCE = "arXiv 2508.11800 (GRPO's overconfidence on stochastic outcomes)"
+q, c, d, pi = sp.symbols("q c d pi")
+gap, update = sp.symbols("Delta U")
+
+
+def no_interior_rest() -> Iterator[Step]:
+    """H3: the standardised update does not see how much better a confidence scored."""
+    mean, spread, root = sp.symbols("m s2 s")
+    yield identity(
+        "Given the outcome the rewards take two values, Delta apart. In a large group their variance is pi(1-pi) Delta^2,",
+        spread,
+        pi * (1 - pi) * gap**2,
+        where={"pi": UNIT, "Delta": REAL},
+        using={spread: pi * gap**2 - (pi * gap) ** 2},
+    )
+    yield identity(
+        "so the advantages of d and c differ by Delta/s = +-1/sqrt(pi(1-pi)), s^2 the variance: of Delta only the sign is left.",
+        (gap / root) ** 2 * pi * (1 - pi),
+        1,
+        where={"pi": UNIT, "Delta": POSITIVE},
+        using={root: sp.sqrt(pi * (1 - pi)) * gap},
+    )
+    yield identity(
+        "The logit's mean update is pi(1-pi) times the difference: +sqrt(pi(1-pi)) for yes, when the larger d scores better, and "
+        "-sqrt(pi(1-pi)) for no. In the mean (2q - 1) sqrt(pi(1-pi)), whatever c and d are.",
+        update,
+        (2 * q - 1) * mean,
+        where={"q": UNIT, "m": POSITIVE},
+        using={update: q * mean - (1 - q) * mean},
+    )
+    yield decide(
+        "For q > 1/2 it always raises the confidence, for q < 1/2 it always lowers it: no two interior confidences are at rest.",
+        And(Implies(q > sp.Rational(1, 2), (2 * q - 1) * mean > 0), Implies(q < sp.Rational(1, 2), (2 * q - 1) * mean < 0)),
+        where={"q": UNIT, "m": POSITIVE},
+    )
+
+
+H3 = Claim(
+    id="H3",
+    group="neighbours",
+    title="Group-std scaling of a log score drives confidence to an extreme",
+    statement="""With the log score of a stated confidence as reward and division by the group's standard deviation, the update
+        between any two confidences c < d is (2q - 1) sqrt(pi(1-pi)), independent of c and d: for an outcome of chance q > 1/2
+        the larger one always wins. No interior confidence is at rest, for q = 0.7 as for any q other than 1/2.""",
+    latex=r"\mathrm{E}[\Delta\operatorname{logit}\pi]=(2q-1)\sqrt{\pi(1-\pi)}",
+    level="gradient",
+    scope="any two confidences; one outcome per group; groups large enough that the standard deviation is its limit",
+    source=SOURCE,
+    domain={},
+    proof=no_interior_rest,
+    related=["H3-loose", "H3-unscaled", "O5"],
+)
+
+
+def proper_score() -> Iterator[Step]:
+    """H3-unscaled: the expected score has one maximum, at q."""
+    mean_score = q * log(c) + (1 - q) * log(1 - c)
+    slope = Symbol("slope")
+    yield identity(
+        "Without scaling the update is pi(1-pi) times the difference of expected scores. q log c + (1-q) log(1-c) has the slope "
+        "is (q - c)/(c(1-c)),",
+        sp.diff(mean_score, c),
+        (q - c) / (c * (1 - c)),
+        where={"q c": UNIT},
+    )
+    yield decide(
+        "positive below q and negative above: of two confidences on one side of q the nearer wins, and q itself is at rest.",
+        And(Equivalent(slope > 0, c < q), Equivalent(Eq(slope, 0), Eq(c, q))),
+        where={"q c": UNIT},
+        using={slope: (q - c) / (c * (1 - c))},
+    )
+
+
+H3_UNSCALED = Claim(
+    id="H3-unscaled",
+    group="neighbours",
+    title="Without the scaling the update stops at the true chance",
+    statement="""The unscaled update follows the expected log score, which strictly increases in the confidence below q and
+        strictly decreases above: it stops at c = q, 0.7 for an outcome of chance 0.7.""",
+    latex=r"\frac{d}{dc}\bigl(q\log c+(1-q)\log(1-c)\bigr)=\frac{q-c}{c(1-c)}",
+    level="optimum",
+    scope="any outcome probability, any confidence",
+    source=SOURCE,
+    domain={},
+    proof=proper_score,
+    related=["H3"],
+)
+
+H3_LOOSE = Claim(
+    id="H3-loose",
+    group="neighbours",
+    title="Standardising rewards changes the step, not where training ends",
+    statement="""Dividing by the group's standard deviation leaves the sign of every expected update as it is, so a calibrated
+        confidence stays the rest point.""",
+    level="gradient",
+    scope="confidences c < d above the chance q > 1/2, where the smaller one scores better in the mean",
+    source=f"{SOURCE}; a loose reading",
+    domain={"q c d": UNIT},
+    assumptions=[c < d, q <= c],
+    proof=[decide("The scaled update has the sign of 2q - 1, the unscaled one is negative here.", 2 * q - 1 < 0)],
+    recorded="fails",
+    witness={"q": "1/2", "c": "1/2", "d": "2/3"},
+    related=["H3", "H3-unscaled"],
+)
