@@ -1,0 +1,132 @@
+"""H7, information-bottleneck reward penalty (arXiv 2510.13694): a Mahalanobis penalty is a worst case over an ellipsoid.
+
+The reward of an answer with features phi is w.phi, with w known up to a covariance: coordinates are chosen so that it is the unit
+matrix, and the Mahalanobis norm of phi is then its length. delta = w - w_hat ranges over the ball |delta| <= eps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import sympy as sp
+from sympy import And, Eq, Equivalent, Implies, sqrt
+
+from dstheory.claims import NONNEGATIVE, POSITIVE, REAL, UNIT, Claim, Step, decide, identity
+
+SOURCE = "arXiv 2510.13694 (information bottleneck, Mahalanobis penalty)"
+eps, norm = sp.symbols("eps norm")
+
+
+def worst_case() -> Iterator[Step]:
+    """H7: Lagrange's identity, the bound, and where it is attained."""
+    dot, size, length = sp.symbols("dot size length")
+    for n in (2, 3):
+        f, d = sp.symbols([f"phi_{i}" for i in range(n)]), sp.symbols([f"delta_{i}" for i in range(n)])
+        pairs = [(f[i] * d[j] - f[j] * d[i]) ** 2 for i in range(n) for j in range(i)]
+        yield identity(
+            f"|phi|^2 |delta|^2 - (phi.delta)^2 is a sum of squares (Lagrange): {n} features; so it is for any number.",
+            sp.Add(*[x**2 for x in f]) * sp.Add(*[x**2 for x in d]) - sp.Add(*[x * y for x, y in zip(f, d, strict=True)]) ** 2,
+            sp.Add(*pairs),
+            where={" ".join(map(str, [*f, *d])): REAL},
+        )
+    yield decide(
+        "So phi.delta >= -eps |phi| on the ball |delta| <= eps,",
+        dot >= -eps * length,
+        where={"dot": REAL, "size length eps": NONNEGATIVE},
+        given=[dot**2 <= length**2 * size**2, size <= eps],
+    )
+    f = sp.symbols("phi_0 phi_1")
+    lowest = [-eps * x / norm for x in f]
+    yield identity(
+        "and delta = -eps phi/|phi| has length eps and attains it: the worst case of w.phi is w_hat.phi - eps |phi|.",
+        [sp.Add(*[x * y for x, y in zip(f, lowest, strict=True)]), sp.Add(*[x**2 for x in lowest])],
+        [-eps * norm, eps**2],
+        where={"phi_0 phi_1": POSITIVE, "eps": POSITIVE},
+        using={norm: sqrt(f[0] ** 2 + f[1] ** 2)},
+    )
+
+
+H7 = Claim(
+    id="H7",
+    group="neighbours",
+    title="Penalising the Mahalanobis norm is the worst case of a linear reward over an ellipsoid",
+    statement="""If the reward is w.phi and w lies in the ellipsoid of radius eps around its estimate, in the metric of its
+        covariance, the least reward of an answer is w_hat.phi - eps |phi|, |phi| the Mahalanobis norm of its features.""",
+    latex=r"\min_{(w-\hat w)^\top\Sigma^{-1}(w-\hat w)\le\varepsilon^2}w^\top\phi"
+    r"=\hat w^\top\phi-\varepsilon\sqrt{\phi^\top\Sigma\phi}",
+    level="chain",
+    scope="any number of features, any covariance (in its coordinates); expansions shown for two and three",
+    source=SOURCE,
+    domain={},
+    proof=worst_case,
+    related=["H7-stages", "H7-loose"],
+)
+
+
+def penalty_on_each_stage() -> Iterator[Step]:
+    """H7-stages: the penalty is part of the reward of an answer, so it moves sampling, and stopping, and in which direction."""
+    p, a, b, n_C, n_W, V, slope_s, slope_C, slope_W = sp.symbols("p a b n_C n_W V g_s g_C g_W")
+    stop_right, stop_wrong = 1 - eps * n_C, -eps * n_W
+    paid = p * a * stop_right + (1 - p) * (1 - b) * stop_wrong
+    stay = 1 - p * (1 - a) - (1 - p) * b
+    value = paid / stay
+    where = {"p a b": UNIT, "n_C n_W eps": NONNEGATIVE}
+    slopes = {slope_s: sp.diff(value, p), slope_C: sp.diff(value, a), slope_W: sp.diff(value, b)}
+    yield identity(
+        "Minimal chain, no discount, the answer stopped at pays 1 - eps n_C or -eps n_W, n its norm. The slopes of V in p, "
+        "a and b:",
+        [slope_s * stay, slope_C * stay, slope_W * stay],
+        [
+            a * stop_right + (1 - a) * V - (1 - b) * stop_wrong - b * V,
+            p * (stop_right - V),
+            (1 - p) * (V - stop_wrong),
+        ],
+        where=where,
+        using={**slopes, V: value},
+    )
+    kept = 1 - eps * (n_C - n_W)
+    yield identity(
+        "Written out each is 1 - eps (n_C - n_W) times its value without the penalty; with s = 1 - q these are a(1-b)/s^2, "
+        "p(1-p)(1-b)/s^2 and p(1-p)a/s^2.",
+        [slope_s * stay**2, slope_C * stay**2, slope_W * stay**2],
+        [kept * a * (1 - b), kept * p * (1 - p) * (1 - b), kept * p * (1 - p) * a],
+        where=where,
+        using=slopes,
+    )
+    yield decide(
+        "The factor is 1 for answers of equal norm, and negative if right ones lie further out by more than 1/eps.",
+        And(Implies(Eq(n_C, n_W), Eq(kept, 1)), Equivalent(kept < 0, eps * (n_C - n_W) > 1)),
+        where={"n_C n_W eps": NONNEGATIVE},
+    )
+
+
+H7_STAGES = Claim(
+    id="H7-stages",
+    group="neighbours",
+    title="The penalty scales sampling and decisions alike, by 1 - eps (n_C - n_W)",
+    statement="""Paid at the end, a penalty eps n on the norm n of the answer's features changes the slopes of V in p, a and b by
+        one factor, 1 - eps (n_C - n_W): nothing if right and wrong answers have equal norms, and a reversal at both stages where
+        eps (n_C - n_W) > 1.""",
+    latex=r"\nabla V_\varepsilon=\bigl(1-\varepsilon(n_C-n_W)\bigr)\nabla\mathrm{Acc}",
+    level="gradient",
+    scope="all real parameters of the minimal chain without discount or price",
+    source=f"{SOURCE}; derived here",
+    domain={},
+    proof=penalty_on_each_stage,
+    related=["H7", "A4"],
+)
+
+H7_LOOSE = Claim(
+    id="H7-loose",
+    group="neighbours",
+    title="A penalty on unusual features cannot make a wrong answer pay more than a right one",
+    statement="The worst-case reward ranks answers as the estimated one does: right answers stay above wrong ones.",
+    level="chain",
+    scope="estimated reward 1 for right and 0 for wrong answers, norms n_C and n_W",
+    source=f"{SOURCE}; a loose reading",
+    domain={"n_C n_W eps": NONNEGATIVE},
+    proof=[decide("Worst cases of both.", 1 - eps * sp.Symbol("n_C") > -eps * sp.Symbol("n_W"))],
+    recorded="fails",
+    witness={"n_C": "1", "n_W": "0", "eps": "1"},
+    related=["H7", "H7-stages"],
+)
