@@ -1,0 +1,148 @@
+"""H5, supervised optimism (arXiv 2504.07527): what SFT leaves open, and what a search by log-probability makes of it.
+
+Logits are read as action values Q, and V = log sum exp Q as the value of a state, at temperature 1. Demonstrations that are right
+first time never visit a wrong answer (C3): there b stays what it was before training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import sympy as sp
+from sympy import And, Eq, Equivalent, Implies, log
+
+from dstheory.claims import POSITIVE, UNIT, Claim, Step, at_least, decide, identity
+
+SOURCE = "arXiv 2504.07527 (supervised optimism correction)"
+a, b, n, eta, a_E = sp.symbols("a b n eta a_E")
+right, wrong, accuracy = sp.symbols("right wrong Acc")
+EQUAL_ANSWERS = {right: a / (n + 1), wrong: (1 - b) / (n + 1), accuracy: n * a / (n * a + 1 - b)}
+
+
+def search_and_accuracy() -> Iterator[Step]:
+    """H5: n right answers and one wrong answer, all equally likely."""
+    yield decide(
+        "A right answer and stop has probability a/(n+1), the wrong one and stop (1-b)/(n+1); a resample can only make a "
+        "trajectory less likely. So the most likely trajectory stops at the wrong answer exactly if 1 - b > a,",
+        Equivalent(wrong > right, 1 - b > a),
+        where={"a b": UNIT, "n": at_least(1)},
+        using={right: EQUAL_ANSWERS[right], wrong: EQUAL_ANSWERS[wrong]},
+    )
+    yield decide(
+        "while the policy is right more often than not exactly if 1 - b < n a.",
+        Equivalent(accuracy > sp.Rational(1, 2), 1 - b < n * a),
+        where={"a b": UNIT, "n": at_least(1)},
+        using={accuracy: EQUAL_ANSWERS[accuracy]},
+    )
+    yield decide(
+        "For n >= 2 both can be: there are b between 1 - n a and 1 - a.",
+        Implies(And(1 - b > a, 1 - b < 2 * a), And(accuracy > sp.Rational(1, 2), wrong > right)),
+        where={"a b": UNIT, "n": at_least(2)},
+        using=EQUAL_ANSWERS,
+    )
+
+
+H5 = Claim(
+    id="H5",
+    group="neighbours",
+    title="A search for the most likely trajectory ends at a wrong stop where supervision left 1 - b above a",
+    statement="""With n equally likely right answers and one wrong answer, the most likely trajectory stops at the wrong one
+        exactly if P(stop | wrong) = 1 - b exceeds P(stop | right) = a. SFT on demonstrations that are right first time never
+        changes b (C3), so it cannot rule that out; the policy is right more often than not as long as 1 - b < n a.""",
+    latex=r"a<1-b<n\,a:\quad \mathrm{Acc}>\tfrac12,\ \text{the most likely trajectory is wrong}",
+    level="chain",
+    scope="n >= 1 right answers and one wrong answer of equal probability, stationary, no cap",
+    source=f"{SOURCE}; the example is derived here",
+    domain={},
+    proof=search_and_accuracy,
+    related=["H5-loose", "H5-value", "H5-correction", "C3"],
+)
+
+H5_LOOSE = Claim(
+    id="H5-loose",
+    group="neighbours",
+    title="If a policy is right more often than not, so is its most likely trajectory",
+    statement="Searching for the most likely trajectory of a policy whose accuracy exceeds 1/2 finds a right answer.",
+    level="chain",
+    scope="two right answers and one wrong answer, equally likely",
+    source=f"{SOURCE}; a loose reading",
+    domain={"a b": UNIT},
+    assumptions=[2 * a > 1 - b],
+    proof=[decide("Stopping at a right answer would be at least as likely as at the wrong one.", a >= 1 - b)],
+    recorded="fails",
+    witness={"a": "1/2", "b": "1/3"},
+    related=["H5"],
+)
+
+
+def value_is_free() -> Iterator[Step]:
+    """H5-value: the likelihood does not see a constant on all logits of a state."""
+    e_1, e_2, e_k = sp.symbols("e_1 e_2 e_k")
+    yield identity(
+        "Adding k to every logit of a state (e_k = exp k) leaves the probabilities, hence the loss, as they are,",
+        e_1 * e_k / (e_1 * e_k + e_2 * e_k),
+        e_1 / (e_1 + e_2),
+        where={"e_1 e_2 e_k": POSITIVE},
+    )
+    yield identity(
+        "and moves V by k.",
+        log(e_1 * e_k + e_2 * e_k) - log(e_1 + e_2),
+        log(e_k),
+        where={"e_1 e_2 e_k": POSITIVE},
+    )
+
+
+H5_VALUE = Claim(
+    id="H5-value",
+    group="neighbours",
+    title="SFT does not determine the implicit value of any state",
+    statement="""Adding a constant to all logits of a state changes no probability and no SFT loss, and changes V = log sum exp Q
+        by that constant: values of states that were not supervised, or of any state, are what initialisation left.""",
+    latex=r"V(s)=\log\sum_a e^{Q(s,a)},\qquad Q\mapsto Q+k:\ V\mapsto V+k,\ \pi\mapsto\pi",
+    level="gradient",
+    scope="two actions; any number likewise",
+    source=f"{SOURCE}; derived here",
+    domain={},
+    proof=value_is_free,
+    related=["H5", "B3"],
+)
+
+
+def value_loss() -> Iterator[Step]:
+    """H5-correction: the value of supervised states as an auxiliary objective."""
+    e_1, e_2, slope, best = sp.symbols("e_1 e_2 slope a_best")
+    yield identity(
+        "V's slopes in the two logits of a decision are a and 1 - a: the logit of stop, their difference, is pushed by 2a - 1.",
+        slope,
+        2 * a - 1,
+        where={"e_1 e_2": POSITIVE},
+        using={
+            slope: e_1 * sp.diff(log(e_1 + e_2), e_1) - e_2 * sp.diff(log(e_1 + e_2), e_2),
+            a: e_1 / (e_1 + e_2),
+        },
+    )
+    yield decide(
+        "SFT plus eta V at demonstrated right answers pushes it by a_E - a + eta (2a - 1), zero at a = (a_E - eta)/(1 - 2 eta): "
+        "further from 1/2 than the expert, towards certainty, and stable.",
+        And(Eq(a_E - best + eta * (2 * best - 1), 0), Implies(a_E > sp.Rational(1, 2), best > a_E), -1 + 2 * eta < 0),
+        where={"a_E eta": UNIT},
+        given=[eta < sp.Rational(1, 2), eta < 1 - a_E],
+        using={best: (a_E - eta) / (1 - 2 * eta)},
+    )
+
+
+H5_CORRECTION = Claim(
+    id="H5-correction",
+    group="neighbours",
+    title="An auxiliary value loss makes supervised decisions more certain than the expert's",
+    statement="""SFT plus eta times the value of the states that demonstrations visit has, at a right answer, the rest point a =
+        (a_E - eta)/(1 - 2 eta), beyond a_E if a_E > 1/2 and eta < 1 - a_E. A search then prefers the right stop once this exceeds
+        1 - b, which training still does not touch.""",
+    latex=r"a^*=\frac{a_E-\eta}{1-2\eta}",
+    level="optimum",
+    scope="tabular decision at a right answer, 0 < eta < min(1/2, 1 - a_E)",
+    source=f"{SOURCE}; derived here",
+    domain={},
+    proof=value_loss,
+    related=["H5"],
+)
