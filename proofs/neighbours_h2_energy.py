@@ -77,15 +77,14 @@ def natural_flow() -> Iterator[Step]:
     path = theta_ref + 1 / beta + (theta_0 - theta_ref - 1 / beta) * exp(-beta * t)
     yield identity(
         "divided by the Fisher information p(1-p), is 1 - beta(theta - theta_ref): linear. Its solution is theta_ref + 1/beta + "
-        "(theta_0 - theta_ref - 1/beta) exp(-beta t):",
+        "(theta_0 - theta_ref - 1/beta) exp(-beta t), theta_0 at t = 0:",
         drift,
         1 - beta * (path - theta_ref),
         where={"theta_0 theta_ref": REAL, "beta t": POSITIVE},
         using={drift: sp.diff(path, t)},
     )
-    yield identity("it starts at theta_0,", path.subs(t, 0), theta_0, where={"theta_0 theta_ref": REAL, "beta": POSITIVE})
     yield identity(
-        "and started at the reference it is theta_0 + (1 - exp(-beta t))/beta.",
+        "Started at the reference it is theta_0 + (1 - exp(-beta t))/beta.",
         path,
         theta_0 + (1 - exp(-beta * t)) / beta,
         where={"theta_0": REAL, "beta t": POSITIVE},

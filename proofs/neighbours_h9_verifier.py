@@ -140,7 +140,7 @@ H9_LOOSE = Claim(
         )
     ],
     recorded="fails",
-    witness={"x": "1/2", "y": "1/3", "r_0": "1/3", "r_1": "1/3"},
+    witness={"x": "1/2", "y": "1/3", "r_0": "1/2", "r_1": "1/3"},
     related=["H9", "H9-std"],
 )
 
