@@ -56,7 +56,7 @@ H3 = Claim(
     title="Group-std scaling of a log score drives confidence to an extreme",
     statement="""With the log score of a stated confidence as reward and division by the group's standard deviation, the update
         between any two confidences c < d is (2q - 1) sqrt(pi(1-pi)), independent of c and d: for an outcome of chance q > 1/2
-        the larger one always wins. No interior confidence is at rest, for q = 0.7 as for any q other than 1/2.""",
+        the larger one always wins. No interior confidence is at rest, at q = 0.7 as at any q other than 1/2.""",
     latex=r"\mathrm{E}[\Delta\operatorname{logit}\pi]=(2q-1)\sqrt{\pi(1-\pi)}",
     level="gradient",
     scope="any two confidences; one outcome per group; groups large enough that the standard deviation is its limit",
@@ -73,7 +73,7 @@ def proper_score() -> Iterator[Step]:
     slope = Symbol("slope")
     yield identity(
         "Without scaling the update is pi(1-pi) times the difference of expected scores. q log c + (1-q) log(1-c) has the slope "
-        "is (q - c)/(c(1-c)),",
+        "(q - c)/(c(1-c)),",
         sp.diff(mean_score, c),
         (q - c) / (c * (1 - c)),
         where={"q c": UNIT},
@@ -108,12 +108,12 @@ H3_LOOSE = Claim(
     statement="""Dividing by the group's standard deviation leaves the sign of every expected update as it is, so a calibrated
         confidence stays the rest point.""",
     level="gradient",
-    scope="confidences c < d above the chance q > 1/2, where the smaller one scores better in the mean",
+    scope="confidences c < d, neither below the chance q > 1/2, where the smaller one scores better in the mean",
     source=f"{SOURCE}; a loose reading",
     domain={"q c d": UNIT},
-    assumptions=[c < d, q <= c],
+    assumptions=[c < d, q <= c, q > sp.Rational(1, 2)],
     proof=[decide("The scaled update has the sign of 2q - 1, the unscaled one is negative here.", 2 * q - 1 < 0)],
     recorded="fails",
-    witness={"q": "1/2", "c": "1/2", "d": "2/3"},
+    witness={"q": "2/3", "c": "2/3", "d": "3/4"},
     related=["H3", "H3-unscaled"],
 )
