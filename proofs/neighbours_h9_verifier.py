@@ -255,7 +255,7 @@ H9_MAJORITY_LOOSE = Claim(
         )
     ],
     recorded="fails",
-    witness={"r_0": "4/5", "r_1": "1/6"},
+    witness={"r_0": "3/4", "r_1": "1/6"},
     related=["H9-majority"],
     notes="One rate above 1/2, here that of rejecting right answers, grows with the number of voters.",
 )
