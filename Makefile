@@ -5,8 +5,9 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 JOBS   ?= 2
+TORCH  ?= torch==2.13.0
 
-.PHONY: simulate test lint types unit verify test-exhaustive mutants bench wheel clean
+.PHONY: peers-check simulate test lint types unit verify test-exhaustive mutants bench wheel clean
 
 simulate: $(VENV)/.run
 	$(BIN)/dstheory simulate --length-weight 0.5 --out results/simulate --overwrite
@@ -36,14 +37,25 @@ mutants: $(VENV)/.test
 bench: $(VENV)/.peers
 	$(BIN)/python -m benchmarks
 
+# The objectives against TRL's own trainers, in an environment of their own (PyTorch for the CPU, TRL, transformers).
+peers-check: $(VENV)-trl/.trl
+	cd tests && HF_HUB_OFFLINE=1 ../$(VENV)-trl/bin/python -m pytest -q -n 0 peers
+	cd tests && ../$(VENV)-trl/bin/python -W ignore -m peers.report
+
 wheel: $(VENV)/.test
 	rm -rf dist && $(BIN)/python -m pip -q wheel --no-deps -w dist -c constraints.txt .
 
 clean:
-	rm -rf $(VENV) build dist results .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-trl build dist results .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
+
+$(VENV)-trl/.trl: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)-trl
+	$(VENV)-trl/bin/python -m pip -q install $(TORCH)
+	$(VENV)-trl/bin/python -m pip -q install -c constraints.txt -e '.[test,trl]'
+	@touch $@
 
 # One stamp per set of dependencies, renewed only when what is installed would change: repeated runs start at once.
 $(VENV)/.run: $(BIN)/python pyproject.toml constraints.txt

@@ -102,7 +102,7 @@ O11 = Claim(
     scope="all real parameters of the minimal chain without a cap, all stage weights",
     domain=POLICIES,
     proof=what_frozen_states_leave_out,
-    related=["O11-loose", "O11-forward", "O12", "D2", "D4"],
+    related=["O11-loose", "O11-forward", "O11-weighted", "O12", "D2", "D4"],
 )
 
 O11_LOOSE = Claim(
@@ -160,6 +160,43 @@ O11_FORWARD = Claim(
     domain={},
     proof=two_losses_at_one_decision,
     related=["O11", "D4"],
+)
+
+
+def weighted_by_the_ratio() -> Iterator[Step]:
+    """O11-weighted: the product rule on ratio x k3, then what it means for one action."""
+    x, old, ref = sp.symbols("lp old ref")
+    rho = sp.exp(x - old)
+    k3 = sp.exp(ref - x) - 1 - (ref - x)
+    slope, at_one = sp.symbols("c c_on_policy")
+    yield identity(
+        "Differentiating the ratio as well as k3: d(rho k3)/d log pi = rho (k3 + 1 - ref/pi) = rho log(pi/ref).",
+        slope,
+        rho * (x - ref),
+        where={"lp old ref": REAL},
+        using={slope: sp.diff(rho * k3, x)},
+    )
+    yield identity(
+        "On the policy, rho = 1, that is the coefficient of k2: the reverse KL at the visited states, no longer the forward one.",
+        at_one,
+        x - ref,
+        where={"lp ref": REAL},
+        using={at_one: sp.diff(rho * k3, x).subs(old, x)},
+    )
+
+
+O11_WEIGHTED = Claim(
+    id="O11-weighted", group="O", title="k3 times the importance ratio, both differentiated, is the reverse KL again",
+    statement="""If k3 in the loss is multiplied by the ratio pi/pi_old and the ratio is differentiated too, the coefficient is
+    -beta
+        rho log(pi/ref): on the policy that of k2, also where the ratio's value is 1.""",
+    latex=r"\partial_{\log\pi}(\rho\,k_3)=\rho\log\tfrac{\pi}{\mathrm{ref}}",
+    level="coefficient",
+    scope="one action, any log-probabilities",
+    source="arXiv 2512.02556 (the weighting), default of TRL's GRPO trainer since its version 1.16 at the latest; derived here",
+    domain={},
+    proof=weighted_by_the_ratio,
+    related=["O11", "O11-forward", "D4"],
 )
 
 

@@ -201,6 +201,9 @@ SURROGATES: dict[str, Callable[[Batch], sp.Expr]] = {
     "rloo": lambda b: b.summed(lambda r, t: (r.reward - _of_others(b, r)) * t.log_pi) / b.size,
     "grpo": lambda b: b.summed(lambda r, t: b.scaled(r) * t.ratio * _per_response(b, r)),
     "grpo with k3": lambda b: b.summed(lambda r, t: (b.scaled(r) * t.ratio - BETA * _k3(t)) * _per_response(b, r)),
+    "grpo with weighted k3": lambda b: b.summed(
+        lambda r, t: (b.scaled(r) - BETA * _k3(t)) * t.ratio * _per_response(b, r)
+    ),
     "grpo without std": lambda b: b.summed(lambda r, t: b.centred(r) * t.ratio * _per_response(b, r)),
     "constant length": lambda b: b.summed(lambda r, t: b.centred(r) * t.ratio) / (b.size * LONGEST),
     "token mean": lambda b: b.summed(lambda r, t: b.scaled(r) * t.ratio) / b.tokens,

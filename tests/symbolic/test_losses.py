@@ -52,6 +52,9 @@ def surrogate(name: str, x: list[list[float]], given: list[list[tuple[float, flo
         "rloo": lambda: tokens(lambda i, t: (R[i] - others[i]) * x[i][t]) / N,
         "grpo": lambda: tokens(lambda i, t: adv[i] * rho(i, t) / LENGTHS[i]) / N,
         "grpo with k3": lambda: tokens(lambda i, t: (adv[i] * rho(i, t) - BETA * k3(i, t)) / LENGTHS[i]) / N,
+        "grpo with weighted k3": lambda: tokens(
+            lambda i, t: (adv[i] - BETA * k3(i, t)) * rho(i, t) / LENGTHS[i]
+        ) / N,
         "grpo without std": lambda: tokens(lambda i, t: cen[i] * rho(i, t) / LENGTHS[i]) / N,
         "constant length": lambda: tokens(lambda i, t: cen[i] * rho(i, t)) / (N * LONGEST),
         "token mean": lambda: tokens(lambda i, t: adv[i] * rho(i, t)) / T,

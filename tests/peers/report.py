@@ -1,0 +1,63 @@
+"""Run every comparison with TRL and write what was found to docs/checked_against_trl.md. Run by `make peers-check`."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+from peers.cases import CASES, largest_difference
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "checked_against_trl.md"
+
+OPENING = """# Checked against TRL
+
+Written by `make peers-check`, which runs TRL's own trainers on a one-layer GPT-2 with random weights, generates responses with
+it, takes two optimiser steps on them (so that the second is off the policy, with ratios on both sides of the clip range), and
+reads off the gradient that arrives at each token's log-probability. Minus that gradient is the token's coefficient. It is
+compared with the coefficient that this package's parts give to the same rewards, lengths, ratios and log-probabilities; for SFT,
+DFT and DPO, with the derivative that SymPy takes of the surrogate. No code of TRL is used.
+
+"""
+NAMES = """
+What the names compute, in the version above:
+
+- `GRPOTrainer` at its defaults is `dapo-batch` with group std (sample, plus 1e-4) and no KL, not GRPO as published.
+- `loss_type="dr_grpo"` keeps the group std unless `scale_rewards="none"`.
+- `beta > 0` multiplies k3 by the importance ratio and differentiates the ratio too (`use_bias_correction_kl`, on by default): the
+  coefficient is -beta rho log(pi/ref), that of k2 on the policy (claim O11-weighted), not the -beta (1 - ref/pi) of k3.
+- `loss_type="cispo"` truncates the ratio at `epsilon_high` itself, not at 1 + `epsilon_high`. At the default (0.2) every
+  coefficient is multiplied by 0.2 on the policy, and by min(rho, 0.2) off it.
+- `importance_sampling_level="sequence"` with `loss_type="grpo"` is GSPO: the response's ratio to the power 1/L.
+- `RLOOTrainer` clips the ratio of the whole response, without the power 1/L: 1 + epsilon bounds the response, not each token. Its
+  KL is k1 in the reward.
+- `SFTTrainer` averages over the tokens of the batch; `loss_type="dft"` is DFT.
+
+Not compared: `ppo-clip` (its trainer is not in this version), `nft`, `reinforce-pp`, `score-*` (TRL has none), `distill` (TRL's
+trainer compares whole distributions instead of sampled tokens), the SFT reductions that TRL does not offer.
+"""
+
+
+def page(rows: list[tuple[str, str, str, str, str]], versions: dict[str, str]) -> str:
+    """The page: one row per comparison."""
+    head = "| TRL | computes | objective here | tokens | largest difference |\n|---|---|---|---|---|\n"
+    body = "".join(f"| `{name}` | {says} | `{objective}` | {tokens} | {gap} |\n" for name, says, objective, tokens, gap in rows)
+    of = ", ".join(f"{name} {number}" for name, number in versions.items())
+    precision = "Differences are relative to the largest coefficient; TRL computes in single precision."
+    return f"{OPENING}Versions: {of}. {precision}\n\n{head}{body}{NAMES}"
+
+
+def main() -> None:
+    """Compare, and write the page."""
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    rows = []
+    for case in CASES:
+        with tempfile.TemporaryDirectory() as where:
+            gap, tokens, _ = largest_difference(case, Path(where))
+        rows.append((case.name, case.says, case.objective, str(tokens), f"{gap:.0e}"))
+    PAGE.write_text(page(rows, {name: version(name) for name in ("trl", "transformers", "torch")}), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
