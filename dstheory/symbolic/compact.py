@@ -69,10 +69,15 @@ def compact_gradient(s: Setting, objective: Objective) -> CompactGradient:
     >>> found.gradient[symbol("theta_W")]
     N*V*b*gamma*(1 - b)*(1 - p)
     """
-    builder = _Builder(s, objective)
+    simpler = objective.same_update(s)
+    if simpler is None and objective.update(s) is not None:
+        update = expected_update(s, objective)
+        return CompactGradient(gradient={name: combine_logs(factored(g)) for name, g in update.items()})
+    builder = _Builder(s, simpler or objective)
     if not builder.on_policy and builder.remembers():
         # off the learner's own trajectories the scores' means are not zero, and the past does not drop out
-        return CompactGradient(gradient={name: combine_logs(factored(g)) for name, g in expected_update(s, objective).items()})
+        update = expected_update(s, objective)
+        return CompactGradient(gradient={name: combine_logs(factored(g)) for name, g in update.items()})
     return builder.build()
 
 
@@ -82,18 +87,21 @@ class _Builder:
     def __init__(self, s: Setting, objective: Objective) -> None:
         self.objective = objective
         self.chain: Chain = s.following(objective.measure(s))
-        self.sign = _common_scale(objective, s)
+        self.sign = objective.scale(s) or _common_scale(objective, s)
+        self.neutral = dict.fromkeys((x.symbol for x in objective.statistics(s) if x.neutral), sp.S.Zero)
         self.on_policy = self.chain.policy == s.policy
         self.result = CompactGradient()
         self.turns = s.chain.turns or 1
         self.payoff, self.rate = objective.payoff(s), objective.rate(s)
-        self.earns_reward = self.payoff == s.reward
+        self.earns_reward = self.payoff == s.reward or objective.outcome
         self.suffix = {s.policy: "", s.expert: "_E", s.reference: "_ref"}.get(self.chain.policy, "_mu")
         self._name_last_probability(s)
         self._name_resampling(s)
+        for name, expr in objective.names(s).items():
+            self.define(name.name, expr)
         self.future: list[sp.Expr] = []
         named = self._name_values(s)
-        if self.earns_reward and self.rate == s.rate:  # only then are the names those of the reward's values
+        if objective.outcome or (self.earns_reward and self.rate == s.rate):  # only then these are the values a rule asks for
             self.result.named = named
         self.s = replace(s, named=self.result.named)
 
@@ -210,8 +218,9 @@ class _Builder:
         return found
 
     def _without_past(self, c: sp.Expr, turn: int) -> dict[int, sp.Expr]:
-        """Split a coefficient by powers of the discount so far, the past set to zero and the future to its mean."""
-        return dict(powers(c.subs({PAST: 0, FUTURE: self.future[turn + 1]}), SCALE))
+        """Split a coefficient by powers of the discount so far, past and baselines set to zero and the future to its mean."""
+        baselines = self.neutral if self.on_policy else {}
+        return dict(powers(c.subs({PAST: 0, FUTURE: self.future[turn + 1], **baselines}), SCALE))
 
     def _name_mean(self, answer: int, turn: int, weighted: list[tuple[sp.Expr, sp.Expr]]) -> sp.Expr:
         """Return the mean coefficient of an answer: as the action value that it equals, as a new name if long, else as it is."""
@@ -221,8 +230,8 @@ class _Builder:
         name = f"{self.chain.answers[answer]}{self.at(turn)}"
         if self.earns_reward:
             q = symbol(f"Q_{name}")
-            if mean == q or is_zero(mean - self.result.definitions[q]):
-                return q
+            if mean == q or is_zero(mean / self.sign - self.result.definitions[q]):
+                return q if mean == q else self.sign * q
         if sp.count_ops(mean) < 7 or not mean.has(*[v for v in self.future if v.is_Symbol]):
             return mean
         inner = _mean([(chance, c / self.sign) for chance, c in weighted])

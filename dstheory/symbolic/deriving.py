@@ -100,6 +100,8 @@ def derive(
     expanded = {name: _short_fraction(expr, compact, update[name]) for name, expr in compact.gradient.items()}
     scalar = "no" if slope is None else "frozen" if rule.frozen and rule.measure(s) == s.policy else "yes"
     verdict = coefficient_verdict(s, rule)
+    statistics = {x.symbol: x.value for x in rule.statistics(s)}
+    kept = _needed(statistics, (*compact.gradient.values(), *compact.definitions.values()))
     checks = (
         "the simplest form equals the expectation of coefficient x score, the past included",
         *(("the derivative of J equals the expectation of coefficient x score",) if slope is not None else ()),
@@ -110,7 +112,7 @@ def derive(
         subtitle_of(s),
         s,
         fixed,
-        compact.definitions,
+        {**kept, **compact.definitions},
         compact.gradient,
         expanded,
         verdict,
@@ -119,6 +121,15 @@ def derive(
         assumptions_of(s, rule, scalar),
         steps_of(s, rule, compact, expanded, verdict, scalar),
     )
+
+
+def _needed(statistics: dict[sp.Symbol, sp.Expr], formulas: tuple[sp.Expr, ...]) -> dict[sp.Symbol, sp.Expr]:
+    """Return the statistics that formulas mention, directly or through later statistics, in order."""
+    wanted = {x for formula in formulas for x in formula.free_symbols}
+    for name in reversed(statistics):
+        if name in wanted:
+            wanted |= statistics[name].free_symbols
+    return {name: value for name, value in statistics.items() if name in wanted}
 
 
 def _refuse_large(answers: int, turns: int | None, turn_indexed: bool) -> None:

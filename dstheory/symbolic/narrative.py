@@ -55,7 +55,7 @@ def steps_of(
         _objective(s, rule, scalar),
         _coefficients(s, rule, compact),
         *((quantities,) if quantities.items else ()),
-        _gradient(compact, expanded, scalar, rule.measure(s) == s.policy),
+        _gradient(compact, expanded, scalar, rule.measure(s) == s.policy, rule.held),
         attribution_step(s, verdict),
     )
 
@@ -159,11 +159,13 @@ def _one_log_each(right: Inline) -> Inline:
 
 
 def _scalar_words(rule: Objective, scalar: str) -> tuple[Inline, ...]:
+    if scalar == "no" and not rule.scalar_words:
+        return ("It is the gradient of no scalar.",)
     if scalar == "no":
         return ("It is the gradient of no scalar in this setting. Elsewhere it is that of ", *rule.scalar_words, ".")
     if scalar == "frozen":
         return (
-            "It is the gradient of no scalar of the policy alone; with the visited states held fixed it is that of ",
+            f"It is the gradient of no scalar of the policy alone; with {rule.held} held fixed it is that of ",
             *rule.scalar_words,
             ".",
         )
@@ -172,7 +174,7 @@ def _scalar_words(rule: Objective, scalar: str) -> tuple[Inline, ...]:
 
 def _coefficients(s: Setting, rule: Objective, compact: CompactGradient) -> Step:
     named = replace(s, named=compact.named)
-    letter = "G" if rule.payoff(s) == s.reward else "L"
+    letter = "R" if rule.outcome else "G" if rule.payoff(s) == s.reward else "L"
     scale = rule_discount(s) if rule.rate(s).per_turn != 1 else sp.S.One
     names = {SCALE: scale, PAST: symbol(f"{letter}_past"), FUTURE: symbol(f"{letter}_next")}
     rows, mentioned = [], set()
@@ -183,7 +185,7 @@ def _coefficients(s: Setting, rule: Objective, compact: CompactGradient) -> Step
     items: list[Item] = [Words(("On each answer and decision of turn ", sp.Symbol("k"), ":"))]
     items.append(Table(("answer", "decision", Verbatim("c_s", "c_s"), Verbatim("c_d", "c_d")), tuple(rows)))
     words: list[Inline] = []
-    kind = "return" if letter == "G" else "weighted log-ratio"
+    kind = {"R": "reward of the outcome", "G": "return", "L": "weighted log-ratio"}[letter]
     if names[PAST] in mentioned:
         words += [
             names[PAST],
@@ -201,6 +203,9 @@ def _coefficients(s: Setting, rule: Objective, compact: CompactGradient) -> Step
 def _quantities(s: Setting, rule: Objective, compact: CompactGradient) -> Step:
     items: list[Item] = []
     chain, rate, payoff = s.following(rule.measure(s)), rule.rate(s), rule.payoff(s)
+    for x in rule.statistics(s):
+        shown = sp.count_ops(x.value) < 40
+        items.append(Display(x.symbol, (x.value,) if shown else (), x.words) if shown else Words((x.symbol, f": {x.words}.")))
     for name, expr in compact.definitions.items():
         base = name.name.split("_")[0]
         if base == "q":
@@ -219,6 +224,8 @@ def _quantities(s: Setting, rule: Objective, compact: CompactGradient) -> Step:
         elif base in ("Q", "L", "X"):
             what = {"Q": "expected return", "L": "expected weighted log-ratio", "X": "mean coefficient"}[base]
             items.append(Display(name, (expr,), f"{what} from answer {name.name.split('_')[1]} on"))
+        elif base == "H":
+            items.append(Display(name, (expr,), "E[1/K], K the number of turns: claim B7"))
         elif base == "m":
             items.append(Display(name, (expr,), "mean over the answers"))
         else:
@@ -238,7 +245,9 @@ def left_of(logit: sp.Symbol, scalar: str) -> Verbatim:
     return Verbatim(f"g[{logit.name}]", f"g_{{{latex_name(logit.name)}}}")
 
 
-def _gradient(compact: CompactGradient, expanded: dict[sp.Symbol, sp.Expr | None], scalar: str, on_policy: bool) -> Step:
+def _gradient(
+    compact: CompactGradient, expanded: dict[sp.Symbol, sp.Expr | None], scalar: str, on_policy: bool, held: str
+) -> Step:
     opening = "Summed over the turns, in the simplest form found and, where short, written out:"
     if on_policy:
         opening = (
@@ -258,7 +267,7 @@ def _gradient(compact: CompactGradient, expanded: dict[sp.Symbol, sp.Expr | None
     checked = "the expectation of coefficient times score, computed from the rule with the past kept"
     also = {
         "yes": ", and the derivative of J",
-        "frozen": ", and the derivative of that scalar, the visited states held",
+        "frozen": f", and the derivative of that scalar, {held} held",
         "no": "",
     }[scalar]
     items.append(Words((f"Checked, by exact arithmetic: each line equals {checked}{also}.",)))
@@ -292,8 +301,8 @@ def assumptions_of(s: Setting, rule: Objective, scalar: str) -> tuple[tuple[Inli
         found.append(("Log-probability terms are not discounted.",))
     if rule.measure(s) == s.expert:
         found.append(("The demonstrations do not depend on the learner, and the expert stops with probability 1.",))
-    if s.weights.meaning and rule.payoff(s) != s.reward:
+    if s.weights.meaning and rule.payoff(s) != s.reward and not rule.outcome:
         found.append(("Lengths are at least 1, and ", symbol("lambda"), " lies between 0 and 1."))
-    if scalar == "frozen":
+    if scalar == "frozen" and rule.held == Objective.held:
         found.append(("How the policy changes which states are visited is not credited.",))
     return tuple(found)

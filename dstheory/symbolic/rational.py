@@ -63,7 +63,7 @@ class RationalForm:
             for factor, exponent in factors:
                 expr = self._back(factor.as_expr())
                 if signs(expr) == {-1}:  # turn each factor the way that is not negative throughout
-                    expr, sign = -expr, sign * (-1) ** exponent
+                    expr, sign = -expr, sign * (-1) ** (exponent * power)
                 numerator[expr] = numerator.get(expr, 0) + power * exponent
         if constant < 0:
             constant, sign = -constant, -sign

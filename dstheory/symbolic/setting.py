@@ -48,6 +48,7 @@ class Setting:
         reward: the reward table.
         rate: the discount of rewards; log-probability terms are never discounted.
         weights: the stage weights.
+        lengths: tokens of each answer, and of a decision.
         named: names to use in place of the solved values, for formulas that say "Q_C" instead of writing it out.
     """
 
@@ -57,6 +58,7 @@ class Setting:
     reward: Payoff
     rate: Discount
     weights: Weights
+    lengths: tuple[tuple[sp.Expr, ...], sp.Expr]
     named: Values | None = None
 
     @property
@@ -194,7 +196,15 @@ def setting(
         _reward_table(policy.answers, rewards),
         discount(discount_per),
         stage_weights(policy.answers, reduction=reduction, per_answer=per_answer_lengths, numbers=numbers),
+        _lengths(policy.answers, per_answer_lengths, numbers or {}),
     )
+
+
+def _lengths(
+    answers: tuple[str, ...], per_answer: bool, numbers: Mapping[str, sp.Rational]
+) -> tuple[tuple[sp.Expr, ...], sp.Expr]:
+    of_answers = tuple(f"l_{answer}" if per_answer else "l_s" for answer in answers)
+    return tuple(numbers.get(name, symbol(name)) for name in of_answers), numbers.get("l_d", symbol("l_d"))
 
 
 def _reward_table(answers: tuple[str, ...], rewards: str) -> Payoff:

@@ -51,7 +51,8 @@ DOMAINS: tuple[tuple[str, Domain], ...] = (
     (r"(p|a|b|pi_\d+|sigma_\d+)_E(_t\d+)?", CLOSED_PROBABILITY),  # demonstrations may be flawless, or never stop too early
     (r"(p|a|b|pi_\d+|sigma_\d+)(_ref|_bar)?(_t\d+)?", PROBABILITY),
     (r"gamma|lambda", UNIT),
-    (r"l_\w+", LENGTH),
+    (r"l_\w+|L_max", LENGTH),
+    (r"Lbar(_E)?|RLbar|s_tok", WEIGHT),
     (r"w_\w+", WEIGHT),
     (r"alpha|beta|kappa", SCALE),
     (r"E_\d+", WEIGHT),

@@ -145,6 +145,9 @@ def expected_update(s: Setting, objective: Objective) -> Update:
     >>> factored(expected_update(setting(), lookup("sft"))[symbol("theta_C")])
     p_E*w_d*(-a + a_E)/(a_E*p_E + b_E*p_E - b_E - p_E + 1)
     """
+    own = objective.update(s)
+    if own is not None:
+        return own
     chain = s.following(objective.measure(s))
     payoff, rate = objective.payoff(s), objective.rate(s)
     future_value = chain.solve(payoff, rate).value

@@ -8,6 +8,7 @@ from fractions import Fraction
 
 import pytest
 from symbolic import oracle
+from symbolic.families import LENGTH_WEIGHTED
 
 from dstheory.symbolic import derive
 from dstheory.symbolic.deriving import Derivation
@@ -17,7 +18,7 @@ from dstheory.symbolic.setting import setting
 from dstheory.symbolic.updates import differentiated, enumerated_update, expected_update
 
 RULES: dict[str, Objective] = {
-    **REGISTRY,
+    **{name: REGISTRY[name] for name in LENGTH_WEIGHTED},
     "reward-to-go, outer discount dropped": RewardToGo(outer_discount=False),
     "forward-kl, reference's states": ForwardKL(states="reference"),
 }

@@ -9,6 +9,7 @@ from fractions import Fraction
 import pytest
 import sympy as sp
 from symbolic import oracle
+from symbolic.families import TRAINING
 
 from dstheory.symbolic.attribution import BALANCED, NO_DECISION, UNBALANCED, UP_TO_DISCOUNT, coefficient_verdict
 from dstheory.symbolic.objectives import REGISTRY, SFT, ForwardKL, Objective, Reinforce, RewardToGo, lookup
@@ -28,6 +29,8 @@ VERDICTS = {
     "kl": BALANCED,
     "forward-kl": UNBALANCED,
     "entropy": UNBALANCED,
+    **dict.fromkeys(TRAINING, BALANCED),
+    **dict.fromkeys(("ppo-clip", "dft", "k2-loss", "k3-loss", "distill", "score-per-attempt"), UNBALANCED),
 }
 
 

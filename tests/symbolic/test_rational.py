@@ -154,6 +154,13 @@ def test_the_sign_goes_where_a_reader_expects_it() -> None:
     assert factored(-p) == -p
 
 
+@pytest.mark.parametrize("power", [1, 2, 3])
+def test_a_denominator_turned_round_keeps_the_sign(power: int) -> None:
+    for denominator in (a * p + b * p - b - p, p - 1, p + a - 2):
+        form = (1 - g - p) / denominator**power
+        assert is_zero(factored(form) - form)
+
+
 def test_numbers_of_terms() -> None:
     assert rational_form((p**2 - a**2) / (p - a)).terms == 2
     assert rational_form(p / p).fraction() == (1, 1)

@@ -22,9 +22,28 @@ from dstheory.symbolic.notation import Inline
 from dstheory.symbolic.policy import Policy
 from dstheory.symbolic.setting import Setting
 
-__all__ = ["Coefficients", "Objective", "Turn", "decision_probability", "log_ratio", "zero_payoff"]
+__all__ = ["Coefficients", "Objective", "Statistic", "Turn", "decision_probability", "log_ratio", "zero_payoff"]
 
 Coefficients = tuple[sp.Expr, sp.Expr]
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """A number that a rule takes from its batch and does not differentiate, such as a mean reward or a mean length.
+
+    In derivations it is a symbol, so that no derivative sees into it.
+
+    Attributes:
+        symbol: its name.
+        value: what it is in the limit of large batches, in the model's symbols and those of earlier statistics.
+        words: what it is, in words.
+        neutral: whether it is a baseline: added to a coefficient whatever the action is, so that it drops out of the expectation.
+    """
+
+    symbol: sp.Symbol
+    value: sp.Expr
+    words: str
+    neutral: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,7 +94,9 @@ class Objective(ABC):
     Attributes:
         name: its name in the registry.
         title: the name in words.
-        frozen: whether its scalar freezes the distribution of visited states.
+        frozen: whether its scalar freezes the distribution of visited states, or statistics of the batch.
+        held: what it freezes, in words.
+        outcome: whether its payoff is 1 for submitting a correct answer, whatever the chain pays.
         scalar_words: what the scalar is.
         scalar_formula: the scalar as an equation, where there is a short one.
         source: where the objective comes from.
@@ -84,6 +105,8 @@ class Objective(ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     frozen: ClassVar[bool] = False
+    held: ClassVar[str] = "the visited states"
+    outcome: ClassVar[bool] = False
     scalar_words: ClassVar[tuple[Inline, ...]]
     scalar_formula: ClassVar[tuple[Inline, Inline] | None] = None
     source: ClassVar[str] = ""
@@ -103,6 +126,29 @@ class Objective(ABC):
     def definition(self, s: Setting) -> tuple[tuple[Inline, Inline], ...]:
         """Return the rule as equations for a reader: c_s, c_d, and what else they mention; by default none."""
         return ()
+
+    def statistics(self, s: Setting) -> tuple[Statistic, ...]:
+        """Return what the rule takes from its batch without differentiating it; by default nothing."""
+        return ()
+
+    def scale(self, s: Setting) -> sp.Expr | None:
+        """Return a common factor of the coefficients that formulas keep in front; None to look for beta or alpha."""
+        return None
+
+    def update(self, s: Setting) -> dict[sp.Symbol, sp.Expr] | None:
+        """Return the expected update where coefficients depend on the whole length of a trajectory; by default None.
+
+        Coefficients that are affine in past and future need nothing here: their expectation is found from the rule.
+        """
+        return None
+
+    def names(self, s: Setting) -> dict[sp.Symbol, sp.Expr]:
+        """Return further quantities to give a name to, in terms of q and of the model's symbols; by default none."""
+        return {}
+
+    def same_update(self, s: Setting) -> Objective | None:
+        """Return a rule with the same expected update and affine coefficients, whose form is simpler; by default None."""
+        return None
 
     @abstractmethod
     def coefficients(self, s: Setting, turn: Turn) -> Coefficients:

@@ -59,8 +59,10 @@ def render(derivation: Derivation) -> str:
         '"""',
         "",
     ]
-    if any(expr.has(sp.log) for expr in (*derivation.gradient.values(), *derivation.definitions.values())):
-        lines += ["from math import log", ""]
+    formulas = (*derivation.gradient.values(), *derivation.definitions.values())
+    needed = [name for name in ("log", "sqrt") if any(f"{name}(" in _code(printer, expr) for expr in formulas)]
+    if needed:
+        lines += [f"from math import {', '.join(needed)}", ""]
     lines += [
         "",
         f"def gradient(*, {names}):" if names else "def gradient():",

@@ -1,0 +1,20 @@
+"""The registered objectives by what tests can ask of them."""
+
+from __future__ import annotations
+
+from dstheory.symbolic.objectives import REGISTRY
+
+LENGTH_WEIGHTED = ("reinforce", "reward-to-go", "advantage", "sft", "kl-direct", "kl", "forward-kl", "entropy")
+"""What the source's length weight applies to, or the chain's own rewards."""
+OVER_LENGTH = ("grpo", "grpo-no-std", "gspo", "sft-sequence-mean")
+"""Divided by the tokens of each response."""
+TRAINING = tuple(name for name in REGISTRY if name not in LENGTH_WEIGHTED)
+"""What training libraries compute."""
+KINDS = ("dapo-batch", "grpo", "sft-sequence-mean", "dft", "reinforce-pp", "score-summed", "score-per-attempt", "k1-loss")
+"""One of each kind among them, where running all would take long."""
+
+
+def accepted(name: str, options: dict) -> dict:
+    """The options as an objective takes them: with 1/L a length per answer needs a cap."""
+    needs_cap = name in OVER_LENGTH and options.get("per_answer_lengths") and "turns" not in options
+    return {**options, "turns": 2} if needs_cap else options

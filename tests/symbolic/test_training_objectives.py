@@ -1,0 +1,114 @@
+"""The objectives that people train with: derivations against whole groups and whole trajectories in plain floats."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+from symbolic import oracle, training_oracle
+from symbolic.families import OVER_LENGTH
+from symbolic.families import TRAINING as NAMES
+
+from dstheory.errors import ChainError
+from dstheory.symbolic import derive
+from dstheory.symbolic.objectives import REGISTRY, WITHOUT_DERIVATION, UnknownObjectiveError, lookup
+from dstheory.symbolic.rational import is_zero
+from dstheory.symbolic.setting import setting
+from dstheory.symbolic.updates import differentiated, enumerated_update, expected_update
+
+WHOLE = (*OVER_LENGTH, "score-summed", "score-per-attempt")
+"""Rules that look at more of the trajectory than past and future payoffs: their expectation is their own."""
+
+NUMBERS = {
+    "p": Fraction(3, 11), "a": Fraction(5, 7), "b": Fraction(2, 9), "gamma": Fraction(9, 10), "beta": Fraction(7, 10),
+    "alpha": Fraction(3, 10), "lambda": Fraction(1, 2), "l_s": 5, "l_C": 5, "l_W": 13, "l_d": 2, "L_max": 1024,
+    "p_ref": Fraction(4, 9), "a_ref": Fraction(3, 8), "b_ref": Fraction(5, 6),
+    "p_E": Fraction(8, 11), "a_E": Fraction(9, 10), "b_E": Fraction(6, 7),
+}  # fmt: skip
+CHAIN = oracle.M0(3 / 11, 5 / 7, 2 / 9)
+
+
+def evaluated(name: str, **options) -> dict[str, float]:
+    derivation = derive(name, **options)
+    return derivation.evaluate({x: value for x, value in NUMBERS.items() if x in derivation.symbols}).floats()
+
+
+def close(found: dict[str, float], expected: dict[str, float], rel: float = 1e-11) -> bool:
+    scale = max(abs(v) for v in expected.values()) + 1e-3
+    return all(math.isclose(found[k], v, rel_tol=rel, abs_tol=1e-13 * scale) for k, v in expected.items())
+
+
+@pytest.mark.parametrize("options", [{}, {"per_answer_lengths": True, "rewards": "general"}], ids=str)
+@pytest.mark.parametrize("name", NAMES)
+def test_capped_chain_against_groups_and_trajectories(name: str, options: dict) -> None:
+    m = replace(CHAIN, lengths=(5.0, 13.0) if options else (5.0, 5.0))
+    assert close(evaluated(name, turns=2, **options), training_oracle.update(m, name, 2))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_uncapped_chain_is_the_limit_of_capped_ones(name: str) -> None:
+    """q = 0.22: what a cap of nine turns cuts off has probability 0.22^9 ~ 1e-6, times a few turns."""
+    numbers = {**NUMBERS, "p": Fraction(9, 10), "a": Fraction(4, 5), "b": Fraction(2, 5), "b_E": Fraction(1, 5)}
+    derivation = derive(name)
+    found = derivation.evaluate({x: value for x, value in numbers.items() if x in derivation.symbols}).floats()
+    m = oracle.M0(0.9, 0.8, 0.4, expert=(8 / 11, 9 / 10, 1 / 5))
+    gaps = []
+    for turns in (5, 9):
+        capped = training_oracle.update(m, name, turns)
+        gaps.append(max(abs(found[k] - v) for k, v in capped.items()))
+    assert gaps[1] < 3e-5
+    assert gaps[1] < gaps[0] * 0.22**4 * 10 + 1e-13  # rounding, over a thousand trajectories
+
+
+@pytest.mark.parametrize("options", [{"answers": 3, "turns": 2}, {"turns": 2, "turn_indexed": True}], ids=str)
+@pytest.mark.parametrize("name", NAMES)
+def test_symbolic_routes_agree(name: str, options: dict) -> None:
+    rule, s = REGISTRY[name], setting(**options)
+    update, slope = expected_update(s, rule), differentiated(s, rule)
+    others = [slope] if slope is not None else []
+    if name not in WHOLE:
+        others.append(enumerated_update(s, rule))
+    assert others or name == "score-per-attempt"
+    for other in others:
+        assert other.keys() == update.keys()
+        assert all(is_zero(other[logit] - update[logit]) for logit in update)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("ppo-clip", "dft", "score-per-attempt")])
+def test_one_coefficient_for_a_whole_response_is_balance(name: str) -> None:
+    """Claim O1 on the chain: these rules are balanced, whatever lengths and length weight are."""
+    per_action = name in ("k2-loss", "k3-loss", "distill")
+    verdict = derive(name, turns=2, per_answer_lengths=True).verdict.verdict
+    assert verdict == ("unbalanced" if per_action else "balanced")
+
+
+def test_rules_with_one_expectation_have_one_gradient() -> None:
+    assert derive("rloo").gradient == derive("reinforce-baseline").gradient
+    assert derive("grpo").gradient == derive("gspo").gradient
+    assert derive("dapo-batch").gradient == derive("cispo").gradient
+    assert [expr.is_zero for expr in derive("k1-loss").gradient.values()] == [True] * 3
+
+
+def test_lengths_without_a_closed_form_are_refused() -> None:
+    for name in OVER_LENGTH:
+        with pytest.raises(ChainError, match=r"with 1/L, no cap and a length per answer .* give the answers one length, cap the"):
+            derive(name, per_answer_lengths=True)
+    with pytest.raises(ChainError, match=r"enumerated: answers = 2 and turns = 7 make more than 130 trajectories"):
+        derive("grpo", turns=7)
+
+
+def test_what_has_no_derivation_says_why() -> None:
+    for name, reason in WITHOUT_DERIVATION.items():
+        assert name not in REGISTRY
+        with pytest.raises(UnknownObjectiveError, match=f"'{name}' has no symbolic derivation: {reason[:40]}"):
+            lookup(name)
+
+
+def test_python_of_a_derivation_with_group_weights_runs() -> None:
+    derivation = derive("grpo")
+    names = {name: float(NUMBERS[name]) for name in derivation.symbols}
+    namespace: dict = {}
+    exec(derivation.to_python(), namespace)
+    assert close(namespace["gradient"](**names), evaluated("grpo"))
