@@ -21,6 +21,7 @@ Symbols of the minimal chain (numbers for them go into --numeric):
   p_ref, a_ref, b_ref       the same of the reference; p_E, a_E, b_E of the expert
   gamma, alpha, beta, kappa discount, strengths, price of a resample
   lambda, l_s, l_d          length weight, length of an answer, of a decision
+  L_max                     the constant length of dr-grpo
 \b
 Examples:
   dstheory derive reinforce
@@ -30,6 +31,7 @@ Examples:
   dstheory derive reward-to-go --discount-per stage --no-outer-discount
   dstheory derive advantage --turns 2 --rewards general --format python
   dstheory derive entropy --answers 3 --json
+  dstheory derive grpo --turns 2 --per-answer-lengths
 """
 
 

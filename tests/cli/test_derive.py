@@ -86,7 +86,7 @@ def test_chain_options(dstheory) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["rienforce"], 2, "there is no objective 'rienforce': did you mean reinforce?"),
+        (["rienforce"], 2, "there is no objective 'rienforce': did you mean reinforce or reinforce-pp?"),
         (["xyz"], 2, "known: reinforce, reward-to-go"),
         ([], 2, "Missing argument 'OBJECTIVE'"),
         (["sft", "--format", "pdf"], 2, "'pdf' is not one of"),

@@ -227,8 +227,9 @@ def test_python_output_computes_the_same_numbers(name: str) -> None:
         arguments = {"lambda_" if x == "lambda" else x: float(v) for x, v in values.items()}
         computed = namespace["gradient"](**arguments)
         assert computed == pytest.approx(derivation.evaluate(values).floats(), rel=1e-11)
-        with pytest.raises(TypeError):
-            namespace["gradient"]()
+        if arguments:
+            with pytest.raises(TypeError):
+                namespace["gradient"]()
 
 
 def test_python_output_is_exact_on_fractions() -> None:
