@@ -65,7 +65,46 @@ O2 = Claim(
     source="arXiv 2305.18290; the shared attempt derived here",
     domain={LOG_PROBABILITIES: REAL},
     proof=preference_pairs,
-    related=["O2-loose", "O1"],
+    related=["O2-loose", "O2-start", "O1"],
+)
+
+def first_step() -> Iterator[Step]:
+    """O2-start: two responses of the policy that is the reference, one right and one wrong."""
+    x, u, v, slope, step, two = sp.symbols("x u v grad U U_2")
+    scores = {v: -x * u / (1 - x), slope: x * u}
+    where = {"x beta": POSITIVE, "u": REAL}
+    pair = BETA * sp.Rational(1, 2) * (u - v)
+    yield identity(
+        "At the reference Delta = 0 and sigma = 1/2: a pair gives beta/2 (E[S | right] - E[S | wrong]), by B9 beta/2 times the "
+        "gradient of log(Acc/(1-Acc)), which is grad Acc/(Acc(1-Acc)); x is Acc.",
+        step,
+        BETA / 2 * slope / (x * (1 - x)),
+        given=[x < 1],
+        where=where,
+        using={**scores, step: pair},
+    )
+    yield identity(
+        "Two responses are such a pair with probability 2 x(1-x): per two responses drawn it is beta grad Acc, REINFORCE.",
+        two,
+        BETA * slope,
+        given=[x < 1],
+        where=where,
+        using={**scores, two: 2 * x * (1 - x) * pair},
+    )
+
+
+O2_START = Claim(
+    id="O2-start",
+    group="O",
+    title="DPO's first step on one's own right and wrong responses is REINFORCE, weighed by pairs",
+    statement="""Where the policy is the reference and generates the responses, the expected update of DPO on a right and a wrong
+        response is beta/2 grad log(Acc/(1-Acc)) per pair, and beta grad Acc per two responses drawn: functions h of B8.""",
+    latex=r"\tfrac{\beta}{2}\nabla\log\tfrac{\mathrm{Acc}}{1-\mathrm{Acc}}\ \text{per pair}",
+    level="gradient",
+    scope="any chain, any policy class, at the reference",
+    domain={},
+    proof=first_step,
+    related=["O2", "B8", "B9"],
 )
 
 O2_LOOSE = Claim(

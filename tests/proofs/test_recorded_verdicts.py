@@ -62,7 +62,7 @@ EXPECTED = {
     "o_groups": "O4 O4-loose O5 O5-loose O5-small O5-options",
     "o_kl": "O11 O11-loose O11-forward O11-weighted O12 O12-loose",
     "o_length": "O6 O6-loose O6-constant O6-baseline-loose O6-baseline O6-k1 O6-k1-loose O6-favours",
-    "o_pairs": "O2 O2-loose O3",
+    "o_pairs": "O2 O2-start O2-loose O3",
     "o_score": "O13 O13-loose O13-attempt",
     "o_tokens": "O1 O1-loose O1-tokens O1-ratio O1-sft",
 }

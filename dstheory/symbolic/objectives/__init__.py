@@ -61,7 +61,7 @@ REGISTRY: dict[str, Objective] = {
 """Name -> objective with its default options, in the order in which they are taught."""
 
 WITHOUT_DERIVATION = {
-    "dpo": "the sigmoid of a whole response's log-ratio does not split over turns: no closed form; claim O2 has the coefficients",
+    "dpo": "the sigmoid of a whole response's log-ratio does not split over turns: no closed form; see claims O2 and O2-start",
 }
 """Objectives of the numeric engine that have no derivation here, and why."""
 
