@@ -301,8 +301,13 @@ def assumptions_of(s: Setting, rule: Objective, scalar: str) -> tuple[tuple[Inli
         found.append(("Log-probability terms are not discounted.",))
     if rule.measure(s) == s.expert:
         found.append(("The demonstrations do not depend on the learner, and the expert stops with probability 1.",))
-    if s.weights.meaning and rule.payoff(s) != s.reward and not rule.outcome:
+    carried = {x for turn in generic_turns(s, rule) for c in rule.coefficients(s, turn) for x in c.free_symbols}
+    lengths = {x for length in (*s.lengths[0], s.lengths[1]) for x in sp.sympify(length).free_symbols}
+    counted = {x for statistic in rule.statistics(s) for x in statistic.value.free_symbols}
+    if carried & {w for w, _ in s.weights.meaning}:
         found.append(("Lengths are at least 1, and ", symbol("lambda"), " lies between 0 and 1."))
+    elif lengths & (carried | counted) or symbol("L") in carried:
+        found.append(("Lengths are at least 1.",))
     if scalar == "frozen" and rule.held == Objective.held:
         found.append(("How the policy changes which states are visited is not credited.",))
     return tuple(found)

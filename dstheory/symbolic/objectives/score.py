@@ -98,10 +98,16 @@ class SCoRePerAttempt(Objective):
         opened = Verbatim("c_s(k+1) if it resamples, else 0", r"c_s(k+1)\text{ if it resamples, else }0")
         return ("c_s(k)", own), ("c_d(k)", opened), ("r(k)", ATTEMPT)
 
+    def payoff(self, s: Setting) -> Payoffs:
+        """Return 1 for each answer, so that a turn's past is its number."""
+        n = len(s.chain.answers)
+        zero = (sp.S.Zero,) * n
+        return Payoff((sp.S.One,) * n, zero, zero)
+
     def coefficients(self, s: Setting, turn: Turn) -> Coefficients:
-        """Return the payments of the answer's attempt and of the one that its decision opens, at any but the first turn."""
+        """Return the payments of the answer's attempt and of the one that its decision opens."""
         alpha, r = symbol("alpha"), right(s, turn.answer)
-        own = r + alpha * (r - BEFORE)
+        own = r if turn.past == 0 else r + alpha * (r - BEFORE)
         return own, (NEXT + alpha * (NEXT - r) if turn.decision == RESAMPLE else sp.S.Zero)
 
     def update(self, s: Setting) -> Update:
