@@ -31,11 +31,11 @@ CLAIM_IDS: dict[str, tuple[str, ...]] = {
     "k1-reward": ("O1", "O12"),
     "k1-loss": ("D4", "O6-k1"),
     "k2-loss": ("D1", "D4", "O11", "O1-tokens"),
-    "k3-loss": ("D4", "O11-forward", "O1-tokens"),
+    "k3-loss": ("D4", "O11-forward", "O11-weighted", "O1-tokens"),
     "forward-kl": ("D4", "D5", "O11-forward"),
     "entropy": ("O1-tokens",),
     "distill": ("O11", "O1-tokens"),
-    "dpo": ("O2",),
+    "dpo": ("O2", "O2-start"),
     "score-summed": ("O13", "B6-region"),
     "score-per-attempt": ("O13-attempt", "B6"),
 }
