@@ -39,8 +39,8 @@ bench: $(VENV)/.peers
 
 # The objectives against TRL's own trainers, in an environment of their own (PyTorch for the CPU, TRL, transformers).
 peers-check: $(VENV)-trl/.trl
-	cd tests && HF_HUB_OFFLINE=1 ../$(VENV)-trl/bin/python -m pytest -q -n 0 peers
-	cd tests && ../$(VENV)-trl/bin/python -W ignore -m peers.report
+	HF_HUB_OFFLINE=1 $(VENV)-trl/bin/python -m pytest -q -n 0 tests/peers
+	PYTHONPATH=tests $(VENV)-trl/bin/python -W ignore -m peers.report
 
 wheel: $(VENV)/.test
 	rm -rf dist && $(BIN)/python -m pip -q wheel --no-deps -w dist -c constraints.txt .
