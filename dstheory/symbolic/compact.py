@@ -27,6 +27,9 @@ from dstheory.symbolic.updates import FUTURE, PAST, SCALE, expected_update, gene
 
 __all__ = ["CompactGradient", "compact_gradient"]
 
+MAX_SIZE = 2500
+"""A sum over trajectories whose operations times symbols are more than this is not brought over one denominator."""
+
 
 @dataclass
 class CompactGradient:
@@ -71,14 +74,19 @@ def compact_gradient(s: Setting, objective: Objective) -> CompactGradient:
     """
     simpler = objective.same_update(s)
     if simpler is None and objective.update(s) is not None:
-        update = expected_update(s, objective)
-        return CompactGradient(gradient={name: combine_logs(factored(g)) for name, g in update.items()})
+        return CompactGradient(gradient={name: _shortened(g) for name, g in expected_update(s, objective).items()})
     builder = _Builder(s, simpler or objective)
     if not builder.on_policy and builder.remembers():
         # off the learner's own trajectories the scores' means are not zero, and the past does not drop out
         update = expected_update(s, objective)
         return CompactGradient(gradient={name: combine_logs(factored(g)) for name, g in update.items()})
     return builder.build()
+
+
+def _shortened(expr: sp.Expr) -> sp.Expr:
+    """Return an expression as one factored fraction, or, where that would be a page of monomials, as the sum that it is."""
+    whole = factored(expr) if len(expr.atoms(sp.Symbol)) * sp.count_ops(expr) < MAX_SIZE else expr
+    return min((combine_logs(whole), combine_logs(expr)), key=lambda e: int(sp.count_ops(e)))
 
 
 class _Builder:

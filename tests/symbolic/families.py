@@ -15,6 +15,5 @@ KINDS = ("dapo-batch", "grpo", "sft-sequence-mean", "dft", "reinforce-pp", "scor
 
 
 def accepted(name: str, options: dict) -> dict:
-    """The options as an objective takes them: with 1/L a length per answer needs a cap."""
-    needs_cap = name in OVER_LENGTH and options.get("per_answer_lengths") and "turns" not in options
-    return {**options, "turns": 2} if needs_cap else options
+    """The options as an objective takes them: with 1/L a length per answer needs a cap, and a low one to be short."""
+    return {**options, "turns": 2} if name in OVER_LENGTH and options.get("per_answer_lengths") else options

@@ -85,10 +85,22 @@ def numeric_gradient(name: str, options: dict, at: dict) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("index", range(len(SETTINGS)), ids=lambda i: str(SETTINGS[i]))
-@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("name", [name for name in VARIANTS if name not in TRAINING])
 @settings(max_examples=max(6, settings.default.max_examples // 4))
 @given(at=points)
 def test_gradients_agree(name: str, index: int, at: dict) -> None:
+    agree(name, index, at)
+
+
+@pytest.mark.parametrize("index", range(len(SETTINGS)), ids=lambda i: str(SETTINGS[i]))
+@pytest.mark.parametrize("name", TRAINING)
+@settings(max_examples=max(5, settings.default.max_examples // 20))
+@given(at=points)
+def test_gradients_of_training_objectives_agree(name: str, index: int, at: dict) -> None:
+    agree(name, index, at)
+
+
+def agree(name: str, index: int, at: dict) -> None:
     derivation = derived(name, index)
     symbolic = derivation.evaluate({k: v for k, v in at.items() if k in derivation.symbols}).floats()
     numeric = numeric_gradient(name, accepted(name, SETTINGS[index]), at)

@@ -16,17 +16,18 @@ import sympy as sp
 from symbolic.families import KINDS, LENGTH_WEIGHTED, accepted
 
 from dstheory.symbolic import derive
-from dstheory.symbolic.objectives import REGISTRY, RewardToGo
+from dstheory.symbolic.objectives import RewardToGo
 from dstheory.symbolic.render.latex import escape
 from dstheory.symbolic.render.linebreaks import broken, visual_width
 from dstheory.symbolic.render.printers import latex, mathml, text
 from dstheory.symbolic.symbols import symbol
 
+SHOWN = (*LENGTH_WEIGHTED, *KINDS)
 OPTIONS = [{}, {"rewards": "general", "discount_per": "stage", "reduction": "mean", "per_answer_lengths": True}]
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
-@pytest.mark.parametrize("name", REGISTRY)
+@pytest.mark.parametrize("name", SHOWN)
 def test_text_fits_its_width_and_says_everything(name: str, options: dict) -> None:
     derivation = derive(name, **accepted(name, options))
     shown = derivation.to_text()
@@ -42,7 +43,7 @@ def test_text_fits_its_width_and_says_everything(name: str, options: dict) -> No
     assert f"Verdict: {derivation.verdict.verdict}" in shown
 
 
-@pytest.mark.parametrize("name", REGISTRY)
+@pytest.mark.parametrize("name", SHOWN)
 def test_mathml_is_well_formed(name: str) -> None:
     root = ElementTree.fromstring(derive(name, **accepted(name, OPTIONS[1])).to_mathml())
     space = "{http://www.w3.org/1998/Math/MathML}"
@@ -52,7 +53,7 @@ def test_mathml_is_well_formed(name: str) -> None:
         assert len(row.findall(f"{space}mtd")) >= 3
 
 
-@pytest.mark.parametrize("name", REGISTRY)
+@pytest.mark.parametrize("name", SHOWN)
 def test_latex_is_balanced(name: str) -> None:
     for standalone in (False, True):
         source = derive(name).to_latex(standalone=standalone)
@@ -108,7 +109,7 @@ for name in NAMES:
         for shown in (d.to_text(), d.to_latex(standalone=True), d.to_mathml(), d.to_python(), d.to_json()):
             total.update(shown.encode())
 print(total.hexdigest())
-""".replace("NAMES", repr((*LENGTH_WEIGHTED, *KINDS)))
+""".replace("NAMES", repr(SHOWN))
 
 
 def test_output_is_the_same_in_every_process() -> None:
@@ -125,7 +126,7 @@ def test_output_is_the_same_in_every_process() -> None:
 
 
 PAGES = [
-    *[(name, {}) for name in (*LENGTH_WEIGHTED, *KINDS)],
+    *[(name, {}) for name in SHOWN],
     ("grpo", {"turns": 2, "per_answer_lengths": True}),
     *[(name, OPTIONS[1]) for name in ("reinforce", "advantage", "kl", "kl-direct", "sft")],
     ("kl", {"answers": 4}),

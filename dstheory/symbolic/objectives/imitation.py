@@ -100,10 +100,10 @@ class DFT(SFTTokenMean):
         """Return E_D[sum over tokens of their probability]/E_D[L]: its slope is what the rule adds up."""
         (answers, l_d), rows = s.lengths, []
         for turn in range(len(s.policy.sample)):
-            decisions = [
+            stopping, resampling = (
                 tuple(l_d * decision_probability(s.policy, turn, i, d) ** (1 / l_d) for i in range(len(answers)))
                 for d in (STOP, RESAMPLE)
-            ]
+            )
             sampled = tuple(n * x ** (1 / n) for n, x in zip(answers, s.policy.sample_at(turn), strict=True))
-            rows.append(Payoff(sampled, *decisions, (sp.S.Zero,) * len(answers)))
+            rows.append(Payoff(sampled, stopping, resampling, (sp.S.Zero,) * len(answers)))
         return s.following(s.expert).value(tuple(rows)) / self.normaliser()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sympy as sp
 
-from dstheory.symbolic.chain import UNDISCOUNTED, Chain, Payoff, Payoffs, reward
+from dstheory.symbolic.chain import UNDISCOUNTED, Chain, Payoff, reward
 from dstheory.symbolic.objectives.base import Statistic
 from dstheory.symbolic.setting import Setting
 from dstheory.symbolic.symbols import symbol
@@ -26,7 +26,7 @@ GROUP = 8
 """Responses per prompt where a rule does not say otherwise."""
 
 
-def correct_payoff(s: Setting) -> Payoffs:
+def correct_payoff(s: Setting) -> Payoff:
     """Return the payoff of the outcome: 1 for submitting a correct answer, whatever the chain's own rewards are.
 
     >>> from dstheory.symbolic.setting import setting
@@ -37,7 +37,7 @@ def correct_payoff(s: Setting) -> Payoffs:
     return reward((sp.S.One, *(sp.S.Zero,) * (n - 1)), (sp.S.Zero,) * n)
 
 
-def token_payoff(s: Setting) -> Payoffs:
+def token_payoff(s: Setting) -> Payoff:
     """Return the payoff that counts the tokens of answers and decisions; a forced submission has none.
 
     >>> from dstheory.symbolic.setting import setting
