@@ -40,6 +40,7 @@ class CISPO(GroupMeanObjective):
     clip_low: float = inf
 
     normaliser = BatchTokens()
+    plain_on_policy = True
     balanced_when = "on policy and with beta = 0; off policy never in general: an answer's ratio is not its decision's"
     name = "cispo"
     title = "CISPO: group std, clipped and detached ratio, mean over the batch's tokens"

@@ -7,12 +7,16 @@ coefficient mass. Both are tested against each other on the same chains.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from dstheory.checks import Floats, compact
 from dstheory.exact import Solution
 from dstheory.policy import Policy
 
-__all__ = ["SMALLEST", "FusedResult", "FusedTerms", "fused_gradient"]
+if TYPE_CHECKING:
+    from dstheory.objectives.base import StageGradient
+
+__all__ = ["SMALLEST", "FusedResult", "FusedTerms", "applies", "fused_gradient", "outcome_gradient"]
 
 # Below this many (prompt, answer) pairs NumPy's few microseconds per operation cost less than loading compiled code.
 SMALLEST = 1 << 15
@@ -105,3 +109,22 @@ def fused_gradient(terms: FusedTerms, solution: Solution) -> FusedResult | None:
         return None
     value = result.value if terms.reward == 1.0 else result.value / terms.reward
     return FusedResult(result.sample[None], result.decide[None], value)
+
+
+def outcome_gradient(solution: Solution) -> tuple[Floats, StageGradient] | None:
+    """Return E[R given x], (X,), and grad E[R] for R = 1 if the submitted answer is correct; None where a prompt is improper."""
+    from dstheory.kernels import PROPER, reward_kl_gradient
+    from dstheory.objectives.base import StageGradient
+
+    mdp, policy = solution.mdp, solution.policy
+    result = reward_kl_gradient(
+        policy.sample_logits[0],
+        policy.stop_logits[0],
+        compact(mdp.correct),
+        0.0,
+        prompt_weight=mdp.prompt_weight,
+        n_answers=mdp.n_answers,
+    )
+    if (result.status != PROPER).any():
+        return None
+    return result.value, StageGradient(result.sample[None], result.decide[None])

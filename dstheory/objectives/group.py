@@ -14,7 +14,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass, replace
 from math import inf
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,12 +22,13 @@ from numpy.typing import ArrayLike
 from dstheory.checks import Floats, float_array, reject
 from dstheory.errors import ChainError
 from dstheory.exact import Solution, solve
-from dstheory.objectives.base import Measure, check_runs, over_runs
+from dstheory.objectives.base import Measure, StageGradient, check_runs, over_runs
+from dstheory.objectives.fused import applies, outcome_gradient
 from dstheory.objectives.kl import reference_excess
 from dstheory.objectives.parts.batch import clip_weight
 from dstheory.objectives.parts.credit import Credit, GroupMean
 from dstheory.objectives.parts.groups import Grouping, effective_credit, negative, positive
-from dstheory.objectives.parts.normaliser import Normaliser
+from dstheory.objectives.parts.normaliser import BatchTokens, GroupTokens, Normaliser, PerToken
 from dstheory.objectives.parts.outcome import Outcome, OutcomeKind, reward_of
 from dstheory.objectives.responses import ResponseObjective, Term
 from dstheory.objectives.weights import TokenWeight, token_ratios
@@ -78,6 +79,9 @@ class GroupObjective(ResponseObjective):
     def normaliser(self) -> Normaliser:
         """Divided by what."""
 
+    plain_on_policy: ClassVar[bool] = False
+    """For subclasses with terms of their own: whether on policy they are those of the base."""
+
     def __post_init__(self) -> None:
         self.credit.check_group(self.group_size)
         clip_weight(1.0, 0.0, low=self.clip_low, high=self.clip_high)
@@ -124,6 +128,31 @@ class GroupObjective(ResponseObjective):
             Term(effective_credit(*parts, positive), ratio.map(lambda rho: self.weight_of_ratio(rho, np.ones(())))),
             Term(effective_credit(*parts, negative), ratio.map(lambda rho: self.weight_of_ratio(rho, -np.ones(())))),
         )
+
+    def gradient(self, solution: Solution) -> StageGradient:
+        """Return the exact expected gradient; on large tables, where it is grad E[R] prompt by prompt, from the compiled loop."""
+        fast = self._large(solution)
+        return super().gradient(solution) if fast is None else fast
+
+    def _large(self, solution: Solution) -> StageGradient | None:
+        """Return w(x) grad E[R given x] where no length and no ratio enters, for tables that are worth loading compiled code."""
+        on_lengths = isinstance(self.normaliser, PerToken | GroupTokens) or (
+            isinstance(self.normaliser, BatchTokens) and inf not in (self.group_size, self.prompts)
+        )
+        plain = self.sampler is None and not np.any(self.beta) and self.outcome == "correct"
+        known_terms = self.plain_on_policy or type(self).reward_terms is GroupObjective.reward_terms
+        if on_lengths or not plain or not known_terms or not applies(solution):
+            return None
+        found = outcome_gradient(solution)
+        if found is None:
+            return None
+        accuracy, gradient = found
+        known = np.ones((1, len(accuracy))), accuracy[None]
+        nodes = effective_credit(self.credit, self.normaliser, self.grouping, solution, self.outcome_of(solution), known=known)
+        weight = np.broadcast_to(nodes.slope[0], accuracy.shape)[:, None]
+        gradient.sample[0] *= weight
+        gradient.decide[0] *= weight
+        return gradient
 
     def penalty_terms(self, solution: Solution, under: Solution, outcome: Outcome) -> tuple[Term, ...]:
         """Return the term of the k3 penalty, if there is one."""

@@ -53,6 +53,7 @@ class NFT(GroupObjective):
     floor: float = 1.0
 
     credit = SignedMatch()
+    plain_on_policy = True
     normaliser = BatchTokens()
     family = "imitation"
     balanced_when = "on policy and with beta = 0; off policy never in general: each token of a miss has its own ratio"

@@ -7,7 +7,23 @@ import pytest
 
 from dstheory import Policy, Solution, TwoStageMDP, solve
 from dstheory.errors import ImproperChainError, InfiniteDivergenceError
-from dstheory.objectives import ActorCritic, EntropyBonus, Objective, Reinforce, ReverseKL, ReverseKLDirect, RewardToGo
+from dstheory.objectives import (
+    DAPO,
+    GRPO,
+    NFT,
+    RLOO,
+    ActorCritic,
+    DAPOBatch,
+    DrGRPO,
+    EntropyBonus,
+    Objective,
+    PPOClip,
+    Reinforce,
+    ReinforceBaseline,
+    ReverseKL,
+    ReverseKLDirect,
+    RewardToGo,
+)
 
 
 def fused(objective: Objective, solution: Solution):
@@ -105,3 +121,33 @@ def test_an_infinite_divergence_is_named() -> None:
     z[0, 0, 3] = -np.inf
     with pytest.raises(InfiniteDivergenceError, match="prompt 0, answer 3"):
         (Reinforce() + ReverseKLDirect(Policy.tabular(z, reference.stop_logits))).gradient(solve(mdp, policy))
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [RLOO(), DrGRPO(std=True, group_size=5), DAPOBatch(group_size=4), DAPOBatch(group_size=np.inf, std=False), NFT(), PPOClip()],
+    ids=lambda o: o.name,
+)
+def test_rows_without_lengths_take_the_compiled_path(objective) -> None:
+    """PPOClip stands for those that must not: its terms are its own."""
+    mdp, policy, _ = large()
+    solution = solve(mdp, policy)
+    fast, slow = objective._large(solution), objective.mass(solution).gradient(policy)
+    assert (fast is None) == isinstance(objective, PPOClip)
+    found = objective.gradient(solution)
+    scale = max(np.abs(slow.sample).max(), np.abs(slow.decide).max())
+    np.testing.assert_allclose(found.sample, slow.sample, rtol=1e-9, atol=1e-13 * scale)
+    np.testing.assert_allclose(found.decide, slow.decide, rtol=1e-9, atol=1e-13 * scale)
+
+
+def test_rows_with_lengths_penalties_or_samplers_step_aside() -> None:
+    mdp, policy, reference = large()
+    solution = solve(mdp, policy)
+    for objective in (GRPO(), DAPO(), DAPOBatch(prompts=3), RLOO(sampler=reference), RLOO(reference=reference, beta=0.1),
+                      RLOO(outcome="return"), ReinforceBaseline()):  # fmt: skip
+        assert objective._large(solution) is None
+    assert RLOO()._large(solve(mdp.replace(max_turns=2), policy)) is None
+    u = policy.stop_logits.copy()
+    u[0, 41] = -1000.0
+    with pytest.raises(ImproperChainError, match="prompt 41: the resample probability"):
+        RLOO().gradient(solve(mdp, Policy.tabular(policy.sample_logits, u)))

@@ -106,6 +106,7 @@ def effective_credit(
     solution: Solution,
     outcome: Outcome,
     part: Part = everything,
+    known: tuple[Floats, Floats] | None = None,
 ) -> Nodes:
     """Return the effective credit f(R, L) of a response of each prompt: N times its coefficient, averaged over the others.
 
@@ -116,6 +117,7 @@ def effective_credit(
         solution: the chain under the policy that generates the responses.
         outcome: the reward.
         part: applied to each credit before it is averaged (its positive or its negative part).
+        known: 1 and E[R], (1, *runs, X) each, if somebody has computed them already.
 
     Raises:
         ChainError: the group is too small for the credit, or rewards of more than two values meet a credit that is not affine:
@@ -124,7 +126,7 @@ def effective_credit(
     if credit is not None:
         credit.check_group(grouping.group_size)
     t, w, tilts = _denominator(normaliser, grouping, solution, outcome)
-    plain, paid = moments(solution, outcome.reward, t if tilts else np.zeros(1))
+    plain, paid = known or moments(solution, outcome.reward, t if tilts else np.zeros(1))
     if credit is None:
         constant = plain ** (grouping.group_size - 1) if tilts else np.ones_like(plain)
         slope = np.zeros_like(constant)

@@ -94,16 +94,18 @@ def _sweep(solution: Solution, reward: Reward, t: Floats) -> _Sweep:
     solution.finite_visits  # an endless chain has no length: refuse it here, by name  # noqa: B018
     mdp, pol = solution.mdp, solution.unrolled
     tt = over_runs(t, max(len(solution.policy.runs), len(mdp.runs)) + 3)
-    l_d = np.where(pol.decided > 0, mdp.decision_length[..., None, :, :], 0.0)
-    tokens = mdp.sample_length[..., None, :, :] + l_d
-    both = pol.sample * np.exp(-tt * tokens)
+    if t.any():
+        tokens = mdp.sample_length[..., None, :, :] + np.where(pol.decided > 0, mdp.decision_length[..., None, :, :], 0.0)
+        both = pol.sample * np.exp(-tt * tokens)
+        # 1 - q~ below is a sum of positive terms, so that it keeps its digits when t and P(stop) are small.
+        short = (pol.sample * -np.expm1(-tt * tokens)).sum(axis=-1)
+    else:  # lengths do not enter: no table of exponentials is made
+        both, short = pol.sample + 0.0 * tt, np.zeros(())
     gw, gb = reward.gamma_within[..., None, None], reward.gamma_between[..., None, None]  # (*runs, T', X) to come
     again, ends = (both * pol.resample).sum(axis=-1), (both * pol.stop).sum(axis=-1)
     paid_stop = (both * pol.stop * reward.stop).sum(axis=-1)
     paid_res = (both * pol.resample * reward.resample).sum(axis=-1)
     if not solution.capped:
-        # 1 - q~ as a sum of positive terms, so that it keeps its digits when t and P(stop) are small.
-        short = (pol.sample * -np.expm1(-tt * tokens)).sum(axis=-1)
         rest = short + ends
         rest_discounted = (1.0 - gw * gb) + gw * gb * rest
         plain = ends / rest
