@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from dstheory.kernels.gradient import reward_kl_gradient
     from dstheory.kernels.result import IMPROPER, INFINITE_DIVERGENCE, PROPER, RewardKLGradient
     from dstheory.kernels.sampling import SampledTrajectories, sample_trajectories
+    from dstheory.kernels.tilted import tilted_mass, tilted_moments
     from dstheory.kernels.training import train_minimal
     from dstheory.kernels.warmup import is_compiled, warm_up
 
@@ -25,6 +26,8 @@ __all__ = [
     "is_compiled",
     "reward_kl_gradient",
     "sample_trajectories",
+    "tilted_mass",
+    "tilted_moments",
     "train_minimal",
     "warm_up",
 ]
@@ -38,6 +41,8 @@ _HOME = {
     "is_compiled": "warmup",
     "reward_kl_gradient": "gradient",
     "sample_trajectories": "sampling",
+    "tilted_mass": "tilted",
+    "tilted_moments": "tilted",
     "train_minimal": "training",
     "warm_up": "warmup",
 }

@@ -7,6 +7,7 @@ import numpy as np
 from dstheory.kernels.gradient import reward_kl_gradient
 from dstheory.kernels.jit import cache_directory
 from dstheory.kernels.sampling import sample_trajectories
+from dstheory.kernels.tilted import tilted_mass, tilted_moments
 from dstheory.kernels.training import train_minimal
 
 __all__ = ["is_compiled", "warm_up"]
@@ -34,6 +35,10 @@ def warm_up() -> None:
     train_minimal(np.zeros((1, 3)), 1, learning_rate=1.0)
     half = np.full((1, 2), 0.5)
     sample_trajectories(1, np.random.default_rng(0), answer_probability=half, stop_probability=half, horizon=1)
+    one = np.ones((1, 1))
+    two = np.array([2])
+    tilted_moments(half, half, one, half, t=one[0], n_answers=two)
+    tilted_mass(half, half, one, half, t=one[0], constant=one, slope=one, prompt_weight=one[0], n_answers=two)
     directory = cache_directory()
     if directory is not None:
         (directory / _MARK).touch()

@@ -21,15 +21,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dstheory.checks import Floats
+from dstheory.checks import Floats, compact
 from dstheory.exact import Solution
 from dstheory.objectives.base import CoefficientMass, over_runs
+from dstheory.objectives.fused import applies
 from dstheory.objectives.parts.outcome import Reward
 
 __all__ = ["Nodes", "moments", "response_mass"]
 
 # Tables of all nodes at once are made only up to this many numbers; beyond, node by node.
 _AT_ONCE = 1 << 20
+_RARE = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,12 +69,25 @@ class _Sweep:
 
 def moments(solution: Solution, reward: Reward, t: Floats) -> tuple[Floats, Floats]:
     """Return E[exp(-tL) | x] and E[R exp(-tL) | x], (J, *runs, X) each."""
+    if _compiled(solution, reward):
+        from dstheory.kernels import tilted_moments
+
+        return tilted_moments(*_tables(solution, reward), t=t, n_answers=solution.mdp.n_answers)
     chunks = [_sweep(solution, reward, part) for part in _chunks(solution, t)]
     return np.concatenate([c.first_plain for c in chunks]), np.concatenate([c.first_paid for c in chunks])
 
 
 def response_mass(solution: Solution, reward: Reward, nodes: Nodes) -> CoefficientMass:
     """Return the expected coefficient of every action, (*runs, T', X, Y), when every token of a response gets f(R, L)."""
+    if _compiled(solution, reward):
+        from dstheory.kernels import tilted_mass
+
+        mdp, shape = solution.mdp, (len(nodes.t), solution.mdp.shape[0])
+        stop, resample = tilted_mass(
+            *_tables(solution, reward), t=nodes.t, constant=np.broadcast_to(nodes.constant, shape),
+            slope=np.broadcast_to(nodes.slope, shape), prompt_weight=mdp.prompt_weight, n_answers=mdp.n_answers,
+        )  # fmt: skip
+        return CoefficientMass((stop + resample)[None], stop[None], resample[None])
     total: CoefficientMass | None = None
     start = 0
     for part in _chunks(solution, nodes.t):
@@ -82,6 +97,22 @@ def response_mass(solution: Solution, reward: Reward, nodes: Nodes) -> Coefficie
         total = mass if total is None else total + mass
     assert total is not None
     return total
+
+
+def _compiled(solution: Solution, reward: Reward) -> bool:
+    """Return whether the compiled loop knows this chain and reward (paid at the end, undiscounted), and is worth loading."""
+    undiscounted = bool((reward.gamma_within == 1.0).all() and (reward.gamma_between == 1.0).all())
+    if not applies(solution) or not undiscounted or reward.resample.any() or reward.stop.ndim > 3:
+        return False
+    solution.finite_visits  # an endless chain has no length: refuse it here, by name  # noqa: B018
+    # The loop sums 1 - P(resample) from differences; where stopping is very rare NumPy's careful form is taken.
+    return bool((solution.unrolled.sample * solution.unrolled.stop).sum(axis=-1).min() > _RARE)
+
+
+def _tables(solution: Solution, reward: Reward) -> tuple[Floats, Floats, Floats, Floats]:
+    mdp, policy = solution.mdp, solution.policy
+    tokens = compact(mdp.sample_length) + compact(mdp.decision_length)
+    return policy.sample_prob[0], policy.stop_prob[0], tokens, reward.stop[0]
 
 
 def _chunks(solution: Solution, t: Floats) -> list[Floats]:
