@@ -4,10 +4,11 @@ Written multiplication token by token, from 4x4 to 9x9 digits, trained on the si
 learn; p, a, b and accuracy known exactly. What was expected, and what would contradict it, was written down in
 docs/arithmetic.md before this was run; the table "hypotheses" is a function of what is measured here.
 
-Two figures as in the source (arXiv 2601.01580, section 6): the anatomy over the sizes of the reward-trained and of the
-SFT-trained policy. A third shows each gain split into sampling and decisions (Shapley). It bears on C3 (no coverage, no b), C2
-and C5 (length weight), B7 and B8 (surrogates of one reward), E3 (KL and the share of decisions), F2 and F4 (Adam, shared trunk)
-and G4 (prediction), of which it is an illustration at the level of learned policies, not a proof.
+Figures as in the source (arXiv 2601.01580, section 6): the anatomy over the sizes of the reward-trained policy and of the
+SFT-trained one, for two kinds of demonstrations. Another shows each gain split into sampling and decisions (Shapley). It
+bears on C3 (no coverage, no b), C2 and C5 (length weight), B7 and B8 (surrogates of one reward), E3 (KL and the share of
+decisions), F2 and F4 (Adam, shared trunk) and G4 (prediction), of which it is an illustration at the level of learned
+policies, not a proof.
 """
 
 from __future__ import annotations
