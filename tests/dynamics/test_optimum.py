@@ -1,14 +1,13 @@
-"""The optimum of reward + KL against a scalar written out by hand, scipy's maximiser, 60 digits, and long training runs."""
+"""The optimum of reward + KL against a scalar written out by hand, scipy's maximiser, and long training runs."""
 
 from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
 
-import mpmath as mp
 import numpy as np
 import pytest
-from dynamics.soft_oracles import exact_value, penalised_return
+from dynamics.soft_oracles import penalised_return
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize
@@ -119,79 +118,6 @@ def test_a_history_dependent_policy_does_no_better() -> None:
     long_run = optimum(capped, case.reference, **settings)  # optimal over all turn-indexed policies of 200 turns
     np.testing.assert_allclose(long_run.values[0], best.value, rtol=1e-8)
     np.testing.assert_allclose(long_run.policy.sample_prob[0], best.policy.sample_prob[0], atol=1e-8)
-
-
-# ------------------------------------------------------------------ it is found to the last digits, at any scale
-
-
-def extremes() -> list[tuple[int, float, float, float]]:
-    strengths, lengths = (1e-4, 1e-2, 1.0, 1e4), (1.0, 1e3, 1e6)
-    return [(i, b, w, (0.3, 0.95, 0.9999, 1.0)[i % 4]) for i, (b, w) in enumerate((b, w) for b in strengths for w in lengths)]
-
-
-@pytest.mark.parametrize("spread", ["equal lengths", "nearly equal lengths", "unequal lengths"])
-@pytest.mark.parametrize(("seed", "beta", "longest", "gamma"), extremes())
-def test_value_agrees_with_60_digits_of_bisection(seed, beta, longest, gamma, spread, path) -> None:
-    rng = np.random.default_rng(seed)
-    n = 3
-    length = {
-        "equal lengths": np.full(n, longest),
-        "nearly equal lengths": longest + np.arange(n),
-        "unequal lengths": longest ** rng.uniform(size=n),
-    }[spread][None]
-    if gamma == 1.0 and spread != "equal lengths":
-        gamma = 0.99999
-    mdp = TwoStageMDP(
-        correct=np.zeros((1, n)),
-        reward_stop=rng.normal(size=(1, n)),
-        reward_resample=-rng.uniform(0, 0.3, size=(1, n)),
-        sample_length=length,
-        decision_length=rng.choice([1.0, longest], size=(1, n)),
-        gamma=gamma,
-        discount_per=("turn", "stage")[seed % 2],
-    )
-    reference = Policy.tabular(3.0 * rng.normal(size=(1, n)), 3.0 * rng.normal(size=(1, n)))
-    best = optimum(mdp, reference, beta=beta, length_weight=1.0)
-    tau_s, tau_d = beta * length[0], beta * mdp.decision_length[0]
-    ref = reference.sample_prob[0, 0]
-    rewards = mdp.reward_stop[0], mdp.reward_resample[0]
-    exact = exact_value(ref, reference.stop_logits[0, 0], *rewards, tau_s, tau_d, mdp.gamma_within, mdp.gamma_between)
-    scale = abs(exact) + np.abs(mdp.reward_stop).max() + ref @ np.abs(tau_s - ref @ tau_s)
-    assert best.converged.all()
-    assert best.iterations.max() <= 30
-    assert abs(mp.mpf(float(best.value[0])) - exact) <= 1e-12 * scale
-    np.testing.assert_allclose(best.policy.sample_prob.sum(axis=-1), 1.0, rtol=1e-12)
-
-
-@given(st.integers(0, 2**32 - 1), st.sampled_from([None, 3]), st.sampled_from(["turn", "stage"]), st.sampled_from([0, 0.9, 1]))
-def test_the_compiled_loop_says_the_same(seed: int, cap: int | None, per: str, gamma: float) -> None:
-    case = lopsided(seed, cap=cap, per=per, gamma=gamma)
-    rng = np.random.default_rng(seed)
-    settings = {"beta": 10 ** rng.uniform(-4, 4, size=2), "length_weight": [0.0, float(rng.uniform())], "throw": False}
-    before = MODULE.SMALLEST
-    try:
-        MODULE.SMALLEST = 1 << 60
-        a = optimum(case.mdp, case.reference, **settings)
-        MODULE.SMALLEST = 0
-        b = optimum(case.mdp, case.reference, **settings)
-    finally:
-        MODULE.SMALLEST = before
-    np.testing.assert_array_equal(a.converged, b.converged)
-    spread = settings["beta"][:, None, None] * case.mdp.sample_length.max()
-    finite = np.isfinite(a.values)
-    np.testing.assert_array_equal(a.values[~finite], b.values[~finite])
-    off = np.abs(np.where(finite, a.values, 0.0) - np.where(finite, b.values, 0.0))
-    assert (off <= 1e-12 * (5.0 + np.abs(np.where(finite, a.values, 0.0)) + spread)).all()
-    np.testing.assert_allclose(a.policy.sample_prob, b.policy.sample_prob, atol=1e-8)
-    np.testing.assert_allclose(a.policy.stop_prob, b.policy.stop_prob, atol=1e-8)
-
-
-def test_logits_of_a_hundred_million_are_legal(path) -> None:
-    mdp = TwoStageMDP.minimal(reward={"stop_correct": 1e4, "resample_correct": 0, "stop_wrong": -1e4, "resample_wrong": 0})
-    best = optimum(mdp, Policy.minimal(p=0.5, a=0.5, b=0.5), beta=1e-4)
-    assert best.policy.sample_logits.min() < -5e6
-    assert best.policy.stop_logits.min() < -1e8 < 1e6 < best.policy.stop_logits.max()
-    np.testing.assert_allclose(best.value, 1e4, rtol=1e-7)
 
 
 # ------------------------------------------------------------------ what training does

@@ -6,6 +6,8 @@ _NEVER_MET = "a log-probability of what is never met is multiplied by a mass of 
 _SCALE = "the scale is undone by F^+: it only brings rows to a comparable size"
 
 _ZERO = "what is filled in is multiplied by 0, or divides 0"
+_QUICK = "a quick look that lets nothing bad pass; the check that follows finds the rest"
+_START = "where Newton's method begins; it forgets"
 _ENGINE = "it only chooses between two engines that agree"
 
 # (file, marked line and what it became) -> why no test can notice
@@ -50,4 +52,49 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "objectives/sft.py",
         "total = total + np.where(met, mass * np.where(met, log_p, [[0.0]]), 0.0).sum(axis=(-3, -2, -1))  ->  1.0",
     ): _NEVER_MET,
+    (
+        "tokens/rows.py",
+        "if not (table.min(initial=[[0.0]]) >= 0.0 and table.max(initial=0.0) <= 1.0):  ->  1.0",
+    ): _QUICK,
+    (
+        "tokens/rows.py",
+        "if not (table.min(initial=0.0) >= [[0.0]] and table.max(initial=0.0) <= 1.0):  ->  1.0",
+    ): _QUICK,
+    (
+        "tokens/rows.py",
+        "if not (table.min(initial=0.0) >= 0.0 and table.max(initial=[[0.0]]) <= 1.0):  ->  1.0",
+    ): _QUICK,
+    (
+        "dynamics/soft_bellman.py",
+        "SMALL = [[1.0 / 16.0]]  # below this exponent the expm1 form is used; above it the other form loses at "
+        "most four bits  ->  1.0 * 16.0",
+    ): "a threshold between two forms that agree on both sides of it",
+    (
+        "dynamics/soft_columns.py",
+        "high = np.where(possible, tau, [[-np.inf]]).max(axis=0, keepdims=True)  ->  +np.inf",
+    ): "columns with padding are then solved by the form for different temperatures, which agrees",
+    (
+        "dynamics/soft_bellman.py",
+        "forever = np.divide(again, rest, out=np.full(stop.shape, [[-np.inf]]), where=rest > 0.0)  ->  +np.inf",
+    ): "where there is no discount it is filled in three lines below",
+    (
+        "dynamics/soft_bellman.py",
+        "reward, log = ([[self.reward_stop]], self.log_stop) if stop else (self.reward_resample, self.log_resample)  ->  "
+        "self.reward_resample",
+    ): _START,
+    (
+        "dynamics/soft_bellman.py",
+        "return np.maximum(stop, forever), np.where(stop >= forever, n_stop - stop, [[n_again - rest * forever]])  ->  "
+        "n_again + rest * forever",
+    ): _START,
+    (
+        "dynamics/soft_bellman.py",
+        "move = (log_total - np.maximum([[payoff / slope]], 0.0) * (cold * fall).sum(axis=0)) / cold.sum(axis=0)  ->  "
+        "payoff * slope",
+    ): "a poorer step of the multiplier, towards the same root",
+    (
+        "dynamics/soft_bellman.py",
+        "if [[2 * open_.size]] <= columns.size:  # gathering costs about one evaluation: only when it saves one  ->  "
+        "2 / open_.size",
+    ): "it only chooses when solved columns are dropped",
 }

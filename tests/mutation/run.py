@@ -49,7 +49,7 @@ SUITES |= dict.fromkeys(
                                       "independent", "sweeps", "solution", "objectives", "flat")],
     _TOKENS,
 )  # fmt: skip
-_OPTIMUM = ["tests/dynamics/test_optimum.py"]
+_OPTIMUM = ["tests/dynamics/test_optimum.py", "tests/dynamics/test_optimum_digits.py"]
 SUITES |= dict.fromkeys([f"dynamics/{name}.py" for name in ("optimum", "soft_bellman", "soft_columns")], _OPTIMUM)
 TIME_LIMIT = 120
 

@@ -32,6 +32,14 @@ def test_symbols_that_are_never_drawn_have_no_log_ratio() -> None:
     np.testing.assert_allclose(excess, [[0.5 * np.log(2), -0.5 * np.log(2), 0.0, 0.0]], rtol=1e-15)
 
 
+def test_rows_of_infinite_divergence_are_left_to_the_caller() -> None:
+    """Their centred log-ratios mean nothing and are 0, so that a row that is never met spoils no sum."""
+    rows, reference = (Rows.from_probabilities([row, [0.5, 0.5]], axes=("position",)) for row in ([0.5, 0.5], [1.0, 0.0]))
+    excess, divergence = log_ratio(rows, reference)
+    assert divergence.tolist() == [np.inf, 0.0]
+    assert excess.tolist() == [[0.0, 0.0], [0.0, 0.0]]
+
+
 @pytest.mark.parametrize("term", ["full", "direct"])
 def test_rows_that_are_never_reached_may_differ_from_the_reference_without_bound(term) -> None:
     """Symbol 1 never comes first, so that the row after it, ruled out by the reference, is never met."""

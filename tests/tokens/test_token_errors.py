@@ -55,6 +55,7 @@ CASES = [
         lambda: Factored.from_probabilities([[[0.5, 0.5], [1.2, -0.2]]]),
         "token probability at prompt 0, position 1, symbol 0 is 1.2; prompt 0, position 1, symbol 1 is -0.2: must lie in [0, 1]",
     ),
+    (lambda: Factored.from_probabilities([[[1.5]]]), "token probability at prompt 0, position 0, symbol 0 is 1.5: must lie in"),
     (lambda: Factored.from_probabilities([[[np.nan, 1.0]]]), "token probability at prompt 0, position 0, symbol 0 is nan"),
     (lambda: Factored.from_logits([[[0.0, np.nan]]]), "token logit at prompt 0, position 0, symbol 1 is nan: must be below +inf"),
     (lambda: Factored.from_logits([[[0.0, np.inf]]]), "token logit at prompt 0, position 0, symbol 1 is inf: must be below +inf"),
