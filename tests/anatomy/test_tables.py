@@ -123,6 +123,8 @@ def test_missing_columns_are_named() -> None:
     assert str(caught.value) == (
         "data frame has no column 'correct': needs one row per attempt with id, correct and decision; did you mean corect?"
     )
+    with pytest.raises(RecordError, match="it has who, correct; if one of them is it, say so with --field id=NAME"):
+        from_frame(pd.DataFrame({"who": [1], "correct": [True]}))
     with pytest.raises(RecordError, match="no usable record"):
         from_frame(pd.DataFrame({"id": [], "correct": []}))
 
@@ -134,6 +136,9 @@ def test_files_that_are_no_tables(tmp_path: Path) -> None:
         read_log(path)
     path.write_bytes("id,correct\né,1\n".encode("latin-1"))
     with pytest.raises(FileFormatError, match=r"line 2 is not UTF-8 \(byte 0xe9 in column 1\): save the file as UTF-8"):
+        read_log(path)
+    path.write_text("id,correct,correct\na,1,0\n")
+    with pytest.raises(FileFormatError, match="has the column 'correct' twice: remove one of them"):
         read_log(path)
     path = tmp_path / "a.parquet"
     path.write_bytes(b"PAR1 no parquet at all")
@@ -150,5 +155,8 @@ def test_files_that_are_no_tables(tmp_path: Path) -> None:
 
 def test_ids_stay_as_written(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
-    path.write_text("id,correct,decision\n007,1,stop\n7,0,stop\n")
+    path.write_text('id,correct,"a note, quoted",decision\n007,1,"two\nlines",stop\n7,0,,stop\n')
     assert read_log(path).episodes.problem_ids == ("007", "7")
+    whole = tmp_path / "a.parquet"
+    pd.DataFrame({"id": [7, 7], "correct": [False, True], "decision": ["resample", "stop"]}).to_parquet(whole)
+    assert read_log(whole).episodes.problem_ids == ("7",)

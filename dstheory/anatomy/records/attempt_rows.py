@@ -52,12 +52,15 @@ def read_rows(
         kind: what rows are called in messages.
 
     Raises:
-        RecordError: a column is missing; or, in strict mode, the first unusable record.
+        RecordError: a column is missing or there twice; or, in strict mode, the first unusable record.
     """
-    for needed in (names.id, names.correct):
+    for what, needed in (("id", names.id), ("correct", names.correct)):
         if needed not in columns:
+            hint = nearest(needed, present)
+            if not hint.startswith("did you mean"):
+                hint = f"it has {', '.join(present[:8])}; if one of them is it, say so with --field {what}=NAME"
             rule = "needs one row per attempt with id, correct and decision"
-            raise RecordError(f"{file} has no column {needed!r}: {rule}; {nearest(needed, present)}")
+            raise RecordError(f"{file} has no column {needed!r}: {rule}; {hint}")
     if len(columns[names.id]):
         table = _Table(columns, names)
         table.check()

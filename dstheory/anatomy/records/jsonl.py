@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -132,8 +133,8 @@ def _one_by_one(lines: Iterable[tuple[int, bytes]], names: FieldNames, file: str
 
 
 def _layout(block: Block, names: FieldNames) -> Layout | None:
-    """Return the layout that the first good record shows."""
-    for _, line in _lines(block):
+    """Return the layout that the first good record shows, if one of the first thousand is good."""
+    for _, line in islice(_lines(block), 1000):
         try:
             record = strict_value(line)
             parse_record(record, names)

@@ -7,6 +7,7 @@ rows). The rows of one record need not be neighbours; a record is one id of one 
 
 from __future__ import annotations
 
+import csv as csv_module
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,14 +37,14 @@ def read_table_file(path: Path, file: str, names: FieldNames, gatherer: Gatherer
 
     parquet = starts_with(path)[:4] == b"PAR1"
     try:
-        table = _read_parquet(path, names) if parquet else _read_text(path, names)
+        table, present = _read_parquet(path, names) if parquet else _read_text(path, names)
     except (pa.ArrowException, OSError, EOFError) as error:
         with suppress(CutOff):
             _name_the_line(path, file)
         raise FileFormatError(f"{file} cannot be read as a table ({str(error).splitlines()[0][:120]}): correct it") from error
     columns = {name: table[name] for name in table.column_names if name in _wanted(names)}
     # In a text file the header is line 1.
-    read_rows(columns, table.column_names, file, names, gatherer, first=0 if parquet else 2, kind="row" if parquet else "line")
+    read_rows(columns, present, file, names, gatherer, first=0 if parquet else 2, kind="row" if parquet else "line")
 
 
 def read_frame(frame: pd.DataFrame, file: str, names: FieldNames, gatherer: Gatherer) -> None:
@@ -81,22 +82,40 @@ def _wanted(names: FieldNames) -> set[str]:
     return {names.id, names.problem, names.cap, names.correct, names.decision, names.round, *names.labels.values()}
 
 
-def _read_parquet(path: Path, names: FieldNames) -> Any:
+def _read_parquet(path: Path, names: FieldNames) -> tuple[Any, list[str]]:
+    """Return the columns that matter of a Parquet file, and the names of all."""
     import pyarrow.parquet as parquet
 
-    return parquet.read_table(path, columns=[name for name in parquet.read_schema(path).names if name in _wanted(names)])
+    present = list(parquet.read_schema(path).names)
+    wanted = [name for name in present if name in _wanted(names)]
+    return parquet.read_table(path, columns=wanted, read_dictionary=[names.id, names.problem]), present
 
 
-def _read_text(path: Path, names: FieldNames) -> Any:
+def _read_text(path: Path, names: FieldNames) -> tuple[Any, list[str]]:
+    """Return the columns that matter of a CSV or TSV file, and the names of all."""
     import pyarrow as pa
     import pyarrow.csv as csv
 
-    # Identifiers stay as written ("007"); of other columns Arrow finds the types.
-    texts = {name: pa.string() for name in (names.id, names.problem)}
+    delimiter = "\t" if ".tsv" in path.name.lower() else ","
+    present = _header(path, delimiter)
+    wanted = [name for name in present if name in _wanted(names)]
+    twice = [name for name in wanted if wanted.count(name) > 1]
+    if twice:
+        raise FileFormatError(f"{path} has the column {twice[0]!r} twice: remove one of them")
+    # Identifiers stay as written ("007"), each text once; of other columns Arrow finds the types.
+    texts = {name: pa.dictionary(pa.int32(), pa.string()) for name in (names.id, names.problem)}
     stream, _ = open_log(path)
     with stream:
-        return csv.read_csv(
+        table = csv.read_csv(
             stream,
-            parse_options=csv.ParseOptions(delimiter="\t" if ".tsv" in path.name.lower() else ","),
-            convert_options=csv.ConvertOptions(strings_can_be_null=True, null_values=_NO_VALUE, column_types=texts),
+            parse_options=csv.ParseOptions(delimiter=delimiter),
+            convert_options=csv.ConvertOptions(
+                strings_can_be_null=True, null_values=_NO_VALUE, column_types=texts, include_columns=wanted or present
+            ),
         )
+    return table, present
+
+
+def _header(path: Path, delimiter: str) -> list[str]:
+    first = starts_with(path).split(b"\n", 1)[0].removeprefix(b"\xef\xbb\xbf")
+    return next(csv_module.reader([first.decode("utf-8", "replace").rstrip("\r")], delimiter=delimiter), [])
