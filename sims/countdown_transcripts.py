@@ -6,7 +6,9 @@ arithmetic expressions with at least three numbers, ``<answer>`` tags, and the l
 
 What it shows, and why. The three give very different p and b, since what counts as an attempt is what differs, and they cannot
 use the same transcripts. Conclusions about reflection from unmarked text are conclusions about the segmentation too. For the
-first definition the chains are compared on puzzles that were not used in the fit, as for marked logs (claims A3, G4).
+first definition the chains are compared on puzzles that were not used in the fit, as for marked logs. Since every transcript
+ends with a stop, the pooled chain's accuracy agrees by accounting (G4-fit), which proves nothing; whether reflection helps (A3:
+whether a + b > 1) is decided under each definition.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from typing import Any
 from dstheory.experiments import Findings
 
 NAME = "countdown-transcripts"
-CLAIMS = ("A3",)
+CLAIMS = ("A3", "G4-fit")
 NEEDS = "a folder with countdown_transcripts.jsonl"
 
 FILE, SEED = "countdown_transcripts.jsonl", 0
