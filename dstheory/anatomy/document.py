@@ -52,8 +52,8 @@ def document(found: Survey) -> list[Section]:
     >>> from dstheory.anatomy.synthetic import Cell, generate_log
     >>> sections = document(survey(generate_log(40, cells=[Cell("m", "t", 0.4, 0.9, 0.8)]), resamples=99))
     >>> [section.title for section in sections]
-    ['sampling and decisions', 'final accuracy', 'answers per round', 'checks of the model', 'predicting other problems',
-    'recommended cap']
+    ['sampling and decisions', 'does reflection help', 'final accuracy', 'answers per round', 'checks of the model',
+    'predicting other problems', 'recommended cap']
     """
     out = []
     if found.reading is not None:
@@ -80,13 +80,20 @@ def _group(group: Group, found: Survey) -> list[Section]:
             ],
         ),
         Section(
-            f"{of}final accuracy",
-            [found.by, "helps", "a + b - 1", "odds x a/(1-b)", "realised", "pooled", "heterogeneous", "first answer", "perfect"],
-            [_accuracies(label, answers, group) for label, answers in everything.items()],
+            f"{of}does reflection help",
+            [found.by, "helps", "a + b - 1", "odds x a/(1-b)", "first answer only", "all answers"],
+            [_helps(label, answers) for label, answers in everything.items()],
             words=2,
             lines=[
-                "helps: does reflection. pooled, heterogeneous: predicted by these chains for problems that were not used in the "
-                "fit (- with fewer than 20). first answer, perfect: with no decisions and with perfect ones.",
+                "accuracies of the first answer and of the one submitted; it helps where a + b > 1, that is where the odds grow"
+            ],
+        ),
+        Section(
+            f"{of}final accuracy",
+            [found.by, "realised", "pooled", "heterogeneous", "perfect decisions"],
+            [_accuracies(label, answers, group) for label, answers in everything.items()],
+            lines=[
+                "pooled, heterogeneous: predicted by these chains for problems not used in the fit (- with fewer than 20)",
                 *group.total.notes,
             ],
         ),
@@ -111,18 +118,19 @@ def _rates(label: str, answers: Answers) -> list[str]:
     return [label, f"{row.problems:,}", f"{row.episodes:,}", f"{row.attempts:,}", *(e.text() for e in (row.p, row.a, row.b))]
 
 
+def _helps(label: str, answers: Answers) -> list[str]:
+    accuracies = (_text(answers.none), _text(answers.realised["accuracy"]))
+    return [label, answers.helps, _text(answers.youden), _text(answers.multiplier, digits=2), *accuracies]
+
+
 def _accuracies(label: str, answers: Answers, group: Group) -> list[str]:
     held = group.held_out_parts.get(label) or (group.held_out if label == TOTAL or len(group.parts) == 1 else None)
     predicted = {} if held is None else held.calibration[0].predicted
     return [
         label,
-        answers.helps,
-        _text(answers.youden, digits=2),
-        _text(answers.multiplier, digits=2),
         _text(answers.realised["accuracy"]),
         *(_number(predicted.get(kind)) for kind in ("pooled", "heterogeneous")),
-        _text(answers.none, digits=2),
-        _text(answers.perfect, digits=2),
+        _text(answers.perfect),
     ]
 
 
@@ -136,11 +144,11 @@ def _checks(title: str, checks: Sequence[Test]) -> Section:
     bound = 0.05 / max(1, tested)
     return Section(
         title,
-        ["what", "verdict", "p-value", "assumption", "effect"],
+        ["what", "verdict", "assumption", "effect", "p-value"],
         [
-            [test.name, _VERDICTS[test.rejected()], _p_value(test), test.null, test.effect or test.reason] for test in checks
+            [test.name, _VERDICTS[test.rejected()], test.null, test.effect or test.reason, _p_value(test)] for test in checks
         ],
-        words=2,
+        words=4,
         lines=[f"with {tested} tests, Bonferroni asks for a p-value below {bound:.2g}; a large log shows small effects too"],
         detail=True,
         brief=brief,
@@ -148,6 +156,8 @@ def _checks(title: str, checks: Sequence[Test]) -> Section:
 
 
 def _p_value(test: Test) -> str:
+    if test.p_value == 0:
+        return "< 1e-300"
     return "-" if test.p_value is None else f"{test.p_value:.3f}" if test.p_value >= 1e-3 else f"{test.p_value:.1e}"
 
 

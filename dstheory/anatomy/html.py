@@ -29,8 +29,6 @@ figure svg { width: 100%; max-width: 60rem; height: auto }
 figcaption { color: #555; font-size: .86rem } code { background: #f3f3f3; padding: .1rem .3rem }
 """
 
-_WORDS = ("assumption", "effect")  # columns of words that stand among numbers
-
 
 def html_report(found: Survey, figures: Mapping[str, Figure], *, title: str = "", command: Sequence[str] = ()) -> str:
     """Return the report.
@@ -65,7 +63,7 @@ def html_report(found: Survey, figures: Mapping[str, Figure], *, title: str = ""
 def _section(section: Section) -> str:
     out = [f"<h2>{escape(section.title)}</h2>"]
     if section.rows:
-        words = [i < section.words or name in _WORDS for i, name in enumerate(section.columns)]
+        words = [i < section.words for i in range(len(section.columns))]
         out.append("<table><tr>" + "".join(map(_cell, ["th"] * len(words), section.columns, words)) + "</tr>")
         for row in section.rows:
             out.append("<tr>" + "".join(map(_cell, ["td"] * len(words), row, words)) + "</tr>")

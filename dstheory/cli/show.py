@@ -11,6 +11,7 @@ from typing import Any
 import click
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -34,13 +35,21 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     """Print a table on standard output; the first ``words`` columns are text, the others numbers."""
     table = Table(title=title, box=SIMPLE_HEAD, caption=caption or None, title_justify="left", caption_justify="left")
     for i, column in enumerate(columns):
-        table.add_column(column, justify="left" if i < words else "right", overflow="fold", no_wrap=i >= words)
+        cells = [column, *(row[i] for row in rows)]
+        # Numbers whole; words at least as wide as the longest of them, within reason.
+        least = max(map(len, cells)) if i >= words else min(24, max((len(w) for cell in cells for w in cell.split()), default=1))
+        side = "left" if i < words else "right"
+        table.add_column(column, justify=side, overflow="fold", no_wrap=i >= words, min_width=least)  # type: ignore[arg-type]
     for row in rows:
         table.add_row(*row)
     console = Console()
     # Written to a file or a pipe there is no screen to fit: keep every column.
     if not console.is_terminal:
         console = Console(width=160)
+    # A number is never cut: on a narrow terminal a wide table's lines wrap.
+    needed = Measurement.get(console, console.options.update(width=1000), table).minimum
+    if needed > console.width:
+        console = Console(width=needed)
     console.print(table)
 
 
