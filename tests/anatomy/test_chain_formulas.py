@@ -70,7 +70,10 @@ def test_arrays_broadcast() -> None:
     table = formulas.accuracy(p, a, 0.7, 3)
     assert table.shape == (2, 3)
     assert table[1, 2] == formulas.accuracy(0.6, 1.0, 0.7, 3)
-    assert formulas.reaching(p, a, 0.7, 4).shape == (4, 2, 3)
+    reached = formulas.reaching(p, a, 0.7, 4)
+    assert reached.shape == (4, 2, 3)
+    assert reached[:, 1, 1].tolist() == pytest.approx([1.0, 0.34, 0.34**2, 0.34**3])  # q = 0.6 x 0.1 + 0.4 x 0.7
+    assert formulas.stopping(p, a, 0.7).tolist() == [[1.0] * 3] * 2
 
 
 def test_bad_input_is_named() -> None:

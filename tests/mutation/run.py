@@ -51,6 +51,7 @@ SUITES |= dict.fromkeys(
 )  # fmt: skip
 _OPTIMUM = ["tests/dynamics/test_optimum.py", "tests/dynamics/test_optimum_digits.py"]
 SUITES |= dict.fromkeys([f"dynamics/{name}.py" for name in ("optimum", "soft_bellman", "soft_columns")], _OPTIMUM)
+SUITES["anatomy/chain_formulas.py"] = ["tests/anatomy/test_chain_formulas.py"]
 TIME_LIMIT = 120
 
 
