@@ -80,6 +80,7 @@ class ReinforceBaseline(_MeanReward):
     baseline: float | Literal["mean", "opo"] = "mean"
 
     credit = Raw()
+    plain_on_policy = True
     family = "reward"
     name = "reinforce-baseline"
     title = "REINFORCE with a baseline of the prompt"

@@ -80,7 +80,7 @@ class GroupObjective(ResponseObjective):
         """Divided by what."""
 
     plain_on_policy: ClassVar[bool] = False
-    """For subclasses with terms of their own: whether on policy they are those of the base."""
+    """For subclasses with terms of their own: whether on policy they have the expectation of the base's (baselines drop out)."""
 
     def __post_init__(self) -> None:
         self.credit.check_group(self.group_size)

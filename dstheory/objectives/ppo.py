@@ -42,6 +42,7 @@ class PPOClip(GroupObjective):
 
     credit = Raw()
     normaliser = BatchTokens()
+    plain_on_policy = True
     family = "reward"
     balance = "unbalanced"
     balanced_when = "never in general: each stage has its own advantage, and off policy its own ratio"

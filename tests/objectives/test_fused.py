@@ -125,26 +125,32 @@ def test_an_infinite_divergence_is_named() -> None:
 
 @pytest.mark.parametrize(
     "objective",
-    [RLOO(), DrGRPO(std=True, group_size=5), DAPOBatch(group_size=4), DAPOBatch(group_size=np.inf, std=False), NFT(), PPOClip()],
+    [RLOO(), DrGRPO(std=True, group_size=5), DAPOBatch(group_size=4), DAPOBatch(group_size=np.inf, std=False), NFT(), PPOClip(),
+     ReinforceBaseline(baseline="opo"), ReinforceBaseline(baseline=0.3)],
     ids=lambda o: o.name,
-)
+)  # fmt: skip
 def test_rows_without_lengths_take_the_compiled_path(objective) -> None:
-    """PPOClip stands for those that must not: its terms are its own."""
+    """Baselines and exact critics too: they leave the expectation alone."""
     mdp, policy, _ = large()
     solution = solve(mdp, policy)
     fast, slow = objective._large(solution), objective.mass(solution).gradient(policy)
-    assert (fast is None) == isinstance(objective, PPOClip)
+    assert fast is not None
     found = objective.gradient(solution)
     scale = max(np.abs(slow.sample).max(), np.abs(slow.decide).max())
     np.testing.assert_allclose(found.sample, slow.sample, rtol=1e-9, atol=1e-13 * scale)
     np.testing.assert_allclose(found.decide, slow.decide, rtol=1e-9, atol=1e-13 * scale)
 
 
-def test_rows_with_lengths_penalties_or_samplers_step_aside() -> None:
+class OwnTerms(RLOO):
+    def reward_terms(self, solution, under, outcome):
+        return super().reward_terms(solution, under, outcome)
+
+
+def test_rows_with_lengths_penalties_samplers_or_terms_of_their_own_step_aside() -> None:
     mdp, policy, reference = large()
     solution = solve(mdp, policy)
     for objective in (GRPO(), DAPO(), DAPOBatch(prompts=3), RLOO(sampler=reference), RLOO(reference=reference, beta=0.1),
-                      RLOO(outcome="return"), ReinforceBaseline()):  # fmt: skip
+                      RLOO(outcome="return"), OwnTerms()):  # fmt: skip
         assert objective._large(solution) is None
     assert RLOO()._large(solve(mdp.replace(max_turns=2), policy)) is None
     u = policy.stop_logits.copy()
