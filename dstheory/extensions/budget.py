@@ -1,0 +1,98 @@
+r"""Filtered EM with a budget: up to M samples per prompt, the first success is kept and imitated.
+
+With success probability x the expected update is :math:`\frac{1 - (1-x)^M}{x} \nabla x`, the gradient of
+:math:`h_M(x) = \sum_{j \le M} (1 - (1-x)^j)/j` (claim H1): M = 1 is REINFORCE, M without end the exact EM gradient
+:math:`\nabla \log x`. The factor is one number per prompt: both stages get it.
+
+Source: arXiv 2512.20169 (filtered EM); h_M is derived here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dstheory.checks import Floats, whole_number
+from dstheory.exact import Solution, solve
+from dstheory.extensions.binomial import probability
+from dstheory.objectives.base import CoefficientMass, Objective
+from dstheory.objectives.reward import Reinforce
+from dstheory.trajectories import Trajectories
+
+__all__ = ["FirstSuccess", "budget_factor"]
+
+
+def budget_factor(success: ArrayLike, samples: int) -> Floats:
+    """Return (1 - (1-x)^M)/x, M at x = 0.
+
+    Raises:
+        ChainError: a success probability outside [0, 1], or a budget that is no whole number >= 1.
+
+    >>> budget_factor([0.0, 0.5, 1.0], 3).tolist()
+    [3.0, 1.75, 1.0]
+    """
+    x = probability(success, "success", "it is the success probability of a prompt")
+    m = whole_number(samples, "samples", low=1)
+    with np.errstate(divide="ignore"):
+        kept = -np.expm1(m * np.log1p(-x))  # keeps its digits where x is small
+    return np.asarray(np.divide(kept, x, out=np.full(x.shape, float(m)), where=x > 0))
+
+
+@dataclass(frozen=True, eq=False)
+class FirstSuccess(Objective):
+    """Keep the first success within M samples, imitate it. Success is correctness, whatever the chain pays.
+
+    A trajectory counts with the expected number of times that it is kept, 1[correct] (1 - (1-x)^M)/x.
+
+    Args:
+        samples: M >= 1.
+
+    >>> from dstheory import Policy, TwoStageMDP, solve
+    >>> s = solve(TwoStageMDP.minimal(gamma=1.0), Policy.minimal(p=0.5, a=0.5, b=0.5))
+    >>> one, two = (FirstSuccess(samples=m).gradient(s).decide for m in (1, 2))
+    >>> (two / one).round(12).tolist()  # 2 - Acc
+    [[[1.5, 1.5]]]
+    """
+
+    samples: int = 1
+
+    name = "first-success"
+    family = "imitation"
+    title = "the first success within M samples, imitated (filtered EM)"
+    formula = "c_s = c_d = 1[correct] (1 - (1-x)^M)/x"
+    balance = "balanced"
+    balanced_when = "always"
+    ascends = "J = E_x[h_M(Acc(x))], h_M(x) = sum over j <= M of (1 - (1-x)^j)/j"
+
+    def __post_init__(self) -> None:
+        whole_number(self.samples, "samples", low=1)
+
+    def coefficients(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:
+        """Return how often the trajectory is kept, at both stages."""
+        t = trajectories
+        kept = (self._factor(solution)[t.prompt] * t.returns(_paid(solution).mdp))[t.episode]
+        return kept, np.where(t.decided, kept, 0.0)
+
+    def mass(self, solution: Solution) -> CoefficientMass:
+        """Return the mass of the accuracy's gradient, prompt by prompt times the factor."""
+        plain = Reinforce().mass(_paid(solution))
+        factor = self._factor(solution)[..., None, :, None]
+        return CoefficientMass(plain.sample * factor, plain.stop * factor, plain.resample * factor)
+
+    def value(self, solution: Solution) -> Floats:
+        """Return E_x[h_M(Acc(x))], (*runs,)."""
+        x = np.clip(solution.accuracy, 0.0, 1.0)[..., None]  # rounding may leave the unit interval
+        j = np.arange(1, self.samples + 1)
+        with np.errstate(divide="ignore"):
+            h = (-np.expm1(j * np.log1p(-x)) / j).sum(axis=-1)
+        return np.asarray((h * solution.mdp.prompt_weight).sum(axis=-1))
+
+    def _factor(self, solution: Solution) -> Floats:
+        return budget_factor(np.clip(solution.accuracy, 0.0, 1.0), self.samples)
+
+
+def _paid(solution: Solution) -> Solution:
+    """Return the chain that pays 1 for a correct submission, without discount."""
+    return solve(solution.mdp.replace(resample_cost=0.0, gamma=1.0), solution.policy)

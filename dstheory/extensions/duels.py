@@ -1,0 +1,100 @@
+r"""Duels of trajectories: what comparisons without rewards say about a decision, and how many of them it takes.
+
+Two trajectories with 0/1 outcomes are shown; the better one is preferred with probability link(1) > 1/2, a tie by a coin. If the
+trajectories succeed with probabilities :math:`P_1, P_2`, the first is preferred with :math:`1/2 + k(P_1 - P_2)`,
+:math:`k = link(1) - 1/2` (claim H6). The majority of n duels, each lost with probability r, errs with
+
+.. math:: P(\text{more than } n/2 \text{ lost}) + \tfrac12 P(n/2 \text{ lost}),
+
+computed by logarithms: exact for a thousand duels, where it is far below the smallest float.
+
+Source: arXiv 2406.07455 (BSAD: backward identification of the best decision from duels); exact values derived here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dstheory.checks import Floats, reject, whole_number
+from dstheory.exact import Solution, solve
+from dstheory.extensions.binomial import log_binomial, log_sum, probability
+
+__all__ = ["Duels", "decision_duels", "duel_win", "log_majority_error", "majority_error"]
+
+
+def log_majority_error(rate: ArrayLike, n: int) -> Floats:
+    """Return log P(the majority of n errs) if each errs with this rate; a tie is decided by a coin.
+
+    Raises:
+        ChainError: a rate outside [0, 1], or n no whole number >= 1.
+
+    >>> float(log_majority_error(1e-3, 1000).round(1))
+    -2765.6
+    """
+    r = probability(rate, "rate", "it is the probability that one of them errs")
+    n = whole_number(n, "n", low=1)
+    logs = log_binomial(n, r)[..., n // 2 + n % 2 :]
+    if n % 2 == 0:
+        logs = logs + np.where(np.arange(logs.shape[-1]) == 0, np.log(0.5), 0.0)
+    return np.minimum(log_sum(logs), 0.0)  # a sum of probabilities: above 1 by rounding only
+
+
+def majority_error(rate: ArrayLike, n: int) -> Floats:
+    """Return P(the majority of n errs), 0 where it is below the smallest float.
+
+    >>> float(majority_error(0.25, 3).round(12))
+    0.15625
+    """
+    return np.exp(log_majority_error(rate, n))
+
+
+def duel_win(first: ArrayLike, second: ArrayLike, *, link: ArrayLike = 1.0) -> Floats:
+    """Return the probability that the first of two trajectories is preferred.
+
+    Args:
+        first, second: success probabilities of the two.
+        link: probability that the better of two outcomes is preferred, in (1/2, 1].
+
+    Raises:
+        ChainError: a probability outside [0, 1], or a link outside (1/2, 1].
+
+    >>> float(duel_win(0.75, 0.25, link=0.75))
+    0.625
+    """
+    p1 = probability(first, "first", "it is a success probability")
+    p2 = probability(second, "second", "it is a success probability")
+    prefer = probability(link, "link", "it is the probability that the better outcome is preferred")
+    reject(prefer <= 0.5, prefer, "link", "must exceed 1/2", "a link of 1/2 prefers nothing", axes=())
+    return np.asarray(0.5 + (prefer - 0.5) * (p1 - p2))
+
+
+@dataclass(frozen=True, eq=False)
+class Duels:
+    """Stop against resample at every state, (*runs, T', X, Y) each.
+
+    Attributes:
+        win: probability that stop is preferred in one duel.
+        log_error: log-probability that the majority prefers the worse decision; NaN where both are equally good.
+    """
+
+    win: Floats
+    log_error: Floats
+
+
+def decision_duels(solution: Solution, n: int, *, link: float = 1.0) -> Duels:
+    """Return what n duels between stop and resample find at every state, the policy going on afterwards.
+
+    Outcomes are the correctness of what is submitted at last, whatever the chain pays.
+
+    >>> from dstheory import Policy, TwoStageMDP, solve
+    >>> s = solve(TwoStageMDP.minimal(gamma=1.0), Policy.minimal(p=0.5, a=0.5, b=0.75))
+    >>> decision_duels(s, 101).win.round(6).tolist()  # V = 2/3: stop wins at the right answer, resample at the wrong one
+    [[[0.666667, 0.166667]]]
+    """
+    v = solve(solution.mdp.replace(resample_cost=0.0, gamma=1.0), solution.policy).values
+    win = duel_win(np.clip(v.q_stop, 0.0, 1.0), np.clip(v.q_resample, 0.0, 1.0), link=link)
+    worse = np.minimum(win, 1.0 - win)
+    return Duels(win, np.where(worse < 0.5, log_majority_error(worse, n), np.nan))

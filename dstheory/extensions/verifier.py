@@ -1,0 +1,126 @@
+r"""A verifier that errs: rewards with two error rates, and the majority of n verifiers, exactly.
+
+A right answer is rejected with probability :math:`r_0`, a wrong one accepted with :math:`r_1`, independently of everything else.
+What is paid at a stop is then 0/1 with mean :math:`z = r_1 + (1 - r_0 - r_1) c` and variance z(1-z): a chain of this package with
+other reward means and variances. Its gradient is :math:`1 - r_0 - r_1` times that of the accuracy (claim H9), at both stages.
+
+The majority of n is again such a verifier, with :math:`r^{(n)} = P(\text{more than half of n err}) + \tfrac12 P(\text{a tie})`.
+
+Source: arXiv 2512.03438 (rewards from an imperfect verifier); the majority is derived here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dstheory.checks import Floats
+from dstheory.errors import ChainError
+from dstheory.extensions.binomial import probability
+from dstheory.extensions.duels import log_majority_error
+from dstheory.mdp import TwoStageMDP
+
+__all__ = ["VerifierEffect", "majority_rates", "noisy_verifier", "verifier_effect"]
+
+_RATE = "it is the share of answers that the verifier judges wrongly"
+
+
+@dataclass(frozen=True, eq=False)
+class VerifierEffect:
+    """What a verifier does to a gradient.
+
+    Attributes:
+        false_reject, false_accept: the error rates, of the majority if there are several verifiers.
+        factor: 1 - false_reject - false_accept, by which the gradient of the accuracy is multiplied.
+    """
+
+    false_reject: Floats
+    false_accept: Floats
+
+    @property
+    def factor(self) -> Floats:
+        """The multiplier of the gradient."""
+        return np.asarray(1.0 - self.false_reject - self.false_accept)
+
+    @property
+    def sign(self) -> Floats:
+        """1, 0 or -1: the sign that the gradient keeps, loses or reverses; errors of rounding size count as 0."""
+        small = np.abs(self.factor) < 4 * np.finfo(np.float64).eps
+        return np.asarray(np.where(small, 0.0, np.sign(self.factor)))
+
+    def weight(self, accuracy: ArrayLike) -> Floats:
+        """Return the weight of a prompt under group-std scaling in large groups, (1 - r0 - r1)/sqrt(z(1-z)) (H9-std).
+
+        Raises:
+            ChainError: an accuracy outside [0, 1], or a payment without spread.
+
+        >>> effect = verifier_effect(false_reject=0.1, false_accept=0.2)
+        >>> effect.weight([0.01, 0.5]).round(3).tolist()  # a perfect verifier would give 10.05 and 2
+        [1.728, 1.407]
+        """
+        x = probability(accuracy, "accuracy", "give the success probability of a prompt")
+        z = self.false_accept + self.factor * x
+        if not ((z > 0) & (z < 1)).all():
+            raise ChainError("what the verifier pays has no spread at some accuracy: standardised rewards do not exist there")
+        return np.asarray(self.factor / np.sqrt(z * (1 - z)))
+
+    def __str__(self) -> str:
+        if self.factor.ndim:
+            return f"gradient factors {self.factor.min():.6g} to {self.factor.max():.6g}"
+        said = {
+            1.0: "the gradient keeps its direction",
+            0.0: "the gradient vanishes: the verdicts say nothing about the answer",
+            -1.0: "the gradient is reversed: the verifier is worse than chance and teaches errors",
+        }
+        return f"gradient factor {float(self.factor):.6g}: {said[float(self.sign)]}"
+
+
+def noisy_verifier(mdp: TwoStageMDP, *, false_reject: ArrayLike, false_accept: ArrayLike) -> TwoStageMDP:
+    """Return the chain whose answers are paid by a verifier with these error rates; the price of a resample stays.
+
+    Args:
+        mdp: a chain; its ``correct`` says which answers are right, its rewards at a stop are replaced.
+        false_reject: r0, probability that a right answer is not paid; a number or an array over runs.
+        false_accept: r1, probability that a wrong answer is paid.
+
+    Raises:
+        ChainError: a rate outside [0, 1].
+
+    >>> chain = noisy_verifier(TwoStageMDP.minimal(gamma=1.0), false_reject=0.5, false_accept=0.25)
+    >>> chain.reward_stop.tolist(), chain.reward_stop_variance.tolist()
+    ([[0.5, 0.25]], [[0.25, 0.1875]])
+    """
+    r0 = probability(false_reject, "false_reject", _RATE)[..., None, None]
+    r1 = probability(false_accept, "false_accept", _RATE)[..., None, None]
+    paid = np.where(mdp.correct == 1, 1.0 - r0, r1) * mdp.inside
+    return mdp.replace(reward_stop=paid, reward_stop_variance=paid * (1.0 - paid))
+
+
+def majority_rates(n: int, *, false_reject: ArrayLike, false_accept: ArrayLike) -> tuple[Floats, Floats]:
+    """Return both error rates of the majority of n independent verifiers; a tie is decided by a coin.
+
+    Raises:
+        ChainError: a rate outside [0, 1], or n no whole number >= 1.
+
+    >>> tuple(float(rate.round(6)) for rate in majority_rates(3, false_reject=0.25, false_accept=0.5))
+    (0.15625, 0.5)
+    """
+    r0 = probability(false_reject, "false_reject", _RATE)
+    r1 = probability(false_accept, "false_accept", _RATE)
+    return np.exp(log_majority_error(r0, n)), np.exp(log_majority_error(r1, n))
+
+
+def verifier_effect(*, false_reject: ArrayLike, false_accept: ArrayLike, n: int = 1) -> VerifierEffect:
+    """Return what the majority of n verifiers does to the gradient.
+
+    Raises:
+        ChainError: a rate outside [0, 1], or n no whole number >= 1.
+
+    >>> print(verifier_effect(false_reject=0.7, false_accept=0.6))
+    gradient factor -0.3: the gradient is reversed: the verifier is worse than chance and teaches errors
+    >>> print(verifier_effect(false_reject=0.75, false_accept=0.125, n=3))  # r0 > 1/2: more voters, less gradient
+    gradient factor 0.113281: the gradient keeps its direction
+    """
+    return VerifierEffect(*majority_rates(n, false_reject=false_reject, false_accept=false_accept))
