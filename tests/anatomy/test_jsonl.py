@@ -133,8 +133,8 @@ def test_a_packed_file_that_is_cut_off_gives_what_it_has(tmp_path, monkeypatch) 
     log = read_log(path)
     assert 1000 < len(log.episodes) < 3000
     assert log.reading.faults["cut-off"] == 1
-    assert "the packed data end too early or are damaged after line" in log.reading.examples["cut-off"][0]
-    with pytest.raises(RecordError, match="cut off"):
+    assert log.reading.examples["cut-off"][0].startswith(f"{path}: the packed data end too early or are damaged after line ")
+    with pytest.raises(RecordError, match=r"damaged after line \d+: write it again"):
         read_log(path, strict=True)
 
 

@@ -1,6 +1,6 @@
 """Gathering records into :class:`~dstheory.anatomy.episodes.Episodes`, block after block, whatever reader they come from.
 
-Kept are two bits per attempt and some tens of bytes per record, plus its id: a log whose texts are larger than memory still fits.
+Kept are two bytes per attempt and some tens of bytes per record, plus its id: a log whose texts are larger than memory fits.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ def json_lines(path: Path, file: str, reading: Reading, progress: Progress | Non
             if progress is not None:
                 progress(reading.records, block.done)
     except CutOff as error:
-        reading.fault(Place(file, 1, "file"), Fault("cut-off", "", f"is cut off ({error}): write it again"))
+        reading.fault(Place(file, 0, "file"), Fault("cut-off", "", f"{error}: write it again"))
 
 
 def read_jsonl(
@@ -98,7 +98,7 @@ def read_jsonl(
             if progress is not None:
                 progress(reading.records, block.done)
     except CutOff as error:
-        reading.fault(Place(file, 1, "file"), Fault("cut-off", "", f"is cut off ({error}): write it again"))
+        reading.fault(Place(file, 0, "file"), Fault("cut-off", "", f"{error}: write it again"))
 
 
 def _in_bulk(block: Block, layout: Layout, file: str, gatherer: Gatherer) -> bool:

@@ -15,14 +15,14 @@ _EXAMPLES = 3  # of each reason, the first few are named
 
 
 class Place(NamedTuple):
-    """Where a record is: the file as the user wrote it, and its line (or row)."""
+    """Where a record is: the file as the user wrote it, and its line (or row); number 0 is the file as a whole."""
 
     file: str
     number: int
     kind: str = "line"
 
     def __str__(self) -> str:
-        return f"{self.file}: {self.kind} {self.number}"
+        return f"{self.file}: {self.kind} {self.number}" if self.number or self.kind != "file" else self.file
 
 
 @dataclass(eq=False)

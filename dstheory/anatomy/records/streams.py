@@ -119,7 +119,7 @@ def line_blocks(path: Path, *, block: int = BLOCK, longest: int = LONGEST_LINE) 
         if rest and broken is None:
             yield Block(rest, line, _told(position))
         if broken is not None:
-            raise CutOff(f"{path}: the packed data end too early or are damaged after line {line - 1}") from broken
+            raise CutOff(f"the packed data end too early or are damaged after line {line - 1}") from broken
 
 
 def _read(stream: IO[bytes], size: int) -> tuple[bytes, Exception | None]:
