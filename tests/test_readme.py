@@ -57,6 +57,13 @@ def test_claim_ids_in_the_table_exist() -> None:
     assert named <= set(recorded())
 
 
+def test_the_answer_on_arithmetic_is_the_experiments_own() -> None:
+    shown = re.findall(r"<!-- (docs/\S+\.txt) -->\n(.*?)<!-- end -->", README, flags=re.DOTALL)
+    assert [name for name, _ in shown] == ["docs/arithmetic/caption.txt"]
+    for name, text in shown:
+        assert text.strip() == (ROOT / name).read_text(encoding="utf-8").strip(), f"paste {name}"
+
+
 def test_files_and_figures_named_exist() -> None:
     for target in re.findall(r"\]\(((?!https?:)[^)]+)\)", README):
         assert (ROOT / target).exists(), target
