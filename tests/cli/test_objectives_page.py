@@ -22,7 +22,7 @@ def blocks() -> list[tuple[str, str]]:
 def test_tables_are_what_the_command_prints(dstheory, command: str, shown: str) -> None:
     printed = dstheory(*command.split())
     assert printed.code == 0
-    assert shown.strip() == printed.out.strip(), f"run `dstheory {command}` and paste its output"
+    assert shown.strip() == printed.out.strip(), f"`python docs/fill_tables.py` renews what `dstheory {command}` prints"
     for name in () if "--objective" in command else REGISTRY:
         assert f"| `{name}` |" in shown
 
