@@ -41,7 +41,7 @@ def run(*, quick: bool, progress: Callable[[int, int], None] | None = None) -> t
 
     from dstheory.plots.phases import decision_share_figure
 
-    fine = 1 if quick else 16
+    fine = 1 if quick else 8
     weight = 2.0 ** np.linspace(0, 14, 14 * fine + 1)
     beta = 10.0 ** np.linspace(-3, 1, 20 * fine + 1)
     parts = []
