@@ -145,6 +145,7 @@ class Claim:
     def describe(self) -> dict[str, Any]:
         """What a reader or a report needs to know about the claim, as plain data."""
         from dstheory.claims.notation import domain_latex, domain_text, latex, text
+        from dstheory.references import cited
 
         domain = self.domain_by_name
         return {
@@ -156,6 +157,7 @@ class Claim:
             "level": self.level,
             "scope": self.scope or ("all " + "; ".join(domain_text(domain)) if domain else ""),
             "source": self.source,
+            "references": cited(self.source),
             "related": list(self.related),
             "notes": _one_line(self.notes),
             "recorded": str(self.recorded),

@@ -186,6 +186,7 @@ def test_the_layout_of_the_wheel(tmp_path):
     skip = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "dstheory", site / "dstheory", ignore=skip)
     shutil.copytree(ROOT / "proofs", site / "dstheory" / "proofs", ignore=skip)
+    shutil.copy(ROOT / "REFERENCES.bib", site / "dstheory")
     run = subprocess.run(
         [sys.executable, "-P", "-m", "dstheory.cli.main", "verify", "A3", "--json"],
         cwd=elsewhere,

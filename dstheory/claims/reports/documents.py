@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from dstheory.claims.reports.words import few, point_text, summary, verdict_text
 from dstheory.claims.runner import Entry, Report
+from dstheory.references import bibliography, cite
 
 __all__ = ["latex_claims", "latex_report", "markdown_claims", "markdown_report"]
 
@@ -51,7 +52,7 @@ def markdown_claims(entries: Sequence[Entry]) -> str:
 
 
 def latex_report(report: Report) -> str:
-    """A ``longtable`` of all claims (packages: longtable, amsmath)."""
+    """A ``longtable`` of all claims with the works that they come from (packages: longtable, amsmath)."""
     lines = [
         r"\begin{longtable}{lp{0.42\linewidth}p{0.14\linewidth}p{0.16\linewidth}p{0.16\linewidth}}",
         r"id & statement & verdict & method & scope \\ \hline",
@@ -60,8 +61,10 @@ def latex_report(report: Report) -> str:
         point = point_text(entry)
         statement = entry.info["title"] + (f" (witness: {point})" if point else "")
         cells = [entry.info["id"], statement, verdict_text(entry), entry.verdict.method, entry.info["scope"]]
-        lines.append(" & ".join(_tex(cell) for cell in cells) + r" \\")
-    return "\n".join([*lines, r"\end{longtable}", ""])
+        printed = [_tex(cell) for cell in cells]
+        printed[1] += cite(_references(entry))
+        lines.append(" & ".join(printed) + r" \\")
+    return "\n".join([*lines, r"\end{longtable}", "", _reference_list(report.entries)])
 
 
 def latex_claims(entries: Sequence[Entry]) -> str:
@@ -84,9 +87,19 @@ def latex_claims(entries: Sequence[Entry]) -> str:
                 out.append(f"where {step.context_latex}.")
             out.append(rf"\emph{{{_tex(str(step.status))} by {_tex(step.method)}.}}")
         out.append(r"\end{enumerate}")
+        out.append(f"Source: {_tex(info['source'])}{cite(_references(entry))}.")
         witness = f" Witness: {_tex(point_text(entry))}." if verdict.witness else ""
         out += [rf"\textbf{{{_tex(verdict_text(entry)).capitalize()}}} ({_tex(verdict.method)}).{witness}", ""]
-    return "\n".join(out)
+    return "\n".join([*out, _reference_list(entries)])
+
+
+def _references(entry: Entry) -> list[str]:
+    """Keys of the works that a claim comes from; a claim that could not be described has none."""
+    return list(entry.info.get("references", ()))
+
+
+def _reference_list(entries: Sequence[Entry]) -> str:
+    return bibliography(key for entry in entries for key in _references(entry))
 
 
 def _markdown(cell: str) -> str:

@@ -6,12 +6,15 @@ import re
 
 import sympy as sp
 
+from dstheory.references import bibliography, cite, cited
 from dstheory.symbolic.derivation import Derivation, Display, Item, Table, Words
 from dstheory.symbolic.notation import Inline, Verbatim
 from dstheory.symbolic.render.linebreaks import broken, visual_width
 from dstheory.symbolic.render.printers import latex
 
 __all__ = ["notebook", "render"]
+
+_MODEL = "arXiv 2601.01580"
 
 WIDTH = 61.0
 """Width of a displayed line, in digits of an 11 point article; the left side counts."""
@@ -38,9 +41,10 @@ def render(derivation: Derivation, *, standalone: bool = False) -> str:
     '% Needs \\usepackage{amsmath}.'
     """
     head = escape(derivation.title)
+    keys = works(derivation) if standalone else []  # a fragment leaves citing to the paper that takes it
     body = [
         rf"\section*{{\raggedright {head}}}",
-        rf"\emph{{{escape(derivation.subtitle[0].upper() + derivation.subtitle[1:])}.}}",
+        rf"\emph{{{escape(derivation.subtitle[0].upper() + derivation.subtitle[1:])}.}}{cite(keys)}",
         "",
     ]
     for number, step in enumerate(derivation.steps, start=1):
@@ -49,8 +53,14 @@ def render(derivation: Derivation, *, standalone: bool = False) -> str:
     body += [r"\item " + _sentence(assumption) for assumption in derivation.assumptions]
     body.append(r"\end{itemize}")
     if standalone:
-        return PREAMBLE + "\n".join(body) + "\n\\end{document}\n"
+        return PREAMBLE + "\n".join(body) + "\n" + bibliography(keys) + "\\end{document}\n"
     return "% Needs \\usepackage{amsmath}.\n" + "\n".join(body) + "\n"
+
+
+def works(derivation: Derivation) -> list[str]:
+    """Return the keys of the works that a derivation rests on: that of the model, and those that its sentences name."""
+    said = [part for step in derivation.steps for item in step.items if isinstance(item, Words) for part in item.parts]
+    return cited(" ".join([_MODEL, *(part for part in said if isinstance(part, str))]))
 
 
 def notebook(derivation: Derivation) -> str:
