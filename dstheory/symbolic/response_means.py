@@ -131,7 +131,7 @@ def likelihood_over_length(s: Setting, acting: Policy) -> sp.Expr:
 def _enumerated(s: Setting, chain: Chain) -> Iterator[tuple[tuple[tuple[int, str | None], ...], sp.Expr, sp.Expr]]:
     """Yield steps, chance and tokens of every trajectory of a capped chain."""
     n, turns = len(chain.answers), chain.turns or 0
-    if sum(n**k for k in range(1, turns + 1)) + n**turns > MAX_TRAJECTORIES:
+    if sum(n**k for k in range(1, turns + 1)) > MAX_TRAJECTORIES:
         raise ChainError(
             f"with 1/L a capped chain is enumerated: answers = {n} and turns = {turns} make more than {MAX_TRAJECTORIES} "
             "trajectories; give a smaller chain, or use the numeric engine"

@@ -52,6 +52,14 @@ SUITES |= dict.fromkeys(
 _OPTIMUM = ["tests/dynamics/test_optimum.py", "tests/dynamics/test_optimum_digits.py"]
 SUITES |= dict.fromkeys([f"dynamics/{name}.py" for name in ("optimum", "soft_bellman", "soft_columns")], _OPTIMUM)
 SUITES["anatomy/chain_formulas.py"] = ["tests/anatomy/test_chain_formulas.py"]
+_TRAINING = ["tests/symbolic/test_training_objectives.py"]
+SUITES |= dict.fromkeys(
+    [f"symbolic/{name}.py" for name in ("response_means", "objectives/statistics", "objectives/outcome", "objectives/group",
+                                        "objectives/ppo_clip", "objectives/response_mean", "objectives/estimators",
+                                        "objectives/imitation", "objectives/score")],
+    _TRAINING,
+)  # fmt: skip
+SUITES["symbolic/losses.py"] = ["tests/symbolic/test_losses.py"]
 TIME_LIMIT = 120
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
+import sympy as sp
 from symbolic import oracle, training_oracle
 from symbolic.families import OVER_LENGTH
 from symbolic.families import TRAINING as NAMES
@@ -15,8 +16,10 @@ from dstheory.errors import ChainError
 from dstheory.symbolic import derive
 from dstheory.symbolic.objectives import REGISTRY, WITHOUT_DERIVATION, UnknownObjectiveError, lookup
 from dstheory.symbolic.rational import is_zero
+from dstheory.symbolic.response_means import MAX_TRAJECTORIES, mean_over_length
 from dstheory.symbolic.setting import setting
-from dstheory.symbolic.updates import differentiated, enumerated_update, expected_update
+from dstheory.symbolic.symbols import symbol
+from dstheory.symbolic.updates import differentiated, enumerated_update, expected_update, generic_turns, trajectories
 
 WHOLE = (*OVER_LENGTH, "score-summed", "score-per-attempt")
 """Rules that look at more of the trajectory than past and future payoffs: their expectation is their own."""
@@ -97,6 +100,29 @@ def test_lengths_without_a_closed_form_are_refused() -> None:
             derive(name, per_answer_lengths=True)
     with pytest.raises(ChainError, match=r"enumerated: answers = 2 and turns = 7 make more than 130 trajectories"):
         derive("grpo", turns=7)
+
+
+def test_as_many_trajectories_are_enumerated_as_are_allowed() -> None:
+    s = setting(turns=6)
+    assert len(list(trajectories(s.chain))) == 126 <= MAX_TRAJECTORIES
+    assert mean_over_length(s, s.policy, lambda _: sp.S.One).free_symbols
+    with pytest.raises(ChainError, match="answers = 5 and turns = 3"):
+        derive("grpo", answers=5, turns=3)  # 5 + 25 + 125
+
+
+def test_rules_are_shown_as_they_are_computed() -> None:
+    s, alpha = setting(), symbol("alpha")
+    rule = lookup("score-per-attempt")
+    before, following = (sp.Symbol(name, real=True) for name in ("r_before", "r_next"))
+    shown = [rule.coefficients(s, turn) for turn in generic_turns(s, rule)]
+    assert is_zero(shown[0][0] - (1 + alpha * (1 - before)))
+    assert is_zero(shown[1][1] - (following + alpha * (following - 1)))
+    assert is_zero(shown[3][0] + alpha * before)
+    text = derive("dft").to_text()
+    assert "c_s(k) = pi_s(y_k)**(1/l_s)/Lbar_E" in text
+    assert "c_d(k) = pi_d(d_k | y_k)**(1/l_d)/Lbar_E" in text
+    assert "c_s(k) = w_G*(R(tau) - Rbar)/Lbar" in derive("dapo-batch").to_text()
+    assert "c_s(k) = R(tau)/RLbar" in derive("rft").to_text()
 
 
 def test_what_has_no_derivation_says_why() -> None:
