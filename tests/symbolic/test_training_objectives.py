@@ -123,6 +123,9 @@ def test_rules_are_shown_as_they_are_computed() -> None:
     assert "c_d(k) = pi_d(d_k | y_k)**(1/l_d)/Lbar_E" in text
     assert "c_s(k) = w_G*(R(tau) - Rbar)/Lbar" in derive("dapo-batch").to_text()
     assert "c_s(k) = R(tau)/RLbar" in derive("rft").to_text()
+    text = derive("distill").to_text()
+    assert "c_s(k) = log(ref_s(y_k)/pi_s(y_k))/Lbar" in text
+    assert "c_d(k) = log(ref_d(d_k | y_k)/pi_d(d_k | y_k))/Lbar" in text
 
 
 def test_what_has_no_derivation_says_why() -> None:
