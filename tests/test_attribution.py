@@ -609,3 +609,13 @@ def test_endless_visits_make_a_discounted_reward_cost_no_energy() -> None:
         warnings.simplefilter("error")
         split = attribute(Reinforce(), s, coefficients=False)
     assert split.energy.sample == split.energy.decide == 0.0
+
+
+def test_a_penalty_that_is_zero_is_not_unbalanced_by_rounding() -> None:
+    """At its own reference, with equal weights, the KL has coefficients 0, also where probabilities add up to 1 - 1e-16."""
+    policy = Policy.from_probabilities([[0.3, 0.6, 0.1]], stop=[[0.5, 0.4, 0.3]])
+    assert policy.sample_prob.sum() != 1.0
+    solution = solve(TwoStageMDP(correct=[[0, 1, 0]], sample_length=[[20, 50, 70]], gamma=0.9), policy)
+    level = coefficient_level(ReverseKL(policy), solution)
+    assert level.balanced
+    assert not coefficient_level(ReverseKL(policy, length_weight=0.5), solution).balanced  # the lengths differ

@@ -147,8 +147,9 @@ def check_problems(episodes: Episodes, name: str, *, resamples: int = 499, rng: 
     title = f"{name} over problems"
     found = dispersion(outcome, unit)
     z, df = found.z.item(), int(found.df.item())
-    if np.isnan(z):
-        why = "no problem has two trials" if outcome.any() and not outcome.all() else "all trials had one outcome"
+    if np.isnan(z) or df < 1:
+        varied = bool(outcome.any() and not outcome.all())
+        why = "all trials had one outcome" if not varied else "no problem has two trials" if df else "there is one problem"
         return Test.missing(title, _NULL[name], f"{why}: differences between problems cannot be seen", n=len(outcome))
     effect = (
         f"correlation within a problem {found.correlation.item():.3f}; "

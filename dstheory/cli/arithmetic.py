@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dstheory.cli.options import config_option, json_option
+from dstheory.cli.options import config_option, json_option, seed_option
 
 if TYPE_CHECKING:
     from dstheory.arithmetic.policy import ArithmeticPolicy
@@ -72,7 +72,7 @@ def command() -> None:
 
 @command.command(epilog=TRAIN_EPILOG, context_settings=_HELP)
 @click.option("--method", type=click.Choice(["reward", "sft", "sft-then-reward"]), default="reward", show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True, help="Fixes the start, the problems and all draws.")
+@seed_option("Fixes the start, the problems and all draws.")
 @click.option("--sizes", type=_Sizes(), default="trained", show_default=True, help="Sizes trained on, such as 4x4,4x5.")
 @click.option("--updates", type=int, default=100, show_default=True)
 @click.option("--problems", type=int, default=32, show_default=True, help="Problems of an update.")
@@ -179,7 +179,7 @@ def _figures(policy: ArithmeticPolicy, settings: Settings) -> dict[str, dict[str
 @click.option("--sizes", type=_Sizes(), default="all", show_default=True, help="all, trained, larger, or such as 4x4,9x9.")
 @click.option("--per-size", type=int, default=40, show_default=True, help="Held-out problems of each size.")
 @click.option("--episodes", type=int, default=10, show_default=True, help="Episodes on each problem.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the rollouts; the problems are always the same.")
+@seed_option("Of the rollouts; the problems are always the same.")
 @click.option("--out", type=click.Path(path_type=Path), default=None, metavar="FILE.jsonl",
               help="Write the rollouts there, as `dstheory anatomy` reads them.")
 @click.option("--overwrite", is_flag=True, help="Replace FILE.jsonl.")
@@ -206,7 +206,7 @@ def evaluate(
     if episodes < 1:
         raise ArithmeticTaskError(f"--episodes is {episodes}: must be >= 1")
     if out is not None:
-        refuse_overwrite(out, overwrite)
+        refuse_overwrite(out, overwrite, inputs=checkpoints)
     models: dict[str, list[dict[str, Any]]] = {}
     lines: list[str] = []
     with progress_bar("evaluating", len(checkpoints), quiet=as_json) as update:
@@ -248,7 +248,7 @@ def _cell(value: Any) -> str:
 @click.argument("checkpoint", required=False, type=click.Path(path_type=Path))
 @click.option("--problem", default=None, metavar="XxY", help="Such as 1234x5678; default a held-out problem of --size.")
 @click.option("--size", default="4x4", show_default=True, help="Size of the problem.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the episode, and of the problem.")
+@seed_option("Of the episode, and of the problem.")
 @json_option
 def show(checkpoint: Path | None, problem: str | None, size: str, seed: int, as_json: bool) -> None:
     """Show one episode: every token as it was written, with its probability. Without CHECKPOINT: of the initial policy."""

@@ -15,6 +15,7 @@ from dstheory.cli.options import (
     objective_from,
     objective_options,
     problem_from,
+    seed_option,
 )
 
 __all__ = ["command"]
@@ -41,7 +42,7 @@ Examples:
 @click.option(
     "--objective", "objectives", multiple=True, metavar="EXPR", help="Which (repeatable); default every registered one."
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed, where level (i) has to sample trajectories.")
+@seed_option("Seed, where level (i) has to sample trajectories.")
 @click.option("--all", "compare_all", is_flag=True,
               help="Compare all objectives at their own defaults: shares, length, tilt, claims; gamma is 1 unless given.")
 @click.option("--longer", type=float, default=8.0, show_default=True,
@@ -63,9 +64,13 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     """
     from dstheory.attribution import attribute
     from dstheory.cli.show import number, print_json, print_table
+    from dstheory.errors import ChainError
     from dstheory.exact import solve
     from dstheory.objectives import FAMILIES, REGISTRY
 
+    for name in ("longer", "format", "out", "no_figure", "overwrite"):
+        if not options["compare_all"] and ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--{name.replace('_', '-')} is for the comparison of --all: add --all, or leave it out", ctx)
     if options["compare_all"] and ctx.get_parameter_source("gamma") is click.core.ParameterSource.DEFAULT:
         options["gamma"] = 1.0  # verifiable rewards are not discounted
     problem = problem_from(ctx, options)
@@ -82,12 +87,19 @@ def command(ctx: click.Context, /, **options: Any) -> None:
         run(ctx, problem, options)
         return
     solution = solve(problem.mdp, problem.start)
-    found = []
+    found, left_out = [], []
     for expression in options["objectives"] or sorted(REGISTRY, key=lambda name: FAMILIES.index(REGISTRY[name].family)):
-        split = attribute(objective_from(expression, problem, options), solution, rng=options["seed"])
-        found.append((expression, split))
+        objective = objective_from(expression, problem, options)
+        try:
+            found.append((expression, attribute(objective, solution, rng=options["seed"])))
+        except ChainError as error:  # an exact expectation over groups that is too large here: no reason to show nothing
+            if options["objectives"]:
+                raise
+            left_out.append((expression, str(error).split(":")[0]))
     if options["as_json"]:
-        print_json({"chain": problem.name, "seed": options["seed"], "objectives": [_as_dict(e, s) for e, s in found]})
+        without = [{"objective": expression, "why": why} for expression, why in left_out]
+        complete = [_as_dict(e, s) for e, s in found]
+        print_json({"chain": problem.name, "seed": options["seed"], "objectives": complete, "left_out": without})
         return
     rows = []
     for expression, split in found:
@@ -117,6 +129,9 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     for expression, split in found:
         if split.coefficient is not None and split.coefficient.witness:
             click.echo(f"{expression}: unbalanced, e.g. {split.coefficient.witness}")
+    for why in dict.fromkeys(why for _, why in left_out):
+        names = ", ".join(expression for expression, reason in left_out if reason == why)
+        click.echo(f"left out: {names} ({why}); --all estimates such rows from samples", err=True)
     looked = sorted({s.coefficient.evidence for _, s in found if s.coefficient is not None})
     click.echo(f"level (i) looked at {'; '.join(looked)}" if looked else "level (i): the terms share no trajectories")
 

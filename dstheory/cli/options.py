@@ -25,6 +25,7 @@ __all__ = [
     "model_options",
     "objective_options",
     "problem_from",
+    "seed_option",
     "training_options",
 ]
 
@@ -65,6 +66,12 @@ def _apply(options: list[Callable[[_F], _F]]) -> Callable[[_F], _F]:
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print machine-readable results, and nothing else, on stdout.")
+
+
+def seed_option(text: str) -> Callable[[_F], _F]:
+    """Return the option ``--seed``: the same name, default and range in every command; ``text`` says of what."""
+    return click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help=text)
+
 
 
 
@@ -140,7 +147,7 @@ training_options = _apply(
         click.option("--runs", type=int, default=1, show_default=True, help="Starts: the given one and random ones around it."),
         click.option("--spread", type=float, default=0.5, show_default=True,
                      help="Standard deviation of the random starts' logits."),
-        click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random starts."),
+        seed_option("Seed of the random starts."),
     ]
 )  # fmt: skip
 

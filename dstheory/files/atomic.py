@@ -14,7 +14,7 @@ import secrets
 import shutil
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -38,16 +38,24 @@ _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG)
 _LEFT_BY_DESKTOPS = {".DS_Store", "Thumbs.db", "desktop.ini"}  # may be deleted with a results directory
 
 
-def refuse_overwrite(path: str | os.PathLike[str], overwrite: bool) -> None:
-    """Raise DSTheoryError if there is something at ``path`` already and ``overwrite`` is false, or if it is a directory.
+def refuse_overwrite(path: str | os.PathLike[str], overwrite: bool, *, inputs: Iterable[str | os.PathLike[str]] = ()) -> None:
+    """Raise DSTheoryError where :func:`atomic_path` would, and where the result would replace what it is computed from.
+
+    That is: something is at ``path`` already and ``overwrite`` is false; it is a directory; its own directory does not exist;
+    or it is one of ``inputs``, which are never replaced.
 
     >>> refuse_overwrite("no-such-file.csv", overwrite=False)
     """
     target = Path(path)
     if target.is_dir():
         raise DSTheoryError(f"{path} is a directory: give the name of a file, for example {target / 'result'}{target.suffix}")
+    real = Path(os.path.realpath(target))
+    if any(real == Path(os.path.realpath(each)) for each in inputs):
+        raise DSTheoryError(f"{path} is what the result is computed from: it is never replaced; give another name")
     if not overwrite and os.path.lexists(target):
         raise DSTheoryError(f"{path} exists already: nothing was written; give another name, or replace it with --overwrite")
+    if not real.parent.is_dir():
+        raise DSTheoryError(f"cannot write {path}: there is no directory {real.parent}; make it, or choose another place")
 
 
 @contextmanager
@@ -72,8 +80,6 @@ def atomic_path(target: str | os.PathLike[str], *, overwrite: bool = False) -> I
     """
     refuse_overwrite(target, overwrite)
     real = Path(os.path.realpath(target))
-    if not real.parent.is_dir():
-        raise DSTheoryError(f"cannot write {target}: there is no directory {real.parent}; make it, or choose another place")
     temporary = real.with_name(_hidden_name("partial") + real.suffix)
     try:
         yield temporary

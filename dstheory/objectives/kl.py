@@ -259,10 +259,13 @@ class ReverseKL(_Penalty):
         up_s, up_d = self._finite_step_log_ratios(solution, t)
         total = t.sum(w_s * up_s + w_d * up_d)[t.episode]
         table, _ = self._weights(solution)
-        mean = (solution.policy.sample_prob * table).sum(axis=-1)  # (K, X)
-        k, x, _ = t.policy_index(solution.policy)
+        # Beyond the first answer's: equal weights then leave 0, and not what rounding leaves of 1 - sum of pi.
+        beyond = table - table[..., :1]
+        mean = (solution.policy.sample_prob * beyond).sum(axis=-1)  # (K, X)
+        k, x, y = t.policy_index(solution.policy)
         beta = one_number(self.beta, "beta")
-        return -beta * (total + w_s - mean[k, x]), np.where(t.decided, -beta * total, 0.0)
+        own = np.broadcast_to(beyond, solution.policy.sample_prob.shape)[k, x, y] - mean[k, x]
+        return -beta * (total + own), np.where(t.decided, -beta * total, 0.0)
 
     def _penalty_values(self, solution: Solution) -> tuple[Values, Floats]:
         """Return the values of the chain that pays -beta w log(pi/ref), and the stage weight term -beta w_s."""

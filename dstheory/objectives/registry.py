@@ -89,6 +89,8 @@ def build(expression: str, settings: Mapping[str, Any], require: Callable[[str, 
     factors: list[float] = []
     for part in _PLUS.split(expression):
         factor, _, name = part.rpartition("*")
+        if not name.strip():
+            raise DSTheoryError(f"a name is missing in the objective {expression!r}: write e.g. reinforce + 0.1*kl")
         try:
             factors.append(float(factor) if factor.strip() else 1.0)
         except ValueError:

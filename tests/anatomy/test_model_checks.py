@@ -170,3 +170,9 @@ def test_what_cannot_be_tested_says_why() -> None:
     assert all(test.p_value is None for test in check_model(one_each, resamples=9))
     with pytest.raises(RecordError, match=r"^there is no rate 'q': there are p, a and b$"):
         trials_of(one_each, "q")
+
+
+def test_one_problem_says_nothing_about_differences_between_problems() -> None:
+    one = Episodes.record([("only", [(i % 3 == 0, "resample"), (i % 2 == 0, "stop")]) for i in range(6)])
+    assert check_problems(one, "p").reason == "there is one problem: differences between problems cannot be seen"
+    assert all(test.p_value is None or 0 <= test.p_value <= 1 for test in check_model(one, resamples=9))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -68,3 +69,30 @@ def test_help_has_examples(dstheory, command) -> None:
     assert ran.code == 0
     assert "Examples:" in ran.out
     assert f"dstheory {command}" in ran.out
+
+
+@pytest.mark.parametrize(
+    "option", [["--format", "markdown"], ["--longer", 4], ["--out", "d"], ["--no-figure"], ["--overwrite"]], ids=lambda o: o[0]
+)
+def test_options_of_the_comparison_need_it(dstheory, option) -> None:
+    ran = dstheory("attribute", *option)
+    assert ran.code == 2
+    assert f"{option[0]} is for the comparison of --all: add --all, or leave it out" in ran.err
+
+
+def test_what_is_too_large_to_be_exact_is_left_out_by_name(dstheory) -> None:
+    chain = Path(__file__).resolve().parents[2] / "examples" / "several_hundred_prompts.csv"
+    ran = dstheory("attribute", "--mdp", chain, "--json")
+    assert ran.code == 0
+    data = json.loads(ran.out)
+    left_out = [entry["objective"] for entry in data["left_out"]]
+    assert left_out == ["dpo"]
+    assert {entry["objective"] for entry in data["objectives"]} == set(REGISTRY) - {"dpo"}
+    assert "left out: dpo (more than 1,000,000 steps" in dstheory("attribute", "--mdp", chain).err
+    named = dstheory("attribute", "--mdp", chain, "--objective", "dpo")  # asked for: an error
+    assert named.code == 1
+
+
+def test_a_name_that_is_missing_in_a_sum(dstheory) -> None:
+    ran = dstheory("attribute", "--objective", "reinforce +")
+    assert (ran.code, ran.err) == (1, "error: a name is missing in the objective 'reinforce +': write e.g. reinforce + 0.1*kl\n")

@@ -95,7 +95,16 @@ class TestAtomicPath:
             pytest.fail("the block must not run")
         with pytest.raises(DSTheoryError, match="there is no directory"), atomic_path(tmp_path / "no" / "a"):
             pytest.fail("the block must not run")
+        with pytest.raises(DSTheoryError, match=r"there is no directory .*no; make it"):
+            refuse_overwrite(tmp_path / "no" / "a", overwrite=True)
         refuse_overwrite(tmp_path / "a", overwrite=False)
+
+    def test_what_a_result_is_computed_from_is_never_replaced(self, tmp_path: Path) -> None:
+        (tmp_path / "log").write_text("years of work")
+        (tmp_path / "link").symlink_to("log")
+        with pytest.raises(DSTheoryError, match="link is what the result is computed from: it is never replaced; give another"):
+            refuse_overwrite(tmp_path / "link", overwrite=True, inputs=[tmp_path / "other", tmp_path / "log"])
+        refuse_overwrite(tmp_path / "log", overwrite=True, inputs=[tmp_path / "other"])
 
     def test_full_disk(self, tmp_path: Path) -> None:
         with pytest.raises(DSTheoryError, match=r"cannot write .*a: No space left on device; free some space"):  # noqa: SIM117

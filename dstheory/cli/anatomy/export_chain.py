@@ -36,7 +36,7 @@ def command(out: Path, by: str, model: str | None, max_turns: int | None, gamma:
     from dstheory.exact import solve
     from dstheory.files import refuse_overwrite, write_chain
 
-    refuse_overwrite(out, overwrite)
+    refuse_overwrite(out, overwrite, inputs=options["logs"])
     log = read_with(options, labels=[by], quiet=False)
     episodes = log.episodes
     if model is not None:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from dstheory.cli.options import seed_option
+
 __all__ = ["command"]
 
 EPILOG = """\b
@@ -25,7 +27,7 @@ Examples:
 @click.option("--concentration", type=float, default=4.0, show_default=True,
               help="c of Beta(p c, (1 - p) c) over problems; 0 for problems that are all alike.")  # fmt: skip
 @click.option("--trials", type=click.IntRange(min=1), default=1, show_default=True, help="Episodes of each model per problem.")
-@click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same log.")
+@seed_option("The same seed gives the same log.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 def command(
     out: Path, problems: int, cells: tuple[str, ...], cap: int, concentration: float, trials: int, seed: int, overwrite: bool

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dstheory.cli.anatomy.options import log_options, read_with, refuse_with, too_many_unusable
-from dstheory.cli.options import fresh_directory, json_option
+from dstheory.cli.options import fresh_directory, json_option, seed_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,7 +56,7 @@ Exit codes:
 @click.option("--level", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.95, show_default=True,
               help="Coverage of the intervals.")  # fmt: skip
 @click.option("--resamples", type=click.IntRange(min=2), default=999, show_default=True, help="Of the bootstrap over problems.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of bootstrap and folds.")
+@seed_option("Of bootstrap and folds.")
 @click.option("--out", type=click.Path(path_type=Path), default=None, metavar="DIR",
               help="Directory for figures, anatomy.json and manifest; default results/anatomy, numbered if taken.")  # fmt: skip
 @click.option("--report", type=click.Path(path_type=Path), default=None, metavar="FILE.html",
@@ -77,7 +77,7 @@ def command(as_json: bool, out: Path | None, report: Path | None, overwrite: boo
 
     began = time.monotonic()
     if report is not None:
-        refuse_overwrite(report, overwrite)
+        refuse_overwrite(report, overwrite, inputs=options["logs"])
     by, across = options["by"], options["across"]
     log = read_with(options, labels=[by, *([across] if across else [])], quiet=as_json)
     with _status(quiet=as_json) as say:

@@ -1,0 +1,59 @@
+"""What the help shows can be typed: the examples of commands that take a second, and what all commands do alike."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+from importlib import import_module
+from pathlib import Path
+
+import click
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+def _of(command: str) -> list[str]:
+    epilog = import_module(f"dstheory.cli.{command}").command.epilog
+    return re.findall(rf"^\s*dstheory ({command}\b.*)$", epilog, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("line", [line for command in ("attribute", "objectives", "optimum") for line in _of(command)])
+def test_examples_run(dstheory, tmp_path: Path, line: str) -> None:
+    shutil.copytree(EXAMPLES, tmp_path / "examples")
+    ran = dstheory(*shlex.split(line))
+    assert ran.code == 0, ran.err
+    if "--json" in line:
+        json.loads(ran.out, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+
+
+def _commands() -> list[tuple[str, ...]]:
+    """All commands that have --seed, by name."""
+    from dstheory.cli.main import COMMANDS
+
+    found = []
+    for name in COMMANDS:
+        command = import_module(COMMANDS[name][0]).command
+        inner = [(name,)]
+        if isinstance(command, click.Group):
+            with click.Context(command) as ctx:
+                inner = [(name, each) for each in command.list_commands(ctx)]
+                having = [command.get_command(ctx, path[-1]) for path in inner]
+        else:
+            having = [command]
+        found += [path for path, each in zip(inner, having, strict=True) if any("--seed" in p.opts for p in each.params)]
+    return found
+
+
+@pytest.mark.parametrize("path", _commands(), ids=" ".join)
+def test_a_seed_is_refused_the_same_way_everywhere(dstheory, path: tuple[str, ...]) -> None:
+    ran = dstheory(*path, "--seed", -1)
+    assert ran.code == 2
+    assert "Invalid value for '--seed': -1 is not in the range x>=0." in ran.err
+
+
+def test_commands_with_a_seed_are_found() -> None:
+    some = {("simulate",), ("attribute",), ("sweep",), ("verify",), ("anatomy", "report"), ("arithmetic", "show")}
+    assert some <= set(_commands())
