@@ -90,7 +90,7 @@ def build(expression: str, settings: Mapping[str, Any], require: Callable[[str, 
     for part in _PLUS.split(expression):
         factor, _, name = part.rpartition("*")
         if not name.strip():
-            raise DSTheoryError(f"a name is missing in the objective {expression!r}: write e.g. reinforce + 0.1*kl")
+            raise DSTheoryError(f"there is no objective {name!r}: a name is missing in {expression!r}; write e.g. reinforce + 0.1*kl")
         try:
             factors.append(float(factor) if factor.strip() else 1.0)
         except ValueError:
