@@ -90,7 +90,8 @@ def build(expression: str, settings: Mapping[str, Any], require: Callable[[str, 
     for part in _PLUS.split(expression):
         factor, _, name = part.rpartition("*")
         if not name.strip():
-            raise DSTheoryError(f"there is no objective {name!r}: a name is missing in {expression!r}; write e.g. reinforce + 0.1*kl")
+            hint = f"a name is missing in {expression!r}; write e.g. reinforce + 0.1*kl"
+            raise DSTheoryError(f"there is no objective {name!r}: {hint}")
         try:
             factors.append(float(factor) if factor.strip() else 1.0)
         except ValueError:
