@@ -70,7 +70,7 @@ def command() -> None:
     """Multi-digit multiplication with a sampling and a decision policy that really learn; p, a and b are known exactly."""
 
 
-@command.command(epilog=TRAIN_EPILOG, context_settings=_HELP)
+@command.command(epilog=TRAIN_EPILOG, short_help="Train one policy.", context_settings=_HELP)
 @click.option("--method", type=click.Choice(["reward", "sft", "sft-then-reward"]), default="reward", show_default=True)
 @seed_option("Fixes the start, the problems and all draws.")
 @click.option("--sizes", type=_Sizes(), default="trained", show_default=True, help="Sizes trained on, such as 4x4,4x5.")
@@ -174,7 +174,7 @@ def _figures(policy: ArithmeticPolicy, settings: Settings) -> dict[str, dict[str
     }
 
 
-@command.command(context_settings=_HELP)
+@command.command(short_help="Measure policies on held-out problems.", context_settings=_HELP)
 @click.argument("checkpoints", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="CHECKPOINT...")
 @click.option("--sizes", type=_Sizes(), default="all", show_default=True, help="all, trained, larger, or such as 4x4,9x9.")
 @click.option("--per-size", type=int, default=40, show_default=True, help="Held-out problems of each size.")
@@ -244,7 +244,7 @@ def _cell(value: Any) -> str:
     return value if isinstance(value, str) else str(value)
 
 
-@command.command(context_settings=_HELP)
+@command.command(short_help="Show one episode, token by token.", context_settings=_HELP)
 @click.argument("checkpoint", required=False, type=click.Path(path_type=Path))
 @click.option("--problem", default=None, metavar="XxY", help="Such as 1234x5678; default a held-out problem of --size.")
 @click.option("--size", default="4x4", show_default=True, help="Size of the problem.")

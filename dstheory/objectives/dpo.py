@@ -21,7 +21,7 @@ from typing import Self
 
 import numpy as np
 
-from dstheory.checks import Floats
+from dstheory.checks import Floats, Ints
 from dstheory.errors import ChainError, InfiniteDivergenceError
 from dstheory.exact import Solution, solve
 from dstheory.objectives.base import CoefficientMass, Measure, Objective
@@ -96,11 +96,11 @@ class DPO(Objective):
         t, partners = trajectories, self._partners(solution)
         right, up = self.marks(solution, t)
         right_2, up_2 = self.marks(solution, partners)
-        f = np.zeros(len(t))
-        for x in np.unique(t.prompt):
+        f, of_prompt = np.zeros(len(t)), _by_prompt(partners.prompt)
+        for x, mine in _by_prompt(t.prompt).items():
+            theirs = of_prompt.get(x, np.arange(0))
             for label in (0.0, 1.0):
-                own = np.flatnonzero((t.prompt == x) & (right == label))
-                other = np.flatnonzero((partners.prompt == x) & (right_2 != label))
+                own, other = mine[right[mine] == label], theirs[right_2[theirs] != label]
                 weight = partners.weight[other] / solution.mdp.prompt_weight[x]
                 sign = 1.0 if label else -1.0
                 surprise = _mean_surprise(sign * self.beta * up[own], sign * self.beta * up_2[other], weight)
@@ -125,9 +125,8 @@ class DPO(Objective):
         drawn = self._partners(solution)
         right, up = self.marks(solution, drawn)
         total = 0.0
-        for x in np.unique(drawn.prompt):
-            here = drawn.prompt == x
-            won, lost = (np.flatnonzero(here & (right == label)) for label in (1.0, 0.0))
+        for x, here in _by_prompt(drawn.prompt).items():
+            won, lost = (here[right[here] == label] for label in (1.0, 0.0))
             log = -np.logaddexp(0.0, -self.beta * (up[won][:, None] - up[lost]))
             total += 2.0 * float(drawn.weight[won] @ log @ drawn.weight[lost]) / float(solution.mdp.prompt_weight[x])
         return np.asarray(total)
@@ -151,6 +150,13 @@ class DPO(Objective):
                 f"its log-ratio is infinite; give the {who} some mass there"
             )
         return reward_of(solution, "correct").reward.total(solution, t), own - theirs
+
+
+def _by_prompt(prompt: Ints) -> dict[int, Ints]:
+    """Return which responses belong to each prompt: sorted once, where a search per prompt would grow with their square."""
+    order = np.argsort(prompt, kind="stable")
+    names, first = np.unique(prompt[order], return_index=True)
+    return {int(x): order[a:b] for x, a, b in zip(names, first, [*first[1:], len(order)], strict=True)}
 
 
 def _mean_surprise(own: Floats, other: Floats, weight: Floats) -> Floats:

@@ -71,3 +71,15 @@ def test_a_level_that_is_none_is_named() -> None:
     for interval in (wilson, clopper_pearson, jeffreys):
         with pytest.raises(RecordError, match=r"^level is 95: must lie between 0 and 1; 0\.95 is usual$"):
             interval(1, 2, level=95)
+
+
+def test_correlated_estimates_move_both_ends_of_their_ratio() -> None:
+    """By hand: var(log x - log y) = s^2 + t^2 - 2 r s t, with the distance to each interval's end as s and t on its side."""
+    first, second, r = (0.7, 0.9), (0.2, 0.5), 0.4
+    s, t = np.log(0.8 / 0.7), np.log(0.5 / 0.3)  # down: the first rate falls, the second rises
+    u, v = np.log(0.9 / 0.8), np.log(0.3 / 0.2)
+    down, up = np.sqrt(s * s + t * t - 2 * r * s * t), np.sqrt(u * u + v * v - 2 * r * u * v)
+    by_hand = [0.8 / 0.3 / np.exp(down), 0.8 / 0.3 * np.exp(up)]
+    np.testing.assert_allclose(ratio_interval((0.8, 0.3), first, second, r), by_hand, rtol=1e-12)
+    turned = ratio_interval((0.3, 0.8), second, first, r)
+    np.testing.assert_allclose([1 / turned[1], 1 / turned[0]], by_hand, rtol=1e-12)

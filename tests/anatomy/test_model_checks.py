@@ -176,3 +176,9 @@ def test_one_problem_says_nothing_about_differences_between_problems() -> None:
     one = Episodes.record([("only", [(i % 3 == 0, "resample"), (i % 2 == 0, "stop")]) for i in range(6)])
     assert check_problems(one, "p").reason == "there is one problem: differences between problems cannot be seen"
     assert all(test.p_value is None or 0 <= test.p_value <= 1 for test in check_model(one, resamples=9))
+
+
+def test_a_simulated_p_value_counts_the_log_itself() -> None:
+    """Of 9 simulated logs none is as uneven: 1/10, the least that so few can say, and never 0."""
+    uneven = simulate_log(300, p=0.4, a=0.9, b=0.8, cap=8, concentration=0.3)
+    assert check_problems(uneven, "p", resamples=9).p_value == 0.1

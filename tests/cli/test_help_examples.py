@@ -57,3 +57,17 @@ def test_a_seed_is_refused_the_same_way_everywhere(dstheory, path: tuple[str, ..
 def test_commands_with_a_seed_are_found() -> None:
     some = {("simulate",), ("attribute",), ("sweep",), ("verify",), ("anatomy", "report"), ("arithmetic", "show")}
     assert some <= set(_commands())
+
+
+@pytest.mark.parametrize("line", ["anatomy", "arithmetic", "derive", "arithmetic evaluate", "reproduce"])
+def test_a_command_that_lacks_its_words_is_a_usage_error(dstheory, line: str) -> None:
+    ran = dstheory(*line.split())
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err
+
+
+@pytest.mark.parametrize("command", [[], ["arithmetic"]])
+def test_lists_of_commands_have_whole_sentences(dstheory, command: list[str]) -> None:
+    ran = dstheory(*command, "--help")
+    assert ran.code == 0
+    assert not re.search(r"(?<!\])\.\.\.$", ran.out, flags=re.MULTILINE)

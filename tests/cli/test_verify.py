@@ -31,6 +31,7 @@ def test_a_table_and_a_summary(dstheory):
     assert "Reflection helps exactly when a + b > 1" in result.out
     assert "witness: p = 1/2, a = 1/2, b = 1/2" in result.out
     assert "2 claims: 1 hold, 1 fail; all as recorded." in result.out
+    assert "\n1 claim: 1 hold; all as recorded." in dstheory("verify", "A3").out
     assert result.err == ""
 
 

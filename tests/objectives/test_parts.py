@@ -74,7 +74,9 @@ def test_signed_matches_equal_the_population_form_on_binary_rewards() -> None:
     np.testing.assert_allclose(SignedMatch().of_groups(rewards), GroupMean(ddof=0).of_groups(rewards), rtol=1e-12, atol=1e-13)
 
 
-@pytest.mark.parametrize("credit", [Raw(), Minus(0.2), LeaveOneOut(), GroupMean(std=False), GroupMean(), Positive()])
+@pytest.mark.parametrize(
+    "credit", [Raw(), Minus(0.2), LeaveOneOut(), GroupMean(std=False), GroupMean(), GroupMean(epsilon=0.5), Positive()]
+)
 def test_limits_are_those_of_large_groups(credit) -> None:
     """Groups of 200,000: the sample mean and deviation lie within 5 standard errors (0.5/sqrt(2e5) = 0.0011) of their limits."""
     rng = np.random.default_rng(0)

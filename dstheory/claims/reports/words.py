@@ -50,4 +50,5 @@ def summary(report: Report) -> str:
     parts = [f"{counts[outcome]} {phrase}" for outcome, phrase in phrases.items() if counts[outcome]]
     different = sum(not entry.as_recorded for entry in report.entries)
     agreement = "all as recorded" if not different else f"{different} NOT as recorded"
-    return f"{len(report.entries)} claims: {', '.join(parts)}; {agreement}. {report.time:.1f} s, seed {report.seed}."
+    counted = f"{len(report.entries)} claim{'' if len(report.entries) == 1 else 's'}"
+    return f"{counted}: {', '.join(parts)}; {agreement}. {report.time:.1f} s, seed {report.seed}."

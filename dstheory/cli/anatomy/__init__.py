@@ -23,7 +23,7 @@ class _Anatomy(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Send everything that does not begin with a command to the report; also `--help`, which describes it."""
         if not args or args[0] not in _COMMANDS:
-            args = ["report", *(args or ["--help"])]
+            args = ["report", *args]
         return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
