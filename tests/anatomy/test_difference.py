@@ -109,3 +109,19 @@ def test_bad_input_is_named() -> None:
     never = simulate_log(40, p=0.0, a=0.8, b=0.6, cap=4)
     with pytest.raises(RecordError, match=r"^the log after cannot be split: no correct attempt was followed by a decision"):
         compare(log, never)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_intervals_lie_around_their_estimates(shared: bool) -> None:
+    """Shared problems are drawn together, yet each log's episodes stay its own; outcomes here are independent either way."""
+    base = simulate_log(400, p=0.3, a=0.8, b=0.4, cap=5, rng=1)
+    tuned = simulate_log(400, p=0.45, a=0.95, b=0.8, cap=5, rng=2, **({} if shared else {"name": "y"}))
+    found = compare(base, tuned, resamples=999)
+    assert found.shared == 400 * shared
+    parts = (found.before, found.after, found.gain, found.sample, found.decide, found.decision_share, found.realised_gain)
+    for part in parts:
+        assert part.low < part.value < part.high
+    rates = [log.final_correct.mean() for log in (base, tuned)]
+    half = 1.96 * np.sqrt(sum(rate * (1 - rate) for rate in rates) / 400)
+    # A quantile at 2.5 % of 999 resamples has a relative error of about 5 %.
+    assert (found.realised_gain.high - found.realised_gain.low) / 2 == pytest.approx(half, rel=0.15)
