@@ -122,7 +122,8 @@ def _copy(folder: Path) -> Path:
     for part in ("dstheory", "proofs", "sims", "tests", "examples"):
         if (ROOT / part).is_dir():
             shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", folder / "pyproject.toml")
+    for file in ("pyproject.toml", "REFERENCES.bib"):
+        shutil.copy(ROOT / file, folder / file)
     return folder
 
 

@@ -1,0 +1,117 @@
+"""Figures of the related works: drifting confidence, early rejection, majorities of verifiers, accuracy round by round."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+from dstheory.plots.style import DASHES, PALETTE, RC, tidy
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["confidence_figure", "curves_figure", "majority_figure", "rejection_figure"]
+
+
+def confidence_figure(data: xr.Dataset) -> Figure:
+    """Draw the mean stated confidence during training, with and without division by the group's standard deviation.
+
+    Args:
+        data: ``confidence`` with dims chance, scaled, step.
+    """
+    with matplotlib.rc_context(RC):
+        figure = Figure(figsize=(7.2, 2.7), layout="constrained")
+        panels = figure.subplots(1, 2, sharey=True)
+        titles = ("(a) reward as it is", "(b) divided by the group's std")
+        for axes, scaled, title in zip(panels, (False, True), titles, strict=True):
+            tidy(axes)
+            for i, q in enumerate(data.chance.values):
+                line = data.confidence.sel(chance=q, scaled=scaled)
+                axes.plot(data.step, line, color=PALETTE[i], linestyle=DASHES[i % len(DASHES)], label=f"$q={q:g}$")
+                axes.axhline(q, color=PALETTE[i], linewidth=0.7, alpha=0.6)
+            axes.set_title(title, loc="left")
+            axes.set_xlabel("time of the natural-gradient flow")
+            axes.set_ylim(0, 1)
+        panels[0].set_ylabel("mean stated confidence")
+        handles, labels = panels[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside right center", frameon=False, title="chance of yes")
+    return figure
+
+
+def rejection_figure(data: xr.Dataset) -> Figure:
+    """Draw the probability that partial scores mislead, exactly and by the bounds.
+
+    Args:
+        data: ``log_not_ahead``, ``log_behind``, ``log_bound``, ``log_plain_bound`` (natural logarithms) with dims better, tau.
+    """
+    with matplotlib.rc_context(RC):
+        figure = Figure(figsize=(7.2, 2.7), layout="constrained")
+        panels = np.atleast_1d(figure.subplots(1, len(data.better), sharey=True))
+        lines = (
+            ("log_plain_bound", r"$e^{-\tau(p_1-p_2)^2/2}$"),
+            ("log_bound", r"$M^\tau$, best exponential bound"),
+            ("log_not_ahead", "not ahead, exact"),
+            ("log_behind", "behind, exact"),
+        )
+        for axes, p, letter in zip(panels, data.better.values, "abcd", strict=False):
+            tidy(axes)
+            for i, (name, label) in enumerate(lines):
+                axes.plot(data.tau, data[name].sel(better=p) / np.log(10), color=PALETTE[i], linestyle=DASHES[i], label=label)
+            axes.set_title(f"({letter}) $p_1={p:g},\\ p_2={1 - p:.2g}$", loc="left")
+            axes.set_xlabel(r"tokens seen $\tau$")
+        panels[0].set_ylabel("$\\log_{10}$ probability")
+        panels[0].legend(loc="lower left", framealpha=0.9, edgecolor="none")
+    return figure
+
+
+def majority_figure(data: xr.Dataset) -> Figure:
+    """Draw the gradient factor of a majority of verifiers against their number.
+
+    Args:
+        data: ``factor`` with dims verifier, n; the coordinate ``verifier`` holds texts.
+    """
+    with matplotlib.rc_context(RC):
+        figure = Figure(figsize=(5.2, 2.9), layout="constrained")
+        axes = figure.subplots()
+        tidy(axes)
+        axes.axhline(0.0, color="black", linewidth=0.8)
+        for i, name in enumerate(data.verifier.values):
+            axes.plot(
+                data.n, data.factor.sel(verifier=name), color=PALETTE[i], linestyle=DASHES[i % len(DASHES)], label=str(name)
+            )
+        axes.set_xscale("log")
+        axes.set_ylim(-1.05, 1.05)
+        axes.set_xlabel("number of verifiers $n$ (odd)")
+        axes.set_ylabel("gradient factor $1-r_0-r_1$")
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside right center", frameon=False, title="$r_0,\\ r_1$ of one")
+    return figure
+
+
+def curves_figure(data: xr.Dataset) -> Figure:
+    """Draw realised and predicted accuracy by round, one panel per log.
+
+    Args:
+        data: ``realised``, ``standard_error`` with dims log, round (NaN beyond a log's rounds); ``predicted`` with dims log,
+            predictor, round.
+    """
+    with matplotlib.rc_context(RC):
+        n = len(data.log)
+        figure = Figure(figsize=(7.2, 2.9), layout="constrained")
+        panels = np.atleast_1d(figure.subplots(1, n))
+        for axes, log, letter in zip(panels, data.log.values, "abcdef", strict=False):
+            tidy(axes)
+            part = data.sel(log=log)
+            axes.errorbar(part["round"], part.realised, yerr=1.96 * part.standard_error, fmt="o", color="black", markersize=3.5,
+                          linewidth=1.0, label="realised", zorder=3)  # fmt: skip
+            for i, name in enumerate(data.predictor.values):
+                axes.plot(part["round"], part.predicted.sel(predictor=name), color=PALETTE[i], linestyle=DASHES[i % len(DASHES)],
+                          label=str(name))  # fmt: skip
+            axes.set_title(f"({letter}) {log}", loc="left")
+            axes.set_xlabel("round $t$")
+        panels[0].set_ylabel("accuracy if submitted then")
+        handles, labels = panels[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+    return figure
