@@ -49,6 +49,13 @@ def the_better_wins() -> Iterator[Step]:
         where={"p a b": UNIT},
         using={**value, stay: 1 - p * (1 - a) - (1 - p) * b},
     )
+    yield identity(
+        "But once every wrong answer is resampled, b = 1, both end right in the end: duels see no difference any more.",
+        [a + (1 - a) * V, V],
+        [1, 1],
+        where={"p a": UNIT},
+        using={V: p * a / (1 - p * (1 - a) - (1 - p))},
+    )
 
 
 H6 = Claim(
@@ -57,7 +64,8 @@ H6 = Claim(
     title="For 0/1 outcomes a duel of trajectories is won by the better action, at both stages",
     statement="""If whole trajectories with 0/1 rewards are compared, the trajectory that starts with action 1 is preferred with
         probability 1/2 + k (P_1 - P_2), P_i the success probabilities: above 1/2 exactly if action 1 is better. Backward
-        identification by duels therefore finds stop at right and resample at wrong answers, then right answers.""",
+        identification by duels therefore finds stop at right and resample at wrong answers, then right answers, unless wrong ones
+        are already always resampled (b = 1) and there is no cap: then answers are equally good.""",
     latex=r"\Pr(1\succ2)=\tfrac12+k\,(P_1-P_2),\qquad k=\mathrm{link}(1)-\tfrac12",
     level="chain",
     scope="any symmetric link, any chain; the stages in the minimal chain with terminal accuracy reward",

@@ -24,7 +24,7 @@ WORKS = {
            "where a verdict on a noisy check is stated: the same"),
     "H4": ("2508.01969", "none: p stays", "helps: a, b grow with the tokens seen; a + b > 1 once the bound is below 1/2"),
     "H5": ("2504.07527", "learns the demonstrated answers", "none at wrong answers; a search may then end at a wrong stop"),
-    "H6": ("2406.07455", "helps: right answers win, found after the decisions",
+    "H6": ("2406.07455", "helps while b < 1: right answers win, found after the decisions",
            "helps: stop at right and resample at wrong answers win, found first"),
     "H7": ("2510.13694", "factor 1 - eps (n_C - n_W); reversed if right answers lie further out by 1/eps", "the same factor"),
     "H8": ("2601.10306", "none on looking for evidence where a guess is as accurate; a reward for evidence repairs it",

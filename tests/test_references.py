@@ -93,3 +93,10 @@ def test_every_neighbour_carries_its_key() -> None:
     for claim in claims:
         assert claim["references"], claim["id"]
         assert claim["references"][0] == cited(claim["source"])[0]
+
+
+def test_a_work_is_found_by_its_arxiv_number() -> None:
+    from dstheory.claims.runner import list_claims
+
+    assert [claim["id"] for claim in list_claims("2508.11800")] == ["H3", "H3-unscaled", "H3-loose"]
+    assert {claim["id"].partition("-")[0] for claim in list_claims("arXiv:2512.03438")} == {"H9"}

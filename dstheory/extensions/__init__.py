@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dstheory.extensions.budget import FirstSuccess, budget_factor
 from dstheory.extensions.confidence import CONFIDENCE_RUNS, confidence_chain, confidence_gradient
-from dstheory.extensions.duels import Duels, decision_duels, duel_win, majority_error
+from dstheory.extensions.duels import Duels, answer_duels, decision_duels, duel_win, majority_error
 from dstheory.extensions.evidence import evidence_chain, evidence_gradient, evidence_policy
 from dstheory.extensions.features import pessimistic
 from dstheory.extensions.posterior import posterior_policy
@@ -27,6 +27,7 @@ __all__ = [
     "Rejection",
     "SelfCorrection",
     "VerifierEffect",
+    "answer_duels",
     "budget_factor",
     "confidence_chain",
     "confidence_gradient",

@@ -22,7 +22,7 @@ from dstheory.checks import Floats, reject, whole_number
 from dstheory.exact import Solution, solve
 from dstheory.extensions.binomial import log_binomial, log_sum, probability
 
-__all__ = ["Duels", "decision_duels", "duel_win", "log_majority_error", "majority_error"]
+__all__ = ["Duels", "answer_duels", "decision_duels", "duel_win", "log_majority_error", "majority_error"]
 
 
 def log_majority_error(rate: ArrayLike, n: int) -> Floats:
@@ -73,11 +73,11 @@ def duel_win(first: ArrayLike, second: ArrayLike, *, link: ArrayLike = 1.0) -> F
 
 @dataclass(frozen=True, eq=False)
 class Duels:
-    """Stop against resample at every state, (*runs, T', X, Y) each.
+    """What duels between two actions find.
 
     Attributes:
-        win: probability that stop is preferred in one duel.
-        log_error: log-probability that the majority prefers the worse decision; NaN where both are equally good.
+        win: probability that the first action is preferred in one duel.
+        log_error: log-probability that the majority prefers the worse action; NaN where both are equally good.
     """
 
     win: Floats
@@ -85,7 +85,7 @@ class Duels:
 
 
 def decision_duels(solution: Solution, n: int, *, link: float = 1.0) -> Duels:
-    """Return what n duels between stop and resample find at every state, the policy going on afterwards.
+    """Return what n duels between stop and resample find at every state, (*runs, T', X, Y), the policy going on afterwards.
 
     Outcomes are the correctness of what is submitted at last, whatever the chain pays.
 
@@ -94,7 +94,30 @@ def decision_duels(solution: Solution, n: int, *, link: float = 1.0) -> Duels:
     >>> decision_duels(s, 101).win.round(6).tolist()  # V = 2/3: stop wins at the right answer, resample at the wrong one
     [[[0.666667, 0.166667]]]
     """
-    v = solve(solution.mdp.replace(resample_cost=0.0, gamma=1.0), solution.policy).values
-    win = duel_win(np.clip(v.q_stop, 0.0, 1.0), np.clip(v.q_resample, 0.0, 1.0), link=link)
+    v = _success(solution).values
+    return _duels(v.q_stop, v.q_resample, n, link)
+
+
+def answer_duels(solution: Solution, n: int, *, link: float = 1.0) -> Duels:
+    """Return what n duels between every two answers find, (*runs, T', X, Y, Y), the policy deciding and going on afterwards.
+
+    In padding, and of an answer against itself, win is not to be used.
+
+    >>> from dstheory import Policy, TwoStageMDP, solve
+    >>> s = solve(TwoStageMDP.minimal(gamma=1.0), Policy.minimal(p=0.5, a=0.5, b=0.75))
+    >>> answer_duels(s, 1).win[0, 0].round(6).tolist()  # a(1-b)/(1-q) = 1/3 apart
+    [[0.5, 0.666667], [0.333333, 0.5]]
+    """
+    q = _success(solution).values.q_sample
+    return _duels(q[..., :, None], q[..., None, :], n, link)
+
+
+def _success(solution: Solution) -> Solution:
+    """Return the chain that pays 1 for a correct submission, without discount."""
+    return solve(solution.mdp.replace(resample_cost=0.0, gamma=1.0), solution.policy)
+
+
+def _duels(first: Floats, second: Floats, n: int, link: float) -> Duels:
+    win = duel_win(np.clip(first, 0.0, 1.0), np.clip(second, 0.0, 1.0), link=link)
     worse = np.minimum(win, 1.0 - win)
     return Duels(win, np.where(worse < 0.5, log_majority_error(worse, n), np.nan))

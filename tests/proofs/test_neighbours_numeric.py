@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from dstheory import Policy, TwoStageMDP, solve
 from dstheory.extensions import (
     FirstSuccess,
+    answer_duels,
     confidence_gradient,
     decision_duels,
     early_rejection,
@@ -113,6 +114,15 @@ def test_h6_the_better_decision_wins(p, a, b, link):
     value = p * a / (1 - p * (1 - a) - (1 - p) * b)
     win = decision_duels(s, 1, link=link).win[0, 0]
     assert win == pytest.approx([0.5 + (link - 0.5) * (1 - value), 0.5 - (link - 0.5) * value])
+    gap = a * (1 - b) / (1 - p * (1 - a) - (1 - p) * b)
+    assert answer_duels(s, 1, link=link).win[0, 0, 0, 1] == pytest.approx(0.5 + (link - 0.5) * gap)
+
+
+def test_h6_answers_are_equally_good_once_wrong_ones_are_always_resampled():
+    s = solve(M0, Policy.from_probabilities([[0.3, 0.7]], [[0.6, 0.0]]))
+    assert answer_duels(s, 1).win == pytest.approx(0.5)
+    capped = solve(M0.replace(max_turns=2), s.policy)
+    assert answer_duels(capped, 1).win[0, 0, 0, 1] > 0.5
 
 
 @given(unit, unit, unit, st.floats(0, 3), st.floats(0, 3), st.floats(0, 2))
