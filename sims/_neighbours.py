@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,11 +54,17 @@ def updates() -> dict[str, tuple[Objective, TwoStageMDP, Policy]]:
     }
 
 
-def works() -> list[dict[str, Any]]:
-    """Return one row per work: attribution at the three levels, and its effect on each stage."""
+def works(found_claims: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return one row per work: its main claim, attribution at the three levels, and its effect on each stage.
+
+    Args:
+        found_claims: the rows of :func:`claims`.
+    """
     made, rows = updates(), []
+    main = {row["claim"]: row for row in found_claims}
     for name, (number, sampling, decisions) in WORKS.items():
-        row: dict[str, Any] = {"claim": name, "arXiv": number, "coefficients": "no update", "gradient: decisions": None,
+        said = {key: main[name][key] for key in ("statement", "verdict", "method", "derived here")}
+        row: dict[str, Any] = {"arXiv": number, "claim": name, **said, "coefficients": "no update", "gradient: decisions": None,
                                "Fisher: decisions": None}  # fmt: skip
         if name in made:
             objective, mdp, policy = made[name]

@@ -146,7 +146,8 @@ def run(*, quick: bool, progress: Callable[[int, int], None] | None = None) -> F
     curves = simulated_curves(quick=quick)
     by_round = shared.dataset(curves)
     said(2)
-    tables = {"works": shared.works(), "claims": shared.claims(), "curves": shared.errors(curves)}
+    claims = shared.claims()
+    tables = {"works": shared.works(claims), "claims": claims, "curves": shared.errors(curves)}
     said(4)
     figures = {
         "confidence": plots.confidence_figure(data),
