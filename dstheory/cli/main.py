@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import warnings
 
 import click
 
@@ -80,10 +81,17 @@ def cli() -> None:
     """Check the theory of RL versus SFT: the two-stage decision-sampling hypothesis, exactly."""
 
 
+def _warn(message: Warning | str, category: type[Warning], *place: object) -> None:
+    """Say a warning in one sentence: where in the code it was raised is nothing that a user of commands can change."""
+    click.echo(f"warning: {message}", err=True)
+
+
 def main() -> None:
     """Run the command line and exit with its code."""
     try:
-        code = cli.main(standalone_mode=False)
+        with warnings.catch_warnings():
+            warnings.showwarning = _warn
+            code = cli.main(standalone_mode=False)
     except click.exceptions.Exit as exit_:
         code = exit_.exit_code
     except click.ClickException as error:

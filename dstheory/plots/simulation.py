@@ -73,7 +73,8 @@ def _energies(axes: Axes, history: xr.Dataset, names: list[str]) -> None:
     if runs:
         energy = energy.median(dim=runs)
     finite = energy.values[np.isfinite(energy.values) & (energy.values > 0)]
-    floor = float(finite.min()) / 3 if finite.size else 1e-3
+    # Energies of rounding size beside others share the bottom line: no axis has room for hundreds of decades.
+    floor = max(float(finite.min()), 1e-15 * float(finite.max())) / 3 if finite.size else 1e-3
     for i, name in enumerate(names):
         colour = PALETTE[i % len(PALETTE)]
         sample, decide = (float(energy.sel(condition=name, stage=s)) for s in ("sample", "decide"))

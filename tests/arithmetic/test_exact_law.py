@@ -9,7 +9,7 @@ from dstheory.arithmetic import ALL_SIZES, ArithmeticPolicy, Problems, draw_prob
 from dstheory.arithmetic.checks import miscount, observe, pattern_law
 from dstheory.arithmetic.exact import answer_law, seen_law
 from dstheory.arithmetic.outcomes import outcomes, shapley_split
-from dstheory.arithmetic.policy import Start
+from dstheory.arithmetic.policy import BLOCKS, Start
 from dstheory.arithmetic.process import SLIPS, token_errors, token_rows
 from dstheory.errors import ArithmeticTaskError
 
@@ -54,6 +54,19 @@ def test_p_is_that_of_the_written_process(pair, start) -> None:
     rows = token_rows(problems, tuple(problems.size[0].tolist()))[0]
     every_token_right = np.where(token_errors()[rows] == 0, policy.token_prob[rows], 0.0)[:, :10].max(axis=1).prod()
     assert exact > every_token_right * (1.001 if start else 1.0)  # cancelling errors count
+
+
+def test_large_carried_errors_are_not_lost() -> None:
+    """Nine products of a column written as large as can be carry an error beyond 60, which the next two columns take back."""
+    policy = start_policy(rng=2)
+    blocks = [np.array(block) for block in policy.blocks]
+    skill, columns = blocks[BLOCKS.index("skill")], blocks[BLOCKS.index("digit_columns")]
+    for k, favoured in ((8, 9), (9, 0), (10, 0)):  # 5 x 5 = 25 without skill, tens of the first column high, then low
+        columns[:, k] = 0.0
+        columns[0, k, 2], columns[1, k, 5] = -skill[0], -skill[1]
+        columns[0, k, favoured] += 3.0
+    policy, problems = policy.with_blocks(blocks), Problems.of([(555555555, 555555555)])
+    assert answer_law(policy, problems).right[0] == pytest.approx(p_by_running_totals(policy, problems), rel=1e-8)
 
 
 @pytest.mark.parametrize("size", [(4, 4), (5, 8)])

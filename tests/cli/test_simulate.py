@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -193,3 +194,18 @@ def test_interrupting_a_run_leaves_no_half_result(tmp_path) -> None:
     assert "Traceback" not in err
     assert not (tmp_path / "half").exists()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_warning_is_one_sentence(dstheory) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        ran = dstheory("simulate", "--lr", 1e6, "--steps", 50, "--objective", "reinforce", "--objective", "sft")
+    assert ran.code == 0
+    assert [line for line in ran.err.splitlines() if "compiling" not in line] == [
+        "warning: the gradient pushes an action that the policy takes with probability 0: its Fisher energy is infinite there"
+    ]
+
+
+def test_energies_hundreds_of_decades_apart_are_drawn(dstheory) -> None:
+    ran = dstheory("simulate", "--p", 0.9999999999999999, "--a", 1e-300, "--b", 0.9999999999999999, "--gamma", 1, "--steps", 5)
+    assert ran.code == 0, ran.err
