@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import sys
 import warnings
+from typing import Any
 
 import click
 
@@ -81,7 +82,7 @@ def cli() -> None:
     """Check the theory of RL versus SFT: the two-stage decision-sampling hypothesis, exactly."""
 
 
-def _warn(message: Warning | str, category: type[Warning], *place: object) -> None:
+def _warn(message: Warning | str, category: type[Warning], filename: str, lineno: int, *rest: Any) -> None:
     """Say a warning in one sentence: where in the code it was raised is nothing that a user of commands can change."""
     click.echo(f"warning: {message}", err=True)
 

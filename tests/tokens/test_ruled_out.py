@@ -80,3 +80,22 @@ def test_ten_tokens_can_be_written_out() -> None:
     assert mdp.shape == (1, 1024)
     assert float(mdp.correct.sum()) == 512
     np.testing.assert_allclose(policy.sample_prob, 1 / 1024, rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["markov", "tree", "factored"])
+def test_what_the_expert_never_meets_may_be_ruled_out_by_the_policy(kind) -> None:
+    """The value of SFT stays finite: rows the expert never reaches, and positions beyond an answer's end, count nothing."""
+    if kind == "factored":
+        chain = TokenChain(lengths=[1, 2], symbols=2, required=[{0: 0}, {1: 0}], max_turns=1)
+        pi, expert = (
+            TokenPolicy(Factored.from_probabilities(rows), stop=[0.5, 0.5])
+            for rows in ([[[0.5, 0.5], [1.0, 0.0]], [[0.5, 0.5], [0.25, 0.75]]], [[[0.5, 0.5]] * 2] * 2)
+        )
+        want = 0.5 * np.log(0.5) + 0.5 * (np.log(0.5) + 0.5 * np.log(0.25) + 0.5 * np.log(0.75))
+    else:
+        chain = CHAIN
+        pi, expert = markov([0.5, 0.5], [0.25, 0.75], [1.0, 0.0]), markov([1.0, 0.0], [0.5, 0.5], [0.5, 0.5])
+        want = np.log(0.5) + 0.5 * np.log(0.25) + 0.5 * np.log(0.75)
+        if kind == "tree":
+            pi, expert = (TokenPolicy(policy.answers.as_tree(), stop=0.5) for policy in (pi, expert))
+    np.testing.assert_allclose(token_sft(chain, pi, expert).value, want, rtol=1e-14)
