@@ -82,7 +82,9 @@ def cli() -> None:
     """Check the theory of RL versus SFT: the two-stage decision-sampling hypothesis, exactly."""
 
 
-def _warn(message: Warning | str, category: type[Warning], filename: str, lineno: int, *rest: Any) -> None:
+def _warn(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, file: Any = None, line: Any = None
+) -> None:
     """Say a warning in one sentence: where in the code it was raised is nothing that a user of commands can change."""
     click.echo(f"warning: {message}", err=True)
 
