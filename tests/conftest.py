@@ -1,8 +1,14 @@
 """Profiles: quick and reproducible by default, many random examples on request."""
 
 import os
+import signal
 
 from hypothesis import HealthCheck, settings
+
+# A shell without job control starts background jobs with Ctrl-C ignored, and everything started from here would inherit that;
+# the tests of interrupted commands are about commands that a person started.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _common = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
 settings.register_profile("quick", max_examples=40, derandomize=True, **_common)
