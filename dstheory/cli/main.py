@@ -1,14 +1,16 @@
 """Entry point: finds the command, imports only what that command needs, turns bad input into one sentence.
 
 Exit codes: 0 fine; 1 error in input or run; 2 usage; 3 a claim got another verdict than recorded; 4 a claim was not decided;
-130 interrupted.
+130 interrupted, 143 terminated.
 """
 
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 import warnings
+from types import FrameType
 from typing import Any
 
 import click
@@ -89,8 +91,18 @@ def _warn(
     click.echo(f"warning: {message}", err=True)
 
 
+class _Terminated(KeyboardInterrupt):
+    """`kill` asks a command to end: it cleans up as it does after Ctrl-C."""
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise _Terminated
+
+
 def main() -> None:
     """Run the command line and exit with its code."""
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _terminate)
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _warn
@@ -100,9 +112,9 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         code = error.exit_code
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt) as stop:
         click.echo("interrupted: complete files were kept, unfinished ones removed", err=True)
-        code = 130
+        code = 143 if isinstance(stop, _Terminated) or isinstance(stop.__cause__, _Terminated) else 130
     except DSTheoryError as error:
         click.echo(f"error: {error}", err=True)
         code = 1

@@ -136,21 +136,19 @@ class SCoRePerAttempt(_SCoRe):
         return paid, np.where(t.stop, 0.0, opened)
 
     def mass(self, solution: Solution) -> CoefficientMass:
-        """Return the mass of each attempt's mean payment."""
-        pol, right = solution.unrolled, solution.mdp.correct
-        # Per turn: how often an answer that is resampled is correct, and how often the next one is.
-        again = pol.sample * pol.resample
-        with np.errstate(invalid="ignore", divide="ignore"):
-            was_right = np.nan_to_num((again * right).sum(axis=-1) / again.sum(axis=-1))  # (*runs, T', X)
-        chance = (pol.sample * right).sum(axis=-1)
+        """Return the mass of each attempt's mean payment.
+
+        Whether the attempt before was right does not depend on this answer: r_(k-1) is a baseline of it, and left out.
+        """
+        right = solution.mdp.correct
+        chance = (solution.unrolled.sample * right).sum(axis=-1)  # (*runs, T', X) that an answer is correct
         if solution.capped:
             first = (np.arange(chance.shape[-2]) == 0)[:, None]
-            before = np.concatenate([np.zeros_like(was_right[..., :1, :]), was_right[..., :-1, :]], axis=-2)
             ahead = np.concatenate([chance[..., 1:, :], np.zeros_like(chance[..., :1, :])], axis=-2)
             share = np.broadcast_to(first, chance.shape).astype(np.float64)
         else:
-            before, ahead, share = was_right, chance, 1.0 / solution.finite_visits  # the share of visits that are first ones
+            ahead, share = chance, 1.0 / solution.finite_visits  # the share of visits that are first ones
         later = (1.0 - share)[..., None]
-        own = right + later * self.alpha * (right - before[..., None])
+        own = (1.0 + later * self.alpha) * right
         opened = (1.0 + self.alpha) * ahead[..., None] - self.alpha * right
         return on_policy_mass(solution, solution.finite_visits, sample=own, stop=np.zeros((1, 1, 1)), resample=opened)

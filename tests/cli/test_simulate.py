@@ -180,16 +180,17 @@ def test_a_run_that_diverges_says_so_and_leaves_nothing(dstheory, tmp_path) -> N
     assert not (tmp_path / "gone").exists()
 
 
-def test_interrupting_a_run_leaves_no_half_result(tmp_path) -> None:
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupting_a_run_leaves_no_half_result(tmp_path, sent: signal.Signals, code: int) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "dstheory.cli.main", "simulate", "--steps", "1000000", "--runs", "2", "--optimizer", "adam",
          "--out", "half"],
         cwd=tmp_path, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )  # fmt: skip
     time.sleep(4)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(sent)
     _, err = process.communicate(timeout=30)
-    assert process.returncode == 130
+    assert process.returncode == code
     assert "interrupted" in err
     assert "Traceback" not in err
     assert not (tmp_path / "half").exists()
