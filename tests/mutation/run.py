@@ -40,6 +40,19 @@ SUITES = dict.fromkeys(
     ],
     _CORE,
 )  # fmt: skip
+_ROWS = [
+    f"tests/objectives/test_{name}.py"
+    for name in ("parts", "groups", "token_weights", "rows_runs", "agreement", "rows_input")
+]
+SUITES |= dict.fromkeys(
+    [
+        *(f"objectives/{name}.py" for name in ("baselines", "dapo", "dpo", "group", "grpo", "gspo", "imitation", "kl_estimators",
+                                               "nft", "ppo", "reinforce_pp", "responses", "rft", "score", "weights", "cispo")),
+        *(f"objectives/parts/{name}.py" for name in ("batch", "credit", "exponentials", "groups", "normaliser", "outcome",
+                                                     "representatives", "tilted", "tokens")),
+    ],
+    _ROWS,
+)  # fmt: skip
 _TOKENS = [
     f"tests/tokens/test_{name}.py"
     for name in ("against_enumeration", "length", "token_chain", "token_errors", "large_tables", "ruled_out")
