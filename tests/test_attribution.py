@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from objectives.instances import CLASSIC, ROWS
+from objectives.instances import CLASSIC
 from oracle import Tables, paths
 from strategies import Case, cases, make_case
 
-from dstheory import Features, Policy, Trajectories, TwoStageMDP, attribute, solve
-from dstheory.attribution import InfiniteEnergyWarning, StageSplit, coefficient_level, fisher_information, norm, stage_energy
-from dstheory.errors import ChainError, InfiniteDivergenceError
+from dstheory import Features, Policy, TwoStageMDP, attribute, solve
+from dstheory.attribution import InfiniteEnergyWarning, StageSplit, fisher_information, norm, stage_energy
 from dstheory.objectives import (
-    REGISTRY,
     SFT,
-    ActorCritic,
-    EntropyBonus,
     ExpertChain,
-    ForwardKL,
     Objective,
-    Recorded,
     Reinforce,
-    ReverseKL,
     ReverseKLDirect,
-    RewardToGo,
 )
 
 HERE = Policy.minimal(p=0.4, a=0.7, b=0.6)
@@ -132,50 +122,6 @@ def test_energies_do_not_depend_on_the_units_of_the_parameters(seed: int, factor
     after = attribute(Reinforce(), solve(case.mdp, Policy.linear(scaled, phi / units)), coefficients=False).energy
     for stage in ("sample", "decide"):
         np.testing.assert_allclose(getattr(after, stage), getattr(before, stage), rtol=1e-6, atol=1e-12)
-
-
-# ---------------------------------------------------------------------- the coefficient level of made-up rules
-
-
-@dataclass(frozen=True, eq=False)
-class Rule(Reinforce):
-    """Coefficients from the turn: whatever a level-(i) verdict has to tell apart."""
-
-    sample: Callable[[np.ndarray], np.ndarray]
-    decide: Callable[[np.ndarray], np.ndarray]
-
-    def coefficients(self, solution, trajectories):
-        return self.sample(trajectories.turn), self.decide(trajectories.turn)
-
-
-def test_smallness_is_not_balance() -> None:
-    rule = Rule(lambda k: 1e-14 * (k + 1.0), lambda k: 1e-14 * (k + 2.0))
-    level = coefficient_level(rule, solve(TwoStageMDP.minimal(), HERE))
-    assert not level.balanced
-    assert level.factor == 1.0
-
-
-def test_rounding_of_large_coefficients_is_no_imbalance() -> None:
-    rule = Rule(lambda k: 1e6 * (k + 1.0), lambda k: 1e6 * (k + 1.0) * (1 + 1e-15))
-    assert coefficient_level(rule, solve(TwoStageMDP.minimal(), HERE)).balanced
-
-
-def test_a_factor_gamma_counts_as_balance_only_where_the_discount_lies_between_the_stages() -> None:
-    rule = Rule(lambda k: 0.5 + 0.0 * k, lambda k: 1.0 + 0.0 * k)
-    chains = [TwoStageMDP.minimal(gamma=0.5, discount_per=per) for per in ("turn", "stage")]
-    per_turn, per_stage = (coefficient_level(rule, solve(mdp, HERE)) for mdp in chains)
-    assert not per_turn.balanced
-    assert per_stage.balanced
-    assert per_stage.factor == 0.5
-
-
-def test_the_witness_is_the_shortest_trajectory_that_differs() -> None:
-    """Equal at the first turn (up to rounding of a large number), unequal from the second on."""
-    rule = Rule(lambda k: 1e6 + 0.0 * k, lambda k: np.where(k == 0, 1e6 * (1 + 1e-15), 7.0))
-    level = coefficient_level(rule, solve(TwoStageMDP.minimal(), HERE))
-    assert not level.balanced
-    assert "7" in level.witness
-    assert "resample" in level.witness
 
 
 # ---------------------------------------------------------------------- the energy law
@@ -318,200 +264,6 @@ def test_cosine_of_a_shared_trunk() -> None:
     assert float(split.gradient.decision_share) == pytest.approx(share)
 
 
-# ---------------------------------------------------------------------- level (i)
-
-# Registry name: how to make it, and whether c_s = c_d (up to one discount) with lambda > 0 on (lopsided, equal) lengths.
-LEVEL_I = {
-    "reinforce": (lambda c, lam: Reinforce(), True, True),
-    "reward-to-go": (lambda c, lam: RewardToGo(outer_discount=False), True, True),
-    "advantage": (lambda c, lam: ActorCritic(), False, False),
-    "sft": (lambda c, lam: SFT(ExpertChain(c.expert), length_weight=lam), False, True),
-    "kl-direct": (lambda c, lam: ReverseKLDirect(c.reference, length_weight=lam), False, False),
-    "kl": (lambda c, lam: ReverseKL(c.reference, length_weight=lam), False, True),
-    "forward-kl": (lambda c, lam: ForwardKL(c.reference, length_weight=lam, states="reference"), False, True),
-    "entropy": (lambda c, lam: EntropyBonus(length_weight=lam), False, False),
-}
-DECLARED = {
-    "reinforce": ("balanced", "always"), "reward-to-go": ("balanced up to gamma", "outer factor"),
-    "advantage": ("unbalanced", "never"), "sft": ("unbalanced", "lambda = 0 or l_s = l_d"),
-    "kl-direct": ("unbalanced", "never"), "kl": ("balanced", "same weight w_s"),
-    "forward-kl": ("unbalanced", "lambda = 0 or l_s = l_d"), "entropy": ("unbalanced", "never"),
-}  # fmt: skip
-
-
-def lopsided(*, equal: bool, per: str = "stage") -> Case:
-    """Three answers, cap 3; lengths either equal at both stages, or different for every answer."""
-    case = make_case(21, cap=3, kind="turn-indexed", per=per, gamma=0.6)
-    while case.mdp.n_answers.min() < 2:
-        case = make_case(case.seed + 1, cap=3, kind="turn-indexed", per=per, gamma=0.6)
-    lengths = np.full(case.mdp.shape, 5.0) if equal else 1.0 + np.arange(np.prod(case.mdp.shape)).reshape(case.mdp.shape)
-    return Case(case.mdp.replace(sample_length=lengths, decision_length=5.0), case.policy, case.reference, case.expert, case.seed)
-
-
-def test_level_one_covers_the_registry() -> None:
-    assert set(LEVEL_I) == set(DECLARED)
-    assert set(LEVEL_I) | {name.rpartition("-")[0] for name, _ in ROWS} == set(REGISTRY)
-
-
-FIRST = [row for row in ROWS if row[0].endswith("-0")]
-
-
-@pytest.mark.parametrize(("label", "make"), FIRST, ids=[label for label, _ in FIRST])
-def test_level_one_verdicts_of_the_rows_are_those_declared(label: str, make) -> None:
-    """Their first instances: on policy, without a penalty."""
-    for equal in (False, True):
-        case = lopsided(equal=equal)
-        level = coefficient_level(make(case), solve(case.mdp, case.policy))
-        declared = REGISTRY[label.rpartition("-")[0]].balance
-        assert declared in ("balanced", "unbalanced")
-        assert level.balanced == (declared == "balanced"), level
-
-
-@pytest.mark.parametrize("name", sorted(LEVEL_I))
-def test_level_one_verdicts_are_those_declared(name: str) -> None:
-    make, on_lopsided, on_equal = LEVEL_I[name]
-    cls = REGISTRY[name]
-    verdict, condition = DECLARED[name]
-    assert cls.balance == verdict
-    assert condition in cls.balanced_when
-    for equal, expected in ((False, on_lopsided), (True, on_equal)):
-        case = lopsided(equal=equal)
-        level = coefficient_level(make(case, 0.7), solve(case.mdp, case.policy))
-        assert level.balanced == expected, (name, equal, level)
-        assert (level.witness == "") == expected
-        assert level.evidence == "all trajectories"
-    # With lambda = 0 lengths play no part: the verdict on lopsided lengths is that on equal ones.
-    case = lopsided(equal=False)
-    assert coefficient_level(make(case, 0.0), solve(case.mdp, case.policy)).balanced == on_equal
-
-
-@pytest.mark.parametrize("gamma", [0.0, 0.6, 1.0])
-@pytest.mark.parametrize("per", ["turn", "stage"])
-@pytest.mark.parametrize("cap", [None, 3])
-def test_reward_to_go_without_the_outer_discount_is_balanced_up_to_gamma(gamma: float, per: str, cap: int | None) -> None:
-    """B1: with a discount per stage c_s/c_d is exactly gamma, 0 included."""
-    rewards = {"stop_correct": 2.0, "resample_correct": -0.25, "stop_wrong": -1.0, "resample_wrong": 0.5}
-    s = solve(TwoStageMDP.minimal(gamma=gamma, discount_per=per, max_turns=cap, reward=rewards), HERE)
-    level = coefficient_level(RewardToGo(outer_discount=False), s)
-    assert level.balanced
-    expected = gamma if per == "stage" else 1.0
-    assert level.factor == expected
-    assert (level.ratio_low, level.ratio_high) == (pytest.approx(expected), pytest.approx(expected))
-    kept = coefficient_level(RewardToGo(), s)
-    assert kept.balanced
-    assert kept.factor == 1.0
-
-
-@pytest.mark.parametrize("scale", [1e-150, 1e-12, 1.0, 1e12, 1e150])
-def test_verdicts_do_not_depend_on_the_scale(scale: float) -> None:
-    for equal in (False, True):
-        case = lopsided(equal=equal)
-        s = solve(case.mdp, case.policy)
-        for make, balanced in ((ReverseKL, equal), (ReverseKLDirect, False)):
-            level = coefficient_level(make(case.reference, beta=scale, length_weight=0.7), s)
-            assert level.balanced == balanced
-            assert (level.witness == "") == balanced
-
-
-def test_ratio_and_witness_of_sft_can_be_checked_by_hand() -> None:
-    s = solve(TwoStageMDP.minimal(sample_length=[[16.0, 64.0]]), HERE)
-    level = coefficient_level(SFT(ExpertChain(THERE), length_weight=0.5), s)
-    assert not level.balanced
-    assert (level.ratio_low, level.ratio_high) == (4.0, 8.0)
-    assert level.witness == "prompt 0: answer 0 stop; at turn 0 c_s = 4, c_d = 1"
-    assert level.evidence == "all trajectories of at most 8 turns"
-    shown = Trajectories.record([(0, [(1, "resample"), (0, "stop")]), (0, [(1, "stop")])])
-    level = coefficient_level(SFT(Recorded(shown), length_weight=0.5), s)
-    assert level.witness == "prompt 0: answer 1 stop; at turn 0 c_s = 8, c_d = 1"
-    assert level.evidence == "all 2 recorded trajectories"
-
-
-def test_a_submission_is_no_decision_in_a_witness() -> None:
-    s = solve(TwoStageMDP.minimal(sample_length=9.0, max_turns=2), HERE)
-    shown = Trajectories.record([(0, [(1, "resample"), (0, "submit")])], max_turns=2)
-    level = coefficient_level(SFT(Recorded(shown), length_weight=1.0), s)
-    assert level.witness == "prompt 0: answer 1 resample, answer 0 submit; at turn 0 c_s = 9, c_d = 1"
-    assert level.ratio_low == level.ratio_high == 9.0
-
-
-def test_a_chain_without_decisions_is_balanced_for_want_of_any_and_says_so() -> None:
-    level = coefficient_level(SFT(ExpertChain(THERE), length_weight=1.0), solve(TwoStageMDP.minimal(max_turns=1), HERE))
-    assert level.balanced
-    assert np.isnan(level.ratio_low)
-    assert level.evidence == "all trajectories, on which no decision is drawn"
-
-
-def test_too_many_trajectories_are_sampled_reproducibly() -> None:
-    rng = np.random.default_rng(0)
-    mdp = TwoStageMDP(correct=rng.integers(0, 2, size=(30, 40)), sample_length=4.0)
-    policy = Policy.tabular(rng.normal(size=(30, 40)), rng.normal(size=(30, 40)))
-    s, objective = solve(mdp, policy), SFT(ExpertChain(policy), length_weight=0.5)
-    one, two = (coefficient_level(objective, s, limit=300, rng=5) for _ in range(2))
-    assert one == two
-    assert one.evidence == "300 sampled trajectories"
-    assert not one.balanced
-    assert (one.ratio_low, one.ratio_high) == (2.0, 2.0)
-    assert coefficient_level(Reinforce(), s, limit=300).balanced
-    # Capped, yet with more trajectories than the limit: sampled as well, never a part taken for the whole.
-    capped = coefficient_level(Reinforce(), solve(mdp.replace(max_turns=3), policy), limit=5000)
-    assert capped.evidence == "5000 sampled trajectories"
-
-
-def test_long_episodes_are_sampled_fewer_times() -> None:
-    mdp = TwoStageMDP(correct=np.ones((3, 200)), gamma=0.9)
-    policy = Policy.tabular(np.zeros((3, 200)), np.full((3, 200), -9.0))
-    level = coefficient_level(Reinforce(), solve(mdp, policy))
-    assert level.balanced
-    n = int(level.evidence.split()[0])
-    assert 100 < n < 1000
-
-
-def test_sums_have_a_level_one_only_where_their_terms_share_trajectories() -> None:
-    s = solve(TwoStageMDP.minimal(sample_length=4.0), HERE)
-    shared = attribute(Reinforce() + ReverseKLDirect(THERE, length_weight=0.5), s)
-    assert shared.coefficient is not None
-    assert not shared.coefficient.balanced
-    expert = ExpertChain(THERE)
-    for mixed in (
-        Reinforce() + SFT(expert),
-        SFT(expert) + 0.1 * SFT(ExpertChain(HERE)),
-        SFT(expert) + ForwardKL(THERE, states="reference"),
-    ):
-        assert mixed.measure == "mixed"
-        split = attribute(mixed, s)
-        assert split.coefficient is None
-        assert np.isfinite(split.energy.decide)
-        with pytest.raises(ChainError, match="averages over different trajectories: look at its terms one by one"):
-            coefficient_level(mixed, s)
-    assert (2.0 * SFT(expert)).measure == "demonstrations"
-    assert attribute(2.0 * SFT(expert), s).coefficient.ratio_high == pytest.approx(1.0)
-
-
-def test_level_one_is_that_of_one_run() -> None:
-    mdp = TwoStageMDP.minimal()
-    for objective, s in (
-        (Reinforce(), solve(mdp.replace(gamma=[0.5, 0.9]), HERE)),
-        (ReverseKLDirect(THERE, beta=[0.1, 0.2]), solve(mdp, HERE)),
-        (ReverseKLDirect(THERE, length_weight=[0.0, 1.0]), solve(mdp, HERE)),
-        (EntropyBonus(alpha=[0.1, 0.2]), solve(mdp, HERE)),
-        (ForwardKL(THERE, beta=[0.1, 0.2]), solve(mdp, HERE)),
-        (ReverseKL(THERE, beta=[0.1, 0.2]), solve(mdp, HERE)),
-        (RewardToGo().rescaled([1.0, 2.0]), solve(mdp, HERE)),
-        (ActorCritic(), solve(mdp, Policy.minimal(p=[0.2, 0.4], a=0.5, b=0.5))),
-    ):
-        assert attribute(objective, s).coefficient is None
-        assert attribute(objective, s).energy.sample.shape == (2,)
-        with pytest.raises(ChainError, match="one run"):
-            coefficient_level(objective, s)
-
-
-def test_an_infinite_log_ratio_is_no_balance() -> None:
-    ruled_out = Policy.from_probabilities([[1.0, 0.0]], [[0.5, 0.5]])
-    for objective in (ReverseKLDirect(ruled_out), ReverseKL(ruled_out)):
-        with pytest.raises(InfiniteDivergenceError, match=r"trajectory \d+, turn 0 \(prompt 0, answer 1\)"):
-            coefficient_level(objective, solve(TwoStageMDP.minimal(), HERE))
-
-
 # ---------------------------------------------------------------------- edges
 
 
@@ -609,13 +361,3 @@ def test_endless_visits_make_a_discounted_reward_cost_no_energy() -> None:
         warnings.simplefilter("error")
         split = attribute(Reinforce(), s, coefficients=False)
     assert split.energy.sample == split.energy.decide == 0.0
-
-
-def test_a_penalty_that_is_zero_is_not_unbalanced_by_rounding() -> None:
-    """At its own reference, with equal weights, the KL has coefficients 0, also where probabilities add up to 1 - 1e-16."""
-    policy = Policy.from_probabilities([[0.3, 0.6, 0.1]], stop=[[0.5, 0.4, 0.3]])
-    assert policy.sample_prob.sum() != 1.0
-    solution = solve(TwoStageMDP(correct=[[0, 1, 0]], sample_length=[[20, 50, 70]], gamma=0.9), policy)
-    level = coefficient_level(ReverseKL(policy), solution)
-    assert level.balanced
-    assert not coefficient_level(ReverseKL(policy, length_weight=0.5), solution).balanced  # the lengths differ

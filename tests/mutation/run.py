@@ -29,9 +29,10 @@ from operators import Mutant, mutants_of
 
 ROOT = Path(__file__).resolve().parents[2]
 _CORE = [
-    "tests/objectives/test_base.py", "tests/objectives/test_scalars.py", "tests/objectives/test_agreement.py",
-    "tests/test_exact.py", "tests/test_attribution.py", "tests/test_gain.py", "tests/objectives/test_fused.py",
-]  # fmt: skip
+    *(f"tests/objectives/test_{name}.py" for name in ("base", "scalars", "agreement")),
+    *(f"tests/test_{name}.py" for name in ("exact", "attribution", "coefficient_level", "gain")),
+    "tests/objectives/test_fused.py",
+]
 # File -> the tests that must notice when one of its formulas is broken.
 SUITES = dict.fromkeys(
     [
