@@ -43,7 +43,7 @@ SUITES = dict.fromkeys(
 )  # fmt: skip
 _ROWS = [
     f"tests/objectives/test_{name}.py"
-    for name in ("parts", "groups", "token_weights", "rows_runs", "agreement", "rows_input")
+    for name in ("parts", "groups", "baselines", "token_weights", "rows_runs", "agreement", "rows_input")
 ]
 SUITES |= dict.fromkeys(
     [

@@ -1,0 +1,38 @@
+"""Baselines themselves: the expected gradient does not see them, so their values are compared with sums over all trajectories."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from oracle import Tables, paths
+from strategies import make_case
+
+from dstheory import Policy, Trajectories, TwoStageMDP, solve
+from dstheory.errors import ImproperChainError
+from dstheory.objectives import ReinforceBaseline, SCoReSummed
+
+
+@given(seed=st.integers(0, 10_000), cap=st.sampled_from([1, 2, 3]))
+@pytest.mark.parametrize("baseline", ["mean", "opo"])
+def test_a_baseline_is_the_mean_reward_of_its_prompt_weighted_by_length_if_asked(baseline: str, seed: int, cap: int) -> None:
+    case = make_case(seed, cap=cap, kind="tabular", per="turn", gamma=0.9)
+    mdp = case.mdp.replace(decision_length=3.0)
+    weight, paid = np.zeros(mdp.shape[0]), np.zeros(mdp.shape[0])
+    for path in paths(Tables.of(mdp, case.policy)):
+        lengths = sum(float(mdp.sample_length[path.prompt, y]) + (3.0 if word != "submit" else 0.0) for y, word in path.steps)
+        counts = path.weight * (lengths if baseline == "opo" else 1.0)
+        weight[path.prompt] += counts
+        paid[path.prompt] += counts * mdp.correct[path.prompt, path.steps[-1][0]]
+    solution = solve(mdp, case.policy)
+    for x in range(mdp.shape[0]):
+        first = Trajectories.record([(x, [(0, "submit" if cap == 1 else "stop")])], max_turns=cap)
+        c_s, _ = ReinforceBaseline(baseline=baseline).coefficients(solution, first)
+        assert c_s[0] == pytest.approx(mdp.correct[x, 0] - paid[x] / weight[x], rel=1e-10, abs=1e-12)
+
+
+def test_an_endless_chain_has_no_sum_over_attempts() -> None:
+    never = Policy.from_probabilities([[0.5, 0.5]], [[0.0, 0.0]])
+    with pytest.raises(ImproperChainError, match="prompt 0: the resample probability"):
+        SCoReSummed().value(solve(TwoStageMDP.minimal(gamma=0.9), never))
