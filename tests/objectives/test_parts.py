@@ -6,7 +6,9 @@ import math
 
 import numpy as np
 import pytest
+from strategies import make_case
 
+from dstheory import solve
 from dstheory.errors import ChainError
 from dstheory.objectives.parts import (
     BatchTokens,
@@ -24,6 +26,7 @@ from dstheory.objectives.parts import (
     response_coefficients,
     truncate_weight,
 )
+from dstheory.objectives.parts.outcome import reward_of
 
 # Lopsided: three groups of four, one without variance, rewards beyond 0/1.
 REWARDS = [[1.0, 0.0, 0.0, 0.25], [3.0, -1.0, 0.5, 0.5], [0.7, 0.7, 0.7, 0.7]]
@@ -137,3 +140,14 @@ def test_the_clip_is_the_derivative_of_the_clipped_surrogate() -> None:
 def test_bad_input_is_named(call, message: str) -> None:
     with pytest.raises(ChainError, match=message):
         call()
+
+
+@pytest.mark.parametrize("per", ["turn", "stage"])
+@pytest.mark.parametrize("cap", [None, 3])
+def test_the_values_of_the_chains_own_reward_are_those_of_the_chain(per: str, cap: int | None) -> None:
+    """Both discounts at their place: an indicator would not show it, it is paid without any."""
+    case = make_case(11, cap=cap, kind="tabular", per=per, gamma=0.6)
+    solution = solve(case.mdp, case.policy)
+    reward = reward_of(solution, "return").reward
+    for part in ("value", "q_sample", "q_stop", "q_resample"):
+        np.testing.assert_allclose(getattr(reward.values(solution), part), getattr(solution.values, part), rtol=1e-14)
