@@ -1,4 +1,4 @@
-"""Baselines themselves: the expected gradient does not see them, so their values are compared with sums over all trajectories."""
+"""Numbers that no expected gradient shows: baselines, normalisers of recorded batches, returns of two values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from strategies import make_case
 
 from dstheory import Policy, Trajectories, TwoStageMDP, solve
 from dstheory.errors import ImproperChainError
-from dstheory.objectives import ReinforceBaseline, SCoReSummed
+from dstheory.objectives import Recorded, ReinforceBaseline, SCoReSummed, SFTSequenceMean, SFTTokenMean
+from dstheory.objectives.parts.outcome import reward_of
 
 
 @given(seed=st.integers(0, 10_000), cap=st.sampled_from([1, 2, 3]))
@@ -36,3 +37,22 @@ def test_an_endless_chain_has_no_sum_over_attempts() -> None:
     never = Policy.from_probabilities([[0.5, 0.5]], [[0.0, 0.0]])
     with pytest.raises(ImproperChainError, match="prompt 0: the resample probability"):
         SCoReSummed().value(solve(TwoStageMDP.minimal(gamma=0.9), never))
+
+
+def test_a_token_mean_over_recorded_demonstrations_divides_by_all_their_tokens() -> None:
+    mdp = TwoStageMDP.minimal(sample_length=[[7.0, 20.0]], decision_length=2.0)
+    shown = Trajectories.record([(0, [(0, "stop")]), (0, [(1, "resample"), (0, "stop")])])
+    here = solve(mdp, Policy.minimal(p=0.4, a=0.7, b=0.6))
+    tokens = ((7 + 2) + (20 + 2 + 7 + 2)) / 2  # two demonstrations, each with weight 1/2
+    c_s, c_d = SFTTokenMean(Recorded(shown)).coefficients(here, shown)
+    np.testing.assert_allclose([c_s, c_d], 1 / tokens, rtol=1e-14)
+    per_response, _ = SFTSequenceMean(Recorded(shown)).coefficients(here, shown)
+    np.testing.assert_allclose(per_response, [1 / 9, 1 / 31, 1 / 31], rtol=1e-12)
+
+
+def test_a_return_of_two_values_is_counted_as_an_indicator_of_the_larger_one() -> None:
+    four = {"stop_correct": 3.0, "resample_correct": 0.0, "stop_wrong": -1.0, "resample_wrong": 0.0}
+    solution = solve(TwoStageMDP.minimal(gamma=1.0, reward=four), Policy.minimal(p=0.4, a=0.7, b=0.6))
+    outcome = reward_of(solution, "return")
+    assert outcome.values == (-1.0, 3.0)
+    assert outcome.reward.stop.tolist() == [[[1.0, 0.0]]]
