@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         between,
     )
     from dstheory.claims.errors import ClaimError
+    from dstheory.claims.formulas import derivative
     from dstheory.claims.runner import Report, verify
     from dstheory.claims.steps import Step, counterexample, decide, enclose, example, identity, search
     from dstheory.claims.verdicts import Outcome, Status, StepReport, Verdict
@@ -42,6 +43,7 @@ _HOME = {
         "domains",
     ),
     **dict.fromkeys(["ClaimError"], "errors"),
+    **dict.fromkeys(["derivative"], "formulas"),
     **dict.fromkeys(["Report", "verify"], "runner"),
     **dict.fromkeys(["Step", "counterexample", "decide", "enclose", "example", "identity", "search"], "steps"),
     **dict.fromkeys(["Outcome", "Status", "StepReport", "Verdict"], "verdicts"),
@@ -70,6 +72,7 @@ __all__ = [
     "check",
     "counterexample",
     "decide",
+    "derivative",
     "enclose",
     "example",
     "identity",

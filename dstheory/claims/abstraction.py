@@ -11,13 +11,13 @@ unknowns; log u is split only into factors that are positive on the whole domain
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from fractions import Fraction
 from typing import Any
 
 import sympy
 
-from dstheory.claims.errors import ClaimError, UndefinedError
+from dstheory.claims.errors import ClaimError, NotSettledError, UndefinedError
 from dstheory.claims.polynomials import as_ratio, factors_of
 
 __all__ = ["Abstraction"]
@@ -32,10 +32,14 @@ class Abstraction:
     ----------
     sign_of
         Returns the sign (+1, -1) that a polynomial expression has on the whole domain, or None.
+    taken
+        Names of the claim's own symbols: no unknown gets one of them, whatever users call theirs.
     """
 
-    def __init__(self, sign_of: SignOf) -> None:
+    def __init__(self, sign_of: SignOf, taken: Collection[str] = ()) -> None:
         self._sign_of = sign_of
+        self._taken = set(taken)
+        self._unknowns: dict[Any, Any] = {}
         self.meaning: dict[str, Any] = {}
         self.facts: list[Any] = []
         self.roots: dict[str, tuple[int, Any]] = {}
@@ -121,16 +125,18 @@ class Abstraction:
 
     def _whole_log(self, argument: Any) -> Any:
         if self._sign_of(argument) != 1:
-            raise UndefinedError(f"the argument of log({argument}) could not be shown to be positive on the whole domain")
+            raise NotSettledError(f"the argument of log({argument}) could not be shown to be positive on the whole domain")
         unknown = self._unknown(sympy.log(argument, evaluate=False))
         self._log_facts(argument, unknown)
         return unknown
 
     def _prime_log(self, argument: Any) -> Any:
-        name = f"log({argument})"
-        if name not in self.meaning:
-            self._log_facts(argument, self._unknown(sympy.log(argument, evaluate=False)))
-        return sympy.Symbol(name)
+        meaning = sympy.log(argument, evaluate=False)
+        known = meaning in self._unknowns
+        unknown = self._unknown(meaning)
+        if not known:
+            self._log_facts(argument, unknown)
+        return unknown
 
     def _log_facts(self, argument: Any, value: Any) -> None:
         self.complete = False
@@ -157,10 +163,12 @@ class Abstraction:
         return product
 
     def _prime_exp(self, exponent: Any) -> Any:
-        name = f"exp({exponent})"
-        if name not in self.meaning:
-            self._exp_facts(exponent, self._unknown(sympy.exp(exponent, evaluate=False)))
-        return sympy.Symbol(name)
+        meaning = sympy.exp(exponent, evaluate=False)
+        known = meaning in self._unknowns
+        unknown = self._unknown(meaning)
+        if not known:
+            self._exp_facts(exponent, unknown)
+        return unknown
 
     def _exp_facts(self, exponent: Any, value: Any) -> None:
         if exponent == 0:
@@ -186,9 +194,15 @@ class Abstraction:
         return base**whole * unknown**part
 
     def _unknown(self, meaning: Any) -> Any:
-        name = str(meaning)
-        self.meaning.setdefault(name, meaning)
-        return sympy.Symbol(name)
+        """The unknown that stands for a term: one symbol per term, told apart by the term and not by how it prints."""
+        if meaning not in self._unknowns:
+            name = str(meaning)
+            while name in self._taken:
+                name += "'"
+            self._taken.add(name)
+            self._unknowns[meaning] = sympy.Symbol(name)
+            self.meaning[name] = meaning
+        return self._unknowns[meaning]
 
     def _know(self, *facts: Any) -> None:
         for fact in facts:

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 from dstheory.claims.claim import Claim
 from dstheory.claims.defaults import EXAMPLES, SEED, TIME_LIMIT
 from dstheory.claims.domains import expand_domain
-from dstheory.claims.errors import ClaimError
+from dstheory.claims.errors import ClaimError, NotSettledError
 from dstheory.claims.notation import domain_latex, domain_text, latex, text
+from dstheory.claims.reach import reached
 from dstheory.claims.steps.base import Bench, Desk, Step
 from dstheory.claims.steps.points import PointStep
-from dstheory.claims.steps.search import Search
 from dstheory.claims.verdicts import Finding, Status, StepReport, Verdict, combine
 
 __all__ = ["check", "failure"]
@@ -34,8 +34,8 @@ def check(
     examples
         Number of examples of each search.
     time_limit
-        Seconds after which the solver is stopped. Work in Python is not interrupted here; `dstheory.claims.runner.verify`
-        runs claims in processes of their own and stops them.
+        Seconds of processor time after which the solver is stopped. Work in Python is not interrupted here;
+        `dstheory.claims.runner.verify` runs claims in processes of their own and stops them.
 
     Example
     -------
@@ -52,19 +52,23 @@ def check(
             domain=claim.domain_by_name,
             definitions=claim.plain_definitions,
             assumptions=claim.plain_assumptions,
-            deadline=start + time_limit,
+            deadline=time.process_time() + time_limit,
             seed=seed,
             examples=examples,
             recorded_witness=claim.recorded_witness,
         )
         steps = claim.steps()
-        verdict = _vacuous(claim, bench) or _combined(claim, [_report(n, step, bench) for n, step in enumerate(steps, 1)])
+        _require_well_posed(claim, bench)
+        reports = [_report(n, step, bench) for n, step in enumerate(steps, 1)]
+        verdict = reached(claim, bench, _combined(claim, reports), steps)
         verdict = _conditional(claim, verdict, steps)
+    except NotSettledError as error:
+        verdict = Verdict(claim.id, Status.UNDECIDED, "well-posedness", message=str(error))
     except Exception as error:
         verdict = failure(claim.id, error)
     return replace(
         verdict,
-        scope=claim.describe()["scope"],
+        scope=claim.describe()["scope"] + (f"; {verdict.scope}" if verdict.scope else ""),
         assumptions=tuple(text(item) for item in claim.assumptions),
         seed=seed,
         time=time.monotonic() - start,
@@ -76,13 +80,13 @@ def failure(claim: str, error: BaseException) -> Verdict:
     return Verdict(claim, Status.ERROR, "not well posed" if isinstance(error, ClaimError) else "crash", message=_why(error))
 
 
-def _vacuous(claim: Claim, bench: Bench) -> Verdict | None:
-    """The verdict of a claim whose assumptions contradict each other, or may do so for all the solver can tell."""
-    desk = Desk(bench, _Nothing(words=""))
-    finding = desk.vacuity()
-    if finding is None:
-        return None
-    return Verdict(claim.id, finding.status, finding.method, message=finding.detail)
+def _require_well_posed(claim: Claim, bench: Bench) -> None:
+    """Check that definitions and assumptions have a value on the whole domain, and that the assumptions have a point."""
+    bare = replace(bench, definitions={}, assumptions=())
+    try:
+        Desk(bare, _Frame(words="", given=claim.assumptions, using=claim.definitions)).require_well_posed()
+    except ClaimError as error:
+        raise type(error)(f"claim {claim.id}, its definitions and assumptions: {error}") from error
 
 
 def _report(number: int, step: Step, bench: Bench) -> StepReport:
@@ -173,12 +177,14 @@ def _why(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}{where}"
 
 
-class _Nothing(Search):
-    """A step without content, to look at the claim's own assumptions."""
+class _Frame(Step):
+    """A step without content, to look at the claim's own definitions and assumptions."""
 
-    def __init__(self, words: str) -> None:
-        super().__init__(words=words, predicate=_unused, strategies={})
+    def run(self, bench: Bench) -> Finding:
+        """Never called."""
+        raise NotImplementedError
 
-
-def _unused(**_: Any) -> bool:
-    raise AssertionError("never called")
+    @property
+    def formulas(self) -> tuple[Any, ...]:
+        """There is nothing to show."""
+        return ()

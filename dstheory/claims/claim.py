@@ -26,7 +26,7 @@ LEVELS = {
     "optimum": "where an objective is maximal",
 }
 
-_RECORDABLE = (Outcome.HOLDS, Outcome.CONDITIONAL, Outcome.FAILS, Outcome.NOT_REFUTED)
+_RECORDABLE = (Outcome.HOLDS, Outcome.CONDITIONAL, Outcome.EXAMPLE, Outcome.FAILS, Outcome.NOT_REFUTED)
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 T = TypeVar("T")
@@ -55,7 +55,8 @@ class Claim:
         For readers: a short title, the statement in LaTeX, the group it is listed in, one of `LEVELS`, how far the evidence
         reaches, where the statement comes from, ids of claims that sharpen or loosen this one, remarks.
     recorded
-        The verdict that a check is expected to reproduce: ``holds``, ``holds under condition``, ``fails`` or ``not refuted``.
+        The verdict that a check is expected to reproduce: ``holds``, ``holds under condition``, ``holds at an example``,
+        ``fails`` or ``not refuted``.
     witness
         For a claim that fails: the recorded point at which it does; the check verifies it exactly.
 

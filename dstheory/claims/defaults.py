@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["EXAMPLES", "SEED", "TIME_LIMIT"]
+__all__ = ["EXAMPLES", "LOAD_LIMIT", "SEED", "TIME_LIMIT"]
 
 TIME_LIMIT = 15.0
-"""Seconds per claim."""
+"""Seconds of processor time per claim."""
+LOAD_LIMIT = 60.0
+"""Seconds of processor time for a file of claims to be imported."""
 EXAMPLES = 100
 """Examples per search."""
 SEED = 0

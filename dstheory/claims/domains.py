@@ -16,7 +16,7 @@ from typing import Any
 
 import sympy
 
-from dstheory.claims.errors import ClaimError, DomainError
+from dstheory.claims.errors import DomainError
 
 __all__ = [
     "CLOSED_UNIT",
@@ -46,6 +46,17 @@ _OPPOSITE = {
 }
 
 
+def _end_point(value: Any) -> Fraction | None:
+    """An end point as a fraction; floats are refused, since they are not what they look like."""
+    if value is None or type(value) is Fraction:
+        return value
+    if isinstance(value, int | sympy.Rational) and not isinstance(value, bool):
+        return Fraction(int(value.numerator), int(value.denominator))
+    raise DomainError(
+        f"an end point of a domain is {value!r}; write an integer or a Fraction such as Fraction(1, 3), or None for no bound"
+    )
+
+
 @dataclass(frozen=True)
 class Domain:
     """An interval of the real line (or of the integers) in which a symbol ranges.
@@ -57,8 +68,8 @@ class Domain:
     lower_open, upper_open
         Whether an end point is excluded. Boundaries matter: many statements about probabilities hold on (0, 1) only.
     integer
-        Restrict to the integers of the interval. The solver still reasons over all reals of the interval, which proves
-        more than is asked; a counterexample must be an integer.
+        Restrict to the integers of the interval. The solver reasons over all reals of the interval first, which proves more
+        than is asked, and over the integers where the reals are not enough; a counterexample must be an integer.
 
     Example
     -------
@@ -73,10 +84,17 @@ class Domain:
     integer: bool = False
 
     def __post_init__(self) -> None:
-        if self.lower is not None and self.upper is not None:
-            empty = self.lower > self.upper or (self.lower == self.upper and (self.lower_open or self.upper_open))
-            if empty:
-                raise ClaimError(f"the domain {self} is empty: its lower end must lie below its upper end")
+        for side in ("lower", "upper"):
+            object.__setattr__(self, side, _end_point(getattr(self, side)))
+        low, high = self.lower, self.upper
+        if low is None or high is None:
+            return
+        if low > high or (low == high and (self.lower_open or self.upper_open)):
+            raise DomainError(f"the domain {self} is empty: its lower end must lie below its upper end")
+        if self.integer:
+            first = math.floor(low) + 1 if self.lower_open else math.ceil(low)
+            if not self._contains_fraction(Fraction(first)):
+                raise DomainError(f"the domain {self} is empty: no integer lies in it")
 
     def contains(self, value: Any) -> bool:
         """Whether an exact number (integer, Fraction or SymPy number) lies in the domain."""
@@ -173,7 +191,7 @@ def at_least(bound: Number, *, integer: bool = False) -> Domain:
     >>> str(at_least(1))
     '[1, oo)'
     """
-    return Domain(Fraction(bound), lower_open=False, integer=integer)
+    return Domain(_end_point(bound), lower_open=False, integer=integer)
 
 
 def between(lower: Number, upper: Number, ends: str = "()") -> Domain:
@@ -184,7 +202,7 @@ def between(lower: Number, upper: Number, ends: str = "()") -> Domain:
     """
     if ends not in ("()", "[]", "(]", "[)"):
         raise DomainError(f"the ends of an interval are written '()', '[]', '(]' or '[)', not {ends!r}")
-    return Domain(Fraction(lower), Fraction(upper), lower_open=ends[0] == "(", upper_open=ends[1] == ")")
+    return Domain(_end_point(lower), _end_point(upper), lower_open=ends[0] == "(", upper_open=ends[1] == ")")
 
 
 def expand_domain(declared: Mapping[Any, Domain]) -> dict[str, Domain]:

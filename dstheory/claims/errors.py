@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dstheory.errors import DSTheoryError
 
-__all__ = ["ClaimError", "ClaimFileError", "DomainError", "UndefinedError", "UnknownClaimError"]
+__all__ = ["ClaimError", "ClaimFileError", "DomainError", "NotSettledError", "UndefinedError", "UnknownClaimError"]
 
 
 class ClaimError(DSTheoryError):
@@ -17,6 +17,10 @@ class DomainError(ClaimError):
 
 class UndefinedError(ClaimError):
     """A formula has no value at a point: a denominator is zero, or a logarithm's argument is not positive."""
+
+
+class NotSettledError(Exception):
+    """A question on which a verdict depends got no answer, for instance in time: the step is undecided, not ill-posed."""
 
 
 class ClaimFileError(ClaimError):

@@ -23,6 +23,8 @@ Point = Mapping[str, Any]
 """Symbol name -> Fraction, or a SymPy algebraic number."""
 
 _BITS = (64, 256, 1024)
+_MOST_BITS = 10**6
+"""Rationals longer than this are left to interval arithmetic."""
 
 
 class NotRationalError(Exception):
@@ -53,17 +55,34 @@ def evaluate(expression: Any, point: Point) -> Fraction:
         for arg in args:
             product *= evaluate(arg, point)
         return product
-    if expression.is_Pow and args[1].is_Integer:
-        base = evaluate(args[0], point)
-        if base == 0 and int(args[1]) < 0:
-            raise UndefinedError(f"the denominator {args[0]} is zero")
-        return base ** int(args[1])
+    if expression.is_Pow and args[0] is not sympy.E:
+        return _power(evaluate(args[0], point), evaluate(args[1], point), expression)
+    if isinstance(expression, sympy.exp | sympy.log):
+        if evaluate(args[0], point) == (0 if isinstance(expression, sympy.exp) else 1):
+            return Fraction(1 if isinstance(expression, sympy.exp) else 0)
+        raise NotRationalError
     if isinstance(expression, sympy.Abs):
         return abs(evaluate(args[0], point))
     if isinstance(expression, sympy.Max | sympy.Min):
         pick = max if isinstance(expression, sympy.Max) else min
         return pick(evaluate(arg, point) for arg in args)
     raise NotRationalError
+
+
+def _power(base: Fraction, exponent: Fraction, expression: Any) -> Fraction:
+    """A power of rationals where it is rational: whole exponents, and roots of perfect powers."""
+    if base == 0 and exponent < 0:
+        raise UndefinedError(f"the denominator of {expression} is zero")
+    if base < 0 and exponent.denominator != 1:
+        raise UndefinedError(f"{expression} is a root of a negative number")
+    size = max(abs(base.numerator), base.denominator).bit_length()
+    if size * abs(exponent.numerator) > _MOST_BITS or exponent.denominator > _MOST_BITS:
+        raise NotRationalError
+    roots = [sympy.integer_nthroot(part, exponent.denominator) for part in (abs(base.numerator), base.denominator)]
+    if not all(whole for _, whole in roots):
+        raise NotRationalError
+    (top, _), (bottom, _) = roots
+    return Fraction(int(top) * (-1 if base < 0 else 1), int(bottom)) ** exponent.numerator
 
 
 def sign_at(expression: Any, point: Point) -> int | None:

@@ -3,6 +3,9 @@
 SymPy treats two symbols of one name but different assumptions as different, and simplifies silently by the assumptions it is
 given. Here a symbol is its name; its range is the one the claim declares; and any SymPy assumption it carries must follow
 from that range.
+
+Derivatives, sums and products that SymPy was asked to hold (`derivative`, ``Sum``, ``Product``) are evaluated here, after the
+definitions have been substituted, so that a step can state them and the engine compute them.
 """
 
 from __future__ import annotations
@@ -15,9 +18,9 @@ from sympy.logic.boolalg import BooleanAtom
 from sympy.logic.boolalg import BooleanFunction as Connective
 
 from dstheory.claims.domains import Domain
-from dstheory.claims.errors import ClaimError, DomainError
+from dstheory.claims.errors import ClaimError, DomainError, UndefinedError
 
-__all__ = ["conjuncts", "plain", "plain_definitions", "plain_formula"]
+__all__ = ["conjuncts", "derivative", "plain", "plain_definitions", "plain_formula", "substituted"]
 
 _TRUE_MATTERS = (
     "positive",
@@ -38,6 +41,31 @@ _TRUE_MATTERS = (
     "infinite",
 )
 _FALSE_MATTERS = ("positive", "negative", "nonnegative", "nonpositive", "zero", "nonzero")
+_NO_NUMBERS = (sympy.nan, sympy.zoo, sympy.oo, -sympy.oo, sympy.I)
+_MOST_TERMS = 1000
+
+
+class derivative(sympy.Function):  # type: ignore[misc]  # a function of SymPy, which carries no types
+    """The derivative of an expression with respect to a symbol, taken by the engine once definitions are substituted.
+
+    Unlike ``sympy.Derivative`` it does not vanish when the expression is a defined name that does not show the symbol.
+
+    >>> V, p = sympy.symbols("V p")
+    >>> plain(derivative(V, p), {"p": Domain()}, {"V": sympy.Symbol("p") ** 3})
+    3*p**2
+    """
+
+    nargs = 2
+
+    @classmethod
+    def eval(cls, expression: Any, symbol: Any) -> None:
+        """Never evaluated by SymPy itself; refuses to differentiate with respect to anything but a symbol."""
+        if not symbol.is_Symbol:
+            raise ClaimError(f"derivative({expression}, {symbol}): the second argument must be a symbol")
+
+    def fdiff(self, argindex: int = 1) -> Any:
+        """Refused: a derivative of a derivative is written ``derivative(derivative(f, x), y)``."""
+        raise ClaimError(f"{self} cannot be differentiated by SymPy; write derivative(derivative(f, x), y)")
 
 
 def plain_definitions(
@@ -55,26 +83,43 @@ def plain_definitions(
         name = key.name if isinstance(key, sympy.Symbol) else str(key)
         if name in domain:
             raise DomainError(f"{name} has both a domain and a definition; a symbol is either free or defined")
-        if name in resolved:
+        if name in resolved or name in (known or {}):
             raise DomainError(f"{name} is defined twice")
         resolved[name] = plain(value, domain, {**(known or {}), **resolved})
     return resolved
 
 
 def plain(expression: Any, domain: Mapping[str, Domain], definitions: Mapping[str, Any]) -> Any:
-    """Substitute definitions and replace every symbol by the plain one of its name, checking that its domain is known.
+    """Substitute definitions, replace every symbol by the plain one of its name, and evaluate what was held.
 
     Raises
     ------
     DomainError
         For a symbol that is neither declared nor defined, or whose SymPy assumptions say more than its domain.
+    UndefinedError
+        If the substitution divides by zero.
     """
+    return _evaluated(substituted(expression, domain, definitions))
+
+
+def substituted(expression: Any, domain: Mapping[str, Domain], definitions: Mapping[str, Any]) -> Any:
+    """As `plain`, with derivatives, sums and products still held."""
     expression = sympy.sympify(expression)
+    if not isinstance(expression, sympy.Expr):
+        raise ClaimError(f"{_short(expression)} is not a number-valued expression")
     if floats := sorted(expression.atoms(sympy.Float)):
         raise ClaimError(f"{_short(expression)} contains the float {floats[0]}, which is not exact; write Rational(1, 2) for 0.5")
+    _refuse_no_number(expression, expression)
     replace: dict[Any, Any] = {}
+    bound = {symbol for node in expression.atoms(sympy.Sum, sympy.Product) for symbol in node.bound_symbols}
     for symbol in sorted(expression.free_symbols, key=lambda item: item.name):
         name = symbol.name
+        if isinstance(symbol, sympy.Dummy):
+            raise DomainError(f"{_short(expression)} contains the dummy {symbol}; symbols are told apart by name here: use Symbol")
+        if not symbol.is_commutative:
+            raise DomainError(f"the symbol {name} does not commute; a claim is about numbers")
+        if any(symbol == other or name == other.name for other in bound):
+            raise DomainError(f"{name} is both a symbol and the index of a sum in {_short(expression)}; rename the index")
         if name in definitions:
             replace[symbol] = definitions[name]
         elif name in domain:
@@ -86,7 +131,56 @@ def plain(expression: Any, domain: Mapping[str, Domain], definitions: Mapping[st
                 f"the symbol {name} in {_short(expression)} has no domain; declare it, for instance "
                 f'domain={{"{name}": UNIT}} (declared: {known})'
             )
-    return expression.xreplace(replace)
+    for node in expression.atoms(derivative):
+        if node.args[1].name in definitions:
+            raise ClaimError(f"{_short(node)}: {node.args[1]} is defined; differentiate with respect to a symbol with a domain")
+    result = expression.xreplace(replace)
+    _refuse_no_number(result, expression)
+    return result
+
+
+def _evaluated(expression: Any) -> Any:
+    """The expression with derivatives taken and finite sums and products written out."""
+    if not expression.has(derivative, sympy.Derivative, sympy.Sum, sympy.Product):
+        return expression
+    args = [_evaluated(arg) if isinstance(arg, sympy.Expr) else arg for arg in expression.args]
+    if isinstance(expression, derivative):
+        return _differentiated(args[0], args[1], 1)
+    if isinstance(expression, sympy.Derivative):
+        result = args[0]
+        for symbol, count in expression.variable_count:
+            result = _differentiated(result, symbol, count)
+        return result
+    if isinstance(expression, sympy.Sum | sympy.Product):
+        return _written_out(expression.func, args[0], expression.limits, expression)
+    return expression.func(*args)
+
+
+def _differentiated(expression: Any, symbol: Any, times: Any) -> Any:
+    if expression.has(sympy.Abs, sympy.Max, sympy.Min):
+        raise UndefinedError(f"{_short(expression)} has no derivative where Abs, Max or Min has a kink; split the cases")
+    return sympy.diff(expression, symbol, times)
+
+
+def _written_out(kind: Any, term: Any, limits: Any, whole: Any) -> Any:
+    for limit in limits:
+        index, low, high = (*limit, None, None)[:3]
+        if not (getattr(low, "is_Integer", False) and getattr(high, "is_Integer", False)):
+            raise ClaimError(f"{_short(whole)} must run over {index} between two integers, so that it can be written out")
+        if not 0 <= high - low < _MOST_TERMS:
+            raise ClaimError(f"{_short(whole)} runs over {high - low + 1} terms; between 1 and {_MOST_TERMS} are written out")
+        parts = [term.xreplace({index: sympy.Integer(k)}) for k in range(int(low), int(high) + 1)]
+        term = sympy.Add(*parts) if kind is sympy.Sum else sympy.Mul(*parts)
+    _refuse_no_number(term, whole)
+    return term
+
+
+def _refuse_no_number(expression: Any, shown: Any) -> None:
+    for node in _NO_NUMBERS:
+        if expression.has(node):
+            raise UndefinedError(
+                f"{_short(shown)} contains {node} once definitions are substituted: it divides by zero, or is not a real number"
+            )
 
 
 def plain_formula(formula: Any, domain: Mapping[str, Domain], definitions: Mapping[str, Any]) -> Any:

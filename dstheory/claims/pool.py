@@ -1,4 +1,4 @@
-"""Worker processes with a time limit per request: what does not answer in time is killed, and what dies is replaced."""
+"""Worker processes: each limits its own processor time, what only waits is killed, and what dies is replaced."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ __all__ = ["Pool", "ProcessDiedError", "ProcessTimeoutError"]
 
 _ROOT = str(Path(__file__).resolve().parent.parent.parent)
 _CODE = "import sys; sys.argv[1] in sys.path or sys.path.insert(0, sys.argv[1])\nfrom dstheory.claims.worker import main; main()"
-_START_SECONDS = 120.0
-_SLACK_SECONDS = 1.0
+_IDLE_SECONDS = 10.0
+_TICK_SECONDS = 0.25
+_WALL_SECONDS = 3600.0
+"""A last resort where a process cannot be asked how much processor time it has used."""
 
 
 class ProcessTimeoutError(Exception):
-    """The worker did not answer within the time limit and was killed."""
+    """The worker used up its processor time, or waited for something without computing, and was ended."""
 
 
 class ProcessDiedError(Exception):
@@ -54,7 +56,7 @@ class _Worker:
         """Send a request and wait for its answer."""
         if self._process is None or self._process.poll() is not None:
             self.start()
-            self._expect("ready", _START_SECONDS)
+            self._expect_ready()
         assert self._process is not None
         assert self._process.stdin is not None
         try:
@@ -63,8 +65,7 @@ class _Worker:
         except BrokenPipeError:
             self.stop()
             raise ProcessDiedError("before it could be asked") from None
-        self._expect("started", _START_SECONDS)
-        return self._read(float(request["time_limit"]) + _SLACK_SECONDS)
+        return self._read()
 
     def stop(self) -> None:
         """Kill the process, if it runs, with everything it started."""
@@ -81,28 +82,50 @@ class _Worker:
                     continue  # what was still unsent no longer has a reader
         self._process = None
 
-    def _expect(self, event: str, seconds: float) -> None:
-        while self._read(seconds).get("event") != event:
+    def _expect_ready(self) -> None:
+        while self._read().get("event") != "ready":
             continue
 
-    def _read(self, seconds: float) -> dict[str, Any]:
+    def _read(self) -> dict[str, Any]:
+        """The next answer. The process limits its own processor time; here only one that waits for ever is ended."""
         assert self._process is not None
         assert self._process.stdout is not None
-        end = time.monotonic() + seconds
+        start = busy_at = time.monotonic()
+        used = _processor_seconds(self._process.pid)
         while b"\n" not in self._buffer:
-            ready, _, _ = select.select([self._process.stdout], [], [], max(0.0, end - time.monotonic()))
+            ready, _, _ = select.select([self._process.stdout], [], [], _TICK_SECONDS)
             if not ready:
-                self.stop()
-                raise ProcessTimeoutError
+                now, before = time.monotonic(), used
+                used = _processor_seconds(self._process.pid)
+                if used is None or before is None or used > before:
+                    busy_at = now
+                if now - busy_at > _IDLE_SECONDS or now - start > _WALL_SECONDS:
+                    self.stop()
+                    raise ProcessTimeoutError("it waited without computing")
+                continue
             chunk = os.read(self._process.stdout.fileno(), 65536)
             if not chunk:
                 code = self._process.wait()
                 self.stop()
+                if -code in _TIME_SIGNALS:
+                    raise ProcessTimeoutError("it used up its processor time")
                 raise ProcessDiedError(f"by signal {-code}" if code < 0 else f"with exit code {code}")
             self._buffer += chunk
         line, self._buffer = self._buffer.split(b"\n", 1)
         answer: dict[str, Any] = json.loads(line)
         return answer
+
+
+_TIME_SIGNALS = {int(getattr(signal, name)) for name in ("SIGPROF", "SIGXCPU") if hasattr(signal, name)}
+
+
+def _processor_seconds(pid: int) -> float | None:
+    """Processor time that a process has used so far; None where the system does not say."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    except (OSError, IndexError, ValueError):
+        return None
 
 
 class Pool:

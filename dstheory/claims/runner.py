@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dstheory.claims.defaults import EXAMPLES, SEED, TIME_LIMIT
-from dstheory.claims.errors import ClaimFileError
+from dstheory.claims.errors import ClaimFileError, UnknownClaimError
 from dstheory.claims.pool import Pool, ProcessDiedError, ProcessTimeoutError
 from dstheory.claims.selection import select
 from dstheory.claims.sources import bundled_files, claim_files, looks_like_path
@@ -27,6 +27,11 @@ class Entry:
 
     info: Mapping[str, Any]
     verdict: Verdict
+
+    @property
+    def scope(self) -> str:
+        """How far the verdict reaches; what the claim says of itself where it was not checked to the end."""
+        return self.verdict.scope or str(self.info["scope"])
 
     @property
     def as_recorded(self) -> bool:
@@ -82,7 +87,8 @@ def verify(
     seed, examples
         Seed of the solver and of searches, and the number of examples of each search.
     time_limit
-        Seconds per claim; a claim that takes longer is stopped and undecided.
+        Seconds of processor time per claim; a claim that takes longer is stopped and undecided. How busy the machine is does
+        not matter.
     workers
         Number of processes; by default one per core.
     progress
@@ -97,7 +103,7 @@ def verify(
     """
     start = time.monotonic()
     with Pool.running(workers or available_cores()) as pool:
-        chosen, broken = _choose(pool, names, groups, time_limit)
+        chosen, broken = _choose(pool, names, groups)
         requests = [
             {
                 "op": "check",
@@ -122,20 +128,20 @@ def verify(
     return Report((*entries, *broken), seed=seed, time=time.monotonic() - start)
 
 
-def list_claims(*names: str, groups: Sequence[str] = (), time_limit: float = TIME_LIMIT) -> list[Mapping[str, Any]]:
+def list_claims(*names: str, groups: Sequence[str] = ()) -> list[Mapping[str, Any]]:
     """Describe the claims that `verify` would check, without checking them.
 
     Raises ``ClaimFileError`` if a file of claims does not load.
     """
     with Pool.running(min(2, available_cores())) as pool:
-        chosen, broken = _choose(pool, names, groups, time_limit)
+        chosen, broken = _choose(pool, names, groups)
     if broken:
         raise ClaimFileError(broken[0].verdict.message)
     return chosen
 
 
 def _choose(
-    pool: Pool, names: Sequence[str], groups: Sequence[str], time_limit: float
+    pool: Pool, names: Sequence[str], groups: Sequence[str]
 ) -> tuple[list[Mapping[str, Any]], list[Entry]]:
     """Load the files, and pick the claims the names select; files that do not load become entries of their own."""
     paths = [name for name in names if looks_like_path(name)]
@@ -148,13 +154,13 @@ def _choose(
     def handle(request: Mapping[str, Any], answer: dict[str, Any] | Exception) -> None:
         answers[request["path"]] = answer
 
-    requests = [{"op": "list", "path": str(file), "time_limit": time_limit} for file in files]
+    requests = [{"op": "list", "path": str(file)} for file in files]
     pool.map(requests, handle, at_once=1 + len(own))
     claims: list[Mapping[str, Any]] = []
     broken: list[Entry] = []
     origin: dict[str, Path] = {}
     for file in files:
-        found, problem = _listed(answers[str(file)], file, time_limit)
+        found, problem = _listed(answers[str(file)], file)
         twice = next((info["id"] for info in found if info["id"] in origin), None)
         if twice is not None:
             problem = f"{file.name} defines the claim {twice}, which {origin[twice].name} defines as well; ids must differ"
@@ -164,16 +170,19 @@ def _choose(
         origin.update({info["id"]: file for info in found})
         claims += [{**info, "path": str(file), "own": file in own} for info in found]
     if labels or not names:
-        chosen = select(claims, labels)
+        try:
+            chosen = select(claims, labels)
+        except UnknownClaimError:
+            if not broken:
+                raise
+            return [], broken  # the name may be that of a claim in a file that does not load: say that it does not load
         claims = [info for info in claims if info in chosen or info["own"]]
     return select(claims, [], groups), broken
 
 
-def _listed(
-    answer: dict[str, Any] | Exception, file: Path, time_limit: float
-) -> tuple[list[dict[str, Any]], str]:
+def _listed(answer: dict[str, Any] | Exception, file: Path) -> tuple[list[dict[str, Any]], str]:
     if isinstance(answer, ProcessTimeoutError):
-        return [], f"{file.name} had not finished loading after {time_limit:g} s"
+        return [], f"{file.name} did not finish loading: {answer}"
     if isinstance(answer, Exception):
         return [], f"{file.name} ended its process {answer} while loading"
     return answer.get("claims", []), answer.get("error", "")
@@ -198,7 +207,7 @@ def _broken_file(file: Path, problem: str) -> Entry:
 def _verdict(request: Mapping[str, Any], answer: dict[str, Any] | Exception) -> Verdict:
     name, limit = request["id"], request["time_limit"]
     if isinstance(answer, ProcessTimeoutError):
-        why = f"stopped after the time limit of {limit:g} s"
+        why = f"time limit of {limit:g} s: {answer}"
         return Verdict(name, Status.UNDECIDED, "stopped", seed=request["seed"], time=limit, message=why)
     if isinstance(answer, ProcessDiedError):
         return Verdict(name, Status.ERROR, "crash", seed=request["seed"], message=f"its process ended {answer}")

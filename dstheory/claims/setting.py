@@ -12,17 +12,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sympy
-from sympy.logic.boolalg import BooleanAtom
+from sympy.logic.boolalg import BooleanAtom, Not
 
 from dstheory.claims.abstraction import Abstraction
+from dstheory.claims.definedness import Condition, Need
 from dstheory.claims.domains import Domain
-from dstheory.claims.errors import UndefinedError
+from dstheory.claims.errors import NotSettledError, UndefinedError
 from dstheory.claims.polynomials import as_ratio, factors_of
-from dstheory.claims.solver import Answer, Operator, PolynomialRelation, ask
+from dstheory.claims.solver import OUT_OF_TIME, Answer, Operator, PolynomialRelation, ask
+from dstheory.claims.witnesses import QUICK, THOROUGH, find_witness, is_witness, simplify_witness
 
 __all__ = ["Setting"]
 
-_SIGN_MILLISECONDS = 1500
+_SIGN_SECONDS = 1.5
 _FLIP: dict[str, Operator] = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 
 
@@ -36,7 +38,7 @@ class Setting:
     assumptions
         Formulas in plain symbols, all taken to hold.
     deadline
-        Value of ``time.monotonic()`` after which questions to the solver are answered "unknown".
+        Value of ``time.process_time()`` after which questions to the solver are answered "unknown".
     seed
         Seed of the solver.
 
@@ -44,7 +46,7 @@ class Setting:
     -------
     >>> from dstheory.claims.domains import UNIT
     >>> p, a = sympy.symbols("p a")
-    >>> setting = Setting({"p": UNIT, "a": UNIT}, [], deadline=time.monotonic() + 5)
+    >>> setting = Setting({"p": UNIT, "a": UNIT}, [], deadline=time.process_time() + 5)
     >>> setting.sign_of(1 - p * a), setting.sign_of(p - a)
     (1, None)
     """
@@ -61,7 +63,7 @@ class Setting:
         self.assumptions = list(assumptions)
         self.deadline = deadline
         self.seed = seed
-        self.abstraction = Abstraction(self.sign_of)
+        self.abstraction = Abstraction(self.sign_of, self.domain)
         self._signs: dict[Any, int | None] = {}
         self._raw: dict[Any, Any] = {}
 
@@ -85,9 +87,29 @@ class Setting:
         trees = [self.tree(formula) for formula in rational]
         return self._ask(trees, self._names(rational), with_facts=True)
 
-    def satisfiable(self) -> Answer:
-        """Whether the domain and the assumptions have a point at all."""
-        return self.ask([])
+    def point(self, formula: Any = sympy.true) -> dict[str, Any] | None:
+        """A point of the setting at which a (plain) formula holds, confirmed by exact arithmetic; None if there is none.
+
+        Raises ``NotSettledError`` if neither could be shown.
+        """
+        refuted = Not(formula, evaluate=False) if formula is not sympy.true else sympy.false
+        for points in (QUICK, THOROUGH):
+            witness = find_witness(refuted, self.assumptions, self.domain, seed=self.seed, points=points)
+            if witness is not None:
+                return witness.point
+            if points == QUICK:
+                answer = self.ask([formula] if formula is not sympy.true else [])
+                if answer.status == "unsat":
+                    return None
+                names = self._names([formula, *self.assumptions])
+                found = {name: value for name, value in answer.point.items() if name in names}
+                if answer.status == "sat" and set(found) == names:
+                    trials = (found, simplify_witness(found, refuted, self.assumptions, self.domain).point)
+                    for trial in trials:
+                        if is_witness(trial, refuted, self.assumptions, self.domain):
+                            return dict(trial)
+        why = answer.reason or "the solver's point could not be confirmed by exact arithmetic"
+        raise NotSettledError(why)
 
     def residual(self, expression: Any) -> Any:
         """The numerator of an expression as a polynomial, roots reduced by their equations: zero only if it vanishes."""
@@ -101,21 +123,38 @@ class Setting:
             numerator = as_ratio(sympy.Add(*reduced)).numerator
         return numerator
 
-    def require_defined(self, expression: Any) -> None:
-        """Check that no denominator of the expression vanishes at any point of the setting.
+    def require(self, condition: Condition) -> None:
+        """Check that a condition for an expression to have a value holds at every point of the setting.
 
-        Raises ``UndefinedError``, with the factor that vanishes or that could not be excluded from doing so.
+        Raises
+        ------
+        UndefinedError
+            With a point at which it does not hold.
+        NotSettledError
+            If it could neither be shown nor refuted.
         """
-        for base in _denominators(self.abstraction.rational(expression)):
-            for factor, _ in factors_of(as_ratio(base).numerator)[1]:
-                if self._factor_sign(factor, 1) is not None:
-                    continue
-                zero = PolynomialRelation(((factor, 1),), "==")
-                answer = self._ask([zero], {str(s) for s in factor.as_expr().free_symbols}, with_facts=True)
-                if answer.status != "unsat":
-                    where = ", ".join(f"{name} = {value}" for name, value in sorted(answer.point.items()))
-                    how = f"vanishes, for instance at {where}" if where else "could not be shown to be non-zero"
-                    raise UndefinedError(f"the denominator {factor.as_expr()} {how}; narrow the domain or the assumptions")
+        rational = self.abstraction.rational(condition.expression)
+        sign = self.sign_of(rational)
+        if sign == 1 or (sign == -1 and condition.need is Need.NONZERO):
+            return
+        if condition.need is Need.NONZERO and all(
+            self._never_zero(factor) for factor, _ in factors_of(as_ratio(rational).numerator)[1]
+        ):
+            return
+        try:
+            point = self.point(condition.negation)
+        except NotSettledError as error:
+            raise NotSettledError(f"{condition.broken}, and that could not be ruled out: {error}") from error
+        if point is None:
+            return
+        where = ", ".join(f"{name} = {value}" for name, value in sorted(point.items())) or "every point"
+        raise UndefinedError(f"{condition.broken}, for instance at {where}; narrow the domain or the assumptions")
+
+    def _never_zero(self, factor: Any) -> bool:
+        if self._factor_sign(factor, 1) is not None:
+            return True
+        zero = PolynomialRelation(((factor, 1),), "==")
+        return self._ask([zero], {str(s) for s in factor.as_expr().free_symbols}, with_facts=True).status == "unsat"
 
     def tree(self, formula: Any) -> Any:
         """A rational formula as connectives over sign conditions on polynomials of undecided sign."""
@@ -132,7 +171,7 @@ class Setting:
         if sign == 0:
             return written in ("==", "<=", ">=")
         undecided = []
-        # A denominator's factor has the sign of its reciprocal; that it does not vanish is checked by require_defined.
+        # A denominator's factor has the sign of its reciprocal; that it does not vanish is checked by require.
         for factor, power in factors + factors_of(ratio.denominator)[1]:
             known = self._factor_sign(factor, power)
             if known is None:
@@ -165,10 +204,13 @@ class Setting:
         return None
 
     def _ask(self, trees: list[Any], names: set[str], *, with_facts: bool) -> Answer:
-        milliseconds = int(1000 * (self.deadline - time.monotonic()))
+        seconds = self.deadline - time.process_time()
+        if seconds <= 0:
+            return Answer("unknown", reason=OUT_OF_TIME)
         if not with_facts:  # one factor's sign: a by-product must not use up the time of the question itself
-            milliseconds = min(milliseconds // 4, _SIGN_MILLISECONDS)
-        return ask([*self._premises(names, with_facts), *trees], milliseconds=milliseconds, seed=self.seed)
+            seconds = min(seconds / 4, _SIGN_SECONDS)
+        integers = {name for name, domain in self.domain.items() if domain.integer}
+        return ask([*self._premises(names, with_facts), *trees], seconds=seconds, seed=self.seed, integers=integers)
 
     def _premises(self, names: set[str], with_facts: bool) -> list[Any]:
         """Domain and assumptions, not themselves simplified by the setting.
@@ -212,13 +254,3 @@ def _is_rational(formula: Any) -> bool:
         for node in sympy.preorder_traversal(formula)
         if isinstance(node, sympy.Expr)
     )
-
-
-def _denominators(expression: Any) -> list[Any]:
-    """Bases of negative powers anywhere in the expression, in a stable order."""
-    found = {
-        node.base
-        for node in sympy.preorder_traversal(expression)
-        if node.is_Pow and node.exp.is_Integer and node.exp < 0 and not node.base.is_Rational
-    }
-    return sorted(found, key=sympy.default_sort_key)

@@ -7,7 +7,10 @@ arithmetic elsewhere, and what it cannot decide is reported as such.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Literal
@@ -18,8 +21,10 @@ from sympy.logic.boolalg import And, BooleanFalse, BooleanTrue, Equivalent, Impl
 from dstheory.claims.errors import ClaimError
 from dstheory.claims.polynomials import terms_of
 
-__all__ = ["Answer", "Operator", "PolynomialRelation", "SolverMissingError", "ask"]
+__all__ = ["OUT_OF_TIME", "Answer", "Operator", "PolynomialRelation", "SolverMissingError", "ask"]
 
+OUT_OF_TIME = "time limit"
+_POLL_SECONDS = 0.02
 
 Operator = Literal["==", "!=", "<", "<=", ">", ">="]
 
@@ -45,17 +50,23 @@ class Answer:
     reason: str = ""
 
 
-def ask(formulas: Sequence[Any], *, milliseconds: int, seed: int = 0) -> Answer:
+def ask(formulas: Sequence[Any], *, seconds: float, seed: int = 0, integers: Collection[str] = ()) -> Answer:
     """Look for a point at which all formulas hold.
+
+    The reals are asked first. If they have a point at which one of ``integers`` is not an integer, the question is asked again
+    over the integers: no real point proves more than is needed, and one real point proves nothing.
 
     Parameters
     ----------
     formulas
         SymPy connectives over `PolynomialRelation` leaves, as (connective, children) trees from `tree`.
-    milliseconds
-        Time limit; when it is reached the answer is ``unknown``.
+    seconds
+        Limit on the processor time of this process; when it is reached the answer is ``unknown``, with `OUT_OF_TIME` as its
+        reason. It does not depend on what else the machine does.
     seed
         The solver's random seed: the same question gets the same answer.
+    integers
+        Names of the symbols that range over integers.
 
     Raises
     ------
@@ -68,16 +79,35 @@ def ask(formulas: Sequence[Any], *, milliseconds: int, seed: int = 0) -> Answer:
         raise SolverMissingError(
             "z3 is not installed, so inequalities cannot be decided; install it with: pip install z3-solver"
         ) from error
-    if milliseconds <= 0:
-        return Answer("unknown", reason="no time left")
+    deadline = time.process_time() + seconds
+    answer = _answer(z3, formulas, (), deadline, seed)
+    fractional = [
+        name
+        for name in sorted(integers)
+        if name in answer.point and not (isinstance(answer.point[name], Fraction) and answer.point[name].denominator == 1)
+    ]
+    if answer.status != "sat" or not fractional:
+        return answer
+    over_integers = _answer(z3, formulas, integers, deadline, seed)
+    if over_integers.status == "unknown":
+        where = ", ".join(f"{name} = {answer.point[name]}" for name in fractional)
+        reason = f"over the reals there is a point ({where}); over the integers there was no answer: {over_integers.reason}"
+        return Answer("unknown", reason=reason)
+    return over_integers
+
+
+def _answer(z3: Any, formulas: Sequence[Any], integers: Collection[str], deadline: float, seed: int) -> Answer:
+    """One question to the solver, the named variables over the integers, all others over the reals."""
+    if time.process_time() >= deadline:
+        return Answer("unknown", reason=OUT_OF_TIME)
     context = z3.Context()
-    translate = _Translator(z3, context)
-    solver = z3.SolverFor("QF_NRA", ctx=context)
-    solver.set("timeout", milliseconds)
+    translate = _Translator(z3, context, integers)
+    solver = z3.Solver(ctx=context) if integers else z3.SolverFor("QF_NRA", ctx=context)
     solver.set("random_seed", seed % 2**30)
     for formula in formulas:
         solver.add(translate.formula(formula))
-    result = solver.check()
+    with _interrupted_at(context, deadline) as late:
+        result = solver.check()
     if result == z3.unsat:
         return Answer("unsat")
     if result == z3.sat:
@@ -86,15 +116,39 @@ def ask(formulas: Sequence[Any], *, milliseconds: int, seed: int = 0) -> Answer:
             name: _number(z3, model.eval(variable, model_completion=True)) for name, variable in translate.variables.items()
         }
         return Answer("sat", point={name: value for name, value in point.items() if value is not None})
-    return Answer("unknown", reason=solver.reason_unknown())
+    return Answer("unknown", reason=OUT_OF_TIME if late.is_set() else solver.reason_unknown())
+
+
+@contextmanager
+def _interrupted_at(context: Any, deadline: float) -> Iterator[threading.Event]:
+    """Interrupt the solver once the process has used its time; the event yielded says whether that happened.
+
+    The solver's own limit counts time on the wall, in which a busy machine may do next to nothing.
+    """
+    done, late = threading.Event(), threading.Event()
+
+    def watch() -> None:
+        while not done.wait(_POLL_SECONDS):
+            if time.process_time() >= deadline:
+                late.set()
+                context.interrupt()
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield late
+    finally:
+        done.set()
+        watcher.join()
 
 
 class _Translator:
     """From formulas over polynomial relations to z3 terms of one context."""
 
-    def __init__(self, z3: Any, context: Any) -> None:
+    def __init__(self, z3: Any, context: Any, integers: Collection[str] = ()) -> None:
         self._z3 = z3
         self._context = context
+        self._integers = integers
         self.variables: dict[str, Any] = {}
 
     def formula(self, formula: Any) -> Any:
@@ -149,7 +203,10 @@ class _Translator:
             term = None if coefficient == 1 and powers else z3.RealVal(str(coefficient), self._context)
             for name, power in powers:
                 if name not in self.variables:
-                    self.variables[name] = z3.Real(name, self._context)
+                    whole = name in self._integers
+                    self.variables[name] = (
+                        z3.ToReal(z3.Int(name, self._context)) if whole else z3.Real(name, self._context)
+                    )
                 for _ in range(power):
                     term = self.variables[name] if term is None else term * self.variables[name]
             total = term if total is None else total + term

@@ -7,7 +7,10 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["Finding", "Outcome", "Status", "StepReport", "Verdict", "combine"]
+__all__ = ["BY_DEFINITION", "Finding", "Outcome", "Reach", "Status", "StepReport", "Verdict", "combine"]
+
+BY_DEFINITION = "by definition"
+"""The method of an identity whose two sides are one expression once definitions are substituted."""
 
 
 class Status(StrEnum):
@@ -35,14 +38,29 @@ class Status(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What a status says about the statement; a claim records one of the first four."""
+    """What a status says about the statement; "error", "undecided" and "true by definition" cannot be recorded."""
 
     HOLDS = "holds"
     CONDITIONAL = "holds under condition"
+    EXAMPLE = "holds at an example"
+    DEFINITION = "true by definition"
     FAILS = "fails"
     NOT_REFUTED = "not refuted"
     UNDECIDED = "undecided"
     ERROR = "error"
+
+
+class Reach(StrEnum):
+    """How far the steps of a claim that came out true reach."""
+
+    ALL = "all"
+    """At least one step of the statement quantifies over its symbols."""
+    PART = "part"
+    """Every step of the statement assumes more than the claim does, and together they leave points out."""
+    EXAMPLE = "example"
+    """Only single points were evaluated."""
+    DEFINITION = "definition"
+    """Only definitions were compared with themselves."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +122,8 @@ class Verdict:
         Why, where the status alone does not say it.
     steps
         The reports of the steps that ran.
+    reach
+        Whether the steps quantify, or are points or definitions only.
     """
 
     claim: str
@@ -117,13 +137,19 @@ class Verdict:
     time: float = 0.0
     message: str = ""
     conditional: bool = False
+    reach: Reach = Reach.ALL
     steps: tuple[StepReport, ...] = field(default=())
 
     @property
     def outcome(self) -> Outcome:
         """What the status says about the statement."""
         if self.status in (Status.PROVED, Status.DECIDED, Status.ENCLOSED):
-            return Outcome.CONDITIONAL if self.conditional else Outcome.HOLDS
+            whole = Outcome.CONDITIONAL if self.conditional else Outcome.HOLDS
+            return {
+                Reach.PART: Outcome.CONDITIONAL,
+                Reach.EXAMPLE: Outcome.EXAMPLE,
+                Reach.DEFINITION: Outcome.DEFINITION,
+            }.get(self.reach, whole)
         return {
             Status.SEARCHED: Outcome.NOT_REFUTED,
             Status.UNDECIDED: Outcome.UNDECIDED,
@@ -139,6 +165,7 @@ class Verdict:
         """The inverse of `as_dict`."""
         fields = {key: value for key, value in data.items() if key != "outcome"}
         fields["status"] = Status(fields["status"])
+        fields["reach"] = Reach(fields["reach"])
         fields["assumptions"] = tuple(fields["assumptions"])
         fields["steps"] = tuple(StepReport.from_dict(step) for step in fields["steps"])
         return cls(**fields)

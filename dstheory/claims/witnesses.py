@@ -229,7 +229,8 @@ def _compile(formula: Any, names: list[str]) -> Any:
 def _compile_relation(relation: Any, names: list[str]) -> Any:
     difference = relation.lhs - relation.rhs
     size = sum((sympy.Abs(term) for term in sympy.Add.make_args(difference)), sympy.Integer(0))
-    function = sympy.lambdify([sympy.Symbol(name) for name in names], [difference, size], modules="numpy")
+    # Dummies as arguments: a symbol may be called exp.
+    function = sympy.lambdify([sympy.Symbol(name) for name in names], [difference, size], modules="numpy", dummify=True)
     operator = relation.rel_op
 
     def screen(columns: list[NDArray[np.float64]], n: int) -> tuple[Bools, Bools]:

@@ -55,7 +55,7 @@ Examples:
     type=click.FloatRange(min=0.1),
     default=TIME_LIMIT,
     show_default=True,
-    help="Seconds per claim; what takes longer is undecided.",
+    help="Seconds of processor time per claim; what takes longer is undecided.",
 )
 @click.option("--workers", type=click.IntRange(min=1), default=None, help="Processes; by default one per core.")
 def command(
@@ -82,7 +82,7 @@ def command(
         raise click.UsageError(f"--list prints a table or JSON, not {style}")
     try:
         if listing:
-            _print_list(list_claims(*names, *shown, groups=groups, time_limit=time_limit), style)
+            _print_list(list_claims(*names, *shown, groups=groups), style)
             return 0
         with _progress() as progress:
             report = verify(

@@ -8,6 +8,7 @@ import pytest
 from claims.claim_files import FILES
 
 from dstheory.claims import Status
+from dstheory.claims import pool as pool_module
 from dstheory.claims.errors import ClaimFileError, UnknownClaimError
 from dstheory.claims.loading import load_claims
 from dstheory.claims.pool import Pool
@@ -37,7 +38,9 @@ def everything(tmp_path_factory):
         for old in ('"good"', "'good'", "'bad'"):
             text = text.replace(old, f"{old[:-1]}-{stem}{old[-1]}")
         (files / name).write_text(text)
-    return verify(str(files), time_limit=2.0, workers=2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pool_module, "_IDLE_SECONDS", 2.0)
+        return verify(str(files), time_limit=2.0, workers=2)
 
 
 def of(report, name):
@@ -77,7 +80,7 @@ def test_what_goes_wrong_in_one_claim_stays_there(everything, name, status, code
         ("syntax.py", "SyntaxError"),
         ("import_error.py", "a_module_that_does_not_exist' (line 1)"),
         ("exit_on_import.py", "SystemExit"),
-        ("hang_on_import.py", "had not finished loading after 2 s"),
+        ("hang_on_import.py", "did not finish loading: it waited without computing"),
         ("empty.py", "defines no claim"),
         ("twice.py", "two claims with the id good-twice"),
         ("ill_posed.py", "claim bad-ill_posed has no proof steps"),
@@ -131,13 +134,75 @@ def test_progress_is_told_after_every_claim():
     assert {name for _, _, name in seen} == {"A3", "A3-loose"}
 
 
+@pytest.mark.parametrize("names", [["X1", "broken.py"], ["broken.py", "--"], ["broken.py"]])
+def test_a_file_that_does_not_import_is_a_crash_even_if_a_claim_of_it_is_named(files, names):
+    (files / "broken.py").write_text("import a_module_that_is_missing\nX1 = None\n")
+    report = verify(*[str(files / name) if name.endswith(".py") else name for name in names if name != "--"], workers=1)
+    assert report.exit_code == 1
+    assert [entry.info["id"] for entry in report.entries] == ["broken.py"]
+    assert "ModuleNotFoundError" in report.entries[0].verdict.message
+    with pytest.raises(UnknownClaimError):
+        verify("X1", str(files / "fine.py"), workers=1)
+
+
+def test_a_directory_is_checked_whole(files):
+    for name in FILES:
+        if name not in ("fine.py", "print.py"):
+            (files / name).unlink()
+    text = (files / "print.py").read_text().replace('"good"', '"other"')
+    (files / "print.py").write_text(text)
+    report = verify(str(files), workers=1)
+    assert sorted(entry.info["id"] for entry in report.entries) == ["bad", "good", "other"]
+    assert report.exit_code == 0
+
+
+HARD = "(x[0]*x[1]*p - x[2])**2 + (x[3] - x[1]**3*x[4])**2 + 1 + x[5]**4 - (x[0]*x[4] - x[1]*x[2])**3*x[3]/10**60"
+SLOW = {
+    "identity": "identity('slow', (sum(x) + 1)**60 * (p + 1), (sum(x) + 1)**60 * p + (sum(x) + 1)**60)",
+    "decide": f"decide('slow', {HARD} > 0)",
+    "enclose": "enclose('slow', exp(sum(x)) - exp(sum(x[:3])) * exp(sum(x[3:])) >= 0, {s: (0, 1) for s in x}, boxes=10**9)",
+    "search": "search('slow', lambda n: sum(range(10**7)) > n, n=integers(0, 9))",
+    "example": "example('slow', Sum((x[0] + k)**30000, (k, 1, 90)) > p, at={**{s: '1/7' for s in x}, p: '1/3'})",
+    "premise": f"decide('slow', p > 0, given=[{HARD} < 0])",
+    "definition": f"identity('slow', V * 2, V + V + p - p * 1, using={{V: 1/({HARD})}})",
+    "python": "[None for _ in iter(int, 1)]",
+}
+SLOW_HEAD = """
+from hypothesis.strategies import integers
+from sympy import Sum, exp, log, symbols
+from dstheory.claims import REAL, UNIT, Claim, decide, enclose, example, identity, search
+p, k, V = symbols("p k V")
+x = symbols("x_1:7")
+def proof():
+    return [PROOF]
+slow = Claim(id="slow", statement="Slow.", domain={p: UNIT, **{s: REAL for s in x}}, proof=proof)
+"""
+
+
+@pytest.mark.parametrize("kind", list(SLOW))
+def test_running_out_of_time_at_any_kind_of_step_is_undecided_and_never_ill_posed(tmp_path, kind):
+    (tmp_path / "slow.py").write_text(SLOW_HEAD.replace("PROOF", SLOW[kind]))
+    report = verify(str(tmp_path / "slow.py"), time_limit=0.1, workers=1)
+    (entry,) = report.entries
+    assert entry.verdict.status is Status.UNDECIDED, (entry.verdict.method, entry.verdict.message)
+    assert "time limit" in entry.verdict.message
+    assert report.exit_code == 4
+
+
+def test_time_limits_count_processor_time_and_not_the_clock_on_the_wall(tmp_path):
+    sleepy = SLOW_HEAD.replace("[PROOF]", "__import__('time').sleep(1.5) or [decide('Yes.', p < 1 + x[0]**2)]")
+    (tmp_path / "sleepy.py").write_text(sleepy)
+    (entry,) = verify(str(tmp_path / "sleepy.py"), time_limit=0.3, workers=1).entries
+    assert entry.verdict.status is Status.DECIDED, entry.verdict.message
+
+
 def test_an_interrupt_stops_the_workers(files):
     pool = Pool(1)
 
     def interrupt(request, answer):
         raise KeyboardInterrupt
 
-    request = {"op": "list", "path": str(files / "fine.py"), "time_limit": 5.0}
+    request = {"op": "list", "path": str(files / "fine.py")}
     with pytest.raises(KeyboardInterrupt):
         pool.map([request], interrupt)
     assert all(worker._process is None for worker in pool._workers)

@@ -164,7 +164,7 @@ def proof():
     s = setting()
     plain, doubled = (expected_update(s, objective) for objective in (Reinforce(), Doubled()))
     theta_s, theta_C, theta_W = doubled
-    yield identity("Sampling moves twice as fast.", doubled[theta_s], 2 * plain[theta_s])
+    yield identity("Sampling moves twice as fast.", doubled[theta_s], 2 * sp.factor(plain[theta_s]))
     half = dict.fromkeys(("p", "a", "b", "gamma"), "1/2")
     yield counterexample("Decisions do not.", sp.Eq(doubled[theta_C], 2 * plain[theta_C]), at=half)
 

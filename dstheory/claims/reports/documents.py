@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dstheory.claims.reports.words import few, point_text, summary, verdict_text
+from dstheory.claims.reports.words import few, how, point_text, summary, verdict_text
 from dstheory.claims.runner import Entry, Report
 from dstheory.references import bibliography, cite
 
@@ -17,7 +17,7 @@ def markdown_report(report: Report) -> str:
     for entry in report.entries:
         point = point_text(entry)
         statement = entry.info["title"] + (f" (witness: {point})" if point else "")
-        cells = [entry.info["id"], statement, verdict_text(entry), entry.verdict.method, entry.info["scope"]]
+        cells = [entry.info["id"], statement, verdict_text(entry), entry.verdict.method, entry.scope]
         lines.append("| " + " | ".join(_markdown(cell) for cell in cells) + " |")
     return "\n".join([*lines, "", summary(report), ""])
 
@@ -30,7 +30,7 @@ def markdown_claims(entries: Sequence[Entry]) -> str:
         out += [f"## {info['id']} {_markdown(info['title'])}", "", info["statement"], ""]
         if info["latex"]:
             out += ["$$", info["latex"], "$$", ""]
-        out += [f"- level: {info['level']}; source: {info['source']}; scope: {info['scope']}"]
+        out += [f"- level: {info['level']}; source: {info['source']}; scope: {entry.scope}"]
         for label, key in (("domain", "domain_latex"), ("where", "definitions_latex"), ("assuming", "assumptions_latex")):
             if info.get(key):
                 out.append(f"- {label}: " + ", ".join(f"${item}$" for item in info[key]))
@@ -41,8 +41,8 @@ def markdown_claims(entries: Sequence[Entry]) -> str:
             out += ["", *(f"   $$ {line} $$" for line in formulas), f"   {more}", ""]
             if step.context_latex:
                 out += [f"   where {step.context_latex}.", ""]
-            out.append(f"   *{step.status}* by {step.method}" + (f": {step.detail}" if step.detail else "") + ".")
-        out += ["", f"Verdict: **{verdict_text(entry)}** ({verdict.status} by {verdict.method})."]
+            out.append(f"   *{how(step.status, step.method)}*" + (f": {step.detail}" if step.detail else "") + ".")
+        out += ["", f"Verdict: **{verdict_text(entry)}** ({how(verdict.status, verdict.method)})."]
         if verdict.witness:
             out.append(f"Witness: {point_text(entry)}.")
         if info.get("notes"):
@@ -60,7 +60,7 @@ def latex_report(report: Report) -> str:
     for entry in report.entries:
         point = point_text(entry)
         statement = entry.info["title"] + (f" (witness: {point})" if point else "")
-        cells = [entry.info["id"], statement, verdict_text(entry), entry.verdict.method, entry.info["scope"]]
+        cells = [entry.info["id"], statement, verdict_text(entry), entry.verdict.method, entry.scope]
         printed = [_tex(cell) for cell in cells]
         printed[1] += cite(_references(entry))
         lines.append(" & ".join(printed) + r" \\")

@@ -9,7 +9,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from dstheory.claims.reports.words import few, point_text, verdict_text
+from dstheory.claims.reports.words import few, how, point_text, verdict_text
 from dstheory.claims.runner import Entry, Report
 from dstheory.claims.verdicts import Outcome, StepReport
 
@@ -18,6 +18,8 @@ __all__ = ["claim_text", "list_table", "verdict_table"]
 _STYLE = {
     Outcome.HOLDS: "green",
     Outcome.CONDITIONAL: "green",
+    Outcome.EXAMPLE: "green",
+    Outcome.DEFINITION: "magenta",
     Outcome.FAILS: "yellow",
     Outcome.NOT_REFUTED: "cyan",
     Outcome.UNDECIDED: "magenta",
@@ -45,7 +47,7 @@ def verdict_table(report: Report) -> Table:
             statement,
             Text(verdict_text(entry), style=style),
             Text(verdict.method),
-            Text(str(entry.info["scope"])),
+            Text(entry.scope),
             f"{verdict.time:.2f} s",
         )
     return table
@@ -69,7 +71,7 @@ def claim_text(entry: Entry, *, width: int = 100) -> str:
     rows = [
         ("level", info["level"]),
         ("source", info["source"]),
-        ("scope", info["scope"]),
+        ("scope", entry.scope),
         ("domain", "; ".join(info.get("domain", []))),
         *(("where" if first else "", definition) for first, definition in _marked(info.get("definitions", []))),
         ("assuming", "; ".join(info.get("assumptions", []))),
@@ -84,8 +86,8 @@ def claim_text(entry: Entry, *, width: int = 100) -> str:
     lines += ["", "Proof"]
     for step in verdict.steps:
         lines += _step_lines(step, width)
-    how = f"{verdict.status} by {verdict.method} ({verdict.time:.2f} s, seed {verdict.seed})"
-    lines += ["", f"Verdict   {verdict_text(entry)}: {how}"]
+    found = f"{how(verdict.status, verdict.method)} ({verdict.time:.2f} s, seed {verdict.seed})"
+    lines += ["", f"Verdict   {verdict_text(entry)}: {found}"]
     if verdict.message:
         lines += _wrapped(f"          {verdict.message}", width, indent=10)
     if verdict.witness:
@@ -106,7 +108,7 @@ def _step_lines(step: StepReport, width: int) -> list[str]:
     if step.context:
         context = "; ".join(_short(part, _LONG_DEFINITION) for part in step.context.split("; "))
         lines += [f"     {line}" for line in _wrapped(f"where {context}", width - 5, indent=2)]
-    outcome = f"   -> {step.status} by {step.method}" + (f": {step.detail}" if step.detail else "")
+    outcome = f"   -> {how(step.status, step.method)}" + (f": {step.detail}" if step.detail else "")
     if step.witness:
         outcome += " at " + ", ".join(f"{name} = {value}" for name, value in step.witness.items())
     return [*lines, *_wrapped(outcome, width, indent=6)]

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from dstheory.claims.runner import Entry, Report
-from dstheory.claims.verdicts import Outcome
+from dstheory.claims.verdicts import BY_DEFINITION, Outcome, Status
 
-__all__ = ["FEW", "few", "point_text", "summary", "verdict_text"]
+__all__ = ["FEW", "few", "how", "point_text", "summary", "verdict_text"]
 
 FEW = 4
 
@@ -30,6 +30,11 @@ def verdict_text(entry: Entry) -> str:
     return outcome if entry.as_recorded else f"{outcome} (recorded: {entry.info['recorded']})"
 
 
+def how(status: Status, method: str) -> str:
+    """``proved by identity``, or ``true by definition``."""
+    return "true by definition" if method == BY_DEFINITION else f"{status} by {method}"
+
+
 def point_text(entry: Entry) -> str:
     """The witness as ``p = 1/2, a = 1/3``; empty if there is none."""
     witness = entry.verdict.witness
@@ -42,6 +47,8 @@ def summary(report: Report) -> str:
     phrases = {
         Outcome.HOLDS: "hold",
         Outcome.CONDITIONAL: "hold under a condition",
+        Outcome.EXAMPLE: "hold at an example",
+        Outcome.DEFINITION: "are true by definition",
         Outcome.FAILS: "fail",
         Outcome.NOT_REFUTED: "are not refuted",
         Outcome.UNDECIDED: "are undecided",

@@ -12,13 +12,14 @@ from typing import Any, ClassVar
 
 import sympy
 
+from dstheory.claims.definedness import Condition, conditions
 from dstheory.claims.domains import Domain, expand_domain
-from dstheory.claims.errors import ClaimError
-from dstheory.claims.formulas import conjuncts, plain, plain_definitions, plain_formula
+from dstheory.claims.errors import ClaimError, NotSettledError
+from dstheory.claims.formulas import conjuncts, plain, plain_definitions, plain_formula, substituted
 from dstheory.claims.setting import Setting
 from dstheory.claims.solver import SolverMissingError
 from dstheory.claims.verdicts import Finding, Status
-from dstheory.claims.witnesses import QUICK, Witness, find_witness, is_witness
+from dstheory.claims.witnesses import Witness, is_witness
 
 __all__ = ["Bench", "Desk", "Step", "parse_point"]
 
@@ -30,10 +31,12 @@ class Bench:
     domain: Mapping[str, Domain]
     definitions: Mapping[str, Any] = field(default_factory=dict)
     assumptions: Sequence[Any] = ()
-    deadline: float = field(default_factory=lambda: time.monotonic() + 15.0)
+    deadline: float = field(default_factory=lambda: time.process_time() + 15.0)
     seed: int = 0
     examples: int = 100
     recorded_witness: Mapping[str, Fraction] | None = None
+    has_point: dict[Any, bool] = field(default_factory=dict)
+    """Premises and box -> whether they have a point: asked once for all steps that share them."""
 
 
 class Desk:
@@ -41,48 +44,92 @@ class Desk:
 
     def __init__(self, bench: Bench, step: Step) -> None:
         own = expand_domain(step.where)
-        clash = [name for name in own if name in bench.domain and bench.domain[name] != own[name]]
-        if clash:
-            raise ClaimError(f"the step gives {clash[0]} another domain than the claim does")
+        for name, domain in own.items():
+            if name in bench.domain and bench.domain[name] != domain:
+                raise ClaimError(f"the step gives {name} the domain {domain}, the claim {bench.domain[name]}; use one of them")
+            if name in bench.definitions:
+                raise ClaimError(f"the step gives {name} a domain, but the claim defines it; a symbol is either free or defined")
         self.bench = bench
         self.domain = {**bench.domain, **own}
         self.definitions = {**bench.definitions, **plain_definitions(step.using, self.domain, bench.definitions)}
+        self.step = step
         self.premises = [part for item in bench.assumptions for part in conjuncts(item)]
         self.premises += [part for item in step.given for part in conjuncts(self.formula(item))]
-        self.setting = Setting(self.domain, self.premises, deadline=bench.deadline, seed=bench.seed)
+        self.setting = self.within({})
+
+    def within(self, box: Mapping[str, Domain], *more: Any) -> Setting:
+        """The step's setting, some symbols restricted to a box, with further premises."""
+        return Setting({**self.domain, **box}, [*self.premises, *more], deadline=self.bench.deadline, seed=self.bench.seed)
 
     def formula(self, formula: Any) -> Any:
         """A formula in plain symbols, with definitions substituted."""
         return plain_formula(formula, self.domain, self.definitions)
 
     def expression(self, expression: Any) -> Any:
-        """An expression in plain symbols, with definitions substituted."""
+        """An expression in plain symbols, with definitions substituted and derivatives taken."""
         return plain(expression, self.domain, self.definitions)
 
-    def require_defined(self, formulas: Sequence[Any]) -> None:
-        """Check that the formulas and the premises have a value at every point of the setting."""
-        for formula in (*self.premises, *formulas):
-            for relation in sorted(formula.atoms(sympy.core.relational.Relational), key=sympy.default_sort_key):
-                self.setting.require_defined(relation.lhs)
-                self.setting.require_defined(relation.rhs)
+    def substituted(self, expression: Any) -> Any:
+        """An expression in plain symbols, with definitions substituted and derivatives still held."""
+        return substituted(expression, self.domain, self.definitions)
 
-    def vacuity(self) -> Finding | None:
-        """None if domain and assumptions have a point; otherwise why the step says nothing."""
-        if not self.premises:
-            return None  # a box that is not empty; empty domains cannot be constructed
-        if find_witness(sympy.false, self.premises, self.domain, points=QUICK) is not None:
-            return None
-        answer = self.setting.satisfiable()
-        if answer.status == "sat":
-            return None
-        if answer.status == "unsat":
-            listed = ", ".join(str(item) for item in self.premises)
-            return Finding(
-                Status.ERROR,
-                "vacuity",
-                f"the assumptions contradict each other ({listed}): no point satisfies them, so anything would follow",
+    def require_well_posed(self, *items: Any, box: Mapping[str, Domain] | None = None) -> None:
+        """Check that premises, definitions and ``items``, as written, have a value throughout, and premises a point.
+
+        Raises
+        ------
+        ClaimError
+            With a point at which something has no value, or with premises that contradict each other or the domain.
+        NotSettledError
+            If it could not be told.
+        """
+        setting = self.within(box) if box else self.setting
+        self._require_premises(setting)
+        self.require_point(box=box)
+        for condition in self.conditions(*self.step.using.values(), *items):
+            setting.require(condition)
+
+    def conditions(self, *items: Any) -> list[Condition]:
+        """The conditions under which formulas or expressions, as written, have a value."""
+        return [condition for item in items for condition in conditions(sympy.sympify(item), self.expression, self.definitions)]
+
+    def _require_premises(self, setting: Setting) -> None:
+        """Each of the step's premises must have a value where the claim's hold, those without conditions, and those before it."""
+        partial = [(item, self.conditions(item)) for item in self.step.given]
+        known = list(self.bench.assumptions) + [self.formula(item) for item, needed in partial if not needed]
+        for item, needed in partial:
+            for condition in needed:
+                Setting(setting.domain, known, deadline=setting.deadline, seed=setting.seed).require(condition)
+            if needed:
+                known.append(self.formula(item))
+
+    def require_point(self, *more: Any, box: Mapping[str, Domain] | None = None) -> None:
+        """Check that the premises, and ``more``, have a point in the domain: from a contradiction anything would follow.
+
+        Raises
+        ------
+        ClaimError
+            If they have none.
+        NotSettledError
+            If it could not be told.
+        """
+        box = box or {}
+        premises = (*self.premises, *more)
+        if not premises:
+            return  # a box that is not empty; empty domains cannot be constructed
+        key = (premises, tuple(sorted(box.items())), tuple(sorted(self.domain)))
+        if key not in self.bench.has_point:
+            try:
+                self.bench.has_point[key] = self.within(box, *more).point() is not None
+            except NotSettledError as error:
+                why = f"could not tell whether the assumptions can hold ({_listed(premises)}): {error}"
+                raise NotSettledError(why) from error
+        if not self.bench.has_point[key]:
+            within = ", ".join(f"{name} in {domain}" for name, domain in {**self.domain, **box}.items())
+            raise ClaimError(
+                f"the assumptions contradict each other or the domain ({_listed(premises)}; {within}): no point satisfies them, "
+                "so anything would follow"
             )
-        return Finding(Status.UNDECIDED, "vacuity", f"could not tell whether the assumptions can hold: {answer.reason}")
 
     def refuted(self, formula: Any, witness: Witness, method: str, residual: str | None = None) -> Finding:
         """A refutation: by the witness that the claim records, if it records one, and otherwise by the one found."""
@@ -139,6 +186,8 @@ class Step(ABC):
             return self.run(bench)
         except SolverMissingError as missing:
             return Finding(Status.UNDECIDED, self.kind, str(missing))
+        except NotSettledError as error:
+            return Finding(Status.UNDECIDED, self.kind, str(error))
 
     @abstractmethod
     def run(self, bench: Bench) -> Finding:
@@ -148,6 +197,10 @@ class Step(ABC):
     @abstractmethod
     def formulas(self) -> tuple[Any, ...]:
         """The formulas that the step asserts, by the names the author gave: what is shown."""
+
+
+def _listed(premises: Sequence[Any]) -> str:
+    return ", ".join(str(item) for item in premises)
 
 
 def parse_point(at: Mapping[Any, Any]) -> dict[str, Fraction]:

@@ -35,10 +35,9 @@ class Decision(Step):
         """Look for a small counterexample, then ask the solver, then check what it says."""
         desk = Desk(bench, self)
         formula = desk.formula(self.formula)
-        desk.require_defined([formula])
-        vacuous = desk.vacuity() if self.given or self.where else None
-        if vacuous is not None:
-            return vacuous
+        desk.require_well_posed(self.formula)
+        for condition in _conditions_of(formula):
+            desk.require_point(condition)
         witness = find_witness(formula, desk.premises, desk.domain, seed=bench.seed, points=QUICK)
         if witness is not None:
             return desk.refuted(formula, witness, "exact evaluation")
@@ -65,12 +64,13 @@ class Decision(Step):
         if witness is not None:
             return desk.refuted(formula, witness, "decision (z3), exact evaluation")
         if answer.status == "sat":
-            return Finding(
-                Status.UNDECIDED,
-                "decision (z3)",
-                "the solver's counterexample could not be confirmed by exact evaluation: it lies where only bounds on a "
-                "function are known, or at numbers that exact arithmetic could not settle",
+            why = (
+                "it lies at numbers that exact arithmetic could not settle"
+                if desk.setting.abstraction.complete
+                else "it lies where only bounds on a function are known"
             )
+            found = f"the solver's counterexample could not be confirmed by exact evaluation: {why}"
+            return Finding(Status.UNDECIDED, "decision (z3)", found)
         return Finding(Status.UNDECIDED, "decision (z3)", f"the solver answered unknown: {answer.reason}")
 
 
@@ -104,6 +104,13 @@ def decide(
     ('refuted', {'p': '1/2', 'a': '1/2'})
     """
     return Decision(words=words, formula=formula, given=given, where=where or {}, using=using or {}, lemma=lemma)
+
+
+def _conditions_of(formula: Any) -> list[Any]:
+    """The conditions of a formula's implications: one that no point satisfies would make its implication say nothing."""
+    if isinstance(formula, And):
+        return [condition for arg in formula.args for condition in _conditions_of(arg)]
+    return [formula.args[0]] if isinstance(formula, Implies) else []
 
 
 def _parts(formula: Any) -> list[Any]:

@@ -6,7 +6,7 @@ import heapq
 import itertools
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache, cached_property
 from typing import Any, ClassVar
@@ -15,8 +15,10 @@ import sympy
 from sympy.logic.boolalg import And, Not, Or
 
 from dstheory.claims.domains import Domain
-from dstheory.claims.errors import ClaimError, DomainError, UndefinedError
+from dstheory.claims.errors import ClaimError, DomainError, NotSettledError, UndefinedError
 from dstheory.claims.intervals import enclose_value, sign_of_interval, to_interval
+from dstheory.claims.setting import Setting
+from dstheory.claims.solver import OUT_OF_TIME
 from dstheory.claims.steps.base import Bench, Desk, Step, parse_point
 from dstheory.claims.verdicts import Finding, Status
 from dstheory.claims.witnesses import Witness, is_witness
@@ -52,28 +54,53 @@ class Enclosure(Step):
             for end in (self.lower[name], self.upper[name]):
                 if not desk.domain[name].contains(end):
                     raise DomainError(f"the box reaches {name} = {end}, outside its domain {desk.domain[name]}")
-        if missing := sorted({str(s) for s in formula.free_symbols} - set(names)):
+        if missing := sorted({str(s) for item in (formula, *desk.premises) for s in item.free_symbols} - set(names)):
             raise DomainError(f"the box does not bound {', '.join(missing)}")
+        box = {
+            name: replace(desk.domain[name], lower=self.lower[name], upper=self.upper[name], lower_open=False, upper_open=False)
+            for name in names
+        }
+        desk.require_well_posed(box=box)
+        formula = self._with_conditions(desk, formula, desk.within(box))
         start: Box = tuple((self.lower[name], self.upper[name]) for name in names)
         # Largest pieces first, so that a failure is found before the easy parts are refined.
         tie = itertools.count()
         queue: list[tuple[Fraction, int, Box]] = [(Fraction(0), next(tie), start)]
         done = 0
         while queue:
-            if done >= self.boxes or time.monotonic() > bench.deadline:
-                why = "out of time" if done < self.boxes else f"{self.boxes} boxes were not enough"
+            if done >= self.boxes or time.process_time() > bench.deadline:
+                why = OUT_OF_TIME if done < self.boxes else f"{self.boxes} boxes were not enough"
                 return Finding(Status.UNDECIDED, "enclosure", f"interval arithmetic did not settle the formula: {why}")
-            _, _, box = heapq.heappop(queue)
+            _, _, piece = heapq.heappop(queue)
             done += 1
-            sides = {name: to_interval(*bounds) for name, bounds in zip(names, box, strict=True)}
+            sides = {name: to_interval(*bounds) for name, bounds in zip(names, piece, strict=True)}
             if any(_holds(premise, sides) is False for premise in desk.premises) or _holds(formula, sides) is True:
                 continue
-            middle = {name: (low + high) / 2 for name, (low, high) in zip(names, box, strict=True)}
+            middle = {name: (low + high) / 2 for name, (low, high) in zip(names, piece, strict=True)}
             if is_witness(middle, formula, desk.premises, desk.domain):
                 return desk.refuted(formula, Witness(middle, smallest=False), "enclosure")
-            for half in _halves(box):
+            for half in _halves(piece):
                 heapq.heappush(queue, (-max(high - low for low, high in half), next(tie), half))
         return Finding(Status.ENCLOSED, "enclosure", f"{done} boxes")
+
+    def _with_conditions(self, desk: Desk, formula: Any, setting: Setting) -> Any:
+        """The formula, joined with those conditions for its having a value that intervals must settle with it."""
+        left_open = []
+        for condition in desk.conditions(self.formula):
+            try:
+                setting.require(condition)
+            except NotSettledError:
+                left_open.append(condition.formula)
+        return And(*left_open, formula, evaluate=False) if left_open else formula
+
+    @property
+    def region(self) -> list[Any]:
+        """The box as inequalities."""
+        out: list[Any] = []
+        for name, low in self.lower.items():
+            symbol, high = sympy.Symbol(name), self.upper[name]
+            out += [sympy.Ge(symbol, sympy.Rational(low)), sympy.Le(symbol, sympy.Rational(high))]
+        return out
 
 
 def enclose(

@@ -12,14 +12,12 @@ import sympy
 from dstheory.claims.domains import Domain
 from dstheory.claims.errors import ClaimError
 from dstheory.claims.steps.base import Bench, Desk, Step
-from dstheory.claims.verdicts import Finding, Status
+from dstheory.claims.verdicts import BY_DEFINITION, Finding, Status
 from dstheory.claims.witnesses import find_witness
 
-__all__ = ["SAME", "Identity", "identity"]
+__all__ = ["Identity", "identity"]
 
 _SHOWN = 200
-SAME = "both sides are one expression as they stand"
-"""What is said of an identity that SymPy had already made trivial: true, but a reader may want the parts by name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,16 +36,17 @@ class Identity(Step):
     def run(self, bench: Bench) -> Finding:
         """Compare the two sides in the polynomial ring; look for a witness only if they differ."""
         desk = Desk(bench, self)
+        desk.require_well_posed(*self.left, *self.right)
         for number, (left, right) in enumerate(zip(self.left, self.right, strict=True), start=1):
             a, b = desk.expression(left), desk.expression(right)
-            desk.setting.require_defined(a)
-            desk.setting.require_defined(b)
             residual = desk.setting.residual(a - b)
             if residual != 0:
                 which = f" in equation {number} of {len(self.left)}" if len(self.left) > 1 else ""
                 return self._differs(desk, sympy.Eq(a, b, evaluate=False), residual, which)
-        same = all(left == right for left, right in zip(self.left, self.right, strict=True))
-        return Finding(Status.PROVED, "identity", SAME if same else "", residual="0")
+        if all(desk.substituted(left) == desk.substituted(right) for left, right in zip(self.left, self.right, strict=True)):
+            why = "both sides are one expression once definitions are substituted"
+            return Finding(Status.PROVED, BY_DEFINITION, why, residual="0")
+        return Finding(Status.PROVED, "identity", residual="0")
 
     def _differs(self, desk: Desk, equation: Any, residual: Any, which: str) -> Finding:
         text = str(residual)
@@ -56,14 +55,14 @@ class Identity(Step):
         if witness is not None:
             found = desk.refuted(equation, witness, "identity", residual=shown)
             return Finding(found.status, found.method, f"{found.detail}{which}", found.witness, found.residual)
-        vacuous = desk.vacuity()
-        if vacuous is not None:
-            return vacuous
         negation = sympy.Ne(equation.lhs, equation.rhs, evaluate=False)
         answer = desk.setting.ask([negation])
         if answer.status == "unsat":
             return Finding(Status.DECIDED, "decision (z3)", "equal under the assumptions, though not identically")
-        return Finding(Status.UNDECIDED, "identity", f"the difference is not zero{which}, but no witness was found", None, shown)
+        why = f": {answer.reason}" if answer.reason else ""
+        return Finding(
+            Status.UNDECIDED, "identity", f"the difference is not zero{which}, but no witness was found{why}", None, shown
+        )
 
 
 def identity(

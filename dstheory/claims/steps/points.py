@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from dstheory.claims.domains import Domain
-from dstheory.claims.errors import ClaimError
+from dstheory.claims.errors import ClaimError, UndefinedError
 from dstheory.claims.exact import truth_at
 from dstheory.claims.steps.base import Bench, Desk, Step, parse_point
 from dstheory.claims.verdicts import Finding, Status
@@ -35,9 +35,11 @@ class PointStep(Step):
         """Evaluate the formula and the assumptions at the point."""
         desk = Desk(bench, self)
         formula = desk.formula(self.formula)
+        conditions = desk.conditions(*self.using.values(), *self.given, self.formula)
         kind = "example" if self.expected else "counterexample"
         point = dict(self.at)
         needed = {str(s) for item in (formula, *desk.premises) for s in item.free_symbols}
+        needed |= {str(s) for condition in conditions for s in condition.expression.free_symbols}
         if missing := sorted(needed - set(point)):
             raise ClaimError(f"the {kind} gives no value for {', '.join(missing)}")
         for name, value in point.items():
@@ -45,6 +47,9 @@ class PointStep(Step):
                 raise ClaimError(f"the {kind} gives a value for {name}, which has no domain")
             if not desk.domain[name].contains(value):
                 raise ClaimError(f"the {kind} has {name} = {value}, outside its domain {desk.domain[name]}")
+        for condition in conditions:
+            if truth_at(condition.formula, point) is not True:
+                raise UndefinedError(f"the {kind} lies where there is no value: {condition.broken}, as it is there")
         for premise in desk.premises:
             if truth_at(premise, point) is not True:
                 raise ClaimError(f"the {kind} does not satisfy the assumption {premise}")

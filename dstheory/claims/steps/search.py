@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
 
+import numpy as np
+from sympy.logic.boolalg import BooleanAtom
+
 from dstheory.claims.errors import ClaimError
 from dstheory.claims.steps.base import Bench, Step
 from dstheory.claims.verdicts import Finding, Status
@@ -61,14 +64,21 @@ class Search(Step):
         test = hypothesis.seed(bench.seed)(profile(hypothesis.given(**self.strategies)(body)))
         with contextlib.suppress(_Falsified):
             test()
+            if count == 0:
+                raise ClaimError("the search tried no example; widen its strategies")
             return Finding(Status.SEARCHED, "search", f"no counterexample in {count} examples, seed {bench.seed}")
         return Finding(Status.REFUTED, "search", f"found and shrunk by a search, seed {bench.seed}", dict(last))
 
     def _agrees(self, drawn: dict[str, Any]) -> bool:
         try:
-            return bool(self.predicate(**drawn))
+            answer = self.predicate(**drawn)
         except AssertionError:
             return False
+        if answer is None:
+            return False
+        if not isinstance(answer, bool | np.bool_ | BooleanAtom):
+            raise ClaimError(f"the predicate of a search answers True or False; for {drawn} it returned {answer!r}")
+        return bool(answer)
 
 
 def search(words: str, predicate: Callable[..., Any], *, lemma: bool = False, **strategies: Any) -> Step:

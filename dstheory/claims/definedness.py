@@ -1,0 +1,154 @@
+"""Where an expression has a value: the conditions that its denominators, logarithms and roots put on the domain.
+
+They are read off the expression as its author wrote it, before definitions are substituted: SymPy cancels V (1 - x) to 1 once V
+is replaced by 1/(1 - x), and with the factor goes the point at which V has no value. What SymPy was told about the sign of a
+defined symbol is a condition too, since it simplifies by it: with V positive, sqrt(V^2) is V.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import sympy
+
+from dstheory.claims.errors import ClaimError, UndefinedError
+from dstheory.claims.formulas import derivative
+
+__all__ = ["Condition", "Need", "conditions"]
+
+
+class Need(Enum):
+    """What an expression must be."""
+
+    NONZERO = "zero"
+    POSITIVE = "not positive"
+    NONNEGATIVE = "negative"
+
+
+_SIGNS = {"positive": Need.POSITIVE, "nonnegative": Need.NONNEGATIVE, "nonzero": Need.NONZERO}
+_NEVER = ("negative", "nonpositive", "zero", "integer", "rational", "irrational", "imaginary", "infinite")
+
+
+@dataclass(frozen=True)
+class Condition:
+    """``expression`` must meet a need for ``written`` to have a value, or to have the one that SymPy gives it."""
+
+    expression: Any
+    need: Need
+    written: str
+
+    @property
+    def formula(self) -> Any:
+        """The condition as a relation."""
+        kind = {Need.NONZERO: sympy.Ne, Need.POSITIVE: sympy.Gt, Need.NONNEGATIVE: sympy.Ge}[self.need]
+        return kind(self.expression, 0, evaluate=False)
+
+    @property
+    def negation(self) -> Any:
+        """The relation that must hold nowhere."""
+        kind = {Need.NONZERO: sympy.Eq, Need.POSITIVE: sympy.Le, Need.NONNEGATIVE: sympy.Lt}[self.need]
+        return kind(self.expression, 0, evaluate=False)
+
+    @property
+    def broken(self) -> str:
+        """What is wrong where the condition does not hold."""
+        return f"{self.written} where {self.expression} is {self.need.value}"
+
+
+def conditions(item: Any, plain: Callable[[Any], Any], defined: Collection[str] = ()) -> list[Condition]:
+    """The conditions under which an expression, or every side of a formula's relations, has a value.
+
+    Parameters
+    ----------
+    item
+        An expression or a formula, as written: definitions by name.
+    plain
+        Substitutes definitions into an expression.
+    defined
+        Names that have a definition.
+
+    Raises
+    ------
+    UndefinedError
+        If a denominator is identically zero, or a logarithm's argument a constant that is not positive.
+
+    Example
+    -------
+    >>> x, V = sympy.symbols("x V")
+    >>> [str(c.formula) for c in conditions(sympy.log(x) / V, lambda item: item.xreplace({V: 1 - x}), {"V"})]
+    ['Ne(1 - x, 0)', 'x > 0']
+    """
+    found: dict[tuple[Any, Need], Condition] = {}
+    seen: set[tuple[Any, Need]] = set()
+    for expression in _expressions(item):
+        for written, base, need in (*_partial(expression, plain), *_assumed(expression, defined)):
+            if (base, need) in seen:
+                continue
+            seen.add((base, need))
+            value = plain(base)
+            condition = Condition(value, need, written)
+            if not value.is_Rational:
+                found.setdefault((value, need), condition)
+            elif (value == 0 and need is not Need.NONNEGATIVE) or (value < 0 and need is not Need.NONZERO):
+                raise UndefinedError(f"{condition.broken}: it is {value}")
+    return list(found.values())
+
+
+def _expressions(item: Any) -> Iterator[Any]:
+    if isinstance(item, sympy.Expr):
+        yield item
+    elif getattr(item, "is_Relational", False):
+        yield from (item.lhs, item.rhs)
+    else:
+        for arg in getattr(item, "args", ()):
+            yield from _expressions(arg)
+
+
+def _partial(node: Any, plain: Callable[[Any], Any]) -> Iterator[tuple[str, Any, Need]]:
+    """(what has no value, the expression that must meet a need, the need), inner operations first."""
+    if isinstance(node, sympy.Sum | sympy.Product):
+        inner = [node.function]
+        for limit in node.limits:
+            if len(limit) != 3 or not (limit[1].is_Integer and limit[2].is_Integer):
+                raise ClaimError(f"{_short(node)} must run between two integers, so that it can be written out")
+            index, low, high = limit
+            inner = [part.xreplace({index: sympy.Integer(k)}) for part in inner for k in range(int(low), int(high) + 1)]
+        for part in inner:
+            yield from _partial(part, plain)
+        return
+    args = node.args[:1] if isinstance(node, derivative | sympy.Derivative) else node.args
+    for arg in args:
+        if isinstance(arg, sympy.Expr):
+            yield from _partial(arg, plain)
+    if isinstance(node, sympy.log):
+        yield f"{_short(node)} has no value", node.args[0], Need.POSITIVE
+    elif node.is_Pow and node.args[0] is not sympy.E:
+        base, exponent = node.args
+        power = exponent if exponent.is_Integer else plain(exponent)
+        if power.is_Integer:
+            need = Need.NONZERO if power < 0 else None
+        else:
+            need = Need.NONNEGATIVE if power.is_Rational and power > 0 else Need.POSITIVE
+        if need is not None:
+            yield f"{_short(node)} has no value", base, need
+
+
+def _assumed(expression: Any, defined: Collection[str]) -> Iterator[tuple[str, Any, Need]]:
+    """What SymPy was told about defined symbols, the strongest word on each sign."""
+    for symbol in sorted(expression.free_symbols, key=lambda item: item.name):
+        if symbol.name not in defined:
+            continue
+        told = symbol.assumptions0
+        if words := [word for word in _NEVER if told.get(word)]:
+            raise ClaimError(f"SymPy was told that the defined symbol {symbol.name} is {words[0]}; use a plain symbol")
+        word = next((word for word in _SIGNS if told.get(word)), None)
+        if word is not None:
+            yield f"SymPy was told that {symbol.name} is {word}, which is wrong", symbol, _SIGNS[word]
+
+
+def _short(expression: Any, limit: int = 80) -> str:
+    text = str(expression)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
