@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sympy as sp
 
 from dstheory.errors import ChainError
@@ -13,8 +15,8 @@ from dstheory.symbolic.narrative import assumptions_of, steps_of, subtitle_of
 from dstheory.symbolic.numbers import Number, check_numbers
 from dstheory.symbolic.objectives import Objective, lookup
 from dstheory.symbolic.rational import is_zero, rational_form
-from dstheory.symbolic.setting import setting
-from dstheory.symbolic.updates import differentiated, expected_update
+from dstheory.symbolic.setting import Setting, setting
+from dstheory.symbolic.updates import differentiated, enumerated_update, expected_update
 
 __all__ = ["derive"]
 
@@ -23,6 +25,9 @@ MAX_TERMS = 40
 
 MAX_ANSWERS, MAX_PAIRS, MAX_INDEXED_PAIRS = 8, 16, 9
 """Largest chains: answers; answers x turns of a capped chain; the same with parameters of its own at each turn."""
+
+ENUMERATED_TURNS = 2
+"""Caps up to this are enumerated to compare a stated update with its rule."""
 
 MAX_OPERATIONS = 2000
 """A formula with more operations than this, its names replaced by their definitions, is not even tried."""
@@ -55,7 +60,8 @@ def derive(
 
     Returns:
         The derivation. Its gradient was computed from the coefficient rule, compared with the derivative of the objective's
-        scalar where there is one, and brought into the form shown; each comparison is exact.
+        scalar where there is one, and brought into the form shown; each comparison is exact. A rule that states its update
+        itself is compared with its coefficients on capped chains, and the derivation says so.
 
     Raises:
         UnknownObjectiveError: no objective of that name.
@@ -71,17 +77,18 @@ def derive(
     _refuse_large(answers, turns, turn_indexed)
     lengths = {"lambda", "l_s", "l_d", *(f"l_{y}" for y in _answer_names(answers))}
     fixed = check_numbers(numbers or {}, lengths)
-    s = setting(
-        answers=answers,
-        turns=turns,
-        turn_indexed=turn_indexed,
-        rewards=rewards,
-        discount_per=discount_per,
-        reduction=reduction,
-        per_answer_lengths=per_answer_lengths,
-        numbers=fixed,
-    )
+    options: dict[str, Any] = {
+        "answers": answers,
+        "turn_indexed": turn_indexed,
+        "rewards": rewards,
+        "discount_per": discount_per,
+        "reduction": reduction,
+        "per_answer_lengths": per_answer_lengths,
+        "numbers": fixed,
+    }
+    s = setting(turns=turns, **options)
     update = expected_update(s, rule)
+    enumerated = _require_own_update(rule, s, options)
     compact = compact_gradient(s, rule)
     slope = differentiated(s, rule)
     _require_equal(
@@ -102,9 +109,11 @@ def derive(
     verdict = coefficient_verdict(s, rule)
     statistics = {x.symbol: x.value for x in rule.statistics(s)}
     kept = _needed(statistics, (*compact.gradient.values(), *compact.definitions.values()))
+    source = "the update that the rule states" if enumerated else "the expectation of coefficient x score"
     checks = (
-        "the simplest form equals the expectation of coefficient x score, the past included",
-        *(("the derivative of J equals the expectation of coefficient x score",) if slope is not None else ()),
+        f"the simplest form equals {source}" + ("" if enumerated else ", the past included"),
+        *((f"the derivative of J equals {source}",) if slope is not None else ()),
+        *((f"that update equals the expectation of coefficient x score {enumerated}",) if enumerated else ()),
     )
     return Derivation(
         rule.name,
@@ -119,8 +128,40 @@ def derive(
         scalar,
         checks,
         assumptions_of(s, rule, scalar),
-        steps_of(s, rule, compact, expanded, verdict, scalar),
+        steps_of(s, rule, compact, expanded, verdict, scalar, enumerated),
     )
+
+
+def _require_own_update(rule: Objective, s: Setting, options: dict[str, Any]) -> str:
+    """Compare an update that a rule states itself with its coefficients, over all trajectories; return where that was done.
+
+    Returns:
+        "" for a rule that states none, whose update was computed from its coefficients.
+
+    Raises:
+        ArithmeticError: they differ.
+    """
+    if rule.update(s) is None:
+        return ""
+    most = s.chain.turns or ENUMERATED_TURNS
+    caps = range(1, min(most, ENUMERATED_TURNS) + 1)
+    for turns in caps:
+        capped = setting(turns=turns, **options)
+        values: dict[sp.Symbol, sp.Expr] = {}
+        for statistic in rule.statistics(capped):
+            if statistic.neutral:  # a baseline, which an update may have in place already; the others are numbers on both sides
+                values[statistic.symbol] = statistic.value.xreplace(values)
+        stated, counted = rule.update(capped), enumerated_update(capped, rule)
+        assert stated is not None
+        _require_equal(
+            rule,
+            f"the update that the rule states, with a cap of {turns}",
+            "the expectation of coefficient x score",
+            {name: (stated[name] - counted[name]).xreplace(values) for name in stated},
+        )
+    if s.chain.turns in caps:
+        return "over all trajectories"
+    return f"over all trajectories of the chains capped at {' and '.join(map(str, caps))} turns, not of this one"
 
 
 def _needed(statistics: dict[sp.Symbol, sp.Expr], formulas: tuple[sp.Expr, ...]) -> dict[sp.Symbol, sp.Expr]:

@@ -7,6 +7,7 @@ occurred as denominators, so that equal ones meet without a division, and common
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,7 +60,7 @@ class FractionField:
         """Return the sum, over the least common multiple of the factored denominators."""
         scale, bases = 1, dict[Any, int]()
         for term in terms:
-            scale = int(ZZ.lcm(scale, term.scale))
+            scale = math.lcm(scale, int(term.scale))
             for base, exponent in term.bases.items():
                 bases[base] = max(bases.get(base, 0), exponent)
         # terms that need the same factors are added before they are multiplied

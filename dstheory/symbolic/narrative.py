@@ -47,15 +47,16 @@ def steps_of(
     expanded: dict[sp.Symbol, sp.Expr | None],
     verdict: CoefficientVerdict,
     scalar: str,
+    enumerated: str = "",
 ) -> tuple[Step, ...]:
-    """Return the steps of the derivation."""
+    """Return the steps of the derivation; ``enumerated`` says where an update that the rule states was compared with it."""
     quantities = _quantities(s, rule, compact)
     return (
         _chain(s),
         _objective(s, rule, scalar),
         _coefficients(s, rule, compact),
         *((quantities,) if quantities.items else ()),
-        _gradient(compact, expanded, scalar, rule.measure(s) == s.policy, rule.held),
+        _gradient(compact, expanded, scalar, rule.measure(s) == s.policy, rule.held, enumerated),
         attribution_step(s, verdict),
     )
 
@@ -246,7 +247,12 @@ def left_of(logit: sp.Symbol, scalar: str) -> Verbatim:
 
 
 def _gradient(
-    compact: CompactGradient, expanded: dict[sp.Symbol, sp.Expr | None], scalar: str, on_policy: bool, held: str
+    compact: CompactGradient,
+    expanded: dict[sp.Symbol, sp.Expr | None],
+    scalar: str,
+    on_policy: bool,
+    held: str,
+    enumerated: str,
 ) -> Step:
     opening = "Summed over the turns, in the simplest form found and, where short, written out:"
     if on_policy:
@@ -264,13 +270,19 @@ def _gradient(
         items.append(Display(left_of(logit, scalar), right))
     if long:
         items.append(Words(("Not written out, for length: ", *_listed([symbol(name) for name in long]), ".")))
-    checked = "the expectation of coefficient times score, computed from the rule with the past kept"
+    checked = (
+        "the update that the rule states itself"
+        if enumerated
+        else "the expectation of coefficient times score, computed from the rule with the past kept"
+    )
     also = {
         "yes": ", and the derivative of J",
         "frozen": f", and the derivative of that scalar, {held} held",
         "no": "",
     }[scalar]
     items.append(Words((f"Checked, by exact arithmetic: each line equals {checked}{also}.",)))
+    if enumerated:
+        items.append(Words((f"That update equals the expectation of coefficient times score {enumerated}.",)))
     return Step("The gradient", tuple(items))
 
 

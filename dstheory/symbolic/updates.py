@@ -103,7 +103,8 @@ def enumerated_update(s: Setting, objective: Objective) -> Update:
     update: dict[sp.Symbol, list[sp.Expr]] = {logit.symbol: [] for logit in s.policy.logits}
     for trajectory in trajectories(s.following(objective.measure(s))):
         for turn in turns_of(s, objective, trajectory.steps):
-            c_s, c_d = objective.coefficients(s, turn)
+            meaning = objective.of_trajectory(s, trajectory.steps, turn.index)
+            c_s, c_d = (sp.sympify(c).xreplace(meaning) for c in objective.coefficients(s, turn))
             for logit in s.policy.logits:
                 on_sample, on_decision = score(s.policy, logit, turn.index, turn.answer, turn.decision)
                 update[logit.symbol].append(trajectory.probability * (c_s * on_sample + c_d * on_decision))

@@ -18,6 +18,7 @@ from dstheory.symbolic.numbers import InvalidNumberError, check_numbers, parse_a
 from dstheory.symbolic.objectives import REGISTRY, SFT, KLDirect, Reinforce, UnknownObjectiveError
 from dstheory.symbolic.objectives.base import Coefficients, Turn
 from dstheory.symbolic.objectives.forward_kl import ForwardKL
+from dstheory.symbolic.objectives.response_mean import GRPONoStd
 from dstheory.symbolic.policy import Policy
 from dstheory.symbolic.rational import is_zero
 from dstheory.symbolic.setting import Setting
@@ -369,3 +370,39 @@ def test_unknown_objectives() -> None:
 def test_chains_too_large_for_symbols_are_refused_at_once(options: dict) -> None:
     with pytest.raises(DSTheoryError, match="at most"):
         derive("reinforce", **options)
+
+
+class _NothingAtAll(GRPONoStd):
+    """GRPO's update under coefficients that are all zero."""
+
+    name = "nothing-at-all"
+
+    def coefficients(self, s, turn):
+        return sp.S.Zero, sp.S.Zero
+
+
+class _WrongWithACap(GRPONoStd):
+    """A stated update that is right without a cap only."""
+
+    name = "wrong-with-a-cap"
+
+    def update(self, s):
+        found = super().update(s)
+        return found if s.chain.turns is None else {name: 2 * expr for name, expr in found.items()}
+
+
+@pytest.mark.parametrize("rule", [_NothingAtAll(), _WrongWithACap()], ids=lambda rule: rule.name)
+@pytest.mark.parametrize("turns", [None, 2])
+def test_an_update_that_is_not_that_of_the_coefficients_is_not_derived(rule, turns):
+    with pytest.raises(ArithmeticError, match="the update that the rule states, with a cap of 1 differs"):
+        derive(rule, turns=turns)
+
+
+def test_a_derivation_says_what_was_computed_from_the_rule_and_what_was_stated():
+    computed, stated, whole = derive("rloo"), derive("grpo"), derive("grpo", turns=2)
+    assert any("expectation of coefficient x score, the past included" in check for check in computed.checks)
+    assert stated.checks[0] == "the simplest form equals the update that the rule states"
+    assert stated.checks[-1].endswith("over all trajectories of the chains capped at 1 and 2 turns, not of this one")
+    assert whole.checks[-1].endswith("over all trajectories")
+    for derivation, word in ((computed, True), (stated, False)):
+        assert ("computed from the rule" in derivation.to_text()) is word

@@ -21,6 +21,7 @@ from dstheory.symbolic.chain import RESAMPLE, STOP, UNDISCOUNTED, Discount, Payo
 from dstheory.symbolic.notation import Inline
 from dstheory.symbolic.policy import Policy
 from dstheory.symbolic.setting import Setting
+from dstheory.symbolic.symbols import symbol
 
 __all__ = ["Coefficients", "Objective", "Statistic", "Turn", "decision_probability", "log_ratio", "zero_payoff"]
 
@@ -138,9 +139,19 @@ class Objective(ABC):
     def update(self, s: Setting) -> dict[sp.Symbol, sp.Expr] | None:
         """Return the expected update where coefficients depend on the whole length of a trajectory; by default None.
 
-        Coefficients that are affine in past and future need nothing here: their expectation is found from the rule.
+        Coefficients that are affine in past and future need nothing here: their expectation is found from the rule. What is
+        returned here is compared with the rule on capped chains, trajectory by trajectory.
         """
         return None
+
+    def of_trajectory(self, s: Setting, steps: tuple[tuple[int, str | None], ...], turn: int) -> dict[sp.Symbol, sp.Expr]:
+        """Return what the symbols that stand for parts of the trajectory mean at one turn of one trajectory.
+
+        By default ``L``, the tokens of the response. A rule with an ``update`` of its own is enumerated with them, to check that
+        the update is the expectation of its coefficients.
+        """
+        answers, decision = s.lengths
+        return {symbol("L"): sp.Add(*[answers[i] + (decision if d else 0) for i, d in steps])}
 
     def names(self, s: Setting) -> dict[sp.Symbol, sp.Expr]:
         """Return further quantities to give a name to, in terms of q and of the model's symbols; by default none."""

@@ -16,6 +16,8 @@ from dstheory.symbolic.updates import Update, expected_update, score
 
 __all__ = ["SCoRePerAttempt", "SCoReSummed"]
 
+Steps = tuple[tuple[int, str | None], ...]
+
 FIRST, BEFORE, NEXT = (sp.Symbol(name, real=True) for name in ("r_first", "r_before", "r_next"))
 ATTEMPT = Verbatim("1 if the answer of turn k is correct, else 0", r"1\text{ if the answer of turn $k$ is correct, else }0")
 
@@ -60,6 +62,10 @@ class SCoReSummed(_Telescoped):
         total = Verbatim("sum_k r(k) + alpha (r_last - r_first)", r"\sum_k r(k)+\alpha\,(r_{last}-r_{first})")
         return ("c_s(k)", total), ("c_d(k)", total), ("r(k)", ATTEMPT)
 
+    def of_trajectory(self, s: Setting, steps: Steps, turn: int) -> dict[sp.Symbol, sp.Expr]:
+        """Return the first attempt's r."""
+        return {FIRST: right(s, steps[0][0])}
+
     def coefficients(self, s: Setting, turn: Turn) -> Coefficients:
         """Return the total minus alpha times the first attempt's r."""
         c = turn.total - symbol("alpha") * FIRST
@@ -103,6 +109,11 @@ class SCoRePerAttempt(Objective):
         n = len(s.chain.answers)
         zero = (sp.S.Zero,) * n
         return Payoff((sp.S.One,) * n, zero, zero)
+
+    def of_trajectory(self, s: Setting, steps: Steps, turn: int) -> dict[sp.Symbol, sp.Expr]:
+        """Return r of the attempts before and after."""
+        near = {BEFORE: turn - 1, NEXT: turn + 1}
+        return {name: right(s, steps[k][0]) for name, k in near.items() if 0 <= k < len(steps)}
 
     def coefficients(self, s: Setting, turn: Turn) -> Coefficients:
         """Return the payments of the answer's attempt and of the one that its decision opens."""
