@@ -284,23 +284,7 @@ G3 = Claim(
     domain=CUBE,
     definitions={q: RESAMPLE},
     proof=stopping_keeps_the_variance,
-    related=["G3-loose", "G4"],
+    related=["G4"],
     notes="""That the intervals of the package cover as often as they promise is measured on a thousand simulated logs in its
         tests; this is the reason why problems are their units.""",
-)
-
-G3_LOOSE = Claim(
-    id="G3-loose",
-    group="G",
-    title="The interval r plus or minus 1.96 standard errors covers 95 %",
-    statement="""The textbook interval r +- z sqrt(r(1-r)/n) with z = 1.96 covers the true rate with probability at least
-        19/20; of two trials.""",
-    scope="two trials, all rates p in (0, 1)",
-    domain={"p": UNIT},
-    # None or both successful: the interval is one point, 0 or 1. One of each: 1/2 +- 1.96 sqrt(1/8) contains all of [0, 1].
-    proof=[decide("It covers exactly if one of the two trials succeeds.", 2 * p * (1 - p) >= sp.Rational(19, 20))],
-    recorded="fails",
-    witness={"p": "1/2"},
-    related=["G3"],
-    notes="Wilson's interval, which the package uses, does not shrink to a point where all trials agree.",
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import sympy as sp
-from sympy import And, Eq, Implies, Symbol
+from sympy import And, Implies, Symbol
 
 from dstheory.claims import POSITIVE, REAL, UNIT, Claim, Step, at_least, decide, identity
 from dstheory.symbolic.chain import Chain
@@ -113,7 +113,7 @@ H1 = Claim(
     source=f"{SOURCE}; h_M derived here",
     domain={},
     proof=first_success,
-    related=["H1-loose", "H1-stages", "B8", "C6"],
+    related=["H1-stages", "B8", "C6"],
 )
 
 H1_STAGES = Claim(
@@ -128,19 +128,4 @@ H1_STAGES = Claim(
     domain={},
     proof=stage_by_stage,
     related=["H1", "B8"],
-)
-
-H1_LOOSE = Claim(
-    id="H1-loose",
-    group="neighbours",
-    title="Filtered EM on samples ascends the log-likelihood of success",
-    statement="Fine-tuning on kept successes follows grad log x, whatever the number of samples drawn per prompt.",
-    level="gradient",
-    scope="a budget of M samples per prompt, one of which is kept",
-    source=f"{SOURCE}; a loose reading",
-    domain={"x": UNIT, "M": at_least(1, integer=True)},
-    proof=[decide("The factor of H1 would be 1/x.", Eq((1 - (1 - x) ** M) / x, 1 / x))],
-    recorded="fails",
-    witness={"x": "1/2", "M": "1"},
-    related=["H1"],
 )

@@ -59,7 +59,7 @@ H7 = Claim(
     source=SOURCE,
     domain={},
     proof=worst_case,
-    related=["H7-stages", "H7-loose"],
+    related=["H7-stages"],
 )
 
 
@@ -114,19 +114,4 @@ H7_STAGES = Claim(
     domain={},
     proof=penalty_on_each_stage,
     related=["H7", "A4"],
-)
-
-H7_LOOSE = Claim(
-    id="H7-loose",
-    group="neighbours",
-    title="A penalty on unusual features cannot make a wrong answer pay more than a right one",
-    statement="The worst-case reward ranks answers as the estimated one does: right answers stay above wrong ones.",
-    level="chain",
-    scope="estimated reward 1 for right and 0 for wrong answers, norms n_C and n_W",
-    source=f"{SOURCE}; a loose reading",
-    domain={"n_C n_W eps": NONNEGATIVE},
-    proof=[decide("Worst cases of both.", 1 - eps * sp.Symbol("n_C") > -eps * sp.Symbol("n_W"))],
-    recorded="fails",
-    witness={"n_C": "1", "n_W": "0", "eps": "1"},
-    related=["H7", "H7-stages"],
 )
