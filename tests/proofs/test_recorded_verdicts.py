@@ -58,7 +58,7 @@ EXPECTED = {
     "neighbours_h6_duels": "H6 H6-loose H6-error",
     "neighbours_h7_robust": "H7 H7-stages",
     "neighbours_h8_evidence": "H8 H8-reward H8-loose",
-    "neighbours_h9_verifier": "H9 H9-std H9-loose H9-decision H9-majority H9-majority-loose",
+    "neighbours_h9_verifier": "H9 H9-answers H9-answers-loose H9-std H9-loose H9-decision H9-majority H9-majority-loose",
     # O: the objectives that people train with
     "o_batches": "O7 O7-loose O7-groups O8 O8-loose",
     "o_clipping": "O9 O9-loose O9-sequence O10 O10-loose O10-extreme",
