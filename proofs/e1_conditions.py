@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import sympy as sp
-from sympy import And, Eq, Equivalent, Implies, Ne, diff, exp, log
+from sympy import And, Eq, Equivalent, Implies, Or, diff, exp, log
 
 from dstheory.claims import POSITIVE, REAL, UNIT, Claim, Step, at_least, between, counterexample, decide, example, identity
 from dstheory.symbolic.symbols import symbol
@@ -62,11 +62,12 @@ def different_weights() -> Iterator[Step]:
         where={"ref_y e_y T_y Z": POSITIVE},
         using={Q: T * log(e_y)},
     )
+    level = sp.Symbol("log_Z")
     yield decide(
-        "At a stationary point all slopes are equal. Two answers of different weights have equal ones only if log Z = 1; without "
-        "reward Z = 1, so that the reference is none.",
-        Implies(And(Ne(T_1, T_2), Eq(T_1 * (log(total) - 1), T_2 * (log(total) - 1))), And(Eq(log(total), 1), Ne(total, 1))),
-        where={"T_1 T_2 Z": POSITIVE},
+        "At a stationary point all slopes are equal. Two answers of different temperature have equal ones exactly if log Z = 1; "
+        "without reward Z = 1, so that the reference is no stationary point.",
+        Equivalent(Eq(T_1 * (level - 1), T_2 * (level - 1)), Or(Eq(T_1, T_2), Eq(level, 1))),
+        where={"T_1 T_2": POSITIVE, "log_Z": REAL},
     )
     yield example(
         "With weights 2 and 1 and a fair coin as reference, no reward, the longer answer with probability 1/4 earns more than "
