@@ -279,14 +279,13 @@ O5_LOOSE = Claim(
 def small_groups() -> Iterator[Step]:
     """O5-small: K(G-K) has one value besides 0 for G = 2 and 3."""
     w = Symbol("w")
-    for size, value in ((2, sp.sqrt(sp.Rational(1, 2))), (3, 2 / sp.sqrt(3))):
-        yield identity(
-            f"G = {size}: the weight is {sp.sstr(value)} for every prompt.",
-            w,
-            value,
-            where={"x": UNIT},
-            using={w: weight(size, x)},
-        )
+    yield identity(
+        "G = 2: the weight is 1/sqrt(2) for every prompt; G = 3: 2/sqrt(3).",
+        sp.symbols("w_2 w_3"),
+        [sp.sqrt(sp.Rational(1, 2)), 2 / sp.sqrt(3)],
+        where={"x": UNIT},
+        using={"w_2": weight(2, x), "w_3": weight(3, x)},
+    )
     yield counterexample(
         "From G = 4 on it depends on the prompt: x = 1/2 and x = 1/4 differ.",
         Eq(w, Symbol("w_quarter")),
@@ -314,12 +313,14 @@ O5_SMALL = Claim(
 def conventions() -> Iterator[Step]:
     """O5-options: ddof, epsilon, groups without variance, groups of one."""
     s, eps = sp.symbols("s epsilon")
+    right = x * G
     yield identity(
-        "The population std (ddof 0) is sqrt((G-1)/G) times the sample std, so its weight is sqrt(G/(G-1)) times w_G:",
-        (K * (1 - K / G) ** 2 + (G - K) * (K / G) ** 2) / G,
+        "The population std (ddof 0) is sqrt((G-1)/G) times the sample std, so its weight is sqrt(G/(G-1)) times w_G; x G of the "
+        "group are right:",
+        (right * (1 - x) ** 2 + (G - right) * x**2) / G,
         (G - 1) / G * s**2,
-        where={"G": at_least(2), "K": NONNEGATIVE},
-        using={s: sp.sqrt(K * (G - K) / (G * (G - 1)))},
+        where={"G": at_least(2), "x": UNIT},
+        using={s: sp.sqrt(right * (G - right) / (G * (G - 1)))},
     )
     yield decide(
         "epsilon in std + epsilon lowers the weight of every prompt, and keeps it finite,",

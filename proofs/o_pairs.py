@@ -32,7 +32,7 @@ def preference_pairs() -> Iterator[Step]:
     margin, gate = sp.symbols("Delta g")
     in_margin = {first.tokens[0].log_pi: first.tokens[0].log_ref + margin + second.log_ratio}
     found = {name: c.xreplace(in_margin) for name, c in by_name("dpo").items()}
-    where = {"beta": POSITIVE, "Delta": REAL}
+    where = {LOG_PROBABILITIES: REAL, "beta": POSITIVE, "Delta": REAL}
     yield identity(
         "log sigma(beta Delta), differentiated, Delta the difference of the log-ratios: beta sigma(-beta Delta) on every "
         "token of the preferred response, the same with a minus on every token of the other, at any distance from the "
@@ -63,7 +63,7 @@ O2 = Claim(
     level="coefficient",
     scope="a pair of responses of one and two tokens; the formula does not refer to the token",
     source="arXiv 2305.18290; the shared attempt derived here",
-    domain={LOG_PROBABILITIES: REAL},
+    domain={},
     proof=preference_pairs,
     related=["O2-loose", "O2-start", "O1"],
 )
@@ -150,15 +150,13 @@ def negative_aware() -> Iterator[Step]:
         where={"r": UNIT},
         using={omega: 1 - r},
     )
-    K, G, std = sp.symbols("K G s")
-    rate = K / G
+    G, std, gain = sp.symbols("G s omega")
     yield identity(
-        "with omega = sqrt((1 - r)/r) it is (R - r)/s, GRPO's with the population std s: a group of G with K successes, r = K/G.",
-        [Symbol("omega"), -Symbol("omega") * rate / (1 - rate)],
-        [(1 - rate) / std, (0 - rate) / std],
-        given=[K < G],
-        where={"K": POSITIVE, "G": at_least(2)},
-        using={"omega": sp.sqrt((1 - rate) / rate), std: sp.sqrt((K * (1 - rate) ** 2 + (G - K) * (0 - rate) ** 2) / G)},
+        "with omega = sqrt((1 - r)/r) it is (R - r)/s, GRPO's with the population std s: a group of G with r G successes.",
+        [gain, -gain * r / (1 - r)],
+        [(1 - r) / std, (0 - r) / std],
+        where={"r": UNIT, "G": at_least(2)},
+        using={gain: sp.sqrt((1 - r) / r), std: sp.sqrt((r * G * (1 - r) ** 2 + (1 - r) * G * (0 - r) ** 2) / G)},
     )
     rho = Symbol("rho")
     at_ratio = {t.log_pi: t.log_old + sp.log(rho) for response in SMALL.responses for t in response.tokens}
