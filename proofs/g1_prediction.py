@@ -31,11 +31,11 @@ ATTEMPTS = (1 - y) / (1 - q)
 def capped_predictions() -> Iterator[Step]:
     """G1: induction on the cap, and the chain itself for caps of two and three attempts."""
     where = {"x y": CLOSED_UNIT}
-    yield identity("One attempt is submitted as it is.", SUBMIT, p, using={x: 1})
     yield identity(
-        "Submitting at the cap: with one attempt more in front, V = p a + q V turns x = q^(T-1) into q x.",
-        p * a + q * SUBMIT,
-        SUBMIT.subs(x, q * x),
+        "One attempt is submitted as it is (x = 1). Submitting at the cap: with one attempt more in front, V = p a + q V turns x = "
+        "q^(T-1) into q x.",
+        [SUBMIT.subs(x, 1), p * a + q * SUBMIT],
+        [p, SUBMIT.subs(x, q * x)],
         where=where,
     )
     yield identity(
@@ -64,8 +64,8 @@ def capped_predictions() -> Iterator[Step]:
         )
     yield identity(
         "Among episodes that stopped the share of correct ones is the accuracy without a cap, at any cap.",
-        WRONG / (1 - y),
-        Chain(M0).accuracy((True, False)),
+        [WRONG / (1 - y), Chain(M0).accuracy((True, False))],
+        [p * a / (p * a + (1 - p) * (1 - b))] * 2,
         where={"y": UNIT},
     )
 
