@@ -32,8 +32,8 @@ def capped_predictions() -> Iterator[Step]:
     """G1: induction on the cap, and the chain itself for caps of two and three attempts."""
     where = {"x y": CLOSED_UNIT}
     yield identity(
-        "One attempt is submitted as it is (x = 1). Submitting at the cap: with one attempt more in front, V = p a + q V turns x = "
-        "q^(T-1) into q x.",
+        "One attempt is submitted as it is (x = 1). Submitting at the cap: with one attempt more in front, V = p a + q V turns "
+        "x = q^(T-1) into q x.",
         [SUBMIT.subs(x, 1), p * a + q * SUBMIT],
         [p, SUBMIT.subs(x, q * x)],
         where=where,
