@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import sympy as sp
-from sympy import And, Eq, Equivalent, Implies, diff, exp, log
+from sympy import And, Eq, Equivalent, Implies, Or, diff, exp, log
 
 from dstheory.claims import POSITIVE, REAL, UNIT, Claim, Step, at_least, between, counterexample, decide, example, identity
 from dstheory.symbolic.symbols import symbol
@@ -31,26 +31,47 @@ def different_weights() -> Iterator[Step]:
     )
     yield decide(
         "That difference is at most 0, and 0 only for pi_y = o_y. So if mu is such that o sums to 1, o is the only maximiser and "
-        "mu + sum T_y o_y the maximum. Each o_y falls strictly in mu from infinity to 0: there is exactly one such mu.",
+        "mu + sum T_y o_y the maximum.",
         And(
             T * (pi * log(best / pi) + pi - best) <= 0,
             Implies(Eq(pi * log(best / pi) + pi - best, 0), Eq(pi, best)),
         ),
         where={"pi_y o_y T_y": POSITIVE},
     )
-    T_1, T_2, e_1, e_2, x, r, total = sp.symbols("T_1 T_2 e_1 e_2 x r Z")
-    mean = x * (T_1 * log(e_1) - T_1 * log(x / r)) + (1 - x) * (T_2 * log(e_2) - T_2 * log((1 - x) / (1 - r)))
+    d = sp.Symbol("d")
+    yield decide(
+        "In mu each o_y falls strictly: by the factor exp(-d/T_y) if mu grows by d. It is at most ref_y once mu >= Q_y - T_y, so "
+        "for large mu the sum is at most 1;",
+        And(exp(-d / T) < 1, Implies(mu >= Q - T, exp((Q - mu) / T - 1) <= 1)),
+        where={"d T_y": POSITIVE, "mu Q_y": REAL},
+    )
     yield identity(
-        "The softmax with each answer's own temperature, x = r e_1/Z with e_y = exp(Q_y/T_y), is not it: there the penalised "
-        "mean still has the slope (T_1 - T_2)(log Z - 1).",
-        diff(mean, x),
-        (T_1 - T_2) * (log(total) - 1),
-        where={"T_1 T_2 e_1 e_2": POSITIVE, "r": UNIT},
-        using={x: r * e_1 / (r * e_1 + (1 - r) * e_2), total: r * e_1 + (1 - r) * e_2},
+        "and o_y is 1, its logarithm 0, at mu = Q_y + T_y (log ref_y - 1), where the sum exceeds 1. So one mu in between makes "
+        "it 1, by continuity.",
+        log(ref) + (Q - mu) / T - 1,
+        0,
+        where={"ref_y T_y": POSITIVE, "Q_y": REAL},
+        using={mu: Q + T * (log(ref) - 1)},
+    )
+    T_1, T_2, x, r, total, e_y = sp.symbols("T_1 T_2 x r Z e_y")
+    yield identity(
+        "The softmax with each answer's own temperature, pi_y = ref_y e_y/Z with e_y = exp(Q_y/T_y), is not it: there the slope "
+        "of the penalised mean in pi_y is T_y (log Z - 1), for any number of answers.",
+        diff(pi * (Q - T * log(pi / ref)), pi).subs(pi, ref * e_y / total),
+        T * (log(total) - 1),
+        where={"ref_y e_y T_y Z": POSITIVE},
+        using={Q: T * log(e_y)},
+    )
+    level = sp.Symbol("log_Z")
+    yield decide(
+        "At a stationary point all slopes are equal. Two answers of different temperature have equal ones exactly if log Z = 1; "
+        "without reward Z = 1, so that the reference is no stationary point.",
+        Equivalent(Eq(T_1 * (level - 1), T_2 * (level - 1)), Or(Eq(T_1, T_2), Eq(level, 1))),
+        where={"T_1 T_2": POSITIVE, "log_Z": REAL},
     )
     yield example(
-        "Without any reward Z = 1, and that slope is T_2 - T_1: the reference is no optimum. With weights 2 and 1 and a fair "
-        "coin as reference, the longer answer with probability 1/4 earns more than the reference's 0 by the 'penalty' alone.",
+        "With weights 2 and 1 and a fair coin as reference, no reward, the longer answer with probability 1/4 earns more than "
+        "the reference's 0 by the 'penalty' alone.",
         -T_1 * x * log(x / r) - T_2 * (1 - x) * log((1 - x) / (1 - r)) > 0,
         at={T_1: 2, T_2: 1, x: "1/4", r: "1/2"},
         where={"T_1 T_2": POSITIVE, "x r": UNIT},
@@ -155,30 +176,34 @@ E1_ENDLESS = Claim(
 
 
 def token_by_token() -> Iterator[Step]:
-    """E1-tokens: soft values telescope along the tree of prefixes."""
-    pairs = [(i, j) for i in range(3) for j in range(2)]
-    first = sp.symbols("r_1:4")
-    second = {(i, j): sp.Symbol(f"s_{i + 1}{j + 1}") for i, j in pairs}
-    gain = {(i, j): sp.Symbol(f"e_{i + 1}{j + 1}") for i, j in pairs}
-    prefix = [sp.Add(*[second[i, j] * gain[i, j] for j in range(2)]) for i in range(3)]
-    total = sp.Add(*[first[i] * prefix[i] for i in range(3)])
-    whole = sp.Add(*[first[i] * second[i, j] * gain[i, j] for i, j in pairs])
-    names = " ".join(map(str, [*first, *second.values(), *gain.values()]))
+    """E1-tokens: soft values telescope along the tree of prefixes, by induction over branches and over depth."""
+    e, rest, part, share, ref = sp.symbols("e rest A R ref_t")
+    where = {"e rest A R ref_t": POSITIVE}
     yield identity(
-        "Split a choice among answers into a first token (reference r_i) and a second one (s_ij), with e_ij = exp(Q_ij/beta). "
-        "The second token's soft value is beta log Z_i; exponentiated again for the first token it gives back Z_i. So the "
-        "two-step value is that of the answers as wholes, and the product of the two softmaxes is the softmax over answers. "
-        "Leaf by leaf this gives any tree.",
-        [total, *[first[i] * prefix[i] / total * second[i, j] * gain[i, j] / prefix[i] for i, j in pairs]],
-        [whole, *[first[i] * second[i, j] * gain[i, j] / whole for i, j in pairs]],
-        where={names: POSITIVE},
+        "For a prefix let Z be exp(soft value/beta): by E1 (temperature beta) Z = sum over next tokens of ref x their Z, and at "
+        "a whole answer Z = exp(Q/beta). Let a prefix of reference probability R be expanded, and A be the sum over the tokens "
+        "seen so far: one token more adds R ref_t e, its own reference probability times its Z. So, branch by branch and prefix "
+        "by prefix, the root's Z is the sum over answers of ref(y) exp(Q(y)/beta).",
+        rest + share * (part + ref * e),
+        (rest + share * part) + (share * ref) * e,
+        where=where,
     )
-    pi, rho, ref_1, ref_2 = sp.symbols("pi_1 pi_2 ref_1 ref_2")
+    prefix, here, root, chosen = sp.symbols("P Z_here Z_root pi_t")
     yield identity(
-        "And the penalties agree: the log-ratios of an answer's tokens add up to the log-ratio of the answer.",
-        log(pi / ref_1) + log(rho / ref_2),
-        log(pi * rho / (ref_1 * ref_2)),
-        where={"pi_1 pi_2 ref_1 ref_2": POSITIVE},
+        "A prefix has the optimal probability R Z_here/Z_root: 1 for the empty one; and if it is so for a prefix, it is so with "
+        "one token more, chosen with probability ref_t e/Z_here. At a whole answer it is ref(y) exp(Q(y)/beta)/Z_root.",
+        prefix * chosen,
+        (share * ref) * e / root,
+        where={**where, "Z_here Z_root": POSITIVE},
+        using={prefix: share * here / root, chosen: ref * e / here},
+    )
+    pi, policy = sp.symbols("pi_t P")
+    yield identity(
+        "And the penalties agree, for any policy: the log-ratios of an answer's tokens add up to that of the answer, token by "
+        "token (P the policy's probability of the prefix).",
+        log(policy / share) + log(pi / ref),
+        log(policy * pi / (share * ref)),
+        where={"pi_t P R ref_t": POSITIVE},
     )
 
 
@@ -191,7 +216,7 @@ E1_TOKENS = Claim(
         to E3 multiplies the whole answer's log-ratio and is an assumption beyond the token sum.""",
     latex=r"\sum_t\log\frac{\pi(y_t\mid y_{<t})}{ref(y_t\mid y_{<t})}=\log\frac{\pi(y)}{ref(y)}",
     level="optimum",
-    scope="any number of tokens, any alphabet (by induction over leaves)",
+    scope="any number of tokens, any alphabet, answers of different lengths",
     domain={},
     proof=token_by_token,
     related=["E1", "E1-tokens-loose", "B5", "D3"],

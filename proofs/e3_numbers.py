@@ -9,7 +9,7 @@ from fractions import Fraction
 import sympy as sp
 from sympy import Abs, And, exp, log
 
-from dstheory.claims import CLOSED_UNIT, POSITIVE, UNIT, Claim, Step, at_least, enclose, example
+from dstheory.claims import CLOSED_UNIT, POSITIVE, UNIT, Claim, Step, at_least, between, enclose, example
 from dstheory.symbolic.symbols import symbol
 
 p_ref, a_ref, b_ref, gamma, beta = map(symbol, ["p_ref", "a_ref", "b_ref", "gamma", "beta"])
@@ -78,7 +78,7 @@ def stated_numbers() -> Iterator[Step]:
             f"w_s = {w_s}: on the whole bracket p*, a*, b* are {p}, {a}, {b} and the share is {share}, to the digits stated.",
             And(*near, Abs(best.share() - sp.Rational(share)) <= sp.Rational(1, 2000)),
             {**{k: (v, v) for k, v in point.items()}, V: (str(Fraction(low)), high)},
-            where={V: POSITIVE},
+            where={V: between(Fraction(low), Fraction(high), "[]")},
         )
 
 
@@ -92,7 +92,7 @@ E3_NUMBERS = Claim(
     latex=r"\frac{\Delta_d}{\Delta_s+\Delta_d}=0.589,\ 0.987,\ 0.999\quad(w_s=1,\ 64,\ 1024)",
     level="optimum",
     scope="these settings; V is enclosed to 2e-8, the rest to the digits stated",
-    domain=DOMAIN,
+    domain={k: between(Fraction(v), Fraction(v), "[]") for k, v in SETTING.items()},
     proof=stated_numbers,
     related=["E3", "E1"],
 )

@@ -169,16 +169,16 @@ G4_WRONG = Claim(
 
 def sign_of_the_bias() -> Iterator[Step]:
     """G4-sign: both accuracies in powers of q, then two cases."""
-    r, R, Z, S, D_T, D_L, h = sp.symbols("r R Z S D_T D_L h")
+    r, R, Z, S, D_T, D_L, h, P = sp.symbols("r R Z S D_T D_L h P")
     n_r, n_z, n_E = sp.symbols("n_r n_z n_E")
     yield identity(
-        "Since p = (b - q)/(a + b - 1), the accuracy of a problem with chance r of going on, R = r^(T-1), is a combination of "
-        "r^T, r^(T-1) and the number of attempts n = (1 - r^T)/(1 - r).",
+        "Since p = (b - q)/(a + b - 1) (P here), the accuracy of a problem with chance r of going on, R = r^(T-1), is a "
+        "combination of r^T, r^(T-1) and the number of attempts n = (1 - r^T)/(1 - r).",
         ABOVE * h,
         a - a * (1 - b) * n_r - r * R + (1 - a) * b * R,
         where={"r R": UNIT, "a b": UNIT},
         given=[sp.Ne(ABOVE, 0)],
-        using={p: (b - r) / ABOVE, h: p * a * (1 - R) / (1 - r) + R * p, n_r: (1 - r * R) / (1 - r)},
+        using={P: (b - r) / ABOVE, h: P * a * (1 - R) / (1 - r) + R * P, n_r: (1 - r * R) / (1 - r)},
     )
     bias = -a * (1 - b) * (n_z - n_E) + D_T - (1 - a) * b * D_L
     yield identity(

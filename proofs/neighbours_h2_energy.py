@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import sympy as sp
-from sympy import Eq, Symbol, exp, log
+from sympy import And, Eq, Implies, Symbol, exp, log
 
 from dstheory.claims import POSITIVE, REAL, UNIT, Claim, Step, decide, identity
 
@@ -30,11 +30,17 @@ def distance_to_the_optimum() -> Iterator[Step]:
         where=logs,
         using={l_star: l_ref + r / beta - l_Z},
     )
+    pi, best = sp.symbols("pi_y o_y")
+    yield decide(
+        "Averaged over pi: J(pi) = beta log Z - beta KL(pi || E*). The KL is at least 0, and 0 only at E*, because pi_y "
+        "log(pi_y/o_y) >= pi_y - o_y for every answer and both sum to 1. So J(E*) = beta log Z is the largest value.",
+        And(pi * log(pi / best) >= pi - best, Implies(Eq(pi * log(pi / best), pi - best), Eq(pi, best))),
+        where={"pi_y o_y": POSITIVE},
+    )
     gap, odds, lift = sp.symbols("J_gap o e_r")
     raised, Z = odds * lift, (1 + odds * lift) / (1 + odds)
     yield identity(
-        "Averaged over pi: J(pi) = beta log Z - beta KL(pi || E*), and J(E*) = beta log Z. Two answers in full, rewards beta log "
-        "e_r and 0, reference odds o: the optimum has the odds o e_r.",
+        "Two answers in full, rewards beta log e_r and 0, reference odds o: the optimum has the odds o e_r.",
         gap,
         beta * (p * log(p * (1 + raised) / raised) + (1 - p) * log((1 - p) * (1 + raised))),
         where={"p": UNIT, "o e_r beta": POSITIVE},
@@ -89,6 +95,13 @@ def natural_flow() -> Iterator[Step]:
         theta_0 + (1 - exp(-beta * t)) / beta,
         where={"theta_0": REAL, "beta t": POSITIVE},
         using={theta_ref: theta_0},
+    )
+    far = sp.Symbol("d")
+    yield decide(
+        "Its distance d exp(-beta t) from theta_ref + 1/beta, the logit of the optimum (odds times exp(1/beta), H2), tends to "
+        "0: it is at most d/(1 + beta t).",
+        far * exp(-beta * t) <= far / (1 + beta * t),
+        where={"d beta t": POSITIVE},
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import sympy as sp
 from sympy import And, Eq, Equivalent, Implies, Symbol, log
 
-from dstheory.claims import POSITIVE, REAL, UNIT, Claim, Step, decide, identity
+from dstheory.claims import POSITIVE, UNIT, Claim, Step, decide, identity
 
 SOURCE = "arXiv 2508.11800 (GRPO's overconfidence on stochastic outcomes)"
 q, c, d, pi = sp.symbols("q c d pi")
@@ -20,24 +20,29 @@ gap, update = sp.symbols("Delta U")
 
 def no_interior_rest() -> Iterator[Step]:
     """H3: the standardised update does not see how much better a confidence scored."""
-    mean, spread, root = sp.symbols("m s2 s")
-    yield identity(
-        "Given the outcome the rewards take two values, Delta apart. In a large group their variance is pi(1-pi) Delta^2,",
-        spread,
-        pi * (1 - pi) * gap**2,
-        where={"pi": UNIT, "Delta": REAL},
-        using={spread: pi * gap**2 - (pi * gap) ** 2},
+    mean, std = sp.symbols("m s")
+    high, low = sp.symbols("A_d A_c")
+    yield decide(
+        "The larger confidence d scores better by Delta_yes = log(d/c) > 0 if yes, worse by Delta_no = log((1-c)/(1-d)) > 0 if "
+        "no.",
+        Implies(c < d, And(log(d / c) > 0, log((1 - c) / (1 - d)) > 0)),
+        where={"c d": UNIT},
     )
+    for who, sign in (("yes", 1), ("no", -1)):
+        # Rewards 0 for c and +-Delta for d: a constant on all rewards of a group drops out.
+        lead = sign * gap
+        centre = pi * lead
+        yield identity(
+            f"Given {who}, in a large group: the rewards of d and c have the variance s^2 = pi(1-pi) Delta^2, so that the "
+            "advantages are A = (reward - mean)/s. The logit's score is 1 - pi for d and -pi for c. The mean update is "
+            "sqrt(pi(1-pi)) with the sign of the lead of d: nothing else is left of it.",
+            [pi * lead**2 - centre**2, pi * high * (1 - pi) - (1 - pi) * low * pi],
+            [std**2, sign * sp.sqrt(pi * (1 - pi))],
+            where={"pi": UNIT, "Delta": POSITIVE},
+            using={std: sp.sqrt(pi * (1 - pi)) * gap, high: (lead - centre) / std, low: (0 - centre) / std},
+        )
     yield identity(
-        "so the advantages of d and c differ by Delta/s = +-1/sqrt(pi(1-pi)), s^2 the variance: of Delta only the sign is left.",
-        (gap / root) ** 2 * pi * (1 - pi),
-        1,
-        where={"pi": UNIT, "Delta": POSITIVE},
-        using={root: sp.sqrt(pi * (1 - pi)) * gap},
-    )
-    yield identity(
-        "The logit's mean update is pi(1-pi) times the difference: +sqrt(pi(1-pi)) for yes, when the larger d scores better, and "
-        "-sqrt(pi(1-pi)) for no. In the mean (2q - 1) sqrt(pi(1-pi)), whatever c and d are.",
+        "In the mean over outcomes it is (2q - 1) sqrt(pi(1-pi)), whatever c and d are.",
         update,
         (2 * q - 1) * mean,
         where={"q": UNIT, "m": POSITIVE},

@@ -79,7 +79,8 @@ def value_is_free() -> Iterator[Step]:
     """H5-value: the likelihood does not see a constant on all logits of a state."""
     e_1, e_2, e_k = sp.symbols("e_1 e_2 e_k")
     yield identity(
-        "Adding k to every logit of a state (e_k = exp k) leaves the probabilities, hence the loss, as they are,",
+        "e_1 is the exponential of one logit, e_2 the sum of those of all others. Adding k to every logit of a state (e_k = exp "
+        "k) leaves the probabilities, hence the loss, as they are,",
         e_1 * e_k / (e_1 * e_k + e_2 * e_k),
         e_1 / (e_1 + e_2),
         where={"e_1 e_2 e_k": POSITIVE},
@@ -100,7 +101,7 @@ H5_VALUE = Claim(
         by that constant: values of states that were not supervised, or of any state, are what initialisation left.""",
     latex=r"V(s)=\log\sum_a e^{Q(s,a)},\qquad Q\mapsto Q+k:\ V\mapsto V+k,\ \pi\mapsto\pi",
     level="gradient",
-    scope="two actions; any number likewise",
+    scope="any number of actions",
     source=f"{SOURCE}; derived here",
     domain={},
     proof=value_is_free,

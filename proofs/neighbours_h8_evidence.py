@@ -58,17 +58,13 @@ H8 = Claim(
 def evidence_paid() -> Iterator[Step]:
     """H8-reward: one turn, a reward eta for evidence on top of the outcome."""
     value = e * (p_e + eta) + (1 - e) * p_g
-    yield identity(
-        "With eta for evidence, paid once per answer, the value of one turn has in the logit of e the slope",
-        slope,
-        e * (1 - e) * (p_e - p_g + eta),
+    yield decide(
+        "With eta for evidence, paid once per answer, the value of one turn is P(correct) + e eta, with the slope e(1 - e)(p_e "
+        "- p_g + eta) in the logit of e. It is positive where guessing is as accurate; and evidence is taken up even where it "
+        "makes answers worse, by less than eta.",
+        And(Eq(slope, e * (1 - e) * (p_e - p_g + eta)), Equivalent(slope > 0, p_g - p_e < eta)),
         where={**CHANCES, "eta": POSITIVE},
         using={slope: e * (1 - e) * sp.diff(value, e)},
-    )
-    yield decide(
-        "positive where guessing is as accurate; and evidence is taken up even where it makes answers worse, by less than eta.",
-        Equivalent(e * (1 - e) * (p_e - p_g + eta) > 0, p_g - p_e < eta),
-        where={**CHANCES, "eta": POSITIVE},
     )
 
 

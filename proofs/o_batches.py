@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from itertools import product
 
 import sympy as sp
-from sympy import Eq, Equivalent, Symbol
+from sympy import And, Eq, Equivalent, Implies, Symbol
 
-from dstheory.claims import POSITIVE, REAL, UNIT, Claim, Step, at_least, between, counterexample, decide, identity
+from dstheory.claims import NONNEGATIVE, POSITIVE, REAL, UNIT, Claim, Step, at_least, between, counterexample, decide, identity
 from dstheory.symbolic.chain import Chain, payoff_at, reward
 from dstheory.symbolic.policy import differentiate, minimal_policy
 from dstheory.symbolic.symbols import symbol
@@ -50,44 +50,74 @@ def token_mean_of_two(known: list[tuple[sp.Expr, sp.Expr, int, dict[str, sp.Expr
 # --- O7 ---------------------------------------------------------------------------------------------------------------
 
 
+def enumerated_means() -> tuple[list[sp.Expr], list[sp.Expr]]:
+    """On two turns: E[(R - J) S] for each logit by the six trajectories, and the derivatives of the accuracy."""
+    known = responses(1, 2)
+    means = [
+        sp.Add(*[chance * (gain - J) * scores[logit.symbol.name] for chance, gain, _, scores in known]) for logit in M0.logits
+    ]
+    return means, [differentiate(CAPPED.accuracy((True, False)), logit) for logit in M0.logits]
+
+
 def large_batches() -> Iterator[Step]:
-    """O7: the two means, their ratio, and how far a finite batch is from it."""
-    top, bottom, rs, s, length = sp.symbols("top bottom E_RS E_S E_L")
+    """O7: the two means, how far averages are from them, and how far their ratio is from its limit."""
+    grad, weight, length = sp.symbols("grad_x w_x E_L")
+    means, slopes = enumerated_means()
+    names = sp.symbols("U_s U_C U_W")
     yield identity(
-        "The update sum (R_i - J) S_i / sum L_i is a ratio of two means over responses, which tend to E[(R - J) S] and E[L] "
-        "(law of large numbers). The first is E[R S] - J E[S] = grad J: the limit is grad J/E[L], with any constant J, "
-        "centred or not.",
-        top / bottom,
-        rs / length,
-        where={"E_RS J": REAL, "E_L": at_least(1)},
-        using={s: 0, top: rs - J * s, bottom: length},
+        "The update sum (R_i - J) S_i / sum L_i is the ratio of two averages over responses. The upper one has the mean E[(R - "
+        "J) S] = grad J with any constant J, as scores have mean zero: here by enumeration of two turns, all three logits.",
+        names,
+        slopes,
+        where={**CUBE, "J": REAL},
+        using=dict(zip(names, means, strict=True)),
     )
-    grad, weight = sp.symbols("grad_x w_x")
     yield identity(
-        "With several prompts both means are over prompts too: sum rho_x w_x grad J_x over E[L], one factor 1/E[L] for all of "
-        "them; w_x is (G-1)/G without std, the same for all prompts.",
+        "With several prompts both averages are over prompts too: sum rho_x w_x grad J_x over E[L], one factor 1/E[L] for all of "
+        "them; w_x is (G-1)/G with the group's mean as baseline (O4) and no std, the same for all prompts.",
         sp.Symbol("rho_1") * weight * grad / length + sp.Symbol("rho_2") * weight * Symbol("grad_2") / length,
         weight / length * (sp.Symbol("rho_1") * grad + sp.Symbol("rho_2") * Symbol("grad_2")),
         where={"rho_1 rho_2": UNIT, "grad_x grad_2": REAL, "w_x": POSITIVE, "E_L": at_least(1)},
     )
-    known = responses(1, 1)
+    yield from averages_converge()
+    yield from ratio_converges()
+
+
+def averages_converge() -> Iterator[Step]:
+    """The law of large numbers with a rate, for independent terms: variance by induction, then Chebyshev."""
+    var, so_far, n, cross, t, delta = sp.symbols("v S2 n cross t delta")
     yield identity(
-        "On the chain capped at two turns: E[R S] is the derivative of the accuracy.",
-        U_s,
-        sp.Symbol("slope"),
-        where=CUBE,
-        using={
-            U_s: sp.Add(*[chance * gain * scores["theta_s"] for chance, gain, _, scores in known]),
-            "slope": differentiate(CAPPED.accuracy((True, False)), M0.logit("theta_s")),
-        },
+        "Averages of n independent terms (responses, or groups) of variance v: the sum of deviations has mean square n v. One "
+        "term more adds v, and twice a product of mean zero; so the average has v/n.",
+        (so_far + 2 * cross + var) / (n + 1) ** 2,
+        var / (n + 1),
+        where={"v": NONNEGATIVE, "n": at_least(1)},
+        using={so_far: n * var, cross: 0},
     )
-    x, y = sp.symbols("x y")
+    yield decide(
+        "Chebyshev: where a deviation t is delta or more, (t/delta)^2 is at least 1, elsewhere at least 0. So that has "
+        "probability at most v/(n delta^2), which tends to 0.",
+        And(Implies(sp.Abs(t) >= delta, (t / delta) ** 2 >= 1), (t / delta) ** 2 >= 0),
+        where={"t": REAL, "delta": POSITIVE},
+    )
+
+
+def ratio_converges() -> Iterator[Step]:
+    """How far a ratio of averages is from the ratio of their means."""
+    x, y, off, delta, limit, grad, length = sp.symbols("x y off delta h grad_x E_L")
     yield identity(
         "The distance of the update from its limit is that of the numerator over the batch's mean length, and that of the mean "
-        "length times the limit: both vanish as the batch grows.",
+        "length times the limit,",
         x / y - grad / length,
         (x - grad) / y - (y - length) / y * grad / length,
         where={"x grad_x": REAL, "y E_L": at_least(1)},
+    )
+    yield decide(
+        "so at most delta (1 + |h|), h the limit, where both averages are within delta of their means. Unless that fails, with "
+        "probability at most (v_x + v_L)/(n delta^2), the update is as near to grad J/E[L] as one likes: it converges in "
+        "probability.",
+        Implies(And(sp.Abs(x) <= delta, sp.Abs(off) <= delta), sp.Abs(x / y - off / y * limit) <= delta * (1 + sp.Abs(limit))),
+        where={"x off h": REAL, "y": at_least(1), "delta": POSITIVE},
     )
 
 
@@ -96,11 +126,11 @@ O7 = Claim(
     group="O",
     title="Token mean over a large batch, no std: grad J / E[L], no tilt",
     statement="""The sum of (R - baseline) x score over the batch, divided by the number of all its tokens, tends to grad
-        J/E[L] as the batch grows: one factor for all logits and all prompts, if the credit has no std. A constant baseline
-        does not matter in the limit.""",
+        J/E[L] in probability as the batch grows, times (G-1)/G if the baseline is a group's mean: one factor for all logits and
+        all prompts, if the credit has no std. A constant baseline does not matter in the limit.""",
     latex=r"\frac{\sum_i(R_i-J)S_i}{\sum_i L_i}\longrightarrow\frac{\nabla J}{\mathrm{E}[L]}",
     level="gradient",
-    scope="any chain; the limit of many responses",
+    scope="any chain with responses of finite variance; the limit of many independent responses, or groups of one size",
     source="arXiv 2503.14476 (token mean); derived here",
     domain={},
     proof=large_batches,
@@ -144,24 +174,24 @@ O7_LOOSE = Claim(
 def per_group() -> Iterator[Step]:
     """O7-groups: each prompt has its own denominator."""
     g_1, g_2, long, short = sp.symbols("grad_1 grad_2 E_L1 E_L2")
-    rho, direction = sp.symbols("rho D")
-    where = {"rho": UNIT, "grad_1 grad_2": REAL, "E_L1 E_L2": at_least(1)}
+    rho, total = sp.symbols("rho grad")
+    where = {"rho": UNIT, "E_L1 E_L2": at_least(1)}
     yield identity(
-        "A token mean in each group: prompt x contributes grad J_x/E[L | x] in the limit of large groups; with prompts of "
-        "frequency rho and 1 - rho the update is the gradient with weights 1/E[L | x].",
-        direction,
+        "A token mean in each group: by O7 prompt x contributes grad J_x/E[L | x] in the limit of large groups. With prompts of "
+        "frequency rho and 1 - rho that is grad J/E[L | 1] and a part along the second prompt's gradient alone.",
         rho / long * g_1 + (1 - rho) / short * g_2,
-        where=where,
-        using={direction: rho * (g_1 / long) + (1 - rho) * (g_2 / short)},
+        total / long + (1 - rho) * (1 / short - 1 / long) * g_2,
+        where={**where, "grad_1 grad_2": REAL},
+        using={total: rho * g_1 + (1 - rho) * g_2},
     )
     yield decide(
-        "It is a multiple of grad J whatever the gradients are only if the prompts are equally long:",
-        Eq(long, short),
-        given=[Eq(Symbol("k") / long, 1), Eq(Symbol("k") / short, 1)],
-        where={**where, "k": POSITIVE},
+        "Prompts with gradients (g_1, 0) and (0, g_2), in parameters of their own: it is parallel to grad J exactly if they are "
+        "equally long,",
+        Equivalent(Eq(rho / long * g_1 * (1 - rho) * g_2, rho * g_1 * (1 - rho) / short * g_2), Eq(long, short)),
+        where={**where, "grad_1 grad_2": POSITIVE},
     )
     yield counterexample(
-        "prompts of mean lengths 1 and 2, gradients (1, 0) and (0, 1): the update is not along (1, 1).",
+        "as for mean lengths 1 and 2 it is not.",
         Eq(rho * 1 / long, (1 - rho) * 1 / short),
         at={"rho": "1/2", "E_L1": 1, "E_L2": 2},
         where=where,
@@ -213,13 +243,15 @@ def counted_by_tokens() -> Iterator[Step]:
         where={"m": UNIT},
         using={mean: Symbol("m"), "right": Symbol("m")},
     )
-    rs, s = sp.symbols("E_RS E_S")
+    means, slopes = enumerated_means()
+    std, names = Symbol("std_tok"), sp.symbols("U_s U_C U_W")
     yield identity(
-        "In the limit of a large batch mean and std are constants: the update is grad J/(std_tok E[L]), as for any baseline.",
-        (rs - mean * s) / (Symbol("std_tok") * length),
-        rs / (Symbol("std_tok") * length),
-        where={"E_RS m_tok": REAL, "std_tok": POSITIVE, "E_L": at_least(1)},
-        using={s: 0},
+        "Where mean, std and mean length are at their limits, constants, the update is grad J/(std_tok E[L]), as for any "
+        "baseline (J here): by enumeration of two turns, all three logits.",
+        [name / (std * length) for name in names],
+        [one / (std * length) for one in slopes],
+        where={**CUBE, "J": REAL, "std_tok": POSITIVE, "E_L": at_least(1)},
+        using=dict(zip(names, means, strict=True)),
     )
     yield counterexample(
         "But with the reference's k1 inside the reward, or a discount, tokens of one response differ (O1-tokens) and returns "
@@ -239,7 +271,7 @@ O8 = Claim(
         one std for all prompts; with k1 in the reward its credits differ from token to token.""",
     latex=r"m_{tok}=\mathrm{E}[R]+\frac{\mathrm{Cov}(R,L)}{\mathrm{E}[L]}",
     level="gradient",
-    scope="any chain; the limit of many responses",
+    scope="any chain; mean, std and mean length of the batch at their limits (O7 says how far off a batch is)",
     source="arXiv 2501.03262; derived here",
     domain={},
     proof=counted_by_tokens,

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import sympy as sp
 from sympy import And, Eq, Equivalent, Implies, Max, Min, Symbol
 
-from dstheory.claims import POSITIVE, REAL, UNIT, Claim, Step, counterexample, decide, example, identity
+from dstheory.claims import POSITIVE, REAL, UNIT, Claim, Step, at_least, counterexample, decide, example, identity
 from dstheory.symbolic.chain import Chain
 from dstheory.symbolic.policy import differentiate, minimal_policy
 from dstheory.symbolic.setting import setting
 from dstheory.symbolic.symbols import symbol
 
-eps, A, rho = sp.symbols("epsilon A rho")
+eps, A, rho, x = sp.symbols("epsilon A rho x")
 b, b_E, p_E, a_E = map(symbol, ["b", "b_E", "p_E", "a_E"])
 RATIOS = {"rho_1 rho_2 rho_3": POSITIVE, "epsilon": POSITIVE}
 RHOS = sp.symbols("rho_1 rho_2 rho_3")
@@ -29,7 +29,8 @@ def clipped(ratio: sp.Expr, low: sp.Expr = eps, high: sp.Expr = eps) -> sp.Expr:
 
 def bounds_multiply() -> Iterator[Step]:
     """O9: one token's bound, several tokens', and what remains outside of it."""
-    one, two, three = RHOS
+    rest, token, _ = RHOS
+    bound = Symbol("M")
     yield decide(
         "Beyond 1 + epsilon the surrogate of a token with positive advantage is flat, the sampled token is pushed no further; "
         "below it is rho A.",
@@ -40,32 +41,22 @@ def bounds_multiply() -> Iterator[Step]:
         where={"A": REAL, "rho": POSITIVE, "epsilon": UNIT},
     )
     yield decide(
-        "So the tokens of an answer are pushed until each ratio reaches 1 + epsilon. Two of them multiply to at most (1 + "
-        "epsilon)^2,",
-        Implies(And(one <= 1 + eps, two <= 1 + eps), one * two <= (1 + eps) ** 2),
-        where=RATIOS,
-    )
-    yield decide(
-        "and one more token multiplies any bound M by 1 + epsilon: L tokens are bounded by (1 + epsilon)^L, by induction,",
-        Implies(And(one <= Symbol("M"), three <= 1 + eps), one * three <= Symbol("M") * (1 + eps)),
+        "So the tokens of an answer are pushed until each ratio reaches 1 + epsilon. By induction their product is at most (1 + "
+        "epsilon)^L: no token has the product 1, and if the product of some is at most M, one token more makes it at most (1 + "
+        "epsilon) M.",
+        Implies(And(rest <= bound, token <= 1 + eps), rest * token <= bound * (1 + eps)),
         where={**RATIOS, "M": POSITIVE},
-    )
-    yield example(
-        "and the bound is reached: epsilon = 1/5, three tokens at 6/5 each give 216/125.",
-        Eq(one * two * three, (1 + eps) ** 3),
-        at={one: "6/5", two: "6/5", three: "6/5", eps: "1/5"},
-        where=RATIOS,
-    )
-    yield decide(
-        "A decision of one token stays within M = 1 + epsilon, less than M^L = M M^n for L = 1 + n > 1: in log-probability an "
-        "answer may move L times as far.",
-        Implies(Symbol("M") > 1, Symbol("M") ** Symbol("n") > 1),
-        where={"M n": POSITIVE},
     )
     yield decide(
         "Downwards the same, with 1 - epsilon: an answer may fall to (1 - epsilon)^L.",
-        Implies(And(one >= 1 - eps, two >= 1 - eps), one * two >= (1 - eps) ** 2),
-        where={"rho_1 rho_2": POSITIVE, "epsilon": UNIT},
+        Implies(And(rest >= bound, token >= 1 - eps), rest * token >= bound * (1 - eps)),
+        where={"rho_1 rho_2 M": POSITIVE, "epsilon": UNIT},
+    )
+    yield decide(
+        "Both bounds are reached, with every token at its own. An answer of L = 1 + n tokens may move further up than a "
+        "decision of one token, in log-probability L log(1 + epsilon) against log(1 + epsilon).",
+        (1 + eps) ** (1 + Symbol("n")) > 1 + eps,
+        where={"n epsilon": POSITIVE},
     )
 
 
@@ -103,31 +94,19 @@ O9_LOOSE = Claim(
 
 def one_ratio_for_all() -> Iterator[Step]:
     """O9-sequence: GSPO's and CISPO's bounds."""
-    s, whole = sp.symbols("s rho_y")
+    t, L = sp.symbols("t L")
     yield decide(
-        "GSPO clips s = rho_y^(1/L), the geometric mean of the response's ratios: s <= 1 + epsilon is rho_y <= (1 + "
-        "epsilon)^L. The whole response, decisions included, shares one bound.",
-        Equivalent(s <= 1 + eps, s**3 <= (1 + eps) ** 3),
-        where={"s epsilon": POSITIVE},
-    )
-    yield identity(
-        "For two tokens s^2 is the ratio of the response.",
-        s**2,
-        whole,
-        where={"rho_1 rho_2": POSITIVE},
-        using={s: sp.sqrt(RHOS[0] * RHOS[1]), whole: RHOS[0] * RHOS[1]},
+        "GSPO clips s = rho_y^(1/L), the geometric mean of the response's ratios. With t = s/(1 + epsilon): t <= 1 exactly if "
+        "t^L <= 1, so s <= 1 + epsilon is rho_y <= (1 + epsilon)^L. The whole response, decisions included, shares one bound.",
+        Equivalent(t <= 1, t**L <= 1),
+        where={"t": POSITIVE, "L": at_least(1)},
     )
     cut = Min(rho, 1 + eps) * A
     yield decide(
-        "CISPO truncates the ratio as a weight: min(rho, 1 + epsilon) A never vanishes with the ratio, no token is dropped.",
-        Implies(A > 0, cut > 0),
+        "CISPO truncates the ratio as a weight: min(rho, 1 + epsilon) A never vanishes with the ratio and keeps the sign of A: "
+        "no token is dropped.",
+        And(Implies(A > 0, cut > 0), Implies(A < 0, cut < 0)),
         where={"A": REAL, "rho epsilon": POSITIVE},
-    )
-    yield decide(
-        "An unlikely decision that turned out well is where it matters: from probability 1/100, clipping stops at (1 + "
-        "epsilon)/100.",
-        Implies(Symbol("x") / sp.Rational(1, 100) <= 1 + eps, Symbol("x") <= (1 + eps) / 100),
-        where={"x": UNIT, "epsilon": POSITIVE},
     )
 
 
@@ -139,7 +118,7 @@ O9_SEQUENCE = Claim(
         together; CISPO's truncated ratio never makes a token's coefficient vanish.""",
     latex=r"s\le 1+\epsilon\iff\rho_y\le(1+\epsilon)^{L}",
     level="coefficient",
-    scope="all ratios; three tokens stand for any number in the first step",
+    scope="all ratios, any number of tokens",
     source="arXiv 2507.18071, 2506.13585",
     domain={},
     proof=one_ratio_for_all,
@@ -152,35 +131,35 @@ O9_SEQUENCE = Claim(
 
 def by_token_probability() -> Iterator[Step]:
     """O10: an answer's coefficient under DFT, its length, and a decision's."""
-    r, more, score_y = sp.symbols("r n score_y")
+    L, n, later, last, so_far = sp.symbols("L n d s_L S")
     yield identity(
-        "Let an answer's tokens have one probability r each, so that its own is r^L, and scores s_t. DFT gives each token r: "
-        "together r times the score of the answer.",
-        r * Symbol("s_1") + r * Symbol("s_2"),
-        r * score_y,
-        where={"r": UNIT, "s_1 s_2": REAL},
-        using={score_y: Symbol("s_1") + Symbol("s_2")},
+        "Let an answer of probability x have L tokens of one probability, x^(1/L), and scores s_t. DFT gives each token its "
+        "probability as coefficient: together x^(1/L) times the score of the answer, token after token.",
+        x ** (1 / L) * so_far + x ** (1 / L) * last,
+        x ** (1 / L) * (so_far + last),
+        where={"x": UNIT, "L": at_least(1), "S s_L": REAL},
+    )
+    yield identity(
+        "With n > L tokens instead, and d = 1/L - 1/n > 0, the coefficient x^(1/L) is x^(1/n) times x^d,",
+        x ** (1 / L),
+        x ** (1 / n) * x**later,
+        where={"x": UNIT, "L n": at_least(1)},
+        using={later: (n - L) / (n * L)},
     )
     yield decide(
-        "For an answer of probability x = r^L this is x^(1/L) = r, above x as soon as L > 1 (n = L - 1): a one-token decision "
-        "of the same probability gets x.",
-        r * r**more < r,
-        where={"r": UNIT, "n": POSITIVE},
+        "and x^d < 1: it grows with the number of tokens. A decision of one token of the same probability is the case L = 1.",
+        And(x**later < 1, Implies(And(n > L, L >= 1), (n - L) / (n * L) > 0)),
+        where={"x": UNIT, "d": POSITIVE, "L n": at_least(1)},
     )
     yield decide(
-        "It grows with the number of tokens (r^L = x; in n > L tokens of probability t, t^n = x, each has more),",
-        Implies(Eq(r**2, Symbol("t") ** 3), Symbol("t") > r),
-        where={"r t": UNIT},
-    )
-    yield decide(
-        "and tends to 1: above 1 - epsilon as soon as (1 - epsilon)^L <= x, for a ratio t = r/(1 - epsilon) below 1 has t^L < 1.",
-        Symbol("t") ** more < 1,
-        where={"t": UNIT, "n": POSITIVE},
+        "It tends to 1: above 1 - epsilon as soon as L >= log(1/x)/epsilon.",
+        Implies(L * eps >= -sp.log(x), x ** (1 / L) >= 1 - eps),
+        where={"x": UNIT, "L": at_least(1), "epsilon": POSITIVE},
     )
     yield example(
         "Probability 1/64: coefficient 1/64 in one token, 1/2 in six.",
-        And(Eq(r**6, Symbol("x")), Symbol("x") < r),
-        at={r: "1/2", "x": "1/64"},
+        And(Eq(Symbol("r") ** 6, x), x < Symbol("r")),
+        at={"r": "1/2", "x": "1/64"},
         where={"r x": UNIT},
     )
 
@@ -194,7 +173,7 @@ O10 = Claim(
         with x.""",
     latex=r"c_s=\pi_s(y)^{1/L},\qquad c_d=\pi_d(d)",
     level="coefficient",
-    scope="answers of equally likely tokens, any length; steps on growth for two and three tokens",
+    scope="answers of equally likely tokens, any length",
     source="arXiv 2508.05629 (the rule); derived here",
     domain={},
     proof=by_token_probability,

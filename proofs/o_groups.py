@@ -11,7 +11,7 @@ from fractions import Fraction
 from itertools import product
 
 import sympy as sp
-from sympy import And, Eq, Symbol
+from sympy import And, Eq, Implies, Symbol
 
 from dstheory.claims import (
     NONNEGATIVE,
@@ -57,21 +57,14 @@ def binomial_mean(size: int, value: object) -> sp.Expr:
 def centring() -> Iterator[Step]:
     """O4: by moments for any group, then outcome by outcome for small ones."""
     own, average, score = sp.symbols("E_RS E_R E_S")
-    moments = {score: 0}
     yield identity(
-        "Responses are independent, and a score has mean E[S] = 0: another response's reward, as credit, gives E[R] E[S] = 0. So "
-        "the reward minus the mean of the G - 1 others gives E[R S], the gradient, exactly;",
-        own - (G - 1) * average * score / (G - 1),
-        own,
+        "Responses are independent: another response's reward, as credit, gives E[R] E[S] = 0. So the reward minus the mean of "
+        "the G - 1 others gives E[R S], the gradient, and the reward minus the mean of all G, its own included, keeps (G - 1)/G "
+        "of it. Rewards may be any numbers.",
+        [own - (G - 1) * average * score / (G - 1), own - (own + (G - 1) * average * score) / G],
+        [own, (G - 1) / G * own],
         where={"G": at_least(2), "E_RS E_R": REAL},
-        using=moments,
-    )
-    yield identity(
-        "the reward minus the mean of all G, its own included, keeps (G - 1)/G of it. Rewards may be any numbers.",
-        own - (own + (G - 1) * average * score) / G,
-        (G - 1) / G * own,
-        where={"G": at_least(2), "E_RS E_R": REAL},
-        using=moments,
+        using={score: 0},
     )
     for size in SIZES:
         others = enumerated(size, lambda o, i: o[i] - sp.Rational(sum(o) - o[i], len(o) - 1))
@@ -99,27 +92,7 @@ O4 = Claim(
     source="arXiv 2402.14740 (RLOO), 2503.20783 (Dr. GRPO)",
     domain={},
     proof=centring,
-    related=["O4-loose", "O6", "B8"],
-)
-
-O4_LOOSE = Claim(
-    id="O4-loose",
-    group="O",
-    title="The group's mean is a baseline, so it leaves the expected gradient as it is",
-    statement="Centring rewards by the mean of their group, their own included, does not change the expected gradient.",
-    level="gradient",
-    scope="a group of G responses of one prompt with 0/1 rewards",
-    domain={**PROMPT, "G": at_least(2, integer=True)},
-    proof=[
-        decide(
-            "The expected update (O4) is the gradient.",
-            Eq((G - 1) / G * slope, slope),
-            using={slope: x * u},
-        )
-    ],
-    recorded="fails",
-    witness={"x": "1/2", "u": "1", "G": "2"},
-    related=["O4"],
+    related=["O6", "B8"],
 )
 
 
@@ -136,7 +109,7 @@ def weight(size: int, success: sp.Expr) -> sp.Expr:
 
 def std_weights() -> Iterator[Step]:
     """O5: the formula, its numbers, and its limit between two bounds."""
-    f, root, w, _variance, update = sp.symbols("f_K E_root w s2 U")
+    f, w, update = sp.symbols("f_K w U")
     yield identity(
         "The sample variance (ddof 1) of a group with K successes is K(G - K)/(G(G - 1)).",
         (K * (1 - K / G) ** 2 + (G - K) * (K / G) ** 2) / (G - 1),
@@ -174,7 +147,8 @@ def std_weights() -> Iterator[Step]:
         at={},
         using={close[0][0]: weight(8, HALF), close[1][0]: weight(8, RARE)},
     )
-    yield from limit_of_the_weight(root, w)
+    yield from moments_of_a_group()
+    yield from limit_of_the_weight()
 
 
 def _standardised(outcome: tuple[int, ...], i: int) -> sp.Expr:
@@ -184,46 +158,83 @@ def _standardised(outcome: tuple[int, ...], i: int) -> sp.Expr:
     return (outcome[i] - sp.Rational(right, size)) / sp.sqrt(sp.Rational(right * (size - right), size * (size - 1)))
 
 
-def limit_of_the_weight(root: sp.Symbol, w: sp.Symbol) -> Iterator[Step]:
-    """O5: two bounds on E[sqrt z], z = K(G-K)/G^2, that meet as G grows."""
-    r, m, _second = sp.symbols("r m E_z2")
+def falling(n: sp.Expr, k: int) -> sp.Expr:
+    """n (n-1) ... (n-k+1)."""
+    return sp.Mul(*[n - j for j in range(k)])
+
+
+def moments_of_a_group() -> Iterator[Step]:
+    """O5: E[K^j] for j up to 4 by induction over the group, hence the first two moments of K(G-K), for every G."""
+    stirling = ((1,), (1, 1), (1, 3, 1), (1, 7, 6, 1))
+
+    def moment(j: int, n: sp.Expr) -> sp.Expr:
+        return sp.Add(*[c * falling(n, k) * x**k for k, c in enumerate(stirling[j - 1], 1)]) if j else sp.S.One
+
+    names = [sp.S.One, *sp.symbols("M_1:5")]
+    known = {names[j]: moment(j, G) for j in range(1, 5)}
+    more = [sp.Add(*[sp.binomial(j, i) * names[i] for i in range(j + 1)]) for j in range(5)]
+    yield identity(
+        "Let M_j = E[K^j], and claim M_j = sum_k S(j, k) G(G-1)...(G-k+1) x^k for j <= 4, with S = 1; 1, 1; 1, 3, 1; 1, 7, 6, 1. "
+        "It is right for G = 1, where all four are x.",
+        names[1:],
+        [x] * 4,
+        where={"x": UNIT},
+        using={name: value.subs(G, 1) for name, value in known.items()},
+    )
+    yield identity(
+        "One response more is right with chance x, and then K is K + 1: if the formulas hold for G they hold for G + 1.",
+        [x * more[j] + (1 - x) * names[j] for j in range(1, 5)],
+        [moment(j, G + 1) for j in range(1, 5)],
+        where={"x": UNIT, "G": at_least(1)},
+        using=known,
+    )
     y = x * (1 - x)
-    for size in (3, 5):
-        yield identity(
-            f"The moments of K(G-K) are polynomials in x(1-x): E = G(G-1) y, E of the square = (G)_4 y^2 + (G)_3 y + (G)_2 y, "
-            f"(G)_n = G(G-1)...; here G = {size}.",
-            sp.symbols("E_1 E_2"),
-            [size * (size - 1) * y, sp.ff(size, 4) * y**2 + sp.ff(size, 3) * y + sp.ff(size, 2) * y],
-            where={"x": UNIT},
-            using=dict(
-                zip(
-                    sp.symbols("E_1 E_2"),
-                    [binomial_mean(size, lambda k, n=size, e=e: (k * (n - k)) ** e) for e in (1, 2)],
-                    strict=True,
-                )
-            ),
-        )
+    yield identity(
+        "So K(G-K) has the mean G(G-1) y, y = x(1-x), and its square the mean (G)_4 y^2 + (G)_3 y + (G)_2 y, (G)_k = G(G-1)...",
+        [G * names[1] - names[2], G**2 * names[2] - 2 * G * names[3] + names[4]],
+        [falling(G, 2) * y, falling(G, 4) * y**2 + (falling(G, 3) + falling(G, 2)) * y],
+        where={"x": UNIT, "G": at_least(2)},
+        using=known,
+    )
+
+
+def limit_of_the_weight() -> Iterator[Step]:
+    """O5: two bounds on E[r], r^2 = K(G-K)/E[K(G-K)], that meet as G grows."""
+    r, square, root, share, eps, none = sp.symbols("r E_r4 E_r W epsilon none")
+    y = x * (1 - x)
+    yield identity(
+        "Let r = sqrt(K(G-K)/E[K(G-K)]), so E[r^2] = 1. Then w_G sqrt(x(1-x)) = (1 - 1/G) E[r]: here squared, term by term.",
+        ((G - 1) / G * K * (G - K) / (G * y) ** 2) * y,
+        ((1 - 1 / G) * r) ** 2,
+        given=[K <= G],
+        where={"x": UNIT, "K": NONNEGATIVE, "G": at_least(2)},
+        using={r: sp.sqrt(K * (G - K) / (G * (G - 1) * y))},
+    )
     yield decide(
-        "With z = m r^2 and m = E[z] = (G-1)/G x(1-x): (3 r^2 - r^4)/2 <= r <= (1 + r^2)/2, hence sqrt(m) (3 - E[z^2]/m^2)/2 <= "
-        "E[sqrt z] <= sqrt(m).",
-        And((3 * r**2 - r**4) / 2 <= r, r <= (1 + r**2) / 2),
+        "r lies between (3 r^2 - r^4)/2 and (1 + r^2)/2, the latter less 1/2 where r = 0, that is, where all responses agree: so "
+        "(3 - E[r^4])/2 <= E[r] <= 1 - none/2, none = x^G + (1-x)^G.",
+        And((3 * r**2 - r**4) / 2 <= r, r <= (1 + r**2) / 2, Implies(Eq(r, 0), r <= (1 + r**2) / 2 - HALF)),
         where={"r": NONNEGATIVE},
     )
-    n = Symbol("G")
-    falling = [sp.Mul(*[n - j for j in range(k)]) for k in range(5)]
-    spread = (falling[4] * x * (1 - x) + falling[3] + falling[2]) / (falling[2] * n * (n - 1) * x * (1 - x))
-    yield identity(
-        "E[z^2]/m^2 - 1 has the numerator linear in G over G(G-1): it tends to 0,",
-        spread - 1,
-        (n - 1 - (4 * n - 6) * x * (1 - x)) / (n * (n - 1) * x * (1 - x)),
-        where={"G": at_least(2), "x": UNIT},
+    yield decide(
+        "As none > 0, w_G is strictly below (1 - 1/G)/sqrt(x(1-x)).",
+        (1 - 1 / G) * (1 - none / 2) < 1 - 1 / G,
+        where={"x": UNIT, "G": at_least(2)},
+        using={none: x**G + (1 - x) ** G},
     )
-    yield identity(
-        "so w_G, which is sqrt((G-1)/G) E[sqrt z]/(x(1-x)), is at most (G-1)/G/sqrt(x(1-x)) and tends to 1/sqrt(x(1-x)).",
-        (sp.sqrt((n - 1) / n) * sp.sqrt(m) / (x * (1 - x))) ** 2,
-        ((n - 1) / n) ** 2 / (x * (1 - x)),
+    yield decide(
+        "By the moments E[r^4] - 1 = (G - 1 - (4 G - 6) y)/(G(G-1) y), at most 1/(G y).",
+        square - 1 <= 1 / (G * y),
         where={"G": at_least(2), "x": UNIT},
-        using={m: (n - 1) / n * x * (1 - x)},
+        using={square: (falling(G, 4) * y**2 + (falling(G, 3) + falling(G, 2)) * y) / (falling(G, 2) * y) ** 2},
+    )
+    yield decide(
+        "So W = w_G sqrt(x(1-x)) is above 1 - epsilon as soon as G >= (1 + 1/(2y))/epsilon: the limit is 1.",
+        Implies(
+            And(share >= (1 - 1 / G) * root, root >= (3 - square) / 2, square - 1 <= 1 / (G * y), G * eps >= 1 + 1 / (2 * y)),
+            share >= 1 - eps,
+        ),
+        where={"G": at_least(2), "x": UNIT, "epsilon": POSITIVE, "W E_r E_r4": POSITIVE},
     )
 
 
@@ -233,7 +244,8 @@ O5 = Claim(
     title="Dividing by the group's std weighs a prompt by w_G, 1/sqrt(x(1-x)) in the limit",
     statement="""With 0/1 rewards, success probability x, groups of G and the sample standard deviation (ddof 1), groups that all
         agree skipped, the expected update is w_G grad x with w_G = sqrt((G-1)/G) E[sqrt(K(G-K))]/(G x(1-x)), K ~ Bin(G, x); it
-        lies below (G-1)/G/sqrt(x(1-x)) and tends to 1/sqrt(x(1-x)). G = 8 gives 1.74 at x = 1/2 and 2.31 at x = 1/20.""",
+        lies strictly below (1 - 1/G)/sqrt(x(1-x)) and above (1 - epsilon)/sqrt(x(1-x)) as soon as G >= (1 + 1/(2x(1-x)))/epsilon,
+        so that it tends to 1/sqrt(x(1-x)). G = 8 gives 1.74 at x = 1/2 and 2.31 at x = 1/20.""",
     latex=r"w_G=\sqrt{\tfrac{G-1}{G}}\,\frac{\mathrm{E}\sqrt{K(G-K)}}{G\,x(1-x)}\longrightarrow\frac{1}{\sqrt{x(1-x)}}",
     level="gradient",
     scope="any chain, any policy class, any G >= 2",
@@ -267,14 +279,13 @@ O5_LOOSE = Claim(
 def small_groups() -> Iterator[Step]:
     """O5-small: K(G-K) has one value besides 0 for G = 2 and 3."""
     w = Symbol("w")
-    for size, value in ((2, sp.sqrt(sp.Rational(1, 2))), (3, 2 / sp.sqrt(3))):
-        yield identity(
-            f"G = {size}: the weight is {sp.sstr(value)} for every prompt.",
-            w,
-            value,
-            where={"x": UNIT},
-            using={w: weight(size, x)},
-        )
+    yield identity(
+        "G = 2: the weight is 1/sqrt(2) for every prompt; G = 3: 2/sqrt(3).",
+        sp.symbols("w_2 w_3"),
+        [sp.sqrt(sp.Rational(1, 2)), 2 / sp.sqrt(3)],
+        where={"x": UNIT},
+        using={"w_2": weight(2, x), "w_3": weight(3, x)},
+    )
     yield counterexample(
         "From G = 4 on it depends on the prompt: x = 1/2 and x = 1/4 differ.",
         Eq(w, Symbol("w_quarter")),
@@ -302,12 +313,14 @@ O5_SMALL = Claim(
 def conventions() -> Iterator[Step]:
     """O5-options: ddof, epsilon, groups without variance, groups of one."""
     s, eps = sp.symbols("s epsilon")
+    right = x * G
     yield identity(
-        "The population std (ddof 0) is sqrt((G-1)/G) times the sample std, so its weight is sqrt(G/(G-1)) times w_G:",
-        (K * (1 - K / G) ** 2 + (G - K) * (K / G) ** 2) / G,
+        "The population std (ddof 0) is sqrt((G-1)/G) times the sample std, so its weight is sqrt(G/(G-1)) times w_G; x G of the "
+        "group are right:",
+        (right * (1 - x) ** 2 + (G - right) * x**2) / G,
         (G - 1) / G * s**2,
-        where={"G": at_least(2), "K": NONNEGATIVE},
-        using={s: sp.sqrt(K * (G - K) / (G * (G - 1)))},
+        where={"G": at_least(2), "x": UNIT},
+        using={s: sp.sqrt(right * (G - right) / (G * (G - 1)))},
     )
     yield decide(
         "epsilon in std + epsilon lowers the weight of every prompt, and keeps it finite,",

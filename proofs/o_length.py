@@ -148,14 +148,20 @@ q = Symbol("q")
 def constants_matter() -> Iterator[Step]:
     """O6-constant: the update of a constant reward, and where it points."""
     h, slope = sp.symbols("h h_slope")
-    baseline, rl, sl = sp.symbols("b_0 E_RSL E_SL")
+    baseline = Symbol("b_0")
+    logit = M0.logit("theta_W")
+    update = [chance * (gain - baseline) * scores["theta_W"] / tokens for chance, gain, tokens, scores in responses()]
     yield identity(
         "A baseline b_0 in (R - b_0)/L takes b_0 grad E[1/L] off the expected update: E[S] = 0 does not help, as S/L has the "
-        "mean grad E[1/L].",
-        Symbol("E_with") - rl,
-        -baseline * sl,
-        where={"E_RSL E_SL b_0": REAL},
-        using={"E_with": rl - baseline * sl},
+        "mean grad E[1/L]. By enumeration of two turns, any lengths: theta_W.",
+        U_W,
+        Symbol("D_RL") - baseline * Symbol("D_L"),
+        where={**CUBE, **LENGTHS, "b_0": REAL},
+        using={
+            U_W: sp.Add(*update),
+            "D_RL": differentiate(mean_of(lambda r, n: r / n), logit),
+            "D_L": differentiate(mean_of(lambda _, n: 1 / n), logit),
+        },
     )
     yield identity(
         "Without a cap and with turns of one length l, E[1/L] = H/l with H = -(1-q) log(1-q)/q; in x = 1 - q its slope is "

@@ -31,8 +31,8 @@ def preference_pairs() -> Iterator[Step]:
     """O2: DPO's coefficients, and what a shared beginning gets."""
     margin, gate = sp.symbols("Delta g")
     in_margin = {first.tokens[0].log_pi: first.tokens[0].log_ref + margin + second.log_ratio}
-    found = {name: sp.simplify(c.xreplace(in_margin)) for name, c in by_name("dpo").items()}
-    where = {"beta": POSITIVE, "Delta": REAL}
+    found = {name: c.xreplace(in_margin) for name, c in by_name("dpo").items()}
+    where = {LOG_PROBABILITIES: REAL, "beta": POSITIVE, "Delta": REAL}
     yield identity(
         "log sigma(beta Delta), differentiated, Delta the difference of the log-ratios: beta sigma(-beta Delta) on every "
         "token of the preferred response, the same with a minus on every token of the other, at any distance from the "
@@ -63,7 +63,7 @@ O2 = Claim(
     level="coefficient",
     scope="a pair of responses of one and two tokens; the formula does not refer to the token",
     source="arXiv 2305.18290; the shared attempt derived here",
-    domain={LOG_PROBABILITIES: REAL},
+    domain={},
     proof=preference_pairs,
     related=["O2-loose", "O2-start", "O1"],
 )
@@ -72,14 +72,13 @@ def first_step() -> Iterator[Step]:
     """O2-start: two responses of the policy that is the reference, one right and one wrong."""
     x, u, v, slope, step, two = sp.symbols("x u v grad U U_2")
     scores = {v: -x * u / (1 - x), slope: x * u}
-    where = {"x beta": POSITIVE, "u": REAL}
+    where = {"x": UNIT, "beta": POSITIVE, "u": REAL}
     pair = BETA * sp.Rational(1, 2) * (u - v)
     yield identity(
         "At the reference Delta = 0 and sigma = 1/2: a pair gives beta/2 (E[S | right] - E[S | wrong]), by B9 beta/2 times the "
         "gradient of log(Acc/(1-Acc)), which is grad Acc/(Acc(1-Acc)); x is Acc.",
         step,
         BETA / 2 * slope / (x * (1 - x)),
-        given=[x < 1],
         where=where,
         using={**scores, step: pair},
     )
@@ -87,7 +86,6 @@ def first_step() -> Iterator[Step]:
         "Two responses are such a pair with probability 2 x(1-x): per two responses drawn it is beta grad Acc, REINFORCE.",
         two,
         BETA * slope,
-        given=[x < 1],
         where=where,
         using={**scores, two: 2 * x * (1 - x) * pair},
     )
@@ -152,24 +150,24 @@ def negative_aware() -> Iterator[Step]:
         where={"r": UNIT},
         using={omega: 1 - r},
     )
+    G, std, gain = sp.symbols("G s omega")
     yield identity(
-        "with omega = sqrt((1 - r)/r) it is (R - r)/sqrt(r(1 - r)): GRPO's, with the population std.",
-        [omega * 1, -omega * r / (1 - r)],
-        [(1 - r) / sp.sqrt(r * (1 - r)), -r / sp.sqrt(r * (1 - r))],
-        where={"r": UNIT},
-        using={omega: sp.sqrt((1 - r) / r)},
+        "with omega = sqrt((1 - r)/r) it is (R - r)/s, GRPO's with the population std s: a group of G with r G successes.",
+        [gain, -gain * r / (1 - r)],
+        [(1 - r) / std, (0 - r) / std],
+        where={"r": UNIT, "G": at_least(2)},
+        using={gain: sp.sqrt((1 - r) / r), std: sp.sqrt((r * G * (1 - r) ** 2 + (1 - r) * G * (0 - r) ** 2) / G)},
     )
-    rho, up, down = sp.symbols("rho c_up c_down")
-    slope = {
-        up: sp.diff(sp.log(Symbol("x")), Symbol("x")).subs(Symbol("x"), rho) * rho,
-        down: sp.diff(sp.log((1 - r * Symbol("x")) / (1 - r)), Symbol("x")).subs(Symbol("x"), rho) * rho,
-    }
+    rho = Symbol("rho")
+    at_ratio = {t.log_pi: t.log_old + sp.log(rho) for response in SMALL.responses for t in response.tokens}
+    off = {name: (c * SMALL.tokens).xreplace({**rewards, **at_ratio}) for name, c in by_name("nft").items()}
     yield identity(
-        "Off the policy a success keeps coefficient 1 whatever its ratio, a failure has -r rho/(1 - r rho): token by token.",
-        [up, down],
-        [1, -r * rho / (1 - r * rho)],
-        where={"r rho": UNIT},
-        using=slope,
+        "Off the policy a success keeps coefficient omega whatever its ratio, a failure has -omega r rho/(1 - r rho): token by "
+        "token.",
+        NAMES,
+        [omega, *[-omega * r * rho / (1 - r * rho)] * 2],
+        where={"r rho": UNIT, "omega": POSITIVE, LOG_PROBABILITIES: REAL, "old_1_1 old_2_1 old_2_2": REAL},
+        using=off,
     )
 
 

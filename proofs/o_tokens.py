@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import sympy as sp
-from sympy import Eq, Ne, Symbol
+from sympy import Eq, Equivalent, Implies, Ne, Symbol
 
-from dstheory.claims import POSITIVE, REAL, UNIT, Claim, Step, at_least, counterexample, decide, example, identity
+from dstheory.claims import POSITIVE, REAL, UNIT, Claim, Step, at_least, counterexample, decide, identity
 from dstheory.symbolic.losses import (
     ALPHA,
     BASELINE,
@@ -23,8 +23,8 @@ from dstheory.symbolic.losses import (
 SMALL = batch(1, 2)
 """Two responses to one prompt, of one and of two tokens."""
 LOG_PROBABILITIES = "lp_1_1 lp_2_1 lp_2_2 old_1_1 old_2_1 old_2_2 ref_1_1 ref_2_1 ref_2_2"
-TOKENS = {LOG_PROBABILITIES: REAL, "R_1 R_2": REAL}
 STRENGTHS = {"std L_max beta omega": POSITIVE, "r": UNIT, "baseline": REAL}
+WHERE = {LOG_PROBABILITIES: REAL, **STRENGTHS}
 first, second = SMALL.responses
 A_1, A_2 = ((r.reward - SMALL.mean) for r in SMALL.responses)
 c_11, c_21, c_22 = NAMES = sp.symbols("c_1_1 c_2_1 c_2_2")
@@ -65,7 +65,7 @@ COLUMNS: list[tuple[str, str, bool, sp.Expr, sp.Expr]] = [
 def one_coefficient() -> Iterator[Step]:
     """O1: the tokens' coefficients by differentiation, then what an answer made of tokens gets."""
     for name, words, ratio_one, one, two in COLUMNS:
-        yield identity(words, NAMES, [one, two, two], where=STRENGTHS, using=by_name(name, ratio_one=ratio_one))
+        yield identity(words, NAMES, [one, two, two], where=WHERE, using=by_name(name, ratio_one=ratio_one))
     yield identity(
         "GSPO at any ratio: s_i A/(G L_i) with s_i the response's ratio to the power 1/L_i, so also off the policy.",
         NAMES,
@@ -73,7 +73,7 @@ def one_coefficient() -> Iterator[Step]:
             A_1 / STD / N * sp.exp(first.tokens[0].log_pi - first.tokens[0].log_old),
             *[A_2 / STD / (2 * N) * sp.exp(sum(t.log_pi - t.log_old for t in second.tokens) / 2)] * 2,
         ],
-        where=STRENGTHS,
+        where=WHERE,
         using=by_name("gspo"),
     )
     c, s_1, s_2, s_d = sp.symbols("c s_1 s_2 s_d")
@@ -100,7 +100,7 @@ O1 = Claim(
     level="coefficient",
     scope="differentiated for a batch of two responses of one and two tokens; the formulas do not refer to the token",
     source="arXiv 2402.14740, 2402.03300, 2503.20783, 2503.14476, 2507.18071, 2506.13585; derived here",
-    domain=TOKENS,
+    domain={"R_1 R_2": REAL},
     proof=one_coefficient,
     related=["O1-loose", "O1-tokens", "O1-ratio", "O1-sft", "B1"],
 )
@@ -139,56 +139,46 @@ O1_LOOSE = Claim(
 
 
 def token_by_token() -> Iterator[Step]:
-    """O1-tokens: one small case for each rule."""
-    at_old = dict.fromkeys(LOG_PROBABILITIES.split(), 0)
-    here = {"std": 1, "beta": 1, "r": "1/2", "omega": 1, "R_1": 0, "R_2": 1}
-    yield counterexample(
-        "Token ratios off the policy, GRPO without clipping: c = rho_t A/(G L_i std) (tokens at log rho = 0 and -1).",
-        Eq(c_21, c_22),
-        at={**at_old, **here, "lp_2_2": -1},
-        where=STRENGTHS,
-        using=by_name("grpo"),
-    )
-    yield counterexample(
-        "CISPO off the policy: c = rho_t A/(std sum L), rho_t clipped.",
-        Eq(c_21, c_22),
-        at={**at_old, **here, "lp_2_2": -1},
-        where=STRENGTHS,
-        using=by_name("cispo"),
-    )
-    for name, words in (
-        ("dft", "DFT: c is the probability of the token."),
-        ("k2 in the loss", "k2 in the loss: c = -beta log(pi/ref) of the token."),
-        ("k3 in the loss", "k3 in the loss: c = -beta (1 - ref/pi) of the token."),
-        ("on-policy distillation", "On-policy distillation: c = -log(pi/teacher) of the token."),
+    """O1-tokens: for each rule, when exactly two tokens of a response agree."""
+    one, two = second.tokens
+    u, v = PAIR = sp.symbols("u_1 u_2")
+    by_ratio = {one.log_pi: one.log_old + sp.log(u), two.log_pi: two.log_old + sp.log(v)}
+    by_chance = {one.log_pi: sp.log(u), two.log_pi: sp.log(v)}
+    by_log_ratio = {one.log_pi: one.log_ref + u, two.log_pi: two.log_ref + v}
+    by_reference = {one.log_pi: one.log_ref - sp.log(u), two.log_pi: two.log_ref - sp.log(v)}
+    positive, real = {"u_1 u_2": POSITIVE}, {"u_1 u_2": REAL}
+    for name, words, inside, where in (
+        ("grpo", "Token ratios u off the policy, GRPO without clipping: c = u_t A/(G L_i std).", by_ratio, positive),
+        ("cispo", "CISPO off the policy, no truncation: c = u_t A/(std sum L).", by_ratio, positive),
+        ("dft", "DFT: c is the probability u_t of the token.", by_chance, positive),
+        ("k2 in the loss", "k2 in the loss: c = -beta u_t, the log-ratio to the reference.", by_log_ratio, real),
+        ("k3 in the loss", "k3 in the loss: c = -beta (1 - u_t), u = ref/pi.", by_reference, positive),
+        ("on-policy distillation", "On-policy distillation: c = -u_t, the log-ratio to the teacher.", by_log_ratio, real),
     ):
-        yield counterexample(
-            f"{words} Tokens of log-probability 0 and -1, reference at 0.",
-            Eq(c_21, c_22),
-            at={**at_old, "lp_2_2": -1, "beta": 1},
-            where=STRENGTHS,
-            using=by_name(name),
+        found = by_name(name)
+        yield decide(
+            f"{words} If the rewards differ, two tokens of a response agree exactly if their u do.",
+            Implies(Ne(first.reward, second.reward), Equivalent(Eq(c_21, c_22), Eq(*PAIR))),
+            where={**STRENGTHS, **where},
+            using={c: sp.powsimp(sp.expand_power_exp(found[c].xreplace(inside)), force=True).simplify() for c in (c_21, c_22)},
         )
     entropy, lp, other = sp.symbols("H lp lp_other")
     yield decide(
-        "Entropy bonus, c = -alpha (log pi + H): tokens of one distribution and different probability differ.",
-        Ne(-ALPHA * (lp + entropy), -ALPHA * (other + entropy)),
-        given=[Ne(lp, other)],
+        "Entropy bonus, c = -alpha (log pi + H): tokens of one distribution agree exactly if they are equally likely.",
+        Equivalent(Eq(-ALPHA * (lp + entropy), -ALPHA * (other + entropy)), Eq(lp, other)),
         where={"alpha": POSITIVE, "H lp lp_other": REAL},
     )
-    adv_1, adv_2 = sp.symbols("A_1 A_2")
-    yield example(
+    adv_1, adv_2, tokens = sp.symbols("A_1 A_2 L")
+    yield decide(
         "PPO with an advantage per token (GAE, a critic): c = A_t over all tokens.",
-        Ne(adv_1 / 3, adv_2 / 3),
-        at={adv_1: 1, adv_2: 0},
-        where={"A_1 A_2": REAL},
+        Equivalent(Eq(adv_1 / tokens, adv_2 / tokens), Eq(adv_1, adv_2)),
+        where={"A_1 A_2": REAL, "L": at_least(1)},
     )
     to_go = sp.symbols("ell_1 ell_2")
-    yield example(
+    yield decide(
         "The log-ratio to go of the full reverse KL, and of k1 inside a reward-to-go (REINFORCE++): c = -beta (ell_1 + ell_2) "
-        "and -beta ell_2.",
-        Ne(-BETA * (to_go[0] + to_go[1]), -BETA * to_go[1]),
-        at={to_go[0]: 1, to_go[1]: 0, "beta": 1},
+        "and -beta ell_2, equal exactly if the first token's log-ratio is 0.",
+        Equivalent(Eq(-BETA * (to_go[0] + to_go[1]), -BETA * to_go[1]), Eq(to_go[0], 0)),
         where={"ell_1 ell_2": REAL, "beta": POSITIVE},
     )
 
@@ -197,13 +187,15 @@ O1_TOKENS = Claim(
     id="O1-tokens",
     group="O",
     title="What looks at single tokens does not collapse: critics, token ratios, DFT, KL and entropy in the loss, distillation",
-    statement="""PPO with token advantages, GRPO and CISPO off the policy, DFT, k2 and k3 in the loss, the entropy bonus,
-        on-policy distillation and log-ratios to go give two tokens of one response different coefficients.""",
-    latex=r"c(i,1)\ne c(i,2)",
+    statement="""Two tokens of one response get different coefficients wherever their advantages (PPO with a critic), their
+        ratios (GRPO and CISPO off the policy), their probabilities (DFT, the entropy bonus) or their log-ratios to the reference
+        (k2 and k3 in the loss, on-policy distillation) differ, and under a log-ratio to go wherever the first token's is not
+        0.""",
+    latex=r"c(i,1)=c(i,2)\iff u_1=u_2",
     level="coefficient",
-    scope="one exact case for each rule",
+    scope="a response of two tokens, no clipping; GRPO and CISPO where the two rewards of the group differ",
     source="arXiv 1707.06347, 2506.13585, 2508.05629, 2501.03262; derived here",
-    domain=TOKENS,
+    domain={"R_1 R_2": REAL},
     proof=token_by_token,
     related=["O1", "O1-loose", "O1-ratio"],
 )
@@ -263,18 +255,18 @@ def sft_on_tokens() -> Iterator[Step]:
             f"{name}: an answer token and a decision token of one response get one coefficient.",
             [c_21, c_22],
             [shown, shown],
+            where={LOG_PROBABILITIES: REAL},
             using={**by_name(name), shown: by_name(name)[c_22]},
         )
-    yield identity(
-        "So log pi(answer) = the sum over its tokens enters with the decision's own coefficient: ratio 1, which is C1 at "
-        "lambda = 0,",
-        (l_s / l_d) ** Symbol("zero"),
-        1,
-        where={"l_s l_d": at_least(1)},
-        using={Symbol("zero"): 0},
+    yield decide(
+        "So log pi(answer), the sum over its tokens, enters with the decision's own coefficient: ratio 1. C1's ratio "
+        "(l_s/l_d)^lambda for longer answers, which counts an answer's log-probability l_s^lambda times, is 1 only at lambda = "
+        "0.",
+        Implies(l_s > l_d, Equivalent(Eq((l_s / l_d) ** lam, 1), Eq(lam, 0))),
+        where={"lambda": REAL, "l_s l_d": at_least(1)},
     )
     yield counterexample(
-        "and not C1 at lambda = 1, which counts an answer's log-probability once for each of its tokens: ratio l_s/l_d.",
+        "At lambda = 1 the two models differ: ratio l_s/l_d.",
         Eq((l_s / l_d) ** lam, 1),
         at={"lambda": 1, "l_s": 2, "l_d": 1},
         where={"lambda": REAL, "l_s l_d": at_least(1)},
@@ -292,7 +284,7 @@ O1_SFT = Claim(
     latex=r"\sum_t c\,\nabla\log\pi(t)=c\,\nabla\log\pi_s(y)",
     level="coefficient",
     scope="a batch of two responses, three reductions",
-    domain=TOKENS,
+    domain={},
     proof=sft_on_tokens,
     recorded="holds under condition",
     related=["O1", "C1"],

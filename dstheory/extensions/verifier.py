@@ -1,8 +1,9 @@
 r"""A verifier that errs: rewards with two error rates, and the majority of n verifiers, exactly.
 
-A right answer is rejected with probability :math:`r_0`, a wrong one accepted with :math:`r_1`, independently of everything else.
-What is paid at a stop is then 0/1 with mean :math:`z = r_1 + (1 - r_0 - r_1) c` and variance z(1-z): a chain of this package with
-other reward means and variances. Its gradient is :math:`1 - r_0 - r_1` times that of the accuracy (claim H9), at both stages.
+A right answer is rejected with probability :math:`r_0`, a wrong one accepted with :math:`r_1`, drawn anew for each response
+(errors that come back with an answer turn the gradient: claim H9-answers). What is paid at a stop is then 0/1 with mean
+:math:`z = r_1 + (1 - r_0 - r_1) c` and variance z(1-z): a chain of this package with other reward means and variances. Its
+gradient is :math:`1 - r_0 - r_1` times that of the accuracy (claim H9), at both stages.
 
 The majority of n is again such a verifier, with :math:`r^{(n)} = P(\text{more than half of n err}) + \tfrac12 P(\text{a tie})`.
 

@@ -80,6 +80,18 @@ STATEMENTS = [
         "ref=1/2 f=2",
     ),
     FalseStatement("optimum: exists whatever resampling wrong answers earns", (1 + f) / 4 < 1, {"f": POSITIVE}, "f=3"),
+    FalseStatement(
+        "optimum: answers of different weights keep a softmax of their own temperatures",
+        Eq(D * (z - 1), S * (z - 1)),
+        {"D S": at_least(1), "z": POSITIVE},
+        "D=1 S=2 z=1/2",
+    ),
+    FalseStatement(
+        "optimum: a prefix is worth its best continuation",
+        Eq(ref * f + 1 - ref, f),
+        {"ref": UNIT, "f": at_least(1)},
+        "ref=1/2 f=2",
+    ),
     # --- whose gain it is: E3
     FalseStatement("share: decisions never gain less than sampling", decided >= sampled, FACTORS, "z=1 D=1 S=2"),
     FalseStatement("share: sampling multiplies the accuracy", Eq(accuracy(z * S), S * accuracy(z)), FACTORS, "z=1 S=2"),

@@ -10,7 +10,7 @@ import sympy as sp
 from quality.statements_ab import FalseStatement
 from sympy import And, Eq, Equivalent, Implies
 
-from dstheory.claims import NONNEGATIVE, POSITIVE, UNIT, at_least, between
+from dstheory.claims import CLOSED_UNIT, NONNEGATIVE, POSITIVE, UNIT, at_least, between
 
 x, pi, beta, delta, t, r, a, b, p, k, P_1, P_2 = sp.symbols("x pi beta delta t r a b p k P_1 P_2")
 n_C, n_W, eps, e, p_e, p_g, r_0, r_1 = sp.symbols("n_C n_W eps e p_e p_g r_0 r_1")
@@ -19,6 +19,7 @@ half = sp.Rational(1, 2)
 mixed = e * p_e + (1 - e) * p_g
 evidence = e * (1 - e) * a * (1 - b) * (p_e - p_g) / (mixed * a + (1 - mixed) * (1 - b)) ** 2
 factor = 1 - r_0 - r_1
+paid = r_1 + factor * x
 three = 1 - r_0**2 * (3 - 2 * r_0) - r_1**2 * (3 - 2 * r_1)
 gain = p * (1 - p) * factor / (p * (1 - r_0) + (1 - p) * r_1)
 
@@ -26,6 +27,12 @@ STATEMENTS = [
     # --- filtered EM: H1
     FalseStatement("EM: two samples double the update", Eq((1 - (1 - x) ** 2) / x, 2), {"x": UNIT}, "x=1/2"),
     FalseStatement("EM: what is missing after two samples is x^2", Eq((1 - x) ** 2, x**2), {"x": UNIT}, "x=1/3"),
+    FalseStatement(
+        "EM: two samples leave at most a third missing, whatever the success rate",
+        (1 - x) ** 2 <= sp.Rational(1, 3),
+        {"x": UNIT},
+        "x=1/3",
+    ),
     # --- energy-based models: H2
     FalseStatement("energy: a stronger penalty moves the logit further", 1 / beta >= beta, {"beta": POSITIVE}, "beta=2"),
     # --- calibration: H3
@@ -72,6 +79,25 @@ STATEMENTS = [
     ),
     # --- verifiers: H9
     FalseStatement("verifier: errors multiply", Eq(factor, (1 - r_0) * (1 - r_1)), {"r_0 r_1": UNIT}, "r_0=1/2 r_1=1/2"),
+    FalseStatement(
+        "verifier: a prompt weighs less under group-std, with or without errors",
+        factor**2 * x * (1 - x) < paid * (1 - paid),
+        {"x": UNIT, "r_0 r_1": CLOSED_UNIT},
+        "x=1/2 r_0=0 r_1=0",
+    ),
+    FalseStatement(
+        "verifier: errors of one kind leave the weights as they are",
+        Eq((1 - r_0) ** 2 * x * (1 - x), (1 - r_0) * x * (1 - (1 - r_0) * x)),
+        {"x r_0": UNIT},
+        "x=1/2 r_0=1/2",
+    ),
+    FalseStatement(
+        "verifier: errors of answers scale the gradient by their mean rate",
+        Eq(P_1 * (r - (P_1 * r + P_2 * t)), P_1 * (P_1 * r + P_2 * t) / (P_1 + P_2) * (1 - P_1 - P_2)),
+        {"P_1 P_2": between(0, half), "r t": UNIT},
+        "P_1=1/3 P_2=1/3 r=1/2 t=1/3",
+    ),
+    FalseStatement("verifier: more votes err less often", k * r * (1 - r) * (2 * r - 1) < 0, {"k r": UNIT}, "k=1/2 r=1/2"),
     FalseStatement("verifier: three votes cube the factor", Eq(three, factor**3), {"r_0 r_1": UNIT}, "r_0=1/2 r_1=1/3"),
     FalseStatement(
         "verifier: decides well only if both rates are below 1/2",

@@ -106,6 +106,18 @@ STATEMENTS = [
     FalseStatement("the std weight is largest at x = 1/2", std_weight(4) <= std_weight(4).subs(x, HALF), {"x": UNIT}, "x=1/3"),
     FalseStatement("the std weight exceeds 1/sqrt(x(1-x))", std_weight(4) ** 2 * x * (1 - x) > 1, {"x": UNIT}, "x=1/2"),
     FalseStatement(
+        "the std weight reaches (1 - 1/G)/sqrt(x(1-x))",
+        std_weight(2) ** 2 * x * (1 - x) >= sp.Rational(1, 4),
+        {"x": UNIT},
+        "x=1/2",
+    ),
+    FalseStatement(
+        "the std weight is within the fraction 1/G of its limit",
+        std_weight(4) ** 2 * x * (1 - x) >= sp.Rational(9, 16),
+        {"x": UNIT},
+        "x=1/2",
+    ),
+    FalseStatement(
         "sample and population std weigh alike", Eq(std_weight(3), std_weight(3, ddof=0)), {"x": UNIT}, "x=1/2"
     ),
     FalseStatement(
@@ -154,6 +166,18 @@ STATEMENTS = [
         "rho=2 r=2 epsilon=1",
     ),
     FalseStatement(
+        "two tokens clipped from below stay above 1 - epsilon",
+        Implies(And(rho >= 1 - eps, r >= 1 - eps), rho * r >= 1 - eps),
+        {"rho r": POSITIVE, "epsilon": UNIT},
+        "rho=1/2 r=1/2 epsilon=1/2",
+    ),
+    FalseStatement(
+        "token mean: a ratio of means is the mean of the ratios",
+        Eq((x / L + r / m) / 2, (x + r) / (L + m)),
+        {"x r": UNIT, "L m": at_least(1)},
+        "x=1/2 r=1/2 L=1 m=2",
+    ),
+    FalseStatement(
         "the geometric mean of ratios bounds each of them",
         Implies(rho * r <= (1 + eps) ** 2, rho <= 1 + eps),
         {"rho r epsilon": POSITIVE},
@@ -173,6 +197,7 @@ STATEMENTS = [
     FalseStatement("DFT is SFT times the probability of the demonstrated answer",
                    Eq(dft["theta_s"], p * expected_update(plain, lookup("sft-sequence-sum"))[symbol("theta_s")]),
                    {"p": UNIT, **EXPERT}, "p=1/3 p_E=1/2 a_E=1/2 b_E=1/2"),
+    FalseStatement("DFT: an answer in three tokens counts less than one in two", r**2 < r**3, {"r": UNIT}, "r=1/2"),
     FalseStatement("two tokens of probability r: an answer of probability r", Eq(r**2, r), {"r": UNIT}, "r=1/2"),
     # --- penalties
     FalseStatement("k3's coefficient is k2's", Eq(k3, k2), {"x r": UNIT}, "x=1/2 r=1/3"),
