@@ -112,14 +112,14 @@ def substituted(expression: Any, domain: Mapping[str, Domain], definitions: Mapp
     _refuse_no_number(expression, expression)
     replace: dict[Any, Any] = {}
     bound = {symbol for node in expression.atoms(sympy.Sum, sympy.Product) for symbol in node.bound_symbols}
+    if taken := sorted({symbol.name for symbol in bound} & {*domain, *definitions}):
+        raise DomainError(f"{taken[0]} is both a symbol of the claim and an index in {_short(expression)}; rename the index")
     for symbol in sorted(expression.free_symbols, key=lambda item: item.name):
         name = symbol.name
         if isinstance(symbol, sympy.Dummy):
-            raise DomainError(f"{_short(expression)} contains the dummy {symbol}; symbols are told apart by name here: use Symbol")
+            raise DomainError(f"{_short(expression)} contains the dummy {symbol}; symbols are told apart by name: use Symbol")
         if not symbol.is_commutative:
             raise DomainError(f"the symbol {name} does not commute; a claim is about numbers")
-        if any(symbol == other or name == other.name for other in bound):
-            raise DomainError(f"{name} is both a symbol and the index of a sum in {_short(expression)}; rename the index")
         if name in definitions:
             replace[symbol] = definitions[name]
         elif name in domain:

@@ -1,7 +1,7 @@
 """Claims that an engine may wave through: undefined, empty, contradictory, clashing, unrelated, or only true over other numbers.
 
-Each has the outcome that it must get and words that the explanation must contain. Those marked "holds" are true and close to a false
-one: a checker that refuses everything is of no use either.
+Each has the outcome that it must get and words that the explanation must contain. Those marked "holds" are true and close to a
+false one: a checker that refuses everything is of no use either.
 """
 
 from __future__ import annotations
@@ -601,7 +601,55 @@ NUMBERS = [
         lambda: decide("", p > HALF, lemma=True),
         lambda: decide("", p > 0),
     ),
-    case("decided before Python handed it over", ERROR, "already become", {p: UNIT}, lambda: decide("", p == p)),  # noqa: PLR0124
+    case("decided before Python handed it over", ERROR, "already become", {p: UNIT}, lambda: decide("", p == p)),
 ]
 
-CASES = [*UNDEFINED, *EMPTY, *CLASHES, *UNRELATED, *NUMBERS]
+MORE = [
+    case(
+        "a decision of an expression against itself",
+        DEFINED,
+        "",
+        {p: UNIT},
+        lambda: decide("", Eq(V, W)),
+        definitions={V: p**2, W: p**2},
+    ),
+    case(
+        "an index that would capture a definition's symbol",
+        ERROR,
+        "rename the index",
+        {k: REAL},
+        lambda: identity("", Sum(V, (k, 1, 3)), 6),
+        definitions={V: k},
+    ),
+    case(
+        "a sum over a definition that does not show its index",
+        FAILS,
+        "",
+        {x: REAL},
+        lambda: identity("", Sum(V, (k, 1, 3)), 6),
+        definitions={V: x},
+    ),
+    case(
+        "matrices of two shapes", ERROR, "one shape", {"x y": REAL}, lambda: identity("", sp.Matrix([[x, y]]), sp.Matrix([x, y]))
+    ),
+    case("the derivative of a constant", FAILS, "", {"x y": REAL}, lambda: identity("", derivative(V, x), 1), definitions={V: y}),
+    case(
+        "a derivative with respect to what is defined",
+        ERROR,
+        "is defined",
+        {x: REAL},
+        lambda: identity("", derivative(x**2, V), x),
+        definitions={V: 2 * x},
+    ),
+    case(
+        "a second derivative",
+        FAILS,
+        "",
+        {x: POSITIVE},
+        lambda: identity("", derivative(derivative(V, x), x), 1 / x**2),
+        definitions={V: log(x)},
+    ),
+    case("a power with a huge exponent", FAILS, "", {x: UNIT}, lambda: decide("", x**60 > Rational(1, 2**50))),
+]
+
+CASES = [*MORE, *UNDEFINED, *EMPTY, *CLASHES, *UNRELATED, *NUMBERS]

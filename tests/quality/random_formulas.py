@@ -1,7 +1,7 @@
 """Random formulas, each as a claim for the engine and as a Python function that shares no code with it.
 
-Every division is a definition of its own, so that SymPy cannot cancel it before the engine sees it; the Python function divides where
-the formula does, and raises where it has no value.
+Every division is a definition of its own, so that SymPy cannot cancel it before the engine sees it; the Python function divides
+where the formula does, and raises where it has no value.
 """
 
 from __future__ import annotations

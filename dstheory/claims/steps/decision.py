@@ -13,7 +13,7 @@ from sympy.logic.boolalg import And, Equivalent, Implies, Not
 from dstheory.claims.domains import Domain
 from dstheory.claims.solver import Answer
 from dstheory.claims.steps.base import Bench, Desk, Step
-from dstheory.claims.verdicts import Finding, Status
+from dstheory.claims.verdicts import BY_DEFINITION, Finding, Status
 from dstheory.claims.witnesses import QUICK, Witness, find_witness, is_witness, simplify_witness
 
 __all__ = ["Decision", "decide"]
@@ -41,6 +41,9 @@ class Decision(Step):
         witness = find_witness(formula, desk.premises, desk.domain, seed=bench.seed, points=QUICK)
         if witness is not None:
             return desk.refuted(formula, witness, "exact evaluation")
+        if _same_sides(self.formula, desk):
+            why = "both sides are one expression once definitions are substituted"
+            return Finding(Status.PROVED, BY_DEFINITION, why)
         for part in _parts(formula):
             answer = desk.setting.ask([Not(part, evaluate=False)])
             if answer.status != "unsat":
@@ -104,6 +107,13 @@ def decide(
     ('refuted', {'p': '1/2', 'a': '1/2'})
     """
     return Decision(words=words, formula=formula, given=given, where=where or {}, using=using or {}, lemma=lemma)
+
+
+def _same_sides(formula: Any, desk: Desk) -> bool:
+    """Whether a formula, as written, only says that expressions equal themselves."""
+    if isinstance(formula, And):
+        return all(_same_sides(arg, desk) for arg in formula.args)
+    return isinstance(formula, sympy.Eq) and desk.substituted(formula.lhs) == desk.substituted(formula.rhs)
 
 
 def _conditions_of(formula: Any) -> list[Any]:

@@ -94,6 +94,8 @@ def identity(
     >>> check(Claim(id="x", statement="...", domain={"p a b": UNIT}, proof=[step])).status.value
     'proved'
     """
+    if isinstance(left, sympy.MatrixBase) and isinstance(right, sympy.MatrixBase) and left.shape != right.shape:
+        raise ClaimError(f"identity compares matrices of one shape, got {left.shape} and {right.shape}")
     sides = _sequence(left), _sequence(right)
     if len(sides[0]) != len(sides[1]) or not sides[0]:
         raise ClaimError(f"identity needs as many left sides as right sides, got {len(sides[0])} and {len(sides[1])}")
