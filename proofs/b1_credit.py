@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import sympy as sp
 from sympy import And, Eq, Implies, Symbol
 
-from dstheory.claims import CLOSED_UNIT, REAL, UNIT, Claim, Step, counterexample, decide, example, identity
+from dstheory.claims import CLOSED_UNIT, POSITIVE, REAL, UNIT, Claim, Step, counterexample, decide, derivative, example, identity
 from dstheory.symbolic.chain import Chain, discount, reward
 from dstheory.symbolic.objectives import lookup
 from dstheory.symbolic.policy import differentiate, minimal_policy
 from dstheory.symbolic.setting import setting
 from dstheory.symbolic.symbols import symbol
-from dstheory.symbolic.updates import expected_update, generic_turns
+from dstheory.symbolic.updates import differentiated, expected_update, generic_turns, trajectories
 
 PAPER = "arXiv 2601.01580"
 
@@ -24,23 +24,39 @@ CUBE = {"p a b": UNIT}
 # --- B1 ---------------------------------------------------------------------------------------------------------------
 
 
-def compare(words: str, pairs: list[tuple[sp.Expr, sp.Expr]], ratio: sp.Expr = sp.S.One) -> Step:
-    """The step that says c_s = ratio x c_d on each of the given (answer, decision) turns, by names and definitions."""
-    left = [Symbol(f"c_s{i}") for i, _ in enumerate(pairs, 1)]
-    right = [Symbol(f"c_d{i}") for i, _ in enumerate(pairs, 1)]
-    meaning = {name: value for i, pair in enumerate(pairs) for name, value in zip((left[i], right[i]), pair, strict=True)}
-    return identity(words, left, [ratio * c_d for c_d in right], using=meaning)
+lp_s, lp_d, L = sp.symbols("lp_s lp_d L")
 
 
 def forms_are_balanced() -> Iterator[Step]:
-    """B1: the coefficients of both forms, on a turn with any past and any future."""
+    """B1: the coefficients of both forms are derivatives of what training code writes, and add up to the gradient of the
+        value."""
     for name, words in (("reinforce", "Return form"), ("reward-to-go", "Reward-to-go form")):
         for per in ("turn", "stage"):
             s = setting(rewards="general", discount_per=per)
-            yield compare(
-                f"{words}, discount once per {per}: c_s = c_d on every answer and decision (C stop, C resample, W stop, W "
-                "resample), whatever the discount so far (scale_k), the reward collected (past_k) and to come (future_k).",
-                [lookup(name).coefficients(s, turn) for turn in generic_turns(s, lookup(name))],
+            rule = lookup(name)
+            turns = generic_turns(s, rule)
+            credits = [turn.total if name == "reinforce" else turn.scale * turn.to_go for turn in turns]
+            losses = {Symbol(f"L_{i}"): credit * (lp_s + lp_d) for i, credit in enumerate(credits, 1)}
+            for stage, lp in enumerate((lp_s, lp_d)):
+                yield identity(
+                    f"{words}, discount once per {per}: on every answer and decision (C stop, C resample, W stop, W "
+                    f"resample) the rule's coefficient of the {('sampling', 'decision')[stage]} term is the derivative "
+                    f"of credit x log-probability of the turn, one credit for both stages, whatever the discount so far "
+                    f"(scale_k), the reward collected (past_k) and to come (future_k).",
+                    [rule.coefficients(s, turn)[stage] for turn in turns],
+                    [derivative(loss, lp) for loss in losses],
+                    where={"lp_s lp_d": REAL},
+                    using=losses,
+                )
+            update, slope = expected_update(s, rule), differentiated(s, rule)
+            assert slope is not None
+            yield identity(
+                "And they are coefficients of that objective: the expectation of coefficient x score is the gradient "
+                "of the value, on each logit of the minimal chain.",
+                list(update.values()),
+                [slope[logit] for logit in update],
+                where=CUBE,
+                lemma=True,
             )
 
 
@@ -59,11 +75,50 @@ B1 = Claim(
     source=PAPER,
     domain=TURNS,
     proof=forms_are_balanced,
-    related=["B1-dropped", "B1-loose", "B2-loose", "B3-loose"],
+    related=["B1-dropped", "B1-loose", "B2", "B3-loose"],
     notes="""Coefficients are compared with the outer discount gamma^t kept; B1-dropped says what happens without it.
         A reward paid when the answer is drawn, before its decision, would enter c_s but not the reward-to-go of the
         decision.""",
 )
+
+
+def two_turns_by_stage() -> tuple[list[sp.Expr], list[sp.Expr]]:
+    """Returns to go of both stages at every turn of every trajectory of two turns, summed over the stages that follow."""
+    table = reward(sp.symbols("R_SC R_SW"), sp.symbols("R_RC R_RW"))
+    sampling, decision = [], []
+    for trajectory in trajectories(Chain(minimal_policy(), 2)):
+        paid: list[sp.Expr] = []  # an answer is paid nothing, its decision is; one step of time each
+        for answer, choice in trajectory.steps:
+            paid += [sp.S.Zero, table.decision(answer, choice) if choice else sp.S.Zero]
+        if trajectory.steps[-1][1] is None:  # the cap submits the last answer: no decision to compare
+            paid[-2:] = [table.stop[trajectory.steps[-1][0]]]
+        for k, (_, choice) in enumerate(trajectory.steps):
+            if choice is not None:
+                sampling.append(sp.Add(*[gamma**j * x for j, x in enumerate(paid[2 * k :])]))
+                decision.append(sp.Add(*[gamma**j * x for j, x in enumerate(paid[2 * k + 1 :])]))
+    return sampling, decision
+
+
+def ratio_is_gamma() -> Iterator[Step]:
+    """B1-dropped: all trajectories of two turns one by one, then any turn."""
+    sampling, decision = two_turns_by_stage()
+    yield identity(
+        "By enumeration: every decision of every trajectory of two turns, returns to go summed stage by stage with one "
+        "factor gamma per stage.",
+        sampling,
+        [gamma * c_d for c_d in decision],
+    )
+    now, later = sp.symbols("R_now G_next")
+    c_s, c_d = sp.symbols("c_s c_d")
+    yield identity(
+        "At any turn it is the definition: an answer is paid nothing itself, so that its return to go is gamma times that of its "
+        "decision, which is paid R_now and then, one stage later, what follows.",
+        c_s,
+        gamma * c_d,
+        where={"R_now G_next": REAL},
+        using={c_d: now + gamma * later, c_s: 0 + gamma * (now + gamma * later)},
+        lemma=True,
+    )
 
 
 def per_stage_without_outer_factor() -> list[tuple[sp.Expr, sp.Expr]]:
@@ -80,9 +135,12 @@ B1_DROPPED = Claim(
         gives c_s = gamma c_d on every turn of every trajectory.""",
     latex=r"c_s(k,\tau)=\gamma\,c_d(k,\tau)",
     level="coefficient",
-    scope="all trajectories of all chains with rewards paid at decisions",
-    domain=TURNS,
-    proof=lambda: [compare("c_s = gamma c_d on every answer and decision.", per_stage_without_outer_factor(), gamma)],
+    scope=(
+        "rewards paid at decisions; all trajectories of two turns by enumeration, any turn by the definition of "
+        "the return to go"
+    ),
+    domain={"gamma": CLOSED_UNIT, "R_SC R_RC R_SW R_RW": REAL},
+    proof=ratio_is_gamma,
     related=["B1", "B1-loose"],
 )
 
@@ -116,26 +174,13 @@ SIDES = {
     w: gamma * (1 - p) * b * (1 - b),
 }
 
-B2_LOOSE = Claim(
-    id="B2-loose",
-    group="B",
-    title="Surrogate rewards give both stages a gradient of equal magnitude",
-    statement="The reward's gradient has the same norm on the sampling logits as on the decision logits.",
-    latex=r"\|g_s\|=\|g_d\|",
-    level="gradient",
-    scope="the minimal chain, terminal accuracy reward",
-    source=f"{PAPER}, read as a statement about norms",
-    domain={**CUBE, "gamma": UNIT},
-    definitions=GRADIENT,
-    proof=[decide("Equal norms.", Eq(g_s**2, g_C**2 + g_W**2))],
-    recorded="fails",
-    witness={"p": "1/2", "a": "1/2", "b": "1/2", "gamma": "1/2"},
-    related=["B1", "B2"],
-)
-
-
 def surface_of_equal_norms() -> Iterator[Step]:
-    """B2: a common factor cancels, and what is left is linear in the square of 1 - a."""
+    """B2: the norms differ somewhere; a common factor cancels, and what is left is linear in the square of 1 - a."""
+    yield counterexample(
+        "The norms are not equal everywhere, for instance not at p = a = b = gamma = 1/2.",
+        Eq(g_s**2, g_C**2 + g_W**2),
+        at={p: "1/2", a: "1/2", b: "1/2", gamma: "1/2"},
+    )
     u_1, v_1, w_1 = sp.symbols("u_1 v_1 w_1")
     at_one = {name: value.subs(gamma, 1) for name, value in zip((u_1, v_1, w_1), SIDES.values(), strict=True)}
     slope = 1 - gamma * (p + (1 - p) * b)
@@ -195,7 +240,7 @@ B2 = Claim(
     domain={**CUBE, "gamma": CLOSED_UNIT},
     definitions={N: chain.visits(gamma), **GRADIENT, **SIDES},
     proof=surface_of_equal_norms,
-    related=["B2-loose", "B4"],
+    related=["B1", "B4"],
 )
 
 
@@ -254,31 +299,33 @@ B3_LOOSE = Claim(
 
 def baselines_leave_the_gradient() -> Iterator[Step]:
     """B3: what may be added to a coefficient without a trace in the expected gradient."""
-    pi, sigma, shift, on, off, noise = sp.symbols("pi_i sigma_j beta_y s_on s_off Z")
-    answer = {on: 1 - pi, off: -pi}
-    decision = {on: 1 - sigma, off: -sigma}
+    z, rest, other, shift, noise = sp.symbols("z y x_j beta_y Z")
+    on, off, up, down = sp.symbols("log_on log_off s_stop s_res")
+    answer = {on: sp.log(sp.exp(z) / (sp.exp(z) + rest)), off: sp.log(other / (sp.exp(z) + rest))}
     yield identity(
-        "Any function of the prompt may be added to the sampling coefficient: the mean of the score (1 - pi_i on "
-        "answer i, -pi_i on the others) is zero, for any number of answers.",
-        pi * on * shift + (1 - pi) * off * shift,
+        "Any function of the prompt may be added to the sampling coefficient. The logit z of an answer has probability "
+        "e^z/(e^z + y), y the sum over all others, of which answer j has the part x_j: the scores of the answer and of the "
+        "others, derivatives of their log-probabilities, have mean zero, for any number of answers.",
+        shift * (sp.exp(z) * derivative(on, z) + rest * derivative(off, z)) / (sp.exp(z) + rest),
         0,
-        where={"pi_i": UNIT, "beta_y": REAL},
+        where={"z beta_y": REAL, "y x_j": POSITIVE},
         using=answer,
     )
+    decision = {on: sp.log(sp.exp(z) / (1 + sp.exp(z))), off: sp.log(1 / (1 + sp.exp(z)))}
     yield identity(
-        "Any function of prompt and answer may be added to the decision coefficient.",
-        sigma * on * shift + (1 - sigma) * off * shift,
+        "Any function of prompt and answer may be added to the decision coefficient: stop has probability e^z/(1 + e^z).",
+        shift * (sp.exp(z) * derivative(on, z) + derivative(off, z)) / (1 + sp.exp(z)),
         0,
-        where={"sigma_j": UNIT, "beta_y": REAL},
+        where={"z beta_y": REAL},
         using=decision,
     )
     yield identity(
         "And anything of mean zero given the answer, such as a multiple Z of the decision's score, may be added to "
         "the sampling coefficient: the sampling score s on that answer does not see it.",
-        sigma * (noise * on) * Symbol("s") + (1 - sigma) * (noise * off) * Symbol("s"),
+        (sp.exp(z) * (noise * up) * Symbol("s") + (noise * down) * Symbol("s")) / (1 + sp.exp(z)),
         0,
-        where={"sigma_j": UNIT, "Z s": REAL},
-        using=decision,
+        where={"z Z s": REAL},
+        using={**decision, up: derivative(on, z), down: derivative(off, z)},
     )
     yield same_update("general")
     yield counterexample(

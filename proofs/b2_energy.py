@@ -163,9 +163,18 @@ def stationary_energy() -> Iterator[Step]:
         Var * ratio,
     )
     yield identity("One minus the factor:", 1 - ratio, q * (1 - gamma) ** 2 / (1 - gamma * q) ** 2)
+    only = Equivalent(Eq(ratio, 1), Eq(gamma, 1))
+    yield decide("So the factor is at most 1, and 1 only without discount:", sp.And(ratio <= 1, only))
+    spread = Symbol("v")
     yield decide(
-        "So the factor is at most 1, and 1 only without discount.",
-        sp.And(ratio <= 1, Equivalent(Eq(ratio, 1), Eq(gamma, 1))),
+        "the energies add up to the variance v exactly at gamma = 1, or if the return does not vary at all.",
+        Equivalent(Eq(spread * ratio, spread), sp.Or(Eq(gamma, 1), Eq(spread, 0))),
+        where={"v": NONNEGATIVE},
+    )
+    yield example(
+        "The second case occurs with a discount: a stop pays 1, a resample 1/2, gamma = 1/2, so that every return is 1.",
+        sp.And(Eq(Var, 0), Eq(e_s + e_C + e_W, Var)),
+        at={p: "1/3", a: "1/4", b: "1/5", gamma: "1/2", R_SC: 1, R_SW: 1, R_RC: "1/2", R_RW: "1/2"},
     )
 
 
@@ -179,7 +188,7 @@ B4_STATIONARY = Claim(
     group="B",
     title="A stationary policy loses a factor of the energy to discounting, and nothing else",
     statement="""In the minimal chain without a cap, with any rewards, e_s + e_d = Var(G) (1-q)(1 - gamma^2 q)/(1 -
-        gamma q)^2, which is at most Var(G), with equality exactly at gamma = 1.""",
+        gamma q)^2, which is at most Var(G), with equality exactly at gamma = 1 or if the return does not vary.""",
     latex=r"e_s+e_d=\mathrm{Var}(G)\,\frac{(1-q)(1-\gamma^2q)}{(1-\gamma q)^2}\le\mathrm{Var}(G)",
     level="fisher",
     scope="all real parameters of the minimal chain, any rewards, gamma in [0, 1]",

@@ -294,18 +294,18 @@ def one_split_for_all() -> Iterator[Step]:
 B8 = Claim(
     id="B8",
     group="B",
-    title="Surrogate invariance: group-relative objectives differ in how they weigh prompts, never in the split of "
-          "stages",
+    title="Surrogate invariance: on each prompt group-relative objectives split the gradient between the stages alike",
     statement="""REINFORCE, RLOO, GRPO with or without standard deviation (no length normaliser), filtered EM and
         log-success have, on a prompt with success probability Acc, an expected update h'(Acc) grad Acc: a number
-        times the same vector, so that the split between sampling and decision is the same for all of them.""",
+        times the same vector, so that on that prompt the split between sampling and decision is the same for all of
+        them. Over several prompts they weigh the prompts differently, and with them the split (B8-prompts).""",
     latex=r"\mathrm{E}[\text{update}]=\frac{\mathrm{E}[f_K K(G-K)]}{G^2\,\mathrm{Acc}(1-\mathrm{Acc})}\,\nabla\mathrm{Acc}",
     level="gradient",
-    scope="any chain, any policy class, any group size G and any scale f_K",
+    scope="one prompt: any chain, any policy class, any group size G and any scale f_K",
     source="arXiv 2510.13651 (p, log p, 2 arcsin sqrt p); stage form derived here",
     domain={},
     proof=one_split_for_all,
-    related=["B8-loose", "B9", "B7", "O5"],
+    related=["B8-loose", "B8-prompts", "B9", "B7", "O5"],
 )
 
 

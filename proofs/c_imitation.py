@@ -92,9 +92,9 @@ C1 = Claim(
     source=PAPER,
     domain=LENGTHS,
     proof=weights_are_the_coefficients,
-    related=["C1-loose", "C2", "B3-every"],
-    notes="""The ratio is that of coefficients of log-probabilities of whole answers. Demonstrations are not drawn from the
-        policy, so the change of gauge of B3-every, which needs on-policy scores of mean zero, is not available here.""",
+    related=["C1-loose", "C1-balanced", "C2", "B3-every"],
+    notes="""The ratio is that of coefficients of log-probabilities of whole answers, as losses are written. The same expected
+        gradient has a form with one coefficient for both stages wherever demonstrations both stop and resample (C1-balanced).""",
 )
 
 

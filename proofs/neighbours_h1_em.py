@@ -127,5 +127,5 @@ H1_STAGES = Claim(
     source=f"{SOURCE}; the stage form is derived here",
     domain={},
     proof=stage_by_stage,
-    related=["H1", "B8"],
+    related=["H1", "B8", "B8-prompts"],
 )

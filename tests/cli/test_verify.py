@@ -69,7 +69,7 @@ def test_exit_codes_of_a_users_file(dstheory, claim_file, name, code, message):
 def test_usage_errors_exit_2(dstheory):
     unknown = dstheory("verify", "B2-lose")
     assert unknown.code == 2
-    assert "Did you mean B2-loose" in unknown.err
+    assert "Did you mean B1-loose" in unknown.err
     assert dstheory("verify", "--format", "yaml").code == 2
     assert dstheory("verify", "--workers", 0).code == 2
     assert dstheory("verify", "--seed", -1).code == 2
@@ -90,7 +90,7 @@ def test_strings_on_the_command_line_are_names_and_nothing_else(dstheory, tmp_pa
 
 
 def test_json_is_all_there_is_on_stdout(dstheory):
-    result = dstheory("verify", "A3", "B2-loose", "--json", "--seed", 7, "--examples", 10)
+    result = dstheory("verify", "A3", "B1-loose", "--json", "--seed", 7, "--examples", 10)
     document = json.loads(result.out)
     assert (document["exit_code"], document["seed"]) == (0, 7)
     holds, fails = document["claims"]
