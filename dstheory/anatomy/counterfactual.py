@@ -4,8 +4,8 @@ An episode of at most M answers has c correct ones among n with probability
 
 .. math:: P(c, n \mid p) = k(c, n)\, p^c (1-p)^{n-c},
 
-k being the total chance of the decisions on all orders of the answers that end there. Problems that are hard give more answers, so
-no mean over answers is a mean over problems. But a *score* r(c, n) with
+k being the total chance of the decisions on all orders of the answers that end there. Hard problems give more answers, so that no
+mean over answers is a mean over problems. But a *score* r(c, n) with
 
 .. math:: \sum_{c, n} P(c, n \mid p)\, r(c, n) = h(p) \quad \text{for every } p
 
@@ -13,8 +13,8 @@ has the mean h(p_x) on every problem, and its mean over problems estimates E[h(p
 problem counts once, and nothing is assumed of how problems differ. With h the accuracy under other decisions this reweights
 episodes by how likely those decisions would have made them, in the way that needs the least variance.
 
-Where decisions rarely go on, such a score has a large variance. So the score minimises its variance plus a multiple of the squared
-error of the equation above; the multiple is chosen for the shortest interval that is honest about the largest error over all p,
+Where decisions rarely go on, such a score has a large variance. So the score minimises the squared error of the equation above
+plus a multiple of its variance. The multiple is chosen for the shortest interval that allows for the largest error over all p,
 the *bias* that no distribution of p_x can exceed: half its width is the quantile of :math:`|N(bias, error^2)|`.
 
 Source: derived here; intervals that allow for a worst-case bias, Donoho (1994), Armstrong and Kolesar (2018).
@@ -143,10 +143,10 @@ class Design:
         return best
 
     def change(self, score: Score, seen: Floats, h: Floats, chances: Floats) -> float:
-        """Return the change of a score's mean over the outcomes seen (shares) where h and the chances change as little as this.
+        """Return how a score's mean over the outcomes seen (shares) changes with small changes of h and of the chances.
 
-        With chances r = h and G the distribution of p, the mean changes by the mean of dh - d(chances) r over G, which is estimated
-        as the mean of any function of p is.
+        With chances r = h and G the distribution of p, the mean changes by the mean of dh - d(chances) r over G, which is
+        estimated as the mean of any function of p is.
         """
         moved = h - chances @ score.values
         return float(seen @ self.solve(moved, score.ridge, float(moved.mean())))

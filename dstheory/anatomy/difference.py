@@ -1,7 +1,7 @@
 r"""Why is one model better than another: the difference in accuracy split into sampling and decisions.
 
-With Acc(s, d) the accuracy, averaged over problems, of the sampling (the p_x of the problems) of one log under the decisions (a, b)
-of the other,
+With Acc(s, d) the accuracy, averaged over problems, of the sampling of one log (the p_x of its problems) under the decisions of
+another (a, b),
 
 .. math::
     \phi_{decide} = \tfrac12 [Acc(0,1) - Acc(0,0)] + \tfrac12 [Acc(1,1) - Acc(1,0)], \qquad
@@ -10,13 +10,13 @@ of the other,
 the Shapley value of a game with two players. Acc(0,0) and Acc(1,1) are what the logs show, or, at a cap at which they do not show
 it, estimated like the rest. What decisions change, :math:`Acc(s,1) - Acc(s,0)`, is the mean over problems of a known function of
 p_x; it is estimated without assuming how p_x is distributed (:mod:`dstheory.anatomy.counterfactual`), and every problem counts
-once. So if both models sample alike on the same problems, sampling's part is 0 up to error. With one p for all attempts it is not:
-whoever tries again more often has more attempts at hard problems and a lower pooled p (claim G2-pooled).
+once. So if both models sample alike on the same problems, sampling's part is 0 up to error. With one p for all attempts it is
+not: whoever tries again more often has more attempts at hard problems, and a lower pooled p (claim G2-pooled).
 
 What is assumed: a problem's attempts are independent, with one p_x; a and b are the same for all problems of a log.
 
-**Intervals** are normal over problems, those of both logs paired where they are about the same problems, with the error of a and b,
-and allow for the largest bias that any distribution of p_x can cause.
+**Intervals** are normal over problems, paired where both logs are about the same problem. They include the error of a and b, and
+allow for the largest bias that any distribution of p_x can cause.
 
 Source: Shapley (1953); claim G2; the estimates are derived here.
 """
@@ -111,7 +111,7 @@ def compare(before: Episodes, after: Episodes, *, cap: int | None = None, level:
     >>> tuned = simulate_log(600, p=0.4, a=0.9, b=0.8, cap=6, concentration=1.0, rng=2, name="y")
     >>> found = compare(base, tuned)
     >>> found.gain.text(2), found.sample.text(2), found.decide.text(2), found.shared
-    ('X', '', '', 0)
+    ('0.12 [0.06, 0.17]', '0.00 [-0.05, 0.06]', '0.11 [0.09, 0.14]', 0)
     """
     check_level(level)
     at = _common_cap(before, after) if cap is None else whole_number(cap, "cap", low=0, otherwise="; 0 is none")
@@ -125,15 +125,16 @@ def compare(before: Episodes, after: Episodes, *, cap: int | None = None, level:
                 raise RecordError(f"the log {which} cannot be split: {estimate.reason}")
     theta = np.array([[side.rate(name)[0] for name in "ab"] for side in sides])
 
+    def accuracy(which: int) -> Callable[[Floats], Floats]:
+        return lambda theta: chain_formulas.accuracy(GRID, theta[which, 0], theta[which, 1], at)
+
+    own = [side.realised(at) or side.mean_of(accuracy(s), theta, s, level) for s, side in enumerate(sides)]
+
     def changed(theta: Floats) -> Floats:
         """What the decisions of the second log change, as a function of p."""
-        one, other = (chain_formulas.accuracy(GRID, a, b, at) for a, b in theta)
-        return other - one
+        return accuracy(1)(theta) - accuracy(0)(theta)
 
-    own, change = [], []
-    for s, side in enumerate(sides):
-        own.append(side.realised(at) or side.mean_of(lambda x, s=s: chain_formulas.accuracy(GRID, *x[s], at), theta, s, level))
-        change.append(side.mean_of(changed, theta, s, level))
+    change = [side.mean_of(changed, theta, s, level) for s, side in enumerate(sides)]
     parts = {
         "before": own[0],
         "after": own[1],
@@ -232,7 +233,7 @@ class _Side:
 
     def realised(self, cap: int) -> _Mean | None:
         """Return the accuracy at a cap, if the log shows it: no episode was cut off before."""
-        if not cap and self.log.capped.any() or bool((self.log.capped & (self.log.attempts < cap)).any()):
+        if (not cap and self.log.capped.any()) or bool((self.log.capped & (self.log.attempts < cap)).any()):
             return None
         last = self.log.attempts if not cap else np.minimum(self.log.attempts, cap)
         value, influence = self._over_problems(self.log.correct[self.log.offsets[:-1] + last - 1].astype(float))
@@ -251,7 +252,7 @@ class _Side:
             n = np.minimum(self.log.attempts[there], longest)
             start = self.log.offsets[:-1][there]
             outcome = n * (n + 1) // 2 - 1 + right[start + n] - right[start]
-            share = np.bincount(outcome, weights=weight[there], minlength=longest * (longest + 3) // 2)
+            share: Floats = np.bincount(outcome, weights=weight[there], minlength=longest * (longest + 3) // 2).astype(np.float64)
             design = Design(longest, float(theta[which, 0]), float(theta[which, 1]))
             score = design.fit(h, episodes=len(there), level=level)
             values[there] = score.values[outcome]
@@ -286,7 +287,8 @@ def _steps(theta: Floats) -> list[tuple[Floats, Floats]]:
     out = []
     for place in np.ndindex(theta.shape):
         up, down = theta.copy(), theta.copy()
-        up[place], down[place] = min(theta[place] + _STEP, 1.0), max(theta[place] - _STEP, 0.0)
+        value = float(theta[place])
+        up[place], down[place] = min(value + _STEP, 1.0), max(value - _STEP, 0.0)
         out.append((up, down))
     return out
 
@@ -304,8 +306,8 @@ def _common_cap(before: Episodes, after: Episodes) -> int:
 
 def _clipped(accuracy: Estimate) -> Estimate:
     assert accuracy.value is not None
-    ends = (float(np.clip(x, 0.0, 1.0)) for x in (accuracy.value, accuracy.low, accuracy.high))
-    return Estimate(*ends, accuracy.level, accuracy.method)
+    value, low, high = (float(np.clip(x, 0.0, 1.0)) for x in (accuracy.value, accuracy.low, accuracy.high))
+    return Estimate(value, low, high, accuracy.level, accuracy.method)
 
 
 def _share(parts: Mapping[str, _Mean], gain: Estimate, decided: list[Floats], units: int, level: float) -> Estimate:
@@ -333,8 +335,8 @@ def _notes(sides: list[_Side], shared: int, own: list[_Mean], decide: Spread, ca
             if fit_rate(side.table, name).p_value < _DIFFERS:
                 notes.append(f"{name} differs between problems of the log {which}, and the parts take it as the same for all")
         if (side.log.capped & (side.log.attempts != side.log.cap)).any():
-            notes.append(f"episodes of the log {which} ended without a stop before their cap; that is taken as decided beforehand")
-    if decide.bias > max(_UNSEEN, decide.error):
+            notes.append(f"episodes of the log {which} ended without a stop before their cap: taken as a cap of their own")
+    if decide.bias > max(_UNSEEN, decide.error / 2):
         notes.append(
             f"episodes are too short to show how problems differ: the parts may be off by {decide.bias:.2g} beside chance, which "
             "their intervals allow for"
