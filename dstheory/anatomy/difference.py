@@ -11,7 +11,7 @@ the Shapley value of a game with two players. Acc(0,0) and Acc(1,1) are what the
 it, estimated like the rest. What decisions change, :math:`Acc(s,1) - Acc(s,0)`, is the mean over problems of a known function of
 p_x; it is estimated without assuming how p_x is distributed (:mod:`dstheory.anatomy.counterfactual`), and every problem counts
 once. So if both models sample alike on the same problems, sampling's part is 0 up to error. With one p for all attempts it is
-not: whoever tries again more often has more attempts at hard problems, and a lower pooled p (claim G2-pooled).
+not: decisions tell how many of the attempts are at hard problems, and the pooled p moves with them (claim G2-pooled).
 
 What is assumed: a problem's attempts are independent, with one p_x; a and b are the same for all problems of a log.
 

@@ -75,8 +75,8 @@ def _group(group: Group, found: Survey) -> list[Section]:
             [found.by, "problems", "episodes", "attempts", *_RATES],
             [_rates(label, answers) for label, answers in everything.items()],
             lines=[
-                f"{percent} intervals; attempts of one problem count as correlated. Over all attempts p weighs hard problems "
-                "more: they get more attempts."
+                f"{percent} intervals; attempts of one problem count as correlated. p is that of all attempts; where reflection "
+                "helps, hard problems get more of them, so decisions move it too."
             ],
         ),
         Section(
