@@ -17,7 +17,7 @@ from dstheory.anatomy.difference import compare
 from dstheory.anatomy.simulate import simulate_log
 from dstheory.errors import RecordError
 
-Decisions = tuple[float, float]
+Decisions = tuple[float, float | np.ndarray]
 
 SPREADS = {
     "Beta(1/2, 1/2)": np.sin(np.pi / 2 * (np.arange(20_000) + 0.5) / 20_000) ** 2,
@@ -27,8 +27,9 @@ SPREADS = {
 
 def rollouts(chance: np.ndarray, decisions: Decisions, cap: int, rng: np.random.Generator, *, name: str = "x") -> Episodes:
     """One episode for each chance of a correct answer; at the cap the answer is submitted."""
+    a, b = (np.broadcast_to(x, chance.shape)[:, None] for x in decisions)
     right = rng.random((len(chance), cap)) < chance[:, None]
-    stop = rng.random(right.shape) < np.where(right, decisions[0], 1 - decisions[1])
+    stop = rng.random(right.shape) < np.where(right, a, 1 - b)
     stop[:, -1] = False
     stopped = stop.any(axis=1)
     length = np.where(stopped, stop.argmax(axis=1) + 1, cap)
@@ -229,6 +230,18 @@ def test_notes_name_what_the_parts_rest_on() -> None:
                    log.cap, log.fields)  # fmt: skip
     found = compare(log, cut)
     assert "episodes of the log after ended without a stop before their cap: taken as a cap of their own" in found.notes
+
+
+def test_decisions_that_differ_between_problems_are_noted_and_cost_a_hundredth() -> None:
+    """What docs/anatomy.md says of the assumption that it breaks: b = 0.9 at easy problems, 0.3 at hard ones."""
+    rng = np.random.default_rng(8)
+    p = SPREADS["Beta(1/2, 1/2)"]
+    b = np.where(p > 0.5, 0.9, 0.3)
+    old, new = (0.9, b), (0.95, b + 0.08)
+    found = compare(rollouts(p, old, 6, rng), rollouts(p, new, 6, rng))
+    truth = true_parts(p, p, old, new, 6)
+    assert abs(found.decide.value - truth[1]) == pytest.approx(0.01, abs=0.004)
+    assert any("b differs between problems" in note for note in found.notes)
 
 
 def test_bad_input_is_named() -> None:
