@@ -146,8 +146,8 @@ NAMES = {"A_00 A_01 A_10 A_11": REAL}
 
 
 def corners() -> tuple[sp.Expr, ...]:
-    """Accuracies of M0 with the sampling and the decisions of two models."""
-    accuracy = p * a / (1 - RESAMPLE)
+    """Accuracies of M0, without a cap, with the sampling and the decisions of two models."""
+    accuracy = Chain(M0).accuracy((True, False))
     new = {"p": sp.Symbol("p_new"), "a": sp.Symbol("a_new"), "b": sp.Symbol("b_new")}
     decided = {a: new["a"], b: new["b"]}
     return accuracy, accuracy.subs(decided), accuracy.subs(p, new["p"]), accuracy.subs({**decided, p: new["p"]})
@@ -216,13 +216,14 @@ G2 = Claim(
     title="The gain between two models splits exactly into sampling and decision",
     statement="""With Acc(s, d) the accuracy of one model's sampling under another's decisions, half the sum of the two
         orders of exchange gives parts that sum to the gain, change sign when the models are exchanged, and are zero for a
-        stage that makes no difference.""",
+        stage that makes no difference to these accuracies. Whose accuracies they are the split does not ask: with those of a
+        chain of one p per log, a stage that is the same for both models may get a part (G2-pooled).""",
     latex=r"\phi_s=\tfrac12[A_{10}-A_{00}]+\tfrac12[A_{11}-A_{01}],\quad \phi_s+\phi_d=A_{11}-A_{00}",
-    scope="any four accuracies: capped or not, homogeneous or not",
+    scope="any four accuracies; the last step: the chain without a cap, with the same p for all problems",
     source="Shapley (1953); use derived here",
     domain={},
     proof=shapley_split,
-    related=["G2-loose", "A4"],
+    related=["G2-loose", "G2-pooled", "A4"],
 )
 
 _00, _01, _10, _11 = corners()

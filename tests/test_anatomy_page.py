@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from dstheory.anatomy import record_schema
+from dstheory.anatomy import generate_log, record_schema, survey
 from dstheory.anatomy.logs import CHECKERS, READERS
+from dstheory.anatomy.synthetic import BUNDLED
 from dstheory.anatomy.transcripts.segment import SEGMENTERS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -23,6 +24,25 @@ def test_code_runs(capsys: pytest.CaptureFixture[str]) -> None:
     (block,) = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
     exec(compile(block, "anatomy.md", "exec"), {})
     assert capsys.readouterr().out.startswith("2 records read, 2 used\n('easy',) 0.333")
+
+
+def test_the_split_shown_is_the_one_of_the_synthetic_log() -> None:
+    (found,) = re.findall(r"```\nfrom base to tuned\n(.*?)```", PAGE, flags=re.DOTALL)
+    shown = [re.split(r"  +", line.strip()) for line in found.strip().splitlines()[1:]]
+    log = survey(generate_log(), compared=("base", "tuned"), resamples=20)
+    assert log.comparison is not None
+    assert log.comparison_mean is not None
+    want = [
+        [task, *(f"{x.value:.3f}" for x in (part.before, part.after)), *(x.text() for x in (part.gain, part.sample, part.decide)),
+         part.decision_share.text(2)]
+        for task, part in log.comparison_parts.items()
+    ]  # fmt: skip
+    mean = log.comparison_mean
+    want.append(["mean over task", *(x.text() for x in (mean.gain, mean.sample, mean.decide))])
+    assert shown == want
+    assert log.comparison.rates_after.p.value < log.comparison.rates_before.p.value
+    chance = {(cell.model, cell.task): cell.p for cell in BUNDLED}
+    assert all(chance["tuned", task] > chance["base", task] for task in log.comparison_parts)
 
 
 def test_options_and_choices_exist() -> None:

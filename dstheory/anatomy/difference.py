@@ -1,42 +1,68 @@
-r"""Why is one model better than another: the difference in accuracy split into sampling and decision, exactly.
+r"""Why is one model better than another: the difference in accuracy split into sampling and decisions.
 
-With Acc(s, d) the accuracy of the chain with the sampling (p) of one log and the decisions (a, b) of the other, by the
-formulas of :mod:`dstheory.anatomy.chain_formulas` at one cap for both,
+With Acc(s, d) the accuracy, averaged over problems, of the sampling of one log (the p_x of its problems) under the decisions of
+another (a, b),
 
 .. math::
-    \phi_{sample} = \tfrac12 [Acc(1,0) - Acc(0,0)] + \tfrac12 [Acc(1,1) - Acc(0,1)], \qquad
-    \phi_{decide} = \tfrac12 [Acc(0,1) - Acc(0,0)] + \tfrac12 [Acc(1,1) - Acc(1,0)],
+    \phi_{decide} = \tfrac12 [Acc(0,1) - Acc(0,0)] + \tfrac12 [Acc(1,1) - Acc(1,0)], \qquad
+    \phi_{sample} = Acc(1,1) - Acc(0,0) - \phi_{decide}:
 
-whose sum is Acc(1,1) - Acc(0,0): the Shapley value of a game with two players. The split is one of the pooled chain's accuracies;
-beside it stands the difference of the realised ones, which includes what that chain does not describe.
+the Shapley value of a game with two players. Acc(0,0) and Acc(1,1) are what the logs show, or, at a cap at which they do not show
+it, estimated like the rest. What decisions change, :math:`Acc(s,1) - Acc(s,0)`, is the mean over problems of a known function of
+p_x; it is estimated without assuming how p_x is distributed (:mod:`dstheory.anatomy.counterfactual`), and every problem counts
+once. So if both models sample alike on the same problems, sampling's part is 0 up to error. With one p for all attempts it is
+not: decisions tell how many of the attempts are at hard problems, and the pooled p moves with them (claim G2-pooled).
 
-**Intervals** are percentiles of a bootstrap over problems. Logs about the same problems are resampled together, so that what is
-hard for both cancels; logs about different problems are resampled alone.
+What is assumed: a problem's attempts are independent, with one p_x; a and b are the same for all problems of a log.
 
-Source: Shapley (1953); claim G2; the paired bootstrap over problems is derived here.
+**Intervals** are normal over problems, paired where both logs are about the same problem. They include the error of a and b, and
+allow for the largest bias that any distribution of p_x can cause.
+
+Source: Shapley (1953); claim G2; the estimates are derived here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from dstheory.anatomy import chain_formulas
-from dstheory.anatomy.answers import Rates3, draw_rates, percentiles
-from dstheory.anatomy.chain_formulas import Unstopped
-from dstheory.anatomy.episodes import Episodes, Labels
+from dstheory.anatomy.counterfactual import GRID, MOST_ANSWERS, Design, allowing_for_bias, outcome_chances
+from dstheory.anatomy.episodes import Episodes
 from dstheory.anatomy.estimate import Estimate
 from dstheory.anatomy.intervals import check_level
-from dstheory.anatomy.ledger import COLUMNS, Ledger, joint
+from dstheory.anatomy.ledger import Ledger
 from dstheory.anatomy.rates import RATES, Row, row
-from dstheory.checks import Floats, whole_number
+from dstheory.anatomy.rollout_chain import fit_rate
+from dstheory.checks import Floats, Ints, whole_number
 from dstheory.errors import RecordError
-from dstheory.gain import GainSplit
 
-__all__ = ["Difference", "compare", "split"]
+__all__ = ["Difference", "Spread", "compare"]
 
-_UNDESCRIBED = 0.01  # a difference between the chains' gain and the realised one that is worth a note
+_DIFFERS = 0.01  # a p-value of the test that a or b is the same for all problems that is worth a note
+_UNSEEN = 0.005  # a bias worth a note
+_STEP = 1e-5  # of a and b, in derivatives: truncation and rounding are both far below the error that they are for
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How far an estimate may be off.
+
+    Attributes:
+        error: standard error.
+        bias: largest absolute bias.
+        units: problems behind the standard error.
+    """
+
+    error: float
+    bias: float
+    units: int
+
+    def around(self, value: float, level: float) -> Estimate:
+        """Return the estimate with its interval."""
+        return allowing_for_bias(value, self.error, self.bias, level=level, units=self.units)
 
 
 @dataclass(frozen=True)
@@ -44,13 +70,12 @@ class Difference:
     """A difference in accuracy and its parts.
 
     Attributes:
-        rates_before, rates_after: p, a, b of both logs.
-        before, after: accuracies of the two pooled chains.
+        rates_before, rates_after: p, a, b of both logs; p is that of all attempts and does not enter the split.
+        before, after: accuracies, means over problems.
         gain, sample, decide: after - before and its parts; ``sample.value + decide.value == gain.value`` up to rounding.
         decision_share: decide / gain; missing where the gain may be zero.
-        realised_gain: the difference of the accuracies that the logs show.
+        spreads: of gain, sample, decide.
         cap: the cap at which accuracies are compared; 0 for none.
-        unstopped: what becomes of episodes that reach it.
         shared: number of problems that both logs are about.
         notes: what a reader must know.
     """
@@ -63,95 +88,212 @@ class Difference:
     sample: Estimate
     decide: Estimate
     decision_share: Estimate
-    realised_gain: Estimate
+    spreads: Mapping[str, Spread]
     cap: int
-    unstopped: Unstopped
     shared: int
     notes: tuple[str, ...]
 
 
-def split(before: Rates3, after: Rates3, cap: int = 0, *, unstopped: Unstopped = "submit") -> GainSplit:
-    """Split the difference in accuracy between two chains, elementwise.
-
-    >>> parts = split((0.5, 0.8, 0.3), (0.6, 0.9, 0.8))
-    >>> [round(float(x), 4) for x in (parts.before, parts.after, parts.sample, parts.decide)]
-    [0.5333, 0.871, 0.0755, 0.2621]
-    """
-
-    def accuracy(sampling: Rates3, decision: Rates3) -> Floats:
-        return chain_formulas.accuracy(sampling[0], decision[1], decision[2], cap, unstopped=unstopped)
-
-    return GainSplit.of_corners(
-        s0d0=accuracy(before, before), s0d1=accuracy(before, after), s1d0=accuracy(after, before), s1d1=accuracy(after, after)
-    )
-
-
-def compare(
-    before: Episodes,
-    after: Episodes,
-    *,
-    cap: int | None = None,
-    unstopped: Unstopped = "submit",
-    level: float = 0.95,
-    resamples: int = 999,
-    rng: np.random.Generator | int = 0,
-) -> Difference:
+def compare(before: Episodes, after: Episodes, *, cap: int | None = None, level: float = 0.95) -> Difference:
     """Split the difference in accuracy between two logs.
 
     Args:
         before, after: the logs of two models or settings.
-        cap: number of attempts at which to compare, 0 for none; by default the cap of both logs if they have one in common.
-        unstopped: "submit" or "wrong".
-        level, resamples, rng: of the intervals.
+        cap: number of attempts at which to compare, the last answer being submitted, 0 for none; by default the cap of both logs
+            if they have one in common.
+        level: of the intervals.
 
     Raises:
         RecordError: the logs have no cap in common and none is given; or p, a or b of one of them cannot be estimated.
 
     >>> from dstheory.anatomy.simulate import simulate_log
-    >>> base = simulate_log(600, p=0.4, a=0.8, b=0.4, cap=6, rng=1)
-    >>> tuned = simulate_log(600, p=0.45, a=0.9, b=0.8, cap=6, rng=2)
+    >>> base = simulate_log(600, p=0.4, a=0.8, b=0.4, cap=6, concentration=1.0, rng=1, name="x")
+    >>> tuned = simulate_log(600, p=0.4, a=0.9, b=0.8, cap=6, concentration=1.0, rng=2, name="y")
     >>> found = compare(base, tuned)
     >>> found.gain.text(2), found.sample.text(2), found.decide.text(2), found.shared
-    ('0.29 [0.24, 0.35]', '0.04 [-0.00, 0.08]', '0.26 [0.22, 0.29]', 600)
+    ('0.12 [0.06, 0.17]', '0.00 [-0.05, 0.06]', '0.11 [0.09, 0.14]', 0)
     """
     check_level(level)
-    n = whole_number(resamples, "resamples", low=2)
     at = _common_cap(before, after) if cap is None else whole_number(cap, "cap", low=0, otherwise="; 0 is none")
-    generator = np.random.default_rng(rng)
-    tables, shared = (Ledger.of(before), Ledger.of(after)), _shared(before, after)
-    rates = [row(table, level=level) for table in tables]
+    together = Episodes.concatenate([before, after])
+    places = together.problem[: len(before)], together.problem[len(before) :]
+    sides = [_Side.of(log, place, len(together.problem_ids)) for log, place in zip((before, after), places, strict=True)]
+    rates = [row(side.table, level=level) for side in sides]
     for which, rows in zip(("before", "after"), rates, strict=True):
         for estimate in (rows.p, rows.a, rows.b):
             if estimate.value is None:
                 raise RecordError(f"the log {which} cannot be split: {estimate.reason}")
-    if shared:
-        totals, k = np.concatenate(list(_side_by_side(before, after).resample(n, generator))), len(COLUMNS)
-        parts = [totals[:, :k], totals[:, k:]]
-    else:
-        parts = [np.concatenate(list(table.resample(n, generator))) for table in tables]
-    found = split(_point(tables[0]), _point(tables[1]), at, unstopped=unstopped)
-    draws = [draw_rates(table, part) for table, part in zip(tables, parts, strict=True)]
-    spread = split(draws[0], draws[1], at, unstopped=unstopped)
-    gain = percentiles(found.gain, spread.gain, level)
-    final = COLUMNS.index("final_correct")
-    shown = [np.asarray(table.total("final_correct") / table.total("episodes")) for table in tables]
-    realised = [part[:, final] / np.maximum(part[:, 0], 1) for part in parts]
-    realised_gain = percentiles(shown[1] - shown[0], realised[1] - realised[0], level)
+    theta = np.array([[side.rate(name)[0] for name in "ab"] for side in sides])
+
+    def accuracy(which: int) -> Callable[[Floats], Floats]:
+        return lambda theta: chain_formulas.accuracy(GRID, theta[which, 0], theta[which, 1], at)
+
+    own = [side.realised(at) or side.mean_of(accuracy(s), theta, s, level) for s, side in enumerate(sides)]
+
+    def changed(theta: Floats) -> Floats:
+        """What the decisions of the second log change, as a function of p."""
+        return accuracy(1)(theta) - accuracy(0)(theta)
+
+    change = [side.mean_of(changed, theta, s, level) for s, side in enumerate(sides)]
+    parts = {
+        "before": own[0],
+        "after": own[1],
+        "gain": own[1] - own[0],
+        "sample": own[1] - own[0] - 0.5 * (change[0] + change[1]),
+        "decide": 0.5 * (change[0] + change[1]),
+    }
+    units = min(side.problems for side in sides)
+    decided = [side.rate(name)[1] for side in sides for name in "ab"]
+    spreads = {name: part.spread(decided, units) for name, part in parts.items()}
+    found = {name: spreads[name].around(part.value, level) for name, part in parts.items()}
+    shared = int(np.count_nonzero((sides[0].episodes > 0) & (sides[1].episodes > 0)))
     return Difference(
         rates_before=rates[0],
         rates_after=rates[1],
-        before=percentiles(found.before, spread.before, level),
-        after=percentiles(found.after, spread.after, level),
-        gain=gain,
-        sample=percentiles(found.sample, spread.sample, level),
-        decide=percentiles(found.decide, spread.decide, level),
-        decision_share=_share(found, spread, gain, level),
-        realised_gain=realised_gain,
+        **{name: _clipped(found[name]) for name in ("before", "after")},
+        **{name: found[name] for name in ("gain", "sample", "decide")},
+        decision_share=_share(parts, found["gain"], decided, units, level),
+        spreads={name: spreads[name] for name in ("gain", "sample", "decide")},
         cap=at,
-        unstopped=unstopped,
         shared=shared,
-        notes=_notes(tables, at, shared, gain, realised_gain),
+        notes=_notes(sides, shared, own, spreads["decide"], at),
     )
+
+
+# ---------------------------------------------------------------------- means over problems
+
+
+@dataclass(frozen=True, eq=False)
+class _Mean:
+    """A mean over problems that also depends on estimated a, b.
+
+    Attributes:
+        value: the estimate.
+        influence: (P,) what each problem moves it by.
+        slopes: (4,) derivatives with respect to a, b of the first log and a, b of the second.
+        bias: largest absolute bias.
+        shown: whether it is what the log shows, not an estimate of what it does not.
+    """
+
+    value: float
+    influence: Floats
+    slopes: Floats
+    bias: float
+    shown: bool = False
+
+    def __add__(self, other: _Mean) -> _Mean:
+        return _Mean(
+            self.value + other.value, self.influence + other.influence, self.slopes + other.slopes, self.bias + other.bias
+        )
+
+    def __rmul__(self, factor: float) -> _Mean:
+        return _Mean(factor * self.value, factor * self.influence, factor * self.slopes, abs(factor) * self.bias, self.shown)
+
+    def __sub__(self, other: _Mean) -> _Mean:
+        return self + (-1.0) * other
+
+    def spread(self, decided: list[Floats], units: int) -> Spread:
+        """Return the standard error, given what each problem moves a, b of both logs by, with the bias."""
+        moved = self.influence + sum(slope * each for slope, each in zip(self.slopes, decided, strict=True))
+        return Spread(float(np.sqrt(moved @ moved)), self.bias, units)
+
+
+@dataclass(frozen=True, eq=False)
+class _Side:
+    """One of the two logs, its problems numbered as in both together.
+
+    Attributes:
+        log: the episodes.
+        place: (N,) the problem of each episode.
+        table: the log's ledger.
+        episodes: (P,) number of episodes of each problem.
+    """
+
+    log: Episodes
+    place: Ints
+    table: Ledger
+    episodes: Ints
+
+    @classmethod
+    def of(cls, log: Episodes, place: Ints, problems: int) -> _Side:
+        return cls(log, place, Ledger.of(log), np.bincount(place, minlength=problems))
+
+    @property
+    def problems(self) -> int:
+        return int(np.count_nonzero(self.episodes))
+
+    def rate(self, name: str) -> tuple[float, Floats]:
+        """Return a or b and what each problem moves it by."""
+        successes, trials = RATES[name]
+        value = self.table.total(successes) / self.table.total(trials)
+        counts = self.log.counts("episode")
+        rest = getattr(counts, successes) - value * getattr(counts, trials)
+        moved = np.bincount(self.place, weights=rest, minlength=len(self.episodes)) / self.table.total(trials)
+        return value, moved * self._small()
+
+    def realised(self, cap: int) -> _Mean | None:
+        """Return the accuracy at a cap, if the log shows it: no episode was cut off before."""
+        if (not cap and self.log.capped.any()) or bool((self.log.capped & (self.log.attempts < cap)).any()):
+            return None
+        last = self.log.attempts if not cap else np.minimum(self.log.attempts, cap)
+        value, influence = self._over_problems(self.log.correct[self.log.offsets[:-1] + last - 1].astype(float))
+        return _Mean(value, influence, np.zeros(4), 0.0, shown=True)
+
+    def mean_of(self, function: Callable[[Floats], Floats], theta: Floats, which: int, level: float) -> _Mean:
+        """Estimate the mean over problems of a function of p, on the grid, that depends on a, b of both logs."""
+        h = function(theta)
+        steps = _steps(theta)
+        values, slopes, bias = np.zeros(len(self.log)), np.zeros(4), 0.0
+        length = self._lengths()
+        weight = 1 / self.episodes[self.place] / self.problems
+        right = np.concatenate([[0], np.cumsum(self.log.correct)])
+        for longest in np.unique(length).tolist():
+            there = np.flatnonzero(length == longest)
+            n = np.minimum(self.log.attempts[there], longest)
+            start = self.log.offsets[:-1][there]
+            outcome = n * (n + 1) // 2 - 1 + right[start + n] - right[start]
+            share: Floats = np.bincount(outcome, weights=weight[there], minlength=longest * (longest + 3) // 2).astype(np.float64)
+            design = Design(longest, float(theta[which, 0]), float(theta[which, 1]))
+            score = design.fit(h, episodes=len(there), level=level)
+            values[there] = score.values[outcome]
+            bias += float(share.sum()) * score.bias
+            for i, (up, down) in enumerate(steps):
+                width = (up - down).sum()
+                ends = [outcome_chances(longest, *end[which]) for end in (up, down)]
+                moved = (function(up) - function(down)) / width
+                slopes[i] += design.change(score, share, moved, (ends[0] - ends[1]) / width)
+        value, influence = self._over_problems(values)
+        return _Mean(value, influence, slopes, bias)
+
+    def _lengths(self) -> Ints:
+        """(N,) the number of answers after which an episode is over, whatever its model decides."""
+        open_ended = np.where(self.log.cap > 0, self.log.cap, MOST_ANSWERS)
+        return np.minimum(np.where(self.log.capped, self.log.attempts, open_ended), MOST_ANSWERS)
+
+    def _over_problems(self, values: Floats) -> tuple[float, Floats]:
+        """Return the mean over problems of the mean over episodes, and what each problem moves it by."""
+        sums = np.bincount(self.place, weights=values, minlength=len(self.episodes))
+        means = np.divide(sums, self.episodes, out=np.zeros(len(sums)), where=self.episodes > 0)
+        value = float(means.sum() / self.problems)
+        return value, np.where(self.episodes > 0, means - value, 0.0) / self.problems * self._small()
+
+    def _small(self) -> float:
+        """Correction of a standard error for the mean that is taken off."""
+        return float(np.sqrt(self.problems / max(self.problems - 1, 1)))
+
+
+def _steps(theta: Floats) -> list[tuple[Floats, Floats]]:
+    """Return a, b of both logs with each of them moved up and down, as far as it stays a probability."""
+    out = []
+    for place in np.ndindex(theta.shape):
+        up, down = theta.copy(), theta.copy()
+        value = float(theta[place])
+        up[place], down[place] = min(value + _STEP, 1.0), max(value - _STEP, 0.0)
+        out.append((up, down))
+    return out
+
+
+# ---------------------------------------------------------------------- what is said about it
 
 
 def _common_cap(before: Episodes, after: Episodes) -> int:
@@ -162,41 +304,41 @@ def _common_cap(before: Episodes, after: Episodes) -> int:
     raise RecordError(f"the logs have no cap in common (there are {shown}): say at which cap to compare, 0 for none")
 
 
-def _shared(before: Episodes, after: Episodes) -> int:
-    """Number of problems, by name, that both logs are about."""
-    one, other = ({log.problem_ids[i] for i in np.unique(log.problem).tolist()} for log in (before, after))
-    return len(one & other)
+def _clipped(accuracy: Estimate) -> Estimate:
+    assert accuracy.value is not None
+    value, low, high = (float(np.clip(x, 0.0, 1.0)) for x in (accuracy.value, accuracy.low, accuracy.high))
+    return Estimate(value, low, high, accuracy.level, accuracy.method)
 
 
-def _side_by_side(before: Episodes, after: Episodes) -> Ledger:
-    together = Episodes.concatenate([before, after])
-    which = Labels((np.arange(len(together)) >= len(before)).astype(np.int32), ("before", "after"))
-    return joint(together.with_field("(which)", which), "(which)")
-
-
-def _point(table: Ledger) -> Rates3:
-    p, a, b = (np.asarray(table.total(s) / table.total(t)) for s, t in RATES.values())
-    return p, a, b
-
-
-def _share(found: GainSplit, spread: GainSplit, gain: Estimate, level: float) -> Estimate:
+def _share(parts: Mapping[str, _Mean], gain: Estimate, decided: list[Floats], units: int, level: float) -> Estimate:
     if gain.low <= 0 <= gain.high:
         return Estimate.missing(
             "the gain may be zero, and a share of nothing has no meaning", level=level, low=-np.inf, high=np.inf
         )
-    return percentiles(found.decision_share, spread.decide / spread.gain, level)
+    share = parts["decide"].value / parts["gain"].value
+    # To first order a ratio moves like what is left of its numerator.
+    rest = (1 / parts["gain"].value) * (parts["decide"] - share * parts["gain"])
+    return rest.spread(decided, units).around(share, level)
 
 
-def _notes(tables: tuple[Ledger, Ledger], cap: int, shared: int, gain: Estimate, realised: Estimate) -> tuple[str, ...]:
-    counts = [table.problems for table in tables]
-    how = f"{shared} problems are in both logs and were resampled together" if shared else "the logs share no problem"
+def _notes(sides: list[_Side], shared: int, own: list[_Mean], decide: Spread, cap: int) -> tuple[str, ...]:
+    counts = [side.problems for side in sides]
+    how = f"{shared} problems are in both logs" if shared else "the logs share no problem"
     notes = [f"{how} ({counts[0]} and {counts[1]} problems)"]
-    assert gain.value is not None
-    assert realised.value is not None
-    if abs(realised.value - gain.value) > _UNDESCRIBED:
-        where = "without a cap" if cap == 0 else f"at a cap of {cap}"
+    if max(counts) > shared:
+        notes[0] += ": that those of one log may be harder counts as sampling"
+    where = "without a cap" if cap == 0 else f"at a cap of {cap}"
+    for side, mean, which in zip(sides, own, ("before", "after"), strict=True):
+        if not mean.shown:
+            notes.append(f"the log {which} does not show its accuracy {where}: it is estimated, with one a, b for all problems")
+        for name in "ab":
+            if fit_rate(side.table, name).p_value < _DIFFERS:
+                notes.append(f"{name} differs between problems of the log {which}, and the parts take it as the same for all")
+        if (side.log.capped & (side.log.attempts != side.log.cap)).any():
+            notes.append(f"episodes of the log {which} ended without a stop before their cap: taken as a cap of their own")
+    if decide.bias > max(_UNSEEN, decide.error / 2):
         notes.append(
-            f"the pooled chains {where} differ by {gain.value:.3f}, the logs by {realised.value:.3f}: one p, a, b per log do not "
-            "describe the rest"
+            f"episodes are too short to show how problems differ: the parts may be off by {decide.bias:.2g} beside chance, which "
+            "their intervals allow for"
         )
     return tuple(notes)

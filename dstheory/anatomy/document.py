@@ -75,8 +75,8 @@ def _group(group: Group, found: Survey) -> list[Section]:
             [found.by, "problems", "episodes", "attempts", *_RATES],
             [_rates(label, answers) for label, answers in everything.items()],
             lines=[
-                f"{percent} intervals; attempts of one problem count as correlated. Over all attempts p weighs hard problems "
-                "more: they get more attempts."
+                f"{percent} intervals; attempts of one problem count as correlated. p is that of all attempts; where reflection "
+                "helps, hard problems get more of them, so decisions move it too."
             ],
         ),
         Section(
@@ -215,14 +215,15 @@ def _comparison(found: Survey, total: Difference, names: tuple[str, str]) -> Sec
     if found.comparison_mean is not None and len(found.comparison_parts) > 1:
         rows.append(_split(f"mean over {found.by}", found.comparison_mean, None))
     if len(found.comparison_parts) != 1:
-        rows.append(_split(f"{TOTAL} pooled", total, total))
+        rows.append(_split(TOTAL, total, total))
     where = "without a cap" if total.cap == 0 else f"at most {total.cap} attempts"
-    lines = [f"accuracies of the two fitted chains, {where}; parts are Shapley values and add up to the gain", *total.notes]
+    lines = [
+        f"accuracies are means over problems, {where}; parts are Shapley values and add up to the gain",
+        "by decisions: what exchanging a and b changes, under either model's answers to each problem; by sampling: the rest",
+        *total.notes,
+    ]
     if len(found.comparison_parts) > 1:
-        lines.append(
-            f"the pooled split mixes every {found.by}: who tries again more often has more attempts at what is hard, and so a "
-            "lower pooled p; read the mean of the splits within them"
-        )
+        lines.append(f"a and b may differ from one {found.by} to another: read the mean of the splits within them")
     return Section(
         f"from {a} to {b}",
         [found.by, f"accuracy: {a}", b, "gain", "by sampling", "by decisions", "decision share"],

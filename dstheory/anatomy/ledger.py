@@ -24,7 +24,7 @@ from dstheory.anatomy.counts import Counts
 from dstheory.anatomy.episodes import Episodes
 from dstheory.checks import Floats, Ints
 
-__all__ = ["COLUMNS", "Ledger", "cells", "joint", "rounds"]
+__all__ = ["COLUMNS", "Ledger", "cells", "rounds"]
 
 COLUMNS = (
     "episodes", "attempts", "correct", "decided_correct", "stop_correct", "decided_wrong", "resample_wrong",
@@ -132,19 +132,6 @@ def cells(episodes: Episodes, axes: Sequence[str]) -> Iterator[tuple[tuple[str, 
         place = np.unravel_index(int(code[chosen[0]]), shape)
         labels = tuple(column.names[int(i)] for column, i in zip(columns, place, strict=True))
         yield labels, _by_problem(rows[chosen], episodes.problem[chosen])
-
-
-def joint(episodes: Episodes, field: str) -> Ledger:
-    """Return a ledger with the columns of both labels of a field side by side.
-
-    For resampling two logs about the same problems together; its columns 0 to 10 are of the first label, 11 to 21 of the second.
-    """
-    rows = _episode_rows(episodes)
-    second = episodes.column(field).codes == 1
-    wide = np.zeros((len(rows), 2 * len(COLUMNS)), dtype=np.int32)
-    wide[~second, : len(COLUMNS)] = rows[~second]
-    wide[second, len(COLUMNS) :] = rows[second]
-    return _by_problem(wide, episodes.problem)
 
 
 def rounds(episodes: Episodes, *, most: int | None = None) -> Iterator[tuple[int, Ledger]]:

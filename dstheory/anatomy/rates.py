@@ -12,8 +12,9 @@ decisions count for neither a nor b). Two intervals:
   and Student's quantile with G - 1 degrees of freedom for the normal one.
   Where :math:`\hat r` is 0 or 1 the correlation cannot be seen, and each problem counts once: :math:`n_{\text{eff}} = G`.
 
-**What p means.** Problems that are hard get more attempts, so the pooled :math:`\hat p` is an average over *attempts*, below the
-average over problems where reflection works. The accuracy of first answers (`first_attempt`) is the average over problems.
+**What p means.** The pooled :math:`\hat p` is an average over *attempts*. Where reflection helps, hard problems get more of them,
+and it lies below the average over problems; where it hurts, above. So it differs between models that sample alike, if their
+decisions differ (claim G2-pooled). The accuracy of first answers (`first_attempt`) is the average over problems.
 
 Source: linearised variance of a ratio, Cochran (1977), section 6; effective sample size in Wilson's interval, Kott and Carr
 (1997), Franco et al. (2019). The rule at 0 and 1 is derived here. Coverage is measured in ``tests/anatomy/test_coverage.py``.

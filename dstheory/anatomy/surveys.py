@@ -18,7 +18,7 @@ import numpy as np
 
 from dstheory.anatomy.answers import Answers, answer
 from dstheory.anatomy.cap import CapAdvice, advise_cap
-from dstheory.anatomy.difference import Difference, compare
+from dstheory.anatomy.difference import Difference, Spread, compare
 from dstheory.anatomy.episodes import Episodes, Labels
 from dstheory.anatomy.estimate import Estimate, Test
 from dstheory.anatomy.holdout import HeldOut, hold_out
@@ -86,13 +86,13 @@ class Split(Protocol):
 
 @dataclass(frozen=True)
 class MeanSplit:
-    """The mean of the splits within labels, weighted by the number of episodes; the parts add up to the gain.
+    """The mean of the splits within labels, weighted by the number of problems; the parts add up to the gain.
 
-    A split of the pooled chains mixes labels: a model that tries again more often has more attempts at what is hard, so its
-    pooled p falls though it samples no worse anywhere. Within labels that does not happen, or less.
+    The split of all problems together takes a and b of a log as the same everywhere. Where they differ between labels, but not
+    within, this mean is right and that split is not.
 
     Attributes:
-        gain, sample, decide: means, with normal intervals (labels hold different problems, so they are independent).
+        gain, sample, decide: means, with intervals (labels hold different problems, so they are independent).
     """
 
     gain: Estimate
@@ -100,22 +100,21 @@ class MeanSplit:
     decide: Estimate
 
     @classmethod
-    def of(cls, parts: Sequence[Difference], weights: Sequence[float]) -> MeanSplit | None:
+    def of(cls, parts: Sequence[Difference], level: float) -> MeanSplit | None:
         """Return the mean; None if there are no parts."""
         if not parts:
             return None
-        share = np.asarray(weights, dtype=np.float64) / np.sum(weights)
-        return cls(*(_mean([getattr(part, name) for part in parts], share) for name in ("gain", "sample", "decide")))
+        problems = np.array([part.rates_before.problems + part.rates_after.problems for part in parts], dtype=np.float64)
+        share = problems / problems.sum()
+        return cls(*(_mean(parts, name, share, level) for name in ("gain", "sample", "decide")))
 
 
-def _mean(estimates: Sequence[Estimate], share: Floats) -> Estimate:
-    value = float(share @ np.array([estimate.value or 0.0 for estimate in estimates]))
-    # Half widths of independent intervals add up in squares, each side by itself.
-    low, high = (
-        float(np.sqrt(np.sum((share * np.array([getattr(e, end) - (e.value or 0.0) for e in estimates])) ** 2)))
-        for end in ("low", "high")
-    )
-    return Estimate(value, value - low, value + high, estimates[0].level, f"mean of {len(estimates)} labels")
+def _mean(parts: Sequence[Difference], name: str, share: Floats, level: float) -> Estimate:
+    spreads = [part.spreads[name] for part in parts]
+    error = float(np.sqrt(np.sum((share * np.array([spread.error for spread in spreads])) ** 2)))
+    bias = float(share @ np.array([spread.bias for spread in spreads]))
+    value = float(share @ np.array([getattr(part, name).value for part in parts]))
+    return Spread(error, bias, sum(spread.units for spread in spreads)).around(value, level)
 
 
 @dataclass(frozen=True)
@@ -129,7 +128,7 @@ class Survey:
         comparison: the difference between the two groups compared, split into sampling and decision; None if none was asked for.
         compared: their names.
         comparison_parts: label -> the same within the labels that both have.
-        comparison_mean: their mean, weighted by episodes.
+        comparison_mean: their mean, weighted by problems.
         reading: how the log was read; None if it was not read here.
         level, seed: of intervals and bootstraps.
     """
@@ -208,18 +207,16 @@ def survey(
     if compared is not None:
         say("comparing")
         before, after = (parts[name] for name in compared)
-        settings: dict[str, Any] = {"cap": compare_at, "level": level, "resamples": resamples, "rng": seed}
-        comparison = compare(before, after, **settings)
+        comparison = compare(before, after, cap=compare_at, level=level)
         theirs = after.by(by)
         for label, part in before.by(by).items():
             if label in theirs:
                 try:
-                    within[label] = compare(part, theirs[label], **settings)
+                    within[label] = compare(part, theirs[label], cap=compare_at, level=level)
                 except RecordError:
                     continue  # a rate cannot be estimated there; the table of rates says why
         within = {label: within[label] for label in in_order(list(within))}
-    sizes = [found.rates_before.episodes + found.rates_after.episodes for found in within.values()]
-    mean = MeanSplit.of(list(within.values()), sizes)
+    mean = MeanSplit.of(list(within.values()), level)
     return Survey(by, across, groups, comparison, compared, within, mean, reading, level, seed)
 
 

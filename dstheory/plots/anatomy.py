@@ -75,7 +75,7 @@ def _several(found: Survey, labels: list[str]) -> Figure:
         axes = figure.add_subplot(grid[1, len(groups) * width :])
         parts: dict[str, Split] = {**found.comparison_parts}
         if found.comparison_mean is not None and len(labels) > 1:
-            parts[TOTAL] = found.comparison_mean
+            parts["(mean)"] = found.comparison_mean
         _gain(axes, parts or {TOTAL: found.comparison}, found.by)
         axes.set_title(f"gain of {groups[1].name} over {groups[0].name}")
     figure.legend(*_joined(rates[0], below), loc="outside lower center", ncols=4, frameon=False)

@@ -39,6 +39,33 @@ def test_signs_of_pooled_predictions(mixtures, cap) -> None:
         np.testing.assert_allclose(bias, (a + b - 1) * variance * ((1 - a) * (1 - pooled) + b * pooled) / (1 + go_on), atol=1e-12)
 
 
+@pytest.mark.parametrize("cap", [2, 3, 7, 25, 0])
+def test_what_a_split_of_pooled_chains_gives_to_equal_sampling(mixtures, cap) -> None:
+    """G2-pooled: its sign, also where a + b passes 1; attempts and covariances come from a recursion over attempts."""
+    p, weight, a, b = mixtures
+    inside = (p > 0.01).all(axis=0) & (p < 0.99).all(axis=0) & (np.minimum(a, b) > 0.01) & (np.maximum(a, b) < 0.99)
+    p, weight, a, b = p[:, inside], weight[:, inside], a[inside], b[inside]
+    decisions = (a, b), (np.roll(a, 1), np.roll(b, 1))
+    mean = (weight * p).sum(axis=0)
+    pooled, tilt, above = [], [], []
+    for a, b in decisions:
+        q, attempts = p * (1 - a) + (1 - p) * b, np.zeros(p.shape)
+        for _ in range(cap or 4000):  # no q here exceeds 0.99
+            attempts = 1 + q * attempts
+        average = (weight * attempts).sum(axis=0)
+        pooled.append((weight * p * attempts).sum(axis=0) / average)
+        tilt.append((weight * (p - mean) * (attempts - average)).sum(axis=0) / average)
+        above.append(a + b - 1)
+    part = sum(formulas.accuracy(pooled[1], *d, cap) - formulas.accuracy(pooled[0], *d, cap) for d in decisions)
+    assert (part * np.sign(tilt[1] - tilt[0]) >= -1e-12).all()
+    assert (np.sign(part) == np.sign(tilt[1] - tilt[0])).mean() > 0.98  # the others within rounding
+    for t, index in zip(tilt, above, strict=True):
+        assert (t * np.sign(index) <= 1e-12).all()
+    turns = (above[0] <= 0) & (above[1] > 0)
+    assert turns.any()
+    assert (part[turns] <= 1e-12).all()
+
+
 def test_the_mean_p_errs_in_the_same_direction_and_the_attempt_weighted_p_not_at_all(mixtures) -> None:
     """G4-mean and G4-fit, without a cap."""
     p, weight, a, b = mixtures

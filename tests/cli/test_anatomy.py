@@ -152,6 +152,6 @@ def test_the_api_takes_what_the_command_read(log: Path) -> None:
     assert found.comparison is not None
     parts = found.comparison_mean
     assert parts.sample.value + parts.decide.value == pytest.approx(parts.gain.value, abs=1e-12)
-    weights = [p.rates_before.episodes + p.rates_after.episodes for p in found.comparison_parts.values()]
+    weights = [p.rates_before.problems + p.rates_after.problems for p in found.comparison_parts.values()]
     gains = [p.gain.value for p in found.comparison_parts.values()]
     assert parts.gain.value == pytest.approx(sum(w * g for w, g in zip(weights, gains, strict=True)) / sum(weights))

@@ -10,12 +10,13 @@ from quality.statements_ab import STATEMENTS as STATEMENTS_AB
 from quality.statements_ab import FalseStatement
 from quality.statements_cd import STATEMENTS as STATEMENTS_CD
 from quality.statements_e import STATEMENTS as STATEMENTS_E
+from quality.statements_g import STATEMENTS as STATEMENTS_G
 from quality.statements_h import STATEMENTS as STATEMENTS_H
 from quality.statements_o import STATEMENTS as STATEMENTS_O
 
 from dstheory.claims import Claim, Outcome, Status, check, decide
 
-STATEMENTS = [*STATEMENTS_AB, *STATEMENTS_CD, *STATEMENTS_E, *STATEMENTS_H, *STATEMENTS_O]
+STATEMENTS = [*STATEMENTS_AB, *STATEMENTS_CD, *STATEMENTS_E, *STATEMENTS_G, *STATEMENTS_H, *STATEMENTS_O]
 
 
 def test_there_are_at_least_forty_and_names_differ():
