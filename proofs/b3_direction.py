@@ -213,7 +213,7 @@ B6_ANSWERS = Claim(
     statement="""With two right answers and a wrong one and reward 1 for submitting a right one, P(correct) never falls along the
         gradient flow of the sampling logits.""",
     level="gradient",
-    scope="three answers, gamma = 1/2; P = P(correct), x the share of the first right answer, s_1 its stop probability, s the others'",
+    scope="three answers, gamma = 1/2; the first right answer has the share x of P(correct) and stops with s_1, others with s",
     domain={"P x s_1 s": UNIT},
     definitions={
         Symbol("dP/dt"): three_answers()[Symbol("dP/dt")]

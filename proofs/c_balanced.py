@@ -56,7 +56,7 @@ def one_coefficient_for_both() -> Iterator[Step]:
             "rules have one expected gradient on every logit.",
             list(other.values()),
             [plain[logit] for logit in other],
-            where={"p a b p_E a_E b_E": UNIT, **{name: POSITIVE for name in _weights(chain)}},
+            where={"p a b p_E a_E b_E": UNIT, **dict.fromkeys(_weights(chain), POSITIVE)},
             lemma=True,
         )
     yield decide(

@@ -67,7 +67,7 @@ def test_exit_codes_of_a_users_file(dstheory, claim_file, name, code, message):
 
 
 def test_usage_errors_exit_2(dstheory):
-    unknown = dstheory("verify", "B2-lose")
+    unknown = dstheory("verify", "B1-lose")
     assert unknown.code == 2
     assert "Did you mean B1-loose" in unknown.err
     assert dstheory("verify", "--format", "yaml").code == 2
