@@ -54,13 +54,12 @@ def too_many_stops() -> Iterator[Step]:
         where={"S_T": UNIT, "G": NONNEGATIVE},
         using={z: (G + S_T) / (1 + G)},
     )
-    powers = Symbol("powers")
     yield identity(
-        "The powers of z obey the same equation. Here Z_T = z^T, and powers = z + ... + z^(T-1).",
-        Z_T + (1 - z) * powers,
-        z,
+        "The powers of z obey the same equation, Z_T = z^T and z + ... + z^(T-1) = (z - Z_T)/(1 - z): by induction, as the next "
+        "power adds Z_T.",
+        (z - Z_T) / (1 - z) + Z_T,
+        (z - z * Z_T) / (1 - z),
         where={"z Z_T": UNIT},
-        using={powers: (z - Z_T) / (1 - z)},
         lemma=True,
     )
     rest, last, S_k, Z_k, step, Z_step = sp.symbols("rest last S_k Z_k step Z_step")
@@ -137,19 +136,13 @@ def too_accurate_if_unstopped_is_wrong() -> Iterator[Step]:
     M, n_C, s_C, stops = sp.symbols("M n_C s_C stops")
     p_hat, a_hat, go_on, predicted = sp.symbols("p_hat a_hat go_on predicted")
     where = {"M n_C s_C": POSITIVE, "stops": POSITIVE, "Z_T": UNIT}
-    yield identity(
+    yield decide(
         "Per episode let there be M attempts, n_C of them correct, s_C stops on correct ones, and stops in all, 1 - S_T. The "
         "pooled rates are p = n_C/M, a = s_C/n_C, z = 1 - stops/M. Then p a (1 - z^T)/(1 - z) is s_C (1 - z^T)/stops, whatever "
-        "problems are like.",
-        predicted,
-        s_C * (1 - Z_T) / stops,
+        "problems are like. The realised accuracy is s_C: the prediction is too high as the predicted share of stops is (G4).",
+        And(Eq(predicted, s_C * (1 - Z_T) / stops), Implies(stops <= 1 - Z_T, predicted >= s_C)),
         where=where,
         using={p_hat: n_C / M, a_hat: s_C / n_C, go_on: 1 - stops / M, predicted: p_hat * a_hat * (1 - Z_T) / (1 - go_on)},
-    )
-    yield decide(
-        "The realised accuracy is s_C, so the prediction is too high exactly as the predicted share of stops is (G4).",
-        Implies(stops <= 1 - Z_T, s_C * (1 - Z_T) / stops >= s_C),
-        where=where,
     )
 
 

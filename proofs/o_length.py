@@ -251,19 +251,13 @@ O6_BASELINE = Claim(
 
 def k1_pays_for_length() -> Iterator[Step]:
     """O6-k1: the estimator's slope is 1 at every token, so the loss's update is E[S/L]."""
-    beta, rho, inverse = sp.symbols("beta rho D_L")
-    yield identity(
-        "k1 = log(pi/ref) has the slope 1 in log pi. In a loss, averaged over a response's own tokens, it gives each token the "
-        "coefficient -beta/L: the expected update is -beta E[S/L] = -beta grad E[1/L].",
-        -beta * Symbol("slope") * inverse,
-        -beta * inverse,
-        where={"beta": POSITIVE, "D_L": REAL},
-        using={"slope": sp.diff(rho, rho)},
-    )
+    inverse = Symbol("D_L")
     logit = M0.logit("theta_W")
     update = sp.Add(*[chance * scores["theta_W"] / tokens for chance, _, tokens, scores in responses()])
     yield identity(
-        "Checked on the chain capped at two turns with any lengths: E[S/L] on theta_W is the slope of E[1/L],",
+        "k1 = log(pi/ref) has the slope 1 in log pi. In a loss, averaged over a response's own tokens, it gives each token the "
+        "coefficient -beta/L: the expected update is -beta E[S/L]. On the chain capped at two turns with any lengths E[S/L] on "
+        "theta_W is the slope of E[1/L],",
         U_W,
         inverse,
         where={**CUBE, **LENGTHS},

@@ -122,3 +122,16 @@ def test_g3_stopping_leaves_mean_and_variance_alone(cap):
             attempts, total = attempts + chance * length, total + chance
     assert (total, mean) == (1, 0)
     assert square == p * (1 - p) * attempts
+
+
+def test_g2_no_other_linear_split_has_its_properties():
+    """Sampling's part s.A with A = (A_00, A_01, A_10, A_11); decisions' part is (gain - s).A with gain = (-1, 0, 0, 1)."""
+    idle_sampling = [[1, 0, 1, 0], [0, 1, 0, 1]]  # A_10 = A_00 and A_11 = A_01 must give s.A = 0
+    idle_decisions = [[1, 1, 0, 0], [0, 0, 1, 1]]  # A_01 = A_00 and A_11 = A_10 must give s.A = gain.A
+    exchange = [[1, 0, 0, 1], [0, 1, 1, 0]]
+    left = np.array([*idle_sampling, *idle_decisions, *exchange])
+    right = np.array([0, 0, -1, 1, 0, 0])
+    found, _, rank, _ = np.linalg.lstsq(left, right, rcond=None)
+    assert rank == 4
+    assert left @ found == pytest.approx(right)
+    assert found == pytest.approx([-0.5, -0.5, 0.5, 0.5])
