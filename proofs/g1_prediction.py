@@ -134,8 +134,8 @@ G1_CAP = Claim(
     domain=CUBE,
     definitions={q: RESAMPLE},
     proof=value_of_an_attempt,
-    related=["G1", "A3-cap"],
-    notes="If problems differ, the hard ones are left, gains fall with T, and a cap in between can be best.",
+    related=["G1", "G1-cap-loose", "A3-cap"],
+    notes="If problems differ, those left change with T, and so does the gain per attempt: a cap in between can be best.",
 )
 
 

@@ -124,7 +124,30 @@ G4_LOOSE = Claim(
     witness={"p_x": "1/2", "p_y": "1/3", "w": "1/2", "a": "1/2", "b": "1/3"},
     related=["G4"],
     notes="""The second attempts are those of problems that go on, so they move the pooled p towards going on. With more
-        attempts the effect of G4 outweighs this one.""",
+        attempts this effect and that of G4 work against each other, and either can be the larger.""",
+)
+
+
+def gain_per_attempt(turn: int) -> sp.Expr:
+    """The accuracy gained per attempt added by allowing one attempt more than this, over both kinds of problems."""
+    again = resampling(p_x)
+    return mean(again ** (turn - 1) * p_x * (1 - p_x) * ABOVE) / mean(again**turn)
+
+
+G1_CAP_LOOSE = Claim(
+    id="G1-cap-loose",
+    group="G",
+    title="If problems differ, each further attempt is worth less than the one before",
+    statement="""Where reflection helps, the accuracy gained per attempt added falls with the cap, because the problems that are
+        left are the hard ones.""",
+    scope="two kinds of problems with the same a, b; from one attempt to two against from two to three",
+    domain=TWO,
+    assumptions=[a + b > 1],
+    proof=[decide("The second further attempt is worth no more than the first.", gain_per_attempt(2) <= gain_per_attempt(1))],
+    recorded="fails",
+    witness={"p_x": "1/2", "p_y": "2/3", "w": "1/2", "a": "1/2", "b": "2/3"},
+    related=["G1-cap"],
+    notes="An easy problem is soon right and then gains little: it is those in the middle that are left and gain most.",
 )
 
 

@@ -135,3 +135,22 @@ def test_g2_no_other_linear_split_has_its_properties():
     assert rank == 4
     assert left @ found == pytest.approx(right)
     assert found == pytest.approx([-0.5, -0.5, 0.5, 0.5])
+
+
+@pytest.mark.parametrize(("kinds", "rises"), [((0.99, 0.5), True), ((0.5, 0.001), False)])
+def test_g1_the_worth_of_a_further_attempt_can_rise_or_fall_where_problems_differ(kinds, rises):
+    """Capped accuracies and attempts of two kinds of problems by recursion over the cap, a = 0.9 and b = 0.8."""
+    a, b = 0.9, 0.8
+    worth = []
+    for cap in range(1, 7):
+        gained = used = 0.0
+        for p in kinds:
+            again = p * (1 - a) + (1 - p) * b
+            accuracy, attempts = p, 1.0
+            for _ in range(cap - 1):
+                accuracy, attempts = p * a + again * accuracy, 1 + again * attempts
+            gained += p * a + again * accuracy - accuracy
+            used += 1 + again * attempts - attempts
+        worth.append(gained / used)
+    assert (np.diff(worth) > 0).all() == rises
+    assert (np.diff(worth) < 0).all() != rises
