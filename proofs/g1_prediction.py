@@ -208,7 +208,7 @@ G2 = Claim(
     title="The gain between two models splits exactly into sampling and decision",
     statement="""With Acc(s, d) the accuracy of one model's sampling under another's decisions, half the sum of the two
         orders of exchange gives parts that sum to the gain, change sign when the models are exchanged, and are zero for a
-        stage that makes no difference; no other parts linear in the four accuracies do.""",
+        stage that makes no difference.""",
     latex=r"\phi_s=\tfrac12[A_{10}-A_{00}]+\tfrac12[A_{11}-A_{01}],\quad \phi_s+\phi_d=A_{11}-A_{00}",
     scope="any four accuracies: capped or not, homogeneous or not",
     source="Shapley (1953); use derived here",
