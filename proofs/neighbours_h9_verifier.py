@@ -109,8 +109,8 @@ def errors_of_answers() -> Iterator[Step]:
         gap = right - Acc
         yield identity(
             f"Answers 1 and 2 are {others}, 3 is not; answer i is accepted at rate f_i, 0 and 1 included. Slopes h of what is "
-            "paid and g of Acc, in the logits of answers 1 and 2 and of stopping at them: h_1 g_2 - h_2 g_1 = g_1 g_2 (f_1 - f_2)/"
-            f"({right} - Acc), the same for h_3, h_4.",
+            "paid and g of Acc, in the logits of answers 1 and 2 and of stopping at them: h_1 g_2 - h_2 g_1 = g_1 g_2 (f_1 - "
+            f"f_2)/({right} - Acc), the same for h_3, h_4.",
             [h[0] * g[1] - h[1] * g[0], h[2] * g[3] - h[3] * g[2]],
             [g[0] * g[1] * (f_1 - f_2) / gap, g[2] * g[3] * (f_1 - f_2) / gap],
             using={**dict(zip((*h, *g), [*paid, *clean], strict=True)), Acc: accuracy},
