@@ -45,13 +45,11 @@ def different_weights() -> Iterator[Step]:
         And(exp(-d / T) < 1, Implies(mu >= Q - T, exp((Q - mu) / T - 1) <= 1)),
         where={"d T_y": POSITIVE, "mu Q_y": REAL},
     )
-    yield identity(
-        "and o_y is 1, its logarithm 0, at mu = Q_y + T_y (log ref_y - 1), where the sum exceeds 1. So one mu in between makes "
-        "it 1, by continuity.",
-        log(ref) + (Q - mu) / T - 1,
-        0,
-        where={"ref_y T_y": POSITIVE, "Q_y": REAL},
-        using={mu: Q + T * (log(ref) - 1)},
+    yield decide(
+        "and o_y >= 1, its logarithm >= 0, for mu <= Q_y + T_y (log ref_y - 1), where the sum exceeds 1. So one mu in between "
+        "makes it 1, by continuity.",
+        Implies(mu <= Q + T * (log(ref) - 1), log(ref) + (Q - mu) / T - 1 >= 0),
+        where={"ref_y T_y": POSITIVE, "mu Q_y": REAL},
     )
     T_1, T_2, x, r, total, e_y = sp.symbols("T_1 T_2 x r Z e_y")
     yield identity(
@@ -110,15 +108,13 @@ def endless() -> Iterator[Step]:
         And(log((s * e * x + u * g) / (u * g)) > 0, log((s * e * x + u * g) / (u * g)) <= s * e * x / (u * g)),
         where={"s_y u_y e_y g_y x": POSITIVE},
     )
-    yield identity(
+    yield decide(
         "One temperature T for both stages. With A = sum ref(y) ref(stop|y) exp(R_stop/T), C = sum ref(y) ref(res|y) "
-        "exp(R_res/T), the soft Bellman equation divided by exp(V/T) is linear in x = exp(-V/T): 1 = A x + C.",
-        A * x + C,
-        1,
-        where={"A C": POSITIVE},
-        using={x: (1 - C) / A},
+        "exp(R_res/T), the soft Bellman equation divided by exp(V/T) is linear in x = exp(-V/T): 1 = A x + C. Its one solution "
+        "is x = (1 - C)/A, which is positive, as exp(-V/T) must be, iff C < 1.",
+        And(Equivalent(Eq(A * x + C, 1), Eq(x, (1 - C) / A)), Equivalent((1 - C) / A > 0, C < 1)),
+        where={"A C": POSITIVE, "x": REAL},
     )
-    yield decide("It has a solution x > 0 iff C < 1.", Equivalent((1 - C) / A > 0, C < 1), where={"A C": POSITIVE})
     yield decide(
         "Terminal accuracy with a price kappa >= 0, and a reference that sometimes stops: C = q_ref exp(-kappa/T) < 1.",
         (p_ref * (1 - a_ref) + (1 - p_ref) * b_ref) * g < 1,
@@ -188,14 +184,12 @@ def token_by_token() -> Iterator[Step]:
         (rest + share * part) + (share * ref) * e,
         where=where,
     )
-    prefix, here, root, chosen = sp.symbols("P Z_here Z_root pi_t")
-    yield identity(
-        "A prefix has the optimal probability R Z_here/Z_root: 1 for the empty one; and if it is so for a prefix, it is so with "
-        "one token more, chosen with probability ref_t e/Z_here. At a whole answer it is ref(y) exp(Q(y)/beta)/Z_root.",
-        prefix * chosen,
-        (share * ref) * e / root,
-        where={**where, "Z_here Z_root": POSITIVE},
-        using={prefix: share * here / root, chosen: ref * e / here},
+    prefix, here, root = sp.symbols("P Z_here Z_root")
+    yield decide(
+        "A prefix has the optimal probability P = R Z_here/Z_root: 1 for the empty one; and if it is so for a prefix, it is so "
+        "with one token more, chosen with probability ref_t e/Z_here. At a whole answer it is ref(y) exp(Q(y)/beta)/Z_root.",
+        Implies(Eq(prefix, share * here / root), Eq(prefix * (ref * e / here), (share * ref) * e / root)),
+        where={**where, "P Z_here Z_root": POSITIVE},
     )
     pi, policy = sp.symbols("pi_t P")
     yield identity(

@@ -280,7 +280,5 @@ E1_DIRECT = Claim(
     domain={"gamma": CLOSED_UNIT},
     proof=direct_term,
     related=["E1", "E1-discount", "D2"],
-    notes=WORDS
-    + """ The direct term does not charge a resample for the penalties of the turns that follow, so it resamples too
-        readily.""",
+    notes=WORDS + " The direct term does not charge a resample for the penalties of the turns that follow (O11).",
 )

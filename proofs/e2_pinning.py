@@ -35,7 +35,8 @@ def pinned_sampling() -> Iterator[Step]:
     )
     s, e_2 = sp.symbols("s e_2")
     yield decide(
-        "Q_s - V stays bounded as w_s grows: a soft value T log(s e_1 + (1-s) e_2) lies between the values that it mixes. With "
+        "Q_s - V stays bounded as w_s grows: a soft value T log(s e_1 + (1-s) e_2) lies between the values that it mixes, "
+        "any number of them, one after the other. With "
         "R_stop in [0, 1] and R_res = 0 all of them lie in [0, 1], and |Q_s - V| <= 1.",
         And(Min(e_1, e_2) <= s * e_1 + (1 - s) * e_2, s * e_1 + (1 - s) * e_2 <= Max(e_1, e_2)),
         where={"s": CLOSED_UNIT, "e_1 e_2": POSITIVE},
@@ -233,6 +234,6 @@ E3_FROZEN = Claim(
     domain={},
     proof=frozen_decisions,
     related=["E3", "E3-monotone"],
-    notes="""For a* + b* > 1 the two effects compete: both parts of the gain shrink as w_s grows, and E3-monotone shows that
-        decisions' part can shrink faster.""",
+    notes="""For a* + b* > 1 the two effects compete: decisions' factor falls as well, and E3-monotone shows that their share can
+        fall.""",
 )

@@ -54,13 +54,12 @@ def too_many_stops() -> Iterator[Step]:
         where={"S_T": UNIT, "G": NONNEGATIVE},
         using={z: (G + S_T) / (1 + G)},
     )
-    powers = Symbol("powers")
     yield identity(
-        "The powers of z obey the same equation. Here Z_T = z^T, and powers = z + ... + z^(T-1).",
-        Z_T + (1 - z) * powers,
-        z,
+        "The powers of z obey the same equation, Z_T = z^T and z + ... + z^(T-1) = (z - Z_T)/(1 - z): by induction, as the next "
+        "power adds Z_T.",
+        (z - Z_T) / (1 - z) + Z_T,
+        (z - z * Z_T) / (1 - z),
         where={"z Z_T": UNIT},
-        using={powers: (z - Z_T) / (1 - z)},
         lemma=True,
     )
     rest, last, S_k, Z_k, step, Z_step = sp.symbols("rest last S_k Z_k step Z_step")
@@ -125,7 +124,30 @@ G4_LOOSE = Claim(
     witness={"p_x": "1/2", "p_y": "1/3", "w": "1/2", "a": "1/2", "b": "1/3"},
     related=["G4"],
     notes="""The second attempts are those of problems that go on, so they move the pooled p towards going on. With more
-        attempts the effect of G4 outweighs this one.""",
+        attempts this effect and that of G4 work against each other, and either can be the larger.""",
+)
+
+
+def gain_per_attempt(turn: int) -> sp.Expr:
+    """The accuracy gained per attempt added by allowing one attempt more than this, over both kinds of problems."""
+    again = resampling(p_x)
+    return mean(again ** (turn - 1) * p_x * (1 - p_x) * ABOVE) / mean(again**turn)
+
+
+G1_CAP_LOOSE = Claim(
+    id="G1-cap-loose",
+    group="G",
+    title="If problems differ, each further attempt is worth less than the one before",
+    statement="""Where reflection helps, the accuracy gained per attempt added falls with the cap, because the problems that are
+        left are the hard ones.""",
+    scope="two kinds of problems with the same a, b; from one attempt to two against from two to three",
+    domain=TWO,
+    assumptions=[a + b > 1],
+    proof=[decide("The second further attempt is worth no more than the first.", gain_per_attempt(2) <= gain_per_attempt(1))],
+    recorded="fails",
+    witness={"p_x": "1/2", "p_y": "2/3", "w": "1/2", "a": "1/2", "b": "2/3"},
+    related=["G1-cap"],
+    notes="An easy problem is soon right and then gains little: it is those in the middle that are left and gain most.",
 )
 
 
@@ -137,19 +159,13 @@ def too_accurate_if_unstopped_is_wrong() -> Iterator[Step]:
     M, n_C, s_C, stops = sp.symbols("M n_C s_C stops")
     p_hat, a_hat, go_on, predicted = sp.symbols("p_hat a_hat go_on predicted")
     where = {"M n_C s_C": POSITIVE, "stops": POSITIVE, "Z_T": UNIT}
-    yield identity(
+    yield decide(
         "Per episode let there be M attempts, n_C of them correct, s_C stops on correct ones, and stops in all, 1 - S_T. The "
         "pooled rates are p = n_C/M, a = s_C/n_C, z = 1 - stops/M. Then p a (1 - z^T)/(1 - z) is s_C (1 - z^T)/stops, whatever "
-        "problems are like.",
-        predicted,
-        s_C * (1 - Z_T) / stops,
+        "problems are like. The realised accuracy is s_C: the prediction is too high as the predicted share of stops is (G4).",
+        And(Eq(predicted, s_C * (1 - Z_T) / stops), Implies(stops <= 1 - Z_T, predicted >= s_C)),
         where=where,
         using={p_hat: n_C / M, a_hat: s_C / n_C, go_on: 1 - stops / M, predicted: p_hat * a_hat * (1 - Z_T) / (1 - go_on)},
-    )
-    yield decide(
-        "The realised accuracy is s_C, so the prediction is too high exactly as the predicted share of stops is (G4).",
-        Implies(stops <= 1 - Z_T, s_C * (1 - Z_T) / stops >= s_C),
-        where=where,
     )
 
 

@@ -20,7 +20,7 @@ from dstheory.symbolic.updates import score, trajectories
 SOURCE = "arXiv 2512.20169 (filtered EM, rejection sampling with a budget)"
 x, u, M, eps = sp.symbols("x u M epsilon")
 miss = Symbol("r")  # (1 - x)^M, the chance that all M samples fail
-update, slope, first = sp.symbols("U grad U_1")
+slope = Symbol("grad")
 p, a, b = map(symbol, ["p", "a", "b"])
 
 
@@ -28,18 +28,12 @@ def first_success() -> Iterator[Step]:
     """H1: the law of the kept sample, the factor, its two ends, and the scalar that it ascends."""
     yield identity(
         "Sample j is kept if it is the first success: chance (1-x)^(j-1) x, whatever it is. So the kept sample has the law of a "
-        "success. Let r = (1-x)^M be the chance that all M fail. The expected update is (1 - r) u: x u for M = 1, and with one "
-        "more allowed sample it grows by r x u.",
-        [(1 - miss).subs(miss, 1 - x) * u, (1 - miss) * u + miss * x * u],
-        [x * u, (1 - miss * (1 - x)) * u],
+        "success. Let r = (1-x)^M be the chance that all M fail. The expected update is (1 - r) u, (1 - r)/x times the gradient "
+        "x u: x u for M = 1 (REINFORCE), and with one more allowed sample it grows by r x u.",
+        [(1 - miss).subs(miss, 1 - x) * u, (1 - miss) * u + miss * slope, (1 - miss) * u],
+        [slope, (1 - miss * (1 - x)) * u, (1 - miss) / x * slope],
         where={"r x": UNIT, "u": REAL},
-    )
-    yield identity(
-        "That is (1 - r)/x times the gradient x u; for M = 1, r = 1 - x, it is the gradient itself (REINFORCE).",
-        [update, first],
-        [(1 - miss) / x * slope, slope],
-        where={"r x": UNIT, "u": REAL},
-        using={update: (1 - miss) * u, slope: x * u, first: (1 - (1 - x)) / x * slope},
+        using={slope: x * u},
     )
     yield decide(
         "Against the exact EM gradient grad log x = u the loss is the fraction r. It tends to 0: (1-x)^M <= 1/(1 + M x), so "

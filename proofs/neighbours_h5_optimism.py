@@ -112,6 +112,7 @@ H5_VALUE = Claim(
 def value_loss() -> Iterator[Step]:
     """H5-correction: the value of supervised states as an auxiliary objective."""
     e_1, e_2, slope, best = sp.symbols("e_1 e_2 slope a_best")
+    half = sp.Rational(1, 2)
     yield identity(
         "V's slopes in the two logits of a decision are a and 1 - a: the logit of stop, their difference, is pushed by 2a - 1.",
         slope,
@@ -123,12 +124,24 @@ def value_loss() -> Iterator[Step]:
         },
     )
     yield decide(
-        "SFT plus eta V at demonstrated right answers pushes it by a_E - a + eta (2a - 1), zero at a = (a_E - eta)/(1 - 2 eta): "
-        "further from 1/2 than the expert, towards certainty, and stable.",
-        And(Eq(a_E - best + eta * (2 * best - 1), 0), Implies(a_E > sp.Rational(1, 2), best > a_E), -1 + 2 * eta < 0),
+        "SFT plus eta V at demonstrated right answers pushes it by a_E - a + eta (2a - 1), zero at a = (a_E - eta)/(1 - 2 eta), "
+        "which lies in (0, 1): further from 1/2 than the expert, towards certainty, and stable.",
+        And(
+            Eq(a_E - best + eta * (2 * best - 1), 0),
+            best > 0,
+            best < 1,
+            Implies(a_E > half, best > a_E),
+            Implies(a_E < half, best < a_E),
+            -1 + 2 * eta < 0,
+        ),
         where={"a_E eta": UNIT},
-        given=[eta < sp.Rational(1, 2), eta < 1 - a_E],
+        given=[eta < a_E, eta < 1 - a_E],
         using={best: (a_E - eta) / (1 - 2 * eta)},
+    )
+    yield decide(
+        "With eta between a_E and 1/2 the push is negative for every a: a falls to 0, and there is no such rest point.",
+        Implies(And(a_E <= eta, eta < half), a_E - a + eta * (2 * a - 1) < 0),
+        where={"a_E eta a": UNIT},
     )
 
 
@@ -136,12 +149,12 @@ H5_CORRECTION = Claim(
     id="H5-correction",
     group="neighbours",
     title="An auxiliary value loss makes supervised decisions more certain than the expert's",
-    statement="""SFT plus eta times the value of the states that demonstrations visit has, at a right answer, the rest point a =
-        (a_E - eta)/(1 - 2 eta), beyond a_E if a_E > 1/2 and eta < 1 - a_E. A search then prefers the right stop once this exceeds
-        1 - b, which training still does not touch.""",
+    statement="""If eta is below both a_E and 1 - a_E, SFT plus eta times the value of the states that demonstrations visit has, at
+        a right answer, the rest point a = (a_E - eta)/(1 - 2 eta), beyond a_E if a_E > 1/2. A search then prefers the right stop
+        once this exceeds 1 - b, which training still does not touch.""",
     latex=r"a^*=\frac{a_E-\eta}{1-2\eta}",
     level="optimum",
-    scope="tabular decision at a right answer, 0 < eta < min(1/2, 1 - a_E)",
+    scope="tabular decision at a right answer, 0 < eta < min(a_E, 1 - a_E)",
     source=f"{SOURCE}; derived here",
     domain={},
     proof=value_loss,

@@ -16,7 +16,7 @@ from dstheory.claims import UNIT, Claim, Step, at_least, between, decide, identi
 SOURCE = "arXiv 2406.07455 (BSAD: preferences without reward inference)"
 P_1, P_2, k, g = sp.symbols("P_1 P_2 k g")
 p, a, b, x, r = sp.symbols("p a b x r")
-LINK = {"k": between(0, sp.Rational(1, 2))}
+LINK = {"k": between(0, sp.Rational(1, 2), "(]")}
 
 
 def the_better_wins() -> Iterator[Step]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import sympy as sp
-from sympy import And, Eq, Equivalent, Implies, sqrt
+from sympy import And, Eq, Equivalent, Implies
 
 from dstheory.claims import NONNEGATIVE, POSITIVE, REAL, UNIT, Claim, Step, decide, identity
 
@@ -31,13 +31,11 @@ def worst_case() -> Iterator[Step]:
         Implies(And(C**2 <= norm**2 * B, B <= eps**2), C >= -eps * norm),
         where={"C": REAL, "norm eps B": NONNEGATIVE},
     )
-    yield identity(
+    yield decide(
         "and delta = -eps phi/|phi| has length eps and attains it (phi.delta is -eps/|phi| times A, |delta|^2 eps^2/|phi|^2 "
         "times A): the worst case of w.phi is w_hat.phi - eps |phi|. Where phi = 0 there is nothing to lose, and eps |phi| = 0.",
-        [-eps / norm * A, (eps / norm) ** 2 * A],
-        [-eps * norm, eps**2],
-        where={"A": POSITIVE, "eps": POSITIVE},
-        using={norm: sqrt(A)},
+        Implies(Eq(norm**2, A), And(Eq(-eps / norm * A, -eps * norm), Eq((eps / norm) ** 2 * A, eps**2))),
+        where={"A norm eps": POSITIVE},
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import sympy as sp
-from sympy import And, Eq, Equivalent, Implies, Or, Symbol
+from sympy import And, Eq, Equivalent, Implies, Ne, Or, Symbol
 
 from dstheory.claims import CLOSED_UNIT, NONNEGATIVE, POSITIVE, REAL, UNIT, Claim, Step, decide, identity
 from dstheory.symbolic.chain import Chain, reward
@@ -81,14 +81,13 @@ H9 = Claim(
 ACCEPTED = f_1, f_2, f_3 = sp.symbols("f_1:4")
 SHARES = sp.symbols("pi_1 pi_2")
 THREE = {"pi_1 pi_2 sigma_1 sigma_2 sigma_3": UNIT}
-THREE_RIGHT = (True, True, False)
 
 
-def gradients_of_three() -> tuple[list[sp.Expr], list[sp.Expr], sp.Expr]:
+def gradients_of_three(correct: tuple[bool, ...]) -> tuple[list[sp.Expr], list[sp.Expr], sp.Expr]:
     """Three answers, no cap: slopes of what is paid and of Acc in z_1, z_2 (sampling), t_1, t_2 (decisions); and Acc."""
     policy = general_policy(3)
     chain = Chain(policy)
-    accuracy, paid = chain.accuracy(THREE_RIGHT), chain.value(reward(ACCEPTED, (0, 0, 0)))
+    accuracy, paid = chain.accuracy(correct), chain.value(reward(ACCEPTED, (0, 0, 0)))
     logits = [policy.logit(name) for name in ("z_1", "z_2", "t_1", "t_2")]
     return [differentiate(paid, i) for i in logits], [differentiate(accuracy, i) for i in logits], accuracy
 
@@ -97,34 +96,35 @@ def one_turn_of_three() -> dict[sp.Symbol, sp.Expr]:
     """The slopes h_1, h_2 of what is paid and g_1, g_2 of P(correct) in the logits of answers 1 and 2, one turn."""
     policy = general_policy(3)
     chain = Chain(policy, 1)
-    totals = {"h": chain.value(reward(ACCEPTED, (0, 0, 0))), "g": chain.accuracy(THREE_RIGHT)}
-    return {
-        Symbol(f"{name}_{i}"): differentiate(total, policy.logit(f"z_{i}")) for name, total in totals.items() for i in (1, 2)
-    }
+    totals = {"h": chain.value(reward(ACCEPTED, (0, 0, 0))), "g": chain.accuracy((True, True, False))}
+    return {Symbol(f"{name}_{i}"): differentiate(total, policy.logit(f"z_{i}")) for name, total in totals.items() for i in (1, 2)}
 
 
 def errors_of_answers() -> Iterator[Step]:
-    """H9-answers: two right answers that the verifier accepts at rates of their own."""
-    paid, clean, accuracy = gradients_of_three()
+    """H9-answers: two right answers, or two wrong ones, that the verifier accepts at rates of their own."""
     h, g = sp.symbols("h_1:5"), sp.symbols("g_1:5")
     Acc = Symbol("Acc")
-    yield identity(
-        "Answers 1 and 2 are right, 3 is wrong; answer i is accepted at rate f_i, 0 and 1 included. Slopes h of what is paid and "
-        "g of Acc, in the logits of answers 1 and 2 and of stopping at them: h_1 g_2 - h_2 g_1 = g_1 g_2 (f_1 - f_2)/(1 - Acc), "
-        "the same for h_3, h_4.",
-        [h[0] * g[1] - h[1] * g[0], h[2] * g[3] - h[3] * g[2]],
-        [g[0] * g[1] * (f_1 - f_2) / (1 - Acc), g[2] * g[3] * (f_1 - f_2) / (1 - Acc)],
-        using={**dict(zip((*h, *g), [*paid, *clean], strict=True)), Acc: accuracy},
-    )
+    for right, others in ((1, "right"), (0, "wrong")):
+        paid, clean, accuracy = gradients_of_three((right == 1, right == 1, right == 0))
+        gap = right - Acc
+        yield identity(
+            f"Answers 1 and 2 are {others}, 3 is not; answer i is accepted at rate f_i, 0 and 1 included. Slopes h of what is "
+            "paid and g of Acc, in the logits of answers 1 and 2 and of stopping at them: h_1 g_2 - h_2 g_1 = g_1 g_2 (f_1 - "
+            f"f_2)/({right} - Acc), the same for h_3, h_4.",
+            [h[0] * g[1] - h[1] * g[0], h[2] * g[3] - h[3] * g[2]],
+            [g[0] * g[1] * (f_1 - f_2) / gap, g[2] * g[3] * (f_1 - f_2) / gap],
+            using={**dict(zip((*h, *g), [*paid, *clean], strict=True)), Acc: accuracy},
+        )
+        yield decide(
+            f"The slopes g are not zero: {others} answers pay {'more' if right else 'less'} than the mean.",
+            And(*[slope > 0 if right else slope < 0 for slope in g]),
+            using=dict(zip(g, clean, strict=True)),
+        )
+    product, gap = sp.symbols("g_1g_2 gap")
     yield decide(
-        "The slopes g are positive, since right answers pay more than the mean.",
-        And(*[slope > 0 for slope in g]),
-        using=dict(zip(g, clean, strict=True)),
-    )
-    yield decide(
-        "So the two gradients are parallel only if f_1 = f_2, at either stage; for two wrong answers the same with 1 - f.",
-        Implies(Eq(g[0] * g[1] * (f_1 - f_2) / (1 - Acc), 0), Eq(f_1, f_2)),
-        where={"g_1 g_2 Acc": UNIT},
+        "So the two gradients are parallel only if f_1 = f_2, at either stage (gap is the size of 1 - Acc or of 0 - Acc).",
+        Implies(And(Ne(product, 0), Eq(product * (f_1 - f_2) / gap, 0)), Eq(f_1, f_2)),
+        where={"g_1g_2": REAL, "gap": UNIT},
     )
 
 
@@ -133,11 +133,11 @@ H9_ANSWERS = Claim(
     group="neighbours",
     title="Verifier errors that belong to answers turn the gradient, at both stages",
     statement="""If a verifier accepts answer i at a rate f_i of its own, so that errors come back with the answer, the expected
-        gradient has the direction of grad Acc, or the opposite one, only if it accepts all right answers at one rate. That holds
-        in the logits of sampling and in those of decisions.""",
-    latex=r"h_1g_2-h_2g_1=\frac{g_1g_2\,(f_1-f_2)}{1-\mathrm{Acc}}",
+        gradient has the direction of grad Acc, or the opposite one, only if it accepts all right answers at one rate and all
+        wrong ones at one rate. That holds in the logits of sampling and in those of decisions.""",
+    latex=r"h_1g_2-h_2g_1=\frac{g_1g_2\,(f_1-f_2)}{c-\mathrm{Acc}},\quad c=c_1=c_2",
     level="gradient",
-    scope="tabular policies on three answers, two of them right; no cap, no discount",
+    scope="tabular policies on three answers, two of them right or two wrong; no cap, no discount",
     source=f"{SOURCE}; derived here",
     domain={**THREE, "f_1 f_2 f_3": CLOSED_UNIT},
     assumptions=[sp.Add(*SHARES) < 1],

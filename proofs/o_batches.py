@@ -167,7 +167,7 @@ O7_LOOSE = Claim(
     recorded="fails",
     witness={"p": "1/2", "a": "1/2", "b": "1/2"},
     related=["O7", "O7-groups"],
-    notes="A batch of one response is the normaliser 1/L of O6; a larger one lies in between.",
+    notes="A batch of one response is the normaliser 1/L of O6; the limit of many is O7.",
 )
 
 

@@ -234,9 +234,10 @@ def runs_to_the_edge() -> Iterator[Step]:
 O10_EXTREME = Claim(
     id="O10-extreme",
     group="O",
-    title="DFT has no interior fixed point for a decision: it follows the majority to the edge",
+    title="DFT follows the majority to the edge: unless b_E = 1/2 a decision has no interior fixed point",
     statement="""On demonstrations that resample wrong answers with probability b_E, DFT's expected update of theta_W has the
-        sign of b_E - 1/2 for every b: the decision becomes certain, in the direction of the majority. SFT stops at b = b_E.""",
+        sign of b_E - 1/2 for every b: unless b_E = 1/2, where it is 0 for every b, the decision becomes certain, in the direction
+        of the majority. SFT stops at b = b_E.""",
     latex=r"g_W=n_E(1-p_E)\,b(1-b)(2b_E-1)",
     level="gradient",
     scope="all parameters of the minimal chain, 0 < b_E < 1",

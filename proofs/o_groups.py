@@ -11,7 +11,7 @@ from fractions import Fraction
 from itertools import product
 
 import sympy as sp
-from sympy import And, Eq, Implies, Symbol
+from sympy import And, Eq, Equivalent, Implies, Or, Symbol
 
 from dstheory.claims import (
     NONNEGATIVE,
@@ -124,14 +124,16 @@ def std_weights() -> Iterator[Step]:
         where={**PROMPT, "K": NONNEGATIVE, "G": at_least(2), "f_K": REAL},
         using=SCORES,
     )
-    yield identity(
+    wrong = Symbol("F")
+    yield decide(
         "With f_K = 1/std, and 0 for groups that all agree, the square of that number is (G-1)/G K(G-K)/(G x(1-x))^2: w_G = "
-        "sqrt((G-1)/G) E[sqrt(K(G-K))]/(G x(1-x)).",
-        (f * K * (G - K) / (G**2 * x * (1 - x))) ** 2,
-        (G - 1) / G * K * (G - K) / (G * x * (1 - x)) ** 2,
-        given=[K < G],
-        where={**PROMPT, "K": POSITIVE, "G": at_least(2)},
-        using={f: 1 / sp.sqrt(K * (G - K) / (G * (G - 1)))},
+        "sqrt((G-1)/G) E[sqrt(K(G-K))]/(G x(1-x)). Here F = G - K, and both are at least 1.",
+        Implies(
+            Eq(f**2 * K * wrong, G * (G - 1)),
+            Eq((f * K * wrong / (G**2 * x * (1 - x))) ** 2, (G - 1) / G * K * wrong / (G * x * (1 - x)) ** 2),
+        ),
+        where={"x": UNIT, "K F": at_least(1), "f_K": POSITIVE},
+        using={G: K + wrong},
     )
     yield identity(
         "Outcome by outcome for G = 4.",
@@ -175,16 +177,10 @@ def moments_of_a_group() -> Iterator[Step]:
     more = [sp.Add(*[sp.binomial(j, i) * names[i] for i in range(j + 1)]) for j in range(5)]
     yield identity(
         "Let M_j = E[K^j], and claim M_j = sum_k S(j, k) G(G-1)...(G-k+1) x^k for j <= 4, with S = 1; 1, 1; 1, 3, 1; 1, 7, 6, 1. "
-        "It is right for G = 1, where all four are x.",
-        names[1:],
-        [x] * 4,
-        where={"x": UNIT},
-        using={name: value.subs(G, 1) for name, value in known.items()},
-    )
-    yield identity(
-        "One response more is right with chance x, and then K is K + 1: if the formulas hold for G they hold for G + 1.",
-        [x * more[j] + (1 - x) * names[j] for j in range(1, 5)],
-        [moment(j, G + 1) for j in range(1, 5)],
+        "It is right for G = 1, where all four are x. One response more is right with chance x, and then K is K + 1: if the "
+        "formulas hold for G they hold for G + 1.",
+        [*[known[name].subs(G, 1) for name in names[1:]], *[x * more[j] + (1 - x) * names[j] for j in range(1, 5)]],
+        [*[x] * 4, *[moment(j, G + 1) for j in range(1, 5)]],
         where={"x": UNIT, "G": at_least(1)},
         using=known,
     )
@@ -327,25 +323,17 @@ def conventions() -> Iterator[Step]:
         And(1 / (s + eps) < 1 / s, 1 / (s + eps) < 1 / eps),
         where={"s epsilon": POSITIVE},
     )
-    yield identity(
-        "groups that all agree have centred rewards zero: they count nothing at any epsilon > 0, and are 0/0 without one,",
-        [(1 - 1) / eps * u, (0 - 0) / eps * v],
-        [Symbol("none"), Symbol("none")],
-        where={**PROMPT, "epsilon": POSITIVE},
-        using={**SCORES, Symbol("none"): 0},
+    yield decide(
+        "A group adds f_K K(G - K) to the update (O5), f_K = 1/(s + epsilon): nothing exactly if all its responses agree, as "
+        "those of a group of one do. (Without epsilon that would be 0/0.)",
+        Equivalent(Eq(K * (G - K) / (s + eps), 0), Or(Eq(K, 0), Eq(K, G))),
+        where={"G": at_least(1), "K s": NONNEGATIVE, "epsilon": POSITIVE},
     )
     yield decide(
-        "and with any epsilon the largest credit, that of the single success in a group, stays below sqrt(G):",
+        "With any epsilon the largest credit, that of the single success in a group, stays below sqrt(G):",
         (G - 1) / G / s < sp.sqrt(G),
         given=[Eq(s**2 * G, 1)],
         where={"s": POSITIVE, "G": at_least(2)},
-    )
-    yield identity(
-        "A group of one has the reward itself as mean: its credit is 0, with its std (ddof 1) it would be 0/0.",
-        Symbol("R") - Symbol("R_mean"),
-        0,
-        where={"R": REAL},
-        using={Symbol("R_mean"): Symbol("R")},
     )
 
 

@@ -131,13 +131,12 @@ def two_losses_at_one_decision() -> Iterator[Step]:
     """O11-forward: k2 and k3 against each other, first order and beyond."""
     x, ref = sp.symbols("x ref")
     k2, k3 = sp.symbols("c_k2 c_k3")
-    yield identity(
-        "Per action: k2 has the coefficient -beta log(pi/ref), k3 has -beta (1 - ref/pi). They agree to first order at the "
-        "reference.",
-        [k2, k3],
-        [1 / ref, 1 / ref],
-        where={"ref": UNIT},
-        using={k2: sp.diff(sp.log(x / ref), x).subs(x, ref), k3: sp.diff(1 - ref / x, x).subs(x, ref)},
+    odds = Symbol("t")
+    yield decide(
+        "Per action: k2 has the coefficient -beta log(pi/ref), k3 has -beta (1 - ref/pi). With t = pi/ref they differ by at most "
+        "beta (t - 1)^2/t: to first order at the reference they agree.",
+        And(sp.log(odds) - (1 - 1 / odds) >= 0, sp.log(odds) - (1 - 1 / odds) <= (odds - 1) ** 2 / odds),
+        where={"t": POSITIVE},
     )
     yield decide(
         "k3's never exceeds k2's: 1 - ref/pi <= log(pi/ref): it holds an action that the policy has come to prefer less "
@@ -170,18 +169,12 @@ def weighted_by_the_ratio() -> Iterator[Step]:
     k3 = sp.exp(ref - x) - 1 - (ref - x)
     slope, at_one = sp.symbols("c c_on_policy")
     yield identity(
-        "Differentiating the ratio as well as k3: d(rho k3)/d log pi = rho (k3 + 1 - ref/pi) = rho log(pi/ref).",
-        slope,
-        rho * (x - ref),
+        "Differentiating the ratio as well as k3: d(rho k3)/d log pi = rho (k3 + 1 - ref/pi) = rho log(pi/ref). On the policy, "
+        "rho = 1, that is the coefficient of k2: the reverse KL at the visited states, no longer the forward one.",
+        [slope, at_one],
+        [rho * (x - ref), x - ref],
         where={"lp old ref": REAL},
-        using={slope: sp.diff(rho * k3, x)},
-    )
-    yield identity(
-        "On the policy, rho = 1, that is the coefficient of k2: the reverse KL at the visited states, no longer the forward one.",
-        at_one,
-        x - ref,
-        where={"lp ref": REAL},
-        using={at_one: sp.diff(rho * k3, x).subs(old, x)},
+        using={slope: sp.diff(rho * k3, x), at_one: sp.diff(rho * k3, x).subs(old, x)},
     )
 
 

@@ -147,7 +147,7 @@ q = Symbol("q")
 
 def constants_matter() -> Iterator[Step]:
     """O6-constant: the update of a constant reward, and where it points."""
-    h, slope = sp.symbols("h h_slope")
+    h, back, slope = sp.symbols("h_W h_C h_slope")
     baseline = Symbol("b_0")
     logit = M0.logit("theta_W")
     update = [chance * (gain - baseline) * scores["theta_W"] / tokens for chance, gain, tokens, scores in responses()]
@@ -176,12 +176,13 @@ def constants_matter() -> Iterator[Step]:
         where={"x": UNIT},
         using={slope: (Symbol("x") - 1 - sp.log(Symbol("x"))) / (1 - Symbol("x")) ** 2},
     )
+    pushed = {h: baseline * Symbol("slope") * (1 - p) * b * (1 - b), back: -baseline * Symbol("slope") * p * a * (1 - a)}
     yield decide(
-        "Hence a positive baseline pushes theta_W, the logit of resampling a wrong answer, up (q rises with b), and a negative "
-        "one down.",
-        And(Implies(baseline > 0, h > 0), Implies(baseline < 0, h < 0)),
-        where={"b_0": REAL, "slope": POSITIVE, "p b": UNIT},
-        using={h: -baseline * (-Symbol("slope")) * (1 - p) * b * (1 - b)},
+        "Hence a positive baseline pushes theta_W, the logit of resampling a wrong answer, up and theta_C, that of stopping at a "
+        "right one, down (q rises with b and falls with a), and a negative one does the opposite.",
+        And(Implies(baseline > 0, And(h > 0, back < 0)), Implies(baseline < 0, And(h < 0, back > 0))),
+        where={"b_0": REAL, "slope": POSITIVE, **CUBE},
+        using=pushed,
     )
 
 
@@ -251,19 +252,13 @@ O6_BASELINE = Claim(
 
 def k1_pays_for_length() -> Iterator[Step]:
     """O6-k1: the estimator's slope is 1 at every token, so the loss's update is E[S/L]."""
-    beta, rho, inverse = sp.symbols("beta rho D_L")
-    yield identity(
-        "k1 = log(pi/ref) has the slope 1 in log pi. In a loss, averaged over a response's own tokens, it gives each token the "
-        "coefficient -beta/L: the expected update is -beta E[S/L] = -beta grad E[1/L].",
-        -beta * Symbol("slope") * inverse,
-        -beta * inverse,
-        where={"beta": POSITIVE, "D_L": REAL},
-        using={"slope": sp.diff(rho, rho)},
-    )
+    inverse = Symbol("D_L")
     logit = M0.logit("theta_W")
     update = sp.Add(*[chance * scores["theta_W"] / tokens for chance, _, tokens, scores in responses()])
     yield identity(
-        "Checked on the chain capped at two turns with any lengths: E[S/L] on theta_W is the slope of E[1/L],",
+        "k1 = log(pi/ref) has the slope 1 in log pi. In a loss, averaged over a response's own tokens, it gives each token the "
+        "coefficient -beta/L: the expected update is -beta E[S/L]. On the chain capped at two turns with any lengths E[S/L] on "
+        "theta_W is the slope of E[1/L],",
         U_W,
         inverse,
         where={**CUBE, **LENGTHS},

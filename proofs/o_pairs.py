@@ -143,20 +143,18 @@ def negative_aware() -> Iterator[Step]:
         where={"omega": POSITIVE, "r": UNIT},
         using=tokens,
     )
+    G, std, centring, scaling = sp.symbols("G s omega_1 omega_2")
     yield identity(
-        "With omega = 1 - r this is R - r: centred rewards,",
-        [omega * 1, -omega * r / (1 - r)],
-        [1 - r, 0 - r],
-        where={"r": UNIT},
-        using={omega: 1 - r},
-    )
-    G, std, gain = sp.symbols("G s omega")
-    yield identity(
-        "with omega = sqrt((1 - r)/r) it is (R - r)/s, GRPO's with the population std s: a group of G with r G successes.",
-        [gain, -gain * r / (1 - r)],
-        [(1 - r) / std, (0 - r) / std],
+        "With omega = 1 - r this is R - r, centred rewards; with omega = sqrt((1 - r)/r) it is (R - r)/s, GRPO's with the "
+        "population std s: a group of G with r G successes.",
+        [centring, -centring * r / (1 - r), scaling, -scaling * r / (1 - r)],
+        [1 - r, 0 - r, (1 - r) / std, (0 - r) / std],
         where={"r": UNIT, "G": at_least(2)},
-        using={gain: sp.sqrt((1 - r) / r), std: sp.sqrt((r * G * (1 - r) ** 2 + (1 - r) * G * (0 - r) ** 2) / G)},
+        using={
+            centring: 1 - r,
+            scaling: sp.sqrt((1 - r) / r),
+            std: sp.sqrt((r * G * (1 - r) ** 2 + (1 - r) * G * (0 - r) ** 2) / G),
+        },
     )
     rho = Symbol("rho")
     at_ratio = {t.log_pi: t.log_old + sp.log(rho) for response in SMALL.responses for t in response.tokens}

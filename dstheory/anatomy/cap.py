@@ -7,9 +7,9 @@ smallest T that maximises
 
 with the last answer submitted at the cap. Attempt T + 1 takes place in a share :math:`E[q^T]` of episodes and raises accuracy by
 :math:`E[q^{T-1} p (1-p)(a + b - 1)]`. If all problems are alike the ratio of the two is the same for every T: either one attempt
-is right or no cap is needed, whatever the cost. If problems differ, those that are left are the hard ones, gains fall with T, and
-a cap in between can be best. A recommendation from the pooled chain is therefore one of the two extremes, and the heterogeneous
-chain is the one to use.
+is right or no cap is needed, whatever the cost. If problems differ, those that are left change with T, and so does the ratio,
+down or up (claim G1-cap-loose): a cap in between can be best. A recommendation from the pooled chain is therefore one of the two
+extremes, and the heterogeneous chain is the one to use.
 
 Source: derived here (claims A3-cap, G1-cap).
 """

@@ -122,3 +122,57 @@ def test_g3_stopping_leaves_mean_and_variance_alone(cap):
             attempts, total = attempts + chance * length, total + chance
     assert (total, mean) == (1, 0)
     assert square == p * (1 - p) * attempts
+
+
+def test_g2_no_other_linear_split_has_its_properties():
+    """Sampling's part s.A with A = (A_00, A_01, A_10, A_11); decisions' part is (gain - s).A with gain = (-1, 0, 0, 1)."""
+    idle_sampling = [[1, 0, 1, 0], [0, 1, 0, 1]]  # A_10 = A_00 and A_11 = A_01 must give s.A = 0
+    idle_decisions = [[1, 1, 0, 0], [0, 0, 1, 1]]  # A_01 = A_00 and A_11 = A_10 must give s.A = gain.A
+    exchange = [[1, 0, 0, 1], [0, 1, 1, 0]]
+    left = np.array([*idle_sampling, *idle_decisions, *exchange])
+    right = np.array([0, 0, -1, 1, 0, 0])
+    found, _, rank, _ = np.linalg.lstsq(left, right, rcond=None)
+    assert rank == 4
+    assert left @ found == pytest.approx(right)
+    assert found == pytest.approx([-0.5, -0.5, 0.5, 0.5])
+
+
+@pytest.mark.parametrize(("kinds", "rises"), [((0.99, 0.5), True), ((0.5, 0.001), False)])
+def test_g1_the_worth_of_a_further_attempt_can_rise_or_fall_where_problems_differ(kinds, rises):
+    """Capped accuracies and attempts of two kinds of problems by recursion over the cap, a = 0.9 and b = 0.8."""
+    a, b = 0.9, 0.8
+    worth = []
+    for cap in range(1, 7):
+        gained = used = 0.0
+        for p in kinds:
+            again = p * (1 - a) + (1 - p) * b
+            accuracy, attempts = p, 1.0
+            for _ in range(cap - 1):
+                accuracy, attempts = p * a + again * accuracy, 1 + again * attempts
+            gained += p * a + again * accuracy - accuracy
+            used += 1 + again * attempts - attempts
+        worth.append(gained / used)
+    assert (np.diff(worth) > 0).all() == rises
+    assert (np.diff(worth) < 0).all() != rises
+
+
+@pytest.mark.parametrize(("a_e", "eta"), [(0.8, 0.15), (0.6, 0.3), (0.3, 0.1)])
+def test_h5_where_a_value_loss_comes_to_rest(a_e, eta):
+    """The slope, in the logit of stop, of a_E log a + (1 - a_E) log(1 - a) + eta V by central differences; V = log sum exp."""
+
+    def push(a: float, h: float = 1e-6) -> float:
+        def objective(stop: float) -> float:
+            value = np.log(np.exp(stop / 2) + np.exp(-stop / 2)) * 2  # the logits move by +-1/2 each: twice its slope is 2a - 1
+            return a_e * stop - np.log1p(np.exp(stop)) + eta * value
+
+        logit = np.log(a / (1 - a))
+        return (objective(logit + h) - objective(logit - h)) / (2 * h)
+
+    rest = (a_e - eta) / (1 - 2 * eta)
+    assert push(rest) == pytest.approx(0, abs=1e-8)
+    assert push(rest - 0.01) > 0 > push(rest + 0.01)
+
+
+def test_h5_beyond_the_demonstrations_own_rate_it_does_not():
+    a = np.linspace(0.001, 0.999, 999)
+    assert (0.2 - a + 0.3 * (2 * a - 1) < 0).all()  # a_E = 0.2, eta = 0.3: the push is down everywhere

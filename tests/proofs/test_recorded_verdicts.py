@@ -49,7 +49,7 @@ EXPECTED = {
     "f_time": "C5-time F1-delay",
     # G: anatomy
     "g1_prediction": "G1 G1-loose G1-cap G2 G2-loose G3",
-    "g2_heterogeneity": "G4 G4-loose G4-wrong G4-sign G4-sign-loose G4-mean G4-fit G4-fit-loose",
+    "g2_heterogeneity": "G4 G4-loose G1-cap-loose G4-wrong G4-sign G4-sign-loose G4-mean G4-fit G4-fit-loose",
     "g2_pooled": "G2-pooled G2-pooled-loose G2-pooled-more",
     # H: one statement of each related work
     "neighbours_h1_em": "H1 H1-stages",
