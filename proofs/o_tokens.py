@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import sympy as sp
 from sympy import Eq, Equivalent, Implies, Ne, Symbol
 
-from dstheory.claims import POSITIVE, REAL, UNIT, Claim, Step, at_least, counterexample, decide, identity
+from dstheory.claims import POSITIVE, REAL, UNIT, Claim, Step, at_least, counterexample, decide, derivative, identity
 from dstheory.symbolic.losses import (
     ALPHA,
     BASELINE,
@@ -17,6 +17,7 @@ from dstheory.symbolic.losses import (
     SURROGATES,
     batch,
     coefficients,
+    detached,
     on_policy,
 )
 
@@ -27,6 +28,7 @@ STRENGTHS = {"std L_max beta omega": POSITIVE, "r": UNIT, "baseline": REAL}
 WHERE = {LOG_PROBABILITIES: REAL, **STRENGTHS}
 first, second = SMALL.responses
 A_1, A_2 = ((r.reward - SMALL.mean) for r in SMALL.responses)
+LOSS = Symbol("J")
 c_11, c_21, c_22 = NAMES = sp.symbols("c_1_1 c_2_1 c_2_2")
 
 
@@ -64,8 +66,17 @@ COLUMNS: list[tuple[str, str, bool, sp.Expr, sp.Expr]] = [
 
 def one_coefficient() -> Iterator[Step]:
     """O1: the tokens' coefficients by differentiation, then what an answer made of tokens gets."""
-    for name, words, ratio_one, one, two in COLUMNS:
-        yield identity(words, NAMES, [one, two, two], where=WHERE, using=by_name(name, ratio_one=ratio_one))
+    for name, words, with_ratio, one, two in COLUMNS:
+        hold = detached if name in ("cispo", "k1 in the reward") else sp.sympify
+        tokens = [first.tokens[0], *second.tokens]
+        yield identity(
+            f"{words} By differentiation of the surrogate (lp_i_t_held: log-probabilities under a stop-gradient)"
+            + (", times the token's ratio, which is 1 on the policy." if with_ratio else "."),
+            [derivative(LOSS, t.log_pi) for t in tokens],
+            [hold(c * (t.ratio if with_ratio else 1)) for c, t in zip((one, two, two), tokens, strict=True)],
+            where={**WHERE, " ".join(f"{t.log_pi.name}_held" for t in tokens): REAL},
+            using={LOSS: SURROGATES[name](SMALL)},
+        )
     yield identity(
         "GSPO at any ratio: s_i A/(G L_i) with s_i the response's ratio to the power 1/L_i, so also off the policy.",
         NAMES,
@@ -249,14 +260,14 @@ O1_RATIO = Claim(
 def sft_on_tokens() -> Iterator[Step]:
     """O1-sft: where the length weight of C1 is, and where it is not."""
     lam, l_s, l_d = sp.symbols("lambda l_s l_d")
-    names = [Symbol(f"c_{kind}") for kind in ("sum", "mean", "response")]
-    for name, shown in zip(("sft, sequence sum", "sft, token mean", "sft, sequence mean"), names, strict=True):
+    answer, decision = second.tokens
+    for name in ("sft, sequence sum", "sft, token mean", "sft, sequence mean"):
         yield identity(
             f"{name}: an answer token and a decision token of one response get one coefficient.",
-            [c_21, c_22],
-            [shown, shown],
+            derivative(LOSS, answer.log_pi),
+            derivative(LOSS, decision.log_pi),
             where={LOG_PROBABILITIES: REAL},
-            using={**by_name(name), shown: by_name(name)[c_22]},
+            using={LOSS: SURROGATES[name](SMALL)},
         )
     yield decide(
         "So log pi(answer), the sum over its tokens, enters with the decision's own coefficient: ratio 1. C1's ratio "
