@@ -149,9 +149,9 @@ H5_CORRECTION = Claim(
     id="H5-correction",
     group="neighbours",
     title="An auxiliary value loss makes supervised decisions more certain than the expert's",
-    statement="""If eta is below both a_E and 1 - a_E, SFT plus eta times the value of the states that demonstrations visit has, at
-        a right answer, the rest point a = (a_E - eta)/(1 - 2 eta), beyond a_E if a_E > 1/2. A search then prefers the right stop
-        once this exceeds 1 - b, which training still does not touch.""",
+    statement="""If eta is below both a_E and 1 - a_E, SFT plus eta times the value of the states that demonstrations visit
+        has, at a right answer, the rest point a = (a_E - eta)/(1 - 2 eta), beyond a_E if a_E > 1/2. A search then prefers the
+        right stop once this exceeds 1 - b, which training still does not touch.""",
     latex=r"a^*=\frac{a_E-\eta}{1-2\eta}",
     level="optimum",
     scope="tabular decision at a right answer, 0 < eta < min(a_E, 1 - a_E)",
