@@ -83,7 +83,7 @@ NAMES = ("rloo", "dr-grpo", "nft", "dapo-batch")
 def test_group_objectives_split_each_prompt_alike_and_several_prompts_differently():
     shares = {}
     both = TwoStageMDP(correct=[[1, 0, 0], [0, 1]], prompt_weight=[2, 3])
-    policy = Policy.from_probabilities([[0.9, 0.07, 0.03], [0.15, 0.85]], [[0.98, 0.02, 0.05], [0.9, 0.97]])
+    policy = Policy.from_probabilities([[0.2, 0.5, 0.3], [0.1, 0.9]], [[0.2, 0.05, 0.1], [0.95, 0.9]])
     for name in NAMES:
         solution = solve(both, policy)
         split = attribute(lookup(name)(), solution)
