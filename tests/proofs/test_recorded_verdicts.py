@@ -29,6 +29,7 @@ EXPECTED = {
     "b3_direction": "B6 B6-loose B6-region B6-price",
     "b4_estimators": "B7 B7-cap B7-loose B7-lengths B8 B9",
     "b5_prompts": "B7-prompts B8-loose",
+    "b6_flow": "B6-conserved B6-conserved-loose B6-conserved-discount B6-share B6-rate",
     "b_tokens": "B4-tokens B5-loose B5-unread B5-independent",
     # C: imitation
     "c_imitation": "C1 C1-loose C2 C6 C6-loose",
