@@ -185,7 +185,7 @@ def tends_to_one_half() -> Iterator[Step]:
         2 - gamma + 1 / odds(b) + (1 - gamma) * odds(b),
         using={"dL": differentiate(L_GAMMA, M0.logit("theta_W"))},
     )
-    yield decide("(At least 1.)", 2 - gamma + 1 / odds(b) + (1 - gamma) * odds(b) >= 1)
+    yield decide("(It is at least 1, for every discount.)", 2 - gamma + 1 / odds(b) + (1 - gamma) * odds(b) >= 1)
     start, sampled, decided, end, eps = sp.symbols("F_00 F_10 F_01 F_11 epsilon")
     part_s = ((sampled - start) + (end - decided)) / 2
     part_d = ((decided - start) + (end - sampled)) / 2
