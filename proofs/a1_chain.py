@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import sympy as sp
-from sympy import Eq, Symbol, diff
+from sympy import Eq, Implies, Symbol, diff, log
 
 from dstheory.claims import (
     CLOSED_UNIT,
@@ -16,6 +16,7 @@ from dstheory.claims import (
     Claim,
     Step,
     decide,
+    derivative,
     identity,
 )
 from dstheory.symbolic.chain import RESAMPLE, STOP, Chain, discount, reward
@@ -58,21 +59,22 @@ def scores_are_uncorrelated() -> Iterator[Step]:
         where={"p_t0 a_t0 b_t0 p_t1 a_t1 b_t1": UNIT},
         lemma=True,
     )
-    pi, sigma, on, off = sp.symbols("pi_i sigma_j s_on s_off")
+    weight, other, rest, x = sp.symbols("e_i e_j R x")
+    mine, theirs = weight / (weight + rest), other / (weight + rest)
+    scores = [weight * derivative(log(chance), weight) for chance in (mine, theirs)]
     yield identity(
-        "A sampling score has mean zero given the past: its coordinate i is 1 - pi_i on answer i and -pi_i on all "
-        "others, whose total probability is 1 - pi_i, whatever their number.",
-        pi * on + (1 - pi) * off,
-        0,
-        where={"pi_i": UNIT},
-        using={on: 1 - pi, off: -pi},
+        "A sampling score has mean zero given the past. With e_i = exp(z_i), and R the sum over all other answers, whatever "
+        "their number, its coordinate i is R/(e_i + R) on answer i and -e_i/(e_i + R) on every other answer j.",
+        [*scores, mine * scores[0] + (1 - mine) * scores[1]],
+        [1 - mine, -mine, 0],
+        where={"e_i e_j R": POSITIVE},
     )
+    stop, again = x / (1 + x), 1 / (1 + x)
     yield identity(
-        "A decision score has mean zero given the answer: it is 1 - sigma_j on stop and -sigma_j on resample.",
-        sigma * on + (1 - sigma) * off,
+        "A decision score has mean zero given the answer; x is the exponential of the stop logit.",
+        stop * x * derivative(log(stop), x) + again * x * derivative(log(again), x),
         0,
-        where={"sigma_j": UNIT},
-        using={on: 1 - sigma, off: -sigma},
+        where={"x": POSITIVE},
     )
     m_s, m_d, cross = sp.symbols("m_s m_d M")
     sampling, products = M0.logit("theta_s"), []
@@ -95,6 +97,7 @@ def scores_are_uncorrelated() -> Iterator[Step]:
         where=CUBE,
         using={m_s: 0, m_d: 0, cross: 0},
     )
+    yield from without_a_last_turn(m_s, m_d, cross, products)
     for first in turns.logits:
         for second in turns.logits:
             if (first.stage, second.stage) == ("sample", "decide"):
@@ -114,6 +117,35 @@ def scores_are_uncorrelated() -> Iterator[Step]:
     )
 
 
+def without_a_last_turn(m_s: sp.Symbol, m_d: sp.Symbol, cross: sp.Symbol, products: list[sp.Expr]) -> Iterator[Step]:
+    """Two steps: an uncapped stationary chain meets the same sums on both sides, and they have one solution."""
+    again = p * (1 - a) + (1 - p) * b
+    means = []
+    for logit, ahead in zip(M0.logits, (m_s, m_d, m_d), strict=True):
+        stage = 0 if logit.stage == "sample" else 1
+        terms = [
+            M0.sample_at(0)[y]
+            * decision_probability(M0, 0, y, d)
+            * (score(M0, logit, 0, y, d)[stage] + (ahead if d == RESAMPLE else 0))
+            for y in (0, 1)
+            for d in (STOP, RESAMPLE)
+        ]
+        means.append(sp.Add(*terms))
+    yield identity(
+        "Without a cap there is no last turn to begin from, but in a stationary chain m_s, m_d and M are the same before and "
+        "after a turn (and finite, as the number of turns is geometric). The mean scores meet m = q m, and then the mean "
+        "products M = q M, q the probability of resampling,",
+        [*means, *[product.subs({m_s: 0, m_d: 0}) for product in products]],
+        [again * m_s, again * m_d, again * m_d, again * cross, again * cross],
+        where={**CUBE, "m_s m_d M": REAL},
+    )
+    yield decide(
+        "which only 0 does, since q < 1.",
+        Implies(Eq(cross, again * cross), Eq(cross, 0)),
+        where={**CUBE, "M": REAL},
+    )
+
+
 A1 = Claim(
     id="A1",
     group="A",
@@ -121,7 +153,7 @@ A1 = Claim(
     statement="""The log-probability of a trajectory is the sum of a sampling part and a decision part, and the two
         stages' scores (gradients of these parts) are uncorrelated, so that the Fisher information is block diagonal.""",
     latex=r"\log\pi(\tau)=\sum_k\log\pi_s(y_k)+\log\pi_d(d_k\mid y_k),\qquad \mathrm{E}[S_s S_d^\top]=0",
-    scope="any number of answers and turns, stationary or turn-indexed",
+    scope="any number of answers; any cap, stationary or turn-indexed; without a cap, stationary",
     source=f"{PAPER} (decomposition); orthogonality derived here",
     domain={},
     proof=scores_are_uncorrelated,

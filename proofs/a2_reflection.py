@@ -9,11 +9,9 @@ from sympy import And, Eq, Equivalent, Implies, Symbol, diff
 
 from dstheory.claims import (
     CLOSED_UNIT,
-    DISCOUNT,
     UNIT,
     Claim,
     Step,
-    between,
     counterexample,
     decide,
     example,
@@ -137,27 +135,8 @@ A4 = Claim(
     r"\partial_b\mathrm{Acc}=\frac{p(1-p)a}{(1-q)^2}",
     domain=CUBE,
     proof=accuracy_increases,
-    related=["A4-loose", "A3"],
+    related=["A3"],
 )
-
-LESS, MORE = sp.symbols("a a_more")
-at_less = accuracy.subs({p: Symbol("p"), b: Symbol("b"), a: LESS})
-at_more = at_less.subs(LESS, MORE)
-
-A4_LOOSE = Claim(
-    id="A4-loose",
-    group="A",
-    title="Accuracy strictly increases in p, a and b, the boundary included",
-    statement="Accuracy is strictly increasing in a also where probabilities may be 0 or 1.",
-    scope="p in (0, 1], a in (0, 1], b in [0, 1)",
-    domain={"p a a_more": between(0, 1, "(]"), "b": DISCOUNT},
-    proof=[decide("A better acceptance of correct answers always raises accuracy.", Implies(LESS < MORE, at_less < at_more))],
-    recorded="fails",
-    witness={"p": "1", "a": "1/2", "a_more": "1", "b": "0"},
-    related=["A4"],
-    notes="Without a wrong answer to avoid (p = 1) decisions cannot matter.",
-)
-
 
 def odds_law() -> Iterator[Step]:
     """A5: accuracy as the share of correct stops."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import sympy as sp
-from sympy import And, Eq, Equivalent, Implies, Not, Symbol
+from sympy import And, Eq, Equivalent, Implies, Not, Or, Symbol, log
 
-from dstheory.claims import POSITIVE, UNIT, Claim, Step, between, counterexample, decide, identity
+from dstheory.claims import POSITIVE, UNIT, Claim, Step, between, counterexample, decide, derivative, identity
 from dstheory.symbolic.chain import discount, reward
 from dstheory.symbolic.objectives import SFT
 from dstheory.symbolic.policy import differentiate
@@ -73,16 +73,10 @@ def coverage() -> Iterator[Step]:
         given=[symbol("pi_1_E") + symbol("pi_2_E") < 1],
         using={turns: general.following(expert).visits()} | {g: slopes[t] for g, t in zip(left, names, strict=True)},
     )
-    yield identity(
-        "Demonstrations that are right first time (p_E = 1) carry exactly no signal for resampling a wrong answer, at any "
-        "length weight,",
-        Symbol("g_right"),
-        0,
-        using={"g_right": GRADIENT[g_W].subs(p_E, 1)},
-    )
     yield decide(
-        "and they are the only ones, apart from those that resample exactly as the policy already does.",
-        Equivalent(Eq(g_W, 0), sp.Or(Eq(p_E, 1), Eq(b_E, b))),
+        "Demonstrations that are right first time (p_E = 1) carry exactly no signal for resampling a wrong answer, at any length "
+        "weight, and they are the only ones, apart from those that resample exactly as the policy already does.",
+        Equivalent(Eq(g_W, 0), Or(Eq(p_E, 1), Eq(b_E, b))),
     )
     value = s.chain.value(reward((1, 0), (0, 0)), discount())
     reward_slope = differentiate(value, s.policy.logit("theta_W"))
@@ -104,18 +98,18 @@ def coverage() -> Iterator[Step]:
 C3 = Claim(
     id="C3",
     group="C",
-    title="Coverage: demonstrations that are right first time give no signal for resampling when wrong",
-    statement="""SFT's gradient on theta_W is w_d n_E (1-p_E)(b_E - b), proportional to how often demonstrations visit wrong
-        answers. Demonstrations that are right first time (p_E = 1) give exactly zero, at any length weight. On-policy reward
-        visits wrong answers with probability 1 - p > 0 and has a positive gradient there.""",
+    title="Coverage: demonstrations that are right first time tell a tabular policy nothing about wrong answers",
+    statement="""In a tabular policy, SFT's gradient on theta_W is w_d n_E (1-p_E)(b_E - b), proportional to how often
+        demonstrations visit wrong answers. Demonstrations that are right first time (p_E = 1) give exactly zero, at any length
+        weight. On-policy reward visits wrong answers with probability 1 - p > 0 and has a positive gradient there.""",
     latex=r"\partial_{\theta_W}J_{\mathrm{SFT}}=w_d\,n_E(1-p_E)(b_E-b)",
     level="gradient",
-    scope="all real parameters of the minimal chain and of all experts that stop; the factor also for three answers",
+    scope="tabular policies: all real parameters of the minimal chain, all experts that stop; the factor also for three answers",
     source=f"{PAPER} for SFT; derived here",
     domain={**CUBE, **DEMONSTRATIONS, **WEIGHTS},
     definitions=GRADIENT,
     proof=coverage,
-    related=["C3-loose", "C5", "B6"],
+    related=["C3-loose", "C3-shared", "C5", "B6"],
 )
 
 C3_LOOSE = Claim(
@@ -133,6 +127,51 @@ C3_LOOSE = Claim(
     recorded="fails",
     witness={"b": "1/2", "p_E": "1", "a_E": "1", "w_d": "1"},
     related=["C3"],
+)
+
+
+def shared_stop_bias() -> Iterator[Step]:
+    """C3-shared: the bias learns from correct answers what it then does on wrong ones."""
+    likelihood, bias, moves = sp.symbols("J g_bias db/dt")
+    seen = p_E * (a_E * log(a) + (1 - a_E) * log(1 - a)) + (1 - p_E) * ((1 - b_E) * log(1 - b) + b_E * log(b))
+    yield identity(
+        "A bias that is added to the stop logits of both answers raises a and lowers b: the derivative of the likelihood of the "
+        "demonstrated decisions in it is that of theta_C minus that of theta_W.",
+        a * (1 - a) * derivative(likelihood, a) - b * (1 - b) * derivative(likelihood, b),
+        g_C - g_W,
+        where={**DEMONSTRATIONS, "b": UNIT},
+        using={likelihood: w_d * VISITS * seen, g_C: GRADIENT[g_C], g_W: GRADIENT[g_W]},
+    )
+    only = {bias: (GRADIENT[g_C] - GRADIENT[g_W]).subs(p_E, 1)}
+    only[moves] = b * (1 - b) * (GRADIENT[g_W].subs(p_E, 1) - only[bias])
+    yield identity(
+        "If all demonstrated answers are right (p_E = 1), theta_W's own part is zero (C3) and the bias's is w_d (a_E - a)/a_E. "
+        "Along the gradient flow b falls at this speed,",
+        moves,
+        -b * (1 - b) * w_d * (a_E - a) / a_E,
+        using=only,
+    )
+    yield decide(
+        "that is, exactly as long as a is below a_E: always, if the demonstrations stop at once (a_E = 1).",
+        And(Equivalent(moves < 0, a < a_E), Implies(Eq(a_E, 1), moves < 0)),
+        using=only,
+    )
+
+
+C3_SHARED = Claim(
+    id="C3-shared",
+    group="C",
+    title="With one stop bias for all answers, demonstrations that are right first time unlearn resampling",
+    statement="""If the stop logits of right and wrong answers share a bias, with or without parameters of their own besides,
+        SFT on demonstrations that are right first time lowers P(resample | wrong) as long as a < a_E: db/dt = -b(1-b) w_d (a_E -
+        a)/a_E, at every length weight.""",
+    latex=r"\dot b=-b(1-b)\,w_d\,\frac{a_E-a}{a_E}",
+    level="gradient",
+    scope="gradient flow; the minimal chain with stop logits bias + own part, sampling tabular; all real parameters",
+    domain={"a b": UNIT, "a_E": between(0, 1, "(]"), "w_d": POSITIVE},
+    proof=shared_stop_bias,
+    related=["C3"],
+    notes="""A network shares more than a bias. What C3 says of a table, that nothing happens to b, is no prediction for it.""",
 )
 
 
@@ -280,13 +319,13 @@ def what_the_weight_moves() -> Iterator[Step]:
         using={n_E: VISITS, **speeds},
     )
     yield identity(
-        "so the ratio of decision and sampling rates is exactly proportional to w_d/w_s (under the mean reduction the decision's "
+        "so the ratio of decision and sampling rates is exactly proportional to w_d/w_s (under the stage mean the decision's "
         "own rate tends to 0 with the length, by C2).",
         rate_C / rate_s,
         w_d / w_s * a_E * (1 - a_E) / (1 - p_E),
         using=speeds,
     )
-    h_s, h_d, c = sp.symbols("h_s h_d c")
+    h_s, h_d, c, shown = sp.symbols("h_s h_d c P")
     clipped = c * w_d * h_d / sp.sqrt(w_s**2 * h_s**2 + w_d**2 * h_d**2)
     yield decide(
         "Global-norm clipping at c: the decision's clipped step shrinks as the sampling weight grows (F1).",
@@ -294,9 +333,11 @@ def what_the_weight_moves() -> Iterator[Step]:
         where={"h_s h_d c w_more": POSITIVE},
     )
     yield decide(
-        "Missing coverage (p_E = 1): theta_W does not move, so b stays where it started at any weight, wrong answers included.",
-        Eq(Symbol("g_right"), 0),
-        using={"g_right": GRADIENT[g_W].subs(p_E, 1)},
+        "Missing coverage (P = 1, P the demonstrations' P(correct)): a theta_W of its own does not move, so b stays where it "
+        "started at any weight, and only then, apart from demonstrations that resample as the policy does.",
+        Equivalent(Eq(g_W, 0), Or(Eq(shown, 1), Eq(b_E, b))),
+        where={shown: between(0, 1, "(]"), "b": UNIT},
+        using={g_W: GRADIENT[g_W].subs(p_E, shown)},
     )
     x, best, trunk = sp.symbols("x x_best g_trunk")
     shared = {
@@ -327,13 +368,12 @@ C5_MOVES = Claim(
     title="What the length weight does move in SFT: speed, clipped steps and shared trunks",
     statement="""Where C5 does not apply. Finite training: the error of decisions decays at a rate proportional to w_d, that of
         sampling to w_s. Global-norm clipping: the decision's step strictly decreases in w_s. A shared trunk: with theta_s =
-        theta_C the optimum is (w_s p_E + w_d p_E a_E)/(w_s + w_d p_E), which moves with w_s unless p_E = a_E. Without coverage
-        (p_E = 1) theta_W never moves, at any weight.""",
+        theta_C the optimum is (w_s p_E + w_d p_E a_E)/(w_s + w_d p_E), which moves with w_s unless p_E = a_E. In a table
+        without coverage (p_E = 1) theta_W never moves, at any weight.""",
     latex=r"\theta_s=\theta_C:\quad x^*=\frac{w_s\,p_E+w_d\,p_E\,a_E}{w_s+w_d\,p_E}",
     level="optimum",
     scope="the minimal chain, all experts with coverage; the shared trunk is the one of a single parameter",
-    domain={**CUBE, **COVERAGE, **WEIGHTS},
-    definitions=GRADIENT,
+    domain={**COVERAGE, **WEIGHTS},
     proof=what_the_weight_moves,
     related=["C5", "C5-loose", "C5-time", "C2", "C3"],
 )

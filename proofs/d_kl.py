@@ -96,34 +96,7 @@ D1 = Claim(
     source=PAPER,
     domain={**POLICIES, **LENGTHS, "beta": POSITIVE},
     proof=direct_term,
-    related=["D1-loose", "D2", "C1", "B3-every"],
-)
-
-
-def equal_weights_balance_the_direct_term() -> Iterator[Step]:
-    """D1-loose: equal weights do not make the coefficients equal."""
-    c_s, c_d = coefficients(setting(), lookup("kl-direct"))[0]
-    yield decide(
-        "A stop on a correct answer, both weights 1: c_s = c_d.",
-        Eq(Symbol("c_s"), Symbol("c_d")),
-        using={"c_s": c_s.subs(w_s, 1), "c_d": c_d.subs(w_d, 1)},
-    )
-
-
-D1_LOOSE = Claim(
-    id="D1-loose",
-    group="D",
-    title="Without length weight the direct KL term is balanced",
-    statement="With lambda = 0 the direct KL term gives the sampling and the decision term of a turn the same coefficient.",
-    level="coefficient",
-    scope="a stop on a correct answer in the minimal chain",
-    source=f"{PAPER}, balance read as equality of the coefficients",
-    domain={"p a p_ref a_ref": UNIT, "beta": POSITIVE},
-    proof=equal_weights_balance_the_direct_term,
-    recorded="fails",
-    witness={"p": "1/2", "a": "1/2", "p_ref": "1/2", "a_ref": "1/3", "beta": "1"},
-    related=["D1", "D2"],
-    notes="The log-ratios of two stages are two numbers; only what multiplies them can be balanced (D1).",
+    related=["D2", "C1", "B3-every"],
 )
 
 
@@ -204,16 +177,17 @@ D2_LOOSE = Claim(
     group="D",
     title="KL penalties have unbalanced gradient attribution",
     statement="""If sampling weighs more than the decision, the gradient of the KL penalty gives the two stages different
-        coefficients.""",
+        coefficients where policy and reference differ at both.""",
     latex=r"w_s>w_d\implies c_s\ne c_d",
     level="coefficient",
-    scope="a stop on a correct answer in the first turn of the minimal chain, full gradient in return form",
+    scope="a stop on a correct answer in the first turn of the minimal chain, full gradient in return form; both likelier than "
+    "under the reference, so that the penalty is at work",
     source=f"{PAPER}, claim 3 read as one about the penalty and not about its direct term",
     domain={"p a p_ref a_ref": UNIT, "beta": POSITIVE, **WEIGHTS},
-    assumptions=[w_d < w_s],
+    assumptions=[w_d < w_s, symbol("p_ref") < p, symbol("a_ref") < a],
     proof=unbalanced_penalty,
     recorded="fails",
-    witness={"p": "1/2", "a": "1/2", "p_ref": "1/2", "a_ref": "1/2", "beta": "1", "w_s": "1", "w_d": "1/2"},
+    witness={"p": "1/2", "a": "1/2", "p_ref": "1/3", "a_ref": "1/3", "beta": "1", "w_s": "1", "w_d": "1/2"},
     related=["D2", "D1"],
 )
 
@@ -266,7 +240,7 @@ D2_LENGTHS = Claim(
     latex=r"c_s-c_d=-\beta\,(w_y-\bar w),\qquad \bar w=\sum_y\pi_s(y)\,w_y",
     level="coefficient",
     scope="all real parameters of the minimal chain",
-    domain={**POLICIES, **WEIGHTS, "beta": POSITIVE},
+    domain={**POLICIES, "w_d beta": POSITIVE},
     proof=lengths_per_answer,
     related=["D2", "D5"],
 )

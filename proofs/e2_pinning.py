@@ -89,7 +89,8 @@ E2 = Claim(
         a_ref.""",
     latex=r"\pi_s^*-ref_s=ref_s\,\frac{Q_s-V}{\beta w_s}+O\Big(\frac1{(\beta w_s)^2}\Big)",
     level="optimum",
-    scope="any number of answers of equal weight, gamma in [0, 1] (at 1: E1-endless); " + MODEL,
+    scope="sampling: any number of answers of equal weight; decisions: the minimal chain; gamma in [0, 1] (at 1: E1-endless); "
+    + MODEL,
     domain={"gamma": CLOSED_UNIT},
     proof=pinned_sampling,
     related=["E1", "E1-endless", "E2-limit", "E3"],
@@ -179,7 +180,7 @@ E3 = Claim(
         grows: 1 - share <= 2/(g beta w_s), with a g > 0 that depends on reference, gamma and beta w_d only.""",
     latex=r"1-\frac{\phi_d}{\phi_s+\phi_d}\le\frac{2}{g\,\beta w_s}",
     level="optimum",
-    scope="all references in the open cube, all beta, w_d > 0, gamma in [0, 1]; " + MODEL,
+    scope="the minimal chain, all references in the open cube, all beta, w_d > 0, gamma in [0, 1]; " + MODEL,
     domain={},
     proof=share_tends_to_one,
     related=["E2", "E3-numbers", "E3-monotone", "E3-frozen"],
@@ -225,12 +226,12 @@ E3_FROZEN = Claim(
     id="E3-frozen",
     group="E",
     title="Where pinning sampling does not make decisions worse, their share rises with the length",
-    statement="""The decision share strictly increases in w_s for gamma = 0, and wherever a* + b* <= 1 at the optimum: V falls
-        with w_s, decisions' odds factor D moves with V in the direction of a* + b* - 1, sampling's log S = (Q_C - Q_W)/(beta
-        w_s) falls, and the share increases in D and decreases in S.""",
+    statement="""In the minimal chain the decision share strictly increases in w_s for gamma = 0, and wherever a* + b* <= 1 at
+        the optimum: V falls with w_s, decisions' odds factor D moves with V in the direction of a* + b* - 1, sampling's log S =
+        (Q_C - Q_W)/(beta w_s) falls, and the share increases in D and decreases in S.""",
     latex=r"\frac{d\log D}{d(\gamma V/\tau_d)}=a^*+b^*-1",
     level="optimum",
-    scope="all references in the open cube, gamma in [0, 1], all beta, w_s, w_d > 0; " + MODEL,
+    scope="the minimal chain, all references in the open cube, gamma in [0, 1], all beta, w_s, w_d > 0; " + MODEL,
     domain={},
     proof=frozen_decisions,
     related=["E3", "E3-monotone"],

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import sympy as sp
 from sympy import And, Eq, Implies, Max, Min, Symbol
 
-from dstheory.claims import POSITIVE, UNIT, Claim, Step, decide, identity
+from dstheory.claims import CLOSED_UNIT, POSITIVE, UNIT, Claim, Step, at_least, decide, identity
 from dstheory.symbolic.objectives import SFT
 from dstheory.symbolic.setting import setting
 from dstheory.symbolic.symbols import symbol
@@ -59,21 +59,24 @@ def closed_form_time() -> Iterator[Step]:
             given=[value < best],
             using={n_E: VISITS},
         )
-    span, visits = sp.symbols("span visits")
-    mean = span / (w_d / (w_s + w_d) * visits)
+    under_mean = setting(reduction="mean")
+    diluted = differentiated(under_mean, SFT())
+    assert diluted is not None
+    slope = diluted[symbol("theta_W")].subs(dict(under_mean.weights.meaning))
+    lam, l_s, l_d = map(symbol, ["lambda", "l_s", "l_d"])
     yield identity(
-        "With summed weights the decision's time does not contain w_s. Under the token mean w_d becomes w_d/(w_s + w_d): against "
-        "equal weights the decision takes (w_s + w_d)/(2 w_d) times as long,",
-        Symbol("time") / Symbol("time_equal"),
-        (w_s + w_d) / (2 * w_d),
-        where={"span visits": POSITIVE},
-        using={"time": mean, "time_equal": mean.subs(w_s, w_d)},
+        "With summed weights the decision's time does not contain w_s. Under the stage mean, with w_s = l_s^lambda and w_d = "
+        "l_d^lambda, the gradient at equal lengths (equal weights) is (w_s + w_d)/(2 w_d) times the gradient: as many times as "
+        "long the decision takes,",
+        slope.subs(l_s, l_d) / slope,
+        (l_s**lam + l_d**lam) / (2 * l_d**lam),
+        given=[b < b_E],
+        where={"l_s l_d": at_least(1), "lambda": CLOSED_UNIT},
     )
     yield decide(
         "which strictly increases in w_s,",
-        Implies(w_s < w_more, Symbol("time") < Symbol("time_more")),
-        where={"span visits w_more": POSITIVE},
-        using={"time": mean, "time_more": mean.subs(w_s, w_more)},
+        Implies(w_s < w_more, (w_s + w_d) / (2 * w_d) < (w_more + w_d) / (2 * w_d)),
+        where={w_more: POSITIVE},
     )
     yield decide(
         "without bound: any multiple k of the time at equal weights is exceeded from w_s = 2 k w_d on.",
@@ -88,7 +91,7 @@ C5_TIME = Claim(
     title="How long an imitated decision takes: a closed form, divided by its weight and its coverage",
     statement="""Along the gradient flow of tabular SFT with coverage, b moves from b_0 to b_1 (below b_E) in the time (H(b_1) -
         H(b_0))/(w_d n_E (1-p_E)) with H(b) = [ln(b/(1-b)) - ln((b_E-b)/(1-b))/(1-b_E)]/b_E. With summed weights it does not
-        depend on w_s. Under the token mean it is (w_s + w_d)/(2 w_d) times that of equal weights: finite training loses, the
+        depend on w_s. Under the stage mean it is (w_s + w_d)/(2 w_d) times that of equal weights: finite training loses, the
         limit does not.""",
     latex=r"T_{b_0\to b_1}=\frac{H(b_1)-H(b_0)}{w_d\,n_E(1-p_E)},\qquad "
     r"H(b)=\frac1{b_E}\Bigl[\ln\frac b{1-b}-\frac1{1-b_E}\ln\frac{b_E-b}{1-b}\Bigr]",

@@ -4,12 +4,12 @@ Supervised fine-tuning of the minimal chain on demonstrations that cover mistake
 decisions one, so that sampling weighs 64^lambda times as much. The decision is P(resample | wrong), from 0.3 towards the
 demonstrator's 0.95. Its own logit shares no parameter with sampling.
 
-What it shows, and why. The optimum does not move (claim C5), the speed does (C5-moves). (a) Token sum. The decision's own
+What it shows, and why. The optimum does not move (claim C5), the speed does (C5-moves). (a) Stage sum. The decision's own
 gradient does not change, but one step size serves both stages. SGD needs a step that sampling survives; it falls like 1/w_s
 from where sampling becomes the stiffer stage, and the decision waits. Clipping lets the step be long and shortens it to the
 threshold whenever the gradient is larger (F1). That is soon over where sampling arrives. Where the step is too long for it,
 above w_s p(1-p) turns = 2 (lambda = 0.7), sampling jumps about its optimum for ever, the clip stays busy and the decision
-pays, by an amount that depends on the jumps. (b) Token mean divides both weights by their sum: nothing is stiff, nothing is
+pays, by an amount that depends on the jumps. (b) The stage mean divides both weights by their sum: nothing is stiff, nothing is
 clipped, both curves of SGD are one, and the decision is diluted (C2). Adam scales each coordinate by its own gradients and
 does not see the weights (F2).
 """
@@ -34,7 +34,7 @@ CLAIMS = ("C2", "C5", "C5-moves", "F1", "F2")
 
 START, EXPERT, TARGET = (0.55, 0.8, 0.3), (0.9, 0.95, 0.95), 0.9
 STEP, ADAM_STEP, THRESHOLD = 1.0, 0.05, 1.0
-REDUCTIONS = {"sum": "token sum", "mean": "token mean"}
+REDUCTIONS = {"sum": "stage sum", "mean": "stage mean"}
 
 
 def optimizers(weight_sample: Floats, turns: float) -> Iterator[tuple[str, Optimizer, float | None]]:
@@ -73,7 +73,7 @@ def run(*, quick: bool, progress: Callable[[int, int], None] | None = None) -> F
         objective = SFT(ExpertChain(expert), length_weight=length_weight, reduction=reduction)  # type: ignore[arg-type]
         share = weight if reduction == "sum" else weight / (1 + weight)
         for name, optimizer, threshold in optimizers(share, turns):
-            # Without dilution the decision takes some 140 steps of length 1; the token mean divides by 1 + w_s.
+            # Without dilution the decision takes some 140 steps of length 1; the stage mean divides by 1 + w_s.
             budget = 200 if name == "Adam" else int(150 * (1 + length))
             every = max(1, budget // 1000)
             history = train(

@@ -2,7 +2,7 @@
 
 The source's claim 4 says that length-weighting leaves the decision under-optimised. With demonstrations that cover mistakes the
 optimum of tabular SFT does not move with the length weight at all (C5), so whatever it costs must come from somewhere else. Here
-is one start, one demonstrator, and one change at a time: finite training under the token mean (C2, C5-time), clipping of the
+is one start, one demonstrator, and one change at a time: finite training under the stage mean (C2, C5-time), clipping of the
 global norm with exact and with sampled gradients (F1, F1-delay), a shared trunk without room for both stages (F4, C5-moves), and
 demonstrations that are right first time (C3). Finite training is then repeated with Adam (F2) and the natural gradient (F3).
 """
@@ -138,7 +138,7 @@ def _caption(data: xr.Dataset, rows: list[dict[str, Any]], budget: int) -> str:
         f"""(a) Control (C5): tabular, summed weights, exact gradients. The curves coincide, since no decision's gradient contains
         w_s, and the optimum is the demonstrator at every length weight (largest distance of b after long training:
         {off:.0e}).""",
-        f"""(b) Finite training (C2, C5-time): under the token mean the decision's clock is slower than at weight 0 by
+        f"""(b) Finite training (C2, C5-time): under the stage mean the decision's clock is slower than at weight 0 by
         (w_s + w_d)/(2 w_d) = {(LENGTH + 1) / 2:g}. Lost {lost("finite training")}, nothing in the end; b = {TARGET}
         {times("finite training")}.""",
         f"""(c, d) Clipping at norm 1 (F1, F1-delay): each clipped step of the decision is divided by the norm of both stages.

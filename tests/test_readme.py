@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from dstheory import Policy, TwoStageMDP, split_gain, train
 from dstheory.cli.main import COMMANDS
+from dstheory.dynamics import SGD
+from dstheory.objectives import Reinforce
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -62,6 +65,19 @@ def test_the_answer_on_arithmetic_is_the_experiments_own() -> None:
     assert [name for name, _ in shown] == ["docs/arithmetic/caption.txt"]
     for name, text in shown:
         assert text.strip() == (ROOT / name).read_text(encoding="utf-8").strip(), f"paste {name}"
+
+
+def test_the_share_of_decisions_under_reward_alone_after_so_many_steps() -> None:
+    mdp, start = TwoStageMDP.minimal(gamma=0.95), Policy.minimal(p=0.55, a=0.8, b=0.3)
+    claimed = re.findall(r"(0\.\d{3})(?: of the gain)? after (\d[\d,]*\d)", README.replace("\n", " "))
+    assert [steps for _, steps in claimed] == ["200", "2,000", "20,000", "200,000"]
+    for share, steps in claimed:
+        trained = train(mdp, start, Reinforce(), steps=int(steps.replace(",", "")), optimizer=SGD(lr=0.05), log_every=10**6)
+        assert f"{float(split_gain(mdp, start, trained.policy).decision_share):.3f}" == share
+
+
+def test_the_number_of_claims() -> None:
+    assert f"`dstheory verify`, {len(recorded())} claims;" in README
 
 
 def test_files_and_figures_named_exist() -> None:

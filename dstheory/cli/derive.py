@@ -84,7 +84,7 @@ Examples:
     type=click.Choice(["sum", "mean"]),
     default="sum",
     show_default=True,
-    help="mean divides both weights by their sum (token-mean convention).",
+    help="mean divides both weights by their sum (stage mean; no library's token mean).",
 )
 @click.option("--per-answer-lengths", is_flag=True, help="Give each answer its own length, l_C and l_W instead of l_s.")
 @click.option("--length-weight", metavar="NUMBER", default=None, help="Put a number for lambda from the start.")

@@ -38,7 +38,7 @@ _SHOWN = 40  # answers that --policy lists in a table; --json has them all
 @click.option("--length-weight", type=float, default=0.5, show_default=True,
               help="lambda in [0, 1]: stages weigh length^lambda; 0 counts stages, 1 counts tokens.")  # fmt: skip
 @click.option("--reduction", type=click.Choice(["sum", "mean"]), default="sum", show_default=True,
-              help="mean divides both weights by their sum (token-mean convention).")  # fmt: skip
+              help="mean divides both weights by their sum (stage mean; no library's token mean).")  # fmt: skip
 @click.option("--policy", "show_policy", is_flag=True, help="Also print the optimal policy, answer by answer.")
 @json_option
 @click.pass_context

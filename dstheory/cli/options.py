@@ -113,7 +113,7 @@ objective_options = _apply(
         click.option("--length-weight", type=float, default=0.5, show_default=True,
                      help="lambda in [0, 1]: stages weigh length^lambda; 0 counts stages, 1 counts tokens."),
         click.option("--reduction", type=click.Choice(["sum", "mean"]), default="sum", show_default=True,
-                     help="mean divides both weights by their sum (token-mean convention)."),
+                     help="mean divides both weights by their sum (stage mean; no library's token mean)."),
         click.option("--beta", type=float, default=0.1, show_default=True, help="Strength of KL penalties, >= 0."),
         click.option("--alpha", type=float, default=0.01, show_default=True, help="Strength of the entropy bonus, >= 0."),
         click.option("--outer-discount/--no-outer-discount", default=True, show_default=True,

@@ -2,7 +2,7 @@ r"""What length weight can cost a decision that is learned by imitation, one mec
 
 With coverage, the length weight does not move the optimum of tabular SFT (claim C5): whatever it costs, it costs by one of
 
-- **finite training**: under the mean reduction the decision's gradient carries :math:`w_d/(w_s + w_d)`, and its clock slows by
+- **finite training**: under the stage mean the decision's gradient carries :math:`w_d/(w_s + w_d)`, and its clock slows by
   that factor (C2, C5-time);
 - **clipping** of the global norm: every step of the decision is divided by the norm of both stages together (F1); with exact
   gradients that ends once sampling has arrived, with sampled ones it does not (F1-delay);
@@ -101,7 +101,7 @@ def length_weight_mechanisms(
 ) -> dict[str, Mechanism]:
     """Return the mechanisms by name, the control first.
 
-    Learning rates are such that at length weight 0 all tabular ones take about the same number of steps. There the mean reduction
+    Learning rates are such that at length weight 0 all tabular ones take about the same number of steps. There the stage mean
     halves the weights, hence twice the rate.
 
     Args:

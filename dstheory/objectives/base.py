@@ -242,8 +242,8 @@ def one_number(value: ArrayLike, what: str) -> float:
 def stage_weights(mdp: TwoStageMDP, length_weight: ArrayLike, reduction: Reduction) -> tuple[Floats, Floats]:
     r"""Return the stage weights w_s, w_d, each broadcastable to (*runs, 1, X, Y).
 
-    :math:`w_s = l_s^\lambda, w_d = l_d^\lambda`: lambda = 0 counts each stage once per turn, 1 is the token sum. With reduction
-    ``"mean"`` both are divided by :math:`w_s + w_d`, the token-mean convention, which keeps the total weight of a turn at 1.
+    :math:`w_s = l_s^\lambda, w_d = l_d^\lambda`: lambda = 0 counts each stage once per turn, 1 as often as it has tokens. With
+    reduction ``"mean"``, the stage mean, both are divided by :math:`w_s + w_d`, which keeps the total weight of a turn at 1.
 
     Args:
         length_weight: lambda in [0, 1], a number or an array over runs.

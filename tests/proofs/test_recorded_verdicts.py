@@ -22,21 +22,22 @@ from dstheory.claims.verdicts import BY_DEFINITION
 EXPECTED = {
     # A: the chain
     "a1_chain": "A1 A1-loose A2 A2-n A2-cap",
-    "a2_reflection": "A3 A3-loose A3-cap A4 A4-loose A5 A6",
+    "a2_reflection": "A3 A3-loose A3-cap A4 A5 A6",
     # B: surrogate reward
     "b1_credit": "B1 B1-dropped B1-loose B2 B3-loose B3 B3-every",
     "b2_energy": "B4 B4-stationary B4-bound B5 B5-restricted",
     "b3_direction": "B6 B6-undiscounted B6-natural B6-answers B6-loose B6-region B6-price",
     "b4_estimators": "B7 B7-cap B7-loose B7-lengths B8 B9",
     "b5_prompts": "B7-prompts B8-loose B8-prompts",
+    "b6_flow": "B6-conserved B6-conserved-loose B6-conserved-discount B6-share B6-rate",
     "b_tokens": "B4-tokens B5-loose B5-unread B5-independent",
     # C: imitation
     "c_balanced": "C1-balanced",
-    "c_imitation": "C1 C1-loose C2 C6 C6-loose",
-    "c_optimum": "C3 C3-loose C5-loose C5 C5-lengths C5-moves",
+    "c_imitation": "C1 C2 C6 C6-loose",
+    "c_optimum": "C3 C3-loose C3-shared C5-loose C5 C5-lengths C5-moves",
     "c_tokens": "C4 C4-tree C4-loose",
     # D: KL penalty
-    "d_kl": "D1 D1-loose D2 D2-loose D2-lengths",
+    "d_kl": "D1 D2 D2-loose D2-lengths",
     "d_minimum": "D4 D4-loose D5 D5-loose",
     "d_tokens": "D3 D3-resample D3-loose",
     # E: reward plus KL

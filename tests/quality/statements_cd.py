@@ -130,13 +130,13 @@ STATEMENTS = [
         "b=1/2 p_E=1 a_E=1/2 b_E=2/3",
     ),
     FalseStatement(
-        "a longer answer never slows the decision under mean",
+        "a longer answer never slows the decision under the stage mean",
         Implies(w_more > w_s, w_d / (w_more + w_d) >= w_d / (w_s + w_d)),
         {"w_s w_d w_more": POSITIVE},
         "w_s=1 w_d=1 w_more=2",
     ),
     FalseStatement(
-        "the token mean slows a decision by the ratio of the weights, against equal ones",
+        "the stage mean slows a decision by the ratio of the weights, against equal ones",
         Eq((w_s + w_d) / (2 * w_d), w_s / w_d),
         {"w_s w_d": POSITIVE},
         "w_s=1 w_d=1/2",

@@ -163,10 +163,10 @@ def test_the_decision_takes_as_long_as_its_own_equation_says(speed: Findings) ->
     turns = 1 / (1 - 0.9 * 0.05 - 0.1 * 0.95)
     own, clipped, adam = data.optimizer.values
     summed = [steps_by_hand(min(1.0, 4 / (w * turns))) for w in weight]
-    np.testing.assert_allclose(data.steps.sel(reduction="token sum", optimizer=own), summed, rtol=1e-3)
+    np.testing.assert_allclose(data.steps.sel(reduction="stage sum", optimizer=own), summed, rtol=1e-3)
     diluted = [steps_by_hand(1 / (1 + w)) for w in weight]
     for name in (own, clipped):
-        np.testing.assert_allclose(data.steps.sel(reduction="token mean", optimizer=name), diluted, rtol=1e-3)
+        np.testing.assert_allclose(data.steps.sel(reduction="stage mean", optimizer=name), diluted, rtol=1e-3)
     steps = data.steps.sel(optimizer=adam)
     # Adam's epsilon, 1e-8, against gradients of about 1e-2.
     np.testing.assert_allclose(steps, float(steps[0, 0]), rtol=1e-5)
