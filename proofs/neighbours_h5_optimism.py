@@ -116,9 +116,9 @@ def value_loss() -> Iterator[Step]:
     objective = a_E * log(e_1 / total) + (1 - a_E) * log(e_2 / total) + eta * log(total)
     slopes = [e_1 * sp.diff(objective, e_1), e_2 * sp.diff(objective, e_2)]
     yield identity(
-        "A decision at demonstrated right answers, e_1 and e_2 the exponentials of its logits, a = e_1/(e_1 + e_2): SFT is a_E log "
-        "a + (1 - a_E) log(1 - a), and V = log(e_1 + e_2). The logit of stop is the difference of the two: SFT plus eta V pushes "
-        "it by 2 (a_E - a) + eta (2a - 1), and the sum of the two, which no probability sees (H5-value), by eta.",
+        "A decision at demonstrated right answers, e_1 and e_2 the exponentials of its logits, a = e_1/(e_1 + e_2): SFT is a_E "
+        "log a + (1 - a_E) log(1 - a), and V = log(e_1 + e_2). The logit of stop is the difference of the two: SFT plus eta V "
+        "pushes it by 2 (a_E - a) + eta (2a - 1), and the sum of the two, which no probability sees (H5-value), by eta.",
         [push, level],
         [2 * (a_E - a) + eta * (2 * a - 1), eta],
         where={"e_1 e_2 eta": POSITIVE, "a_E": UNIT},
