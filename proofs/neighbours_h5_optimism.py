@@ -110,38 +110,40 @@ H5_VALUE = Claim(
 
 
 def value_loss() -> Iterator[Step]:
-    """H5-correction: the value of supervised states as an auxiliary objective."""
-    e_1, e_2, slope, best = sp.symbols("e_1 e_2 slope a_best")
-    half = sp.Rational(1, 2)
+    """H5-correction: the value of supervised states as an auxiliary objective, both logits of a decision being parameters."""
+    e_1, e_2, push, level, best = sp.symbols("e_1 e_2 push level a_best")
+    total = e_1 + e_2
+    objective = a_E * log(e_1 / total) + (1 - a_E) * log(e_2 / total) + eta * log(total)
+    slopes = [e_1 * sp.diff(objective, e_1), e_2 * sp.diff(objective, e_2)]
     yield identity(
-        "V's slopes in the two logits of a decision are a and 1 - a: the logit of stop, their difference, is pushed by 2a - 1.",
-        slope,
-        2 * a - 1,
-        where={"e_1 e_2": POSITIVE},
-        using={
-            slope: e_1 * sp.diff(log(e_1 + e_2), e_1) - e_2 * sp.diff(log(e_1 + e_2), e_2),
-            a: e_1 / (e_1 + e_2),
-        },
+        "A decision at demonstrated right answers, e_1 and e_2 the exponentials of its logits, a = e_1/(e_1 + e_2): SFT is a_E "
+        "log a + (1 - a_E) log(1 - a), and V = log(e_1 + e_2). The logit of stop is the difference of the two: SFT plus eta V "
+        "pushes it by 2 (a_E - a) + eta (2a - 1), and the sum of the two, which no probability sees (H5-value), by eta.",
+        [push, level],
+        [2 * (a_E - a) + eta * (2 * a - 1), eta],
+        where={"e_1 e_2 eta": POSITIVE, "a_E": UNIT},
+        using={push: slopes[0] - slopes[1], level: slopes[0] + slopes[1], a: e_1 / total},
     )
+    half = sp.Rational(1, 2)
     yield decide(
-        "SFT plus eta V at demonstrated right answers pushes it by a_E - a + eta (2a - 1), zero at a = (a_E - eta)/(1 - 2 eta), "
-        "which lies in (0, 1): further from 1/2 than the expert, towards certainty, and stable.",
+        "With eta < 2 a_E and eta < 2 (1 - a_E) the push is zero at a = (2 a_E - eta)/(2 - 2 eta), which lies in (0, 1): further "
+        "from 1/2 than the expert, towards certainty, and stable.",
         And(
-            Eq(a_E - best + eta * (2 * best - 1), 0),
+            Eq(2 * (a_E - best) + eta * (2 * best - 1), 0),
             best > 0,
             best < 1,
             Implies(a_E > half, best > a_E),
             Implies(a_E < half, best < a_E),
-            -1 + 2 * eta < 0,
+            -2 + 2 * eta < 0,
         ),
-        where={"a_E eta": UNIT},
-        given=[eta < a_E, eta < 1 - a_E],
-        using={best: (a_E - eta) / (1 - 2 * eta)},
+        where={"a_E": UNIT, "eta": POSITIVE},
+        given=[eta < 2 * a_E, eta < 2 * (1 - a_E)],
+        using={best: (2 * a_E - eta) / (2 - 2 * eta)},
     )
     yield decide(
-        "With eta between a_E and 1/2 the push is negative for every a: a falls to 0, and there is no such rest point.",
-        Implies(And(a_E <= eta, eta < half), a_E - a + eta * (2 * a - 1) < 0),
-        where={"a_E eta a": UNIT},
+        "With eta between 2 a_E and 1 the push is negative for every a: a falls to 0, and there is no such rest point.",
+        Implies(And(2 * a_E <= eta, eta < 1), 2 * (a_E - a) + eta * (2 * a - 1) < 0),
+        where={"a_E a": UNIT, "eta": POSITIVE},
     )
 
 
@@ -149,12 +151,12 @@ H5_CORRECTION = Claim(
     id="H5-correction",
     group="neighbours",
     title="An auxiliary value loss makes supervised decisions more certain than the expert's",
-    statement="""If eta is below both a_E and 1 - a_E, SFT plus eta times the value of the states that demonstrations visit
-        has, at a right answer, the rest point a = (a_E - eta)/(1 - 2 eta), beyond a_E if a_E > 1/2. A search then prefers the
+    statement="""If eta is below both 2 a_E and 2 (1 - a_E), SFT plus eta times the value of the states that demonstrations visit
+        has, at a right answer, the rest point a = (2 a_E - eta)/(2 - 2 eta), beyond a_E if a_E > 1/2. A search then prefers the
         right stop once this exceeds 1 - b, which training still does not touch.""",
-    latex=r"a^*=\frac{a_E-\eta}{1-2\eta}",
+    latex=r"a^*=\frac{2a_E-\eta}{2-2\eta}",
     level="optimum",
-    scope="tabular decision at a right answer, 0 < eta < min(a_E, 1 - a_E)",
+    scope="a decision with one logit per action, both free, at a right answer; 0 < eta < 2 min(a_E, 1 - a_E)",
     source=f"{SOURCE}; derived here",
     domain={},
     proof=value_loss,

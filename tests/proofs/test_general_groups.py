@@ -1,4 +1,4 @@
-"""Statements for any group, length or number of votes (O5, O7, O10, H1, H9), by brute force over outcomes; no package code."""
+"""Statements for any group, length or number of votes (O5, O7, O10, H1, H4, H6, H9, G4), by brute force; no package code."""
 
 from __future__ import annotations
 
@@ -149,3 +149,40 @@ def test_h1_the_gap_to_exact_em(budget):
         assert (1 - x) ** budget <= 1 / (1 + budget * x)
         kept = sum((1 - x) ** (j - 1) * x for j in range(1, budget + 1))
         assert kept == 1 - (1 - x) ** budget
+
+
+def binomial_tail(n: int, rate: Fraction, most: Fraction) -> Fraction:
+    """P(X <= most) for X successes among n."""
+    return sum((math.comb(n, k) * rate**k * (1 - rate) ** (n - k) for k in range(n + 1) if k <= most), Fraction(0))
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 8, 25, 60])
+@pytest.mark.parametrize("lead", [Fraction(1, 50), Fraction(1, 5), Fraction(49, 100)])
+def test_h4_and_h6_at_most_half_of_the_votes(n, lead):
+    rate = Fraction(1, 2) + lead
+    error = float(binomial_tail(n, rate, Fraction(n, 2)))
+    assert error <= float(4 * rate * (1 - rate)) ** (n / 2) * (1 + 1e-12)
+    assert float(1 - 4 * lead**2) ** (n / 2) <= math.exp(-2 * n * float(lead) ** 2) * (1 + 1e-12)
+
+
+KINDS = [(Fraction(1, 10), Fraction(9, 10), Fraction(3, 10)), (Fraction(1, 2), Fraction(1, 3), Fraction(3, 4)),
+         (Fraction(97, 100), Fraction(1, 2), Fraction(1, 5))]  # fmt: skip
+"""Problems' p, a, b."""
+SHARES = [Fraction(1, 2), Fraction(1, 3), Fraction(1, 6)]
+
+
+@pytest.mark.parametrize("most", range(1, 9))
+def test_g4_the_pooled_chain_stops_too_often_and_is_too_accurate_if_unstopped_is_wrong(most):
+    """At most this many decisions per episode, all of them counted; three kinds of problems."""
+    again = [p * (1 - a) + (1 - p) * b for p, a, b in KINDS]
+    attempts = [sum((q**k for k in range(most)), Fraction(0)) for q in again]
+    tried = sum(w * n for w, n in zip(SHARES, attempts, strict=True))
+    right = sum(w * n * p for w, n, (p, _, _) in zip(SHARES, attempts, KINDS, strict=True))
+    kept = sum(w * n * p * a for w, n, (p, a, _) in zip(SHARES, attempts, KINDS, strict=True))
+    resampled = sum(w * n * q for w, n, q in zip(SHARES, attempts, again, strict=True))
+    z = resampled / tried
+    stopped = 1 - sum(w * q**most for w, q in zip(SHARES, again, strict=True))
+    assert 1 - z**most >= stopped
+    assert (1 - z**most) / (1 - z) >= tried
+    p, a = right / tried, kept / right
+    assert p * a * (1 - z**most) / (1 - z) == kept * (1 - z**most) / stopped >= kept
