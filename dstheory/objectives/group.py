@@ -193,11 +193,18 @@ class GroupMeanObjective(GroupObjective):
         std: divide by the group's standard deviation.
         ddof: 1 for the sample's, 0 for the population's.
         epsilon: added to the standard deviation, >= 0; with 0 a group without variance gets credit 0.
+        dynamic_sampling: draw groups whose rewards are all equal again, so that all groups of a batch are mixed (DAPO).
     """
 
     std: bool = True
     ddof: Literal[0, 1] = 1
     epsilon: float = 0.0
+    dynamic_sampling: bool = False
+
+    @property
+    def grouping(self) -> Grouping:
+        """Sizes of groups and batches, and whether all groups are mixed."""
+        return Grouping(self.group_size, self.prompts, self.dynamic_sampling)
 
     @property
     def credit(self) -> Credit:

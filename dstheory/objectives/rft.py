@@ -18,9 +18,8 @@ import numpy as np
 from dstheory.errors import ChainError
 from dstheory.exact import Solution, solve
 from dstheory.objectives.base import Measure
-from dstheory.objectives.baselines import mean_of_lengths_and_rewards
 from dstheory.objectives.parts.exponentials import reciprocal
-from dstheory.objectives.parts.groups import range_of_lengths
+from dstheory.objectives.parts.groups import mean_of_lengths_and_rewards, range_of_lengths
 from dstheory.objectives.parts.outcome import Outcome, reward_of
 from dstheory.objectives.parts.tilted import Nodes, moments
 from dstheory.objectives.registry import register

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from dstheory import Policy, TwoStageMDP, enumerate_trajectories, solve
+from dstheory.errors import ChainError
 from dstheory.objectives import (
     CISPO,
     DAPO,
@@ -105,18 +106,33 @@ def advantages(group: list[Response], std: bool, ddof: int = 1) -> list[float]:
 def expected_update(objective: GroupObjective, policy: Policy, groups: int = 1) -> np.ndarray:
     """Sum over every batch of ``groups`` groups: probability x (update of the batch, by hand)."""
     per_prompt, size = responses(policy), int(objective.group_size)
-    total = np.zeros((2, 2, 3))
+    total, kept, tokens_kept = np.zeros((2, 2, 3)), 0.0, 0.0
     for prompts in itertools.product(range(2), repeat=groups):
         choices = [itertools.product(per_prompt[x], repeat=size) for x in prompts]
         for batch in itertools.product(*choices):
             chance = math.prod(float(MDP.prompt_weight[x]) for x in prompts) * math.prod(r.weight for g in batch for r in g)
             tokens = sum(r.length for g in batch for r in g)
+            if objective.grouping.mixed and any(len({r.reward for r in g}) == 1 for g in batch):
+                continue  # drawn again
+            kept, tokens_kept = kept + chance, tokens_kept + chance * tokens
             for group in batch:
-                for r, a in zip(group, advantages(group, *BY_HAND[objective.name][0]), strict=True):
-                    share = BY_HAND[objective.name][1](r, group, tokens, groups)
+                for r, a in zip(group, advantages(group, *BY_HAND[rule_of(objective)][0]), strict=True):
+                    share = BY_HAND[rule_of(objective)][1](r, group, tokens, groups)
                     weigh = weight_of(objective, r, a)
                     total += chance * share * a * r.scores(weigh)
-    return total
+                    if np.any(objective.beta):
+                        total += chance * share * float(objective.beta) * r.scores(excess)
+    if objective.prompts == math.inf and objective.name == "dapo-batch":  # large batches: over the mean tokens of what is kept
+        return total / (tokens_kept / (groups * size))
+    return total / kept
+
+
+def excess(x: int, y: int, d: bool | None) -> tuple[float, float]:
+    """Return ref/pi - 1 of the answer and of the decision: minus the slope of k3; the reference is OLD."""
+    stop, ref = HERE.stop_prob[0, x, y], OLD.stop_prob[0, x, y]
+    if d is False:
+        stop, ref = 1.0 - stop, 1.0 - ref
+    return float(OLD.sample_prob[0, x, y] / HERE.sample_prob[0, x, y]) - 1.0, 0.0 if d is None else float(ref / stop) - 1.0
 
 
 BY_HAND = {
@@ -126,10 +142,18 @@ BY_HAND = {
     "dr-grpo": ((False,), lambda r, g, n, p: 1 / len(g) / p / 50.0),
     "dapo": ((True,), lambda r, g, n, p: 1 / p / sum(o.length for o in g)),
     "dapo-batch": ((True,), lambda r, g, n, p: 1 / n),
+    "dapo-batch, large": ((True,), lambda r, g, n, p: 1 / len(g) / p),
     "gspo": ((True,), lambda r, g, n, p: 1 / len(g) / p / r.length),
-    "cispo": ((True,), lambda r, g, n, p: 1 / n),
+    "cispo": ((True,), lambda r, g, n, p: 1 / p / sum(o.length for o in g)),
+    "cispo, batch": ((True,), lambda r, g, n, p: 1 / n),
     "nft": ((True, 0), lambda r, g, n, p: 1 / n),
 }
+
+
+def rule_of(objective: GroupObjective) -> str:
+    if objective.name == "cispo" and objective.over == "batch":
+        return "cispo, batch"
+    return "dapo-batch, large" if objective.name == "dapo-batch" and objective.prompts == math.inf else objective.name
 
 
 def weight_of(objective: GroupObjective, r: Response, a: float):
@@ -153,7 +177,16 @@ CASES = [
     (DAPO(group_size=3), 1), (DAPOBatch(group_size=2, prompts=1), 1), (DAPOBatch(group_size=2, prompts=2), 2),
     (NFT(group_size=3, prompts=1), 1),
     (GRPO(group_size=3, sampler=OLD), 1), (DAPO(group_size=3, sampler=OLD, clip_low=0.01, clip_high=0.02), 1),
-    (CISPO(group_size=2, prompts=1, sampler=OLD, clip_low=0.02, clip_high=0.05), 1),
+    (CISPO(group_size=2, sampler=OLD, clip_low=0.02, clip_high=0.05), 1), (CISPO(group_size=2), 2),
+    (CISPO(group_size=2, prompts=1, sampler=OLD, clip_low=0.02, clip_high=0.05, over="batch"), 1),
+    (DAPO(group_size=3, dynamic_sampling=False), 1), (DAPO(group_size=2), 2),
+    (DAPO(group_size=3, reference=OLD, beta=0.3), 1),
+    (DAPOBatch(group_size=2, prompts=2, dynamic_sampling=True, reference=OLD, beta=0.3), 2),
+    (DAPOBatch(group_size=3, dynamic_sampling=True, reference=OLD, beta=0.3), 1),
+    (GRPO(group_size=3, dynamic_sampling=True, reference=OLD, beta=0.3), 1),
+    (GRPO(group_size=2, dynamic_sampling=True, sampler=OLD, clip_low=0.01, clip_high=0.02), 1),
+    (DrGRPO(group_size=3, max_tokens=50, dynamic_sampling=True), 1),
+    (CISPO(group_size=2, dynamic_sampling=True, sampler=OLD, clip_low=0.02, clip_high=0.05), 1),
     (GSPO(group_size=3, sampler=OLD, clip_low=0.01, clip_high=0.02), 1),
 ]  # fmt: skip
 
@@ -166,6 +199,29 @@ def test_exact_expectations_are_sums_over_every_batch(objective: GroupObjective,
     # One over a length is a sum of exponentials to 2e-13; the rest is rounding over some 10^4 batches.
     np.testing.assert_allclose(g.sample[0], by_hand[0], rtol=0, atol=3e-12 * scale)
     np.testing.assert_allclose(g.decide[0], by_hand[1], rtol=0, atol=3e-12 * scale)
+
+
+@pytest.mark.parametrize("size", [2, 3, 8])
+def test_dynamic_sampling_divides_by_the_chance_of_a_mixed_group(size: int) -> None:
+    """Not prompt by prompt: the batch is filled from all prompts, so one chance divides everything."""
+    s = solve(MDP, HERE)
+    success = [sum(r.weight * r.reward for r in of_prompt) for of_prompt in responses(HERE)]
+    chance = sum(float(w) * (1 - p**size - (1 - p) ** size) for w, p in zip(MDP.prompt_weight, success, strict=True))
+    kept, redrawn = (DAPO(group_size=size, dynamic_sampling=d).gradient(s) for d in (False, True))
+    np.testing.assert_allclose(redrawn.sample * chance, kept.sample, rtol=1e-13)
+    np.testing.assert_allclose(redrawn.decide * chance, kept.decide, rtol=1e-13, atol=1e-300)
+
+
+def test_dynamic_sampling_in_large_groups_and_where_it_never_ends() -> None:
+    """In groups without end all prompts with two outcomes give mixed groups; without such a prompt no batch is ever full."""
+    s = solve(MDP, HERE)
+    kept, redrawn = (DAPO(group_size=math.inf, dynamic_sampling=d).gradient(s) for d in (False, True))
+    np.testing.assert_allclose(redrawn.sample, kept.sample, rtol=1e-15)
+    sure = solve(TwoStageMDP.minimal(gamma=1.0), Policy.from_probabilities([[1.0, 0.0]], [[0.5, 0.5]]))
+    with pytest.raises(ChainError, match="probability of a mixed group is 0.0: must be > 0; dynamic sampling would draw without"):
+        DAPO().gradient(sure)
+    with pytest.raises(ChainError, match="the probability that a group is mixed has no closed form"):
+        DAPO(outcome="return", std=False).gradient(solve(MDP.replace(gamma=0.5), HERE))
 
 
 def test_nft_off_policy_is_the_sum_over_every_group() -> None:

@@ -99,7 +99,7 @@ def test_one_coefficient_for_a_whole_response_is_balance(name: str) -> None:
 def test_rules_with_one_expectation_have_one_gradient() -> None:
     assert derive("rloo").gradient == derive("reinforce-baseline").gradient
     assert derive("grpo").gradient == derive("gspo").gradient
-    assert derive("dapo-batch").gradient == derive("cispo").gradient
+    assert derive("dapo").gradient == derive("cispo").gradient
     assert [expr.is_zero for expr in derive("k1-loss").gradient.values()] == [True] * 3
 
 

@@ -132,7 +132,7 @@ def coefficients(m: M0, name: str, turns: int) -> Callable[[Steps], list[tuple[f
         # advantages have the expectation of the reward itself
         "ppo-clip": whole(lambda t: right(t) / tokens),
     }
-    rules |= {"gspo": rules["grpo"], "cispo": rules["dapo-batch"]}
+    rules |= {"gspo": rules["grpo"], "cispo": rules["dapo"]}
     return rules[name]
 
 
