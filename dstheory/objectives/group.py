@@ -63,6 +63,7 @@ class GroupObjective(ResponseObjective):
     beta: ArrayLike = 0.0
 
     family = "group"
+    credits = "outcome"
     balance = "balanced"
     balanced_when = ALWAYS_ON_POLICY
     measured_on = "policy, or the sampler"
@@ -101,6 +102,10 @@ class GroupObjective(ResponseObjective):
     def measure(self) -> Measure:
         """The policy."""
         return "policy" if self.sampler is None else "sampler"
+
+    def shared_normaliser(self) -> tuple[Normaliser, Grouping] | None:
+        """Return the normaliser and its sizes."""
+        return self.normaliser, self.grouping
 
     def with_reference(self, reference: Policy) -> Self:
         """Return the same objective with its penalty to another reference."""

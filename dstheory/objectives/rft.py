@@ -53,6 +53,7 @@ class RFT(ResponseObjective):
 
     name = "rft"
     family = "imitation"
+    credits = "correct"
     title = "filtered fine-tuning on one's own correct responses (RFT, STaR, RAFT, ReST-EM)"
     formula = "c_s = c_d = 1[R = 1]/(sum of kept L), or 1[R = 1]/kept, or 1[R = 1]/(kept L_i)"
     balance = "balanced"

@@ -25,6 +25,8 @@ from dstheory.checks import Floats
 from dstheory.errors import ChainError
 from dstheory.exact import Solution
 from dstheory.objectives.base import CoefficientMass, Objective
+from dstheory.objectives.parts.groups import Grouping
+from dstheory.objectives.parts.normaliser import Normaliser, PerResponse
 from dstheory.objectives.parts.outcome import reward_of
 from dstheory.objectives.parts.tilted import Nodes, moments, response_mass
 from dstheory.objectives.registry import register
@@ -44,10 +46,15 @@ class _SCoRe(Objective):
     alpha: float = 10.0
 
     family = "reward"
+    credits = "correct"
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.alpha) and self.alpha >= 0):
             raise ChainError(f"alpha is {self.alpha}: must be finite and >= 0, how much progress is paid; 0 pays attempts alone")
+
+    def shared_normaliser(self) -> tuple[Normaliser, Grouping] | None:
+        """Return the number of responses: tokens are summed."""
+        return PerResponse(), Grouping()
 
     @staticmethod
     def attempts(solution: Solution, t: Trajectories) -> tuple[Floats, Floats]:
