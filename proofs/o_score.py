@@ -1,8 +1,8 @@
 """Group O, SCoRe: two attempts, a shaped reward for the second, credited to the sum of both or to each attempt (O13).
 
 r1, r2 in {0, 1} say whether the first and the second attempt are correct. The shaped return is r1 + r2 + alpha (r2 - r1). On the
-chain of two turns an attempt is kept (stop) or made again (resample), so r2 = r1 after a stop. The objectives ``score-summed`` and
-``score-per-attempt`` are these rules: their updates are the right-hand sides of what is enumerated here.
+chain of two turns an attempt is kept (stop) or made again (resample), so r2 = r1 after a stop. The objectives ``score-summed``
+and ``score-per-attempt`` are these rules: their updates are the right-hand sides of what is enumerated here.
 """
 
 from __future__ import annotations

@@ -144,8 +144,8 @@ class Objective(ABC):
     normalised_by: ClassVar[str] = "responses"
     """By what the sum over the tokens of a batch is divided."""
     credits: ClassVar[str | None] = None
-    """Which reward it reads: ``chain`` (the chain's own, discounted), ``outcome`` (its field of that name says which), ``correct`` (1
-    for a correct answer, whatever the chain pays), ``nothing``; None where nobody has said."""
+    """Which reward it reads: ``chain`` (the chain's own, discounted), ``outcome`` (its field of that name says which),
+    ``correct`` (1 for a correct answer, whatever the chain pays), ``nothing``; None where nobody has said."""
     token_model: ClassVar[str] = "any"
     """``any``: all tokens of a response get one coefficient, so an answer of many tokens is exactly one action. ``unit``: a stage
     counts as one action (exact where the tokens of an answer are independent). ``even``: every token of an answer has the

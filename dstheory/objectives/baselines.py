@@ -15,9 +15,10 @@ from dstheory.errors import ChainError
 from dstheory.exact import Solution
 from dstheory.objectives.group import GroupObjective
 from dstheory.objectives.parts.credit import LeaveOneOut, Minus, Raw
+from dstheory.objectives.parts.groups import mean_of_lengths_and_rewards
 from dstheory.objectives.parts.normaliser import PerResponse
 from dstheory.objectives.parts.outcome import Outcome
-from dstheory.objectives.parts.tilted import Nodes, moments, response_mass
+from dstheory.objectives.parts.tilted import Nodes, moments
 from dstheory.objectives.registry import register
 from dstheory.objectives.responses import Term
 

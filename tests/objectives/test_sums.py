@@ -74,7 +74,7 @@ REWARDS = {
     "dapo-batch": (lambda: DAPOBatch(group_size=2, prompts=2), 2, 2, lambda r, g, n, p: 1 / n),
     "dapo-batch, large": (lambda: DAPOBatch(group_size=2), 1, 1, lambda r, g, n, p: 1 / mean_length()),
     "reinforce-pp": (lambda: ReinforcePlusPlus(), 1, 1, lambda r, g, n, p: 1 / mean_length()),
-    "ppo-clip": (lambda: PPOClip(prompts=3), 3, 1, lambda r, g, n, p: 1 / n),
+    "ppo-clip": (lambda: PPOClip(prompts=2), 2, 1, lambda r, g, n, p: 1 / n),
 }
 
 
@@ -118,21 +118,14 @@ def test_dapo_batch_with_k3_is_dapo_batch_with_beta() -> None:
     """The penalty of the sum is the row's own: the share of the decision is that of one normaliser, not of two."""
     mdp = TwoStageMDP.minimal(gamma=1.0, sample_length=300, decision_length=5)
     s, reference = solve(mdp, Policy.minimal(p=0.55, a=0.8, b=0.3)), Policy.minimal(p=0.5, a=0.5, b=0.5)
-    added = build("dapo-batch + k3-loss", {"reference": reference}).rescaled(1.0)
-    own = build("dapo-batch", {"reference": reference, "beta": 0.1})
+    added = build("dapo-batch + k3-loss", {"reference": reference, "beta": 0.04})  # the strength of the penalty, used once
+    own = build("dapo-batch", {"reference": reference, "beta": 0.04})
     np.testing.assert_allclose(added.gradient(s).sample, own.gradient(s).sample, rtol=1e-13)
     np.testing.assert_allclose(added.gradient(s).decide, own.gradient(s).decide, rtol=1e-12)
-    shares = [
-        float(attribute(build(name, {"reference": reference, "beta": 0.04} if "k3" in name else {}), s).gradient.decision_share)
-        for name in ("dapo-batch", "dapo-batch + k3-loss")
-    ]
-    assert shares[0] == pytest.approx(0.265, abs=5e-4)
-    assert abs(shares[1] - shares[0]) < 0.06  # a small penalty; in units of responses it was 0.862
-    assert np.sign(attribute_sample(added, s)) == np.sign(attribute_sample(build("dapo-batch", {}), s))
-
-
-def attribute_sample(objective, s) -> float:
-    return float(objective.gradient(s).sample[0, 0, 0])
+    plain = attribute(build("dapo-batch", {}), s)
+    assert float(plain.gradient.decision_share) == pytest.approx(0.2650, abs=5e-5)
+    assert float(attribute(added, s).gradient.decision_share) == pytest.approx(0.2655, abs=5e-5)  # in units of responses 0.862
+    assert added.gradient(s).sample[0, 0, 0] > 0
 
 
 def test_a_given_normaliser_stays_and_an_open_one_is_settled_anew_in_each_sum() -> None:
@@ -169,6 +162,7 @@ def test_what_cancellation_leaves_is_no_gradient() -> None:
 
 def test_rounding_is_judged_run_by_run() -> None:
     many = Policy.minimal(p=np.array([0.3, 0.6]), a=0.7, b=0.4)
-    split = attribute(K1Loss(Policy.minimal(p=0.5, a=0.5, b=0.5)) + Reinforce().rescaled([0.0, 1.0]), solve(TwoStageMDP.minimal(), many))
+    added = K1Loss(Policy.minimal(p=0.5, a=0.5, b=0.5)) + Reinforce().rescaled([0.0, 1.0])
+    split = attribute(added, solve(TwoStageMDP.minimal(), many))
     assert split.gradient.decision_share.shape == (2,)
     assert np.isnan(split.gradient.decision_share).tolist() == [True, False]

@@ -186,7 +186,8 @@ def _denominator(normaliser: Normaliser, grouping: Grouping, solution: Solution,
         plain, paid = moments(solution, outcome.reward, t)
         group = plain**size
         if grouping.mixed:
-            group = (group - paid**size - (plain - paid) ** size) / mixed_probability(solution, grouping, None, outcome)[..., None]
+            chance = mixed_probability(solution, grouping, None, outcome)
+            group = (group - paid**size - (plain - paid) ** size) / chance[..., None]
         weight = weight * (group * solution.mdp.prompt_weight).sum(axis=-1, keepdims=True) ** (prompts - 1)
     return t, weight, members > 1
 

@@ -119,7 +119,7 @@ class SCoRePerAttempt(_SecondAttempt):
         return replace(paid, sample=(SEEN,) * len(paid.sample))
 
     def coefficients(self, s: Setting, turn: Turn) -> Coefficients:
-        """Return what the answer's attempt pays, and what the second one does; i_first says whether a generic turn is the first."""
+        """Return what the answer's attempt pays, and what the second does; i_first is 1 at a generic turn that is the first."""
         alpha, at_first = symbol("alpha"), turn.past == 0
         r1, r2 = right(turn.answer) if at_first else FIRST, (turn.here[1] + turn.future).subs(SEEN, 0)
         later = r2 + alpha * (r2 - r1)
