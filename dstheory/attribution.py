@@ -42,10 +42,12 @@ __all__ = [
     "fisher_information",
     "norm",
     "stage_energy",
+    "without_rounding",
 ]
 
 _MOST_STEPS = 1e6
 _EQUAL = 1e-9  # relative; coefficients are sums of a few rounded terms, differences of interest are far larger
+_ROUNDING = 64 * np.finfo(np.float64).eps  # relative to the terms that are summed up: a few roundings of each
 
 
 class InfiniteEnergyWarning(UserWarning):
@@ -72,6 +74,7 @@ class CoefficientLevel:
 
     Attributes:
         balanced: equal on every trajectory and turn that was looked at, up to one discount factor.
+        zero: every coefficient that was looked at is 0, so that balance says nothing.
         factor: the discount factor c_s/c_d where balanced: 1, or gamma.
         ratio_low, ratio_high: the range of c_s/c_d (NaN if every c_d is 0).
         witness: the first trajectory and turn where they differ, in words, or "".
@@ -84,6 +87,7 @@ class CoefficientLevel:
     ratio_high: float
     witness: str
     evidence: str
+    zero: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,13 +133,32 @@ def attribute(
     >>> split.coefficient.balanced, float(split.energy.decision_share.round(4))
     (True, 0.2518)
     """
-    g = objective.gradient(solution)
+    g = without_rounding(objective, solution)
     level_i = None
     single = not solution.policy.runs and not solution.mdp.runs and g.sample.ndim == 3
     if coefficients and single and objective.measure != "mixed":
         level_i = coefficient_level(objective, solution, rng=rng, limit=limit)
     norms, cosine = _gradient_level(g, solution.policy)
     return Attribution(objective.name, level_i, norms, cosine, stage_energy(g, solution))
+
+
+def without_rounding(objective: Objective, solution: Solution) -> StageGradient:
+    """Return the gradient, with 0 for a stage's block that is what rounding leaves of terms that cancel: it has no direction.
+
+    The terms are the objective's own (:meth:`Objective.magnitude`): a small gradient made of small terms stays as it is.
+
+    >>> from dstheory import TwoStageMDP
+    >>> from dstheory.objectives import K1Loss
+    >>> s = solve(TwoStageMDP.minimal(), Policy.minimal(p=0.55, a=0.8, b=0.3))
+    >>> without_rounding(K1Loss(Policy.minimal(p=0.5, a=0.5, b=0.5)), s).decide.tolist()
+    [[[0.0, 0.0]]]
+    """
+    g = objective.gradient(solution)
+    blocks = []
+    for block, size in zip((g.sample, g.decide), objective.magnitude(solution), strict=True):
+        noise = np.abs(block).max(axis=(-3, -2, -1)) <= _ROUNDING * size
+        blocks.append(np.where(noise[..., None, None, None], 0.0, block) if noise.any() else block)
+    return StageGradient(*blocks)
 
 
 # ---------------------------------------------------------------------- level (i)
@@ -179,6 +202,7 @@ def coefficient_level(
         ratio_high=float(ratio.max(initial=-np.inf)) if len(ratio) else float("nan"),
         witness=_describe(t, np.flatnonzero(met), differs, c_s, c_d),
         evidence=evidence,
+        zero=scale == 0.0,
     )
 
 

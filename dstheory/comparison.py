@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dstheory.attribution import InfiniteEnergyWarning, attribute, norm, stage_energy
+from dstheory.attribution import InfiniteEnergyWarning, attribute, norm, stage_energy, without_rounding
 from dstheory.checks import Floats
 from dstheory.errors import ChainError
 from dstheory.exact import Solution, solve
@@ -27,8 +27,6 @@ from dstheory.objectives.claim_ids import CLAIM_IDS
 from dstheory.policy import Policy
 
 __all__ = ["Comparison", "Tilt", "angle", "compare_objectives", "tilt"]
-
-_ROUNDING = 1e-13  # relative to the mass that is summed up
 
 Make = Callable[[TwoStageMDP], Objective]
 
@@ -112,14 +110,6 @@ def compare_objectives(
     return [_row(name, make, solution, stretched, reward, rng) for name, make in objectives.items()]
 
 
-def _without_noise(objective: Objective, solution: Solution) -> StageGradient:
-    """Return the gradient, with 0 for a block that is what rounding leaves of terms that cancel: it has no direction."""
-    gradient, mass = objective.gradient(solution), objective.mass(solution)
-    size = sum(float(np.abs(part).sum()) for part in (mass.sample, mass.stop, mass.resample))
-    blocks = [block if np.abs(block).max() > _ROUNDING * size else 0.0 * block for block in (gradient.sample, gradient.decide)]
-    return StageGradient(*blocks)
-
-
 def _row(name: str, make: Make, solution: Solution, stretched: Solution, reward: StageGradient, rng: int) -> Comparison:
     objective = make(solution.mdp)
     claims = CLAIM_IDS.get(objective.name, ())
@@ -131,11 +121,11 @@ def _row(name: str, make: Make, solution: Solution, stretched: Solution, reward:
             warnings.simplefilter("ignore", InfiniteEnergyWarning)
             split = attribute(objective, solution, rng=rng)
             later = attribute(make(stretched.mdp), stretched, coefficients=False)
-        gradient = _without_noise(objective, solution)
+        gradient = without_rounding(objective, solution)
     except ChainError as error:
         return _estimated(nothing, objective, solution, reward, rng, str(error))
     level = split.coefficient
-    balanced = None if level is None else level.balanced
+    balanced = None if level is None or level.zero else level.balanced
     if not (gradient.sample.any() or gradient.decide.any()):
         return replace(nothing, balanced=balanced, note="the expected gradient is zero")
     return replace(

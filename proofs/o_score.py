@@ -1,21 +1,24 @@
 """Group O, SCoRe: two attempts, a shaped reward for the second, credited to the sum of both or to each attempt (O13).
 
 r1, r2 in {0, 1} say whether the first and the second attempt are correct. The shaped return is r1 + r2 + alpha (r2 - r1). On the
-chain of two turns an attempt is kept (stop) or made again (resample), so r2 = r1 after a stop.
+chain of two turns an attempt is kept (stop) or made again (resample), so r2 = r1 after a stop. The objectives ``score-summed``
+and ``score-per-attempt`` are these rules: their updates are the right-hand sides of what is enumerated here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import sympy as sp
 from sympy import And, Equivalent, Implies, Symbol
 
 from dstheory.claims import NONNEGATIVE, UNIT, Claim, Step, at_least, between, counterexample, decide, identity
 from dstheory.symbolic.chain import Chain, Payoff
+from dstheory.symbolic.objectives import lookup
 from dstheory.symbolic.policy import differentiate, minimal_policy
+from dstheory.symbolic.setting import setting
 from dstheory.symbolic.symbols import symbol
-from dstheory.symbolic.updates import score, trajectories
+from dstheory.symbolic.updates import expected_update, score, trajectories
 
 alpha = symbol("alpha")
 p, a, b, second = map(symbol, ["p_t0", "a_t0", "b_t0", "p_t1"])
@@ -24,6 +27,7 @@ CORRECT = between(0, 1, "[]")
 POLICY = minimal_policy(turns=2)
 CHAIN = Chain(POLICY, 2)
 FIRST = POLICY.logit("theta_s_t0")
+TWO_TURNS = setting(turns=2, turn_indexed=True)
 WHERE = {"p_t0 a_t0 b_t0 p_t1": UNIT, "alpha": NONNEGATIVE}
 
 
@@ -32,13 +36,19 @@ def attempts(steps: tuple[tuple[int, str | None], ...]) -> tuple[int, int]:
     return int(steps[0][0] == 0), int(steps[-1][0] == 0)
 
 
-def update(coefficient: object) -> sp.Expr:
-    """The expected update of the first attempt's logit, trajectory by trajectory."""
-    total = []
+def update(coefficient: Callable[[int, int], sp.Expr], name: str = "theta_s_t0", turn: int = 0) -> sp.Expr:
+    """The expected update of a logit of one turn, trajectory by trajectory: coefficient(r1, r2) times the score."""
+    total, logit = [], POLICY.logit(name)
     for t in trajectories(CHAIN):
-        on_answer, _ = score(POLICY, FIRST, 0, *t.steps[0])
-        total.append(t.probability * coefficient(*attempts(t.steps)) * on_answer)  # type: ignore[operator]
+        if turn < len(t.steps):
+            on_answer, on_decision = score(POLICY, logit, turn, *t.steps[turn])
+            total.append(t.probability * coefficient(*attempts(t.steps)) * (on_answer + on_decision))
     return sp.Add(*total)
+
+
+def of_objective(name: str, logit: str) -> sp.Expr:
+    """The expected update of the registered objective, from the symbolic engine."""
+    return expected_update(TWO_TURNS, lookup(name))[symbol(logit)]
 
 
 def shaped_value() -> sp.Expr:
@@ -62,11 +72,13 @@ def summed() -> Iterator[Step]:
     )
     yield identity(
         "On the chain of two turns, summed over its trajectories, the first attempt's update is the derivative of the "
-        "expected shaped return (Bellman): p(1-p) times 1 - alpha + (1 + alpha) x gain, gain the chance of a right submission "
-        "after a right first answer minus that after a wrong one, a + (1 - a - b) p'.",
-        [g_s, Symbol("slope")],
-        [p * (1 - p) * (1 - alpha + (1 + alpha) * gain)] * 2,
+        "expected shaped return (Bellman), and the update of the objective score-summed: p(1-p) times 1 - alpha + (1 + alpha) "
+        "x gain, gain the chance of a right submission after a right first answer minus that after a wrong one, "
+        "a + (1 - a - b) p'.",
+        [g_s, Symbol("slope"), Symbol("objective")],
+        [p * (1 - p) * (1 - alpha + (1 + alpha) * gain)] * 3,
         using={
+            "objective": of_objective("score-summed", "theta_s_t0"),
             g_s: update(lambda one, two: (1 - alpha) * one + (1 + alpha) * two),
             "slope": differentiate(shaped_value(), FIRST),
             gain: a + (1 - a - b) * second,
@@ -139,32 +151,40 @@ O13_LOOSE = Claim(
 
 def per_attempt() -> Iterator[Step]:
     """O13-attempt: each attempt credited with its own reward; the bonus becomes a baseline."""
-    yield identity(
-        "Credit r1 for the first attempt's tokens: its update is p(1-p), whatever alpha and whatever comes after.",
-        g_s,
-        p * (1 - p),
-        using={g_s: update(lambda one, _: sp.Integer(one))},
-    )
-    logit = POLICY.logit("theta_s_t1")
-    parts: dict[str, list[sp.Expr]] = {"bonus": [], "gain": []}
-    for t in trajectories(CHAIN):
-        if len(t.steps) < 2:
-            continue
-        on_answer, _ = score(POLICY, logit, 1, *t.steps[1])
-        one, two = attempts(t.steps)
-        parts["bonus"].append(t.probability * (-alpha * one) * on_answer)
-        parts["gain"].append(t.probability * (1 + alpha) * two * on_answer)
     reach = p * (1 - a) + (1 - p) * b
     yield identity(
-        "The second attempt gets r2 + alpha (r2 - r1). Its part -alpha r1 is known before the attempt: a baseline, of "
-        "expected update zero; what remains is (1 + alpha) r2.",
-        [Symbol("bonus"), Symbol("rest")],
-        [0, (1 + alpha) * reach * second * (1 - second)],
-        using={"bonus": sp.Add(*parts["bonus"]), "rest": sp.Add(*parts["gain"])},
+        "Credit r1 for the first answer's tokens: its update is p(1-p), whatever alpha and whatever comes after; so is that of "
+        "the objective score-per-attempt.",
+        [g_s, Symbol("objective")],
+        [p * (1 - p)] * 2,
+        using={g_s: update(lambda one, _: sp.Integer(one)), "objective": of_objective("score-per-attempt", "theta_s_t0")},
     )
+    after = {
+        "theta_s_t1": (1, (1 + alpha) * reach * second * (1 - second)),
+        "theta_C_t0": (0, (1 + alpha) * p * a * (1 - a) * (1 - second)),
+        "theta_W_t0": (0, (1 + alpha) * (1 - p) * b * (1 - b) * second),
+    }
+    for logit, (turn, expected) in after.items():
+        words = {
+            "theta_s_t1": "The second answer gets r2 + alpha (r2 - r1).",
+            "theta_C_t0": "So does the decision to keep a right first answer (r2 = r1).",
+            "theta_W_t0": "So does the decision to replace a wrong one.",
+        }[logit]
+        yield identity(
+            f"{words} Its part -alpha r1 is known before it is drawn: a baseline, of expected update zero; what remains is "
+            "(1 + alpha) r2, and that is the update of the objective.",
+            [Symbol("bonus"), Symbol("rest"), Symbol("objective")],
+            [0, expected, expected],
+            using={
+                "bonus": update(lambda one, _: -alpha * one, logit, turn),
+                "rest": update(lambda _, two: (1 + alpha) * two, logit, turn),
+                "objective": of_objective("score-per-attempt", logit),
+            },
+        )
     yield decide(
-        "Both are positive: no attempt is ever pushed down, and alpha only scales the second one's step.",
-        And(p * (1 - p) > 0, (1 + alpha) * reach * second * (1 - second) > 0),
+        "All are positive: no attempt is ever pushed down, keeping a right answer and replacing a wrong one are pushed up, and "
+        "alpha only scales the step of what comes after the first answer.",
+        And(p * (1 - p) > 0, *(expected > 0 for _, expected in after.values())),
     )
 
 
@@ -172,9 +192,10 @@ O13_ATTEMPT = Claim(
     id="O13-attempt",
     group="O",
     title="With credit per attempt SCoRe never pushes the first attempt down, and its bonus is a baseline",
-    statement="""If first-attempt tokens are credited with r1 and second-attempt tokens with r2 + alpha (r2 - r1), both
-        expected updates are positive on the whole open cube at every alpha >= 0. The term -alpha r1 has expected update zero;
-        the bonus scales the second attempt's update by 1 + alpha.""",
+    statement="""If the first answer's tokens are credited with r1, and the decision to keep or replace it and the second
+        answer's tokens with r2 + alpha (r2 - r1), r2 = r1 if it is kept, the expected updates of both answers, of keeping a right
+        answer and of replacing a wrong one are positive on the whole open cube at every alpha >= 0. The term -alpha r1 has
+        expected update zero; the bonus scales the updates of the second attempt by 1 + alpha.""",
     latex=r"g_{1}=p(1-p),\qquad g_{2}\propto(1+\alpha)\,p'(1-p')",
     level="gradient",
     scope="all real parameters of the turn-indexed minimal chain of two turns, alpha >= 0",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from dstheory.cli.notes import notes, reference_words
 from dstheory.cli.options import (
+    RewardNotReadError,
     config_option,
     json_option,
     model_options,
@@ -17,6 +19,9 @@ from dstheory.cli.options import (
     problem_from,
     seed_option,
 )
+
+if TYPE_CHECKING:
+    from dstheory.objectives import Objective
 
 __all__ = ["command"]
 
@@ -74,32 +79,29 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     if options["compare_all"] and ctx.get_parameter_source("gamma") is click.core.ParameterSource.DEFAULT:
         options["gamma"] = 1.0  # verifiable rewards are not discounted
     problem = problem_from(ctx, options)
-    if options["mdp_file"] is None and options["reference"] is None:
-        # At the start itself a penalty to the start vanishes: show it against a reference that differs.
-        from dataclasses import replace
-
-        from dstheory.policy import Policy
-
-        problem = replace(problem, reference=Policy.minimal(p=0.5, a=0.5, b=0.5))
     if options["compare_all"]:
         from dstheory.cli.attribute_all import run
 
         run(ctx, problem, options)
         return
     solution = solve(problem.mdp, problem.start)
+    built: list[tuple[str, Objective]] = []
     found, left_out = [], []
     for expression in options["objectives"] or sorted(REGISTRY, key=lambda name: FAMILIES.index(REGISTRY[name].family)):
-        objective = objective_from(expression, problem, options)
         try:
+            objective = objective_from(expression, problem, options)
+            built.append((expression, objective))
             found.append((expression, attribute(objective, solution, rng=options["seed"])))
-        except ChainError as error:  # an exact expectation over groups that is too large here: no reason to show nothing
+        except (ChainError, RewardNotReadError) as error:  # what cannot be computed here is no reason to show nothing
             if options["objectives"]:
                 raise
             left_out.append((expression, str(error).split(":")[0]))
+    said = notes(built, problem, options)
     if options["as_json"]:
         without = [{"objective": expression, "why": why} for expression, why in left_out]
         complete = [_as_dict(e, s) for e, s in found]
-        print_json({"chain": problem.name, "seed": options["seed"], "objectives": complete, "left_out": without})
+        print_json({"chain": problem.name, "seed": options["seed"], "reference": reference_words(problem, options),
+                    "objectives": complete, "left_out": without, "notes": said})  # fmt: skip
         return
     rows = []
     for expression, split in found:
@@ -119,19 +121,16 @@ def command(ctx: click.Context, /, **options: Any) -> None:
         rows,
         words=2,
         caption="(i) on the same trajectory and turn, up to one discount factor; depends on baselines. (ii) depends on the "
-        "parametrisation. (iii) depends on neither. KL terms refer to "
-        + (
-            "the reference p, a, b = 0.5, 0.5, 0.5 unless --reference is given."
-            if options["mdp_file"] is None
-            else "the file's reference, or its start."
-        ),
+        f"parametrisation. (iii) depends on neither. KL terms refer to {reference_words(problem, options)}.",
     )
+    for line in said:
+        click.echo(line)
     for expression, split in found:
         if split.coefficient is not None and split.coefficient.witness:
             click.echo(f"{expression}: unbalanced, e.g. {split.coefficient.witness}")
     for why in dict.fromkeys(why for _, why in left_out):
         names = ", ".join(expression for expression, reason in left_out if reason == why)
-        click.echo(f"left out: {names} ({why}); --all estimates such rows from samples", err=True)
+        click.echo(f"left out: {names} ({why})", err=True)
     looked = sorted({s.coefficient.evidence for _, s in found if s.coefficient is not None})
     click.echo(f"level (i) looked at {'; '.join(looked)}" if looked else "level (i): the terms share no trajectories")
 
@@ -139,6 +138,8 @@ def command(ctx: click.Context, /, **options: Any) -> None:
 def _verdict(level: Any) -> str:
     if level is None:
         return "mixed measures"
+    if level.zero:
+        return "all 0"
     if not level.balanced:
         return "unbalanced"
     return "balanced" if level.factor == 1.0 else f"balanced up to gamma = {level.factor:g}"
@@ -151,7 +152,7 @@ def _as_dict(expression: str, split: Any) -> dict[str, Any]:
         "coefficient": None
         if level is None
         else {
-            "balanced": level.balanced,
+            "balanced": None if level.zero else level.balanced,
             "factor": level.factor,
             "ratio": [level.ratio_low, level.ratio_high],
             "witness": level.witness,

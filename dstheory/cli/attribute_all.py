@@ -10,7 +10,8 @@ from typing import Any
 
 import click
 
-from dstheory.cli.options import Problem, fresh_directory, objective_from
+from dstheory.cli.notes import notes, reference_words
+from dstheory.cli.options import Problem, RewardNotReadError, fresh_directory, objective_from
 
 __all__ = ["run"]
 
@@ -27,16 +28,15 @@ def run(ctx: click.Context, problem: Problem, options: dict[str, Any]) -> None:
     from dstheory.comparison import Comparison, compare_objectives
 
     began = time.monotonic()
-    rows = compare_objectives(
-        problem.mdp, problem.start, _objectives(ctx, problem, options), longer=options["longer"], rng=options["seed"]
-    )
+    makes, built, left_out = _objectives(ctx, problem, options)
+    rows = compare_objectives(problem.mdp, problem.start, makes, longer=options["longer"], rng=options["seed"])
+    said = notes(built, problem, options)
     out = None if options["no_figure"] else _draw(rows, problem, options, began)
     heading = f"{problem.name}: every objective; decision share of norms and energies, angles to the gradient of the accuracy"
     note = (
         f"(i) coefficients c_s = c_d; (ii) norms; (iii) Fisher energies; longer: (iii) with answers {options['longer']:g} times "
         "as long; tilt in degrees, per stage and over both. Each objective at its own defaults, on policy; penalties refer to "
-        + ("p, a, b = 0.5, 0.5, 0.5" if options["mdp_file"] is None and options["reference"] is None else "the given reference")
-        + ", demonstrations and the teacher are the expert's."
+        f"{reference_words(problem, options)}, demonstrations and the teacher are the expert's."
     )
 
     def texts(row: Comparison) -> list[str]:
@@ -47,7 +47,9 @@ def run(ctx: click.Context, problem: Problem, options: dict[str, Any]) -> None:
 
     if options["as_json"]:
         print_json({"chain": problem.name, "seed": options["seed"], "longer": options["longer"], "figure": out and str(out),
-                    "objectives": [dataclasses.asdict(row) for row in rows]})  # fmt: skip
+                    "reference": reference_words(problem, options), "objectives": [dataclasses.asdict(row) for row in rows],
+                    "left_out": [{"objective": name, "why": why} for name, why in left_out.items()],
+                    "notes": said})  # fmt: skip
         return
     if options["format"] == "markdown":
         click.echo("| " + " | ".join(_COLUMNS) + " |")
@@ -59,6 +61,10 @@ def run(ctx: click.Context, problem: Problem, options: dict[str, Any]) -> None:
         print_table(heading, _COLUMNS[:-1], [texts(row)[:-1] for row in rows], words=3, caption=note)
         for row in rows:
             click.echo(f"{row.name}: {' '.join(row.claims)}")
+    for line in said:
+        click.echo(line, err=options["format"] == "markdown")
+    for name, why in left_out.items():
+        click.echo(f"left out: {name} ({why})", err=True)
     for row in rows:
         if row.note:
             click.echo(f"{row.name}: {row.note}", err=True)
@@ -66,29 +72,32 @@ def run(ctx: click.Context, problem: Problem, options: dict[str, Any]) -> None:
         click.echo(f"figure in {out}", err=options["format"] == "markdown")
 
 
-def _objectives(ctx: click.Context, problem: Problem, options: dict[str, Any]) -> dict[str, Any]:
-    """Return how to make each objective for a chain: at its own defaults, but for options that were given."""
-    from dstheory.dynamics import expert_policy
+def _objectives(
+    ctx: click.Context, problem: Problem, options: dict[str, Any]
+) -> tuple[dict[str, Any], list[tuple[str, Any]], dict[str, str]]:
+    """Return how to make each objective for a chain, at its own defaults but for options given; each made; those left out."""
     from dstheory.objectives import FAMILIES, REGISTRY
     from dstheory.objectives.claim_ids import CLAIM_IDS
 
     order = {name: i for i, name in enumerate(CLAIM_IDS)}
     names = sorted(REGISTRY, key=lambda name: (FAMILIES.index(REGISTRY[name].family), order.get(name, len(order))))
     fields = ("beta", "alpha", "length_weight", "reduction", "outer_discount", "states")
-    default = click.core.ParameterSource.DEFAULT
-    given = {field for field in fields if ctx.get_parameter_source(field) not in (default, None)}
-
-    # Distillation has the demonstrator for a teacher.
-    p, a, b = options["expert"]
-    teacher = expert_policy(problem.mdp, problem.start, p=p, a=a, b=b)
+    given = problem.given & set(fields)
 
     def make(name: str) -> Any:
-        reference = teacher if name == "distill" else problem.reference
-        return lambda mdp: objective_from(
-            name, dataclasses.replace(problem, mdp=mdp, reference=reference), options, only=given
-        )
+        return lambda mdp: objective_from(name, dataclasses.replace(problem, mdp=mdp), options, only=given)
 
-    return {name: make(name) for name in options["objectives"] or names}
+    makes, built, left_out = {}, [], {}
+    for name in options["objectives"] or names:
+        try:
+            built.append((name, make(name)(problem.mdp)))
+        except RewardNotReadError as error:
+            if options["objectives"]:
+                raise
+            left_out[name] = str(error).split(":")[0]
+        else:
+            makes[name] = make(name)
+    return makes, built, left_out
 
 
 def _draw(rows: list[Any], problem: Problem, options: dict[str, Any], began: float) -> Path:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Numbers",
     "Problem",
+    "RewardNotReadError",
     "config_option",
     "json_option",
     "model_options",
@@ -100,7 +101,7 @@ model_options = _apply(
                      help="Apply the discount once per turn, or also between an answer and its decision."),
         click.option("--max-turns", type=int, default=None, help="Cap on the number of turns; default none."),
         click.option("--reward", type=Numbers("stop_correct", "resample_correct", "stop_wrong", "resample_wrong"), default=None,
-                     help="Four rewards; default terminal accuracy 1,0,0,0."),
+                     help="Four rewards; default terminal accuracy 1,0,0,0. Objectives that cannot read them are refused."),
         click.option("--resample-cost", type=float, default=0.0, show_default=True, help="Price of a resample, >= 0."),
         click.option("--answer-length", type=Numbers("correct", "wrong", one_for_all=True), default="64", show_default=True,
                      help="Tokens of an answer: one number, or CORRECT,WRONG (M0)."),
@@ -114,14 +115,16 @@ objective_options = _apply(
                      help="lambda in [0, 1]: stages weigh length^lambda; 0 counts stages, 1 counts tokens."),
         click.option("--reduction", type=click.Choice(["sum", "mean"]), default="sum", show_default=True,
                      help="mean divides both weights by their sum (stage mean; no library's token mean)."),
-        click.option("--beta", type=float, default=0.1, show_default=True, help="Strength of KL penalties, >= 0."),
-        click.option("--alpha", type=float, default=0.01, show_default=True, help="Strength of the entropy bonus, >= 0."),
+        click.option("--beta", type=float, default=None,
+                     help="Strength of the KL, >= 0; default 0.1 in KL penalties, none in rewards."),
+        click.option("--alpha", type=float, default=None,
+                     help="Strength of the entropy bonus (default 0.01) and of SCoRe's bonus (default 10), >= 0."),
         click.option("--outer-discount/--no-outer-discount", default=True, show_default=True,
                      help="Keep the factor gamma^t in reward-to-go; training code drops it."),
         click.option("--states", type=click.Choice(["policy", "reference"]), default="policy", show_default=True,
                      help="Whose states the forward KL is taken at."),
         click.option("--expert", type=Numbers("p", "a", "b"), default="0.9,0.95,0.9", show_default=True,
-                     help="The demonstrator of SFT: P(correct), P(stop | correct), P(resample | wrong)."),
+                     help="The demonstrator of SFT and teacher of distill: P(correct), P(stop | correct), P(resample | wrong)."),
         click.option("--reference", type=Numbers("p", "a", "b"), default=None,
                      help="The KL's reference on M0; default the start (or the file's reference)."),
     ]
@@ -193,6 +196,13 @@ class Problem:
     start: Policy
     reference: Policy
     name: str
+    given: frozenset[str] = frozenset()
+    """Options that the command line or its configuration file gave."""
+
+    @property
+    def own_rewards(self) -> list[str]:
+        """The options given that change what the chain pays."""
+        return [name for name in ("reward", "resample_cost") if name in self.given]
 
 
 def problem_from(ctx: click.Context, options: dict[str, Any]) -> Problem:
@@ -208,6 +218,7 @@ def problem_from(ctx: click.Context, options: dict[str, Any]) -> Problem:
     def given(name: str) -> bool:
         return ctx.get_parameter_source(name) not in (click.core.ParameterSource.DEFAULT, None)
 
+    everything = frozenset(name for name in options if given(name))
     four = options["reward"]
     keys = ("stop_correct", "resample_correct", "stop_wrong", "resample_wrong")
     reward = None if four is None else dict(zip(keys, four, strict=True))
@@ -224,7 +235,7 @@ def problem_from(ctx: click.Context, options: dict[str, Any]) -> Problem:
         start = Policy.minimal(p=options["p"], a=options["a"], b=options["b"])
         ref = options["reference"]
         reference = start if ref is None else Policy.minimal(p=ref[0], a=ref[1], b=ref[2])
-        return Problem(mdp, start, reference, "M0")
+        return Problem(mdp, start, reference, "M0", everything)
 
     for name in ("p", "a", "b", "reference"):
         if given(name):
@@ -244,17 +255,24 @@ def problem_from(ctx: click.Context, options: dict[str, Any]) -> Problem:
         changes["resample_cost"] = options["resample_cost"]
     mdp = chain.mdp.replace(**changes) if changes else chain.mdp
     start = chain.policy if chain.policy is not None else Policy.uniform(mdp)
-    return Problem(mdp, start, chain.reference or start, Path(options["mdp_file"]).name)
+    return Problem(mdp, start, chain.reference or start, Path(options["mdp_file"]).name, everything)
+
+
+class RewardNotReadError(DSTheoryError):
+    """Rewards were given to an objective that pays for correctness alone."""
 
 
 def objective_from(expression: str, problem: Problem, options: dict[str, Any], *, only: Collection[str] | None = None) -> Any:
     """Build an objective from an expression and the objective options; with ``only``, from those and its own defaults.
 
+    Rewards that were given are read by every objective that can: group objectives then compare the chain's returns.
+
     Raises:
-        DSTheoryError: unknown names, or values out of range.
+        DSTheoryError: unknown names, values out of range, or rewards given to an objective that cannot read them.
     """
     from dstheory.dynamics import expert_policy
-    from dstheory.objectives import ExpertChain, build
+    from dstheory.objectives import ExpertChain, build, lookup
+    from dstheory.objectives.registry import parse
 
     p, a, b = options["expert"]
     settings: dict[str, Any] = {
@@ -267,9 +285,27 @@ def objective_from(expression: str, problem: Problem, options: dict[str, Any], *
         "outer_discount": options["outer_discount"],
         "states": options["states"],
     }
+    for _, name in parse(expression):
+        if problem.own_rewards and lookup(name).credits == "correct":
+            option = problem.own_rewards[0].replace("_", "-")
+            raise RewardNotReadError(f"{name} pays 1 for a correct answer and cannot read --{option}: leave one of them out")
     if only is not None:  # the options' defaults are one for all objectives; a table of all shows each at its own
         settings = {k: v for k, v in settings.items() if k in ("reference", "demonstrations", *only)}
-    return build(expression, settings)
+    if problem.own_rewards:
+        settings["outcome"] = "return"
+    made = build(expression, settings)
+    if "distill" in [lookup(name).name for _, name in parse(expression)]:
+        return _taught(made, settings["demonstrations"].policy)
+    return made
+
+
+def _taught(objective: Any, teacher: Policy) -> Any:
+    """Return the objective with the expert as the teacher of its distillation; penalties keep their reference."""
+    from dstheory.objectives import Distillation, WeightedSum
+
+    if isinstance(objective, WeightedSum):
+        return WeightedSum(tuple(_taught(term, teacher) for term in objective.terms), objective.factors)
+    return objective.with_reference(teacher) if isinstance(objective, Distillation) else objective
 
 
 def fresh_directory(base: Path) -> Path:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dstheory.cli.notes import notes
 from dstheory.cli.options import (
     config_option,
     fresh_directory,
@@ -72,7 +73,10 @@ def command(ctx: click.Context, /, **options: Any) -> None:
         raise DSTheoryError(f"--spread is {options['spread']}: must be >= 0")
     if options["objectives"]:
         conditions = {expression: objective_from(expression, problem, options) for expression in options["objectives"]}
+        for line in notes(list(conditions.items()), problem, options, at_start=False):
+            click.echo(line, err=True)
     else:
+        options["beta"] = 0.1 if options["beta"] is None else options["beta"]
         conditions = four_conditions(
             problem.mdp,
             problem.start,
@@ -156,7 +160,8 @@ def _write(
     from dstheory.files import write_run
     from dstheory.plots import save_figure, simulation_figure
 
-    title = rf"{chain}: length weight $\lambda$ = {options['length_weight']:g}, $\beta$ = {options['beta']:g}"
+    beta = "" if options["beta"] is None else rf", $\beta$ = {options['beta']:g}"
+    title = rf"{chain}: length weight $\lambda$ = {options['length_weight']:g}{beta}"
     save_figure(simulation_figure(comparison.history, comparison.gains, title=title), directory / "simulate")
     parameters = {k: str(v) if isinstance(v, Path) else v for k, v in options.items() if k not in ("as_json", "overwrite")}
     write_run(

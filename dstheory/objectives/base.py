@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -34,6 +34,10 @@ from dstheory.mdp import TwoStageMDP
 from dstheory.objectives.fused import FusedResult, FusedTerms, applies, fused_gradient
 from dstheory.policy import Policy
 from dstheory.trajectories import Trajectories
+
+if TYPE_CHECKING:
+    from dstheory.objectives.parts.groups import Grouping
+    from dstheory.objectives.parts.normaliser import Normaliser
 
 __all__ = [
     "CoefficientMass",
@@ -139,6 +143,9 @@ class Objective(ABC):
     """The scalar J whose gradient this is, or what keeps it from being one."""
     normalised_by: ClassVar[str] = "responses"
     """By what the sum over the tokens of a batch is divided."""
+    credits: ClassVar[str | None] = None
+    """Which reward it reads: ``chain`` (the chain's own, discounted), ``outcome`` (its field of that name says which),
+    ``correct`` (1 for a correct answer, whatever the chain pays), ``nothing``; None where nobody has said."""
     token_model: ClassVar[str] = "any"
     """``any``: all tokens of a response get one coefficient, so an answer of many tokens is exactly one action. ``unit``: a stage
     counts as one action (exact where the tokens of an answer are independent). ``even``: every token of an answer has the
@@ -190,6 +197,24 @@ class Objective(ABC):
     def with_reference(self, reference: Policy) -> Self:
         """Return the same objective with another reference policy; objectives without one return themselves."""
         return self
+
+    def shared_normaliser(self) -> tuple[Normaliser, Grouping] | None:
+        """Return by what a loss that adds this reward divides its tokens, for penalties in the same sum; None for no reward."""
+        return None
+
+    def inheriting(self, normaliser: tuple[Normaliser, Grouping] | None) -> Self:
+        """Return the same objective divided as the reward in its sum is; only penalties that leave it open change."""
+        return self
+
+    def magnitude(self, solution: Solution) -> tuple[Floats, Floats]:
+        """Return the size of the terms that the gradient of each stage is a difference of, (*runs,) each.
+
+        What is smaller than this times a few units of rounding is what cancellation left, not a gradient.
+        """
+        mass, pol = self.mass(solution), solution.unrolled
+        axes = (-3, -2, -1)
+        decide = np.abs(mass.stop) * pol.resample + np.abs(mass.resample) * pol.stop
+        return np.asarray(np.abs(mass.sample).sum(axis=axes)), np.asarray(decide.sum(axis=axes))
 
     def rescaled(self, factor: ArrayLike) -> Objective:
         """Return the objective times a number (or one number per run)."""

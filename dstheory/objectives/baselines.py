@@ -15,13 +15,14 @@ from dstheory.errors import ChainError
 from dstheory.exact import Solution
 from dstheory.objectives.group import GroupObjective
 from dstheory.objectives.parts.credit import LeaveOneOut, Minus, Raw
+from dstheory.objectives.parts.groups import mean_of_lengths_and_rewards
 from dstheory.objectives.parts.normaliser import PerResponse
 from dstheory.objectives.parts.outcome import Outcome
-from dstheory.objectives.parts.tilted import Nodes, moments, response_mass
+from dstheory.objectives.parts.tilted import Nodes, moments
 from dstheory.objectives.registry import register
 from dstheory.objectives.responses import Term
 
-__all__ = ["RLOO", "ReinforceBaseline", "mean_of_lengths_and_rewards", "mean_reward"]
+__all__ = ["RLOO", "ReinforceBaseline", "mean_reward"]
 
 
 class _MeanReward(GroupObjective):
@@ -105,13 +106,3 @@ class ReinforceBaseline(_MeanReward):
         else:
             b = np.full_like(paid, self.baseline)
         return (Term(Nodes(np.zeros(1), low - b, np.full_like(b, high - low))),)
-
-
-def mean_of_lengths_and_rewards(under: Solution, outcome: Outcome) -> Floats:
-    """Return E[L R] of each prompt, (1, *runs, X), R as the outcome pays it: every token of a response carries its reward."""
-    one = np.ones_like(moments(under, outcome.reward, np.zeros(1))[0])
-    mass = response_mass(under, outcome.reward, Nodes(np.zeros(1), 0.0 * one, one))
-    mdp = under.mdp
-    tokens = mass.sample * mdp.sample_length[..., None, :, :] + (mass.stop + mass.resample) * mdp.decision_length[..., None, :, :]
-    occurs = np.where(mdp.prompt_weight > 0, mdp.prompt_weight, 1.0)
-    return np.asarray((tokens.sum(axis=(-3, -1)) / occurs)[None])

@@ -1,21 +1,25 @@
 r"""CISPO: the ratio itself is clipped and detached, so that no token is ever dropped.
 
-Source: arXiv 2506.13585; token mean over the batch.
+Its paper divides by the tokens of the group; TRL by those of the batch.
+
+Source: arXiv 2506.13585.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
+from typing import Literal
 
 import numpy as np
 
 from dstheory.checks import Floats
+from dstheory.errors import ChainError
 from dstheory.exact import Solution
 from dstheory.objectives.group import GroupMeanObjective
 from dstheory.objectives.parts.batch import truncate_weight
 from dstheory.objectives.parts.groups import effective_credit
-from dstheory.objectives.parts.normaliser import BatchTokens
+from dstheory.objectives.parts.normaliser import BatchTokens, GroupTokens, Normaliser
 from dstheory.objectives.parts.outcome import Outcome
 from dstheory.objectives.registry import register
 from dstheory.objectives.responses import Term
@@ -27,7 +31,10 @@ __all__ = ["CISPO"]
 @register
 @dataclass(frozen=True, eq=False)
 class CISPO(GroupMeanObjective):
-    """CISPO: group mean and standard deviation times the clipped, detached ratio of each token, over the tokens of the batch.
+    """CISPO: group mean and standard deviation times the clipped, detached ratio of each token, over the tokens of the group.
+
+    Args:
+        over: divided by the tokens of the ``"group"``, as published, or of the ``"batch"``, as in TRL.
 
     >>> from dstheory import Policy, Trajectories, TwoStageMDP, solve
     >>> here, old = Policy.minimal(p=0.5, a=0.5, b=0.5), Policy.minimal(p=0.125, a=0.5, b=0.5)
@@ -38,15 +45,25 @@ class CISPO(GroupMeanObjective):
     """
 
     clip_low: float = inf
+    over: Literal["group", "batch"] = "group"
 
-    normaliser = BatchTokens()
     plain_on_policy = True
     balanced_when = "on policy and with beta = 0; off policy never in general: an answer's ratio is not its decision's"
     name = "cispo"
-    title = "CISPO: group std, clipped and detached ratio, mean over the batch's tokens"
-    formula = "c = clip(rho) A/(sum of batch L), A = (R - mean)/std"
-    normalised_by = "tokens of the batch"
+    title = "CISPO: group std, clipped and detached ratio, mean over the group's tokens"
+    formula = "c = clip(rho) A/(P sum of group L), A = (R - mean)/std; over='batch': clip(rho) A/(sum of batch L)"
+    normalised_by = "tokens of the group, or of the batch"
     ascends = "no simple scalar: ratios, std and lengths are frozen"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.over not in ("group", "batch"):
+            raise ChainError(f"over is {self.over!r}: must be 'group' (as published) or 'batch' (as in TRL)")
+
+    @property
+    def normaliser(self) -> Normaliser:
+        """The tokens of the group, or of the batch."""
+        return GroupTokens() if self.over == "group" else BatchTokens()
 
     def reward_terms(self, solution: Solution, under: Solution, outcome: Outcome) -> tuple[Term, ...]:
         """Return the credit times the clipped ratio."""

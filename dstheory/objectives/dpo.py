@@ -61,6 +61,7 @@ class DPO(Objective):
 
     name = "dpo"
     family = "preference"
+    credits = "correct"
     title = "DPO on pairs of responses, one correct and one wrong"
     formula = "c_s = c_d = +- beta sigma(-beta Delta), Delta the difference of log(pi/ref) between chosen and rejected"
     balance = "balanced"

@@ -3,7 +3,7 @@ r"""Objectives that compare the responses of a prompt with each other. One base;
 On policy (no sampler, or the policy itself) every token of a response gets one coefficient. With a sampler the responses are the
 sampler's, and each token carries the gradient of PPO's clipped surrogate: its ratio, or 0 where it is clipped. Advantages of both
 signs are clipped on different sides, so they are two terms. A KL penalty is the k3 estimator in the loss, on the same tokens, and
-inherits the normaliser.
+inherits the normaliser; where a library multiplies it by the ratio and differentiates both, ``corrected_kl`` does.
 
 Source: GRPO arXiv 2402.03300, Dr. GRPO arXiv 2503.20783, DAPO arXiv 2503.14476, RLOO arXiv 2402.14740; exact expectations over
 groups are derived here.
@@ -24,7 +24,7 @@ from dstheory.errors import ChainError
 from dstheory.exact import Solution, solve
 from dstheory.objectives.base import Measure, StageGradient, check_runs, over_runs
 from dstheory.objectives.fused import applies, outcome_gradient
-from dstheory.objectives.kl import reference_excess
+from dstheory.objectives.kl import log_ratios, reference_excess
 from dstheory.objectives.parts.batch import clip_weight
 from dstheory.objectives.parts.credit import Credit, GroupMean
 from dstheory.objectives.parts.groups import Grouping, effective_credit, negative, positive
@@ -51,6 +51,8 @@ class GroupObjective(ResponseObjective):
         sampler: the policy that generated the responses; None for the policy itself.
         clip_low, clip_high: how far the ratio of a token may go below and above 1 (off policy only).
         reference, beta: k3 penalty in the loss; beta > 0 needs a reference.
+        corrected_kl: multiply k3 by the ratio to the policy that generated, and differentiate the product (TRL since 1.16): the
+            coefficient is -beta rho log(pi/ref), that of k2 on the policy, instead of -beta (1 - ref/pi).
     """
 
     group_size: float = 8
@@ -61,8 +63,10 @@ class GroupObjective(ResponseObjective):
     clip_high: float = 0.2
     reference: Policy | None = None
     beta: ArrayLike = 0.0
+    corrected_kl: bool = False
 
     family = "group"
+    credits = "outcome"
     balance = "balanced"
     balanced_when = ALWAYS_ON_POLICY
     measured_on = "policy, or the sampler"
@@ -101,6 +105,10 @@ class GroupObjective(ResponseObjective):
     def measure(self) -> Measure:
         """The policy."""
         return "policy" if self.sampler is None else "sampler"
+
+    def shared_normaliser(self) -> tuple[Normaliser, Grouping] | None:
+        """Return the normaliser and its sizes."""
+        return self.normaliser, self.grouping
 
     def with_reference(self, reference: Policy) -> Self:
         """Return the same objective with its penalty to another reference."""
@@ -160,10 +168,19 @@ class GroupObjective(ResponseObjective):
             return ()
         self.reference.check_fits(solution.mdp, "reference")
         check_runs(solution, reference=self.reference.runs, beta=np.shape(self.beta))
-        weight = TokenWeight(*reference_excess(solution.policy, self.reference, under))
+        excess = self._corrected if self.corrected_kl else reference_excess
+        weight = TokenWeight(*excess(solution.policy, self.reference, under))
         strength = over_runs(self.beta, 3)
         once = effective_credit(None, self.normaliser, self.grouping, under, outcome)
         return (Term(once, weight.map(lambda excess: strength * excess)),)
+
+    def _corrected(self, policy: Policy, reference: Policy, under: Solution) -> tuple[Floats, Floats, Floats]:
+        """Return minus the derivative of rho k3 by log pi, -rho log(pi/ref), of every answer, of stop and of resample."""
+        ups = log_ratios(policy, reference, under)
+        if self.sampler is None:
+            return -ups[0], -ups[1], -ups[2]
+        ratios = [np.exp(up) for up in log_ratios(policy, self.sampler, under, called="behaviour policy")]
+        return -ratios[0] * ups[0], -ratios[1] * ups[1], -ratios[2] * ups[2]
 
     def step_weights(self, solution: Solution, t: Trajectories, credit: Floats) -> tuple[Floats, Floats]:
         """Return the weight of the answer and of the decision of every step of sampled responses, (m,) each.
@@ -193,11 +210,18 @@ class GroupMeanObjective(GroupObjective):
         std: divide by the group's standard deviation.
         ddof: 1 for the sample's, 0 for the population's.
         epsilon: added to the standard deviation, >= 0; with 0 a group without variance gets credit 0.
+        dynamic_sampling: draw groups whose rewards are all equal again, so that all groups of a batch are mixed (DAPO).
     """
 
     std: bool = True
     ddof: Literal[0, 1] = 1
     epsilon: float = 0.0
+    dynamic_sampling: bool = False
+
+    @property
+    def grouping(self) -> Grouping:
+        """Sizes of groups and batches, and whether all groups are mixed."""
+        return Grouping(self.group_size, self.prompts, self.dynamic_sampling)
 
     @property
     def credit(self) -> Credit:

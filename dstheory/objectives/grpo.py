@@ -98,7 +98,7 @@ class DrGRPO(GroupMeanObjective):
         self.normaliser  # checks the constant  # noqa: B018
 
     def value(self, solution: Solution) -> Floats | None:
-        """Return (G - 1)/G E[R]/Lmax, (*runs,), or None off policy, with std or with a penalty."""
-        if self.std or self.sampler is not None or np.any(self.beta):
+        """Return (G - 1)/G E[R]/Lmax, (*runs,), or None off policy, with std, with a penalty or with dynamic sampling."""
+        if self.std or self.sampler is not None or np.any(self.beta) or self.dynamic_sampling:
             return None
         return (1.0 - 1.0 / self.group_size) / self.max_tokens * mean_reward(solution, self.outcome_of(solution))

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dstheory.checks import Floats
-from dstheory.errors import InfiniteDivergenceError
+from dstheory.errors import ChainError, InfiniteDivergenceError
 from dstheory.exact import Solution
 from dstheory.objectives.base import CoefficientMass
 from dstheory.objectives.group import GroupMeanObjective
@@ -56,6 +56,14 @@ class GSPO(GroupMeanObjective):
     formula = "c_s = c_d = s_i A/(G L_i), A = (R - mean)/std, s_i = (pi/mu of the response)^(1/L_i)"
     normalised_by = "1/L_i, then responses"
     ascends = "no simple scalar: the credits of the others, the ratio and the std are frozen"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.corrected_kl and np.any(self.beta):
+            raise ChainError(
+                "gspo: with corrected_kl TRL multiplies every token's k3 by the ratio of the whole response, which is not "
+                "computed here: use beta=0, or corrected_kl=False"
+            )
 
     def coefficients(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:
         """Return the credit over the length, times the response's ratio or 0, plus the penalty.

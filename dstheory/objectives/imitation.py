@@ -52,6 +52,7 @@ class _Imitation(ResponseObjective):
     normaliser: ClassVar[Normaliser]
 
     family = "imitation"
+    credits = "nothing"
     balance = "balanced"
     balanced_when = "always: all tokens of a demonstration get one coefficient"
     measured_on = "demonstrations"

@@ -134,6 +134,7 @@ class _Penalty(Objective):
     reduction: Reduction = "sum"
 
     family = "penalty"
+    credits = "nothing"
 
     def __post_init__(self) -> None:
         beta = float_array(self.beta, "beta")

@@ -34,7 +34,7 @@ from dstheory.objectives.base import check_runs, over_runs
 from dstheory.objectives.kl import log_ratios, reference_excess
 from dstheory.objectives.parts.credit import Raw
 from dstheory.objectives.parts.groups import Grouping, effective_credit
-from dstheory.objectives.parts.normaliser import Normaliser, normaliser_named
+from dstheory.objectives.parts.normaliser import Normaliser, PerResponse, PerToken, normaliser_named
 from dstheory.objectives.parts.outcome import Outcome, Reward, reward_of
 from dstheory.objectives.parts.tilted import moments
 from dstheory.objectives.registry import register
@@ -52,29 +52,43 @@ class _Estimator(ResponseObjective):
     Args:
         reference: the policy that is stayed close to.
         beta: strength >= 0, a number or an array over runs.
-        normaliser: by name or as a part: ``"responses"``, ``"response-tokens"``, ``"group-tokens"``, ``"batch-tokens"``.
-        group_size, prompts: of the reward objective whose normaliser is inherited; inf for the limit.
+        normaliser: by name or as a part: ``"responses"``, ``"response-tokens"``, ``"group-tokens"``, ``"batch-tokens"``; None to
+            inherit that of the reward in the same sum, and responses where there is none.
+        group_size, prompts: of the normaliser, where it is given; inf for the limit.
+        inherited: the normaliser and the sizes of that reward; sums set it.
     """
 
     reference: Policy
     beta: ArrayLike = 0.1
-    normaliser: str | Normaliser = "responses"
+    normaliser: str | Normaliser | None = None
     group_size: float = 8
     prompts: float = inf
+    inherited: tuple[Normaliser, Grouping] | None = None
 
     family = "penalty"
+    credits = "nothing"
     balance = "unbalanced"
     balanced_when = "never in general: each stage has its own log-ratio"
     token_model = "unit"
-    normalised_by = "inherited from the reward objective"
+    normalised_by = "inherited from the reward objective in the same sum; alone, responses"
     expectation = "closed form at any group size, and its limit"
 
     def __post_init__(self) -> None:
         beta = float_array(self.beta, "beta")
         reject(~((beta >= 0) & np.isfinite(beta)), beta, "beta", "must be finite and >= 0",
                "a penalty has no negative strength", axes=())  # fmt: skip
-        normaliser_named(self.normaliser)
-        Grouping(self.group_size, self.prompts)
+        self.divided_by  # checks the normaliser and its sizes  # noqa: B018
+
+    @property
+    def divided_by(self) -> tuple[Normaliser, Grouping]:
+        """The normaliser in force and its sizes: the given one, else the inherited one, else responses."""
+        if self.normaliser is None and self.inherited is not None:
+            return self.inherited
+        return normaliser_named(self.normaliser or "responses"), Grouping(self.group_size, self.prompts)
+
+    def inheriting(self, normaliser: tuple[Normaliser, Grouping] | None) -> Self:
+        """Return the penalty divided as the reward in its sum is, unless its own normaliser is given."""
+        return replace(self, inherited=normaliser) if self.normaliser is None else self
 
     def with_reference(self, reference: Policy) -> Self:
         """Return the penalty to another reference."""
@@ -91,9 +105,8 @@ class _Estimator(ResponseObjective):
     def terms(self, solution: Solution, under: Solution, outcome: Outcome) -> tuple[Term, ...]:
         """Return beta times the estimator's coefficient, over the normaliser."""
         self._check(solution)
-        grouping = Grouping(self.group_size, self.prompts)
         strength = over_runs(self.beta, 3)
-        credit = effective_credit(None, normaliser_named(self.normaliser), grouping, under, outcome)
+        credit = effective_credit(None, *self.divided_by, under, outcome)
         return (Term(credit, self.per_token(solution).map(lambda c: strength * c)),)
 
     def _check(self, solution: Solution) -> None:
@@ -133,11 +146,11 @@ class K1Loss(_Estimator):
 
     def value(self, solution: Solution) -> Floats | None:
         """Return -beta E[1/L], (*runs,), for averages over each response's own tokens; zero for plain sums; else None."""
-        name = normaliser_named(self.normaliser).words
-        if name == "responses":
-            return np.asarray(0.0 * float_array(self.beta, "beta"))
-        if name != "1/L_i, then responses":
+        normaliser, grouping = self.divided_by
+        if grouping.mixed or not isinstance(normaliser, PerResponse | PerToken):
             return None
+        if isinstance(normaliser, PerResponse):
+            return np.asarray(0.0 * float_array(self.beta, "beta"))
         self._check(solution)
         (term,) = self.terms(solution, solution, self.outcome_of(solution))
         plain, _ = moments(solution, self.outcome_of(solution).reward, term.credit.t)
@@ -205,7 +218,7 @@ class Distillation(K2Loss):
     """
 
     beta: ArrayLike = 1.0
-    normaliser: str | Normaliser = "batch-tokens"
+    normaliser: str | Normaliser | None = "batch-tokens"
 
     family = "imitation"
     name = "distill"
@@ -247,8 +260,7 @@ class K1Reward(_Estimator):
 
     def terms(self, solution: Solution, under: Solution, outcome: Outcome) -> tuple[Term, ...]:
         """Return that reward as the credit, over the normaliser."""
-        grouping = Grouping(self.group_size, self.prompts)
-        return (Term(effective_credit(Raw(), normaliser_named(self.normaliser), grouping, under, outcome)),)
+        return (Term(effective_credit(Raw(), *self.divided_by, under, outcome)),)
 
     def per_token(self, solution: Solution) -> TokenWeight:
         """Return minus the log-ratio."""
@@ -256,7 +268,8 @@ class K1Reward(_Estimator):
 
     def value(self, solution: Solution) -> Floats | None:
         """Return -beta E[sum of log-ratios], (*runs,), for plain sums; else None."""
-        if normaliser_named(self.normaliser).words != "responses":
+        normaliser, grouping = self.divided_by
+        if grouping.mixed or not isinstance(normaliser, PerResponse):
             return None
         _, paid = moments(solution, self.outcome_of(solution).reward, np.zeros(1))
         return np.asarray((paid[0] * solution.mdp.prompt_weight).sum(axis=-1))

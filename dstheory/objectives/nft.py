@@ -56,6 +56,7 @@ class NFT(GroupObjective):
     plain_on_policy = True
     normaliser = BatchTokens()
     family = "imitation"
+    credits = "correct"
     balanced_when = "on policy and with beta = 0; off policy never in general: each token of a miss has its own ratio"
     name = "nft"
     title = "NFT: hits and misses by implied likelihoods, mean over the batch's tokens"

@@ -8,12 +8,14 @@ from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
+import numpy as np
+
 from dstheory.errors import DSTheoryError
 from dstheory.objectives.aliases import ALIASES
 from dstheory.objectives.base import Objective
 from dstheory.objectives.plugins import load_installed
 
-__all__ = ["FAMILIES", "REGISTRY", "build", "lookup", "register"]
+__all__ = ["FAMILIES", "REGISTRY", "build", "lookup", "parse", "register", "unused"]
 
 REGISTRY: dict[str, type[Objective]] = {}
 
@@ -76,35 +78,88 @@ def build(expression: str, settings: Mapping[str, Any], require: Callable[[str, 
     Args:
         expression: names joined by ``+``, each with an optional factor: ``"reinforce + 0.1*entropy"``. Parsed, never evaluated.
         settings: values by field name (``reference``, ``demonstrations``, ``beta``, ``length_weight``, ...); each objective takes
-            those that it has a field for.
+            those that it has a field for, unless its name fixes them (:func:`unused` tells which it does not take). In a sum with
+            a KL penalty ``beta`` is the penalty's, and the other terms keep theirs.
         require: called as ``require(objective, field)`` to make a setting that is missing.
 
     Raises:
-        DSTheoryError: an unknown name, a factor that is no number, or a setting that the objective needs and that is missing.
+        DSTheoryError: an unknown name, a factor that is no number, a setting that the objective needs and that is missing, or one
+            that means something else under a library's name.
 
     >>> build("2*reinforce", {}).title
     '2 x REINFORCE, return form'
     """
     terms: list[Objective] = []
     factors: list[float] = []
+    for factor, name in parse(expression):
+        factors.append(factor)
+        taken = {key: value for key, value in settings.items() if value is not None and key not in _left_out(expression, name)}
+        alias = ALIASES.get(_key(name))
+        for key, instead in ({} if alias is None else alias.refused).items():
+            if key in taken and np.any(taken[key]):
+                raise DSTheoryError(f"{_key(name)} takes no {key}: {instead}")
+        terms.append(_make(lookup(name), taken if alias is None else {**taken, **alias.settings}, require))
+    if len(terms) == 1 and factors[0] == 1.0:
+        return terms[0]
+    from dstheory.objectives.weighted_sum import WeightedSum
+
+    return WeightedSum(tuple(terms), tuple(factors))
+
+
+def parse(expression: str) -> list[tuple[float, str]]:
+    """Return the factor and the name of each term.
+
+    Raises:
+        DSTheoryError: a name is missing, or a factor is no number.
+
+    >>> parse("reinforce + 0.1*entropy")
+    [(1.0, 'reinforce'), (0.1, 'entropy')]
+    """
+    found = []
     for part in _PLUS.split(expression):
         factor, _, name = part.rpartition("*")
         if not name.strip():
             hint = f"a name is missing in {expression!r}; write e.g. reinforce + 0.1*kl"
             raise DSTheoryError(f"there is no objective {name!r}: {hint}")
         try:
-            factors.append(float(factor) if factor.strip() else 1.0)
+            found.append((float(factor) if factor.strip() else 1.0, name.strip()))
         except ValueError:
             raise DSTheoryError(
                 f"the factor {factor.strip()!r} of {name.strip()!r} is not a number: write e.g. 0.1*entropy"
             ) from None
-        alias = ALIASES.get(_key(name))
-        terms.append(_make(lookup(name), settings if alias is None else {**settings, **alias.settings}, require))
-    if len(terms) == 1 and factors[0] == 1.0:
-        return terms[0]
-    from dstheory.objectives.weighted_sum import WeightedSum
+    return found
 
-    return WeightedSum(tuple(terms), tuple(factors))
+
+def unused(expression: str, setting: str) -> dict[str, str]:
+    """Return the terms of an expression that do not take a setting, and why, in words that follow their names.
+
+    >>> unused("paper:grpo + entropy", "beta")
+    {'paper:grpo': 'fixes beta 0.04', 'entropy': 'has no beta'}
+    >>> unused("dapo-batch + k3-loss", "beta")
+    {'dapo-batch': 'leaves it to the penalty beside it'}
+    """
+    found = {}
+    for _, name in parse(expression):
+        alias = ALIASES.get(_key(name))
+        if alias is not None and setting in alias.settings:
+            found[name] = f"fixes {setting.replace('_', '-')} {alias.settings[setting]}"
+        elif setting not in _fields(lookup(name)):
+            found[name] = f"has no {setting.replace('_', '-')}"
+        elif setting in _left_out(expression, name):
+            found[name] = "leaves it to the penalty beside it"
+    return found
+
+
+def _left_out(expression: str, name: str) -> tuple[str, ...]:
+    """Return the settings that a term leaves to others: beta, where the sum has a KL penalty and the term is none."""
+    if lookup(name).family == "penalty":
+        return ()
+    penalties = [cls for _, other in parse(expression) if (cls := lookup(other)).family == "penalty" and "beta" in _fields(cls)]
+    return ("beta",) if penalties else ()
+
+
+def _fields(cls: type[Objective]) -> set[str]:
+    return {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
 
 
 def _make(cls: type[Objective], settings: Mapping[str, Any], require: Callable[[str, str], Any] | None) -> Objective:

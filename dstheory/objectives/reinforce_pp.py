@@ -25,7 +25,8 @@ from dstheory.errors import ChainError
 from dstheory.exact import Solution, Values, evaluate
 from dstheory.objectives.base import CoefficientMass, Objective, check_runs, on_policy_mass, one_number, over_runs
 from dstheory.objectives.kl import log_ratios
-from dstheory.objectives.parts.groups import mean_tokens
+from dstheory.objectives.parts.groups import Grouping, mean_tokens
+from dstheory.objectives.parts.normaliser import BatchTokens, Normaliser
 from dstheory.objectives.registry import register
 from dstheory.policy import Policy
 from dstheory.trajectories import Trajectories
@@ -54,6 +55,7 @@ class ReinforcePlusPlus(Objective):
 
     name = "reinforce-pp"
     family = "reward"
+    credits = "correct"
     title = "REINFORCE++: return to go with k1 in the reward, whitened over the batch's tokens"
     formula = "c = (G_t - mean_tok)/(std_tok sum of batch L), G_t = R - beta sum of log(pi/ref) from t on"
     balance = "balanced"
@@ -68,6 +70,10 @@ class ReinforcePlusPlus(Objective):
                "a penalty has no negative strength", axes=())  # fmt: skip
         if beta.any() and self.reference is None:
             raise ChainError(f"{self.name}: beta is {self.beta} but there is no reference: give reference=, or beta=0")
+
+    def shared_normaliser(self) -> tuple[Normaliser, Grouping] | None:
+        """Return the tokens of a large batch."""
+        return BatchTokens(), Grouping()
 
     def with_reference(self, reference: Policy) -> Self:
         """Return the same objective with its penalty to another reference."""

@@ -18,6 +18,8 @@ from dstheory.checks import Floats
 from dstheory.exact import Solution
 from dstheory.objectives.base import CoefficientMass, Objective, on_policy_mass, one_number
 from dstheory.objectives.fused import FusedTerms
+from dstheory.objectives.parts.groups import Grouping
+from dstheory.objectives.parts.normaliser import Normaliser, PerResponse
 from dstheory.objectives.registry import register
 from dstheory.trajectories import Trajectories
 
@@ -28,7 +30,12 @@ class _ExpectedReturn(Objective):
     """What the three forms share: the scalar they ascend and its exact gradient."""
 
     family = "reward"
+    credits = "chain"
     ascends = "J = E_x[V(x)], the expected discounted return"
+
+    def shared_normaliser(self) -> tuple[Normaliser, Grouping] | None:
+        """Return the number of responses: tokens are summed."""
+        return PerResponse(), Grouping()
 
     def value(self, solution: Solution) -> Floats:
         """Return E_x[V(x)], (*runs,)."""

@@ -18,9 +18,8 @@ import numpy as np
 from dstheory.errors import ChainError
 from dstheory.exact import Solution, solve
 from dstheory.objectives.base import Measure
-from dstheory.objectives.baselines import mean_of_lengths_and_rewards
 from dstheory.objectives.parts.exponentials import reciprocal
-from dstheory.objectives.parts.groups import range_of_lengths
+from dstheory.objectives.parts.groups import mean_of_lengths_and_rewards, range_of_lengths
 from dstheory.objectives.parts.outcome import Outcome, reward_of
 from dstheory.objectives.parts.tilted import Nodes, moments
 from dstheory.objectives.registry import register
@@ -54,6 +53,7 @@ class RFT(ResponseObjective):
 
     name = "rft"
     family = "imitation"
+    credits = "correct"
     title = "filtered fine-tuning on one's own correct responses (RFT, STaR, RAFT, ReST-EM)"
     formula = "c_s = c_d = 1[R = 1]/(sum of kept L), or 1[R = 1]/kept, or 1[R = 1]/(kept L_i)"
     balance = "balanced"

@@ -29,6 +29,9 @@ from dstheory.trajectories import Trajectories, sample_trajectories
 
 __all__ = ["sampled_gradient"]
 
+_MOST_DRAWN = 1024
+"""Groups drawn per group kept before dynamic sampling is given up."""
+
 
 def sampled_gradient(
     objective: Objective, solution: Solution, *, batches: int = 400, prompts: int = 8, rng: np.random.Generator | int
@@ -70,7 +73,10 @@ def sampled_gradient(
         raise ChainError(f"{objective.name} has group_size=inf, which cannot be sampled: its closed form is exact")
     each = prompts if objective.prompts == inf else int(objective.prompts)
     size, sampler = int(objective.group_size), objective.sampler or solution.policy
-    t, group = _groups(solution, sampler, batches * each, size, generator)
+    if objective.grouping.mixed:
+        t, group = _mixed_groups(objective, solution, sampler, batches * each, generator)
+    else:
+        t, group = _groups(solution, sampler, batches * each, size, generator)
     c_s, c_d = _of_groups(objective, solution, t, group, batches, each, size)
     return average_scores(solution, t, c_s, c_d, unit=(group // each)[t.episode], weight=_even(batches))
 
@@ -101,6 +107,28 @@ def _groups(
         weight=_even(len(turns)),
     )
     return together, np.concatenate(labels)
+
+
+def _mixed_groups(
+    objective: GroupObjective, solution: Solution, sampler: Policy, groups: int, rng: np.random.Generator
+) -> tuple[Trajectories, Ints]:
+    """Return the first ``groups`` groups whose rewards are not all equal, drawn until there are as many (dynamic sampling)."""
+    size, outcome, drawn = int(objective.group_size), objective.outcome_of(objective.generated(solution)), groups
+    while drawn <= _MOST_DRAWN * groups:
+        t, group = _groups(solution, sampler, drawn, size, rng)
+        order = np.argsort(group, kind="stable")
+        reward = outcome.reward.total(solution, t)[order].reshape(drawn, size)
+        mixed = np.flatnonzero((reward != reward[:, :1]).any(axis=1))[:groups]
+        if len(mixed) == groups:
+            new = np.full(drawn, -1)
+            new[mixed] = np.arange(groups)
+            kept = new[group] >= 0
+            steps, turns = kept[t.episode], t.turns[kept]
+            offsets = np.concatenate([[0], np.cumsum(turns)])
+            chosen = Trajectories(t.prompt[kept], offsets, t.answer[steps], t.stop[steps], t.decided[steps], _even(len(turns)))
+            return chosen, new[group][kept]
+        drawn *= 2
+    raise ChainError(f"{objective.name}: fewer than one group in {_MOST_DRAWN} is mixed: dynamic sampling draws on and on")
 
 
 def _of_groups(

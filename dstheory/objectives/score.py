@@ -1,14 +1,16 @@
-r"""SCoRe's shaped reward: progress between attempts is paid, in two readings that differ.
+r"""SCoRe's shaped reward for two attempts: progress from the first to the second is paid, in two readings that differ.
 
-Attempt 0 pays :math:`r_0`, a later one :math:`r_k + \alpha (r_k - r_{k-1})`, with r = 1 for a correct answer.
+The first attempt is the first answer, the second is what is submitted: a policy that stops at its first answer keeps it, so its
+second attempt is the first one again. With r = 1 for a correct answer, the first attempt pays :math:`r_1`, the second
+:math:`r_2 + \alpha (r_2 - r_1)`.
 
-* **Summed**: every token gets the sum. With two attempts that is :math:`(1 - \alpha) r_0 + (1 + \alpha) r_1`: for alpha > 1 a
-wrong first answer is *rewarded*, if a right one follows.
-* **Per attempt**: an answer's tokens get what its own attempt pays, a decision what the attempt that it opens pays (stop opens
-  none). The first answer is then paid for being right, whatever alpha.
+* **Summed**: every token gets :math:`(1 - \alpha) r_1 + (1 + \alpha) r_2`: for alpha > 1 a wrong first answer is *rewarded*, if a
+  right one follows.
+* **Per attempt**: the tokens of the first answer get :math:`r_1`, all later ones, the decision to keep or to replace it included,
+  what the second attempt pays. The first answer is then paid for being right, whatever alpha.
 
-The sum telescopes: every answer pays :math:`(1 + \alpha) c`, every resampled one :math:`-\alpha c` more, the first
-:math:`-\alpha c`.
+On a chain of two turns this is SCoRe with a policy that may also repeat its answer by stopping. On longer chains all that comes
+after the first answer belongs to the second attempt.
 
 Source: arXiv 2409.12917 (two attempts, alpha = 10); the difference between the readings is derived here.
 """
@@ -21,8 +23,12 @@ import numpy as np
 
 from dstheory.checks import Floats
 from dstheory.errors import ChainError
-from dstheory.exact import Solution, Values, evaluate
-from dstheory.objectives.base import CoefficientMass, Objective, on_policy_mass
+from dstheory.exact import Solution
+from dstheory.objectives.base import CoefficientMass, Objective
+from dstheory.objectives.parts.groups import Grouping
+from dstheory.objectives.parts.normaliser import Normaliser, PerResponse
+from dstheory.objectives.parts.outcome import reward_of
+from dstheory.objectives.parts.tilted import Nodes, moments, response_mass
 from dstheory.objectives.registry import register
 from dstheory.trajectories import Trajectories
 
@@ -40,16 +46,34 @@ class _SCoRe(Objective):
     alpha: float = 10.0
 
     family = "reward"
+    credits = "correct"
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.alpha) and self.alpha >= 0):
             raise ChainError(f"alpha is {self.alpha}: must be finite and >= 0, how much progress is paid; 0 pays attempts alone")
 
-    def _payments(self, solution: Solution, t: Trajectories) -> Floats:
-        """Return what each attempt pays, (m,)."""
+    def shared_normaliser(self) -> tuple[Normaliser, Grouping] | None:
+        """Return the number of responses: tokens are summed."""
+        return PerResponse(), Grouping()
+
+    @staticmethod
+    def attempts(solution: Solution, t: Trajectories) -> tuple[Floats, Floats]:
+        """Return r1 and r2 of each trajectory, (n,): whether its first answer and its submitted one are correct."""
         right = solution.mdp.correct[t.step_prompt, t.answer]
-        before = np.concatenate([[0.0], right[:-1]])
-        return np.where(t.turn == 0, right, right + self.alpha * (right - before))
+        return right[t.offsets[:-1]], right[t.offsets[1:] - 1]
+
+    def _second(self, solution: Solution) -> CoefficientMass:
+        """Return the mass of (1 + alpha) r2 at every token."""
+        outcome = reward_of(solution, "correct")
+        one = np.zeros((1, *np.broadcast_shapes(solution.value.shape, solution.mdp.prompt_weight.shape)))
+        return response_mass(solution, outcome.reward, Nodes(np.zeros(1), one, one + 1.0 + self.alpha))
+
+    @staticmethod
+    def _first(solution: Solution) -> Floats:
+        """Return the mass of r1 at the first answer, (*runs, T', X, Y)."""
+        pi = solution.unrolled.sample
+        turn = (np.arange(pi.shape[-3]) == 0).astype(np.float64)[:, None, None]
+        return np.asarray(turn * solution.mdp.prompt_weight[:, None] * pi * solution.mdp.correct)
 
 
 @register
@@ -60,95 +84,72 @@ class SCoReSummed(_SCoRe):
     >>> from dstheory import Policy, TwoStageMDP, solve
     >>> s = solve(TwoStageMDP.minimal(max_turns=2), Policy.minimal(p=0.5, a=0.01, b=0.99))
     >>> bool(SCoReSummed(alpha=10.0).gradient(s).sample[0, 0, 0] > 0), float(SCoReSummed(alpha=0.0).value(s).round(3))
-    (True, 0.995)
+    (True, 1.0)
     """
 
     name = "score-summed"
-    title = "SCoRe, summed shaped return"
-    formula = "c_s = c_d = sum over attempts of r_k + alpha (r_k - r_(k-1))"
+    title = "SCoRe, two attempts, summed shaped return"
+    formula = "c_s = c_d = (1 - alpha) r1 + (1 + alpha) r2, r1 of the first answer, r2 of the submitted one"
     balance = "balanced"
     balanced_when = "always: all tokens of a response get one coefficient"
-    ascends = "J = E[sum over attempts of r_k + alpha (r_k - r_(k-1))]"
+    ascends = "J = (1 - alpha) E[r1] + (1 + alpha) E[r2]"
 
     def coefficients(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:
-        """Return the sum over attempts."""
+        """Return what both attempts pay."""
         t = trajectories
-        total = t.sum(self._payments(solution, t))[t.episode]
+        first, second = self.attempts(solution, t)
+        total = ((1.0 - self.alpha) * first + (1.0 + self.alpha) * second)[t.episode]
         return total, np.where(t.decided, total, 0.0)
 
     def mass(self, solution: Solution) -> CoefficientMass:
-        """Return the mass of what is still to be paid, and of what the first answer costs."""
-        v, first = self._values(solution), self._first(solution)
-        mass = on_policy_mass(solution, solution.finite_visits, sample=v.q_sample, stop=v.q_stop, resample=v.q_resample)
-        return CoefficientMass(mass.sample + first, mass.stop, mass.resample)
+        """Return the mass of what the submitted answer pays, and of what the first one does, known once it is drawn."""
+        mass = self._second(solution)
+        return CoefficientMass(mass.sample + (1.0 - self.alpha) * self._first(solution), mass.stop, mass.resample)
 
     def value(self, solution: Solution) -> Floats:
-        """Return the expected sum over attempts, (*runs,)."""
-        paid = (self._values(solution).value[..., 0, :] * solution.mdp.prompt_weight).sum(axis=-1)
-        return np.asarray(paid + self._first(solution).sum(axis=(-3, -2, -1)))
-
-    def _values(self, solution: Solution) -> Values:
-        """Return values of the chain in which every answer pays (1 + alpha) c and a resampled one -alpha c more."""
-        solution.finite_visits  # an endless chain pays without end: refuse it here, by name  # noqa: B018
-        right = solution.mdp.correct[None]
-        return evaluate(
-            solution.unrolled,
-            (1.0 + self.alpha) * right,
-            right,
-            gamma_within=np.ones(()),
-            gamma_between=np.ones(()),
-            capped=solution.capped,
-            name_prompt=solution.mdp.prompt_name,
-        )
-
-    def _first(self, solution: Solution) -> Floats:
-        """Return the mass of -alpha c at the first answer, (*runs, T', X, Y)."""
-        pi = solution.unrolled.sample
-        turn = (np.arange(pi.shape[-3]) == 0).astype(np.float64)[:, None, None]
-        return np.asarray(-self.alpha * turn * solution.mdp.prompt_weight[:, None] * pi * solution.mdp.correct)
+        """Return the expected shaped return, (*runs,)."""
+        _, paid = moments(solution, reward_of(solution, "correct").reward, np.zeros(1))
+        second = (paid[0] * solution.mdp.prompt_weight).sum(axis=-1)
+        return np.asarray((1.0 + self.alpha) * second + (1.0 - self.alpha) * self._first(solution).sum(axis=(-3, -2, -1)))
 
 
 @register
 @dataclass(frozen=True, eq=False)
 class SCoRePerAttempt(_SCoRe):
-    """SCoRe with credit per attempt: an answer gets what its own attempt pays, a decision what the attempt it opens pays.
+    """SCoRe with credit per attempt: the first answer gets r1, all tokens after it what the second attempt pays.
 
     >>> from dstheory import Policy, Trajectories, TwoStageMDP, solve
     >>> s = solve(TwoStageMDP.minimal(max_turns=2), Policy.minimal(p=0.5, a=0.5, b=0.5))
-    >>> wrong_then_right = Trajectories.record([(0, [(1, "resample"), (0, "submit")])], max_turns=2)
-    >>> c_s, c_d = SCoRePerAttempt(alpha=10.0).coefficients(s, wrong_then_right)
-    >>> c_s.tolist(), c_d.tolist()
+    >>> kept, corrected = [(0, [(0, "stop")])], [(0, [(1, "resample"), (0, "submit")])]
+    >>> for episodes in kept, corrected:
+    ...     c_s, c_d = SCoRePerAttempt(alpha=10.0).coefficients(s, Trajectories.record(episodes, max_turns=2))
+    ...     c_s.tolist(), c_d.tolist()
+    ([1.0], [1.0])
     ([0.0, 11.0], [11.0, 0.0])
     """
 
     name = "score-per-attempt"
-    title = "SCoRe, credit per attempt"
-    formula = "c_s = r_k + alpha (r_k - r_(k-1)) of its own attempt, c_d of the attempt it opens"
+    title = "SCoRe, two attempts, credit per attempt"
+    formula = "c_s = r1 at the first answer; c_d and later c_s = r2 + alpha (r2 - r1), r2 of the submitted answer"
     balance = "unbalanced"
-    balanced_when = "never in general: an answer and its decision belong to different attempts"
-    ascends = "no scalar: what an answer does to later attempts is not credited"
+    balanced_when = "never in general: the first answer and its decision belong to different attempts"
+    ascends = "no scalar: what the first answer does to the second attempt is not credited"
 
     def coefficients(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:
-        """Return what each answer's attempt pays, and what the next one pays."""
+        """Return r1 at the first answer, and what the second attempt pays everywhere after it."""
         t = trajectories
-        paid = self._payments(solution, t)
-        opened = np.append(paid[1:], 0.0)
-        return paid, np.where(t.stop, 0.0, opened)
+        first, second = self.attempts(solution, t)
+        later = (second + self.alpha * (second - first))[t.episode]
+        return np.where(t.turn == 0, first[t.episode], later), np.where(t.decided, later, 0.0)
 
     def mass(self, solution: Solution) -> CoefficientMass:
-        """Return the mass of each attempt's mean payment.
+        """Return the mass of r1 at the first answer and of (1 + alpha) r2 after it.
 
-        Whether the attempt before was right does not depend on this answer: r_(k-1) is a baseline of it, and left out.
+        r1 is known before any token of the second attempt is drawn: a baseline there, and left out.
         """
-        right = solution.mdp.correct
-        chance = (solution.unrolled.sample * right).sum(axis=-1)  # (*runs, T', X) that an answer is correct
+        mass, visits = self._second(solution), solution.finite_visits
         if solution.capped:
-            first = (np.arange(chance.shape[-2]) == 0)[:, None]
-            ahead = np.concatenate([chance[..., 1:, :], np.zeros_like(chance[..., :1, :])], axis=-2)
-            share = np.broadcast_to(first, chance.shape).astype(np.float64)
+            after = (np.arange(visits.shape[-2]) > 0)[:, None].astype(np.float64)
         else:
-            ahead, share = chance, 1.0 / solution.finite_visits  # the share of visits that are first ones
-        later = (1.0 - share)[..., None]
-        own = (1.0 + later * self.alpha) * right
-        opened = (1.0 + self.alpha) * ahead[..., None] - self.alpha * right
-        return on_policy_mass(solution, solution.finite_visits, sample=own, stop=np.zeros((1, 1, 1)), resample=opened)
+            after = 1.0 - 1.0 / visits  # the share of visits that are not the first
+        return CoefficientMass(mass.sample * after[..., None] + self._first(solution), mass.stop, mass.resample)

@@ -84,6 +84,7 @@ class SFT(Objective):
 
     name = "sft"
     family = "imitation"
+    credits = "nothing"
     title = "supervised fine-tuning"
     formula = "c_s = w_s, c_d = w_d on demonstrations"
     balance = "unbalanced"

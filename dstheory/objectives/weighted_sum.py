@@ -1,4 +1,8 @@
-"""Weighted sums of objectives: reward + KL, and whatever else is trained together."""
+"""Weighted sums of objectives: reward + KL, and whatever else is trained together.
+
+A penalty in the loss that leaves its normaliser open is divided as the reward in the sum is: training code adds both token by
+token and divides once.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +16,21 @@ from dstheory.errors import ChainError
 from dstheory.exact import Solution
 from dstheory.objectives.base import CoefficientMass, Measure, Objective, check_runs, one_number, over_runs
 from dstheory.objectives.fused import FusedTerms
+from dstheory.objectives.parts.groups import Grouping
+from dstheory.objectives.parts.normaliser import BatchTokens, GroupTokens, Normaliser
 from dstheory.policy import Policy
 from dstheory.trajectories import Trajectories
 
 __all__ = ["WeightedSum"]
+
+
+def _what_counts(found: tuple[Normaliser, Grouping] | None) -> tuple[object, ...]:
+    """Return what of a normaliser and its sizes enters an expectation."""
+    if found is None:
+        return ()
+    normaliser, grouping = found
+    spans = grouping.mixed or isinstance(normaliser, GroupTokens | BatchTokens)
+    return (normaliser, grouping) if spans else (normaliser,)
 
 
 def _factor_text(factor: ArrayLike) -> str:
@@ -30,7 +45,8 @@ class WeightedSum(Objective):
     """A sum of objectives, each times a factor (a number, or one number per run).
 
     Raises:
-        ChainError: no terms, as many factors as terms are not given, or a factor is not finite.
+        ChainError: no terms, as many factors as terms are not given, a factor is not finite, or a penalty could inherit the
+            normaliser of two rewards that are divided differently.
 
     >>> from dstheory.objectives import EntropyBonus, Reinforce
     >>> (Reinforce() + 0.5 * EntropyBonus()).title
@@ -48,6 +64,20 @@ class WeightedSum(Objective):
         for term, factor in zip(self.terms, self.factors, strict=True):
             value = float_array(factor, "factor")
             reject(~np.isfinite(value), value, f"factor of {term.name}", "must be finite", "give a number", axes=())
+        object.__setattr__(self, "terms", self._divided_alike())
+
+    def _divided_alike(self) -> tuple[Objective, ...]:
+        """Return the terms, those that leave their normaliser open with that of the reward in the sum."""
+        shared = {term.name: found for term in self.terms if (found := term.shared_normaliser()) is not None}
+        first = next(iter(shared.values()), None)
+        terms = tuple(term.inheriting(first) for term in self.terms)
+        open_ones = [term.name for term, given in zip(terms, self.terms, strict=True) if term is not given]
+        if open_ones and any(_what_counts(other) != _what_counts(first) for other in shared.values()):
+            raise ChainError(
+                f"{' and '.join(shared)} divide their tokens differently: {open_ones[0]} cannot inherit both; "
+                "give it normaliser=, or add it to one of them"
+            )
+        return terms
 
     @classmethod
     def of(cls, *objectives: Objective) -> WeightedSum:
@@ -126,6 +156,15 @@ class WeightedSum(Objective):
             f = one_number(factor, f"factor of {term.name}")
             c_s, c_d = c_s + f * s, c_d + f * d
         return c_s, c_d
+
+    def shared_normaliser(self) -> tuple[Normaliser, Grouping] | None:
+        """Return that of the first reward in the sum."""
+        return next((found for term in self.terms if (found := term.shared_normaliser()) is not None), None)
+
+    def magnitude(self, solution: Solution) -> tuple[Floats, Floats]:
+        """Return the sum of the terms' own: terms that cancel leave rounding as well."""
+        each = [(np.abs(np.asarray(f)), t.magnitude(solution)) for f, t in zip(self.factors, self.terms, strict=True)]
+        return sum((f * s for f, (s, _) in each), np.zeros(())), sum((f * d for f, (_, d) in each), np.zeros(()))
 
     def mass(self, solution: Solution) -> CoefficientMass:
         """Return the sum of the terms' masses: masses add whatever the measures."""

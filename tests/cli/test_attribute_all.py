@@ -34,7 +34,8 @@ def test_json_is_complete_and_each_at_its_own_defaults(dstheory) -> None:
         assert set(row["tilt"]) == {"sample", "decide", "both"}
     assert rows["grpo"]["balanced"] is True  # beta is 0 unless --beta is given
     assert rows["reinforce"]["tilt"]["both"] == 0.0
-    strict = json.loads(dstheory("attribute", "--all", "--json", "--no-figure", "--beta", 0.5, "--objective", "grpo").out)
+    strict = json.loads(dstheory("attribute", "--all", "--json", "--no-figure", "--beta", 0.5, "--objective", "grpo",
+                                 "--reference", "0.5,0.5,0.5").out)  # fmt: skip
     assert strict["objectives"][0]["balanced"] is False
 
 

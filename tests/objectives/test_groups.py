@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from dstheory import Policy, TwoStageMDP, enumerate_trajectories, solve
+from dstheory.errors import ChainError, DSTheoryError
 from dstheory.objectives import (
     CISPO,
     DAPO,
@@ -20,9 +21,11 @@ from dstheory.objectives import (
     DrGRPO,
     GroupObjective,
     GRPONoStd,
+    K2Loss,
     K3Loss,
     PPOClip,
     SFTTokenMean,
+    build,
 )
 from dstheory.objectives.demonstrations import ExpertChain
 from dstheory.objectives.parts.exponentials import reciprocal
@@ -39,6 +42,7 @@ MDP = TwoStageMDP(
 )
 HERE = Policy.from_probabilities([[0.5, 0.3, 0.2], [0.6, 0.4]], [[0.8, 0.4, 0.6], [0.3, 0.9]])
 OLD = Policy.from_probabilities([[0.35, 0.4, 0.25], [0.5, 0.5]], [[0.6, 0.5, 0.7], [0.5, 0.7]])
+WRONG = Policy.from_probabilities([[0.2, 0.3, 0.5], [0.3, 0.7]], [[0.4, 0.7, 0.5], [0.6, 0.2]])
 
 
 class Response:
@@ -105,18 +109,54 @@ def advantages(group: list[Response], std: bool, ddof: int = 1) -> list[float]:
 def expected_update(objective: GroupObjective, policy: Policy, groups: int = 1) -> np.ndarray:
     """Sum over every batch of ``groups`` groups: probability x (update of the batch, by hand)."""
     per_prompt, size = responses(policy), int(objective.group_size)
-    total = np.zeros((2, 2, 3))
+    total, kept, tokens_kept = np.zeros((2, 2, 3)), 0.0, 0.0
     for prompts in itertools.product(range(2), repeat=groups):
         choices = [itertools.product(per_prompt[x], repeat=size) for x in prompts]
         for batch in itertools.product(*choices):
             chance = math.prod(float(MDP.prompt_weight[x]) for x in prompts) * math.prod(r.weight for g in batch for r in g)
             tokens = sum(r.length for g in batch for r in g)
+            if objective.grouping.mixed and any(len({r.reward for r in g}) == 1 for g in batch):
+                continue  # drawn again
+            kept, tokens_kept = kept + chance, tokens_kept + chance * tokens
             for group in batch:
-                for r, a in zip(group, advantages(group, *BY_HAND[objective.name][0]), strict=True):
-                    share = BY_HAND[objective.name][1](r, group, tokens, groups)
+                for r, a in zip(group, advantages(group, *BY_HAND[rule_of(objective)][0]), strict=True):
+                    share = BY_HAND[rule_of(objective)][1](r, group, tokens, groups)
                     weigh = weight_of(objective, r, a)
                     total += chance * share * a * r.scores(weigh)
-    return total
+                    if np.any(objective.beta):
+                        slope = corrected(objective.sampler is not None) if objective.corrected_kl else excess
+                        total += chance * share * float(objective.beta) * r.scores(slope)
+    if objective.prompts == math.inf and objective.name == "dapo-batch":  # large batches: over the mean tokens of what is kept
+        return total / (tokens_kept / (groups * size))
+    return total / kept
+
+
+def excess(x: int, y: int, d: bool | None) -> tuple[float, float]:
+    """Return ref/pi - 1 of the answer and of the decision: minus the slope of k3; the reference is OLD."""
+    stop, ref = HERE.stop_prob[0, x, y], OLD.stop_prob[0, x, y]
+    if d is False:
+        stop, ref = 1.0 - stop, 1.0 - ref
+    return float(OLD.sample_prob[0, x, y] / HERE.sample_prob[0, x, y]) - 1.0, 0.0 if d is None else float(ref / stop) - 1.0
+
+
+def corrected(off_policy: bool):
+    """Minus the derivative by log pi of rho (e^-l - 1 + l), l = log(pi/ref), rho = pi over what generated: by a complex step."""
+
+    def slope(log_pi: float, log_ref: float, log_old: float) -> float:
+        x = log_pi + 1e-30j
+        return -float((np.exp(x - log_old) * (np.exp(log_ref - x) - (log_ref - x) - 1.0)).imag / 1e-30)
+
+    def weigh(x: int, y: int, d: bool | None) -> tuple[float, float]:
+        third = WRONG  # a reference that differs from what generates
+        pi, ref, old = (math.log(float(who.sample_prob[0, x, y])) for who in (HERE, third, OLD))
+        s = slope(pi, ref, old if off_policy else pi)
+        if d is None:
+            return s, 0.0
+        stops = [float(who.stop_prob[0, x, y]) for who in (HERE, third, OLD)]
+        pi, ref, old = (math.log(v if d else 1.0 - v) for v in stops)
+        return s, slope(pi, ref, old if off_policy else pi)
+
+    return weigh
 
 
 BY_HAND = {
@@ -126,10 +166,18 @@ BY_HAND = {
     "dr-grpo": ((False,), lambda r, g, n, p: 1 / len(g) / p / 50.0),
     "dapo": ((True,), lambda r, g, n, p: 1 / p / sum(o.length for o in g)),
     "dapo-batch": ((True,), lambda r, g, n, p: 1 / n),
+    "dapo-batch, large": ((True,), lambda r, g, n, p: 1 / len(g) / p),
     "gspo": ((True,), lambda r, g, n, p: 1 / len(g) / p / r.length),
-    "cispo": ((True,), lambda r, g, n, p: 1 / n),
+    "cispo": ((True,), lambda r, g, n, p: 1 / p / sum(o.length for o in g)),
+    "cispo, batch": ((True,), lambda r, g, n, p: 1 / n),
     "nft": ((True, 0), lambda r, g, n, p: 1 / n),
 }
+
+
+def rule_of(objective: GroupObjective) -> str:
+    if objective.name == "cispo" and objective.over == "batch":
+        return "cispo, batch"
+    return "dapo-batch, large" if objective.name == "dapo-batch" and objective.prompts == math.inf else objective.name
 
 
 def weight_of(objective: GroupObjective, r: Response, a: float):
@@ -153,7 +201,19 @@ CASES = [
     (DAPO(group_size=3), 1), (DAPOBatch(group_size=2, prompts=1), 1), (DAPOBatch(group_size=2, prompts=2), 2),
     (NFT(group_size=3, prompts=1), 1),
     (GRPO(group_size=3, sampler=OLD), 1), (DAPO(group_size=3, sampler=OLD, clip_low=0.01, clip_high=0.02), 1),
-    (CISPO(group_size=2, prompts=1, sampler=OLD, clip_low=0.02, clip_high=0.05), 1),
+    (CISPO(group_size=2, sampler=OLD, clip_low=0.02, clip_high=0.05), 1), (CISPO(group_size=2), 2),
+    (CISPO(group_size=2, prompts=1, sampler=OLD, clip_low=0.02, clip_high=0.05, over="batch"), 1),
+    (GRPO(group_size=2, reference=WRONG, beta=0.3, corrected_kl=True), 1),
+    (GRPO(group_size=2, reference=WRONG, beta=0.3, corrected_kl=True, sampler=OLD, clip_low=0.01, clip_high=0.02), 1),
+    (DAPOBatch(group_size=2, prompts=2, reference=WRONG, beta=0.3, corrected_kl=True), 2),
+    (DAPO(group_size=3, dynamic_sampling=False), 1), (DAPO(group_size=2), 2),
+    (DAPO(group_size=3, reference=OLD, beta=0.3), 1),
+    (DAPOBatch(group_size=2, prompts=2, dynamic_sampling=True, reference=OLD, beta=0.3), 2),
+    (DAPOBatch(group_size=3, dynamic_sampling=True, reference=OLD, beta=0.3), 1),
+    (GRPO(group_size=3, dynamic_sampling=True, reference=OLD, beta=0.3), 1),
+    (GRPO(group_size=2, dynamic_sampling=True, sampler=OLD, clip_low=0.01, clip_high=0.02), 1),
+    (DrGRPO(group_size=3, max_tokens=50, dynamic_sampling=True), 1),
+    (CISPO(group_size=2, dynamic_sampling=True, sampler=OLD, clip_low=0.02, clip_high=0.05), 1),
     (GSPO(group_size=3, sampler=OLD, clip_low=0.01, clip_high=0.02), 1),
 ]  # fmt: skip
 
@@ -166,6 +226,29 @@ def test_exact_expectations_are_sums_over_every_batch(objective: GroupObjective,
     # One over a length is a sum of exponentials to 2e-13; the rest is rounding over some 10^4 batches.
     np.testing.assert_allclose(g.sample[0], by_hand[0], rtol=0, atol=3e-12 * scale)
     np.testing.assert_allclose(g.decide[0], by_hand[1], rtol=0, atol=3e-12 * scale)
+
+
+@pytest.mark.parametrize("size", [2, 3, 8])
+def test_dynamic_sampling_divides_by_the_chance_of_a_mixed_group(size: int) -> None:
+    """Not prompt by prompt: the batch is filled from all prompts, so one chance divides everything."""
+    s = solve(MDP, HERE)
+    success = [sum(r.weight * r.reward for r in of_prompt) for of_prompt in responses(HERE)]
+    chance = sum(float(w) * (1 - p**size - (1 - p) ** size) for w, p in zip(MDP.prompt_weight, success, strict=True))
+    kept, redrawn = (DAPO(group_size=size, dynamic_sampling=d).gradient(s) for d in (False, True))
+    np.testing.assert_allclose(redrawn.sample * chance, kept.sample, rtol=1e-13)
+    np.testing.assert_allclose(redrawn.decide * chance, kept.decide, rtol=1e-13, atol=1e-300)
+
+
+def test_dynamic_sampling_in_large_groups_and_where_it_never_ends() -> None:
+    """In groups without end all prompts with two outcomes give mixed groups; without such a prompt no batch is ever full."""
+    s = solve(MDP, HERE)
+    kept, redrawn = (DAPO(group_size=math.inf, dynamic_sampling=d).gradient(s) for d in (False, True))
+    np.testing.assert_allclose(redrawn.sample, kept.sample, rtol=1e-15)
+    sure = solve(TwoStageMDP.minimal(gamma=1.0), Policy.from_probabilities([[1.0, 0.0]], [[0.5, 0.5]]))
+    with pytest.raises(ChainError, match=r"probability of a mixed group is 0\.0: must be > 0; dynamic sampling would draw"):
+        DAPO().gradient(sure)
+    with pytest.raises(ChainError, match="the probability that a group is mixed has no closed form"):
+        DAPO(outcome="return", std=False).gradient(solve(MDP.replace(gamma=0.5), HERE))
 
 
 def test_nft_off_policy_is_the_sum_over_every_group() -> None:
@@ -239,3 +322,26 @@ def test_weight_of_the_standard_deviation(p: float, expected: float) -> None:
     k = np.arange(9)
     direct = math.sqrt(7 / 8) * (binomial(8, np.array(p)) * np.sqrt(k * (8 - k))).sum() / (8 * p * (1 - p))
     assert weight == pytest.approx(direct, rel=1e-13)
+
+
+@pytest.mark.parametrize("name", ["trl:grpo", "trl:dapo", "trl:bnpo", "trl:grpo-loss", "trl:dr-grpo", "trl:cispo"])
+def test_trl_with_beta_has_the_coefficient_of_k2(name: str) -> None:
+    """TRL 1.16 differentiates the ratio times k3: on the policy -beta log(pi/ref), what the row plus k2-loss is."""
+    s, settings = solve(MDP, HERE), {"reference": OLD, "group_size": 4}
+    with_kl, k2, k3 = (
+        build(name, {**settings, "beta": 0.3}),
+        build(name, settings) + K2Loss(OLD, beta=0.3),
+        build(name, settings) + K3Loss(OLD, beta=0.3),
+    )
+    np.testing.assert_allclose(with_kl.gradient(s).decide, k2.gradient(s).decide, rtol=1e-11, atol=1e-17)
+    assert np.abs(with_kl.gradient(s).decide - k3.gradient(s).decide).max() > 0.05 * np.abs(k2.gradient(s).decide).max()
+
+
+def test_kl_that_a_library_computes_otherwise_is_refused() -> None:
+    with pytest.raises(DSTheoryError, match="trl:rloo takes no beta: RLOOTrainer's KL is in the reward: write 'trl:rloo "):
+        build("trl:rloo", {"reference": OLD, "beta": 0.05})
+    added = build("trl:rloo + k1-reward", {"reference": OLD, "beta": 0.05})
+    assert [float(term.beta) for term in added.terms] == [0.0, 0.05]
+    with pytest.raises(ChainError, match="gspo: with corrected_kl TRL multiplies every token's k3 by the ratio of the whole"):
+        build("trl:gspo", {"reference": OLD, "beta": 0.05})
+    assert build("trl:gspo", {}).corrected_kl

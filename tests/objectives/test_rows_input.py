@@ -76,7 +76,7 @@ def test_k3_is_infinite_the_other_way_round(name: str) -> None:
     assert np.isfinite(demand(name, reference=NEVER_WRONG).gradient(solve(MDP, HERE)).sample).all()
     words = r"the policy gives probability 0 to the answer \(turn 0, prompt 0, answer 1\)"
     with pytest.raises(InfiniteDivergenceError, match=words):
-        demand(name).gradient(solve(MDP, NEVER_WRONG))
+        demand(name, dynamic_sampling=False).gradient(solve(MDP, NEVER_WRONG))
 
 
 @pytest.mark.parametrize("name", ["grpo", "dapo", "cispo", "gspo", "nft", "ppo-clip", "rloo"])
@@ -105,7 +105,8 @@ def test_endless_chains_have_no_length() -> None:
 def test_prompts_that_are_always_right_or_always_wrong_teach_nothing(correct) -> None:
     s = solve(TwoStageMDP(correct=correct, gamma=1.0, sample_length=[[16, 48]]), HERE)
     for objective in (
-        room.GRPO(), room.GRPO(group_size=math.inf), room.GRPO(epsilon=1e-6), room.DAPO(), room.DAPOBatch(), room.NFT(),
+        room.GRPO(), room.GRPO(group_size=math.inf), room.GRPO(epsilon=1e-6), room.DAPO(dynamic_sampling=False),
+        room.DAPOBatch(), room.NFT(),
         room.NFT(sampler=HERE), room.CISPO(), room.GSPO(sampler=HERE), room.RLOO(), room.ReinforcePlusPlus(), room.PPOClip(),
         room.DPO(HERE),
     ):  # fmt: skip
@@ -117,7 +118,7 @@ def test_prompts_that_are_always_right_or_always_wrong_teach_nothing(correct) ->
 def test_rigid_policies_give_numbers() -> None:
     rigid = solve(MDP, NEVER_WRONG)
     for name, cls in REGISTRY.items():
-        settings = {"reference": NEVER_WRONG, "demonstrations": room.ExpertChain(NEVER_WRONG)}
+        settings = {"reference": NEVER_WRONG, "demonstrations": room.ExpertChain(NEVER_WRONG), "dynamic_sampling": False}
         g = build(name, settings).gradient(rigid)
         assert np.isfinite(g.sample).all(), cls
         assert np.isfinite(g.decide).all(), cls
@@ -149,6 +150,10 @@ def test_aliases_resolve_to_what_is_computed() -> None:
         assert what.computed
         assert what.source
     assert build("trl:dr_grpo", {}).credit == GroupMean(std=True, epsilon=1e-4)
+    assert build("trl:cispo", {}).over == "batch"
+    assert build("paper:cispo", {}).over == "group"
+    assert build("paper:dapo", {}).dynamic_sampling
+    assert not build("trl:dapo", {}).dynamic_sampling
     assert build("trl:grpo", {"beta": 0.5, "reference": HERE, "epsilon": 0.3}).epsilon == 1e-4  # an alias is what it is
     assert lookup("verl:grpo") is room.DAPOBatch
     with pytest.raises(DSTheoryError, match=r"there is no objective 'trl:gpro': did you mean .*trl:grpo"):

@@ -74,7 +74,7 @@ def numeric_gradient(name: str, options: dict, at: dict) -> dict[str, float]:
         del choices["beta"]
         if name != "distill":
             del choices["reference"]
-    if name == "dapo":  # derived in the limit of large groups
+    if name in ("dapo", "cispo"):  # derived in the limit of large groups
         choices["group_size"] = math.inf
     g = build(name.split(",")[0], choices).gradient(solve(mdp, policies[""]))
     return {

@@ -14,12 +14,21 @@ from symbolic.families import TRAINING as NAMES
 
 from dstheory.errors import ChainError
 from dstheory.symbolic import derive
+from dstheory.symbolic.chain import RESAMPLE, STOP
 from dstheory.symbolic.objectives import REGISTRY, WITHOUT_DERIVATION, UnknownObjectiveError, lookup
 from dstheory.symbolic.rational import is_zero
 from dstheory.symbolic.response_means import MAX_TRAJECTORIES, mean_over_length
 from dstheory.symbolic.setting import setting
 from dstheory.symbolic.symbols import symbol
-from dstheory.symbolic.updates import differentiated, enumerated_update, expected_update, generic_turns, trajectories
+from dstheory.symbolic.updates import (
+    FUTURE,
+    differentiated,
+    enumerated_update,
+    expected_update,
+    generic_turns,
+    trajectories,
+    turns_of,
+)
 
 WHOLE = (*OVER_LENGTH, "score-summed", "score-per-attempt")
 """Rules that look at more of the trajectory than past and future payoffs: their expectation is their own."""
@@ -90,7 +99,7 @@ def test_one_coefficient_for_a_whole_response_is_balance(name: str) -> None:
 def test_rules_with_one_expectation_have_one_gradient() -> None:
     assert derive("rloo").gradient == derive("reinforce-baseline").gradient
     assert derive("grpo").gradient == derive("gspo").gradient
-    assert derive("dapo-batch").gradient == derive("cispo").gradient
+    assert derive("dapo").gradient == derive("cispo").gradient
     assert [expr.is_zero for expr in derive("k1-loss").gradient.values()] == [True] * 3
 
 
@@ -113,11 +122,15 @@ def test_as_many_trajectories_are_enumerated_as_are_allowed() -> None:
 def test_rules_are_shown_as_they_are_computed() -> None:
     s, alpha = setting(), symbol("alpha")
     rule = lookup("score-per-attempt")
-    before, following = (sp.Symbol(name, real=True) for name in ("r_before", "r_next"))
-    shown = [rule.coefficients(s, turn) for turn in generic_turns(s, rule)]
-    assert is_zero(shown[0][0] - (1 + alpha * (1 - before)))
-    assert is_zero(shown[1][1] - (following + alpha * (following - 1)))
-    assert is_zero(shown[3][0] + alpha * before)
+    r1, is_first = (sp.Symbol(name, real=True) for name in ("r_first", "i_first"))
+    (kept_s, kept_d), *_, (_, wrong_d) = (rule.coefficients(s, turn) for turn in generic_turns(s, rule))
+    assert is_zero(kept_d - (1 + alpha * (1 - r1)))
+    assert is_zero(kept_s - is_first * r1 - (1 - is_first) * kept_d)
+    assert is_zero(wrong_d - (FUTURE + alpha * (FUTURE - r1)))
+    right_then_kept, wrong_then_right = (turns_of(s, rule, steps) for steps in (((0, STOP),), ((1, RESAMPLE), (0, STOP))))
+    assert [rule.coefficients(s, turn) for turn in right_then_kept] == [(1, 1)]
+    assert rule.coefficients(s, wrong_then_right[0]) == (0, 1 + alpha)
+    assert is_zero(rule.coefficients(s, wrong_then_right[1])[0] - (1 + alpha * (1 - r1)))
     text = derive("dft").to_text()
     assert "c_s(k) = pi_s(y_k)**(1/l_s)/Lbar_E" in text
     assert "c_d(k) = pi_d(d_k | y_k)**(1/l_d)/Lbar_E" in text

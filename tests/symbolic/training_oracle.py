@@ -100,11 +100,12 @@ def coefficients(m: M0, name: str, turns: int) -> Callable[[Steps], list[tuple[f
         return rule
 
     def attempts(steps: Steps) -> list[tuple[float, float]]:
-        r = [int(y == 0) for y, _ in steps]
-        paid = [float(x) if k == 0 else x + m.alpha * (x - r[k - 1]) for k, x in enumerate(r)]
+        """SCoRe: the first answer, and what is submitted; a response of one turn keeps its first answer."""
+        first, last = int(steps[0][0] == 0), int(steps[-1][0] == 0)
+        second = last + m.alpha * (last - first)
         if name == "score-summed":
-            return [(sum(paid),) * 2] * len(steps)
-        return list(zip(paid, [*paid[1:], 0.0], strict=True))
+            return [(first + second,) * 2] * len(steps)
+        return [(float(first) if k == 0 else second, second) for k in range(len(steps))]
 
     rules = {
         "reinforce-baseline": whole(lambda t: right(t) - success),
@@ -131,7 +132,7 @@ def coefficients(m: M0, name: str, turns: int) -> Callable[[Steps], list[tuple[f
         # advantages have the expectation of the reward itself
         "ppo-clip": whole(lambda t: right(t) / tokens),
     }
-    rules |= {"gspo": rules["grpo"], "cispo": rules["dapo-batch"]}
+    rules |= {"gspo": rules["grpo"], "cispo": rules["dapo"]}
     return rules[name]
 
 

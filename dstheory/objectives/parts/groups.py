@@ -14,7 +14,11 @@ then contributes :math:`P_r(t) = E[1\{R = r\} e^{-tL}]`, and
 Credits that are affine in the rewards need no counting: any rewards will do. Groups or batches without end have the law of large
 numbers: one over a sum of lengths becomes one over its mean.
 
-Source: derived here.
+**Dynamic sampling** (DAPO) draws again, prompt and responses, until every group of the batch is mixed: its rewards are not all
+equal. Expectations are then those given mixed groups, and the update is the plain one over the probability of a mixed group,
+:math:`P = \sum_x \rho(x) (1 - p_x^G - (1 - p_x)^G)`; a mean over the tokens of the batch is one over the tokens of mixed groups.
+
+Source: derived here; dynamic sampling arXiv 2503.14476.
 """
 
 from __future__ import annotations
@@ -25,14 +29,14 @@ from math import comb, inf, lgamma
 
 import numpy as np
 
-from dstheory.checks import Floats, whole_number
+from dstheory.checks import Floats, reject, whole_number
 from dstheory.errors import ChainError
 from dstheory.exact import Solution
 from dstheory.objectives.parts.credit import Credit, GroupMean
 from dstheory.objectives.parts.exponentials import reciprocal
 from dstheory.objectives.parts.normaliser import BatchTokens, ConstantLength, GroupTokens, Normaliser, PerResponse, PerToken
 from dstheory.objectives.parts.outcome import Outcome
-from dstheory.objectives.parts.tilted import Nodes, moments
+from dstheory.objectives.parts.tilted import Nodes, moments, response_mass
 
 __all__ = [
     "Grouping",
@@ -40,7 +44,9 @@ __all__ = [
     "binomial",
     "effective_credit",
     "everything",
+    "mean_of_lengths_and_rewards",
     "mean_tokens",
+    "mixed_probability",
     "negative",
     "positive",
     "range_of_lengths",
@@ -70,12 +76,17 @@ def negative(credit: Floats) -> Floats:
 class Grouping:
     """How responses come: groups of G per prompt, P prompts per batch; inf for the limit.
 
+    Args:
+        group_size, prompts: G and P.
+        mixed: whether groups whose rewards are all equal are drawn again, prompt included (dynamic sampling).
+
     Raises:
         ChainError: a size that is neither a whole number >= 1 nor inf.
     """
 
     group_size: float = 8
     prompts: float = inf
+    mixed: bool = False
 
     def __post_init__(self) -> None:
         for what in ("group_size", "prompts"):
@@ -125,15 +136,21 @@ def effective_credit(
     """
     if credit is not None:
         credit.check_group(grouping.group_size)
+    if grouping.mixed and outcome.values is None:
+        raise ChainError(
+            "rewards take more than two values: the probability that a group is mixed has no closed form; use "
+            "dynamic_sampling=False, outcome='correct', or sampled_gradient"
+        )
     t, w, tilts = _denominator(normaliser, grouping, solution, outcome)
     plain, paid = known or moments(solution, outcome.reward, t if tilts else np.zeros(1))
+    if grouping.mixed:
+        w = w / mixed_probability(solution, grouping, paid if known else None, outcome)[..., None]
     if credit is None:
-        constant = plain ** (grouping.group_size - 1) if tilts else np.ones_like(plain)
-        slope = np.zeros_like(constant)
+        constant, slope = _once(grouping, plain, paid, tilts)
     elif grouping.group_size == inf:
         constant, slope = _limit(credit, solution, outcome, paid, part)
     elif outcome.values is not None:
-        constant, slope = _counted(credit, int(grouping.group_size), outcome.values, plain, paid, part)
+        constant, slope = _counted(credit, grouping, outcome.values, plain, paid, part)
     elif credit.linear and part is everything:
         constant, slope = _affine(credit, int(grouping.group_size), plain, paid)
     else:
@@ -152,7 +169,8 @@ def _denominator(normaliser: Normaliser, grouping: Grouping, solution: Solution,
     if isinstance(normaliser, GroupTokens) and size == inf:
         return none, 1.0 / solution.expected_tokens[None], False
     if isinstance(normaliser, BatchTokens) and inf in (size, prompts):
-        return none, 1.0 / mean_tokens(solution)[None, ..., None], False
+        mean = _tokens_of_mixed(solution, grouping, outcome) if grouping.mixed else mean_tokens(solution)
+        return none, 1.0 / mean[None, ..., None], False
     if isinstance(normaliser, PerToken):
         members = 1.0
     elif isinstance(normaliser, GroupTokens):
@@ -165,9 +183,66 @@ def _denominator(normaliser: Normaliser, grouping: Grouping, solution: Solution,
     axes = max(len(solution.policy.runs), len(solution.mdp.runs)) + 1
     weight = members * w.reshape(len(w), *(1,) * axes)
     if isinstance(normaliser, BatchTokens) and prompts > 1:
-        plain, _ = moments(solution, outcome.reward, t)
-        weight = weight * (plain**size * solution.mdp.prompt_weight).sum(axis=-1, keepdims=True) ** (prompts - 1)
+        plain, paid = moments(solution, outcome.reward, t)
+        group = plain**size
+        if grouping.mixed:
+            chance = mixed_probability(solution, grouping, None, outcome)
+            group = (group - paid**size - (plain - paid) ** size) / chance[..., None]
+        weight = weight * (group * solution.mdp.prompt_weight).sum(axis=-1, keepdims=True) ** (prompts - 1)
     return t, weight, members > 1
+
+
+def mixed_probability(solution: Solution, grouping: Grouping, success: Floats | None, outcome: Outcome) -> Floats:
+    """Return the probability that a group of a random prompt is mixed, (*runs,), for rewards of two values.
+
+    Args:
+        solution: the chain under the policy that generates the responses.
+        grouping: the size of the groups.
+        success: (1, *runs, X) chance of the higher reward, if somebody has computed it already.
+        outcome: the reward.
+
+    Raises:
+        ChainError: no group is ever mixed, so that dynamic sampling would draw without end.
+    """
+    p = moments(solution, outcome.reward, np.zeros(1))[1][0] if success is None else success[0]
+    found = np.asarray((_mixed_given_prompt(grouping, p) * solution.mdp.prompt_weight).sum(axis=-1))
+    reject(~(found > 0), found, "probability of a mixed group", "must be > 0", "dynamic sampling would draw without end", axes=())
+    return found
+
+
+def _mixed_given_prompt(grouping: Grouping, p: Floats) -> Floats:
+    if grouping.group_size == inf:
+        return ((p > 0) & (p < 1)).astype(np.float64)
+    # 1 - p^G - (1-p)^G as a sum of positive terms, so that it keeps its digits where success or failure is rare.
+    return np.asarray(binomial(int(grouping.group_size), p)[..., 1:-1].sum(axis=-1))
+
+
+def _tokens_of_mixed(solution: Solution, grouping: Grouping, outcome: Outcome) -> Floats:
+    """Return the mean tokens of a response of a mixed group, (*runs,)."""
+    _, paid = moments(solution, outcome.reward, np.zeros(1))
+    p, tokens = paid[0], solution.expected_tokens
+    if grouping.group_size == inf:
+        of_mixed = tokens * _mixed_given_prompt(grouping, p)
+    else:
+        n = int(grouping.group_size) - 1
+        of_right = mean_of_lengths_and_rewards(solution, outcome)[0]
+        of_mixed = of_right * (1.0 - p**n) + (tokens - of_right) * (1.0 - (1.0 - p) ** n)
+    occurs = solution.mdp.prompt_weight > 0
+    total = (of_mixed[..., occurs] * solution.mdp.prompt_weight[occurs]).sum(axis=-1)
+    return np.asarray(total / mixed_probability(solution, grouping, None, outcome))
+
+
+def _once(grouping: Grouping, plain: Floats, paid: Floats, tilts: bool) -> tuple[Floats, Floats]:
+    """The same for the credit 1 whatever the rewards: the weight of the rest of the group, if there is any."""
+    size = grouping.group_size
+    if not grouping.mixed:
+        constant = plain ** (size - 1) if tilts else np.ones_like(plain)
+        return constant, np.zeros_like(constant)
+    if size == inf:
+        constant = _mixed_given_prompt(grouping, paid)
+        return constant, np.zeros_like(constant)
+    rest, all_right, all_wrong = (x ** (size - 1) for x in (plain, paid, plain - paid))
+    return rest - all_wrong, all_wrong - all_right
 
 
 def mean_tokens(solution: Solution) -> Floats:
@@ -191,14 +266,16 @@ def range_of_lengths(solution: Solution) -> tuple[float, float]:
 
 
 def _counted(
-    credit: Credit, size: int, values: tuple[float, float], plain: Floats, paid: Floats, part: Part
+    credit: Credit, grouping: Grouping, values: tuple[float, float], plain: Floats, paid: Floats, part: Part
 ) -> tuple[Floats, Floats]:
     """Return the mean credit of a failure, and how much more a success gets, over the number of successes among the others."""
     low, high = values
-    n = size - 1
+    n = int(grouping.group_size) - 1
     rest = np.where(np.arange(n) < np.arange(n + 1)[:, None], high, low)  # row K: K of the others succeed
     rows = [np.column_stack([np.full(n + 1, own), rest]) for own in (low, high)]
     failure, success = (part(credit.of_groups(r))[:, 0] for r in rows)
+    if grouping.mixed:
+        failure[0] = success[n] = 0.0
     with np.errstate(invalid="ignore", divide="ignore"):
         share = np.where(plain > 0, np.clip(paid / plain, 0.0, 1.0), 0.0)
     chance = plain[..., None] ** n * binomial(n, share)
@@ -236,3 +313,13 @@ def _no_closed_form(credit: Credit) -> ChainError:
         f"rewards take more than two values, and the credit {credit.words} of a finite group is no affine function of them: "
         "use outcome='correct', group_size=inf, a chain that pays at the end only and without discount, or sampled_gradient"
     )
+
+
+def mean_of_lengths_and_rewards(under: Solution, outcome: Outcome) -> Floats:
+    """Return E[L R] of each prompt, (1, *runs, X), R as the outcome pays it: every token of a response carries its reward."""
+    one = np.ones_like(moments(under, outcome.reward, np.zeros(1))[0])
+    mass = response_mass(under, outcome.reward, Nodes(np.zeros(1), 0.0 * one, one))
+    mdp = under.mdp
+    tokens = mass.sample * mdp.sample_length[..., None, :, :] + (mass.stop + mass.resample) * mdp.decision_length[..., None, :, :]
+    occurs = np.where(mdp.prompt_weight > 0, mdp.prompt_weight, 1.0)
+    return np.asarray((tokens.sum(axis=(-3, -1)) / occurs)[None])

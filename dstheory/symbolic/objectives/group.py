@@ -87,10 +87,13 @@ class _TokenMean(OutcomeRule):
 
 
 class DAPO(_TokenMean):
-    """DAPO as published divides by the tokens of the group: in large groups by E[L]; small ones have no closed form."""
+    """DAPO as published divides by the tokens of the group: in large groups by E[L]; small ones have no closed form.
+
+    Its dynamic sampling divides by the probability of a mixed group, which is 1 in that limit.
+    """
 
     name = "dapo"
-    title = "DAPO as published: group std, mean over the group's tokens; limit of large groups"
+    title = "DAPO as published: group std, mean over the group's tokens; limit of large groups, all of them mixed"
     source = "arXiv 2503.14476; claims O5, O7-groups"
     group: ClassVar[int | None] = None
 
@@ -103,11 +106,11 @@ class DAPOBatch(_TokenMean):
     source = "arXiv 2503.14476; claims O5, O7"
 
 
-class CISPO(_TokenMean):
-    """On the policy all ratios are 1 and CISPO is the same rule."""
+class CISPO(DAPO):
+    """On the policy all ratios are 1, and CISPO divides by the tokens of the group, as DAPO does."""
 
     name = "cispo"
-    title = "CISPO on the policy: group std, mean over the batch's tokens"
+    title = "CISPO on the policy: group std, mean over the group's tokens; limit of large groups"
     source = "arXiv 2506.13585; claim O1"
 
 

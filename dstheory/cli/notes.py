@@ -1,0 +1,170 @@
+"""What a table of objectives must say beside its numbers: names, settings that are not used, rewards that are not read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from dstheory.cli.options import Problem
+    from dstheory.objectives import Objective
+
+__all__ = ["notes", "reference_words"]
+
+_SETTINGS = {
+    "beta": "beta",
+    "alpha": "alpha",
+    "length_weight": "length_weight",
+    "reduction": "reduction",
+    "outer_discount": "outer_discount",
+    "states": "states",
+    "expert": "demonstrations",
+    "reference": "reference",
+}
+"""Options of the command line, and the field of an objective that each sets."""
+
+
+def reference_words(problem: Problem, options: dict[str, Any]) -> str:
+    """Return which reference KL terms refer to."""
+    if options["mdp_file"] is not None:
+        return "the start" if problem.reference is problem.start else "the file's reference"
+    if options["reference"] is None:
+        return f"the start, p, a, b = {options['p']:g}, {options['a']:g}, {options['b']:g}"
+    return "p, a, b = " + ", ".join(f"{x:g}" for x in options["reference"])
+
+
+def notes(
+    built: Sequence[tuple[str, Objective]], problem: Problem, options: dict[str, Any], *, at_start: bool = True
+) -> list[str]:
+    """Return one line for each thing that the numbers of these objectives, or their differences, depend on unseen.
+
+    Args:
+        built: expressions and what was built from them.
+        problem: the chain, and which options were given.
+        options: all options.
+        at_start: the numbers are those of the start, where a KL to the start is 0.
+    """
+    lines = [*_names(built), *_unused(built, problem, options), *_rewards(built, problem), *_normalisers(built), *_sft(built),
+             *(_vanishing(built, problem) if at_start else [])]  # fmt: skip
+    return list(dict.fromkeys(lines))
+
+
+def _vanishing(built: Sequence[tuple[str, Objective]], problem: Problem) -> list[str]:
+    """Say that a KL to the start is zero at the start."""
+    if problem.reference is not problem.start:
+        return []
+    named = {t.name for _, objective in built for t in _terms(objective) if getattr(t, "reference", None) is problem.reference
+             and t.family != "preference" and np.any(np.asarray(getattr(t, "beta", 0.0)))}  # fmt: skip
+    where = "which is the start: 0 here, --reference P,A,B shows them against another" if named else ""
+    return [f"KL terms of {', '.join(sorted(named))} refer to the policy that is shown, {where}"] if named else []
+
+
+def _terms(objective: Objective) -> tuple[Objective, ...]:
+    from dstheory.objectives import WeightedSum
+
+    return objective.terms if isinstance(objective, WeightedSum) else (objective,)
+
+
+def _names(built: Sequence[tuple[str, Objective]]) -> list[str]:
+    """Say what a library's name computes."""
+    from dstheory.objectives import ALIASES
+    from dstheory.objectives.registry import parse
+
+    names = [name.lower().replace("_", "-") for expression, _ in built for _, name in parse(expression)]
+    known = [(name, ALIASES[name]) for name in names if name in ALIASES]
+    return [f"{name} is {alias.objective}: {alias.computed} ({alias.source})" for name, alias in known]
+
+
+def _unused(built: Sequence[tuple[str, Objective]], problem: Problem, options: dict[str, Any]) -> list[str]:
+    """Say which objectives do not use an option that was given."""
+    lines = []
+    for option in sorted(problem.given & _SETTINGS.keys()):
+        why: dict[str, list[str]] = {}
+        for expression, objective in built:
+            for name, reason in _not_using(option, expression, objective).items():
+                why.setdefault(reason, []).append(name)
+        value, flag = options[option], f"--{option.replace('_', '-')}"
+        if not isinstance(value, bool):
+            numbers = value if isinstance(value, tuple) else (value,)
+            flag = f"{flag} {','.join(f'{x:g}' if isinstance(x, float) else str(x) for x in numbers)}"
+        lines += [f"{flag} is not used by {', '.join(dict.fromkeys(names))}: {reason}" for reason, names in why.items()]
+    return lines
+
+
+def _not_using(option: str, expression: str, objective: Objective) -> dict[str, str]:
+    """Return the terms of an expression that do not use an option, and why; none where a name's setting is all that is fixed."""
+    from dstheory.objectives.registry import lookup, parse, unused
+
+    names, terms = [name for _, name in parse(expression)], _terms(objective)
+    if option in ("reference", "expert"):
+        uses = {name: _takes(option, lookup(name)) for name in names}
+        found = {name: f"has no {option}" for name in names if not uses[name]}
+        if option == "reference":
+            without = [(n, t) for n, t in zip(names, terms, strict=True) if uses[n] and not np.any(getattr(t, "beta", 1.0))]
+            found |= {name: "its KL has beta 0" for name, _ in without}
+    else:
+        found = unused(expression, _SETTINGS[option])
+    some_do = len(found) < len(names)
+    return {name: reason for name, reason in found.items() if not some_do or reason.startswith("fixes")}
+
+
+def _takes(option: str, cls: type[Objective]) -> bool:
+    """Return whether an objective has a reference, or learns from the expert: distillation has the expert for its teacher."""
+    fields = getattr(cls, "__dataclass_fields__", {})
+    if cls.name == "distill":
+        return option == "expert"
+    return _SETTINGS[option] in fields
+
+
+def _rewards(built: Sequence[tuple[str, Objective]], problem: Problem) -> list[str]:
+    """Say which objectives do not read the chain's own rewards and discount, where these are not plain accuracy."""
+    mdp = problem.mdp
+    plain = bool(np.array_equal(mdp.reward_stop * mdp.inside, mdp.correct * mdp.inside)) and not mdp.reward_resample.any()
+    names: dict[str, list[str]] = {"correct": [], "nothing": []}
+    for _, objective in built:
+        for term in _terms(objective):
+            reads = getattr(term, "outcome", None) if term.credits == "outcome" else term.credits
+            names.setdefault(str(reads), []).append(term.name)
+    lines = []
+    if names["correct"] and not (plain and bool((mdp.gamma == 1.0).all())):
+        who = ", ".join(dict.fromkeys(names["correct"]))
+        lines.append(f"R = 1 for a correct answer, without discount, whatever the chain pays: {who}")
+    if names["nothing"] and problem.own_rewards:
+        option, who = problem.own_rewards[0].replace("_", "-"), ", ".join(dict.fromkeys(names["nothing"]))
+        lines.append(f"--{option} is not read by {who}: no reward")
+    return lines
+
+
+def _normalisers(built: Sequence[tuple[str, Objective]]) -> list[str]:
+    """Say by what a penalty in a sum is divided, where that is not the number of responses for all terms."""
+    lines = []
+    for expression, objective in built:
+        terms = _terms(objective)
+        shared = next((t for t in terms if t.shared_normaliser() is not None), None)
+        found = None if shared is None else shared.shared_normaliser()
+        if shared is None or found is None or found[0].words == "responses":
+            continue
+        same = [t.name for t in terms if getattr(t, "inherited", None) is not None and getattr(t, "normaliser", None) is None]
+        if same:
+            lines.append(f"{expression}: {', '.join(same)} divided as {shared.name} is, by {found[0].words}")
+        other = [t.name for t in terms if t.family == "penalty" and t.name not in same and t.normalised_by == "responses"]
+        if other:
+            lines.append(f"{expression}: {', '.join(other)} divided by responses, {shared.name} by {found[0].words}")
+    return lines
+
+
+def _sft(built: Sequence[tuple[str, Objective]]) -> list[str]:
+    """Say why stage-weighted SFT and what libraries compute give opposite verdicts in one table."""
+    terms = [term for _, objective in built for term in _terms(objective)]
+    weighted = [t for t in terms if t.name == "sft" and np.any(np.asarray(getattr(t, "length_weight", 0.0)))]
+    plain = [t.name for t in terms if t.name.startswith("sft-")]
+    if not weighted or not plain:
+        return []
+    weight = float(np.max(np.asarray(getattr(weighted[0], "length_weight", 0.0))))
+    return [
+        f"sft weighs a whole stage by length^{weight:g}, as arXiv 2601.01580 does, so that its coefficients differ between "
+        f"stages (claim C1); {', '.join(dict.fromkeys(plain))} give all tokens of a demonstration one coefficient, as libraries "
+        "do (claim O1-sft)"
+    ]

@@ -1,0 +1,134 @@
+"""What `dstheory attribute` must say beside its numbers, and agree on with `dstheory objectives` and with `--all`."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from dstheory.objectives import REGISTRY
+
+
+def shown(dstheory, *args: object) -> dict:
+    ran = dstheory("attribute", *args, "--json")
+    assert ran.code == 0, ran.err
+    return json.loads(ran.out)
+
+
+@pytest.mark.parametrize("name", ["trl:grpo", "grpo", "dapo-batch", "rloo", "reinforce-baseline", "ppo-clip", "reinforce-pp"])
+def test_rewards_have_no_kl_unless_asked(dstheory, name: str) -> None:
+    """Against a reference that differs the KL would show: the row is the one of --all, and of beta 0."""
+    where = ("--objective", name, "--gamma", 1, "--reference", "0.2,0.5,0.9")
+    (alone,), (table,) = shown(dstheory, *where)["objectives"], shown(dstheory, *where, "--all", "--no-figure")["objectives"]
+    (none,) = shown(dstheory, *where, "--beta", 0)["objectives"]
+    assert alone["gradient"] == none["gradient"]
+    assert alone["coefficient"]["balanced"] is table["balanced"] is (name != "ppo-clip")
+    assert alone["gradient"]["decision_share"] == pytest.approx(table["norm_share"], rel=1e-12)
+    (with_kl,) = shown(dstheory, *where, "--beta", 0.5)["objectives"]
+    assert with_kl["gradient"] != alone["gradient"]
+
+
+@pytest.mark.parametrize("name", ["score-summed", "score-per-attempt", "distill", "k3-loss"])
+def test_each_objective_has_its_own_defaults(dstheory, name: str) -> None:
+    """--alpha's default was the entropy bonus's for SCoRe too, and the teacher of distillation was the KL's reference."""
+    where = ("--objective", name, "--gamma", 1, "--reference", "0.4,0.6,0.5")
+    (alone,), (table,) = shown(dstheory, *where)["objectives"], shown(dstheory, *where, "--all", "--no-figure")["objectives"]
+    assert alone["gradient"]["decision_share"] == pytest.approx(table["norm_share"], rel=1e-12)
+
+
+def test_the_reference_is_the_start_and_the_footnote_says_which_it_was(dstheory) -> None:
+    for option in ((), ("--all", "--no-figure")):
+        data = shown(dstheory, "--objective", "kl-direct", *option)
+        assert data["reference"] == "the start, p, a, b = 0.55, 0.8, 0.3"
+        assert any("kl-direct refer to the policy that is shown, which is the start: 0 here" in line for line in data["notes"])
+        moved = shown(dstheory, "--objective", "kl-direct", "--reference", "0.5,0.6,0.7", *option)
+        assert moved["reference"] == "p, a, b = 0.5, 0.6, 0.7"
+        assert moved["notes"] == []
+    (row,) = shown(dstheory, "--objective", "kl-direct")["objectives"]
+    assert row["coefficient"]["balanced"] is None  # all coefficients are 0: balance says nothing
+    assert row["gradient"] == {"sample": 0.0, "decide": 0.0, "decision_share": None, "cosine": None}
+    out = " ".join(dstheory("attribute", "--objective", "kl-direct", "--reference", "0.5,0.6,0.7").out.split())
+    assert "KL terms refer to p, a, b = 0.5, 0.6, 0.7." in out
+    assert "all 0" in dstheory("attribute", "--objective", "kl-direct").out
+
+
+def test_settings_that_are_pinned_or_ignored_are_said(dstheory) -> None:
+    args = ("--objective", "paper:grpo", "--objective", "rloo", "--objective", "sft", "--objective", "reinforce + kl-direct")
+    notes = shown(dstheory, *args, "--beta", 0.3, "--alpha", 2, "--reference", "0.5,0.5,0.5")["notes"]
+    assert "--beta 0.3 is not used by paper:grpo: fixes beta 0.04" in notes
+    assert "--beta 0.3 is not used by sft: has no beta" in notes
+    assert "--alpha 2 is not used by paper:grpo, rloo, sft, reinforce, kl-direct: has no alpha" in notes
+    assert "--reference 0.5,0.5,0.5 is not used by sft: has no reference" in notes
+    unasked = shown(dstheory, "--objective", "rloo", "--reference", "0.5,0.5,0.5")["notes"]
+    assert "--reference 0.5,0.5,0.5 is not used by rloo: its KL has beta 0" in unasked
+    text = dstheory("attribute", *args, "--beta", 0.3).out
+    assert "--beta 0.3 is not used by paper:grpo: fixes beta 0.04" in text
+    expert = shown(dstheory, "--objective", "rloo", "--objective", "sft", "--expert", "0.9,0.9,0.9")["notes"]
+    assert "--expert 0.9,0.9,0.9 is not used by rloo: has no expert" in expert
+
+
+def test_a_librarys_name_says_what_it_computes(dstheory) -> None:
+    (line,) = [n for n in shown(dstheory, "--objective", "trl:grpo", "--gamma", 1)["notes"] if n.startswith("trl:grpo is")]
+    assert "dapo-batch" in line
+    assert "TRL 1.16.0" in line
+
+
+def test_a_penalty_in_a_sum_weighs_once_and_is_divided_as_the_reward(dstheory) -> None:
+    """The command of a public question: 0.266, where sums over responses gave 0.862."""
+    args = ("--gamma", 1, "--beta", 0.04, "--answer-length", 300, "--decision-length", 5, "--reference", "0.5,0.5,0.5")
+    data = shown(dstheory, "--objective", "dapo-batch", "--objective", "dapo-batch + k3-loss", *args)
+    assert data["objectives"][1]["gradient"]["decision_share"] == pytest.approx(0.2655, abs=1e-4)
+    assert "dapo-batch + k3-loss: k3-loss divided as dapo-batch is, by tokens of the batch" in data["notes"]
+    other = shown(dstheory, "--objective", "grpo + kl-direct", "--gamma", 1)["notes"]
+    assert "grpo + kl-direct: kl-direct divided by responses, grpo by 1/L_i, then responses" in other
+
+
+def test_rewards_are_read_or_refused_by_name(dstheory) -> None:
+    args = ("--reward", "2,0,0,0", "--gamma", 1)
+    for name in ("reinforce", "rloo", "reinforce-baseline", "grpo-no-std", "dr-grpo", "ppo-clip"):
+        one, two = (
+            shown(dstheory, "--objective", name, "--gamma", 1, *more)["objectives"][0]["gradient"] for more in ((), args[:2])
+        )
+        assert two["sample"] == pytest.approx(2 * one["sample"], rel=1e-9), name
+    both = shown(dstheory, "--objective", "rloo", "--objective", "reinforce", *args, "--beta", 0)["objectives"]
+    assert both[0]["gradient"]["sample"] == pytest.approx(both[1]["gradient"]["sample"], rel=1e-12)
+    refused = [name for name, cls in REGISTRY.items() if cls.credits == "correct"]
+    assert set(refused) == {"reinforce-pp", "score-summed", "score-per-attempt", "rft", "nft", "dpo"}
+    for name in refused:
+        ran = dstheory("attribute", "--objective", name, *args)
+        assert ran.code == 1
+        assert ran.err == f"error: {name} pays 1 for a correct answer and cannot read --reward: leave one of them out\n"
+    data = shown(dstheory, *args)
+    assert {entry["objective"] for entry in data["left_out"]} == set(refused)
+    assert any(line.startswith("--reward is not read by ") and "sft" in line for line in data["notes"])
+    assert {e["objective"] for e in shown(dstheory, *args, "--all", "--no-figure")["left_out"]} == set(refused)
+
+
+def test_objectives_that_pay_for_correctness_alone_are_named_on_a_chain_that_discounts(dstheory) -> None:
+    (line,) = shown(dstheory, "--objective", "grpo", "--objective", "reinforce", "--objective", "rft")["notes"]
+    assert line == "R = 1 for a correct answer, without discount, whatever the chain pays: grpo, rft"
+    assert shown(dstheory, "--objective", "grpo", "--gamma", 1)["notes"] == []
+
+
+def test_two_kinds_of_sft_in_one_table_say_why_they_differ(dstheory) -> None:
+    both = ("--objective", "sft", "--objective", "sft-token-mean")
+    (line,) = shown(dstheory, *both)["notes"]
+    assert line.startswith("sft weighs a whole stage by length^0.5")
+    assert "sft-token-mean give all tokens of a demonstration one coefficient" in line
+    assert shown(dstheory, *both, "--length-weight", 0)["notes"] == ["--length-weight 0 is not used by sft-token-mean: has no length-weight"]
+
+
+def test_rounding_is_no_share(dstheory) -> None:
+    (row,) = shown(dstheory, "--objective", "k1-loss", "--reference", "0.5,0.5,0.5")["objectives"]
+    assert row["gradient"] == {"sample": 0.0, "decide": 0.0, "decision_share": None, "cosine": None}
+    assert row["fisher"] == {"sample": 0.0, "decide": 0.0, "decision_share": None}
+
+
+def test_training_has_no_kl_unless_asked_either(dstheory) -> None:
+    plain, named = (
+        json.loads(dstheory("simulate", "--objective", name, "--steps", 5, "--gamma", 1, "--json", *more).out)["conditions"][0]
+        for name, more in (("dapo-batch", ("--beta", 0)), ("dapo-batch", ()))
+    )
+    assert plain["after"] == named["after"]
+    ran = dstheory("simulate", "--objective", "paper:grpo", "--steps", 2, "--beta", 0.3)
+    assert "--beta 0.3 is not used by paper:grpo: fixes beta 0.04" in ran.err

@@ -1,0 +1,168 @@
+"""Sums: a penalty in the loss is divided as the reward is, checked against sums over every batch; what cancels is no gradient."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from objectives.test_groups import HERE, MDP, OLD, excess, responses
+
+from dstheory import Policy, TwoStageMDP, attribute, solve
+from dstheory.errors import ChainError
+from dstheory.objectives import (
+    CISPO,
+    DAPO,
+    GRPO,
+    RLOO,
+    DAPOBatch,
+    DrGRPO,
+    EntropyBonus,
+    K1Loss,
+    K1Reward,
+    K2Loss,
+    K3Loss,
+    PPOClip,
+    Reinforce,
+    ReinforceBaseline,
+    ReinforcePlusPlus,
+    RewardToGo,
+    SCoRePerAttempt,
+    build,
+)
+from dstheory.objectives.parts import PerToken
+
+BETA = 0.3
+
+
+def log_ratios(x: int, y: int, d: bool | None) -> tuple[float, float]:
+    up_s, up_d = (1.0 / (1.0 + e) for e in excess(x, y, d))
+    return math.log(up_s), 0.0 if d is None else math.log(up_d)
+
+
+def surprise(x: int, y: int, d: bool | None) -> tuple[float, float]:
+    """Return log-probability plus entropy of the answer and of the decision."""
+    pi = [float(v) for v in HERE.sample_prob[0, x] if v > 0]
+    s = math.log(float(HERE.sample_prob[0, x, y])) - sum(v * math.log(v) for v in pi)
+    if d is None:
+        return s, 0.0
+    stop = float(HERE.stop_prob[0, x, y])
+    h = -stop * math.log(stop) - (1 - stop) * math.log(1 - stop)
+    return s, math.log(stop if d else 1 - stop) + h
+
+
+PENALTIES = {
+    "k1-loss": (lambda: K1Loss(OLD, beta=BETA), lambda x, y, d: (-BETA, -BETA)),
+    "k2-loss": (lambda: K2Loss(OLD, beta=BETA), lambda x, y, d: tuple(-BETA * v for v in log_ratios(x, y, d))),
+    "k3-loss": (lambda: K3Loss(OLD, beta=BETA), lambda x, y, d: tuple(BETA * v for v in excess(x, y, d))),
+    "entropy": (lambda: EntropyBonus(alpha=BETA), lambda x, y, d: tuple(-BETA * v for v in surprise(x, y, d))),
+}
+
+# reward, groups per batch, group size, what one response is divided by (response, its group, tokens of the batch, groups)
+REWARDS = {
+    "reinforce": (lambda: Reinforce(), 1, 1, lambda r, g, n, p: 1.0),
+    "reward-to-go": (lambda: RewardToGo(), 1, 1, lambda r, g, n, p: 1.0),
+    "score-per-attempt": (lambda: SCoRePerAttempt(), 1, 1, lambda r, g, n, p: 1.0),
+    "reinforce-baseline": (lambda: ReinforceBaseline(), 1, 1, lambda r, g, n, p: 1.0),
+    "rloo": (lambda: RLOO(group_size=3), 1, 1, lambda r, g, n, p: 1.0),
+    "grpo": (lambda: GRPO(group_size=3), 1, 1, lambda r, g, n, p: 1 / r.length),
+    "dr-grpo": (lambda: DrGRPO(group_size=3, max_tokens=50), 1, 1, lambda r, g, n, p: 1 / 50),
+    "dapo": (lambda: DAPO(group_size=2), 1, 2, lambda r, g, n, p: 1 / n),
+    "dapo, kept": (lambda: DAPO(group_size=3, dynamic_sampling=False), 1, 3, lambda r, g, n, p: 1 / n),
+    "cispo": (lambda: CISPO(group_size=3), 1, 3, lambda r, g, n, p: 1 / n),
+    "dapo-batch": (lambda: DAPOBatch(group_size=2, prompts=2), 2, 2, lambda r, g, n, p: 1 / n),
+    "dapo-batch, large": (lambda: DAPOBatch(group_size=2), 1, 1, lambda r, g, n, p: 1 / mean_length()),
+    "reinforce-pp": (lambda: ReinforcePlusPlus(), 1, 1, lambda r, g, n, p: 1 / mean_length()),
+    "ppo-clip": (lambda: PPOClip(prompts=2), 2, 1, lambda r, g, n, p: 1 / n),
+}
+
+
+def mean_length() -> float:
+    return sum(float(w) * r.weight * r.length for w, of in zip(MDP.prompt_weight, responses(HERE), strict=True) for r in of)
+
+
+def by_hand(penalty: str, reward: str) -> np.ndarray:
+    """Sum over every batch of what the penalty alone adds to the update."""
+    _, groups, size, share = REWARDS[reward]
+    per_prompt, total, kept = responses(HERE), np.zeros((2, 2, 3)), 0.0
+    weigh = PENALTIES[penalty][1]
+    for prompts in itertools.product(range(2), repeat=groups):
+        for batch in itertools.product(*[itertools.product(per_prompt[x], repeat=size) for x in prompts]):
+            if reward == "dapo" and any(len({r.reward for r in g}) == 1 for g in batch):
+                continue
+            chance = math.prod(float(MDP.prompt_weight[x]) for x in prompts) * math.prod(r.weight for g in batch for r in g)
+            kept += chance
+            tokens = sum(r.length for g in batch for r in g)
+            means = 1.0 if size * groups == 1 or "dapo" in reward or reward in ("cispo", "ppo-clip") else 1 / (size * groups)
+            for group in batch:
+                for r in group:
+                    total += chance * means * share(r, group, tokens, groups) * r.scores(weigh)
+    return total / kept
+
+
+@pytest.mark.parametrize("reward", REWARDS)
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_a_penalty_is_divided_as_the_reward_of_its_sum(penalty: str, reward: str) -> None:
+    s, plain, loss = solve(MDP, HERE), REWARDS[reward][0](), PENALTIES[penalty][0]()
+    for added in (plain + loss, loss + plain, 1.0 * plain + loss):
+        together, alone = added.gradient(s), plain.gradient(s)
+        expected = by_hand(penalty, reward)
+        scale = np.abs(expected).max() + np.abs(alone.sample).max()
+        # One over a length is a sum of exponentials to 2e-13; the rest is rounding.
+        np.testing.assert_allclose(together.sample[0] - alone.sample[0], expected[0], rtol=0, atol=3e-12 * scale)
+        np.testing.assert_allclose(together.decide[0] - alone.decide[0], expected[1], rtol=0, atol=3e-12 * scale)
+
+
+def test_dapo_batch_with_k3_is_dapo_batch_with_beta() -> None:
+    """The penalty of the sum is the row's own: the share of the decision is that of one normaliser, not of two."""
+    mdp = TwoStageMDP.minimal(gamma=1.0, sample_length=300, decision_length=5)
+    s, reference = solve(mdp, Policy.minimal(p=0.55, a=0.8, b=0.3)), Policy.minimal(p=0.5, a=0.5, b=0.5)
+    added = build("dapo-batch + k3-loss", {"reference": reference, "beta": 0.04})  # the strength of the penalty, used once
+    own = build("dapo-batch", {"reference": reference, "beta": 0.04})
+    np.testing.assert_allclose(added.gradient(s).sample, own.gradient(s).sample, rtol=1e-13)
+    np.testing.assert_allclose(added.gradient(s).decide, own.gradient(s).decide, rtol=1e-12)
+    plain = attribute(build("dapo-batch", {}), s)
+    assert float(plain.gradient.decision_share) == pytest.approx(0.2650, abs=5e-5)
+    assert float(attribute(added, s).gradient.decision_share) == pytest.approx(0.2655, abs=5e-5)  # in units of responses 0.862
+    assert added.gradient(s).sample[0, 0, 0] > 0
+
+
+def test_a_given_normaliser_stays_and_an_open_one_is_settled_anew_in_each_sum() -> None:
+    loss = K3Loss(OLD, beta=BETA, normaliser="response-tokens")
+    assert (DAPOBatch() + loss).terms[1].divided_by[0] == PerToken()
+    opened = (Reinforce() + K3Loss(OLD)).terms[1]
+    assert (GRPO() + opened).terms[1].divided_by[0] == PerToken()
+    assert (EntropyBonus() + K3Loss(OLD)).terms[1].divided_by[0].words == "responses"
+    assert ((EntropyBonus() + K3Loss(OLD)) + GRPO()).terms[1].divided_by[0] == PerToken()
+    assert (GRPO() + K1Reward(OLD)).terms[1].divided_by[0] == PerToken()
+
+
+def test_two_rewards_that_are_divided_differently_leave_no_normaliser_to_inherit() -> None:
+    with pytest.raises(ChainError, match="reinforce and grpo divide their tokens differently: k3-loss cannot inherit both"):
+        Reinforce() + GRPO() + K3Loss(OLD)
+    assert (Reinforce() + RLOO(group_size=3) + K3Loss(OLD)).terms[2].divided_by[0].words == "responses"
+    assert (Reinforce() + GRPO()).terms[0].name == "reinforce"
+
+
+# ---------------------------------------------------------------------- rounding
+
+
+def test_what_cancellation_leaves_is_no_gradient() -> None:
+    """Shares of terms that cancel were shares of 1e-17; a gradient that is small but exact keeps its share."""
+    s = solve(MDP, HERE)
+    for nothing in (K1Loss(OLD), Reinforce() + (-1.0) * RewardToGo(), K1Loss(OLD) + 0.0 * Reinforce()):
+        split = attribute(nothing, s)
+        assert float(split.gradient.sample) == float(split.gradient.decide) == 0.0
+        assert math.isnan(float(split.gradient.decision_share))
+        assert math.isnan(float(split.energy.decision_share))
+    tiny = attribute(1e-30 * Reinforce(), s).gradient
+    assert float(tiny.decision_share) == pytest.approx(float(attribute(Reinforce(), s).gradient.decision_share), rel=1e-12)
+
+
+def test_rounding_is_judged_run_by_run() -> None:
+    many = Policy.minimal(p=np.array([0.3, 0.6]), a=0.7, b=0.4)
+    added = K1Loss(Policy.minimal(p=0.5, a=0.5, b=0.5)) + Reinforce().rescaled([0.0, 1.0])
+    split = attribute(added, solve(TwoStageMDP.minimal(), many))
+    assert split.gradient.decision_share.shape == (2,)
+    assert np.isnan(split.gradient.decision_share).tolist() == [True, False]
