@@ -3,10 +3,11 @@
 import os
 import signal
 
-# SymPy takes the integers of the fastest library that is installed; tests take Python's, as users have them. Set before SymPy loads.
+# SymPy takes the integers of the fastest library that is installed; tests take Python's, as users have them.
+# This must be said before SymPy loads.
 os.environ.setdefault("SYMPY_GROUND_TYPES", "python")
 
-from hypothesis import HealthCheck, settings  # noqa: E402
+from hypothesis import HealthCheck, settings
 
 # A shell without job control starts background jobs with Ctrl-C ignored, and everything started from here would inherit that;
 # the tests of interrupted commands are about commands that a person started.

@@ -15,7 +15,7 @@ CLAIM_IDS: dict[str, tuple[str, ...]] = {
     "grpo": ("O1", "O1-loose", "O5", "O6", "O6-favours", "B7", "B7-cap", "B7-lengths", "B7-prompts"),
     "grpo-no-std": ("O1", "O4", "O6", "O6-constant", "O6-favours", "B7", "B7-prompts"),
     "dr-grpo": ("O1", "O4", "B8"),
-    "dapo": ("O1", "O5", "O7-groups", "O9"),
+    "dapo": ("O1", "O5", "O5-dynamic", "O7-groups", "O9"),
     "dapo-batch": ("O1", "O5", "O7", "O9"),
     "gspo": ("O1", "O1-ratio", "O6", "O9-sequence"),
     "cispo": ("O1", "O1-tokens", "O9-sequence"),

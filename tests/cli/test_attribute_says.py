@@ -115,8 +115,8 @@ def test_two_kinds_of_sft_in_one_table_say_why_they_differ(dstheory) -> None:
     (line,) = shown(dstheory, *both)["notes"]
     assert line.startswith("sft weighs a whole stage by length^0.5")
     assert "sft-token-mean give all tokens of a demonstration one coefficient" in line
-    alone = shown(dstheory, *both, "--length-weight", 0)["notes"]
-    assert alone == ["--length-weight 0 is not used by sft-token-mean: has no length-weight"]
+    unweighted = shown(dstheory, *both, "--length-weight", 0)["notes"]
+    assert unweighted == ["--length-weight 0 is not used by sft-token-mean: has no length-weight"]
 
 
 def test_rounding_is_no_share(dstheory) -> None:

@@ -109,20 +109,25 @@ INSTANCES: dict[str, list[Callable[[Case], Objective]]] = {
     ],
     "dapo": [
         lambda c: DAPO(group_size=4),
-        lambda c: DAPO(group_size=3, std=False, outcome="return", reference=c.reference, beta=0.2),
+        lambda c: DAPO(group_size=3, std=False, outcome="return", reference=c.reference, beta=0.2, dynamic_sampling=False),
+        lambda c: DAPO(group_size=3, reference=c.reference, beta=0.2),
         lambda c: DAPO(group_size=3, sampler=c.expert),
         lambda c: DAPO(group_size=inf),
     ],
     "dapo-batch": [
         lambda c: DAPOBatch(group_size=4),
         lambda c: DAPOBatch(group_size=3, prompts=2, sampler=c.expert, reference=c.reference, beta=0.2),
+        lambda c: DAPOBatch(group_size=3, sampler=c.expert, reference=c.reference, beta=0.2, corrected_kl=True),
     ],
     "gspo": [
         lambda c: GSPO(group_size=4),
         lambda c: GSPO(group_size=4, sampler=c.expert, clip_low=0.1, clip_high=0.05),
         lambda c: GSPO(group_size=3, sampler=c.expert, clip_high=0.3, reference=c.reference, beta=0.2),
     ],
-    "cispo": [lambda c: CISPO(group_size=4), lambda c: CISPO(group_size=3, prompts=3, sampler=c.expert, clip_low=0.5)],
+    "cispo": [
+        lambda c: CISPO(group_size=4),
+        lambda c: CISPO(group_size=3, prompts=3, sampler=c.expert, clip_low=0.5, over="batch", dynamic_sampling=True),
+    ],
     "sft-token-mean": [
         lambda c: SFTTokenMean(ExpertChain(c.expert)),
         lambda c: SFTTokenMean(ExpertChain(c.expert), responses=4),
@@ -162,6 +167,7 @@ INSTANCES: dict[str, list[Callable[[Case], Objective]]] = {
 }
 
 SUMS: list[Callable[[Case], Objective]] = [
+    lambda c: GRPO(group_size=3) + K3Loss(c.reference, beta=0.3) + EntropyBonus(alpha=0.2),
     lambda c: Reinforce() + 0.5 * ReverseKLDirect(c.reference, beta=0.3, length_weight=0.5),
     lambda c: WeightedSum.of(Reinforce() + ReverseKL(c.reference), EntropyBonus().rescaled(-2.0)),
 ]

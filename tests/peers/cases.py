@@ -201,7 +201,7 @@ CASES: tuple[Case, ...] = (
     group("GRPO", "loss_type='bnpo'", "dapo-batch", "tokens of the local batch", Rule(SCALED, BatchTokens()), loss_type="bnpo"),
     group("GRPO", "loss_type='grpo', beta=0.04, use_bias_correction_kl=False", "grpo", "group std, 1/L_i, k3 in the loss",
           Rule(SCALED, PerToken(), beta=0.04), loss_type="grpo", beta=0.04, use_bias_correction_kl=False),
-    group("GRPO", "loss_type='grpo', beta=0.04", "k2-loss", "k3 times the ratio: -beta rho log(pi/ref), k2 on the policy",
+    group("GRPO", "loss_type='grpo', beta=0.04", "grpo", "`corrected_kl`: k3 times the ratio, -beta rho log(pi/ref)",
           Rule(SCALED, PerToken(), beta=0.04, weighted=True), loss_type="grpo", beta=0.04),
     group("GRPO", "loss_type='grpo', scale_rewards='none'", "grpo-no-std", "1/L_i without std", Rule(CENTRED, PerToken()),
           loss_type="grpo", scale_rewards="none"),

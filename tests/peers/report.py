@@ -26,12 +26,16 @@ What the names compute, in the version above:
 - `GRPOTrainer` at its defaults is `dapo-batch` with group std (sample, plus 1e-4) and no KL, not GRPO as published.
 - `loss_type="dr_grpo"` keeps the group std unless `scale_rewards="none"`.
 - `beta > 0` multiplies k3 by the importance ratio and differentiates the ratio too (`use_bias_correction_kl`, on by default): the
-  coefficient is -beta rho log(pi/ref), that of k2 on the policy (claim O11-weighted), not the -beta (1 - ref/pi) of k3.
+  coefficient is -beta rho log(pi/ref), that of k2 on the policy (claim O11-weighted), not the -beta (1 - ref/pi) of k3. The names
+  `trl:grpo`, `trl:dapo`, `trl:bnpo`, `trl:grpo-loss`, `trl:dr-grpo` and `trl:cispo` do the same (`corrected_kl`). With the ratio
+  of whole responses (`trl:gspo`) every token gets the others' k3 as well, which is not computed here: refused by name.
 - `loss_type="cispo"` truncates the ratio at `epsilon_high` itself, not at 1 + `epsilon_high`. At the default (0.2) every
   coefficient is multiplied by 0.2 on the policy, and by min(rho, 0.2) off it.
+- CISPO's tokens are those of the batch, as `cispo` with `over="batch"`; its paper (and `cispo`) divides by those of the group.
+- No row of TRL draws groups without variance again, as DAPO's paper (and `dapo`) does.
 - `importance_sampling_level="sequence"` with `loss_type="grpo"` is GSPO: the response's ratio to the power 1/L.
 - `RLOOTrainer` clips the ratio of the whole response, without the power 1/L: 1 + epsilon bounds the response, not each token. Its
-  KL is k1 in the reward.
+  KL is k1 in the reward: `trl:rloo + k1-reward`, and `trl:rloo` alone takes no beta.
 - `SFTTrainer` averages over the tokens of the batch; `loss_type="dft"` is DFT.
 
 Not compared: `ppo-clip` (its trainer is not in this version), `nft`, `reinforce-pp`, `score-*` (TRL has none), `distill` (TRL's
