@@ -217,7 +217,7 @@ def test_selection_by_id_group_source_and_path(files):
 
     assert chosen("a3") == ["A3"]
     assert chosen("A") == [info["id"] for info in everything if info["group"] == "A"]
-    assert set(chosen("2601.01580")) >= {"A1", "B1", "B1-loose"}
+    assert set(chosen("2601.01580")) >= {"A1", "B1", "B3-loose"}
     assert chosen("arXiv:2601.01580v2") == chosen("2601.01580")
     assert chosen("B2", "A3") == [i for i in ids if i in ("A3", "B2")]
     assert [info["id"] for info in list_claims(str(files / "fine.py"))] == ["good"]

@@ -90,7 +90,7 @@ def test_strings_on_the_command_line_are_names_and_nothing_else(dstheory, tmp_pa
 
 
 def test_json_is_all_there_is_on_stdout(dstheory):
-    result = dstheory("verify", "A3", "B1-loose", "--json", "--seed", 7, "--examples", 10)
+    result = dstheory("verify", "A3", "B3-loose", "--json", "--seed", 7, "--examples", 10)
     document = json.loads(result.out)
     assert (document["exit_code"], document["seed"]) == (0, 7)
     holds, fails = document["claims"]
