@@ -200,6 +200,7 @@ def _print(rows: list[dict[str, Any]], chain: str, options: dict[str, Any], out:
         ["objective", "p", "a", "b", "accuracy before", "after", "gain by decisions", "energy s", "energy d"],
         [start, *table],
         caption="p = P(correct), a = P(stop | correct), b = P(resample | wrong), after training. Gain by decisions: Shapley "
-        "share of the accuracy gain (- where there is none). Energies: Fisher energy of each stage at the start.",
+        "share of the accuracy gain (- where there is none); it changes with the number of steps. Energies: Fisher energy of "
+        "each stage at the start.",
     )
     click.echo(f"figure, data and manifest: {out}")

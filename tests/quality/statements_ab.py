@@ -38,6 +38,7 @@ q = p * (1 - a) + (1 - p) * b
 Acc = p * a / (1 - q)
 N = 1 / (1 - gamma * q)
 V = p * a * N
+FLOW = [differentiate(Acc, logit) for logit in minimal_policy().logits]
 Q_C, Q_W = a + (1 - a) * gamma * V, b * gamma * V
 chain = Chain(minimal_policy())
 
@@ -82,6 +83,14 @@ STATEMENTS = [
         "p=1/2 a=1/2 b=1/2",
     ),
     FalseStatement("reflection helps if a > 1/2", Implies(a > sp.Rational(1, 2), Acc > p), CUBE, "p=1/2 a=2/3 b=1/3"),
+    FalseStatement("reward flow: theta_W at 1 - b", Eq(FLOW[2], (1 - b) * FLOW[0]), CUBE, "p=1/2 a=1/2 b=1/3"),
+    FalseStatement("reward flow: theta_C at a", Eq(FLOW[1], a * FLOW[0]), CUBE, "p=1/2 a=1/3 b=1/2"),
+    FalseStatement(
+        "reward flow: decisions never learn faster than sampling",
+        Implies(a + b > 1, FLOW[1] ** 2 + FLOW[2] ** 2 <= FLOW[0] ** 2),
+        CUBE,
+        "p=1/2 a=1/3 b=3/4",
+    ),
     FalseStatement(
         "odds law: a and b swapped",
         Eq(Acc / (1 - Acc), p / (1 - p) * b / (1 - a)),
