@@ -12,8 +12,9 @@ from itertools import product
 import sympy as sp
 from sympy import And, Eq, Implies, Symbol
 
-from dstheory.claims import POSITIVE, REAL, UNIT, Claim, Step, at_least, decide, identity
+from dstheory.claims import POSITIVE, REAL, UNIT, Claim, Step, at_least, decide, derivative, identity
 from dstheory.symbolic.chain import Chain, payoff_at, reward
+from dstheory.symbolic.losses import BETA, SURROGATES, batch
 from dstheory.symbolic.policy import Logit, differentiate, minimal_policy
 from dstheory.symbolic.symbols import symbol
 from dstheory.symbolic.updates import score, trajectories
@@ -255,9 +256,17 @@ def k1_pays_for_length() -> Iterator[Step]:
     inverse = Symbol("D_L")
     logit = M0.logit("theta_W")
     update = sp.Add(*[chance * scores["theta_W"] / tokens for chance, _, tokens, scores in responses()])
+    small = batch(1, 2)
+    per_token = [(t.log_pi, r.length) for r in small.responses for t in r.tokens]
     yield identity(
-        "k1 = log(pi/ref) has the slope 1 in log pi. In a loss, averaged over a response's own tokens, it gives each token the "
-        "coefficient -beta/L: the expected update is -beta E[S/L]. On the chain capped at two turns with any lengths E[S/L] on "
+        "k1 = log(pi/ref) has the slope 1 in log pi. In a loss, averaged over a response's own L tokens and over N responses, it "
+        "gives each token the coefficient -beta/(N L), whatever the reference: here N = 2, L = 1 and 2.",
+        [derivative(SURROGATES["k1 in the loss"](small), log_pi) for log_pi, _ in per_token],
+        [-BETA / (small.size * length) for _, length in per_token],
+        where={"lp_1_1 lp_2_1 lp_2_2 ref_1_1 ref_2_1 ref_2_2": REAL, "beta": POSITIVE},
+    )
+    yield identity(
+        "So the expected update is -beta E[S/L]. On the chain capped at two turns with any lengths E[S/L] on "
         "theta_W is the slope of E[1/L],",
         U_W,
         inverse,

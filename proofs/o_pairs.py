@@ -7,21 +7,16 @@ from collections.abc import Iterator
 import sympy as sp
 from sympy import Eq, Symbol
 
-from dstheory.claims import POSITIVE, REAL, UNIT, Claim, Step, at_least, decide, identity
-from dstheory.symbolic.losses import BETA, SUCCESS, SURROGATES, WEIGHT, batch, coefficients, on_policy
+from dstheory.claims import POSITIVE, REAL, UNIT, Claim, Step, at_least, decide, derivative, identity
+from dstheory.symbolic.losses import BETA, SUCCESS, SURROGATES, WEIGHT, batch
 
 SMALL = batch(1, 2)
 """Two responses to one prompt, of one and of two tokens."""
 LOG_PROBABILITIES = "lp_1_1 lp_2_1 lp_2_2 ref_1_1 ref_2_1 ref_2_2"
 first, second = SMALL.responses
-c_11, c_21, c_22 = NAMES = sp.symbols("c_1_1 c_2_1 c_2_2")
 
 
-def by_name(surrogate: str, *, ratio_one: bool = False) -> dict[sp.Symbol, sp.Expr]:
-    """The three tokens' coefficients, differentiated from the surrogate, as definitions of c_1_1, c_2_1 and c_2_2."""
-    rows = coefficients(SURROGATES[surrogate](SMALL), SMALL)
-    found = [c for row in rows for c in row]
-    return dict(zip(NAMES, [on_policy(c, SMALL) for c in found] if ratio_one else found, strict=True))
+TOKENS = [t for response in SMALL.responses for t in response.tokens]
 
 
 # --- O2 ---------------------------------------------------------------------------------------------------------------
@@ -29,26 +24,25 @@ def by_name(surrogate: str, *, ratio_one: bool = False) -> dict[sp.Symbol, sp.Ex
 
 def preference_pairs() -> Iterator[Step]:
     """O2: DPO's coefficients, and what a shared beginning gets."""
-    margin, gate = sp.symbols("Delta g")
-    in_margin = {first.tokens[0].log_pi: first.tokens[0].log_ref + margin + second.log_ratio}
-    found = {name: c.xreplace(in_margin) for name, c in by_name("dpo").items()}
-    where = {LOG_PROBABILITIES: REAL, "beta": POSITIVE, "Delta": REAL}
+    gate = Symbol("g")
+    whole = SURROGATES["dpo"](SMALL)
+    where = {LOG_PROBABILITIES: REAL, "beta": POSITIVE}
     yield identity(
         "log sigma(beta Delta), differentiated, Delta the difference of the log-ratios: beta sigma(-beta Delta) on every "
         "token of the preferred response, the same with a minus on every token of the other, at any distance from the "
         "reference.",
-        NAMES,
+        [derivative(whole, t.log_pi) for t in TOKENS],
         [gate, -gate, -gate],
         where=where,
-        using={**found, gate: BETA / (1 + sp.exp(BETA * margin))},
+        using={gate: BETA / (1 + sp.exp(BETA * (first.log_ratio - second.log_ratio)))},
     )
+    shared, other = TOKENS[0], TOKENS[1]
     yield identity(
-        "Two responses that begin with the same token: it has one score and the coefficients of both, whose sum is zero. A "
-        "shared first attempt gets nothing, the whole credit is on the decision and on what follows it.",
-        c_11 + c_21,
+        "Two responses that begin with the same token: its log-probability drops out of Delta. A shared first attempt gets "
+        "nothing, the whole credit is on the decision and on what follows it.",
+        derivative(whole.xreplace({other.log_pi: shared.log_pi, other.log_ref: shared.log_ref}), shared.log_pi),
         0,
         where=where,
-        using=found,
     )
 
 
@@ -131,17 +125,21 @@ O2_LOOSE = Claim(
 
 def negative_aware() -> Iterator[Step]:
     """O3: NFT's coefficients on the policy, its weights, and off the policy."""
-    rewards = {first.reward: 1, second.reward: 0}
-    at_one = {name: c.xreplace(rewards) for name, c in by_name("nft", ratio_one=True).items()}
-    tokens = {name: c * SMALL.tokens for name, c in at_one.items()}
-    r, omega = SUCCESS, WEIGHT
+    r, omega, inside = SUCCESS, WEIGHT, sp.symbols("x_1:4")
+    whole = SURROGATES["nft"](SMALL).xreplace(
+        {
+            first.reward: sp.S.One,
+            second.reward: sp.S.Zero,
+            **{t.log_pi: t.log_old + sp.log(x / r) for t, x in zip(TOKENS, inside, strict=True)},
+        }
+    )
     yield identity(
-        "On the policy, first response right, second wrong, success rate r of the prompt: coefficient omega on a success, -omega "
-        "r/(1 - r) on a failure, for every token.",
-        NAMES,
-        [omega, -omega * r / (1 - r), -omega * r / (1 - r)],
-        where={"omega": POSITIVE, "r": UNIT},
-        using=tokens,
+        "First response right, second wrong, success rate r of the prompt, x = r rho: a success has the coefficient omega "
+        "whatever its ratio, a failure -omega x/(1 - x), token by token; on the policy x = r. (With respect to log pi, that is "
+        "log x.)",
+        [SMALL.tokens * x * derivative(whole, x) for x in inside],
+        [omega, *[-omega * x / (1 - x) for x in inside[1:]]],
+        where={"omega": POSITIVE, "r x_1 x_2 x_3": UNIT, "old_1_1 old_2_1 old_2_2": REAL},
     )
     G, std, centring, scaling = sp.symbols("G s omega_1 omega_2")
     yield identity(
@@ -155,17 +153,6 @@ def negative_aware() -> Iterator[Step]:
             scaling: sp.sqrt((1 - r) / r),
             std: sp.sqrt((r * G * (1 - r) ** 2 + (1 - r) * G * (0 - r) ** 2) / G),
         },
-    )
-    rho = Symbol("rho")
-    at_ratio = {t.log_pi: t.log_old + sp.log(rho) for response in SMALL.responses for t in response.tokens}
-    off = {name: (c * SMALL.tokens).xreplace({**rewards, **at_ratio}) for name, c in by_name("nft").items()}
-    yield identity(
-        "Off the policy a success keeps coefficient omega whatever its ratio, a failure has -omega r rho/(1 - r rho): token by "
-        "token.",
-        NAMES,
-        [omega, *[-omega * r * rho / (1 - r * rho)] * 2],
-        where={"r rho": UNIT, "omega": POSITIVE, LOG_PROBABILITIES: REAL, "old_1_1 old_2_1 old_2_2": REAL},
-        using=off,
     )
 
 

@@ -79,13 +79,13 @@ def one_coefficient() -> Iterator[Step]:
         )
     yield identity(
         "GSPO at any ratio: s_i A/(G L_i) with s_i the response's ratio to the power 1/L_i, so also off the policy.",
-        NAMES,
+        [derivative(LOSS, t.log_pi) for t in (first.tokens[0], *second.tokens)],
         [
             A_1 / STD / N * sp.exp(first.tokens[0].log_pi - first.tokens[0].log_old),
             *[A_2 / STD / (2 * N) * sp.exp(sum(t.log_pi - t.log_old for t in second.tokens) / 2)] * 2,
         ],
         where=WHERE,
-        using=by_name("gspo"),
+        using={LOSS: SURROGATES["gspo"](SMALL)},
     )
     c, s_1, s_2, s_d = sp.symbols("c s_1 s_2 s_d")
     yield identity(
