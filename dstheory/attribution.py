@@ -29,7 +29,7 @@ from dstheory.checks import Floats
 from dstheory.errors import ChainError
 from dstheory.exact import Solution, solve
 from dstheory.objectives.base import Objective, StageGradient
-from dstheory.policy import Policy
+from dstheory.policy import Features, Policy
 from dstheory.trajectories import Trajectories, enumerate_trajectories, sample_trajectories
 
 __all__ = [
@@ -154,11 +154,24 @@ def without_rounding(objective: Objective, solution: Solution) -> StageGradient:
     [[[0.0, 0.0]]]
     """
     g = objective.gradient(solution)
-    blocks = []
-    for block, size in zip((g.sample, g.decide), objective.magnitude(solution), strict=True):
-        noise = np.abs(block).max(axis=(-3, -2, -1)) <= _ROUNDING * size
-        blocks.append(np.where(noise[..., None, None, None], 0.0, block) if noise.any() else block)
-    return StageGradient(*blocks)
+    sizes = objective.magnitude(solution)
+    return StageGradient(*(_rounded(block, size, 3) for block, size in zip((g.sample, g.decide), sizes, strict=True)))
+
+
+def _rounded(block: Floats, size: Floats, axes: int) -> Floats:
+    """Return a block, or 0 for the runs in which all of it is rounding of terms of that size."""
+    noise = np.abs(block).max(axis=tuple(range(-axes, 0))) <= _ROUNDING * size
+    return np.where(noise.reshape(noise.shape + (1,) * axes), 0.0, block) if noise.any() else block
+
+
+def _pulled_back(g: StageGradient, features: Features) -> tuple[Floats, Floats]:
+    """Return the contributions of both stages to the gradient of shared parameters, 0 where logits' gradients cancel."""
+    by_sample, by_decide = features.pull_back(g.sample, g.decide)
+    sizes = [
+        np.einsum("kxyp,...kxy->...p", np.abs(a), np.abs(block)).max(axis=-1)
+        for a, block in ((features.sample, g.sample), (features.decide, g.decide))
+    ]
+    return _rounded(by_sample, sizes[0], 1), _rounded(by_decide, sizes[1], 1)
 
 
 # ---------------------------------------------------------------------- level (i)
@@ -262,7 +275,7 @@ def norm(block: Floats, axes: int) -> Floats:
 def _gradient_level(g: StageGradient, policy: Policy) -> tuple[StageSplit, Floats | None]:
     if policy.features is None:
         return StageSplit(norm(g.sample, 3), norm(g.decide, 3)), None
-    by_sample, by_decide = policy.features.pull_back(g.sample, g.decide)
+    by_sample, by_decide = _pulled_back(g, policy.features)
     split = StageSplit(norm(by_sample, 1), norm(by_decide, 1))
     with np.errstate(invalid="ignore"):
         unit_s, unit_d = by_sample / split.sample[..., None], by_decide / split.decide[..., None]
@@ -282,7 +295,7 @@ def stage_energy(g: StageGradient, solution: Solution) -> StageSplit:
     if policy.features is None:
         energies = _diagonal_energy(g.sample, info.sample), _diagonal_energy(g.decide, info.decide)
     else:
-        by_sample, by_decide = policy.features.pull_back(g.sample, g.decide)
+        by_sample, by_decide = _pulled_back(g, policy.features)
         energies = _form_energy(by_sample, info.sample), _form_energy(by_decide, info.decide)
     if not (np.isfinite(energies[0]).all() and np.isfinite(energies[1]).all()):
         warnings.warn(

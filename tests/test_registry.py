@@ -48,6 +48,24 @@ def test_everything_registered_is_exported_documented_and_tested(name: str) -> N
     assert type(INSTANCES[name][0](make_case(0, cap=2, kind="tabular", per="turn", gamma=0.9))) is cls
 
 
+def test_every_objective_says_which_reward_it_reads() -> None:
+    for name, cls in REGISTRY.items():
+        fields = {field.name for field in dataclasses.fields(cls)}
+        assert cls.credits in ("chain", "outcome", "correct", "nothing"), name
+        if cls.credits == "outcome":
+            assert "outcome" in fields, name
+        if cls.family == "group":
+            assert cls.credits == "outcome", name
+        case = make_case(1, cap=2, kind="tabular", per="turn", gamma=0.9)
+        four = {"stop_correct": 3.0, "resample_correct": -0.5, "stop_wrong": 0.7, "resample_wrong": 0.2}
+        objective = INSTANCES[name][0](case)
+        one, two = (objective.gradient(solve(mdp, case.policy)).decide for mdp in (case.mdp, case.mdp.replace(reward=four)))
+        if cls.credits in ("correct", "nothing"):
+            np.testing.assert_array_equal(one, two)
+        if cls.credits == "chain":
+            assert np.abs(one - two).max() > 1e-3
+
+
 def test_every_concrete_objective_is_registered() -> None:
     def concrete(cls: type) -> list[type]:
         below = [c for sub in cls.__subclasses__() for c in concrete(sub)]

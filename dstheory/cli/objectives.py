@@ -52,6 +52,8 @@ def command(names: tuple[str, ...], as_json: bool) -> None:
         }
         if alias is not None:
             out |= {"asked_for": name, "source": alias.source, "computes": alias.computed, "settings": dict(alias.settings)}
+            if alias.refused:
+                out["refused"] = dict(alias.refused)
         return out
 
     listed = sorted(room.REGISTRY.values(), key=lambda cls: room.FAMILIES.index(cls.family))

@@ -133,3 +133,14 @@ def test_training_has_no_kl_unless_asked_either(dstheory) -> None:
     assert plain["after"] == named["after"]
     ran = dstheory("simulate", "--objective", "paper:grpo", "--steps", 2, "--beta", 0.3)
     assert "--beta 0.3 is not used by paper:grpo: fixes beta 0.04" in ran.err
+
+
+def test_sweeps_have_no_kl_unless_asked_either() -> None:
+    from dstheory.dynamics import sweep
+
+    def accuracy(**options) -> list[float]:
+        found = sweep({"p": [0.3, 0.6]}, of="simulate", objectives=("dapo-batch",), steps=20, lr=5.0, reference_p=0.1, **options)
+        return found.accuracy.values.ravel().tolist()
+
+    assert accuracy() == accuracy(beta=0.0)
+    assert accuracy() != accuracy(beta=0.5)

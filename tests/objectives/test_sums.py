@@ -32,6 +32,7 @@ from dstheory.objectives import (
     build,
 )
 from dstheory.objectives.parts import PerToken
+from dstheory.policy import Features
 
 BETA = 0.3
 
@@ -166,3 +167,14 @@ def test_rounding_is_judged_run_by_run() -> None:
     split = attribute(added, solve(TwoStageMDP.minimal(), many))
     assert split.gradient.decision_share.shape == (2,)
     assert np.isnan(split.gradient.decision_share).tolist() == [True, False]
+
+
+def test_gradients_that_cancel_in_shared_parameters_are_no_gradient() -> None:
+    """One logit shared with opposite signs by two prompts that are alike: the logits have a gradient, the parameter has none."""
+    alike = TwoStageMDP(correct=[[1, 0], [1, 0]], gamma=1.0)
+    sample, decide = np.zeros((1, 2, 2, 1)), np.zeros((1, 2, 2, 1))
+    sample[0, :, 0, 0] = decide[0, :, 0, 0] = 1.0, -1.0
+    offset = np.array([[[0.3, 0.1], [0.3, 0.1]]])
+    policy = Policy.linear(Features(sample, decide, offset, 1.7 * offset), np.array([0.0]))
+    split = attribute(Reinforce(), solve(alike, policy))
+    assert float(split.gradient.sample) == float(split.gradient.decide) == 0.0

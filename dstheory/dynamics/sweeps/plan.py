@@ -55,6 +55,9 @@ def plan_sweep(
             axes.append(Axis(PARAMETERS["objective"], tuple(chosen)))
         elif objectives:
             raise DSTheoryError("objectives are both given and swept: do one of the two")
+        compared = next(axis.values for axis in axes if axis.name == "objective")
+        if not set(compared) & set(CONDITIONS):  # each objective has its own strengths; a reward has no KL unless asked
+            values = {key: value for key, value in values.items() if key not in ("beta", "alpha") or key in fixed}
         if whole_number(runs, "runs", low=1) > 1:
             axes.append(Axis(RUN, tuple(range(runs))))
         if whole_number(log_every, "log_every", low=0) and "steps" in swept:

@@ -98,7 +98,9 @@ def objective_at(
         made = four_conditions(mdp, start, expert=(_tables(p, runs), _tables(a, runs), _tables(b, runs)), **kl)
         return made[expression]
     expert = expert_policy(mdp, start, p=_tables(p, runs), a=_tables(a, runs), b=_tables(b, runs))
-    return build(expression, {**at, "reference": reference, "demonstrations": ExpertChain(expert)})
+    own = {name for name in ("beta", "alpha") if name not in settings}  # left to the objective
+    chosen = {name: value for name, value in at.items() if name not in own}
+    return build(expression, {**chosen, "reference": reference, "demonstrations": ExpertChain(expert)})
 
 
 def _tables(value: Any, runs: tuple[int, ...]) -> Any:
