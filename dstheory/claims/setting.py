@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 import sympy
@@ -25,6 +26,8 @@ from dstheory.claims.witnesses import QUICK, THOROUGH, find_witness, is_witness,
 __all__ = ["Setting"]
 
 _SIGN_SECONDS = 1.5
+_KNOWN_SIGNS: dict[Any, int | None] = {}
+"""Signs that the solver settled: the same question gets the same answer, so it is asked once in a process."""
 _FLIP: dict[str, Operator] = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 
 
@@ -195,13 +198,24 @@ class Setting:
         return sign if power % 2 else 1
 
     def _decide_sign(self, factor: Any) -> int | None:
-        names = {str(symbol) for symbol in factor.as_expr().free_symbols}
-        opposites: tuple[tuple[int, Operator], ...] = ((1, "<="), (-1, ">="))
-        for sign, opposite in opposites:
-            relation = PolynomialRelation(((factor, 1),), opposite)
-            if self._ask([relation], names, with_facts=False).status == "unsat":
-                return sign
-        return None
+        expression = factor.as_expr()
+        names = {str(symbol) for symbol in expression.free_symbols}
+        if sign := _sign_of_line(expression, self.domain):
+            return sign
+        rational = [item for item in self.assumptions if _is_rational(item)]
+        ranges = [(name, self.domain[name]) for name in sorted(names | self._names(rational)) if name in self.domain]
+        key = (expression, tuple(rational), tuple(ranges), self.seed)
+        if key not in _KNOWN_SIGNS:
+            opposites: tuple[tuple[int, Operator], ...] = ((1, "<="), (-1, ">="))
+            for sign, opposite in opposites:
+                answer = self._ask([PolynomialRelation(((factor, 1),), opposite)], names, with_facts=False)
+                if answer.status == "unknown":
+                    return None  # for want of time: not to be remembered
+                if answer.status == "unsat":
+                    _KNOWN_SIGNS[key] = sign
+                    return sign
+            _KNOWN_SIGNS[key] = None
+        return _KNOWN_SIGNS[key]
 
     def _ask(self, trees: list[Any], names: set[str], *, with_facts: bool) -> Answer:
         seconds = self.deadline - time.process_time()
@@ -234,6 +248,27 @@ class Setting:
 
     def _names(self, formulas: Sequence[Any]) -> set[str]:
         return {str(symbol) for formula in formulas for symbol in formula.free_symbols}
+
+
+def _sign_of_line(expression: Any, domain: Mapping[str, Domain]) -> int | None:
+    """The sign of c x + d on the range of x, by comparing its root with the ends; None for anything else, or if it changes."""
+    symbols = expression.free_symbols
+    if len(symbols) != 1:
+        return None
+    (symbol,) = symbols
+    if symbol.name not in domain:
+        return None
+    ground = expression.as_poly(symbol)
+    if ground is None or ground.degree() != 1:
+        return None
+    slope, shift = ground.all_coeffs()
+    root = -Fraction(int(shift.p), int(shift.q)) / Fraction(int(slope.p), int(slope.q))
+    span = domain[symbol.name]
+    if span.lower is not None and (root < span.lower or (root == span.lower and span.lower_open)):
+        return 1 if slope > 0 else -1
+    if span.upper is not None and (root > span.upper or (root == span.upper and span.upper_open)):
+        return -1 if slope > 0 else 1
+    return None
 
 
 def _raw_tree(formula: Any) -> Any:

@@ -8,6 +8,7 @@ exact look, and every witness returned has been checked exactly.
 
 from __future__ import annotations
 
+import builtins
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -229,8 +230,9 @@ def _compile(formula: Any, names: list[str]) -> Any:
 def _compile_relation(relation: Any, names: list[str]) -> Any:
     difference = relation.lhs - relation.rhs
     size = sum((sympy.Abs(term) for term in sympy.Add.make_args(difference)), sympy.Integer(0))
-    # Dummies as arguments: a symbol may be called exp.
-    function = sympy.lambdify([sympy.Symbol(name) for name in names], [difference, size], modules="numpy", dummify=True)
+    # Dummies as arguments where a symbol is called like a function, such as exp: slow, since all of the formula is rebuilt.
+    taken = any(hasattr(np, name) or hasattr(builtins, name) for name in names)
+    function = sympy.lambdify([sympy.Symbol(name) for name in names], [difference, size], modules="numpy", dummify=taken)
     operator = relation.rel_op
 
     def screen(columns: list[NDArray[np.float64]], n: int) -> tuple[Bools, Bools]:
