@@ -52,13 +52,17 @@ def notes(
 
 
 def _vanishing(built: Sequence[tuple[str, Objective]], problem: Problem) -> list[str]:
-    """Say that a KL to the start is zero at the start."""
+    """Say that a KL to the start is zero at the start; DPO's log-ratios and k1's constant are not."""
     if problem.reference is not problem.start:
         return []
-    named = {t.name for _, objective in built for t in _terms(objective) if getattr(t, "reference", None) is problem.reference
-             and t.family != "preference" and np.any(np.asarray(getattr(t, "beta", 0.0)))}  # fmt: skip
-    where = "which is the start: 0 here, --reference P,A,B shows them against another" if named else ""
-    return [f"KL terms of {', '.join(sorted(named))} refer to the policy that is shown, {where}"] if named else []
+    terms = [t for _, objective in built for t in _terms(objective) if getattr(t, "reference", None) is problem.reference]
+    named = sorted({t.name for t in terms if np.any(getattr(t, "beta", 0.0)) and t.name not in ("dpo", "k1-loss")})
+    if not named:
+        return []
+    return [
+        f"KL terms of {', '.join(named)} refer to the policy that is shown, which is the start: 0 here, --reference P,A,B shows "
+        "them against another"
+    ]
 
 
 def _terms(objective: Objective) -> tuple[Objective, ...]:
