@@ -148,7 +148,14 @@ def _normalisers(built: Sequence[tuple[str, Objective]]) -> list[str]:
         terms = _terms(objective)
         shared = next((t for t in terms if t.shared_normaliser() is not None), None)
         found = None if shared is None else shared.shared_normaliser()
-        if shared is None or found is None or found[0].words == "responses":
+        if shared is None or found is None:
+            beside = [t for t in terms if t.family != "penalty" and t.normalised_by != "responses"]
+            summed = [t.name for t in terms if t.family == "penalty"]
+            if beside and summed:  # there is no reward whose normaliser they could inherit
+                how = f"{beside[0].name} by {beside[0].normalised_by}"
+                lines.append(f"{expression}: {', '.join(summed)} divided by responses, {how}")
+            continue
+        if found[0].words == "responses":
             continue
         same = [t.name for t in terms if getattr(t, "inherited", None) is not None and getattr(t, "normaliser", None) is None]
         if same:
