@@ -52,13 +52,17 @@ def notes(
 
 
 def _vanishing(built: Sequence[tuple[str, Objective]], problem: Problem) -> list[str]:
-    """Say that a KL to the start is zero at the start."""
+    """Say that a KL to the start is zero at the start; DPO's log-ratios and k1's constant are not."""
     if problem.reference is not problem.start:
         return []
-    named = {t.name for _, objective in built for t in _terms(objective) if getattr(t, "reference", None) is problem.reference
-             and t.family != "preference" and np.any(np.asarray(getattr(t, "beta", 0.0)))}  # fmt: skip
-    where = "which is the start: 0 here, --reference P,A,B shows them against another" if named else ""
-    return [f"KL terms of {', '.join(sorted(named))} refer to the policy that is shown, {where}"] if named else []
+    terms = [t for _, objective in built for t in _terms(objective) if getattr(t, "reference", None) is problem.reference]
+    named = sorted({t.name for t in terms if np.any(getattr(t, "beta", 0.0)) and t.name not in ("dpo", "k1-loss")})
+    if not named:
+        return []
+    return [
+        f"KL terms of {', '.join(named)} refer to the policy that is shown, which is the start: 0 here, --reference P,A,B shows "
+        "them against another"
+    ]
 
 
 def _terms(objective: Objective) -> tuple[Objective, ...]:
@@ -144,7 +148,14 @@ def _normalisers(built: Sequence[tuple[str, Objective]]) -> list[str]:
         terms = _terms(objective)
         shared = next((t for t in terms if t.shared_normaliser() is not None), None)
         found = None if shared is None else shared.shared_normaliser()
-        if shared is None or found is None or found[0].words == "responses":
+        if shared is None or found is None:
+            beside = [t for t in terms if t.family != "penalty" and t.normalised_by != "responses"]
+            summed = [t.name for t in terms if t.family == "penalty"]
+            if beside and summed:  # there is no reward whose normaliser they could inherit
+                how = f"{beside[0].name} by {beside[0].normalised_by}"
+                lines.append(f"{expression}: {', '.join(summed)} divided by responses, {how}")
+            continue
+        if found[0].words == "responses":
             continue
         same = [t.name for t in terms if getattr(t, "inherited", None) is not None and getattr(t, "normaliser", None) is None]
         if same:

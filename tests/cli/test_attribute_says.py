@@ -80,6 +80,8 @@ def test_a_penalty_in_a_sum_weighs_once_and_is_divided_as_the_reward(dstheory) -
     assert data["objectives"][1]["gradient"]["decision_share"] == pytest.approx(0.2655, abs=1e-4)
     assert "dapo-batch + k3-loss: k3-loss divided as dapo-batch is, by tokens of the batch" in data["notes"]
     other = shown(dstheory, "--objective", "grpo + kl-direct", "--gamma", 1)["notes"]
+    taught = shown(dstheory, "--objective", "sft-token-mean + k3-loss", "--reference", "0.5,0.5,0.5")["notes"]
+    assert "sft-token-mean + k3-loss: k3-loss divided by responses, sft-token-mean by tokens of the batch" in taught
     assert "grpo + kl-direct: kl-direct divided by responses, grpo by 1/L_i, then responses" in other
 
 

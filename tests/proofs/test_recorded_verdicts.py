@@ -65,6 +65,7 @@ EXPECTED = {
     # O: the objectives that people train with
     "o_batches": "O7 O7-loose O7-groups O8 O8-loose",
     "o_clipping": "O9 O9-loose O9-sequence O10 O10-loose O10-extreme",
+    "o_dynamic": "O5-dynamic",
     "o_groups": "O4 O5 O5-loose O5-small O5-options",
     "o_kl": "O11 O11-loose O11-forward O11-weighted O12 O12-loose",
     "o_length": "O6 O6-loose O6-constant O6-baseline-loose O6-baseline O6-k1 O6-k1-loose O6-favours",
