@@ -144,7 +144,8 @@ def _shown(step: Step) -> _Shown:
 def _combined(claim: Claim, reports: list[StepReport]) -> Verdict:
     weakest = combine(reports)
     alike = len({report.status for report in reports}) == 1
-    message = ": ".join(filter(None, ["" if alike else f"step {weakest.number}", weakest.detail]))
+    place = f"claim {claim.id}, step {weakest.number}" if weakest.status is Status.ERROR else f"step {weakest.number}"
+    message = ": ".join(filter(None, ["" if alike and weakest.status is not Status.ERROR else place, weakest.detail]))
     return Verdict(
         claim=claim.id,
         status=weakest.status,

@@ -58,10 +58,8 @@ def _claims_in(value: Any) -> list[Claim]:
 
 
 def _describe(error: BaseException, path: Path) -> str:
-    if isinstance(error, ClaimError):
-        return str(error)
     if isinstance(error, SyntaxError):
         return f"{type(error).__name__}: {error.msg} (line {error.lineno})"
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path]
     where = f" (line {lines[-1]})" if lines else ""
-    return f"{type(error).__name__}: {error}{where}"
+    return f"{error}{where}" if isinstance(error, ClaimError) else f"{type(error).__name__}: {error}{where}"
