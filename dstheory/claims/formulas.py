@@ -68,6 +68,9 @@ class derivative(sympy.Function):  # type: ignore[misc]  # a function of SymPy, 
         raise ClaimError(f"{self} cannot be differentiated by SymPy; write derivative(derivative(f, x), y)")
 
 
+_UNDERSTOOD = (sympy.exp, sympy.log, sympy.Abs, sympy.Max, sympy.Min, derivative)
+
+
 def plain_definitions(
     definitions: Mapping[Any, Any], domain: Mapping[str, Domain], known: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
@@ -110,6 +113,12 @@ def substituted(expression: Any, domain: Mapping[str, Domain], definitions: Mapp
     if floats := sorted(expression.atoms(sympy.Float)):
         raise ClaimError(f"{_short(expression)} contains the float {floats[0]}, which is not exact; write Rational(1, 2) for 0.5")
     _refuse_no_number(expression, expression)
+    for node in sympy.preorder_traversal(expression):
+        if isinstance(node, sympy.Function | sympy.Piecewise) and not isinstance(node, _UNDERSTOOD):
+            raise ClaimError(
+                f"{_short(node)} is not understood in a formula; use +, -, *, /, powers, exp, log, Abs, Max, Min, derivative, "
+                "Sum, Product"
+            )
     replace: dict[Any, Any] = {}
     bound = {symbol for node in expression.atoms(sympy.Sum, sympy.Product) for symbol in node.bound_symbols}
     if taken := sorted({symbol.name for symbol in bound} & {*domain, *definitions}):

@@ -652,4 +652,15 @@ MORE = [
     case("a power with a huge exponent", FAILS, "", {x: UNIT}, lambda: decide("", x**60 > Rational(1, 2**50))),
 ]
 
-CASES = [*MORE, *UNDEFINED, *EMPTY, *CLASHES, *UNRELATED, *NUMBERS]
+FUNCTIONS = [
+    case(
+        f"a function that no engine knows: {function}",
+        ERROR,
+        "not understood in a formula",
+        {n: COUNT},
+        lambda function=function: decide("", function(n) > -2),
+    )
+    for function in (sp.factorial, sp.gamma, sp.floor, sp.sin, sp.sign, sp.Function("f"))
+]
+
+CASES = [*FUNCTIONS, *MORE, *UNDEFINED, *EMPTY, *CLASHES, *UNRELATED, *NUMBERS]
