@@ -104,6 +104,8 @@ class Claim:
             raise ClaimError(self._unknown("recorded verdict", self.recorded, [str(outcome) for outcome in _RECORDABLE]))
         if self.witness is not None and self.recorded != Outcome.FAILS:
             raise ClaimError(f"claim {self.id} records a witness but also that it {self.recorded}; only what fails has one")
+        if not isinstance(self.assumptions, list | tuple):
+            raise ClaimError(f"claim {self.id}: the assumptions are a list, assumptions=[...], not {self.assumptions!r}")
         if not callable(self.proof):
             _check_steps(self.id, list(self.proof))
         for part in (self.domain_by_name, self.plain_definitions, self.plain_assumptions, self.recorded_witness):

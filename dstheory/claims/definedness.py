@@ -15,7 +15,7 @@ from typing import Any
 import sympy
 
 from dstheory.claims.errors import ClaimError, UndefinedError
-from dstheory.claims.formulas import derivative
+from dstheory.claims.formulas import derivative, excess_assumptions
 
 __all__ = ["Condition", "Need", "conditions"]
 
@@ -29,7 +29,6 @@ class Need(Enum):
 
 
 _SIGNS = {"positive": Need.POSITIVE, "nonnegative": Need.NONNEGATIVE, "nonzero": Need.NONZERO}
-_NEVER = ("negative", "nonpositive", "zero", "integer", "rational", "irrational", "imaginary", "infinite")
 
 
 @dataclass(frozen=True)
@@ -107,8 +106,11 @@ def _expressions(item: Any) -> Iterator[Any]:
             yield from _expressions(arg)
 
 
-def _partial(node: Any, plain: Callable[[Any], Any]) -> Iterator[tuple[str, Any, Need]]:
-    """(what has no value, the expression that must meet a need, the need), inner operations first."""
+def _partial(node: Any, plain: Callable[[Any], Any], *, smooth: bool = False) -> Iterator[tuple[str, Any, Need]]:
+    """(what has no value, the expression that must meet a need, the need), inner operations first.
+
+    ``smooth``: a derivative must exist as well, which a root has not where its base is zero.
+    """
     if isinstance(node, sympy.Sum | sympy.Product):
         inner = [node.function]
         for limit in node.limits:
@@ -117,12 +119,15 @@ def _partial(node: Any, plain: Callable[[Any], Any]) -> Iterator[tuple[str, Any,
             index, low, high = limit
             inner = [part.xreplace({index: sympy.Integer(k)}) for part in inner for k in range(int(low), int(high) + 1)]
         for part in inner:
-            yield from _partial(part, plain)
+            yield from _partial(part, plain, smooth=smooth)
         return
-    args = node.args[:1] if isinstance(node, derivative | sympy.Derivative) else node.args
-    for arg in args:
+    if isinstance(node, derivative | sympy.Derivative):
+        yield from _partial(node.args[0], plain, smooth=True)
+        yield from _partial(plain(node.args[0]), plain, smooth=True)  # roots behind definitions
+        return
+    for arg in node.args:
         if isinstance(arg, sympy.Expr):
-            yield from _partial(arg, plain)
+            yield from _partial(arg, plain, smooth=smooth)
     if isinstance(node, sympy.log):
         yield f"{_short(node)} has no value", node.args[0], Need.POSITIVE
     elif node.is_Pow and node.args[0] is not sympy.E:
@@ -131,7 +136,7 @@ def _partial(node: Any, plain: Callable[[Any], Any]) -> Iterator[tuple[str, Any,
         if power.is_Integer:
             need = Need.NONZERO if power < 0 else None
         else:
-            need = Need.NONNEGATIVE if power.is_Rational and power > 0 else Need.POSITIVE
+            need = Need.NONNEGATIVE if power.is_Rational and power > 0 and not smooth else Need.POSITIVE
         if need is not None:
             yield f"{_short(node)} has no value", base, need
 
@@ -141,10 +146,9 @@ def _assumed(expression: Any, defined: Collection[str]) -> Iterator[tuple[str, A
     for symbol in sorted(expression.free_symbols, key=lambda item: item.name):
         if symbol.name not in defined:
             continue
-        told = symbol.assumptions0
-        if words := [word for word in _NEVER if told.get(word)]:
+        word = next((word for word in _SIGNS if symbol.assumptions0.get(word)), None)
+        if words := excess_assumptions(symbol, {word: True} if word else {}):
             raise ClaimError(f"SymPy was told that the defined symbol {symbol.name} is {words[0]}; use a plain symbol")
-        word = next((word for word in _SIGNS if told.get(word)), None)
         if word is not None:
             yield f"SymPy was told that {symbol.name} is {word}, which is wrong", symbol, _SIGNS[word]
 

@@ -218,6 +218,10 @@ def expand_domain(declared: Mapping[Any, Domain]) -> dict[str, Domain]:
         names = [key.name] if isinstance(key, sympy.Symbol) else str(key).replace(",", " ").split()
         if not isinstance(domain, Domain):
             raise DomainError(f"the domain of {key!s} is {domain!r}; it must be a Domain such as UNIT or REAL")
+        if isinstance(key, sympy.Symbol):
+            from dstheory.claims.formulas import check_assumptions
+
+            check_assumptions(key, domain)
         for name in names:
             if name in out:
                 raise DomainError(f"the symbol {name} is given two domains; declare it once")

@@ -20,27 +20,17 @@ from sympy.logic.boolalg import BooleanFunction as Connective
 from dstheory.claims.domains import Domain
 from dstheory.claims.errors import ClaimError, DomainError, UndefinedError
 
-__all__ = ["conjuncts", "derivative", "plain", "plain_definitions", "plain_formula", "substituted"]
+__all__ = [
+    "check_assumptions",
+    "conjuncts",
+    "derivative",
+    "excess_assumptions",
+    "plain",
+    "plain_definitions",
+    "plain_formula",
+    "substituted",
+]
 
-_TRUE_MATTERS = (
-    "positive",
-    "negative",
-    "nonnegative",
-    "nonpositive",
-    "zero",
-    "nonzero",
-    "integer",
-    "rational",
-    "even",
-    "odd",
-    "prime",
-    "composite",
-    "irrational",
-    "noninteger",
-    "imaginary",
-    "infinite",
-)
-_FALSE_MATTERS = ("positive", "negative", "nonnegative", "nonpositive", "zero", "nonzero")
 _NO_NUMBERS = (sympy.nan, sympy.zoo, sympy.oo, -sympy.oo, sympy.I)
 _MOST_TERMS = 1000
 
@@ -123,6 +113,9 @@ def substituted(expression: Any, domain: Mapping[str, Domain], definitions: Mapp
     bound = {symbol for node in expression.atoms(sympy.Sum, sympy.Product) for symbol in node.bound_symbols}
     if taken := sorted({symbol.name for symbol in bound} & {*domain, *definitions}):
         raise DomainError(f"{taken[0]} is both a symbol of the claim and an index in {_short(expression)}; rename the index")
+    for symbol in bound:
+        if excess_assumptions(symbol, {"integer": True}):
+            raise DomainError(f"the index {symbol} in {_short(expression)} carries assumptions of SymPy's; use a plain symbol")
     for symbol in sorted(expression.free_symbols, key=lambda item: item.name):
         name = symbol.name
         if isinstance(symbol, sympy.Dummy):
@@ -132,7 +125,7 @@ def substituted(expression: Any, domain: Mapping[str, Domain], definitions: Mapp
         if name in definitions:
             replace[symbol] = definitions[name]
         elif name in domain:
-            _check_assumptions(symbol, domain[name])
+            check_assumptions(symbol, domain[name])
             replace[symbol] = sympy.Symbol(name)
         else:
             known = ", ".join(domain) or "none"
@@ -140,12 +133,24 @@ def substituted(expression: Any, domain: Mapping[str, Domain], definitions: Mapp
                 f"the symbol {name} in {_short(expression)} has no domain; declare it, for instance "
                 f'domain={{"{name}": UNIT}} (declared: {known})'
             )
-    for node in expression.atoms(derivative):
-        if node.args[1].name in definitions:
-            raise ClaimError(f"{_short(node)}: {node.args[1]} is defined; differentiate with respect to a symbol with a domain")
+    for node in expression.atoms(derivative, sympy.Derivative):
+        _require_differentiable(node, domain)
     result = expression.xreplace(replace)
     _refuse_no_number(result, expression)
     return result
+
+
+def _require_differentiable(node: Any, domain: Mapping[str, Domain]) -> None:
+    """A derivative is of a whole order, with respect to a symbol that ranges over an interval."""
+    orders = node.variable_count if isinstance(node, sympy.Derivative) else [(node.args[1], 1)]
+    for symbol, count in orders:
+        if not getattr(count, "is_Integer", isinstance(count, int)):
+            raise ClaimError(f"{_short(node)}: the order {count} of a derivative must be a whole number")
+        own = domain.get(getattr(symbol, "name", ""))
+        if own is None:
+            raise ClaimError(f"{_short(node)}: {symbol} is defined; differentiate with respect to a symbol with a domain")
+        if own.integer or (own.lower is not None and own.lower == own.upper):
+            raise ClaimError(f"{_short(node)}: {symbol} ranges over {own}, in which there is no derivative")
 
 
 def _evaluated(expression: Any) -> Any:
@@ -227,13 +232,28 @@ def conjuncts(formula: Any) -> list[Any]:
     return [formula]
 
 
-def _check_assumptions(symbol: Any, domain: Domain) -> None:
-    assumed = symbol.assumptions0
-    excess = [word for word in _TRUE_MATTERS if assumed.get(word) is True and not domain.implies(word)]
-    excess += [f"not {word}" for word in _FALSE_MATTERS if assumed.get(word) is False and not domain.implies(word, False)]
+def excess_assumptions(symbol: Any, promised: Mapping[str, bool]) -> list[str]:
+    """What SymPy was told about a symbol that does not follow from being real and from what is promised.
+
+    >>> excess_assumptions(sympy.Symbol("x", positive=True), {"nonnegative": True})[:2]
+    ['extended_nonzero', 'extended_positive']
+    """
+    follows = sympy.Symbol("x", real=True, **promised).assumptions0
+    told = {word: value for word, value in symbol.assumptions0.items() if follows.get(word) is not value}
+    return sorted(word if value else f"not {word}" for word, value in told.items() if value is not None)
+
+
+def check_assumptions(symbol: Any, domain: Domain) -> None:
+    """Refuse a symbol that SymPy was told more about than its domain promises.
+
+    Raises ``DomainError``.
+    """
+    words = ("positive", "negative", "nonnegative", "nonpositive", "nonzero", "zero", "integer")
+    excess = excess_assumptions(symbol, {word: True for word in words if domain.implies(word)})
     if excess:
+        plain_words = [word for word in excess if "extended" not in word] or excess
         raise DomainError(
-            f"SymPy was told that {symbol.name} is {' and '.join(excess)}, which its domain {domain} does not promise; "
+            f"SymPy was told that {symbol.name} is {' and '.join(plain_words)}, which its domain {domain} does not promise; "
             f"use a plain symbol, or a narrower domain"
         )
 

@@ -52,6 +52,8 @@ def load_claims(path: Path) -> dict[str, Claim]:
 def _claims_in(value: Any) -> list[Claim]:
     if isinstance(value, Claim):
         return [value]
+    if isinstance(value, dict):
+        value = list(value.values())
     if isinstance(value, list | tuple):
         return [item for item in value if isinstance(item, Claim)]
     return []

@@ -45,10 +45,23 @@ def reached(claim: Claim, bench: Bench, verdict: Verdict, steps: Sequence[Step])
         return replace(verdict, reach=Reach.EXAMPLE, message=f"no step that quantifies mentions {', '.join(missing)}")
     limits = [f"no step says anything about {', '.join(missing)}"] if missing else []
     regions = [_region(bench, step) for step in own]
-    if all(regions) and not _covered(bench, own, regions):
-        shown = " or ".join(str(And(*region)) for region in dict.fromkeys(map(tuple, regions)))
+    partial = []
+    for step, region in zip(own, regions, strict=True):
+        alike = [case if _same(other, step) else [sympy.false] for other, case in zip(own, regions, strict=True)]
+        if region and not _covered(bench, own, alike):
+            partial.append((step, region))
+    if len(partial) == len(own):
+        shown = " or ".join(dict.fromkeys(str(And(*region)) for _, region in partial))
         return replace(verdict, reach=Reach.PART, scope="; ".join([*limits, f"only where {shown}"]))
-    return replace(verdict, scope="; ".join(limits))
+    limits += [f"step {steps.index(step) + 1} where {And(*region)}" for step, region in partial]
+    if not claim.domain and not claim.scope:
+        limits += [f"{name} in {item}" for step in own for name, item in expand_domain(step.where).items()]
+    return replace(verdict, scope="; ".join(dict.fromkeys(limits)))
+
+
+def _same(one: Step, other: Step) -> bool:
+    """Whether two steps state the same formulas, so that their assumptions are cases of one statement."""
+    return one.formulas == other.formulas and dict(one.using) == dict(other.using)
 
 
 def _names(claim: Claim, step: Step) -> set[str]:
@@ -82,7 +95,9 @@ def _covered(bench: Bench, own: Sequence[Step], regions: Sequence[Sequence[Any]]
     """Whether every point of the domain lies in one of the regions, for all that the solver can tell."""
     domain = dict(bench.domain)
     for step in own:
-        domain.update(expand_domain(step.where))
+        for name, item in expand_domain(step.where).items():
+            if domain.setdefault(name, item) != item:
+                return False  # the cases are about symbols of different ranges
     setting = Setting(domain, list(bench.assumptions), deadline=bench.deadline, seed=bench.seed)
     cases = [And(*region, evaluate=False) for region in regions]
     return setting.ask([Not(Or(*cases, evaluate=False), evaluate=False)]).status == "unsat"

@@ -237,7 +237,10 @@ def _compile_relation(relation: Any, names: list[str]) -> Any:
 
     def screen(columns: list[NDArray[np.float64]], n: int) -> tuple[Bools, Bools]:
         with np.errstate(all="ignore"):
-            value, scale = (np.broadcast_to(np.asarray(item, dtype=float), (n,)) for item in function(*columns))
+            try:
+                value, scale = (np.broadcast_to(np.asarray(item, dtype=float), (n,)) for item in function(*columns))
+            except OverflowError:  # a number beyond floating point: every point gets an exact look
+                value = scale = np.full(n, np.nan)
             slack = _ROUNDING * np.maximum(scale, 1e-300)
             unsure = ~np.isfinite(value) | ~np.isfinite(scale)
             below, above, equal = value < slack, value > -slack, np.abs(value) <= slack

@@ -84,14 +84,33 @@ class Desk:
             If it could not be told.
         """
         setting = self.within(box) if box else self.setting
+        self._require_definitions(setting)
         self._require_premises(setting)
         self.require_point(box=box)
-        for condition in self.conditions(*self.step.using.values(), *items):
+        for condition in self.conditions(*items):
             setting.require(condition)
 
     def conditions(self, *items: Any) -> list[Condition]:
         """The conditions under which formulas or expressions, as written, have a value."""
         return [condition for item in items for condition in conditions(sympy.sympify(item), self.expression, self.definitions)]
+
+    def _require_definitions(self, setting: Setting) -> None:
+        """Each of the step's definitions must have a value, for all that premises say that do not themselves need it to have one.
+
+        A premise about V = 1/x, such as V != 5, would otherwise show that x is not zero.
+        """
+        names = {key.name if isinstance(key, sympy.Symbol) else str(key): key for key in self.step.using}
+        total = [item for item in self.step.given if not self.conditions(item)]
+        settled: set[str] = set()
+        for name, key in names.items():
+            usable = [self.formula(item) for item in total if {s.name for s in item.free_symbols} & set(names) <= settled]
+            known = Setting(
+                setting.domain, [*self.bench.assumptions, *usable], deadline=setting.deadline, seed=setting.seed
+            )
+            parts = [self.step.using[key], *([key] if isinstance(key, sympy.Symbol) else [])]
+            for condition in self.conditions(*parts):
+                known.require(condition)
+            settled.add(name)
 
     def _require_premises(self, setting: Setting) -> None:
         """Each of the step's premises must have a value where the claim's hold, those without conditions, and those before it."""
@@ -117,7 +136,7 @@ class Desk:
         premises = (*self.premises, *more)
         if not premises:
             return  # a box that is not empty; empty domains cannot be constructed
-        key = (premises, tuple(sorted(box.items())), tuple(sorted(self.domain)))
+        key = (premises, tuple(sorted({**self.domain, **box}.items(), key=lambda item: item[0])))
         if key not in self.bench.has_point:
             try:
                 self.bench.has_point[key] = self.within(box, *more).point() is not None
@@ -176,6 +195,10 @@ class Step(ABC):
     lemma: bool = False
 
     kind: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.given, list | tuple):
+            raise ClaimError(f"the premises of a step are a list, given=[...], not {self.given!r}")
 
     def check(self, bench: Bench) -> Finding:
         """Check the step by machine.

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 import sympy
-from sympy.logic.boolalg import And, Equivalent, Implies, Not
+from sympy.logic.boolalg import And, Equivalent, Implies, Not, Or
 
 from dstheory.claims.domains import Domain
 from dstheory.claims.solver import Answer
@@ -118,9 +118,14 @@ def _same_sides(formula: Any, desk: Desk) -> bool:
 
 def _conditions_of(formula: Any) -> list[Any]:
     """The conditions of a formula's implications: one that no point satisfies would make its implication say nothing."""
-    if isinstance(formula, And):
+    if isinstance(formula, And | Or):
         return [condition for arg in formula.args for condition in _conditions_of(arg)]
-    return [formula.args[0]] if isinstance(formula, Implies) else []
+    if isinstance(formula, Equivalent):
+        return [Or(*formula.args, evaluate=False)]
+    if isinstance(formula, Implies):
+        condition, conclusion = formula.args
+        return [condition, *[And(condition, inner, evaluate=False) for inner in _conditions_of(conclusion)]]
+    return []
 
 
 def _parts(formula: Any) -> list[Any]:

@@ -137,6 +137,8 @@ def enclose(
     """
     lower = parse_point({key: bounds[0] for key, bounds in box.items()})
     upper = parse_point({key: bounds[1] for key, bounds in box.items()})
+    if not box:
+        raise ClaimError("an enclosure needs a box: at least one symbol with its two ends")
     for name in lower:
         if lower[name] > upper[name]:
             raise ClaimError(f"the box has {name} from {lower[name]} to {upper[name]}; the lower end must come first")

@@ -37,12 +37,17 @@ class Identity(Step):
         """Compare the two sides in the polynomial ring; look for a witness only if they differ."""
         desk = Desk(bench, self)
         desk.require_well_posed(*self.left, *self.right)
+        decided: Finding | None = None
         for number, (left, right) in enumerate(zip(self.left, self.right, strict=True), start=1):
             a, b = desk.expression(left), desk.expression(right)
             residual = desk.setting.residual(a - b)
             if residual != 0:
                 which = f" in equation {number} of {len(self.left)}" if len(self.left) > 1 else ""
-                return self._differs(desk, sympy.Eq(a, b, evaluate=False), residual, which)
+                decided = self._differs(desk, sympy.Eq(a, b, evaluate=False), residual, which)
+                if decided.status is not Status.DECIDED:
+                    return decided
+        if decided is not None:
+            return decided
         if all(desk.substituted(left) == desk.substituted(right) for left, right in zip(self.left, self.right, strict=True)):
             why = "both sides are one expression once definitions are substituted"
             return Finding(Status.PROVED, BY_DEFINITION, why, residual="0")
