@@ -77,17 +77,18 @@ def _weights(chain: Setting) -> list[str]:
 C1_BALANCED = Claim(
     id="C1-balanced",
     group="C",
-    title="SFT has a balanced form exactly where demonstrations both stop and resample, or the weights agree",
+    title="Answer by answer SFT has a balanced form exactly if demonstrations both stop and resample, or the weights agree",
     statement="""Let demonstrations stop at an answer with probability D and the policy with s. If 0 < D < 1, the coefficients
         f_stop = [w_d (D - s) + w_s s]/D and f_res = [w_s (1 - s) - w_d (D - s)]/(1 - D), given to both stages, have the expected
-        gradient of SFT with weights w_s, w_d. If D is 0 or 1, a coefficient of the answer and the decision that does so exists
-        only for w_s = w_d.""",
+        gradient of SFT with weights w_s, w_d, answer by answer. If D is 0 or 1, no coefficient of the decision has these two
+        means at that answer unless w_s = w_d.""",
     latex=r"f_{\text{stop}}=\frac{w_d(D-s)+w_ss}{D},\qquad f_{\text{res}}=\frac{w_s(1-s)-w_d(D-s)}{1-D}",
     level="coefficient",
     scope="every answer of every chain on its own; summed over demonstrations for the minimal chain",
     domain={"D s": UNIT, "w_s w_d": POSITIVE},
     proof=one_coefficient_for_both,
     related=["C1", "B3-every"],
-    notes="""So the ratio of coefficients (C1) tells SFT from a reward only for deterministic demonstrations: elsewhere both
-        have a balanced form. What depends on no way of writing is the gradient, and its Fisher energy (C4).""",
+    notes="""The second half is about the means at one answer; a gradient that is summed over answers asks for less. So the
+        ratio of coefficients (C1) can tell SFT from a reward only for deterministic demonstrations: elsewhere both have a
+        balanced form. What depends on no way of writing is the gradient, and its Fisher energy (C4).""",
 )
