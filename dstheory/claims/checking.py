@@ -84,7 +84,7 @@ def _require_well_posed(claim: Claim, bench: Bench) -> None:
     """Check that definitions and assumptions have a value on the whole domain, and that the assumptions have a point."""
     bare = replace(bench, definitions={}, assumptions=())
     try:
-        Desk(bare, _Frame(words="", given=claim.assumptions, using=claim.definitions)).require_well_posed()
+        _Frame(words="", given=claim.assumptions, using=claim.definitions).run(bare)
     except ClaimError as error:
         raise type(error)(f"claim {claim.id}, its definitions and assumptions: {error}") from error
 
@@ -182,8 +182,9 @@ class _Frame(Step):
     """A step without content, to look at the claim's own definitions and assumptions."""
 
     def run(self, bench: Bench) -> Finding:
-        """Never called."""
-        raise NotImplementedError
+        """Check that they have values, and the assumptions a point."""
+        Desk(bench, self).require_well_posed()
+        return Finding(Status.PROVED, "well-posedness")
 
     @property
     def formulas(self) -> tuple[Any, ...]:

@@ -15,7 +15,7 @@ from typing import Any
 import sympy
 
 from dstheory.claims.errors import ClaimError, UndefinedError
-from dstheory.claims.formulas import derivative, excess_assumptions
+from dstheory.claims.formulas import derivative, excess_assumptions, short
 
 __all__ = ["Condition", "Need", "conditions"]
 
@@ -115,7 +115,7 @@ def _partial(node: Any, plain: Callable[[Any], Any], *, smooth: bool = False) ->
         inner = [node.function]
         for limit in node.limits:
             if len(limit) != 3 or not (limit[1].is_Integer and limit[2].is_Integer):
-                raise ClaimError(f"{_short(node)} must run between two integers, so that it can be written out")
+                raise ClaimError(f"{short(node)} must run between two integers, so that it can be written out")
             index, low, high = limit
             inner = [part.xreplace({index: sympy.Integer(k)}) for part in inner for k in range(int(low), int(high) + 1)]
         for part in inner:
@@ -129,7 +129,7 @@ def _partial(node: Any, plain: Callable[[Any], Any], *, smooth: bool = False) ->
         if isinstance(arg, sympy.Expr):
             yield from _partial(arg, plain, smooth=smooth)
     if isinstance(node, sympy.log):
-        yield f"{_short(node)} has no value", node.args[0], Need.POSITIVE
+        yield f"{short(node)} has no value", node.args[0], Need.POSITIVE
     elif node.is_Pow and node.args[0] is not sympy.E:
         base, exponent = node.args
         power = exponent if exponent.is_Integer else plain(exponent)
@@ -138,7 +138,7 @@ def _partial(node: Any, plain: Callable[[Any], Any], *, smooth: bool = False) ->
         else:
             need = Need.NONNEGATIVE if power.is_Rational and power > 0 and not smooth else Need.POSITIVE
         if need is not None:
-            yield f"{_short(node)} has no value", base, need
+            yield f"{short(node)} has no value", base, need
 
 
 def _assumed(expression: Any, defined: Collection[str]) -> Iterator[tuple[str, Any, Need]]:
@@ -151,8 +151,3 @@ def _assumed(expression: Any, defined: Collection[str]) -> Iterator[tuple[str, A
             raise ClaimError(f"SymPy was told that the defined symbol {symbol.name} is {words[0]}; use a plain symbol")
         if word is not None:
             yield f"SymPy was told that {symbol.name} is {word}, which is wrong", symbol, _SIGNS[word]
-
-
-def _short(expression: Any, limit: int = 80) -> str:
-    text = str(expression)
-    return text if len(text) <= limit else text[: limit - 1] + "…"

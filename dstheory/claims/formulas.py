@@ -28,6 +28,7 @@ __all__ = [
     "plain",
     "plain_definitions",
     "plain_formula",
+    "short",
     "substituted",
 ]
 
@@ -99,27 +100,27 @@ def substituted(expression: Any, domain: Mapping[str, Domain], definitions: Mapp
     """As `plain`, with derivatives, sums and products still held."""
     expression = sympy.sympify(expression)
     if not isinstance(expression, sympy.Expr):
-        raise ClaimError(f"{_short(expression)} is not a number-valued expression")
+        raise ClaimError(f"{short(expression)} is not a number-valued expression")
     if floats := sorted(expression.atoms(sympy.Float)):
-        raise ClaimError(f"{_short(expression)} contains the float {floats[0]}, which is not exact; write Rational(1, 2) for 0.5")
+        raise ClaimError(f"{short(expression)} contains the float {floats[0]}, which is not exact; write Rational(1, 2) for 0.5")
     _refuse_no_number(expression, expression)
     for node in sympy.preorder_traversal(expression):
         if isinstance(node, sympy.Function | sympy.Piecewise) and not isinstance(node, _UNDERSTOOD):
             raise ClaimError(
-                f"{_short(node)} is not understood in a formula; use +, -, *, /, powers, exp, log, Abs, Max, Min, derivative, "
+                f"{short(node)} is not understood in a formula; use +, -, *, /, powers, exp, log, Abs, Max, Min, derivative, "
                 "Sum, Product"
             )
     replace: dict[Any, Any] = {}
     bound = {symbol for node in expression.atoms(sympy.Sum, sympy.Product) for symbol in node.bound_symbols}
     if taken := sorted({symbol.name for symbol in bound} & {*domain, *definitions}):
-        raise DomainError(f"{taken[0]} is both a symbol of the claim and an index in {_short(expression)}; rename the index")
+        raise DomainError(f"{taken[0]} is both a symbol of the claim and an index in {short(expression)}; rename the index")
     for symbol in bound:
         if excess_assumptions(symbol, {"integer": True}):
-            raise DomainError(f"the index {symbol} in {_short(expression)} carries assumptions of SymPy's; use a plain symbol")
+            raise DomainError(f"the index {symbol} in {short(expression)} carries assumptions of SymPy's; use a plain symbol")
     for symbol in sorted(expression.free_symbols, key=lambda item: item.name):
         name = symbol.name
         if isinstance(symbol, sympy.Dummy):
-            raise DomainError(f"{_short(expression)} contains the dummy {symbol}; symbols are told apart by name: use Symbol")
+            raise DomainError(f"{short(expression)} contains the dummy {symbol}; symbols are told apart by name: use Symbol")
         if not symbol.is_commutative:
             raise DomainError(f"the symbol {name} does not commute; a claim is about numbers")
         if name in definitions:
@@ -130,7 +131,7 @@ def substituted(expression: Any, domain: Mapping[str, Domain], definitions: Mapp
         else:
             known = ", ".join(domain) or "none"
             raise DomainError(
-                f"the symbol {name} in {_short(expression)} has no domain; declare it, for instance "
+                f"the symbol {name} in {short(expression)} has no domain; declare it, for instance "
                 f'domain={{"{name}": UNIT}} (declared: {known})'
             )
     for node in expression.atoms(derivative, sympy.Derivative):
@@ -145,12 +146,12 @@ def _require_differentiable(node: Any, domain: Mapping[str, Domain]) -> None:
     orders = node.variable_count if isinstance(node, sympy.Derivative) else [(node.args[1], 1)]
     for symbol, count in orders:
         if not getattr(count, "is_Integer", isinstance(count, int)):
-            raise ClaimError(f"{_short(node)}: the order {count} of a derivative must be a whole number")
+            raise ClaimError(f"{short(node)}: the order {count} of a derivative must be a whole number")
         own = domain.get(getattr(symbol, "name", ""))
         if own is None:
-            raise ClaimError(f"{_short(node)}: {symbol} is defined; differentiate with respect to a symbol with a domain")
+            raise ClaimError(f"{short(node)}: {symbol} is defined; differentiate with respect to a symbol with a domain")
         if own.integer or (own.lower is not None and own.lower == own.upper):
-            raise ClaimError(f"{_short(node)}: {symbol} ranges over {own}, in which there is no derivative")
+            raise ClaimError(f"{short(node)}: {symbol} ranges over {own}, in which there is no derivative")
 
 
 def _evaluated(expression: Any) -> Any:
@@ -172,7 +173,7 @@ def _evaluated(expression: Any) -> Any:
 
 def _differentiated(expression: Any, symbol: Any, times: Any) -> Any:
     if expression.has(sympy.Abs, sympy.Max, sympy.Min):
-        raise UndefinedError(f"{_short(expression)} has no derivative where Abs, Max or Min has a kink; split the cases")
+        raise UndefinedError(f"{short(expression)} has no derivative where Abs, Max or Min has a kink; split the cases")
     return sympy.diff(expression, symbol, times)
 
 
@@ -180,9 +181,9 @@ def _written_out(kind: Any, term: Any, limits: Any, whole: Any) -> Any:
     for limit in limits:
         index, low, high = (*limit, None, None)[:3]
         if not (getattr(low, "is_Integer", False) and getattr(high, "is_Integer", False)):
-            raise ClaimError(f"{_short(whole)} must run over {index} between two integers, so that it can be written out")
+            raise ClaimError(f"{short(whole)} must run over {index} between two integers, so that it can be written out")
         if not 0 <= high - low < _MOST_TERMS:
-            raise ClaimError(f"{_short(whole)} runs over {high - low + 1} terms; between 1 and {_MOST_TERMS} are written out")
+            raise ClaimError(f"{short(whole)} runs over {high - low + 1} terms; between 1 and {_MOST_TERMS} are written out")
         parts = [term.xreplace({index: sympy.Integer(k)}) for k in range(int(low), int(high) + 1)]
         term = sympy.Add(*parts) if kind is sympy.Sum else sympy.Mul(*parts)
     _refuse_no_number(term, whole)
@@ -193,7 +194,7 @@ def _refuse_no_number(expression: Any, shown: Any) -> None:
     for node in _NO_NUMBERS:
         if expression.has(node):
             raise UndefinedError(
-                f"{_short(shown)} contains {node} once definitions are substituted: it divides by zero, or is not a real number"
+                f"{short(shown)} contains {node} once definitions are substituted: it divides by zero, or is not a real number"
             )
 
 
@@ -258,6 +259,7 @@ def check_assumptions(symbol: Any, domain: Domain) -> None:
         )
 
 
-def _short(expression: Any, limit: int = 80) -> str:
+def short(expression: Any, limit: int = 80) -> str:
+    """The expression as text, cut where it would fill an error message."""
     text = str(expression)
     return text if len(text) <= limit else text[: limit - 1] + "…"
