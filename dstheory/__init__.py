@@ -12,19 +12,19 @@ from dstheory._version import __version__
 
 # public name -> the room it lives in
 _HOME = {
-    "Features": "dstheory.policy",
-    "Policy": "dstheory.policy",
-    "Solution": "dstheory.exact",
-    "Trajectories": "dstheory.trajectories",
-    "TwoStageMDP": "dstheory.mdp",
-    "enumerate_trajectories": "dstheory.trajectories",
-    "sample_trajectories": "dstheory.trajectories",
-    "split_gain": "dstheory.gain",
-    "GainSplit": "dstheory.gain",
+    "Features": "dstheory.chain.policy",
+    "Policy": "dstheory.chain.policy",
+    "Solution": "dstheory.chain.exact",
+    "Trajectories": "dstheory.chain.trajectories",
+    "TwoStageMDP": "dstheory.chain.mdp",
+    "enumerate_trajectories": "dstheory.chain.trajectories",
+    "sample_trajectories": "dstheory.chain.trajectories",
+    "split_gain": "dstheory.chain.gain",
+    "GainSplit": "dstheory.chain.gain",
     "Attribution": "dstheory.attribution",
     "attribute": "dstheory.attribution",
     "train": "dstheory.dynamics",
-    "solve": "dstheory.exact",
+    "solve": "dstheory.chain.exact",
 }
 
 __all__ = ["__version__", *sorted(_HOME)]

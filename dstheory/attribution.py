@@ -25,12 +25,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dstheory.chain.exact import Solution, solve
+from dstheory.chain.policy import Features, Policy
+from dstheory.chain.trajectories import Trajectories, enumerate_trajectories, sample_trajectories
 from dstheory.checks import Floats
 from dstheory.errors import ChainError
-from dstheory.exact import Solution, solve
 from dstheory.objectives.base import Objective, StageGradient
-from dstheory.policy import Features, Policy
-from dstheory.trajectories import Trajectories, enumerate_trajectories, sample_trajectories
 
 __all__ = [
     "Attribution",

@@ -17,14 +17,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dstheory.attribution import InfiniteEnergyWarning, attribute, norm, stage_energy, without_rounding
+from dstheory.chain.exact import Solution, solve
+from dstheory.chain.mdp import TwoStageMDP
+from dstheory.chain.policy import Policy
 from dstheory.checks import Floats
 from dstheory.errors import ChainError
-from dstheory.exact import Solution, solve
-from dstheory.mdp import TwoStageMDP
 from dstheory.objectives import Objective, ReinforceBaseline, sampled_gradient
 from dstheory.objectives.base import StageGradient
 from dstheory.objectives.claim_ids import CLAIM_IDS
-from dstheory.policy import Policy
 
 __all__ = ["Comparison", "Tilt", "angle", "compare_objectives", "tilt"]
 

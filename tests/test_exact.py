@@ -13,8 +13,8 @@ from oracle import AbsorbingChain, Tables, paths
 from strategies import Case, cases, make_case
 
 from dstheory import Policy, TwoStageMDP, solve
+from dstheory.chain.exact import evaluate, reach, unroll
 from dstheory.errors import ChainError, ImproperChainError
-from dstheory.exact import evaluate, reach, unroll
 from dstheory.objectives import Reinforce
 
 probability = st.floats(0.01, 0.99)

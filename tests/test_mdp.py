@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from strategies import Case, cases
 
 from dstheory import Policy, TwoStageMDP, solve
+from dstheory.chain.mdp import pad_rows
 from dstheory.checks import compact, float_array, frozen, reject
 from dstheory.errors import ChainError, DSTheoryError
-from dstheory.mdp import pad_rows
 
 RAGGED = [[1, 0], [0, 1, 1]]
 TABLES = (

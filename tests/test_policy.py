@@ -15,8 +15,8 @@ from oracle import logistic, softmax
 from strategies import Case, cases
 
 from dstheory import Features, Policy, TwoStageMDP, solve
+from dstheory.chain.policy import log_sigmoid, sigmoid
 from dstheory.errors import ChainError
-from dstheory.policy import log_sigmoid, sigmoid
 
 NAN, INF = float("nan"), float("inf")
 

@@ -2,7 +2,7 @@ r"""Episodes of a real model, in columns: what every reader produces and every e
 
 An episode is one run of a model on one problem: it answers, looks at its answer, and stops or tries again. Of each attempt two
 bits are kept, *was it correct* and *did the model stop after it*; the text is not. All attempts of all episodes lie one after the
-other (:class:`~dstheory.trajectories.Trajectories` does the same), so a million episodes with ten attempts each take some 60 MB.
+other (as in :class:`~dstheory.chain.trajectories.Trajectories`), so a million episodes with ten attempts each take some 60 MB.
 
 **Censoring.** The last decision of an episode is the model's own only if the model could also have decided otherwise and the log
 would show it. At the cap it could not: whoever says "resample" there is cut off, so a log holds the stops but not the resamples,

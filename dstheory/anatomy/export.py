@@ -20,10 +20,10 @@ import numpy as np
 
 from dstheory.anatomy.episodes import Episodes
 from dstheory.anatomy.rollout_chain import RolloutChain, fit_chain
+from dstheory.chain.mdp import TwoStageMDP
+from dstheory.chain.policy import Policy
 from dstheory.checks import Floats
 from dstheory.errors import RecordError
-from dstheory.mdp import TwoStageMDP
-from dstheory.policy import Policy
 
 __all__ = ["MeasuredChain", "measured_chain"]
 

@@ -23,8 +23,8 @@ from dstheory.anatomy import chain_formulas
 from dstheory.arithmetic.exact import AnswerLaw, seen_law
 from dstheory.arithmetic.policy import ArithmeticPolicy, length_index
 from dstheory.arithmetic.rollouts import checked_cap
+from dstheory.chain.gain import GainSplit
 from dstheory.checks import Floats, Ints
-from dstheory.gain import GainSplit
 
 __all__ = ["Outcomes", "Pooled", "Split", "outcomes", "shapley_split"]
 
@@ -130,7 +130,7 @@ def shapley_split(
     cap: int,
     which: Ints | slice = slice(None),
 ) -> Split:
-    """Split the accuracy gain between two pairs of policies on the same problems (the rule of :mod:`dstheory.gain`).
+    """Split the accuracy gain between two pairs of policies on the same problems (the rule of :mod:`dstheory.chain.gain`).
 
     Args:
         before, after: answer law and policy of each; the decisions are the policy's.

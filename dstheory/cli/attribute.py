@@ -68,9 +68,9 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     depends on the parametrisation; level (iii) depends on neither.
     """
     from dstheory.attribution import attribute
+    from dstheory.chain.exact import solve
     from dstheory.cli.show import number, print_json, print_table
     from dstheory.errors import ChainError
-    from dstheory.exact import solve
     from dstheory.objectives import FAMILIES, REGISTRY
 
     for name in ("longer", "format", "out", "no_figure", "overwrite"):

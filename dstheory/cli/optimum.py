@@ -9,9 +9,9 @@ import click
 from dstheory.cli.options import config_option, json_option, model_options, problem_from
 
 if TYPE_CHECKING:
+    from dstheory.chain.exact import Solution
+    from dstheory.chain.policy import Policy
     from dstheory.dynamics.optimum import Optimum
-    from dstheory.exact import Solution
-    from dstheory.policy import Policy
 
 __all__ = ["command"]
 
@@ -48,10 +48,10 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     The reference is --p, --a, --b on the minimal chain M0, or the one in the file of --mdp. The penalty is discounted as the
     reward is. Every stage has its own temperature beta w: the longer the answers, the closer sampling stays to the reference.
     """
+    from dstheory.chain.exact import solve
+    from dstheory.chain.gain import split_gain
     from dstheory.cli.show import print_json
     from dstheory.dynamics.optimum import optimum
-    from dstheory.exact import solve
-    from dstheory.gain import split_gain
 
     problem = problem_from(ctx, {**options, "reference": None})
     best = optimum(

@@ -14,8 +14,8 @@ import click
 from dstheory.errors import DSTheoryError
 
 if TYPE_CHECKING:
-    from dstheory.mdp import TwoStageMDP
-    from dstheory.policy import Policy
+    from dstheory.chain.mdp import TwoStageMDP
+    from dstheory.chain.policy import Policy
 
 __all__ = [
     "Numbers",
@@ -212,8 +212,8 @@ def problem_from(ctx: click.Context, options: dict[str, Any]) -> Problem:
         click.UsageError: options of the minimal chain together with ``--mdp``.
         DSTheoryError: a value or a file is wrong.
     """
-    from dstheory.mdp import TwoStageMDP
-    from dstheory.policy import Policy
+    from dstheory.chain.mdp import TwoStageMDP
+    from dstheory.chain.policy import Policy
 
     def given(name: str) -> bool:
         return ctx.get_parameter_source(name) not in (click.core.ParameterSource.DEFAULT, None)

@@ -17,17 +17,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dstheory.attribution import Attribution, attribute
+from dstheory.chain.exact import solve
+from dstheory.chain.gain import GainSplit, split_gain
+from dstheory.chain.mdp import TwoStageMDP
+from dstheory.chain.policy import Policy
 from dstheory.checks import float_array, reject
 from dstheory.dynamics.train import TrainResult, train
-from dstheory.exact import solve
-from dstheory.gain import GainSplit, split_gain
-from dstheory.mdp import TwoStageMDP
 from dstheory.objectives.base import Objective, Reduction
 from dstheory.objectives.demonstrations import ExpertChain
 from dstheory.objectives.kl import ReverseKLDirect
 from dstheory.objectives.reward import Reinforce
 from dstheory.objectives.sft import SFT
-from dstheory.policy import Policy
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dstheory.attribution import Attribution, attribute
-from dstheory.exact import Solution
+from dstheory.chain.exact import Solution
 from dstheory.objectives.base import Objective
 from dstheory.objectives.weighted_sum import WeightedSum
 

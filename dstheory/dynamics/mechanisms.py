@@ -24,17 +24,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dstheory.chain.exact import solve
+from dstheory.chain.mdp import TwoStageMDP
+from dstheory.chain.policy import Features, Policy
+from dstheory.chain.trajectories import sample_trajectories
 from dstheory.checks import Floats
 from dstheory.dynamics.optimizers import SGD, Adam, NaturalGradient, Optimizer
 from dstheory.dynamics.train import TrainResult, train
 from dstheory.errors import ChainError
-from dstheory.exact import solve
-from dstheory.mdp import TwoStageMDP
 from dstheory.objectives.base import Objective
 from dstheory.objectives.demonstrations import ExpertChain, Recorded
 from dstheory.objectives.sft import SFT
-from dstheory.policy import Features, Policy
-from dstheory.trajectories import sample_trajectories
 
 __all__ = ["Mechanism", "confidence_trunk", "length_weight_mechanisms", "settle"]
 

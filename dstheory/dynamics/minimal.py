@@ -11,16 +11,16 @@ from typing import Any
 
 import numpy as np
 
+from dstheory.chain.exact import solve
+from dstheory.chain.mdp import TwoStageMDP
+from dstheory.chain.policy import Features, Policy
 from dstheory.checks import Floats
 from dstheory.dynamics.optimizers import SGD, Optimizer
-from dstheory.exact import solve
-from dstheory.mdp import TwoStageMDP
 from dstheory.objectives.base import Objective, over_runs, stage_weights
 from dstheory.objectives.kl import ReverseKLDirect
 from dstheory.objectives.reward import ActorCritic, Reinforce, RewardToGo
 from dstheory.objectives.sft import SFT
 from dstheory.objectives.weighted_sum import WeightedSum
-from dstheory.policy import Features, Policy
 
 __all__ = ["Ascent", "minimal_ascent"]
 

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dstheory.attribution import fisher_information
+from dstheory.chain.exact import Solution
 from dstheory.checks import Floats, float_array, readonly, reject
 from dstheory.errors import ChainError
-from dstheory.exact import Solution
 from dstheory.objectives.base import over_runs
 
 __all__ = ["SGD", "Adam", "Blocks", "Momentum", "NaturalGradient", "Optimizer"]

@@ -57,17 +57,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dstheory.bellman import evaluate
+from dstheory.chain.bellman import evaluate
+from dstheory.chain.exact import solve
+from dstheory.chain.mdp import TwoStageMDP
+from dstheory.chain.policy import Policy
 from dstheory.checks import Bools, Floats, Ints, float_array, readonly, reject, whole_number
 from dstheory.dynamics.soft_bellman import solve_columns
 from dstheory.dynamics.soft_columns import ChainColumns
 from dstheory.errors import ChainError, ImproperChainError
-from dstheory.exact import solve
 from dstheory.kernels.parallel import available_threads, blocks, run_blocks
-from dstheory.mdp import TwoStageMDP
 from dstheory.objectives.base import Reduction, over_runs, stage_weights
 from dstheory.objectives.kl import log_ratios
-from dstheory.policy import Policy
 
 __all__ = ["Optimum", "optimum", "regularised_value"]
 

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dstheory.chain.mdp import TwoStageMDP
+from dstheory.chain.policy import Policy, log_sigmoid
 from dstheory.checks import Floats, Ints, compact
 from dstheory.dynamics.soft_bellman import NEVER, SoftTurn
 from dstheory.kernels.arrays import as_input
-from dstheory.mdp import TwoStageMDP
 from dstheory.objectives.base import Reduction, over_runs, stage_weights
-from dstheory.policy import Policy, log_sigmoid
 
 __all__ = ["ChainColumns"]
 

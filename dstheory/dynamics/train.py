@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dstheory.attribution import norm
+from dstheory.chain.exact import Solution, solve
+from dstheory.chain.mdp import TwoStageMDP
+from dstheory.chain.policy import Policy
 from dstheory.checks import Floats, whole_number
 from dstheory.dynamics.log import Log
 from dstheory.dynamics.minimal import minimal_ascent
 from dstheory.dynamics.optimizers import SGD, Blocks, Optimizer
 from dstheory.dynamics.schedules import SCHEDULES, Schedule
 from dstheory.errors import ChainError, DivergedError
-from dstheory.exact import Solution, solve
-from dstheory.mdp import TwoStageMDP
 from dstheory.objectives.base import Objective, over_runs
-from dstheory.policy import Policy
 
 if TYPE_CHECKING:
     import xarray as xr

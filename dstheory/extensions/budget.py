@@ -14,12 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dstheory.chain.exact import Solution, solve
+from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats, whole_number
-from dstheory.exact import Solution, solve
 from dstheory.extensions.binomial import probability
 from dstheory.objectives.base import CoefficientMass, Objective
 from dstheory.objectives.reward import Reinforce
-from dstheory.trajectories import Trajectories
 
 __all__ = ["FirstSuccess", "budget_factor"]
 

@@ -15,13 +15,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dstheory.chain.exact import solve
+from dstheory.chain.mdp import TwoStageMDP
+from dstheory.chain.policy import Policy
 from dstheory.checks import Floats, float_array, reject
 from dstheory.errors import ChainError
-from dstheory.exact import solve
 from dstheory.extensions.binomial import probability
-from dstheory.mdp import TwoStageMDP
 from dstheory.objectives.reward import Reinforce
-from dstheory.policy import Policy
 
 __all__ = ["CONFIDENCE_RUNS", "confidence_chain", "confidence_gradient"]
 

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dstheory.chain.exact import Solution, solve
 from dstheory.checks import Floats, reject, whole_number
-from dstheory.exact import Solution, solve
 from dstheory.extensions.binomial import log_binomial, log_sum, probability
 
 __all__ = ["Duels", "answer_duels", "decision_duels", "duel_win", "log_majority_error", "majority_error"]

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from dstheory.chain.exact import solve
+from dstheory.chain.mdp import TwoStageMDP
+from dstheory.chain.policy import Policy
 from dstheory.checks import Floats
 from dstheory.errors import ChainError
-from dstheory.exact import solve
 from dstheory.extensions.binomial import probability
-from dstheory.mdp import TwoStageMDP
 from dstheory.objectives.reward import Reinforce
-from dstheory.policy import Policy
 
 __all__ = ["evidence_chain", "evidence_gradient", "evidence_policy"]
 

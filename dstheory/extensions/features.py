@@ -12,9 +12,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dstheory.chain.mdp import TwoStageMDP
 from dstheory.checks import float_array
 from dstheory.errors import ChainError
-from dstheory.mdp import TwoStageMDP
 
 __all__ = ["pessimistic"]
 

@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from dstheory.chain.exact import Solution, solve
+from dstheory.chain.policy import Policy
 from dstheory.checks import reject
-from dstheory.exact import Solution, solve
-from dstheory.policy import Policy
 
 __all__ = ["posterior_policy"]
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dstheory.chain.policy import Policy
 from dstheory.checks import Floats, whole_number
 from dstheory.errors import ChainError
 from dstheory.extensions.binomial import log_binomial, log_sum, probability
-from dstheory.policy import Policy
 
 __all__ = ["Rejection", "early_rejection", "rejection_policy"]
 

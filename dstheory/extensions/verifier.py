@@ -17,11 +17,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dstheory.chain.mdp import TwoStageMDP
 from dstheory.checks import Floats
 from dstheory.errors import ChainError
 from dstheory.extensions.binomial import probability
 from dstheory.extensions.duels import log_majority_error
-from dstheory.mdp import TwoStageMDP
 
 __all__ = ["VerifierEffect", "majority_rates", "noisy_verifier", "verifier_effect"]
 

@@ -22,14 +22,14 @@ from typing import Any, Literal, TypedDict, Unpack
 
 from numpy.typing import ArrayLike
 
+from dstheory.chain.mdp import TwoStageMDP
+from dstheory.chain.policy import Policy
 from dstheory.errors import ChainError, FileFormatError
 from dstheory.files.atomic import atomic_path, refuse_overwrite
 from dstheory.files.build import build
 from dstheory.files.nested import read_nested, write_nested
 from dstheory.files.rows import Rows, rows_of
 from dstheory.files.tables import read_table, write_table
-from dstheory.mdp import TwoStageMDP
-from dstheory.policy import Policy
 
 __all__ = ["ChainFile", "ChainSettings", "read_chain", "write_chain"]
 

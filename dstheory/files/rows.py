@@ -9,11 +9,11 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from dstheory.chain.mdp import TwoStageMDP
+from dstheory.chain.policy import Policy
 from dstheory.checks import Bools, Floats, Ints
 from dstheory.errors import ChainError, DSTheoryError, FileFormatError
 from dstheory.files.schema import POLICIES
-from dstheory.mdp import TwoStageMDP
-from dstheory.policy import Policy
 
 __all__ = ["NAMED", "Rows", "first_of", "rows_of", "shown"]
 

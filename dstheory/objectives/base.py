@@ -27,13 +27,13 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dstheory.chain.exact import Solution
+from dstheory.chain.mdp import TwoStageMDP
+from dstheory.chain.policy import Policy
+from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats, compact, float_array, readonly, reject
 from dstheory.errors import ChainError
-from dstheory.exact import Solution
-from dstheory.mdp import TwoStageMDP
 from dstheory.objectives.fused import FusedResult, FusedTerms, applies, fused_gradient
-from dstheory.policy import Policy
-from dstheory.trajectories import Trajectories
 
 if TYPE_CHECKING:
     from dstheory.objectives.parts.groups import Grouping

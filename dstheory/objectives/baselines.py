@@ -10,9 +10,9 @@ from typing import Literal
 
 import numpy as np
 
+from dstheory.chain.exact import Solution
 from dstheory.checks import Floats
 from dstheory.errors import ChainError
-from dstheory.exact import Solution
 from dstheory.objectives.group import GroupObjective
 from dstheory.objectives.parts.credit import LeaveOneOut, Minus, Raw
 from dstheory.objectives.parts.groups import mean_of_lengths_and_rewards

@@ -20,14 +20,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dstheory.chain.exact import Solution, solve
+from dstheory.chain.mdp import TwoStageMDP
+from dstheory.chain.policy import Features, Policy
+from dstheory.chain.trajectories import Trajectories, enumerate_trajectories, sample_trajectories
 from dstheory.checks import Floats
 from dstheory.errors import ChainError, DSTheoryError
-from dstheory.exact import Solution, solve
-from dstheory.mdp import TwoStageMDP
 from dstheory.objectives.base import CoefficientMass, Objective, StageGradient
 from dstheory.objectives.estimate import estimate_gradient
-from dstheory.policy import Features, Policy
-from dstheory.trajectories import Trajectories, enumerate_trajectories, sample_trajectories
 
 __all__ = ["Checked", "check"]
 

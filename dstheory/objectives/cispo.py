@@ -13,9 +13,9 @@ from typing import Literal
 
 import numpy as np
 
+from dstheory.chain.exact import Solution
 from dstheory.checks import Floats
 from dstheory.errors import ChainError
-from dstheory.exact import Solution
 from dstheory.objectives.group import GroupMeanObjective
 from dstheory.objectives.parts.batch import truncate_weight
 from dstheory.objectives.parts.groups import effective_credit

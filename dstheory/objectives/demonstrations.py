@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dstheory.chain.exact import Solution, solve
+from dstheory.chain.mdp import TwoStageMDP
+from dstheory.chain.policy import Policy
+from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats
-from dstheory.exact import Solution, solve
-from dstheory.mdp import TwoStageMDP
 from dstheory.objectives.base import CoefficientMass
-from dstheory.policy import Policy
-from dstheory.trajectories import Trajectories
 
 __all__ = ["Demonstrations", "ExpertChain", "Recorded"]
 

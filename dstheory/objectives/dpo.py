@@ -21,16 +21,16 @@ from typing import Self
 
 import numpy as np
 
+from dstheory.chain.exact import Solution, solve
+from dstheory.chain.policy import Policy, sigmoid
+from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats, Ints
 from dstheory.errors import ChainError, InfiniteDivergenceError
-from dstheory.exact import Solution, solve
 from dstheory.objectives.base import CoefficientMass, Measure, Objective
 from dstheory.objectives.kl import log_ratios
 from dstheory.objectives.parts.outcome import reward_of
 from dstheory.objectives.parts.representatives import mass_of_steps, representatives
 from dstheory.objectives.registry import register
-from dstheory.policy import Policy, sigmoid
-from dstheory.trajectories import Trajectories
 
 __all__ = ["DPO"]
 

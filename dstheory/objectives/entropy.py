@@ -15,8 +15,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dstheory.chain.exact import Solution
+from dstheory.chain.policy import Policy
+from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats, float_array, reject
-from dstheory.exact import Solution
 from dstheory.objectives.base import (
     CoefficientMass,
     Objective,
@@ -34,8 +36,6 @@ from dstheory.objectives.registry import register
 from dstheory.objectives.responses import response_lengths
 from dstheory.objectives.sft import step_weights
 from dstheory.objectives.weights import TokenWeight
-from dstheory.policy import Policy
-from dstheory.trajectories import Trajectories
 
 __all__ = ["EntropyBonus"]
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dstheory.chain.exact import Solution
+from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats, Ints
-from dstheory.exact import Solution
 from dstheory.objectives.base import Objective, StageGradient
-from dstheory.trajectories import Trajectories
 
 __all__ = ["Estimate", "average_scores", "estimate_gradient"]
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from dstheory.chain.exact import Solution
+from dstheory.chain.policy import Policy
 from dstheory.checks import Floats, compact
-from dstheory.exact import Solution
-from dstheory.policy import Policy
 
 if TYPE_CHECKING:
     from dstheory.objectives.base import StageGradient

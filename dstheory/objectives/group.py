@@ -19,9 +19,11 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dstheory.chain.exact import Solution, solve
+from dstheory.chain.policy import Policy
+from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats, float_array, reject
 from dstheory.errors import ChainError
-from dstheory.exact import Solution, solve
 from dstheory.objectives.base import Measure, StageGradient, check_runs, over_runs
 from dstheory.objectives.fused import applies, outcome_gradient
 from dstheory.objectives.kl import log_ratios, reference_excess
@@ -32,8 +34,6 @@ from dstheory.objectives.parts.normaliser import BatchTokens, GroupTokens, Norma
 from dstheory.objectives.parts.outcome import Outcome, OutcomeKind, reward_of
 from dstheory.objectives.responses import ResponseObjective, Term
 from dstheory.objectives.weights import TokenWeight, token_ratios
-from dstheory.policy import Policy
-from dstheory.trajectories import Trajectories
 
 __all__ = ["GroupMeanObjective", "GroupObjective"]
 

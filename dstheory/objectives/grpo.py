@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dstheory.chain.exact import Solution
 from dstheory.checks import Floats
-from dstheory.exact import Solution
 from dstheory.objectives.baselines import mean_reward
 from dstheory.objectives.group import GroupMeanObjective
 from dstheory.objectives.parts.normaliser import ConstantLength, Normaliser, PerToken

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dstheory.chain.exact import Solution
+from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats
 from dstheory.errors import ChainError, InfiniteDivergenceError
-from dstheory.exact import Solution
 from dstheory.objectives.base import CoefficientMass
 from dstheory.objectives.group import GroupMeanObjective
 from dstheory.objectives.parts.batch import clip_weight
@@ -27,7 +28,6 @@ from dstheory.objectives.parts.representatives import mass_of_steps, representat
 from dstheory.objectives.registry import register
 from dstheory.objectives.responses import response_lengths
 from dstheory.objectives.weights import token_ratios
-from dstheory.trajectories import Trajectories
 
 __all__ = ["GSPO"]
 

@@ -17,9 +17,11 @@ from typing import ClassVar
 
 import numpy as np
 
+from dstheory.chain.exact import Solution, solve
+from dstheory.chain.policy import Policy
+from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats
 from dstheory.errors import ChainError
-from dstheory.exact import Solution, solve
 from dstheory.objectives.base import CoefficientMass, Measure
 from dstheory.objectives.demonstrations import Demonstrations
 from dstheory.objectives.parts.groups import Grouping, effective_credit
@@ -31,8 +33,6 @@ from dstheory.objectives.registry import register
 from dstheory.objectives.responses import ResponseObjective, Term, response_lengths
 from dstheory.objectives.sft import log_likelihood
 from dstheory.objectives.weights import TokenWeight, token_probabilities
-from dstheory.policy import Policy
-from dstheory.trajectories import Trajectories
 
 __all__ = ["DFT", "SFTSequenceMean", "SFTSequenceSum", "SFTTokenMean"]
 

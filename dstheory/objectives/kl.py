@@ -18,9 +18,11 @@ from typing import Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dstheory.chain.exact import Solution, Values, evaluate, solve
+from dstheory.chain.policy import Policy
+from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Bools, Floats, float_array, reject
 from dstheory.errors import ChainError, InfiniteDivergenceError
-from dstheory.exact import Solution, Values, evaluate, solve
 from dstheory.objectives.base import (
     CoefficientMass,
     Measure,
@@ -35,8 +37,6 @@ from dstheory.objectives.base import (
 from dstheory.objectives.fused import FusedTerms
 from dstheory.objectives.registry import register
 from dstheory.objectives.sft import log_likelihood, step_weights
-from dstheory.policy import Policy
-from dstheory.trajectories import Trajectories
 
 __all__ = ["ForwardKL", "ReverseKL", "ReverseKLDirect", "log_ratios", "reference_excess"]
 

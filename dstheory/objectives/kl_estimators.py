@@ -28,8 +28,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dstheory.chain.exact import Solution
+from dstheory.chain.policy import Policy
 from dstheory.checks import Floats, float_array, reject
-from dstheory.exact import Solution
 from dstheory.objectives.base import check_runs, over_runs
 from dstheory.objectives.kl import log_ratios, reference_excess
 from dstheory.objectives.parts.credit import Raw
@@ -40,7 +41,6 @@ from dstheory.objectives.parts.tilted import moments
 from dstheory.objectives.registry import register
 from dstheory.objectives.responses import ResponseObjective, Term
 from dstheory.objectives.weights import TokenWeight
-from dstheory.policy import Policy
 
 __all__ = ["Distillation", "K1Loss", "K1Reward", "K2Loss", "K3Loss"]
 

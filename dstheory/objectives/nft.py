@@ -18,9 +18,9 @@ from math import inf
 
 import numpy as np
 
+from dstheory.chain.exact import Solution
 from dstheory.checks import Floats
 from dstheory.errors import ChainError
-from dstheory.exact import Solution
 from dstheory.objectives.group import GroupObjective
 from dstheory.objectives.parts.credit import SignedMatch
 from dstheory.objectives.parts.groups import binomial, effective_credit, mean_tokens, positive

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dstheory.exact import Solution
+from dstheory.chain.exact import Solution
 from dstheory.objectives.group import GroupObjective
 from dstheory.objectives.parts.batch import clip_weight
 from dstheory.objectives.parts.credit import Raw

@@ -20,16 +20,16 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dstheory.chain.exact import Solution, Values, evaluate
+from dstheory.chain.policy import Policy
+from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats, float_array, reject
 from dstheory.errors import ChainError
-from dstheory.exact import Solution, Values, evaluate
 from dstheory.objectives.base import CoefficientMass, Objective, check_runs, on_policy_mass, one_number, over_runs
 from dstheory.objectives.kl import log_ratios
 from dstheory.objectives.parts.groups import Grouping, mean_tokens
 from dstheory.objectives.parts.normaliser import BatchTokens, Normaliser
 from dstheory.objectives.registry import register
-from dstheory.policy import Policy
-from dstheory.trajectories import Trajectories
 
 __all__ = ["ReinforcePlusPlus"]
 

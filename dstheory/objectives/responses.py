@@ -18,14 +18,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dstheory.chain.exact import Solution
+from dstheory.chain.policy import Policy
+from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats
-from dstheory.exact import Solution
 from dstheory.objectives.base import CoefficientMass, Objective
 from dstheory.objectives.parts.outcome import Outcome
 from dstheory.objectives.parts.tilted import Nodes, response_mass
 from dstheory.objectives.weights import TokenWeight
-from dstheory.policy import Policy
-from dstheory.trajectories import Trajectories
 
 __all__ = ["ResponseObjective", "Term", "response_lengths"]
 

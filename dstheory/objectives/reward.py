@@ -14,14 +14,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dstheory.chain.exact import Solution
+from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats
-from dstheory.exact import Solution
 from dstheory.objectives.base import CoefficientMass, Objective, on_policy_mass, one_number
 from dstheory.objectives.fused import FusedTerms
 from dstheory.objectives.parts.groups import Grouping
 from dstheory.objectives.parts.normaliser import Normaliser, PerResponse
 from dstheory.objectives.registry import register
-from dstheory.trajectories import Trajectories
 
 __all__ = ["ActorCritic", "Reinforce", "RewardToGo"]
 

@@ -15,8 +15,9 @@ from typing import Literal
 
 import numpy as np
 
+from dstheory.chain.exact import Solution, solve
+from dstheory.chain.policy import Policy
 from dstheory.errors import ChainError
-from dstheory.exact import Solution, solve
 from dstheory.objectives.base import Measure
 from dstheory.objectives.parts.exponentials import reciprocal
 from dstheory.objectives.parts.groups import mean_of_lengths_and_rewards, range_of_lengths
@@ -24,7 +25,6 @@ from dstheory.objectives.parts.outcome import Outcome, reward_of
 from dstheory.objectives.parts.tilted import Nodes, moments
 from dstheory.objectives.registry import register
 from dstheory.objectives.responses import ResponseObjective, Term
-from dstheory.policy import Policy
 
 __all__ = ["RFT"]
 

@@ -13,9 +13,11 @@ from math import inf
 
 import numpy as np
 
+from dstheory.chain.exact import Solution
+from dstheory.chain.policy import Policy, sigmoid
+from dstheory.chain.trajectories import Trajectories, sample_trajectories
 from dstheory.checks import Floats, Ints, whole_number
 from dstheory.errors import ChainError
-from dstheory.exact import Solution
 from dstheory.objectives.base import Objective
 from dstheory.objectives.dpo import DPO
 from dstheory.objectives.estimate import Estimate, average_scores
@@ -24,8 +26,6 @@ from dstheory.objectives.nft import NFT
 from dstheory.objectives.parts.batch import response_coefficients
 from dstheory.objectives.ppo import PPOClip
 from dstheory.objectives.responses import response_lengths
-from dstheory.policy import Policy, sigmoid
-from dstheory.trajectories import Trajectories, sample_trajectories
 
 __all__ = ["sampled_gradient"]
 

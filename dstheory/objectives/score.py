@@ -21,16 +21,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dstheory.chain.exact import Solution
+from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats
 from dstheory.errors import ChainError
-from dstheory.exact import Solution
 from dstheory.objectives.base import CoefficientMass, Objective
 from dstheory.objectives.parts.groups import Grouping
 from dstheory.objectives.parts.normaliser import Normaliser, PerResponse
 from dstheory.objectives.parts.outcome import reward_of
 from dstheory.objectives.parts.tilted import Nodes, moments, response_mass
 from dstheory.objectives.registry import register
-from dstheory.trajectories import Trajectories
 
 __all__ = ["SCoRePerAttempt", "SCoReSummed"]
 

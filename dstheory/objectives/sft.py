@@ -12,14 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dstheory.chain.exact import Solution
+from dstheory.chain.policy import Policy
+from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats
 from dstheory.errors import ChainError
-from dstheory.exact import Solution
 from dstheory.objectives.base import CoefficientMass, Measure, Objective, Reduction, check_runs, stage_weights
 from dstheory.objectives.demonstrations import Demonstrations
 from dstheory.objectives.registry import register
-from dstheory.policy import Policy
-from dstheory.trajectories import Trajectories
 
 __all__ = ["SFT", "log_likelihood", "step_weights"]
 

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dstheory.chain.exact import Solution
+from dstheory.chain.policy import Policy
+from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats, float_array, reject
 from dstheory.errors import ChainError
-from dstheory.exact import Solution
 from dstheory.objectives.base import CoefficientMass, Measure, Objective, check_runs, one_number, over_runs
 from dstheory.objectives.fused import FusedTerms
 from dstheory.objectives.parts.groups import Grouping
 from dstheory.objectives.parts.normaliser import BatchTokens, GroupTokens, Normaliser
-from dstheory.policy import Policy
-from dstheory.trajectories import Trajectories
 
 __all__ = ["WeightedSum"]
 

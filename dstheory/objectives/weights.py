@@ -14,12 +14,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dstheory.chain.exact import Solution
+from dstheory.chain.policy import Policy
+from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats
-from dstheory.exact import Solution
 from dstheory.objectives.base import CoefficientMass
 from dstheory.objectives.kl import log_ratios
-from dstheory.policy import Policy
-from dstheory.trajectories import Trajectories
 
 __all__ = ["TokenWeight", "token_probabilities", "token_ratios"]
 

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dstheory.gain import GainSplit
+from dstheory.chain.gain import GainSplit
 from dstheory.plots.style import DASHES, PALETTE, RC, tidy
 
 if TYPE_CHECKING:

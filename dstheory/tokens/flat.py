@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from dstheory.chain.mdp import TwoStageMDP
+from dstheory.chain.policy import Policy
 from dstheory.checks import Floats
 from dstheory.errors import ChainError
-from dstheory.mdp import TwoStageMDP
-from dstheory.policy import Policy
 from dstheory.tokens.full_tree import FullTree
 from dstheory.tokens.model import TokenChain
 from dstheory.tokens.passes import TokenSampler

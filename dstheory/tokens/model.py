@@ -1,7 +1,7 @@
 r"""The two-stage chain whose answers are sequences of tokens.
 
 A prompt x asks for an answer of L(x) tokens over an alphabet of S symbols. Sampling an answer is L draws, each given the prefix;
-one decision follows, stop or resample, as in :class:`dstheory.mdp.TwoStageMDP`. Correctness is a function of a known subset of
+one decision follows, stop or resample, as in :class:`~dstheory.TwoStageMDP`. Correctness is a function of a known subset of
 the tokens, and **the decision sees the answer only through its class**: correct or wrong by default, or the whole pattern of the
 relevant tokens. That is an assumption about the decision stage, not about rewards, and it is what keeps the model exact at any
 length: seen from the decision, the chain is a :class:`TwoStageMDP` whose "answers" are the classes.
@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dstheory.chain.mdp import TwoStageMDP
 from dstheory.checks import Bools, Floats, Ints, float_array, readonly, reject, whole_number
 from dstheory.errors import ChainError
-from dstheory.mdp import TwoStageMDP
 from dstheory.tokens.verdict import Conjunction, PatternTable, Verdict
 
 __all__ = ["TokenChain"]

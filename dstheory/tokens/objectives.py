@@ -27,10 +27,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dstheory.chain.exact import evaluate
+from dstheory.chain.policy import log_sigmoid, sigmoid
 from dstheory.checks import Floats, float_array, reject
 from dstheory.errors import ChainError, InfiniteDivergenceError
-from dstheory.exact import evaluate
-from dstheory.policy import log_sigmoid, sigmoid
 from dstheory.tokens.model import TokenChain
 from dstheory.tokens.passes import Credit, same_kind
 from dstheory.tokens.solution import TokenPolicy, TokenSolution, solve_tokens

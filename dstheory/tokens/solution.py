@@ -1,7 +1,7 @@
 r"""A token policy of both stages, and the exact solution of a token chain under it.
 
 Seen from the decision stage a token chain is a chain of classes: the forward pass over the tokens gives the class probabilities,
-and everything else (values, turns, occupancies) is that of :func:`dstheory.exact.solve` on the classes.
+and everything else (values, turns, occupancies) is that of :func:`dstheory.chain.exact.solve` on the classes.
 
 Source: derived here.
 """
@@ -13,10 +13,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dstheory.chain.exact import Solution, solve
+from dstheory.chain.policy import Policy
 from dstheory.checks import Floats, float_array, frozen, reject
 from dstheory.errors import ChainError
-from dstheory.exact import Solution, solve
-from dstheory.policy import Policy
 from dstheory.tokens.model import TokenChain
 from dstheory.tokens.passes import TokenPass, TokenSampler
 

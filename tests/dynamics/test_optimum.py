@@ -14,10 +14,10 @@ from scipy.optimize import minimize
 from strategies import Case, make_case
 
 from dstheory import Policy, TwoStageMDP, solve, split_gain
+from dstheory.chain.exact import Solution, evaluate
 from dstheory.dynamics import NaturalGradient, train
 from dstheory.dynamics.optimum import Optimum, optimum, regularised_value
 from dstheory.errors import ChainError, ImproperChainError
-from dstheory.exact import Solution, evaluate
 from dstheory.objectives import Reinforce, ReverseKL, ReverseKLDirect
 from dstheory.objectives.base import CoefficientMass, on_policy_mass, stage_weights
 from dstheory.objectives.kl import log_ratios

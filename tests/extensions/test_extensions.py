@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from dstheory import Policy, TwoStageMDP, solve
+from dstheory.chain.trajectories import enumerate_trajectories
 from dstheory.errors import ChainError
 from dstheory.extensions import (
     FirstSuccess,
@@ -34,7 +35,6 @@ from dstheory.extensions import (
 from dstheory.extensions.duels import log_majority_error
 from dstheory.objectives import SFT, ExpertChain, Reinforce
 from dstheory.objectives.checking import check
-from dstheory.trajectories import enumerate_trajectories
 
 # Lopsided: two prompts with unequal numbers of answers, unequal weights, a discount and a price that success must not see.
 MDP = TwoStageMDP(correct=[[1, 0, 0], [0, 1]], prompt_weight=[3, 1], gamma=0.8, resample_cost=0.1, max_turns=3)

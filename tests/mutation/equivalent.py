@@ -17,14 +17,14 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "return r.reward * sp.log(t.ratio) + (1 - r.reward) * sp.log([[(1 - SUCCESS * t.ratio) / (1 - SUCCESS)]])  ->  "
         "(1 - SUCCESS * t.ratio) * (1 - SUCCESS)",
     ): "a constant factor inside a logarithm has no derivative",
-    ("exact.py", "return np.where(rho > 0, self.visits, [[0.0]]) * rho  ->  1.0"): _WEIGHTLESS,
-    ("exact.py", "visits = np.where(self.mdp.prompt_weight > 0, self.visits, [[0.0]])  ->  1.0"): _WEIGHTLESS,
+    ("chain/exact.py", "return np.where(rho > 0, self.visits, [[0.0]]) * rho  ->  1.0"): _WEIGHTLESS,
+    ("chain/exact.py", "visits = np.where(self.mdp.prompt_weight > 0, self.visits, [[0.0]])  ->  1.0"): _WEIGHTLESS,
     (
-        "exact.py",
+        "chain/exact.py",
         "refuse_endless([[1.0]] / self.visits, self.mdp.prompt_name)  ->  2.0",
     ): "a threshold at 1e15 turns, where rounding decides",
     (
-        "exact.py",
+        "chain/exact.py",
         "relative = np.where(np.isneginf(log_ends), 0.0, np.exp(log_ends - np.where(np.isfinite(top), top, [[0.0]])))  ->  1.0",
     ): "where the largest entry is -inf all are, and the outer where has replaced them",
     (

@@ -36,7 +36,8 @@ _CORE = [
 # File -> the tests that must notice when one of its formulas is broken.
 SUITES = dict.fromkeys(
     [
-        "bellman.py", "exact.py", "attribution.py", "gain.py", "objectives/base.py", "objectives/reward.py", "objectives/sft.py",
+        "chain/bellman.py", "chain/exact.py", "attribution.py", "chain/gain.py", "objectives/base.py", "objectives/reward.py",
+        "objectives/sft.py",
         "objectives/kl.py", "objectives/entropy.py", "objectives/demonstrations.py", "objectives/weighted_sum.py",
     ],
     _CORE,

@@ -10,6 +10,7 @@ import pytest
 from objectives.test_groups import HERE, MDP, OLD, excess, responses
 
 from dstheory import Policy, TwoStageMDP, attribute, solve
+from dstheory.chain.policy import Features
 from dstheory.errors import ChainError
 from dstheory.objectives import (
     CISPO,
@@ -32,7 +33,6 @@ from dstheory.objectives import (
     build,
 )
 from dstheory.objectives.parts import PerToken
-from dstheory.policy import Features
 
 BETA = 0.3
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dstheory import Policy, TwoStageMDP, solve
+from dstheory.chain.trajectories import enumerate_trajectories
 from dstheory.extensions import (
     FirstSuccess,
     answer_duels,
@@ -22,7 +23,6 @@ from dstheory.extensions import (
     verifier_effect,
 )
 from dstheory.objectives import Reinforce, ReverseKL
-from dstheory.trajectories import enumerate_trajectories
 
 unit = st.floats(0.03, 0.97)
 ONE = TwoStageMDP.minimal(gamma=1.0, max_turns=1)  # one choice: the decision is never drawn

@@ -33,7 +33,7 @@ Examples:
 def command(out: Path, by: str, model: str | None, max_turns: int | None, gamma: float, overwrite: bool, **options: Any) -> None:
     """Turn the p, a, b that a log shows into the initial policy of a chain."""
     from dstheory.anatomy.export import measured_chain
-    from dstheory.exact import solve
+    from dstheory.chain.exact import solve
     from dstheory.files import refuse_overwrite, write_chain
 
     refuse_overwrite(out, overwrite, inputs=options["logs"])

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from dstheory.chain.exact import solve
 from dstheory.checks import Floats, Ints
 from dstheory.dynamics.optimum import optimum
 from dstheory.dynamics.schedules import schedule
@@ -25,7 +26,6 @@ from dstheory.dynamics.sweeps.problem import Chain, objective_at, optimizer_at, 
 from dstheory.dynamics.sweeps.training import trained
 from dstheory.dynamics.sweeps.variables import HISTORY, STATUS, VARIABLES, Variable
 from dstheory.errors import DSTheoryError, ImproperChainError, InfiniteDivergenceError
-from dstheory.exact import solve
 
 __all__ = ["Plan"]
 

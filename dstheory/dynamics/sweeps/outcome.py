@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from dstheory.chain.exact import Solution, solve
+from dstheory.chain.gain import GainSplit
+from dstheory.chain.mdp import TwoStageMDP
+from dstheory.chain.policy import Policy
 from dstheory.checks import Floats
 from dstheory.dynamics.sweeps.parameters import PARAMETERS
-from dstheory.exact import Solution, solve
-from dstheory.gain import GainSplit
-from dstheory.mdp import TwoStageMDP
-from dstheory.policy import Policy
 
 __all__ = ["alone", "outcome", "value_at"]
 

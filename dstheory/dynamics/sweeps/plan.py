@@ -10,14 +10,14 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from dstheory.chain.mdp import TwoStageMDP
+from dstheory.chain.policy import Policy
 from dstheory.checks import whole_number
 from dstheory.dynamics.sweeps.evaluate import Plan
 from dstheory.dynamics.sweeps.grid import RUN, Axis, Grid, parse_grid
 from dstheory.dynamics.sweeps.parameters import PARAMETERS, Of, lookup_parameter
 from dstheory.dynamics.sweeps.problem import CONDITIONS, Chain
 from dstheory.errors import DSTheoryError
-from dstheory.mdp import TwoStageMDP
-from dstheory.policy import Policy
 
 __all__ = ["plan_sweep", "size_text"]
 

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from dstheory.chain.mdp import TwoStageMDP
+from dstheory.chain.policy import Policy
 from dstheory.checks import Floats
 from dstheory.dynamics.compare import expert_policy, four_conditions
 from dstheory.dynamics.optimizers import SGD, Adam, Momentum, NaturalGradient, Optimizer
 from dstheory.dynamics.sweeps.parameters import PARAMETERS
-from dstheory.mdp import TwoStageMDP
 from dstheory.objectives import ExpertChain, build
 from dstheory.objectives.base import Objective, over_runs
-from dstheory.policy import Policy
 
 __all__ = ["CONDITIONS", "Chain", "objective_at", "optimizer_at", "problem_at"]
 

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dstheory.chain.mdp import TwoStageMDP
+from dstheory.chain.policy import Policy
 from dstheory.checks import whole_number
 from dstheory.dynamics.sweeps.evaluate import Plan
 from dstheory.dynamics.sweeps.grid import Tile
@@ -30,8 +32,6 @@ from dstheory.dynamics.sweeps.result import dataset_of, finished, write_result
 from dstheory.dynamics.sweeps.state import State, configuration, state_path
 from dstheory.errors import DSTheoryError
 from dstheory.files.atomic import refuse_directory
-from dstheory.mdp import TwoStageMDP
-from dstheory.policy import Policy
 
 if TYPE_CHECKING:
     import xarray as xr

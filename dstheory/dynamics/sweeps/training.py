@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dstheory.attribution import InfiniteEnergyWarning, attribute
+from dstheory.chain.exact import solve
+from dstheory.chain.mdp import TwoStageMDP
+from dstheory.chain.policy import Policy
 from dstheory.checks import Floats, Ints
 from dstheory.dynamics.compare import scattered
 from dstheory.dynamics.schedules import schedule
@@ -21,10 +24,7 @@ from dstheory.dynamics.sweeps.problem import objective_at, optimizer_at, problem
 from dstheory.dynamics.sweeps.variables import HISTORY, STATUS
 from dstheory.dynamics.train import train
 from dstheory.errors import DivergedError, ImproperChainError, InfiniteDivergenceError
-from dstheory.exact import solve
-from dstheory.mdp import TwoStageMDP
 from dstheory.objectives.base import Objective
-from dstheory.policy import Policy
 
 if TYPE_CHECKING:
     from dstheory.dynamics.sweeps.evaluate import Plan

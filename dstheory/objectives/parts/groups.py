@@ -29,9 +29,9 @@ from math import comb, inf, lgamma
 
 import numpy as np
 
+from dstheory.chain.exact import Solution
 from dstheory.checks import Floats, reject, whole_number
 from dstheory.errors import ChainError
-from dstheory.exact import Solution
 from dstheory.objectives.parts.credit import Credit, GroupMean
 from dstheory.objectives.parts.exponentials import reciprocal
 from dstheory.objectives.parts.normaliser import BatchTokens, ConstantLength, GroupTokens, Normaliser, PerResponse, PerToken

@@ -16,12 +16,12 @@ from typing import Literal
 
 import numpy as np
 
-from dstheory.bellman import Values, evaluate
+from dstheory.chain.bellman import Values, evaluate
+from dstheory.chain.exact import Solution
+from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats
 from dstheory.errors import ChainError
-from dstheory.exact import Solution
 from dstheory.objectives.base import one_number
-from dstheory.trajectories import Trajectories
 
 __all__ = ["Outcome", "OutcomeKind", "Reward", "reward_of"]
 

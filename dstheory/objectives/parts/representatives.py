@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from dstheory.chain.exact import Solution
+from dstheory.chain.trajectories import Trajectories, enumerate_trajectories
 from dstheory.checks import Floats
 from dstheory.errors import ChainError
-from dstheory.exact import Solution
 from dstheory.objectives.base import CoefficientMass
-from dstheory.trajectories import Trajectories, enumerate_trajectories
 
 __all__ = ["mass_of_steps", "representatives"]
 

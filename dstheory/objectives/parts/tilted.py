@@ -21,8 +21,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dstheory.chain.exact import Solution
 from dstheory.checks import Floats, compact
-from dstheory.exact import Solution
 from dstheory.objectives.base import CoefficientMass, over_runs
 from dstheory.objectives.fused import applies
 from dstheory.objectives.parts.outcome import Reward

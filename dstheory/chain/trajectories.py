@@ -13,10 +13,10 @@ from functools import cached_property
 
 import numpy as np
 
+from dstheory.chain.mdp import TwoStageMDP
+from dstheory.chain.policy import Policy
 from dstheory.checks import Bools, Floats, Ints, whole_number
 from dstheory.errors import ChainError
-from dstheory.mdp import TwoStageMDP
-from dstheory.policy import Policy
 
 __all__ = ["Trajectories", "enumerate_trajectories", "sample_trajectories"]
 

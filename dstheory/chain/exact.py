@@ -1,6 +1,6 @@
 r"""The exact solution of a chain under a policy: values, occupancies, accuracy, turns. Closed form, never simulated.
 
-Values come from the Bellman equations (:mod:`dstheory.bellman`); the rest are sums over the visits that they imply.
+Values come from the Bellman equations (:mod:`dstheory.chain.bellman`); the rest are sums over the visits that they imply.
 
 Source: arXiv 2601.01580, section 3; closed forms derived here.
 """
@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from dstheory.bellman import (
+from dstheory.chain.bellman import (
     MOST_TURNS,
     UnrolledPolicy,
     Values,
@@ -22,10 +22,10 @@ from dstheory.bellman import (
     refuse_endless,
     unroll,
 )
+from dstheory.chain.mdp import TwoStageMDP
+from dstheory.chain.policy import Policy
 from dstheory.checks import Floats, whole_number
 from dstheory.errors import ChainError
-from dstheory.mdp import TwoStageMDP
-from dstheory.policy import Policy
 
 __all__ = ["Solution", "UnrolledPolicy", "Values", "evaluate", "reach", "solve", "unroll"]
 
@@ -215,7 +215,7 @@ class Solution:
         Raises:
             ChainError: ``up_to`` is no whole number >= 1, or its default would be beyond a million turns.
 
-        >>> from dstheory.mdp import TwoStageMDP
+        >>> from dstheory.chain.mdp import TwoStageMDP
         >>> solve(TwoStageMDP.minimal(), Policy.minimal(p=0.5, a=0.5, b=0.5)).turn_distribution(3).tolist()
         [[0.5, 0.25, 0.125]]
         """
@@ -284,7 +284,7 @@ def solve(mdp: TwoStageMDP, policy: Policy) -> Solution:
         ChainError: the policy does not fit the chain.
         ImproperChainError: on reading a quantity that an endless chain does not have.
 
-    >>> from dstheory.mdp import TwoStageMDP
+    >>> from dstheory.chain.mdp import TwoStageMDP
     >>> s = solve(TwoStageMDP.minimal(gamma=1.0), Policy.minimal(p=0.5, a=0.5, b=0.75))
     >>> s.accuracy.round(12).tolist(), s.expected_turns.round(12).tolist()  # odds = 1 x 0.5/0.25
     ([0.666666666667], [2.666666666667])

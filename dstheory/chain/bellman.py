@@ -25,9 +25,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dstheory.chain.policy import Policy
 from dstheory.checks import Floats, float_array
 from dstheory.errors import ImproperChainError
-from dstheory.policy import Policy
 
 __all__ = ["MOST_TURNS", "UnrolledPolicy", "Values", "end_or_discount", "evaluate", "reach", "refuse_endless", "unroll"]
 

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dstheory.chain.exact import solve
+from dstheory.chain.mdp import TwoStageMDP
+from dstheory.chain.policy import Policy
 from dstheory.checks import Floats
 from dstheory.errors import ChainError
-from dstheory.exact import solve
-from dstheory.mdp import TwoStageMDP
-from dstheory.policy import Policy
 
 __all__ = ["GainSplit", "split_gain"]
 

@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dstheory.chain.mdp import TwoStageMDP, pad_rows
 from dstheory.checks import Floats, float_array, frozen, readonly, reject
 from dstheory.errors import ChainError
-from dstheory.mdp import TwoStageMDP, pad_rows
 
 __all__ = ["Features", "Policy", "log_sigmoid", "sigmoid"]
 
