@@ -146,7 +146,7 @@ class Survey:
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data, ready for JSON."""
-        from dstheory.files import to_jsonable
+        from dstheory.readers import to_jsonable
 
         fields = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "reading"}
         return {

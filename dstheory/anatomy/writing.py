@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from dstheory.anatomy.episodes import NOT_GIVEN, Episodes
-from dstheory.files.atomic import atomic_path
+from dstheory.readers.atomic import atomic_path
 
 __all__ = ["write_log"]
 

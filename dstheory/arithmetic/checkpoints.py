@@ -18,7 +18,7 @@ from dstheory.arithmetic.policy import BLOCKS, ArithmeticPolicy
 from dstheory.arithmetic.settings import Settings
 from dstheory.arithmetic.training import LOGGED, Run, initial_policy
 from dstheory.errors import ArithmeticTaskError
-from dstheory.files.atomic import atomic_path
+from dstheory.readers.atomic import atomic_path
 
 __all__ = ["FORMAT", "read_checkpoint", "write_checkpoint"]
 

@@ -201,7 +201,7 @@ def evaluate(
     from dstheory.arithmetic.evaluation import records, report_row
     from dstheory.cli.show import print_json, print_table, progress_bar
     from dstheory.errors import ArithmeticTaskError
-    from dstheory.files import atomic_path, refuse_overwrite
+    from dstheory.readers import atomic_path, refuse_overwrite
 
     if episodes < 1:
         raise ArithmeticTaskError(f"--episodes is {episodes}: must be >= 1")

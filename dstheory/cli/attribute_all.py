@@ -101,9 +101,9 @@ def _objectives(
 
 
 def _draw(rows: list[Any], problem: Problem, options: dict[str, Any], began: float) -> Path:
-    from dstheory.files import results_directory, write_manifest
     from dstheory.plots import save_figure
     from dstheory.plots.comparison import comparison_figure
+    from dstheory.readers import results_directory, write_manifest
 
     out: Path = options["out"] or fresh_directory(Path("results/attribute"))
     with results_directory(out, overwrite=options["overwrite"]) as directory:

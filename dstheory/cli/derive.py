@@ -126,7 +126,7 @@ def command(
     if overwrite and output is None:
         raise click.UsageError("--overwrite is for --output FILE: name the file")
     if output is not None:
-        from dstheory.files.atomic import refuse_overwrite
+        from dstheory.readers.atomic import refuse_overwrite
 
         refuse_overwrite(output, overwrite)  # before the work, not after it
     from dstheory.symbolic import derive
@@ -153,7 +153,7 @@ def command(
     if output is None:
         click.echo(shown, nl=False)
         return 0
-    from dstheory.files.atomic import atomic_path
+    from dstheory.readers.atomic import atomic_path
 
     with atomic_path(output, overwrite=overwrite) as path:
         path.write_text(shown, encoding="utf-8")

@@ -240,7 +240,7 @@ def problem_from(ctx: click.Context, options: dict[str, Any]) -> Problem:
     for name in ("p", "a", "b", "reference"):
         if given(name):
             raise click.UsageError(f"--{name} describes the minimal chain; a chain from --mdp has its policy in the file", ctx)
-    from dstheory.files import read_chain
+    from dstheory.readers import read_chain
 
     chain = read_chain(options["mdp_file"])
     changes: dict[str, Any] = {n: options[n] for n in ("gamma", "discount_per", "max_turns", "decision_length") if given(n)}

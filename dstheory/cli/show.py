@@ -55,7 +55,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
 
 def print_json(data: Any) -> None:
     """Print strict JSON on standard output."""
-    from dstheory.files import to_jsonable
+    from dstheory.readers import to_jsonable
 
     click.echo(json.dumps(to_jsonable(data), indent=2, allow_nan=False))
 

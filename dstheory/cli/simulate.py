@@ -60,7 +60,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     from dstheory.cli.show import announce_compilation, print_json, progress_bar
     from dstheory.dynamics import compare, four_conditions, scattered, schedule
     from dstheory.errors import DSTheoryError
-    from dstheory.files import results_directory
+    from dstheory.readers import results_directory
 
     began = time.monotonic()
     problem = problem_from(ctx, options)
@@ -157,8 +157,8 @@ def _rows(comparison: Comparison) -> list[dict[str, Any]]:
 def _write(
     directory: Path, comparison: Comparison, options: dict[str, Any], rows: list[dict[str, Any]], chain: str, seconds: float
 ) -> None:
-    from dstheory.files import write_run
     from dstheory.plots import save_figure, simulation_figure
+    from dstheory.readers import write_run
 
     beta = "" if options["beta"] is None else rf", $\beta$ = {options['beta']:g}"
     title = rf"{chain}: length weight $\lambda$ = {options['length_weight']:g}{beta}"

@@ -93,8 +93,8 @@ def _run(
     progress: Callable[[float], None] | None,
     began: float,
 ) -> Outcome:
-    from dstheory.files import results_directory, write_run
     from dstheory.plots import save_figure
+    from dstheory.readers import results_directory, write_run
 
     with results_directory(out, overwrite=overwrite) as directory:
         run = load(experiment.path).run

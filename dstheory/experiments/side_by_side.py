@@ -62,7 +62,7 @@ def run_experiments(
             report = None if progress is None else lambda part, name=experiment.name: progress(name, part)
             take(run_experiment(experiment, out / experiment.name, progress=report, **settings))
     else:
-        from dstheory.files.atomic import shared_directory
+        from dstheory.readers.atomic import shared_directory
 
         with shared_directory(out):
             _in_processes(list(experiments), out, jobs, progress, take, settings)

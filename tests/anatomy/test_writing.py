@@ -18,7 +18,7 @@ from dstheory.anatomy.simulate import simulate_log
 from dstheory.anatomy.synthetic import BUNDLED, Cell, generate_log, parse_cell
 from dstheory.anatomy.writing import write_log
 from dstheory.errors import RecordError
-from dstheory.files import read_chain, write_chain
+from dstheory.readers import read_chain, write_chain
 
 STEPS = st.lists(st.booleans(), min_size=1, max_size=4)
 EPISODE = st.tuples(st.sampled_from(["x", "y", 'quo"te', "ü"]), STEPS, st.sampled_from(["stop", None]))

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from dstheory.anatomy.records.fields import FieldNames
-from dstheory.files.rows import shown
-from dstheory.files.text import is_unicode
+from dstheory.readers.rows import shown
+from dstheory.readers.text import is_unicode
 
 __all__ = ["REASONS", "Fault", "Parsed", "label_text", "parse_attempts", "parse_cap", "parse_head", "parse_record"]
 

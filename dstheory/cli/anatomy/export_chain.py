@@ -34,7 +34,7 @@ def command(out: Path, by: str, model: str | None, max_turns: int | None, gamma:
     """Turn the p, a, b that a log shows into the initial policy of a chain."""
     from dstheory.anatomy.export import measured_chain
     from dstheory.chain.exact import solve
-    from dstheory.files import refuse_overwrite, write_chain
+    from dstheory.readers import refuse_overwrite, write_chain
 
     refuse_overwrite(out, overwrite, inputs=options["logs"])
     log = read_with(options, labels=[by], quiet=False)

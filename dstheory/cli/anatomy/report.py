@@ -73,7 +73,7 @@ def command(as_json: bool, out: Path | None, report: Path | None, overwrite: boo
     from dstheory.anatomy.surveys import survey
     from dstheory.cli.anatomy.show import print_survey
     from dstheory.cli.show import print_json
-    from dstheory.files import refuse_overwrite, results_directory
+    from dstheory.readers import refuse_overwrite, results_directory
 
     began = time.monotonic()
     if report is not None:
@@ -114,9 +114,9 @@ def _title(found: Survey) -> str:
 
 
 def _write(directory: Path, found: Survey, options: dict[str, Any], seconds: float) -> None:
-    from dstheory.files import json_text, write_manifest
     from dstheory.plots import save_figure
     from dstheory.plots.anatomy import anatomy_figure, rounds_figure
+    from dstheory.readers import json_text, write_manifest
 
     save_figure(anatomy_figure(found, title=_title(found)), directory / "anatomy")
     if any(group.held_out is not None for group in found.groups):
@@ -136,8 +136,8 @@ def _write(directory: Path, found: Survey, options: dict[str, Any], seconds: flo
 
 def _write_report(path: Path, found: Survey, options: dict[str, Any], overwrite: bool) -> None:
     from dstheory.anatomy.html import html_report
-    from dstheory.files import atomic_path
     from dstheory.plots.anatomy import anatomy_figure, rounds_figure
+    from dstheory.readers import atomic_path
 
     figures = {"p, a, b and accuracy": anatomy_figure(found)}
     if any(group.held_out is not None for group in found.groups):

@@ -16,8 +16,8 @@ from dstheory.dynamics.sweeps.grid import Axis
 from dstheory.dynamics.sweeps.state import differences, state_path, stored_configuration
 from dstheory.dynamics.sweeps.variables import STATUS, status_counts
 from dstheory.errors import DSTheoryError, FileFormatError
-from dstheory.files.atomic import RUN_FILE, results_directory
-from dstheory.files.results import HISTORY_FILE, read_run, write_run
+from dstheory.readers.atomic import RUN_FILE, results_directory
+from dstheory.readers.results import HISTORY_FILE, read_run, write_run
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -31,7 +31,7 @@ from dstheory.dynamics.sweeps.pools import computed
 from dstheory.dynamics.sweeps.result import dataset_of, finished, write_result
 from dstheory.dynamics.sweeps.state import State, configuration, state_path
 from dstheory.errors import DSTheoryError
-from dstheory.files.atomic import refuse_directory
+from dstheory.readers.atomic import refuse_directory
 
 if TYPE_CHECKING:
     import xarray as xr

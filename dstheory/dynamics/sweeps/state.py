@@ -26,8 +26,8 @@ from dstheory._version import __version__
 from dstheory.dynamics.sweeps.evaluate import Plan
 from dstheory.dynamics.sweeps.grid import Axis
 from dstheory.errors import DSTheoryError
-from dstheory.files.atomic import atomic_path
-from dstheory.files.results import to_jsonable
+from dstheory.readers.atomic import atomic_path
+from dstheory.readers.results import to_jsonable
 
 __all__ = ["State", "configuration", "differences", "state_path", "stored_configuration"]
 

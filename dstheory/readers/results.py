@@ -23,7 +23,7 @@ import numpy as np
 
 from dstheory._version import __version__
 from dstheory.errors import FileFormatError
-from dstheory.files.atomic import RUN_FILE, RUN_FORMAT, atomic_path
+from dstheory.readers.atomic import RUN_FILE, RUN_FORMAT, atomic_path
 
 if TYPE_CHECKING:
     import xarray
@@ -79,7 +79,7 @@ def write_manifest(directory: str | os.PathLike[str], manifest: Mapping[str, Any
     """Write ``run.json``; format and version are added.
 
     Args:
-        directory: where; best the one that :func:`dstheory.files.results_directory` yields.
+        directory: where; best the one that :func:`dstheory.readers.results_directory` yields.
         manifest: with at least ``command``, ``parameters``, ``seed`` and ``wall_seconds``; NaN and infinity become texts.
 
     Raises:
@@ -98,7 +98,7 @@ def write_run(directory: str | os.PathLike[str], dataset: xarray.Dataset, manife
     """Write a run: ``history.nc`` through h5netcdf, then ``run.json``; neither replaces a file that is there.
 
     Args:
-        directory: where; best the one that :func:`dstheory.files.results_directory` yields.
+        directory: where; best the one that :func:`dstheory.readers.results_directory` yields.
         dataset: the history, an xarray Dataset.
         manifest: see :func:`write_manifest`.
 

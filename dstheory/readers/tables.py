@@ -16,11 +16,11 @@ import numpy as np
 
 from dstheory.checks import Bools, Ints
 from dstheory.errors import DSTheoryError, FileFormatError
-from dstheory.files.build import check_columns
-from dstheory.files.explain import csv_header, explain_csv, explain_jsonl, lines_of
-from dstheory.files.rows import NAMED, Rows, first_of, shown
-from dstheory.files.schema import BY_NAME, COLUMNS, FALSE_WORDS, TRUE_WORDS, Column, nearest
-from dstheory.files.text import csv_records, jsonl_records, open_bytes
+from dstheory.readers.build import check_columns
+from dstheory.readers.explain import csv_header, explain_csv, explain_jsonl, lines_of
+from dstheory.readers.rows import NAMED, Rows, first_of, shown
+from dstheory.readers.schema import BY_NAME, COLUMNS, FALSE_WORDS, TRUE_WORDS, Column, nearest
+from dstheory.readers.text import csv_records, jsonl_records, open_bytes
 
 __all__ = ["read_table", "write_table"]
 

@@ -25,10 +25,10 @@ import numpy as np
 
 from dstheory.checks import Floats
 from dstheory.errors import FileFormatError
-from dstheory.files.build import check_columns
-from dstheory.files.rows import Rows, shown
-from dstheory.files.schema import BY_NAME, COLUMNS, FORMAT, FOUR_REWARDS, POLICIES, nearest
-from dstheory.files.text import is_unicode, read_text, strict_json
+from dstheory.readers.build import check_columns
+from dstheory.readers.rows import Rows, shown
+from dstheory.readers.schema import BY_NAME, COLUMNS, FORMAT, FOUR_REWARDS, POLICIES, nearest
+from dstheory.readers.text import is_unicode, read_text, strict_json
 
 __all__ = ["read_nested", "write_nested"]
 

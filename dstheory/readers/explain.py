@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from dstheory.errors import FileFormatError
-from dstheory.files.rows import first_of, shown
-from dstheory.files.schema import BY_NAME, FALSE_WORDS, NUMBER, TRUE_WORDS, nearest
-from dstheory.files.text import BrokenLine, check_utf8, csv_records, is_unicode, jsonl_records
+from dstheory.readers.rows import first_of, shown
+from dstheory.readers.schema import BY_NAME, FALSE_WORDS, NUMBER, TRUE_WORDS, nearest
+from dstheory.readers.text import BrokenLine, check_utf8, csv_records, is_unicode, jsonl_records
 
 __all__ = ["csv_header", "explain_csv", "explain_jsonl", "lines_of"]
 

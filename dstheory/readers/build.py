@@ -10,8 +10,8 @@ from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import _ROW_TOLERANCE, Policy, _rounding
 from dstheory.checks import Bools, Floats, Ints
 from dstheory.errors import ChainError
-from dstheory.files.rows import NAMED, Rows, first_of, shown
-from dstheory.files.schema import BY_NAME, COLUMNS, EXCLUSIVE, POLICIES
+from dstheory.readers.rows import NAMED, Rows, first_of, shown
+from dstheory.readers.schema import BY_NAME, COLUMNS, EXCLUSIVE, POLICIES
 
 __all__ = ["build", "check_columns"]
 

@@ -15,7 +15,7 @@ from strategies import Case, cases
 
 from dstheory import Policy, TwoStageMDP
 from dstheory.errors import ChainError, DSTheoryError, FileFormatError
-from dstheory.files import ChainFile, read_chain, write_chain
+from dstheory.readers import ChainFile, read_chain, write_chain
 
 NESTED = [".json", ".toml"]
 TABLES = [".csv", ".csv.gz", ".jsonl", ".jsonl.gz", ".parquet"]

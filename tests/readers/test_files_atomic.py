@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from dstheory.errors import DSTheoryError
-from dstheory.files import atomic_path, refuse_overwrite, results_directory, write_manifest
-from dstheory.files.atomic import deferred_interrupts, shared_directory
+from dstheory.readers import atomic_path, refuse_overwrite, results_directory, write_manifest
+from dstheory.readers.atomic import deferred_interrupts, shared_directory
 
 MANIFEST = {"command": "test", "parameters": {}, "seed": 0, "wall_seconds": 0.0}
 
@@ -280,7 +280,7 @@ class TestDeferredInterrupts:
 
 WRITER = """
 import sys, time
-from dstheory.files import atomic_path, results_directory, write_manifest
+from dstheory.readers import atomic_path, results_directory, write_manifest
 with {opened} as path:
     target = path if path.suffix else path / "half"
     target.write_text("half of it")

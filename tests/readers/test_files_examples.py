@@ -12,8 +12,8 @@ import pytest
 
 import dstheory
 from dstheory import Policy, TwoStageMDP
-from dstheory.files import read_chain
-from dstheory.files.schema import COLUMNS, Column
+from dstheory.readers import read_chain
+from dstheory.readers.schema import COLUMNS, Column
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 CHAINS = ["minimal.toml", "three_prompts.json", "several_hundred_prompts.csv"]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from dstheory.errors import FileFormatError
-from dstheory.files.rows import shown
+from dstheory.readers.rows import shown
 
 __all__ = ["BrokenLine", "check_utf8", "csv_records", "is_unicode", "jsonl_records", "open_bytes", "read_text", "strict_json"]
 

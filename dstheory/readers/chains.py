@@ -6,7 +6,7 @@
 .parquet           the same table
 =================  ===============================================================================
 
-All of them have the same columns (:mod:`dstheory.files.schema`). What holds for the whole chain (gamma,
+All of them have the same columns (:mod:`dstheory.readers.schema`). What holds for the whole chain (gamma,
 discount_per, max_turns) is a key at the top level of a nested file, and a column with the same value in every row of a table, so
 that one file holds everything.
 """
@@ -25,11 +25,11 @@ from numpy.typing import ArrayLike
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
 from dstheory.errors import ChainError, FileFormatError
-from dstheory.files.atomic import atomic_path, refuse_overwrite
-from dstheory.files.build import build
-from dstheory.files.nested import read_nested, write_nested
-from dstheory.files.rows import Rows, rows_of
-from dstheory.files.tables import read_table, write_table
+from dstheory.readers.atomic import atomic_path, refuse_overwrite
+from dstheory.readers.build import build
+from dstheory.readers.nested import read_nested, write_nested
+from dstheory.readers.rows import Rows, rows_of
+from dstheory.readers.tables import read_table, write_table
 
 __all__ = ["ChainFile", "ChainSettings", "read_chain", "write_chain"]
 

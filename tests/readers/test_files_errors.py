@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from dstheory.errors import DSTheoryError, FileFormatError
-from dstheory.files import read_chain
-from dstheory.files.build import check_columns
-from dstheory.files.schema import COLUMNS
+from dstheory.readers import read_chain
+from dstheory.readers.build import check_columns
+from dstheory.readers.schema import COLUMNS
 
 POLICY = "prompt,answer,correct,sample_probability,stop_probability\n"
 BARE = "prompt,answer,correct"

@@ -15,7 +15,7 @@ import xarray
 
 from dstheory import __version__
 from dstheory.errors import DSTheoryError, FileFormatError
-from dstheory.files import json_text, read_run, results_directory, to_jsonable, write_manifest, write_run
+from dstheory.readers import json_text, read_run, results_directory, to_jsonable, write_manifest, write_run
 
 MANIFEST = {
     "command": "simulate",

@@ -10,7 +10,7 @@ import pytest
 from files.game24 import MISSING, RECORDS, write_game24_table
 
 import dstheory
-from dstheory.files import read_chain
+from dstheory.readers import read_chain
 
 
 @pytest.mark.skipif(not RECORDS.exists(), reason=MISSING)

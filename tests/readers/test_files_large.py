@@ -12,7 +12,7 @@ import pytest
 
 from dstheory import Policy, TwoStageMDP
 from dstheory.errors import FileFormatError
-from dstheory.files import read_chain, write_chain
+from dstheory.readers import read_chain, write_chain
 
 PROMPTS, ANSWERS = 15_625, 64  # a million rows
 
@@ -75,7 +75,7 @@ def test_rows_in_any_order_are_not_slow(tmp_path: Path) -> None:
 
 def test_imports_are_lazy() -> None:
     program = """
-import sys, dstheory.files
+import sys, dstheory.readers
 print([name for name in ("pyarrow", "xarray", "h5netcdf", "h5py", "pandas", "tomli_w", "matplotlib") if name in sys.modules])
 """
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -13,7 +13,7 @@ from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
 from dstheory.checks import Bools, Floats, Ints
 from dstheory.errors import ChainError, DSTheoryError, FileFormatError
-from dstheory.files.schema import POLICIES
+from dstheory.readers.schema import POLICIES
 
 __all__ = ["NAMED", "Rows", "first_of", "rows_of", "shown"]
 

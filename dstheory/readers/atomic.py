@@ -108,8 +108,8 @@ def refuse_directory(out: str | os.PathLike[str], overwrite: bool) -> None:
 def results_directory(out: str | os.PathLike[str], *, overwrite: bool = False) -> Iterator[Path]:
     """Yield a temporary directory that becomes ``out`` when the block ends without an error: complete or absent.
 
-    The block must write ``run.json`` there (:func:`dstheory.files.write_run` or :func:`dstheory.files.write_manifest`). The names
-    of all files are added to it, so that a later run knows what it may replace: a directory that this package did not make, or
+    The block must write ``run.json`` there (:func:`dstheory.readers.write_run` or :func:`dstheory.readers.write_manifest`). The
+    names of all files are added to it, so that a later run knows what it may replace: a directory that this package did not make, or
     that holds a file this package did not write, is never replaced, not even with ``overwrite``.
 
     Args:
@@ -123,7 +123,7 @@ def results_directory(out: str | os.PathLike[str], *, overwrite: bool = False) -
     Source: derived here.
 
     >>> import tempfile
-    >>> from dstheory.files.results import write_manifest
+    >>> from dstheory.readers.results import write_manifest
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     with results_directory(Path(folder, "out")) as directory:
     ...         _ = (directory / "table.txt").write_text("p 0.55")
