@@ -109,8 +109,8 @@ def results_directory(out: str | os.PathLike[str], *, overwrite: bool = False) -
     """Yield a temporary directory that becomes ``out`` when the block ends without an error: complete or absent.
 
     The block must write ``run.json`` there (:func:`dstheory.readers.write_run` or :func:`dstheory.readers.write_manifest`). The
-    names of all files are added to it, so that a later run knows what it may replace: a directory that this package did not make, or
-    that holds a file this package did not write, is never replaced, not even with ``overwrite``.
+    names of all files are added to it, so that a later run knows what it may replace: a directory that this package did not make,
+    or that holds a file this package did not write, is never replaced, not even with ``overwrite``.
 
     Args:
         out: the directory to make; parents are made too. An existing empty directory is fine.

@@ -108,7 +108,7 @@ def test_example_chains_run(dstheory, name: str) -> None:
 
 
 def test_a_chain_from_real_rollouts_runs(dstheory, tmp_path) -> None:
-    from files.game24 import MISSING, RECORDS, write_game24_table
+    from readers.game24 import MISSING, RECORDS, write_game24_table
 
     if not RECORDS.is_file():
         pytest.skip(MISSING)

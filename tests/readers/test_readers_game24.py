@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from files.game24 import MISSING, RECORDS, write_game24_table
+from readers.game24 import MISSING, RECORDS, write_game24_table
 
 import dstheory
 from dstheory.readers import read_chain
