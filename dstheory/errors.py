@@ -7,6 +7,7 @@ from typing import Any
 __all__ = [
     "ArithmeticTaskError",
     "ChainError",
+    "ClaimError",
     "DSTheoryError",
     "DivergedError",
     "FileFormatError",
@@ -14,6 +15,7 @@ __all__ = [
     "InfiniteDivergenceError",
     "RecordError",
     "SkippedExperiment",
+    "UndefinedError",
 ]
 
 
@@ -23,6 +25,14 @@ class DSTheoryError(ValueError):
 
 class ArithmeticTaskError(DSTheoryError):
     """A size, a setting or a checkpoint of the multiplication task breaks one of its rules."""
+
+
+class ClaimError(DSTheoryError):
+    """A claim breaks one of the rules that make it checkable; the message names the claim's part and the remedy."""
+
+
+class UndefinedError(ClaimError):
+    """A formula has no value at a point: a denominator is zero, or a logarithm's argument is not positive."""
 
 
 class ChainError(DSTheoryError):

@@ -19,10 +19,10 @@ from dstheory.claims import (
     derivative,
     identity,
 )
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic.chain import RESAMPLE, STOP, Chain, discount, reward
 from dstheory.symbolic.objectives.base import decision_probability
 from dstheory.symbolic.policy import differentiate, general_policy, minimal_policy
-from dstheory.symbolic.symbols import symbol
 from dstheory.symbolic.updates import score, trajectories
 
 PAPER = "arXiv 2601.01580"

@@ -17,9 +17,9 @@ from dstheory.claims import (
     example,
     identity,
 )
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic.chain import Chain, reward
 from dstheory.symbolic.policy import minimal_policy
-from dstheory.symbolic.symbols import symbol
 
 p, a, b = map(symbol, ["p", "a", "b"])
 q, Acc = sp.symbols("q Acc")

@@ -8,11 +8,11 @@ import sympy as sp
 from sympy import And, Eq, Implies, Symbol
 
 from dstheory.claims import CLOSED_UNIT, POSITIVE, REAL, UNIT, Claim, Step, counterexample, decide, derivative, example, identity
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic.chain import Chain, discount, reward
 from dstheory.symbolic.objectives import lookup
 from dstheory.symbolic.policy import differentiate, minimal_policy
 from dstheory.symbolic.setting import setting
-from dstheory.symbolic.symbols import symbol
 from dstheory.symbolic.updates import differentiated, expected_update, generic_turns, trajectories
 
 PAPER = "arXiv 2601.01580"

@@ -8,9 +8,9 @@ import sympy as sp
 from sympy import Eq, Equivalent, Implies, Symbol
 
 from dstheory.claims import CLOSED_UNIT, NONNEGATIVE, POSITIVE, REAL, UNIT, Claim, Step, decide, example, identity
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic.chain import Chain, discount, payoff_at, reward
 from dstheory.symbolic.policy import differentiate, minimal_policy
-from dstheory.symbolic.symbols import symbol
 from dstheory.symbolic.updates import trajectories
 
 p, a, b, gamma = map(symbol, ["p", "a", "b", "gamma"])

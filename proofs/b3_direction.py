@@ -21,9 +21,9 @@ from dstheory.claims import (
     derivative,
     identity,
 )
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic.chain import Chain, discount, reward
 from dstheory.symbolic.policy import differentiate, minimal_policy
-from dstheory.symbolic.symbols import symbol
 
 p, a, b, gamma, kappa = map(symbol, ["p", "a", "b", "gamma", "kappa"])
 M0 = minimal_policy()

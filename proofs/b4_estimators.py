@@ -18,9 +18,9 @@ from dstheory.claims import (
     example,
     identity,
 )
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic.chain import Chain, payoff_at, reward
 from dstheory.symbolic.policy import differentiate, minimal_policy
-from dstheory.symbolic.symbols import symbol
 from dstheory.symbolic.updates import score, trajectories
 
 p, a, b = map(symbol, ["p", "a", "b"])

@@ -8,9 +8,9 @@ import sympy as sp
 from sympy import And, Eq, Equivalent, Symbol
 
 from dstheory.claims import POSITIVE, REAL, UNIT, Claim, Step, counterexample, decide, derivative, identity
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic.chain import Chain
 from dstheory.symbolic.policy import differentiate, minimal_policy
-from dstheory.symbolic.symbols import symbol
 
 rho = Symbol("rho")
 H_1, H_2, G_1, G_2 = sp.symbols("H_1 H_2 grad_1 grad_2")

@@ -8,9 +8,9 @@ import sympy as sp
 from sympy import And, Eq, Implies, Symbol, log
 
 from dstheory.claims import POSITIVE, REAL, UNIT, Claim, Step, between, decide, derivative, identity
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic.chain import Chain, discount, reward
 from dstheory.symbolic.policy import differentiate, minimal_policy
-from dstheory.symbolic.symbols import symbol
 
 p, a, b, gamma = map(symbol, ["p", "a", "b", "gamma"])
 M0 = minimal_policy()

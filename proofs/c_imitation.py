@@ -8,11 +8,11 @@ import sympy as sp
 from sympy import Eq, Equivalent, Implies, Or, Symbol
 
 from dstheory.claims import CLOSED_UNIT, POSITIVE, UNIT, Claim, Step, at_least, counterexample, decide, identity
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic.chain import Payoffs, reward
 from dstheory.symbolic.objectives import SFT, Coefficients, Objective, Turn, lookup
 from dstheory.symbolic.policy import Policy, differentiate
 from dstheory.symbolic.setting import Setting, setting
-from dstheory.symbolic.symbols import symbol
 from dstheory.symbolic.updates import expected_update, generic_turns
 
 PAPER = "arXiv 2601.01580"

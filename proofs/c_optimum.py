@@ -8,11 +8,11 @@ import sympy as sp
 from sympy import And, Eq, Equivalent, Implies, Not, Or, Symbol, log
 
 from dstheory.claims import POSITIVE, UNIT, Claim, Step, between, counterexample, decide, derivative, identity
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic.chain import discount, reward
 from dstheory.symbolic.objectives import SFT
 from dstheory.symbolic.policy import differentiate
 from dstheory.symbolic.setting import Setting, setting
-from dstheory.symbolic.symbols import symbol
 from dstheory.symbolic.updates import differentiated, expected_update
 
 PAPER = "arXiv 2601.01580"

@@ -20,11 +20,11 @@ from dstheory.claims import (
     decide,
     identity,
 )
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic.objectives import KL, Objective, Turn, lookup
 from dstheory.symbolic.objectives.base import decision_probability
 from dstheory.symbolic.policy import differentiate
 from dstheory.symbolic.setting import Setting, setting
-from dstheory.symbolic.symbols import symbol
 from dstheory.symbolic.updates import differentiated, expected_update, generic_turns
 
 PAPER = "arXiv 2601.01580"

@@ -10,11 +10,11 @@ import sympy as sp
 from sympy import And, Eq, Equivalent, Implies, Not, Symbol
 
 from dstheory.claims import POSITIVE, REAL, UNIT, Claim, Step, counterexample, decide, identity
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic.objectives import KL, Coefficients, ForwardKL, KLDirect, Objective, Turn
 from dstheory.symbolic.objectives.payoffs import rule_on_probabilities
 from dstheory.symbolic.policy import Policy
 from dstheory.symbolic.setting import Setting, setting
-from dstheory.symbolic.symbols import symbol
 from dstheory.symbolic.updates import differentiated, expected_update
 
 p, a, b, p_ref, a_ref, b_ref = map(symbol, ["p", "a", "b", "p_ref", "a_ref", "b_ref"])

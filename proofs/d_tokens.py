@@ -8,9 +8,9 @@ import sympy as sp
 from sympy import Eq, Equivalent, Symbol, symbols
 
 from dstheory.claims import COUNT, NONNEGATIVE, POSITIVE, REAL, UNIT, Claim, Step, decide, identity
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic.chain import Chain
 from dstheory.symbolic.policy import differentiate, minimal_policy
-from dstheory.symbolic.symbols import symbol
 
 p, a, b, beta = map(symbol, ["p", "a", "b", "beta"])
 K, S, n, q = symbols("K S n q")

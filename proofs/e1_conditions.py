@@ -8,7 +8,7 @@ import sympy as sp
 from sympy import And, Eq, Equivalent, Implies, Or, diff, exp, log
 
 from dstheory.claims import POSITIVE, REAL, UNIT, Claim, Step, at_least, between, counterexample, decide, example, identity
-from dstheory.symbolic.symbols import symbol
+from dstheory.rational.symbols import symbol
 
 p_ref, a_ref, b_ref = map(symbol, ["p_ref", "a_ref", "b_ref"])
 

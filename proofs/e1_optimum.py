@@ -19,7 +19,7 @@ from dstheory.claims import (
     decide,
     identity,
 )
-from dstheory.symbolic.symbols import symbol
+from dstheory.rational.symbols import symbol
 
 p, a, b, gamma, beta = map(symbol, ["p", "a", "b", "gamma", "beta"])
 p_ref, a_ref, b_ref = map(symbol, ["p_ref", "a_ref", "b_ref"])

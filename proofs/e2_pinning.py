@@ -8,7 +8,7 @@ import sympy as sp
 from sympy import And, Eq, Max, Min, diff, exp, log
 
 from dstheory.claims import CLOSED_UNIT, DISCOUNT, NONNEGATIVE, POSITIVE, REAL, UNIT, Claim, Step, at_least, decide, identity
-from dstheory.symbolic.symbols import symbol
+from dstheory.rational.symbols import symbol
 
 p, a, b, gamma = map(symbol, ["p", "a", "b", "gamma"])
 p_ref, a_ref, b_ref = map(symbol, ["p_ref", "a_ref", "b_ref"])

@@ -10,7 +10,7 @@ import sympy as sp
 from sympy import Abs, And, exp, log
 
 from dstheory.claims import CLOSED_UNIT, POSITIVE, UNIT, Claim, Step, at_least, between, enclose, example
-from dstheory.symbolic.symbols import symbol
+from dstheory.rational.symbols import symbol
 
 p_ref, a_ref, b_ref, gamma, beta = map(symbol, ["p_ref", "a_ref", "b_ref", "gamma", "beta"])
 DOMAIN = {"p_ref a_ref b_ref": UNIT, "gamma": CLOSED_UNIT, "beta": POSITIVE}

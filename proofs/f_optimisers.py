@@ -13,11 +13,11 @@ import sympy as sp
 from sympy import And, Eq, Equivalent, Implies, Min, Symbol
 
 from dstheory.claims import NONNEGATIVE, POSITIVE, REAL, UNIT, Claim, Step, at_least, counterexample, decide, identity
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic.chain import Chain
 from dstheory.symbolic.objectives import SFT
 from dstheory.symbolic.policy import minimal_policy
 from dstheory.symbolic.setting import setting
-from dstheory.symbolic.symbols import symbol
 from dstheory.symbolic.updates import differentiated, score, trajectories
 
 p, a, b, w_s, w_d = map(symbol, ["p", "a", "b", "w_s", "w_d"])

@@ -12,9 +12,9 @@ import sympy as sp
 from sympy import And, Eq, Implies, Max, Min, Symbol
 
 from dstheory.claims import CLOSED_UNIT, POSITIVE, UNIT, Claim, Step, at_least, decide, identity
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic.objectives import SFT
 from dstheory.symbolic.setting import setting
-from dstheory.symbolic.symbols import symbol
 from dstheory.symbolic.updates import differentiated
 
 p, a, b, p_E, a_E, b_E, w_s, w_d = map(symbol, ["p", "a", "b", "p_E", "a_E", "b_E", "w_s", "w_d"])

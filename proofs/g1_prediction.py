@@ -8,9 +8,9 @@ import sympy as sp
 from sympy import And, Eq, Equivalent, Implies, Symbol
 
 from dstheory.claims import CLOSED_UNIT, COUNT, POSITIVE, REAL, UNIT, Claim, Step, at_least, decide, identity
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic.chain import Chain, reward
 from dstheory.symbolic.policy import minimal_policy
-from dstheory.symbolic.symbols import symbol
 from dstheory.symbolic.updates import trajectories
 
 p, a, b = map(symbol, ["p", "a", "b"])

@@ -13,7 +13,7 @@ import sympy as sp
 from sympy import And, Eq, Equivalent, Implies, Or, Symbol
 
 from dstheory.claims import CLOSED_UNIT, NONNEGATIVE, POSITIVE, REAL, UNIT, Claim, Step, counterexample, decide, identity
-from dstheory.symbolic.symbols import symbol
+from dstheory.rational.symbols import symbol
 
 a, b, p = map(symbol, ["a", "b", "p"])
 z, G, S_T, Z_T, p_x, p_y, w = sp.symbols("z G S_T Z_T p_x p_y w")

@@ -12,9 +12,9 @@ import sympy as sp
 from sympy import And, Eq, Equivalent, Implies
 
 from dstheory.claims import CLOSED_UNIT, POSITIVE, REAL, UNIT, Claim, Step, at_least, decide, example, identity
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic.chain import Chain
 from dstheory.symbolic.policy import minimal_policy
-from dstheory.symbolic.symbols import symbol
 
 a, b, p = map(symbol, ["a", "b", "p"])
 p_x, p_y, w, a_new, b_new = sp.symbols("p_x p_y w a_new b_new")

@@ -12,9 +12,9 @@ import sympy as sp
 from sympy import And, Implies, Symbol
 
 from dstheory.claims import POSITIVE, REAL, UNIT, Claim, Step, at_least, decide, identity
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic.chain import Chain
 from dstheory.symbolic.policy import differentiate, minimal_policy
-from dstheory.symbolic.symbols import symbol
 from dstheory.symbolic.updates import score, trajectories
 
 SOURCE = "arXiv 2512.20169 (filtered EM, rejection sampling with a budget)"

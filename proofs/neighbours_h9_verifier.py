@@ -12,9 +12,9 @@ import sympy as sp
 from sympy import And, Eq, Equivalent, Implies, Ne, Or, Symbol
 
 from dstheory.claims import CLOSED_UNIT, NONNEGATIVE, POSITIVE, REAL, UNIT, Claim, Step, decide, identity
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic.chain import Chain, reward
 from dstheory.symbolic.policy import differentiate, general_policy, minimal_policy
-from dstheory.symbolic.symbols import symbol
 from dstheory.symbolic.updates import score, trajectories
 
 SOURCE = "arXiv 2512.03438 (rewards from an imperfect verifier)"

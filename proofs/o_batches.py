@@ -12,9 +12,9 @@ import sympy as sp
 from sympy import And, Eq, Equivalent, Implies, Symbol
 
 from dstheory.claims import NONNEGATIVE, POSITIVE, REAL, UNIT, Claim, Step, at_least, between, counterexample, decide, identity
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic.chain import Chain, payoff_at, reward
 from dstheory.symbolic.policy import differentiate, minimal_policy
-from dstheory.symbolic.symbols import symbol
 from dstheory.symbolic.updates import score, trajectories
 
 p, a, b = map(symbol, "pab")

@@ -8,10 +8,10 @@ import sympy as sp
 from sympy import And, Eq, Equivalent, Implies, Max, Min, Symbol
 
 from dstheory.claims import POSITIVE, REAL, UNIT, Claim, Step, at_least, counterexample, decide, example, identity
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic.chain import Chain
 from dstheory.symbolic.policy import differentiate, minimal_policy
 from dstheory.symbolic.setting import setting
-from dstheory.symbolic.symbols import symbol
 
 eps, A, rho, x = sp.symbols("epsilon A rho x")
 b, b_E, p_E, a_E = map(symbol, ["b", "b_E", "p_E", "a_E"])

@@ -12,11 +12,11 @@ import sympy as sp
 from sympy import And, Eq, Implies, Symbol
 
 from dstheory.claims import NONNEGATIVE, POSITIVE, REAL, UNIT, Claim, Step, decide, identity
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic.chain import Payoffs
 from dstheory.symbolic.objectives import KL, Coefficients, KLDirect, Turn
 from dstheory.symbolic.policy import Logit, Policy, differentiate
 from dstheory.symbolic.setting import Setting, setting
-from dstheory.symbolic.symbols import symbol
 from dstheory.symbolic.updates import differentiated, expected_update
 
 p, a, b, p_ref, a_ref, b_ref, beta, w_s, w_d = map(symbol, ["p", "a", "b", "p_ref", "a_ref", "b_ref", "beta", "w_s", "w_d"])

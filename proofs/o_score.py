@@ -13,11 +13,11 @@ import sympy as sp
 from sympy import And, Equivalent, Implies, Symbol
 
 from dstheory.claims import NONNEGATIVE, UNIT, Claim, Step, at_least, between, counterexample, decide, identity
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic.chain import Chain, Payoff
 from dstheory.symbolic.objectives import lookup
 from dstheory.symbolic.policy import differentiate, minimal_policy
 from dstheory.symbolic.setting import setting
-from dstheory.symbolic.symbols import symbol
 from dstheory.symbolic.updates import expected_update, score, trajectories
 
 alpha = symbol("alpha")

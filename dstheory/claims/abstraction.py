@@ -18,7 +18,7 @@ from typing import Any
 import sympy
 
 from dstheory.claims.errors import ClaimError, NotSettledError, UndefinedError
-from dstheory.claims.polynomials import as_ratio, factors_of
+from dstheory.rational import as_ratio, factors_of
 
 __all__ = ["Abstraction"]
 

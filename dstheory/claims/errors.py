@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from dstheory.errors import DSTheoryError
+from dstheory.errors import ClaimError, UndefinedError
 
 __all__ = ["ClaimError", "ClaimFileError", "DomainError", "NotSettledError", "UndefinedError", "UnknownClaimError"]
 
 
-class ClaimError(DSTheoryError):
-    """A claim breaks one of the rules that make it checkable; the message names the claim's part and the remedy."""
-
-
 class DomainError(ClaimError):
     """A formula uses a symbol that has no domain, or assumes more of it than its domain promises."""
-
-
-class UndefinedError(ClaimError):
-    """A formula has no value at a point: a denominator is zero, or a logarithm's argument is not positive."""
 
 
 class NotSettledError(Exception):

@@ -11,7 +11,7 @@ from sympy.printing.latex import LatexPrinter
 from sympy.printing.str import StrPrinter
 
 from dstheory.claims.domains import Domain, grouped
-from dstheory.symbolic.symbols import latex_name
+from dstheory.rational.symbols import latex_name
 
 __all__ = ["domain_latex", "domain_text", "latex", "text"]
 

@@ -19,9 +19,9 @@ from dstheory.claims.abstraction import Abstraction
 from dstheory.claims.definedness import Condition, Need
 from dstheory.claims.domains import Domain
 from dstheory.claims.errors import NotSettledError, UndefinedError
-from dstheory.claims.polynomials import as_ratio, factors_of
 from dstheory.claims.solver import OUT_OF_TIME, Answer, Operator, PolynomialRelation, ask
 from dstheory.claims.witnesses import QUICK, THOROUGH, find_witness, is_witness, simplify_witness
+from dstheory.rational import as_ratio, factors_of
 
 __all__ = ["Setting"]
 

@@ -19,7 +19,7 @@ import sympy
 from sympy.logic.boolalg import And, BooleanFalse, BooleanTrue, Equivalent, Implies, Not, Or, Xor
 
 from dstheory.claims.errors import ClaimError
-from dstheory.claims.polynomials import terms_of
+from dstheory.rational import terms_of
 
 __all__ = ["OUT_OF_TIME", "Answer", "Operator", "PolynomialRelation", "SolverMissingError", "ask"]
 

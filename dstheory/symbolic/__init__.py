@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dstheory.rational import factored, is_zero, normal_form
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic.derivation import Derivation, Evaluation
 from dstheory.symbolic.deriving import derive
-from dstheory.symbolic.rational import factored, is_zero, normal_form
 from dstheory.symbolic.setting import Setting, setting
-from dstheory.symbolic.symbols import symbol
 
 __all__ = ["Derivation", "Evaluation", "Setting", "derive", "factored", "is_zero", "normal_form", "setting", "symbol"]

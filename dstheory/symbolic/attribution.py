@@ -12,11 +12,11 @@ from itertools import product
 
 import sympy as sp
 
+from dstheory.rational import factored, is_zero
+from dstheory.rational.symbols import domain_of
 from dstheory.symbolic.chain import RESAMPLE, STOP
 from dstheory.symbolic.objectives.base import Objective, Turn
-from dstheory.symbolic.rational import factored, is_zero
 from dstheory.symbolic.setting import Setting, Weights
-from dstheory.symbolic.symbols import domain_of
 from dstheory.symbolic.updates import FUTURE, PAST, SCALE, generic_turns, turns_of
 
 __all__ = [

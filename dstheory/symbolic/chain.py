@@ -20,9 +20,9 @@ from functools import cache
 import sympy as sp
 
 from dstheory.errors import ChainError
+from dstheory.rational import is_zero
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic.policy import Policy
-from dstheory.symbolic.rational import is_zero
-from dstheory.symbolic.symbols import symbol
 
 __all__ = ["RESAMPLE", "STOP", "UNDISCOUNTED", "Chain", "Discount", "Payoff", "Payoffs", "Values", "discount", "reward"]
 
@@ -141,7 +141,7 @@ class Chain:
         turns: the cap T; None is no cap, and then the policy must be stationary.
 
     >>> from dstheory.symbolic.policy import minimal_policy
-    >>> from dstheory.symbolic.rational import factored
+    >>> from dstheory.rational import factored
     >>> chain, p = Chain(minimal_policy()), symbol("p")
     >>> factored(chain.accuracy((True, False)) / (1 - chain.accuracy((True, False))) / (p / (1 - p)))
     a/(1 - b)
@@ -239,7 +239,7 @@ class Chain:
         """Return the expected number of turns, turn k counted ratio**k.
 
         >>> from dstheory.symbolic.policy import minimal_policy
-        >>> from dstheory.symbolic.rational import is_zero
+        >>> from dstheory.rational import is_zero
         >>> chain = Chain(minimal_policy())
         >>> is_zero(1 / chain.visits() - (1 - chain.policy.resample_probability()))
         True

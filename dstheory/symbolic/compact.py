@@ -16,13 +16,13 @@ from dataclasses import dataclass, field, replace
 
 import sympy as sp
 
+from dstheory.rational import factored, is_zero
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic.chain import Chain, Values, payoff_at
 from dstheory.symbolic.logarithms import combine_logs
 from dstheory.symbolic.objectives.base import Objective, decision_probability
 from dstheory.symbolic.policy import Logit
-from dstheory.symbolic.rational import factored, is_zero
 from dstheory.symbolic.setting import Setting
-from dstheory.symbolic.symbols import symbol
 from dstheory.symbolic.updates import FUTURE, PAST, SCALE, expected_update, generic_turns, powers, score
 
 __all__ = ["CompactGradient", "compact_gradient"]

@@ -9,11 +9,11 @@ from typing import Any
 
 import sympy as sp
 
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic.attribution import CoefficientVerdict
 from dstheory.symbolic.notation import Inline, Verbatim
 from dstheory.symbolic.numbers import InvalidNumberError, Number, check_numbers
 from dstheory.symbolic.setting import Setting
-from dstheory.symbolic.symbols import symbol
 
 __all__ = ["Derivation", "Display", "Evaluation", "Item", "Step", "Table", "Words"]
 

@@ -7,6 +7,7 @@ from typing import Any
 import sympy as sp
 
 from dstheory.errors import ChainError
+from dstheory.rational import is_zero, rational_form
 from dstheory.symbolic.attribution import coefficient_verdict
 from dstheory.symbolic.compact import CompactGradient, compact_gradient
 from dstheory.symbolic.derivation import Derivation
@@ -14,7 +15,6 @@ from dstheory.symbolic.logarithms import combine_logs
 from dstheory.symbolic.narrative import assumptions_of, steps_of, subtitle_of
 from dstheory.symbolic.numbers import Number, check_numbers
 from dstheory.symbolic.objectives import Objective, lookup
-from dstheory.symbolic.rational import is_zero, rational_form
 from dstheory.symbolic.setting import Setting, setting
 from dstheory.symbolic.updates import differentiated, enumerated_update, expected_update
 

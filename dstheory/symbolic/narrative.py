@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import sympy as sp
 
+from dstheory.rational.symbols import latex_name, symbol
 from dstheory.symbolic.attribution import CoefficientVerdict
 from dstheory.symbolic.compact import CompactGradient
 from dstheory.symbolic.derivation import Display, Item, Step, Table, Words
@@ -13,7 +14,6 @@ from dstheory.symbolic.logarithms import combine_logs
 from dstheory.symbolic.notation import Inline, Verbatim, rule_discount
 from dstheory.symbolic.objectives.base import Objective
 from dstheory.symbolic.setting import Setting
-from dstheory.symbolic.symbols import latex_name, symbol
 from dstheory.symbolic.updates import FUTURE, PAST, SCALE, generic_turns
 from dstheory.symbolic.verdict_words import attribution_step
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import sympy as sp
 
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic.setting import Setting
-from dstheory.symbolic.symbols import symbol
 
 __all__ = ["Inline", "Verbatim", "of", "rule_discount", "rule_weights", "sum_over_turns"]
 

@@ -11,7 +11,7 @@ from typing import Any
 import sympy as sp
 
 from dstheory.errors import DSTheoryError
-from dstheory.symbolic.symbols import domain_of
+from dstheory.rational.symbols import domain_of
 
 __all__ = ["InvalidNumberError", "check_numbers", "parse_assignments", "parse_number"]
 

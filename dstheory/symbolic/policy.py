@@ -18,8 +18,8 @@ from functools import cache
 import sympy as sp
 
 from dstheory.errors import ChainError
-from dstheory.symbolic.rational import factored, is_zero, normal_form
-from dstheory.symbolic.symbols import symbol
+from dstheory.rational import factored, is_zero, normal_form
+from dstheory.rational.symbols import symbol
 
 __all__ = ["Logit", "Policy", "differentiate", "general_policy", "logistic_rate", "minimal_policy", "softmax_rates"]
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import sympy as sp
 
 from dstheory.errors import ChainError
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic.chain import Chain, Discount, Payoff, Payoffs, Values, discount, payoff_at, reward
 from dstheory.symbolic.policy import Policy, general_policy, minimal_policy
-from dstheory.symbolic.symbols import symbol
 
 __all__ = ["Setting", "Weights", "setting", "stage_weights"]
 

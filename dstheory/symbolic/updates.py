@@ -50,7 +50,7 @@ def trajectories(chain: Chain) -> Iterator[Trajectory]:
     """Enumerate all trajectories of a capped chain, n^T paths of answers at the most resampled.
 
     >>> from dstheory.symbolic.policy import minimal_policy
-    >>> from dstheory.symbolic.rational import is_zero
+    >>> from dstheory.rational import is_zero
     >>> chain = Chain(minimal_policy(), turns=2)
     >>> len(list(trajectories(chain))), is_zero(sum(t.probability for t in trajectories(chain)) - 1)
     (6, True)
@@ -140,9 +140,9 @@ def expected_update(s: Setting, objective: Objective) -> Update:
     """Return E[sum of coefficient x score] from the rule, by linear recursions along the chain; any horizon.
 
     >>> from dstheory.symbolic.objectives import lookup
-    >>> from dstheory.symbolic.rational import factored
+    >>> from dstheory.rational import factored
     >>> from dstheory.symbolic.setting import setting
-    >>> from dstheory.symbolic.symbols import symbol
+    >>> from dstheory.rational.symbols import symbol
     >>> factored(expected_update(setting(), lookup("sft"))[symbol("theta_C")])
     p_E*w_d*(-a + a_E)/(a_E*p_E + b_E*p_E - b_E - p_E + 1)
     """

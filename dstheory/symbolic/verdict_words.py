@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sympy as sp
 
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic.attribution import BALANCED, NO_DECISION, UP_TO_DISCOUNT, CoefficientVerdict
 from dstheory.symbolic.derivation import Display, Item, Step, Words
 from dstheory.symbolic.logarithms import combine_logs
 from dstheory.symbolic.notation import Inline, Verbatim
 from dstheory.symbolic.setting import Setting
-from dstheory.symbolic.symbols import symbol
 
 __all__ = ["attribution_step"]
 

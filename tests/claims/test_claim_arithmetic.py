@@ -15,7 +15,7 @@ from dstheory.claims.abstraction import Abstraction
 from dstheory.claims.errors import ClaimError, UndefinedError
 from dstheory.claims.exact import evaluate, sign_at, truth_at
 from dstheory.claims.intervals import enclose_value, sign_of_interval, to_interval
-from dstheory.claims.polynomials import as_ratio, factors_of, terms_of
+from dstheory.rational import as_ratio, factors_of, terms_of
 
 x, y, z = SYMBOLS = sp.symbols("x y z")
 fractions = st.fractions(min_value=-3, max_value=3, max_denominator=7)

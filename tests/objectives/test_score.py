@@ -9,9 +9,9 @@ import pytest
 
 from dstheory import Policy, TwoStageMDP, solve
 from dstheory.objectives import build
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic.objectives import lookup
 from dstheory.symbolic.setting import setting
-from dstheory.symbolic.symbols import symbol
 from dstheory.symbolic.updates import expected_update
 
 P, A, B, AGAIN = 0.3, 0.8, 0.6, 0.7

@@ -13,9 +13,9 @@ import sympy as sp
 from sympy import And, Eq, Equivalent, Implies
 
 from dstheory.claims import CLOSED_UNIT, NONNEGATIVE, POSITIVE, REAL, UNIT, Domain
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic.chain import Chain, discount, reward
 from dstheory.symbolic.policy import differentiate, minimal_policy
-from dstheory.symbolic.symbols import symbol
 
 
 @dataclass(frozen=True)

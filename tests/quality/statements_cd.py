@@ -10,11 +10,11 @@ from quality.statements_ab import FalseStatement
 from sympy import Eq, Implies, Ne
 
 from dstheory.claims import CLOSED_UNIT, POSITIVE, UNIT, at_least, between
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic.chain import Chain
 from dstheory.symbolic.objectives import KL, SFT, ForwardKL, KLDirect, Objective
 from dstheory.symbolic.policy import minimal_policy
 from dstheory.symbolic.setting import Setting, setting
-from dstheory.symbolic.symbols import symbol
 from dstheory.symbolic.updates import expected_update, generic_turns
 
 p, a, b, p_ref, a_ref, p_E, a_E, b_E = map(symbol, ["p", "a", "b", "p_ref", "a_ref", "p_E", "a_E", "b_E"])

@@ -13,11 +13,11 @@ from quality.statements_ab import FalseStatement
 from sympy import And, Eq, Equivalent, Implies, Max, Min
 
 from dstheory.claims import NONNEGATIVE, POSITIVE, REAL, UNIT, at_least, between
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic.chain import Chain, Payoff, payoff_at, reward
 from dstheory.symbolic.objectives import lookup
 from dstheory.symbolic.policy import differentiate, minimal_policy
 from dstheory.symbolic.setting import setting
-from dstheory.symbolic.symbols import symbol
 from dstheory.symbolic.updates import expected_update, score, trajectories
 
 p, a, b, alpha = map(symbol, ["p", "a", "b", "alpha"])

@@ -10,10 +10,10 @@ import pytest
 from symbolic import oracle
 from symbolic.families import LENGTH_WEIGHTED
 
+from dstheory.rational import is_zero
 from dstheory.symbolic import derive
 from dstheory.symbolic.deriving import Derivation
 from dstheory.symbolic.objectives import REGISTRY, ForwardKL, Objective, RewardToGo
-from dstheory.symbolic.rational import is_zero
 from dstheory.symbolic.setting import setting
 from dstheory.symbolic.updates import differentiated, enumerated_update, expected_update
 

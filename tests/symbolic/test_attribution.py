@@ -11,12 +11,12 @@ import sympy as sp
 from symbolic import oracle
 from symbolic.families import TRAINING
 
+from dstheory.rational import is_zero
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic.attribution import BALANCED, NO_DECISION, UNBALANCED, UP_TO_DISCOUNT, coefficient_verdict
 from dstheory.symbolic.objectives import REGISTRY, SFT, ForwardKL, Objective, Reinforce, RewardToGo, lookup
 from dstheory.symbolic.objectives.base import Coefficients, Turn
-from dstheory.symbolic.rational import is_zero
 from dstheory.symbolic.setting import Setting, setting
-from dstheory.symbolic.symbols import symbol
 
 l_s, l_d, l_C, l_W, lam = (symbol(x) for x in ("l_s", "l_d", "l_C", "l_W", "lambda"))
 

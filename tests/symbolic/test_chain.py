@@ -9,11 +9,11 @@ import pytest
 import sympy as sp
 
 from dstheory.errors import ChainError
+from dstheory.rational import factored, is_zero
+from dstheory.rational.symbols import domain_of, latex_name, symbol
 from dstheory.symbolic.chain import UNDISCOUNTED, Chain, Payoff, discount, reward
 from dstheory.symbolic.policy import Policy, differentiate, general_policy, minimal_policy, softmax_rates
-from dstheory.symbolic.rational import factored, is_zero
 from dstheory.symbolic.setting import setting
-from dstheory.symbolic.symbols import domain_of, latex_name, symbol
 from dstheory.symbolic.updates import enumerated_value, trajectories
 
 p, a, b, g = (symbol(x) for x in ("p", "a", "b", "gamma"))

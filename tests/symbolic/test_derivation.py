@@ -13,6 +13,8 @@ from symbolic import oracle
 from symbolic.families import LENGTH_WEIGHTED
 
 from dstheory.errors import ChainError, DSTheoryError
+from dstheory.rational import is_zero
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic import derive
 from dstheory.symbolic.numbers import InvalidNumberError, check_numbers, parse_assignments, parse_number
 from dstheory.symbolic.objectives import REGISTRY, SFT, KLDirect, Reinforce, UnknownObjectiveError
@@ -20,9 +22,7 @@ from dstheory.symbolic.objectives.base import Coefficients, Turn
 from dstheory.symbolic.objectives.forward_kl import ForwardKL
 from dstheory.symbolic.objectives.response_mean import GRPONoStd
 from dstheory.symbolic.policy import Policy
-from dstheory.symbolic.rational import is_zero
 from dstheory.symbolic.setting import Setting
-from dstheory.symbolic.symbols import symbol
 from dstheory.symbolic.updates import enumerated_update
 
 p, a, b, g = (symbol(x) for x in ("p", "a", "b", "gamma"))

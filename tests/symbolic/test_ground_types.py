@@ -1,4 +1,4 @@
-"""SymPy's integers may be Python's, GMP's or FLINT's: derivations and verdicts do not depend on which are installed."""
+"""Integers may be Python's, GMP's or FLINT's, factors SymPy's or FLINT's: derivations and verdicts do not depend on which."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import pytest
 
 CLAIMS = ["A1", "A3", "C1", "D2", "F3", "H9", "O10-extreme"]
 CODE = """
-import json, sys
+import json, os, sys
+if os.environ["SYMPY_GROUND_TYPES"] == "python":
+    sys.modules["flint"] = None  # as if it were not installed
 from sympy.external.gmpy import GROUND_TYPES
 from dstheory.claims.checking import check
 from dstheory.claims.loading import load_claims

@@ -15,12 +15,12 @@ import pytest
 import sympy as sp
 from symbolic.families import KINDS, LENGTH_WEIGHTED, accepted
 
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic import derive
 from dstheory.symbolic.objectives import RewardToGo
 from dstheory.symbolic.render.latex import escape
 from dstheory.symbolic.render.linebreaks import broken, visual_width
 from dstheory.symbolic.render.printers import latex, mathml, text
-from dstheory.symbolic.symbols import symbol
 
 SHOWN = (*LENGTH_WEIGHTED, *KINDS)
 OPTIONS = [{}, {"rewards": "general", "discount_per": "stage", "reduction": "mean", "per_answer_lengths": True}]

@@ -13,13 +13,13 @@ from symbolic.families import OVER_LENGTH
 from symbolic.families import TRAINING as NAMES
 
 from dstheory.errors import ChainError
+from dstheory.rational import is_zero
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic import derive
 from dstheory.symbolic.chain import RESAMPLE, STOP
 from dstheory.symbolic.objectives import REGISTRY, WITHOUT_DERIVATION, UnknownObjectiveError, lookup
-from dstheory.symbolic.rational import is_zero
 from dstheory.symbolic.response_means import MAX_TRAJECTORIES, mean_over_length
 from dstheory.symbolic.setting import setting
-from dstheory.symbolic.symbols import symbol
 from dstheory.symbolic.updates import (
     FUTURE,
     differentiated,

@@ -17,11 +17,11 @@ from typing import ClassVar
 
 import sympy as sp
 
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic.chain import RESAMPLE, STOP, UNDISCOUNTED, Discount, Payoff, Payoffs
 from dstheory.symbolic.notation import Inline
 from dstheory.symbolic.policy import Policy
 from dstheory.symbolic.setting import Setting
-from dstheory.symbolic.symbols import symbol
 
 __all__ = ["Coefficients", "Objective", "Statistic", "Turn", "decision_probability", "log_ratio", "zero_payoff"]
 

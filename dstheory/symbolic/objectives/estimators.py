@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import sympy as sp
 
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic.chain import Payoffs
 from dstheory.symbolic.notation import Inline, of
 from dstheory.symbolic.objectives.base import Coefficients, Objective, Statistic, Turn, log_ratio
@@ -17,7 +18,6 @@ from dstheory.symbolic.objectives.payoffs import log_probability_payoff, rule_on
 from dstheory.symbolic.objectives.statistics import mean_length
 from dstheory.symbolic.policy import Policy
 from dstheory.symbolic.setting import Setting, Weights
-from dstheory.symbolic.symbols import symbol
 
 __all__ = ["Distillation", "K1Loss", "K1Reward", "K2Loss", "K3Loss", "unweighted"]
 

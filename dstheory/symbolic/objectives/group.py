@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import sympy as sp
 
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic.notation import Inline
 from dstheory.symbolic.objectives.base import Statistic
 from dstheory.symbolic.objectives.outcome import OutcomeRule
@@ -22,7 +23,6 @@ from dstheory.symbolic.objectives.statistics import (
     token_spread,
 )
 from dstheory.symbolic.setting import Setting
-from dstheory.symbolic.symbols import symbol
 
 __all__ = ["CISPO", "DAPO", "NFT", "RFT", "RLOO", "DAPOBatch", "DrGRPO", "ReinforceBaseline", "ReinforcePlusPlus"]
 

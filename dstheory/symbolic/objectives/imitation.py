@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import sympy as sp
 
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic.chain import RESAMPLE, STOP, Payoff
 from dstheory.symbolic.notation import Inline, of
 from dstheory.symbolic.objectives.base import Coefficients, Objective, Statistic, Turn, decision_probability
@@ -14,7 +15,6 @@ from dstheory.symbolic.objectives.payoffs import log_probability_payoff
 from dstheory.symbolic.objectives.statistics import expert_length
 from dstheory.symbolic.policy import Policy
 from dstheory.symbolic.setting import Setting
-from dstheory.symbolic.symbols import symbol
 
 __all__ = ["DFT", "SFTSequenceSum", "SFTTokenMean"]
 

@@ -6,13 +6,13 @@ from typing import ClassVar
 
 import sympy as sp
 
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic.chain import Payoffs
 from dstheory.symbolic.notation import Inline, Verbatim, of, rule_weights, sum_over_turns
 from dstheory.symbolic.objectives.base import Coefficients, Objective, Turn, log_ratio
 from dstheory.symbolic.objectives.payoffs import log_probability_payoff
 from dstheory.symbolic.policy import Policy
 from dstheory.symbolic.setting import Setting
-from dstheory.symbolic.symbols import symbol
 
 __all__ = ["KL"]
 

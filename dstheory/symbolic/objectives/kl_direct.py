@@ -6,12 +6,12 @@ from typing import ClassVar
 
 import sympy as sp
 
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic.notation import Inline, of, rule_weights
 from dstheory.symbolic.objectives.base import Coefficients, Objective, Turn, log_ratio
 from dstheory.symbolic.objectives.payoffs import log_probability_payoff, rule_on_probabilities
 from dstheory.symbolic.policy import Policy
 from dstheory.symbolic.setting import Setting
-from dstheory.symbolic.symbols import symbol
 
 __all__ = ["KLDirect"]
 

@@ -7,13 +7,13 @@ from typing import ClassVar
 
 import sympy as sp
 
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic.chain import UNDISCOUNTED, Discount, Payoffs
 from dstheory.symbolic.notation import Inline, Verbatim, of
 from dstheory.symbolic.objectives.base import Coefficients, Objective, Turn
 from dstheory.symbolic.objectives.statistics import correct_payoff, success_rate
 from dstheory.symbolic.policy import Policy
 from dstheory.symbolic.setting import Setting
-from dstheory.symbolic.symbols import symbol
 
 __all__ = ["OUTCOME", "OutcomeRule"]
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import sympy as sp
 
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic.chain import UNDISCOUNTED, Discount, Payoffs
 from dstheory.symbolic.notation import Inline, Verbatim, of
 from dstheory.symbolic.objectives.advantage import Advantage
@@ -14,7 +15,6 @@ from dstheory.symbolic.objectives.outcome import OUTCOME
 from dstheory.symbolic.objectives.statistics import correct_payoff, mean_length, success_rate
 from dstheory.symbolic.policy import Policy
 from dstheory.symbolic.setting import Setting
-from dstheory.symbolic.symbols import symbol
 
 __all__ = ["PPOClip"]
 

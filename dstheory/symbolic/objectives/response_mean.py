@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import sympy as sp
 
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic.chain import UNDISCOUNTED
 from dstheory.symbolic.notation import Inline, Verbatim
 from dstheory.symbolic.objectives.base import Coefficients, Objective, Statistic, Turn
@@ -23,7 +24,6 @@ from dstheory.symbolic.response_means import (
     update_over_length,
 )
 from dstheory.symbolic.setting import Setting
-from dstheory.symbolic.symbols import symbol
 
 __all__ = ["GRPO", "GSPO", "GRPONoStd", "SFTSequenceMean"]
 

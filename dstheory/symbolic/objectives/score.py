@@ -10,13 +10,13 @@ from typing import ClassVar
 
 import sympy as sp
 
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic.chain import RESAMPLE, STOP, UNDISCOUNTED, Discount, Payoffs
 from dstheory.symbolic.notation import Inline, Verbatim
 from dstheory.symbolic.objectives.base import Coefficients, Objective, Turn
 from dstheory.symbolic.objectives.statistics import correct_payoff, success_rate
 from dstheory.symbolic.policy import Policy
 from dstheory.symbolic.setting import Setting
-from dstheory.symbolic.symbols import symbol
 from dstheory.symbolic.updates import PAST, Update, expected_update, score
 
 __all__ = ["SCoRePerAttempt", "SCoReSummed"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sympy as sp
 
+from dstheory.rational.symbols import symbol
 from dstheory.symbolic.chain import UNDISCOUNTED, Chain, Payoff, reward
 from dstheory.symbolic.objectives.base import Statistic
 from dstheory.symbolic.setting import Setting
-from dstheory.symbolic.symbols import symbol
 
 __all__ = [
     "GROUP",
@@ -79,7 +79,7 @@ def success_length(s: Setting) -> Statistic:
 def reward_times_length(chain: Chain, s: Setting) -> sp.Expr:
     """Return E[R L] by the recursion of a turn: its tokens count with all the success that is still to come.
 
-    >>> from dstheory.symbolic.rational import is_zero
+    >>> from dstheory.rational import is_zero
     >>> from dstheory.symbolic.setting import setting
     >>> s = setting(turns=1)
     >>> is_zero(reward_times_length(s.chain, s) - symbol("p") * symbol("l_s"))

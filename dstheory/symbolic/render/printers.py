@@ -13,7 +13,7 @@ from sympy.printing.latex import LatexPrinter
 from sympy.printing.mathml import MathMLPresentationPrinter
 from sympy.printing.str import StrPrinter
 
-from dstheory.symbolic.symbols import GREEK, latex_name
+from dstheory.rational.symbols import GREEK, latex_name
 
 __all__ = ["latex", "mathml", "ordered_terms", "text"]
 

@@ -19,13 +19,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
+from typing import Any, NamedTuple
 
 import sympy as sp
 
-from dstheory.symbolic.fraction_field import FractionField, PolynomialFraction
-from dstheory.symbolic.generators import Generators, NotRationalError, signs
+from dstheory.errors import ClaimError, UndefinedError
+from dstheory.rational.generators import Generators, signs
+from dstheory.rational.polynomials import (
+    FractionField,
+    NotRationalError,
+    PolynomialFraction,
+    factors_of,
+    irreducible_factors,
+    terms_of,
+)
 
-__all__ = ["NotRationalError", "RationalForm", "factored", "is_zero", "normal_form", "rational_form"]
+__all__ = [
+    "NotRationalError",
+    "Ratio",
+    "RationalForm",
+    "as_ratio",
+    "factored",
+    "factors_of",
+    "is_zero",
+    "normal_form",
+    "rational_form",
+    "terms_of",
+]
 
 
 class RationalForm:
@@ -58,8 +78,8 @@ class RationalForm:
         constant = sp.Rational(1, self._fraction.scale)
         reduced = self._field.reduced(self._fraction)
         for polynomial, power in ((reduced.numerator, 1), *((base, -e) for base, e in reduced.bases.items())):
-            content, factors = polynomial.factor_list()
-            constant *= sp.Integer(int(content)) ** power
+            content, factors = irreducible_factors(polynomial)
+            constant *= sp.Integer(content) ** power
             for factor, exponent in factors:
                 expr = self._back(factor.as_expr())
                 if signs(expr) == {-1}:  # turn each factor the way that is not negative throughout
@@ -103,27 +123,10 @@ def rational_form(expr: sp.Expr) -> RationalForm:
         if one.name == other.name:
             raise NotRationalError(
                 f"two different symbols are both named {one.name}: they carry different assumptions, so no "
-                "cancellation between them is possible; take symbols from dstheory.symbolic.symbols"
+                "cancellation between them is possible; take symbols from dstheory.rational.symbols"
             )
     field = FractionField(names or [sp.Symbol("_")])
-    return RationalForm(_evaluate(rewritten, field, {}), field, generators.meaning)
-
-
-def _evaluate(expr: sp.Expr, field: FractionField, seen: dict[sp.Expr, PolynomialFraction]) -> PolynomialFraction:
-    if expr in seen:
-        return seen[expr]
-    if expr.is_Rational:
-        result = field.number(int(expr.p), int(expr.q))
-    elif expr.is_Symbol:
-        result = field.generator(expr)
-    elif expr.is_Add:
-        result = field.add([_evaluate(arg, field, seen) for arg in expr.args])
-    elif expr.is_Mul:
-        result = field.multiply([_evaluate(arg, field, seen) for arg in expr.args])
-    else:
-        result = field.power(_evaluate(expr.base, field, seen), int(expr.exp))
-    seen[expr] = result
-    return result
+    return RationalForm(field.evaluate(rewritten), field, generators.meaning)
 
 
 def is_zero(expr: sp.Expr) -> bool:
@@ -169,3 +172,37 @@ def factored(expr: sp.Expr) -> sp.Expr:
     """
     numerator, denominator = rational_form(expr).factors()
     return numerator / denominator
+
+
+class Ratio(NamedTuple):
+    """A rational function numerator / denominator: coprime elements of one ring of polynomials over the rationals.
+
+    Numbers stand in the numerator: the denominator has coprime integers as coefficients.
+    """
+
+    numerator: Any
+    denominator: Any
+
+
+def as_ratio(expression: sp.Expr) -> Ratio:
+    """Write an expression that is rational in its symbols as a ratio of coprime polynomials.
+
+    Unlike :func:`rational_form` it knows no generators but symbols, so it needs nothing of their domains.
+
+    Raises:
+        UndefinedError: a denominator is identically zero.
+        ClaimError: the expression is not a rational function of its symbols.
+
+    >>> x, y = sp.symbols("x y")
+    >>> as_ratio(1 / (1 - x) - x * y).denominator
+    x - 1
+    """
+    field = FractionField(sorted(expression.free_symbols, key=lambda symbol: symbol.name) or [sp.Symbol("x")])
+    try:
+        numerator, denominator = field.lowest_terms(field.evaluate(expression))
+    except ZeroDivisionError as error:
+        raise UndefinedError(str(error)) from None
+    except NotRationalError as error:
+        raise ClaimError(str(error)) from None
+    number = denominator.content()
+    return Ratio(numerator.quo_ground(number), denominator.quo_ground(number))

@@ -1,6 +1,6 @@
 """The generators of an expression: the symbols, logarithms, powers and exponentials over which it is a rational function.
 
-Why fresh generators may stand for the transcendental parts is argued in :mod:`dstheory.symbolic.rational`; here the parts are
+Why fresh generators may stand for the transcendental parts is argued in :mod:`dstheory.rational`; here the parts are
 found and told apart: arguments of logarithms are split into irreducible factors, exponents into monomials.
 """
 
@@ -10,14 +10,8 @@ from functools import cache
 
 import sympy as sp
 
-from dstheory.errors import DSTheoryError
-from dstheory.symbolic.symbols import domain_of
-
-__all__ = ["Generators", "NotRationalError", "signs"]
-
-
-class NotRationalError(DSTheoryError):
-    """An expression is no rational function of symbols, logarithms and powers, so the exact zero test does not apply."""
+from dstheory.rational.polynomials import NotRationalError
+from dstheory.rational.symbols import domain_of
 
 
 class Generators:
