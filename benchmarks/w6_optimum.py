@@ -12,7 +12,7 @@ from benchmarks.report import Report, Row, Target
 from benchmarks.w1_gradient import BETA, GAMMA, make_problem
 from benchmarks.w1_gradient import ours as w1_gradient
 from dstheory import Policy, TwoStageMDP, split_gain
-from dstheory.dynamics.optimum import Optimum, optimum
+from dstheory.dynamics.soft_optimum import Optimum, optimum
 from dstheory.kernels.parallel import available_threads
 
 __all__ = ["run"]

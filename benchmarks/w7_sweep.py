@@ -15,7 +15,7 @@ import xarray as xr
 
 from benchmarks.report import Report, Row, Target
 from dstheory import Policy, TwoStageMDP, solve, split_gain
-from dstheory.dynamics.optimum import optimum
+from dstheory.dynamics.soft_optimum import optimum
 
 __all__ = ["run"]
 

@@ -26,7 +26,7 @@ from dstheory.objectives import Objective, ReinforceBaseline, sampled_gradient
 from dstheory.objectives.base import StageGradient
 from dstheory.objectives.claim_ids import CLAIM_IDS
 
-__all__ = ["Comparison", "Tilt", "angle", "compare_objectives", "tilt"]
+__all__ = ["ObjectiveRow", "Tilt", "angle", "compare_objectives", "tilt"]
 
 Make = Callable[[TwoStageMDP], Objective]
 
@@ -41,7 +41,7 @@ class Tilt:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ObjectiveRow:
     """One row: an objective on a chain.
 
     Attributes:
@@ -90,7 +90,7 @@ def tilt(gradient: StageGradient, reward: StageGradient) -> Tilt:
 
 def compare_objectives(
     mdp: TwoStageMDP, policy: Policy, objectives: Mapping[str, Make], *, longer: float = 8.0, rng: int = 0
-) -> list[Comparison]:
+) -> list[ObjectiveRow]:
     """Return one row per objective.
 
     Args:
@@ -110,11 +110,11 @@ def compare_objectives(
     return [_row(name, make, solution, stretched, reward, rng) for name, make in objectives.items()]
 
 
-def _row(name: str, make: Make, solution: Solution, stretched: Solution, reward: StageGradient, rng: int) -> Comparison:
+def _row(name: str, make: Make, solution: Solution, stretched: Solution, reward: StageGradient, rng: int) -> ObjectiveRow:
     objective = make(solution.mdp)
     claims = CLAIM_IDS.get(objective.name, ())
     nan = float("nan")
-    nothing = Comparison(name, objective.family, None, nan, nan, nan, Tilt(nan, nan, nan), claims)
+    nothing = ObjectiveRow(name, objective.family, None, nan, nan, nan, Tilt(nan, nan, nan), claims)
     try:
         with warnings.catch_warnings():
             # A gradient that pushes what is never done has infinite energy: its share says so (NaN), once per row is enough.
@@ -139,8 +139,8 @@ def _row(name: str, make: Make, solution: Solution, stretched: Solution, reward:
 
 
 def _estimated(
-    row: Comparison, objective: Objective, solution: Solution, reward: StageGradient, rng: int, why: str
-) -> Comparison:
+    row: ObjectiveRow, objective: Objective, solution: Solution, reward: StageGradient, rng: int, why: str
+) -> ObjectiveRow:
     """Return the row from sampled batches, with its standard errors in the note; without one where that is impossible as well."""
     try:
         found = sampled_gradient(objective, solution, rng=rng)

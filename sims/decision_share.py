@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dstheory import Policy, TwoStageMDP, split_gain
-from dstheory.dynamics.optimum import optimum
+from dstheory.dynamics.soft_optimum import optimum
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -26,7 +26,7 @@ from dstheory.arithmetic.rollouts import Attempts, Rollouts, roll_out, table_mas
 from dstheory.arithmetic.settings import CREDITS, NORMALISERS, Settings
 from dstheory.checks import Floats
 from dstheory.dynamics.optimizers import SGD, Adam, Blocks, Optimizer
-from dstheory.dynamics.train import clipped
+from dstheory.dynamics.training import clipped
 from dstheory.objectives.parts import Raw, penalty_weight, response_coefficients, token_weights
 
 __all__ = ["LOGGED", "Run", "initial_policy", "train"]

@@ -25,7 +25,7 @@ def run(ctx: click.Context, problem: Problem, options: dict[str, Any]) -> None:
         DSTheoryError: a value is out of range, or the directory cannot be written.
     """
     from dstheory.cli.show import number, print_json, print_table
-    from dstheory.comparison import Comparison, compare_objectives
+    from dstheory.comparison import ObjectiveRow, compare_objectives
 
     began = time.monotonic()
     makes, built, left_out = _objectives(ctx, problem, options)
@@ -39,7 +39,7 @@ def run(ctx: click.Context, problem: Problem, options: dict[str, Any]) -> None:
         f"{reference_words(problem, options)}, demonstrations and the teacher are the expert's."
     )
 
-    def texts(row: Comparison) -> list[str]:
+    def texts(row: ObjectiveRow) -> list[str]:
         verdict = {True: "balanced", False: "unbalanced", None: "-"}[row.balanced]
         shares = [number(v) for v in (row.norm_share, row.energy_share, row.energy_share_longer)]
         angles = ["-" if v != v else f"{v:.1f}" for v in (row.tilt.sample, row.tilt.decide, row.tilt.both)]

@@ -11,7 +11,7 @@ from dstheory.cli.options import config_option, json_option, model_options, prob
 if TYPE_CHECKING:
     from dstheory.chain.exact import Solution
     from dstheory.chain.policy import Policy
-    from dstheory.dynamics.optimum import Optimum
+    from dstheory.dynamics.soft_optimum import Optimum
 
 __all__ = ["command"]
 
@@ -51,7 +51,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     from dstheory.chain.exact import solve
     from dstheory.chain.gain import split_gain
     from dstheory.cli.show import print_json
-    from dstheory.dynamics.optimum import optimum
+    from dstheory.dynamics.soft_optimum import optimum
 
     problem = problem_from(ctx, {**options, "reference": None})
     best = optimum(

@@ -1,46 +1,35 @@
-"""Training dynamics with exact gradients: optimisers, schedules, runs side by side, sweeps over parameters."""
+"""Training dynamics with exact gradients: optimisers, schedules, runs side by side, sweeps over parameters.
+
+Each name is imported on first use: a command that only shows its help brings no numerics along.
+"""
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
-from dstheory.dynamics.compare import Comparison, compare, expert_policy, four_conditions, scattered
-from dstheory.dynamics.mechanisms import Mechanism, confidence_trunk, length_weight_mechanisms, settle
-from dstheory.dynamics.optimizers import SGD, Adam, Momentum, NaturalGradient, Optimizer
-from dstheory.dynamics.schedules import SCHEDULES, Schedule, schedule
-from dstheory.dynamics.train import TrainResult, train
-
 if TYPE_CHECKING:
+    from dstheory.dynamics.conditions import Comparison, compare, expert_policy, four_conditions, scattered
+    from dstheory.dynamics.mechanisms import Mechanism, confidence_trunk, length_weight_mechanisms, settle
+    from dstheory.dynamics.optimizers import SCHEDULES, SGD, Adam, Momentum, NaturalGradient, Optimizer, Schedule, schedule
+    from dstheory.dynamics.soft_optimum import Optimum, optimum, regularised_value
     from dstheory.dynamics.sweeps.run import sweep
+    from dstheory.dynamics.training import TrainResult, train
 
 __all__ = [
-    "SCHEDULES",
-    "SGD",
-    "Adam",
-    "Comparison",
-    "Mechanism",
-    "Momentum",
-    "NaturalGradient",
-    "Optimizer",
-    "Schedule",
-    "TrainResult",
-    "compare",
-    "confidence_trunk",
-    "expert_policy",
-    "four_conditions",
-    "length_weight_mechanisms",
-    "scattered",
-    "schedule",
-    "settle",
-    "sweep",
-    "train",
-]
+    "SCHEDULES", "SGD", "Adam", "Comparison", "Mechanism", "Momentum", "NaturalGradient", "Optimizer", "Optimum", "Schedule",
+    "TrainResult", "compare", "confidence_trunk", "expert_policy", "four_conditions", "length_weight_mechanisms", "optimum",
+    "regularised_value", "scattered", "schedule", "settle", "sweep", "train",
+]  # fmt: skip
+
+# Searched in this order: what a later one imports anyway comes first.
+_MODULES = ("optimizers", "training", "conditions", "soft_optimum", "mechanisms", "sweeps.run")
 
 
 def __getattr__(name: str) -> Any:
-    """Import sweeps on first use: they bring files and processes along, which nothing else here needs."""
-    if name == "sweep":
-        from dstheory.dynamics.sweeps.run import sweep
-
-        return sweep
+    if name in __all__:
+        for module in _MODULES:
+            room = importlib.import_module(f"dstheory.dynamics.{module}")
+            if name in room.__all__:
+                return getattr(room, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

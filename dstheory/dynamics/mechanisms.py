@@ -30,7 +30,7 @@ from dstheory.chain.policy import Features, Policy
 from dstheory.chain.trajectories import sample_trajectories
 from dstheory.checks import Floats
 from dstheory.dynamics.optimizers import SGD, Adam, NaturalGradient, Optimizer
-from dstheory.dynamics.train import TrainResult, train
+from dstheory.dynamics.training import TrainResult, train
 from dstheory.errors import ChainError
 from dstheory.objectives.base import Objective
 from dstheory.objectives.demonstrations import ExpertChain, Recorded

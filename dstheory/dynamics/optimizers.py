@@ -1,4 +1,4 @@
-r"""Optimisers, written for ascent on exact gradients: SGD, heavy-ball momentum, Adam, natural gradient.
+r"""Optimisers, written for ascent on exact gradients (SGD, heavy-ball momentum, Adam, natural gradient), and schedules.
 
 Each turns the gradient of every parameter block into an update of it. All work on many runs at once: blocks carry run axes in
 front, and the learning rate may be one number per run.
@@ -8,7 +8,9 @@ Source: Polyak (1964); Kingma and Ba (2015); Amari (1998).
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +23,7 @@ from dstheory.checks import Floats, float_array, readonly, reject
 from dstheory.errors import ChainError
 from dstheory.objectives.base import over_runs
 
-__all__ = ["SGD", "Adam", "Blocks", "Momentum", "NaturalGradient", "Optimizer"]
+__all__ = ["SCHEDULES", "SGD", "Adam", "Blocks", "Momentum", "NaturalGradient", "Optimizer", "Schedule", "schedule"]
 
 Blocks = tuple[Floats, ...]
 
@@ -178,3 +180,47 @@ class NaturalGradient(Optimizer):
 def _in_unit(name: str, value: float) -> None:
     if not 0.0 <= value < 1.0:
         raise ChainError(f"{name} is {value}: must lie in [0, 1)")
+
+
+Schedule = Callable[[int, int], float]
+"""(step, steps) -> factor on the learning rate; steps count from 0."""
+
+
+def _constant(step: int, steps: int) -> float:
+    return 1.0
+
+
+def _linear(step: int, steps: int) -> float:
+    return 1.0 - step / steps
+
+
+def _cosine(step: int, steps: int) -> float:
+    return 0.5 * (1.0 + math.cos(math.pi * step / steps))
+
+
+SCHEDULES: dict[str, Schedule] = {"constant": _constant, "linear": _linear, "cosine": _cosine}
+"""constant; linear to 0; half a cosine to 0."""
+
+
+def schedule(name: str, *, warmup: int = 0) -> Schedule:
+    """Return a schedule by name, with a linear warm-up over the first ``warmup`` steps.
+
+    Args:
+        name: a key of :data:`SCHEDULES`.
+        warmup: steps >= 0 over which the factor rises linearly from 1/warmup of its value.
+
+    Raises:
+        ChainError: an unknown name, or a negative warm-up.
+
+    >>> s = schedule("linear", warmup=2)
+    >>> [s(k, 4) for k in range(4)]
+    [0.5, 0.75, 0.5, 0.25]
+    """
+    if name not in SCHEDULES:
+        raise ChainError(f"there is no schedule {name!r}: known are {', '.join(sorted(SCHEDULES))}")
+    if warmup < 0:
+        raise ChainError(f"warmup is {warmup}: must be >= 0")
+    base = SCHEDULES[name]
+    if warmup == 0:
+        return base
+    return lambda step, steps: min(1.0, (step + 1) / warmup) * base(step, steps)

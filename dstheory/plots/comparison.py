@@ -16,12 +16,12 @@ from dstheory.checks import Floats
 from dstheory.plots.style import PALETTE, RC, tidy
 
 if TYPE_CHECKING:
-    from dstheory.comparison import Comparison
+    from dstheory.comparison import ObjectiveRow
 
 __all__ = ["comparison_figure"]
 
 
-def comparison_figure(rows: Sequence[Comparison], *, longer: float, title: str = "") -> Figure:
+def comparison_figure(rows: Sequence[ObjectiveRow], *, longer: float, title: str = "") -> Figure:
     """Draw, objective by objective, the decision's share of the energy (now, and with longer answers) and the tilt.
 
     Args:
@@ -50,13 +50,13 @@ def comparison_figure(rows: Sequence[Comparison], *, longer: float, title: str =
     return figure
 
 
-def _heights(rows: Sequence[Comparison]) -> Floats:
+def _heights(rows: Sequence[ObjectiveRow]) -> Floats:
     """Return the height of each row; families stand apart."""
     gaps = [0.0] + [1.0 if one.family == two.family else 1.7 for one, two in itertools.pairwise(rows)]
     return np.cumsum(gaps)
 
 
-def _shares(axes: Axes, rows: Sequence[Comparison], heights: Floats, longer: float) -> None:
+def _shares(axes: Axes, rows: Sequence[ObjectiveRow], heights: Floats, longer: float) -> None:
     now, then = (np.array([getattr(row, name) for row in rows]) for name in ("energy_share", "energy_share_longer"))
     axes.hlines(heights, now, then, color="0.6", linewidth=1.2)
     axes.plot(then, heights, "o", color=PALETTE[5], markersize=8, markerfacecolor="none",
@@ -68,7 +68,7 @@ def _shares(axes: Axes, rows: Sequence[Comparison], heights: Floats, longer: flo
     tidy(axes)
 
 
-def _tilts(axes: Axes, rows: Sequence[Comparison], heights: Floats) -> None:
+def _tilts(axes: Axes, rows: Sequence[ObjectiveRow], heights: Floats) -> None:
     for name, marker, colour, size, label in (
         ("both", "D", PALETTE[6], 4.0, "tilt, both stages"),
         ("decide", "^", PALETTE[1], 5.0, "tilt, decisions"),

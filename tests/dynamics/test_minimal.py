@@ -44,10 +44,11 @@ def test_both_paths_agree(make, every, monkeypatch: pytest.MonkeyPatch) -> None:
         )  # fmt: skip
 
     compiled = room.minimal_ascent
-    monkeypatch.setattr(sys.modules["dstheory.dynamics.train"], "minimal_ascent", lambda *a, **k: compiled(*a, **k, smallest=1))
+    training = sys.modules["dstheory.dynamics.training"]
+    monkeypatch.setattr(training, "minimal_ascent", lambda *a, **k: compiled(*a, **k, smallest=1))
     assert room.minimal_ascent(mdp, START, make(), SGD(), steps=40, smallest=1) is not None
     fast = run()
-    monkeypatch.setattr(sys.modules["dstheory.dynamics.train"], "minimal_ascent", lambda *a, **k: None)
+    monkeypatch.setattr(training, "minimal_ascent", lambda *a, **k: None)
     slow = run()
     np.testing.assert_allclose(fast.policy.parameters[0], slow.policy.parameters[0], rtol=1e-11, atol=1e-12)
     assert list(fast.history.step) == list(slow.history.step)

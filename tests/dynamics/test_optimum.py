@@ -16,13 +16,13 @@ from strategies import Case, make_case
 from dstheory import Policy, TwoStageMDP, solve, split_gain
 from dstheory.chain.exact import Solution, evaluate
 from dstheory.dynamics import NaturalGradient, train
-from dstheory.dynamics.optimum import Optimum, optimum, regularised_value
+from dstheory.dynamics.soft_optimum import Optimum, optimum, regularised_value
 from dstheory.errors import ChainError, ImproperChainError
 from dstheory.objectives import Reinforce, ReverseKL, ReverseKLDirect
 from dstheory.objectives.base import CoefficientMass, on_policy_mass, stage_weights
 from dstheory.objectives.kl import log_ratios
 
-MODULE = importlib.import_module("dstheory.dynamics.optimum")
+MODULE = importlib.import_module("dstheory.dynamics.soft_optimum")
 PATHS = ["readable", "compiled"]
 
 

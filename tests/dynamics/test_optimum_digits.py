@@ -14,10 +14,10 @@ from scipy.optimize import brentq
 from strategies import make_case
 
 from dstheory import Policy, TwoStageMDP
-from dstheory.dynamics.optimum import optimum
 from dstheory.dynamics.soft_bellman import SoftTurn, evaluate
+from dstheory.dynamics.soft_optimum import optimum
 
-MODULE = importlib.import_module("dstheory.dynamics.optimum")
+MODULE = importlib.import_module("dstheory.dynamics.soft_optimum")
 PATHS = ["readable", "compiled"]
 
 

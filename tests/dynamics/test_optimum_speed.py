@@ -10,7 +10,7 @@ import time
 import numpy as np
 
 from dstheory import Policy, TwoStageMDP, solve
-from dstheory.dynamics.optimum import SMALLEST, optimum
+from dstheory.dynamics.soft_optimum import SMALLEST, optimum
 from dstheory.objectives import Reinforce, ReverseKLDirect
 
 

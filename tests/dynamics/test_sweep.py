@@ -24,7 +24,7 @@ from dstheory.dynamics import (
     sweep,
     train,
 )
-from dstheory.dynamics.optimum import optimum
+from dstheory.dynamics.soft_optimum import optimum
 from dstheory.dynamics.sweeps.variables import STATUS
 from dstheory.errors import ChainError, DSTheoryError, ImproperChainError
 from dstheory.objectives import ExpertChain, Reinforce, build

@@ -11,7 +11,7 @@ import pytest
 from dstheory import Policy, TwoStageMDP, split_gain
 from dstheory.claims.loading import load_claims
 from dstheory.claims.sources import bundled_files
-from dstheory.dynamics.optimum import optimum
+from dstheory.dynamics.soft_optimum import optimum
 
 SETTING = ("p_ref", "a_ref", "b_ref", "gamma", "beta")
 Point = dict[str, Fraction]

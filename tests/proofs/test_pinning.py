@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dstheory import Policy, TwoStageMDP, split_gain
-from dstheory.dynamics.optimum import optimum
+from dstheory.dynamics.soft_optimum import optimum
 
 LONGEST = 2.0**40
 RUNS = 300

@@ -17,8 +17,8 @@ import numpy as np
 
 from dstheory.chain.exact import solve
 from dstheory.checks import Floats, Ints
-from dstheory.dynamics.optimum import optimum
-from dstheory.dynamics.schedules import schedule
+from dstheory.dynamics.optimizers import schedule
+from dstheory.dynamics.soft_optimum import optimum
 from dstheory.dynamics.sweeps.grid import Grid, Tile
 from dstheory.dynamics.sweeps.outcome import alone, outcome, value_at
 from dstheory.dynamics.sweeps.parameters import Of

@@ -14,7 +14,7 @@ import numpy as np
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
 from dstheory.checks import Floats
-from dstheory.dynamics.compare import expert_policy, four_conditions
+from dstheory.dynamics.conditions import expert_policy, four_conditions
 from dstheory.dynamics.optimizers import SGD, Adam, Momentum, NaturalGradient, Optimizer
 from dstheory.dynamics.sweeps.parameters import PARAMETERS
 from dstheory.objectives import ExpertChain, build

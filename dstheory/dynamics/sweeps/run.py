@@ -66,7 +66,7 @@ def sweep(
     Args:
         grid: values by parameter, sequences or texts (``{"beta": "log:1e-3:1:13", "optimizer": ["sgd", "adam"]}``), or texts
             ``"beta=log:1e-3:1:13"``. Names and ranges of all parameters: :data:`dstheory.dynamics.sweeps.parameters.PARAMETERS`.
-        of: ``"optimum"`` (:func:`~dstheory.dynamics.optimum.optimum`) or ``"simulate"`` (:func:`~dstheory.dynamics.compare`).
+        of: ``"optimum"`` (:func:`dstheory.dynamics.optimum`) or ``"simulate"`` (:func:`dstheory.dynamics.compare`).
         mdp, start, reference: a chain of one's own; without it M0 is made of p, a, b, gamma, answer_length, ...
             The start defaults to uniform, the reference to the start.
         objectives: what to train (``of="simulate"``), as expressions; default the four conditions of `simulate`.

@@ -16,13 +16,13 @@ from dstheory.chain.exact import solve
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
 from dstheory.checks import Floats, Ints
-from dstheory.dynamics.compare import scattered
-from dstheory.dynamics.schedules import schedule
+from dstheory.dynamics.conditions import scattered
+from dstheory.dynamics.optimizers import schedule
 from dstheory.dynamics.sweeps.grid import RUN
 from dstheory.dynamics.sweeps.outcome import alone, outcome, value_at
 from dstheory.dynamics.sweeps.problem import objective_at, optimizer_at, problem_at
 from dstheory.dynamics.sweeps.variables import HISTORY, STATUS
-from dstheory.dynamics.train import train
+from dstheory.dynamics.training import train
 from dstheory.errors import DivergedError, ImproperChainError, InfiniteDivergenceError
 from dstheory.objectives.base import Objective
 

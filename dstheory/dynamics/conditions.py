@@ -22,7 +22,7 @@ from dstheory.chain.gain import GainSplit, split_gain
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
 from dstheory.checks import float_array, reject
-from dstheory.dynamics.train import TrainResult, train
+from dstheory.dynamics.training import TrainResult, train
 from dstheory.objectives.base import Objective, Reduction
 from dstheory.objectives.demonstrations import ExpertChain
 from dstheory.objectives.kl import ReverseKLDirect
