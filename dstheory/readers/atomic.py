@@ -21,17 +21,6 @@ from typing import Any
 
 from dstheory.errors import DSTheoryError
 
-__all__ = [
-    "RUN_FILE",
-    "RUN_FORMAT",
-    "atomic_path",
-    "deferred_interrupts",
-    "refuse_directory",
-    "refuse_overwrite",
-    "results_directory",
-    "shared_directory",
-]
-
 RUN_FILE = "run.json"
 RUN_FORMAT = "dstheory-run/1"  # written into run.json; only directories with it are ever replaced
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG)
@@ -39,23 +28,31 @@ _LEFT_BY_DESKTOPS = {".DS_Store", "Thumbs.db", "desktop.ini"}  # may be deleted 
 
 
 def refuse_overwrite(path: str | os.PathLike[str], overwrite: bool, *, inputs: Iterable[str | os.PathLike[str]] = ()) -> None:
-    """Raise DSTheoryError where :func:`atomic_path` would, and where the result would replace what it is computed from.
+    """Refuse what :func:`atomic_path` would refuse, and a result that would replace what it is computed from.
 
-    That is: something is at ``path`` already and ``overwrite`` is false; it is a directory; its own directory does not exist;
-    or it is one of ``inputs``, which are never replaced.
+    Args:
+        path: the file to be written.
+        overwrite: whether an existing file may be replaced.
+        inputs: files that are never replaced.
 
-    >>> refuse_overwrite("no-such-file.csv", overwrite=False)
+    Raises:
+        DSTheoryError: something is at ``path`` already and ``overwrite`` is false; it is a directory, or one of ``inputs``; or
+            its own directory does not exist.
+
+    Example:
+        >>> refuse_overwrite("no-such-file.csv", overwrite=False)
     """
     target = Path(path)
     if target.is_dir():
         raise DSTheoryError(f"{path} is a directory: give the name of a file, for example {target / 'result'}{target.suffix}")
-    real = Path(os.path.realpath(target))
-    if any(real == Path(os.path.realpath(each)) for each in inputs):
+    real = os.path.realpath(target)
+    if any(real == os.path.realpath(each) for each in inputs):
         raise DSTheoryError(f"{path} is what the result is computed from: it is never replaced; give another name")
     if not overwrite and os.path.lexists(target):
         raise DSTheoryError(f"{path} exists already: nothing was written; give another name, or replace it with --overwrite")
-    if not real.parent.is_dir():
-        raise DSTheoryError(f"cannot write {path}: there is no directory {real.parent}; make it, or choose another place")
+    parent = os.path.dirname(real)
+    if not os.path.isdir(parent):
+        raise DSTheoryError(f"cannot write {path}: there is no directory {parent}; make it, or choose another place")
 
 
 @contextmanager
@@ -69,22 +66,28 @@ def atomic_path(target: str | os.PathLike[str], *, overwrite: bool = False) -> I
     Raises:
         DSTheoryError: the target exists and may not be replaced, or the file cannot be written (no permission, disk full).
 
-    Source: derived here.
-
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     with atomic_path(Path(folder, "a.txt")) as path:
-    ...         _ = path.write_text("complete")
-    ...     [p.name for p in Path(folder).iterdir()]
-    ['a.txt']
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with atomic_path(Path(folder, "a.txt")) as path:
+        ...         _ = path.write_text("complete")
+        ...     [p.name for p in Path(folder).iterdir()]
+        ['a.txt']
     """
     refuse_overwrite(target, overwrite)
     real = Path(os.path.realpath(target))
-    temporary = real.with_name(_hidden_name("partial") + real.suffix)
+    temporary = _hidden(real, "partial", real.suffix)
     try:
         yield temporary
         _sync(temporary)
-        _publish(temporary, real, target, overwrite)
+        if not overwrite:  # never in place of a file that has appeared in the meantime
+            try:
+                os.link(temporary, real)  # unlike a rename, refuses in the same step when the name is taken
+            except OSError:  # also a file system without hard links: look, then rename
+                refuse_overwrite(target, overwrite)
+                os.replace(temporary, real)
+        else:
+            os.replace(temporary, real)
         _sync_names(real.parent)
     except OSError as error:
         if error.filename in (None, str(temporary), str(real)):
@@ -94,14 +97,6 @@ def atomic_path(target: str | os.PathLike[str], *, overwrite: bool = False) -> I
         # After a rename there is nothing left to remove; after anything else, Ctrl-C included, nothing may stay.
         with deferred_interrupts():
             temporary.unlink(missing_ok=True)
-
-
-def refuse_directory(out: str | os.PathLike[str], overwrite: bool) -> None:
-    """Raise DSTheoryError where :func:`results_directory` would: what takes hours asks before it begins.
-
-    >>> refuse_directory("no-such-directory", overwrite=False)
-    """
-    _refuse_directory(out, Path(os.path.realpath(out)), overwrite)
 
 
 @contextmanager
@@ -120,37 +115,32 @@ def results_directory(out: str | os.PathLike[str], *, overwrite: bool = False) -
         DSTheoryError: ``out`` exists and may not be replaced, or it cannot be written.
         RuntimeError: the block did not write ``run.json``.
 
-    Source: derived here.
-
-    >>> import tempfile
-    >>> from dstheory.readers.results import write_manifest
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     with results_directory(Path(folder, "out")) as directory:
-    ...         _ = (directory / "table.txt").write_text("p 0.55")
-    ...         write_manifest(directory, {"command": "demo", "parameters": {}, "seed": 0, "wall_seconds": 0.1})
-    ...     sorted(p.name for p in Path(folder, "out").iterdir())
-    ['run.json', 'table.txt']
+    Example:
+        >>> import tempfile
+        >>> from dstheory.readers.results import write_manifest
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with results_directory(Path(folder, "out")) as directory:
+        ...         _ = (directory / "table.txt").write_text("p 0.55")
+        ...         write_manifest(directory, {"command": "demo", "parameters": {}, "seed": 0, "wall_seconds": 0.1})
+        ...     sorted(p.name for p in Path(folder, "out").iterdir())
+        ['run.json', 'table.txt']
     """
+    refuse_directory(out, overwrite)
     target = Path(os.path.realpath(out))
-    _refuse_directory(out, target, overwrite)
-    missing = _missing(target.parent)
-    building = target.with_name(_hidden_name("partial"))
-    try:
+    building = _hidden(target, "partial")
+    with _made(target.parent, out), _made(building, out):
         try:
-            building.mkdir(parents=True)
+            yield building
+            _seal(building)
+            with deferred_interrupts():
+                _exchange(building, target, out, overwrite)
         except OSError as error:
-            raise _cannot_write(out, error) from error
-        yield building
-        _seal(building)
-        with deferred_interrupts():
-            _exchange(building, target, out, overwrite)
-    except BaseException as error:
-        with deferred_interrupts():
-            shutil.rmtree(building, ignore_errors=True)
-            _remove_unused(missing)
-        if isinstance(error, OSError) and error.errno in _DISK:
-            raise _cannot_write(out, error) from error
-        raise
+            if error.errno in _DISK:
+                raise _cannot_write(out, error) from error
+            raise
+        finally:
+            with deferred_interrupts():
+                shutil.rmtree(building, ignore_errors=True)
 
 
 @contextmanager
@@ -162,27 +152,25 @@ def shared_directory(directory: str | os.PathLike[str]) -> Iterator[None]:
     Raises:
         DSTheoryError: it cannot be made.
     """
-    missing = _missing(Path(os.path.realpath(directory)))
+    with _made(Path(os.path.realpath(directory)), directory):
+        yield
+
+
+@contextmanager
+def _made(directory: Path, shown: str | os.PathLike[str]) -> Iterator[None]:
+    """Make a directory and its parents; those of them that are empty at the end are removed."""
+    missing = [each for each in (directory, *directory.parents) if not each.exists()]
     try:
-        Path(directory).mkdir(parents=True, exist_ok=True)
+        directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _cannot_write(directory, error) from error
+        raise _cannot_write(shown, error) from error
     try:
         yield
     finally:
         with deferred_interrupts():
-            _remove_unused(missing)
-
-
-def _missing(directory: Path) -> list[Path]:
-    return [parent for parent in (directory, *directory.parents) if not parent.exists()]
-
-
-def _remove_unused(directories: list[Path]) -> None:
-    """Remove directories made for results that did not come about, innermost first; one that is in use by now stays."""
-    for directory in directories:
-        if directory.is_dir() and not any(directory.iterdir()):
-            directory.rmdir()
+            for each in missing:
+                if each.is_dir() and not any(each.iterdir()):
+                    each.rmdir()
 
 
 @contextmanager
@@ -201,45 +189,20 @@ def deferred_interrupts() -> Iterator[None]:
             previous(*pending[0])
 
 
-def _hidden_name(purpose: str) -> str:
-    return f".{purpose}-{secrets.token_hex(6)}"
+def refuse_directory(out: str | os.PathLike[str], overwrite: bool) -> None:
+    """Refuse what :func:`results_directory` would refuse: what takes hours asks before it begins.
 
+    Args:
+        out: the directory to be made.
+        overwrite: whether the directory of an earlier run may be replaced.
 
-def _cannot_write(path: str | os.PathLike[str], error: OSError) -> DSTheoryError:
-    remedy = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "choose a place where you may write"
-    return DSTheoryError(f"cannot write {path}: {error.strerror or error}; {remedy}")
+    Raises:
+        DSTheoryError: there is a file, the current directory, results that may not be replaced, or something of somebody else.
 
-
-def _sync(path: Path) -> None:
-    """Have the operating system put a file on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sync_names(directory: Path) -> None:
-    """Likewise a directory's list of names, where the file system can; the files themselves are safe either way."""
-    with suppress(OSError):
-        _sync(directory)
-
-
-def _publish(temporary: Path, real: Path, shown: str | os.PathLike[str], overwrite: bool) -> None:
-    """Give a complete file its name; unless ``overwrite``, never in place of a file that has appeared in the meantime."""
-    if not overwrite:
-        try:
-            os.link(temporary, real)  # unlike a rename, refuses in the same step when the name is taken
-            return
-        except FileExistsError:
-            refuse_overwrite(shown, overwrite)
-            raise
-        except OSError:
-            refuse_overwrite(shown, overwrite)  # a file system without hard links: look, then rename
-    os.replace(temporary, real)
-
-
-def _refuse_directory(out: str | os.PathLike[str], target: Path, overwrite: bool) -> None:
+    Example:
+        >>> refuse_directory("no-such-directory", overwrite=False)
+    """
+    target = Path(os.path.realpath(out))
     if os.path.lexists(target) and not target.is_dir():
         raise DSTheoryError(f"{out} is a file: results go into a directory; give another --out")
     if not target.is_dir():
@@ -267,6 +230,30 @@ def _refuse_directory(out: str | os.PathLike[str], target: Path, overwrite: bool
         raise DSTheoryError(f"{out} holds {foreign[0]}{more}, not written by dstheory: move it elsewhere, or give another --out")
 
 
+def _hidden(path: Path, purpose: str, suffix: str = "") -> Path:
+    return path.with_name(f".{purpose}-{secrets.token_hex(6)}{suffix}")
+
+
+def _cannot_write(path: str | os.PathLike[str], error: OSError) -> DSTheoryError:
+    remedy = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "choose a place where you may write"
+    return DSTheoryError(f"cannot write {path}: {error.strerror or error}; {remedy}")
+
+
+def _sync(path: Path) -> None:
+    """Have the operating system put a file on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sync_names(directory: Path) -> None:
+    """Likewise a directory's list of names, where the file system can; the files themselves are safe either way."""
+    with suppress(OSError):
+        _sync(directory)
+
+
 def _listed(directory: Path) -> set[str] | None:
     """Return the files that ``run.json`` says this package wrote; None if the directory is not one of ours."""
     try:
@@ -281,18 +268,19 @@ def _listed(directory: Path) -> set[str] | None:
 
 def _files_below(directory: Path) -> set[str]:
     """Return all files, as paths relative to the directory; links are not followed."""
-    found = set()
-    for folder, folders, files in os.walk(directory):
-        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
-        found |= {Path(folder, name).relative_to(directory).as_posix() for name in (*files, *links)}
-    return found
+    return {
+        each.relative_to(directory).as_posix()
+        for folder, folders, files in os.walk(directory)
+        for each in map(Path(folder).joinpath, (*files, *folders))
+        if each.is_symlink() or not each.is_dir()
+    }
 
 
 def _seal(building: Path) -> None:
     """Add the list of files to ``run.json`` and put everything on the disk."""
-    path = building / RUN_FILE
     if _listed(building) is None:
         raise RuntimeError(f"a results directory needs {RUN_FILE}: call write_run or write_manifest inside the block")
+    path = building / RUN_FILE
     manifest = json.loads(path.read_bytes())
     manifest["files"] = sorted(_files_below(building))
     path.write_text(json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
@@ -303,10 +291,10 @@ def _seal(building: Path) -> None:
 
 def _exchange(building: Path, target: Path, out: str | os.PathLike[str], overwrite: bool) -> None:
     """Put the complete directory in its place; what it replaces is deleted only after that."""
-    _refuse_directory(out, target, overwrite)  # again: the block may have taken hours
-    old = target.with_name(_hidden_name("old"))
+    refuse_directory(out, overwrite)  # again: the block may have taken hours
+    old = _hidden(target, "old")
+    replaces = target.is_dir() and any(target.iterdir())
     try:
-        replaces = target.is_dir() and any(target.iterdir())
         if replaces:
             target.rename(old)
         try:

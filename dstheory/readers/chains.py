@@ -20,18 +20,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
-from dstheory.errors import ChainError, FileFormatError
+from dstheory.checks import Bools, Floats
+from dstheory.errors import ChainError, DSTheoryError, FileFormatError
 from dstheory.readers.atomic import atomic_path, refuse_overwrite
-from dstheory.readers.build import build
+from dstheory.readers.chain_table import ChainTable, build
+from dstheory.readers.flat import read_flat, write_flat
+from dstheory.readers.messages import shown
 from dstheory.readers.nested import read_nested, write_nested
-from dstheory.readers.rows import Rows, rows_of
-from dstheory.readers.tables import read_table, write_table
-
-__all__ = ["ChainFile", "ChainSettings", "read_chain", "write_chain"]
+from dstheory.readers.schema import POLICIES
 
 _NESTED = {".json": "json", ".toml": "toml"}
 _TABLES = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet", ".csv.gz": "csv", ".jsonl.gz": "jsonl"}
@@ -62,7 +63,7 @@ class ChainFile:
     policy: Policy | None
     reference: Policy | None
     path: Path
-    _rows: Rows = field(repr=False)
+    _rows: ChainTable = field(repr=False)
 
     @cached_property
     def answers(self) -> tuple[tuple[str, ...], ...]:
@@ -155,12 +156,12 @@ def write_chain(
     target = Path(path)
     kind = _format_of(target)
     refuse_overwrite(path, overwrite)
-    rows = rows_of(str(path), mdp, {"initial": policy, "reference": reference}, answers)
+    rows = _table_of(str(path), mdp, {"initial": policy, "reference": reference}, answers)
     with atomic_path(path, overwrite=overwrite) as temporary:
         if kind in _NESTED.values():
             write_nested(rows, kind, temporary)
         else:
-            write_table(rows, kind, temporary, compressed=target.suffix == ".gz")
+            write_flat(rows, kind, temporary, compressed=target.suffix == ".gz")
 
 
 def _format_of(path: Path) -> str:
@@ -176,7 +177,7 @@ def _format_of(path: Path) -> str:
     )
 
 
-def _read_rows(path: Path, kind: str, source: str) -> Rows:
+def _read_rows(path: Path, kind: str, source: str) -> ChainTable:
     try:
         if path.is_dir():
             raise FileFormatError(f"{source} is a directory: give the file in it")
@@ -184,8 +185,101 @@ def _read_rows(path: Path, kind: str, source: str) -> Rows:
             raise FileFormatError(f"{source} does not exist: check the name; relative names start from {Path.cwd()}")
         if kind in _NESTED.values():
             return read_nested(path, kind, source)
-        return read_table(path, kind, source)
+        return read_flat(path, kind, source)
     except OSError as error:
         raise FileFormatError(
             f"{source} cannot be read: {error.strerror or error}; check that you may, and that it is whole"
         ) from error
+
+
+def _table_of(
+    source: str,
+    mdp: TwoStageMDP,
+    policies: dict[str, Policy | None],
+    answers: Sequence[Sequence[str]] | None,
+) -> ChainTable:
+    """Return the rows of a chain and its policies; columns that only repeat the defaults are left out.
+
+    Args:
+        source: the file, for messages.
+        mdp: one chain (no run axes).
+        policies: ``"initial"`` and ``"reference"`` -> policy or None.
+        answers: one sequence of names per prompt; default "0", "1", ...
+
+    Raises:
+        ChainError: the chain or a policy has run axes, does not fit, or names do not fit.
+    """
+    if mdp.runs:
+        raise ChainError(f"a file holds one chain, but this one has runs {mdp.runs}: pick one run")
+    prompts = mdp.prompts if mdp.prompts is not None else tuple(str(i) for i in range(mdp.shape[0]))
+    if answers is None:
+        widest = [str(i) for i in range(mdp.shape[1])]
+        answers = [widest[:n] for n in mdp.n_answers]
+    _check_names(prompts, answers, mdp)
+    inside = mdp.inside
+    numbers: dict[str, Floats] = {"correct": mdp.correct[inside]}
+    if (mdp.prompt_weight != mdp.prompt_weight[0]).any():
+        numbers["prompt_weight"] = np.repeat(mdp.prompt_weight, mdp.n_answers)
+    for name, default in (
+        ("sample_length", 1.0), ("decision_length", 1.0), ("reward_stop", numbers["correct"]), ("reward_resample", 0.0),
+        ("reward_stop_variance", 0.0), ("reward_resample_variance", 0.0),
+    ):  # fmt: skip
+        values = getattr(mdp, name)[inside]
+        if (values != default).any():
+            numbers[name] = values
+    for whose, policy in policies.items():
+        if policy is None:
+            continue
+        if policy.runs:
+            raise ChainError(f"a file holds one {whose} policy, but this one has runs {policy.runs}: pick one run")
+        policy.check_fits(mdp, f"{whose} policy")
+        for name, table in _policy_columns(policy, inside):
+            numbers[POLICIES[whose] + name] = table[0] if len(table) == 1 else table
+    settings: dict[str, Any] = {"gamma": float(mdp.gamma)}
+    if mdp.discount_per != "turn":
+        settings["discount_per"] = mdp.discount_per
+    if mdp.max_turns is not None:
+        settings["max_turns"] = mdp.max_turns
+    names = [str(name) for row in answers for name in row]
+    return ChainTable(
+        source,
+        prompts,
+        np.repeat(np.arange(len(prompts)), mdp.n_answers),
+        np.arange(len(names)),
+        names,
+        numbers,
+        settings,
+    )
+
+
+def _check_names(prompts: Sequence[str], answers: Sequence[Sequence[str]], mdp: TwoStageMDP) -> None:
+    if len(set(prompts)) < len(prompts) or "" in prompts:
+        raise ChainError("in a file the names of the prompts tell them apart: they must differ and not be empty")
+    lengths = [len(row) for row in answers]
+    if lengths != mdp.n_answers.tolist():
+        raise ChainError(
+            f"answers names {sum(lengths)} answers of {len(lengths)} prompts: needs one name per answer of the chain"
+        )
+    for name, row in zip(prompts, answers, strict=True):
+        if len(set(map(str, row))) < len(row):
+            raise ChainError(f"the answers of prompt {shown(name)} have the same name twice: they must differ")
+    try:
+        for name in (*prompts, *(str(answer) for row in answers for answer in row)):
+            name.encode()
+    except UnicodeEncodeError as error:
+        raise DSTheoryError(f"the name {name!r} is not valid Unicode and cannot be written: rename it") from error
+
+
+def _policy_columns(policy: Policy, inside: Bools) -> list[tuple[str, Floats]]:
+    """Return its two columns, each as probabilities if these carry it to rounding, otherwise as logits.
+
+    A probability keeps its relative accuracy down to the smallest float, but one close to 1 loses the accuracy of its complement.
+    """
+    z, p = policy.sample_logits[..., inside], policy.sample_prob[..., inside]
+    as_probability = bool(((p > np.finfo(float).tiny) | (z == -np.inf)).all())
+    sample = ("sample_probability", p) if as_probability else ("sample_logit", z)
+    u, stop = policy.stop_logits[..., inside], policy.stop_prob[..., inside]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        back = np.log(stop) - np.log1p(-stop)
+        as_probability = bool(((back == u) | (np.abs(back - u) <= 1e-12 * np.maximum(1.0, np.abs(u)))).all())
+    return [sample, ("stop_probability", stop) if as_probability else ("stop_logit", u)]

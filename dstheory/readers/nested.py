@@ -25,12 +25,11 @@ import numpy as np
 
 from dstheory.checks import Floats
 from dstheory.errors import FileFormatError
-from dstheory.readers.build import check_columns
-from dstheory.readers.rows import Rows, shown
-from dstheory.readers.schema import BY_NAME, COLUMNS, FORMAT, FOUR_REWARDS, POLICIES, nearest
-from dstheory.readers.text import is_unicode, read_text, strict_json
-
-__all__ = ["read_nested", "write_nested"]
+from dstheory.readers.chain_table import ChainTable
+from dstheory.readers.json_values import NotJSON, decode, sentence
+from dstheory.readers.messages import is_unicode, nearest, shown
+from dstheory.readers.schema import BY_NAME, COLUMNS, FORMAT, FOUR_REWARDS, POLICIES, check_columns
+from dstheory.readers.streams import check_utf8
 
 _TOP = ("format", "gamma", "discount_per", "max_turns", "reward", "prompts")
 _PROMPT_KEYS = tuple(column.name for column in COLUMNS if column.per != "chain")
@@ -44,15 +43,20 @@ class _Bad(Exception):
     """The rest of a sentence about the file being read."""
 
 
-def read_nested(path: Path, kind: str, source: str) -> Rows:
+def read_nested(path: Path, kind: str, source: str) -> ChainTable:
     """Read a JSON or TOML chain.
 
     Raises:
         FileFormatError: the file is not such a chain; the place and the rule.
     """
-    text = read_text(path, source)
+    check_utf8(path, source)
+    text = path.read_text(encoding="utf-8-sig")
+    if not text.strip():
+        raise FileFormatError(f"{source} is empty: needs a chain with at least one prompt and one answer")
     try:
-        return _rows(_parse_toml(text) if kind == "toml" else strict_json(text, source), source)
+        return _chain_table(_parse_toml(text) if kind == "toml" else decode(text), source)
+    except NotJSON as error:
+        raise FileFormatError(sentence(error, source)) from error
     except _Bad as error:
         raise FileFormatError(f"{source}: {error}") from error
 
@@ -69,7 +73,7 @@ def _parse_toml(text: str) -> Any:
         ) from error
 
 
-def _rows(data: Any, source: str) -> Rows:
+def _chain_table(data: Any, source: str) -> ChainTable:
     settings = _settings(data)
     entries = data.get("prompts")
     if not isinstance(entries, list) or not entries:
@@ -79,12 +83,12 @@ def _rows(data: Any, source: str) -> Rows:
     for i, name in enumerate(names):
         if names.index(name) != i:
             raise _Bad(f"prompts[{i}] and prompts[{names.index(name)}] are both named {shown(name)}: rename one or merge them")
-    numbers = _joined([columns for _, _, columns in parsed], settings)
+    numbers = _joined([columns for _, _, columns in parsed], settings, source)
     answers = [answer for _, answers, _ in parsed for answer in answers]
     counts = [len(answers) for _, answers, _ in parsed]
     distinct: dict[str, int] = {}
     places = [f"prompts[{i}], answer {k}" for i, n in enumerate(counts) for k in range(n)]
-    return Rows(
+    return ChainTable(
         source,
         tuple(names),
         np.repeat(np.arange(len(names)), counts),
@@ -217,15 +221,13 @@ def _kind(value: Any) -> str:
     return "an object" if isinstance(value, dict) else f"a {type(value).__name__}"
 
 
-def _joined(prompts: Sequence[dict[str, Floats]], settings: dict[str, Any]) -> dict[str, Floats]:
+def _joined(prompts: Sequence[dict[str, Floats]], settings: dict[str, Any], source: str) -> dict[str, Floats]:
     """Join the prompts' columns; a column must be given by all prompts, for the same turns."""
     everywhere: dict[str, int] = {}
     for i, columns in enumerate(prompts):
         for key in columns:
             everywhere.setdefault(key, i)
-    problem = check_columns({"prompt", "answer", *everywhere})
-    if problem:
-        raise _Bad(problem)
+    check_columns({"prompt", "answer", *everywhere}, source)
     if "reward" in settings:
         for key in ("reward_stop", "reward_resample", "cost"):
             if key in everywhere:
@@ -259,7 +261,7 @@ def _joined(prompts: Sequence[dict[str, Floats]], settings: dict[str, Any]) -> d
 # ---------------------------------------------------------------------- writing
 
 
-def write_nested(rows: Rows, kind: str, path: Path) -> None:
+def write_nested(rows: ChainTable, kind: str, path: Path) -> None:
     """Write rows (sorted by prompt) as a JSON or TOML chain."""
     ends = np.cumsum(rows.counts)
     prompts: list[dict[str, Any]] = []

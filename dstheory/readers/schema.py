@@ -7,29 +7,14 @@ Reader, writer, messages and ``examples/README.md`` all follow this list.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Literal
 
 import numpy as np
 
 from dstheory.checks import Bools, Floats
-
-__all__ = [
-    "BY_NAME",
-    "COLUMNS",
-    "EXCLUSIVE",
-    "FALSE_WORDS",
-    "FORMAT",
-    "FOUR_REWARDS",
-    "NUMBER",
-    "POLICIES",
-    "TRUE_WORDS",
-    "Column",
-    "Rule",
-    "nearest",
-]
+from dstheory.errors import FileFormatError
 
 FORMAT = "dstheory-chain/1"  # the marker of a nested file; the number changes when an old reader would misunderstand a file
 TRUE_WORDS = ["1", "true", "True", "TRUE", "1.0"]  # of a flag in a CSV cell
@@ -118,20 +103,32 @@ EXCLUSIVE = (
 )
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return the part of a message that helps with an unknown name: the nearest known ones, or all of them.
+def check_columns(names: Collection[str], source: str) -> None:
+    """Refuse a set of known column names that makes no chain.
 
-    >>> nearest("Sample_Prob", ["sample_probability", "answer"])
-    'did you mean sample_probability?'
-    >>> nearest("lenght", ["sample_length", "decision_length", "answer"])
-    'did you mean sample_length or decision_length?'
-    >>> nearest("notes", ["prompt", "answer"])
-    'known are prompt, answer; rename or remove it'
+    Args:
+        names: the columns that are given.
+        source: how messages call the file.
+
+    Raises:
+        FileFormatError: a required one is missing, two say the same, or a policy is incomplete.
     """
-    known = list(known)
-    wanted = name.strip().lower()
-    close = get_close_matches(wanted, known, n=2, cutoff=0.6)
-    if not close:
-        words = get_close_matches(wanted, {word for one in known for word in one.split("_")}, n=1, cutoff=0.75)
-        close = [one for one in known if words and words[0] in one.split("_")][:3]
-    return f"did you mean {' or '.join(close)}?" if close else f"known are {', '.join(known)}; rename or remove it"
+    missing = [column.name for column in COLUMNS if column.required and column.name not in names]
+    if missing:
+        raise FileFormatError(
+            f"{source}: there is no column {' and no column '.join(missing)}: every row needs prompt, answer and correct; add it"
+        )
+    for one, other in EXCLUSIVE:
+        if one in names and other in names:
+            raise FileFormatError(f"{source}: {one} and {other} are both given: they say the same; keep one of them")
+    for whose, prefix in POLICIES.items():
+        given = {
+            stage: next((name for kind in ("probability", "logit") if (name := f"{prefix}{stage}_{kind}") in names), None)
+            for stage in ("sample", "stop")
+        }
+        for stage, other in (("sample", "stop"), ("stop", "sample")):
+            if given[stage] and not given[other]:
+                raise FileFormatError(
+                    f"{source}: {given[stage]} is given without {prefix}{other}_probability: the {whose} policy needs both; "
+                    f"add it (or {prefix}{other}_logit), or leave both out"
+                )

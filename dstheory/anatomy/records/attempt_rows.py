@@ -25,7 +25,7 @@ from dstheory.anatomy.records.reading import Place
 from dstheory.anatomy.records.rules import Fault
 from dstheory.checks import Bools, Ints
 from dstheory.errors import RecordError
-from dstheory.readers.schema import nearest
+from dstheory.readers.messages import nearest
 
 __all__ = ["read_rows"]
 

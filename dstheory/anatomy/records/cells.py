@@ -9,7 +9,7 @@ import numpy as np
 from dstheory.anatomy.records.rules import label_text
 from dstheory.checks import Bools, Ints
 from dstheory.errors import RecordError
-from dstheory.readers.rows import shown
+from dstheory.readers.messages import shown
 
 __all__ = [
     "NONE",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from dstheory.errors import RecordError
-from dstheory.readers.schema import nearest
+from dstheory.readers.messages import nearest
 
 __all__ = ["LABELS", "FieldNames"]
 

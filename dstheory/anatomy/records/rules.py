@@ -16,8 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dstheory.anatomy.records.fields import FieldNames
-from dstheory.readers.rows import shown
-from dstheory.readers.text import is_unicode
+from dstheory.readers.messages import is_unicode, shown
 
 __all__ = ["REASONS", "Fault", "Parsed", "label_text", "parse_attempts", "parse_cap", "parse_head", "parse_record"]
 

@@ -1,48 +1,112 @@
-"""From rows to a chain: every rule of the format checked, all rows at once, and then TwoStageMDP and Policy made of them."""
+"""The common form of all chain files: one row per (prompt, answer), columns as arrays; every rule is checked over all rows at once.
+
+Readers make it, writers take it, and :func:`build` makes the chain of it.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NoReturn
 
 import numpy as np
 
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import _ROW_TOLERANCE, Policy, _rounding
 from dstheory.checks import Bools, Floats, Ints
-from dstheory.errors import ChainError
-from dstheory.readers.rows import NAMED, Rows, first_of, shown
-from dstheory.readers.schema import BY_NAME, COLUMNS, EXCLUSIVE, POLICIES
-
-__all__ = ["build", "check_columns"]
+from dstheory.errors import ChainError, FileFormatError
+from dstheory.readers.messages import NAMED, first_of, shown
+from dstheory.readers.schema import BY_NAME, POLICIES
 
 # A rectangle may hold this many times more padding than rows, and this many entries in any case.
 _MOST_PADDING = 64
 _ALWAYS_FITS = 10_000_000
 
 
-def check_columns(names: set[str]) -> str | None:
-    """Return what is wrong with a set of known column names, as the rest of a sentence, or None."""
-    missing = [column.name for column in COLUMNS if column.required and column.name not in names]
-    if missing:
-        return f"there is no column {' and no column '.join(missing)}: every row needs prompt, answer and correct; add it"
-    for one, other in EXCLUSIVE:
-        if one in names and other in names:
-            return f"{one} and {other} are both given: they say the same; keep one of them"
-    for whose, prefix in POLICIES.items():
-        given = {
-            stage: next((name for kind in ("probability", "logit") if (name := f"{prefix}{stage}_{kind}") in names), None)
-            for stage in ("sample", "stop")
-        }
-        for stage, other in (("sample", "stop"), ("stop", "sample")):
-            if given[stage] and not given[other]:
-                return (
-                    f"{given[stage]} is given without {prefix}{other}_probability: the {whose} policy needs both; add it (or "
-                    f"{prefix}{other}_logit), or leave both out"
-                )
-    return None
+@dataclass(eq=False)
+class ChainTable:
+    """n rows of a chain file.
+
+    Attributes:
+        source: the file, as the user wrote it.
+        prompts: names of the prompts in order of first appearance.
+        prompt: (n,) which prompt each row belongs to.
+        answer: (n,) code of each row's answer.
+        answer_names: what the codes stand for; a list, or an Arrow array (not turned into Python strings unless needed).
+        numbers: column -> (n,) values, or (turns, n) for a turn-indexed policy.
+        precision: column -> type of its numbers in the file, where that is less than a double.
+        settings: what holds for the whole chain: gamma, discount_per, max_turns, reward.
+        where: row numbers -> how messages call them. May be slow: it is only used when something is wrong.
+    """
+
+    source: str
+    prompts: tuple[str, ...]
+    prompt: Ints
+    answer: Ints
+    answer_names: Any
+    numbers: dict[str, Floats]
+    settings: dict[str, Any] = field(default_factory=dict)
+    precision: dict[str, np.dtype[Any]] = field(default_factory=dict)
+    where: Callable[[Sequence[int]], list[str]] = lambda rows: [f"row {i}" for i in rows]
+
+    def __len__(self) -> int:
+        return len(self.prompt)
+
+    @cached_property
+    def counts(self) -> Ints:
+        """(X,) answers per prompt."""
+        return np.bincount(self.prompt, minlength=len(self.prompts)).astype(np.int64)
+
+    @cached_property
+    def order(self) -> Ints | None:
+        """(n,) rows sorted by prompt, first row first; None if they are sorted already."""
+        if bool((self.prompt[1:] >= self.prompt[:-1]).all()):
+            return None
+        return np.argsort(self.prompt, kind="stable").astype(np.int64)
+
+    @cached_property
+    def first(self) -> Ints:
+        """(X,) first row of each prompt."""
+        starts = np.cumsum(self.counts) - self.counts
+        return starts if self.order is None else self.order[starts]
+
+    @cached_property
+    def inside(self) -> Bools:
+        """(X, Y) which entries of the padded table are real."""
+        return np.asarray(np.arange(int(self.counts.max())) < self.counts[:, None])
+
+    def table(self, values: Floats, fill: float = 0.0) -> Floats:
+        """Lay a column out as a padded table, (..., X, Y)."""
+        ordered = values if self.order is None else values[..., self.order]
+        shape = (*values.shape[:-1], *self.inside.shape)
+        if self.inside.all():
+            return ordered.reshape(shape)
+        table = np.full(shape, fill)
+        table[..., self.inside] = ordered
+        return table
+
+    def answer_name(self, row: int) -> str:
+        """Return the name of one row's answer."""
+        return str(self.answer_names[int(self.answer[row])])
+
+    def complain(self, what: str, bad: Bools, values: Any, rule: str, remedy: str) -> None:
+        """Raise FileFormatError naming the first rows where ``bad`` (n,) or (turns, n) is true, and counting the rest."""
+        if not bad.any():
+            return
+        flat = np.flatnonzero(bad)
+        at = [np.unravel_index(int(i), bad.shape) for i in flat[:NAMED]]
+        places = self.where([int(index[-1]) for index in at])
+        turns = [f", turn {index[0]}" if bad.ndim == 2 else "" for index in at]
+        found = [f"{shown(values[i])} at {place}{turn}" for i, place, turn in zip(at, places, turns, strict=True)]
+        self.refuse(f"{what} is {first_of(found, len(flat))}: {rule}; {remedy}")
+
+    def refuse(self, sentence: str) -> NoReturn:
+        """Raise FileFormatError about this file."""
+        raise FileFormatError(f"{self.source}: {sentence}")
 
 
-def build(rows: Rows) -> tuple[TwoStageMDP, dict[str, Policy | None]]:
+def build(rows: ChainTable) -> tuple[TwoStageMDP, dict[str, Policy | None]]:
     """Check the rows and make the chain and its policies.
 
     Raises:
@@ -72,7 +136,7 @@ def build(rows: Rows) -> tuple[TwoStageMDP, dict[str, Policy | None]]:
     return mdp, policies
 
 
-def _check_values(rows: Rows) -> None:
+def _check_values(rows: ChainTable) -> None:
     for name, values in rows.numbers.items():
         column = BY_NAME[name]
         rows.complain(name, ~column.rule.allows(values), values, column.rule.text, column.remedy)
@@ -82,7 +146,7 @@ def _check_values(rows: Rows) -> None:
             rows.refuse(f"{name} is {shown(float(rows.settings[name]))}: {column.rule.text}; {column.remedy}")
 
 
-def _check_repetitions(rows: Rows) -> None:
+def _check_repetitions(rows: ChainTable) -> None:
     """Refuse a second row of the same prompt and answer."""
     if len(rows) < 2:
         return
@@ -104,7 +168,7 @@ def _check_repetitions(rows: Rows) -> None:
     )
 
 
-def _check_padding(rows: Rows) -> None:
+def _check_padding(rows: ChainTable) -> None:
     """Refuse a table whose padded form would be out of all proportion to it."""
     prompts, widest = len(rows.prompts), int(rows.counts.max())
     if prompts * widest > max(_ALWAYS_FITS, _MOST_PADDING * len(rows)):
@@ -115,7 +179,7 @@ def _check_padding(rows: Rows) -> None:
         )
 
 
-def _per_prompt(rows: Rows, name: str) -> Floats:
+def _per_prompt(rows: ChainTable, name: str) -> Floats:
     """Return (X,) values of a column that must be the same in all rows of a prompt."""
     values = rows.numbers[name]
     own = values[rows.first]
@@ -132,7 +196,7 @@ def _per_prompt(rows: Rows, name: str) -> Floats:
     return own
 
 
-def _prompt_weight(rows: Rows) -> Floats | None:
+def _prompt_weight(rows: ChainTable) -> Floats | None:
     if "prompt_weight" not in rows.numbers:
         return None
     weight = _per_prompt(rows, "prompt_weight")
@@ -145,7 +209,7 @@ def _row_sums(values: Floats, prompt: Ints, prompts: int) -> Floats:
     return np.stack([np.bincount(prompt, weights=row, minlength=prompts) for row in np.atleast_2d(values)])
 
 
-def _refuse_prompts(rows: Rows, bad: Bools, sentence: str, values: Floats, rule: str) -> None:
+def _refuse_prompts(rows: ChainTable, bad: Bools, sentence: str, values: Floats, rule: str) -> None:
     """Name the first prompts where ``bad`` (turns, X) is true and count the rest."""
     if not bad.any():
         return
@@ -158,7 +222,7 @@ def _refuse_prompts(rows: Rows, bad: Bools, sentence: str, values: Floats, rule:
     rows.refuse(f"{first_of(found, len(turns))}: {rule}")
 
 
-def _check_sums(rows: Rows, prefix: str) -> None:
+def _check_sums(rows: ChainTable, prefix: str) -> None:
     """The sampling probabilities of a prompt must sum to 1; of sampling logits at least one must be finite."""
     name = f"{prefix}sample_probability"
     if name in rows.numbers:
@@ -178,7 +242,7 @@ def _check_sums(rows: Rows, prefix: str) -> None:
         )
 
 
-def _policy(rows: Rows, prefix: str) -> Policy | None:
+def _policy(rows: ChainTable, prefix: str) -> Policy | None:
     """Return the tabular policy of the columns with this prefix."""
     numbers = rows.numbers
     if not any(f"{prefix}sample_{kind}" in numbers for kind in ("probability", "logit")):

@@ -1,0 +1,404 @@
+"""Chain tables, one row per (prompt, answer): CSV, Parquet and JSON lines; columns stay arrays all the way.
+
+A table may have millions of rows: what is good is never looped over in Python cell by cell. Why a table could not be read, and on
+which line, is looked for only when something is wrong, so that may be slow.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import msgspec
+import numpy as np
+
+from dstheory.checks import Bools, Ints
+from dstheory.errors import DSTheoryError, FileFormatError
+from dstheory.readers.chain_table import ChainTable
+from dstheory.readers.json_values import NotJSON, decode_lines, records, sentence
+from dstheory.readers.messages import NAMED, first_of, is_unicode, nearest, shown
+from dstheory.readers.schema import BY_NAME, COLUMNS, FALSE_WORDS, NUMBER, TRUE_WORDS, Column, check_columns
+from dstheory.readers.streams import CutOff, check_utf8, csv_records, line_blocks
+from dstheory.readers.tables import Table, csv_header, read_csv, read_parquet
+
+_CHUNK = 100_000  # rows turned into JSON text at a time
+_SETTINGS = [column for column in COLUMNS if column.per == "chain"]
+
+
+def read_flat(path: Path, kind: str, source: str) -> ChainTable:
+    """Read a table.
+
+    Args:
+        path: the file.
+        kind: its format: csv, jsonl or parquet.
+        source: how messages call it.
+
+    Raises:
+        FileFormatError: the file is not such a table; the place and the rule.
+    """
+    import pyarrow as pa
+
+    try:
+        table = {"csv": _read_csv, "jsonl": _read_jsonl, "parquet": _read_parquet}[kind](path, source)
+    except (OSError, EOFError, zlib.error, CutOff) as error:
+        if path.suffix.lower() != ".gz" or getattr(error, "errno", None) is not None:
+            raise  # the operating system's own trouble
+        raise FileFormatError(f"{source} is not complete gzip data ({error}): write or copy it again") from error
+    except pa.ArrowException as error:
+        raise FileFormatError(f"{source} cannot be read as {kind} ({str(error).splitlines()[0]}): write it again") from error
+    return _chain_table(table, source)
+
+
+# ---------------------------------------------------------------------- one reader per format
+
+
+def _read_csv(path: Path, source: str) -> Table:
+    import pyarrow as pa
+
+    names = csv_header(path, source)
+    if not names:
+        raise FileFormatError(f"{source} is empty: needs a header with prompt, answer, correct, and one row per answer")
+    for position, name in enumerate(names, start=1):
+        if name not in BY_NAME:
+            if len(names) == 1 and any(mark in name for mark in ";\t|"):
+                hint = "the cells of a row are separated by commas"
+            elif not name.strip():
+                hint = "the first line must name every column; if it is a row index, write the table without it"
+            else:
+                hint = nearest(name, BY_NAME)
+            raise FileFormatError(f"{source}: line 1 has the unknown column {shown(name)} (number {position}): {hint}")
+        if names.index(name) != position - 1:
+            raise FileFormatError(f"{source}: line 1 has the column {name} twice: remove one of them")
+    check_columns(names, source)
+    types = {"text": pa.large_string(), "flag": pa.bool_(), "number": pa.float64()}
+    try:
+        table = read_csv(
+            path,
+            column_types={name: types[BY_NAME[name].kind] for name in names},
+            null_values=[""],  # only an empty cell is missing: a prompt may be called "NA"
+            strings_can_be_null=False,
+            true_values=TRUE_WORDS,
+            false_values=FALSE_WORDS,
+        )
+    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+        check_utf8(path, source)
+        _explain(_broken_cells(path, source), source, str(error))
+    if not len(table.columns["prompt"]):
+        raise FileFormatError(f"{source} has a header but no rows: needs one row per prompt and answer")
+    return table
+
+
+def _read_jsonl(path: Path, source: str) -> Table:
+    import pyarrow as pa
+
+    try:
+        tables = [_columns(decode_lines(block.data)) for block in line_blocks(path)]
+        table = pa.concat_tables(tables, promote_options="default") if tables else pa.table({})
+    except (_Odd, pa.ArrowInvalid, OverflowError) as error:
+        check_utf8(path, source)
+        _explain(_broken_values(path, source), source, str(error))
+    if not len(table):
+        raise FileFormatError(f"{source} is empty: needs one object per line, with prompt, answer and correct")
+    columns = {name: table[name] for name in table.column_names if table[name].null_count < len(table)}
+    check_columns(columns, source)
+    return Table(columns, list(columns), rows=lambda: (line for line, _ in _values(path)))
+
+
+class _Odd(Exception):
+    """Something in a block of JSON lines that no good table has."""
+
+
+def _columns(values: list[Any] | None) -> Any:
+    """Return the Arrow table of the objects of a block; a key that an object does not have is null."""
+    import pyarrow as pa
+
+    if values is None or not set(map(type, values)) <= {dict}:
+        raise _Odd("a line is no object")
+    columns = {}
+    for name in set().union(*values):
+        if name not in BY_NAME:
+            raise _Odd(f"the column {shown(name)} is unknown")
+        cells = [value.get(name) for value in values]
+        kinds = set(map(type, cells))
+        holes = type(None) in kinds
+        kinds.discard(type(None))
+        kind = BY_NAME[name].kind
+        if kind == "text" and kinds <= {str}:
+            columns[name] = pa.array(cells, pa.large_string())
+        elif kind == "flag" and kinds == {bool}:
+            columns[name] = pa.array(cells, pa.bool_())
+        elif kind != "text" and kinds <= {int, float}:
+            mask = np.array([cell is None for cell in cells]) if holes else None
+            columns[name] = pa.array(np.array(cells, dtype=np.float64), mask=mask)
+        else:
+            raise _Odd(f"{name} is of the wrong kind")
+    return pa.table(columns)
+
+
+def _values(path: Path) -> Iterator[tuple[int, Any]]:
+    """Yield (line, value) of a file of JSON lines."""
+    for block in line_blocks(path):
+        for line, value in records(block, several=True):
+            if isinstance(value, NotJSON):
+                raise ValueError(str(value)) from value
+            yield line, value
+
+
+def _read_parquet(path: Path, source: str) -> Table:
+    import pyarrow as pa
+
+    if path.stat().st_size == 0:
+        raise FileFormatError(f"{source} is empty: needs a Parquet table with the columns prompt, answer, correct")
+    try:
+        names = read_parquet(path, wanted=()).present
+        for name in names:
+            if name not in BY_NAME:
+                raise FileFormatError(f"{source} has the unknown column {shown(name)}: {nearest(name, BY_NAME)}")
+        if len(set(names)) < len(names):
+            raise FileFormatError(f"{source} has two columns of the same name: {', '.join(names)}; remove one of them")
+        check_columns(names, source)
+        table = read_parquet(path)
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise FileFormatError(
+            f"{source} is not a complete Parquet file ({str(error).splitlines()[0].split('. ')[0]}): "
+            "it was cut off, or is of another format; write it again"
+        ) from error
+    if not len(table.columns["prompt"]):
+        raise FileFormatError(f"{source} has columns but no rows: needs one row per prompt and answer")
+    return table
+
+
+# ---------------------------------------------------------------------- what is wrong with a table
+
+
+def _explain(broken: Iterator[tuple[str, str, str]], source: str, reason: str) -> NoReturn:
+    """Raise FileFormatError about the first rule that is broken, naming the first few places where it is.
+
+    Args:
+        broken: (what, rule, value and place), in the order of the file.
+        source: how messages call the file.
+        reason: the reader's own word, the last resort.
+    """
+    found: dict[tuple[str, str], list[str]] = {}
+    for what, rule, place in broken:
+        found.setdefault((what, rule), []).append(place)
+    if found:
+        (what, rule), places = next(iter(found.items()))
+        raise FileFormatError(f"{source}: {what}{first_of(places)}: {rule}")
+    raise FileFormatError(
+        f"{source} cannot be read as a table ({reason.splitlines()[0].rstrip('.')}): correct it or write it again"
+    )
+
+
+def _broken_cells(path: Path, source: str) -> Iterator[tuple[str, str, str]]:
+    rows = csv_records(path, strict=True)
+    line, header = next(rows)
+    try:
+        for line, cells in rows:
+            if len(cells) != len(header):
+                rule = f"must have one cell for each of the {len(header)} columns; put cells that hold a comma into quotes"
+                yield "", rule, f"line {line} has {len(cells)} cells"
+                continue
+            for name, cell in zip(header, cells, strict=True):
+                kind = BY_NAME[name].kind
+                if kind == "flag" and cell and cell not in TRUE_WORDS + FALSE_WORDS:
+                    rule = "must be 0 or 1, or true or false; mark each answer right or wrong"
+                    yield f"{name} is ", rule, f"{shown(cell)} at line {line}"
+                elif kind == "number" and cell and not NUMBER.fullmatch(cell):
+                    rule = "must be a number, with a point before the decimals; correct it"
+                    yield f"{name} is ", rule, f"{shown(cell)} at line {line}"
+    except csv.Error as error:
+        raise FileFormatError(
+            f"{source}: the record after line {line} is broken ({error}): close its quotes and double the quotes inside a cell; "
+            "if the file is cut off, write it again"
+        ) from error
+
+
+def _broken_values(path: Path, source: str) -> Iterator[tuple[str, str, str]]:
+    styles: dict[bool, int] = {}  # whether correct is a boolean -> first line where it is or is not
+    for block in line_blocks(path):
+        for line, record in records(block, several=True):
+            if isinstance(record, NotJSON):
+                raise FileFormatError(sentence(record, source, line))
+            if not isinstance(record, dict):
+                rule = 'must be an object such as {"prompt": "a", "answer": "1", "correct": true}'
+                yield "", rule, f"line {line} holds {_brief(record)}"
+                continue
+            for name, value in record.items():
+                if name not in BY_NAME:
+                    raise FileFormatError(f"{source}: line {line} has the unknown column {shown(name)}: {nearest(name, BY_NAME)}")
+                rule = _value_rule(BY_NAME[name].kind, value)
+                if rule:
+                    yield f"{name} is ", rule, f"{_brief(value)} at line {line}"
+            if record.get("correct") is not None:
+                styles.setdefault(isinstance(record["correct"], bool), line)
+    if len(styles) > 1:
+        place = f"a number at line {styles[False]} but true or false at line {styles[True]}"
+        yield "correct is ", "must be of the same kind in all lines; use one of them", place
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, int) and abs(value) >= 10**40:
+        return "a whole number of more than 40 digits"
+    return shown(value) if isinstance(value, (str, int, float)) or value is None else f"a {type(value).__name__}"
+
+
+def _value_rule(kind: str, value: Any) -> str:
+    """Return the rule that a value breaks; "" if it is good, or missing, which has its own message."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if value is None:
+        return ""
+    if isinstance(value, str) and not is_unicode(value):
+        return "must be valid Unicode, not half of a surrogate pair; correct its \\u escapes"
+    if number and not math.isfinite(value if abs(value) < 2**1023 else math.inf):
+        return "must fit a double; write a smaller number"
+    if kind == "text" and not isinstance(value, str):
+        return "must be text; put it into quotes"
+    if kind == "flag" and not isinstance(value, (bool, int, float)):
+        return "must be true or false, or 1 or 0, without quotes"
+    if kind == "number" and not number:
+        return "must be a number, without quotes"
+    return ""
+
+
+# ---------------------------------------------------------------------- columns to a chain
+
+
+def _chain_table(table: Table, source: str) -> ChainTable:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    coded: dict[str, tuple[Ints, Any]] = {}
+    rows = ChainTable(source, (), np.zeros(0, np.int64), np.zeros(0, np.int64), [], {}, where=table.places)
+    for name, column in table.columns.items():
+        if column.null_count:
+            _refuse_holes(rows, name, pc.is_null(column).to_numpy(zero_copy_only=False))
+        if BY_NAME[name].kind == "text":
+            coded[name] = _encode(column, name, source)
+            continue
+        if not _is_number(column.type, BY_NAME[name]):
+            rows.refuse(f"column {name} has the type {column.type}: must hold numbers; convert it")
+        rows.numbers[name] = column.cast(pa.float64(), safe=False).to_numpy()
+        if pa.types.is_float32(column.type) or pa.types.is_float16(column.type):
+            rows.precision[name] = np.dtype(column.type.to_pandas_dtype())
+    rows.prompt, names = coded["prompt"]
+    rows.answer, rows.answer_names = coded["answer"]
+    rows.prompts = tuple(names.to_pylist())
+    if "" in rows.prompts:
+        _refuse_holes(rows, "prompt", rows.prompt == rows.prompts.index(""))
+    _take_settings(rows, coded)
+    return rows
+
+
+def _refuse_holes(rows: ChainTable, name: str, empty: Bools) -> NoReturn:
+    at = np.flatnonzero(empty)
+    places = first_of(rows.where(at[:NAMED].tolist()), len(at))
+    remedy = "fill it in" if BY_NAME[name].required else "fill it in, or leave the column out"
+    rows.refuse(f"{name} is missing at {places}: must be given in every row; {remedy}")
+
+
+def _encode(column: Any, name: str, source: str) -> tuple[Ints, Any]:
+    """Return codes in order of first appearance, and what they stand for."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type) or pa.types.is_integer(column.type)):
+        raise FileFormatError(f"{source}: column {name} has the type {column.type}: must be text; convert it")
+    encoded = column.cast(pa.large_string()).dictionary_encode()
+    chunks = [chunk.indices.to_numpy(zero_copy_only=False) for chunk in encoded.chunks]
+    # The dictionaries of the chunks grow from one to the next; the last one has all names.
+    return np.concatenate(chunks).astype(np.int64), encoded.chunk(encoded.num_chunks - 1).dictionary
+
+
+def _is_number(kind: Any, column: Column) -> bool:
+    import pyarrow as pa
+
+    numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    return bool(numeric or (pa.types.is_boolean(kind) and column.kind == "flag"))
+
+
+def _take_settings(rows: ChainTable, coded: dict[str, tuple[Ints, Any]]) -> None:
+    """Move what holds for the whole chain from its columns, which must be constant, to the settings."""
+    values: Any
+    for name in (column.name for column in _SETTINGS):
+        if name in coded:
+            values, words = coded[name][0], coded[name][1].to_pylist()
+            unknown = [code for code, word in enumerate(words) if word not in ("turn", "stage")]
+            if unknown:
+                written = np.array(words, dtype=object)[values]
+                rows.complain(name, np.isin(values, unknown), written, "must be turn or stage", "use one of the two words")
+        elif name in rows.numbers:
+            values, words = rows.numbers.pop(name), None
+            rule = BY_NAME[name].rule
+            rows.complain(name, ~rule.allows(values), values, rule.text, BY_NAME[name].remedy)
+        else:
+            continue
+        differs = np.flatnonzero(values != values[0])
+        found = [words[int(value)] if words else float(value) for value in values[[0, *differs[:1]]]]
+        if len(differs):
+            here, there = rows.where([int(differs[0]), 0])
+            rows.refuse(
+                f"{name} is {shown(found[1])} at {here} but {shown(found[0])} at {there}: "
+                "it belongs to the whole chain and must be the same in all rows; correct it"
+            )
+        rows.settings[name] = int(found[0]) if name == "max_turns" else found[0]
+
+
+# ---------------------------------------------------------------------- a chain to a file
+
+
+def write_flat(rows: ChainTable, kind: str, path: Path, *, compressed: bool) -> None:
+    """Write a table.
+
+    Args:
+        rows: the rows.
+        kind: the format: csv, jsonl or parquet.
+        path: the file.
+        compressed: whether it is packed with gzip.
+
+    Raises:
+        DSTheoryError: the format cannot hold the rows (turn-indexed policies; infinite logits in JSON lines).
+    """
+    import pyarrow as pa
+
+    for name, values in rows.numbers.items():
+        if values.ndim > 1:
+            raise DSTheoryError(
+                f"{rows.source}: {name} is indexed by {len(values)} turns, but a table has one row per prompt and answer: "
+                "write .json or .toml"
+            )
+        if kind == "jsonl" and not np.isfinite(values).all():
+            raise DSTheoryError(
+                f"{rows.source}: {name} holds infinite values, which JSON lines cannot: write .csv, .parquet or .toml"
+            )
+    prompts = pa.DictionaryArray.from_arrays(pa.array(rows.prompt), pa.array(rows.prompts, pa.large_string()))
+    columns: dict[str, Any] = {
+        "prompt": prompts.cast(pa.large_string()),
+        "answer": pa.array(rows.answer_names, pa.large_string()).take(pa.array(rows.answer)),
+        "correct": pa.array(rows.numbers["correct"].astype(np.int8)),
+        **{name: pa.array(values) for name, values in rows.numbers.items() if name != "correct"},
+    }
+    for column in _SETTINGS:
+        if column.name in rows.settings:
+            columns[column.name] = pa.repeat(pa.scalar(rows.settings[column.name]), len(rows))
+    table = pa.table({column.name: columns[column.name] for column in COLUMNS if column.name in columns})
+    if kind == "parquet":
+        from pyarrow import parquet
+
+        parquet.write_table(table, path)
+        return
+    with pa.output_stream(str(path), compression="gzip" if compressed else None) as stream:
+        if kind == "csv":
+            from pyarrow import csv
+
+            csv.write_csv(table, stream)
+        else:
+            names = table.column_names
+            for start in range(0, len(rows), _CHUNK):
+                cells = zip(*(column.to_pylist() for column in table.slice(start, _CHUNK).columns), strict=True)
+                stream.write(msgspec.json.Encoder().encode_lines([dict(zip(names, row, strict=True)) for row in cells]))

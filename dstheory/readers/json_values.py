@@ -1,0 +1,164 @@
+"""Strict JSON: no NaN, no infinity, no key twice in one object; what is wrong is said with its line and column.
+
+msgspec decodes at the speed of C and refuses all of that but repeated keys, which it drops. It is therefore counted how many
+quotation marks the text has and how many the decoded value has when it is written again: a key that was dropped takes its two
+marks with it. Whatever msgspec refuses, or whatever has too few marks, is read again by Python's own reader, which knows where
+and why. So there is one answer, whichever of the two gives it and however many lines are read at once.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from dstheory.readers.messages import shown
+from dstheory.readers.streams import Block, not_utf8
+
+_DECODER, _ENCODER = msgspec.json.Decoder(), msgspec.json.Encoder()
+_REFUSED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError, ValueError)
+_STRING_OR_CONSTANT = re.compile(r'"(?:\\.|[^"\\])*"|(-?\bInfinity\b|\bNaN\b)')
+
+
+class NotJSON(Exception):
+    """Why a text is not strict JSON.
+
+    Attributes:
+        reason: ``"utf8"``, ``"syntax"``, ``"constant"``, ``"repeated"`` or ``"size"`` (nested too deeply, or endless digits).
+        what: what was found, in words.
+        line, column: where, from 1; None where it is not known.
+        cut: whether the text just ends too early.
+    """
+
+    def __init__(self, reason: str, what: str, line: int | None = None, column: int | None = None, cut: bool = False) -> None:
+        super().__init__(what)
+        self.reason, self.what, self.line, self.column, self.cut = reason, what, line, column, cut
+
+
+def decode(text: bytes | str) -> Any:
+    """Return the one value of a JSON text.
+
+    Args:
+        text: the text; bytes must be UTF-8.
+
+    Raises:
+        NotJSON: it is not strict JSON.
+
+    Example:
+        >>> decode(b'{"id": 1, "id": 2}')
+        Traceback (most recent call last):
+            ...
+        dstheory.readers.json_values.NotJSON: the key 'id' is given twice in one object
+    """
+    try:
+        value = _DECODER.decode(text)
+        if _loses_nothing(text if isinstance(text, bytes) else text.encode(), _ENCODER.encode(value)):
+            return value
+    except _REFUSED:
+        pass
+    if isinstance(text, bytes):
+        problem = not_utf8(text)
+        if problem:
+            raise NotJSON("utf8", problem)
+        text = text.decode()
+    try:
+        return json.loads(text, object_pairs_hook=_no_repeats, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        cut = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated")
+        what = error.msg[:1].lower() + error.msg[1:]
+        raise NotJSON("syntax", what, error.lineno, error.colno, cut) from error
+    except NotJSON as error:
+        found = next((m for m in _STRING_OR_CONSTANT.finditer(text) if m[1]), None) if error.reason == "constant" else None
+        if found:
+            before = text[: found.start()]
+            error.line, error.column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        raise
+    except RecursionError as error:
+        raise NotJSON("size", "brackets are nested too deeply") from error
+    except ValueError as error:
+        raise NotJSON("size", str(error).splitlines()[0][:80]) from error
+
+
+def decode_lines(data: bytes) -> list[Any] | None:
+    """Return the values of many lines; None if one of them is not strict JSON, which :func:`decode` then explains."""
+    collects = gc.isenabled()
+    gc.disable()  # a million new objects, none of them garbage: looking for some would take most of the time
+    try:
+        values = _DECODER.decode_lines(data)
+        return values if _loses_nothing(data, _ENCODER.encode_lines(values)) else None
+    except _REFUSED:
+        return None
+    finally:
+        if collects:
+            gc.enable()
+
+
+def records(block: Block, *, several: bool = False) -> Iterator[tuple[int, Any]]:
+    """Yield (line, value) of every line that is not blank; the value of a line that is not JSON is a :class:`NotJSON`.
+
+    Args:
+        block: lines of a file.
+        several: whether a line may hold several values, each a record of its own.
+    """
+    lines = list(block.lines())
+    values = decode_lines(block.data)
+    if values is not None and len(values) == len(lines):  # one to each line
+        yield from zip((number for number, _ in lines), values, strict=True)
+        return
+    for number, line in lines:
+        found = decode_lines(line) if several else None
+        try:
+            for value in [decode(line)] if found is None else found:
+                yield number, value
+        except NotJSON as error:
+            yield number, error
+
+
+def sentence(error: NotJSON, source: str, line: int | None = None) -> str:
+    """Return what is wrong with a chain file, the place, the rule and the remedy.
+
+    Args:
+        error: what was found.
+        source: how messages call the file.
+        line: the line, if the file has one value per line.
+
+    Example:
+        >>> sentence(NotJSON("syntax", "expecting value", 2, 7), "a.json")
+        'a.json: line 2, column 7 is not valid JSON (expecting value): correct that place'
+    """
+    at = f": line {line}" if line else ""
+    if error.reason == "utf8":
+        return f"{source}{at} {error.what}"
+    if error.reason == "size":
+        long = "has a number of thousands of digits or brackets nested by the thousand: it is no chain; give another file"
+        return f"{source}{at} {long}"
+    if error.reason == "syntax":
+        remedy = "the text ends too early; it was cut off, write it again" if error.cut else "correct that place"
+        what = re.sub(r" (starting )?at$", "", error.what)
+        return f"{source}: line {line or error.line}, column {error.column} is not valid JSON ({what}): {remedy}"
+    if line:
+        at += " is not valid JSON"
+    elif error.line:
+        at = f": line {error.line}, column {error.column}"
+    return f"{source}{at}: {error.what}; {'write a finite number' if error.reason == 'constant' else 'remove one of them'}"
+
+
+def _loses_nothing(text: bytes, again: bytes) -> bool:
+    return text.count(b'"') == again.count(b'"') and b"\\u0022" not in text
+
+
+def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        names = [name for name, _ in pairs]
+        again = next(name for i, name in enumerate(names) if name in names[:i])
+        raise NotJSON("repeated", f"the key {shown(again)} is given twice in one object")
+    return record
+
+
+def _no_constant(name: str) -> Any:
+    raise NotJSON("constant", f"{name} is not a JSON number")

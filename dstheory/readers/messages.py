@@ -1,0 +1,58 @@
+"""How values and names appear in messages: short, escaped, the first few of many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+
+NAMED = 3  # the first few offenders are named, the rest counted
+
+
+def first_of(found: Sequence[str], total: int | None = None) -> str:
+    """Return the first few of what was found, and how many more there are.
+
+    >>> first_of(["a", "b", "c", "d", "e"])
+    'a, b, c (and 2 more)'
+    """
+    more = (len(found) if total is None else total) - min(len(found), NAMED)
+    return ", ".join(found[:NAMED]) + (f" (and {more} more)" if more else "")
+
+
+def shown(value: Any) -> str:
+    """Return a value as a message shows it: long texts are cut, and a number that is whole has no decimals.
+
+    >>> shown(-0.2), shown(1.0), shown("x" * 100)
+    ('-0.2', '1', "'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...'")
+    """
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, str):
+        return repr(value if len(value) <= 43 else value[:40] + "...")
+    return f"{value:.12g}" if isinstance(value, float) else repr(value)
+
+
+def is_unicode(text: str) -> bool:
+    """Return whether a text can be written at all: JSON escapes may hold half of a surrogate pair."""
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the part of a message that helps with an unknown name: the nearest known ones, or all of them.
+
+    >>> nearest("Sample_Prob", ["sample_probability", "answer"])
+    'did you mean sample_probability?'
+    >>> nearest("lenght", ["sample_length", "decision_length", "answer"])
+    'did you mean sample_length or decision_length?'
+    >>> nearest("notes", ["prompt", "answer"])
+    'known are prompt, answer; rename or remove it'
+    """
+    known = list(known)
+    wanted = name.strip().lower()
+    close = get_close_matches(wanted, known, n=2, cutoff=0.6)
+    if not close:
+        words = get_close_matches(wanted, {word for one in known for word in one.split("_")}, n=1, cutoff=0.75)
+        close = [one for one in known if words and words[0] in one.split("_")][:3]
+    return f"did you mean {' or '.join(close)}?" if close else f"known are {', '.join(known)}; rename or remove it"
