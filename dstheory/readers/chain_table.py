@@ -1,6 +1,6 @@
-"""The common form of all chain files: one row per (prompt, answer), columns as arrays; every rule is checked over all rows at once.
+"""The common form of all chain files: one row per (prompt, answer), columns as arrays.
 
-Readers make it, writers take it, and :func:`build` makes the chain of it.
+Readers make it, writers take it, and :func:`build` checks every rule over all rows at once and makes the chain.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import csv
 import math
 import zlib
 from collections.abc import Iterator
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -19,7 +20,7 @@ import numpy as np
 from dstheory.checks import Bools, Ints
 from dstheory.errors import DSTheoryError, FileFormatError
 from dstheory.readers.chain_table import ChainTable
-from dstheory.readers.json_values import NotJSON, decode_lines, records, sentence
+from dstheory.readers.json_values import NotJSON, loose_lines, marks, records, sentence
 from dstheory.readers.messages import NAMED, first_of, is_unicode, nearest, shown
 from dstheory.readers.schema import BY_NAME, COLUMNS, FALSE_WORDS, NUMBER, TRUE_WORDS, Column, check_columns
 from dstheory.readers.streams import CutOff, check_utf8, csv_records, line_blocks
@@ -96,7 +97,7 @@ def _read_jsonl(path: Path, source: str) -> Table:
     import pyarrow as pa
 
     try:
-        tables = [_columns(decode_lines(block.data)) for block in line_blocks(path)]
+        tables = [_columns(block.data) for block in line_blocks(path)]
         table = pa.concat_tables(tables, promote_options="default") if tables else pa.table({})
     except (_Odd, pa.ArrowInvalid, OverflowError) as error:
         check_utf8(path, source)
@@ -112,30 +113,38 @@ class _Odd(Exception):
     """Something in a block of JSON lines that no good table has."""
 
 
-def _columns(values: list[Any] | None) -> Any:
-    """Return the Arrow table of the objects of a block; a key that an object does not have is null."""
+def _columns(data: bytes) -> Any:
+    """Return the Arrow table of a block of objects, one per line; a key that an object does not have is null."""
     import pyarrow as pa
 
+    values = loose_lines(data)
     if values is None or not set(map(type, values)) <= {dict}:
         raise _Odd("a line is no object")
     columns = {}
+    counted = 2 * sum(map(len, values))  # quotation marks, see json_values
     for name in set().union(*values):
         if name not in BY_NAME:
             raise _Odd(f"the column {shown(name)} is unknown")
-        cells = [value.get(name) for value in values]
+        try:
+            cells = list(map(itemgetter(name), values))
+        except KeyError:
+            cells = [value.get(name) for value in values]
         kinds = set(map(type, cells))
-        holes = type(None) in kinds
+        given = cells if type(None) not in kinds else [cell for cell in cells if cell is not None]
         kinds.discard(type(None))
         kind = BY_NAME[name].kind
         if kind == "text" and kinds <= {str}:
             columns[name] = pa.array(cells, pa.large_string())
+            counted += 2 * len(given) + "".join(given).count('"')
         elif kind == "flag" and kinds == {bool}:
             columns[name] = pa.array(cells, pa.bool_())
         elif kind != "text" and kinds <= {int, float}:
-            mask = np.array([cell is None for cell in cells]) if holes else None
+            mask = None if given is cells else np.array([cell is None for cell in cells])
             columns[name] = pa.array(np.array(cells, dtype=np.float64), mask=mask)
         else:
             raise _Odd(f"{name} is of the wrong kind")
+    if counted != marks(data):
+        raise _Odd("a key is given twice")
     return pa.table(columns)
 
 
@@ -398,7 +407,7 @@ def write_flat(rows: ChainTable, kind: str, path: Path, *, compressed: bool) -> 
 
             csv.write_csv(table, stream)
         else:
-            names = table.column_names
+            encode, names = msgspec.json.Encoder().encode_lines, table.column_names
             for start in range(0, len(rows), _CHUNK):
-                cells = zip(*(column.to_pylist() for column in table.slice(start, _CHUNK).columns), strict=True)
-                stream.write(msgspec.json.Encoder().encode_lines([dict(zip(names, row, strict=True)) for row in cells]))
+                cells = zip(*(column.to_numpy().tolist() for column in table.slice(start, _CHUNK).columns), strict=True)
+                stream.write(encode([dict(zip(names, row, strict=False)) for row in cells]))

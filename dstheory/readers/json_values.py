@@ -56,7 +56,7 @@ def decode(text: bytes | str) -> Any:
     """
     try:
         value = _DECODER.decode(text)
-        if _loses_nothing(text if isinstance(text, bytes) else text.encode(), _ENCODER.encode(value)):
+        if marks(text if isinstance(text, bytes) else text.encode()) == marks(_ENCODER.encode(value)):
             return value
     except _REFUSED:
         pass
@@ -85,11 +85,25 @@ def decode(text: bytes | str) -> Any:
 
 def decode_lines(data: bytes) -> list[Any] | None:
     """Return the values of many lines; None if one of them is not strict JSON, which :func:`decode` then explains."""
+    values = loose_lines(data)
+    try:
+        return values if values is not None and marks(data) == marks(_ENCODER.encode_lines(values)) else None
+    except _REFUSED:
+        return None
+
+
+def marks(text: bytes) -> int:
+    """Return the number of quotation marks, or -1 where an escape hides one."""
+    return -1 if b"\\" in text and b"\\u0022" in text else text.count(b'"')
+
+
+def loose_lines(data: bytes) -> list[Any] | None:
+    """Return the values of many lines without a look at repeated keys: for those who count :func:`marks` themselves."""
     collects = gc.isenabled()
     gc.disable()  # a million new objects, none of them garbage: looking for some would take most of the time
     try:
-        values = _DECODER.decode_lines(data)
-        return values if _loses_nothing(data, _ENCODER.encode_lines(values)) else None
+        values: list[Any] = _DECODER.decode_lines(data)
+        return values
     except _REFUSED:
         return None
     finally:
@@ -145,10 +159,6 @@ def sentence(error: NotJSON, source: str, line: int | None = None) -> str:
     elif error.line:
         at = f": line {error.line}, column {error.column}"
     return f"{source}{at}: {error.what}; {'write a finite number' if error.reason == 'constant' else 'remove one of them'}"
-
-
-def _loses_nothing(text: bytes, again: bytes) -> bool:
-    return text.count(b'"') == again.count(b'"') and b"\\u0022" not in text
 
 
 def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

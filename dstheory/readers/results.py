@@ -28,8 +28,6 @@ from dstheory.readers.atomic import RUN_FILE, RUN_FORMAT, atomic_path
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["HISTORY_FILE", "Run", "json_text", "read_run", "to_jsonable", "write_manifest", "write_run"]
-
 HISTORY_FILE = "history.nc"
 _NEEDED = ("command", "parameters", "seed", "wall_seconds")
 

@@ -66,7 +66,7 @@ def open_unpacked(path: Path) -> tuple[IO[bytes], Callable[[], int]]:
             return pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), codec), raw.tell
     if path.suffix.lower() == ".gz" and head:
         raw.close()
-        raise FileFormatError(f"{path} is not complete gzip data (it begins with {head[:2]!r}): write or copy it again")
+        raise FileFormatError(f"{path} is not complete gzip data (Not a gzipped file ({head[:2]!r})): write or copy it again")
     return raw, raw.tell
 
 
