@@ -12,8 +12,9 @@ from dstheory import Policy, TwoStageMDP, attribute, solve
 if TYPE_CHECKING:
     import xarray as xr
 
-    from dstheory.anatomy.curves import Curves
     from dstheory.objectives import Objective
+
+    from ._curves import Curves
 
 P, A, B = 0.35, 0.8, 0.6
 

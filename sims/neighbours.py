@@ -89,7 +89,8 @@ def majorities(*, quick: bool) -> xr.DataArray:
 def simulated_curves(*, quick: bool) -> dict[str, Any]:
     """Compare the two theories on logs of three worlds."""
     from dstheory.anatomy import simulate_log
-    from dstheory.anatomy.curves import predict_curves
+
+    from ._curves import predict_curves
 
     problems = 400 if quick else 8000
     log, held = looked_at_again(problems, p=0.4, a=0.95, b=0.6, rounds=8, rng=SEED + 2)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import re
 from pathlib import Path
@@ -10,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from dstheory.anatomy import generate_log, record_schema, survey
+from dstheory.anatomy.generate import BUNDLED
 from dstheory.anatomy.logs import CHECKERS, READERS
-from dstheory.anatomy.synthetic import BUNDLED
 from dstheory.anatomy.transcripts.segment import SEGMENTERS
+from dstheory.cli.anatomy import command
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "anatomy.md").read_text(encoding="utf-8")
@@ -47,9 +47,8 @@ def test_the_split_shown_is_the_one_of_the_synthetic_log() -> None:
 
 def test_options_and_choices_exist() -> None:
     options: set[str] = set()
-    for name in ("report", "generate", "export_chain", "schema"):
-        command = importlib.import_module(f"dstheory.cli.anatomy.{name}").command
-        options |= {flag for parameter in command.params for flag in parameter.opts}
+    for name in ("report", "generate", "export-chain", "schema"):
+        options |= {flag for parameter in command.get_command(None, name).params for flag in parameter.opts}
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", PAGE)) - {"--data", "--mdp"}
     assert len(named) > 10
     assert named <= options, named - options

@@ -1,41 +1,57 @@
 r"""What a log says: does reflection help, how accurate are the answers, what would better or no decisions give.
 
 - **Youden index** a + b - 1 and **odds multiplier** a/(1-b): reflection helps exactly where the first exceeds 0 and the second 1
-  (A3, A5). Their intervals are recovered from those of a and b (MOVER), which also works where a or b is 0 or 1.
+  (A3, A5). Their intervals are recovered from those of a and b (MOVER): for a sum,
+  :math:`\hat r_1 + \hat r_2 - \sqrt{(\hat r_1 - l_1)^2 + (\hat r_2 - l_2)^2 + 2\rho(\hat r_1 - l_1)(\hat r_2 - l_2)}` and
+  correspondingly above, with :math:`\rho` the correlation of the two; for a ratio the same with logarithms. It keeps the
+  asymmetry of the parts close to 0 and 1, where the delta method has none and a bootstrap does not move at all.
 - **Realised**: accuracy of the answer submitted last; the same counting episodes that did not stop as wrong; attempts per
   episode; share of episodes that stopped before their cap; what was gained over submitting the first answer.
 - **Predicted** by the pooled chain at the log's own caps, and without a cap. This is *accounting*, on the episodes it was fitted
   to: if every episode stops, its accuracy is the realised one identically (claim G4). Predictions that can fail are those of
-  :mod:`dstheory.anatomy.holdout`.
-- **Counterfactual**: a perfect decision (:mod:`dstheory.anatomy.perfect`), and none, that is, the first answer submitted.
+  :mod:`dstheory.anatomy.holdout`. Intervals are percentiles of a bootstrap over problems; caps are taken as they are.
+- **No decisions**: the first answer submitted.
+- **Perfect decisions** stop at the first correct answer: with at most T attempts their accuracy is :math:`1 - E_x[(1 - p_x)^T]`,
+  which is less than :math:`1 - (1 - E p_x)^T` where problems differ (Jensen). No assumption about how they differ is needed: an
+  episode whose first correct attempt is attempt k is an *event* at k; one that stops on a wrong answer before is *censored*
+  there, by a decision that does not know p_x as long as b is the same for all problems. So with :math:`r_k` episodes that reach
+  attempt k with no correct answer before, :math:`d_k` of which are correct there,
 
-Intervals of predicted numbers are percentiles of a bootstrap over problems; caps are taken as they are.
+  .. math:: \hat h_k = d_k/r_k, \qquad \hat S_T = \prod_{k \le T} (1 - \hat h_k), \qquad \widehat{Acc}_T = 1 - \hat S_T
 
-Source: derived here from claims A3, A5, G1; Efron and Tibshirani (1993) for the bootstrap.
+  (the Kaplan-Meier estimate). Problems are the units of its variance: problem x moves :math:`\log \hat S_T` by
+  :math:`-\sum (d - \hat h_k r)/(r_k (1 - \hat h_k))`, summed over the attempts of its episodes. The interval is on the scale of
+  :math:`\log(-\log S)`, where it stays inside (0, 1).
+
+Source: derived here from claims A3, A5, G1; Newcombe (1998), Zou and Donner (2008) for MOVER; Efron and Tibshirani (1993) for the
+bootstrap; Kaplan and Meier (1958), and Williams (1995) for its variance over clusters.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from dstheory.anatomy import chain_formulas
-from dstheory.anatomy.chain_formulas import Unstopped
 from dstheory.anatomy.episodes import Episodes
-from dstheory.anatomy.estimate import Estimate
-from dstheory.anatomy.intervals import check_level, normal_quantile, ratio_interval, sum_interval
-from dstheory.anatomy.ledger import COLUMNS, Ledger
-from dstheory.anatomy.perfect import any_correct
-from dstheory.anatomy.rates import RATES, Row, rate, row
-from dstheory.checks import Floats, whole_number
+from dstheory.anatomy.rates import (
+    COLUMNS,
+    RATES,
+    Estimate,
+    ProblemCounts,
+    Row,
+    mean_attempts,
+    normal_quantile,
+    rate,
+    row,
+    wilson,
+)  # fmt: skip
+from dstheory.checks import Bools, Floats, Ints, whole_number
 
-__all__ = ["Answers", "Rates3", "answer", "cap_shares", "draw_rates", "multiplier", "percentiles", "youden"]
-
-Rates3 = tuple[ArrayLike, ArrayLike, ArrayLike]
-"""p, a and b: numbers or arrays that broadcast."""
+_Rates = tuple[ArrayLike, ArrayLike, ArrayLike]  # p, a and b: numbers or arrays that broadcast
 
 
 @dataclass(frozen=True)
@@ -72,47 +88,53 @@ def answer(episodes: Episodes, *, level: float = 0.95, resamples: int = 999, rng
         resamples: of the bootstrap over problems.
         rng: generator or seed.
 
-    >>> from dstheory.anatomy.simulate import simulate_log
+    Raises:
+        RecordError: a level outside (0, 1).
+        ChainError: fewer than two resamples.
+
+    >>> from dstheory.anatomy import simulate_log
     >>> found = answer(simulate_log(500, p=0.4, a=0.9, b=0.7, cap=8))
     >>> found.helps, found.multiplier.text(1), found.realised["accuracy"].text(2), found.predicted["accuracy"].text(2)
     ('yes', '2.8 [2.5, 3.2]', '0.65 [0.60, 0.69]', '0.64 [0.60, 0.69]')
     """
-    check_level(level)
+    normal_quantile(level)
     n = whole_number(resamples, "resamples", low=2)
-    table = Ledger.of(episodes)
+    table = ProblemCounts.of(episodes)
     rates = row(table, level=level)
     index = youden(table, rates)
-    draws = draw_rates(table, np.concatenate(list(table.resample(n, np.random.default_rng(rng)))))
-    caps, at_cap = cap_shares(episodes), _decides_at_cap(episodes)
-    notes = _notes(episodes, rates, at_cap)
-    point = _point(rates)
+    caps, shares = np.unique(episodes.cap, return_counts=True)
+    own_caps = {int(cap): float(count) / len(episodes) for cap, count in zip(caps, shares, strict=True)}
+    # Whether the log shows stops at the cap, that is, whether the model was asked there.
+    at_cap = bool((episodes.ended_by_stop & (episodes.cap > 0) & (episodes.attempts == episodes.cap)).any())
+    p, a, b = (np.asarray(0.0 if e.value is None else e.value) for e in (rates.p, rates.a, rates.b))
+    draws = _draw_rates(table, n, np.random.default_rng(rng))
 
-    def predict(what: str, cap: bool) -> Estimate:
+    def predict(what: str, caps: Mapping[int, float]) -> Estimate:
         if rates.p.value is None or (rates.a.value is None and rates.p.value > 0):
             return Estimate.missing(rates.p.reason or rates.a.reason, level=level, high=np.inf if what == "attempts" else 1.0)
-        where = caps if cap else {0: 1.0}
-        return percentiles(_predicted(what, point, where, at_cap), _predicted(what, draws, where, at_cap), level)
+        value, drawn = (sum(w * _predicted(what, r, cap, at_cap) for cap, w in caps.items()) for r in ((p, a, b), draws))
+        low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], method="median_unbiased")
+        return Estimate(float(value), float(low), float(high), level, f"bootstrap over problems, {n} resamples")
 
-    predicted = {what: predict(what, True) for what in ("accuracy", "accuracy, unstopped wrong", "attempts", "stopped")}
-    predicted |= {f"{what}, no cap": predict(what, False) for what in ("accuracy", "attempts")}
-    limit = max(max(caps), int(episodes.attempts.max())) if 0 not in caps else int(episodes.attempts.max())
+    longest = int(episodes.attempts.max())
     return Answers(
         rates=rates,
         youden=index,
         multiplier=multiplier(table, rates),
         helps=_helps(index),
         realised=_realised(table, level, at_cap),
-        predicted=predicted,
-        perfect=any_correct(episodes, limit, level=level),
+        predicted={what: predict(what, own_caps) for what in ("accuracy", "accuracy, unstopped wrong", "attempts", "stopped")}
+        | {f"{what}, no cap": predict(what, {0: 1.0}) for what in ("accuracy", "attempts")},
+        perfect=any_correct(episodes, longest if 0 in own_caps else max(*own_caps, longest), level=level),
         none=rate(table, "first_correct", "episodes", level=level),
-        notes=notes,
+        notes=_notes(episodes, rates, at_cap),
     )
 
 
 # ---------------------------------------------------------------------- the decision as a test
 
 
-def youden(table: Ledger, rates: Row) -> Estimate:
+def youden(table: ProblemCounts, rates: Row) -> Estimate:
     """Estimate a + b - 1."""
     a, b = rates.a, rates.b
     if a.value is None or b.value is None:
@@ -121,7 +143,7 @@ def youden(table: Ledger, rates: Row) -> Estimate:
     return Estimate(a.value + b.value - 1, low - 1, high - 1, a.level, "MOVER of the intervals of a and b")
 
 
-def multiplier(table: Ledger, rates: Row) -> Estimate:
+def multiplier(table: ProblemCounts, rates: Row) -> Estimate:
     """Estimate a/(1-b), infinite where no wrong answer was ever accepted."""
     a, b = rates.a, rates.b
     if a.value is None or b.value is None or (a.value == 0 and b.value == 1):
@@ -132,7 +154,7 @@ def multiplier(table: Ledger, rates: Row) -> Estimate:
     return Estimate(value, *ends, a.level, "MOVER of the logarithms of a and 1 - b")
 
 
-def _correlation(table: Ledger) -> float:
+def _correlation(table: ProblemCounts) -> float:
     """Correlation of the estimates of a and b over problems."""
     both, one, other = (table.covariance(RATES[i], RATES[j]) for i, j in ("ab", "aa", "bb"))
     return float(np.clip(both / np.sqrt(one * other), -1, 1)) if one * other > 0 else 0.0
@@ -144,12 +166,53 @@ def _helps(index: Estimate) -> str:
     return "yes" if index.low > 0 else "no" if index.high < 0 else "undecided"
 
 
+def sum_interval(rates: tuple[float, float], first: tuple[float, float], second: tuple[float, float], correlation: float = 0.0
+                 ) -> tuple[float, float]:  # fmt: skip
+    """Return the interval of the sum of two rates, recovered from the intervals of both.
+
+    >>> [round(x, 3) for x in sum_interval((0.8, 0.3), (0.7, 0.9), (0.2, 0.4))]
+    [0.959, 1.241]
+    """
+    below = _hypot(rates[0] - first[0], rates[1] - second[0], correlation)
+    above = _hypot(first[1] - rates[0], second[1] - rates[1], correlation)
+    total = rates[0] + rates[1]
+    return max(first[0] + second[0], total - below), min(first[1] + second[1], total + above)
+
+
+def ratio_interval(rates: tuple[float, float], first: tuple[float, float], second: tuple[float, float], correlation: float = 0.0
+                   ) -> tuple[float, float]:  # fmt: skip
+    """Return the interval of the first rate over the second, recovered on the scale of logarithms.
+
+    Where a rate is 0 its logarithm has no finite point estimate, and the interval reaches to 0 or to infinity; its other end
+    then pairs the two intervals at their ends, which is conservative.
+
+    >>> [round(x, 2) for x in ratio_interval((0.8, 0.2), (0.7, 0.9), (0.1, 0.3))]
+    [2.61, 8.08]
+    >>> ratio_interval((0.8, 0.0), (0.7, 0.9), (0.0, 0.1))[1]
+    inf
+    """
+    (top, bottom), (l1, u1), (l2, u2) = rates, first, second
+    if top <= 0.0 or bottom <= 0.0:
+        return (l1 / u2 if bottom <= 0.0 < top else 0.0), (u1 / l2 if l2 > 0 else np.inf)
+    logs = np.log([top, bottom, u1, u2])
+    low1, low2 = (float(np.log(x)) if x > 0 else -np.inf for x in (l1, l2))
+    below = _hypot(logs[0] - low1, logs[3] - logs[1], -correlation)
+    above = _hypot(logs[2] - logs[0], logs[1] - low2, -correlation)
+    return float(np.exp(logs[0] - logs[1] - below)), float(np.exp(logs[0] - logs[1] + above))
+
+
+def _hypot(x: float, y: float, correlation: float) -> float:
+    if np.isinf(x) or np.isinf(y):
+        return np.inf
+    return float(np.sqrt(max(x * x + y * y + 2 * correlation * x * y, 0.0)))
+
+
 # ---------------------------------------------------------------------- predictions of the pooled chain
 
 
-def draw_rates(table: Ledger, draws: Floats) -> Rates3:
-    """Return p, a, b of bootstrap totals (B, 11); a draw without decisions of one kind keeps the estimate of the whole log."""
-    totals = dict(zip(COLUMNS, draws.T, strict=True))
+def _draw_rates(table: ProblemCounts, resamples: int, rng: np.random.Generator) -> _Rates:
+    """Return p, a, b of bootstrap draws; a draw without decisions of one kind keeps the estimate of the whole log."""
+    totals = dict(zip(COLUMNS, np.concatenate(list(table.resample(resamples, rng))).T, strict=True))
     out = []
     for successes, trials in RATES.values():
         whole = table.total(successes) / max(table.total(trials), 1)
@@ -158,64 +221,33 @@ def draw_rates(table: Ledger, draws: Floats) -> Rates3:
     return out[0], out[1], out[2]
 
 
-def _point(rates: Row) -> Rates3:
-    p, a, b = (np.asarray(0.0 if e.value is None else e.value) for e in (rates.p, rates.a, rates.b))
-    return p, a, b
-
-
-def cap_shares(episodes: Episodes) -> dict[int, float]:
-    """Return the caps that occur and the share of episodes with each."""
-    caps, counts = np.unique(episodes.cap, return_counts=True)
-    return {int(cap): float(count) / len(episodes) for cap, count in zip(caps, counts, strict=True)}
-
-
-def _predicted(what: str, rates: Rates3, caps: Mapping[int, float], at_cap: bool) -> Floats:
-    total: Floats = np.zeros(np.shape(rates[0]))
-    for cap, share in caps.items():
-        total = total + share * _one_cap(what, rates, cap, at_cap)
-    return total
-
-
-def _one_cap(what: str, rates: Rates3, cap: int, at_cap: bool) -> Floats:
+def _predicted(what: str, rates: _Rates, cap: int, at_cap: bool) -> Floats:
     if what == "attempts":
         return chain_formulas.attempts(*rates, cap)
     if what == "stopped":
         return chain_formulas.stopping(*rates, cap)
-    unstopped: Unstopped = "wrong" if what == "accuracy, unstopped wrong" else "submit"
-    if unstopped == "wrong" and cap and not at_cap:  # decisions end one attempt before the cap
-        return chain_formulas.accuracy(*rates, cap - 1, unstopped=unstopped) if cap > 1 else np.zeros(np.shape(rates[0]))
-    return chain_formulas.accuracy(*rates, cap, unstopped=unstopped)
-
-
-def percentiles(value: Floats, draws: Floats, level: float) -> Estimate:
-    """Return the estimate with percentiles of its bootstrap draws as interval."""
-    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], method="median_unbiased")
-    return Estimate(float(value), float(low), float(high), level, f"bootstrap over problems, {len(draws)} resamples")
+    if what == "accuracy":
+        return chain_formulas.accuracy(*rates, cap)
+    if cap and not at_cap:  # decisions end one attempt before the cap
+        return chain_formulas.accuracy(*rates, cap - 1, unstopped="wrong") if cap > 1 else np.zeros(np.shape(rates[0]))
+    return chain_formulas.accuracy(*rates, cap, unstopped="wrong")
 
 
 # ---------------------------------------------------------------------- what the log shows
 
 
-def _decides_at_cap(episodes: Episodes) -> bool:
-    """Whether the log shows stops at the cap, that is, whether the model was asked there."""
-    return bool((episodes.ended_by_stop & (episodes.cap > 0) & (episodes.attempts == episodes.cap)).any())
-
-
-def _realised(table: Ledger, level: float, at_cap: bool) -> dict[str, Estimate]:
-    episodes = table.total("episodes")
-    wrong = "stopped_correct" if at_cap else "stop_correct"
-    error = normal_quantile(level) * np.sqrt(table.covariance(("attempts", "episodes"), ("attempts", "episodes")))
-    mean = table.total("attempts") / episodes
+def _realised(table: ProblemCounts, level: float, at_cap: bool) -> dict[str, Estimate]:
+    attempts = mean_attempts(table, level)
     return {
         "accuracy": rate(table, "final_correct", "episodes", level=level),
-        "accuracy, unstopped wrong": rate(table, wrong, "episodes", level=level),
-        "attempts": Estimate(mean, max(1.0, mean - error), mean + error, level, f"normal, {table.problems} problems"),
+        "accuracy, unstopped wrong": rate(table, "stopped_correct" if at_cap else "stop_correct", "episodes", level=level),
+        "attempts": replace(attempts, low=max(1.0, attempts.low)),
         "stopped": rate(table, "stopped", "episodes", level=level),
         "gain over the first answer": _gained(table, level),
     }
 
 
-def _gained(table: Ledger, level: float) -> Estimate:
+def _gained(table: ProblemCounts, level: float) -> Estimate:
     last, first = ("final_correct", "episodes"), ("first_correct", "episodes")
     value = (table.total("final_correct") - table.total("first_correct")) / table.total("episodes")
     variance = table.covariance(last, last) + table.covariance(first, first) - 2 * table.covariance(last, first)
@@ -242,3 +274,56 @@ def _notes(episodes: Episodes, rates: Row, at_cap: bool) -> tuple[str, ...]:
         if estimate.value is None:
             notes.append(estimate.reason)
     return tuple(notes)
+
+
+# ---------------------------------------------------------------------- perfect decisions
+
+
+def any_correct(episodes: Episodes, attempts: int, *, level: float = 0.95) -> Estimate:
+    """Estimate the chance that at least one of the first ``attempts`` attempts is correct: accuracy under a perfect decision.
+
+    >>> from dstheory.anatomy import simulate_log
+    >>> log = simulate_log(2000, p=0.4, a=0.9, b=0.7, cap=8, concentration=1.0)
+    >>> any_correct(log, 5).text(2)  # 1 - E[(1 - p_x)^5] for Beta(0.4, 0.6), 0.656; pooled p would say 0.81
+    '0.66 [0.63, 0.69]'
+    """
+    tried, event = _up_to_first_correct(episodes, attempts)
+    risk = len(tried) - np.cumsum(np.bincount(tried, minlength=attempts + 1))[:attempts]
+    events = np.bincount(tried[event] - 1, minlength=attempts)
+    seen = int(np.count_nonzero(risk[:attempts]))
+    if not seen:
+        return Estimate.missing("there are no episodes", level=level)
+    certain = np.flatnonzero((events == risk) & (risk > 0))
+    if len(certain):  # whoever got there was right: nothing is left, and problems that got there count once each
+        reached = np.unique(episodes.problem[tried > certain[0]])
+        left = np.prod(1 - events[: certain[0]] / risk[: certain[0]])
+        low, _ = wilson(len(reached), len(reached), level=level)
+        return Estimate(1.0, float(1 - left * (1 - low)), 1.0, level, f"Kaplan-Meier, {len(reached)} problems at the last step")
+    if seen < attempts:
+        why = f"no episode reached attempt {seen + 1} with only wrong answers before: at most {seen} attempts can be judged"
+        return Estimate.missing(why, level=level)
+    hazard = events / risk
+    survival = float(np.prod(1 - hazard))
+    weight = 1 / (risk * (1 - hazard))
+    influence = np.concatenate([[0.0], np.cumsum(hazard * weight)])[tried]
+    influence[event] -= weight[tried[event] - 1]
+    by_problem = np.bincount(np.unique(episodes.problem, return_inverse=True)[1], weights=influence)
+    n, method = len(by_problem), f"Kaplan-Meier, {len(by_problem)} problems, log(-log)"
+    if survival == 1.0:
+        low, high = wilson(0, n, level=level)
+        return Estimate(0.0, float(low), float(high), level, f"Wilson, {n} problems")
+    error = float(np.sqrt(by_problem @ by_problem * n / max(n - 1, 1))) / abs(np.log(survival))
+    factor = np.exp(normal_quantile(level) * error)
+    return Estimate(1 - survival, 1 - survival ** (1 / factor), 1 - survival**factor, level, method)
+
+
+def _up_to_first_correct(episodes: Episodes, attempts: int) -> tuple[Ints, Bools]:
+    """Return, per episode, the attempts up to the first correct one, at most ``attempts``, and whether it is correct."""
+    right = np.flatnonzero(episodes.correct)
+    owner = np.searchsorted(episodes.offsets, right, side="right") - 1
+    first = np.flatnonzero(np.diff(owner, prepend=-1))
+    tried = episodes.attempts.copy()
+    tried[owner[first]] = right[first] - episodes.offsets[owner[first]] + 1
+    event = np.zeros(len(episodes), dtype=bool)
+    event[owner[first]] = True
+    return np.minimum(tried, attempts), event & (tried <= attempts)

@@ -26,14 +26,11 @@ from numpy.typing import ArrayLike
 from dstheory.checks import Floats, whole_number
 from dstheory.errors import RecordError
 
-__all__ = ["Unstopped", "accuracy", "attempts", "check_unstopped", "geometric_sum", "reaching", "resampling", "stopping"]
-
 Unstopped = Literal["submit", "wrong"]
 """What becomes of an episode that does not stop before its cap."""
 
 
-def check_unstopped(unstopped: str) -> None:
-    """Raise RecordError unless the convention is one of the two."""
+def _check_unstopped(unstopped: str) -> None:
     if unstopped not in ("submit", "wrong"):
         raise RecordError(f"unstopped is {unstopped!r}: must be 'submit' (the last answer counts) or 'wrong'")
 
@@ -75,7 +72,7 @@ def accuracy(p: ArrayLike, a: ArrayLike, b: ArrayLike, cap: int = 0, *, unstoppe
     >>> round(float(accuracy(0.4, 0.9, 0.7, 3, unstopped="wrong")), 4)
     0.6018
     """
-    check_unstopped(unstopped)
+    _check_unstopped(unstopped)
     limit = whole_number(cap, "cap", low=0, otherwise="; 0 is none")
     p, a, q = np.asarray(p, dtype=float), np.asarray(a, dtype=float), resampling(p, a, b)
     stop_right = p * a
@@ -92,7 +89,7 @@ def stopping(p: ArrayLike, a: ArrayLike, b: ArrayLike, cap: int = 0, *, unstoppe
     >>> round(float(stopping(0.4, 0.9, 0.7, 3)), 4), float(stopping(0.4, 0.9, 0.7))
     (0.7884, 1.0)
     """
-    check_unstopped(unstopped)
+    _check_unstopped(unstopped)
     q = resampling(p, a, b)
     if cap == 0:
         return np.asarray(np.where(q < 1, 1.0, 0.0))

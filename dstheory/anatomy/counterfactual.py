@@ -27,11 +27,8 @@ from functools import cached_property
 
 import numpy as np
 
-from dstheory.anatomy.estimate import Estimate
-from dstheory.anatomy.intervals import normal_quantile
+from dstheory.anatomy.rates import Estimate, normal_quantile
 from dstheory.checks import Floats, Ints
-
-__all__ = ["GRID", "MOST_ANSWERS", "Design", "Score", "allowing_for_bias", "outcome_chances", "outcomes"]
 
 MOST_ANSWERS = 24  # of an episode that a score looks at: a polynomial of this degree is close to any accuracy
 GRID = 0.5 - 0.5 * np.cos(np.pi * np.arange(201) / 200)

@@ -31,15 +31,10 @@ import numpy as np
 from dstheory.anatomy import chain_formulas
 from dstheory.anatomy.counterfactual import GRID, MOST_ANSWERS, Design, allowing_for_bias, outcome_chances
 from dstheory.anatomy.episodes import Episodes
-from dstheory.anatomy.estimate import Estimate
-from dstheory.anatomy.intervals import check_level
-from dstheory.anatomy.ledger import Ledger
-from dstheory.anatomy.rates import RATES, Row, row
+from dstheory.anatomy.rates import RATES, Estimate, ProblemCounts, Row, normal_quantile, row
 from dstheory.anatomy.rollout_chain import fit_rate
 from dstheory.checks import Floats, Ints, whole_number
 from dstheory.errors import RecordError
-
-__all__ = ["Difference", "Spread", "compare"]
 
 _DIFFERS = 0.01  # a p-value of the test that a or b is the same for all problems that is worth a note
 _UNSEEN = 0.005  # a bias worth a note
@@ -106,14 +101,14 @@ def compare(before: Episodes, after: Episodes, *, cap: int | None = None, level:
     Raises:
         RecordError: the logs have no cap in common and none is given; or p, a or b of one of them cannot be estimated.
 
-    >>> from dstheory.anatomy.simulate import simulate_log
+    >>> from dstheory.anatomy import simulate_log
     >>> base = simulate_log(600, p=0.4, a=0.8, b=0.4, cap=6, concentration=1.0, rng=1, name="x")
     >>> tuned = simulate_log(600, p=0.4, a=0.9, b=0.8, cap=6, concentration=1.0, rng=2, name="y")
     >>> found = compare(base, tuned)
     >>> found.gain.text(2), found.sample.text(2), found.decide.text(2), found.shared
     ('0.12 [0.06, 0.17]', '0.00 [-0.05, 0.06]', '0.11 [0.09, 0.14]', 0)
     """
-    check_level(level)
+    normal_quantile(level)
     at = _common_cap(before, after) if cap is None else whole_number(cap, "cap", low=0, otherwise="; 0 is none")
     together = Episodes.concatenate([before, after])
     places = together.problem[: len(before)], together.problem[len(before) :]
@@ -205,18 +200,18 @@ class _Side:
     Attributes:
         log: the episodes.
         place: (N,) the problem of each episode.
-        table: the log's ledger.
+        table: the counts per problem.
         episodes: (P,) number of episodes of each problem.
     """
 
     log: Episodes
     place: Ints
-    table: Ledger
+    table: ProblemCounts
     episodes: Ints
 
     @classmethod
     def of(cls, log: Episodes, place: Ints, problems: int) -> _Side:
-        return cls(log, place, Ledger.of(log), np.bincount(place, minlength=problems))
+        return cls(log, place, ProblemCounts.of(log), np.bincount(place, minlength=problems))
 
     @property
     def problems(self) -> int:

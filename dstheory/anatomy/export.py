@@ -1,7 +1,7 @@
-r"""From a log to a chain that training starts from: what was measured becomes the initial policy of a two-stage chain.
+r"""What leaves a log: records as JSON lines, in the form that the readers read; and a chain that training starts from.
 
-Every label of a field (a task, say) becomes a prompt with two answers, one right and one wrong, whose policy is the measured p, a
-and b. With ``by="problem"`` every problem becomes a prompt of its own: its p is the posterior mean
+**A chain.** Every label of a field (a task, say) becomes a prompt with two answers, one right and one wrong, whose policy is the
+measured p, a and b. With ``by="problem"`` every problem becomes a prompt of its own: its p is the posterior mean
 
 .. math:: p_x = \frac{n_{C,x} + c \bar p}{n_x + c}
 
@@ -14,20 +14,33 @@ Source: derived here; the posterior mean of a binomial rate under a Beta prior i
 
 from __future__ import annotations
 
+import json
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, cast
 
 import numpy as np
 
-from dstheory.anatomy.episodes import Episodes
-from dstheory.anatomy.rollout_chain import RolloutChain, fit_chain
+from dstheory.anatomy.episodes import NOT_GIVEN, Episodes
+from dstheory.anatomy.rollout_chain import fit_chain
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
 from dstheory.checks import Floats
 from dstheory.errors import RecordError
-
-__all__ = ["MeasuredChain", "measured_chain"]
+from dstheory.readers.atomic import atomic_path
 
 _MOST_PROMPTS = 200_000
+_AT_A_TIME = 10_000
+_PACKING = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
+# Every attempt is one of these four, or the last one of an episode that did not stop.
+_STEP = {
+    (correct, stopped): f'{{"correct": {str(correct).lower()}, "decision": "{"stop" if stopped else "resample"}"}}'
+    for correct in (False, True)
+    for stopped in (False, True)
+}
+_SUBMITTED = {correct: f'{{"correct": {str(correct).lower()}, "decision": "submit"}}' for correct in (False, True)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +71,7 @@ def measured_chain(episodes: Episodes, *, by: str = "task", cap: int | None = No
         RecordError: the field does not exist, caps differ and none was chosen, or there are too many prompts.
 
     >>> from dstheory import solve
-    >>> from dstheory.anatomy.simulate import simulate_log
+    >>> from dstheory.anatomy import simulate_log
     >>> made = measured_chain(simulate_log(1000, p=0.4, a=0.9, b=0.8, cap=6))
     >>> solution = solve(made.mdp, made.policy)
     >>> round(float(solution.p), 2), round(float(solution.mean_accuracy), 2)
@@ -88,7 +101,7 @@ def _by_field(episodes: Episodes, by: str) -> tuple[list[str], Floats, Floats]:
 
 
 def _by_problem(episodes: Episodes) -> tuple[list[str], Floats, Floats]:
-    chain: RolloutChain = fit_chain(episodes, "heterogeneous")
+    chain = fit_chain(episodes, "heterogeneous")
     counts = episodes.counts("problem")
     occurs = counts.attempts > 0
     attempts, correct = counts.attempts[occurs].astype(np.float64), counts.correct[occurs].astype(np.float64)
@@ -111,3 +124,70 @@ def _cap(episodes: Episodes, cap: int | None) -> int:
         shown = ", ".join("none" if c == 0 else str(c) for c in caps[:6])
         raise RecordError(f"the episodes have different caps ({shown}): choose the chain's with --cap, 0 for none")
     return int(caps[0])
+
+
+# ---------------------------------------------------------------------- JSON lines
+
+
+def write_log(
+    path: str | os.PathLike[str], episodes: Episodes, *, overwrite: bool = False, progress: Callable[[int], None] | None = None
+) -> None:
+    """Write episodes as JSON lines; :func:`~dstheory.anatomy.read_log` gives the same episodes back.
+
+    Records get the ids "0", "1", ...; an episode that ended without a stop ends with "submit".
+
+    Args:
+        path: the file; ``.gz``, ``.zst`` and ``.bz2`` are packed. It appears when all of it is written.
+        episodes: what to write.
+        overwrite: whether a file of that name may be replaced.
+        progress: called with the number of records written so far.
+
+    Raises:
+        DSTheoryError: the file exists, or cannot be written.
+
+    >>> import tempfile
+    >>> from dstheory.anatomy import read_log
+    >>> log = Episodes.record([("x", [(False, "resample"), (True, "stop")]), ("y", [(False, None)])], cap=3)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder, "log.jsonl.gz")
+    ...     write_log(file, log)
+    ...     read_log(file).episodes
+    Episodes(2 episodes, 3 attempts, 2 problems, 1 capped)
+    """
+    with atomic_path(path, overwrite=overwrite) as temporary, _opened(temporary, Path(path).suffix.lower()) as out:
+        for start in range(0, len(episodes), _AT_A_TIME):
+            lines = _lines(episodes, start, min(start + _AT_A_TIME, len(episodes)))
+            out.write("".join(lines).encode("utf-8"))
+            if progress is not None:
+                progress(min(start + _AT_A_TIME, len(episodes)))
+
+
+def _opened(path: Path, suffix: str) -> IO[bytes]:
+    if suffix not in _PACKING:
+        return path.open("wb")
+    import pyarrow as pa
+
+    return cast("IO[bytes]", pa.CompressedOutputStream(str(path), _PACKING[suffix]))
+
+
+def _lines(episodes: Episodes, start: int, end: int) -> Iterator[str]:
+    offsets = episodes.offsets[start : end + 1].tolist()
+    base = offsets[0]
+    correct = episodes.correct[base : offsets[-1]].tolist()
+    stopped = episodes.stopped[base : offsets[-1]].tolist()
+    steps = list(map(_STEP.__getitem__, zip(correct, stopped, strict=True)))
+    problems, caps = episodes.problem[start:end].tolist(), episodes.cap[start:end].tolist()
+    columns = [
+        (json.dumps(name), [json.dumps(label) for label in column.names], column.codes[start:end].tolist(), column.names)
+        for name, column in episodes.fields.items()
+        if name != "log"
+    ]
+    quoted: dict[int, str] = {}
+    for i in range(end - start):
+        first, last = offsets[i] - base, offsets[i + 1] - base
+        if not stopped[last - 1]:
+            steps[last - 1] = _SUBMITTED[correct[last - 1]]
+        problem = quoted.get(problems[i]) or quoted.setdefault(problems[i], json.dumps(episodes.problem_ids[problems[i]]))
+        head = "".join(f"{key}: {texts[codes[i]]}, " for key, texts, codes, names in columns if names[codes[i]] != NOT_GIVEN)
+        cap = f'"cap": {caps[i]}, ' if caps[i] else ""
+        yield f'{{"id": "{start + i}", "problem": {problem}, {head}{cap}"attempts": [{", ".join(steps[first:last])}]}}\n'

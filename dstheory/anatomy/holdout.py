@@ -1,6 +1,8 @@
 r"""Predicting problems that were not used in the fit: the comparison of the pooled with the heterogeneous chain.
 
-Problems are split at random into folds; each fold is predicted by chains fitted to all others (:mod:`dstheory.anatomy.parts`).
+Fitting p, a, b to episodes and "predicting" the accuracy of the same episodes is accounting (claim G4), and episodes of one
+problem say something about each other. So *problems* are split at random into folds, and each fold is predicted by chains fitted
+to all others. All fits have the pseudo-observation of :mod:`dstheory.anatomy.beta`, so that no held-out problem is impossible.
 
 - **Held-out log-likelihood** per problem, of its sequences of attempts and decisions. Differences between chains are paired by
   problem; a positive one means that the chain describes problems it has not seen better.
@@ -17,17 +19,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dstheory.anatomy import ledger as ledgers
-from dstheory.anatomy.episodes import Episodes
-from dstheory.anatomy.estimate import Estimate
-from dstheory.anatomy.intervals import check_level, normal_quantile
-from dstheory.anatomy.parts import Part, fit, score, split_problems
-from dstheory.anatomy.rates import rate
-from dstheory.anatomy.rollout_chain import KINDS, RolloutChain
+from dstheory.anatomy.episodes import Episodes, Labels
+from dstheory.anatomy.rates import Estimate, ProblemCounts, cells, mean_attempts, normal_quantile, rate, rounds
+from dstheory.anatomy.rollout_chain import KINDS, RolloutChain, fit_chains
 from dstheory.checks import Floats, Ints, whole_number
 from dstheory.errors import RecordError
-
-__all__ = ["Calibration", "HeldOut", "hold_out"]
 
 _ROUNDS = 12  # rounds shown in the calibration
 
@@ -89,7 +85,7 @@ def hold_out(
     Raises:
         RecordError: fewer problems than folds, fewer than two folds, an unknown kind, or no "pooled" one.
 
-    >>> from dstheory.anatomy.simulate import simulate_log
+    >>> from dstheory.anatomy import simulate_log
     >>> found = hold_out(simulate_log(400, p=0.4, a=0.9, b=0.8, cap=8, concentration=1.0), kinds=["pooled", "heterogeneous"])
     >>> found.difference["heterogeneous"].low > 0
     True
@@ -97,43 +93,65 @@ def hold_out(
     >>> stopped.what, round(stopped.realised.value, 2), {k: round(v, 2) for k, v in stopped.predicted.items()}
     ('stopped', 0.95, {'pooled': 0.98, 'heterogeneous': 0.95})
     """
-    check_level(level)
+    normal_quantile(level)
     if "pooled" not in kinds:
         raise RecordError(f"kinds are {', '.join(kinds) or 'none'}: 'pooled' must be among them, the others are compared with it")
-    parts = split_problems(episodes, whole_number(folds, "folds", low=2), rng=rng)
-    whole = parts[0]
-    for part in parts[1:]:
-        whole = whole + part
-    rounds = min(whole.rounds, _ROUNDS)
-    n_episodes = len(episodes)
+    fold = fold_of_episodes(episodes, whole_number(folds, "folds", low=2), rng=rng)
+    label = Labels(fold, tuple(map(str, range(folds))))
+    tables = [table for _, table in cells(episodes.with_field("(fold)", label), ("(fold)",))]
+    shown = min(int(episodes.attempts.max()), _ROUNDS)
     rows: dict[str, list[Floats]] = {kind: [] for kind in kinds}
-    means = {kind: dict.fromkeys(("accuracy", "stopped", "attempts"), 0.0) for kind in kinds}
-    reach = {kind: np.zeros(rounds) for kind in kinds}
-    right = {kind: np.zeros(rounds) for kind in kinds}
-    for k, test in enumerate(parts):
-        others = [part for j, part in enumerate(parts) if j != k]
-        train = others[0]
-        for part in others[1:]:
-            train = train + part
-        size = test.table.total("episodes") / n_episodes
-        for kind in kinds:
-            likelihood, predicted, reached, correct = score(fit(train, kind), test, rounds=rounds)
-            rows[kind].append(likelihood)
-            for what, value in predicted.items():
-                means[kind][what] += size * value
-            reach[kind] += size * reached
-            right[kind] += size * correct
-    times = np.concatenate([part.table.times for part in parts])
-    pooled = np.concatenate(rows["pooled"])
-    problems = int(times.sum())
+    means = {kind: np.zeros(3 + 2 * shown) for kind in kinds}
+    for k, test in enumerate(tables):
+        chains = fit_chains(_together([table for j, table in enumerate(tables) if j != k]), kinds)
+        caps, counts = np.unique(episodes.cap[fold == k], return_counts=True)
+        shares = dict(zip(caps.tolist(), (counts / len(episodes)).tolist(), strict=True))
+        for kind, chain in chains.items():
+            rows[kind].append(chain.log_likelihood(test))
+            means[kind] += _predicted(chain, shares, shown)
+    times = np.concatenate([table.times for table in tables])
+    likelihood = {kind: np.concatenate(found) for kind, found in rows.items()}
     return HeldOut(
         folds=folds,
-        problems=problems,
-        log_likelihood={kind: float(times @ np.concatenate(rows[kind]) / problems) for kind in kinds},
-        difference={kind: _paired(np.concatenate(rows[kind]) - pooled, times, level) for kind in kinds if kind != "pooled"},
-        calibration=_calibration(episodes, whole, means, reach, right, level),
-        chains={kind: fit(whole, kind).chain for kind in kinds},
+        problems=int(times.sum()),
+        log_likelihood={kind: float(times @ found / times.sum()) for kind, found in likelihood.items()},
+        difference={kind: _paired(likelihood[kind] - likelihood["pooled"], times, level) for kind in kinds if kind != "pooled"},
+        calibration=_calibration(episodes, _together(tables), means, level),
+        chains=fit_chains(_together(tables), kinds),
     )
+
+
+def fold_of_episodes(episodes: Episodes, folds: int, *, rng: np.random.Generator | int = 0) -> Ints:
+    """Return (N,) the fold of each episode: the same for all episodes of a problem, folds of nearly equal numbers of problems.
+
+    Raises:
+        RecordError: there are fewer problems than folds.
+
+    >>> from dstheory.anatomy import simulate_log
+    >>> np.bincount(fold_of_episodes(simulate_log(11, p=0.5, a=0.5, b=0.5, cap=3), 3)).tolist()
+    [4, 4, 3]
+    """
+    present = np.flatnonzero(np.bincount(episodes.problem, minlength=len(episodes.problem_ids)))
+    if len(present) < folds:
+        raise RecordError(f"{len(present)} problems cannot be split into {folds} folds: use fewer folds or more problems")
+    fold = np.zeros(len(episodes.problem_ids), dtype=np.int32)
+    fold[np.random.default_rng(rng).permutation(present)] = np.arange(len(present)) % folds
+    return fold[episodes.problem]
+
+
+def _together(tables: Sequence[ProblemCounts]) -> ProblemCounts:
+    return ProblemCounts(np.concatenate([table.rows for table in tables]), np.concatenate([table.times for table in tables]))
+
+
+def _predicted(chain: RolloutChain, caps: Mapping[int, float], shown: int) -> Floats:
+    """Return (3 + 2 R,) accuracy, share stopped, attempts; shares that reach each round, and that are correct in it.
+
+    They are sums over the caps, weighted by the share of all episodes that have this cap.
+    """
+    whole = [sum(share * what(cap) for cap, share in caps.items()) for what in (chain.accuracy, chain.stopped, chain.attempts)]
+    still_allowed = np.array([sum(share for cap, share in caps.items() if cap == 0 or cap > k) for k in range(shown)])
+    reach = chain.reaching(shown) * still_allowed
+    return np.concatenate([whole, reach, np.nan_to_num(chain.correct_at(shown)) * reach])
 
 
 def _paired(differences: Floats, times: Ints, level: float) -> Estimate:
@@ -143,33 +161,29 @@ def _paired(differences: Floats, times: Ints, level: float) -> Estimate:
     return Estimate(mean, mean - error, mean + error, level, f"normal, {int(n)} problems, paired")
 
 
-def _calibration(
-    episodes: Episodes,
-    whole: Part,
-    means: Mapping[str, Mapping[str, float]],
-    reach: Mapping[str, Floats],
-    right: Mapping[str, Floats],
-    level: float,
-) -> tuple[Calibration, ...]:
-    table = whole.table
-    attempts = normal_quantile(level) * float(np.sqrt(table.covariance(("attempts", "episodes"), ("attempts", "episodes"))))
-    mean = table.total("attempts") / table.total("episodes")
+def _calibration(episodes: Episodes, table: ProblemCounts, means: Mapping[str, Floats], level: float) -> tuple[Calibration, ...]:
     realised = {
         "accuracy": rate(table, "final_correct", "episodes", level=level),
         "stopped": rate(table, "stopped", "episodes", level=level),
-        "attempts": Estimate(mean, mean - attempts, mean + attempts, level, f"normal, {table.problems} problems"),
+        "attempts": mean_attempts(table, level),
     }
-    out = [_one(what, {k: v[what] for k, v in means.items()}, came_out, level) for what, came_out in realised.items()]
-    for k, here in ledgers.rounds(episodes, most=_ROUNDS):
+    out = [
+        _compared(what, {kind: float(mean[i]) for kind, mean in means.items()}, estimate, level)
+        for i, (what, estimate) in enumerate(realised.items())
+    ]
+    for k, here in enumerate(rounds(episodes, most=_ROUNDS)):
+        predicted = {}
+        for kind, mean in means.items():
+            reach, right = np.split(mean[3:], 2)
+            predicted[kind] = float(right[k] / reach[k]) if reach[k] > 0 else 0.0
         correct = rate(here, "correct", "attempts", level=level)
-        predicted = {kind: float(right[kind][k] / reach[kind][k]) if reach[kind][k] > 0 else 0.0 for kind in means}
-        out.append(_one(f"correct in round {k + 1}, of those that reach it", predicted, correct, level))
+        out.append(_compared(f"correct in round {k + 1}, of those that reach it", predicted, correct, level))
     return tuple(out)
 
 
-def _one(what: str, predicted: Mapping[str, float], realised: Estimate, level: float) -> Calibration:
+def _compared(what: str, predicted: Mapping[str, float], realised: Estimate, level: float) -> Calibration:
     assert realised.value is not None
     # The half width of the interval over its quantile is the standard error, also for Wilson's in the middle of the range.
     error = (realised.high - realised.low) / (2 * normal_quantile(level))
     z = {kind: (realised.value - value) / error if error > 0 else None for kind, value in predicted.items()}
-    return Calibration(what, dict(predicted), realised, z)
+    return Calibration(what, predicted, realised, z)

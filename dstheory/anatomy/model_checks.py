@@ -1,21 +1,118 @@
-"""All checks of the homogeneous chain on one log, in the order in which they should be read.
+r"""Checks of the homogeneous chain on one log, in the order in which they should be read.
 
-First whether problems differ (over problems), then what can be said whatever problems are like (within episodes, decisions and
-the answer before), then whether rates differ between rounds, which they also do if problems differ.
+**Do problems differ?** Trials :math:`y_1, y_2, \ldots` of a problem in order (its attempts, or its decisions of one kind),
+residuals :math:`e_j = y_j - r` and what has been gathered before, :math:`Z_{j} = \sum_{i<j} e_i`. The statistic
 
-Source: the tests are those of :mod:`dstheory.anatomy.overdispersion` and :mod:`dstheory.anatomy.order`.
+.. math:: U = \sum_x \sum_j e_j Z_j = \sum_x \sum_{i<j} e_i e_j
+
+is half of :math:`\sum_x (c_x - n_x r)^2 - c_x (1-r)^2 - (n_x - c_x) r^2`, the score of overdispersion in Tarone's test. Books
+give it a variance for fixed numbers of trials. Here an episode ends *because of* its trials; but :math:`Z_j` is known before
+trial j, so U is a martingale, with variance :math:`r(1-r) \sum Z_j^2` whatever the stopping rule; estimating r takes
+:math:`[\sum Z_j]^2 r(1-r) / M` off it, with M trials. With fixed numbers of trials the mean of this variance is Tarone's.
+:math:`U / (r(1-r) \cdot \text{pairs})` estimates the correlation between two trials of one problem. Pearson's statistic
+:math:`\sum_x (c_x - n_x r)^2/(n_x r (1-r))`, with degrees of freedom G - 1, is reported beside it as an effect; its chi-square
+distribution does not hold under stopping, so no p-value is taken from it. For few problems the p-value comes from a parametric
+bootstrap: the same problems, trials per problem and caps, simulated from the homogeneous chain.
+
+**Within episodes**, whatever problems are like: of an episode all attempts but the last were followed by a resample. Given that,
+and given how many of these m = K - 1 attempts were correct, every order of them is equally likely if the attempts are independent
+and alike *given the problem*, whatever p_x, a_x, b_x are: each order has the same factors p_x(1-a_x) and (1-p_x) b_x. So
+conditional on c correct ones of m, with ranks 1..m,
+
+- the sum of the ranks of correct ones has mean c(m+1)/2 and variance c(m-c)(m+1)/12 (**trend**: do later attempts get better?),
+- the number of runs of equal outcomes has mean 1 + 2c(m-c)/m and variance 2c(m-c)(2c(m-c) - m)/(m^2(m-1)) (**dependence**: does
+  an outcome repeat itself, or alternate?),
+
+and sums over episodes are nearly normal. Only episodes that resampled correct *and* wrong answers carry information.
+
+**Decisions** of one kind are independent if each is made afresh: the chance of a stop must not depend on whether the attempt
+before was correct. A two-by-two table, chi-square with one degree of freedom, also valid where problems differ in p.
+
+**Over rounds.** Under the homogeneous chain the successes :math:`s_k` of :math:`n_k` trials in round k do not depend on the past,
+given :math:`n_k`, so :math:`\sum_k (s_k - n_k r)^2/(n_k r(1-r))` is chi-square with one degree of freedom less than rounds.
+Neighbouring late rounds are put together until 5 successes and failures are expected. This test also rejects where problems
+merely *differ*: the easy ones leave early, so p falls with the round although no problem gets harder.
+
+Source: Tarone (1979) for fixed numbers of trials; the rank sum of Wilcoxon (1945), the runs test of Wald and Wolfowitz (1940);
+the martingale variance and conditioning within episodes are derived here.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from math import erfc, sqrt
+
 import numpy as np
 
 from dstheory.anatomy.episodes import Episodes
-from dstheory.anatomy.estimate import Test
-from dstheory.anatomy.order import order_within_episodes, over_rounds, previous_answer
-from dstheory.anatomy.overdispersion import check_problems
+from dstheory.anatomy.generate import resimulate
+from dstheory.anatomy.rates import RATES, measure
+from dstheory.checks import Bools, Floats, Ints
+from dstheory.errors import RecordError
 
-__all__ = ["check_model"]
+_PROBLEMS = {
+    "p": "every problem has the same chance of a correct answer",
+    "a": "every problem has the same chance that a correct answer is accepted",
+    "b": "every problem has the same chance that a wrong answer is rejected",
+}
+_ROUNDS = {
+    "p": "the chance of a correct answer is the same in every round",
+    "a": "the chance of accepting a correct answer is the same in every round",
+    "b": "the chance of rejecting a wrong answer is the same in every round",
+}
+_DECISIONS = {
+    "a": "whether a correct answer is accepted does not depend on the answer before",
+    "b": "whether a wrong answer is rejected does not depend on the answer before",
+}
+_EXPECTED = 5.0  # successes and failures per cell from which a chi-square is trusted
+_MOST_SIMULATED = 5000  # episodes up to which the p-value over problems is simulated
+_AT_ONCE = 400_000  # episodes simulated at once
+_PIECE = 1 << 20  # trials looked at at once
+
+
+@dataclass(frozen=True)
+class Test:
+    """The result of testing one assumption of the chain.
+
+    Attributes:
+        name: what is tested, such as "p over problems".
+        null: the assumption, in words.
+        statistic: the test statistic, by the name that ``method`` gives it; None if ``reason`` says why there is none.
+        df: degrees of freedom of the statistic; None where the null distribution has none (a z score, a bootstrap).
+        p_value: probability, under the assumption, of a statistic at least as extreme; None if there is none.
+        effect: how large the deviation is, in words with numbers: small p-values on large logs may be small deviations.
+        n: number of problems, attempts or decisions that carry information.
+        method: the test.
+        reason: why it could not be tested; empty if it could.
+
+    >>> Test("p over rounds", "p does not change", 9.2, 3.0, 0.027, "0.5 to 0.3", 80, "chi2").rejected()
+    True
+    """
+
+    __test__ = False  # a result, not a test case: pytest collects classes of this name
+
+    name: str
+    null: str
+    statistic: float | None
+    df: float | None
+    p_value: float | None
+    effect: str
+    n: int
+    method: str
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        if (self.p_value is None) != bool(self.reason):
+            raise ValueError(f"a test needs a p-value or a reason, and not both: got {self.p_value!r}, {self.reason!r}")
+
+    @classmethod
+    def missing(cls, name: str, null: str, reason: str, *, n: int = 0, method: str = "none") -> Test:
+        """Return the test of what cannot be tested, and why."""
+        return cls(name, null, None, None, None, "", n, method, reason)
+
+    def rejected(self, level: float = 0.05) -> bool | None:
+        """Return whether the assumption is rejected; None if it could not be tested."""
+        return None if self.p_value is None else self.p_value < level
 
 
 def check_model(episodes: Episodes, *, resamples: int = 499, rng: np.random.Generator | int = 0) -> list[Test]:
@@ -26,7 +123,7 @@ def check_model(episodes: Episodes, *, resamples: int = 499, rng: np.random.Gene
         resamples: simulated logs behind each p-value over problems, for logs of up to 5,000 episodes; 0 for the normal one.
         rng: generator or seed.
 
-    >>> from dstheory.anatomy.simulate import simulate_log
+    >>> from dstheory.anatomy import simulate_log
     >>> for test in check_model(simulate_log(300, p=0.4, a=0.7, b=0.8, cap=8, concentration=1.0), resamples=99):
     ...     print(f"{test.name:28} {test.rejected()}")
     p over problems              True
@@ -47,3 +144,255 @@ def check_model(episodes: Episodes, *, resamples: int = 499, rng: np.random.Gene
         *(previous_answer(episodes, name) for name in "ab"),
         *(over_rounds(episodes, name) for name in "pab"),
     ]
+
+
+# ---------------------------------------------------------------------- over problems
+
+
+@dataclass(frozen=True, eq=False)
+class Dispersion:
+    """The statistic, for one log or for several at once (arrays).
+
+    Attributes:
+        z: U over its standard deviation; NaN where no problem has two trials or all trials have one outcome.
+        correlation: of two trials of one problem.
+        pearson, df: Pearson's statistic, and the number of problems with trials less 1.
+        pairs: pairs of trials of one problem.
+    """
+
+    z: Floats
+    correlation: Floats
+    pearson: Floats
+    df: Ints
+    pairs: Floats
+
+
+def trials_of(episodes: Episodes, name: str) -> tuple[Bools, Ints]:
+    """Return (outcomes, problem of each) of the trials of "p", "a" or "b", problem by problem, in the order they took place."""
+    problem = np.repeat(episodes.problem, episodes.attempts)
+    if name == "p":
+        outcome, here = episodes.correct, None
+    elif name == "a":
+        outcome, here = episodes.stopped, episodes.correct & episodes.decided
+    elif name == "b":
+        outcome, here = ~episodes.stopped, ~episodes.correct & episodes.decided
+    else:
+        raise RecordError(f"there is no rate {name!r}: there are p, a and b")
+    if here is not None:
+        outcome, problem = outcome[here], problem[here]
+    if (np.diff(episodes.problem) < 0).any():
+        order = np.argsort(problem, kind="stable")
+        outcome, problem = outcome[order], problem[order]
+    return outcome, problem
+
+
+def dispersion(outcome: Bools, unit: Ints, log: Ints | None = None, logs: int = 1) -> Dispersion:
+    """Return the statistic of trials in order.
+
+    Args:
+        outcome: (M,) 0 or 1.
+        unit: (M,) problem of each trial, problems one after the other.
+        log: (M,) which of ``logs`` logs a trial belongs to, logs one after the other; None for one log.
+
+    >>> found = dispersion(np.array([1, 1, 0, 0, 1, 0]), np.array([0, 0, 1, 1, 2, 2]))
+    >>> round(found.z.item(), 3), round(found.correlation.item(), 3), found.df.item(), found.pairs.item()
+    (0.594, 0.333, 2, 3.0)
+    """
+    which = np.zeros(len(outcome), dtype=np.int8) if log is None else log
+    n, successes = _total(which, None, logs), _total(which, outcome, logs)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rate = successes / n
+        spread = rate * (1 - rate)
+        sums = np.zeros((6, logs))
+        for begin, end in _pieces(unit, log is None):
+            sums += _sums(outcome[begin:end], unit[begin:end], which[begin:end], rate, logs)
+        u, squares, gathered, pairs, pearson, units = sums
+        variance = spread * (squares - gathered**2 / n)
+        # Variances of rounding size, as where each problem has one trial, are none.
+        z = np.where(variance > 1e-9 * n * spread, u / np.sqrt(np.maximum(variance, 1e-300)), np.nan)
+        return Dispersion(z, u / (spread * pairs), pearson / spread, units.astype(np.int64) - 1, pairs)
+
+
+def _total(which: Ints, values: Floats | Bools | Ints | None, logs: int) -> Floats:
+    return np.bincount(which, weights=values, minlength=logs).astype(float)
+
+
+def _pieces(unit: Ints, one_log: bool) -> list[tuple[int, int]]:
+    """Cut the trials of one log into pieces of whole problems, so that ten million of them need little memory."""
+    if not one_log or len(unit) <= _PIECE:
+        return [(0, len(unit))]
+    cuts = np.unique(np.searchsorted(unit, unit[_PIECE::_PIECE]))
+    ends = [*(int(cut) for cut in cuts if cut), len(unit)]
+    return list(zip([0, *ends[:-1]], ends, strict=True))
+
+
+def _sums(outcome: Bools, unit: Ints, which: Ints, rate: Floats, logs: int) -> Floats:
+    """(6, logs) sums of e Z, Z^2, Z, pairs, (sum of e of a problem)^2 / trials, and problems."""
+    e = outcome - rate[which]
+    first = np.flatnonzero(np.diff(unit, prepend=-1) | np.diff(which, prepend=-1))
+    sizes = np.diff(first, append=len(e))
+    running = np.cumsum(e) - e
+    before = running - np.repeat(running[first], sizes)
+    position = np.arange(len(e)) - np.repeat(first, sizes)
+    sums = np.add.reduceat(e, first) if len(first) else np.zeros(0)
+    rows = [_total(which, values, logs) for values in (e * before, before * before, before, position)]
+    return np.array([*rows, _total(which[first], sums**2 / sizes, logs), _total(which[first], None, logs)])
+
+
+def check_problems(episodes: Episodes, name: str, *, resamples: int = 499, rng: np.random.Generator | int = 0) -> Test:
+    """Test whether p, a or b is the same for all problems, against the alternative that it varies.
+
+    >>> from dstheory.anatomy import simulate_log
+    >>> unlike = simulate_log(300, p=0.4, a=0.9, b=0.8, cap=8, concentration=1.0)
+    >>> check_problems(unlike, "p").rejected(), check_problems(unlike, "b").rejected()
+    (True, False)
+    """
+    outcome, unit = trials_of(episodes, name)
+    title = f"{name} over problems"
+    found = dispersion(outcome, unit)
+    z, df = found.z.item(), int(found.df.item())
+    if np.isnan(z) or df < 1:
+        varied = bool(outcome.any() and not outcome.all())
+        why = "all trials had one outcome" if not varied else "no problem has two trials" if df else "there is one problem"
+        return Test.missing(title, _PROBLEMS[name], f"{why}: differences between problems cannot be seen", n=len(outcome))
+    effect = (
+        f"correlation within a problem {found.correlation.item():.3f}; "
+        f"Pearson {found.pearson.item():.4g} on {df} df, ratio {found.pearson.item() / df:.2f}"
+    )
+    if resamples and len(episodes) <= _MOST_SIMULATED and (null := _simulated(episodes, name, resamples, rng)) is not None:
+        p_value = np.float64((1 + np.count_nonzero(null >= z)) / (1 + len(null)))
+        method = f"score of overdispersion (Tarone), p-value from {len(null)} logs simulated from the homogeneous chain"
+    else:
+        p_value = np.float64(0.5 * erfc(z / sqrt(2)))
+        method = "score of overdispersion (Tarone), martingale variance, normal"
+    return Test(title, _PROBLEMS[name], z, None, float(p_value), effect, df + 1, method)
+
+
+def _simulated(episodes: Episodes, name: str, resamples: int, rng: np.random.Generator | int) -> Floats | None:
+    """Return the statistic of logs from the fitted homogeneous chain; None if it practically never stops."""
+    (row,) = measure(episodes, interval="binomial")
+    p, a, b = (0.5 if e.value is None else e.value for e in (row.p, row.a, row.b))
+    unlimited = (episodes.cap == 0).any()
+    if unlimited and p * (1 - a) + (1 - p) * b > 0.99:
+        return None
+    generator = np.random.default_rng(rng)
+    values = []
+    for start in range(0, resamples, max(1, _AT_ONCE // len(episodes))):
+        size = min(resamples - start, max(1, _AT_ONCE // len(episodes)))
+        again = resimulate(episodes, size, p=p, a=a, b=b, rng=generator)
+        outcome, unit = trials_of(again, name)
+        values.append(dispersion(outcome, unit, unit // len(episodes.problem_ids), size).z)
+    z = np.concatenate(values)
+    return np.asarray(z[~np.isnan(z)])
+
+
+# ---------------------------------------------------------------------- within episodes, decisions, rounds
+
+
+def over_rounds(episodes: Episodes, name: str) -> Test:
+    """Test whether p, a or b is the same in all rounds, under the homogeneous chain.
+
+    >>> from dstheory.anatomy import simulate_log
+    >>> over_rounds(simulate_log(400, p=0.4, a=0.9, b=0.8, cap=8), "p").rejected()
+    False
+    """
+    counts = episodes.counts("round")
+    successes, trials = (getattr(counts, column) for column in RATES[name])
+    return chi_square_over(f"{name} over rounds", _ROUNDS[name], successes, trials, "rounds")
+
+
+def previous_answer(episodes: Episodes, name: str) -> Test:
+    """Test whether decisions, "a" or "b", depend on the correctness of the answer before the one decided on."""
+    later = episodes.decided & (episodes.round > 0) & (episodes.correct if name == "a" else ~episodes.correct)
+    at = np.flatnonzero(later)
+    before = episodes.correct[at - 1].astype(np.int64)
+    outcome = episodes.stopped[at] if name == "a" else ~episodes.stopped[at]
+    successes, trials = np.bincount(before, weights=outcome, minlength=2), np.bincount(before, minlength=2)
+    return chi_square_over(f"{name} and the answer before", _DECISIONS[name], successes, trials, "wrong, correct before")
+
+
+def chi_square_over(name: str, null: str, successes: Floats | Ints, trials: Ints, cells: str) -> Test:
+    """Test whether the rates of several cells are equal, late cells put together where expected numbers are small.
+
+    >>> test = chi_square_over("r over days", "r is constant", np.array([30, 10, 1]), np.array([60, 40, 4]), "days")
+    >>> (test.df, round(test.statistic, 2), test.effect)
+    (1.0, 6.64, 'days: 0.50, 0.25')
+    """
+    method = "Pearson's chi-square"
+    total = int(trials.sum())
+    if total == 0 or successes.sum() in (0, total):
+        why = "there are no trials" if total == 0 else "all trials had one outcome"
+        return Test.missing(name, null, f"{why}: nothing can be compared", n=total, method=method)
+    rate = float(successes.sum() / total)
+    s, n = _put_together(np.asarray(successes, dtype=float), np.asarray(trials, dtype=float), min(rate, 1 - rate))
+    if len(n) < 2:
+        return Test.missing(name, null, f"fewer than two {cells} have {_EXPECTED:.0f} expected successes and failures", n=total,
+                            method=method)  # fmt: skip
+    from scipy.special import chdtrc
+
+    statistic = float(((s - n * rate) ** 2 / (n * rate * (1 - rate))).sum())
+    effect = f"{cells}: " + ", ".join(f"{x:.2f}" for x in s / n)
+    return Test(name, null, statistic, len(n) - 1.0, float(chdtrc(len(n) - 1, statistic)), effect, total, method)
+
+
+def _put_together(successes: Floats, trials: Floats, smaller_rate: float) -> tuple[Floats, Floats]:
+    """Join each cell that expects too little with those after it, and the rest with the last cell that stands."""
+    s: list[float] = []
+    n: list[float] = []
+    short = False
+    for a, b in zip(successes, trials, strict=True):
+        if short:
+            s[-1], n[-1] = s[-1] + a, n[-1] + b
+        else:
+            s.append(float(a))
+            n.append(float(b))
+        short = n[-1] * smaller_rate < _EXPECTED
+    if short and len(n) > 1:
+        a, b = s.pop(), n.pop()
+        s[-1], n[-1] = s[-1] + a, n[-1] + b
+    return np.array(s), np.array(n)
+
+
+def order_within_episodes(episodes: Episodes) -> tuple[Test, Test]:
+    """Test trend and dependence of the attempts of an episode, given how many of them were correct.
+
+    >>> from dstheory.anatomy import simulate_log
+    >>> log = simulate_log(800, p=0.4, a=0.3, b=0.9, cap=12, concentration=1.0)
+    >>> [test.rejected() for test in order_within_episodes(log)]
+    [False, False]
+    """
+    m = episodes.attempts - 1
+    inner = np.ones(len(episodes.correct), dtype=bool)
+    inner[episodes.last] = False
+    episode, rank, right = episodes.episode[inner], episodes.round[inner] + 1, episodes.correct[inner]
+    c = np.bincount(episode, weights=right, minlength=len(episodes))
+    mixed: Bools = (c > 0) & (c < m)
+    n = int(mixed.sum())
+    trend = ("trend within episodes", "given the problem, later attempts are as good as earlier ones")
+    runs = ("dependence within episodes", "given the problem, an attempt does not depend on the one before")
+    if n == 0:
+        why = "no episode resampled both a correct and a wrong answer"
+        return Test.missing(*trend, why), Test.missing(*runs, why)
+    m_, c_ = m[mixed].astype(float), c[mixed]
+    ranks = np.bincount(episode, weights=rank * right, minlength=len(episodes))[mixed]
+    deviation, variance = ranks - c_ * (m_ + 1) / 2, c_ * (m_ - c_) * (m_ + 1) / 12
+    # Each unit of drift, the mean rank of correct ones less that of wrong ones, in rounds.
+    drift = float((deviation * m_ / (c_ * (m_ - c_))).mean())
+    change = np.bincount(episode[1:], weights=(np.diff(episode) == 0) & (right[1:] != right[:-1]), minlength=len(episodes))[mixed]
+    pairs = c_ * (m_ - c_)
+    excess, spread = change - 2 * pairs / m_, 2 * pairs * (2 * pairs - m_) / (m_**2 * np.maximum(m_ - 1, 1))
+    share = float(change.sum() / (2 * pairs / m_).sum())
+    return (
+        _normal(
+            *trend, deviation, variance, f"correct ones come {drift:+.2f} rounds later than wrong ones on average", n, "rank sum"
+        ),
+        _normal(*runs, excess, spread, f"outcomes change {share:.2f} times as often as independent ones", n, "runs"),
+    )
+
+
+def _normal(name: str, null: str, deviation: Floats, variance: Floats, effect: str, n: int, kind: str) -> Test:
+    total = float(variance.sum())
+    if total <= 0:
+        return Test.missing(name, null, "no episode leaves a choice of order", n=n)
+    z = float(deviation.sum()) / sqrt(total)
+    return Test(name, null, z, None, erfc(abs(z) / sqrt(2)), effect, n, f"{kind} within {n} episodes, normal")

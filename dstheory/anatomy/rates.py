@@ -1,11 +1,21 @@
 r"""p, a and b of a log, overall, per task, per round, with intervals that keep their promise.
 
-In a cell, :math:`\hat p = n_C/n`, :math:`\hat a = s_C/m_C`, :math:`\hat b = r_W/m_W` (:mod:`dstheory.anatomy.counts`; censored
-decisions count for neither a nor b). Two intervals:
+In a cell with :math:`n` attempts, :math:`n_C` of them correct, and :math:`m_C`, :math:`m_W` decisions of the model's own after
+correct and wrong answers (censored ones left out), of which :math:`s_C` stop and :math:`r_W` resample,
 
-- ``"binomial"``: Wilson. Right if attempts are independent given p, a, b, that is, if all problems of a cell are alike.
-- ``"problem"`` (the default): Wilson with an *effective* number of trials. Problems differ, so attempts of one problem are
-  correlated; with the linearised variance :math:`V = \frac{G}{G-1}\sum_x (s_x - \hat r n_x)^2/(\sum n)^2` over G problems,
+.. math:: \hat p = n_C / n, \qquad \hat a = s_C / m_C, \qquad \hat b = r_W / m_W .
+
+**Problems are the units.** Attempts of one problem may be correlated, so :class:`ProblemCounts` holds sums per problem, as
+*distinct rows with multiplicities*: rows are small whole numbers, so many problems have the same one, and drawing P problems
+with replacement is a multinomial draw of new multiplicities, over hundreds of rows instead of a million. Where rows are too many
+for that, problems are put together at random into blocks of (nearly) equal size, and blocks are drawn: a block is a sum of
+independent problems, so the variance of every total is estimated without bias; with 5,000 blocks its standard error is 2 %.
+
+**Wilson's interval** is all r with :math:`|\hat r - r| \le z \sqrt{r(1-r)/n}`, z the normal quantile of the level. Here n is
+
+- ``"binomial"``: the number of trials. Right if attempts are independent given p, a, b, that is, if all problems are alike.
+- ``"problem"`` (the default): an *effective* number of trials. With the linearised variance of a ratio over G problems,
+  :math:`V = \frac{G}{G-1}\sum_x (s_x - \hat r n_x)^2/(\sum n)^2`,
 
   .. math:: n_{\text{eff}} = \min\{\hat r (1 - \hat r)/V, \textstyle\sum n\},
 
@@ -14,41 +24,290 @@ decisions count for neither a nor b). Two intervals:
 
 **What p means.** The pooled :math:`\hat p` is an average over *attempts*. Where reflection helps, hard problems get more of them,
 and it lies below the average over problems; where it hurts, above. So it differs between models that sample alike, if their
-decisions differ (claim G2-pooled). The accuracy of first answers (`first_attempt`) is the average over problems.
+decisions differ (claim G2-pooled). The accuracy of first answers is the average over problems.
 
-Source: linearised variance of a ratio, Cochran (1977), section 6; effective sample size in Wilson's interval, Kott and Carr
-(1997), Franco et al. (2019). The rule at 0 and 1 is derived here. Coverage is measured in ``tests/anatomy/test_coverage.py``.
+Source: Wilson (1927); linearised variance of a ratio, Cochran (1977), section 6; effective sample size in Wilson's interval, Kott
+and Carr (1997), Franco et al. (2019); the bootstrap over clusters, Davison and Hinkley (1997), section 3.8. The rule at 0 and 1,
+distinct rows and blocks are derived here. Coverage is measured in ``tests/anatomy``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
-from dstheory.anatomy import ledger as ledgers
+import numpy as np
+from numpy.typing import ArrayLike
+
 from dstheory.anatomy.episodes import Episodes
-from dstheory.anatomy.estimate import Estimate
-from dstheory.anatomy.intervals import check_level, wilson
-from dstheory.anatomy.ledger import Ledger
-from dstheory.checks import Bools
+from dstheory.checks import Floats, Ints
 from dstheory.errors import RecordError
 
-__all__ = ["INTERVALS", "RATES", "Row", "first_attempt", "measure", "rate", "row"]
-
-INTERVALS = ("problem", "binomial")
+COLUMNS = (
+    "episodes", "attempts", "correct", "decided_correct", "stop_correct", "decided_wrong", "resample_wrong",
+    "final_correct", "stopped", "stopped_correct", "first_correct",
+)  # fmt: skip
+"""Of each problem: episodes, attempts, correct ones; decisions after a correct answer and stops among them; after a wrong one and
+resamples among them; episodes whose last answer is correct, that stopped before their cap, that stopped (at it too) on a correct
+answer; episodes whose first answer is correct."""
 
 RATES = {
     "p": ("correct", "attempts"),
     "a": ("stop_correct", "decided_correct"),
     "b": ("resample_wrong", "decided_wrong"),
 }
-"""What each parameter is counted from: successes and trials, as columns of a ledger."""
+"""What each parameter is counted from: successes and trials, as columns."""
 
 _WHY_NOT = {
     "correct": "there is no attempt",
     "stop_correct": "no correct attempt was followed by a decision, so P(stop | correct) cannot be estimated",
     "resample_wrong": "no wrong attempt was followed by a decision, so P(resample | wrong) cannot be estimated",
 }
+_MOST_ROWS = 20_000  # beyond this many distinct rows, blocks are drawn
+_BLOCKS = 5_000
+_CHUNK = 1 << 22  # numbers held at once while resampling: 32 MB
+
+
+# ---------------------------------------------------------------------- estimates
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One estimated number with its interval, or the reason why there is none; never a silent NaN.
+
+    Attributes:
+        value: the point estimate; None if and only if ``reason`` says why there is none.
+        low, high: ends of the confidence interval; where nothing can be said, the ends of the range of the quantity.
+        level: the coverage that the interval promises.
+        method: how the interval was made.
+        successes, trials: what a rate was counted from.
+        reason: why the value cannot be estimated; empty if it can.
+
+    >>> Estimate(0.75, 0.61, 0.86, 0.95, "Wilson", 30, 40).text()
+    '0.750 [0.610, 0.860]'
+    >>> Estimate.missing("no attempt was correct", level=0.95).text()
+    'no attempt was correct'
+    """
+
+    value: float | None
+    low: float
+    high: float
+    level: float
+    method: str
+    successes: int | None = None
+    trials: int | None = None
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        if (self.value is None) != bool(self.reason):
+            raise ValueError(f"an estimate needs a value or a reason, and not both: got {self.value!r}, {self.reason!r}")
+        if self.value is not None and math.isnan(self.value):
+            raise ValueError("an estimate must not be NaN: give the reason why there is none")
+
+    @classmethod
+    def missing(cls, reason: str, *, level: float, low: float = 0.0, high: float = 1.0) -> Estimate:
+        """Return the estimate of what cannot be estimated: the whole range, and why."""
+        return cls(None, low, high, level, "none", reason=reason)
+
+    def text(self, digits: int = 3) -> str:
+        """Return the value with its interval, or the reason."""
+        if self.value is None:
+            return self.reason
+        return f"{self.value:.{digits}f} [{self.low:.{digits}f}, {self.high:.{digits}f}]"
+
+
+def normal_quantile(level: float) -> float:
+    """Return z such that a standard normal variable lies within z of 0 with probability ``level``.
+
+    Raises:
+        RecordError: the level does not lie strictly between 0 and 1.
+
+    >>> round(normal_quantile(0.95), 4)
+    1.96
+    """
+    if not 0 < level < 1:
+        raise RecordError(f"level is {level!r}: must lie between 0 and 1; 0.95 is usual")
+    return NormalDist().inv_cdf(0.5 + level / 2)
+
+
+def wilson(
+    successes: ArrayLike, trials: ArrayLike, *, level: float = 0.95, quantile: ArrayLike | None = None
+) -> tuple[Floats, Floats]:
+    """Return the ends of Wilson's interval, elementwise; [0, 1] where there are no trials.
+
+    Args:
+        successes, trials: any shapes that broadcast; need not be whole.
+        level: coverage.
+        quantile: used instead of the normal one of the level, say of Student's t.
+
+    >>> [round(float(x), 4) for x in wilson(0, 10)]
+    [0.0, 0.2775]
+    """
+    z2 = np.square(normal_quantile(level) if quantile is None else np.asarray(quantile, dtype=float))
+    s, n = np.broadcast_arrays(np.asarray(successes, dtype=float), np.asarray(trials, dtype=float))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rate = s / n
+        middle = (rate + z2 / (2 * n)) / (1 + z2 / n)
+        half = np.sqrt(z2 * (rate * (1 - rate) / n + z2 / (4 * n * n))) / (1 + z2 / n)
+    # At s = 0 and s = n the end is 0 or 1 exactly; rounding would leave 1e-17 beside it.
+    low = np.where(n > 0, np.where(s <= 0, 0.0, np.clip(middle - half, 0.0, 1.0)), 0.0)
+    high = np.where(n > 0, np.where(s >= n, 1.0, np.clip(middle + half, 0.0, 1.0)), 1.0)
+    return low, high
+
+
+# ---------------------------------------------------------------------- counts per problem
+
+
+@dataclass(frozen=True, eq=False)
+class ProblemCounts:
+    """Distinct rows of sums per problem, and how many problems have each.
+
+    Attributes:
+        rows: (G, 11) distinct rows, columns as in `COLUMNS`.
+        times: (G,) number of problems with that row.
+
+    >>> log = Episodes.record([("x", [(False, "resample"), (True, "stop")]), ("y", [(True, "stop")]), ("z", [(True, "stop")])])
+    >>> table = ProblemCounts.of(log)
+    >>> table.times.tolist(), table.total("attempts"), table.problems
+    ([2, 1], 4, 3)
+    """
+
+    rows: Ints
+    times: Ints
+
+    @classmethod
+    def of(cls, episodes: Episodes) -> ProblemCounts:
+        """Return the counts of all episodes."""
+        return _by_problem(_episode_rows(episodes), episodes.problem)
+
+    @property
+    def problems(self) -> int:
+        """Number of problems."""
+        return int(self.times.sum())
+
+    def column(self, name: str) -> Ints:
+        """Return (G,) one column of the rows."""
+        return np.asarray(self.rows[:, COLUMNS.index(name)])
+
+    def total(self, name: str) -> int:
+        """Return the sum of a column over all problems."""
+        return int(self.times @ self.column(name))
+
+    def covariance(self, first: tuple[str, str], second: tuple[str, str]) -> float:
+        r"""Return the covariance of two rates :math:`\sum s / \sum n`, each given as (successes, trials).
+
+        By linearisation: :math:`\frac{G}{G-1} \sum_x e_x e'_x / (\sum n \sum n')` with residuals :math:`e_x = s_x - \hat r n_x`,
+        and G the number of problems, which are independent, with trials of either rate.
+        """
+        parts, used = [], np.zeros(len(self.times), dtype=bool)
+        for successes, trials in (first, second):
+            s, n = self.column(successes), self.column(trials)
+            whole = float(self.times @ n)
+            if whole == 0:
+                return 0.0
+            parts.append((s - (self.times @ s) / whole * n) / whole)
+            used |= n > 0
+        units = int(self.times[used].sum())
+        return float(self.times @ (parts[0] * parts[1])) * units / max(units - 1, 1)
+
+    def resample(self, resamples: int, rng: np.random.Generator) -> Iterator[Floats]:
+        """Yield chunks (B, 11) of bootstrap totals, B summing to ``resamples``: problems drawn with replacement."""
+        rows, times = (self.rows, self.times) if len(self.rows) <= _MOST_ROWS else self._blocks(rng)
+        units = int(times.sum())
+        step = max(_CHUNK // max(len(rows), 1), 1)
+        matrix = rows.astype(np.float64)
+        for start in range(0, resamples, step):
+            size = min(step, resamples - start)
+            yield rng.multinomial(units, times / units, size=size) @ matrix
+
+    def _blocks(self, rng: np.random.Generator) -> tuple[Ints, Ints]:
+        """Return (sums of problems put together at random, all ones)."""
+        of_problem = np.repeat(np.arange(len(self.times)), self.times)
+        rng.shuffle(of_problem)
+        starts = np.linspace(0, len(of_problem), _BLOCKS, endpoint=False).astype(np.int64)
+        return np.add.reduceat(self.rows[of_problem], starts, axis=0), np.ones(_BLOCKS, dtype=np.int64)
+
+
+def cells(episodes: Episodes, axes: Sequence[str]) -> Iterator[tuple[tuple[str, ...], ProblemCounts]]:
+    """Yield (labels, counts) of every combination of fields that occurs, in the order of the labels.
+
+    Raises:
+        RecordError: there is no such field.
+    """
+    rows = _episode_rows(episodes)
+    columns = [episodes.column(name) for name in axes]
+    if not columns:
+        yield (), _by_problem(rows, episodes.problem)
+        return
+    shape = tuple(len(column.names) for column in columns)
+    code = np.ravel_multi_index(tuple(column.codes for column in columns), shape)
+    order = np.argsort(code, kind="stable")
+    edges = np.flatnonzero(np.diff(code[order], prepend=-1))
+    for chosen in np.split(order, edges[1:]) if len(order) else []:
+        place = np.unravel_index(int(code[chosen[0]]), shape)
+        labels = tuple(column.names[int(i)] for column, i in zip(columns, place, strict=True))
+        yield labels, _by_problem(rows[chosen], episodes.problem[chosen])
+
+
+def rounds(episodes: Episodes, *, most: int | None = None) -> Iterator[ProblemCounts]:
+    """Yield the counts of round 0, 1, ..., of that round's attempts alone, at most ``most`` of them.
+
+    "episodes" are those that reach the round; the columns after "resample_wrong" stay 0.
+    """
+    longest = int(episodes.attempts.max(initial=0))
+    for k in range(longest if most is None else min(longest, most)):
+        there = np.flatnonzero(episodes.attempts > k)
+        at = episodes.offsets[:-1][there] + k
+        right, own, stop = episodes.correct[at], episodes.decided[at], episodes.stopped[at]
+        rows = np.zeros((len(there), len(COLUMNS)), dtype=np.int32)
+        rows[:, :2] = 1
+        rows[:, 2:7] = np.stack([right, right & own, right & own & stop, ~right & own, ~right & own & ~stop], axis=1)
+        yield _by_problem(rows, episodes.problem[there])
+
+
+def _episode_rows(episodes: Episodes) -> Ints:
+    """(N, 11) the columns, per episode."""
+    rows = np.empty((len(episodes), len(COLUMNS)), dtype=np.int32)
+    counts, final = episodes.counts("episode"), episodes.final_correct
+    rows[:, 0] = 1
+    for i, name in enumerate(COLUMNS[1:7], start=1):
+        rows[:, i] = getattr(counts, name)
+    rows[:, 7], rows[:, 8], rows[:, 9] = final, ~episodes.capped, final & episodes.ended_by_stop
+    rows[:, 10] = episodes.correct[episodes.offsets[:-1]]
+    return rows
+
+
+def _by_problem(rows: Ints, problem: Ints) -> ProblemCounts:
+    """Sum rows of one problem, then keep distinct ones."""
+    distinct, place = np.unique(problem, return_inverse=True)
+    if len(distinct) < len(problem):
+        sums = [np.bincount(place, weights=column, minlength=len(distinct)) for column in rows.T]
+        rows = np.stack(sums, axis=1).astype(np.int64)
+    first, times = _distinct(rows)
+    return ProblemCounts(rows[first].astype(np.int64), times)
+
+
+def _distinct(rows: Ints) -> tuple[Ints, Ints]:
+    """Return (index of one row of each kind, number of rows of that kind).
+
+    Columns are packed into one integer per row, which sorts some twenty times faster than rows do. Before the integer would
+    overflow it is replaced by its rank.
+    """
+    code, size = np.zeros(len(rows), dtype=np.int64), 1
+    for column in rows.T:
+        radix = int(column.max(initial=0)) + 1
+        if size * radix >= 2**62:
+            ranks, code = np.unique(code, return_inverse=True)
+            size = len(ranks)
+        code = code * radix + column
+        size *= radix
+    _, first, times = np.unique(code, return_index=True, return_counts=True)
+    return first, times
+
+
+# ---------------------------------------------------------------------- rates
 
 
 @dataclass(frozen=True)
@@ -70,7 +329,7 @@ class Row:
     attempts: int
 
 
-def measure(episodes: Episodes, *axes: str, level: float = 0.95, interval: str = "problem") -> list[Row]:
+def measure(episodes: Episodes, *axes: str, level: float = 0.95, interval: str = "problem", most: int | None = None) -> list[Row]:
     """Estimate p, a and b in every cell.
 
     Args:
@@ -78,75 +337,60 @@ def measure(episodes: Episodes, *axes: str, level: float = 0.95, interval: str =
         axes: names of fields to cross, such as "task"; "round" alone for rounds (labels "1", "2", ...); nothing for one total.
         level: coverage of each interval.
         interval: "problem" or "binomial", as above.
+        most: largest number of rounds.
 
     Raises:
         RecordError: no such field, a level outside (0, 1), an unknown interval, "round" crossed with something.
 
-    >>> from dstheory.anatomy.simulate import simulate_log
+    >>> from dstheory.anatomy import simulate_log
     >>> (total,) = measure(simulate_log(300, p=0.4, a=0.9, b=0.7, cap=8))
     >>> total.p.text(), total.a.text(), total.b.text()
     ('0.366 [0.327, 0.407]', '0.946 [0.905, 0.970]', '0.693 [0.643, 0.739]')
     """
-    check_level(level)
+    normal_quantile(level)  # refuses a level that is none, also where there is nothing to estimate
     if "round" in axes:
         if len(axes) > 1:
             raise RecordError(f"'round' cannot be crossed with {axes[0]!r}: select the episodes first, then measure per round")
-        return [row(table, (str(k + 1),), level=level, interval=interval) for k, table in ledgers.rounds(episodes)]
-    return [row(table, labels, level=level, interval=interval) for labels, table in ledgers.cells(episodes, axes)]
+        tables = rounds(episodes, most=most)
+        return [row(table, (str(k),), level=level, interval=interval) for k, table in enumerate(tables, start=1)]
+    return [row(table, labels, level=level, interval=interval) for labels, table in cells(episodes, axes)]
 
 
-def row(table: Ledger, labels: Sequence[str] = (), *, level: float = 0.95, interval: str = "problem") -> Row:
-    """Estimate p, a and b of one ledger."""
+def row(table: ProblemCounts, labels: Sequence[str] = (), *, level: float = 0.95, interval: str = "problem") -> Row:
+    """Estimate p, a and b of one table."""
     p, a, b = (rate(table, *RATES[name], level=level, interval=interval) for name in "pab")
     return Row(tuple(labels), p, a, b, table.problems, table.total("episodes"), table.total("attempts"))
 
 
-def rate(table: Ledger, successes: str, trials: str, *, level: float = 0.95, interval: str = "problem") -> Estimate:
+def rate(table: ProblemCounts, successes: str, trials: str, *, level: float = 0.95, interval: str = "problem") -> Estimate:
     """Estimate one rate, given by its columns, with its interval.
 
     >>> log = Episodes.record([("x", [(False, "resample"), (False, None)])], cap=2)
-    >>> rate(Ledger.of(log), *RATES["a"]).reason
+    >>> rate(ProblemCounts.of(log), *RATES["a"]).reason
     'no correct attempt was followed by a decision, so P(stop | correct) cannot be estimated'
     """
-    if interval not in INTERVALS:
+    if interval not in ("problem", "binomial"):
         raise RecordError(f"interval is {interval!r}: must be 'problem' or 'binomial'")
     s, n = table.total(successes), table.total(trials)
     if n == 0:
         return Estimate.missing(_WHY_NOT.get(successes, "there are no episodes"), level=level)
     effective, quantile, method = float(n), None, "Wilson"
     if interval == "problem":
-        informative: Bools = table.column(trials) > 0
-        units = int(table.times[informative].sum())
-        effective, quantile = effective_trials(table, successes, trials, units), _student(level, units)
+        units = int(table.times[table.column(trials) > 0].sum())
+        variance = table.covariance((successes, trials), (successes, trials))
+        unseen = s in (0, n) or variance <= 0 or units < 2
+        effective = float(units) if unseen else min(s / n * (1 - s / n) / variance, float(n))
         method = f"Wilson, {effective:.4g} effective trials in {units} problems"
+        if 2 <= units <= 5000:  # beyond, Student's quantile is the normal one
+            from scipy.special import stdtrit
+
+            quantile = float(stdtrit(units - 1, 0.5 + level / 2))
     low, high = wilson(s / n * effective, effective, level=level, quantile=quantile)
     return Estimate(s / n, float(low), float(high), level, method, s, n)
 
 
-def effective_trials(table: Ledger, successes: str, trials: str, units: int) -> float:
-    """Return how many independent trials would be as informative; `units` problems have trials."""
-    s, n = table.total(successes), table.total(trials)
-    variance = table.covariance((successes, trials), (successes, trials))
-    if s in (0, n) or variance <= 0 or units < 2:
-        return float(units)
-    return min(s / n * (1 - s / n) / variance, float(n))
-
-
-def _student(level: float, units: int) -> float | None:
-    """Return Student's quantile with units - 1 degrees of freedom; None (normal) where it makes no difference."""
-    if units < 2 or units > 5000:
-        return None
-    from scipy.special import stdtrit
-
-    return float(stdtrit(units - 1, 0.5 + level / 2))
-
-
-def first_attempt(episodes: Episodes, *, level: float = 0.95, interval: str = "problem") -> Estimate:
-    """Estimate the accuracy of first answers: the mean of p over problems (or episodes), which the pooled p is not.
-
-    >>> from dstheory.anatomy.simulate import simulate_log
-    >>> log = simulate_log(2000, p=0.4, a=0.9, b=0.9, cap=10, concentration=1.0)
-    >>> first_attempt(log).text(2), measure(log)[0].p.text(2)
-    ('0.41 [0.39, 0.43]', '0.21 [0.20, 0.22]')
-    """
-    return rate(Ledger.of(episodes), "first_correct", "episodes", level=level, interval=interval)
+def mean_attempts(table: ProblemCounts, level: float) -> Estimate:
+    """Estimate the mean number of attempts of an episode, with a normal interval over problems."""
+    mean = table.total("attempts") / table.total("episodes")
+    half = normal_quantile(level) * math.sqrt(table.covariance(("attempts", "episodes"), ("attempts", "episodes")))
+    return Estimate(mean, mean - half, mean + half, level, f"normal, {table.problems} problems")

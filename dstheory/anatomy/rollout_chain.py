@@ -3,7 +3,7 @@ r"""A chain fitted to a log: p, a, b, each one number for all problems or Beta-d
 The *pooled* chain has one p, a, b. The *heterogeneous* chain has a problem-specific p, and the third kind problem-specific a and
 b as well (independent of p and of each other: a log with one episode per problem holds little about more). Since a sequence of
 attempts and decisions is a sequence of independent trials given the problem, the likelihood is a product of three factors of
-:mod:`dstheory.anatomy.beta_rate`, one per rate, and each is maximised alone.
+:mod:`dstheory.anatomy.beta`, one per rate, and each is maximised alone.
 
 Predictions are means over problems of the formulas of :mod:`dstheory.anatomy.chain_formulas`,
 
@@ -11,27 +11,34 @@ Predictions are means over problems of the formulas of :mod:`dstheory.anatomy.ch
 
 and differ from the formulas at the means: q^k is convex, so problems that go on are more than q(mean)^k (claim G4).
 
-Source: derived here from arXiv 2601.01580, section 3 (the chain).
+**How many attempts to allow.** An attempt costs as much as ``cost`` of accuracy is worth (0.01: one percentage point). The
+recommended cap is the smallest T that maximises
+
+.. math:: Acc_T - cost \cdot E[K_T],
+
+with the last answer submitted at the cap. Attempt T + 1 takes place in a share :math:`E[q^T]` of episodes and raises accuracy by
+:math:`E[q^{T-1} p (1-p)(a + b - 1)]`. If all problems are alike the ratio of the two is the same for every T: either one attempt
+is right or no cap is needed, whatever the cost. If problems differ, those that are left change with T, and so does the ratio,
+down or up (claim G1-cap-loose): a cap in between can be best. A recommendation from the pooled chain is therefore one of the two
+extremes, and the heterogeneous chain is the one to use.
+
+Source: derived here from arXiv 2601.01580, section 3 (the chain), and claims A3-cap, G1-cap.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from dstheory.anatomy import chain_formulas
-from dstheory.anatomy.beta_fit import BetaFit, fit_beta_rate, with_pseudo
-from dstheory.anatomy.beta_rate import NODES, BetaRate, Tails
+from dstheory.anatomy.beta import NODES, BetaFit, BetaRate, Tails, fit_beta_rate
 from dstheory.anatomy.chain_formulas import Unstopped
 from dstheory.anatomy.episodes import Episodes
-from dstheory.anatomy.ledger import Ledger
-from dstheory.anatomy.rates import RATES
-from dstheory.checks import Floats
+from dstheory.anatomy.rates import RATES, ProblemCounts
+from dstheory.checks import Floats, whole_number
 from dstheory.errors import RecordError
-
-__all__ = ["KINDS", "RolloutChain", "fit_chain", "fit_rate"]
 
 KINDS = {"pooled": "", "heterogeneous": "p", "heterogeneous decisions": "pab"}
 """Kinds of chains, and which of their rates differ between problems."""
@@ -71,28 +78,28 @@ class RolloutChain:
         return np.asarray(np.asarray(function(*(x.ravel() for x in grid))) @ weights.ravel())
 
     def accuracy(self, cap: int = 0, *, unstopped: Unstopped = "submit") -> float:
-        """Expected accuracy with at most ``cap`` attempts (0: no cap)."""
+        """Return the expected accuracy with at most ``cap`` attempts (0: no cap)."""
         return float(self.expect(lambda p, a, b: chain_formulas.accuracy(p, a, b, cap, unstopped=unstopped)))
 
     def stopped(self, cap: int = 0, *, unstopped: Unstopped = "submit") -> float:
-        """Expected share of episodes that end by a stop of the model's own."""
+        """Return the expected share of episodes that end by a stop of the model's own."""
         return float(self.expect(lambda p, a, b: chain_formulas.stopping(p, a, b, cap, unstopped=unstopped)))
 
     def attempts(self, cap: int = 0) -> float:
-        """Expected number of attempts; infinite if some problems never stop and there is no cap."""
+        """Return the expected number of attempts; infinite if some problems never stop and there is no cap."""
         return float(self.expect(lambda p, a, b: chain_formulas.attempts(p, a, b, cap)))
 
     def reaching(self, rounds: int) -> Floats:
-        """(rounds,) expected share of episodes that reach round k = 0, 1, ..."""
+        """Return (rounds,) the expected share of episodes that reach round k = 0, 1, ..."""
         return self.expect(lambda p, a, b: chain_formulas.reaching(p, a, b, rounds))
 
     def correct_at(self, rounds: int) -> Floats:
-        """(rounds,) chance that the attempt of round k is correct, among the episodes that reach it; NaN where none does."""
+        """Return (rounds,) the share of correct attempts among the episodes that reach round k; NaN where none does."""
         reach, right = self.reaching(rounds), self.expect(lambda p, a, b: chain_formulas.reaching(p, a, b, rounds) * p)
         return np.asarray(np.divide(right, reach, out=np.full(rounds, np.nan), where=reach > 0))
 
-    def log_likelihood(self, table: Ledger) -> Floats:
-        """(G,) log-probability of the attempts and decisions of the problems of each row of a ledger."""
+    def log_likelihood(self, table: ProblemCounts) -> Floats:
+        """Return (G,) the log-probability of the attempts and decisions of the problems of each row of a table."""
         total: Floats = np.zeros(len(table.times))
         for name, (successes, trials) in RATES.items():
             which: BetaRate = getattr(self, name)
@@ -100,47 +107,127 @@ class RolloutChain:
         return total
 
 
-def fit_chain(log: Episodes | Ledger, kind: str = "pooled", *, pseudo: float = 0.5) -> RolloutChain:
+def fit_chain(log: Episodes | ProblemCounts, kind: str = "pooled", *, pseudo: float = 0.5) -> RolloutChain:
     """Fit a chain by maximum likelihood.
 
     Args:
-        log: episodes, or their ledger.
+        log: episodes, or their counts.
         kind: one of `KINDS`.
-        pseudo: weight of the pseudo-observation (:func:`~dstheory.anatomy.beta_fit.with_pseudo`) of each rate; with 0 the pooled
-            chain is exactly the one of :func:`~dstheory.anatomy.rates.measure`.
+        pseudo: weight of the pseudo-observation (:meth:`~dstheory.anatomy.beta.Tails.with_pseudo`) of each rate; with 0 the
+            pooled chain is exactly the one of :func:`~dstheory.anatomy.rates.measure`.
 
     Raises:
         RecordError: an unknown kind; or, with ``pseudo=0``, a rate that cannot be estimated.
 
-    >>> from dstheory.anatomy.simulate import simulate_log
+    >>> from dstheory.anatomy import simulate_log
     >>> chain = fit_chain(simulate_log(4000, p=0.4, a=0.9, b=0.8, cap=8, concentration=2.0), "heterogeneous")
     >>> [round(x, 2) for x in (chain.p.mean, chain.p.rho, chain.a.mean, chain.b.mean)]
     [0.39, 0.32, 0.91, 0.79]
     """
-    return RolloutChain(*(_rate(log, name, kind, pseudo) for name in "pab"))
+    return fit_chains(log, [kind], pseudo=pseudo)[kind]
 
 
-def fit_rate(log: Episodes | Ledger, name: str) -> BetaFit:
-    """Fit one rate, "p", "a" or "b", as differing between problems: with errors, limits and the test of homogeneity."""
-    return fit_beta_rate(_tails(log, name))
+def fit_chains(log: Episodes | ProblemCounts, kinds: Sequence[str], *, pseudo: float = 0.5) -> dict[str, RolloutChain]:
+    """Fit chains of several kinds, each of their rates once; see :func:`fit_chain`."""
+    unknown = [kind for kind in kinds if kind not in KINDS]
+    if unknown:
+        raise RecordError(f"there is no kind of chain {unknown[0]!r}: there are {', '.join(KINDS)}")
+    table = log if isinstance(log, ProblemCounts) else ProblemCounts.of(log)
+    alike: dict[str, BetaRate] = {}
+    unlike: dict[str, BetaRate] = {}
+    for name in "pab":
+        tails = _tails(table, name)
+        if pseudo:
+            tails = tails.with_pseudo(pseudo)
+        if not tails.trials.sum():
+            raise RecordError(f"{name} cannot be estimated: the log holds no trial of it; use pseudo > 0 or more episodes")
+        alike[name] = BetaRate(tails.mean)
+        if any(name in KINDS[kind] for kind in kinds):
+            fitted = fit_beta_rate(tails).rate
+            assert fitted is not None  # there are trials
+            unlike[name] = fitted
+    return {kind: RolloutChain(**{name: (unlike if name in KINDS[kind] else alike)[name] for name in "pab"}) for kind in kinds}
 
 
-def _rate(log: Episodes | Ledger, name: str, kind: str, pseudo: float) -> BetaRate:
-    if kind not in KINDS:
-        raise RecordError(f"there is no kind of chain {kind!r}: there are {', '.join(KINDS)}")
-    tails = _tails(log, name)
-    if pseudo:
-        tails = with_pseudo(tails, pseudo)
-    if not tails.trials.sum():
-        raise RecordError(f"{name} cannot be estimated: the log holds no trial of it; use pseudo > 0 or more episodes")
-    if name not in KINDS[kind]:
-        return BetaRate(tails.mean)
-    fitted = fit_beta_rate(tails).rate
-    assert fitted is not None  # there are trials
-    return fitted
+def fit_rate(table: ProblemCounts, name: str) -> BetaFit:
+    """Fit one rate, "p", "a" or "b", as differing between problems, for its test of homogeneity."""
+    return fit_beta_rate(_tails(table, name))
 
 
-def _tails(log: Episodes | Ledger, name: str) -> Tails:
-    table = log if isinstance(log, Ledger) else Ledger.of(log)
+def _tails(table: ProblemCounts, name: str) -> Tails:
     successes, trials = RATES[name]
     return Tails.of(table.column(successes), table.column(trials), table.times)
+
+
+# ---------------------------------------------------------------------- the recommended cap
+
+
+@dataclass(frozen=True)
+class CapRow:
+    """One cap.
+
+    Attributes:
+        cap: T.
+        accuracy, attempts: expected, with the last answer submitted at the cap.
+        net: accuracy less the cost of the attempts.
+        marginal: accuracy gained per attempt added by allowing one more; None where no episode would use it.
+    """
+
+    cap: int
+    accuracy: float
+    attempts: float
+    net: float
+    marginal: float | None
+
+
+@dataclass(frozen=True)
+class CapAdvice:
+    """The recommended cap and what it was chosen from.
+
+    Attributes:
+        cap: smallest best T; None if the largest one looked at is still the best, so that no cap up to there is recommended.
+        rule: how it was chosen, in words.
+        table: caps 1, 2, ...
+    """
+
+    cap: int | None
+    rule: str
+    table: tuple[CapRow, ...]
+
+
+def advise_cap(chain: RolloutChain, *, cost: float = 0.01, largest: int = 50) -> CapAdvice:
+    """Recommend a cap.
+
+    Args:
+        chain: fitted to a log; heterogeneous, unless problems are known to be alike.
+        cost: accuracy that one attempt is worth, >= 0.
+        largest: largest cap to look at.
+
+    Raises:
+        RecordError: the cost is negative or not finite.
+
+    >>> advise_cap(RolloutChain.of(0.4, 0.9, 0.9)).cap is None  # alike: the tenth attempt is worth as much as the second
+    True
+    >>> advise_cap(RolloutChain(BetaRate(0.4, 0.5), BetaRate(0.9), BetaRate(0.9)), cost=0.05).cap
+    7
+    """
+    if not 0 <= cost < np.inf:
+        raise RecordError(f"cost is {cost!r}: must be finite and >= 0, in units of accuracy per attempt")
+    longest = whole_number(largest, "largest", low=1)
+    caps = np.arange(1, longest + 1)
+
+    def steps(p: Floats, a: Floats, b: Floats) -> Floats:
+        q, k = chain_formulas.resampling(p, a, b), caps[:, None]
+        return np.stack([q**k, q ** (k - 1) * p * (1 - p) * (a + b - 1)])
+
+    accuracies, attempts = (np.array([what(cap) for cap in caps.tolist()]) for what in (chain.accuracy, chain.attempts))
+    reached, gained = chain.expect(steps)
+    net = accuracies - cost * attempts
+    # Ties within rounding go to the smaller cap; for problems that are alike the sign of one number says it all.
+    best = int(np.argmax(net >= net.max() - 1e-12))
+    if chain.homogeneous and longest > 1:
+        best = longest - 1 if gained[0] > cost * reached[0] else 0
+    rule = f"smallest cap with the largest accuracy - {cost:g} x attempts, caps 1 to {longest}, last answer submitted"
+    columns = (column.tolist() for column in (caps, accuracies, attempts, net, gained, reached))
+    rows = tuple(CapRow(t, acc, n, v, g / s if s > 0 else None) for t, acc, n, v, g, s in zip(*columns, strict=True))
+    return CapAdvice(None if best == longest - 1 and longest > 1 else best + 1, rule, rows)

@@ -12,24 +12,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from dstheory.anatomy.answers import Answers, answer
-from dstheory.anatomy.cap import CapAdvice, advise_cap
 from dstheory.anatomy.difference import Difference, Spread, compare
 from dstheory.anatomy.episodes import Episodes, Labels
-from dstheory.anatomy.estimate import Estimate, Test
 from dstheory.anatomy.holdout import HeldOut, hold_out
-from dstheory.anatomy.model_checks import check_model
-from dstheory.anatomy.rates import Row, measure
+from dstheory.anatomy.model_checks import Test, check_model
+from dstheory.anatomy.rates import Estimate, Row, measure
 from dstheory.anatomy.records.reading import Reading
-from dstheory.anatomy.rollout_chain import KINDS, RolloutChain, fit_chain
-from dstheory.checks import Floats
+from dstheory.anatomy.rollout_chain import KINDS, CapAdvice, RolloutChain, advise_cap, fit_chains
 from dstheory.errors import RecordError
-
-__all__ = ["TOTAL", "Group", "MeanSplit", "Split", "Survey", "in_order", "survey"]
 
 TOTAL = "(all)"  # how tables and figures call all labels together
 _MOST_LABELS = 200  # parts of a group; more are no table for people
@@ -65,25 +60,6 @@ class Group:
     cap: CapAdvice
 
 
-class Split(Protocol):
-    """A gain and its two parts: of one label, or their mean."""
-
-    @property
-    def gain(self) -> Estimate:
-        """The gain."""
-        ...
-
-    @property
-    def sample(self) -> Estimate:
-        """Its part due to sampling."""
-        ...
-
-    @property
-    def decide(self) -> Estimate:
-        """Its part due to decisions."""
-        ...
-
-
 @dataclass(frozen=True)
 class MeanSplit:
     """The mean of the splits within labels, weighted by the number of problems; the parts add up to the gain.
@@ -98,23 +74,6 @@ class MeanSplit:
     gain: Estimate
     sample: Estimate
     decide: Estimate
-
-    @classmethod
-    def of(cls, parts: Sequence[Difference], level: float) -> MeanSplit | None:
-        """Return the mean; None if there are no parts."""
-        if not parts:
-            return None
-        problems = np.array([part.rates_before.problems + part.rates_after.problems for part in parts], dtype=np.float64)
-        share = problems / problems.sum()
-        return cls(*(_mean(parts, name, share, level) for name in ("gain", "sample", "decide")))
-
-
-def _mean(parts: Sequence[Difference], name: str, share: Floats, level: float) -> Estimate:
-    spreads = [part.spreads[name] for part in parts]
-    error = float(np.sqrt(np.sum((share * np.array([spread.error for spread in spreads])) ** 2)))
-    bias = float(share @ np.array([spread.bias for spread in spreads]))
-    value = float(share @ np.array([getattr(part, name).value for part in parts]))
-    return Spread(error, bias, sum(spread.units for spread in spreads)).around(value, level)
 
 
 @dataclass(frozen=True)
@@ -187,7 +146,7 @@ def survey(
     Raises:
         RecordError: a field or label does not exist, or there are too many labels.
 
-    >>> from dstheory.anatomy.synthetic import generate_log
+    >>> from dstheory.anatomy import generate_log
     >>> found = survey(generate_log(60), compared=("base", "tuned"), resamples=99)
     >>> [group.name for group in found.groups], list(found.groups[0].parts)
     (['base', 'tuned'], ['easy', 'medium', 'hard'])
@@ -216,8 +175,24 @@ def survey(
                 except RecordError:
                     continue  # a rate cannot be estimated there; the table of rates says why
         within = {label: within[label] for label in in_order(list(within))}
-    mean = MeanSplit.of(list(within.values()), level)
+    mean = _mean_split(list(within.values()), level)
     return Survey(by, across, groups, comparison, compared, within, mean, reading, level, seed)
+
+
+def _mean_split(parts: Sequence[Difference], level: float) -> MeanSplit | None:
+    if not parts:
+        return None
+    problems = np.array([part.rates_before.problems + part.rates_after.problems for part in parts], dtype=np.float64)
+    share = problems / problems.sum()
+
+    def mean(name: str) -> Estimate:
+        spreads = [part.spreads[name] for part in parts]
+        error = float(np.sqrt(np.sum((share * np.array([spread.error for spread in spreads])) ** 2)))
+        bias = float(share @ np.array([spread.bias for spread in spreads]))
+        value = float(share @ np.array([getattr(part, name).value for part in parts]))
+        return Spread(error, bias, sum(spread.units for spread in spreads)).around(value, level)
+
+    return MeanSplit(mean("gain"), mean("sample"), mean("decide"))
 
 
 def in_order(names: Sequence[str]) -> list[str]:
@@ -236,12 +211,12 @@ def _group(name: str, episodes: Episodes, by: str, *, cost: float, level: float,
     settings: dict[str, Any] = {"level": level, "resamples": resamples, "rng": seed}
     labelled = episodes.by(by)
     labels = in_order(list(labelled))
-    chains = {kind: fit_chain(episodes, kind) for kind in ("pooled", "heterogeneous")}
+    chains = fit_chains(episodes, ("pooled", "heterogeneous"))
     return Group(
         name=name,
         total=answer(episodes, **settings),
         parts={label: answer(labelled[label], **settings) for label in labels},
-        rounds=measure(episodes, "round", level=level)[:_MOST_ROUNDS],
+        rounds=measure(episodes, "round", level=level, most=_MOST_ROUNDS),
         checks=check_model(episodes, rng=seed),
         chains=chains,
         held_out=_held_out(episodes, seed, all_kinds=True),

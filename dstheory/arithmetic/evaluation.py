@@ -17,10 +17,7 @@ from typing import Any
 import numpy as np
 
 from dstheory.anatomy.episodes import Episodes, Labels
-from dstheory.anatomy.estimate import Estimate
-from dstheory.anatomy.intervals import wilson
-from dstheory.anatomy.ledger import Ledger
-from dstheory.anatomy.rates import row
+from dstheory.anatomy.rates import Estimate, ProblemCounts, row, wilson
 from dstheory.arithmetic.exact import answer_law
 from dstheory.arithmetic.outcomes import Pooled, outcomes
 from dstheory.arithmetic.policy import ArithmeticPolicy
@@ -136,7 +133,7 @@ def records(rollouts: Rollouts, *, model: str) -> Iterator[str]:
 
 def report_row(report: SizeReport) -> dict[str, Any]:
     """Return one line of the table: exact figures, and the rollouts' with intervals, under the same names."""
-    rates, exact = row(Ledger.of(report.rollouts)), report.exact
+    rates, exact = row(ProblemCounts.of(report.rollouts)), report.exact
     right = report.rollouts.final_correct
     low, high = wilson(right.sum(), len(right))
     accuracy = Estimate(float(right.mean()), float(low), float(high), 0.95, "Wilson", int(right.sum()), len(right))

@@ -15,8 +15,9 @@ from dstheory.anatomy.surveys import TOTAL
 from dstheory.plots.style import DASHES, PALETTE, RC, tidy
 
 if TYPE_CHECKING:
-    from dstheory.anatomy.estimate import Estimate
-    from dstheory.anatomy.surveys import Group, Split, Survey
+    from dstheory.anatomy.difference import Difference
+    from dstheory.anatomy.rates import Estimate
+    from dstheory.anatomy.surveys import Group, MeanSplit, Survey
 
 __all__ = ["anatomy_figure", "rounds_figure"]
 
@@ -73,7 +74,7 @@ def _several(found: Survey, labels: list[str]) -> Figure:
     assert below is not None
     if found.comparison is not None:
         axes = figure.add_subplot(grid[1, len(groups) * width :])
-        parts: dict[str, Split] = {**found.comparison_parts}
+        parts: dict[str, Difference | MeanSplit] = {**found.comparison_parts}
         if found.comparison_mean is not None and len(labels) > 1:
             parts["(mean)"] = found.comparison_mean
         _gain(axes, parts or {TOTAL: found.comparison}, found.by)
@@ -157,7 +158,7 @@ def _accuracies(axes: Axes, group: Group, labels: Sequence[str], by: str) -> Non
     _over(axes, labels, by)
 
 
-def _gain(axes: Axes, parts: Mapping[str, Split], by: str) -> None:
+def _gain(axes: Axes, parts: Mapping[str, Difference | MeanSplit], by: str) -> None:
     """The two parts of the gain side by side, with intervals; they add up to the gain, which is marked."""
     for j, (name, text) in enumerate((("sample", "sampling"), ("decide", "decisions"))):
         values = [getattr(part, name) for part in parts.values()]

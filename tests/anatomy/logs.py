@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dstheory.anatomy import Episodes, Labels
-from dstheory.anatomy.simulate import simulate_log
+from dstheory.anatomy.generate import simulate_log
 
 
 def many_logs(logs: int, problems: int, *, seed: int, name: str = "problem", **chain: float) -> Episodes:

@@ -7,11 +7,9 @@ import pytest
 from anatomy.logs import many_logs
 
 from dstheory.anatomy import Episodes, chain_formulas
-from dstheory.anatomy.answers import answer, multiplier, youden
-from dstheory.anatomy.ledger import cells
-from dstheory.anatomy.perfect import any_correct
-from dstheory.anatomy.rates import row
-from dstheory.anatomy.simulate import simulate_log
+from dstheory.anatomy.answers import answer, any_correct, multiplier, youden
+from dstheory.anatomy.generate import simulate_log
+from dstheory.anatomy.rates import cells, row
 from dstheory.errors import ChainError
 
 ALIKE = {"p": 0.4, "a": 0.9, "b": 0.7, "cap": 8}

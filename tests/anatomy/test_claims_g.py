@@ -7,7 +7,7 @@ import pytest
 
 from dstheory.anatomy import chain_formulas as formulas
 from dstheory.anatomy.answers import answer
-from dstheory.anatomy.simulate import simulate_log
+from dstheory.anatomy.generate import simulate_log
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from scipy.stats import binom
 
 from dstheory.anatomy import Episodes
 from dstheory.anatomy.difference import compare
-from dstheory.anatomy.simulate import simulate_log
+from dstheory.anatomy.generate import simulate_log
 from dstheory.errors import RecordError
 
 Decisions = tuple[float, float | np.ndarray]

@@ -14,7 +14,7 @@ from dstheory.anatomy.answers import answer
 from dstheory.anatomy.holdout import hold_out
 from dstheory.anatomy.model_checks import check_model
 from dstheory.anatomy.rates import measure
-from dstheory.anatomy.simulate import simulate_log
+from dstheory.anatomy.generate import simulate_log
 log = simulate_log(1_000_000, p=0.08, a=0.4, b=0.96, cap=16, concentration=1.0)
 start = time.process_time()
 measure(log); measure(log, "task"); measure(log, "round")

@@ -9,10 +9,17 @@ import pytest
 from anatomy.logs import many_logs
 
 from dstheory.anatomy import Episodes
-from dstheory.anatomy.model_checks import check_model
-from dstheory.anatomy.order import chi_square_over, order_within_episodes, over_rounds, previous_answer
-from dstheory.anatomy.overdispersion import check_problems, dispersion, trials_of
-from dstheory.anatomy.simulate import simulate_log
+from dstheory.anatomy.generate import simulate_log
+from dstheory.anatomy.model_checks import (
+    check_model,
+    check_problems,
+    chi_square_over,
+    dispersion,
+    order_within_episodes,
+    over_rounds,
+    previous_answer,
+    trials_of,
+)
 from dstheory.errors import RecordError
 
 

@@ -7,8 +7,8 @@ import pytest
 from anatomy.logs import attempt_weighted_p, many_logs
 
 from dstheory.anatomy import Episodes
-from dstheory.anatomy.rates import first_attempt, measure
-from dstheory.anatomy.simulate import simulate_log
+from dstheory.anatomy.generate import simulate_log
+from dstheory.anatomy.rates import ProblemCounts, measure, rate
 from dstheory.errors import RecordError
 
 HAND = Episodes.record(
@@ -27,7 +27,7 @@ def test_values_by_hand() -> None:
     assert (row.a.successes, row.a.trials, row.a.value) == (1, 2, 0.5)
     assert (row.b.successes, row.b.trials, row.b.value) == (2, 3, pytest.approx(2 / 3))  # the last answer of z is censored
     assert (row.problems, row.episodes, row.attempts) == (3, 3, 6)
-    assert first_attempt(HAND).value == 0.0
+    assert rate(ProblemCounts.of(HAND), "first_correct", "episodes").value == 0.0
 
 
 def test_rounds_by_hand() -> None:
@@ -99,7 +99,7 @@ def test_the_pooled_p_is_an_average_over_attempts() -> None:
     chain = {"p": 0.3, "a": 0.8, "b": 0.8, "cap": 8, "concentration": 1.0}
     log = simulate_log(50_000, **chain, rng=5)
     assert measure(log)[0].p.value == pytest.approx(attempt_weighted_p(0.3, 0.8, 0.8, 8, 1.0), abs=0.008)
-    assert first_attempt(log).value == pytest.approx(0.3, abs=0.008)
+    assert rate(ProblemCounts.of(log), "first_correct", "episodes").value == pytest.approx(0.3, abs=0.008)
 
 
 def test_bad_input_is_named() -> None:

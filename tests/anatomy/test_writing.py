@@ -12,11 +12,9 @@ from hypothesis import strategies as st
 
 from dstheory import solve
 from dstheory.anatomy import Episodes, read_log, record_schema
-from dstheory.anatomy.export import measured_chain
+from dstheory.anatomy.export import measured_chain, write_log
+from dstheory.anatomy.generate import BUNDLED, Cell, generate_log, parse_cell, simulate_log
 from dstheory.anatomy.rollout_chain import fit_chain
-from dstheory.anatomy.simulate import simulate_log
-from dstheory.anatomy.synthetic import BUNDLED, Cell, generate_log, parse_cell
-from dstheory.anatomy.writing import write_log
 from dstheory.errors import RecordError
 from dstheory.readers import read_chain, write_chain
 

@@ -15,8 +15,8 @@ GOOD = '{"id": "%s", "attempts": [{"correct": true, "decision": "stop"}]}'
 
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
-    from dstheory.anatomy.synthetic import generate_log
-    from dstheory.anatomy.writing import write_log
+    from dstheory.anatomy.export import write_log
+    from dstheory.anatomy.generate import generate_log
 
     write_log(tmp_path / "rollouts.jsonl", generate_log(40))
     return tmp_path / "rollouts.jsonl"
@@ -119,8 +119,8 @@ def test_help_names_the_other_commands(dstheory) -> None:
 
 
 def test_logs_are_compared_by_file(dstheory, tmp_path: Path) -> None:
-    from dstheory.anatomy.simulate import simulate_log
-    from dstheory.anatomy.writing import write_log
+    from dstheory.anatomy.export import write_log
+    from dstheory.anatomy.generate import simulate_log
 
     for name, b, seed in (("before.jsonl", 0.3, 1), ("after.jsonl.gz", 0.9, 2)):
         write_log(tmp_path / name, simulate_log(80, p=0.4, a=0.9, b=b, cap=6, rng=seed))

@@ -7,7 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from dstheory.anatomy import Episodes, generate_log, survey
-from dstheory.anatomy.synthetic import Cell
+from dstheory.anatomy.generate import Cell
 from dstheory.plots import save_figure
 from dstheory.plots.anatomy import anatomy_figure, rounds_figure
 

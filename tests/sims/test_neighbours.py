@@ -13,7 +13,6 @@ import pytest
 
 from dstheory.anatomy import simulate_log
 from dstheory.anatomy.chain_formulas import accuracy
-from dstheory.anatomy.curves import held_answers, predict_curves
 from dstheory.errors import RecordError
 from dstheory.experiments import experiment_names
 from dstheory.experiments.running import load
@@ -25,6 +24,8 @@ PAGE = (ROOT / "docs" / "neighbours.md").read_text(encoding="utf-8")
 ROLLOUTS = Path(os.environ.get("DSTHEORY_ROLLOUTS", ROOT.parent / "shared" / "data"))
 MODULE = load(experiment_names()["neighbours"].path)
 SHARED = importlib.import_module(f"{MODULE.__package__}._neighbours")
+CURVES = importlib.import_module(f"{MODULE.__package__}._curves")
+held_answers, predict_curves = CURVES.held_answers, CURVES.predict_curves
 
 
 def block(name: str) -> str:

@@ -6,14 +6,12 @@ import importlib
 
 import click
 
-__all__ = ["command"]
-
-# name -> module; "report" is what runs when no other name is given
+# name -> module and function; "report" is what runs when no other name is given
 _COMMANDS = {
-    "export-chain": "dstheory.cli.anatomy.export_chain",
-    "generate": "dstheory.cli.anatomy.generate",
-    "report": "dstheory.cli.anatomy.report",
-    "schema": "dstheory.cli.anatomy.schema",
+    "export-chain": ("commands", "export_chain"),
+    "generate": ("commands", "generate"),
+    "report": ("report", "command"),
+    "schema": ("commands", "schema"),
 }
 
 
@@ -34,7 +32,8 @@ class _Anatomy(click.Group):
         """Import and return one command."""
         if cmd_name not in _COMMANDS:
             return None
-        found = importlib.import_module(_COMMANDS[cmd_name]).command
+        module, function = _COMMANDS[cmd_name]
+        found = getattr(importlib.import_module(f"dstheory.cli.anatomy.{module}"), function)
         assert isinstance(found, click.Command)
         return found
 

@@ -14,10 +14,7 @@ from dstheory.errors import DSTheoryError
 if TYPE_CHECKING:
     from dstheory.anatomy.records.reading import Log
 
-__all__ = ["log_options", "read_with"]
-
 _F = TypeVar("_F", bound=Callable[..., Any])
-_BYTES = 1 << 20
 
 
 class Renamed(click.ParamType[tuple[str, str]]):
@@ -84,15 +81,14 @@ def read_with(options: dict[str, Any], *, labels: Sequence[str] = (), quiet: boo
         )
 
 
-def too_many_unusable(log: Log, allowed: float) -> str:
-    """Return the sentence that ends a command with 1 if too many records were unusable; "" if not."""
+def refuse_unusable(log: Log, allowed: float) -> None:
+    """End a command with 1 if a larger share of the records than allowed was unusable."""
     reading = log.reading
-    if reading.share_unusable <= allowed:
-        return ""
-    return (
-        f"{reading.unusable:,} of {reading.records:,} records were unusable ({100 * reading.share_unusable:.2g} %), more than "
-        f"--max-unusable {allowed:g}: correct the log, or allow more"
-    )
+    if reading.share_unusable > allowed:
+        raise DSTheoryError(
+            f"{reading.unusable:,} of {reading.records:,} records were unusable ({100 * reading.share_unusable:.2g} %), "
+            f"more than --max-unusable {allowed:g}: correct the log, or allow more"
+        )
 
 
 @contextmanager
@@ -121,9 +117,3 @@ def _records_bar(logs: Sequence[Path], *, quiet: bool) -> Iterator[Callable[[int
             bar.update(task, completed=state["before"] + done, records=records)
 
         yield update
-
-
-def refuse_with(message: str) -> None:
-    """End the command with 1 and a sentence, if there is one."""
-    if message:
-        raise DSTheoryError(message)

@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dstheory.cli.anatomy.options import log_options, read_with, refuse_with, too_many_unusable
+from dstheory.cli.anatomy.options import log_options, read_with, refuse_unusable
 from dstheory.cli.options import fresh_directory, json_option, seed_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from dstheory.anatomy.surveys import Survey
-
-__all__ = ["command"]
 
 EPILOG = """\b
 Examples:
@@ -71,7 +69,7 @@ def command(as_json: bool, out: Path | None, report: Path | None, overwrite: boo
     problems that were not used in the fit; what perfect decisions and none would give; a recommended cap.
     """
     from dstheory.anatomy.surveys import survey
-    from dstheory.cli.anatomy.show import print_survey
+    from dstheory.cli.anatomy.document import print_survey
     from dstheory.cli.show import print_json
     from dstheory.readers import refuse_overwrite, results_directory
 
@@ -105,7 +103,7 @@ def command(as_json: bool, out: Path | None, report: Path | None, overwrite: boo
     else:
         print_survey(found, details=details)
         click.echo(f"figures, numbers and manifest: {target}" + (f"; report: {report}" if report else ""))
-    refuse_with(too_many_unusable(log, options["max_unusable"]))
+    refuse_unusable(log, options["max_unusable"])
 
 
 def _title(found: Survey) -> str:
@@ -135,7 +133,7 @@ def _write(directory: Path, found: Survey, options: dict[str, Any], seconds: flo
 
 
 def _write_report(path: Path, found: Survey, options: dict[str, Any], overwrite: bool) -> None:
-    from dstheory.anatomy.html import html_report
+    from dstheory.cli.anatomy.document import html_report
     from dstheory.plots.anatomy import anatomy_figure, rounds_figure
     from dstheory.readers import atomic_path
 

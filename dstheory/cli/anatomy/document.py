@@ -1,26 +1,46 @@
-"""A survey in tables and sentences: what the terminal and the HTML report both show.
-
-Source: derived here; every number is one of :class:`~dstheory.anatomy.surveys.Survey`.
-"""
+"""A survey in tables and sentences, on the terminal and as one HTML file with nothing in it that is loaded from elsewhere."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import io
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
 
-from dstheory.anatomy.answers import Answers
-from dstheory.anatomy.cap import CapAdvice
-from dstheory.anatomy.difference import Difference
-from dstheory.anatomy.estimate import Estimate, Test
-from dstheory.anatomy.holdout import HeldOut
-from dstheory.anatomy.surveys import TOTAL, Group, Split, Survey
+import click
 
-__all__ = ["Section", "document"]
+from dstheory._version import __version__
+from dstheory.anatomy.rates import Estimate
+from dstheory.anatomy.surveys import TOTAL
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from dstheory.anatomy.answers import Answers
+    from dstheory.anatomy.difference import Difference
+    from dstheory.anatomy.holdout import HeldOut
+    from dstheory.anatomy.model_checks import Test
+    from dstheory.anatomy.rollout_chain import CapAdvice
+    from dstheory.anatomy.surveys import Group, MeanSplit, Survey
 
 _RATES = ("p = P(correct)", "a = P(stop | correct)", "b = P(resample | wrong)")
 _VERDICTS = {None: "not testable", True: "rejected", False: "not rejected"}
 _ROUNDS = 10
 _CAPS = 12
+_STYLE = """
+body { font: 15px/1.45 system-ui, sans-serif; color: #1a1a1a; background: #fff; max-width: 78rem; margin: 2rem auto }
+body { padding: 0 1rem }
+h1 { font-size: 1.5rem } h2 { font-size: 1.1rem; margin: 2rem 0 .4rem }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .86rem; display: block; overflow-x: auto }
+th, td { padding: .25rem .55rem; text-align: right; border-bottom: 1px solid #ddd; white-space: nowrap }
+th { border-bottom: 2px solid #555 } .w { text-align: left } td.w { white-space: normal; min-width: 5rem }
+p { margin: .35rem 0; color: #333; max-width: 60rem } figure { margin: 1.2rem 0 }
+figure svg { width: 100%; max-width: 60rem; height: auto }
+figcaption { color: #555; font-size: .86rem } code { background: #f3f3f3; padding: .1rem .3rem }
+"""
+
 
 
 @dataclass(frozen=True)
@@ -40,16 +60,16 @@ class Section:
     columns: Sequence[str] = ()
     rows: Sequence[Sequence[str]] = ()
     words: int = 1
-    lines: Sequence[str] = field(default=())
+    lines: Sequence[str] = ()
     detail: bool = False
-    brief: Sequence[str] = field(default=())
+    brief: Sequence[str] = ()
 
 
 def document(found: Survey) -> list[Section]:
     """Return the sections of a survey, the most important first.
 
     >>> from dstheory.anatomy.surveys import survey
-    >>> from dstheory.anatomy.synthetic import Cell, generate_log
+    >>> from dstheory.anatomy.generate import Cell, generate_log
     >>> sections = document(survey(generate_log(40, cells=[Cell("m", "t", 0.4, 0.9, 0.8)]), resamples=99))
     >>> [section.title for section in sections]
     ['sampling and decisions', 'does reflection help', 'final accuracy', 'answers per round', 'checks of the model',
@@ -232,7 +252,7 @@ def _comparison(found: Survey, total: Difference, names: tuple[str, str]) -> Sec
     )
 
 
-def _split(label: str, split: Split, whole: Difference | None) -> list[str]:
+def _split(label: str, split: Difference | MeanSplit, whole: Difference | None) -> list[str]:
     accuracies = ["", ""] if whole is None else [_number(whole.before.value), _number(whole.after.value)]
     share = "" if whole is None else _text(whole.decision_share, digits=2)
     return [label, *accuracies, *(_text(e) for e in (split.gain, split.sample, split.decide)), share]
@@ -248,3 +268,84 @@ def _number(value: float | None) -> str:
 
 def _signed(z: float | None) -> str:
     return "-" if z is None else f"{z:+.1f}"
+
+# ---------------------------------------------------------------------- on the terminal
+
+
+def print_survey(found: Survey, *, details: bool) -> None:
+    """Print a survey on standard output; without ``details`` the tables of checks, predictions, rounds and caps are left out."""
+    from dstheory.cli.show import print_table
+
+    for section in document(found):
+        brief = section.detail and not details
+        if section.rows and not brief:
+            print_table(section.title, section.columns, section.rows, words=section.words)
+        lines = section.brief if brief else section.lines
+        if brief and lines:
+            click.echo(section.title)
+        for line in lines:
+            click.echo(f"  {line}" if brief else line)
+        if lines or not brief:
+            click.echo()
+
+
+# ---------------------------------------------------------------------- as HTML
+
+
+def html_report(found: Survey, figures: Mapping[str, Figure], *, title: str = "", command: Sequence[str] = ()) -> str:
+    """Return the report.
+
+    Args:
+        found: the survey.
+        figures: caption -> figure; drawn as SVG inside the file.
+        title: of the page; usually the names of the logs.
+        command: arguments of the command line, to be shown.
+
+    >>> from dstheory.anatomy.surveys import survey
+    >>> from dstheory.anatomy.generate import Cell, generate_log
+    >>> found = survey(generate_log(30, cells=[Cell("m", "<b>", 0.4, 0.9, 0.8)]), resamples=9)
+    >>> page = html_report(found, {}, title="log & more")
+    >>> "<title>log &amp; more" in page, "<b>" in page, "<td class=w>&lt;b&gt;" in page
+    (True, False, True)
+    """
+    name = escape(title or "rollouts")
+    made = f"<p>made by <code>dstheory {escape(shlex.join(command))}</code>, version {__version__}, seed {found.seed}</p>"
+    drawn = "".join(f"<figure>{_svg(figure, f'f{i}-')}<figcaption>{escape(text)}</figcaption></figure>"
+                    for i, (text, figure) in enumerate(figures.items()))  # fmt: skip
+    sections = [_section(section) for section in document(found)]
+    # The account of what was read comes first, then the figures, then the tables.
+    first = 1 if found.reading is not None else 0
+    body = "\n".join([*sections[:first], drawn, *sections[first:]])
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{name} - anatomy of reflection</title>\n'
+        f"<style>{_STYLE}</style></head>\n<body><h1>Anatomy of reflection: {name}</h1>\n{made}\n{body}\n</body></html>\n"
+    )
+
+
+def _section(section: Section) -> str:
+    out = [f"<h2>{escape(section.title)}</h2>"]
+    if section.rows:
+        words = [i < section.words for i in range(len(section.columns))]
+        out.append("<table><tr>" + "".join(map(_cell, ["th"] * len(words), section.columns, words)) + "</tr>")
+        for row in section.rows:
+            out.append("<tr>" + "".join(map(_cell, ["td"] * len(words), row, words)) + "</tr>")
+        out.append("</table>")
+    out += [f"<p>{escape(line)}</p>" for line in section.lines]
+    return "\n".join(out)
+
+
+def _cell(tag: str, text: str, word: bool) -> str:
+    return f"<{tag}{' class=w' if word else ''}>{escape(text)}</{tag}>"
+
+
+def _svg(figure: Figure, prefix: str) -> str:
+    """Return a figure as SVG; its ids get a prefix, since two figures of one page must not share any."""
+    import matplotlib
+
+    from dstheory.plots.style import RC
+
+    with matplotlib.rc_context({**RC, "svg.hashsalt": f"dstheory-{prefix}"}):
+        held = io.StringIO()
+        figure.savefig(held, format="svg", metadata={"Date": None})
+    text = held.getvalue()
+    return text[text.index("<svg") :]

@@ -1,14 +1,13 @@
-"""Ledgers: sums per problem against a loop, and a bootstrap that is one over problems."""
+"""Counts per problem: sums per problem against a loop, and a bootstrap that is one over problems."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from dstheory.anatomy import Episodes
-from dstheory.anatomy import ledger as ledgers
-from dstheory.anatomy.ledger import COLUMNS, Ledger, cells, rounds
-from dstheory.anatomy.simulate import simulate_log
+from dstheory.anatomy import Episodes, rates
+from dstheory.anatomy.generate import simulate_log
+from dstheory.anatomy.rates import COLUMNS, ProblemCounts, cells, rounds
 from dstheory.errors import RecordError
 
 
@@ -44,12 +43,12 @@ def by_loop(log: Episodes) -> dict[int, list[int]]:
 
 def test_rows_are_sums_over_the_episodes_of_a_problem() -> None:
     log = lopsided()
-    ledger = Ledger.of(log)
-    expanded = np.repeat(ledger.rows, ledger.times, axis=0)
+    table = ProblemCounts.of(log)
+    expanded = np.repeat(table.rows, table.times, axis=0)
     assert sorted(map(tuple, expanded.tolist())) == sorted(map(tuple, by_loop(log).values()))
-    assert len({tuple(row) for row in ledger.rows.tolist()}) == len(ledger.rows)
-    assert ledger.problems == log.n_problems
-    assert ledger.counts().resample_wrong == log.counts().resample_wrong
+    assert len({tuple(row) for row in table.rows.tolist()}) == len(table.rows)
+    assert table.problems == log.n_problems
+    assert table.total("resample_wrong") == log.counts().resample_wrong
 
 
 def test_cells_cut_a_log_by_its_fields() -> None:
@@ -67,7 +66,7 @@ def test_cells_cut_a_log_by_its_fields() -> None:
 def test_rounds_add_up_to_the_whole() -> None:
     log = lopsided()
     counts = log.counts("round")
-    for k, table in rounds(log):
+    for k, table in enumerate(rounds(log)):
         for name in COLUMNS[1:7]:
             assert table.total(name) == getattr(counts, name)[k], (k, name)
     assert k == log.attempts.max() - 1
@@ -76,7 +75,7 @@ def test_rounds_add_up_to_the_whole() -> None:
 def test_rows_too_many_for_one_integer_are_still_told_apart() -> None:
     rng = np.random.default_rng(0)
     rows = rng.integers(0, 3, (500, 11)) * 10**7
-    first, times = ledgers._distinct(np.concatenate([rows, rows[:100]]))
+    first, times = rates._distinct(np.concatenate([rows, rows[:100]]))
     assert times.sum() == 600
     assert len(first) == len(np.unique(rows, axis=0))
 
@@ -88,12 +87,12 @@ def test_resampled_totals_have_the_moments_of_problems_drawn_with_replacement(bl
     Drawn in blocks, of 300 here, the variance of the blocks itself adds sqrt(2/300) = 8 %. Four standard errors are allowed.
     """
     if blocks:
-        monkeypatch.setattr(ledgers, "_MOST_ROWS", 10)
-        monkeypatch.setattr(ledgers, "_BLOCKS", 300)
+        monkeypatch.setattr(rates, "_MOST_ROWS", 10)
+        monkeypatch.setattr(rates, "_BLOCKS", 300)
     log = simulate_log(2400, p=0.35, a=0.85, b=0.6, cap=5, concentration=1.5, rng=3)
-    ledger = Ledger.of(log)
-    draws = np.concatenate(list(ledger.resample(4000, np.random.default_rng(1))))
-    expanded = np.repeat(ledger.rows, ledger.times, axis=0)
+    table = ProblemCounts.of(log)
+    draws = np.concatenate(list(table.resample(4000, np.random.default_rng(1))))
+    expanded = np.repeat(table.rows, table.times, axis=0)
     assert draws.shape == (4000, len(COLUMNS))
     spread = np.sqrt(len(expanded)) * expanded.std(axis=0)
     assert (np.abs(draws.mean(axis=0) - expanded.sum(axis=0)) <= 4 * spread / np.sqrt(4000) + 1e-9).all()
@@ -102,18 +101,18 @@ def test_resampled_totals_have_the_moments_of_problems_drawn_with_replacement(bl
 
 
 def test_chunks_do_not_change_the_number_of_draws(monkeypatch) -> None:
-    monkeypatch.setattr(ledgers, "_CHUNK", 500)
-    ledger = Ledger.of(lopsided())
-    parts = list(ledger.resample(101, np.random.default_rng(1)))
+    monkeypatch.setattr(rates, "_CHUNK", 500)
+    table = ProblemCounts.of(lopsided())
+    parts = list(table.resample(101, np.random.default_rng(1)))
     assert len(parts) > 1
     assert sum(len(part) for part in parts) == 101
 
 
 def test_covariance_is_that_of_the_bootstrap() -> None:
-    ledger = Ledger.of(simulate_log(2400, p=0.35, a=0.85, b=0.6, cap=5, concentration=1.5, rng=3))
-    draws = dict(zip(COLUMNS, np.concatenate(list(ledger.resample(4000, np.random.default_rng(1)))).T, strict=True))
-    rates = [("correct", "attempts"), ("final_correct", "episodes")]
-    sampled = np.cov([draws[s] / draws[n] for s, n in rates])
-    for i, one in enumerate(rates):
-        for j, other in enumerate(rates):
-            assert ledger.covariance(one, other) == pytest.approx(sampled[i, j], rel=0.1)
+    table = ProblemCounts.of(simulate_log(2400, p=0.35, a=0.85, b=0.6, cap=5, concentration=1.5, rng=3))
+    draws = dict(zip(COLUMNS, np.concatenate(list(table.resample(4000, np.random.default_rng(1)))).T, strict=True))
+    both = [("correct", "attempts"), ("final_correct", "episodes")]
+    sampled = np.cov([draws[s] / draws[n] for s, n in both])
+    for i, one in enumerate(both):
+        for j, other in enumerate(both):
+            assert table.covariance(one, other) == pytest.approx(sampled[i, j], rel=0.1)

@@ -1,0 +1,210 @@
+"""Simulated logs with known p, a and b: to try the commands on, and to check that what is promised of intervals is true.
+
+A problem has a chance p_x of a correct answer, drawn from Beta(p c, (1 - p) c) with concentration c, or p for all without one.
+Each attempt is correct with probability p_x; after a correct answer the model stops with probability a, after a wrong one it
+resamples with probability b. At the cap no decision is drawn.
+
+The bundled synthetic log is made, not shipped: the same seed gives the same log. Its second model samples a little better and
+decides much better than the first, so that a comparison has something to find; both get worse at answers from task to task.
+
+Source: arXiv 2601.01580, section 3 (the chain); problem-specific p as in claim G4, derived here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dstheory.anatomy.episodes import Episodes, Labels
+from dstheory.checks import Floats, Ints, whole_number
+from dstheory.errors import RecordError
+
+_MOST_ROUNDS = 10_000  # of an episode without a cap; a chain that goes on for longer practically never stops
+
+
+def simulate_log(
+    problems: int,
+    *,
+    p: float,
+    a: float,
+    b: float,
+    cap: int = 0,
+    episodes_per_problem: int = 1,
+    concentration: float | None = None,
+    rng: np.random.Generator | int = 0,
+    task: str = "simulated",
+    model: str = "chain",
+    name: str = "problem",
+) -> Episodes:
+    """Return a log of a chain.
+
+    Args:
+        problems: how many; ids are ``name-0``, ``name-1``, ...
+        p, a, b: mean P(correct) over problems, P(stop | correct), P(resample | wrong).
+        cap: largest number of attempts; 0 for none.
+        episodes_per_problem: trials of each problem.
+        concentration: c above, > 0; None for one p.
+        rng: generator or seed.
+        task, model: labels of all episodes.
+
+    Raises:
+        RecordError: a number out of range, or a chain that practically never stops and has no cap.
+
+    >>> simulate_log(200, p=0.4, a=0.9, b=0.7, cap=8, concentration=2.0)
+    Episodes(200 episodes, 399 attempts, 200 problems, 4 capped)
+    """
+    n_problems = whole_number(problems, "problems", low=1)
+    trials = whole_number(episodes_per_problem, "episodes_per_problem", low=1)
+    limit = whole_number(cap, "cap", low=0, otherwise="; 0 is none")
+    for value, what in ((p, "p"), (a, "a"), (b, "b")):
+        if not 0 <= value <= 1:
+            raise RecordError(f"{what} is {value!r}: must be a probability")
+    generator = np.random.default_rng(rng)
+    if concentration is None or p in (0, 1):
+        chance = np.full(n_problems, float(p))
+    elif concentration > 0:
+        chance = generator.beta(p * concentration, (1 - p) * concentration, n_problems)
+    else:
+        raise RecordError(f"concentration is {concentration!r}: must be > 0; leave it out for one p")
+    problem = np.repeat(np.arange(n_problems), trials)
+    ids = [f"{name}-{i}" for i in range(n_problems)]
+    fields = {"task": Labels.constant(task, len(problem)), "model": Labels.constant(model, len(problem))}
+    return _episodes(problem, ids, np.full(len(problem), limit), chance[problem], a, b, generator, fields)
+
+
+def resimulate(episodes: Episodes, copies: int, *, p: float, a: float, b: float, rng: np.random.Generator) -> Episodes:
+    """Return ``copies`` logs of a homogeneous chain with the problems, trials per problem and caps of a log, as one table.
+
+    Problem i of copy j has index j n + i, with n the number of problem ids.
+    """
+    n = len(episodes.problem_ids)
+    problem = (np.arange(copies)[:, None] * n + episodes.problem).ravel()
+    ids = range(copies * n)  # numbers name as well as strings do
+    return _episodes(problem, ids, np.tile(episodes.cap, copies), np.full(len(problem), float(p)), a, b, rng, {})
+
+
+def _episodes(
+    problem: Ints, ids: Sequence[str] | range, cap: Ints, chance: Floats, a: float, b: float, rng: np.random.Generator,
+    fields: Mapping[str, Labels],
+) -> Episodes:  # fmt: skip
+    """Let every episode go on round by round, each with its cap and its chance of a correct answer."""
+    going, length, rounds = np.arange(len(problem)), np.zeros(len(problem), dtype=np.int64), []
+    for k in range(max(int(cap.max(initial=0)), _MOST_ROUNDS)):
+        right = rng.random(len(going)) < chance[going]
+        stop = rng.random(len(going)) < np.where(right, a, 1 - b)
+        at_cap = cap[going] == k + 1
+        stop &= ~at_cap  # no decision is drawn there: the answer is submitted
+        rounds.append((going, right, stop))
+        length[going] = k + 1
+        going = going[~stop & ~at_cap]
+        if not len(going):
+            break
+    else:
+        raise RecordError(f"{len(going)} episodes did not stop within {_MOST_ROUNDS} attempts: give a cap")
+    offsets = np.concatenate([[0], np.cumsum(length)])
+    correct, stopped = np.empty((2, offsets[-1]), dtype=bool)
+    for k, (episode, right, stop) in enumerate(rounds):
+        at = offsets[episode] + k
+        correct[at], stopped[at] = right, stop
+    return Episodes(
+        offsets=offsets,
+        correct=correct,
+        stopped=stopped,
+        capped=~stopped[offsets[1:] - 1],
+        problem=problem,
+        problem_ids=ids,  # type: ignore[arg-type]
+        cap=cap,
+        fields=fields,
+    )
+
+
+# ---------------------------------------------------------------------- the bundled log
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One model on one task, with its true p, a and b.
+
+    >>> Cell("base", "easy", 0.8, 0.9, 0.5).p
+    0.8
+    """
+
+    model: str
+    task: str
+    p: float
+    a: float
+    b: float
+
+
+BUNDLED = (
+    Cell("base", "easy", 0.70, 0.85, 0.45),
+    Cell("base", "medium", 0.45, 0.80, 0.40),
+    Cell("base", "hard", 0.20, 0.75, 0.40),
+    Cell("tuned", "easy", 0.75, 0.95, 0.85),
+    Cell("tuned", "medium", 0.50, 0.92, 0.85),
+    Cell("tuned", "hard", 0.22, 0.90, 0.80),
+)
+
+
+def parse_cell(text: str) -> Cell:
+    """Return the cell that ``MODEL,TASK,P,A,B`` describes.
+
+    Raises:
+        RecordError: there are not five parts, or three of them are no probabilities.
+
+    >>> parse_cell("base,easy,0.8,0.9,0.5")
+    Cell(model='base', task='easy', p=0.8, a=0.9, b=0.5)
+    """
+    parts = [part.strip() for part in text.split(",")]
+    try:
+        model, task, p, a, b = parts
+        numbers = float(p), float(a), float(b)
+    except ValueError as error:
+        raise RecordError(f"{text!r} is no cell: write MODEL,TASK,P,A,B, for example base,easy,0.8,0.9,0.5") from error
+    if not model or not task or not all(0 <= number <= 1 for number in numbers):
+        raise RecordError(f"{text!r} is no cell: needs names of model and task, and three probabilities")
+    return Cell(model, task, *numbers)
+
+
+def generate_log(
+    problems: int = 400,
+    *,
+    cells: Sequence[Cell] = BUNDLED,
+    cap: int = 8,
+    concentration: float | None = 4.0,
+    episodes_per_problem: int = 1,
+    seed: int = 0,
+) -> Episodes:
+    """Return the synthetic log.
+
+    Args:
+        problems: of each task; every model works on all of them.
+        cells: models and tasks, with their p, a and b.
+        cap: largest number of attempts, 0 for none.
+        concentration: of p over the problems of a cell, Beta(p c, (1 - p) c); None for problems that are all alike.
+        episodes_per_problem: trials of each problem by each model.
+        seed: of everything.
+
+    Raises:
+        RecordError: a number out of range, no cells, or the same cell twice.
+
+    >>> log = generate_log(50)
+    >>> log, log.column("task").names
+    (Episodes(300 episodes, 525 attempts, 150 problems, 6 capped), ('easy', 'medium', 'hard'))
+    """
+    if not cells:
+        raise RecordError("there are no cells: give at least one model on one task")
+    if len({(cell.model, cell.task) for cell in cells}) < len(cells):
+        raise RecordError("the same model and task are given twice: every cell has one p, a and b")
+    streams = np.random.default_rng(seed).spawn(len(cells))
+    return Episodes.concatenate(
+        [
+            simulate_log(
+                problems, p=cell.p, a=cell.a, b=cell.b, cap=cap, concentration=concentration,
+                episodes_per_problem=episodes_per_problem, rng=rng, task=cell.task, model=cell.model, name=cell.task,
+            )
+            for cell, rng in zip(cells, streams, strict=True)
+        ]
+    )  # fmt: skip

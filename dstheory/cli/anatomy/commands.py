@@ -1,0 +1,119 @@
+"""The commands beside the report: `dstheory anatomy generate`, `schema` and `export-chain`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dstheory.cli.anatomy.options import log_options, read_with, refuse_unusable
+from dstheory.cli.options import seed_option
+
+_SETTINGS = {"help_option_names": ["-h", "--help"]}
+
+_GENERATE = """\b
+Examples:
+  dstheory anatomy generate rollouts.jsonl
+  dstheory anatomy generate rollouts.jsonl.gz --problems 1000 --concentration 2 --seed 3
+  dstheory anatomy generate mine.jsonl --cell m,easy,0.8,0.9,0.7 --cell m,hard,0.3,0.9,0.5 --cap 4
+"""
+
+_EXPORT = """\b
+Examples:
+  dstheory anatomy export-chain rollouts.jsonl --model tuned --out chain.json
+  dstheory simulate --mdp chain.json --length-weight 0.5
+  dstheory anatomy export-chain rollouts.jsonl --by problem --out problems.json
+"""
+
+
+@click.command(name="generate", epilog=_GENERATE, context_settings=_SETTINGS)
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--problems", type=click.IntRange(min=1), default=400, show_default=True, help="Problems of each task.")
+@click.option("--cell", "cells", multiple=True, metavar="MODEL,TASK,P,A,B",
+              help="A model on a task with its true p, a, b; repeatable. Default: two models on three tasks.")  # fmt: skip
+@click.option("--cap", type=click.IntRange(min=0), default=8, show_default=True, help="Largest number of attempts; 0 for none.")
+@click.option("--concentration", type=float, default=4.0, show_default=True,
+              help="c of Beta(p c, (1 - p) c) over problems; 0 for problems that are all alike.")  # fmt: skip
+@click.option("--trials", type=click.IntRange(min=1), default=1, show_default=True, help="Episodes of each model per problem.")
+@seed_option("The same seed gives the same log.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing file.")
+def generate(
+    out: Path, problems: int, cells: tuple[str, ...], cap: int, concentration: float, trials: int, seed: int, overwrite: bool
+) -> None:
+    """Write a synthetic log whose p, a and b are known, as JSON lines (packed if OUT ends in .gz, .zst or .bz2)."""
+    from dstheory.anatomy.export import write_log
+    from dstheory.anatomy.generate import BUNDLED, generate_log, parse_cell
+    from dstheory.cli.show import number, print_table, progress_bar
+
+    chosen = [parse_cell(text) for text in cells] or list(BUNDLED)
+    log = generate_log(
+        problems,
+        cells=chosen,
+        cap=cap,
+        concentration=concentration or None,
+        episodes_per_problem=trials,
+        seed=seed,
+    )
+    with progress_bar("writing records", len(log), quiet=False) as update:
+        write_log(out, log, overwrite=overwrite, progress=update)
+    rows = [[cell.model, cell.task, *map(number, (cell.p, cell.a, cell.b))] for cell in chosen]
+    spread = f"p ~ Beta with concentration {concentration:g} over problems" if concentration else "problems are all alike"
+    print_table(
+        f"{out}: {len(log):,} episodes, {len(log.correct):,} attempts",
+        ["model", "task", "p", "a", "b"],
+        rows,
+        words=2,
+        caption=f"the truth: mean p = P(correct), a = P(stop | correct), b = P(resample | wrong); {spread}; "
+        f"cap {cap or 'none'}, seed {seed}",
+    )
+
+
+@click.command(name="schema", context_settings=_SETTINGS)
+def schema() -> None:
+    """Print the JSON Schema of a rollout record, one of which stands on each line of a log."""
+    from dstheory.anatomy.logs import record_schema
+    from dstheory.cli.show import print_json
+
+    print_json(record_schema())
+
+
+@click.command(name="export-chain", epilog=_EXPORT, context_settings=_SETTINGS)
+@log_options
+@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FILE",
+              help="The chain file: .json or .toml (also .csv, .parquet, .jsonl where there is no cap).")  # fmt: skip
+@click.option("--by", default="task", show_default=True, metavar="FIELD",
+              help="Its labels become prompts; `problem` gives every problem its own p.")  # fmt: skip
+@click.option("--model", default=None, metavar="NAME", help="Use the records of this model only.")
+@click.option("--max-turns", type=click.IntRange(min=0), default=None,
+              help="Cap of the chain, 0 for none; default the log's, if it has one.")  # fmt: skip
+@click.option("--gamma", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="Discount of the chain.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing file.")
+def export_chain(
+    out: Path, by: str, model: str | None, max_turns: int | None, gamma: float, overwrite: bool, **options: Any
+) -> None:
+    """Turn the p, a, b that a log shows into the initial policy of a chain."""
+    from dstheory.anatomy.export import measured_chain
+    from dstheory.chain.exact import solve
+    from dstheory.readers import refuse_overwrite, write_chain
+
+    refuse_overwrite(out, overwrite, inputs=options["logs"])
+    log = read_with(options, labels=[by], quiet=False)
+    episodes = log.episodes
+    if model is not None:
+        column = episodes.column("model")
+        episodes = episodes.select(column.codes == column.code(model, "model"))
+    elif len(episodes.by("model")) > 1:
+        names = ", ".join(episodes.by("model"))
+        raise click.UsageError(f"the log has several models ({names}): choose one with --model; a mixture is no chain")
+    made = measured_chain(episodes, by=by, cap=max_turns, gamma=gamma)
+    write_chain(out, made.mdp, made.policy, answers=made.answers, overwrite=overwrite)
+    solution = solve(made.mdp, made.policy)
+    for line in log.reading.lines():
+        click.echo(line)
+    click.echo(
+        f"{out}: {made.mdp!r}; p {float(solution.p):.3f}, a {float(solution.a):.3f}, b {float(solution.b):.3f}, "
+        f"accuracy {float(solution.mean_accuracy):.3f}"
+    )
+    click.echo(f"next: dstheory simulate --mdp {out}")
+    refuse_unusable(log, options["max_unusable"])
