@@ -24,7 +24,6 @@ from dstheory.checks import Floats
 from dstheory.errors import ChainError
 from dstheory.objectives import Objective, ReinforceBaseline, sampled_gradient
 from dstheory.objectives.base import StageGradient
-from dstheory.objectives.claim_ids import CLAIM_IDS
 
 __all__ = ["ObjectiveRow", "Tilt", "angle", "compare_objectives", "tilt"]
 
@@ -112,7 +111,7 @@ def compare_objectives(
 
 def _row(name: str, make: Make, solution: Solution, stretched: Solution, reward: StageGradient, rng: int) -> ObjectiveRow:
     objective = make(solution.mdp)
-    claims = CLAIM_IDS.get(objective.name, ())
+    claims = objective.claims
     nan = float("nan")
     nothing = ObjectiveRow(name, objective.family, None, nan, nan, nan, Tilt(nan, nan, nan), claims)
     try:

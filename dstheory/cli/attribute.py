@@ -71,7 +71,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     from dstheory.chain.exact import solve
     from dstheory.cli.show import number, print_json, print_table
     from dstheory.errors import ChainError
-    from dstheory.objectives import FAMILIES, REGISTRY
+    from dstheory.objectives import listed
 
     for name in ("longer", "format", "out", "no_figure", "overwrite"):
         if not options["compare_all"] and ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
@@ -87,7 +87,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     solution = solve(problem.mdp, problem.start)
     built: list[tuple[str, Objective]] = []
     found, left_out = [], []
-    for expression in options["objectives"] or sorted(REGISTRY, key=lambda name: FAMILIES.index(REGISTRY[name].family)):
+    for expression in options["objectives"] or [cls.name for cls in listed()]:
         try:
             objective = objective_from(expression, problem, options)
             built.append((expression, objective))

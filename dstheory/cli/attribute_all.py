@@ -76,11 +76,9 @@ def _objectives(
     ctx: click.Context, problem: Problem, options: dict[str, Any]
 ) -> tuple[dict[str, Any], list[tuple[str, Any]], dict[str, str]]:
     """Return how to make each objective for a chain, at its own defaults but for options given; each made; those left out."""
-    from dstheory.objectives import FAMILIES, REGISTRY
-    from dstheory.objectives.claim_ids import CLAIM_IDS
+    from dstheory.objectives import listed
 
-    order = {name: i for i, name in enumerate(CLAIM_IDS)}
-    names = sorted(REGISTRY, key=lambda name: (FAMILIES.index(REGISTRY[name].family), order.get(name, len(order))))
+    names = [cls.name for cls in listed()]
     fields = ("beta", "alpha", "length_weight", "reduction", "outer_discount", "states")
     given = problem.given & set(fields)
 

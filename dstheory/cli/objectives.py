@@ -30,7 +30,6 @@ def command(names: tuple[str, ...], as_json: bool) -> None:
     """
     import dstheory.objectives as room
     from dstheory.cli.show import print_json, print_table
-    from dstheory.objectives.claim_ids import CLAIM_IDS
 
     def entry(name: str) -> dict[str, object]:
         cls = room.lookup(name)
@@ -47,7 +46,7 @@ def command(names: tuple[str, ...], as_json: bool) -> None:
             "token_model": cls.token_model,
             "expectation": cls.expectation,
             "ascends": cls.ascends,
-            "claims": list(CLAIM_IDS.get(cls.name, ())),
+            "claims": list(cls.claims),
             "aliases": sorted(key for key, value in room.ALIASES.items() if value.objective == cls.name),
         }
         if alias is not None:
@@ -56,7 +55,7 @@ def command(names: tuple[str, ...], as_json: bool) -> None:
                 out["refused"] = dict(alias.refused)
         return out
 
-    listed = sorted(room.REGISTRY.values(), key=lambda cls: room.FAMILIES.index(cls.family))
+    listed = room.listed()
     entries = [entry(name) for name in names or [cls.name for cls in listed]]
     aliases = [
         {"alias": key, "objective": a.objective, "settings": dict(a.settings), "source": a.source, "computes": a.computed}

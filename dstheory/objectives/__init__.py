@@ -19,7 +19,7 @@ from dstheory.objectives.kl_estimators import Distillation, K1Loss, K1Reward, K2
 from dstheory.objectives.nft import NFT
 from dstheory.objectives.plugins import load_module
 from dstheory.objectives.ppo import PPOClip
-from dstheory.objectives.registry import FAMILIES, REGISTRY, build, lookup, register
+from dstheory.objectives.registry import FAMILIES, REGISTRY, build, listed, lookup, register
 from dstheory.objectives.reinforce_pp import ReinforcePlusPlus
 from dstheory.objectives.responses import ResponseObjective, Term
 from dstheory.objectives.reward import ActorCritic, Reinforce, RewardToGo
@@ -83,6 +83,7 @@ __all__ = [
     "build",
     "check",
     "estimate_gradient",
+    "listed",
     "load_module",
     "log_ratios",
     "lookup",

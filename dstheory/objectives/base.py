@@ -125,33 +125,21 @@ class Objective(ABC):
     A subclass is a frozen dataclass in a file of its own, decorated with ``@register``. What it declares is tested.
     """
 
+    # What these say is explained at dstheory.about.About; those of this package's objectives come from its table.
     name: ClassVar[str]
-    """Registry name."""
     family: ClassVar[str]
-    """One of :data:`~dstheory.objectives.registry.FAMILIES`; listings are grouped by it."""
     title: ClassVar[str]
-    """One line of what it is."""
     formula: ClassVar[str]
-    """Coefficients c_s, c_d at turn k, as text."""
     balance: ClassVar[str]
-    """Level (i) verdict: ``balanced``, ``balanced up to gamma``, ``unbalanced``, or a condition."""
     balanced_when: ClassVar[str]
-    """The condition under which c_s = c_d on every trajectory and turn, in words; ``never`` and ``always`` included."""
-    measured_on: ClassVar[str] = "policy"
-    """Whose trajectories, in words; :attr:`measure` is the instance's own answer."""
     ascends: ClassVar[str]
-    """The scalar J whose gradient this is, or what keeps it from being one."""
+    source: ClassVar[str] = ""
+    claims: ClassVar[tuple[str, ...]] = ()
+    measured_on: ClassVar[str] = "policy"
     normalised_by: ClassVar[str] = "responses"
-    """By what the sum over the tokens of a batch is divided."""
     credits: ClassVar[str | None] = None
-    """Which reward it reads: ``chain`` (the chain's own, discounted), ``outcome`` (its field of that name says which),
-    ``correct`` (1 for a correct answer, whatever the chain pays), ``nothing``; None where nobody has said."""
     token_model: ClassVar[str] = "any"
-    """``any``: all tokens of a response get one coefficient, so an answer of many tokens is exactly one action. ``unit``: a stage
-    counts as one action (exact where the tokens of an answer are independent). ``even``: every token of an answer has the
-    geometric mean of its probabilities, and an equal share of its score."""
     expectation: ClassVar[str] = "closed form"
-    """How the expected gradient is computed, and under which condition."""
 
     @property
     def measure(self) -> Measure:

@@ -29,8 +29,6 @@ class _MeanReward(GroupObjective):
     """What they share: on policy and without a penalty the gradient is that of the mean reward."""
 
     normaliser = PerResponse()
-    formula = "c_s = c_d = A/N"
-    ascends = "J = E[R] on policy and with beta = 0"
 
     def value(self, solution: Solution) -> Floats | None:
         """Return E[R], (*runs,), on policy and without a penalty; else None."""
@@ -59,7 +57,6 @@ class RLOO(_MeanReward):
 
     credit = LeaveOneOut()
     name = "rloo"
-    title = "RLOO: R minus the mean of the others, summed over tokens"
 
 
 @register
@@ -82,9 +79,7 @@ class ReinforceBaseline(_MeanReward):
 
     credit = Raw()
     plain_on_policy = True
-    family = "reward"
     name = "reinforce-baseline"
-    title = "REINFORCE with a baseline of the prompt"
 
     def __post_init__(self) -> None:
         if self.baseline not in ("mean", "opo"):

@@ -48,12 +48,7 @@ class CISPO(GroupMeanObjective):
     over: Literal["group", "batch"] = "group"
 
     plain_on_policy = True
-    balanced_when = "on policy and with beta = 0; off policy never in general: an answer's ratio is not its decision's"
     name = "cispo"
-    title = "CISPO: group std, clipped and detached ratio, mean over the group's tokens"
-    formula = "c = clip(rho) A/(P sum of group L), A = (R - mean)/std; over='batch': clip(rho) A/(sum of batch L)"
-    normalised_by = "tokens of the group, or of the batch"
-    ascends = "no simple scalar: ratios, std and lengths are frozen"
 
     def __post_init__(self) -> None:
         super().__post_init__()

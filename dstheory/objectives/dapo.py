@@ -39,10 +39,6 @@ class DAPO(GroupMeanObjective):
 
     normaliser = GroupTokens()
     name = "dapo"
-    title = "DAPO as published: group std, mean over the group's tokens, groups without variance drawn again"
-    formula = "c_s = c_d = A/(P sum of group L), A = (R - mean)/std, of mixed groups; in expectation times 1/P(mixed)"
-    normalised_by = "tokens of the group"
-    ascends = "no simple scalar: the credits and lengths of the others and the std are frozen"
 
 
 @register
@@ -61,7 +57,3 @@ class DAPOBatch(GroupMeanObjective):
 
     normaliser = BatchTokens()
     name = "dapo-batch"
-    title = "DAPO in libraries: group std, mean over the batch's tokens"
-    formula = "c_s = c_d = A/(sum of batch L), A = (R - mean)/std"
-    normalised_by = "tokens of the batch"
-    ascends = "no simple scalar; without std and in large batches grad E[R] / E[L] with E[L] held fixed"

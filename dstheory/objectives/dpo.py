@@ -60,16 +60,6 @@ class DPO(Objective):
     sampler: Policy | None = None
 
     name = "dpo"
-    family = "preference"
-    credits = "correct"
-    title = "DPO on pairs of responses, one correct and one wrong"
-    formula = "c_s = c_d = +- beta sigma(-beta Delta), Delta the difference of log(pi/ref) between chosen and rejected"
-    balance = "balanced"
-    balanced_when = "always: all tokens of a response get one coefficient"
-    measured_on = "reference, or the sampler"
-    normalised_by = "pairs of responses"
-    ascends = "J = E[log sigma(beta Delta)] over pairs"
-    expectation = "sum over pairs of multisets of resampled answers"
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.beta) and self.beta > 0):

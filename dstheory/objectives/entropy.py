@@ -75,14 +75,6 @@ class EntropyBonus(Objective):
     inherited: tuple[Normaliser, Grouping] | None = None
 
     name = "entropy"
-    family = "penalty"
-    credits = "nothing"
-    title = "entropy bonus"
-    formula = "c_s = -alpha w_s (log pi_s + H_s), c_d = -alpha w_d (log pi_d + H_d)"
-    normalised_by = "inherited from the reward objective in the same sum; alone, responses"
-    balance = "unbalanced"
-    balanced_when = "never in general: each stage sees its own surprise"
-    ascends = "no scalar: visits are frozen; with equal weights, alpha sum of visits x w H with the visits held fixed"
 
     def __post_init__(self) -> None:
         alpha = float_array(self.alpha, "alpha")

@@ -65,13 +65,6 @@ class GroupObjective(ResponseObjective):
     beta: ArrayLike = 0.0
     corrected_kl: bool = False
 
-    family = "group"
-    credits = "outcome"
-    balance = "balanced"
-    balanced_when = ALWAYS_ON_POLICY
-    measured_on = "policy, or the sampler"
-    token_model = "any on policy; even for ratios, unit for the k3 penalty"
-    expectation = "closed form at any group size (rewards of two values), and its limit"
 
     @property
     @abstractmethod
@@ -199,7 +192,6 @@ class GroupObjective(ResponseObjective):
     def weight_of_ratio(self, ratio: Floats, sign: Floats) -> Floats:
         """Return the weight of tokens with these ratios, given the sign of their credit."""
         return clip_weight(ratio, sign, low=self.clip_low, high=self.clip_high)
-
 
 
 @dataclass(frozen=True, eq=False)

@@ -36,10 +36,6 @@ class GRPO(GroupMeanObjective):
 
     normaliser = PerToken()
     name = "grpo"
-    title = "GRPO as published: group std, mean over each response's tokens"
-    formula = "c_s = c_d = A/(G L_i), A = (R - mean)/std; k3: + beta (ref/pi - 1)/(G L_i)"
-    normalised_by = "1/L_i, then responses"
-    ascends = "no simple scalar: the credits of the others and the std are frozen"
 
 
 @register
@@ -58,10 +54,6 @@ class GRPONoStd(GroupMeanObjective):
 
     normaliser = PerToken()
     name = "grpo-no-std"
-    title = "GRPO without std: mean over each response's tokens"
-    formula = "c_s = c_d = A/(G L_i), A = R - mean"
-    normalised_by = "1/L_i, then responses"
-    ascends = "no scalar: E[R/L] - E[R] E[1/L] with E[R] held fixed"
 
 
 @register
@@ -83,10 +75,6 @@ class DrGRPO(GroupMeanObjective):
     max_tokens: float = 1024
 
     name = "dr-grpo"
-    title = "Dr. GRPO: R minus the group's mean, over a constant length"
-    formula = "c_s = c_d = A/(N Lmax), A = R - mean"
-    normalised_by = "a constant Lmax"
-    ascends = "J = (G - 1)/G E[R]/Lmax on policy, without std and with beta = 0"
 
     @property
     def normaliser(self) -> Normaliser:

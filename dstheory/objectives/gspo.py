@@ -48,14 +48,7 @@ class GSPO(GroupMeanObjective):
     clip_high: float = 4e-4
 
     normaliser = PerToken()
-    balanced_when = "with beta = 0, on and off policy: one ratio and one coefficient for all tokens of a response"
-    token_model = "any; unit for the k3 penalty"
-    expectation = "closed form on policy; off policy a sum over multisets of resampled answers"
     name = "gspo"
-    title = "GSPO: group std, ratio of the whole response, mean over its tokens"
-    formula = "c_s = c_d = s_i A/(G L_i), A = (R - mean)/std, s_i = (pi/mu of the response)^(1/L_i)"
-    normalised_by = "1/L_i, then responses"
-    ascends = "no simple scalar: the credits of the others, the ratio and the std are frozen"
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -51,12 +51,6 @@ class _Imitation(ResponseObjective):
 
     normaliser: ClassVar[Normaliser]
 
-    family = "imitation"
-    credits = "nothing"
-    balance = "balanced"
-    balanced_when = "always: all tokens of a demonstration get one coefficient"
-    measured_on = "demonstrations"
-    expectation = "closed form for an expert chain, and its limit; the count for recorded ones"
 
     def __post_init__(self) -> None:
         Grouping(1, self.responses)
@@ -119,7 +113,6 @@ class _Imitation(ResponseObjective):
 class _LogLikelihood(_Imitation):
     """Rows without a token weight: the mass does not depend on the policy, so the weighted log-likelihood is their scalar."""
 
-    formula = "c_s = c_d = 1/(N L_i)"
 
     def value(self, solution: Solution) -> Floats:
         """Return the log-likelihood weighted by the coefficients, (*runs,); -inf where a demonstrated action is ruled out."""
@@ -141,10 +134,6 @@ class SFTTokenMean(_LogLikelihood):
 
     normaliser = BatchTokens()
     name = "sft-token-mean"
-    title = "SFT, mean over the batch's tokens"
-    formula = "c_s = c_d = 1/(sum of batch L) on demonstrations"
-    normalised_by = "tokens of the batch"
-    ascends = "J = E_D[log pi(response)] / E_D[L] in large batches"
 
 
 @register
@@ -162,9 +151,6 @@ class SFTSequenceSum(_LogLikelihood):
 
     normaliser = PerResponse()
     name = "sft-sequence-sum"
-    title = "SFT, sum over tokens, mean over demonstrations"
-    formula = "c_s = c_d = 1/N on demonstrations"
-    ascends = "J = E_D[log pi(response)]"
 
 
 @register
@@ -182,10 +168,6 @@ class SFTSequenceMean(_LogLikelihood):
 
     normaliser = PerToken()
     name = "sft-sequence-mean"
-    title = "SFT, mean over each demonstration's tokens"
-    formula = "c_s = c_d = 1/(N L_i) on demonstrations"
-    normalised_by = "1/L_i, then responses"
-    ascends = "J = E_D[log pi(response)/L]"
 
 
 @register
@@ -203,14 +185,7 @@ class DFT(_Imitation):
     """
 
     normaliser = BatchTokens()
-    balance = "unbalanced"
-    balanced_when = "never in general: a long answer's tokens are likelier than a decision's one token"
-    token_model = "even"
     name = "dft"
-    title = "DFT: SFT with each token times its probability, mean over the batch's tokens"
-    formula = "c_s = pi_s^(1/l_s)/(sum of batch L), c_d = pi_d^(1/l_d)/(sum of batch L) on demonstrations"
-    normalised_by = "tokens of the batch"
-    ascends = "no simple scalar: the weights are detached; for one-token stages E_D[sum of pi] / E_D[L]"
 
     def token_weight(self, solution: Solution) -> TokenWeight:
         """Return the probability of each token."""

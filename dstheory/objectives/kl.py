@@ -133,8 +133,6 @@ class _Penalty(Objective):
     length_weight: ArrayLike = 0.0
     reduction: Reduction = "sum"
 
-    family = "penalty"
-    credits = "nothing"
 
     def __post_init__(self) -> None:
         beta = float_array(self.beta, "beta")
@@ -194,13 +192,6 @@ class ReverseKLDirect(_Penalty):
     """
 
     name = "kl-direct"
-    title = "reverse KL to a reference, direct term"
-    formula = "c_s = -beta w_s log(pi_s/ref_s), c_d = -beta w_d log(pi_d/ref_d)"
-    balance = "unbalanced"
-    balanced_when = (
-        "never in general: weights (l_s/l_d)^lambda times different log-ratios; the weights are equal iff lambda = 0 or l_s = l_d"
-    )
-    ascends = "no scalar: visits are frozen; with equal weights, -beta sum of visits x w KL(pi || ref) with the visits held fixed"
 
     def coefficients(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:
         """Return minus beta times the weighted log-ratio of each action."""
@@ -247,11 +238,6 @@ class ReverseKL(_Penalty):
     """
 
     name = "kl"
-    title = "reverse KL to a reference, full gradient"
-    formula = "c_s = -beta (L(tau) + w_s(y_k) - E_pi w_s), c_d = -beta L(tau), L the weighted log-ratio of the trajectory"
-    balance = "balanced"
-    balanced_when = "all answers of a prompt have the same weight w_s (lambda = 0, or equal lengths)"
-    ascends = "J = -beta E_pi[L(tau)]"
 
     def coefficients(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:
         """Return minus beta times the total weighted log-ratio, and at the sampling stage the derivative of L itself."""
@@ -318,12 +304,6 @@ class ForwardKL(_Penalty):
     states: Literal["policy", "reference"] = "policy"
 
     name = "forward-kl"
-    title = "forward KL from a reference"
-    formula = "c = -beta w (1 - ref/pi) on the policy's states; or c = beta w on the reference's"
-    balance = "unbalanced"
-    balanced_when = "on the reference's states iff lambda = 0 or l_s = l_d; on the policy's never in general"
-    measured_on = "policy, or reference"
-    ascends = "J = -beta E_ref[sum_k w log(ref/pi)] on the reference's states; no scalar with frozen policy states"
 
     def __post_init__(self) -> None:
         super().__post_init__()

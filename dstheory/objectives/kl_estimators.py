@@ -65,13 +65,6 @@ class _Estimator(ResponseObjective):
     prompts: float = inf
     inherited: tuple[Normaliser, Grouping] | None = None
 
-    family = "penalty"
-    credits = "nothing"
-    balance = "unbalanced"
-    balanced_when = "never in general: each stage has its own log-ratio"
-    token_model = "unit"
-    normalised_by = "inherited from the reward objective in the same sum; alone, responses"
-    expectation = "closed form at any group size, and its limit"
 
     def __post_init__(self) -> None:
         beta = float_array(self.beta, "beta")
@@ -131,13 +124,7 @@ class K1Loss(_Estimator):
     ([[[0.0, 0.0]]], True)
     """
 
-    balance = "balanced"
-    balanced_when = "always: one constant"
-    token_model = "any"
     name = "k1-loss"
-    title = "k1 estimator in the loss"
-    formula = "c_s = c_d = -beta x normaliser"
-    ascends = "a constant; with 1/L_i J = -beta E[1/L]"
 
     def per_token(self, solution: Solution) -> TokenWeight:
         """Return -1."""
@@ -172,9 +159,6 @@ class K2Loss(_Estimator):
     """
 
     name = "k2-loss"
-    title = "k2 estimator in the loss"
-    formula = "c = -beta log(pi/ref) x normaliser"
-    ascends = "no scalar: visits are frozen; for plain sums -beta sum of visits x KL(pi || ref) with the visits held fixed"
 
     def per_token(self, solution: Solution) -> TokenWeight:
         """Return minus the log-ratio."""
@@ -194,9 +178,6 @@ class K3Loss(_Estimator):
     """
 
     name = "k3-loss"
-    title = "k3 estimator in the loss"
-    formula = "c = -beta (1 - ref/pi) x normaliser"
-    ascends = "no scalar: visits are frozen; for plain sums -beta sum of visits x KL(ref || pi) with the visits held fixed"
 
     def per_token(self, solution: Solution) -> TokenWeight:
         """Return ref/pi - 1."""
@@ -220,12 +201,7 @@ class Distillation(K2Loss):
     beta: ArrayLike = 1.0
     normaliser: str | Normaliser | None = "batch-tokens"
 
-    family = "imitation"
     name = "distill"
-    title = "on-policy distillation from a teacher"
-    formula = "c = -log(pi/teacher)/(sum of batch L)"
-    normalised_by = "tokens of the batch"
-    ascends = "no scalar: visits are frozen; -sum of visits x KL(pi || teacher)/E[L] with visits and E[L] held fixed"
 
 
 @register
@@ -241,12 +217,7 @@ class K1Reward(_Estimator):
     True
     """
 
-    balance = "balanced"
-    balanced_when = "always: all tokens of a response get one coefficient"
     name = "k1-reward"
-    title = "k1 estimator in the reward"
-    formula = "c_s = c_d = -beta (sum of log(pi/ref)) x normaliser"
-    ascends = "J = -beta E[sum of log(pi/ref)] for plain sums"
 
     def outcome_of(self, under: Solution) -> Outcome:
         """Return minus beta times the log-ratio of the whole response, as a reward."""

@@ -55,14 +55,7 @@ class NFT(GroupObjective):
     credit = SignedMatch()
     plain_on_policy = True
     normaliser = BatchTokens()
-    family = "imitation"
-    credits = "correct"
-    balanced_when = "on policy and with beta = 0; off policy never in general: each token of a miss has its own ratio"
     name = "nft"
-    title = "NFT: hits and misses by implied likelihoods, mean over the batch's tokens"
-    formula = "c = omega on hits, -omega r rho/(1-r) / max((1-r rho)/(1-r), eps) on misses, over the sum of batch L"
-    normalised_by = "tokens of the batch"
-    ascends = "no simple scalar: shares of hits and lengths of the others are frozen"
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -43,16 +43,7 @@ class PPOClip(GroupObjective):
     credit = Raw()
     normaliser = BatchTokens()
     plain_on_policy = True
-    family = "reward"
-    balance = "unbalanced"
-    balanced_when = "never in general: each stage has its own advantage, and off policy its own ratio"
-    token_model = "any on policy; even for ratios, one advantage per stage off policy, unit for the k3 penalty"
-    expectation = "closed form"
     name = "ppo-clip"
-    title = "PPO-clip with an exact critic, mean over the batch's tokens"
-    formula = "c_s = rho A_s/(sum of batch L), c_d = rho A_d/(sum of batch L), 0 where clipped"
-    normalised_by = "tokens of the batch"
-    ascends = "no simple scalar: on policy and with beta = 0 grad E[R] / E[L] with E[L] held fixed"
 
     def reward_terms(self, solution: Solution, under: Solution, outcome: Outcome) -> tuple[Term, ...]:
         """Return the advantages times the clipped ratio, over the tokens of the batch."""

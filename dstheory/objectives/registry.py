@@ -10,18 +10,17 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from dstheory.about import ABOUT, FAMILIES
 from dstheory.errors import DSTheoryError
 from dstheory.objectives.aliases import ALIASES
 from dstheory.objectives.base import Objective
 from dstheory.objectives.plugins import load_installed
 
-__all__ = ["FAMILIES", "REGISTRY", "build", "lookup", "parse", "register", "unused"]
+__all__ = ["FAMILIES", "REGISTRY", "build", "listed", "lookup", "parse", "register", "unused"]
 
 REGISTRY: dict[str, type[Objective]] = {}
 
 _T = TypeVar("_T", bound=type[Objective])
-
-FAMILIES = ("reward", "group", "imitation", "preference", "penalty")
 
 _PLUS = re.compile(r"(?<!\d[eE])\+")  # not the plus of 1e+3
 
@@ -29,11 +28,14 @@ _DECLARED = ("name", "family", "title", "formula", "balance", "balanced_when", "
 
 
 def register(cls: _T) -> _T:
-    """Enter an objective's class under its name.
+    """Enter an objective's class under its name; what :data:`~dstheory.about.ABOUT` says of it becomes its class attributes.
 
     Raises:
         TypeError: a declaration is missing, or the name is taken.
     """
+    if cls.__dict__.get("name") in ABOUT:
+        for key, value in dataclasses.asdict(ABOUT[cls.name]).items():
+            setattr(cls, key, value)
     missing = [field for field in _DECLARED if not isinstance(getattr(cls, field, None), str)]
     if missing:
         raise TypeError(f"objective {cls.__name__} does not declare {', '.join(missing)}")
@@ -43,6 +45,12 @@ def register(cls: _T) -> _T:
         raise TypeError(f"objective {cls.name!r} declares the family {cls.family!r}: must be one of {', '.join(FAMILIES)}")
     REGISTRY[cls.name] = cls
     return cls
+
+
+def listed() -> list[type[Objective]]:
+    """Return the registered classes by family, in the order of :data:`~dstheory.about.ABOUT`, those of users after them."""
+    order = {name: i for i, name in enumerate(ABOUT)}
+    return sorted(REGISTRY.values(), key=lambda cls: (FAMILIES.index(cls.family), order.get(cls.name, len(order))))
 
 
 def lookup(name: str) -> type[Objective]:

@@ -54,15 +54,6 @@ class ReinforcePlusPlus(Objective):
     beta: ArrayLike = 0.0
 
     name = "reinforce-pp"
-    family = "reward"
-    credits = "correct"
-    title = "REINFORCE++: return to go with k1 in the reward, whitened over the batch's tokens"
-    formula = "c = (G_t - mean_tok)/(std_tok sum of batch L), G_t = R - beta sum of log(pi/ref) from t on"
-    balance = "balanced"
-    balanced_when = "with beta = 0; else the penalty of the answer itself is in c_s and past in c_d"
-    normalised_by = "tokens of the batch"
-    ascends = "no simple scalar: grad (E[R] - beta KL) / (s E[L]) with s and E[L] held fixed"
-    expectation = "limit of large batches"
 
     def __post_init__(self) -> None:
         beta = float_array(self.beta, "beta")

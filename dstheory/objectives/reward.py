@@ -29,9 +29,6 @@ __all__ = ["ActorCritic", "Reinforce", "RewardToGo"]
 class _ExpectedReturn(Objective):
     """What the three forms share: the scalar they ascend and its exact gradient."""
 
-    family = "reward"
-    credits = "chain"
-    ascends = "J = E_x[V(x)], the expected discounted return"
 
     def shared_normaliser(self) -> tuple[Normaliser, Grouping] | None:
         """Return the number of responses: tokens are summed."""
@@ -66,10 +63,6 @@ class Reinforce(_ExpectedReturn):
     """
 
     name = "reinforce"
-    title = "REINFORCE, return form"
-    formula = "c_s = c_d = G(tau)"
-    balance = "balanced"
-    balanced_when = "always"
 
     def coefficients(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:
         """Return G(tau) at both stages."""
@@ -96,10 +89,6 @@ class RewardToGo(_ExpectedReturn):
     outer_discount: bool = True
 
     name = "reward-to-go"
-    title = "REINFORCE, reward-to-go form"
-    formula = "c_s = c_d = gamma^k G_k"
-    balance = "balanced up to gamma"
-    balanced_when = "always with the outer factor gamma^t; without it c_s = gamma c_d under a discount per stage"
 
     def coefficients(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:
         """Return the return to go at each stage, with or without the outer discount."""
@@ -144,10 +133,6 @@ class ActorCritic(_ExpectedReturn):
     """
 
     name = "advantage"
-    title = "actor-critic, advantage form"
-    formula = "c_s = gamma^k A_s(x, y_k), c_d = gamma^k A_d(x, y_k, d_k)"
-    balance = "unbalanced"
-    balanced_when = "never in general: same gradient as reinforce, other gauge"
 
     def coefficients(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:
         """Return the discounted advantages of the action taken at each stage."""

@@ -52,16 +52,6 @@ class RFT(ResponseObjective):
     normaliser: Literal["token-mean", "sequence-sum", "sequence-mean"] = "token-mean"
 
     name = "rft"
-    family = "imitation"
-    credits = "correct"
-    title = "filtered fine-tuning on one's own correct responses (RFT, STaR, RAFT, ReST-EM)"
-    formula = "c_s = c_d = 1[R = 1]/(sum of kept L), or 1[R = 1]/kept, or 1[R = 1]/(kept L_i)"
-    balance = "balanced"
-    balanced_when = "always: all tokens of a response get one coefficient"
-    measured_on = "policy, or the sampler"
-    normalised_by = "tokens of what is kept, or responses kept, or 1/L_i"
-    ascends = "no simple scalar: what is kept is frozen (sequence sum, on policy, one prompt: grad log E[R])"
-    expectation = "limit of large batches"
 
     def __post_init__(self) -> None:
         if self.normaliser not in _NORMALISERS:

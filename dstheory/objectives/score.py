@@ -45,8 +45,6 @@ class _SCoRe(Objective):
 
     alpha: float = 10.0
 
-    family = "reward"
-    credits = "correct"
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.alpha) and self.alpha >= 0):
@@ -88,11 +86,6 @@ class SCoReSummed(_SCoRe):
     """
 
     name = "score-summed"
-    title = "SCoRe, two attempts, summed shaped return"
-    formula = "c_s = c_d = (1 - alpha) r1 + (1 + alpha) r2, r1 of the first answer, r2 of the submitted one"
-    balance = "balanced"
-    balanced_when = "always: all tokens of a response get one coefficient"
-    ascends = "J = (1 - alpha) E[r1] + (1 + alpha) E[r2]"
 
     def coefficients(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:
         """Return what both attempts pay."""
@@ -129,11 +122,6 @@ class SCoRePerAttempt(_SCoRe):
     """
 
     name = "score-per-attempt"
-    title = "SCoRe, two attempts, credit per attempt"
-    formula = "c_s = r1 at the first answer; c_d and later c_s = r2 + alpha (r2 - r1), r2 of the submitted answer"
-    balance = "unbalanced"
-    balanced_when = "never in general: the first answer and its decision belong to different attempts"
-    ascends = "no scalar: what the first answer does to the second attempt is not credited"
 
     def coefficients(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:
         """Return r1 at the first answer, and what the second attempt pays everywhere after it."""

@@ -83,14 +83,6 @@ class SFT(Objective):
     reduction: Reduction = "sum"
 
     name = "sft"
-    family = "imitation"
-    credits = "nothing"
-    title = "supervised fine-tuning"
-    formula = "c_s = w_s, c_d = w_d on demonstrations"
-    balance = "unbalanced"
-    balanced_when = "lambda = 0 or l_s = l_d; otherwise c_s/c_d = (l_s/l_d)^lambda"
-    measured_on = "demonstrations"
-    ascends = "J = E_D[sum_k w_s log pi_s + w_d log pi_d]"
 
     @property
     def measure(self) -> Measure:

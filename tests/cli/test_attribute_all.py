@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from dstheory.about import ABOUT
 from dstheory.objectives import ALIASES, REGISTRY
-from dstheory.objectives.claim_ids import CLAIM_IDS
 
 
 def test_every_objective_with_its_claims_and_a_figure(dstheory, tmp_path) -> None:
@@ -16,7 +16,7 @@ def test_every_objective_with_its_claims_and_a_figure(dstheory, tmp_path) -> Non
     assert ran.code == 0
     for name in REGISTRY:
         assert name in ran.out
-        assert f"{name}: {' '.join(CLAIM_IDS[name])}" in ran.out
+        assert f"{name}: {' '.join(ABOUT[name].claims)}" in ran.out
     assert "k1-loss: the expected gradient is zero" in ran.err
     assert {p.name for p in (tmp_path / "map").iterdir()} == {"comparison.png", "comparison.svg", "run.json"}
     again = dstheory("attribute", "--all", "--out", "map")
@@ -30,7 +30,7 @@ def test_json_is_complete_and_each_at_its_own_defaults(dstheory) -> None:
     assert set(rows) == set(REGISTRY)
     assert data["figure"] is None
     for name, row in rows.items():
-        assert row["claims"] == list(CLAIM_IDS[name])
+        assert row["claims"] == list(ABOUT[name].claims)
         assert set(row["tilt"]) == {"sample", "decide", "both"}
     assert rows["grpo"]["balanced"] is True  # beta is 0 unless --beta is given
     assert rows["reinforce"]["tilt"]["both"] == 0.0
