@@ -20,9 +20,9 @@ from dstheory.claims import (
     identity,
 )
 from dstheory.rational.symbols import symbol
-from dstheory.symbolic.chain import RESAMPLE, STOP, Chain, discount, reward
-from dstheory.symbolic.objectives.base import decision_probability
+from dstheory.symbolic.chain import RESAMPLE, STOP, SymbolicChain, discount, reward
 from dstheory.symbolic.policy import differentiate, general_policy, minimal_policy
+from dstheory.symbolic.rule import decision_probability
 from dstheory.symbolic.updates import score, trajectories
 
 PAPER = "arXiv 2601.01580"
@@ -33,7 +33,7 @@ Q_C, Q_W = sp.symbols("Q_C Q_W")
 R_SC, R_RC, R_SW, R_RW = (symbol(f"R_{name}") for name in ("SC", "RC", "SW", "RW"))
 
 M0 = minimal_policy()
-chain = Chain(M0)
+chain = SymbolicChain(M0)
 CUBE = {"p a b": UNIT}
 
 
@@ -43,7 +43,7 @@ CUBE = {"p a b": UNIT}
 def scores_are_uncorrelated() -> Iterator[Step]:
     """A1: the product structure, the zero conditional means, and an induction on the number of turns."""
     turns = minimal_policy(turns=2)
-    capped = Chain(turns, 2)
+    capped = SymbolicChain(turns, 2)
     left, right, covariances = [], [], []
     for trajectory in trajectories(capped):
         for logit in turns.logits:
@@ -288,7 +288,7 @@ def any_number_of_answers() -> Iterator[Step]:
         using={V: by_stop, N: 1 / (1 - gamma * (pi * (1 - stop) + (1 - pi) * q_o))},
     )
     three = general_policy(3)
-    big = Chain(three)
+    big = SymbolicChain(three)
     names = [f"R_{kind}{i}" for kind in "SR" for i in (1, 2, 3)]
     table = reward(tuple(map(symbol, names[:3])), tuple(map(symbol, names[3:])))
     solved = big.solve(table, discount())
@@ -332,7 +332,7 @@ def capped_values() -> Iterator[Step]:
     for cap in (2, 3):
         yield identity(
             f"The chain capped at {cap} turns, solved by SymPy.",
-            Chain(M0, cap).value(reward((1, 0), (0, 0)), discount()),
+            SymbolicChain(M0, cap).value(reward((1, 0), (0, 0)), discount()),
             closed.subs(x, (gamma * q) ** (cap - 1)),
         )
 

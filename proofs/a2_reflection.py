@@ -18,14 +18,14 @@ from dstheory.claims import (
     identity,
 )
 from dstheory.rational.symbols import symbol
-from dstheory.symbolic.chain import Chain, reward
+from dstheory.symbolic.chain import SymbolicChain, reward
 from dstheory.symbolic.policy import minimal_policy
 
 p, a, b = map(symbol, ["p", "a", "b"])
 q, Acc = sp.symbols("q Acc")
 
 M0 = minimal_policy()
-chain = Chain(M0)
+chain = SymbolicChain(M0)
 resample = M0.resample_probability()
 accuracy = p * a / (1 - resample)
 CUBE = {"p a b": UNIT}
@@ -189,13 +189,13 @@ def against_re_examination() -> Iterator[Step]:
         "A round of the chain keeps a correct answer with probability CL = a + (1-a) p and corrects a wrong one with "
         "CS = b p. After one round both chains agree: p a + q p.",
         first,
-        Chain(M0, 2).value(reward((1, 0), (0, 0))),
+        SymbolicChain(M0, 2).value(reward((1, 0), (0, 0))),
         using=induced,
     )
     yield identity(
         "After two rounds they differ, because the literature's chain re-examines answers on which this one has "
         "stopped.",
-        acc * CL + (1 - acc) * CS - Chain(M0, 3).value(reward((1, 0), (0, 0))),
+        acc * CL + (1 - acc) * CS - SymbolicChain(M0, 3).value(reward((1, 0), (0, 0))),
         p * (1 - p) * (b * (1 - b) - a * (1 - a)),
         using={**induced, acc: first},
     )

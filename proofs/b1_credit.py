@@ -9,7 +9,7 @@ from sympy import And, Eq, Implies, Symbol
 
 from dstheory.claims import CLOSED_UNIT, POSITIVE, REAL, UNIT, Claim, Step, counterexample, decide, derivative, example, identity
 from dstheory.rational.symbols import symbol
-from dstheory.symbolic.chain import Chain, discount, reward
+from dstheory.symbolic.chain import SymbolicChain, discount, reward
 from dstheory.symbolic.objectives import lookup
 from dstheory.symbolic.policy import differentiate, minimal_policy
 from dstheory.symbolic.setting import setting
@@ -86,7 +86,7 @@ def two_turns_by_stage() -> tuple[list[sp.Expr], list[sp.Expr]]:
     """Returns to go of both stages at every turn of every trajectory of two turns, summed over the stages that follow."""
     table = reward(sp.symbols("R_SC R_SW"), sp.symbols("R_RC R_RW"))
     sampling, decision = [], []
-    for trajectory in trajectories(Chain(minimal_policy(), 2)):
+    for trajectory in trajectories(SymbolicChain(minimal_policy(), 2)):
         paid: list[sp.Expr] = []  # an answer is paid nothing, its decision is; one step of time each
         for answer, choice in trajectory.steps:
             paid += [sp.S.Zero, table.decision(answer, choice) if choice else sp.S.Zero]
@@ -163,7 +163,7 @@ B1_LOOSE = Claim(
 
 V, N, g_s, g_C, g_W = sp.symbols("V N dV/dtheta_s dV/dtheta_C dV/dtheta_W")
 u, v, w = sp.symbols("u v w")
-chain = Chain(minimal_policy())
+chain = SymbolicChain(minimal_policy())
 value = chain.value(reward((1, 0), (0, 0)), discount())
 GRADIENT = dict(
     zip((g_s, g_C, g_W), (differentiate(value, logit) for logit in chain.policy.logits), strict=True),

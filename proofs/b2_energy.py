@@ -9,7 +9,7 @@ from sympy import Eq, Equivalent, Implies, Symbol
 
 from dstheory.claims import CLOSED_UNIT, NONNEGATIVE, POSITIVE, REAL, UNIT, Claim, Step, decide, example, identity
 from dstheory.rational.symbols import symbol
-from dstheory.symbolic.chain import Chain, discount, payoff_at, reward
+from dstheory.symbolic.chain import SymbolicChain, discount, payoff_at, reward
 from dstheory.symbolic.policy import differentiate, minimal_policy
 from dstheory.symbolic.updates import trajectories
 
@@ -87,7 +87,7 @@ def energy_is_variance() -> Iterator[Step]:
 def two_turns_by_brute_force() -> Step:
     """Var(G) over all six trajectories of two turns against the energies of the four blocks, all rewards symbolic."""
     policy = minimal_policy(turns=2)
-    chain = Chain(policy, 2)
+    chain = SymbolicChain(policy, 2)
     returns = []
     for trajectory in trajectories(chain):
         earned = [payoff_at(TABLE, k).decision(y, d) * gamma**k for k, (y, d) in enumerate(trajectory.steps)]
@@ -132,7 +132,7 @@ B4 = Claim(
         Var(G).""",
 )
 
-chain = Chain(minimal_policy())
+chain = SymbolicChain(minimal_policy())
 q, N, Acc, Var, M_2, V = sp.symbols("q N Acc Var_G M_2 V")
 e_s, e_C, e_W = sp.symbols("e_s e_C e_W")
 

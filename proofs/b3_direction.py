@@ -22,12 +22,12 @@ from dstheory.claims import (
     identity,
 )
 from dstheory.rational.symbols import symbol
-from dstheory.symbolic.chain import Chain, discount, reward
+from dstheory.symbolic.chain import SymbolicChain, discount, reward
 from dstheory.symbolic.policy import differentiate, minimal_policy
 
 p, a, b, gamma, kappa = map(symbol, ["p", "a", "b", "gamma", "kappa"])
 M0 = minimal_policy()
-chain = Chain(M0)
+chain = SymbolicChain(M0)
 TERMINAL = reward((1, 0), (0, 0))
 CUBE = {"p a b": UNIT}
 g_s, q, N, u_C, u_W = sp.symbols("dV/dtheta_s q N u_C u_W")

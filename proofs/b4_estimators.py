@@ -19,13 +19,13 @@ from dstheory.claims import (
     identity,
 )
 from dstheory.rational.symbols import symbol
-from dstheory.symbolic.chain import Chain, payoff_at, reward
+from dstheory.symbolic.chain import SymbolicChain, payoff_at, reward
 from dstheory.symbolic.policy import differentiate, minimal_policy
 from dstheory.symbolic.updates import score, trajectories
 
 p, a, b = map(symbol, ["p", "a", "b"])
 M0 = minimal_policy()
-chain = Chain(M0)
+chain = SymbolicChain(M0)
 TERMINAL = reward((1, 0), (0, 0))
 CUBE = {"p a b": UNIT}
 q, Acc, H, A, C = sp.symbols("q Acc H A Cov")
@@ -83,7 +83,7 @@ B7 = Claim(
 def capped_at_two() -> tuple[dict[sp.Symbol, sp.Expr], list[sp.Expr]]:
     """Accuracy, E[1/K] and their covariance for a cap of two turns, and the expected update, all by enumeration."""
     outcomes = []
-    for trajectory in trajectories(Chain(M0, 2)):
+    for trajectory in trajectories(SymbolicChain(M0, 2)):
         gain = payoff_at(TERMINAL, 0).decision(*trajectory.steps[-1])
         outcomes.append((trajectory, gain, sp.Rational(1, len(trajectory.steps))))
     accuracy = sp.Add(*[t.probability * gain for t, gain, _ in outcomes])
@@ -327,7 +327,7 @@ def gradient_gap() -> Iterator[Step]:
         where=OUTCOME,
         using=SCORES,
     )
-    capped = Chain(M0, 3)
+    capped = SymbolicChain(M0, 3)
     right, all_scores, gap = [], [], []
     accuracy = capped.accuracy((True, False))
     for logit in M0.logits:

@@ -9,7 +9,7 @@ from sympy import And, Eq, Equivalent, Symbol
 
 from dstheory.claims import POSITIVE, REAL, UNIT, Claim, Step, counterexample, decide, derivative, identity
 from dstheory.rational.symbols import symbol
-from dstheory.symbolic.chain import Chain
+from dstheory.symbolic.chain import SymbolicChain
 from dstheory.symbolic.policy import differentiate, minimal_policy
 
 rho = Symbol("rho")
@@ -102,7 +102,7 @@ B8_LOOSE = Claim(
 )
 
 M0 = minimal_policy()
-ACCURACY = Chain(M0).accuracy((True, False))
+ACCURACY = SymbolicChain(M0).accuracy((True, False))
 
 
 def two_prompts() -> tuple[dict[Symbol, sp.Expr], dict[Symbol, sp.Expr]]:

@@ -9,12 +9,12 @@ from sympy import And, Eq, Implies, Symbol, log
 
 from dstheory.claims import POSITIVE, REAL, UNIT, Claim, Step, between, decide, derivative, identity
 from dstheory.rational.symbols import symbol
-from dstheory.symbolic.chain import Chain, discount, reward
+from dstheory.symbolic.chain import SymbolicChain, discount, reward
 from dstheory.symbolic.policy import differentiate, minimal_policy
 
 p, a, b, gamma = map(symbol, ["p", "a", "b", "gamma"])
 M0 = minimal_policy()
-CHAIN = Chain(M0)
+CHAIN = SymbolicChain(M0)
 TERMINAL = reward((1, 0), (0, 0))
 CUBE = {"p a b": UNIT}
 DISCOUNTED = {"gamma": between(0, 1, "(]")}

@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import sympy as sp
 from sympy import And, Eq, Implies
 
 from dstheory.claims import POSITIVE, REAL, UNIT, Claim, Step, decide, identity
 from dstheory.symbolic.chain import STOP
-from dstheory.symbolic.objectives import SFT, Coefficients, Turn
-from dstheory.symbolic.setting import Setting, setting
+from dstheory.symbolic.objectives import Coefficients, Rule, Turn, lookup
+from dstheory.symbolic.setting import SymbolicSetting, setting
 from dstheory.symbolic.updates import expected_update
 
 f, f_stop, f_res, D, s, w_s, w_d = sp.symbols("f f_stop f_res D s w_s w_d")
@@ -23,17 +24,17 @@ def balanced(shown: sp.Expr, own: sp.Expr, sampling: sp.Expr, decision: sp.Expr)
     return (tilt + sampling * own) / shown, (sampling * (1 - own) - tilt) / (1 - shown)
 
 
-class BalancedSFT(SFT):
+def balanced_sft() -> Rule:
     """SFT with one coefficient for both stages, which depends on the answer and on the decision."""
+    plain = lookup("sft")
 
-    name = "sft-balanced"
-
-    def coefficients(self, s: Setting, turn: Turn) -> Coefficients:
-        """Return the balanced coefficient, twice."""
+    def coefficients(s: SymbolicSetting, turn: Turn) -> Coefficients:
         shown, own = (policy.stop_at(turn.index)[turn.answer] for policy in (s.expert, s.policy))
-        stop, resample = balanced(shown, own, *super().coefficients(s, turn))
+        stop, resample = balanced(shown, own, *plain.coefficients(s, turn))
         both = stop if turn.decision == STOP else resample
         return both, both
+
+    return replace(plain, name="sft-balanced", coefficients=coefficients)
 
 
 def one_coefficient_for_both() -> Iterator[Step]:
@@ -50,7 +51,7 @@ def one_coefficient_for_both() -> Iterator[Step]:
     )
     for reduction in ("sum", "mean"):
         chain = setting(reduction=reduction, per_answer_lengths=True)
-        plain, other = expected_update(chain, SFT()), expected_update(chain, BalancedSFT())
+        plain, other = expected_update(chain, lookup("sft")), expected_update(chain, balanced_sft())
         yield identity(
             f'On the minimal chain with a length per answer, reduction "{reduction}", summed over all demonstrations: both '
             "rules have one expected gradient on every logit.",
@@ -70,7 +71,7 @@ def one_coefficient_for_both() -> Iterator[Step]:
     )
 
 
-def _weights(chain: Setting) -> list[str]:
+def _weights(chain: SymbolicSetting) -> list[str]:
     return sorted({symbol.name for weight, _ in chain.weights.meaning for symbol in weight.free_symbols})
 
 

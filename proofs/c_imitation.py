@@ -9,10 +9,10 @@ from sympy import Eq, Equivalent, Implies, Or, Symbol
 
 from dstheory.claims import CLOSED_UNIT, POSITIVE, UNIT, Claim, Step, at_least, counterexample, decide, identity
 from dstheory.rational.symbols import symbol
-from dstheory.symbolic.chain import Payoffs, reward
-from dstheory.symbolic.objectives import SFT, Coefficients, Objective, Turn, lookup
-from dstheory.symbolic.policy import Policy, differentiate
-from dstheory.symbolic.setting import Setting, setting
+from dstheory.symbolic.chain import reward
+from dstheory.symbolic.objectives import Rule, lookup
+from dstheory.symbolic.policy import differentiate
+from dstheory.symbolic.setting import SymbolicSetting, setting
 from dstheory.symbolic.updates import expected_update, generic_turns
 
 PAPER = "arXiv 2601.01580"
@@ -23,7 +23,7 @@ LENGTHS = {"l_s l_d": at_least(1), "lambda": CLOSED_UNIT}
 CUBE = {"p a b": UNIT}
 
 
-def named(s: Setting, objective: Objective) -> tuple[list[sp.Symbol], list[sp.Symbol], dict[sp.Symbol, sp.Expr]]:
+def named(s: SymbolicSetting, objective: Rule) -> tuple[list[sp.Symbol], list[sp.Symbol], dict[sp.Symbol, sp.Expr]]:
     """The coefficients on every (answer, decision) of a turn as names c_s1, c_d1, ... with their definitions."""
     pairs = [objective.coefficients(s, turn) for turn in generic_turns(s, objective)]
     left = [Symbol(f"c_s{i}") for i, _ in enumerate(pairs, 1)]
@@ -40,7 +40,7 @@ def named(s: Setting, objective: Objective) -> tuple[list[sp.Symbol], list[sp.Sy
 def weights_are_the_coefficients() -> Iterator[Step]:
     """C1: the ratio, when it is one, and its growth."""
     for reduction in ("sum", "mean"):
-        left, right, meaning = named(setting(reduction=reduction), SFT())
+        left, right, meaning = named(setting(reduction=reduction), lookup("sft"))
         yield identity(
             f'Reduction "{reduction}": on every answer and decision of every demonstration (C stop, C resample, W stop, W '
             "resample) c_s/c_d = (l_s/l_d)^lambda.",
@@ -48,7 +48,7 @@ def weights_are_the_coefficients() -> Iterator[Step]:
             [(l_s / l_d) ** lam] * len(left),
             using=meaning,
         )
-    left, right, meaning = named(setting(reduction="mean", per_answer_lengths=True), SFT())
+    left, right, meaning = named(setting(reduction="mean", per_answer_lengths=True), lookup("sft"))
     lengths = [symbol("l_C")] * 2 + [symbol("l_W")] * 2
     yield identity(
         "With a length per answer it is (l_y/l_d)^lambda on the turns that draw y.",
@@ -103,7 +103,7 @@ C1 = Claim(
 
 def dilution() -> Iterator[Step]:
     """C2: the decision's share as a function of the ratio r, then r in lambda and in l_s."""
-    _, right, meaning = named(setting(reduction="mean"), SFT())
+    _, right, meaning = named(setting(reduction="mean"), lookup("sft"))
     yield identity(
         "The decision's coefficient is 1/(1 + r), r = (l_s/l_d)^lambda, on every turn,",
         [*right, right[0]],
@@ -166,29 +166,20 @@ C2 = Claim(
 # --- C6 ---------------------------------------------------------------------------------------------------------------
 
 
-class FilteredSFT(Objective):
-    """SFT on the policy's own trajectories that end in a correct answer: c = 1{correct} w."""
-
-    name = "filtered-sft"
-    title = "SFT on own correct trajectories"
-
-    def payoff(self, s: Setting) -> Payoffs:
-        """Return the 0/1 reward of a correct submission, so that a trajectory's total is 1{correct}."""
-        return reward((1, 0), (0, 0))
-
-    def coefficients(self, s: Setting, turn: Turn) -> Coefficients:
-        """Return 1{correct} times the stage weights."""
-        return s.weights.sample[turn.answer] * turn.total, s.weights.decide[turn.answer] * turn.total
-
-    def scalar(self, s: Setting, frozen: Policy) -> sp.Expr | None:
-        """Return None: with unequal weights the stages climb different multiples of one scalar."""
-        return None
+# SFT on the policy's own trajectories that end in a correct answer: c = 1{correct} w. The payoff is the 0/1 reward of a correct
+# submission, so that a trajectory's total is 1{correct}. With unequal weights the stages climb different multiples of one scalar.
+FILTERED_SFT = Rule(
+    "filtered-sft",
+    lambda s, turn: (s.weights.sample[turn.answer] * turn.total, s.weights.decide[turn.answer] * turn.total),
+    title="SFT on own correct trajectories",
+    payoff=lambda s: reward((1, 0), (0, 0)),
+)
 
 
 def filtered() -> Iterator[Step]:
     """C6: coefficients, expected update, and what is different from SFT on given demonstrations."""
     s = setting()
-    left, right, meaning = named(s, FilteredSFT())
+    left, right, meaning = named(s, FILTERED_SFT)
     yield identity(
         "The two coefficients carry the same indicator, so their ratio is SFT's: l_d^lambda c_s = l_s^lambda c_d on every "
         "answer and decision.",
@@ -198,7 +189,7 @@ def filtered() -> Iterator[Step]:
         using=meaning,
     )
     names = [Symbol(f"g_{x}") for x in "sCW"]
-    update = dict(zip(names, expected_update(s, FilteredSFT()).values(), strict=True))
+    update = dict(zip(names, expected_update(s, FILTERED_SFT).values(), strict=True))
     accuracy = s.chain.accuracy((True, False))
     slopes = [differentiate(accuracy, logit) for logit in s.policy.logits]
     w_s, w_d = symbol("w_s"), symbol("w_d")
@@ -247,7 +238,7 @@ C6 = Claim(
 def same_direction() -> Iterator[Step]:
     """C6-loose: cross products of the update with the gradient of the accuracy."""
     s = setting()
-    update = expected_update(s, FilteredSFT())
+    update = expected_update(s, FILTERED_SFT)
     accuracy = s.chain.accuracy((True, False))
     g_s, g_C = (update[s.policy.logit(name).symbol] for name in ("theta_s", "theta_C"))
     names = [Symbol(name) for name in ("g_s", "g_C", "G_s", "G_C")]

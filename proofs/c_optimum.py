@@ -10,9 +10,9 @@ from sympy import And, Eq, Equivalent, Implies, Not, Or, Symbol, log
 from dstheory.claims import POSITIVE, UNIT, Claim, Step, between, counterexample, decide, derivative, identity
 from dstheory.rational.symbols import symbol
 from dstheory.symbolic.chain import discount, reward
-from dstheory.symbolic.objectives import SFT
+from dstheory.symbolic.objectives import lookup
 from dstheory.symbolic.policy import differentiate
-from dstheory.symbolic.setting import Setting, setting
+from dstheory.symbolic.setting import SymbolicSetting, setting
 from dstheory.symbolic.updates import differentiated, expected_update
 
 PAPER = "arXiv 2601.01580"
@@ -22,9 +22,9 @@ g_s, g_C, g_W, n_E, w_more = sp.symbols("g_s g_C g_W n_E w_more")
 s = setting()
 
 
-def likelihood_gradient(s: Setting) -> dict[sp.Symbol, sp.Expr]:
+def likelihood_gradient(s: SymbolicSetting) -> dict[sp.Symbol, sp.Expr]:
     """The derivative of the demonstrations' weighted log-likelihood, by logit."""
-    slopes = differentiated(s, SFT())
+    slopes = differentiated(s, lookup("sft"))
     assert slopes is not None
     return slopes
 
@@ -244,7 +244,7 @@ C5 = Claim(
 def tilted_optimum() -> Iterator[Step]:
     """C5-lengths: the stationary p with a weight per answer."""
     w_C, w_W, best = symbol("w_C"), symbol("w_W"), Symbol("p_best")
-    slope = {g_s: expected_update(setting(per_answer_lengths=True), SFT())[symbol("theta_s")]}
+    slope = {g_s: expected_update(setting(per_answer_lengths=True), lookup("sft"))[symbol("theta_s")]}
     yield decide(
         "The gradient on theta_s is positive below p_best and negative above it.",
         And(Equivalent(g_s > 0, p < best), Equivalent(g_s < 0, p > best)),
@@ -272,7 +272,7 @@ def tilted_optimum() -> Iterator[Step]:
 def three_answers() -> Step:
     """The step that checks the tilted optimum with the engine's own gradient of three answers."""
     three = setting(answers=3, per_answer_lengths=True)
-    update, demos = expected_update(three, SFT()), three.expert.sample_at(0)
+    update, demos = expected_update(three, lookup("sft")), three.expert.sample_at(0)
     mean = sp.Add(*[w * x for w, x in zip(three.weights.sample, demos, strict=True)])
     best = {symbol(f"pi_{i}"): three.weights.sample[i - 1] * demos[i - 1] / Symbol("w_bar") for i in (1, 2)}
     names = sp.symbols("g_1 g_2 g_3")

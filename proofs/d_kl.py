@@ -21,10 +21,10 @@ from dstheory.claims import (
     identity,
 )
 from dstheory.rational.symbols import symbol
-from dstheory.symbolic.objectives import KL, Objective, Turn, lookup
-from dstheory.symbolic.objectives.base import decision_probability
+from dstheory.symbolic.objectives import Rule, Turn, lookup
 from dstheory.symbolic.policy import differentiate
-from dstheory.symbolic.setting import Setting, setting
+from dstheory.symbolic.rule import decision_probability
+from dstheory.symbolic.setting import SymbolicSetting, setting
 from dstheory.symbolic.updates import differentiated, expected_update, generic_turns
 
 PAPER = "arXiv 2601.01580"
@@ -36,7 +36,7 @@ WEIGHTS = {"w_s w_d": POSITIVE}
 TURN = {"scale_k": CLOSED_UNIT, "past_k future_k": REAL}
 
 
-def coefficients(s: Setting, objective: Objective) -> list[tuple[sp.Expr, sp.Expr]]:
+def coefficients(s: SymbolicSetting, objective: Rule) -> list[tuple[sp.Expr, sp.Expr]]:
     """(c_s, c_d) on every answer and decision of a turn with any past and any future."""
     return [objective.coefficients(s, turn) for turn in generic_turns(s, objective)]
 
@@ -49,7 +49,7 @@ def at_first_turn(expression: sp.Expr) -> sp.Expr:
 # --- D1 ---------------------------------------------------------------------------------------------------------------
 
 
-def log_ratios(s: Setting, turn: Turn) -> tuple[sp.Expr, sp.Expr]:
+def log_ratios(s: SymbolicSetting, turn: Turn) -> tuple[sp.Expr, sp.Expr]:
     """log(pi/ref) of a turn's answer and of its decision."""
     assert turn.decision is not None
     mine, theirs = (decision_probability(policy, 0, turn.answer, turn.decision) for policy in (s.policy, s.reference))
@@ -106,7 +106,7 @@ D1 = Claim(
 def full_gradient() -> Iterator[Step]:
     """D2: equal coefficients, that they give the exact gradient, and the counterexample with answers of unequal weight."""
     s = setting()
-    pairs = coefficients(s, KL())
+    pairs = coefficients(s, lookup("kl"))
     left, right = sp.symbols("c_s1:5"), sp.symbols("c_d1:5")
     yield identity(
         "In return form both stages carry -beta L, L the weighted log-ratios of the whole trajectory: c_s = c_d on every answer "
@@ -118,7 +118,7 @@ def full_gradient() -> Iterator[Step]:
     )
     yield same_gradient(s, "This rule is the exact gradient of J = -beta E[L]: expected update and derivative agree.")
     uneven = setting(per_answer_lengths=True)
-    c_s, c_d = (at_first_turn(c) for c in coefficients(uneven, KL())[0])
+    c_s, c_d = (at_first_turn(c) for c in coefficients(uneven, lookup("kl"))[0])
     yield counterexample(
         "The condition is needed: with p = 1/2, weights 2 and 1 of the two answers, and the policy at its reference, the exact "
         "gradient has c_s = -beta/2 and c_d = 0 on a correct answer.",
@@ -129,17 +129,17 @@ def full_gradient() -> Iterator[Step]:
     )
 
 
-def same_gradient(s: Setting, words: str, where: Mapping[str, Domain] | None = None) -> Step:
+def same_gradient(s: SymbolicSetting, words: str, where: Mapping[str, Domain] | None = None) -> Step:
     """The step that says that the full gradient's rule is the derivative of its scalar."""
     names = [Symbol(f"g_{x}") for x in "sCW"]
-    slopes = differentiated(s, KL())
+    slopes = differentiated(s, lookup("kl"))
     assert slopes is not None
     return identity(
         words,
         names,
         list(slopes.values()),
         where=where or {},
-        using=dict(zip(names, expected_update(s, KL()).values(), strict=True)),
+        using=dict(zip(names, expected_update(s, lookup("kl")).values(), strict=True)),
     )
 
 
@@ -164,7 +164,7 @@ D2 = Claim(
 
 def unbalanced_penalty() -> Iterator[Step]:
     """D2-loose: the full gradient refutes it."""
-    c_s, c_d = (at_first_turn(c) for c in coefficients(setting(), KL())[0])
+    c_s, c_d = (at_first_turn(c) for c in coefficients(setting(), lookup("kl"))[0])
     yield decide(
         "The first turn, a stop on a correct answer.",
         Ne(Symbol("c_s"), Symbol("c_d")),
@@ -196,7 +196,7 @@ def lengths_per_answer() -> Iterator[Step]:
     """D2-lengths: the extra term, and what is lost without it."""
     uneven = setting(per_answer_lengths=True)
     weights = {"w_C w_W": POSITIVE}
-    pairs = coefficients(uneven, KL())
+    pairs = coefficients(uneven, lookup("kl"))
     gap, left = symbol("w_C") - symbol("w_W"), sp.symbols("c_s1:5 c_d1:5")
     mean = Symbol("w_bar")
     yield identity(

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import ClassVar
 
 import sympy as sp
 from sympy import And, Eq, Equivalent, Implies, Not, Symbol
 
 from dstheory.claims import POSITIVE, REAL, UNIT, Claim, Step, counterexample, decide, identity
 from dstheory.rational.symbols import symbol
-from dstheory.symbolic.objectives import KL, Coefficients, ForwardKL, KLDirect, Objective, Turn
-from dstheory.symbolic.objectives.payoffs import rule_on_probabilities
-from dstheory.symbolic.policy import Policy
-from dstheory.symbolic.setting import Setting, setting
+from dstheory.symbolic.objectives import Rule, lookup
+from dstheory.symbolic.rule import rule_on_probabilities
+from dstheory.symbolic.setting import SymbolicSetting, setting
 from dstheory.symbolic.updates import differentiated, expected_update
 
 p, a, b, p_ref, a_ref, b_ref = map(symbol, ["p", "a", "b", "p_ref", "a_ref", "b_ref"])
@@ -31,35 +28,25 @@ ESTIMATORS = {"k1": rho, "k2": rho**2 / 2, "k3": sp.exp(-rho) - 1 + rho}
 """The estimators as functions of the log-ratio rho = log(pi/ref) of a sampled action."""
 
 
-@dataclass(frozen=True)
-class EstimatorLoss(Objective):
-    """A KL estimator averaged over sampled actions and differentiated as training code does: the sample does not move."""
+def estimator_loss(estimator: str) -> Rule:
+    """A KL estimator averaged over sampled actions and differentiated as training code does: the sample does not move.
 
-    estimator: str
+    What these losses are gradients of is what the claim says, so the rule states no scalar.
+    """
+    slope = sp.diff(ESTIMATORS[estimator], rho)
 
-    name: ClassVar[str] = "kl-estimator"
-    title: ClassVar[str] = "KL estimator as a loss"
+    def at(x: sp.Expr, ref: sp.Expr) -> sp.Expr:
+        return -beta * slope.subs(sp.exp(-rho), ref / x).subs(rho, sp.log(x) - sp.log(ref))
 
-    def coefficients(self, s: Setting, turn: Turn) -> Coefficients:
-        """Return -beta w dk/drho at the log-ratios of the turn's answer and decision."""
-        slope = sp.diff(ESTIMATORS[self.estimator], rho)
-
-        def at(x: sp.Expr, ref: sp.Expr) -> sp.Expr:
-            return -beta * slope.subs(sp.exp(-rho), ref / x).subs(rho, sp.log(x) - sp.log(ref))
-
-        return rule_on_probabilities(s, turn, at)
-
-    def scalar(self, s: Setting, frozen: Policy) -> sp.Expr | None:
-        """Return None: what these losses are gradients of is what the claim says."""
-        return None
+    return Rule("kl-estimator", lambda s, turn: rule_on_probabilities(s, turn, at), title="KL estimator as a loss")
 
 
-def update(s: Setting, objective: Objective) -> dict[sp.Symbol, sp.Expr]:
+def update(s: SymbolicSetting, objective: Rule) -> dict[sp.Symbol, sp.Expr]:
     """The expected update of the minimal chain by the names g_s, g_C, g_W."""
     return dict(zip(GRADIENT, expected_update(s, objective).values(), strict=True))
 
 
-def slopes(s: Setting, objective: Objective) -> list[sp.Expr]:
+def slopes(s: SymbolicSetting, objective: Rule) -> list[sp.Expr]:
     """The derivative of an objective's scalar, in the order of the policy's logits."""
     found = differentiated(s, objective)
     assert found is not None
@@ -94,26 +81,26 @@ def estimators_as_losses() -> Iterator[Step]:
         "In the chain, no cap on turns, each estimator a loss on every sampled answer and decision. k1: no gradient at all.",
         GRADIENT,
         [0, 0, 0],
-        using=update(s, EstimatorLoss("k1")),
+        using=update(s, estimator_loss("k1")),
     )
     yield identity(
         "k2: the gradient of the reverse KL(pi || ref) at the visited states, the direct term.",
         GRADIENT,
-        slopes(s, KLDirect()),
-        using=update(s, EstimatorLoss("k2")),
+        slopes(s, lookup("kl-direct")),
+        using=update(s, estimator_loss("k2")),
     )
     yield identity(
         "k3: the gradient of the forward KL(ref || pi) at the visited states.",
         GRADIENT,
-        slopes(s, ForwardKL()),
-        using=update(s, EstimatorLoss("k3")),
+        slopes(s, lookup("forward-kl")),
+        using=update(s, estimator_loss("k3")),
     )
     yield counterexample(
         "The condition is needed: if the two answers weigh 2 and 1, k1 pushes towards the shorter one.",
         Eq(g_s, 0),
         at={"p": "1/2", "a": "1/2", "b": "1/2", "w_C": 2, "w_W": 1, "beta": 1},
         where={"w_C w_W": POSITIVE},
-        using=update(setting(per_answer_lengths=True), EstimatorLoss("k1")),
+        using=update(setting(per_answer_lengths=True), estimator_loss("k1")),
     )
 
 
@@ -150,8 +137,8 @@ D4_LOOSE = Claim(
             "The two expected gradients on theta_s agree.",
             Eq(g_s, Symbol("g_reverse")),
             using={
-                g_s: update(setting(), EstimatorLoss("k3"))[g_s],
-                "g_reverse": expected_update(setting(), KLDirect())[symbol("theta_s")],
+                g_s: update(setting(), estimator_loss("k3"))[g_s],
+                "g_reverse": expected_update(setting(), lookup("kl-direct"))[symbol("theta_s")],
             },
         )
     ],
@@ -198,7 +185,7 @@ def at_rest() -> Iterator[Step]:
             -beta * N * p * a * (1 - a) * w_d * (on_C - off_C),
             -beta * N * (1 - p) * b * (1 - b) * w_d * (off_W - on_W),
         ],
-        using={N: VISITS, **RATIOS, **update(s, KLDirect())},
+        using={N: VISITS, **RATIOS, **update(s, lookup("kl-direct"))},
     )
     yield decide(
         "A log-ratio has the sign of its probability's excess over the reference, and so the ratios of an event and of its "
@@ -210,7 +197,7 @@ def at_rest() -> Iterator[Step]:
         "Forward KL: the same, visibly.",
         GRADIENT,
         [beta * N * w_s * (p_ref - p), beta * N * p * w_d * (a_ref - a), beta * N * (1 - p) * w_d * (b_ref - b)],
-        using={N: VISITS, **update(s, ForwardKL())},
+        using={N: VISITS, **update(s, lookup("forward-kl"))},
     )
     yield identity(
         "Full gradient, C the expected penalty of an episode over beta, U_y what of it is still to come once y is drawn:",
@@ -221,7 +208,7 @@ def at_rest() -> Iterator[Step]:
             **RATIOS,
             cost: COST,
             **AFTER,
-            **dict(zip(GRADIENT, slopes(s, KL()), strict=True)),
+            **dict(zip(GRADIENT, slopes(s, lookup("kl")), strict=True)),
         },
     )
     yield identity(
@@ -233,7 +220,7 @@ def at_rest() -> Iterator[Step]:
     )
     yield from only_there()
     uneven = setting(per_answer_lengths=True)
-    here = {name: value.subs(AT_REFERENCE, simultaneous=True) for name, value in update(uneven, KL()).items()}
+    here = {name: value.subs(AT_REFERENCE, simultaneous=True) for name, value in update(uneven, lookup("kl")).items()}
     yield counterexample(
         "The condition is needed: if the two answers weigh 2 and 1, the full gradient at the reference is not zero.",
         Eq(g_s, 0),
@@ -316,7 +303,11 @@ D5_LOOSE = Claim(
         decide(
             "The sampling gradient is zero at the reference.",
             Eq(g_s, 0),
-            using={g_s: update(setting(per_answer_lengths=True), KL())[g_s].subs({**AT_REFERENCE, w_d: 1}, simultaneous=True)},
+            using={
+                g_s: update(setting(per_answer_lengths=True), lookup("kl"))[g_s].subs(
+                    {**AT_REFERENCE, w_d: 1}, simultaneous=True
+                )
+            },
         )
     ],
     recorded="fails",

@@ -9,14 +9,14 @@ from sympy import Eq, Equivalent, Symbol, symbols
 
 from dstheory.claims import COUNT, NONNEGATIVE, POSITIVE, REAL, UNIT, Claim, Step, decide, identity
 from dstheory.rational.symbols import symbol
-from dstheory.symbolic.chain import Chain
+from dstheory.symbolic.chain import SymbolicChain
 from dstheory.symbolic.policy import differentiate, minimal_policy
 
 p, a, b, beta = map(symbol, ["p", "a", "b", "beta"])
 K, S, n, q = symbols("K S n q")
 
 M0 = minimal_policy()
-chain = Chain(M0)
+chain = SymbolicChain(M0)
 CUBE = {"p a b": UNIT}
 
 

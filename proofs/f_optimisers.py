@@ -14,8 +14,8 @@ from sympy import And, Eq, Equivalent, Implies, Min, Symbol
 
 from dstheory.claims import NONNEGATIVE, POSITIVE, REAL, UNIT, Claim, Step, at_least, counterexample, decide, identity
 from dstheory.rational.symbols import symbol
-from dstheory.symbolic.chain import Chain
-from dstheory.symbolic.objectives import SFT
+from dstheory.symbolic.chain import SymbolicChain
+from dstheory.symbolic.objectives import lookup
 from dstheory.symbolic.policy import minimal_policy
 from dstheory.symbolic.setting import setting
 from dstheory.symbolic.updates import differentiated, score, trajectories
@@ -195,7 +195,7 @@ def natural_gradient() -> Iterator[Step]:
         using={stop: 1 - sigma, resample: -sigma},
     )
     policy = minimal_policy()
-    chain = Chain(policy, 3)
+    chain = SymbolicChain(policy, 3)
     fisher: dict[sp.Symbol, sp.Expr] = {}
     for trajectory in trajectories(chain):
         total = []
@@ -214,9 +214,9 @@ def natural_gradient() -> Iterator[Step]:
         [turns * p * (1 - p), 0, 0, 0, decisions * p * a * (1 - a), 0, 0, 0, decisions * (1 - p) * b * (1 - b)],
         using=fisher,
     )
-    slopes = differentiated(setting(), SFT())
+    slopes = differentiated(setting(), lookup("sft"))
     assert slopes is not None
-    visits = Chain(policy).visits()
+    visits = SymbolicChain(policy).visits()
     natural = {
         Symbol("n_s"): slopes[symbol("theta_s")] / (visits * p * (1 - p)),
         Symbol("n_C"): slopes[symbol("theta_C")] / (visits * p * a * (1 - a)),

@@ -13,14 +13,14 @@ from sympy import And, Eq, Implies, Max, Min, Symbol
 
 from dstheory.claims import CLOSED_UNIT, POSITIVE, UNIT, Claim, Step, at_least, decide, identity
 from dstheory.rational.symbols import symbol
-from dstheory.symbolic.objectives import SFT
+from dstheory.symbolic.objectives import lookup
 from dstheory.symbolic.setting import setting
 from dstheory.symbolic.updates import differentiated
 
 p, a, b, p_E, a_E, b_E, w_s, w_d = map(symbol, ["p", "a", "b", "p_E", "a_E", "b_E", "w_s", "w_d"])
 g_s, g_C, g_W, n_E, w_more, x, x_E = sp.symbols("g_s g_C g_W n_E w_more x x_E")
 s = setting()
-slopes = differentiated(s, SFT())
+slopes = differentiated(s, lookup("sft"))
 assert slopes is not None
 GRADIENT = dict(zip((g_s, g_C, g_W), slopes.values(), strict=True))
 VISITS = s.following(s.expert).visits()
@@ -60,7 +60,7 @@ def closed_form_time() -> Iterator[Step]:
             using={n_E: VISITS},
         )
     under_mean = setting(reduction="mean")
-    diluted = differentiated(under_mean, SFT())
+    diluted = differentiated(under_mean, lookup("sft"))
     assert diluted is not None
     slope = diluted[symbol("theta_W")].subs(dict(under_mean.weights.meaning))
     lam, l_s, l_d = map(symbol, ["lambda", "l_s", "l_d"])

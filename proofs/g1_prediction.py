@@ -9,7 +9,7 @@ from sympy import And, Eq, Equivalent, Implies, Symbol
 
 from dstheory.claims import CLOSED_UNIT, COUNT, POSITIVE, REAL, UNIT, Claim, Step, at_least, decide, identity
 from dstheory.rational.symbols import symbol
-from dstheory.symbolic.chain import Chain, reward
+from dstheory.symbolic.chain import SymbolicChain, reward
 from dstheory.symbolic.policy import minimal_policy
 from dstheory.symbolic.updates import trajectories
 
@@ -51,7 +51,7 @@ def capped_predictions() -> Iterator[Step]:
         where=where,
     )
     for cap in (2, 3):
-        chain, longer = Chain(M0, cap), Chain(M0, cap + 1)
+        chain, longer = SymbolicChain(M0, cap), SymbolicChain(M0, cap + 1)
         right_stop = [t for t in trajectories(longer) if len(t.steps) <= cap and t.steps[-1][0] == 0]
         yield identity(
             f"The chain itself, at most {cap} attempts: SymPy's solution; its trajectories; a longer chain's that stop in time.",
@@ -64,7 +64,7 @@ def capped_predictions() -> Iterator[Step]:
         )
     yield identity(
         "Among episodes that stopped the share of correct ones is the accuracy without a cap, at any cap.",
-        [WRONG / (1 - y), Chain(M0).accuracy((True, False))],
+        [WRONG / (1 - y), SymbolicChain(M0).accuracy((True, False))],
         [p * a / (p * a + (1 - p) * (1 - b))] * 2,
         where={"y": UNIT},
     )
@@ -147,7 +147,7 @@ NAMES = {"A_00 A_01 A_10 A_11": REAL}
 
 def corners() -> tuple[sp.Expr, ...]:
     """Accuracies of M0, without a cap, with the sampling and the decisions of two models."""
-    accuracy = Chain(M0).accuracy((True, False))
+    accuracy = SymbolicChain(M0).accuracy((True, False))
     new = {"p": sp.Symbol("p_new"), "a": sp.Symbol("a_new"), "b": sp.Symbol("b_new")}
     decided = {a: new["a"], b: new["b"]}
     return accuracy, accuracy.subs(decided), accuracy.subs(p, new["p"]), accuracy.subs({**decided, p: new["p"]})
@@ -241,7 +241,7 @@ def stopping_keeps_the_variance() -> Iterator[Step]:
     """G3: Wald's two identities for the chain, by enumeration and by recursion over attempts, and what heterogeneity adds."""
     M1, M2, n, v = sp.symbols("M_1 M_2 n v")
     for cap in (2, 3):
-        episodes = list(trajectories(Chain(M0, cap)))
+        episodes = list(trajectories(SymbolicChain(M0, cap)))
         off = [sp.Add(*[(1 - answer) - p for answer, _ in t.steps]) for t in episodes]
         yield identity(
             "Let C be the correct ones of the K attempts of an episode and M = C - p K. Its mean is 0, stopping on what one sees "

@@ -13,7 +13,7 @@ from sympy import And, Eq, Equivalent, Implies
 
 from dstheory.claims import CLOSED_UNIT, POSITIVE, REAL, UNIT, Claim, Step, at_least, decide, example, identity
 from dstheory.rational.symbols import symbol
-from dstheory.symbolic.chain import Chain
+from dstheory.symbolic.chain import SymbolicChain
 from dstheory.symbolic.policy import minimal_policy
 
 a, b, p = map(symbol, ["a", "b", "p"])
@@ -86,7 +86,7 @@ def sign_of_sampling_part() -> Iterator[Step]:
         Implies(And(gap > 0, rest >= 0), gap * (a * (1 - V_y) + (1 - b) * V_y) + r * rest > 0),
         where={"a b r": UNIT, "V_y": CLOSED_UNIT, "gap rest": REAL},
     )
-    accuracy = Chain(minimal_policy()).accuracy((True, False))
+    accuracy = SymbolicChain(minimal_policy()).accuracy((True, False))
     stop = [1 - resampling(x) for x in (p_x, p_y)]
     yield identity(
         "Without a cap, of the chain itself: the difference is (p_x - p_y) a (1-b)/(D_x D_y), D being the chances of a stop.",

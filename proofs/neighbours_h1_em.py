@@ -13,7 +13,7 @@ from sympy import And, Implies, Symbol
 
 from dstheory.claims import POSITIVE, REAL, UNIT, Claim, Step, at_least, decide, identity
 from dstheory.rational.symbols import symbol
-from dstheory.symbolic.chain import Chain
+from dstheory.symbolic.chain import SymbolicChain
 from dstheory.symbolic.policy import differentiate, minimal_policy
 from dstheory.symbolic.updates import score, trajectories
 
@@ -71,7 +71,7 @@ def stage_by_stage() -> Iterator[Step]:
 
 def _enumerated_pairs() -> Iterator[Step]:
     policy = minimal_policy()
-    chain = Chain(policy, 2)
+    chain = SymbolicChain(policy, 2)
     accuracy = chain.accuracy((True, False))
     Acc = Symbol("Acc")
     kept = []

@@ -13,7 +13,7 @@ from sympy import And, Eq, Equivalent, Implies, Ne, Or, Symbol
 
 from dstheory.claims import CLOSED_UNIT, NONNEGATIVE, POSITIVE, REAL, UNIT, Claim, Step, decide, identity
 from dstheory.rational.symbols import symbol
-from dstheory.symbolic.chain import Chain, reward
+from dstheory.symbolic.chain import SymbolicChain, reward
 from dstheory.symbolic.policy import differentiate, general_policy, minimal_policy
 from dstheory.symbolic.updates import score, trajectories
 
@@ -36,7 +36,7 @@ def scaled_gradient() -> Iterator[Step]:
         using={update: x * (1 - r_0) * u + (1 - x) * r_1 * (-x * u / (1 - x)), slope: x * u},
     )
     policy = minimal_policy()
-    chain = Chain(policy, 2)
+    chain = SymbolicChain(policy, 2)
     accuracy = chain.accuracy((True, False))
     paid = []
     for logit in policy.logits:
@@ -86,7 +86,7 @@ THREE = {"pi_1 pi_2 sigma_1 sigma_2 sigma_3": UNIT}
 def gradients_of_three(correct: tuple[bool, ...]) -> tuple[list[sp.Expr], list[sp.Expr], sp.Expr]:
     """Three answers, no cap: slopes of what is paid and of Acc in z_1, z_2 (sampling), t_1, t_2 (decisions); and Acc."""
     policy = general_policy(3)
-    chain = Chain(policy)
+    chain = SymbolicChain(policy)
     accuracy, paid = chain.accuracy(correct), chain.value(reward(ACCEPTED, (0, 0, 0)))
     logits = [policy.logit(name) for name in ("z_1", "z_2", "t_1", "t_2")]
     return [differentiate(paid, i) for i in logits], [differentiate(accuracy, i) for i in logits], accuracy
@@ -95,7 +95,7 @@ def gradients_of_three(correct: tuple[bool, ...]) -> tuple[list[sp.Expr], list[s
 def one_turn_of_three() -> dict[sp.Symbol, sp.Expr]:
     """The slopes h_1, h_2 of what is paid and g_1, g_2 of P(correct) in the logits of answers 1 and 2, one turn."""
     policy = general_policy(3)
-    chain = Chain(policy, 1)
+    chain = SymbolicChain(policy, 1)
     totals = {"h": chain.value(reward(ACCEPTED, (0, 0, 0))), "g": chain.accuracy((True, True, False))}
     return {Symbol(f"{name}_{i}"): differentiate(total, policy.logit(f"z_{i}")) for name, total in totals.items() for i in (1, 2)}
 

@@ -13,13 +13,13 @@ from sympy import And, Eq, Equivalent, Implies, Symbol
 
 from dstheory.claims import NONNEGATIVE, POSITIVE, REAL, UNIT, Claim, Step, at_least, between, counterexample, decide, identity
 from dstheory.rational.symbols import symbol
-from dstheory.symbolic.chain import Chain, payoff_at, reward
+from dstheory.symbolic.chain import SymbolicChain, payoff_at, reward
 from dstheory.symbolic.policy import differentiate, minimal_policy
 from dstheory.symbolic.updates import score, trajectories
 
 p, a, b = map(symbol, "pab")
 M0 = minimal_policy()
-CAPPED = Chain(M0, 2)
+CAPPED = SymbolicChain(M0, 2)
 TERMINAL = reward((1, 0), (0, 0))
 CUBE = {"p a b": UNIT}
 U_s, U_C = sp.symbols("U_s U_C")

@@ -9,7 +9,7 @@ from sympy import And, Eq, Equivalent, Implies, Max, Min, Symbol
 
 from dstheory.claims import POSITIVE, REAL, UNIT, Claim, Step, at_least, counterexample, decide, example, identity
 from dstheory.rational.symbols import symbol
-from dstheory.symbolic.chain import Chain
+from dstheory.symbolic.chain import SymbolicChain
 from dstheory.symbolic.policy import differentiate, minimal_policy
 from dstheory.symbolic.setting import setting
 
@@ -213,7 +213,7 @@ def runs_to_the_edge() -> Iterator[Step]:
         drift,
         n_E * (1 - p_E) * b * (1 - b) * (2 * b_E - 1),
         where={"b": UNIT, "p_E a_E b_E": UNIT},
-        using={drift: update, n_E: Chain(s.expert).visits()},
+        using={drift: update, n_E: SymbolicChain(s.expert).visits()},
     )
     yield decide(
         "Its sign does not depend on b: it drives b to 1 if b_E > 1/2, to 0 if b_E < 1/2, past the demonstrations' own "

@@ -7,16 +7,16 @@ with all of L, or with what of it is still to come; losses such as k2 credit it 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import sympy as sp
 from sympy import And, Eq, Implies, Symbol
 
 from dstheory.claims import NONNEGATIVE, POSITIVE, REAL, UNIT, Claim, Step, decide, identity
 from dstheory.rational.symbols import symbol
-from dstheory.symbolic.chain import Payoffs
-from dstheory.symbolic.objectives import KL, Coefficients, KLDirect, Turn
-from dstheory.symbolic.policy import Logit, Policy, differentiate
-from dstheory.symbolic.setting import Setting, setting
+from dstheory.symbolic.objectives import Rule, lookup
+from dstheory.symbolic.policy import Logit, differentiate
+from dstheory.symbolic.setting import setting
 from dstheory.symbolic.updates import differentiated, expected_update
 
 p, a, b, p_ref, a_ref, b_ref, beta, w_s, w_d = map(symbol, ["p", "a", "b", "p_ref", "a_ref", "b_ref", "beta", "w_s", "w_d"])
@@ -38,7 +38,7 @@ COST = {N: S.chain.visits(), cost: N * (w_s * D_s + w_d * (p * D_C + (1 - p) * D
 AFTER = {U_C: w_d * D_C + (1 - a) * cost, U_W: w_d * D_W + b * cost}
 
 
-def slopes(objective: KL | KLDirect) -> list[sp.Expr]:
+def slopes(objective: Rule) -> list[sp.Expr]:
     """The derivative of a penalty's scalar, in the order of the policy's logits."""
     found = differentiated(S, objective)
     assert found is not None
@@ -50,14 +50,14 @@ def slopes(objective: KL | KLDirect) -> list[sp.Expr]:
 
 def what_frozen_states_leave_out() -> Iterator[Step]:
     """O11: full minus direct, both differentiated from their scalars."""
-    full, direct = slopes(KL()), slopes(KLDirect())
+    full, direct = slopes(lookup("kl")), slopes(lookup("kl-direct"))
     yield identity(
         "C is the expected penalty of an episode over beta: each of the N turns costs the divergence of the answers and, by the "
         "answer, that of the decisions.",
         cost,
         Symbol("per_episode"),
         where=WEIGHTS,
-        using={**KLS, **COST, "per_episode": S.chain.value(KL().payoff(S))},
+        using={**KLS, **COST, "per_episode": S.chain.value(lookup("kl").payoff(S))},
     )
     yield identity(
         "Full gradient minus direct term, U_y what is still to be paid once answer y is drawn: visits x slope of the "
@@ -118,7 +118,7 @@ O11_LOOSE = Claim(
         decide(
             "At b = b_ref.",
             Eq(Symbol("g_W"), 0),
-            using={"g_W": slopes(KL())[2].subs({b_ref: b, w_s: 1, w_d: 1, beta: 1}, simultaneous=True)},
+            using={"g_W": slopes(lookup("kl"))[2].subs({b_ref: b, w_s: 1, w_d: 1, beta: 1}, simultaneous=True)},
         )
     ],
     recorded="fails",
@@ -196,40 +196,28 @@ O11_WEIGHTED = Claim(
 # --- O12 --------------------------------------------------------------------------------------------------------------
 
 
-class PenaltyToGo(KL):
-    """The full reverse KL with each action credited by the log-ratios from it on: c = -beta sum_(s >= t) w_s ell_s."""
+# The full reverse KL with each action credited by the log-ratios from it on: c = -beta sum_(s >= t) w_s ell_s.
+PENALTY_TO_GO = replace(
+    lookup("kl"),
+    name="kl-to-go",
+    title="Reverse KL to a reference, full gradient, log-ratio to go",
+    coefficients=lambda s, turn: (-beta * turn.to_go, -beta * turn.to_go_decision),
+)
 
-    name = "kl-to-go"
-    title = "Reverse KL to a reference, full gradient, log-ratio to go"
-
-    def coefficients(self, s: Setting, turn: Turn) -> Coefficients:
-        """Return -beta times what of L is collected from the action on."""
-        return -beta * turn.to_go, -beta * turn.to_go_decision
-
-
-class ConstantCredit(KL):
-    """c = 1 for every action: what k1 has inside a sum loss, and what the log-ratio's own derivative contributes."""
-
-    name = "constant-credit"
-
-    def payoff(self, s: Setting) -> Payoffs:
-        """Return the log-ratios; they are not used."""
-        return super().payoff(s)
-
-    def coefficients(self, s: Setting, turn: Turn) -> Coefficients:
-        """Return the stage weights."""
-        return s.weights.sample[turn.answer], s.weights.decide[turn.answer]
-
-    def scalar(self, s: Setting, frozen: Policy) -> sp.Expr | None:
-        """Return None."""
-        return None
+# c = w for every action: what k1 has inside a sum loss, and what the log-ratio's own derivative contributes.
+CONSTANT_CREDIT = replace(
+    lookup("kl"),
+    name="constant-credit",
+    coefficients=lambda s, turn: (s.weights.sample[turn.answer], s.weights.decide[turn.answer]),
+    scalar=lambda s, frozen: None,
+)
 
 
 def penalty_as_reward() -> Iterator[Step]:
     """O12: three rules, one expected update."""
     names = sp.symbols("g_s g_C g_W")
 
-    def update(rule: KL) -> dict[sp.Symbol, sp.Expr]:
+    def update(rule: Rule) -> dict[sp.Symbol, sp.Expr]:
         return dict(zip(names, expected_update(S, rule).values(), strict=True))
 
     where = {**WEIGHTS, "beta": POSITIVE}
@@ -237,23 +225,23 @@ def penalty_as_reward() -> Iterator[Step]:
         "k1 in the reward: -beta log(pi/ref), detached, is one more reward of every action. Credited with the whole "
         "response's, each action has -beta L: its expected update is the derivative of -beta E[L],",
         names,
-        slopes(KL()),
+        slopes(lookup("kl")),
         where=where,
-        using=update(KL()),
+        using=update(lookup("kl")),
     )
     yield identity(
         "and so is that of the log-ratio to go, -beta sum_(s >= t) ell_s, whose coefficients differ from action to action.",
         names,
-        slopes(KL()),
+        slopes(lookup("kl")),
         where=where,
-        using=update(PenaltyToGo()),
+        using=update(PENALTY_TO_GO),
     )
     yield identity(
         "That nothing is lost by detaching: the log-ratio's own derivative is the score, of mean zero under the policy.",
         names,
         [0, 0, 0],
         where=where,
-        using=update(ConstantCredit()),
+        using=update(CONSTANT_CREDIT),
     )
     reward, ell = sp.symbols("R L")
     yield identity(
@@ -284,7 +272,7 @@ O12 = Claim(
 
 def placed_in_the_loss(logit: Logit) -> sp.Expr:
     """The derivative of the full penalty with respect to a logit, unit weights."""
-    scalar = KL().scalar(S, S.policy)
+    scalar = lookup("kl").scalar(S, S.policy)
     assert scalar is not None
     return differentiate(scalar, logit).subs({w_s: 1, w_d: 1, beta: 1})
 
@@ -302,7 +290,7 @@ O12_LOOSE = Claim(
             "The two expected gradients on theta_W agree.",
             Eq(Symbol("g_loss"), Symbol("g_reward")),
             using={
-                "g_loss": slopes(KLDirect())[2].subs({w_s: 1, w_d: 1, beta: 1}),
+                "g_loss": slopes(lookup("kl-direct"))[2].subs({w_s: 1, w_d: 1, beta: 1}),
                 "g_reward": placed_in_the_loss(S.policy.logit("theta_W")),
             },
         )

@@ -14,14 +14,14 @@ from sympy import And, Eq, Implies, Symbol
 
 from dstheory.claims import POSITIVE, REAL, UNIT, Claim, Step, at_least, decide, derivative, identity
 from dstheory.rational.symbols import symbol
-from dstheory.symbolic.chain import Chain, payoff_at, reward
+from dstheory.symbolic.chain import SymbolicChain, payoff_at, reward
 from dstheory.symbolic.losses import BETA, SURROGATES, batch
 from dstheory.symbolic.policy import Logit, differentiate, minimal_policy
 from dstheory.symbolic.updates import score, trajectories
 
 p, a, b, l_C, l_W, l_d = map(symbol, ["p", "a", "b", "l_C", "l_W", "l_d"])
 M0 = minimal_policy()
-CAPPED = Chain(M0, 2)
+CAPPED = SymbolicChain(M0, 2)
 TERMINAL = reward((1, 0), (0, 0))
 CUBE = {"p a b": UNIT}
 LENGTHS = {"l_C l_W l_d": at_least(1)}

@@ -14,7 +14,7 @@ from sympy import And, Equivalent, Implies, Symbol
 
 from dstheory.claims import NONNEGATIVE, UNIT, Claim, Step, at_least, between, counterexample, decide, identity
 from dstheory.rational.symbols import symbol
-from dstheory.symbolic.chain import Chain, Payoff
+from dstheory.symbolic.chain import Payoff, SymbolicChain
 from dstheory.symbolic.objectives import lookup
 from dstheory.symbolic.policy import differentiate, minimal_policy
 from dstheory.symbolic.setting import setting
@@ -25,7 +25,7 @@ p, a, b, second = map(symbol, ["p_t0", "a_t0", "b_t0", "p_t1"])
 r1, r2, gain, g_s = sp.symbols("r1 r2 gain g_s")
 CORRECT = between(0, 1, "[]")
 POLICY = minimal_policy(turns=2)
-CHAIN = Chain(POLICY, 2)
+CHAIN = SymbolicChain(POLICY, 2)
 FIRST = POLICY.logit("theta_s_t0")
 TWO_TURNS = setting(turns=2, turn_indexed=True)
 WHERE = {"p_t0 a_t0 b_t0 p_t1": UNIT, "alpha": NONNEGATIVE}

@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from dstheory.symbolic.derivation import Derivation
-    from dstheory.symbolic.objectives import Objective
-
-__all__ = ["command"]
+    from dstheory.symbolic.objectives import Rule
 
 FORMATS = ["text", "latex", "mathml", "python", "json"]
 
@@ -129,8 +126,8 @@ def command(
         from dstheory.readers.atomic import refuse_overwrite
 
         refuse_overwrite(output, overwrite)  # before the work, not after it
-    from dstheory.symbolic import derive
-    from dstheory.symbolic.numbers import parse_assignments
+    from dstheory.rational.symbols import parse_assignments
+    from dstheory.symbolic import derive, render
 
     lengths = {"lambda": length_weight, "l_s": answer_length, "l_d": decision_length}
     fixed = {name: value for name, value in lengths.items() if value is not None}
@@ -149,7 +146,7 @@ def command(
     )
     if numeric is not None:
         derivation = derivation.at(dict(parse_assignments(numeric)))
-    shown = _render(derivation, style, standalone)
+    shown = render(derivation, style, standalone=standalone)
     if output is None:
         click.echo(shown, nl=False)
         return 0
@@ -161,31 +158,18 @@ def command(
     return 0
 
 
-def _rule(name: str, *, outer_discount: bool, states: str) -> Objective:
+def _rule(name: str, *, outer_discount: bool, states: str) -> Rule:
     """Find the objective and give it its own options; an option that it does not have is a usage error."""
-    from dstheory.symbolic.objectives import ForwardKL, RewardToGo, UnknownObjectiveError, lookup
+    from dstheory.symbolic.objectives import UnknownObjectiveError, lookup
 
     try:
         rule = lookup(name)
     except UnknownObjectiveError as error:
         raise click.BadParameter(str(error), param_hint="OBJECTIVE") from error
+    if not outer_discount and rule.name != "reward-to-go":
+        raise click.UsageError(f"--no-outer-discount is for reward-to-go, not for {rule.name}")
+    if states != "policy" and rule.name != "forward-kl":
+        raise click.UsageError(f"--states is for forward-kl, not for {rule.name}")
     if not outer_discount:
-        if not isinstance(rule, RewardToGo):
-            raise click.UsageError(f"--no-outer-discount is for reward-to-go, not for {rule.name}")
-        rule = RewardToGo(outer_discount=False)
-    if states != "policy":
-        if not isinstance(rule, ForwardKL):
-            raise click.UsageError(f"--states is for forward-kl, not for {rule.name}")
-        rule = ForwardKL(states=states)
-    return rule
-
-
-def _render(derivation: Derivation, style: str, standalone: bool) -> str:
-    if style == "latex":
-        return derivation.to_latex(standalone=standalone)
-    return {
-        "text": derivation.to_text,
-        "mathml": derivation.to_mathml,
-        "python": derivation.to_python,
-        "json": derivation.to_json,
-    }[style]()
+        return lookup(rule.name, outer_discount=False)
+    return rule if states == "policy" else lookup(rule.name, states=states)

@@ -1,4 +1,4 @@
-"""The symbols of the theory: one name, one set of assumptions, one LaTeX spelling, one domain each.
+"""The symbols of the theory: one name, one set of assumptions, one LaTeX spelling, one domain each; numbers given for them.
 
 SymPy treats two symbols of the same name but different assumptions as different, so every symbol in this package comes
 from :func:`symbol`. The domain of a symbol decides its assumptions; it is also what numeric values are checked against.
@@ -6,21 +6,25 @@ from :func:`symbol`. The domain of a symbol decides its assumptions; it is also 
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from fractions import Fraction
 from functools import cache
+from typing import Any
 
 import sympy as sp
 
-__all__ = ["DOMAINS", "Domain", "domain_of", "latex_name", "symbol"]
+from dstheory.errors import DSTheoryError
 
 
 @dataclass(frozen=True)
-class Domain:
+class Interval:
     """An interval of the reals: what a symbol may stand for.
 
-    >>> Domain("(0, 1)", low=0, high=1, open_low=True, open_high=True).contains(Fraction(1))
+    >>> Interval("(0, 1)", low=0, high=1, open_low=True, open_high=True).contains(Fraction(1))
     False
     """
 
@@ -37,18 +41,17 @@ class Domain:
         return above and below
 
 
-PROBABILITY = Domain("strictly between 0 and 1", 0, 1, open_low=True, open_high=True)
-CLOSED_PROBABILITY = Domain("between 0 and 1", 0, 1)
-UNIT = Domain("between 0 and 1", 0, 1)
-LENGTH = Domain("at least 1", 1)
-WEIGHT = Domain("greater than 0", 0, open_low=True)
-SCALE = Domain("at least 0", 0)
-LOGIT = Domain("between -1000 and 1000", -1000, 1000)
-REAL = Domain("a real number")
+PROBABILITY = Interval("strictly between 0 and 1", 0, 1, open_low=True, open_high=True)
+UNIT = Interval("between 0 and 1", 0, 1)
+LENGTH = Interval("at least 1", 1)
+WEIGHT = Interval("greater than 0", 0, open_low=True)
+SCALE = Interval("at least 0", 0)
+LOGIT = Interval("between -1000 and 1000", -1000, 1000)
+REAL = Interval("a real number")
 
 # Pattern of the name -> domain. The first match counts.
-DOMAINS: tuple[tuple[str, Domain], ...] = (
-    (r"(p|a|b|pi_\d+|sigma_\d+)_E(_t\d+)?", CLOSED_PROBABILITY),  # demonstrations may be flawless, or never stop too early
+DOMAINS: tuple[tuple[str, Interval], ...] = (
+    (r"(p|a|b|pi_\d+|sigma_\d+)_E(_t\d+)?", UNIT),  # demonstrations may be flawless, or never stop too early
     (r"(p|a|b|pi_\d+|sigma_\d+)(_ref|_bar)?(_t\d+)?", PROBABILITY),
     (r"gamma|lambda", UNIT),
     (r"l_\w+|L_max", LENGTH),
@@ -59,27 +62,11 @@ DOMAINS: tuple[tuple[str, Domain], ...] = (
     (r"theta_\w+|[zt]_\d+(_t\d+)?", LOGIT),
 )
 
-GREEK = {
-    "alpha",
-    "beta",
-    "gamma",
-    "delta",
-    "epsilon",
-    "eta",
-    "kappa",
-    "lambda",
-    "mu",
-    "nu",
-    "phi",
-    "pi",
-    "rho",
-    "sigma",
-    "tau",
-    "theta",
-}
+_GREEK = "alpha|beta|gamma|delta|epsilon|eta|kappa|lambda|mu|nu|phi|pi|rho|sigma|tau|theta"
+GREEK = frozenset(_GREEK.split("|"))
 
 
-def domain_of(name: str) -> Domain:
+def domain_of(name: str) -> Interval:
     """Return the domain of the symbol of that name; the whole real line if no rule restricts it.
 
     >>> domain_of("p").text, domain_of("R_SC").text
@@ -123,3 +110,81 @@ def latex_name(name: str) -> str:
     turns = [part[1:] for part in subscripts if re.fullmatch(r"t\d+", part)]
     lower = [part if len(part) <= 2 else f"\\mathrm{{{part}}}" for part in subscripts if not re.fullmatch(r"t\d+", part)]
     return spelled + (f"^{{({turns[0]})}}" if turns else "") + (f"_{{{','.join(lower)}}}" if lower else "")
+
+
+Number = int | float | str | Fraction | Any
+"""What a user may give as a number; Any stands for SymPy's rationals, which carry no static type."""
+
+
+class InvalidNumberError(DSTheoryError):
+    """A numeric value that is no number, is for no known symbol, or lies outside the symbol's domain."""
+
+
+def parse_number(name: str, value: Number) -> sp.Rational:
+    """Return a number as an exact rational: "0.55" is 11/20, "3/11" is itself, a float is its exact binary value.
+
+    Raises:
+        InvalidNumberError: not a finite number.
+
+    >>> parse_number("p", "0.55"), parse_number("a", "5/7"), parse_number("b", 0.5)
+    (11/20, 5/7, 1/2)
+    """
+    if isinstance(value, sp.Rational):
+        return value
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InvalidNumberError(f"{name} = {value}: must be a finite number")
+    try:
+        fraction = Fraction(value.strip()) if isinstance(value, str) else Fraction(value)
+    except (ValueError, TypeError, ZeroDivisionError):
+        raise InvalidNumberError(
+            f"{name} = {value!r}: is not a number; write a decimal such as 0.55 or a fraction such as 3/11"
+        ) from None
+    return sp.Rational(fraction.numerator, fraction.denominator)
+
+
+def parse_assignments(text: str) -> dict[str, str]:
+    """Split "p=0.55,a=0.8" into names and values, both still text.
+
+    Raises:
+        InvalidNumberError: a part without "=", an empty name, or a name given twice.
+
+    >>> parse_assignments("p=0.55, a=4/5")
+    {'p': '0.55', 'a': '4/5'}
+    """
+    found: dict[str, str] = {}
+    for part in text.split(","):
+        if not part.strip():
+            continue
+        name, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals or not name:
+            raise InvalidNumberError(f"{part.strip()!r} is not of the form name=number; write for example p=0.55,a=0.8")
+        if name in found:
+            raise InvalidNumberError(f"{name} is given twice, as {found[name]} and as {value}; give it once")
+        found[name] = value
+    return found
+
+
+def check_numbers(values: Mapping[str, Number], known: Iterable[str]) -> dict[str, sp.Rational]:
+    """Parse values and check each name against the known symbols and each value against its symbol's domain.
+
+    Raises:
+        InvalidNumberError: the place, the value, the rule and the remedy.
+
+    >>> check_numbers({"p": "1.2"}, ["p", "a"])
+    Traceback (most recent call last):
+    dstheory.rational.symbols.InvalidNumberError: p = 1.2: must be strictly between 0 and 1; give a value in that range
+    """
+    names = sorted(known)
+    checked = {}
+    for name, value in values.items():
+        if name not in names:
+            plain = {known_name.lower(): known_name for known_name in names}
+            near = [plain[match] for match in get_close_matches(name.lower(), plain, n=3)]
+            hint = f"did you mean {' or '.join(near)}?" if near else f"the symbols are {', '.join(names)}"
+            raise InvalidNumberError(f"there is no symbol {name!r} in this derivation: {hint}")
+        number = parse_number(name, value)
+        domain = domain_of(name)
+        if not domain.contains(Fraction(int(number.p), int(number.q))):
+            raise InvalidNumberError(f"{name} = {value}: must be {domain.text}; give a value in that range")
+        checked[name] = number
+    return checked

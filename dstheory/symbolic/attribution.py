@@ -15,20 +15,9 @@ import sympy as sp
 from dstheory.rational import factored, is_zero
 from dstheory.rational.symbols import domain_of
 from dstheory.symbolic.chain import RESAMPLE, STOP
-from dstheory.symbolic.objectives.base import Objective, Turn
-from dstheory.symbolic.setting import Setting, Weights
+from dstheory.symbolic.rule import Rule, Turn
+from dstheory.symbolic.setting import SymbolicSetting, Weights
 from dstheory.symbolic.updates import FUTURE, PAST, SCALE, generic_turns, turns_of
-
-__all__ = [
-    "BALANCED",
-    "NO_DECISION",
-    "UNBALANCED",
-    "UP_TO_DISCOUNT",
-    "CoefficientVerdict",
-    "Witness",
-    "coefficient_verdict",
-    "length_ratio",
-]
 
 BALANCED = "balanced"
 UP_TO_DISCOUNT = "balanced up to the discount between the stages"
@@ -37,7 +26,7 @@ NO_DECISION = "nothing to compare: no decision is drawn"
 
 
 @dataclass(frozen=True)
-class Witness:
+class Imbalance:
     """A turn of a trajectory on which the coefficients differ, and numbers at which they do.
 
     Attributes:
@@ -73,10 +62,10 @@ class CoefficientVerdict:
     verdict: str
     ratios: tuple[sp.Expr, ...]
     weight_ratios: tuple[sp.Expr, ...]
-    witness: Witness | None
+    witness: Imbalance | None
 
 
-def coefficient_verdict(s: Setting, objective: Objective) -> CoefficientVerdict:
+def coefficient_verdict(s: SymbolicSetting, objective: Rule) -> CoefficientVerdict:
     """Decide level (i) for an objective, by exact arithmetic on its rule.
 
     >>> from dstheory.symbolic.objectives import lookup
@@ -104,7 +93,7 @@ def coefficient_verdict(s: Setting, objective: Objective) -> CoefficientVerdict:
     )
 
 
-def _meaning(s: Setting) -> dict[sp.Symbol, sp.Expr]:
+def _meaning(s: SymbolicSetting) -> dict[sp.Symbol, sp.Expr]:
     """Return what the weights stand for; an irrational number keeps a symbol, one for each value."""
     meaning: dict[sp.Symbol, sp.Expr] = {}
     by_value: dict[sp.Expr, sp.Symbol] = {}
@@ -131,7 +120,7 @@ def _common_ratios(pairs: list[tuple[int, sp.Expr, sp.Expr]], answers: int) -> t
     return tuple(ratios)
 
 
-def _weight_ratios(s: Setting, objective: Objective) -> tuple[sp.Expr, ...]:
+def _weight_ratios(s: SymbolicSetting, objective: Rule) -> tuple[sp.Expr, ...]:
     """Return w_s/w_d per answer if every coefficient is its stage's weight times something free of weights, else ()."""
     distinct = dict.fromkeys((*s.weights.sample, *s.weights.decide))
     fresh = {w: sp.Symbol(f"weight{i}", positive=True) for i, w in enumerate(distinct)}
@@ -152,7 +141,7 @@ def _weight_ratios(s: Setting, objective: Objective) -> tuple[sp.Expr, ...]:
     return tuple(length_ratio(s, w_s / w_d) for w_s, w_d in zip(s.weights.sample, s.weights.decide, strict=True))
 
 
-def length_ratio(s: Setting, ratio: sp.Expr) -> sp.Expr:
+def length_ratio(s: SymbolicSetting, ratio: sp.Expr) -> sp.Expr:
     """Write a ratio of weights in lengths and lambda, as a power of the ratio of lengths where it is one.
 
     >>> from dstheory.symbolic.setting import setting
@@ -167,7 +156,7 @@ def _as_power(ratio: sp.Expr) -> sp.Expr:
     return sp.powsimp(ratio, combine="base")
 
 
-def _witness(s: Setting, objective: Objective) -> Witness | None:
+def _witness(s: SymbolicSetting, objective: Rule) -> Imbalance | None:
     """Return the shortest trajectory and turn on which the coefficients differ, with the simplest numbers tried first."""
     answers = range(len(s.chain.answers))
     for length in (1, 2):
@@ -179,14 +168,14 @@ def _witness(s: Setting, objective: Objective) -> Witness | None:
                 found = _differs(s, objective, turn)
                 if found is not None:
                     names = tuple((s.chain.answers[i], d or "submit") for i, d in steps)
-                    return Witness(names, turn.index, *found)
+                    return Imbalance(names, turn.index, *found)
     return None
 
 
 Numbers = tuple[tuple[sp.Symbol, sp.Expr], ...]
 
 
-def _differs(s: Setting, objective: Objective, turn: Turn) -> tuple[sp.Expr, sp.Expr, Numbers] | None:
+def _differs(s: SymbolicSetting, objective: Rule, turn: Turn) -> tuple[sp.Expr, sp.Expr, Numbers] | None:
     if turn.decision is None:
         return None
     if s.chain.turns is None:

@@ -22,9 +22,7 @@ import sympy as sp
 from dstheory.errors import ChainError
 from dstheory.rational import is_zero
 from dstheory.rational.symbols import symbol
-from dstheory.symbolic.policy import Policy
-
-__all__ = ["RESAMPLE", "STOP", "UNDISCOUNTED", "Chain", "Discount", "Payoff", "Payoffs", "Values", "discount", "reward"]
+from dstheory.symbolic.policy import SymbolicPolicy
 
 STOP, RESAMPLE = "stop", "resample"
 
@@ -117,7 +115,7 @@ def reward(stop: tuple[sp.Expr, ...], resample: tuple[sp.Expr, ...]) -> Payoff:
 
 
 @dataclass(frozen=True)
-class Values:
+class SymbolicValues:
     """The solution of the Bellman equations, per turn (one entry for a stationary chain without a cap).
 
     Attributes:
@@ -133,7 +131,7 @@ class Values:
 
 
 @dataclass(frozen=True)
-class Chain:
+class SymbolicChain:
     """A chain: a policy and a horizon.
 
     Attributes:
@@ -142,12 +140,12 @@ class Chain:
 
     >>> from dstheory.symbolic.policy import minimal_policy
     >>> from dstheory.rational import factored
-    >>> chain, p = Chain(minimal_policy()), symbol("p")
+    >>> chain, p = SymbolicChain(minimal_policy()), symbol("p")
     >>> factored(chain.accuracy((True, False)) / (1 - chain.accuracy((True, False))) / (p / (1 - p)))
     a/(1 - b)
     """
 
-    policy: Policy
+    policy: SymbolicPolicy
     turns: int | None = None
 
     def __post_init__(self) -> None:
@@ -171,7 +169,7 @@ class Chain:
         """Return the right-hand side of the Bellman equation of a turn, given the value of the next turn.
 
         >>> from dstheory.symbolic.policy import minimal_policy
-        >>> Chain(minimal_policy()).bellman(reward((1, 0), (0, 0)), discount(), symbol("V"))
+        >>> SymbolicChain(minimal_policy()).bellman(reward((1, 0), (0, 0)), discount(), symbol("V"))
         V*b*gamma*(1 - p) + p*(V*gamma*(1 - a) + a)
         """
         sample = self.policy.sample_at(turn)
@@ -197,7 +195,7 @@ class Chain:
         )
 
     @cache  # noqa: B019 - chains are few, small and immutable
-    def solve(self, payoff: Payoffs, rate: Discount) -> Values:
+    def solve(self, payoff: Payoffs, rate: Discount) -> SymbolicValues:
         """Solve the Bellman equations: one linear equation without a cap, backward recursion with one.
 
         Args:
@@ -205,12 +203,12 @@ class Chain:
             rate: the discount.
 
         Returns:
-            Values at every turn. Expected total: ``value[0]``.
+            SymbolicValues at every turn. Expected total: ``value[0]``.
         """
         if self.turns is None:
             unknown = sp.Dummy("V")
             v = _solve_linear(self.bellman(payoff, rate, unknown), unknown)
-            return Values((v,), (self._answer_values(payoff, rate, v, 0),), (self._decision_values(payoff, rate, v, 0),))
+            return SymbolicValues((v,), (self._answer_values(payoff, rate, v, 0),), (self._decision_values(payoff, rate, v, 0),))
         following: sp.Expr = sp.S.Zero
         value: list[sp.Expr] = []
         answer, decision = [], []
@@ -219,7 +217,7 @@ class Chain:
             decision.append(self._decision_values(payoff, rate, following, turn))
             following = self.bellman(payoff, rate, following, turn)
             value.append(following)
-        return Values(tuple(reversed(value)), tuple(reversed(answer)), tuple(reversed(decision)))
+        return SymbolicValues(tuple(reversed(value)), tuple(reversed(answer)), tuple(reversed(decision)))
 
     def value(self, payoff: Payoffs, rate: Discount = UNDISCOUNTED) -> sp.Expr:
         """Return the expected discounted total of a payoff."""
@@ -240,7 +238,7 @@ class Chain:
 
         >>> from dstheory.symbolic.policy import minimal_policy
         >>> from dstheory.rational import is_zero
-        >>> chain = Chain(minimal_policy())
+        >>> chain = SymbolicChain(minimal_policy())
         >>> is_zero(1 / chain.visits() - (1 - chain.policy.resample_probability()))
         True
         """

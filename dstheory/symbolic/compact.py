@@ -16,16 +16,13 @@ from dataclasses import dataclass, field, replace
 
 import sympy as sp
 
-from dstheory.rational import factored, is_zero
+from dstheory.rational import combine_logs, factored, is_zero
 from dstheory.rational.symbols import symbol
-from dstheory.symbolic.chain import Chain, Values, payoff_at
-from dstheory.symbolic.logarithms import combine_logs
-from dstheory.symbolic.objectives.base import Objective, decision_probability
+from dstheory.symbolic.chain import SymbolicChain, SymbolicValues, payoff_at
 from dstheory.symbolic.policy import Logit
-from dstheory.symbolic.setting import Setting
+from dstheory.symbolic.rule import Rule, decision_probability
+from dstheory.symbolic.setting import SymbolicSetting
 from dstheory.symbolic.updates import FUTURE, PAST, SCALE, expected_update, generic_turns, powers, score
-
-__all__ = ["CompactGradient", "compact_gradient"]
 
 MAX_SIZE = 2500
 """A sum over trajectories whose operations times symbols are more than this is not brought over one denominator."""
@@ -43,7 +40,7 @@ class CompactGradient:
 
     definitions: dict[sp.Symbol, sp.Expr] = field(default_factory=dict)
     gradient: dict[sp.Symbol, sp.Expr] = field(default_factory=dict)
-    named: Values | None = None
+    named: SymbolicValues | None = None
 
     def written_out(self, expr: sp.Expr) -> sp.Expr:
         """Return an expression with every name replaced by its definition, down to the model's own symbols."""
@@ -61,7 +58,7 @@ class CompactGradient:
         return {name: expr for name, expr in self.definitions.items() if name in needed}
 
 
-def compact_gradient(s: Setting, objective: Objective) -> CompactGradient:
+def compact_gradient(s: SymbolicSetting, objective: Rule) -> CompactGradient:
     """Return the expected update of an objective in named quantities.
 
     >>> from dstheory.symbolic.objectives import lookup
@@ -92,9 +89,9 @@ def _shortened(expr: sp.Expr) -> sp.Expr:
 class _Builder:
     """Names the quantities of one objective in one setting and assembles the gradient from them."""
 
-    def __init__(self, s: Setting, objective: Objective) -> None:
+    def __init__(self, s: SymbolicSetting, objective: Rule) -> None:
         self.objective = objective
-        self.chain: Chain = s.following(objective.measure(s))
+        self.chain: SymbolicChain = s.following(objective.measure(s))
         self.sign = objective.scale(s) or _common_scale(objective, s)
         self.neutral = dict.fromkeys((x.symbol for x in objective.statistics(s) if x.neutral), sp.S.Zero)
         self.on_policy = self.chain.policy == s.policy
@@ -127,7 +124,7 @@ class _Builder:
         """Return the part of a name that tells the turn; nothing where one name serves all turns."""
         return "" if self.chain.turns is None else f"_t{turn}"
 
-    def _name_last_probability(self, s: Setting) -> None:
+    def _name_last_probability(self, s: SymbolicSetting) -> None:
         """Give 1 - pi_1 - ... a name where there are more than two answers."""
         self.last: dict[sp.Expr, sp.Symbol] = {}
         if len(s.chain.answers) > 2:
@@ -136,7 +133,7 @@ class _Builder:
                     name = f"pi_{len(row)}{suffix}" + ("" if policy.stationary else f"_t{turn}")
                     self.last[row[-1]] = self.define(name, row[-1])
 
-    def _name_resampling(self, s: Setting) -> None:
+    def _name_resampling(self, s: SymbolicSetting) -> None:
         policy = self.chain.policy
         for turn in range(len(policy.sample)):
             if self.chain.turns is None or turn < self.chain.turns - 1:
@@ -154,7 +151,7 @@ class _Builder:
             return ratio**turn * sp.Mul(*[self.q(k) for k in range(turn)])
         return self.define(("n" if ratio == 1 else "N") + self.suffix, 1 / (1 - ratio * self.q(0)))
 
-    def _name_values(self, s: Setting) -> Values:
+    def _name_values(self, s: SymbolicSetting) -> SymbolicValues:
         """Define V (or K, for another payoff) and the action values; return them as names."""
         letter = "V" if self.earns_reward else "K"
         self.future = [sp.S.Zero] * (self.turns + 1)
@@ -184,7 +181,7 @@ class _Builder:
         if self.chain.turns is None:
             self.future[1] = self.future[0]
         ordered = named[::-1]
-        return Values(tuple(v for v, _, _ in ordered), tuple(q for _, q, _ in ordered), tuple(d for _, _, d in ordered))
+        return SymbolicValues(tuple(v for v, _, _ in ordered), tuple(q for _, q, _ in ordered), tuple(d for _, _, d in ordered))
 
     def build(self) -> CompactGradient:
         """Assemble the gradient, turn by turn, and drop the definitions that it does not need."""
@@ -275,7 +272,7 @@ class _Builder:
         return self.sign * factored(sp.Add(*terms) / self.sign)
 
 
-def _common_scale(objective: Objective, s: Setting) -> sp.Expr:
+def _common_scale(objective: Rule, s: SymbolicSetting) -> sp.Expr:
     """Return -beta or alpha if every coefficient is a multiple of it, else 1."""
     coefficients = [c for t in generic_turns(s, objective) for c in objective.coefficients(s, t)]
     for strength in (-symbol("beta"), symbol("alpha")):

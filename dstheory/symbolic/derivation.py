@@ -1,62 +1,19 @@
-"""A derivation: an objective's gradient in steps that a reader can follow, and the ways to show it."""
+"""A derivation as data: an objective's gradient in steps that a reader can follow, and its values at numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any
+from typing import Self
 
 import sympy as sp
 
-from dstheory.rational.symbols import symbol
+from dstheory.rational.symbols import InvalidNumberError, Number, check_numbers, symbol
 from dstheory.symbolic.attribution import CoefficientVerdict
-from dstheory.symbolic.notation import Inline, Verbatim
-from dstheory.symbolic.numbers import InvalidNumberError, Number, check_numbers
-from dstheory.symbolic.setting import Setting
-
-__all__ = ["Derivation", "Display", "Evaluation", "Item", "Step", "Table", "Words"]
-
-
-@dataclass(frozen=True)
-class Words:
-    """A sentence: strings, with formulas between them."""
-
-    parts: tuple[Inline, ...]
-
-
-@dataclass(frozen=True)
-class Display:
-    """A displayed formula: left side = each of the right sides in turn.
-
-    Attributes:
-        left: what is defined or computed.
-        right: one expression, or several that are equal.
-        note: a remark beside the formula.
-    """
-
-    left: Inline
-    right: tuple[Inline, ...]
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows of formulas under column headings."""
-
-    head: tuple[Inline, ...]
-    rows: tuple[tuple[Inline, ...], ...]
-
-
-Item = Words | Display | Table
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of a derivation: a heading and what it says."""
-
-    title: str
-    items: tuple[Item, ...]
+from dstheory.symbolic.document import DerivationStep, Display, Item, Words
+from dstheory.symbolic.rule import Inline, Verbatim
+from dstheory.symbolic.setting import SymbolicSetting
 
 
 @dataclass(frozen=True)
@@ -88,8 +45,8 @@ def _to_float(value: sp.Expr) -> float:
 
 
 @dataclass(frozen=True)
-class Derivation:
-    """An objective's gradient, derived.
+class DerivedGradient:
+    """An objective's gradient, derived: what :func:`dstheory.symbolic.derive` found, without the ways to show it.
 
     Attributes:
         name: the objective's name in the registry.
@@ -111,7 +68,7 @@ class Derivation:
     name: str
     title: str
     subtitle: str
-    setting: Setting
+    setting: SymbolicSetting
     fixed: Mapping[str, sp.Rational]
     definitions: dict[sp.Symbol, sp.Expr]
     gradient: dict[sp.Symbol, sp.Expr]
@@ -120,8 +77,13 @@ class Derivation:
     scalar: str
     checks: tuple[str, ...]
     assumptions: tuple[tuple[Inline, ...], ...]
-    steps: tuple[Step, ...]
+    steps: tuple[DerivationStep, ...]
     evaluation: Evaluation | None = None
+
+    @property
+    def heading(self) -> str:
+        """The setting as a sentence."""
+        return f"{self.subtitle[0].upper()}{self.subtitle[1:]}."
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -184,67 +146,24 @@ class Derivation:
         shown = [given.get(name, name) for name in self.symbols]
         return Evaluation(tuple((name, numbers[name]) for name in shown), exact)
 
-    def at(self, values: Mapping[str, Number]) -> Derivation:
+    def at(self, values: Mapping[str, Number]) -> Self:
         """Return the derivation with a further step that evaluates the gradient at numbers; see :meth:`evaluate`."""
         found = self.evaluate(values)
         where: list[Inline] = []
         for i, (name, value) in enumerate(found.at):
             where += [", " if i else "At ", symbol(name), " = ", value]
         items: list[Item] = [Words((*where, ":"))]
-        floats = found.floats()
-        for name, value in found.exact:
+        floats, lefts = found.floats(), self._lefts()
+        for (name, value), left in zip(found.exact, lefts, strict=True):
             shown = f"{floats[name]:.15g}"
             exact = (value,) if value.is_Rational and len(str(value)) < 30 else ()
-            items.append(Display(self._left(name), (*exact, Verbatim(shown, latex_number(shown)))))
-        return replace(self, steps=(*self.steps, Step("At these numbers", tuple(items))), evaluation=found)
+            items.append(Display(left, (*exact, Verbatim(shown, latex_number(shown)))))
+        return replace(self, steps=(*self.steps, DerivationStep("At these numbers", tuple(items))), evaluation=found)
 
-    def _left(self, name: str) -> Inline:
-        """Return the left side under which a component of the gradient is displayed."""
-        position = [logit.name for logit in self.gradient].index(name)
-        shown = [item for step in self.steps if step.title == "The gradient" for item in step.items if isinstance(item, Display)]
-        return shown[position].left
-
-    def to_text(self) -> str:
-        """Return the derivation as plain text, 100 columns wide."""
-        from dstheory.symbolic.render.text import render
-
-        return render(self)
-
-    def to_latex(self, *, standalone: bool = False) -> str:
-        """Return the derivation as LaTeX: a fragment that needs amsmath, or a document that compiles by itself."""
-        from dstheory.symbolic.render.latex import render
-
-        return render(self, standalone=standalone)
-
-    def to_mathml(self) -> str:
-        """Return the derivation as a well-formed XHTML fragment with presentation MathML."""
-        from dstheory.symbolic.render.mathml import render
-
-        return render(self)
-
-    def to_python(self) -> str:
-        """Return a self-contained Python module with one function that computes the gradient from numbers."""
-        from dstheory.symbolic.render.python import render
-
-        return render(self)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the derivation as plain data, formulas as SymPy text and as LaTeX."""
-        from dstheory.symbolic.render.data import to_dict
-
-        return to_dict(self)
-
-    def to_json(self) -> str:
-        """Return :meth:`to_dict` as JSON."""
-        import json
-
-        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
-
-    def _repr_latex_(self) -> str:
-        """Return the gradient for a notebook."""
-        from dstheory.symbolic.render.latex import notebook
-
-        return notebook(self)
+    def _lefts(self) -> list[Inline]:
+        """Return the left sides under which the components of the gradient are displayed."""
+        shown = next(step.items for step in self.steps if step.title == "The gradient")
+        return [item.left for item in shown if isinstance(item, Display)]
 
 
 def latex_number(shown: str) -> str:
@@ -257,7 +176,7 @@ def latex_number(shown: str) -> str:
     return rf"{mantissa}\times 10^{{{int(exponent)}}}" if exponent else mantissa
 
 
-def _vocabulary(s: Setting) -> set[str]:
+def _vocabulary(s: SymbolicSetting) -> set[str]:
     """Return the names of all symbols of a setting, so that one set of numbers can serve several objectives."""
     names = {"alpha", "beta", "gamma", "lambda", "l_d", "kappa"}
     names |= {
@@ -271,7 +190,7 @@ def _vocabulary(s: Setting) -> set[str]:
     return names | {"l_s", *(f"l_{answer}" for answer in s.chain.answers)}
 
 
-def _logistic_logits(s: Setting) -> dict[str, sp.Symbol]:
+def _logistic_logits(s: SymbolicSetting) -> dict[str, sp.Symbol]:
     """Return the logits of single probabilities, with those probabilities."""
     return {
         logit.symbol.name: logit.value[0][0]
@@ -280,7 +199,7 @@ def _logistic_logits(s: Setting) -> dict[str, sp.Symbol]:
     }
 
 
-def _check_rows(s: Setting, at: Mapping[sp.Symbol, sp.Expr]) -> None:
+def _check_rows(s: SymbolicSetting, at: Mapping[sp.Symbol, sp.Expr]) -> None:
     for policy, closed in ((s.policy, False), (s.reference, False), (s.expert, True)):
         for row in policy.sample:
             last = row[-1].xreplace(at)

@@ -7,18 +7,17 @@ from typing import Any
 import sympy as sp
 
 from dstheory.errors import ChainError
-from dstheory.rational import is_zero, rational_form
+from dstheory.rational import combine_logs, is_zero, rational_form
+from dstheory.rational.symbols import Number, check_numbers
 from dstheory.symbolic.attribution import coefficient_verdict
 from dstheory.symbolic.compact import CompactGradient, compact_gradient
-from dstheory.symbolic.derivation import Derivation
-from dstheory.symbolic.logarithms import combine_logs
+from dstheory.symbolic.derivation import DerivedGradient
 from dstheory.symbolic.narrative import assumptions_of, steps_of, subtitle_of
-from dstheory.symbolic.numbers import Number, check_numbers
-from dstheory.symbolic.objectives import Objective, lookup
-from dstheory.symbolic.setting import Setting, setting
+from dstheory.symbolic.objectives import lookup
+from dstheory.symbolic.render import render
+from dstheory.symbolic.rule import Rule
+from dstheory.symbolic.setting import SymbolicSetting, setting
 from dstheory.symbolic.updates import differentiated, enumerated_update, expected_update
-
-__all__ = ["derive"]
 
 MAX_TERMS = 40
 """A numerator with more monomials than this is not written out."""
@@ -33,8 +32,21 @@ MAX_OPERATIONS = 2000
 """A formula with more operations than this, its names replaced by their definitions, is not even tried."""
 
 
+class Derivation(DerivedGradient):
+    """A derivation that shows itself: as text where it is printed, as mathematics in a notebook.
+
+    Other formats are those of :func:`dstheory.symbolic.render.render`.
+    """
+
+    def __str__(self) -> str:
+        return render(self, "text")
+
+    def _repr_latex_(self) -> str:
+        return render(self, "notebook")
+
+
 def derive(
-    objective: str | Objective,
+    objective: str | Rule,
     *,
     answers: int = 2,
     turns: int | None = None,
@@ -48,7 +60,7 @@ def derive(
     """Derive the gradient of an objective.
 
     Args:
-        objective: a registered name, or an instance of a subclass of ``Objective``, registered or not.
+        objective: a registered name, or a rule, registered or not.
         answers: 2 is the minimal chain; more is a general chain.
         turns: the cap on turns; None is no cap.
         turn_indexed: own parameters at each turn; needs a cap.
@@ -132,7 +144,7 @@ def derive(
     )
 
 
-def _require_own_update(rule: Objective, s: Setting, options: dict[str, Any]) -> str:
+def _require_own_update(rule: Rule, s: SymbolicSetting, options: dict[str, Any]) -> str:
     """Compare an update that a rule states itself with its coefficients, over all trajectories; return where that was done.
 
     Returns:
@@ -190,7 +202,7 @@ def _answer_names(answers: int) -> tuple[str, ...]:
     return ("C", "W") if answers == 2 else tuple(str(i + 1) for i in range(answers))
 
 
-def _require_equal(rule: Objective, one: str, other: str, differences: dict[sp.Symbol, sp.Expr]) -> None:
+def _require_equal(rule: Rule, one: str, other: str, differences: dict[sp.Symbol, sp.Expr]) -> None:
     """Stop if two routes to the gradient disagree: a derivation that is not an identity is never shown."""
     for name, difference in differences.items():
         if not is_zero(difference):

@@ -21,8 +21,6 @@ from functools import cached_property
 
 import sympy as sp
 
-__all__ = ["ON_POLICY_ONLY", "SURROGATES", "Batch", "Response", "Token", "batch", "coefficients", "detached", "on_policy"]
-
 
 @dataclass(frozen=True)
 class Token:

@@ -21,8 +21,6 @@ from dstheory.errors import ChainError
 from dstheory.rational import factored, is_zero, normal_form
 from dstheory.rational.symbols import symbol
 
-__all__ = ["Logit", "Policy", "differentiate", "general_policy", "logistic_rate", "minimal_policy", "softmax_rates"]
-
 
 @dataclass(frozen=True)
 class Logit:
@@ -46,7 +44,7 @@ class Logit:
 
 
 @dataclass(frozen=True)
-class Policy:
+class SymbolicPolicy:
     """A policy: for each turn, the probabilities of the answers and of stopping on each.
 
     Attributes:
@@ -164,7 +162,7 @@ def softmax_rates(n: int) -> tuple[tuple[sp.Expr, ...], ...]:
     return tuple(rows)
 
 
-def minimal_policy(*, turns: int | None = None, suffix: str = "", learns: bool = True) -> Policy:
+def minimal_policy(*, turns: int | None = None, suffix: str = "", learns: bool = True) -> SymbolicPolicy:
     """Return the policy of the minimal chain: answers C and W, p = P(C), a = P(stop | C), b = P(resample | W).
 
     Args:
@@ -187,7 +185,7 @@ def minimal_policy(*, turns: int | None = None, suffix: str = "", learns: bool =
                 _logistic(f"theta_{x}{at}", stage, turn, answer, prob)
                 for x, stage, answer, prob in (("s", "sample", 0, p), ("C", "decide", 0, a), ("W", "decide", 1, b))
             ]
-    return Policy(("C", "W"), tuple(sample), tuple(stop), tuple(logits))
+    return SymbolicPolicy(("C", "W"), tuple(sample), tuple(stop), tuple(logits))
 
 
 def _logistic(name: str, stage: str, turn: int | None, answer: int, probability: sp.Symbol) -> Logit:
@@ -196,7 +194,7 @@ def _logistic(name: str, stage: str, turn: int | None, answer: int, probability:
     return Logit(theta, stage, turn, answer, ((probability, rate),), ((probability, 1 / (1 + sp.exp(-theta))),))
 
 
-def general_policy(answers: int, *, turns: int | None = None, suffix: str = "", learns: bool = True) -> Policy:
+def general_policy(answers: int, *, turns: int | None = None, suffix: str = "", learns: bool = True) -> SymbolicPolicy:
     """Return a policy over n answers named "1" ... "n": pi_i = P(answer i), sigma_i = P(stop | answer i).
 
     The last answer's probability is written 1 - pi_1 - ... so that the rows sum to 1 identically and the remaining symbols
@@ -225,7 +223,7 @@ def general_policy(answers: int, *, turns: int | None = None, suffix: str = "", 
         if learns:
             logits += _softmax_logits(row, at, turn)
             logits += [_logistic(f"t_{i + 1}{at}", "decide", turn, i, s) for i, s in enumerate(stops)]
-    return Policy(tuple(str(i + 1) for i in range(answers)), tuple(sample), tuple(stop), tuple(logits))
+    return SymbolicPolicy(tuple(str(i + 1) for i in range(answers)), tuple(sample), tuple(stop), tuple(logits))
 
 
 def _softmax_logits(row: tuple[sp.Expr, ...], at: str, turn: int | None) -> list[Logit]:

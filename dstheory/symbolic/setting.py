@@ -9,10 +9,8 @@ import sympy as sp
 
 from dstheory.errors import ChainError
 from dstheory.rational.symbols import symbol
-from dstheory.symbolic.chain import Chain, Discount, Payoff, Payoffs, Values, discount, payoff_at, reward
-from dstheory.symbolic.policy import Policy, general_policy, minimal_policy
-
-__all__ = ["Setting", "Weights", "setting", "stage_weights"]
+from dstheory.symbolic.chain import Discount, Payoff, Payoffs, SymbolicChain, SymbolicValues, discount, payoff_at, reward
+from dstheory.symbolic.policy import SymbolicPolicy, general_policy, minimal_policy
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ class Weights:
 
 
 @dataclass(frozen=True)
-class Setting:
+class SymbolicSetting:
     """Everything that an objective's definition refers to.
 
     Attributes:
@@ -52,29 +50,29 @@ class Setting:
         named: names to use in place of the solved values, for formulas that say "Q_C" instead of writing it out.
     """
 
-    chain: Chain
-    reference: Policy
-    expert: Policy
+    chain: SymbolicChain
+    reference: SymbolicPolicy
+    expert: SymbolicPolicy
     reward: Payoff
     rate: Discount
     weights: Weights
     lengths: tuple[tuple[sp.Expr, ...], sp.Expr]
-    named: Values | None = None
+    named: SymbolicValues | None = None
 
     @property
-    def policy(self) -> Policy:
+    def policy(self) -> SymbolicPolicy:
         """The learner's policy."""
         return self.chain.policy
 
-    def values(self) -> Values:
+    def values(self) -> SymbolicValues:
         """Return the values of the reward: solved from the Bellman equations, or their names."""
         return self.named if self.named is not None else self.chain.solve(self.reward, self.rate)
 
-    def following(self, policy: Policy) -> Chain:
+    def following(self, policy: SymbolicPolicy) -> SymbolicChain:
         """Return the chain with the same horizon in which another policy acts."""
-        return Chain(policy, self.chain.turns)
+        return SymbolicChain(policy, self.chain.turns)
 
-    def frozen_value(self, frozen: Policy, payoff: Payoffs) -> sp.Expr:
+    def frozen_value(self, frozen: SymbolicPolicy, payoff: Payoffs) -> sp.Expr:
         """Return the total of a payoff over the states that another policy visits, the learner acting in each.
 
         The states of turn k are visited with the frozen policy's probabilities: its chance to reach turn k, and, for the
@@ -158,7 +156,7 @@ def setting(
     reduction: str = "sum",
     per_answer_lengths: bool = False,
     numbers: Mapping[str, sp.Rational] | None = None,
-) -> Setting:
+) -> SymbolicSetting:
     """Return the setting of a derivation, all in symbols.
 
     Args:
@@ -183,14 +181,14 @@ def setting(
         raise ChainError("a turn-indexed policy needs a cap on turns; give the number of turns")
     rows = turns if turn_indexed else None
 
-    def make(suffix: str = "", learns: bool = True) -> Policy:
+    def make(suffix: str = "", learns: bool = True) -> SymbolicPolicy:
         if answers == 2:
             return minimal_policy(turns=rows, suffix=suffix, learns=learns)
         return general_policy(answers, turns=rows, suffix=suffix, learns=learns)
 
     policy = make()
-    return Setting(
-        Chain(policy, turns),
+    return SymbolicSetting(
+        SymbolicChain(policy, turns),
         make("ref", learns=False),
         make("E", learns=False),
         _reward_table(policy.answers, rewards),

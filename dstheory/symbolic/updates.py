@@ -15,23 +15,10 @@ from dataclasses import dataclass
 import sympy as sp
 
 from dstheory.errors import ChainError
-from dstheory.symbolic.chain import RESAMPLE, STOP, Chain, Payoffs, payoff_at
-from dstheory.symbolic.objectives.base import Objective, Turn, decision_probability
-from dstheory.symbolic.policy import Logit, Policy, differentiate
-from dstheory.symbolic.setting import Setting
-
-__all__ = [
-    "Trajectory",
-    "differentiated",
-    "enumerated_update",
-    "enumerated_value",
-    "expected_update",
-    "generic_turns",
-    "powers",
-    "score",
-    "trajectories",
-    "turns_of",
-]
+from dstheory.symbolic.chain import RESAMPLE, STOP, Payoffs, SymbolicChain, payoff_at
+from dstheory.symbolic.policy import Logit, SymbolicPolicy, differentiate
+from dstheory.symbolic.rule import Rule, Turn, decision_probability
+from dstheory.symbolic.setting import SymbolicSetting
 
 Update = dict[sp.Symbol, sp.Expr]
 
@@ -46,12 +33,12 @@ class Trajectory:
     probability: sp.Expr
 
 
-def trajectories(chain: Chain) -> Iterator[Trajectory]:
+def trajectories(chain: SymbolicChain) -> Iterator[Trajectory]:
     """Enumerate all trajectories of a capped chain, n^T paths of answers at the most resampled.
 
     >>> from dstheory.symbolic.policy import minimal_policy
     >>> from dstheory.rational import is_zero
-    >>> chain = Chain(minimal_policy(), turns=2)
+    >>> chain = SymbolicChain(minimal_policy(), turns=2)
     >>> len(list(trajectories(chain))), is_zero(sum(t.probability for t in trajectories(chain)) - 1)
     (6, True)
 
@@ -63,7 +50,7 @@ def trajectories(chain: Chain) -> Iterator[Trajectory]:
     yield from _extend(chain, (), sp.S.One)
 
 
-def _extend(chain: Chain, steps: tuple[tuple[int, str | None], ...], probability: sp.Expr) -> Iterator[Trajectory]:
+def _extend(chain: SymbolicChain, steps: tuple[tuple[int, str | None], ...], probability: sp.Expr) -> Iterator[Trajectory]:
     turn = len(steps)
     for i, x in enumerate(chain.policy.sample_at(turn)):
         if chain.last(turn):
@@ -74,7 +61,7 @@ def _extend(chain: Chain, steps: tuple[tuple[int, str | None], ...], probability
         yield from _extend(chain, (*steps, (i, RESAMPLE)), probability * x * (1 - stop))
 
 
-def turns_of(s: Setting, objective: Objective, steps: tuple[tuple[int, str | None], ...]) -> list[Turn]:
+def turns_of(s: SymbolicSetting, objective: Rule, steps: tuple[tuple[int, str | None], ...]) -> list[Turn]:
     """Return a trajectory's turns as the objective's rule sees them, past and future payoffs added up."""
     payoff, rate = objective.payoff(s), objective.rate(s)
     here = [(payoff_at(payoff, k).sample[i], payoff_at(payoff, k).decision(i, d)) for k, (i, d) in enumerate(steps)]
@@ -88,7 +75,7 @@ def turns_of(s: Setting, objective: Objective, steps: tuple[tuple[int, str | Non
     return turns
 
 
-def score(policy: Policy, logit: Logit, turn: int, answer: int, decision: str | None) -> tuple[sp.Expr, sp.Expr]:
+def score(policy: SymbolicPolicy, logit: Logit, turn: int, answer: int, decision: str | None) -> tuple[sp.Expr, sp.Expr]:
     """Return d log pi_s(answer) and d log pi_d(decision | answer) with respect to a logit, at a turn."""
     if logit.turn is not None and logit.turn != turn:
         return sp.S.Zero, sp.S.Zero
@@ -98,7 +85,7 @@ def score(policy: Policy, logit: Logit, turn: int, answer: int, decision: str | 
     return sampling, differentiate(sp.log(decision_probability(policy, turn, answer, decision)), logit)
 
 
-def enumerated_update(s: Setting, objective: Objective) -> Update:
+def enumerated_update(s: SymbolicSetting, objective: Rule) -> Update:
     """Return E[sum of coefficient x score] by enumerating the trajectories of a capped chain."""
     update: dict[sp.Symbol, list[sp.Expr]] = {logit.symbol: [] for logit in s.policy.logits}
     for trajectory in trajectories(s.following(objective.measure(s))):
@@ -111,7 +98,7 @@ def enumerated_update(s: Setting, objective: Objective) -> Update:
     return {name: sp.Add(*terms) for name, terms in update.items()}
 
 
-def enumerated_value(s: Setting, payoff: Payoffs, policy: Policy) -> sp.Expr:
+def enumerated_value(s: SymbolicSetting, payoff: Payoffs, policy: SymbolicPolicy) -> sp.Expr:
     """Return the expected undiscounted total of a payoff by enumerating the trajectories of a capped chain."""
     total = []
     for trajectory in trajectories(s.following(policy)):
@@ -122,7 +109,7 @@ def enumerated_value(s: Setting, payoff: Payoffs, policy: Policy) -> sp.Expr:
     return sp.Add(*total)
 
 
-def generic_turns(s: Setting, objective: Objective, index: int = 0) -> list[Turn]:
+def generic_turns(s: SymbolicSetting, objective: Rule, index: int = 0) -> list[Turn]:
     """Return every (answer, decision) of a turn, with symbols for the discount so far, the past and the future payoff.
 
     What a rule says about these turns it says about every turn of every trajectory: the symbols stand for any value.
@@ -136,7 +123,7 @@ def generic_turns(s: Setting, objective: Objective, index: int = 0) -> list[Turn
     return turns
 
 
-def expected_update(s: Setting, objective: Objective) -> Update:
+def expected_update(s: SymbolicSetting, objective: Rule) -> Update:
     """Return E[sum of coefficient x score] from the rule, by linear recursions along the chain; any horizon.
 
     >>> from dstheory.symbolic.objectives import lookup
@@ -170,7 +157,7 @@ def expected_update(s: Setting, objective: Objective) -> Update:
 
 
 def _expectation(
-    c: sp.Expr, chain: Chain, payoff: Payoffs, ratio: sp.Expr, within: sp.Expr, index: int, following: sp.Expr
+    c: sp.Expr, chain: SymbolicChain, payoff: Payoffs, ratio: sp.Expr, within: sp.Expr, index: int, following: sp.Expr
 ) -> sp.Expr:
     """Return E[coefficient; the turn is reached], given the turn's answer and decision, summed over turns if there is no cap."""
     terms = []
@@ -203,7 +190,7 @@ def powers(c: sp.Expr, x: sp.Symbol) -> list[tuple[int, sp.Expr]]:
     return found
 
 
-def _past_moment(chain: Chain, payoff: Payoffs, ratio: sp.Expr, within: sp.Expr, index: int, m: int, e: int) -> sp.Expr:
+def _past_moment(chain: SymbolicChain, payoff: Payoffs, ratio: sp.Expr, within: sp.Expr, index: int, m: int, e: int) -> sp.Expr:
     """Return E[scale_k^m past_k^e; turn k is reached], e = 0 or 1: at one turn of a capped chain, else summed over k."""
     if chain.turns is None:
         if e == 0:
@@ -222,7 +209,7 @@ def _past_moment(chain: Chain, payoff: Payoffs, ratio: sp.Expr, within: sp.Expr,
     return ratio ** (m * index) * past
 
 
-def _resampled_payoff(chain: Chain, payoff: Payoffs, within: sp.Expr, turn: int) -> sp.Expr:
+def _resampled_payoff(chain: SymbolicChain, payoff: Payoffs, within: sp.Expr, turn: int) -> sp.Expr:
     """Return E[payoff of a turn; it ends in a resample]."""
     here = payoff_at(payoff, turn)
     return sp.Add(
@@ -235,7 +222,7 @@ def _resampled_payoff(chain: Chain, payoff: Payoffs, within: sp.Expr, turn: int)
     )
 
 
-def differentiated(s: Setting, objective: Objective) -> Update | None:
+def differentiated(s: SymbolicSetting, objective: Rule) -> Update | None:
     """Return the derivative of the objective's scalar with respect to each logit; None if it has no scalar.
 
     A scalar that freezes the visited states is differentiated with the visiting policy's probabilities as separate symbols,
@@ -248,10 +235,10 @@ def differentiated(s: Setting, objective: Objective) -> Update | None:
     return {logit.symbol: differentiate(scalar, logit).xreplace(thaw) for logit in s.policy.logits}
 
 
-def _frozen_copy(policy: Policy) -> tuple[Policy, dict[sp.Symbol, sp.Symbol]]:
+def _frozen_copy(policy: SymbolicPolicy) -> tuple[SymbolicPolicy, dict[sp.Symbol, sp.Symbol]]:
     names = sorted({x for logit in policy.logits for x, _ in logit.value}, key=lambda x: x.name)
     bars = {x: sp.Symbol(f"{x.name}_bar", positive=True) for x in names}
-    copy = Policy(
+    copy = SymbolicPolicy(
         policy.answers,
         tuple(tuple(x.xreplace(bars) for x in row) for row in policy.sample),
         tuple(tuple(x.xreplace(bars) for x in row) for row in policy.stop),

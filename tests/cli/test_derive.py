@@ -167,7 +167,7 @@ def test_help_shows_examples_without_loading_sympy() -> None:
 
 def test_the_symbolic_room_stands_on_its_own() -> None:
     code = (
-        "import sys; from dstheory.symbolic import derive; derive('kl', turns=2).to_json(); "
+        "import sys; from dstheory.symbolic import derive, render; render(derive('kl', turns=2), 'json'); "
         "rooms = {'mdp', 'policy', 'exact', 'kernels', 'trajectories', 'objectives', 'attribution', 'dynamics', 'claims'}; "
         "loaded = {m.split('.')[1] for m in sys.modules if m.startswith('dstheory.')}; "
         "assert not loaded & rooms, loaded & rooms; "

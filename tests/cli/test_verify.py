@@ -147,24 +147,21 @@ def test_the_example_file_runs_from_any_directory(tmp_path):
 
 OWN_OBJECTIVE = '''
 """An objective of the user's own: the reward, with the sampling stage counted twice."""
+from dataclasses import replace
 import sympy as sp
 from dstheory.claims import UNIT, Claim, counterexample, identity
-from dstheory.symbolic.objectives import Reinforce
+from dstheory.symbolic.objectives import lookup
 from dstheory.symbolic.setting import setting
 from dstheory.symbolic.updates import expected_update
 
-class Doubled(Reinforce):
-    """c_s = 2 G, c_d = G."""
-    name = "doubled"
-    def coefficients(self, s, turn):
-        c_s, c_d = super().coefficients(s, turn)
-        return 2 * c_s, c_d
+plain = lookup("reinforce")
+doubled = replace(plain, name="doubled", coefficients=lambda s, turn: (2 * turn.total, turn.total))  # c_s = 2 G, c_d = G
 
 def proof():
     s = setting()
-    plain, doubled = (expected_update(s, objective) for objective in (Reinforce(), Doubled()))
-    theta_s, theta_C, theta_W = doubled
-    yield identity("Sampling moves twice as fast.", doubled[theta_s], 2 * sp.factor(plain[theta_s]))
+    once, twice = (expected_update(s, rule) for rule in (plain, doubled))
+    theta_s, theta_C, theta_W = twice
+    yield identity("Sampling moves twice as fast.", twice[theta_s], 2 * sp.factor(once[theta_s]))
     half = dict.fromkeys(("p", "a", "b", "gamma"), "1/2")
     yield counterexample("Decisions do not.", sp.Eq(doubled[theta_C], 2 * plain[theta_C]), at=half)
 

@@ -69,9 +69,8 @@ SUITES |= dict.fromkeys([f"dynamics/{name}.py" for name in ("optimum", "soft_bel
 SUITES["anatomy/chain_formulas.py"] = ["tests/anatomy/test_chain_formulas.py"]
 _TRAINING = ["tests/symbolic/test_training_objectives.py"]
 SUITES |= dict.fromkeys(
-    [f"symbolic/{name}.py" for name in ("response_means", "objectives/statistics", "objectives/outcome", "objectives/group",
-                                        "objectives/ppo_clip", "objectives/response_mean", "objectives/estimators",
-                                        "objectives/imitation", "objectives/score")],
+    [f"symbolic/{name}.py" for name in ("responses", "objectives/reward", "objectives/group", "objectives/imitation",
+                                        "objectives/penalties")],
     _TRAINING,
 )  # fmt: skip
 SUITES["symbolic/losses.py"] = ["tests/symbolic/test_losses.py"]

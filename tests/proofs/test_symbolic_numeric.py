@@ -17,12 +17,12 @@ from symbolic.families import LENGTH_WEIGHTED
 from dstheory import Policy, TwoStageMDP, solve
 from dstheory.objectives import ExpertChain, build
 from dstheory.symbolic import Derivation, derive
-from dstheory.symbolic.objectives import REGISTRY, ForwardKL, RewardToGo
+from dstheory.symbolic.objectives import REGISTRY, lookup
 
 VARIANTS = {
     **{name: REGISTRY[name] for name in LENGTH_WEIGHTED},
-    "reward-to-go, outer discount dropped": RewardToGo(outer_discount=False),
-    "forward-kl, reference's states": ForwardKL(states="reference"),
+    "reward-to-go, outer discount dropped": lookup("reward-to-go", outer_discount=False),
+    "forward-kl, reference's states": lookup("forward-kl", states="reference"),
 }
 SETTINGS: list[dict] = [
     {"turns": 2, "rewards": "general", "per_answer_lengths": True},

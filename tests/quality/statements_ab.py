@@ -14,7 +14,7 @@ from sympy import And, Eq, Equivalent, Implies
 
 from dstheory.claims import CLOSED_UNIT, NONNEGATIVE, POSITIVE, REAL, UNIT, Domain
 from dstheory.rational.symbols import symbol
-from dstheory.symbolic.chain import Chain, discount, reward
+from dstheory.symbolic.chain import SymbolicChain, discount, reward
 from dstheory.symbolic.policy import differentiate, minimal_policy
 
 
@@ -40,7 +40,7 @@ N = 1 / (1 - gamma * q)
 V = p * a * N
 FLOW = [differentiate(Acc, logit) for logit in minimal_policy().logits]
 Q_C, Q_W = a + (1 - a) * gamma * V, b * gamma * V
-chain = Chain(minimal_policy())
+chain = SymbolicChain(minimal_policy())
 
 
 def gradient(table: Any, *, undiscounted: bool = False) -> list[Any]:
@@ -61,7 +61,7 @@ variance = p * a / (1 - gamma**2 * q) - V**2
 
 def capped(turns: int) -> Any:
     """Accuracy with a cap on turns."""
-    return Chain(chain.policy, turns).accuracy((True, False))
+    return SymbolicChain(chain.policy, turns).accuracy((True, False))
 
 
 CUBE = {"p a b": UNIT}
@@ -121,7 +121,9 @@ STATEMENTS = [
     ),
     FalseStatement(
         "capped value: one power of gamma q too many",
-        Eq(Chain(chain.policy, 2).value(TERMINAL, discount()), p * a * (1 - x**2) / (1 - x) + x**2 * p).subs(x, gamma * q),
+        Eq(
+            SymbolicChain(chain.policy, 2).value(TERMINAL, discount()), p * a * (1 - x**2) / (1 - x) + x**2 * p
+        ).subs(x, gamma * q),
         DISCOUNTED,
         "p=1/2 a=1/2 b=1/2 gamma=1/2",
     ),

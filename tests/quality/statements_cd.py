@@ -11,10 +11,10 @@ from sympy import Eq, Implies, Ne
 
 from dstheory.claims import CLOSED_UNIT, POSITIVE, UNIT, at_least, between
 from dstheory.rational.symbols import symbol
-from dstheory.symbolic.chain import Chain
-from dstheory.symbolic.objectives import KL, SFT, ForwardKL, KLDirect, Objective
+from dstheory.symbolic.chain import SymbolicChain
+from dstheory.symbolic.objectives import Rule, lookup
 from dstheory.symbolic.policy import minimal_policy
-from dstheory.symbolic.setting import Setting, setting
+from dstheory.symbolic.setting import SymbolicSetting, setting
 from dstheory.symbolic.updates import expected_update, generic_turns
 
 p, a, b, p_ref, a_ref, p_E, a_E, b_E = map(symbol, ["p", "a", "b", "p_ref", "a_ref", "p_E", "a_E", "b_E"])
@@ -24,12 +24,12 @@ HALF = sp.Rational(1, 2)
 ONES = {beta: 1, w_s: 1, w_d: 1}
 
 
-def gradient(s: Setting, objective: Objective) -> list[sp.Expr]:
+def gradient(s: SymbolicSetting, objective: Rule) -> list[sp.Expr]:
     """The expected update on theta_s, theta_C, theta_W."""
     return list(expected_update(s, objective).values())
 
 
-def at_first_turn(s: Setting, objective: Objective) -> tuple[sp.Expr, sp.Expr]:
+def at_first_turn(s: SymbolicSetting, objective: Rule) -> tuple[sp.Expr, sp.Expr]:
     """(c_s, c_d) of a stop on a correct answer in the first turn."""
     c_s, c_d = objective.coefficients(s, generic_turns(s, objective)[0])
     start = {sp.Symbol("scale_k", real=True): 1, sp.Symbol("past_k", real=True): 0}
@@ -38,12 +38,12 @@ def at_first_turn(s: Setting, objective: Objective) -> tuple[sp.Expr, sp.Expr]:
 
 plain, uneven = setting(), setting(per_answer_lengths=True)
 n_E = plain.following(plain.expert).visits()
-N = Chain(minimal_policy()).visits()
-s_s, s_C, s_W = gradient(plain, SFT())
-d_s, d_C, _ = (g.subs(ONES) for g in gradient(plain, KLDirect()))
-f_s, f_C, _ = (g.subs(ONES) for g in gradient(plain, KL()))
-forward_s = gradient(plain, ForwardKL())[0].subs(ONES)
-c_s, c_d = at_first_turn(plain, KLDirect())
+N = SymbolicChain(minimal_policy()).visits()
+s_s, s_C, s_W = gradient(plain, lookup("sft"))
+d_s, d_C, _ = (g.subs(ONES) for g in gradient(plain, lookup("kl-direct")))
+f_s, f_C, _ = (g.subs(ONES) for g in gradient(plain, lookup("kl")))
+forward_s = gradient(plain, lookup("forward-kl"))[0].subs(ONES)
+c_s, c_d = at_first_turn(plain, lookup("kl-direct"))
 ratio = l_s**lam / l_d**lam
 share = l_d**lam / (l_s**lam + l_d**lam)
 
@@ -119,7 +119,7 @@ STATEMENTS = [
     ),
     FalseStatement(
         "SFT's optimum is the expert, whatever the answers' lengths",
-        Eq(gradient(uneven, SFT())[0].subs(p, p_E), 0),
+        Eq(gradient(uneven, lookup("sft"))[0].subs(p, p_E), 0),
         {**EXPERT, "w_C w_W": POSITIVE},
         "p_E=1/2 a_E=1/2 b_E=1/2 w_C=1 w_W=1/2",
     ),
@@ -176,7 +176,7 @@ STATEMENTS = [
     ),
     FalseStatement(
         "full KL: balanced with answers of different weight",
-        Eq(*(c.subs(ONES) for c in at_first_turn(uneven, KL()))),
+        Eq(*(c.subs(ONES) for c in at_first_turn(uneven, lookup("kl")))),
         {"p a p_ref a_ref w_C w_W": UNIT},
         "p=1/2 a=1/2 p_ref=1/2 a_ref=1/2 w_C=1/2 w_W=1/3",
     ),

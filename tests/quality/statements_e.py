@@ -11,7 +11,7 @@ from quality.statements_ab import FalseStatement
 from sympy import Eq
 
 from dstheory.claims import POSITIVE, UNIT, at_least
-from dstheory.symbolic.chain import Chain
+from dstheory.symbolic.chain import SymbolicChain
 from dstheory.symbolic.policy import differentiate, minimal_policy
 
 x, y, x_E, y_E, z, D, S, f, K, ref = sp.symbols("x y x_E y_E z D S f K ref")
@@ -26,7 +26,7 @@ by_token = sp.Add(*[(e - t) ** 2 / (t * (1 - t)) for e, t in ((x_E, x), (y_E, y)
 
 # The minimal chain under the full gradient of a KL penalty on tokens, K the mean log-ratio of an answer's.
 M0 = minimal_policy()
-visits = Chain(M0).visits()
+visits = SymbolicChain(M0).visits()
 pushes = [differentiate(-visits * K, logit) for logit in M0.logits]
 
 

@@ -14,7 +14,7 @@ from sympy import And, Eq, Equivalent, Implies, Max, Min
 
 from dstheory.claims import NONNEGATIVE, POSITIVE, REAL, UNIT, at_least, between
 from dstheory.rational.symbols import symbol
-from dstheory.symbolic.chain import Chain, Payoff, payoff_at, reward
+from dstheory.symbolic.chain import Payoff, SymbolicChain, payoff_at, reward
 from dstheory.symbolic.objectives import lookup
 from dstheory.symbolic.policy import differentiate, minimal_policy
 from dstheory.symbolic.setting import setting
@@ -46,7 +46,7 @@ def std_weight(size: int, ddof: int = 1) -> sp.Expr:
 
 
 M0 = minimal_policy()
-CAPPED = Chain(M0, 2)
+CAPPED = SymbolicChain(M0, 2)
 OUTCOMES = [
     (t.probability, payoff_at(reward((1, 0), (0, 0)), 0).decision(*t.steps[-1]), t.steps) for t in trajectories(CAPPED)
 ]
@@ -77,7 +77,7 @@ GRADIENT = differentiate(accuracy, M0.logit("theta_s"))
 clipped = Min(rho * A, Min(Max(rho, 1 - eps), 1 + eps) * A)
 first = minimal_policy(turns=2)
 zero = (sp.S.Zero, sp.S.Zero)
-SHAPED = Chain(first, 2).value((Payoff(zero, (2, 0), (1 - alpha, 0)), Payoff(zero, (1 + alpha, 0), zero)))
+SHAPED = SymbolicChain(first, 2).value((Payoff(zero, (2, 0), (1 - alpha, 0)), Payoff(zero, (1 + alpha, 0), zero)))
 first_attempt = differentiate(SHAPED, first.logit("theta_s_t0"))
 TWO_TURNS = {"p_t0 a_t0 b_t0 p_t1": UNIT, "alpha": NONNEGATIVE}
 plain = setting()

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from dstheory.rational import (
     NotRationalError,
     as_ratio,
+    combine_logs,
     factored,
     factors_of,
     is_zero,
@@ -20,7 +21,6 @@ from dstheory.rational import (
     rational_form,
 )
 from dstheory.rational.symbols import symbol
-from dstheory.symbolic.logarithms import combine_logs
 
 p, a, b, g = (symbol(x) for x in ("p", "a", "b", "gamma"))
 lam, l_s, l_d = (symbol(x) for x in ("lambda", "l_s", "l_d"))

@@ -16,12 +16,12 @@ from dstheory.objectives import REGISTRY as NUMERIC
 from dstheory.objectives import ExpertChain, build
 from dstheory.symbolic import Derivation, derive
 from dstheory.symbolic.objectives import REGISTRY as SYMBOLIC
-from dstheory.symbolic.objectives import WITHOUT_DERIVATION, ForwardKL, RewardToGo
+from dstheory.symbolic.objectives import WITHOUT_DERIVATION, lookup
 
 VARIANTS = {
     **SYMBOLIC,
-    "reward-to-go, outer discount dropped": RewardToGo(outer_discount=False),
-    "forward-kl, reference's states": ForwardKL(states="reference"),
+    "reward-to-go, outer discount dropped": lookup("reward-to-go", outer_discount=False),
+    "forward-kl, reference's states": lookup("forward-kl", states="reference"),
 }
 SETTINGS: list[dict] = [
     {},

@@ -13,14 +13,14 @@ from symbolic.families import LENGTH_WEIGHTED
 from dstheory.rational import is_zero
 from dstheory.symbolic import derive
 from dstheory.symbolic.deriving import Derivation
-from dstheory.symbolic.objectives import REGISTRY, ForwardKL, Objective, RewardToGo
+from dstheory.symbolic.objectives import REGISTRY, Rule, lookup
 from dstheory.symbolic.setting import setting
 from dstheory.symbolic.updates import differentiated, enumerated_update, expected_update
 
-RULES: dict[str, Objective] = {
+RULES: dict[str, Rule] = {
     **{name: REGISTRY[name] for name in LENGTH_WEIGHTED},
-    "reward-to-go, outer discount dropped": RewardToGo(outer_discount=False),
-    "forward-kl, reference's states": ForwardKL(states="reference"),
+    "reward-to-go, outer discount dropped": lookup("reward-to-go", outer_discount=False),
+    "forward-kl, reference's states": lookup("forward-kl", states="reference"),
 }
 FROZEN = ("kl-direct", "forward-kl", "entropy")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -14,9 +14,8 @@ from symbolic.families import TRAINING
 from dstheory.rational import is_zero
 from dstheory.rational.symbols import symbol
 from dstheory.symbolic.attribution import BALANCED, NO_DECISION, UNBALANCED, UP_TO_DISCOUNT, coefficient_verdict
-from dstheory.symbolic.objectives import REGISTRY, SFT, ForwardKL, Objective, Reinforce, RewardToGo, lookup
-from dstheory.symbolic.objectives.base import Coefficients, Turn
-from dstheory.symbolic.setting import Setting, setting
+from dstheory.symbolic.objectives import REGISTRY, lookup
+from dstheory.symbolic.setting import setting
 
 l_s, l_d, l_C, l_W, lam = (symbol(x) for x in ("l_s", "l_d", "l_C", "l_W", "lambda"))
 
@@ -93,7 +92,7 @@ def test_full_kl_is_balanced_only_if_all_answers_weigh_the_same() -> None:
 
 
 def test_dropping_the_outer_discount_leaves_exactly_gamma() -> None:
-    dropped = RewardToGo(outer_discount=False)
+    dropped = lookup("reward-to-go", outer_discount=False)
     verdict = coefficient_verdict(setting(discount_per="stage"), dropped)
     assert verdict.verdict == UP_TO_DISCOUNT
     assert set(verdict.ratios) == {symbol("gamma")}
@@ -102,7 +101,8 @@ def test_dropping_the_outer_discount_leaves_exactly_gamma() -> None:
 
 
 def test_forward_kl_on_the_references_samples_is_sft_in_all_but_name() -> None:
-    assert coefficient_verdict(setting(), ForwardKL(states="reference")).ratios == coefficient_verdict(setting(), SFT()).ratios
+    on_reference = coefficient_verdict(setting(), lookup("forward-kl", states="reference"))
+    assert on_reference.ratios == coefficient_verdict(setting(), lookup("sft")).ratios
 
 
 def test_without_a_decision_there_is_nothing_to_compare() -> None:
@@ -139,33 +139,23 @@ def settled(m: oracle.M0, turns: None, k: int) -> tuple:
     return oracle.values(m, 3000, k)
 
 
-@dataclass(frozen=True)
-class _Halved(Reinforce):
-    """A rule that credits decisions with half the return: it must be called unbalanced with ratio 2."""
+# credits decisions with half the return: it must be called unbalanced with ratio 2
+HALVED = replace(lookup("reinforce"), name="halved", coefficients=lambda s, turn: (turn.total, turn.total / 2))
 
-    name = "halved"
-
-    def coefficients(self, s: Setting, turn: Turn) -> Coefficients:
-        return turn.total, turn.total / 2
-
-
-@dataclass(frozen=True)
-class _OnlyOnResampling(Reinforce):
-    """Equal on every stop and different on resampling: a check of the shortest trajectory alone would miss it."""
-
-    name = "only-on-resampling"
-
-    def coefficients(self, s: Setting, turn: Turn) -> Coefficients:
-        return turn.total, turn.total + (1 if turn.decision == "resample" else 0)
+# equal on every stop and different on resampling: a check of the shortest trajectory alone would miss it
+ONLY_ON_RESAMPLING = replace(
+    lookup("reinforce"),
+    name="only-on-resampling",
+    coefficients=lambda s, turn: (turn.total, turn.total + (1 if turn.decision == "resample" else 0)),
+)
 
 
 def test_a_new_rule_is_judged_like_the_registered_ones() -> None:
-    assert set(coefficient_verdict(setting(), _Halved()).ratios) == {sp.Integer(2)}
+    assert set(coefficient_verdict(setting(), HALVED).ratios) == {sp.Integer(2)}
 
 
 def test_an_imbalance_that_needs_two_turns_is_found() -> None:
-    rule: Objective = _OnlyOnResampling()
-    witness = coefficient_verdict(setting(), rule).witness
+    witness = coefficient_verdict(setting(), ONLY_ON_RESAMPLING).witness
     assert witness is not None
     assert witness.steps == (("C", "resample"), ("C", "stop"))
     assert witness.turn == 0

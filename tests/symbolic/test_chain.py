@@ -11,8 +11,8 @@ import sympy as sp
 from dstheory.errors import ChainError
 from dstheory.rational import factored, is_zero
 from dstheory.rational.symbols import domain_of, latex_name, symbol
-from dstheory.symbolic.chain import UNDISCOUNTED, Chain, Payoff, discount, reward
-from dstheory.symbolic.policy import Policy, differentiate, general_policy, minimal_policy, softmax_rates
+from dstheory.symbolic.chain import UNDISCOUNTED, Payoff, SymbolicChain, discount, reward
+from dstheory.symbolic.policy import SymbolicPolicy, differentiate, general_policy, minimal_policy, softmax_rates
 from dstheory.symbolic.setting import setting
 from dstheory.symbolic.updates import enumerated_value, trajectories
 
@@ -24,11 +24,11 @@ GENERAL = reward((R_SC, R_SW), (R_RC, R_RW))
 
 
 @pytest.fixture
-def m0() -> Chain:
-    return Chain(minimal_policy())
+def m0() -> SymbolicChain:
+    return SymbolicChain(minimal_policy())
 
 
-def test_closed_forms_with_the_accuracy_reward(m0: Chain) -> None:
+def test_closed_forms_with_the_accuracy_reward(m0: SymbolicChain) -> None:
     values = m0.solve(ACCURACY, discount())
     v = values.value[0]
     assert is_zero(v - p * a / (1 - g * q))
@@ -53,32 +53,32 @@ def test_closed_forms_with_the_accuracy_reward(m0: Chain) -> None:
         p * a / (1 + g * q),  # a sign
     ],
 )
-def test_wrong_closed_forms_do_not_pass(m0: Chain, wrong: sp.Expr) -> None:
+def test_wrong_closed_forms_do_not_pass(m0: SymbolicChain, wrong: sp.Expr) -> None:
     assert not is_zero(m0.value(ACCURACY, discount()) - wrong)
 
 
 @pytest.mark.parametrize(("name", "wrong"), [("theta_s", p * (1 - p) * (a + (1 - a) * g - b * g)), ("theta_C", p * a * (1 - a))])
-def test_wrong_gradients_do_not_pass(m0: Chain, name: str, wrong: sp.Expr) -> None:
+def test_wrong_gradients_do_not_pass(m0: SymbolicChain, name: str, wrong: sp.Expr) -> None:
     assert not is_zero(differentiate(m0.value(ACCURACY, discount()), m0.policy.logit(name)) - wrong)
 
 
-def test_general_rewards(m0: Chain) -> None:
+def test_general_rewards(m0: SymbolicChain) -> None:
     mean = p * (a * R_SC + (1 - a) * R_RC) + (1 - p) * ((1 - b) * R_SW + b * R_RW)
     assert is_zero(m0.value(GENERAL, discount()) - mean / (1 - g * q))
 
 
-def test_discount_per_stage(m0: Chain) -> None:
+def test_discount_per_stage(m0: SymbolicChain) -> None:
     mean = p * (a * R_SC + (1 - a) * R_RC) + (1 - p) * ((1 - b) * R_SW + b * R_RW)
     assert is_zero(m0.value(GENERAL, discount("stage")) - g * mean / (1 - g**2 * q))
 
 
-def test_reflection_helps_exactly_when_a_plus_b_exceeds_one(m0: Chain) -> None:
+def test_reflection_helps_exactly_when_a_plus_b_exceeds_one(m0: SymbolicChain) -> None:
     accuracy = m0.accuracy((True, False))
     assert is_zero(accuracy - p - p * (1 - p) * (a + b - 1) / (1 - q))
     assert factored(accuracy / (1 - accuracy) * (1 - p) / p) == a / (1 - b)
 
 
-def test_derivatives_agree_with_those_in_logits(m0: Chain) -> None:
+def test_derivatives_agree_with_those_in_logits(m0: SymbolicChain) -> None:
     v = m0.value(GENERAL, discount())
     in_logits = v.subs(m0.policy.in_logits())
     for logit in m0.policy.logits:
@@ -97,16 +97,16 @@ def test_enumeration_agrees_with_the_recursion(answers: int, turns: int, turn_in
     assert is_zero(sum((len(t.steps) - (len(t.steps) == turns)) * t.probability for t in everything) - s.chain.decisions())
 
 
-def test_a_long_cap_approaches_no_cap(m0: Chain) -> None:
+def test_a_long_cap_approaches_no_cap(m0: SymbolicChain) -> None:
     at = {p: sp.Rational(3, 11), a: sp.Rational(5, 7), b: sp.Rational(2, 9), g: sp.Rational(9, 10)}
     limit = m0.value(ACCURACY, discount()).subs(at)
-    gaps = [abs(Chain(minimal_policy(), turns).value(ACCURACY, discount()).subs(at) - limit) for turns in (2, 4, 8, 16)]
+    gaps = [abs(SymbolicChain(minimal_policy(), turns).value(ACCURACY, discount()).subs(at) - limit) for turns in (2, 4, 8, 16)]
     assert all(later < earlier / 2 for earlier, later in pairwise(gaps))
 
 
 def test_accuracy_of_a_capped_chain_is_a_probability_of_the_submitted_answer() -> None:
     # two turns, by hand: stop on C, or resample and then draw C
-    chain = Chain(minimal_policy(), turns=2)
+    chain = SymbolicChain(minimal_policy(), turns=2)
     assert is_zero(chain.accuracy((True, False)) - (p * a + q * p))
 
 
@@ -134,31 +134,31 @@ def test_general_policy_derivatives_sum_to_zero() -> None:
 
 def test_two_answers_of_the_general_policy_are_the_minimal_chain() -> None:
     policy = general_policy(2)
-    chain = Chain(policy)
+    chain = SymbolicChain(policy)
     rename = {symbol("pi_1"): p, symbol("sigma_1"): a, symbol("sigma_2"): 1 - b}
-    assert is_zero(chain.value(ACCURACY, discount()).subs(rename) - Chain(minimal_policy()).value(ACCURACY, discount()))
+    assert is_zero(chain.value(ACCURACY, discount()).subs(rename) - SymbolicChain(minimal_policy()).value(ACCURACY, discount()))
 
 
 def test_an_answer_that_pays_at_sampling() -> None:
     one, zero = (sp.S.One, sp.S.One), (sp.S.Zero, sp.S.Zero)
-    chain = Chain(minimal_policy())
+    chain = SymbolicChain(minimal_policy())
     assert is_zero(chain.value(Payoff(one, zero, zero), UNDISCOUNTED) - chain.visits())
 
 
 @pytest.mark.parametrize(
     ("make", "match"),
     [
-        (lambda: Chain(minimal_policy(), turns=0), "at least 1, got 0"),
-        (lambda: Chain(minimal_policy(turns=2)), "needs a cap of as many turns"),
-        (lambda: Policy(("C", "W"), ((p, p),), ((a, b),)), "sum to 2\\*p; they must sum to 1"),
-        (lambda: Policy(("C", "W"), ((p, 1 - p, 0),), ((a, b),)), "3 answer and 2 stop"),
-        (lambda: Policy(("C",), (), ()), "as many rows"),
+        (lambda: SymbolicChain(minimal_policy(), turns=0), "at least 1, got 0"),
+        (lambda: SymbolicChain(minimal_policy(turns=2)), "needs a cap of as many turns"),
+        (lambda: SymbolicPolicy(("C", "W"), ((p, p),), ((a, b),)), "sum to 2\\*p; they must sum to 1"),
+        (lambda: SymbolicPolicy(("C", "W"), ((p, 1 - p, 0),), ((a, b),)), "3 answer and 2 stop"),
+        (lambda: SymbolicPolicy(("C",), (), ()), "as many rows"),
         (lambda: general_policy(1), "at least 2 answers"),
         (lambda: minimal_policy().logit("theta_x"), "it has: theta_s, theta_C, theta_W"),
         (lambda: minimal_policy(learns=False).logit("theta_s"), "it has: none"),
         (lambda: discount("token"), "'turn' or per 'stage'"),
         (lambda: Payoff((p,), (p, p), (p,)), "one entry per answer"),
-        (lambda: list(trajectories(Chain(minimal_policy()))), "infinitely many"),
+        (lambda: list(trajectories(SymbolicChain(minimal_policy()))), "infinitely many"),
         (lambda: setting(turn_indexed=True), "needs a cap"),
         (lambda: setting(rewards="none"), "'accuracy', 'priced' or 'general'"),
         (lambda: setting(reduction="max"), "'sum' or 'mean'"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -14,15 +14,12 @@ from symbolic.families import LENGTH_WEIGHTED
 
 from dstheory.errors import ChainError, DSTheoryError
 from dstheory.rational import is_zero
-from dstheory.rational.symbols import symbol
-from dstheory.symbolic import derive
-from dstheory.symbolic.numbers import InvalidNumberError, check_numbers, parse_assignments, parse_number
-from dstheory.symbolic.objectives import REGISTRY, SFT, KLDirect, Reinforce, UnknownObjectiveError
-from dstheory.symbolic.objectives.base import Coefficients, Turn
-from dstheory.symbolic.objectives.forward_kl import ForwardKL
-from dstheory.symbolic.objectives.response_mean import GRPONoStd
-from dstheory.symbolic.policy import Policy
-from dstheory.symbolic.setting import Setting
+from dstheory.rational.symbols import InvalidNumberError, check_numbers, parse_assignments, parse_number, symbol
+from dstheory.symbolic import derive, lookup, render
+from dstheory.symbolic.chain import UNDISCOUNTED
+from dstheory.symbolic.objectives import REGISTRY, UnknownObjectiveError
+from dstheory.symbolic.rule import Coefficients, Rule, Turn
+from dstheory.symbolic.setting import SymbolicSetting
 from dstheory.symbolic.updates import enumerated_update
 
 p, a, b, g = (symbol(x) for x in ("p", "a", "b", "gamma"))
@@ -78,95 +75,66 @@ def test_the_expanded_form_is_the_simplest_form(name: str, options: dict) -> Non
     assert shown > 0 or name == "kl"
 
 
-@dataclass(frozen=True)
-class _WrongScalar(Reinforce):
-    """REINFORCE that claims to ascend twice the value."""
+REINFORCE, SFT, KL_DIRECT, GRPO_NO_STD = (lookup(name) for name in ("reinforce", "sft", "kl-direct", "grpo-no-std"))
 
-    name = "wrong-scalar"
+# REINFORCE that claims to ascend twice the value
+WRONG_SCALAR = replace(REINFORCE, name="wrong-scalar", scalar=lambda s, frozen: 2 * s.chain.value(s.reward, s.rate))
 
-    def scalar(self, s: Setting, frozen: Policy) -> sp.Expr | None:
-        return 2 * s.chain.value(s.reward, s.rate)
-
-
-@dataclass(frozen=True)
-class _MissingWeight(SFT):
-    """Imitation whose rule forgets the decision's weight."""
-
-    name = "missing-weight"
-
-    def coefficients(self, s: Setting, turn: Turn) -> Coefficients:
-        return s.weights.sample[turn.answer], sp.S.One
+# imitation whose rule forgets the decision's weight
+MISSING_WEIGHT = replace(
+    SFT, name="missing-weight", coefficients=lambda s, turn: (s.weights.sample[turn.answer], sp.S.One)
+)
 
 
-class _WrongSign(KLDirect):
-    """A penalty that pulls away from the reference."""
-
-    name = "wrong-sign"
-
-    def coefficients(self, s: Setting, turn: Turn) -> Coefficients:
-        c_s, c_d = super().coefficients(s, turn)
-        return -c_s, c_d
+def _turned(s: SymbolicSetting, turn: Turn) -> Coefficients:
+    c_s, c_d = KL_DIRECT.coefficients(s, turn)
+    return -c_s, c_d
 
 
-class _PastSquared(Reinforce):
-    """Not affine in the past: outside what the recursions can average."""
+# a penalty that pulls away from the reference
+WRONG_SIGN = replace(KL_DIRECT, name="wrong-sign", coefficients=_turned)
 
-    name = "past-squared"
-
-    def coefficients(self, s: Setting, turn: Turn) -> Coefficients:
-        return turn.past**2, turn.past**2
+# not affine in the past: outside what the recursions can average
+PAST_SQUARED = replace(REINFORCE, name="past-squared", coefficients=lambda s, turn: (turn.past**2, turn.past**2))
 
 
-@pytest.mark.parametrize("rule", [_WrongScalar(), _MissingWeight(), _WrongSign()])
-def test_a_rule_that_does_not_fit_its_scalar_is_refused(rule: Reinforce) -> None:
+@pytest.mark.parametrize("rule", [WRONG_SCALAR, MISSING_WEIGHT, WRONG_SIGN], ids=lambda rule: rule.name)
+def test_a_rule_that_does_not_fit_its_scalar_is_refused(rule: Rule) -> None:
     with pytest.raises(ArithmeticError, match="the derivative of J differs"):
         derive(rule)
 
 
 def test_a_rule_beyond_the_recursions_is_refused() -> None:
     with pytest.raises(ChainError, match="affine in the past"):
-        derive(_PastSquared())
+        derive(PAST_SQUARED)
 
 
-class _NoDiscount(Reinforce):
-    """A new objective in a few lines: the undiscounted return."""
+# a new objective in a few lines: the undiscounted return
+NO_DISCOUNT = replace(
+    REINFORCE,
+    name="undiscounted",
+    title="REINFORCE without a discount",
+    rate=lambda s: UNDISCOUNTED,
+    scalar=lambda s, frozen: s.chain.value(s.reward),
+)
 
-    name = "undiscounted"
-    title = "REINFORCE without a discount"
-
-    def rate(self, s: Setting):
-        from dstheory.symbolic.chain import UNDISCOUNTED
-
-        return UNDISCOUNTED
-
-    def scalar(self, s: Setting, frozen: Policy) -> sp.Expr | None:
-        return s.chain.value(s.reward)
-
-
-class _WeightedDemonstrations(SFT):
-    """Demonstrations weighted by the reward that they earned: off policy, and with a memory of the past."""
-
-    name = "reward-weighted"
-    title = "Reward-weighted imitation"
-
-    def payoff(self, s: Setting):
-        return s.reward
-
-    def rate(self, s: Setting):
-        return s.rate
-
-    def coefficients(self, s: Setting, turn: Turn) -> Coefficients:
-        return turn.total, turn.scale * turn.total
-
-    def scalar(self, s: Setting, frozen: Policy) -> sp.Expr | None:
-        return None
+# demonstrations weighted by the reward that they earned: off policy, and with a memory of the past
+WEIGHTED_DEMONSTRATIONS = replace(
+    SFT,
+    name="reward-weighted",
+    title="Reward-weighted imitation",
+    coefficients=lambda s, turn: (turn.total, turn.scale * turn.total),
+    payoff=lambda s: s.reward,
+    rate=lambda s: s.rate,
+    scalar=lambda s, frozen: None,
+)
 
 
 @pytest.mark.parametrize("per", ["turn", "stage"])
 @pytest.mark.parametrize("turns", [3, None])
 def test_off_policy_rules_keep_their_past(turns: int | None, per: str) -> None:
     """Here the past does not drop out, so its moments, with and without a cap, are seen by the result."""
-    rule = _WeightedDemonstrations()
+    rule = WEIGHTED_DEMONSTRATIONS
     derivation = derive(rule, turns=turns, rewards="general", discount_per=per)
     assert derivation.scalar == "no"
     at = {"p": "3/11", "a": "5/7", "b": "2/9", "p_E": "8/11", "a_E": "9/10", "b_E": "6/7", "gamma": "9/10",
@@ -187,21 +155,19 @@ def test_off_policy_rules_keep_their_past(turns: int | None, per: str) -> None:
         assert all(is_zero(by_hand[x] - derivation.gradient[x]) for x in by_hand)
 
 
-class _PenaltyTimesValue(KLDirect):
-    """A penalty scaled by the value of the state: its own payoff is not the reward, but it mentions the reward's values."""
+def _times_value(s: SymbolicSetting, turn: Turn) -> Coefficients:
+    c_s, c_d = KL_DIRECT.coefficients(s, turn)
+    return c_s * s.values().answer[0][turn.answer], c_d
 
-    name = "penalty-times-value"
 
-    def coefficients(self, s: Setting, turn: Turn) -> Coefficients:
-        c_s, c_d = super().coefficients(s, turn)
-        return c_s * s.values().answer[0][turn.answer], c_d
-
-    def scalar(self, s: Setting, frozen: Policy) -> sp.Expr | None:
-        return None
+# a penalty scaled by the value of the state: its own payoff is not the reward, but it mentions the reward's values
+PENALTY_TIMES_VALUE = replace(
+    KL_DIRECT, name="penalty-times-value", coefficients=_times_value, scalar=lambda s, frozen: None
+)
 
 
 def test_rules_may_mention_the_values_of_the_reward() -> None:
-    plain, scaled = derive(KLDirect()), derive(_PenaltyTimesValue())
+    plain, scaled = derive(KL_DIRECT), derive(PENALTY_TIMES_VALUE)
     at = dict.fromkeys(scaled.symbols, "1/3") | {"l_s": 4, "l_d": 1, "p": "2/3"}
     one, other = plain.evaluate(at).floats(), scaled.evaluate(at).floats()
     assert one["theta_C"] == other["theta_C"]
@@ -209,7 +175,7 @@ def test_rules_may_mention_the_values_of_the_reward() -> None:
 
 
 def test_a_new_objective_is_derived_like_the_registered_ones() -> None:
-    derivation = derive(_NoDiscount())
+    derivation = derive(NO_DISCOUNT)
     found = derivation.evaluate({"p": "3/11", "a": "5/7", "b": "2/9"}).floats()
     m = oracle.M0(3 / 11, 5 / 7, 2 / 9, gamma=1.0)
     assert found == pytest.approx(oracle.complex_step(oracle.settled_value, m, "reinforce"), rel=1e-11)
@@ -217,10 +183,10 @@ def test_a_new_objective_is_derived_like_the_registered_ones() -> None:
 
 @pytest.mark.parametrize("name", [*REGISTRY, "forward-kl on the reference"])
 def test_python_output_computes_the_same_numbers(name: str) -> None:
-    rule = REGISTRY.get(name, ForwardKL(states="reference"))
+    rule = REGISTRY.get(name) or lookup("forward-kl", states="reference")
     for options in ({}, {"turns": 2, "rewards": "general", "discount_per": "stage", "reduction": "mean"}):
         derivation = derive(rule, **options)
-        source = derivation.to_python()
+        source = render(derivation, "python")
         namespace: dict = {"__builtins__": __builtins__}
         exec(compile(source, "derived.py", "exec"), namespace)
         values = {x: Fraction(2 + i, 13 + 7 * i) for i, x in enumerate(derivation.symbols)}
@@ -236,14 +202,14 @@ def test_python_output_computes_the_same_numbers(name: str) -> None:
 def test_python_output_is_exact_on_fractions() -> None:
     derivation = derive("reinforce")
     namespace: dict = {}
-    exec(derivation.to_python(), namespace)
+    exec(render(derivation, "python"), namespace)
     at = {"p": Fraction(3, 11), "a": Fraction(5, 7), "b": Fraction(2, 9), "gamma": Fraction(9, 10)}
     assert namespace["gradient"](**at) == derivation.evaluate(at).fractions()
 
 
 def test_json_says_what_the_object_says() -> None:
     derivation = derive("sft")
-    data = json.loads(derivation.to_json())
+    data = json.loads(render(derivation, "json"))
     assert data["objective"] == "sft"
     assert data["gradient"]["theta_s"]["text"] == "n_E*w_s*(p_E - p)"
     assert data["attribution"]["verdict"] == "unbalanced"
@@ -269,11 +235,11 @@ def test_evaluation_is_exact_where_it_can_be() -> None:
 def test_at_adds_a_step_with_the_numbers() -> None:
     derivation = derive("reinforce").at({"p": "11/20", "a": "4/5", "b": "3/10", "gamma": "19/20"})
     assert derivation.steps[-1].title == "At these numbers"
-    text = derivation.to_text()
+    text = render(derivation, "text")
     assert "dJ/dtheta_s = 2080/8649" in text
     assert "= 0.240490230084403" in text
-    assert json.loads(derivation.to_json())["evaluation"]["gradient"]["theta_s"]["exact"] == "2080/8649"
-    assert "2080" in derivation.to_latex()
+    assert json.loads(render(derivation, "json"))["evaluation"]["gradient"]["theta_s"]["exact"] == "2080/8649"
+    assert "2080" in render(derivation, "latex")
 
 
 def test_logits_stand_for_their_probabilities() -> None:
@@ -372,26 +338,20 @@ def test_chains_too_large_for_symbols_are_refused_at_once(options: dict) -> None
         derive("reinforce", **options)
 
 
-class _NothingAtAll(GRPONoStd):
-    """GRPO's update under coefficients that are all zero."""
-
-    name = "nothing-at-all"
-
-    def coefficients(self, s, turn):
-        return sp.S.Zero, sp.S.Zero
+# GRPO's update under coefficients that are all zero
+NOTHING_AT_ALL = replace(GRPO_NO_STD, name="nothing-at-all", coefficients=lambda s, turn: (sp.S.Zero, sp.S.Zero))
 
 
-class _WrongWithACap(GRPONoStd):
-    """A stated update that is right without a cap only."""
-
-    name = "wrong-with-a-cap"
-
-    def update(self, s):
-        found = super().update(s)
-        return found if s.chain.turns is None else {name: 2 * expr for name, expr in found.items()}
+def _doubled_with_a_cap(s: SymbolicSetting) -> dict[sp.Symbol, sp.Expr]:
+    found = GRPO_NO_STD.update(s)
+    return found if s.chain.turns is None else {name: 2 * expr for name, expr in found.items()}
 
 
-@pytest.mark.parametrize("rule", [_NothingAtAll(), _WrongWithACap()], ids=lambda rule: rule.name)
+# a stated update that is right without a cap only
+WRONG_WITH_A_CAP = replace(GRPO_NO_STD, name="wrong-with-a-cap", update=_doubled_with_a_cap)
+
+
+@pytest.mark.parametrize("rule", [NOTHING_AT_ALL, WRONG_WITH_A_CAP], ids=lambda rule: rule.name)
 @pytest.mark.parametrize("turns", [None, 2])
 def test_an_update_that_is_not_that_of_the_coefficients_is_not_derived(rule, turns):
     with pytest.raises(ArithmeticError, match="the update that the rule states, with a cap of 1 differs"):
@@ -405,4 +365,4 @@ def test_a_derivation_says_what_was_computed_from_the_rule_and_what_was_stated()
     assert stated.checks[-1].endswith("over all trajectories of the chains capped at 1 and 2 turns, not of this one")
     assert whole.checks[-1].endswith("over all trajectories")
     for derivation, word in ((computed, True), (stated, False)):
-        assert ("computed from the rule" in " ".join(derivation.to_text().split())) is word
+        assert ("computed from the rule" in " ".join(render(derivation, "text").split())) is word

@@ -16,11 +16,12 @@ import sympy as sp
 from symbolic.families import KINDS, LENGTH_WEIGHTED, accepted
 
 from dstheory.rational.symbols import symbol
-from dstheory.symbolic import derive
-from dstheory.symbolic.objectives import RewardToGo
-from dstheory.symbolic.render.latex import escape
-from dstheory.symbolic.render.linebreaks import broken, visual_width
-from dstheory.symbolic.render.printers import latex, mathml, text
+from dstheory.symbolic import derive, render
+from dstheory.symbolic.objectives import lookup
+from dstheory.symbolic.render.latex import broken, escape, visual_width
+from dstheory.symbolic.render.printers import formula_latex as latex
+from dstheory.symbolic.render.printers import formula_mathml as mathml
+from dstheory.symbolic.render.printers import formula_text as text
 
 SHOWN = (*LENGTH_WEIGHTED, *KINDS)
 OPTIONS = [{}, {"rewards": "general", "discount_per": "stage", "reduction": "mean", "per_answer_lengths": True}]
@@ -30,7 +31,7 @@ OPTIONS = [{}, {"rewards": "general", "discount_per": "stage", "reduction": "mea
 @pytest.mark.parametrize("name", SHOWN)
 def test_text_fits_its_width_and_says_everything(name: str, options: dict) -> None:
     derivation = derive(name, **accepted(name, options))
-    shown = derivation.to_text()
+    shown = render(derivation, "text")
     assert max(map(len, shown.splitlines())) <= 100
     assert shown.endswith("\n")
     assert not shown.endswith("\n\n")
@@ -45,7 +46,7 @@ def test_text_fits_its_width_and_says_everything(name: str, options: dict) -> No
 
 @pytest.mark.parametrize("name", SHOWN)
 def test_mathml_is_well_formed(name: str) -> None:
-    root = ElementTree.fromstring(derive(name, **accepted(name, OPTIONS[1])).to_mathml())
+    root = ElementTree.fromstring(render(derive(name, **accepted(name, OPTIONS[1])), "mathml"))
     space = "{http://www.w3.org/1998/Math/MathML}"
     tables = root.findall(f".//{space}math[@display='block']")
     assert len(tables) > 5
@@ -56,7 +57,7 @@ def test_mathml_is_well_formed(name: str) -> None:
 @pytest.mark.parametrize("name", SHOWN)
 def test_latex_is_balanced(name: str) -> None:
     for standalone in (False, True):
-        source = derive(name).to_latex(standalone=standalone)
+        source = render(derive(name), "latex", standalone=standalone)
         assert source.isascii()
         assert ("\\documentclass" in source) is standalone
         begins, ends = re.findall(r"\\begin\{(.+?)\}", source), re.findall(r"\\end\{(.+?)\}", source)
@@ -101,13 +102,13 @@ def test_small_pieces_of_notation() -> None:
 
 DIGEST = """
 import hashlib
-from dstheory.symbolic import derive
+from dstheory.symbolic import derive, render
 total = hashlib.sha256()
 for name in NAMES:
     for options in ({}, {"turns": 2, "rewards": "general", "reduction": "mean"}):
         d = derive(name, **options)
-        for shown in (d.to_text(), d.to_latex(standalone=True), d.to_mathml(), d.to_python(), d.to_json()):
-            total.update(shown.encode())
+        for style in ("text", "latex", "mathml", "python", "json"):
+            total.update(render(d, style, standalone=style == "latex").encode())
 print(total.hexdigest())
 """.replace("NAMES", repr(SHOWN))
 
@@ -143,9 +144,9 @@ PAGES = [
 def test_standalone_latex_compiles_and_nothing_runs_off_the_page(tmp_path: Path) -> None:
     pages = [(derive(name, **options), f"page{i}") for i, (name, options) in enumerate(PAGES)]
     at = {"p": "1/3", "a": "1/5", "b": "1/7", "gamma": "9/10"}
-    pages.append((derive(RewardToGo(outer_discount=False), discount_per="stage").at(at), "numbers"))
+    pages.append((derive(lookup("reward-to-go", outer_discount=False), discount_per="stage").at(at), "numbers"))
     for derivation, stem in pages:
-        (tmp_path / f"{stem}.tex").write_text(derivation.to_latex(standalone=True), encoding="utf-8")
+        (tmp_path / f"{stem}.tex").write_text(render(derivation, "latex", standalone=True), encoding="utf-8")
         run = subprocess.run(
             ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", f"{stem}.tex"],
             cwd=tmp_path, capture_output=True, text=True, errors="replace", timeout=120, check=False,

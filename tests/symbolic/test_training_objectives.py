@@ -15,10 +15,10 @@ from symbolic.families import TRAINING as NAMES
 from dstheory.errors import ChainError
 from dstheory.rational import is_zero
 from dstheory.rational.symbols import symbol
-from dstheory.symbolic import derive
+from dstheory.symbolic import derive, render
 from dstheory.symbolic.chain import RESAMPLE, STOP
 from dstheory.symbolic.objectives import REGISTRY, WITHOUT_DERIVATION, UnknownObjectiveError, lookup
-from dstheory.symbolic.response_means import MAX_TRAJECTORIES, mean_over_length
+from dstheory.symbolic.responses import MAX_TRAJECTORIES, mean_over_length
 from dstheory.symbolic.setting import setting
 from dstheory.symbolic.updates import (
     FUTURE,
@@ -131,12 +131,12 @@ def test_rules_are_shown_as_they_are_computed() -> None:
     assert [rule.coefficients(s, turn) for turn in right_then_kept] == [(1, 1)]
     assert rule.coefficients(s, wrong_then_right[0]) == (0, 1 + alpha)
     assert is_zero(rule.coefficients(s, wrong_then_right[1])[0] - (1 + alpha * (1 - r1)))
-    text = derive("dft").to_text()
+    text = render(derive("dft"), "text")
     assert "c_s(k) = pi_s(y_k)**(1/l_s)/Lbar_E" in text
     assert "c_d(k) = pi_d(d_k | y_k)**(1/l_d)/Lbar_E" in text
-    assert "c_s(k) = w_G*(R(tau) - Rbar)/Lbar" in derive("dapo-batch").to_text()
-    assert "c_s(k) = R(tau)/RLbar" in derive("rft").to_text()
-    text = derive("distill").to_text()
+    assert "c_s(k) = w_G*(R(tau) - Rbar)/Lbar" in render(derive("dapo-batch"), "text")
+    assert "c_s(k) = R(tau)/RLbar" in render(derive("rft"), "text")
+    text = render(derive("distill"), "text")
     assert "c_s(k) = log(ref_s(y_k)/pi_s(y_k))/Lbar" in text
     assert "c_d(k) = log(ref_d(d_k | y_k)/pi_d(d_k | y_k))/Lbar" in text
 
@@ -152,5 +152,5 @@ def test_python_of_a_derivation_with_group_weights_runs() -> None:
     derivation = derive("grpo")
     names = {name: float(NUMBERS[name]) for name in derivation.symbols}
     namespace: dict = {}
-    exec(derivation.to_python(), namespace)
+    exec(render(derivation, "python"), namespace)
     assert close(namespace["gradient"](**names), evaluated("grpo"))

@@ -1,160 +1,141 @@
-"""Objectives that compare the responses of a prompt, on the policy: RLOO, Dr. GRPO, DAPO, CISPO, NFT, filtered SFT, REINFORCE++.
+"""Rules that credit a whole response with its outcome: R minus a baseline, times a weight, over a number of tokens.
 
-Averaged over the rest of its group, a centred credit is w (R - Rbar) with one number w (claim O5), and over a large batch a token
-mean divides by E[L] (claim O7). Both are statistics: symbols here, numbers where the gradient is evaluated.
+R = 1 if the submitted answer is correct: rewards are not discounted and the chain's own reward table plays no part, as it is on
+verifiable answers. Averaged over the rest of its group, a centred credit is w_G (R - Rbar) with one number w_G (claim O5), and
+over a large batch a token mean divides by E[L] (claim O7). Both are statistics: symbols here, numbers where the gradient is
+evaluated. 1/L, the response's own tokens, makes a coefficient depend on all of the response, so its expectation is not found
+turn by turn: see :mod:`dstheory.symbolic.responses`.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from dataclasses import replace
+from typing import Any
 
 import sympy as sp
 
 from dstheory.rational.symbols import symbol
-from dstheory.symbolic.notation import Inline
-from dstheory.symbolic.objectives.base import Statistic
-from dstheory.symbolic.objectives.outcome import OutcomeRule
-from dstheory.symbolic.objectives.statistics import (
+from dstheory.symbolic.chain import UNDISCOUNTED
+from dstheory.symbolic.objectives.reward import OUTCOME
+from dstheory.symbolic.policy import SymbolicPolicy
+from dstheory.symbolic.responses import (
     GROUP,
     centred_weight,
+    correct_payoff,
     mean_length,
+    mean_over_length,
     mean_reward,
     success_length,
+    success_rate,
     token_spread,
+    turn_length,
+    update_over_length,
 )
-from dstheory.symbolic.setting import Setting
+from dstheory.symbolic.rule import Rule, Statistic, Verbatim, of
+from dstheory.symbolic.setting import SymbolicSetting
+from dstheory.symbolic.updates import Update
 
-__all__ = ["CISPO", "DAPO", "NFT", "RFT", "RLOO", "DAPOBatch", "DrGRPO", "ReinforceBaseline", "ReinforcePlusPlus"]
-
-SUCCESS: tuple[Inline, ...] = ("the probability that the submitted answer is correct",)
-
-
-class ReinforceBaseline(OutcomeRule):
-    """c = R - Rbar: REINFORCE with the mean reward of its prompt as baseline."""
-
-    name = "reinforce-baseline"
-    title = "REINFORCE with a baseline of the prompt"
-    source = "Williams 1992"
-    scalar_words: ClassVar[tuple[Inline, ...]] = SUCCESS
-
-    def statistics(self, s: Setting) -> tuple[Statistic, ...]:
-        """Return the baseline."""
-        return (mean_reward(s),)
-
-    def weight(self, s: Setting) -> sp.Expr:
-        """Return 1."""
-        return sp.S.One
+SUCCESS = ("the probability that the submitted answer is correct",)
+TOKENS = (symbol("L"), Verbatim.words("the tokens of the response"))
 
 
-class RLOO(ReinforceBaseline):
-    """c = R - Rbar once averaged over the others, whose mean reward is the baseline: the same expectation at any group size."""
+def outcome_rule(name: str, weight: sp.Expr, *, baseline: str = "Rbar", **parts: Any) -> Rule:
+    """Return c_s = c_d = weight x (R - baseline), whose scalar is weight x P(correct).
 
-    name = "rloo"
-    title = "RLOO: R minus the mean of the others, summed over tokens"
-    source = "arXiv 2402.14740; claim O4"
-
-
-class DrGRPO(OutcomeRule):
-    """c = (G-1)/G (R - Rbar)/L_max once averaged over the group."""
-
-    name = "dr-grpo"
-    title = "Dr. GRPO: R minus the group's mean, over a constant length"
-    source = "arXiv 2503.20783; claim O4"
-
-    def statistics(self, s: Setting) -> tuple[Statistic, ...]:
-        """Return the mean reward."""
-        return (mean_reward(s),)
-
-    def weight(self, s: Setting) -> sp.Expr:
-        """Return (G-1)/G over the constant."""
-        return sp.Rational(GROUP - 1, GROUP) / symbol("L_max")
-
-
-class _TokenMean(OutcomeRule):
-    """c = w_G (R - Rbar)/E[L]: group std and a token mean over a large batch."""
-
-    frozen = True
-    group: ClassVar[int | None] = GROUP
-    ddof: ClassVar[int] = 1
-
-    def statistics(self, s: Setting) -> tuple[Statistic, ...]:
-        """Return mean reward, weight of the prompt and mean length."""
-        return mean_reward(s), centred_weight("w_G", std=True, size=self.group, ddof=self.ddof), mean_length(s)
-
-    def weight(self, s: Setting) -> sp.Expr:
-        """Return w_G/E[L]."""
-        return symbol("w_G") / symbol("Lbar")
-
-
-class DAPO(_TokenMean):
-    """DAPO as published divides by the tokens of the group: in large groups by E[L]; small ones have no closed form.
-
-    Its dynamic sampling divides by the probability of a mixed group, which is 1 in that limit.
+    Args:
+        name: its name in the registry.
+        weight: w/Z, in numbers, symbols of the model and statistics.
+        baseline: the name of a statistic; "" for none.
+        parts: further parts of the rule.
     """
-
-    name = "dapo"
-    title = "DAPO as published: group std, mean over the group's tokens; limit of large groups, all of them mixed"
-    source = "arXiv 2503.14476; claims O5, O7-groups"
-    group: ClassVar[int | None] = None
-
-
-class DAPOBatch(_TokenMean):
-    """Group std, divided by the tokens of a large batch: the token mean of training libraries."""
-
-    name = "dapo-batch"
-    title = "group std, mean over the batch's tokens"
-    source = "arXiv 2503.14476; claims O5, O7"
-
-
-class CISPO(DAPO):
-    """On the policy all ratios are 1, and CISPO divides by the tokens of the group, as DAPO does."""
-
-    name = "cispo"
-    title = "CISPO on the policy: group std, mean over the group's tokens; limit of large groups"
-    source = "arXiv 2506.13585; claim O1"
+    subtracted = symbol(baseline) if baseline else sp.S.Zero
+    standard: dict[str, Any] = {
+        "payoff": correct_payoff,
+        "scalar": lambda s, frozen: weight * success_rate(s),
+        "held": "the statistics of the batch",
+        "scalar_words": (f"{SUCCESS[0]}, times a constant",),
+        "shown": lambda s: (weight * (of("R", "tau") - subtracted),) * 2,
+        "where": lambda s: ((of("R", "tau"), OUTCOME),),
+        "statistics": lambda s: (mean_reward(s),),
+        "scale": lambda s: weight,
+        "outcome": True,
+    }
+    return Rule(name, lambda s, turn: (weight * (turn.total - subtracted),) * 2, **{**standard, **parts})
 
 
-class NFT(_TokenMean):
-    """On the policy NFT's weights of hits and misses are the population-std form."""
+def _token_mean(name: str, *, size: int | None = GROUP, ddof: int = 1) -> Rule:
+    """Return c = w_G (R - Rbar)/E[L]: the group's standard deviation and a token mean over a large batch."""
 
-    name = "nft"
-    title = "NFT on the policy: hits and misses by implied likelihoods, mean over the batch's tokens"
-    source = "arXiv 2505.18116; claim O3"
-    ddof: ClassVar[int] = 0
+    def statistics(s: SymbolicSetting) -> tuple[Statistic, ...]:
+        return mean_reward(s), centred_weight(std=True, size=size, ddof=ddof), mean_length(s)
 
-
-class RFT(OutcomeRule):
-    """c = R/E[R L]: imitation of one's own correct responses, token mean over what is kept."""
-
-    frozen = True
-    name = "rft"
-    title = "filtered fine-tuning on one's own correct responses, token mean"
-    source = "arXiv 2203.14465, 2308.01825, 2312.06585; claim C6"
-    baseline: ClassVar[str | None] = None
-
-    def statistics(self, s: Setting) -> tuple[Statistic, ...]:
-        """Return the tokens that are kept, per response."""
-        return (success_length(s),)
-
-    def weight(self, s: Setting) -> sp.Expr:
-        """Return 1/E[R L]."""
-        return 1 / symbol("RLbar")
+    return outcome_rule(name, symbol("w_G") / symbol("Lbar"), statistics=statistics, frozen=True)
 
 
-class ReinforcePlusPlus(OutcomeRule):
-    """c = (R - m)/(s_tok E[L]), whitened over the tokens of a large batch, without KL in the reward."""
+def _rescaled(s: SymbolicSetting) -> Rule | None:
+    """Return w_G H (R - Rbar)/(tokens of a turn), H = E[1/K], which has the update of the rule with 1/L if there is no cap."""
+    if s.chain.turns is not None:
+        return None
+    q = symbol("q")
+    return outcome_rule(
+        "rescaled", symbol("w_G") * symbol("H") / turn_length(s), names=lambda s: {symbol("H"): -(1 - q) * sp.log(1 - q) / q}
+    )
 
-    frozen = True
-    name = "reinforce-pp"
-    title = "REINFORCE++ without KL: whitened over the batch's tokens"
-    source = "arXiv 2501.03262; claim O8"
-    baseline: ClassVar[str | None] = "m_tok"
 
-    def statistics(self, s: Setting) -> tuple[Statistic, ...]:
-        """Return mean length, tokens of successes, and the mean and spread of R over tokens."""
-        mean = Statistic(symbol("m_tok"), symbol("RLbar") / symbol("Lbar"), "mean of R over the tokens of the batch", True)
-        return mean_length(s), success_length(s), mean, token_spread(s)
+def _credit_over_length(s: SymbolicSetting) -> Update:
+    mean = success_rate(s)
+    return update_over_length(s, s.policy, lambda y: symbol("w_G") * (sp.Integer(y == 0) - mean))
 
-    def weight(self, s: Setting) -> sp.Expr:
-        """Return 1/(s_tok E[L])."""
-        return 1 / (symbol("s_tok") * symbol("Lbar"))
+
+def _response_mean(name: str, *, std: bool = True) -> Rule:
+    """Return c = w_G (R - Rbar)/L, the mean over each response's tokens; w_G and Rbar are held fixed in its scalar."""
+
+    def scalar(s: SymbolicSetting, frozen: SymbolicPolicy) -> sp.Expr:
+        mean = s.following(frozen).value(correct_payoff(s), UNDISCOUNTED)
+        return mean_over_length(s, s.policy, lambda y: symbol("w_G") * (sp.Integer(y == 0) - mean))
+
+    return outcome_rule(
+        name,
+        symbol("w_G") / symbol("L"),
+        scalar=scalar,
+        frozen=True,
+        scalar_words=("w_G (E[R/L] - Rbar E[1/L])",),
+        where=lambda s: ((of("R", "tau"), OUTCOME), TOKENS),
+        statistics=lambda s: (mean_reward(s), centred_weight(std=std, size=GROUP)),
+        update=_credit_over_length,
+        same_update=_rescaled,
+    )
+
+
+def _whitening(s: SymbolicSetting) -> tuple[Statistic, ...]:
+    """Return mean length, tokens of successes, and the mean and spread of R over tokens."""
+    mean = Statistic(symbol("m_tok"), symbol("RLbar") / symbol("Lbar"), "mean of R over the tokens of the batch", True)
+    return mean_length(s), success_length(s), mean, token_spread(s)
+
+
+_PLAIN = outcome_rule("reinforce-baseline", sp.S.One, scalar_words=SUCCESS)
+
+RULES = (
+    _PLAIN,
+    replace(_PLAIN, name="rloo"),  # the mean of the others is a baseline with the same expectation at any group size
+    outcome_rule("dr-grpo", sp.Rational(GROUP - 1, GROUP) / symbol("L_max")),
+    _response_mean("grpo"),
+    _response_mean("grpo-no-std", std=False),
+    _response_mean("gspo"),  # on the policy the ratio of a response is 1
+    # DAPO as published divides by the tokens of the group: in large groups by E[L]; small ones have no closed form. Its dynamic
+    # sampling divides by the probability of a mixed group, which is 1 in that limit.
+    _token_mean("dapo", size=None),
+    _token_mean("dapo-batch"),
+    _token_mean("cispo", size=None),  # on the policy all ratios are 1, and CISPO divides by the tokens of the group, as DAPO does
+    _token_mean("nft", ddof=0),  # on the policy NFT's weights of hits and misses are the population-std form
+    # imitation of one's own correct responses, token mean over what is kept
+    outcome_rule("rft", 1 / symbol("RLbar"), baseline="", statistics=lambda s: (success_length(s),), frozen=True),
+    # whitened over the tokens of a large batch, without KL in the reward
+    outcome_rule(
+        "reinforce-pp",
+        1 / (symbol("s_tok") * symbol("Lbar")),
+        baseline="m_tok",
+        statistics=_whitening,
+        frozen=True,
+    ),
+)

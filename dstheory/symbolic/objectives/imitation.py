@@ -1,109 +1,122 @@
-"""Imitation with the normalisers of training code: sequence sum, token mean, and DFT."""
+"""Rules for demonstrations of an expert: their likelihood, weighted by stage or divided as training code divides it; DFT."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from dataclasses import replace
 
 import sympy as sp
 
 from dstheory.rational.symbols import symbol
 from dstheory.symbolic.chain import RESAMPLE, STOP, Payoff
-from dstheory.symbolic.notation import Inline, of
-from dstheory.symbolic.objectives.base import Coefficients, Objective, Statistic, Turn, decision_probability
-from dstheory.symbolic.objectives.estimators import unweighted
-from dstheory.symbolic.objectives.payoffs import log_probability_payoff
-from dstheory.symbolic.objectives.statistics import expert_length
-from dstheory.symbolic.policy import Policy
-from dstheory.symbolic.setting import Setting
-
-__all__ = ["DFT", "SFTSequenceSum", "SFTTokenMean"]
-
-
-class SFTSequenceSum(Objective):
-    """c_s = c_d = 1 on demonstrations: the log-likelihood of whole demonstrations, an answer's being the sum of its tokens'."""
-
-    name = "sft-sequence-sum"
-    title = "SFT, sum over tokens, mean over demonstrations"
-    source = "claim O1-sft"
-    scalar_words: ClassVar[tuple[Inline, ...]] = ("the log-likelihood of a demonstration",)
-
-    def normaliser(self) -> sp.Expr:
-        """Return what a demonstration is divided by."""
-        return sp.S.One
-
-    def definition(self, s: Setting) -> tuple[tuple[Inline, Inline], ...]:
-        """Return the rule: a constant."""
-        return ("c_s(k)", 1 / self.normaliser()), ("c_d(k)", 1 / self.normaliser())
-
-    def measure(self, s: Setting) -> Policy:
-        """Return the expert."""
-        return s.expert
-
-    def scale(self, s: Setting) -> sp.Expr | None:
-        """Return the constant."""
-        return 1 / self.normaliser()
-
-    def coefficients(self, s: Setting, turn: Turn) -> Coefficients:
-        """Return the constant, twice."""
-        return 1 / self.normaliser(), 1 / self.normaliser()
-
-    def scalar(self, s: Setting, frozen: Policy) -> sp.Expr | None:
-        """Return the expected log-likelihood over the normaliser."""
-        total = s.following(s.expert).value(log_probability_payoff(unweighted(s), lambda x, _: sp.log(x)))
-        return total / self.normaliser()
+from dstheory.symbolic.objectives.group import TOKENS
+from dstheory.symbolic.policy import SymbolicPolicy
+from dstheory.symbolic.responses import expert_length, likelihood_over_length, update_over_length
+from dstheory.symbolic.rule import (
+    Coefficients,
+    Inline,
+    Rule,
+    Turn,
+    Verbatim,
+    decision_probability,
+    log_probability_payoff,
+    of,
+    rule_weights,
+    unweighted,
+)
+from dstheory.symbolic.setting import SymbolicSetting
 
 
-class SFTTokenMean(SFTSequenceSum):
-    """c_s = c_d = 1/E_D[L] on demonstrations: the mean over the tokens of a large batch."""
-
-    name = "sft-token-mean"
-    title = "SFT, mean over the batch's tokens"
-    source = "the default of training libraries; claim O1-sft"
-    scalar_words: ClassVar[tuple[Inline, ...]] = ("the log-likelihood of a demonstration, over the mean length",)
-
-    def statistics(self, s: Setting) -> tuple[Statistic, ...]:
-        """Return the mean length of demonstrations."""
-        return (expert_length(s),)
-
-    def normaliser(self) -> sp.Expr:
-        """Return E_D[L]."""
-        return symbol("Lbar_E")
+def _log_likelihood(s: SymbolicSetting) -> sp.Expr:
+    return s.following(s.expert).value(log_probability_payoff(s, lambda x, _: sp.log(x)))
 
 
-class DFT(SFTTokenMean):
-    """c_s = pi_s^(1/l_s)/E_D[L], c_d = pi_d^(1/l_d)/E_D[L]: each token times its probability, an answer's tokens alike."""
+# c_s = w_s, c_d = w_d on demonstrations; ascends their weighted log-likelihood
+SFT = Rule(
+    "sft",
+    lambda s, turn: (s.weights.sample[turn.answer], s.weights.decide[turn.answer]),
+    measure=lambda s: s.expert,
+    scalar=lambda s, frozen: _log_likelihood(s),
+    scalar_words=("the weighted log-likelihood of the demonstrations",),
+    scalar_formula=(
+        Verbatim("J", "J"),
+        Verbatim(
+            "E_mu[ sum_k w_s log pi_s(y_k) + w_d log pi_d(d_k | y_k) ]",
+            r"\mathrm{E}_{\mu}\Bigl[\,\sum_k w_s\log\pi_s(y_k) + w_d\log\pi_d(d_k\mid y_k)\Bigr]",
+        ),
+    ),
+    shown=rule_weights,
+)
 
-    name = "dft"
-    title = "DFT: SFT with each token times its probability, mean over the batch's tokens"
-    source = "arXiv 2508.05629; claim O10"
-    scalar_words: ClassVar[tuple[Inline, ...]] = (
-        "the sum of the probabilities of a demonstration's tokens, over the mean length",
+
+def _divided(name: str, words: str, normaliser: sp.Expr) -> Rule:
+    """Return c_s = c_d = 1/normaliser on demonstrations: an answer's log-likelihood is the sum of its tokens'."""
+    return Rule(
+        name,
+        lambda s, turn: (1 / normaliser, 1 / normaliser),
+        measure=lambda s: s.expert,
+        scalar=lambda s, frozen: _log_likelihood(unweighted(s)) / normaliser,
+        scalar_words=(words,),
+        shown=lambda s: (1 / normaliser, 1 / normaliser),
+        scale=lambda s: 1 / normaliser,
     )
 
-    def definition(self, s: Setting) -> tuple[tuple[Inline, Inline], ...]:
-        """Return the rule: the probability of a token."""
-        length = of("l_s", "y") if s.weights.per_answer else s.lengths[0][0]
-        return (
-            ("c_s(k)", of("pi_s", "y") ** (1 / length) / self.normaliser()),
-            ("c_d(k)", of("pi_d", "d", "y") ** (1 / s.lengths[1]) / self.normaliser()),
+
+SEQUENCE_SUM = _divided("sft-sequence-sum", "the log-likelihood of a demonstration", sp.S.One)
+TOKEN_MEAN = replace(
+    _divided("sft-token-mean", "the log-likelihood of a demonstration, over the mean length", symbol("Lbar_E")),
+    statistics=lambda s: (expert_length(s),),
+)
+
+# c_s = c_d = 1/L on demonstrations: each demonstration's mean over its tokens, averaged over demonstrations
+SEQUENCE_MEAN = Rule(
+    "sft-sequence-mean",
+    lambda s, turn: (1 / symbol("L"), 1 / symbol("L")),
+    measure=lambda s: s.expert,
+    scalar=lambda s, frozen: likelihood_over_length(s, s.expert),
+    scalar_words=("the log-likelihood of a demonstration over its tokens, on average",),
+    shown=lambda s: (1 / symbol("L"), 1 / symbol("L")),
+    where=lambda s: (TOKENS,),
+    update=lambda s: update_over_length(s, s.expert, lambda _: sp.S.One),
+)
+
+
+def _token_probabilities(s: SymbolicSetting, turn: Turn) -> Coefficients:
+    (answers, l_d), i = s.lengths, turn.answer
+    c_s = s.policy.sample_at(turn.index)[i] ** (1 / answers[i]) / symbol("Lbar_E")
+    if turn.decision is None:
+        return c_s, sp.S.Zero
+    return c_s, decision_probability(s.policy, turn.index, i, turn.decision) ** (1 / l_d) / symbol("Lbar_E")
+
+
+def _shown_probabilities(s: SymbolicSetting) -> tuple[Inline, ...]:
+    length = of("l_s", "y") if s.weights.per_answer else s.lengths[0][0]
+    return (
+        of("pi_s", "y") ** (1 / length) / symbol("Lbar_E"),
+        of("pi_d", "d", "y") ** (1 / s.lengths[1]) / symbol("Lbar_E"),
+    )
+
+
+def _sum_of_probabilities(s: SymbolicSetting, frozen: SymbolicPolicy) -> sp.Expr:
+    """Return E_D[sum over tokens of their probability]/E_D[L]: its slope is what the rule adds up."""
+    (answers, l_d), rows = s.lengths, []
+    for turn in range(len(s.policy.sample)):
+        stopping, resampling = (
+            tuple(l_d * decision_probability(s.policy, turn, i, d) ** (1 / l_d) for i in range(len(answers)))
+            for d in (STOP, RESAMPLE)
         )
+        sampled = tuple(n * x ** (1 / n) for n, x in zip(answers, s.policy.sample_at(turn), strict=True))
+        rows.append(Payoff(sampled, stopping, resampling, (sp.S.Zero,) * len(answers)))
+    return s.following(s.expert).value(tuple(rows)) / symbol("Lbar_E")
 
-    def coefficients(self, s: Setting, turn: Turn) -> Coefficients:
-        """Return the probabilities of an answer's token and of a decision's."""
-        (answers, l_d), i = s.lengths, turn.answer
-        c_s = s.policy.sample_at(turn.index)[i] ** (1 / answers[i]) / self.normaliser()
-        if turn.decision is None:
-            return c_s, sp.S.Zero
-        return c_s, decision_probability(s.policy, turn.index, i, turn.decision) ** (1 / l_d) / self.normaliser()
 
-    def scalar(self, s: Setting, frozen: Policy) -> sp.Expr | None:
-        """Return E_D[sum over tokens of their probability]/E_D[L]: its slope is what the rule adds up."""
-        (answers, l_d), rows = s.lengths, []
-        for turn in range(len(s.policy.sample)):
-            stopping, resampling = (
-                tuple(l_d * decision_probability(s.policy, turn, i, d) ** (1 / l_d) for i in range(len(answers)))
-                for d in (STOP, RESAMPLE)
-            )
-            sampled = tuple(n * x ** (1 / n) for n, x in zip(answers, s.policy.sample_at(turn), strict=True))
-            rows.append(Payoff(sampled, stopping, resampling, (sp.S.Zero,) * len(answers)))
-        return s.following(s.expert).value(tuple(rows)) / self.normaliser()
+# c_s = pi_s^(1/l_s)/E_D[L], c_d = pi_d^(1/l_d)/E_D[L]: each token times its probability, an answer's tokens alike
+DFT = replace(
+    TOKEN_MEAN,
+    name="dft",
+    coefficients=_token_probabilities,
+    scalar=_sum_of_probabilities,
+    scalar_words=("the sum of the probabilities of a demonstration's tokens, over the mean length",),
+    shown=_shown_probabilities,
+)
+
+RULES = (SFT, SEQUENCE_SUM, TOKEN_MEAN, SEQUENCE_MEAN, DFT)

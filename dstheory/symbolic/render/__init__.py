@@ -1,1 +1,230 @@
-"""Renderings of a derivation: text, LaTeX, MathML, Python, data."""
+"""A derivation as text, LaTeX, MathML, Python or JSON: one function that knows derivations, which know nothing of it."""
+
+from __future__ import annotations
+
+import json
+import keyword
+import textwrap
+from typing import Any
+
+import sympy as sp
+from sympy.printing.pycode import PythonCodePrinter
+
+from dstheory.symbolic.attribution import Imbalance
+from dstheory.symbolic.derivation import DerivedGradient, Evaluation
+from dstheory.symbolic.document import Display, Item, Table, Words
+from dstheory.symbolic.render import latex, mathml
+from dstheory.symbolic.render.printers import formula_latex, formula_text, ordered_terms
+from dstheory.symbolic.rule import Inline, Verbatim
+
+WIDTH = 100
+"""Columns of text."""
+
+
+def render(derivation: DerivedGradient, style: str, *, standalone: bool = False) -> str:
+    r"""Return a derivation in a format; the same derivation is written the same way every time.
+
+    Args:
+        derivation: what to write.
+        style: "text" (100 columns, formulas in the notation of SymPy and Python), "latex" (a fragment that needs amsmath),
+            "mathml" (an XHTML ``article`` with presentation MathML), "python" (a module with one function ``gradient`` that needs
+            nothing but the standard library), "json" (all of it, formulas as text and as LaTeX; keys and order are stable) or
+            "notebook" (quantities and gradient as one display that MathJax shows).
+        standalone: with "latex", a document that compiles by itself.
+
+    Returns:
+        Text that ends with a newline, but for "notebook".
+
+    Raises:
+        KeyError: another format.
+
+    >>> from dstheory.symbolic import derive
+    >>> print(render(derive("sft"), "text").splitlines()[0])
+    Supervised fine-tuning on demonstrations
+    >>> render(derive("sft"), "latex").splitlines()[0]
+    '% Needs \\usepackage{amsmath}.'
+    >>> render(derive("sft"), "mathml").splitlines()[0]
+    '<article xmlns="http://www.w3.org/1999/xhtml">'
+    """
+    if style == "latex":
+        return latex.document(derivation, standalone=standalone)
+    return {
+        "text": _text,
+        "mathml": mathml.article,
+        "python": _python,
+        "json": lambda d: json.dumps(as_data(d), indent=2, ensure_ascii=False) + "\n",
+        "notebook": latex.notebook,
+    }[style](derivation)
+
+
+def _text(derivation: DerivedGradient) -> str:
+    lines = [derivation.title, "=" * len(derivation.title), *_wrap(derivation.heading, ""), ""]
+    for number, step in enumerate(derivation.steps, start=1):
+        lines += [f"{number}. {step.title}", ""]
+        for item in step.items:
+            lines += [*_lines(item), ""]
+    lines += ["Assumptions", ""]
+    for assumption in derivation.assumptions:
+        lines += _wrap("- " + _sentence(assumption), "  ")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _inline(part: Inline) -> str:
+    if isinstance(part, Verbatim):
+        return part.text
+    return formula_text(part) if isinstance(part, sp.Basic) else part
+
+
+def _sentence(parts: tuple[Inline, ...]) -> str:
+    return "".join(_inline(part) for part in parts)
+
+
+def _lines(item: Item) -> list[str]:
+    if isinstance(item, Words):
+        return _wrap(_sentence(item.parts), "")
+    if isinstance(item, Table):
+        return _table(item)
+    left = f"    {_inline(item.left)} = "
+    lines = _wrap(left + _inline(item.right[0]) + (f"    ({item.note})" if item.note else ""), " " * len(left), first=True)
+    for right in item.right[1:]:
+        lines += _wrap(" " * (len(left) - 2) + "= " + _inline(right), " " * len(left), first=True)
+    return lines
+
+
+def _table(item: Table) -> list[str]:
+    rows = [[_inline(cell) for cell in row] for row in (item.head, *item.rows)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    if 4 + sum(widths) + 3 * (len(widths) - 1) <= WIDTH:
+        return ["    " + "   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    # too wide side by side: the two long columns go below the two short ones
+    lines = []
+    for row in rows[1:]:
+        lines.append(f"    answer {row[0]}, {row[1]}:")
+        for name, cell in zip(rows[0][2:], row[2:], strict=True):
+            lines += _wrap(f"        {name} = {cell}", " " * 12, first=True)
+    return lines
+
+
+def _wrap(line: str, indent: str, *, first: bool = False) -> list[str]:
+    """Wrap at spaces; the first line keeps its own leading spaces."""
+    lead = line[: len(line) - len(line.lstrip())] if first else ""
+    return textwrap.wrap(
+        line.strip(), WIDTH, initial_indent=lead, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+
+
+class _PythonPrinter(PythonCodePrinter):
+    def _as_ordered_terms(self, expr: sp.Expr, order: object = None) -> list[sp.Expr]:
+        return ordered_terms(super()._as_ordered_terms(expr, order))
+
+    def _print_Symbol(self, expr: sp.Symbol) -> str:
+        return python_name(expr.name)
+
+
+def python_name(name: str) -> str:
+    """Return a symbol's name as a Python identifier: keywords get an underscore.
+
+    >>> python_name("lambda"), python_name("p_ref")
+    ('lambda_', 'p_ref')
+    """
+    return name + "_" if keyword.iskeyword(name) else name
+
+
+def _python(derivation: DerivedGradient) -> str:
+    """Return a module whose function is exact on fractions wherever the formula is rational."""
+    code = _PythonPrinter({"fully_qualified_modules": False}).doprint
+    formulas = (*derivation.gradient.values(), *derivation.definitions.values())
+    used = {x for expr in formulas for x in expr.free_symbols}
+    weights = {w: meaning for w, meaning in derivation.setting.weights.meaning if w in used}
+    names = ", ".join(python_name(name) for name in derivation.symbols)
+    what = "gradient of J" if derivation.scalar == "yes" else "expected update"
+    needed = [name for name in ("log", "sqrt") if any(f"{name}(" in code(expr) for expr in formulas)]
+    lines = [
+        f'"""{derivation.title}: gradient with respect to the logits.',
+        "",
+        derivation.heading,
+        '"""',
+        "",
+        *([f"from math import {', '.join(needed)}", ""] if needed else []),
+        "",
+        f"def gradient(*, {names}):" if names else "def gradient():",
+        f'    """Return the {what} at these numbers, by logit."""',
+        *[f"    {python_name(x.name)} = {code(expr)}" for x, expr in (weights | derivation.definitions).items()],
+        "    return {",
+        *[f'        "{logit.name}": {code(expr)},' for logit, expr in derivation.gradient.items()],
+        "    }",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _formula(expr: sp.Basic) -> dict[str, str]:
+    return {"text": formula_text(expr), "latex": formula_latex(expr)}
+
+
+def _formulas(table: dict[sp.Symbol, sp.Expr] | dict[sp.Symbol, sp.Expr | None]) -> dict[str, dict[str, str] | None]:
+    return {name.name: None if expr is None else _formula(expr) for name, expr in table.items()}
+
+
+def as_data(derivation: DerivedGradient) -> dict[str, Any]:
+    """Return everything that a derivation says as plain data, for other programs; keys and order are stable.
+
+    >>> from dstheory.symbolic import derive
+    >>> at = {"p": "1/2", "a": "1/2", "b": "1/2", "gamma": 1}
+    >>> as_data(derive("reinforce").at(at))["evaluation"]["gradient"]["theta_s"]
+    {'value': 0.25, 'exact': '1/4'}
+    """
+    verdict = derivation.verdict
+    return {
+        "objective": derivation.name,
+        "title": derivation.title,
+        "setting": derivation.subtitle,
+        "symbols": list(derivation.symbols),
+        "scalar": derivation.scalar,
+        "definitions": _formulas(derivation.definitions),
+        "weights": _formulas(dict(derivation.setting.weights.meaning)),
+        "gradient": _formulas(derivation.gradient),
+        "expanded": _formulas(derivation.expanded),
+        "attribution": {
+            "level": "coefficients",
+            "verdict": verdict.verdict,
+            "ratios": [_formula(r) for r in verdict.ratios],
+            "weight_ratios": [_formula(r) for r in verdict.weight_ratios],
+            "witness": None if verdict.witness is None else _imbalance(verdict.witness),
+        },
+        "checks": list(derivation.checks),
+        "assumptions": [_sentence(assumption) for assumption in derivation.assumptions],
+        **({"evaluation": _evaluation(derivation.evaluation)} if derivation.evaluation else {}),
+        "steps": [{"title": step.title, "items": [_item_data(item) for item in step.items]} for step in derivation.steps],
+    }
+
+
+def _evaluation(result: Evaluation) -> dict[str, Any]:
+    """Return a gradient at numbers: values in double precision, and exactly where they are fractions."""
+    floats, fractions = result.floats(), result.fractions()
+    return {
+        "at": {name: str(value) for name, value in result.at},
+        "gradient": {
+            name: {"value": floats[name], "exact": None if fractions[name] is None else str(fractions[name])}
+            for name, _ in result.exact
+        },
+    }
+
+
+def _imbalance(found: Imbalance) -> dict[str, Any]:
+    return {
+        "trajectory": [list(step) for step in found.steps],
+        "turn": found.turn,
+        "c_s": _formula(found.c_s),
+        "c_d": _formula(found.c_d),
+        "at": {x.name: str(value) for x, value in found.numbers},
+        "values": [formula_text(value) for value in found.at_numbers()],
+    }
+
+
+def _item_data(item: Item) -> dict[str, Any]:
+    if isinstance(item, Words):
+        return {"words": _sentence(item.parts), "latex": "".join(latex.inline(part) for part in item.parts)}
+    if isinstance(item, Table):
+        return {"head": [_inline(cell) for cell in item.head], "rows": [[_inline(cell) for cell in row] for row in item.rows]}
+    assert isinstance(item, Display)
+    return {"left": _inline(item.left), "right": [_inline(part) for part in item.right], "note": item.note}

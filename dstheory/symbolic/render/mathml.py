@@ -6,26 +6,20 @@ from xml.sax.saxutils import escape
 
 import sympy as sp
 
-from dstheory.symbolic.derivation import Derivation, Display, Item, Table, Words
-from dstheory.symbolic.notation import Inline, Verbatim
-from dstheory.symbolic.render.printers import mathml
-
-__all__ = ["render"]
+from dstheory.symbolic.derivation import DerivedGradient
+from dstheory.symbolic.document import Display, Item, Table, Words
+from dstheory.symbolic.render.printers import formula_mathml
+from dstheory.symbolic.rule import Inline, Verbatim
 
 NAMESPACE = 'xmlns="http://www.w3.org/1998/Math/MathML"'
 
 
-def render(derivation: Derivation) -> str:
-    """Return one ``article`` element.
-
-    >>> from dstheory.symbolic import derive
-    >>> render(derive("sft")).splitlines()[0]
-    '<article xmlns="http://www.w3.org/1999/xhtml">'
-    """
+def article(derivation: DerivedGradient) -> str:
+    """Return one ``article`` element."""
     lines = [
         '<article xmlns="http://www.w3.org/1999/xhtml">',
         f"<h1>{escape(derivation.title)}</h1>",
-        f"<p>{escape(derivation.subtitle[0].upper() + derivation.subtitle[1:])}.</p>",
+        f"<p>{escape(derivation.heading)}</p>",
     ]
     for number, step in enumerate(derivation.steps, start=1):
         lines += ["<section>", f"<h2>{number}. {escape(step.title)}</h2>", *[_item(item) for item in step.items], "</section>"]
@@ -41,7 +35,7 @@ def _inline(part: Inline) -> str:
 def _math(part: Inline) -> str:
     if isinstance(part, Verbatim):
         return f"<mtext>{escape(part.text)}</mtext>"
-    return mathml(part) if isinstance(part, sp.Basic) else f"<mtext>{escape(part)}</mtext>"
+    return formula_mathml(part) if isinstance(part, sp.Basic) else f"<mtext>{escape(part)}</mtext>"
 
 
 def _item(item: Item) -> str:

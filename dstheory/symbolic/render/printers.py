@@ -15,8 +15,6 @@ from sympy.printing.str import StrPrinter
 
 from dstheory.rational.symbols import GREEK, latex_name
 
-__all__ = ["latex", "mathml", "ordered_terms", "text"]
-
 
 def ordered_terms(terms: list[sp.Expr]) -> list[sp.Expr]:
     """Sort the terms of a sum: positive ones first, a number before the rest, otherwise in the order that SymPy gives.
@@ -104,29 +102,29 @@ class _MathMLPrinter(MathMLPresentationPrinter):
 _LETTERS = {name: lookup(f"GREEK SMALL LETTER {'LAMDA' if name == 'lambda' else name.upper()}") for name in sorted(GREEK)}
 
 
-def text(expr: sp.Basic) -> str:
+def formula_text(expr: sp.Basic) -> str:
     """Write a formula on one line.
 
     >>> p = sp.Symbol("p", positive=True)
-    >>> text(1 - p * sp.Symbol("gamma"))
+    >>> formula_text(1 - p * sp.Symbol("gamma"))
     '1 - gamma*p'
     """
     return str(_TextPrinter().doprint(expr))
 
 
-def latex(expr: sp.Basic) -> str:
+def formula_latex(expr: sp.Basic) -> str:
     r"""Write a formula as LaTeX.
 
-    >>> latex(sp.Symbol("p_ref", positive=True) * sp.Symbol("theta_s"))
+    >>> formula_latex(sp.Symbol("p_ref", positive=True) * sp.Symbol("theta_s"))
     'p_{\\mathrm{ref}} \\theta_{s}'
     """
     return str(_LatexPrinter({"ln_notation": False, "mul_symbol": None}).doprint(expr))
 
 
-def mathml(expr: sp.Basic) -> str:
+def formula_mathml(expr: sp.Basic) -> str:
     """Write a formula as presentation MathML, without the enclosing ``math`` element.
 
-    >>> mathml(sp.Symbol("p_ref"))
+    >>> formula_mathml(sp.Symbol("p_ref"))
     '<msub><mi>p</mi><mi>ref</mi></msub>'
     """
     printer = _MathMLPrinter({})
