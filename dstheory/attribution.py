@@ -22,10 +22,12 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from dstheory.chain.exact import Solution, solve
+from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Features, Policy
 from dstheory.chain.trajectories import Trajectories, enumerate_trajectories, sample_trajectories
 from dstheory.checks import Floats
@@ -190,7 +192,8 @@ def coefficient_level(
             f"coefficients are those of one run, but the policy has runs {solution.policy.runs}, the chain {solution.mdp.runs}: "
             "pick one"
         )
-    t, evidence = _look_at(objective.behaviour(solution), solution, rng, limit)
+    look = _look_at_again if isinstance(rng, int) else _look_at
+    t, evidence = look(objective.behaviour(solution), solution.mdp, rng, limit)
     c_s, c_d = objective.coefficients(solution, t)
     met = t.decided & (t.weight[t.episode] > 0)
     c_s, c_d = c_s[met], c_d[met]
@@ -220,11 +223,10 @@ def coefficient_level(
 
 
 def _look_at(
-    behaviour: Policy | Trajectories, solution: Solution, rng: np.random.Generator | int, limit: int
+    behaviour: Policy | Trajectories, mdp: TwoStageMDP, rng: np.random.Generator | int, limit: int
 ) -> tuple[Trajectories, str]:
     if isinstance(behaviour, Trajectories):
         return behaviour, f"all {len(behaviour)} recorded trajectories"
-    mdp = solution.mdp
     # Trajectories that end at turn k number at most sum_x n_x^k: go as deep as the limit allows.
     counts = mdp.n_answers[mdp.prompt_weight > 0].astype(float)
     deepest, total = 0, 0.0
@@ -239,6 +241,9 @@ def _look_at(
     turns = float(solve(mdp, behaviour).mean_turns)
     n = int(max(1.0, min(limit, _MOST_STEPS / turns)))
     return sample_trajectories(mdp, behaviour, n, rng=rng), f"{n} sampled trajectories"
+
+
+_look_at_again = lru_cache(maxsize=4)(_look_at)  # terms of a sum, and steps of training on demonstrations, have one behaviour
 
 
 def _describe(t: Trajectories, steps: np.ndarray, differs: np.ndarray, c_s: Floats, c_d: Floats) -> str:

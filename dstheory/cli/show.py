@@ -75,10 +75,10 @@ def progress_bar(label: str, total: int, *, quiet: bool) -> Iterator[Any]:
 
 def announce_compilation(work: int, pairs: int) -> None:
     """Say what the first run on a machine waits for; small problems need no compiled loops."""
-    from dstheory.dynamics.minimal import SMALLEST
+    from dstheory.dynamics.minimal import COMPILED
     from dstheory.objectives import fused
 
-    if work < SMALLEST and pairs < fused.SMALLEST:
+    if work < COMPILED and pairs < fused.SMALLEST:
         return
     from dstheory.kernels import is_compiled, warm_up
 

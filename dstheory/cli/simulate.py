@@ -129,26 +129,24 @@ def _rows(comparison: Comparison) -> list[dict[str, Any]]:
     """Return what the table shows, per condition; medians over runs."""
     import numpy as np
 
+    def middle(value: Any) -> float:
+        return float(np.median(np.asarray(value)))
+
     rows = []
     for name, result in comparison.results.items():
-        h, gain, start = result.history, comparison.gains[name], comparison.at_start[name]
-        runs = [d for d in h.p.dims if d != "step"]
-        first, last = h.isel(step=0), h.isel(step=-1)
-
-        def middle(value: Any, runs: list[Any] = runs) -> float:
-            return float(np.median(np.asarray(value))) if runs else float(value)
-
+        log, gain, start = result.log, comparison.gains[name], comparison.at_start[name]
+        energy = log["energy"][-1, ..., -1, :]  # at the end, of the total
         rows.append(
             {
                 "condition": name,
-                "before": {k: middle(first[k]) for k in ("p", "a", "b", "accuracy", "turns")},
-                "after": {k: middle(last[k]) for k in ("p", "a", "b", "accuracy", "turns")},
+                "before": {k: middle(log[k][0]) for k in ("p", "a", "b", "accuracy", "turns")},
+                "after": {k: middle(log[k][-1]) for k in ("p", "a", "b", "accuracy", "turns")},
                 "gain": middle(gain.gain),
                 "gain_sample": middle(gain.sample),
                 "gain_decide": middle(gain.decide),
                 "decision_share_of_gain": middle(gain.decision_share),
                 "energy_at_start": {"sample": middle(start.energy.sample), "decide": middle(start.energy.decide)},
-                "energy_at_end": {s: middle(last.energy.sel(component="total", stage=s)) for s in ("sample", "decide")},
+                "energy_at_end": {"sample": middle(energy[..., 0]), "decide": middle(energy[..., 1])},
             }
         )
     return rows
@@ -160,13 +158,13 @@ def _write(
     from dstheory.plots import save_figure, simulation_figure
     from dstheory.readers import write_run
 
-    beta = "" if options["beta"] is None else rf", $\beta$ = {options['beta']:g}"
-    title = rf"{chain}: length weight $\lambda$ = {options['length_weight']:g}{beta}"
-    save_figure(simulation_figure(comparison.history, comparison.gains, title=title), directory / "simulate")
+    beta = "" if options["beta"] is None else f", β = {options['beta']:g}"
+    title = f"{chain}: length weight λ = {options['length_weight']:g}{beta}"
+    save_figure(simulation_figure(comparison, title=title), directory / "simulate")
     parameters = {k: str(v) if isinstance(v, Path) else v for k, v in options.items() if k not in ("as_json", "overwrite")}
     write_run(
         directory,
-        comparison.history,
+        comparison.log,
         {
             "command": ["dstheory", *sys.argv[1:]],
             "parameters": parameters,

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from dstheory.objectives.demonstrations import ExpertChain
 from dstheory.objectives.kl import ReverseKLDirect
 from dstheory.objectives.reward import Reinforce
 from dstheory.objectives.sft import SFT
+from dstheory.readers.netcdf import LabelledArrays, concatenated
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -126,12 +128,27 @@ def scattered(start: Policy, runs: int, *, spread: float, rng: np.random.Generat
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """What :func:`compare` returns, by condition: training results, gain splits, attributions at the start, and all histories."""
+    """What :func:`compare` returns, by condition.
+
+    Attributes:
+        results: training results.
+        gains: whose the gain in accuracy is.
+        at_start: attributions at the start.
+    """
 
     results: dict[str, TrainResult]
     gains: dict[str, GainSplit]
     at_start: dict[str, Attribution]
-    history: xr.Dataset
+
+    @cached_property
+    def log(self) -> LabelledArrays:
+        """What was logged, along an axis ``condition``; numbers of a component that a condition does not have are NaN."""
+        return concatenated({name: result.log for name, result in self.results.items()}, "condition")
+
+    @cached_property
+    def history(self) -> xr.Dataset:
+        """The same as a Dataset of xarray."""
+        return self.log.dataset()
 
 
 def compare(
@@ -155,8 +172,6 @@ def compare(
     >>> float(out.gains["SFT, right first time"].decision_share) < float(out.gains["reward + KL"].decision_share)
     True
     """
-    import xarray as xr
-
     results: dict[str, TrainResult] = {}
     gains: dict[str, GainSplit] = {}
     at_start: dict[str, Attribution] = {}
@@ -166,7 +181,4 @@ def compare(
         at_start[name] = attribute(objective, solve(mdp, start))
         results[name] = train(mdp, start, objective, progress=report, **training)
         gains[name] = split_gain(mdp, start, results[name].policy)
-    names = xr.DataArray(list(results), dims="condition", name="condition")
-    # Conditions have different components; where one has no such component its numbers are missing, by intention.
-    history = xr.concat([r.history for r in results.values()], dim=names, join="outer", coords="minimal", compat="override")
-    return Comparison(results, gains, at_start, history)
+    return Comparison(results, gains, at_start)

@@ -1,4 +1,4 @@
-"""The fast path for M0: plain gradient ascent on three logits, compiled, thousands of settings side by side.
+"""The fast path for M0: plain gradient ascent on three logits, thousands of settings side by side; compiled where that pays.
 
 Used by :func:`dstheory.dynamics.train` where it applies (M0 without a cap, its own parametrisation, SGD without clipping; reward,
 direct reverse KL and SFT in any sum); the readable path serves everything else and is what this one is tested against.
@@ -24,8 +24,10 @@ from dstheory.objectives.weighted_sum import WeightedSum
 
 __all__ = ["Ascent", "minimal_ascent"]
 
-# Loading compiled code takes about a second: worth it from this many steps (over all runs) on.
 SMALLEST = 1000
+"""The least number of steps, over all runs, for which this path is prepared."""
+COMPILED = 300_000
+"""From this many steps on, over all runs, they are compiled: loading the compiled loop takes as long as so many plain steps."""
 
 Ascent = Callable[[Floats, Floats], Floats]
 """(theta of shape (*runs, 3), learning-rate factors of the coming steps) -> theta after them."""
@@ -42,7 +44,8 @@ def minimal_ascent(
         smallest: least number of steps over all runs.
     """
     runs = policy.runs
-    if steps * max(1, int(np.prod(runs))) < smallest or not isinstance(optimizer, SGD) or not _is_minimal(mdp, policy):
+    work = steps * max(1, int(np.prod(runs)))
+    if work < smallest or not isinstance(optimizer, SGD) or not _is_minimal(mdp, policy):
         return None
     settings = _settings(mdp, objective, runs)
     if settings is None:
@@ -52,7 +55,9 @@ def minimal_ascent(
     def ascend(theta: Floats, factors: Floats) -> Floats:
         from dstheory.kernels import train_minimal
 
-        moved = train_minimal(theta.reshape(-1, 3), len(factors), learning_rate=rate, schedule=factors, **settings)
+        moved = train_minimal(
+            theta.reshape(-1, 3), len(factors), learning_rate=rate, schedule=factors, compiled=work >= COMPILED, **settings
+        )
         return moved.reshape(theta.shape)
 
     return ascend

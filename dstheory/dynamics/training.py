@@ -18,14 +18,16 @@ Source: arXiv 2601.01580, section 5 (simulation); batching over runs is a conven
 
 from __future__ import annotations
 
+import contextlib
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dstheory.attribution import Attribution, attribute, norm
+from dstheory.attribution import StageSplit, attribute, coefficient_level, norm
 from dstheory.chain.exact import Solution, solve
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
@@ -35,6 +37,7 @@ from dstheory.dynamics.optimizers import SCHEDULES, SGD, Blocks, Optimizer, Sche
 from dstheory.errors import ChainError, DivergedError
 from dstheory.objectives.base import Objective, over_runs
 from dstheory.objectives.weighted_sum import WeightedSum
+from dstheory.readers.netcdf import LabelledArrays
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -44,10 +47,20 @@ __all__ = ["TrainResult", "clipped", "train"]
 
 @dataclass(frozen=True, eq=False)
 class TrainResult:
-    """What a training run leaves: its history (an xarray Dataset, see above) and the final policy."""
+    """What a training run leaves.
 
-    history: xr.Dataset
+    Attributes:
+        log: what was logged, as labelled arrays (see above).
+        policy: the final policy.
+    """
+
+    log: LabelledArrays
     policy: Policy
+
+    @cached_property
+    def history(self) -> xr.Dataset:
+        """What was logged, as a Dataset of xarray."""
+        return self.log.dataset()
 
 
 def train(
@@ -96,24 +109,24 @@ def train(
     reference_every = None if reference_every is None else whole_number(reference_every, "reference_every", low=1)
     if clip_norm is not None and not (clip_norm > 0 and np.isfinite(clip_norm)):
         raise ChainError(f"clip_norm is {clip_norm}: must be finite and > 0, or None for no clipping")
-    policy, gradient = _spread_over_runs(mdp, policy, objective, optimizer)
+    policy = _spread_over_runs(mdp, policy, objective, optimizer)
     runs = policy.runs
     state = optimizer.start(policy.parameters)
-    log = Log(objective, runs)
-    step = 0
+    log, step, ascent = Log(mdp, objective, policy), 0, None
+    minimal = clip_norm is None and objective_at is None
     while True:
-        if reference_every and step > 0 and step % reference_every == 0:
+        renewed = bool(reference_every) and step > 0 and step % (reference_every or 1) == 0
+        if renewed:
             objective = objective.with_reference(policy)
-        solution = solve(mdp, policy)
         if step in due:
-            log.record(step, solution, objective)
+            log.record(step, policy, objective)
             if progress is not None:
                 progress(step)
         if step == steps:
             break
-        readable = clip_norm is not None or objective_at is not None
-        ascent = None if readable else minimal_ascent(mdp, policy, objective, optimizer, steps=steps)
-        if ascent is not None:  # compiled: straight to the next step that is logged or renews the reference
+        if minimal and (renewed or step == 0):
+            ascent = minimal_ascent(mdp, policy, objective, optimizer, steps=steps)
+        if ascent is not None:  # straight to the next step that is logged or renews the reference
             ahead = [logged[bisect_right(logged, step)]]
             ahead += [step + reference_every - step % reference_every] if reference_every else []
             factors = np.array([schedule(k, steps) for k in range(step, min(ahead))])
@@ -121,6 +134,7 @@ def train(
             _refuse_infinite(theta, step, len(runs))
             policy, step = policy.with_parameters((theta,)), min(ahead)
             continue
+        solution = solve(mdp, policy)
         followed = objective if objective_at is None else objective_at(step)
         gradient = followed.gradient(solution).parameters(policy)
         gradient = clipped(gradient, clip_norm, len(runs), step)
@@ -130,7 +144,7 @@ def train(
             _refuse_infinite(np.where(np.isinf(old), 0.0, new), step, len(runs))  # a certain choice stays certain
         policy = policy.with_parameters(blocks)
         step += 1
-    return TrainResult(log.dataset(), policy)
+    return TrainResult(log.arrays(), policy)
 
 
 def _logged_steps(steps: int, every: int | None, at: Iterable[int] | None) -> list[int]:
@@ -147,7 +161,7 @@ def _logged_steps(steps: int, every: int | None, at: Iterable[int] | None) -> li
     return sorted({0, *chosen, steps})
 
 
-def _spread_over_runs(mdp: TwoStageMDP, policy: Policy, objective: Objective, optimizer: Optimizer) -> tuple[Policy, Blocks]:
+def _spread_over_runs(mdp: TwoStageMDP, policy: Policy, objective: Objective, optimizer: Optimizer) -> Policy:
     """Give the policy the run axes that its chain, objective and learning rate have."""
     solution: Solution = solve(mdp, policy)
     gradient = objective.gradient(solution).parameters(policy)
@@ -161,7 +175,7 @@ def _spread_over_runs(mdp: TwoStageMDP, policy: Policy, objective: Objective, op
         ) from error
     if runs != policy.runs:
         policy = policy.with_parameters(tuple(np.broadcast_to(b, (*runs, *b.shape[b.ndim - own :])) for b in policy.parameters))
-    return policy, gradient
+    return policy
 
 
 def clipped(gradient: Blocks, clip_norm: float | None, run_axes: int, step: int) -> Blocks:
@@ -184,75 +198,98 @@ def _refuse_infinite(values: Floats, step: int, run_axes: int) -> None:
         raise DivergedError(f"training left the finite numbers from step {step} on{where}: {remedy}", bad)
 
 
-# Level (i) is looked at on this many trajectories at each logged step: enough to refute, cheap enough to repeat.
 _TRAJECTORIES = 400
+"""Level (i) is looked at on this many trajectories at each logged step: enough to refute, cheap enough to repeat."""
+_TOGETHER = 1 << 16
+"""(run, prompt, answer) triples that are attributed in one call: logged steps are collected until there are so many."""
 
 
 class Log:
-    """Collects what is logged at each step."""
+    """Collects policies at logged steps, and measures many of them at once."""
 
-    def __init__(self, objective: Objective, runs: tuple[int, ...]) -> None:
-        self.runs = runs
+    def __init__(self, mdp: TwoStageMDP, objective: Objective, start: Policy) -> None:
+        self.mdp = mdp
+        self.runs = start.runs
         self.steps: list[int] = []
-        self.rows: list[dict[str, np.ndarray]] = []
         self.components = [name for name, _ in _components(objective)]
+        self._parts: list[dict[str, np.ndarray]] = []
+        self._waiting: list[Policy] = []
+        self._objective = objective
+        one = start.shape[0] * mdp.correct.size * int(np.prod(self.runs))
+        self._most = max(1, _TOGETHER // max(1, one))
 
-    def record(self, step: int, solution: Solution, objective: Objective) -> None:
+    def record(self, step: int, policy: Policy, objective: Objective) -> None:
         """Log one step."""
+        if objective is not self._objective or len(self._waiting) == self._most:
+            self._measure()
+        self._objective = objective
+        self._waiting.append(policy)
+        self.steps.append(step)
+
+    def arrays(self) -> LabelledArrays:
+        """Return everything logged so far."""
+        self._measure()
+        run_axes = ["run"] if len(self.runs) == 1 else [f"run_{i}" for i in range(len(self.runs))]
+        own = {"gradient_norm": ["component", "stage"], "energy": ["component", "stage"], "cosine": ["component"]}
+        variables = {}
+        for name in self._parts[0]:
+            axes = ("step", *run_axes, *own.get(name, ["component"] if name.startswith("coefficient") else []))
+            variables[name] = axes, np.concatenate([part[name] for part in self._parts]), _ATTRIBUTES.get(name, {})
+        labels = {"step": self.steps, "component": self.components, "stage": ["sample", "decide"]}
+        return LabelledArrays(variables, {name: ((name,), np.array(values), {}) for name, values in labels.items()})
+
+    def _measure(self) -> None:
+        """Measure the policies that wait: along one more run axis, or one by one where the objective has to have it so."""
+        policies, self._waiting = self._waiting, []
+        if not policies:
+            return
+        part = None
+        if len(policies) > 1:
+            with contextlib.suppress(ValueError):
+                blocks = zip(*(policy.parameters for policy in policies), strict=True)
+                part = self._measured(policies[0].with_parameters(tuple(np.stack(block) for block in blocks)))
+        if part is None:
+            singles = [self._measured(policy) for policy in policies]
+            part = {name: np.stack([single[name] for single in singles]) for name in singles[0]}
+        if not self.runs:
+            terms = [term for _, term in _components(self._objective)]
+            levels = [[self._level(term, solve(self.mdp, policy)) for term in terms] for policy in policies]
+            for name, numbers in zip(("balanced", "ratio_low", "ratio_high"), np.moveaxis(np.array(levels), -1, 0), strict=True):
+                part[f"coefficient_{name}"] = numbers
+        self._parts.append(part)
+
+    def _measured(self, policy: Policy) -> dict[str, np.ndarray]:
+        """Return everything but level (i), with the run axes of the policy."""
+        solution, objective = solve(self.mdp, policy), self._objective
+        splits = [attribute(term, solution, coefficients=False) for _, term in _components(objective)]
+
+        def whole(values: Any) -> np.ndarray:
+            return np.broadcast_to(np.asarray(values, dtype=np.float64), policy.runs)
+
+        def by_stage(pairs: list[StageSplit]) -> np.ndarray:
+            return np.stack([np.stack([whole(pair.sample), whole(pair.decide)], axis=-1) for pair in pairs], axis=-2)
+
         value = objective.value(solution)
-        row = {
-            "p": solution.p,
-            "a": solution.a,
-            "b": solution.b,
-            "accuracy": solution.mean_accuracy,
-            "turns": solution.mean_turns,
-            "value": solution.mean_value,
-            "objective": np.asarray(np.nan if value is None else value),
-        }
-        splits = [attribute(term, solution, limit=_TRAJECTORIES) for _, term in _components(objective)]
-        row |= {
-            "gradient_norm": self._stack([np.stack(self._both(s.gradient.sample, s.gradient.decide), -1) for s in splits]),
-            "energy": self._stack([np.stack(self._both(s.energy.sample, s.energy.decide), -1) for s in splits]),
+        found = {
+            "p": whole(solution.p),
+            "a": whole(solution.a),
+            "b": whole(solution.b),
+            "accuracy": whole(solution.mean_accuracy),
+            "turns": whole(solution.mean_turns),
+            "value": whole(solution.mean_value),
+            "objective": whole(np.nan if value is None else value),
+            "gradient_norm": by_stage([split.gradient for split in splits]),
+            "energy": by_stage([split.energy for split in splits]),
         }
         if splits[0].cosine is not None:
-            row["cosine"] = np.stack([np.broadcast_to(_finite_cosine(s), self.runs) for s in splits], axis=-1)
-        if not self.runs:
-            levels = [s.coefficient for s in splits]
-            row["coefficient_balanced"] = np.array([np.nan if c is None else float(c.balanced) for c in levels])
-            row["coefficient_ratio_low"] = np.array([np.nan if c is None else c.ratio_low for c in levels])
-            row["coefficient_ratio_high"] = np.array([np.nan if c is None else c.ratio_high for c in levels])
-        self.steps.append(step)
-        self.rows.append({k: np.broadcast_to(v, self.runs) if v.ndim < len(self.runs) else v for k, v in row.items()})
+            found["cosine"] = np.stack([whole(split.cosine) for split in splits], axis=-1)
+        return found
 
-    def dataset(self) -> xr.Dataset:
-        """Return everything logged so far."""
-        import xarray as xr
-
-        run_dims = ["run"] if len(self.runs) == 1 else [f"run_{i}" for i in range(len(self.runs))]
-        dims = {
-            "gradient_norm": ["component", "stage"],
-            "energy": ["component", "stage"],
-            "cosine": ["component"],
-            "coefficient_balanced": ["component"],
-            "coefficient_ratio_low": ["component"],
-            "coefficient_ratio_high": ["component"],
-        }
-        variables = {
-            name: (
-                ["step", *run_dims, *dims.get(name, [])],
-                np.stack([row[name] for row in self.rows]),
-                _ATTRIBUTES.get(name, {}),
-            )
-            for name in self.rows[0]
-        }
-        coords = {"step": self.steps, "component": self.components, "stage": ["sample", "decide"]}
-        return xr.Dataset(variables, coords=coords)
-
-    def _both(self, a: np.ndarray, b: np.ndarray) -> list[np.ndarray]:
-        return [np.broadcast_to(a, self.runs), np.broadcast_to(b, self.runs)]
-
-    def _stack(self, parts: list[np.ndarray]) -> np.ndarray:
-        return np.stack(parts, axis=-2)
+    def _level(self, term: Objective, solution: Solution) -> tuple[float, float, float]:
+        if term.measure == "mixed":
+            return np.nan, np.nan, np.nan
+        level = coefficient_level(term, solution, limit=_TRAJECTORIES)
+        return float(level.balanced), level.ratio_low, level.ratio_high
 
 
 _ATTRIBUTES = {
@@ -279,8 +316,3 @@ def _components(objective: Objective) -> list[tuple[str, Objective]]:
         names.append(term.name if not same else f"{term.name}#{same + 1}")
     terms = [t.rescaled(f) for t, f in zip(objective.terms, objective.factors, strict=True)]
     return [*zip(names, terms, strict=True), ("total", objective)]
-
-
-def _finite_cosine(split: Attribution) -> np.ndarray:
-    assert split.cosine is not None
-    return split.cosine

@@ -20,8 +20,9 @@ def save_figure(figure: Figure, stem: Path) -> list[Path]:
     """
     paths = [stem.with_suffix(".png"), stem.with_suffix(".svg")]
     with matplotlib.rc_context(RC):
-        figure.draw_without_rendering()  # lay out once, for both files
-        figure.set_layout_engine("none")
+        if figure.get_layout_engine() is not None:
+            figure.draw_without_rendering()  # lay out once, for both files
+            figure.set_layout_engine(None)  # with one, or the placeholder "none", every file would be laid out again
         figure.savefig(paths[0], dpi=200)
         figure.savefig(paths[1], metadata={"Date": None})
     return paths

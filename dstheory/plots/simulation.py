@@ -9,83 +9,92 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dstheory.chain.gain import GainSplit
 from dstheory.plots.style import DASHES, PALETTE, RC, tidy
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from dstheory.chain.gain import GainSplit
+    from dstheory.dynamics.conditions import Comparison
 
 __all__ = ["simulation_figure"]
 
 
-def simulation_figure(history: xr.Dataset, gains: dict[str, GainSplit], *, title: str = "") -> Figure:
+def simulation_figure(comparison: Comparison, *, title: str = "") -> Figure:
     """Draw p, a, b and accuracy over training, the stage energies at the start, and the split of each gain.
 
     Args:
-        history: dims condition, step (, run), as made by :func:`dstheory.dynamics.compare`; with runs the median is drawn and
-            the middle 80 % shaded.
-        gains: the split of each condition's gain.
+        comparison: from :func:`dstheory.dynamics.compare`; with runs the median is drawn and the middle 80 % shaded.
         title: over the whole figure.
     """
+    names = list(comparison.results)
     with matplotlib.rc_context(RC):
-        figure = Figure(figsize=(7.2, 4.9), layout="constrained")
+        figure = Figure(figsize=(7.2, 4.9))
         grid = figure.subplots(2, 3)
-        names = [str(n) for n in history.condition.values]
         for axes, variable, label in (
-            (grid[0, 0], "p", "$p$ = P(correct)"),
-            (grid[0, 1], "a", "$a$ = P(stop | correct)"),
-            (grid[0, 2], "b", "$b$ = P(resample | wrong)"),
+            (grid[0, 0], "p", "p = P(correct)"),
+            (grid[0, 1], "a", "a = P(stop | correct)"),
+            (grid[0, 2], "b", "b = P(resample | wrong)"),
             (grid[1, 0], "accuracy", "final accuracy"),
         ):
-            _curves(axes, history, variable, names)
-            axes.set_title(label)
+            _curves(axes, comparison, variable)
+            axes.set_title(label, y=1.0)
             axes.set_xlabel("step")
         handles, labels = grid[0, 0].get_legend_handles_labels()
-        _energies(grid[1, 1], history, names)
-        _gains(grid[1, 2], gains, names)
-        figure.legend(handles, labels, loc="outside lower center", ncols=min(4, len(names)), frameon=False)
+        _energies(grid[1, 1], comparison, names)
+        _gains(grid[1, 2], comparison.gains, names)
+        for (
+            axes
+        ) in grid.flat:  # placed here, as the titles are: matplotlib would measure all labels of ticks to find these places
+            axes.xaxis.set_label_coords(0.5, -0.16)
+            axes.yaxis.set_label_coords(-0.16, 0.5)
+        columns = min(4, len(names))
+        figure.legend(handles, labels, loc="lower center", ncols=columns, frameon=False, borderaxespad=0.3)
         if title:
-            figure.suptitle(title, fontsize=10)
+            figure.suptitle(title, fontsize=10, y=0.985)
+        # What a layout engine finds by drawing everything once more: room for titles, labels, and the legend's lines.
+        lines = -(-len(names) // columns)
+        figure.subplots_adjust(left=0.047, right=0.973, top=0.905 if title else 0.955, bottom=0.105 + 0.04 * lines, wspace=0.3,
+                               hspace=0.44)  # fmt: skip
     return figure
 
 
-def _curves(axes: Axes, history: xr.Dataset, variable: str, names: list[str]) -> None:
-    runs = [d for d in history[variable].dims if str(d).startswith("run")]
-    for i, name in enumerate(names):
-        data = history[variable].sel(condition=name)
-        line = data.median(dim=runs) if runs else data
+def _curves(axes: Axes, comparison: Comparison, variable: str) -> None:
+    lowest, highest = np.inf, -np.inf
+    for i, (name, result) in enumerate(comparison.results.items()):
+        step, data = result.log["step"], result.log[variable]
+        runs = tuple(range(1, data.ndim))
         style = {"color": PALETTE[i % len(PALETTE)], "linestyle": DASHES[i % len(DASHES)]}
-        axes.plot(history.step, line, label=name, **style)
+        axes.plot(step, np.median(data, axis=runs) if runs else data, label=name, **style)
         if runs:
-            low, high = data.quantile(0.1, dim=runs), data.quantile(0.9, dim=runs)
-            axes.fill_between(history.step, low, high, color=style["color"], alpha=0.15, linewidth=0)
-    values = history[variable].values
-    bottom = max(0.0, float(np.nanmin(values)) - 0.03)
-    axes.set_ylim(bottom, min(1.01, float(np.nanmax(values)) + 0.03))
+            low, high = np.quantile(data, [0.1, 0.9], axis=runs)
+            axes.fill_between(step, low, high, color=style["color"], alpha=0.15, linewidth=0)
+        lowest, highest = min(lowest, float(np.nanmin(data))), max(highest, float(np.nanmax(data)))
+    axes.set_ylim(max(0.0, lowest - 0.03), min(1.01, highest + 0.03))
     axes.margins(x=0)
     tidy(axes)
 
 
-def _energies(axes: Axes, history: xr.Dataset, names: list[str]) -> None:
+def _power_of_ten(value: float, _: float) -> str:
+    return "10" + str(round(np.log10(value))).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))  # without the cost of TeX
+
+
+def _energies(axes: Axes, comparison: Comparison, names: list[str]) -> None:
     """Stage energies at the start on a logarithmic scale: their distance is the imbalance."""
-    energy = history.energy.sel(component="total").isel(step=0)
-    runs = [d for d in energy.dims if str(d).startswith("run")]
-    if runs:
-        energy = energy.median(dim=runs)
-    finite = energy.values[np.isfinite(energy.values) & (energy.values > 0)]
+    logs = (result.log["energy"][0, ..., -1, :] for result in comparison.results.values())  # of the total, which comes last
+    energy = np.array([np.median(log, axis=tuple(range(log.ndim - 1))) for log in logs])
+    finite = energy[np.isfinite(energy) & (energy > 0)]
     # Energies of rounding size beside others share the bottom line: no axis has room for hundreds of decades.
     floor = max(float(finite.min()), 1e-15 * float(finite.max())) / 3 if finite.size else 1e-3
-    for i, name in enumerate(names):
+    for i, (sample, decide) in enumerate(energy.tolist()):
         colour = PALETTE[i % len(PALETTE)]
-        sample, decide = (float(energy.sel(condition=name, stage=s)) for s in ("sample", "decide"))
         axes.plot([i, i], [max(sample, floor), max(decide, floor)], color=colour, linewidth=1.2, alpha=0.6)
         axes.plot(i, max(sample, floor), marker="o", color=colour, markersize=6)
         axes.plot(i, max(decide, floor), marker="D", color=colour, markerfacecolor="white", markersize=6)
     axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(_power_of_ten)
     axes.set_ylim(floor / 1.6, None)
     axes.set_xticks([])
     axes.set_xlim(-0.6, len(names) - 0.4)
-    axes.set_title("Fisher energy at the start")
+    axes.set_title("Fisher energy at the start", y=1.0)
     axes.plot([], [], "o", color="0.3", label="sampling")
     axes.plot([], [], "D", color="0.3", markerfacecolor="white", label="decision")
     axes.legend(loc="best", frameon=False, handletextpad=0.2)
@@ -105,7 +114,7 @@ def _gains(axes: Axes, gains: dict[str, GainSplit], names: list[str]) -> None:
     axes.axhline(0, color="0.2", linewidth=0.8)
     axes.set_xticks([])
     axes.set_xlim(-0.6, len(names) - 0.4)
-    axes.set_title("accuracy gain, by stage")
+    axes.set_title("accuracy gain, by stage", y=1.0)
     low, high = axes.get_ylim()
     axes.set_ylim(low, high + 0.3 * (high - low))  # room for the legend above the bars
     axes.legend(loc="upper right", frameon=False, ncols=2, handletextpad=0.4, columnspacing=0.9)

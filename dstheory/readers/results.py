@@ -28,6 +28,7 @@ from dstheory.readers.atomic import RUN_FILE, RUN_FORMAT, atomic_path
 if TYPE_CHECKING:
     import xarray
 
+    from dstheory.readers.netcdf import LabelledArrays
 HISTORY_FILE = "history.nc"
 _NEEDED = ("command", "parameters", "seed", "wall_seconds")
 
@@ -92,12 +93,12 @@ def write_manifest(directory: str | os.PathLike[str], manifest: Mapping[str, Any
         path.write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def write_run(directory: str | os.PathLike[str], dataset: xarray.Dataset, manifest: Mapping[str, Any]) -> None:
+def write_run(directory: str | os.PathLike[str], dataset: xarray.Dataset | LabelledArrays, manifest: Mapping[str, Any]) -> None:
     """Write a run: ``history.nc`` through h5netcdf, then ``run.json``; neither replaces a file that is there.
 
     Args:
         directory: where; best the one that :func:`dstheory.readers.results_directory` yields.
-        dataset: the history, an xarray Dataset.
+        dataset: the history, a Dataset of xarray or labelled arrays.
         manifest: see :func:`write_manifest`.
 
     Raises:

@@ -14,7 +14,7 @@ from dstheory.plots import save_figure, simulation_figure
 def figure_of(runs: int):
     mdp, start = TwoStageMDP.minimal(sample_length=16), Policy.minimal(p=0.55, a=0.8, b=0.3)
     out = compare(mdp, scattered(start, runs, spread=0.4, rng=1), four_conditions(mdp, start), steps=30)
-    return simulation_figure(out.history, out.gains), out
+    return simulation_figure(out), out
 
 
 def test_curves_are_the_history() -> None:

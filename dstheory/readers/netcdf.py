@@ -1,0 +1,97 @@
+"""Labelled arrays: what a Dataset of xarray holds, written to netCDF without loading xarray and pandas.
+
+Source: derived here.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import xarray
+
+__all__ = ["LabelledArrays", "concatenated"]
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledArrays:
+    """Arrays with named axes.
+
+    Attributes:
+        variables: (names of the axes, array, attributes) by name.
+        coords: labels of the axes by name, in the same form.
+        attrs: attributes of the whole.
+    """
+
+    variables: dict[str, tuple[tuple[str, ...], np.ndarray, dict[str, Any]]]
+    coords: dict[str, tuple[tuple[str, ...], np.ndarray, dict[str, Any]]]
+    attrs: dict[str, Any] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """Return one array."""
+        return (self.variables if name in self.variables else self.coords)[name][1]
+
+    def dataset(self) -> xarray.Dataset:
+        """Return the same as a Dataset of xarray."""
+        import xarray
+
+        return xarray.Dataset(self.variables, coords=self.coords, attrs=self.attrs)
+
+    def to_netcdf(self, path: str | os.PathLike[str], *, engine: str = "h5netcdf") -> None:
+        """Write a file that xarray reads back as :meth:`dataset`; numbers that are missing are NaN."""
+        import h5netcdf
+        import h5py
+
+        assert engine == "h5netcdf"
+        with h5netcdf.File(path, "w") as file:
+            for name, (dims, values, _) in {**self.coords, **self.variables}.items():
+                for dim, size in zip(dims, values.shape, strict=True):
+                    if dim not in file.dimensions:
+                        file.dimensions[dim] = size
+                    assert file.dimensions[dim].size == size, name
+            for name, (dims, values, attributes) in {**self.variables, **self.coords}.items():
+                text = values.dtype.kind in "UO"
+                fill = {"fillvalue": np.nan} if values.dtype.kind == "f" else {}
+                variable = file.create_variable(name, dims, h5py.string_dtype() if text else values.dtype, **fill)
+                variable[...] = values.astype(object) if text else values
+                variable.attrs.update(attributes)
+            file.attrs.update(self.attrs)
+
+
+def concatenated(parts: dict[str, LabelledArrays], axis: str) -> LabelledArrays:
+    """Return the arrays of several parts along a new first axis.
+
+    A variable or a label that a part does not have is NaN there; along an axis that it does not have its numbers are repeated.
+
+    Args:
+        parts: by label.
+        axis: name of the new axis.
+    """
+    whole = list(parts.values())
+    coords = {name: one for part in whole for name, one in part.coords.items()}
+    for name, (dims, labels, attributes) in coords.items():
+        if any(not np.array_equal(part[name], labels) for part in whole):
+            coords[name] = dims, np.unique(np.concatenate([part[name] for part in whole])), attributes
+    variables: dict[str, Any] = {}
+    for name in dict.fromkeys(name for part in whole for name in part.variables):
+        having = [part.variables[name] for part in whole if name in part.variables]
+        dims, values, attributes = max(having, key=lambda variable: len(variable[0]))
+        shape = [len(coords[dim][1]) if dim in coords else size for dim, size in zip(dims, values.shape, strict=True)]
+        table = np.full((len(whole), *shape), np.nan)
+        for place, part in zip(table, whole, strict=True):
+            if name in part.variables:
+                own, numbers, _ = part.variables[name]
+                places = [
+                    np.searchsorted(coords[dim][1], part[dim])
+                    if dim in coords and not np.array_equal(part[dim], coords[dim][1])
+                    else np.arange(size)
+                    for dim, size in zip(dims, shape, strict=True)
+                ]
+                place[np.ix_(*places)] = numbers[tuple(slice(None) if dim in own else None for dim in dims)]
+        variables[name] = (axis, *dims), table, attributes
+    coords[axis] = (axis,), np.array(list(parts)), {}
+    return LabelledArrays(variables, coords, whole[0].attrs)
