@@ -11,8 +11,8 @@ import pytest
 from dstheory.anatomy import generate_log, record_schema, survey
 from dstheory.anatomy.generate import BUNDLED
 from dstheory.anatomy.logs import CHECKERS, READERS
-from dstheory.anatomy.transcripts.segment import SEGMENTERS
 from dstheory.cli.anatomy import command
+from dstheory.readers.transcripts import SEGMENTERS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "anatomy.md").read_text(encoding="utf-8")

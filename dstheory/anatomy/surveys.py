@@ -22,9 +22,9 @@ from dstheory.anatomy.episodes import Episodes, Labels
 from dstheory.anatomy.holdout import HeldOut, hold_out
 from dstheory.anatomy.model_checks import Test, check_model
 from dstheory.anatomy.rates import Estimate, Row, measure
-from dstheory.anatomy.records.reading import Reading
 from dstheory.anatomy.rollout_chain import KINDS, CapAdvice, RolloutChain, advise_cap, fit_chains
 from dstheory.errors import RecordError
+from dstheory.readers.reading import Reading
 
 TOTAL = "(all)"  # how tables and figures call all labels together
 _MOST_LABELS = 200  # parts of a group; more are no table for people

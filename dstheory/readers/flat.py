@@ -151,7 +151,7 @@ def _columns(data: bytes) -> Any:
 def _values(path: Path) -> Iterator[tuple[int, Any]]:
     """Yield (line, value) of a file of JSON lines."""
     for block in line_blocks(path):
-        for line, value in records(block, several=True):
+        for line, value in zip(*records(block, several=True), strict=True):
             if isinstance(value, NotJSON):
                 raise ValueError(str(value)) from value
             yield line, value
@@ -230,7 +230,7 @@ def _broken_cells(path: Path, source: str) -> Iterator[tuple[str, str, str]]:
 def _broken_values(path: Path, source: str) -> Iterator[tuple[str, str, str]]:
     styles: dict[bool, int] = {}  # whether correct is a boolean -> first line where it is or is not
     for block in line_blocks(path):
-        for line, record in records(block, several=True):
+        for line, record in zip(*records(block, several=True), strict=True):
             if isinstance(record, NotJSON):
                 raise FileFormatError(sentence(record, source, line))
             if not isinstance(record, dict):

@@ -11,7 +11,8 @@ from __future__ import annotations
 import gc
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -99,37 +100,49 @@ def marks(text: bytes) -> int:
 
 def loose_lines(data: bytes) -> list[Any] | None:
     """Return the values of many lines without a look at repeated keys: for those who count :func:`marks` themselves."""
+    with uncollected():
+        try:
+            values: list[Any] = _DECODER.decode_lines(data)
+            return values
+        except _REFUSED:
+            return None
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Pause the search for garbage: among a million new objects, none of them garbage, it takes most of the time."""
     collects = gc.isenabled()
-    gc.disable()  # a million new objects, none of them garbage: looking for some would take most of the time
+    gc.disable()
     try:
-        values: list[Any] = _DECODER.decode_lines(data)
-        return values
-    except _REFUSED:
-        return None
+        yield
     finally:
         if collects:
             gc.enable()
 
 
-def records(block: Block, *, several: bool = False) -> Iterator[tuple[int, Any]]:
-    """Yield (line, value) of every line that is not blank; the value of a line that is not JSON is a :class:`NotJSON`.
+def records(block: Block, *, several: bool = False) -> tuple[Sequence[int], list[Any]]:
+    """Return the lines that are not blank and their values; the value of a line that is not JSON is a :class:`NotJSON`.
 
     Args:
         block: lines of a file.
         several: whether a line may hold several values, each a record of its own.
     """
-    lines = list(block.lines())
     values = decode_lines(block.data)
-    if values is not None and len(values) == len(lines):  # one to each line
-        yield from zip((number for number, _ in lines), values, strict=True)
-        return
+    if values is not None and len(values) == block.data.count(b"\n") + (not block.data.endswith(b"\n")):  # one to each line
+        return range(block.first_line, block.first_line + len(values)), values
+    lines = block.lines()
+    if values is not None and len(values) == len(lines):
+        return [number for number, _ in lines], values
+    numbers: list[int] = []
+    values = []
     for number, line in lines:
         found = decode_lines(line) if several else None
         try:
-            for value in [decode(line)] if found is None else found:
-                yield number, value
+            values += [decode(line)] if found is None else found
         except NotJSON as error:
-            yield number, error
+            values.append(error)
+        numbers += [number] * (len(values) - len(numbers))
+    return numbers, values
 
 
 def sentence(error: NotJSON, source: str, line: int | None = None) -> str:

@@ -36,7 +36,11 @@ def shown(value: Any) -> str:
 
 def is_unicode(text: str) -> bool:
     """Return whether a text can be written at all: JSON escapes may hold half of a surrogate pair."""
-    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ from typing import IO, Any, cast
 
 from dstheory.errors import FileFormatError
 
-BLOCK = 4 * 2**20
+BLOCK = 2**18  # what is made of so many bytes stays near the processor
 LONGEST_LINE = 64 * 2**20
 _PIECE = 2**17
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bz2"}
@@ -43,11 +43,9 @@ class Block:
     first_line: int
     done: int
 
-    def lines(self) -> Iterator[tuple[int, bytes]]:
-        """Yield (number, line) of the lines that are not blank."""
-        for number, line in enumerate(self.data.split(b"\n"), start=self.first_line):
-            if line.strip():
-                yield number, line
+    def lines(self) -> list[tuple[int, bytes]]:
+        """Return (number, line) of the lines that are not blank."""
+        return [found for found in enumerate(self.data.split(b"\n"), start=self.first_line) if found[1].strip()]
 
 
 def open_unpacked(path: Path) -> tuple[IO[bytes], Callable[[], int]]:

@@ -11,11 +11,8 @@ import pyarrow as pa
 import pytest
 
 from dstheory.anatomy import NOT_GIVEN, read_log
-from dstheory.anatomy.records import gather, jsonl, streams
-from dstheory.anatomy.records.fields import FieldNames
-from dstheory.anatomy.records.gather import Gatherer
-from dstheory.anatomy.records.reading import Reading
 from dstheory.errors import FileFormatError, RecordError
+from dstheory.readers import reading, streams
 
 STEPS = [{"correct": False, "decision": "resample"}, {"correct": True, "decision": "stop"}]
 GOOD = [json.dumps({"id": f"g{i}", "attempts": STEPS}) for i in range(3)]
@@ -78,12 +75,12 @@ def test_each_reason_with_its_place(tmp_path, line, reason: str, message: str) -
     assert str(caught.value) == f"{path}: line 4: {message}"
 
 
-@pytest.mark.parametrize("bulk", [True, False])
-def test_all_reasons_at_once(tmp_path, bulk: bool) -> None:
+@pytest.mark.parametrize("at_once", [True, False])
+def test_all_reasons_at_once(tmp_path, at_once: bool, monkeypatch) -> None:
+    if not at_once:
+        monkeypatch.setattr(reading, "in_columns", lambda *args: None)
     path = written(tmp_path, *GOOD[:2], *(line for line, *_ in BAD), GOOD[2])
-    gatherer = Gatherer(FieldNames(), Reading([str(path)]))
-    jsonl.read_jsonl(path, str(path), FieldNames(), gatherer, bulk=bulk)
-    log = gatherer.log()
+    log = read_log(path)
     assert len(log.episodes) == 3
     counted: dict[str, int] = {}
     for _, reason, _ in BAD:
@@ -124,12 +121,11 @@ def test_concatenated_gzip_members(tmp_path) -> None:
 
 
 def test_a_packed_file_that_is_cut_off_gives_what_it_has(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(streams, "BLOCK", 4096)
     lines = [GOOD[0].replace("g0", f"r{np.random.default_rng(i).integers(2**60)}") for i in range(4000)]
     whole = gzip.compress("\n".join(lines).encode())
     path = tmp_path / "log.jsonl.gz"
     path.write_bytes(whole[: len(whole) // 2])
-    monkeypatch.setattr(jsonl, "line_blocks", lambda p: streams.line_blocks(p, block=4096))
+    monkeypatch.setattr(streams, "BLOCK", 4096)
     log = read_log(path)
     assert 1000 < len(log.episodes) < 3000
     assert log.reading.faults["cut-off"] == 1
@@ -168,7 +164,7 @@ def test_one_endless_line_is_refused_soon(tmp_path) -> None:
 
 
 def test_the_wrong_file_is_given_up_early(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(gather, "_GIVE_UP_AFTER", 50)
+    monkeypatch.setattr(reading, "_GIVE_UP_AFTER", 50)
     path = written(tmp_path, *(f'{{"id": {i}, "text": "novel"}}' for i in range(100_000)))
     seen = []
     with pytest.raises(RecordError, match=r"none of the first [\d,]+ records is usable .*line 1: attempts is missing") as caught:
@@ -244,7 +240,7 @@ def test_blocks_are_one_file(tmp_path, monkeypatch) -> None:
     lines[100] = '{"id": "bad"}'
     path = written(tmp_path, *lines)
     whole = read_log(path)
-    monkeypatch.setattr(jsonl, "line_blocks", lambda p: streams.line_blocks(p, block=700))
+    monkeypatch.setattr(streams, "BLOCK", 700)
     small = read_log(path)
     for name in ("offsets", "correct", "stopped", "capped", "problem", "cap"):
         np.testing.assert_array_equal(getattr(whole.episodes, name), getattr(small.episodes, name))

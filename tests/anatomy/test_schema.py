@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dstheory.anatomy import record_schema
-from dstheory.anatomy.records.columns import Layout, read_columns
-from dstheory.anatomy.records.fields import FieldNames
-from dstheory.anatomy.records.rules import Fault, parse_record
+from dstheory.readers.reading import in_columns
+from dstheory.readers.records import Fault, FieldNames, parse_record
 
 SCHEMA = record_schema()
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
@@ -79,31 +77,23 @@ def test_what_validates_is_read(record: Any) -> None:
 
 
 @given(st.lists(broken(), min_size=1, max_size=4))
-def test_bulk_and_single_readers_agree(records: list[Any]) -> None:
-    """Whatever the bulk reader calls good is read alike; whatever it calls bad, or leaves, is for the other one to judge."""
-    layout = Layout.of(GOOD, NAMES)
-    data = b"\n".join(json.dumps(record).encode() for record in records)
-    found = read_columns(data, len(records), layout)
-    if found is None:
+def test_records_checked_at_once_are_those_checked_one_by_one(records: list[Any]) -> None:
+    """What is read in columns is good and read alike; all else is left to the reader of single records."""
+    batch = in_columns(range(len(records)), records, NAMES)
+    if batch is None:
         return
-    batch, good = found
     starts = [0, *batch.lengths.cumsum().tolist()]
     for i, record in enumerate(records):
-        assert bool(good[i]) == reads(record), record
-        if good[i]:
-            parsed = parse_record(record, NAMES)
-            problem = batch.ids[i] if batch.problems is None else batch.problems[i]
-            labels = tuple(names[codes[i]] if codes[i] >= 0 else None for codes, names in batch.labels.values())
-            correct = batch.correct[starts[i] : starts[i + 1]].tolist()
-            assert (batch.ids[i], problem, int(batch.caps[i]), correct) == (parsed.id, parsed.problem, parsed.cap, parsed.correct)
-            assert (bool(batch.stopped[i]), labels) == (parsed.stopped, parsed.labels)
+        parsed = parse_record(record, NAMES)
+        labels = tuple(names[codes[i]] if codes[i] >= 0 else None for codes, names in batch.labels.values())
+        correct = batch.correct[starts[i] : starts[i + 1]].tolist()
+        assert (batch.ids[i], batch.problems[i], int(batch.caps[i]), correct) == parsed[:4]
+        assert (bool(batch.stopped[i]), labels) == parsed[4:]
 
 
-def test_the_bulk_reader_is_not_idle() -> None:
-    records = [GOOD, {**GOOD, "id": "r2", "cap": 1}, {**GOOD, "id": "r3", "cap": None}, {**GOOD, "id": ""}]
-    batch, good = read_columns("\n".join(map(json.dumps, records)).encode(), 4, Layout.of(GOOD, NAMES))
-    assert good.tolist() == [True, False, True, False]
-    assert batch.correct.tolist() == [False, True] * 4
+@given(broken())
+def test_every_good_record_is_read_in_columns(record: Any) -> None:
+    assert (in_columns([0], [record], NAMES) is not None) == reads(record)
 
 
 def test_the_schema_is_valid_and_ships_with_the_package() -> None:

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dstheory.anatomy import from_records, read_log
-from dstheory.anatomy.records.rules import Fault
-from dstheory.anatomy.transcripts import checkers, segment
-from dstheory.anatomy.transcripts.checkers import Game, same_answer
-from dstheory.anatomy.transcripts.expressions import ExpressionError, evaluate, find_expressions
 from dstheory.errors import RecordError
+from dstheory.readers import answers as checkers
+from dstheory.readers import transcripts as segment
+from dstheory.readers.answers import ExpressionError, Game, evaluate, find_expressions, same_answer
+from dstheory.readers.records import Fault
 
 TREE = st.recursive(
     st.integers(0, 99).map(str),
@@ -70,17 +70,14 @@ def test_any_text_is_an_expression_or_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "it ends where a number should stand"),
-        ("3 +", "it ends where a number should stand"),
-        ("3 4", "'4' stands where an operator should"),
-        ("* 3", "'*' stands where a number should"),
-        ("(3", "a bracket is not closed"),
-        ("3)", "a bracket is closed that was not opened"),
-        ("2**3", "'*' stands where a number should"),
+        *((text, "not an arithmetic expression") for text in ("", "3 +", "3 4", "* 3", "+3", "(3", "3)", "()", "(3)(4)", "2**3",
+                                                             "7//2", "1.2.3")),
         ("9" * 13, "a number of more than 12 digits"),
         ("1+" * 70 + "1", "more than 60 numbers"),
         ("(" * 401, "longer than 400 characters"),
-        ("().__class__", "')' stands where a number should"),
+        ("().__class__", "'.' at character 3 is no part of an expression"),
+        ("3.", "'.' at character 2 is no part of an expression"),
+        ("3,4", "',' at character 2 is no part of an expression"),
         ("1 if x else 2", "'i' at character 3 is no part of an expression"),
     ],
 )  # fmt: skip
@@ -100,11 +97,24 @@ def test_candidates_in_prose() -> None:
     assert [e.text for e in find_expressions("2 + 3 = 5", least_numbers=2)] == []
 
 
-def test_scanning_a_large_text_takes_linear_time() -> None:
-    began = time.perf_counter()
-    assert not list(find_expressions("1 + " * 200_000 + "(" * 200_000, least_numbers=2))
-    assert not list(find_expressions("((((1+" * 100_000, least_numbers=2))
-    assert time.perf_counter() - began < 5.0
+def test_numbers_with_leading_zeros_are_numbers() -> None:
+    assert evaluate("08 - 007.050").value == Fraction(19, 20)
+
+
+@pytest.mark.parametrize("piece", ["1 + ", "((((1+", "1" + " " * 50, "1 - "])
+def test_scanning_a_text_takes_linear_time(piece: str) -> None:
+    """Four times the text takes about four times as long, not sixteen times."""
+
+    def seconds(text: str) -> float:
+        times = []
+        for _ in range(3):
+            began = time.process_time()
+            assert not list(find_expressions(text, least_numbers=2))
+            times.append(time.process_time() - began)
+        return min(times)
+
+    few = 100_000 // len(piece)
+    assert seconds(piece * 4 * few + "(") < 9 * seconds(piece * few + "(") + 0.01
 
 
 # ---------------------------------------------------------------------- segmentations
@@ -141,10 +151,12 @@ def test_settings_that_make_no_sense(make, message: str) -> None:
 
 
 def test_no_pattern_makes_the_reader_hang() -> None:
-    """(a+)+$ takes exponential time in a backtracking engine, here 2^50000 steps."""
-    began = time.perf_counter()
+    """(a+)+$ takes exponential time in a backtracking engine, here 2^50000 steps: that this ends at all is the point."""
     assert segment.by_pattern(r"(a+)+$")("a" * 50_000 + "!", {}) == []
-    assert time.perf_counter() - began < 5.0
+
+
+def test_half_a_surrogate_pair_is_no_match() -> None:
+    assert segment.by_pattern(r"A=(\d)")("\ud800 A=1", {}) == ["1"]
 
 
 # ---------------------------------------------------------------------- checkers
@@ -169,7 +181,7 @@ def test_games_follow_their_rules() -> None:
     assert not some("3*(3+3) + 6", record)
     assert Game(default_target=24)("6*4", {"numbers": [4, "6"]})
     for broken in ({}, {"numbers": []}, {"numbers": 3}, {"numbers": [None], "target": 1}, {"numbers": [1], "target": "x"},
-                   {"numbers": [1], "target": "1" * 30}):  # fmt: skip
+                   {"numbers": [1], "target": "1" * 30}, {"numbers": ["1e99999999"], "target": 24}):  # fmt: skip
         with pytest.raises(Fault, match=r"numbers|target"):
             game("1", broken)
 
@@ -318,9 +330,11 @@ def test_files_of_texts_find_their_reader(tmp_path: Path) -> None:
 
 
 def test_nothing_in_the_readers_could_evaluate_a_text() -> None:
-    import dstheory.anatomy as room
+    import dstheory.readers as room
 
-    for file in Path(room.__file__).parent.rglob("*.py"):
+    files = list(Path(room.__file__).parent.rglob("*.py"))
+    assert len(files) > 10
+    for file in files:
         tree = ast.parse(file.read_text(encoding="utf-8"))
         called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
         assert not called & {"eval", "exec", "compile", "__import__", "literal_eval"}, file

@@ -12,7 +12,7 @@ import click
 from dstheory.errors import DSTheoryError
 
 if TYPE_CHECKING:
-    from dstheory.anatomy.records.reading import Log
+    from dstheory.anatomy.logs import Log
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 

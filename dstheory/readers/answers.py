@@ -1,32 +1,166 @@
-r"""Is an answer correct? Arithmetic games are checked exactly; final answers are compared as numbers where both are numbers.
+r"""Answers found in texts and checked: arithmetic exactly, final answers as numbers where both are numbers.
+
+Expressions have the grammar of Python's arithmetic: numbers, brackets, the four operations, and a minus sign in front. Python's
+own parser reads them, and what is not of these few kinds is refused: there are no powers, no names and no calls, and nothing is
+ever run as code. Values are fractions, so that 8/(3 - 8/3) is 24 and not nearly 24. Length, digits and number of numbers are
+limited, so that no text can make this slow or large.
 
 A checker is a function ``(answer, record) -> bool``; None says "this is no attempt at all". A user's own comes from a Python file
-that the user names; nothing in a log is ever evaluated.
+that the user names.
 
 Source: rules of the 24 game and of countdown; comparison of numbers after the usual typography is removed.
 """
 
 from __future__ import annotations
 
+import ast
 import importlib.util
+import operator
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
-from dstheory.anatomy.records.fields import FieldNames
-from dstheory.anatomy.records.rules import Fault
-from dstheory.anatomy.transcripts.expressions import ExpressionError, evaluate
 from dstheory.errors import RecordError
-
-__all__ = ["Checker", "Game", "compare_final", "final_answers", "load_checker", "same_answer"]
+from dstheory.readers.records import Fault, FieldNames
 
 Checker = Callable[[str, Mapping[str, Any]], bool | None]
 
 _LONGEST_ANSWER = 4000
+_LONGEST = 400  # characters of an expression
+_DIGITS = 12  # of a number
+_NUMBERS = 60  # in an expression: exact fractions stay below 60 * 12 digits
+
+_OTHER_SIGNS = str.maketrans({"×": "*", "·": "*", "÷": "/", "−": "-", "–": "-", "∗": "*", "⋅": "*"})
+_NO_PART = re.compile(r"[^-+*/()0-9.\s]|(?<![0-9])\.|\.(?![0-9])")
+_LEADING_ZEROS = re.compile(r"(?<![0-9.])0+(?=[0-9])")
+_OPERATIONS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
+
+
+class ExpressionError(ValueError):
+    """A text is no arithmetic expression, or breaks a limit."""
+
+
+@dataclass(frozen=True)
+class Expression:
+    """An expression with its value.
+
+    Attributes:
+        text: as written.
+        numbers: the numbers in it, in order.
+        value: exact; None where it divides by zero.
+    """
+
+    text: str
+    numbers: tuple[Fraction, ...]
+    value: Fraction | None
+
+
+def evaluate(text: str) -> Expression:
+    """Evaluate an expression exactly.
+
+    Raises:
+        ExpressionError: the text is none, or is longer than the limits allow.
+
+    Example:
+        >>> evaluate("8/(3 - 8/3)").value
+        Fraction(24, 1)
+        >>> evaluate("(6 / (1 - (8 / 8)))").value is None
+        True
+        >>> evaluate("__import__('os')")
+        Traceback (most recent call last):
+            ...
+        dstheory.readers.answers.ExpressionError: '_' at character 1 is no part of an expression
+    """
+    if len(text) > _LONGEST:
+        raise ExpressionError(f"longer than {_LONGEST} characters")
+    plain = text.translate(_OTHER_SIGNS)
+    odd = _NO_PART.search(plain)
+    if odd:
+        raise ExpressionError(f"{odd[0]!r} at character {odd.start() + 1} is no part of an expression")
+    plain = _LEADING_ZEROS.sub("", " ".join(plain.split()))
+    numbers: list[Fraction] = []
+    try:
+        value = _value(ast.parse(plain, mode="eval").body, plain, numbers)
+    except (SyntaxError, MemoryError, RecursionError) as error:
+        raise ExpressionError("not an arithmetic expression") from error
+    return Expression(text.strip(), tuple(numbers), value)
+
+
+def _value(node: ast.expr, plain: str, numbers: list[Fraction]) -> Fraction | None:
+    """Return the value of a node, None where it divides by zero; its numbers are appended in order."""
+    if isinstance(node, ast.Constant):
+        token = plain[node.col_offset : node.end_col_offset]
+        if len(token) > _DIGITS:
+            raise ExpressionError(f"a number of more than {_DIGITS} digits")
+        if len(numbers) == _NUMBERS:
+            raise ExpressionError(f"more than {_NUMBERS} numbers")
+        numbers.append(Fraction(token))
+        return numbers[-1]
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        operand = _value(node.operand, plain, numbers)
+        return None if operand is None else -operand
+    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATIONS:
+        left, right = _value(node.left, plain, numbers), _value(node.right, plain, numbers)
+        if left is None or right is None or (isinstance(node.op, ast.Div) and right == 0):
+            return None
+        result: Fraction = _OPERATIONS[type(node.op)](left, right)
+        return result
+    raise ExpressionError("not an arithmetic expression")
+
+
+# A run of what expressions are made of, on one line; every piece is possessive or bounded, so the scan is linear.
+_RUN = re.compile(r"[-(\d][-+*/×·÷−–∗⋅()\d. \t]*")
+_LIST_NUMBER = re.compile(r"^\d{1,2}[.)]\s+")  # "1. 8 - 2 + 3*4"
+_PROSE_DASH = re.compile(r"\s+[-−–]$")  # "8 - 2 + 3*4 - which is 18"
+_CLAIM = re.compile(r"[ \t]*=[ \t]*(-?\d+(?:\.\d+)?)?")
+
+
+def find_expressions(text: str, *, least_numbers: int = 3, target: Fraction | None = None) -> Iterator[Expression]:
+    """Yield the candidate answers in a text, in order.
+
+    A candidate is an expression with at least ``least_numbers`` numbers. One that is followed by "= v" is a working step and no
+    candidate, unless v is the target: "65*41 + 36 = 2701" computes, "(8 - 2) * 4 = 24" answers.
+
+    >>> text = "Try 8 - 2 + 3*4, or (8 - 2) * 4 * 1 = 24. Check: 8 - 2 - 1 = 5, 3/4/5/ is broken."
+    >>> [e.text for e in find_expressions(text, target=Fraction(24))]
+    ['8 - 2 + 3*4', '(8 - 2) * 4 * 1']
+    """
+    for match in _RUN.finditer(text):
+        run = match.group().rstrip(" \t.")
+        if len(run) > 2 * _LONGEST:
+            continue  # whatever is cut from it below, too long
+        claim = _CLAIM.match(text, match.start() + len(run))
+        if claim is not None and not (target is not None and claim.group(1) and _same(claim.group(1), target)):
+            continue
+        for piece in (run, _LIST_NUMBER.sub("", run), _PROSE_DASH.sub("", run), _balanced(run)):
+            try:
+                found = evaluate(piece)
+            except ExpressionError:
+                continue
+            if len(found.numbers) >= least_numbers:
+                yield found
+            break
+
+
+def _same(written: str, target: Fraction) -> bool:
+    return len(written) <= _DIGITS and Fraction(written) == target
+
+
+def _balanced(run: str) -> str:
+    """Return a run without brackets that enclose prose, as in "(3 + 4 * 5" or "3 + 4 * 5)"."""
+    missing = run.count("(") - run.count(")")
+    if missing > 0 and run.startswith("(" * missing):
+        return run[missing:]
+    if missing < 0 and run.endswith(")" * -missing):
+        return run[:missing]
+    return run
+
+
+# ---------------------------------------------------------------------- checkers
 
 
 @dataclass(frozen=True)
@@ -111,6 +245,7 @@ def same_answer(answer: str, gold: str) -> bool:
     return _simple(found[-1]) == _simple(gold)
 
 
+_LARGE_EXPONENT = re.compile(r"[eE][-+]?[0-9_]{4}")  # Fraction("1e99999999") does not end
 _BOXED = re.compile(r"\\boxed\{([^{}]{0,200})\}")
 _FRACTION = re.compile(r"\\[dt]?frac\{(-?\d{1,12})\}\{(\d{1,12})\}")
 _NUMBER = re.compile(r"-?\d[\d,]{0,30}(?:\.\d{1,30})?(?:\s?/\s?\d{1,12})?")
@@ -146,15 +281,13 @@ def _simple(text: str) -> str:
 def _fraction(value: Any, key: str) -> Fraction:
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise Fault("problem-data", key, "is missing or no number: must be given for a game")
+    text = repr(value) if isinstance(value, float) else str(value)
     try:
-        text = repr(value) if isinstance(value, float) else str(value)
-        return Fraction(text) if len(text) <= 20 else _too_long()
-    except (ValueError, ZeroDivisionError) as error:
-        raise Fault("problem-data", key, f"is {str(value)[:20]!r}: must be a number") from error
-
-
-def _too_long() -> Fraction:
-    raise ValueError("longer than 20 characters")
+        if len(text) <= 20 and not _LARGE_EXPONENT.search(text):
+            return Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        pass
+    raise Fault("problem-data", key, f"is {text[:20]!r}: must be a number")
 
 
 def load_checker(spec: str) -> Checker:

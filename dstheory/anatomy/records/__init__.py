@@ -1,3 +1,0 @@
-"""Reading rollout logs: JSON lines, tables, conversations, plain transcripts."""
-
-from __future__ import annotations

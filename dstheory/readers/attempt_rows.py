@@ -1,0 +1,288 @@
+"""Tables with one row per attempt put together to records, and every rule checked over all rows at once.
+
+Columns: ``id``, ``correct``, ``decision`` (may be left out, or empty after the last attempt), and if there are any ``problem``,
+``task``, ``difficulty``, ``model``, ``cap``, and ``round``, the order of an attempt within its record (default: the order of the
+rows). The rows of one record need not be neighbours; a record is one id of one model.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dstheory.checks import Bools, Ints
+from dstheory.errors import FileFormatError, RecordError
+from dstheory.readers.messages import nearest, shown
+from dstheory.readers.reading import Batch, Place, Reading
+from dstheory.readers.records import Fault, FieldNames, label_text
+from dstheory.readers.streams import check_utf8, first_bytes
+from dstheory.readers.tables import Table, csv_header, read_csv, read_parquet
+
+RESAMPLE, STOP, SUBMIT, NONE, UNKNOWN = 0, 1, 2, 3, -1
+_DECISIONS = {"resample": RESAMPLE, "stop": STOP, "submit": SUBMIT}
+_TRUE = ("true", "True", "TRUE", "1", "1.0", "yes")
+_FALSE = ("false", "False", "FALSE", "0", "0.0", "no")
+_NO_VALUE = ["", "NA", "NaN", "nan", "null", "None"]
+
+
+def wanted_columns(names: FieldNames) -> set[str]:
+    """Return the names of the columns that matter."""
+    return {names.id, names.problem, names.cap, names.correct, names.decision, names.round, *names.labels.values()}
+
+
+def read_attempts(path: Path, names: FieldNames) -> Table:
+    """Read the columns that matter of a CSV, TSV or Parquet file, packed or not.
+
+    Args:
+        path: the file.
+        names: the log's field names.
+
+    Raises:
+        FileFormatError: the file cannot be read as a table.
+    """
+    import pyarrow as pa
+
+    wanted = wanted_columns(names)
+    parquet = first_bytes(path)[:4] == b"PAR1"
+    try:
+        if parquet:
+            return read_parquet(path, wanted, texts=[names.id, names.problem])
+        delimiter = "\t" if ".tsv" in path.name.lower() else ","
+        present = csv_header(path, str(path), delimiter)
+        asked = [name for name in present if name in wanted]
+        twice = [name for name in asked if asked.count(name) > 1]
+        if twice:
+            raise FileFormatError(f"{path} has the column {twice[0]!r} twice: remove one of them")
+        # Identifiers stay as written ("007"), each text once; of other columns Arrow finds the types.
+        texts = {name: pa.dictionary(pa.int32(), pa.string()) for name in (names.id, names.problem)}
+        table = read_csv(path, delimiter=delimiter, strings_can_be_null=True, null_values=_NO_VALUE, column_types=texts,
+                         include_columns=asked or present)  # fmt: skip
+        if any(pa.types.is_binary(column.type) for column in table.columns.values()):
+            check_utf8(path, str(path))
+        table.present = present
+        return table
+    except (pa.ArrowException, OSError, EOFError, UnicodeError, KeyError) as error:
+        with suppress(OSError, EOFError):
+            if not parquet:
+                check_utf8(path, str(path))
+        why = str(error).splitlines()[0][:120]
+        raise FileFormatError(f"{path} cannot be read as a table ({why}): correct it") from error
+
+
+def batch_of(table: Table, file: str, names: FieldNames, reading: Reading) -> Batch | None:
+    """Return the usable records of a table, in the order of their first rows; None if it has no rows.
+
+    Args:
+        table: the rows.
+        file: how messages call it.
+        names: which column holds what.
+        reading: counts the unusable ones.
+
+    Raises:
+        RecordError: a column is missing; or, in strict mode, the first unusable record.
+    """
+    columns = {name: _no_lists(table.columns[name], name, file) for name in wanted_columns(names) & set(table.columns)}
+    for what, needed in (("id", names.id), ("correct", names.correct)):
+        if needed not in columns:
+            hint = nearest(needed, table.present)
+            if not hint.startswith("did you mean"):
+                hint = f"it has {', '.join(table.present[:8])}; if one of them is it, say so with --field {what}=NAME"
+            rule = "needs one row per attempt with id, correct and decision"
+            raise RecordError(f"{file} has no column {needed!r}: {rule}; {hint}")
+    if not len(columns[names.id]):
+        return None
+    rows = _AttemptRows(columns, names)
+    rows.check()
+    if names.decision not in columns:
+        reading.note(
+            f"{file} has no column {names.decision!r}: a record's last attempt is taken for a stop unless it is at the cap"
+        )
+    for row, fault in sorted(rows.faults.values(), key=lambda found: found[0]):
+        reading.fault(Place(file, int(table.numbers[row]), table.unit), fault)
+    batch = rows.batch()
+    batch.unit, batch.table = table.unit, table
+    return batch if not rows.faults else batch.keep(rows.good)
+
+
+class _AttemptRows:
+    """Rows sorted by record and round: n records, m rows.
+
+    ``order`` (m,) is where each sorted row was, ``record`` (m,) its record, ``head`` (n,) the first row of a record as given.
+    """
+
+    def __init__(self, columns: dict[str, Any], names: FieldNames) -> None:
+        self.columns, self.names = columns, names
+        heads = {"id": names.id, "problem": names.problem, **names.labels}
+        self.heads = {what: key for what, key in heads.items() if key in columns}
+        self.codes = {what: _codes(columns[key]) for what, key in self.heads.items()}
+        record, self.head = self._records()
+        self.order = _row_order(record, columns.get(names.round))
+        self.record = record[self.order]
+        self.lengths: Ints = np.bincount(self.record)
+        self.last = np.cumsum(self.lengths) - 1
+        self.is_last = np.zeros(len(record), dtype=bool)
+        self.is_last[self.last] = True
+        correct, sound = _verdicts(columns[names.correct])
+        self.correct, self.sound = correct[self.order], sound[self.order]
+        self.caps, self.caps_good = _caps(columns.get(names.cap), self.head)
+        if names.decision in columns:
+            codes, texts = _codes(columns[names.decision])
+            self.decisions = np.array([*(_DECISIONS.get(text, UNKNOWN) for text in texts), NONE])[codes][self.order]
+        else:  # what follows says it
+            self.decisions = np.where(self.is_last, STOP, RESAMPLE)
+        self.faults: dict[int, tuple[int, Fault]] = {}  # record -> row as given, and what is wrong there
+
+    @property
+    def good(self) -> Bools:
+        good = np.ones(len(self.head), dtype=bool)
+        good[list(self.faults)] = False
+        return good
+
+    def _records(self) -> tuple[Ints, Ints]:
+        """Return the record of each row, numbered in the order of their first rows, and those first rows."""
+        ids, _ = self.codes["id"]
+        models = self.codes["model"][0] if "model" in self.codes else np.full(len(ids), -1)
+        # A row without an id is a record of its own, and unusable.
+        key = np.where(ids >= 0, (ids + 1) * (models.max() + 2) + models + 1, -1 - np.arange(len(ids)))
+        _, first, record = np.unique(key, return_index=True, return_inverse=True)
+        rank = np.empty(len(first), dtype=np.int64)
+        rank[np.argsort(first)] = np.arange(len(first))
+        return rank[record], np.sort(first)
+
+    def check(self) -> None:
+        """Find the first rule that each record breaks."""
+        names, lengths, caps = self.names, self.lengths, self.caps
+
+        def cell(key: str, row: int) -> str:
+            value = self.columns[key][int(self.order[row])].as_py()
+            return "empty" if value is None else shown(value) if isinstance(value, (str, int, float)) else repr(value)
+
+        go_on, key = ~self.is_last, names.decision
+        no_id = (self.codes["id"][0][self.head] < 0)[self.record]
+        self._rows_at(no_id, "id", names.id, lambda r: "is missing: must name the record")
+        self._rows_at(~self.sound, "correct", names.correct, lambda r: (
+            f"is {cell(names.correct, r)}: must be true or false (or 1 or 0)"))  # fmt: skip
+        self._rows_at(self.decisions == UNKNOWN, "decision", key, lambda r: (
+            f"is {cell(key, r)}: must be stop or resample (or submit at the cap)"))  # fmt: skip
+        self._rows_at(go_on & (self.decisions == NONE), "decision", key, lambda r: (
+            "is missing: only the last attempt may have none"))  # fmt: skip
+        self._rows_at(go_on & (self.decisions != RESAMPLE), "after-stop", key, lambda r: (
+            f"is {cell(key, r)} but more rows follow: only the last attempt may end the record"))  # fmt: skip
+        for what, head in self.heads.items():
+            codes = self.codes[what][0]
+            other = codes[self.order] != codes[self.head][self.record]
+            self._rows_at(other, "varies", head, lambda r, head=head: (
+                f"is {cell(head, r)}, unlike in the record's first row: must be the same in all its rows"))  # type: ignore[misc] # fmt: skip
+        first = np.isin(self.order, self.head)  # of each record, the row that was given first
+        self._rows_at(first & ~self.caps_good[self.record], "cap", names.cap, lambda r: (
+            f"is {cell(names.cap, r)}: must be a whole number >= 1, or empty for none"))  # fmt: skip
+        over = ((caps > 0) & (lengths > caps))[self.record]
+        self._rows_at(first & over, "over-cap", names.attempts, lambda r: (
+            f"has {lengths[self.record[r]]} entries: must be at most the cap, {caps[self.record[r]]}"))  # fmt: skip
+
+    def _rows_at(self, bad: Bools, reason: str, field: str, say: Callable[[int], str]) -> None:
+        for row in np.flatnonzero(bad).tolist():
+            i = int(self.record[row])
+            if i not in self.faults:
+                self.faults[i] = int(self.order[row]), Fault(reason, field, say(row))
+
+    def batch(self) -> Batch:
+        """Return all records, the unusable ones too."""
+        codes, n = self.codes, len(self.head)
+
+        def texts(what: str) -> list[str]:
+            table = [*codes[what][1], ""]
+            return [table[code] for code in codes[what][0][self.head].tolist()]
+
+        ids = texts("id")
+        missing = np.full(n, -1, dtype=np.int32)
+        return Batch(
+            ids=ids,
+            problems=[p or i for p, i in zip(texts("problem"), ids, strict=True)] if "problem" in codes else ids,
+            lengths=self.lengths,
+            correct=self.correct,
+            stopped=self.decisions[self.last] == STOP,
+            caps=self.caps,
+            labels={
+                name: (codes[name][0][self.head].astype(np.int32), codes[name][1]) if name in codes else (missing, ())
+                for name in self.names.labels
+            },
+            numbers=self.head,
+        )
+
+
+# ---------------------------------------------------------------------- what cells mean
+
+
+def _no_lists(column: Any, name: str, file: str) -> Any:
+    """Return a column whose cells are plain values; lists of numbers, such as those of a game, become text.
+
+    Raises:
+        RecordError: its cells are of a kind that no record has.
+    """
+    import pyarrow as pa
+
+    kind = column.type
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        texts = [None if value is None else json.dumps(value, separators=(",", ":"), default=str) for value in column.to_pylist()]
+        return pa.chunked_array([pa.array(texts, pa.string())])
+    if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        raise RecordError(f"{file}: column {name!r} has the type {kind}: must hold text, numbers, or true and false")
+    return column
+
+
+def _codes(column: Any) -> tuple[Ints, list[str]]:
+    """Return (n,) codes, -1 for empty cells and those that are no label, and the text of each code."""
+    import pyarrow as pa
+
+    encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    encoded = encoded.unify_dictionaries().combine_chunks()
+    encoded = encoded.chunk(0) if hasattr(encoded, "chunk") else encoded
+    codes = np.asarray(encoded.indices.fill_null(-1), dtype=np.int64)
+    texts = []
+    for value in encoded.dictionary.to_pylist():
+        try:
+            texts.append(label_text(value))
+        except ValueError:
+            texts.append("")
+    empty = np.array([not text for text in texts] + [True])
+    return np.where(empty[codes], -1, codes), texts
+
+
+def _row_order(record: Ints, rounds: Any) -> Ints:
+    """Return the rows sorted by record, then by round."""
+    if rounds is None:
+        return np.argsort(record, kind="stable")
+    import pyarrow as pa
+
+    try:
+        turn = np.asarray(rounds.cast(pa.float64()).fill_null(np.inf), dtype=np.float64)
+    except pa.ArrowException as error:
+        raise RecordError(
+            f"the column of rounds cannot be read as numbers ({str(error).splitlines()[0][:80]}): number them"
+        ) from error
+    return np.lexsort((np.arange(len(record)), turn, record))
+
+
+def _verdicts(column: Any) -> tuple[Bools, Bools]:
+    """Return correctness and which cells have one."""
+    codes, texts = _codes(column)
+    true = np.array([text in _TRUE for text in texts] + [False])
+    false = np.array([text in _FALSE for text in texts] + [False])
+    return true[codes], (true | false)[codes]
+
+
+def _caps(column: Any, head: Ints) -> tuple[Ints, Bools]:
+    """Return (n,) caps of records, 0 for none, and which of them are a whole number >= 1 or empty."""
+    if column is None:
+        return np.zeros(len(head), dtype=np.int64), np.ones(len(head), dtype=bool)
+    codes, texts = _codes(column)
+    values = [int(text) if text.isascii() and text.isdigit() and 1 <= len(text) <= 18 else 0 for text in texts]
+    table = np.array([*values, 0], dtype=np.int64)
+    good = np.array([*(value >= 1 for value in values), True])
+    return table[codes[head]], good[codes[head]]

@@ -1,0 +1,407 @@
+"""Usable records in columns, batch after batch, and an account of the others, whatever kind of log they come from.
+
+Kept are two bytes per attempt and some tens of bytes per record, plus its id: a log whose texts are larger than memory fits.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
+from operator import itemgetter
+from pathlib import Path
+from types import NoneType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dstheory.checks import Bools, Ints
+from dstheory.errors import RecordError
+from dstheory.readers.json_values import NotJSON, records
+from dstheory.readers.messages import is_unicode
+from dstheory.readers.records import ENDS, REASONS, VERDICTS, Fault, FieldNames, Record, label_text, parse_cap, parse_record
+from dstheory.readers.streams import Block, CutOff, line_blocks
+from dstheory.readers.tables import Table
+
+Progress = Callable[[int, int], None]  # records so far, bytes of the current file read so far
+
+_EXAMPLES = 3  # of each reason, the first few are named
+_FEW = 16  # records are checked one by one, where one of them is unusable
+_GIVE_UP_AFTER = 10_000  # records, all of them unusable: somebody gave the wrong file
+
+
+class Place(NamedTuple):
+    """Where a record is: the file as the user wrote it, and its line (or row); number 0 is the file as a whole."""
+
+    file: str
+    number: int
+    kind: str = "line"
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.kind} {self.number}" if self.number or self.kind != "file" else self.file
+
+
+@dataclass(eq=False)
+class Reading:
+    """An account of what was read.
+
+    Attributes:
+        files: the logs, as the user wrote them.
+        strict: stop at the first unusable record.
+        records: how many records there were, usable or not.
+        faults: reason -> how many records are unusable for it.
+        examples: reason -> the first few, each with file, line and field.
+        segmented: way of finding the attempts -> how many records; "marked" where the log marks them.
+        unfinished: usable records that end before their cap without a stop; their last decision is left out.
+        notes: what the way of reading can bias.
+    """
+
+    files: list[str] = field(default_factory=list)
+    strict: bool = False
+    records: int = 0
+    faults: dict[str, int] = field(default_factory=dict)
+    examples: dict[str, list[str]] = field(default_factory=dict)
+    segmented: dict[str, int] = field(default_factory=dict)
+    unfinished: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def unusable(self) -> int:
+        """Number of records left out."""
+        return sum(self.faults.values())
+
+    @property
+    def usable(self) -> int:
+        """Number of records used."""
+        return self.records - self.unusable
+
+    @property
+    def share_unusable(self) -> float:
+        """Share of the records that were left out; 0 if there are none."""
+        return self.unusable / self.records if self.records else 0.0
+
+    def fault(self, place: Place, fault: Fault) -> None:
+        """Count an unusable record.
+
+        Args:
+            place: where it is.
+            fault: what is wrong with it.
+
+        Raises:
+            RecordError: in strict mode, always.
+        """
+        if self.strict:
+            raise RecordError(f"{place}: {fault}")
+        self.records += 1
+        self.faults[fault.reason] = self.faults.get(fault.reason, 0) + 1
+        examples = self.examples.setdefault(fault.reason, [])
+        if len(examples) < _EXAMPLES:
+            examples.append(f"{place}: {fault}")
+
+    @property
+    def reasons(self) -> str:
+        """The first example of every reason, in one line."""
+        return "; ".join(examples[0] for examples in self.examples.values())
+
+    def give_up_if_hopeless(self, file: str) -> None:
+        """Stop where many records were read and not one was usable.
+
+        Raises:
+            RecordError: it is so.
+        """
+        if self.records >= _GIVE_UP_AFTER and not self.usable:
+            raise RecordError(
+                f"{file}: none of the first {self.records:,} records is usable ({self.reasons}): give a log of rollouts, "
+                "name its fields with --field, or choose another --reader"
+            )
+
+    def note(self, text: str) -> None:
+        """Add a note, once."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def lines(self) -> list[str]:
+        """Return the account in sentences, for a terminal.
+
+        Example:
+            >>> account = Reading(records=200)
+            >>> account.fault(Place("log.jsonl", 7), Fault("no-attempts", "attempts", "is empty: must be a list"))
+            >>> print("\\n".join(account.lines()))
+            201 records read, 200 used
+            1 unusable (0.5 %):
+              1 no attempts; first: log.jsonl: line 7: attempts is empty: must be a list
+        """
+        out = [f"{self.records:,} records read, {self.usable:,} used"]
+        ways = {way: n for way, n in self.segmented.items() if way != "marked"}
+        if ways:
+            out.append("attempts found by " + ", ".join(f"{way} in {n:,} records" for way, n in ways.items()))
+        if self.unfinished:
+            out.append(f"{self.unfinished:,} end before their cap without a stop: their last decision is left out")
+        if self.unusable:
+            out.append(f"{self.unusable:,} unusable ({100 * self.share_unusable:.2g} %):")
+            for reason, n in sorted(self.faults.items(), key=lambda item: -item[1]):
+                out.append(f"  {n:,} {REASONS[reason]}; first: {self.examples[reason][0]}")
+        return out + [f"note: {note}" for note in self.notes]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the account as plain data."""
+        return {
+            "files": self.files,
+            "records": self.records,
+            "used": self.usable,
+            "unusable": self.unusable,
+            "share_unusable": self.share_unusable,
+            "reasons": {
+                reason: {"records": n, "meaning": REASONS[reason], "examples": self.examples[reason]}
+                for reason, n in self.faults.items()
+            },
+            "segmented_by": self.segmented,
+            "unfinished": self.unfinished,
+            "notes": self.notes,
+        }
+
+
+@dataclass(eq=False)
+class Batch:
+    """Usable records in columns.
+
+    Attributes:
+        ids: (n,) texts.
+        problems: (n,) texts.
+        lengths: (n,) number of attempts.
+        correct: all attempts, one after the other.
+        stopped: (n,) whether the last attempt was followed by a stop.
+        caps: (n,) 0 for none.
+        labels: name -> (codes, names); code -1 where a record does not have the field.
+        numbers: (n,) line of each record, for messages; of a table, its first row.
+        unit: what ``numbers`` counts.
+        way: how the attempts were found.
+        table: whose rows they are, if there is one.
+    """
+
+    ids: Sequence[str]
+    problems: Sequence[str]
+    lengths: Ints
+    correct: Bools
+    stopped: Bools
+    caps: Ints
+    labels: Mapping[str, tuple[Ints, Sequence[str]]]
+    numbers: Ints
+    unit: str = "line"
+    way: str = "marked"
+    table: Table | None = None
+
+    def number(self, i: int) -> int:
+        """Return the line or row of a record."""
+        return int(self.numbers[i] if self.table is None else self.table.numbers[self.numbers[i]])
+
+    @classmethod
+    def of(cls, records: Sequence[Record], numbers: Sequence[int], names: FieldNames, unit: str, way: str) -> Batch:
+        """Return records that were parsed one by one, as columns."""
+        ids, problems, caps, correct, stopped, labels = zip(*records, strict=True)
+        columns = {}
+        for name, texts in zip(names.labels, zip(*labels, strict=True), strict=True):
+            table: dict[str, int] = {text: code for code, text in enumerate(dict.fromkeys(t for t in texts if t is not None))}
+            columns[name] = (np.array([-1 if text is None else table[text] for text in texts], dtype=np.int32), tuple(table))
+        return cls(
+            ids=ids,
+            problems=problems,
+            lengths=np.array(list(map(len, correct)), dtype=np.int64),
+            correct=np.array([verdict for each in correct for verdict in each], dtype=bool),
+            stopped=np.array(stopped, dtype=bool),
+            caps=np.array(caps, dtype=np.int64),
+            labels=columns,
+            numbers=np.array(numbers, dtype=np.int64),
+            unit=unit,
+            way=way,
+        )
+
+    def keep(self, mask: Bools) -> Batch:
+        """Return the records where ``mask`` (n,) is true."""
+        index = np.flatnonzero(mask).tolist()
+        return Batch(
+            ids=[self.ids[i] for i in index],
+            problems=[self.problems[i] for i in index],
+            lengths=self.lengths[mask],
+            correct=self.correct[np.repeat(mask, self.lengths)],
+            stopped=self.stopped[mask],
+            caps=self.caps[mask],
+            labels={name: (codes[mask], table) for name, (codes, table) in self.labels.items()},
+            numbers=self.numbers[mask],
+            unit=self.unit,
+            way=self.way,
+            table=self.table,
+        )
+
+
+Part = tuple[Sequence[int], Sequence[Any]]  # numbers of records, and the records; one that is a Fault is unusable
+
+
+def batches(
+    parts: Iterable[Part],
+    file: str,
+    names: FieldNames,
+    reading: Reading,
+    *,
+    parse: Callable[[Any], Record] | None = None,
+    way: str = "marked",
+    unit: str = "line",
+) -> Iterator[Batch]:
+    """Check records in the order of the file, and yield the usable ones in columns.
+
+    Args:
+        parts: the records.
+        file: how messages call the file.
+        names: the log's field names.
+        reading: counts the unusable ones.
+        parse: makes a record, or raises Fault; default: records with marked attempts, many of them checked at once.
+        way: how the attempts are found.
+        unit: what the numbers count.
+
+    Raises:
+        RecordError: in strict mode the first unusable record; or many records, all of them unusable.
+    """
+    one = parse or partial(parse_record, names=names)
+    for numbers, rows in parts:
+        waiting = [(0, len(rows))]  # stretches that are checked at once if they are all good, else by halves, few one by one
+        while waiting:
+            start, end = waiting.pop()
+            batch = in_columns(numbers[start:end], rows[start:end], names, unit) if parse is None else None
+            if batch is not None:
+                yield batch
+                continue
+            if parse is None and end - start > _FEW:
+                middle = (start + end) // 2
+                waiting += [(middle, end), (start, middle)]
+                continue
+            usable: dict[int, Record] = {}
+            for number, record in zip(numbers[start:end], rows[start:end], strict=True):
+                try:
+                    if isinstance(record, Fault):
+                        raise record
+                    usable[number] = one(record)
+                except Fault as fault:
+                    if reading.strict and usable:  # first what came before it: an earlier record may repeat an id
+                        yield Batch.of(list(usable.values()), list(usable), names, unit, way)
+                    reading.fault(Place(file, number, unit), fault)
+            if usable:
+                yield Batch.of(list(usable.values()), list(usable), names, unit, way)
+            reading.give_up_if_hopeless(file)
+        rows = ()  # what comes next goes where these were, which the processor has at hand: half the time
+
+
+def in_columns(numbers: Sequence[int], rows: Sequence[Any], names: FieldNames, unit: str = "line") -> Batch | None:
+    """Return records with marked attempts in columns; None if one of them is unusable, or odd in some other way.
+
+    The rules are those of :func:`dstheory.readers.records.parse_record`, which says what is wrong.
+    """
+    try:
+        attempts = list(map(itemgetter(names.attempts), rows))
+        lengths = np.fromiter(map(len, attempts), dtype=np.int64, count=len(rows))
+        steps = list(chain.from_iterable(attempts))
+        if set(map(type, rows)) | set(map(type, steps)) != {dict} or set(map(type, attempts)) != {list} or not lengths.all():
+            return None
+        correct, decisions = _cells(steps, names.correct), _cells(steps, names.decision)
+        ends = list(map(decisions.__getitem__, (np.cumsum(lengths) - 1).tolist()))
+        going_on = decisions.count("resample") - ends.count("resample")
+        if not VERDICTS.issuperset(correct) or going_on < len(steps) - len(rows) or not ENDS.issuperset(ends):
+            return None
+        cells = _cells(rows, names.cap)
+        if not set(map(type, cells)) <= {int, NoneType}:
+            return None
+        table = {cap: parse_cap({names.cap: cap}, names) for cap in set(cells)}
+        caps = np.fromiter(map(table.__getitem__, cells), dtype=np.int64, count=len(rows))
+        if ((caps > 0) & (lengths > caps)).any():
+            return None
+        ids = _texts(_cells(rows, names.id))
+        problems = _cells(rows, names.problem)
+        if not set(map(type, problems)) <= {str}:
+            problems = [name if cell is None else json.dumps(cell, separators=(",", ":")) if type(cell) is list else cell
+                        for name, cell in zip(ids, problems, strict=True)]  # fmt: skip
+        problems = _texts(problems)
+        labels = {name: _coded(_cells(rows, key)) for name, key in names.labels.items()}
+    except (KeyError, TypeError, AttributeError, ValueError, Fault):
+        return None
+    return Batch(
+        ids=ids,
+        problems=problems,
+        lengths=lengths,
+        correct=np.array(correct, dtype=bool),
+        stopped=np.array([end == "stop" for end in ends], dtype=bool),
+        caps=caps,
+        labels=labels,
+        numbers=np.array(numbers, dtype=np.int64),
+        unit=unit,
+    )
+
+
+def _cells(rows: Sequence[dict[str, Any]], key: str) -> list[Any]:
+    """Return what each row has under a key, None where it has nothing."""
+    try:
+        return list(map(itemgetter(key), rows))
+    except KeyError:
+        return [row.get(key) for row in rows]
+
+
+def _texts(cells: list[Any]) -> list[str]:
+    """Return labels as texts.
+
+    Raises:
+        ValueError: one of them is no label.
+    """
+    if set(map(type, cells)) != {str} or "" in cells or not is_unicode("".join(cells)):
+        return [label_text(cell) for cell in cells]
+    return cells
+
+
+def _coded(cells: list[Any]) -> tuple[Ints, tuple[str, ...]]:
+    """Return a code for each cell, -1 where there is none, and the text of each code.
+
+    Raises:
+        ValueError: one of them is no label.
+    """
+    table = dict.fromkeys(cells)
+    if not set(map(type, table)) <= {str, NoneType}:  # 1, 1.0 and True are one key of a dictionary, but not one text
+        cells = [None if cell is None else label_text(cell) for cell in cells]
+        table = dict.fromkeys(cells)
+    table.pop(None, None)
+    texts = tuple(_texts(list(table))) if table else ()
+    codes: dict[str | None, int] = {text: code for code, text in enumerate(texts)}
+    codes[None] = -1
+    return np.fromiter(map(codes.__getitem__, cells), dtype=np.int32, count=len(cells)), texts
+
+
+def json_lines(path: Path, file: str, reading: Reading, progress: Progress | None = None) -> Iterator[Part]:
+    """Yield the line numbers and values of the lines that are not blank; of one that is not JSON, the Fault.
+
+    Args:
+        path: the file, plain or packed.
+        file: how messages call it.
+        reading: told if the file is cut off.
+        progress: called after each block.
+
+    Raises:
+        FileFormatError: the file cannot be read.
+    """
+    try:
+        for block in line_blocks(path):
+            yield _part(block)
+            if progress is not None:
+                progress(reading.records, block.done)
+    except CutOff as error:
+        reading.fault(Place(file, 0, "file"), Fault("cut-off", "", f"{error}: write it again"))
+
+
+def _part(block: Block) -> Part:
+    numbers, values = records(block)
+    return numbers, [_fault(value) if isinstance(value, NotJSON) else value for value in values]
+
+
+def _fault(error: NotJSON) -> Fault:
+    if error.reason == "utf8":
+        return Fault("not-utf8", "", error.what)
+    if error.reason == "syntax":
+        return Fault("not-json", "", f"is not JSON ({error.what}, column {error.column}): write one object per line")
+    return Fault("not-json", "", f"is not JSON: {error.what}")

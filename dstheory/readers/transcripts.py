@@ -1,0 +1,348 @@
+r"""Conversations and plain transcripts: where one attempt ends and the next begins, in a text that does not say so.
+
+A segmentation is a function from a text to candidate answers, in order. All of them are proxies: an answer that the model only
+thought of is not seen, one that it restates counts once if nothing came in between, and that a candidate was given up is
+concluded from the next one, never read. Every reader therefore says how many records were segmented by what.
+
+A pattern of the user's is matched by RE2, which takes time proportional to the text whatever the pattern: no pattern and no text
+can make it hang. (It has no look-around and no back-references for the same reason.)
+
+Source: the markers follow common practice for "aha moments" in reasoning traces; everything else is this package's own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from dstheory.errors import RecordError
+from dstheory.readers.answers import Checker, Game, final_answers, find_expressions
+from dstheory.readers.reading import Batch, Part, Reading, batches
+from dstheory.readers.records import Fault, FieldNames, Record, parse_cap, parse_head
+
+MARKERS = ("wait", "hmm", "actually", "alternatively", "let me try again", "let's try again", "try another", "on second thought",
+           "let me reconsider", "let me re-check", "no, that")  # fmt: skip
+_LONGEST_PATTERN = 2000
+_OPEN, _CLOSE = "\ue000", "\ue001"  # private-use characters that frame a match; removed from texts first
+
+_LONGEST_TEXT = 4_000_000  # characters of one record's texts
+_MOST_ATTEMPTS = 10_000
+_LOOP = 3  # a record whose last attempts are one sequence this many times over is said to loop
+_ROLES = ("system", "developer", "user", "assistant", "tool", "function")
+_CUT = ("length", "max_tokens", "content_filter", "error")  # finish reasons that are no decision of the model
+_DECORATION = " \t\r\n.`*$\"'"
+
+# What each way of finding attempts can bias, in the words of the report.
+BIAS = {
+    "expressions": "expressions as attempts: candidates that were only thought about are missed (p too high or too low), and "
+    "every written variant counts as one, also where the model never meant to submit it (p too low, b too high)",
+    "markers": "words as attempts: a hesitation that changes nothing counts as a resample (a too low, b too high), a silent "
+    "change of mind does not count (b too low)",
+    "tags": "tags as attempts: only what the model tagged as an answer counts, so drafts are missed (b too low, p too high)",
+    "pattern": "a pattern as attempts: what it does not match is missed, and what it matches by chance counts",
+    "messages": "messages as attempts: an answer inside a message that also changes it counts once (b too low)",
+}
+
+
+@dataclass(frozen=True)
+class Segmenter:
+    """A way of finding the candidate answers of a text.
+
+    Attributes:
+        name: as the report calls it.
+        find: text and record -> candidate answers in order.
+        joins_repeats: whether a candidate that repeats the one before it is the same attempt.
+    """
+
+    name: str
+    find: Callable[[str, Mapping[str, Any]], Sequence[str]]
+    joins_repeats: bool = field(default=True)
+
+    def __call__(self, text: str, record: Mapping[str, Any]) -> list[str]:
+        """Return the candidates of a text."""
+        out: list[str] = []
+        for candidate in self.find(text, record):
+            stripped = candidate.strip()
+            if stripped and not (self.joins_repeats and out and _squeezed(out[-1]) == _squeezed(stripped)):
+                out.append(stripped)
+        return out
+
+
+def by_expressions(game: Game | None = None, *, least_numbers: int = 3) -> Segmenter:
+    """Arithmetic expressions with at least ``least_numbers`` numbers; see :func:`find_expressions` for what counts."""
+
+    def find(text: str, record: Mapping[str, Any]) -> list[str]:
+        target = None if game is None else game.target(record)
+        return [e.text for e in find_expressions(text, least_numbers=least_numbers, target=target)]
+
+    return Segmenter("expressions", find)
+
+
+def by_tags(tag: str = "answer") -> Segmenter:
+    """What stands between ``<answer>`` and ``</answer>``; the last one need not be closed."""
+    if not re.fullmatch(r"[A-Za-z][\w-]{0,40}", tag):
+        raise RecordError(f"the tag is {tag!r}: must be a name such as answer")
+    start, end = f"<{tag}>", f"</{tag}>"
+
+    def find(text: str, record: Mapping[str, Any]) -> list[str]:
+        pieces = text.split(start)[1:]
+        return [piece.split(end, 1)[0] for piece in pieces]
+
+    return Segmenter("tags", find)
+
+
+def by_markers(markers: Sequence[str] = MARKERS, game: Game | None = None, *, least_numbers: int = 3) -> Segmenter:
+    """The last answer before each "wait"-like word, and the last of all; the words are matched whole, in any case.
+
+    Answers are expressions in a game, boxed texts or numbers otherwise.
+    """
+    if not markers or not all(word.strip() for word in markers):
+        raise RecordError("markers must be words, each with at least one letter: e.g. wait, hmm")
+    expressions = None if game is None else by_expressions(game, least_numbers=least_numbers)
+    words = re.compile(r"\b(?:" + "|".join(re.escape(word) for word in markers) + r")\b", re.IGNORECASE)
+
+    def find(text: str, record: Mapping[str, Any]) -> list[str]:
+        out = []
+        for part in words.split(text):
+            answers = final_answers(part) if expressions is None else expressions(part, record)
+            if answers:
+                out.append(answers[-1])
+        return out
+
+    # A model that says "wait" and comes back to its answer has tried again.
+    return Segmenter("markers", find, joins_repeats=False)
+
+
+def by_pattern(pattern: str) -> Segmenter:
+    """Every match of the user's regular expression (RE2 syntax); its first group if it has one.
+
+    Raises:
+        RecordError: the pattern is too long, or is none.
+
+    >>> by_pattern(r"ANSWER: (\\S+)")("ANSWER: 4. No. ANSWER: 5", {})
+    ['4.', '5']
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if len(pattern) > _LONGEST_PATTERN:
+        raise RecordError(f"the pattern has {len(pattern)} characters: must have at most {_LONGEST_PATTERN}")
+    grouped = _has_group(pattern)
+    framed = _OPEN + (r"\1" if grouped else r"\0") + _CLOSE
+
+    def find(text: str, record: Mapping[str, Any]) -> list[str]:
+        clean = text.encode("utf-8", "replace").decode().replace(_OPEN, "").replace(_CLOSE, "")  # no half surrogate pairs
+        marked = pc.replace_substring_regex(pa.scalar(clean, pa.large_string()), pattern=pattern, replacement=framed).as_py()
+        return [piece.split(_CLOSE, 1)[0] for piece in marked.split(_OPEN)[1:]]
+
+    try:
+        find("", {})
+    except pa.ArrowException as error:
+        what = str(error).splitlines()[0].removeprefix("Invalid regular expression: ").split(":")[0]
+        rule = "use RE2's syntax, which has no look-around and no back-references"
+        raise RecordError(f"the pattern {pattern[:60]!r} cannot be used as a regular expression ({what}): {rule}") from error
+    return Segmenter("pattern", find)
+
+
+def _has_group(pattern: str) -> bool:
+    """Return whether a pattern captures something: an open bracket that is neither escaped, in a class, nor "(?:"-like."""
+    plain = re.sub(r"\\.", "", pattern)
+    plain = re.sub(r"\[\^?\]?[^\]]*\]", "", plain)
+    return re.search(r"\((?!\?)|\(\?P?<[A-Za-z]", plain) is not None
+
+
+SEGMENTERS = ("expressions", "tags", "markers", "pattern")
+
+
+def segmenter(name: str, *, pattern: str | None = None, game: Game | None = None, tag: str = "answer",
+              markers: Sequence[str] = MARKERS, least_numbers: int = 3) -> Segmenter:  # fmt: skip
+    """Return a segmentation by its name.
+
+    Raises:
+        RecordError: there is none of that name, or its settings are wrong.
+    """
+    if name == "expressions":
+        return by_expressions(game, least_numbers=least_numbers)
+    if name == "tags":
+        return by_tags(tag)
+    if name == "markers":
+        return by_markers(markers, game, least_numbers=least_numbers)
+    if name == "pattern":
+        if pattern is None:
+            raise RecordError("segmentation by a pattern needs the pattern: give --pattern")
+        return by_pattern(pattern)
+    raise RecordError(f"there is no segmentation {name!r}: there are {', '.join(SEGMENTERS)}")
+
+
+# ---------------------------------------------------------------------- records of texts
+
+
+@dataclass(frozen=True)
+class TextReader:
+    """How texts become attempts.
+
+    Attributes:
+        kind: what a record holds, a "transcript" or a "conversation".
+        checker: says whether a candidate is correct; None for one that is no attempt.
+        segmenter: finds the candidates of a text; None takes every assistant message of a conversation as one.
+        names: the log's field names.
+    """
+
+    kind: Literal["transcript", "conversation"]
+    checker: Checker
+    segmenter: Segmenter | None
+    names: FieldNames
+
+    @property
+    def way(self) -> str:
+        """How the report calls this way of finding attempts."""
+        return "messages" if self.segmenter is None else self.segmenter.name
+
+    def parse(self, record: Any) -> tuple[Record, bool]:
+        """Return a record's attempts, and whether it loops.
+
+        Raises:
+            Fault: the first rule that it breaks.
+        """
+        name, problem, labels = parse_head(record, self.names)
+        cap = parse_cap(record, self.names)
+        texts, own_end = self._texts(record)
+        if sum(map(len, texts)) > _LONGEST_TEXT:
+            raise Fault("transcript", self.kind, f"is longer than {_LONGEST_TEXT:,} characters: no single episode is")
+        candidates = [c for text in texts for c in (self.segmenter(text, record) if self.segmenter else [text])]
+        candidates += self._submitted(record, candidates)
+        if len(candidates) > _MOST_ATTEMPTS:
+            raise Fault("transcript", self.kind, f"has {len(candidates):,} candidate answers: must be at most {_MOST_ATTEMPTS:,}")
+        correct, kept = [], []
+        for candidate in candidates:
+            verdict = self._checked(candidate, record)
+            if verdict is not None:
+                correct.append(verdict)
+                kept.append(candidate)
+        if not kept:
+            raise Fault("no-candidate", self.kind, f"has no candidate answer by {self.way}: nothing in it can be checked")
+        if cap and len(kept) > cap:
+            raise Fault("over-cap", self.kind, f"has {len(kept)} candidate answers: must be at most the cap, {cap}")
+        stopped = own_end and self._finished(record, texts, kept[-1])
+        return Record(name, problem, cap, correct, stopped, labels), loops(kept)
+
+    def _texts(self, record: Mapping[str, Any]) -> tuple[list[str], bool]:
+        """Return the model's texts, and whether the last word was the model's."""
+        if self.kind == "transcript":
+            text = record.get(self.names.transcript)
+            if not isinstance(text, str) or not text.strip():
+                raise Fault("transcript", self.names.transcript, "is missing or no text: must hold the model's completion")
+            return [text], True
+        messages = record.get(self.names.messages)
+        if not isinstance(messages, list) or not messages:
+            raise Fault("messages", self.names.messages, "is missing or empty: must be a list of objects with role and content")
+        texts: list[str] = []
+        role: Any = None
+        for k, message in enumerate(messages):
+            role = message.get("role") if isinstance(message, dict) else None
+            if role not in _ROLES:
+                raise Fault("messages", f"{self.names.messages}[{k}].role", f"is {role!r}: must be one of {', '.join(_ROLES)}")
+            content = _content(message.get("content"))
+            if content is None:
+                raise Fault("messages", f"{self.names.messages}[{k}].content", "is neither text nor a list of text parts")
+            if role == "assistant" and content.strip():
+                texts.append(content)
+        return texts, role == "assistant"
+
+    def _submitted(self, record: Mapping[str, Any], candidates: list[str]) -> list[str]:
+        """Return the submitted answer, where the record says it and the segmentation did not find it last."""
+        final = record.get(self.names.final)
+        if self.segmenter is None or not isinstance(final, str) or not final.strip():
+            return []
+        same = bool(candidates) and _squeezed(final).endswith(_squeezed(candidates[-1]))
+        return [] if same else [final.strip()]
+
+    def _checked(self, candidate: str, record: Mapping[str, Any]) -> bool | None:
+        try:
+            verdict = self.checker(candidate, record)
+        except Fault:
+            raise
+        except Exception as error:
+            raise Fault("checker", self.kind, f"makes the checker fail ({type(error).__name__}: {str(error)[:80]})") from error
+        if verdict is None or verdict in (True, False):
+            return None if verdict is None else bool(verdict)
+        raise Fault(
+            "checker", self.kind, f"gets {str(verdict)[:40]!r} from the checker: must be True, False, or None for no attempt"
+        )
+
+    def _finished(self, record: Mapping[str, Any], texts: list[str], last: str) -> bool:
+        """Return whether the model ended the episode itself, as far as the record shows."""
+        reason = record.get("finish_reason")
+        if isinstance(reason, str):
+            return reason not in _CUT
+        if self.kind == "conversation" or record.get(self.names.final) is not None:
+            return True
+        return texts[-1].rstrip().endswith("</answer>") or texts[-1].rstrip(_DECORATION).endswith(last.rstrip(_DECORATION))
+
+
+def text_batches(
+    parts: Iterable[Part], file: str, reader: TextReader, reading: Reading, *, unit: str = "line"
+) -> Iterator[Batch]:
+    """Yield records that hold text, in columns.
+
+    Args:
+        parts: the records.
+        file: how messages call their file.
+        reader: how texts become attempts.
+        reading: counts the unusable ones, and is told what this way of reading can bias.
+        unit: what the numbers count.
+
+    Raises:
+        RecordError: in strict mode the first unusable record; or many records, all of them unusable.
+    """
+    looping = 0
+
+    def parse(record: Any) -> Record:
+        nonlocal looping
+        found, loop = reader.parse(record)
+        looping += loop
+        return found
+
+    yield from batches(parts, file, reader.names, reading, parse=parse, way=reader.way, unit=unit)
+    reading.note(BIAS[reader.way])
+    reading.note(
+        "decisions are concluded: a candidate that another one follows counts as resampled; the last one counts as a stop if the "
+        "text ends with it or with a submitted answer, and is left out of a and b otherwise"
+    )
+    if looping:
+        reading.note(
+            f"{looping:,} records of {file} end in a loop, the same candidates over and over: each repetition counts as an "
+            "attempt, so they weigh heavily in p and b"
+        )
+
+
+def loops(candidates: list[str]) -> bool:
+    """Return whether the last candidates are one sequence of at most eight, repeated at least three times.
+
+    >>> loops(["a", "b", "c", "b", "c", "b", "c"]), loops(["a", "b", "a", "b"])
+    (True, False)
+    """
+    squeezed = [_squeezed(c) for c in candidates[-8 * _LOOP :]]
+    for period in range(1, len(squeezed) // _LOOP + 1):
+        tail = squeezed[-period * _LOOP :]
+        if all(tail[i] == tail[i % period] for i in range(len(tail))):
+            return True
+    return False
+
+
+def _content(content: Any) -> str | None:
+    """Return the text of a message; None if it has a form that no message has."""
+    if content is None:
+        return ""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list) and all(isinstance(part, dict) for part in content):
+        texts = [part.get("text", "") for part in content if part.get("type", "text") == "text"]
+        return "\n".join(texts) if all(isinstance(text, str) for text in texts) else None
+    return None
+
+
+def _squeezed(text: str) -> str:
+    return "".join(text.split())
