@@ -14,6 +14,7 @@ __all__ = [
     "ImproperChainError",
     "InfiniteDivergenceError",
     "RecordError",
+    "RewardNotReadError",
     "SkippedExperiment",
     "UndefinedError",
 ]
@@ -72,3 +73,7 @@ class RecordError(DSTheoryError):
 
 class SkippedExperiment(DSTheoryError):
     """An experiment needs something that is not there; the message says what, and how to give it."""
+
+
+class RewardNotReadError(DSTheoryError):
+    """Rewards were given to an objective that pays for correctness alone."""

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from dstheory.dynamics.parameters import PARAMETERS
 from dstheory.dynamics.sweeps.grid import parse_axis
-from dstheory.dynamics.sweeps.parameters import PARAMETERS
-from dstheory.dynamics.sweeps.plan import plan_sweep
-from dstheory.dynamics.sweeps.variables import VARIABLES
+from dstheory.dynamics.sweeps.plan import VARIABLES
+from dstheory.dynamics.sweeps.run import plan_sweep
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "sweeps.md").read_text(encoding="utf-8")

@@ -9,7 +9,6 @@ import click
 
 from dstheory.cli.notes import notes, reference_words
 from dstheory.cli.options import (
-    RewardNotReadError,
     config_option,
     json_option,
     model_options,
@@ -19,6 +18,7 @@ from dstheory.cli.options import (
     problem_from,
     seed_option,
 )
+from dstheory.errors import RewardNotReadError
 
 if TYPE_CHECKING:
     from dstheory.objectives import Objective

@@ -11,7 +11,8 @@ from typing import Any
 import click
 
 from dstheory.cli.notes import notes, reference_words
-from dstheory.cli.options import Problem, RewardNotReadError, fresh_directory, objective_from
+from dstheory.cli.options import Problem, fresh_directory, objective_from
+from dstheory.errors import RewardNotReadError
 
 __all__ = ["run"]
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dstheory.cli.options import config_option, json_option, model_options, problem_from
+from dstheory.cli.options import config_option, json_option, model_options, parameter_options, problem_from
+from dstheory.dynamics.parameters import PARAMETERS
 
 if TYPE_CHECKING:
     from dstheory.chain.exact import Solution
@@ -34,11 +35,10 @@ _SHOWN = 40  # answers that --policy lists in a table; --json has them all
 )
 @config_option
 @model_options
-@click.option("--beta", type=float, default=0.1, show_default=True, help="Strength of the KL penalty, > 0.")
-@click.option("--length-weight", type=float, default=0.5, show_default=True,
-              help="lambda in [0, 1]: stages weigh length^lambda; 0 counts stages, 1 counts tokens.")  # fmt: skip
-@click.option("--reduction", type=click.Choice(["sum", "mean"]), default="sum", show_default=True,
-              help="mean divides both weights by their sum (stage mean; no library's token mean).")  # fmt: skip
+@parameter_options(
+    "beta", "length_weight", "reduction",
+    beta={"default": PARAMETERS["beta"].default, "help": "Strength of the KL penalty, > 0."},
+)  # fmt: skip
 @click.option("--policy", "show_policy", is_flag=True, help="Also print the optimal policy, answer by answer.")
 @json_option
 @click.pass_context
@@ -53,7 +53,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     from dstheory.cli.show import print_json
     from dstheory.dynamics.soft_optimum import optimum
 
-    problem = problem_from(ctx, {**options, "reference": None})
+    problem = problem_from(ctx, options)
     best = optimum(
         problem.mdp,
         problem.reference,

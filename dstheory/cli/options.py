@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -11,24 +11,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dstheory.dynamics.parameters import PARAMETERS, TABLE, TOGETHER, Parameter, Together
 from dstheory.errors import DSTheoryError
 
 if TYPE_CHECKING:
     from dstheory.chain.mdp import TwoStageMDP
     from dstheory.chain.policy import Policy
-
-__all__ = [
-    "Numbers",
-    "Problem",
-    "RewardNotReadError",
-    "config_option",
-    "json_option",
-    "model_options",
-    "objective_options",
-    "problem_from",
-    "seed_option",
-    "training_options",
-]
+    from dstheory.dynamics.problem import Chain
+    from dstheory.objectives import Objective
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -74,8 +64,6 @@ def seed_option(text: str) -> Callable[[_F], _F]:
     return click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help=text)
 
 
-
-
 def _import_module(ctx: click.Context, param: click.Parameter, value: tuple[Path, ...]) -> None:
     if value:
         from dstheory.objectives.plugins import load_module
@@ -89,70 +77,70 @@ module_option = click.option(
     callback=_import_module, help="A Python file that registers objectives of your own (repeatable).",
 )  # fmt: skip
 
+
+def parameter_options(*wanted: str, **changes: dict[str, Any]) -> Callable[[_F], _F]:
+    """Return the options of parameters, as the table of parameters has them.
+
+    Args:
+        wanted: groups of the table, or single parameters.
+        changes: by parameter, what a command says otherwise (arguments of ``click.option``).
+    """
+    rows = [row for want in wanted for row in TABLE if want in (row.group, row.name) and row.help]
+    return _apply([_option(row, changes.get(row.name, {})) for row in rows])
+
+
+def _option(row: Parameter | Together, changes: dict[str, Any]) -> Callable[[_F], _F]:
+    flag, default = f"--{row.name.replace('_', '-')}", row.default
+    if isinstance(row, Together):
+        kind: Any = Numbers(*row.words, one_for_all=row.one_for_all)
+    else:
+        kind = click.Choice(row.choices) if row.choices else {"number": float, "whole": int}.get(row.kind, bool)
+        default = None if row.own else default
+        flag = f"{flag}/--no-{flag[2:]}" if row.kind == "flag" else flag
+    more = {"type": kind, "default": default, "help": row.help.strip() or None, **changes}
+    return click.option(flag, show_default=more["default"] is not None, **more)
+
+
 model_options = _apply(
     [
         click.option("--mdp", "mdp_file", type=click.Path(path_type=Path), metavar="FILE",
                      help="A chain from a file (.json .toml .csv .parquet .jsonl); default the minimal chain M0."),
-        click.option("--p", type=float, default=0.55, show_default=True, help="P(correct) at the start (M0)."),
-        click.option("--a", type=float, default=0.8, show_default=True, help="P(stop | correct) at the start (M0)."),
-        click.option("--b", type=float, default=0.3, show_default=True, help="P(resample | wrong) at the start (M0)."),
-        click.option("--gamma", type=float, default=0.95, show_default=True, help="Discount in [0, 1]."),
-        click.option("--discount-per", type=click.Choice(["turn", "stage"]), default="turn", show_default=True,
-                     help="Apply the discount once per turn, or also between an answer and its decision."),
-        click.option("--max-turns", type=int, default=None, help="Cap on the number of turns; default none."),
-        click.option("--reward", type=Numbers("stop_correct", "resample_correct", "stop_wrong", "resample_wrong"), default=None,
-                     help="Four rewards; default terminal accuracy 1,0,0,0. Objectives that cannot read them are refused."),
-        click.option("--resample-cost", type=float, default=0.0, show_default=True, help="Price of a resample, >= 0."),
-        click.option("--answer-length", type=Numbers("correct", "wrong", one_for_all=True), default="64", show_default=True,
-                     help="Tokens of an answer: one number, or CORRECT,WRONG (M0)."),
-        click.option("--decision-length", type=float, default=1.0, show_default=True, help="Tokens of a decision."),
+        parameter_options("model"),
     ]
 )  # fmt: skip
-
-objective_options = _apply(
-    [
-        click.option("--length-weight", type=float, default=0.5, show_default=True,
-                     help="lambda in [0, 1]: stages weigh length^lambda; 0 counts stages, 1 counts tokens."),
-        click.option("--reduction", type=click.Choice(["sum", "mean"]), default="sum", show_default=True,
-                     help="mean divides both weights by their sum (stage mean; no library's token mean)."),
-        click.option("--beta", type=float, default=None,
-                     help="Strength of the KL, >= 0; default 0.1 in KL penalties, none in rewards."),
-        click.option("--alpha", type=float, default=None,
-                     help="Strength of the entropy bonus (default 0.01) and of SCoRe's bonus (default 10), >= 0."),
-        click.option("--outer-discount/--no-outer-discount", default=True, show_default=True,
-                     help="Keep the factor gamma^t in reward-to-go; training code drops it."),
-        click.option("--states", type=click.Choice(["policy", "reference"]), default="policy", show_default=True,
-                     help="Whose states the forward KL is taken at."),
-        click.option("--expert", type=Numbers("p", "a", "b"), default="0.9,0.95,0.9", show_default=True,
-                     help="The demonstrator of SFT and teacher of distill: P(correct), P(stop | correct), P(resample | wrong)."),
-        click.option("--reference", type=Numbers("p", "a", "b"), default=None,
-                     help="The KL's reference on M0; default the start (or the file's reference)."),
-    ]
-)  # fmt: skip
-
+objective_options = parameter_options("objective")
 training_options = _apply(
     [
         click.option("--objective", "objectives", multiple=True, metavar="EXPR",
                      help="Compare these instead, e.g. 'reinforce + 0.01*entropy' (repeatable; see `dstheory objectives`)."),
-        click.option("--steps", type=int, default=2000, show_default=True, help="Training steps."),
-        click.option("--lr", type=float, default=0.05, show_default=True, help="Learning rate."),
-        click.option("--optimizer", type=click.Choice(["sgd", "momentum", "adam", "natural"]), default="sgd", show_default=True),
-        click.option("--momentum", type=float, default=0.9, show_default=True, help="Of the optimizer momentum, in [0, 1)."),
-        click.option("--adam-beta1", type=float, default=0.9, show_default=True, help="Of adam, in [0, 1)."),
-        click.option("--adam-beta2", type=float, default=0.999, show_default=True, help="Of adam, in [0, 1)."),
-        click.option("--adam-eps", type=float, default=1e-8, show_default=True, help="Of adam, > 0."),
-        click.option("--damping", type=float, default=1e-8, show_default=True, help="Of the natural gradient, >= 0."),
-        click.option("--schedule", type=click.Choice(["constant", "linear", "cosine"]), default="constant", show_default=True,
-                     help="Learning-rate schedule."),
-        click.option("--warmup", type=int, default=0, show_default=True, help="Warm-up steps."),
-        click.option("--clip-norm", type=float, default=None, help="Clip the gradient's global norm; default no clipping."),
-        click.option("--reference-every", type=int, default=None, help="Renew the KL's reference every so many steps."),
+        parameter_options("training"),
         click.option("--runs", type=int, default=1, show_default=True, help="Starts: the given one and random ones around it."),
-        click.option("--spread", type=float, default=0.5, show_default=True,
-                     help="Standard deviation of the random starts' logits."),
+        parameter_options("starts"),
         seed_option("Seed of the random starts."),
     ]
 )  # fmt: skip
+
+
+def given_options(ctx: click.Context) -> frozenset[str]:
+    """Return the options that the command line or its configuration file gave."""
+    return frozenset(name for name in ctx.params if _was_given(ctx, name))
+
+
+def _was_given(ctx: click.Context, name: str) -> bool:
+    return ctx.get_parameter_source(name) not in (click.core.ParameterSource.DEFAULT, None)
+
+
+def settings_from(options: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """Return the values of parameters by name: those of some options, as far as they have one."""
+    settings: dict[str, Any] = {}
+    for name, value in options.items():
+        if name not in names or value is None:
+            continue
+        if name in TOGETHER and not (name in PARAMETERS and len(set(value)) == 1):
+            settings |= dict(zip(TOGETHER[name].parts, value, strict=True))
+        elif name in PARAMETERS:
+            settings[name] = value[0] if name in TOGETHER else value
+    return settings
 
 
 def _read_config(ctx: click.Context, param: click.Parameter, value: Path | None) -> None:
@@ -205,64 +193,43 @@ class Problem:
         return [name for name in ("reward", "resample_cost") if name in self.given]
 
 
-def problem_from(ctx: click.Context, options: dict[str, Any]) -> Problem:
-    """Build the problem that the model options describe.
+def chain_from(ctx: click.Context, options: Mapping[str, Any]) -> Chain:
+    """Return the chain in the file of ``--mdp``, or M0.
+
+    Raises:
+        click.UsageError: options of the minimal chain together with ``--mdp``.
+        DSTheoryError: the file is wrong.
+    """
+    from dstheory.dynamics.problem import Chain
+    from dstheory.readers import read_chain
+
+    if options["mdp_file"] is None:
+        return Chain()
+    for name in ("p", "a", "b", "reference"):
+        if name in options and _was_given(ctx, name):
+            raise click.UsageError(f"--{name} describes the minimal chain; a chain from --mdp has its policy in the file", ctx)
+    if _was_given(ctx, "answer_length") and len(set(options["answer_length"])) > 1:
+        raise click.UsageError("--answer-length CORRECT,WRONG describes the minimal chain; with --mdp give one number", ctx)
+    chain = read_chain(options["mdp_file"])
+    return Chain.of(chain.mdp, chain.policy, chain.reference, Path(options["mdp_file"]).name)
+
+
+def problem_from(ctx: click.Context, options: Mapping[str, Any]) -> Problem:
+    """Return the problem that the options describe; a chain from a file is changed by options that were given only.
 
     Raises:
         click.UsageError: options of the minimal chain together with ``--mdp``.
         DSTheoryError: a value or a file is wrong.
     """
-    from dstheory.chain.mdp import TwoStageMDP
-    from dstheory.chain.policy import Policy
+    from dstheory.dynamics.problem import problem_at
 
-    def given(name: str) -> bool:
-        return ctx.get_parameter_source(name) not in (click.core.ParameterSource.DEFAULT, None)
-
-    everything = frozenset(name for name in options if given(name))
-    four = options["reward"]
-    keys = ("stop_correct", "resample_correct", "stop_wrong", "resample_wrong")
-    reward = None if four is None else dict(zip(keys, four, strict=True))
-    if options["mdp_file"] is None:
-        mdp = TwoStageMDP.minimal(
-            gamma=options["gamma"],
-            discount_per=options["discount_per"],
-            max_turns=options["max_turns"],
-            reward=reward,
-            resample_cost=options["resample_cost"],
-            sample_length=[list(options["answer_length"])],
-            decision_length=options["decision_length"],
-        )
-        start = Policy.minimal(p=options["p"], a=options["a"], b=options["b"])
-        ref = options["reference"]
-        reference = start if ref is None else Policy.minimal(p=ref[0], a=ref[1], b=ref[2])
-        return Problem(mdp, start, reference, "M0", everything)
-
-    for name in ("p", "a", "b", "reference"):
-        if given(name):
-            raise click.UsageError(f"--{name} describes the minimal chain; a chain from --mdp has its policy in the file", ctx)
-    from dstheory.readers import read_chain
-
-    chain = read_chain(options["mdp_file"])
-    changes: dict[str, Any] = {n: options[n] for n in ("gamma", "discount_per", "max_turns", "decision_length") if given(n)}
-    if given("answer_length"):
-        length = options["answer_length"]
-        if length[0] != length[1]:
-            raise click.UsageError("--answer-length CORRECT,WRONG describes the minimal chain; with --mdp give one number", ctx)
-        changes["sample_length"] = length[0]
-    if reward is not None:
-        changes["reward"] = reward
-    elif given("resample_cost"):
-        changes["resample_cost"] = options["resample_cost"]
-    mdp = chain.mdp.replace(**changes) if changes else chain.mdp
-    start = chain.policy if chain.policy is not None else Policy.uniform(mdp)
-    return Problem(mdp, start, chain.reference or start, Path(options["mdp_file"]).name, everything)
+    chain, given = chain_from(ctx, options), given_options(ctx)
+    return Problem(*problem_at(chain, settings_from(options, given if chain.mdp is not None else options)), chain.name, given)
 
 
-class RewardNotReadError(DSTheoryError):
-    """Rewards were given to an objective that pays for correctness alone."""
-
-
-def objective_from(expression: str, problem: Problem, options: dict[str, Any], *, only: Collection[str] | None = None) -> Any:
+def objective_from(
+    expression: str, problem: Problem, options: Mapping[str, Any], *, only: Collection[str] | None = None
+) -> Objective:
     """Build an objective from an expression and the objective options; with ``only``, from those and its own defaults.
 
     Rewards that were given are read by every objective that can: group objectives then compare the chain's returns.
@@ -270,42 +237,11 @@ def objective_from(expression: str, problem: Problem, options: dict[str, Any], *
     Raises:
         DSTheoryError: unknown names, values out of range, or rewards given to an objective that cannot read them.
     """
-    from dstheory.dynamics import expert_policy
-    from dstheory.objectives import ExpertChain, build, lookup
-    from dstheory.objectives.registry import parse
+    from dstheory.dynamics.problem import objective_at
 
-    p, a, b = options["expert"]
-    settings: dict[str, Any] = {
-        "reference": problem.reference,
-        "demonstrations": ExpertChain(expert_policy(problem.mdp, problem.start, p=p, a=a, b=b)),
-        "beta": options["beta"],
-        "alpha": options["alpha"],
-        "length_weight": options["length_weight"],
-        "reduction": options["reduction"],
-        "outer_discount": options["outer_discount"],
-        "states": options["states"],
-    }
-    for _, name in parse(expression):
-        if problem.own_rewards and lookup(name).credits == "correct":
-            option = problem.own_rewards[0].replace("_", "-")
-            raise RewardNotReadError(f"{name} pays 1 for a correct answer and cannot read --{option}: leave one of them out")
-    if only is not None:  # the options' defaults are one for all objectives; a table of all shows each at its own
-        settings = {k: v for k, v in settings.items() if k in ("reference", "demonstrations", *only)}
-    if problem.own_rewards:
-        settings["outcome"] = "return"
-    made = build(expression, settings)
-    if "distill" in [lookup(name).name for _, name in parse(expression)]:
-        return _taught(made, settings["demonstrations"].policy)
-    return made
-
-
-def _taught(objective: Any, teacher: Policy) -> Any:
-    """Return the objective with the expert as the teacher of its distillation; penalties keep their reference."""
-    from dstheory.objectives import Distillation, WeightedSum
-
-    if isinstance(objective, WeightedSum):
-        return WeightedSum(tuple(_taught(term, teacher) for term in objective.terms), objective.factors)
-    return objective.with_reference(teacher) if isinstance(objective, Distillation) else objective
+    rewards = problem.own_rewards[0] if problem.own_rewards else ""
+    three = problem.mdp, problem.start, problem.reference
+    return objective_at(expression, three, settings_from(options, options), rewards=rewards, only=only)
 
 
 def fresh_directory(base: Path) -> Path:

@@ -21,9 +21,10 @@ from dstheory.cli.options import (
     problem_from,
     training_options,
 )
+from dstheory.dynamics.parameters import PARAMETERS
 
 if TYPE_CHECKING:
-    from dstheory.dynamics import Comparison, Optimizer
+    from dstheory.dynamics import Comparison
 
 __all__ = ["command"]
 
@@ -58,7 +59,8 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     answers, and SFT on demonstrations that are right first time. All gradients are exact.
     """
     from dstheory.cli.show import announce_compilation, print_json, progress_bar
-    from dstheory.dynamics import compare, four_conditions, scattered, schedule
+    from dstheory.dynamics import compare, scattered
+    from dstheory.dynamics.problem import CONDITIONS, training_at
     from dstheory.errors import DSTheoryError
     from dstheory.readers import results_directory
 
@@ -71,21 +73,13 @@ def command(ctx: click.Context, /, **options: Any) -> None:
         raise DSTheoryError(f"--steps is {steps}: must be >= 1")
     if not options["spread"] >= 0:
         raise DSTheoryError(f"--spread is {options['spread']}: must be >= 0")
+    names = options["objectives"] or CONDITIONS
+    conditions = {name: objective_from(name, problem, options) for name in names}
     if options["objectives"]:
-        conditions = {expression: objective_from(expression, problem, options) for expression in options["objectives"]}
         for line in notes(list(conditions.items()), problem, options, at_start=False):
             click.echo(line, err=True)
-    else:
-        options["beta"] = 0.1 if options["beta"] is None else options["beta"]
-        conditions = four_conditions(
-            problem.mdp,
-            problem.start,
-            beta=options["beta"],
-            length_weight=options["length_weight"],
-            reduction=options["reduction"],
-            expert=options["expert"],
-            reference=problem.reference,
-        )
+    elif options["beta"] is None:
+        options["beta"] = PARAMETERS["beta"].default
     start = scattered(problem.start, runs, spread=options["spread"], rng=options["seed"])
     announce_compilation(steps * runs, problem.mdp.correct.size)
     out = options["out"] or fresh_directory(Path("results/simulate"))
@@ -96,11 +90,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
                 start,
                 conditions,
                 progress=update,
-                steps=steps,
-                optimizer=_optimizer(options),
-                clip_norm=options["clip_norm"],
-                schedule=schedule(options["schedule"], warmup=options["warmup"]),
-                reference_every=options["reference_every"],
+                **training_at(options),
             )
         rows = _rows(comparison)
         _write(directory, comparison, options, rows, problem.name, time.monotonic() - began)
@@ -108,21 +98,6 @@ def command(ctx: click.Context, /, **options: Any) -> None:
         print_json({"chain": problem.name, "conditions": rows, "seed": options["seed"], "runs": runs, "out": str(out)})
         return
     _print(rows, problem.name, options, out)
-
-
-def _optimizer(options: dict[str, Any]) -> Optimizer:
-    from dstheory.dynamics import SGD, Adam, Momentum, NaturalGradient
-
-    lr = options["lr"]
-    match options["optimizer"]:
-        case "momentum":
-            return Momentum(lr=lr, momentum=options["momentum"])
-        case "adam":
-            return Adam(lr=lr, beta1=options["adam_beta1"], beta2=options["adam_beta2"], eps=options["adam_eps"])
-        case "natural":
-            return NaturalGradient(lr=lr, damping=options["damping"])
-        case _:
-            return SGD(lr=lr)
 
 
 def _rows(comparison: Comparison) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,19 +13,21 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dstheory.cli.options import (
+    chain_from,
     config_option,
+    given_options,
     json_option,
     model_options,
     objective_options,
-    problem_from,
+    settings_from,
     training_options,
 )
+from dstheory.dynamics.parameters import PARAMETERS
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from dstheory.dynamics.sweeps.evaluate import Plan
-    from dstheory.dynamics.sweeps.parameters import Of
+    from dstheory.dynamics.sweeps.plan import Plan
 
 __all__ = ["command"]
 
@@ -41,10 +43,6 @@ A sweep that was interrupted or killed goes on where it was when the same comman
 """
 
 _OF_TRAINING = {"objectives", "runs", "log_every", "expert", "reference"}
-_OWN = {
-    "of", "grids", "workers", "scheduler", "out", "overwrite", "as_json", "max_size", "chunk", "mdp_file", "reward",
-    "answer_length", *_OF_TRAINING,
-}  # fmt: skip
 
 
 class _Size(click.ParamType[Any]):
@@ -98,11 +96,10 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     """
     from dstheory.cli.show import announce_compilation, print_json
     from dstheory.cli.sweep_report import print_result, progress_of
-    from dstheory.dynamics.sweeps.plan import plan_sweep, size_text
-    from dstheory.dynamics.sweeps.run import run_plan
+    from dstheory.dynamics.sweeps.run import run_plan, size_text
 
     began = time.monotonic()
-    plan = _plan(ctx, options, plan_sweep)
+    plan = _plan(ctx, options)
     out = options["out"] or _unused(Path("results/sweep"), plan)
     settings = f"{plan.grid.size:,} setting{'s' * (plan.grid.size != 1)}"
     click.echo(f"{settings}, a result of {size_text(plan.bytes)}, into {out}", err=True)
@@ -126,45 +123,29 @@ def command(ctx: click.Context, /, **options: Any) -> None:
         print_result(plan, data, found)
 
 
-def _plan(ctx: click.Context, options: dict[str, Any], plan_sweep: Callable[..., Plan]) -> Plan:
-    """Return the sweep that the options describe; what was not given has its default."""
-    of: Of = options["of"]
-    minimal = options["mdp_file"] is None
-    fixed, misplaced = _fixed(ctx, options, of, minimal)
-    if misplaced:
-        raise click.UsageError(f"{misplaced} has no effect on an optimum: leave it out, or give --of simulate", ctx)
-    chain: dict[str, Any] = {}
-    if not minimal:
-        problem = problem_from(ctx, {**options})
-        chain = {"mdp": problem.mdp, "start": problem.start, "reference": problem.reference, "name": problem.name}
-    training = {"objectives": options["objectives"], "runs": options["runs"], "log_every": options["log_every"]}
-    return plan_sweep(options["grids"], of=of, fixed=fixed, max_size=options["max_size"], **chain, **training)
+def _plan(ctx: click.Context, options: dict[str, Any]) -> Plan:
+    """Return the sweep that the options describe; what was not given has its default.
 
+    Raises:
+        click.UsageError: an option that has no effect on optima.
+    """
+    from dstheory.dynamics.sweeps.run import plan_sweep
 
-def _fixed(ctx: click.Context, options: dict[str, Any], of: Of, minimal: bool) -> tuple[dict[str, Any], str]:
-    """Return the parameters that the command line or its configuration file fixes, and an option that belongs elsewhere."""
-    from dstheory.dynamics.sweeps.parameters import PARAMETERS
-
-    given = {name for name in options if ctx.get_parameter_source(name) not in (click.core.ParameterSource.DEFAULT, None)}
-    flags = {p.name: p.opts[-1] for p in ctx.command.params}
-    training = {*(name for name, parameter in PARAMETERS.items() if parameter.of == ("simulate",)), *_OF_TRAINING}
-    misplaced = sorted(given & training) if of == "optimum" else []
-    if misplaced:
-        return {}, flags[misplaced[0]]
-    fixed = {name: options[name] for name in options if name in given and name not in _OWN}
-    if "answer_length" in given:
-        correct, wrong = options["answer_length"]
-        one, two = {"answer_length": correct}, {"answer_length_correct": correct, "answer_length_wrong": wrong}
-        fixed |= one if correct == wrong else two
-    several = {
-        "reward": ("reward_stop_correct", "reward_resample_correct", "reward_stop_wrong", "reward_resample_wrong"),
-        "expert": ("expert_p", "expert_a", "expert_b"),
-        "reference": ("reference_p", "reference_a", "reference_b"),
-    }
-    for option, names in several.items():
-        if option in given and options[option] is not None and (minimal or option != "reference"):
-            fixed |= dict(zip(names, options[option], strict=True))
-    return fixed, ""
+    of, given = options["of"], given_options(ctx)
+    here = {name for name in given if name not in PARAMETERS or of in PARAMETERS[name].of}
+    if of == "optimum" and (misplaced := sorted(given & _OF_TRAINING | (given - here))):
+        flags = {p.name: p.opts[-1] for p in ctx.command.params}
+        raise click.UsageError(f"{flags[misplaced[0]]} has no effect on an optimum: leave it out, or give --of simulate", ctx)
+    return plan_sweep(
+        options["grids"],
+        of=of,
+        fixed=settings_from(options, given),
+        chain=chain_from(ctx, options),
+        objectives=options["objectives"],
+        runs=options["runs"],
+        log_every=options["log_every"],
+        max_size=options["max_size"],
+    )
 
 
 def _unused(base: Path, plan: Plan) -> Path:

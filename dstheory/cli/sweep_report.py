@@ -13,7 +13,7 @@ import click
 if TYPE_CHECKING:
     import xarray as xr
 
-    from dstheory.dynamics.sweeps.evaluate import Plan
+    from dstheory.dynamics.sweeps.plan import Plan
 
 __all__ = ["duration", "print_result", "progress_of"]
 

@@ -10,18 +10,25 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-__all__ = ["available_threads", "blocks", "run_blocks"]
+__all__ = ["available_threads", "blocks", "limit_threads", "run_blocks"]
 
 T = TypeVar("T")
 
 _BLOCKS_PER_THREAD = 8  # so that lopsided blocks even out
+_limit = 1 << 30
+
+
+def limit_threads(most: int) -> None:
+    """Use at most this many threads in this process from now on: its share of the processors where several processes work."""
+    global _limit
+    _limit = most
 
 
 def available_threads() -> int:
-    """Return the number of processors that this process may use."""
+    """Return the number of processors that this process may use, or :func:`limit_threads`, if that is less."""
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        return min(_limit, len(os.sched_getaffinity(0)))
+    return min(_limit, os.cpu_count() or 1)
 
 
 def blocks(rows: int, smallest: int, largest: int, threads: int) -> list[tuple[int, int]]:

@@ -25,7 +25,7 @@ from dstheory.dynamics import (
     train,
 )
 from dstheory.dynamics.soft_optimum import optimum
-from dstheory.dynamics.sweeps.variables import STATUS
+from dstheory.dynamics.sweeps.plan import STATUS
 from dstheory.errors import ChainError, DSTheoryError, ImproperChainError
 from dstheory.objectives import ExpertChain, Reinforce, build
 
@@ -240,8 +240,7 @@ def test_a_dask_cluster_gives_the_same_bits(alone) -> None:
 
 def test_a_scheduler_that_cannot_be_reached_is_a_sentence() -> None:
     pytest.importorskip("distributed", reason="the extra dask is not installed: pip install 'dstheory[dask]'")
-    from dstheory.dynamics.sweeps.plan import plan_sweep
-    from dstheory.dynamics.sweeps.run import run_plan
+    from dstheory.dynamics.sweeps.run import plan_sweep, run_plan
 
     plan = plan_sweep({"beta": [0.1]}, of="optimum", fixed={})
     with pytest.raises(DSTheoryError, match=r"^the scheduler tcp://127\.0\.0\.1:1 cannot be reached within 0\.5 s \(Timed out"):
@@ -335,7 +334,7 @@ def test_an_error_that_no_status_covers_says_where(monkeypatch: pytest.MonkeyPat
     def fail(*_: Any, **__: Any) -> None:
         raise ChainError("the curvature is not positive")
 
-    monkeypatch.setattr("dstheory.dynamics.sweeps.training.train", fail)
+    monkeypatch.setattr("dstheory.dynamics.sweeps.evaluate.train", fail)
     with pytest.raises(DSTheoryError) as error:
         sweep({"optimizer": ["adam"], "beta": [0.1, 0.2]}, of="simulate", objectives=["sft"])
     assert str(error.value) == (

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dstheory.dynamics.parameters import PARAMETERS, lookup_parameter
 from dstheory.dynamics.sweeps.grid import Tile, parse_axis, parse_grid
-from dstheory.dynamics.sweeps.parameters import PARAMETERS, lookup_parameter
 from dstheory.errors import DSTheoryError
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import importlib
 import json
 import os
 import signal
@@ -16,15 +17,17 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
+from click.testing import CliRunner
 
+from dstheory.cli.main import cli
 from dstheory.dynamics import sweep
-from dstheory.dynamics.sweeps.plan import plan_sweep
-from dstheory.dynamics.sweeps.run import run_plan
+from dstheory.dynamics.problem import Chain
+from dstheory.dynamics.sweeps.run import plan_sweep, run_plan
 from dstheory.dynamics.sweeps.state import state_path
 from dstheory.errors import DSTheoryError, FileFormatError
 
 # 12 looped combinations, each a chunk of its own.
-GRID = {"momentum": [0.0, 0.4, 0.8], "steps": [300, 400], "optimizer": ["momentum", "adam"], "beta": [0.1, 0.2]}
+GRID = {"momentum": [0.0, 0.4, 0.8], "steps": [150, 200], "optimizer": ["momentum", "adam"], "beta": [0.1, 0.2]}
 FIXED: dict[str, Any] = {"objective": "reinforce + kl-direct", "clip_norm": 5.0}
 COMMAND = [
     "sweep", "--of", "simulate", "--objective", "reinforce + kl-direct", "--clip-norm", "5", "--json",
@@ -59,10 +62,21 @@ def kill_after(process: subprocess.Popen[bytes], state: Path, chunks: int) -> di
 
 
 def workers_of(process: subprocess.Popen[bytes]) -> list[int]:
-    return [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+    tasks = Path(f"/proc/{process.pid}/task").iterdir()
+    children = [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
+    return [pid for pid in children if b"popen_loky" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
-def test_a_killed_sweep_goes_on_where_it_was(tmp_path: Path, whole: xr.Dataset) -> None:
+def here() -> dict[str, Any]:
+    """Run the same command in this process."""
+    ran = CliRunner().invoke(cli, COMMAND)
+    assert ran.exit_code == 0, ran.stderr
+    found: dict[str, Any] = json.loads(ran.stdout)
+    return found
+
+
+def test_a_killed_sweep_goes_on_where_it_was(tmp_path: Path, whole: xr.Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     state = tmp_path / "results/sweep.unfinished"
     first = kill_after(start(tmp_path), state, 2)
     assert not (tmp_path / "results/sweep").exists()
@@ -70,10 +84,7 @@ def test_a_killed_sweep_goes_on_where_it_was(tmp_path: Path, whole: xr.Dataset) 
     second = kill_after(start(tmp_path, "--workers", "2"), state, len(first) + 2)
     assert first.items() <= second.items(), "a finished chunk was written again"
     assert len(second) < CHUNKS
-    process = start(tmp_path)
-    out, err = process.communicate()
-    assert process.returncode == 0, err
-    found = json.loads(out)
+    found = here()
     assert found["chunks"] == CHUNKS
     assert found["computed"] == CHUNKS - len(second)
     assert not state.exists()
@@ -81,10 +92,10 @@ def test_a_killed_sweep_goes_on_where_it_was(tmp_path: Path, whole: xr.Dataset) 
         for name in whole.variables:
             assert np.array_equal(data[name].values, whole[name].values, equal_nan=whole[name].dtype.kind == "f"), name
     # Once more: it is complete, and nothing is computed; another sweep without --out goes elsewhere.
-    again, _ = start(tmp_path).communicate()
-    assert json.loads(again)["computed"] == 0
-    assert json.loads(again)["summary"] == found["summary"]
-    assert json.loads(again)["out"] == "results/sweep"
+    again = here()
+    assert again["computed"] == 0
+    assert again["summary"] == found["summary"]
+    assert again["out"] == "results/sweep"
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="the processes of a process are listed in /proc")
@@ -215,7 +226,8 @@ def test_a_chain_that_has_changed_is_another_sweep(tmp_path: Path) -> None:
     sweep({"beta": [0.1, 0.2]}, mdp=one, out=tmp_path / "out")
     with pytest.raises(DSTheoryError, match="the chain given has changed since"):
         sweep({"beta": [0.1, 0.2]}, mdp=two, out=tmp_path / "out")
-    assert run_plan(plan_sweep({"beta": [0.1, 0.2]}, of="optimum", fixed={}, mdp=one), out=tmp_path / "out")[1]["computed"] == 0
+    plan = plan_sweep({"beta": [0.1, 0.2]}, of="optimum", fixed={}, chain=Chain.of(one, None, None))
+    assert run_plan(plan, out=tmp_path / "out")[1]["computed"] == 0
 
 
 def test_a_damaged_result_is_named(tmp_path: Path) -> None:
@@ -290,10 +302,10 @@ def test_killed_between_result_and_cleaning_up(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_dies_is_a_sentence_and_what_was_finished_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import dstheory.dynamics.sweeps.pools as pools
-
-    monkeypatch.setattr(pools, "_CODE", pools._CODE.replace("serve()", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"))
     interrupted(tmp_path / "out", 1)
-    with warnings.catch_warnings(), pytest.raises(DSTheoryError, match=r"a worker process ended with signal 9 .* fewer workers"):
-        run_plan(plan_sweep(SMALL, of="optimum", fixed={}), out=tmp_path / "out", workers=2)
+    run = importlib.import_module("dstheory.dynamics.sweeps.run")
+    with monkeypatch.context() as patch, warnings.catch_warnings():
+        patch.setattr(run, "evaluated", lambda plan, tiles: os.kill(os.getpid(), signal.SIGKILL))
+        with pytest.raises(DSTheoryError, match=r"a worker process ended with SIGKILL\(-9\) .* fewer workers"):
+            run_plan(plan_sweep(SMALL, of="optimum", fixed={}), out=tmp_path / "out", workers=2)
     assert resumed(tmp_path / "out")[1] == {"chunks": 4, "computed": 3}

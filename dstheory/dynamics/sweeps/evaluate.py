@@ -9,156 +9,99 @@ Source: derived here.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import warnings
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from dstheory.chain.exact import solve
+from dstheory.attribution import InfiniteEnergyWarning, attribute
+from dstheory.chain.exact import Solution, solve
+from dstheory.chain.gain import GainSplit
+from dstheory.chain.mdp import TwoStageMDP
+from dstheory.chain.policy import Policy
 from dstheory.checks import Floats, Ints
-from dstheory.dynamics.optimizers import schedule
+from dstheory.dynamics.conditions import scattered
+from dstheory.dynamics.parameters import value_at
+from dstheory.dynamics.problem import objective_at, problem_at, training_at
 from dstheory.dynamics.soft_optimum import optimum
-from dstheory.dynamics.sweeps.grid import Grid, Tile
-from dstheory.dynamics.sweeps.outcome import alone, outcome, value_at
-from dstheory.dynamics.sweeps.parameters import Of
-from dstheory.dynamics.sweeps.problem import Chain, objective_at, optimizer_at, problem_at
-from dstheory.dynamics.sweeps.training import trained
-from dstheory.dynamics.sweeps.variables import HISTORY, STATUS, VARIABLES, Variable
-from dstheory.errors import DSTheoryError, ImproperChainError, InfiniteDivergenceError
+from dstheory.dynamics.sweeps.grid import RUN, Tile
+from dstheory.dynamics.sweeps.plan import HISTORY, STATUS, Plan
+from dstheory.dynamics.training import train
+from dstheory.errors import DivergedError, DSTheoryError, ImproperChainError, InfiniteDivergenceError
+from dstheory.objectives.base import Objective
 
-__all__ = ["Plan"]
-
-_BATCH = {"optimum": 1 << 17, "simulate": 1 << 13}  # (prompt, answer) pairs of one tile: what stays in the caches
-
-
-@dataclass(frozen=True, eq=False)
-class Plan:
-    """Everything that determines the result of a sweep.
-
-    Attributes:
-        of: ``"optimum"`` or ``"simulate"``.
-        grid: the settings.
-        fixed: parameters that have one value, by name.
-        chain: where settings are tried.
-        runs: number of random starts (the first is the start itself).
-        log_every: in training, keep p, a, b and accuracy of every so many steps too; 0 for the end only.
-    """
-
-    of: Of
-    grid: Grid
-    fixed: Mapping[str, Any]
-    chain: Chain = field(default_factory=Chain)
-    runs: int = 1
-    log_every: int = 0
-
-    @property
-    def variables(self) -> dict[str, Variable]:
-        """The variables of the result."""
-        return {**VARIABLES[self.of], **(HISTORY if self.log_every else {})}
-
-    @property
-    def steps(self) -> Ints:
-        """The steps that are kept, the last one included; none without ``log_every``."""
-        if not self.log_every:
-            return np.arange(0)
-        last = int(self.fixed["steps"])
-        return np.union1d(np.arange(0, last, self.log_every), [last])
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        """Return the axes that a variable has beside those of the settings."""
-        return (len(self.steps),) if name in HISTORY else ()
-
-    @property
-    def bytes(self) -> int:
-        """The size of the result."""
-        numbers = len(VARIABLES[self.of]) + (len(HISTORY) * len(self.steps) if self.log_every else 0)
-        return self.grid.size * (8 * numbers + 1)
-
-    def tiles(self) -> list[Tile]:
-        """Return the tiles; their length depends on what is swept over and on the chain, on nothing else."""
-        return self.grid.tiles(max(1, _BATCH[self.of] // self.chain.pairs))
-
-    def settings(self, tile: Tile) -> dict[str, Any]:
-        """Return all parameters of a tile."""
-        return {**self.fixed, **self.grid.settings(tile)}
-
-    def check(self) -> None:
-        """Build the problem of one setting of every combination of looped parameters, so that what cannot work is said now.
-
-        Raises:
-            DSTheoryError: what the building parts raise.
-        """
-        first = [tile for tile in self.tiles() if tile.start == 0][:_CHECKED]
-        for tile in first:
-            settings = alone(self.settings(Tile(tile.loop, 0, 1)), 0)
-            problem = problem_at(self.chain, settings)
-            if self.of == "simulate":
-                objective = objective_at(str(settings["objective"]), problem, settings, ())
-                with contextlib.suppress(ImproperChainError, InfiniteDivergenceError):  # of this setting; others may be fine
-                    objective.gradient(solve(problem[0], problem[1]))
-                optimizer_at(settings)
-                schedule(value_at(settings, "schedule"), warmup=value_at(settings, "warmup"))
-
-    def evaluate(self, tile: Tile) -> dict[str, Any]:
-        """Return ``status`` and all variables of a tile, one number per setting.
-
-        Raises:
-            DSTheoryError: something that marking a setting does not cover; it says where.
-        """
-        count = tile.stop - tile.start
-        tables = {"status": np.zeros(count, dtype=np.int8)} | {
-            name: np.full((count, *self.shape(name)), np.nan) for name in self.variables
-        }
-        try:
-            self._fill(tables, self.settings(tile), np.arange(count))
-        except DSTheoryError as error:
-            raise DSTheoryError(f"{self._place(tile)}: {error}") from error
-        return tables
-
-    def _place(self, tile: Tile) -> str:
-        """Return how a message calls the settings of a tile."""
-        settings = self.grid.settings(tile)
-        looped = [f"{axis.name} {settings[axis.name]}" for axis in self.grid.loops]
-        ranges = [f"{a.name} {settings[a.name].min():g} to {settings[a.name].max():g}" for a in self.grid.batch]
-        return f"among the settings with {', '.join([*looped, *ranges])}"
-
-    def _fill(self, tables: dict[str, Any], settings: Mapping[str, Any], here: Ints) -> None:
-        """Compute some settings of a tile. Those without a result are found and left out, and the others computed again."""
-        if here.size == 0:
-            return
-        work = _optimum if self.of == "optimum" else trained
-        try:
-            status, numbers = work(self, _rows(settings, here, len(tables["status"])), here.size)
-        except (ImproperChainError, InfiniteDivergenceError) as error:
-            # Which setting it was is not said: halve until it is alone.
-            if here.size == 1:
-                tables["status"][here] = STATUS.index(
-                    "episodes_never_end" if isinstance(error, ImproperChainError) else "infinite_divergence"
-                )
-            else:
-                for half in np.array_split(here, 2):
-                    self._fill(tables, settings, half)
-            return
-        if status.any():
-            tables["status"][here] = status
-            self._fill(tables, settings, here[status == 0])
-        else:
-            for name, numbers_here in numbers.items():
-                tables[name][here] = numbers_here
-
+__all__ = ["check", "evaluate", "evaluated"]
 
 _CHECKED = 100  # combinations that are tried before the work begins
+Numbers = dict[str, Floats]
 
 
-def _rows(settings: Mapping[str, Any], here: Ints, count: int) -> dict[str, Any]:
-    """Return some of the settings of a tile; the arrays of all of them as they are."""
-    if here.size == count:
-        return dict(settings)
-    return {name: value[here] if isinstance(value, np.ndarray) else value for name, value in settings.items()}
+def check(plan: Plan) -> None:
+    """Build the problem of one setting of every combination of looped parameters, so that what cannot work is said now.
+
+    Raises:
+        DSTheoryError: what the building parts raise.
+    """
+    for tile in [tile for tile in plan.tiles() if tile.start == 0][:_CHECKED]:
+        settings = _alone(plan.settings(Tile(tile.loop, 0, 1)), 0)
+        problem = problem_at(plan.chain, settings)
+        if plan.of == "simulate":
+            objective = _objective(problem, settings, ())
+            with contextlib.suppress(ImproperChainError, InfiniteDivergenceError):  # of this setting; others may be fine
+                objective.gradient(solve(problem[0], problem[1]))
+            training_at(settings)
 
 
-def _optimum(plan: Plan, settings: Mapping[str, Any], count: int) -> tuple[Ints, dict[str, Floats]]:
+def evaluated(plan: Plan, tiles: Sequence[Tile]) -> dict[str, Any]:
+    """Return ``status`` and all variables of consecutive tiles, end to end."""
+    parts = [evaluate(plan, tile) for tile in tiles]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def evaluate(plan: Plan, tile: Tile) -> dict[str, Any]:
+    """Return ``status`` and all variables of a tile, one number per setting.
+
+    Raises:
+        DSTheoryError: something that marking a setting does not cover; it says where.
+    """
+    count = tile.stop - tile.start
+    tables = {"status": np.zeros(count, dtype=np.int8)} | {
+        name: np.full((count, *plan.shape(name)), np.nan) for name in plan.variables
+    }
+    try:
+        _fill(plan, tables, plan.settings(tile), np.arange(count))
+    except DSTheoryError as error:
+        raise DSTheoryError(f"{plan.place(tile)}: {error}") from error
+    return tables
+
+
+def _fill(plan: Plan, tables: dict[str, Any], settings: Mapping[str, Any], here: Ints) -> None:
+    """Compute some settings of a tile. Those without a result are found and left out, and the others computed again."""
+    if here.size == 0:
+        return
+    whole = here.size == len(tables["status"])
+    some = {name: v if whole or not isinstance(v, np.ndarray) else v[here] for name, v in settings.items()}
+    try:
+        status, numbers = (_optima if plan.of == "optimum" else _trained)(plan, some, here.size)
+    except (ImproperChainError, InfiniteDivergenceError) as error:
+        # Which setting it was is not said: halve until it is alone.
+        if here.size == 1:
+            word = "episodes_never_end" if isinstance(error, ImproperChainError) else "infinite_divergence"
+            tables["status"][here] = STATUS.index(word)
+        else:
+            for half in np.array_split(here, 2):
+                _fill(plan, tables, settings, half)
+        return
+    if status.any():
+        tables["status"][here] = status
+        _fill(plan, tables, settings, here[status == 0])
+    else:
+        for name, values in numbers.items():
+            tables[name][here] = values
+
+
+def _optima(plan: Plan, settings: Mapping[str, Any], count: int) -> tuple[Ints, Numbers]:
     mdp, _, reference = problem_at(plan.chain, settings)
     best = optimum(
         mdp,
@@ -175,4 +118,91 @@ def _optimum(plan: Plan, settings: Mapping[str, Any], count: int) -> tuple[Ints,
         status[bad] = np.where(pays, 1, np.where(endless, 2, 3))[bad]
         return status, {}
     before = solve(mdp, reference)
-    return status, {**outcome(mdp, reference, before, best.policy, (count,)), "penalised_value": best.mean_value}
+    return status, {**_outcome(mdp, reference, before, best.policy, (count,)), "penalised_value": best.mean_value}
+
+
+def _trained(plan: Plan, settings: Mapping[str, Any], count: int) -> tuple[Ints, Numbers]:
+    """Train some settings side by side; one after the other where an objective's rule is that of one run (recorded responses)."""
+    try:
+        return _side_by_side(plan, settings, (count,))
+    except (ImproperChainError, InfiniteDivergenceError):
+        raise  # the caller finds out whose it is
+    except ValueError:
+        parts = [_side_by_side(plan, _alone(settings, i), ()) for i in range(count)]
+    status = np.array([part for part, _ in parts], dtype=np.int8)
+    if status.any():
+        return status, {}
+    return status, {name: np.stack([numbers[name] for _, numbers in parts]) for name in parts[0][1]}
+
+
+def _side_by_side(plan: Plan, settings: Mapping[str, Any], runs: tuple[int, ...]) -> tuple[Ints, Numbers]:
+    mdp, start, reference = problem_at(plan.chain, settings)
+    objective = _objective((mdp, start, reference), settings, runs)
+    start, training = _starts(plan, start, settings, runs), training_at(settings)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InfiniteEnergyWarning)  # the result has it as inf, which is counted and reported
+        try:
+            result = train(mdp, start, objective, **training, log_every=plan.log_every or training["steps"])
+        except DivergedError as error:
+            return np.broadcast_to(error.runs, runs) * np.int8(STATUS.index("training_left_finite_numbers")), {}
+        before = solve(mdp, start)
+        at_start, at_end = attribute(objective, before, coefficients=False).energy, result.log["energy"][-1, ..., -1, :]
+    return np.zeros(runs, dtype=np.int8), {
+        **_outcome(mdp, start, before, result.policy, runs),
+        "energy_sample_before": at_start.sample,
+        "energy_decide_before": at_start.decide,
+        "energy_sample": at_end[..., 0],
+        "energy_decide": at_end[..., 1],
+        **{name: result.log[name.removesuffix("_history")].T for name in HISTORY if plan.log_every},
+    }
+
+
+def _objective(problem: tuple[TwoStageMDP, Policy, Policy], settings: Mapping[str, Any], runs: tuple[int, ...]) -> Objective:
+    paid = "reward" if any(name.startswith("reward_") for name in settings) else ""
+    paid = paid or ("resample_cost" if np.any(settings.get("resample_cost", 0.0)) else "")
+    return objective_at(str(settings["objective"]), problem, settings, runs=runs, rewards=paid)
+
+
+def _starts(plan: Plan, start: Policy, settings: Mapping[str, Any], runs: tuple[int, ...]) -> Policy:
+    """Return the start of every setting: the same noise at the same random start, whatever else varies."""
+    blocks = start.parameters
+    own = blocks[0].ndim - len(start.runs)
+    shapes = [(*runs, *block.shape[block.ndim - own :]) for block in blocks]
+    if RUN.name in settings:
+        at_zero = start.with_parameters(tuple(np.zeros(shape[len(runs) :]) for shape in shapes))
+        noise = scattered(at_zero, plan.runs, spread=value_at(settings, "spread"), rng=value_at(settings, "seed")).parameters
+        which = np.asarray(settings[RUN.name], dtype=np.int64)
+        blocks = tuple(block + moved[which] for block, moved in zip(blocks, noise, strict=True))
+    return start.with_parameters(tuple(np.broadcast_to(block, shape) for block, shape in zip(blocks, shapes, strict=True)))
+
+
+def _alone(settings: Mapping[str, Any], index: int) -> dict[str, Any]:
+    """Return one setting of a batch, as numbers."""
+    return {name: value[index].item() if isinstance(value, np.ndarray) else value for name, value in settings.items()}
+
+
+def _outcome(mdp: TwoStageMDP, start: Policy, before: Solution, end: Policy, runs: tuple[int, ...]) -> dict[str, Floats]:
+    """Return what both kinds of sweep report about a start and an end, one number per run."""
+    after = solve(mdp, end)
+
+    def corner(sampling: Policy, decision: Policy) -> Floats:
+        z, u = np.broadcast_arrays(sampling.sample_logits, decision.stop_logits)
+        return solve(mdp, Policy(z, u)).mean_accuracy
+
+    gain = GainSplit.of_corners(
+        s0d0=before.mean_accuracy, s0d1=corner(start, end), s1d0=corner(end, start), s1d1=after.mean_accuracy
+    )
+    found = {
+        "p_after": after.p,
+        "a_after": after.a,
+        "b_after": after.b,
+        "accuracy": after.mean_accuracy,
+        "turns": after.mean_turns,
+        "value": after.mean_value,
+        "accuracy_before": before.mean_accuracy,
+        "gain": gain.gain,
+        "gain_sample": gain.sample,
+        "gain_decide": gain.decide,
+        "decision_share": gain.decision_share,
+    }
+    return {name: np.broadcast_to(value, runs) for name, value in found.items()}

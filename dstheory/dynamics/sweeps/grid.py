@@ -4,9 +4,8 @@ An axis is written as a range or a list. ``0:1:21`` is 21 equally spaced numbers
 ``log:1e-3:1:13`` is 13 numbers equally spaced in their logarithm; ``0,0.5,1`` and ``sgd,adam`` are lists. Texts are parsed, never
 evaluated.
 
-Settings are worked through in *tiles*: stretches of consecutive settings whose length depends on the problem alone. Everything
-is computed tile by tile, so that the last bit of a result depends neither on the number of processes nor on how many tiles are
-saved together.
+Settings are worked through in *tiles*: consecutive settings, as many as depends on the problem alone. Everything is computed tile
+by tile, so that the last bit of a result depends neither on the number of processes nor on how many tiles are saved together.
 
 Source: derived here.
 """
@@ -22,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from dstheory.checks import Floats, Ints, readonly
-from dstheory.dynamics.sweeps.parameters import PARAMETERS, Of, Parameter, lookup_parameter
+from dstheory.dynamics.parameters import PARAMETERS, Of, Parameter, lookup_parameter
 from dstheory.errors import DSTheoryError
 
 __all__ = ["Axis", "Grid", "Tile", "parse_axis", "parse_grid"]

@@ -1,131 +1,144 @@
-"""From arguments to a plan: every name, value and size of a sweep is checked before anything is computed.
+"""What a sweep is, as data: its settings, what is fixed, the chain; and the variables of its result.
 
 Source: derived here.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from dstheory.chain.mdp import TwoStageMDP
-from dstheory.chain.policy import Policy
-from dstheory.checks import whole_number
-from dstheory.dynamics.sweeps.evaluate import Plan
-from dstheory.dynamics.sweeps.grid import RUN, Axis, Grid, parse_grid
-from dstheory.dynamics.sweeps.parameters import PARAMETERS, Of, lookup_parameter
-from dstheory.dynamics.sweeps.problem import CONDITIONS, Chain
-from dstheory.errors import DSTheoryError
+import numpy as np
 
-__all__ = ["plan_sweep", "size_text"]
+from dstheory.checks import Ints
+from dstheory.dynamics.parameters import Of
+from dstheory.dynamics.problem import Chain
+from dstheory.dynamics.sweeps.grid import Grid, Tile
+
+__all__ = ["HISTORY", "STATUS", "VARIABLES", "Plan", "Variable", "status_counts"]
+
+STATUS = (
+    "found",
+    "no_optimum_never_stopping_pays",
+    "no_optimum_reference_never_stops",
+    "optimum_not_enclosed",
+    "training_left_finite_numbers",
+    "episodes_never_end",
+    "infinite_divergence",
+)
+"""What the numbers of ``status`` mean, from 0 on."""
 
 
-def plan_sweep(
-    grid: Mapping[str, Any] | Iterable[str],
-    *,
-    of: Of,
-    fixed: Mapping[str, Any],
-    mdp: TwoStageMDP | None = None,
-    start: Policy | None = None,
-    reference: Policy | None = None,
-    objectives: Sequence[str] = (),
-    runs: int = 1,
-    log_every: int = 0,
-    max_size: float | None = None,
-    name: str = "",
-) -> Plan:
-    """Return a sweep that is ready to run: every name, value and size checked. Arguments as of :func:`sweep`.
+@dataclass(frozen=True)
+class Variable:
+    """A variable of the result: what it is, its unit, and when it is NaN though the setting has a result."""
 
-    Args:
-        name: how messages call the chain.
+    long_name: str
+    units: str = "1"
+    missing: str = ""
+
+
+_PUSHED = "the gradient pushes an action of probability 0 (the energy is infinite)"
+_COMMON = {
+    "p_after": Variable("share of correct answers", missing="no answer is drawn"),
+    "a_after": Variable("P(stop | correct)", missing="no decision at a correct answer is drawn"),
+    "b_after": Variable("P(resample | wrong)", missing="no decision at a wrong answer is drawn"),
+    "accuracy": Variable("final accuracy"),
+    "turns": Variable("expected number of turns", "turns"),
+    "value": Variable("expected discounted reward"),
+    "accuracy_before": Variable("final accuracy of the start"),
+    "gain": Variable("accuracy gain"),
+    "gain_sample": Variable("accuracy gain due to sampling"),
+    "gain_decide": Variable("accuracy gain due to decisions"),
+    "decision_share": Variable("share of the accuracy gain due to decisions", missing="there is no gain to share"),
+}
+HISTORY = {
+    "p_history": Variable("share of correct answers in training"),
+    "a_history": Variable("P(stop | correct) in training", missing="no decision at a correct answer is drawn"),
+    "b_history": Variable("P(resample | wrong) in training", missing="no decision at a wrong answer is drawn"),
+    "accuracy_history": Variable("final accuracy in training"),
+}
+"""Variables that also have the dimension ``step``."""
+VARIABLES: dict[Of, dict[str, Variable]] = {
+    "optimum": {
+        **_COMMON,
+        "accuracy_before": Variable("final accuracy of the reference"),
+        "penalised_value": Variable("expected discounted reward minus penalty"),
+    },
+    "simulate": {
+        **_COMMON,
+        "energy_sample_before": Variable("Fisher energy of sampling at the start", missing=_PUSHED),
+        "energy_decide_before": Variable("Fisher energy of the decision at the start", missing=_PUSHED),
+        "energy_sample": Variable("Fisher energy of sampling at the end", missing=_PUSHED),
+        "energy_decide": Variable("Fisher energy of the decision at the end", missing=_PUSHED),
+    },
+}
+
+
+def status_counts(status: Any) -> dict[str, int]:
+    """Return how many settings have each status other than ``found``."""
+    counts = np.bincount(np.asarray(status, dtype=np.int64).ravel(), minlength=len(STATUS))
+    return {name: int(count) for name, count in zip(STATUS, counts, strict=True) if name != STATUS[0] and count}
+
+
+_BATCH = {"optimum": 1 << 17, "simulate": 1 << 13}  # (prompt, answer) pairs of one tile: what stays in the caches
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Everything that determines the result of a sweep.
+
+    Attributes:
+        of: ``"optimum"`` or ``"simulate"``.
+        grid: the settings.
+        fixed: parameters that have one value, by name.
+        chain: where settings are tried.
+        runs: number of random starts (the first is the start itself).
+        log_every: in training, keep p, a, b and accuracy of every so many steps too; 0 for the end only.
     """
-    if of not in ("optimum", "simulate"):
-        raise DSTheoryError(f"of is {of!r}: must be 'optimum' or 'simulate'")
-    minimal = mdp is None
-    axes = list(parse_grid(grid, of, minimal=minimal).axes)
-    swept = {axis.name for axis in axes}
-    values = _fixed(fixed, swept, of, minimal)
-    if of == "simulate":
-        if "objective" not in swept:
-            chosen = tuple(objectives) or ((values.pop("objective"),) if "objective" in values else CONDITIONS)
-            if len(set(chosen)) < len(chosen):
-                raise DSTheoryError("an objective was given twice: every objective needs its own place")
-            axes.append(Axis(PARAMETERS["objective"], tuple(chosen)))
-        elif objectives:
-            raise DSTheoryError("objectives are both given and swept: do one of the two")
-        compared = next(axis.values for axis in axes if axis.name == "objective")
-        if not set(compared) & set(CONDITIONS):  # each objective has its own strengths; a reward has no KL unless asked
-            values = {key: value for key, value in values.items() if key not in ("beta", "alpha") or key in fixed}
-        if whole_number(runs, "runs", low=1) > 1:
-            axes.append(Axis(RUN, tuple(range(runs))))
-        if whole_number(log_every, "log_every", low=0) and "steps" in swept:
-            raise DSTheoryError("log_every needs one number of steps, and steps is swept: leave one of them out")
-    elif objectives or runs != 1 or log_every:
-        raise DSTheoryError("objectives, runs and log_every belong to training: an optimum has none; use of='simulate'")
-    plan = Plan(of, Grid(tuple(axes)), values, _chain(mdp, start, reference, name), runs, log_every)
-    _refuse_large(plan, max_size)
-    plan.check()
-    return plan
 
+    of: Of
+    grid: Grid
+    fixed: Mapping[str, Any]
+    chain: Chain = field(default_factory=Chain)
+    runs: int = 1
+    log_every: int = 0
 
-def _fixed(fixed: Mapping[str, Any], swept: set[str], of: Of, minimal: bool) -> dict[str, Any]:
-    """Return the parameters that have one value, with the defaults of those that are not mentioned."""
-    given: dict[str, Any] = {}
-    for key, value in fixed.items():
-        parameter = lookup_parameter(key, of, minimal=minimal)
-        if parameter.name in swept:
-            raise DSTheoryError(f"{parameter.name} is both fixed and swept: do one of the two")
-        given[parameter.name] = parameter.value(value, of)
-    parts = [name for name in ("answer_length_correct", "answer_length_wrong") if name in given]
-    if "answer_length" in swept and parts:
-        raise DSTheoryError(f"answer_length is swept and {parts[0]} is fixed: sweep the lengths of both kinds of answers, or one")
-    training = {name for name, parameter in PARAMETERS.items() if parameter.of == ("simulate",)} | {
-        "beta", "length_weight", "reduction",
-    }  # fmt: skip
-    for name, parameter in PARAMETERS.items():
-        wanted = of in parameter.of and (minimal or name in training) and (parameter.default is not None or parameter.optional)
-        if wanted and name not in swept and name not in given:
-            given[name] = parameter.default
-    return given
+    @property
+    def variables(self) -> dict[str, Variable]:
+        """The variables of the result."""
+        return {**VARIABLES[self.of], **(HISTORY if self.log_every else {})}
 
+    @property
+    def steps(self) -> Ints:
+        """The steps that are kept, the last one included; none without ``log_every``."""
+        if not self.log_every:
+            return np.arange(0)
+        last = int(self.fixed["steps"])
+        return np.union1d(np.arange(0, last, self.log_every), [last])
 
-def _chain(mdp: TwoStageMDP | None, start: Policy | None, reference: Policy | None, name: str) -> Chain:
-    if mdp is None:
-        if start is not None or reference is not None:
-            raise DSTheoryError("a start or a reference needs its chain: give mdp too, or describe M0 by p, a, b")
-        return Chain()
-    begin = Policy.uniform(mdp) if start is None else start
-    return Chain(mdp, begin, begin if reference is None else reference, name or "given")
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Return the axes that a variable has beside those of the settings."""
+        return (len(self.steps),) if name in HISTORY else ()
 
+    @property
+    def bytes(self) -> int:
+        """The size of the result."""
+        numbers = len(VARIABLES[self.of]) + (len(HISTORY) * len(self.steps) if self.log_every else 0)
+        return self.grid.size * (8 * numbers + 1)
 
-def _refuse_large(plan: Plan, max_size: float | None) -> None:
-    limit = _half_of_memory() if max_size is None else float(max_size)
-    if plan.bytes > limit:
-        product = " x ".join(f"{len(axis.values):,} {axis.name}" for axis in plan.grid.axes)
-        what = "half of the memory that is free" if max_size is None else "the largest size allowed"
-        raise DSTheoryError(
-            f"the sweep has {plan.grid.size:,} settings ({product}): its result would take {size_text(plan.bytes)}, more than "
-            f"{size_text(limit)}, {what}; use fewer values, or allow more with max_size (--max-size)"
-        )
+    def tiles(self) -> list[Tile]:
+        """Return the tiles; their length depends on what is swept over and on the chain, on nothing else."""
+        return self.grid.tiles(max(1, _BATCH[self.of] // self.chain.pairs))
 
+    def settings(self, tile: Tile) -> dict[str, Any]:
+        """Return all parameters of a tile."""
+        return {**self.fixed, **self.grid.settings(tile)}
 
-def _half_of_memory() -> float:
-    with contextlib.suppress(OSError, ValueError, IndexError), open("/proc/meminfo", encoding="ascii") as lines:
-        for line in lines:
-            if line.startswith("MemAvailable:"):
-                return 512.0 * float(line.split()[1])
-    return 0.5 * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-
-
-def size_text(size: float) -> str:
-    """Return a number of bytes for people.
-
-    >>> size_text(97_000_000)
-    '97 MB'
-    """
-    for unit, factor in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if size >= factor:
-            return f"{size / factor:.3g} {unit}" if size / factor < 1000 else f"{size / factor:,.0f} {unit}"
-    return f"{size:.0f} bytes"
+    def place(self, tile: Tile) -> str:
+        """Return how a message calls the settings of a tile."""
+        settings = self.grid.settings(tile)
+        looped = [f"{axis.name} {settings[axis.name]}" for axis in self.grid.loops]
+        ranges = [f"{a.name} {settings[a.name].min():g} to {settings[a.name].max():g}" for a in self.grid.batch]
+        return f"among the settings with {', '.join([*looped, *ranges])}"

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dstheory.dynamics.sweeps.evaluate import Plan
 from dstheory.dynamics.sweeps.grid import Axis
+from dstheory.dynamics.sweeps.plan import STATUS, Plan, status_counts
 from dstheory.dynamics.sweeps.state import differences, state_path, stored_configuration
-from dstheory.dynamics.sweeps.variables import STATUS, status_counts
 from dstheory.errors import DSTheoryError, FileFormatError
 from dstheory.readers.atomic import RUN_FILE, results_directory
 from dstheory.readers.results import HISTORY_FILE, read_run, write_run

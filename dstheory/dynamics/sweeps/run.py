@@ -11,6 +11,7 @@ Source: derived here; the maps over length weight and beta are claim E3 of arXiv
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 import warnings
@@ -23,20 +24,21 @@ import numpy as np
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
 from dstheory.checks import whole_number
-from dstheory.dynamics.sweeps.evaluate import Plan
-from dstheory.dynamics.sweeps.grid import Tile
-from dstheory.dynamics.sweeps.parameters import Of
-from dstheory.dynamics.sweeps.plan import plan_sweep
-from dstheory.dynamics.sweeps.pools import computed
+from dstheory.dynamics.parameters import PARAMETERS, Of, lookup_parameter
+from dstheory.dynamics.problem import CONDITIONS, Chain
+from dstheory.dynamics.sweeps.evaluate import check, evaluated
+from dstheory.dynamics.sweeps.grid import RUN, Axis, Grid, Tile, parse_grid
+from dstheory.dynamics.sweeps.plan import Plan
 from dstheory.dynamics.sweeps.result import dataset_of, finished, write_result
 from dstheory.dynamics.sweeps.state import State, configuration, state_path
 from dstheory.errors import DSTheoryError
 from dstheory.readers.atomic import refuse_directory
+from dstheory.workers import computed
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["run_plan", "sweep"]
+__all__ = ["plan_sweep", "run_plan", "size_text", "sweep"]
 
 _CHUNK = 1 << 17  # settings saved together: about a second of optima
 _TILES = 64  # most tiles saved together
@@ -65,7 +67,7 @@ def sweep(
 
     Args:
         grid: values by parameter, sequences or texts (``{"beta": "log:1e-3:1:13", "optimizer": ["sgd", "adam"]}``), or texts
-            ``"beta=log:1e-3:1:13"``. Names and ranges of all parameters: :data:`dstheory.dynamics.sweeps.parameters.PARAMETERS`.
+            ``"beta=log:1e-3:1:13"``. Names and ranges of all parameters: :data:`dstheory.dynamics.parameters.PARAMETERS`.
         of: ``"optimum"`` (:func:`dstheory.dynamics.optimum`) or ``"simulate"`` (:func:`dstheory.dynamics.compare`).
         mdp, start, reference: a chain of one's own; without it M0 is made of p, a, b, gamma, answer_length, ...
             The start defaults to uniform, the reference to the start.
@@ -96,8 +98,11 @@ def sweep(
     >>> data.decision_share.sel(beta=0.1).values.round(3).tolist()  # what decisions contribute to the gain in accuracy
     [0.589, 0.974, 0.999]
     """
+    if mdp is None and not (start is None and reference is None):
+        raise DSTheoryError("a start or a reference needs its chain: give mdp too, or describe M0 by p, a, b")
+    chain = None if mdp is None else Chain.of(mdp, start, reference)
     plan = plan_sweep(
-        grid, of=of, mdp=mdp, start=start, reference=reference, objectives=objectives, runs=runs, log_every=log_every,
+        grid, of=of, chain=chain, objectives=objectives, runs=runs, log_every=log_every,
         max_size=max_size, fixed=fixed,
     )  # fmt: skip
     return run_plan(
@@ -110,6 +115,104 @@ def sweep(
         progress=progress,
         command=["dstheory.dynamics.sweep"],
     )[0]
+
+
+def plan_sweep(
+    grid: Mapping[str, Any] | Iterable[str],
+    *,
+    of: Of,
+    fixed: Mapping[str, Any],
+    chain: Chain | None = None,
+    objectives: Sequence[str] = (),
+    runs: int = 1,
+    log_every: int = 0,
+    max_size: float | None = None,
+) -> Plan:
+    """Return a sweep that is ready to run: every name, value and size checked. Arguments as of :func:`sweep`.
+
+    Args:
+        chain: where settings are tried; default the minimal chain M0, made of numbers.
+    """
+    if of not in ("optimum", "simulate"):
+        raise DSTheoryError(f"of is {of!r}: must be 'optimum' or 'simulate'")
+    minimal = chain is None or chain.mdp is None
+    axes = list(parse_grid(grid, of, minimal=minimal).axes)
+    swept = {axis.name for axis in axes}
+    values = _fixed(fixed, swept, of, minimal)
+    if of == "simulate":
+        if "objective" not in swept:
+            chosen = tuple(objectives) or ((values.pop("objective"),) if "objective" in values else CONDITIONS)
+            if len(set(chosen)) < len(chosen):
+                raise DSTheoryError("an objective was given twice: every objective needs its own place")
+            axes.append(Axis(PARAMETERS["objective"], tuple(chosen)))
+        elif objectives:
+            raise DSTheoryError("objectives are both given and swept: do one of the two")
+        compared = next(axis.values for axis in axes if axis.name == "objective")
+        if not set(compared) & set(CONDITIONS):  # each objective has its own strengths; a reward has no KL unless asked
+            values = {key: value for key, value in values.items() if key not in ("beta", "alpha") or key in fixed}
+        if whole_number(runs, "runs", low=1) > 1:
+            axes.append(Axis(RUN, tuple(range(runs))))
+        if whole_number(log_every, "log_every", low=0) and "steps" in swept:
+            raise DSTheoryError("log_every needs one number of steps, and steps is swept: leave one of them out")
+    elif objectives or runs != 1 or log_every:
+        raise DSTheoryError("objectives, runs and log_every belong to training: an optimum has none; use of='simulate'")
+    plan = Plan(of, Grid(tuple(axes)), values, chain or Chain(), runs, log_every)
+    _refuse_large(plan, max_size)
+    check(plan)
+    return plan
+
+
+def _fixed(fixed: Mapping[str, Any], swept: set[str], of: Of, minimal: bool) -> dict[str, Any]:
+    """Return the parameters that have one value, with the defaults of those that are not mentioned."""
+    given: dict[str, Any] = {}
+    for key, value in fixed.items():
+        parameter = lookup_parameter(key, of, minimal=minimal)
+        if parameter.name in swept:
+            raise DSTheoryError(f"{parameter.name} is both fixed and swept: do one of the two")
+        given[parameter.name] = parameter.value(value, of)
+    parts = [name for name in ("answer_length_correct", "answer_length_wrong") if name in given]
+    if "answer_length" in swept and parts:
+        raise DSTheoryError(f"answer_length is swept and {parts[0]} is fixed: sweep the lengths of both kinds of answers, or one")
+    for name, parameter in PARAMETERS.items():
+        wanted = (
+            of in parameter.of
+            and (minimal or parameter.group != "model")
+            and (parameter.default is not None or parameter.optional)
+        )
+        if wanted and name not in swept and name not in given:
+            given[name] = parameter.default
+    return given
+
+
+def _refuse_large(plan: Plan, max_size: float | None) -> None:
+    limit = _half_of_memory() if max_size is None else float(max_size)
+    if plan.bytes > limit:
+        product = " x ".join(f"{len(axis.values):,} {axis.name}" for axis in plan.grid.axes)
+        what = "half of the memory that is free" if max_size is None else "the largest size allowed"
+        raise DSTheoryError(
+            f"the sweep has {plan.grid.size:,} settings ({product}): its result would take {size_text(plan.bytes)}, more than "
+            f"{size_text(limit)}, {what}; use fewer values, or allow more with max_size (--max-size)"
+        )
+
+
+def _half_of_memory() -> float:
+    with contextlib.suppress(OSError, ValueError, IndexError), open("/proc/meminfo", encoding="ascii") as lines:
+        for line in lines:
+            if line.startswith("MemAvailable:"):
+                return 512.0 * float(line.split()[1])
+    return 0.5 * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def size_text(size: float) -> str:
+    """Return a number of bytes for people.
+
+    >>> size_text(97_000_000)
+    '97 MB'
+    """
+    for unit, factor in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= factor:
+            return f"{size / factor:.3g} {unit}" if size / factor < 1000 else f"{size / factor:,.0f} {unit}"
+    return f"{size:.0f} bytes"
 
 
 def run_plan(
@@ -193,7 +296,7 @@ def _gather(
         del work[number]
     report()  # where this process begins: the remaining time is about what follows
     counts = {"chunks": len(places), "computed": len(work)}
-    for number, found in computed(plan, work, **how):
+    for number, found in computed(evaluated, plan, work, **how):
         if state is not None:
             state.write(number, found)
         keep(number, found)

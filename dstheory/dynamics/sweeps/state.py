@@ -1,7 +1,7 @@
 """The state of an unfinished sweep on disk: what is done survives whatever ends the process, and is never done twice.
 
 Beside the result OUT lies the directory ``OUT.unfinished`` with ``sweep.json`` (which sweep it is) and one file per finished
-stretch of settings, each written under another name and renamed when complete. It disappears when the result is complete. A lock,
+chunk of settings, each written under another name and renamed when complete. It disappears when the result is complete. A lock,
 which the operating system releases with the process, keeps two processes from working on one sweep.
 
 Source: derived here.
@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 
 from dstheory._version import __version__
-from dstheory.dynamics.sweeps.evaluate import Plan
 from dstheory.dynamics.sweeps.grid import Axis
+from dstheory.dynamics.sweeps.plan import Plan
 from dstheory.errors import DSTheoryError
 from dstheory.readers.atomic import atomic_path
 from dstheory.readers.results import to_jsonable

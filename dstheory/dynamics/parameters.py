@@ -1,0 +1,274 @@
+"""The parameters of `simulate` and of the optimum, in one table: what each is, its type, range, unit, default, where it applies.
+
+Everything else is made of it: the options of the commands and what ``--config`` may set, the grids and fixed values of sweeps,
+and the labels of their results. A new parameter is a new row.
+
+Most parameters vary *along a batch*: one array operation serves thousands of settings. The others (an optimiser, a number of
+steps) change the computation itself, and are looped over.
+
+Source: derived here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any, Literal
+
+from dstheory.errors import DSTheoryError
+
+__all__ = ["PARAMETERS", "TABLE", "TOGETHER", "Group", "Kind", "Of", "Parameter", "Together", "lookup_parameter", "value_at"]
+
+Of = Literal["optimum", "simulate"]
+Kind = Literal["number", "whole", "choice", "flag", "expression"]
+Group = Literal["model", "objective", "training", "starts"]
+"""Options that stand together in the commands."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter.
+
+    Attributes:
+        name: as in the library and, with hyphens, on the command line.
+        long_name: what it is, for labels.
+        help: what the command line says of it; empty if it has no option of its own.
+        kind: what its values are.
+        group: with which options it stands.
+        default: its value when it is neither swept nor fixed.
+        low, high: the range of numbers, ends included unless ``open_low``, ``open_high``.
+        choices: the texts allowed, for kind ``choice``.
+        optional: whether ``none`` is a value (no cap, no clipping, no renewal).
+        own: whether objectives have defaults of their own, which an option that is not given leaves alone.
+        batched: whether it varies along a batch.
+        minimal: whether it describes the minimal chain M0 only.
+        of: whose parameter it is.
+        units: for labels; "1" has no unit.
+    """
+
+    name: str
+    long_name: str
+    help: str = ""
+    kind: Kind = "number"
+    group: Group = "model"
+    default: Any = None
+    low: float = -math.inf
+    high: float = math.inf
+    open_low: bool = False
+    open_high: bool = False
+    choices: tuple[str, ...] = ()
+    optional: bool = False
+    own: bool = False
+    batched: bool = False
+    minimal: bool = False
+    of: tuple[Of, ...] = field(default=("optimum", "simulate"))
+    units: str = "1"
+
+    def value(self, given: Any, of: Of) -> Any:
+        """Return one value in its own type.
+
+        Raises:
+            DSTheoryError: it is of another type, or out of range.
+
+        >>> PARAMETERS["max_turns"].value(3.0, "optimum"), PARAMETERS["max_turns"].value("none", "optimum")
+        (3, None)
+        """
+        if self.optional and (given is None or str(given).strip().lower() == "none"):
+            return None
+        if self.kind == "choice":
+            return self._choice(str(given).strip())
+        if self.kind == "expression":
+            return str(given).strip()
+        if self.kind == "flag":
+            return self._flag(given)
+        return self._number(given, of)
+
+    def _choice(self, text: str) -> str:
+        if text not in self.choices:
+            near = get_close_matches(text, self.choices, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise DSTheoryError(f"{self.name} is {text!r}: must be one of {', '.join(self.choices)}{hint}")
+        return text
+
+    def _flag(self, given: Any) -> bool:
+        text = str(given).strip().lower()
+        if text not in ("true", "false"):
+            raise DSTheoryError(f"{self.name} is {given!r}: must be true or false")
+        return text == "true"
+
+    def _number(self, given: Any, of: Of) -> float | int:
+        try:
+            number = float(given)
+        except (TypeError, ValueError):
+            none = ", or none" if self.optional else ""
+            raise DSTheoryError(f"{self.name} is {given!r}: must be a number{none}") from None
+        # Without a penalty the optimum is deterministic and not unique; training has no such trouble.
+        open_low = self.open_low or (self.name == "beta" and of == "optimum")
+        low = f"{'>' if open_low else '>='} {self.low:g}" if self.low > -math.inf else ""
+        high = f"{'<' if self.open_high else '<='} {self.high:g}" if self.high < math.inf else ""
+        rule = " and ".join(part for part in (low, high) if part) or "finite"
+        inside = (number > self.low if open_low else number >= self.low) and (
+            number < self.high if self.open_high else number <= self.high
+        )
+        if not (math.isfinite(number) and inside):
+            raise DSTheoryError(f"{self.name} is {number:g}: must be {rule}")
+        if self.kind == "whole":
+            if number != int(number):
+                raise DSTheoryError(f"{self.name} is {number:g}: must be a whole number {rule}")
+            return int(number)
+        return number
+
+
+@dataclass(frozen=True)
+class Together:
+    """Several parameters that one option sets, separated by commas.
+
+    Attributes:
+        name, help, group: as of a parameter.
+        parts: the parameters.
+        words: how the option calls them.
+        default: the option's.
+        one_for_all: whether one number may stand for all.
+    """
+
+    name: str
+    help: str
+    parts: tuple[str, ...]
+    words: tuple[str, ...]
+    group: Group = "objective"
+    default: str | None = None
+    one_for_all: bool = False
+
+
+def _model(name: str, long_name: str, help: str = "", **more: Any) -> Parameter:
+    return Parameter(name, long_name, help, **{"batched": more.get("kind", "number") == "number", **more})
+
+
+def _objective(name: str, long_name: str, help: str = "", **more: Any) -> Parameter:
+    return _model(name, long_name, help, group="objective", **more)
+
+
+def _training(name: str, long_name: str, help: str = "", **more: Any) -> Parameter:
+    return Parameter(name, long_name, help, **{"group": "training", "of": ("simulate",), **more})
+
+
+_INSIDE: dict[str, Any] = {"low": 0.0, "high": 1.0, "open_low": True, "open_high": True}
+_UNIT: dict[str, Any] = {"low": 0.0, "high": 1.0}
+_BELOW_ONE: dict[str, Any] = {"low": 0.0, "high": 1.0, "open_high": True}
+_TOKENS: dict[str, Any] = {"low": 1.0, "units": "tokens"}
+_SIMULATE: dict[str, Any] = {"of": ("simulate",)}
+
+TABLE: tuple[Parameter | Together, ...] = (
+    _model("p", "P(correct) at the start", "P(correct) at the start (M0).", default=0.55, minimal=True, **_INSIDE),
+    _model("a", "P(stop | correct) at the start", "P(stop | correct) at the start (M0).", default=0.8, minimal=True, **_INSIDE),
+    _model("b", "P(resample | wrong) at the start", "P(resample | wrong) at the start (M0).", default=0.3, minimal=True,
+           **_INSIDE),
+    _model("gamma", "discount", "Discount in [0, 1].", default=0.95, **_UNIT),
+    _model("discount_per", "what the discount is applied to",
+           "Apply the discount once per turn, or also between an answer and its decision.",
+           kind="choice", default="turn", choices=("turn", "stage")),
+    _model("max_turns", "cap on the number of turns", "Cap on the number of turns; default none.",
+           kind="whole", low=1, optional=True, units="turns"),
+    _model("reward_stop_correct", "reward of stopping at a correct answer"),
+    _model("reward_resample_correct", "reward of resampling a correct answer"),
+    _model("reward_stop_wrong", "reward of stopping at a wrong answer"),
+    _model("reward_resample_wrong", "reward of resampling a wrong answer"),
+    Together("reward", "Four rewards; default terminal accuracy 1,0,0,0. Objectives that cannot read them are refused.",
+             ("reward_stop_correct", "reward_resample_correct", "reward_stop_wrong", "reward_resample_wrong"),
+             ("stop_correct", "resample_correct", "stop_wrong", "resample_wrong"), group="model"),
+    _model("resample_cost", "price of a resample", "Price of a resample, >= 0.", default=0.0, low=0.0),
+    _model("answer_length", "length of every answer", default=64.0, **_TOKENS),
+    _model("answer_length_correct", "length of the correct answer", minimal=True, **_TOKENS),
+    _model("answer_length_wrong", "length of the wrong answer", minimal=True, **_TOKENS),
+    Together("answer_length", "Tokens of an answer: one number, or CORRECT,WRONG (M0).",
+             ("answer_length_correct", "answer_length_wrong"), ("correct", "wrong"), group="model", default="64",
+             one_for_all=True),
+    _model("decision_length", "length of a decision", "Tokens of a decision.", default=1.0, **_TOKENS),
+    _objective("length_weight", "length weight lambda",
+               "lambda in [0, 1]: stages weigh length^lambda; 0 counts stages, 1 counts tokens.", default=0.5, **_UNIT),
+    _objective("reduction", "reduction of stage weights",
+               "mean divides both weights by their sum (stage mean; no library's token mean).",
+               kind="choice", default="sum", choices=("sum", "mean")),
+    _objective("beta", "strength of the KL penalty", "Strength of the KL, >= 0; default 0.1 in KL penalties, none in rewards.",
+               default=0.1, low=0.0, high=1e100, own=True),
+    _objective("objective", "objective", kind="expression", **_SIMULATE),
+    _objective("alpha", "strength of the entropy bonus",
+               "Strength of the entropy bonus (default 0.01) and of SCoRe's bonus (default 10), >= 0.",
+               default=0.01, low=0.0, own=True, **_SIMULATE),
+    _objective("outer_discount", "whether reward-to-go keeps gamma^t",
+               "Keep the factor gamma^t in reward-to-go; training code drops it.", kind="flag", default=True, **_SIMULATE),
+    _objective("states", "whose states the forward KL is taken at", "Whose states the forward KL is taken at.",
+               kind="choice", default="policy", choices=("policy", "reference"), **_SIMULATE),
+    _objective("expert_p", "P(correct) of the demonstrator", default=0.9, **_UNIT, **_SIMULATE),
+    _objective("expert_a", "P(stop | correct) of the demonstrator", default=0.95, **_UNIT, **_SIMULATE),
+    _objective("expert_b", "P(resample | wrong) of the demonstrator", default=0.9, **_UNIT, **_SIMULATE),
+    Together("expert", "The demonstrator of SFT and teacher of distill: P(correct), P(stop | correct), P(resample | wrong).",
+             ("expert_p", "expert_a", "expert_b"), ("p", "a", "b"), default="0.9,0.95,0.9"),
+    _objective("reference_p", "P(correct) of the reference", minimal=True, **_INSIDE, **_SIMULATE),
+    _objective("reference_a", "P(stop | correct) of the reference", minimal=True, **_INSIDE, **_SIMULATE),
+    _objective("reference_b", "P(resample | wrong) of the reference", minimal=True, **_INSIDE, **_SIMULATE),
+    Together("reference", "The KL's reference on M0; default the start (or the file's reference).",
+             ("reference_p", "reference_a", "reference_b"), ("p", "a", "b")),
+    _training("steps", "training steps", "Training steps.", kind="whole", default=2000, low=1, units="steps"),
+    _training("lr", "learning rate", "Learning rate.", default=0.05, low=0.0, open_low=True, batched=True),
+    _training("optimizer", "optimizer", " ", kind="choice", default="sgd", choices=("sgd", "momentum", "adam", "natural")),
+    _training("momentum", "momentum", "Of the optimizer momentum, in [0, 1).", default=0.9, **_BELOW_ONE),
+    _training("adam_beta1", "decay of Adam's first moment", "Of adam, in [0, 1).", default=0.9, **_BELOW_ONE),
+    _training("adam_beta2", "decay of Adam's second moment", "Of adam, in [0, 1).", default=0.999, **_BELOW_ONE),
+    _training("adam_eps", "Adam's epsilon", "Of adam, > 0.", default=1e-8, low=0.0, open_low=True),
+    _training("damping", "damping of the natural gradient", "Of the natural gradient, >= 0.", default=1e-8, low=0.0),
+    _training("schedule", "learning-rate schedule", "Learning-rate schedule.",
+              kind="choice", default="constant", choices=("constant", "linear", "cosine")),
+    _training("warmup", "warm-up steps", "Warm-up steps.", kind="whole", default=0, low=0, units="steps"),
+    _training("clip_norm", "bound on the gradient's global norm", "Clip the gradient's global norm; default no clipping.",
+              low=0.0, open_low=True, optional=True),
+    _training("reference_every", "steps between renewals of the reference", "Renew the KL's reference every so many steps.",
+              kind="whole", low=1, optional=True, units="steps"),
+    _training("spread", "standard deviation of the random starts' logits", "Standard deviation of the random starts' logits.",
+              group="starts", default=0.5, low=0.0),
+    _training("seed", "seed of the random starts", group="starts", kind="whole", default=0, low=0),
+)  # fmt: skip
+
+PARAMETERS: dict[str, Parameter] = {row.name: row for row in TABLE if isinstance(row, Parameter)}
+TOGETHER: dict[str, Together] = {row.name: row for row in TABLE if isinstance(row, Together)}
+
+
+def value_at(settings: Mapping[str, Any], name: str) -> Any:
+    """Return a parameter's value, or its default."""
+    return settings.get(name, PARAMETERS[name].default)
+
+
+def lookup_parameter(name: str, of: Of, *, minimal: bool = True) -> Parameter:
+    """Return a parameter of the optimum or of `simulate` (hyphens and case do not matter).
+
+    Args:
+        name: what to look for.
+        of: whose parameter it is to be.
+        minimal: whether the chain is M0.
+
+    Raises:
+        DSTheoryError: there is no such parameter (the nearest names are given), or it belongs elsewhere.
+
+    >>> lookup_parameter("Length-Weight", "optimum").name
+    'length_weight'
+    """
+    key = name.strip().lower().replace("-", "_")
+    known = [row.name for row in PARAMETERS.values() if of in row.of and (minimal or not row.minimal)]
+    if key in TOGETHER and key not in PARAMETERS:
+        parts = [part for part in TOGETHER[key].parts if part in known]
+        if parts:
+            raise DSTheoryError(f"{key} is made of several numbers: sweep {', '.join(parts)}")
+    if key in ("runs", "run"):
+        raise DSTheoryError("random starts are a dimension of their own: fix their number with runs, and sweep something else")
+    if key not in PARAMETERS:
+        near = get_close_matches(key, known, n=3)
+        hint = f"did you mean {', '.join(near)}?" if near else f"known are {', '.join(sorted(known))}"
+        raise DSTheoryError(f"there is no parameter {name.strip()!r} of {of} to sweep: {hint}")
+    found = PARAMETERS[key]
+    if of not in found.of:
+        raise DSTheoryError(f"{key} is a parameter of {found.of[0]}, not of {of}: sweep another one, or of={found.of[0]!r}")
+    if found.minimal and not minimal:
+        raise DSTheoryError(f"{key} describes the minimal chain M0; a chain from a file has its policy and lengths in the file")
+    return found

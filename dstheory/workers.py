@@ -1,0 +1,171 @@
+"""Work in this process, in several processes (joblib's loky), or on a Dask cluster: the same function on the same parts.
+
+Results come back to this process one by one, in the order in which they are done. Not more parts are sent out than keep all
+workers busy, so that what waits in memory does not grow with the number of parts.
+
+Source: derived here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from dstheory.errors import DSTheoryError
+from dstheory.kernels.parallel import available_threads, limit_threads
+
+__all__ = ["computed"]
+
+_ADDRESS = re.compile(r"((tcp|tls|ws|wss|ucx)://)?([^\s:/]+|\[[0-9a-fA-F:]+\]):\d+|inproc://\S+")
+_AHEAD = 2  # parts that each thread of a cluster's worker has waiting, so that it never idles
+
+
+def computed(
+    function: Callable[[Any, Any], Any],
+    shared: Any,
+    parts: Mapping[int, Any],
+    *,
+    workers: int = 1,
+    scheduler: str | None = None,
+    timeout: float = 10.0,
+) -> Iterator[tuple[int, Any]]:
+    """Yield the number of every part and ``function(shared, part)``, in the order in which they are done.
+
+    Args:
+        function: what computes a part; in other processes it is found by its name.
+        shared: what all parts need; sent to each worker of a cluster once.
+        parts: by number.
+        workers: processes; 1 computes here.
+        scheduler: address of a Dask scheduler whose workers compute instead.
+        timeout: seconds to wait for the scheduler.
+
+    Raises:
+        DSTheoryError: a worker that died, a scheduler that cannot be reached; and what the function raises.
+
+    Example:
+        >>> dict(computed(pow, 2, {0: 3, 1: 5}))
+        {0: 8, 1: 32}
+    """
+    if not parts:
+        return
+    if scheduler is not None:
+        yield from _on_cluster(function, shared, parts, scheduler, timeout)
+    elif workers == 1 or len(parts) == 1:
+        for number, part in parts.items():
+            yield number, function(shared, part)
+    else:
+        yield from _in_processes(function, shared, parts, min(workers, len(parts)))
+
+
+def _in_processes(
+    function: Callable[[Any, Any], Any], shared: Any, parts: Mapping[int, Any], workers: int
+) -> Iterator[tuple[int, Any]]:
+    from joblib import Parallel, delayed, parallel_config
+    from joblib.externals.loky import get_reusable_executor
+    from joblib.externals.loky.process_executor import BrokenProcessPool
+
+    threads = max(1, available_threads() // workers)
+    try:
+        with parallel_config("loky", initializer=_begin, initargs=(os.getpid(), threads), inner_max_num_threads=threads):
+            pool = Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)
+            yield from pool(delayed(_numbered)(number, function, shared, part) for number, part in parts.items())
+    except BrokenProcessPool as error:
+        code = re.search(r"\{([^,}]+)", str(error))
+        raise DSTheoryError(
+            f"a worker process ended with {code[1] if code else 'an error'} before it was done (out of memory?): what was "
+            "finished is kept; start again, with fewer workers"
+        ) from None
+    finally:
+        get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=True)
+
+
+def _numbered(number: int, function: Callable[[Any, Any], Any], shared: Any, part: Any) -> tuple[int, Any]:
+    return number, function(shared, part)
+
+
+def _begin(parent: int, threads: int) -> None:
+    """Prepare a worker process: the parent answers interrupts and ends it, and it ends by itself when its parent is killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    limit_threads(threads)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.2)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _on_cluster(
+    function: Callable[[Any, Any], Any], shared: Any, parts: Mapping[int, Any], address: str, timeout: float
+) -> Iterator[tuple[int, Any]]:
+    # Not joblib's backend for Dask: it waits for ever for a part whose worker was killed, because it calls nobody back on errors.
+    try:
+        from distributed import Client, as_completed
+    except ImportError:
+        raise DSTheoryError(
+            "a scheduler needs the package distributed, which is not installed: pip install 'dstheory[dask]', or use workers"
+        ) from None
+    if not _ADDRESS.fullmatch(address):
+        raise DSTheoryError(f"the scheduler {address!r} is no address: write tcp://HOST:PORT, as it says itself when it starts")
+    with _quiet_logs():
+        try:
+            client = Client(address, timeout=timeout, set_as_default=False)
+        except (OSError, TimeoutError) as error:
+            # The first line says it; what follows is the cluster's own bookkeeping.
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise DSTheoryError(
+                f"the scheduler {address} cannot be reached within {timeout:g} s ({reason}): is it running, and is this its "
+                "address? What was finished is kept"
+            ) from None
+        with client:
+            try:
+                client.wait_for_workers(1, timeout=timeout)
+            except TimeoutError:
+                raise DSTheoryError(
+                    f"the scheduler {address} has no workers after {timeout:g} s: start some (dask worker {address}), "
+                    "then start the sweep again"
+                ) from None
+            sent = client.scatter(shared, broadcast=True)
+            todo = ((number, client.submit(function, sent, part, pure=False)) for number, part in parts.items())
+            waiting = {future.key: (number, future) for number, future in _take(todo, _AHEAD * sum(client.nthreads().values()))}
+            done = as_completed([future for _, future in waiting.values()], loop=client.loop)
+            for future in done:
+                try:
+                    found = future.result()
+                except DSTheoryError:
+                    raise
+                except Exception as error:  # the cluster, not a setting, is at fault
+                    raise DSTheoryError(
+                        f"the cluster could not compute a part of the sweep ({type(error).__name__}: {error}); what was finished "
+                        "is kept: start again"
+                    ) from None
+                yield waiting.pop(future.key)[0], found
+                for number, following in _take(todo, 1):
+                    waiting[following.key] = number, following
+                    done.add(following)
+
+
+def _take(items: Iterator[Any], count: int) -> list[Any]:
+    return [item for _, item in zip(range(count), items, strict=False)]
+
+
+@contextlib.contextmanager
+def _quiet_logs() -> Iterator[None]:
+    """Keep the cluster's log off standard error: what matters becomes an error with a sentence."""
+    loggers = [logging.getLogger(name) for name in ("distributed", "tornado.application", "asyncio")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
