@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from dstheory.cli.options import Problem
     from dstheory.objectives import Objective
 
-__all__ = ["notes", "reference_words"]
-
 _SETTINGS = {
     "beta": "beta",
     "alpha": "alpha",

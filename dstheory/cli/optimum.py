@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dstheory.cli.options import config_option, json_option, model_options, parameter_options, problem_from
+from dstheory.cli.show import number, print_json, print_table
 from dstheory.dynamics.parameters import PARAMETERS
 
 if TYPE_CHECKING:
     from dstheory.chain.exact import Solution
     from dstheory.chain.policy import Policy
     from dstheory.dynamics.soft_optimum import Optimum
-
-__all__ = ["command"]
 
 EPILOG = """\b
 Examples:
@@ -50,7 +49,6 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     """
     from dstheory.chain.exact import solve
     from dstheory.chain.gain import split_gain
-    from dstheory.cli.show import print_json
     from dstheory.dynamics.soft_optimum import optimum
 
     problem = problem_from(ctx, options)
@@ -115,8 +113,6 @@ def _nested(policy: Policy, counts: list[int]) -> dict[str, list[list[list[float
 
 
 def _print(found: dict[str, Any], options: dict[str, Any]) -> None:
-    from dstheory.cli.show import number, print_table
-
     def temperature(span: list[float]) -> str:
         return number(span[0]) if span[0] == span[1] else f"{number(span[0])} to {number(span[1])}"
 
@@ -144,8 +140,6 @@ def _print(found: dict[str, Any], options: dict[str, Any]) -> None:
 
 def _print_policy(best: Optimum, reference: Policy) -> None:
     import numpy as np
-
-    from dstheory.cli.show import number, print_table
 
     mdp, policy = best.mdp, best.policy
     turns = policy.shape[0]

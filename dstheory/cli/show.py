@@ -15,8 +15,6 @@ from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-__all__ = ["announce_compilation", "number", "print_json", "print_table", "progress_bar"]
-
 
 def number(value: float, digits: int = 3) -> str:
     """Return a number for a table: a dash for what does not exist, few digits otherwise.

@@ -21,12 +21,11 @@ from dstheory.cli.options import (
     problem_from,
     training_options,
 )
+from dstheory.cli.show import announce_compilation, number, print_json, print_table, progress_bar
 from dstheory.dynamics.parameters import PARAMETERS
 
 if TYPE_CHECKING:
     from dstheory.dynamics import Comparison
-
-__all__ = ["command"]
 
 EPILOG = """\b
 Examples:
@@ -58,7 +57,6 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     Without further options: reward alone, reward + length-weighted KL to the start, SFT on demonstrations that cover wrong
     answers, and SFT on demonstrations that are right first time. All gradients are exact.
     """
-    from dstheory.cli.show import announce_compilation, print_json, progress_bar
     from dstheory.dynamics import compare, scattered
     from dstheory.dynamics.problem import CONDITIONS, training_at
     from dstheory.errors import DSTheoryError
@@ -151,8 +149,6 @@ def _write(
 
 
 def _print(rows: list[dict[str, Any]], chain: str, options: dict[str, Any], out: Path) -> None:
-    from dstheory.cli.show import number, print_table
-
     before = rows[0]["before"]
     table = [
         [

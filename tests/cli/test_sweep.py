@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from dstheory.cli.sweep import EPILOG
-from dstheory.cli.sweep_report import _Lines, duration
+from dstheory.cli.sweep import EPILOG, _duration, _Lines
 from dstheory.dynamics import sweep
 
 GRIDS = ("--grid", "length_weight=0:1:5", "--grid", "beta=log:1e-2:1:3")
@@ -179,7 +178,7 @@ def test_options_from_a_file(dstheory, tmp_path) -> None:
 
 
 def test_progress_lines_count_only_what_this_process_does(monkeypatch, capsys) -> None:
-    import dstheory.cli.sweep_report as module
+    import dstheory.cli.sweep as module
 
     now = [0.0]
     monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
@@ -189,7 +188,7 @@ def test_progress_lines_count_only_what_this_process_does(monkeypatch, capsys) -
         lines(done, 1000)
     # 500 were there at the start: 40 in 40 s leave 460 s for the other 460, and so on.
     assert capsys.readouterr().err == "540 of 1,000 settings, 8 min left\n600 of 1,000 settings, 7 min left\n"
-    assert [duration(s) for s in (0.4, 99, 100, 3600)] == ["0 s", "99 s", "2 min", "1 h 0 min"]
+    assert [_duration(s) for s in (0.4, 99, 100, 3600)] == ["0 s", "99 s", "2 min", "1 h 0 min"]
 
 
 def test_help_shows_examples_that_work(dstheory) -> None:

@@ -42,6 +42,24 @@ def lopsided(seed: int, *, cap: int | None, per: str, gamma: float) -> Case:
     return make_case(seed, cap=cap, kind=kind, per=per, gamma=gamma)
 
 
+def test_many_settings_of_the_minimal_chain_are_solved_as_a_few_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loop over settings would take minutes: each call alone costs half a millisecond."""
+    n, sizes, real = 20_000, [], MODULE.solve_columns
+
+    def counted(turn, **settings):
+        sizes.append(turn.columns)
+        return real(turn, **settings)
+
+    monkeypatch.setattr(MODULE, "solve_columns", counted)
+    rng = np.random.default_rng(1)
+    mdp = TwoStageMDP.minimal(sample_length=1024.0, gamma=rng.random(n))
+    reference = Policy.minimal(p=rng.random(n), a=rng.random(n), b=rng.random(n))
+    best = optimum(mdp, reference, beta=10.0 ** rng.uniform(-4, 4, n), length_weight=rng.random(n))
+    assert best.converged.all()
+    assert sum(sizes) == n
+    assert len(sizes) <= 10
+
+
 # ------------------------------------------------------------------ it is the optimum, of the stated objective
 
 CHAINS = [

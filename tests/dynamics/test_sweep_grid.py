@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dstheory.dynamics.parameters import PARAMETERS, lookup_parameter
-from dstheory.dynamics.sweeps.grid import Tile, parse_axis, parse_grid
+from dstheory.dynamics.sweeps.grid import Batch, parse_axis, parse_grid
 from dstheory.errors import DSTheoryError
 
 
@@ -141,10 +141,10 @@ def test_grids_that_do_not_fit_together_are_refused(grids, message) -> None:
 @pytest.mark.parametrize("length", [1, 2, 5, 1000])
 def test_tiles_meet_every_setting_once_and_unfold_to_its_place(length: int) -> None:
     grid = parse_grid(["beta=1,2,3", "max_turns=none,2", "gamma=0.5,0.7", "reduction=mean,sum"], "optimum")
-    tiles = grid.tiles(length)
-    assert max(t.stop - t.start for t in tiles) <= length
-    parts = [grid.settings(t) for t in tiles]
-    counts = [t.stop - t.start for t in tiles]
+    batches = grid.batches(length)
+    assert max(t.stop - t.start for t in batches) <= length
+    parts = [grid.settings(t) for t in batches]
+    counts = [t.stop - t.start for t in batches]
 
     def flat(name: str) -> np.ndarray:
         return np.concatenate([np.broadcast_to(np.array([p[name]]).ravel(), n) for p, n in zip(parts, counts, strict=True)])
@@ -170,7 +170,7 @@ def test_a_grid_survives_pickling() -> None:
     grid = parse_grid(["beta=1,2,3", "reduction=mean,sum"], "optimum")
     there = pickle.loads(pickle.dumps(grid))
     assert there == grid
-    np.testing.assert_equal(there.settings(Tile(1, 1, 3))["beta"], [2.0, 3.0])
+    np.testing.assert_equal(there.settings(Batch(1, 1, 3))["beta"], [2.0, 3.0])
 
 
 def test_every_parameter_has_a_label_a_place_and_a_default_in_its_own_range() -> None:

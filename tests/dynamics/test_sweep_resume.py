@@ -305,7 +305,7 @@ def test_a_worker_that_dies_is_a_sentence_and_what_was_finished_is_kept(tmp_path
     interrupted(tmp_path / "out", 1)
     run = importlib.import_module("dstheory.dynamics.sweeps.run")
     with monkeypatch.context() as patch, warnings.catch_warnings():
-        patch.setattr(run, "evaluated", lambda plan, tiles: os.kill(os.getpid(), signal.SIGKILL))
+        patch.setattr(run, "evaluated", lambda plan, batches: os.kill(os.getpid(), signal.SIGKILL))
         with pytest.raises(DSTheoryError, match=r"a worker process ended with SIGKILL\(-9\) .* fewer workers"):
             run_plan(plan_sweep(SMALL, of="optimum", fixed={}), out=tmp_path / "out", workers=2)
     assert resumed(tmp_path / "out")[1] == {"chunks": 4, "computed": 3}

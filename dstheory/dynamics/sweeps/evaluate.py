@@ -1,7 +1,7 @@
-"""What a sweep computes: for a tile of settings, the same numbers that `simulate` and `optimum` print.
+"""What a sweep computes: for a batch of settings, the same numbers that `simulate` and `optimum` print.
 
 A setting without a result (no optimum exists, training left the finite numbers) has NaN in every variable and says why in
-``status``; the others of its tile are not touched by it.
+``status``; the others of its batch are not touched by it.
 
 Source: derived here.
 """
@@ -25,7 +25,7 @@ from dstheory.dynamics.conditions import scattered
 from dstheory.dynamics.parameters import value_at
 from dstheory.dynamics.problem import objective_at, problem_at, training_at
 from dstheory.dynamics.soft_optimum import optimum
-from dstheory.dynamics.sweeps.grid import RUN, Tile
+from dstheory.dynamics.sweeps.grid import RUN, Batch
 from dstheory.dynamics.sweeps.plan import HISTORY, STATUS, Plan
 from dstheory.dynamics.training import train
 from dstheory.errors import DivergedError, DSTheoryError, ImproperChainError, InfiniteDivergenceError
@@ -43,8 +43,8 @@ def check(plan: Plan) -> None:
     Raises:
         DSTheoryError: what the building parts raise.
     """
-    for tile in [tile for tile in plan.tiles() if tile.start == 0][:_CHECKED]:
-        settings = _alone(plan.settings(Tile(tile.loop, 0, 1)), 0)
+    for batch in [batch for batch in plan.batches() if batch.start == 0][:_CHECKED]:
+        settings = _alone(plan.settings(Batch(batch.loop, 0, 1)), 0)
         problem = problem_at(plan.chain, settings)
         if plan.of == "simulate":
             objective = _objective(problem, settings, ())
@@ -53,31 +53,31 @@ def check(plan: Plan) -> None:
             training_at(settings)
 
 
-def evaluated(plan: Plan, tiles: Sequence[Tile]) -> dict[str, Any]:
-    """Return ``status`` and all variables of consecutive tiles, end to end."""
-    parts = [evaluate(plan, tile) for tile in tiles]
+def evaluated(plan: Plan, batches: Sequence[Batch]) -> dict[str, Any]:
+    """Return ``status`` and all variables of consecutive batches, end to end."""
+    parts = [evaluate(plan, batch) for batch in batches]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def evaluate(plan: Plan, tile: Tile) -> dict[str, Any]:
-    """Return ``status`` and all variables of a tile, one number per setting.
+def evaluate(plan: Plan, batch: Batch) -> dict[str, Any]:
+    """Return ``status`` and all variables of a batch, one number per setting.
 
     Raises:
         DSTheoryError: something that marking a setting does not cover; it says where.
     """
-    count = tile.stop - tile.start
+    count = batch.stop - batch.start
     tables = {"status": np.zeros(count, dtype=np.int8)} | {
         name: np.full((count, *plan.shape(name)), np.nan) for name in plan.variables
     }
     try:
-        _fill(plan, tables, plan.settings(tile), np.arange(count))
+        _fill(plan, tables, plan.settings(batch), np.arange(count))
     except DSTheoryError as error:
-        raise DSTheoryError(f"{plan.place(tile)}: {error}") from error
+        raise DSTheoryError(f"{plan.place(batch)}: {error}") from error
     return tables
 
 
 def _fill(plan: Plan, tables: dict[str, Any], settings: Mapping[str, Any], here: Ints) -> None:
-    """Compute some settings of a tile. Those without a result are found and left out, and the others computed again."""
+    """Compute some settings of a batch. Those without a result are found and left out, and the others computed again."""
     if here.size == 0:
         return
     whole = here.size == len(tables["status"])

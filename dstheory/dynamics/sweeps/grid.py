@@ -4,8 +4,8 @@ An axis is written as a range or a list. ``0:1:21`` is 21 equally spaced numbers
 ``log:1e-3:1:13`` is 13 numbers equally spaced in their logarithm; ``0,0.5,1`` and ``sgd,adam`` are lists. Texts are parsed, never
 evaluated.
 
-Settings are worked through in *tiles*: consecutive settings, as many as depends on the problem alone. Everything is computed tile
-by tile, so that the last bit of a result depends neither on the number of processes nor on how many tiles are saved together.
+Settings are worked through in *batches* of consecutive settings, whose size depends on the problem alone: the last bit of a
+result depends neither on the number of processes nor on how many batches are saved together.
 
 Source: derived here.
 """
@@ -24,7 +24,7 @@ from dstheory.checks import Floats, Ints, readonly
 from dstheory.dynamics.parameters import PARAMETERS, Of, Parameter, lookup_parameter
 from dstheory.errors import DSTheoryError
 
-__all__ = ["Axis", "Grid", "Tile", "parse_axis", "parse_grid"]
+__all__ = ["Axis", "Batch", "Grid", "parse_axis", "parse_grid"]
 
 _MOST = 10_000_000  # values of one parameter: a table of this many results is close to a gigabyte
 _FORM = "write START:STOP:COUNT, log:START:STOP:COUNT, or values separated by commas"
@@ -63,8 +63,8 @@ class Axis:
 
 
 @dataclass(frozen=True)
-class Tile:
-    """Settings start to stop of the batch, at one combination of the parameters that are looped over."""
+class Batch:
+    """Settings start to stop of the batched axes, at one combination of the values of the others, which are looped over."""
 
     loop: int
     start: int
@@ -73,7 +73,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class Grid:
-    """All settings: the looped parameters' combinations, each with the whole batch of the others.
+    """All settings: every combination of the looped parameters with all settings of the batched ones.
 
     Attributes:
         axes: in the order in which they were given.
@@ -92,34 +92,34 @@ class Grid:
         return math.prod(self.shape)
 
     @property
-    def loops(self) -> tuple[Axis, ...]:
+    def looped(self) -> tuple[Axis, ...]:
         """The axes that are looped over."""
         return tuple(axis for axis in self.axes if not axis.parameter.batched)
 
     @property
-    def batch(self) -> tuple[Axis, ...]:
+    def batched(self) -> tuple[Axis, ...]:
         """The axes that vary along the batch."""
         return tuple(axis for axis in self.axes if axis.parameter.batched)
 
-    def tiles(self, length: int) -> list[Tile]:
-        """Return all settings cut into tiles of this many, in the order in which they are worked through."""
-        combinations = math.prod(len(axis.values) for axis in self.loops)
+    def batches(self, length: int) -> list[Batch]:
+        """Return all settings cut into batches of this many, in the order in which they are worked through."""
+        combinations = math.prod(len(axis.values) for axis in self.looped)
         inner = self.size // combinations
         cuts = [(start, min(start + length, inner)) for start in range(0, inner, length)]
-        return [Tile(loop, start, stop) for loop in range(combinations) for start, stop in cuts]
+        return [Batch(loop, start, stop) for loop in range(combinations) for start, stop in cuts]
 
-    def settings(self, tile: Tile) -> dict[str, Any]:
-        """Return the values of every axis in a tile: one each of the looped, an array each of the batched."""
+    def settings(self, batch: Batch) -> dict[str, Any]:
+        """Return the values of every axis in a batch: one each of the looped, an array each of the batched."""
         found: dict[str, Any] = {}
-        for axis, place in zip(self.loops, _unravel(tile.loop, self.loops), strict=True):
+        for axis, place in zip(self.looped, _unravel(batch.loop, self.looped), strict=True):
             found[axis.name] = axis.values[int(place)]
-        for axis, places in zip(self.batch, _unravel(np.arange(tile.start, tile.stop), self.batch), strict=True):
+        for axis, places in zip(self.batched, _unravel(np.arange(batch.start, batch.stop), self.batched), strict=True):
             found[axis.name] = axis.numbers[places]
         return found
 
     def unfold(self, flat: Any) -> Any:
         """Return an array over all settings, in the order worked through, as an array over the axes as given; others follow."""
-        ordered = (*self.loops, *self.batch)
+        ordered = (*self.looped, *self.batched)
         table = flat.reshape(*(len(axis.values) for axis in ordered), *flat.shape[1:])
         own = range(len(ordered), table.ndim)
         return np.ascontiguousarray(table.transpose([*(ordered.index(axis) for axis in self.axes), *own]))

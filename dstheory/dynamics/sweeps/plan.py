@@ -14,7 +14,7 @@ import numpy as np
 from dstheory.checks import Ints
 from dstheory.dynamics.parameters import Of
 from dstheory.dynamics.problem import Chain
-from dstheory.dynamics.sweeps.grid import Grid, Tile
+from dstheory.dynamics.sweeps.grid import Batch, Grid
 
 __all__ = ["HISTORY", "STATUS", "VARIABLES", "Plan", "Variable", "status_counts"]
 
@@ -82,7 +82,7 @@ def status_counts(status: Any) -> dict[str, int]:
     return {name: int(count) for name, count in zip(STATUS, counts, strict=True) if name != STATUS[0] and count}
 
 
-_BATCH = {"optimum": 1 << 17, "simulate": 1 << 13}  # (prompt, answer) pairs of one tile: what stays in the caches
+_BATCH = {"optimum": 1 << 17, "simulate": 1 << 13}  # (prompt, answer) pairs of one batch: what stays in the caches
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,17 +128,17 @@ class Plan:
         numbers = len(VARIABLES[self.of]) + (len(HISTORY) * len(self.steps) if self.log_every else 0)
         return self.grid.size * (8 * numbers + 1)
 
-    def tiles(self) -> list[Tile]:
-        """Return the tiles; their length depends on what is swept over and on the chain, on nothing else."""
-        return self.grid.tiles(max(1, _BATCH[self.of] // self.chain.pairs))
+    def batches(self) -> list[Batch]:
+        """Return the batches; their length depends on what is swept over and on the chain, on nothing else."""
+        return self.grid.batches(max(1, _BATCH[self.of] // self.chain.pairs))
 
-    def settings(self, tile: Tile) -> dict[str, Any]:
-        """Return all parameters of a tile."""
-        return {**self.fixed, **self.grid.settings(tile)}
+    def settings(self, batch: Batch) -> dict[str, Any]:
+        """Return all parameters of a batch."""
+        return {**self.fixed, **self.grid.settings(batch)}
 
-    def place(self, tile: Tile) -> str:
-        """Return how a message calls the settings of a tile."""
-        settings = self.grid.settings(tile)
-        looped = [f"{axis.name} {settings[axis.name]}" for axis in self.grid.loops]
-        ranges = [f"{a.name} {settings[a.name].min():g} to {settings[a.name].max():g}" for a in self.grid.batch]
+    def place(self, batch: Batch) -> str:
+        """Return how a message calls the settings of a batch."""
+        settings = self.grid.settings(batch)
+        looped = [f"{axis.name} {settings[axis.name]}" for axis in self.grid.looped]
+        ranges = [f"{a.name} {settings[a.name].min():g} to {settings[a.name].max():g}" for a in self.grid.batched]
         return f"among the settings with {', '.join([*looped, *ranges])}"

@@ -27,7 +27,7 @@ from dstheory.checks import whole_number
 from dstheory.dynamics.parameters import PARAMETERS, Of, lookup_parameter
 from dstheory.dynamics.problem import CONDITIONS, Chain
 from dstheory.dynamics.sweeps.evaluate import check, evaluated
-from dstheory.dynamics.sweeps.grid import RUN, Axis, Grid, Tile, parse_grid
+from dstheory.dynamics.sweeps.grid import RUN, Axis, Batch, Grid, parse_grid
 from dstheory.dynamics.sweeps.plan import Plan
 from dstheory.dynamics.sweeps.result import dataset_of, finished, write_result
 from dstheory.dynamics.sweeps.state import State, configuration, state_path
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["plan_sweep", "run_plan", "size_text", "sweep"]
 
 _CHUNK = 1 << 17  # settings saved together: about a second of optima
-_TILES = 64  # most tiles saved together
+_BATCHES = 64  # most batches saved together
 
 
 def sweep(
@@ -238,14 +238,14 @@ def run_plan(
     whole_number(workers, "workers", low=1)
     if scheduler is not None and workers != 1:
         raise DSTheoryError("workers and a scheduler were both given: processes here, or a cluster, not both")
-    tiles = plan.tiles()
-    longest = max(tile.stop - tile.start for tile in tiles)
-    per_chunk = max(1, min(_TILES, (1 if plan.of == "simulate" else _CHUNK // longest)))
+    batches = plan.batches()
+    longest = max(batch.stop - batch.start for batch in batches)
+    per_chunk = max(1, min(_BATCHES, (1 if plan.of == "simulate" else _CHUNK // longest)))
     if chunk is not None:
         per_chunk = max(1, round(whole_number(chunk, "chunk", low=1) / longest))
     how = {"workers": workers, "scheduler": scheduler, "timeout": timeout}
     if out is None:
-        tables, counts = _gather(plan, tiles, per_chunk, None, how, progress)
+        tables, counts = _gather(plan, batches, per_chunk, None, how, progress)
         return dataset_of(plan, tables), counts
     began, target, ours = time.monotonic(), Path(os.path.realpath(out)), configuration(plan)
     if not overwrite and (done := finished(plan, target, ours)) is not None:
@@ -255,7 +255,7 @@ def run_plan(
         return done, {"chunks": 0, "computed": 0}
     refuse_directory(out, overwrite)
     with State.opened(target, ours, per_chunk, overwrite=overwrite) as state:
-        tables, counts = _gather(plan, tiles, state.tiles_per_chunk, state, how, progress)
+        tables, counts = _gather(plan, batches, state.batches_per_chunk, state, how, progress)
         data = dataset_of(plan, tables)
         write_result(plan, data, target, ours, counts, command, time.monotonic() - began, overwrite)
         state.remove()
@@ -264,7 +264,7 @@ def run_plan(
 
 def _gather(
     plan: Plan,
-    tiles: Sequence[Tile],
+    batches: Sequence[Batch],
     per_chunk: int,
     state: State | None,
     how: Mapping[str, Any],
@@ -272,9 +272,9 @@ def _gather(
 ) -> tuple[dict[str, Any], dict[str, int]]:
     """Return the tables of all settings: chunks that are there are read, the others computed and kept."""
     work, places, size = {}, [], 0
-    for number, first in enumerate(range(0, len(tiles), per_chunk)):
-        work[number] = tiles[first : first + per_chunk]
-        count = sum(tile.stop - tile.start for tile in work[number])
+    for number, first in enumerate(range(0, len(batches), per_chunk)):
+        work[number] = batches[first : first + per_chunk]
+        count = sum(batch.stop - batch.start for batch in work[number])
         places.append((size, size + count))
         size += count
     tables = {name: np.empty((size, *plan.shape(name))) for name in plan.variables} | {"status": np.empty(size, dtype=np.int8)}

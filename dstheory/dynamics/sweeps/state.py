@@ -9,7 +9,6 @@ Source: derived here.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -38,7 +37,7 @@ _LISTED = 1000  # values of a longer axis are told apart by a hash
 def configuration(plan: Plan) -> dict[str, Any]:
     """Return what makes two sweeps the same, as JSON: version, kind, chain, random starts, fixed parameters, grid."""
     chain = plan.chain
-    found = {
+    found: dict[str, Any] = {
         "version": __version__,
         "of": plan.of,
         "chain": chain.name,
@@ -49,9 +48,8 @@ def configuration(plan: Plan) -> dict[str, Any]:
         "order": [axis.name for axis in plan.grid.axes],
     }
     if chain.mdp is not None:
-        assert chain.start is not None
-        assert chain.reference is not None
-        found["content"] = _digest(chain.mdp._fields(), chain.start.__reduce__()[1][:2], chain.reference.__reduce__()[1][:2])
+        policies = [policy.__reduce__()[1][:2] for policy in (chain.start, chain.reference) if policy is not None]
+        found["content"] = _digest([chain.mdp._fields(), *policies])
     result: dict[str, Any] = json.loads(json.dumps(to_jsonable(found, nonfinite="text")))
     return result
 
@@ -62,25 +60,10 @@ def _values(axis: Axis) -> Any:
     return {"count": len(axis.values), "first": axis.values[0], "last": axis.values[-1], "hash": _digest(axis.values)}
 
 
-def _digest(*parts: Any) -> str:
-    found = hashlib.sha256()
-    _feed(found, parts)
-    return found.hexdigest()[:16]
+def _digest(content: Any) -> str:
+    from joblib import hash as content_hash
 
-
-def _feed(found: Any, part: Any) -> None:
-    """Add a part to a hash: arrays by shape and content, however they are stored."""
-    if isinstance(part, Mapping):
-        part = sorted(part.items())
-    if isinstance(part, np.ndarray):
-        found.update(f"{part.dtype}{part.shape}".encode())
-        found.update(np.ascontiguousarray(part).tobytes())
-    elif isinstance(part, (tuple, list)):
-        found.update(f"{len(part)}(".encode())
-        for value in part:
-            _feed(found, value)
-    else:
-        found.update(f"{type(part).__name__}:{part!r};".encode())
+    return str(content_hash(content))
 
 
 def differences(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> list[str]:
@@ -142,15 +125,15 @@ class State:
 
     Attributes:
         path: the directory.
-        tiles_per_chunk: how many tiles each file holds, which the first start has decided.
+        batches_per_chunk: how many batches each file holds, which the first start has decided.
     """
 
-    def __init__(self, path: Path, tiles_per_chunk: int) -> None:
-        self.path, self.tiles_per_chunk = path, tiles_per_chunk
+    def __init__(self, path: Path, batches_per_chunk: int) -> None:
+        self.path, self.batches_per_chunk = path, batches_per_chunk
 
     @classmethod
     @contextmanager
-    def opened(cls, out: Path, ours: Mapping[str, Any], tiles_per_chunk: int, *, overwrite: bool) -> Iterator[State]:
+    def opened(cls, out: Path, ours: Mapping[str, Any], batches_per_chunk: int, *, overwrite: bool) -> Iterator[State]:
         """Open the state beside ``out``, making it if there is none; a foreign one is refused, or replaced with ``overwrite``.
 
         Raises:
@@ -170,7 +153,7 @@ class State:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise DSTheoryError(f"another process is computing this sweep: {path} is in use; wait for it") from None
-            state = cls(path, tiles_per_chunk)
+            state = cls(path, batches_per_chunk)
             state._claim(ours, overwrite)
             try:
                 yield state
@@ -192,17 +175,17 @@ class State:
         if file.exists():
             try:
                 stored = json.loads(file.read_bytes())
-                theirs, tiles = stored["configuration"], int(stored["tiles_per_chunk"])
+                theirs, batches = stored["configuration"], int(stored["batches_per_chunk"])
             except (ValueError, KeyError, TypeError):
                 if not overwrite:
                     raise DSTheoryError(
                         f"{file} was cut off or changed, so that the finished parts beside it belong to no known sweep: "
                         "restore it, give another out, or start afresh with overwrite"
                     ) from None
-                theirs, tiles = {}, 1
+                theirs, batches = {}, 1
             found = differences(theirs, ours)
             if not found:
-                self.tiles_per_chunk = tiles
+                self.batches_per_chunk = batches
                 return
             if not overwrite:
                 raise DSTheoryError(
@@ -213,7 +196,7 @@ class State:
         for chunk in filter(_is_chunk, self.path.iterdir()):
             chunk.unlink()
         with atomic_path(file) as temporary:
-            content = {"configuration": ours, "tiles_per_chunk": self.tiles_per_chunk}
+            content = {"configuration": ours, "batches_per_chunk": self.batches_per_chunk}
             temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
     def write(self, number: int, tables: Mapping[str, Any]) -> None:
