@@ -16,7 +16,7 @@ from dstheory.errors import FileFormatError, RecordError
 from dstheory.readers.answers import Checker, Game, compare_final, load_checker
 from dstheory.readers.attempt_rows import batch_of, read_attempts, wanted_columns
 from dstheory.readers.json_values import NotJSON, decode, uncollected
-from dstheory.readers.reading import Batch, Part, Place, Progress, Reading, batches, json_lines
+from dstheory.readers.reading import Batch, Part, Progress, Reading, batches, json_lines
 from dstheory.readers.records import Fault, FieldNames
 from dstheory.readers.streams import first_bytes
 from dstheory.readers.tables import from_frame as table_of
@@ -303,7 +303,7 @@ class _EpisodesBuilder:
             over = batch.lengths > batch.caps
             for i in np.flatnonzero(over).tolist():
                 detail = f"has {batch.lengths[i]} entries: must be at most the cap, {batch.caps[i]}"
-                self.reading.fault(Place(file, batch.number(i), batch.unit), Fault("over-cap", self.names.attempts, detail))
+                self.reading.fault(batch.place(i, file), Fault("over-cap", self.names.attempts, detail))
             if over.any():
                 batch = batch.keep(~over)
         fresh = self._fresh(batch, file)
@@ -340,7 +340,7 @@ class _EpisodesBuilder:
                     fresh[i] = False
                     whose = f" of model {model}" if len(models) > 1 else ""
                     detail = f"is {name!r}, as in an earlier record{whose}: give every record its own id"
-                    self.reading.fault(Place(file, batch.number(i), batch.unit), Fault("duplicate", self.names.id, detail))
+                    self.reading.fault(batch.place(i, file), Fault("duplicate", self.names.id, detail))
                 seen.add(name)
         return fresh
 

@@ -80,15 +80,15 @@ def atomic_path(target: str | os.PathLike[str], *, overwrite: bool = False) -> I
     try:
         yield temporary
         _sync(temporary)
-        if not overwrite:  # never in place of a file that has appeared in the meantime
-            try:
-                os.link(temporary, real)  # unlike a rename, refuses in the same step when the name is taken
-            except OSError:  # also a file system without hard links: look, then rename
-                refuse_overwrite(target, overwrite)
-                os.replace(temporary, real)
-        else:
+        linked = False
+        if not overwrite:
+            with suppress(OSError):  # also a file system without hard links
+                os.link(temporary, real)  # unlike a rename, refuses in the same step when the name has been taken meanwhile
+                linked = True
+        if not linked:
+            refuse_overwrite(target, overwrite)
             os.replace(temporary, real)
-        _sync_names(real.parent)
+        _sync(real.parent)
     except OSError as error:
         if error.filename in (None, str(temporary), str(real)):
             raise _cannot_write(target, error) from error
@@ -128,7 +128,7 @@ def results_directory(out: str | os.PathLike[str], *, overwrite: bool = False) -
     refuse_directory(out, overwrite)
     target = Path(os.path.realpath(out))
     building = _hidden(target, "partial")
-    with _made(target.parent, out), _made(building, out):
+    with shared_directory(target.parent, out), shared_directory(building, out):
         try:
             yield building
             _seal(building)
@@ -144,26 +144,22 @@ def results_directory(out: str | os.PathLike[str], *, overwrite: bool = False) -
 
 
 @contextmanager
-def shared_directory(directory: str | os.PathLike[str]) -> Iterator[None]:
-    """Make a directory below which several processes will each put a result; remove it at the end if none of them did.
+def shared_directory(directory: str | os.PathLike[str], shown: str | os.PathLike[str] | None = None) -> Iterator[None]:
+    """Make a directory, with its parents, below which results will be put; at the end those of them that are empty are removed.
 
-    Each of them alone would leave it behind for the others.
+    Args:
+        directory: the directory; several processes may work below it, each of which alone would leave it behind for the others.
+        shown: what messages call it; default its own name.
 
     Raises:
         DSTheoryError: it cannot be made.
     """
-    with _made(Path(os.path.realpath(directory)), directory):
-        yield
-
-
-@contextmanager
-def _made(directory: Path, shown: str | os.PathLike[str]) -> Iterator[None]:
-    """Make a directory and its parents; those of them that are empty at the end are removed."""
-    missing = [each for each in (directory, *directory.parents) if not each.exists()]
+    real = Path(os.path.realpath(directory))
+    missing = [each for each in (real, *real.parents) if not each.exists()]
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        real.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _cannot_write(shown, error) from error
+        raise _cannot_write(shown or directory, error) from error
     try:
         yield
     finally:
@@ -240,18 +236,15 @@ def _cannot_write(path: str | os.PathLike[str], error: OSError) -> DSTheoryError
 
 
 def _sync(path: Path) -> None:
-    """Have the operating system put a file on the disk."""
+    """Have the operating system put a file, or the names in a directory, on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError:
+        if not path.is_dir():  # not every file system can do it for names; the files themselves are safe either way
+            raise
     finally:
         os.close(descriptor)
-
-
-def _sync_names(directory: Path) -> None:
-    """Likewise a directory's list of names, where the file system can; the files themselves are safe either way."""
-    with suppress(OSError):
-        _sync(directory)
 
 
 def _listed(directory: Path) -> set[str] | None:
@@ -286,7 +279,7 @@ def _seal(building: Path) -> None:
     path.write_text(json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
     for name in manifest["files"]:
         _sync(building / name)
-    _sync_names(building)
+    _sync(building)
 
 
 def _exchange(building: Path, target: Path, out: str | os.PathLike[str], overwrite: bool) -> None:
@@ -303,7 +296,7 @@ def _exchange(building: Path, target: Path, out: str | os.PathLike[str], overwri
             if replaces:
                 old.rename(target)
             raise
-        _sync_names(target.parent)
+        _sync(target.parent)
     except OSError as error:
         raise _cannot_write(out, error) from error
     if replaces:

@@ -18,7 +18,7 @@ import numpy as np
 from dstheory.checks import Bools, Ints
 from dstheory.errors import FileFormatError, RecordError
 from dstheory.readers.messages import nearest, shown
-from dstheory.readers.reading import Batch, Place, Reading
+from dstheory.readers.reading import Batch, Reading
 from dstheory.readers.records import Fault, FieldNames, label_text
 from dstheory.readers.streams import check_utf8, first_bytes
 from dstheory.readers.tables import Table, csv_header, read_csv, read_parquet
@@ -103,7 +103,7 @@ def batch_of(table: Table, file: str, names: FieldNames, reading: Reading) -> Ba
             f"{file} has no column {names.decision!r}: a record's last attempt is taken for a stop unless it is at the cap"
         )
     for row, fault in sorted(rows.faults.values(), key=lambda found: found[0]):
-        reading.fault(Place(file, int(table.numbers[row]), table.unit), fault)
+        reading.fault(f"{file}: {table.unit} {table.numbers[row]}", fault)
     batch = rows.batch()
     batch.unit, batch.table = table.unit, table
     return batch if not rows.faults else batch.keep(rows.good)

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 from operator import itemgetter
 from pathlib import Path
 from types import NoneType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -30,17 +30,6 @@ Progress = Callable[[int, int], None]  # records so far, bytes of the current fi
 _EXAMPLES = 3  # of each reason, the first few are named
 _FEW = 16  # records are checked one by one, where one of them is unusable
 _GIVE_UP_AFTER = 10_000  # records, all of them unusable: somebody gave the wrong file
-
-
-class Place(NamedTuple):
-    """Where a record is: the file as the user wrote it, and its line (or row); number 0 is the file as a whole."""
-
-    file: str
-    number: int
-    kind: str = "line"
-
-    def __str__(self) -> str:
-        return f"{self.file}: {self.kind} {self.number}" if self.number or self.kind != "file" else self.file
 
 
 @dataclass(eq=False)
@@ -82,11 +71,11 @@ class Reading:
         """Share of the records that were left out; 0 if there are none."""
         return self.unusable / self.records if self.records else 0.0
 
-    def fault(self, place: Place, fault: Fault) -> None:
+    def fault(self, place: str, fault: Fault) -> None:
         """Count an unusable record.
 
         Args:
-            place: where it is.
+            place: where it is: the file as the user wrote it, and the line or row.
             fault: what is wrong with it.
 
         Raises:
@@ -127,7 +116,7 @@ class Reading:
 
         Example:
             >>> account = Reading(records=200)
-            >>> account.fault(Place("log.jsonl", 7), Fault("no-attempts", "attempts", "is empty: must be a list"))
+            >>> account.fault("log.jsonl: line 7", Fault("no-attempts", "attempts", "is empty: must be a list"))
             >>> print("\\n".join(account.lines()))
             201 records read, 200 used
             1 unusable (0.5 %):
@@ -193,26 +182,22 @@ class Batch:
     way: str = "marked"
     table: Table | None = None
 
-    def number(self, i: int) -> int:
-        """Return the line or row of a record."""
-        return int(self.numbers[i] if self.table is None else self.table.numbers[self.numbers[i]])
+    def place(self, i: int, file: str) -> str:
+        """Return where a record is."""
+        return f"{file}: {self.unit} {self.numbers[i] if self.table is None else self.table.numbers[self.numbers[i]]}"
 
     @classmethod
     def of(cls, records: Sequence[Record], numbers: Sequence[int], names: FieldNames, unit: str, way: str) -> Batch:
         """Return records that were parsed one by one, as columns."""
         ids, problems, caps, correct, stopped, labels = zip(*records, strict=True)
-        columns = {}
-        for name, texts in zip(names.labels, zip(*labels, strict=True), strict=True):
-            table: dict[str, int] = {text: code for code, text in enumerate(dict.fromkeys(t for t in texts if t is not None))}
-            columns[name] = (np.array([-1 if text is None else table[text] for text in texts], dtype=np.int32), tuple(table))
         return cls(
             ids=ids,
             problems=problems,
             lengths=np.array(list(map(len, correct)), dtype=np.int64),
-            correct=np.array([verdict for each in correct for verdict in each], dtype=bool),
+            correct=np.array(list(chain.from_iterable(correct)), dtype=bool),
             stopped=np.array(stopped, dtype=bool),
             caps=np.array(caps, dtype=np.int64),
-            labels=columns,
+            labels={name: _coded(texts) for name, texts in zip(names.labels, zip(*labels, strict=True), strict=True)},
             numbers=np.array(numbers, dtype=np.int64),
             unit=unit,
             way=way,
@@ -221,7 +206,8 @@ class Batch:
     def keep(self, mask: Bools) -> Batch:
         """Return the records where ``mask`` (n,) is true."""
         index = np.flatnonzero(mask).tolist()
-        return Batch(
+        return replace(
+            self,
             ids=[self.ids[i] for i in index],
             problems=[self.problems[i] for i in index],
             lengths=self.lengths[mask],
@@ -230,9 +216,6 @@ class Batch:
             caps=self.caps[mask],
             labels={name: (codes[mask], table) for name, (codes, table) in self.labels.items()},
             numbers=self.numbers[mask],
-            unit=self.unit,
-            way=self.way,
-            table=self.table,
         )
 
 
@@ -285,7 +268,7 @@ def batches(
                 except Fault as fault:
                     if reading.strict and usable:  # first what came before it: an earlier record may repeat an id
                         yield Batch.of(list(usable.values()), list(usable), names, unit, way)
-                    reading.fault(Place(file, number, unit), fault)
+                    reading.fault(f"{file}: {unit} {number}", fault)
             if usable:
                 yield Batch.of(list(usable.values()), list(usable), names, unit, way)
             reading.give_up_if_hopeless(file)
@@ -356,7 +339,7 @@ def _texts(cells: list[Any]) -> list[str]:
     return cells
 
 
-def _coded(cells: list[Any]) -> tuple[Ints, tuple[str, ...]]:
+def _coded(cells: Sequence[Any]) -> tuple[Ints, tuple[str, ...]]:
     """Return a code for each cell, -1 where there is none, and the text of each code.
 
     Raises:
@@ -391,7 +374,7 @@ def json_lines(path: Path, file: str, reading: Reading, progress: Progress | Non
             if progress is not None:
                 progress(reading.records, block.done)
     except CutOff as error:
-        reading.fault(Place(file, 0, "file"), Fault("cut-off", "", f"{error}: write it again"))
+        reading.fault(file, Fault("cut-off", "", f"{error}: write it again"))
 
 
 def _part(block: Block) -> Part:
