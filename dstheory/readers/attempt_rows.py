@@ -86,7 +86,8 @@ def batch_of(table: Table, file: str, names: FieldNames, reading: Reading) -> Ba
     Raises:
         RecordError: a column is missing; or, in strict mode, the first unusable record.
     """
-    columns = {name: _no_lists(table.columns[name], name, file) for name in wanted_columns(names) & set(table.columns)}
+    given = wanted_columns(names) & set(table.columns)
+    columns = {name: _plain(table.columns[name], name, file, name == names.problem) for name in given}
     for what, needed in (("id", names.id), ("correct", names.correct)):
         if needed not in columns:
             hint = nearest(needed, table.present)
@@ -219,8 +220,8 @@ class _AttemptRows:
 # ---------------------------------------------------------------------- what cells mean
 
 
-def _no_lists(column: Any, name: str, file: str) -> Any:
-    """Return a column whose cells are plain values; lists of numbers, such as those of a game, become text.
+def _plain(column: Any, name: str, file: str, lists: bool) -> Any:
+    """Return a column whose cells are plain values; with ``lists``, those of a game's numbers become text.
 
     Raises:
         RecordError: its cells are of a kind that no record has.
@@ -228,7 +229,7 @@ def _no_lists(column: Any, name: str, file: str) -> Any:
     import pyarrow as pa
 
     kind = column.type
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+    if lists and (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
         texts = [None if value is None else json.dumps(value, separators=(",", ":"), default=str) for value in column.to_pylist()]
         return pa.chunked_array([pa.array(texts, pa.string())])
     if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):

@@ -31,6 +31,7 @@ from dstheory.readers.messages import is_unicode, nearest, shown
 from dstheory.readers.schema import BY_NAME, COLUMNS, FORMAT, FOUR_REWARDS, POLICIES, check_columns
 from dstheory.readers.streams import check_utf8
 
+_LARGEST = 1 << 28  # bytes of a file that is read as a whole
 _TOP = ("format", "gamma", "discount_per", "max_turns", "reward", "prompts")
 _PROMPT_KEYS = tuple(column.name for column in COLUMNS if column.per != "chain")
 _BY_TURN = {
@@ -49,8 +50,12 @@ def read_nested(path: Path, kind: str, source: str) -> ChainTable:
     Raises:
         FileFormatError: the file is not such a chain; the place and the rule.
     """
+    with path.open("rb") as file:
+        data = file.read(_LARGEST + 1)
+    if len(data) > _LARGEST:
+        raise FileFormatError(f"{source} is larger than {_LARGEST >> 20} MB: write so large a chain as a table, .csv or .parquet")
     check_utf8(path, source)
-    text = path.read_text(encoding="utf-8-sig")
+    text = data.decode("utf-8-sig").replace("\r\n", "\n")
     if not text.strip():
         raise FileFormatError(f"{source} is empty: needs a chain with at least one prompt and one answer")
     try:

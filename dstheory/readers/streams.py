@@ -92,18 +92,19 @@ def first_bytes(path: Path) -> bytes:
             raise FileFormatError(f"{path} cannot be unpacked ({str(error).splitlines()[0]}): write it again") from error
 
 
-def line_blocks(path: Path, *, block: int | None = None, longest: int = LONGEST_LINE) -> Iterator[Block]:
+def line_blocks(path: Path, *, block: int | None = None, longest: int | None = None) -> Iterator[Block]:
     """Yield a file in blocks that end at line ends; a byte order mark is dropped.
 
     Args:
         path: the file, plain or packed.
         block: bytes read at a time; default :data:`BLOCK`.
-        longest: bytes that a line may have.
+        longest: bytes that a line may have; default :data:`LONGEST_LINE`.
 
     Raises:
         FileFormatError: a line is longer than ``longest`` bytes.
         CutOff: packed data end too early, after all that could be unpacked was yielded.
     """
+    longest = longest or LONGEST_LINE
     stream, position = open_unpacked(path)
     broken: Exception | None = None
     with stream:

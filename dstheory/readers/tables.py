@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _BLOCK = 1 << 24  # bytes parsed at a time; also the longest row
+_LONGEST_HEADER = 1 << 20
 
 
 @dataclass(eq=False)
@@ -92,8 +93,13 @@ def csv_header(path: Path, source: str, delimiter: str = ",") -> list[str]:
     """Return the column names of a CSV file; none if it is empty.
 
     Raises:
-        FileFormatError: it is not UTF-8.
+        FileFormatError: it is not UTF-8, or has no lines.
     """
+    stream, _ = open_unpacked(path)
+    with stream:
+        start = bytes(stream.read(_LONGEST_HEADER))
+    if len(start) == _LONGEST_HEADER and b"\n" not in start and b"\r" not in start:
+        raise FileFormatError(f"{source}: line 1 is longer than {_LONGEST_HEADER >> 20} MB: it must name the columns")
     try:
         return next((cells for _, cells in csv_records(path, delimiter=delimiter)), [])
     except UnicodeDecodeError:

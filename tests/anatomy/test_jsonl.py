@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -249,3 +250,20 @@ def test_blocks_are_one_file(tmp_path, monkeypatch) -> None:
     assert whole.reading.examples["no-attempts"] == [
         f"{path}: line 101: attempts is missing: must be a list with at least one attempt"
     ]
+
+
+def test_good_records_are_not_looped_over(tmp_path) -> None:
+    """A few Python calls for a block of lines, not one for each record."""
+    lines = [GOOD[0].replace("g0", f"r{i}") for i in range(20_000)]
+    path, calls = written(tmp_path, *lines), [0]
+
+    def profile(frame: object, event: str, argument: object) -> None:
+        calls[0] += event == "call"
+
+    sys.setprofile(profile)
+    try:
+        found = read_log(path)
+    finally:
+        sys.setprofile(None)
+    assert len(found.episodes) == len(lines)
+    assert calls[0] < len(lines) * 2
