@@ -32,7 +32,8 @@ from dstheory.chain.policy import Features, Policy
 from dstheory.chain.trajectories import Trajectories, enumerate_trajectories, sample_trajectories
 from dstheory.checks import Floats
 from dstheory.errors import ChainError
-from dstheory.objectives.base import Objective, StageGradient
+from dstheory.objectives.base import Objective
+from dstheory.objectives.mass import StageGradient
 
 __all__ = [
     "Attribution",

@@ -23,7 +23,7 @@ from dstheory.chain.policy import Policy
 from dstheory.checks import Floats
 from dstheory.errors import ChainError
 from dstheory.objectives import Objective, ReinforceBaseline, sampled_gradient
-from dstheory.objectives.base import StageGradient
+from dstheory.objectives.mass import StageGradient
 
 __all__ = ["ObjectiveRow", "Tilt", "angle", "compare_objectives", "tilt"]
 

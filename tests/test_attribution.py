@@ -14,13 +14,7 @@ from strategies import Case, cases, make_case
 
 from dstheory import Features, Policy, TwoStageMDP, attribute, solve
 from dstheory.attribution import InfiniteEnergyWarning, StageSplit, fisher_information, norm, stage_energy
-from dstheory.objectives import (
-    SFT,
-    ExpertChain,
-    Objective,
-    Reinforce,
-    ReverseKLDirect,
-)
+from dstheory.objectives import SFT, ExpertChain, Objective, Reinforce, ReverseKLDirect
 
 HERE = Policy.minimal(p=0.4, a=0.7, b=0.6)
 THERE = Policy.minimal(p=0.55, a=0.8, b=0.3)

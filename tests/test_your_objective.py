@@ -12,7 +12,7 @@ import pytest
 
 from dstheory.errors import DSTheoryError
 from dstheory.objectives import REGISTRY, Reinforce, check, load_module, lookup
-from dstheory.objectives.plugins import GROUP, load_installed
+from dstheory.objectives.registry import GROUP, load_installed
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "your_objective.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)

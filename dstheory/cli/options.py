@@ -66,7 +66,7 @@ def seed_option(text: str) -> Callable[[_F], _F]:
 
 def _import_module(ctx: click.Context, param: click.Parameter, value: tuple[Path, ...]) -> None:
     if value:
-        from dstheory.objectives.plugins import load_module
+        from dstheory.objectives.registry import load_module
 
         for path in value:
             load_module(path)

@@ -24,11 +24,12 @@ from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
 from dstheory.checks import float_array, reject
 from dstheory.dynamics.training import TrainResult, train
-from dstheory.objectives.base import Objective, Reduction
+from dstheory.objectives.base import Objective
 from dstheory.objectives.demonstrations import ExpertChain
-from dstheory.objectives.kl import ReverseKLDirect
+from dstheory.objectives.imitation import SFT
+from dstheory.objectives.penalties import ReverseKLDirect
 from dstheory.objectives.reward import Reinforce
-from dstheory.objectives.sft import SFT
+from dstheory.objectives.weights import Reduction
 from dstheory.readers.netcdf import LabelledArrays, concatenated
 
 if TYPE_CHECKING:

@@ -34,7 +34,7 @@ from dstheory.dynamics.training import TrainResult, train
 from dstheory.errors import ChainError
 from dstheory.objectives.base import Objective
 from dstheory.objectives.demonstrations import ExpertChain, Recorded
-from dstheory.objectives.sft import SFT
+from dstheory.objectives.imitation import SFT
 
 __all__ = ["Mechanism", "confidence_trunk", "length_weight_mechanisms", "settle"]
 

@@ -16,11 +16,12 @@ from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Features, Policy
 from dstheory.checks import Floats
 from dstheory.dynamics.optimizers import SGD, Optimizer
-from dstheory.objectives.base import Objective, over_runs, stage_weights
-from dstheory.objectives.kl import ReverseKLDirect
+from dstheory.objectives.base import Objective, WeightedSum
+from dstheory.objectives.imitation import SFT
+from dstheory.objectives.mass import over_runs
+from dstheory.objectives.penalties import ReverseKLDirect
 from dstheory.objectives.reward import ActorCritic, Reinforce, RewardToGo
-from dstheory.objectives.sft import SFT
-from dstheory.objectives.weighted_sum import WeightedSum
+from dstheory.objectives.weights import stage_weights
 
 __all__ = ["Ascent", "minimal_ascent"]
 

@@ -21,7 +21,7 @@ from dstheory.attribution import fisher_information
 from dstheory.chain.exact import Solution
 from dstheory.checks import Floats, float_array, readonly, reject
 from dstheory.errors import ChainError
-from dstheory.objectives.base import over_runs
+from dstheory.objectives.mass import over_runs
 
 __all__ = ["SCHEDULES", "SGD", "Adam", "Blocks", "Momentum", "NaturalGradient", "Optimizer", "Schedule", "schedule"]
 

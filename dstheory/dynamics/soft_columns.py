@@ -12,7 +12,8 @@ from dstheory.chain.policy import Policy, log_sigmoid
 from dstheory.checks import Floats, Ints, compact
 from dstheory.dynamics.soft_bellman import NEVER, SoftTurn
 from dstheory.kernels.arrays import as_input
-from dstheory.objectives.base import Reduction, over_runs, stage_weights
+from dstheory.objectives.mass import over_runs
+from dstheory.objectives.weights import Reduction, stage_weights
 
 __all__ = ["ChainColumns"]
 

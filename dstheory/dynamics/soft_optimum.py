@@ -66,8 +66,9 @@ from dstheory.dynamics.soft_bellman import solve_columns
 from dstheory.dynamics.soft_columns import ChainColumns
 from dstheory.errors import ChainError, ImproperChainError
 from dstheory.kernels.parallel import available_threads, blocks, run_blocks
-from dstheory.objectives.base import Reduction, over_runs, stage_weights
-from dstheory.objectives.kl import log_ratios
+from dstheory.objectives.divergence import log_ratios
+from dstheory.objectives.mass import over_runs
+from dstheory.objectives.weights import Reduction, stage_weights
 
 __all__ = ["Optimum", "optimum", "regularised_value"]
 

@@ -35,9 +35,14 @@ from dstheory.checks import Floats, whole_number
 from dstheory.dynamics.minimal import minimal_ascent
 from dstheory.dynamics.optimizers import SCHEDULES, SGD, Blocks, Optimizer, Schedule
 from dstheory.errors import ChainError, DivergedError
+<<<<<<< HEAD
 from dstheory.objectives.base import Objective, over_runs
 from dstheory.objectives.weighted_sum import WeightedSum
 from dstheory.readers.netcdf import LabelledArrays
+=======
+from dstheory.objectives.base import Objective, WeightedSum
+from dstheory.objectives.mass import over_runs
+>>>>>>> 4e6a438 (Objectives: formulas by family, leaves without circles, one token weight; equal names proved equal)
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -131,7 +136,7 @@ def train(
             ahead += [step + reference_every - step % reference_every] if reference_every else []
             factors = np.array([schedule(k, steps) for k in range(step, min(ahead))])
             theta = ascent(policy.parameters[0], factors)
-            _refuse_infinite(theta, step, len(runs))
+            refuse_infinite(theta, step, len(runs))
             policy, step = policy.with_parameters((theta,)), min(ahead)
             continue
         solution = solve(mdp, policy)
@@ -141,7 +146,7 @@ def train(
         with np.errstate(over="ignore", invalid="ignore"):  # checked by name in the next line
             blocks, state = optimizer.step(policy.parameters, gradient, state, solution, schedule(step, steps))
         for old, new in zip(policy.parameters, blocks, strict=True):
-            _refuse_infinite(np.where(np.isinf(old), 0.0, new), step, len(runs))  # a certain choice stays certain
+            refuse_infinite(np.where(np.isinf(old), 0.0, new), step, len(runs))  # a certain choice stays certain
         policy = policy.with_parameters(blocks)
         step += 1
     return TrainResult(log.arrays(), policy)
@@ -181,7 +186,7 @@ def _spread_over_runs(mdp: TwoStageMDP, policy: Policy, objective: Objective, op
 def clipped(gradient: Blocks, clip_norm: float | None, run_axes: int, step: int) -> Blocks:
     """Clip each run's gradient by its global norm; refuse gradients that are not finite."""
     for g in gradient:
-        _refuse_infinite(g, step, run_axes)
+        refuse_infinite(g, step, run_axes)
     if clip_norm is None:
         return gradient
     whole = norm(np.stack([norm(g, g.ndim - run_axes) for g in gradient], axis=-1), 1)
@@ -189,7 +194,7 @@ def clipped(gradient: Blocks, clip_norm: float | None, run_axes: int, step: int)
     return tuple(g * over_runs(factor, g.ndim - run_axes) for g in gradient)
 
 
-def _refuse_infinite(values: Floats, step: int, run_axes: int) -> None:
+def refuse_infinite(values: Floats, step: int, run_axes: int) -> None:
     bad = ~np.isfinite(values).all(axis=tuple(range(run_axes, values.ndim)))
     if bad.any():
         run = tuple(int(i) for i in np.argwhere(bad)[0]) if run_axes else ()

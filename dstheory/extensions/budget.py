@@ -18,7 +18,8 @@ from dstheory.chain.exact import Solution, solve
 from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats, whole_number
 from dstheory.extensions.binomial import probability
-from dstheory.objectives.base import CoefficientMass, Objective
+from dstheory.objectives.base import Objective
+from dstheory.objectives.mass import CoefficientMass
 from dstheory.objectives.reward import Reinforce
 
 __all__ = ["FirstSuccess", "budget_factor"]

@@ -1,33 +1,43 @@
 """Objectives as coefficient rules under a measure; made of parts where they can be; one registry."""
 
+from dstheory.about import FAMILIES
 from dstheory.objectives.aliases import ALIASES, Alias
-from dstheory.objectives.base import CoefficientMass, Objective, StageGradient, stage_weights
-from dstheory.objectives.baselines import RLOO, ReinforceBaseline
+from dstheory.objectives.base import Objective, WeightedSum
 from dstheory.objectives.checking import Checked, check
-from dstheory.objectives.cispo import CISPO
-from dstheory.objectives.dapo import DAPO, DAPOBatch
 from dstheory.objectives.demonstrations import Demonstrations, ExpertChain, Recorded
-from dstheory.objectives.dpo import DPO
-from dstheory.objectives.entropy import EntropyBonus
-from dstheory.objectives.estimate import Estimate, estimate_gradient
-from dstheory.objectives.group import GroupMeanObjective, GroupObjective
-from dstheory.objectives.grpo import GRPO, DrGRPO, GRPONoStd
-from dstheory.objectives.gspo import GSPO
-from dstheory.objectives.imitation import DFT, SFTSequenceMean, SFTSequenceSum, SFTTokenMean
-from dstheory.objectives.kl import ForwardKL, ReverseKL, ReverseKLDirect, log_ratios
-from dstheory.objectives.kl_estimators import Distillation, K1Loss, K1Reward, K2Loss, K3Loss
-from dstheory.objectives.nft import NFT
-from dstheory.objectives.plugins import load_module
-from dstheory.objectives.ppo import PPOClip
-from dstheory.objectives.registry import FAMILIES, REGISTRY, build, listed, lookup, register
+from dstheory.objectives.divergence import log_ratios
+from dstheory.objectives.estimate import Estimate, estimate_gradient, sampled_gradient
+from dstheory.objectives.group import (
+    DAPO,
+    GRPO,
+    RLOO,
+    DAPOBatch,
+    DrGRPO,
+    GroupMeanObjective,
+    GroupObjective,
+    GRPONoStd,
+    ReinforceBaseline,
+)
+from dstheory.objectives.imitation import DFT, RFT, SFT, SFTSequenceMean, SFTSequenceSum, SFTTokenMean
+from dstheory.objectives.mass import CoefficientMass, StageGradient
+from dstheory.objectives.penalties import (
+    Distillation,
+    EntropyBonus,
+    ForwardKL,
+    K1Loss,
+    K1Reward,
+    K2Loss,
+    K3Loss,
+    ReverseKL,
+    ReverseKLDirect,
+)
+from dstheory.objectives.preference import DPO
+from dstheory.objectives.ratios import CISPO, GSPO, NFT, PPOClip
+from dstheory.objectives.registry import REGISTRY, build, listed, load_module, lookup, register
 from dstheory.objectives.reinforce_pp import ReinforcePlusPlus
 from dstheory.objectives.responses import ResponseObjective, Term
-from dstheory.objectives.reward import ActorCritic, Reinforce, RewardToGo
-from dstheory.objectives.rft import RFT
-from dstheory.objectives.sampled import sampled_gradient
-from dstheory.objectives.score import SCoRePerAttempt, SCoReSummed
-from dstheory.objectives.sft import SFT
-from dstheory.objectives.weighted_sum import WeightedSum
+from dstheory.objectives.reward import ActorCritic, Reinforce, RewardToGo, SCoRePerAttempt, SCoReSummed
+from dstheory.objectives.weights import stage_weights
 
 __all__ = [
     "ALIASES",

@@ -20,103 +20,27 @@ Source: derived here; the coefficient view is that of arXiv 2601.01580, section 
 
 from __future__ import annotations
 
+import dataclasses
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from dstheory.chain.exact import Solution
-from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories
-from dstheory.checks import Floats, compact, float_array, readonly, reject
+from dstheory.checks import Floats, float_array, reject
 from dstheory.errors import ChainError
+from dstheory.objectives.expectation.groups import Grouping
 from dstheory.objectives.fused import FusedResult, FusedTerms, applies, fused_gradient
+from dstheory.objectives.mass import CoefficientMass, StageGradient, check_runs, one_number, over_runs
+from dstheory.objectives.parts import BatchTokens, GroupTokens, Normaliser
 
-if TYPE_CHECKING:
-    from dstheory.objectives.parts.groups import Grouping
-    from dstheory.objectives.parts.normaliser import Normaliser
-
-__all__ = [
-    "CoefficientMass",
-    "Measure",
-    "Objective",
-    "Reduction",
-    "StageGradient",
-    "check_runs",
-    "on_policy_mass",
-    "one_number",
-    "over_runs",
-    "stage_weights",
-]
+__all__ = ["Measure", "Objective", "WeightedSum"]
 
 Measure = Literal["policy", "sampler", "reference", "demonstrations", "mixed"]
-Reduction = Literal["sum", "mean"]
-
-
-@dataclass(frozen=True, eq=False)
-class StageGradient:
-    """The gradient with respect to the logits of both stages, each (*runs, K, X, Y); ``decide`` is that of the logit of stop."""
-
-    sample: Floats
-    decide: Floats
-
-    def __add__(self, other: StageGradient) -> StageGradient:
-        return StageGradient(self.sample + other.sample, self.decide + other.decide)
-
-    def scaled(self, factor: ArrayLike) -> StageGradient:
-        """Return the gradient times a number, or times one number per run."""
-        f = over_runs(factor, 3)
-        return StageGradient(self.sample * f, self.decide * f)
-
-    def parameters(self, policy: Policy) -> tuple[Floats, ...]:
-        """Return the gradient with respect to the policy's parameter blocks."""
-        if policy.features is None:
-            return self.sample, self.decide
-        by_sample, by_decide = policy.features.pull_back(self.sample, self.decide)
-        return (by_sample + by_decide,)
-
-
-@dataclass(frozen=True, eq=False)
-class CoefficientMass:
-    """Expected coefficient of every action at every state, (*runs, T', X, Y) each, prompt distribution included."""
-
-    sample: Floats
-    stop: Floats
-    resample: Floats
-
-    def __add__(self, other: CoefficientMass) -> CoefficientMass:
-        return CoefficientMass(self.sample + other.sample, self.stop + other.stop, self.resample + other.resample)
-
-    def scaled(self, factor: ArrayLike) -> CoefficientMass:
-        """Return the mass times a number, or times one number per run."""
-        f = over_runs(factor, 3)
-        return CoefficientMass(self.sample * f, self.stop * f, self.resample * f)
-
-    def gradient(self, policy: Policy) -> StageGradient:
-        """Return the gradient that this mass has under a policy: the score function of each action times its mass."""
-        if policy.shape[0] == 1:  # one set of logits serves every turn, so their masses add up
-            m_s, stop, res = (m.sum(axis=-3, keepdims=True) for m in (self.sample, self.stop, self.resample))
-        else:
-            m_s, stop, res = self.sample, self.stop, self.resample
-        total = m_s.sum(axis=-1, keepdims=True)
-        return StageGradient(m_s - policy.sample_prob * total, stop * policy.resample_prob - res * policy.stop_prob)
-
-
-def on_policy_mass(solution: Solution, visits: Floats, *, sample: Floats, stop: Floats, resample: Floats) -> CoefficientMass:
-    """Return the mass of coefficients that depend only on turn, state and action, met on the policy's own trajectories.
-
-    Args:
-        solution: the chain under the policy.
-        visits: (*runs, T', X) weight of each turn, :attr:`Solution.finite_visits` or :attr:`Solution.discounted_visits`.
-        sample, stop, resample: coefficients, broadcastable to (*runs, T', X, Y).
-    """
-    pol = solution.unrolled
-    answers = (visits * solution.mdp.prompt_weight)[..., None] * pol.sample
-    decisions = answers * pol.decided
-    return CoefficientMass(answers * sample, decisions * pol.stop * stop, decisions * pol.resample * resample)
 
 
 class Objective(ABC):
@@ -140,6 +64,13 @@ class Objective(ABC):
     credits: ClassVar[str | None] = None
     token_model: ClassVar[str] = "any"
     expectation: ClassVar[str] = "closed form"
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether the other is of the same kind with equal settings; arrays and policies are compared by value."""
+        return _equal(self, other)
+
+    def __hash__(self) -> int:
+        return hash(type(self))
 
     @property
     def measure(self) -> Measure:
@@ -206,12 +137,12 @@ class Objective(ABC):
 
     def rescaled(self, factor: ArrayLike) -> Objective:
         """Return the objective times a number (or one number per run)."""
-        from dstheory.objectives.weighted_sum import WeightedSum
+
 
         return WeightedSum((self,), (factor,))
 
     def __add__(self, other: Objective) -> Objective:
-        from dstheory.objectives.weighted_sum import WeightedSum
+
 
         return WeightedSum.of(self, other)
 
@@ -221,75 +152,196 @@ class Objective(ABC):
     __rmul__ = __mul__
 
 
-def over_runs(value: ArrayLike, axes: int) -> Floats:
-    """Return a number, or an array over runs, with ``axes`` axes of length 1 appended, ready to broadcast.
-
-    >>> over_runs([1.0, 2.0], 2).shape
-    (2, 1, 1)
-    """
-    array = np.asarray(value, dtype=np.float64)
-    return array.reshape(array.shape + (1,) * axes)
-
-
-def check_runs(solution: Solution, **parts: tuple[int, ...]) -> None:
-    """Raise ChainError unless the run axes of the chain, the policy and an objective's parts broadcast."""
-    shapes = {"policy": solution.policy.runs, "chain": solution.mdp.runs} | parts
-    try:
-        np.broadcast_shapes(*shapes.values())
-    except ValueError as error:
-        raise ChainError(f"run axes do not fit together: {', '.join(f'{k} {v}' for k, v in shapes.items() if v)}") from error
+def _equal(one: Any, other: Any) -> bool:
+    if one is other:
+        return True
+    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        return np.array_equal(one, other)
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, tuple):
+        return len(one) == len(other) and all(map(_equal, one, other))
+    if isinstance(one, Policy):
+        return _equal(one.features, other.features) and _equal(one.parameters, other.parameters)
+    if dataclasses.is_dataclass(one):
+        names = [field.name for field in dataclasses.fields(one)]
+        return all(_equal(getattr(one, name), getattr(other, name)) for name in names)
+    return bool(one == other)
 
 
-def one_number(value: ArrayLike, what: str) -> float:
-    """Return a number for a rule on trajectories, which are those of one run.
-
-    Raises:
-        ChainError: there is one number per run.
-    """
-    array = float_array(value, what)
-    if array.ndim:
-        raise ChainError(f"{what} has runs {array.shape}, but coefficients on trajectories are those of one run: pick one")
-    return float(array)
+def _what_counts(found: tuple[Normaliser, Grouping] | None) -> tuple[object, ...]:
+    """Return what of a normaliser and its sizes enters an expectation."""
+    if found is None:
+        return ()
+    normaliser, grouping = found
+    spans = grouping.mixed or isinstance(normaliser, GroupTokens | BatchTokens)
+    return (normaliser, grouping) if spans else (normaliser,)
 
 
-def stage_weights(mdp: TwoStageMDP, length_weight: ArrayLike, reduction: Reduction) -> tuple[Floats, Floats]:
-    r"""Return the stage weights w_s, w_d, each broadcastable to (*runs, 1, X, Y).
+def _factor_text(factor: ArrayLike) -> str:
+    value = np.asarray(factor)
+    if value.ndim:
+        return "(per run) x "
+    return "" if value == 1 else f"{float(value):g} x "
 
-    :math:`w_s = l_s^\lambda, w_d = l_d^\lambda`: lambda = 0 counts each stage once per turn, 1 as often as it has tokens. With
-    reduction ``"mean"``, the stage mean, both are divided by :math:`w_s + w_d`, which keeps the total weight of a turn at 1.
 
-    Args:
-        length_weight: lambda in [0, 1], a number or an array over runs.
-        reduction: ``"sum"`` or ``"mean"``.
+@dataclass(frozen=True, eq=False)
+class WeightedSum(Objective):
+    """A sum of objectives, each times a factor (a number, or one number per run).
 
     Raises:
-        ChainError: lambda outside [0, 1], or an unknown reduction.
+        ChainError: no terms, as many factors as terms are not given, a factor is not finite, or a penalty could inherit the
+            normaliser of two rewards that are divided differently.
 
-    Source: arXiv 2601.01580 (length-weighting); the exponent form is derived here.
-
-    >>> w_s, w_d = stage_weights(TwoStageMDP.minimal(sample_length=16), 0.5, "mean")
-    >>> float(w_s[0, 0, 0]), float(w_d[0, 0, 0])
-    (0.8, 0.2)
+    >>> from dstheory.objectives import EntropyBonus, Reinforce
+    >>> (Reinforce() + 0.5 * EntropyBonus()).title
+    'REINFORCE, return form + 0.5 x entropy bonus'
     """
-    lam = float_array(length_weight, "length_weight")
-    reject(~((lam >= 0) & (lam <= 1)), lam, "length_weight", "must lie in [0, 1]", "0 counts stages, 1 counts tokens", axes=())
-    if reduction not in ("sum", "mean"):
-        raise ChainError(f"reduction is {reduction!r}: must be 'sum' or 'mean'")
-    if lam.ndim:
-        return _weights(mdp, lam, reduction)
-    # A chain is immutable and training asks for the same weights at every step: powers of a large table are computed once.
-    known = mdp.__dict__.setdefault("_stage_weights", {})
-    key = float(lam), reduction
-    if key not in known:
-        known.clear()
-        known[key] = _weights(mdp, lam, reduction)
-    weights: tuple[Floats, Floats] = known[key]
-    return weights
 
+    terms: tuple[Objective, ...]
+    factors: tuple[ArrayLike, ...]
 
-def _weights(mdp: TwoStageMDP, lam: Floats, reduction: Reduction) -> tuple[Floats, Floats]:
-    w_s, w_d = (compact(length)[..., None, :, :] ** over_runs(lam, 3) for length in (mdp.sample_length, mdp.decision_length))
-    if reduction == "mean":
-        total = w_s + w_d
-        w_s, w_d = w_s / total, w_d / total
-    return readonly(w_s), readonly(w_d)
+    def __post_init__(self) -> None:
+        if not self.terms or len(self.terms) != len(self.factors):
+            raise ChainError(
+                f"a weighted sum needs one factor per term: got {len(self.terms)} terms, {len(self.factors)} factors"
+            )
+        for term, factor in zip(self.terms, self.factors, strict=True):
+            value = float_array(factor, "factor")
+            reject(~np.isfinite(value), value, f"factor of {term.name}", "must be finite", "give a number", axes=())
+        object.__setattr__(self, "terms", self._divided_alike())
+
+    def _divided_alike(self) -> tuple[Objective, ...]:
+        """Return the terms, those that leave their normaliser open with that of the reward in the sum."""
+        shared = {term.name: found for term in self.terms if (found := term.shared_normaliser()) is not None}
+        first = next(iter(shared.values()), None)
+        terms = tuple(term.inheriting(first) for term in self.terms)
+        open_ones = [term.name for term, given in zip(terms, self.terms, strict=True) if term is not given]
+        if open_ones and any(_what_counts(other) != _what_counts(first) for other in shared.values()):
+            raise ChainError(
+                f"{' and '.join(shared)} divide their tokens differently: {open_ones[0]} cannot inherit both; "
+                "give it normaliser=, or add it to one of them"
+            )
+        return terms
+
+    @classmethod
+    def of(cls, *objectives: Objective) -> WeightedSum:
+        """Return the sum of objectives; sums among them are opened up."""
+        terms: list[Objective] = []
+        factors: list[ArrayLike] = []
+        for objective in objectives:
+            if isinstance(objective, WeightedSum):
+                terms += objective.terms
+                factors += objective.factors
+            else:
+                terms.append(objective)
+                factors.append(1.0)
+        return cls(tuple(terms), tuple(factors))
+
+    def rescaled(self, factor: ArrayLike) -> WeightedSum:
+        """Return the sum with every factor multiplied."""
+        return WeightedSum(self.terms, tuple(np.asarray(f) * np.asarray(factor) for f in self.factors))
+
+    family = "sum"
+
+    # A sum is not in the registry: what the classes there declare, it composes.
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """Names of the terms joined by +."""
+        return "+".join(term.name for term in self.terms)
+
+    @property
+    def title(self) -> str:  # type: ignore[override]
+        """Titles of the terms with their factors."""
+        return " + ".join(_factor_text(f) + t.title for f, t in zip(self.factors, self.terms, strict=True))
+
+    @property
+    def formula(self) -> str:  # type: ignore[override]
+        """Formulas of the terms with their factors."""
+        return " + ".join(f"{_factor_text(f)}[{t.formula}]" for f, t in zip(self.factors, self.terms, strict=True))
+
+    @property
+    def balance(self) -> str:  # type: ignore[override]
+        """Balanced if every term is."""
+        verdicts = {term.balance for term in self.terms}
+        return verdicts.pop() if len(verdicts) == 1 else "unbalanced"
+
+    @property
+    def balanced_when(self) -> str:  # type: ignore[override]
+        """Conditions of the terms."""
+        return "; and ".join(f"{term.name}: {term.balanced_when}" for term in self.terms)
+
+    @property
+    def ascends(self) -> str:  # type: ignore[override]
+        """Scalars of the terms."""
+        return "; plus ".join(f"{term.name}: {term.ascends}" for term in self.terms)
+
+    @property
+    def measure(self) -> Measure:
+        """``"policy"`` if that is every term's measure, ``"mixed"`` for other sums: demonstrations and references may differ."""
+        measures = {term.measure for term in self.terms}
+        return measures.pop() if measures == {"policy"} or len(self.terms) == 1 else "mixed"
+
+    def behaviour(self, solution: Solution) -> Policy | Trajectories:
+        """Return the terms' common behaviour.
+
+        Raises:
+            ChainError: the terms are averaged over different trajectories.
+        """
+        if self.measure != "policy" and len(self.terms) > 1:
+            raise ChainError(f"{self.name} averages over different trajectories: look at its terms one by one")
+        return self.terms[0].behaviour(solution)
+
+    def coefficients(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:
+        """Return the sums of the terms' coefficients; they must share one measure."""
+        self.behaviour(solution)
+        c_s, c_d = np.zeros(len(trajectories.answer)), np.zeros(len(trajectories.answer))
+        for factor, term in zip(self.factors, self.terms, strict=True):
+            s, d = term.coefficients(solution, trajectories)
+            f = one_number(factor, f"factor of {term.name}")
+            c_s, c_d = c_s + f * s, c_d + f * d
+        return c_s, c_d
+
+    def shared_normaliser(self) -> tuple[Normaliser, Grouping] | None:
+        """Return that of the first reward in the sum."""
+        return next((found for term in self.terms if (found := term.shared_normaliser()) is not None), None)
+
+    def magnitude(self, solution: Solution) -> tuple[Floats, Floats]:
+        """Return the sum of the terms' own: terms that cancel leave rounding as well."""
+        each = [(np.abs(np.asarray(f)), t.magnitude(solution)) for f, t in zip(self.factors, self.terms, strict=True)]
+        return sum((f * s for f, (s, _) in each), np.zeros(())), sum((f * d for f, (_, d) in each), np.zeros(()))
+
+    def mass(self, solution: Solution) -> CoefficientMass:
+        """Return the sum of the terms' masses: masses add whatever the measures."""
+        for factor, term in zip(self.factors, self.terms, strict=True):
+            check_runs(solution, **{f"factor of {term.name}": np.shape(factor)})
+        masses = [t.mass(solution).scaled(f) for f, t in zip(self.factors, self.terms, strict=True)]
+        check_runs(solution, **{f"{term.name}": m.sample.shape[:-3] for term, m in zip(self.terms, masses, strict=True)})
+        total = masses[0]
+        for mass in masses[1:]:
+            total = total + mass
+        return total
+
+    def fused_terms(self, solution: Solution) -> FusedTerms | None:
+        """Return the sum of the terms' own, or None if one has none, a factor has run axes, or they do not add up."""
+        total: FusedTerms | None = FusedTerms()
+        for factor, term in zip(self.factors, self.terms, strict=True):
+            own = None if np.ndim(factor) else term.fused_terms(solution)
+            total = None if own is None or total is None else total.plus(own.scaled(float(np.asarray(factor))))
+        return total
+
+    def value(self, solution: Solution) -> Floats | None:
+        """Return the sum of the terms' scalars, or None if a term has none."""
+        total: Floats = np.zeros(())
+        for factor, term in zip(self.factors, self.terms, strict=True):
+            value = term.value(solution)
+            if value is None:
+                return None
+            f = over_runs(factor, 0)
+            with np.errstate(invalid="ignore"):  # a term that is left out counts 0, be its scalar infinite
+                total = total + np.where(f == 0.0, 0.0, f * value)
+        return total
+
+    def with_reference(self, reference: Policy) -> WeightedSum:
+        """Return the sum with every term's reference replaced."""
+        return WeightedSum(tuple(t.with_reference(reference) for t in self.terms), self.factors)

@@ -26,8 +26,9 @@ from dstheory.chain.policy import Features, Policy
 from dstheory.chain.trajectories import Trajectories, enumerate_trajectories, sample_trajectories
 from dstheory.checks import Floats
 from dstheory.errors import ChainError, DSTheoryError
-from dstheory.objectives.base import CoefficientMass, Objective, StageGradient
+from dstheory.objectives.base import Objective
 from dstheory.objectives.estimate import estimate_gradient
+from dstheory.objectives.mass import CoefficientMass, StageGradient
 
 __all__ = ["Checked", "check"]
 

@@ -17,7 +17,7 @@ from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats
-from dstheory.objectives.base import CoefficientMass
+from dstheory.objectives.mass import CoefficientMass
 
 __all__ = ["Demonstrations", "ExpertChain", "Recorded"]
 

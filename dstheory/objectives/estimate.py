@@ -1,7 +1,11 @@
-r"""The third engine: the gradient estimated from trajectories, coefficient times score, the way training code does it.
+r"""Gradients estimated from trajectories, coefficient times score, the way training code does it, with standard errors.
 
-On an enumeration of all trajectories, weighted by their probabilities, the result is exact; on a sample it is unbiased and comes
-with standard errors. It shares nothing with the closed forms but the objective's rule.
+:func:`estimate_gradient` takes trajectories of the objective's measure. On an enumeration of all of them, weighted by their
+probabilities, it is exact; on a sample it is unbiased. It shares nothing with the closed forms but the objective's rule.
+
+:func:`sampled_gradient` draws whole batches the way training does: prompts, then G responses of each; credits, normalisers and
+token weights are applied to the numbers drawn. It serves what has no closed form, and shares nothing with the closed forms but
+the parts on arrays. Batches are independent of each other, so their spread gives the standard error.
 
 Source: derived here.
 """
@@ -9,15 +13,22 @@ Source: derived here.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 
 from dstheory.chain.exact import Solution
-from dstheory.chain.trajectories import Trajectories
-from dstheory.checks import Floats, Ints
-from dstheory.objectives.base import Objective, StageGradient
-
-__all__ = ["Estimate", "average_scores", "estimate_gradient"]
+from dstheory.chain.policy import Policy, sigmoid
+from dstheory.chain.trajectories import Trajectories, sample_trajectories
+from dstheory.checks import Floats, Ints, whole_number
+from dstheory.errors import ChainError
+from dstheory.objectives.base import Objective
+from dstheory.objectives.group import GroupObjective
+from dstheory.objectives.mass import StageGradient
+from dstheory.objectives.parts import response_coefficients
+from dstheory.objectives.preference import DPO
+from dstheory.objectives.ratios import NFT, PPOClip
+from dstheory.objectives.responses import response_lengths
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,3 +89,142 @@ def average_scores(solution: Solution, t: Trajectories, c_s: Floats, c_d: Floats
     mean_s, error_s = accumulate(index_s, c_s[:, None] * score_s)
     mean_d, error_d = accumulate((k, x, y), c_d * score_d)
     return Estimate(StageGradient(mean_s, mean_d), StageGradient(error_s, error_d))
+
+
+_MOST_DRAWN = 1024
+"""Groups drawn per group kept before dynamic sampling is given up."""
+
+
+def sampled_gradient(
+    objective: Objective, solution: Solution, *, batches: int = 400, prompts: int = 8, rng: np.random.Generator | int
+) -> Estimate:
+    """Estimate the expected update of an objective that compares responses, from sampled batches.
+
+    Args:
+        objective: a group objective of finite group size, or DPO (whose batch is one pair).
+        solution: the chain under one policy.
+        batches: how many independent batches, >= 2.
+        prompts: prompts per batch, where the objective leaves them open (``prompts=inf``).
+        rng: a numpy Generator, or a seed for one.
+
+    Raises:
+        ChainError: an objective that is not estimated this way, or a size out of range.
+
+    >>> from dstheory import TwoStageMDP, solve
+    >>> from dstheory.objectives import GRPO
+    >>> s = solve(TwoStageMDP.minimal(gamma=0.9, sample_length=16), Policy.minimal(p=0.5, a=0.75, b=0.5))
+    >>> found = sampled_gradient(GRPO(outcome="return"), s, rng=0)  # discounted returns take many values: no closed form
+    >>> bool(found.gradient.sample[0, 0, 0] > 3 * found.standard_error.sample[0, 0, 0])
+    True
+    """
+    whole_number(batches, "batches", low=2, otherwise=", one batch has no standard error")
+    whole_number(prompts, "prompts", low=1)
+    generator = np.random.default_rng(rng)
+    if isinstance(objective, DPO):
+        sampler = objective.behaviour(solution)
+        assert isinstance(sampler, Policy)
+        t, group = _groups(solution, sampler, batches * prompts, 2, generator)
+        c_s = _of_pairs(objective, solution, t, group)[t.episode]
+        unit = group[t.episode]
+        return average_scores(solution, t, c_s, np.where(t.decided, c_s, 0.0), unit=unit, weight=_even(batches * prompts))
+    if not isinstance(objective, GroupObjective) or isinstance(objective, PPOClip):
+        raise ChainError(f"{objective.name} compares no responses of one prompt: use its gradient, or estimate_gradient")
+    if isinstance(objective, NFT) and objective.sampler is not None:
+        raise ChainError("nft off policy is not sampled: its closed form holds in large batches, prompts=inf")
+    if objective.group_size == inf:
+        raise ChainError(f"{objective.name} has group_size=inf, which cannot be sampled: its closed form is exact")
+    each = prompts if objective.prompts == inf else int(objective.prompts)
+    size, sampler = int(objective.group_size), objective.sampler or solution.policy
+    if objective.grouping.mixed:
+        t, group = _mixed_groups(objective, solution, sampler, batches * each, generator)
+    else:
+        t, group = _groups(solution, sampler, batches * each, size, generator)
+    c_s, c_d = _of_groups(objective, solution, t, group, batches, each, size)
+    return average_scores(solution, t, c_s, c_d, unit=(group // each)[t.episode], weight=_even(batches))
+
+
+def _even(n: int) -> Floats:
+    return np.full(n, 1.0 / n)
+
+
+def _groups(
+    solution: Solution, sampler: Policy, groups: int, size: int, rng: np.random.Generator
+) -> tuple[Trajectories, Ints]:
+    """Return ``size`` responses for each of ``groups`` prompts, and the group of each response, (n,)."""
+    mdp = solution.mdp
+    drawn = rng.choice(len(mdp.prompt_weight), size=groups, p=mdp.prompt_weight)
+    parts, labels = [], []
+    for x in np.unique(drawn):
+        alone = mdp.replace(prompt_weight=np.eye(len(mdp.prompt_weight))[x])
+        members = np.flatnonzero(drawn == x)
+        parts.append(sample_trajectories(alone, sampler, len(members) * size, rng=rng))
+        labels.append(np.repeat(members, size))
+    turns = np.concatenate([part.turns for part in parts])
+    together = Trajectories(
+        prompt=np.concatenate([part.prompt for part in parts]),
+        offsets=np.concatenate([[0], np.cumsum(turns)]),
+        answer=np.concatenate([part.answer for part in parts]),
+        stop=np.concatenate([part.stop for part in parts]),
+        decided=np.concatenate([part.decided for part in parts]),
+        weight=_even(len(turns)),
+    )
+    return together, np.concatenate(labels)
+
+
+def _mixed_groups(
+    objective: GroupObjective, solution: Solution, sampler: Policy, groups: int, rng: np.random.Generator
+) -> tuple[Trajectories, Ints]:
+    """Return the first ``groups`` groups whose rewards are not all equal, drawn until there are as many (dynamic sampling)."""
+    size, outcome, drawn = int(objective.group_size), objective.outcome_of(objective.generated(solution)), groups
+    while drawn <= _MOST_DRAWN * groups:
+        t, group = _groups(solution, sampler, drawn, size, rng)
+        order = np.argsort(group, kind="stable")
+        reward = outcome.reward.total(solution, t)[order].reshape(drawn, size)
+        mixed = np.flatnonzero((reward != reward[:, :1]).any(axis=1))[:groups]
+        if len(mixed) == groups:
+            new = np.full(drawn, -1)
+            new[mixed] = np.arange(groups)
+            kept = new[group] >= 0
+            steps, turns = kept[t.episode], t.turns[kept]
+            offsets = np.concatenate([[0], np.cumsum(turns)])
+            chosen = Trajectories(t.prompt[kept], offsets, t.answer[steps], t.stop[steps], t.decided[steps], _even(len(turns)))
+            return chosen, new[group][kept]
+        drawn *= 2
+    raise ChainError(f"{objective.name}: fewer than one group in {_MOST_DRAWN} is mixed: dynamic sampling draws on and on")
+
+
+def _of_groups(
+    objective: GroupObjective, solution: Solution, t: Trajectories, group: Ints, batches: int, prompts: int, size: int
+) -> tuple[Floats, Floats]:
+    """Return the coefficients of every step, computed batch by batch from the numbers drawn."""
+    outcome = objective.outcome_of(objective.generated(solution))
+    low, high = outcome.values or (0.0, 1.0)
+    order = np.argsort(group, kind="stable")  # responses by group, groups by batch
+    reward = (low + (high - low) * outcome.reward.total(solution, t))[order].reshape(batches, prompts, size)
+    length = response_lengths(solution, t)[order].reshape(batches, prompts, size)
+    credit, coefficient, factor = (np.empty(len(t)) for _ in range(3))
+    credit[order] = np.concatenate([objective.credit.of_groups(r).ravel() for r in reward])
+    coefficient[order] = np.concatenate([
+        response_coefficients(r, n, credit=objective.credit, normaliser=objective.normaliser).ravel()
+        for r, n in zip(reward, length, strict=True)
+    ])  # fmt: skip
+    factor[order] = np.concatenate([objective.normaliser.of_groups(n).ravel() for n in length])
+    w_s, w_d = objective.step_weights(solution, t, credit)
+    c_s, c_d = coefficient[t.episode] * w_s, coefficient[t.episode] * w_d
+    for term in objective.penalty_terms(solution, objective.generated(solution), outcome):
+        assert term.weight is not None
+        k_s, k_d = term.weight.of_steps(solution, t)
+        c_s, c_d = c_s + factor[t.episode] * k_s, c_d + factor[t.episode] * k_d
+    return c_s, np.where(t.decided, c_d, 0.0)
+
+
+def _of_pairs(objective: DPO, solution: Solution, t: Trajectories, group: Ints) -> Floats:
+    """Return the coefficient of every response of a pair, (n,): zero where both are right or both wrong."""
+    right, up = objective.marks(solution, t)
+    order = np.argsort(group, kind="stable").reshape(-1, 2)
+    first, second = order[:, 0], order[:, 1]
+    sign = right[first] - right[second]  # +1 if the first is chosen, -1 if the second is
+    strength = sign * objective.beta * sigmoid(-sign * objective.beta * (up[first] - up[second]))
+    out = np.zeros(len(t))
+    out[first], out[second] = strength, -strength
+    return out

@@ -7,14 +7,11 @@ coefficient mass. Both are tested against each other on the same chains.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from dstheory.chain.exact import Solution
 from dstheory.chain.policy import Policy
 from dstheory.checks import Floats, compact
-
-if TYPE_CHECKING:
-    from dstheory.objectives.base import StageGradient
+from dstheory.objectives.mass import StageGradient
 
 __all__ = ["SMALLEST", "FusedResult", "FusedTerms", "applies", "fused_gradient", "outcome_gradient"]
 
@@ -114,7 +111,6 @@ def fused_gradient(terms: FusedTerms, solution: Solution) -> FusedResult | None:
 def outcome_gradient(solution: Solution) -> tuple[Floats, StageGradient] | None:
     """Return E[R given x], (X,), and grad E[R] for R = 1 if the submitted answer is correct; None where a prompt is improper."""
     from dstheory.kernels import PROPER, reward_kl_gradient
-    from dstheory.objectives.base import StageGradient
 
     mdp, policy = solution.mdp, solution.policy
     result = reward_kl_gradient(

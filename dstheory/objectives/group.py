@@ -1,12 +1,19 @@
 r"""Objectives that compare the responses of a prompt with each other. One base; a row is a credit, a normaliser and defaults.
 
-On policy (no sampler, or the policy itself) every token of a response gets one coefficient. With a sampler the responses are the
-sampler's, and each token carries the gradient of PPO's clipped surrogate: its ratio, or 0 where it is clipped. Advantages of both
-signs are clipped on different sides, so they are two terms. A KL penalty is the k3 estimator in the loss, on the same tokens, and
-inherits the normaliser; where a library multiplies it by the ratio and differentiates both, ``corrected_kl`` does.
+On policy (no sampler, or the policy itself) every token of a response gets one coefficient: its credit times its normaliser, both
+in :mod:`dstheory.objectives.parts`. With a sampler the responses are the sampler's, and each token carries the gradient of PPO's
+clipped surrogate: its ratio, or 0 where it is clipped. Advantages of both signs are clipped on different sides, so they are two
+terms. A KL penalty is the k3 estimator in the loss, on the same tokens, and inherits the normaliser; where a library multiplies
+it by the ratio and differentiates both, ``corrected_kl`` does.
 
-Source: GRPO arXiv 2402.03300, Dr. GRPO arXiv 2503.20783, DAPO arXiv 2503.14476, RLOO arXiv 2402.14740; exact expectations over
-groups are derived here.
+Derived here: RLOO ascends E[R] at any G. With 1/L_i and without std GRPO's expectation is
+:math:`\frac{G-1}{G} (\nabla E[R/L] - E[R] \nabla E[1/L])`; with a constant length :math:`\frac{G-1}{G} \nabla J / L_{max}`. Over
+a large batch the token mean divides by E[L], one constant, and does not tilt the gradient; over a group it reweights prompts by
+about 1/E[L given x]. DAPO as published draws groups without variance again, which divides the expected update by the probability
+that a group is mixed; libraries keep such groups unless asked. Its punishment of overlong responses is a reward, not part of it.
+
+Source: Williams (1992); RLOO arXiv 2402.14740; the length-weighted baseline :math:`E[L R]/E[L]` is OPO's, 2505.23585; GRPO
+2402.03300; Dr. GRPO 2503.20783; DAPO 2503.14476; exact expectations over groups are derived here.
 """
 
 from __future__ import annotations
@@ -22,20 +29,32 @@ from numpy.typing import ArrayLike
 from dstheory.chain.exact import Solution, solve
 from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories
-from dstheory.checks import Floats, float_array, reject
+from dstheory.checks import Floats
 from dstheory.errors import ChainError
-from dstheory.objectives.base import Measure, StageGradient, check_runs, over_runs
+from dstheory.objectives.base import Measure
+from dstheory.objectives.divergence import log_ratios, reference_excess
+from dstheory.objectives.expectation.exponential import EffectiveCredit, moments
+from dstheory.objectives.expectation.groups import Grouping, effective_credit, mean_of_lengths_and_rewards, negative, positive
+from dstheory.objectives.expectation.rewards import OutcomeKind, ResponseReward, reward_of
 from dstheory.objectives.fused import applies, outcome_gradient
-from dstheory.objectives.kl import log_ratios, reference_excess
-from dstheory.objectives.parts.batch import clip_weight
-from dstheory.objectives.parts.credit import Credit, GroupMean
-from dstheory.objectives.parts.groups import Grouping, effective_credit, negative, positive
-from dstheory.objectives.parts.normaliser import BatchTokens, GroupTokens, Normaliser, PerToken
-from dstheory.objectives.parts.outcome import Outcome, OutcomeKind, reward_of
+from dstheory.objectives.mass import StageGradient, check_penalty, check_runs, over_runs
+from dstheory.objectives.parts import (
+    BatchTokens,
+    ConstantLength,
+    Credit,
+    GroupMean,
+    GroupTokens,
+    LeaveOneOut,
+    Minus,
+    Normaliser,
+    PerResponse,
+    PerToken,
+    Raw,
+    clip_weight,
+)
+from dstheory.objectives.registry import register
 from dstheory.objectives.responses import ResponseObjective, Term
 from dstheory.objectives.weights import TokenWeight, token_ratios
-
-__all__ = ["GroupMeanObjective", "GroupObjective"]
 
 ALWAYS_ON_POLICY = "on policy and with beta = 0: all tokens of a response get one coefficient"
 
@@ -82,11 +101,7 @@ class GroupObjective(ResponseObjective):
     def __post_init__(self) -> None:
         self.credit.check_group(self.group_size)
         clip_weight(1.0, 0.0, low=self.clip_low, high=self.clip_high)
-        beta = float_array(self.beta, "beta")
-        reject(~((beta >= 0) & np.isfinite(beta)), beta, "beta", "must be finite and >= 0",
-               "a penalty has no negative strength", axes=())  # fmt: skip
-        if beta.any() and self.reference is None:
-            raise ChainError(f"{self.name}: beta is {self.beta} but there is no reference: give reference=, or beta=0")
+        check_penalty(self.name, self.beta, self.reference)
         self.grouping  # checks the sizes  # noqa: B018
 
     @property
@@ -111,15 +126,15 @@ class GroupObjective(ResponseObjective):
         """Return the chain under the sampler, or under the policy."""
         return solution if self.sampler is None else solve(solution.mdp, self.sampler)
 
-    def outcome_of(self, under: Solution) -> Outcome:
+    def outcome_of(self, under: Solution) -> ResponseReward:
         """Return correctness, or the chain's return."""
         return reward_of(under, self.outcome)
 
-    def terms(self, solution: Solution, under: Solution, outcome: Outcome) -> tuple[Term, ...]:
+    def terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
         """Return the credit (twice, once per sign, where ratios are clipped) and the penalty."""
         return (*self.reward_terms(solution, under, outcome), *self.penalty_terms(solution, under, outcome))
 
-    def reward_terms(self, solution: Solution, under: Solution, outcome: Outcome) -> tuple[Term, ...]:
+    def reward_terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
         """Return the terms of the reward."""
         parts = self.credit, self.normaliser, self.grouping, under, outcome
         if self.sampler is None:
@@ -155,7 +170,7 @@ class GroupObjective(ResponseObjective):
         gradient.decide[0] *= weight
         return gradient
 
-    def penalty_terms(self, solution: Solution, under: Solution, outcome: Outcome) -> tuple[Term, ...]:
+    def penalty_terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
         """Return the term of the k3 penalty, if there is one."""
         if self.reference is None or not np.any(self.beta):
             return ()
@@ -219,3 +234,193 @@ class GroupMeanObjective(GroupObjective):
     def credit(self) -> Credit:
         """(R - mean), divided by the standard deviation if asked."""
         return GroupMean(self.std, self.ddof, self.epsilon)
+
+
+class _MeanReward(GroupObjective):
+    """What they share: on policy and without a penalty the gradient is that of the mean reward."""
+
+    normaliser = PerResponse()
+
+    def value(self, solution: Solution) -> Floats | None:
+        """Return E[R], (*runs,), on policy and without a penalty; else None."""
+        return None if self.sampler is not None or np.any(self.beta) else mean_reward(solution, self.outcome_of(solution))
+
+
+def mean_reward(solution: Solution, outcome: ResponseReward) -> Floats:
+    """Return E[R] over prompts, (*runs,)."""
+    _, paid = moments(solution, outcome.reward, np.zeros(1))
+    low, high = outcome.values or (0.0, 1.0)
+    return np.asarray(((low + (high - low) * paid[0]) * solution.mdp.prompt_weight).sum(axis=-1))
+
+
+@register
+@dataclass(frozen=True, eq=False)
+class RLOO(_MeanReward):
+    """RLOO: each response against the mean of the other ones. Its expectation is the gradient of the mean reward, at any G >= 2.
+
+    >>> from dstheory import Policy, TwoStageMDP, solve
+    >>> from dstheory.objectives import Reinforce
+    >>> s = solve(TwoStageMDP.minimal(gamma=1.0), Policy.minimal(p=0.5, a=0.75, b=0.5))
+    >>> difference = RLOO(group_size=4).gradient(s).decide - Reinforce().gradient(s).decide
+    >>> bool(abs(difference).max() < 1e-15)
+    True
+    """
+
+    credit = LeaveOneOut()
+    name = "rloo"
+
+
+@register
+@dataclass(frozen=True, eq=False)
+class ReinforceBaseline(_MeanReward):
+    """REINFORCE with a baseline that depends on the prompt only; the baseline leaves the expectation alone.
+
+    Args:
+        baseline: a number, ``"mean"`` (of the prompt's rewards) or ``"opo"`` (their mean weighted by length).
+
+    >>> from dstheory import Policy, Trajectories, TwoStageMDP, solve
+    >>> s = solve(TwoStageMDP.minimal(gamma=1.0), Policy.minimal(p=0.5, a=0.5, b=0.5))
+    >>> c_s, _ = ReinforceBaseline().coefficients(s, Trajectories.record([(0, [(0, "stop")])]))
+    >>> c_s.tolist()  # right, where half of the responses are
+    [0.5]
+    """
+
+    group_size: float = 1
+    baseline: float | Literal["mean", "opo"] = "mean"
+
+    credit = Raw()
+    plain_on_policy = True
+    name = "reinforce-baseline"
+
+    def __post_init__(self) -> None:
+        if self.baseline not in ("mean", "opo"):
+            if isinstance(self.baseline, str):
+                raise ChainError(f"baseline is {self.baseline!r}: must be a number, 'mean' or 'opo'")
+            Minus(self.baseline)
+        if self.sampler is not None:
+            raise ChainError("reinforce-baseline has no ratio to clip: leave sampler out, or use ppo-clip")
+        super().__post_init__()
+
+    def reward_terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
+        """Return R - b."""
+        low, high = outcome.values or (0.0, 1.0)
+        _, paid = moments(under, outcome.reward, np.zeros(1))
+        if self.baseline == "mean":
+            b = low + (high - low) * paid
+        elif self.baseline == "opo":
+            b = low + (high - low) * mean_of_lengths_and_rewards(under, outcome) / under.expected_tokens
+        else:
+            b = np.full_like(paid, self.baseline)
+        return (Term(EffectiveCredit(np.zeros(1), low - b, np.full_like(b, high - low))),)
+
+
+@register
+@dataclass(frozen=True, eq=False)
+class GRPO(GroupMeanObjective):
+    """GRPO as published: group mean and standard deviation, tokens averaged within each response, then responses.
+
+    Resampling makes a response longer, so its credit shrinks: short correct and long wrong responses are favoured.
+
+    >>> from dstheory import Policy, TwoStageMDP, solve
+    >>> s = solve(TwoStageMDP.minimal(gamma=1.0, sample_length=16), Policy.minimal(p=0.5, a=0.75, b=0.5))
+    >>> g = GRPO(group_size=8).gradient(s)
+    >>> bool(g.sample[0, 0, 0] > 0)
+    True
+    """
+
+    normaliser = PerToken()
+    name = "grpo"
+
+
+@register
+@dataclass(frozen=True, eq=False)
+class GRPONoStd(GroupMeanObjective):
+    """GRPO without the standard deviation: group mean only, tokens averaged within each response.
+
+    >>> from dstheory import Policy, TwoStageMDP, solve
+    >>> s = solve(TwoStageMDP.minimal(gamma=1.0, sample_length=16), Policy.minimal(p=0.5, a=0.75, b=0.5))
+    >>> two, many = (GRPONoStd(group_size=g).gradient(s).sample for g in (2, float("inf")))
+    >>> bool(abs(two - many / 2).max() < 1e-15)  # the factor (G - 1)/G
+    True
+    """
+
+    std: bool = False
+
+    normaliser = PerToken()
+    name = "grpo-no-std"
+
+
+@register
+@dataclass(frozen=True, eq=False)
+class DrGRPO(GroupMeanObjective):
+    """Dr. GRPO: group mean only, divided by a constant number of tokens. Its expectation is (G - 1)/G grad E[R] / Lmax.
+
+    Args:
+        max_tokens: Lmax, the constant.
+        std: False as published; TRL's ``dr_grpo`` keeps the standard deviation unless told otherwise.
+
+    >>> from dstheory import Policy, TwoStageMDP, solve
+    >>> s = solve(TwoStageMDP.minimal(gamma=1.0), Policy.minimal(p=0.5, a=0.5, b=0.5))
+    >>> DrGRPO(max_tokens=1, group_size=2).gradient(s).decide.round(12).tolist()  # half of REINFORCE's
+    [[[0.0625, -0.0625]]]
+    """
+
+    std: bool = False
+    max_tokens: float = 1024
+
+    name = "dr-grpo"
+
+    @property
+    def normaliser(self) -> Normaliser:
+        """The constant."""
+        return ConstantLength(self.max_tokens)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.normaliser  # checks the constant  # noqa: B018
+
+    def value(self, solution: Solution) -> Floats | None:
+        """Return (G - 1)/G E[R]/Lmax, (*runs,), or None off policy, with std, with a penalty or with dynamic sampling."""
+        if self.std or self.sampler is not None or np.any(self.beta) or self.dynamic_sampling:
+            return None
+        return (1.0 - 1.0 / self.group_size) / self.max_tokens * mean_reward(solution, self.outcome_of(solution))
+
+
+@register
+@dataclass(frozen=True, eq=False)
+class DAPO(GroupMeanObjective):
+    """DAPO as published: group mean and standard deviation, divided by the tokens of the group, all groups mixed.
+
+    >>> from dstheory import Policy, TwoStageMDP, solve
+    >>> s = solve(TwoStageMDP.minimal(gamma=1.0, sample_length=[[3, 40]]), Policy.minimal(p=0.5, a=0.75, b=0.5))
+    >>> small, large = (DAPO(group_size=g).gradient(s).sample[0, 0, 0] for g in (64, float("inf")))
+    >>> bool(abs(small / large - 1) < 0.05)
+    True
+    >>> kept, redrawn = (DAPO(group_size=2, dynamic_sampling=d).gradient(s).sample[0, 0, 0] for d in (False, True))
+    >>> round(float(kept / redrawn), 9), round(float(2 * s.accuracy[0] * (1 - s.accuracy[0])), 9)  # P(a group of two is mixed)
+    (0.48, 0.48)
+    """
+
+    clip_high: float = 0.28
+    dynamic_sampling: bool = True
+
+    normaliser = GroupTokens()
+    name = "dapo"
+
+
+@register
+@dataclass(frozen=True, eq=False)
+class DAPOBatch(GroupMeanObjective):
+    """Group mean and standard deviation, divided by the tokens of the whole batch: the token mean of training libraries.
+
+    >>> from dstheory import Policy, TwoStageMDP, solve
+    >>> s = solve(TwoStageMDP.minimal(gamma=1.0, sample_length=[[3, 40]]), Policy.minimal(p=0.5, a=0.75, b=0.5))
+    >>> small, large = (DAPOBatch(group_size=8, prompts=n).gradient(s).sample[0, 0, 0] for n in (64, float("inf")))
+    >>> bool(abs(small / large - 1) < 0.01)
+    True
+    """
+
+    clip_high: float = 0.28
+
+    normaliser = BatchTokens()
+    name = "dapo-batch"

@@ -1,40 +1,46 @@
-r"""Imitation with the normalisers of training code: token mean (the default everywhere), sequence sum, sequence mean; and DFT.
+r"""Imitation: supervised fine-tuning by stage weights or by the normalisers of training code; DFT; distillation; filtered tuning.
 
-All tokens of a demonstration get one coefficient: 1 over the tokens of the batch, over the number N of demonstrations, or over
-:math:`N L_i`. DFT multiplies each token by its own detached probability; with the even model an answer's tokens have
-:math:`\pi^{1/l}`, which tends to 1 as answers grow, while the one token of a decision keeps its probability.
+.. math:: J = E_{\tau \sim D} \Big[ \sum_k w_s(y_k) \log \pi_s(y_k \mid x) + w_d \log \pi_d(d_k \mid x, y_k) \Big]
 
-Coefficients are given per demonstration (N times those of the batch).
+is the source's (``sft``). In training code all tokens of a demonstration get one coefficient: 1 over the tokens of the batch
+(token mean, the default everywhere), over the number N of demonstrations (sequence sum), or over :math:`N L_i` (sequence mean),
+given here per demonstration (N times those of the batch). DFT multiplies each token by its own detached probability; with the
+even model an answer's tokens have :math:`\pi^{1/l}`, which tends to 1 as answers grow, while the one token of a decision keeps
+its probability.
 
-Source: TRL 1.10 and verl for the normalisers; DFT arXiv 2508.05629; the exact expectations are derived here.
+On-policy distillation is the k2 penalty with a teacher as reference and beta = 1, over tokens. Filtered fine-tuning imitates
+one's own correct responses (RFT, STaR, RAFT, ReST-EM): in large batches a kept response gets :math:`1/E[R L]` per token (token
+mean), :math:`1/E[R]` (sequence sum) or :math:`1/(E[R] L_i)` (sequence mean); at the sampling policy the first two are
+:math:`\nabla E[R]` times a constant.
+
+Source: arXiv 2601.01580, section 4.2; TRL 1.10 and verl for the normalisers; DFT arXiv 2508.05629; distillation 2306.13649; STaR
+2203.14465; RFT 2308.01825; RAFT 2304.06767; ReST-EM 2312.06585; closed forms and limits are derived here.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from dstheory.chain.exact import Solution, solve
 from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats
 from dstheory.errors import ChainError
-from dstheory.objectives.base import CoefficientMass, Measure
+from dstheory.objectives.base import Measure
 from dstheory.objectives.demonstrations import Demonstrations
-from dstheory.objectives.parts.groups import Grouping, effective_credit
-from dstheory.objectives.parts.normaliser import BatchTokens, Normaliser, PerResponse, PerToken
-from dstheory.objectives.parts.outcome import Outcome, reward_of
-from dstheory.objectives.parts.representatives import mass_of_steps
-from dstheory.objectives.parts.tilted import Nodes
+from dstheory.objectives.expectation.exponential import EffectiveCredit, moments, reciprocal
+from dstheory.objectives.expectation.groups import Grouping, effective_credit, mean_of_lengths_and_rewards, range_of_lengths
+from dstheory.objectives.expectation.rewards import ResponseReward, reward_of
+from dstheory.objectives.mass import CoefficientMass, check_runs, log_likelihood, mass_of_steps
+from dstheory.objectives.parts import BatchTokens, Normaliser, PerResponse, PerToken
 from dstheory.objectives.registry import register
 from dstheory.objectives.responses import ResponseObjective, Term, response_lengths
-from dstheory.objectives.sft import log_likelihood
-from dstheory.objectives.weights import TokenWeight, token_probabilities
-
-__all__ = ["DFT", "SFTSequenceMean", "SFTSequenceSum", "SFTTokenMean"]
+from dstheory.objectives.weights import Reduction, StageWeight, TokenWeight, token_probabilities
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,17 +49,12 @@ class _Imitation(ResponseObjective):
 
     Args:
         demonstrations: an expert chain, or recorded trajectories (which are one batch).
-        responses: demonstrations per batch, where the tokens of the batch are divided by; inf for the limit.
     """
 
     demonstrations: Demonstrations
-    responses: float = inf
 
-    normaliser: ClassVar[Normaliser]
-
-
-    def __post_init__(self) -> None:
-        Grouping(1, self.responses)
+    normaliser: ClassVar[Normaliser] = PerResponse()
+    batch: ClassVar[float] = inf
 
     @property
     def measure(self) -> Measure:
@@ -70,9 +71,10 @@ class _Imitation(ResponseObjective):
         if not isinstance(source, Policy):
             return solution
         source.check_fits(solution.mdp, "expert")
+        check_runs(solution, demonstrations=source.runs)
         return solve(solution.mdp, source)
 
-    def outcome_of(self, under: Solution) -> Outcome:
+    def outcome_of(self, under: Solution) -> ResponseReward:
         """Return correctness, which no coefficient looks at."""
         return reward_of(under, "correct")
 
@@ -80,11 +82,11 @@ class _Imitation(ResponseObjective):
         """Return the weight of each token; None for 1."""
         return None
 
-    def terms(self, solution: Solution, under: Solution, outcome: Outcome) -> tuple[Term, ...]:
+    def terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
         """Return 1 over the normaliser, times the weight of each token."""
         source = self.behaviour(solution)
         if isinstance(source, Policy):
-            credit = effective_credit(None, self.normaliser, Grouping(1, self.responses), under, outcome)
+            credit = effective_credit(None, self.normaliser, Grouping(1, self.batch), under, outcome)
         else:
             credit = self._of_recorded(solution, source)
         return (Term(credit, self.token_weight(solution)),)
@@ -97,31 +99,78 @@ class _Imitation(ResponseObjective):
         source.check_fits(solution.mdp)
         return mass_of_steps(solution, source, *self.coefficients(solution, source))
 
-    def _of_recorded(self, solution: Solution, source: Trajectories) -> Nodes:
+    def _of_recorded(self, solution: Solution, source: Trajectories) -> EffectiveCredit:
         """Return the credit of one batch, all that was recorded: nothing is left to average over."""
-        if self.responses != inf:
-            raise ChainError(f"responses is {self.responses:g}, but recorded demonstrations are one batch: leave it out")
-        length = response_lengths(solution, source)
+        if self.batch != inf:
+            raise ChainError(f"responses is {self.batch:g}, but recorded demonstrations are one batch: leave it out")
         one = np.ones((1, solution.mdp.shape[0]))
         if isinstance(self.normaliser, BatchTokens):
-            return Nodes(np.zeros(1), one / float((source.weight * length).sum()), 0.0 * one)
+            total = float((source.weight * response_lengths(solution, source)).sum())
+            return EffectiveCredit(np.zeros(1), one / total, 0.0 * one)
         if isinstance(self.normaliser, PerResponse):
-            return Nodes(np.zeros(1), one, 0.0 * one)
+            return EffectiveCredit(np.zeros(1), one, 0.0 * one)
         return effective_credit(None, self.normaliser, Grouping(1), solution, reward_of(solution, "correct"))
 
 
 class _LogLikelihood(_Imitation):
-    """Rows without a token weight: the mass does not depend on the policy, so the weighted log-likelihood is their scalar."""
-
+    """Rows whose mass does not depend on the policy, so that the weighted log-likelihood is their scalar."""
 
     def value(self, solution: Solution) -> Floats:
         """Return the log-likelihood weighted by the coefficients, (*runs,); -inf where a demonstrated action is ruled out."""
-        return log_likelihood(self.mass(solution), (np.ones(1), np.ones(1)), solution.policy)
+        return log_likelihood(self.mass(solution), solution.policy)
 
 
 @register
 @dataclass(frozen=True, eq=False)
-class SFTTokenMean(_LogLikelihood):
+class SFT(_LogLikelihood):
+    """Maximum likelihood on demonstrations with stage weights.
+
+    Args:
+        demonstrations: an expert chain or recorded trajectories.
+        length_weight: lambda in [0, 1].
+        reduction: ``"sum"`` or ``"mean"``.
+
+    >>> from dstheory import TwoStageMDP, solve
+    >>> from dstheory.objectives import ExpertChain
+    >>> sft = SFT(ExpertChain(Policy.minimal(p=0.75, a=0.75, b=0.75)))
+    >>> g = sft.gradient(solve(TwoStageMDP.minimal(gamma=1.0), Policy.minimal(p=0.5, a=0.5, b=0.5)))
+    >>> round(float(g.sample[0, 0, 0]), 12)  # n_E (p_E - p) with n_E = 1.6 expected turns
+    0.4
+    """
+
+    length_weight: ArrayLike = 0.0
+    reduction: Reduction = "sum"
+
+    name = "sft"
+
+    def token_weight(self, solution: Solution) -> TokenWeight:
+        """Return the stage weights."""
+        check_runs(solution, length_weight=np.shape(self.length_weight))
+        return StageWeight(self.length_weight, self.reduction).of(solution.mdp)
+
+
+@dataclass(frozen=True, eq=False)
+class _OfBatches(_Imitation):
+    """Rows with a normaliser of training code.
+
+    Args:
+        responses: demonstrations per batch, where the tokens of the batch are divided by; inf for the limit.
+    """
+
+    responses: float = inf
+
+    def __post_init__(self) -> None:
+        Grouping(1, self.responses)
+
+    @property
+    def batch(self) -> float:  # type: ignore[override]
+        """Demonstrations per batch."""
+        return self.responses
+
+
+@register
+@dataclass(frozen=True, eq=False)
+class SFTTokenMean(_OfBatches, _LogLikelihood):
     """Supervised fine-tuning, token mean: the loss of a batch is its mean over tokens.
 
     >>> from dstheory import TwoStageMDP, solve
@@ -138,7 +187,7 @@ class SFTTokenMean(_LogLikelihood):
 
 @register
 @dataclass(frozen=True, eq=False)
-class SFTSequenceSum(_LogLikelihood):
+class SFTSequenceSum(_OfBatches, _LogLikelihood):
     """Supervised fine-tuning, sequence sum: the log-likelihood of whole demonstrations, averaged over them.
 
     >>> from dstheory import TwoStageMDP, solve
@@ -155,7 +204,7 @@ class SFTSequenceSum(_LogLikelihood):
 
 @register
 @dataclass(frozen=True, eq=False)
-class SFTSequenceMean(_LogLikelihood):
+class SFTSequenceMean(_OfBatches, _LogLikelihood):
     """Supervised fine-tuning, sequence mean: each demonstration's mean over its tokens, averaged over demonstrations.
 
     >>> from dstheory import TwoStageMDP, solve
@@ -172,7 +221,7 @@ class SFTSequenceMean(_LogLikelihood):
 
 @register
 @dataclass(frozen=True, eq=False)
-class DFT(_Imitation):
+class DFT(_OfBatches):
     """Dynamic fine-tuning: SFT's token mean with every token times its own detached probability.
 
     >>> from dstheory import TwoStageMDP, solve
@@ -190,3 +239,60 @@ class DFT(_Imitation):
     def token_weight(self, solution: Solution) -> TokenWeight:
         """Return the probability of each token."""
         return token_probabilities(solution)
+
+
+_NORMALISERS = ("token-mean", "sequence-sum", "sequence-mean")
+
+
+@register
+@dataclass(frozen=True, eq=False)
+class RFT(ResponseObjective):
+    """Filtered fine-tuning on the correct responses of a sampling policy, in large batches.
+
+    Args:
+        sampler: whose responses are filtered; None for the policy itself.
+        normaliser: ``"token-mean"``, ``"sequence-sum"`` or ``"sequence-mean"`` over what is kept.
+
+    >>> from dstheory import TwoStageMDP, solve
+    >>> from dstheory.objectives import Reinforce
+    >>> s = solve(TwoStageMDP.minimal(gamma=1.0), Policy.minimal(p=0.5, a=0.75, b=0.5))
+    >>> g = RFT(normaliser="sequence-sum").gradient(s)
+    >>> (g.decide / Reinforce().gradient(s).decide * s.accuracy).round(12).tolist()  # grad log E[R]
+    [[[1.0, 1.0]]]
+    """
+
+    sampler: Policy | None = None
+    normaliser: Literal["token-mean", "sequence-sum", "sequence-mean"] = "token-mean"
+
+    name = "rft"
+
+    def __post_init__(self) -> None:
+        if self.normaliser not in _NORMALISERS:
+            raise ChainError(f"normaliser is {self.normaliser!r}: must be one of {', '.join(_NORMALISERS)}")
+
+    @property
+    def measure(self) -> Measure:
+        """The policy, or the sampler."""
+        return "policy" if self.sampler is None else "sampler"
+
+    def generated(self, solution: Solution) -> Solution:
+        """Return the chain under the sampler, or under the policy."""
+        return solution if self.sampler is None else solve(solution.mdp, self.sampler)
+
+    def outcome_of(self, under: Solution) -> ResponseReward:
+        """Return correctness."""
+        return reward_of(under, "correct")
+
+    def terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
+        """Return 1[R = 1] over the mean of what is kept; where nothing is ever kept, nothing is learned."""
+        _, paid = moments(under, outcome.reward, np.zeros(1))
+        rho = under.mdp.prompt_weight
+        kept = (paid * rho).sum(axis=-1, keepdims=True)
+        if self.normaliser == "token-mean":
+            kept = (mean_of_lengths_and_rewards(under, outcome) * rho).sum(axis=-1, keepdims=True)
+        slope = np.broadcast_to(np.divide(1.0, kept, out=np.zeros_like(kept), where=kept > 0), paid.shape)
+        t = np.zeros(1)
+        if self.normaliser == "sequence-mean":
+            t, w = reciprocal(*range_of_lengths(under))
+            slope = w.reshape(len(w), *(1,) * (slope.ndim - 1)) * slope
+        return (Term(EffectiveCredit(t, np.zeros_like(slope), slope)),)

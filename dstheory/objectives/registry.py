@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import importlib.metadata
+import importlib.util
 import re
+import sys
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -13,17 +18,13 @@ import numpy as np
 from dstheory.about import ABOUT, FAMILIES
 from dstheory.errors import DSTheoryError
 from dstheory.objectives.aliases import ALIASES
-from dstheory.objectives.base import Objective
-from dstheory.objectives.plugins import load_installed
-
-__all__ = ["FAMILIES", "REGISTRY", "build", "listed", "lookup", "parse", "register", "unused"]
+from dstheory.objectives.base import Objective, WeightedSum
 
 REGISTRY: dict[str, type[Objective]] = {}
-
 _T = TypeVar("_T", bound=type[Objective])
 
-_PLUS = re.compile(r"(?<!\d[eE])\+")  # not the plus of 1e+3
 
+_PLUS = re.compile(r"(?<!\d[eE])\+")  # not the plus of 1e+3
 _DECLARED = ("name", "family", "title", "formula", "balance", "balanced_when", "ascends")
 
 
@@ -109,8 +110,6 @@ def build(expression: str, settings: Mapping[str, Any], require: Callable[[str, 
         terms.append(_make(lookup(name), taken if alias is None else {**taken, **alias.settings}, require))
     if len(terms) == 1 and factors[0] == 1.0:
         return terms[0]
-    from dstheory.objectives.weighted_sum import WeightedSum
-
     return WeightedSum(tuple(terms), tuple(factors))
 
 
@@ -180,3 +179,47 @@ def _make(cls: type[Objective], settings: Mapping[str, Any], require: Callable[[
                 raise DSTheoryError(f"objective {cls.name!r} needs the setting {field.name!r}")
             given[field.name] = require(cls.name, field.name)
     return cls(**given)
+
+
+GROUP = "dstheory.objectives"
+
+
+def load_module(path: str | Path) -> None:
+    """Import a Python file that registers objectives; importing the same file again does nothing.
+
+    Raises:
+        DSTheoryError: there is no such file, or it does not import.
+    """
+    file = Path(path).resolve()
+    if file.suffix != ".py" or not file.is_file():
+        raise DSTheoryError(f"{path} is not a Python file: give the file in which your objective is registered")
+    name = f"_dstheory_objectives_{file.stem}_{abs(hash(str(file))):x}"
+    if name in sys.modules:
+        return
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise DSTheoryError(f"{path} does not import: {type(error).__name__}: {error}") from error
+
+
+@functools.cache
+def load_installed() -> tuple[str, ...]:
+    """Import the modules that installed packages announce; return their names.
+
+    Raises:
+        DSTheoryError: one of them does not import.
+    """
+    found = []
+    for point in importlib.metadata.entry_points(group=GROUP):
+        try:
+            point.load()
+        except Exception as error:
+            raise DSTheoryError(f"the objectives of the package entry {point.name!r} do not import: {error}") from error
+        found.append(point.name)
+    return tuple(found)

@@ -23,12 +23,12 @@ from numpy.typing import ArrayLike
 from dstheory.chain.exact import Solution, Values, evaluate
 from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories
-from dstheory.checks import Floats, float_array, reject
-from dstheory.errors import ChainError
-from dstheory.objectives.base import CoefficientMass, Objective, check_runs, on_policy_mass, one_number, over_runs
-from dstheory.objectives.kl import log_ratios
-from dstheory.objectives.parts.groups import Grouping, mean_tokens
-from dstheory.objectives.parts.normaliser import BatchTokens, Normaliser
+from dstheory.checks import Floats
+from dstheory.objectives.base import Objective
+from dstheory.objectives.divergence import log_ratios
+from dstheory.objectives.expectation.groups import Grouping, mean_tokens
+from dstheory.objectives.mass import CoefficientMass, check_penalty, check_runs, on_policy_mass, one_number, over_runs
+from dstheory.objectives.parts import BatchTokens, Normaliser
 from dstheory.objectives.registry import register
 
 __all__ = ["ReinforcePlusPlus"]
@@ -56,11 +56,7 @@ class ReinforcePlusPlus(Objective):
     name = "reinforce-pp"
 
     def __post_init__(self) -> None:
-        beta = float_array(self.beta, "beta")
-        reject(~((beta >= 0) & np.isfinite(beta)), beta, "beta", "must be finite and >= 0",
-               "a penalty has no negative strength", axes=())  # fmt: skip
-        if beta.any() and self.reference is None:
-            raise ChainError(f"{self.name}: beta is {self.beta} but there is no reference: give reference=, or beta=0")
+        check_penalty(self.name, self.beta, self.reference)
 
     def shared_normaliser(self) -> tuple[Normaliser, Grouping] | None:
         """Return the tokens of a large batch."""

@@ -22,9 +22,10 @@ from dstheory.chain.exact import Solution
 from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats
-from dstheory.objectives.base import CoefficientMass, Objective
-from dstheory.objectives.parts.outcome import Outcome
-from dstheory.objectives.parts.tilted import Nodes, response_mass
+from dstheory.objectives.base import Objective
+from dstheory.objectives.expectation.exponential import EffectiveCredit, response_mass
+from dstheory.objectives.expectation.rewards import ResponseReward
+from dstheory.objectives.mass import CoefficientMass
 from dstheory.objectives.weights import TokenWeight
 
 __all__ = ["ResponseObjective", "Term", "response_lengths"]
@@ -34,7 +35,7 @@ __all__ = ["ResponseObjective", "Term", "response_lengths"]
 class Term:
     """One product: an effective credit, and a token weight or None for 1."""
 
-    credit: Nodes
+    credit: EffectiveCredit
     weight: TokenWeight | None = None
 
 
@@ -59,11 +60,11 @@ class ResponseObjective(Objective):
         """Return the chain under the policy that generates the responses."""
 
     @abstractmethod
-    def outcome_of(self, under: Solution) -> Outcome:
+    def outcome_of(self, under: Solution) -> ResponseReward:
         """Return the reward R of a response on the generating chain."""
 
     @abstractmethod
-    def terms(self, solution: Solution, under: Solution, outcome: Outcome) -> tuple[Term, ...]:
+    def terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
         """Return the terms, given the chain under the policy, the one that generates, and the reward."""
 
     def behaviour(self, solution: Solution) -> Policy | Trajectories:

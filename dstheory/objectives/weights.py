@@ -11,17 +11,66 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from dstheory.chain.exact import Solution
+from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories
-from dstheory.checks import Floats
-from dstheory.objectives.base import CoefficientMass
-from dstheory.objectives.kl import log_ratios
+from dstheory.checks import Floats, compact, float_array, readonly, reject
+from dstheory.errors import ChainError
+from dstheory.objectives.divergence import log_ratios
+from dstheory.objectives.mass import CoefficientMass, over_runs
 
-__all__ = ["TokenWeight", "token_probabilities", "token_ratios"]
+__all__ = ["Reduction", "StageWeight", "TokenWeight", "stage_weights", "token_probabilities", "token_ratios"]
+
+Reduction = Literal["sum", "mean"]
+
+
+def stage_weights(mdp: TwoStageMDP, length_weight: ArrayLike, reduction: Reduction) -> tuple[Floats, Floats]:
+    r"""Return the stage weights w_s, w_d, each broadcastable to (*runs, 1, X, Y).
+
+    :math:`w_s = l_s^\lambda, w_d = l_d^\lambda`: lambda = 0 counts each stage once per turn, 1 as often as it has tokens. With
+    reduction ``"mean"``, the stage mean, both are divided by :math:`w_s + w_d`, which keeps the total weight of a turn at 1.
+
+    Args:
+        length_weight: lambda in [0, 1], a number or an array over runs.
+        reduction: ``"sum"`` or ``"mean"``.
+
+    Raises:
+        ChainError: lambda outside [0, 1], or an unknown reduction.
+
+    Source: arXiv 2601.01580 (length-weighting); the exponent form is derived here.
+
+    >>> w_s, w_d = stage_weights(TwoStageMDP.minimal(sample_length=16), 0.5, "mean")
+    >>> float(w_s[0, 0, 0]), float(w_d[0, 0, 0])
+    (0.8, 0.2)
+    """
+    lam = float_array(length_weight, "length_weight")
+    reject(~((lam >= 0) & (lam <= 1)), lam, "length_weight", "must lie in [0, 1]", "0 counts stages, 1 counts tokens", axes=())
+    if reduction not in ("sum", "mean"):
+        raise ChainError(f"reduction is {reduction!r}: must be 'sum' or 'mean'")
+    if lam.ndim:
+        return _weights(mdp, lam, reduction)
+    # A chain is immutable and training asks for the same weights at every step: powers of a large table are computed once.
+    known = mdp.__dict__.setdefault("_stage_weights", {})
+    key = float(lam), reduction
+    if key not in known:
+        known.clear()
+        known[key] = _weights(mdp, lam, reduction)
+    weights: tuple[Floats, Floats] = known[key]
+    return weights
+
+
+def _weights(mdp: TwoStageMDP, lam: Floats, reduction: Reduction) -> tuple[Floats, Floats]:
+    w_s, w_d = (compact(length)[..., None, :, :] ** over_runs(lam, 3) for length in (mdp.sample_length, mdp.decision_length))
+    if reduction == "mean":
+        total = w_s + w_d
+        w_s, w_d = w_s / total, w_d / total
+    return readonly(w_s), readonly(w_d)
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,8 +85,22 @@ class TokenWeight:
         """Return the weights with a function applied to each."""
         return TokenWeight(function(self.sample), function(self.stop), function(self.resample))
 
+    def scaled(self, factor: Floats) -> TokenWeight:
+        """Return the weights times an array that broadcasts."""
+        return self.map(lambda weight: factor * weight)
+
+    def times(self, other: TokenWeight) -> TokenWeight:
+        """Return the products of two weights."""
+        return TokenWeight(self.sample * other.sample, self.stop * other.stop, self.resample * other.resample)
+
     def of_steps(self, solution: Solution, t: Trajectories) -> tuple[Floats, Floats]:
-        """Return the weight of the answer and of the decision of every step, (m,) each."""
+        """Return the weight of the answer and of the decision of every step, (m,) each.
+
+        Raises:
+            ChainError: the weights differ between runs.
+        """
+        if any(w.ndim > 3 for w in (self.sample, self.stop, self.resample)):
+            raise ChainError("the weights have runs, but coefficients on trajectories are those of one run: pick one")
         shape = (solution.mdp.max_turns or 1, *solution.mdp.shape)
         at = (t.turn if solution.capped else np.zeros_like(t.turn)), t.step_prompt, t.answer
         answer, stop, resample = (np.broadcast_to(w, shape)[at] for w in (self.sample, self.stop, self.resample))
@@ -45,7 +108,20 @@ class TokenWeight:
 
     def of(self, mass: CoefficientMass) -> CoefficientMass:
         """Return a mass with every action's share weighted."""
-        return CoefficientMass(mass.sample * self.sample, mass.stop * self.stop, mass.resample * self.resample)
+        return mass.weighted(self.sample, self.stop, self.resample)
+
+
+@dataclass(frozen=True, eq=False)
+class StageWeight:
+    """The weight of an action by the length of its stage, l^lambda (see :func:`stage_weights`)."""
+
+    length_weight: ArrayLike = 0.0
+    reduction: Reduction = "sum"
+
+    def of(self, mdp: TwoStageMDP) -> TokenWeight:
+        """Return the weights of a chain's answers and decisions."""
+        w_s, w_d = stage_weights(mdp, self.length_weight, self.reduction)
+        return TokenWeight(w_s, w_d, w_d)
 
 
 def token_ratios(policy: Policy, sampler: Policy, solution: Solution) -> TokenWeight:

@@ -10,8 +10,8 @@ from dstheory import Policy, Solution, TwoStageMDP, solve
 from dstheory.kernels import tilted_mass, tilted_moments
 from dstheory.objectives import DAPO, GRPO, K1Loss, SFTSequenceMean
 from dstheory.objectives.demonstrations import ExpertChain
-from dstheory.objectives.parts import tilted
-from dstheory.objectives.parts.outcome import reward_of
+from dstheory.objectives.expectation import exponential
+from dstheory.objectives.expectation.rewards import reward_of
 
 
 def problem(prompts: int = 1500) -> tuple[Solution, Policy, TwoStageMDP]:
@@ -24,11 +24,11 @@ def test_moments_and_mass_are_those_of_numpy(monkeypatch: pytest.MonkeyPatch) ->
     reward = reward_of(solution, "correct").reward
     rng = np.random.default_rng(1)
     t = np.array([0.0, 1e-6, 0.003, 0.2, 30.0])
-    nodes = tilted.Nodes(t, rng.normal(size=(5, 1500)), rng.normal(size=(5, 1500)))
-    assert tilted._compiled(solution, reward)
-    fast = (*tilted.moments(solution, reward, t), tilted.response_mass(solution, reward, nodes))
-    monkeypatch.setattr(tilted, "_compiled", lambda *_: False)
-    slow = (*tilted.moments(solution, reward, t), tilted.response_mass(solution, reward, nodes))
+    nodes = exponential.EffectiveCredit(t, rng.normal(size=(5, 1500)), rng.normal(size=(5, 1500)))
+    assert exponential._compiled(solution, reward)
+    fast = (*exponential.moments(solution, reward, t), exponential.response_mass(solution, reward, nodes))
+    monkeypatch.setattr(exponential, "_compiled", lambda *_: False)
+    slow = (*exponential.moments(solution, reward, t), exponential.response_mass(solution, reward, nodes))
     for one, two in zip(fast[:2], slow[:2], strict=True):
         np.testing.assert_allclose(one, two, rtol=1e-11, atol=1e-300)
     for part in ("sample", "stop", "resample"):
@@ -43,7 +43,7 @@ def test_rows_with_lengths_take_it(name: str, monkeypatch: pytest.MonkeyPatch) -
     objective = {"grpo": GRPO(), "dapo": DAPO(group_size=3), "k1-loss": K1Loss(reference, normaliser="response-tokens"),
                  "sft-sequence-mean": SFTSequenceMean(ExpertChain(reference))}[name]  # fmt: skip
     fast = objective.gradient(solution)
-    monkeypatch.setattr(tilted, "_compiled", lambda *_: False)
+    monkeypatch.setattr(exponential, "_compiled", lambda *_: False)
     slow = objective.gradient(solution)
     scale = max(np.abs(slow.sample).max(), np.abs(slow.decide).max())
     # The sum of some forty exponentials cancels nothing; 1 - exp is a difference, with P(stop) above 1e-4 here.
@@ -69,8 +69,8 @@ def test_threads_do_not_change_a_bit() -> None:
 def test_it_steps_aside() -> None:
     solution, _, mdp = problem()
     reward = reward_of(solution, "correct").reward
-    assert not tilted._compiled(solve(mdp.replace(max_turns=2), solution.policy), reward)
-    assert not tilted._compiled(solution, reward_of(solution, "return").reward)
+    assert not exponential._compiled(solve(mdp.replace(max_turns=2), solution.policy), reward)
+    assert not exponential._compiled(solution, reward_of(solution, "return").reward)
     u = solution.policy.stop_logits.copy()
     u[0, 7] = -20.0
-    assert not tilted._compiled(solve(mdp, Policy.tabular(solution.policy.sample_logits, u)), reward)
+    assert not exponential._compiled(solve(mdp, Policy.tabular(solution.policy.sample_logits, u)), reward)

@@ -54,7 +54,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ("tokens/rows.py", "if [[count * width]] < COMPILED_FROM:  ->  count / width"): _ENGINE,
     ("objectives/reward.py", "after = np.append(per_step[1:], [[0.0]])  ->  1.0"): _OVERWRITTEN,
     (
-        "objectives/sft.py",
+        "objectives/mass.py",
         "total = total + np.where(met, mass * np.where(met, log_p, [[0.0]]), 0.0).sum(axis=(-3, -2, -1))  ->  1.0",
     ): _NEVER_MET,
     (
@@ -103,7 +103,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "2 / open_.size",
     ): "it only chooses when solved columns are dropped",
     (
-        "objectives/parts/groups.py",
+        "objectives/expectation/groups.py",
         "share = np.where(plain > 0, np.clip(paid / plain, 0.0, [[1.0]]), 0.0)  ->  2.0",
     ): "a share of a sum of non-negative parts exceeds 1 by rounding only",
     (

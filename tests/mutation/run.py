@@ -36,22 +36,20 @@ _CORE = [
 # File -> the tests that must notice when one of its formulas is broken.
 SUITES = dict.fromkeys(
     [
-        "chain/bellman.py", "chain/exact.py", "attribution.py", "chain/gain.py", "objectives/base.py", "objectives/reward.py",
-        "objectives/sft.py",
-        "objectives/kl.py", "objectives/entropy.py", "objectives/demonstrations.py", "objectives/weighted_sum.py",
+        "chain/bellman.py", "chain/exact.py", "attribution.py", "chain/gain.py",
+        *(f"objectives/{name}.py" for name in ("base", "mass", "reward", "penalties", "demonstrations")),
     ],
     _CORE,
 )  # fmt: skip
 _ROWS = [
     f"tests/objectives/test_{name}.py"
-    for name in ("parts", "groups", "baselines", "token_weights", "rows_runs", "agreement", "rows_input")
+    for name in ("parts", "groups", "baselines", "token_weights", "rows_runs", "agreement", "rows_input", "equal_objectives")
 ]
 SUITES |= dict.fromkeys(
     [
-        *(f"objectives/{name}.py" for name in ("baselines", "dapo", "dpo", "group", "grpo", "gspo", "imitation", "kl_estimators",
-                                               "nft", "ppo", "reinforce_pp", "responses", "rft", "score", "weights", "cispo")),
-        *(f"objectives/parts/{name}.py" for name in ("batch", "credit", "exponentials", "groups", "normaliser", "outcome",
-                                                     "representatives", "tilted", "tokens")),
+        *(f"objectives/{name}.py" for name in ("group", "ratios", "preference", "imitation", "reinforce_pp", "responses", "weights",
+                                               "divergence", "parts")),
+        *(f"objectives/expectation/{name}.py" for name in ("groups", "exponential", "rewards", "multisets")),
     ],
     _ROWS,
 )  # fmt: skip

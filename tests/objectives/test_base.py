@@ -7,7 +7,8 @@ import pytest
 
 from dstheory import Policy, TwoStageMDP, solve
 from dstheory.objectives import Reinforce, RewardToGo
-from dstheory.objectives.base import CoefficientMass, StageGradient, stage_weights
+from dstheory.objectives.mass import CoefficientMass, StageGradient
+from dstheory.objectives.weights import stage_weights
 
 LENGTHS = TwoStageMDP(correct=[[1, 0], [0, 1, 1]], sample_length=[[16, 4], [9, 1, 25]], decision_length=[[1, 4], [9, 4, 1]])
 

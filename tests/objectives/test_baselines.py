@@ -12,7 +12,7 @@ from strategies import make_case
 from dstheory import Policy, Trajectories, TwoStageMDP, solve
 from dstheory.errors import ImproperChainError
 from dstheory.objectives import Recorded, ReinforceBaseline, SCoReSummed, SFTSequenceMean, SFTTokenMean
-from dstheory.objectives.parts.outcome import reward_of
+from dstheory.objectives.expectation.rewards import reward_of
 
 
 @given(seed=st.integers(0, 10_000), cap=st.sampled_from([1, 2, 3]))

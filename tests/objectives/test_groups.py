@@ -28,8 +28,8 @@ from dstheory.objectives import (
     build,
 )
 from dstheory.objectives.demonstrations import ExpertChain
-from dstheory.objectives.parts.exponentials import reciprocal
-from dstheory.objectives.parts.groups import binomial
+from dstheory.objectives.expectation.exponential import reciprocal
+from dstheory.objectives.expectation.groups import binomial
 
 # Lopsided: two prompts of unequal weight, three answers and two, lengths far apart, at most two turns.
 MDP = TwoStageMDP(

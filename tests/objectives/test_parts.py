@@ -10,6 +10,7 @@ from strategies import make_case
 
 from dstheory import solve
 from dstheory.errors import ChainError
+from dstheory.objectives.expectation.rewards import reward_of
 from dstheory.objectives.parts import (
     BatchTokens,
     ConstantLength,
@@ -26,7 +27,6 @@ from dstheory.objectives.parts import (
     response_coefficients,
     truncate_weight,
 )
-from dstheory.objectives.parts.outcome import reward_of
 
 # Lopsided: three groups of four, one without variance, rewards beyond 0/1.
 REWARDS = [[1.0, 0.0, 0.0, 0.25], [3.0, -1.0, 0.5, 0.5], [0.7, 0.7, 0.7, 0.7]]

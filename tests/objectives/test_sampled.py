@@ -8,19 +8,7 @@ from objectives.test_groups import HERE, MDP, OLD
 
 from dstheory import solve
 from dstheory.errors import ChainError
-from dstheory.objectives import (
-    CISPO,
-    DAPO,
-    DPO,
-    GRPO,
-    GSPO,
-    NFT,
-    RLOO,
-    DAPOBatch,
-    PPOClip,
-    Reinforce,
-    sampled_gradient,
-)
+from dstheory.objectives import CISPO, DAPO, DPO, GRPO, GSPO, NFT, RLOO, DAPOBatch, PPOClip, Reinforce, sampled_gradient
 
 CASES = [
     RLOO(group_size=3), GRPO(group_size=4, reference=OLD, beta=0.3), DAPO(group_size=3, sampler=OLD, clip_low=0.01,

@@ -7,8 +7,8 @@ import pytest
 
 from dstheory import TwoStageMDP
 from dstheory.errors import ChainError
-from dstheory.objectives.base import stage_weights
 from dstheory.objectives.parts import penalty_weight, token_weights
+from dstheory.objectives.weights import stage_weights
 
 
 @pytest.mark.parametrize("reduction", ["sum", "mean"])

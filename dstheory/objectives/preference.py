@@ -26,13 +26,12 @@ from dstheory.chain.policy import Policy, sigmoid
 from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats, Ints
 from dstheory.errors import ChainError, InfiniteDivergenceError
-from dstheory.objectives.base import CoefficientMass, Measure, Objective
-from dstheory.objectives.kl import log_ratios
-from dstheory.objectives.parts.outcome import reward_of
-from dstheory.objectives.parts.representatives import mass_of_steps, representatives
+from dstheory.objectives.base import Measure, Objective
+from dstheory.objectives.divergence import log_ratios
+from dstheory.objectives.expectation.multisets import representatives
+from dstheory.objectives.expectation.rewards import reward_of
+from dstheory.objectives.mass import CoefficientMass, mass_of_steps
 from dstheory.objectives.registry import register
-
-__all__ = ["DPO"]
 
 _AT_ONCE = 1 << 22
 

@@ -32,27 +32,21 @@ import numpy as np
 from dstheory.chain.exact import Solution
 from dstheory.checks import Floats, reject, whole_number
 from dstheory.errors import ChainError
-from dstheory.objectives.parts.credit import Credit, GroupMean
-from dstheory.objectives.parts.exponentials import reciprocal
-from dstheory.objectives.parts.normaliser import BatchTokens, ConstantLength, GroupTokens, Normaliser, PerResponse, PerToken
-from dstheory.objectives.parts.outcome import Outcome
-from dstheory.objectives.parts.tilted import Nodes, moments, response_mass
-
-__all__ = [
-    "Grouping",
-    "Part",
-    "binomial",
-    "effective_credit",
-    "everything",
-    "mean_of_lengths_and_rewards",
-    "mean_tokens",
-    "mixed_probability",
-    "negative",
-    "positive",
-    "range_of_lengths",
-]
+from dstheory.objectives.expectation.exponential import EffectiveCredit, moments, reciprocal, response_mass
+from dstheory.objectives.expectation.rewards import ResponseReward
+from dstheory.objectives.parts import (
+    BatchTokens,
+    ConstantLength,
+    Credit,
+    GroupMean,
+    GroupTokens,
+    Normaliser,
+    PerResponse,
+    PerToken,
+)
 
 Part = Callable[[Floats], Floats]
+
 
 _TAIL = 1e-18  # an uncapped response longer than the longest is less likely than this
 
@@ -115,10 +109,10 @@ def effective_credit(
     normaliser: Normaliser,
     grouping: Grouping,
     solution: Solution,
-    outcome: Outcome,
+    outcome: ResponseReward,
     part: Part = everything,
     known: tuple[Floats, Floats] | None = None,
-) -> Nodes:
+) -> EffectiveCredit:
     """Return the effective credit f(R, L) of a response of each prompt: N times its coefficient, averaged over the others.
 
     Args:
@@ -155,10 +149,12 @@ def effective_credit(
         constant, slope = _affine(credit, int(grouping.group_size), plain, paid)
     else:
         raise _no_closed_form(credit)
-    return Nodes(t, w * constant, w * slope)
+    return EffectiveCredit(t, w * constant, w * slope)
 
 
-def _denominator(normaliser: Normaliser, grouping: Grouping, solution: Solution, outcome: Outcome) -> tuple[Floats, Floats, bool]:
+def _denominator(
+    normaliser: Normaliser, grouping: Grouping, solution: Solution, outcome: ResponseReward
+) -> tuple[Floats, Floats, bool]:
     """Return nodes (J,), weights broadcastable to (J, *runs, X), and whether the nodes tilt the rest of the group as well."""
     size, prompts = grouping.group_size, grouping.prompts
     none = np.zeros(1)
@@ -192,7 +188,7 @@ def _denominator(normaliser: Normaliser, grouping: Grouping, solution: Solution,
     return t, weight, members > 1
 
 
-def mixed_probability(solution: Solution, grouping: Grouping, success: Floats | None, outcome: Outcome) -> Floats:
+def mixed_probability(solution: Solution, grouping: Grouping, success: Floats | None, outcome: ResponseReward) -> Floats:
     """Return the probability that a group of a random prompt is mixed, (*runs,), for rewards of two values.
 
     Args:
@@ -217,7 +213,7 @@ def _mixed_given_prompt(grouping: Grouping, p: Floats) -> Floats:
     return np.asarray(binomial(int(grouping.group_size), p)[..., 1:-1].sum(axis=-1))
 
 
-def _tokens_of_mixed(solution: Solution, grouping: Grouping, outcome: Outcome) -> Floats:
+def _tokens_of_mixed(solution: Solution, grouping: Grouping, outcome: ResponseReward) -> Floats:
     """Return the mean tokens of a response of a mixed group, (*runs,)."""
     _, paid = moments(solution, outcome.reward, np.zeros(1))
     p, tokens = paid[0], solution.expected_tokens
@@ -294,7 +290,7 @@ def _affine(credit: Credit, size: int, plain: Floats, paid: Floats) -> tuple[Flo
     return base * together + (other - base) * rest, (own - base) * together
 
 
-def _limit(credit: Credit, solution: Solution, outcome: Outcome, paid: Floats, part: Part) -> tuple[Floats, Floats]:
+def _limit(credit: Credit, solution: Solution, outcome: ResponseReward, paid: Floats, part: Part) -> tuple[Floats, Floats]:
     """The same in groups without end."""
     if outcome.values is not None:
         low, high = outcome.values
@@ -315,10 +311,10 @@ def _no_closed_form(credit: Credit) -> ChainError:
     )
 
 
-def mean_of_lengths_and_rewards(under: Solution, outcome: Outcome) -> Floats:
+def mean_of_lengths_and_rewards(under: Solution, outcome: ResponseReward) -> Floats:
     """Return E[L R] of each prompt, (1, *runs, X), R as the outcome pays it: every token of a response carries its reward."""
     one = np.ones_like(moments(under, outcome.reward, np.zeros(1))[0])
-    mass = response_mass(under, outcome.reward, Nodes(np.zeros(1), 0.0 * one, one))
+    mass = response_mass(under, outcome.reward, EffectiveCredit(np.zeros(1), 0.0 * one, one))
     mdp = under.mdp
     tokens = mass.sample * mdp.sample_length[..., None, :, :] + (mass.stop + mass.resample) * mdp.decision_length[..., None, :, :]
     occurs = np.where(mdp.prompt_weight > 0, mdp.prompt_weight, 1.0)

@@ -21,15 +21,13 @@ from dstheory.chain.exact import Solution
 from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats
 from dstheory.errors import ChainError
-from dstheory.objectives.base import one_number
-
-__all__ = ["Outcome", "OutcomeKind", "Reward", "reward_of"]
+from dstheory.objectives.mass import one_number
 
 OutcomeKind = Literal["correct", "return"]
 
 
 @dataclass(frozen=True, eq=False)
-class Reward:
+class RewardTable:
     """Reward tables, broadcastable to (*runs, T', X, Y), and discounts, broadcastable over runs."""
 
     stop: Floats
@@ -50,7 +48,13 @@ class Reward:
         )
 
     def to_go(self, solution: Solution, trajectories: Trajectories) -> Floats:
-        """Return the (discounted) sum of rewards from the sampling of each step on, (m,); tables of one run."""
+        """Return the (discounted) sum of rewards from the sampling of each step on, (m,).
+
+        Raises:
+            ChainError: the tables have runs.
+        """
+        if self.stop.ndim > 3 or self.resample.ndim > 3:
+            raise ChainError("the rewards have runs, but those of trajectories are those of one run: pick one")
         t = trajectories
         shape = (solution.mdp.max_turns or 1, *solution.mdp.shape)
         at = (t.turn if solution.capped else np.zeros_like(t.turn)), t.step_prompt, t.answer
@@ -64,7 +68,7 @@ class Reward:
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
+class ResponseReward:
     """The reward of a response.
 
     Attributes:
@@ -72,11 +76,11 @@ class Outcome:
         values: the two values of R, if it has but two: R = low + (high - low) x indicator.
     """
 
-    reward: Reward
+    reward: RewardTable
     values: tuple[float, float] | None
 
 
-def reward_of(solution: Solution, kind: OutcomeKind) -> Outcome:
+def reward_of(solution: Solution, kind: OutcomeKind) -> ResponseReward:
     """Return the outcome of a chain's responses.
 
     Raises:
@@ -85,15 +89,15 @@ def reward_of(solution: Solution, kind: OutcomeKind) -> Outcome:
     mdp = solution.mdp
     one = np.ones(())
     if kind == "correct":
-        return Outcome(Reward(mdp.correct[None], np.zeros((1, 1, 1)), one, one), (0.0, 1.0))
+        return ResponseReward(RewardTable(mdp.correct[None], np.zeros((1, 1, 1)), one, one), (0.0, 1.0))
     if kind != "return":
         raise ChainError(f"outcome is {kind!r}: must be 'correct' (1 if the submitted answer is) or 'return' (of the chain)")
     stop, resample = mdp.reward_stop[..., None, :, :], mdp.reward_resample[..., None, :, :]
-    reward = Reward(stop, resample, mdp.gamma_within, mdp.gamma_between)
-    return _indicator(solution) or Outcome(reward, None)
+    reward = RewardTable(stop, resample, mdp.gamma_within, mdp.gamma_between)
+    return _indicator(solution) or ResponseReward(reward, None)
 
 
-def _indicator(solution: Solution) -> Outcome | None:
+def _indicator(solution: Solution) -> ResponseReward | None:
     """Return the outcome as an indicator if returns take two values: paid at the end only, without discount or noise."""
     mdp = solution.mdp
     occurs = mdp.inside & (mdp.prompt_weight > 0)[:, None]
@@ -107,5 +111,4 @@ def _indicator(solution: Solution) -> Outcome | None:
     low, high = float(found[0]), float(found[-1])
     table = (mdp.reward_stop == high) & (high > low)
     one = np.ones(())
-    return Outcome(Reward(table[None].astype(np.float64), np.zeros((1, 1, 1)), one, one), (low, high))
-
+    return ResponseReward(RewardTable(table[None].astype(np.float64), np.zeros((1, 1, 1)), one, one), (low, high))

@@ -16,9 +16,6 @@ from dstheory.chain.exact import Solution
 from dstheory.chain.trajectories import Trajectories, enumerate_trajectories
 from dstheory.checks import Floats
 from dstheory.errors import ChainError
-from dstheory.objectives.base import CoefficientMass
-
-__all__ = ["mass_of_steps", "representatives"]
 
 _LEFT_OUT = 1e-14
 _MOST_STEPS = 1_000_000
@@ -87,19 +84,3 @@ def _ragged(finished: list[tuple[np.ndarray, np.ndarray, Floats, bool]]) -> Traj
         decided=decided,
         weight=np.concatenate([w for _, _, w, _ in finished]),
     )
-
-
-def mass_of_steps(solution: Solution, trajectories: Trajectories, c_s: Floats, c_d: Floats) -> CoefficientMass:
-    """Return the mass of coefficients of weighted trajectories, (T', X, Y) each: a weighted count."""
-    t = trajectories
-    shape = (solution.mdp.max_turns or 1, *solution.mdp.shape)
-    k = t.turn if solution.capped else np.zeros_like(t.turn)
-    flat = np.ravel_multi_index((k, t.step_prompt, t.answer), shape)
-    weight = t.weight[t.episode]
-
-    def count(values: Floats) -> Floats:
-        table = np.bincount(flat, weights=weight * values, minlength=int(np.prod(shape)))
-        return np.asarray(table, dtype=np.float64).reshape(shape)
-
-    chosen = np.where(t.decided, c_d, 0.0)
-    return CoefficientMass(count(c_s), count(np.where(t.stop, chosen, 0.0)), count(np.where(t.stop, 0.0, chosen)))

@@ -1,0 +1,1 @@
+"""Exact expectations over groups and batches: nobody who asks what GRPO is needs to read these."""

@@ -1,0 +1,172 @@
+r"""What an objective is: a coefficient rule under a measure.
+
+.. math::
+    g = E_{\tau \sim \mu} \Big[ \sum_k c_s(k, \tau) \nabla \log \pi_s(y_k \mid x)
+        + c_d(k, \tau) \nabla \log \pi_d(d_k \mid x, y_k) \Big],
+
+with :math:`\mu = \pi` (on-policy), the reference, or demonstrations, and coefficients that are not differentiated: this is how
+training code is written (loss = minus the sum of coefficient x log-probability). Every objective is written for **ascent**.
+
+Only the expected coefficient of each state and action matters for g. Collecting it gives a signed measure, the *coefficient mass*
+:math:`m_s(k, x, y) = E_\mu[c_s(k, \tau) 1\{x, y_k = y\}]` and likewise :math:`m_d`; for softmax and logistic policies
+
+.. math:: g_s(k, x, y) = m_s(y) - \pi_s(y) \sum_{y'} m_s(y'), \qquad g_d(k, x, y) = m_d(stop)\,\pi_d(res) - m_d(res)\,\pi_d(stop).
+
+Source: derived here; the coefficient view is that of arXiv 2601.01580, section 4.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dstheory.chain.exact import Solution
+from dstheory.chain.policy import Policy
+from dstheory.chain.trajectories import Trajectories
+from dstheory.checks import Floats, float_array, reject
+from dstheory.errors import ChainError
+
+
+@dataclass(frozen=True, eq=False)
+class StageGradient:
+    """The gradient with respect to the logits of both stages, each (*runs, K, X, Y); ``decide`` is that of the logit of stop."""
+
+    sample: Floats
+    decide: Floats
+
+    def __add__(self, other: StageGradient) -> StageGradient:
+        return StageGradient(self.sample + other.sample, self.decide + other.decide)
+
+    def scaled(self, factor: ArrayLike) -> StageGradient:
+        """Return the gradient times a number, or times one number per run."""
+        f = over_runs(factor, 3)
+        return StageGradient(self.sample * f, self.decide * f)
+
+    def parameters(self, policy: Policy) -> tuple[Floats, ...]:
+        """Return the gradient with respect to the policy's parameter blocks."""
+        if policy.features is None:
+            return self.sample, self.decide
+        by_sample, by_decide = policy.features.pull_back(self.sample, self.decide)
+        return (by_sample + by_decide,)
+
+
+@dataclass(frozen=True, eq=False)
+class CoefficientMass:
+    """Expected coefficient of every action at every state, (*runs, T', X, Y) each, prompt distribution included."""
+
+    sample: Floats
+    stop: Floats
+    resample: Floats
+
+    def __add__(self, other: CoefficientMass) -> CoefficientMass:
+        return CoefficientMass(self.sample + other.sample, self.stop + other.stop, self.resample + other.resample)
+
+    def scaled(self, factor: ArrayLike) -> CoefficientMass:
+        """Return the mass times a number, or times one number per run."""
+        f = over_runs(factor, 3)
+        return CoefficientMass(self.sample * f, self.stop * f, self.resample * f)
+
+    def weighted(self, sample: Floats, stop: Floats, resample: Floats) -> CoefficientMass:
+        """Return the mass with every action's share weighted."""
+        return CoefficientMass(self.sample * sample, self.stop * stop, self.resample * resample)
+
+    def gradient(self, policy: Policy) -> StageGradient:
+        """Return the gradient that this mass has under a policy: the score function of each action times its mass."""
+        if policy.shape[0] == 1:  # one set of logits serves every turn, so their masses add up
+            m_s, stop, res = (m.sum(axis=-3, keepdims=True) for m in (self.sample, self.stop, self.resample))
+        else:
+            m_s, stop, res = self.sample, self.stop, self.resample
+        total = m_s.sum(axis=-1, keepdims=True)
+        return StageGradient(m_s - policy.sample_prob * total, stop * policy.resample_prob - res * policy.stop_prob)
+
+
+def on_policy_mass(solution: Solution, visits: Floats, *, sample: Floats, stop: Floats, resample: Floats) -> CoefficientMass:
+    """Return the mass of coefficients that depend only on turn, state and action, met on the policy's own trajectories.
+
+    Args:
+        solution: the chain under the policy.
+        visits: (*runs, T', X) weight of each turn, :attr:`Solution.finite_visits` or :attr:`Solution.discounted_visits`.
+        sample, stop, resample: coefficients, broadcastable to (*runs, T', X, Y).
+    """
+    pol = solution.unrolled
+    answers = (visits * solution.mdp.prompt_weight)[..., None] * pol.sample
+    decisions = answers * pol.decided
+    return CoefficientMass(answers * sample, decisions * pol.stop * stop, decisions * pol.resample * resample)
+
+
+def over_runs(value: ArrayLike, axes: int) -> Floats:
+    """Return a number, or an array over runs, with ``axes`` axes of length 1 appended, ready to broadcast.
+
+    >>> over_runs([1.0, 2.0], 2).shape
+    (2, 1, 1)
+    """
+    array = np.asarray(value, dtype=np.float64)
+    return array.reshape(array.shape + (1,) * axes)
+
+
+def check_runs(solution: Solution, **parts: tuple[int, ...]) -> None:
+    """Raise ChainError unless the run axes of the chain, the policy and an objective's parts broadcast."""
+    shapes = {"policy": solution.policy.runs, "chain": solution.mdp.runs} | parts
+    try:
+        np.broadcast_shapes(*shapes.values())
+    except ValueError as error:
+        raise ChainError(f"run axes do not fit together: {', '.join(f'{k} {v}' for k, v in shapes.items() if v)}") from error
+
+
+def one_number(value: ArrayLike, what: str) -> float:
+    """Return a number for a rule on trajectories, which are those of one run.
+
+    Raises:
+        ChainError: there is one number per run.
+    """
+    array = float_array(value, what)
+    if array.ndim:
+        raise ChainError(f"{what} has runs {array.shape}, but coefficients on trajectories are those of one run: pick one")
+    return float(array)
+
+
+def mass_of_steps(solution: Solution, trajectories: Trajectories, c_s: Floats, c_d: Floats) -> CoefficientMass:
+    """Return the mass of coefficients of weighted trajectories, (T', X, Y) each: a weighted count."""
+    t = trajectories
+    shape = (solution.mdp.max_turns or 1, *solution.mdp.shape)
+    k = t.turn if solution.capped else np.zeros_like(t.turn)
+    flat = np.ravel_multi_index((k, t.step_prompt, t.answer), shape)
+    weight = t.weight[t.episode]
+
+    def count(values: Floats) -> Floats:
+        table = np.bincount(flat, weights=weight * values, minlength=int(np.prod(shape)))
+        return np.asarray(table, dtype=np.float64).reshape(shape)
+
+    chosen = np.where(t.decided, c_d, 0.0)
+    return CoefficientMass(count(c_s), count(np.where(t.stop, chosen, 0.0)), count(np.where(t.stop, 0.0, chosen)))
+
+
+def log_likelihood(visits: CoefficientMass, policy: Policy) -> Floats:
+    """Return the sum of visits x log-probability, (*runs,); what is never visited counts nothing, not NaN.
+
+    >>> v = CoefficientMass(*(np.full((1, 1, 2), n) for n in (1.0, 0.5, 0.5)))
+    >>> float(log_likelihood(v, Policy.minimal(p=0.5, a=0.5, b=0.5)).round(6))
+    -2.772589
+    """
+    total: Floats = np.zeros(())
+    logs = (policy.log_sample, policy.log_stop, policy.log_resample)
+    for mass, log_p in zip((visits.sample, visits.stop, visits.resample), logs, strict=True):
+        met = mass != 0
+        with np.errstate(invalid="ignore"):
+            total = total + np.where(met, mass * np.where(met, log_p, 0.0), 0.0).sum(axis=(-3, -2, -1))
+    return total
+
+
+def check_strength(value: ArrayLike, name: str, otherwise: str) -> None:
+    """Raise ChainError unless a strength, or each of an array over runs, is finite and >= 0."""
+    array = float_array(value, name)
+    reject(~((array >= 0) & np.isfinite(array)), array, name, "must be finite and >= 0", otherwise, axes=())
+
+
+def check_penalty(name: str, beta: ArrayLike, reference: Policy | None) -> None:
+    """Raise ChainError unless beta is a strength, and comes with a reference where it is not 0."""
+    check_strength(beta, "beta", "a penalty has no negative strength")
+    if np.any(beta) and reference is None:
+        raise ChainError(f"{name}: beta is {beta!r} but there is no reference: give reference=, or beta=0")

@@ -1,0 +1,534 @@
+r"""The parts that objectives are built from, on arrays: credit (what scalar), normaliser (divided by what), weights of tokens.
+
+Rewards and token counts of a batch go in, one coefficient per response comes out (:func:`response_coefficients`): what multiplies
+:math:`\nabla \log \pi` of **every** token of response i (ascent sign; for an on-policy batch). Off policy, each token's
+coefficient is multiplied by its weight: :func:`clip_weight` (PPO, GRPO, DAPO), or the clipped ratio itself,
+:func:`truncate_weight` (CISPO).
+
+**Credit.** One function on rewards ``(groups, G)``, the way training code computes it, and its limit for large groups. Exact
+expectations over finite groups apply the same function to every possible group.
+
+===================  =========================================  ==========================
+credit               response i of a group of G                 limit of large groups
+===================  =========================================  ==========================
+:class:`Raw`         R_i                                        R
+:class:`Minus`       R_i - b                                    R - b
+:class:`LeaveOneOut` R_i - mean of the others                   R - E[R given x]
+:class:`GroupMean`   (R_i - mean), if asked / (std + epsilon)   (R - E[R]) / (sd(R) + eps)
+:class:`Positive`    1 if R_i > threshold, else 0               the same
+:class:`SignedMatch` NFT's weights of hits and misses           (R - E[R]) / sd(R)
+===================  =========================================  ==========================
+
+A group whose rewards are all equal teaches nothing: its centred credits are 0, with epsilon = 0 as well (0/0 is read as 0).
+
+**Normaliser.** With N = P x G responses (P prompts, groups of G) and L_i tokens in response i, the coefficient is the credit
+times
+
+========================  ======================  =============================  ==============================================
+normaliser                factor                  expectation of large batches   libraries
+========================  ======================  =============================  ==============================================
+:class:`PerResponse`      1/N                     1                              sums over tokens, means over responses
+:class:`PerToken`         1/(N L_i)               1/L                            original GRPO ("sequence mean")
+:class:`ConstantLength`   1/(N Lmax)              1/Lmax                         Dr. GRPO
+:class:`GroupTokens`      1/(P sum of group L)    1/E[L given x]                 DAPO as published
+:class:`BatchTokens`      1/(sum of batch L)      1/E[L]                         token mean: DAPO in TRL and verl, SFT everywhere
+========================  ======================  =============================  ==============================================
+
+**Length weight.** A stage of l tokens weighs :math:`w = l^\lambda`, shared equally by its tokens: each gets
+:math:`l^{\lambda - 1}`. With lambda = 1 every token counts 1, with lambda = 0 every stage does.
+
+**Penalties in the loss.** With :math:`\ell = \log(\pi/ref)` of a token drawn on policy, the loss :math:`\beta k(\ell)` adds to
+its coefficient
+
+=========  =====================================  ======================================================
+estimator  loss k                                 coefficient, ascent, per unit of beta
+=========  =====================================  ======================================================
+k1         :math:`\ell`                           :math:`-1`: zero in expectation
+k2         :math:`\ell^2 / 2`                     :math:`-\ell`: reverse KL, states frozen
+k3         :math:`e^{-\ell} - 1 + \ell`           :math:`-(1 - e^{-\ell})`: forward KL, states frozen
+=========  =====================================  ======================================================
+
+Source: REINFORCE, Williams (1992); RLOO arXiv 2402.14740; GRPO 2402.03300; without std 2503.20783; NFT 2505.18116; DAPO
+2503.14476; PPO 1707.06347; CISPO 2506.13585; Schulman, "Approximating KL divergence" (2020); lengths 2601.01580; the limits are
+derived here. Standard deviations are those of a sample (ddof = 1) unless asked otherwise, as in TRL 1.10 and verl.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dstheory.checks import Floats, float_array, reject
+from dstheory.errors import ChainError
+
+
+class Credit(ABC):
+    """One function of a group's rewards: exchanging two members exchanges their credits."""
+
+    words: ClassVar[str]
+    least_group: ClassVar[int] = 1
+    """The smallest group for which it means something."""
+    linear: bool = False
+    """Whether a member's credit is an affine function of its own reward and of the group's mean, with fixed factors."""
+
+    @abstractmethod
+    def of_groups(self, rewards: Floats) -> Floats:
+        """Return the credit of every response, (groups, G), from finite rewards (groups, G)."""
+
+    @abstractmethod
+    def limit(self, rewards: Floats, mean: Floats, deviation: Floats) -> Floats:
+        """Return the credit of rewards in groups without end, given the mean and the standard deviation of their prompt."""
+
+    def check_group(self, size: float) -> None:
+        """Raise ChainError for a group too small to compare anybody with anybody."""
+        if size < self.least_group:
+            raise ChainError(
+                f"group_size is {size:g}: {self.words} needs groups of at least {self.least_group}, "
+                "a response alone has nobody to be compared with"
+            )
+
+
+@dataclass(frozen=True)
+class Raw(Credit):
+    """The reward itself.
+
+    >>> Raw().of_groups(np.array([[1.0, 0.0]])).tolist()
+    [[1.0, 0.0]]
+    """
+
+    words = "R"
+    linear = True
+
+    def of_groups(self, rewards: Floats) -> Floats:
+        """Return the rewards."""
+        return rewards
+
+    def limit(self, rewards: Floats, mean: Floats, deviation: Floats) -> Floats:
+        """Return the rewards."""
+        return rewards + 0.0 * mean
+
+
+@dataclass(frozen=True)
+class Minus(Credit):
+    """The reward minus a baseline that depends on the prompt only.
+
+    Args:
+        baseline: a number, the same for all groups.
+
+    >>> Minus(0.5).of_groups(np.array([[1.0, 0.0]])).tolist()
+    [[0.5, -0.5]]
+    """
+
+    baseline: float = 0.0
+
+    words = "R - b"
+    linear = True
+
+    def __post_init__(self) -> None:
+        if not np.isfinite(self.baseline):
+            raise ChainError(f"baseline is {self.baseline}: must be finite; 0 subtracts nothing")
+
+    def of_groups(self, rewards: Floats) -> Floats:
+        """Return the rewards minus the baseline."""
+        return rewards - self.baseline
+
+    def limit(self, rewards: Floats, mean: Floats, deviation: Floats) -> Floats:
+        """Return the rewards minus the baseline."""
+        return rewards - self.baseline + 0.0 * mean
+
+
+@dataclass(frozen=True)
+class LeaveOneOut(Credit):
+    """The reward minus the mean of the *other* members: a baseline that does not know the response (RLOO).
+
+    >>> LeaveOneOut().of_groups(np.array([[1.0, 0.0, 0.5]])).tolist()
+    [[0.75, -0.75, 0.0]]
+    """
+
+    words = "R - mean of the others"
+    least_group = 2
+    linear = True
+
+    def of_groups(self, rewards: Floats) -> Floats:
+        """Return R_i - (sum - R_i)/(G - 1)."""
+        self.check_group(rewards.shape[1])
+        n = rewards.shape[1]
+        return np.asarray((rewards - rewards.mean(axis=1, keepdims=True)) * (n / (n - 1)))
+
+    def limit(self, rewards: Floats, mean: Floats, deviation: Floats) -> Floats:
+        """Return the rewards minus their mean."""
+        return rewards - mean
+
+
+@dataclass(frozen=True)
+class GroupMean(Credit):
+    """The reward minus the group's mean, divided by the group's standard deviation if asked (GRPO and relatives).
+
+    Args:
+        std: divide by the standard deviation of the group.
+        ddof: 1 for the sample's, 0 for the population's.
+        epsilon: added to the standard deviation, >= 0; TRL adds 1e-4, verl 1e-6, the paper nothing.
+
+    Raises:
+        ChainError: epsilon negative or not finite, or ddof neither 0 nor 1.
+
+    >>> GroupMean(std=False).of_groups(np.array([[1.0, 0.0, 0.0, 0.0]])).tolist()
+    [[0.75, -0.25, -0.25, -0.25]]
+    >>> GroupMean().of_groups(np.array([[1.0, 0.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0]])).tolist()
+    [[1.5, -0.5, -0.5, -0.5], [0.0, 0.0, 0.0, 0.0]]
+    """
+
+    std: bool = True
+    ddof: Literal[0, 1] = 1
+    epsilon: float = 0.0
+
+    least_group = 2
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.epsilon) and self.epsilon >= 0):
+            raise ChainError(f"epsilon is {self.epsilon}: must be finite and >= 0; 0 reads 0/0 as 0")
+        if self.ddof not in (0, 1):
+            raise ChainError(f"ddof is {self.ddof!r}: must be 1 (sample) or 0 (population)")
+
+    @property
+    def words(self) -> str:  # type: ignore[override]
+        """What is computed."""
+        tail = f" + {self.epsilon:g}" if self.epsilon else ""
+        return f"(R - mean)/(std{tail})" if tail else "(R - mean)/std" if self.std else "R - mean"
+
+    @property
+    def linear(self) -> bool:  # type: ignore[override]
+        """Affine unless divided by a standard deviation."""
+        return not self.std
+
+    def of_groups(self, rewards: Floats) -> Floats:
+        """Return the centred, and possibly scaled, rewards."""
+        self.check_group(rewards.shape[1])
+        centred = rewards - rewards.mean(axis=1, keepdims=True)
+        if not self.std:
+            return np.asarray(centred)
+        # A group of equal rewards has variance 0, not the rounding of its mean: centred credits are 0 there.
+        same = (rewards == rewards[:, :1]).all(axis=1, keepdims=True)
+        deviation = np.where(same, 0.0, rewards.std(axis=1, ddof=self.ddof, keepdims=True))
+        return _ratio(np.where(same, 0.0, centred), deviation + self.epsilon)
+
+    def limit(self, rewards: Floats, mean: Floats, deviation: Floats) -> Floats:
+        """Return the rewards centred and scaled by their own law."""
+        return _ratio(rewards - mean, deviation + self.epsilon) if self.std else rewards - mean
+
+
+@dataclass(frozen=True)
+class Positive(Credit):
+    """1 for a response whose reward exceeds a threshold, 0 for the others: they are filtered out (RFT, STaR, ReST-EM).
+
+    >>> Positive().of_groups(np.array([[1.0, 0.0, 0.4]])).tolist()
+    [[1.0, 0.0, 0.0]]
+    """
+
+    threshold: float = 0.5
+
+    @property
+    def words(self) -> str:  # type: ignore[override]
+        """What is computed."""
+        return f"1[R > {self.threshold:g}]"
+
+    def of_groups(self, rewards: Floats) -> Floats:
+        """Return the indicator."""
+        return (rewards > self.threshold).astype(np.float64)
+
+    def limit(self, rewards: Floats, mean: Floats, deviation: Floats) -> Floats:
+        """Return the indicator."""
+        return (rewards > self.threshold) + 0.0 * mean
+
+
+@dataclass(frozen=True)
+class SignedMatch(Credit):
+    r"""NFT's weights at the sampling policy: hits count :math:`\omega`, misses :math:`-\omega \hat r/(1 - \hat r)`.
+
+    r is the share of hits in the group, :math:`\omega = \sqrt{(1 - \hat r)/\hat r}`. Groups all right or all wrong are left out
+    (credit 0). Equal to the population-std form of :class:`GroupMean` at the sampling policy.
+
+    Args:
+        threshold: a reward above it is a hit.
+
+    >>> SignedMatch().of_groups(np.array([[1.0, 0.0, 0.0, 0.0, 0.0]])).tolist()
+    [[2.0, -0.5, -0.5, -0.5, -0.5]]
+    """
+
+    threshold: float = 0.5
+
+    words = "hits sqrt((1-r)/r), misses -sqrt(r/(1-r)), r the group's share of hits"
+    least_group = 2
+
+    def of_groups(self, rewards: Floats) -> Floats:
+        """Return the signed weights."""
+        self.check_group(rewards.shape[1])
+        hit = rewards > self.threshold
+        share = np.broadcast_to(hit.mean(axis=1, keepdims=True), rewards.shape)
+        return _signed(hit, share)
+
+    def limit(self, rewards: Floats, mean: Floats, deviation: Floats) -> Floats:
+        """Return the signed weights with the success probability for r; rewards are 0 or 1."""
+        shape = np.broadcast_shapes(np.shape(rewards), np.shape(mean))
+        return _signed(np.broadcast_to(rewards > self.threshold, shape), np.broadcast_to(mean, shape))
+
+
+def _signed(hit: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], share: Floats) -> Floats:
+    mixed = (share > 0) & (share < 1)
+    odds = np.divide(1.0 - share, share, out=np.zeros(share.shape), where=mixed)
+    inverse = np.divide(share, 1.0 - share, out=np.zeros(share.shape), where=mixed)
+    return np.where(hit, np.sqrt(odds), -np.sqrt(inverse))
+
+
+def _ratio(above: Floats, below: Floats) -> Floats:
+    """Return above/below, with 0 where below is 0: a group without spread has nothing to say."""
+    above, below = np.broadcast_arrays(above, below)
+    return np.divide(above, below, out=np.zeros(above.shape), where=below != 0)
+
+
+class Normaliser(ABC):
+    """What a response's credit is divided by."""
+
+    words: ClassVar[str]
+
+    @abstractmethod
+    def of_groups(self, lengths: Floats) -> Floats:
+        """Return the factor of every response, (groups, G), from its tokens (groups, G); positive."""
+
+
+@dataclass(frozen=True)
+class PerResponse(Normaliser):
+    """The number of responses: tokens are summed.
+
+    >>> PerResponse().of_groups(np.array([[2.0, 8.0]])).tolist()
+    [[0.5, 0.5]]
+    """
+
+    words = "responses"
+
+    def of_groups(self, lengths: Floats) -> Floats:
+        """Return 1/N."""
+        return np.full(lengths.shape, 1.0 / lengths.size)
+
+
+@dataclass(frozen=True)
+class PerToken(Normaliser):
+    """The tokens of each response by itself: its tokens are averaged, then the responses.
+
+    >>> PerToken().of_groups(np.array([[2.0, 8.0]])).tolist()
+    [[0.25, 0.0625]]
+    """
+
+    words = "1/L_i, then responses"
+
+    def of_groups(self, lengths: Floats) -> Floats:
+        """Return 1/(N L_i)."""
+        return np.asarray(1.0 / (lengths.size * lengths))
+
+
+@dataclass(frozen=True)
+class ConstantLength(Normaliser):
+    """A constant number of tokens, such as the longest that generation allows.
+
+    Args:
+        tokens: Lmax > 0.
+
+    >>> ConstantLength(10).of_groups(np.array([[2.0, 8.0]])).tolist()
+    [[0.05, 0.05]]
+    """
+
+    tokens: float = 1.0
+
+    words = "a constant Lmax"
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.tokens) and self.tokens > 0):
+            raise ChainError(f"tokens is {self.tokens}: must be finite and > 0, the constant that sums of tokens are divided by")
+
+    def of_groups(self, lengths: Floats) -> Floats:
+        """Return 1/(N Lmax)."""
+        return np.full(lengths.shape, 1.0 / (lengths.size * self.tokens))
+
+
+@dataclass(frozen=True)
+class GroupTokens(Normaliser):
+    """The tokens of the group, then the groups: every token of a group counts the same.
+
+    >>> GroupTokens().of_groups(np.array([[2.0, 8.0], [1.0, 1.0]])).tolist()
+    [[0.05, 0.05], [0.25, 0.25]]
+    """
+
+    words = "tokens of the group"
+
+    def of_groups(self, lengths: Floats) -> Floats:
+        """Return 1/(P x tokens of the group)."""
+        return np.broadcast_to(1.0 / (len(lengths) * lengths.sum(axis=1, keepdims=True)), lengths.shape)
+
+
+@dataclass(frozen=True)
+class BatchTokens(Normaliser):
+    """The tokens of the batch: every token counts the same.
+
+    >>> BatchTokens().of_groups(np.array([[2.0, 8.0]])).tolist()
+    [[0.1, 0.1]]
+    """
+
+    words = "tokens of the batch"
+
+    def of_groups(self, lengths: Floats) -> Floats:
+        """Return 1/(tokens of the batch)."""
+        return np.full(lengths.shape, 1.0 / float(lengths.sum()))
+
+
+_NAMED: dict[str, Normaliser] = {
+    "responses": PerResponse(),
+    "response-tokens": PerToken(),
+    "group-tokens": GroupTokens(),
+    "batch-tokens": BatchTokens(),
+}
+
+
+def normaliser_named(name: str | Normaliser) -> Normaliser:
+    """Return a normaliser by its name; a normaliser is returned as it is.
+
+    Raises:
+        ChainError: no such name.
+
+    >>> normaliser_named("response-tokens").words
+    '1/L_i, then responses'
+    """
+    if isinstance(name, Normaliser):
+        return name
+    if name not in _NAMED:
+        raise ChainError(f"normaliser is {name!r}: must be one of {', '.join(_NAMED)}, or ConstantLength(tokens)")
+    return _NAMED[name]
+
+
+def response_coefficients(rewards: ArrayLike, lengths: ArrayLike, *, credit: Credit, normaliser: Normaliser) -> Floats:
+    """Return the coefficient that every token of each response gets, (groups, G).
+
+    Args:
+        rewards: (groups, G), finite; one row per prompt.
+        lengths: (groups, G) tokens of each response, > 0: answers and decisions of all turns.
+        credit: what scalar.
+        normaliser: divided by what.
+
+    Raises:
+        ChainError: shapes differ, a reward is not finite, a length is not positive, or the groups are too small for the credit.
+
+
+    >>> response_coefficients([[1, 0]], [[2, 8]], credit=GroupMean(std=False), normaliser=PerToken()).tolist()
+    [[0.125, -0.03125]]
+    """
+    r, n = float_array(rewards, "rewards"), float_array(lengths, "lengths")
+    if r.ndim != 2 or r.size == 0:
+        raise ChainError(f"rewards have shape {r.shape}: need (groups, G), one row per prompt, at least one response")
+    if n.shape != r.shape:
+        raise ChainError(f"lengths have shape {n.shape}, rewards {r.shape}: give one length per response")
+    axes = ("group", "response")
+    reject(~np.isfinite(r), r, "reward", "must be finite", "drop that response, or give it a reward", axes=axes)
+    reject(~(np.isfinite(n) & (n > 0)), n, "length", "must be finite and > 0", "a response has at least one token", axes=axes)
+    credit.check_group(r.shape[1])
+    return np.asarray(credit.of_groups(r) * normaliser.of_groups(n))
+
+
+def clip_weight(ratio: ArrayLike, advantage: ArrayLike, *, low: float = 0.2, high: float = 0.2) -> Floats:
+    r"""Return the factor of an advantage in the gradient of PPO's clipped surrogate: the ratio, or 0 where it is clipped.
+
+    The gradient of :math:`\min(\rho A, \mathrm{clip}(\rho, 1 - low, 1 + high) A)` is :math:`\rho A \nabla \log \pi`, except where
+    the ratio has already gone too far in the direction that A asks for. At the very edge the gradient is kept.
+
+    Args:
+        ratio: rho = pi/behaviour >= 0 of each token.
+        advantage: of each token, broadcast against the ratio; only its sign matters.
+        low, high: how far the ratio may go below and above 1; high may be inf.
+
+    Raises:
+        ChainError: a ratio is negative or not finite, or a bound is not in range.
+
+    >>> clip_weight([0.5, 0.5, 1.5, 1.5], [1.0, -1.0, 1.0, -1.0]).tolist()
+    [0.5, 0.0, 0.0, 1.5]
+    """
+    rho, a = _ratios(ratio, low, high), float_array(advantage, "advantage")
+    gone_too_far = ((a > 0) & (rho > 1.0 + high)) | ((a < 0) & (rho < 1.0 - low))
+    return np.where(gone_too_far, 0.0, rho)
+
+
+def truncate_weight(ratio: ArrayLike, *, low: float = np.inf, high: float = 0.2) -> Floats:
+    """Return the ratio clipped to [1 - low, 1 + high]: a weight that is not differentiated, so no token is ever dropped (CISPO).
+
+    >>> truncate_weight([0.5, 1.5]).tolist()
+    [0.5, 1.2]
+    """
+    return np.clip(_ratios(ratio, low, high), max(0.0, 1.0 - low), 1.0 + high)
+
+
+def _ratios(ratio: ArrayLike, low: float, high: float) -> Floats:
+    rho = float_array(ratio, "ratio")
+    reject(~(np.isfinite(rho) & (rho >= 0)), rho, "ratio", "must be finite and >= 0", "give pi/behaviour", axes=("token",))
+    for what, bound in (("low", low), ("high", high)):
+        if not bound >= 0:
+            raise ChainError(f"clip {what} is {bound}: must be >= 0, how far the ratio may leave 1 on that side")
+    return rho
+
+
+Estimator = Literal["k1", "k2", "k3"]
+
+
+def token_weights(
+    answer_tokens: ArrayLike,
+    decision_tokens: ArrayLike = 1.0,
+    *,
+    length_weight: float,
+    reduction: Literal["sum", "mean"] = "sum",
+) -> tuple[Floats, Floats]:
+    """Return the weight of each token of an answer and of each token of a decision.
+
+    Args:
+        answer_tokens, decision_tokens: lengths l_s, l_d of the stages of each turn, > 0; they broadcast.
+        length_weight: lambda in [0, 1].
+        reduction: ``"sum"``, or ``"mean"`` to divide by the weight of the turn.
+
+    Raises:
+        ChainError: lambda outside [0, 1], an unknown reduction, or a length that is not positive.
+
+    >>> [float(w) for w in token_weights(16.0, length_weight=0.5, reduction="mean")]  # 16 x 0.05 + 1 x 0.2 = 1
+    [0.05, 0.2]
+    """
+    if not 0.0 <= length_weight <= 1.0:
+        raise ChainError(f"length_weight is {length_weight}: must lie in [0, 1]; 0 counts stages, 1 counts tokens")
+    if reduction not in ("sum", "mean"):
+        raise ChainError(f"reduction is {reduction!r}: must be 'sum' or 'mean'")
+    lengths = [float_array(answer_tokens, "answer_tokens"), float_array(decision_tokens, "decision_tokens")]
+    for length in lengths:
+        reject(~(np.isfinite(length) & (length > 0)), length, "number of tokens", "must be finite and > 0", "a stage has tokens",
+               axes=("turn",) * length.ndim)  # fmt: skip
+    stage = [length**length_weight for length in lengths]
+    total = stage[0] + stage[1] if reduction == "mean" else 1.0
+    answer, decision = (np.asarray(w / length / total) for w, length in zip(stage, lengths, strict=True))
+    return answer, decision
+
+
+def penalty_weight(log_ratio: ArrayLike, estimator: Estimator) -> Floats:
+    """Return what a KL estimator in the loss adds to the coefficient of each token, per unit of beta (see the table above).
+
+    Raises:
+        ChainError: an unknown estimator.
+
+    >>> penalty_weight([0.0, np.log(2.0)], "k3").tolist()
+    [0.0, -0.5]
+    """
+    ell = float_array(log_ratio, "log_ratio")
+    match estimator:
+        case "k1":
+            return np.full(ell.shape, -1.0)
+        case "k2":
+            return np.asarray(-ell)
+        case "k3":
+            return np.asarray(np.expm1(-ell) + 0.0)
+        case _:
+            raise ChainError(f"estimator is {estimator!r}: must be 'k1', 'k2' or 'k3'")

@@ -1,0 +1,567 @@
+r"""KL penalties and the entropy bonus: what is added to the coefficients, under which normaliser, and what that differentiates.
+
+With :math:`\ell = \log(\pi/ref)` of an action that the policy drew, the coefficients per unit of the normaliser are
+
+=====================  =========================  ======================================================
+placement              coefficient                expected gradient (sum over tokens)
+=====================  =========================  ======================================================
+k1 in the loss         -beta                      zero; with 1/L_i it is -beta grad E[1/L]
+k2 in the loss         -beta l                    reverse KL of every visited state, states frozen
+k3 in the loss         -beta (1 - exp(-l))        forward KL of every visited state, states frozen
+k1 in the reward       -beta sum of l             reverse KL of whole trajectories, states credited
+entropy bonus          -alpha (log pi + H)        entropy of every visited state, states frozen
+=====================  =========================  ======================================================
+
+Each divergence has two forms, which agree where no length enters: ``kl-direct`` (k2), ``forward-kl`` (k3) and ``kl`` (k1 in the
+reward) weigh *stages* by :math:`l^\lambda`, as the source does; ``k2-loss``, ``k3-loss`` and ``k1-reward`` divide by a
+*normaliser*, as training code does, and inherit that of the reward in the same sum. A stage counts as one action; where the
+tokens of an answer are independent that is exact.
+
+All are written for ascent. Source: arXiv 2601.01580, section 4.3 (KL penalties); estimators after Schulman (2020),
+http://joschu.net/blog/kl-approx.html; placement arXiv 2510.01555 and the code of TRL and verl; entropy since Williams and Peng
+(1991); the expectations under each normaliser are derived here.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass, replace
+from math import inf
+from typing import Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dstheory.chain.exact import Solution, solve
+from dstheory.chain.policy import Policy
+from dstheory.chain.trajectories import Trajectories
+from dstheory.checks import Floats, float_array
+from dstheory.errors import ChainError, InfiniteDivergenceError
+from dstheory.objectives.base import Measure
+from dstheory.objectives.demonstrations import ExpertChain
+from dstheory.objectives.divergence import log_pairs, log_ratios, reference_excess, refuse_infinite
+from dstheory.objectives.expectation.exponential import moments
+from dstheory.objectives.expectation.groups import Grouping, effective_credit
+from dstheory.objectives.expectation.rewards import ResponseReward, RewardTable, reward_of
+from dstheory.objectives.fused import FusedTerms
+from dstheory.objectives.mass import CoefficientMass, check_runs, check_strength, log_likelihood, on_policy_mass, over_runs
+from dstheory.objectives.parts import Normaliser, PerResponse, PerToken, Raw, normaliser_named
+from dstheory.objectives.registry import register
+from dstheory.objectives.responses import ResponseObjective, Term
+from dstheory.objectives.weights import Reduction, StageWeight, TokenWeight
+
+__all__ = [
+    "Distillation",
+    "EntropyBonus",
+    "ForwardKL",
+    "K1Loss",
+    "K1Reward",
+    "K2Loss",
+    "K3Loss",
+    "ReverseKL",
+    "ReverseKLDirect",
+]
+
+_ONE = np.ones((1, 1, 1))
+
+
+class _Penalty(ResponseObjective):
+    """A strength times a coefficient per token, times the weight of its stage, over a normaliser."""
+
+    @property
+    @abstractmethod
+    def strength(self) -> ArrayLike:
+        """The factor of the whole, a number or an array over runs."""
+
+    @abstractmethod
+    def per_token(self, solution: Solution) -> TokenWeight:
+        """Return the coefficient of each action per unit of strength, weight and normaliser."""
+
+    @property
+    def divided_by(self) -> tuple[Normaliser, Grouping]:
+        """The normaliser and its sizes: responses."""
+        return PerResponse(), Grouping()
+
+    @property
+    def stage_weight(self) -> StageWeight | None:
+        """The weights of the stages; None for 1."""
+        return None
+
+    @property
+    def plain(self) -> bool:
+        """Whether coefficients are summed over tokens and averaged over all responses, so that no length enters."""
+        normaliser, grouping = self.divided_by
+        return isinstance(normaliser, PerResponse) and not grouping.mixed
+
+    @abstractmethod
+    def check(self, solution: Solution) -> None:
+        """Raise ChainError unless reference and run axes fit the chain."""
+
+    def generated(self, solution: Solution) -> Solution:
+        """Return the chain under the policy."""
+        return solution
+
+    def outcome_of(self, under: Solution) -> ResponseReward:
+        """Return correctness, which no coefficient looks at."""
+        return reward_of(under, "correct")
+
+    def weighted(self, weight: TokenWeight, solution: Solution) -> TokenWeight:
+        """Return a weight of tokens times strength and stage weight."""
+        weight = weight.scaled(over_runs(self.strength, 3))
+        return weight if self.stage_weight is None else weight.times(self.stage_weight.of(solution.mdp))
+
+    def terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
+        """Return the weighted coefficients over the normaliser."""
+        self.check(solution)
+        credit = effective_credit(None, *self.divided_by, under, outcome)
+        return (Term(credit, self.weighted(self.per_token(solution), solution)),)
+
+
+@dataclass(frozen=True, eq=False)
+class _KL(_Penalty):
+    """What the KL penalties share.
+
+    Args:
+        reference: the policy that is stayed close to.
+        beta: strength >= 0, a number or an array over runs.
+    """
+
+    reference: Policy
+    beta: ArrayLike = 0.1
+
+    def __post_init__(self) -> None:
+        check_strength(self.beta, "beta", "a penalty has no negative strength")
+
+    @property
+    def strength(self) -> ArrayLike:
+        """Beta."""
+        return self.beta
+
+    def with_reference(self, reference: Policy) -> Self:
+        """Return the penalty to another reference."""
+        return replace(self, reference=reference)
+
+    def check(self, solution: Solution) -> None:
+        """Raise ChainError unless reference and run axes fit the chain."""
+        self.reference.check_fits(solution.mdp, "reference")
+        stages = {} if self.stage_weight is None else {"length_weight": np.shape(self.stage_weight.length_weight)}
+        check_runs(solution, reference=self.reference.runs, beta=np.shape(self.beta), **stages)
+
+    def coefficients(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:
+        """Return the coefficients of every step.
+
+        Raises:
+            InfiniteDivergenceError: a trajectory has probability 0 under the policy or the reference.
+        """
+        for ups in zip(trajectories.log_prob(solution.policy), trajectories.log_prob(self.reference), strict=True):
+            bad = np.flatnonzero(~(np.isfinite(ups[0]) & np.isfinite(ups[1])))
+            if len(bad):
+                t = trajectories
+                episode, turn, x, y = (int(v[bad[0]]) for v in (t.episode, t.turn, t.step_prompt, t.answer))
+                raise InfiniteDivergenceError(
+                    f"trajectory {episode}, turn {turn} ({solution.mdp.prompt_name(x)}, answer {y}) "
+                    "has probability 0 under the reference or the policy: the divergence is infinite; give it some mass there"
+                )
+        return super().coefficients(solution, trajectories)
+
+
+@dataclass(frozen=True, eq=False)
+class _OfStages(_KL):
+    """A KL penalty with stage weights.
+
+    Args:
+        length_weight: lambda in [0, 1].
+        reduction: ``"sum"`` or ``"mean"``.
+    """
+
+    length_weight: ArrayLike = 0.0
+    reduction: Reduction = "sum"
+
+    @property
+    def stage_weight(self) -> StageWeight:
+        """The weights l^lambda."""
+        return StageWeight(self.length_weight, self.reduction)
+
+
+@dataclass(frozen=True, eq=False)
+class _OfTokens(_KL):
+    """A KL penalty with a normaliser.
+
+    Args:
+        normaliser: by name or as a part: ``"responses"``, ``"response-tokens"``, ``"group-tokens"``, ``"batch-tokens"``; None to
+            inherit that of the reward in the same sum, and responses where there is none.
+        group_size, prompts: of the normaliser, where it is given; inf for the limit.
+        inherited: the normaliser and the sizes of that reward; sums set it.
+    """
+
+    normaliser: str | Normaliser | None = None
+    group_size: float = 8
+    prompts: float = inf
+    inherited: tuple[Normaliser, Grouping] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.divided_by  # checks the normaliser and its sizes  # noqa: B018
+
+    @property
+    def divided_by(self) -> tuple[Normaliser, Grouping]:
+        """The normaliser in force and its sizes: the given one, else the inherited one, else responses."""
+        if self.normaliser is None and self.inherited is not None:
+            return self.inherited
+        return normaliser_named(self.normaliser or "responses"), Grouping(self.group_size, self.prompts)
+
+    def inheriting(self, normaliser: tuple[Normaliser, Grouping] | None) -> Self:
+        """Return the penalty divided as the reward in its sum is, unless its own normaliser is given."""
+        return replace(self, inherited=normaliser) if self.normaliser is None else self
+
+
+@register
+@dataclass(frozen=True, eq=False)
+class K1Loss(_OfTokens):
+    """k1 = log(pi/ref) added to the loss: its expected gradient is zero, unless responses are averaged over their own tokens.
+
+    >>> from dstheory import TwoStageMDP, solve
+    >>> s = solve(TwoStageMDP.minimal(), Policy.minimal(p=0.5, a=0.5, b=0.5))
+    >>> zero = K1Loss(Policy.minimal(p=0.25, a=0.5, b=0.5), beta=1.0).gradient(s)
+    >>> shorter = K1Loss(Policy.minimal(p=0.25, a=0.5, b=0.5), beta=1.0, normaliser="response-tokens").gradient(s)
+    >>> zero.decide.round(12).tolist(), bool((shorter.decide < 0).all())  # stopping is pushed down: length is rewarded
+    ([[[0.0, 0.0]]], True)
+    """
+
+    name = "k1-loss"
+
+    def per_token(self, solution: Solution) -> TokenWeight:
+        """Return -1."""
+        return TokenWeight(-_ONE, -_ONE, -_ONE)
+
+    def value(self, solution: Solution) -> Floats | None:
+        """Return -beta E[1/L], (*runs,), for averages over each response's own tokens; zero for plain sums; else None."""
+        normaliser, grouping = self.divided_by
+        if self.plain:
+            return np.asarray(0.0 * float_array(self.beta, "beta"))
+        if grouping.mixed or not isinstance(normaliser, PerToken):
+            return None
+        (term,) = self.terms(solution, solution, self.outcome_of(solution))
+        each, _ = moments(solution, self.outcome_of(solution).reward, term.credit.t)
+        expected = (term.credit.constant * each).sum(axis=0)
+        return np.asarray(-np.asarray(self.beta) * (expected * solution.mdp.prompt_weight).sum(axis=-1))
+
+
+class _ReverseAtStates(_KL):
+    """k2: minus the log-ratio of each action, states frozen."""
+
+    def per_token(self, solution: Solution) -> TokenWeight:
+        """Return -log(pi/ref)."""
+        return TokenWeight(*log_ratios(solution.policy, self.reference, solution)).map(np.negative)
+
+
+@register
+@dataclass(frozen=True, eq=False)
+class ReverseKLDirect(_ReverseAtStates, _OfStages):
+    """Reverse KL at every visited state, visits frozen: the gradient that training code gets from a per-token KL in the loss.
+
+    With answers of unequal weight the coefficient -beta w log(pi/ref) is not the gradient of -beta w KL at that state: the term
+    -beta w_s(y) grad log pi is missing, which averages to zero only when all answers of a prompt weigh the same.
+
+    >>> from dstheory import TwoStageMDP, solve
+    >>> here, there = Policy.minimal(p=0.5, a=0.5, b=0.5), Policy.minimal(p=0.25, a=0.5, b=0.5)
+    >>> g = ReverseKLDirect(there, beta=1.0).gradient(solve(TwoStageMDP.minimal(), here))
+    >>> bool(g.sample[0, 0, 0] < 0), g.decide.tolist()  # pulled back towards the reference
+    (True, [[[0.0, 0.0]]])
+    """
+
+    name = "kl-direct"
+
+    def fused_terms(self, solution: Solution) -> FusedTerms | None:
+        """Return the penalty alone, for one strength and one length weight."""
+        if np.ndim(self.beta) or np.ndim(self.length_weight):
+            return None
+        self.check(solution)
+        w = self.stage_weight.of(solution.mdp)
+        return FusedTerms(0.0, float(np.asarray(self.beta)), self.reference, w.sample, w.stop)
+
+
+@register
+@dataclass(frozen=True, eq=False)
+class K2Loss(_ReverseAtStates, _OfTokens):
+    """k2 = log(pi/ref)^2 / 2 added to the loss: the reverse KL of every visited state, visits frozen.
+
+    >>> from dstheory import TwoStageMDP, solve
+    >>> from dstheory.objectives import ReverseKLDirect
+    >>> s = solve(TwoStageMDP.minimal(), Policy.minimal(p=0.5, a=0.5, b=0.5))
+    >>> reference = Policy.minimal(p=0.25, a=0.5, b=0.75)
+    >>> bool((abs(K2Loss(reference).gradient(s).decide - ReverseKLDirect(reference).gradient(s).decide) < 1e-15).all())
+    True
+    """
+
+    name = "k2-loss"
+
+
+@register
+@dataclass(frozen=True, eq=False)
+class Distillation(K2Loss):
+    """On-policy distillation: minus the log-ratio to a teacher at each token the policy drew, over the tokens of the batch.
+
+    No reward to go: how a decision changes which states come later is not credited.
+
+    >>> from dstheory import TwoStageMDP, solve
+    >>> s = solve(TwoStageMDP.minimal(), Policy.minimal(p=0.5, a=0.5, b=0.5))
+    >>> g = Distillation(Policy.minimal(p=0.9, a=0.9, b=0.9)).gradient(s)
+    >>> bool(g.sample[0, 0, 0] > 0), bool(g.decide[0, 0, 1] < 0)  # towards the teacher
+    (True, True)
+    """
+
+    beta: ArrayLike = 1.0
+    normaliser: str | Normaliser | None = "batch-tokens"
+
+    name = "distill"
+
+
+class _ForwardAtStates(_KL):
+    """k3: ref/pi - 1 of each action, states frozen."""
+
+    def per_token(self, solution: Solution) -> TokenWeight:
+        """Return ref/pi - 1."""
+        return TokenWeight(*reference_excess(solution.policy, self.reference, solution))
+
+    def mass(self, solution: Solution) -> CoefficientMass:
+        """Return the mass; for plain sums it is visits x beta w (ref - pi), which needs no division by pi.
+
+        Raises:
+            InfiniteDivergenceError: at a state that it visits the policy rules out what the reference does.
+        """
+        if not self.plain or self.measure != "policy":
+            return super().mass(solution)
+        self.check(solution)
+        pol, policy, ref = solution.unrolled, solution.policy, self.reference
+        w = self.weighted(TokenWeight(_ONE, _ONE, _ONE), solution)
+        for what, log_p, log_q in log_pairs(policy, ref):
+            refuse_infinite((log_p == -np.inf) & (log_q > -np.inf), what, "policy", "reference", solution)
+        visits = (solution.finite_visits * solution.mdp.prompt_weight)[..., None]
+        answers = visits * pol.sample * pol.decided
+        return CoefficientMass(
+            visits * (ref.sample_prob - pol.sample),
+            answers * (ref.stop_prob - policy.stop_prob),
+            answers * (ref.resample_prob - policy.resample_prob),
+        ).weighted(w.sample, w.stop, w.resample)
+
+
+@register
+@dataclass(frozen=True, eq=False)
+class ForwardKL(_ForwardAtStates, _OfStages):
+    """Forward KL(ref || pi): on the reference's own trajectories, or frozen at the states that the policy visits.
+
+    Args:
+        states: ``"policy"``: c = -beta w (1 - ref/pi) on the policy's trajectories, the expected gradient of the k3 estimator
+            as a loss; ``"reference"``: c = beta w on trajectories of the reference (distillation on its samples, an SFT in all
+            but name).
+
+    >>> from dstheory import TwoStageMDP, solve
+    >>> pi, ref = Policy.minimal(p=0.5, a=0.5, b=0.5), Policy.minimal(p=0.25, a=0.5, b=0.5)
+    >>> g = ForwardKL(ref, beta=1.0).gradient(solve(TwoStageMDP.minimal(gamma=1.0), pi))
+    >>> g.sample.round(12).tolist()  # two turns x (ref - pi)
+    [[[-0.5, 0.5]]]
+    """
+
+    states: Literal["policy", "reference"] = "policy"
+
+    name = "forward-kl"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.states not in ("reference", "policy"):
+            raise ChainError(f"states is {self.states!r}: must be 'reference' or 'policy'")
+
+    @property
+    def measure(self) -> Measure:
+        """The reference, or the policy."""
+        return self.states
+
+    def generated(self, solution: Solution) -> Solution:
+        """Return the chain under the reference or the policy."""
+        return solve(solution.mdp, self.reference) if self.states == "reference" else solution
+
+    def per_token(self, solution: Solution) -> TokenWeight:
+        """Return ref/pi - 1, or 1 on the reference's states."""
+        return TokenWeight(_ONE, _ONE, _ONE) if self.states == "reference" else super().per_token(solution)
+
+    def value(self, solution: Solution) -> Floats | None:
+        """Return -beta times the weighted log-ratio expected under the reference, (*runs,); None with frozen policy states.
+
+        Raises:
+            InfiniteDivergenceError: the policy rules out what the reference does.
+        """
+        if self.states == "policy":
+            return None
+        self.check(solution)
+        visits, w = ExpertChain(self.reference).visits(solution.mdp), self.stage_weight.of(solution.mdp)
+        masses = (visits.sample, visits.stop, visits.resample)
+        for mass, (what, log_p, _) in zip(masses, log_pairs(solution.policy, self.reference), strict=True):
+            refuse_infinite((mass > 0) & (log_p == -np.inf), what, "policy", "reference")
+        weighted = visits.weighted(w.sample, w.stop, w.resample)
+        gap = log_likelihood(weighted, solution.policy) - log_likelihood(weighted, self.reference)
+        return np.asarray(self.beta, dtype=np.float64) * gap
+
+
+@register
+@dataclass(frozen=True, eq=False)
+class K3Loss(_ForwardAtStates, _OfTokens):
+    """k3 = ref/pi - 1 - log(ref/pi) added to the loss: the forward KL of every visited state, visits frozen.
+
+    >>> from dstheory import TwoStageMDP, solve
+    >>> pi, ref = Policy.minimal(p=0.5, a=0.5, b=0.5), Policy.minimal(p=0.25, a=0.5, b=0.5)
+    >>> g = K3Loss(ref, beta=1.0).gradient(solve(TwoStageMDP.minimal(gamma=1.0), pi))
+    >>> g.sample.round(12).tolist()  # two turns x (ref - pi)
+    [[[-0.5, 0.5]]]
+    """
+
+    name = "k3-loss"
+
+
+class _ReverseOfTrajectories(_ReverseAtStates):
+    """k1 in the reward: minus the weighted log-ratio of the whole response, credited to all of its tokens."""
+
+    def outcome_of(self, under: Solution) -> ResponseReward:
+        """Return minus beta times the weighted log-ratio of the whole response, as a reward."""
+        self.check(under)
+        c = self.weighted(self.per_token(under), under)
+        decided, one = under.unrolled.decided, np.ones(())
+        return ResponseReward(RewardTable(c.sample + c.stop * decided, c.sample + c.resample * decided, one, one), None)
+
+    def terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
+        """Return that reward as the credit, over the normaliser."""
+        return (Term(effective_credit(Raw(), *self.divided_by, under, outcome)),)
+
+    def mass(self, solution: Solution) -> CoefficientMass:
+        """Return the mass; for plain sums with action values as coefficients, which leave out what came before the action."""
+        if not self.plain:
+            return super().mass(solution)
+        solution.finite_visits  # an infinite chain has an infinite penalty: refuse it here, by name  # noqa: B018
+        v = self.outcome_of(solution).reward.values(solution)
+        return on_policy_mass(solution, solution.finite_visits, sample=v.q_sample, stop=v.q_stop, resample=v.q_resample)
+
+    def value(self, solution: Solution) -> Floats | None:
+        """Return -beta E[weighted sum of log-ratios], (*runs,), for plain sums; else None."""
+        if not self.plain:
+            return None
+        v = self.outcome_of(solution).reward.values(solution)
+        return np.asarray((v.value[..., 0, :] * solution.mdp.prompt_weight).sum(axis=-1))
+
+
+@register
+@dataclass(frozen=True, eq=False)
+class ReverseKL(_ReverseOfTrajectories, _OfStages):
+    r"""The full gradient of the weighted reverse KL of whole trajectories, :math:`J = -\beta E_\pi[L(\tau)]`.
+
+    :math:`L(\tau) = \sum_k w_s(y_k) \log \frac{\pi_s}{ref_s} + w_d \log \frac{\pi_d}{ref_d}`. Its gradient is that of a reward
+    -beta L, plus the derivative of L itself, :math:`-\beta E[w_s(y) \nabla \log \pi_s(y)]`, which vanishes when all answers of a
+    prompt have one weight (the decision's own term always does: w_d is known before the decision). Balanced at level (i) exactly
+    then.
+
+    >>> from dstheory import TwoStageMDP, solve
+    >>> s = solve(TwoStageMDP.minimal(), Policy.minimal(p=0.5, a=0.5, b=0.5))
+    >>> kl = ReverseKL(Policy.minimal(p=0.25, a=0.5, b=0.5), beta=1.0)
+    >>> float(kl.value(s).round(6))  # minus two expected turns x KL(1/2 || 1/4)
+    -0.287682
+    """
+
+    name = "kl"
+
+    def _own(self, solution: Solution) -> TokenWeight:
+        """Return the derivative of L itself, centred: -beta (w_s - E_pi w_s) at each answer."""
+        w_s = self.stage_weight.of(solution.mdp).sample
+        # Beyond the first answer's: equal weights then leave 0, and not what rounding leaves of 1 - sum of pi.
+        beyond = w_s - w_s[..., :1]
+        centred = beyond - (solution.policy.sample_prob * beyond).sum(axis=-1, keepdims=True)
+        return TokenWeight(-over_runs(self.beta, 3) * centred, 0.0 * _ONE, 0.0 * _ONE)
+
+    def terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
+        """Return the penalty as the credit, and the derivative of L itself."""
+        once = effective_credit(None, *self.divided_by, under, outcome)
+        return (*super().terms(solution, under, outcome), Term(once, self._own(solution)))
+
+    def mass(self, solution: Solution) -> CoefficientMass:
+        """Return the mass with the penalty's action values as coefficients, plus the derivative of L itself."""
+        credited = super().mass(solution)
+        own = self._own(solution).sample
+        zero = np.zeros_like(own)
+        return credited + on_policy_mass(solution, solution.finite_visits, sample=own, stop=zero, resample=zero)
+
+
+@register
+@dataclass(frozen=True, eq=False)
+class K1Reward(_ReverseOfTrajectories, _OfTokens):
+    """k1 = log(pi/ref) subtracted from the reward: the whole response's log-ratio is credited to all of its tokens.
+
+    >>> from dstheory import TwoStageMDP, solve
+    >>> from dstheory.objectives import ReverseKL
+    >>> s = solve(TwoStageMDP.minimal(), Policy.minimal(p=0.5, a=0.5, b=0.5))
+    >>> reference = Policy.minimal(p=0.25, a=0.5, b=0.75)
+    >>> bool((abs(K1Reward(reference).gradient(s).decide - ReverseKL(reference).gradient(s).decide) < 1e-15).all())
+    True
+    """
+
+    name = "k1-reward"
+
+
+@register
+@dataclass(frozen=True, eq=False)
+class EntropyBonus(_Penalty):
+    r"""Entropy bonus with stage weights: what training code adds to its loss, states frozen.
+
+    :math:`c_s = -\alpha w_s (\log \pi_s + H_s)`, :math:`c_d = -\alpha w_d (\log \pi_d + H_d)`, with H the entropy of that state's
+    distribution, a baseline that makes the coefficient average to zero when all answers of a prompt weigh the same.
+
+    Args:
+        alpha: strength >= 0, a number or an array over runs.
+        length_weight: lambda in [0, 1].
+        reduction: ``"sum"`` or ``"mean"``.
+        inherited: the normaliser and the sizes of the reward in the same sum; sums set it.
+
+    >>> from dstheory import TwoStageMDP, solve
+    >>> g = EntropyBonus(alpha=1.0).gradient(solve(TwoStageMDP.minimal(), Policy.minimal(p=0.5, a=0.9, b=0.5)))
+    >>> g.sample.tolist(), bool(g.decide[0, 0, 0] < 0)  # the even choice stays, the confident one is softened
+    ([[[0.0, 0.0]]], True)
+    """
+
+    alpha: ArrayLike = 0.01
+    length_weight: ArrayLike = 0.0
+    reduction: Reduction = "sum"
+    inherited: tuple[Normaliser, Grouping] | None = None
+
+    name = "entropy"
+
+    def __post_init__(self) -> None:
+        check_strength(self.alpha, "alpha", "use 0 for none")
+
+    @property
+    def strength(self) -> ArrayLike:
+        """Alpha."""
+        return self.alpha
+
+    @property
+    def stage_weight(self) -> StageWeight:
+        """The weights l^lambda."""
+        return StageWeight(self.length_weight, self.reduction)
+
+    @property
+    def divided_by(self) -> tuple[Normaliser, Grouping]:
+        """The inherited normaliser and its sizes, else responses."""
+        return self.inherited or super().divided_by
+
+    def check(self, solution: Solution) -> None:
+        """Raise ChainError unless run axes fit the chain."""
+        check_runs(solution, alpha=np.shape(self.alpha), length_weight=np.shape(self.length_weight))
+
+    def inheriting(self, normaliser: tuple[Normaliser, Grouping] | None) -> Self:
+        """Return the bonus divided as the reward in its sum is."""
+        return replace(self, inherited=normaliser)
+
+    def per_token(self, solution: Solution) -> TokenWeight:
+        """Return minus the centred log-probability of each action; 0 for its logarithm where it is impossible."""
+        policy = solution.policy
+        logs = (policy.log_sample, policy.log_stop, policy.log_resample)
+        log_s, log_stop, log_res = (np.where(log == -np.inf, 0.0, log) for log in logs)
+        h_s = -(policy.sample_prob * log_s).sum(axis=-1, keepdims=True)
+        h_d = -(policy.stop_prob * log_stop + policy.resample_prob * log_res)
+        return TokenWeight(-(log_s + h_s), -(log_stop + h_d), -(log_res + h_d))

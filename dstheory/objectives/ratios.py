@@ -1,0 +1,275 @@
+r"""Objectives with a weight of their own off policy: CISPO, GSPO, PPO-clip, NFT. On policy their ratios are 1.
+
+* **CISPO**: the ratio itself is clipped and detached, so that no token is ever dropped. Its paper divides by the tokens of the
+  group, TRL by those of the batch.
+* **GSPO**: the ratio of a whole response, :math:`s_i = (\pi(\tau_i)/\mu(\tau_i))^{1/L_i}`, clipped as a whole:
+  :math:`c = s_i A_i/(G L_i)`, 0 where clipped. Off policy it depends on sums over the response, so the expectation runs over
+  multisets of resampled answers.
+* **PPO-clip** with a critic that is exact for the policy that generated the data, and advantages of GAE with lambda = 0,
+  :math:`A_s = Q_s - V` and :math:`A_d = Q_d - V_d`; every token of a stage carries its stage's advantage. On policy every
+  lambda, and every critic, gives the same expectation: the gradient of E[R] over E[L].
+* **NFT** learns from failures by the likelihood that they imply. With :math:`\hat r` the share of hits in the group,
+  :math:`\omega = \sqrt{(1 - \hat r)/\hat r}` and rho a token's ratio to the sampler, hits get :math:`\omega` and misses
+  :math:`-\omega\, \frac{\hat r \rho / (1 - \hat r)}{\max\{(1 - \hat r \rho)/(1 - \hat r),\ \epsilon\}}` over the tokens of the
+  batch; groups all right or all wrong are left out. At the sampler this is the group-relative credit with the population's std.
+
+Source: arXiv 2506.13585 (CISPO), 2507.18071 (GSPO), 1707.06347 (PPO), 1506.02438 (GAE), 2505.18116 (NFT); expectations over
+groups are derived here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+from typing import Literal
+
+import numpy as np
+
+from dstheory.chain.exact import Solution
+from dstheory.chain.trajectories import Trajectories
+from dstheory.checks import Floats
+from dstheory.errors import ChainError, InfiniteDivergenceError
+from dstheory.objectives.expectation.exponential import EffectiveCredit, moments
+from dstheory.objectives.expectation.groups import binomial, effective_credit, mean_tokens, negative, positive
+from dstheory.objectives.expectation.multisets import representatives
+from dstheory.objectives.expectation.rewards import ResponseReward
+from dstheory.objectives.group import GroupMeanObjective, GroupObjective
+from dstheory.objectives.mass import CoefficientMass, mass_of_steps
+from dstheory.objectives.parts import (
+    BatchTokens,
+    GroupTokens,
+    Normaliser,
+    PerResponse,
+    PerToken,
+    Raw,
+    SignedMatch,
+    clip_weight,
+    truncate_weight,
+)
+from dstheory.objectives.registry import register
+from dstheory.objectives.responses import Term, response_lengths
+from dstheory.objectives.weights import TokenWeight, token_ratios
+
+
+@register
+@dataclass(frozen=True, eq=False)
+class CISPO(GroupMeanObjective):
+    """CISPO: group mean and standard deviation times the clipped, detached ratio of each token, over the tokens of the group.
+
+    Args:
+        over: divided by the tokens of the ``"group"``, as published, or of the ``"batch"``, as in TRL.
+
+    >>> from dstheory import Policy, Trajectories, TwoStageMDP, solve
+    >>> here, old = Policy.minimal(p=0.5, a=0.5, b=0.5), Policy.minimal(p=0.125, a=0.5, b=0.5)
+    >>> s = solve(TwoStageMDP.minimal(sample_length=2), here)
+    >>> c_s, c_d = CISPO(sampler=old, clip_high=0.5).coefficients(s, Trajectories.record([(0, [(0, "stop")])]))
+    >>> round(float(c_s[0] / c_d[0]), 12)  # the answer's tokens have ratio 2, clipped to 1.5; the decision's is 1
+    1.5
+    """
+
+    clip_low: float = inf
+    over: Literal["group", "batch"] = "group"
+
+    plain_on_policy = True
+    name = "cispo"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.over not in ("group", "batch"):
+            raise ChainError(f"over is {self.over!r}: must be 'group' (as published) or 'batch' (as in TRL)")
+
+    @property
+    def normaliser(self) -> Normaliser:
+        """The tokens of the group, or of the batch."""
+        return GroupTokens() if self.over == "group" else BatchTokens()
+
+    def reward_terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
+        """Return the credit times the clipped ratio."""
+        credit = effective_credit(self.credit, self.normaliser, self.grouping, under, outcome)
+        if self.sampler is None:
+            return (Term(credit),)
+        ratio = token_ratios(solution.policy, self.sampler, solution)
+        return (Term(credit, ratio.map(lambda rho: self.weight_of_ratio(rho, np.ones(())))),)
+
+    def weight_of_ratio(self, ratio: Floats, sign: Floats) -> Floats:
+        """Return the clipped ratio, whatever the sign."""
+        return truncate_weight(ratio, low=self.clip_low, high=self.clip_high)
+
+
+@register
+@dataclass(frozen=True, eq=False)
+class GSPO(GroupMeanObjective):
+    """GSPO: group mean and standard deviation times the response's ratio, tokens averaged within each response.
+
+    >>> from dstheory import Policy, TwoStageMDP, solve
+    >>> from dstheory.objectives import GRPO
+    >>> s = solve(TwoStageMDP.minimal(gamma=1.0, sample_length=16), Policy.minimal(p=0.5, a=0.75, b=0.5))
+    >>> bool((GSPO().gradient(s).sample == GRPO().gradient(s).sample).all())  # on policy
+    True
+    """
+
+    clip_low: float = 3e-4
+    clip_high: float = 4e-4
+
+    normaliser = PerToken()
+    name = "gspo"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.corrected_kl and np.any(self.beta):
+            raise ChainError(
+                "gspo: with corrected_kl TRL multiplies every token's k3 by the ratio of the whole response, which is not "
+                "computed here: use beta=0, or corrected_kl=False"
+            )
+
+    def coefficients(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:
+        """Return the credit over the length, times the response's ratio or 0, plus the penalty.
+
+        Raises:
+            InfiniteDivergenceError: the sampler gives a response probability 0.
+        """
+        if self.sampler is None:
+            return super().coefficients(solution, trajectories)
+        t, under = trajectories, self.generated(solution)
+        outcome = self.outcome_of(under)
+        reward, length = outcome.reward.total(under, t), response_lengths(solution, t)
+        ratio = self._ratio(solution, t)
+        f = np.zeros(len(t))
+        for part, sign in ((positive, 1.0), (negative, -1.0)):
+            credit = effective_credit(self.credit, PerResponse(), self.grouping, under, outcome, part)
+            weight = clip_weight(ratio, sign, low=self.clip_low, high=self.clip_high)
+            f += credit.at(t.prompt, reward, length) * weight / length
+        c_s = f[t.episode]
+        c_d = np.where(t.decided, c_s, 0.0)
+        for term in self.penalty_terms(solution, under, outcome):
+            s, d = self.of_term(term, solution, t, reward, length)
+            c_s, c_d = c_s + s, c_d + d
+        return c_s, c_d
+
+    def step_weights(self, solution: Solution, t: Trajectories, credit: Floats) -> tuple[Floats, Floats]:
+        """Return the ratio of the whole response at each of its steps, or 0 where it is clipped."""
+        if self.sampler is None:
+            return super().step_weights(solution, t, credit)
+        weight = clip_weight(self._ratio(solution, t), credit, low=self.clip_low, high=self.clip_high)[t.episode]
+        return weight, weight
+
+    def _ratio(self, solution: Solution, t: Trajectories) -> Floats:
+        assert self.sampler is not None
+        own, theirs = (t.sum(np.add(*t.log_prob(policy))) for policy in (solution.policy, self.sampler))
+        bad = np.flatnonzero(theirs == -np.inf)
+        if len(bad):
+            raise InfiniteDivergenceError(
+                f"trajectory {int(bad[0])} has probability 0 under the behaviour policy: it has no ratio; give it some mass there"
+            )
+        return np.asarray(np.exp((own - theirs) / response_lengths(solution, t)))
+
+    def mass(self, solution: Solution) -> CoefficientMass:
+        """Return the closed form on policy, else the sum over multisets.
+
+        Raises:
+            InfiniteDivergenceError: the sampler rules out what the policy does.
+            ChainError: too many multisets.
+        """
+        if self.sampler is None:
+            return super().mass(solution)
+        token_ratios(solution.policy, self.sampler, solution)  # names what the sampler rules out
+        drawn = representatives(self.generated(solution), ordered=solution.policy.shape[0] > 1)
+        return mass_of_steps(solution, drawn, *self.coefficients(solution, drawn))
+
+
+@register
+@dataclass(frozen=True, eq=False)
+class PPOClip(GroupObjective):
+    """PPO-clip with an exact critic, over the tokens of the batch (``prompts`` responses; inf for the limit).
+
+    >>> from dstheory import Policy, TwoStageMDP, solve
+    >>> from dstheory.objectives import Reinforce
+    >>> s = solve(TwoStageMDP.minimal(gamma=1.0), Policy.minimal(p=0.5, a=0.5, b=0.5))
+    >>> ratio = Reinforce().gradient(s).decide / PPOClip().gradient(s).decide
+    >>> ratio.round(12).tolist()  # E[L]: two turns of two tokens
+    [[[4.0, 4.0]]]
+    """
+
+    group_size: float = 1
+
+    credit = Raw()
+    normaliser = BatchTokens()
+    plain_on_policy = True
+    name = "ppo-clip"
+
+    def reward_terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
+        """Return the advantages times the clipped ratio, over the tokens of the batch."""
+        low, high = outcome.values or (0.0, 1.0)
+        v = outcome.reward.values(under)
+        scale = high - low
+        advantage = TokenWeight(
+            scale * (v.q_sample - v.value[..., None]), scale * (v.q_stop - v.v_decide), scale * (v.q_resample - v.v_decide)
+        )
+        weight = advantage
+        if self.sampler is not None:
+            ratio = token_ratios(solution.policy, self.sampler, solution)
+            bounds = {"low": self.clip_low, "high": self.clip_high}
+            weight = TokenWeight(
+                advantage.sample * clip_weight(ratio.sample, advantage.sample, **bounds),
+                advantage.stop * clip_weight(ratio.stop, advantage.stop, **bounds),
+                advantage.resample * clip_weight(ratio.resample, advantage.resample, **bounds),
+            )
+        return (Term(effective_credit(None, self.normaliser, self.grouping, under, outcome), weight),)
+
+
+@register
+@dataclass(frozen=True, eq=False)
+class NFT(GroupObjective):
+    """NFT over the tokens of the batch.
+
+    Args:
+        floor: epsilon > 0, below which the likelihood ratio of a miss does not fall (off policy only).
+
+    >>> from dstheory import Policy, TwoStageMDP, solve
+    >>> from dstheory.objectives import DAPOBatch
+    >>> s = solve(TwoStageMDP.minimal(gamma=1.0, sample_length=16), Policy.minimal(p=0.5, a=0.75, b=0.5))
+    >>> difference = NFT().gradient(s).sample - DAPOBatch(ddof=0).gradient(s).sample
+    >>> bool(abs(difference).max() < 1e-15)
+    True
+    """
+
+    floor: float = 1.0
+
+    credit = SignedMatch()
+    plain_on_policy = True
+    normaliser = BatchTokens()
+    name = "nft"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (np.isfinite(self.floor) and self.floor > 0):
+            raise ChainError(f"floor is {self.floor}: must be finite and > 0, the least likelihood ratio of a miss")
+        if self.outcome != "correct":
+            raise ChainError(f"nft: outcome is {self.outcome!r}: must be 'correct', hits and misses")
+        if self.sampler is not None and self.prompts != inf:
+            raise ChainError("nft: off policy the closed form is that of large batches: use prompts=inf, or sampled_gradient")
+
+    def reward_terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
+        """Return hits, and misses times their weight averaged over the group."""
+        if self.sampler is None:
+            return super().reward_terms(solution, under, outcome)
+        hits = effective_credit(self.credit, self.normaliser, self.grouping, under, outcome, positive)
+        ratio = token_ratios(solution.policy, self.sampler, solution)
+        _, hit = moments(under, outcome.reward, np.zeros(1))
+        size = int(self.group_size) if self.group_size != inf else 0
+        chances = binomial(size - 1, hit[0]) if size else np.ones((*hit[0].shape, 1))
+        shares = np.arange(size) / size if size else hit[0][..., None]  # of a group that has at least this one miss
+        misses = ratio.map(lambda rho: self._miss(rho, chances, np.broadcast_to(shares, chances.shape)))
+        once = np.broadcast_to(1.0 / mean_tokens(under)[None, ..., None], hit.shape)
+        return Term(hits), Term(EffectiveCredit(np.zeros(1), once, -once), misses)
+
+    def _miss(self, rho: Floats, chances: Floats, shares: Floats) -> Floats:
+        """Return the coefficient of a miss, (*runs, T', X, Y), averaged over the shares of hits in its group."""
+        total = np.zeros(())
+        for i in range(chances.shape[-1]):
+            r, chance = shares[..., None, :, None, i], chances[..., None, :, None, i]
+            with np.errstate(divide="ignore", invalid="ignore"):
+                odds = r / (1.0 - r)
+                each = -rho * np.sqrt(odds) / np.maximum((1.0 - r * rho) / (1.0 - r), self.floor)
+            total = total + chance * np.where((r > 0) & (r < 1), each, 0.0)
+        return np.asarray(total)
