@@ -8,7 +8,7 @@ The coefficients of all actions are collected into the mass of each entry of the
 follows as for every softmax (:meth:`~dstheory.arithmetic.policy.ArithmeticPolicy.pull_back`). The random numbers of update u
 come from (seed, u) alone, so a run that was interrupted continues to the same result.
 
-Source: OBJECTIVES of this package, see :mod:`dstheory.objectives.parts`; SFT as in :mod:`dstheory.objectives.sft`.
+Source: OBJECTIVES of this package, see :mod:`dstheory.objectives.parts`; SFT as in :mod:`dstheory.objectives.imitation`.
 """
 
 from __future__ import annotations

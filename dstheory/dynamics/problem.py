@@ -20,7 +20,8 @@ from dstheory.dynamics.optimizers import SGD, Adam, Momentum, NaturalGradient, O
 from dstheory.dynamics.parameters import PARAMETERS, TOGETHER, value_at
 from dstheory.errors import RewardNotReadError
 from dstheory.objectives import Distillation, ExpertChain, WeightedSum, build, lookup
-from dstheory.objectives.base import Objective, over_runs
+from dstheory.objectives.base import Objective
+from dstheory.objectives.mass import over_runs
 from dstheory.objectives.registry import parse
 
 __all__ = ["CONDITIONS", "Chain", "objective_at", "optimizer_at", "problem_at", "training_at"]

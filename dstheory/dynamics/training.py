@@ -35,14 +35,9 @@ from dstheory.checks import Floats, whole_number
 from dstheory.dynamics.minimal import minimal_ascent
 from dstheory.dynamics.optimizers import SCHEDULES, SGD, Blocks, Optimizer, Schedule
 from dstheory.errors import ChainError, DivergedError
-<<<<<<< HEAD
-from dstheory.objectives.base import Objective, over_runs
-from dstheory.objectives.weighted_sum import WeightedSum
-from dstheory.readers.netcdf import LabelledArrays
-=======
 from dstheory.objectives.base import Objective, WeightedSum
 from dstheory.objectives.mass import over_runs
->>>>>>> 4e6a438 (Objectives: formulas by family, leaves without circles, one token weight; equal names proved equal)
+from dstheory.readers.netcdf import LabelledArrays
 
 if TYPE_CHECKING:
     import xarray as xr

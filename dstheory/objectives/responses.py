@@ -2,11 +2,11 @@ r"""Objectives made of parts: credit x token weight x normaliser, under the meas
 
 The coefficient of an action is a sum of terms, each the product of
 
-* an *effective credit* f(R, L), the same for all tokens of a response (:mod:`dstheory.objectives.parts.groups`), and
+* an *effective credit* f(R, L), the same for all tokens of a response (:mod:`dstheory.objectives.expectation.groups`), and
 * a *token weight* that depends on the action alone (:mod:`dstheory.objectives.weights`), 1 if left out.
 
 From that follow both things that an objective states: its rule on trajectories, and its mass, which is the mass of f on the
-generating chain (:mod:`dstheory.objectives.parts.tilted`) times the token weight.
+generating chain (:mod:`dstheory.objectives.expectation.exponential`) times the token weight.
 
 Source: derived here.
 """

@@ -6,8 +6,8 @@ independent of it given the prompt, leaves an **effective credit** f(R, L), and
 .. math:: E[\text{update}] = E_x E_\tau \Big[ f_x(R_\tau, L_\tau) \sum_k (\nabla \log \pi_s + \nabla \log \pi_d) \Big].
 
 With rewards of two values the others are counted: K of G - 1 succeed, K is binomial, the credit a function of (R_i, K). Sums of
-lengths in a denominator are turned into exponentials first (:mod:`~dstheory.objectives.parts.exponentials`); each of the others
-then contributes :math:`P_r(t) = E[1\{R = r\} e^{-tL}]`, and
+lengths in a denominator are turned into exponentials first (:mod:`~dstheory.objectives.expectation.exponential`); each of the
+others then contributes :math:`P_r(t) = E[1\{R = r\} e^{-tL}]`, and
 
 .. math:: f(R, L) = \sum_j w_j e^{-t_j L} \sum_K A(R, K) \binom{G-1}{K} P_1(t_j)^K P_0(t_j)^{G-1-K} \times (\text{other groups}).
 
