@@ -47,8 +47,8 @@ _ROWS = [
 ]
 SUITES |= dict.fromkeys(
     [
-        *(f"objectives/{name}.py" for name in ("group", "ratios", "preference", "imitation", "reinforce_pp", "responses", "weights",
-                                               "divergence", "parts")),
+        *(f"objectives/{name}.py" for name in ("group", "ratios", "preference", "imitation", "reinforce_pp", "responses",
+                                               "weights", "divergence", "parts")),
         *(f"objectives/expectation/{name}.py" for name in ("groups", "exponential", "rewards", "multisets")),
     ],
     _ROWS,
@@ -63,7 +63,7 @@ SUITES |= dict.fromkeys(
     _TOKENS,
 )  # fmt: skip
 _OPTIMUM = ["tests/dynamics/test_optimum.py", "tests/dynamics/test_optimum_digits.py"]
-SUITES |= dict.fromkeys([f"dynamics/{name}.py" for name in ("optimum", "soft_bellman", "soft_columns")], _OPTIMUM)
+SUITES |= dict.fromkeys([f"dynamics/{name}.py" for name in ("soft_optimum", "soft_bellman", "soft_columns")], _OPTIMUM)
 SUITES["anatomy/chain_formulas.py"] = ["tests/anatomy/test_chain_formulas.py"]
 _TRAINING = ["tests/symbolic/test_training_objectives.py"]
 SUITES |= dict.fromkeys(
