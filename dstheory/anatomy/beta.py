@@ -45,6 +45,7 @@ from dstheory.errors import RecordError
 
 NODES = 96  # exact for caps up to 191; without a cap the error is below 1e-13 up to b = 0.99 and below 2e-6 up to b = 0.999
 _NEGLIGIBLE = 1e-12  # a correlation whose effect on a mean over problems is below rounding; parameters of 1e12 would lose digits
+_SIGN = np.array([[1.0], [1.0], [-1.0]])  # of successes, failures and trials in the log-likelihood
 _EDGE = 1e-9  # distance from 0 and 1 at which the search stops; the limits themselves are compared by their closed forms
 
 
@@ -52,14 +53,14 @@ _EDGE = 1e-9  # distance from 0 and 1 at which the search stops; the limits them
 class Tails:
     """How many problems have more than i successes, failures and trials, for i = 0, 1, ...; weights need not be whole.
 
-    >>> tails = Tails.of(successes=[0, 2], trials=[3, 2], times=[10, 1])
-    >>> tails.successes.tolist(), tails.failures.tolist(), tails.trials.tolist()
-    ([1.0, 1.0, 0.0], [10.0, 10.0, 10.0], [11.0, 11.0, 10.0])
+    Attributes:
+        counts: (3, L) successes, failures and trials; L is the largest number of trials.
+
+    >>> Tails.of(successes=[0, 2], trials=[3, 2], times=[10, 1]).counts.tolist()
+    [[1.0, 1.0, 0.0], [10.0, 10.0, 10.0], [11.0, 11.0, 10.0]]
     """
 
-    successes: Floats
-    failures: Floats
-    trials: Floats
+    counts: Floats
 
     @classmethod
     def of(cls, successes: ArrayLike, trials: ArrayLike, times: ArrayLike | None = None) -> Tails:
@@ -72,35 +73,31 @@ class Tails:
         if c.shape != n.shape or (c < 0).any() or (c > n).any():
             raise RecordError("successes must be whole numbers from 0 to the trials of the same problem")
         weights = np.ones(len(n)) if times is None else np.asarray(times, dtype=float)
-        longest = int(n.max(initial=0))
-
-        def above(counts: Ints) -> Floats:
-            exactly = np.bincount(counts, weights=weights, minlength=longest + 1)
-            return np.asarray(exactly[::-1].cumsum()[::-1][1:])
-
-        return cls(above(c), above(n - c), above(n))
+        exactly = np.array([np.bincount(k, weights, minlength=int(n.max(initial=0)) + 1) for k in (c, n - c, n)])
+        return cls(exactly[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:])
 
     def with_pseudo(self, weight: float = 0.5) -> Tails:
         """Return the tails with ``weight`` problems more that have one success and one failure each.
 
-        >>> Tails.of([2], [2]).with_pseudo().failures.tolist()
-        [0.5, 0.0]
+        >>> Tails.of([2], [2]).with_pseudo().counts.tolist()
+        [[1.5, 1.0], [0.5, 0.0], [1.5, 1.5]]
         """
-        out = [np.zeros(max(len(self.trials), 2)) for _ in range(3)]
-        for more, counts, ones in zip(out, (self.successes, self.failures, self.trials), (1, 1, 2), strict=True):
-            more[: len(counts)] = counts
-            more[:ones] += weight
-        return Tails(*out)
+        longest = self.counts.shape[1]
+        more = np.zeros((3, max(longest, 2)))
+        more[:, :longest] = self.counts
+        more[:, 0] += weight
+        more[2, 1] += weight
+        return Tails(more)
 
     @property
     def mixed(self) -> float:
         """Number of problems with both successes and failures."""
-        return float(self.successes[:1].sum() + self.failures[:1].sum() - self.trials[:1].sum())
+        return float((_SIGN * self.counts[:, :1]).sum())
 
     @property
     def mean(self) -> float:
         """Successes per trial; the tails of a problem add up to its count."""
-        return float(self.successes.sum() / self.trials.sum())
+        return float(self.counts[0].sum() / self.counts[2].sum())
 
 
 @dataclass(frozen=True)
@@ -139,12 +136,12 @@ class BetaRate:
         """Return the log-probability of the sequences of trials of all problems; -inf if the rate rules them out."""
         if self.rho == 1 and tails.mixed > 0:
             return -np.inf
-        first, second, rest = _factors(self.mean, self.rho, len(tails.trials))
+        factors = _factors(self.mean, self.rho, tails.counts.shape[1])
         if self.rho == 1:  # the factors 1 - rho of the first trials cancel as far as no problem is mixed
-            first[:1], second[:1], rest[:1] = self.mean, 1 - self.mean, 1.0
-        parts = ((tails.successes, first), (tails.failures, second), (-tails.trials, rest))
+            factors[:, :1] = np.array([[self.mean], [1 - self.mean], [1.0]])
         with np.errstate(divide="ignore", invalid="ignore"):
-            return float(sum(np.where(count != 0, count * np.log(value), 0.0).sum() for count, value in parts))
+            terms = np.where(tails.counts != 0, _SIGN * tails.counts * np.log(factors), 0.0)
+        return float(sum(terms.sum(axis=1)))
 
     def sequences(self, successes: Ints, trials: Ints) -> Floats:
         """Return the log-probability of the sequence of trials of each problem; -inf where the rate rules it out.
@@ -157,10 +154,8 @@ class BetaRate:
                 always, never = np.log([self.mean, 1 - self.mean])
                 pure = np.where(successes == trials, always, np.where(successes == 0, never, -np.inf))
                 return np.asarray(np.where(trials == 0, 0.0, pure))
-            first, second, rest = (
-                np.concatenate([[0.0], np.cumsum(np.log(factor))])
-                for factor in _factors(self.mean, self.rho, int(trials.max(initial=0)))
-            )
+            logs = np.log(_factors(self.mean, self.rho, int(trials.max(initial=0)))).cumsum(axis=1)
+        first, second, rest = np.concatenate([np.zeros((3, 1)), logs], axis=1)
         return np.asarray(first[successes] + second[trials - successes] - rest[trials])
 
     def nodes(self, n: int = NODES) -> tuple[Floats, Floats]:
@@ -180,9 +175,9 @@ class BetaRate:
         return np.asarray(np.asarray(function(x)) @ w)
 
 
-def _factors(mean: float, rho: float, longest: int) -> tuple[Floats, Floats, Floats]:
-    i = np.arange(longest, dtype=np.float64)
-    return mean * (1 - rho) + i * rho, (1 - mean) * (1 - rho) + i * rho, 1 - rho + i * rho
+def _factors(mean: float, rho: float, longest: int) -> Floats:
+    """(3, L) the factors of the likelihood, of the successes, failures and trials that there may be."""
+    return np.array([[mean], [1 - mean], [1.0]]) * (1 - rho) + np.arange(longest) * rho
 
 
 @lru_cache(maxsize=64)
@@ -239,16 +234,16 @@ def fit_beta_rate(tails: Tails) -> BetaFit:
     >>> round(fit.rate.mean, 3), round(fit.rate.rho, 3), round(fit.p_value, 4)
     (0.418, 0.489, 0.0022)
     """
-    if not len(tails.trials) or tails.trials[0] <= 0:
+    if not tails.counts[2].any():
         return BetaFit(None, 0.0, 0.0)
     best = BetaRate(tails.mean)
     base = value = best.log_likelihood(tails)
     if best.mean in (0.0, 1.0):
         return BetaFit(best, base, base)
-    polar = BetaRate(float(tails.successes[0] / tails.trials[0]), 1.0)
+    polar = BetaRate(float(tails.counts[0, 0] / tails.counts[2, 0]), 1.0)
     if polar.log_likelihood(tails) > value:
         best, value = polar, polar.log_likelihood(tails)
-    for start in (0.05, 0.5) if len(tails.trials) > 1 else ():
+    for start in (0.05, 0.5) if tails.counts.shape[1] > 1 else ():
         inner = _search(tails, tails.mean, start)
         found = inner.log_likelihood(tails)
         # Strictly better by more than rounding: else the limit, which says the same with one parameter less.
@@ -259,13 +254,11 @@ def fit_beta_rate(tails: Tails) -> BetaFit:
 
 def log_likelihood_gradient(tails: Tails, mean: float, rho: float) -> tuple[float, Floats]:
     """Return the log-likelihood and its derivatives (2,) with respect to mean and rho, in the open square."""
-    i = np.arange(len(tails.trials), dtype=float)
-    first, second, rest = _factors(mean, rho, len(i))
-    counted = ((tails.successes, first), (tails.failures, second), (-tails.trials, rest))
-    value = sum(float((count * np.log(factor)).sum()) for count, factor in counted)
-    up, down = tails.successes * (1 / first), tails.failures * (1 / second)
-    # Derivatives of the factors with respect to rho: i - m of a success, i - (1 - m) of a failure, i - 1 of the rest.
-    by_rho = (up * (i - mean)).sum() + (down * (i - (1 - mean))).sum() - (tails.trials * ((i - 1) / rest)).sum()
+    i = np.arange(tails.counts.shape[1])
+    factors, counts = _factors(mean, rho, len(i)), _SIGN * tails.counts
+    value = float(sum((counts * np.log(factors)).sum(axis=1)))
+    up, down = counts[:2] * (1 / factors[:2])
+    by_rho = (up * (i - mean)).sum() + (down * (i - (1 - mean))).sum() + (counts[2] * ((i - 1) / factors[2])).sum()
     return value, np.array([(1 - rho) * (up.sum() - down.sum()), by_rho])
 
 

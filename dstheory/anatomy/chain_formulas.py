@@ -52,6 +52,8 @@ def geometric_sum(q: ArrayLike, terms: int | None) -> Floats:
     ([1.75, 3.0], [2.0, inf])
     """
     q = np.asarray(q, dtype=float)
+    if terms == 0:
+        return np.zeros(q.shape)  # the form below is 0 times log 0 at q = 0
     with np.errstate(divide="ignore", invalid="ignore"):
         if terms is None:
             return np.asarray(1 / (1 - q))

@@ -23,18 +23,25 @@ Source: derived here; intervals that allow for a worst-case bias, Donoho (1994),
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from dstheory.anatomy.rates import Estimate, normal_quantile
-from dstheory.checks import Floats, Ints
+from dstheory.checks import Floats, Ints, readonly
 
 MOST_ANSWERS = 24  # of an episode that a score looks at: a polynomial of this degree is close to any accuracy
 GRID = 0.5 - 0.5 * np.cos(np.pi * np.arange(201) / 200)
 """Values of p at which functions of p are given. Between these Chebyshev points the error of a score, a polynomial of degree 24
 at most, exceeds its largest value at them by less than 2 %."""
 _RIDGES = 10.0 ** np.arange(-12, 3)
+
+
+@lru_cache
+def _polynomials(degree: int) -> Floats:
+    """(p, degree + 1) an orthonormal basis, on the grid, of the polynomials of a degree."""
+    return readonly(np.linalg.qr(np.polynomial.chebyshev.chebvander(2 * GRID - 1, degree))[0])
 
 
 def outcomes(longest: int) -> tuple[Ints, Ints]:
@@ -71,12 +78,12 @@ class Score:
     Attributes:
         values: (outcomes,) r.
         bias: largest error of its mean over all p.
-        ridge: what was chosen in the least squares.
+        ridge: (1,) what was chosen in the least squares.
     """
 
     values: Floats
     bias: float
-    ridge: float
+    ridge: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,32 +119,30 @@ class Design:
 
     @cached_property
     def _parts(self) -> tuple[Floats, Floats, Floats, Floats]:
+        """Root of the weights, and the singular value decomposition of the chances over it: polynomials of degree M in p."""
         root = np.sqrt(np.where(self.weight > 0, self.weight, np.inf))  # what cannot happen has no say
-        return root, *np.linalg.svd(self.chances / root, full_matrices=False)
+        basis = _polynomials(self.longest)
+        left, singular, right = np.linalg.svd(basis.T @ (self.chances / root), full_matrices=False)
+        return root, basis @ left, singular, right
 
-    def solve(self, h: Floats, ridge: float, centre: float) -> Floats:
-        """Return (outcomes,) the values r that minimise mean((chances r - h)^2) + ridge sum(weight (r - centre)^2)."""
+    def solve(self, h: Floats, ridge: Floats, centre: float) -> Floats:
+        """Return (ridges, outcomes) values r that minimise mean((chances r - h)^2) + ridge sum(weight (r - centre)^2)."""
         root, left, singular, right = self._parts
         rest = left.T @ (h - centre * self.chances.sum(axis=1))
-        return np.asarray(centre + right.T @ (singular / (singular**2 + ridge * len(h)) * rest) / root)
+        return np.asarray(centre + (singular / (singular**2 + ridge[:, None] * len(h)) * rest) @ right / root)
 
     def fit(self, h: Floats, *, episodes: int, level: float) -> Score:
         """Choose a score for a function of p on the grid, for the shortest interval of this level from so many episodes."""
-        best = Score(np.zeros(len(self.weight)), 0.0, 1.0)
         if not h.any():
-            return best
+            return Score(np.zeros(len(self.weight)), 0.0, _RIDGES[-3:-2])
         centre = float(h.mean())
         for _ in range(2):  # the best centre is the mean of the score, which takes a first score to know
-            shortest = np.inf
-            for ridge in _RIDGES.tolist():
-                values = self.solve(h, ridge, centre)
-                bias = float(np.abs(self.chances @ values - h).max())
-                error = float(np.sqrt(self.weight @ (values - self.weight @ values) ** 2 / episodes))
-                half = half_width(error, bias, level)
-                if half < shortest:
-                    shortest, best = half, Score(values, bias, ridge)
-            centre = float(self.weight @ best.values)
-        return best
+            values = self.solve(h, _RIDGES, centre)
+            bias = np.abs(values @ self.chances.T - h).max(axis=1)
+            error = np.sqrt((values - (values @ self.weight)[:, None]) ** 2 @ self.weight / episodes)
+            best = int(np.argmin(half_width(error, bias, level)))
+            centre = float(self.weight @ values[best])
+        return Score(values[best], float(bias[best]), _RIDGES[best : best + 1])
 
     def change(self, score: Score, seen: Floats, h: Floats, chances: Floats) -> float:
         """Return how a score's mean over the outcomes seen (shares) changes with small changes of h and of the chances.
@@ -146,7 +151,7 @@ class Design:
         estimated as the mean of any function of p is.
         """
         moved = h - chances @ score.values
-        return float(seen @ self.solve(moved, score.ridge, float(moved.mean())))
+        return float(seen @ self.solve(moved, score.ridge, float(moved.mean()))[0])
 
 
 def allowing_for_bias(value: float, error: float, bias: float, *, level: float, units: int) -> Estimate:
@@ -163,24 +168,24 @@ def allowing_for_bias(value: float, error: float, bias: float, *, level: float, 
     from scipy.special import stdtrit
 
     student = float(stdtrit(max(units - 1, 1), 0.5 + level / 2)) / normal_quantile(level)
-    half = half_width(error * student, bias, level)
+    half = float(half_width(error * student, bias, level))
     text = f"normal, {units} problems" + (f", bias of at most {bias:.2g} allowed for" if bias > 0 else "")
     return Estimate(value, value - half, value + half, level, text)
 
 
-def half_width(error: float, bias: float, level: float) -> float:
-    r"""Return the quantile of :math:`|N(bias, error^2)|`.
+def half_width(error: ArrayLike, bias: ArrayLike, level: float) -> Floats:
+    r"""Return the quantile of :math:`|N(bias, error^2)|`, elementwise.
 
-    >>> round(half_width(1.0, 0.0, 0.95), 3), half_width(0.0, 0.2, 0.95)
-    (1.96, 0.2)
+    >>> half_width([1.0, 0.0], [0.0, 0.2], 0.95).round(3).tolist()
+    [1.96, 0.2]
     """
     from scipy.special import ndtr
 
-    if error <= 0:
-        return bias
-    t = bias / error
-    low, high = 0.0, t + normal_quantile(level)
+    error, bias = np.asarray(error, dtype=float), np.asarray(bias, dtype=float)
+    t = np.divide(bias, error, out=np.zeros(error.shape), where=error > 0)
+    low, high = np.zeros(t.shape), t + normal_quantile(level)
     for _ in range(60):
         middle = (low + high) / 2
-        low, high = (middle, high) if ndtr(middle - t) - ndtr(-middle - t) < level else (low, middle)
-    return high * error
+        short = ndtr(middle - t) - ndtr(-middle - t) < level
+        low, high = np.where(short, middle, low), np.where(short, high, middle)
+    return np.asarray(np.where(error > 0, high * error, bias))

@@ -139,7 +139,7 @@ def fit_chains(log: Episodes | ProblemCounts, kinds: Sequence[str], *, pseudo: f
         tails = _tails(table, name)
         if pseudo:
             tails = tails.with_pseudo(pseudo)
-        if not tails.trials.sum():
+        if not tails.counts.any():
             raise RecordError(f"{name} cannot be estimated: the log holds no trial of it; use pseudo > 0 or more episodes")
         alike[name] = BetaRate(tails.mean)
         if any(name in KINDS[kind] for kind in kinds):

@@ -117,6 +117,13 @@ def test_a_perfect_decision_by_hand() -> None:
     assert (never.value, never.low) == (0.0, 0.0)
 
 
+def test_one_attempt_each_and_all_of_them_wrong() -> None:
+    found = answer(Episodes.record([("x", [(False, None)]), ("y", [(False, None)])], cap=1), resamples=20)
+    assert (found.predicted["accuracy"].value, found.predicted["attempts"].value, found.perfect.value) == (0.0, 1.0, 0.0)
+    assert found.rates.a.reason
+    assert found.rates.b.reason
+
+
 def test_what_cannot_be_answered_says_why() -> None:
     found = answer(simulate_log(60, p=0.0, a=1.0, b=0.5, cap=4), resamples=20)
     assert found.helps == "cannot be estimated"

@@ -11,7 +11,15 @@ from dstheory import Policy, TwoStageMDP, solve
 from dstheory.anatomy import chain_formulas as formulas
 from dstheory.errors import ChainError, RecordError
 
-CHAINS = [(0.4, 0.9, 0.7), (0.12, 0.35, 0.95), (0.8, 1.0, 0.2), (0.5, 0.5, 0.5), (0.3, 0.0, 1.0), (0.0, 0.4, 0.6)]
+CHAINS = [
+    (0.4, 0.9, 0.7),
+    (0.12, 0.35, 0.95),
+    (0.8, 1.0, 0.2),
+    (0.5, 0.5, 0.5),
+    (0.3, 0.0, 1.0),
+    (0.0, 0.4, 0.6),
+    (0.4, 1.0, 0.0),
+]
 
 
 def enumerated(p: float, a: float, b: float, cap: int, unstopped: str) -> dict[str, float]:
