@@ -35,7 +35,7 @@ MOST_ANSWERS = 24  # of an episode that a score looks at: a polynomial of this d
 GRID = 0.5 - 0.5 * np.cos(np.pi * np.arange(201) / 200)
 """Values of p at which functions of p are given. Between these Chebyshev points the error of a score, a polynomial of degree 24
 at most, exceeds its largest value at them by less than 2 %."""
-_RIDGES = 10.0 ** np.arange(-12, 3)
+_RIDGES: Floats = 10.0 ** np.arange(-12.0, 3.0)
 
 
 @lru_cache
@@ -183,9 +183,11 @@ def half_width(error: ArrayLike, bias: ArrayLike, level: float) -> Floats:
 
     error, bias = np.asarray(error, dtype=float), np.asarray(bias, dtype=float)
     t = np.divide(bias, error, out=np.zeros(error.shape), where=error > 0)
-    low, high = np.zeros(t.shape), t + normal_quantile(level)
-    for _ in range(60):
-        middle = (low + high) / 2
-        short = ndtr(middle - t) - ndtr(-middle - t) < level
-        low, high = np.where(short, middle, low), np.where(short, high, middle)
-    return np.asarray(np.where(error > 0, high * error, bias))
+    x = t + normal_quantile(level)
+    for _ in range(100):  # Newton, from above; the error after a step is of the order of its square
+        density = np.exp(-0.5 * (x - t) ** 2) + np.exp(-0.5 * (x + t) ** 2)
+        step = (ndtr(x - t) - ndtr(-x - t) - level) * np.sqrt(2 * np.pi) / density
+        x = np.maximum(x - step, 0.0)
+        if (np.abs(step) <= 1e-9 * x).all():
+            break
+    return np.asarray(np.where(error > 0, x * error, bias))
