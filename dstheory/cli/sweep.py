@@ -26,9 +26,8 @@ from dstheory.cli.show import announce_compilation, number, print_json, print_ta
 from dstheory.dynamics.parameters import PARAMETERS
 
 if TYPE_CHECKING:
-    import xarray as xr
-
     from dstheory.dynamics.sweeps.plan import Plan
+    from dstheory.readers.netcdf import LabelledArrays
 
 EPILOG = """\b
 Examples:
@@ -175,20 +174,20 @@ def _warnings_as_lines() -> Iterator[None]:
         yield
 
 
-def _found(plan: Plan, data: xr.Dataset, counts: dict[str, int], out: Path, seconds: float) -> dict[str, Any]:
+def _found(plan: Plan, data: LabelledArrays, counts: dict[str, int], out: Path, seconds: float) -> dict[str, Any]:
     import numpy as np
 
     from dstheory.dynamics.sweeps.result import gaps
 
     summary = {}
-    for name, variable in data.data_vars.items():
-        numbers = variable.values[np.isfinite(variable.values)]
+    for name in data.variables:
+        numbers = data[name][np.isfinite(data[name])]
         if name != "status" and numbers.size:
-            summary[str(name)] = {"lowest": numbers.min(), "median": np.median(numbers), "highest": numbers.max()}
+            summary[name] = {"lowest": numbers.min(), "median": np.median(numbers), "highest": numbers.max()}
     return {
         "of": plan.of,
         "chain": plan.chain.name,
-        "dimensions": {str(name): data[name].values for name in data.status.dims},
+        "dimensions": {axis.name: data[axis.name] for axis in plan.grid.axes},
         "settings": plan.grid.size,
         **counts,
         **gaps(data),
@@ -242,7 +241,7 @@ def _duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def _print_result(plan: Plan, data: xr.Dataset, found: dict[str, Any]) -> None:
+def _print_result(plan: Plan, data: LabelledArrays, found: dict[str, Any]) -> None:
     """Print what a sweep found, what has no result, and where everything is."""
     dims = " x ".join(f"{len(values):,} {name}" for name, values in found["dimensions"].items())
     title = f"{found['chain']}: {plan.of} over {dims}"
@@ -264,21 +263,21 @@ def _print_result(plan: Plan, data: xr.Dataset, found: dict[str, Any]) -> None:
         click.echo(f"data and manifest: {found['out']} ({found['seconds']:.1f} s{resumed})")
 
 
-def _print_settings(title: str, data: xr.Dataset) -> None:
+def _print_settings(title: str, data: LabelledArrays) -> None:
     """Print a small sweep setting by setting."""
     import numpy as np
 
     def cell(value: Any) -> str:
         return f"{value:g}" if isinstance(value, (int, float, np.number)) else str(value)
 
+    dims = list(data.variables["status"][0])
     rows = []
-    dims = data.status.dims
-    for place in np.ndindex(data.status.shape):
-        at = data.isel(dict(zip(dims, place, strict=True)))
-        rows.append([*(cell(at[name].item()) for name in dims), *(number(float(at[name])) for name, _ in _COLUMNS)])
+    for place in np.ndindex(data["status"].shape):
+        labels = (cell(data[name][i].item()) for name, i in zip(dims, place, strict=True))
+        rows.append([*labels, *(number(float(data[name][place])) for name, _ in _COLUMNS)])
     print_table(
         title,
-        [*(str(name) for name in dims), *(column for _, column in _COLUMNS)],
+        [*dims, *(column for _, column in _COLUMNS)],
         rows,
         words=len(dims),
         caption="p = P(correct), a = P(stop | correct), b = P(resample | wrong), afterwards. Gain by decisions: Shapley share of "

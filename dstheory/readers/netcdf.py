@@ -35,6 +35,15 @@ class LabelledArrays:
         """Return one array."""
         return (self.variables if name in self.variables else self.coords)[name][1]
 
+    @classmethod
+    def of(cls, dataset: xarray.Dataset) -> LabelledArrays:
+        """Return what a Dataset of xarray holds."""
+        variables, coords = (
+            {str(name): (tuple(map(str, array.dims)), array.values, dict(array.attrs)) for name, array in arrays.items()}
+            for arrays in (dataset.data_vars, dataset.coords)
+        )
+        return cls(variables, coords, dict(dataset.attrs))
+
     def dataset(self) -> xarray.Dataset:
         """Return the same as a Dataset of xarray."""
         import xarray

@@ -1,4 +1,4 @@
-"""The result of a sweep: one Dataset with the swept parameters as dimensions, on disk as netCDF with its manifest.
+"""The result of a sweep: labelled arrays with the swept parameters as axes, on disk as netCDF with its manifest.
 
 Source: derived here.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,27 +16,23 @@ from dstheory.dynamics.sweeps.plan import STATUS, Plan, status_counts
 from dstheory.dynamics.sweeps.state import differences, state_path, stored_configuration
 from dstheory.errors import DSTheoryError, FileFormatError
 from dstheory.readers.atomic import RUN_FILE, results_directory
+from dstheory.readers.netcdf import LabelledArrays
 from dstheory.readers.results import HISTORY_FILE, read_run, write_run
 
-if TYPE_CHECKING:
-    import xarray as xr
-
-__all__ = ["dataset_of", "finished", "gaps", "holds", "write_result"]
+__all__ = ["finished", "gaps", "holds", "labelled", "write_result"]
 
 
-def dataset_of(plan: Plan, tables: dict[str, Any]) -> xr.Dataset:
-    """Return the Dataset of a sweep from tables over all settings, in the order in which they were worked through.
+def labelled(plan: Plan, tables: dict[str, Any]) -> LabelledArrays:
+    """Return the result of a sweep from tables over all settings, in the order in which they were worked through.
 
     The tables are taken out of the dict one by one: putting axes in order copies, and no more than one table is there twice.
     """
-    import xarray as xr
-
-    dims = [axis.name for axis in plan.grid.axes]
+    dims = tuple(axis.name for axis in plan.grid.axes)
     found: dict[str, Any] = {}
     for name, variable in plan.variables.items():
         missing = "there is no result (see status)" + (f", or {variable.missing}" if variable.missing else "")
         attributes = {"long_name": variable.long_name, "units": variable.units, "comment": f"NaN where {missing}"}
-        found[name] = ([*dims, *(["step"] if plan.shape(name) else [])], plan.grid.unfold(tables.pop(name)), attributes)
+        found[name] = ((*dims, "step") if plan.shape(name) else dims), plan.grid.unfold(tables.pop(name)), attributes
     found["status"] = (
         dims,
         plan.grid.unfold(tables.pop("status")),
@@ -46,11 +42,11 @@ def dataset_of(plan: Plan, tables: dict[str, Any]) -> xr.Dataset:
             "flag_meanings": " ".join(STATUS),
         },
     )
-    coords = {axis.name: (axis.name, axis.labels(), _attributes(axis)) for axis in plan.grid.axes}
+    coords: dict[str, Any] = {axis.name: ((axis.name,), axis.labels(), _attributes(axis)) for axis in plan.grid.axes}
     if plan.log_every:
-        coords["step"] = ("step", plan.steps, {"long_name": "training steps done", "units": "steps"})
+        coords["step"] = (("step",), plan.steps, {"long_name": "training steps done", "units": "steps"})
     attrs = {name: _attribute(value) for name, value in plan.fixed.items()}
-    return xr.Dataset(found, coords=coords, attrs={"sweep_of": plan.of, "chain": plan.chain.name, **attrs})
+    return LabelledArrays(found, coords, {"sweep_of": plan.of, "chain": plan.chain.name, **attrs})
 
 
 def _attributes(axis: Axis) -> dict[str, str]:
@@ -69,7 +65,7 @@ def _attribute(value: Any) -> Any:
 
 def write_result(
     plan: Plan,
-    data: xr.Dataset,
+    data: LabelledArrays,
     out: Path,
     ours: Mapping[str, Any],
     counts: Mapping[str, int],
@@ -93,19 +89,19 @@ def write_result(
         write_run(directory, data, manifest)
 
 
-def gaps(data: xr.Dataset) -> dict[str, dict[str, int]]:
+def gaps(data: LabelledArrays) -> dict[str, dict[str, int]]:
     """Return what is missing: settings without a result by status, and numbers that are NaN or infinite although there is one."""
-    status = data.status.values
+    status = data["status"]
     odd = {}
-    for name, variable in data.data_vars.items():
-        missing = ~np.isfinite(variable.values)
+    for name in data.variables:
+        missing = ~np.isfinite(data[name])
         missing = missing.any(axis=-1) if missing.ndim > status.ndim else missing
         if name != "status" and (count := int(np.count_nonzero((status == 0) & missing))):
-            odd[str(name)] = count
+            odd[name] = count
     return {"without_result": status_counts(status), "not_finite": odd}
 
 
-def finished(plan: Plan, out: Path, ours: Mapping[str, Any]) -> xr.Dataset | None:
+def finished(plan: Plan, out: Path, ours: Mapping[str, Any]) -> LabelledArrays | None:
     """Return the complete result of this very sweep, if it lies in ``out`` already; None if nothing of a sweep is there.
 
     Raises:
@@ -126,8 +122,8 @@ def finished(plan: Plan, out: Path, ours: Mapping[str, Any]) -> xr.Dataset | Non
             f"{out} holds the result of another sweep: {'; '.join(found)}. Nothing was computed: give another out, or replace it "
             "with overwrite"
         )
-    data = run.history
-    if data is None or set(data.data_vars) != {*plan.variables, "status"} or data.status.size != plan.grid.size:
+    data = None if run.history is None else LabelledArrays.of(run.history)
+    if data is None or set(data.variables) != {*plan.variables, "status"} or data["status"].size != plan.grid.size:
         raise FileFormatError(f"{out / HISTORY_FILE} is not what {out / RUN_FILE} describes: compute it again with overwrite")
     return data
 

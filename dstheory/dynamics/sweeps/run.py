@@ -29,10 +29,11 @@ from dstheory.dynamics.problem import CONDITIONS, Chain
 from dstheory.dynamics.sweeps.evaluate import check, evaluated
 from dstheory.dynamics.sweeps.grid import RUN, Axis, Batch, Grid, parse_grid
 from dstheory.dynamics.sweeps.plan import Plan
-from dstheory.dynamics.sweeps.result import dataset_of, finished, write_result
+from dstheory.dynamics.sweeps.result import finished, labelled, write_result
 from dstheory.dynamics.sweeps.state import State, configuration, state_path
 from dstheory.errors import DSTheoryError
 from dstheory.readers.atomic import refuse_directory
+from dstheory.readers.netcdf import LabelledArrays
 from dstheory.workers import computed
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def sweep(
         chunk=chunk,
         progress=progress,
         command=["dstheory.dynamics.sweep"],
-    )[0]
+    )[0].dataset()
 
 
 def plan_sweep(
@@ -226,7 +227,7 @@ def run_plan(
     progress: Callable[[int, int], None] | None = None,
     command: Sequence[str] = (),
     timeout: float = 10.0,
-) -> tuple[xr.Dataset, dict[str, int]]:
+) -> tuple[LabelledArrays, dict[str, int]]:
     """Run a planned sweep; return its result, and how many chunks there were and how many were computed now.
 
     Args:
@@ -246,7 +247,7 @@ def run_plan(
     how = {"workers": workers, "scheduler": scheduler, "timeout": timeout}
     if out is None:
         tables, counts = _gather(plan, batches, per_chunk, None, how, progress)
-        return dataset_of(plan, tables), counts
+        return labelled(plan, tables), counts
     began, target, ours = time.monotonic(), Path(os.path.realpath(out)), configuration(plan)
     if not overwrite and (done := finished(plan, target, ours)) is not None:
         if state_path(target).exists():  # killed between the last two steps
@@ -256,7 +257,7 @@ def run_plan(
     refuse_directory(out, overwrite)
     with State.opened(target, ours, per_chunk, overwrite=overwrite) as state:
         tables, counts = _gather(plan, batches, state.batches_per_chunk, state, how, progress)
-        data = dataset_of(plan, tables)
+        data = labelled(plan, tables)
         write_result(plan, data, target, ours, counts, command, time.monotonic() - began, overwrite)
         state.remove()
     return data, counts
