@@ -16,7 +16,7 @@ from dstheory.errors import FileFormatError, RecordError
 from dstheory.readers.answers import Checker, Game, compare_final, load_checker
 from dstheory.readers.attempt_rows import batch_of, read_attempts, wanted_columns
 from dstheory.readers.json_values import NotJSON, decode, uncollected
-from dstheory.readers.reading import Batch, Part, Progress, Reading, batches, json_lines
+from dstheory.readers.reading import Part, Progress, Reading, RecordBatch, batches, json_lines
 from dstheory.readers.records import Fault, FieldNames
 from dstheory.readers.streams import first_bytes
 from dstheory.readers.tables import from_frame as table_of
@@ -203,7 +203,7 @@ def _batches(
     reading: Reading,
     text_reader: Callable[[str], TextReader] | None,
     unit: str = "line",
-) -> Iterator[Batch]:
+) -> Iterator[RecordBatch]:
     """Return the usable ones among records of a kind, in columns."""
     if text_reader is None or kind == "records":
         return batches(parts, file, names, reading, unit=unit)
@@ -289,15 +289,15 @@ class _EpisodesBuilder:
         self.problems: list[Ints] = []
         self.tables: dict[str, dict[str, int]] = {name: {} for name in (*names.labels, "log")}
         self.columns: dict[str, list[Ints]] = {name: [] for name in self.tables}
-        self.batches: list[Batch] = []
+        self.batches: list[RecordBatch] = []
 
-    def add(self, file: str, found: Iterable[Batch]) -> None:
+    def add(self, file: str, found: Iterable[RecordBatch]) -> None:
         """Add the usable records of one file."""
         for batch in found:
             self._add(batch, file)
             self.reading.give_up_if_hopeless(file)
 
-    def _add(self, batch: Batch, file: str) -> None:
+    def _add(self, batch: RecordBatch, file: str) -> None:
         if self.cap is not None:  # of records that do not say theirs
             batch.caps = np.where(batch.caps == 0, self.cap, batch.caps)
             over = batch.lengths > batch.caps
@@ -322,7 +322,7 @@ class _EpisodesBuilder:
         batch.ids = batch.problems = ()  # kept in the tables by now
         self.batches.append(batch)
 
-    def _fresh(self, batch: Batch, file: str) -> Bools:
+    def _fresh(self, batch: RecordBatch, file: str) -> Bools:
         """Return which records have an id that no earlier record of their model has."""
         codes, models = batch.labels["model"]
         fresh = np.ones(len(batch.ids), dtype=bool)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dstheory.readers.atomic import atomic_path, refuse_overwrite, results_directory
 from dstheory.readers.chains import ChainFile, read_chain, write_chain
-from dstheory.readers.results import Run, json_text, read_run, to_jsonable, write_manifest, write_run
+from dstheory.readers.results import SavedRun, json_text, read_run, to_jsonable, write_manifest, write_run
 
 __all__ = [
     "ChainFile",
-    "Run",
+    "SavedRun",
     "atomic_path",
     "json_text",
     "read_chain",

@@ -125,9 +125,10 @@ def find_expressions(text: str, *, least_numbers: int = 3, target: Fraction | No
     A candidate is an expression with at least ``least_numbers`` numbers. One that is followed by "= v" is a working step and no
     candidate, unless v is the target: "65*41 + 36 = 2701" computes, "(8 - 2) * 4 = 24" answers.
 
-    >>> text = "Try 8 - 2 + 3*4, or (8 - 2) * 4 * 1 = 24. Check: 8 - 2 - 1 = 5, 3/4/5/ is broken."
-    >>> [e.text for e in find_expressions(text, target=Fraction(24))]
-    ['8 - 2 + 3*4', '(8 - 2) * 4 * 1']
+    Example:
+        >>> text = "Try 8 - 2 + 3*4, or (8 - 2) * 4 * 1 = 24. Check: 8 - 2 - 1 = 5, 3/4/5/ is broken."
+        >>> [e.text for e in find_expressions(text, target=Fraction(24))]
+        ['8 - 2 + 3*4', '(8 - 2) * 4 * 1']
     """
     for match in _RUN.finditer(text):
         run = match.group().rstrip(" \t.")
@@ -172,9 +173,10 @@ class Game:
         use: ``"all"`` (each number exactly once, the 24 game) or ``"some"`` (each at most once).
         default_target: of records that do not say theirs.
 
-    >>> game = Game(default_target=24)
-    >>> game("8/(3 - 8/3)", {"numbers": [3, 3, 8, 8]}), game("(8 - 5) * 8 = 24", {"numbers": [3, 3, 8, 8]})
-    (True, False)
+    Example:
+        >>> game = Game(default_target=24)
+        >>> game("8/(3 - 8/3)", {"numbers": [3, 3, 8, 8]}), game("(8 - 5) * 8 = 24", {"numbers": [3, 3, 8, 8]})
+        (True, False)
     """
 
     names: FieldNames = field(default_factory=FieldNames)
@@ -231,8 +233,9 @@ def compare_final(names: FieldNames | None = None) -> Checker:
 def same_answer(answer: str, gold: str) -> bool:
     r"""Return whether two final answers are the same: as exact numbers if both are, else as texts without case and spaces.
 
-    >>> same_answer("\\boxed{1,024.50}", "2049/2"), same_answer("The answer is 7.", "7"), same_answer("7.0001", "7")
-    (True, True, False)
+    Example:
+        >>> same_answer("\\boxed{1,024.50}", "2049/2"), same_answer("The answer is 7.", "7"), same_answer("7.0001", "7")
+        (True, True, False)
     """
     if _simple(answer) == _simple(gold):
         return True
@@ -254,8 +257,9 @@ _NUMBER = re.compile(r"-?\d[\d,]{0,30}(?:\.\d{1,30})?(?:\s?/\s?\d{1,12})?")
 def final_answers(text: str) -> list[str]:
     r"""Return what could be a final answer, in order: boxed ones if there are any, else all numbers.
 
-    >>> final_answers("so 3 or \\boxed{4}"), final_answers("3 apples, then 1,200/7")
-    (['4'], ['3', '1,200/7'])
+    Example:
+        >>> final_answers("so 3 or \\boxed{4}"), final_answers("3 apples, then 1,200/7")
+        (['4'], ['3', '1,200/7'])
     """
     text = _FRACTION.sub(r"\1/\2", text)
     boxed = _BOXED.findall(text)

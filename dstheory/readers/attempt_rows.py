@@ -18,10 +18,10 @@ import numpy as np
 from dstheory.checks import Bools, Ints
 from dstheory.errors import FileFormatError, RecordError
 from dstheory.readers.messages import nearest, shown
-from dstheory.readers.reading import Batch, Reading
+from dstheory.readers.reading import Reading, RecordBatch
 from dstheory.readers.records import Fault, FieldNames, label_text
 from dstheory.readers.streams import check_utf8, first_bytes
-from dstheory.readers.tables import Table, csv_header, read_csv, read_parquet
+from dstheory.readers.tables import ArrowTable, csv_header, read_csv, read_parquet
 
 RESAMPLE, STOP, SUBMIT, NONE, UNKNOWN = 0, 1, 2, 3, -1
 _DECISIONS = {"resample": RESAMPLE, "stop": STOP, "submit": SUBMIT}
@@ -35,7 +35,7 @@ def wanted_columns(names: FieldNames) -> set[str]:
     return {names.id, names.problem, names.cap, names.correct, names.decision, names.round, *names.labels.values()}
 
 
-def read_attempts(path: Path, names: FieldNames) -> Table:
+def read_attempts(path: Path, names: FieldNames) -> ArrowTable:
     """Read the columns that matter of a CSV, TSV or Parquet file, packed or not.
 
     Args:
@@ -74,7 +74,7 @@ def read_attempts(path: Path, names: FieldNames) -> Table:
         raise FileFormatError(f"{path} cannot be read as a table ({why}): correct it") from error
 
 
-def batch_of(table: Table, file: str, names: FieldNames, reading: Reading) -> Batch | None:
+def batch_of(table: ArrowTable, file: str, names: FieldNames, reading: Reading) -> RecordBatch | None:
     """Return the usable records of a table, in the order of their first rows; None if it has no rows.
 
     Args:
@@ -192,7 +192,7 @@ class _AttemptRows:
             if i not in self.faults:
                 self.faults[i] = int(self.order[row]), Fault(reason, field, say(row))
 
-    def batch(self) -> Batch:
+    def batch(self) -> RecordBatch:
         """Return all records, the unusable ones too."""
         codes, n = self.codes, len(self.head)
 
@@ -202,7 +202,7 @@ class _AttemptRows:
 
         ids = texts("id")
         missing = np.full(n, -1, dtype=np.int32)
-        return Batch(
+        return RecordBatch(
             ids=ids,
             problems=[p or i for p, i in zip(texts("problem"), ids, strict=True)] if "problem" in codes else ids,
             lengths=self.lengths,

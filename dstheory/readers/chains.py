@@ -90,15 +90,16 @@ def read_chain(path: str | os.PathLike[str], **settings: Unpack[ChainSettings]) 
 
     Source: derived here; the model is that of arXiv 2601.01580, section 3.
 
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     file = Path(folder, "chain.csv")
-    ...     _ = file.write_text("prompt,answer,correct,sample_length\\n2+2,4,1,1\\n2+2,5,0,3\\n3*7,21,1,2\\n")
-    ...     chain = read_chain(file, gamma=0.9)
-    >>> chain.mdp
-    TwoStageMDP(2 prompts x up to 2 answers, gamma 0.9 per turn, no cap)
-    >>> chain.answers
-    (('4', '5'), ('21',))
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = Path(folder, "chain.csv")
+        ...     _ = file.write_text("prompt,answer,correct,sample_length\\n2+2,4,1,1\\n2+2,5,0,3\\n3*7,21,1,2\\n")
+        ...     chain = read_chain(file, gamma=0.9)
+        >>> chain.mdp
+        TwoStageMDP(2 prompts x up to 2 answers, gamma 0.9 per turn, no cap)
+        >>> chain.answers
+        (('4', '5'), ('21',))
     """
     target, source = Path(path), str(path)
     kind = _format_of(target)
@@ -144,14 +145,13 @@ def write_chain(
     Raises:
         DSTheoryError: the file exists, cannot be written, or its format cannot hold the chain.
 
-    Source: derived here.
-
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     file = Path(folder, "m0.toml")
-    ...     write_chain(file, TwoStageMDP.minimal(), Policy.minimal(p=0.55, a=0.8, b=0.3), answers=[["right", "wrong"]])
-    ...     read_chain(file).policy.stop_prob.round(12).tolist()
-    [[[0.8, 0.7]]]
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = Path(folder, "m0.toml")
+        ...     write_chain(file, TwoStageMDP.minimal(), Policy.minimal(p=0.55, a=0.8, b=0.3), answers=[["right", "wrong"]])
+        ...     read_chain(file).policy.stop_prob.round(12).tolist()
+        [[[0.8, 0.7]]]
     """
     target = Path(path)
     kind = _format_of(target)

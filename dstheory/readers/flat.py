@@ -24,7 +24,7 @@ from dstheory.readers.json_values import NotJSON, loose_lines, marks, records, s
 from dstheory.readers.messages import NAMED, first_of, is_unicode, nearest, shown
 from dstheory.readers.schema import BY_NAME, COLUMNS, FALSE_WORDS, NUMBER, TRUE_WORDS, Column, check_columns
 from dstheory.readers.streams import CutOff, check_utf8, csv_records, line_blocks
-from dstheory.readers.tables import Table, csv_header, read_csv, read_parquet
+from dstheory.readers.tables import ArrowTable, csv_header, read_csv, read_parquet
 
 _CHUNK = 100_000  # rows turned into JSON text at a time
 _SETTINGS = [column for column in COLUMNS if column.per == "chain"]
@@ -57,7 +57,7 @@ def read_flat(path: Path, kind: str, source: str) -> ChainTable:
 # ---------------------------------------------------------------------- one reader per format
 
 
-def _read_csv(path: Path, source: str) -> Table:
+def _read_csv(path: Path, source: str) -> ArrowTable:
     import pyarrow as pa
 
     names = csv_header(path, source)
@@ -93,7 +93,7 @@ def _read_csv(path: Path, source: str) -> Table:
     return table
 
 
-def _read_jsonl(path: Path, source: str) -> Table:
+def _read_jsonl(path: Path, source: str) -> ArrowTable:
     import pyarrow as pa
 
     try:
@@ -106,7 +106,7 @@ def _read_jsonl(path: Path, source: str) -> Table:
         raise FileFormatError(f"{source} is empty: needs one object per line, with prompt, answer and correct")
     columns = {name: table[name] for name in table.column_names if table[name].null_count < len(table)}
     check_columns(columns, source)
-    return Table(columns, list(columns), rows=lambda: (line for line, _ in _values(path)))
+    return ArrowTable(columns, list(columns), rows=lambda: (line for line, _ in _values(path)))
 
 
 class _Odd(Exception):
@@ -157,7 +157,7 @@ def _values(path: Path) -> Iterator[tuple[int, Any]]:
             yield line, value
 
 
-def _read_parquet(path: Path, source: str) -> Table:
+def _read_parquet(path: Path, source: str) -> ArrowTable:
     import pyarrow as pa
 
     if path.stat().st_size == 0:
@@ -277,7 +277,7 @@ def _value_rule(kind: str, value: Any) -> str:
 # ---------------------------------------------------------------------- columns to a chain
 
 
-def _chain_table(table: Table, source: str) -> ChainTable:
+def _chain_table(table: ArrowTable, source: str) -> ChainTable:
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -14,8 +14,9 @@ NAMED = 3  # the first few offenders are named, the rest counted
 def first_of(found: Sequence[str], total: int | None = None) -> str:
     """Return the first few of what was found, and how many more there are.
 
-    >>> first_of(["a", "b", "c", "d", "e"])
-    'a, b, c (and 2 more)'
+    Example:
+        >>> first_of(["a", "b", "c", "d", "e"])
+        'a, b, c (and 2 more)'
     """
     more = (len(found) if total is None else total) - min(len(found), NAMED)
     return ", ".join(found[:NAMED]) + (f" (and {more} more)" if more else "")
@@ -24,8 +25,9 @@ def first_of(found: Sequence[str], total: int | None = None) -> str:
 def shown(value: Any) -> str:
     """Return a value as a message shows it: long texts are cut, and a number that is whole has no decimals.
 
-    >>> shown(-0.2), shown(1.0), shown("x" * 100)
-    ('-0.2', '1', "'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...'")
+    Example:
+        >>> shown(-0.2), shown(1.0), shown("x" * 100)
+        ('-0.2', '1', "'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...'")
     """
     if isinstance(value, np.generic):
         value = value.item()
@@ -46,12 +48,13 @@ def is_unicode(text: str) -> bool:
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return the part of a message that helps with an unknown name: the nearest known ones, or all of them.
 
-    >>> nearest("Sample_Prob", ["sample_probability", "answer"])
-    'did you mean sample_probability?'
-    >>> nearest("lenght", ["sample_length", "decision_length", "answer"])
-    'did you mean sample_length or decision_length?'
-    >>> nearest("notes", ["prompt", "answer"])
-    'known are prompt, answer; rename or remove it'
+    Example:
+        >>> nearest("Sample_Prob", ["sample_probability", "answer"])
+        'did you mean sample_probability?'
+        >>> nearest("lenght", ["sample_length", "decision_length", "answer"])
+        'did you mean sample_length or decision_length?'
+        >>> nearest("notes", ["prompt", "answer"])
+        'known are prompt, answer; rename or remove it'
     """
     known = list(known)
     wanted = name.strip().lower()

@@ -23,7 +23,7 @@ from dstheory.readers.json_values import NotJSON, records
 from dstheory.readers.messages import is_unicode
 from dstheory.readers.records import ENDS, REASONS, VERDICTS, Fault, FieldNames, Record, label_text, parse_cap, parse_record
 from dstheory.readers.streams import Block, CutOff, line_blocks
-from dstheory.readers.tables import Table
+from dstheory.readers.tables import ArrowTable
 
 Progress = Callable[[int, int], None]  # records so far, bytes of the current file read so far
 
@@ -153,7 +153,7 @@ class Reading:
 
 
 @dataclass(eq=False)
-class Batch:
+class RecordBatch:
     """Usable records in columns.
 
     Attributes:
@@ -180,14 +180,14 @@ class Batch:
     numbers: Ints
     unit: str = "line"
     way: str = "marked"
-    table: Table | None = None
+    table: ArrowTable | None = None
 
     def place(self, i: int, file: str) -> str:
         """Return where a record is."""
         return f"{file}: {self.unit} {self.numbers[i] if self.table is None else self.table.numbers[self.numbers[i]]}"
 
     @classmethod
-    def of(cls, records: Sequence[Record], numbers: Sequence[int], names: FieldNames, unit: str, way: str) -> Batch:
+    def of(cls, records: Sequence[Record], numbers: Sequence[int], names: FieldNames, unit: str, way: str) -> RecordBatch:
         """Return records that were parsed one by one, as columns."""
         ids, problems, caps, correct, stopped, labels = zip(*records, strict=True)
         return cls(
@@ -203,7 +203,7 @@ class Batch:
             way=way,
         )
 
-    def keep(self, mask: Bools) -> Batch:
+    def keep(self, mask: Bools) -> RecordBatch:
         """Return the records where ``mask`` (n,) is true."""
         index = np.flatnonzero(mask).tolist()
         return replace(
@@ -231,7 +231,7 @@ def batches(
     parse: Callable[[Any], Record] | None = None,
     way: str = "marked",
     unit: str = "line",
-) -> Iterator[Batch]:
+) -> Iterator[RecordBatch]:
     """Check records in the order of the file, and yield the usable ones in columns.
 
     Args:
@@ -267,15 +267,15 @@ def batches(
                     usable[number] = one(record)
                 except Fault as fault:
                     if reading.strict and usable:  # first what came before it: an earlier record may repeat an id
-                        yield Batch.of(list(usable.values()), list(usable), names, unit, way)
+                        yield RecordBatch.of(list(usable.values()), list(usable), names, unit, way)
                     reading.fault(f"{file}: {unit} {number}", fault)
             if usable:
-                yield Batch.of(list(usable.values()), list(usable), names, unit, way)
+                yield RecordBatch.of(list(usable.values()), list(usable), names, unit, way)
             reading.give_up_if_hopeless(file)
         rows = ()  # what comes next goes where these were, which the processor has at hand: half the time
 
 
-def in_columns(numbers: Sequence[int], rows: Sequence[Any], names: FieldNames, unit: str = "line") -> Batch | None:
+def in_columns(numbers: Sequence[int], rows: Sequence[Any], names: FieldNames, unit: str = "line") -> RecordBatch | None:
     """Return records with marked attempts in columns; None if one of them is unusable, or odd in some other way.
 
     The rules are those of :func:`dstheory.readers.records.parse_record`, which says what is wrong.
@@ -307,7 +307,7 @@ def in_columns(numbers: Sequence[int], rows: Sequence[Any], names: FieldNames, u
         labels = {name: _coded(_cells(rows, key)) for name, key in names.labels.items()}
     except (KeyError, TypeError, AttributeError, ValueError, Fault):
         return None
-    return Batch(
+    return RecordBatch(
         ids=ids,
         problems=problems,
         lengths=lengths,

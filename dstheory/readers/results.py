@@ -34,7 +34,7 @@ _NEEDED = ("command", "parameters", "seed", "wall_seconds")
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
+class SavedRun:
     """A run read from disk.
 
     Attributes:
@@ -57,10 +57,9 @@ def to_jsonable(value: Any, *, nonfinite: Literal["null", "text"] = "null") -> A
     Raises:
         TypeError: a value of any other type; its place is named.
 
-    Source: derived here.
-
-    >>> to_jsonable({"p": np.array([0.5, np.nan]), "turns": np.int64(3), "clip": np.inf})
-    {'p': [0.5, None], 'turns': 3, 'clip': None}
+    Example:
+        >>> to_jsonable({"p": np.array([0.5, np.nan]), "turns": np.int64(3), "clip": np.inf})
+        {'p': [0.5, None], 'turns': 3, 'clip': None}
     """
     return _jsonable(value, nonfinite == "text", "value")
 
@@ -68,8 +67,9 @@ def to_jsonable(value: Any, *, nonfinite: Literal["null", "text"] = "null") -> A
 def json_text(value: Any) -> str:
     """Return what ``--json`` prints: :func:`to_jsonable`, indented, without a newline at the end.
 
-    >>> json_text({"a": np.float64(0.5)})
-    '{\\n  "a": 0.5\\n}'
+    Example:
+        >>> json_text({"a": np.float64(0.5)})
+        '{\\n  "a": 0.5\\n}'
     """
     return json.dumps(to_jsonable(value), indent=2, ensure_ascii=False, allow_nan=False)
 
@@ -104,22 +104,21 @@ def write_run(directory: str | os.PathLike[str], dataset: xarray.Dataset | Label
     Raises:
         DSTheoryError: a file exists already or cannot be written.
 
-    Source: derived here.
-
-    >>> import tempfile, xarray
-    >>> history = xarray.Dataset({"accuracy": ("step", [0.55, 0.61])})
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     write_run(folder, history, {"command": "demo", "parameters": {"clip": np.inf}, "seed": 0, "wall_seconds": 0.1})
-    ...     run = read_run(folder)
-    >>> run.history.accuracy.values.tolist(), run.manifest["parameters"]
-    ([0.55, 0.61], {'clip': 'Infinity'})
+    Example:
+        >>> import tempfile, xarray
+        >>> history = xarray.Dataset({"accuracy": ("step", [0.55, 0.61])})
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_run(folder, history, {"command": "demo", "parameters": {"clip": np.inf}, "seed": 0, "wall_seconds": 0.1})
+        ...     run = read_run(folder)
+        >>> run.history.accuracy.values.tolist(), run.manifest["parameters"]
+        ([0.55, 0.61], {'clip': 'Infinity'})
     """
     with atomic_path(Path(directory) / HISTORY_FILE) as path:
         dataset.to_netcdf(path, engine="h5netcdf")
     write_manifest(directory, manifest)
 
 
-def read_run(directory: str | os.PathLike[str]) -> Run:
+def read_run(directory: str | os.PathLike[str]) -> SavedRun:
     """Read a run back, completely into memory.
 
     Raises:
@@ -142,7 +141,7 @@ def read_run(directory: str | os.PathLike[str]) -> Run:
             f"{path} does not say format {RUN_FORMAT!r}: it is not from this package, or from another version of it"
         )
     history = folder / HISTORY_FILE
-    return Run(_read_netcdf(history) if history.exists() else None, manifest)
+    return SavedRun(_read_netcdf(history) if history.exists() else None, manifest)
 
 
 def _read_netcdf(path: Path) -> xarray.Dataset:

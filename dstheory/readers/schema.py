@@ -24,22 +24,22 @@ FOUR_REWARDS = ("stop_correct", "resample_correct", "stop_wrong", "resample_wron
 
 
 @dataclass(frozen=True)
-class Rule:
+class ValueRule:
     """Which numbers are allowed, in a form that can be applied and in a form that can be read."""
 
     allows: Callable[[Floats], Bools]
     text: str
 
 
-_FINITE = Rule(np.isfinite, "must be finite")
-_NOT_NEGATIVE = Rule(lambda v: np.isfinite(v) & (v >= 0), "must be finite and >= 0")
-_LENGTH = Rule(lambda v: np.isfinite(v) & (v >= 1), "must be finite and >= 1")
-_UNIT = Rule(lambda v: (v >= 0) & (v <= 1), "must lie in [0, 1]")
-_FLAG = Rule(lambda v: (v == 0) | (v == 1), "must be 0 or 1")
-_BELOW_INF = Rule(lambda v: v < np.inf, "must be a number below +inf")  # false for NaN too
-_NOT_NAN = Rule(lambda v: ~np.isnan(v), "must be a number")
-_WHOLE = Rule(lambda v: np.isfinite(v) & (v >= 1) & (v == np.floor(v)), "must be a whole number >= 1")
-_ANY = Rule(lambda v: np.ones(v.shape, dtype=bool), "must be text")
+_FINITE = ValueRule(np.isfinite, "must be finite")
+_NOT_NEGATIVE = ValueRule(lambda v: np.isfinite(v) & (v >= 0), "must be finite and >= 0")
+_LENGTH = ValueRule(lambda v: np.isfinite(v) & (v >= 1), "must be finite and >= 1")
+_UNIT = ValueRule(lambda v: (v >= 0) & (v <= 1), "must lie in [0, 1]")
+_FLAG = ValueRule(lambda v: (v == 0) | (v == 1), "must be 0 or 1")
+_BELOW_INF = ValueRule(lambda v: v < np.inf, "must be a number below +inf")  # false for NaN too
+_NOT_NAN = ValueRule(lambda v: ~np.isnan(v), "must be a number")
+_WHOLE = ValueRule(lambda v: np.isfinite(v) & (v >= 1) & (v == np.floor(v)), "must be a whole number >= 1")
+_ANY = ValueRule(lambda v: np.ones(v.shape, dtype=bool), "must be text")
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Column:
 
     name: str
     per: Literal["answer", "prompt", "chain"]
-    rule: Rule
+    rule: ValueRule
     meaning: str
     remedy: str = "correct that value"
     kind: Literal["text", "flag", "number"] = "number"

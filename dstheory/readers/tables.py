@@ -23,7 +23,7 @@ _LONGEST_HEADER = 1 << 20
 
 
 @dataclass(eq=False)
-class Table:
+class ArrowTable:
     """Columns of equal length, and where their rows stand.
 
     Attributes:
@@ -56,7 +56,7 @@ class Table:
             return [f"row {row} (counted from 0)" for row in rows]
 
 
-def read_csv(path: Path, *, delimiter: str = ",", **options: Any) -> Table:
+def read_csv(path: Path, *, delimiter: str = ",", **options: Any) -> ArrowTable:
     """Read a CSV or TSV file; cells may hold line ends.
 
     Args:
@@ -86,7 +86,7 @@ def read_csv(path: Path, *, delimiter: str = ",", **options: Any) -> Table:
         except csv.Error as error:
             raise ValueError(str(error)) from error
 
-    return Table(dict(zip(table.column_names, table.columns, strict=True)), table.column_names, lines)
+    return ArrowTable(dict(zip(table.column_names, table.columns, strict=True)), table.column_names, lines)
 
 
 def csv_header(path: Path, source: str, delimiter: str = ",") -> list[str]:
@@ -107,7 +107,7 @@ def csv_header(path: Path, source: str, delimiter: str = ",") -> list[str]:
         raise
 
 
-def read_parquet(path: Path, wanted: Collection[str] | None = None, texts: Sequence[str] = ()) -> Table:
+def read_parquet(path: Path, wanted: Collection[str] | None = None, texts: Sequence[str] = ()) -> ArrowTable:
     """Read a Parquet file.
 
     Args:
@@ -123,10 +123,10 @@ def read_parquet(path: Path, wanted: Collection[str] | None = None, texts: Seque
     present = list(parquet.read_schema(path).names)
     chosen = None if wanted is None else [name for name in present if name in wanted]
     table = parquet.read_table(path, columns=chosen, read_dictionary=list(texts))
-    return Table(dict(zip(table.column_names, table.columns, strict=True)), present)
+    return ArrowTable(dict(zip(table.column_names, table.columns, strict=True)), present)
 
 
-def from_frame(frame: pd.DataFrame, wanted: Collection[str]) -> Table:
+def from_frame(frame: pd.DataFrame, wanted: Collection[str]) -> ArrowTable:
     """Return columns of a data frame; one of mixed types becomes text."""
     import pyarrow as pa
 
@@ -137,9 +137,4 @@ def from_frame(frame: pd.DataFrame, wanted: Collection[str]) -> Table:
         except (pa.ArrowException, TypeError, ValueError):
             texts = [None if value is None or value != value else str(value) for value in frame[name]]
             columns[name] = pa.chunked_array([pa.array(texts, pa.string())])
-    return Table(columns, [str(name) for name in frame.columns])
-
-
-def unreadable(error: Exception, source: str) -> FileFormatError:
-    """Return the error for a file that Arrow refuses, in Arrow's own words: the last resort."""
-    return FileFormatError(f"{source} cannot be read as a table ({str(error).splitlines()[0][:120]}): correct it")
+    return ArrowTable(columns, [str(name) for name in frame.columns])

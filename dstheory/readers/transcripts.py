@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from dstheory.errors import RecordError
 from dstheory.readers.answers import Checker, Game, final_answers, find_expressions
-from dstheory.readers.reading import Batch, Part, Reading, batches
+from dstheory.readers.reading import Part, Reading, RecordBatch, batches
 from dstheory.readers.records import Fault, FieldNames, Record, parse_cap, parse_head
 
 MARKERS = ("wait", "hmm", "actually", "alternatively", "let me try again", "let's try again", "try another", "on second thought",
@@ -121,8 +121,9 @@ def by_pattern(pattern: str) -> Segmenter:
     Raises:
         RecordError: the pattern is too long, or is none.
 
-    >>> by_pattern(r"ANSWER: (\\S+)")("ANSWER: 4. No. ANSWER: 5", {})
-    ['4.', '5']
+    Example:
+        >>> by_pattern(r"ANSWER: (\\S+)")("ANSWER: 4. No. ANSWER: 5", {})
+        ['4.', '5']
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -156,19 +157,26 @@ def _has_group(pattern: str) -> bool:
 SEGMENTERS = ("expressions", "tags", "markers", "pattern")
 
 
-def segmenter(name: str, *, pattern: str | None = None, game: Game | None = None, tag: str = "answer",
-              markers: Sequence[str] = MARKERS, least_numbers: int = 3) -> Segmenter:  # fmt: skip
+def segmenter(
+    name: str, *, pattern: str | None = None, game: Game | None = None, markers: Sequence[str] = MARKERS
+) -> Segmenter:
     """Return a segmentation by its name.
+
+    Args:
+        name: one of ``SEGMENTERS``.
+        pattern: the regular expression of the segmentation by a pattern.
+        game: whose expressions are the answers, if the records are of a game.
+        markers: the words of the segmentation by markers.
 
     Raises:
         RecordError: there is none of that name, or its settings are wrong.
     """
     if name == "expressions":
-        return by_expressions(game, least_numbers=least_numbers)
+        return by_expressions(game)
     if name == "tags":
-        return by_tags(tag)
+        return by_tags()
     if name == "markers":
-        return by_markers(markers, game, least_numbers=least_numbers)
+        return by_markers(markers, game)
     if name == "pattern":
         if pattern is None:
             raise RecordError("segmentation by a pattern needs the pattern: give --pattern")
@@ -284,7 +292,7 @@ class TextReader:
 
 def text_batches(
     parts: Iterable[Part], file: str, reader: TextReader, reading: Reading, *, unit: str = "line"
-) -> Iterator[Batch]:
+) -> Iterator[RecordBatch]:
     """Yield records that hold text, in columns.
 
     Args:
@@ -321,8 +329,9 @@ def text_batches(
 def loops(candidates: list[str]) -> bool:
     """Return whether the last candidates are one sequence of at most eight, repeated at least three times.
 
-    >>> loops(["a", "b", "c", "b", "c", "b", "c"]), loops(["a", "b", "a", "b"])
-    (True, False)
+    Example:
+        >>> loops(["a", "b", "c", "b", "c", "b", "c"]), loops(["a", "b", "a", "b"])
+        (True, False)
     """
     squeezed = [_squeezed(c) for c in candidates[-8 * _LOOP :]]
     for period in range(1, len(squeezed) // _LOOP + 1):
