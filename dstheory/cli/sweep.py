@@ -108,7 +108,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     settings = f"{plan.grid.size:,} setting{'s' * (plan.grid.size != 1)}"
     click.echo(f"{settings}, a result of {size_text(plan.bytes)}, into {out}", err=True)
     if plan.of == "simulate":
-        announce_compilation(plan.grid.size * int(plan.fixed.get("steps", 1000)), plan.chain.pairs)
+        announce_compilation(plan.grid.size * plan.most_steps, plan.chain.pairs)
     with _progress_of(plan.grid.size, quiet=options["as_json"]) as update, _warnings_as_lines():
         data, counts = run_plan(
             plan,

@@ -27,15 +27,23 @@ __all__ = ["Ascent", "minimal_ascent"]
 
 SMALLEST = 1000
 """The least number of steps, over all runs, for which this path is prepared."""
-COMPILED = 300_000
-"""From this many steps on, over all runs, they are compiled: loading the compiled loop takes as long as so many plain steps."""
+COMPILED = 10_000
+"""From this many steps on, over all runs, they are compiled: loading the compiled loop takes as long as 300,000 plain steps, but
+serves all later calls."""
 
 Ascent = Callable[[Floats, Floats], Floats]
 """(theta of shape (*runs, 3), learning-rate factors of the coming steps) -> theta after them."""
 
 
 def minimal_ascent(
-    mdp: TwoStageMDP, policy: Policy, objective: Objective, optimizer: Optimizer, *, steps: int, smallest: int = SMALLEST
+    mdp: TwoStageMDP,
+    policy: Policy,
+    objective: Objective,
+    optimizer: Optimizer,
+    *,
+    steps: int,
+    smallest: int = SMALLEST,
+    compiled: bool | None = None,
 ) -> Ascent | None:
     """Return a function that takes many exact-gradient steps of M0 at once, or None where this path does not apply.
 
@@ -43,6 +51,7 @@ def minimal_ascent(
         mdp, policy, objective, optimizer: as in training; the policy has the full run axes.
         steps: number of steps that training will take.
         smallest: least number of steps over all runs.
+        compiled: whether steps are compiled; default where there are many.
     """
     runs = policy.runs
     work = steps * max(1, int(np.prod(runs)))
@@ -51,14 +60,13 @@ def minimal_ascent(
     settings = _settings(mdp, objective, runs)
     if settings is None:
         return None
+    fast = work >= COMPILED if compiled is None else compiled
     rate = np.broadcast_to(np.asarray(optimizer.lr, dtype=np.float64), runs).reshape(-1)
 
     def ascend(theta: Floats, factors: Floats) -> Floats:
         from dstheory.kernels import train_minimal
 
-        moved = train_minimal(
-            theta.reshape(-1, 3), len(factors), learning_rate=rate, schedule=factors, compiled=work >= COMPILED, **settings
-        )
+        moved = train_minimal(theta.reshape(-1, 3), len(factors), learning_rate=rate, schedule=factors, compiled=fast, **settings)
         return moved.reshape(theta.shape)
 
     return ascend

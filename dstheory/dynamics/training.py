@@ -77,6 +77,7 @@ def train(
     log_at: Iterable[int] | None = None,
     objective_at: Callable[[int], Objective] | None = None,
     progress: Callable[[int], None] | None = None,
+    compiled: bool | None = None,
 ) -> TrainResult:
     """Ascend an objective from a policy by exact gradients.
 
@@ -92,6 +93,7 @@ def train(
         objective_at: step -> the objective whose gradient that step follows, SFT on the step's minibatch for example; the history
             describes ``objective`` all the same.
         progress: called with the number of steps done, now and then.
+        compiled: whether plain gradient steps on M0 are compiled; default where there are many. The result differs by rounding.
 
     Raises:
         ChainError: an argument outside its range, or a run that left the finite numbers (step, run and remedy are named).
@@ -125,7 +127,7 @@ def train(
         if step == steps:
             break
         if minimal and (renewed or step == 0):
-            ascent = minimal_ascent(mdp, policy, objective, optimizer, steps=steps)
+            ascent = minimal_ascent(mdp, policy, objective, optimizer, steps=steps, compiled=compiled)
         if ascent is not None:  # straight to the next step that is logged or renews the reference
             ahead = [logged[bisect_right(logged, step)]]
             ahead += [step + reference_every - step % reference_every] if reference_every else []

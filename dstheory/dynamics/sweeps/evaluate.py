@@ -22,6 +22,7 @@ from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
 from dstheory.checks import Floats, Ints
 from dstheory.dynamics.conditions import scattered
+from dstheory.dynamics.minimal import COMPILED
 from dstheory.dynamics.parameters import value_at
 from dstheory.dynamics.problem import objective_at, problem_at, training_at
 from dstheory.dynamics.soft_optimum import optimum
@@ -138,7 +139,9 @@ def _trained(plan: Plan, settings: Mapping[str, Any], count: int) -> tuple[Ints,
 def _side_by_side(plan: Plan, settings: Mapping[str, Any], runs: tuple[int, ...]) -> tuple[Ints, Numbers]:
     mdp, start, reference = problem_at(plan.chain, settings)
     objective = _objective((mdp, start, reference), settings, runs)
-    start, training = _starts(plan, start, settings, runs), training_at(settings)
+    # The whole sweep decides whether to compile, so that bits do not depend on what else a process has computed.
+    training = {**training_at(settings), "compiled": plan.grid.size * plan.most_steps >= COMPILED}
+    start = _starts(plan, start, settings, runs)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InfiniteEnergyWarning)  # the result has it as inf, which is counted and reported
         try:

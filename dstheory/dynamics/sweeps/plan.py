@@ -118,6 +118,12 @@ class Plan:
         last = int(self.fixed["steps"])
         return np.union1d(np.arange(0, last, self.log_every), [last])
 
+    @property
+    def most_steps(self) -> int:
+        """The largest number of training steps of a setting."""
+        swept = [max(axis.values) for axis in self.grid.axes if axis.name == "steps"]
+        return int(swept[0] if swept else self.fixed.get("steps", 0))
+
     def shape(self, name: str) -> tuple[int, ...]:
         """Return the axes that a variable has beside those of the settings."""
         return (len(self.steps),) if name in HISTORY else ()
