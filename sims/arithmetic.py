@@ -15,12 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dstheory.arithmetic.comparison import Plan, run_conditions
-from dstheory.arithmetic.findings import ROLLED_OUT, collect, realised
-from dstheory.arithmetic.hypotheses import decide
 from dstheory.arithmetic.problems import TRAINED_SIZES
-from dstheory.arithmetic.tables import answer_in_words, condition_rows, gain_rows, hypothesis_rows, size_rows
 from dstheory.experiments import Findings
+
+from ._arithmetic_figures import anatomy_figure, split_figure
+from ._arithmetic_hypotheses import answer_in_words, condition_rows, decide, gain_rows, hypothesis_rows, size_rows
+from ._arithmetic_runs import ROLLED_OUT, Plan, collect, realised, run_conditions
 
 NAME = "arithmetic"
 CLAIMS = ("B7", "B8", "C2", "C3", "C5", "E3")
@@ -40,8 +40,6 @@ TITLES = {"reward": "reward-trained", "sft-mistakes": "SFT-trained, half of the 
 
 def run(*, quick: bool, progress: Callable[[int, int], None] | None = None) -> Findings:
     """Train all conditions from all seeds, and tabulate and draw what they ended with."""
-    from dstheory.plots.arithmetic import anatomy_figure, split_figure
-
     plan = QUICK if quick else FULL
     found = run_conditions(plan, jobs=1 if quick else None, progress=progress)
     data = collect(plan, found).merge(realised(plan, found, episodes=2 if quick else 5), combine_attrs="override")

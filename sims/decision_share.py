@@ -39,7 +39,7 @@ def run(*, quick: bool, progress: Callable[[int, int], None] | None = None) -> t
     """Solve the whole plane at once, for both references, and draw it."""
     import xarray as xr
 
-    from dstheory.plots.phases import decision_share_figure
+    from ._phases import decision_share_figure
 
     fine = 1 if quick else 8
     weight = 2.0 ** np.linspace(0, 14, 14 * fine + 1)

@@ -132,9 +132,8 @@ def run(*, quick: bool, progress: Callable[[int, int], None] | None = None) -> F
     """Compute the tables and the four figures."""
     import xarray as xr
 
-    from dstheory.plots import neighbours as plots
-
     from . import _neighbours as shared
+    from . import _neighbours_figures as plots
 
     def said(done: int) -> None:
         if progress is not None:

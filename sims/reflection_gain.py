@@ -31,7 +31,7 @@ def run(*, quick: bool, progress: Callable[[int, int], None] | None = None) -> t
     """Solve the chain at every pair of decision probabilities and draw what reflection adds."""
     import xarray as xr
 
-    from dstheory.plots.phases import reflection_gain_figure
+    from ._phases import reflection_gain_figure
 
     cells = 40 if quick else 200
     inside = (np.arange(cells) + 0.5) / cells

@@ -44,7 +44,7 @@ def run(*, quick: bool, progress: Callable[[int, int], None] | None = None) -> F
     """Compute gradients over the square of decision probabilities, compare their signs with the boundary, and draw both."""
     import xarray as xr
 
-    from dstheory.plots.phases import sabotage_figure
+    from ._phases import sabotage_figure
 
     cells = 40 if quick else 200
     inside = (np.arange(cells) + 0.5) / cells

@@ -25,11 +25,11 @@ SEED = 0
 def run(*, quick: bool, progress: Callable[[int, int], None] | None = None, data: Path | None = None) -> Findings:
     """Predict accuracy by round on both logs."""
     from dstheory.anatomy import read_log
-    from dstheory.plots.neighbours import curves_figure
 
     from . import _neighbours as shared
     from . import _rollouts as rollouts
     from ._curves import predict_curves
+    from ._neighbours_figures import curves_figure
 
     game = rollouts.file_in(data, "game24_selfverify.jsonl")
     countdown = rollouts.file_in(data, "countdown_transcripts.jsonl")

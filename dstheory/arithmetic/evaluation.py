@@ -24,6 +24,9 @@ from dstheory.arithmetic.policy import ArithmeticPolicy
 from dstheory.arithmetic.problems import ALL_SIZES, Problems, Size, draw_problems
 from dstheory.arithmetic.process import schedule
 from dstheory.arithmetic.rollouts import Rollouts, roll_out
+from dstheory.arithmetic.settings import Settings
+from dstheory.arithmetic.training import train
+from dstheory.checks import Floats
 
 __all__ = ["EVALUATION_SEED", "SizeReport", "as_episodes", "evaluate", "held_out_problems", "records", "report_row"]
 
@@ -91,6 +94,25 @@ def evaluate(
         own = np.isin(everything.problem, of_size[size])
         reports.append(SizeReport(size, None if law is None else law.pooled(of_size[size]), everything.select(own)))
     return reports, rollouts
+
+
+def train_and_evaluate(
+    per_size: int, settings: Settings
+) -> tuple[tuple[Floats, ...], Floats, Floats, int, int, tuple[float, float]]:
+    """Train one policy and compute the law of its answers to held-out problems of all sizes; made for worker processes.
+
+    Args:
+        per_size: held-out problems of each size.
+        settings: of the run.
+
+    Returns:
+        The policy's blocks, ``right`` and ``wrong`` of its :class:`~dstheory.arithmetic.exact.AnswerLaw`, episodes, tokens, and
+        the norms of the first gradient's two parts.
+    """
+    run = train(settings)
+    law = answer_law(run.policy, held_out_problems(ALL_SIZES, per_size))
+    norms = (run.log["gradient_sample"][0], run.log["gradient_decide"][0])
+    return run.policy.blocks, law.right, law.wrong, run.episodes, run.tokens, norms
 
 
 def as_episodes(rollouts: Rollouts, *, model: str = "policy") -> Episodes:

@@ -10,20 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dstheory.dynamics.conditions import Comparison, compare, expert_policy, four_conditions, scattered
-    from dstheory.dynamics.mechanisms import Mechanism, confidence_trunk, length_weight_mechanisms, settle
     from dstheory.dynamics.optimizers import SCHEDULES, SGD, Adam, Momentum, NaturalGradient, Optimizer, Schedule, schedule
     from dstheory.dynamics.soft_optimum import Optimum, optimum, regularised_value
     from dstheory.dynamics.sweeps.run import sweep
     from dstheory.dynamics.training import TrainResult, train
 
 __all__ = [
-    "SCHEDULES", "SGD", "Adam", "Comparison", "Mechanism", "Momentum", "NaturalGradient", "Optimizer", "Optimum", "Schedule",
-    "TrainResult", "compare", "confidence_trunk", "expert_policy", "four_conditions", "length_weight_mechanisms", "optimum",
-    "regularised_value", "scattered", "schedule", "settle", "sweep", "train",
+    "SCHEDULES", "SGD", "Adam", "Comparison", "Momentum", "NaturalGradient", "Optimizer", "Optimum", "Schedule", "TrainResult",
+    "compare", "expert_policy", "four_conditions", "optimum", "regularised_value", "scattered", "schedule", "sweep", "train",
 ]  # fmt: skip
 
 # Searched in this order: what a later one imports anyway comes first.
-_MODULES = ("optimizers", "training", "conditions", "soft_optimum", "mechanisms", "sweeps.run")
+_MODULES = ("optimizers", "training", "conditions", "soft_optimum", "sweeps.run")
 
 
 def __getattr__(name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from pathlib import Path
 
@@ -9,12 +10,23 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from dstheory.arithmetic.comparison import CONDITIONS, PARTS, Plan, parts_of, run_conditions, start_of
-from dstheory.arithmetic.findings import PAIRS, SIZES, collect, realised
-from dstheory.arithmetic.hypotheses import HYPOTHESES, IN, OUT, decide
 from dstheory.arithmetic.problems import ALL_SIZES
-from dstheory.arithmetic.statistics import Mean, mean_over_seeds, ratio_over_seeds
-from dstheory.arithmetic.tables import answer_in_words, condition_rows, gain_rows, hypothesis_rows
+from dstheory.experiments import experiment_names
+from dstheory.experiments.running import load
+
+EXPERIMENT = load(experiment_names()["arithmetic"].path)
+RUNS, FOUND = (
+    importlib.import_module(f"{EXPERIMENT.__package__}.{part}") for part in ("_arithmetic_runs", "_arithmetic_hypotheses")
+)
+CONDITIONS, PARTS, PAIRS, SIZES, Plan = RUNS.CONDITIONS, RUNS.PARTS, RUNS.PAIRS, RUNS.SIZES, RUNS.Plan
+parts_of, run_conditions, start_of, collect, realised = (
+    RUNS.parts_of, RUNS.run_conditions, RUNS.start_of, RUNS.collect, RUNS.realised,
+)  # fmt: skip
+HYPOTHESES, IN, OUT, decide = FOUND.HYPOTHESES, FOUND.IN, FOUND.OUT, FOUND.decide
+Mean, mean_over_seeds, ratio_over_seeds = FOUND.Mean, FOUND.mean_over_seeds, FOUND.ratio_over_seeds
+answer_in_words, condition_rows, gain_rows, hypothesis_rows = (
+    FOUND.answer_in_words, FOUND.condition_rows, FOUND.gain_rows, FOUND.hypothesis_rows,
+)  # fmt: skip
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = Plan(

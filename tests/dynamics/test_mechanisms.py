@@ -12,9 +12,14 @@ import numpy as np
 import pytest
 
 from dstheory import Features, Policy, TwoStageMDP, solve, train
-from dstheory.dynamics import SGD, Adam, Momentum, NaturalGradient, confidence_trunk, length_weight_mechanisms, settle
+from dstheory.dynamics import SGD, Adam, Momentum, NaturalGradient
 from dstheory.errors import ChainError
+from dstheory.experiments import experiment_names
+from dstheory.experiments.running import load
 from dstheory.objectives import SFT, ExpertChain
+
+PART = load(experiment_names()["length-weight-mechanisms"].path.parent / "_mechanisms.py")
+confidence_trunk, length_weight_mechanisms, settle = PART.confidence_trunk, PART.length_weight_mechanisms, PART.settle
 
 RHO = np.array([0.7, 0.3])
 LENGTH, DECISION = 12.0, 2.0

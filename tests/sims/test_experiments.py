@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import inspect
 import re
 from pathlib import Path
@@ -43,6 +44,12 @@ def test_each_has_its_own_tests(name: str) -> None:
     stem = EXPERIMENTS[name].path.stem
     others = (path for path in (ROOT / "tests").rglob("test_*.py") if path != Path(__file__))
     assert any(re.search(rf"\b({name}|{stem})\b", path.read_text("utf-8")) for path in others)
+
+
+@pytest.mark.parametrize("path", sorted(EXPERIMENTS["arithmetic"].path.parent.glob("*.py")), ids=lambda path: path.stem)
+def test_examples_in_docstrings(path: Path) -> None:
+    found = doctest.testmod(load(path), optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert found.failed == 0
 
 
 def test_names_are_those_of_the_files() -> None:

@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from dstheory.plots.tokens import fitted_slope
+from dstheory.experiments import experiment_names
+from dstheory.experiments.running import load
 
-SIM = Path(__file__).resolve().parents[2] / "sims" / "energy_against_length.py"
-
-
-@pytest.fixture(scope="module")
-def sim():
-    spec = importlib.util.spec_from_file_location("energy_against_length", SIM)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+SIM = load(experiment_names()["energy-against-length"].path)
 
 
 @pytest.fixture(scope="module")
-def ran(sim):
+def ran():
     steps = []
-    data, figures = sim.run(quick=True, progress=lambda done, total: steps.append((done, total)))
+    data, figures = SIM.run(quick=True, progress=lambda done, total: steps.append((done, total)))
     assert steps[-1] == (len(data.length), len(data.length))
-    return data, figures[sim.NAME]
+    return data, figures[SIM.NAME]
 
 
 def slope(data, objective: str, stage: str) -> float:
     part = data.energy.sel(objective=objective, stage=stage).sel(length=slice(64, None))
-    return fitted_slope(part.length, part)
+    return SIM.fitted_slope(part.length, part)
 
 
 def test_reward_is_flat_and_log_likelihoods_are_linear(ran) -> None:
@@ -69,11 +60,11 @@ def test_no_curve_runs_through_a_legend(ran) -> None:
 
 def test_what_has_no_slope() -> None:
     with pytest.raises(ValueError, match="two or more lengths"):
-        fitted_slope([4], [1.0])
+        SIM.fitted_slope([4], [1.0])
     with pytest.raises(ValueError, match="positive, finite energies"):
-        fitted_slope([1, 2], [0.0, 1.0])
+        SIM.fitted_slope([1, 2], [0.0, 1.0])
 
 
-def test_the_experiment_names_its_claims(sim) -> None:
-    for claim in sim.CLAIMS:
-        assert claim in sim.__doc__
+def test_the_experiment_names_its_claims() -> None:
+    for claim in SIM.CLAIMS:
+        assert claim in SIM.__doc__

@@ -13,8 +13,6 @@ from dstheory.plots.style import DASHES, PALETTE, RC, tidy
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["confidence_figure", "curves_figure", "majority_figure", "rejection_figure"]
-
 
 def confidence_figure(data: xr.Dataset) -> Figure:
     """Draw the mean stated confidence during training, with and without division by the group's standard deviation.

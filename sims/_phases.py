@@ -16,8 +16,6 @@ from dstheory.plots.style import DASHES, PALETTE, RC
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["decision_share_figure", "reflection_gain_figure", "sabotage_figure"]
-
 # Perceptually even, and the same to eyes that confuse red and green; the diverging one goes from brown over white to blue-green.
 _SEQUENTIAL, _DIVERGING = "cividis", "BrBG"
 _STROKE = [withStroke(linewidth=1.8, foreground="white")]

@@ -36,8 +36,6 @@ from dstheory.objectives.base import Objective
 from dstheory.objectives.demonstrations import ExpertChain, Recorded
 from dstheory.objectives.imitation import SFT
 
-__all__ = ["Mechanism", "confidence_trunk", "length_weight_mechanisms", "settle"]
-
 
 @dataclass(frozen=True, eq=False)
 class Mechanism:

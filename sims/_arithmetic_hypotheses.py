@@ -1,33 +1,103 @@
-"""The hypotheses of the experiment, each with its measured outcome: as expected, contradicted, or undecided.
+"""What the runs say: means over seeds, the hypotheses with their outcomes, and tables and words of the page.
 
-They were written down in ``docs/arithmetic.md`` before the experiment was run; here each becomes a function of what was
+The hypotheses were written down in ``docs/arithmetic.md`` before the experiment was run; here each becomes a function of what was
 measured, so that the outcome follows from the numbers and from nothing else. "Contradicted" needs an interval that lies wholly
 on the wrong side, "as expected" one that lies wholly on the right one.
 
-Source: claims 4 and 5 of arXiv 2601.01580; THEORY groups B, C, E, F, G of this package.
+Seeds are the unit: a method's result is an average over initial policies, problems and draws, all of which a seed changes. The
+share of decisions in a mean gain is a ratio of two means over seeds; its interval is the jackknife's, and there is none where
+the gain itself is not told from 0.
+
+Source: claims 4 and 5 of arXiv 2601.01580; THEORY groups B, C, E, F, G of this package. Student (1908); jackknife for ratios,
+Quenouille (1956), Tukey (1958).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import stdtrit
 
-from dstheory.arithmetic.statistics import Mean, mean_over_seeds, ratio_over_seeds
 from dstheory.checks import Floats
+
+from ._arithmetic_runs import PARTS
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["HYPOTHESES", "Outcome", "decide", "gain_of", "share_of"]
+@dataclass(frozen=True)
+class Mean:
+    """A mean over seeds and its 95 % interval; with one seed the interval is the whole line."""
 
-IN, OUT = "trained sizes", "larger sizes"
+    value: float
+    low: float
+    high: float
+
+    def text(self, digits: int = 3) -> str:
+        """Return the mean and its interval.
+
+        >>> Mean(0.5, 0.4, 0.6).text(2), Mean(float("nan"), float("nan"), float("nan")).text()
+        ('0.50 [0.40, 0.60]', '-')
+        """
+        if np.isnan(self.value):
+            return "-"
+        return f"{self.value:.{digits}f} [{self.low:.{digits}f}, {self.high:.{digits}f}]"
+
+    @property
+    def above_zero(self) -> bool:
+        """Whether the whole interval is positive."""
+        return self.low > 0
+
+    @property
+    def below_zero(self) -> bool:
+        """Whether the whole interval is negative."""
+        return self.high < 0
+
+
+def mean_over_seeds(values: ArrayLike) -> Mean:
+    """Return the mean with its t-interval.
+
+    >>> mean_over_seeds([1.0, 2.0, 3.0]).text(2)  # 2 +- 4.303 / sqrt(3)
+    '2.00 [-0.48, 4.48]'
+    """
+    x = np.asarray(values, dtype=np.float64)
+    return _interval(float(x.mean()), float(x.std(ddof=1) / np.sqrt(len(x))) if len(x) > 1 else np.inf, len(x))
+
+
+def ratio_over_seeds(parts: ArrayLike, wholes: ArrayLike) -> Mean:
+    """Return mean(parts)/mean(wholes) with a jackknife interval; NaN if the interval of the whole contains 0.
+
+    >>> ratio_over_seeds([2.0, 2.6, 2.9], [4.0, 5.0, 6.0]).text(2)
+    '0.50 [0.45, 0.55]'
+    """
+    part, whole = np.asarray(parts, dtype=np.float64), np.asarray(wholes, dtype=np.float64)
+    n, overall = len(part), mean_over_seeds(whole)
+    if not (overall.above_zero or overall.below_zero):
+        return Mean(np.nan, np.nan, np.nan)
+    ratio = part.sum() / whole.sum()
+    without = (part.sum() - part) / (whole.sum() - whole)
+    pseudo = n * ratio - (n - 1) * without
+    return _interval(float(ratio), float(pseudo.std(ddof=1) / np.sqrt(n)), n)
+
+
+def _interval(value: float, error: float, n: int) -> Mean:
+    if not np.isfinite(error):
+        return Mean(value, -np.inf, np.inf)
+    half = float(stdtrit(n - 1, 0.975)) * error
+    return Mean(value, value - half, value + half)
+
+
+# ---------------------------------------------------------------------- hypotheses
+
+IN, OUT = PARTS
 
 
 @dataclass(frozen=True)
-class Outcome:
+class HypothesisOutcome:
     """One hypothesis: its number and name, what was measured in words, and the outcome."""
 
     number: int
@@ -47,13 +117,13 @@ def share_of(data: xr.Dataset, comparison: str, part: str) -> Mean:
     return ratio_over_seeds(data.decide.sel(at).values, data.gain.sel(at).values)
 
 
-def decide(data: xr.Dataset) -> list[Outcome]:
+def decide(data: xr.Dataset) -> list[HypothesisOutcome]:
     """Return the outcome of every hypothesis whose conditions were run."""
     outcomes = []
     for number, (name, needs, measure) in enumerate(HYPOTHESES, start=1):
         if set(needs) <= set(data.condition.values.tolist()):
             measured, verdict = measure(data)
-            outcomes.append(Outcome(number, name, measured, verdict))
+            outcomes.append(HypothesisOutcome(number, name, measured, verdict))
     return outcomes
 
 
@@ -204,3 +274,80 @@ def _all(outcomes: Iterable[str]) -> str:
     if "contradicted" in listed:
         return "contradicted"
     return "as expected" if set(listed) == {"as expected"} else "undecided"
+
+
+# ---------------------------------------------------------------------- tables and words
+
+
+def condition_rows(data: xr.Dataset) -> list[dict[str, Any]]:
+    """Return one row per condition: tokens, and means over seeds of P(first answer correct), a, b and accuracy."""
+    rows = []
+    for condition in data.condition.values.tolist():
+        here = data.sel(condition=condition)
+        row: dict[str, Any] = {
+            "condition": condition,
+            "episodes": int(here.episodes.mean()),
+            "million tokens": round(float(here.tokens.mean()) / 1e6, 2),
+        }
+        for part, short in ((IN, "trained"), (OUT, "larger")):
+            for name in ("first", "a", "b", "accuracy"):
+                row[f"{name} {short}"] = round(float(here[f"part_{name}"].sel(part=part).mean()), 4)
+        rows.append(row)
+    return rows
+
+
+def size_rows(data: xr.Dataset) -> list[dict[str, Any]]:
+    """Return one row per size and rolled-out condition: p, a, b, accuracy exact, predicted and realised, with intervals."""
+    rows = []
+    for condition in data.model.values.tolist():
+        for size, tokens in zip(data["size"].values.tolist(), data.tokens_per_answer.values.tolist(), strict=True):
+            here = data.sel(condition=condition, model=condition, size=size)
+            means = {name: mean_over_seeds(here[name].values) for name in ("p", "a", "b", "accuracy", "predicted", "realised")}
+            shown = {name: mean.text() if name != "predicted" else f"{mean.value:.3f}" for name, mean in means.items()}
+            rows.append({"condition": condition, "size": size, "l_s": int(tokens), **shown})
+    return rows
+
+
+def gain_rows(data: xr.Dataset) -> list[dict[str, Any]]:
+    """Return one row per comparison and part: the gain, its two parts and the share of decisions, with intervals over seeds."""
+    return [
+        {
+            "after over before": comparison,
+            "sizes": part.split()[0],
+            "gain": gain_of(data, comparison, part).text(),
+            "by sampling": gain_of(data, comparison, part, "sample").text(),
+            "by decisions": gain_of(data, comparison, part, "decide").text(),
+            "share of decisions": share_of(data, comparison, part).text(2),
+        }
+        for comparison in data.comparison.values.tolist()
+        for part in (IN, OUT)
+    ]
+
+
+def hypothesis_rows(outcomes: Sequence[HypothesisOutcome]) -> list[dict[str, Any]]:
+    """Return one row per hypothesis."""
+    return [{"hypothesis": f"{o.number}. {o.name}", "outcome": o.outcome, "measured": o.measured} for o in outcomes]
+
+
+def answer_in_words(data: xr.Dataset) -> str:
+    """Return the answer to claim 5 in this model: two sentences with numbers."""
+
+    def accuracy(condition: str) -> float:
+        return float(data.part_accuracy.sel(condition=condition, part=OUT).mean())
+
+    pairs = {name: f"reward over {name}" for name in ("sft-mistakes", "sft-first")}
+    gain = {name: gain_of(data, pair, OUT) for name, pair in pairs.items()}
+    parts = {name: [gain_of(data, pair, OUT, part) for part in ("sample", "decide")] for name, pair in pairs.items()}
+    share = share_of(data, pairs["sft-mistakes"], OUT)
+    seeds = data.sizes["seed"]
+    sampling, deciding = parts["sft-first"]
+    gap = mean_over_seeds(
+        np.asarray(data.part_first.sel(condition="reward", part=OUT) - data.part_first.sel(condition="sft-first", part=OUT))
+    )
+    return (
+        f"On the fifteen larger sizes reward ends at accuracy {accuracy('reward'):.3f}, SFT on demonstrations with mistakes at "
+        f"{accuracy('sft-mistakes'):.3f}: a gain of {gain['sft-mistakes'].text()}, of which decisions are {share.text(2)} "
+        f"({seeds} seeds, 95 % intervals). Against SFT on demonstrations that are right first time (accuracy "
+        f"{accuracy('sft-first'):.3f}) the gain is {gain['sft-first'].text()}, {deciding.text()} by decisions and "
+        f"{sampling.text()} by sampling: reward's first answers are right more often by {gap.text()}."
+    )

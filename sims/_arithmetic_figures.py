@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 
 from dstheory.plots.style import DASHES, PALETTE, RC, tidy
 
+from ._arithmetic_hypotheses import mean_over_seeds
+
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
-
-__all__ = ["anatomy_figure", "split_figure"]
 
 _RATES = {"p": "$p$ = P(correct)", "a": "$a$ = P(stop | correct)", "b": "$b$ = P(resample | wrong)"}
 
@@ -23,7 +23,7 @@ def anatomy_figure(data: xr.Dataset, condition: str, *, trained: int, title: str
     """Draw p, a, b and accuracy of one condition over the sizes, at its start and at its end.
 
     Args:
-        data: of :func:`dstheory.arithmetic.findings.collect`, with ``realised`` (model, seed, size).
+        data: of :func:`._arithmetic_runs.collect`, with ``realised`` (model, seed, size).
         condition: which.
         trained: the first so many sizes were trained on; they are shaded.
         title: above the figure.
@@ -69,7 +69,7 @@ def split_figure(data: xr.Dataset, comparisons: list[str]) -> Figure:
     """Draw the two parts of each gain, per part of the sizes, with every seed as a dot.
 
     Args:
-        data: of :func:`dstheory.arithmetic.findings.collect`.
+        data: of :func:`._arithmetic_runs.collect`.
         comparisons: which, from top to bottom.
     """
     with matplotlib.rc_context(RC):
@@ -98,8 +98,6 @@ def split_figure(data: xr.Dataset, comparisons: list[str]) -> Figure:
 
 def _extent(values: xr.DataArray) -> tuple[Any, Any]:
     """Return the 95 % t-interval over seeds, elementwise; the values themselves if there is one seed."""
-    from dstheory.arithmetic.statistics import mean_over_seeds
-
     table = values.transpose("seed", ...).values
     if len(table) < 2:
         return table[0], table[0]
