@@ -93,11 +93,12 @@ def _objective(s: SymbolicSetting, rule: Rule, scalar: str) -> list[Item]:
     given = {x for e in (*acting.sample[0], *acting.stop[0]) for x in e.free_symbols} if acting != s.policy else set()
     in_order = sorted(given, key=lambda x: (len(x.name), "pab".find(x.name[0]), x.name))
     whose = measures.get(acting, "a given policy, with ")
+    case = f"Derived {rule.case}. " if rule.case else ""
     source = f"Source: {rule.source}. " if rule.source else ""
     equations = (*zip(("c_s(k)", "c_d(k)"), rule.shown(s), strict=False), *rule.where(s))
     carried = {x for turn in generic_turns(s, rule) for c in rule.coefficients(s, turn) for x in c.free_symbols}
     items: list[Item] = [
-        Words((f"Written for ascent. {source}The update is",)),
+        Words((f"Written for ascent. {case}{source}The update is",)),
         Display(Verbatim("g", "g"), (UPDATE,)),
         Words(("with ", symbol("mu"), f": {whose}", *listed(in_order), "; the coefficients are not differentiated:")),
         *(Display(Verbatim(left, left) if isinstance(left, str) else left, (_one_log(right),)) for left, right in equations),

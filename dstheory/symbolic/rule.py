@@ -129,6 +129,7 @@ class Rule:
         name: its name in the registry.
         coefficients: (c_s, c_d) at one turn of one trajectory; c_d is ignored when no decision is drawn.
         title: the name in words.
+        case: for which case of the objective the rule is stated, as in "on the policy"; "" for all.
         source: where the objective comes from.
         measure: the policy that generates the trajectories; by default the learner.
         payoff: the additive quantity behind ``turn.past``, ``turn.here`` and ``turn.future``; by default nothing.
@@ -157,6 +158,7 @@ class Rule:
     name: str
     coefficients: Callable[[SymbolicSetting, Turn], Coefficients]
     title: str = ""
+    case: str = ""
     source: str = ""
     measure: Callable[[SymbolicSetting], SymbolicPolicy] = lambda s: s.policy
     payoff: Callable[[SymbolicSetting], Payoffs] = no_payoff

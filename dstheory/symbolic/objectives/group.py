@@ -63,13 +63,13 @@ def outcome_rule(name: str, weight: sp.Expr, *, baseline: str = "Rbar", **parts:
     return Rule(name, lambda s, turn: (weight * (turn.total - subtracted),) * 2, **{**standard, **parts})
 
 
-def _token_mean(name: str, *, size: int | None = GROUP, ddof: int = 1) -> Rule:
+def _token_mean(name: str, *, size: int | None = GROUP, ddof: int = 1, case: str = "") -> Rule:
     """Return c = w_G (R - Rbar)/E[L]: the group's standard deviation and a token mean over a large batch."""
 
     def statistics(s: SymbolicSetting) -> tuple[Statistic, ...]:
         return mean_reward(s), centred_weight(std=True, size=size, ddof=ddof), mean_length(s)
 
-    return outcome_rule(name, symbol("w_G") / symbol("Lbar"), statistics=statistics, frozen=True)
+    return outcome_rule(name, symbol("w_G") / symbol("Lbar"), statistics=statistics, frozen=True, case=case)
 
 
 def _rescaled(s: SymbolicSetting) -> Rule | None:
@@ -87,7 +87,7 @@ def _credit_over_length(s: SymbolicSetting) -> Update:
     return update_over_length(s, s.policy, lambda y: symbol("w_G") * (sp.Integer(y == 0) - mean))
 
 
-def _response_mean(name: str, *, std: bool = True) -> Rule:
+def _response_mean(name: str, *, std: bool = True, case: str = "") -> Rule:
     """Return c = w_G (R - Rbar)/L, the mean over each response's tokens; w_G and Rbar are held fixed in its scalar."""
 
     def scalar(s: SymbolicSetting, frozen: SymbolicPolicy) -> sp.Expr:
@@ -97,6 +97,7 @@ def _response_mean(name: str, *, std: bool = True) -> Rule:
     return outcome_rule(
         name,
         symbol("w_G") / symbol("L"),
+        case=case,
         scalar=scalar,
         frozen=True,
         scalar_words=("w_G (E[R/L] - Rbar E[1/L])",),
@@ -119,22 +120,32 @@ RULES = (
     _PLAIN,
     replace(_PLAIN, name="rloo"),  # the mean of the others is a baseline with the same expectation at any group size
     outcome_rule("dr-grpo", sp.Rational(GROUP - 1, GROUP) / symbol("L_max")),
-    _response_mean("grpo"),
+    _response_mean("grpo", case="without KL"),
     _response_mean("grpo-no-std", std=False),
-    _response_mean("gspo"),  # on the policy the ratio of a response is 1
+    _response_mean("gspo", case="on the policy"),  # where the ratio of a response is 1
     # DAPO as published divides by the tokens of the group: in large groups by E[L]; small ones have no closed form. Its dynamic
     # sampling divides by the probability of a mixed group, which is 1 in that limit.
-    _token_mean("dapo", size=None),
+    _token_mean("dapo", size=None, case="in the limit of large groups, all of them mixed"),
     _token_mean("dapo-batch"),
-    _token_mean("cispo", size=None),  # on the policy all ratios are 1, and CISPO divides by the tokens of the group, as DAPO does
-    _token_mean("nft", ddof=0),  # on the policy NFT's weights of hits and misses are the population-std form
+    # on the policy all ratios are 1, and CISPO divides by the tokens of the group, as DAPO does
+    _token_mean("cispo", size=None, case="on the policy, in the limit of large groups"),
+    # on the policy NFT's weights of hits and misses are the population-std form
+    _token_mean("nft", ddof=0, case="on the policy"),
     # imitation of one's own correct responses, token mean over what is kept
-    outcome_rule("rft", 1 / symbol("RLbar"), baseline="", statistics=lambda s: (success_length(s),), frozen=True),
+    outcome_rule(
+        "rft",
+        1 / symbol("RLbar"),
+        baseline="",
+        case="with the mean over the tokens of what is kept",
+        statistics=lambda s: (success_length(s),),
+        frozen=True,
+    ),
     # whitened over the tokens of a large batch, without KL in the reward
     outcome_rule(
         "reinforce-pp",
         1 / (symbol("s_tok") * symbol("Lbar")),
         baseline="m_tok",
+        case="without KL in the reward",
         statistics=_whitening,
         frozen=True,
     ),

@@ -193,6 +193,7 @@ DISTILLATION = per_action(
     log_ratio,
     -1 / LBAR,
     "minus the reverse KL at the visited states, over the mean length",
+    case="with the reference as teacher, over the tokens of the batch",
     held="the visited states and the mean length",
     statistics=lambda s: (mean_length(s),),
     scale=lambda s: -1 / LBAR,

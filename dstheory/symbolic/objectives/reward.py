@@ -119,6 +119,7 @@ def _outcome_advantages(s: SymbolicSetting, turn: Turn) -> Coefficients:
 PPO_CLIP = Rule(
     "ppo-clip",
     _outcome_advantages,
+    case="on the policy",
     payoff=correct_payoff,
     scalar=lambda s, frozen: success_rate(s) / symbol("Lbar"),
     frozen=True,
