@@ -8,11 +8,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from symbolic.families import derived
 
 from dstheory.claims import verify
 from dstheory.claims.reports.documents import latex_claims, latex_report
 from dstheory.references import bibliography, cited, load_references
-from dstheory.symbolic import derive, render
+from dstheory.symbolic import render
 
 ROOT = Path(__file__).resolve().parents[1]
 NUMBER = re.compile(r"(?<!\d)\d{4}\.\d{4,5}(?!\d)")
@@ -67,11 +68,11 @@ def compiled(source: str, folder: Path) -> str:
 
 @needs_pdflatex
 def test_a_standalone_derivation_prints_its_references(tmp_path: Path) -> None:
-    source = render(derive("kl-direct"), "latex", standalone=True)
+    source = render(derived("kl-direct"), "latex", standalone=True)
     assert r"\cite{zhao2026twostage}" in source
     assert r"\bibitem{zhao2026twostage}" in source
     assert "undefined" not in compiled(source, tmp_path)
-    assert "cite" not in render(derive("kl-direct"), "latex")
+    assert "cite" not in render(derived("kl-direct"), "latex")
 
 
 @needs_pdflatex

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 from typing import Self
 
 import sympy as sp
@@ -85,7 +86,7 @@ class DerivedGradient:
         """The setting as a sentence."""
         return f"{self.subtitle[0].upper()}{self.subtitle[1:]}."
 
-    @property
+    @cached_property
     def symbols(self) -> tuple[str, ...]:
         """The names that numbers can be given for: those that the gradient depends on, weights by lambda and the lengths."""
         own = {x for expr in (*self.gradient.values(), *self.definitions.values()) for x in expr.free_symbols}

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
+from dstheory.symbolic import Derivation, Rule, derive, lookup
 from dstheory.symbolic.objectives import REGISTRY
 
 LENGTH_WEIGHTED = ("reinforce", "reward-to-go", "advantage", "sft", "kl-direct", "kl", "forward-kl", "entropy")
@@ -17,3 +21,15 @@ KINDS = ("dapo-batch", "grpo", "sft-sequence-mean", "dft", "reinforce-pp", "scor
 def accepted(name: str, options: dict) -> dict:
     """The options as an objective takes them: with 1/L a length per answer needs a cap, and a low one to be short."""
     return {**options, "turns": 2} if name in OVER_LENGTH and options.get("per_answer_lengths") else options
+
+
+def derived(objective: str | Rule, **options: Any) -> Derivation:
+    """What `derive` returns, derived once in a session."""
+    rule = lookup(objective) if isinstance(objective, str) else objective
+    numbers = options.pop("numbers", None) or {}
+    return _derived(rule, tuple(sorted(options.items())), tuple(numbers.items()))
+
+
+@cache
+def _derived(rule: Rule, options: tuple, numbers: tuple) -> Derivation:
+    return derive(rule, **dict(options), numbers=dict(numbers))

@@ -8,10 +8,9 @@ from fractions import Fraction
 
 import pytest
 from symbolic import oracle
-from symbolic.families import LENGTH_WEIGHTED
+from symbolic.families import LENGTH_WEIGHTED, derived
 
 from dstheory.rational import is_zero
-from dstheory.symbolic import derive
 from dstheory.symbolic.deriving import Derivation
 from dstheory.symbolic.objectives import REGISTRY, Rule, lookup
 from dstheory.symbolic.setting import setting
@@ -66,7 +65,7 @@ def close(found: dict[str, float], expected: dict[str, float]) -> bool:
 @pytest.mark.parametrize("name", RULES)
 def test_capped_chain_against_enumeration(name: str, options: dict) -> None:
     turns = 2 if options else 3
-    derivation = derive(RULES[name], turns=turns, **options)
+    derivation = derived(RULES[name], turns=turns, **options)
     found = derivation.evaluate(numbers_for(derivation)).floats()
     assert close(found, oracle.update(chain_of(options), name, turns))
 
@@ -74,7 +73,7 @@ def test_capped_chain_against_enumeration(name: str, options: dict) -> None:
 @pytest.mark.parametrize("options", SETTINGS.values(), ids=SETTINGS)
 @pytest.mark.parametrize("name", [n for n in RULES if n not in FROZEN and "dropped" not in n])
 def test_uncapped_chain_against_the_complex_step(name: str, options: dict) -> None:
-    derivation = derive(RULES[name], **options)
+    derivation = derived(RULES[name], **options)
     found = derivation.evaluate(numbers_for(derivation)).floats()
     assert close(found, oracle.complex_step(oracle.settled_value, chain_of(options), name))
 
@@ -82,7 +81,7 @@ def test_uncapped_chain_against_the_complex_step(name: str, options: dict) -> No
 @pytest.mark.parametrize("name", FROZEN)
 def test_frozen_penalties_against_the_complex_step(name: str) -> None:
     m = chain_of({})
-    derivation = derive(RULES[name], turns=3)
+    derivation = derived(RULES[name], turns=3)
     found = derivation.evaluate(numbers_for(derivation)).floats()
     slope = oracle.complex_step(lambda moved, which: oracle.frozen_total(moved, oracle.learner(m), which, 3), m, name)
     assert close(found, slope)
@@ -92,7 +91,7 @@ def test_frozen_penalties_against_the_complex_step(name: str) -> None:
 def test_uncapped_updates_are_limits_of_capped_ones(name: str) -> None:
     # the oracle's enumeration is exponential in the cap, so a chain that stops soon: q = 0.22, q^9 ~ 1e-6
     numbers = {**NUMBERS, "p": Fraction(9, 10), "a": Fraction(4, 5), "b": Fraction(2, 5)}
-    derivation = derive(RULES[name])
+    derivation = derived(RULES[name])
     found = derivation.evaluate({k: v for k, v in numbers.items() if k in derivation.symbols}).floats()
     m = oracle.M0(0.9, 0.8, 0.4)
     distances = []
@@ -105,7 +104,7 @@ def test_uncapped_updates_are_limits_of_capped_ones(name: str) -> None:
 
 @pytest.mark.parametrize("corrupt", ["sign", "factor gamma", "missing N", "swapped"])
 def test_the_oracle_notices_a_broken_gradient(corrupt: str) -> None:
-    derivation = derive("reinforce")
+    derivation = derived("reinforce")
     right = derivation.evaluate(numbers_for(derivation)).floats()
     expected = oracle.complex_step(oracle.settled_value, chain_of({}), "reinforce")
     assert close(right, expected)
@@ -150,7 +149,7 @@ def test_symbolic_routes_agree(name: str, options: dict) -> None:
 @pytest.mark.parametrize("name", RULES)
 @pytest.mark.parametrize("options", [{}, {"per_answer_lengths": True}])
 def test_there_is_a_scalar_where_one_is_claimed(name: str, options: dict) -> None:
-    derivation = derive(RULES[name], **options)
+    derivation = derived(RULES[name], **options)
     unequal = bool(options) and name in FROZEN
     expected = "no" if "dropped" in name or unequal else "frozen" if name in FROZEN else "yes"
     assert derivation.scalar == expected
@@ -160,7 +159,7 @@ def test_there_is_a_scalar_where_one_is_claimed(name: str, options: dict) -> Non
 def test_frozen_rules_with_unequal_lengths_are_not_the_gradient_of_the_weighted_divergence(name: str) -> None:
     """What is said of them is checked: the rule and the derivative of the weighted penalty at frozen states differ."""
     m = chain_of({"per_answer_lengths": True})
-    derivation = derive(RULES[name], turns=2, per_answer_lengths=True)
+    derivation = derived(RULES[name], turns=2, per_answer_lengths=True)
     found = derivation.evaluate(numbers_for(derivation)).floats()
     slope = oracle.complex_step(lambda moved, which: oracle.frozen_total(moved, oracle.learner(m), which, 2), m, name)
     assert not math.isclose(found["theta_s"], slope["theta_s"], rel_tol=1e-3)

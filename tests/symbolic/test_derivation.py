@@ -10,7 +10,7 @@ from fractions import Fraction
 import pytest
 import sympy as sp
 from symbolic import oracle
-from symbolic.families import LENGTH_WEIGHTED
+from symbolic.families import LENGTH_WEIGHTED, derived
 
 from dstheory.errors import ChainError, DSTheoryError
 from dstheory.rational import is_zero
@@ -28,7 +28,7 @@ N, V, Q_C, Q_W, n_E, w_s, w_d = (symbol(x) for x in ("N", "V", "Q_C", "Q_W", "n_
 
 @pytest.mark.parametrize("name", ["reinforce", "reward-to-go", "advantage"])
 def test_reward_in_its_simplest_form(name: str) -> None:
-    gradient = {x.name: e for x, e in derive(name).gradient.items()}
+    gradient = {x.name: e for x, e in derived(name).gradient.items()}
     assert gradient["theta_s"] == N * p * (1 - p) * (Q_C - Q_W)
     assert gradient["theta_C"] == N * p * a * (1 - a) * (1 - g * V)
     assert gradient["theta_W"] == N * (1 - p) * b * (1 - b) * g * V
@@ -36,14 +36,14 @@ def test_reward_in_its_simplest_form(name: str) -> None:
 
 def test_imitation_in_its_simplest_form() -> None:
     p_E, a_E, b_E = (symbol(f"{x}_E") for x in "pab")
-    gradient = {x.name: e for x, e in derive("sft").gradient.items()}
+    gradient = {x.name: e for x, e in derived("sft").gradient.items()}
     assert gradient["theta_s"] == w_s * n_E * (p_E - p)
     assert gradient["theta_C"] == w_d * n_E * p_E * (a_E - a)
     assert gradient["theta_W"] == w_d * n_E * (1 - p_E) * (b_E - b)
 
 
 def test_demonstrations_that_are_right_first_time_say_nothing_about_wrong_answers() -> None:
-    derivation = derive("sft")
+    derivation = derived("sft")
     at = {"p": "1/2", "a": "1/2", "b": "1/2", "p_E": 1, "a_E": 1, "b_E": "1/2", "l_s": 4, "l_d": 1}
     for lam in ("0", "1/2", "1"):
         found = derivation.evaluate(at | {"lambda": lam}).fractions()
@@ -53,14 +53,14 @@ def test_demonstrations_that_are_right_first_time_say_nothing_about_wrong_answer
 
 def test_direct_kl_in_its_simplest_form() -> None:
     p_ref, beta, n = symbol("p_ref"), symbol("beta"), symbol("n")
-    formula = derive("kl-direct").gradient[symbol("theta_s")]
+    formula = derived("kl-direct").gradient[symbol("theta_s")]
     assert formula == -beta * w_s * n * p * (1 - p) * sp.log(p * (1 - p_ref) / (p_ref * (1 - p)))
 
 
 @pytest.mark.parametrize("options", [{}, {"rewards": "general", "discount_per": "stage"}, {"turns": 2}, {"answers": 3}], ids=str)
 @pytest.mark.parametrize("name", LENGTH_WEIGHTED)
 def test_the_expanded_form_is_the_simplest_form(name: str, options: dict) -> None:
-    derivation = derive(name, **options)
+    derivation = derived(name, **options)
     assert derivation.gradient.keys() == derivation.expanded.keys()
     full = {}
     for x, definition in derivation.definitions.items():
@@ -135,7 +135,7 @@ WEIGHTED_DEMONSTRATIONS = replace(
 def test_off_policy_rules_keep_their_past(turns: int | None, per: str) -> None:
     """Here the past does not drop out, so its moments, with and without a cap, are seen by the result."""
     rule = WEIGHTED_DEMONSTRATIONS
-    derivation = derive(rule, turns=turns, rewards="general", discount_per=per)
+    derivation = derived(rule, turns=turns, rewards="general", discount_per=per)
     assert derivation.scalar == "no"
     at = {"p": "3/11", "a": "5/7", "b": "2/9", "p_E": "8/11", "a_E": "9/10", "b_E": "6/7", "gamma": "9/10",
           "R_SC": "13/10", "R_RC": "-2/5", "R_SW": "-7/10", "R_RW": "1/4"}  # fmt: skip
@@ -167,7 +167,7 @@ PENALTY_TIMES_VALUE = replace(
 
 
 def test_rules_may_mention_the_values_of_the_reward() -> None:
-    plain, scaled = derive(KL_DIRECT), derive(PENALTY_TIMES_VALUE)
+    plain, scaled = derived(KL_DIRECT), derived(PENALTY_TIMES_VALUE)
     at = dict.fromkeys(scaled.symbols, "1/3") | {"l_s": 4, "l_d": 1, "p": "2/3"}
     one, other = plain.evaluate(at).floats(), scaled.evaluate(at).floats()
     assert one["theta_C"] == other["theta_C"]
@@ -175,7 +175,7 @@ def test_rules_may_mention_the_values_of_the_reward() -> None:
 
 
 def test_a_new_objective_is_derived_like_the_registered_ones() -> None:
-    derivation = derive(NO_DISCOUNT)
+    derivation = derived(NO_DISCOUNT)
     found = derivation.evaluate({"p": "3/11", "a": "5/7", "b": "2/9"}).floats()
     m = oracle.M0(3 / 11, 5 / 7, 2 / 9, gamma=1.0)
     assert found == pytest.approx(oracle.complex_step(oracle.settled_value, m, "reinforce"), rel=1e-11)
@@ -185,7 +185,7 @@ def test_a_new_objective_is_derived_like_the_registered_ones() -> None:
 def test_python_output_computes_the_same_numbers(name: str) -> None:
     rule = REGISTRY.get(name) or lookup("forward-kl", states="reference")
     for options in ({}, {"turns": 2, "rewards": "general", "discount_per": "stage", "reduction": "mean"}):
-        derivation = derive(rule, **options)
+        derivation = derived(rule, **options)
         source = render(derivation, "python")
         namespace: dict = {"__builtins__": __builtins__}
         exec(compile(source, "derived.py", "exec"), namespace)
@@ -200,7 +200,7 @@ def test_python_output_computes_the_same_numbers(name: str) -> None:
 
 
 def test_python_output_is_exact_on_fractions() -> None:
-    derivation = derive("reinforce")
+    derivation = derived("reinforce")
     namespace: dict = {}
     exec(render(derivation, "python"), namespace)
     at = {"p": Fraction(3, 11), "a": Fraction(5, 7), "b": Fraction(2, 9), "gamma": Fraction(9, 10)}
@@ -208,7 +208,7 @@ def test_python_output_is_exact_on_fractions() -> None:
 
 
 def test_json_says_what_the_object_says() -> None:
-    derivation = derive("sft")
+    derivation = derived("sft")
     data = json.loads(render(derivation, "json"))
     assert data["objective"] == "sft"
     assert data["gradient"]["theta_s"]["text"] == "n_E*w_s*(p_E - p)"
@@ -220,20 +220,20 @@ def test_json_says_what_the_object_says() -> None:
 
 
 def test_evaluation_is_exact_where_it_can_be() -> None:
-    found = derive("reinforce").evaluate({"p": "0.55", "a": 0.5, "b": Fraction(1, 4), "gamma": 1})
+    found = derived("reinforce").evaluate({"p": "0.55", "a": 0.5, "b": Fraction(1, 4), "gamma": 1})
     value = found.fractions()["theta_s"]
     P, A, B = Fraction(11, 20), Fraction(1, 2), Fraction(1, 4)
     q = P * (1 - A) + (1 - P) * B
     v = P * A / (1 - q)
     assert value == P * (1 - P) * (A + (1 - A) * v - B * v) / (1 - q)
     assert found.floats()["theta_s"] == float(value)
-    assert derive("kl-direct").evaluate(dict.fromkeys(["p", "p_ref", "a_ref", "b_ref"], "1/3")
+    assert derived("kl-direct").evaluate(dict.fromkeys(["p", "p_ref", "a_ref", "b_ref"], "1/3")
                                         | {"a": "1/2", "b": "1/2", "beta": 1, "lambda": 1, "l_s": 2, "l_d": 1}
                                         ).fractions()["theta_C"] is None  # fmt: skip
 
 
 def test_at_adds_a_step_with_the_numbers() -> None:
-    derivation = derive("reinforce").at({"p": "11/20", "a": "4/5", "b": "3/10", "gamma": "19/20"})
+    derivation = derived("reinforce").at({"p": "11/20", "a": "4/5", "b": "3/10", "gamma": "19/20"})
     assert derivation.steps[-1].title == "At these numbers"
     text = render(derivation, "text")
     assert "dJ/dtheta_s = 2080/8649" in text
@@ -243,7 +243,7 @@ def test_at_adds_a_step_with_the_numbers() -> None:
 
 
 def test_logits_stand_for_their_probabilities() -> None:
-    derivation = derive("reinforce")
+    derivation = derived("reinforce")
     by_logit = derivation.evaluate({"theta_s": "0.2", "theta_C": 1.5, "theta_W": 1, "gamma": "0.95"}).floats()
     sigma = {x: 1 / (1 + math.exp(-t)) for x, t in (("p", 0.2), ("a", 1.5), ("b", 1.0))}
     by_probability = derivation.evaluate({**sigma, "gamma": "0.95"}).floats()
@@ -251,7 +251,7 @@ def test_logits_stand_for_their_probabilities() -> None:
 
 
 def test_extreme_logits_give_gradients_that_vanish() -> None:
-    found = derive("reinforce").evaluate({"theta_s": 40, "theta_C": 1000, "theta_W": -1000, "gamma": "0.9"})
+    found = derived("reinforce").evaluate({"theta_s": 40, "theta_C": 1000, "theta_W": -1000, "gamma": "0.9"})
     floats = found.floats()
     assert floats["theta_s"] == pytest.approx(math.exp(-40), rel=1e-12)
     assert floats["theta_C"] == 0.0
@@ -283,25 +283,25 @@ def test_extreme_logits_give_gradients_that_vanish() -> None:
 )
 def test_bad_numbers(values: dict, match: str) -> None:
     with pytest.raises(InvalidNumberError, match=match.replace("(", "\\(").replace(")", "\\)")):
-        derive("reinforce").evaluate(values)
+        derived("reinforce").evaluate(values)
 
 
 def test_numbers_that_leave_nothing_for_the_last_answer() -> None:
-    derivation = derive("reinforce", answers=3)
+    derivation = derived("reinforce", answers=3)
     at = dict.fromkeys(derivation.symbols, "1/2")
     with pytest.raises(InvalidNumberError, match="leave 0 for the last answer"):
         derivation.evaluate(at)
 
 
 def test_demonstrations_that_never_stop() -> None:
-    derivation = derive("sft")
+    derivation = derived("sft")
     at = dict.fromkeys(derivation.symbols, "1/2") | {"p_E": 1, "a_E": 0, "l_s": 1, "l_d": 1}
     with pytest.raises(InvalidNumberError, match="never stops"):
         derivation.evaluate(at)
 
 
 def test_a_number_fixed_from_the_start_is_not_given_again() -> None:
-    derivation = derive("sft", numbers={"lambda": 1})
+    derivation = derived("sft", numbers={"lambda": 1})
     assert "lambda" not in derivation.symbols
     with pytest.raises(InvalidNumberError, match="already has lambda = 1"):
         derivation.evaluate({"lambda": "0.5"})
@@ -359,7 +359,7 @@ def test_an_update_that_is_not_that_of_the_coefficients_is_not_derived(rule, tur
 
 
 def test_a_derivation_says_what_was_computed_from_the_rule_and_what_was_stated():
-    computed, stated, whole = derive("rloo"), derive("grpo"), derive("grpo", turns=2)
+    computed, stated, whole = derived("rloo"), derived("grpo"), derived("grpo", turns=2)
     assert any("expectation of coefficient x score, the past included" in check for check in computed.checks)
     assert stated.checks[0] == "the simplest form equals the update that the rule states"
     assert stated.checks[-1].endswith("over all trajectories of the chains capped at 1 and 2 turns, not of this one")

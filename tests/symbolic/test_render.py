@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -13,10 +14,10 @@ from xml.etree import ElementTree
 
 import pytest
 import sympy as sp
-from symbolic.families import KINDS, LENGTH_WEIGHTED, accepted
+from symbolic.families import KINDS, LENGTH_WEIGHTED, accepted, derived
 
 from dstheory.rational.symbols import symbol
-from dstheory.symbolic import derive, render
+from dstheory.symbolic import render
 from dstheory.symbolic.objectives import lookup
 from dstheory.symbolic.render.latex import broken, escape, visual_width
 from dstheory.symbolic.render.printers import formula_latex as latex
@@ -30,7 +31,7 @@ OPTIONS = [{}, {"rewards": "general", "discount_per": "stage", "reduction": "mea
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 @pytest.mark.parametrize("name", SHOWN)
 def test_text_fits_its_width_and_says_everything(name: str, options: dict) -> None:
-    derivation = derive(name, **accepted(name, options))
+    derivation = derived(name, **accepted(name, options))
     shown = render(derivation, "text")
     assert max(map(len, shown.splitlines())) <= 100
     assert shown.endswith("\n")
@@ -46,7 +47,7 @@ def test_text_fits_its_width_and_says_everything(name: str, options: dict) -> No
 
 @pytest.mark.parametrize("name", SHOWN)
 def test_mathml_is_well_formed(name: str) -> None:
-    root = ElementTree.fromstring(render(derive(name, **accepted(name, OPTIONS[1])), "mathml"))
+    root = ElementTree.fromstring(render(derived(name, **accepted(name, OPTIONS[1])), "mathml"))
     space = "{http://www.w3.org/1998/Math/MathML}"
     tables = root.findall(f".//{space}math[@display='block']")
     assert len(tables) > 5
@@ -57,7 +58,7 @@ def test_mathml_is_well_formed(name: str) -> None:
 @pytest.mark.parametrize("name", SHOWN)
 def test_latex_is_balanced(name: str) -> None:
     for standalone in (False, True):
-        source = render(derive(name), "latex", standalone=standalone)
+        source = render(derived(name), "latex", standalone=standalone)
         assert source.isascii()
         assert ("\\documentclass" in source) is standalone
         begins, ends = re.findall(r"\\begin\{(.+?)\}", source), re.findall(r"\\end\{(.+?)\}", source)
@@ -68,7 +69,7 @@ def test_latex_is_balanced(name: str) -> None:
 
 
 def test_the_notebook_shows_the_gradient() -> None:
-    shown = derive("reinforce")._repr_latex_()
+    shown = derived("reinforce")._repr_latex_()
     assert shown.startswith("$$\\begin{aligned}")
     assert r"N p \left(1 - p\right) \left(Q_{C} - Q_{W}\right)" in shown
 
@@ -100,30 +101,30 @@ def test_small_pieces_of_notation() -> None:
     assert escape("50% of {x} < y_1") == r"50\% of \{x\} $<$ y\_1"
 
 
-DIGEST = """
-import hashlib
-from dstheory.symbolic import derive, render
-total = hashlib.sha256()
-for name in NAMES:
-    for options in ({}, {"turns": 2, "rewards": "general", "reduction": "mean"}):
-        d = derive(name, **options)
-        for style in ("text", "latex", "mathml", "python", "json"):
-            total.update(render(d, style, standalone=style == "latex").encode())
-print(total.hexdigest())
-""".replace("NAMES", repr(SHOWN))
+def digests() -> dict[str, str]:
+    """A digest of each derivation in all formats, computed where it is called."""
+    found = {}
+    for name in SHOWN:
+        for options in ({}, {"turns": 2, "rewards": "general", "reduction": "mean"}):
+            styles = ("text", "latex", "mathml", "python", "json")
+            shown = "".join(render(derived(name, **options), style, standalone=style == "latex") for style in styles)
+            found[f"{name} {options}"] = hashlib.sha256(shown.encode()).hexdigest()
+    return found
 
 
 def test_output_is_the_same_in_every_process() -> None:
-    runs = [
-        subprocess.Popen(
-            [sys.executable, "-c", DIGEST], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONHASHSEED": seed}
-        )
-        for seed in ("0", "1", "4242")
-    ]
-    digests = {run.communicate(timeout=300)[0].strip() for run in runs}
-    assert [run.returncode for run in runs] == [0, 0, 0]
-    assert len(digests) == 1
-    assert len(digests.pop()) == len(hashlib.sha256().hexdigest())
+    """Of this process, whose hashes are seeded at random, and of another with a seed of its own."""
+    code = "import json; from symbolic.test_render import digests; print(json.dumps(digests()))"
+    path = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])
+    other = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": "4242"},
+    )
+    here = digests()
+    assert json.loads(other.communicate(timeout=300)[0]) == here
+    assert len(set(here.values())) == len(here)
 
 
 PAGES = [
@@ -142,9 +143,9 @@ PAGES = [
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed, so nothing can be compiled")
 def test_standalone_latex_compiles_and_nothing_runs_off_the_page(tmp_path: Path) -> None:
-    pages = [(derive(name, **options), f"page{i}") for i, (name, options) in enumerate(PAGES)]
+    pages = [(derived(name, **options), f"page{i}") for i, (name, options) in enumerate(PAGES)]
     at = {"p": "1/3", "a": "1/5", "b": "1/7", "gamma": "9/10"}
-    pages.append((derive(lookup("reward-to-go", outer_discount=False), discount_per="stage").at(at), "numbers"))
+    pages.append((derived(lookup("reward-to-go", outer_discount=False), discount_per="stage").at(at), "numbers"))
     for derivation, stem in pages:
         (tmp_path / f"{stem}.tex").write_text(render(derivation, "latex", standalone=True), encoding="utf-8")
         run = subprocess.run(

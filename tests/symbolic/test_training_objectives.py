@@ -9,7 +9,7 @@ from fractions import Fraction
 import pytest
 import sympy as sp
 from symbolic import oracle, training_oracle
-from symbolic.families import OVER_LENGTH
+from symbolic.families import OVER_LENGTH, derived
 from symbolic.families import TRAINING as NAMES
 
 from dstheory.errors import ChainError
@@ -43,7 +43,7 @@ CHAIN = oracle.M0(3 / 11, 5 / 7, 2 / 9)
 
 
 def evaluated(name: str, **options) -> dict[str, float]:
-    derivation = derive(name, **options)
+    derivation = derived(name, **options)
     return derivation.evaluate({x: value for x, value in NUMBERS.items() if x in derivation.symbols}).floats()
 
 
@@ -63,7 +63,7 @@ def test_capped_chain_against_groups_and_trajectories(name: str, options: dict) 
 def test_uncapped_chain_is_the_limit_of_capped_ones(name: str) -> None:
     """q = 0.22: what a cap of nine turns cuts off has probability 0.22^9 ~ 1e-6, times a few turns."""
     numbers = {**NUMBERS, "p": Fraction(9, 10), "a": Fraction(4, 5), "b": Fraction(2, 5), "b_E": Fraction(1, 5)}
-    derivation = derive(name)
+    derivation = derived(name)
     found = derivation.evaluate({x: value for x, value in numbers.items() if x in derivation.symbols}).floats()
     m = oracle.M0(0.9, 0.8, 0.4, expert=(8 / 11, 9 / 10, 1 / 5))
     gaps = []
@@ -92,15 +92,15 @@ def test_symbolic_routes_agree(name: str, options: dict) -> None:
 def test_one_coefficient_for_a_whole_response_is_balance(name: str) -> None:
     """Claim O1 on the chain: these rules are balanced, whatever lengths and length weight are."""
     per_action = name in ("k2-loss", "k3-loss", "distill")
-    verdict = derive(name, turns=2, per_answer_lengths=True).verdict.verdict
+    verdict = derived(name, turns=2, per_answer_lengths=True).verdict.verdict
     assert verdict == ("unbalanced" if per_action else "balanced")
 
 
 def test_rules_with_one_expectation_have_one_gradient() -> None:
-    assert derive("rloo").gradient == derive("reinforce-baseline").gradient
-    assert derive("grpo").gradient == derive("gspo").gradient
-    assert derive("dapo").gradient == derive("cispo").gradient
-    assert [expr.is_zero for expr in derive("k1-loss").gradient.values()] == [True] * 3
+    assert derived("rloo").gradient == derived("reinforce-baseline").gradient
+    assert derived("grpo").gradient == derived("gspo").gradient
+    assert derived("dapo").gradient == derived("cispo").gradient
+    assert [expr.is_zero for expr in derived("k1-loss").gradient.values()] == [True] * 3
 
 
 def test_lengths_without_a_closed_form_are_refused() -> None:
@@ -131,12 +131,12 @@ def test_rules_are_shown_as_they_are_computed() -> None:
     assert [rule.coefficients(s, turn) for turn in right_then_kept] == [(1, 1)]
     assert rule.coefficients(s, wrong_then_right[0]) == (0, 1 + alpha)
     assert is_zero(rule.coefficients(s, wrong_then_right[1])[0] - (1 + alpha * (1 - r1)))
-    text = render(derive("dft"), "text")
+    text = render(derived("dft"), "text")
     assert "c_s(k) = pi_s(y_k)**(1/l_s)/Lbar_E" in text
     assert "c_d(k) = pi_d(d_k | y_k)**(1/l_d)/Lbar_E" in text
-    assert "c_s(k) = w_G*(R(tau) - Rbar)/Lbar" in render(derive("dapo-batch"), "text")
-    assert "c_s(k) = R(tau)/RLbar" in render(derive("rft"), "text")
-    text = render(derive("distill"), "text")
+    assert "c_s(k) = w_G*(R(tau) - Rbar)/Lbar" in render(derived("dapo-batch"), "text")
+    assert "c_s(k) = R(tau)/RLbar" in render(derived("rft"), "text")
+    text = render(derived("distill"), "text")
     assert "c_s(k) = log(ref_s(y_k)/pi_s(y_k))/Lbar" in text
     assert "c_d(k) = log(ref_d(d_k | y_k)/pi_d(d_k | y_k))/Lbar" in text
 
@@ -149,7 +149,7 @@ def test_what_has_no_derivation_says_why() -> None:
 
 
 def test_python_of_a_derivation_with_group_weights_runs() -> None:
-    derivation = derive("grpo")
+    derivation = derived("grpo")
     names = {name: float(NUMBERS[name]) for name in derivation.symbols}
     namespace: dict = {}
     exec(render(derivation, "python"), namespace)
