@@ -26,7 +26,7 @@ from dstheory.cli.show import announce_compilation, number, print_json, print_ta
 from dstheory.dynamics.parameters import PARAMETERS
 
 if TYPE_CHECKING:
-    from dstheory.dynamics.sweeps.plan import Plan
+    from dstheory.dynamics.sweeps.plan import SweepPlan
     from dstheory.readers.netcdf import LabelledArrays
 
 EPILOG = """\b
@@ -127,7 +127,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
         _print_result(plan, data, found)
 
 
-def _plan(ctx: click.Context, options: dict[str, Any]) -> Plan:
+def _plan(ctx: click.Context, options: dict[str, Any]) -> SweepPlan:
     """Return the sweep that the options describe; what was not given has its default.
 
     Raises:
@@ -152,7 +152,7 @@ def _plan(ctx: click.Context, options: dict[str, Any]) -> Plan:
     )
 
 
-def _unused(base: Path, plan: Plan) -> Path:
+def _unused(base: Path, plan: SweepPlan) -> Path:
     """Return the first of base, base-2, base-3, ... that is free, or holds this very sweep, finished or not."""
     from dstheory.dynamics.sweeps.result import holds
     from dstheory.dynamics.sweeps.state import configuration
@@ -174,7 +174,7 @@ def _warnings_as_lines() -> Iterator[None]:
         yield
 
 
-def _found(plan: Plan, data: LabelledArrays, counts: dict[str, int], out: Path, seconds: float) -> dict[str, Any]:
+def _found(plan: SweepPlan, data: LabelledArrays, counts: dict[str, int], out: Path, seconds: float) -> dict[str, Any]:
     import numpy as np
 
     from dstheory.dynamics.sweeps.result import gaps
@@ -241,7 +241,7 @@ def _duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def _print_result(plan: Plan, data: LabelledArrays, found: dict[str, Any]) -> None:
+def _print_result(plan: SweepPlan, data: LabelledArrays, found: dict[str, Any]) -> None:
     """Print what a sweep found, what has no result, and where everything is."""
     dims = " x ".join(f"{len(values):,} {name}" for name, values in found["dimensions"].items())
     title = f"{found['chain']}: {plan.of} over {dims}"
@@ -285,7 +285,7 @@ def _print_settings(title: str, data: LabelledArrays) -> None:
     )
 
 
-def _print_summary(title: str, plan: Plan, summary: dict[str, Any]) -> None:
+def _print_summary(title: str, plan: SweepPlan, summary: dict[str, Any]) -> None:
     """Print what the variables of a large sweep range over."""
     rows = []
     for name, variable in plan.variables.items():

@@ -155,7 +155,7 @@ class NaturalGradient(Optimizer):
 
     def direction(self, gradient: Blocks, state: Any, solution: Solution) -> tuple[Blocks, Any]:
         """Return the damped natural gradient."""
-        solution.finite_visits  # an endless chain has no Fisher information: refuse it by name  # noqa: B018
+        solution.finite_visits  # a chain that never ends has no Fisher information: an error says so  # noqa: B018
         info = fisher_information(solution)
         policy = solution.policy
         if policy.features is not None:

@@ -114,7 +114,7 @@ def train(
     policy = _spread_over_runs(mdp, policy, objective, optimizer)
     runs = policy.runs
     state = optimizer.start(policy.parameters)
-    log, step, ascent = Log(mdp, objective, policy), 0, None
+    log, step, ascent = TrainingLog(mdp, objective, policy), 0, None
     minimal = clip_norm is None and objective_at is None
     while True:
         renewed = bool(reference_every) and step > 0 and step % (reference_every or 1) == 0
@@ -206,7 +206,7 @@ _TOGETHER = 1 << 16
 """(run, prompt, answer) triples that are attributed in one call: logged steps are collected until there are so many."""
 
 
-class Log:
+class TrainingLog:
     """Collects policies at logged steps, and measures many of them at once."""
 
     def __init__(self, mdp: TwoStageMDP, objective: Objective, start: Policy) -> None:
@@ -221,7 +221,7 @@ class Log:
         self._most = max(1, _TOGETHER // max(1, one))
 
     def record(self, step: int, policy: Policy, objective: Objective) -> None:
-        """Log one step."""
+        """TrainingLog one step."""
         if objective is not self._objective or len(self._waiting) == self._most:
             self._measure()
         self._objective = objective

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dstheory.dynamics.parameters import PARAMETERS, lookup_parameter
-from dstheory.dynamics.sweeps.grid import Batch, parse_axis, parse_grid
+from dstheory.dynamics.sweeps.grid import SettingsBatch, parse_axis, parse_grid
 from dstheory.errors import DSTheoryError
 
 
@@ -170,7 +170,7 @@ def test_a_grid_survives_pickling() -> None:
     grid = parse_grid(["beta=1,2,3", "reduction=mean,sum"], "optimum")
     there = pickle.loads(pickle.dumps(grid))
     assert there == grid
-    np.testing.assert_equal(there.settings(Batch(1, 1, 3))["beta"], [2.0, 3.0])
+    np.testing.assert_equal(there.settings(SettingsBatch(1, 1, 3))["beta"], [2.0, 3.0])
 
 
 def test_every_parameter_has_a_label_a_place_and_a_default_in_its_own_range() -> None:

@@ -75,7 +75,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "most four bits  ->  1.0 * 16.0",
     ): "a threshold between two forms that agree on both sides of it",
     (
-        "dynamics/soft_columns.py",
+        "dynamics/soft_optimum.py",
         "high = np.where(possible, tau, [[-np.inf]]).max(axis=0, keepdims=True)  ->  +np.inf",
     ): "columns with padding are then solved by the form for different temperatures, which agrees",
     (

@@ -63,7 +63,7 @@ SUITES |= dict.fromkeys(
     _TOKENS,
 )  # fmt: skip
 _OPTIMUM = ["tests/dynamics/test_optimum.py", "tests/dynamics/test_optimum_digits.py"]
-SUITES |= dict.fromkeys([f"dynamics/{name}.py" for name in ("soft_optimum", "soft_bellman", "soft_columns")], _OPTIMUM)
+SUITES |= dict.fromkeys([f"dynamics/{name}.py" for name in ("soft_optimum", "soft_bellman")], _OPTIMUM)
 SUITES["anatomy/chain_formulas.py"] = ["tests/anatomy/test_chain_formulas.py"]
 _TRAINING = ["tests/symbolic/test_training_objectives.py"]
 SUITES |= dict.fromkeys(

@@ -26,8 +26,8 @@ from dstheory.dynamics.minimal import COMPILED
 from dstheory.dynamics.parameters import value_at
 from dstheory.dynamics.problem import objective_at, problem_at, training_at
 from dstheory.dynamics.soft_optimum import optimum
-from dstheory.dynamics.sweeps.grid import RUN, Batch
-from dstheory.dynamics.sweeps.plan import HISTORY, STATUS, Plan
+from dstheory.dynamics.sweeps.grid import RUN, SettingsBatch
+from dstheory.dynamics.sweeps.plan import HISTORY, STATUS, SweepPlan
 from dstheory.dynamics.training import train
 from dstheory.errors import DivergedError, DSTheoryError, ImproperChainError, InfiniteDivergenceError
 from dstheory.objectives.base import Objective
@@ -38,14 +38,14 @@ _CHECKED = 100  # combinations that are tried before the work begins
 Numbers = dict[str, Floats]
 
 
-def check(plan: Plan) -> None:
+def check(plan: SweepPlan) -> None:
     """Build the problem of one setting of every combination of looped parameters, so that what cannot work is said now.
 
     Raises:
         DSTheoryError: what the building parts raise.
     """
     for batch in [batch for batch in plan.batches() if batch.start == 0][:_CHECKED]:
-        settings = _alone(plan.settings(Batch(batch.loop, 0, 1)), 0)
+        settings = _alone(plan.settings(SettingsBatch(batch.loop, 0, 1)), 0)
         problem = problem_at(plan.chain, settings)
         if plan.of == "simulate":
             objective = _objective(problem, settings, ())
@@ -54,13 +54,13 @@ def check(plan: Plan) -> None:
             training_at(settings)
 
 
-def evaluated(plan: Plan, batches: Sequence[Batch]) -> dict[str, Any]:
+def evaluated(plan: SweepPlan, batches: Sequence[SettingsBatch]) -> dict[str, Any]:
     """Return ``status`` and all variables of consecutive batches, end to end."""
     parts = [evaluate(plan, batch) for batch in batches]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def evaluate(plan: Plan, batch: Batch) -> dict[str, Any]:
+def evaluate(plan: SweepPlan, batch: SettingsBatch) -> dict[str, Any]:
     """Return ``status`` and all variables of a batch, one number per setting.
 
     Raises:
@@ -77,7 +77,7 @@ def evaluate(plan: Plan, batch: Batch) -> dict[str, Any]:
     return tables
 
 
-def _fill(plan: Plan, tables: dict[str, Any], settings: Mapping[str, Any], here: Ints) -> None:
+def _fill(plan: SweepPlan, tables: dict[str, Any], settings: Mapping[str, Any], here: Ints) -> None:
     """Compute some settings of a batch. Those without a result are found and left out, and the others computed again."""
     if here.size == 0:
         return
@@ -102,7 +102,7 @@ def _fill(plan: Plan, tables: dict[str, Any], settings: Mapping[str, Any], here:
             tables[name][here] = values
 
 
-def _optima(plan: Plan, settings: Mapping[str, Any], count: int) -> tuple[Ints, Numbers]:
+def _optima(plan: SweepPlan, settings: Mapping[str, Any], count: int) -> tuple[Ints, Numbers]:
     mdp, _, reference = problem_at(plan.chain, settings)
     best = optimum(
         mdp,
@@ -122,7 +122,7 @@ def _optima(plan: Plan, settings: Mapping[str, Any], count: int) -> tuple[Ints, 
     return status, {**_outcome(mdp, reference, before, best.policy, (count,)), "penalised_value": best.mean_value}
 
 
-def _trained(plan: Plan, settings: Mapping[str, Any], count: int) -> tuple[Ints, Numbers]:
+def _trained(plan: SweepPlan, settings: Mapping[str, Any], count: int) -> tuple[Ints, Numbers]:
     """Train some settings side by side; one after the other where an objective's rule is that of one run (recorded responses)."""
     try:
         return _side_by_side(plan, settings, (count,))
@@ -136,7 +136,7 @@ def _trained(plan: Plan, settings: Mapping[str, Any], count: int) -> tuple[Ints,
     return status, {name: np.stack([numbers[name] for _, numbers in parts]) for name in parts[0][1]}
 
 
-def _side_by_side(plan: Plan, settings: Mapping[str, Any], runs: tuple[int, ...]) -> tuple[Ints, Numbers]:
+def _side_by_side(plan: SweepPlan, settings: Mapping[str, Any], runs: tuple[int, ...]) -> tuple[Ints, Numbers]:
     mdp, start, reference = problem_at(plan.chain, settings)
     objective = _objective((mdp, start, reference), settings, runs)
     # The whole sweep decides whether to compile, so that bits do not depend on what else a process has computed.
@@ -166,7 +166,7 @@ def _objective(problem: tuple[TwoStageMDP, Policy, Policy], settings: Mapping[st
     return objective_at(str(settings["objective"]), problem, settings, runs=runs, rewards=paid)
 
 
-def _starts(plan: Plan, start: Policy, settings: Mapping[str, Any], runs: tuple[int, ...]) -> Policy:
+def _starts(plan: SweepPlan, start: Policy, settings: Mapping[str, Any], runs: tuple[int, ...]) -> Policy:
     """Return the start of every setting: the same noise at the same random start, whatever else varies."""
     blocks = start.parameters
     own = blocks[0].ndim - len(start.runs)

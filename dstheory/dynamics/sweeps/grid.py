@@ -24,7 +24,7 @@ from dstheory.checks import Floats, Ints, readonly
 from dstheory.dynamics.parameters import PARAMETERS, Of, Parameter, lookup_parameter
 from dstheory.errors import DSTheoryError
 
-__all__ = ["Axis", "Batch", "Grid", "parse_axis", "parse_grid"]
+__all__ = ["Axis", "Grid", "SettingsBatch", "parse_axis", "parse_grid"]
 
 _MOST = 10_000_000  # values of one parameter: a table of this many results is close to a gigabyte
 _FORM = "write START:STOP:COUNT, log:START:STOP:COUNT, or values separated by commas"
@@ -63,7 +63,7 @@ class Axis:
 
 
 @dataclass(frozen=True)
-class Batch:
+class SettingsBatch:
     """Settings start to stop of the batched axes, at one combination of the values of the others, which are looped over."""
 
     loop: int
@@ -101,14 +101,14 @@ class Grid:
         """The axes that vary along the batch."""
         return tuple(axis for axis in self.axes if axis.parameter.batched)
 
-    def batches(self, length: int) -> list[Batch]:
+    def batches(self, length: int) -> list[SettingsBatch]:
         """Return all settings cut into batches of this many, in the order in which they are worked through."""
         combinations = math.prod(len(axis.values) for axis in self.looped)
         inner = self.size // combinations
         cuts = [(start, min(start + length, inner)) for start in range(0, inner, length)]
-        return [Batch(loop, start, stop) for loop in range(combinations) for start, stop in cuts]
+        return [SettingsBatch(loop, start, stop) for loop in range(combinations) for start, stop in cuts]
 
-    def settings(self, batch: Batch) -> dict[str, Any]:
+    def settings(self, batch: SettingsBatch) -> dict[str, Any]:
         """Return the values of every axis in a batch: one each of the looped, an array each of the batched."""
         found: dict[str, Any] = {}
         for axis, place in zip(self.looped, _unravel(batch.loop, self.looped), strict=True):

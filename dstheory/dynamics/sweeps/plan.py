@@ -14,9 +14,9 @@ import numpy as np
 from dstheory.checks import Ints
 from dstheory.dynamics.parameters import Of
 from dstheory.dynamics.problem import Chain
-from dstheory.dynamics.sweeps.grid import Batch, Grid
+from dstheory.dynamics.sweeps.grid import Grid, SettingsBatch
 
-__all__ = ["HISTORY", "STATUS", "VARIABLES", "Plan", "Variable", "status_counts"]
+__all__ = ["HISTORY", "STATUS", "VARIABLES", "SweepPlan", "Variable", "status_counts"]
 
 STATUS = (
     "found",
@@ -86,7 +86,7 @@ _BATCH = {"optimum": 1 << 17, "simulate": 1 << 13}  # (prompt, answer) pairs of 
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class SweepPlan:
     """Everything that determines the result of a sweep.
 
     Attributes:
@@ -134,15 +134,15 @@ class Plan:
         numbers = len(VARIABLES[self.of]) + (len(HISTORY) * len(self.steps) if self.log_every else 0)
         return self.grid.size * (8 * numbers + 1)
 
-    def batches(self) -> list[Batch]:
+    def batches(self) -> list[SettingsBatch]:
         """Return the batches; their length depends on what is swept over and on the chain, on nothing else."""
         return self.grid.batches(max(1, _BATCH[self.of] // self.chain.pairs))
 
-    def settings(self, batch: Batch) -> dict[str, Any]:
+    def settings(self, batch: SettingsBatch) -> dict[str, Any]:
         """Return all parameters of a batch."""
         return {**self.fixed, **self.grid.settings(batch)}
 
-    def place(self, batch: Batch) -> str:
+    def place(self, batch: SettingsBatch) -> str:
         """Return how a message calls the settings of a batch."""
         settings = self.grid.settings(batch)
         looped = [f"{axis.name} {settings[axis.name]}" for axis in self.grid.looped]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from dstheory.dynamics.sweeps.grid import Axis
-from dstheory.dynamics.sweeps.plan import STATUS, Plan, status_counts
+from dstheory.dynamics.sweeps.plan import STATUS, SweepPlan, status_counts
 from dstheory.dynamics.sweeps.state import differences, state_path, stored_configuration
 from dstheory.errors import DSTheoryError, FileFormatError
 from dstheory.readers.atomic import RUN_FILE, results_directory
@@ -22,7 +22,7 @@ from dstheory.readers.results import HISTORY_FILE, read_run, write_run
 __all__ = ["finished", "gaps", "holds", "labelled", "write_result"]
 
 
-def labelled(plan: Plan, tables: dict[str, Any]) -> LabelledArrays:
+def labelled(plan: SweepPlan, tables: dict[str, Any]) -> LabelledArrays:
     """Return the result of a sweep from tables over all settings, in the order in which they were worked through.
 
     The tables are taken out of the dict one by one: putting axes in order copies, and no more than one table is there twice.
@@ -64,7 +64,7 @@ def _attribute(value: Any) -> Any:
 
 
 def write_result(
-    plan: Plan,
+    plan: SweepPlan,
     data: LabelledArrays,
     out: Path,
     ours: Mapping[str, Any],
@@ -101,7 +101,7 @@ def gaps(data: LabelledArrays) -> dict[str, dict[str, int]]:
     return {"without_result": status_counts(status), "not_finite": odd}
 
 
-def finished(plan: Plan, out: Path, ours: Mapping[str, Any]) -> LabelledArrays | None:
+def finished(plan: SweepPlan, out: Path, ours: Mapping[str, Any]) -> LabelledArrays | None:
     """Return the complete result of this very sweep, if it lies in ``out`` already; None if nothing of a sweep is there.
 
     Raises:

@@ -27,8 +27,8 @@ from dstheory.checks import whole_number
 from dstheory.dynamics.parameters import PARAMETERS, Of, lookup_parameter
 from dstheory.dynamics.problem import CONDITIONS, Chain
 from dstheory.dynamics.sweeps.evaluate import check, evaluated
-from dstheory.dynamics.sweeps.grid import RUN, Axis, Batch, Grid, parse_grid
-from dstheory.dynamics.sweeps.plan import Plan
+from dstheory.dynamics.sweeps.grid import RUN, Axis, Grid, SettingsBatch, parse_grid
+from dstheory.dynamics.sweeps.plan import SweepPlan
 from dstheory.dynamics.sweeps.result import finished, labelled, write_result
 from dstheory.dynamics.sweeps.state import State, configuration, state_path
 from dstheory.errors import DSTheoryError
@@ -128,7 +128,7 @@ def plan_sweep(
     runs: int = 1,
     log_every: int = 0,
     max_size: float | None = None,
-) -> Plan:
+) -> SweepPlan:
     """Return a sweep that is ready to run: every name, value and size checked. Arguments as of :func:`sweep`.
 
     Args:
@@ -157,7 +157,7 @@ def plan_sweep(
             raise DSTheoryError("log_every needs one number of steps, and steps is swept: leave one of them out")
     elif objectives or runs != 1 or log_every:
         raise DSTheoryError("objectives, runs and log_every belong to training: an optimum has none; use of='simulate'")
-    plan = Plan(of, Grid(tuple(axes)), values, chain or Chain(), runs, log_every)
+    plan = SweepPlan(of, Grid(tuple(axes)), values, chain or Chain(), runs, log_every)
     _refuse_large(plan, max_size)
     check(plan)
     return plan
@@ -185,7 +185,7 @@ def _fixed(fixed: Mapping[str, Any], swept: set[str], of: Of, minimal: bool) -> 
     return given
 
 
-def _refuse_large(plan: Plan, max_size: float | None) -> None:
+def _refuse_large(plan: SweepPlan, max_size: float | None) -> None:
     limit = _half_of_memory() if max_size is None else float(max_size)
     if plan.bytes > limit:
         product = " x ".join(f"{len(axis.values):,} {axis.name}" for axis in plan.grid.axes)
@@ -217,7 +217,7 @@ def size_text(size: float) -> str:
 
 
 def run_plan(
-    plan: Plan,
+    plan: SweepPlan,
     *,
     workers: int = 1,
     scheduler: str | None = None,
@@ -264,8 +264,8 @@ def run_plan(
 
 
 def _gather(
-    plan: Plan,
-    batches: Sequence[Batch],
+    plan: SweepPlan,
+    batches: Sequence[SettingsBatch],
     per_chunk: int,
     state: State | None,
     how: Mapping[str, Any],

@@ -23,7 +23,7 @@ import numpy as np
 
 from dstheory._version import __version__
 from dstheory.dynamics.sweeps.grid import Axis
-from dstheory.dynamics.sweeps.plan import Plan
+from dstheory.dynamics.sweeps.plan import SweepPlan
 from dstheory.errors import DSTheoryError
 from dstheory.readers.atomic import atomic_path
 from dstheory.readers.results import to_jsonable
@@ -34,7 +34,7 @@ _FILE = "sweep.json"
 _LISTED = 1000  # values of a longer axis are told apart by a hash
 
 
-def configuration(plan: Plan) -> dict[str, Any]:
+def configuration(plan: SweepPlan) -> dict[str, Any]:
     """Return what makes two sweeps the same, as JSON: version, kind, chain, random starts, fixed parameters, grid."""
     chain = plan.chain
     found: dict[str, Any] = {
