@@ -44,6 +44,7 @@ def _polynomials(degree: int) -> Floats:
     return readonly(np.linalg.qr(np.polynomial.chebyshev.chebvander(2 * GRID - 1, degree))[0])
 
 
+@lru_cache
 def outcomes(longest: int) -> tuple[Ints, Ints]:
     """Return (n, c) of all outcomes of an episode of at most ``longest`` answers.
 
@@ -51,24 +52,37 @@ def outcomes(longest: int) -> tuple[Ints, Ints]:
     [[1, 1, 2, 2, 2], [0, 1, 0, 1, 2]]
     """
     n = np.repeat(np.arange(1, longest + 1), np.arange(2, longest + 2))
-    return n, np.concatenate([np.arange(k + 1) for k in range(1, longest + 1)])
+    return readonly(n), readonly(np.concatenate([np.arange(k + 1) for k in range(1, longest + 1)]))
 
 
-def outcome_chances(longest: int, a: float, b: float, p: Floats = GRID) -> Floats:
-    """Return (p, outcomes) the chance of each outcome.
+def outcome_chances(longest: int, a: float, b: float, p: Floats | None = None) -> Floats:
+    """Return (p, outcomes) the chance of each outcome, on the grid or for these values of p.
 
     >>> outcome_chances(2, 0.9, 0.7, np.array([0.5])).round(4).tolist()
     [[0.15, 0.45, 0.175, 0.2, 0.025]]
     """
+    n, c = outcomes(longest)
+    wrong, last = n - c, n == longest  # no decision counts after the last answer
+    ends_right, ends_wrong = _orders(longest)
+    ends_right = ends_right * (1 - a) ** np.maximum(c - 1, 0) * b**wrong * np.where(last, 1.0, a)
+    ends_wrong = ends_wrong * (1 - a) ** c * b ** np.maximum(wrong - 1, 0) * np.where(last, 1.0, 1 - b)
+    answers = _answer_chances(longest) if p is None else p[:, None] ** c * (1 - p[:, None]) ** wrong
+    return np.asarray((ends_right + ends_wrong) * answers)
+
+
+@lru_cache
+def _orders(longest: int) -> tuple[Floats, Floats]:
+    """(outcomes,) the number of orders of the answers that end with a right one, and with a wrong one."""
     from scipy.special import comb
 
     n, c = outcomes(longest)
-    wrong = n - c
-    last = n == longest  # no decision counts after it
-    ends_right = comb(n - 1, c - 1) * (1 - a) ** np.maximum(c - 1, 0) * b**wrong * np.where(last, 1.0, a)
-    ends_wrong = comb(n - 1, c) * (1 - a) ** c * b ** np.maximum(wrong - 1, 0) * np.where(last, 1.0, 1 - b)
-    x = np.asarray(p, dtype=float)[:, None]
-    return np.asarray((ends_right + ends_wrong) * x**c * (1 - x) ** wrong)
+    return readonly(comb(n - 1, c - 1)), readonly(comb(n - 1, c))
+
+
+@lru_cache
+def _answer_chances(longest: int) -> Floats:
+    n, c = outcomes(longest)
+    return readonly(GRID[:, None] ** c * (1 - GRID[:, None]) ** (n - c))
 
 
 @dataclass(frozen=True, eq=False)

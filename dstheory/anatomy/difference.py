@@ -24,7 +24,7 @@ Source: Shapley (1953); claim G2; the estimates are derived here.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -114,8 +114,8 @@ def compare(before: Episodes, after: Episodes, *, cap: int | None = None, level:
     places = together.problem[: len(before)], together.problem[len(before) :]
     sides = [_Side.of(log, place, len(together.problem_ids)) for log, place in zip((before, after), places, strict=True)]
     rates = [row(side.table, level=level) for side in sides]
-    for which, rows in zip(("before", "after"), rates, strict=True):
-        for estimate in (rows.p, rows.a, rows.b):
+    for which, found in zip(("before", "after"), rates, strict=True):
+        for estimate in (found.p, found.a, found.b):
             if estimate.value is None:
                 raise RecordError(f"the log {which} cannot be split: {estimate.reason}")
     theta = np.array([[side.rate(name)[0] for name in "ab"] for side in sides])
@@ -123,35 +123,38 @@ def compare(before: Episodes, after: Episodes, *, cap: int | None = None, level:
     def accuracy(which: int) -> Callable[[Floats], Floats]:
         return lambda theta: chain_formulas.accuracy(GRID, theta[which, 0], theta[which, 1], at)
 
-    own = [side.realised(at) or side.mean_of(accuracy(s), theta, s, level) for s, side in enumerate(sides)]
-
     def changed(theta: Floats) -> Floats:
         """What the decisions of the second log change, as a function of p."""
         return accuracy(1)(theta) - accuracy(0)(theta)
 
+    own = [side.realised(at) or side.mean_of(accuracy(s), theta, s, level) for s, side in enumerate(sides)]
     change = [side.mean_of(changed, theta, s, level) for s, side in enumerate(sides)]
-    parts = {
-        "before": own[0],
-        "after": own[1],
-        "gain": own[1] - own[0],
-        "sample": own[1] - own[0] - 0.5 * (change[0] + change[1]),
-        "decide": 0.5 * (change[0] + change[1]),
-    }
+    gain, decide = own[1] - own[0], 0.5 * (change[0] + change[1])
+    means = {"before": own[0], "after": own[1], "gain": gain, "sample": gain - decide, "decide": decide}
     units = min(side.problems for side in sides)
     decided = [side.rate(name)[1] for side in sides for name in "ab"]
-    spreads = {name: part.spread(decided, units) for name, part in parts.items()}
-    found = {name: spreads[name].around(part.value, level) for name, part in parts.items()}
+    spreads = {name: mean.spread(decided, units) for name, mean in means.items()}
+    parts = {name: spreads[name].around(mean.value, level) for name, mean in means.items()}
+    if parts["gain"].low <= 0 <= parts["gain"].high:
+        why = "the gain may be zero, and a share of nothing has no meaning"
+        share = Estimate.missing(why, level=level, low=-np.inf, high=np.inf)
+    else:  # to first order a ratio moves like what is left of its numerator
+        value = decide.value / gain.value
+        share = ((1 / gain.value) * (decide - value * gain)).spread(decided, units).around(value, level)
     shared = int(np.count_nonzero((sides[0].episodes > 0) & (sides[1].episodes > 0)))
     return Difference(
         rates_before=rates[0],
         rates_after=rates[1],
-        **{name: _clipped(found[name]) for name in ("before", "after")},
-        **{name: found[name] for name in ("gain", "sample", "decide")},
-        decision_share=_share(parts, found["gain"], decided, units, level),
+        before=_clipped(parts["before"]),
+        after=_clipped(parts["after"]),
+        gain=parts["gain"],
+        sample=parts["sample"],
+        decide=parts["decide"],
+        decision_share=share,
         spreads={name: spreads[name] for name in ("gain", "sample", "decide")},
         cap=at,
         shared=shared,
-        notes=_notes(sides, shared, own, spreads["decide"], at),
+        notes=_notes(sides, shared, [mean.shown for mean in own], spreads["decide"], at),
     )
 
 
@@ -189,7 +192,7 @@ class _Mean:
 
     def spread(self, decided: list[Floats], units: int) -> Spread:
         """Return the standard error, given what each problem moves a, b of both logs by, with the bias."""
-        moved = self.influence + sum(slope * each for slope, each in zip(self.slopes, decided, strict=True))
+        moved = self.influence + self.slopes @ np.array(decided)
         return Spread(float(np.sqrt(moved @ moved)), self.bias, units)
 
 
@@ -236,27 +239,24 @@ class _Side:
 
     def mean_of(self, function: Callable[[Floats], Floats], theta: Floats, which: int, level: float) -> _Mean:
         """Estimate the mean over problems of a function of p, on the grid, that depends on a, b of both logs."""
-        h = function(theta)
-        steps = _steps(theta)
+        h, steps = function(theta), _steps(theta)
         values, slopes, bias = np.zeros(len(self.log)), np.zeros(4), 0.0
         length = self._lengths()
         weight = 1 / self.episodes[self.place] / self.problems
         right = np.concatenate([[0], np.cumsum(self.log.correct)])
         for longest in np.unique(length).tolist():
             there = np.flatnonzero(length == longest)
-            n = np.minimum(self.log.attempts[there], longest)
-            start = self.log.offsets[:-1][there]
+            n, start = np.minimum(self.log.attempts[there], longest), self.log.offsets[:-1][there]
             outcome = n * (n + 1) // 2 - 1 + right[start + n] - right[start]
-            share: Floats = np.bincount(outcome, weights=weight[there], minlength=longest * (longest + 3) // 2).astype(np.float64)
-            design = Design(longest, float(theta[which, 0]), float(theta[which, 1]))
+            share: Floats = np.bincount(outcome, weights=weight[there], minlength=longest * (longest + 3) // 2).astype(float)
+            design = Design(longest, *theta[which].tolist())
             score = design.fit(h, episodes=len(there), level=level)
             values[there] = score.values[outcome]
             bias += float(share.sum()) * score.bias
             for i, (up, down) in enumerate(steps):
                 width = (up - down).sum()
-                ends = [outcome_chances(longest, *end[which]) for end in (up, down)]
-                moved = (function(up) - function(down)) / width
-                slopes[i] += design.change(score, share, moved, (ends[0] - ends[1]) / width)
+                chances = outcome_chances(longest, *up[which]) - outcome_chances(longest, *down[which])
+                slopes[i] += design.change(score, share, (function(up) - function(down)) / width, chances / width)
         value, influence = self._over_problems(values)
         return _Mean(value, influence, slopes, bias)
 
@@ -300,31 +300,19 @@ def _common_cap(before: Episodes, after: Episodes) -> int:
 
 
 def _clipped(accuracy: Estimate) -> Estimate:
-    assert accuracy.value is not None
-    value, low, high = (float(np.clip(x, 0.0, 1.0)) for x in (accuracy.value, accuracy.low, accuracy.high))
-    return Estimate(value, low, high, accuracy.level, accuracy.method)
+    value, low, high = np.clip([accuracy.value, accuracy.low, accuracy.high], 0.0, 1.0).tolist()
+    return replace(accuracy, value=value, low=low, high=high)
 
 
-def _share(parts: Mapping[str, _Mean], gain: Estimate, decided: list[Floats], units: int, level: float) -> Estimate:
-    if gain.low <= 0 <= gain.high:
-        return Estimate.missing(
-            "the gain may be zero, and a share of nothing has no meaning", level=level, low=-np.inf, high=np.inf
-        )
-    share = parts["decide"].value / parts["gain"].value
-    # To first order a ratio moves like what is left of its numerator.
-    rest = (1 / parts["gain"].value) * (parts["decide"] - share * parts["gain"])
-    return rest.spread(decided, units).around(share, level)
-
-
-def _notes(sides: list[_Side], shared: int, own: list[_Mean], decide: Spread, cap: int) -> tuple[str, ...]:
+def _notes(sides: list[_Side], shared: int, shown: list[bool], decide: Spread, cap: int) -> tuple[str, ...]:
     counts = [side.problems for side in sides]
     how = f"{shared} problems are in both logs" if shared else "the logs share no problem"
     notes = [f"{how} ({counts[0]} and {counts[1]} problems)"]
     if max(counts) > shared:
         notes[0] += ": that those of one log may be harder counts as sampling"
     where = "without a cap" if cap == 0 else f"at a cap of {cap}"
-    for side, mean, which in zip(sides, own, ("before", "after"), strict=True):
-        if not mean.shown:
+    for side, is_shown, which in zip(sides, shown, ("before", "after"), strict=True):
+        if not is_shown:
             notes.append(f"the log {which} does not show its accuracy {where}: it is estimated, with one a, b for all problems")
         for name in "ab":
             if fit_rate(side.table, name).p_value < _DIFFERS:

@@ -50,20 +50,13 @@ from dstheory.anatomy.rates import RATES, measure
 from dstheory.checks import Bools, Floats, Ints
 from dstheory.errors import RecordError
 
-_PROBLEMS = {
-    "p": "every problem has the same chance of a correct answer",
-    "a": "every problem has the same chance that a correct answer is accepted",
-    "b": "every problem has the same chance that a wrong answer is rejected",
+_CHANCE = {
+    "p": "chance of a correct answer",
+    "a": "chance that a correct answer is accepted",
+    "b": "chance that a wrong answer is rejected",
 }
-_ROUNDS = {
-    "p": "the chance of a correct answer is the same in every round",
-    "a": "the chance of accepting a correct answer is the same in every round",
-    "b": "the chance of rejecting a wrong answer is the same in every round",
-}
-_DECISIONS = {
-    "a": "whether a correct answer is accepted does not depend on the answer before",
-    "b": "whether a wrong answer is rejected does not depend on the answer before",
-}
+_IN_ROUNDS = {"p": "a correct answer", "a": "accepting a correct answer", "b": "rejecting a wrong answer"}
+_DECISIONS = {"a": "a correct answer is accepted", "b": "a wrong answer is rejected"}
 _EXPECTED = 5.0  # successes and failures per cell from which a chi-square is trusted
 _MOST_SIMULATED = 5000  # episodes up to which the p-value over problems is simulated
 _AT_ONCE = 400_000  # episodes simulated at once
@@ -168,17 +161,17 @@ class Dispersion:
 
 
 def trials_of(episodes: Episodes, name: str) -> tuple[Bools, Ints]:
-    """Return (outcomes, problem of each) of the trials of "p", "a" or "b", problem by problem, in the order they took place."""
-    problem = np.repeat(episodes.problem, episodes.attempts)
-    if name == "p":
-        outcome, here = episodes.correct, None
-    elif name == "a":
-        outcome, here = episodes.stopped, episodes.correct & episodes.decided
-    elif name == "b":
-        outcome, here = ~episodes.stopped, ~episodes.correct & episodes.decided
-    else:
+    """Return (outcomes, problem of each) of the trials of "p", "a" or "b", problem by problem, in the order they took place.
+
+    Raises:
+        RecordError: another name.
+    """
+    if name not in RATES:
         raise RecordError(f"there is no rate {name!r}: there are p, a and b")
-    if here is not None:
+    problem = np.repeat(episodes.problem, episodes.attempts)
+    outcome = {"p": episodes.correct, "a": episodes.stopped, "b": ~episodes.stopped}[name]
+    if name != "p":
+        here = episodes.decided & (episodes.correct if name == "a" else ~episodes.correct)
         outcome, problem = outcome[here], problem[here]
     if (np.diff(episodes.problem) < 0).any():
         order = np.argsort(problem, kind="stable")
@@ -199,13 +192,16 @@ def dispersion(outcome: Bools, unit: Ints, log: Ints | None = None, logs: int = 
     (0.594, 0.333, 2, 3.0)
     """
     which = np.zeros(len(outcome), dtype=np.int8) if log is None else log
-    n, successes = _total(which, None, logs), _total(which, outcome, logs)
+    n, successes = _per_log(which, None, logs), _per_log(which, outcome, logs)
+    # The trials of one log are looked at in pieces of whole problems, so that ten million of them need little memory.
+    cuts = np.unique(np.searchsorted(unit, unit[_PIECE::_PIECE])).tolist() if log is None else []
+    ends = [0, *filter(None, cuts), len(unit)]
     with np.errstate(divide="ignore", invalid="ignore"):
         rate = successes / n
         spread = rate * (1 - rate)
         sums = np.zeros((6, logs))
-        for begin, end in _pieces(unit, log is None):
-            sums += _sums(outcome[begin:end], unit[begin:end], which[begin:end], rate, logs)
+        for piece in map(slice, ends[:-1], ends[1:]):
+            sums += _sums(outcome[piece], unit[piece], which[piece], rate, logs)
         u, squares, gathered, pairs, pearson, units = sums
         variance = spread * (squares - gathered**2 / n)
         # Variances of rounding size, as where each problem has one trial, are none.
@@ -213,17 +209,8 @@ def dispersion(outcome: Bools, unit: Ints, log: Ints | None = None, logs: int = 
         return Dispersion(z, u / (spread * pairs), pearson / spread, units.astype(np.int64) - 1, pairs)
 
 
-def _total(which: Ints, values: Floats | Bools | Ints | None, logs: int) -> Floats:
+def _per_log(which: Ints, values: Floats | Bools | Ints | None, logs: int) -> Floats:
     return np.bincount(which, weights=values, minlength=logs).astype(float)
-
-
-def _pieces(unit: Ints, one_log: bool) -> list[tuple[int, int]]:
-    """Cut the trials of one log into pieces of whole problems, so that ten million of them need little memory."""
-    if not one_log or len(unit) <= _PIECE:
-        return [(0, len(unit))]
-    cuts = np.unique(np.searchsorted(unit, unit[_PIECE::_PIECE]))
-    ends = [*(int(cut) for cut in cuts if cut), len(unit)]
-    return list(zip([0, *ends[:-1]], ends, strict=True))
 
 
 def _sums(outcome: Bools, unit: Ints, which: Ints, rate: Floats, logs: int) -> Floats:
@@ -235,8 +222,8 @@ def _sums(outcome: Bools, unit: Ints, which: Ints, rate: Floats, logs: int) -> F
     before = running - np.repeat(running[first], sizes)
     position = np.arange(len(e)) - np.repeat(first, sizes)
     sums = np.add.reduceat(e, first) if len(first) else np.zeros(0)
-    rows = [_total(which, values, logs) for values in (e * before, before * before, before, position)]
-    return np.array([*rows, _total(which[first], sums**2 / sizes, logs), _total(which[first], None, logs)])
+    rows = [_per_log(which, values, logs) for values in (e * before, before * before, before, position)]
+    return np.array([*rows, _per_log(which[first], sums**2 / sizes, logs), _per_log(which[first], None, logs)])
 
 
 def check_problems(episodes: Episodes, name: str, *, resamples: int = 499, rng: np.random.Generator | int = 0) -> Test:
@@ -248,24 +235,23 @@ def check_problems(episodes: Episodes, name: str, *, resamples: int = 499, rng: 
     (True, False)
     """
     outcome, unit = trials_of(episodes, name)
-    title = f"{name} over problems"
+    title, null = f"{name} over problems", f"every problem has the same {_CHANCE[name]}"
     found = dispersion(outcome, unit)
     z, df = found.z.item(), int(found.df.item())
     if np.isnan(z) or df < 1:
         varied = bool(outcome.any() and not outcome.all())
         why = "all trials had one outcome" if not varied else "no problem has two trials" if df else "there is one problem"
-        return Test.missing(title, _PROBLEMS[name], f"{why}: differences between problems cannot be seen", n=len(outcome))
+        return Test.missing(title, null, f"{why}: differences between problems cannot be seen", n=len(outcome))
     effect = (
         f"correlation within a problem {found.correlation.item():.3f}; "
         f"Pearson {found.pearson.item():.4g} on {df} df, ratio {found.pearson.item() / df:.2f}"
     )
-    if resamples and len(episodes) <= _MOST_SIMULATED and (null := _simulated(episodes, name, resamples, rng)) is not None:
-        p_value = np.float64((1 + np.count_nonzero(null >= z)) / (1 + len(null)))
-        method = f"score of overdispersion (Tarone), p-value from {len(null)} logs simulated from the homogeneous chain"
-    else:
-        p_value = np.float64(0.5 * erfc(z / sqrt(2)))
-        method = "score of overdispersion (Tarone), martingale variance, normal"
-    return Test(title, _PROBLEMS[name], z, None, float(p_value), effect, df + 1, method)
+    method = "score of overdispersion (Tarone), martingale variance, normal"
+    p_value = 0.5 * erfc(z / sqrt(2))
+    if resamples and len(episodes) <= _MOST_SIMULATED and (again := _simulated(episodes, name, resamples, rng)) is not None:
+        p_value = float((1 + np.count_nonzero(again >= z)) / (1 + len(again)))
+        method = f"score of overdispersion (Tarone), p-value from {len(again)} logs simulated from the homogeneous chain"
+    return Test(title, null, z, None, p_value, effect, df + 1, method)
 
 
 def _simulated(episodes: Episodes, name: str, resamples: int, rng: np.random.Generator | int) -> Floats | None:
@@ -275,12 +261,11 @@ def _simulated(episodes: Episodes, name: str, resamples: int, rng: np.random.Gen
     unlimited = (episodes.cap == 0).any()
     if unlimited and p * (1 - a) + (1 - p) * b > 0.99:
         return None
-    generator = np.random.default_rng(rng)
+    generator, at_once = np.random.default_rng(rng), max(1, _AT_ONCE // len(episodes))
     values = []
-    for start in range(0, resamples, max(1, _AT_ONCE // len(episodes))):
-        size = min(resamples - start, max(1, _AT_ONCE // len(episodes)))
-        again = resimulate(episodes, size, p=p, a=a, b=b, rng=generator)
-        outcome, unit = trials_of(again, name)
+    for start in range(0, resamples, at_once):
+        size = min(resamples - start, at_once)
+        outcome, unit = trials_of(resimulate(episodes, size, p=p, a=a, b=b, rng=generator), name)
         values.append(dispersion(outcome, unit, unit // len(episodes.problem_ids), size).z)
     z = np.concatenate(values)
     return np.asarray(z[~np.isnan(z)])
@@ -298,17 +283,20 @@ def over_rounds(episodes: Episodes, name: str) -> Test:
     """
     counts = episodes.counts("round")
     successes, trials = (getattr(counts, column) for column in RATES[name])
-    return chi_square_over(f"{name} over rounds", _ROUNDS[name], successes, trials, "rounds")
+    return chi_square_over(
+        f"{name} over rounds", f"the chance of {_IN_ROUNDS[name]} is the same in every round", successes, trials, "rounds"
+    )
 
 
 def previous_answer(episodes: Episodes, name: str) -> Test:
     """Test whether decisions, "a" or "b", depend on the correctness of the answer before the one decided on."""
+    null = f"whether {_DECISIONS[name]} does not depend on the answer before"
     later = episodes.decided & (episodes.round > 0) & (episodes.correct if name == "a" else ~episodes.correct)
     at = np.flatnonzero(later)
     before = episodes.correct[at - 1].astype(np.int64)
     outcome = episodes.stopped[at] if name == "a" else ~episodes.stopped[at]
     successes, trials = np.bincount(before, weights=outcome, minlength=2), np.bincount(before, minlength=2)
-    return chi_square_over(f"{name} and the answer before", _DECISIONS[name], successes, trials, "wrong, correct before")
+    return chi_square_over(f"{name} and the answer before", null, successes, trials, "wrong, correct before")
 
 
 def chi_square_over(name: str, null: str, successes: Floats | Ints, trials: Ints, cells: str) -> Test:
@@ -374,19 +362,18 @@ def order_within_episodes(episodes: Episodes) -> tuple[Test, Test]:
         why = "no episode resampled both a correct and a wrong answer"
         return Test.missing(*trend, why), Test.missing(*runs, why)
     m_, c_ = m[mixed].astype(float), c[mixed]
-    ranks = np.bincount(episode, weights=rank * right, minlength=len(episodes))[mixed]
-    deviation, variance = ranks - c_ * (m_ + 1) / 2, c_ * (m_ - c_) * (m_ + 1) / 12
-    # Each unit of drift, the mean rank of correct ones less that of wrong ones, in rounds.
-    drift = float((deviation * m_ / (c_ * (m_ - c_))).mean())
-    change = np.bincount(episode[1:], weights=(np.diff(episode) == 0) & (right[1:] != right[:-1]), minlength=len(episodes))[mixed]
     pairs = c_ * (m_ - c_)
-    excess, spread = change - 2 * pairs / m_, 2 * pairs * (2 * pairs - m_) / (m_**2 * np.maximum(m_ - 1, 1))
-    share = float(change.sum() / (2 * pairs / m_).sum())
+    ranks = np.bincount(episode, weights=rank * right, minlength=len(episodes))[mixed]
+    deviation = ranks - c_ * (m_ + 1) / 2
+    # Each unit of drift, the mean rank of correct ones less that of wrong ones, in rounds.
+    drift = float((deviation * m_ / pairs).mean())
+    later = f"correct ones come {drift:+.2f} rounds later than wrong ones on average"
+    change = np.bincount(episode[1:], weights=(np.diff(episode) == 0) & (right[1:] != right[:-1]), minlength=len(episodes))[mixed]
+    spread = 2 * pairs * (2 * pairs - m_) / (m_**2 * np.maximum(m_ - 1, 1))
+    often = f"outcomes change {float(change.sum() / (2 * pairs / m_).sum()):.2f} times as often as independent ones"
     return (
-        _normal(
-            *trend, deviation, variance, f"correct ones come {drift:+.2f} rounds later than wrong ones on average", n, "rank sum"
-        ),
-        _normal(*runs, excess, spread, f"outcomes change {share:.2f} times as often as independent ones", n, "runs"),
+        _normal(*trend, deviation, pairs * (m_ + 1) / 12, later, n, "rank sum"),
+        _normal(*runs, change - 2 * pairs / m_, spread, often, n, "runs"),
     )
 
 
