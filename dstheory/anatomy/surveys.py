@@ -59,6 +59,15 @@ class Group:
     held_out_parts: Mapping[str, HeldOut]
     cap: CapAdvice
 
+    def answers_of(self, label: str) -> Answers | None:
+        """Return the answers of a label, or of all labels together."""
+        return self.parts.get(label) or (self.total if label == TOTAL else None)
+
+    def held_out_of(self, label: str) -> HeldOut | None:
+        """Return the predictions for a label, or for all labels together."""
+        alone = label == TOTAL or len(self.parts) == 1
+        return self.held_out_parts.get(label) or (self.held_out if alone else None)
+
 
 @dataclass(frozen=True)
 class MeanSplit:

@@ -23,7 +23,11 @@ __all__ = ["anatomy_figure", "rounds_figure"]
 
 _RATES = {"p": "$p$ = P(correct)", "a": "$a$ = P(stop | correct)", "b": "$b$ = P(resample | wrong)"}
 _MARKERS = ("o", "s", "D", "^", "v", "P", "X")
-_KINDS = {"pooled": "predicted, pooled", "heterogeneous": "predicted, heterogeneous"}
+_BARS = (
+    ("", "realised", "0.75", ""),
+    ("pooled", "predicted, pooled", PALETTE[0], ""),
+    ("heterogeneous", "predicted, heterogeneous", PALETTE[1], "////"),
+)  # of accuracy: kind of chain, label, colour, hatch
 
 
 def anatomy_figure(found: Survey, *, title: str = "") -> Figure:
@@ -61,7 +65,7 @@ def _several(found: Survey, labels: list[str]) -> Figure:
     rates = [figure.add_subplot(grid[0, i * last : (i + 1) * last]) for i in range(3)]
     for axes, (name, text) in zip(rates, _RATES.items(), strict=True):
         for j, group in enumerate(groups):
-            _line(axes, [_part(group, label, name) for label in labels], group.name, j, shift=_shift(j, len(groups)))
+            _line(axes, [_rate(group, label, name) for label in labels], group.name, j, shift=_shift(j, len(groups)))
         _over(axes, labels, found.by)
         axes.set_title(text)
     width = 3
@@ -99,9 +103,9 @@ def rounds_figure(found: Survey, *, title: str = "") -> Figure:
             rows = [row for row in group.held_out.calibration if row.what.startswith("correct in round")]
             x = np.arange(1, len(rows) + 1)
             _errorbar(axes, x, [row.realised for row in rows], color="0.25", marker="o", linestyle="none", label="realised")
-            for i, (kind, label) in enumerate(_KINDS.items()):
+            for (kind, label, colour, _), dash in zip(_BARS[1:], DASHES, strict=False):
                 if rows and kind in rows[0].predicted:
-                    axes.plot(x, [row.predicted[kind] for row in rows], color=PALETTE[i], linestyle=DASHES[i], label=label)
+                    axes.plot(x, [row.predicted[kind] for row in rows], color=colour, linestyle=dash, label=label)
             axes.set_xlabel("round")
             axes.set_xticks(x if len(x) <= 12 else x[::2])
             axes.set_ylim(0, None)
@@ -119,7 +123,7 @@ def rounds_figure(found: Survey, *, title: str = "") -> Figure:
 
 def _three_lines(axes: Axes, group: Group, labels: Sequence[str], by: str) -> None:
     for j, (name, text) in enumerate(_RATES.items()):
-        _line(axes, [_part(group, label, name) for label in labels], text, j, shift=_shift(j, 3))
+        _line(axes, [_rate(group, label, name) for label in labels], text, j, shift=_shift(j, 3))
     _over(axes, labels, by)
     axes.set_title("sampling and decisions")
 
@@ -137,24 +141,22 @@ def _line(axes: Axes, values: Sequence[Estimate | None], label: str, style: int,
 
 def _accuracies(axes: Axes, group: Group, labels: Sequence[str], by: str) -> None:
     """Bars per label: realised, and predicted for problems that were not used in the fit."""
-    shown = {"realised": "0.75", **{text: PALETTE[i] for i, text in enumerate(_KINDS.values())}}
-    for j, (name, colour) in enumerate(shown.items()):
-        kind = next((k for k, text in _KINDS.items() if text == name), None)
-        x, heights, errors = [], [], []
+    for j, (kind, text, colour, hatch) in enumerate(_BARS):
+        x, heights, below, above = [], [], [], []
         for i, label in enumerate(labels):
-            value, low, high = _accuracy(group, label, kind)
+            answers, held = group.answers_of(label), group.held_out_of(label)
+            realised = answers.realised["accuracy"] if answers is not None and not kind else None
+            predicted = held.calibration[0].predicted.get(kind) if held is not None else None
+            value = predicted if realised is None else realised.value
             if value is not None:
                 x.append(i + 0.27 * (j - 1))
                 heights.append(value)
-                errors.append((value - low, high - value))
-        hatch = {"pooled": "", "heterogeneous": "////"}.get(kind or "", "")
+                below.append(0.0 if realised is None else max(value - realised.low, 0.0))
+                above.append(0.0 if realised is None else max(realised.high - value, 0.0))
         face = "white" if hatch else colour
-        axes.bar(x, heights, width=0.25, color=face, edgecolor=colour, hatch=hatch, linewidth=0.8, label=name)
-        drawn = [i for i, (down, up) in enumerate(errors) if down > 0 or up > 0]
-        if drawn:
-            pairs = np.array([errors[i] for i in drawn]).T
-            axes.errorbar([x[i] for i in drawn], [heights[i] for i in drawn], yerr=np.maximum(pairs, 0), fmt="none",
-                          ecolor="0.15", elinewidth=0.9, capsize=2)  # fmt: skip
+        axes.bar(x, heights, width=0.25, color=face, edgecolor=colour, hatch=hatch, linewidth=0.8, label=text)
+        if any(below) or any(above):
+            axes.errorbar(x, heights, yerr=[below, above], fmt="none", ecolor="0.15", elinewidth=0.9, capsize=2)
     _over(axes, labels, by)
 
 
@@ -179,22 +181,9 @@ def _gain(axes: Axes, parts: Mapping[str, Difference | MeanSplit], by: str) -> N
 # ---------------------------------------------------------------------- parts of panels
 
 
-def _part(group: Group, label: str, name: str) -> Estimate | None:
-    answers = group.parts.get(label) or (group.total if label == TOTAL else None)
+def _rate(group: Group, label: str, name: str) -> Estimate | None:
+    answers = group.answers_of(label)
     return None if answers is None else getattr(answers.rates, name)
-
-
-def _accuracy(group: Group, label: str, kind: str | None) -> tuple[float | None, float, float]:
-    """Return realised accuracy (no kind) with its interval, or the predicted one."""
-    answers = group.parts.get(label) or (group.total if label == TOTAL else None)
-    if kind is None:
-        found = None if answers is None else answers.realised["accuracy"]
-        return (None, 0.0, 0.0) if found is None else (found.value, found.low, found.high)
-    held = group.held_out_parts.get(label) or (group.held_out if label == TOTAL or len(group.parts) == 1 else None)
-    if held is None:
-        return None, 0.0, 0.0
-    value = held.calibration[0].predicted.get(kind)
-    return value, value or 0.0, value or 0.0
 
 
 def _errorbar(axes: Axes, x: Sequence[float] | np.ndarray, values: Sequence[Estimate | None], **look: object) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from dstheory.anatomy.difference import Difference
     from dstheory.anatomy.holdout import HeldOut
     from dstheory.anatomy.model_checks import Test
+    from dstheory.anatomy.rates import Row
     from dstheory.anatomy.rollout_chain import CapAdvice
-    from dstheory.anatomy.surveys import Group, MeanSplit, Survey
+    from dstheory.anatomy.surveys import Group, Survey
 
 _RATES = ("p = P(correct)", "a = P(stop | correct)", "b = P(resample | wrong)")
 _VERDICTS = {None: "not testable", True: "rejected", False: "not rejected"}
@@ -40,7 +41,6 @@ p { margin: .35rem 0; color: #333; max-width: 60rem } figure { margin: 1.2rem 0 
 figure svg { width: 100%; max-width: 60rem; height: auto }
 figcaption { color: #555; font-size: .86rem } code { background: #f3f3f3; padding: .1rem .3rem }
 """
-
 
 
 @dataclass(frozen=True)
@@ -87,22 +87,24 @@ def document(found: Survey) -> list[Section]:
 
 def _group(group: Group, found: Survey) -> list[Section]:
     of = f"{group.name}: " if group.name else ""
-    percent = f"{100 * found.level:g} %"
     everything = {**group.parts, **({TOTAL: group.total} if len(group.parts) > 1 else {})}
     return [
         Section(
             f"{of}sampling and decisions",
             [found.by, "problems", "episodes", "attempts", *_RATES],
-            [_rates(label, answers) for label, answers in everything.items()],
+            [[label, *_row(answers.rates, Estimate.text)] for label, answers in everything.items()],
             lines=[
-                f"{percent} intervals; attempts of one problem count as correlated. p is that of all attempts; where reflection "
-                "helps, hard problems get more of them, so decisions move it too."
+                f"{100 * found.level:g} % intervals; attempts of one problem count as correlated. p is that of all attempts; "
+                "where reflection helps, hard problems get more of them, so decisions move it too."
             ],
         ),
         Section(
             f"{of}does reflection help",
             [found.by, "helps", "a + b - 1", "odds x a/(1-b)", "first answer only", "all answers"],
-            [_helps(label, answers) for label, answers in everything.items()],
+            [
+                [label, a.helps, *map(_text, (a.youden, a.multiplier, a.none, a.realised["accuracy"]), (3, 2, 3, 3))]
+                for label, a in everything.items()
+            ],
             words=2,
             lines=[
                 "accuracies of the first answer and of the one submitted; it helps where a + b > 1, that is where the odds grow"
@@ -120,10 +122,7 @@ def _group(group: Group, found: Survey) -> list[Section]:
         Section(
             f"{of}answers per round",
             ["round", "problems", "attempts", "p", "a", "b"],
-            [
-                [*row.labels, f"{row.problems:,}", f"{row.attempts:,}", *(_text(e) for e in (row.p, row.a, row.b))]
-                for row in group.rounds[:_ROUNDS]
-            ],
+            [[*row.labels, *_row(row, _text, episodes=False)] for row in group.rounds[:_ROUNDS]],
             lines=[f"{len(group.rounds) - _ROUNDS} more rounds in anatomy.json"] if len(group.rounds) > _ROUNDS else [],
             detail=True,
         ),
@@ -133,46 +132,37 @@ def _group(group: Group, found: Survey) -> list[Section]:
     ]
 
 
-def _rates(label: str, answers: Answers) -> list[str]:
-    row = answers.rates
-    return [label, f"{row.problems:,}", f"{row.episodes:,}", f"{row.attempts:,}", *(e.text() for e in (row.p, row.a, row.b))]
-
-
-def _helps(label: str, answers: Answers) -> list[str]:
-    accuracies = (_text(answers.none), _text(answers.realised["accuracy"]))
-    return [label, answers.helps, _text(answers.youden), _text(answers.multiplier, digits=2), *accuracies]
+def _row(row: Row, text: Callable[[Estimate], str], *, episodes: bool = True) -> list[str]:
+    counts = (row.problems, row.episodes, row.attempts) if episodes else (row.problems, row.attempts)
+    return [*(f"{count:,}" for count in counts), *map(text, (row.p, row.a, row.b))]
 
 
 def _accuracies(label: str, answers: Answers, group: Group) -> list[str]:
-    held = group.held_out_parts.get(label) or (group.held_out if label == TOTAL or len(group.parts) == 1 else None)
+    held = group.held_out_of(label)
     predicted = {} if held is None else held.calibration[0].predicted
-    return [
-        label,
-        _text(answers.realised["accuracy"]),
-        *(_number(predicted.get(kind)) for kind in ("pooled", "heterogeneous")),
-        _text(answers.perfect),
-    ]
+    numbers = (_number(predicted.get(kind)) for kind in ("pooled", "heterogeneous"))
+    return [label, _text(answers.realised["accuracy"]), *numbers, _text(answers.perfect)]
 
 
 def _checks(title: str, checks: Sequence[Test]) -> Section:
     bad = [f"{test.name} ({_p_value(test)})" for test in checks if test.rejected()]
     missing = [test.name for test in checks if test.p_value is None]
-    brief = [f"rejected at 5 %: {', '.join(bad)}" if bad else "nothing rejected at 5 %"]
-    if missing:
-        brief.append(f"not testable: {', '.join(missing)}")
-    tested = sum(test.p_value is not None for test in checks)
-    bound = 0.05 / max(1, tested)
+    tested = len(checks) - len(missing)
     return Section(
         title,
         ["what", "verdict", "assumption", "effect", "p-value"],
-        [
-            [test.name, _VERDICTS[test.rejected()], test.null, test.effect or test.reason, _p_value(test)] for test in checks
-        ],
+        [[test.name, _VERDICTS[test.rejected()], test.null, test.effect or test.reason, _p_value(test)] for test in checks],
         words=4,
-        lines=[f"with {tested} tests, Bonferroni asks for a p-value below {bound:.2g}; a large log shows small effects too"],
+        lines=[
+            f"with {tested} tests, Bonferroni asks for a p-value below {0.05 / max(1, tested):.2g}; "
+            "a large log shows small effects too"
+        ],
         detail=True,
-        brief=brief,
-    )  # fmt: skip
+        brief=[
+            f"rejected at 5 %: {', '.join(bad)}" if bad else "nothing rejected at 5 %",
+            *([f"not testable: {', '.join(missing)}"] if missing else []),
+        ],
+    )
 
 
 def _p_value(test: Test) -> str:
@@ -185,44 +175,37 @@ def _held_out(title: str, held: HeldOut | None) -> Section:
     if held is None:
         return Section(title, lines=["fewer than 20 problems: too few to keep some out of the fit"])
     kinds = list(held.log_likelihood)
-    rows = [
-        [row.what, _text(row.realised), *(f"{_number(row.predicted[k])} ({_signed(row.z[k])})" for k in kinds)]
-        for row in held.calibration
-    ]
     likelihood = [
-        f"held-out log-likelihood per problem, {kind} less pooled: {estimate.text()}{_better(estimate)}"
+        f"held-out log-likelihood per problem, {kind} less pooled: {estimate.text()}"
+        + (" (better)" if estimate.low > 0 else " (worse)" if estimate.high < 0 else "")
         for kind, estimate in held.difference.items()
     ]
-    chain = held.chains.get("heterogeneous")
-    spread = [] if chain is None else [f"spread of p over problems: rho = {chain.p.rho:.3f} (0: alike, 1: always or never right)"]
-    lines = [f"{held.folds} folds of {held.problems:,} problems; z: realised less predicted over its standard error"]
+    rho = held.chains["heterogeneous"].p.rho
+    spread = f"spread of p over problems: rho = {rho:.3f} (0: alike, 1: always or never right)"
+    folds = f"{held.folds} folds of {held.problems:,} problems; z: realised less predicted over its standard error"
     return Section(
         title,
         ["quantity", "realised", *(f"{kind} (z)" for kind in kinds)],
-        rows,
-        lines=[*lines, *likelihood, *spread],
+        [
+            [row.what, _text(row.realised), *(f"{_number(row.predicted[k])} ({_number(row.z[k], '+.1f')})" for k in kinds)]
+            for row in held.calibration
+        ],
+        lines=[folds, *likelihood, spread],
         detail=True,
-        brief=[*likelihood[:1], *spread],
+        brief=[*likelihood[:1], spread],
     )
-
-
-def _better(estimate: Estimate) -> str:
-    if estimate.value is None or estimate.low <= 0 <= estimate.high:
-        return ""
-    return " (better)" if estimate.low > 0 else " (worse)"
 
 
 def _cap(title: str, advice: CapAdvice) -> Section:
     best = "no cap up to the largest looked at" if advice.cap is None else f"at most {advice.cap} attempts"
-    rows = [
-        [str(row.cap), _number(row.accuracy), f"{row.attempts:.2f}", _number(row.net), _number(row.marginal)]
-        for row in advice.table
-        if row.cap <= _CAPS or row.cap == advice.cap
-    ]
     return Section(
         title,
         ["cap", "accuracy", "attempts", "net", "gain per attempt added"],
-        rows,
+        [
+            [str(row.cap), _number(row.accuracy), f"{row.attempts:.2f}", _number(row.net), _number(row.marginal)]
+            for row in advice.table
+            if row.cap <= _CAPS or row.cap == advice.cap
+        ],
         lines=[f"{best}: {advice.rule}; heterogeneous chain"],
         detail=True,
         brief=[f"{best}: {advice.rule}"],
@@ -230,44 +213,41 @@ def _cap(title: str, advice: CapAdvice) -> Section:
 
 
 def _comparison(found: Survey, total: Difference, names: tuple[str, str]) -> Section:
-    a, b = names
-    rows = [_split(label, part, part) for label, part in found.comparison_parts.items()]
-    if found.comparison_mean is not None and len(found.comparison_parts) > 1:
-        rows.append(_split(f"mean over {found.by}", found.comparison_mean, None))
-    if len(found.comparison_parts) != 1:
-        rows.append(_split(TOTAL, total, total))
+    rows = [_split(label, part) for label, part in found.comparison_parts.items()]
     where = "without a cap" if total.cap == 0 else f"at most {total.cap} attempts"
     lines = [
         f"accuracies are means over problems, {where}; parts are Shapley values and add up to the gain",
         "by decisions: what exchanging a and b changes, under either model's answers to each problem; by sampling: the rest",
         *total.notes,
     ]
-    if len(found.comparison_parts) > 1:
+    if len(rows) > 1:
         lines.append(f"a and b may differ from one {found.by} to another: read the mean of the splits within them")
+        mean = found.comparison_mean
+        rows += (
+            [] if mean is None else [[f"mean over {found.by}", "", "", *map(_text, (mean.gain, mean.sample, mean.decide)), ""]]
+        )
+    if len(found.comparison_parts) != 1:
+        rows.append(_split(TOTAL, total))
     return Section(
-        f"from {a} to {b}",
-        [found.by, f"accuracy: {a}", b, "gain", "by sampling", "by decisions", "decision share"],
+        "from {} to {}".format(*names),
+        [found.by, f"accuracy: {names[0]}", names[1], "gain", "by sampling", "by decisions", "decision share"],
         rows,
         lines=lines,
     )
 
 
-def _split(label: str, split: Difference | MeanSplit, whole: Difference | None) -> list[str]:
-    accuracies = ["", ""] if whole is None else [_number(whole.before.value), _number(whole.after.value)]
-    share = "" if whole is None else _text(whole.decision_share, digits=2)
-    return [label, *accuracies, *(_text(e) for e in (split.gain, split.sample, split.decide)), share]
+def _split(label: str, part: Difference) -> list[str]:
+    accuracies = map(_number, (part.before.value, part.after.value))
+    return [label, *accuracies, *map(_text, (part.gain, part.sample, part.decide, part.decision_share), (3, 3, 3, 2))]
 
 
 def _text(estimate: Estimate, digits: int = 3) -> str:
     return "-" if estimate.value is None else estimate.text(digits)
 
 
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+def _number(value: float | None, form: str = ".3f") -> str:
+    return "-" if value is None else format(value, form)
 
-
-def _signed(z: float | None) -> str:
-    return "-" if z is None else f"{z:+.1f}"
 
 # ---------------------------------------------------------------------- on the terminal
 
