@@ -16,6 +16,7 @@ test: lint types unit verify
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
+	$(BIN)/lint-imports --no-logo --no-cache
 
 types: $(VENV)/.test
 	$(BIN)/mypy

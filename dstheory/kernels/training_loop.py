@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dstheory.kernels.fastmath import exp_nonpositive, larger, log1p_ratio
 from dstheory.kernels.jit import inlined, kernel
-from dstheory.kernels.training import LANES, minimal_step
+from dstheory.kernels.step import LANES, minimal_step
 
 __all__ = ["ascend"]
 
