@@ -8,15 +8,19 @@ __all__ = [
     "ArithmeticTaskError",
     "ChainError",
     "ClaimError",
+    "ClaimFileError",
     "DSTheoryError",
     "DivergedError",
+    "DomainError",
     "FileFormatError",
     "ImproperChainError",
     "InfiniteDivergenceError",
+    "NotSettledError",
     "RecordError",
     "RewardNotReadError",
     "SkippedExperiment",
     "UndefinedError",
+    "UnknownClaimError",
 ]
 
 
@@ -34,6 +38,22 @@ class ClaimError(DSTheoryError):
 
 class UndefinedError(ClaimError):
     """A formula has no value at a point: a denominator is zero, or a logarithm's argument is not positive."""
+
+
+class DomainError(ClaimError):
+    """A formula uses a symbol that has no domain, or assumes more of it than its domain promises."""
+
+
+class ClaimFileError(ClaimError):
+    """A file of claims does not load, defines no claim, or gives one id to two claims."""
+
+
+class UnknownClaimError(ClaimError):
+    """A name selects no claim; the message gives the nearest names."""
+
+
+class NotSettledError(Exception):
+    """A question on which a verdict depends got no answer, for instance in time: the step is undecided, not ill-posed."""
 
 
 class ChainError(DSTheoryError):

@@ -83,7 +83,7 @@ def works(found_claims: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def claims() -> list[dict[str, Any]]:
     """Return one row per claim, with the verdict that it gets now."""
     from dstheory.claims import verify
-    from dstheory.claims.reports.words import point_text, verdict_text
+    from dstheory.claims.reports import point_text, verdict_text
 
     numbers = {name: number for name, (number, *_) in WORKS.items()}
     rows = []

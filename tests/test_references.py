@@ -11,7 +11,7 @@ import pytest
 from symbolic.families import derived
 
 from dstheory.claims import verify
-from dstheory.claims.reports.documents import latex_claims, latex_report
+from dstheory.claims.reports import latex_claims, latex_report
 from dstheory.references import bibliography, cited, load_references
 from dstheory.symbolic import render
 

@@ -17,37 +17,30 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dstheory.claims.checking import check
     from dstheory.claims.claim import LEVELS, Claim
-    from dstheory.claims.domains import (
-        CLOSED_UNIT,
-        COUNT,
-        DISCOUNT,
-        NONNEGATIVE,
-        POSITIVE,
-        REAL,
-        UNIT,
-        Domain,
-        at_least,
-        between,
-    )
-    from dstheory.claims.errors import ClaimError
+    from dstheory.claims.domains import CLOSED_UNIT, COUNT, DISCOUNT, NONNEGATIVE, POSITIVE, REAL, UNIT, Domain, at_least, between
     from dstheory.claims.formulas import derivative
     from dstheory.claims.runner import Report, verify
-    from dstheory.claims.steps import Step, counterexample, decide, enclose, example, identity, search
+    from dstheory.claims.steps.base import Step
+    from dstheory.claims.steps.enclosure import enclose
+    from dstheory.claims.steps.formula import counterexample, decide, example, identity
+    from dstheory.claims.steps.search import search
     from dstheory.claims.verdicts import Outcome, Status, StepReport, Verdict
+    from dstheory.errors import ClaimError
 
-_HOME = {
-    **dict.fromkeys(["check"], "checking"),
-    **dict.fromkeys(["LEVELS", "Claim"], "claim"),
-    **dict.fromkeys(
-        ["CLOSED_UNIT", "COUNT", "DISCOUNT", "NONNEGATIVE", "POSITIVE", "REAL", "UNIT", "Domain", "at_least", "between"],
-        "domains",
-    ),
-    **dict.fromkeys(["ClaimError"], "errors"),
-    **dict.fromkeys(["derivative"], "formulas"),
-    **dict.fromkeys(["Report", "verify"], "runner"),
-    **dict.fromkeys(["Step", "counterexample", "decide", "enclose", "example", "identity", "search"], "steps"),
-    **dict.fromkeys(["Outcome", "Status", "StepReport", "Verdict"], "verdicts"),
+_NAMES = {
+    "claims.checking": "check",
+    "claims.claim": "LEVELS Claim",
+    "claims.domains": "CLOSED_UNIT COUNT DISCOUNT NONNEGATIVE POSITIVE REAL UNIT Domain at_least between",
+    "claims.formulas": "derivative",
+    "claims.runner": "Report verify",
+    "claims.steps.base": "Step",
+    "claims.steps.enclosure": "enclose",
+    "claims.steps.formula": "counterexample decide example identity",
+    "claims.steps.search": "search",
+    "claims.verdicts": "Outcome Status StepReport Verdict",
+    "errors": "ClaimError",
 }
+_HOME = {name: module for module, names in _NAMES.items() for name in names.split()}
 
 __all__ = [
     "CLOSED_UNIT",
@@ -83,5 +76,5 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in _HOME:
-        return getattr(importlib.import_module(f"dstheory.claims.{_HOME[name]}"), name)
+        return getattr(importlib.import_module(f"dstheory.{_HOME[name]}"), name)
     raise AttributeError(f"module 'dstheory.claims' has no attribute {name!r}")

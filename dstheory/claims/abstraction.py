@@ -17,10 +17,8 @@ from typing import Any
 
 import sympy
 
-from dstheory.claims.errors import ClaimError, NotSettledError, UndefinedError
+from dstheory.errors import ClaimError, NotSettledError, UndefinedError
 from dstheory.rational import as_ratio, factors_of
-
-__all__ = ["Abstraction"]
 
 SignOf = Callable[[Any], int | None]
 
@@ -28,12 +26,9 @@ SignOf = Callable[[Any], int | None]
 class Abstraction:
     """The unknowns that stand for non-rational terms, and the facts known about them.
 
-    Parameters
-    ----------
-    sign_of
-        Returns the sign (+1, -1) that a polynomial expression has on the whole domain, or None.
-    taken
-        Names of the claim's own symbols: no unknown gets one of them, whatever users call theirs.
+    Args:
+        sign_of: Returns the sign (+1, -1) that a polynomial expression has on the whole domain, or None.
+        taken: Names of the claim's own symbols: no unknown gets one of them, whatever users call theirs.
     """
 
     def __init__(self, sign_of: SignOf, taken: Collection[str] = ()) -> None:

@@ -1,23 +1,36 @@
-"""Check one claim in this process: is it well posed, and what does each of its steps come to?"""
+"""Check one claim in this process: is it well posed, what does each of its steps come to, and what do they cover together?"""
 
 from __future__ import annotations
 
 import time
 import traceback
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from dstheory.claims.claim import Claim
-from dstheory.claims.defaults import EXAMPLES, SEED, TIME_LIMIT
-from dstheory.claims.domains import expand_domain
-from dstheory.claims.errors import ClaimError, NotSettledError
-from dstheory.claims.notation import domain_latex, domain_text, latex, text
-from dstheory.claims.reach import reached
-from dstheory.claims.steps.base import Bench, Desk, Step
-from dstheory.claims.steps.points import PointStep
-from dstheory.claims.verdicts import Finding, Status, StepReport, Verdict, combine
+import sympy
+from sympy.logic.boolalg import And, Not, Or
 
-__all__ = ["check", "failure"]
+from dstheory.claims.claim import Claim
+from dstheory.claims.domains import expand_domain
+from dstheory.claims.notation import domain_latex, domain_text, latex, text
+from dstheory.claims.premises import Premises
+from dstheory.claims.steps.base import ClaimContext, Step, StepContext
+from dstheory.claims.steps.enclosure import Enclosure
+from dstheory.claims.steps.formula import PointStep
+from dstheory.claims.verdicts import (
+    BY_DEFINITION,
+    EXAMPLES,
+    SEED,
+    TIME_LIMIT,
+    Finding,
+    Reach,
+    Status,
+    StepReport,
+    Verdict,
+    combine,
+)
+from dstheory.errors import ClaimError, NotSettledError
 
 
 def check(
@@ -25,30 +38,24 @@ def check(
 ) -> Verdict:
     """Check a claim and return its verdict; whatever goes wrong in it becomes part of the verdict.
 
-    Parameters
-    ----------
-    claim
-        The claim.
-    seed
-        Seed of the solver and of searches.
-    examples
-        Number of examples of each search.
-    time_limit
-        Seconds of processor time after which the solver is stopped. Work in Python is not interrupted here;
-        `dstheory.claims.runner.verify` runs claims in processes of their own and stops them.
+    Args:
+        claim: The claim.
+        seed: Seed of the solver and of searches.
+        examples: Number of examples of each search.
+        time_limit: Seconds of processor time after which the solver is stopped. Work in Python is not interrupted here;
+            `dstheory.claims.runner.verify` runs claims in processes of their own and stops them.
 
-    Example
-    -------
-    >>> import sympy
-    >>> from dstheory.claims import UNIT, Claim, decide
-    >>> a, b = sympy.symbols("a b")
-    >>> wrong = Claim(id="x", statement="a + b exceeds 1.", domain={"a b": UNIT}, proof=[decide("Always?", a + b > 1)])
-    >>> check(wrong).witness
-    {'a': '1/2', 'b': '1/2'}
+    Example:
+        >>> import sympy
+        >>> from dstheory.claims import UNIT, Claim, decide
+        >>> a, b = sympy.symbols("a b")
+        >>> wrong = Claim(id="x", statement="a + b exceeds 1.", domain={"a b": UNIT}, proof=[decide("Always?", a + b > 1)])
+        >>> check(wrong).witness
+        {'a': '1/2', 'b': '1/2'}
     """
     start = time.monotonic()
     try:
-        bench = Bench(
+        context = ClaimContext(
             domain=claim.domain_by_name,
             definitions=claim.plain_definitions,
             assumptions=claim.plain_assumptions,
@@ -58,9 +65,9 @@ def check(
             recorded_witness=claim.recorded_witness,
         )
         steps = claim.steps()
-        _require_well_posed(claim, bench)
-        reports = [_report(n, step, bench) for n, step in enumerate(steps, 1)]
-        verdict = reached(claim, bench, _combined(claim, reports), steps)
+        _require_well_posed(claim, context)
+        reports = [_report(n, step, context) for n, step in enumerate(steps, 1)]
+        verdict = _reached(claim, context, _combined(claim, reports), steps)
         verdict = _conditional(claim, verdict, steps)
     except NotSettledError as error:
         verdict = Verdict(claim.id, Status.UNDECIDED, "well-posedness", message=str(error))
@@ -80,21 +87,21 @@ def failure(claim: str, error: BaseException) -> Verdict:
     return Verdict(claim, Status.ERROR, "not well posed" if isinstance(error, ClaimError) else "crash", message=_why(error))
 
 
-def _require_well_posed(claim: Claim, bench: Bench) -> None:
+def _require_well_posed(claim: Claim, context: ClaimContext) -> None:
     """Check that definitions and assumptions have a value on the whole domain, and that the assumptions have a point."""
-    bare = replace(bench, definitions={}, assumptions=())
+    bare = replace(context, definitions={}, assumptions=())
     try:
         _Frame(words="", given=claim.assumptions, using=claim.definitions).run(bare)
     except ClaimError as error:
         raise type(error)(f"claim {claim.id}, its definitions and assumptions: {error}") from error
 
 
-def _report(number: int, step: Step, bench: Bench) -> StepReport:
+def _report(number: int, step: Step, context: ClaimContext) -> StepReport:
     start = time.monotonic()
     shown = _Shown()
     try:
         shown = _shown(step)
-        finding = step.check(bench)
+        finding = step.check(context)
     except Exception as error:
         finding = Finding(Status.ERROR, "not well posed" if isinstance(error, ClaimError) else "crash", _why(error))
     status, detail = finding.status, finding.detail
@@ -157,6 +164,88 @@ def _combined(claim: Claim, reports: list[StepReport]) -> Verdict:
     )
 
 
+def _reached(claim: Claim, context: ClaimContext, verdict: Verdict, steps: Sequence[Step]) -> Verdict:
+    """The verdict with what its proof covers; unchanged if the claim did not come out true.
+
+    An example proves "there is", not "for all"; a definition compared with itself proves nothing; a step under an assumption of
+    its own proves the statement only there; a box proves it on the box.
+    """
+    if verdict.status not in (Status.PROVED, Status.DECIDED, Status.ENCLOSED):
+        return verdict
+    substantive = [
+        step
+        for step, report in zip(steps, verdict.steps, strict=True)
+        if not isinstance(step, PointStep) and report.method != BY_DEFINITION
+    ]
+    own = [step for step in substantive if not step.lemma]
+    if not own:
+        if any(isinstance(step, PointStep) and not step.lemma for step in steps):
+            return replace(verdict, reach=Reach.EXAMPLE)
+        return replace(verdict, reach=Reach.DEFINITION)
+    seen = {name for step in substantive for name in _names(claim, step)}
+    missing = [name for name in claim.domain_by_name if name not in seen]
+    if missing and len(missing) == len(claim.domain_by_name):
+        return replace(verdict, reach=Reach.EXAMPLE, message=f"no step that quantifies mentions {', '.join(missing)}")
+    limits = [f"no step says anything about {', '.join(missing)}"] if missing else []
+    regions = [_region(context, step) for step in own]
+    partial = []
+    for step, region in zip(own, regions, strict=True):
+        alike = [case if _same(other, step) else [sympy.false] for other, case in zip(own, regions, strict=True)]
+        if region and not _covered(context, own, alike):
+            partial.append((step, region))
+    if len(partial) == len(own):
+        shown = " or ".join(dict.fromkeys(str(And(*region)) for _, region in partial))
+        return replace(verdict, reach=Reach.PART, scope="; ".join([*limits, f"only where {shown}"]))
+    limits += [f"step {steps.index(step) + 1} where {And(*region)}" for step, region in partial]
+    if not claim.domain and not claim.scope:
+        limits += [f"{name} in {item}" for step in own for name, item in expand_domain(step.where).items()]
+    return replace(verdict, scope="; ".join(dict.fromkeys(limits)))
+
+
+def _same(one: Step, other: Step) -> bool:
+    """Whether two steps state the same formulas, so that their assumptions are cases of one statement."""
+    return one.formulas == other.formulas and dict(one.using) == dict(other.using)
+
+
+def _names(claim: Claim, step: Step) -> set[str]:
+    """Names of the symbols of a step, those behind its definitions included."""
+    definitions = {_name(key): value for key, value in (*claim.definitions.items(), *step.using.items())}
+    names = {symbol.name for item in (*step.formulas, *step.given) for symbol in item.free_symbols}
+    new = set(names)
+    while new:
+        new = {symbol.name for name in new if name in definitions for symbol in sympy.sympify(definitions[name]).free_symbols}
+        new -= names
+        names |= new
+    return names
+
+
+def _name(key: Any) -> str:
+    return key.name if isinstance(key, sympy.Symbol) else str(key)
+
+
+def _region(context: ClaimContext, step: Step) -> list[Any]:
+    """What a step assumes beyond the claim: its own premises, and the box of an enclosure. Empty if it assumes nothing."""
+    here = StepContext(context, step)
+    region = [here.formula(item) for item in step.given]
+    if isinstance(step, Enclosure):
+        ends = [(item.lower, item.upper) for item in map(here.domain.get, step.lower) if item is not None]
+        if ends != list(zip(step.lower.values(), step.upper.values(), strict=True)):
+            region += step.region
+    return region
+
+
+def _covered(context: ClaimContext, own: Sequence[Step], regions: Sequence[Sequence[Any]]) -> bool:
+    """Whether every point of the domain lies in one of the regions, for all that the solver can tell."""
+    domain = dict(context.domain)
+    for step in own:
+        for name, item in expand_domain(step.where).items():
+            if domain.setdefault(name, item) != item:
+                return False  # the cases are about symbols of different ranges
+    premises = Premises(domain, list(context.assumptions), deadline=context.deadline, seed=context.seed)
+    cases = [And(*region, evaluate=False) for region in regions]
+    return premises.ask([Not(Or(*cases, evaluate=False), evaluate=False)]).status == "unsat"
+
+
 def _conditional(claim: Claim, verdict: Verdict, steps: list[Step]) -> Verdict:
     """A claim may say "holds under condition" only if its proof shows a point without the condition where it fails."""
     if not claim.conditional or verdict.status.strength > Status.SEARCHED.strength:
@@ -181,12 +270,7 @@ def _why(error: BaseException) -> str:
 class _Frame(Step):
     """A step without content, to look at the claim's own definitions and assumptions."""
 
-    def run(self, bench: Bench) -> Finding:
+    def run(self, context: ClaimContext) -> Finding:
         """Check that they have values, and the assumptions a point."""
-        Desk(bench, self).require_well_posed()
+        StepContext(context, self).require_well_posed()
         return Finding(Status.PROVED, "well-posedness")
-
-    @property
-    def formulas(self) -> tuple[Any, ...]:
-        """There is nothing to show."""
-        return ()

@@ -11,12 +11,10 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from dstheory.claims.domains import Domain, expand_domain
-from dstheory.claims.errors import ClaimError
 from dstheory.claims.formulas import plain_definitions, plain_formula
 from dstheory.claims.steps.base import Step, parse_point
 from dstheory.claims.verdicts import Outcome
-
-__all__ = ["LEVELS", "Claim"]
+from dstheory.errors import ClaimError
 
 LEVELS = {
     "coefficient": "what multiplies grad log pi, on one trajectory and turn",
@@ -37,43 +35,31 @@ Proof = Sequence[Step] | Callable[[], Iterable[Step]]
 class Claim:
     r"""A statement with everything that is needed to check it.
 
-    Parameters
-    ----------
-    id
-        Short name, such as ``A3``; letters, digits, dots and hyphens.
-    statement
-        The statement in words, precise enough to be wrong.
-    proof
-        The steps, or a function of no arguments that returns or yields them (called only when the claim is checked).
-    domain
-        Where the symbols range: ``{"p a b": UNIT, "gamma": DISCOUNT}``. A symbol without a domain is an error.
-    definitions
-        Names for expressions, substituted before every check and shown by name: ``{V: p * a / (1 - gamma * q)}``.
-    assumptions
-        Formulas taken to hold. If no point of the domain satisfies them, the claim is an error rather than true.
-    title, latex, group, level, scope, source, related, notes
-        For readers: a short title, the statement in LaTeX, the group it is listed in, one of `LEVELS`, how far the evidence
-        reaches, where the statement comes from, ids of claims that sharpen or loosen this one, remarks.
-    recorded
-        The verdict that a check is expected to reproduce: ``holds``, ``holds under condition``, ``holds at an example``,
-        ``fails`` or ``not refuted``.
-    witness
-        For a claim that fails: the recorded point at which it does; the check verifies it exactly.
+    Args:
+        id: Short name, such as ``A3``; letters, digits, dots and hyphens.
+        statement: The statement in words, precise enough to be wrong.
+        proof: The steps, or a function of no arguments that returns or yields them (called only when the claim is checked).
+        domain: Where the symbols range: ``{"p a b": UNIT, "gamma": DISCOUNT}``. A symbol without a domain is an error.
+        definitions: Names for expressions, substituted before every check and shown by name: ``{V: p * a / (1 - gamma * q)}``.
+        assumptions: Formulas taken to hold. If no point of the domain satisfies them, the claim is an error rather than true.
+        title, latex, group, level, scope, source, related, notes: For readers: a short title, the statement in LaTeX, the group
+            it is listed in, one of `LEVELS`, how far the evidence reaches, where the statement comes from, ids of claims that
+            sharpen or loosen this one, remarks.
+        recorded: The verdict that a check is expected to reproduce: ``holds``, ``holds under condition``, ``holds at an
+            example``, ``fails`` or ``not refuted``.
+        witness: For a claim that fails: the recorded point at which it does; the check verifies it exactly.
 
-    Raises
-    ------
-    ClaimError
-        If a field breaks its rule; the message names it.
+    Raises:
+        ClaimError: If a field breaks its rule; the message names it.
 
-    Example
-    -------
-    >>> import sympy
-    >>> from dstheory.claims import UNIT, check, identity
-    >>> p, a, b = sympy.symbols("p a b")
-    >>> q = p * (1 - a) + (1 - p) * b
-    >>> gain = identity("The gain factors.", p * a / (1 - q) - p, p * (1 - p) * (a + b - 1) / (1 - q))
-    >>> check(Claim(id="A3", statement="Reflection helps iff a + b > 1.", domain={"p a b": UNIT}, proof=[gain])).status.value
-    'proved'
+    Example:
+        >>> import sympy
+        >>> from dstheory.claims import UNIT, check, identity
+        >>> p, a, b = sympy.symbols("p a b")
+        >>> q = p * (1 - a) + (1 - p) * b
+        >>> gain = identity("The gain factors.", p * a / (1 - q) - p, p * (1 - p) * (a + b - 1) / (1 - q))
+        >>> check(Claim(id="A3", statement="Reflection helps iff a + b > 1.", domain={"p a b": UNIT}, proof=[gain])).status.value
+        'proved'
     """
 
     id: str

@@ -14,10 +14,9 @@ from typing import Any
 
 import sympy
 
-from dstheory.claims.errors import ClaimError, UndefinedError
-from dstheory.claims.formulas import derivative, excess_assumptions, short
-
-__all__ = ["Condition", "Need", "conditions"]
+from dstheory.claims.domains import excess_assumptions
+from dstheory.claims.formulas import derivative, short
+from dstheory.errors import ClaimError, UndefinedError
 
 
 class Need(Enum):
@@ -60,25 +59,18 @@ class Condition:
 def conditions(item: Any, plain: Callable[[Any], Any], defined: Collection[str] = ()) -> list[Condition]:
     """The conditions under which an expression, or every side of a formula's relations, has a value.
 
-    Parameters
-    ----------
-    item
-        An expression or a formula, as written: definitions by name.
-    plain
-        Substitutes definitions into an expression.
-    defined
-        Names that have a definition.
+    Args:
+        item: An expression or a formula, as written: definitions by name.
+        plain: Substitutes definitions into an expression.
+        defined: Names that have a definition.
 
-    Raises
-    ------
-    UndefinedError
-        If a denominator is identically zero, or a logarithm's argument a constant that is not positive.
+    Raises:
+        UndefinedError: If a denominator is identically zero, or a logarithm's argument a constant that is not positive.
 
-    Example
-    -------
-    >>> x, V = sympy.symbols("x V")
-    >>> [str(c.formula) for c in conditions(sympy.log(x) / V, lambda item: item.xreplace({V: 1 - x}), {"V"})]
-    ['Ne(1 - x, 0)', 'x > 0']
+    Example:
+        >>> x, V = sympy.symbols("x V")
+        >>> [str(c.formula) for c in conditions(sympy.log(x) / V, lambda item: item.xreplace({V: 1 - x}), {"V"})]
+        ['Ne(1 - x, 0)', 'x > 0']
     """
     found: dict[tuple[Any, Need], Condition] = {}
     seen: set[tuple[Any, Need]] = set()

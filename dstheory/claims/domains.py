@@ -16,23 +16,7 @@ from typing import Any
 
 import sympy
 
-from dstheory.claims.errors import DomainError
-
-__all__ = [
-    "CLOSED_UNIT",
-    "COUNT",
-    "DISCOUNT",
-    "NONNEGATIVE",
-    "POSITIVE",
-    "REAL",
-    "UNIT",
-    "Domain",
-    "at_least",
-    "between",
-    "expand_domain",
-    "grouped",
-    "height",
-]
+from dstheory.errors import DomainError
 
 Number = int | Fraction
 
@@ -61,20 +45,16 @@ def _end_point(value: Any) -> Fraction | None:
 class Domain:
     """An interval of the real line (or of the integers) in which a symbol ranges.
 
-    Parameters
-    ----------
-    lower, upper
-        End points as exact fractions; ``None`` means unbounded on that side.
-    lower_open, upper_open
-        Whether an end point is excluded. Boundaries matter: many statements about probabilities hold on (0, 1) only.
-    integer
-        Restrict to the integers of the interval. The solver reasons over all reals of the interval first, which proves more
-        than is asked, and over the integers where the reals are not enough; a counterexample must be an integer.
+    Args:
+        lower, upper: End points as exact fractions; ``None`` means unbounded on that side.
+        lower_open, upper_open: Whether an end point is excluded. Boundaries matter: many statements about probabilities hold on
+            (0, 1) only.
+        integer: Restrict to the integers of the interval. The solver reasons over all reals of the interval first, which proves
+            more than is asked, and over the integers where the reals are not enough; a counterexample must be an integer.
 
-    Example
-    -------
-    >>> UNIT.contains(Fraction(1, 2)), UNIT.contains(Fraction(1)), str(UNIT)
-    (True, False, '(0, 1)')
+    Example:
+        >>> UNIT.contains(Fraction(1, 2)), UNIT.contains(Fraction(1)), str(UNIT)
+        (True, False, '(0, 1)')
     """
 
     lower: Fraction | None = None
@@ -205,6 +185,33 @@ def between(lower: Number, upper: Number, ends: str = "()") -> Domain:
     return Domain(_end_point(lower), _end_point(upper), lower_open=ends[0] == "(", upper_open=ends[1] == ")")
 
 
+def excess_assumptions(symbol: Any, promised: Mapping[str, bool]) -> list[str]:
+    """What SymPy was told about a symbol that does not follow from being real and from what is promised.
+
+    >>> excess_assumptions(sympy.Symbol("x", positive=True), {"nonnegative": True})[:2]
+    ['extended_nonzero', 'extended_positive']
+    """
+    follows = sympy.Symbol("x", real=True, **promised).assumptions0
+    told = {word: value for word, value in symbol.assumptions0.items() if follows.get(word) is not value}
+    return sorted(word if value else f"not {word}" for word, value in told.items() if value is not None)
+
+
+def check_assumptions(symbol: Any, domain: Domain) -> None:
+    """Refuse a symbol that SymPy was told more about than its domain promises.
+
+    Raises:
+        DomainError: If it was.
+    """
+    words = ("positive", "negative", "nonnegative", "nonpositive", "nonzero", "zero", "integer")
+    excess = excess_assumptions(symbol, {word: True for word in words if domain.implies(word)})
+    if excess:
+        plain_words = [word for word in excess if "extended" not in word] or excess
+        raise DomainError(
+            f"SymPy was told that {symbol.name} is {' and '.join(plain_words)}, which its domain {domain} does not promise; "
+            f"use a plain symbol, or a narrower domain"
+        )
+
+
 def expand_domain(declared: Mapping[Any, Domain]) -> dict[str, Domain]:
     """Spell out ``{"p a b": UNIT}`` as one entry per symbol name, in the order declared.
 
@@ -219,8 +226,6 @@ def expand_domain(declared: Mapping[Any, Domain]) -> dict[str, Domain]:
         if not isinstance(domain, Domain):
             raise DomainError(f"the domain of {key!s} is {domain!r}; it must be a Domain such as UNIT or REAL")
         if isinstance(key, sympy.Symbol):
-            from dstheory.claims.formulas import check_assumptions
-
             check_assumptions(key, domain)
         for name in names:
             if name in out:

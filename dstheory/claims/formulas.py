@@ -17,20 +17,8 @@ import sympy
 from sympy.logic.boolalg import BooleanAtom
 from sympy.logic.boolalg import BooleanFunction as Connective
 
-from dstheory.claims.domains import Domain
-from dstheory.claims.errors import ClaimError, DomainError, UndefinedError
-
-__all__ = [
-    "check_assumptions",
-    "conjuncts",
-    "derivative",
-    "excess_assumptions",
-    "plain",
-    "plain_definitions",
-    "plain_formula",
-    "short",
-    "substituted",
-]
+from dstheory.claims.domains import Domain, check_assumptions, excess_assumptions
+from dstheory.errors import ClaimError, DomainError, UndefinedError
 
 _NO_NUMBERS = (sympy.nan, sympy.zoo, sympy.oo, -sympy.oo, sympy.I)
 _MOST_TERMS = 1000
@@ -86,12 +74,9 @@ def plain_definitions(
 def plain(expression: Any, domain: Mapping[str, Domain], definitions: Mapping[str, Any]) -> Any:
     """Substitute definitions, replace every symbol by the plain one of its name, and evaluate what was held.
 
-    Raises
-    ------
-    DomainError
-        For a symbol that is neither declared nor defined, or whose SymPy assumptions say more than its domain.
-    UndefinedError
-        If the substitution divides by zero.
+    Raises:
+        DomainError: For a symbol that is neither declared nor defined, or whose SymPy assumptions say more than its domain.
+        UndefinedError: If the substitution divides by zero.
     """
     return _evaluated(substituted(expression, domain, definitions))
 
@@ -201,8 +186,9 @@ def _refuse_no_number(expression: Any, shown: Any) -> None:
 def plain_formula(formula: Any, domain: Mapping[str, Domain], definitions: Mapping[str, Any]) -> Any:
     """As `plain`, for formulas: relations joined by And, Or, Not, Implies, Equivalent.
 
-    Raises ``ClaimError`` for what was already decided when Python read it: ``p == q`` is a Python truth value, not a
-    statement, and nothing would be checked.
+    Raises:
+        ClaimError: For what was already decided when Python read it: ``p == q`` is a Python truth value, not a statement, and
+            nothing would be checked.
     """
     if isinstance(formula, bool | BooleanAtom):
         raise ClaimError(
@@ -231,32 +217,6 @@ def conjuncts(formula: Any) -> list[Any]:
     if isinstance(formula, sympy.And):
         return [part for arg in formula.args for part in conjuncts(arg)]
     return [formula]
-
-
-def excess_assumptions(symbol: Any, promised: Mapping[str, bool]) -> list[str]:
-    """What SymPy was told about a symbol that does not follow from being real and from what is promised.
-
-    >>> excess_assumptions(sympy.Symbol("x", positive=True), {"nonnegative": True})[:2]
-    ['extended_nonzero', 'extended_positive']
-    """
-    follows = sympy.Symbol("x", real=True, **promised).assumptions0
-    told = {word: value for word, value in symbol.assumptions0.items() if follows.get(word) is not value}
-    return sorted(word if value else f"not {word}" for word, value in told.items() if value is not None)
-
-
-def check_assumptions(symbol: Any, domain: Domain) -> None:
-    """Refuse a symbol that SymPy was told more about than its domain promises.
-
-    Raises ``DomainError``.
-    """
-    words = ("positive", "negative", "nonnegative", "nonpositive", "nonzero", "zero", "integer")
-    excess = excess_assumptions(symbol, {word: True for word in words if domain.implies(word)})
-    if excess:
-        plain_words = [word for word in excess if "extended" not in word] or excess
-        raise DomainError(
-            f"SymPy was told that {symbol.name} is {' and '.join(plain_words)}, which its domain {domain} does not promise; "
-            f"use a plain symbol, or a narrower domain"
-        )
 
 
 def short(expression: Any, limit: int = 80) -> str:

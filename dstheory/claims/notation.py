@@ -13,8 +13,6 @@ from sympy.printing.str import StrPrinter
 from dstheory.claims.domains import Domain, grouped
 from dstheory.rational.symbols import latex_name
 
-__all__ = ["domain_latex", "domain_text", "latex", "text"]
-
 _DERIVATIVE = re.compile(r"d(\w+)/d(\w+)")
 _PLAIN = re.compile(r"[A-Za-z]\w*")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -9,14 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dstheory.claims.defaults import EXAMPLES, SEED, TIME_LIMIT
-from dstheory.claims.errors import ClaimFileError, UnknownClaimError
-from dstheory.claims.pool import Pool, ProcessDiedError, ProcessTimeoutError
-from dstheory.claims.selection import select
-from dstheory.claims.sources import bundled_files, claim_files, looks_like_path
-from dstheory.claims.verdicts import Outcome, Status, Verdict
-
-__all__ = ["Entry", "Report", "available_cores", "list_claims", "verify"]
+from dstheory.claims.sources import bundled_files, claim_files, looks_like_path, select
+from dstheory.claims.verdicts import EXAMPLES, SEED, TIME_LIMIT, Outcome, Status, Verdict
+from dstheory.claims.workers import Pool
+from dstheory.errors import ClaimFileError, UnknownClaimError
 
 Progress = Callable[[int, int, str], None]
 
@@ -78,62 +75,42 @@ def verify(
 ) -> Report:
     """Check claims and compare them with their recorded verdicts.
 
-    Parameters
-    ----------
-    names
-        Ids, groups, arXiv numbers, or paths of claim files and directories; all bundled claims if empty.
-    groups
-        Only claims of these groups.
-    seed, examples
-        Seed of the solver and of searches, and the number of examples of each search.
-    time_limit
-        Seconds of processor time per claim; a claim that takes longer is stopped and undecided. How busy the machine is does
-        not matter.
-    workers
-        Number of processes; by default one per core.
-    progress
-        Called as ``progress(done, total, id)`` when a claim is done.
+    Args:
+        names: Ids, groups, arXiv numbers, or paths of claim files and directories; all bundled claims if empty.
+        groups: Only claims of these groups.
+        seed, examples: Seed of the solver and of searches, and the number of examples of each search.
+        time_limit: Seconds of processor time per claim; a claim that takes longer is stopped and undecided. How busy the
+            machine is does not matter.
+        workers: Number of processes; by default one per core.
+        progress: Called as ``progress(done, total, id)`` when a claim is done.
 
-    Raises
-    ------
-    UnknownClaimError
-        If a name selects nothing.
-    ClaimFileError
-        If a path does not exist.
+    Raises:
+        UnknownClaimError: If a name selects nothing.
+        ClaimFileError: If a path does not exist.
     """
     start = time.monotonic()
-    with Pool.running(workers or available_cores()) as pool:
+    with Pool(workers or available_cores()) as pool:
         chosen, broken = _choose(pool, names, groups)
-        requests = [
-            {
-                "op": "check",
-                "path": info["path"],
-                "id": info["id"],
-                "index": index,
-                "seed": seed,
-                "examples": examples,
-                "time_limit": time_limit,
-            }
-            for index, info in enumerate(chosen)
-        ]
-        verdicts: dict[int, Verdict] = {}
+        options = {"op": "check", "seed": seed, "examples": examples, "time_limit": time_limit}
+        requests = [{**options, "path": info["path"], "id": info["id"]} for info in chosen]
+        count = itertools.count(1)
 
-        def handle(request: Mapping[str, Any], answer: dict[str, Any] | Exception) -> None:
-            verdicts[request["index"]] = _verdict(request, answer)
+        def done(request: Mapping[str, Any]) -> None:
             if progress is not None:
-                progress(len(verdicts), len(requests), request["id"])
+                progress(next(count), len(requests), request["id"])
 
-        pool.map(requests, handle)
-    entries = [Entry(info, verdicts[index]) for index, info in enumerate(chosen)]
+        verdicts = map(_verdict, requests, pool.map(requests, done=done))
+        entries = [Entry(info, verdict) for info, verdict in zip(chosen, verdicts, strict=True)]
     return Report((*entries, *broken), seed=seed, time=time.monotonic() - start)
 
 
 def list_claims(*names: str, groups: Sequence[str] = ()) -> list[Mapping[str, Any]]:
     """Describe the claims that `verify` would check, without checking them.
 
-    Raises ``ClaimFileError`` if a file of claims does not load.
+    Raises:
+        ClaimFileError: If a file of claims does not load.
     """
-    with Pool.running(min(2, available_cores())) as pool:
+    with Pool(min(2, available_cores())) as pool:
         chosen, broken = _choose(pool, names, groups)
     if broken:
         raise ClaimFileError(broken[0].verdict.message)
@@ -149,18 +126,16 @@ def _choose(
     own = [file for name in paths for file in claim_files(name)]
     bundled = bundled_files() if labels or not paths else []
     files = list(dict.fromkeys([*bundled, *own]))
-    answers: dict[str, dict[str, Any] | Exception] = {}
-
-    def handle(request: Mapping[str, Any], answer: dict[str, Any] | Exception) -> None:
-        answers[request["path"]] = answer
-
-    requests = [{"op": "list", "path": str(file)} for file in files]
-    pool.map(requests, handle, at_once=1 + len(own))
+    answers = pool.map([{"op": "list", "path": str(file)} for file in files], at_once=1 + len(own))
     claims: list[Mapping[str, Any]] = []
     broken: list[Entry] = []
     origin: dict[str, Path] = {}
-    for file in files:
-        found, problem = _listed(answers[str(file)], file)
+    for file, answer in zip(files, answers, strict=True):
+        found, problem = answer.get("claims", []), answer.get("error", "")
+        if "stopped" in answer:
+            problem = f"{file.name} did not finish loading: {answer['stopped']}"
+        if "died" in answer:
+            problem = f"{file.name} ended its process {answer['died']} while loading"
         twice = next((info["id"] for info in found if info["id"] in origin), None)
         if twice is not None:
             problem = f"{file.name} defines the claim {twice}, which {origin[twice].name} defines as well; ids must differ"
@@ -180,39 +155,20 @@ def _choose(
     return select(claims, [], groups), broken
 
 
-def _listed(answer: dict[str, Any] | Exception, file: Path) -> tuple[list[dict[str, Any]], str]:
-    if isinstance(answer, ProcessTimeoutError):
-        return [], f"{file.name} did not finish loading: {answer}"
-    if isinstance(answer, Exception):
-        return [], f"{file.name} ended its process {answer} while loading"
-    return answer.get("claims", []), answer.get("error", "")
-
-
 def _broken_file(file: Path, problem: str) -> Entry:
-    info = {
-        "id": file.name,
-        "title": "a file of claims",
-        "statement": "",
-        "group": "",
-        "level": "",
-        "scope": "",
-        "source": "",
-        "recorded": str(Outcome.HOLDS),
-        "related": [],
-        "path": str(file),
-    }
+    blank = dict.fromkeys(("statement", "group", "level", "scope", "source"), "")
+    info = {**blank, "id": file.name, "title": "a file of claims", "related": [], "path": str(file)}
+    info["recorded"] = str(Outcome.HOLDS)
     return Entry(info, Verdict(file.name, Status.ERROR, "loading", message=problem))
 
 
-def _verdict(request: Mapping[str, Any], answer: dict[str, Any] | Exception) -> Verdict:
-    name, limit = request["id"], request["time_limit"]
-    if isinstance(answer, ProcessTimeoutError):
-        why = f"time limit of {limit:g} s: {answer}"
-        return Verdict(name, Status.UNDECIDED, "stopped", seed=request["seed"], time=limit, message=why)
-    if isinstance(answer, ProcessDiedError):
-        return Verdict(name, Status.ERROR, "crash", seed=request["seed"], message=f"its process ended {answer}")
-    if isinstance(answer, Exception):
-        raise answer
+def _verdict(request: Mapping[str, Any], answer: Mapping[str, Any]) -> Verdict:
+    name, limit, seed = request["id"], request["time_limit"], request["seed"]
+    if "stopped" in answer:
+        why = f"time limit of {limit:g} s: {answer['stopped']}"
+        return Verdict(name, Status.UNDECIDED, "stopped", seed=seed, time=limit, message=why)
+    if "died" in answer:
+        return Verdict(name, Status.ERROR, "crash", seed=seed, message=f"its process ended {answer['died']}")
     if "error" in answer:
-        return Verdict(name, Status.ERROR, "loading", seed=request["seed"], message=answer["error"])
+        return Verdict(name, Status.ERROR, "loading", seed=seed, message=answer["error"])
     return Verdict.from_dict(answer["verdict"])

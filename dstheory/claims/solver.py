@@ -18,10 +18,8 @@ from typing import Any, Literal
 import sympy
 from sympy.logic.boolalg import And, BooleanFalse, BooleanTrue, Equivalent, Implies, Not, Or, Xor
 
-from dstheory.claims.errors import ClaimError
+from dstheory.errors import ClaimError
 from dstheory.rational import terms_of
-
-__all__ = ["OUT_OF_TIME", "Answer", "Operator", "PolynomialRelation", "SolverMissingError", "ask"]
 
 OUT_OF_TIME = "time limit"
 _POLL_SECONDS = 0.02
@@ -56,22 +54,15 @@ def ask(formulas: Sequence[Any], *, seconds: float, seed: int = 0, integers: Col
     The reals are asked first. If they have a point at which one of ``integers`` is not an integer, the question is asked again
     over the integers: no real point proves more than is needed, and one real point proves nothing.
 
-    Parameters
-    ----------
-    formulas
-        SymPy connectives over `PolynomialRelation` leaves, as (connective, children) trees from `tree`.
-    seconds
-        Limit on the processor time of this process; when it is reached the answer is ``unknown``, with `OUT_OF_TIME` as its
-        reason. It does not depend on what else the machine does.
-    seed
-        The solver's random seed: the same question gets the same answer.
-    integers
-        Names of the symbols that range over integers.
+    Args:
+        formulas: SymPy connectives over `PolynomialRelation` leaves, as (connective, children) trees from `tree`.
+        seconds: Limit on the processor time of this process; when it is reached the answer is ``unknown``, with `OUT_OF_TIME`
+            as its reason. It does not depend on what else the machine does.
+        seed: The solver's random seed: the same question gets the same answer.
+        integers: Names of the symbols that range over integers.
 
-    Raises
-    ------
-    SolverMissingError
-        If z3 cannot be imported.
+    Raises:
+        SolverMissingError: If z3 cannot be imported.
     """
     try:
         import z3

@@ -1,20 +1,32 @@
-"""Where claims come from: the package's own proofs, and files that a user names. Nothing is imported here."""
+"""Where claims come from: the package's own proofs and files that a user names; and which of them a list of names selects."""
 
 from __future__ import annotations
 
+import importlib.util
+import re
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from dstheory.claims.errors import ClaimFileError
+from dstheory.errors import ClaimError, ClaimFileError, UnknownClaimError
 
-__all__ = ["bundled_files", "claim_files", "looks_like_path"]
+if TYPE_CHECKING:
+    from dstheory.claims.claim import Claim
 
 _PACKAGE = Path(__file__).resolve().parent.parent
+_ARXIV = re.compile(r"(?:arxiv:)?(\d{4}\.\d{4,5})(?:v\d+)?", re.IGNORECASE)
+
+Info = Mapping[str, Any]
 
 
 def bundled_files() -> list[Path]:
     """The proof files of the package: inside it when installed from a wheel, beside it in a source checkout.
 
-    Raises ``ClaimFileError`` if there are none, which means that the installation is damaged.
+    Raises:
+        ClaimFileError: If there are none, which means that the installation is damaged.
     """
     for directory in (_PACKAGE / "proofs", _PACKAGE.parent / "proofs"):
         files = _python_files(directory)
@@ -35,7 +47,8 @@ def looks_like_path(name: str) -> bool:
 def claim_files(name: str) -> list[Path]:
     """The claim files at a path: the file itself, or the Python files of a directory in alphabetical order.
 
-    Raises ``ClaimFileError`` if there is nothing there.
+    Raises:
+        ClaimFileError: If there is nothing there.
     """
     path = Path(name)
     if path.is_dir():
@@ -50,3 +63,107 @@ def claim_files(name: str) -> list[Path]:
 
 def _python_files(directory: Path) -> list[Path]:
     return sorted(path.resolve() for path in directory.glob("*.py") if not path.name.startswith("_"))
+
+
+def load_claims(path: Path) -> dict[str, Claim]:
+    """Import a file and collect the claims it defines, in the order in which it names them.
+
+    Done in a worker process, so that a file that crashes or hangs takes nothing else with it. A claim counts if a module-level
+    name, or a list or tuple with a module-level name, holds it.
+
+    Raises:
+        ClaimFileError: If the file does not import, defines no claim, or gives one id to two claims.
+    """
+    module_name = f"_dstheory_claims_{path.stem}_{abs(hash(str(path))):x}"
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None:
+        raise ClaimFileError(f"{path.name} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    sys.path.insert(0, str(path.parent))  # the file may import its neighbours, as a script may
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        raise ClaimFileError(f"{path.name} does not import: {_describe(error, path)}") from error
+    finally:
+        sys.path.remove(str(path.parent))
+    claims: dict[str, Claim] = {}
+    for name, value in vars(module).items():
+        for claim in _claims_in(value):
+            if claims.get(claim.id, claim) is not claim:
+                raise ClaimFileError(f"{path.name} defines two claims with the id {claim.id}; ids must differ")
+            if not name.startswith("__"):
+                claims[claim.id] = claim
+    if not claims:
+        raise ClaimFileError(f"{path.name} defines no claim; assign a Claim(...) to a name at the top level of the file")
+    return claims
+
+
+def _claims_in(value: Any) -> list[Claim]:
+    from dstheory.claims.claim import Claim
+
+    if isinstance(value, Claim):
+        return [value]
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        return [item for item in value if isinstance(item, Claim)]
+    return []
+
+
+def _describe(error: BaseException, path: Path) -> str:
+    if isinstance(error, SyntaxError):
+        return f"{type(error).__name__}: {error.msg} (line {error.lineno})"
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path]
+    where = f" (line {lines[-1]})" if lines else ""
+    return f"{error}{where}" if isinstance(error, ClaimError) else f"{type(error).__name__}: {error}{where}"
+
+
+def select(claims: Sequence[Info], names: Sequence[str], groups: Sequence[str] = ()) -> list[Info]:
+    """The claims that any of the names selects (all if there are none), restricted to the groups if any are given.
+
+    A name is a claim's id, a group, or an arXiv number that the claim's source mentions; case does not matter. The order is
+    that of ``claims``, so that a report does not depend on the order of the names.
+
+    Raises:
+        UnknownClaimError: For a name or group that selects nothing.
+
+    Example:
+        >>> claims = [{"id": "A1", "group": "A", "source": "arXiv 2601.01580"}, {"id": "B1", "group": "B", "source": ""}]
+        >>> [c["id"] for c in select(claims, ["2601.01580"])], [c["id"] for c in select(claims, ["b"])]
+        (['A1'], ['B1'])
+    """
+    chosen = {id(claim) for name in names for claim in _named(claims, name)} if names else {id(claim) for claim in claims}
+    for group in groups:
+        if not any(_same(claim["group"], group) for claim in claims):
+            raise _unknown("group", group, sorted({claim["group"] for claim in claims if claim["group"]}))
+    return [
+        claim
+        for claim in claims
+        if id(claim) in chosen and (not groups or any(_same(claim["group"], group) for group in groups))
+    ]
+
+
+def _named(claims: Sequence[Info], name: str) -> list[Info]:
+    arxiv = _ARXIV.fullmatch(name)
+    if arxiv:
+        found = [claim for claim in claims if arxiv[1] in claim["source"]]
+    else:
+        found = [claim for claim in claims if _same(claim["id"], name)]
+        found = found or [claim for claim in claims if _same(claim["group"], name)]
+    if not found:
+        known = [claim["id"] for claim in claims] + sorted({claim["group"] for claim in claims if claim["group"]})
+        raise _unknown("claim", name, known)
+    return found
+
+
+def _same(left: str, right: str) -> bool:
+    return left.casefold() == right.casefold()
+
+
+def _unknown(what: str, name: str, known: Sequence[str]) -> UnknownClaimError:
+    folded = {item.casefold(): item for item in known}
+    near = [folded[item] for item in get_close_matches(name.casefold(), list(folded), n=3, cutoff=0.4)]
+    if near:
+        return UnknownClaimError(f"there is no {what} {name!r}. Did you mean {', '.join(near)}?")
+    return UnknownClaimError(f"there is no {what} {name!r}. `dstheory verify --list` shows all of them.")

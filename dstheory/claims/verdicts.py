@@ -1,4 +1,4 @@
-"""What a check returns: a finding per step, and the verdict of the claim, which is that of its weakest step."""
+"""What a check is asked and what it returns: how hard to try; a finding per step; the verdict, that of the weakest step."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["BY_DEFINITION", "Finding", "Outcome", "Reach", "Status", "StepReport", "Verdict", "combine"]
-
+TIME_LIMIT = 15.0
+"""Seconds of processor time per claim, unless the caller says otherwise."""
+EXAMPLES = 100
+"""Examples per search."""
+SEED = 0
+"""Seed of the solver and of searches."""
 BY_DEFINITION = "by definition"
 """The method of an identity whose two sides are one expression once definitions are substituted."""
 
@@ -104,26 +108,16 @@ class StepReport:
 class Verdict:
     """The answer to one claim.
 
-    Attributes
-    ----------
-    claim
-        The claim's id.
-    status, method
-        The status of the weakest step, and how that step was checked.
-    scope, assumptions
-        How far the statement reaches and what it assumes, as the claim states them.
-    witness
-        For a refuted claim: the point at which it fails.
-    residual
-        For a refuted identity: the numerator of left - right that is not zero.
-    seed, time
-        Seed of solver and searches; seconds.
-    message
-        Why, where the status alone does not say it.
-    steps
-        The reports of the steps that ran.
-    reach
-        Whether the steps quantify, or are points or definitions only.
+    Attributes:
+        claim: The claim's id.
+        status, method: The status of the weakest step, and how that step was checked.
+        scope, assumptions: How far the statement reaches and what it assumes, as the claim states them.
+        witness: For a refuted claim: the point at which it fails.
+        residual: For a refuted identity: the numerator of left - right that is not zero.
+        seed, time: Seed of solver and searches; seconds.
+        message: Why, where the status alone does not say it.
+        steps: The reports of the steps that ran.
+        reach: Whether the steps quantify, or are points or definitions only.
     """
 
     claim: str

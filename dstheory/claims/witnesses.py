@@ -21,10 +21,8 @@ from numpy.typing import NDArray
 from sympy.logic.boolalg import And, BooleanAtom, Equivalent, Implies, Not, Or, Xor
 
 from dstheory.claims.domains import Domain, height
-from dstheory.claims.errors import ClaimError, UndefinedError
-from dstheory.claims.exact import truth_at
-
-__all__ = ["QUICK", "THOROUGH", "Witness", "find_witness", "is_witness", "simplify_witness"]
+from dstheory.claims.evaluation import truth_at
+from dstheory.errors import ClaimError, UndefinedError
 
 Bools = NDArray[np.bool_]
 

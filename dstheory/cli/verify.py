@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dstheory.claims.defaults import EXAMPLES, SEED, TIME_LIMIT
-from dstheory.claims.errors import UnknownClaimError
+from dstheory.claims.verdicts import EXAMPLES, SEED, TIME_LIMIT
+from dstheory.errors import UnknownClaimError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -104,33 +104,31 @@ def command(
 
 
 def _print_list(claims: Sequence[Mapping[str, Any]], style: str) -> None:
-    from dstheory.claims.reports.machine import list_json
-    from dstheory.claims.reports.terminal import list_table
+    from dstheory.claims import reports
 
     if style == "json":
-        click.echo(list_json(claims))
+        click.echo(reports.list_json(claims))
     else:
-        _print_table(list_table(claims))
+        _print_table(reports.list_table(claims))
 
 
 def _print_report(report: Report, style: str, *, whole: bool) -> None:
-    from dstheory.claims.reports import documents, machine, terminal
-    from dstheory.claims.reports.words import summary
+    from dstheory.claims import reports
 
     if style == "json":
-        click.echo(machine.json_report(report))
+        click.echo(reports.json_report(report))
     elif style == "junit":
-        click.echo(machine.junit_report(report))
+        click.echo(reports.junit_report(report))
     elif style == "markdown":
-        click.echo(documents.markdown_claims(report.entries) if whole else documents.markdown_report(report))
+        click.echo(reports.markdown_claims(report.entries) if whole else reports.markdown_report(report))
     elif style == "latex":
-        click.echo(documents.latex_claims(report.entries) if whole else documents.latex_report(report))
+        click.echo(reports.latex_claims(report.entries) if whole else reports.latex_report(report))
     elif whole:
-        click.echo("\n".join(terminal.claim_text(entry) for entry in report.entries))
+        click.echo("\n".join(reports.claim_text(entry) for entry in report.entries))
     else:
-        _print_table(terminal.verdict_table(report))
+        _print_table(reports.verdict_table(report))
         click.echo()
-        click.echo(summary(report))
+        click.echo(reports.summary(report))
 
 
 def _print_table(table: Table) -> None:

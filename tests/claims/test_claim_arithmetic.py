@@ -12,9 +12,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from dstheory.claims.abstraction import Abstraction
-from dstheory.claims.errors import ClaimError, UndefinedError
-from dstheory.claims.exact import evaluate, sign_at, truth_at
-from dstheory.claims.intervals import enclose_value, sign_of_interval, to_interval
+from dstheory.claims.evaluation import enclose_value, evaluate, sign_at, sign_of_interval, to_interval, truth_at
+from dstheory.errors import ClaimError, UndefinedError
 from dstheory.rational import as_ratio, factors_of, terms_of
 
 x, y, z = SYMBOLS = sp.symbols("x y z")

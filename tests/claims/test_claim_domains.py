@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from dstheory.claims import CLOSED_UNIT, COUNT, DISCOUNT, POSITIVE, REAL, UNIT, ClaimError, Domain, at_least, between
 from dstheory.claims.domains import expand_domain, height
-from dstheory.claims.errors import DomainError
 from dstheory.claims.formulas import plain, plain_definitions, plain_formula
+from dstheory.errors import DomainError
 
 p, q, r = sp.symbols("p q r")
 

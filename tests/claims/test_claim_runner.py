@@ -7,14 +7,11 @@ import dataclasses
 import pytest
 from claims.claim_files import FILES
 
-from dstheory.claims import Status
-from dstheory.claims import pool as pool_module
-from dstheory.claims.errors import ClaimFileError, UnknownClaimError
-from dstheory.claims.loading import load_claims
-from dstheory.claims.pool import Pool
+from dstheory.claims import Status, workers
 from dstheory.claims.runner import Report, list_claims, verify
-from dstheory.claims.selection import select
-from dstheory.claims.sources import bundled_files, claim_files, looks_like_path
+from dstheory.claims.sources import bundled_files, claim_files, load_claims, looks_like_path, select
+from dstheory.claims.workers import Pool
+from dstheory.errors import ClaimFileError, UnknownClaimError
 
 
 @pytest.fixture
@@ -39,7 +36,7 @@ def everything(tmp_path_factory):
             text = text.replace(old, f"{old[:-1]}-{stem}{old[-1]}")
         (files / name).write_text(text)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pool_module, "_IDLE_SECONDS", 2.0)
+        patch.setattr(workers, "_IDLE_SECONDS", 2.0)
         return verify(str(files), time_limit=2.0, workers=2)
 
 
@@ -179,14 +176,21 @@ slow = Claim(id="slow", statement="Slow.", domain={p: UNIT, **{s: REAL for s in 
 """
 
 
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory):
+    """One run of all slow claims, each in a file of its own."""
+    files = tmp_path_factory.mktemp("slow")
+    for kind, proof in SLOW.items():
+        (files / f"{kind}.py").write_text(SLOW_HEAD.replace("PROOF", proof).replace('id="slow"', f'id="{kind}"'))
+    return verify(str(files), time_limit=0.1, workers=2)
+
+
 @pytest.mark.parametrize("kind", list(SLOW))
-def test_running_out_of_time_at_any_kind_of_step_is_undecided_and_never_ill_posed(tmp_path, kind):
-    (tmp_path / "slow.py").write_text(SLOW_HEAD.replace("PROOF", SLOW[kind]))
-    report = verify(str(tmp_path / "slow.py"), time_limit=0.1, workers=1)
-    (entry,) = report.entries
+def test_running_out_of_time_at_any_kind_of_step_is_undecided_and_never_ill_posed(slow, kind):
+    (entry,) = (entry for entry in slow.entries if entry.info["id"] == kind)
     assert entry.verdict.status is Status.UNDECIDED, (entry.verdict.method, entry.verdict.message)
     assert "time limit" in entry.verdict.message
-    assert report.exit_code == 4
+    assert slow.exit_code == 4
 
 
 def test_time_limits_count_processor_time_and_not_the_clock_on_the_wall(tmp_path):
@@ -199,12 +203,12 @@ def test_time_limits_count_processor_time_and_not_the_clock_on_the_wall(tmp_path
 def test_an_interrupt_stops_the_workers(files):
     pool = Pool(1)
 
-    def interrupt(request, answer):
+    def interrupt(request):
         raise KeyboardInterrupt
 
     request = {"op": "list", "path": str(files / "fine.py")}
     with pytest.raises(KeyboardInterrupt):
-        pool.map([request], interrupt)
+        pool.map([request], done=interrupt)
     assert all(worker._process is None for worker in pool._workers)
 
 

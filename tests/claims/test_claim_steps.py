@@ -381,7 +381,7 @@ def test_a_recorded_witness_is_verified_exactly_and_shown():
 
 
 def test_unknown_from_the_solver_is_undecided(monkeypatch):
-    monkeypatch.setattr("dstheory.claims.setting.ask", lambda *args, **kwargs: Answer("unknown", reason="incomplete"))
+    monkeypatch.setattr("dstheory.claims.premises.ask", lambda *args, **kwargs: Answer("unknown", reason="incomplete"))
     result = verdict(DECIDED)
     assert (result.status, result.outcome) == (Status.UNDECIDED, Outcome.UNDECIDED)
     assert "unknown: incomplete" in result.message
@@ -389,7 +389,7 @@ def test_unknown_from_the_solver_is_undecided(monkeypatch):
 
 def test_a_sat_answer_that_exact_arithmetic_does_not_confirm_is_undecided(monkeypatch):
     lie = Answer("sat", point={"p": Fraction(1, 2), "a": Fraction(1, 2)})
-    monkeypatch.setattr("dstheory.claims.setting.ask", lambda *args, **kwargs: lie)
+    monkeypatch.setattr("dstheory.claims.premises.ask", lambda *args, **kwargs: lie)
     result = verdict(DECIDED)
     assert result.status is Status.UNDECIDED
     assert "could not be confirmed" in result.message

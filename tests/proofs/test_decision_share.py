@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from dstheory import Policy, TwoStageMDP, split_gain
-from dstheory.claims.loading import load_claims
-from dstheory.claims.sources import bundled_files
+from dstheory.claims.sources import bundled_files, load_claims
 from dstheory.dynamics.soft_optimum import optimum
 
 SETTING = ("p_ref", "a_ref", "b_ref", "gamma", "beta")

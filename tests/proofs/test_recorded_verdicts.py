@@ -12,11 +12,16 @@ from collections import Counter
 import pytest
 
 from dstheory.claims import Outcome, Report, verify
-from dstheory.claims.loading import load_claims
-from dstheory.claims.reports.documents import latex_claims, latex_report, markdown_claims, markdown_report
-from dstheory.claims.reports.machine import json_report, junit_report
-from dstheory.claims.reports.terminal import claim_text
-from dstheory.claims.sources import bundled_files
+from dstheory.claims.reports import (
+    claim_text,
+    json_report,
+    junit_report,
+    latex_claims,
+    latex_report,
+    markdown_claims,
+    markdown_report,
+)
+from dstheory.claims.sources import bundled_files, load_claims
 from dstheory.claims.verdicts import BY_DEFINITION
 
 EXPECTED = {

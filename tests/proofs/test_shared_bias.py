@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dstheory.claims.loading import load_claims
-from dstheory.claims.sources import bundled_files
+from dstheory.claims.sources import bundled_files, load_claims
 
 
 def expit(x: np.ndarray | float) -> np.ndarray:

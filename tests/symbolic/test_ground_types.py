@@ -19,8 +19,7 @@ OBJECTIVES = ("reinforce", "sft", "kl", "grpo", "reinforce-pp")
 def results() -> dict:
     """Verdicts of claims and gradients of objectives, computed with what is installed where this is called."""
     from dstheory.claims.checking import check
-    from dstheory.claims.loading import load_claims
-    from dstheory.claims.sources import bundled_files
+    from dstheory.claims.sources import bundled_files, load_claims
     from dstheory.symbolic import derive
 
     found: dict = {name: str(derive(name).gradient) for name in OBJECTIVES}

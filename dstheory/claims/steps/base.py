@@ -1,4 +1,4 @@
-"""What every step has: words, a formula, local assumptions, and a place to be checked in."""
+"""What every step has: words, formulas, assumptions of its own; and the context in which it is checked."""
 
 from __future__ import annotations
 
@@ -7,25 +7,22 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import cached_property
 from typing import Any, ClassVar
 
 import sympy
 
 from dstheory.claims.definedness import Condition, conditions
 from dstheory.claims.domains import Domain, expand_domain
-from dstheory.claims.errors import ClaimError, NotSettledError
 from dstheory.claims.formulas import conjuncts, plain, plain_definitions, plain_formula, substituted
-from dstheory.claims.setting import Setting
+from dstheory.claims.premises import Premises
 from dstheory.claims.solver import SolverMissingError
 from dstheory.claims.verdicts import Finding, Status
 from dstheory.claims.witnesses import Witness, is_witness
-
-__all__ = ["Bench", "Desk", "Step", "parse_point"]
+from dstheory.errors import ClaimError, NotSettledError
 
 
 @dataclass(frozen=True)
-class Bench:
+class ClaimContext:
     """What a claim gives to all of its steps: where symbols range, what is assumed, how long and how hard to try."""
 
     domain: Mapping[str, Domain]
@@ -39,27 +36,28 @@ class Bench:
     """Premises and box -> whether they have a point: asked once for all steps that share them."""
 
 
-class Desk:
-    """The bench of one step: the claim's domain, definitions and assumptions together with the step's own."""
+class StepContext:
+    """The context of one step: the claim's domain, definitions and assumptions together with the step's own."""
 
-    def __init__(self, bench: Bench, step: Step) -> None:
+    def __init__(self, context: ClaimContext, step: Step) -> None:
         own = expand_domain(step.where)
         for name, domain in own.items():
-            if name in bench.domain and bench.domain[name] != domain:
-                raise ClaimError(f"the step gives {name} the domain {domain}, the claim {bench.domain[name]}; use one of them")
-            if name in bench.definitions:
+            if name in context.domain and context.domain[name] != domain:
+                raise ClaimError(f"the step gives {name} the domain {domain}, the claim {context.domain[name]}; use one of them")
+            if name in context.definitions:
                 raise ClaimError(f"the step gives {name} a domain, but the claim defines it; a symbol is either free or defined")
-        self.bench = bench
-        self.domain = {**bench.domain, **own}
-        self.definitions = {**bench.definitions, **plain_definitions(step.using, self.domain, bench.definitions)}
+        self.context = context
+        self.domain = {**context.domain, **own}
+        self.definitions = {**context.definitions, **plain_definitions(step.using, self.domain, context.definitions)}
         self.step = step
-        self.premises = [part for item in bench.assumptions for part in conjuncts(item)]
-        self.premises += [part for item in step.given for part in conjuncts(self.formula(item))]
-        self.setting = self.within({})
+        self.assumptions = [part for item in context.assumptions for part in conjuncts(item)]
+        self.assumptions += [part for item in step.given for part in conjuncts(self.formula(item))]
+        self.premises = self.within({})
 
-    def within(self, box: Mapping[str, Domain], *more: Any) -> Setting:
-        """The step's setting, some symbols restricted to a box, with further premises."""
-        return Setting({**self.domain, **box}, [*self.premises, *more], deadline=self.bench.deadline, seed=self.bench.seed)
+    def within(self, box: Mapping[str, Domain], *more: Any) -> Premises:
+        """The step's premises, some symbols restricted to a box, with further premises."""
+        context = self.context
+        return Premises({**self.domain, **box}, [*self.assumptions, *more], deadline=context.deadline, seed=context.seed)
 
     def formula(self, formula: Any) -> Any:
         """A formula in plain symbols, with definitions substituted."""
@@ -76,25 +74,22 @@ class Desk:
     def require_well_posed(self, *items: Any, box: Mapping[str, Domain] | None = None) -> None:
         """Check that premises, definitions and ``items``, as written, have a value throughout, and premises a point.
 
-        Raises
-        ------
-        ClaimError
-            With a point at which something has no value, or with premises that contradict each other or the domain.
-        NotSettledError
-            If it could not be told.
+        Raises:
+            ClaimError: With a point at which something has no value, or with premises that contradict each other or the domain.
+            NotSettledError: If it could not be told.
         """
-        setting = self.within(box) if box else self.setting
-        self._require_definitions(setting)
-        self._require_premises(setting)
+        premises = self.within(box) if box else self.premises
+        self._require_definitions(premises)
+        self._require_premises(premises)
         self.require_point(box=box)
         for condition in self.conditions(*items):
-            setting.require(condition)
+            premises.require(condition)
 
     def conditions(self, *items: Any) -> list[Condition]:
         """The conditions under which formulas or expressions, as written, have a value."""
         return [condition for item in items for condition in conditions(sympy.sympify(item), self.expression, self.definitions)]
 
-    def _require_definitions(self, setting: Setting) -> None:
+    def _require_definitions(self, premises: Premises) -> None:
         """Each of the step's definitions must have a value, for all that premises say that do not themselves need it to have one.
 
         A premise about V = 1/x, such as V != 5, would otherwise show that x is not zero.
@@ -104,46 +99,43 @@ class Desk:
         settled: set[str] = set()
         for name, key in names.items():
             usable = [self.formula(item) for item in total if {s.name for s in item.free_symbols} & set(names) <= settled]
-            known = Setting(
-                setting.domain, [*self.bench.assumptions, *usable], deadline=setting.deadline, seed=setting.seed
+            known = Premises(
+                premises.domain, [*self.context.assumptions, *usable], deadline=premises.deadline, seed=premises.seed
             )
             parts = [self.step.using[key], *([key] if isinstance(key, sympy.Symbol) else [])]
             for condition in self.conditions(*parts):
                 known.require(condition)
             settled.add(name)
 
-    def _require_premises(self, setting: Setting) -> None:
+    def _require_premises(self, premises: Premises) -> None:
         """Each of the step's premises must have a value where the claim's hold, those without conditions, and those before it."""
         partial = [(item, self.conditions(item)) for item in self.step.given]
-        known = list(self.bench.assumptions) + [self.formula(item) for item, needed in partial if not needed]
+        known = list(self.context.assumptions) + [self.formula(item) for item, needed in partial if not needed]
         for item, needed in partial:
             for condition in needed:
-                Setting(setting.domain, known, deadline=setting.deadline, seed=setting.seed).require(condition)
+                Premises(premises.domain, known, deadline=premises.deadline, seed=premises.seed).require(condition)
             if needed:
                 known.append(self.formula(item))
 
     def require_point(self, *more: Any, box: Mapping[str, Domain] | None = None) -> None:
         """Check that the premises, and ``more``, have a point in the domain: from a contradiction anything would follow.
 
-        Raises
-        ------
-        ClaimError
-            If they have none.
-        NotSettledError
-            If it could not be told.
+        Raises:
+            ClaimError: If they have none.
+            NotSettledError: If it could not be told.
         """
         box = box or {}
-        premises = (*self.premises, *more)
+        premises = (*self.assumptions, *more)
         if not premises:
             return  # a box that is not empty; empty domains cannot be constructed
         key = (premises, tuple(sorted({**self.domain, **box}.items(), key=lambda item: item[0])))
-        if key not in self.bench.has_point:
+        if key not in self.context.has_point:
             try:
-                self.bench.has_point[key] = self.within(box, *more).point() is not None
+                self.context.has_point[key] = self.within(box, *more).point() is not None
             except NotSettledError as error:
                 why = f"could not tell whether the assumptions can hold ({_listed(premises)}): {error}"
                 raise NotSettledError(why) from error
-        if not self.bench.has_point[key]:
+        if not self.context.has_point[key]:
             within = ", ".join(f"{name} in {domain}" for name, domain in {**self.domain, **box}.items())
             raise ClaimError(
                 f"the assumptions contradict each other or the domain ({_listed(premises)}; {within}): no point satisfies them, "
@@ -152,15 +144,15 @@ class Desk:
 
     def refuted(self, formula: Any, witness: Witness, method: str, residual: str | None = None) -> Finding:
         """A refutation: by the witness that the claim records, if it records one, and otherwise by the one found."""
-        recorded = self.bench.recorded_witness
+        recorded = self.context.recorded_witness
         kind = "smallest witness" if witness.smallest else "witness"
         shown = witness.as_text()
         note = ""
         if recorded is not None:
-            needed = {str(symbol) for item in (formula, *self.premises) for symbol in item.free_symbols}
+            needed = {str(symbol) for item in (formula, *self.assumptions) for symbol in item.free_symbols}
             if missing := sorted(needed - set(recorded)):
                 return Finding(Status.ERROR, method, f"the recorded witness gives no value for {', '.join(missing)}")
-            if not is_witness(recorded, formula, self.premises, self.domain):
+            if not is_witness(recorded, formula, self.assumptions, self.domain):
                 given = ", ".join(f"{name} = {value}" for name, value in recorded.items())
                 return Finding(Status.ERROR, method, f"the recorded witness {given} does not refute the formula")
             if {name: recorded[name] for name in witness.point} != witness.point:
@@ -169,30 +161,24 @@ class Desk:
         return Finding(Status.REFUTED, f"{method}, {kind}", "fails at the witness" + note, shown, residual)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Step(ABC):
     """One step of a proof.
 
-    Attributes
-    ----------
-    words
-        What the step says and why, in a sentence.
-    given
-        Assumptions of this step alone.
-    where
-        Domains of symbols that occur in this step alone.
-    using
-        Definitions of this step alone: symbol -> expression, substituted before the check and shown by name.
-    lemma
-        Whether the step is an auxiliary one. A statement is refuted by any of its own steps, but a false lemma only breaks
-        the proof: the claim is then undecided.
+    Attributes:
+        words: What the step says and why, in a sentence.
+        given: Assumptions of this step alone.
+        where: Domains of symbols that occur in this step alone.
+        using: Definitions of this step alone: symbol -> expression, substituted before the check and shown by name.
+        lemma: Whether the step is an auxiliary one. A statement is refuted by any of its own steps, but a false lemma only
+            breaks the proof: the claim is then undecided.
     """
 
     words: str
-    given: Sequence[Any] = ()
-    where: Mapping[Any, Domain] = field(default_factory=dict)
-    using: Mapping[Any, Any] = field(default_factory=dict)
-    lemma: bool = False
+    given: Sequence[Any] = field(default=(), kw_only=True)
+    where: Mapping[Any, Domain] = field(default_factory=dict, kw_only=True)
+    using: Mapping[Any, Any] = field(default_factory=dict, kw_only=True)
+    lemma: bool = field(default=False, kw_only=True)
 
     kind: ClassVar[str] = ""
 
@@ -200,26 +186,37 @@ class Step(ABC):
         if not isinstance(self.given, list | tuple):
             raise ClaimError(f"the premises of a step are a list, given=[...], not {self.given!r}")
 
-    def check(self, bench: Bench) -> Finding:
+    @property
+    def formulas(self) -> tuple[Any, ...]:
+        """The formulas that the step asserts, by the names the author gave: what is shown."""
+        return ()
+
+    def check(self, context: ClaimContext) -> Finding:
         """Check the step by machine.
 
-        Raises ``ClaimError`` if the step is not well posed.
+        Raises:
+            ClaimError: If the step is not well posed.
         """
         try:
-            return self.run(bench)
-        except SolverMissingError as missing:
-            return Finding(Status.UNDECIDED, self.kind, str(missing))
-        except NotSettledError as error:
+            return self.run(context)
+        except (SolverMissingError, NotSettledError) as error:
             return Finding(Status.UNDECIDED, self.kind, str(error))
 
     @abstractmethod
-    def run(self, bench: Bench) -> Finding:
+    def run(self, context: ClaimContext) -> Finding:
         """Do the work of `check`."""
 
-    @cached_property
-    @abstractmethod
+
+@dataclass(frozen=True)
+class FormulaStep(Step):
+    """A step about one formula."""
+
+    formula: Any
+
+    @property
     def formulas(self) -> tuple[Any, ...]:
-        """The formulas that the step asserts, by the names the author gave: what is shown."""
+        """The formula."""
+        return (self.formula,)
 
 
 def _listed(premises: Sequence[Any]) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import heapq
 import itertools
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cache, cached_property
 from typing import Any, ClassVar
@@ -14,81 +14,104 @@ from typing import Any, ClassVar
 import sympy
 from sympy.logic.boolalg import And, Not, Or
 
-from dstheory.claims.domains import Domain
-from dstheory.claims.errors import ClaimError, DomainError, NotSettledError, UndefinedError
-from dstheory.claims.intervals import enclose_value, sign_of_interval, to_interval
-from dstheory.claims.setting import Setting
+from dstheory.claims.evaluation import enclose_value, sign_of_interval, to_interval
+from dstheory.claims.premises import Premises
 from dstheory.claims.solver import OUT_OF_TIME
-from dstheory.claims.steps.base import Bench, Desk, Step, parse_point
+from dstheory.claims.steps.base import ClaimContext, FormulaStep, StepContext, parse_point
 from dstheory.claims.verdicts import Finding, Status
 from dstheory.claims.witnesses import Witness, is_witness
-
-__all__ = ["Enclosure", "enclose"]
+from dstheory.errors import ClaimError, DomainError, NotSettledError, UndefinedError
 
 Box = tuple[tuple[Fraction, Fraction], ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Enclosure(Step):
-    """A formula holds on a closed box."""
+@dataclass(frozen=True)
+class Enclosure(FormulaStep):
+    """A step that says that a formula holds on a closed box, by rigorous interval arithmetic.
 
-    formula: Any
-    lower: Mapping[str, Fraction]
-    upper: Mapping[str, Fraction]
-    boxes: int
+    Args:
+        words: What the step says, for the reader.
+        formula: Inequalities (joined by And, Or, Not) between expressions with +, *, powers, exp, log, Abs, Max, Min.
+        box: Symbol or name -> (lower, upper), as exact numbers or strings such as "1/100"; it must lie in the domain.
+        boxes: How many pieces to look at before giving up with "undecided".
+        given, where, using, lemma: See `Step`.
+
+    Example:
+        >>> from dstheory.claims import UNIT, Claim, check
+        >>> p = sympy.Symbol("p")
+        >>> step = enclose("log is below its tangent.", sympy.log(p) < p, {p: ("1/10", "9/10")})
+        >>> check(Claim(id="x", statement="...", domain={p: UNIT}, proof=[step])).status.value
+        'enclosed'
+    """
+
+    box: Mapping[Any, tuple[Any, Any]]
+    boxes: int = field(default=5000, kw_only=True)
     kind: ClassVar[str] = "enclosure"
 
-    @cached_property
-    def formulas(self) -> tuple[Any, ...]:
-        """The formula."""
-        return (self.formula,)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.box:
+            raise ClaimError("an enclosure needs a box: at least one symbol with its two ends")
+        for name, low in self.lower.items():
+            if low > self.upper[name]:
+                raise ClaimError(f"the box has {name} from {low} to {self.upper[name]}; the lower end must come first")
 
-    def run(self, bench: Bench) -> Finding:
+    @cached_property
+    def lower(self) -> dict[str, Fraction]:
+        """The lower ends of the box."""
+        return parse_point({key: bounds[0] for key, bounds in self.box.items()})
+
+    @cached_property
+    def upper(self) -> dict[str, Fraction]:
+        """The upper ends of the box."""
+        return parse_point({key: bounds[1] for key, bounds in self.box.items()})
+
+    def run(self, context: ClaimContext) -> Finding:
         """Bisect the box until interval arithmetic settles the formula on every piece."""
-        desk = Desk(bench, self)
-        formula = desk.formula(self.formula)
+        here = StepContext(context, self)
+        formula = here.formula(self.formula)
         names = list(self.lower)
         for name in names:
-            if name not in desk.domain:
+            if name not in here.domain:
                 raise DomainError(f"the box bounds {name}, which has no domain")
             for end in (self.lower[name], self.upper[name]):
-                if not desk.domain[name].contains(end):
-                    raise DomainError(f"the box reaches {name} = {end}, outside its domain {desk.domain[name]}")
-        if missing := sorted({str(s) for item in (formula, *desk.premises) for s in item.free_symbols} - set(names)):
+                if not here.domain[name].contains(end):
+                    raise DomainError(f"the box reaches {name} = {end}, outside its domain {here.domain[name]}")
+        if missing := sorted({str(s) for item in (formula, *here.assumptions) for s in item.free_symbols} - set(names)):
             raise DomainError(f"the box does not bound {', '.join(missing)}")
         box = {
-            name: replace(desk.domain[name], lower=self.lower[name], upper=self.upper[name], lower_open=False, upper_open=False)
+            name: replace(here.domain[name], lower=self.lower[name], upper=self.upper[name], lower_open=False, upper_open=False)
             for name in names
         }
-        desk.require_well_posed(box=box)
-        formula = self._with_conditions(desk, formula, desk.within(box))
+        here.require_well_posed(box=box)
+        formula = self._with_conditions(here, formula, here.within(box))
         start: Box = tuple((self.lower[name], self.upper[name]) for name in names)
         # Largest pieces first, so that a failure is found before the easy parts are refined.
         tie = itertools.count()
         queue: list[tuple[Fraction, int, Box]] = [(Fraction(0), next(tie), start)]
         done = 0
         while queue:
-            if done >= self.boxes or time.process_time() > bench.deadline:
+            if done >= self.boxes or time.process_time() > context.deadline:
                 why = OUT_OF_TIME if done < self.boxes else f"{self.boxes} boxes were not enough"
                 return Finding(Status.UNDECIDED, "enclosure", f"interval arithmetic did not settle the formula: {why}")
             _, _, piece = heapq.heappop(queue)
             done += 1
             sides = {name: to_interval(*bounds) for name, bounds in zip(names, piece, strict=True)}
-            if any(_holds(premise, sides) is False for premise in desk.premises) or _holds(formula, sides) is True:
+            if any(_holds(premise, sides) is False for premise in here.assumptions) or _holds(formula, sides) is True:
                 continue
             middle = {name: (low + high) / 2 for name, (low, high) in zip(names, piece, strict=True)}
-            if is_witness(middle, formula, desk.premises, desk.domain):
-                return desk.refuted(formula, Witness(middle, smallest=False), "enclosure")
+            if is_witness(middle, formula, here.assumptions, here.domain):
+                return here.refuted(formula, Witness(middle, smallest=False), "enclosure")
             for half in _halves(piece):
                 heapq.heappush(queue, (-max(high - low for low, high in half), next(tie), half))
         return Finding(Status.ENCLOSED, "enclosure", f"{done} boxes")
 
-    def _with_conditions(self, desk: Desk, formula: Any, setting: Setting) -> Any:
+    def _with_conditions(self, here: StepContext, formula: Any, premises: Premises) -> Any:
         """The formula, joined with those conditions for its having a value that intervals must settle with it."""
         left_open = []
-        for condition in desk.conditions(self.formula):
+        for condition in here.conditions(self.formula):
             try:
-                setting.require(condition)
+                premises.require(condition)
             except NotSettledError:
                 left_open.append(condition.formula)
         return And(*left_open, formula, evaluate=False) if left_open else formula
@@ -103,56 +126,7 @@ class Enclosure(Step):
         return out
 
 
-def enclose(
-    words: str,
-    formula: Any,
-    box: Mapping[Any, tuple[Any, Any]],
-    *,
-    boxes: int = 5000,
-    given: Sequence[Any] = (),
-    where: Mapping[Any, Domain] | None = None,
-    using: Mapping[Any, Any] | None = None,
-    lemma: bool = False,
-) -> Step:
-    """A step that says that a formula holds on a closed box, by rigorous interval arithmetic.
-
-    Parameters
-    ----------
-    words
-        What the step says, for the reader.
-    formula
-        Inequalities (joined by And, Or, Not) between expressions with +, *, powers, exp, log, Abs, Max, Min.
-    box
-        Symbol or name -> (lower, upper), as exact numbers or strings such as "1/100"; it must lie in the domain.
-    boxes
-        How many pieces to look at before giving up with "undecided".
-
-    Example
-    -------
-    >>> from dstheory.claims import UNIT, Claim, check
-    >>> p = sympy.Symbol("p")
-    >>> step = enclose("log is below its tangent.", sympy.log(p) < p, {p: ("1/10", "9/10")})
-    >>> check(Claim(id="x", statement="...", domain={p: UNIT}, proof=[step])).status.value
-    'enclosed'
-    """
-    lower = parse_point({key: bounds[0] for key, bounds in box.items()})
-    upper = parse_point({key: bounds[1] for key, bounds in box.items()})
-    if not box:
-        raise ClaimError("an enclosure needs a box: at least one symbol with its two ends")
-    for name in lower:
-        if lower[name] > upper[name]:
-            raise ClaimError(f"the box has {name} from {lower[name]} to {upper[name]}; the lower end must come first")
-    return Enclosure(
-        words=words,
-        formula=formula,
-        lower=lower,
-        upper=upper,
-        boxes=boxes,
-        given=given,
-        where=where or {},
-        using=using or {},
-        lemma=lemma,
-    )
+enclose = Enclosure
 
 
 def _halves(box: Box) -> list[Box]:

@@ -5,37 +5,29 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 from sympy.logic.boolalg import BooleanAtom
 
-from dstheory.claims.errors import ClaimError
-from dstheory.claims.steps.base import Bench, Step
+from dstheory.claims.steps.base import ClaimContext, Step
 from dstheory.claims.verdicts import Finding, Status
-
-__all__ = ["Search", "search"]
+from dstheory.errors import ClaimError
 
 
 class _Falsified(Exception):
     """The predicate was false for an example; raised so that Hypothesis shrinks towards the smallest one."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Search(Step):
-    """A predicate holds for every example drawn from its strategies."""
+    """A Python predicate holds for every example drawn from its strategies; there is no formula to show."""
 
     predicate: Callable[..., Any]
     strategies: dict[str, Any] = field(default_factory=dict)
     kind: ClassVar[str] = "search"
 
-    @cached_property
-    def formulas(self) -> tuple[Any, ...]:
-        """A search checks a Python predicate: there is no formula to show."""
-        return ()
-
-    def run(self, bench: Bench) -> Finding:
+    def run(self, context: ClaimContext) -> Finding:
         """Draw examples; report the shrunk one for which the predicate is false."""
         import hypothesis
         from hypothesis import HealthCheck, Phase, Verbosity, settings
@@ -52,7 +44,7 @@ class Search(Step):
                 raise _Falsified
 
         profile = settings(
-            max_examples=bench.examples,
+            max_examples=context.examples,
             deadline=None,
             database=None,
             report_multiple_bugs=False,
@@ -61,13 +53,13 @@ class Search(Step):
             phases=(Phase.generate, Phase.shrink),
             suppress_health_check=list(HealthCheck),
         )
-        test = hypothesis.seed(bench.seed)(profile(hypothesis.given(**self.strategies)(body)))
+        test = hypothesis.seed(context.seed)(profile(hypothesis.given(**self.strategies)(body)))
         with contextlib.suppress(_Falsified):
             test()
             if count == 0:
                 raise ClaimError("the search tried no example; widen its strategies")
-            return Finding(Status.SEARCHED, "search", f"no counterexample in {count} examples, seed {bench.seed}")
-        return Finding(Status.REFUTED, "search", f"found and shrunk by a search, seed {bench.seed}", dict(last))
+            return Finding(Status.SEARCHED, "search", f"no counterexample in {count} examples, seed {context.seed}")
+        return Finding(Status.REFUTED, "search", f"found and shrunk by a search, seed {context.seed}", dict(last))
 
     def _agrees(self, drawn: dict[str, Any]) -> bool:
         try:
@@ -84,24 +76,19 @@ class Search(Step):
 def search(words: str, predicate: Callable[..., Any], *, lemma: bool = False, **strategies: Any) -> Step:
     """A step that says that a Python predicate holds for every example: "not refuted", never "proved".
 
-    Parameters
-    ----------
-    words
-        What the step says, with the tolerance if the predicate has one.
-    predicate
-        Called with one keyword argument per strategy. It returns whether the example agrees with the statement; an
-        ``AssertionError`` counts as "no", any other exception is a crash of the claim.
-    strategies
-        Hypothesis strategies, by argument name.
+    Args:
+        words: What the step says, with the tolerance if the predicate has one.
+        predicate: Called with one keyword argument per strategy. It returns whether the example agrees with the statement; an
+            ``AssertionError`` counts as "no", any other exception is a crash of the claim.
+        strategies: Hypothesis strategies, by argument name.
 
-    Example
-    -------
-    >>> from hypothesis import strategies as st
-    >>> from dstheory.claims import Claim, check
-    >>> step = search("Squares exceed their root.", lambda n: n * n > n, n=st.integers(0, 10**6))
-    >>> check(Claim(id="x", statement="...", proof=[step])).witness
-    {'n': '0'}
+    Example:
+        >>> from hypothesis import strategies as st
+        >>> from dstheory.claims import Claim, check
+        >>> step = search("Squares exceed their root.", lambda n: n * n > n, n=st.integers(0, 10**6))
+        >>> check(Claim(id="x", statement="...", proof=[step])).witness
+        {'n': '0'}
     """
     if not strategies:
         raise ClaimError("a search needs at least one Hypothesis strategy by argument name, for instance n=integers()")
-    return Search(words=words, predicate=predicate, strategies=strategies, lemma=lemma)
+    return Search(words, predicate, strategies, lemma=lemma)

@@ -1,8 +1,8 @@
-"""The setting of a proof step: which symbols range where, what is assumed, and what follows at once.
+"""The premises of a proof step: which symbols range where, what is assumed, and what follows at once.
 
-A setting turns relations between rational functions into sign conditions on the few polynomial factors whose sign is not
-already settled by the setting: N/D > 0 becomes "the product of the undecided factors is positive". That is both what
-keeps the solver fast and what a reader does by hand.
+Relations between rational functions become sign conditions on the few polynomial factors whose sign does not already follow:
+N/D > 0 becomes "the product of the undecided factors is positive". That is both what keeps the solver fast and what a reader
+does by hand.
 """
 
 from __future__ import annotations
@@ -18,12 +18,10 @@ from sympy.logic.boolalg import BooleanAtom, Not
 from dstheory.claims.abstraction import Abstraction
 from dstheory.claims.definedness import Condition, Need
 from dstheory.claims.domains import Domain
-from dstheory.claims.errors import NotSettledError, UndefinedError
 from dstheory.claims.solver import OUT_OF_TIME, Answer, Operator, PolynomialRelation, ask
 from dstheory.claims.witnesses import QUICK, THOROUGH, find_witness, is_witness, simplify_witness
+from dstheory.errors import NotSettledError, UndefinedError
 from dstheory.rational import as_ratio, factors_of
-
-__all__ = ["Setting"]
 
 _SIGN_SECONDS = 1.5
 _KNOWN_SIGNS: dict[Any, int | None] = {}
@@ -31,27 +29,21 @@ _KNOWN_SIGNS: dict[Any, int | None] = {}
 _FLIP: dict[str, Operator] = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 
 
-class Setting:
+class Premises:
     """A domain with assumptions, in which signs of polynomials and formulas are decided.
 
-    Parameters
-    ----------
-    domain
-        Symbol name -> `Domain`.
-    assumptions
-        Formulas in plain symbols, all taken to hold.
-    deadline
-        Value of ``time.process_time()`` after which questions to the solver are answered "unknown".
-    seed
-        Seed of the solver.
+    Args:
+        domain: Symbol name -> `Domain`.
+        assumptions: Formulas in plain symbols, all taken to hold.
+        deadline: Value of ``time.process_time()`` after which questions to the solver are answered "unknown".
+        seed: Seed of the solver.
 
-    Example
-    -------
-    >>> from dstheory.claims.domains import UNIT
-    >>> p, a = sympy.symbols("p a")
-    >>> setting = Setting({"p": UNIT, "a": UNIT}, [], deadline=time.process_time() + 5)
-    >>> setting.sign_of(1 - p * a), setting.sign_of(p - a)
-    (1, None)
+    Example:
+        >>> from dstheory.claims.domains import UNIT
+        >>> p, a = sympy.symbols("p a")
+        >>> premises = Premises({"p": UNIT, "a": UNIT}, [], deadline=time.process_time() + 5)
+        >>> premises.sign_of(1 - p * a), premises.sign_of(p - a)
+        (1, None)
     """
 
     def __init__(
@@ -71,7 +63,7 @@ class Setting:
         self._raw: dict[Any, Any] = {}
 
     def sign_of(self, expression: Any) -> int | None:
-        """+1 or -1 if a rational expression has that sign at every point of the setting, otherwise None."""
+        """+1 or -1 if a rational expression has that sign wherever the premises hold, otherwise None."""
         ratio = as_ratio(expression)
         total = 1
         for polynomial in ratio:
@@ -85,15 +77,16 @@ class Setting:
         return total or None
 
     def ask(self, formulas: Sequence[Any]) -> Answer:
-        """Ask the solver for a point of the setting at which all (plain) formulas hold as well."""
+        """Ask the solver for a point at which the premises and all (plain) formulas hold."""
         rational = [self.abstraction.formula(formula) for formula in formulas]
         trees = [self.tree(formula) for formula in rational]
         return self._ask(trees, self._names(rational), with_facts=True)
 
     def point(self, formula: Any = sympy.true) -> dict[str, Any] | None:
-        """A point of the setting at which a (plain) formula holds, confirmed by exact arithmetic; None if there is none.
+        """A point at which the premises and a (plain) formula hold, confirmed by exact arithmetic; None if there is none.
 
-        Raises ``NotSettledError`` if neither could be shown.
+        Raises:
+            NotSettledError: If neither could be shown.
         """
         refuted = Not(formula, evaluate=False) if formula is not sympy.true else sympy.false
         for points in (QUICK, THOROUGH):
@@ -127,14 +120,11 @@ class Setting:
         return numerator
 
     def require(self, condition: Condition) -> None:
-        """Check that a condition for an expression to have a value holds at every point of the setting.
+        """Check that a condition for an expression to have a value holds wherever the premises hold.
 
-        Raises
-        ------
-        UndefinedError
-            With a point at which it does not hold.
-        NotSettledError
-            If it could neither be shown nor refuted.
+        Raises:
+            UndefinedError: With a point at which it does not hold.
+            NotSettledError: If it could neither be shown nor refuted.
         """
         rational = self.abstraction.rational(condition.expression)
         sign = self.sign_of(rational)
@@ -227,7 +217,7 @@ class Setting:
         return ask([*self._premises(names, with_facts), *trees], seconds=seconds, seed=self.seed, integers=integers)
 
     def _premises(self, names: set[str], with_facts: bool) -> list[Any]:
-        """Domain and assumptions, not themselves simplified by the setting.
+        """Domain and assumptions, not themselves simplified by signs that follow.
 
         The sign of a factor is decided from the rational assumptions alone: the others are made rational with the help of
         signs, so that using them here would be circular.

@@ -1,0 +1,354 @@
+"""Reports of a run: a table for terminals, JSON and JUnit for machines, Markdown and LaTeX for documents."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+from xml.etree import ElementTree
+
+from rich.table import Table
+from rich.text import Text
+
+from dstheory.claims.runner import Entry, Report
+from dstheory.claims.verdicts import BY_DEFINITION, Outcome, Status, StepReport
+from dstheory.references import bibliography, cite
+
+_FEW = 4
+_STYLE = {
+    Outcome.HOLDS: "green",
+    Outcome.CONDITIONAL: "green",
+    Outcome.EXAMPLE: "green",
+    Outcome.DEFINITION: "magenta",
+    Outcome.FAILS: "yellow",
+    Outcome.NOT_REFUTED: "cyan",
+    Outcome.UNDECIDED: "magenta",
+    Outcome.ERROR: "red",
+}
+_LONG_FORMULA = 600
+_LONG_DEFINITION = 240  # a definition is read to recognise it, a formula to follow it
+_PRIVATE = ("path", "own")
+
+
+def few(formulas: Sequence[str]) -> tuple[list[str], str]:
+    """The first formulas of a step, and a phrase that says how many more there are; trivial ones (0 = 0) are left out.
+
+    >>> few(["0 = 0", "x = y"])
+    (['x = y'], '')
+    """
+    telling = [formula for formula in formulas if formula != "0 = 0"]
+    more = len(telling) - _FEW
+    return telling[:_FEW], f"and {more} more of the kind" if more > 0 else ""
+
+
+def verdict_text(entry: Entry) -> str:
+    """The outcome, and the recorded one where it differs."""
+    outcome = str(entry.verdict.outcome)
+    return outcome if entry.as_recorded else f"{outcome} (recorded: {entry.info['recorded']})"
+
+
+def how(status: Status, method: str) -> str:
+    """``proved by identity``, or ``true by definition``."""
+    return "true by definition" if method == BY_DEFINITION else f"{status} by {method}"
+
+
+def point_text(entry: Entry) -> str:
+    """The witness as ``p = 1/2, a = 1/3``; empty if there is none."""
+    witness = entry.verdict.witness
+    return ", ".join(f"{name} = {value}" for name, value in witness.items()) if witness else ""
+
+
+def summary(report: Report) -> str:
+    """One line: how many claims came out how, and whether that is what is recorded."""
+    counts = Counter(entry.verdict.outcome for entry in report.entries)
+    phrases = {
+        Outcome.HOLDS: "hold",
+        Outcome.CONDITIONAL: "hold under a condition",
+        Outcome.EXAMPLE: "hold at an example",
+        Outcome.DEFINITION: "are true by definition",
+        Outcome.FAILS: "fail",
+        Outcome.NOT_REFUTED: "are not refuted",
+        Outcome.UNDECIDED: "are undecided",
+        Outcome.ERROR: "could not be checked",
+    }
+    parts = [f"{counts[outcome]} {phrase}" for outcome, phrase in phrases.items() if counts[outcome]]
+    different = sum(not entry.as_recorded for entry in report.entries)
+    agreement = "all as recorded" if not different else f"{different} NOT as recorded"
+    counted = f"{len(report.entries)} claim{'' if len(report.entries) == 1 else 's'}"
+    return f"{counted}: {', '.join(parts)}; {agreement}. {report.time:.1f} s, seed {report.seed}."
+
+
+def verdict_table(report: Report) -> Table:
+    """Id, statement, verdict, method, scope and time of every claim."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("id", "statement", "verdict", "method", "scope"):
+        table.add_column(heading, overflow="fold")
+    table.add_column("time", justify="right", no_wrap=True)
+    for entry in report.entries:
+        verdict = entry.verdict
+        style = _STYLE[verdict.outcome] if entry.as_recorded else "bold red"
+        statement = Text(str(entry.info["title"]))
+        explanation = _explanation(entry)
+        if explanation:
+            statement.append(f"\n{explanation}", style="dim")
+        table.add_row(
+            Text(str(entry.info["id"])),
+            statement,
+            Text(verdict_text(entry), style=style),
+            Text(verdict.method),
+            Text(entry.scope),
+            f"{verdict.time:.2f} s",
+        )
+    return table
+
+
+def list_table(claims: Sequence[Mapping[str, Any]]) -> Table:
+    """Id, level, recorded verdict and statement of every claim, without checking anything."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("id", "level", "recorded", "statement", "source"):
+        table.add_column(heading, overflow="fold")
+    for info in claims:
+        table.add_row(*[Text(str(info[key])) for key in ("id", "level", "recorded", "title", "source")])
+    return table
+
+
+def claim_text(entry: Entry, *, width: int = 100) -> str:
+    """A claim in full: statement, domain, assumptions, every step of its proof with its result, witness, relatives."""
+    info, verdict = entry.info, entry.verdict
+    lines = [f"{info['id']}  {info['title']}", ""]
+    lines += _wrapped(info["statement"], width)
+    rows = [
+        ("level", info["level"]),
+        ("source", info["source"]),
+        ("scope", entry.scope),
+        ("domain", "; ".join(info.get("domain", []))),
+        *(("where" if first else "", definition) for first, definition in _marked(info.get("definitions", []))),
+        ("assuming", "; ".join(info.get("assumptions", []))),
+        ("related", ", ".join(info["related"])),
+        ("recorded", info["recorded"]),
+    ]
+    lines.append("")
+    for label, value in rows:
+        if value:
+            first, *more = _wrapped(value, width - 10)
+            lines += [f"{label:<10}{first}", *(" " * 10 + line for line in more)]
+    lines += ["", "Proof"]
+    for step in verdict.steps:
+        lines += _step_lines(step, width)
+    found = f"{how(verdict.status, verdict.method)} ({verdict.time:.2f} s, seed {verdict.seed})"
+    lines += ["", f"Verdict   {verdict_text(entry)}: {found}"]
+    if verdict.message:
+        lines += _wrapped(f"          {verdict.message}", width, indent=10)
+    if verdict.witness:
+        lines += _wrapped(f"Witness   {point_text(entry)}", width, indent=10)
+    if verdict.residual:
+        lines += _wrapped(f"Residual  {verdict.residual}", width, indent=10)
+    if info.get("notes"):
+        lines += ["", *_wrapped(f"Note      {info['notes']}", width, indent=10)]
+    return "\n".join(lines) + "\n"
+
+
+def _step_lines(step: StepReport, width: int) -> list[str]:
+    label = f"{step.number}. " + ("Lemma. " if step.lemma else "")
+    lines = _wrapped(label + step.words, width, indent=3)
+    formulas, more = few(step.formula)
+    for formula in [*formulas, more] if more else formulas:
+        lines += [f"     {line}" for line in _wrapped(_short(formula, _LONG_FORMULA), width - 5, indent=2)]
+    if step.context:
+        context = "; ".join(_short(part, _LONG_DEFINITION) for part in step.context.split("; "))
+        lines += [f"     {line}" for line in _wrapped(f"where {context}", width - 5, indent=2)]
+    outcome = f"   -> {how(step.status, step.method)}" + (f": {step.detail}" if step.detail else "")
+    if step.witness:
+        outcome += " at " + ", ".join(f"{name} = {value}" for name, value in step.witness.items())
+    return [*lines, *_wrapped(outcome, width, indent=6)]
+
+
+def _short(formula: str, most: int) -> str:
+    return formula if len(formula) <= most else f"{formula[:most]}… ({len(formula)} characters; --format json shows all)"
+
+
+def _marked(items: Sequence[str]) -> list[tuple[bool, str]]:
+    return [(number == 0, item) for number, item in enumerate(items)]
+
+
+def _explanation(entry: Entry) -> str:
+    """What a row must say beyond its verdict: the witness of a failure, the reason of a verdict nobody wanted."""
+    if entry.verdict.outcome is Outcome.FAILS and entry.as_recorded:
+        return f"witness: {point_text(entry)}"
+    if not entry.as_recorded:
+        where = f" Witness: {point_text(entry)}." if entry.verdict.witness else ""
+        return entry.verdict.message + where
+    return ""
+
+
+def _wrapped(text: str, width: int, *, indent: int = 0) -> list[str]:
+    return textwrap.wrap(
+        text, width, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False, drop_whitespace=True
+    )
+
+
+def json_report(report: Report) -> str:
+    """Everything: each claim with its verdict and its steps, the seed, the time and the exit code."""
+    claims = [
+        {**_public(entry.info), "as_recorded": entry.as_recorded, "verdict": entry.verdict.as_dict()}
+        for entry in report.entries
+    ]
+    document = {"exit_code": report.exit_code, "seed": report.seed, "time": report.time, "claims": claims}
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def list_json(claims: Sequence[Mapping[str, Any]]) -> str:
+    """The descriptions of claims."""
+    return json.dumps([_public(info) for info in claims], indent=2, ensure_ascii=False)
+
+
+def junit_report(report: Report) -> str:
+    """One test case per claim: a failure is another verdict than recorded (or none), an error is a crash."""
+    different = [entry for entry in report.entries if not entry.as_recorded]
+    errors = sum(entry.verdict.outcome is Outcome.ERROR for entry in different)
+    suite = ElementTree.Element(
+        "testsuite",
+        name="dstheory verify",
+        tests=str(len(report.entries)),
+        failures=str(len(different) - errors),
+        errors=str(errors),
+        time=f"{report.time:.3f}",
+    )
+    for entry in report.entries:
+        case = ElementTree.SubElement(
+            suite,
+            "testcase",
+            classname=f"claims.{entry.info['group'] or 'user'}",
+            name=f"{entry.info['id']} {entry.info['title']}",
+            time=f"{entry.verdict.time:.3f}",
+        )
+        if not entry.as_recorded:
+            error = entry.verdict.outcome is Outcome.ERROR
+            problem = ElementTree.SubElement(
+                case, "error" if error else "failure", type=str(entry.verdict.outcome), message=verdict_text(entry)
+            )
+            problem.text = "\n".join(filter(None, [entry.verdict.message, point_text(entry)]))
+    ElementTree.indent(suite)
+    return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True)
+
+
+def _public(info: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in info.items() if key not in _PRIVATE}
+
+
+def markdown_report(report: Report) -> str:
+    """A table of all claims."""
+    lines = ["| id | statement | verdict | method | scope |", "|---|---|---|---|---|"]
+    for entry in report.entries:
+        point = point_text(entry)
+        statement = entry.info["title"] + (f" (witness: {point})" if point else "")
+        cells = [entry.info["id"], statement, verdict_text(entry), entry.verdict.method, entry.scope]
+        lines.append("| " + " | ".join(_markdown(cell) for cell in cells) + " |")
+    return "\n".join([*lines, "", summary(report), ""])
+
+
+def markdown_claims(entries: Sequence[Entry]) -> str:
+    """Claims in full, with their proofs."""
+    out: list[str] = []
+    for entry in entries:
+        info, verdict = entry.info, entry.verdict
+        out += [f"## {info['id']} {_markdown(info['title'])}", "", info["statement"], ""]
+        if info["latex"]:
+            out += ["$$", info["latex"], "$$", ""]
+        out += [f"- level: {info['level']}; source: {info['source']}; scope: {entry.scope}"]
+        for label, key in (("domain", "domain_latex"), ("where", "definitions_latex"), ("assuming", "assumptions_latex")):
+            if info.get(key):
+                out.append(f"- {label}: " + ", ".join(f"${item}$" for item in info[key]))
+        out += [f"- recorded: {info['recorded']}", "", "Proof.", ""]
+        for step in verdict.steps:
+            out.append(f"{step.number}. {'Lemma. ' if step.lemma else ''}{step.words}")
+            formulas, more = few(step.latex)
+            out += ["", *(f"   $$ {line} $$" for line in formulas), f"   {more}", ""]
+            if step.context_latex:
+                out += [f"   where {step.context_latex}.", ""]
+            out.append(f"   *{how(step.status, step.method)}*" + (f": {step.detail}" if step.detail else "") + ".")
+        out += ["", f"Verdict: **{verdict_text(entry)}** ({how(verdict.status, verdict.method)})."]
+        if verdict.witness:
+            out.append(f"Witness: {point_text(entry)}.")
+        if info.get("notes"):
+            out += ["", info["notes"]]
+        out.append("")
+    return "\n".join(out)
+
+
+def latex_report(report: Report) -> str:
+    """A ``longtable`` of all claims with the works that they come from (packages: longtable, amsmath)."""
+    lines = [
+        r"\begin{longtable}{lp{0.42\linewidth}p{0.14\linewidth}p{0.16\linewidth}p{0.16\linewidth}}",
+        r"id & statement & verdict & method & scope \\ \hline",
+    ]
+    for entry in report.entries:
+        point = point_text(entry)
+        statement = entry.info["title"] + (f" (witness: {point})" if point else "")
+        cells = [entry.info["id"], statement, verdict_text(entry), entry.verdict.method, entry.scope]
+        printed = [_tex(cell) for cell in cells]
+        printed[1] += cite(_references(entry))
+        lines.append(" & ".join(printed) + r" \\")
+    return "\n".join([*lines, r"\end{longtable}", "", _reference_list(report.entries)])
+
+
+def latex_claims(entries: Sequence[Entry]) -> str:
+    """Claims in full as ``theorem``-like paragraphs with their proofs (package: amsmath)."""
+    out: list[str] = []
+    for entry in entries:
+        info, verdict = entry.info, entry.verdict
+        out += [rf"\paragraph{{{_tex(info['id'])}. {_tex(info['title'])}}}", _tex(info["statement"])]
+        if info["latex"]:
+            out += [r"\begin{equation*}", info["latex"], r"\end{equation*}"]
+        setting = [item for key in ("domain_latex", "definitions_latex", "assumptions_latex") for item in info.get(key, [])]
+        if setting:
+            out.append("Here " + ", ".join(f"${item}$" for item in setting) + ".")
+        out.append(r"\begin{enumerate}")
+        for step in verdict.steps:
+            out.append(r"\item " + ("Lemma. " if step.lemma else "") + _tex(step.words))
+            formulas, more = few(step.latex)
+            out += [*(rf"\begin{{equation*}}{line}\end{{equation*}}" for line in formulas), more]
+            if step.context_latex:
+                out.append(f"where {step.context_latex}.")
+            out.append(rf"\emph{{{_tex(str(step.status))} by {_tex(step.method)}.}}")
+        out.append(r"\end{enumerate}")
+        out.append(f"Source: {_tex(info['source'])}{cite(_references(entry))}.")
+        witness = f" Witness: {_tex(point_text(entry))}." if verdict.witness else ""
+        out += [rf"\textbf{{{_tex(verdict_text(entry)).capitalize()}}} ({_tex(verdict.method)}).{witness}", ""]
+    return "\n".join([*out, _reference_list(entries)])
+
+
+def _references(entry: Entry) -> list[str]:
+    """Keys of the works that a claim comes from; a claim that could not be described has none."""
+    return list(entry.info.get("references", ()))
+
+
+def _reference_list(entries: Sequence[Entry]) -> str:
+    return bibliography(key for entry in entries for key in _references(entry))
+
+
+def _markdown(cell: str) -> str:
+    return str(cell).replace("|", r"\|").replace("\n", " ")
+
+
+_TEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+}
+
+
+def _tex(cell: str) -> str:
+    return "".join(_TEX.get(character, character) for character in str(cell))
