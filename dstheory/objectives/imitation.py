@@ -97,7 +97,12 @@ class _Imitation(ResponseObjective):
         if isinstance(source, Policy):
             return super().mass(solution)
         source.check_fits(solution.mdp)
-        return mass_of_steps(solution, source, *self.coefficients(solution, source))
+        outcome = self.outcome_of(solution)
+        reward, length = outcome.reward.total(solution, source), response_lengths(solution, source)
+        (term,) = self.terms(solution, solution, outcome)
+        # The token weight may differ between runs, unlike coefficients on trajectories: it multiplies the mass.
+        mass = mass_of_steps(solution, source, *self.of_term(Term(term.credit, None), solution, source, reward, length))
+        return mass if term.weight is None else term.weight.of(mass)
 
     def _of_recorded(self, solution: Solution, source: Trajectories) -> EffectiveCredit:
         """Return the credit of one batch, all that was recorded: nothing is left to average over."""

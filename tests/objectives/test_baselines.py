@@ -10,8 +10,9 @@ from oracle import Tables, paths
 from strategies import make_case
 
 from dstheory import Policy, Trajectories, TwoStageMDP, solve
+from dstheory.chain.trajectories import sample_trajectories
 from dstheory.errors import ImproperChainError
-from dstheory.objectives import Recorded, ReinforceBaseline, SCoReSummed, SFTSequenceMean, SFTTokenMean
+from dstheory.objectives import SFT, Recorded, ReinforceBaseline, SCoReSummed, SFTSequenceMean, SFTTokenMean
 from dstheory.objectives.expectation.rewards import reward_of
 
 
@@ -56,3 +57,13 @@ def test_a_return_of_two_values_is_counted_as_an_indicator_of_the_larger_one() -
     outcome = reward_of(solution, "return")
     assert outcome.values == (-1.0, 3.0)
     assert outcome.reward.stop.tolist() == [[[1.0, 0.0]]]
+
+
+def test_recorded_demonstrations_take_length_weights_that_differ_between_runs() -> None:
+    mdp, policy = TwoStageMDP.minimal(sample_length=8), Policy.minimal(p=0.4, a=0.7, b=0.6)
+    shown = Recorded(sample_trajectories(mdp, Policy.minimal(p=0.6, a=0.9, b=0.8), 20, rng=3))
+    both = SFT(shown, length_weight=[0.2, 0.9]).gradient(solve(mdp, policy))
+    for run, weight in enumerate((0.2, 0.9)):
+        alone = SFT(shown, length_weight=weight).gradient(solve(mdp, policy))
+        np.testing.assert_allclose(both.sample[run], alone.sample, rtol=1e-13)
+        np.testing.assert_allclose(both.decide[run], alone.decide, rtol=1e-13)
