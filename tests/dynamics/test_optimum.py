@@ -171,7 +171,7 @@ class DiscountedReverseKL(ReverseKL):
     """The penalty with the reward's discount: what the closed form is exactly optimal for."""
 
     def mass(self, solution: Solution) -> CoefficientMass:
-        w_s, w_d = self._weights(solution)
+        w_s, w_d = stage_weights(solution.mdp, self.length_weight, self.reduction)
         up, up_stop, up_res = log_ratios(solution.policy, self.reference)
         answer, gw = -self.beta * w_s * up, solution.mdp.gamma_within
         v = evaluate(
