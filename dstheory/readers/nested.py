@@ -242,18 +242,14 @@ def _joined(prompts: Sequence[dict[str, Floats]], settings: dict[str, Any], sour
         for i, columns in enumerate(prompts):
             if key not in columns:
                 raise _Bad(f"prompts[{i}] has no {key} but prompts[{giver}] has: give it for all prompts or for none")
-        turns = {columns[key].shape[0] if columns[key].ndim == 2 else 1 for columns in prompts} - {1}
+        tables = [np.atleast_2d(columns[key]) for columns in prompts]
+        turns = {len(table) for table in tables} - {1}
         if len(turns) > 1:
-            raise _Bad(
-                f"{key} is given for {' and '.join(map(str, sorted(turns)))} turns: give it for the same turns in all prompts"
-            )
-        if turns:
-            k = turns.pop()
-            joined[key] = np.concatenate(
-                [np.broadcast_to(columns[key], (k, columns[key].shape[-1])) for columns in prompts], axis=1
-            )
-        else:
-            joined[key] = np.concatenate([columns[key].reshape(-1) for columns in prompts])
+            counts = " and ".join(map(str, sorted(turns)))
+            raise _Bad(f"{key} is given for {counts} turns: give it for the same turns in all prompts")
+        k = max(turns, default=1)
+        whole = np.concatenate([np.broadcast_to(table, (k, table.shape[1])) for table in tables], axis=1)
+        joined[key] = whole if turns else whole[0]
     for prefix in POLICIES.values():
         given = {key: len(values) for key, values in joined.items()
                  if values.ndim == 2 and key in _BY_TURN and key.startswith("reference_") == bool(prefix)}  # fmt: skip

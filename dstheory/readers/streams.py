@@ -12,9 +12,8 @@ from typing import IO, Any, cast
 
 from dstheory.errors import FileFormatError
 
-BLOCK = 2**18  # what is made of so many bytes stays near the processor
+BLOCK = 2**17  # what is made of so many bytes stays near the processor
 LONGEST_LINE = 64 * 2**20
-_PIECE = 2**17
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bz2"}
 _OTHERS = {
     b"\xfd7zXZ": "an xz file: unpack it, or pack it as gzip or zstd",
@@ -106,47 +105,29 @@ def line_blocks(path: Path, *, block: int | None = None, longest: int | None = N
     """
     longest = longest or LONGEST_LINE
     stream, position = open_unpacked(path)
-    broken: Exception | None = None
     with stream:
-        rest, line = b"", 1
-        while broken is None:
-            data, broken = _read(stream, block or BLOCK)
-            if not data:
-                break
-            if line == 1 and not rest:
-                data = data.removeprefix(b"\xef\xbb\xbf")
+        rest, line, begun = b"", 1, False
+        while True:
+            try:
+                data = bytes(stream.read(block or BLOCK))
+            except (OSError, EOFError, ValueError) as error:
+                raise CutOff(f"the packed data end too early or are damaged after line {line - 1}") from error
+            if not begun:
+                data, begun = data.removeprefix(b"\xef\xbb\xbf"), True
             end = data.rfind(b"\n") + 1
-            if not end:
+            if end or not data:
+                whole, rest = rest + data[:end], data[end:]
+                if whole:
+                    yield Block(whole, line, position())
+                line += whole.count(b"\n")
+            else:
                 rest += data
-                if len(rest) > longest and broken is None:
-                    raise FileFormatError(
-                        f"{path}: line {line} is longer than {longest // 2**20} MB: give a log with one record per line"
-                    )
-                continue
-            whole = rest + data[:end]
-            rest = data[end:]
-            yield Block(whole, line, position())
-            line += whole.count(b"\n")
-        if rest and broken is None:
-            yield Block(rest, line, position())
-        if broken is not None:
-            raise CutOff(f"the packed data end too early or are damaged after line {line - 1}") from broken
-
-
-def _read(stream: IO[bytes], size: int) -> tuple[bytes, Exception | None]:
-    """Return up to ``size`` bytes, and the error that ended them; in small pieces, so that little is lost before an error."""
-    pieces: list[bytes] = []
-    left = size
-    while left > 0:
-        try:
-            piece = bytes(stream.read(min(left, _PIECE)))
-        except (OSError, EOFError, ValueError) as error:
-            return b"".join(pieces), error
-        if not piece:
-            break
-        pieces.append(piece)
-        left -= len(piece)
-    return b"".join(pieces), None
+            if len(rest) > longest:
+                raise FileFormatError(
+                    f"{path}: line {line} is longer than {longest // 2**20} MB: give a log with one record per line"
+                )
+            if not data:
+                return
 
 
 def _buffered(path: Path) -> io.BufferedReader:

@@ -120,9 +120,9 @@ def read_parquet(path: Path, wanted: Collection[str] | None = None, texts: Seque
     """
     from pyarrow import parquet
 
-    present = list(parquet.read_schema(path).names)
-    chosen = None if wanted is None else [name for name in present if name in wanted]
-    table = parquet.read_table(path, columns=chosen, read_dictionary=list(texts))
+    with parquet.ParquetFile(path, read_dictionary=list(texts)) as file:
+        present = list(file.schema_arrow.names)
+        table = file.read(columns=None if wanted is None else [name for name in present if name in wanted])
     return ArrowTable(dict(zip(table.column_names, table.columns, strict=True)), present)
 
 
