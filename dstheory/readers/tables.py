@@ -118,10 +118,13 @@ def read_parquet(path: Path, wanted: Collection[str] | None = None, texts: Seque
     Raises:
         pyarrow.ArrowException, OSError: the file is not such a table.
     """
+    import pyarrow as pa
     from pyarrow import parquet
 
-    with parquet.ParquetFile(path, read_dictionary=list(texts)) as file:
-        present = list(file.schema_arrow.names)
+    schema = parquet.read_schema(path)
+    present = list(schema.names)
+    repeated = [each.name for each in schema if each.name in texts and pa.types.is_string(each.type)]
+    with parquet.ParquetFile(path, read_dictionary=repeated) as file:
         table = file.read(columns=None if wanted is None else [name for name in present if name in wanted])
     return ArrowTable(dict(zip(table.column_names, table.columns, strict=True)), present)
 
