@@ -66,9 +66,8 @@ from dstheory.dynamics.soft_bellman import NEVER, SoftTurn, solve_columns
 from dstheory.errors import ChainError, ImproperChainError
 from dstheory.kernels.arrays import as_input
 from dstheory.kernels.parallel import available_threads, blocks, run_blocks
-from dstheory.objectives.divergence import log_ratios
 from dstheory.objectives.mass import over_runs
-from dstheory.objectives.weights import Reduction, stage_weights
+from dstheory.objectives.weights import Reduction, log_ratios, stage_weights
 
 __all__ = ["Optimum", "optimum", "regularised_value"]
 

@@ -5,7 +5,6 @@ from dstheory.objectives.aliases import ALIASES, Alias
 from dstheory.objectives.base import Objective, WeightedSum
 from dstheory.objectives.checking import Checked, check
 from dstheory.objectives.demonstrations import Demonstrations, ExpertChain, Recorded
-from dstheory.objectives.divergence import log_ratios
 from dstheory.objectives.estimate import Estimate, estimate_gradient, sampled_gradient
 from dstheory.objectives.group import (
     DAPO,
@@ -37,7 +36,7 @@ from dstheory.objectives.registry import REGISTRY, build, listed, load_module, l
 from dstheory.objectives.reinforce_pp import ReinforcePlusPlus
 from dstheory.objectives.responses import ResponseObjective, Term
 from dstheory.objectives.reward import ActorCritic, Reinforce, RewardToGo, SCoRePerAttempt, SCoReSummed
-from dstheory.objectives.weights import stage_weights
+from dstheory.objectives.weights import log_ratios, stage_weights
 
 __all__ = [
     "ALIASES", "CISPO", "DAPO", "DFT", "DPO", "FAMILIES", "GRPO", "GSPO", "NFT", "REGISTRY", "RFT", "RLOO", "SFT",

@@ -32,7 +32,6 @@ from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats
 from dstheory.errors import ChainError
 from dstheory.objectives.base import Measure
-from dstheory.objectives.divergence import log_ratios, reference_excess
 from dstheory.objectives.expectation.exponential import EffectiveCredit, moments
 from dstheory.objectives.expectation.groups import Grouping, effective_credit, mean_of_lengths_and_rewards, negative, positive
 from dstheory.objectives.expectation.rewards import OutcomeKind, ResponseReward, reward_of
@@ -54,7 +53,7 @@ from dstheory.objectives.parts import (
 )
 from dstheory.objectives.registry import register
 from dstheory.objectives.responses import ResponseObjective, Term
-from dstheory.objectives.weights import TokenWeight, token_ratios
+from dstheory.objectives.weights import TokenWeight, log_ratios, reference_excess, token_ratios
 
 ALWAYS_ON_POLICY = "on policy and with beta = 0: all tokens of a response get one coefficient"
 

@@ -39,7 +39,6 @@ from dstheory.checks import Floats, float_array
 from dstheory.errors import ChainError, InfiniteDivergenceError
 from dstheory.objectives.base import Measure
 from dstheory.objectives.demonstrations import ExpertChain
-from dstheory.objectives.divergence import log_pairs, log_ratios, reference_excess, refuse_infinite
 from dstheory.objectives.expectation.exponential import moments
 from dstheory.objectives.expectation.groups import Grouping, effective_credit
 from dstheory.objectives.expectation.rewards import ResponseReward, RewardTable, reward_of
@@ -48,7 +47,15 @@ from dstheory.objectives.mass import CoefficientMass, check_runs, check_strength
 from dstheory.objectives.parts import Normaliser, PerResponse, PerToken, Raw, normaliser_named
 from dstheory.objectives.registry import register
 from dstheory.objectives.responses import ResponseObjective, Term
-from dstheory.objectives.weights import Reduction, StageWeight, TokenWeight
+from dstheory.objectives.weights import (
+    Reduction,
+    StageWeight,
+    TokenWeight,
+    log_pairs,
+    log_ratios,
+    reference_excess,
+    refuse_infinite,
+)
 
 __all__ = [
     "Distillation",

@@ -27,11 +27,11 @@ from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats, Ints
 from dstheory.errors import ChainError, InfiniteDivergenceError
 from dstheory.objectives.base import Measure, Objective
-from dstheory.objectives.divergence import log_ratios
 from dstheory.objectives.expectation.multisets import representatives
 from dstheory.objectives.expectation.rewards import reward_of
 from dstheory.objectives.mass import CoefficientMass, mass_of_steps
 from dstheory.objectives.registry import register
+from dstheory.objectives.weights import log_ratios
 
 _AT_ONCE = 1 << 22
 

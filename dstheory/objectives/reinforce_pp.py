@@ -25,11 +25,11 @@ from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats
 from dstheory.objectives.base import Objective
-from dstheory.objectives.divergence import log_ratios
 from dstheory.objectives.expectation.groups import Grouping, mean_tokens
 from dstheory.objectives.mass import CoefficientMass, check_penalty, check_runs, on_policy_mass, one_number, over_runs
 from dstheory.objectives.parts import BatchTokens, Normaliser
 from dstheory.objectives.registry import register
+from dstheory.objectives.weights import log_ratios
 
 __all__ = ["ReinforcePlusPlus"]
 

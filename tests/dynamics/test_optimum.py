@@ -19,9 +19,8 @@ from dstheory.dynamics import NaturalGradient, train
 from dstheory.dynamics.soft_optimum import Optimum, optimum, regularised_value
 from dstheory.errors import ChainError, ImproperChainError
 from dstheory.objectives import Reinforce, ReverseKL, ReverseKLDirect
-from dstheory.objectives.divergence import log_ratios
 from dstheory.objectives.mass import CoefficientMass, on_policy_mass
-from dstheory.objectives.weights import stage_weights
+from dstheory.objectives.weights import log_ratios, stage_weights
 
 MODULE = importlib.import_module("dstheory.dynamics.soft_optimum")
 PATHS = ["readable", "compiled"]

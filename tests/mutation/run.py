@@ -48,7 +48,7 @@ _ROWS = [
 SUITES |= dict.fromkeys(
     [
         *(f"objectives/{name}.py" for name in ("group", "ratios", "preference", "imitation", "reinforce_pp", "responses",
-                                               "weights", "divergence", "parts")),
+                                               "weights", "parts")),
         *(f"objectives/expectation/{name}.py" for name in ("groups", "exponential", "rewards", "multisets")),
     ],
     _ROWS,
