@@ -15,34 +15,21 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-# public name -> the module it lives in
-_HOME = {
-    "NOT_GIVEN": "episodes",
-    "Counts": "episodes",
-    "Episodes": "episodes",
-    "Estimate": "rates",
-    "Labels": "episodes",
-    "Log": "logs",
-    "Reading": "logs",
-    "Survey": "surveys",
-    "Test": "model_checks",
-    "advise_cap": "rollout_chain",
-    "answer": "answers",
-    "check_model": "model_checks",
-    "compare": "difference",
-    "fit_chain": "rollout_chain",
-    "from_frame": "logs",
-    "from_records": "logs",
-    "generate_log": "generate",
-    "hold_out": "holdout",
-    "measure": "rates",
-    "measured_chain": "export",
-    "read_log": "logs",
-    "record_schema": "logs",
-    "simulate_log": "generate",
-    "survey": "surveys",
-    "write_log": "export",
+# module -> its public names
+_NAMES = {
+    "answers": "answer",
+    "difference": "compare",
+    "episodes": "NOT_GIVEN Counts Episodes Labels",
+    "export": "measured_chain write_log",
+    "generate": "generate_log simulate_log",
+    "holdout": "hold_out",
+    "logs": "Log Reading from_frame from_records read_log record_schema",
+    "model_checks": "Test check_model",
+    "rates": "Estimate measure",
+    "rollout_chain": "advise_cap fit_chain",
+    "surveys": "Survey survey",
 }
+_HOME = {name: module for module, names in _NAMES.items() for name in names.split()}
 
 __all__ = sorted(_HOME)
 

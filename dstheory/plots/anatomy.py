@@ -46,7 +46,9 @@ def anatomy_figure(found: Survey, *, title: str = "") -> Figure:
         if len(found.groups) == 1:
             figure = Figure(figsize=(7.2, 3.0), layout="constrained")
             lines, bars = figure.subplots(1, 2)
-            _three_lines(lines, found.groups[0], labels, found.by)
+            values = [[_rate(found.groups[0], label, name) for label in labels] for name in _RATES]
+            _lines(lines, values, list(_RATES.values()), labels, found.by)
+            lines.set_title("sampling and decisions")
             _accuracies(bars, found.groups[0], labels, found.by)
             bars.set_title("final accuracy")
             figure.legend(*_joined(lines, bars), loc="outside lower center", ncols=3, frameon=False)
@@ -64,20 +66,18 @@ def _several(found: Survey, labels: list[str]) -> Figure:
     grid = figure.add_gridspec(2, 3 * last)  # three panels above, one per group (and the gain) below
     rates = [figure.add_subplot(grid[0, i * last : (i + 1) * last]) for i in range(3)]
     for axes, (name, text) in zip(rates, _RATES.items(), strict=True):
-        for j, group in enumerate(groups):
-            _line(axes, [_rate(group, label, name) for label in labels], group.name, j, shift=_shift(j, len(groups)))
-        _over(axes, labels, found.by)
+        values = [[_rate(group, label, name) for label in labels] for group in groups]
+        _lines(axes, values, [group.name for group in groups], labels, found.by)
         axes.set_title(text)
-    width = 3
     below: Axes | None = None
     for j, group in enumerate(groups):
-        axes = figure.add_subplot(grid[1, j * width : (j + 1) * width], sharey=below)
+        axes = figure.add_subplot(grid[1, 3 * j : 3 * (j + 1)], sharey=below)
         _accuracies(axes, group, labels, found.by)
         axes.set_title(f"final accuracy: {group.name}")
         below = below or axes
     assert below is not None
     if found.comparison is not None:
-        axes = figure.add_subplot(grid[1, len(groups) * width :])
+        axes = figure.add_subplot(grid[1, 3 * len(groups) :])
         parts: dict[str, Difference | MeanSplit] = {**found.comparison_parts}
         if found.comparison_mean is not None and len(labels) > 1:
             parts["(mean)"] = found.comparison_mean
@@ -121,22 +121,16 @@ def rounds_figure(found: Survey, *, title: str = "") -> Figure:
 # ---------------------------------------------------------------------- panels
 
 
-def _three_lines(axes: Axes, group: Group, labels: Sequence[str], by: str) -> None:
-    for j, (name, text) in enumerate(_RATES.items()):
-        _line(axes, [_rate(group, label, name) for label in labels], text, j, shift=_shift(j, 3))
+def _lines(axes: Axes, curves: list[list[Estimate | None]], names: list[str], labels: Sequence[str], by: str) -> None:
+    """Lines over labels, a little apart; the total, which stands at the end, is not joined to them."""
+    for j, (values, name) in enumerate(zip(curves, names, strict=True)):
+        x = np.arange(len(values)) + (0.16 * (j / (len(curves) - 1) - 0.5) if len(curves) > 1 else 0.0)
+        look = {"color": PALETTE[j % len(PALETTE)], "marker": _MARKERS[j % len(_MARKERS)], "markersize": 4.5}
+        body = len(values) - 1 if len(values) > 1 else 1
+        _errorbar(axes, x[:body], values[:body], linestyle=DASHES[j % len(DASHES)], label=name, **look)
+        if len(values) > body:
+            _errorbar(axes, x[body:], values[body:], linestyle="none", markerfacecolor="white", **look)
     _over(axes, labels, by)
-    axes.set_title("sampling and decisions")
-
-
-def _line(axes: Axes, values: Sequence[Estimate | None], label: str, style: int, *, shift: float) -> None:
-    """A line over labels; the total, which stands apart at the end, is not joined to it."""
-    x = np.arange(len(values)) + shift
-    look = {"color": PALETTE[style % len(PALETTE)], "marker": _MARKERS[style % len(_MARKERS)], "markersize": 4.5}
-    dash = DASHES[style % len(DASHES)]
-    body = len(values) - 1 if len(values) > 1 else 1
-    _errorbar(axes, x[:body], values[:body], linestyle=dash, label=label, **look)
-    if len(values) > body:
-        _errorbar(axes, x[body:], values[body:], linestyle="none", markerfacecolor="white", **look)
 
 
 def _accuracies(axes: Axes, group: Group, labels: Sequence[str], by: str) -> None:
@@ -200,7 +194,8 @@ def _over(axes: Axes, labels: Sequence[str], by: str, *, unit: bool = True) -> N
     step = max(1, -(-count // 14))
     ticks = list(range(0, count, step))
     slanted = count > 4 and longest * len(ticks) > 24
-    axes.set_xticks(ticks, [_short(labels[i]) for i in ticks], rotation=35 if slanted else 0, ha="right" if slanted else "center")
+    shown = [label if len(label) <= 14 else label[:12] + "..." for label in (labels[i] for i in ticks)]
+    axes.set_xticks(ticks, shown, rotation=35 if slanted else 0, ha="right" if slanted else "center")
     axes.set_xlim(-0.6, count - 0.4)
     axes.set_xlabel(by)
     if unit:
@@ -208,19 +203,9 @@ def _over(axes: Axes, labels: Sequence[str], by: str, *, unit: bool = True) -> N
     tidy(axes)
 
 
-def _short(label: str) -> str:
-    return label if len(label) <= 14 else label[:12] + "..."
-
-
-def _shift(i: int, n: int) -> float:
-    """Horizontal offset that keeps the intervals of n lines apart."""
-    return 0.0 if n == 1 else 0.16 * (i / (n - 1) - 0.5)
-
-
 def _joined(*panels: Axes) -> tuple[list[Artist], list[str]]:
     """Return handles and labels of several panels, each label once."""
-    found: dict[str, Artist] = {}
-    for axes in panels:
-        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-            found.setdefault(label, handle)
+    pairs = [pair for axes in panels for pair in zip(*axes.get_legend_handles_labels(), strict=True)]
+    found = {label: handle for handle, label in reversed(pairs)}
+    found = {label: found[label] for _, label in pairs}
     return list(found.values()), list(found)

@@ -79,25 +79,14 @@ def command(as_json: bool, out: Path | None, report: Path | None, overwrite: boo
     by, across = options["by"], options["across"]
     log = read_with(options, labels=[by, *([across] if across else [])], quiet=as_json)
     with _status(quiet=as_json) as say:
-        found = survey(
-            log.episodes,
-            by=by,
-            across=across,
-            compared=options["compared"],
-            compare_at=options["compare_at"],
-            cost=options["cost"],
-            level=options["level"],
-            resamples=options["resamples"],
-            seed=options["seed"],
-            reading=log.reading,
-            progress=say,
-        )
+        own = ("by", "across", "compared", "compare_at", "cost", "level", "resamples", "seed")
+        found = survey(log.episodes, **{name: options[name] for name in own}, reading=log.reading, progress=say)
         say("drawing")
         target = out or fresh_directory(Path("results/anatomy"))
         with results_directory(target, overwrite=overwrite) as directory:
             _write(directory, found, options, time.monotonic() - began)
         if report is not None:
-            _write_report(report, found, options, overwrite)
+            _write_report(report, found, overwrite)
     if as_json:
         print_json({**found.to_dict(), "out": str(target), "report": None if report is None else str(report)})
     else:
@@ -121,18 +110,12 @@ def _write(directory: Path, found: Survey, options: dict[str, Any], seconds: flo
         save_figure(rounds_figure(found, title=_title(found)), directory / "rounds")
     (directory / "anatomy.json").write_text(json_text(found.to_dict()), encoding="utf-8")
     plain = {k: [str(x) for x in v] if k == "logs" else str(v) if isinstance(v, Path) else v for k, v in options.items()}
-    write_manifest(
-        directory,
-        {
-            "command": ["dstheory", *sys.argv[1:]],
-            "parameters": plain,
-            "seed": options["seed"],
-            "wall_seconds": round(seconds, 3),
-        },
-    )
+    command = ["dstheory", *sys.argv[1:]]
+    manifest = {"command": command, "parameters": plain, "seed": options["seed"], "wall_seconds": round(seconds, 3)}
+    write_manifest(directory, manifest)
 
 
-def _write_report(path: Path, found: Survey, options: dict[str, Any], overwrite: bool) -> None:
+def _write_report(path: Path, found: Survey, overwrite: bool) -> None:
     from dstheory.cli.anatomy.document import html_report
     from dstheory.plots.anatomy import anatomy_figure, rounds_figure
     from dstheory.readers import atomic_path
