@@ -40,8 +40,9 @@ class Mean:
     def text(self, digits: int = 3) -> str:
         """Return the mean and its interval.
 
-        >>> Mean(0.5, 0.4, 0.6).text(2), Mean(float("nan"), float("nan"), float("nan")).text()
-        ('0.50 [0.40, 0.60]', '-')
+        Example:
+            >>> Mean(0.5, 0.4, 0.6).text(2), Mean(float("nan"), float("nan"), float("nan")).text()
+            ('0.50 [0.40, 0.60]', '-')
         """
         if np.isnan(self.value):
             return "-"
@@ -61,8 +62,9 @@ class Mean:
 def mean_over_seeds(values: ArrayLike) -> Mean:
     """Return the mean with its t-interval.
 
-    >>> mean_over_seeds([1.0, 2.0, 3.0]).text(2)  # 2 +- 4.303 / sqrt(3)
-    '2.00 [-0.48, 4.48]'
+    Example:
+        >>> mean_over_seeds([1.0, 2.0, 3.0]).text(2)  # 2 +- 4.303 / sqrt(3)
+        '2.00 [-0.48, 4.48]'
     """
     x = np.asarray(values, dtype=np.float64)
     return _interval(float(x.mean()), float(x.std(ddof=1) / np.sqrt(len(x))) if len(x) > 1 else np.inf, len(x))
@@ -71,8 +73,9 @@ def mean_over_seeds(values: ArrayLike) -> Mean:
 def ratio_over_seeds(parts: ArrayLike, wholes: ArrayLike) -> Mean:
     """Return mean(parts)/mean(wholes) with a jackknife interval; NaN if the interval of the whole contains 0.
 
-    >>> ratio_over_seeds([2.0, 2.6, 2.9], [4.0, 5.0, 6.0]).text(2)
-    '0.50 [0.45, 0.55]'
+    Example:
+        >>> ratio_over_seeds([2.0, 2.6, 2.9], [4.0, 5.0, 6.0]).text(2)
+        '0.50 [0.45, 0.55]'
     """
     part, whole = np.asarray(parts, dtype=np.float64), np.asarray(wholes, dtype=np.float64)
     n, overall = len(part), mean_over_seeds(whole)

@@ -18,14 +18,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dstheory.arithmetic.evaluation import as_episodes, held_out_problems, train_and_evaluate
-from dstheory.arithmetic.exact import AnswerLaw, answer_law
-from dstheory.arithmetic.outcomes import Outcomes, Split, outcomes, shapley_split
+from dstheory.arithmetic.exact import Achieved, AnswerLaw, achieved, answer_law, shapley_split
 from dstheory.arithmetic.policy import ArithmeticPolicy
-from dstheory.arithmetic.problems import ALL_SIZES, LARGER_SIZES, TRAINED_SIZES, Problems, Size
-from dstheory.arithmetic.process import schedule
 from dstheory.arithmetic.rollouts import roll_out
 from dstheory.arithmetic.settings import Settings
+from dstheory.arithmetic.task import ALL_SIZES, LARGER_SIZES, TRAINED_SIZES, Problems, Size, schedule
 from dstheory.arithmetic.training import initial_policy
+from dstheory.chain.gain import GainSplit
 from dstheory.checks import Ints
 from dstheory.workers import computed
 
@@ -117,11 +116,11 @@ class Ended:
     norms: tuple[float, float]
 
     @property
-    def outcomes(self) -> Outcomes:
+    def achieved(self) -> Achieved:
         """p, a, b, accuracy of every held-out problem."""
-        return outcomes(self.law, self.policy, cap=self.settings.cap)
+        return achieved(self.law, self.policy, cap=self.settings.cap)
 
-    def gain_over(self, before: Ended, which: Ints) -> Split:
+    def gain_over(self, before: Ended, which: Ints) -> GainSplit:
         """Return the split of this run's gain over another, on some of the held-out problems."""
         return shapley_split((before.law, before.policy), (self.law, self.policy), cap=self.settings.cap, which=which)
 
@@ -152,9 +151,10 @@ def run_conditions(
     Returns:
         (condition, seed) -> what it ended with. It does not depend on ``jobs``.
 
-    >>> small = Plan(seeds=(0,), conditions=("sft-first",), per_size=1, shrink=(("updates", 1), ("problems", 2)))
-    >>> {key: ended.episodes for key, ended in run_conditions(small, jobs=1).items()}
-    {('sft-first', 0): 16}
+    Example:
+        >>> small = Plan(seeds=(0,), conditions=("sft-first",), per_size=1, shrink=(("updates", 1), ("problems", 2)))
+        >>> {key: ended.episodes for key, ended in run_conditions(small, jobs=1).items()}
+        {('sft-first', 0): 16}
     """
     tasks = [(condition, seed) for condition in plan.conditions for seed in plan.seeds]
     if jobs is None:
@@ -230,15 +230,15 @@ def collect(plan: Plan, found: Mapping[tuple[str, int], Ended]) -> xr.Dataset:
     overall = {name: np.zeros(shape) for name in ("predicted", "accuracy")}
     for i, condition in enumerate(conditions):
         for j, seed in enumerate(plan.seeds):
-            achieved = runs[condition, seed].outcomes
+            found_here = runs[condition, seed].achieved
             groups = [(by_size, k, of_size[size]) for k, size in enumerate(SIZES)]
             groups += [(by_part, k, which) for k, which in enumerate(parts.values())]
             for table, k, which in groups:
-                pooled = achieved.pooled(which)
+                pooled = found_here.pooled(which)
                 for name in FIGURES:
                     table[name][i, j, k] = getattr(pooled, name)
             for name in overall:
-                overall[name][i, j] = getattr(achieved.pooled(), name)
+                overall[name][i, j] = getattr(found_here.pooled(), name)
     pairs = [(condition, "start") for condition in plan.conditions]
     pairs += [pair for pair in PAIRS if set(pair) <= set(plan.conditions)]
     splits = np.array(
@@ -284,4 +284,4 @@ def realised(plan: Plan, found: Mapping[tuple[str, int], Ended], *, episodes: in
 def _split(runs: Mapping[tuple[str, int], Ended], pair: tuple[str, str], seed: int, which: Ints) -> list[float]:
     after, before = pair
     split = runs[after, seed].gain_over(runs[before, seed], which)
-    return [split.gain, split.sample, split.decide]
+    return [float(split.gain), float(split.sample), float(split.decide)]

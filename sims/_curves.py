@@ -57,10 +57,11 @@ def held_answers(episodes: Episodes, rounds: int) -> tuple[Bools, Bools]:
     Raises:
         RecordError: an episode ended without a stop before the last of these rounds: what it would have held is not known.
 
-    >>> log = Episodes.record([("x", [(False, "resample"), (True, "stop")]), ("y", [(False, "stop")])])
-    >>> held, going = held_answers(log, 3)
-    >>> held.tolist(), going.tolist()
-    ([[False, True, True], [False, False, False]], [[True, False], [False, False]])
+    Example:
+        >>> log = Episodes.record([("x", [(False, "resample"), (True, "stop")]), ("y", [(False, "stop")])])
+        >>> held, going = held_answers(log, 3)
+        >>> held.tolist(), going.tolist()
+        ([[False, True, True], [False, False, False]], [[True, False], [False, False]])
     """
     rounds = whole_number(rounds, "rounds", low=1)
     short = episodes.capped & (episodes.attempts < rounds)
@@ -95,10 +96,11 @@ def predict_curves(
     Raises:
         RecordError: fewer than two rounds or folds, fewer problems than folds, or rounds that are not known.
 
-    >>> from dstheory.anatomy import simulate_log
-    >>> curves = predict_curves(simulate_log(4000, p=0.4, a=0.9, b=0.5, cap=6), rounds=6)
-    >>> curves.error["decisions, pooled"] < 0.01 < curves.error["self-correction, first round"]
-    True
+    Example:
+        >>> from dstheory.anatomy import simulate_log
+        >>> curves = predict_curves(simulate_log(4000, p=0.4, a=0.9, b=0.5, cap=6), rounds=6)
+        >>> curves.error["decisions, pooled"] < 0.01 < curves.error["self-correction, first round"]
+        True
     """
     if rounds < 2 or folds < 2:
         raise RecordError(f"rounds is {rounds} and folds is {folds}: both must be at least 2")

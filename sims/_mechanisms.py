@@ -74,9 +74,10 @@ def confidence_trunk(start: Policy, *, share: float = 0.5) -> Policy:
     correct". On *confidence* the stages' gradients point in opposite directions whenever demonstrations ask for more correct
     answers and for more resampling of wrong ones: X < 0 in claim F4.
 
-    >>> trunk = confidence_trunk(Policy.minimal(p=0.55, a=0.8, b=0.3))
-    >>> trunk.sample_prob.round(3).tolist(), trunk.resample_prob.round(3).tolist()
-    ([[[0.55, 0.45]]], [[[0.2, 0.3]]])
+    Example:
+        >>> trunk = confidence_trunk(Policy.minimal(p=0.55, a=0.8, b=0.3))
+        >>> trunk.sample_prob.round(3).tolist(), trunk.resample_prob.round(3).tolist()
+        ([[[0.55, 0.45]]], [[[0.2, 0.3]]])
     """
     sample, decide = np.zeros((1, 1, 2, 2)), np.zeros((1, 1, 2, 2))
     sample[0, 0, 0, 0] = share
@@ -115,12 +116,13 @@ def length_weight_mechanisms(
     Raises:
         ChainError: not a minimal chain or not a policy of one, or an expert without coverage.
 
-    >>> mdp, start = TwoStageMDP.minimal(sample_length=32), Policy.minimal(p=0.55, a=0.8, b=0.3)
-    >>> runs = length_weight_mechanisms(mdp, start, length_weight=[0.0, 1.0])
-    >>> for name in ("control", "finite training"):
-    ...     print(name, runs[name].run(mdp, steps=250).history.b.values[-1].round(3).tolist())
-    control [0.842, 0.842]
-    finite training [0.842, 0.375]
+    Example:
+        >>> mdp, start = TwoStageMDP.minimal(sample_length=32), Policy.minimal(p=0.55, a=0.8, b=0.3)
+        >>> runs = length_weight_mechanisms(mdp, start, length_weight=[0.0, 1.0])
+        >>> for name in ("control", "finite training"):
+        ...     print(name, runs[name].run(mdp, steps=250).history.b.values[-1].round(3).tolist())
+        control [0.842, 0.842]
+        finite training [0.842, 0.375]
     """
     if mdp.shape != (1, 2) or start.shape != (1, 1, 2):
         raise ChainError(
@@ -161,10 +163,11 @@ def settle(mdp: TwoStageMDP, mechanism: Mechanism, policy: Policy, *, steps: int
         policy: where its training stopped.
         steps: how many, at half the rate that the curvature allows.
 
-    >>> mdp, start = TwoStageMDP.minimal(sample_length=32), Policy.minimal(p=0.55, a=0.8, b=0.3)
-    >>> control = length_weight_mechanisms(mdp, start, length_weight=[0.0, 1.0])["control"]
-    >>> solve(mdp, settle(mdp, control, start)).b.round(9).tolist()  # the expert's, at both length weights
-    [0.95, 0.95]
+    Example:
+        >>> mdp, start = TwoStageMDP.minimal(sample_length=32), Policy.minimal(p=0.55, a=0.8, b=0.3)
+        >>> control = length_weight_mechanisms(mdp, start, length_weight=[0.0, 1.0])["control"]
+        >>> solve(mdp, settle(mdp, control, start)).b.round(9).tolist()  # the expert's, at both length weights
+        [0.95, 0.95]
     """
     mass = mechanism.objective.mass(solve(mdp, policy))
     # Along any logit the log-likelihood curves by at most a quarter of the mass there, along a trunk by at most their sum.

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dstheory.arithmetic.problems import TRAINED_SIZES
+from dstheory.arithmetic.task import TRAINED_SIZES
 from dstheory.experiments import Findings
 
 from ._arithmetic_figures import anatomy_figure, split_figure

@@ -86,8 +86,9 @@ def fitted_slope(length: ArrayLike, energy: ArrayLike) -> float:
     Raises:
         ValueError: fewer than two lengths, or a number that has no logarithm.
 
-    >>> round(fitted_slope([1, 2, 4, 8], [3.0, 12.0, 48.0, 192.0]), 12)
-    2.0
+    Example:
+        >>> round(fitted_slope([1, 2, 4, 8], [3.0, 12.0, 48.0, 192.0]), 12)
+        2.0
     """
     x, y = np.asarray(length, dtype=np.float64), np.asarray(energy, dtype=np.float64)
     if x.size < 2 or not (x > 0).all() or not ((y > 0) & np.isfinite(y)).all():

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dstheory.arithmetic.policy import ArithmeticPolicy, Start, start_policy
-from dstheory.arithmetic.problems import ALL_SIZES, LARGER_SIZES, TRAINED_SIZES, Problems, draw_problems, parse_size
-from dstheory.arithmetic.process import schedule
 from dstheory.arithmetic.rollouts import Rollouts, roll_out
+from dstheory.arithmetic.task import ALL_SIZES, LARGER_SIZES, TRAINED_SIZES, Problems, draw_problems, parse_size, schedule
 
 __all__ = [
     "ALL_SIZES",

@@ -28,11 +28,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dstheory.arithmetic.problems import LARGEST, SMALLEST
+from dstheory.arithmetic.task import LARGEST, SMALLEST
 from dstheory.checks import Bools, Floats, Ints
 from dstheory.errors import ArithmeticTaskError
-
-__all__ = ["CHECKS", "LENGTHS", "RESIDUE_CHECKS", "check_names", "miscount", "observe", "pattern_law"]
 
 RESIDUE_CHECKS: dict[str, int] = {"nines": 9, "elevens": 11, "last-digit": 10}
 CHECKS = (*RESIDUE_CHECKS, "magnitude", "disagreement")
@@ -50,8 +48,9 @@ def check_names(names: Sequence[str]) -> tuple[str, ...]:
     Raises:
         ArithmeticTaskError: an unknown or repeated check.
 
-    >>> check_names(["last-digit", "nines"])
-    ('nines', 'last-digit')
+    Example:
+        >>> check_names(["last-digit", "nines"])
+        ('nines', 'last-digit')
     """
     for name in names:
         if name not in CHECKS:
@@ -64,8 +63,9 @@ def check_names(names: Sequence[str]) -> tuple[str, ...]:
 def miscount(name: str, digits: Ints | int) -> Floats:
     """Return the probability that a check's computation goes wrong; ``digits`` is n + m.
 
-    >>> float(miscount("nines", 8).round(4))  # 8 digits of the factors, 8 of the answer
-    0.0621
+    Example:
+        >>> float(miscount("nines", 8).round(4))  # 8 digits of the factors, 8 of the answer
+        0.0621
     """
     operations = {"last-digit": 3, "magnitude": 4, "disagreement": 0}.get(name, 2 * np.asarray(digits))
     return np.asarray(1.0 - (1.0 - _SLIP[name]) ** np.asarray(operations, dtype=np.float64)) + np.zeros(np.shape(digits))
@@ -77,9 +77,10 @@ def pattern_law(names: Sequence[str], digits: int) -> Floats:
     Raises:
         ArithmeticTaskError: a check that is no residue check.
 
-    >>> pattern_law(["nines"], 8).round(4)  # a right answer seems wrong more often than a wrong one passes
-    array([[0.9379, 0.0621],
-           [0.0078, 0.9922]])
+    Example:
+        >>> pattern_law(["nines"], 8).round(4)  # a right answer seems wrong more often than a wrong one passes
+        array([[0.9379, 0.0621],
+               [0.0078, 0.9922]])
     """
     law = np.ones((1, 1))
     for name in names:

@@ -1,8 +1,11 @@
-r"""Evaluation on held-out problems: exact p, a, b and accuracy per size, and rollouts in the schema that `dstheory anatomy`
-reads.
+"""Evaluation on held-out problems: exact figures per size, rollouts as `dstheory anatomy` reads them, one episode in words.
 
 The exact figures are expectations over the attempts of the very problems that are rolled out, so the two differ by chance only;
 the table shows both, and a Wilson interval for the rollouts.
+
+An episode in words shows every token as it is written, with its probability, and what the checker saw before each decision. The
+written form is computed here from the digits that were written, not from the errors that the rest of this room adds up; the
+tests hold the two against each other.
 
 Source: arXiv 2601.01580, section 6 (anatomy over the sizes).
 """
@@ -18,17 +21,13 @@ import numpy as np
 
 from dstheory.anatomy.episodes import Episodes, Labels
 from dstheory.anatomy.rates import Estimate, ProblemCounts, row, wilson
-from dstheory.arithmetic.exact import answer_law
-from dstheory.arithmetic.outcomes import Pooled, outcomes
-from dstheory.arithmetic.policy import ArithmeticPolicy
-from dstheory.arithmetic.problems import ALL_SIZES, Problems, Size, draw_problems
-from dstheory.arithmetic.process import schedule
-from dstheory.arithmetic.rollouts import Rollouts, roll_out
+from dstheory.arithmetic.exact import PooledRates, achieved, answer_law
+from dstheory.arithmetic.policy import ArithmeticPolicy, length_index
+from dstheory.arithmetic.rollouts import Attempts, Rollouts, roll_out
 from dstheory.arithmetic.settings import Settings
+from dstheory.arithmetic.task import ALL_SIZES, SLIPS, Problems, Size, draw_problems, schedule
 from dstheory.arithmetic.training import train
 from dstheory.checks import Floats
-
-__all__ = ["EVALUATION_SEED", "SizeReport", "as_episodes", "evaluate", "held_out_problems", "records", "report_row"]
 
 EVALUATION_SEED = 20_260_101
 """Held-out problems are the same for all policies, whatever they were trained with."""
@@ -39,7 +38,7 @@ class SizeReport:
     """One size: exact pooled figures (None where a check's law is not known), and the rollouts of the same problems."""
 
     size: Size
-    exact: Pooled | None
+    exact: PooledRates | None
     rollouts: Episodes
 
 
@@ -79,13 +78,14 @@ def evaluate(
     Raises:
         ArithmeticTaskError: no sizes, a size out of range, a cap below 1, or a check whose law is not known exactly.
 
-    >>> from dstheory.arithmetic import start_policy
-    >>> (report,), rollouts = evaluate(start_policy(rng=0), sizes=[(4, 4)], per_size=5, episodes=100)
-    >>> abs(report.exact.accuracy - rollouts.correct.mean()) < 0.1
-    np.True_
+    Example:
+        >>> from dstheory.arithmetic import start_policy
+        >>> (report,), rollouts = evaluate(start_policy(rng=0), sizes=[(4, 4)], per_size=5, episodes=100)
+        >>> abs(report.exact.accuracy - rollouts.correct.mean()) < 0.1
+        np.True_
     """
     problems = held_out_problems(sizes, per_size)
-    law = outcomes(answer_law(policy, problems), policy, cap=cap) if exact else None
+    law = achieved(answer_law(policy, problems), policy, cap=cap) if exact else None
     rollouts = roll_out(policy, problems[np.repeat(np.arange(len(problems)), episodes)], cap=cap, rng=rng)
     everything = as_episodes(rollouts)
     of_size = dict(problems.by_size())
@@ -166,3 +166,78 @@ def report_row(report: SizeReport) -> dict[str, Any]:
     out["predicted"] = "-" if exact is None else f"{exact.predicted:.3f}"
     out["attempts"] = f"{np.diff(report.rollouts.offsets).mean():.2f}"
     return out
+
+
+@dataclass(frozen=True)
+class Written:
+    """One attempt as it was written.
+
+    Attributes:
+        answer: the number submitted to the check.
+        right: the right answer.
+        columns: per column, its lines of text.
+        log_prob: log-probability of all tokens together.
+        decision: text of the decision, with its probability; empty at the cap.
+    """
+
+    answer: int
+    right: int
+    columns: tuple[tuple[str, ...], ...]
+    log_prob: float
+    decision: str
+
+
+def read_attempt(policy: ArithmeticPolicy, rollouts: Rollouts, part: Attempts, at: int) -> Written:
+    """Write out attempt ``at`` of a part of the rollouts."""
+    episode = int(part.episode[at])
+    problem = rollouts.problems[np.array([episode])]
+    (n, m), x, y = problem.size[0].tolist(), problem.x_digits[0].tolist(), problem.y_digits[0].tolist()
+    steps = schedule((n, m))
+    outcomes = part.outcomes[at].reshape(-1, 3).tolist()
+    chances = policy.token_prob[part.rows[at], part.outcomes[at]].reshape(-1, 3).tolist()
+    total, answer = 0, 0
+    columns = []
+    for k in range(n + m - 1):
+        lines = [f"column {k}, carry {total}"] if total else [f"column {k}"]
+        for s in np.flatnonzero(steps.column == k).tolist():
+            i, j = int(steps.i[s]), int(steps.j[s])
+            (tens, units, slip), chance = outcomes[s], chances[s]
+            total += 10 * tens + units + SLIPS[slip]
+            faults = ["" if 10 * tens + units == x[i] * y[j] else f"{x[i]} x {y[j]} is {x[i] * y[j]}"]
+            faults.append(f"slip {SLIPS[slip]:+d}" if slip else "")
+            note = "; ".join(filter(None, faults))
+            lines.append(
+                f"  {x[i]} x {y[j]} = {tens} ({chance[0]:.4f}) {units} ({chance[1]:.4f})   total {total} ({chance[2]:.4f})"
+                + (f"   <- {note}" if note else "")
+            )
+        digit, total = total % 10, total // 10
+        answer += digit * 10**k
+        lines.append(f"  digit {digit}")
+        columns.append(tuple(lines))
+    answer += total * 10 ** (n + m - 1)
+    decision = ""
+    if part.decided:
+        pattern = int(part.pattern[at])
+        stop = float(policy.stop_prob[pattern, length_index(np.array(n + m))])
+        seen = ", ".join(
+            f"{name} {'fail' if pattern >> bit & 1 else 'pass'}" for bit, name in enumerate(rollouts.checks)
+        )
+        word, chance_of_it = ("stop", stop) if part.stopped[at] else ("resample", 1 - stop)
+        decision = f"{seen or 'no checks'}: {word} ({chance_of_it:.4f})"
+    log_prob = float(policy.token_log_prob[part.rows[at], part.outcomes[at]].sum())
+    return Written(answer, int(problem.product[0]), tuple(columns), log_prob, decision)
+
+
+def read_episode(policy: ArithmeticPolicy, rollouts: Rollouts, episode: int) -> Iterator[str]:
+    """Yield the lines of one episode."""
+    problem = rollouts.problems[np.array([episode])]
+    yield f"{int(problem.x[0])} x {int(problem.y[0])} = {int(problem.product[0])}"
+    for part in rollouts.parts:
+        for at in np.flatnonzero(part.episode == episode).tolist():
+            written = read_attempt(policy, rollouts, part, at)
+            yield f"attempt {part.turn + 1}: {3 * len(schedule(tuple(problem.size[0].tolist())))} tokens"
+            for column in written.columns:
+                yield from (f"  {line}" for line in column)
+            verdict = "correct" if written.answer == written.right else f"wrong by {written.answer - written.right:+d}"
+            yield f"  answer {written.answer}, {verdict}, probability of these tokens {np.exp(written.log_prob):.3g}"
+            yield f"  {written.decision}" if written.decision else "  submitted: no attempt is left"

@@ -1,7 +1,8 @@
-r"""The exact law of an attempt: P(correct), and P(the answer passes these checks), for every problem, without a single rollout.
+r"""What an attempt and a pair of policies achieve, exactly, for every problem and every group of problems; no rollouts.
 
-An answer is off by :math:`E = \sum_s 10^{k_s} \varepsilon_s` over the steps s of written multiplication, and the
-:math:`\varepsilon_s` are independent given the problem. With :math:`\varphi_s(\omega) = E[e^{i \omega \varepsilon_s}]`:
+*The law of an attempt*: P(correct), and P(the answer passes these checks). An answer is off by :math:`E = \sum_s 10^{k_s}
+\varepsilon_s` over the steps s of written multiplication, and the :math:`\varepsilon_s` are independent given the problem. With
+:math:`\varphi_s(\omega) = E[e^{i \omega \varepsilon_s}]`:
 
 **P(E = 0)**, cancelling errors included, by dynamic programming over the columns. The state is the error that is carried into a
 column, the rest r of what the columns before are off by, divided by :math:`10^k`. Column k adds an error c to it; the answer's
@@ -16,7 +17,19 @@ which is a single step, so combinations with the last digit split that step's la
 From both follow the probabilities of the eight true patterns (nines, elevens and last digit fail or not) for right and wrong
 answers; what the checker sees is this times its own errors, and what is done is that times the decision policy.
 
-Source: Fourier inversion on finite cyclic groups; its use here is derived here.
+*What a pair of policies achieves*: given the problem, attempts are independent and the decision sees nothing but the current
+one, so each problem is a minimal chain M0 with :math:`q = p(1 - a) + (1 - p) b`; with at most T attempts, the last of which is
+submitted whatever it is,
+
+.. math::
+    Acc_T = p a \frac{1 - q^{T-1}}{1 - q} + q^{T-1} p, \qquad E[K] = \frac{1 - q^T}{1 - q}.
+
+A group of problems has pooled p, a, b as one measures them on its rollouts: ratios of expected counts, in which a problem
+weighs as often as it is attempted. Sampling of one policy and decisions of another combine freely, which is what the Shapley
+split needs.
+
+Source: Fourier inversion on finite cyclic groups, its use here is derived here; the two-stage chain of arXiv 2601.01580,
+section 3, the capped sums are derived here.
 """
 
 from __future__ import annotations
@@ -27,13 +40,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dstheory.anatomy import chain_formulas
 from dstheory.arithmetic.checks import RESIDUE_CHECKS, pattern_law
-from dstheory.arithmetic.policy import ArithmeticPolicy
-from dstheory.arithmetic.problems import Problems, Size
-from dstheory.arithmetic.process import ADDENDS, COLUMNS, FACTS, SLIPS, schedule, token_errors, token_rows
+from dstheory.arithmetic.policy import ArithmeticPolicy, length_index
+from dstheory.arithmetic.rollouts import checked_cap
+from dstheory.arithmetic.task import ADDENDS, COLUMNS, FACTS, SLIPS, Problems, Size, schedule, token_errors, token_rows
+from dstheory.chain.gain import GainSplit
 from dstheory.checks import Floats, Ints
-
-__all__ = ["AnswerLaw", "answer_law", "seen_law"]
 
 Complexes = NDArray[np.complex128]
 
@@ -60,12 +73,13 @@ class AnswerLaw:
 def answer_law(policy: ArithmeticPolicy, problems: Problems) -> AnswerLaw:
     """Compute the law of an attempt at each problem, to about 1e-14.
 
-    >>> from dstheory.arithmetic import Problems, start_policy
-    >>> law = answer_law(start_policy(rng=0), Problems.of([(1234, 5678), (987654321, 123456789)]))
-    >>> law.right.round(4).tolist()
-    [0.7636, 0.0566]
-    >>> bool(abs(law.right + law.wrong.sum(axis=1) - 1).max() < 1e-12)
-    True
+    Example:
+        >>> from dstheory.arithmetic import Problems, start_policy
+        >>> law = answer_law(start_policy(rng=0), Problems.of([(1234, 5678), (987654321, 123456789)]))
+        >>> law.right.round(4).tolist()
+        [0.7636, 0.0566]
+        >>> bool(abs(law.right + law.wrong.sum(axis=1) - 1).max() < 1e-12)
+        True
     """
     right, wrong = np.zeros(len(problems)), np.zeros((len(problems), 8))
     every, residues = _characteristic(policy, np.arange(_N // 2 + 1) / _N), _residue_transforms(policy)
@@ -203,3 +217,109 @@ def _last_digit_right(policy: ArithmeticPolicy, rows: Ints) -> Complexes:
         weight = np.where(error % 10 == 0, unit_prob * prob[total, e][:, None], 0.0)
         fine += np.einsum("nv,nvj->nj", weight, wave[error % 99])
     return np.asarray(fine * np.einsum("nv,nvj->nj", prob[tens], wave[errors[tens] % 99]))
+
+
+@dataclass(frozen=True)
+class PooledRates:
+    """One group of problems: what its rollouts estimate, and what its episodes achieve. All exact expectations."""
+
+    p: float
+    a: float
+    b: float
+    first: float
+    """P(correct) averaged over problems: the accuracy of first answers; p is averaged over attempts."""
+    accuracy: float
+    attempts: float
+    predicted: float
+    """Accuracy that the minimal chain with these p, a, b has under the same cap: exact only if all problems are alike."""
+
+
+@dataclass(frozen=True, eq=False)
+class Achieved:
+    """N problems under one pair of policies, (N,) each.
+
+    Attributes:
+        p, a, b: P(correct), P(stop | correct), P(resample | wrong) of an attempt.
+        cap: T.
+    """
+
+    p: Floats
+    a: Floats
+    b: Floats
+    cap: int
+
+    @property
+    def accuracy(self) -> Floats:
+        """P(the answer submitted is correct)."""
+        return chain_formulas.accuracy(self.p, self.a, self.b, self.cap)
+
+    @property
+    def attempts(self) -> Floats:
+        """Expected number of attempts."""
+        return chain_formulas.attempts(self.p, self.a, self.b, self.cap)
+
+    def pooled(self, which: Ints | slice = slice(None)) -> PooledRates:
+        """Return the pooled figures of some of the problems, each met equally often."""
+        p, a, b = self.p[which], self.a[which], self.b[which]
+        q = chain_formulas.resampling(p, a, b)
+        visits, decided = (chain_formulas.geometric_sum(q, turns) for turns in (self.cap, self.cap - 1))
+        pooled_p = float((visits * p).sum() / visits.sum())
+        # With T = 1 nothing is ever decided; the rates are then those of the decisions that would have been.
+        weight = decided if decided.sum() > 0 else visits
+        pooled_a = float((weight * p * a).sum() / (weight * p).sum())
+        pooled_b = float((weight * (1 - p) * b).sum() / (weight * (1 - p)).sum())
+        return PooledRates(
+            pooled_p, pooled_a, pooled_b,
+            first=float(p.mean()),
+            accuracy=float(self.accuracy[which].mean()),
+            attempts=float(visits.mean()),
+            predicted=float(chain_formulas.accuracy(pooled_p, pooled_a, pooled_b, self.cap)),
+        )  # fmt: skip
+
+
+def achieved(sampling: AnswerLaw, decision: ArithmeticPolicy, *, cap: int) -> Achieved:
+    """Return what the sampling of one policy (its answer law) and the decisions of another achieve together.
+
+    Raises:
+        ArithmeticTaskError: a cap below 1, or a check whose law is not known exactly.
+
+    Example:
+        >>> from dstheory.arithmetic import Problems, start_policy
+        >>> from dstheory.arithmetic.exact import answer_law
+        >>> policy = start_policy(rng=0)
+        >>> o = achieved(answer_law(policy, Problems.of([(1234, 5678)])), policy, cap=6)
+        >>> [float(v[0].round(3)) for v in (o.p, o.a, o.b, o.accuracy)]
+        [0.764, 0.781, 0.303, 0.783]
+    """
+    cap = checked_cap(cap)
+    right, wrong = seen_law(sampling, decision.checks)
+    stop = decision.stop_prob[:, length_index(sampling.problems.size.sum(axis=1))].T
+    p, mass = sampling.right, wrong.sum(axis=1)
+    a = (right * stop).sum(axis=1) / p
+    b = np.divide((wrong * (1.0 - stop)).sum(axis=1), mass, out=np.ones_like(mass), where=mass > 0)
+    return Achieved(p, a, b, cap)
+
+
+def shapley_split(
+    before: tuple[AnswerLaw, ArithmeticPolicy],
+    after: tuple[AnswerLaw, ArithmeticPolicy],
+    *,
+    cap: int,
+    which: Ints | slice = slice(None),
+) -> GainSplit:
+    """Split the accuracy gain between two pairs of policies on the same problems (the rule of :mod:`dstheory.chain.gain`).
+
+    Args:
+        before, after: answer law and policy of each; the decisions are the policy's.
+        cap: T.
+        which: of the problems.
+    """
+    def accuracy(sampling: AnswerLaw, decision: ArithmeticPolicy) -> Floats:
+        return np.asarray(achieved(sampling, decision, cap=cap).accuracy[which].mean())
+
+    return GainSplit.of_corners(
+        s0d0=accuracy(before[0], before[1]),
+        s0d1=accuracy(before[0], after[1]),
+        s1d0=accuracy(after[0], before[1]),
+        s1d1=accuracy(after[0], after[1]),
+    )

@@ -33,12 +33,9 @@ from functools import cached_property
 import numpy as np
 
 from dstheory.arithmetic.checks import LENGTHS, check_names
-from dstheory.arithmetic.problems import SMALLEST
-from dstheory.arithmetic.process import ADDENDS, COLUMNS, FACTS, RIGHT, ROWS, SLIPS, WIDTH
+from dstheory.arithmetic.task import ADDENDS, COLUMNS, FACTS, RIGHT, ROWS, SLIPS, SMALLEST, WIDTH
 from dstheory.checks import Floats, Ints, frozen
 from dstheory.errors import ArithmeticTaskError
-
-__all__ = ["BLOCKS", "ArithmeticPolicy", "Start", "start_policy"]
 
 _DIGITS = 2  # tens and units are digits; totals are slips
 BLOCKS = ("skill", "facts", "digit_columns", "addends", "total_columns", "checks", "lengths")
@@ -204,9 +201,10 @@ def start_policy(
     Raises:
         ArithmeticTaskError: an unknown check, or a trunk out of range.
 
-    >>> policy = start_policy(rng=0)
-    >>> policy.token_prob.shape, policy.stop_prob[:, 0].round(2).tolist()[:2]
-    ((3553, 10), [0.79, 0.74])
+    Example:
+        >>> policy = start_policy(rng=0)
+        >>> policy.token_prob.shape, policy.stop_prob[:, 0].round(2).tolist()[:2]
+        ((3553, 10), [0.79, 0.74])
     """
     if not (trunk >= 0 and np.isfinite(trunk)):
         raise ArithmeticTaskError(f"trunk is {trunk}: must be finite and >= 0; 0 shares nothing between the stages")

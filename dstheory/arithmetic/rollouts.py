@@ -1,11 +1,18 @@
-r"""Rollouts of the multiplication policies: attempts in columns, tokens beside them, drawn for all episodes at once.
+r"""Episodes, rollouts and demonstrations: attempts in columns, tokens beside them, drawn for all episodes at once.
 
 The tokens of one attempt are drawn together: what a token says (the new total) depends on those before it, but its law, written
 as a digit of a product or as a slip of a total, depends on the problem and the position only
-(:mod:`dstheory.arithmetic.process`). One turn of all episodes of one size is therefore a handful of array operations, whatever
+(:mod:`dstheory.arithmetic.task`). One turn of all episodes of one size is therefore a handful of array operations, whatever
 the number of tokens.
 
-Source: the two-stage process of arXiv 2601.01580, section 3.
+Demonstrations are episodes of somebody who multiplies without errors and always decides rightly. With probability *coverage*
+one begins with a wrong attempt, which the demonstrator resamples; its tokens are drawn from the initial policy given that the
+answer is wrong, so that the mistakes shown are those that the learner makes. The attempt after it, or the only one, is right in
+every token and stopped at. What the learner sees of each attempt are the outcomes of its own, imperfect checks: demonstrations
+say what was decided, not how one can tell.
+
+Source: arXiv 2601.01580, sections 3 (the two-stage process) and 4.2 (SFT on traces with and without revisions); the mistakes
+are drawn as derived here.
 """
 
 from __future__ import annotations
@@ -19,14 +26,9 @@ from numpy.typing import NDArray
 
 from dstheory.arithmetic.checks import observe
 from dstheory.arithmetic.policy import ArithmeticPolicy, length_index
-from dstheory.arithmetic.problems import Problems, Size
-from dstheory.arithmetic.process import TOKENS_PER_STEP, schedule, token_errors, token_rows
+from dstheory.arithmetic.task import TOKENS_PER_STEP, Problems, Size, schedule, token_errors, token_rows
 from dstheory.checks import Bools, Floats, Ints, whole_number
 from dstheory.errors import ArithmeticTaskError
-
-__all__ = ["Attempts", "Rollouts", "answer_errors", "draw_tokens", "roll_out", "table_mass"]
-
-Outcomes = NDArray[np.int8]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +48,7 @@ class Attempts:
     turn: int
     episode: Ints
     rows: NDArray[np.int32]
-    outcomes: Outcomes
+    outcomes: NDArray[np.int8]
     error: Ints
     pattern: Ints
     stopped: Bools
@@ -107,7 +109,7 @@ class Rollouts:
         return np.concatenate([[0], np.cumsum(self.turns)]), correct, stopped
 
 
-def draw_tokens(policy: ArithmeticPolicy, rows: Ints, rng: np.random.Generator) -> Outcomes:
+def draw_tokens(policy: ArithmeticPolicy, rows: Ints, rng: np.random.Generator) -> NDArray[np.int8]:
     """Draw one outcome for each row of the token table."""
     cumulative = policy.token_cumulative
     uniform = rng.random(rows.shape)
@@ -130,7 +132,6 @@ def roll_out(
     *,
     cap: int,
     rng: np.random.Generator | int,
-    progress: Callable[[int, int], None] | None = None,
 ) -> Rollouts:
     """Draw one episode per problem: write an answer, look at it, stop or start afresh, at most ``cap`` times.
 
@@ -138,16 +139,16 @@ def roll_out(
         policy, problems: who, and on what; repeat a problem for several episodes on it.
         cap: T >= 1; at the last attempt no decision is drawn.
         rng: a numpy Generator, or a seed for one.
-        progress: called with (turns done, cap).
 
     Raises:
         ArithmeticTaskError: a cap below 1.
 
-    >>> from dstheory.arithmetic import draw_problems, start_policy
-    >>> problems = draw_problems([(4, 4)], 1000, part="train", rng=0)
-    >>> rollouts = roll_out(start_policy(rng=0), problems, cap=4, rng=0)
-    >>> len(rollouts), int(rollouts.turns.max()), bool(0.3 < rollouts.correct.mean() < 0.9)
-    (1000, 4, True)
+    Example:
+        >>> from dstheory.arithmetic import draw_problems, start_policy
+        >>> problems = draw_problems([(4, 4)], 1000, part="train", rng=0)
+        >>> rollouts = roll_out(start_policy(rng=0), problems, cap=4, rng=0)
+        >>> len(rollouts), int(rollouts.turns.max()), bool(0.3 < rollouts.correct.mean() < 0.9)
+        (1000, 4, True)
     """
     cap = checked_cap(cap)
     rng = np.random.default_rng(rng)
@@ -171,8 +172,6 @@ def roll_out(
             parts.append(Attempts(turn, index, all_rows, outcomes, error, pattern, stopped, decided))
             sizes[which] = size, all_rows[~stopped], index[~stopped]
             before[which] = error[~stopped]
-        if progress is not None:
-            progress(turn + 1, cap)
     return Rollouts(problems, cap, policy.checks, tuple(parts))
 
 
@@ -210,3 +209,60 @@ def checked_cap(cap: int) -> int:
         return whole_number(cap, "cap T on the number of attempts", low=1)
     except ValueError as error:
         raise ArithmeticTaskError(f"{error}; an episode has at least one attempt") from error
+
+
+_PATIENCE = 10_000
+
+
+def demonstrate(
+    mistakes_of: ArithmeticPolicy, problems: Problems, *, coverage: float, cap: int, rng: np.random.Generator | int
+) -> Rollouts:
+    """Return one demonstration per problem.
+
+    Args:
+        mistakes_of: whose wrong attempts are shown; its checks are what the decision sees.
+        problems: repeat one for several demonstrations of it.
+        coverage: share of demonstrations with a wrong first attempt.
+        cap: T of the learner; a demonstration that reaches it submits without a decision.
+        rng: a numpy Generator, or a seed for one.
+
+    Raises:
+        ArithmeticTaskError: the policy is so good that no wrong attempt could be drawn.
+
+    Example:
+        >>> from dstheory.arithmetic import draw_problems, start_policy
+        >>> shown = demonstrate(start_policy(rng=0), draw_problems([(4, 4)], 8, part="train", rng=0), coverage=0.5, cap=6, rng=0)
+        >>> bool(shown.correct.all()), sorted(set(shown.turns.tolist()))
+        (True, [1, 2])
+    """
+    rng = np.random.default_rng(rng)
+    erring = rng.random(len(problems)) < coverage
+    product, digits = problems.product, problems.size.sum(axis=1)
+    right = np.argmax(token_errors() == 0, axis=1).astype(np.int8)
+    first: list[Attempts] = []
+    second: list[Attempts] = []
+    for size, index in problems.by_size():
+        rows = token_rows(problems[index], size).astype(np.int32)
+        outcomes = right[rows]
+        wrong = np.flatnonzero(erring[index])
+        todo = wrong
+        for _ in range(_PATIENCE):
+            if not len(todo):
+                break
+            outcomes[todo] = draw_tokens(mistakes_of, rows[todo], rng)
+            todo = todo[answer_errors(size, rows[todo], outcomes[todo]) == 0]
+        if len(todo):
+            raise ArithmeticTaskError(
+                f"no wrong attempt at {problems[index[todo[:1]]].names[0]} in {_PATIENCE} draws: the policy makes no mistakes "
+                "to show; set coverage to 0"
+            )
+        for turn, which, tokens, parts in ((0, np.arange(len(index)), outcomes, first), (1, wrong, right[rows[wrong]], second)):
+            if not len(which):
+                continue
+            error = answer_errors(size, rows[which], tokens)
+            at = index[which]
+            before = answer_errors(size, rows[which], outcomes[which]) if turn else None
+            pattern = observe(mistakes_of.checks, error=error, product=product[at], digits=digits[at], before=before, rng=rng)
+            decided = turn < cap - 1
+            parts.append(Attempts(turn, at, rows[which], tokens, error, pattern, (error == 0) & decided, decided))
+    return Rollouts(problems, cap, mistakes_of.checks, (*first, *second))

@@ -14,8 +14,8 @@ from typing import Any, Literal
 import numpy as np
 
 from dstheory.arithmetic.checks import check_names
-from dstheory.arithmetic.problems import TRAINED_SIZES, Size, parse_size
 from dstheory.arithmetic.rollouts import checked_cap
+from dstheory.arithmetic.task import TRAINED_SIZES, Size, parse_size
 from dstheory.checks import whole_number
 from dstheory.errors import ArithmeticTaskError
 from dstheory.objectives.parts import (
@@ -31,8 +31,6 @@ from dstheory.objectives.parts import (
     Positive,
     Raw,
 )
-
-__all__ = ["CREDITS", "METHODS", "NORMALISERS", "OPTIMIZERS", "PENALTIES", "Settings"]
 
 METHODS = ("reward", "sft", "sft-then-reward")
 CREDITS: Mapping[str, Credit] = {
@@ -144,8 +142,9 @@ class Settings:
     def difference(self, other: Settings) -> str:
         """Return in words how another run's settings differ from these, empty if they do not.
 
-        >>> Settings(seed=1, lr=2.0).difference(Settings(seed=1, lr=3.0))
-        'lr is 3.0 there, 2.0 here'
+        Example:
+            >>> Settings(seed=1, lr=2.0).difference(Settings(seed=1, lr=3.0))
+            'lr is 3.0 there, 2.0 here'
         """
         here, there = self.as_dict(), other.as_dict()
         return "; ".join(f"{name} is {there[name]} there, {here[name]} here" for name in here if here[name] != there[name])

@@ -8,35 +8,42 @@ The coefficients of all actions are collected into the mass of each entry of the
 follows as for every softmax (:meth:`~dstheory.arithmetic.policy.ArithmeticPolicy.pull_back`). The random numbers of update u
 come from (seed, u) alone, so a run that was interrupted continues to the same result.
 
-Source: OBJECTIVES of this package, see :mod:`dstheory.objectives.parts`; SFT as in :mod:`dstheory.objectives.imitation`.
+A *checkpoint* is a run in one file, complete or absent: parameters, moments and counters are all there is to keep. It knows its
+settings; a run with others refuses it and says in what they differ.
+
+Source: objectives of this package, see :mod:`dstheory.objectives.parts`; SFT as in :mod:`dstheory.objectives.imitation`.
 """
 
 from __future__ import annotations
 
+import io
+import json
+import os
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dstheory.arithmetic.demonstrations import demonstrate
-from dstheory.arithmetic.policy import ArithmeticPolicy, length_index, start_policy
-from dstheory.arithmetic.problems import draw_problems
-from dstheory.arithmetic.rollouts import Attempts, Rollouts, roll_out, table_mass
+from dstheory.arithmetic.policy import BLOCKS, ArithmeticPolicy, length_index, start_policy
+from dstheory.arithmetic.rollouts import Attempts, Rollouts, demonstrate, roll_out, table_mass
 from dstheory.arithmetic.settings import CREDITS, NORMALISERS, Settings
+from dstheory.arithmetic.task import draw_problems
 from dstheory.checks import Floats
 from dstheory.dynamics.optimizers import SGD, Adam, Blocks, Optimizer
 from dstheory.dynamics.training import clipped
+from dstheory.errors import ArithmeticTaskError
 from dstheory.objectives.parts import Raw, penalty_weight, response_coefficients, token_weights
-
-__all__ = ["LOGGED", "Run", "initial_policy", "train"]
+from dstheory.readers.atomic import atomic_path
 
 LOGGED = ("accuracy", "attempts", "tokens", "gradient_sample", "gradient_decide")
 _START, _PROBLEMS, _EPISODES = range(3)  # streams of random numbers
 
 
 @dataclass(eq=False)
-class Run:
+class TrainingRun:
     """A training run, finished or on its way.
 
     Attributes:
@@ -66,42 +73,38 @@ def initial_policy(settings: Settings) -> ArithmeticPolicy:
 def train(
     settings: Settings,
     *,
-    run: Run | None = None,
-    progress: Callable[[int, int], None] | None = None,
-    checkpoint: Callable[[Run], None] | None = None,
-    checkpoint_every: int = 50,
-) -> Run:
+    run: TrainingRun | None = None,
+    updated: Callable[[TrainingRun], None] | None = None,
+) -> TrainingRun:
     """Train from the initial policy, or go on with a run.
 
     Args:
         settings: what to train.
         run: one that was begun with the same settings; it is continued in place.
-        progress: called with (updates done, updates).
-        checkpoint: called with the run every ``checkpoint_every`` updates and at the end.
+        updated: called with the run after every update.
 
     Raises:
         ArithmeticTaskError: the run has other settings, or training left the finite numbers.
 
-    >>> run = train(Settings(method="sft", updates=2, problems=4, lr=10.0))
-    >>> run.done, run.episodes
-    (2, 64)
+    Example:
+        >>> run = train(Settings(method="sft", updates=2, problems=4, lr=10.0))
+        >>> run.done, run.episodes
+        (2, 64)
     """
     reference = initial_policy(settings)
     if run is None:
-        run = Run(settings, reference)
-    optimizer = _optimizer(settings)
+        run = TrainingRun(settings, reference)
+    optimizer: Optimizer = Adam(lr=settings.lr) if settings.optimizer == "adam" else SGD(lr=settings.lr)
     if run.moments is None:
         run.moments = optimizer.start(run.policy.blocks)
     while run.done < settings.updates:
         _update(run, reference, optimizer)
-        if progress is not None:
-            progress(run.done, settings.updates)
-        if checkpoint is not None and (run.done % checkpoint_every == 0 or run.done == settings.updates):
-            checkpoint(run)
+        if updated is not None:
+            updated(run)
     return run
 
 
-def _update(run: Run, reference: ArithmeticPolicy, optimizer: Optimizer) -> None:
+def _update(run: TrainingRun, reference: ArithmeticPolicy, optimizer: Optimizer) -> None:
     s = run.settings
     problems = draw_problems(s.sizes, s.problems, part="train", rng=_stream(s, _PROBLEMS, run.done))
     repeated = problems[np.repeat(np.arange(len(problems)), s.group)]
@@ -185,9 +188,78 @@ def sft_mass(policy: ArithmeticPolicy, episodes: Rollouts, settings: Settings) -
     return table_mass(policy, episodes, coefficients)
 
 
-def _optimizer(settings: Settings) -> Optimizer:
-    return Adam(lr=settings.lr) if settings.optimizer == "adam" else SGD(lr=settings.lr)
-
-
 def _stream(settings: Settings, *purpose: int) -> np.random.Generator:
     return np.random.default_rng([settings.seed, *purpose])
+
+
+FORMAT = "dstheory-arithmetic/1"
+
+
+def write_checkpoint(path: str | os.PathLike[str], run: TrainingRun) -> None:
+    """Write a run; an earlier checkpoint of that name is replaced in one step.
+
+    Raises:
+        DSTheoryError: it cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> from dstheory.arithmetic.training import train
+        >>> settings = Settings(updates=1, problems=2, group=2)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_checkpoint(Path(folder, "run.npz"), train(settings))
+        ...     read_checkpoint(Path(folder, "run.npz"), settings).done
+        1
+    """
+    about = {
+        "format": FORMAT, "settings": run.settings.as_dict(), "done": run.done, "tokens": run.tokens, "episodes": run.episodes,
+    }  # fmt: skip
+    arrays = {f"block_{name}": block for name, block in zip(BLOCKS, run.policy.blocks, strict=True)}
+    arrays |= {f"log_{name}": np.array(run.log[name]) for name in LOGGED}
+    if run.moments is not None:  # Adam: the step, first and second moments; SGD keeps nothing
+        about["step"] = run.moments[0]
+        for order, moments in zip(("first", "second"), run.moments[1:], strict=True):
+            arrays |= {f"{order}_{name}": moment for name, moment in zip(BLOCKS, moments, strict=True)}
+    text = np.frombuffer(json.dumps(about).encode(), dtype=np.uint8)
+    with atomic_path(path, overwrite=True) as temporary, open(temporary, "wb") as file:
+        np.savez(file, about=text, **arrays)  # type: ignore[arg-type]
+
+
+def read_checkpoint(path: str | os.PathLike[str], settings: Settings | None = None) -> TrainingRun:
+    """Read a run back.
+
+    Args:
+        path: the file.
+        settings: refuse a checkpoint of other settings.
+
+    Raises:
+        ArithmeticTaskError: there is no such file, it is damaged or no checkpoint, or its settings differ.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        remedy = "train first, or name another file"
+        raise ArithmeticTaskError(f"cannot read the checkpoint {path}: {error.strerror}; {remedy}") from error
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as data:
+            arrays = {name: data[name] for name in data.files}
+        about = json.loads(arrays["about"].tobytes())
+        if about["format"] != FORMAT:
+            raise ArithmeticTaskError(f"{path} has the format {about['format']!r}, not {FORMAT!r}: it is from another version")
+        own = Settings.from_dict(about["settings"])
+        blocks = tuple(arrays[f"block_{name}"] for name in BLOCKS)
+        moments = None
+        if "step" in about:
+            moments = about["step"], *(tuple(arrays[f"{order}_{name}"] for name in BLOCKS) for order in ("first", "second"))
+        log = {name: arrays[f"log_{name}"].tolist() for name in LOGGED}
+        counters = int(about["done"]), int(about["tokens"]), int(about["episodes"])
+    except (ValueError, KeyError, EOFError, TypeError, OSError, zipfile.BadZipFile) as error:
+        if isinstance(error, ArithmeticTaskError):
+            raise
+        raise ArithmeticTaskError(f"{path} is no complete checkpoint: it was cut off or changed; train again") from error
+    if settings is not None and (difference := settings.difference(own)):
+        raise ArithmeticTaskError(
+            f"the checkpoint {path} is of another run: {difference}; give its settings, or another file name"
+        )
+    start = initial_policy(own)
+    policy = ArithmeticPolicy(blocks, start.checks, start.trunk, start.origin)
+    return TrainingRun(own, policy, counters[0], moments, counters[1], counters[2], log)

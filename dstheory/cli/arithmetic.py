@@ -12,8 +12,8 @@ from dstheory.cli.options import config_option, json_option, seed_option
 
 if TYPE_CHECKING:
     from dstheory.arithmetic.policy import ArithmeticPolicy
-    from dstheory.arithmetic.problems import Size
     from dstheory.arithmetic.settings import Settings
+    from dstheory.arithmetic.task import Size
 
 __all__ = ["command"]
 
@@ -44,7 +44,7 @@ class _Sizes(click.ParamType[Any]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Size, ...]:
         """Parse; sizes out of range are errors of the input."""
-        from dstheory.arithmetic.problems import ALL_SIZES, LARGER_SIZES, TRAINED_SIZES, parse_size
+        from dstheory.arithmetic.task import ALL_SIZES, LARGER_SIZES, TRAINED_SIZES, parse_size
 
         if isinstance(value, tuple):
             return value
@@ -102,8 +102,8 @@ def command() -> None:
 @json_option  # fmt: skip
 def train(checkpoint: Path | None, overwrite: bool, as_json: bool, **options: Any) -> None:
     """Train one policy, from the initial policy of its seed or from where an interrupted run was."""
-    from dstheory.arithmetic.checkpoints import read_checkpoint, write_checkpoint
     from dstheory.arithmetic.settings import Settings
+    from dstheory.arithmetic.training import read_checkpoint, write_checkpoint
     from dstheory.arithmetic.training import train as run_training
     from dstheory.cli.show import number, print_json, print_table, progress_bar
 
@@ -120,13 +120,14 @@ def train(checkpoint: Path | None, overwrite: bool, as_json: bool, **options: An
 
     def keep(run: Any) -> None:
         nonlocal kept
+        update(run.done)
         if run.done == settings.updates or time.monotonic() - kept > _CHECKPOINT_SECONDS:
             write_checkpoint(path, run)
             kept = time.monotonic()
 
     with progress_bar("training", settings.updates, quiet=as_json) as update:
         try:
-            run = run_training(settings, run=run, progress=lambda done, _: update(done), checkpoint=keep, checkpoint_every=1)
+            run = run_training(settings, run=run, updated=keep)
         except KeyboardInterrupt:
             click.echo(f"{path}: give the same command again to go on", err=True)
             raise
@@ -160,17 +161,16 @@ def _figures(policy: ArithmeticPolicy, settings: Settings) -> dict[str, dict[str
 
     from dstheory.arithmetic.checks import RESIDUE_CHECKS
     from dstheory.arithmetic.evaluation import held_out_problems
-    from dstheory.arithmetic.exact import answer_law
-    from dstheory.arithmetic.outcomes import outcomes
-    from dstheory.arithmetic.problems import ALL_SIZES
+    from dstheory.arithmetic.exact import achieved, answer_law
+    from dstheory.arithmetic.task import ALL_SIZES
 
     if not set(settings.checks) <= set(RESIDUE_CHECKS):
         return {}
     sizes = {"sizes trained on": settings.sizes, "other sizes": tuple(s for s in ALL_SIZES if s not in settings.sizes)}
     problems = held_out_problems(ALL_SIZES, 10)
-    achieved, of_size = outcomes(answer_law(policy, problems), policy, cap=settings.cap), dict(problems.by_size())
+    found, of_size = achieved(answer_law(policy, problems), policy, cap=settings.cap), dict(problems.by_size())
     return {
-        name: asdict(achieved.pooled(np.concatenate([of_size[size] for size in some]))) for name, some in sizes.items() if some
+        name: asdict(found.pooled(np.concatenate([of_size[size] for size in some]))) for name, some in sizes.items() if some
     }
 
 
@@ -195,10 +195,10 @@ def evaluate(
     as_json: bool,
 ) -> None:
     """Evaluate policies on held-out problems: exact p, a, b and accuracy per size, beside those of rollouts."""
-    from dstheory.arithmetic.checkpoints import read_checkpoint
     from dstheory.arithmetic.checks import RESIDUE_CHECKS
     from dstheory.arithmetic.evaluation import evaluate as run_evaluation
     from dstheory.arithmetic.evaluation import records, report_row
+    from dstheory.arithmetic.training import read_checkpoint
     from dstheory.cli.show import print_json, print_table, progress_bar
     from dstheory.errors import ArithmeticTaskError
     from dstheory.readers import atomic_path, refuse_overwrite
@@ -252,17 +252,16 @@ def _cell(value: Any) -> str:
 @json_option
 def show(checkpoint: Path | None, problem: str | None, size: str, seed: int, as_json: bool) -> None:
     """Show one episode: every token as it was written, with its probability. Without CHECKPOINT: of the initial policy."""
-    from dstheory.arithmetic.checkpoints import read_checkpoint
-    from dstheory.arithmetic.problems import Problems, draw_problems, parse_size
-    from dstheory.arithmetic.reading import read_episode
+    from dstheory.arithmetic.evaluation import read_episode
     from dstheory.arithmetic.rollouts import roll_out
     from dstheory.arithmetic.settings import Settings
-    from dstheory.arithmetic.training import Run, initial_policy
+    from dstheory.arithmetic.task import Problems, draw_problems, parse_size
+    from dstheory.arithmetic.training import TrainingRun, initial_policy, read_checkpoint
     from dstheory.cli.show import print_json
     from dstheory.errors import ArithmeticTaskError
 
     settings = Settings(seed=seed)
-    run = Run(settings, initial_policy(settings)) if checkpoint is None else read_checkpoint(checkpoint)
+    run = TrainingRun(settings, initial_policy(settings)) if checkpoint is None else read_checkpoint(checkpoint)
     if problem is None:
         problems = draw_problems([parse_size(size)], 1, part="evaluation", rng=seed)
     else:

@@ -23,8 +23,9 @@ def columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     Raises:
         ValueError: no rows, or a row whose keys are not those of the first.
 
-    >>> columns([{"p": 1, "b": 2}, {"p": 3, "b": 4}])
-    ['p', 'b']
+    Example:
+        >>> columns([{"p": 1, "b": 2}, {"p": 3, "b": 4}])
+        ['p', 'b']
     """
     if not rows:
         raise ValueError("a table has no rows: give at least one")
@@ -38,8 +39,9 @@ def columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 def cells(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     """Return the rows as people read them: few digits, a dash for what does not exist.
 
-    >>> cells([{"effect": "none", "b": 0.123456, "steps": 12345}, {"effect": "clipped", "b": 8.1e-7, "steps": None}])
-    [['none', '0.1235', '12345'], ['clipped', '8.1e-07', '-']]
+    Example:
+        >>> cells([{"effect": "none", "b": 0.123456, "steps": 12345}, {"effect": "clipped", "b": 8.1e-7, "steps": None}])
+        [['none', '0.1235', '12345'], ['clipped', '8.1e-07', '-']]
     """
     return [[_shown(row[name]) for name in columns(rows)] for row in rows]
 
@@ -47,9 +49,10 @@ def cells(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
 def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return the table as CSV; numbers with every digit, an empty field for what does not exist.
 
-    >>> print(csv_text([{"effect": "clipped, at 1", "b": 0.1, "steps": None}]), end="")
-    effect,b,steps
-    "clipped, at 1",0.1,
+    Example:
+        >>> print(csv_text([{"effect": "clipped, at 1", "b": 0.1, "steps": None}]), end="")
+        effect,b,steps
+        "clipped, at 1",0.1,
     """
     names = columns(rows)
     stream = io.StringIO()
@@ -63,10 +66,11 @@ def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
 def markdown_text(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return the table as Markdown, its numbers rounded.
 
-    >>> print(markdown_text([{"effect": "none", "b": 0.9}]), end="")
-    | effect | b |
-    | --- | ---: |
-    | none | 0.9 |
+    Example:
+        >>> print(markdown_text([{"effect": "none", "b": 0.9}]), end="")
+        | effect | b |
+        | --- | ---: |
+        | none | 0.9 |
     """
     names = columns(rows)
     right = [all(_missing(row[name]) or not isinstance(row[name], str) for row in rows) for name in names]

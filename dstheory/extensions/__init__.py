@@ -1,5 +1,6 @@
 """What related works add to the two-stage chain, in small parts that return chains, policies and objectives.
 
+Example:
     >>> from dstheory import TwoStageMDP
     >>> from dstheory.extensions import noisy_verifier
     >>> noisy_verifier(TwoStageMDP.minimal(), false_reject=0.25, false_accept=0.125).reward_stop.tolist()

@@ -30,10 +30,11 @@ def probability(value: ArrayLike, what: str, remedy: str) -> Floats:
 def log_binomial(n: int, p: ArrayLike) -> Floats:
     """Return (..., n + 1) log P(k of n) for k = 0, ..., n, at each success probability p.
 
-    >>> np.exp(log_binomial(2, 0.5)).round(12).tolist()
-    [0.25, 0.5, 0.25]
-    >>> float(log_binomial(1000, 1e-3)[1000].round(3))  # a probability of 1e-3000
-    -6907.755
+    Example:
+        >>> np.exp(log_binomial(2, 0.5)).round(12).tolist()
+        [0.25, 0.5, 0.25]
+        >>> float(log_binomial(1000, 1e-3)[1000].round(3))  # a probability of 1e-3000
+        -6907.755
     """
     n = whole_number(n, "n", low=1)
     p = np.asarray(p, dtype=np.float64)[..., None]
@@ -54,8 +55,9 @@ def _log_choose(n: int) -> Floats:
 def log_sum(logs: Floats) -> Floats:
     """Return the logarithm of the sum over the last axis; -inf for a sum of zeros.
 
-    >>> float(log_sum(np.array([-1000.0, -1000.0])).round(6))
-    -999.306853
+    Example:
+        >>> float(log_sum(np.array([-1000.0, -1000.0])).round(6))
+        -999.306853
     """
     top = logs.max(axis=-1, keepdims=True, initial=-np.inf)
     safe = np.where(np.isfinite(top), top, 0.0)

@@ -31,8 +31,9 @@ def budget_factor(success: ArrayLike, samples: int) -> Floats:
     Raises:
         ChainError: a success probability outside [0, 1], or a budget that is no whole number >= 1.
 
-    >>> budget_factor([0.0, 0.5, 1.0], 3).tolist()
-    [3.0, 1.75, 1.0]
+    Example:
+        >>> budget_factor([0.0, 0.5, 1.0], 3).tolist()
+        [3.0, 1.75, 1.0]
     """
     x = probability(success, "success", "it is the success probability of a prompt")
     m = whole_number(samples, "samples", low=1)
@@ -50,11 +51,12 @@ class FirstSuccess(Objective):
     Args:
         samples: M >= 1.
 
-    >>> from dstheory import Policy, TwoStageMDP, solve
-    >>> s = solve(TwoStageMDP.minimal(gamma=1.0), Policy.minimal(p=0.5, a=0.5, b=0.5))
-    >>> one, two = (FirstSuccess(samples=m).gradient(s).decide for m in (1, 2))
-    >>> (two / one).round(12).tolist()  # 2 - Acc
-    [[[1.5, 1.5]]]
+    Example:
+        >>> from dstheory import Policy, TwoStageMDP, solve
+        >>> s = solve(TwoStageMDP.minimal(gamma=1.0), Policy.minimal(p=0.5, a=0.5, b=0.5))
+        >>> one, two = (FirstSuccess(samples=m).gradient(s).decide for m in (1, 2))
+        >>> (two / one).round(12).tolist()  # 2 - Acc
+        [[[1.5, 1.5]]]
     """
 
     samples: int = 1

@@ -35,8 +35,9 @@ def confidence_chain(confidences: ArrayLike) -> TwoStageMDP:
     Raises:
         ChainError: fewer than two confidences, or one outside (0, 1): its log score would be infinite.
 
-    >>> confidence_chain([0.5, 0.75]).reward_stop.round(3).tolist()
-    [[[-0.693, -0.288]], [[-0.693, -1.386]]]
+    Example:
+        >>> confidence_chain([0.5, 0.75]).reward_stop.round(3).tolist()
+        [[[-0.693, -0.288]], [[-0.693, -1.386]]]
     """
     c = float_array(confidences, "confidences")
     if c.ndim != 1 or len(c) < 2:
@@ -59,9 +60,10 @@ def confidence_gradient(policy: Policy, confidences: ArrayLike, chance: float, *
     Raises:
         ChainError: a chance outside [0, 1]; or, scaled, a policy that states one confidence alone.
 
-    >>> both = Policy.from_probabilities([[0.5, 0.5]], [[1.0, 1.0]])
-    >>> [confidence_gradient(both, [0.7, 0.9], 0.7, scaled=s).round(3).tolist() for s in (False, True)]
-    [[0.038, -0.038], [-0.2, 0.2]]
+    Example:
+        >>> both = Policy.from_probabilities([[0.5, 0.5]], [[1.0, 1.0]])
+        >>> [confidence_gradient(both, [0.7, 0.9], 0.7, scaled=s).round(3).tolist() for s in (False, True)]
+        [[0.038, -0.038], [-0.2, 0.2]]
     """
     q = probability(chance, "chance", "it is the probability of yes")
     solution = solve(confidence_chain(confidences), policy)

@@ -31,8 +31,9 @@ def log_majority_error(rate: ArrayLike, n: int) -> Floats:
     Raises:
         ChainError: a rate outside [0, 1], or n no whole number >= 1.
 
-    >>> float(log_majority_error(1e-3, 1000).round(1))
-    -2765.6
+    Example:
+        >>> float(log_majority_error(1e-3, 1000).round(1))
+        -2765.6
     """
     r = probability(rate, "rate", "it is the probability that one of them errs")
     n = whole_number(n, "n", low=1)
@@ -45,8 +46,9 @@ def log_majority_error(rate: ArrayLike, n: int) -> Floats:
 def majority_error(rate: ArrayLike, n: int) -> Floats:
     """Return P(the majority of n errs), 0 where it is below the smallest float.
 
-    >>> float(majority_error(0.25, 3).round(12))
-    0.15625
+    Example:
+        >>> float(majority_error(0.25, 3).round(12))
+        0.15625
     """
     return np.exp(log_majority_error(rate, n))
 
@@ -61,8 +63,9 @@ def duel_win(first: ArrayLike, second: ArrayLike, *, link: ArrayLike = 1.0) -> F
     Raises:
         ChainError: a probability outside [0, 1], or a link outside (1/2, 1].
 
-    >>> float(duel_win(0.75, 0.25, link=0.75))
-    0.625
+    Example:
+        >>> float(duel_win(0.75, 0.25, link=0.75))
+        0.625
     """
     p1 = probability(first, "first", "it is a success probability")
     p2 = probability(second, "second", "it is a success probability")
@@ -89,10 +92,11 @@ def decision_duels(solution: Solution, n: int, *, link: float = 1.0) -> Duels:
 
     Outcomes are the correctness of what is submitted at last, whatever the chain pays.
 
-    >>> from dstheory import Policy, TwoStageMDP, solve
-    >>> s = solve(TwoStageMDP.minimal(gamma=1.0), Policy.minimal(p=0.5, a=0.5, b=0.75))
-    >>> decision_duels(s, 101).win.round(6).tolist()  # V = 2/3: stop wins at the right answer, resample at the wrong one
-    [[[0.666667, 0.166667]]]
+    Example:
+        >>> from dstheory import Policy, TwoStageMDP, solve
+        >>> s = solve(TwoStageMDP.minimal(gamma=1.0), Policy.minimal(p=0.5, a=0.5, b=0.75))
+        >>> decision_duels(s, 101).win.round(6).tolist()  # V = 2/3: stop wins at the right answer, resample at the wrong one
+        [[[0.666667, 0.166667]]]
     """
     v = _success(solution).values
     return _duels(v.q_stop, v.q_resample, n, link)
@@ -103,10 +107,11 @@ def answer_duels(solution: Solution, n: int, *, link: float = 1.0) -> Duels:
 
     In padding, and of an answer against itself, win is not to be used.
 
-    >>> from dstheory import Policy, TwoStageMDP, solve
-    >>> s = solve(TwoStageMDP.minimal(gamma=1.0), Policy.minimal(p=0.5, a=0.5, b=0.75))
-    >>> answer_duels(s, 1).win[0, 0].round(6).tolist()  # a(1-b)/(1-q) = 1/3 apart
-    [[0.5, 0.666667], [0.333333, 0.5]]
+    Example:
+        >>> from dstheory import Policy, TwoStageMDP, solve
+        >>> s = solve(TwoStageMDP.minimal(gamma=1.0), Policy.minimal(p=0.5, a=0.5, b=0.75))
+        >>> answer_duels(s, 1).win[0, 0].round(6).tolist()  # a(1-b)/(1-q) = 1/3 apart
+        [[0.5, 0.666667], [0.333333, 0.5]]
     """
     q = _success(solution).values.q_sample
     return _duels(q[..., :, None], q[..., None, :], n, link)

@@ -28,8 +28,9 @@ def evidence_chain(eta: float = 0.0, *, max_turns: int | None = None) -> TwoStag
     Raises:
         ChainError: eta is not finite.
 
-    >>> evidence_chain(0.25).reward_stop.tolist()
-    [[1.25, 0.25, 1.0, 0.0]]
+    Example:
+        >>> evidence_chain(0.25).reward_stop.tolist()
+        [[1.25, 0.25, 1.0, 0.0]]
     """
     return TwoStageMDP(correct=[[1, 0, 1, 0]], reward_stop=[[1 + eta, eta, 1, 0]], gamma=1.0, max_turns=max_turns)
 
@@ -40,8 +41,9 @@ def evidence_policy(*, e: float, p_e: float, p_g: float, a: float, b: float) -> 
     Raises:
         ChainError: a probability outside [0, 1].
 
-    >>> evidence_policy(e=0.5, p_e=0.75, p_g=0.25, a=0.9, b=0.8).sample_prob.round(12).tolist()
-    [[[0.375, 0.125, 0.125, 0.375]]]
+    Example:
+        >>> evidence_policy(e=0.5, p_e=0.75, p_g=0.25, a=0.9, b=0.8).sample_prob.round(12).tolist()
+        [[[0.375, 0.125, 0.125, 0.375]]]
     """
     for name, x in (("e", e), ("p_e", p_e), ("p_g", p_g), ("a", a), ("b", b)):
         probability(x, name, "it is a probability")
@@ -54,9 +56,10 @@ def evidence_gradient(mdp: TwoStageMDP, policy: Policy) -> Floats:
     Raises:
         ChainError: the chain is not one of four answers.
 
-    >>> even = evidence_policy(e=0.5, p_e=0.5, p_g=0.5, a=0.9, b=0.8)
-    >>> float(evidence_gradient(evidence_chain(), even).round(12)) + 0.0
-    0.0
+    Example:
+        >>> even = evidence_policy(e=0.5, p_e=0.5, p_g=0.5, a=0.9, b=0.8)
+        >>> float(evidence_gradient(evidence_chain(), even).round(12)) + 0.0
+        0.0
     """
     if mdp.shape != (1, 4):
         raise ChainError(f"the chain has shape {mdp.shape}: evidence needs the one of evidence_chain, (1, 4)")

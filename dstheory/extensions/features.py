@@ -31,8 +31,9 @@ def pessimistic(mdp: TwoStageMDP, features: ArrayLike, covariance: ArrayLike, ep
     Raises:
         ChainError: shapes that do not fit, a covariance that is not symmetric or has a negative eigenvalue, or eps < 0.
 
-    >>> pessimistic(TwoStageMDP.minimal(), [[[3.0, 4.0], [0.0, 1.0]]], np.eye(2), 0.1).reward_stop.round(6).tolist()
-    [[0.5, -0.1]]
+    Example:
+        >>> pessimistic(TwoStageMDP.minimal(), [[[3.0, 4.0], [0.0, 1.0]]], np.eye(2), 0.1).reward_stop.round(6).tolist()
+        [[0.5, -0.1]]
     """
     phi, sigma = float_array(features, "features"), float_array(covariance, "covariance")
     if phi.ndim != 3 or phi.shape[:2] != mdp.shape:

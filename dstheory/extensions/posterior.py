@@ -30,11 +30,12 @@ def posterior_policy(solution: Solution) -> Policy:
     Raises:
         ChainError: a prompt that is never answered correctly.
 
-    >>> from dstheory import TwoStageMDP, solve
-    >>> s = solve(TwoStageMDP.minimal(gamma=1.0), Policy.minimal(p=0.5, a=0.5, b=0.5))
-    >>> plus = posterior_policy(s)
-    >>> plus.sample_prob.round(6).tolist(), plus.stop_prob.round(6).tolist()
-    ([[[0.75, 0.25]]], [[[0.666667, 0.0]]])
+    Example:
+        >>> from dstheory import TwoStageMDP, solve
+        >>> s = solve(TwoStageMDP.minimal(gamma=1.0), Policy.minimal(p=0.5, a=0.5, b=0.5))
+        >>> plus = posterior_policy(s)
+        >>> plus.sample_prob.round(6).tolist(), plus.stop_prob.round(6).tolist()
+        ([[[0.75, 0.25]]], [[[0.666667, 0.0]]])
     """
     paid = solve(solution.mdp.replace(resample_cost=0.0, gamma=1.0), solution.policy)
     never = paid.value <= 0.0

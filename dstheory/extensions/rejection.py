@@ -56,9 +56,10 @@ def early_rejection(tau: int, *, better: float, worse: float, length: int) -> Re
     Raises:
         ChainError: tau beyond the length, a probability outside [0, 1], or better <= worse.
 
-    >>> r = early_rejection(1, better=0.75, worse=0.5, length=8)
-    >>> np.exp([r.not_ahead, r.behind]).round(6).tolist()  # ties: both score 3/8, neither 1/8
-    [0.625, 0.125]
+    Example:
+        >>> r = early_rejection(1, better=0.75, worse=0.5, length=8)
+        >>> np.exp([r.not_ahead, r.behind]).round(6).tolist()  # ties: both score 3/8, neither 1/8
+        [0.625, 0.125]
     """
     tau = _prefix(tau, length)
     p1, p2 = (float(probability(x, name, "it is the chance of a token")) for x, name in ((better, "better"), (worse, "worse")))
@@ -85,8 +86,9 @@ def rejection_policy(tau: int, *, p: float, score: float, length: int) -> Policy
     Raises:
         ChainError: tau beyond the length, p outside (0, 1), or a score outside (1/2, 1).
 
-    >>> rejection_policy(3, p=0.5, score=0.75, length=8).stop_prob.round(6).tolist()  # 1 - a = 10/64
-    [[[0.84375, 0.15625]]]
+    Example:
+        >>> rejection_policy(3, p=0.5, score=0.75, length=8).stop_prob.round(6).tolist()  # 1 - a = 10/64
+        [[[0.84375, 0.15625]]]
     """
     tau = _prefix(tau, length)
     if not 0.5 < score < 1.0:
@@ -99,9 +101,10 @@ def rejection_policy(tau: int, *, p: float, score: float, length: int) -> Policy
 def decision_errors(tau: int, score: float) -> tuple[Floats, Floats]:
     """Return the exact 1 - a, and the bound (4 s (1-s))^(tau/2) on it (claim H4-stages).
 
-    >>> exact, bound = decision_errors(3, 0.75)
-    >>> float(exact.round(6)), float(bound.round(6))
-    (0.15625, 0.649519)
+    Example:
+        >>> exact, bound = decision_errors(3, 0.75)
+        >>> float(exact.round(6)), float(bound.round(6))
+        (0.15625, 0.649519)
     """
     exact = np.exp(log_sum(log_binomial(tau, score)[: tau // 2 + 1]))
     return exact, np.asarray((4 * score * (1 - score)) ** (tau / 2))

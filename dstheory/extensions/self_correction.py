@@ -36,9 +36,10 @@ class SelfCorrection:
     Raises:
         ChainError: a rate outside [0, 1].
 
-    >>> chain = SelfCorrection.induced(p=0.5, a=0.8, b=0.5)
-    >>> round(chain.limit, 6), chain.accuracy([0, 1, 2]).round(6).tolist()  # 5/7; the chain with decisions ends at 8/13
-    (0.714286, [0.5, 0.575, 0.62375])
+    Example:
+        >>> chain = SelfCorrection.induced(p=0.5, a=0.8, b=0.5)
+        >>> round(chain.limit, 6), chain.accuracy([0, 1, 2]).round(6).tolist()  # 5/7; the chain with decisions ends at 8/13
+        (0.714286, [0.5, 0.575, 0.62375])
     """
 
     start: float
@@ -64,8 +65,9 @@ class SelfCorrection:
 
         A rate without a single trial is taken to keep what is there: CL = 1, CS = 0.
 
-        >>> SelfCorrection.counted(np.array([[0, 1, 1], [1, 1, 1]], bool), np.array([[1, 1], [1, 0]], bool))
-        SelfCorrection(start=0.5, keep=1.0, repair=1.0)
+        Example:
+            >>> SelfCorrection.counted(np.array([[0, 1, 1], [1, 1, 1]], bool), np.array([[1, 1], [1, 0]], bool))
+            SelfCorrection(start=0.5, keep=1.0, repair=1.0)
         """
         now, then = held[:, :-1], held[:, 1:]
         right, wrong = decided & now, decided & ~now

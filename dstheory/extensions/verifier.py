@@ -57,9 +57,10 @@ class VerifierEffect:
         Raises:
             ChainError: an accuracy outside [0, 1], or a payment without spread.
 
-        >>> effect = verifier_effect(false_reject=0.1, false_accept=0.2)
-        >>> effect.weight([0.01, 0.5]).round(3).tolist()  # a perfect verifier would give 10.05 and 2
-        [1.728, 1.407]
+        Example:
+            >>> effect = verifier_effect(false_reject=0.1, false_accept=0.2)
+            >>> effect.weight([0.01, 0.5]).round(3).tolist()  # a perfect verifier would give 10.05 and 2
+            [1.728, 1.407]
         """
         x = probability(accuracy, "accuracy", "give the success probability of a prompt")
         z = self.false_accept + self.factor * x
@@ -89,9 +90,10 @@ def noisy_verifier(mdp: TwoStageMDP, *, false_reject: ArrayLike, false_accept: A
     Raises:
         ChainError: a rate outside [0, 1].
 
-    >>> chain = noisy_verifier(TwoStageMDP.minimal(gamma=1.0), false_reject=0.5, false_accept=0.25)
-    >>> chain.reward_stop.tolist(), chain.reward_stop_variance.tolist()
-    ([[0.5, 0.25]], [[0.25, 0.1875]])
+    Example:
+        >>> chain = noisy_verifier(TwoStageMDP.minimal(gamma=1.0), false_reject=0.5, false_accept=0.25)
+        >>> chain.reward_stop.tolist(), chain.reward_stop_variance.tolist()
+        ([[0.5, 0.25]], [[0.25, 0.1875]])
     """
     r0 = probability(false_reject, "false_reject", _RATE)[..., None, None]
     r1 = probability(false_accept, "false_accept", _RATE)[..., None, None]
@@ -105,8 +107,9 @@ def majority_rates(n: int, *, false_reject: ArrayLike, false_accept: ArrayLike) 
     Raises:
         ChainError: a rate outside [0, 1], or n no whole number >= 1.
 
-    >>> tuple(float(rate.round(6)) for rate in majority_rates(3, false_reject=0.25, false_accept=0.5))
-    (0.15625, 0.5)
+    Example:
+        >>> tuple(float(rate.round(6)) for rate in majority_rates(3, false_reject=0.25, false_accept=0.5))
+        (0.15625, 0.5)
     """
     r0 = probability(false_reject, "false_reject", _RATE)
     r1 = probability(false_accept, "false_accept", _RATE)
@@ -119,9 +122,10 @@ def verifier_effect(*, false_reject: ArrayLike, false_accept: ArrayLike, n: int 
     Raises:
         ChainError: a rate outside [0, 1], or n no whole number >= 1.
 
-    >>> print(verifier_effect(false_reject=0.7, false_accept=0.6))
-    gradient factor -0.3: the gradient is reversed: the verifier is worse than chance and teaches errors
-    >>> print(verifier_effect(false_reject=0.75, false_accept=0.125, n=3))  # r0 > 1/2: more voters, less gradient
-    gradient factor 0.113281: the gradient keeps its direction
+    Example:
+        >>> print(verifier_effect(false_reject=0.7, false_accept=0.6))
+        gradient factor -0.3: the gradient is reversed: the verifier is worse than chance and teaches errors
+        >>> print(verifier_effect(false_reject=0.75, false_accept=0.125, n=3))  # r0 > 1/2: more voters, less gradient
+        gradient factor 0.113281: the gradient keeps its direction
     """
     return VerifierEffect(*majority_rates(n, false_reject=false_reject, false_accept=false_accept))

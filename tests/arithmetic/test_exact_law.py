@@ -7,10 +7,9 @@ import pytest
 
 from dstheory.arithmetic import ALL_SIZES, ArithmeticPolicy, Problems, draw_problems, roll_out, schedule, start_policy
 from dstheory.arithmetic.checks import miscount, observe, pattern_law
-from dstheory.arithmetic.exact import answer_law, seen_law
-from dstheory.arithmetic.outcomes import outcomes, shapley_split
+from dstheory.arithmetic.exact import achieved, answer_law, seen_law, shapley_split
 from dstheory.arithmetic.policy import BLOCKS, Start
-from dstheory.arithmetic.process import SLIPS, token_errors, token_rows
+from dstheory.arithmetic.task import SLIPS, token_errors, token_rows
 from dstheory.errors import ArithmeticTaskError
 
 # Sloppy: one token in five goes wrong, so that errors that cancel are no rarity.
@@ -117,7 +116,7 @@ def test_exact_p_a_b_and_accuracy_agree_with_rollouts(checks) -> None:
     policy = start_policy(rng=11, checks=checks)
     sizes = [(4, 4), (6, 6), (5, 9)]
     problems = draw_problems(sizes, 20, part="evaluation", rng=4, per_size=True)
-    exact = outcomes(answer_law(policy, problems), policy, cap=4)
+    exact = achieved(answer_law(policy, problems), policy, cap=4)
     repeats = 500
     rollouts = roll_out(policy, problems[np.repeat(np.arange(len(problems)), repeats)], cap=4, rng=8)
     offsets, correct, stopped = rollouts.columns
@@ -140,17 +139,17 @@ def test_exact_p_a_b_and_accuracy_agree_with_rollouts(checks) -> None:
 
 def test_with_one_attempt_accuracy_is_p() -> None:
     policy = start_policy(rng=0)
-    single = outcomes(answer_law(policy, Problems.of([(1234, 5678)])), policy, cap=1).pooled()
+    single = achieved(answer_law(policy, Problems.of([(1234, 5678)])), policy, cap=1).pooled()
     assert single.accuracy == pytest.approx(single.p)
     assert single.attempts == 1.0
 
 
 def test_prediction_from_pooled_figures_is_exact_for_one_problem_only() -> None:
     policy = start_policy(rng=0, start=Start(stop=2.0, caution=3.0))  # resamples wrong answers, so hard problems count more
-    alike = outcomes(answer_law(policy, Problems.of([(1234, 5678)])), policy, cap=6).pooled()
+    alike = achieved(answer_law(policy, Problems.of([(1234, 5678)])), policy, cap=6).pooled()
     assert alike.predicted == pytest.approx(alike.accuracy, rel=1e-13)
     mixed = draw_problems([(4, 4), (9, 9)], 10, part="evaluation", rng=0, per_size=True)
-    pooled = outcomes(answer_law(policy, mixed), policy, cap=6).pooled()
+    pooled = achieved(answer_law(policy, mixed), policy, cap=6).pooled()
     assert abs(pooled.predicted - pooled.accuracy) > 1e-4
 
 
@@ -172,8 +171,8 @@ def test_what_is_not_known_exactly_is_refused() -> None:
     policy = start_policy(rng=0, checks=("nines", "magnitude"))
     law = answer_law(policy, Problems.of([(1234, 5678)]))
     with pytest.raises(ArithmeticTaskError, match=r"^p, a and b are not known exactly with the check 'magnitude': its"):
-        outcomes(law, policy, cap=3)
+        achieved(law, policy, cap=3)
     with pytest.raises(ArithmeticTaskError, match="'disagreement'"):
         seen_law(law, ("disagreement",))
     with pytest.raises(ArithmeticTaskError, match=r"^cap T on the number of attempts is 0: must be a whole number >= 1; an"):
-        outcomes(law, start_policy(rng=0), cap=0)
+        achieved(law, start_policy(rng=0), cap=0)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from dstheory.arithmetic.problems import ALL_SIZES
+from dstheory.arithmetic.task import ALL_SIZES
 from dstheory.experiments import experiment_names
 from dstheory.experiments.running import load
 
@@ -78,7 +78,7 @@ def test_every_figure_and_every_split_adds_up(data, found) -> None:
     # A part's accuracy is the mean over its sizes, which have equally many problems.
     by_size = data.accuracy.sel(size=[f"{n}x{m}" for n, m in PARTS[OUT]]).mean("size")
     np.testing.assert_allclose(by_size, accuracy, atol=1e-14)
-    start = start_of(TINY, 1).outcomes.pooled(parts_of(TINY.problems)[IN])
+    start = start_of(TINY, 1).achieved.pooled(parts_of(TINY.problems)[IN])
     assert float(data.part_p.sel(condition="start", seed=1, part=IN)) == start.p
     assert float(data.tokens.sel(condition="reward", seed=0)) == found["reward", 0].tokens > 0
     assert ((data.realised >= 0) & (data.realised <= 1)).all()
@@ -201,7 +201,7 @@ def test_the_numbers_of_the_page_are_those_stored_beside_it() -> None:
 @pytest.mark.parametrize("condition", ["sft-first", "reward"])
 def test_a_run_made_afresh_gives_the_stored_numbers(condition) -> None:
     plan = Plan(seeds=(0,), conditions=(condition,))
-    fresh = run_conditions(plan, jobs=1)[condition, 0].outcomes
+    fresh = run_conditions(plan, jobs=1)[condition, 0].achieved
     stored = {
         row["part"]: row
         for row in page_tools().rows_of(ROOT / "docs" / "arithmetic" / "runs.csv")

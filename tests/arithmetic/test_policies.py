@@ -8,8 +8,8 @@ import pytest
 from dstheory.arithmetic import TRAINED_SIZES, ArithmeticPolicy, draw_problems, roll_out, start_policy
 from dstheory.arithmetic.checks import observe
 from dstheory.arithmetic.policy import BLOCKS, length_index
-from dstheory.arithmetic.process import ROWS, SLIPS
 from dstheory.arithmetic.rollouts import table_mass
+from dstheory.arithmetic.task import ROWS, SLIPS
 from dstheory.errors import ArithmeticTaskError
 
 

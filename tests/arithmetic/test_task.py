@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from dstheory.arithmetic import ALL_SIZES, LARGER_SIZES, TRAINED_SIZES, Problems, draw_problems, parse_size, schedule
-from dstheory.arithmetic.process import ADDENDS, COLUMNS, ROWS, SLIPS, WIDTH, token_errors, token_rows
 from dstheory.arithmetic.rollouts import answer_errors
+from dstheory.arithmetic.task import ADDENDS, COLUMNS, ROWS, SLIPS, WIDTH, token_errors, token_rows
 from dstheory.errors import ArithmeticTaskError, ChainError
 
 
@@ -31,7 +31,7 @@ def test_training_and_evaluation_share_no_problem_whatever_the_seeds() -> None:
 
 def test_one_problem_in_ten_is_held_out() -> None:
     pairs = np.random.default_rng(0).integers(10**5, 10**6, size=(20_000, 2))
-    from dstheory.arithmetic.problems import _hash
+    from dstheory.arithmetic.task import _hash
 
     share = float((_hash(pairs) % np.uint64(10) == 0).mean())
     assert share == pytest.approx(0.1, abs=4.5 * np.sqrt(0.1 * 0.9 / 20_000))  # 4.5 standard errors

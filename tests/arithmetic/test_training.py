@@ -8,14 +8,19 @@ import numpy as np
 import pytest
 
 from dstheory.arithmetic import ArithmeticPolicy, Problems, draw_problems, start_policy
-from dstheory.arithmetic.checkpoints import read_checkpoint, write_checkpoint
-from dstheory.arithmetic.demonstrations import demonstrate
-from dstheory.arithmetic.exact import answer_law
-from dstheory.arithmetic.outcomes import outcomes
+from dstheory.arithmetic.exact import achieved, answer_law
 from dstheory.arithmetic.policy import BLOCKS
-from dstheory.arithmetic.rollouts import roll_out, table_mass
+from dstheory.arithmetic.rollouts import demonstrate, roll_out, table_mass
 from dstheory.arithmetic.settings import Settings
-from dstheory.arithmetic.training import initial_policy, log_ratio, reward_mass, sft_mass, train
+from dstheory.arithmetic.training import (
+    initial_policy,
+    log_ratio,
+    read_checkpoint,
+    reward_mass,
+    sft_mass,
+    train,
+    write_checkpoint,
+)
 from dstheory.errors import ArithmeticTaskError, ChainError, DSTheoryError
 
 SMALL = Settings(updates=4, problems=4, group=4)
@@ -41,7 +46,7 @@ def test_rewards_update_is_the_gradient_of_exact_accuracy() -> None:
         "skill": [np.ones(b.shape) * (name == "skill") for name, b in named],
     }
     exact = {
-        name: directional(policy, d, lambda at: float(outcomes(answer_law(at, problems), at, cap=4).accuracy.mean()))
+        name: directional(policy, d, lambda at: float(achieved(answer_law(at, problems), at, cap=4).accuracy.mean()))
         for name, d in directions.items()
     }
     found: dict[str, list[float]] = {name: [] for name in directions}
@@ -154,7 +159,7 @@ def test_training_helps_and_leaves_untrained_positions_alone(method) -> None:
     settings = Settings(method=method, updates=12, problems=16, lr=0.05, coverage=0.0)
     start, end = initial_policy(settings), train(settings).policy
     problems = draw_problems(settings.sizes, 30, part="evaluation", rng=0)
-    before, after = (outcomes(answer_law(policy, problems), policy, cap=4).accuracy.mean() for policy in (start, end))
+    before, after = (achieved(answer_law(policy, problems), policy, cap=4).accuracy.mean() for policy in (start, end))
     assert after > before + 0.05
     for name, unseen in (("digit_columns", np.s_[:, 11:]), ("addends", np.s_[6:]), ("total_columns", np.s_[11:])):
         assert (end.block(name)[unseen] == start.block(name)[unseen]).all()
@@ -193,7 +198,7 @@ def test_an_interrupted_run_continues_to_the_same_result(tmp_path, optimizer) ->
             raise Interrupted
 
     with pytest.raises(Interrupted):
-        train(settings, checkpoint=interrupt, checkpoint_every=2)
+        train(settings, updated=interrupt)
     half = read_checkpoint(tmp_path / "run.npz", settings)
     assert half.done == 4
     continued = train(settings, run=half)

@@ -77,7 +77,7 @@ def test_a_killed_run_goes_on_to_the_same_result(dstheory, tmp_path) -> None:
         time.sleep(0.001)
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=30)
-    from dstheory.arithmetic.checkpoints import read_checkpoint
+    from dstheory.arithmetic.training import read_checkpoint
 
     assert 0 < read_checkpoint(tmp_path / "killed.npz").done <= 25
     resumed = dstheory("arithmetic", "train", *options, "--checkpoint", "killed.npz", "--json")
