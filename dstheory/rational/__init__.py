@@ -27,7 +27,7 @@ from dstheory.errors import ClaimError, UndefinedError
 from dstheory.rational.generators import Generators, signs
 from dstheory.rational.polynomials import (
     FractionField,
-    NotRationalError,
+    NotRationalFunctionError,
     PolynomialFraction,
     factors_of,
     irreducible_factors,
@@ -35,7 +35,7 @@ from dstheory.rational.polynomials import (
 )
 
 __all__ = [
-    "NotRationalError",
+    "NotRationalFunctionError",
     "Ratio",
     "RationalForm",
     "as_ratio",
@@ -109,7 +109,7 @@ def rational_form(expr: sp.Expr) -> RationalForm:
         expr: sums, products and powers of symbols, rationals, logarithms and exponentials.
 
     Raises:
-        NotRationalError: for anything else (floats, roots of sums, Piecewise, ...).
+        NotRationalFunctionError: for anything else (floats, roots of sums, Piecewise, ...).
         ZeroDivisionError: if a denominator is identically zero.
 
     >>> import sympy as sp
@@ -122,7 +122,7 @@ def rational_form(expr: sp.Expr) -> RationalForm:
     names = sorted(rewritten.free_symbols, key=lambda symbol: symbol.name)
     for one, other in pairwise(names):
         if one.name == other.name:
-            raise NotRationalError(
+            raise NotRationalFunctionError(
                 f"two different symbols are both named {one.name}: they carry different assumptions, so no "
                 "cancellation between them is possible; take symbols from dstheory.rational.symbols"
             )
@@ -137,7 +137,7 @@ def is_zero(expr: sp.Expr) -> bool:
     is sound with logarithms); it never depends on what a simplifier happens to find.
 
     Raises:
-        NotRationalError: if the expression is outside the class that the test decides.
+        NotRationalFunctionError: if the expression is outside the class that the test decides.
 
     >>> import sympy as sp
     >>> p, r = sp.symbols("p r", positive=True)
@@ -250,7 +250,7 @@ def as_ratio(expression: sp.Expr) -> Ratio:
         numerator, denominator = field.lowest_terms(field.evaluate(expression))
     except ZeroDivisionError as error:
         raise UndefinedError(str(error)) from None
-    except NotRationalError as error:
+    except NotRationalFunctionError as error:
         raise ClaimError(str(error)) from None
     number = denominator.content()
     return Ratio(numerator.quo_ground(number), denominator.quo_ground(number))

@@ -10,7 +10,7 @@ from functools import cache
 
 import sympy as sp
 
-from dstheory.rational.polynomials import NotRationalError
+from dstheory.rational.polynomials import NotRationalFunctionError
 from dstheory.rational.symbols import domain_of
 
 
@@ -27,12 +27,12 @@ class Generators:
         """Return the expression in generators only.
 
         Raises:
-            NotRationalError: a part of it has no generator.
+            NotRationalFunctionError: a part of it has no generator.
         """
         for power in expr.atoms(sp.Pow):
             if power.exp.is_Rational and not power.exp.is_Integer:
                 if not (power.base.is_Symbol and power.base.is_positive):
-                    raise NotRationalError(
+                    raise NotRationalFunctionError(
                         f"the zero test has no generator for {power}: a root of something else than "
                         "a positive symbol; name the root by a symbol of its own"
                     )
@@ -67,7 +67,7 @@ class Generators:
             if expr.exp.is_Integer:
                 return sp.Pow(self._walk(expr.base), expr.exp)
             return self._power(expr.base, expr.exp)
-        raise NotRationalError(
+        raise NotRationalFunctionError(
             f"the zero test has no generator for {expr} ({type(expr).__name__}); it accepts rational "
             "functions of symbols, logarithms and powers"
         )
@@ -82,14 +82,16 @@ class Generators:
         # An argument of a logarithm is positive on the domain, so log f = sum of e log|f_i| over its irreducible factors,
         # and the sign of a factor does not matter: both signs share one generator.
         if _negative_throughout(argument):
-            raise NotRationalError(f"log({argument}) is not real: its argument is negative on the domain of its symbols")
+            raise NotRationalFunctionError(f"log({argument}) is not real: its argument is negative on the domain of its symbols")
         total: sp.Expr = sp.S.Zero
         for factor, exponent in _irreducible_factors(argument):
             if factor == sp.E:
                 total += self._walk(sp.sympify(exponent))
                 continue
             if factor.is_Add and factor.free_symbols & self._degree.keys():
-                raise NotRationalError(f"log({factor}) beside a root of one of its symbols: name the root by a symbol of its own")
+                raise NotRationalFunctionError(
+                    f"log({factor}) beside a root of one of its symbols: name the root by a symbol of its own"
+                )
             positive = factor if factor.is_Rational else _positive_version(factor, argument)
             total += self._walk(exponent) * self._generator("log", _unsigned(factor), sp.log(positive))
         return total
@@ -106,7 +108,7 @@ class Generators:
                 elif number.is_Integer:
                     result *= self._generator(f"power {monomial} of", factor, factor**monomial) ** number
                 else:
-                    raise NotRationalError(
+                    raise NotRationalFunctionError(
                         f"the zero test has no generator for {base}**({exponent}): a fractional multiple of a symbolic exponent"
                     )
         return result
@@ -142,7 +144,7 @@ def _irreducible_factors(argument: sp.Expr) -> tuple[tuple[sp.Expr, sp.Expr], ..
     if argument.is_Mul:
         return tuple(pair for part in argument.args for pair in _irreducible_factors(part))
     if not argument.is_Add:
-        raise NotRationalError(f"the zero test cannot split {argument}, the argument of a logarithm or a power")
+        raise NotRationalFunctionError(f"the zero test cannot split {argument}, the argument of a logarithm or a power")
     fraction = sp.together(argument)
     if not fraction.is_Add:
         return _irreducible_factors(fraction)

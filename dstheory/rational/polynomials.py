@@ -31,7 +31,7 @@ except ImportError:  # python-flint is optional
 _FACTOR_LIMIT = 400
 
 
-class NotRationalError(DSTheoryError):
+class NotRationalFunctionError(DSTheoryError):
     """An expression is no rational function of symbols, logarithms and powers, so the exact zero test does not apply."""
 
 
@@ -69,7 +69,7 @@ class FractionField:
             expr: sums, products and integer powers of generators and rational numbers.
 
         Raises:
-            NotRationalError: the expression holds something else.
+            NotRationalFunctionError: the expression holds something else.
             ZeroDivisionError: a denominator is identically zero.
         """
         if expr not in self._seen:
@@ -90,7 +90,7 @@ class FractionField:
             if expr.exp < 0 and not base:
                 raise ZeroDivisionError(f"the denominator {expr.base} is identically zero")
             return self._power(base, int(expr.exp))
-        raise NotRationalError(f"{expr} is not a rational function")
+        raise NotRationalFunctionError(f"{expr} is not a rational function")
 
     def _add(self, terms: list[PolynomialFraction]) -> PolynomialFraction:
         """Return the sum, over the least common multiple of the factored denominators."""

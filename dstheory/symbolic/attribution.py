@@ -149,11 +149,7 @@ def length_ratio(s: SymbolicSetting, ratio: sp.Expr) -> sp.Expr:
     >>> length_ratio(s, s.weights.sample[0] / s.weights.decide[0])
     (l_s/l_d)**lambda
     """
-    return _as_power(ratio.subs(dict(s.weights.meaning)))
-
-
-def _as_power(ratio: sp.Expr) -> sp.Expr:
-    return sp.powsimp(ratio, combine="base")
+    return sp.powsimp(ratio.subs(dict(s.weights.meaning)), combine="base")
 
 
 def _witness(s: SymbolicSetting, objective: Rule) -> Imbalance | None:
@@ -179,7 +175,7 @@ def _differs(s: SymbolicSetting, objective: Rule, turn: Turn) -> tuple[sp.Expr, 
     if turn.decision is None:
         return None
     if s.chain.turns is None:
-        turn = _of_any_turn(turn)
+        turn = replace(turn, index=0)  # which stands for every turn of an uncapped chain
     c_s, c_d = objective.coefficients(s, turn)
     meaning = _meaning(s)
     if is_zero((c_s - c_d).subs(meaning)):
@@ -195,11 +191,6 @@ def _differs(s: SymbolicSetting, objective: Rule, turn: Turn) -> tuple[sp.Expr, 
         if all(v.is_finite for v in values) and abs((values[0] - values[1]).evalf(30)) > sp.Rational(1, 10**9):
             return c_s, c_d, numbers
     return None
-
-
-def _of_any_turn(turn: Turn) -> Turn:
-    """Return the turn with the index that stands for every turn of an uncapped chain."""
-    return Turn(0, turn.answer, turn.decision, turn.scale, turn.past, turn.here, turn.future, turn.rate)
 
 
 def _numbers(symbols: list[sp.Symbol], attempt: int) -> Numbers:

@@ -173,18 +173,20 @@ class SymbolicChain:
         V*b*gamma*(1 - p) + p*(V*gamma*(1 - a) + a)
         """
         sample = self.policy.sample_at(turn)
-        return sp.Add(*[x * q for x, q in zip(sample, self._answer_values(payoff, rate, next_value, turn), strict=True)])
+        return sp.Add(*[x * q for x, q in zip(sample, self.answer_values(payoff, rate, next_value, turn), strict=True)])
 
-    def _decision_values(
+    def decision_values(
         self, payoff: Payoffs, rate: Discount, next_value: sp.Expr, turn: int
     ) -> tuple[tuple[sp.Expr, sp.Expr], ...]:
+        """Return Q of (stop, resample) on each answer, given the value of the next turn."""
         here = payoff_at(payoff, turn)
         if self.last(turn):
             return tuple((u, u) for u in here.submit)
         return tuple((s, r + rate.between * next_value) for s, r in zip(here.stop, here.resample, strict=True))
 
-    def _answer_values(self, payoff: Payoffs, rate: Discount, next_value: sp.Expr, turn: int) -> tuple[sp.Expr, ...]:
-        decisions = self._decision_values(payoff, rate, next_value, turn)
+    def answer_values(self, payoff: Payoffs, rate: Discount, next_value: sp.Expr, turn: int) -> tuple[sp.Expr, ...]:
+        """Return Q of each answer, given the value of the next turn."""
+        decisions = self.decision_values(payoff, rate, next_value, turn)
         drawn = payoff_at(payoff, turn).sample
         if self.last(turn):
             return tuple(u + rate.within * submit for u, (submit, _) in zip(drawn, decisions, strict=True))
@@ -208,13 +210,13 @@ class SymbolicChain:
         if self.turns is None:
             unknown = sp.Dummy("V")
             v = _solve_linear(self.bellman(payoff, rate, unknown), unknown)
-            return SymbolicValues((v,), (self._answer_values(payoff, rate, v, 0),), (self._decision_values(payoff, rate, v, 0),))
+            return SymbolicValues((v,), (self.answer_values(payoff, rate, v, 0),), (self.decision_values(payoff, rate, v, 0),))
         following: sp.Expr = sp.S.Zero
         value: list[sp.Expr] = []
         answer, decision = [], []
         for turn in reversed(range(self.turns)):
-            answer.append(self._answer_values(payoff, rate, following, turn))
-            decision.append(self._decision_values(payoff, rate, following, turn))
+            answer.append(self.answer_values(payoff, rate, following, turn))
+            decision.append(self.decision_values(payoff, rate, following, turn))
             following = self.bellman(payoff, rate, following, turn)
             value.append(following)
         return SymbolicValues(tuple(reversed(value)), tuple(reversed(answer)), tuple(reversed(decision)))

@@ -12,13 +12,14 @@ keeps the past, and with the derivative of the scalar; see :mod:`dstheory.symbol
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 import sympy as sp
 
 from dstheory.rational import combine_logs, factored, is_zero
 from dstheory.rational.symbols import symbol
-from dstheory.symbolic.chain import SymbolicChain, SymbolicValues, payoff_at
+from dstheory.symbolic.chain import SymbolicChain, SymbolicValues
 from dstheory.symbolic.policy import Logit
 from dstheory.symbolic.rule import Rule, decision_probability
 from dstheory.symbolic.setting import SymbolicSetting
@@ -49,13 +50,14 @@ class CompactGradient:
             full[name] = definition.xreplace(full)
         return expr.xreplace(full)
 
-    def used(self) -> dict[sp.Symbol, sp.Expr]:
-        """Return the definitions that the gradient needs, directly or through other definitions, in order."""
-        needed = {x for formula in self.gradient.values() for x in formula.free_symbols}
-        for name in reversed(self.definitions):
-            if name in needed:
-                needed |= self.definitions[name].free_symbols
-        return {name: expr for name, expr in self.definitions.items() if name in needed}
+
+def needed(definitions: dict[sp.Symbol, sp.Expr], formulas: Iterable[sp.Expr]) -> dict[sp.Symbol, sp.Expr]:
+    """Return the definitions that formulas need, directly or through later definitions, in order."""
+    wanted = {x for formula in formulas for x in formula.free_symbols}
+    for name in reversed(definitions):
+        if name in wanted:
+            wanted |= definitions[name].free_symbols
+    return {name: expr for name, expr in definitions.items() if name in wanted}
 
 
 def compact_gradient(s: SymbolicSetting, objective: Rule) -> CompactGradient:
@@ -134,11 +136,9 @@ class _Builder:
                     self.last[row[-1]] = self.define(name, row[-1])
 
     def _name_resampling(self, s: SymbolicSetting) -> None:
-        policy = self.chain.policy
-        for turn in range(len(policy.sample)):
-            if self.chain.turns is None or turn < self.chain.turns - 1:
-                q = policy.resample_probability(turn).xreplace(self.last)
-                self.define(f"q{self.suffix}" + ("" if policy.stationary else f"_t{turn}"), q)
+        for turn in range(len(self.chain.policy.sample)):
+            if not self.chain.last(turn):
+                self.define(self.q(turn).name, self.chain.policy.resample_probability(turn).xreplace(self.last))
 
     def q(self, turn: int) -> sp.Symbol:
         """Return the name of the resample probability at a turn."""
@@ -160,24 +160,15 @@ class _Builder:
             infinite = self.chain.turns is None
             v = symbol(f"{letter}{self.at(turn)}")
             following = v if infinite else self.future[turn + 1]
-            right = self.chain.bellman(self.payoff, self.rate, sp.S.Zero if infinite else following, turn)
-            right = combine_logs(right)
+            right = combine_logs(self.chain.bellman(self.payoff, self.rate, sp.S.Zero if infinite else following, turn))
             if infinite:
                 right = right / (1 - self.rate.per_turn * self.q(turn))
             self.define(v.name, right.xreplace(self.last))
             self.future[turn] = v
-            here = payoff_at(self.payoff, turn)
-            if self.chain.last(turn):
-                decisions = tuple((u, u) for u in here.submit)
-            else:
-                decisions = tuple((u, r + self.rate.between * following) for u, r in zip(here.stop, here.resample, strict=True))
-            names = []
-            for i, answer in enumerate(self.chain.answers):
-                stop = sp.S.One if self.chain.last(turn) else self.chain.policy.stop_at(turn)[i]
-                value = here.sample[i] + self.rate.within * (stop * decisions[i][0] + (1 - stop) * decisions[i][1])
-                if self.earns_reward:
-                    names.append(self.define(f"Q_{answer}{self.at(turn)}", value))
-            named.append((v, tuple(names), decisions))
+            values = self.chain.answer_values(self.payoff, self.rate, following, turn) if self.earns_reward else ()
+            answers = zip(self.chain.answers, values, strict=False)
+            names = tuple(self.define(f"Q_{answer}{self.at(turn)}", value) for answer, value in answers)
+            named.append((v, names, self.chain.decision_values(self.payoff, self.rate, following, turn)))
         if self.chain.turns is None:
             self.future[1] = self.future[0]
         ordered = named[::-1]
@@ -195,7 +186,7 @@ class _Builder:
                     ]
         for name, terms in parts.items():
             self.result.gradient[name] = self._tidy(terms)
-        self.result.definitions = self.result.used()
+        self.result.definitions = needed(self.result.definitions, self.result.gradient.values())
         return self.result
 
     def _tidy(self, terms: list[sp.Expr]) -> sp.Expr:

@@ -10,7 +10,7 @@ from dstheory.errors import ChainError
 from dstheory.rational import combine_logs, is_zero, rational_form
 from dstheory.rational.symbols import Number, check_numbers
 from dstheory.symbolic.attribution import coefficient_verdict
-from dstheory.symbolic.compact import CompactGradient, compact_gradient
+from dstheory.symbolic.compact import CompactGradient, compact_gradient, needed
 from dstheory.symbolic.derivation import DerivedGradient
 from dstheory.symbolic.narrative import assumptions_of, steps_of, subtitle_of
 from dstheory.symbolic.objectives import lookup
@@ -116,11 +116,11 @@ def derive(
             "the expectation of coefficient x score",
             {name: slope[name] - update[name] for name in update},
         )
-    expanded = {name: _short_fraction(expr, compact, update[name]) for name, expr in compact.gradient.items()}
+    expanded = {name: _short_fraction(expr, compact) for name, expr in compact.gradient.items()}
     scalar = "no" if slope is None else "frozen" if rule.frozen and rule.measure(s) == s.policy else "yes"
     verdict = coefficient_verdict(s, rule)
     statistics = {x.symbol: x.value for x in rule.statistics(s)}
-    kept = _needed(statistics, (*compact.gradient.values(), *compact.definitions.values()))
+    kept = needed(statistics, (*compact.gradient.values(), *compact.definitions.values()))
     source = "the update that the rule states" if enumerated else "the expectation of coefficient x score"
     checks = (
         f"the simplest form equals {source}" + ("" if enumerated else ", the past included"),
@@ -176,15 +176,6 @@ def _require_own_update(rule: Rule, s: SymbolicSetting, options: dict[str, Any])
     return f"over all trajectories of the chains capped at {' and '.join(map(str, caps))} turns, not of this one"
 
 
-def _needed(statistics: dict[sp.Symbol, sp.Expr], formulas: tuple[sp.Expr, ...]) -> dict[sp.Symbol, sp.Expr]:
-    """Return the statistics that formulas mention, directly or through later statistics, in order."""
-    wanted = {x for formula in formulas for x in formula.free_symbols}
-    for name in reversed(statistics):
-        if name in wanted:
-            wanted |= statistics[name].free_symbols
-    return {name: value for name, value in statistics.items() if name in wanted}
-
-
 def _refuse_large(answers: int, turns: int | None, turn_indexed: bool) -> None:
     """Raise ChainError for a chain whose formulas would fill books; nothing is lost, as the numeric engine takes any size."""
     remedy = "give a smaller chain; numbers for large chains come from `dstheory attribute`"
@@ -212,7 +203,7 @@ def _require_equal(rule: Rule, one: str, other: str, differences: dict[sp.Symbol
             )
 
 
-def _short_fraction(formula: sp.Expr, compact: CompactGradient, update: sp.Expr) -> sp.Expr | None:
+def _short_fraction(formula: sp.Expr, compact: CompactGradient) -> sp.Expr | None:
     """Return the gradient as one factored fraction, if that is short and says more than the formula itself."""
     written = compact.written_out(formula)
     if sp.count_ops(written) > MAX_OPERATIONS:

@@ -16,36 +16,23 @@ of c grad log pi over an answer's tokens is c grad log pi(answer): the answer is
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
+from typing import NamedTuple
 
 import sympy as sp
 
 
-@dataclass(frozen=True)
-class Token:
-    """One token: its log-probability under the policy, under the policy that sampled it, and under the reference.
+class Token(NamedTuple):
+    """One token.
 
     Attributes:
-        name: response and position, as in "1_2": the second token of the first response.
+        log_pi: its log-probability, the only thing that is differentiated.
+        log_old: the same under the policy that sampled it.
+        log_ref: the same under the reference, or under a teacher.
     """
 
-    name: str
-
-    @cached_property
-    def log_pi(self) -> sp.Symbol:
-        """log pi, the only thing that is differentiated."""
-        return sp.Symbol(f"lp_{self.name}", real=True)
-
-    @cached_property
-    def log_old(self) -> sp.Symbol:
-        """log pi_old."""
-        return sp.Symbol(f"old_{self.name}", real=True)
-
-    @cached_property
-    def log_ref(self) -> sp.Symbol:
-        """log of the reference's, or of a teacher's, probability."""
-        return sp.Symbol(f"ref_{self.name}", real=True)
+    log_pi: sp.Symbol
+    log_old: sp.Symbol
+    log_ref: sp.Symbol
 
     @property
     def ratio(self) -> sp.Expr:
@@ -58,8 +45,7 @@ class Token:
         return self.log_pi - self.log_ref
 
 
-@dataclass(frozen=True)
-class Response:
+class Response(NamedTuple):
     """One response: its tokens and its reward."""
 
     tokens: tuple[Token, ...]
@@ -76,13 +62,8 @@ class Response:
         return sp.Add(*[t.log_ratio for t in self.tokens])
 
 
-@dataclass(frozen=True)
-class Batch:
-    """One group of responses to one prompt.
-
-    Attributes:
-        responses: at least two.
-    """
+class TokenBatch(NamedTuple):
+    """One group of two or more responses to one prompt."""
 
     responses: tuple[Response, ...]
 
@@ -120,15 +101,18 @@ BASELINE, LONGEST = sp.Symbol("baseline", real=True), sp.Symbol("L_max", positiv
 SUCCESS, WEIGHT = sp.Symbol("r", positive=True), sp.Symbol("omega", positive=True)
 
 
-def batch(*lengths: int) -> Batch:
+def batch(*lengths: int) -> TokenBatch:
     """Return a group of responses with these numbers of tokens, in symbols.
 
     >>> batch(1, 2).responses[1].tokens[0].log_pi
     lp_2_1
     """
-    return Batch(
+    def token(name: str) -> Token:
+        return Token(*(sp.Symbol(f"{kind}_{name}", real=True) for kind in ("lp", "old", "ref")))
+
+    return TokenBatch(
         tuple(
-            Response(tuple(Token(f"{i}_{t}") for t in range(1, length + 1)), sp.Symbol(f"R_{i}", real=True))
+            Response(tuple(token(f"{i}_{t}") for t in range(1, length + 1)), sp.Symbol(f"R_{i}", real=True))
             for i, length in enumerate(lengths, 1)
         )
     )
@@ -137,14 +121,14 @@ def batch(*lengths: int) -> Batch:
 def detached(expr: sp.Expr) -> sp.Expr:
     """Return an expression under a stop-gradient: the policy's log-probabilities in it are held fixed.
 
-    >>> x = Token("1_1").log_pi
+    >>> x = batch(1).responses[0].tokens[0].log_pi
     >>> sp.diff(detached(sp.exp(x)) * x, x)
     exp(lp_1_1_held)
     """
     return expr.xreplace({x: sp.Symbol(f"{x.name}_held", real=True) for x in expr.free_symbols if x.name.startswith("lp_")})
 
 
-def coefficients(surrogate: sp.Expr, b: Batch) -> list[list[sp.Expr]]:
+def coefficients(surrogate: sp.Expr, b: TokenBatch) -> list[list[sp.Expr]]:
     """Return c(i, t), the derivative of a surrogate with respect to each token's log-probability.
 
     >>> b = batch(1, 2)
@@ -155,7 +139,7 @@ def coefficients(surrogate: sp.Expr, b: Batch) -> list[list[sp.Expr]]:
     return [[sp.diff(surrogate, t.log_pi).xreplace(held) for t in r.tokens] for r in b.responses]
 
 
-def on_policy(expr: sp.Expr, b: Batch) -> sp.Expr:
+def on_policy(expr: sp.Expr, b: TokenBatch) -> sp.Expr:
     """Return an expression where the policy is the one that sampled: all ratios are 1.
 
     >>> b = batch(1, 1)
@@ -165,7 +149,7 @@ def on_policy(expr: sp.Expr, b: Batch) -> sp.Expr:
     return expr.xreplace({t.log_old: t.log_pi for r in b.responses for t in r.tokens})
 
 
-def _per_response(b: Batch, r: Response) -> sp.Expr:
+def _per_response(b: TokenBatch, r: Response) -> sp.Expr:
     return sp.Rational(1, b.size * r.length)
 
 
@@ -173,7 +157,7 @@ def _k3(t: Token) -> sp.Expr:
     return sp.exp(-t.log_ratio) - 1 + t.log_ratio
 
 
-def _of_others(b: Batch, r: Response) -> sp.Expr:
+def _of_others(b: TokenBatch, r: Response) -> sp.Expr:
     return (b.mean * b.size - r.reward) / (b.size - 1)
 
 
@@ -187,13 +171,13 @@ def _negative_aware(r: Response, t: Token) -> sp.Expr:
     return r.reward * sp.log(t.ratio) + (1 - r.reward) * sp.log((1 - SUCCESS * t.ratio) / (1 - SUCCESS))
 
 
-def _preference(b: Batch) -> sp.Expr:
+def _preference(b: TokenBatch) -> sp.Expr:
     """log sigma(beta Delta), the first response preferred to the second."""
     first, second = b.responses[:2]
     return -sp.log(1 + sp.exp(-BETA * (first.log_ratio - second.log_ratio)))
 
 
-SURROGATES: dict[str, Callable[[Batch], sp.Expr]] = {
+SURROGATES: dict[str, Callable[[TokenBatch], sp.Expr]] = {
     "reinforce": lambda b: b.summed(lambda r, t: r.reward * t.log_pi) / b.size,
     "reinforce with baseline": lambda b: b.summed(lambda r, t: (r.reward - BASELINE) * t.log_pi) / b.size,
     "rloo": lambda b: b.summed(lambda r, t: (r.reward - _of_others(b, r)) * t.log_pi) / b.size,

@@ -10,7 +10,7 @@ from dstheory.rational import combine_logs
 from dstheory.rational.symbols import latex_name, symbol
 from dstheory.symbolic.attribution import BALANCED, NO_DECISION, UP_TO_DISCOUNT, CoefficientVerdict, Imbalance
 from dstheory.symbolic.compact import CompactGradient
-from dstheory.symbolic.document import C_D, C_S, DerivationStep, Display, Item, Table, Words, listed, words
+from dstheory.symbolic.derivation import C_D, C_S, DerivationStep, Display, Item, Table, Words, listed, words
 from dstheory.symbolic.rule import VISITED_STATES, Inline, Rule, Verbatim, rule_discount
 from dstheory.symbolic.setting import SymbolicSetting
 from dstheory.symbolic.updates import FUTURE, PAST, SCALE, generic_turns

@@ -15,13 +15,14 @@ form: the numeric engine computes it, here it is refused.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import sympy as sp
 
 from dstheory.errors import ChainError
 from dstheory.rational.symbols import symbol
 from dstheory.symbolic.chain import RESAMPLE, STOP, UNDISCOUNTED, Payoff, SymbolicChain, reward
-from dstheory.symbolic.policy import SymbolicPolicy
+from dstheory.symbolic.policy import Logit, SymbolicPolicy
 from dstheory.symbolic.rule import Statistic, Steps, decision_probability
 from dstheory.symbolic.setting import SymbolicSetting
 from dstheory.symbolic.updates import Update, score, trajectories
@@ -175,36 +176,54 @@ def visits_over_turns(chain: SymbolicChain) -> tuple[sp.Expr, sp.Expr]:
     return gap / q, 1 / (1 - q) - (gap - q) / q**2
 
 
-def update_over_length(s: SymbolicSetting, acting: SymbolicPolicy, credit: Credit) -> Update:
-    """Return E[credit/L x score], responses by ``acting``, scores of the learner.
+def over_length(
+    s: SymbolicSetting, acting: SymbolicPolicy, credit: Credit, term: Callable[[int, int, str | None], sp.Expr]
+) -> sp.Expr:
+    """Return E[credit/L x the sum of a term over the turns].
 
     Args:
         s: the setting.
         acting: who generates the responses.
         credit: of a response, by the answer that it submits.
+        term: of a turn, an answer and a decision; None is no decision.
 
     Raises:
         ChainError: see the module's page.
     """
-    chain, logits = s.following(acting), s.policy.logits
-    update: dict[sp.Symbol, list[sp.Expr]] = {logit.symbol: [] for logit in logits}
+    chain = s.following(acting)
     if chain.turns is not None:
-        for steps, chance, length in _enumerated(s, chain):
-            here = chance * credit(steps[-1][0]) / length
-            for logit in logits:
-                scores = [x for k, step in enumerate(steps) for x in score(s.policy, logit, k, *step)]
-                update[logit.symbol].append(here * sp.Add(*scores))
-        return {name: sp.Add(*terms) for name, terms in update.items()}
-    length, (at_stop, at_resample) = turn_length(s), visits_over_turns(chain)
-    final = _final(acting, credit)
+        parts = [
+            chance * credit(steps[-1][0]) / length * sp.Add(*[term(k, i, d) for k, (i, d) in enumerate(steps)])
+            for steps, chance, length in _enumerated(s, chain)
+        ]
+        return sp.Add(*parts)
+    length, (at_stop, at_resample), final = turn_length(s), visits_over_turns(chain), _final(acting, credit)
+    parts = []
     for i, (x, y) in enumerate(zip(acting.sample_at(0), acting.stop_at(0), strict=True)):
-        for logit in logits:
-            stopping, resampling = (sp.Add(*score(s.policy, logit, 0, i, d)) for d in (STOP, RESAMPLE))
-            update[logit.symbol] += [
-                x * y * credit(i) * at_stop / length * stopping,
-                x * (1 - y) * final * at_resample / length * resampling,
-            ]
-    return {name: sp.Add(*terms) for name, terms in update.items()}
+        parts += [
+            x * y * credit(i) * at_stop / length * term(0, i, STOP),
+            x * (1 - y) * final * at_resample / length * term(0, i, RESAMPLE),
+        ]
+    return sp.Add(*parts)
+
+
+def update_over_length(s: SymbolicSetting, acting: SymbolicPolicy, credit: Credit) -> Update:
+    """Return E[credit/L x score], responses by ``acting``, scores of the learner."""
+
+    def term(logit: Logit, turn: int, answer: int, decision: str | None) -> sp.Expr:
+        return sp.Add(*score(s.policy, logit, turn, answer, decision))
+
+    return {logit.symbol: over_length(s, acting, credit, partial(term, logit)) for logit in s.policy.logits}
+
+
+def likelihood_over_length(s: SymbolicSetting, acting: SymbolicPolicy) -> sp.Expr:
+    """Return E[log pi(response)/L], responses by ``acting``, likelihood of the learner."""
+
+    def log_likelihood(turn: int, answer: int, decision: str | None) -> sp.Expr:
+        drawn = sp.log(s.policy.sample_at(turn)[answer])
+        return drawn + (sp.log(decision_probability(s.policy, turn, answer, decision)) if decision else 0)
+
+    return over_length(s, acting, lambda _: sp.S.One, log_likelihood)
 
 
 def mean_over_length(s: SymbolicSetting, acting: SymbolicPolicy, credit: Credit) -> sp.Expr:
@@ -218,31 +237,6 @@ def mean_over_length(s: SymbolicSetting, acting: SymbolicPolicy, credit: Credit)
 def _final(acting: SymbolicPolicy, credit: Credit) -> sp.Expr:
     """Return E[credit; a turn stops]."""
     return sp.Add(*[x * y * credit(i) for i, (x, y) in enumerate(zip(acting.sample_at(0), acting.stop_at(0), strict=True))])
-
-
-def likelihood_over_length(s: SymbolicSetting, acting: SymbolicPolicy) -> sp.Expr:
-    """Return E[log pi(response)/L], responses by ``acting``, likelihood of the learner."""
-    chain = s.following(acting)
-
-    def log_likelihood(turn: int, answer: int, decision: str | None) -> sp.Expr:
-        drawn = sp.log(s.policy.sample_at(turn)[answer])
-        return drawn + (sp.log(decision_probability(s.policy, turn, answer, decision)) if decision else 0)
-
-    if chain.turns is not None:
-        return sp.Add(
-            *[
-                chance * sp.Add(*[log_likelihood(k, *step) for k, step in enumerate(steps)]) / length
-                for steps, chance, length in _enumerated(s, chain)
-            ]
-        )
-    at_stop, at_resample = visits_over_turns(chain)
-    weights = {STOP: at_stop, RESAMPLE: at_resample * (1 - acting.resample_probability())}
-    total = [
-        x * decision_probability(acting, 0, i, d) * weight * log_likelihood(0, i, d)
-        for i, x in enumerate(acting.sample_at(0))
-        for d, weight in weights.items()
-    ]
-    return sp.Add(*total) / turn_length(s)
 
 
 def _enumerated(s: SymbolicSetting, chain: SymbolicChain) -> Iterator[tuple[Steps, sp.Expr, sp.Expr]]:

@@ -20,8 +20,8 @@ from dstheory.rational.symbols import symbol
 from dstheory.symbolic import render
 from dstheory.symbolic.objectives import lookup
 from dstheory.symbolic.render.latex import broken, escape, visual_width
+from dstheory.symbolic.render.mathml import formula_mathml as mathml
 from dstheory.symbolic.render.printers import formula_latex as latex
-from dstheory.symbolic.render.printers import formula_mathml as mathml
 from dstheory.symbolic.render.printers import formula_text as text
 
 SHOWN = (*LENGTH_WEIGHTED, *KINDS)

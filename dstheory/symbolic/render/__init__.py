@@ -11,8 +11,7 @@ import sympy as sp
 from sympy.printing.pycode import PythonCodePrinter
 
 from dstheory.symbolic.attribution import Imbalance
-from dstheory.symbolic.derivation import DerivedGradient, Evaluation
-from dstheory.symbolic.document import Display, Item, Table, Words
+from dstheory.symbolic.derivation import DerivedGradient, Display, Evaluation, Item, Table, Words
 from dstheory.symbolic.render import latex, mathml
 from dstheory.symbolic.render.printers import formula_latex, formula_text, ordered_terms
 from dstheory.symbolic.rule import Inline, Verbatim

@@ -12,8 +12,7 @@ import re
 import sympy as sp
 
 from dstheory.references import bibliography, cite, cited
-from dstheory.symbolic.derivation import DerivedGradient
-from dstheory.symbolic.document import Display, Item, Table, Words
+from dstheory.symbolic.derivation import DerivedGradient, Display, Item, Table, Words
 from dstheory.symbolic.render.printers import formula_latex, ordered_terms
 from dstheory.symbolic.rule import Inline, Verbatim
 

@@ -2,16 +2,85 @@
 
 from __future__ import annotations
 
+import re
+from html.entities import html5
+from typing import Any
+from unicodedata import lookup
 from xml.sax.saxutils import escape
 
 import sympy as sp
+from sympy.core.function import AppliedUndef
+from sympy.printing.mathml import MathMLPresentationPrinter
 
-from dstheory.symbolic.derivation import DerivedGradient
-from dstheory.symbolic.document import Display, Item, Table, Words
-from dstheory.symbolic.render.printers import formula_mathml
+from dstheory.rational.symbols import GREEK
+from dstheory.symbolic.derivation import DerivedGradient, Display, Item, Table, Words
+from dstheory.symbolic.render.printers import ordered_terms
 from dstheory.symbolic.rule import Inline, Verbatim
 
 NAMESPACE = 'xmlns="http://www.w3.org/1998/Math/MathML"'
+
+
+class _MathMLPrinter(MathMLPresentationPrinter):
+    def _as_ordered_terms(self, expr: sp.Expr, order: Any = None) -> list[sp.Expr]:
+        return ordered_terms(super()._as_ordered_terms(expr, order))
+
+    def _print_Symbol(self, sym: sp.Symbol, style: str = "plain") -> Any:
+        """Write base, subscripts and the turn as a superscript, as in LaTeX."""
+        base, *parts = sym.name.split("_")
+        turns = [part[1:] for part in parts if part[0] == "t" and part[1:].isdigit()]
+        lower = [part for part in parts if not (part[0] == "t" and part[1:].isdigit())]
+        kind = "msubsup" if turns and lower else "msup" if turns else "msub" if lower else ""
+        letter = self._identifier(_LETTERS.get(base, base))
+        if not kind:
+            return letter
+        node = self.dom.createElement(kind)
+        node.appendChild(letter)
+        if lower:
+            node.appendChild(self._identifier(",".join(lower)))
+        if turns:
+            node.appendChild(self._identifier(f"({turns[0]})"))
+        return node
+
+    def _print_Function(self, e: sp.Expr) -> Any:
+        if not isinstance(e, AppliedUndef):
+            return super()._print_Function(e)
+        row = self.dom.createElement("mrow")
+        summed = e.func.__name__ == "sum_k"
+        row.appendChild(self._print_Symbol(sp.Symbol("\N{N-ARY SUMMATION}_k" if summed else e.func.__name__)))
+        for i, part in enumerate(e.args):
+            row.appendChild(self._operator(("[" if summed else "(") if i == 0 else "|"))
+            row.appendChild(self._print(part))
+        row.appendChild(self._operator("]" if summed else ")"))
+        return row
+
+    def _identifier(self, letters: str) -> Any:
+        node = self.dom.createElement("mi")
+        node.appendChild(self.dom.createTextNode(letters))
+        return node
+
+    def _operator(self, sign: str) -> Any:
+        node = self.dom.createElement("mo")
+        node.appendChild(self.dom.createTextNode(sign))
+        return node
+
+
+# Unicode spells one of them differently
+_LETTERS = {name: lookup(f"GREEK SMALL LETTER {'LAMDA' if name == 'lambda' else name.upper()}") for name in sorted(GREEK)}
+
+
+def formula_mathml(expr: sp.Basic) -> str:
+    """Write a formula as presentation MathML, without the enclosing ``math`` element.
+
+    >>> formula_mathml(sp.Symbol("p_ref"))
+    '<msub><mi>p</mi><mi>ref</mi></msub>'
+    """
+    printer = _MathMLPrinter({})
+    return re.sub(r"&([A-Za-z]+);", _character, str(printer._print(expr).toxml()))
+
+
+def _character(entity: re.Match[str]) -> str:
+    """Replace a named entity that only HTML defines by its character; XML's own five stay."""
+    return entity[0] if entity[1] in ("lt", "gt", "amp", "quot", "apos") else html5[f"{entity[1]};"]
 
 
 def article(derivation: DerivedGradient) -> str:
