@@ -39,7 +39,7 @@ def render(derivation: DerivedGradient, style: str, *, standalone: bool = False)
 
     >>> from dstheory.symbolic import derive
     >>> print(render(derive("sft"), "text").splitlines()[0])
-    Supervised fine-tuning on demonstrations
+    Supervised fine-tuning
     >>> render(derive("sft"), "latex").splitlines()[0]
     '% Needs \\usepackage{amsmath}.'
     >>> render(derive("sft"), "mathml").splitlines()[0]
