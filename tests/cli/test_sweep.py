@@ -88,6 +88,21 @@ def test_a_sweep_is_what_simulate_and_optimum_say(dstheory) -> None:
         assert float(here.decision_share) == pytest.approx(best["decision_share_of_gain"], rel=1e-9)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--objective", "rloo", "--reward", "1,-0.2,-0.3,0.1", "--max-turns", 2),  # groups compare the chain's returns
+        ("--objective", "distill", "--expert", "0.7,0.9,0.6"),  # the expert is the teacher
+    ],
+)
+def test_a_sweep_builds_objectives_as_simulate_does(dstheory, options) -> None:
+    more = ("--steps", 5, "--lr", 0.3, *options)
+    (said,) = json.loads(dstheory("simulate", *more, "--length-weight", 0.3, "--out", "one", "--json").out)["conditions"]
+    dstheory("sweep", "--of", "simulate", *more, "--grid", "length_weight=0.3,0.9", "--out", "out")
+    with xr.open_dataset("out/history.nc") as data:
+        assert float(data.accuracy.sel(length_weight=0.3)[0]) == pytest.approx(said["after"]["accuracy"], rel=1e-9)
+
+
 def test_a_chain_from_a_file(dstheory) -> None:
     chain = Path(__file__).resolve().parents[2] / "examples" / "three_prompts.json"
     example = dstheory("optimum", "--mdp", chain, "--beta", "0.3", "--gamma", 0.7, "--json")
