@@ -106,7 +106,8 @@ def line_blocks(path: Path, *, block: int | None = None, longest: int | None = N
     longest = longest or LONGEST_LINE
     stream, position = open_unpacked(path)
     with stream:
-        rest, line, begun = b"", 1, False
+        rest: list[bytes] = []  # of a line whose end is yet to come
+        line, length, begun = 1, 0, False
         while True:
             try:
                 data = bytes(stream.read(block or BLOCK))
@@ -116,13 +117,14 @@ def line_blocks(path: Path, *, block: int | None = None, longest: int | None = N
                 data, begun = data.removeprefix(b"\xef\xbb\xbf"), True
             end = data.rfind(b"\n") + 1
             if end or not data:
-                whole, rest = rest + data[:end], data[end:]
+                whole, rest, length = b"".join([*rest, data[:end]]), [data[end:]], len(data) - end
                 if whole:
                     yield Block(whole, line, position())
                 line += whole.count(b"\n")
             else:
-                rest += data
-            if len(rest) > longest:
+                rest.append(data)
+                length += len(data)
+            if length > longest:
                 raise FileFormatError(
                     f"{path}: line {line} is longer than {longest // 2**20} MB: give a log with one record per line"
                 )
