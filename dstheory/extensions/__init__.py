@@ -11,38 +11,24 @@ Their claims are H1 to H9 (``dstheory verify --group neighbours``).
 
 from __future__ import annotations
 
-from dstheory.extensions.budget import FirstSuccess, budget_factor
-from dstheory.extensions.confidence import CONFIDENCE_RUNS, confidence_chain, confidence_gradient
-from dstheory.extensions.duels import Duels, answer_duels, decision_duels, duel_win, majority_error
-from dstheory.extensions.evidence import evidence_chain, evidence_gradient, evidence_policy
-from dstheory.extensions.features import pessimistic
-from dstheory.extensions.posterior import posterior_policy
+from dstheory.extensions.binomial import majority_error
+from dstheory.extensions.chains import (
+    confidence_chain,
+    confidence_gradient,
+    evidence_chain,
+    evidence_gradient,
+    evidence_policy,
+    pessimistic,
+)
+from dstheory.extensions.duels import Duels, answer_duels, decision_duels, duel_win
 from dstheory.extensions.rejection import Rejection, early_rejection, rejection_policy
 from dstheory.extensions.self_correction import SelfCorrection
-from dstheory.extensions.verifier import VerifierEffect, majority_rates, noisy_verifier, verifier_effect
+from dstheory.extensions.success import FirstSuccess, budget_factor, posterior_policy
+from dstheory.extensions.verifier import VerifierEffect, noisy_verifier, verifier_effect
 
 __all__ = [
-    "CONFIDENCE_RUNS",
-    "Duels",
-    "FirstSuccess",
-    "Rejection",
-    "SelfCorrection",
-    "VerifierEffect",
-    "answer_duels",
-    "budget_factor",
-    "confidence_chain",
-    "confidence_gradient",
-    "decision_duels",
-    "duel_win",
-    "early_rejection",
-    "evidence_chain",
-    "evidence_gradient",
-    "evidence_policy",
-    "majority_error",
-    "majority_rates",
-    "noisy_verifier",
-    "pessimistic",
-    "posterior_policy",
-    "rejection_policy",
+    "Duels", "FirstSuccess", "Rejection", "SelfCorrection", "VerifierEffect", "answer_duels", "budget_factor", "confidence_chain",
+    "confidence_gradient", "decision_duels", "duel_win", "early_rejection", "evidence_chain", "evidence_gradient",
+    "evidence_policy", "majority_error", "noisy_verifier", "pessimistic", "posterior_policy", "rejection_policy",
     "verifier_effect",
-]
+]  # fmt: skip

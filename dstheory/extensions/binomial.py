@@ -1,19 +1,19 @@
-"""Binomial probabilities by their logarithms: exact where the probabilities themselves would underflow.
+r"""Binomial probabilities and majorities by their logarithms: exact where the probabilities themselves would underflow.
+
+The majority of n, each of which errs with probability r, errs with
+
+.. math:: P(\text{more than } n/2 \text{ err}) + \tfrac12 P(n/2 \text{ err}).
 
 Source: textbook (Feller 1968, chapter VI).
 """
 
 from __future__ import annotations
 
-from functools import cache
-from math import lgamma
-
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import gammaln, logsumexp, xlog1py, xlogy
 
 from dstheory.checks import Floats, float_array, reject, whole_number
-
-__all__ = ["log_binomial", "log_sum", "probability"]
 
 
 def probability(value: ArrayLike, what: str, remedy: str) -> Floats:
@@ -37,29 +37,34 @@ def log_binomial(n: int, p: ArrayLike) -> Floats:
         -6907.755
     """
     n = whole_number(n, "n", low=1)
-    p = np.asarray(p, dtype=np.float64)[..., None]
-    k = np.arange(n + 1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        # 0 log 0 counts as 0: no success among none
-        hit = np.where(k > 0, k * np.log(p), 0.0)
-        miss = np.where(k < n, (n - k) * np.log1p(-p), 0.0)
-    return np.asarray(_log_choose(n) + hit + miss)
+    p, k = np.asarray(p, dtype=np.float64)[..., None], np.arange(n + 1)
+    choose = gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
+    return np.asarray(choose + xlogy(k, p) + xlog1py(n - k, -p))
 
 
-@cache
-def _log_choose(n: int) -> Floats:
-    logs = np.array([lgamma(k + 1) for k in range(n + 1)])
-    return np.asarray(logs[n] - logs - logs[::-1])
+def log_majority_error(rate: ArrayLike, n: int) -> Floats:
+    """Return log P(the majority of n errs) if each errs with this rate; a tie is decided by a coin.
 
-
-def log_sum(logs: Floats) -> Floats:
-    """Return the logarithm of the sum over the last axis; -inf for a sum of zeros.
+    Raises:
+        ChainError: a rate outside [0, 1], or n no whole number >= 1.
 
     Example:
-        >>> float(log_sum(np.array([-1000.0, -1000.0])).round(6))
-        -999.306853
+        >>> float(log_majority_error(1e-3, 1000).round(1))
+        -2765.6
     """
-    top = logs.max(axis=-1, keepdims=True, initial=-np.inf)
-    safe = np.where(np.isfinite(top), top, 0.0)
-    with np.errstate(divide="ignore"):
-        return np.asarray(np.log(np.exp(logs - safe).sum(axis=-1)) + safe[..., 0])
+    r = probability(rate, "rate", "it is the probability that one of them errs")
+    n = whole_number(n, "n", low=1)
+    logs = log_binomial(n, r)[..., n // 2 + n % 2 :]
+    if n % 2 == 0:
+        logs = logs + np.where(np.arange(logs.shape[-1]) == 0, np.log(0.5), 0.0)
+    return np.minimum(logsumexp(logs, axis=-1), 0.0)  # a sum of probabilities: above 1 by rounding only
+
+
+def majority_error(rate: ArrayLike, n: int) -> Floats:
+    """Return P(the majority of n errs), 0 where it is below the smallest float.
+
+    Example:
+        >>> float(majority_error(0.25, 3).round(12))
+        0.15625
+    """
+    return np.exp(log_majority_error(rate, n))

@@ -2,11 +2,8 @@ r"""Duels of trajectories: what comparisons without rewards say about a decision
 
 Two trajectories with 0/1 outcomes are shown; the better one is preferred with probability link(1) > 1/2, a tie by a coin. If the
 trajectories succeed with probabilities :math:`P_1, P_2`, the first is preferred with :math:`1/2 + k(P_1 - P_2)`,
-:math:`k = link(1) - 1/2` (claim H6). The majority of n duels, each lost with probability r, errs with
-
-.. math:: P(\text{more than } n/2 \text{ lost}) + \tfrac12 P(n/2 \text{ lost}),
-
-computed by logarithms: exact for a thousand duels, where it is far below the smallest float.
+:math:`k = link(1) - 1/2` (claim H6). How often the majority of n duels errs is computed by logarithms
+(:mod:`~dstheory.extensions.binomial`): exact for a thousand duels, where it is far below the smallest float.
 
 Source: arXiv 2406.07455 (BSAD: backward identification of the best decision from duels); exact values derived here.
 """
@@ -18,39 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dstheory.chain.exact import Solution, solve
-from dstheory.checks import Floats, reject, whole_number
-from dstheory.extensions.binomial import log_binomial, log_sum, probability
-
-__all__ = ["Duels", "answer_duels", "decision_duels", "duel_win", "log_majority_error", "majority_error"]
-
-
-def log_majority_error(rate: ArrayLike, n: int) -> Floats:
-    """Return log P(the majority of n errs) if each errs with this rate; a tie is decided by a coin.
-
-    Raises:
-        ChainError: a rate outside [0, 1], or n no whole number >= 1.
-
-    Example:
-        >>> float(log_majority_error(1e-3, 1000).round(1))
-        -2765.6
-    """
-    r = probability(rate, "rate", "it is the probability that one of them errs")
-    n = whole_number(n, "n", low=1)
-    logs = log_binomial(n, r)[..., n // 2 + n % 2 :]
-    if n % 2 == 0:
-        logs = logs + np.where(np.arange(logs.shape[-1]) == 0, np.log(0.5), 0.0)
-    return np.minimum(log_sum(logs), 0.0)  # a sum of probabilities: above 1 by rounding only
-
-
-def majority_error(rate: ArrayLike, n: int) -> Floats:
-    """Return P(the majority of n errs), 0 where it is below the smallest float.
-
-    Example:
-        >>> float(majority_error(0.25, 3).round(12))
-        0.15625
-    """
-    return np.exp(log_majority_error(rate, n))
+from dstheory.chain.exact import Solution
+from dstheory.checks import Floats, reject
+from dstheory.extensions.binomial import log_majority_error, probability
+from dstheory.extensions.success import rewarding_success
 
 
 def duel_win(first: ArrayLike, second: ArrayLike, *, link: ArrayLike = 1.0) -> Floats:
@@ -98,7 +66,7 @@ def decision_duels(solution: Solution, n: int, *, link: float = 1.0) -> Duels:
         >>> decision_duels(s, 101).win.round(6).tolist()  # V = 2/3: stop wins at the right answer, resample at the wrong one
         [[[0.666667, 0.166667]]]
     """
-    v = _success(solution).values
+    v = rewarding_success(solution).values
     return _duels(v.q_stop, v.q_resample, n, link)
 
 
@@ -113,13 +81,8 @@ def answer_duels(solution: Solution, n: int, *, link: float = 1.0) -> Duels:
         >>> answer_duels(s, 1).win[0, 0].round(6).tolist()  # a(1-b)/(1-q) = 1/3 apart
         [[0.5, 0.666667], [0.333333, 0.5]]
     """
-    q = _success(solution).values.q_sample
+    q = rewarding_success(solution).values.q_sample
     return _duels(q[..., :, None], q[..., None, :], n, link)
-
-
-def _success(solution: Solution) -> Solution:
-    """Return the chain that pays 1 for a correct submission, without discount."""
-    return solve(solution.mdp.replace(resample_cost=0.0, gamma=1.0), solution.policy)
 
 
 def _duels(first: Floats, second: Floats, n: int, link: float) -> Duels:

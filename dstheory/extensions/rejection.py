@@ -12,13 +12,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import logsumexp
 
 from dstheory.chain.policy import Policy
-from dstheory.checks import Floats, whole_number
+from dstheory.checks import whole_number
 from dstheory.errors import ChainError
-from dstheory.extensions.binomial import log_binomial, log_sum, probability
-
-__all__ = ["Rejection", "early_rejection", "rejection_policy"]
+from dstheory.extensions.binomial import log_binomial, probability
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ def early_rejection(tau: int, *, better: float, worse: float, length: int) -> Re
     base = 1.0 - (np.sqrt(p1 * (1 - p2)) - np.sqrt((1 - p1) * p2)) ** 2
     with np.errstate(divide="ignore"):
         bound = tau * float(np.log(base))
-    return Rejection(float(log_sum(one + at_least)), float(log_sum(one + more)), bound, -tau * (p1 - p2) ** 2 / 2)
+    return Rejection(float(logsumexp(one + at_least)), float(logsumexp(one + more)), bound, -tau * (p1 - p2) ** 2 / 2)
 
 
 def rejection_policy(tau: int, *, p: float, score: float, length: int) -> Policy:
@@ -94,17 +93,5 @@ def rejection_policy(tau: int, *, p: float, score: float, length: int) -> Policy
     if not 0.5 < score < 1.0:
         raise ChainError(f"score is {score}: must lie strictly between 1/2 and 1, the chance that a right answer's token scores")
     kept = slice(tau // 2 + 1, None)
-    accept_right, accept_wrong = (np.exp(log_sum(log_binomial(tau, x)[kept])) for x in (score, 1.0 - score))
+    accept_right, accept_wrong = (np.exp(logsumexp(log_binomial(tau, x)[kept])) for x in (score, 1.0 - score))
     return Policy.minimal(p=p, a=accept_right, b=1.0 - accept_wrong)
-
-
-def decision_errors(tau: int, score: float) -> tuple[Floats, Floats]:
-    """Return the exact 1 - a, and the bound (4 s (1-s))^(tau/2) on it (claim H4-stages).
-
-    Example:
-        >>> exact, bound = decision_errors(3, 0.75)
-        >>> float(exact.round(6)), float(bound.round(6))
-        (0.15625, 0.649519)
-    """
-    exact = np.exp(log_sum(log_binomial(tau, score)[: tau // 2 + 1]))
-    return exact, np.asarray((4 * score * (1 - score)) ** (tau / 2))

@@ -21,8 +21,6 @@ from numpy.typing import ArrayLike
 from dstheory.checks import Bools, Floats
 from dstheory.extensions.binomial import probability
 
-__all__ = ["SelfCorrection"]
-
 
 @dataclass(frozen=True)
 class SelfCorrection:

@@ -20,10 +20,7 @@ from numpy.typing import ArrayLike
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.checks import Floats
 from dstheory.errors import ChainError
-from dstheory.extensions.binomial import probability
-from dstheory.extensions.duels import log_majority_error
-
-__all__ = ["VerifierEffect", "majority_rates", "noisy_verifier", "verifier_effect"]
+from dstheory.extensions.binomial import majority_error, probability
 
 _RATE = "it is the share of answers that the verifier judges wrongly"
 
@@ -101,21 +98,6 @@ def noisy_verifier(mdp: TwoStageMDP, *, false_reject: ArrayLike, false_accept: A
     return mdp.replace(reward_stop=paid, reward_stop_variance=paid * (1.0 - paid))
 
 
-def majority_rates(n: int, *, false_reject: ArrayLike, false_accept: ArrayLike) -> tuple[Floats, Floats]:
-    """Return both error rates of the majority of n independent verifiers; a tie is decided by a coin.
-
-    Raises:
-        ChainError: a rate outside [0, 1], or n no whole number >= 1.
-
-    Example:
-        >>> tuple(float(rate.round(6)) for rate in majority_rates(3, false_reject=0.25, false_accept=0.5))
-        (0.15625, 0.5)
-    """
-    r0 = probability(false_reject, "false_reject", _RATE)
-    r1 = probability(false_accept, "false_accept", _RATE)
-    return np.exp(log_majority_error(r0, n)), np.exp(log_majority_error(r1, n))
-
-
 def verifier_effect(*, false_reject: ArrayLike, false_accept: ArrayLike, n: int = 1) -> VerifierEffect:
     """Return what the majority of n verifiers does to the gradient.
 
@@ -128,4 +110,5 @@ def verifier_effect(*, false_reject: ArrayLike, false_accept: ArrayLike, n: int 
         >>> print(verifier_effect(false_reject=0.75, false_accept=0.125, n=3))  # r0 > 1/2: more voters, less gradient
         gradient factor 0.113281: the gradient keeps its direction
     """
-    return VerifierEffect(*majority_rates(n, false_reject=false_reject, false_accept=false_accept))
+    rates = (("false_reject", false_reject), ("false_accept", false_accept))
+    return VerifierEffect(*(majority_error(probability(rate, name, _RATE), n) for name, rate in rates))

@@ -25,14 +25,13 @@ from dstheory.extensions import (
     evidence_gradient,
     evidence_policy,
     majority_error,
-    majority_rates,
     noisy_verifier,
     pessimistic,
     posterior_policy,
     rejection_policy,
     verifier_effect,
 )
-from dstheory.extensions.duels import log_majority_error
+from dstheory.extensions.binomial import log_majority_error
 from dstheory.objectives import SFT, ExpertChain, Reinforce
 from dstheory.objectives.checking import check
 
@@ -69,7 +68,8 @@ def test_a_majority_of_three_by_enumeration_of_the_votes() -> None:
         sum(np.prod([r if err else 1 - r for err in votes]) for votes in itertools.product([0, 1], repeat=3) if sum(votes) >= 2)
         for r in (r0, r1)
     ]
-    assert np.allclose(majority_rates(3, false_reject=r0, false_accept=r1), by_hand, rtol=1e-13)
+    effect = verifier_effect(false_reject=r0, false_accept=r1, n=3)
+    assert np.allclose((effect.false_reject, effect.false_accept), by_hand, rtol=1e-13)
 
 
 def test_a_noisy_verifier_scales_both_stages() -> None:
@@ -231,14 +231,12 @@ def test_the_bound_holds_and_is_the_rate() -> None:
 
 
 def test_rejection_is_a_decision() -> None:
-    from dstheory.extensions.rejection import decision_errors
-
     policy = rejection_policy(9, p=0.3, score=0.6, length=9)
     votes = [np.prod([0.6 if v else 0.4 for v in row]) for row in itertools.product([0, 1], repeat=9) if sum(row) > 4]
     assert policy.stop_prob[0, 0] == pytest.approx([sum(votes), 1 - sum(votes)])
     for tau in (1, 2, 10, 500):
-        exact, bound = decision_errors(tau, 0.6)
-        assert exact <= bound
+        exact = 1.0 - rejection_policy(tau, p=0.3, score=0.6, length=tau).stop_prob[0, 0, 0]
+        assert exact <= (4 * 0.6 * 0.4) ** (tau / 2)  # claim H4-stages
 
 
 def test_rejection_refuses_what_does_not_exist() -> None:

@@ -87,7 +87,7 @@ def test_parts_named_on_the_page_exist() -> None:
 
     table = PAGE.split("## Reusable parts")[1].split("## ")[0]
     named = set(re.findall(r"`(\w+)`", "\n".join(line.split("|")[1] for line in table.splitlines() if line.startswith("| `"))))
-    assert named == {name for name in room.__all__ if name not in {"CONFIDENCE_RUNS", "Duels", "Rejection", "VerifierEffect"}}
+    assert named == {name for name in room.__all__ if name not in {"Duels", "Rejection", "VerifierEffect"}}
 
 
 def test_both_theories_are_unbiased_in_their_own_world() -> None:

@@ -1,10 +1,19 @@
-r"""Filtered EM with a budget: up to M samples per prompt, the first success is kept and imitated.
+r"""Learning from successes: filtered EM with a budget, and the policy given that it will succeed.
 
-With success probability x the expected update is :math:`\frac{1 - (1-x)^M}{x} \nabla x`, the gradient of
-:math:`h_M(x) = \sum_{j \le M} (1 - (1-x)^j)/j` (claim H1): M = 1 is REINFORCE, M without end the exact EM gradient
-:math:`\nabla \log x`. The factor is one number per prompt: both stages get it.
+*Filtered EM.* Up to M samples per prompt, the first success is kept and imitated. With success probability x the expected update
+is :math:`\frac{1 - (1-x)^M}{x} \nabla x`, the gradient of :math:`h_M(x) = \sum_{j \le M} (1 - (1-x)^j)/j` (claim H1): M = 1 is
+REINFORCE, M without end the exact EM gradient :math:`\nabla \log x`. The factor is one number per prompt: both stages get it.
 
-Source: arXiv 2512.20169 (filtered EM); h_M is derived here.
+*The policy given success* is again a policy of the chain. With :math:`Q` the success probabilities from each state and action on,
+
+.. math::
+    \pi_s^+(y) = \pi_s(y) \frac{Q_s(y)}{V}, \qquad \pi_d^+(stop \mid y) = \pi_d(stop \mid y) \frac{Q_d(y, stop)}{Q_s(y)} .
+
+Its trajectories are those of the policy that end correctly, in their proportions: imitating them is an exact EM step, and SFT on
+them has the gradient :math:`\nabla \log Acc` (Fisher's identity).
+
+Source: arXiv 2512.20169 (filtered EM, proposals conditioned on the answer); h_M, and the form for the chain, a Doob transform,
+are derived here.
 """
 
 from __future__ import annotations
@@ -15,14 +24,18 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dstheory.chain.exact import Solution, solve
+from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories
-from dstheory.checks import Floats, whole_number
+from dstheory.checks import Floats, reject, whole_number
 from dstheory.extensions.binomial import probability
 from dstheory.objectives.base import Objective
 from dstheory.objectives.mass import CoefficientMass
 from dstheory.objectives.reward import Reinforce
 
-__all__ = ["FirstSuccess", "budget_factor"]
+
+def rewarding_success(solution: Solution) -> Solution:
+    """Return the chain that pays 1 for a correct submission, without discount, under the same policy."""
+    return solve(solution.mdp.replace(resample_cost=0.0, gamma=1.0), solution.policy)
 
 
 def budget_factor(success: ArrayLike, samples: int) -> Floats:
@@ -75,12 +88,12 @@ class FirstSuccess(Objective):
     def coefficients(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:
         """Return how often the trajectory is kept, at both stages."""
         t = trajectories
-        kept = (self._factor(solution)[t.prompt] * t.returns(_paid(solution).mdp))[t.episode]
+        kept = (self._factor(solution)[t.prompt] * t.returns(rewarding_success(solution).mdp))[t.episode]
         return kept, np.where(t.decided, kept, 0.0)
 
     def mass(self, solution: Solution) -> CoefficientMass:
         """Return the mass of the accuracy's gradient, prompt by prompt times the factor."""
-        plain = Reinforce().mass(_paid(solution))
+        plain = Reinforce().mass(rewarding_success(solution))
         factor = self._factor(solution)[..., None, :, None]
         return CoefficientMass(plain.sample * factor, plain.stop * factor, plain.resample * factor)
 
@@ -96,6 +109,30 @@ class FirstSuccess(Objective):
         return budget_factor(np.clip(solution.accuracy, 0.0, 1.0), self.samples)
 
 
-def _paid(solution: Solution) -> Solution:
-    """Return the chain that pays 1 for a correct submission, without discount."""
-    return solve(solution.mdp.replace(resample_cost=0.0, gamma=1.0), solution.policy)
+def posterior_policy(solution: Solution) -> Policy:
+    """Return the policy conditioned on a correct submission.
+
+    At answers from which no success is possible it stops: it never gives them.
+
+    Raises:
+        ChainError: a prompt that is never answered correctly.
+
+    Example:
+        >>> from dstheory import TwoStageMDP, solve
+        >>> s = solve(TwoStageMDP.minimal(gamma=1.0), Policy.minimal(p=0.5, a=0.5, b=0.5))
+        >>> plus = posterior_policy(s)
+        >>> plus.sample_prob.round(6).tolist(), plus.stop_prob.round(6).tolist()
+        ([[[0.75, 0.25]]], [[[0.666667, 0.0]]])
+    """
+    paid = rewarding_success(solution)
+    never = paid.value <= 0.0
+    reject(never, paid.value, "success probability", "must be positive", "leave out prompts that are never answered correctly",
+           axes=("prompt",), prompts=solution.mdp.prompts)  # fmt: skip
+    pol, v = paid.unrolled, paid.values
+    hope = v.q_sample > 0.0
+    alive = (v.value > 0.0)[..., None]  # later turns of a capped chain may be hopeless and are then never reached
+    sample = np.where(alive, pol.sample * v.q_sample / np.where(alive, v.value[..., None], 1.0), pol.sample)
+    stopped = np.where(pol.decided > 0, pol.stop * v.q_stop, v.q_stop)
+    stop = np.where(hope, stopped / np.where(hope, v.q_sample, 1.0), 1.0)
+    total = sample.sum(axis=-1, keepdims=True)  # 1 up to rounding
+    return Policy.from_probabilities(sample / total, np.clip(stop, 0.0, 1.0))
