@@ -154,16 +154,16 @@ from dstheory.symbolic.objectives import lookup
 from dstheory.symbolic.setting import setting
 from dstheory.symbolic.updates import expected_update
 
-plain = lookup("reinforce")
-doubled = replace(plain, name="doubled", coefficients=lambda s, turn: (2 * turn.total, turn.total))  # c_s = 2 G, c_d = G
+PLAIN = lookup("reinforce")
+DOUBLED = replace(PLAIN, name="doubled", coefficients=lambda s, turn: (2 * turn.total, turn.total))  # c_s = 2 G, c_d = G
 
 def proof():
     s = setting()
-    once, twice = (expected_update(s, rule) for rule in (plain, doubled))
+    once, twice = (expected_update(s, rule) for rule in (PLAIN, DOUBLED))
     theta_s, theta_C, theta_W = twice
     yield identity("Sampling moves twice as fast.", twice[theta_s], 2 * sp.factor(once[theta_s]))
     half = dict.fromkeys(("p", "a", "b", "gamma"), "1/2")
-    yield counterexample("Decisions do not.", sp.Eq(doubled[theta_C], 2 * plain[theta_C]), at=half)
+    yield counterexample("Decisions do not.", sp.Eq(twice[theta_C], 2 * once[theta_C]), at=half)
 
 doubled = Claim(id="doubled", statement="Doubling c_s doubles g_s only.", domain={"p a b gamma": UNIT}, proof=proof)
 '''
