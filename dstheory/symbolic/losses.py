@@ -205,6 +205,3 @@ SURROGATES: dict[str, Callable[[TokenBatch], sp.Expr]] = {
     "dpo": _preference,
 }
 """Name -> the surrogate of a batch. Group statistics, baselines and weights are symbols or expressions in rewards."""
-
-ON_POLICY_ONLY = ("grpo", "grpo without std", "constant length", "token mean", "cispo", "nft")
-"""Surrogates that give all tokens of a response one coefficient only where every ratio is 1."""

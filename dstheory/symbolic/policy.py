@@ -102,14 +102,6 @@ class SymbolicPolicy:
         known = ", ".join(logit.symbol.name for logit in self.logits) or "none"
         raise ChainError(f"this policy has no logit {name!r}; it has: {known}")
 
-    def in_logits(self) -> dict[sp.Symbol, sp.Expr]:
-        """Return the substitution probability -> function of the logits.
-
-        >>> minimal_policy().in_logits()[symbol("p")]
-        1/(1 + exp(-theta_s))
-        """
-        return {x: value for logit in self.logits for x, value in logit.value}
-
 
 def differentiate(expr: sp.Expr, logit: Logit) -> sp.Expr:
     """Differentiate an expression in the probabilities with respect to a logit, by the chain rule.

@@ -98,17 +98,6 @@ def enumerated_update(s: SymbolicSetting, objective: Rule) -> Update:
     return {name: sp.Add(*terms) for name, terms in update.items()}
 
 
-def enumerated_value(s: SymbolicSetting, payoff: Payoffs, policy: SymbolicPolicy) -> sp.Expr:
-    """Return the expected undiscounted total of a payoff by enumerating the trajectories of a capped chain."""
-    total = []
-    for trajectory in trajectories(s.following(policy)):
-        earned = [
-            payoff_at(payoff, k).sample[i] + payoff_at(payoff, k).decision(i, d) for k, (i, d) in enumerate(trajectory.steps)
-        ]
-        total.append(trajectory.probability * sp.Add(*earned))
-    return sp.Add(*total)
-
-
 def generic_turns(s: SymbolicSetting, objective: Rule, index: int = 0) -> list[Turn]:
     """Return every (answer, decision) of a turn, with symbols for the discount so far, the past and the future payoff.
 

@@ -14,7 +14,7 @@ from dstheory.rational.symbols import domain_of, latex_name, symbol
 from dstheory.symbolic.chain import UNDISCOUNTED, Payoff, SymbolicChain, discount, reward
 from dstheory.symbolic.policy import SymbolicPolicy, differentiate, general_policy, minimal_policy, softmax_rates
 from dstheory.symbolic.setting import setting
-from dstheory.symbolic.updates import enumerated_value, trajectories
+from dstheory.symbolic.updates import trajectories
 
 p, a, b, g = (symbol(x) for x in ("p", "a", "b", "gamma"))
 R_SC, R_RC, R_SW, R_RW = (symbol(f"R_{x}") for x in ("SC", "RC", "SW", "RW"))
@@ -80,17 +80,21 @@ def test_reflection_helps_exactly_when_a_plus_b_exceeds_one(m0: SymbolicChain) -
 
 def test_derivatives_agree_with_those_in_logits(m0: SymbolicChain) -> None:
     v = m0.value(GENERAL, discount())
-    in_logits = v.subs(m0.policy.in_logits())
+    meaning = {x: value for logit in m0.policy.logits for x, value in logit.value}
+    in_logits = v.subs(meaning)
     for logit in m0.policy.logits:
         direct = sp.diff(in_logits, logit.symbol)
-        assert is_zero(direct - differentiate(v, logit).subs(m0.policy.in_logits()))
+        assert is_zero(direct - differentiate(v, logit).subs(meaning))
 
 
 @pytest.mark.parametrize("turn_indexed", [False, True])
 @pytest.mark.parametrize(("answers", "turns"), [(2, 1), (2, 3), (3, 2)])
 def test_enumeration_agrees_with_the_recursion(answers: int, turns: int, turn_indexed: bool) -> None:
     s = setting(answers=answers, turns=turns, turn_indexed=turn_indexed, rewards="general")
-    assert is_zero(enumerated_value(s, s.reward, s.policy) - s.chain.value(s.reward))
+    earned = [
+        t.probability * sp.Add(*[s.reward.sample[i] + s.reward.decision(i, d) for i, d in t.steps]) for t in trajectories(s.chain)
+    ]
+    assert is_zero(sp.Add(*earned) - s.chain.value(s.reward))
     everything = list(trajectories(s.chain))
     assert is_zero(sum(t.probability for t in everything) - 1)
     assert is_zero(sum(len(t.steps) * t.probability for t in everything) - s.chain.visits())

@@ -8,7 +8,7 @@ import random
 import pytest
 import sympy as sp
 
-from dstheory.symbolic.losses import ON_POLICY_ONLY, SURROGATES, batch, coefficients, on_policy
+from dstheory.symbolic.losses import SURROGATES, batch, coefficients, on_policy
 
 LENGTHS = (1, 3, 2)
 BETA, STD, LONGEST, BASELINE, RATE, OMEGA = 0.7, 0.45, 11.0, 0.2, 0.4, 1.3
@@ -104,7 +104,8 @@ def test_coefficients_are_the_slopes_of_the_surrogate(name: str) -> None:
             assert found[i][t] == pytest.approx((up - down) / (2 * h), abs=2e-9), (i, t)
 
 
-@pytest.mark.parametrize("name", ON_POLICY_ONLY)
+# they give all tokens of a response one coefficient only where every ratio is 1
+@pytest.mark.parametrize("name", ["grpo", "grpo without std", "constant length", "token mean", "cispo", "nft"])
 def test_some_collapse_on_the_policy_only(name: str) -> None:
     b = batch(1, 2)
     c = coefficients(SURROGATES[name](b), b)[1]
