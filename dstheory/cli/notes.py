@@ -11,16 +11,8 @@ if TYPE_CHECKING:
     from dstheory.cli.options import Problem
     from dstheory.objectives import Objective
 
-_SETTINGS = {
-    "beta": "beta",
-    "alpha": "alpha",
-    "length_weight": "length_weight",
-    "reduction": "reduction",
-    "outer_discount": "outer_discount",
-    "states": "states",
-    "expert": "demonstrations",
-    "reference": "reference",
-}
+_FIELDS = ("beta", "alpha", "length_weight", "reduction", "outer_discount", "states", "reference")
+_SETTINGS = {**{name: name for name in _FIELDS}, "expert": "demonstrations"}
 """Options of the command line, and the field of an objective that each sets."""
 
 

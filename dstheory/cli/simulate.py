@@ -58,7 +58,8 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     answers, and SFT on demonstrations that are right first time. All gradients are exact.
     """
     from dstheory.dynamics import compare, scattered
-    from dstheory.dynamics.problem import CONDITIONS, training_at
+    from dstheory.dynamics.conditions import CONDITIONS
+    from dstheory.dynamics.problem import training_at
     from dstheory.errors import DSTheoryError
     from dstheory.readers import results_directory
 

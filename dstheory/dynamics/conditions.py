@@ -1,8 +1,7 @@
 r"""The package's main experiment: one start, several objectives, what each does to sampling and to decisions.
 
-Four conditions from one common start: reward alone; reward with a length-weighted KL penalty to the start; SFT on
-demonstrations that
-cover wrong answers; SFT on demonstrations that are right first time and so never show what to do when wrong.
+Four conditions from one common start: reward alone; reward with a length-weighted KL penalty to the start; SFT on demonstrations
+that cover wrong answers; SFT on demonstrations that are right first time and so never show what to do when wrong.
 
 Source: claims 2 to 5 of arXiv 2601.01580, side by side; the coverage contrast is derived here.
 """
@@ -35,18 +34,21 @@ from dstheory.readers.netcdf import LabelledArrays, concatenated
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Comparison", "compare", "expert_policy", "four_conditions", "scattered"]
+__all__ = ["CONDITIONS", "Comparison", "compare", "expert_policy", "four_conditions", "scattered"]
+
+CONDITIONS = ("reward", "reward + KL", "SFT, covers mistakes", "SFT, right first time")
+"""What `simulate` compares, by the names it shows."""
 
 
 def expert_policy(mdp: TwoStageMDP, start: Policy, *, p: float, a: float, b: float) -> Policy:
     r"""Return an expert with P(correct) = p, P(stop | correct) = a, P(resample | wrong) = b on every prompt.
 
-    Among the correct (and among the wrong) answers of a prompt it keeps the start's proportions. Where a prompt has only
-    wrong, or
-    only correct answers, nothing about sampling can be demonstrated: the expert keeps the start's sampling there. With no correct
-    answer it keeps the start's decisions too, so that SFT leaves such a prompt as it was.
+    Among the correct (and among the wrong) answers of a prompt it keeps the start's proportions. Where a prompt has only wrong,
+    or only correct answers, nothing about sampling can be demonstrated: the expert keeps the start's sampling there. With no
+    correct answer it keeps the start's decisions too, so that SFT leaves such a prompt as it was.
 
     Args:
+        mdp, start: the chain, and a policy of it.
         p, a, b: in [0, 1]; p = 1 is an expert that is right first time.
 
     Raises:
@@ -102,12 +104,8 @@ def four_conditions(
     p, a, b = expert
     covering = ExpertChain(expert_policy(mdp, start, p=p, a=a, b=b))
     flawless = ExpertChain(expert_policy(mdp, start, p=1.0, a=1.0, b=b))
-    return {
-        "reward": Reinforce(),
-        "reward + KL": Reinforce() + ReverseKLDirect(reference, beta=beta, **weights),
-        "SFT, covers mistakes": SFT(covering, **weights),
-        "SFT, right first time": SFT(flawless, **weights),
-    }
+    penalised = Reinforce() + ReverseKLDirect(reference, beta=beta, **weights)
+    return dict(zip(CONDITIONS, (Reinforce(), penalised, SFT(covering, **weights), SFT(flawless, **weights)), strict=True))
 
 
 def scattered(start: Policy, runs: int, *, spread: float, rng: np.random.Generator | int) -> Policy:

@@ -15,7 +15,7 @@ import numpy as np
 
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
-from dstheory.dynamics.conditions import expert_policy, four_conditions
+from dstheory.dynamics.conditions import CONDITIONS, expert_policy, four_conditions
 from dstheory.dynamics.optimizers import SGD, Adam, Momentum, NaturalGradient, Optimizer, schedule
 from dstheory.dynamics.parameters import PARAMETERS, TOGETHER, value_at
 from dstheory.errors import RewardNotReadError
@@ -24,10 +24,8 @@ from dstheory.objectives.base import Objective
 from dstheory.objectives.mass import over_runs
 from dstheory.objectives.registry import parse
 
-__all__ = ["CONDITIONS", "Chain", "objective_at", "optimizer_at", "problem_at", "training_at"]
+__all__ = ["Chain", "objective_at", "optimizer_at", "problem_at", "training_at"]
 
-CONDITIONS = ("reward", "reward + KL", "SFT, covers mistakes", "SFT, right first time")
-"""What `simulate` compares, by the names it shows."""
 _REWARDS = dict(zip(TOGETHER["reward"].parts, TOGETHER["reward"].words, strict=True))
 _SHARED = ("beta", "alpha", "length_weight", "reduction", "outer_discount", "states")
 """Parameters that objectives have as fields."""

@@ -24,8 +24,9 @@ import numpy as np
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
 from dstheory.checks import whole_number
+from dstheory.dynamics.conditions import CONDITIONS
 from dstheory.dynamics.parameters import PARAMETERS, Of, lookup_parameter
-from dstheory.dynamics.problem import CONDITIONS, Chain
+from dstheory.dynamics.problem import Chain
 from dstheory.dynamics.sweeps.evaluate import check, evaluated
 from dstheory.dynamics.sweeps.grid import RUN, Axis, Grid, SettingsBatch, parse_grid
 from dstheory.dynamics.sweeps.plan import SweepPlan
