@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from benchmarks.measure import interleaved, median_ratio, parallel_copy, peak_extra_bytes, relative_difference, rows
 from benchmarks.peers import HOW_TO_INSTALL, load_jax, load_torch
+from benchmarks.reference import reward_kl_gradient as reference_gradient
 from benchmarks.report import Report, Target
 from dstheory import Policy, TwoStageMDP, solve
 from dstheory.kernels import reward_kl_gradient
 from dstheory.kernels.parallel import available_threads
-from dstheory.kernels.reference import reward_kl_gradient as reference_gradient
 from dstheory.objectives import Reinforce, ReverseKLDirect
 
 __all__ = ["Problem", "make_problem", "ours", "run"]

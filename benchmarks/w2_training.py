@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from benchmarks.measure import interleaved, relative_difference, rows
 from benchmarks.peers import HOW_TO_INSTALL, load_jax
+from benchmarks.reference import train_minimal as reference_training
 from benchmarks.report import Report, Target
 from dstheory import Policy, TwoStageMDP, train
 from dstheory.dynamics import SGD
 from dstheory.kernels import train_minimal
 from dstheory.kernels.parallel import available_threads
-from dstheory.kernels.reference import train_minimal as reference_training
 from dstheory.objectives import Reinforce, ReverseKLDirect
 
 __all__ = ["Settings", "make_settings", "ours", "run"]

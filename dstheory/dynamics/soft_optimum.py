@@ -64,8 +64,7 @@ from dstheory.chain.policy import Policy, log_sigmoid
 from dstheory.checks import Bools, Floats, Ints, compact, float_array, readonly, reject, whole_number
 from dstheory.dynamics.soft_bellman import NEVER, SoftTurn, solve_columns
 from dstheory.errors import ChainError, ImproperChainError
-from dstheory.kernels.arrays import as_input
-from dstheory.kernels.parallel import available_threads, blocks, run_blocks
+from dstheory.kernels.parallel import as_input, available_threads, blocks, run_blocks
 from dstheory.objectives.mass import over_runs
 from dstheory.objectives.weights import Reduction, log_ratios, stage_weights
 

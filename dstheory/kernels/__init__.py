@@ -10,42 +10,32 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dstheory.kernels.gradient import reward_kl_gradient
-    from dstheory.kernels.result import IMPROPER, INFINITE_DIVERGENCE, PROPER, RewardKLGradient
-    from dstheory.kernels.sampling import SampledTrajectories, sample_trajectories
-    from dstheory.kernels.tilted import tilted_mass, tilted_moments
-    from dstheory.kernels.training import train_minimal
-    from dstheory.kernels.warmup import is_compiled, warm_up
-
-__all__ = [
-    "IMPROPER",
-    "INFINITE_DIVERGENCE",
-    "PROPER",
-    "RewardKLGradient",
-    "SampledTrajectories",
-    "is_compiled",
-    "reward_kl_gradient",
-    "sample_trajectories",
-    "tilted_mass",
-    "tilted_moments",
-    "train_minimal",
-    "warm_up",
-]
+    from dstheory.kernels.gradient import IMPROPER as IMPROPER
+    from dstheory.kernels.gradient import INFINITE_DIVERGENCE as INFINITE_DIVERGENCE
+    from dstheory.kernels.gradient import PROPER as PROPER
+    from dstheory.kernels.gradient import RewardKLGradient as RewardKLGradient
+    from dstheory.kernels.gradient import reward_kl_gradient as reward_kl_gradient
+    from dstheory.kernels.sampling import SampledTrajectories as SampledTrajectories
+    from dstheory.kernels.sampling import sample_trajectories as sample_trajectories
+    from dstheory.kernels.tilted import tilted_mass as tilted_mass
+    from dstheory.kernels.tilted import tilted_moments as tilted_moments
+    from dstheory.kernels.training import train_minimal as train_minimal
 
 _HOME = {
-    "IMPROPER": "result",
-    "INFINITE_DIVERGENCE": "result",
-    "PROPER": "result",
-    "RewardKLGradient": "result",
+    "IMPROPER": "gradient",
+    "INFINITE_DIVERGENCE": "gradient",
+    "PROPER": "gradient",
+    "RewardKLGradient": "gradient",
     "SampledTrajectories": "sampling",
-    "is_compiled": "warmup",
     "reward_kl_gradient": "gradient",
     "sample_trajectories": "sampling",
     "tilted_mass": "tilted",
     "tilted_moments": "tilted",
     "train_minimal": "training",
-    "warm_up": "warmup",
 }
+__all__ = sorted([*_HOME, "is_compiled", "warm_up"])
+
+_MARK = "complete"
 
 
 def __getattr__(name: str) -> Any:
@@ -56,3 +46,43 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return __all__
+
+
+def is_compiled() -> bool:
+    """Return whether `warm_up` has run on this machine with these sources, so that no kernel will wait for the compiler.
+
+    Always False where no cache directory can be written: there each process compiles anew.
+    """
+    from dstheory.kernels.jit import cache_directory
+
+    directory = cache_directory()
+    return directory is not None and (directory / _MARK).exists()
+
+
+def warm_up() -> None:
+    """Run every kernel once on a problem of one prompt and two answers: compiled now, or loaded from the cache.
+
+    Example:
+        >>> warm_up()
+    """
+    import numpy as np
+
+    from dstheory.kernels.gradient import reward_kl_gradient
+    from dstheory.kernels.jit import cache_directory
+    from dstheory.kernels.sampling import sample_trajectories
+    from dstheory.kernels.tilted import tilted_mass, tilted_moments
+    from dstheory.kernels.training import train_minimal
+
+    table = np.zeros((1, 2))
+    reward_kl_gradient(table, table, 1.0, 0.0)
+    reward_kl_gradient(table, table, 1.0, 0.0, ref_sample_logits=table, ref_stop_logits=table, beta=1.0)
+    train_minimal(np.zeros((1, 3)), 1, learning_rate=1.0)
+    half = np.full((1, 2), 0.5)
+    sample_trajectories(1, np.random.default_rng(0), answer_probability=half, stop_probability=half, horizon=1)
+    one = np.ones((1, 1))
+    two = np.array([2])
+    tilted_moments(half, half, one, half, t=one[0], n_answers=two)
+    tilted_mass(half, half, one, half, t=one[0], constant=one, slope=one, prompt_weight=one[0], n_answers=two)
+    directory = cache_directory()
+    if directory is not None:
+        (directory / _MARK).touch()

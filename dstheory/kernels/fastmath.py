@@ -5,6 +5,8 @@ functions here are branch-free: a range reduction and one polynomial, so that a 
 (AVX2) or more. The polynomials interpolate at Chebyshev nodes, in exact arithmetic, rounded to double; their own error is
 below 2e-17 relative, the rest is rounding. Even and odd coefficients run in two chains, which halves the time that each
 step waits for the one before it. The tests compare with mpmath.
+
+These are written out here because the library that numba can call for the purpose, Intel's SVML, exists for x86 only.
 """
 
 from __future__ import annotations
@@ -16,8 +18,6 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from dstheory.kernels.jit import inlined
-
-__all__ = ["accumulate", "exp_nonpositive", "larger", "log1p_ratio", "log1p_unit", "softplus_difference"]
 
 _LOG2_E = 1.4426950408889634
 _ROUND = 6755399441055744.0  # 1.5 * 2^52: adding it rounds to an integer and leaves that integer in the low bits
@@ -103,9 +103,3 @@ def log1p_ratio(a: float, b: float) -> float:
 def log1p_unit(a: float) -> float:
     """Return log(1 + a) for a in [0, 1]."""
     return _two_atanh(a / (2.0 + a))
-
-
-@inlined()
-def softplus_difference(x: float, y: float, exp_x: float, exp_y: float) -> float:
-    """Return log(1 + e^x) - log(1 + e^y), given exp_x = e^-|x| and exp_y = e^-|y|."""
-    return (larger(x, 0.0) - larger(y, 0.0)) + log1p_ratio(exp_x, exp_y)

@@ -26,7 +26,7 @@ The penalty's direct term treats visits as constants and gives each log-probabil
 The sums that a row needs come out of one loop over its answers, the gradient out of a second one that finds the row in
 the first-level cache. Nothing of the size of the table is allocated beside the results. Logits of any size are legal:
 probabilities underflow to 0 and their gradients with them; infinite ones (probabilities of exactly 0 or 1) likewise.
-`reference.reward_kl_gradient` is the same function in NumPy.
+`benchmarks/reference.py` has the same function in NumPy, which the tests compare with.
 
 References: arXiv 2601.01580 for the chain; gradients derived here.
 """
@@ -34,21 +34,48 @@ References: arXiv 2601.01580 for the chain; gradients derived here.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dstheory.kernels.arrays import FloatArray, as_input, as_table
-from dstheory.kernels.buffers import empty
 from dstheory.kernels.fastmath import accumulate, exp_nonpositive, larger, log1p_ratio
 from dstheory.kernels.jit import kernel
-from dstheory.kernels.parallel import available_threads, blocks, run_blocks
-from dstheory.kernels.result import IMPROPER, INFINITE_DIVERGENCE, PROPER, RewardKLGradient
-
-__all__ = ["reward_kl_gradient"]
+from dstheory.kernels.parallel import FloatArray, as_input, as_table, empty, over_rows
 
 _SERIAL_PAIRS = 65_536  # below this, starting threads costs more than the second one saves
 _BLOCK_PAIRS = 262_144  # a column that must be repeated into a table is repeated for one block at a time
+
+PROPER: Final = 0
+IMPROPER: Final = 1
+INFINITE_DIVERGENCE: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class RewardKLGradient:
+    """Value and gradient of reward - beta x direct reverse KL, per prompt (X prompts, Y answers).
+
+    Attributes:
+        sample, decide: (X, Y) gradient with respect to the sampling logits and to the logits of stop, prompt weight included;
+            0 in padding.
+        value: (X,) discounted value V of the reward alone.
+        turns, discounted_turns: (X,) expected number of turns M (inf if the chain never stops) and its discounted version N.
+        stop_reward: (X,) undiscounted expected reward paid at stop, M sum pi s R_stop: the accuracy, when that reward is 0/1.
+        divergence: (X,) visits x sum pi (w_s log(pi/ref) + w_d KL(d || d_ref)), without beta and prompt weight; 0 without a
+            penalty. The objective is sum_x prompt_weight (value - beta divergence).
+        status: (X,) PROPER, IMPROPER (the visits that the gradient needs are infinite) or INFINITE_DIVERGENCE (the policy has
+            mass where the reference has none). Rows that are not PROPER hold no usable numbers.
+    """
+
+    sample: NDArray[np.float64]
+    decide: NDArray[np.float64]
+    value: NDArray[np.float64]
+    turns: NDArray[np.float64]
+    discounted_turns: NDArray[np.float64]
+    stop_reward: NDArray[np.float64]
+    divergence: NDArray[np.float64]
+    status: NDArray[np.int8]
 
 
 @kernel
@@ -192,47 +219,33 @@ def reward_kl_gradient(
 ) -> RewardKLGradient:
     r"""Return value and exact gradient of sum_x rho(x) (V(x) - beta KL(x)), the KL's direct term (see the module).
 
-    Parameters
-    ----------
-    sample_logits, stop_logits
-        (X, Y) logits of the answers and of stop. Columns from n_answers[x] on are padding and are never read.
-    reward_stop, reward_resample
-        Mean rewards; a number or a table that broadcasts to (X, Y). Nothing is materialised.
-    ref_sample_logits, ref_stop_logits, beta
-        (X, Y) logits of the reference and the weight of the penalty; with beta = 0 the reference is not looked at.
-    sample_weight, decision_weight
-        Stage weights w_s and w_d of the penalty; a number or a table that broadcasts to (X, Y).
-    prompt_weight
-        (X,) weights rho; 1/X each by default.
-    n_answers
-        (X,) number of answers of each prompt; Y by default.
-    gamma_within, gamma_between
-        Discount between an answer and its decision, and between turns.
-    discounted_visits
-        Weigh the penalty by discounted visits N instead of visits M.
-    out
-        Two (X, Y) float64 arrays to be filled with the gradient, instead of new ones.
-    threads
-        Number of threads; all available processors by default. The result does not depend on it.
+    Args:
+        sample_logits, stop_logits: (X, Y) logits of the answers and of stop. Columns from n_answers[x] on are padding and are
+            never read.
+        reward_stop, reward_resample: mean rewards; a number or a table that broadcasts to (X, Y). Nothing is materialised.
+        ref_sample_logits, ref_stop_logits: (X, Y) logits of the penalty's reference.
+        beta: weight of the penalty; with 0 the reference is not looked at.
+        sample_weight, decision_weight: stage weights w_s and w_d of the penalty; a number or a table that broadcasts to (X, Y).
+        prompt_weight: (X,) weights rho; 1/X each by default.
+        n_answers: (X,) number of answers of each prompt; Y by default.
+        gamma_within, gamma_between: discount between an answer and its decision, and between turns.
+        discounted_visits: weigh the penalty by discounted visits N instead of visits M.
+        out: two (X, Y) float64 arrays to be filled with the gradient, instead of new ones.
+        threads: number of threads; all available processors by default. The result does not depend on it.
 
-    Returns
-    -------
-    RewardKLGradient
+    Returns:
         Gradients, per-prompt values and a status per prompt: the caller decides what an improper prompt means.
 
-    Raises
-    ------
-    ValueError
-        If shapes do not fit together, or beta is not 0 and there is no reference.
+    Raises:
+        ValueError: shapes do not fit together, or beta is not 0 and there is no reference.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> p, a, b = 0.55, 0.8, 0.3  # P(correct), P(stop | correct), P(resample | wrong)
-    >>> logit = lambda x: np.log(x / (1 - x))
-    >>> result = reward_kl_gradient([[logit(p), 0.0]], [[logit(a), -logit(b)]], [[1.0, 0.0]], 0.0)
-    >>> float(result.value[0].round(6)), round(p * a / (1 - (p * (1 - a) + (1 - p) * b)), 6)
-    (0.582781, 0.582781)
+    Example:
+        >>> import numpy as np
+        >>> p, a, b = 0.55, 0.8, 0.3  # P(correct), P(stop | correct), P(resample | wrong)
+        >>> logit = lambda x: np.log(x / (1 - x))
+        >>> result = reward_kl_gradient([[logit(p), 0.0]], [[logit(a), -logit(b)]], [[1.0, 0.0]], 0.0)
+        >>> float(result.value[0].round(6)), round(p * a / (1 - (p * (1 - a) + (1 - p) * b)), 6)
+        (0.582781, 0.582781)
     """
     z = as_input(sample_logits)
     if z.ndim != 2:
@@ -247,15 +260,9 @@ def reward_kl_gradient(
     if ref_sample_logits is not None and ref_stop_logits is not None and beta != 0.0:
         z_ref = _same_shape(ref_sample_logits, z, "ref_sample_logits")
         l_ref = _same_shape(ref_stop_logits, z, "ref_stop_logits")
-    tables = [
-        as_table(table, prompts, width, name)
-        for name, table in (
-            ("reward_stop", reward_stop),
-            ("reward_resample", reward_resample),
-            ("sample_weight", sample_weight),
-            ("decision_weight", decision_weight),
-        )
-    ]
+    named = {"reward_stop": reward_stop, "reward_resample": reward_resample, "sample_weight": sample_weight,
+             "decision_weight": decision_weight}  # fmt: skip
+    tables = [as_table(table, prompts, width, name) for name, table in named.items()]
     rho = as_input(np.full(prompts, 1.0 / max(prompts, 1)) if prompt_weight is None else prompt_weight)
     answers: NDArray[np.int64] = as_input(np.full(prompts, width) if n_answers is None else n_answers, np.int64)
     if rho.shape != (prompts,) or answers.shape != (prompts,):
@@ -279,10 +286,7 @@ def reward_kl_gradient(
             start, grad_sample[rows], grad_stop[rows], summary, status,
         )  # fmt: skip
 
-    workers = available_threads() if threads is None else threads
-    if z.size <= _SERIAL_PAIRS:
-        workers = 1
-    run_blocks(work, blocks(prompts, _SERIAL_PAIRS // (2 * width), _BLOCK_PAIRS // width, workers), workers)
+    over_rows(work, prompts, _SERIAL_PAIRS // (2 * width), _BLOCK_PAIRS // width, 1 if z.size <= _SERIAL_PAIRS else threads)
     value, turns, discounted_turns, stop_reward, divergence = summary
     return RewardKLGradient(grad_sample, grad_stop, value, turns, discounted_turns, stop_reward, divergence, status)
 

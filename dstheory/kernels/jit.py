@@ -19,8 +19,6 @@ from typing import Any
 import llvmlite.binding  # type: ignore[import-untyped]
 import numba
 
-__all__ = ["cache_directory", "inlined", "kernel"]
-
 _HERE = Path(__file__).parent
 
 

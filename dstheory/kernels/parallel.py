@@ -1,21 +1,29 @@
-"""Threads: a range of rows is cut into blocks, and compiled loops that hold no interpreter lock work through them.
+"""How a compiled loop is called: inputs in the one layout it is compiled for, memory for results, blocks of rows for all threads.
 
-Results do not depend on the number of threads: a block writes its own rows only.
+The loops hold no interpreter lock. Results do not depend on the number of threads: a block writes its own rows only.
 """
 
 from __future__ import annotations
 
 import os
+import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
-__all__ = ["available_threads", "blocks", "limit_threads", "run_blocks"]
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 T = TypeVar("T")
+FloatArray = NDArray[np.float64]
 
 _BLOCKS_PER_THREAD = 8  # so that lopsided blocks even out
+_SMALLEST = 1 << 22  # bytes; smaller results are served quickly by the allocator
+_KEPT = 128_000_000  # bytes of results in total, whether in use or not
 _limit = 1 << 30
+_lock = threading.Lock()
+_buffers: list[FloatArray] = []
 
 
 def limit_threads(most: int) -> None:
@@ -48,3 +56,80 @@ def run_blocks(work: Callable[[int, int], T], pieces: list[tuple[int, int]], thr
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def over_rows(work: Callable[[int, int], T], rows: int, smallest: int, largest: int, threads: int | None = None) -> list[T]:
+    """Call work(start, stop) on blocks of `smallest` to `largest` rows, on all available processors unless `threads` is given."""
+    workers = available_threads() if threads is None else threads
+    return run_blocks(work, blocks(rows, smallest, largest, workers), workers)
+
+
+def as_input(values: ArrayLike, dtype: type[np.generic] = np.float64) -> NDArray[Any]:
+    """Return a read-only contiguous view of `values`, copied only if dtype or layout differ.
+
+    numba compiles again for every mixture of writable and read-only arguments; here all inputs are read-only.
+    """
+    view = np.require(values, dtype=dtype, requirements=["C", "A"]).view()
+    view.flags.writeable = False
+    return view
+
+
+def as_table(values: ArrayLike, rows: int, columns: int, name: str) -> FloatArray:
+    """Return a read-only table of shape (rows or 1, columns or 1); raise ValueError for any other shape."""
+    table = as_input(values)
+    if table.ndim == 0:
+        table = table.reshape(1, 1)
+    if table.ndim != 2 or table.shape[0] not in (1, rows) or table.shape[1] not in (1, columns):
+        raise ValueError(
+            f"{name} has shape {table.shape}: it must be a number or a table of {rows} or 1 rows and {columns} or 1 columns"
+        )
+    return table
+
+
+def _unused(buffers: list[FloatArray], size: int) -> FloatArray | None:
+    """Return the first buffer of this size that is referred to by nothing but the list, or None."""
+    for buffer in buffers:
+        if buffer.size == size and sys.getrefcount(buffer) <= _REFERENCES_IF_UNUSED:
+            return buffer
+    return None
+
+
+def _references_if_unused() -> int:
+    """Return what getrefcount says inside a loop like the one above of an array that only a list holds."""
+    for buffer in [np.empty(1)]:
+        return sys.getrefcount(buffer)
+    raise AssertionError
+
+
+_REFERENCES_IF_UNUSED = _references_if_unused()
+# Without the interpreter's lock a count says nothing about other threads.
+_EXACT_COUNTS = getattr(sys, "_is_gil_enabled", lambda: True)()
+
+
+def empty(shape: tuple[int, int]) -> FloatArray:
+    """Return an uninitialised float64 array for a result, in memory that was used before if there is some.
+
+    A fresh array of 50 MB costs as much as a third of the arithmetic that fills it: the operating system hands out its pages one
+    by one, cleared. A result in use is never touched: every view of it holds a reference to the buffer it lies in, and a buffer
+    is free only if this module's own reference is the last one.
+
+    Example:
+        >>> first = empty((1000, 1000))
+        >>> address = first.ctypes.data
+        >>> empty((1000, 1000)).ctypes.data == address
+        False
+        >>> del first
+        >>> empty((1000, 1000)).ctypes.data == address
+        True
+    """
+    size = shape[0] * shape[1]
+    if not _SMALLEST <= 8 * size <= _KEPT or not _EXACT_COUNTS:
+        return np.empty(shape)
+    with _lock:
+        buffer = _unused(_buffers, size)
+        if buffer is None:
+            buffer = np.empty(size)
+            _buffers.append(buffer)
+            while sum(kept.nbytes for kept in _buffers) > _KEPT:
+                del _buffers[0]  # the oldest; if in use, it lives on with its owner
+        return buffer.reshape(shape)

@@ -9,7 +9,8 @@ m(y) = pi(y) exp(-t (l_s(y) + l_d(y)))::
     stop(y)     += rho m s (a + b c) / rest
     resample(y) += rho m (1 - s) (a U + b Z) / rest
 
-c may be any reward of stopping; resampling pays nothing. `objectives/parts/tilted.py` is the same in NumPy, for any chain.
+c may be any reward of stopping; resampling pays nothing. `objectives/expectation/exponential.py` is the
+same in NumPy, for any chain.
 
 References: derived here.
 """
@@ -19,13 +20,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from dstheory.kernels.arrays import FloatArray, as_input, as_table
-from dstheory.kernels.buffers import empty
 from dstheory.kernels.fastmath import accumulate, exp_nonpositive
 from dstheory.kernels.jit import kernel
-from dstheory.kernels.parallel import available_threads, blocks, run_blocks
-
-__all__ = ["tilted_mass", "tilted_moments"]
+from dstheory.kernels.parallel import FloatArray, as_input, as_table, empty, over_rows
 
 _SERIAL_PAIRS = 4_096
 _BLOCK_PAIRS = 65_536
@@ -85,15 +82,13 @@ def tilted_moments(
 ) -> tuple[FloatArray, FloatArray]:
     """Return E[exp(-tL)] and E[R exp(-tL)] of each node and prompt, (J, X) each; arguments as in :func:`tilted_mass`.
 
-    Examples
-    --------
-    >>> half = np.full((1, 2), 0.5)
-    >>> plain, paid = tilted_moments(half, half, np.ones((1, 1)), np.array([[1.0, 0.0]]), t=np.zeros(1), n_answers=np.array([2]))
-    >>> plain.tolist(), paid.tolist()
-    ([[1.0]], [[0.5]])
+    Example:
+        >>> half, zero, two = np.full((1, 2), 0.5), np.zeros(1), np.array([2])
+        >>> plain, paid = tilted_moments(half, half, np.ones((1, 1)), np.array([[1.0, 0.0]]), t=zero, n_answers=two)
+        >>> plain.tolist(), paid.tolist()
+        ([[1.0]], [[0.5]])
     """
-    plain, paid, _, _ = _run(sample_prob, stop_prob, tokens, paid_stop, t, None, None, None, n_answers, threads)
-    return plain, paid
+    return _run(sample_prob, stop_prob, tokens, paid_stop, t, None, None, None, n_answers, threads)[:2]
 
 
 def tilted_mass(
@@ -111,36 +106,23 @@ def tilted_mass(
 ) -> tuple[FloatArray, FloatArray]:
     """Return the expected coefficient of stop and of resample at every answer, (X, Y) each; that of the answer is their sum.
 
-    Parameters
-    ----------
-    sample_prob, stop_prob
-        (X, Y) probabilities of the answers and of stop. Columns from n_answers[x] on are never read.
-    tokens
-        Tokens of an answer and its decision; a table that broadcasts to (X, Y).
-    paid_stop
-        What stopping pays; a table that broadcasts to (X, Y).
-    t
-        (J,) exponents >= 0.
-    constant, slope
-        (J, X) coefficients of each node and prompt.
-    prompt_weight, n_answers
-        (X,) weights, and numbers of answers.
-    threads
-        Number of threads; all available processors by default. The result does not depend on it.
+    Args:
+        sample_prob, stop_prob: (X, Y) probabilities of the answers and of stop. Columns from n_answers[x] on are never read.
+        tokens: tokens of an answer and its decision; a table that broadcasts to (X, Y).
+        paid_stop: what stopping pays; a table that broadcasts to (X, Y).
+        t: (J,) exponents >= 0.
+        constant, slope: (J, X) coefficients of each node and prompt.
+        prompt_weight, n_answers: (X,) weights, and numbers of answers.
+        threads: number of threads; all available processors by default. The result does not depend on it.
 
-    Examples
-    --------
-    >>> half = np.full((1, 2), 0.5)
-    >>> zero, one = np.zeros((1, 1)), np.ones((1, 1))
-    >>> stop, _ = tilted_mass(half, half, one, np.array([[1.0, 0.0]]), t=zero[0], constant=zero, slope=one, prompt_weight=one[0],
-    ...                       n_answers=np.array([2]))
-    >>> stop.tolist()  # half of the responses stop at the correct answer
-    [[0.5, 0.0]]
+    Example:
+        >>> half, zero, one, two = np.full((1, 2), 0.5), np.zeros((1, 1)), np.ones((1, 1)), np.array([2])
+        >>> right, rho = np.array([[1.0, 0.0]]), one[0]
+        >>> stop, _ = tilted_mass(half, half, one, right, t=zero[0], constant=zero, slope=one, prompt_weight=rho, n_answers=two)
+        >>> stop.tolist()  # half of the responses stop at the correct answer
+        [[0.5, 0.0]]
     """
-    _, _, stop, resample = _run(
-        sample_prob, stop_prob, tokens, paid_stop, t, constant, slope, prompt_weight, n_answers, threads
-    )
-    return stop, resample
+    return _run(sample_prob, stop_prob, tokens, paid_stop, t, constant, slope, prompt_weight, n_answers, threads)[2:]
 
 
 def _run(
@@ -168,6 +150,5 @@ def _run(
             out_stop[rows] if a is not None else out_stop, out_resample[rows] if a is not None else out_resample,
         )  # fmt: skip
 
-    workers = available_threads() if threads is None else threads
-    run_blocks(work, blocks(prompts, max(1, _SERIAL_PAIRS // width), max(1, _BLOCK_PAIRS // width), workers), workers)
+    over_rows(work, prompts, max(1, _SERIAL_PAIRS // width), max(1, _BLOCK_PAIRS // width), threads)
     return plain, paid, out_stop, out_resample

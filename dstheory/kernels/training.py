@@ -13,11 +13,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dstheory.kernels.arrays import FloatArray, as_input
-from dstheory.kernels.parallel import available_threads, blocks, run_blocks
+from dstheory.kernels.parallel import FloatArray, as_input, over_rows
 from dstheory.kernels.step import LANES, minimal_step
-
-__all__ = ["train_minimal"]
 
 _plain_step = minimal_step(math.exp, max, lambda a, b: math.log1p((a - b) / (1.0 + b)))
 
@@ -123,8 +120,7 @@ def train_minimal(
     def work(first: int, last: int) -> None:
         ascend(first, last, lanes, settings, rates, bool(discounted_visits))
 
-    workers = available_threads() if threads is None else threads
-    run_blocks(work, blocks(lanes.shape[0], 1, lanes.shape[0], workers), workers)
+    over_rows(work, len(lanes), 1, len(lanes), threads)
     return np.ascontiguousarray(lanes.reshape(-1, 3, LANES).transpose(0, 2, 1).reshape(-1, 3)[:runs])
 
 

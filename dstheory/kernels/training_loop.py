@@ -6,8 +6,6 @@ from dstheory.kernels.fastmath import exp_nonpositive, larger, log1p_ratio
 from dstheory.kernels.jit import inlined, kernel
 from dstheory.kernels.step import LANES, minimal_step
 
-__all__ = ["ascend"]
-
 _step = minimal_step(exp_nonpositive, larger, log1p_ratio, inlined())
 
 

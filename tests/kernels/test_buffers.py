@@ -7,14 +7,14 @@ import threading
 import numpy as np
 import pytest
 
-from dstheory.kernels import buffers, reward_kl_gradient
+from dstheory.kernels import parallel, reward_kl_gradient
 
 SHAPE = (1024, 1024)  # 8 MB
 
 
 @pytest.fixture(autouse=True)
 def _forget(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(buffers, "_buffers", [])
+    monkeypatch.setattr(parallel, "_buffers", [])
 
 
 def address(array: np.ndarray) -> int:
@@ -35,30 +35,30 @@ def address(array: np.ndarray) -> int:
     ],
 )
 def test_any_view_keeps_its_memory(view) -> None:
-    array = buffers.empty(SHAPE)
+    array = parallel.empty(SHAPE)
     place = address(array)
     held = view(array)
     del array
-    assert address(buffers.empty(SHAPE)) != place
+    assert address(parallel.empty(SHAPE)) != place
     del held
-    assert place in {address(a) for a in (buffers.empty(SHAPE), buffers.empty(SHAPE))}
+    assert place in {address(a) for a in (parallel.empty(SHAPE), parallel.empty(SHAPE))}
 
 
 def test_other_sizes_get_other_memory() -> None:
-    place = address(buffers.empty(SHAPE))
-    assert address(buffers.empty((1024, 2048))) != place
-    assert address(buffers.empty((2048, 512))) == place  # same size, other shape
+    place = address(parallel.empty(SHAPE))
+    assert address(parallel.empty((1024, 2048))) != place
+    assert address(parallel.empty((2048, 512))) == place  # same size, other shape
 
 
 def test_no_more_is_kept_than_promised() -> None:
-    alive = [buffers.empty(SHAPE) for _ in range(40)]
-    assert sum(buffer.nbytes for buffer in buffers._buffers) <= buffers._KEPT
+    alive = [parallel.empty(SHAPE) for _ in range(40)]
+    assert sum(buffer.nbytes for buffer in parallel._buffers) <= parallel._KEPT
     for i, array in enumerate(alive):
         array.fill(i)
     assert all((array == i).all() for i, array in enumerate(alive))
-    too_large = buffers.empty((4096, 4096))
-    assert not any(np.shares_memory(too_large, buffer) for buffer in buffers._buffers)
-    assert buffers.empty((3, 3)).base is None
+    too_large = parallel.empty((4096, 4096))
+    assert not any(np.shares_memory(too_large, buffer) for buffer in parallel._buffers)
+    assert parallel.empty((3, 3)).base is None
 
 
 def test_threads_do_not_share() -> None:
@@ -66,7 +66,7 @@ def test_threads_do_not_share() -> None:
 
     def work(number: int) -> None:
         for _ in range(20):
-            array = buffers.empty(SHAPE)
+            array = parallel.empty(SHAPE)
             array.fill(number)
             assert (array == number).all()
         results.append(array)

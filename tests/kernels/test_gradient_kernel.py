@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from kernels.chains import Arguments, arguments, random_arguments
 
+from benchmarks.reference import reward_kl_gradient as reference_gradient
 from dstheory.kernels import IMPROPER, INFINITE_DIVERGENCE, PROPER, RewardKLGradient, reward_kl_gradient
-from dstheory.kernels.reference import reward_kl_gradient as reference_gradient
 
 FIELDS = ("sample", "decide", "value", "turns", "discounted_turns", "stop_reward", "divergence")
 

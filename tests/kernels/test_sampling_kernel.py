@@ -10,7 +10,7 @@ import pytest
 
 from dstheory.errors import ChainError
 from dstheory.kernels import SampledTrajectories, sample_trajectories
-from dstheory.kernels.xoshiro import next_uniform, next_word, stream_states
+from dstheory.kernels.sampling import next_uniform, next_word, stream_states
 
 M0 = {"answer_probability": [[0.55, 0.45]], "stop_probability": [[0.8, 0.7]]}
 

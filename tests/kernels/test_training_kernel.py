@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.reference import train_minimal as reference_training
 from dstheory.kernels import train_minimal
-from dstheory.kernels.reference import train_minimal as reference_training
 
 
 def random_settings(rng: np.random.Generator, runs: int) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dstheory.kernels.arrays import FloatArray
-from dstheory.kernels.result import IMPROPER, INFINITE_DIVERGENCE, RewardKLGradient
+from dstheory.kernels import IMPROPER, INFINITE_DIVERGENCE, RewardKLGradient
+from dstheory.kernels.parallel import FloatArray
 
 __all__ = ["reward_kl_gradient", "train_minimal"]
 
