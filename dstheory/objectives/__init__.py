@@ -5,7 +5,7 @@ from dstheory.objectives.aliases import ALIASES, Alias
 from dstheory.objectives.base import Objective, WeightedSum
 from dstheory.objectives.checking import Checked, check
 from dstheory.objectives.demonstrations import Demonstrations, ExpertChain, Recorded
-from dstheory.objectives.estimate import Estimate, estimate_gradient, sampled_gradient
+from dstheory.objectives.estimate import GradientEstimate, estimate_gradient, sampled_gradient
 from dstheory.objectives.group import (
     DAPO,
     GRPO,
@@ -41,8 +41,8 @@ from dstheory.objectives.weights import log_ratios, stage_weights
 __all__ = [
     "ALIASES", "CISPO", "DAPO", "DFT", "DPO", "FAMILIES", "GRPO", "GSPO", "NFT", "REGISTRY", "RFT", "RLOO", "SFT",
     "ActorCritic", "Alias", "Checked", "CoefficientMass", "DAPOBatch", "Demonstrations", "Distillation", "DrGRPO",
-    "EntropyBonus", "Estimate", "ExpertChain", "ForwardKL", "GRPONoStd", "GroupMeanObjective", "GroupObjective", "K1Loss",
-    "K1Reward", "K2Loss", "K3Loss", "Objective", "PPOClip", "Recorded", "Reinforce", "ReinforceBaseline",
+    "EntropyBonus", "ExpertChain", "ForwardKL", "GRPONoStd", "GradientEstimate", "GroupMeanObjective", "GroupObjective",
+    "K1Loss", "K1Reward", "K2Loss", "K3Loss", "Objective", "PPOClip", "Recorded", "Reinforce", "ReinforceBaseline",
     "ReinforcePlusPlus", "ResponseObjective", "ReverseKL", "ReverseKLDirect", "RewardToGo", "SCoRePerAttempt",
     "SCoReSummed", "SFTSequenceMean", "SFTSequenceSum", "SFTTokenMean", "StageGradient", "Term", "WeightedSum", "build",
     "check", "estimate_gradient", "listed", "load_module", "log_ratios", "lookup", "register", "sampled_gradient",

@@ -32,14 +32,14 @@ from dstheory.objectives.responses import response_lengths
 
 
 @dataclass(frozen=True, eq=False)
-class Estimate:
+class GradientEstimate:
     """An estimated gradient with the standard error of each entry (meaningless for an enumeration, which is exact)."""
 
     gradient: StageGradient
     standard_error: StageGradient
 
 
-def estimate_gradient(objective: Objective, solution: Solution, trajectories: Trajectories) -> Estimate:
+def estimate_gradient(objective: Objective, solution: Solution, trajectories: Trajectories) -> GradientEstimate:
     """Return sum over trajectories of weight x sum_k (c_s grad log pi_s + c_d grad log pi_d), with standard errors.
 
     Args:
@@ -55,7 +55,9 @@ def estimate_gradient(objective: Objective, solution: Solution, trajectories: Tr
     return average_scores(solution, t, *objective.coefficients(solution, t), unit=t.episode, weight=t.weight)
 
 
-def average_scores(solution: Solution, t: Trajectories, c_s: Floats, c_d: Floats, *, unit: Ints, weight: Floats) -> Estimate:
+def average_scores(
+    solution: Solution, t: Trajectories, c_s: Floats, c_d: Floats, *, unit: Ints, weight: Floats
+) -> GradientEstimate:
     """Return the weighted mean over units of the sum of coefficient x score in each, with standard errors.
 
     Args:
@@ -88,7 +90,7 @@ def average_scores(solution: Solution, t: Trajectories, c_s: Floats, c_d: Floats
     index_s = (np.broadcast_to(k[:, None], prob.shape), np.broadcast_to(x[:, None], prob.shape), every_answer)
     mean_s, error_s = accumulate(index_s, c_s[:, None] * score_s)
     mean_d, error_d = accumulate((k, x, y), c_d * score_d)
-    return Estimate(StageGradient(mean_s, mean_d), StageGradient(error_s, error_d))
+    return GradientEstimate(StageGradient(mean_s, mean_d), StageGradient(error_s, error_d))
 
 
 _MOST_DRAWN = 1024
@@ -97,7 +99,7 @@ _MOST_DRAWN = 1024
 
 def sampled_gradient(
     objective: Objective, solution: Solution, *, batches: int = 400, prompts: int = 8, rng: np.random.Generator | int
-) -> Estimate:
+) -> GradientEstimate:
     """Estimate the expected update of an objective that compares responses, from sampled batches.
 
     Args:
