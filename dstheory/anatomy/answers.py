@@ -320,10 +320,7 @@ def any_correct(episodes: Episodes, attempts: int, *, level: float = 0.95) -> Es
 def _up_to_first_correct(episodes: Episodes, attempts: int) -> tuple[Ints, Bools]:
     """Return, per episode, the attempts up to the first correct one, at most ``attempts``, and whether it is correct."""
     right = np.flatnonzero(episodes.correct)
-    owner = np.searchsorted(episodes.offsets, right, side="right") - 1
-    first = np.flatnonzero(np.diff(owner, prepend=-1))
-    tried = episodes.attempts.copy()
-    tried[owner[first]] = right[first] - episodes.offsets[owner[first]] + 1
-    event = np.zeros(len(episodes), dtype=bool)
-    event[owner[first]] = True
+    owner, first = np.unique(np.searchsorted(episodes.offsets, right, side="right") - 1, return_index=True)
+    tried, event = episodes.attempts.copy(), np.zeros(len(episodes), dtype=bool)
+    tried[owner], event[owner] = right[first] - episodes.offsets[owner] + 1, True
     return np.minimum(tried, attempts), event & (tried <= attempts)

@@ -239,7 +239,8 @@ class _Side:
 
     def mean_of(self, function: Callable[[Floats], Floats], theta: Floats, which: int, level: float) -> _Mean:
         """Estimate the mean over problems of a function of p, on the grid, that depends on a, b of both logs."""
-        h, steps = function(theta), _steps(theta)
+        h, moves = function(theta), _STEP * np.eye(4).reshape(4, 2, 2)  # each of a, b up and down, while it is a probability
+        steps = list(zip(np.minimum(theta + moves, 1.0), np.maximum(theta - moves, 0.0), strict=True))
         values, slopes, bias = np.zeros(len(self.log)), np.zeros(4), 0.0
         length = self._lengths()
         weight = 1 / self.episodes[self.place] / self.problems
@@ -275,17 +276,6 @@ class _Side:
     def _small(self) -> float:
         """Correction of a standard error for the mean that is taken off."""
         return float(np.sqrt(self.problems / max(self.problems - 1, 1)))
-
-
-def _steps(theta: Floats) -> list[tuple[Floats, Floats]]:
-    """Return a, b of both logs with each of them moved up and down, as far as it stays a probability."""
-    out = []
-    for place in np.ndindex(theta.shape):
-        up, down = theta.copy(), theta.copy()
-        value = float(theta[place])
-        up[place], down[place] = min(value + _STEP, 1.0), max(value - _STEP, 0.0)
-        out.append((up, down))
-    return out
 
 
 # ---------------------------------------------------------------------- what is said about it

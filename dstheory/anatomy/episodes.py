@@ -134,9 +134,12 @@ class Episodes:
     fields: Mapping[str, Labels] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name, dtype in (("offsets", np.int64), ("correct", np.bool_), ("stopped", np.bool_), ("capped", np.bool_),
-                            ("problem", np.int64), ("cap", np.int64)):  # fmt: skip
-            object.__setattr__(self, name, frozen(_column(getattr(self, name), name, dtype)))
+        for name in ("offsets", "correct", "stopped", "capped", "problem", "cap"):
+            array, whole = np.asarray(getattr(self, name)), name in ("offsets", "problem", "cap")
+            if array.ndim != 1 or (array.size and array.dtype.kind not in ("iu" if whole else "b")):
+                what = "whole numbers" if whole else "booleans"
+                raise RecordError(f"{name} is an array of {array.dtype} with {array.ndim} dimensions: must be one row of {what}")
+            object.__setattr__(self, name, frozen(array.astype(np.int64 if whole else np.bool_, copy=False)))
         object.__setattr__(self, "problem_ids", tuple(self.problem_ids))
         object.__setattr__(self, "fields", MappingProxyType(dict(self.fields)))
         self._check()
@@ -322,7 +325,13 @@ class Episodes:
         cell: Any = None
         shape: list[int] = []
         for axis in axes:
-            codes, size = self._axis(axis)
+            if axis == "episode":
+                codes, size = self.episode, len(self)
+            elif axis == "round":
+                codes, size = self.round, int(self.attempts.max(initial=0))
+            else:
+                column = Labels(self.problem, tuple(self.problem_ids)) if axis == "problem" else self.column(axis)
+                codes, size = np.repeat(column.codes, self.attempts), len(column.names)
             cell = codes if cell is None else cell * size + codes
             shape.append(size)
         # Kinds of attempts: wrong 0, correct 3, plus censored 0, resample 1, stop 2.
@@ -342,16 +351,6 @@ class Episodes:
             decided_wrong=wrong[1] + wrong[2],
             resample_wrong=wrong[1].copy(),
         )
-
-    def _axis(self, name: str) -> tuple[Ints, int]:
-        if name == "problem":
-            return np.repeat(self.problem, self.attempts), len(self.problem_ids)
-        if name == "episode":
-            return self.episode, len(self)
-        if name == "round":
-            return self.round, int(self.attempts.max(initial=0))
-        column = self.column(name)
-        return np.repeat(column.codes, self.attempts), len(column.names)
 
     # ------------------------------------------------------------------ validation
 
@@ -384,15 +383,6 @@ class Episodes:
         if bad.any():
             i = int(np.flatnonzero(bad)[0])
             raise RecordError(f"episode {i} has the {what} {values[i].item()!r}: {rule}")
-
-
-def _column(values: Any, name: str, dtype: type[np.generic]) -> NDArray[Any]:
-    array = np.asarray(values)
-    wanted = "b" if dtype is np.bool_ else "iu"
-    if array.ndim != 1 or (array.size and array.dtype.kind not in wanted):
-        what = "booleans" if wanted == "b" else "whole numbers"
-        raise RecordError(f"{name} is an array of {array.dtype} with {array.ndim} dimensions: must be one row of {what}")
-    return array.astype(dtype, copy=False)
 
 
 def _merged(

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dstheory.anatomy import chain_formulas
 from dstheory.anatomy.episodes import Episodes, Labels
 from dstheory.anatomy.rates import Estimate, ProblemCounts, cells, mean_attempts, normal_quantile, rate, rounds
 from dstheory.anatomy.rollout_chain import KINDS, RolloutChain, fit_chains
@@ -150,8 +151,12 @@ def _predicted(chain: RolloutChain, caps: Mapping[int, float], shown: int) -> Fl
     """
     whole = [sum(share * what(cap) for cap, share in caps.items()) for what in (chain.accuracy, chain.stopped, chain.attempts)]
     still_allowed = np.array([sum(share for cap, share in caps.items() if cap == 0 or cap > k) for k in range(shown)])
-    reach = chain.reaching(shown) * still_allowed
-    return np.concatenate([whole, reach, np.nan_to_num(chain.correct_at(shown)) * reach])
+
+    def rounds_reached(p: Floats, a: Floats, b: Floats) -> Floats:
+        reach = chain_formulas.reaching(p, a, b, shown)
+        return np.stack([reach, reach * p])
+
+    return np.concatenate([whole, (chain.expect(rounds_reached) * still_allowed).ravel()])
 
 
 def _paired(differences: Floats, times: Ints, level: float) -> Estimate:

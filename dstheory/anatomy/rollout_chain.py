@@ -89,15 +89,6 @@ class RolloutChain:
         """Return the expected number of attempts; infinite if some problems never stop and there is no cap."""
         return float(self.expect(lambda p, a, b: chain_formulas.attempts(p, a, b, cap)))
 
-    def reaching(self, rounds: int) -> Floats:
-        """Return (rounds,) the expected share of episodes that reach round k = 0, 1, ..."""
-        return self.expect(lambda p, a, b: chain_formulas.reaching(p, a, b, rounds))
-
-    def correct_at(self, rounds: int) -> Floats:
-        """Return (rounds,) the share of correct attempts among the episodes that reach round k; NaN where none does."""
-        reach, right = self.reaching(rounds), self.expect(lambda p, a, b: chain_formulas.reaching(p, a, b, rounds) * p)
-        return np.asarray(np.divide(right, reach, out=np.full(rounds, np.nan), where=reach > 0))
-
     def log_likelihood(self, table: ProblemCounts) -> Floats:
         """Return (G,) the log-probability of the attempts and decisions of the problems of each row of a table."""
         total: Floats = np.zeros(len(table.times))

@@ -18,7 +18,7 @@ import numpy as np
 
 from dstheory.anatomy.answers import Answers, answer
 from dstheory.anatomy.difference import Difference, Spread, compare
-from dstheory.anatomy.episodes import Episodes, Labels
+from dstheory.anatomy.episodes import Episodes
 from dstheory.anatomy.holdout import HeldOut, hold_out
 from dstheory.anatomy.model_checks import Test, check_model
 from dstheory.anatomy.rates import Estimate, Row, measure
@@ -163,9 +163,11 @@ def survey(
     True
     """
     say = progress or (lambda text: None)
-    across = _across(episodes, across, compared)
-    parts = _groups(episodes, across, compared)
-    _check_labels(episodes, by)
+    across, parts = _groups(episodes, across, compared)
+    column = episodes.column(by)
+    present = int(np.count_nonzero(np.bincount(column.codes, minlength=len(column.names))))
+    if present > _MOST_LABELS:
+        raise RecordError(f"the field {by!r} has {present:,} labels: at most {_MOST_LABELS} can be shown; choose another --by")
     groups = []
     for name, part in parts.items():
         say(f"measuring {name}" if name else "measuring")
@@ -239,38 +241,22 @@ def _held_out(episodes: Episodes, seed: int, *, all_kinds: bool = False) -> Held
     return hold_out(episodes, kinds=kinds, rng=seed) if episodes.n_problems >= _FEWEST_PROBLEMS else None
 
 
-def _across(episodes: Episodes, across: str | None, compared: tuple[str, str] | None) -> str:
+def _groups(episodes: Episodes, across: str | None, compared: tuple[str, str] | None) -> tuple[str, dict[str, Episodes]]:
+    """Return the field whose labels are groups, and the groups."""
     if across is not None:
         episodes.column(across)
-        return across
-    names = episodes.fields.get("model", Labels.constant("", 0)).names
-    logs = episodes.fields.get("log", Labels.constant("", 0)).names
-    if compared is not None and not set(compared) <= set(names) and set(compared) <= set(logs):
-        return "log"
-    return "model"
-
-
-def _groups(episodes: Episodes, across: str, compared: tuple[str, str] | None) -> dict[str, Episodes]:
+    else:
+        models, logs = (set(episodes.fields[name].names) if name in episodes.fields else set() for name in ("model", "log"))
+        across = "log" if compared is not None and not set(compared) <= models and set(compared) <= logs else "model"
     if compared is not None:
         column = episodes.column(across)
         if compared[0] == compared[1]:
             raise RecordError(f"{compared[0]!r} is compared with itself: name two labels of the field {across!r}")
         codes = {name: column.code(name, across) for name in compared}
-        return {name: episodes.select(column.codes == code) for name, code in codes.items()}
-    if across not in episodes.fields:
-        return {"": episodes}
-    groups = episodes.by(across)
-    if len(groups) == 1:
-        return {"": episodes}
+        return across, {name: episodes.select(column.codes == code) for name, code in codes.items()}
+    groups = episodes.by(across) if across in episodes.fields else {}
     if len(groups) > _MOST_GROUPS:
         raise RecordError(
             f"the field {across!r} has {len(groups)} labels: at most {_MOST_GROUPS} groups; choose another --across"
         )
-    return {name: groups[name] for name in in_order(list(groups))}
-
-
-def _check_labels(episodes: Episodes, by: str) -> None:
-    column = episodes.column(by)
-    present = int(np.count_nonzero(np.bincount(column.codes, minlength=len(column.names))))
-    if present > _MOST_LABELS:
-        raise RecordError(f"the field {by!r} has {present:,} labels: at most {_MOST_LABELS} can be shown; choose another --by")
+    return across, {name: groups[name] for name in in_order(list(groups))} if len(groups) > 1 else {"": episodes}
