@@ -34,6 +34,7 @@ from dstheory.checks import Floats
 from dstheory.errors import ChainError
 from dstheory.objectives.base import Objective
 from dstheory.objectives.mass import StageGradient
+from dstheory.tables import Table, Tabulated, short
 
 __all__ = [
     "Attribution",
@@ -93,8 +94,8 @@ class CoefficientLevel:
     zero: bool = False
 
 
-@dataclass(frozen=True, eq=False)
-class Attribution:
+@dataclass(frozen=True, eq=False, repr=False)
+class Attribution(Tabulated):
     """The three levels of one objective on one chain.
 
     Attributes:
@@ -111,6 +112,22 @@ class Attribution:
     gradient: StageSplit
     cosine: Floats | None
     energy: StageSplit
+
+    def table(self) -> Table:
+        """Return the three levels, one per row."""
+        rows = [
+            (level, *map(short, (split.sample, split.decide, split.decision_share)))
+            for level, split in (("gradient norm", self.gradient), ("Fisher energy", self.energy))
+        ]
+        return Table(f"{self.objective}: coefficients {self._verdict()}", ("level", "sample", "decide", "decision share"), rows)
+
+    def _verdict(self) -> str:
+        level = self.coefficient
+        if level is None:
+            return "not compared"
+        if level.zero:
+            return "all 0"
+        return "unbalanced" if not level.balanced else "balanced" if level.factor == 1.0 else f"balanced up to {level.factor:g}"
 
 
 def attribute(
@@ -135,6 +152,11 @@ def attribute(
     >>> split = attribute(Reinforce(), solve(TwoStageMDP.minimal(), Policy.minimal(p=0.55, a=0.8, b=0.3)))
     >>> split.coefficient.balanced, float(split.energy.decision_share.round(4))
     (True, 0.2518)
+    >>> split
+    reinforce: coefficients balanced
+    level          sample  decide  decision share
+    gradient norm  0.24    0.085   0.261
+    Fisher energy  0.176   0.0594  0.252
     """
     g = without_rounding(objective, solution)
     level_i = None

@@ -132,6 +132,8 @@ class Policy:
     >>> policy = Policy.minimal(p=0.55, a=0.8, b=0.3)
     >>> policy.sample_prob.round(3).tolist(), policy.stop_prob.round(3).tolist()
     ([[[0.55, 0.45]]], [[[0.8, 0.7]]])
+    >>> round(policy.p, 3), round(policy.a, 3), round(policy.b, 3)
+    (0.55, 0.8, 0.3)
     """
 
     def __init__(self, sample_logits: Floats, stop_logits: Floats, features: Features | None = None,
@@ -329,6 +331,34 @@ class Policy:
     def log_resample(self) -> Floats:
         """(*runs, K, X, Y) log P(resample | x, y)."""
         return readonly(log_sigmoid(-self.stop_logits))
+
+    @property
+    def p(self) -> float | Floats:
+        """P(correct) of a policy of M0, whose answer 0 is the correct one: a number, or (*runs, K) with runs or turns.
+
+        Raises:
+            ChainError: a policy of another chain. It does not know which answers are correct; ``solve(mdp, policy).p`` does.
+        """
+        return self._of_minimal("p", self.sample_prob, 0)
+
+    @property
+    def a(self) -> float | Floats:
+        """P(stop | correct), likewise."""
+        return self._of_minimal("a", self.stop_prob, 0)
+
+    @property
+    def b(self) -> float | Floats:
+        """P(resample | wrong), likewise."""
+        return self._of_minimal("b", self.resample_prob, 1)
+
+    def _of_minimal(self, name: str, table: Floats, answer: int) -> float | Floats:
+        if self.shape[1:] != (1, 2):
+            raise ChainError(
+                f"policy.{name} is defined for one prompt with two answers, and this policy has {self.shape[1]} prompts x "
+                f"{self.shape[2]} answers: solve(mdp, policy).{name} averages over what the chain calls correct"
+            )
+        found = table[..., 0, answer]
+        return float(found.item()) if found.size == 1 else found
 
     def check_fits(self, mdp: TwoStageMDP, what: str = "policy") -> None:
         """Raise ChainError unless this is a policy of that chain: same prompts and answers, turns 1 or T, no mass on padding."""
