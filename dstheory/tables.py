@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any, Protocol
 
-import numpy as np
-
 __all__ = ["Table", "Tabulated", "short"]
 
 
@@ -64,6 +62,8 @@ def short(values: Any) -> str:
     >>> short(0.58333), short([0.25, 0.5]), short([1, 1])
     ('0.583', '0.25 to 0.5', '1')
     """
+    import numpy as np
+
     array = np.asarray(values, dtype=np.float64)
     if array.size == 0:
         return "-"

@@ -25,6 +25,7 @@ from dstheory.anatomy.rates import Estimate, Row, measure
 from dstheory.anatomy.rollout_chain import KINDS, CapAdvice, RolloutChain, advise_cap, fit_chains
 from dstheory.errors import RecordError
 from dstheory.readers.reading import Reading
+from dstheory.tables import Table, Tabulated
 
 TOTAL = "(all)"  # how tables and figures call all labels together
 _MOST_LABELS = 200  # parts of a group; more are no table for people
@@ -85,8 +86,8 @@ class MeanSplit:
     decide: Estimate
 
 
-@dataclass(frozen=True)
-class Survey:
+@dataclass(frozen=True, repr=False)
+class Survey(Tabulated):
     """What a log says.
 
     Attributes:
@@ -121,6 +122,14 @@ class Survey:
             "reading": None if self.reading is None else self.reading.to_dict(),
             **{name: to_jsonable(value) for name, value in fields.items()},
         }
+
+    def table(self) -> Table:
+        """Return p, a, b and whether reflection helps, group by group."""
+        rows = []
+        for group in self.groups:
+            rates = group.total.rates
+            rows.append((group.name or "all", *(rate.text() for rate in (rates.p, rates.a, rates.b)), group.total.helps))
+        return Table("Survey of a log", (self.across, "p", "a", "b", "reflection helps"), rows)
 
 
 def survey(

@@ -15,6 +15,7 @@ from dstheory.claims.formulas import plain_definitions, plain_formula
 from dstheory.claims.steps.base import Step, parse_point
 from dstheory.claims.verdicts import Outcome
 from dstheory.errors import ClaimError
+from dstheory.tables import Table, Tabulated
 
 LEVELS = {
     "coefficient": "what multiplies grad log pi, on one trajectory and turn",
@@ -31,8 +32,8 @@ T = TypeVar("T")
 Proof = Sequence[Step] | Callable[[], Iterable[Step]]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Claim:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Claim(Tabulated):
     r"""A statement with everything that is needed to check it.
 
     Args:
@@ -130,6 +131,13 @@ class Claim:
         steps = list(self.proof()) if callable(self.proof) else list(self.proof)
         _check_steps(self.id, steps)
         return steps
+
+    def table(self) -> Table:
+        """Return what is claimed, how far, and the verdict that is recorded."""
+        said = {"statement": _one_line(self.statement), "level": self.level, "scope": self.scope, "recorded": str(self.recorded),
+                "source": self.source}  # fmt: skip
+        title = self.title or _first_sentence(self.statement)
+        return Table(f"{self.id}: {title}", ("part", "text"), [(name, text) for name, text in said.items() if text])
 
     def describe(self) -> dict[str, Any]:
         """What a reader or a report needs to know about the claim, as plain data."""

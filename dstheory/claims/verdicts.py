@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from dstheory.tables import Table, Tabulated
+
 TIME_LIMIT = 15.0
 """Seconds of processor time per claim, unless the caller says otherwise."""
 EXAMPLES = 100
@@ -104,8 +106,8 @@ class StepReport:
         return cls(**{**data, **sequences, "status": Status(data["status"])})
 
 
-@dataclass(frozen=True)
-class Verdict:
+@dataclass(frozen=True, repr=False)
+class Verdict(Tabulated):
     """The answer to one claim.
 
     Attributes:
@@ -149,6 +151,11 @@ class Verdict:
             Status.UNDECIDED: Outcome.UNDECIDED,
             Status.REFUTED: Outcome.FAILS,
         }.get(self.status, Outcome.ERROR)
+
+    def table(self) -> Table:
+        """Return the steps that ran, and how each came out."""
+        rows = [(str(step.number), step.words, step.status.value, step.method) for step in self.steps]
+        return Table(f"{self.claim}: {self.outcome.value} ({self.status.value})", ("step", "statement", "status", "method"), rows)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""

@@ -67,6 +67,7 @@ from dstheory.errors import ChainError, ImproperChainError
 from dstheory.kernels.parallel import as_input, available_threads, blocks, run_blocks
 from dstheory.objectives.mass import over_runs
 from dstheory.objectives.weights import Reduction, log_ratios, stage_weights
+from dstheory.tables import Table, Tabulated, short
 
 __all__ = ["Optimum", "optimum", "regularised_value"]
 
@@ -77,8 +78,8 @@ SMALLEST = 1 << 19
 _SERIAL = 65_536  # below this, starting threads costs more than the second one saves
 
 
-@dataclass(frozen=True, eq=False)
-class Optimum:
+@dataclass(frozen=True, eq=False, repr=False)
+class Optimum(Tabulated):
     r"""The optimum of reward plus stage-weighted KL, and how well it was found.
 
     Attributes:
@@ -111,6 +112,15 @@ class Optimum:
     def mean_value(self) -> Floats:
         """(*runs,) the optimal penalised value averaged over prompts."""
         return np.asarray((self.value * self.mdp.prompt_weight).sum(axis=-1))
+
+    def table(self) -> Table:
+        """Return the value, how far it may be off, and what the optimal policy does."""
+        with np.errstate(all="ignore"):
+            at = solve(self.mdp, self.policy)
+            said = {"penalised value": self.mean_value, "error at most": self.error.max(), "accuracy": at.mean_accuracy,
+                    "turns": at.mean_turns, "p": at.p, "a": at.a, "b": at.b}  # fmt: skip
+        found = "found" if self.converged.all() else "not found everywhere"
+        return Table(f"Optimum: {found}", ("quantity", "value"), [(name, short(value)) for name, value in said.items()])
 
 
 def optimum(

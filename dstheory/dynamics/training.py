@@ -38,6 +38,7 @@ from dstheory.errors import ChainError, DivergedError
 from dstheory.objectives.base import Objective, WeightedSum
 from dstheory.objectives.mass import over_runs
 from dstheory.readers.netcdf import LabelledArrays
+from dstheory.tables import Table, Tabulated, short
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -45,8 +46,8 @@ if TYPE_CHECKING:
 __all__ = ["TrainResult", "clipped", "train"]
 
 
-@dataclass(frozen=True, eq=False)
-class TrainResult:
+@dataclass(frozen=True, eq=False, repr=False)
+class TrainResult(Tabulated):
     """What a training run leaves.
 
     Attributes:
@@ -61,6 +62,12 @@ class TrainResult:
     def history(self) -> xr.Dataset:
         """What was logged, as a Dataset of xarray."""
         return self.log.dataset()
+
+    def table(self) -> Table:
+        """Return the first and the last logged step."""
+        names = ("accuracy", "turns", "p", "a", "b", "value")
+        rows = [(str(int(self.log["step"][i])), *(short(self.log[name][i]) for name in names)) for i in (0, -1)]
+        return Table("Training", ("step", *names), rows)
 
 
 def train(

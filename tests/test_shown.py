@@ -1,0 +1,68 @@
+"""Results say what they hold, in text and in HTML."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+import sympy
+
+import dstheory
+from dstheory import Claim, Policy, Reinforce, TwoStageMDP, solve
+from dstheory.anatomy import from_records, survey
+from dstheory.claims import UNIT, identity
+from dstheory.errors import ChainError
+from dstheory.tables import Table
+
+MDP, START = TwoStageMDP.minimal(), Policy.minimal(p=0.55, a=0.8, b=0.3)
+IMPROPER = Policy.from_probabilities([[0.5, 0.5]], [[0, 0]])
+
+
+def test_a_solution_shows_its_numbers_even_where_an_episode_never_ends() -> None:
+    assert repr(solve(MDP, START)) == "Solution(accuracy=0.583, turns=1.32, p=0.55, a=0.8, b=0.3)"
+    assert repr(solve(TwoStageMDP.minimal(gamma=1), IMPROPER)) == "Solution(accuracy=0, turns=inf, p=0.5, a=0, b=1)"
+    runs = solve(MDP, Policy.minimal(p=[0.5, 0.6], a=0.8, b=0.3))
+    assert repr(runs).startswith("Solution(accuracy=0.538 to 0.629, ")
+    certain = solve(MDP, Policy.from_probabilities([[1, 0]], [[1, 1]]))
+    assert "b=nan" in repr(certain)
+
+
+def test_a_policy_of_the_minimal_chain_has_p_a_b() -> None:
+    assert (START.p, START.a, START.b) == pytest.approx((0.55, 0.8, 0.3), rel=1e-14)
+    assert isinstance(START.p, float)
+    several = Policy.minimal(p=[0.5, 0.6], a=0.8, b=0.3)
+    np.testing.assert_allclose(several.p, [[0.5], [0.6]], rtol=1e-14)
+    np.testing.assert_allclose(several.b, [[0.3], [0.3]], rtol=1e-14)
+    with pytest.raises(ChainError, match=r"policy.a is defined for one prompt with two answers.*solve\(mdp, policy\).a"):
+        _ = Policy.uniform(TwoStageMDP(correct=[[1, 0], [1, 0]])).a
+
+
+def test_results_are_tables() -> None:
+    p, a, b = sympy.symbols("p a b")
+    q = p * (1 - a) + (1 - p) * b
+    step = identity("The gain <factors>.", p * a / (1 - q) - p, p * (1 - p) * (a + b - 1) / (1 - q))
+    claim = Claim(id="A3", statement="Reflection helps iff a + b > 1.", domain={"p a b": UNIT}, proof=[step])
+    records = [{"id": i, "correct": i % 2 == 0, "decision": "stop"} for i in range(4)]
+    shown = {
+        "reinforce: coefficients balanced": dstheory.attribute(Reinforce(), solve(MDP, START)),
+        "Optimum: found": dstheory.optimum(MDP, START, beta=0.1),
+        "Training": dstheory.train(MDP, START, Reinforce(), steps=3),
+        "A3: Reflection helps iff a [+] b > 1": claim,
+        r"A3: holds \(proved\)": dstheory.check(claim),
+        "Survey of a log": survey(from_records(records).episodes, resamples=9),
+    }
+    for first, thing in shown.items():
+        lines = repr(thing).splitlines()
+        assert re.fullmatch(first, lines[0])
+        assert len(lines) > 2
+        assert thing._repr_html_().startswith("<table>")
+    assert "0.500" in repr(shown["Survey of a log"])
+
+
+def test_what_cells_say_is_escaped() -> None:
+    html = Table("<b>", ("&",), [("<script>",)]).html()
+    assert "<script>" not in html
+    assert "&lt;script&gt;" in html
+    assert "<caption>&lt;b&gt;" in html
+    assert "<th>&amp;</th>" in html
