@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -187,12 +188,19 @@ def from_records(
     text_reader = _text_readers(names, checker, segment, pattern, markers) if reader != "records" else None
     if reader not in ("records", "conversation", "transcript"):
         raise RecordError(f"records in memory have no reader {reader!r}: there are records, conversation, transcript")
-    rows = list(records)
-    builder.add(name, _batches(reader, [(range(len(rows)), rows)], name, names, builder.reading, text_reader, unit="record"))
+    builder.add(name, _batches(reader, _parts(records), name, names, builder.reading, text_reader, unit="record"))
     return builder.log()
 
 
 # ---------------------------------------------------------------------- what the settings mean
+
+
+def _parts(records: Iterable[Any]) -> Iterator[Part]:
+    """Yield records that may not all be in memory at once, some at a time, numbered from 0."""
+    rest, start = iter(records), 0
+    while rows := list(islice(rest, 1000)):
+        yield range(start, start + len(rows)), rows
+        start += len(rows)
 
 
 def _batches(

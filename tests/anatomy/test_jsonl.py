@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from dstheory.anatomy import NOT_GIVEN, read_log
+from dstheory.anatomy import NOT_GIVEN, from_records, read_log
 from dstheory.errors import FileFormatError, RecordError
 from dstheory.readers import reading, streams
 
@@ -267,3 +267,14 @@ def test_good_records_are_not_looped_over(tmp_path) -> None:
         sys.setprofile(None)
     assert len(found.episodes) == len(lines)
     assert calls[0] < len(lines) * 2
+
+
+def test_records_are_taken_from_an_iterator_some_at_a_time() -> None:
+    """The numbers of records go on from one part to the next, and faults come in order."""
+    good = json.loads(GOOD[0])
+    records = ({**good, "id": f"r{i}"} if i % 1500 else {"id": f"r{i}"} for i in range(4000))
+    found = from_records(records)
+    assert len(found.episodes) == 3997
+    assert found.reading.examples["no-attempts"] == [
+        f"records: record {i}: attempts is missing: must be a list with at least one attempt" for i in (0, 1500, 3000)
+    ]

@@ -17,8 +17,6 @@ from dstheory.readers.schema import COLUMNS, check_columns
 
 POLICY = "prompt,answer,correct,sample_probability,stop_probability\n"
 BARE = "prompt,answer,correct"
-POLICY = "prompt,answer,correct,sample_probability,stop_probability\n"
-BARE = "prompt,answer,correct"
 CASES = tomllib.loads(Path(__file__).with_name("bad_files.toml").read_text(encoding="utf-8"))["case"]
 TOP = '{"format": "dstheory-chain/1", '
 TOO_MUCH = " has a number of thousands of digits or brackets nested by the thousand: it is no chain; give another file"
