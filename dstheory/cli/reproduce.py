@@ -6,15 +6,16 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from dstheory.cli.options import json_option
 
 if TYPE_CHECKING:
-    from dstheory.experiments import Experiment, Outcome
+    from dstheory.experiments import Experiment, ExperimentResult
 
 __all__ = ["command"]
 
@@ -75,25 +76,25 @@ def command(
         raise click.UsageError("name an experiment, or give --all; `dstheory reproduce --list` says what there is")
     chosen = list(experiment_names().values()) if everything else find_experiments(names)
     with _progress([experiment.name for experiment in chosen], quiet=as_json) as update:
-        outcomes = run_experiments(
+        results = run_experiments(
             chosen,
             out,
             jobs=min(jobs or os.cpu_count() or 1, len(chosen)),
             progress=update,
-            finished=None if as_json else _print_outcome,
+            finished=None if as_json else _print_result,
             quick=quick,
             overwrite=overwrite,
             data=data,
             command=["dstheory", *sys.argv[1:]],
         )
     if as_json:
-        print_json({"experiments": [_as_dict(outcome) for outcome in outcomes]})
-    bad = [o.name for o in outcomes if o.status == "failed" or (o.status == "skipped" and not everything)]
-    if len(outcomes) > 1 and not as_json:
-        counts = {status: sum(o.status == status for o in outcomes) for status in ("done", "skipped", "failed")}
+        print_json({"experiments": [asdict(result) for result in results]})
+    bad = [o.name for o in results if o.status == "failed" or (o.status == "skipped" and not everything)]
+    if len(results) > 1 and not as_json:
+        counts = {status: sum(o.status == status for o in results) for status in ("done", "skipped", "failed")}
         click.echo(", ".join(f"{n} {status}" for status, n in counts.items() if n))
     if bad:
-        click.echo(f"error: {len(bad)} of {len(outcomes)} experiments did not run: {', '.join(bad)}", err=True)
+        click.echo(f"error: {len(bad)} of {len(results)} experiments did not run: {', '.join(bad)}", err=True)
     return 1 if bad else 0
 
 
@@ -109,26 +110,20 @@ def _print_list(experiments: Sequence[Experiment], as_json: bool) -> None:
     print_table("Experiments", ["name", "claims", "what it shows", "needs --data"], table, words=4)
 
 
-def _as_dict(outcome: Outcome) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return asdict(outcome)
-
-
-def _print_outcome(outcome: Outcome) -> None:
+def _print_result(result: ExperimentResult) -> None:
     """Print what became of one experiment: where it is, its caption, its tables."""
     from dstheory.cli.show import print_table
-    from dstheory.experiments.tables import cells, columns
+    from dstheory.experiments.findings import cells, columns
 
-    if outcome.status == "skipped":
-        click.echo(f"{outcome.name}: skipped: {outcome.reason}")
+    if result.status == "skipped":
+        click.echo(f"{result.name}: skipped: {result.reason}")
         return
-    if outcome.status == "failed":
-        click.echo(f"{outcome.name}: failed: {outcome.reason}", err=True)
+    if result.status == "failed":
+        click.echo(f"{result.name}: failed: {result.reason}", err=True)
         return
-    click.echo(f"{outcome.name}: {outcome.out} ({outcome.seconds:.1f} s)")
-    click.echo("\n".join(f"    {line}".rstrip() for line in outcome.caption.splitlines()))
-    for stem, table in outcome.tables.items():
+    click.echo(f"{result.name}: {result.out} ({result.seconds:.1f} s)")
+    click.echo("\n".join(f"    {line}".rstrip() for line in result.caption.splitlines()))
+    for stem, table in result.tables.items():
         if isinstance(table, str):
             click.echo(table)
             continue

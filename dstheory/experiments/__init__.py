@@ -5,21 +5,10 @@ what each must hold. Nothing here knows any particular one.
 """
 
 from dstheory.experiments.catalogue import Experiment, experiment_names, find_experiments, read_experiment
-from dstheory.experiments.findings import Findings
-from dstheory.experiments.running import Outcome, run_experiment
-from dstheory.experiments.side_by_side import run_experiments
-from dstheory.experiments.tables import Table, csv_text, markdown_text
+from dstheory.experiments.findings import Findings, Table, csv_text, markdown_text
+from dstheory.experiments.running import ExperimentResult, run_experiment, run_experiments
 
 __all__ = [
-    "Experiment",
-    "Findings",
-    "Outcome",
-    "Table",
-    "csv_text",
-    "experiment_names",
-    "find_experiments",
-    "markdown_text",
-    "read_experiment",
-    "run_experiment",
-    "run_experiments",
-]
+    "Experiment", "ExperimentResult", "Findings", "Table", "csv_text", "experiment_names", "find_experiments", "markdown_text",
+    "read_experiment", "run_experiment", "run_experiments",
+]  # fmt: skip

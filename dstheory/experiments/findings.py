@@ -1,17 +1,22 @@
-"""What an experiment returns: data, figures, tables, and the text that goes under the figures."""
+"""What an experiment returns, and its tables: CSV with every digit for machines, Markdown with few digits for people."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dstheory.experiments.tables import Table
+import numpy as np
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
 
-__all__ = ["Findings"]
+Table = str | Sequence[Mapping[str, Any]]
+"""Rows that all have the same keys, or a text."""
 
 
 class Findings(NamedTuple):
@@ -28,3 +33,90 @@ class Findings(NamedTuple):
     figures: Mapping[str, Figure]
     tables: Mapping[str, Table] = {}
     caption: str = ""
+
+
+def columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the columns of a table.
+
+    Raises:
+        ValueError: no rows, or a row whose keys are not those of the first.
+
+    Example:
+        >>> columns([{"p": 1, "b": 2}, {"p": 3, "b": 4}])
+        ['p', 'b']
+    """
+    if not rows:
+        raise ValueError("a table has no rows: give at least one")
+    names = list(rows[0])
+    for i, row in enumerate(rows):
+        if set(row) != set(names):
+            raise ValueError(f"row {i} of a table has the columns {list(row)}: must be those of row 0, {names}")
+    return names
+
+
+def cells(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """Return the rows as people read them: few digits, a dash for what does not exist.
+
+    Example:
+        >>> cells([{"effect": "none", "b": 0.123456, "steps": 12345}, {"effect": "clipped", "b": 8.1e-7, "steps": None}])
+        [['none', '0.1235', '12345'], ['clipped', '8.1e-07', '-']]
+    """
+    return [[_shown(row[name]) for name in columns(rows)] for row in rows]
+
+
+def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return the table as CSV; numbers with every digit, an empty field for what does not exist.
+
+    Example:
+        >>> print(csv_text([{"effect": "clipped, at 1", "b": 0.1, "steps": None}]), end="")
+        effect,b,steps
+        "clipped, at 1",0.1,
+    """
+    names = columns(rows)
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(names)
+    for row in rows:
+        writer.writerow(["" if _missing(row[name]) else _plain(row[name]) for name in names])
+    return stream.getvalue()
+
+
+def markdown_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return the table as Markdown, its numbers rounded.
+
+    Example:
+        >>> print(markdown_text([{"effect": "none", "b": 0.9}]), end="")
+        | effect | b |
+        | --- | ---: |
+        | none | 0.9 |
+    """
+    names = columns(rows)
+    right = [all(_missing(row[name]) or not isinstance(row[name], str) for row in rows) for name in names]
+    lines = [names, ["---:" if r else "---" for r in right], *cells(rows)]
+    return "".join("| " + " | ".join(" ".join(text.split()).replace("|", "\\|") for text in line) + " |\n" for line in lines)
+
+
+def write_table(table: Table, stem: Path) -> list[Path]:
+    """Write ``stem.csv`` and ``stem.md``, or ``stem.txt`` for a text; return the paths."""
+    texts = {".txt": table} if isinstance(table, str) else {".csv": csv_text(table), ".md": markdown_text(table)}
+    paths = []
+    for ending, text in texts.items():
+        path = stem.with_name(stem.name + ending)
+        path.write_text(text if text.endswith("\n") else text + "\n", encoding="utf-8")
+        paths.append(path)
+    return paths
+
+
+def _missing(value: Any) -> bool:
+    return value is None or (isinstance(value, (float, np.floating)) and math.isnan(value))
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, (np.generic, np.ndarray)) else value
+
+
+def _shown(value: Any) -> str:
+    if _missing(value):
+        return "-"
+    value = _plain(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,30 +1,36 @@
-"""Running one experiment: whatever happens in it becomes an outcome, and its results are complete or absent."""
+"""Running experiments: whatever happens in one becomes its result, its files are complete or absent, and the others still run.
+
+Several run in a process each. A process that dies is the failure of its own experiment and of no other, which a pool of
+processes (joblib's too) cannot promise: there every task is lost with one worker.
+"""
 
 from __future__ import annotations
 
 import importlib
 import inspect
+import multiprocessing
+import os
+import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
 from dstheory.errors import DSTheoryError, SkippedExperiment
 from dstheory.experiments.catalogue import Experiment
-from dstheory.experiments.findings import Findings
-from dstheory.experiments.tables import Table, write_table
+from dstheory.experiments.findings import Findings, Table, write_table
 
-__all__ = ["CAPTION_FILE", "Outcome", "run_experiment"]
-
-CAPTION_FILE = "caption.txt"
+_PATIENCE = 2.0  # seconds that interrupted processes have for removing their unfinished files
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ExperimentResult:
     """What became of one experiment.
 
     Attributes:
@@ -53,67 +59,60 @@ def run_experiment(
     quick: bool = False,
     overwrite: bool = False,
     data: Path | None = None,
-    command: list[str] | None = None,
+    command: Sequence[str] = (),
     progress: Callable[[float], None] | None = None,
-) -> Outcome:
+) -> ExperimentResult:
     """Run an experiment and write its figures, data, tables, caption and manifest; never raises but for an interruption.
 
     Args:
         experiment: which.
         out: directory for its results, made here; an earlier one is kept unless ``overwrite``.
         quick: the small version.
+        overwrite: whether earlier results may be replaced.
         data: folder with what the experiment reads, handed on to those whose ``run`` has an argument of that name.
         command: what the manifest gives as the command line.
         progress: called with the part that is done, from 0 to 1.
+
+    Returns:
+        What became of it.
     """
-    began = time.monotonic()
-
-    def ended(status: Literal["skipped", "failed"], reason: str) -> Outcome:
-        return Outcome(experiment.name, status, round(time.monotonic() - began, 3), reason)
-
-    if experiment.fault:
-        return ended("failed", experiment.fault)
-    try:
-        return _run(experiment, out, quick, overwrite, data, command or [], progress, began)
-    except SkippedExperiment as skip:
-        return ended("skipped", str(skip))
-    except DSTheoryError as error:
-        return ended("failed", str(error))
-    except (Exception, SystemExit) as error:
-        return ended("failed", _described(error, experiment.path))
-
-
-def _run(
-    experiment: Experiment,
-    out: Path,
-    quick: bool,
-    overwrite: bool,
-    data: Path | None,
-    command: list[str],
-    progress: Callable[[float], None] | None,
-    began: float,
-) -> Outcome:
     from dstheory.plots import save_figure
     from dstheory.readers import results_directory, write_run
 
-    with results_directory(out, overwrite=overwrite) as directory:
-        run = load(experiment.path).run
-        extra = {"data": data} if "data" in inspect.signature(run).parameters else {}
-        report = None if progress is None else lambda done, total: progress(done / total)
-        found = Findings(*run(quick=quick, progress=report, **extra))
-        for stem, figure in found.figures.items():
-            save_figure(figure, directory / stem)
-        for stem, table in found.tables.items():
-            write_table(table, directory / stem)
-        caption = (found.caption or experiment.text).strip()
-        (directory / CAPTION_FILE).write_text(caption + "\n", encoding="utf-8")
-        seconds = round(time.monotonic() - began, 3)
-        parameters: dict[str, Any] = {"experiment": experiment.name, "quick": quick, "claims": list(experiment.claims)}
-        if extra:
-            parameters["data"] = None if data is None else str(data)
-        manifest = {"command": command, "parameters": parameters, "seed": found.data.attrs.get("seed", 0)}
-        write_run(directory, found.data, {**manifest, "wall_seconds": seconds, "caption": caption})
-    return Outcome(experiment.name, "done", seconds, "", str(out), caption, dict(found.tables))
+    began = time.monotonic()
+    status: Literal["skipped", "failed"] = "failed"
+    try:
+        if experiment.fault:
+            raise DSTheoryError(experiment.fault)
+        with results_directory(out, overwrite=overwrite) as directory:
+            run = load(experiment.path).run
+            extra = {"data": data} if "data" in inspect.signature(run).parameters else {}
+            report = None if progress is None else lambda done, total: progress(done / total)
+            found = Findings(*run(quick=quick, progress=report, **extra))
+            for stem, figure in found.figures.items():
+                save_figure(figure, directory / stem)
+            for stem, table in found.tables.items():
+                write_table(table, directory / stem)
+            caption = (found.caption or experiment.text).strip()
+            (directory / "caption.txt").write_text(caption + "\n", encoding="utf-8")
+            seconds = round(time.monotonic() - began, 3)
+            parameters: dict[str, Any] = {"experiment": experiment.name, "quick": quick, "claims": list(experiment.claims)}
+            if extra:
+                parameters["data"] = None if data is None else str(data)
+            manifest = {"command": list(command), "parameters": parameters, "seed": found.data.attrs.get("seed", 0)}
+            write_run(directory, found.data, {**manifest, "wall_seconds": seconds, "caption": caption})
+        return ExperimentResult(experiment.name, "done", seconds, "", str(out), caption, dict(found.tables))
+    except SkippedExperiment as skip:
+        status, reason = "skipped", str(skip)
+    except DSTheoryError as error:
+        reason = str(error)
+    except (Exception, SystemExit) as error:
+        # What a crash was, and at which line of the experiment.
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [frame.lineno for frame in frames if Path(frame.filename).name == experiment.path.name]
+        where = f" ({experiment.path.name}, line {lines[-1]})" if lines else ""
+        reason = f"{type(error).__name__}: {error}{where}"
+    return ExperimentResult(experiment.name, status, round(time.monotonic() - began, 3), reason)
 
 
 def load(path: Path) -> ModuleType:
@@ -133,8 +132,102 @@ def load(path: Path) -> ModuleType:
     return importlib.import_module(name)
 
 
-def _described(error: BaseException, path: Path) -> str:
-    """Return what a crash was and at which line of the experiment."""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).name == path.name]
-    where = f" ({path.name}, line {lines[-1]})" if lines else ""
-    return f"{type(error).__name__}: {error}{where}"
+def run_experiments(
+    experiments: Sequence[Experiment],
+    out: Path,
+    *,
+    jobs: int = 1,
+    progress: Callable[[str, float], None] | None = None,
+    finished: Callable[[ExperimentResult], None] | None = None,
+    **settings: Any,
+) -> list[ExperimentResult]:
+    """Run experiments, ``jobs`` at a time; one that fails is reported in its result and the others still run.
+
+    Args:
+        experiments: which, in this order.
+        out: each gets its own directory below this one.
+        jobs: how many processes; with 1 all run here.
+        progress: called with a name and the part done.
+        finished: called with each result as it comes.
+        settings: as of :func:`run_experiment`: quick, overwrite, data, command.
+
+    Returns:
+        The results, in the order of ``experiments``.
+    """
+    from dstheory.readers.atomic import shared_directory
+
+    results: dict[str, ExperimentResult] = {}
+
+    def report(name: str, message: float | ExperimentResult) -> None:
+        if isinstance(message, ExperimentResult):
+            results[name], part = message, 1.0  # also of one that failed half-way, or never said how far it was
+        else:
+            part = message
+        if progress is not None:
+            progress(name, part)
+        if finished is not None and isinstance(message, ExperimentResult):
+            finished(message)
+
+    if jobs <= 1 or len(experiments) <= 1:
+        for each in experiments:
+            said = None if progress is None else lambda part, name=each.name: progress(name, part)
+            report(each.name, run_experiment(each, out / each.name, progress=said, **settings))
+    else:
+        with shared_directory(out):
+            _in_processes(experiments, out, jobs, report, settings)
+    return [results[experiment.name] for experiment in experiments]
+
+
+def _in_processes(
+    experiments: Sequence[Experiment],
+    out: Path,
+    jobs: int,
+    report: Callable[[str, float | ExperimentResult], None],
+    settings: dict[str, Any],
+) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    running: dict[Connection, tuple[str, SpawnProcess]] = {}
+    waiting = list(reversed(experiments))
+    try:
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                experiment = waiting.pop()
+                receive, send = spawn.Pipe(duplex=False)
+                process = spawn.Process(target=_child, args=(send, experiment, out / experiment.name, jobs, settings))
+                process.start()
+                send.close()  # the child has the only other end: its death closes the pipe
+                running[receive] = experiment.name, process
+            for ready in wait(list(running)):
+                assert isinstance(ready, Connection)
+                name, process = running[ready]
+                try:
+                    message = ready.recv()
+                except EOFError:
+                    process.join()
+                    message = ExperimentResult(name, "failed", 0.0, f"its process ended with code {process.exitcode}")
+                report(name, message)
+                if isinstance(message, ExperimentResult):
+                    process.join()
+                    del running[ready]
+    finally:
+        # Interrupt what still runs, so that it removes its unfinished files; kill what does not listen.
+        for _, process in running.values():
+            if process.is_alive() and process.pid is not None:
+                os.kill(process.pid, signal.SIGINT)
+        patience = time.monotonic() + _PATIENCE
+        for _, process in running.values():
+            process.join(max(0.0, patience - time.monotonic()))
+            process.kill()
+            process.join()
+
+
+def _child(send: Connection, experiment: Experiment, out: Path, jobs: int, settings: dict[str, Any]) -> None:
+    """Run one experiment in this process and send what comes of it."""
+    # Before the compiled loops are loaded: cores are shared.
+    os.environ.setdefault("NUMBA_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // jobs)))
+    try:
+        send.send(run_experiment(experiment, out, progress=send.send, **settings))
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None  # unfinished files are gone; the parent says so
+    finally:
+        send.close()

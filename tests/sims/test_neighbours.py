@@ -15,8 +15,8 @@ from dstheory.anatomy import simulate_log
 from dstheory.anatomy.chain_formulas import accuracy
 from dstheory.errors import RecordError
 from dstheory.experiments import experiment_names
+from dstheory.experiments.findings import markdown_text
 from dstheory.experiments.running import load
-from dstheory.experiments.tables import markdown_text
 from dstheory.extensions import SelfCorrection
 
 ROOT = Path(__file__).resolve().parents[2]
