@@ -28,15 +28,18 @@ class Need(Enum):
 
 
 _SIGNS = {"positive": Need.POSITIVE, "nonnegative": Need.NONNEGATIVE, "nonzero": Need.NONZERO}
+_Part = tuple[Any, Any, Need, str]
+"""What has no value, the expression that must meet a need, the need, and the word if SymPy was told so."""
 
 
 @dataclass(frozen=True)
 class Condition:
-    """``expression`` must meet a need for ``written`` to have a value, or to have the one that SymPy gives it."""
+    """``expression`` must meet a need for ``written`` to have a value, or to be what SymPy was ``told`` that it is."""
 
     expression: Any
     need: Need
-    written: str
+    written: Any
+    told: str = ""
 
     @property
     def formula(self) -> Any:
@@ -53,7 +56,8 @@ class Condition:
     @property
     def broken(self) -> str:
         """What is wrong where the condition does not hold."""
-        return f"{self.written} where {self.expression} is {self.need.value}"
+        told = f"SymPy was told that {self.written} is {self.told}, which is wrong"
+        return f"{told if self.told else f'{short(self.written)} has no value'} where {self.expression} is {self.need.value}"
 
 
 def conditions(item: Any, plain: Callable[[Any], Any], defined: Collection[str] = ()) -> list[Condition]:
@@ -75,12 +79,12 @@ def conditions(item: Any, plain: Callable[[Any], Any], defined: Collection[str] 
     found: dict[tuple[Any, Need], Condition] = {}
     seen: set[tuple[Any, Need]] = set()
     for expression in _expressions(item):
-        for written, base, need in (*_partial(expression, plain), *_assumed(expression, defined)):
+        for written, base, need, told in (*_partial(expression, plain), *_assumed(expression, defined)):
             if (base, need) in seen:
                 continue
             seen.add((base, need))
             value = plain(base)
-            condition = Condition(value, need, written)
+            condition = Condition(value, need, written, told)
             if not value.is_Rational:
                 found.setdefault((value, need), condition)
             elif (value == 0 and need is not Need.NONNEGATIVE) or (value < 0 and need is not Need.NONZERO):
@@ -98,8 +102,8 @@ def _expressions(item: Any) -> Iterator[Any]:
             yield from _expressions(arg)
 
 
-def _partial(node: Any, plain: Callable[[Any], Any], *, smooth: bool = False) -> Iterator[tuple[str, Any, Need]]:
-    """(what has no value, the expression that must meet a need, the need), inner operations first.
+def _partial(node: Any, plain: Callable[[Any], Any], *, smooth: bool = False) -> Iterator[_Part]:
+    """What has no value unless an expression meets a need, inner operations first.
 
     ``smooth``: a derivative must exist as well, which a root has not where its base is zero.
     """
@@ -121,7 +125,7 @@ def _partial(node: Any, plain: Callable[[Any], Any], *, smooth: bool = False) ->
         if isinstance(arg, sympy.Expr):
             yield from _partial(arg, plain, smooth=smooth)
     if isinstance(node, sympy.log):
-        yield f"{short(node)} has no value", node.args[0], Need.POSITIVE
+        yield node, node.args[0], Need.POSITIVE, ""
     elif node.is_Pow and node.args[0] is not sympy.E:
         base, exponent = node.args
         power = exponent if exponent.is_Integer else plain(exponent)
@@ -130,10 +134,10 @@ def _partial(node: Any, plain: Callable[[Any], Any], *, smooth: bool = False) ->
         else:
             need = Need.NONNEGATIVE if power.is_Rational and power > 0 and not smooth else Need.POSITIVE
         if need is not None:
-            yield f"{short(node)} has no value", base, need
+            yield node, base, need, ""
 
 
-def _assumed(expression: Any, defined: Collection[str]) -> Iterator[tuple[str, Any, Need]]:
+def _assumed(expression: Any, defined: Collection[str]) -> Iterator[_Part]:
     """What SymPy was told about defined symbols, the strongest word on each sign."""
     for symbol in sorted(expression.free_symbols, key=lambda item: item.name):
         if symbol.name not in defined:
@@ -142,4 +146,4 @@ def _assumed(expression: Any, defined: Collection[str]) -> Iterator[tuple[str, A
         if words := excess_assumptions(symbol, {word: True} if word else {}):
             raise ClaimError(f"SymPy was told that the defined symbol {symbol.name} is {words[0]}; use a plain symbol")
         if word is not None:
-            yield f"SymPy was told that {symbol.name} is {word}, which is wrong", symbol, _SIGNS[word]
+            yield symbol, symbol, _SIGNS[word], word

@@ -147,7 +147,7 @@ class Premises:
         if self._factor_sign(factor, 1) is not None:
             return True
         zero = PolynomialRelation(((factor, 1),), "==")
-        return self._ask([zero], {str(s) for s in factor.as_expr().free_symbols}, with_facts=True).status == "unsat"
+        return self._ask([zero], {s.name for s in factor.as_expr().free_symbols}, with_facts=True).status == "unsat"
 
     def tree(self, formula: Any) -> Any:
         """A rational formula as connectives over sign conditions on polynomials of undecided sign."""
@@ -189,7 +189,7 @@ class Premises:
 
     def _decide_sign(self, factor: Any) -> int | None:
         expression = factor.as_expr()
-        names = {str(symbol) for symbol in expression.free_symbols}
+        names = {symbol.name for symbol in expression.free_symbols}
         if sign := _sign_of_line(expression, self.domain):
             return sign
         rational = [item for item in self.assumptions if _is_rational(item)]

@@ -8,12 +8,15 @@ exact look, and every witness returned has been checked exactly.
 
 from __future__ import annotations
 
-import builtins
+import functools
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+import math
+import operator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 import sympy
@@ -124,22 +127,52 @@ def _simple_values(domain: Domain, value: Any) -> Iterator[Fraction]:
             yield near
 
 
+class _Table(NamedTuple):
+    """The values of a domain up to some height, in order of height."""
+
+    exact: list[Fraction]
+    floats: NDArray[np.float64]
+    heights: NDArray[np.intp]
+
+
 @dataclass(frozen=True)
 class _Points:
-    """Points as indices into one table of exact values per coordinate."""
+    """Points as indices into one table per coordinate."""
 
-    tables: list[list[Fraction]]
+    tables: list[_Table]
     index: NDArray[np.intp]
 
+    @cached_property
     def floats(self) -> list[NDArray[np.float64]]:
         """One column of floating-point values per coordinate."""
-        return [
-            np.array([float(value) for value in table])[i] for table, i in zip(self.tables, self.index, strict=True)
-        ]
+        return [table.floats[i] for table, i in zip(self.tables, self.index, strict=True)]
 
     def exact(self, column: int) -> list[Fraction]:
         """The exact coordinates of one point."""
-        return [table[i] for table, i in zip(self.tables, self.index[:, column], strict=True)]
+        return [table.exact[i] for table, i in zip(self.tables, self.index[:, column], strict=True)]
+
+
+@lru_cache(maxsize=512)
+def _table(domain: Domain, size: int) -> _Table:
+    values = [(value, h) for h in range(1, size + 1) for value in domain.values_of_height(h)]
+    exact = [value for value, _ in values]
+    heights = np.array([h for _, h in values], dtype=np.intp)
+    return _Table(exact, np.array([float(value) for value in exact]), heights)
+
+
+def _grid(domains: tuple[Domain, ...], size: int) -> _Points:
+    """All points of the domains whose greatest height is exactly ``size``, smallest sum of heights first."""
+    if not domains:
+        return _Points([], np.empty((0, 1), dtype=np.intp))
+    tables = [_table(domain, size) for domain in domains]
+    index = np.indices([len(table.exact) for table in tables]).reshape(len(tables), -1)
+    heights = np.stack([table.heights[i] for table, i in zip(tables, index, strict=True)])
+    keep = np.flatnonzero(heights.max(axis=0, initial=0) == size)
+    return _Points(tables, index[:, keep[np.argsort(heights[:, keep].sum(axis=0), kind="stable")]])
+
+
+_small_grid = lru_cache(maxsize=64)(_grid)
+"""Searches over the same domains follow one another: small grids are kept."""
 
 
 class _Search:
@@ -163,28 +196,17 @@ class _Search:
         """All points whose greatest height is exactly ``size``, smallest sum of heights first; None if too many."""
         if size > _GREATEST_HEIGHT or (not self._names and size > 1):
             return None
-        tables = [
-            [value for h in range(1, size + 1) for value in self._domain[name].values_of_height(h)] for name in self._names
-        ]
-        lengths = [len(table) for table in tables]
-        if np.prod(np.array(lengths, dtype=float)) > limit:
+        domains = tuple(self._domain.values())
+        count = math.prod(len(_table(domain, size).exact) for domain in domains)
+        if count > limit:
             return None
-        index = np.indices(lengths).reshape(len(tables), -1) if tables else np.empty((0, 1), dtype=np.intp)
-        if tables:
-            sizes = [np.array([height(value) for value in table], dtype=np.intp) for table in tables]
-            heights = np.stack([size_of[i] for size_of, i in zip(sizes, index, strict=True)])
-            keep = np.flatnonzero(heights.max(axis=0, initial=0) == size)
-            index = index[:, keep[np.argsort(heights[:, keep].sum(axis=0), kind="stable")]]
-        return _Points(tables, index)
+        return _small_grid(domains, size) if count <= QUICK else _grid(domains, size)
 
     def random(self, rng: np.random.Generator) -> _Points:
         """Random points of moderate height, for regions that no round point of few digits meets."""
-        tables = [
-            [value for h in range(1, _RANDOM_HEIGHT + 1) for value in self._domain[name].values_of_height(h)]
-            for name in self._names
-        ]
-        count = _RANDOM_POINTS if all(tables) else 0
-        index = [rng.integers(max(1, len(table)), size=count) for table in tables]
+        tables = [_table(self._domain[name], _RANDOM_HEIGHT) for name in self._names]
+        count = _RANDOM_POINTS if all(table.exact for table in tables) else 0
+        index = [rng.integers(max(1, len(table.exact)), size=count) for table in tables]
         return _Points(tables, np.stack(index) if index else np.empty((0, 0), dtype=np.intp))
 
     def first(self, points: _Points) -> dict[str, Fraction] | None:
@@ -204,7 +226,7 @@ class _Search:
         count = points.index.shape[1]
         if count == 0:
             return np.empty(0, dtype=np.intp)
-        columns = points.floats()
+        columns = points.floats
         keep = np.ones(count, dtype=bool)
         for screen in self._screen_premises:
             keep &= screen(columns, count)[0]
@@ -226,18 +248,15 @@ def _compile(formula: Any, names: list[str]) -> Any:
 
 
 def _compile_relation(relation: Any, names: list[str]) -> Any:
-    difference = relation.lhs - relation.rhs
-    size = sum((sympy.Abs(term) for term in sympy.Add.make_args(difference)), sympy.Integer(0))
-    # Dummies as arguments where a symbol is called like a function, such as exp: slow, since all of the formula is rebuilt.
-    taken = any(hasattr(np, name) or hasattr(builtins, name) for name in names)
-    function = sympy.lambdify([sympy.Symbol(name) for name in names], [difference, size], modules="numpy", dummify=taken)
-    operator = relation.rel_op
+    terms = sympy.Add.make_args(relation.lhs - relation.rhs)
 
     def screen(columns: list[NDArray[np.float64]], n: int) -> tuple[Bools, Bools]:
         with np.errstate(all="ignore"):
             try:
-                value, scale = (np.broadcast_to(np.asarray(item, dtype=float), (n,)) for item in function(*columns))
-            except OverflowError:  # a number beyond floating point: every point gets an exact look
+                known: dict[Any, Any] = {sympy.Symbol(name): column for name, column in zip(names, columns, strict=True)}
+                parts = [np.asarray(_floats(term, known), dtype=float) for term in terms]
+                value, scale = (np.broadcast_to(item, (n,)) for item in (sum(parts), sum(map(np.abs, parts))))
+            except (OverflowError, ZeroDivisionError):  # beyond floating point: every point gets an exact look
                 value = scale = np.full(n, np.nan)
             slack = _ROUNDING * np.maximum(scale, 1e-300)
             unsure = ~np.isfinite(value) | ~np.isfinite(scale)
@@ -249,7 +268,7 @@ def _compile_relation(relation: Any, names: list[str]) -> Any:
             ">=": above,
             "==": equal,
             "!=": np.ones(n, dtype=bool),
-        }[operator]
+        }[relation.rel_op]
         false = {
             "<": above,
             "<=": above,
@@ -257,10 +276,37 @@ def _compile_relation(relation: Any, names: list[str]) -> Any:
             ">=": below,
             "==": np.ones(n, dtype=bool),
             "!=": equal,
-        }[operator]
+        }[relation.rel_op]
         return true | unsure, false | unsure
 
     return screen
+
+
+_NUMERIC: dict[Any, Callable[..., Any]] = {
+    sympy.Add: lambda *values: functools.reduce(operator.add, values),
+    sympy.Mul: lambda *values: functools.reduce(operator.mul, values),
+    sympy.Pow: operator.pow,
+    sympy.exp: np.exp,
+    sympy.log: np.log,
+    sympy.Abs: np.abs,
+    sympy.Max: lambda *values: functools.reduce(np.maximum, values),
+    sympy.Min: lambda *values: functools.reduce(np.minimum, values),
+}
+
+
+def _floats(expression: Any, known: dict[Any, Any]) -> Any:
+    """The value in floating point, one or one per point; each part is computed once. NaN for what is not understood here."""
+    if expression not in known:
+        if expression.is_Rational:
+            value = np.float64(int(expression.p) / int(expression.q))
+        elif expression.is_NumberSymbol:
+            value = np.float64(expression)
+        elif expression.func in _NUMERIC:
+            value = _NUMERIC[expression.func](*[_floats(arg, known) for arg in expression.args])
+        else:
+            value = np.float64(np.nan)
+        known[expression] = value
+    return known[expression]
 
 
 def _all(parts: list[tuple[Bools, Bools]]) -> tuple[Bools, Bools]:

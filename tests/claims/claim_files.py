@@ -1,6 +1,31 @@
-"""Claim files that go wrong in every way a user's file can."""
+"""Claim files that go wrong in every way a user's file can; and workers that stay warm from one test to the next."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
+import pytest
+
+from dstheory.claims.workers import Pool
+
+
+@contextmanager
+def warm_workers() -> Iterator[None]:
+    """Runs inside the block share their worker processes: what is tested is what they answer, not that they start."""
+    pools: dict[int, Pool] = {}
+
+    def pool(workers: int) -> nullcontext[Pool]:
+        if workers not in pools:
+            pools[workers] = Pool(workers)
+        return nullcontext(pools[workers])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dstheory.claims.runner.Pool", pool)
+        yield
+    for started in pools.values():
+        started.stop()
+
 
 HEAD = """
 from sympy import symbols

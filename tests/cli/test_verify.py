@@ -11,9 +11,15 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from claims.claim_files import FILES
+from claims.claim_files import FILES, warm_workers
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def workers_stay_warm():
+    with warm_workers():
+        yield
 
 
 @pytest.fixture

@@ -34,6 +34,8 @@ class ClaimContext:
     recorded_witness: Mapping[str, Fraction] | None = None
     has_point: dict[Any, bool] = field(default_factory=dict)
     """Premises and box -> whether they have a point: asked once for all steps that share them."""
+    expressions: dict[Any, Any] = field(default_factory=dict)
+    """Expression -> the plain one, for the steps that have no symbols of their own."""
 
 
 class StepContext:
@@ -50,6 +52,7 @@ class StepContext:
         self.domain = {**context.domain, **own}
         self.definitions = {**context.definitions, **plain_definitions(step.using, self.domain, context.definitions)}
         self.step = step
+        self._plain: dict[Any, Any] = {} if step.where or step.using else context.expressions
         self.assumptions = [part for item in context.assumptions for part in conjuncts(item)]
         self.assumptions += [part for item in step.given for part in conjuncts(self.formula(item))]
         self.premises = self.within({})
@@ -65,7 +68,10 @@ class StepContext:
 
     def expression(self, expression: Any) -> Any:
         """An expression in plain symbols, with definitions substituted and derivatives taken."""
-        return plain(expression, self.domain, self.definitions)
+        expression = sympy.sympify(expression)
+        if expression not in self._plain:
+            self._plain[expression] = plain(expression, self.domain, self.definitions)
+        return self._plain[expression]
 
     def substituted(self, expression: Any) -> Any:
         """An expression in plain symbols, with definitions substituted and derivatives still held."""

@@ -77,7 +77,7 @@ class Enclosure(FormulaStep):
             for end in (self.lower[name], self.upper[name]):
                 if not here.domain[name].contains(end):
                     raise DomainError(f"the box reaches {name} = {end}, outside its domain {here.domain[name]}")
-        if missing := sorted({str(s) for item in (formula, *here.assumptions) for s in item.free_symbols} - set(names)):
+        if missing := sorted({s.name for item in (formula, *here.assumptions) for s in item.free_symbols} - set(names)):
             raise DomainError(f"the box does not bound {', '.join(missing)}")
         box = {
             name: replace(here.domain[name], lower=self.lower[name], upper=self.upper[name], lower_open=False, upper_open=False)

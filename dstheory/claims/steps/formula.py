@@ -138,7 +138,7 @@ class Decision(FormulaStep):
         """The solver did not prove the formula: find a witness that exact arithmetic confirms, or say that there is none."""
         witness = find_witness(formula, here.assumptions, here.domain, seed=here.context.seed)
         if witness is None and answer.status == "sat":
-            names = {str(s) for item in (formula, *here.assumptions) for s in item.free_symbols}
+            names = {s.name for item in (formula, *here.assumptions) for s in item.free_symbols}
             point = {name: value for name, value in answer.point.items() if name in names}
             if set(point) == names:
                 if is_witness(point, formula, here.assumptions, here.domain):
@@ -179,8 +179,8 @@ class PointStep(FormulaStep):
         conditions = here.conditions(*self.using.values(), *self.given, self.formula)
         kind = "example" if self.expected else "counterexample"
         point = dict(self.at)
-        needed = {str(s) for item in (formula, *here.assumptions) for s in item.free_symbols}
-        needed |= {str(s) for condition in conditions for s in condition.expression.free_symbols}
+        needed = {s.name for item in (formula, *here.assumptions) for s in item.free_symbols}
+        needed |= {s.name for condition in conditions for s in condition.expression.free_symbols}
         if missing := sorted(needed - set(point)):
             raise ClaimError(f"the {kind} gives no value for {', '.join(missing)}")
         for name, value in point.items():
