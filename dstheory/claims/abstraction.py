@@ -108,29 +108,28 @@ class Abstraction:
                 if factor_sign is None:
                     return self._whole_log(argument)
                 constant *= Fraction(factor_sign) ** (power * direction)
-                total += direction * power * self._prime_log(factor_sign * expression)
+                total += direction * power * self._prime(sympy.log, factor_sign * expression)
             constant *= leading**direction
         if constant < 0:
             raise UndefinedError(f"the argument of log({argument}) is negative on the whole domain")
         for number, direction in ((constant.numerator, 1), (constant.denominator, -1)):
             for prime, power in sorted(sympy.factorint(number).items()):
-                total += direction * power * self._prime_log(sympy.Integer(prime))
+                total += direction * power * self._prime(sympy.log, sympy.Integer(prime))
         self._log_facts(argument, total)
         return total
 
     def _whole_log(self, argument: Any) -> Any:
         if self._sign_of(argument) != 1:
             raise NotSettledError(f"the argument of log({argument}) could not be shown to be positive on the whole domain")
-        unknown = self._unknown(sympy.log(argument, evaluate=False))
-        self._log_facts(argument, unknown)
-        return unknown
+        return self._prime(sympy.log, argument)
 
-    def _prime_log(self, argument: Any) -> Any:
-        meaning = sympy.log(argument, evaluate=False)
+    def _prime(self, function: Any, argument: Any) -> Any:
+        """The unknown that stands for the log or exp of an argument that is not split further; a new one with its facts."""
+        meaning = function(argument, evaluate=False)
         known = meaning in self._unknowns
         unknown = self._unknown(meaning)
         if not known:
-            self._log_facts(argument, unknown)
+            (self._log_facts if function is sympy.log else self._exp_facts)(argument, unknown)
         return unknown
 
     def _log_facts(self, argument: Any, value: Any) -> None:
@@ -150,20 +149,12 @@ class Abstraction:
             if isinstance(meaning, sympy.log) and coefficient.is_Rational:
                 product *= self._root(meaning.args[0], int(coefficient.p), int(coefficient.q))
             elif coefficient.is_Rational:
-                unknown = self._prime_exp(rest / int(coefficient.q))
+                unknown = self._prime(sympy.exp, rest / int(coefficient.q))
                 product *= unknown ** int(coefficient.p)
             else:
-                product *= self._prime_exp(term)
+                product *= self._prime(sympy.exp, term)
         self._exp_facts(exponent, product)
         return product
-
-    def _prime_exp(self, exponent: Any) -> Any:
-        meaning = sympy.exp(exponent, evaluate=False)
-        known = meaning in self._unknowns
-        unknown = self._unknown(meaning)
-        if not known:
-            self._exp_facts(exponent, unknown)
-        return unknown
 
     def _exp_facts(self, exponent: Any, value: Any) -> None:
         if exponent == 0:

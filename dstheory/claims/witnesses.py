@@ -15,7 +15,7 @@ import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,6 +38,7 @@ _RANDOM_POINTS = 20_000
 _RANDOM_HEIGHT = 16
 _GREATEST_HEIGHT = 60
 _ROUNDING = 1e-9
+_BLOCK = 4096
 
 
 @dataclass(frozen=True)
@@ -142,11 +143,6 @@ class _Points:
     tables: list[_Table]
     index: NDArray[np.intp]
 
-    @cached_property
-    def floats(self) -> list[NDArray[np.float64]]:
-        """One column of floating-point values per coordinate."""
-        return [table.floats[i] for table, i in zip(self.tables, self.index, strict=True)]
-
     def exact(self, column: int) -> list[Fraction]:
         """The exact coordinates of one point."""
         return [table.exact[i] for table, i in zip(self.tables, self.index[:, column], strict=True)]
@@ -216,21 +212,22 @@ class _Search:
                 self.exhaustive = False
                 break
             self._looks -= 1
-            point = dict(zip(self._names, points.exact(int(column)), strict=True))
+            point = dict(zip(self._names, points.exact(column), strict=True))
             if is_witness(point, self._formula, self._premises, self._domain):
                 return point
         return None
 
-    def _screen(self, points: _Points) -> NDArray[np.intp]:
-        """The points at which floating point cannot exclude a witness."""
-        count = points.index.shape[1]
-        if count == 0:
-            return np.empty(0, dtype=np.intp)
-        columns = points.floats
-        keep = np.ones(count, dtype=bool)
-        for screen in self._screen_premises:
-            keep &= screen(columns, count)[0]
-        return np.flatnonzero(keep & self._screen_formula(columns, count)[1])
+    def _screen(self, points: _Points) -> Iterator[int]:
+        """The points at which floating point cannot exclude a witness, in blocks that stay in the processor's cache."""
+        for start in range(0, points.index.shape[1], _BLOCK):
+            index = points.index[:, start : start + _BLOCK]
+            count = index.shape[1]
+            columns = [table.floats[i] for table, i in zip(points.tables, index, strict=True)]
+            keep = np.ones(count, dtype=bool)
+            for screen in self._screen_premises:
+                keep &= screen(columns, count)[0]
+            for column in np.flatnonzero(keep & self._screen_formula(columns, count)[1]):
+                yield start + int(column)
 
 
 def _compile(formula: Any, names: list[str]) -> Any:
