@@ -77,7 +77,11 @@ def measured_chain(episodes: Episodes, *, by: str = "task", cap: int | None = No
     >>> round(float(solution.p), 2), round(float(solution.mean_accuracy), 2)
     (0.39, 0.72)
     """
-    turns = _cap(episodes, cap)
+    caps = np.unique(episodes.cap)
+    if cap is None and len(caps) > 1:
+        shown = ", ".join("none" if c == 0 else str(c) for c in caps[:6])
+        raise RecordError(f"the episodes have different caps ({shown}): choose the chain's with --cap, 0 for none")
+    turns = int(caps[0]) if cap is None else cap
     names, weight, rates = _by_problem(episodes) if by == "problem" else _by_field(episodes, by)
     if len(names) > _MOST_PROMPTS:
         raise RecordError(f"{len(names):,} prompts are too many for a chain file: at most {_MOST_PROMPTS:,}; choose another --by")
@@ -104,26 +108,11 @@ def _by_problem(episodes: Episodes) -> tuple[list[str], Floats, Floats]:
     chain = fit_chain(episodes, "heterogeneous")
     counts = episodes.counts("problem")
     occurs = counts.attempts > 0
-    attempts, correct = counts.attempts[occurs].astype(np.float64), counts.correct[occurs].astype(np.float64)
-    rho = chain.p.rho
-    if rho > 0:
-        prior = (1 - rho) / rho
-        p = (correct + prior * chain.p.mean) / (attempts + prior)
-    else:
-        p = np.full(len(attempts), chain.p.mean)
+    rho = chain.p.rho  # times which numerator and denominator of the posterior mean are taken, so that it may be 0
+    p = (rho * counts.correct[occurs] + (1 - rho) * chain.p.mean) / (rho * counts.attempts[occurs] + 1 - rho)
     weight = np.bincount(episodes.problem, minlength=len(occurs))[occurs].astype(np.float64)
     names = [name for name, there in zip(episodes.problem_ids, occurs.tolist(), strict=True) if there]
     return names, weight, np.stack([p, np.full(len(p), chain.a.mean), np.full(len(p), chain.b.mean)])
-
-
-def _cap(episodes: Episodes, cap: int | None) -> int:
-    if cap is not None:
-        return cap
-    caps = np.unique(episodes.cap)
-    if len(caps) > 1:
-        shown = ", ".join("none" if c == 0 else str(c) for c in caps[:6])
-        raise RecordError(f"the episodes have different caps ({shown}): choose the chain's with --cap, 0 for none")
-    return int(caps[0])
 
 
 # ---------------------------------------------------------------------- JSON lines
