@@ -11,12 +11,11 @@ position and previous token), :class:`Factored` (a row for every position). Each
 from __future__ import annotations
 
 from dstheory.tokens.factored import Factored
-from dstheory.tokens.flat import flatten
-from dstheory.tokens.full_tree import FullTree
 from dstheory.tokens.markov import Markov
 from dstheory.tokens.model import TokenChain
 from dstheory.tokens.objectives import TokenEnergy, TokenResult, token_kl, token_reward, token_sft
-from dstheory.tokens.solution import TokenPolicy, TokenSolution, solve_tokens
+from dstheory.tokens.samplers import FullTree
+from dstheory.tokens.solution import TokenPolicy, TokenSolution, flatten, solve_tokens
 
 __all__ = [
     "Factored",

@@ -1,4 +1,4 @@
-r"""Loops over rows of logits, one pass over the bytes each: normalisers, log-ratios to a reference, imitation of an expert.
+r"""The compiled loops of token policies, one pass over the bytes each: over rows of logits, and along Markov tokens.
 
 Row by row, with p = softmax(z) = e^(z - top)/total and q that of the other table::
 
@@ -11,7 +11,10 @@ and, for rows whose token must be a given symbol, the probability to hit it and 
 A table is normalised once, when it is validated; after that a penalty takes one exponential per entry, that of p. Rows with
 factor 0 are skipped: their results and their gradient are 0. Symbols that a policy rules out (logit -inf, or so low
 that the probability underflows) count nothing where the policy itself weighs them, and make a divergence infinite elsewhere.
-`rowwise` holds the same in NumPy.
+A sweep back along Markov tokens reads each transition row once: its products with the values that follow, the advantages of its
+symbols, its gradient and its energy all come out while the row is in the first-level cache.
+
+The same in NumPy stands where each loop is called. Where a gradient is None, the compiler leaves out the lines that fill it.
 
 Source: derived here.
 """
@@ -24,8 +27,6 @@ import numpy as np
 
 from dstheory.kernels.fastmath import accumulate, exp_nonpositive, larger
 from dstheory.kernels.jit import kernel
-
-__all__ = ["hit_rows", "imitation_rows", "normaliser_rows", "penalty_rows", "required_rows"]
 
 
 @kernel
@@ -67,15 +68,11 @@ def penalty_rows(z, top, total, z_ref, top_ref, total_ref, factor, gradient, div
         divergence[row] = mean - math.log(total[row] / total_ref[row])
         push = factor[row] * scale
         spread = 0.0
-        if gradient is None:
-            for v in range(width):
-                excess = ratio[v] - mean if mass[v] > 0.0 else 0.0
-                spread = accumulate(spread, mass[v] * excess * excess)
-        else:
-            for v in range(width):
-                excess = ratio[v] - mean if mass[v] > 0.0 else 0.0
-                weighed = mass[v] * excess
-                spread = accumulate(spread, weighed * excess)
+        for v in range(width):
+            excess = ratio[v] - mean if mass[v] > 0.0 else 0.0
+            weighed = mass[v] * excess
+            spread = accumulate(spread, weighed * excess)
+            if gradient is not None:
                 gradient[row, v] = push * weighed
         variance[row] = spread * scale
 
@@ -102,16 +99,11 @@ def imitation_rows(z, top, total, z_expert, top_expert, total_expert, factor, gr
             term = s * (z[row, v] - high)
             mean = accumulate(mean, term if s > 0.0 else 0.0)
             shown[v] = s
-        if gradient is None:
-            for v in range(width):
-                gap = shown[v] - mass[v]
-                below = mass[v] if gap != 0.0 else 1.0  # a choice of divisors vectorises, one of quotients does not
-                spread = accumulate(spread, gap * gap / below)
-        else:
-            for v in range(width):
-                gap = shown[v] - mass[v]
-                below = mass[v] if gap != 0.0 else 1.0  # a choice of divisors vectorises, one of quotients does not
-                spread = accumulate(spread, gap * gap / below)
+        for v in range(width):
+            gap = shown[v] - mass[v]
+            below = mass[v] if gap != 0.0 else 1.0  # a choice of divisors vectorises, one of quotients does not
+            spread = accumulate(spread, gap * gap / below)
+            if gradient is not None:
                 gradient[row, v] = factor[row] * gap
         cross[row] = mean - math.log(total[row])
         chi_square[row] = spread
@@ -132,7 +124,7 @@ def hit_rows(z, top, total, at, target, hit, miss):  # type: ignore[no-untyped-d
 
 @kernel
 def required_rows(  # type: ignore[no-untyped-def]
-    z, top, total, z_ref, top_ref, total_ref, at, target, hit, miss, gap, coefficient, divergence, rho, gradient, energy,
+    z, top, total, z_ref, top_ref, total_ref, gradient, at, target, hit, miss, gap, coefficient, divergence, rho, energy,
 ):  # fmt: skip
     """Write gradient (unless None) and energy of listed rows: gap (1{v = target} - hit) + coefficient (log(p/q) - KL)."""
     width = z.shape[1]
@@ -149,16 +141,109 @@ def required_rows(  # type: ignore[no-untyped-def]
                 excess = (z[row, v] - high) - (z_ref[row, v] - top_ref[row]) - offset
                 advantage[v] += c * excess
         spread = 0.0
-        if gradient is None:
-            for v in range(width):
-                p = exp_nonpositive(z[row, v] - high) * scale
-                a = advantage[v] if p > 0.0 else 0.0
-                spread = accumulate(spread, p * a * a)
-        else:
-            for v in range(width):
-                p = exp_nonpositive(z[row, v] - high) * scale
-                a = advantage[v] if p > 0.0 else 0.0
-                pushed = p * a
-                spread = accumulate(spread, pushed * a)
+        for v in range(width):
+            p = exp_nonpositive(z[row, v] - high) * scale
+            a = advantage[v] if p > 0.0 else 0.0
+            pushed = p * a
+            spread = accumulate(spread, pushed * a)
+            if gradient is not None:
                 gradient[row, v] = rho[n] * pushed
         energy[n] = spread
+
+
+@kernel
+def forward_sweep(table, prob, slot, lengths, alpha):  # type: ignore[no-untyped-def]
+    """Fill alpha[:, 1:] from alpha[:, 0]: probability of (state, symbol) at every position, frozen at an answer's end."""
+    prompts, length, states, symbols = alpha.shape
+    here = np.empty(symbols)
+    for x in range(prompts):
+        for i in range(1, length):
+            if i >= lengths[x]:
+                alpha[x, i] = alpha[x, i - 1]
+                continue
+            alpha[x, i] = 0.0
+            move = slot[x, i]
+            for a in range(states):
+                here[:] = 0.0
+                for u in range(symbols):
+                    weight = alpha[x, i - 1, a, u]
+                    if weight != 0.0:
+                        for v in range(symbols):
+                            here[v] += weight * prob[x, i - 1, u, v]
+                for v in range(symbols):
+                    to = a if move < 0 else table[move, a, v]
+                    alpha[x, i, to, v] += here[v]
+
+
+@kernel
+def backward_sweep(  # type: ignore[no-untyped-def]
+    table, prob, log_prob, log_reference, divergence, coefficient, alpha, leaf, slot, first_idle, rho, gradient, energy, beta,
+):  # fmt: skip
+    """Fill gradient (unless None) and energy of positions L-1..1, and beta, the values that follow the first token.
+
+    Without a penalty log_prob is None; with its direct term only, leaf is None. From position first_idle[x] on nothing
+    depends on the token, and its gradient is exactly zero.
+    """
+    prompts, length, states, symbols = alpha.shape
+    after, back, total = np.empty((states, symbols)), np.empty((states, symbols)), np.empty(symbols)
+    for x in range(prompts):
+        if leaf is not None:
+            for a in range(states):
+                back[a, :] = leaf[x, a]
+        for i in range(length - 1, 0, -1):
+            energy[x, i] = 0.0
+            if i >= first_idle[x]:
+                if gradient is not None:
+                    gradient[x, i - 1] = 0.0
+                continue
+            if leaf is not None:
+                move = slot[x, i]
+                for a in range(states):
+                    for v in range(symbols):
+                        after[a, v] = back[a if move < 0 else table[move, a, v], v]
+            for u in range(symbols):
+                reach, centre = 0.0, 0.0
+                total[:] = 0.0
+                for a in range(states):
+                    weight = alpha[x, i - 1, a, u]
+                    reach += weight
+                    if leaf is not None:
+                        mean = 0.0
+                        for v in range(symbols):
+                            mean = accumulate(mean, prob[x, i - 1, u, v] * after[a, v])
+                        centre += weight * mean
+                        if log_prob is not None:
+                            mean += coefficient[x, i] * divergence[x, i - 1, u]
+                        back[a, u] = mean
+                        for v in range(symbols):
+                            total[v] += weight * after[a, v]
+                if log_prob is not None:
+                    scale = coefficient[x, i] * reach
+                    if scale != 0.0:
+                        kl = divergence[x, i - 1, u]
+                        for v in range(symbols):
+                            excess = log_prob[x, i - 1, u, v] - log_reference[x, i - 1, u, v] - kl
+                            total[v] += scale * excess if prob[x, i - 1, u, v] > 0.0 else 0.0
+                shared = 0.0
+                for v in range(symbols):
+                    advantage = total[v] - centre
+                    pushed = prob[x, i - 1, u, v] * advantage
+                    shared = accumulate(shared, pushed * advantage)
+                    if gradient is not None:
+                        gradient[x, i - 1, u, v] = rho[x] * pushed
+                if reach > 0.0:
+                    energy[x, i] += shared / reach
+        if leaf is not None:
+            beta[x] = back
+
+
+@kernel
+def table_rows(prob, log_prob, other, out):  # type: ignore[no-untyped-def]
+    """Fill sum p (log p - other) of every row: a divergence if `other` is a logarithm; 0 where p is."""
+    rows, width = prob.shape
+    for row in range(rows):
+        total = 0.0
+        for v in range(width):
+            ratio = log_prob[row, v] - other[row, v]
+            total = accumulate(total, prob[row, v] * ratio if prob[row, v] > 0.0 else 0.0)
+        out[row] = total

@@ -9,7 +9,8 @@ The rows of u are shared by all prefixes that end in u, so the advantage of (u, 
     G(u, v) = \sum_a \alpha_{i-1}(a, u) \big[\beta_i(a', v) - \beta_{i-1}(a, u)\big], \qquad
     g(u, v) = P(u, v)\, G(u, v), \qquad e_i = \sum_u \frac{1}{\alpha_{i-1}(u)} \sum_v P(u, v)\, G(u, v)^2,
 
-a' the state after v. The outer products that make up G are the third batched matrix product of a pass.
+a' the state after v. The outer products that make up G are the third batched matrix product of a pass. Large tables go through
+compiled loops, prompt by prompt; small ones are worked on in NumPy, position by position.
 
 Source: derived here; the passes are those of hidden Markov models (Baum et al., 1970) with the verdict as the observed part.
 """
@@ -19,16 +20,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dstheory.checks import Floats
+from dstheory.checks import Floats, Ints
 from dstheory.errors import ChainError
-from dstheory.tokens import rowwise
-from dstheory.tokens.full_tree import FullTree
 from dstheory.tokens.model import TokenChain
-from dstheory.tokens.passes import Credit, Penalty, TokenPass, TokenSampler, imitation_energy, met_sum, same_kind
-from dstheory.tokens.rows import Rows, log_ratio, refuse_infinite, row_divergence
-from dstheory.tokens.sweeps import Moves, Sweep, backward, forward, look_up, send
-
-__all__ = ["Markov"]
+from dstheory.tokens.rows import Categorical, log_ratio, over_blocks
+from dstheory.tokens.samplers import FullTree, TokenGradient, TokenPass, TokenPenalty, TokenSampler
 
 _AXES = ("prompt", "position", "previous symbol")
 
@@ -39,14 +35,15 @@ class Markov(TokenSampler):
     Make one with :meth:`from_logits` or :meth:`from_probabilities`: ``initial`` (X, S) and ``transition`` (X, L-1, S, S), where
     ``transition[x, i - 1, u]`` is the row of token i after symbol u. Rows beyond the end of a prompt's answers are ignored.
 
-    >>> m = Markov.from_probabilities([[0.5, 0.5]], [[[[0.25, 0.75], [1.0, 0.0]]]])
-    >>> m.size
-    (1, 2, 2)
+    Example:
+        >>> Markov.from_probabilities([[0.5, 0.5]], [[[[0.25, 0.75], [1.0, 0.0]]]]).size
+        (1, 2, 2)
     """
 
     kind = "Markov"
+    places = 0, slice(1, None)
 
-    def __init__(self, initial: Rows, transition: Rows) -> None:
+    def __init__(self, initial: Categorical, transition: Categorical) -> None:
         prompts, symbols = initial.shape
         if transition.shape[0] != prompts or transition.shape[2:] != (symbols, symbols):
             raise ChainError(
@@ -62,7 +59,7 @@ class Markov(TokenSampler):
         Raises:
             ChainError: a table of the wrong shape, a NaN, or a row without a possible symbol.
         """
-        return cls(Rows.from_logits(initial, axes=("prompt",)), Rows.from_logits(transition, axes=_AXES))
+        return cls(Categorical.from_logits(initial, axes=("prompt",)), Categorical.from_logits(transition, axes=_AXES))
 
     @classmethod
     def from_probabilities(cls, initial: ArrayLike, transition: ArrayLike) -> Markov:
@@ -71,7 +68,8 @@ class Markov(TokenSampler):
         Raises:
             ChainError: a table of the wrong shape, an entry outside [0, 1], or a row that does not sum to 1.
         """
-        return cls(Rows.from_probabilities(initial, axes=("prompt",)), Rows.from_probabilities(transition, axes=_AXES))
+        first = Categorical.from_probabilities(initial, axes=("prompt",))
+        return cls(first, Categorical.from_probabilities(transition, axes=_AXES))
 
     @property
     def size(self) -> tuple[int, int, int]:
@@ -82,8 +80,9 @@ class Markov(TokenSampler):
     def as_tree(self) -> FullTree:
         """Return the same distribution with a row for every prefix: the tabular policy that this one restricts.
 
-        >>> Markov.from_probabilities([[0.5, 0.5]], [[[[0.25, 0.75], [1.0, 0.0]]]]).as_tree().blocks[1].prob.tolist()
-        [[[0.25, 0.75], [1.0, 0.0]]]
+        Example:
+            >>> Markov.from_probabilities([[0.5, 0.5]], [[[[0.25, 0.75], [1.0, 0.0]]]]).as_tree().blocks[1].prob.tolist()
+            [[[0.25, 0.75], [1.0, 0.0]]]
         """
         initial, transition = self.blocks
         _, length, symbols = self.size
@@ -112,76 +111,120 @@ class MarkovPass(TokenPass):
     def __init__(self, chain: TokenChain, sampler: Markov) -> None:
         sampler.check_fits(chain)
         self.chain, self.sampler = chain, sampler
-        initial, transition = sampler.blocks
-        prompts, length, symbols = sampler.size
-        who, which, where = chain.verdict.relevant()
-        slot = np.full((prompts, length), -1)
+        (initial, transition), (prompts, length, symbols) = sampler.blocks, sampler.size
+        self.alpha = alpha = np.zeros((prompts, length, chain.verdict.states, symbols))
+        alpha[:, 0, 0] = initial.prob
+        alpha[:, 0] = _send(alpha[:, 0], chain.verdict.table_at(0, symbols))
+        if transition.large:
+            from dstheory.tokens.kernels import forward_sweep
+
+            slot, table = self._slots()
+            over_blocks(forward_sweep, (table,), (transition.prob, slot, chain.lengths, alpha), transition.prob[0].size)
+        else:
+            for i in range(1, length):
+                here = _send(alpha[:, i - 1] @ transition.prob[:, i - 1], chain.verdict.table_at(i, symbols))
+                alpha[:, i] = np.where(chain.inside[:, i, None, None], here, alpha[:, i - 1])
+        self.classes = chain.verdict.gather(alpha[:, -1].sum(axis=-1))
+        # A transition row is met where the token before it is u.
+        self.reach = np.ones(prompts), alpha[:, :-1].sum(axis=2)
+
+    def _slots(self) -> tuple[Ints, Ints]:
+        """Return the index of each token's move in a table, (X, L) and -1 for padding; and the table, (n, A, S)."""
+        who, which, where = self.chain.verdict.relevant()
+        slot = np.full(self.alpha.shape[:2], -1)
         slot[who, where] = np.arange(len(who))
-        self.moves = Moves(slot, chain.verdict.steps(who, which), chain.lengths)
-        self.alpha = np.zeros((prompts, length, chain.verdict.states, symbols))
-        self.alpha[:, 0, 0] = initial.prob
-        self.alpha[:, 0] = send(self.alpha[:, 0], self.moves.at(slice(None), 0))
-        forward(transition.prob, self.moves, self.alpha)
-        self.classes = chain.verdict.gather(self.alpha[:, -1].sum(axis=-1))
+        return slot, self.chain.verdict.steps(who, which)
 
-    @property
-    def reach(self) -> Floats:
-        """(X, L-1, S) probability of each transition row: that the token before it is u."""
-        return np.asarray(self.alpha[:, :-1].sum(axis=2))
-
-    def penalty(self, reference: TokenSampler, coefficient: Floats, *, keep: bool) -> Penalty:
-        """Return the penalty; see :meth:`TokenPass.penalty`."""
-        same_kind(self.sampler, reference, "reference")
-        reach, met = self.reach, coefficient[:, 1:, None] != 0.0
-        met = met & (reach > 0.0)
-        first = row_divergence(self.sampler.blocks[0], reference.blocks[0])
-        rest = row_divergence(self.sampler.blocks[1], reference.blocks[1])
-        refuse_infinite(first, coefficient[:, 0] != 0.0, "position 0")
-        refuse_infinite(rest, met, "a later position")
-        first, rest = np.where(coefficient[:, 0] != 0.0, first, 0.0), np.where(met, rest, 0.0)
-        expected = coefficient[:, 0] * first + (coefficient[:, 1:, None] * reach * rest).sum(axis=(1, 2))
-        return Penalty(expected, (first, rest), None, reference.blocks, coefficient)
-
-    def credit(self, terminal: Floats | None, penalty: Penalty | None = None, *, keep: bool = True) -> Credit:
+    def credit(self, terminal: Floats | None, penalty: TokenPenalty | None = None, *, keep: bool = True) -> TokenGradient:
         """Return gradient and energy: one sweep from the last token to the first."""
         chain, (initial, transition) = self.chain, self.sampler.blocks
-        energy = np.zeros((chain.n_prompts, chain.max_length))
-        rho = chain.prompt_weight
+        rho, energy = chain.prompt_weight, np.zeros((chain.n_prompts, chain.max_length))
+        gradient = np.empty(transition.shape) if keep else None
+        leaf = None if terminal is None else chain.verdict.spread(terminal)
         # After the last relevant token nothing depends on a token, unless tokens cost something themselves.
         idle = chain.lengths if penalty is not None else chain.verdict.positions.max(axis=1, initial=-1) + 1
-        sweep = Sweep(
-            None if terminal is None else chain.verdict.spread(terminal),
-            None if penalty is None else penalty.reference[1],
-            np.zeros((chain.n_prompts, 0, 0)) if penalty is None else penalty.divergence[1],
-            np.zeros(energy.shape) if penalty is None else penalty.coefficient,
-            idle,
-        )
-        gradient = np.empty(transition.shape) if keep else None
-        beta = backward(transition, self.moves, self.alpha, sweep, rho, gradient, energy)
+        sweep = self._sweep_compiled if transition.large else self._sweep
+        beta = sweep(leaf, penalty, idle, gradient, energy)
 
         # The row of the first token, which has no token before it and state 0.
         p, advantage = initial.prob, np.zeros(initial.shape)
         if terminal is not None:
-            after = look_up(beta, self.moves.at(slice(None), 0))[:, 0]
+            after = _look_up(beta, chain.verdict.table_at(0, chain.symbols))[:, 0]
             advantage = np.where((idle > 0)[:, None], after - (p * after).sum(axis=1, keepdims=True), 0.0)
         if penalty is not None:
             advantage = advantage + penalty.coefficient[:, :1] * log_ratio(initial, penalty.reference[0])[0]
         energy[:, 0] = (p * advantage**2).sum(axis=1)
-        return Credit(None if gradient is None else (rho[:, None] * p * advantage, gradient), energy)
+        return TokenGradient(None if gradient is None else (rho[:, None] * p * advantage, gradient), energy)
 
-    def imitate(self, expert: TokenPass, coefficient: Floats, *, keep: bool) -> tuple[Credit, Floats]:
-        """Return gradient, energy and expected log-likelihood on the expert's answers."""
-        assert isinstance(expert, MarkovPass)
-        rho, met = self.chain.prompt_weight, expert.reach
-        energy, gradient = np.zeros(coefficient.shape), []
-        (initial, transition), (e_initial, e_transition) = self.sampler.blocks, expert.sampler.blocks
-        cross, chi2, pushed = rowwise.imitation(initial, e_initial, coefficient[:, 0], rho, keep=keep)
-        energy[:, 0] = imitation_energy(coefficient[:, 0], np.ones(1), np.ones(1), chi2)
-        expected = met_sum(cross[:, None], coefficient[:, :1])
-        gradient.append(pushed)
-        rest = coefficient[:, 1:, None]
-        cross, chi2, pushed = rowwise.imitation(transition, e_transition, rest * met, rho, keep=keep)
-        energy[:, 1:] = imitation_energy(rest, self.reach, met, chi2).sum(axis=2)
-        expected = expected + met_sum(cross, rest * met).sum(axis=1)
-        gradient.append(pushed)
-        return Credit(tuple(g for g in gradient if g is not None) if keep else None, energy), expected
+    def _sweep(
+        self, leaf: Floats | None, penalty: TokenPenalty | None, idle: Ints, gradient: Floats | None, energy: Floats
+    ) -> Floats:
+        """Fill the gradient (unless None) and the energy of positions 1 and later.
+
+        Args:
+            leaf: (X, A) value of an answer by the verdict's last state, or None for the direct term of a penalty.
+            penalty: on every token, or None.
+            idle: (X,) position from which on nothing depends on a token.
+            gradient, energy: filled in place.
+
+        Returns:
+            (X, A, S) the value of what follows the first token; meaningless without a leaf.
+        """
+        chain, rows, rho = self.chain, self.sampler.blocks[1], self.chain.prompt_weight
+        beta = np.zeros((len(idle), *self.alpha.shape[2:]))
+        if leaf is not None:
+            beta[:] = leaf[..., None]
+        for i in range(chain.max_length - 1, 0, -1):
+            prob, before, matters = rows.prob[:, i - 1], self.alpha[:, i - 1], (i < idle)[:, None, None]
+            reach = before.sum(axis=1)
+            # sum_a alpha(a, u) A(a, u, v), (X, S, S), and the value that follows the token before, (X, A, S).
+            total, back = np.zeros(prob.shape), beta
+            if leaf is not None:
+                after = _look_up(beta, chain.verdict.table_at(i, chain.symbols))
+                back = (prob @ after.swapaxes(1, 2)).swapaxes(1, 2)
+                total = before.swapaxes(1, 2) @ after - (before * back).sum(axis=1)[..., None]
+            if penalty is not None:
+                c, kl = penalty.coefficient[:, i, None], penalty.divergence[1][:, i - 1]
+                scale = c * reach
+                counts = (prob > 0.0) & (scale != 0.0)[..., None]
+                with np.errstate(invalid="ignore"):
+                    excess = rows.log_prob[:, i - 1] - penalty.reference[1].log_prob[:, i - 1] - kl[..., None]
+                    total = total + np.where(counts, scale[..., None] * np.where(counts, excess, 0.0), 0.0)
+                back = back + (c * kl)[:, None]
+            total = np.where(matters, total, 0.0)
+            pushed = prob * total
+            shared = np.einsum("xuv,xuv->xu", pushed, total)
+            energy[:, i] = np.divide(shared, reach, out=np.zeros_like(reach), where=reach > 0.0).sum(axis=1)
+            if gradient is not None:
+                gradient[:, i - 1] = rho[:, None, None] * pushed
+            beta = np.where(matters, back, beta)
+        return beta
+
+    def _sweep_compiled(
+        self, leaf: Floats | None, penalty: TokenPenalty | None, idle: Ints, gradient: Floats | None, energy: Floats
+    ) -> Floats:
+        from dstheory.tokens.kernels import backward_sweep
+
+        rows, (slot, table) = self.sampler.blocks[1], self._slots()
+        beta = np.empty((len(idle), *self.alpha.shape[2:]))
+        cost = (None, None, None, None) if penalty is None else (
+            rows.log_prob, penalty.reference[1].log_prob, penalty.divergence[1], penalty.coefficient
+        )  # fmt: skip
+        tables = rows.prob, *cost, self.alpha, leaf, slot, idle, self.chain.prompt_weight, gradient, energy, beta
+        over_blocks(backward_sweep, (table,), tables, rows.prob[0].size)
+        return beta
+
+
+def _send(alpha: Floats, table: Ints | None) -> Floats:
+    """Send the mass of (state, symbol) to (next state, symbol)."""
+    if table is None:
+        return alpha
+    prompts, states, symbols = alpha.shape
+    to = (np.arange(prompts)[:, None, None] * states + table) * symbols + np.arange(symbols)
+    moved: Floats = np.bincount(to.ravel(), weights=alpha.ravel(), minlength=alpha.size)  # type: ignore[assignment]
+    return moved.reshape(alpha.shape)
+
+
+def _look_up(beta: Floats, table: Ints | None) -> Floats:
+    """Return beta(next state, v) for every state and symbol: the reverse of `_send`."""
+    return beta if table is None else np.take_along_axis(beta, table, axis=1)

@@ -6,6 +6,11 @@ the tokens, and **the decision sees the answer only through its class**: correct
 relevant tokens. That is an assumption about the decision stage, not about rewards, and it is what keeps the model exact at any
 length: seen from the decision, the chain is a :class:`TwoStageMDP` whose "answers" are the classes.
 
+Which answers are correct is read off the relevant tokens by an automaton:
+
+* :class:`Conjunction`: correct iff every relevant token is the required symbol. Two states, however many tokens are relevant.
+* :class:`PatternTable`: any function of the relevant tokens, given as a table; prefixes with the same future share a state.
+
 The undiscounted occupancy of a prefix h is (visits of the turn) x P(h); scores of tokens are martingale differences, so Fisher
 blocks of different prefixes are orthogonal and the sampling stage's energy is a sum over token positions.
 
@@ -14,6 +19,7 @@ Source: the chain is that of arXiv 2601.01580, section 3; the token level is der
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,9 +29,199 @@ from numpy.typing import ArrayLike
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.checks import Bools, Floats, Ints, float_array, readonly, reject, whole_number
 from dstheory.errors import ChainError
-from dstheory.tokens.verdict import Conjunction, PatternTable, Verdict
 
-__all__ = ["TokenChain"]
+CORRECT, WRONG = 0, 1  # class indices when the decision sees correctness; the order of the minimal chain
+_MOST_PATTERNS = 1_000_000
+
+
+class Automaton(ABC):
+    """A verdict: an automaton that reads the relevant tokens in order and says which class an answer falls into.
+
+    It starts in state 0, each relevant token moves it, and the state after the last one gives the *class*: all that the decision
+    stage sees of an answer, correct (0) or wrong (1) by default. Other tokens are *padding*: they leave the state alone.
+
+    Attributes:
+        positions: (X, R) relevant positions of each prompt, increasing; -1 where a prompt has fewer than R.
+        states: A, the number of states of the automaton.
+        classes: M, the number of classes of answers.
+        final: (X, A) class of an answer by the state that its last relevant token led to.
+        correct: (X, M) 1 where a class is correct.
+    """
+
+    positions: Ints
+    states: int
+    classes: int
+    final: Ints
+    correct: Floats
+
+    @abstractmethod
+    def steps(self, prompts: Ints, which: Ints) -> Ints:
+        """Return the states that the symbols of the given relevant tokens lead to, (n, A, S).
+
+        Args:
+            prompts, which: (n,) prompts, and index into ``positions`` of one relevant token of each.
+        """
+
+    def relevant(self) -> tuple[Ints, Ints, Ints]:
+        """Return prompt, index into ``positions`` and position of every relevant token, (n,) each."""
+        prompts, which = np.nonzero(self.positions >= 0)
+        return prompts, which, self.positions[prompts, which]
+
+    def table_at(self, position: int, symbols: int) -> Ints | None:
+        """Return the move of every prompt at a position, (X, A, S), or None if it is padding for all of them."""
+        prompts, which = np.nonzero(self.positions == position)
+        if not len(prompts):
+            return None
+        stay = np.arange(self.states)[:, None]
+        table = np.broadcast_to(stay, (len(self.positions), self.states, symbols)).copy()
+        table[prompts] = self.steps(prompts, which)
+        return table
+
+    def spread(self, per_class: Floats) -> Floats:
+        """Return a quantity of classes (X, M) by final state, (X, A)."""
+        return np.take_along_axis(per_class, self.final, axis=1)
+
+    def gather(self, per_state: Floats, prompts: Ints | slice = slice(None)) -> Floats:
+        """Return the sum over final states (x, A) of each class, (x, M), for some prompts."""
+        out = np.zeros((per_state.shape[0], self.classes))
+        final = self.final[prompts]
+        for state in range(self.states):
+            np.add.at(out, (np.arange(len(out)), final[:, state]), per_state[:, state])
+        return out
+
+
+class Conjunction(Automaton):
+    """Correct iff every relevant token is the required symbol; state 0 says "so far", state 1 "no longer".
+
+    Args:
+        required: one mapping position -> symbol per prompt.
+        lengths: (X,) tokens of an answer.
+        symbols: size of the alphabet.
+
+    Raises:
+        ChainError: a position outside the answer, or a symbol outside the alphabet.
+
+    Example:
+        >>> verdict = Conjunction([{0: 2, 3: 1}], lengths=np.array([4]), symbols=3)
+        >>> verdict.positions.tolist(), verdict.steps(np.array([0]), np.array([0]))[0].tolist()
+        ([[0, 3]], [[1, 1, 0], [1, 1, 1]])
+    """
+
+    states = 2
+    classes = 2
+
+    def __init__(self, required: Sequence[Mapping[int, int]], *, lengths: Ints, symbols: int) -> None:
+        ordered = [
+            sorted((whole_number(i, "relevant position", low=0), whole_number(v, "required symbol", low=0)) for i, v in r.items())
+            for r in required
+        ]
+        width = max((len(r) for r in ordered), default=0)
+        pairs = np.full((len(ordered), width, 2), -1, dtype=np.int64)
+        inside = np.zeros((len(ordered), width), dtype=np.bool_)
+        for x, row in enumerate(ordered):
+            pairs[x, : len(row)] = np.array(row, dtype=np.int64).reshape(len(row), 2)
+            inside[x, : len(row)] = True
+        _check_positions(pairs[..., 0], inside, lengths)
+        reject(inside & ~((pairs[..., 1] >= 0) & (pairs[..., 1] < symbols)), pairs[..., 1], "required symbol",
+               f"must lie in the alphabet 0..{symbols - 1}", "symbols are numbered from 0",
+               axes=("prompt", "relevant token"))  # fmt: skip
+        self.positions, self.targets = readonly(pairs[..., 0]), readonly(pairs[..., 1])
+        self.symbols = symbols
+        self.final = readonly(np.tile(np.array([CORRECT, WRONG]), (len(ordered), 1)))
+        self.correct = readonly(np.tile(np.array([1.0, 0.0]), (len(ordered), 1)))
+
+    def steps(self, prompts: Ints, which: Ints) -> Ints:
+        """Return the moves: stay in 0 on the required symbol, else go to 1 and stay there."""
+        moves = np.ones((len(prompts), 2, self.symbols), dtype=np.int64)
+        moves[np.arange(len(prompts)), 0, self.targets[prompts, which]] = 0
+        return moves
+
+
+class PatternTable(Automaton):
+    """Any 0/1 function of the relevant tokens, given as a table with one axis per relevant token.
+
+    Args:
+        positions: (R,) or (X, R) relevant positions, increasing, the same number for every prompt.
+        table: (S, ..., S) with R axes, or (X, S, ..., S); 1 where the pattern makes the answer correct.
+        lengths: (X,) tokens of an answer.
+        symbols: S.
+        by_pattern: the decision sees the whole pattern (a class each) instead of correctness alone.
+
+    Raises:
+        ChainError: positions that are unsorted or outside the answer, or a table of the wrong shape or not of 0 and 1.
+
+    Example:
+        >>> parity = PatternTable([0, 1], [[0, 1], [1, 0]], lengths=np.array([2]), symbols=2)
+        >>> parity.states, parity.classes, parity.final.tolist()  # two prefixes, two classes
+        (2, 2, [[0, 1]])
+    """
+
+    def __init__(self, positions: ArrayLike, table: ArrayLike, *, lengths: Ints, symbols: int, by_pattern: bool = False) -> None:
+        places = float_array(positions, "positions")
+        prompts = len(lengths)
+        if places.ndim not in (1, 2) or (places.ndim == 2 and places.shape[0] != prompts):
+            raise ChainError(f"positions has shape {places.shape}: needs (relevant tokens,) or ({prompts}, relevant tokens)")
+        reject(places != np.floor(places), places, "relevant position", "must be a whole number", "positions count from 0",
+               axes=("prompt", "relevant token")[2 - places.ndim :])  # fmt: skip
+        where = np.broadcast_to(places, (prompts, places.shape[-1])).astype(np.int64)
+        _check_positions(where, np.ones(where.shape, dtype=np.bool_), lengths)
+        reject(np.diff(where, axis=1) <= 0, where[:, 1:], "relevant position", "must be larger than the one before it",
+               "sort the positions and name each once", axes=("prompt", "relevant token"))  # fmt: skip
+        relevant = where.shape[1]
+        if relevant * np.log(symbols) > np.log(_MOST_PATTERNS):
+            raise ChainError(
+                f"the table would have {symbols}^{relevant} patterns: at most {_MOST_PATTERNS:,} are supported; "
+                "use a conjunction, or fewer relevant tokens"
+            )
+        values = float_array(table, "table")
+        shape = (symbols,) * relevant
+        if values.shape not in (shape, (prompts, *shape)):
+            raise ChainError(f"table has shape {values.shape}: needs one axis of {symbols} symbols per relevant token, {shape}")
+        shared = values.shape == shape
+        flat = values.reshape(1 if shared else prompts, -1)
+        reject((flat != 0) & (flat != 1), flat, "table", "must be 0 or 1", "mark each pattern right or wrong",
+               axes=("prompt", "pattern"))  # fmt: skip
+        self.positions = readonly(where)
+        self.symbols = symbols
+        self.classes = flat.shape[1] if by_pattern else 2
+        labels = np.broadcast_to(np.arange(flat.shape[1]), flat.shape) if by_pattern else np.where(flat == 1, CORRECT, WRONG)
+        layers = [_automaton(row, relevant, symbols) for row in labels]
+        # One size for all prompts: automata with fewer states keep rows that are never reached.
+        self.states = max(max(len(final), *(len(s) for s in steps), 1) for steps, final in layers)
+        self._moves = np.zeros((len(layers), relevant, self.states, symbols), dtype=np.int64)
+        final = np.zeros((len(layers), self.states), dtype=np.int64)
+        for x, (steps, classes) in enumerate(layers):
+            final[x, : len(classes)] = classes
+            for r, step in enumerate(steps):
+                self._moves[x, r, : len(step)] = step
+        self.final = readonly(np.broadcast_to(final, (prompts, self.states)))
+        correct = flat if by_pattern else np.array([[1.0, 0.0]])
+        self.correct = readonly(np.broadcast_to(correct, (prompts, self.classes)))
+
+    def steps(self, prompts: Ints, which: Ints) -> Ints:
+        """Return the moves of the automaton."""
+        return np.asarray(self._moves[prompts if len(self._moves) > 1 else np.zeros_like(prompts), which])
+
+
+def _automaton(labels: Ints, relevant: int, symbols: int) -> tuple[list[Ints], Ints]:
+    """Return the moves of each layer, (states, S) each, and the class of each last state: the smallest such automaton.
+
+    From the last token backwards, two prefixes are the same state iff every next symbol leads them to the same state.
+    """
+    classes, ids = np.unique(labels, return_inverse=True)
+    steps: list[Ints] = []
+    for _ in range(relevant):
+        moves, ids = np.unique(ids.reshape(-1, symbols), axis=0, return_inverse=True)
+        ids = ids.reshape(-1)
+        steps.append(moves)
+    # What is left is one prefix, the empty one, in one state: number 0.
+    return steps[::-1], classes
+
+
+def _check_positions(positions: Ints, inside: np.ndarray, lengths: Ints) -> None:
+    reject(inside & ~((positions >= 0) & (positions < lengths[:, None])), positions, "relevant position",
+           "must lie inside the answer", "positions count from 0 up to the answer's length minus 1",
+           axes=("prompt", "relevant token"))  # fmt: skip
 
 
 class TokenChain:
@@ -37,7 +233,7 @@ class TokenChain:
         required: position -> symbol: the answer is correct iff it has these symbols there. One mapping for all prompts, or one
             per prompt.
         positions, table: instead of ``required``: relevant positions, and a 0/1 table over their patterns
-            (see :class:`dstheory.tokens.verdict.PatternTable`).
+            (see :class:`PatternTable`).
         by_pattern: with ``table``: the decision sees the whole pattern of the relevant tokens (S^R classes) instead of
             correctness.
         prompts: names of the prompts, used in messages.
@@ -53,11 +249,10 @@ class TokenChain:
     Raises:
         ChainError: names the prompt and position at fault, the value and the rule.
 
-    Source: derived here.
-
-    >>> chain = TokenChain(lengths=[3, 5], symbols=4, required=[{0: 2}, {1: 0, 4: 3}], gamma=0.9)
-    >>> chain.n_prompts, chain.max_length, chain.classes.correct.tolist()
-    (2, 5, [[1.0, 0.0], [1.0, 0.0]])
+    Example:
+        >>> chain = TokenChain(lengths=[3, 5], symbols=4, required=[{0: 2}, {1: 0, 4: 3}], gamma=0.9)
+        >>> chain.n_prompts, chain.max_length, chain.classes.correct.tolist()
+        (2, 5, [[1.0, 0.0], [1.0, 0.0]])
     """
 
     def __init__(
@@ -115,7 +310,7 @@ class TokenChain:
     lengths: Ints
     symbols: int
     inside: Bools
-    verdict: Verdict
+    verdict: Automaton
     classes: TwoStageMDP
 
     @property

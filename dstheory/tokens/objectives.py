@@ -32,10 +32,8 @@ from dstheory.chain.policy import log_sigmoid, sigmoid
 from dstheory.checks import Floats, float_array, reject
 from dstheory.errors import ChainError, InfiniteDivergenceError
 from dstheory.tokens.model import TokenChain
-from dstheory.tokens.passes import Credit, same_kind
+from dstheory.tokens.samplers import TokenGradient, same_kind
 from dstheory.tokens.solution import TokenPolicy, TokenSolution, solve_tokens
-
-__all__ = ["TokenEnergy", "TokenResult", "token_kl", "token_reward", "token_sft"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,14 +88,15 @@ def token_reward(chain: TokenChain, policy: TokenPolicy, *, gradient: bool = Tru
         ChainError: the policy does not fit the chain.
         ImproperChainError: an undiscounted chain that never stops.
 
-    >>> from dstheory.tokens import Factored
-    >>> chain = TokenChain(lengths=2, symbols=2, required={0: 1}, gamma=1.0)
-    >>> policy = TokenPolicy(Factored.from_probabilities([[[0.5, 0.5], [0.9, 0.1]]]), stop=[0.5, 0.25])
-    >>> result = token_reward(chain, policy)
-    >>> result.tokens[0].round(6).tolist()  # the second token is padding
-    [[[-0.222222, 0.222222], [0.0, 0.0]]]
-    >>> round(result.energy.sample + result.energy.decide, 12), round(2 / 3 * 1 / 3, 12)  # Acc(1 - Acc)
-    (0.222222222222, 0.222222222222)
+    Example:
+        >>> from dstheory.tokens import Factored
+        >>> chain = TokenChain(lengths=2, symbols=2, required={0: 1}, gamma=1.0)
+        >>> policy = TokenPolicy(Factored.from_probabilities([[[0.5, 0.5], [0.9, 0.1]]]), stop=[0.5, 0.25])
+        >>> result = token_reward(chain, policy)
+        >>> result.tokens[0].round(6).tolist()  # the second token is padding
+        [[[-0.222222, 0.222222], [0.0, 0.0]]]
+        >>> round(result.energy.sample + result.energy.decide, 12), round(2 / 3 * 1 / 3, 12)  # Acc(1 - Acc)
+        (0.222222222222, 0.222222222222)
     """
     s = solve_tokens(chain, policy)
     v, within = s.classes.values, s.classes.mdp.gamma_within
@@ -132,12 +131,13 @@ def token_sft(
         ChainError: a policy that does not fit the chain, or a negative weight.
         ImproperChainError: the expert never stops.
 
-    >>> from dstheory.tokens import Factored
-    >>> chain = TokenChain(lengths=3, symbols=2, required={0: 1}, max_turns=1)
-    >>> pi, expert = (Factored.from_probabilities([[[p, 1 - p]] * 3]) for p in (0.5, 0.75))
-    >>> result = token_sft(chain, TokenPolicy(pi, stop=0.5), TokenPolicy(expert, stop=0.5))
-    >>> result.energy.by_position.tolist()  # chi2 of every token
-    [0.25, 0.25, 0.25]
+    Example:
+        >>> from dstheory.tokens import Factored
+        >>> chain = TokenChain(lengths=3, symbols=2, required={0: 1}, max_turns=1)
+        >>> pi, expert = (Factored.from_probabilities([[[p, 1 - p]] * 3]) for p in (0.5, 0.75))
+        >>> result = token_sft(chain, TokenPolicy(pi, stop=0.5), TokenPolicy(expert, stop=0.5))
+        >>> result.energy.by_position.tolist()  # chi2 of every token
+        [0.25, 0.25, 0.25]
     """
     weight, w_d = chain.token_weight(token_weight), _decision_weight(chain, decision_weight)
     s, shown = solve_tokens(chain, policy), TokenSolution(chain, expert, "expert")
@@ -184,14 +184,15 @@ def token_kl(
         ImproperChainError: the policy never stops.
         InfiniteDivergenceError: the reference rules out what the policy does.
 
-    >>> from dstheory.tokens import Factored
-    >>> chain = TokenChain(lengths=3, symbols=2, required={0: 1}, max_turns=1)
-    >>> pi, ref = (Factored.from_probabilities([[[p, 1 - p]] * 3]) for p in (0.5, 0.75))
-    >>> full, direct = (
-    ...     token_kl(chain, TokenPolicy(pi, stop=0.5), TokenPolicy(ref, stop=0.5), term=term) for term in ("full", "direct")
-    ... )
-    >>> full.energy.by_position.round(9).tolist() == direct.energy.by_position.round(9).tolist()  # one answer, independent tokens
-    True
+    Example:
+        >>> from dstheory.tokens import Factored
+        >>> chain = TokenChain(lengths=3, symbols=2, required={0: 1}, max_turns=1)
+        >>> pi, ref = (Factored.from_probabilities([[[p, 1 - p]] * 3]) for p in (0.5, 0.75))
+        >>> full, direct = (
+        ...     token_kl(chain, TokenPolicy(pi, stop=0.5), TokenPolicy(ref, stop=0.5), term=term) for term in ("full", "direct")
+        ... )
+        >>> full.energy.by_position.round(9).tolist() == direct.energy.by_position.round(9).tolist()  # one answer
+        True
     """
     if term not in ("full", "direct"):
         raise ChainError(f"term is {term!r}: must be 'full' or 'direct'")
@@ -227,21 +228,18 @@ def token_kl(
     return _result(s, float((v.value[0] * chain.prompt_weight).sum()), credit, margin)
 
 
-# ---------------------------------------------------------------------- what the three share
-
-
-def _result(s: TokenSolution, value: float | None, credit: Credit, margin: Floats) -> TokenResult:
+def _result(s: TokenSolution, value: float | None, credit: TokenGradient, margin: Floats) -> TokenResult:
     """Finish an on-policy objective whose decision at class m gains ``margin`` (X, M) per unit of P(m) by stopping."""
     rho, mass = s.chain.prompt_weight[:, None], s.class_probability
     # A margin may be infinite where a decision is certain: nothing moves it.
     spread = mass * sigmoid(s.stop_logits) * sigmoid(-s.stop_logits)
-    margin = _where(spread, margin)
+    margin = np.where(spread == 0.0, 0.0, margin)
     with np.errstate(divide="ignore", invalid="ignore"):
         energy = np.where(margin == 0.0, 0.0, spread * margin**2 / s.decisions[:, None])
     return TokenResult(value, credit.gradient, rho * spread * margin, TokenEnergy(_sampling(s, credit), _mean(rho, energy)))
 
 
-def _sampling(s: TokenSolution, credit: Credit) -> Floats:
+def _sampling(s: TokenSolution, credit: TokenGradient) -> Floats:
     return _mean(s.chain.prompt_weight[:, None], credit.energy / s.visits[:, None])
 
 
@@ -251,12 +249,8 @@ def _mean(rho: Floats, per_prompt: Floats) -> Floats:
 
 
 def _product(weight: Floats, value: Floats) -> Floats:
-    return weight * _where(weight, value)
-
-
-def _where(weight: Floats, value: Floats) -> Floats:
-    """Return the value where its weight is not zero, and 0 elsewhere."""
-    return np.where(weight == 0.0, 0.0, value)
+    """Return weight times value, 0 where the weight is, even if the value is infinite."""
+    return weight * np.where(weight == 0.0, 0.0, value)
 
 
 def _decision_weight(chain: TokenChain, weight: ArrayLike) -> Floats:

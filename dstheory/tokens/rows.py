@@ -1,8 +1,11 @@
-r"""Rows: a table of distributions over the alphabet, one per row; what token policies are made of.
+r"""Rows of distributions over the alphabet: what token policies are made of, and what objectives need to know of two of them.
 
 A row is given by logits or by probabilities, and the other form is computed on first use. Logits of minus infinity rule a
 symbol out. The gradient with respect to the logits of a row with probabilities :math:`\pi` is always of the form
 :math:`\pi_v A_v` with :math:`\sum_v \pi_v A_v = 0`.
+
+Small tables are worked on in NumPy, which a reader reads; large ones through the compiled loops of
+:mod:`dstheory.tokens.kernels`, which read each byte once. The two agree to rounding; the size alone decides which one is taken.
 
 Source: derived here.
 """
@@ -19,21 +22,21 @@ from numpy.typing import ArrayLike
 from dstheory.checks import Bools, Floats, float_array, frozen, readonly, reject
 from dstheory.errors import ChainError, InfiniteDivergenceError
 
-__all__ = ["COMPILED_FROM", "Rows", "chi_square", "expected_log", "log_ratio", "over_rows", "refuse_infinite", "row_divergence"]
-
 COMPILED_FROM = 1 << 18  # entries; below, NumPy takes milliseconds and no compiler is waited for
 _BLOCK = 1 << 17  # entries of a block of rows for a compiled loop: 1 MiB of each table
-_NUMPY_BLOCK = 1 << 15  # the same for NumPy, which keeps several tables of that size in the cache
 _ROW_TOLERANCE = 1e-9  # rows of probabilities read from decimal files sum to 1 only up to rounding
 
+PerRow = tuple[Floats, Floats, Floats | None]
 
-class Rows:
+
+class Categorical:
     """Distributions over the last axis of a table, validated once, immutable.
 
     Make one with :meth:`from_logits` or :meth:`from_probabilities`.
 
-    >>> Rows.from_logits([[0.0, 0.0], [1000.0, -1000.0]], axes=("position",)).prob.tolist()
-    [[0.5, 0.5], [1.0, 0.0]]
+    Example:
+        >>> Categorical.from_logits([[0.0, 0.0], [1000.0, -1000.0]], axes=("position",)).prob.tolist()
+        [[0.5, 0.5], [1.0, 0.0]]
     """
 
     def __init__(self, *, logits: Floats | None = None, prob: Floats | None = None) -> None:
@@ -43,7 +46,7 @@ class Rows:
                 self.shape: tuple[int, ...] = table.shape
 
     @classmethod
-    def from_logits(cls, logits: ArrayLike, *, axes: Sequence[str]) -> Rows:
+    def from_logits(cls, logits: ArrayLike, *, axes: Sequence[str]) -> Categorical:
         """Return the rows softmax(logits).
 
         Args:
@@ -64,7 +67,7 @@ class Rows:
         return rows
 
     @classmethod
-    def from_probabilities(cls, prob: ArrayLike, *, axes: Sequence[str]) -> Rows:
+    def from_probabilities(cls, prob: ArrayLike, *, axes: Sequence[str]) -> Categorical:
         """Return the rows with these probabilities; zeros and ones are allowed.
 
         Args:
@@ -84,26 +87,22 @@ class Rows:
         return cls(prob=readonly(table / total[..., None]))
 
     @property
-    def size(self) -> int:
-        """Number of entries."""
-        return int(np.prod(self.shape))
+    def large(self) -> bool:
+        """Whether the table is worth a compiled loop."""
+        return bool(np.prod(self.shape) >= COMPILED_FROM)
 
     @cached_property
     def _normaliser(self) -> tuple[Floats, Floats]:
         z = self.logits
-        if z.size < COMPILED_FROM:
+        if not self.large:
             top = z.max(axis=-1)
             with np.errstate(invalid="ignore"):  # of a row that is about to be refused
                 return top, np.exp(z - top[..., None]).sum(axis=-1)
         from dstheory.tokens.kernels import normaliser_rows
 
-        flat = z.reshape(-1, z.shape[-1])
+        flat = _flat(z)
         top, total = np.empty(len(flat)), np.empty(len(flat))
-
-        def work(start: int, stop: int) -> None:
-            normaliser_rows(flat[start:stop], top[start:stop], total[start:stop])
-
-        over_rows(work, *flat.shape)
+        over_blocks(normaliser_rows, (), (flat, top, total), z.shape[-1])
         return top.reshape(z.shape[:-1]), total.reshape(z.shape[:-1])
 
     @property
@@ -115,6 +114,10 @@ class Rows:
     def total(self) -> Floats:
         """(...) sum of exp(logit - top) of each row."""
         return self._normaliser[1]
+
+    def flat_logits(self) -> tuple[Floats, Floats, Floats]:
+        """Return logits (rows, S), and the largest logit and the sum of exp(logit - top) of each row, (rows,)."""
+        return _flat(self.logits), self.top.ravel(), self.total.ravel()
 
     @cached_property
     def prob(self) -> Floats:
@@ -133,27 +136,37 @@ class Rows:
         """(..., S) logarithms of the probabilities, exact to rounding also where a probability underflows."""
         return readonly((self.logits - self.top[..., None]) - np.log(self.total)[..., None])
 
-    def take(self, *index: Any) -> Rows:
+    def take(self, *index: Any) -> Categorical:
         """Return a part of the table: rows are indexed, the last axis stays whole, and what is known of them stays known."""
         known = self.__dict__
-        part = Rows(**{name: readonly(known[name][index]) for name in ("logits", "prob") if name in known})
+        part = Categorical(**{name: readonly(known[name][index]) for name in ("logits", "prob") if name in known})
         if "_normaliser" in known:
             part.__dict__["_normaliser"] = (self.top[index], self.total[index])
         return part
 
 
-def over_rows(work: Callable[[int, int], None], count: int, width: int, *, entries: int = _BLOCK) -> None:
-    """Call work(start, stop) on blocks of rows: once for a small table, else on blocks of ``entries``, on all processors."""
+def over_blocks(loop: Callable[..., Any], shared: Sequence[Any], tables: Sequence[Any], width: int) -> None:
+    """Call a compiled loop on blocks of rows: once for small tables, else on all processors.
+
+    Args:
+        loop: takes the shared arguments and a block of every table.
+        shared: arguments that every call gets whole.
+        tables: arrays with equally many rows, or None, which is passed on.
+        width: entries of a row.
+    """
+    from dstheory.kernels.parallel import over_rows
+
+    def work(start: int, stop: int) -> None:
+        loop(*shared, *(None if table is None else table[start:stop] for table in tables))
+
+    count = len(tables[0])
     if count * width < COMPILED_FROM:
         work(0, count)
-        return
-    from dstheory.kernels.parallel import available_threads, blocks, run_blocks
-
-    threads = available_threads()
-    run_blocks(work, blocks(count, 1, max(1, entries // width), threads), threads)
+    else:
+        over_rows(work, count, 1, max(1, _BLOCK // width))
 
 
-def log_ratio(rows: Rows, reference: Rows) -> tuple[Floats, Floats]:
+def log_ratio(rows: Categorical, reference: Categorical) -> tuple[Floats, Floats]:
     r"""Return the centred log-ratio and the divergence of each row.
 
     :math:`KL = \sum_v \pi_v \log(\pi_v/ref_v)` and :math:`\log(\pi_v/ref_v) - KL`, 0 for symbols that are never drawn.
@@ -162,83 +175,112 @@ def log_ratio(rows: Rows, reference: Rows) -> tuple[Floats, Floats]:
         (..., S) and (...). Infinite divergences are returned, for the caller to refuse where the row is visited; the centred
         ratios of such a row are 0.
 
-    >>> log_ratio(Rows(prob=np.array([0.5, 0.5])), Rows(prob=np.array([0.5, 0.5])))[1].tolist()
-    0.0
+    Example:
+        >>> log_ratio(Categorical(prob=np.array([0.5, 0.5])), Categorical(prob=np.array([0.5, 0.5])))[1].tolist()
+        0.0
     """
-    p, log_p, log_q = (_flat(t) for t in (rows.prob, rows.log_prob, reference.log_prob))
-    excess, divergence = np.empty(p.shape), np.empty(len(p))
-
-    def work(start: int, stop: int) -> None:
-        part = slice(start, stop)
-        drawn = p[part] > 0.0
-        with np.errstate(invalid="ignore"):
-            ratio = np.subtract(log_p[part], log_q[part], out=np.zeros(drawn.shape), where=drawn)
-            mean = np.einsum("rv,rv->r", p[part], ratio, out=divergence[part])
-            np.subtract(ratio, mean[:, None], out=excess[part])
-        excess[part][~drawn] = 0.0
-        if not np.isfinite(mean).all():
-            excess[part][~np.isfinite(mean)] = 0.0
-
-    over_rows(work, *p.shape, entries=_NUMPY_BLOCK)
-    return excess.reshape(rows.shape), divergence.reshape(rows.shape[:-1])
+    drawn = rows.prob > 0.0
+    with np.errstate(invalid="ignore"):
+        ratio = np.subtract(rows.log_prob, reference.log_prob, out=np.zeros(drawn.shape), where=drawn)
+        divergence = np.einsum("...v,...v->...", rows.prob, ratio)
+        excess = np.where(drawn & np.isfinite(divergence)[..., None], ratio - divergence[..., None], 0.0)
+    return excess, divergence
 
 
-def row_divergence(rows: Rows, reference: Rows) -> Floats:
+def row_divergence(rows: Categorical, reference: Categorical) -> Floats:
     """Return the KL of each row, as :func:`log_ratio` does.
 
-    >>> row_divergence(Rows(prob=np.array([1.0, 0.0])), Rows(prob=np.array([0.5, 0.5]))).round(6).tolist()
-    0.693147
+    Example:
+        >>> row_divergence(Categorical(prob=np.array([1.0, 0.0])), Categorical(prob=np.array([0.5, 0.5]))).round(6).tolist()
+        0.693147
     """
-    if rows.size < COMPILED_FROM:
+    if not rows.large:
         return log_ratio(rows, reference)[1]
-    from dstheory.tokens.markov_kernels import table_rows
+    from dstheory.tokens.kernels import table_rows
 
     p, log_p, log_q = (_flat(t) for t in (rows.prob, rows.log_prob, reference.log_prob))
     out = np.empty(len(p))
-    over_rows(lambda start, stop: table_rows(p[start:stop], log_p[start:stop], log_q[start:stop], out[start:stop]), *p.shape)
+    over_blocks(table_rows, (), (p, log_p, log_q, out), p.shape[1])
     return out.reshape(rows.shape[:-1])
 
 
-def chi_square(rows: Rows, expert: Rows) -> Floats:
+def chi_square(rows: Categorical, expert: Categorical) -> Floats:
     r"""Return :math:`\chi^2(E \| \pi) = \sum_v (E_v - \pi_v)^2/\pi_v` of each row; inf where the policy rules out what E does.
 
-    >>> chi_square(Rows(prob=np.array([0.5, 0.5])), Rows(prob=np.array([0.75, 0.25]))).tolist()
-    0.25
+    Example:
+        >>> chi_square(Categorical(prob=np.array([0.5, 0.5])), Categorical(prob=np.array([0.75, 0.25]))).tolist()
+        0.25
     """
-    p, shown = _flat(rows.prob), _flat(expert.prob)
-    out = np.empty(len(p))
-
-    def work(start: int, stop: int) -> None:
-        gap = shown[start:stop] - p[start:stop]
-        with np.errstate(divide="ignore"):
-            np.einsum("rv,rv->r", gap, gap / np.where(gap == 0.0, 1.0, p[start:stop]), out=out[start:stop])
-
-    over_rows(work, *p.shape, entries=_NUMPY_BLOCK)
-    return out.reshape(rows.shape[:-1])
+    gap = expert.prob - rows.prob
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.einsum("...v,...v->...", gap, gap / np.where(gap == 0.0, 1.0, rows.prob)))
 
 
-def expected_log(expert: Rows, rows: Rows) -> Floats:
-    """Return sum_v E_v log pi_v of every row; what the expert never does counts nothing.
+def penalty(rows: Categorical, reference: Categorical, coefficient: Floats, rho: Floats, *, keep: bool) -> PerRow:
+    """Return KL and variance of the log-ratio of every row, and rho x coefficient x p x (log-ratio - KL) or None.
 
-    >>> expected_log(Rows(prob=np.array([1.0, 0.0])), Rows(prob=np.array([1.0, 0.0]))).tolist()
-    0.0
+    Args:
+        rows, reference: (X, ..., S).
+        coefficient: (X, ...); rows with coefficient 0 are skipped, and all their results are 0.
+        rho: (X,) weight of each prompt in the gradient.
+        keep: whether to return the gradient.
     """
-    shown, log_p = _flat(expert.prob), _flat(rows.log_prob)
-    out = np.empty(len(shown))
+    if rows.large:
+        from dstheory.tokens.kernels import penalty_rows
 
-    def work(start: int, stop: int) -> None:
-        part = shown[start:stop]
-        np.multiply(part, log_p[start:stop], out=(terms := np.zeros(part.shape)), where=part > 0.0)
-        np.sum(terms, axis=-1, out=out[start:stop])
+        return _compiled(penalty_rows, rows, reference, coefficient, rho, keep)
+    used = coefficient != 0.0
+    excess, divergence = log_ratio(rows, reference)
+    excess = np.where(used[..., None], excess, 0.0)
+    pushed = rows.prob * excess
+    variance = (pushed * excess).sum(axis=-1)
+    return np.where(used, divergence, 0.0), variance, _factor(coefficient, rho)[..., None] * pushed if keep else None
 
-    over_rows(work, *shown.shape, entries=_NUMPY_BLOCK)
-    return out.reshape(rows.shape[:-1])
+
+def imitation(rows: Categorical, expert: Categorical, coefficient: Floats, rho: Floats, *, keep: bool) -> PerRow:
+    """Return sum E log p and chi2(E || p) of every row, and rho x coefficient x (E - p) or None.
+
+    Args:
+        rows, expert: (X, ..., S).
+        coefficient, rho, keep: as in :func:`penalty`.
+    """
+    if rows.large:
+        from dstheory.tokens.kernels import imitation_rows
+
+        return _compiled(imitation_rows, rows, expert, coefficient, rho, keep)
+    used = coefficient != 0.0
+    shown = expert.prob > 0.0  # what the expert never does counts nothing
+    cross = np.multiply(expert.prob, rows.log_prob, out=np.zeros(shown.shape), where=shown).sum(axis=-1)
+    gradient = _factor(coefficient, rho)[..., None] * (expert.prob - rows.prob) if keep else None
+    return np.where(used, cross, 0.0), np.where(used, chi_square(rows, expert), 0.0), gradient
 
 
-def refuse_infinite(divergence: Floats, met: Bools, what: str) -> None:
+def _factor(coefficient: Floats, rho: Floats) -> Floats:
+    return coefficient * rho.reshape(-1, *(1,) * (coefficient.ndim - 1))
+
+
+def _compiled(
+    loop: Callable[..., Any], rows: Categorical, other: Categorical, coefficient: Floats, rho: Floats, keep: bool
+) -> PerRow:
+    shape, width = rows.shape[:-1], rows.shape[-1]
+    factor = _factor(coefficient, rho)
+    # The loops skip rows with factor 0. Prompts of weight zero have no gradient, but numbers of their own all the same.
+    factor = np.where((factor == 0.0) & (coefficient != 0.0), 1.0, factor).ravel()
+    first, second = np.empty(factor.size), np.empty(factor.size)
+    gradient = np.empty((factor.size, width)) if keep else None
+    over_blocks(loop, (), (*rows.flat_logits(), *other.flat_logits(), factor, gradient, first, second), width)
+    if gradient is not None:
+        gradient = gradient.reshape(rows.shape)
+        if not rho.all():
+            gradient[rho == 0.0] = 0.0
+    return first.reshape(shape), second.reshape(shape), gradient
+
+
+def refuse_infinite(divergence: Floats, met: Bools, place: int | slice) -> None:
     """Raise InfiniteDivergenceError if a row that is met, (prompts, ...), has an infinite divergence."""
     bad = met & ~np.isfinite(divergence)
     if bad.any():
+        what = f"position {place}" if isinstance(place, int) else "a later position" if place.start else "some position"
         prompt = int(np.argwhere(bad)[0][0])
         raise InfiniteDivergenceError(
             f"the reference gives probability 0 to a token (prompt {prompt}, {what}) that the policy draws: the divergence is "

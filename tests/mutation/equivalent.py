@@ -40,15 +40,15 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "terminal = (turns[..., None] * ([[v.q_sample - per_answer]])).sum(axis=-3)  ->  v.q_sample + per_answer",
     ): "the same number for every class of answers: a baseline, which moves no token",
     (
-        "tokens/passes.py",
-        "return np.asarray((np.where(met == 0.0, [[0.0]], per_row) * met).sum(axis=-1))  ->  1.0",
+        "tokens/samplers.py",
+        "expected += _per_prompt(np.where(weight == 0.0, [[0.0]], cross) * weight)  ->  1.0",
     ): _ZERO,
     (
         "tokens/rows.py",
-        'np.einsum("rv,rv->r", gap, gap / np.where(gap == 0.0, [[1.0]], p[start:stop]), out=out[start:stop])  ->  2.0',
+        'return np.asarray(np.einsum("...v,...v->...", gap, gap / np.where(gap == 0.0, [[1.0]], rows.prob)))  ->  2.0',
     ): _ZERO,
     (
-        "tokens/sweeps.py",
+        "tokens/markov.py",
         "total = total + np.where(counts, scale[..., None] * np.where(counts, excess, [[0.0]]), 0.0)  ->  1.0",
     ): "the outer where drops what the inner one fills in",
     ("tokens/rows.py", "if [[count * width]] < COMPILED_FROM:  ->  count / width"): _ENGINE,
@@ -106,8 +106,4 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "objectives/expectation/groups.py",
         "share = np.where(plain > 0, np.clip(paid / plain, 0.0, [[1.0]]), 0.0)  ->  2.0",
     ): "a share of a sum of non-negative parts exceeds 1 by rounding only",
-    (
-        "tokens/sweeps.py",
-        "step = max(1, _BLOCK // max(1, [[prob.shape[-1] ** 2]]))  ->  prob.shape[-1] * 2",
-    ): "how many prompts are worked on together",
 }

@@ -58,8 +58,7 @@ _TOKENS = [
     for name in ("against_enumeration", "length", "token_chain", "token_errors", "large_tables", "ruled_out")
 ]
 SUITES |= dict.fromkeys(
-    [f"tokens/{name}.py" for name in ("model", "verdict", "rows", "rowwise", "passes", "full_tree", "markov", "factored",
-                                      "independent", "sweeps", "solution", "objectives", "flat")],
+    [f"tokens/{name}.py" for name in ("model", "rows", "samplers", "markov", "factored", "solution", "objectives")],
     _TOKENS,
 )  # fmt: skip
 _OPTIMUM = ["tests/dynamics/test_optimum.py", "tests/dynamics/test_optimum_digits.py"]

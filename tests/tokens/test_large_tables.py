@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dstheory.tokens import Factored, Markov, TokenChain, TokenPolicy, rowwise, sweeps, token_kl, token_reward, token_sft
-from dstheory.tokens.rows import COMPILED_FROM, Rows
+from dstheory.tokens import Factored, Markov, TokenChain, TokenPolicy, token_kl, token_reward, token_sft
+from dstheory.tokens.rows import COMPILED_FROM, Categorical, imitation, penalty
 
+NEVER = 1 << 40
 CLOSE = {"rtol": 1e-11, "atol": 1e-14}
 
 
@@ -19,7 +20,7 @@ def table(rng: np.random.Generator, *shape: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("keep", [True, False])
-def test_rows(keep: bool) -> None:
+def test_rows(keep: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     shape = (70, 63, 64)
     assert np.prod(shape) > COMPILED_FROM
@@ -27,11 +28,12 @@ def test_rows(keep: bool) -> None:
     coefficient = rng.normal(size=shape[:2]) * (rng.random(shape[:2]) > 0.1)
     rho = rng.random(70)
     rho[3] = 0.0
-    for fast, slow, own, other in (
-        (rowwise.penalty, rowwise.penalty_numpy, z, finite),
-        (rowwise.imitation, rowwise.imitation_numpy, finite, z),
-    ):
-        one, two = (f(Rows(logits=own), Rows(logits=other), coefficient, rho, keep=keep) for f in (fast, slow))
+    for f, own, other in ((penalty, z, finite), (imitation, finite, z)):
+        results = []
+        for compiled_from in (COMPILED_FROM, NEVER):
+            monkeypatch.setattr("dstheory.tokens.rows.COMPILED_FROM", compiled_from)
+            results.append(f(Categorical(logits=own), Categorical(logits=other), coefficient, rho, keep=keep))
+        one, two = results
         for a, b in zip(one[:2], two[:2], strict=True):
             np.testing.assert_allclose(a, b, **CLOSE)
         if keep:
@@ -63,9 +65,7 @@ def test_whole_objectives(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
         ]  # fmt: skip
 
     fast = results()
-    for name in ("rows", "rowwise", "sweeps", "independent"):
-        monkeypatch.setattr(f"dstheory.tokens.{name}.COMPILED_FROM", 1 << 40)
-    monkeypatch.setattr(sweeps, "_BLOCK", 1 << 13)  # several blocks of prompts
+    monkeypatch.setattr("dstheory.tokens.rows.COMPILED_FROM", NEVER)
     for one, two in zip(fast, results(), strict=True):
         np.testing.assert_allclose(one.energy.by_position, two.energy.by_position, **CLOSE)
         np.testing.assert_allclose(one.decide, two.decide, **CLOSE)
@@ -74,13 +74,15 @@ def test_whole_objectives(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert fast[-1].tokens is None
 
 
-def test_small_kl_keeps_its_digits() -> None:
+def test_small_kl_keeps_its_digits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Policies that hardly differ: variances of the log-ratio are sums of squares, nothing cancels."""
     z = np.random.default_rng(2).normal(size=(80, 64, 64))
     step = 1e-6 * np.random.default_rng(3).normal(size=z.shape)
-    p = Rows(logits=z).prob
-    for f in (rowwise.penalty, rowwise.penalty_numpy):
-        _, variance, _ = f(Rows(logits=z), Rows(logits=z + step), np.ones(z.shape[:2]), np.ones(80), keep=False)
+    p = Categorical(logits=z).prob
+    for compiled_from in (COMPILED_FROM, NEVER):
+        monkeypatch.setattr("dstheory.tokens.rows.COMPILED_FROM", compiled_from)
+        own, other = Categorical(logits=z), Categorical(logits=z + step)
+        _, variance, _ = penalty(own, other, np.ones(z.shape[:2]), np.ones(80), keep=False)
         # To first order the log-ratio is the step; the next order is smaller by 1e-6.
         mean = (p * step).sum(axis=-1, keepdims=True)
         np.testing.assert_allclose(variance, (p * (step - mean) ** 2).sum(axis=-1), rtol=1e-5)

@@ -8,7 +8,7 @@ import pytest
 from dstheory import attribute, solve
 from dstheory.objectives import SFT, ExpertChain, Reinforce, ReverseKL
 from dstheory.tokens import Factored, FullTree, Markov, TokenChain, TokenPolicy, flatten, token_kl, token_reward, token_sft
-from dstheory.tokens.rows import Rows, chi_square, log_ratio
+from dstheory.tokens.rows import Categorical, chi_square, log_ratio
 
 STOP, STOP_REF, STOP_EXPERT = [0.8, 0.7], [0.6, 0.75], [0.9, 0.4]
 
@@ -185,7 +185,7 @@ def test_sft_and_direct_kl_add_up_over_independent_tokens() -> None:
     pi, ref, expert = (
         TokenPolicy(Factored.from_logits(t), stop=s) for t, s in zip(tables, (STOP, STOP_REF, STOP_EXPERT), strict=True)
     )
-    rows, other, shown = (Rows(logits=t[0]) for t in tables)
+    rows, other, shown = (Categorical(logits=t[0]) for t in tables)
     weight = rng.uniform(0.5, 2.0, size=(1, length))
     turns = [1 / (1 - float(solve_again(p, s))) for p, s in ((tables[0], STOP), (tables[2], STOP_EXPERT))]
     chi2 = chi_square(rows, shown)
@@ -235,7 +235,7 @@ def test_full_kl_with_resampling_in_closed_form(length: int) -> None:
     other[:, 0] = own[:, 0]
     chain = TokenChain(lengths=length, symbols=3, required={0: 2}, gamma=0.9)
     result = token_kl(chain, *(TokenPolicy(Factored.from_logits(t), stop=STOP) for t in (own, other)), beta=0.4).energy
-    rows, ref = Rows(logits=own[0]), Rows(logits=other[0])
+    rows, ref = Categorical(logits=own[0]), Categorical(logits=other[0])
     excess, kl = log_ratio(rows, ref)
     mean, variance = kl.sum(), (rows.prob * excess**2).sum()
     p, (a, not_b) = rows.prob[0, 2], STOP

@@ -7,7 +7,7 @@ import pytest
 
 from dstheory.errors import InfiniteDivergenceError
 from dstheory.tokens import Factored, Markov, TokenChain, TokenPolicy, flatten, token_kl, token_sft
-from dstheory.tokens.rows import Rows, log_ratio
+from dstheory.tokens.rows import Categorical, log_ratio
 
 CHAIN = TokenChain(lengths=2, symbols=2, required={1: 0}, max_turns=1)
 
@@ -19,14 +19,13 @@ def markov(first: list[float], after_0: list[float], after_1: list[float]) -> To
 @pytest.fixture(params=["numpy", "compiled"], autouse=True)
 def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "compiled":
-        for name in ("rows", "rowwise", "sweeps", "independent"):
-            monkeypatch.setattr(f"dstheory.tokens.{name}.COMPILED_FROM", 0)
+        monkeypatch.setattr("dstheory.tokens.rows.COMPILED_FROM", 0)
 
 
 def test_symbols_that_are_never_drawn_have_no_log_ratio() -> None:
     """Neither where the policy alone rules them out nor where the reference does so too."""
-    rows = Rows.from_probabilities([[0.5, 0.5, 0.0, 0.0]], axes=("position",))
-    reference = Rows.from_probabilities([[0.25, 0.5, 0.25, 0.0]], axes=("position",))
+    rows = Categorical.from_probabilities([[0.5, 0.5, 0.0, 0.0]], axes=("position",))
+    reference = Categorical.from_probabilities([[0.25, 0.5, 0.25, 0.0]], axes=("position",))
     excess, divergence = log_ratio(rows, reference)
     np.testing.assert_allclose(divergence, [0.5 * np.log(2)], rtol=1e-15)
     np.testing.assert_allclose(excess, [[0.5 * np.log(2), -0.5 * np.log(2), 0.0, 0.0]], rtol=1e-15)
@@ -34,7 +33,7 @@ def test_symbols_that_are_never_drawn_have_no_log_ratio() -> None:
 
 def test_rows_of_infinite_divergence_are_left_to_the_caller() -> None:
     """Their centred log-ratios mean nothing and are 0, so that a row that is never met spoils no sum."""
-    rows, reference = (Rows.from_probabilities([row, [0.5, 0.5]], axes=("position",)) for row in ([0.5, 0.5], [1.0, 0.0]))
+    rows, reference = (Categorical.from_probabilities([row, [0.5, 0.5]], axes=("position",)) for row in ([0.5, 0.5], [1.0, 0.0]))
     excess, divergence = log_ratio(rows, reference)
     assert divergence.tolist() == [np.inf, 0.0]
     assert excess.tolist() == [[0.0, 0.0], [0.0, 0.0]]
