@@ -15,6 +15,7 @@ import re
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -75,7 +76,14 @@ def _in_processes(
     try:
         with parallel_config("loky", initializer=_begin, initargs=(os.getpid(), threads), inner_max_num_threads=threads):
             pool = Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)
-            yield from pool(delayed(_numbered)(number, function, shared, part) for number, part in parts.items())
+            results = pool(delayed(_numbered)(number, function, shared, part) for number, part in parts.items())
+            try:
+                for result in results:  # noqa: UP028  (yield from would close it outside the block below)
+                    yield result
+            finally:
+                with warnings.catch_warnings():  # joblib's: whoever is interrupted knows that some results were not used
+                    warnings.simplefilter("ignore", UserWarning)
+                    results.close()
     except BrokenProcessPool as error:
         code = re.search(r"\{([^,}]+)", str(error))
         raise DSTheoryError(
