@@ -67,7 +67,7 @@ class StageSplit:
 
     @property
     def decision_share(self) -> Floats:
-        """decide / (sample + decide), (*runs,); NaN where both are zero or infinite (there is nothing to share)."""
+        """The share decide / (sample + decide), (*runs,); NaN where both are zero or infinite (there is nothing to share)."""
         with np.errstate(invalid="ignore"):
             return np.asarray(self.decide / (self.sample + self.decide))
 
@@ -336,8 +336,11 @@ def stage_energy(g: StageGradient, solution: Solution) -> StageSplit:
 
 @dataclass(frozen=True, eq=False)
 class FisherInformation:
-    """Fisher information of both stages: for a tabular policy the weights d pi_s and d pi_s pi_d(stop) pi_d(res) of each logit,
-    (*runs, K, X, Y) (the sampling block of a state is diag(d pi) - d pi pi^T); for a linear one matrices (*runs, P, P)."""
+    """Fisher information of both stages.
+
+    For a tabular policy the weights d pi_s and d pi_s pi_d(stop) pi_d(res) of each logit, (*runs, K, X, Y) (the sampling block of
+    a state is diag(d pi) - d pi pi^T); for a linear one matrices (*runs, P, P).
+    """
 
     sample: Floats
     decide: Floats

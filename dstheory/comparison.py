@@ -93,7 +93,8 @@ def compare_objectives(
     """Return one row per objective.
 
     Args:
-        mdp, policy: one chain and one policy (no run axes).
+        mdp: one chain, without run axes.
+        policy: one policy, without run axes.
         objectives: how to make each objective for a chain, by name; made again for the chain with longer answers.
         longer: factor on the length of answers for the column on length.
         rng: seed, where level (i) has to sample trajectories.

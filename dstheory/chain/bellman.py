@@ -86,9 +86,11 @@ def evaluate(
 
     Args:
         policy: the unrolled policy.
-        reward_stop, reward_resample: broadcast to (*runs, T', X, Y); they may depend on the turn. ``reward_stop`` of the last
-            turn of a capped chain is what submitting pays.
-        gamma_within, gamma_between: (*runs,) discounts.
+        reward_stop: broadcasts to (*runs, T', X, Y); may depend on the turn. At the last turn of a capped chain it is what
+            submitting pays.
+        reward_resample: likewise, without that exception.
+        gamma_within: (*runs,) discount between an answer and its decision.
+        gamma_between: (*runs,) discount between a decision and the next answer.
         capped: backward recursion over the turn axis instead of the stationary equation.
         name_prompt: how an error calls a prompt.
 

@@ -71,7 +71,6 @@ def split_gain(mdp: TwoStageMDP, before: Policy, after: Policy) -> GainSplit:
     >>> float(split_gain(TwoStageMDP.minimal(), start, end).decision_share.round(3))
     0.987
     """
-
     for policy, what in ((before, "policy before"), (after, "policy after")):
         policy.check_fits(mdp, what)
     try:

@@ -234,7 +234,9 @@ class Policy:
         r"""Return a policy of M0 by p = P(correct), a = P(stop | correct), b = P(resample | wrong), or by its three logits.
 
         Args:
-            p, a, b: strictly between 0 and 1, numbers or arrays over runs.
+            p: strictly between 0 and 1, a number or an array over runs.
+            a: likewise.
+            b: likewise.
             theta: (*runs, 3) logits (theta_s, theta_C, theta_W) instead.
 
         Raises:

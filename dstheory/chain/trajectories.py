@@ -260,7 +260,8 @@ def sample_trajectories(
     """Draw n independent trajectories.
 
     Args:
-        mdp, policy: one chain and one policy (no run axes).
+        mdp: one chain, without run axes.
+        policy: one policy, without run axes.
         n: how many, >= 1.
         rng: a numpy Generator, or a seed for one.
         max_turns: give up on a chain whose episodes do not end by then.

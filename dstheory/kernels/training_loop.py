@@ -11,8 +11,11 @@ _step = minimal_step(exp_nonpositive, larger, log1p_ratio, inlined())
 
 @kernel
 def ascend(start, stop, theta, settings, rates, discounted_visits):  # type: ignore[no-untyped-def]
-    """Advance the blocks start..stop by len(rates) steps. Rows are flat, so that one address serves all fields of a block:
-    theta has shape (blocks, 3 lanes), settings (blocks, 22 lanes)."""
+    """Advance the blocks start..stop by len(rates) steps.
+
+    Rows are flat, so that one address serves all fields of a block: theta has shape (blocks, 3 lanes), settings (blocks, 22
+    lanes).
+    """
     for block in range(start, stop):
         state, s = theta[block], settings[block]
         for step in range(rates.size):

@@ -137,8 +137,6 @@ class Objective(ABC):
 
     def rescaled(self, factor: ArrayLike) -> Objective:
         """Return the objective times a number (or one number per run)."""
-
-
         return WeightedSum((self,), (factor,))
 
     def __add__(self, other: Objective) -> Objective:
