@@ -124,16 +124,24 @@ def test_rigid_policies_give_numbers() -> None:
         assert np.isfinite(g.decide).all(), cls
 
 
-def test_large_groups_take_less_than_a_second() -> None:
+def test_work_does_not_grow_with_the_square_of_the_group() -> None:
     s = solve(MDP.replace(max_turns=6), HERE)
-    for objective in (
-        room.GRPO(group_size=64), room.DAPO(group_size=64), room.DAPOBatch(group_size=64, prompts=16),
-        room.NFT(group_size=64, sampler=HERE), room.GSPO(group_size=64, sampler=HERE),
+
+    def seconds(objective: room.Objective) -> float:
+        objective.gradient(s)
+        taken = []
+        for _ in range(5):
+            began = time.process_time()
+            objective.gradient(s)
+            taken.append(time.process_time() - began)
+        return min(taken)
+
+    for make in (
+        lambda size: room.GRPO(group_size=size), lambda size: room.DAPO(group_size=size),
+        lambda size: room.DAPOBatch(group_size=size, prompts=16), lambda size: room.NFT(group_size=size, sampler=HERE),
+        lambda size: room.GSPO(group_size=size, sampler=HERE),
     ):  # fmt: skip
-        objective.gradient(s)
-        began = time.perf_counter()
-        objective.gradient(s)
-        assert time.perf_counter() - began < 1.0, objective.name
+        assert seconds(make(128)) < 8 * seconds(make(32)), make(32).name  # a square would be 16; about 2 is measured
 
 
 # ---------------------------------------------------------------------- names of libraries
