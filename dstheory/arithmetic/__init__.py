@@ -7,16 +7,6 @@ from dstheory.arithmetic.rollouts import Rollouts, roll_out
 from dstheory.arithmetic.task import ALL_SIZES, LARGER_SIZES, TRAINED_SIZES, Problems, draw_problems, parse_size, schedule
 
 __all__ = [
-    "ALL_SIZES",
-    "LARGER_SIZES",
-    "TRAINED_SIZES",
-    "ArithmeticPolicy",
-    "Problems",
-    "Rollouts",
-    "Start",
-    "draw_problems",
-    "parse_size",
-    "roll_out",
-    "schedule",
-    "start_policy",
-]
+    "ALL_SIZES", "LARGER_SIZES", "TRAINED_SIZES", "ArithmeticPolicy", "Problems", "Rollouts", "Start", "draw_problems",
+    "parse_size", "roll_out", "schedule", "start_policy",
+]  # fmt: skip

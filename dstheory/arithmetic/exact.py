@@ -104,11 +104,8 @@ def seen_law(law: AnswerLaw, checks: tuple[str, ...]) -> tuple[Floats, Floats]:
         if name not in RESIDUE_CHECKS:
             pattern_law([name], 0)  # raises, with the reason
     # Keep the bits of the checks there are; add up over the others.
-    bits = [list(RESIDUE_CHECKS).index(name) for name in checks]
-    pattern = np.arange(8)
-    kept = np.zeros(8, dtype=np.int64)
-    for position, bit in enumerate(bits):
-        kept |= (pattern >> bit & 1) << position
+    pattern, order = np.arange(8), list(RESIDUE_CHECKS)
+    kept = sum(((pattern >> order.index(name) & 1) << position for position, name in enumerate(checks)), np.zeros(8, int))
     fold = np.zeros((8, 2 ** len(checks)))
     fold[pattern, kept] = 1.0
     right, wrong = (np.zeros((len(law.right), 2 ** len(checks))) for _ in range(2))

@@ -129,12 +129,15 @@ class ArithmeticPolicy:
     # ------------------------------------------------------------------ decision
 
     @cached_property
+    def _failed(self) -> Ints:
+        return np.arange(2 ** len(self.checks))[:, None] >> np.arange(len(self.checks)) & 1  # (2^F, F)
+
+    @cached_property
     def stop_logits(self) -> Floats:
         """(2^F, 11) logit of stop by pattern of failed checks and by length n + m - 8."""
         weights = self.block("checks")
-        failed = np.arange(2 ** len(self.checks))[:, None] >> np.arange(len(self.checks)) & 1
         shared = self.trunk * float((self.block("skill") - self.origin).sum())
-        return np.asarray((weights[0] + failed @ weights[1:])[:, None] + self.block("lengths") + shared)
+        return np.asarray((weights[0] + self._failed @ weights[1:])[:, None] + self.block("lengths") + shared)
 
     @cached_property
     def log_stop(self) -> Floats:
@@ -167,7 +170,6 @@ class ArithmeticPolicy:
         digits = g[: _DIGITS * COLUMNS * FACTS].reshape(_DIGITS, COLUMNS, FACTS, WIDTH)
         totals = g[_DIGITS * COLUMNS * FACTS :].reshape(COLUMNS, ADDENDS, WIDTH)[..., : len(SLIPS)]
         d = stop * np.exp(self.log_resample) - resample * self.stop_prob
-        failed = np.arange(2 ** len(self.checks))[:, None] >> np.arange(len(self.checks)) & 1
         facts = digits.sum(axis=1)
         skill = [facts[kind, np.arange(FACTS), right].sum() for kind, right in enumerate(RIGHT.values())]
         by_pattern = d.sum(axis=1)
@@ -177,7 +179,7 @@ class ArithmeticPolicy:
             "digit_columns": digits.sum(axis=2),
             "addends": totals.sum(axis=0),
             "total_columns": totals.sum(axis=1),
-            "checks": np.array([by_pattern.sum(), *(by_pattern @ failed)]),
+            "checks": np.array([by_pattern.sum(), *(by_pattern @ self._failed)]),
             "lengths": d.sum(axis=0),
         }
         return tuple(raw[name] for name in BLOCKS)

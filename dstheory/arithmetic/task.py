@@ -189,8 +189,7 @@ def _hash(pairs: Ints) -> np.ndarray[tuple[int, ...], np.dtype[np.uint64]]:
     return np.asarray(z ^ (z >> np.uint64(31)))
 
 
-KINDS = ("tens", "units", "total")
-TOKENS_PER_STEP = len(KINDS)
+TOKENS_PER_STEP = 3  # tens, units, new total
 SLIPS = (0, 1, -1, 10, -10)
 COLUMNS = 2 * LARGEST - 1  # columns 0 to 16
 FACTS = 100  # the times table, indexed 10 x_i + y_j
