@@ -6,7 +6,7 @@ import time
 import traceback
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import sympy
 from sympy.logic.boolalg import And, Not, Or
@@ -98,54 +98,32 @@ def _require_well_posed(claim: Claim, context: ClaimContext) -> None:
 
 def _report(number: int, step: Step, context: ClaimContext) -> StepReport:
     start = time.monotonic()
-    shown = _Shown()
+    shown: dict[str, Any] = {"formula": (), "latex": (), "context": "", "context_latex": ""}
     try:
         shown = _shown(step)
         finding = step.check(context)
     except Exception as error:
         finding = Finding(Status.ERROR, "not well posed" if isinstance(error, ClaimError) else "crash", _why(error))
-    status, detail = finding.status, finding.detail
-    if step.lemma and status is Status.REFUTED:
-        status, detail = Status.UNDECIDED, f"this lemma is false ({detail}), so the proof is broken; the statement is open"
-    return StepReport(
-        number=number,
-        words=" ".join(step.words.split()),
-        kind=step.kind,
-        formula=shown.formula,
-        latex=shown.latex,
-        context=shown.context,
-        context_latex=shown.context_latex,
-        lemma=step.lemma,
-        status=status,
-        method=finding.method,
-        detail=detail,
-        witness=finding.witness,
-        residual=finding.residual,
-        time=time.monotonic() - start,
-    )
+    if step.lemma and finding.status is Status.REFUTED:
+        why = f"this lemma is false ({finding.detail}), so the proof is broken; the statement is open"
+        finding = replace(finding, status=Status.UNDECIDED, detail=why)
+    words, spent = " ".join(step.words.split()), time.monotonic() - start
+    return StepReport(number=number, words=words, kind=step.kind, lemma=step.lemma, time=spent, **shown, **vars(finding))
 
 
-class _Shown(NamedTuple):
+def _shown(step: Step) -> dict[str, Any]:
     """A step's formulas, and what holds for this step alone, as text and as LaTeX."""
-
-    formula: tuple[str, ...] = ()
-    latex: tuple[str, ...] = ()
-    context: str = ""
-    context_latex: str = ""
-
-
-def _shown(step: Step) -> _Shown:
     domain = expand_domain(step.where)
     context = [f"{text(key)} = {text(value)}" for key, value in step.using.items()]
     context += domain_text(domain) + [text(item) for item in step.given]
     context_latex = [f"{latex(key)} = {latex(value)}" for key, value in step.using.items()]
     context_latex += domain_latex(domain) + [latex(item) for item in step.given]
-    return _Shown(
-        formula=tuple(text(item) for item in step.formulas),
-        latex=tuple(latex(item) for item in step.formulas),
-        context="; ".join(context),
-        context_latex=", ".join(f"${item}$" for item in context_latex),
-    )
+    return {
+        "formula": tuple(map(text, step.formulas)),
+        "latex": tuple(map(latex, step.formulas)),
+        "context": "; ".join(context),
+        "context_latex": ", ".join(f"${item}$" for item in context_latex),
+    }
 
 
 def _combined(claim: Claim, reports: list[StepReport]) -> Verdict:

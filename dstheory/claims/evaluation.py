@@ -10,7 +10,7 @@ value of the expression at every point of the box lies in the interval returned.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
 from typing import Any
@@ -111,44 +111,41 @@ def truth_at(formula: Any, point: Point) -> bool | None:
     >>> truth_at(sympy.Or(x > 1, sympy.Eq(x, sympy.Rational(1, 2))), {"x": Fraction(1, 2)})
     True
     """
+    return connected(formula, lambda relation: _relation_at(relation, point))
+
+
+def connected(formula: Any, relation: Callable[[Any], bool | None]) -> bool | None:
+    """The truth of a formula from that of its relations, each true, false or not known (Kleene's three-valued logic)."""
     if isinstance(formula, BooleanTrue | BooleanFalse):
         return bool(formula)
     if formula.is_Relational:
-        return _relation_at(formula, point)
-    args = formula.args
-    if isinstance(formula, Not):
-        return _not(truth_at(args[0], point))
-    if isinstance(formula, And | Or):
-        return _any_all([truth_at(arg, point) for arg in args], decisive=isinstance(formula, Or))
-    if isinstance(formula, Implies):
-        return _any_all([_not(truth_at(args[0], point)), truth_at(args[1], point)], decisive=True)
-    if isinstance(formula, Equivalent | Xor):
-        values = [truth_at(arg, point) for arg in args]
-        if any(value is None for value in values):
-            return None
-        return len(set(values)) == 1 if isinstance(formula, Equivalent) else sum(map(bool, values)) % 2 == 1
+        return relation(formula)
+    if not isinstance(formula, And | Or | Not | Implies | Equivalent | Xor | ITE):
+        raise ClaimError(f"{formula} is not a formula: join relations (Eq, <, <=, ...) by And, Or, Not, Implies, Equivalent")
     if isinstance(formula, ITE):
-        condition = truth_at(args[0], point)
-        return None if condition is None else truth_at(args[1] if condition else args[2], point)
-    raise ClaimError(f"{formula} is not a formula: join relations (Eq, <, <=, ...) by And, Or, Not, Implies, Equivalent")
+        condition = connected(formula.args[0], relation)
+        return None if condition is None else connected(formula.args[1 if condition else 2], relation)
+    values = [connected(arg, relation) for arg in formula.args]
+    if isinstance(formula, Not | Implies):
+        values[0] = None if values[0] is None else not values[0]
+    decisive = not isinstance(formula, And)
+    if isinstance(formula, And | Or | Not | Implies) and decisive in values:
+        return decisive
+    if None in values:
+        return None
+    if isinstance(formula, Equivalent):
+        return len(set(values)) == 1
+    return sum(map(bool, values)) % 2 == 1 if isinstance(formula, Xor) else not decisive
 
 
 def _relation_at(formula: Any, point: Point) -> bool | None:
     sign = sign_at(formula.lhs - formula.rhs, point)
-    if sign is None:
-        return None
-    table = {"==": sign == 0, "!=": sign != 0, "<": sign < 0, "<=": sign <= 0, ">": sign > 0, ">=": sign >= 0}
-    return table[formula.rel_op]
+    return None if sign is None else sign_meets(sign, formula.rel_op)
 
 
-def _not(value: bool | None) -> bool | None:
-    return None if value is None else not value
-
-
-def _any_all(values: list[bool | None], *, decisive: bool) -> bool | None:
-    if decisive in values:
-        return decisive
-    return None if None in values else not decisive
+def sign_meets(sign: int, operator: str) -> bool:
+    """Whether a number of this sign is < 0, <= 0, and so on."""
+    return {"<": sign < 0, "<=": sign <= 0, ">": sign > 0, ">=": sign >= 0, "==": sign == 0, "!=": sign != 0}[operator]
 
 
 def _sign_of_irrational(expression: Any, point: Point) -> int | None:

@@ -128,7 +128,7 @@ def _simple_values(domain: Domain, value: Any) -> Iterator[Fraction]:
             yield near
 
 
-class _Table(NamedTuple):
+class _Rationals(NamedTuple):
     """The values of a domain up to some height, in order of height."""
 
     exact: list[Fraction]
@@ -140,7 +140,7 @@ class _Table(NamedTuple):
 class _Points:
     """Points as indices into one table per coordinate."""
 
-    tables: list[_Table]
+    tables: list[_Rationals]
     index: NDArray[np.intp]
 
     def exact(self, column: int) -> list[Fraction]:
@@ -149,11 +149,11 @@ class _Points:
 
 
 @lru_cache(maxsize=512)
-def _table(domain: Domain, size: int) -> _Table:
+def _table(domain: Domain, size: int) -> _Rationals:
     values = [(value, h) for h in range(1, size + 1) for value in domain.values_of_height(h)]
     exact = [value for value, _ in values]
     heights = np.array([h for _, h in values], dtype=np.intp)
-    return _Table(exact, np.array([float(value) for value in exact]), heights)
+    return _Rationals(exact, np.array([float(value) for value in exact]), heights)
 
 
 def _grid(domains: tuple[Domain, ...], size: int) -> _Points:

@@ -65,10 +65,7 @@ def command(
     groups: tuple[str, ...],
     style: str,
     as_json: bool,
-    examples: int,
-    seed: int,
-    time_limit: float,
-    workers: int | None,
+    **options: Any,
 ) -> int:
     """Check claims and compare each verdict with the recorded one.
 
@@ -85,16 +82,7 @@ def command(
             _print_list(list_claims(*names, *shown, groups=groups), style)
             return 0
         with _progress() as progress:
-            report = verify(
-                *names,
-                *shown,
-                groups=groups,
-                seed=seed,
-                examples=examples,
-                time_limit=time_limit,
-                workers=workers,
-                progress=progress,
-            )
+            report = verify(*names, *shown, groups=groups, progress=progress, **options)
     except UnknownClaimError as error:
         raise click.UsageError(str(error)) from error
     if not report.entries:

@@ -12,9 +12,9 @@ from functools import cache, cached_property
 from typing import Any, ClassVar
 
 import sympy
-from sympy.logic.boolalg import And, Not, Or
+from sympy.logic.boolalg import And
 
-from dstheory.claims.evaluation import enclose_value, sign_of_interval, to_interval
+from dstheory.claims.evaluation import connected, enclose_value, sign_meets, sign_of_interval, to_interval
 from dstheory.claims.premises import Premises
 from dstheory.claims.solver import OUT_OF_TIME
 from dstheory.claims.steps.base import ClaimContext, FormulaStep, StepContext, parse_point
@@ -138,25 +138,16 @@ def _halves(box: Box) -> list[Box]:
 
 def _holds(formula: Any, sides: Mapping[str, Any]) -> bool | None:
     """Truth on the whole box: True, False, or None if it may vary or cannot be told."""
-    if formula.is_Relational:
-        difference = formula.lhs - formula.rhs
+
+    def relation_holds(relation: Any) -> bool | None:
+        difference = relation.lhs - relation.rhs
         try:
-            truth = _relation_holds(formula.rel_op, enclose_value(difference, sides))
-            return _relation_holds(formula.rel_op, _mean_value_form(difference, sides)) if truth is None else truth
+            truth = _relation_holds(relation.rel_op, enclose_value(difference, sides))
+            return _relation_holds(relation.rel_op, _mean_value_form(difference, sides)) if truth is None else truth
         except UndefinedError:
             return None
-    if isinstance(formula, Not):
-        inner = _holds(formula.args[0], sides)
-        return None if inner is None else not inner
-    if isinstance(formula, And | Or):
-        decisive = isinstance(formula, Or)
-        values = [_holds(arg, sides) for arg in formula.args]
-        if decisive in values:
-            return decisive
-        return None if None in values else not decisive
-    if isinstance(formula, sympy.logic.boolalg.Implies):
-        return _holds(Or(Not(formula.args[0]), formula.args[1]), sides)
-    raise ClaimError(f"the connective {formula.func.__name__} is not understood in an enclosure; use And, Or, Not, Implies")
+
+    return connected(formula, relation_holds)
 
 
 def _mean_value_form(expression: Any, sides: Mapping[str, Any]) -> Any:
@@ -184,4 +175,4 @@ def _relation_holds(operator: str, value: Any) -> bool | None:
         if operator in ("<=", ">"):
             return (operator == "<=") if value.b <= 0 else None
         return None
-    return {"<": sign < 0, "<=": sign <= 0, ">": sign > 0, ">=": sign >= 0, "==": sign == 0, "!=": sign != 0}[operator]
+    return sign_meets(sign, operator)
