@@ -13,7 +13,7 @@ from oracle import AbsorbingChain, Tables, paths
 from strategies import Case, cases, make_case
 
 from dstheory import Policy, TwoStageMDP, solve
-from dstheory.chain.exact import evaluate, reach, unroll
+from dstheory.chain.bellman import evaluate, reach, unroll
 from dstheory.errors import ChainError, ImproperChainError
 from dstheory.objectives import Reinforce
 

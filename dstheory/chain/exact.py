@@ -28,8 +28,6 @@ from dstheory.checks import Floats, whole_number
 from dstheory.errors import ChainError
 from dstheory.tables import short
 
-__all__ = ["Solution", "UnrolledPolicy", "Values", "evaluate", "reach", "solve", "unroll"]
-
 # Below this, stop probabilities are sums of numbers that have lost digits to underflow.
 _FEW_DIGITS = 1e-290
 # The longest distribution of turns that is tabulated unasked.

@@ -23,8 +23,6 @@ from dstheory.errors import RewardNotReadError
 if TYPE_CHECKING:
     from dstheory.objectives import Objective
 
-__all__ = ["command"]
-
 EPILOG = """\b
 Examples:
   dstheory attribute

@@ -14,8 +14,6 @@ from dstheory.cli.notes import notes, reference_words
 from dstheory.cli.options import Problem, fresh_directory, objective_from
 from dstheory.errors import RewardNotReadError
 
-__all__ = ["run"]
-
 _COLUMNS = ["objective", "family", "(i)", "(ii) share d", "(iii) share d", "longer", "tilt s", "tilt d", "tilt both", "claims"]
 
 

@@ -6,8 +6,6 @@ import click
 
 from dstheory.cli.options import json_option, module_option
 
-__all__ = ["command"]
-
 EPILOG = """\b
 Examples:
   dstheory objectives

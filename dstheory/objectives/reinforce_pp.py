@@ -20,7 +20,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dstheory.chain.exact import Solution, Values, evaluate
+from dstheory.chain.bellman import Values, evaluate
+from dstheory.chain.exact import Solution
 from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats

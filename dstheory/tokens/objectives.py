@@ -27,7 +27,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dstheory.chain.exact import evaluate
+from dstheory.chain.bellman import evaluate
 from dstheory.chain.policy import log_sigmoid, sigmoid
 from dstheory.checks import Floats, float_array, reject
 from dstheory.errors import ChainError, InfiniteDivergenceError

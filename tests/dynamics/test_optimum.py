@@ -14,7 +14,8 @@ from scipy.optimize import minimize
 from strategies import Case, make_case
 
 from dstheory import Policy, TwoStageMDP, solve, split_gain
-from dstheory.chain.exact import Solution, evaluate
+from dstheory.chain.bellman import evaluate
+from dstheory.chain.exact import Solution
 from dstheory.dynamics import NaturalGradient, train
 from dstheory.dynamics.soft_optimum import Optimum, optimum, regularised_value
 from dstheory.errors import ChainError, ImproperChainError
