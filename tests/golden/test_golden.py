@@ -35,6 +35,7 @@ def run(command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mo
     said = capsys.readouterr()
 
     def plain(text: str) -> str:
+        text = re.sub(r"(?m)^(Usage: |Try ').*\n", "", text)  # click names the program after whatever runs the tests
         return TIMES.sub("TIME", text.replace(str(EXAMPLES), "EXAMPLES").replace(str(Path.cwd()), "HERE"))
 
     return {"code": stop.value.code, "out": plain(said.out), "err": plain(said.err)}
