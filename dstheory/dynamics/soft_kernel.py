@@ -12,8 +12,7 @@ import math
 import numpy as np
 
 from dstheory.dynamics.soft_bellman import ACCURACY, NEVER, ROUNDING, SETTLED, SMALL
-from dstheory.kernels.fastmath import accumulate, exp_nonpositive, larger, log1p_unit
-from dstheory.kernels.jit import inlined, kernel
+from dstheory.kernels.jit import accumulate, exp_nonpositive, inlined, kernel, larger, log1p_unit
 
 __all__ = ["solve_rows"]
 

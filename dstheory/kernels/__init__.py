@@ -1,47 +1,15 @@
 """The few fused, compiled, parallel loops that large tables need, each beside the plain NumPy that it is tested against.
 
 Kernels take and return arrays; they know nothing of chains and policies. Importing this package costs nothing: numba is
-imported when one of the names below is first used.
+imported when one of the names in ``__init__.pyi`` is first used.
 """
 
-from __future__ import annotations
+import lazy_loader
 
-import importlib
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from dstheory.kernels.gradient import IMPROPER as IMPROPER
-    from dstheory.kernels.gradient import INFINITE_DIVERGENCE as INFINITE_DIVERGENCE
-    from dstheory.kernels.gradient import PROPER as PROPER
-    from dstheory.kernels.gradient import RewardKLGradient as RewardKLGradient
-    from dstheory.kernels.gradient import reward_kl_gradient as reward_kl_gradient
-    from dstheory.kernels.sampling import SampledTrajectories as SampledTrajectories
-    from dstheory.kernels.sampling import sample_trajectories as sample_trajectories
-    from dstheory.kernels.tilted import tilted_mass as tilted_mass
-    from dstheory.kernels.tilted import tilted_moments as tilted_moments
-    from dstheory.kernels.training import train_minimal as train_minimal
-
-_HOME = {
-    "IMPROPER": "gradient",
-    "INFINITE_DIVERGENCE": "gradient",
-    "PROPER": "gradient",
-    "RewardKLGradient": "gradient",
-    "SampledTrajectories": "sampling",
-    "reward_kl_gradient": "gradient",
-    "sample_trajectories": "sampling",
-    "tilted_mass": "tilted",
-    "tilted_moments": "tilted",
-    "train_minimal": "training",
-}
-__all__ = sorted([*_HOME, "is_compiled", "warm_up"])
+__getattr__, _, _names = lazy_loader.attach_stub(__name__, __file__)
+__all__ = sorted([*_names, "is_compiled", "warm_up"])
 
 _MARK = "complete"
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

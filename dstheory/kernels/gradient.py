@@ -40,8 +40,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dstheory.kernels.fastmath import accumulate, exp_nonpositive, larger, log1p_ratio
-from dstheory.kernels.jit import kernel
+from dstheory.kernels.jit import accumulate, exp_nonpositive, kernel, larger, log1p_ratio
 from dstheory.kernels.parallel import FloatArray, as_input, as_table, empty, over_rows
 
 _SERIAL_PAIRS = 65_536  # below this, starting threads costs more than the second one saves
@@ -165,15 +164,7 @@ def _gradient_rows(  # type: ignore[no-untyped-def]
         # Visits multiply a probability before they meet a value: the product of the two stays in range, however rare a stop.
         by_reward = rho[x] * discounted_turns
         continued, repeated = gamma_between * value, discount * value
-        if z_ref is None:
-            for y in range(n):
-                s, u, pi = stops[y], resamples[y], mass[y] * scale
-                accept, retry = r_stop[i_stop, y], r_resample[i_res, y]
-                advantage = gamma_within * ((s * accept + u * retry) - payoff) + repeated * (p_stop - s)
-                margin = gamma_within * (accept - retry - continued)
-                grad_z[x, y] = (pi * by_reward) * advantage
-                grad_l[x, y] = (pi * s * by_reward) * (u * margin)
-        else:
+        if z_ref is not None:
             visits = discounted_turns if discounted_visits else turns
             by_penalty = rho[x] * visits * beta
             log_partition_ratio = math.log(total / total_ref)
@@ -183,16 +174,19 @@ def _gradient_rows(  # type: ignore[no-untyped-def]
                 status[record] = IMPROPER
             elif not abs(summary[4, record]) < np.inf:
                 status[record] = INFINITE_DIVERGENCE
-            for y in range(n):
-                s, u, pi = stops[y], resamples[y], mass[y] * scale
-                accept, retry = r_stop[i_stop, y], r_resample[i_res, y]
-                advantage = gamma_within * ((s * accept + u * retry) - payoff) + repeated * (p_stop - s)
-                margin = gamma_within * (accept - retry - continued)
+        for y in range(n):
+            s, u, pi = stops[y], resamples[y], mass[y] * scale
+            accept, retry = r_stop[i_stop, y], r_resample[i_res, y]
+            advantage = gamma_within * ((s * accept + u * retry) - payoff) + repeated * (p_stop - s)
+            margin = gamma_within * (accept - retry - continued)
+            by_z, by_l = (pi * by_reward) * advantage, (pi * s * by_reward) * (u * margin)
+            if z_ref is not None:
                 excess = w_s[i_s, y] * (log_ratio[y] - log_partition_ratio) - mean_ratio
                 drift = w_d[i_d, y] * (l[x, y] - l_ref[x, y])
                 drift = drift if rarer[y] > 0.0 else 0.0
-                grad_z[x, y] = (pi * by_reward) * advantage - (pi * by_penalty) * excess
-                grad_l[x, y] = (pi * s * by_reward) * (u * margin) - (pi * s * by_penalty) * (u * drift)
+                by_z -= (pi * by_penalty) * excess
+                by_l -= (pi * s * by_penalty) * (u * drift)
+            grad_z[x, y], grad_l[x, y] = by_z, by_l
         for y in range(n, width):
             grad_z[x, y] = 0.0
             grad_l[x, y] = 0.0

@@ -1,8 +1,15 @@
-"""Compilation: every kernel is compiled once per machine and loaded from a cache afterwards.
+"""Compilation, once per machine and loaded from a cache afterwards; exponential and logarithms that the compiler can vectorise.
 
 The cache directory carries a fingerprint of all kernel sources, of numba, Python and the processor in its name. numba
 itself would notice a change in the file of a kernel, but not in the helpers that the kernel inlines from another file.
 If no directory can be written, the kernels still work: they are then compiled once per process.
+
+The C library's exp and log are calls, one number at a time, and they are nearly all the cost of the gradient kernel. The
+exponential and the logarithms here are branch-free and right to within 2 units in the last place: a range reduction and one
+polynomial, so that a loop over answers runs four lanes wide (AVX2) or more. The polynomials interpolate at Chebyshev nodes, in
+exact arithmetic, rounded to double; their own error is below 2e-17 relative, the rest is rounding. Even and odd coefficients run
+in two chains, which halves the time that each step waits for the one before it. The tests compare with mpmath. They are written
+out because the library that numba can call for the purpose, Intel's SVML, exists for x86 only.
 """
 
 from __future__ import annotations
@@ -18,8 +25,16 @@ from typing import Any
 
 import llvmlite.binding  # type: ignore[import-untyped]
 import numba
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
 
 _HERE = Path(__file__).parent
+_LOG2_E = 1.4426950408889634
+_ROUND = 6755399441055744.0  # 1.5 * 2^52: adding it rounds to an integer and leaves that integer in the low bits
+_LN2_HIGH = 6.93147180369123816490e-01  # 32 trailing zero bits, so n * _LN2_HIGH is exact for |n| < 2^11
+_LN2_LOW = 1.90821492927058770002e-10
+_EXP_UNDERFLOW = -708.0  # exp(-708) = 3.3e-308 is still a normal number
 
 
 def _fingerprint() -> str:
@@ -58,7 +73,7 @@ def kernel(function: Callable[..., Any]) -> Any:
 
     Division by zero follows IEEE 754 (``error_model="numpy"``), and a product may be fused with the sum that follows it
     (``contract``), which only removes a rounding. No other freedom is given to the compiler: infinities and NaN keep
-    their meaning, sums keep their order unless they go through `fastmath.accumulate`.
+    their meaning, sums keep their order unless they go through `accumulate`.
     """
     options = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
     directory = cache_directory()
@@ -78,3 +93,82 @@ def inlined(*fastmath: str) -> Callable[[Callable[..., Any]], Any]:
         forceinline=True, error_model="numpy", fastmath={"contract", *fastmath}
     )
     return decorator
+
+
+@intrinsic
+def _to_bits(typing_context: Any, x: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], ir.IntType(64))
+
+    return types.int64(types.float64), generate
+
+
+@intrinsic
+def _from_bits(typing_context: Any, n: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], ir.DoubleType())
+
+    return types.float64(types.int64), generate
+
+
+@inlined("reassoc", "nsz")
+def accumulate(total: float, term: float) -> float:
+    """Return total + term, for sums whose order does not matter: a loop of these may be split over lanes."""
+    return total + term
+
+
+@intrinsic
+def larger(typing_context: Any, a: Any, b: Any) -> Any:
+    """Return the larger of two numbers, NaN if one is NaN; a loop of these may be split over lanes."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        double = ir.DoubleType()
+        maximum = builder.module.declare_intrinsic("llvm.maximum", [double], ir.FunctionType(double, [double, double]))
+        return builder.call(maximum, arguments)
+
+    return types.float64(types.float64, types.float64), generate
+
+
+@inlined()
+def exp_nonpositive(x: float) -> float:
+    r"""Return e^x for x <= 0, and exactly 0 for x < -708 (-inf included).
+
+    x = n ln 2 + r with |r| <= (ln 2)/2; e^r = 1 + (r + r^2 q(r)), q of degree 9; the factor 2^n is added to the exponent.
+    """
+    shifted = x * _LOG2_E + _ROUND
+    n = shifted - _ROUND
+    r = (x - n * _LN2_HIGH) - n * _LN2_LOW
+    square = r * r
+    even, odd = 2.7620088445409746e-07, 2.510038549551032e-08
+    even, odd = even * square + 2.4801521295954376e-05, odd * square + 2.7557268459997064e-06
+    even, odd = even * square + 1.3888888917213717e-03, odd * square + 1.9841269863053618e-04
+    even, odd = even * square + 4.166666666662413e-02, odd * square + 8.333333333330062e-03
+    even, odd = even * square + 5.000000000000001e-01, odd * square + 1.6666666666666669e-01
+    power = 1.0 + (r + square * (odd * r + even))
+    scaled = _from_bits(_to_bits(power) + (_to_bits(shifted) << 52))
+    return 0.0 if x < _EXP_UNDERFLOW else scaled
+
+
+@inlined()
+def _two_atanh(f: float) -> float:
+    """Return 2 artanh(f) = log((1 + f)/(1 - f)) for |f| <= 1/3, as 2f + f z c(z) with z = f^2, c of degree 9."""
+    z = f * f
+    y = z * z
+    even, odd = 8.800738486144674e-02, 1.616404561194353e-01
+    even, odd = even * y + 1.3314144209654935e-01, odd * y + 1.2001072809590713e-01
+    even, odd = even * y + 1.8181789436132859e-01, odd * y + 1.5385570064958623e-01
+    even, odd = even * y + 2.857142856710876e-01, odd * y + 2.2222222717427864e-01
+    even, odd = even * y + 6.666666666666666e-01, odd * y + 4.0000000000014585e-01
+    return 2.0 * f + (f * z) * (odd * z + even)
+
+
+@inlined()
+def log1p_ratio(a: float, b: float) -> float:
+    """Return log((1 + a)/(1 + b)) for a and b in [0, 1]; exactly 0 when a = b, and no digits lost when they are close."""
+    return _two_atanh((a - b) / (2.0 + (a + b)))
+
+
+@inlined()
+def log1p_unit(a: float) -> float:
+    """Return log(1 + a) for a in [0, 1]."""
+    return _two_atanh(a / (2.0 + a))

@@ -39,7 +39,7 @@ def minimal_step(
     """Return the function that takes one step of one setting.
 
     Args:
-        exp_nonpositive, larger, log1p_ratio: as in :mod:`dstheory.kernels.fastmath`.
+        exp_nonpositive, larger, log1p_ratio: as in :mod:`dstheory.kernels.jit`.
         inlined: what decorates the function, to compile it.
     """
 

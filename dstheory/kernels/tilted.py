@@ -20,8 +20,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from dstheory.kernels.fastmath import accumulate, exp_nonpositive
-from dstheory.kernels.jit import kernel
+from dstheory.kernels.jit import accumulate, exp_nonpositive, kernel
 from dstheory.kernels.parallel import FloatArray, as_input, as_table, empty, over_rows
 
 _SERIAL_PAIRS = 4_096

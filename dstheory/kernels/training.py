@@ -75,12 +75,13 @@ def train_minimal(
     Raises:
         ValueError: steps is negative or shapes do not fit together.
 
-    Terminal reward raises all three logits; the odds of a right answer grow with them:
+    Example:
+        Terminal reward raises all three logits; the odds of a right answer grow with them:
 
-    >>> import numpy as np
-    >>> end = train_minimal([[0.2, 1.5, 1.0]], 1000, learning_rate=0.1, gamma_between=0.95)
-    >>> bool((end > [[0.2, 1.5, 1.0]]).all())
-    True
+        >>> import numpy as np
+        >>> end = train_minimal([[0.2, 1.5, 1.0]], 1000, learning_rate=0.1, gamma_between=0.95)
+        >>> bool((end > [[0.2, 1.5, 1.0]]).all())
+        True
     """
     start = np.array(theta, dtype=np.float64, ndmin=2)
     if start.ndim != 2 or start.shape[1] != 3:
@@ -90,26 +91,16 @@ def train_minimal(
     runs = start.shape[0]
     factors = np.ones(steps) if schedule is None else schedule
     rates = as_input(np.broadcast_to(np.asarray(factors, dtype=np.float64), (steps,)))
-    ref = np.broadcast_to(np.asarray(reference, dtype=np.float64), (runs, 3))
-    w = np.broadcast_to(np.asarray(sample_weight, dtype=np.float64), (runs, 2))
-    v = np.broadcast_to(np.asarray(decision_weight, dtype=np.float64), (runs, 2))
-    columns = [
-        np.broadcast_to(np.asarray(rewards, dtype=np.float64), (runs, 4)),
-        np.broadcast_to(gamma_within, runs),
-        np.broadcast_to(gamma_between, runs),
-        np.broadcast_to(beta, runs),
-        ref[:, 0],
-        np.exp(-np.abs(ref[:, 0])),
-        w[:, 0],
-        w[:, 0] - w[:, 1],
-        v[:, 0],
-        ref[:, 1],
-        v[:, 1],
-        ref[:, 2],
-        np.broadcast_to(learning_rate, runs),
-        np.broadcast_to(np.asarray(demonstrations, dtype=np.float64), (runs, 6)),
-    ]
-    rows = np.column_stack(columns)
+
+    def wide(values: ArrayLike, fields: int = 1) -> FloatArray:
+        table = np.asarray(values, dtype=np.float64)
+        return np.broadcast_to(table[..., None] if fields == 1 else table, (runs, fields))
+
+    ref, w, v = wide(reference, 3), wide(sample_weight, 2), wide(decision_weight, 2)
+    rows = np.column_stack([
+        wide(rewards, 4), wide(gamma_within), wide(gamma_between), wide(beta), ref[:, 0], np.exp(-np.abs(ref[:, 0])), w[:, 0],
+        w[:, 0] - w[:, 1], v[:, 0], ref[:, 1], v[:, 1], ref[:, 2], wide(learning_rate), wide(demonstrations, 6),
+    ])  # fmt: skip
     if not compiled:
         return _ascend_plainly(start, rows, rates, bool(discounted_visits))
     from dstheory.kernels.training_loop import ascend

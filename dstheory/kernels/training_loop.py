@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dstheory.kernels.fastmath import exp_nonpositive, larger, log1p_ratio
-from dstheory.kernels.jit import inlined, kernel
+from dstheory.kernels.jit import exp_nonpositive, inlined, kernel, larger, log1p_ratio
 from dstheory.kernels.step import LANES, minimal_step
 
 _step = minimal_step(exp_nonpositive, larger, log1p_ratio, inlined())

@@ -25,8 +25,7 @@ import math
 
 import numpy as np
 
-from dstheory.kernels.fastmath import accumulate, exp_nonpositive, larger
-from dstheory.kernels.jit import kernel
+from dstheory.kernels.jit import accumulate, exp_nonpositive, kernel, larger
 
 
 @kernel

@@ -7,14 +7,14 @@ import numba
 import numpy as np
 import pytest
 
-from dstheory.kernels import fastmath
+from dstheory.kernels import jit
 
 
 @numba.njit(error_model="numpy")
 def exp_all(x):
     out = np.empty_like(x)
     for i in range(x.size):
-        out[i] = fastmath.exp_nonpositive(x[i])
+        out[i] = jit.exp_nonpositive(x[i])
     return out
 
 
@@ -22,7 +22,7 @@ def exp_all(x):
 def log1p_all(x):
     out = np.empty_like(x)
     for i in range(x.size):
-        out[i] = fastmath.log1p_unit(x[i])
+        out[i] = jit.log1p_unit(x[i])
     return out
 
 
@@ -30,7 +30,7 @@ def log1p_all(x):
 def log1p_ratio_all(x, y):
     out = np.empty_like(x)
     for i in range(x.size):
-        out[i] = fastmath.log1p_ratio(x[i], y[i])
+        out[i] = jit.log1p_ratio(x[i], y[i])
     return out
 
 
@@ -38,7 +38,7 @@ def log1p_ratio_all(x, y):
 def largest(x):
     result = -np.inf
     for i in range(x.size):
-        result = fastmath.larger(x[i], result)
+        result = jit.larger(x[i], result)
     return result
 
 
@@ -46,7 +46,7 @@ def largest(x):
 def total(x):
     result = 0.0
     for i in range(x.size):
-        result = fastmath.accumulate(result, x[i])
+        result = jit.accumulate(result, x[i])
     return result
 
 
