@@ -276,6 +276,12 @@ def test_an_enclosure_covers_its_box():
     assert result.status is Status.ENCLOSED
 
 
+@pytest.mark.parametrize("formula", [Equivalent(p > -1, sp.log(p) < 1), sp.Xor(sp.log(p) > 0, p < 2), Implies(p > 2, p > 3)])
+def test_an_enclosure_understands_every_connective(formula):
+    assert verdict(enclose("Everywhere.", formula, {p: ("1/10", "9/10")})).status is Status.ENCLOSED
+    assert verdict(enclose("Nowhere.", sp.Not(formula), {p: ("1/10", "9/10")})).status is Status.REFUTED
+
+
 def test_an_enclosure_refutes_with_an_exact_witness():
     result = verdict(enclose("Wrong.", sp.log(p) > -1, {p: ("1/10", "9/10")}))
     assert result.status is Status.REFUTED
