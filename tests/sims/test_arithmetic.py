@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-
-from dstheory.experiments import find_experiments
-from dstheory.experiments.running import load
+from quick_experiments import quick
 
 
 def test_the_reduced_experiment() -> None:
-    (experiment,) = find_experiments(("arithmetic",))
-    seen = []
-    findings = load(experiment.path).run(quick=True, progress=lambda done, total: seen.append((done, total)))
-    assert seen[-1] == (6, 6)
+    parts: list[float] = []
+    findings = quick("arithmetic", parts)
+    assert parts == [done / 6 for done in range(1, 7)]
     assert set(findings.figures) == {"anatomy-reward", "anatomy-sft-mistakes", "anatomy-sft-first", "gains"}
     assert set(findings.tables) == {"conditions", "gains", "hypotheses", "sizes"}
     data = findings.data

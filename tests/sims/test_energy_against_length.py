@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from quick_experiments import quick
 
 from dstheory.experiments import experiment_names
 from dstheory.experiments.running import load
@@ -15,10 +16,10 @@ SIM = load(experiment_names()["energy-against-length"].path)
 
 @pytest.fixture(scope="module")
 def ran():
-    steps = []
-    data, figures = SIM.run(quick=True, progress=lambda done, total: steps.append((done, total)))
-    assert steps[-1] == (len(data.length), len(data.length))
-    return data, figures[SIM.NAME]
+    parts: list[float] = []
+    found = quick(SIM.NAME, parts)
+    assert len(parts) == len(found.data.length)
+    return found.data, found.figures[SIM.NAME]
 
 
 def slope(data, objective: str, stage: str) -> float:

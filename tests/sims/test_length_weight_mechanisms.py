@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import quick_experiments
 
 from dstheory.experiments import Findings, find_experiments
 from dstheory.experiments.running import load
@@ -16,7 +17,7 @@ def findings(quick: bool) -> Findings:
 
 @pytest.fixture(scope="module")
 def quick() -> Findings:
-    return findings(quick=True)
+    return quick_experiments.quick("length-weight-mechanisms")
 
 
 def test_only_the_mechanisms_cost_the_decision(quick) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from quick_experiments import quick
 
 from dstheory.anatomy import simulate_log
 from dstheory.anatomy.chain_formulas import accuracy
@@ -35,7 +36,7 @@ def block(name: str) -> str:
 
 @pytest.fixture(scope="module")
 def findings():
-    return MODULE.run(quick=True, progress=None)
+    return quick("neighbours")
 
 
 def test_the_reduced_experiment(findings) -> None:

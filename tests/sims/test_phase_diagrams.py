@@ -5,19 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from quick_experiments import quick
 
 from dstheory import Policy, TwoStageMDP, solve
-from dstheory.experiments import Findings, find_experiments
-from dstheory.experiments.running import load
+from dstheory.experiments import Findings
 from dstheory.objectives import Reinforce
-
-
-def quick(name: str) -> Findings:
-    (experiment,) = find_experiments((name,))
-    calls = []
-    found = Findings(*load(experiment.path).run(quick=True, progress=lambda done, total: calls.append((done, total))))
-    assert calls[-1][0] == calls[-1][1]
-    return found
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+import quick_experiments
 
 from dstheory.experiments import Findings, find_experiments
 from dstheory.experiments.running import load
@@ -18,7 +19,7 @@ def findings(quick: bool) -> Findings:
 
 @pytest.fixture(scope="module")
 def quick() -> Findings:
-    return findings(quick=True)
+    return quick_experiments.quick("source-figure")
 
 
 def test_the_figure_has_the_signs_that_claim_b6_says(quick) -> None:
