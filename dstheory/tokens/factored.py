@@ -170,27 +170,22 @@ class ConjunctionReading:
         x, i = self.prompts, self.positions
         others = (self.before[:, :-1] * self.after[:, 1:])[x, self.which]
         gap = (terminal[:, 0] - terminal[:, 1])[x] * others
-        coefficient = np.zeros(len(x)) if penalty is None else penalty.coefficient[x, i]
-        if self.rows.large:
-            from dstheory.tokens.kernels import required_rows
-
-            reference, divergence = self.rows, np.zeros(len(x))
-            if penalty is not None:
-                reference, divergence = penalty.reference[0], penalty.divergence[0][x, i]
-            spread, width = np.empty(len(x)), self.rows.shape[2]
-            shared = *self.rows.flat_logits(), *reference.flat_logits(), None if gradient is None else gradient.reshape(-1, width)
-            each = self._at(), self.targets, self.hit, self.miss, gap, coefficient, divergence, rho[x], spread
-            over_blocks(required_rows, shared, each, width)
-            energy[x, i] = spread
+        if not self.rows.large:
+            rows = self.rows.take(x, i)
+            advantage = np.repeat((-self.hit * gap)[:, None], rows.shape[1], axis=1)
+            advantage[np.arange(len(x)), self.targets] = self.miss * gap
+            _write(rows, (x, i), advantage, penalty, rho, gradient, energy)
             return
-        rows = self.rows.take(x, i)
-        advantage = np.repeat((-self.hit * gap)[:, None], rows.shape[1], axis=1)
-        advantage[np.arange(len(x)), self.targets] = self.miss * gap
+        from dstheory.tokens.kernels import required_rows
+
+        reference, coefficient, divergence = self.rows, np.zeros(len(x)), np.zeros(len(x))
         if penalty is not None:
-            advantage = advantage + coefficient[:, None] * log_ratio(rows, penalty.reference[0].take(x, i))[0]
-        energy[x, i] = (rows.prob * advantage**2).sum(axis=1)
-        if gradient is not None:
-            gradient[x, i] = rho[x, None] * rows.prob * advantage
+            reference, coefficient, divergence = penalty.reference[0], penalty.coefficient[x, i], penalty.divergence[0][x, i]
+        spread, width = np.empty(len(x)), self.rows.shape[2]
+        shared = *self.rows.flat_logits(), *reference.flat_logits(), None if gradient is None else gradient.reshape(-1, width)
+        each = self._at(), self.targets, self.hit, self.miss, gap, coefficient, divergence, rho[x], spread
+        over_blocks(required_rows, shared, each, width)
+        energy[x, i] = spread
 
 
 class AutomatonReading:
@@ -236,10 +231,16 @@ class AutomatonReading:
                 worth = np.einsum("xa,xav->xv", before[r], after)
                 advantage[:, r] = worth - (p * worth).sum(axis=1, keepdims=True)
                 beta = np.einsum("xv,xav->xa", p, after)
-            at = who[:, None], positions
-            if penalty is not None:
-                excess, _ = log_ratio(rows, penalty.reference[0].take(*at))
-                advantage = advantage + penalty.coefficient[at][..., None] * excess
-            energy[at] = (rows.prob * advantage**2).sum(axis=-1)
-            if gradient is not None:
-                gradient[at] = rho[who, None, None] * rows.prob * advantage
+            _write(rows, (who[:, None], positions), advantage, penalty, rho, gradient, energy)
+
+
+def _write(
+    rows: Categorical, at: tuple[Ints, Ints], advantage: Floats, penalty: TokenPenalty | None, rho: Floats,
+    gradient: Floats | None, energy: Floats,
+) -> None:  # fmt: skip
+    """Write what rows with these advantages, and a penalty's own part, give at some prompts and positions."""
+    if penalty is not None:
+        advantage = advantage + penalty.coefficient[at][..., None] * log_ratio(rows, penalty.reference[0].take(*at))[0]
+    energy[at] = (rows.prob * advantage**2).sum(axis=-1)
+    if gradient is not None:
+        gradient[at] = rho[at[0]][..., None] * rows.prob * advantage

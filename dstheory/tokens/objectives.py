@@ -31,6 +31,7 @@ from dstheory.chain.bellman import evaluate
 from dstheory.chain.policy import log_sigmoid, sigmoid
 from dstheory.checks import Floats, float_array, reject
 from dstheory.errors import ChainError, InfiniteDivergenceError
+from dstheory.objectives.mass import check_strength
 from dstheory.tokens.model import TokenChain
 from dstheory.tokens.samplers import TokenGradient, same_kind
 from dstheory.tokens.solution import TokenPolicy, TokenSolution, solve_tokens
@@ -196,16 +197,14 @@ def token_kl(
     """
     if term not in ("full", "direct"):
         raise ChainError(f"term is {term!r}: must be 'full' or 'direct'")
-    strength = float_array(beta, "beta")
-    reject(~((strength >= 0) & np.isfinite(strength)), strength, "beta", "must be finite and >= 0",
-           "a penalty has no negative strength", axes=())  # fmt: skip
-    if strength.ndim:
-        raise ChainError(f"beta has shape {strength.shape}: must be one number")
-    weight, w_d = chain.token_weight(token_weight), -float(strength) * _decision_weight(chain, decision_weight)
+    check_strength(beta, "beta", "a penalty has no negative strength")
+    if np.ndim(beta):
+        raise ChainError(f"beta has shape {np.shape(beta)}: must be one number")
+    weight, w_d = chain.token_weight(token_weight), -float(beta) * _decision_weight(chain, decision_weight)
     s, ref = solve_tokens(chain, policy), TokenSolution(chain, reference, "reference")
     turns = s.classes.finite_visits
     n = turns.sum(axis=-2)
-    penalty = s.forward.penalty(ref.policy.answers, -float(strength) * n[:, None] * weight, keep=gradient)
+    penalty = s.forward.penalty(ref.policy.answers, -float(beta) * n[:, None] * weight, keep=gradient)
     up_stop, up_resample = _decision_log_ratios(s, ref)
     if term == "direct":
         credit = s.forward.credit(None, penalty, keep=gradient)
@@ -214,14 +213,8 @@ def token_kl(
     # Every answer costs its tokens whatever its class, so for the chain of classes that is a constant of each turn.
     per_answer = (penalty.expected / n)[:, None]
     pol = s.classes.unrolled
-    v = evaluate(
-        pol,
-        w_d * up_stop * pol.decided + per_answer,
-        w_d * up_resample * pol.decided + per_answer,
-        gamma_within=1.0,
-        gamma_between=1.0,
-        capped=s.classes.capped,
-    )
+    paid_stop, paid_resample = (w_d * up * pol.decided + per_answer for up in (up_stop, up_resample))
+    v = evaluate(pol, paid_stop, paid_resample, gamma_within=1.0, gamma_between=1.0, capped=s.classes.capped)
     terminal = (turns[..., None] * (v.q_sample - per_answer)).sum(axis=-3)
     credit = s.forward.credit(terminal, penalty, keep=gradient)
     margin = (turns[..., None] * pol.decided * (v.q_stop - v.q_resample)).sum(axis=-3)

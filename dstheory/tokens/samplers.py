@@ -160,12 +160,12 @@ class TokenPass(ABC):
         both = zip(self.sampler.places, self.sampler.blocks, expert.sampler.blocks, self.reach, expert.reach, strict=True)
         for place, rows, shown, reach, met in both:
             weight = _beside(coefficient[:, place], reach) * met
+            # All three are 0 in rows of weight 0: what is never met counts nothing, even -inf.
             cross, chi2, pushed = imitation(rows, shown, weight, self.chain.prompt_weight, keep=keep)
             with np.errstate(divide="ignore", invalid="ignore"):
-                spent = np.where((weight == 0.0) | (chi2 == 0.0), 0.0, np.square(weight) / reach * chi2)
+                spent = np.where(chi2 == 0.0, 0.0, np.square(weight) / reach * chi2)
             energy[:, place] = spent.sum(axis=tuple(range(energy[:, place].ndim, spent.ndim)))
-            # What is never met counts nothing, even -inf.
-            expected += _per_prompt(np.where(weight == 0.0, 0.0, cross) * weight)
+            expected += _per_prompt(cross * weight)
             gradient.append(pushed)
         return TokenGradient(tuple(g for g in gradient if g is not None) if keep else None, energy), expected
 

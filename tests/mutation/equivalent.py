@@ -40,10 +40,6 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "terminal = (turns[..., None] * ([[v.q_sample - per_answer]])).sum(axis=-3)  ->  v.q_sample + per_answer",
     ): "the same number for every class of answers: a baseline, which moves no token",
     (
-        "tokens/samplers.py",
-        "expected += _per_prompt(np.where(weight == 0.0, [[0.0]], cross) * weight)  ->  1.0",
-    ): _ZERO,
-    (
         "tokens/rows.py",
         'return np.asarray(np.einsum("...v,...v->...", gap, gap / np.where(gap == 0.0, [[1.0]], rows.prob)))  ->  2.0',
     ): _ZERO,
