@@ -1,18 +1,6 @@
-r"""What an objective is: a coefficient rule under a measure.
+"""Coefficient masses, the gradients that they have, and checks of strengths and run axes: what every objective stands on.
 
-.. math::
-    g = E_{\tau \sim \mu} \Big[ \sum_k c_s(k, \tau) \nabla \log \pi_s(y_k \mid x)
-        + c_d(k, \tau) \nabla \log \pi_d(d_k \mid x, y_k) \Big],
-
-with :math:`\mu = \pi` (on-policy), the reference, or demonstrations, and coefficients that are not differentiated: this is how
-training code is written (loss = minus the sum of coefficient x log-probability). Every objective is written for **ascent**.
-
-Only the expected coefficient of each state and action matters for g. Collecting it gives a signed measure, the *coefficient mass*
-:math:`m_s(k, x, y) = E_\mu[c_s(k, \tau) 1\{x, y_k = y\}]` and likewise :math:`m_d`; for softmax and logistic policies
-
-.. math:: g_s(k, x, y) = m_s(y) - \pi_s(y) \sum_{y'} m_s(y'), \qquad g_d(k, x, y) = m_d(stop)\,\pi_d(res) - m_d(res)\,\pi_d(stop).
-
-Source: derived here; the coefficient view is that of arXiv 2601.01580, section 4.
+What a mass is, and why it is enough for a gradient, is at :mod:`dstheory.objectives.base`.
 """
 
 from __future__ import annotations

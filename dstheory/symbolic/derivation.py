@@ -59,14 +59,14 @@ class Display:
 
 
 @dataclass(frozen=True)
-class Table:
+class FormulaTable:
     """Rows of formulas under column headings."""
 
     head: tuple[Inline, ...]
     rows: tuple[tuple[Inline, ...], ...]
 
 
-Item = Words | Display | Table
+Item = Words | Display | FormulaTable
 
 
 @dataclass(frozen=True)

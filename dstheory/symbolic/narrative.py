@@ -10,7 +10,7 @@ from dstheory.rational import combine_logs
 from dstheory.rational.symbols import latex_name, symbol
 from dstheory.symbolic.attribution import BALANCED, NO_DECISION, UP_TO_DISCOUNT, CoefficientVerdict, Imbalance
 from dstheory.symbolic.compact import CompactGradient
-from dstheory.symbolic.derivation import C_D, C_S, DerivationStep, Display, Item, Table, Words, listed, words
+from dstheory.symbolic.derivation import C_D, C_S, DerivationStep, Display, FormulaTable, Item, Words, listed, words
 from dstheory.symbolic.rule import VISITED_STATES, Inline, Rule, Verbatim, rule_discount
 from dstheory.symbolic.setting import SymbolicSetting
 from dstheory.symbolic.updates import FUTURE, PAST, SCALE, generic_turns
@@ -143,7 +143,7 @@ def _coefficients(s: SymbolicSetting, rule: Rule, compact: CompactGradient) -> l
         rows.append((s.chain.answers[turn.answer], turn.decision or "submit", c_s, c_d if turn.decision else "none"))
     items: list[Item] = [
         words("On each answer and decision of turn {k}:", k=K),
-        Table(("answer", "decision", C_S, C_D), tuple(rows)),
+        FormulaTable(("answer", "decision", C_S, C_D), tuple(rows)),
     ]
     before = f"{{past}} is the {kind} collected before turn {{k}}"
     after = f"{{future}} is the {kind} from turn {{following}} on, in that turn's units"

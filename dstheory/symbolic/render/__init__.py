@@ -11,7 +11,7 @@ import sympy as sp
 from sympy.printing.pycode import PythonCodePrinter
 
 from dstheory.symbolic.attribution import Imbalance
-from dstheory.symbolic.derivation import DerivedGradient, Display, Evaluation, Item, Table, Words
+from dstheory.symbolic.derivation import DerivedGradient, Display, Evaluation, FormulaTable, Item, Words
 from dstheory.symbolic.render import latex, mathml
 from dstheory.symbolic.render.printers import formula_latex, formula_text, ordered_terms
 from dstheory.symbolic.rule import Inline, Verbatim
@@ -81,7 +81,7 @@ def _sentence(parts: tuple[Inline, ...]) -> str:
 def _lines(item: Item) -> list[str]:
     if isinstance(item, Words):
         return _wrap(_sentence(item.parts), "")
-    if isinstance(item, Table):
+    if isinstance(item, FormulaTable):
         return _table(item)
     left = f"    {_inline(item.left)} = "
     lines = _wrap(left + _inline(item.right[0]) + (f"    ({item.note})" if item.note else ""), " " * len(left), first=True)
@@ -90,7 +90,7 @@ def _lines(item: Item) -> list[str]:
     return lines
 
 
-def _table(item: Table) -> list[str]:
+def _table(item: FormulaTable) -> list[str]:
     rows = [[_inline(cell) for cell in row] for row in (item.head, *item.rows)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     if 4 + sum(widths) + 3 * (len(widths) - 1) <= WIDTH:
@@ -223,7 +223,7 @@ def _imbalance(found: Imbalance) -> dict[str, Any]:
 def _item_data(item: Item) -> dict[str, Any]:
     if isinstance(item, Words):
         return {"words": _sentence(item.parts), "latex": "".join(latex.inline(part) for part in item.parts)}
-    if isinstance(item, Table):
+    if isinstance(item, FormulaTable):
         return {"head": [_inline(cell) for cell in item.head], "rows": [[_inline(cell) for cell in row] for row in item.rows]}
     assert isinstance(item, Display)
     return {"left": _inline(item.left), "right": [_inline(part) for part in item.right], "note": item.note}

@@ -12,7 +12,7 @@ import re
 import sympy as sp
 
 from dstheory.references import bibliography, cite, cited
-from dstheory.symbolic.derivation import DerivedGradient, Display, Item, Table, Words
+from dstheory.symbolic.derivation import DerivedGradient, Display, FormulaTable, Item, Words
 from dstheory.symbolic.render.printers import formula_latex, ordered_terms
 from dstheory.symbolic.rule import Inline, Verbatim
 
@@ -141,7 +141,7 @@ def _math(part: Inline) -> str:
     return formula_latex(part) if isinstance(part, sp.Basic) else rf"\text{{{escape(part)}}}"
 
 
-def _table(item: Table) -> str:
+def _table(item: FormulaTable) -> str:
     """Return a table: side by side if it fits, else one display per row."""
     cells = [[_math(cell) for cell in row] for row in (item.head, *item.rows)]
     widths = [max(visual_width(row[i]) for row in cells) for i in range(len(cells[0]))]

@@ -13,7 +13,7 @@ from sympy.core.function import AppliedUndef
 from sympy.printing.mathml import MathMLPresentationPrinter
 
 from dstheory.rational.symbols import GREEK
-from dstheory.symbolic.derivation import DerivedGradient, Display, Item, Table, Words
+from dstheory.symbolic.derivation import DerivedGradient, Display, FormulaTable, Item, Words
 from dstheory.symbolic.render.printers import ordered_terms
 from dstheory.symbolic.rule import Inline, Verbatim
 
@@ -110,7 +110,7 @@ def _math(part: Inline) -> str:
 def _item(item: Item) -> str:
     if isinstance(item, Words):
         return "<p>" + "".join(_inline(part) for part in item.parts) + "</p>"
-    if isinstance(item, Table):
+    if isinstance(item, FormulaTable):
         rows = ["".join(f"<td>{_inline(cell)}</td>" for cell in row) for row in item.rows]
         head = "".join(f"<th>{_inline(cell)}</th>" for cell in item.head)
         return "<table>" + "".join(f"<tr>{row}</tr>" for row in [head, *rows]) + "</table>"
