@@ -163,9 +163,14 @@ class TokenPass(ABC):
             # All three are 0 in rows of weight 0: what is never met counts nothing, even -inf.
             cross, chi2, pushed = imitation(rows, shown, weight, self.chain.prompt_weight, keep=keep)
             with np.errstate(divide="ignore", invalid="ignore"):
-                spent = np.where(chi2 == 0.0, 0.0, np.square(weight) / reach * chi2)
-            energy[:, place] = spent.sum(axis=tuple(range(energy[:, place].ndim, spent.ndim)))
-            expected += _per_prompt(cross * weight)
+                spent = np.square(weight)
+                spent /= reach  # in place, as below: tables of all positions, whose memory costs more than the arithmetic
+                spent *= chi2
+            spent[chi2 == 0.0] = 0.0
+            contexts = tuple(range(coefficient[:, place].ndim, spent.ndim))
+            energy[:, place] = spent.sum(axis=contexts) if contexts else spent
+            cross *= weight
+            expected += _per_prompt(cross)
             gradient.append(pushed)
         return TokenGradient(tuple(g for g in gradient if g is not None) if keep else None, energy), expected
 
