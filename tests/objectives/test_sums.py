@@ -106,9 +106,9 @@ def by_hand(penalty: str, reward: str) -> np.ndarray:
 @pytest.mark.parametrize("penalty", PENALTIES)
 def test_a_penalty_is_divided_as_the_reward_of_its_sum(penalty: str, reward: str) -> None:
     s, plain, loss = solve(MDP, HERE), REWARDS[reward][0](), PENALTIES[penalty][0]()
+    expected, alone = by_hand(penalty, reward), plain.gradient(s)
     for added in (plain + loss, loss + plain, 1.0 * plain + loss):
-        together, alone = added.gradient(s), plain.gradient(s)
-        expected = by_hand(penalty, reward)
+        together = added.gradient(s)
         scale = np.abs(expected).max() + np.abs(alone.sample).max()
         # One over a length is a sum of exponentials to 2e-13; the rest is rounding.
         np.testing.assert_allclose(together.sample[0] - alone.sample[0], expected[0], rtol=0, atol=3e-12 * scale)
