@@ -143,7 +143,7 @@ class Solution:
 
     @cached_property
     def occupancy(self) -> Floats:
-        """(*runs, T', X) rho(x) times the undiscounted visits; 0 for a prompt of weight 0, be it endless."""
+        """(*runs, T', X) rho(x) times the undiscounted visits; 0 for a prompt of weight 0, even if its episodes never end."""
         rho = self.mdp.prompt_weight
         return np.where(rho > 0, self.visits, 0.0) * rho
 

@@ -84,11 +84,11 @@ class Credit(ABC):
         """Return the credit of rewards in groups without end, given the mean and the standard deviation of their prompt."""
 
     def check_group(self, size: float) -> None:
-        """Raise ChainError for a group too small to compare anybody with anybody."""
+        """Raise ChainError for a group that is too small for it."""
         if size < self.least_group:
             raise ChainError(
                 f"group_size is {size:g}: {self.words} needs groups of at least {self.least_group}, "
-                "a response alone has nobody to be compared with"
+                "a single response has no others to be compared with"
             )
 
 

@@ -443,7 +443,7 @@ class _ReverseOfTrajectories(_ReverseAtStates):
         """Return the mass; for plain sums with action values as coefficients, which leave out what came before the action."""
         if not self.plain:
             return super().mass(solution)
-        solution.finite_visits  # an infinite chain has an infinite penalty: refuse it here, by name  # noqa: B018
+        solution.finite_visits  # raises for a chain that never ends: its penalty is infinite  # noqa: B018
         v = self.outcome_of(solution).reward.values(solution)
         return on_policy_mass(solution, solution.finite_visits, sample=v.q_sample, stop=v.q_stop, resample=v.q_resample)
 

@@ -125,7 +125,7 @@ def test_the_clip_is_the_derivative_of_the_clipped_surrogate() -> None:
         (lambda: response_coefficients([[1, np.nan]], [[1, 1]], credit=Raw(), normaliser=PerToken()),
          "reward at group 0, response 1 is nan: must be finite; drop that response, or give it a reward"),
         (lambda: response_coefficients([[1], [0]], [[1], [1]], credit=GroupMean(), normaliser=PerToken()),
-         r"group_size is 1: \(R - mean\)/std needs groups of at least 2, a response alone has nobody to be compared with"),
+         r"group_size is 1: \(R - mean\)/std needs groups of at least 2, a single response has no others to be compared with"),
         (lambda: response_coefficients([[1], [0]], [[1], [1]], credit=LeaveOneOut(), normaliser=PerToken()),
          "group_size is 1: R - mean of the others needs groups of at least 2"),
         (lambda: GroupMean(epsilon=-1e-9), r"epsilon is -1e-09: must be finite and >= 0; 0 reads 0/0 as 0"),

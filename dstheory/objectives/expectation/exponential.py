@@ -159,7 +159,7 @@ def _compiled(solution: Solution, reward: RewardTable) -> bool:
     undiscounted = bool((reward.gamma_within == 1.0).all() and (reward.gamma_between == 1.0).all())
     if not applies(solution) or not undiscounted or reward.resample.any() or reward.stop.ndim > 3:
         return False
-    solution.finite_visits  # an endless chain has no length: refuse it here, by name  # noqa: B018
+    solution.finite_visits  # raises for a chain that never ends: it has no length  # noqa: B018
     # The loop sums 1 - P(resample) from differences; where stopping is very rare NumPy's careful form is taken.
     return bool((solution.unrolled.sample * solution.unrolled.stop).sum(axis=-1).min() > _RARE)
 
@@ -177,7 +177,7 @@ def _chunks(solution: Solution, t: Floats) -> list[Floats]:
 
 
 def _sweep(solution: Solution, reward: RewardTable, t: Floats) -> _Sweep:
-    solution.finite_visits  # an endless chain has no length: refuse it here, by name  # noqa: B018
+    solution.finite_visits  # raises for a chain that never ends: it has no length  # noqa: B018
     mdp, pol = solution.mdp, solution.unrolled
     tt = over_runs(t, max(len(solution.policy.runs), len(mdp.runs)) + 3)
     if t.any():

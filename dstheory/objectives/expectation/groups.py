@@ -1,4 +1,4 @@
-r"""Expectations over a group: what a response gets, on average over everybody it is compared with.
+r"""Expectations over a group: what a response gets, on average over the others that it is compared with.
 
 The coefficient of response i depends on its own reward and length and on those of the others. Averaging over the others, who are
 independent of it given the prompt, leaves an **effective credit** f(R, L), and
@@ -122,7 +122,7 @@ def effective_credit(
         solution: the chain under the policy that generates the responses.
         outcome: the reward.
         part: applied to each credit before it is averaged (its positive or its negative part).
-        known: 1 and E[R], (1, *runs, X) each, if somebody has computed them already.
+        known: 1 and E[R], (1, *runs, X) each, if known already.
 
     Raises:
         ChainError: the group is too small for the credit, or rewards of more than two values meet a credit that is not affine:
@@ -194,7 +194,7 @@ def mixed_probability(solution: Solution, grouping: Grouping, success: Floats | 
     Args:
         solution: the chain under the policy that generates the responses.
         grouping: the size of the groups.
-        success: (1, *runs, X) chance of the higher reward, if somebody has computed it already.
+        success: (1, *runs, X) chance of the higher reward, if known already.
         outcome: the reward.
 
     Raises:
@@ -249,7 +249,7 @@ def mean_tokens(solution: Solution) -> Floats:
 
 def range_of_lengths(solution: Solution) -> tuple[float, float]:
     """Return the tokens of the shortest and of the longest response, rounded outwards to powers of two."""
-    solution.finite_visits  # an endless chain has no longest response: refuse it here, by name  # noqa: B018
+    solution.finite_visits  # raises for a chain that never ends: no response is the longest  # noqa: B018
     mdp = solution.mdp
     occurs = mdp.inside & (mdp.prompt_weight > 0)[:, None]
     each = np.broadcast_to(mdp.sample_length, np.broadcast_shapes(mdp.sample_length.shape, occurs.shape))[..., occurs]

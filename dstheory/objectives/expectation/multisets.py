@@ -41,7 +41,7 @@ def representatives(under: Solution, *, ordered: bool = False) -> Trajectories:
         raise ChainError(f"responses are those of one run, but the chain has runs {mdp.runs}, the policy {policy.runs}: pick one")
     if ordered or policy.shape[0] > 1:
         return enumerate_trajectories(mdp, policy)
-    under.finite_visits  # an endless chain cannot be cut: refuse it here, by name  # noqa: B018
+    under.finite_visits  # raises for a chain that never ends: it cannot be cut  # noqa: B018
     go, end = (policy.sample_prob * policy.resample_prob)[0], (policy.sample_prob * policy.stop_prob)[0]
     prompt = np.flatnonzero(mdp.prompt_weight > 0)
     weight, answers = mdp.prompt_weight[prompt], np.zeros((len(prompt), 0), dtype=np.int64)
