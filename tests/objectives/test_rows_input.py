@@ -23,7 +23,7 @@ MDP = TwoStageMDP.minimal(gamma=1.0, sample_length=[[16, 48]])
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: room.GRPO(group_size=1), r"group_size is 1: \(R - mean\)/std needs groups of at least 2, a response alone"),
+        (lambda: room.GRPO(group_size=1), r"group_size is 1: \(R - mean\)/std needs groups of at least 2, a single response"),
         (lambda: room.RLOO(group_size=1), "group_size is 1: R - mean of the others needs groups of at least 2"),
         (lambda: room.NFT(group_size=1), "group_size is 1: hits"),
         (lambda: room.GRPO(group_size=2.5), "group_size is 2.5: must be a whole number >= 1, or inf for the limit of large ones"),
