@@ -36,19 +36,6 @@ from dstheory.objectives.base import Objective
 from dstheory.objectives.mass import StageGradient
 from dstheory.tables import Table, Tabulated, short
 
-__all__ = [
-    "Attribution",
-    "CoefficientLevel",
-    "InfiniteEnergyWarning",
-    "StageSplit",
-    "attribute",
-    "coefficient_level",
-    "fisher_information",
-    "norm",
-    "stage_energy",
-    "without_rounding",
-]
-
 _MOST_STEPS = 1e6
 _EQUAL = 1e-9  # relative; coefficients are sums of a few rounded terms, differences of interest are far larger
 _ROUNDING = 64 * np.finfo(np.float64).eps  # relative to the terms that are summed up: a few roundings of each

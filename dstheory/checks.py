@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dstheory.errors import ChainError
-
-__all__ = ["Bools", "Floats", "Ints", "compact", "float_array", "frozen", "readonly", "reject", "whole_number"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.integer[Any]]
@@ -19,6 +17,27 @@ Bools = NDArray[np.bool_]
 
 _AXES = ("prompt", "answer")
 _SHOWN = 3  # the first few offenders are named, the rest counted
+
+
+class Immutable:
+    """Base of objects whose attributes are set once, by :meth:`_set` in the constructor: a copy is the object itself."""
+
+    _instead: ClassVar[str]  # what to do instead of setting {name}
+
+    def _set(self, **values: Any) -> None:
+        self.__dict__.update(values)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"{type(self).__name__} is immutable: {self._instead.format(name=name)}")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"{type(self).__name__} is immutable: {name} cannot be deleted")
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
 
 
 def readonly(array: NDArray[Any]) -> NDArray[Any]:
@@ -67,6 +86,17 @@ def float_array(value: ArrayLike, what: str) -> Floats:
         raise ChainError(
             f"{what}: {reprlib.repr(value)} is not an array of numbers; give a number or a rectangular array"
         ) from error
+
+
+def probability(value: ArrayLike, what: str, remedy: str) -> Floats:
+    """Return an array of probabilities, or of other numbers between 0 and 1.
+
+    Raises:
+        ChainError: an entry outside [0, 1].
+    """
+    array = float_array(value, what)
+    reject(~((array >= 0) & (array <= 1)), array, what, "must lie in [0, 1]", remedy, axes=())
+    return array
 
 
 def whole_number(value: Any, what: str, *, low: int, otherwise: str = "") -> int:

@@ -25,8 +25,6 @@ from dstheory.errors import ChainError
 from dstheory.objectives import Objective, ReinforceBaseline, sampled_gradient
 from dstheory.objectives.mass import StageGradient
 
-__all__ = ["ObjectiveRow", "Tilt", "angle", "compare_objectives", "tilt"]
-
 Make = Callable[[TwoStageMDP], Objective]
 
 

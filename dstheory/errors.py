@@ -4,25 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = [
-    "ArithmeticTaskError",
-    "ChainError",
-    "ClaimError",
-    "ClaimFileError",
-    "DSTheoryError",
-    "DivergedError",
-    "DomainError",
-    "FileFormatError",
-    "ImproperChainError",
-    "InfiniteDivergenceError",
-    "NotSettledError",
-    "RecordError",
-    "RewardNotReadError",
-    "SkippedExperiment",
-    "UndefinedError",
-    "UnknownClaimError",
-]
-
 
 class DSTheoryError(ValueError):
     """Base of all errors that are the input's fault; the command line prints them as one sentence and exits 1."""

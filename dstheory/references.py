@@ -14,8 +14,6 @@ from pathlib import Path
 
 from dstheory.errors import FileFormatError
 
-__all__ = ["Reference", "bibliography", "cite", "cited", "load_references"]
-
 _HERE = Path(__file__).resolve().parent
 _PLACES = (_HERE / "REFERENCES.bib", _HERE.parent / "REFERENCES.bib")
 _ENTRY = re.compile(r"@\w+\{([^,\s]+),\n(.*?)\n\}", re.DOTALL)

@@ -29,8 +29,6 @@ from dstheory.chain.policy import Policy
 from dstheory.checks import Floats, float_array
 from dstheory.errors import ImproperChainError
 
-__all__ = ["MOST_TURNS", "UnrolledPolicy", "Values", "end_or_discount", "evaluate", "reach", "refuse_endless", "unroll"]
-
 # Beyond this many expected turns products of two visit counts overflow; such a chain is improper for every purpose.
 MOST_TURNS = 1e150
 

@@ -21,8 +21,6 @@ from dstheory.chain.policy import Policy
 from dstheory.checks import Floats
 from dstheory.errors import ChainError
 
-__all__ = ["GainSplit", "split_gain"]
-
 # A gain below this is the rounding of two accuracies, and has no parts.
 _NO_GAIN = 1e-12
 

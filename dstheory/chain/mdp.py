@@ -18,15 +18,26 @@ Source: arXiv 2601.01580, section 3 (the two-stage MDP); padding and runs are co
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dstheory.checks import Bools, Floats, Ints, compact, float_array, frozen, readonly, reject, whole_number
+from dstheory.checks import (
+    Bools,
+    Floats,
+    Immutable,
+    Ints,
+    compact,
+    float_array,
+    frozen,
+    probability,
+    readonly,
+    reject,
+    whole_number,
+)
 from dstheory.errors import ChainError
-
-__all__ = ["DiscountPer", "TwoStageMDP", "pad_rows"]
 
 DiscountPer = Literal["turn", "stage"]
 FourRewards = Mapping[str, ArrayLike]
@@ -58,7 +69,7 @@ def pad_rows(rows: Sequence[Sequence[float]], fill: float = 0.0) -> tuple[Floats
     return table, counts
 
 
-class TwoStageMDP:
+class TwoStageMDP(Immutable):
     """A tabular two-stage chain: immutable, and validated as a whole when it is made.
 
     Args:
@@ -106,7 +117,7 @@ class TwoStageMDP:
         max_turns: int | None = None,
         prompts: Sequence[str] | None = None,
     ) -> None:
-        table, counts = _table_of(correct, "correct")
+        table, counts = rows_or_array(correct, "correct")
         if table.ndim != 2 or table.size == 0:
             raise ChainError(
                 f"correct has shape {table.shape}: needs at least one prompt and one answer as an array (prompts, answers)"
@@ -122,7 +133,6 @@ class TwoStageMDP:
         prompts = None if prompts is None else tuple(str(name) for name in prompts)
         if prompts is not None and len(prompts) != table.shape[0]:
             raise ChainError(f"prompts names {len(prompts)} prompts but the chain has {table.shape[0]}")
-        self._set("prompts", prompts)
         reject(
             ~((counts >= 1) & (counts <= table.shape[1]) & (counts == np.floor(counts))), counts, "n_answers",
             f"must be a whole number between 1 and {table.shape[1]}", "give every prompt at least one answer",
@@ -132,18 +142,19 @@ class TwoStageMDP:
         if rows is not None:
             reject(counts != rows, counts, "n_answers", "must be the length of the prompt's row of correct",
                    "leave n_answers out", axes=("prompt",), prompts=prompts)  # fmt: skip
-        self._set("n_answers", readonly(counts))
         inside = readonly(np.arange(table.shape[1]) < counts[:, None])
-        self._set("inside", inside)
+        self._set(prompts=prompts, n_answers=readonly(counts), inside=inside)
         reject(inside & (table != 0) & (table != 1), table, "correct", "must be 0 or 1", "mark each answer right or wrong",
                prompts=prompts)  # fmt: skip
-        self._set("correct", readonly(np.where(inside, table, 0.0)))
+        self._set(correct=readonly(np.where(inside, table, 0.0)))
 
         self._set_rewards(reward, resample_cost, reward_stop, reward_resample)
-        self._set("reward_stop_variance", self._table(reward_stop_variance, "reward_stop_variance", low=0.0))
-        self._set("reward_resample_variance", self._table(reward_resample_variance, "reward_resample_variance", low=0.0))
-        self._set("sample_length", self._table(sample_length, "sample_length", low=1.0, fill=1.0))
-        self._set("decision_length", self._table(decision_length, "decision_length", low=1.0, fill=1.0))
+        self._set(
+            reward_stop_variance=self._table(reward_stop_variance, "reward_stop_variance", low=0.0),
+            reward_resample_variance=self._table(reward_resample_variance, "reward_resample_variance", low=0.0),
+            sample_length=self._table(sample_length, "sample_length", low=1.0, fill=1.0),
+            decision_length=self._table(decision_length, "decision_length", low=1.0, fill=1.0),
+        )
 
         weight = float_array(np.ones(len(counts)) if prompt_weight is None else prompt_weight, "prompt_weight")
         if weight.shape != counts.shape:
@@ -158,18 +169,15 @@ class TwoStageMDP:
             # Dividing by the largest first keeps the sum finite for weights near the largest float.
             weight = weight / weight.max()
             weight = readonly(weight / weight.sum())
-        self._set("prompt_weight", frozen(weight))
+        self._set(prompt_weight=frozen(weight))
 
-        discount = float_array(gamma, "gamma")
-        reject(~((discount >= 0) & (discount <= 1)), discount, "gamma", "must lie in [0, 1]", "1 means no discount", axes=())
-        self._set("gamma", frozen(discount))
+        self._set(gamma=frozen(probability(gamma, "gamma", "1 means no discount")))
         if discount_per not in ("turn", "stage"):
             raise ChainError(f"discount_per is {discount_per!r}: must be 'turn' or 'stage'")
-        self._set("discount_per", discount_per)
         cap = None if max_turns is None else whole_number(max_turns, "max_turns", low=1, otherwise=", or None for no cap")
-        self._set("max_turns", cap)
-        self._set("runs", self._run_shape())
+        self._set(discount_per=discount_per, max_turns=cap, runs=self._run_shape())
 
+    _instead = "use mdp.replace({name}=...)"
     correct: Floats
     n_answers: Ints
     inside: Bools  # (X, Y) true where an entry is a real answer, false in the padding
@@ -254,21 +262,9 @@ class TwoStageMDP:
         gamma = f"{float(self.gamma):g}" if self.gamma.ndim == 0 else f"{self.gamma.shape} values"
         return f"TwoStageMDP({x} prompts x up to {y} answers, gamma {gamma} per {self.discount_per}, {cap})"
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        raise AttributeError(f"TwoStageMDP is immutable: use mdp.replace({name}=...)")
-
-    def __delattr__(self, name: str) -> None:
-        raise AttributeError(f"TwoStageMDP is immutable: {name} cannot be deleted")
-
-    def __copy__(self) -> TwoStageMDP:
-        return self
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> TwoStageMDP:
-        return self
-
     def __reduce__(self) -> tuple[Any, ...]:
         # Rebuilt by the constructor, so that what comes out of a pickle is checked and refuses writes as well.
-        return _rebuilt, (self._fields(),)
+        return partial(TwoStageMDP, **self._fields()), ()
 
     def _fields(self) -> dict[str, Any]:
         """Return the constructor's arguments; a table that repeats one number is given as that number."""
@@ -276,9 +272,6 @@ class TwoStageMDP:
         return {k: compact(v) if np.ndim(v) >= 2 and k != "correct" else v for k, v in fields.items()}
 
     # ------------------------------------------------------------------ parts of the constructor
-
-    def _set(self, name: str, value: Any) -> None:
-        self.__dict__[name] = value
 
     def _set_rewards(self, four: FourRewards | None, cost: ArrayLike, stop: ArrayLike | None, resample: ArrayLike | None) -> None:
         price = float_array(cost, "resample_cost")
@@ -302,12 +295,11 @@ class TwoStageMDP:
             stop = c if four is None else np.where(c == 1, sc, sw)
         if resample is None:
             resample = np.broadcast_to(rc, rc.shape[:-2] + c.shape) if four is None else np.where(c == 1, rc, rw)
-        self._set("reward_stop", self._table(stop, "reward_stop"))
-        self._set("reward_resample", self._table(resample, "reward_resample"))
+        self._set(reward_stop=self._table(stop, "reward_stop"), reward_resample=self._table(resample, "reward_resample"))
 
     def _table(self, value: Any, what: str, *, low: float = -np.inf, fill: float = 0.0) -> Floats:
         """Broadcast to (*runs, X, Y), check the entries that are real answers, neutralise the padding."""
-        table, counts = _table_of(value, what)
+        table, counts = rows_or_array(value, what)
         if counts is not None and len(counts) != len(self.n_answers):
             raise ChainError(f"{what} has {len(counts)} rows: needs one per prompt, {len(self.n_answers)}")
         if counts is not None and not np.array_equal(counts, self.n_answers):
@@ -342,11 +334,7 @@ class TwoStageMDP:
             raise ChainError(f"the run axes of the chain's arrays do not fit together: {shapes}") from error
 
 
-def _rebuilt(fields: dict[str, Any]) -> TwoStageMDP:
-    return TwoStageMDP(**fields)
-
-
-def _table_of(value: Any, what: str) -> tuple[Floats, Ints | None]:
+def rows_or_array(value: Any, what: str) -> tuple[Floats, Ints | None]:
     """Return a float table and, if the rows came with unequal lengths, their lengths."""
     if isinstance(value, (list, tuple)) and value and all(isinstance(row, (list, tuple, np.ndarray)) for row in value):
         lengths = {len(row) for row in value}

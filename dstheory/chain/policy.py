@@ -13,7 +13,6 @@ Source: arXiv 2601.01580, section 3; the affine form is a convention of this pac
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -21,11 +20,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dstheory.chain.mdp import TwoStageMDP, pad_rows
-from dstheory.checks import Floats, float_array, frozen, readonly, reject
+from dstheory.chain.mdp import TwoStageMDP, rows_or_array
+from dstheory.checks import Floats, Immutable, float_array, frozen, probability, readonly, reject
 from dstheory.errors import ChainError
-
-__all__ = ["Features", "Policy", "log_sigmoid", "sigmoid"]
 
 _TURN_AXES = ("turn", "prompt", "answer")
 _ROW_TOLERANCE = 1e-9  # rows of probabilities read from decimal files sum to 1 only up to rounding
@@ -119,7 +116,7 @@ class Features:
         )
 
 
-class Policy:
+class Policy(Immutable):
     """A policy of both stages: logits, probabilities and the parameters they come from. Immutable.
 
     Make one with :meth:`tabular`, :meth:`from_probabilities`, :meth:`linear`, :meth:`minimal` or :meth:`uniform`.
@@ -154,9 +151,10 @@ class Policy:
         if np.isnan(stop_logits.min()):
             reject(np.isnan(stop_logits), stop_logits, "stop logit", "must not be NaN", "give a number", axes=_TURN_AXES)
         z, u = frozen(sample_logits), frozen(stop_logits)
-        self.__dict__.update(sample_logits=z, stop_logits=u, features=features)
-        self.__dict__["parameters"] = (z, u) if features is None or phi is None else (frozen(phi),)
+        moved = (z, u) if features is None or phi is None else (frozen(phi),)
+        self._set(sample_logits=z, stop_logits=u, features=features, parameters=moved)
 
+    _instead = "{name} cannot be set; use policy.with_parameters(...)"
     sample_logits: Floats
     stop_logits: Floats
     features: Features | None
@@ -192,9 +190,10 @@ class Policy:
         (1, 2, 3)
         """
         tolerance = max(_ROW_TOLERANCE, _rounding(sample))
-        prob, counts = _ragged(sample, "sample")
-        stop_prob, stop_counts = _ragged(stop, "stop")
-        if (counts is None) != (stop_counts is None) or (counts is not None and not np.array_equal(counts, stop_counts)):
+        prob, counts = rows_or_array(sample, "sample")
+        stop_prob, stop_counts = rows_or_array(stop, "stop")
+        alike = counts is stop_counts if counts is None or stop_counts is None else np.array_equal(counts, stop_counts)
+        if not alike:
             raise ChainError("sample and stop have rows of different lengths: give one stop probability per answer")
         for what, table in (("sampling probability", prob), ("stop probability", stop_prob)):
             reject(~((table >= 0) & (table <= 1)), table, what, "must lie in [0, 1]", "correct that entry",
@@ -268,8 +267,7 @@ class Policy:
         >>> Policy.uniform(TwoStageMDP(correct=[[1, 0, 0], [1]])).sample_prob.round(3).tolist()
         [[[0.333, 0.333, 0.333], [1.0, 0.0, 0.0]]]
         """
-        likely = float_array(stop, "stop")
-        reject(~((likely >= 0) & (likely <= 1)), likely, "stop", "must lie in [0, 1]", "it is a probability", axes=())
+        likely = probability(stop, "stop", "it is a probability")
         if turn_indexed and mdp.max_turns is None:
             raise ChainError("a turn-indexed policy needs a chain with a cap: give it max_turns")
         turns = mdp.max_turns or 1 if turn_indexed else 1
@@ -383,18 +381,6 @@ class Policy:
             reject(stray, self.sample_logits, f"sampling logit of the {what}", "must be -inf in the padding",
                    "that prompt has fewer answers", axes=_TURN_AXES, prompts=mdp.prompts)  # fmt: skip
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        raise AttributeError(f"Policy is immutable: {name} cannot be set; use policy.with_parameters(...)")
-
-    def __delattr__(self, name: str) -> None:
-        raise AttributeError(f"Policy is immutable: {name} cannot be deleted")
-
-    def __copy__(self) -> Policy:
-        return self
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Policy:
-        return self
-
     def __reduce__(self) -> tuple[Any, ...]:
         # Rebuilt by the constructor, so that what comes out of a pickle refuses writes as well.
         phi = None if self.features is None else self.parameters[0]
@@ -412,12 +398,3 @@ def _rounding(value: Any) -> float:
     """Return by how much a row of numbers of this precision may miss its sum."""
     kind = getattr(value, "dtype", None)
     return 8.0 * float(np.finfo(kind).eps) if isinstance(kind, np.dtype) and kind.kind == "f" else 0.0
-
-
-def _ragged(value: Any, what: str) -> tuple[Floats, Any]:
-    """Return a table; ragged rows are padded with probability zero."""
-    if isinstance(value, Sequence) and value and all(isinstance(r, (list, tuple, np.ndarray)) for r in value):
-        flat = not any(isinstance(v, (list, tuple, np.ndarray)) for r in value for v in r)
-        if flat and len({len(r) for r in value}) > 1:
-            return pad_rows(value)
-    return float_array(value, what), None

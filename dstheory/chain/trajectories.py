@@ -18,8 +18,6 @@ from dstheory.chain.policy import Policy
 from dstheory.checks import Bools, Floats, Ints, whole_number
 from dstheory.errors import ChainError
 
-__all__ = ["Trajectories", "enumerate_trajectories", "sample_trajectories"]
-
 
 @dataclass(frozen=True, eq=False)
 class Trajectories:

@@ -21,7 +21,7 @@ from dstheory.chain.exact import solve
 from dstheory.chain.gain import GainSplit, split_gain
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
-from dstheory.checks import float_array, reject
+from dstheory.checks import probability
 from dstheory.dynamics.training import TrainResult, train
 from dstheory.objectives.base import Objective
 from dstheory.objectives.demonstrations import ExpertChain
@@ -59,8 +59,7 @@ def expert_policy(mdp: TwoStageMDP, start: Policy, *, p: float, a: float, b: flo
     ([[[0.9, 0.1]]], [[[0.0, 0.75]]])
     """
     for name, value in (("p", p), ("a", a), ("b", b)):
-        array = float_array(value, f"expert {name}")
-        reject(~((array >= 0) & (array <= 1)), array, f"expert {name}", "must lie in [0, 1]", "it is a probability", axes=())
+        probability(value, f"expert {name}", "it is a probability")
     start.check_fits(mdp, "start")
     right = mdp.correct == 1.0
     wrong = mdp.inside & ~right

@@ -13,18 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import gammaln, logsumexp, xlog1py, xlogy
 
-from dstheory.checks import Floats, float_array, reject, whole_number
-
-
-def probability(value: ArrayLike, what: str, remedy: str) -> Floats:
-    """Return an array of probabilities.
-
-    Raises:
-        ChainError: an entry outside [0, 1].
-    """
-    array = float_array(value, what)
-    reject(~((array >= 0) & (array <= 1)), array, what, "must lie in [0, 1]", remedy, axes=())
-    return array
+from dstheory.checks import Floats, probability, whole_number
 
 
 def log_binomial(n: int, p: ArrayLike) -> Floats:

@@ -28,9 +28,8 @@ from numpy.typing import ArrayLike
 from dstheory.chain.exact import solve
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
-from dstheory.checks import Floats, float_array, reject
+from dstheory.checks import Floats, float_array, probability, reject
 from dstheory.errors import ChainError
-from dstheory.extensions.binomial import probability
 from dstheory.objectives.reward import Reinforce
 
 

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dstheory.chain.exact import Solution
-from dstheory.checks import Floats, reject
-from dstheory.extensions.binomial import log_majority_error, probability
+from dstheory.checks import Floats, probability, reject
+from dstheory.extensions.binomial import log_majority_error
 from dstheory.extensions.success import rewarding_success
 
 

@@ -15,9 +15,9 @@ import numpy as np
 from scipy.special import logsumexp
 
 from dstheory.chain.policy import Policy
-from dstheory.checks import whole_number
+from dstheory.checks import probability, whole_number
 from dstheory.errors import ChainError
-from dstheory.extensions.binomial import log_binomial, probability
+from dstheory.extensions.binomial import log_binomial
 
 
 @dataclass(frozen=True)

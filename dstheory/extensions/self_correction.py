@@ -18,8 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dstheory.checks import Bools, Floats
-from dstheory.extensions.binomial import probability
+from dstheory.checks import Bools, Floats, probability
 
 
 @dataclass(frozen=True)

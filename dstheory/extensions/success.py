@@ -26,8 +26,7 @@ from numpy.typing import ArrayLike
 from dstheory.chain.exact import Solution, solve
 from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories
-from dstheory.checks import Floats, reject, whole_number
-from dstheory.extensions.binomial import probability
+from dstheory.checks import Floats, probability, reject, whole_number
 from dstheory.objectives.base import Objective
 from dstheory.objectives.mass import CoefficientMass
 from dstheory.objectives.reward import Reinforce

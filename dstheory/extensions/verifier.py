@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dstheory.chain.mdp import TwoStageMDP
-from dstheory.checks import Floats
+from dstheory.checks import Floats, probability
 from dstheory.errors import ChainError
-from dstheory.extensions.binomial import majority_error, probability
+from dstheory.extensions.binomial import majority_error
 
 _RATE = "it is the share of answers that the verifier judges wrongly"
 

@@ -20,7 +20,7 @@ from dstheory.chain.exact import Solution
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories
-from dstheory.checks import Bools, Floats, compact, float_array, readonly, reject
+from dstheory.checks import Bools, Floats, compact, probability, readonly
 from dstheory.errors import ChainError, InfiniteDivergenceError
 from dstheory.objectives.mass import CoefficientMass, over_runs
 
@@ -46,8 +46,7 @@ def stage_weights(mdp: TwoStageMDP, length_weight: ArrayLike, reduction: Reducti
     >>> float(w_s[0, 0, 0]), float(w_d[0, 0, 0])
     (0.8, 0.2)
     """
-    lam = float_array(length_weight, "length_weight")
-    reject(~((lam >= 0) & (lam <= 1)), lam, "length_weight", "must lie in [0, 1]", "0 counts stages, 1 counts tokens", axes=())
+    lam = probability(length_weight, "length_weight", "0 counts stages, 1 counts tokens")
     if reduction not in ("sum", "mean"):
         raise ChainError(f"reduction is {reduction!r}: must be 'sum' or 'mean'")
     if lam.ndim:

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dstheory.chain.mdp import TwoStageMDP
-from dstheory.checks import Bools, Floats, Ints, float_array, readonly, reject, whole_number
+from dstheory.checks import Bools, Floats, Immutable, Ints, float_array, readonly, reject, whole_number
 from dstheory.errors import ChainError
 
 CORRECT, WRONG = 0, 1  # class indices when the decision sees correctness; the order of the minimal chain
@@ -224,7 +224,7 @@ def _check_positions(positions: Ints, inside: np.ndarray, lengths: Ints) -> None
            axes=("prompt", "relevant token"))  # fmt: skip
 
 
-class TokenChain:
+class TokenChain(Immutable):
     """A two-stage chain with answers of L tokens: immutable, validated as a whole.
 
     Args:
@@ -282,21 +282,19 @@ class TokenChain:
         whole = (size >= 1) & (size == np.floor(size)) & np.isfinite(size)
         reject(~whole, size, "answer length", "must be a whole number >= 1", "an answer has at least one token",
                axes=("prompt",)[1 - size.ndim :], prompts=prompts)  # fmt: skip
-        self._set("lengths", readonly(np.broadcast_to(size, (n,)).astype(np.int64)))
-        self._set("symbols", whole_number(symbols, "symbols", low=1, otherwise=", the size of the alphabet"))
-        self._set("inside", readonly(np.arange(self.max_length) < self.lengths[:, None]))
+        self._set(lengths=readonly(np.broadcast_to(size, (n,)).astype(np.int64)))
+        self._set(symbols=whole_number(symbols, "symbols", low=1, otherwise=", the size of the alphabet"))
+        self._set(inside=readonly(np.arange(self.max_length) < self.lengths[:, None]))
         if required is not None:
             if by_pattern:
                 raise ChainError("by_pattern needs positions= and table=: a conjunction is seen as correct or wrong")
             each = [required] * n if isinstance(required, Mapping) else list(required)
-            self._set("verdict", Conjunction(each, lengths=self.lengths, symbols=self.symbols))
+            self._set(verdict=Conjunction(each, lengths=self.lengths, symbols=self.symbols))
         else:
             assert positions is not None
             assert table is not None
-            self._set(
-                "verdict",
-                PatternTable(positions, table, lengths=self.lengths, symbols=self.symbols, by_pattern=by_pattern),
-            )
+            verdict = PatternTable(positions, table, lengths=self.lengths, symbols=self.symbols, by_pattern=by_pattern)
+            self._set(verdict=verdict)
         refused = {"correct", "n_answers", "sample_length"} & set(settings)
         if refused:
             raise ChainError(f"{', '.join(sorted(refused))} cannot be set: it follows from lengths and from what is correct")
@@ -305,8 +303,9 @@ class TokenChain:
         )
         if classes.runs:
             raise ChainError(f"the settings have run axes {classes.runs}: a token chain is one chain, loop over settings")
-        self._set("classes", classes)
+        self._set(classes=classes)
 
+    _instead = "make a new one to change {name}"
     lengths: Ints
     symbols: int
     inside: Bools
@@ -351,12 +350,3 @@ class TokenChain:
         low, high = int(self.lengths.min()), self.max_length
         span = f"{high}" if low == high else f"{low} to {high}"
         return f"TokenChain({self.n_prompts} prompts x {span} tokens of {self.symbols} symbols, {self.verdict.classes} classes)"
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        raise AttributeError(f"TokenChain is immutable: make a new one to change {name}")
-
-    def __delattr__(self, name: str) -> None:
-        raise AttributeError(f"TokenChain is immutable: {name} cannot be deleted")
-
-    def _set(self, name: str, value: Any) -> None:
-        self.__dict__[name] = value
