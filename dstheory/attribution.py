@@ -80,6 +80,15 @@ class CoefficientLevel:
     evidence: str
     zero: bool = False
 
+    @property
+    def verdict(self) -> str:
+        """What was found, in words."""
+        if self.zero:
+            return "all 0"
+        if not self.balanced:
+            return "unbalanced"
+        return "balanced" if self.factor == 1.0 else f"balanced up to gamma = {self.factor:g}"
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Attribution(Tabulated):
@@ -106,15 +115,8 @@ class Attribution(Tabulated):
             (level, *map(short, (split.sample, split.decide, split.decision_share)))
             for level, split in (("gradient norm", self.gradient), ("Fisher energy", self.energy))
         ]
-        return Table(f"{self.objective}: coefficients {self._verdict()}", ("level", "sample", "decide", "decision share"), rows)
-
-    def _verdict(self) -> str:
-        level = self.coefficient
-        if level is None:
-            return "not compared"
-        if level.zero:
-            return "all 0"
-        return "unbalanced" if not level.balanced else "balanced" if level.factor == 1.0 else f"balanced up to {level.factor:g}"
+        verdict = "not compared" if self.coefficient is None else self.coefficient.verdict
+        return Table(f"{self.objective}: coefficients {verdict}", ("level", "sample", "decide", "decision share"), rows)
 
 
 def attribute(

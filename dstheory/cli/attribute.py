@@ -1,7 +1,11 @@
-"""`dstheory attribute`: the three levels of attribution, side by side, for any objective on any chain."""
+"""`dstheory attribute`: the three levels of attribution, side by side; with ``--all`` every objective on one chain in one map."""
 
 from __future__ import annotations
 
+import dataclasses
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +13,9 @@ import click
 
 from dstheory.cli.notes import notes, reference_words
 from dstheory.cli.options import (
+    Problem,
     config_option,
+    fresh_directory,
     json_option,
     model_options,
     module_option,
@@ -18,9 +24,11 @@ from dstheory.cli.options import (
     problem_from,
     seed_option,
 )
-from dstheory.errors import RewardNotReadError
+from dstheory.errors import ChainError, RewardNotReadError
 
 if TYPE_CHECKING:
+    from dstheory.attribution import StageSplit
+    from dstheory.comparison import ObjectiveRow
     from dstheory.objectives import Objective
 
 EPILOG = """\b
@@ -31,6 +39,7 @@ Examples:
   dstheory attribute --mdp examples/several_hundred_prompts.csv --json
   dstheory attribute --all --answer-length 32,96 --max-turns 4
 """
+_COLUMNS = ["objective", "family", "(i)", "(ii) share d", "(iii) share d", "longer", "tilt s", "tilt d", "tilt both", "claims"]
 
 
 @click.command(
@@ -65,54 +74,41 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     Level (i) compares c_s with c_d on the same trajectory and turn and depends on the gauge; level (ii) is what SGD feels and
     depends on the parametrisation; level (iii) depends on neither.
     """
-    from dstheory.attribution import attribute
-    from dstheory.chain.exact import solve
-    from dstheory.cli.show import number, print_json, print_table
-    from dstheory.errors import ChainError
-    from dstheory.objectives import listed
-
     for name in ("longer", "format", "out", "no_figure", "overwrite"):
         if not options["compare_all"] and ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
             raise click.UsageError(f"--{name.replace('_', '-')} is for the comparison of --all: add --all, or leave it out", ctx)
     if options["compare_all"] and ctx.get_parameter_source("gamma") is click.core.ParameterSource.DEFAULT:
         options["gamma"] = 1.0  # verifiable rewards are not discounted
     problem = problem_from(ctx, options)
-    if options["compare_all"]:
-        from dstheory.cli.attribute_all import run
+    (_compare if options["compare_all"] else _attribute)(problem, options)
 
-        run(ctx, problem, options)
-        return
+
+def _attribute(problem: Problem, options: dict[str, Any]) -> None:
+    """Print the three levels of each objective, as a table or as JSON."""
+    from dstheory.attribution import attribute
+    from dstheory.chain.exact import solve
+    from dstheory.cli.show import number, print_table
+
     solution = solve(problem.mdp, problem.start)
     built: list[tuple[str, Objective]] = []
-    found, left_out = [], []
-    for expression in options["objectives"] or [cls.name for cls in listed()]:
-        try:
-            objective = objective_from(expression, problem, options)
-            built.append((expression, objective))
-            found.append((expression, attribute(objective, solution, rng=options["seed"])))
-        except (ChainError, RewardNotReadError) as error:  # what cannot be computed here is no reason to show nothing
-            if options["objectives"]:
-                raise
-            left_out.append((expression, str(error).split(":")[0]))
+
+    def split_of(expression: str) -> Any:
+        objective = objective_from(expression, problem, options)
+        built.append((expression, objective))
+        return attribute(objective, solution, rng=options["seed"])
+
+    # What cannot be computed here is no reason to show nothing.
+    found, left_out = _each(options, split_of, but=(ChainError, RewardNotReadError))
     said = notes(built, problem, options)
     if options["as_json"]:
-        without = [{"objective": expression, "why": why} for expression, why in left_out]
-        complete = [_as_dict(e, s) for e, s in found]
-        print_json({"chain": problem.name, "seed": options["seed"], "reference": reference_words(problem, options),
-                    "objectives": complete, "left_out": without, "notes": said})  # fmt: skip
+        _print_json(problem, options, [_as_dict(e, s) for e, s in found], left_out, said)
         return
     rows = []
     for expression, split in found:
         level = split.coefficient
-        rows.append(
-            [
-                expression,
-                _verdict(level),
-                *(["-", "-"] if level is None else [number(level.ratio_low), number(level.ratio_high)]),
-                *(number(float(v)) for v in (split.gradient.sample, split.gradient.decide, split.gradient.decision_share)),
-                *(number(float(v)) for v in (split.energy.sample, split.energy.decide, split.energy.decision_share)),
-            ]
-        )
+        ratio = ["-", "-"] if level is None else [number(level.ratio_low), number(level.ratio_high)]
+        shares = [number(float(v)) for part in (split.gradient, split.energy) for v in _shares(part).values()]
+        rows.append([expression, "mixed measures" if level is None else level.verdict, *ratio, *shares])
     print_table(
         f"{problem.name}: attribution of the gradient to sampling (s) and decision (d)",
         ["objective", "(i) coefficients", "c_s/c_d from", "to", "(ii) |g_s|", "|g_d|", "share d", "(iii) e_s", "e_d", "share d"],
@@ -123,48 +119,134 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     )
     for line in said:
         click.echo(line)
-    for expression, split in found:
-        if split.coefficient is not None and split.coefficient.witness:
-            click.echo(f"{expression}: unbalanced, e.g. {split.coefficient.witness}")
-    for why in dict.fromkeys(why for _, why in left_out):
-        names = ", ".join(expression for expression, reason in left_out if reason == why)
+    levels = [(expression, split.coefficient) for expression, split in found if split.coefficient is not None]
+    for expression, level in levels:
+        if level.witness:
+            click.echo(f"{expression}: unbalanced, e.g. {level.witness}")
+    for why in dict.fromkeys(left_out.values()):
+        names = ", ".join(expression for expression, reason in left_out.items() if reason == why)
         click.echo(f"left out: {names} ({why})", err=True)
-    looked = sorted({s.coefficient.evidence for _, s in found if s.coefficient is not None})
+    looked = sorted({level.evidence for _, level in levels})
     click.echo(f"level (i) looked at {'; '.join(looked)}" if looked else "level (i): the terms share no trajectories")
 
 
-def _verdict(level: Any) -> str:
-    if level is None:
-        return "mixed measures"
-    if level.zero:
-        return "all 0"
-    if not level.balanced:
-        return "unbalanced"
-    return "balanced" if level.factor == 1.0 else f"balanced up to gamma = {level.factor:g}"
+def _compare(problem: Problem, options: dict[str, Any]) -> None:
+    """Print the comparison of all objectives as a table, as Markdown or as JSON, and write its figure."""
+    from dstheory.cli.show import number, print_table
+    from dstheory.comparison import compare_objectives
+
+    began = time.monotonic()
+    given = problem.given & {"beta", "alpha", "length_weight", "reduction", "outer_discount", "states"}
+
+    def make(name: str) -> Callable[[Any], Objective]:
+        return lambda mdp: objective_from(name, dataclasses.replace(problem, mdp=mdp), options, only=given)
+
+    built, left_out = _each(options, lambda name: make(name)(problem.mdp), but=(RewardNotReadError,))
+    makes = {name: make(name) for name, _ in built}
+    rows = compare_objectives(problem.mdp, problem.start, makes, longer=options["longer"], rng=options["seed"])
+    said = notes(built, problem, options)
+    out = None if options["no_figure"] else _draw(rows, problem, options, began)
+    note = (
+        f"(i) coefficients c_s = c_d; (ii) norms; (iii) Fisher energies; longer: (iii) with answers {options['longer']:g} times "
+        "as long; tilt in degrees, per stage and over both. Each objective at its own defaults, on policy; penalties refer to "
+        f"{reference_words(problem, options)}, demonstrations and the teacher are the expert's."
+    )
+    if options["as_json"]:
+        _print_json(problem, options, [dataclasses.asdict(row) for row in rows], left_out, said,
+                    longer=options["longer"], figure=out and str(out))  # fmt: skip
+        return
+    texts = []
+    for row in rows:
+        verdict = {True: "balanced", False: "unbalanced", None: "-"}[row.balanced]
+        shares = [number(v) for v in (row.norm_share, row.energy_share, row.energy_share_longer)]
+        angles = ["-" if v != v else f"{v:.1f}" for v in (row.tilt.sample, row.tilt.decide, row.tilt.both)]
+        texts.append([row.name, row.family, verdict, *shares, *angles, " ".join(row.claims)])
+    markdown = options["format"] == "markdown"
+    if markdown:
+        click.echo("| " + " | ".join(_COLUMNS) + " |")
+        click.echo("|" + "---|" * len(_COLUMNS))
+        for name, *others in texts:
+            click.echo("| " + " | ".join([f"`{name}`", *others]) + " |")
+        click.echo(f"\n{note}")
+    else:
+        heading = "every objective; decision share of norms and energies, angles to the gradient of the accuracy"
+        print_table(f"{problem.name}: {heading}", _COLUMNS[:-1], [cells[:-1] for cells in texts], words=3, caption=note)
+        for row in rows:
+            click.echo(f"{row.name}: {' '.join(row.claims)}")
+    for line in said:
+        click.echo(line, err=markdown)
+    for name, why in left_out.items():
+        click.echo(f"left out: {name} ({why})", err=True)
+    for row in rows:
+        if row.note:
+            click.echo(f"{row.name}: {row.note}", err=True)
+    if out is not None:
+        click.echo(f"figure in {out}", err=markdown)
+
+
+def _each(
+    options: dict[str, Any], work: Callable[[str], Any], *, but: tuple[type[Exception], ...]
+) -> tuple[list[tuple[str, Any]], dict[str, str]]:
+    """Return what each objective gives, and why some are left out: none that was asked for by name."""
+    from dstheory.objectives import listed
+
+    found, left_out = [], {}
+    for expression in options["objectives"] or [cls.name for cls in listed()]:
+        try:
+            found.append((expression, work(expression)))
+        except but as error:
+            if options["objectives"]:
+                raise
+            left_out[expression] = str(error).split(":")[0]
+    return found, left_out
+
+
+def _print_json(
+    problem: Problem, options: dict[str, Any], objectives: list[Any], left_out: dict[str, str], said: list[str], **more: Any
+) -> None:
+    from dstheory.cli.show import print_json
+
+    without = [{"objective": name, "why": why} for name, why in left_out.items()]
+    print_json({"chain": problem.name, "seed": options["seed"], **more, "reference": reference_words(problem, options),
+                "objectives": objectives, "left_out": without, "notes": said})  # fmt: skip
 
 
 def _as_dict(expression: str, split: Any) -> dict[str, Any]:
     level = split.coefficient
+    coefficient = None if level is None else {
+        "balanced": None if level.zero else level.balanced,
+        "factor": level.factor,
+        "ratio": [level.ratio_low, level.ratio_high],
+        "witness": level.witness,
+        "evidence": level.evidence,
+    }  # fmt: skip
     return {
         "objective": expression,
-        "coefficient": None
-        if level is None
-        else {
-            "balanced": None if level.zero else level.balanced,
-            "factor": level.factor,
-            "ratio": [level.ratio_low, level.ratio_high],
-            "witness": level.witness,
-            "evidence": level.evidence,
-        },
-        "gradient": {
-            "sample": split.gradient.sample,
-            "decide": split.gradient.decide,
-            "decision_share": split.gradient.decision_share,
-            "cosine": split.cosine,
-        },
-        "fisher": {
-            "sample": split.energy.sample,
-            "decide": split.energy.decide,
-            "decision_share": split.energy.decision_share,
-        },
+        "coefficient": coefficient,
+        "gradient": _shares(split.gradient) | {"cosine": split.cosine},
+        "fisher": _shares(split.energy),
     }
+
+
+def _shares(split: StageSplit) -> dict[str, Any]:
+    return {"sample": split.sample, "decide": split.decide, "decision_share": split.decision_share}
+
+
+def _draw(rows: list[ObjectiveRow], problem: Problem, options: dict[str, Any], began: float) -> Path:
+    from dstheory.plots import save_figure
+    from dstheory.plots.comparison import comparison_figure
+    from dstheory.readers import results_directory, write_manifest
+
+    out: Path = options["out"] or fresh_directory(Path("results/attribute"))
+    with results_directory(out, overwrite=options["overwrite"]) as directory:
+        save_figure(comparison_figure(rows, longer=options["longer"], title=problem.name), Path(directory) / "comparison")
+        parameters = {k: str(v) if isinstance(v, Path) else v for k, v in options.items() if k not in ("as_json", "overwrite")}
+        manifest = {
+            "command": ["dstheory", *sys.argv[1:]],
+            "parameters": parameters,
+            "seed": options["seed"],
+            "wall_seconds": round(time.monotonic() - began, 3),
+            "results": [dataclasses.asdict(row) for row in rows],
+        }
+        write_manifest(directory, manifest)
+    return out
