@@ -32,6 +32,8 @@ _CORE = [
     *(f"tests/objectives/test_{name}.py" for name in ("base", "scalars", "agreement")),
     *(f"tests/test_{name}.py" for name in ("exact", "attribution", "coefficient_level", "gain")),
     "tests/objectives/test_fused.py",
+    "tests/objectives/test_sums.py",
+    "tests/objectives/test_by_hand.py",
 ]
 # File -> the tests that must notice when one of its formulas is broken.
 SUITES = dict.fromkeys(
@@ -43,8 +45,9 @@ SUITES = dict.fromkeys(
 )  # fmt: skip
 _ROWS = [
     f"tests/objectives/test_{name}.py"
-    for name in ("parts", "groups", "baselines", "token_weights", "rows_runs", "agreement", "rows_input", "equal_objectives")
-]
+    for name in ("parts", "groups", "baselines", "token_weights", "rows_runs", "agreement", "rows_input", "equal_objectives",
+                 "by_hand", "sums")
+]  # fmt: skip
 SUITES |= dict.fromkeys(
     [
         *(f"objectives/{name}.py" for name in ("group", "ratios", "preference", "imitation", "reinforce_pp", "responses",

@@ -1,0 +1,139 @@
+"""Numbers that other tests only compare with each other, written out by hand or summed over every case."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from dstheory import Policy, Trajectories, TwoStageMDP, enumerate_trajectories, solve
+from dstheory.errors import InfiniteDivergenceError
+from dstheory.objectives import (
+    DAPO,
+    DPO,
+    SFT,
+    ExpertChain,
+    GRPONoStd,
+    Recorded,
+    Reinforce,
+    ReinforceBaseline,
+    ReinforcePlusPlus,
+    SFTSequenceMean,
+    SFTSequenceSum,
+    SFTTokenMean,
+    WeightedSum,
+)
+from dstheory.objectives.expectation import exponential
+from dstheory.objectives.parts import Positive
+from dstheory.objectives.responses import response_lengths
+from dstheory.objectives.weights import token_probabilities
+
+LOPSIDED = TwoStageMDP(
+    correct=[[1, 0, 1]],
+    reward_stop=[[1.0, -0.5, 0.3]],
+    reward_resample=[[-0.2, 0.1, 0.0]],
+    sample_length=[[3.0, 11.0, 5.0]],
+    decision_length=2.0,
+    gamma=1.0,
+    max_turns=2,
+)
+HERE = Policy.tabular([[[0.3, -0.4, 0.9]]], [[[1.2, -0.3, 0.4]]])
+THERE = Policy.tabular([[[-0.2, 0.5, 0.1]]], [[[0.2, 0.7, -0.9]]])
+
+
+def test_a_term_that_is_left_out_adds_nothing_even_where_its_scalar_is_infinite() -> None:
+    s = solve(TwoStageMDP.minimal(), Policy.from_probabilities([[1.0, 0.0]], [[0.8, 0.7]]))
+    impossible = SFT(ExpertChain(Policy.minimal(p=0.5, a=0.5, b=0.5)))
+    assert impossible.value(s) == -np.inf
+    assert float(WeightedSum((Reinforce(), impossible), (2.0, 0.0)).value(s)) == pytest.approx(2.0 * float(s.mean_value))
+
+
+def test_whitening_over_the_tokens_of_all_responses() -> None:
+    """REINFORCE++: mean and standard deviation of the returns to go, each token of each response counted once."""
+    s = solve(LOPSIDED, HERE)
+    objective = ReinforcePlusPlus(reference=THERE, beta=0.3)
+    t = enumerate_trajectories(LOPSIDED, HERE)
+    own, other = t.log_prob(HERE), t.log_prob(THERE)
+    answer, decision = (-0.3 * (a - b) for a, b in zip(own, other, strict=True))
+    right = np.where(t.stop, LOPSIDED.correct[t.step_prompt, t.answer], 0.0)
+    to_go, at_decision = np.zeros(len(t.answer)), np.zeros(len(t.answer))
+    for i in reversed(range(len(t.answer))):
+        last = i + 1 in t.offsets
+        at_decision[i] = decision[i] + right[i] + (0.0 if last else to_go[i + 1])
+        to_go[i] = answer[i] + at_decision[i]
+    weight = t.weight[t.episode]
+    l_s, l_d = LOPSIDED.sample_length[t.step_prompt, t.answer], np.where(t.decided, 2.0, 0.0)
+    total = float((weight * (l_s + l_d)).sum())
+    mean = float((weight * (l_s * to_go + l_d * at_decision)).sum()) / total
+    spread = np.sqrt(float((weight * (l_s * (to_go - mean) ** 2 + l_d * (at_decision - mean) ** 2)).sum()) / total)
+    c_s, c_d = objective.coefficients(s, t)
+    np.testing.assert_allclose(c_s, (to_go - mean) / (spread * total), rtol=1e-12)
+    np.testing.assert_allclose(c_d, np.where(t.decided, (at_decision - mean) / (spread * total), 0.0), rtol=1e-12, atol=1e-15)
+
+
+def test_filtering_keeps_what_exceeds_one_half() -> None:
+    assert Positive().of_groups(np.array([[0.5, 0.7, 1.0, 0.2]])).tolist() == [[0.0, 1.0, 1.0, 0.0]]
+
+
+def test_the_mean_reward_of_two_values_neither_of_which_is_zero() -> None:
+    mdp = TwoStageMDP(correct=[[1, 0, 1]], reward_stop=[[3.0, -1.0, 3.0]], reward_resample=0.0, gamma=1.0)
+    s = solve(mdp, HERE)
+    value = ReinforceBaseline(outcome="return").value(s)
+    assert float(value) == pytest.approx(float(s.mean_value), rel=1e-13)
+    assert float(value) == pytest.approx(4.0 * float(s.mean_accuracy) - 1.0, rel=1e-13)
+
+
+def test_a_response_without_a_ratio_names_the_policy_that_rules_it_out() -> None:
+    s = solve(LOPSIDED, HERE)
+    never = Policy.from_probabilities([[0.0, 0.5, 0.5]], [[0.5, 0.5, 0.5]])
+    response = Trajectories.record([(0, [(0, "stop")])], max_turns=2)
+    with pytest.raises(InfiniteDivergenceError, match="probability 0 under the reference"):
+        DPO(never).marks(s, response)
+    with pytest.raises(InfiniteDivergenceError, match="probability 0 under the policy"):
+        DPO(HERE).marks(solve(LOPSIDED, never), response)
+
+
+def test_the_probability_of_a_token_of_each_decision() -> None:
+    s = solve(TwoStageMDP.minimal(decision_length=2), Policy.minimal(p=0.5, a=0.36, b=0.51))
+    weight = token_probabilities(s)
+    np.testing.assert_allclose(weight.stop[0, 0], [0.6, 0.7], rtol=1e-12)
+    np.testing.assert_allclose(weight.resample[0, 0], [0.8, np.sqrt(0.51)], rtol=1e-12)
+    certain = solve(TwoStageMDP.minimal(max_turns=2), Policy.from_probabilities([[0.5, 0.5]], [[0.0, 1.0]]))
+    assert token_probabilities(certain).stop[0, 0].tolist() == [0.0, 1.0]
+    assert token_probabilities(certain).resample[0, 0].tolist() == [1.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [DAPO(group_size=3, std=False, dynamic_sampling=False, outcome="return"), GRPONoStd(group_size=3, outcome="return")],
+)
+def test_returns_of_many_values_in_groups_of_three_summed_over_every_group(objective: DAPO | GRPONoStd) -> None:
+    s, t = solve(LOPSIDED, HERE), enumerate_trajectories(LOPSIDED, HERE)
+    rewards, lengths = t.returns(LOPSIDED), response_lengths(s, t)
+    each = np.zeros(len(t))  # the coefficient of a response, averaged over the two others, times the size of the group
+    for group in product(range(len(t)), repeat=3):
+        members = list(group)
+        r, n = rewards[members][None], lengths[members][None]
+        coefficient = 3.0 * (objective.credit.of_groups(r) * objective.normaliser.of_groups(n))[0, 0]
+        each[group[0]] += t.weight[group[1]] * t.weight[group[2]] * coefficient
+    c_s, _ = objective.coefficients(s, t)
+    np.testing.assert_allclose(c_s, each[t.episode], rtol=1e-10, atol=1e-13)
+
+
+@pytest.mark.parametrize("kind", [SFT, SFTSequenceSum, SFTTokenMean, SFTSequenceMean])
+def test_what_was_recorded_is_imitated_whether_it_is_right_or_wrong(kind: type[SFT]) -> None:
+    s = solve(LOPSIDED, HERE)
+    episodes = Trajectories.record([(0, [(1, "resample"), (0, "submit")]), (0, [(1, "stop")])], max_turns=2)
+    c_s, c_d = kind(Recorded(episodes)).coefficients(s, episodes)
+    lengths = np.array([11.0 + 2.0 + 3.0, 11.0 + 2.0])  # at the cap no decision is drawn
+    divided = {SFTTokenMean: np.full(2, lengths.mean()), SFTSequenceMean: lengths}.get(kind, np.ones(2))
+    np.testing.assert_allclose(c_s, 1.0 / divided[[0, 0, 1]], rtol=1e-11)
+    np.testing.assert_allclose(c_d, [1.0 / divided[0], 0.0, 1.0 / divided[1]], rtol=1e-11)
+
+
+def test_tables_worked_through_in_pieces_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    s, objective = solve(LOPSIDED, HERE), GRPONoStd()
+    whole = objective.mass(s)
+    monkeypatch.setattr(exponential, "_AT_ONCE", 1)
+    np.testing.assert_allclose(objective.mass(s).sample, whole.sample, rtol=1e-13)
