@@ -287,10 +287,10 @@ def test_rewards_that_depend_on_the_turn() -> None:
     policy = Policy.minimal(p=0.3, a=0.6, b=0.8)
     pay = np.zeros((3, 1, 2))
     pay[1, 0, 0] = 1.0
-    v = evaluate(unroll(policy, 3), pay, np.zeros((1, 1, 2)), gamma_within=1.0, gamma_between=0.5, capped=True)
+    v = evaluate(unroll(policy, 3), pay, np.zeros((1, 1, 2)), gamma_within=1.0, gamma_between=0.5)
     q = 0.3 * 0.4 + 0.7 * 0.8
     close(v.value[0], [q * 0.5 * 0.3 * 0.6])
-    close(reach(unroll(policy, 3), gamma_between=0.5, capped=True), [[1.0], [q / 2], [q * q / 4]])
+    close(reach(unroll(policy, 3), gamma_between=0.5), [[1.0], [q / 2], [q * q / 4]])
 
 
 # ---------------------------------------------------------------------- extremes

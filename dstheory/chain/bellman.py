@@ -44,19 +44,20 @@ class UnrolledPolicy:
     stop: Floats
     resample: Floats
     decided: Floats
+    capped: bool
 
 
 def unroll(policy: Policy, max_turns: int | None) -> UnrolledPolicy:
     """Lay a policy out over turns; a stationary policy of an uncapped chain keeps its one slice."""
     if max_turns is None:
-        return UnrolledPolicy(policy.sample_prob, policy.stop_prob, policy.resample_prob, np.ones((1, 1, 1)))
+        return UnrolledPolicy(policy.sample_prob, policy.stop_prob, policy.resample_prob, np.ones((1, 1, 1)), capped=False)
     shape = (*policy.runs, max_turns, *policy.shape[1:])
     stop = np.broadcast_to(policy.stop_prob, shape).copy()
     resample = np.broadcast_to(policy.resample_prob, shape).copy()
     stop[..., -1, :, :], resample[..., -1, :, :] = 1.0, 0.0
     decided = np.ones((max_turns, 1, 1))
     decided[-1] = 0.0
-    return UnrolledPolicy(np.broadcast_to(policy.sample_prob, shape), stop, resample, decided)
+    return UnrolledPolicy(np.broadcast_to(policy.sample_prob, shape), stop, resample, decided, capped=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,10 +78,9 @@ def evaluate(
     *,
     gamma_within: ArrayLike,
     gamma_between: ArrayLike,
-    capped: bool,
     name_prompt: Callable[[int], str] = "prompt {}".format,
 ) -> Values:
-    r"""Solve the Bellman equations for any reward tables.
+    r"""Solve the Bellman equations for any reward tables: backward over the turns if capped, else the stationary equation.
 
     Args:
         policy: the unrolled policy.
@@ -89,7 +89,6 @@ def evaluate(
         reward_resample: likewise, without that exception.
         gamma_within: (*runs,) discount between an answer and its decision.
         gamma_between: (*runs,) discount between a decision and the next answer.
-        capped: backward recursion over the turn axis instead of the stationary equation.
         name_prompt: how an error calls a prompt.
 
     Raises:
@@ -101,7 +100,7 @@ def evaluate(
     shape = np.broadcast_shapes(pi.shape, reward_stop.shape, reward_resample.shape, (*gw.shape[:-1], 1, 1, 1))
     r_stop, r_res = np.broadcast_to(reward_stop, shape), np.broadcast_to(reward_resample, shape)
     expected = (pi * (stop * r_stop + res * r_res)).sum(axis=-1)  # (*runs, T', X) mean reward of a turn
-    if not capped:
+    if not policy.capped:
         remaining = end_or_discount(policy, gw[..., None, :], gb[..., None, :])
         refuse_endless(remaining, name_prompt)
         value = gw[..., None, :] * expected / remaining
@@ -124,13 +123,13 @@ def end_or_discount(policy: UnrolledPolicy, gw: Floats, gb: Floats) -> Floats:
     return np.asarray((1.0 - gw) + gw * (1.0 - gb) + gw * gb * (policy.sample * policy.stop).sum(axis=-1))
 
 
-def reach(policy: UnrolledPolicy, *, gamma_within: ArrayLike = 1.0, gamma_between: ArrayLike = 1.0, capped: bool) -> Floats:
+def reach(policy: UnrolledPolicy, *, gamma_within: ArrayLike = 1.0, gamma_between: ArrayLike = 1.0) -> Floats:
     r"""Return visits (*runs, T', X): the probability of reaching each turn times its discount; uncapped, the sum over all turns.
 
     An uncapped chain without end or discount has infinitely many visits; ``inf`` is returned and the caller decides.
     """
     gw, gb = (float_array(g, "gamma")[..., None, None] for g in (gamma_within, gamma_between))
-    if not capped:
+    if not policy.capped:
         with np.errstate(divide="ignore"):
             return np.asarray(1.0 / end_or_discount(policy, gw, gb))
     again = gw * gb * (policy.sample * policy.resample).sum(axis=-1)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from dstheory.chain.bellman import (
     MOST_TURNS,
@@ -64,15 +65,15 @@ class Solution:
     def values(self) -> Values:
         """Values of all states and actions under the chain's rewards and discount."""
         mdp = self.mdp
-        return evaluate(
-            self.unrolled,
-            mdp.reward_stop[..., None, :, :],
-            mdp.reward_resample[..., None, :, :],
-            gamma_within=mdp.gamma_within,
-            gamma_between=mdp.gamma_between,
-            capped=self.capped,
-            name_prompt=mdp.prompt_name,
-        )
+        pays = mdp.reward_stop[..., None, :, :], mdp.reward_resample[..., None, :, :]
+        return self.values_of(*pays, gamma_within=mdp.gamma_within, gamma_between=mdp.gamma_between)
+
+    def values_of(
+        self, stop: Floats, resample: Floats, *, gamma_within: ArrayLike = 1.0, gamma_between: ArrayLike = 1.0
+    ) -> Values:
+        """Return the values under other rewards and discounts, as :func:`dstheory.chain.bellman.evaluate` takes them."""
+        return evaluate(self.unrolled, stop, resample, gamma_within=gamma_within, gamma_between=gamma_between,
+                        name_prompt=self.mdp.prompt_name)  # fmt: skip
 
     @property
     def capped(self) -> bool:
@@ -133,13 +134,13 @@ class Solution:
     @cached_property
     def visits(self) -> Floats:
         """(*runs, T', X) undiscounted probability of reaching the turn; uncapped, the expected number of turns (inf: endless)."""
-        return reach(self.unrolled, capped=self.capped)
+        return reach(self.unrolled)
 
     @cached_property
     def discounted_visits(self) -> Floats:
         """(*runs, T', X) the same, each turn k weighted by (gamma_within gamma_between)^k."""
         mdp = self.mdp
-        return reach(self.unrolled, gamma_within=mdp.gamma_within, gamma_between=mdp.gamma_between, capped=self.capped)
+        return reach(self.unrolled, gamma_within=mdp.gamma_within, gamma_between=mdp.gamma_between)
 
     @cached_property
     def occupancy(self) -> Floats:

@@ -83,7 +83,7 @@ class Trajectories:
         Raises:
             ChainError: the chain has run axes.
         """
-        _refuse_runs(mdp)
+        _refuse_runs(mdp, "chain")
         at = self.step_prompt, self.answer
         return np.asarray(np.where(self.stop, mdp.reward_stop[at], mdp.reward_resample[at]))
 
@@ -109,15 +109,18 @@ class Trajectories:
         Raises:
             ChainError: a trajectory is longer than a turn-indexed policy.
         """
-        _refuse_policy_runs(policy)
+        _refuse_runs(policy)
         turns = policy.shape[0]
         if turns > 1 and len(self.turn) and int(self.turn.max()) >= turns:
             raise ChainError(
                 f"a trajectory has {int(self.turn.max()) + 1} turns but the policy is indexed by {turns}: "
                 "shorten it, or use a stationary policy"
             )
-        k = self.turn if turns > 1 else np.zeros_like(self.turn)
-        return k, self.step_prompt, self.answer
+        return self.index(by_turn=turns > 1)
+
+    def index(self, *, by_turn: bool) -> tuple[Ints, Ints, Ints]:
+        """Return the index (turn, prompt, answer) of each step in tables of all turns, or of one that stands for all."""
+        return self.turn if by_turn else np.zeros_like(self.turn), self.step_prompt, self.answer
 
     def check_fits(self, mdp: TwoStageMDP) -> None:
         """Raise ChainError unless every prompt, answer and length exists in the chain, and submissions happen at its cap only."""
@@ -206,7 +209,7 @@ def enumerate_trajectories(
     >>> len(t), float(t.weight.sum())
     (6, 1.0)
     """
-    _refuse_policy_runs(policy)
+    _refuse_runs(policy)
     policy.check_fits(mdp)
     horizon = mdp.max_turns or max_turns
     if horizon is None:
@@ -271,7 +274,7 @@ def sample_trajectories(
     >>> len(t), float(t.turns.mean())
     (1000, 2.015)
     """
-    _refuse_policy_runs(policy)
+    _refuse_runs(policy)
     policy.check_fits(mdp)
     n = whole_number(n, "n", low=1, otherwise=", draw at least one trajectory")
     max_turns = whole_number(max_turns, "max_turns", low=1)
@@ -294,11 +297,6 @@ def sample_trajectories(
     return Trajectories(drawn.prompt, drawn.offsets, drawn.answers, drawn.stops, decided, np.broadcast_to(1.0 / n, n))
 
 
-def _refuse_policy_runs(policy: Policy) -> None:
-    if policy.runs:
-        raise ChainError(f"trajectories are those of one policy, but this one has runs {policy.runs}: pick one run")
-
-
-def _refuse_runs(mdp: TwoStageMDP) -> None:
-    if mdp.runs:
-        raise ChainError(f"trajectories are those of one chain, but this one has runs {mdp.runs}: pick one run")
+def _refuse_runs(of: Policy | TwoStageMDP, what: str = "policy") -> None:
+    if of.runs:
+        raise ChainError(f"trajectories are those of one {what}, but this one has runs {of.runs}: pick one run")

@@ -57,7 +57,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dstheory.chain.bellman import evaluate
 from dstheory.chain.exact import solve
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy, log_sigmoid
@@ -246,14 +245,10 @@ def regularised_value(
     gw = over_runs(mdp.gamma_within, 3)
     decided = solution.unrolled.decided
     # On the clock of the answers: what a decision brings is worth gamma_within of it, and the next answer is Gamma away.
-    return evaluate(
-        solution.unrolled,
+    return solution.values_of(
         gw * (mdp.reward_stop[..., None, :, :] - tau_d * up_stop * decided) - tau_s * up,
         gw * (mdp.reward_resample[..., None, :, :] - tau_d * up_resample * decided) - tau_s * up,
-        gamma_within=1.0,
         gamma_between=mdp.gamma_within * mdp.gamma_between,
-        capped=solution.capped,
-        name_prompt=mdp.prompt_name,
     ).value[..., 0, :]
 
 

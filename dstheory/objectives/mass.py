@@ -119,8 +119,7 @@ def mass_of_steps(solution: Solution, trajectories: Trajectories, c_s: Floats, c
     """Return the mass of coefficients of weighted trajectories, (T', X, Y) each: a weighted count."""
     t = trajectories
     shape = (solution.mdp.max_turns or 1, *solution.mdp.shape)
-    k = t.turn if solution.capped else np.zeros_like(t.turn)
-    flat = np.ravel_multi_index((k, t.step_prompt, t.answer), shape)
+    flat = np.ravel_multi_index(t.index(by_turn=solution.capped), shape)
     weight = t.weight[t.episode]
 
     def count(values: Floats) -> Floats:

@@ -20,7 +20,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dstheory.chain.bellman import Values, evaluate
+from dstheory.chain.bellman import Values
 from dstheory.chain.exact import Solution
 from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories
@@ -71,7 +71,7 @@ class ReinforcePlusPlus(Objective):
         """Return the whitened return to go of each stage, over E[L]."""
         t, mdp = trajectories, solution.mdp
         answer, stop, resample = (np.broadcast_to(p, solution.unrolled.stop.shape) for p in self._penalties(solution))
-        k, x, y = (t.turn if solution.capped else np.zeros_like(t.turn)), t.step_prompt, t.answer
+        k, x, y = t.index(by_turn=solution.capped)
         after = np.where(t.stop, stop[k, x, y] + mdp.correct[x, y], resample[k, x, y])
         to_go = t.to_go(answer[k, x, y] + after)
         centre, scale = (one_number(v, "whitening") for v in self._whitening(solution))
@@ -104,15 +104,7 @@ class ReinforcePlusPlus(Objective):
     def _values(self, solution: Solution) -> Values:
         """Return values of the chain that pays R - beta log-ratios; an answer's own penalty is in the values of its decisions."""
         answer, stop, resample = self._penalties(solution)
-        return evaluate(
-            solution.unrolled,
-            answer + stop + solution.mdp.correct,
-            answer + resample,
-            gamma_within=np.ones(()),
-            gamma_between=np.ones(()),
-            capped=solution.capped,
-            name_prompt=solution.mdp.prompt_name,
-        )
+        return solution.values_of(answer + stop + solution.mdp.correct, answer + resample)
 
     def _whitening(self, solution: Solution) -> tuple[Floats, Floats]:
         """Return the mean of the returns to go over tokens, and 1/(their standard deviation x E[L]), (*runs,) each."""

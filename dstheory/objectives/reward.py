@@ -154,8 +154,7 @@ class ActorCritic(_ExpectedReturn):
         mdp, t = solution.mdp, trajectories
         gw = one_number(mdp.gamma_within, "gamma")
         discount = (gw * one_number(mdp.gamma_between, "gamma")) ** t.turn
-        k = t.turn if solution.capped else np.zeros_like(t.turn)
-        at = k, t.step_prompt, t.answer
+        at = t.index(by_turn=solution.capped)
         chosen = np.where(t.stop, solution.advantage_stop[at], solution.advantage_resample[at])
         return discount * solution.advantage_sample[at], np.where(t.decided, discount * gw * chosen, 0.0)
 

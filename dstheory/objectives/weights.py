@@ -98,7 +98,7 @@ class TokenWeight:
         if any(w.ndim > 3 for w in (self.sample, self.stop, self.resample)):
             raise ChainError("the weights have runs, but coefficients on trajectories are those of one run: pick one")
         shape = (solution.mdp.max_turns or 1, *solution.mdp.shape)
-        at = (t.turn if solution.capped else np.zeros_like(t.turn)), t.step_prompt, t.answer
+        at = t.index(by_turn=solution.capped)
         answer, stop, resample = (np.broadcast_to(w, shape)[at] for w in (self.sample, self.stop, self.resample))
         return answer, np.where(t.stop, stop, resample)
 

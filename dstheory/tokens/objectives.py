@@ -27,7 +27,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dstheory.chain.bellman import evaluate
 from dstheory.chain.policy import log_sigmoid, sigmoid
 from dstheory.checks import Floats, float_array, reject
 from dstheory.errors import ChainError, InfiniteDivergenceError
@@ -214,7 +213,7 @@ def token_kl(
     per_answer = (penalty.expected / n)[:, None]
     pol = s.classes.unrolled
     paid_stop, paid_resample = (w_d * up * pol.decided + per_answer for up in (up_stop, up_resample))
-    v = evaluate(pol, paid_stop, paid_resample, gamma_within=1.0, gamma_between=1.0, capped=s.classes.capped)
+    v = s.classes.values_of(paid_stop, paid_resample)
     terminal = (turns[..., None] * (v.q_sample - per_answer)).sum(axis=-3)
     credit = s.forward.credit(terminal, penalty, keep=gradient)
     margin = (turns[..., None] * pol.decided * (v.q_stop - v.q_resample)).sum(axis=-3)

@@ -14,7 +14,6 @@ from scipy.optimize import minimize
 from strategies import Case, make_case
 
 from dstheory import Policy, TwoStageMDP, solve, split_gain
-from dstheory.chain.bellman import evaluate
 from dstheory.chain.exact import Solution
 from dstheory.dynamics import NaturalGradient, train
 from dstheory.dynamics.soft_optimum import Optimum, optimum, regularised_value
@@ -174,13 +173,10 @@ class DiscountedReverseKL(ReverseKL):
         w_s, w_d = stage_weights(solution.mdp, self.length_weight, self.reduction)
         up, up_stop, up_res = log_ratios(solution.policy, self.reference)
         answer, gw = -self.beta * w_s * up, solution.mdp.gamma_within
-        v = evaluate(
-            solution.unrolled,
+        v = solution.values_of(
             answer - gw * self.beta * w_d * up_stop,
             answer - gw * self.beta * w_d * up_res,
-            gamma_within=1.0,
             gamma_between=gw * solution.mdp.gamma_between,
-            capped=False,
         )
         own = -self.beta * w_s
         return on_policy_mass(solution, solution.discounted_visits, sample=v.q_sample + own, stop=v.q_stop, resample=v.q_resample)

@@ -16,7 +16,7 @@ from typing import Literal
 
 import numpy as np
 
-from dstheory.chain.bellman import Values, evaluate
+from dstheory.chain.bellman import Values
 from dstheory.chain.exact import Solution
 from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats
@@ -37,15 +37,7 @@ class RewardTable:
 
     def values(self, solution: Solution) -> Values:
         """Return the values of the chain that pays this reward."""
-        return evaluate(
-            solution.unrolled,
-            self.stop,
-            self.resample,
-            gamma_within=self.gamma_within,
-            gamma_between=self.gamma_between,
-            capped=solution.capped,
-            name_prompt=solution.mdp.prompt_name,
-        )
+        return solution.values_of(self.stop, self.resample, gamma_within=self.gamma_within, gamma_between=self.gamma_between)
 
     def to_go(self, solution: Solution, trajectories: Trajectories) -> Floats:
         """Return the (discounted) sum of rewards from the sampling of each step on, (m,).
@@ -57,7 +49,7 @@ class RewardTable:
             raise ChainError("the rewards have runs, but those of trajectories are those of one run: pick one")
         t = trajectories
         shape = (solution.mdp.max_turns or 1, *solution.mdp.shape)
-        at = (t.turn if solution.capped else np.zeros_like(t.turn)), t.step_prompt, t.answer
+        at = t.index(by_turn=solution.capped)
         paid = np.where(t.stop, np.broadcast_to(self.stop, shape)[at], np.broadcast_to(self.resample, shape)[at])
         gw, gb = one_number(self.gamma_within, "gamma"), one_number(self.gamma_between, "gamma")
         return t.to_go(gw * paid, gw * gb)
