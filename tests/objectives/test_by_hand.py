@@ -15,6 +15,7 @@ from dstheory.objectives import (
     SFT,
     ExpertChain,
     GRPONoStd,
+    K1Loss,
     Recorded,
     Reinforce,
     ReinforceBaseline,
@@ -70,6 +71,14 @@ def test_whitening_over_the_tokens_of_all_responses() -> None:
     c_s, c_d = objective.coefficients(s, t)
     np.testing.assert_allclose(c_s, (to_go - mean) / (spread * total), rtol=1e-12)
     np.testing.assert_allclose(c_d, np.where(t.decided, (at_decision - mean) / (spread * total), 0.0), rtol=1e-12, atol=1e-15)
+
+
+def test_k1_in_the_loss_has_no_scalar_but_zero_unless_lengths_divide_it() -> None:
+    s = solve(LOPSIDED, HERE)
+    assert K1Loss(THERE, beta=0.3).value(s) == 0.0
+    t = enumerate_trajectories(LOPSIDED, HERE)
+    expected = -0.3 * float((t.weight / response_lengths(s, t)).sum())
+    assert float(K1Loss(THERE, beta=0.3, normaliser="response-tokens").value(s)) == pytest.approx(expected, rel=1e-11)
 
 
 def test_filtering_keeps_what_exceeds_one_half() -> None:
