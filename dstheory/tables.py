@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any, Protocol
 
-__all__ = ["Table", "Tabulated", "short"]
-
 
 @dataclass(frozen=True)
 class Table:

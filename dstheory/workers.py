@@ -22,8 +22,6 @@ from typing import Any
 from dstheory.errors import DSTheoryError
 from dstheory.kernels.parallel import available_threads, limit_threads
 
-__all__ = ["computed"]
-
 _ADDRESS = re.compile(r"((tcp|tls|ws|wss|ucx)://)?([^\s:/]+|\[[0-9a-fA-F:]+\]):\d+|inproc://\S+")
 _AHEAD = 2  # parts that each thread of a cluster's worker has waiting, so that it never idles
 

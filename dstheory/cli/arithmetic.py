@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from dstheory.arithmetic.settings import Settings
     from dstheory.arithmetic.task import Size
 
-__all__ = ["command"]
-
 EPILOG = """\b
 Examples:
   dstheory arithmetic train --method reward --checkpoint reward.npz

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from dstheory.cli.options import json_option, module_option
@@ -29,10 +31,10 @@ def command(names: tuple[str, ...], as_json: bool) -> None:
     import dstheory.objectives as room
     from dstheory.cli.show import print_json, print_table
 
-    def entry(name: str) -> dict[str, object]:
+    def entry(name: str) -> dict[str, Any]:
         cls = room.lookup(name)
         alias = room.ALIASES.get(name.strip().lower().replace("_", "-"))
-        out: dict[str, object] = {
+        out: dict[str, Any] = {
             "name": cls.name,
             "family": cls.family,
             "title": cls.title,
@@ -55,7 +57,7 @@ def command(names: tuple[str, ...], as_json: bool) -> None:
 
     listed = room.listed()
     entries = [entry(name) for name in names or [cls.name for cls in listed]]
-    aliases = [
+    aliases: list[dict[str, Any]] = [
         {"alias": key, "objective": a.objective, "settings": dict(a.settings), "source": a.source, "computes": a.computed}
         for key, a in room.ALIASES.items()
     ]
@@ -72,19 +74,14 @@ def command(names: tuple[str, ...], as_json: bool) -> None:
             print_table(
                 f"{family}: ascent; c_s, c_d multiply grad log pi_s and grad log pi_d at turn k",
                 ["name", "coefficients", "normaliser", "level (i)"],
-                [[str(e[k]) for k in ("name", "coefficients", "normaliser", "balance")] for e in entries if e["family"] ==
-                family], words=4,
+                [[e[k] for k in ("name", "coefficients", "normaliser", "balance")] for e in entries if e["family"] == family],
+                words=4,
             )
         print_table(
             "Names of libraries and papers, and what they compute",
             ["alias", "objective", "settings", "source", "computes"],
-            [[str(a["alias"]), str(a["objective"]), _settings(a["settings"]), str(a["source"]), str(a["computes"])] for a in
-            aliases], words=5,
+            [[", ".join(f"{k} {v}" for k, v in x.items()) if isinstance(x, dict) else x for x in a.values()] for a in aliases],
+            words=5,
             caption="`dstheory objectives NAME` tells when the coefficients are balanced, which scalar is ascended, how the "
             "expectation is computed, and which claims speak about it.",
         )
-
-
-def _settings(settings: object) -> str:
-    assert isinstance(settings, dict)
-    return ", ".join(f"{key} {value}" for key, value in settings.items())

@@ -17,8 +17,6 @@ from dstheory.cli.options import json_option
 if TYPE_CHECKING:
     from dstheory.experiments import Experiment, ExperimentResult
 
-__all__ = ["command"]
-
 EPILOG = """\b
 Exit codes:
   0  all ran (with --all, some may have said that they need --data)

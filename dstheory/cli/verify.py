@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from dstheory.claims.runner import Progress, Report
 
-__all__ = ["command"]
-
 _FORMATS = ["table", "json", "junit", "markdown", "latex"]
 _WIDE = 160
 

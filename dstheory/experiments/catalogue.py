@@ -9,8 +9,6 @@ from pathlib import Path
 
 from dstheory.errors import DSTheoryError
 
-__all__ = ["Experiment", "experiment_names", "find_experiments", "read_experiment"]
-
 
 @dataclass(frozen=True)
 class Experiment:

@@ -16,8 +16,7 @@ from dstheory.chain.exact import Solution, solve
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories
-from dstheory.checks import Floats
-from dstheory.objectives.mass import CoefficientMass
+from dstheory.objectives.mass import CoefficientMass, mass_of_steps
 
 __all__ = ["Demonstrations", "ExpertChain", "Recorded"]
 
@@ -80,18 +79,9 @@ class Recorded(Demonstrations):
         Raises:
             ChainError: a recorded prompt, answer or length does not exist in the chain.
         """
-        t = self.episodes
-        t.check_fits(mdp)
-        shape = (mdp.max_turns or 1, *mdp.shape)
-        k = t.turn if mdp.max_turns is not None else np.zeros_like(t.turn)
-        weight = t.weight[t.episode]
-
-        def count(which: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> Floats:
-            table = np.zeros(shape)
-            np.add.at(table, (k[which], t.step_prompt[which], t.answer[which]), weight[which])
-            return table
-
-        return CoefficientMass(count(np.ones_like(t.stop)), count(t.stop & t.decided), count(~t.stop))
+        self.episodes.check_fits(mdp)
+        once = np.ones(len(self.episodes.stop))
+        return mass_of_steps(mdp, self.episodes, once, once)
 
     def trajectories(self, solution: Solution) -> Policy | Trajectories:
         """Return the recorded trajectories."""

@@ -101,7 +101,7 @@ class _Imitation(ResponseObjective):
         reward, length = outcome.reward.total(solution, source), response_lengths(solution, source)
         (term,) = self.terms(solution, solution, outcome)
         # The token weight may differ between runs, unlike coefficients on trajectories: it multiplies the mass.
-        mass = mass_of_steps(solution, source, *self.of_term(Term(term.credit, None), solution, source, reward, length))
+        mass = mass_of_steps(solution.mdp, source, *self.of_term(Term(term.credit, None), solution, source, reward, length))
         return mass if term.weight is None else term.weight.of(mass)
 
     def _of_recorded(self, solution: Solution, source: Trajectories) -> EffectiveCredit:

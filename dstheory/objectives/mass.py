@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dstheory.chain.exact import Solution
+from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats, float_array, reject
@@ -115,11 +116,11 @@ def one_number(value: ArrayLike, what: str) -> float:
     return float(array)
 
 
-def mass_of_steps(solution: Solution, trajectories: Trajectories, c_s: Floats, c_d: Floats) -> CoefficientMass:
+def mass_of_steps(mdp: TwoStageMDP, trajectories: Trajectories, c_s: Floats, c_d: Floats) -> CoefficientMass:
     """Return the mass of coefficients of weighted trajectories, (T', X, Y) each: a weighted count."""
     t = trajectories
-    shape = (solution.mdp.max_turns or 1, *solution.mdp.shape)
-    flat = np.ravel_multi_index(t.index(by_turn=solution.capped), shape)
+    shape = (mdp.max_turns or 1, *mdp.shape)
+    flat = np.ravel_multi_index(t.index(by_turn=mdp.max_turns is not None), shape)
     weight = t.weight[t.episode]
 
     def count(values: Floats) -> Floats:

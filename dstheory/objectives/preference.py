@@ -108,7 +108,7 @@ class DPO(Objective):
         self.reference.check_fits(solution.mdp, "reference")
         log_ratios(solution.policy, self.reference, solution)  # names what the reference rules out
         drawn = self._partners(solution)
-        return mass_of_steps(solution, drawn, *self.coefficients(solution, drawn))
+        return mass_of_steps(solution.mdp, drawn, *self.coefficients(solution, drawn))
 
     def value(self, solution: Solution) -> Floats:
         """Return E[log sigma(beta Delta)] over two responses per prompt, pairs of equal outcome counting 0."""

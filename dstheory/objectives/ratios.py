@@ -174,7 +174,7 @@ class GSPO(GroupMeanObjective):
             return super().mass(solution)
         token_ratios(solution.policy, self.sampler, solution)  # names what the sampler rules out
         drawn = representatives(self.generated(solution), ordered=solution.policy.shape[0] > 1)
-        return mass_of_steps(solution, drawn, *self.coefficients(solution, drawn))
+        return mass_of_steps(solution.mdp, drawn, *self.coefficients(solution, drawn))
 
 
 @register

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from dstheory.anatomy.rates import Estimate
     from dstheory.anatomy.surveys import Group, MeanSplit, Survey
 
-__all__ = ["anatomy_figure", "rounds_figure"]
-
 _RATES = {"p": "$p$ = P(correct)", "a": "$a$ = P(stop | correct)", "b": "$b$ = P(resample | wrong)"}
 _MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 _BARS = (

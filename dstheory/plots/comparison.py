@@ -18,8 +18,6 @@ from dstheory.plots.style import PALETTE, RC, tidy
 if TYPE_CHECKING:
     from dstheory.comparison import ObjectiveRow
 
-__all__ = ["comparison_figure"]
-
 
 def comparison_figure(rows: Sequence[ObjectiveRow], *, longer: float, title: str = "") -> Figure:
     """Draw, objective by objective, the decision's share of the energy (now, and with longer answers) and the tilt.

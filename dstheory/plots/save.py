@@ -9,8 +9,6 @@ from matplotlib.figure import Figure
 
 from dstheory.plots.style import RC
 
-__all__ = ["save_figure"]
-
 
 def save_figure(figure: Figure, stem: Path) -> list[Path]:
     """Write ``stem.png`` and ``stem.svg``; no date is written, so that the same figure gives the same bytes.

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from dstheory.chain.gain import GainSplit
     from dstheory.dynamics.conditions import Comparison
 
-__all__ = ["simulation_figure"]
-
 
 def simulation_figure(comparison: Comparison, *, title: str = "") -> Figure:
     """Draw p, a, b and accuracy over training, the stage energies at the start, and the split of each gain.

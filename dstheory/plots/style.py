@@ -6,8 +6,6 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-__all__ = ["DASHES", "PALETTE", "RC", "tidy"]
-
 # Okabe and Ito (2008): distinguishable with every common form of colour blindness.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 DASHES: tuple[Any, ...] = ("-", (0, (6, 1.5)), (0, (3, 1.2, 1, 1.2)), (0, (1, 1)))

@@ -14,8 +14,6 @@ import numpy as np
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["LabelledArrays", "concatenated"]
-
 
 @dataclass(frozen=True, eq=False)
 class LabelledArrays:
