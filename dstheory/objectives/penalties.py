@@ -154,23 +154,6 @@ class _KL(_Penalty):
         stages = {} if self.stage_weight is None else {"length_weight": np.shape(self.stage_weight.length_weight)}
         check_runs(solution, reference=self.reference.runs, beta=np.shape(self.beta), **stages)
 
-    def coefficients(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:
-        """Return the coefficients of every step.
-
-        Raises:
-            InfiniteDivergenceError: a trajectory has probability 0 under the policy or the reference.
-        """
-        for ups in zip(trajectories.log_prob(solution.policy), trajectories.log_prob(self.reference), strict=True):
-            bad = np.flatnonzero(~(np.isfinite(ups[0]) & np.isfinite(ups[1])))
-            if len(bad):
-                t = trajectories
-                episode, turn, x, y = (int(v[bad[0]]) for v in (t.episode, t.turn, t.step_prompt, t.answer))
-                raise InfiniteDivergenceError(
-                    f"trajectory {episode}, turn {turn} ({solution.mdp.prompt_name(x)}, answer {y}) "
-                    "has probability 0 under the reference or the policy: the divergence is infinite; give it some mass there"
-                )
-        return super().coefficients(solution, trajectories)
-
 
 @dataclass(frozen=True, eq=False)
 class _OfStages(_KL):
@@ -260,6 +243,28 @@ class _ReverseAtStates(_KL):
     def per_token(self, solution: Solution) -> TokenWeight:
         """Return -log(pi/ref)."""
         return TokenWeight(*log_ratios(solution.policy, self.reference, solution)).map(np.negative)
+
+    def coefficients(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:
+        """Return minus the log-ratio of every step, or the sum of them, times strength and weight.
+
+        Raises:
+            InfiniteDivergenceError: a trajectory has probability 0 under the policy or the reference.
+        """
+        _refuse_impossible(solution, trajectories, {"policy": solution.policy, "reference": self.reference})
+        return super().coefficients(solution, trajectories)
+
+
+def _refuse_impossible(solution: Solution, t: Trajectories, policies: dict[str, Policy]) -> None:
+    """Raise InfiniteDivergenceError for a trajectory with a step whose logarithm is infinite under one of the policies."""
+    possible = {who: np.logical_and(*map(np.isfinite, t.log_prob(policy))) for who, policy in policies.items()}
+    bad = np.flatnonzero(~np.logical_and.reduce(list(possible.values())))
+    if len(bad):
+        episode, turn, x, y = (int(v[bad[0]]) for v in (t.episode, t.turn, t.step_prompt, t.answer))
+        who = next(who for who, each in possible.items() if not each[bad[0]])
+        raise InfiniteDivergenceError(
+            f"trajectory {episode}, turn {turn} ({solution.mdp.prompt_name(x)}, answer {y}) has probability 0 under the {who}: "
+            f"its logarithm is infinite; give the {who} some mass there"
+        )
 
 
 @register
@@ -445,7 +450,12 @@ class _ReverseOfTrajectories(_ReverseAtStates):
             return super().mass(solution)
         solution.finite_visits  # raises for a chain that never ends: its penalty is infinite  # noqa: B018
         v = self.outcome_of(solution).reward.values(solution)
-        return on_policy_mass(solution, solution.finite_visits, sample=v.q_sample, stop=v.q_stop, resample=v.q_resample)
+        sample = v.q_sample + self._own(solution)
+        return on_policy_mass(solution, solution.finite_visits, sample=sample, stop=v.q_stop, resample=v.q_resample)
+
+    def _own(self, solution: Solution) -> Floats:
+        """Return the derivative of the penalty itself at each answer, centred: 0 where all answers weigh the same."""
+        return 0.0 * _ONE
 
     def value(self, solution: Solution) -> Floats | None:
         """Return -beta E[weighted sum of log-ratios], (*runs,), for plain sums; else None."""
@@ -474,25 +484,19 @@ class ReverseKL(_ReverseOfTrajectories, _OfStages):
 
     name = "kl"
 
-    def _own(self, solution: Solution) -> TokenWeight:
-        """Return the derivative of L itself, centred: -beta (w_s - E_pi w_s) at each answer."""
+    def _own(self, solution: Solution) -> Floats:
+        """Return -beta (w_s - E_pi w_s) at each answer."""
         w_s = self.stage_weight.of(solution.mdp).sample
         # Beyond the first answer's: equal weights then leave 0, and not what rounding leaves of 1 - sum of pi.
         beyond = w_s - w_s[..., :1]
         centred = beyond - (solution.policy.sample_prob * beyond).sum(axis=-1, keepdims=True)
-        return TokenWeight(-over_runs(self.beta, 3) * centred, 0.0 * _ONE, 0.0 * _ONE)
+        return np.asarray(-over_runs(self.beta, 3) * centred)
 
     def terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
         """Return the penalty as the credit, and the derivative of L itself."""
         once = effective_credit(None, *self.divided_by, under, outcome)
-        return (*super().terms(solution, under, outcome), Term(once, self._own(solution)))
-
-    def mass(self, solution: Solution) -> CoefficientMass:
-        """Return the mass with the penalty's action values as coefficients, plus the derivative of L itself."""
-        credited = super().mass(solution)
-        own = self._own(solution).sample
-        zero = np.zeros_like(own)
-        return credited + on_policy_mass(solution, solution.finite_visits, sample=own, stop=zero, resample=zero)
+        own = TokenWeight(self._own(solution), 0.0 * _ONE, 0.0 * _ONE)
+        return (*super().terms(solution, under, outcome), Term(once, own))
 
 
 @register
@@ -563,6 +567,15 @@ class EntropyBonus(_Penalty):
     def inheriting(self, normaliser: tuple[Normaliser, Grouping] | None) -> Self:
         """Return the bonus divided as the reward in its sum is."""
         return replace(self, inherited=normaliser)
+
+    def coefficients(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:
+        """Return minus the centred log-probability of every step, times strength and weight.
+
+        Raises:
+            InfiniteDivergenceError: a trajectory has probability 0 under the policy.
+        """
+        _refuse_impossible(solution, trajectories, {"policy": solution.policy})
+        return super().coefficients(solution, trajectories)
 
     def per_token(self, solution: Solution) -> TokenWeight:
         """Return minus the centred log-probability of each action; 0 for its logarithm where it is impossible."""

@@ -13,13 +13,20 @@ from dstheory.objectives import (
     DAPO,
     DPO,
     SFT,
+    EntropyBonus,
     ExpertChain,
+    ForwardKL,
     GRPONoStd,
     K1Loss,
+    K1Reward,
+    K2Loss,
+    K3Loss,
     Recorded,
     Reinforce,
     ReinforceBaseline,
     ReinforcePlusPlus,
+    ReverseKL,
+    ReverseKLDirect,
     SFTSequenceMean,
     SFTSequenceSum,
     SFTTokenMean,
@@ -146,3 +153,33 @@ def test_tables_worked_through_in_pieces_add_up(monkeypatch: pytest.MonkeyPatch)
     whole = objective.mass(s)
     monkeypatch.setattr(exponential, "_AT_ONCE", 1)
     np.testing.assert_allclose(objective.mass(s).sample, whole.sample, rtol=1e-13)
+
+
+def test_only_log_ratios_refuse_a_trajectory_that_one_of_the_policies_rules_out() -> None:
+    mdp, half = TwoStageMDP.minimal(max_turns=2), Policy.minimal(p=0.5, a=0.5, b=0.5)
+    sure = Policy.from_probabilities([[1.0, 0.0]], [[0.8, 0.7]])
+    t = Trajectories.record([(0, [(1, "stop")]), (0, [(0, "stop")])], max_turns=2)
+    here, there = solve(mdp, half), solve(mdp, sure)
+    on_reference, _ = ForwardKL(half, beta=0.1, states="reference").coefficients(there, t)
+    assert on_reference.tolist() == [0.1, 0.1]
+    for kind in (ForwardKL, K3Loss):  # beta (ref/pi - 1)
+        np.testing.assert_allclose(kind(sure, beta=0.1).coefficients(here, t)[0], [-0.1, 0.1], rtol=1e-12)
+    assert K1Loss(sure, beta=0.1).coefficients(here, t)[0].tolist() == [-0.1, -0.1]
+    for kind in (ReverseKL, ReverseKLDirect, K1Reward, K2Loss):
+        for other, solution, who in ((sure, here, "reference"), (half, there, "policy")):
+            with pytest.raises(InfiniteDivergenceError, match=rf"trajectory 0, turn 0 .* has probability 0 under the {who}"):
+                kind(other).coefficients(solution, t)
+    with pytest.raises(InfiniteDivergenceError, match=r"trajectory 0, turn 0 .* has probability 0 under the policy"):
+        EntropyBonus().coefficients(there, t)
+    with pytest.raises(InfiniteDivergenceError, match="the policy gives probability 0 to the answer"):
+        ForwardKL(half).coefficients(there, t)  # as its gradient: the policy never goes where the reference does
+
+
+@pytest.mark.parametrize("kind", [ReverseKLDirect, K2Loss, K1Loss, EntropyBonus, SFT, SFTSequenceSum])
+def test_where_no_length_and_no_reward_enters_visits_are_enough(kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("the chain is solved once more, for exponentials of a length that nobody asks for")
+
+    monkeypatch.setattr(exponential, "_sweep", refuse)
+    made = kind() if kind is EntropyBonus else kind(ExpertChain(THERE)) if issubclass(kind, SFT | SFTSequenceSum) else kind(THERE)
+    assert np.isfinite(made.gradient(solve(LOPSIDED, HERE)).sample).all()

@@ -134,6 +134,11 @@ def moments(solution: Solution, reward: RewardTable, t: Floats) -> tuple[Floats,
 
 def response_mass(solution: Solution, reward: RewardTable, nodes: EffectiveCredit) -> CoefficientMass:
     """Return the expected coefficient of every action, (*runs, T', X, Y), when every token of a response gets f(R, L)."""
+    if not nodes.t.any() and not nodes.slope.any():  # neither length nor reward enters: visits are enough
+        visits = solution.finite_visits * nodes.constant.sum(axis=0)[..., None, :] * solution.mdp.prompt_weight
+        answers, pol = visits[..., None] * solution.unrolled.sample, solution.unrolled
+        decisions = answers * pol.decided
+        return CoefficientMass(answers, decisions * pol.stop, decisions * pol.resample)
     if _compiled(solution, reward):
         from dstheory.kernels import tilted_mass
 

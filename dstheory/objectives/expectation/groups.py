@@ -136,11 +136,14 @@ def effective_credit(
             "dynamic_sampling=False, outcome='correct', or sampled_gradient"
         )
     t, w, tilts = _denominator(normaliser, grouping, solution, outcome)
+    if credit is None and not tilts and not grouping.mixed:  # 1 for every response: nothing about the others is asked
+        constant = w * np.ones((1, *np.broadcast_shapes(solution.policy.runs, solution.mdp.runs), solution.mdp.shape[0]))
+        return EffectiveCredit(t, constant, np.zeros_like(constant))
     plain, paid = known or moments(solution, outcome.reward, t if tilts else np.zeros(1))
     if grouping.mixed:
         w = w / mixed_probability(solution, grouping, paid if known else None, outcome)[..., None]
     if credit is None:
-        constant, slope = _once(grouping, plain, paid, tilts)
+        constant, slope = _once(grouping, plain, paid)
     elif grouping.group_size == inf:
         constant, slope = _limit(credit, solution, outcome, paid, part)
     elif outcome.values is not None:
@@ -228,11 +231,11 @@ def _tokens_of_mixed(solution: Solution, grouping: Grouping, outcome: ResponseRe
     return np.asarray(total / mixed_probability(solution, grouping, None, outcome))
 
 
-def _once(grouping: Grouping, plain: Floats, paid: Floats, tilts: bool) -> tuple[Floats, Floats]:
+def _once(grouping: Grouping, plain: Floats, paid: Floats) -> tuple[Floats, Floats]:
     """The same for the credit 1 whatever the rewards: the weight of the rest of the group, if there is any."""
     size = grouping.group_size
     if not grouping.mixed:
-        constant = plain ** (size - 1) if tilts else np.ones_like(plain)
+        constant = plain ** (size - 1)
         return constant, np.zeros_like(constant)
     if size == inf:
         constant = _mixed_given_prompt(grouping, paid)
