@@ -178,7 +178,7 @@ def _explanation(entry: Entry) -> str:
     if entry.verdict.outcome is Outcome.FAILS and entry.as_recorded:
         return f"witness: {point_text(entry)}"
     if not entry.as_recorded:
-        where = f" Witness: {point_text(entry)}." if entry.verdict.witness else ""
+        where = f" ({point_text(entry)})" if entry.verdict.witness else ""
         return entry.verdict.message + where
     return ""
 

@@ -58,7 +58,7 @@ def test_a_deliberately_false_recorded_verdict_exits_3(dstheory, tmp_path):
     ("name", "code", "message"),
     [
         ("fine.py", 0, "all as recorded"),
-        ("false.py", 3, "Witness: p = 1/2, a = 1/2"),
+        ("false.py", 3, "fails at the witness (p = 1/2, a = 1/2)"),
         ("not_false.py", 3, "holds (recorded: fails)"),
         ("undecided.py", 4, "undecided (recorded: holds)"),
         ("crash.py", 1, "RuntimeError: boom"),

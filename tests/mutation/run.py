@@ -67,7 +67,7 @@ SUITES |= dict.fromkeys(
 _OPTIMUM = ["tests/dynamics/test_optimum.py", "tests/dynamics/test_optimum_digits.py"]
 SUITES |= dict.fromkeys([f"dynamics/{name}.py" for name in ("soft_optimum", "soft_bellman")], _OPTIMUM)
 SUITES["anatomy/chain_formulas.py"] = ["tests/anatomy/test_chain_formulas.py"]
-_TRAINING = ["tests/symbolic/test_training_objectives.py", "tests/symbolic/test_against_numeric_engine.py"]
+_TRAINING = [f"tests/symbolic/test_{name}.py" for name in ("training_objectives", "against_numeric_engine", "shown_formulas")]
 SUITES |= dict.fromkeys(
     [f"symbolic/{name}.py" for name in ("responses", "objectives/reward", "objectives/group", "objectives/imitation",
                                         "objectives/penalties")],
