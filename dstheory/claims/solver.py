@@ -98,16 +98,21 @@ def _answer(z3: Any, formulas: Sequence[Any], integers: Collection[str], deadlin
     for formula in formulas:
         solver.add(translate.formula(formula))
     with _interrupted_at(context, deadline) as late:
-        result = solver.check()
+        try:
+            result = solver.check()
+            model = solver.model() if result == z3.sat else None
+            point = {} if model is None else {
+                name: _number(z3, model.eval(variable, model_completion=True)) for name, variable in translate.variables.items()
+            }
+        except z3.Z3Exception:
+            if not late.is_set():
+                raise
+            result = z3.unknown  # an interruption ends the search with "unknown", or with an exception wherever it finds it
+    if result == z3.unknown:
+        return Answer("unknown", reason=OUT_OF_TIME if late.is_set() else solver.reason_unknown())
     if result == z3.unsat:
         return Answer("unsat")
-    if result == z3.sat:
-        model = solver.model()
-        point = {
-            name: _number(z3, model.eval(variable, model_completion=True)) for name, variable in translate.variables.items()
-        }
-        return Answer("sat", point={name: value for name, value in point.items() if value is not None})
-    return Answer("unknown", reason=OUT_OF_TIME if late.is_set() else solver.reason_unknown())
+    return Answer("sat", point={name: value for name, value in point.items() if value is not None})
 
 
 @contextmanager

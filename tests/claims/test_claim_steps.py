@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import builtins
 import sys
+import time
 from fractions import Fraction
 
 import pytest
 import sympy as sp
 from hypothesis import given
 from hypothesis import strategies as st
-from sympy import And, Eq, Equivalent, Implies, Ne, Or
+from sympy import QQ, And, Eq, Equivalent, Implies, Ne, Or
+from sympy.polys.rings import ring
 
 from dstheory.claims import (
     CLOSED_UNIT,
@@ -32,7 +34,7 @@ from dstheory.claims import (
     identity,
     search,
 )
-from dstheory.claims.solver import Answer
+from dstheory.claims.solver import OUT_OF_TIME, Answer, PolynomialRelation, ask
 from dstheory.claims.witnesses import find_witness, is_witness
 
 p, a, b, x, y, n = sp.symbols("p a b x y n")
@@ -415,6 +417,25 @@ def test_without_z3_nothing_is_decided_and_the_message_says_so(monkeypatch):
     assert result.status is Status.UNDECIDED
     assert "pip install z3-solver" in result.message
     assert verdict(REFUTED).status is Status.REFUTED  # a witness needs no solver
+
+
+@pytest.mark.parametrize("where", ["check", "model"])
+def test_an_interruption_that_the_solver_answers_with_an_exception_is_running_out_of_time(monkeypatch, where):
+    import z3
+
+    def canceled(self):
+        end = time.process_time() + 0.5
+        while time.process_time() < end:  # until the watcher has interrupted
+            pass
+        raise z3.Z3Exception(b"canceled")
+
+    relation = PolynomialRelation(((ring("x", QQ)[1], 1),), ">")
+    monkeypatch.setattr(z3.Solver, where, canceled)
+    answer = ask([relation], seconds=0.1)
+    assert (answer.status, answer.reason) == ("unknown", OUT_OF_TIME)
+    monkeypatch.setattr(z3.Solver, where, lambda self: (_ for _ in ()).throw(z3.Z3Exception(b"out of memory")))
+    with pytest.raises(z3.Z3Exception, match="out of memory"):  # a fault of the solver stays one
+        ask([relation], seconds=60.0)
 
 
 def test_time_runs_out_into_undecided():
