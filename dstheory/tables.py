@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any, Protocol
+
+from dstheory.texts import html_text, printable
 
 
 @dataclass(frozen=True)
@@ -25,18 +26,20 @@ class Table:
 
     def text(self) -> str:
         """Return lines with aligned columns."""
-        widths = [max(map(len, column)) for column in zip(self.head, *self.rows, strict=True)]
-        lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (self.head, *self.rows))
-        return "\n".join([self.title, *(line.rstrip() for line in lines)])
+        table = [[printable(cell) for cell in row] for row in (self.head, *self.rows)]
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in table)
+        return "\n".join([printable(self.title), *(line.rstrip() for line in lines)])
 
     def html(self) -> str:
         """Return a table element; what the cells say is escaped."""
 
         def row(cells: Sequence[str], tag: str) -> str:
-            return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+            return "<tr>" + "".join(f"<{tag}>{html_text(cell)}</{tag}>" for cell in cells) + "</tr>"
 
         body = "".join(row(cells, "td") for cells in self.rows)
-        return f"<table><caption>{escape(self.title)}</caption><thead>{row(self.head, 'th')}</thead><tbody>{body}</tbody></table>"
+        head = row(self.head, "th")
+        return f"<table><caption>{html_text(self.title)}</caption><thead>{head}</thead><tbody>{body}</tbody></table>"
 
 
 class _HasTable(Protocol):

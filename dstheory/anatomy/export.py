@@ -143,7 +143,8 @@ def write_log(
     ...     read_log(file).episodes
     Episodes(2 episodes, 3 attempts, 2 problems, 1 capped)
     """
-    with atomic_path(path, overwrite=overwrite) as temporary, _opened(temporary, Path(path).suffix.lower()) as out:
+    suffix = Path(path).suffix.lower()
+    with atomic_path(path, overwrite=overwrite) as temporary, temporary.open("wb") as file, _packed(file, suffix) as out:
         for start in range(0, len(episodes), _AT_A_TIME):
             lines = _lines(episodes, start, min(start + _AT_A_TIME, len(episodes)))
             out.write("".join(lines).encode("utf-8"))
@@ -151,12 +152,12 @@ def write_log(
                 progress(min(start + _AT_A_TIME, len(episodes)))
 
 
-def _opened(path: Path, suffix: str) -> IO[bytes]:
+def _packed(file: IO[bytes], suffix: str) -> IO[bytes]:
     if suffix not in _PACKING:
-        return path.open("wb")
+        return file
     import pyarrow as pa
 
-    return cast("IO[bytes]", pa.CompressedOutputStream(str(path), _PACKING[suffix]))
+    return cast("IO[bytes]", pa.CompressedOutputStream(file, _PACKING[suffix]))
 
 
 def _lines(episodes: Episodes, start: int, end: int) -> Iterator[str]:

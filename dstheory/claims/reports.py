@@ -15,6 +15,7 @@ from rich.text import Text
 from dstheory.claims.runner import Entry, Report
 from dstheory.claims.verdicts import BY_DEFINITION, Outcome, Status, StepReport
 from dstheory.references import bibliography, cite
+from dstheory.texts import latex_text, markdown_cell, printable
 
 _FEW = 4
 _STYLE = {
@@ -89,16 +90,16 @@ def verdict_table(report: Report) -> Table:
     for entry in report.entries:
         verdict = entry.verdict
         style = _STYLE[verdict.outcome] if entry.as_recorded else "bold red"
-        statement = Text(str(entry.info["title"]))
+        statement = Text(printable(entry.info["title"]))
         explanation = _explanation(entry)
         if explanation:
-            statement.append(f"\n{explanation}", style="dim")
+            statement.append(f"\n{printable(explanation, lines=True)}", style="dim")
         table.add_row(
-            Text(str(entry.info["id"])),
+            Text(printable(entry.info["id"])),
             statement,
-            Text(verdict_text(entry), style=style),
-            Text(verdict.method),
-            Text(entry.scope),
+            Text(printable(verdict_text(entry)), style=style),
+            Text(printable(verdict.method)),
+            Text(printable(entry.scope)),
             f"{verdict.time:.2f} s",
         )
     return table
@@ -110,7 +111,7 @@ def list_table(claims: Sequence[Mapping[str, Any]]) -> Table:
     for heading in ("id", "level", "recorded", "statement", "source"):
         table.add_column(heading, overflow="fold")
     for info in claims:
-        table.add_row(*[Text(str(info[key])) for key in ("id", "level", "recorded", "title", "source")])
+        table.add_row(*[Text(printable(info[key])) for key in ("id", "level", "recorded", "title", "source")])
     return table
 
 
@@ -196,12 +197,12 @@ def json_report(report: Report) -> str:
         for entry in report.entries
     ]
     document = {"exit_code": report.exit_code, "seed": report.seed, "time": report.time, "claims": claims}
-    return json.dumps(document, indent=2, ensure_ascii=False)
+    return json.dumps(document, indent=2)
 
 
 def list_json(claims: Sequence[Mapping[str, Any]]) -> str:
     """The descriptions of claims."""
-    return json.dumps([_public(info) for info in claims], indent=2, ensure_ascii=False)
+    return json.dumps([_public(info) for info in claims], indent=2)
 
 
 def junit_report(report: Report) -> str:
@@ -245,7 +246,7 @@ def markdown_report(report: Report) -> str:
         point = point_text(entry)
         statement = entry.info["title"] + (f" (witness: {point})" if point else "")
         cells = [entry.info["id"], statement, verdict_text(entry), entry.verdict.method, entry.scope]
-        lines.append("| " + " | ".join(_markdown(cell) for cell in cells) + " |")
+        lines.append("| " + " | ".join(markdown_cell(cell) for cell in cells) + " |")
     return "\n".join([*lines, "", summary(report), ""])
 
 
@@ -254,7 +255,7 @@ def markdown_claims(entries: Sequence[Entry]) -> str:
     out: list[str] = []
     for entry in entries:
         info, verdict = entry.info, entry.verdict
-        out += [f"## {info['id']} {_markdown(info['title'])}", "", info["statement"], ""]
+        out += [f"## {info['id']} {markdown_cell(info['title'])}", "", info["statement"], ""]
         if info["latex"]:
             out += ["$$", info["latex"], "$$", ""]
         out += [f"- level: {info['level']}; source: {info['source']}; scope: {entry.scope}"]
@@ -288,7 +289,7 @@ def latex_report(report: Report) -> str:
         point = point_text(entry)
         statement = entry.info["title"] + (f" (witness: {point})" if point else "")
         cells = [entry.info["id"], statement, verdict_text(entry), entry.verdict.method, entry.scope]
-        printed = [_tex(cell) for cell in cells]
+        printed = [latex_text(cell) for cell in cells]
         printed[1] += cite(_references(entry))
         lines.append(" & ".join(printed) + r" \\")
     return "\n".join([*lines, r"\end{longtable}", "", _reference_list(report.entries)])
@@ -299,7 +300,7 @@ def latex_claims(entries: Sequence[Entry]) -> str:
     out: list[str] = []
     for entry in entries:
         info, verdict = entry.info, entry.verdict
-        out += [rf"\paragraph{{{_tex(info['id'])}. {_tex(info['title'])}}}", _tex(info["statement"])]
+        out += [rf"\paragraph{{{latex_text(info['id'])}. {latex_text(info['title'])}}}", latex_text(info["statement"])]
         if info["latex"]:
             out += [r"\begin{equation*}", info["latex"], r"\end{equation*}"]
         setting = [item for key in ("domain_latex", "definitions_latex", "assumptions_latex") for item in info.get(key, [])]
@@ -307,16 +308,16 @@ def latex_claims(entries: Sequence[Entry]) -> str:
             out.append("Here " + ", ".join(f"${item}$" for item in setting) + ".")
         out.append(r"\begin{enumerate}")
         for step in verdict.steps:
-            out.append(r"\item " + ("Lemma. " if step.lemma else "") + _tex(step.words))
+            out.append(r"\item " + ("Lemma. " if step.lemma else "") + latex_text(step.words))
             formulas, more = few(step.latex)
             out += [*(rf"\begin{{equation*}}{line}\end{{equation*}}" for line in formulas), more]
             if step.context_latex:
                 out.append(f"where {step.context_latex}.")
-            out.append(rf"\emph{{{_tex(str(step.status))} by {_tex(step.method)}.}}")
+            out.append(rf"\emph{{{latex_text(str(step.status))} by {latex_text(step.method)}.}}")
         out.append(r"\end{enumerate}")
-        out.append(f"Source: {_tex(info['source'])}{cite(_references(entry))}.")
-        witness = f" Witness: {_tex(point_text(entry))}." if verdict.witness else ""
-        out += [rf"\textbf{{{_tex(verdict_text(entry)).capitalize()}}} ({_tex(verdict.method)}).{witness}", ""]
+        out.append(f"Source: {latex_text(info['source'])}{cite(_references(entry))}.")
+        witness = f" Witness: {latex_text(point_text(entry))}." if verdict.witness else ""
+        out += [rf"\textbf{{{latex_text(verdict_text(entry)).capitalize()}}} ({latex_text(verdict.method)}).{witness}", ""]
     return "\n".join([*out, _reference_list(entries)])
 
 
@@ -327,28 +328,3 @@ def _references(entry: Entry) -> list[str]:
 
 def _reference_list(entries: Sequence[Entry]) -> str:
     return bibliography(key for entry in entries for key in _references(entry))
-
-
-def _markdown(cell: str) -> str:
-    return str(cell).replace("|", r"\|").replace("\n", " ")
-
-
-_TEX = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-}
-
-
-def _tex(cell: str) -> str:
-    return "".join(_TEX.get(character, character) for character in str(cell))

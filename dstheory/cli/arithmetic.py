@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dstheory.cli.echo import echo
 from dstheory.cli.options import config_option, json_option, seed_option
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def train(checkpoint: Path | None, overwrite: bool, as_json: bool, **options: An
     run = read_checkpoint(path, settings) if path.exists() and not overwrite else None
     resumed = 0 if run is None else run.done
     if resumed and not as_json:
-        click.echo(f"{path}: goes on after update {resumed} of {settings.updates}", err=True)
+        echo(f"{path}: goes on after update {resumed} of {settings.updates}", err=True)
     kept = time.monotonic()
 
     def keep(run: Any) -> None:
@@ -127,7 +128,7 @@ def train(checkpoint: Path | None, overwrite: bool, as_json: bool, **options: An
         try:
             run = run_training(settings, run=run, updated=keep)
         except KeyboardInterrupt:
-            click.echo(f"{path}: give the same command again to go on", err=True)
+            echo(f"{path}: give the same command again to go on", err=True)
             raise
     if resumed == settings.updates or settings.updates == 0:
         write_checkpoint(path, run)
@@ -148,7 +149,7 @@ def train(checkpoint: Path | None, overwrite: bool, as_json: bool, **options: An
         rows,
         caption="exact, not sampled" if summary else f"checks {', '.join(settings.checks)}: measure with evaluate",
     )
-    click.echo(f"checkpoint: {path} ({seconds:.1f} s)")
+    echo(f"checkpoint: {path} ({seconds:.1f} s)")
 
 
 def _figures(policy: ArithmeticPolicy, settings: Settings) -> dict[str, dict[str, float]]:
@@ -230,7 +231,7 @@ def evaluate(
         table = [[_cell(row[name]) for name in columns] for row in rows]
         print_table(model, columns, table, caption="exact | rollouts with 95 % intervals; accuracy is that of submitted answers")
     if out is not None:
-        click.echo(f"rollouts: {out} ({len(lines)} episodes); dstheory anatomy {out}")
+        echo(f"rollouts: {out} ({len(lines)} episodes); dstheory anatomy {out}")
 
 
 def _cell(value: Any) -> str:
@@ -271,6 +272,6 @@ def show(checkpoint: Path | None, problem: str | None, size: str, seed: int, as_
     if as_json:
         print_json({"problem": problems.names[0], "seed": seed, "lines": lines})
         return
-    click.echo("\n".join(lines))
+    echo("\n".join(lines))
 
 

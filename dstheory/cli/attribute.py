@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dstheory.cli.echo import echo
 from dstheory.cli.notes import notes, reference_words
 from dstheory.cli.options import (
     Problem,
@@ -25,6 +26,7 @@ from dstheory.cli.options import (
     seed_option,
 )
 from dstheory.errors import ChainError, RewardNotReadError
+from dstheory.texts import markdown_cell
 
 if TYPE_CHECKING:
     from dstheory.attribution import StageSplit
@@ -118,16 +120,16 @@ def _attribute(problem: Problem, options: dict[str, Any]) -> None:
         f"parametrisation. (iii) depends on neither. KL terms refer to {reference_words(problem, options)}.",
     )
     for line in said:
-        click.echo(line)
+        echo(line)
     levels = [(expression, split.coefficient) for expression, split in found if split.coefficient is not None]
     for expression, level in levels:
         if level.witness:
-            click.echo(f"{expression}: unbalanced, e.g. {level.witness}")
+            echo(f"{expression}: unbalanced, e.g. {level.witness}")
     for why in dict.fromkeys(left_out.values()):
         names = ", ".join(expression for expression, reason in left_out.items() if reason == why)
-        click.echo(f"left out: {names} ({why})", err=True)
+        echo(f"left out: {names} ({why})", err=True)
     looked = sorted({level.evidence for _, level in levels})
-    click.echo(f"level (i) looked at {'; '.join(looked)}" if looked else "level (i): the terms share no trajectories")
+    echo(f"level (i) looked at {'; '.join(looked)}" if looked else "level (i): the terms share no trajectories")
 
 
 def _compare(problem: Problem, options: dict[str, Any]) -> None:
@@ -163,25 +165,25 @@ def _compare(problem: Problem, options: dict[str, Any]) -> None:
         texts.append([row.name, row.family, verdict, *shares, *angles, " ".join(row.claims)])
     markdown = options["format"] == "markdown"
     if markdown:
-        click.echo("| " + " | ".join(_COLUMNS) + " |")
-        click.echo("|" + "---|" * len(_COLUMNS))
+        echo("| " + " | ".join(_COLUMNS) + " |")
+        echo("|" + "---|" * len(_COLUMNS))
         for name, *others in texts:
-            click.echo("| " + " | ".join([f"`{name}`", *others]) + " |")
-        click.echo(f"\n{note}")
+            echo("| " + " | ".join([f"`{name}`", *map(markdown_cell, others)]) + " |")
+        echo(f"\n{note}")
     else:
         heading = "every objective; decision share of norms and energies, angles to the gradient of the accuracy"
         print_table(f"{problem.name}: {heading}", _COLUMNS[:-1], [cells[:-1] for cells in texts], words=3, caption=note)
         for row in rows:
-            click.echo(f"{row.name}: {' '.join(row.claims)}")
+            echo(f"{row.name}: {' '.join(row.claims)}")
     for line in said:
-        click.echo(line, err=markdown)
+        echo(line, err=markdown)
     for name, why in left_out.items():
-        click.echo(f"left out: {name} ({why})", err=True)
+        echo(f"left out: {name} ({why})", err=True)
     for row in rows:
         if row.note:
-            click.echo(f"{row.name}: {row.note}", err=True)
+            echo(f"{row.name}: {row.note}", err=True)
     if out is not None:
-        click.echo(f"figure in {out}", err=markdown)
+        echo(f"figure in {out}", err=markdown)
 
 
 def _each(

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dstheory.cli.echo import echo
+
 if TYPE_CHECKING:
     from dstheory.symbolic.objectives import Rule
 
@@ -148,13 +150,13 @@ def command(
         derivation = derivation.at(dict(parse_assignments(numeric)))
     shown = render(derivation, style, standalone=standalone)
     if output is None:
-        click.echo(shown, nl=False)
+        echo(shown, nl=False)
         return 0
     from dstheory.readers.atomic import atomic_path
 
     with atomic_path(output, overwrite=overwrite) as path:
         path.write_text(shown, encoding="utf-8")
-    click.echo(f"wrote {output}", err=True)
+    echo(f"wrote {output}", err=True)
     return 0
 
 

@@ -7,6 +7,7 @@ Exit codes: 0 fine; 1 error in input or run; 2 usage; 3 a claim got another verd
 from __future__ import annotations
 
 import importlib
+import io
 import signal
 import sys
 import warnings
@@ -16,7 +17,9 @@ from typing import Any
 import click
 
 from dstheory._version import __version__
+from dstheory.cli.echo import echo
 from dstheory.errors import DSTheoryError
+from dstheory.texts import printable
 
 # name -> (module, the line that --help shows); the module is imported only when the command runs.
 COMMANDS = {
@@ -88,7 +91,7 @@ def _warn(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, file: Any = None, line: Any = None
 ) -> None:
     """Say a warning in one sentence: where in the code it was raised is nothing that a user of commands can change."""
-    click.echo(f"warning: {message}", err=True)
+    echo(f"warning: {printable(message)}", err=True)
 
 
 class _Terminated(KeyboardInterrupt):
@@ -110,13 +113,15 @@ def main() -> None:
     except click.exceptions.Exit as exit_:
         code = exit_.exit_code
     except click.ClickException as error:
-        error.show()
+        said = io.StringIO()
+        error.show(said)
+        echo(said.getvalue(), err=True, nl=False)
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt) as stop:
-        click.echo("interrupted: complete files were kept, unfinished ones removed", err=True)
+        echo("interrupted: complete files were kept, unfinished ones removed", err=True)
         code = 143 if isinstance(stop, _Terminated) or isinstance(stop.__cause__, _Terminated) else 130
     except DSTheoryError as error:
-        click.echo(f"error: {error}", err=True)
+        echo(f"error: {printable(error)}", err=True)  # one sentence, whatever line ends a label or a name holds
         code = 1
     except BrokenPipeError:
         sys.stderr.close()

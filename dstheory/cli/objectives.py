@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from dstheory.cli.echo import echo
 from dstheory.cli.options import json_option, module_option
 
 EPILOG = """\b
@@ -67,8 +68,8 @@ def command(names: tuple[str, ...], as_json: bool) -> None:
         for shown in entries:
             for key, value in shown.items():
                 text = ", ".join(map(str, value)) if isinstance(value, list) else value
-                click.echo(f"{key.replace('_', ' '):>14}  {text}")
-            click.echo()
+                echo(f"{key.replace('_', ' '):>14}  {text}")
+            echo()
     else:
         for family in room.FAMILIES:
             print_table(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dstheory.cli.echo import echo
 from dstheory.cli.options import config_option, json_option, model_options, parameter_options, problem_from
 from dstheory.cli.show import number, print_json, print_table
 from dstheory.dynamics.parameters import PARAMETERS
@@ -127,12 +128,12 @@ def _print(found: dict[str, Any], options: dict[str, Any]) -> None:
         "Value: discounted reward, without the penalty.",
     )
     gain, share = float(found["gain"]), float(found["decision_share_of_gain"])
-    click.echo(f"temperatures beta w: sampling {temperature(tau['sample'])}, decision {temperature(tau['decide'])}")
-    click.echo(
+    echo(f"temperatures beta w: sampling {temperature(tau['sample'])}, decision {temperature(tau['decide'])}")
+    echo(
         f"penalised value {number(float(found['optimum']['penalised_value']))} "
         f"(discounted penalty {number(float(found['optimum']['penalty']))}), Newton steps {found['iterations']}"
     )
-    click.echo(
+    echo(
         f"accuracy gain {number(gain)}: {number(float(found['gain_sample']))} by sampling, "
         f"{number(float(found['gain_decide']))} by decisions (Shapley); decision share {number(share)}"
     )

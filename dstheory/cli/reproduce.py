@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dstheory.cli.echo import echo
 from dstheory.cli.options import json_option
 
 if TYPE_CHECKING:
@@ -90,9 +91,9 @@ def command(
     bad = [o.name for o in results if o.status == "failed" or (o.status == "skipped" and not everything)]
     if len(results) > 1 and not as_json:
         counts = {status: sum(o.status == status for o in results) for status in ("done", "skipped", "failed")}
-        click.echo(", ".join(f"{n} {status}" for status, n in counts.items() if n))
+        echo(", ".join(f"{n} {status}" for status, n in counts.items() if n))
     if bad:
-        click.echo(f"error: {len(bad)} of {len(results)} experiments did not run: {', '.join(bad)}", err=True)
+        echo(f"error: {len(bad)} of {len(results)} experiments did not run: {', '.join(bad)}", err=True)
     return 1 if bad else 0
 
 
@@ -114,16 +115,16 @@ def _print_result(result: ExperimentResult) -> None:
     from dstheory.experiments.findings import cells, columns
 
     if result.status == "skipped":
-        click.echo(f"{result.name}: skipped: {result.reason}")
+        echo(f"{result.name}: skipped: {result.reason}")
         return
     if result.status == "failed":
-        click.echo(f"{result.name}: failed: {result.reason}", err=True)
+        echo(f"{result.name}: failed: {result.reason}", err=True)
         return
-    click.echo(f"{result.name}: {result.out} ({result.seconds:.1f} s)")
-    click.echo("\n".join(f"    {line}".rstrip() for line in result.caption.splitlines()))
+    echo(f"{result.name}: {result.out} ({result.seconds:.1f} s)")
+    echo("\n".join(f"    {line}".rstrip() for line in result.caption.splitlines()))
     for stem, table in result.tables.items():
         if isinstance(table, str):
-            click.echo(table)
+            echo(table)
             continue
         words = next((i for i, value in enumerate(table[0].values()) if not isinstance(value, str)), len(table[0]))
         print_table(stem, columns(table), cells(table), words=words)
@@ -139,7 +140,7 @@ def _progress(names: Sequence[str], *, quiet: bool) -> Iterator[Callable[[str, f
     if quiet or not console.is_terminal:
         yield None
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     parts = dict.fromkeys(names, 0.0)
     # What is printed meanwhile goes above the bars on a terminal, and untouched into a file.
     with Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as bar:

@@ -8,12 +8,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import click
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
+
+from dstheory.cli.echo import echo, echo_json
+from dstheory.texts import printable
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -31,15 +34,17 @@ def number(value: float, digits: int = 3) -> str:
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str = "", words: int = 1) -> None:
     """Print a table on standard output; the first ``words`` columns are text, the others numbers."""
-    table = Table(title=title, box=SIMPLE_HEAD, caption=caption or None, title_justify="left", caption_justify="left")
-    for i, column in enumerate(columns):
+    rows = [[printable(cell) for cell in row] for row in rows]
+    table = Table(box=SIMPLE_HEAD, title_justify="left", caption_justify="left")
+    table.title, table.caption = Text(printable(title)), Text(printable(caption)) if caption else None
+    for i, column in enumerate(map(printable, columns)):
         cells = [column, *(row[i] for row in rows)]
         # Numbers whole; words at least as wide as the longest of them, within reason.
         least = max(map(len, cells)) if i >= words else min(24, max((len(w) for cell in cells for w in cell.split()), default=1))
         side = "left" if i < words else "right"
-        table.add_column(column, justify=side, overflow="fold", no_wrap=i >= words, min_width=least)  # type: ignore[arg-type]
+        table.add_column(Text(column), justify=side, overflow="fold", no_wrap=i >= words, min_width=least)  # type: ignore[arg-type]
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))
     console = Console()
     # Written to a file or a pipe there is no screen to fit: keep every column.
     if not console.is_terminal:
@@ -55,7 +60,7 @@ def print_json(data: Any) -> None:
     """Print strict JSON on standard output."""
     from dstheory.readers import to_jsonable
 
-    click.echo(json.dumps(to_jsonable(data), indent=2, allow_nan=False))
+    echo_json(json.dumps(to_jsonable(data), indent=2, allow_nan=False))
 
 
 @contextmanager
@@ -65,7 +70,7 @@ def progress_bar(label: str, total: int, *, quiet: bool) -> Iterator[Any]:
     if quiet or not console.is_terminal:
         yield lambda done: None
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(label, total=total)
         yield lambda done: bar.update(task, completed=done)
@@ -81,5 +86,5 @@ def announce_compilation(work: int, pairs: int) -> None:
     from dstheory.kernels import is_compiled, warm_up
 
     if not is_compiled():
-        click.echo("compiling the fast loops, once on this machine (about half a minute) ...", err=True)
+        echo("compiling the fast loops, once on this machine (about half a minute) ...", err=True)
         warm_up()

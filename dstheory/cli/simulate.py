@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dstheory.cli.echo import echo
 from dstheory.cli.notes import notes
 from dstheory.cli.options import (
     config_option,
@@ -76,7 +77,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     conditions = {name: objective_from(name, problem, options) for name in names}
     if options["objectives"]:
         for line in notes(list(conditions.items()), problem, options, at_start=False):
-            click.echo(line, err=True)
+            echo(line, err=True)
     elif options["beta"] is None:
         options["beta"] = PARAMETERS["beta"].default
     start = scattered(problem.start, runs, spread=options["spread"], rng=options["seed"])
@@ -173,4 +174,4 @@ def _print(rows: list[dict[str, Any]], chain: str, options: dict[str, Any], out:
         "share of the accuracy gain (- where there is none); it changes with the number of steps. Energies: Fisher energy of "
         "each stage at the start.",
     )
-    click.echo(f"figure, data and manifest: {out}")
+    echo(f"figure, data and manifest: {out}")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dstheory.cli.echo import echo
 from dstheory.cli.options import (
     chain_from,
     config_option,
@@ -106,7 +107,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     plan = _plan(ctx, options)
     out = options["out"] or _unused(Path("results/sweep"), plan)
     settings = f"{plan.grid.size:,} setting{'s' * (plan.grid.size != 1)}"
-    click.echo(f"{settings}, a result of {size_text(plan.bytes)}, into {out}", err=True)
+    echo(f"{settings}, a result of {size_text(plan.bytes)}, into {out}", err=True)
     if plan.of == "simulate":
         announce_compilation(plan.grid.size * plan.most_steps, plan.chain.pairs)
     with _progress_of(plan.grid.size, quiet=options["as_json"]) as update, _warnings_as_lines():
@@ -170,7 +171,7 @@ def _warnings_as_lines() -> Iterator[None]:
     """Show warnings as sentences on standard error."""
     with warnings.catch_warnings():
         warnings.simplefilter("always", RuntimeWarning)
-        warnings.showwarning = lambda message, *_, **__: click.echo(f"note: {message}", err=True)
+        warnings.showwarning = lambda message, *_, **__: echo(f"note: {message}", err=True)
         yield
 
 
@@ -226,7 +227,7 @@ class _Lines:
             return
         self.last = now
         left = (now - self.began) * (total - done) / (done - self.first)
-        click.echo(f"{done:,} of {total:,} settings, {_duration(left)} left", err=True)
+        echo(f"{done:,} of {total:,} settings, {_duration(left)} left", err=True)
 
 
 def _duration(seconds: float) -> str:
@@ -251,16 +252,16 @@ def _print_result(plan: SweepPlan, data: LabelledArrays, found: dict[str, Any]) 
         _print_summary(title, plan, found["summary"])
     for status, count in found["without_result"].items():
         what = status.replace("_", " ")
-        click.echo(f"{count:,} of {plan.grid.size:,} settings have no result ({what}): NaN, marked in `status`")
+        echo(f"{count:,} of {plan.grid.size:,} settings have no result ({what}): NaN, marked in `status`")
     for name, count in found["not_finite"].items():
         why = plan.variables[name].missing or "it left the finite numbers"
-        click.echo(f"{name} is NaN or infinite in {count:,} settings that have a result: {why}")
+        echo(f"{name} is NaN or infinite in {count:,} settings that have a result: {why}")
     if not found["chunks"]:
-        click.echo(f"this sweep was complete already, nothing was computed: {found['out']}")
+        echo(f"this sweep was complete already, nothing was computed: {found['out']}")
     else:
         earlier = found["chunks"] - found["computed"]
         resumed = f", {earlier} of {found['chunks']} parts were there already" if earlier else ""
-        click.echo(f"data and manifest: {found['out']} ({found['seconds']:.1f} s{resumed})")
+        echo(f"data and manifest: {found['out']} ({found['seconds']:.1f} s{resumed})")
 
 
 def _print_settings(title: str, data: LabelledArrays) -> None:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dstheory.claims.verdicts import EXAMPLES, SEED, TIME_LIMIT
+from dstheory.cli.echo import echo, echo_json
 from dstheory.errors import UnknownClaimError
+from dstheory.texts import printable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -93,7 +95,7 @@ def _print_list(claims: Sequence[Mapping[str, Any]], style: str) -> None:
     from dstheory.claims import reports
 
     if style == "json":
-        click.echo(reports.list_json(claims))
+        echo_json(reports.list_json(claims))
     else:
         _print_table(reports.list_table(claims))
 
@@ -102,19 +104,19 @@ def _print_report(report: Report, style: str, *, whole: bool) -> None:
     from dstheory.claims import reports
 
     if style == "json":
-        click.echo(reports.json_report(report))
+        echo_json(reports.json_report(report))
     elif style == "junit":
-        click.echo(reports.junit_report(report))
+        echo(reports.junit_report(report))
     elif style == "markdown":
-        click.echo(reports.markdown_claims(report.entries) if whole else reports.markdown_report(report))
+        echo(reports.markdown_claims(report.entries) if whole else reports.markdown_report(report))
     elif style == "latex":
-        click.echo(reports.latex_claims(report.entries) if whole else reports.latex_report(report))
+        echo(reports.latex_claims(report.entries) if whole else reports.latex_report(report))
     elif whole:
-        click.echo("\n".join(reports.claim_text(entry) for entry in report.entries))
+        echo("\n".join(reports.claim_text(entry) for entry in report.entries))
     else:
         _print_table(reports.verdict_table(report))
-        click.echo()
-        click.echo(reports.summary(report))
+        echo()
+        echo(reports.summary(report))
 
 
 def _print_table(table: Table) -> None:
@@ -139,13 +141,13 @@ def _progress() -> Iterator[Progress | None]:
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         console=Console(stderr=True),
         transient=True,
     ) as bar:
         task = bar.add_task("loading the claims", total=None)
 
         def advance(done: int, total: int, name: str) -> None:
-            bar.update(task, completed=done, total=total, description=f"{name} done")
+            bar.update(task, completed=done, total=total, description=f"{printable(name)} done")
 
         yield advance

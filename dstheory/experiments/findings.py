@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from dstheory.texts import markdown_cell
+
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.figure import Figure
@@ -93,7 +95,7 @@ def markdown_text(rows: Sequence[Mapping[str, Any]]) -> str:
     names = columns(rows)
     right = [all(_missing(row[name]) or not isinstance(row[name], str) for row in rows) for name in names]
     lines = [names, ["---:" if r else "---" for r in right], *cells(rows)]
-    return "".join("| " + " | ".join(" ".join(text.split()).replace("|", "\\|") for text in line) + " |\n" for line in lines)
+    return "".join("| " + " | ".join(map(markdown_cell, line)) + " |\n" for line in lines)
 
 
 def write_table(table: Table, stem: Path) -> list[Path]:

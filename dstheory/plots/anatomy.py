@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from dstheory.anatomy.surveys import TOTAL
 from dstheory.plots.style import DASHES, PALETTE, RC, tidy
+from dstheory.texts import figure_text
 
 if TYPE_CHECKING:
     from dstheory.anatomy.difference import Difference
@@ -53,7 +54,7 @@ def anatomy_figure(found: Survey, *, title: str = "") -> Figure:
         else:
             figure = _several(found, labels)
         if title:
-            figure.suptitle(title, fontsize=10)
+            figure.suptitle(figure_text(title), fontsize=10)
     return figure
 
 
@@ -65,13 +66,13 @@ def _several(found: Survey, labels: list[str]) -> Figure:
     rates = [figure.add_subplot(grid[0, i * last : (i + 1) * last]) for i in range(3)]
     for axes, (name, text) in zip(rates, _RATES.items(), strict=True):
         values = [[_rate(group, label, name) for label in labels] for group in groups]
-        _lines(axes, values, [group.name for group in groups], labels, found.by)
+        _lines(axes, values, [figure_text(group.name) for group in groups], labels, found.by)
         axes.set_title(text)
     below: Axes | None = None
     for j, group in enumerate(groups):
         axes = figure.add_subplot(grid[1, 3 * j : 3 * (j + 1)], sharey=below)
         _accuracies(axes, group, labels, found.by)
-        axes.set_title(f"final accuracy: {group.name}")
+        axes.set_title(f"final accuracy: {figure_text(group.name)}")
         below = below or axes
     assert below is not None
     if found.comparison is not None:
@@ -80,7 +81,7 @@ def _several(found: Survey, labels: list[str]) -> Figure:
         if found.comparison_mean is not None and len(labels) > 1:
             parts["(mean)"] = found.comparison_mean
         _gain(axes, parts or {TOTAL: found.comparison}, found.by)
-        axes.set_title(f"gain of {groups[1].name} over {groups[0].name}")
+        axes.set_title(f"gain of {figure_text(groups[1].name)} over {figure_text(groups[0].name)}")
     figure.legend(*_joined(rates[0], below), loc="outside lower center", ncols=4, frameon=False)
     return figure
 
@@ -107,12 +108,12 @@ def rounds_figure(found: Survey, *, title: str = "") -> Figure:
             axes.set_xlabel("round")
             axes.set_xticks(x if len(x) <= 12 else x[::2])
             axes.set_ylim(0, None)
-            axes.set_title(group.name or "share correct, of those that reach the round")
+            axes.set_title(figure_text(group.name) or "share correct, of those that reach the round")
             tidy(axes)
         panels[0].set_ylabel("share of correct answers")
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
         if title:
-            figure.suptitle(title, fontsize=10)
+            figure.suptitle(figure_text(title), fontsize=10)
     return figure
 
 
@@ -188,14 +189,14 @@ def _errorbar(axes: Axes, x: Sequence[float] | np.ndarray, values: Sequence[Esti
 
 def _over(axes: Axes, labels: Sequence[str], by: str, *, unit: bool = True) -> None:
     """Name the labels on the horizontal axis; many or long ones are slanted and thinned."""
+    labels = [figure_text(label, longest=14) for label in labels]
     count, longest = len(labels), max(map(len, labels))
     step = max(1, -(-count // 14))
     ticks = list(range(0, count, step))
     slanted = count > 4 and longest * len(ticks) > 24
-    shown = [label if len(label) <= 14 else label[:12] + "..." for label in (labels[i] for i in ticks)]
-    axes.set_xticks(ticks, shown, rotation=35 if slanted else 0, ha="right" if slanted else "center")
+    axes.set_xticks(ticks, [labels[i] for i in ticks], rotation=35 if slanted else 0, ha="right" if slanted else "center")
     axes.set_xlim(-0.6, count - 0.4)
-    axes.set_xlabel(by)
+    axes.set_xlabel(figure_text(by))
     if unit:
         axes.set_ylim(0, 1.03)
     tidy(axes)

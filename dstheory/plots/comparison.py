@@ -14,6 +14,7 @@ from matplotlib.ticker import PercentFormatter
 
 from dstheory.checks import Floats
 from dstheory.plots.style import PALETTE, RC, tidy
+from dstheory.texts import figure_text
 
 if TYPE_CHECKING:
     from dstheory.comparison import ObjectiveRow
@@ -33,7 +34,7 @@ def comparison_figure(rows: Sequence[ObjectiveRow], *, longer: float, title: str
         heights = _heights(rows)
         _shares(left, rows, heights, longer)
         _tilts(right, rows, heights)
-        left.set_yticks(heights, [row.name for row in rows])
+        left.set_yticks(heights, [figure_text(row.name) for row in rows])
         left.set_ylim(heights.max() + 1.0, heights.min() - 1.0)
         for label, row in zip(left.get_yticklabels(), rows, strict=True):
             label.set_color(PALETTE[0] if row.balanced else PALETTE[1] if row.balanced is False else PALETTE[6])
@@ -43,7 +44,7 @@ def comparison_figure(rows: Sequence[ObjectiveRow], *, longer: float, title: str
                     axes.axhline((above + below) / 2, color="0.7", linewidth=0.6)
         handles = [h for axes in (left, right) for h in axes.get_legend_handles_labels()[0]]
         figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
-        name = f"{title}: " if title else ""
+        name = f"{figure_text(title)}: " if title else ""
         figure.suptitle(f"{name}blue names: one coefficient for both stages; orange: two", fontsize=9)
     return figure
 

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dstheory.plots.style import DASHES, PALETTE, RC, tidy
+from dstheory.texts import figure_text
 
 if TYPE_CHECKING:
     from dstheory.chain.gain import GainSplit
@@ -47,7 +48,7 @@ def simulation_figure(comparison: Comparison, *, title: str = "") -> Figure:
         columns = min(4, len(names))
         figure.legend(handles, labels, loc="lower center", ncols=columns, frameon=False, borderaxespad=0.3)
         if title:
-            figure.suptitle(title, fontsize=10, y=0.985)
+            figure.suptitle(figure_text(title), fontsize=10, y=0.985)
         # What a layout engine finds by drawing everything once more: room for titles, labels, and the legend's lines.
         lines = -(-len(names) // columns)
         figure.subplots_adjust(left=0.047, right=0.973, top=0.905 if title else 0.955, bottom=0.105 + 0.04 * lines, wspace=0.3,
@@ -61,7 +62,7 @@ def _curves(axes: Axes, comparison: Comparison, variable: str) -> None:
         step, data = result.log["step"], result.log[variable]
         runs = tuple(range(1, data.ndim))
         style = {"color": PALETTE[i % len(PALETTE)], "linestyle": DASHES[i % len(DASHES)]}
-        axes.plot(step, np.median(data, axis=runs) if runs else data, label=name, **style)
+        axes.plot(step, np.median(data, axis=runs) if runs else data, label=figure_text(name), **style)
         if runs:
             low, high = np.quantile(data, [0.1, 0.9], axis=runs)
             axes.fill_between(step, low, high, color=style["color"], alpha=0.15, linewidth=0)

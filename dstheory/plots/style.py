@@ -18,6 +18,7 @@ RC: Any = {
     "lines.linewidth": 1.6,
     "svg.hashsalt": "dstheory",  # the same figure gives the same bytes
     "mathtext.fontset": "cm",
+    "text.usetex": False,  # whatever the user's settings: labels are texts of others and no TeX
 }
 
 

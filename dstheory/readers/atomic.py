@@ -20,9 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from dstheory.errors import DSTheoryError
+from dstheory.readers.manifest import RUN_FILE, RUN_FORMAT, digest, manifest_bytes
 
-RUN_FILE = "run.json"
-RUN_FORMAT = "dstheory-run/1"  # written into run.json; only directories with it are ever replaced
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG)
 _LEFT_BY_DESKTOPS = {".DS_Store", "Thumbs.db", "desktop.ini"}  # may be deleted with a results directory
 
@@ -270,13 +269,14 @@ def _files_below(directory: Path) -> set[str]:
 
 
 def _seal(building: Path) -> None:
-    """Add the list of files to ``run.json`` and put everything on the disk."""
+    """Add the files and their checksums to ``run.json`` and put everything on the disk."""
     if _listed(building) is None:
         raise RuntimeError(f"a results directory needs {RUN_FILE}: call write_run or write_manifest inside the block")
     path = building / RUN_FILE
     manifest = json.loads(path.read_bytes())
     manifest["files"] = sorted(_files_below(building))
-    path.write_text(json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    others = [name for name in manifest["files"] if name != RUN_FILE and (building / name).is_file()]
+    path.write_bytes(manifest_bytes(manifest, {name: digest(building / name) for name in others}))
     for name in manifest["files"]:
         _sync(building / name)
     _sync(building)

@@ -25,6 +25,7 @@ from dstheory.readers.messages import NAMED, first_of, is_unicode, nearest, show
 from dstheory.readers.schema import BY_NAME, COLUMNS, FALSE_WORDS, NUMBER, TRUE_WORDS, Column, check_columns
 from dstheory.readers.streams import CutOff, check_utf8, csv_records, line_blocks
 from dstheory.readers.tables import ArrowTable, csv_header, read_csv, read_parquet
+from dstheory.texts import csv_text, text_of_csv
 
 _CHUNK = 100_000  # rows turned into JSON text at a time
 _SETTINGS = [column for column in COLUMNS if column.per == "chain"]
@@ -59,6 +60,7 @@ def read_flat(path: Path, kind: str, source: str) -> ChainTable:
 
 def _read_csv(path: Path, source: str) -> ArrowTable:
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     names = csv_header(path, source)
     if not names:
@@ -90,6 +92,9 @@ def _read_csv(path: Path, source: str) -> ArrowTable:
         _explain(_broken_cells(path, source), source, str(error))
     if not len(table.columns["prompt"]):
         raise FileFormatError(f"{source} has a header but no rows: needs one row per prompt and answer")
+    for name in ("prompt", "answer"):
+        if pc.any(pc.starts_with(table.columns[name], "'")).as_py():
+            table.columns[name] = text_of_csv(table.columns[name])
     return table
 
 
@@ -385,10 +390,12 @@ def write_flat(rows: ChainTable, kind: str, path: Path, *, compressed: bool) -> 
             raise DSTheoryError(
                 f"{rows.source}: {name} holds infinite values, which JSON lines cannot: write .csv, .parquet or .toml"
             )
-    prompts = pa.DictionaryArray.from_arrays(pa.array(rows.prompt), pa.array(rows.prompts, pa.large_string()))
+    prompts, answers = (pa.array(names, pa.large_string()) for names in (rows.prompts, rows.answer_names))
+    if kind == "csv":
+        prompts, answers = csv_text(prompts), csv_text(answers)
     columns: dict[str, Any] = {
-        "prompt": prompts.cast(pa.large_string()),
-        "answer": pa.array(rows.answer_names, pa.large_string()).take(pa.array(rows.answer)),
+        "prompt": prompts.take(pa.array(rows.prompt)),
+        "answer": answers.take(pa.array(rows.answer)),
         "correct": pa.array(rows.numbers["correct"].astype(np.int8)),
         **{name: pa.array(values) for name, values in rows.numbers.items() if name != "correct"},
     }
@@ -399,9 +406,10 @@ def write_flat(rows: ChainTable, kind: str, path: Path, *, compressed: bool) -> 
     if kind == "parquet":
         from pyarrow import parquet
 
-        parquet.write_table(table, path)
+        with path.open("wb") as file:
+            parquet.write_table(table, file)
         return
-    with pa.output_stream(str(path), compression="gzip" if compressed else None) as stream:
+    with path.open("wb") as file, pa.output_stream(file, compression="gzip" if compressed else None) as stream:
         if kind == "csv":
             from pyarrow import csv
 

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dstheory.readers.messages import is_unicode
+from dstheory.texts import printable
+
 if TYPE_CHECKING:
     import xarray
 
@@ -66,7 +69,12 @@ class LabelledArrays:
                 variable = file.create_variable(name, dims, h5py.string_dtype() if text else values.dtype, **fill)
                 variable[...] = values.astype(object) if text else values
                 variable.attrs.update(attributes)
-            file.attrs.update(self.attrs)
+            file.attrs.update({name: _storable(value) for name, value in self.attrs.items()})
+
+
+def _storable(value: Any) -> Any:
+    """Return an attribute that HDF5 can hold: of a file's name, bytes that are not UTF-8 are shown by their code."""
+    return printable(value) if isinstance(value, str) and not is_unicode(value) else value
 
 
 def concatenated(parts: dict[str, LabelledArrays], axis: str) -> LabelledArrays:

@@ -8,7 +8,6 @@ is still told from one that was not set; ``float(...)`` understands all three.
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -23,7 +22,16 @@ import numpy as np
 
 from dstheory._version import __version__
 from dstheory.errors import FileFormatError
-from dstheory.readers.atomic import RUN_FILE, RUN_FORMAT, atomic_path
+from dstheory.readers.atomic import atomic_path
+from dstheory.readers.manifest import (
+    RUN_FILE,
+    RUN_FORMAT,
+    digest,
+    is_unchanged,
+    json_dumped,
+    manifest_bytes,
+    parse_manifest,
+)
 
 if TYPE_CHECKING:
     import xarray
@@ -71,11 +79,11 @@ def json_text(value: Any) -> str:
         >>> json_text({"a": np.float64(0.5)})
         '{\\n  "a": 0.5\\n}'
     """
-    return json.dumps(to_jsonable(value), indent=2, ensure_ascii=False, allow_nan=False)
+    return json_dumped(to_jsonable(value))
 
 
 def write_manifest(directory: str | os.PathLike[str], manifest: Mapping[str, Any]) -> None:
-    """Write ``run.json``; format and version are added.
+    """Write ``run.json``; format, version and checksums are added.
 
     Args:
         directory: where; best the one that :func:`dstheory.readers.results_directory` yields.
@@ -90,7 +98,8 @@ def write_manifest(directory: str | os.PathLike[str], manifest: Mapping[str, Any
         raise ValueError(f"the manifest has no {', '.join(missing)}: needs {', '.join(_NEEDED)}")
     content = {"format": RUN_FORMAT, "version": __version__, **to_jsonable(manifest, nonfinite="text")}
     with atomic_path(Path(directory) / RUN_FILE) as path:
-        path.write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+        history = Path(directory) / HISTORY_FILE
+        path.write_bytes(manifest_bytes(content, {HISTORY_FILE: digest(history)} if history.exists() else {}))
 
 
 def write_run(directory: str | os.PathLike[str], dataset: xarray.Dataset | LabelledArrays, manifest: Mapping[str, Any]) -> None:
@@ -127,13 +136,13 @@ def read_run(directory: str | os.PathLike[str]) -> SavedRun:
     folder = Path(directory)
     path = folder / RUN_FILE
     try:
-        manifest = json.loads(path.read_bytes())
+        manifest = parse_manifest(path.read_bytes())
     except FileNotFoundError as error:
         raise FileFormatError(
             f"{directory} holds no results: there is no {RUN_FILE} in it; give the --out of an earlier run"
         ) from error
     except (ValueError, RecursionError) as error:
-        raise FileFormatError(f"{path} is not complete JSON: it was cut off or changed; run the command again") from error
+        raise FileFormatError(f"{path} is not what was written: it was cut off or changed; run the command again") from error
     except OSError as error:
         raise FileFormatError(f"{path} cannot be read: {error.strerror}; give the --out of an earlier run") from error
     if not isinstance(manifest, dict) or manifest.get("format") != RUN_FORMAT:
@@ -141,6 +150,15 @@ def read_run(directory: str | os.PathLike[str]) -> SavedRun:
             f"{path} does not say format {RUN_FORMAT!r}: it is not from this package, or from another version of it"
         )
     history = folder / HISTORY_FILE
+    try:
+        unchanged = is_unchanged(manifest, history)
+    except OSError as error:
+        raise FileFormatError(f"{history} cannot be read: {error.strerror}; give the --out of an earlier run") from error
+    if not unchanged:
+        raise FileFormatError(
+            f"{history} is not what was written: it does not fit its checksum in {RUN_FILE}, so it was cut off or changed; "
+            "run the command again"
+        )
     return SavedRun(_read_netcdf(history) if history.exists() else None, manifest)
 
 

@@ -121,10 +121,12 @@ def read_parquet(path: Path, wanted: Collection[str] | None = None, texts: Seque
     import pyarrow as pa
     from pyarrow import parquet
 
-    schema = parquet.read_schema(path)
-    present = list(schema.names)
-    repeated = [each.name for each in schema if each.name in texts and pa.types.is_string(each.type)]
-    with parquet.ParquetFile(path, read_dictionary=repeated) as file:
+    # Opened here: Arrow takes no name that is not UTF-8.
+    with path.open("rb") as stream:
+        schema = parquet.read_schema(stream)
+        present = list(schema.names)
+        repeated = [each.name for each in schema if each.name in texts and pa.types.is_string(each.type)]
+        file = parquet.ParquetFile(stream, read_dictionary=repeated)
         table = file.read(columns=None if wanted is None else [name for name in present if name in wanted])
     return ArrowTable(dict(zip(table.column_names, table.columns, strict=True)), present)
 

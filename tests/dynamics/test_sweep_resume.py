@@ -235,11 +235,11 @@ def test_a_damaged_result_is_named(tmp_path: Path) -> None:
     sweep(SMALL, out=tmp_path / "out")
     history = tmp_path / "out/history.nc"
     history.write_bytes(history.read_bytes()[:-1000])
-    with pytest.raises(FileFormatError, match=r"history\.nc is not a complete netCDF file: .* with overwrite \(--overwrite\)"):
+    with pytest.raises(FileFormatError, match=r"history\.nc is not what was written: .* with overwrite \(--overwrite\)"):
         sweep(SMALL, out=tmp_path / "out")
     assert sweep(SMALL, out=tmp_path / "out", overwrite=True).equals(sweep(SMALL))
     (tmp_path / "out/run.json").write_text("{")
-    with pytest.raises(FileFormatError, match=r"run\.json is not complete JSON"):
+    with pytest.raises(FileFormatError, match=r"run\.json is not what was written"):
         sweep(SMALL, out=tmp_path / "out")
 
 

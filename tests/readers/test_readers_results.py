@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import hashlib
 import json
 from dataclasses import dataclass
 from fractions import Fraction
@@ -55,6 +56,8 @@ def test_round_trip(tmp_path: Path, history: xarray.Dataset) -> None:
     assert run.history is not None
     xarray.testing.assert_identical(run.history.drop_attrs(deep=False), history.drop_attrs(deep=False))
     assert run.history.attrs["title"] == "three runs"
+    checksums = {name: run.manifest.pop(name) for name in ("sha256", "checksum")}
+    assert checksums["sha256"] == {"history.nc": hashlib.sha256((tmp_path / "out/history.nc").read_bytes()).hexdigest()}
     assert run.manifest == {
         "format": "dstheory-run/1",
         "version": __version__,
@@ -65,7 +68,7 @@ def test_round_trip(tmp_path: Path, history: xarray.Dataset) -> None:
         "files": ["history.nc", "run.json"],
     }
     assert float(run.manifest["parameters"]["clip_norm"]) == np.inf
-    assert strict((tmp_path / "out" / "run.json").read_text()) == run.manifest
+    assert strict((tmp_path / "out" / "run.json").read_text()) == run.manifest | checksums
 
 
 def test_manifest_alone(tmp_path: Path) -> None:
@@ -86,8 +89,53 @@ def test_nothing_is_replaced(tmp_path: Path, history: xarray.Dataset) -> None:
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
+def without_checksums(folder: Path) -> None:
+    """Make it a result as versions without checksums wrote it."""
+    manifest = strict((folder / "run.json").read_text())
+    plain = {key: value for key, value in manifest.items() if key not in ("sha256", "checksum")}
+    (folder / "run.json").write_text(json.dumps(plain, indent=2))
+
+
+@pytest.mark.parametrize("name", ["history.nc", "run.json"])
+def test_a_changed_byte_is_refused_wherever_it_is(tmp_path: Path, history: xarray.Dataset, name: str) -> None:
+    with results_directory(tmp_path / "out") as directory:
+        write_run(directory, history, MANIFEST)
+    path = tmp_path / "out" / name
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    places = range(len(whole)) if name == "run.json" else sorted(rng.integers(0, len(whole), 300).tolist())
+    for place in places:
+        changed = bytearray(whole)
+        changed[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(changed)
+        with pytest.raises(FileFormatError, match=rf"{name} (is not what was written|does not say format)") as caught:
+            read_run(tmp_path / "out")
+        assert "\n" not in str(caught.value)
+    path.write_bytes(whole)
+    assert read_run(tmp_path / "out").history is not None
+    path.unlink()
+    with pytest.raises(FileFormatError, match=rf"{name} is not what was written|holds no results"):
+        read_run(tmp_path / "out")
+
+
+def test_results_without_checksums_are_read(tmp_path: Path, history: xarray.Dataset) -> None:
+    write_run(tmp_path, history, MANIFEST)
+    without_checksums(tmp_path)
+    found = read_run(tmp_path)
+    assert found.history is not None
+    xarray.testing.assert_equal(found.history, history)
+
+
+def test_names_that_are_not_utf8_are_kept(tmp_path: Path) -> None:
+    """A name of a file may hold any bytes; JSON has an escape for them."""
+    with results_directory(tmp_path / "out\udcff") as directory:
+        write_manifest(directory, MANIFEST | {"command": ["simulate", "--mdp", "a\udcff.json"]})
+    assert read_run(tmp_path / "out\udcff").manifest["command"][2] == "a\udcff.json"
+
+
 def test_truncated_history(tmp_path: Path, history: xarray.Dataset) -> None:
     write_run(tmp_path, history, MANIFEST)
+    without_checksums(tmp_path)
     data = (tmp_path / "history.nc").read_bytes()
     for cut in (0, 4, 100, len(data) // 3, len(data) // 2, len(data) - 1):
         (tmp_path / "history.nc").write_bytes(data[:cut])
@@ -105,8 +153,8 @@ def test_truncated_history(tmp_path: Path, history: xarray.Dataset) -> None:
     ("content", "says"),
     [
         (None, r"holds no results: there is no run\.json in it"),
-        ('{"format": "dstheory-run/1", ', r"run\.json is not complete JSON: it was cut off or changed"),
-        ("[" * 100_000, r"run\.json is not complete JSON"),
+        ('{"format": "dstheory-run/1", ', r"run\.json is not what was written: it was cut off or changed"),
+        ("[" * 100_000, r"run\.json is not what was written"),
         ('{"format": "other"}', r"run\.json does not say format 'dstheory-run/1'"),
         ("[]", r"run\.json does not say format"),
     ],

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
+import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +43,33 @@ def assert_same_policy(read: Policy | None, written: Policy | None, inside: np.n
     for name in ("log_stop", "log_resample", "log_sample"):
         one, other = (getattr(policy, name)[..., inside] for policy in (read, written))
         np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-13, err_msg=name)
+
+
+formulas = st.lists(st.text("'=+-@\t\r\n1.ea", min_size=1, max_size=5), min_size=1, max_size=5, unique=True)
+
+
+@given(formulas, st.sampled_from([".csv", ".csv.gz"]))
+def test_no_name_is_a_formula_to_a_spreadsheet(tmp_path_factory: pytest.TempPathFactory, names: list[str], suffix: str) -> None:
+    """No cell begins like a formula, unless it is a number; and the names are read back."""
+    path = tmp_path_factory.mktemp("chain") / f"chain{suffix}"
+    mdp = TwoStageMDP(correct=np.ones((len(names), len(names))), prompts=names)
+    write_chain(path, mdp, answers=[names] * len(names))
+    chain = read_chain(path)
+    assert chain.mdp.prompts == tuple(names)
+    assert chain.answers == (tuple(names),) * len(names)
+    data = path.read_bytes()
+    text = (gzip.decompress(data) if suffix.endswith(".gz") else data).decode()
+    for row in list(csv.reader(io.StringIO(text, newline="")))[1:]:
+        for cell in row[:2]:
+            assert cell[0] not in "=+-@\t\r\n" or re.fullmatch(r"[-+](\d+\.?\d*|\.\d+)(e\d+)?", cell)
+
+
+def test_cells_written_by_hand_are_names_as_they_are(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("prompt,answer,correct\n=1,'tis,1\n=1,-5,0\n=1,'=2,0\n")
+    assert read_chain(tmp_path / "a.csv").answers == (("'tis", "-5", "=2"),)
+    (tmp_path / "a.csv").write_text("prompt,answer,correct\n=1,=2,1\n=1,'=2,0\n")
+    with pytest.raises(FileFormatError, match="answer '=2' at line 3 was given at line 2 before"):
+        read_chain(tmp_path / "a.csv")
 
 
 # A name may be anything but empty (and, in one file, given twice).

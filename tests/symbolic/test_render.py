@@ -19,10 +19,11 @@ from symbolic.families import KINDS, LENGTH_WEIGHTED, accepted, derived
 from dstheory.rational.symbols import symbol
 from dstheory.symbolic import render
 from dstheory.symbolic.objectives import lookup
-from dstheory.symbolic.render.latex import broken, escape, visual_width
+from dstheory.symbolic.render.latex import broken, visual_width
 from dstheory.symbolic.render.mathml import formula_mathml as mathml
 from dstheory.symbolic.render.printers import formula_latex as latex
 from dstheory.symbolic.render.printers import formula_text as text
+from dstheory.texts import latex_text
 
 SHOWN = (*LENGTH_WEIGHTED, *KINDS)
 OPTIONS = [{}, {"rewards": "general", "discount_per": "stage", "reduction": "mean", "per_answer_lengths": True}]
@@ -98,7 +99,7 @@ def test_small_pieces_of_notation() -> None:
     assert latex(symbol("p_ref_t0")) == r"p^{(0)}_{\mathrm{ref}}"
     assert latex(symbol("lambda")) == r"\lambda"
     assert mathml(symbol("p_ref_t0")) == "<msubsup><mi>p</mi><mi>ref</mi><mi>(0)</mi></msubsup>"
-    assert escape("50% of {x} < y_1") == r"50\% of \{x\} $<$ y\_1"
+    assert latex_text("50% of {x} < y_1") == r"50\% of \{x\} $<$ y\_1"
 
 
 def digests() -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from dstheory.cli.anatomy.options import log_options, read_with, refuse_unusable
+from dstheory.cli.echo import echo
 from dstheory.cli.options import seed_option
 
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
@@ -110,10 +111,10 @@ def export_chain(
     write_chain(out, made.mdp, made.policy, answers=made.answers, overwrite=overwrite)
     solution = solve(made.mdp, made.policy)
     for line in log.reading.lines():
-        click.echo(line)
-    click.echo(
+        echo(line)
+    echo(
         f"{out}: {made.mdp!r}; p {float(solution.p):.3f}, a {float(solution.a):.3f}, b {float(solution.b):.3f}, "
         f"accuracy {float(solution.mean_accuracy):.3f}"
     )
-    click.echo(f"next: dstheory simulate --mdp {out}")
+    echo(f"next: dstheory simulate --mdp {out}")
     refuse_unusable(log, options["max_unusable"])

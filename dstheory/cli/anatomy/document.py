@@ -6,14 +6,13 @@ import io
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING
-
-import click
 
 from dstheory._version import __version__
 from dstheory.anatomy.rates import Estimate
 from dstheory.anatomy.surveys import TOTAL
+from dstheory.cli.echo import echo
+from dstheory.texts import html_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -262,11 +261,11 @@ def print_survey(found: Survey, *, details: bool) -> None:
             print_table(section.title, section.columns, section.rows, words=section.words)
         lines = section.brief if brief else section.lines
         if brief and lines:
-            click.echo(section.title)
+            echo(section.title)
         for line in lines:
-            click.echo(f"  {line}" if brief else line)
+            echo(f"  {line}" if brief else line)
         if lines or not brief:
-            click.echo()
+            echo()
 
 
 # ---------------------------------------------------------------------- as HTML
@@ -285,37 +284,38 @@ def html_report(found: Survey, figures: Mapping[str, Figure], *, title: str = ""
     >>> from dstheory.anatomy.generate import Cell, generate_log
     >>> found = survey(generate_log(30, cells=[Cell("m", "<b>", 0.4, 0.9, 0.8)]), resamples=9)
     >>> page = html_report(found, {}, title="log & more")
-    >>> "<title>log &amp; more" in page, "<b>" in page, "<td class=w>&lt;b&gt;" in page
+    >>> "<title>log &amp; more" in page, "<b>" in page, "&lt;b&gt;</td>" in page
     (True, False, True)
     """
-    name = escape(title or "rollouts")
-    made = f"<p>made by <code>dstheory {escape(shlex.join(command))}</code>, version {__version__}, seed {found.seed}</p>"
-    drawn = "".join(f"<figure>{_svg(figure, f'f{i}-')}<figcaption>{escape(text)}</figcaption></figure>"
+    name = html_text(title or "rollouts")
+    made = f"<p>made by <code>dstheory {html_text(shlex.join(command))}</code>, version {__version__}, seed {found.seed}</p>"
+    drawn = "".join(f"<figure>{_svg(figure, f'f{i}-')}<figcaption>{html_text(text)}</figcaption></figure>"
                     for i, (text, figure) in enumerate(figures.items()))  # fmt: skip
     sections = [_section(section) for section in document(found)]
     # The account of what was read comes first, then the figures, then the tables.
     first = 1 if found.reading is not None else 0
     body = "\n".join([*sections[:first], drawn, *sections[first:]])
     return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{name} - anatomy of reflection</title>\n'
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"/><title>{name} - anatomy of reflection</title>\n'
         f"<style>{_STYLE}</style></head>\n<body><h1>Anatomy of reflection: {name}</h1>\n{made}\n{body}\n</body></html>\n"
     )
 
 
 def _section(section: Section) -> str:
-    out = [f"<h2>{escape(section.title)}</h2>"]
+    out = [f"<h2>{html_text(section.title)}</h2>"]
     if section.rows:
         words = [i < section.words for i in range(len(section.columns))]
         out.append("<table><tr>" + "".join(map(_cell, ["th"] * len(words), section.columns, words)) + "</tr>")
         for row in section.rows:
             out.append("<tr>" + "".join(map(_cell, ["td"] * len(words), row, words)) + "</tr>")
         out.append("</table>")
-    out += [f"<p>{escape(line)}</p>" for line in section.lines]
+    out += [f"<p>{html_text(line)}</p>" for line in section.lines]
     return "\n".join(out)
 
 
 def _cell(tag: str, text: str, word: bool) -> str:
-    return f"<{tag}{' class=w' if word else ''}>{escape(text)}</{tag}>"
+    of_words = ' class="w"' if word else ""
+    return f"<{tag}{of_words}>{html_text(text)}</{tag}>"
 
 
 def _svg(figure: Figure, prefix: str) -> str:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dstheory.cli.anatomy.options import log_options, read_with, refuse_unusable
+from dstheory.cli.echo import echo
 from dstheory.cli.options import fresh_directory, json_option, seed_option
+from dstheory.texts import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -91,7 +93,7 @@ def command(as_json: bool, out: Path | None, report: Path | None, overwrite: boo
         print_json({**found.to_dict(), "out": str(target), "report": None if report is None else str(report)})
     else:
         print_survey(found, details=details)
-        click.echo(f"figures, numbers and manifest: {target}" + (f"; report: {report}" if report else ""))
+        echo(f"figures, numbers and manifest: {target}" + (f"; report: {report}" if report else ""))
     refuse_unusable(log, options["max_unusable"])
 
 
@@ -131,10 +133,11 @@ def _write_report(path: Path, found: Survey, overwrite: bool) -> None:
 def _status(*, quiet: bool) -> Iterator[Callable[[str], None]]:
     """Say on a terminal what is being done."""
     from rich.console import Console
+    from rich.text import Text
 
     console = Console(stderr=True)
     if quiet or not console.is_terminal:
         yield lambda text: None
         return
     with console.status("measuring") as status:
-        yield status.update
+        yield lambda text: status.update(Text(printable(text)))

@@ -51,7 +51,7 @@ def render(derivation: DerivedGradient, style: str, *, standalone: bool = False)
         "text": _text,
         "mathml": mathml.article,
         "python": _python,
-        "json": lambda d: json.dumps(as_data(d), indent=2, ensure_ascii=False) + "\n",
+        "json": lambda d: json.dumps(as_data(d), indent=2) + "\n",
         "notebook": latex.notebook,
     }[style](derivation)
 

@@ -15,6 +15,7 @@ from dstheory.references import bibliography, cite, cited
 from dstheory.symbolic.derivation import DerivedGradient, Display, FormulaTable, Item, Words
 from dstheory.symbolic.render.printers import formula_latex, ordered_terms
 from dstheory.symbolic.rule import Inline, Verbatim
+from dstheory.texts import latex_text
 
 _MODEL = "arXiv 2601.01580"
 
@@ -40,12 +41,12 @@ def document(derivation: DerivedGradient, *, standalone: bool = False) -> str:
     """
     keys = works(derivation) if standalone else []  # a fragment leaves citing to the paper that takes it
     body = [
-        rf"\section*{{\raggedright {escape(derivation.title)}}}",
-        rf"\emph{{{escape(derivation.heading)}}}{cite(keys)}",
+        rf"\section*{{\raggedright {latex_text(derivation.title)}}}",
+        rf"\emph{{{latex_text(derivation.heading)}}}{cite(keys)}",
         "",
     ]
     for number, step in enumerate(derivation.steps, start=1):
-        body += [rf"\subsection*{{{number}. {escape(step.title)}}}", *_items(step.items), ""]
+        body += [rf"\subsection*{{{number}. {latex_text(step.title)}}}", *_items(step.items), ""]
     body += [r"\subsection*{Assumptions}", r"\begin{itemize}"]
     body += [r"\item " + _sentence(assumption) for assumption in derivation.assumptions]
     body.append(r"\end{itemize}")
@@ -77,17 +78,7 @@ def inline(part: Inline) -> str:
     """Return a piece of a sentence as LaTeX, mathematics between dollars."""
     if isinstance(part, Verbatim):
         return f"${part.latex}$"
-    return f"${formula_latex(part)}$" if isinstance(part, sp.Basic) else escape(part)
-
-
-def escape(words: str) -> str:
-    r"""Return words with LaTeX's special characters made ordinary.
-
-    >>> escape("p_E & 5%")
-    'p\\_E \\& 5\\%'
-    """
-    special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-    return re.sub(r"[\\~^&%$#_{}|<>]", lambda m: special.get(m[0], f"\\{m[0]}" if m[0] in "&%$#_{}" else f"${m[0]}$"), words)
+    return f"${formula_latex(part)}$" if isinstance(part, sp.Basic) else latex_text(part)
 
 
 def _sentence(parts: tuple[Inline, ...]) -> str:
@@ -126,7 +117,7 @@ def _rows(item: Display) -> list[str]:
         rows.append(f"{left if i == 0 else ''} &= {lines[0]}")
         rows += [rf" &\quad {line}" for line in lines[1:]]
     if item.note:
-        note = rf"\text{{({escape(item.note)})}}"
+        note = rf"\text{{({latex_text(item.note)})}}"
         roomy = visual_width(rows[-1]) + 0.9 * len(item.note) < WIDTH
         if roomy:
             rows[-1] += rf"\qquad {note}"
@@ -138,7 +129,7 @@ def _rows(item: Display) -> list[str]:
 def _math(part: Inline) -> str:
     if isinstance(part, Verbatim):
         return part.latex
-    return formula_latex(part) if isinstance(part, sp.Basic) else rf"\text{{{escape(part)}}}"
+    return formula_latex(part) if isinstance(part, sp.Basic) else rf"\text{{{latex_text(part)}}}"
 
 
 def _table(item: FormulaTable) -> str:

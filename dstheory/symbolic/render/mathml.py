@@ -6,7 +6,6 @@ import re
 from html.entities import html5
 from typing import Any
 from unicodedata import lookup
-from xml.sax.saxutils import escape
 
 import sympy as sp
 from sympy.core.function import AppliedUndef
@@ -16,6 +15,7 @@ from dstheory.rational.symbols import GREEK
 from dstheory.symbolic.derivation import DerivedGradient, Display, FormulaTable, Item, Words
 from dstheory.symbolic.render.printers import ordered_terms
 from dstheory.symbolic.rule import Inline, Verbatim
+from dstheory.texts import html_text
 
 NAMESPACE = 'xmlns="http://www.w3.org/1998/Math/MathML"'
 
@@ -87,24 +87,24 @@ def article(derivation: DerivedGradient) -> str:
     """Return one ``article`` element."""
     lines = [
         '<article xmlns="http://www.w3.org/1999/xhtml">',
-        f"<h1>{escape(derivation.title)}</h1>",
-        f"<p>{escape(derivation.heading)}</p>",
+        f"<h1>{html_text(derivation.title)}</h1>",
+        f"<p>{html_text(derivation.heading)}</p>",
     ]
     for number, step in enumerate(derivation.steps, start=1):
-        lines += ["<section>", f"<h2>{number}. {escape(step.title)}</h2>", *[_item(item) for item in step.items], "</section>"]
+        lines += ["<section>", f"<h2>{number}. {html_text(step.title)}</h2>", *[_item(item) for item in step.items], "</section>"]
     lines += ["<section>", "<h2>Assumptions</h2>", "<ul>"]
     lines += ["<li>" + "".join(_inline(part) for part in assumption) + "</li>" for assumption in derivation.assumptions]
     return "\n".join([*lines, "</ul>", "</section>", "</article>"]) + "\n"
 
 
 def _inline(part: Inline) -> str:
-    return escape(part) if isinstance(part, str) else f"<math {NAMESPACE}>{_math(part)}</math>"
+    return html_text(part) if isinstance(part, str) else f"<math {NAMESPACE}>{_math(part)}</math>"
 
 
 def _math(part: Inline) -> str:
     if isinstance(part, Verbatim):
-        return f"<mtext>{escape(part.text)}</mtext>"
-    return formula_mathml(part) if isinstance(part, sp.Basic) else f"<mtext>{escape(part)}</mtext>"
+        return f"<mtext>{html_text(part.text)}</mtext>"
+    return formula_mathml(part) if isinstance(part, sp.Basic) else f"<mtext>{html_text(part)}</mtext>"
 
 
 def _item(item: Item) -> str:
@@ -121,7 +121,7 @@ def _display(item: Display) -> str:
     left = f"<mtd>{_math(item.left)}</mtd>"
     rows = []
     for i, right in enumerate(item.right):
-        note = f"<mtd><mtext>({escape(item.note)})</mtext></mtd>" if item.note and i == len(item.right) - 1 else ""
+        note = f"<mtd><mtext>({html_text(item.note)})</mtext></mtd>" if item.note and i == len(item.right) - 1 else ""
         rows.append(f"<mtr>{left if i == 0 else '<mtd></mtd>'}<mtd><mo>=</mo></mtd><mtd>{_math(right)}</mtd>{note}</mtr>")
     table = f'<mtable displaystyle="true" columnalign="right center left left">{"".join(rows)}</mtable>'
     return f'<math {NAMESPACE} display="block">{table}</math>'

@@ -1,0 +1,134 @@
+"""Texts of others - labels, names of files, messages of libraries - shown as they are: one escape per place where text is shown.
+
+Whatever a label holds, it is text: it starts no markup, no formula and no command of a terminal. Characters that would act
+instead of being seen (control characters, those that turn the direction of writing, halves of surrogate pairs) are shown by
+their code.
+
+Source: derived here; formulas in cells are neutralised as OWASP's page on CSV injection advises.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Any
+
+# Control characters, invisible ones and those that change the direction; halves of surrogate pairs; what Unicode keeps for no
+# character. Joiners (U+200C, U+200D) and wide spaces belong to ordinary writing. Every text without these is valid in XML.
+_NEVER = "".join(f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0, 0x110000, 0x10000)) + "\ufdd0-\ufdef"
+_ACTS = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
+    f"\U000e0000-\U000e007f{_NEVER}]"
+)
+_TEX = {
+    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    **{mark: f"\\{mark}" for mark in "&%$#_{}"}, **{mark: f"${mark}$" for mark in "|<>"},
+}  # fmt: skip
+_FORMULA = "^'*[=+\\-@\t\r\n＝＋－＠]"  # how a cell begins that a spreadsheet may take for a formula, after any apostrophes
+_NUMBER = r"^'*[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?$"  # which is no formula
+
+
+def printable(text: object, *, lines: bool = False) -> str:
+    r"""Return a text for a terminal or a sentence: characters that would act are shown by their code.
+
+    Args:
+        text: any text; a byte of a file's name that is not UTF-8 is shown as that byte.
+        lines: whether line ends and tabs stay what they are.
+
+    Example:
+        >>> print(printable("red \x1b[31m, caf\u00e9, " + "\u202e" + "turned, \udcff"))
+        red \x1b[31m, café, \u202eturned, \xff
+    """
+    return _ACTS.sub(_code_or_line if lines else _code, str(text))
+
+
+def _code(found: re.Match[str]) -> str:
+    char = found[0]
+    if "\udc80" <= char <= "\udcff":  # how Python holds a byte that is not UTF-8
+        return f"\\x{ord(char) - 0xDC00:02x}"
+    return char.encode("unicode_escape").decode("ascii")
+
+
+def _code_or_line(found: re.Match[str]) -> str:
+    return found[0] if found[0] in "\n\t" else _code(found)
+
+
+def html_text(text: object) -> str:
+    """Return a text for HTML, SVG and XML, in elements and attributes.
+
+    Example:
+        >>> html_text("a < b & \\x07")
+        'a &lt; b &amp; \\\\x07'
+    """
+    return html.escape(printable(text))
+
+
+def latex_text(text: object) -> str:
+    r"""Return a text for LaTeX.
+
+    Example:
+        >>> print(latex_text("p_E & 5%"))
+        p\_E \& 5\%
+    """
+    return "".join(_TEX.get(char, char) for char in printable(text, lines=True))
+
+
+def markdown_cell(text: object) -> str:
+    r"""Return a text for a cell of a Markdown table: on one line, without a cell's end in it, and no HTML.
+
+    Example:
+        >>> print(markdown_cell("P(a | b)\n<b>"))
+        P(a \| b) &lt;b>
+    """
+    plain = printable(" ".join(str(text).split()))
+    return plain.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
+
+
+def figure_text(text: object, *, longest: int = 80) -> str:
+    r"""Return a text for a figure of matplotlib: dollars are dollars, and a legend shows it whatever it begins with.
+
+    Example:
+        >>> print(figure_text("$x^{$"), figure_text("_tuned"))
+        \$x^{\$  _tuned
+    """
+    plain = printable(text)
+    plain = (plain if len(plain) <= longest else plain[: longest - 3] + "...").replace("$", r"\$")
+    return f" {plain}" if plain.startswith("_") else plain  # a label that begins with "_" is left out of legends
+
+
+def csv_text(texts: Any) -> Any:
+    """Return an Arrow array of texts for cells of CSV: one that a spreadsheet may take for a formula begins with an apostrophe.
+
+    Numbers are not changed. A text that would be read as such a cell gets one more apostrophe: :func:`text_of_csv` takes away
+    exactly what was added here.
+
+    Example:
+        >>> import pyarrow as pa
+        >>> csv_text(pa.array(["=1+1", "-5", "'=1+1"])).to_pylist()
+        ["'=1+1", '-5', "''=1+1"]
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    apostrophe, between = (pa.scalar(text, texts.type) for text in ("'", ""))
+    return pc.if_else(_like_a_formula(texts), pc.binary_join_element_wise(apostrophe, texts, between), texts)
+
+
+def text_of_csv(texts: Any) -> Any:
+    """Return the texts that :func:`csv_text` was given.
+
+    Example:
+        >>> import pyarrow as pa
+        >>> text_of_csv(pa.array(["'=1+1", "-5", "''=1+1", "'tis"])).to_pylist()
+        ['=1+1', '-5', "'=1+1", "'tis"]
+    """
+    import pyarrow.compute as pc
+
+    quoted = pc.and_(_like_a_formula(texts), pc.starts_with(texts, "'"))
+    return pc.if_else(quoted, pc.utf8_slice_codeunits(texts, 1), texts)
+
+
+def _like_a_formula(texts: Any) -> Any:
+    import pyarrow.compute as pc
+
+    return pc.and_not(pc.match_substring_regex(texts, _FORMULA), pc.match_substring_regex(texts, _NUMBER))
