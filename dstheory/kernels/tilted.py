@@ -1,13 +1,14 @@
 r"""Moments and mass of an effective credit that depends on a response's length, one pass over the table.
 
 The chain is stationary, uncapped and tabular; a response has L tokens and R = 1 if its last answer is correct. The credit is a
-sum of exponentials, f(R, L) = sum over j of (a_j + b_j R) exp(-t_j L), with coefficients of the prompt. For each node, with
-m(y) = pi(y) exp(-t (l_s(y) + l_d(y)))::
+sum of exponentials, f(R, L) = sum over j of (a_j + b_j R + d_j (1 - R)) exp(-t_j L), with coefficients of the prompt. For each
+node, with m(y) = pi(y) exp(-t (l_s(y) + l_d(y)))::
 
     ends = sum_y m s,   paid = sum_y m s c,   rest = sum_y (pi - m) + ends      # 1 - P(resample), tilted
-    U = ends / rest,    Z = paid / rest                                          # E[exp(-tL)], E[R exp(-tL)]
-    stop(y)     += rho m s (a + b c) / rest
-    resample(y) += rho m (1 - s) (a U + b Z) / rest
+    missed = sum_y m s (1 - c)
+    U = ends / rest,    Z = paid / rest,    M = missed / rest      # E[exp(-tL)], E[R exp(-tL)], E[(1 - R) exp(-tL)]
+    stop(y)     += rho m s (a + b c + d (1 - c)) / rest
+    resample(y) += rho m (1 - s) (a U + b Z + d M) / rest
 
 c may be any reward of stopping; resampling pays nothing. `objectives/expectation/exponential.py` is the
 same in NumPy, for any chain.
@@ -28,7 +29,9 @@ _BLOCK_PAIRS = 65_536
 
 
 @kernel
-def _tilted_rows(pi, stop, tokens, paid_stop, t, constant, slope, rho, n_answers, first, plain, paid, out_stop, out_resample):  # type: ignore[no-untyped-def]
+def _tilted_rows(  # type: ignore[no-untyped-def]
+    pi, stop, tokens, paid_stop, t, constant, slope, otherwise, rho, n_answers, first, plain, paid, missed, out_stop, out_resample
+):
     """Fill the moments, and with coefficients the mass, of a block of prompts; its columns of (J, X) arrays begin at `first`.
 
     With constant None there is no mass to fill, and the compiler leaves out its arithmetic.
@@ -42,23 +45,25 @@ def _tilted_rows(pi, stop, tokens, paid_stop, t, constant, slope, rho, n_answers
             stopped[y] = 0.0
             resampled[y] = 0.0
         for j in range(t.size):
-            ends, gain, short = 0.0, 0.0, 0.0
+            ends, gain, loss, short = 0.0, 0.0, 0.0, 0.0
             for y in range(n):
                 m[y] = pi[x, y] * exp_nonpositive(-t[j] * tokens[x, y])
             for y in range(n):
                 e = m[y] * stop[x, y]
                 ends = accumulate(ends, e)
                 gain = accumulate(gain, e * paid_stop[x, y])
+                loss = accumulate(loss, e * (1.0 - paid_stop[x, y]))
                 short = accumulate(short, pi[x, y] - m[y])
             rest = short + ends
             plain[j, column] = ends / rest
             paid[j, column] = gain / rest
+            missed[j, column] = loss / rest
             if constant is not None:
-                a, b = constant[j, column], slope[j, column]
+                a, b, d = constant[j, column], slope[j, column], otherwise[j, column]
                 visits = rho[x] / rest
-                again = visits * (a * ends + b * gain) / rest
+                again = visits * (a * ends + b * gain + d * loss) / rest
                 for y in range(n):
-                    stopped[y] += visits * m[y] * (a + b * paid_stop[x, y])
+                    stopped[y] += visits * m[y] * (a + b * paid_stop[x, y] + d * (1.0 - paid_stop[x, y]))
                     resampled[y] += again * m[y]
         if constant is not None:
             for y in range(n):
@@ -78,16 +83,18 @@ def tilted_moments(
     t: FloatArray,
     n_answers: NDArray[np.integer],
     threads: int | None = None,
-) -> tuple[FloatArray, FloatArray]:
-    """Return E[exp(-tL)] and E[R exp(-tL)] of each node and prompt, (J, X) each; arguments as in :func:`tilted_mass`.
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return E[exp(-tL)], E[R exp(-tL)] and E[(1 - R) exp(-tL)] of each node and prompt, (J, X) each.
+
+    Arguments are those of :func:`tilted_mass`.
 
     Example:
         >>> half, zero, two = np.full((1, 2), 0.5), np.zeros(1), np.array([2])
-        >>> plain, paid = tilted_moments(half, half, np.ones((1, 1)), np.array([[1.0, 0.0]]), t=zero, n_answers=two)
-        >>> plain.tolist(), paid.tolist()
-        ([[1.0]], [[0.5]])
+        >>> found = tilted_moments(half, half, np.ones((1, 1)), np.array([[1.0, 0.0]]), t=zero, n_answers=two)
+        >>> [table.tolist() for table in found]
+        [[[1.0]], [[0.5]], [[0.5]]]
     """
-    return _run(sample_prob, stop_prob, tokens, paid_stop, t, None, None, None, n_answers, threads)[:2]
+    return _run(sample_prob, stop_prob, tokens, paid_stop, t, None, None, None, None, n_answers, threads)[0]
 
 
 def tilted_mass(
@@ -99,6 +106,7 @@ def tilted_mass(
     t: FloatArray,
     constant: FloatArray,
     slope: FloatArray,
+    otherwise: FloatArray | None = None,
     prompt_weight: FloatArray,
     n_answers: NDArray[np.integer],
     threads: int | None = None,
@@ -110,7 +118,7 @@ def tilted_mass(
         tokens: tokens of an answer and its decision; a table that broadcasts to (X, Y).
         paid_stop: what stopping pays; a table that broadcasts to (X, Y).
         t: (J,) exponents >= 0.
-        constant, slope: (J, X) coefficients of each node and prompt.
+        constant, slope, otherwise: (J, X) coefficients a, b, d of each node and prompt; without the last, d = 0.
         prompt_weight, n_answers: (X,) weights, and numbers of answers.
         threads: number of threads; all available processors by default. The result does not depend on it.
 
@@ -121,21 +129,22 @@ def tilted_mass(
         >>> stop.tolist()  # half of the responses stop at the correct answer
         [[0.5, 0.0]]
     """
-    return _run(sample_prob, stop_prob, tokens, paid_stop, t, constant, slope, prompt_weight, n_answers, threads)[2:]
+    d = np.zeros_like(slope) if otherwise is None else otherwise
+    return _run(sample_prob, stop_prob, tokens, paid_stop, t, constant, slope, d, prompt_weight, n_answers, threads)[1]
 
 
 def _run(
     sample_prob: FloatArray, stop_prob: FloatArray, tokens: FloatArray, paid_stop: FloatArray, t: FloatArray,
-    constant: FloatArray | None, slope: FloatArray | None, prompt_weight: FloatArray | None, n_answers: NDArray[np.integer],
-    threads: int | None,
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:  # fmt: skip
+    constant: FloatArray | None, slope: FloatArray | None, otherwise: FloatArray | None, prompt_weight: FloatArray | None,
+    n_answers: NDArray[np.integer], threads: int | None,
+) -> tuple[tuple[FloatArray, FloatArray, FloatArray], tuple[FloatArray, FloatArray]]:  # fmt: skip
     pi, s = as_input(sample_prob), as_input(stop_prob)
     prompts, width = pi.shape
     lengths, payment = as_table(tokens, prompts, width, "tokens"), as_table(paid_stop, prompts, width, "paid_stop")
     nodes, rho = as_input(t), as_input(np.ones(prompts) if prompt_weight is None else prompt_weight)
-    a, b = (None if table is None else as_input(table) for table in (constant, slope))
+    a, b, d = (None if table is None else as_input(table) for table in (constant, slope, otherwise))
     answers: NDArray[np.int64] = as_input(n_answers, np.int64)
-    plain, paid = np.empty((nodes.size, prompts)), np.empty((nodes.size, prompts))
+    plain, paid, missed = (np.empty((nodes.size, prompts)) for _ in range(3))
     out_stop, out_resample = (empty(pi.shape if a is not None else (1, 1)) for _ in range(2))
 
     def work(start: int, stop: int) -> None:
@@ -145,9 +154,9 @@ def _run(
             return as_input(np.broadcast_to(table[rows] if table.shape[0] > 1 else table, (stop - start, width)))
 
         _tilted_rows(
-            pi[rows], s[rows], part(lengths), part(payment), nodes, a, b, rho[rows], answers[rows], start, plain, paid,
-            out_stop[rows] if a is not None else out_stop, out_resample[rows] if a is not None else out_resample,
+            pi[rows], s[rows], part(lengths), part(payment), nodes, a, b, d, rho[rows], answers[rows], start, plain, paid,
+            missed, out_stop[rows] if a is not None else out_stop, out_resample[rows] if a is not None else out_resample,
         )  # fmt: skip
 
     over_rows(work, prompts, max(1, _SERIAL_PAIRS // width), max(1, _BLOCK_PAIRS // width), threads)
-    return plain, paid, out_stop, out_resample
+    return (plain, paid, missed), (out_stop, out_resample)

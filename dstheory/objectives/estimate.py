@@ -17,7 +17,7 @@ from math import inf
 
 import numpy as np
 
-from dstheory.chain.exact import Solution
+from dstheory.chain.exact import Solution, solve
 from dstheory.chain.policy import Policy, sigmoid
 from dstheory.chain.trajectories import Trajectories, sample_trajectories
 from dstheory.checks import Floats, Ints, whole_number
@@ -93,6 +93,9 @@ def average_scores(
     return GradientEstimate(StageGradient(mean_s, mean_d), StageGradient(error_s, error_d))
 
 
+_MOST_TURNS = 1_000_000
+"""Turns drawn in all: some 150 MB for three answers."""
+
 _MOST_DRAWN = 1024
 """Groups drawn per group kept before dynamic sampling is given up."""
 
@@ -125,6 +128,7 @@ def sampled_gradient(
     if isinstance(objective, DPO):
         sampler = objective.behaviour(solution)
         assert isinstance(sampler, Policy)
+        _check_size(solution, sampler, batches * prompts, 2)
         t, group = _groups(solution, sampler, batches * prompts, 2, generator)
         c_s = _of_pairs(objective, solution, t, group)[t.episode]
         unit = group[t.episode]
@@ -137,12 +141,24 @@ def sampled_gradient(
         raise ChainError(f"{objective.name} has group_size=inf, which cannot be sampled: its closed form is exact")
     each = prompts if objective.prompts == inf else int(objective.prompts)
     size, sampler = int(objective.group_size), objective.sampler or solution.policy
+    _check_size(solution, sampler, batches * each, size)
     if objective.grouping.mixed:
         t, group = _mixed_groups(objective, solution, sampler, batches * each, generator)
     else:
         t, group = _groups(solution, sampler, batches * each, size, generator)
     c_s, c_d = _of_groups(objective, solution, t, group, batches, each, size)
     return average_scores(solution, t, c_s, c_d, unit=(group // each)[t.episode], weight=_even(batches))
+
+
+def _check_size(solution: Solution, sampler: Policy, groups: int, size: int) -> None:
+    """Raise ChainError, before anything is drawn, where the expected number of turns does not fit into memory."""
+    mdp = solution.mdp
+    turns = float((solve(mdp, sampler).finite_visits.sum(axis=-2) * mdp.prompt_weight).sum())
+    if groups * size * turns > _MOST_TURNS:
+        raise ChainError(
+            f"{groups:,} groups of {size:,} responses of {turns:.3g} turns each are more than {_MOST_TURNS:,} turns: draw "
+            "smaller groups or fewer batches, or use the closed form"
+        )
 
 
 def _even(n: int) -> Floats:

@@ -32,8 +32,15 @@ from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats
 from dstheory.errors import ChainError
 from dstheory.objectives.base import Measure
-from dstheory.objectives.expectation.exponential import EffectiveCredit, moments
-from dstheory.objectives.expectation.groups import Grouping, effective_credit, mean_of_lengths_and_rewards, negative, positive
+from dstheory.objectives.expectation.exponential import EffectiveCredit, Tilted, moments
+from dstheory.objectives.expectation.groups import (
+    Grouping,
+    effective_credit,
+    group_moments,
+    mean_of_lengths_and_rewards,
+    negative,
+    positive,
+)
 from dstheory.objectives.expectation.rewards import OutcomeKind, ResponseReward, reward_of
 from dstheory.objectives.fused import applies, outcome_gradient
 from dstheory.objectives.mass import StageGradient, check_penalty, check_runs, over_runs
@@ -82,7 +89,6 @@ class GroupObjective(ResponseObjective):
     reference: Policy | None = None
     beta: ArrayLike = 0.0
     corrected_kl: bool = False
-
 
     @property
     @abstractmethod
@@ -162,9 +168,10 @@ class GroupObjective(ResponseObjective):
         if found is None:
             return None
         accuracy, gradient = found
-        known = np.ones((1, len(accuracy))), accuracy[None]
+        known = Tilted(np.zeros((1, len(accuracy))), accuracy[None], 1.0 - accuracy[None])
         nodes = effective_credit(self.credit, self.normaliser, self.grouping, solution, self.outcome_of(solution), known=known)
-        weight = np.broadcast_to(nodes.slope[0], accuracy.shape)[:, None]
+        assert nodes.otherwise is not None
+        weight = (nodes.slope[0] - nodes.otherwise[0])[:, None]
         gradient.sample[0] *= weight
         gradient.decide[0] *= weight
         return gradient
@@ -303,14 +310,23 @@ class ReinforceBaseline(_MeanReward):
     def reward_terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
         """Return R - b."""
         low, high = outcome.values or (0.0, 1.0)
-        _, paid = moments(under, outcome.reward, np.zeros(1))
-        if self.baseline == "mean":
-            b = low + (high - low) * paid
-        elif self.baseline == "opo":
-            b = low + (high - low) * mean_of_lengths_and_rewards(under, outcome) / under.expected_tokens
+        none, scale = np.zeros(1), high - low
+        group = group_moments(under, outcome, none, self.grouping)
+        share = group.right
+        if self.baseline == "opo":
+            share = mean_of_lengths_and_rewards(under, outcome) / under.expected_tokens
+        if not isinstance(self.baseline, str):
+            failure, success = (np.full_like(share, value - self.baseline) for value in (low, high))
+        elif outcome.values is None:
+            return (Term(EffectiveCredit(none, -scale * share, np.full_like(share, scale))),)
         else:
-            b = np.full_like(paid, self.baseline)
-        return (Term(EffectiveCredit(np.zeros(1), low - b, np.full_like(b, high - low))),)
+            rest = group.wrong
+            if self.baseline == "opo":
+                rest = mean_of_lengths_and_rewards(under, outcome, "failures") / under.expected_tokens
+            failure, success = -scale * share, scale * rest
+        if outcome.values is None:
+            return (Term(EffectiveCredit(none, failure, success - failure)),)
+        return (Term(EffectiveCredit.of_two(none, failure, success)),)
 
 
 @register

@@ -65,6 +65,8 @@ from numpy.typing import ArrayLike
 from dstheory.checks import Floats, float_array, reject
 from dstheory.errors import ChainError
 
+_MOST_WRITTEN_OUT, _WRITTEN_AT_ONCE = 10_000_000, 1 << 18  # rewards, in all and in one table
+
 
 class Credit(ABC):
     """One function of a group's rewards: exchanging two members exchanges their credits."""
@@ -82,6 +84,40 @@ class Credit(ABC):
     @abstractmethod
     def limit(self, rewards: Floats, mean: Floats, deviation: Floats) -> Floats:
         """Return the credit of rewards in groups without end, given the mean and the standard deviation of their prompt."""
+
+    def of_shares(self, values: tuple[float, float], right: Floats, wrong: Floats, size: float) -> tuple[Floats, Floats]:
+        """Return the credit of a failure and of a success in groups of two rewards; where a group has none, any finite number.
+
+        Here groups are written out and given to :meth:`of_groups`. A credit that is a formula in the shares overrides this:
+        groups of any size then cost nothing.
+
+        Args:
+            values: the reward of a failure and of a success.
+            right, wrong: shares of successes and of failures in the group, one shape; their sum is 1.
+            size: G, or inf for the limit.
+
+        Raises:
+            ChainError: groups that are too large, or too many, to be written out.
+        """
+        low, high = values
+        if size == np.inf:
+            mean, deviation = low + (high - low) * right, (high - low) * np.sqrt(right) * np.sqrt(wrong)
+            failure, success = (self.limit(np.asarray(value), mean, deviation) for value in values)
+            return failure, success
+        members = int(size)
+        successes, where = np.unique(np.rint(right * size).astype(np.int64), return_inverse=True)
+        if len(successes) * members > _MOST_WRITTEN_OUT:
+            raise ChainError(
+                f"group_size is {members:,}: {self.words} is a function of all rewards of a group, and {len(successes):,} groups "
+                "are needed: use group_size <= 3,000 or inf, or give the credit a method of_shares"
+            )
+        failure, success = np.empty(len(successes)), np.empty(len(successes))
+        each = max(1, _WRITTEN_AT_ONCE // members)
+        for begin in range(0, len(successes), each):
+            rows = slice(begin, begin + each)
+            credit = self.of_groups(np.where(np.arange(members) < successes[rows, None], high, low))
+            success[rows], failure[rows] = credit[:, 0], credit[:, -1]
+        return failure[where].reshape(right.shape), success[where].reshape(right.shape)
 
     def check_group(self, size: float) -> None:
         """Raise ChainError for a group that is too small for it."""
@@ -106,6 +142,11 @@ class Raw(Credit):
     def of_groups(self, rewards: Floats) -> Floats:
         """Return the rewards."""
         return rewards
+
+    def of_shares(self, values: tuple[float, float], right: Floats, wrong: Floats, size: float) -> tuple[Floats, Floats]:
+        """Return the rewards."""
+        low, high = values
+        return low + 0.0 * right, high + 0.0 * right
 
     def limit(self, rewards: Floats, mean: Floats, deviation: Floats) -> Floats:
         """Return the rewards."""
@@ -136,6 +177,11 @@ class Minus(Credit):
         """Return the rewards minus the baseline."""
         return rewards - self.baseline
 
+    def of_shares(self, values: tuple[float, float], right: Floats, wrong: Floats, size: float) -> tuple[Floats, Floats]:
+        """Return the rewards minus the baseline."""
+        low, high = values
+        return low - self.baseline + 0.0 * right, high - self.baseline + 0.0 * right
+
     def limit(self, rewards: Floats, mean: Floats, deviation: Floats) -> Floats:
         """Return the rewards minus the baseline."""
         return rewards - self.baseline + 0.0 * mean
@@ -158,6 +204,12 @@ class LeaveOneOut(Credit):
         self.check_group(rewards.shape[1])
         n = rewards.shape[1]
         return np.asarray((rewards - rewards.mean(axis=1, keepdims=True)) * (n / (n - 1)))
+
+    def of_shares(self, values: tuple[float, float], right: Floats, wrong: Floats, size: float) -> tuple[Floats, Floats]:
+        """Return the rewards minus the mean of the others, as products: no digits are lost where one of the shares is small."""
+        low, high = values
+        scale = (high - low) * (1.0 if size == np.inf else size / (size - 1.0))
+        return -scale * right, scale * wrong
 
     def limit(self, rewards: Floats, mean: Floats, deviation: Floats) -> Floats:
         """Return the rewards minus their mean."""
@@ -216,6 +268,16 @@ class GroupMean(Credit):
         deviation = np.where(same, 0.0, rewards.std(axis=1, ddof=self.ddof, keepdims=True))
         return _ratio(np.where(same, 0.0, centred), deviation + self.epsilon)
 
+    def of_shares(self, values: tuple[float, float], right: Floats, wrong: Floats, size: float) -> tuple[Floats, Floats]:
+        """Return the centred, and possibly scaled, rewards, as products."""
+        gap = values[1] - values[0]
+        failure, success = -gap * right, gap * wrong
+        if not self.std:
+            return failure, success
+        sample = 1.0 if size == np.inf else np.sqrt(size / (size - self.ddof))
+        deviation = gap * sample * np.sqrt(right) * np.sqrt(wrong) + self.epsilon
+        return _ratio(failure, deviation), _ratio(success, deviation)
+
     def limit(self, rewards: Floats, mean: Floats, deviation: Floats) -> Floats:
         """Return the rewards centred and scaled by their own law."""
         return _ratio(rewards - mean, deviation + self.epsilon) if self.std else rewards - mean
@@ -239,6 +301,11 @@ class Positive(Credit):
     def of_groups(self, rewards: Floats) -> Floats:
         """Return the indicator."""
         return (rewards > self.threshold).astype(np.float64)
+
+    def of_shares(self, values: tuple[float, float], right: Floats, wrong: Floats, size: float) -> tuple[Floats, Floats]:
+        """Return the indicator."""
+        failure, success = (float(value > self.threshold) + 0.0 * right for value in values)
+        return failure, success
 
     def limit(self, rewards: Floats, mean: Floats, deviation: Floats) -> Floats:
         """Return the indicator."""
@@ -268,20 +335,28 @@ class SignedMatch(Credit):
         """Return the signed weights."""
         self.check_group(rewards.shape[1])
         hit = rewards > self.threshold
-        share = np.broadcast_to(hit.mean(axis=1, keepdims=True), rewards.shape)
-        return _signed(hit, share)
+        share = hit.mean(axis=1, keepdims=True)
+        return np.where(hit, *_signed(share, 1.0 - share))
+
+    def of_shares(self, values: tuple[float, float], right: Floats, wrong: Floats, size: float) -> tuple[Floats, Floats]:
+        """Return the signed weights; 0 where both rewards are hits, or both misses."""
+        low, high = (value > self.threshold for value in values)
+        if low or not high:
+            return 0.0 * right, 0.0 * right
+        return _signed(right, wrong)[::-1]
 
     def limit(self, rewards: Floats, mean: Floats, deviation: Floats) -> Floats:
         """Return the signed weights with the success probability for r; rewards are 0 or 1."""
-        shape = np.broadcast_shapes(np.shape(rewards), np.shape(mean))
-        return _signed(np.broadcast_to(rewards > self.threshold, shape), np.broadcast_to(mean, shape))
+        return np.where(rewards > self.threshold, *_signed(mean, 1.0 - mean))
 
 
-def _signed(hit: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], share: Floats) -> Floats:
-    mixed = (share > 0) & (share < 1)
-    odds = np.divide(1.0 - share, share, out=np.zeros(share.shape), where=mixed)
-    inverse = np.divide(share, 1.0 - share, out=np.zeros(share.shape), where=mixed)
-    return np.where(hit, np.sqrt(odds), -np.sqrt(inverse))
+def _signed(right: Floats, wrong: Floats) -> tuple[Floats, Floats]:
+    """Return the weights of a hit and of a miss in groups of these shares, 0 where one of them is 0."""
+    root_right, root_wrong = np.sqrt(right), np.sqrt(wrong)
+    mixed = (right > 0) & (wrong > 0)
+    zero = np.zeros(mixed.shape)
+    hit = np.divide(root_wrong, root_right, out=zero.copy(), where=mixed)
+    return hit, -np.divide(root_right, root_wrong, out=zero, where=mixed)
 
 
 def _ratio(above: Floats, below: Floats) -> Floats:

@@ -29,8 +29,9 @@ from dstheory.chain.exact import Solution
 from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats
 from dstheory.errors import ChainError, InfiniteDivergenceError
-from dstheory.objectives.expectation.exponential import EffectiveCredit, moments
-from dstheory.objectives.expectation.groups import binomial, effective_credit, mean_tokens, negative, positive
+from dstheory.objectives.expectation.counts import windows
+from dstheory.objectives.expectation.exponential import EffectiveCredit
+from dstheory.objectives.expectation.groups import effective_credit, group_moments, mean_tokens, negative, positive
 from dstheory.objectives.expectation.multisets import representatives
 from dstheory.objectives.expectation.rewards import ResponseReward
 from dstheory.objectives.group import GroupMeanObjective, GroupObjective
@@ -49,6 +50,8 @@ from dstheory.objectives.parts import (
 from dstheory.objectives.registry import register
 from dstheory.objectives.responses import Term, response_lengths
 from dstheory.objectives.weights import TokenWeight, token_ratios
+
+_AT_ONCE = 1 << 18  # numbers in one table
 
 
 @register
@@ -255,21 +258,26 @@ class NFT(GroupObjective):
             return super().reward_terms(solution, under, outcome)
         hits = effective_credit(self.credit, self.normaliser, self.grouping, under, outcome, positive)
         ratio = token_ratios(solution.policy, self.sampler, solution)
-        _, hit = moments(under, outcome.reward, np.zeros(1))
-        size = int(self.group_size) if self.group_size != inf else 0
-        chances = binomial(size - 1, hit[0]) if size else np.ones((*hit[0].shape, 1))
-        shares = np.arange(size) / size if size else hit[0][..., None]  # of a group that has at least this one miss
-        misses = ratio.map(lambda rho: self._miss(rho, chances, np.broadcast_to(shares, chances.shape)))
-        once = np.broadcast_to(1.0 / mean_tokens(under)[None, ..., None], hit.shape)
-        return Term(hits), Term(EffectiveCredit(np.zeros(1), once, -once), misses)
+        group = group_moments(under, outcome, np.zeros(1), self.grouping)
+        right, wrong = group.right[0], group.wrong[0]
+        if self.group_size == inf:
+            shares, rest, chances = right[..., None], wrong[..., None], np.ones((*right.shape, 1))
+        else:  # of a group that has at least this one miss
+            others, chances = windows(int(self.group_size) - 1, right, wrong)
+            shares, rest = others / self.group_size, (self.group_size - others) / self.group_size
+        misses = ratio.map(lambda rho: self._miss(rho, chances, shares, rest))
+        once = np.broadcast_to(1.0 / mean_tokens(under)[None, ..., None], group.right.shape)
+        return Term(hits), Term(EffectiveCredit.of_two(np.zeros(1), once, 0.0 * once), misses)
 
-    def _miss(self, rho: Floats, chances: Floats, shares: Floats) -> Floats:
+    def _miss(self, rho: Floats, chances: Floats, shares: Floats, rest: Floats) -> Floats:
         """Return the coefficient of a miss, (*runs, T', X, Y), averaged over the shares of hits in its group."""
-        total = np.zeros(())
-        for i in range(chances.shape[-1]):
-            r, chance = shares[..., None, :, None, i], chances[..., None, :, None, i]
+        total = np.zeros(rho.shape)
+        each = max(1, _AT_ONCE // max(1, rho.size))
+        for i in range(0, chances.shape[-1], each):
+            r, q, chance = (table[..., None, :, None, i : i + each] for table in (shares, rest, chances))
+            mixed = (r > 0) & (q > 0)
+            odds = np.divide(r, q, out=np.zeros(r.shape), where=mixed)
             with np.errstate(divide="ignore", invalid="ignore"):
-                odds = r / (1.0 - r)
-                each = -rho * np.sqrt(odds) / np.maximum((1.0 - r * rho) / (1.0 - r), self.floor)
-            total = total + chance * np.where((r > 0) & (r < 1), each, 0.0)
+                implied = np.maximum((1.0 - r * rho[..., None]) / q, self.floor)
+            total = total - (chance * np.where(mixed, rho[..., None] * np.sqrt(odds) / implied, 0.0)).sum(axis=-1)
         return np.asarray(total)

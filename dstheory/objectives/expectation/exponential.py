@@ -12,6 +12,10 @@ solved like a discounted one, with discount :math:`e^{-t l}` for every l tokens.
 and three sums over what came before a turn: of :math:`e^{-tL_{<k}}`, of the same times :math:`\Gamma^k`, and times the reward so
 far. At t = 0 this is the undiscounted chain. With a cap the same recursions run over turns.
 
+Where R is 0 or 1, :math:`E[(1 - R) e^{-tL}]` and :math:`1 - U = E[1 - e^{-tL}]` are found in the same way, as sums of positive
+terms: a failure, and a short response, may be as rare as 1e-300. A power such as :math:`U^{G - 1}` is the exponential of
+:math:`(G - 1) \log(1 - (1 - U))`.
+
 **One over a length** is a sum of exponentials:
 
 .. math:: \frac1L = \int_0^\infty e^{-tL} \, dt = \int_{-\infty}^\infty e^{u - L e^u} \, du
@@ -87,25 +91,37 @@ def _gauss_tail() -> tuple[Floats, Floats]:
 # Tables of all nodes at once are made only up to this many numbers; beyond, node by node.
 _AT_ONCE = 1 << 20
 _RARE = 1e-4
+_MOST_ROUNDED_POWERS = 4096
 
 
 @dataclass(frozen=True, eq=False)
 class EffectiveCredit:
-    """A response's effective credit, f(R, L) = sum over nodes of (constant + slope R) exp(-t L), per prompt.
+    """A response's effective credit, f(R, L) = sum over nodes of (constant + slope R + otherwise (1 - R)) exp(-t L), per prompt.
 
     Attributes:
         t: (J,) exponents.
         constant, slope: (J, *runs, X).
+        otherwise: (J, *runs, X), where R is 0 or 1 and failures have a credit of their own; None for 0. A success then has no
+            credit that is a difference.
     """
 
     t: Floats
     constant: Floats
     slope: Floats
+    otherwise: Floats | None = None
+
+    @classmethod
+    def of_two(cls, t: Floats, failure: Floats, success: Floats) -> EffectiveCredit:
+        """Return the credit of rewards 0 and 1, from that of a failure and that of a success, (J, *runs, X) each."""
+        return cls(t, np.zeros_like(failure), success, failure)
 
     def at(self, prompt: np.ndarray[tuple[int, ...], np.dtype[np.integer]], reward: Floats, length: Floats) -> Floats:
         """Return f of responses, (n,), for nodes of one run."""
         decay = np.exp(-np.multiply.outer(self.t, length))
-        return np.asarray(((self.constant[:, prompt] + self.slope[:, prompt] * reward) * decay).sum(axis=0))
+        credit = self.constant[:, prompt] + self.slope[:, prompt] * reward
+        if self.otherwise is not None:
+            credit = credit + self.otherwise[:, prompt] * (1.0 - reward)
+        return np.asarray((credit * decay).sum(axis=0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,8 +131,11 @@ class _Sweep:
     both: Floats  # pi times the decay of answer and decision
     plain: Floats  # U of the next turn
     paid: Floats  # Z of the next turn
+    missed: Floats  # E[(1 - R) exp(-tL)] of the next turn, where R is 0 or 1
     first_plain: Floats
     first_paid: Floats
+    first_missed: Floats
+    first_lost: Floats  # 1 - U
     before: Floats
     before_discounted: Floats
     before_paid: Floats
@@ -127,14 +146,64 @@ def moments(solution: Solution, reward: RewardTable, t: Floats) -> tuple[Floats,
     if _compiled(solution, reward):
         from dstheory.kernels import tilted_moments
 
-        return tilted_moments(*_tables(solution, reward), t=t, n_answers=solution.mdp.n_answers)
+        return tilted_moments(*_tables(solution, reward), t=t, n_answers=solution.mdp.n_answers)[:2]
     chunks = [_sweep(solution, reward, part) for part in _chunks(solution, t)]
     return np.concatenate([c.first_plain for c in chunks]), np.concatenate([c.first_paid for c in chunks])
 
 
+@dataclass(frozen=True, eq=False)
+class Tilted:
+    """What a group knows of one of its members, per node and prompt, (J, *runs, X) each.
+
+    Attributes:
+        log_plain: log E[exp(-tL)].
+        right, wrong: the shares of successes and of failures in E[exp(-tL)], for R = 0 or 1; where R takes other values, the mean
+            of R under the same weights, and NaN.
+    """
+
+    log_plain: Floats
+    right: Floats
+    wrong: Floats
+
+    def others(self, n: float) -> Floats:
+        """Return E[exp(-tL)]^n, what n others contribute; n may be 0."""
+        return np.exp(n * self.log_plain) if n else np.ones_like(self.log_plain)
+
+
+def tilted(solution: Solution, reward: RewardTable, t: Floats, *, binary: bool, powers: float = 1) -> Tilted:
+    """Return the moments of the chain as a group of ``powers`` members needs them.
+
+    Args:
+        solution: the chain under the policy that generates the responses.
+        reward: the reward, 0 or 1 where ``binary``.
+        t: (J,) exponents.
+        binary: whether R is 0 or 1.
+        powers: the highest power that is taken; the compiled loop rounds 1 - U.
+    """
+    if powers <= _MOST_ROUNDED_POWERS and _compiled(solution, reward):
+        from dstheory.kernels import tilted_moments
+
+        plain, paid, missed = tilted_moments(*_tables(solution, reward), t=t, n_answers=solution.mdp.n_answers)
+        with np.errstate(divide="ignore"):
+            log_plain = np.log(plain)
+    else:
+        chunks = [_sweep(solution, reward, part) for part in _chunks(solution, t)]
+        plain, paid, missed, lost = (
+            np.concatenate([getattr(c, f"first_{what}") for c in chunks]) for what in ("plain", "paid", "missed", "lost")
+        )
+        with np.errstate(divide="ignore"):
+            log_plain = np.where(lost < 0.5, np.log1p(-np.minimum(lost, 0.5)), np.log(plain))
+    share = np.divide(paid, plain, out=np.zeros(plain.shape), where=plain > 0)
+    if not binary:
+        return Tilted(log_plain, share, np.full(plain.shape, np.nan))
+    return Tilted(log_plain, share, np.divide(missed, plain, out=np.zeros(plain.shape), where=plain > 0))
+
+
 def response_mass(solution: Solution, reward: RewardTable, nodes: EffectiveCredit) -> CoefficientMass:
     """Return the expected coefficient of every action, (*runs, T', X, Y), when every token of a response gets f(R, L)."""
-    if not nodes.t.any() and not nodes.slope.any():  # neither length nor reward enters: visits are enough
+    if (
+        not nodes.t.any() and not nodes.slope.any() and nodes.otherwise is None
+    ):  # neither length nor reward enters: visits are enough
         visits = solution.finite_visits * nodes.constant.sum(axis=0)[..., None, :] * solution.mdp.prompt_weight
         answers, pol = visits[..., None] * solution.unrolled.sample, solution.unrolled
         decisions = answers * pol.decided
@@ -145,7 +214,8 @@ def response_mass(solution: Solution, reward: RewardTable, nodes: EffectiveCredi
         mdp, shape = solution.mdp, (len(nodes.t), solution.mdp.shape[0])
         stop, resample = tilted_mass(
             *_tables(solution, reward), t=nodes.t, constant=np.broadcast_to(nodes.constant, shape),
-            slope=np.broadcast_to(nodes.slope, shape), prompt_weight=mdp.prompt_weight, n_answers=mdp.n_answers,
+            slope=np.broadcast_to(nodes.slope, shape), otherwise=np.broadcast_to(_or_zero(nodes.otherwise), shape),
+            prompt_weight=mdp.prompt_weight, n_answers=mdp.n_answers,
         )  # fmt: skip
         return CoefficientMass((stop + resample)[None], stop[None], resample[None])
     total: CoefficientMass | None = None
@@ -153,7 +223,8 @@ def response_mass(solution: Solution, reward: RewardTable, nodes: EffectiveCredi
     for part in _chunks(solution, nodes.t):
         rows = slice(start, start + len(part))
         start += len(part)
-        mass = _mass(solution, reward, _sweep(solution, reward, part), nodes.constant[rows], nodes.slope[rows])
+        otherwise = None if nodes.otherwise is None else nodes.otherwise[rows]
+        mass = _mass(solution, reward, _sweep(solution, reward, part), nodes.constant[rows], nodes.slope[rows], otherwise)
         total = mass if total is None else total + mass
     assert total is not None
     return total
@@ -167,6 +238,10 @@ def _compiled(solution: Solution, reward: RewardTable) -> bool:
     solution.finite_visits  # raises for a chain that never ends: it has no length  # noqa: B018
     # The loop sums 1 - P(resample) from differences; where stopping is very rare NumPy's careful form is taken.
     return bool((solution.unrolled.sample * solution.unrolled.stop).sum(axis=-1).min() > _RARE)
+
+
+def _or_zero(table: Floats | None) -> Floats:
+    return np.zeros(()) if table is None else table
 
 
 def _tables(solution: Solution, reward: RewardTable) -> tuple[Floats, Floats, Floats, Floats]:
@@ -196,6 +271,7 @@ def _sweep(solution: Solution, reward: RewardTable, t: Floats) -> _Sweep:
     again, ends = (both * pol.resample).sum(axis=-1), (both * pol.stop).sum(axis=-1)
     paid_stop = (both * pol.stop * reward.stop).sum(axis=-1)
     paid_res = (both * pol.resample * reward.resample).sum(axis=-1)
+    missed_stop = (both * pol.stop * (1.0 - reward.stop)).sum(axis=-1)
     if not solution.capped:
         rest = short + ends
         rest_discounted = (1.0 - gw * gb) + gw * gb * rest
@@ -203,15 +279,21 @@ def _sweep(solution: Solution, reward: RewardTable, t: Floats) -> _Sweep:
         paid = gw * (paid_stop + paid_res * plain) / rest_discounted
         before, before_discounted = 1.0 / rest, 1.0 / rest_discounted
         before_paid = before_discounted * gw * paid_res / rest
-        return _Sweep(both, plain, paid, plain[..., 0, :], paid[..., 0, :], before, before_discounted, before_paid)
+        missed, lost = missed_stop / rest, short / rest
+        first = plain[..., 0, :], paid[..., 0, :], missed[..., 0, :], lost[..., 0, :]
+        return _Sweep(both, plain, paid, missed, *first, before, before_discounted, before_paid)
     shape = np.broadcast_shapes(again.shape, paid_stop.shape, paid_res.shape, (*gw.shape[:-2], 1, 1))
-    again, ends, paid_stop, paid_res = (np.broadcast_to(a, shape) for a in (again, ends, paid_stop, paid_res))
+    again, ends, paid_stop, paid_res, missed_stop, short = (
+        np.broadcast_to(a, shape) for a in (again, ends, paid_stop, paid_res, missed_stop, short)
+    )
     g_w, g_b = gw[..., 0, :], gb[..., 0, :]
     turns = shape[-2]
-    plain, paid = np.zeros(shape), np.zeros(shape)
-    here_plain, here_paid = np.zeros(shape[:-2] + shape[-1:]), np.zeros(shape[:-2] + shape[-1:])
+    plain, paid, missed = (np.zeros(shape) for _ in range(3))
+    here_plain, here_paid, here_missed, lost = (np.zeros(shape[:-2] + shape[-1:]) for _ in range(4))
     for k in reversed(range(turns)):
-        plain[..., k, :], paid[..., k, :] = here_plain, here_paid
+        plain[..., k, :], paid[..., k, :], missed[..., k, :] = here_plain, here_paid, here_missed
+        here_missed = missed_stop[..., k, :] + again[..., k, :] * here_missed
+        lost = short[..., k, :] + again[..., k, :] * lost
         here_paid = g_w * (paid_stop[..., k, :] + paid_res[..., k, :] * here_plain + g_b * again[..., k, :] * here_paid)
         here_plain = ends[..., k, :] + again[..., k, :] * here_plain
     before, before_discounted, before_paid = np.ones(shape), np.ones(shape), np.zeros(shape)
@@ -220,10 +302,13 @@ def _sweep(solution: Solution, reward: RewardTable, t: Floats) -> _Sweep:
         before[..., k, :] = before[..., k - 1, :] * q
         before_discounted[..., k, :] = before_discounted[..., k - 1, :] * g_w * g_b * q
         before_paid[..., k, :] = before_paid[..., k - 1, :] * q + before_discounted[..., k - 1, :] * g_w * paid_res[..., k - 1, :]
-    return _Sweep(both, plain, paid, here_plain, here_paid, before, before_discounted, before_paid)
+    first = here_plain, here_paid, here_missed, lost
+    return _Sweep(both, plain, paid, missed, *first, before, before_discounted, before_paid)
 
 
-def _mass(solution: Solution, reward: RewardTable, s: _Sweep, constant: Floats, slope: Floats) -> CoefficientMass:
+def _mass(
+    solution: Solution, reward: RewardTable, s: _Sweep, constant: Floats, slope: Floats, otherwise: Floats | None
+) -> CoefficientMass:
     mdp, pol = solution.mdp, solution.unrolled
     gw, gb = reward.gamma_within[..., None, None], reward.gamma_between[..., None, None]
     a, b = constant[..., None, :], slope[..., None, :]
@@ -233,5 +318,9 @@ def _mass(solution: Solution, reward: RewardTable, s: _Sweep, constant: Floats, 
     stop = each * pol.stop * (settled + open_ * reward.stop)
     after, gain = s.plain[..., None], gb[..., None] * s.paid[..., None]
     resample = each * pol.resample * (settled * after + open_ * (reward.resample * after + gain))
+    if otherwise is not None:  # R is 0 or 1, paid at the end and without discount
+        failed = (s.before * otherwise[..., None, :])[..., None]
+        stop = stop + each * pol.stop * failed * (1.0 - reward.stop)
+        resample = resample + each * pol.resample * failed * s.missed[..., None]
     sample = (stop + resample).sum(axis=0)
     return CoefficientMass(sample, (stop * pol.decided).sum(axis=0), resample.sum(axis=0))

@@ -5,11 +5,16 @@ independent of it given the prompt, leaves an **effective credit** f(R, L), and
 
 .. math:: E[\text{update}] = E_x E_\tau \Big[ f_x(R_\tau, L_\tau) \sum_k (\nabla \log \pi_s + \nabla \log \pi_d) \Big].
 
-With rewards of two values the others are counted: K of G - 1 succeed, K is binomial, the credit a function of (R_i, K). Sums of
-lengths in a denominator are turned into exponentials first (:mod:`~dstheory.objectives.expectation.exponential`); each of the
-others then contributes :math:`P_r(t) = E[1\{R = r\} e^{-tL}]`, and
+With rewards of two values the others are counted: K of G - 1 succeed, K is binomial, the credit a function of (R_i, K). Of the
+counts only those that matter are summed, with a relative error below 1e-10 for groups of up to a hundred million
+(:mod:`~dstheory.objectives.expectation.counts`). Sums of lengths in a denominator are turned into exponentials first
+(:mod:`~dstheory.objectives.expectation.exponential`), with a relative error below 1e-12; each of the others then contributes
+:math:`P_r(t) = E[1\{R = r\} e^{-tL}]`, and
 
 .. math:: f(R, L) = \sum_j w_j e^{-t_j L} \sum_K A(R, K) \binom{G-1}{K} P_1(t_j)^K P_0(t_j)^{G-1-K} \times (\text{other groups}).
+
+Successes, failures and what e^{-tL} takes away are each found as sums of positive terms, so that p = 1e-300 and 1 - p = 1e-300
+keep their digits, and so does the credit of each, which is never found as a difference.
 
 Credits that are affine in the rewards need no counting: any rewards will do. Groups or batches without end have the law of large
 numbers: one over a sum of lengths becomes one over its mean.
@@ -25,14 +30,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import comb, inf, lgamma
+from math import inf
+from typing import Literal
 
 import numpy as np
 
 from dstheory.chain.exact import Solution
 from dstheory.checks import Floats, reject, whole_number
 from dstheory.errors import ChainError
-from dstheory.objectives.expectation.exponential import EffectiveCredit, moments, reciprocal, response_mass
+from dstheory.objectives.expectation.counts import LARGEST_GROUP, mean_over_counts
+from dstheory.objectives.expectation.exponential import EffectiveCredit, Tilted, reciprocal, response_mass, tilted
 from dstheory.objectives.expectation.rewards import ResponseReward
 from dstheory.objectives.parts import (
     BatchTokens,
@@ -48,6 +55,8 @@ from dstheory.objectives.parts import (
 Part = Callable[[Floats], Floats]
 
 
+_MOST_MIXED_PROMPTS = 100_000  # a power of a number that is known to a few units of rounding
+_LEAST = 1e-290  # smaller chances have lost digits, or are 0 where they should not be
 _TAIL = 1e-18  # an uncapped response longer than the longest is less likely than this
 
 
@@ -75,7 +84,7 @@ class Grouping:
         mixed: whether groups whose rewards are all equal are drawn again, prompt included (dynamic sampling).
 
     Raises:
-        ChainError: a size that is neither a whole number >= 1 nor inf.
+        ChainError: a size that is neither a whole number >= 1 nor inf, or groups of more than a hundred million.
     """
 
     group_size: float = 8
@@ -86,22 +95,15 @@ class Grouping:
         for what in ("group_size", "prompts"):
             if getattr(self, what) != inf:
                 whole_number(getattr(self, what), what, low=1, otherwise=", or inf for the limit of large ones")
-
-
-def binomial(n: int, p: Floats) -> Floats:
-    """Return P(K = 0..n), K ~ Bin(n, p), on a new last axis.
-
-    >>> binomial(2, np.array([0.0, 0.25])).tolist()
-    [[1.0, 0.0, 0.0], [0.5625, 0.375, 0.0625]]
-    """
-    k = np.arange(n + 1)
-    p = np.asarray(p, dtype=np.float64)[..., None]
-    if n <= 60:  # the coefficients are floating-point numbers without rounding, or nearly
-        return np.asarray(np.array([float(comb(n, int(i))) for i in k]) * p**k * (1.0 - p) ** (n - k))
-    ways = np.array([lgamma(n + 1) - lgamma(i + 1) - lgamma(n - i + 1) for i in k])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        log = ways + np.where(k > 0, k * np.log(p), 0.0) + np.where(n - k > 0, (n - k) * np.log1p(-p), 0.0)
-    return np.asarray(np.exp(log))
+        if inf > self.group_size > LARGEST_GROUP:
+            raise ChainError(
+                f"group_size is {int(self.group_size):,}: must be at most {LARGEST_GROUP:,}, or inf for the limit of large groups"
+            )
+        if self.mixed and inf > self.prompts > _MOST_MIXED_PROMPTS:
+            raise ChainError(
+                f"prompts is {int(self.prompts):,}: with dynamic sampling must be at most {_MOST_MIXED_PROMPTS:,}, beyond which "
+                "rounding grows, or inf for the limit"
+            )
 
 
 def effective_credit(
@@ -111,7 +113,7 @@ def effective_credit(
     solution: Solution,
     outcome: ResponseReward,
     part: Part = everything,
-    known: tuple[Floats, Floats] | None = None,
+    known: Tilted | None = None,
 ) -> EffectiveCredit:
     """Return the effective credit f(R, L) of a response of each prompt: N times its coefficient, averaged over the others.
 
@@ -122,7 +124,7 @@ def effective_credit(
         solution: the chain under the policy that generates the responses.
         outcome: the reward.
         part: applied to each credit before it is averaged (its positive or its negative part).
-        known: 1 and E[R], (1, *runs, X) each, if known already.
+        known: the chances of both rewards, if known already.
 
     Raises:
         ChainError: the group is too small for the credit, or rewards of more than two values meet a credit that is not affine:
@@ -139,20 +141,43 @@ def effective_credit(
     if credit is None and not tilts and not grouping.mixed:  # 1 for every response: nothing about the others is asked
         constant = w * np.ones((1, *np.broadcast_shapes(solution.policy.runs, solution.mdp.runs), solution.mdp.shape[0]))
         return EffectiveCredit(t, constant, np.zeros_like(constant))
-    plain, paid = known or moments(solution, outcome.reward, t if tilts else np.zeros(1))
+    # A group that does not tilt is asked for its rewards alone.
+    group = known or group_moments(solution, outcome, t if tilts else np.zeros(1), grouping)
     if grouping.mixed:
-        w = w / mixed_probability(solution, grouping, paid if known else None, outcome)[..., None]
+        w = w / mixed_probability(solution, grouping, group if known else None, outcome)[..., None]
+    if outcome.values is not None and credit is not None:
+        two = _limit_of_two if grouping.group_size == inf else _counted
+        if grouping.group_size == inf and (grouping.mixed or _singular(credit, outcome.values)):
+            _check_chances(solution, outcome, group)
+        failure, success = two(credit, grouping, outcome.values, group, part)
+        return EffectiveCredit.of_two(t, w * failure, w * success)
     if credit is None:
-        constant, slope = _once(grouping, plain, paid)
-    elif grouping.group_size == inf:
-        constant, slope = _limit(credit, solution, outcome, paid, part)
-    elif outcome.values is not None:
-        constant, slope = _counted(credit, grouping, outcome.values, plain, paid, part)
+        failure, success = _once(grouping, group)
+        return (
+            EffectiveCredit.of_two(t, w * failure, w * success)
+            if grouping.mixed
+            else EffectiveCredit(t, w * success, 0.0 * w * success)
+        )
+    if grouping.group_size == inf:
+        constant, slope = _limit(credit, solution, group.right, part)
     elif credit.linear and part is everything:
-        constant, slope = _affine(credit, int(grouping.group_size), plain, paid)
+        constant, slope = _affine(credit, int(grouping.group_size), group)
     else:
         raise _no_closed_form(credit)
     return EffectiveCredit(t, w * constant, w * slope)
+
+
+def group_moments(solution: Solution, outcome: ResponseReward, t: Floats, grouping: Grouping) -> Tilted:
+    """Return what a group knows of its members, at each node.
+
+    Args:
+        solution: the chain under the policy that generates the responses.
+        outcome: the reward.
+        t: (J,) exponents.
+        grouping: the sizes of groups and batches, which are powers to be taken.
+    """
+    powers = max([1.0, *(n for n in (grouping.group_size, grouping.prompts) if n != inf)])
+    return tilted(solution, outcome.reward, t, binary=outcome.values is not None, powers=powers)
 
 
 def _denominator(
@@ -182,66 +207,90 @@ def _denominator(
     axes = max(len(solution.policy.runs), len(solution.mdp.runs)) + 1
     weight = members * w.reshape(len(w), *(1,) * axes)
     if isinstance(normaliser, BatchTokens) and prompts > 1:
-        plain, paid = moments(solution, outcome.reward, t)
-        group = plain**size
-        if grouping.mixed:
-            chance = mixed_probability(solution, grouping, None, outcome)
-            group = (group - paid**size - (plain - paid) ** size) / chance[..., None]
-        weight = weight * (group * solution.mdp.prompt_weight).sum(axis=-1, keepdims=True) ** (prompts - 1)
+        weight = weight * _other_groups(solution, grouping, outcome, t)
     return t, weight, members > 1
 
 
-def mixed_probability(solution: Solution, grouping: Grouping, success: Floats | None, outcome: ResponseReward) -> Floats:
+def _other_groups(solution: Solution, grouping: Grouping, outcome: ResponseReward, t: Floats) -> Floats:
+    """Return E[exp(-t times the tokens of a group)] to the power of the other groups of a batch, (J, *runs, 1)."""
+    size, rho = grouping.group_size, solution.mdp.prompt_weight
+    group = group_moments(solution, outcome, t, grouping)
+    each = group.others(size)
+    if grouping.mixed:
+        chance = mixed_probability(solution, grouping, None, outcome)[..., None]
+        each = each * _mixed(size, group.right, group.wrong) / chance
+        lost = np.ones(())
+    else:
+        lost = (-np.expm1(size * group.log_plain) * rho).sum(axis=-1, keepdims=True)
+    mean = (each * rho).sum(axis=-1, keepdims=True)
+    with np.errstate(divide="ignore"):  # 1 - lost has more digits than the mean where little is lost
+        log = np.where(lost < 0.5, np.log1p(-np.minimum(lost, 0.5)), np.log(mean))
+    return np.exp((grouping.prompts - 1.0) * log)
+
+
+def mixed_probability(solution: Solution, grouping: Grouping, known: Tilted | None, outcome: ResponseReward) -> Floats:
     """Return the probability that a group of a random prompt is mixed, (*runs,), for rewards of two values.
 
     Args:
         solution: the chain under the policy that generates the responses.
         grouping: the size of the groups.
-        success: (1, *runs, X) chance of the higher reward, if known already.
+        known: the chances of both rewards, if known already.
         outcome: the reward.
 
     Raises:
         ChainError: no group is ever mixed, so that dynamic sampling would draw without end.
     """
-    p = moments(solution, outcome.reward, np.zeros(1))[1][0] if success is None else success[0]
-    found = np.asarray((_mixed_given_prompt(grouping, p) * solution.mdp.prompt_weight).sum(axis=-1))
-    reject(~(found > 0), found, "probability of a mixed group", "must be > 0", "dynamic sampling would draw without end", axes=())
+    each = known or group_moments(solution, outcome, np.zeros(1), grouping)
+    found = np.asarray((_mixed(grouping.group_size, each.right[0], each.wrong[0]) * solution.mdp.prompt_weight).sum(axis=-1))
+    endless = "dynamic sampling would draw without end"
+    reject(~(found > 0), found, "probability of a mixed group", "must be > 0", endless, axes=())
+    reject(found < _LEAST, found, "probability of a mixed group", f"must be at least {_LEAST:g}", endless, axes=())
     return found
 
 
-def _mixed_given_prompt(grouping: Grouping, p: Floats) -> Floats:
-    if grouping.group_size == inf:
-        return ((p > 0) & (p < 1)).astype(np.float64)
-    # 1 - p^G - (1-p)^G as a sum of positive terms, so that it keeps its digits where success or failure is rare.
-    return np.asarray(binomial(int(grouping.group_size), p)[..., 1:-1].sum(axis=-1))
+def _mixed(size: float, right: Floats, wrong: Floats) -> Floats:
+    """Return 1 - p^G - (1 - p)^G; the two chances add up to 1, or both are 0 where nothing is known."""
+    if size == 1:
+        return np.zeros_like(right)
+    if size == inf:
+        return ((right > 0) & (wrong > 0)).astype(np.float64)
+    # From the rarer of the two: the difference then keeps its digits, as rare^G is at most a third of what it is taken from.
+    rare = np.minimum(right, wrong)
+    return np.asarray(-np.expm1(size * np.log1p(-rare)) - rare**size)
 
 
 def _tokens_of_mixed(solution: Solution, grouping: Grouping, outcome: ResponseReward) -> Floats:
     """Return the mean tokens of a response of a mixed group, (*runs,)."""
-    _, paid = moments(solution, outcome.reward, np.zeros(1))
-    p, tokens = paid[0], solution.expected_tokens
+    group = group_moments(solution, outcome, np.zeros(1), grouping)
+    right, wrong = group.right[0], group.wrong[0]
     if grouping.group_size == inf:
-        of_mixed = tokens * _mixed_given_prompt(grouping, p)
+        of_mixed = solution.expected_tokens * _mixed(inf, right, wrong)
     else:
-        n = int(grouping.group_size) - 1
-        of_right = mean_of_lengths_and_rewards(solution, outcome)[0]
-        of_mixed = of_right * (1.0 - p**n) + (tokens - of_right) * (1.0 - (1.0 - p) ** n)
+        n = grouping.group_size - 1
+        of_right, of_wrong = (mean_of_lengths_and_rewards(solution, outcome, of)[0] for of in ("successes", "failures"))
+        of_mixed = of_right * _not_all(n, right, wrong) + of_wrong * _not_all(n, wrong, right)
     occurs = solution.mdp.prompt_weight > 0
     total = (of_mixed[..., occurs] * solution.mdp.prompt_weight[occurs]).sum(axis=-1)
-    return np.asarray(total / mixed_probability(solution, grouping, None, outcome))
+    return np.asarray(total / mixed_probability(solution, grouping, group, outcome))
 
 
-def _once(grouping: Grouping, plain: Floats, paid: Floats) -> tuple[Floats, Floats]:
-    """The same for the credit 1 whatever the rewards: the weight of the rest of the group, if there is any."""
+def _not_all(n: float, p: Floats, rest: Floats) -> Floats:
+    """Return 1 - p^n, given p and 1 - p."""
+    with np.errstate(divide="ignore"):
+        log = np.where(rest < 0.5, np.log1p(-np.minimum(rest, 0.5)), np.log(p))
+    return np.asarray(-np.expm1(n * log)) if n else np.zeros_like(p)
+
+
+def _once(grouping: Grouping, group: Tilted) -> tuple[Floats, Floats]:
+    """Return the credit of a failure and of a success where it is 1 whatever the rewards: the chance of the rest of the group."""
     size = grouping.group_size
-    if not grouping.mixed:
-        constant = plain ** (size - 1)
-        return constant, np.zeros_like(constant)
     if size == inf:
-        constant = _mixed_given_prompt(grouping, paid)
-        return constant, np.zeros_like(constant)
-    rest, all_right, all_wrong = (x ** (size - 1) for x in (plain, paid, plain - paid))
-    return rest - all_wrong, all_wrong - all_right
+        mixed = _mixed(inf, group.right, group.wrong)
+        return mixed, mixed
+    rest = group.others(size - 1)
+    if not grouping.mixed:
+        return rest, rest
+    return rest * _not_all(size - 1, group.wrong, group.right), rest * _not_all(size - 1, group.right, group.wrong)
 
 
 def mean_tokens(solution: Solution) -> Floats:
@@ -264,47 +313,75 @@ def range_of_lengths(solution: Solution) -> tuple[float, float]:
     return float(2.0 ** np.floor(np.log2(each.min()))), float(2.0 ** np.ceil(np.log2(longest)))
 
 
-def _counted(
-    credit: Credit, grouping: Grouping, values: tuple[float, float], plain: Floats, paid: Floats, part: Part
+def _counted(credit: Credit, grouping: Grouping, values: tuple[float, float], group: Tilted, part: Part) -> tuple[Floats, Floats]:
+    """Return the mean credit of a failure and of a success over the number of successes among the others."""
+    size = int(grouping.group_size)
+
+    def of_count(k: Floats) -> tuple[Floats, Floats]:
+        failure, _ = credit.of_shares(values, k / size, (size - k) / size, size)
+        _, success = credit.of_shares(values, (k + 1.0) / size, (size - 1.0 - k) / size, size)
+        failure, success = part(failure), part(success)
+        if grouping.mixed:
+            failure, success = np.where(k == 0, 0.0, failure), np.where(k == size - 1, 0.0, success)
+        return failure, success
+
+    failure, success = mean_over_counts(size - 1, group.right, group.wrong, of_count)
+    chance = group.others(size - 1)
+    return chance * failure, chance * success
+
+
+def _limit_of_two(
+    credit: Credit, grouping: Grouping, values: tuple[float, float], group: Tilted, part: Part
 ) -> tuple[Floats, Floats]:
-    """Return the mean credit of a failure, and how much more a success gets, over the number of successes among the others."""
-    low, high = values
-    n = int(grouping.group_size) - 1
-    rest = np.where(np.arange(n) < np.arange(n + 1)[:, None], high, low)  # row K: K of the others succeed
-    rows = [np.column_stack([np.full(n + 1, own), rest]) for own in (low, high)]
-    failure, success = (part(credit.of_groups(r))[:, 0] for r in rows)
-    if grouping.mixed:
-        failure[0] = success[n] = 0.0
-    with np.errstate(invalid="ignore", divide="ignore"):
-        share = np.where(plain > 0, np.clip(paid / plain, 0.0, 1.0), 0.0)
-    chance = plain[..., None] ** n * binomial(n, share)
-    return (chance * failure).sum(axis=-1), (chance * (success - failure)).sum(axis=-1)
+    """Return the credit of a failure and of a success in groups without end.
+
+    Raises:
+        ChainError: a chance is below 1e-290, so that too few of its digits are left for a credit that divides by its root.
+    """
+    failure, success = credit.of_shares(values, group.right, group.wrong, inf)
+    return part(failure), part(success)
 
 
-def _affine(credit: Credit, size: int, plain: Floats, paid: Floats) -> tuple[Floats, Floats]:
-    """The same for a credit c + s R_i + r sum of the others' R, of any rewards."""
-    probe = np.zeros((3, size))
-    probe[1, 0] = 1.0
-    if size > 1:
-        probe[2, 1] = 1.0
-    base, own, other = credit.of_groups(probe)[:, 0]
-    together = plain ** (size - 1)
-    rest = (size - 1) * paid * plain ** (size - 2) if size > 1 else 0.0
-    return base * together + (other - base) * rest, (own - base) * together
+def _singular(credit: Credit, values: tuple[float, float]) -> bool:
+    """Return whether a credit grows without bound where one of the rewards is rare, as one over a standard deviation does."""
+    rare = np.asarray(_LEAST)
+    return bool(np.abs(credit.of_shares(values, rare, 1.0 - rare, inf)[1]) > 1e100 * max(1.0, *map(abs, values)))
 
 
-def _limit(credit: Credit, solution: Solution, outcome: ResponseReward, paid: Floats, part: Part) -> tuple[Floats, Floats]:
-    """The same in groups without end."""
-    if outcome.values is not None:
-        low, high = outcome.values
-        mean, deviation = low + (high - low) * paid, (high - low) * np.sqrt(np.clip(paid * (1.0 - paid), 0.0, None))
-        failure, success = (part(credit.limit(np.asarray(own), mean, deviation)) for own in (low, high))
-        return failure, success - failure
+def _check_chances(solution: Solution, outcome: ResponseReward, group: Tilted) -> None:
+    """Raise ChainError where a reward that can occur has a chance that floating-point numbers cannot hold."""
+    policy, occurs = solution.policy, solution.mdp.prompt_weight > 0
+    drawn = policy.log_sample > -inf
+    if not solution.capped:
+        drawn = drawn & (policy.log_stop > -inf)
+    success = outcome.reward.stop > 0
+    for what, chance, of in (("success", group.right[0], success), ("failure", group.wrong[0], ~success)):
+        possible = (drawn & of).any(axis=(-3, -1))
+        rule = f"must be at least {_LEAST:g} where it can occur"
+        reject(
+            possible & occurs & (chance < _LEAST), chance, f"chance of a {what}", rule,
+            "groups without end divide by its root: use a finite group_size", axes=("prompt",),
+        )  # fmt: skip
+
+
+def _affine(credit: Credit, size: int, group: Tilted) -> tuple[Floats, Floats]:
+    """Return the constant and the slope of a credit c + s R_i + r sum of the others' R, of any rewards."""
+    values, last = (0.0, 1.0), size - 1.0
+    base = credit.of_shares(values, np.zeros(()), np.ones(()), size)[0]
+    other, own = credit.of_shares(values, np.asarray(1.0 / size), np.asarray(last / size), size)
+    if size == 1:  # a group of one success has no failure
+        other = base
+    together = group.others(last)
+    return (base + (other - base) * last * group.right) * together, (own - base) * together
+
+
+def _limit(credit: Credit, solution: Solution, mean: Floats, part: Part) -> tuple[Floats, Floats]:
+    """Return the constant and the slope in groups without end, of rewards of many values."""
     if part is not everything or not (credit.linear or isinstance(credit, GroupMean)):
         raise _no_closed_form(credit)
     deviation = np.sqrt(solution.return_variance)
-    base = credit.limit(np.zeros(()), paid, deviation)
-    return base, credit.limit(np.ones(()), paid, deviation) - base
+    base = credit.limit(np.zeros(()), mean, deviation)
+    return base, credit.limit(np.ones(()), mean, deviation) - base
 
 
 def _no_closed_form(credit: Credit) -> ChainError:
@@ -314,10 +391,20 @@ def _no_closed_form(credit: Credit) -> ChainError:
     )
 
 
-def mean_of_lengths_and_rewards(under: Solution, outcome: ResponseReward) -> Floats:
-    """Return E[L R] of each prompt, (1, *runs, X), R as the outcome pays it: every token of a response carries its reward."""
-    one = np.ones_like(moments(under, outcome.reward, np.zeros(1))[0])
-    mass = response_mass(under, outcome.reward, EffectiveCredit(np.zeros(1), 0.0 * one, one))
+def mean_of_lengths_and_rewards(
+    under: Solution, outcome: ResponseReward, of: Literal["successes", "failures"] = "successes"
+) -> Floats:
+    """Return E[L R] of each prompt, (1, *runs, X), R as the outcome pays it: every token of a response carries its reward.
+
+    Args:
+        under: the chain.
+        outcome: the reward.
+        of: ``"failures"`` for E[L (1 - R)], where R is 0 or 1.
+    """
+    one = np.ones((1, *np.broadcast_shapes(under.policy.runs, under.mdp.runs), under.mdp.shape[0]))
+    zero = np.zeros_like(one)
+    credit = EffectiveCredit(np.zeros(1), zero, one) if of == "successes" else EffectiveCredit.of_two(np.zeros(1), one, zero)
+    mass = response_mass(under, outcome.reward, credit)
     mdp = under.mdp
     tokens = mass.sample * mdp.sample_length[..., None, :, :] + (mass.stop + mass.resample) * mdp.decision_length[..., None, :, :]
     occurs = np.where(mdp.prompt_weight > 0, mdp.prompt_weight, 1.0)
