@@ -2,7 +2,32 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Any
+
+_REMEDIES = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space",
+    errno.EFBIG: "let files become larger (ulimit -f)",
+    errno.EMFILE: "let the process open more files (ulimit -n)",
+    errno.ENFILE: "close other programs: the system has no more files to open",
+    errno.ENOMEM: "free some memory",
+    errno.ENAMETOOLONG: "give a shorter name",
+    errno.ENOENT: "check the name",
+    errno.EISDIR: "give the name of a file",
+    errno.ENOTDIR: "give the name of a directory before the last /",
+    errno.ELOOP: "its symbolic links lead in a circle: give the file itself",
+    errno.EBUSY: "wait for what uses it",
+}
+
+
+def remedy_for(error: OSError) -> str:
+    """Return what a user can do about an error of the operating system.
+
+    >>> remedy_for(OSError(errno.ENOSPC, "No space left on device"))
+    'free some space'
+    """
+    return _REMEDIES.get(error.errno or 0, "choose a place where you may read and write")
 
 
 class DSTheoryError(ValueError):

@@ -13,13 +13,12 @@ import logging
 import os
 import re
 import signal
-import threading
-import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from dstheory.errors import DSTheoryError
+from dstheory.interrupts import end_with_parent
 from dstheory.kernels.parallel import available_threads, limit_threads
 
 _ADDRESS = re.compile(r"((tcp|tls|ws|wss|ucx)://)?([^\s:/]+|\[[0-9a-fA-F:]+\]):\d+|inproc://\S+")
@@ -100,13 +99,7 @@ def _begin(parent: int, threads: int) -> None:
     """Prepare a worker process: the parent answers interrupts and ends it, and it ends by itself when its parent is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     limit_threads(threads)
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.2)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+    end_with_parent(parent)
 
 
 def _on_cluster(

@@ -24,13 +24,15 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import IO, Any
 
+from dstheory.interrupts import end_with_parent
+
 Request = Mapping[str, Any]
 Answer = dict[str, Any]
 """What was asked for, or one of: ``error`` (the file does not load), ``stopped`` (out of time), ``died``; with the reason."""
 
 _ROOT = str(Path(__file__).resolve().parent.parent.parent)
 _CODE = """import sys; sys.argv[1] in sys.path or sys.path.insert(0, sys.argv[1])
-from dstheory.claims.workers import serve; serve()"""
+from dstheory.claims.workers import serve; serve(int(sys.argv[2]))"""
 _TIME_SIGNALS = {int(getattr(signal, name)) for name in ("SIGPROF", "SIGXCPU") if hasattr(signal, name)}
 _LOAD_LIMIT = 60.0
 """Seconds of processor time for a file of claims to be imported."""
@@ -48,6 +50,7 @@ class Pool:
 
     def __init__(self, workers: int) -> None:
         self._workers = [_Worker() for _ in range(workers)]
+        self._stopped = False
         # Last in, first out: a worker that is already warm is preferred to one that would have to start.
         self._idle: queue.LifoQueue[_Worker] = queue.LifoQueue()
         for worker in self._workers:
@@ -75,6 +78,7 @@ class Pool:
 
     def stop(self) -> None:
         """Kill all workers."""
+        self._stopped = True
         for worker in self._workers:
             worker.stop()
 
@@ -87,7 +91,8 @@ class Pool:
     def _answer(self, request: Request) -> Answer:
         worker = self._idle.get()
         try:
-            return worker.ask(request)
+            # A thread may just have taken its next request when all of them were stopped.
+            return {"stopped": "the run was ended"} if self._stopped else worker.ask(request)
         finally:
             self._idle.put(worker)
 
@@ -103,7 +108,7 @@ class _Worker:
         if self._process is None or self._process.poll() is not None:
             self.stop()
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", _CODE, _ROOT],
+                [sys.executable, "-P", "-c", _CODE, _ROOT, str(os.getpid())],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 start_new_session=True,  # an interrupt goes to the parent, which ends its workers in order
@@ -143,8 +148,9 @@ class _Worker:
                     stream.close()
 
 
-def serve() -> None:
-    """Answer requests until standard input closes: the main function of a worker process."""
+def serve(parent: int) -> None:
+    """Answer requests until standard input closes or the parent has ended: the main function of a worker process."""
+    end_with_parent(parent)
     # Whatever a claim prints must not mix with the answers: they get the real standard output, prints go to stderr.
     output = _Output(os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8"))
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

@@ -1,25 +1,16 @@
-"""Entry point: finds the command, imports only what that command needs, turns bad input into one sentence.
-
-Exit codes: 0 fine; 1 error in input or run; 2 usage; 3 a claim got another verdict than recorded; 4 a claim was not decided;
-130 interrupted, 143 terminated.
-"""
+"""Entry point: finds the command and imports only what that command needs."""
 
 from __future__ import annotations
 
 import importlib
-import io
-import signal
+import os
 import sys
-import warnings
-from types import FrameType
 from typing import Any
 
 import click
 
 from dstheory._version import __version__
-from dstheory.cli.echo import echo
-from dstheory.errors import DSTheoryError
-from dstheory.texts import printable
+from dstheory.cli.ending import EXIT_CODES, run_to_exit
 
 # name -> (module, the line that --help shows); the module is imported only when the command runs.
 COMMANDS = {
@@ -35,7 +26,10 @@ COMMANDS = {
     "verify": ("dstheory.cli.verify", "Check the claims and compare each verdict with the recorded one."),
 }
 
-EPILOG = """\b
+EPILOG = f"""\b
+Exit codes:
+{chr(10).join(f"  {code:<4} {text}" for code, text in EXIT_CODES.items())}
+\b
 Examples:
   dstheory simulate --length-weight 0.5
   dstheory attribute --objective reinforce --objective sft --length-weight 1
@@ -87,46 +81,17 @@ def cli() -> None:
     """Check the theory of RL versus SFT: the two-stage decision-sampling hypothesis, exactly."""
 
 
-def _warn(
-    message: Warning | str, category: type[Warning], filename: str, lineno: int, file: Any = None, line: Any = None
-) -> None:
-    """Say a warning in one sentence: where in the code it was raised is nothing that a user of commands can change."""
-    echo(f"warning: {printable(message)}", err=True)
-
-
-class _Terminated(KeyboardInterrupt):
-    """`kill` asks a command to end: it cleans up as it does after Ctrl-C."""
-
-
-def _terminate(number: int, frame: FrameType | None) -> None:
-    raise _Terminated
-
-
 def main() -> None:
     """Run the command line and exit with its code."""
-    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, _terminate)
-    try:
-        with warnings.catch_warnings():
-            warnings.showwarning = _warn
-            code = cli.main(standalone_mode=False)
-    except click.exceptions.Exit as exit_:
-        code = exit_.exit_code
-    except click.ClickException as error:
-        said = io.StringIO()
-        error.show(said)
-        echo(said.getvalue(), err=True, nl=False)
-        code = error.exit_code
-    except (click.Abort, KeyboardInterrupt) as stop:
-        echo("interrupted: complete files were kept, unfinished ones removed", err=True)
-        code = 143 if isinstance(stop, _Terminated) or isinstance(stop.__cause__, _Terminated) else 130
-    except DSTheoryError as error:
-        echo(f"error: {printable(error)}", err=True)  # one sentence, whatever line ends a label or a name holds
-        code = 1
-    except BrokenPipeError:
-        sys.stderr.close()
-        code = 1
-    sys.exit(code if isinstance(code, int) else 0)
+    run_to_exit(_invoke)
+
+
+def _invoke() -> Any:
+    if "_DSTHEORY_COMPLETE" in os.environ:
+        cli.main()
+    # Not by `main` also here: that answers a closed pipe, an interrupt and the end of a file in its own ways.
+    with cli.make_context("dstheory", sys.argv[1:]) as ctx:
+        return cli.invoke(ctx)
 
 
 if __name__ == "__main__":

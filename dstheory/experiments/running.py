@@ -25,8 +25,9 @@ from typing import Any, Literal
 from dstheory.errors import DSTheoryError, SkippedExperiment
 from dstheory.experiments.catalogue import Experiment
 from dstheory.experiments.findings import Findings, Table, write_table
+from dstheory.interrupts import end_with_parent, handled
 
-_PATIENCE = 2.0  # seconds that interrupted processes have for removing their unfinished files
+_PATIENCE = 0.5  # seconds that interrupted processes have for removing their unfinished files, part of what this one has
 
 
 @dataclass(frozen=True)
@@ -193,7 +194,9 @@ def _in_processes(
             while waiting and len(running) < jobs:
                 experiment = waiting.pop()
                 receive, send = spawn.Pipe(duplex=False)
-                process = spawn.Process(target=_child, args=(send, experiment, out / experiment.name, jobs, settings))
+                process = spawn.Process(
+                    target=_child, args=(os.getpid(), send, experiment, out / experiment.name, jobs, settings)
+                )
                 process.start()
                 send.close()  # the child has the only other end: its death closes the pipe
                 running[receive] = experiment.name, process
@@ -213,7 +216,7 @@ def _in_processes(
         # Interrupt what still runs, so that it removes its unfinished files; kill what does not listen.
         for _, process in running.values():
             if process.is_alive() and process.pid is not None:
-                os.kill(process.pid, signal.SIGINT)
+                os.kill(process.pid, signal.SIGTERM)
         patience = time.monotonic() + _PATIENCE
         for _, process in running.values():
             process.join(max(0.0, patience - time.monotonic()))
@@ -221,13 +224,17 @@ def _in_processes(
             process.join()
 
 
-def _child(send: Connection, experiment: Experiment, out: Path, jobs: int, settings: dict[str, Any]) -> None:
+def _child(
+    parent: int, send: Connection, experiment: Experiment, out: Path, jobs: int, settings: dict[str, Any]
+) -> None:
     """Run one experiment in this process and send what comes of it."""
     # Before the compiled loops are loaded: cores are shared.
     os.environ.setdefault("NUMBA_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // jobs)))
-    try:
-        send.send(run_experiment(experiment, out, progress=send.send, **settings))
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None  # unfinished files are gone; the parent says so
-    finally:
-        send.close()
+    end_with_parent(parent)
+    with handled(impatient=False) as told:  # Ctrl-C reaches this process, and the parent passes it on as well
+        try:
+            send.send(run_experiment(experiment, out, progress=send.send, **settings))
+        except (KeyboardInterrupt, BrokenPipeError):
+            raise SystemExit(told.exit_code) from None  # unfinished files are gone; the parent says so
+        finally:
+            send.close()

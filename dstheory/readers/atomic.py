@@ -1,27 +1,27 @@
 """Files and directories that are complete or absent, and never overwritten unasked.
 
-A file is written beside its target under a hidden name and renamed when it is complete; a results directory likewise. Ctrl-C, an
-error or a full disk therefore leave what was there before. (Only the rename itself is one step for the file system: a machine
-that loses power while an old results directory is being exchanged may leave both, the old one under a hidden name.)
+A file is written into a hidden directory beside its target and renamed when it is complete; a results directory likewise. Ctrl-C,
+an error or a full disk therefore leave what was there before. A process that is killed leaves its hidden directory too. Whoever
+writes to the same target next removes it, and puts back results that were being exchanged at that moment. That the owner is dead
+is told by a lock, which the operating system releases with the process, also in another container or on another machine.
 """
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
-import secrets
 import shutil
-import signal
-import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
-from dstheory.errors import DSTheoryError
+from dstheory.errors import DSTheoryError, remedy_for
+from dstheory.interrupts import deferred_interrupts
 from dstheory.readers.manifest import RUN_FILE, RUN_FORMAT, digest, manifest_bytes
 
+_SLOTS = 8  # processes that may write to one target at the same time; the last one to be complete wins
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG)
 _LEFT_BY_DESKTOPS = {".DS_Store", "Thumbs.db", "desktop.ini"}  # may be deleted with a results directory
 
@@ -75,27 +75,24 @@ def atomic_path(target: str | os.PathLike[str], *, overwrite: bool = False) -> I
     """
     refuse_overwrite(target, overwrite)
     real = Path(os.path.realpath(target))
-    temporary = _hidden(real, "partial", real.suffix)
-    try:
-        yield temporary
-        _sync(temporary)
-        linked = False
-        if not overwrite:
-            with suppress(OSError):  # also a file system without hard links
-                os.link(temporary, real)  # unlike a rename, refuses in the same step when the name has been taken meanwhile
-                linked = True
-        if not linked:
-            refuse_overwrite(target, overwrite)
-            os.replace(temporary, real)
-        _sync(real.parent)
-    except OSError as error:
-        if error.filename in (None, str(temporary), str(real)):
-            raise _cannot_write(target, error) from error
-        raise  # about some other file
-    finally:
-        # After a rename there is nothing left to remove; after anything else, Ctrl-C included, nothing may stay.
-        with deferred_interrupts():
-            temporary.unlink(missing_ok=True)
+    with _hidden_directory(real, target) as hidden:
+        temporary = hidden / f"new{real.suffix}"
+        try:
+            yield temporary
+            _sync(temporary)
+            linked = False
+            if not overwrite:
+                with suppress(OSError):  # also a file system without hard links
+                    os.link(temporary, real)  # unlike a rename, refuses in the same step when the name has been taken meanwhile
+                    linked = True
+            if not linked:
+                refuse_overwrite(target, overwrite)
+                os.replace(temporary, real)
+            _sync(real.parent)
+        except OSError as error:
+            if error.filename in (None, str(temporary), str(real)):
+                raise _cannot_write(target, error) from error
+            raise  # about some other file
 
 
 @contextmanager
@@ -126,9 +123,11 @@ def results_directory(out: str | os.PathLike[str], *, overwrite: bool = False) -
     """
     refuse_directory(out, overwrite)
     target = Path(os.path.realpath(out))
-    building = _hidden(target, "partial")
-    with shared_directory(target.parent, out), shared_directory(building, out):
+    with shared_directory(target.parent, out), _hidden_directory(target, out) as hidden:
+        refuse_directory(out, overwrite)  # again: earlier results may just have been put back
+        building = hidden / "new"
         try:
+            building.mkdir()
             yield building
             _seal(building)
             with deferred_interrupts():
@@ -137,9 +136,6 @@ def results_directory(out: str | os.PathLike[str], *, overwrite: bool = False) -
             if error.errno in _DISK:
                 raise _cannot_write(out, error) from error
             raise
-        finally:
-            with deferred_interrupts():
-                shutil.rmtree(building, ignore_errors=True)
 
 
 @contextmanager
@@ -166,22 +162,6 @@ def shared_directory(directory: str | os.PathLike[str], shown: str | os.PathLike
             for each in missing:
                 if each.is_dir() and not any(each.iterdir()):
                     each.rmdir()
-
-
-@contextmanager
-def deferred_interrupts() -> Iterator[None]:
-    """Let Ctrl-C inside the block take effect at its end: for the few steps that must happen together."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread is ever interrupted
-        return
-    pending: list[tuple[int, Any]] = []
-    previous = signal.signal(signal.SIGINT, lambda number, frame: pending.append((number, frame)))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_DFL if previous is None else previous)
-        if pending and callable(previous):
-            previous(*pending[0])
 
 
 def refuse_directory(out: str | os.PathLike[str], overwrite: bool) -> None:
@@ -225,13 +205,90 @@ def refuse_directory(out: str | os.PathLike[str], overwrite: bool) -> None:
         raise DSTheoryError(f"{out} holds {foreign[0]}{more}, not written by dstheory: move it elsewhere, or give another --out")
 
 
-def _hidden(path: Path, purpose: str, suffix: str = "") -> Path:
-    return path.with_name(f".{purpose}-{secrets.token_hex(6)}{suffix}")
+@contextmanager
+def _hidden_directory(target: Path, shown: str | os.PathLike[str]) -> Iterator[Path]:
+    """Make a directory beside ``target`` for what becomes it, first removing those of dead processes; removed at the end.
+
+    Raises:
+        DSTheoryError: it cannot be made.
+    """
+    lock = None
+    try:
+        try:
+            with deferred_interrupts():
+                hidden, lock = _made_beside(target)
+        except OSError as error:
+            raise _cannot_write(shown, error) from error
+        yield hidden
+    finally:
+        if lock is not None:
+            with deferred_interrupts():
+                shutil.rmtree(hidden, ignore_errors=True)
+                os.close(lock)
+
+
+def _made_beside(target: Path) -> tuple[Path, int]:
+    """Return a new hidden directory beside ``target`` and the descriptor of its lock; those of dead processes are removed."""
+    # Of the name a digest, since with anything before it the name itself may become too long.
+    digest = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:8]
+    found: tuple[Path, int] | None = None
+    for slot in range(_SLOTS):
+        hidden = target.with_name(f".partial-{digest}-{slot}")
+        if os.path.lexists(hidden):
+            _remove_if_left_behind(hidden, target)
+        if found is None:
+            with suppress(FileExistsError):
+                hidden.mkdir()
+                lock = _lock(hidden)
+                if lock is None:
+                    continue  # another process has just taken it for a dead one's, and removes it
+                found = hidden, lock
+    if found is None:
+        raise OSError(errno.EBUSY, f"{_SLOTS} other processes are writing it")
+    return found
+
+
+def _lock(directory: Path, *, certain: bool = False) -> int | None:
+    """Return an open descriptor that holds the lock of a directory; None if another process has it, or it is gone.
+
+    Args:
+        directory: which.
+        certain: whether None is also what a file system without locks gives.
+    """
+    import fcntl  # only where results are written to disk
+
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        held = True
+    except OSError as error:
+        held = not certain and not isinstance(error, BlockingIOError)
+    if held:
+        with suppress(OSError):
+            if os.path.samestat(os.fstat(descriptor), os.lstat(directory)):
+                return descriptor
+    os.close(descriptor)
+    return None
+
+
+def _remove_if_left_behind(hidden: Path, target: Path) -> None:
+    """Remove a hidden directory whose process is dead; results that it was about to replace go back to their place."""
+    lock = _lock(hidden, certain=True)
+    if lock is None:
+        return
+    try:
+        if (hidden / "old").is_dir() and not os.path.lexists(target):
+            (hidden / "old").rename(target)
+        shutil.rmtree(hidden, ignore_errors=True)
+    finally:
+        os.close(lock)
 
 
 def _cannot_write(path: str | os.PathLike[str], error: OSError) -> DSTheoryError:
-    remedy = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "choose a place where you may write"
-    return DSTheoryError(f"cannot write {path}: {error.strerror or error}; {remedy}")
+    return DSTheoryError(f"cannot write {os.fspath(path)}: {error.strerror or error}; {remedy_for(error)}")
 
 
 def _sync(path: Path) -> None:
@@ -285,7 +342,7 @@ def _seal(building: Path) -> None:
 def _exchange(building: Path, target: Path, out: str | os.PathLike[str], overwrite: bool) -> None:
     """Put the complete directory in its place; what it replaces is deleted only after that."""
     refuse_directory(out, overwrite)  # again: the block may have taken hours
-    old = _hidden(target, "old")
+    old = building.with_name("old")
     replaces = target.is_dir() and any(target.iterdir())
     try:
         if replaces:
@@ -303,4 +360,6 @@ def _exchange(building: Path, target: Path, out: str | os.PathLike[str], overwri
         try:
             shutil.rmtree(old)
         except OSError as error:
-            raise DSTheoryError(f"{out} holds the new results, but the old ones could not be deleted: remove {old}") from error
+            raise DSTheoryError(
+                f"{out} holds the new results, but the old ones could not be deleted: remove {old.parent}"
+            ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import importlib
 import json
@@ -80,7 +81,8 @@ def test_a_killed_sweep_goes_on_where_it_was(tmp_path: Path, whole: xr.Dataset, 
     state = tmp_path / "results/sweep.unfinished"
     first = kill_after(start(tmp_path), state, 2)
     assert not (tmp_path / "results/sweep").exists()
-    (state / ".partial-0123.npz").write_bytes(b"half a chunk")  # what a kill in the middle of writing leaves
+    (state / ".partial-0123").mkdir()  # what a kill in the middle of writing leaves
+    (state / ".partial-0123/new.npz").write_bytes(b"half a chunk")
     second = kill_after(start(tmp_path, "--workers", "2"), state, len(first) + 2)
     assert first.items() <= second.items(), "a finished chunk was written again"
     assert len(second) < CHUNKS
@@ -288,6 +290,24 @@ def test_what_fails_before_its_first_chunk_leaves_nothing(tmp_path: Path) -> Non
     with pytest.raises(DSTheoryError, match="cannot be reached"):
         run_plan(plan, out=tmp_path / "out", scheduler="tcp://127.0.0.1:1", timeout=0.3)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("made", ["new", "parents/of/new"])
+def test_a_disk_that_is_full_from_the_start_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: str) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(DSTheoryError, match=r"cannot write .*sweep\.json: No space left on device; free some space"):
+        sweep(SMALL, out=tmp_path / made)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_sweep_that_was_killed_before_its_first_chunk_is_in_nobodys_way(tmp_path: Path) -> None:
+    interrupted(tmp_path / "out", 1)
+    (tmp_path / "out.unfinished/chunk-000000.npz").unlink()
+    assert sweep(SMALL, out=tmp_path / "out", gamma=0.8).attrs["gamma"] == 0.8
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out"]
 
 
 def test_killed_between_result_and_cleaning_up(tmp_path: Path) -> None:

@@ -9,13 +9,15 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from dstheory.errors import DSTheoryError
+from dstheory.interrupts import deferred_interrupts
 from dstheory.readers import atomic_path, refuse_overwrite, results_directory, write_manifest
-from dstheory.readers.atomic import deferred_interrupts, shared_directory
+from dstheory.readers.atomic import shared_directory
 
 MANIFEST = {"command": "test", "parameters": {}, "seed": 0, "wall_seconds": 0.0}
 
@@ -34,7 +36,7 @@ class TestAtomicPath:
         target = tmp_path / "a.csv"
         with atomic_path(target) as path:
             path.write_text("new")
-            assert path.parent == tmp_path
+            assert path.parent.parent == tmp_path
             assert path.suffix == ".csv"
             assert not target.exists()
         assert below(tmp_path) == {"a.csv": "new"}
@@ -230,7 +232,7 @@ class TestResultsDirectory:
         rename = Path.rename
 
         def failing(self: Path, target: Path) -> Path:
-            if self.name.startswith(".partial"):
+            if self.name == "new":
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
             return rename(self, target)
 
@@ -287,30 +289,104 @@ with {opened} as path:
     print("ready", flush=True)
     time.sleep(60)
 """
+OPENED = ["atomic_path('a.csv', overwrite=True)", "results_directory('out', overwrite=True)", "results_directory('new/out')"]
 
 
-@pytest.mark.parametrize(
-    "opened",
-    ["atomic_path('a.csv', overwrite=True)", "results_directory('out', overwrite=True)", "results_directory('new/out')"],
-)
-def test_killed_writer(tmp_path: Path, opened: str) -> None:
-    """A process stopped by Ctrl-C in the middle leaves what was there before, and nothing else."""
+def writer(tmp_path: Path, opened: str) -> subprocess.Popen[str]:
+    """Return a process that is in the middle of writing."""
+    command = [sys.executable, "-c", WRITER.format(opened=opened)]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n", process.communicate()
+    return process
+
+
+def earlier(tmp_path: Path) -> dict[str, str]:
     (tmp_path / "a.csv").write_text("old")
     with results_directory(tmp_path / "out") as directory:
         (directory / "a").write_text("old")
         write_manifest(directory, MANIFEST)
-    before = below(tmp_path)
-    command = [sys.executable, "-c", WRITER.format(opened=opened)]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        assert len(below(tmp_path)) == len(before) + 1  # half of it is there, under a hidden name
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
+    return below(tmp_path)
+
+
+@pytest.mark.parametrize("opened", OPENED)
+def test_interrupted_writer(tmp_path: Path, opened: str) -> None:
+    """A process stopped by Ctrl-C in the middle leaves what was there before, and nothing else."""
+    before = earlier(tmp_path)
+    process = writer(tmp_path, opened)
+    assert len(below(tmp_path)) == len(before) + 1  # half of it is there, under a hidden name
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
     assert "KeyboardInterrupt" in errors
     assert process.returncode == -signal.SIGINT
     assert below(tmp_path) == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.csv", "out"]
+
+
+@pytest.mark.parametrize("opened", OPENED)
+def test_what_a_killed_writer_left_is_removed_by_the_next_one(tmp_path: Path, opened: str) -> None:
+    earlier(tmp_path)
+    killed, alive = writer(tmp_path, opened), writer(tmp_path, opened)
+    try:
+        killed.kill()
+        killed.communicate(timeout=30)
+        hidden = sorted(tmp_path.glob("**/.partial-*"))
+        assert len(hidden) == 2, "both are there"
+        third = writer(tmp_path, opened)
+        assert sorted(tmp_path.glob("**/.partial-*")) == hidden, "the third has taken the place of the first"
+        third.kill()
+        third.communicate(timeout=30)
+        third = writer(tmp_path, opened)
+        third.send_signal(signal.SIGINT)
+        third.communicate(timeout=30)
+        (left,) = tmp_path.glob("**/.partial-*")
+        assert [p.read_text() for p in left.rglob("*") if p.is_file()] == ["half of it"], "that of the living is untouched"
+    finally:
+        alive.kill()
+        alive.communicate(timeout=30)
+
+
+def test_results_that_were_being_exchanged_when_the_process_was_killed_come_back(tmp_path: Path) -> None:
+    before = earlier(tmp_path)
+    code = """
+import os, signal
+from pathlib import Path
+from dstheory.readers import results_directory, write_manifest
+rename = Path.rename
+def killed(self, target):
+    if self.name == "new":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return rename(self, target)
+Path.rename = killed
+with results_directory("out", overwrite=True) as directory:
+    write_manifest(directory, {"command": "new", "parameters": {}, "seed": 0, "wall_seconds": 0.0})
+"""
+    killed = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(DSTheoryError, match="out holds results already"), results_directory(tmp_path / "out"):
+        pytest.fail("the block must not run")
+    assert below(tmp_path) == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.csv", "out"]
+
+
+def test_a_file_of_somebody_else_with_such_a_name_is_not_touched(tmp_path: Path) -> None:
+    with atomic_path(tmp_path / "a") as path:
+        path.write_text("")
+        name = path.parent.name
+    (tmp_path / name).write_text("mine")
+    with atomic_path(tmp_path / "a", overwrite=True) as path:
+        path.write_text("new")
+    assert below(tmp_path) == {"a": "new", name: "mine"}
+
+
+def test_more_writers_than_one_target_can_have(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        for _ in range(8):
+            stack.enter_context(atomic_path(tmp_path / "a", overwrite=True)).write_text("")
+        with pytest.raises(DSTheoryError, match=r"cannot write .*a: 8 other processes are writing it; wait for"):
+            stack.enter_context(atomic_path(tmp_path / "a", overwrite=True))
+    assert below(tmp_path) == {"a": ""}
 
 
 def test_a_shared_directory_stays_only_if_a_result_came_about(tmp_path) -> None:

@@ -15,7 +15,7 @@ import shutil
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,15 @@ import numpy as np
 from dstheory._version import __version__
 from dstheory.dynamics.sweeps.grid import Axis
 from dstheory.dynamics.sweeps.plan import SweepPlan
-from dstheory.errors import DSTheoryError
-from dstheory.readers.atomic import atomic_path
+from dstheory.errors import DSTheoryError, remedy_for
+from dstheory.interrupts import deferred_interrupts
+from dstheory.readers.atomic import atomic_path, shared_directory
 from dstheory.readers.results import to_jsonable
 
 __all__ = ["State", "configuration", "differences", "state_path", "stored_configuration"]
 
 _FILE = "sweep.json"
+_LOCK = "lock"
 _LISTED = 1000  # values of a longer axis are told apart by a hash
 
 
@@ -120,6 +122,35 @@ def stored_configuration(path: Path) -> Any:
         return None
 
 
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Make a directory and have it for this process alone; at the end it is removed if there is no part of a sweep in it."""
+    import fcntl  # where there is none, everything but sweeps to disk still works
+
+    lock, alone = None, False
+    try:
+        try:
+            path.mkdir(exist_ok=True)
+            lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            alone = True
+        except BlockingIOError:
+            raise DSTheoryError(f"another process is computing this sweep: {path} is in use; wait for it") from None
+        except OSError as error:
+            raise DSTheoryError(
+                f"cannot keep the state of the sweep in {path}: {error.strerror}; {remedy_for(error)}, or give another out"
+            ) from error
+        yield
+    finally:
+        with deferred_interrupts(), suppress(OSError):
+            if lock is None:
+                path.rmdir()  # if it is empty
+            elif alone and {p.name for p in path.iterdir()} <= {_LOCK, _FILE}:
+                shutil.rmtree(path)
+        if lock is not None:
+            os.close(lock)
+
+
 class State:
     """The unfinished state of one sweep, open for this process alone.
 
@@ -140,39 +171,22 @@ class State:
             DSTheoryError: it belongs to another sweep (the difference is named), another process works on it, or it cannot be
                 made.
         """
-        import fcntl  # where there is none, everything but sweeps to disk still works
-
         path = state_path(out)
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-            lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT)
-        except OSError as error:
-            raise DSTheoryError(f"cannot keep the state of the sweep in {path}: {error.strerror}; give another out") from error
-        try:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise DSTheoryError(f"another process is computing this sweep: {path} is in use; wait for it") from None
+        with shared_directory(path.parent, out), _locked(path):
             state = cls(path, batches_per_chunk)
             state._claim(ours, overwrite)
-            try:
-                yield state
-            except BaseException:
-                if path.is_dir() and not any(map(_is_chunk, path.iterdir())):
-                    state.remove()  # nothing is lost, and nothing is left lying about
-                raise
-        finally:
-            os.close(lock)
+            yield state
 
     def _claim(self, ours: Mapping[str, Any], overwrite: bool) -> None:
         """Check that the state is this sweep's, or make it so; remove what a killed process was writing."""
         for partial in self.path.glob(".partial-*"):
-            partial.unlink()
+            shutil.rmtree(partial) if partial.is_dir() else partial.unlink()
         file = self.path / _FILE
-        foreign = sorted(p.name for p in self.path.iterdir() if p.name not in ("lock", _FILE) and not _is_chunk(p))
+        there = list(self.path.iterdir())
+        foreign = sorted(p.name for p in there if p.name not in (_LOCK, _FILE) and not _is_chunk(p))
         if foreign:
             raise DSTheoryError(f"{self.path} holds {foreign[0]}, which is no part of a sweep: move it, or give another out")
-        if file.exists():
+        if file.exists() and any(map(_is_chunk, there)):
             try:
                 stored = json.loads(file.read_bytes())
                 theirs, batches = stored["configuration"], int(stored["batches_per_chunk"])
@@ -192,10 +206,9 @@ class State:
                     f"{self.path} holds the unfinished part of another sweep: {'; '.join(found)}. Finish that one, give "
                     "another out, or drop it with overwrite"
                 )
-            file.unlink()
-        for chunk in filter(_is_chunk, self.path.iterdir()):
+        for chunk in filter(_is_chunk, there):
             chunk.unlink()
-        with atomic_path(file) as temporary:
+        with atomic_path(file, overwrite=True) as temporary:
             content = {"configuration": ours, "batches_per_chunk": self.batches_per_chunk}
             temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 

@@ -1,0 +1,124 @@
+"""How commands end: documented exit codes, one sentence, whatever standard output, the directory and the environment are."""
+
+from __future__ import annotations
+
+import ast
+import errno
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import pytest
+from cli.conftest import Outcome
+
+from dstheory.cli.ending import EXIT_CODES
+from dstheory.cli.main import EPILOG
+from dstheory.interrupts import SIGNALS
+
+ROOT = Path(__file__).parents[2]
+
+
+def ran(command: str, cwd: Path, **environment: str) -> tuple[int, str]:
+    """Run a line of the shell in which `dstheory` is this package; return the exit code of its first part, and its errors."""
+    line = f'dstheory() {{ "{sys.executable}" -m dstheory.cli.main "$@"; }}; {command}; exit ${{PIPESTATUS[0]}}'
+    found = subprocess.run(
+        ["bash", "-c", line], cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+    )  # fmt: skip
+    return found.returncode, found.stderr
+
+
+def test_the_documented_codes_are_those_of_the_code() -> None:
+    page = (ROOT / "docs/exit_codes.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| (\d+) \| (.+) \|$", page, flags=re.MULTILINE) == [(str(k), v) for k, v in EXIT_CODES.items()]
+    assert {int(code) for code in re.findall(r"^  (\d+) ", EPILOG, flags=re.MULTILINE)} == set(EXIT_CODES)
+
+
+def test_no_other_code_is_written_down_anywhere() -> None:
+    known = {*EXIT_CODES, *(128 + number for number in SIGNALS)}
+    for path in [*(ROOT / "dstheory/cli").rglob("*.py"), ROOT / "dstheory/claims/runner.py"]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            name = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+            if name in ("sys.exit", "exit", "SystemExit", "os._exit", "ctx.exit") and isinstance(node, ast.Call):
+                values = [argument.value for argument in node.args if isinstance(argument, ast.Constant)]
+                assert set(values) <= known, f"{path}: {ast.unparse(node)}"
+    assert {cls.exit_code for cls in (click.ClickException, click.UsageError)} <= known
+
+
+@pytest.mark.parametrize("command", ["objectives", "--help"])
+def test_a_reader_that_stops_reading(tmp_path: Path, command: str) -> None:
+    # `read` takes one line and closes the pipe; the number of lines does not matter, since everything is read or refused.
+    code, err = ran(f"(sleep 0.5; PYTHONUNBUFFERED=1 dstheory {command}) | true", tmp_path)
+    assert (code, err) == (141, "")
+
+
+@pytest.mark.parametrize("command", ["objectives", "--help"])
+def test_a_full_disk_behind_standard_output(tmp_path: Path, command: str) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("needs /dev/full")
+    code, err = ran(f"dstheory {command} > /dev/full", tmp_path)
+    assert (code, err) == (
+        1, "error: cannot write standard output: No space left on device; free some space, or redirect it elsewhere\n",
+    )  # fmt: skip
+
+
+def test_a_closed_standard_output(tmp_path: Path) -> None:
+    code, err = ran("dstheory objectives >&-", tmp_path)
+    assert (code, err) == (1, "error: standard output is closed: redirect it to /dev/null if nobody is to read it\n")
+    assert ran("dstheory objectives 2>&- <&-", tmp_path) == (0, "")
+    assert ran("dstheory objectives nothing-like-this >&- 2>&-", tmp_path) == (1, "")
+
+
+@pytest.mark.parametrize("command", ["sweep --grid beta=0.1,0.2", "simulate --steps 1", "derive grpo --output a.md"])
+def test_a_deleted_directory(
+    dstheory: Callable[..., Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    found = dstheory(*command.split())
+    assert found.code == 1
+    assert found.err.splitlines()[-1] == "error: the current directory was deleted: change to another one"
+
+
+def test_a_backend_of_matplotlib_that_does_not_exist() -> None:
+    code = "import sys; from dstheory.cli.main import main; sys.argv = ['dstheory', '--version']\n"
+    code += "try: main()\nfinally: import matplotlib; assert matplotlib.get_backend() == 'agg'"
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "MPLBACKEND": "no-such-backend"})
+
+
+def test_names_that_are_no_text_are_printed(tmp_path: Path) -> None:
+    code, err = ran("dstheory objectives $'caf\\xe9'", tmp_path)
+    assert code == 1
+    assert "caf\\xe9" in err
+
+
+@pytest.mark.parametrize(
+    ("raised", "says"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "dir/a"),
+         "error: dir/a: Permission denied; choose a place where you may read and write"),
+        (FileNotFoundError(errno.ENOENT, "No such file or directory", b"a\xff"),
+         "error: a\\xff: No such file or directory; check the name"),
+        (OSError(errno.EMFILE, "Too many open files"),
+         "error: the operating system refused something: Too many open files; let the process open more files (ulimit -n)"),
+        (MemoryError(), "error: there is not enough memory (no more is free): make the problem smaller, or free some"),
+        (SystemExit(7), "error: a module of yours ended the command by sys.exit(7): remove that line"),
+        (click.UsageError("no \x1b[31m"), "Error: no \\x1b[31m"),
+    ],
+)  # fmt: skip
+def test_every_error_of_the_system_is_one_sentence(
+    dstheory: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch, raised: BaseException, says: str
+) -> None:
+    from dstheory.cli.main import cli
+
+    def fails(*_: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(cli, "invoke", fails)
+    found = dstheory("objectives")
+    assert (found.code, found.err) == (2 if isinstance(raised, click.UsageError) else 1, says + "\n")

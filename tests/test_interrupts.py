@@ -1,0 +1,163 @@
+"""A process that is told to end does so, whatever is on the stack, and cleans up if it can."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from dstheory.interrupts import SIGNALS, Interrupted, deferred_interrupts, handled
+
+START = """
+import os, signal, sys, time, weakref
+from dstheory import interrupts
+from dstheory.interrupts import handled
+def work():
+    try:
+        {body}
+    finally:
+        print("cleaned", flush=True)
+with handled() as told:
+    try:
+        work()
+    except KeyboardInterrupt:
+        pass
+os._exit(told.exit_code)
+"""
+CALLBACK = """
+        class Thing: pass
+        def told_to_end(_):
+            os.kill(os.getpid(), signal.{name})
+            for _ in range(1000): pass
+        thing = Thing()
+        reference = weakref.ref(thing, told_to_end)
+        del thing
+        while True: time.sleep(0.001)
+"""
+FINALISER = """
+        class Thing:
+            def __del__(self):
+                os.kill(os.getpid(), signal.{name})
+                for _ in range(1000): pass
+        Thing()
+        while True: time.sleep(0.001)
+"""
+CAUGHT = """
+        while True:
+            try:
+                os.kill(os.getpid(), signal.{name})
+                while True: time.sleep(0.001)
+            except BaseException:
+                time.sleep(0.3)
+                signal.pthread_sigmask(signal.SIG_BLOCK, interrupts.SIGNALS)  # so that the next ones do not arrive
+"""
+COMPILED = """
+        import ctypes
+        signal.pthread_sigmask(signal.SIG_BLOCK, interrupts.SIGNALS)  # the signal goes to the other thread
+        print("ready", flush=True)
+        ctypes.CDLL(None).sleep(600)
+"""
+
+
+def started(body: str, name: str) -> subprocess.Popen[str]:
+    code = START.format(body=body.format(name=name).strip())
+    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize("body", [CALLBACK, FINALISER], ids=["weakref callback", "finaliser"])
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+def test_an_exception_that_python_forgets_is_raised_again(body: str, number: signal.Signals) -> None:
+    process = started(body, number.name)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (128 + number, "cleaned\n", "")
+
+
+def test_code_that_catches_everything_is_ended() -> None:
+    process = started(CAUGHT, "SIGTERM")
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (143, "")
+    assert err == "interrupted: unfinished files are removed when the same command is given again\n"
+
+
+def test_compiled_code_is_ended() -> None:
+    process = started(COMPILED, "SIGINT")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+
+
+def test_a_second_signal_ends_at_once() -> None:
+    body = """
+        interrupts.GRACE = 1e6
+        print("ready", flush=True)
+        try:
+            while True: time.sleep(0.001)
+        except KeyboardInterrupt:
+            print("cleaning", flush=True)
+            while True: time.sleep(1)  # which may take long
+    """
+    process = started(body, "SIGINT")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    assert process.stdout.readline() == "cleaning\n"
+    time.sleep(0.3)  # no second signal is the first one once more
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+
+
+def test_ignored_signals_stay_ignored_and_handlers_come_back() -> None:
+    before = {number: signal.getsignal(number) for number in (*SIGNALS, signal.SIGALRM)}
+    hook = sys.unraisablehook
+    previous = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with handled() as told:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert told.number is None
+        with pytest.raises(Interrupted), handled() as told:
+            os.kill(os.getpid(), signal.SIGTERM)
+            pytest.fail("the block goes on")
+        assert (told.number, told.exit_code) == (signal.SIGTERM, 143)
+    finally:
+        signal.signal(signal.SIGHUP, previous)
+    assert {number: signal.getsignal(number) for number in before} == before
+    assert sys.unraisablehook is hook
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+def test_steps_that_must_happen_together_are_not_divided(number: signal.Signals) -> None:
+    done = []
+    with pytest.raises(Interrupted), handled() as told:
+        with deferred_interrupts(), deferred_interrupts():
+            os.kill(os.getpid(), number)
+            done.append("all of it")
+        pytest.fail("the block goes on")
+    assert done == ["all of it"]
+    assert told.number == number
+
+
+def test_an_error_in_such_steps_does_not_forget_the_signal() -> None:
+    with pytest.raises(Interrupted), handled(), deferred_interrupts():
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise OSError
+
+
+def test_a_child_does_not_outlive_its_parent(tmp_path: Path) -> None:
+    child = "import os, sys, time; from dstheory.interrupts import end_with_parent; end_with_parent(int(sys.argv[1])); "
+    child += "open('ready', 'w').close(); time.sleep(600)"
+    code = f"import os, subprocess, sys; subprocess.Popen([sys.executable, '-c', {child!r}, str(os.getpid())]).wait()"
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stdout=subprocess.PIPE)
+    end = time.monotonic() + 60
+    while not (tmp_path / "ready").exists():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    process.kill()
+    process.communicate(timeout=60)  # standard output closes when the child, which has inherited it, is gone
