@@ -96,8 +96,8 @@ def test_compiled_code_is_ended() -> None:
 def test_a_second_signal_ends_at_once() -> None:
     body = """
         interrupts.GRACE = 1e6
-        print("ready", flush=True)
         try:
+            print("ready", flush=True)
             while True: time.sleep(0.001)
         except KeyboardInterrupt:
             print("cleaning", flush=True)
