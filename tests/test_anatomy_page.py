@@ -10,8 +10,9 @@ import pytest
 
 from dstheory.anatomy import generate_log, record_schema, survey
 from dstheory.anatomy.generate import BUNDLED
-from dstheory.anatomy.logs import CHECKERS, READERS
 from dstheory.cli.anatomy import command
+from dstheory.readers.formats import READERS
+from dstheory.readers.log_files import CHECKERS
 from dstheory.readers.transcripts import SEGMENTERS
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,23 +13,20 @@ import numpy as np
 
 from dstheory.anatomy.episodes import NOT_GIVEN, Episodes, Labels
 from dstheory.checks import Bools, Ints, whole_number
-from dstheory.errors import FileFormatError, RecordError
-from dstheory.readers.answers import Checker, Game, compare_final, load_checker
-from dstheory.readers.attempt_rows import batch_of, read_attempts, wanted_columns
-from dstheory.readers.json_values import NotJSON, decode, uncollected
-from dstheory.readers.reading import Part, Progress, Reading, RecordBatch, batches, json_lines
+from dstheory.errors import RecordError
+from dstheory.readers.answers import Checker
+from dstheory.readers.attempt_rows import batch_of, wanted_columns
+from dstheory.readers.json_values import uncollected
+from dstheory.readers.layouts import Request
+from dstheory.readers.log_files import TextSettings, expand, open_all
+from dstheory.readers.reading import Part, Progress, Reading, RecordBatch, batches
 from dstheory.readers.records import Fault, FieldNames
-from dstheory.readers.streams import first_bytes
 from dstheory.readers.tables import from_frame as table_of
-from dstheory.readers.transcripts import MARKERS, Segmenter, TextReader, segmenter, text_batches
+from dstheory.readers.transcripts import Segmenter, text_batches
 
 if TYPE_CHECKING:
     import pandas as pd
 
-READERS = ("auto", "records", "table", "conversation", "transcript")
-CHECKERS = ("countdown", "24", "final-answer")
-_TABLES = (".csv", ".tsv", ".parquet")
-_PACKED = (".gz", ".zst", ".bz2")
 _ALWAYS = ("task", "model", "log")  # columns that every table of episodes has
 
 
@@ -54,7 +51,11 @@ def record_schema() -> dict[str, Any]:
 def read_log(
     *paths: str | os.PathLike[str],
     reader: str = "auto",
+    format: str | None = None,
     fields: Mapping[str, str] | None = None,
+    correct: str | Sequence[str] = (),
+    decision: str | Sequence[str] = (),
+    where: Mapping[str, str] | None = None,
     labels: Sequence[str] = (),
     cap: int | None = None,
     strict: bool = False,
@@ -67,10 +68,15 @@ def read_log(
     """Read rollout logs.
 
     Args:
-        paths: files of JSON lines, CSV, TSV or Parquet, plain or packed (gzip, zstd, bzip2); read one after the other.
-        reader: ``"records"`` (marked attempts), ``"table"`` (one row per attempt), ``"conversation"``, ``"transcript"``, or
-            ``"auto"``: what the file's name and its first record show.
-        fields: what -> key in the log, where they differ (``{"cap": "max_attempts", "problem": "numbers"}``).
+        paths: files of JSON lines or JSON, CSV, TSV, Parquet, or zip files of JSON (.eval), plain or packed (gzip, zstd, bzip2);
+            directories and patterns (``logs/*.jsonl``) mean the logs in them. Read one after the other.
+        reader: ``"rollouts"`` (one attempt each), ``"records"`` (marked attempts), ``"table"`` (one row per attempt),
+            ``"conversation"``, ``"transcript"``, or ``"auto"``: what the file's first records show.
+        format: name of a format, or a TOML file that describes one (``docs/log_formats.md``); default: recognised by its keys.
+        fields: what -> place in the log, where they differ (``{"cap": "max_attempts", "gold": "extra.gold"}``).
+        correct: which values mean right (``"C=true,I=false"``, ``"score>=1"``).
+        decision: what decisions are called (``"continue=resample,stop=stop"``).
+        where: place -> value; records that hold another are passed over.
         labels: further keys to keep as categorical fields.
         cap: the largest number of attempts, for records that do not say theirs.
         strict: stop at the first unusable record; otherwise they are left out, counted and listed.
@@ -98,27 +104,14 @@ def read_log(
         >>> log.episodes, log.reading.faults
         (Episodes(1 episodes, 1 attempts, 1 problems, 0 capped), {'no-attempts': 1})
     """
-    if not paths:
-        raise RecordError("no log was given: name at least one file")
-    names = FieldNames.renamed(fields or {}, tuple(labels))
-    text_reader = _text_readers(names, checker, segment, pattern, markers)
-    if reader not in READERS:
-        raise RecordError(f"there is no reader {reader!r}: there are {', '.join(READERS)}")
-    shown = [os.fspath(path) for path in paths]
-    real = [os.path.realpath(path) for path in paths]
-    for i, path in enumerate(real):
-        if path in real[:i]:
-            raise RecordError(f"{shown[i]} is given twice: every record would count twice")
-    builder = _EpisodesBuilder(names, Reading(list(shown), strict), cap)
-    for file in shown:
-        kind = _kind(Path(file), names) if reader == "auto" else reader
-        first_bytes(Path(file))  # refuses what is no log at all
-        if kind == "table":
-            builder.add(file, filter(None, [batch_of(read_attempts(Path(file), names), file, names, builder.reading)]))
-        else:
-            parts = json_lines(Path(file), file, builder.reading, progress)
-            with uncollected():
-                builder.add(file, _batches(kind, parts, file, names, builder.reading, text_reader))
+    request = Request.of(reader, format, fields, correct, decision, where, labels)
+    files = expand(paths)
+    builder = _EpisodesBuilder(FieldNames.renamed(request.fields, tuple(labels)), Reading(files, strict), cap)
+    texts = TextSettings(checker, segment, pattern, markers)
+    texts.check_all(builder.names)
+    for file, opened in open_all(files, paths, request, builder.reading, progress):
+        with uncollected():
+            builder.add(file, opened.batches(builder.reading, texts))
     return builder.log()
 
 
@@ -185,14 +178,14 @@ def from_records(
     """
     names = FieldNames.renamed(fields or {}, tuple(labels))
     builder = _EpisodesBuilder(names, Reading([name], strict), cap)
-    text_reader = _text_readers(names, checker, segment, pattern, markers) if reader != "records" else None
     if reader not in ("records", "conversation", "transcript"):
         raise RecordError(f"records in memory have no reader {reader!r}: there are records, conversation, transcript")
-    builder.add(name, _batches(reader, _parts(records), name, names, builder.reading, text_reader, unit="record"))
+    if reader == "records":
+        builder.add(name, batches(_parts(records), name, names, builder.reading, unit="record"))
+    else:
+        texts = TextSettings(checker, segment, pattern, markers).reader(reader, names)
+        builder.add(name, text_batches(_parts(records), name, texts, builder.reading, unit="record"))
     return builder.log()
-
-
-# ---------------------------------------------------------------------- what the settings mean
 
 
 def _parts(records: Iterable[Any]) -> Iterator[Part]:
@@ -201,85 +194,6 @@ def _parts(records: Iterable[Any]) -> Iterator[Part]:
     while rows := list(islice(rest, 1000)):
         yield range(start, start + len(rows)), rows
         start += len(rows)
-
-
-def _batches(
-    kind: str,
-    parts: Iterable[Part],
-    file: str,
-    names: FieldNames,
-    reading: Reading,
-    text_reader: Callable[[str], TextReader] | None,
-    unit: str = "line",
-) -> Iterator[RecordBatch]:
-    """Return the usable ones among records of a kind, in columns."""
-    if text_reader is None or kind == "records":
-        return batches(parts, file, names, reading, unit=unit)
-    return text_batches(parts, file, text_reader(kind), reading, unit=unit)
-
-
-def _text_readers(
-    names: FieldNames,
-    checker: str | Checker | None,
-    segment: str | Segmenter | None,
-    pattern: str | None,
-    markers: Sequence[str] | None,
-) -> Callable[[str], TextReader]:
-    """Return what makes the reader of a kind of text, where a file needs one; the settings are checked at once."""
-    check = _checker(checker, names)
-    game = check if isinstance(check, Game) else None
-    if segment is None and (pattern is not None or markers is not None):
-        segment = "pattern" if pattern is not None else "markers"
-    if isinstance(segment, str):
-        segment = segmenter(segment, pattern=pattern, game=game, markers=MARKERS if markers is None else markers)
-    finder = segment
-
-    def make(kind: str) -> TextReader:
-        if check is None:
-            known = ", ".join(CHECKERS)
-            raise RecordError(f"a {kind} does not say which answers are correct: choose a checker, {known} or FILE.py:FUNCTION")
-        if kind == "conversation":
-            return TextReader("conversation", check, finder, names)
-        return TextReader("transcript", check, finder or segmenter("tags" if game is None else "expressions", game=game), names)
-
-    return make
-
-
-def _checker(checker: str | Checker | None, names: FieldNames) -> Checker | None:
-    if checker is None or callable(checker):
-        return checker
-    if checker == "countdown":
-        return Game(names)
-    if checker == "24":
-        return Game(names, default_target=24)
-    if checker == "final-answer":
-        return compare_final(names)
-    if checker.endswith(".py") or ":" in checker:
-        return load_checker(checker)
-    raise RecordError(f"there is no checker {checker!r}: there are {', '.join(CHECKERS)}, or FILE.py:FUNCTION")
-
-
-def _kind(path: Path, names: FieldNames) -> str:
-    """Return the reader that a file needs."""
-    head = first_bytes(path)
-    name = path.name.lower()
-    for packing in _PACKED:
-        name = name.removesuffix(packing)
-    if head[:4] == b"PAR1" or name.endswith(_TABLES):
-        return "table"
-    if not head.strip():
-        raise FileFormatError(f"{path} is empty: needs at least one record")
-    for line in head.split(b"\n")[:20]:
-        try:
-            record = decode(line)
-        except NotJSON:
-            continue
-        if isinstance(record, dict):
-            found = {"records": names.attempts, "conversation": names.messages, "transcript": names.transcript}
-            for kind, key in found.items():
-                if key in record:
-                    return kind
-    return "records"
 
 
 # ---------------------------------------------------------------------- from batches to episodes
@@ -317,12 +231,17 @@ class _EpisodesBuilder:
         fresh = self._fresh(batch, file)
         if not fresh.all():
             batch = batch.keep(fresh)
-        n = len(batch.ids)
+        n = len(batch.lengths)
         self.reading.records += n
         self.reading.segmented[batch.way] = self.reading.segmented.get(batch.way, 0) + n
         table = self.problem_codes
         self.problems.append(np.fromiter((table.setdefault(p, len(table)) for p in batch.problems), dtype=np.int64, count=n))
-        for name, (codes, names) in {**batch.labels, "log": (np.zeros(n, dtype=np.int32), (file,))}.items():
+        labels = {**batch.labels, "log": (np.zeros(n, dtype=np.int32), (file,))}
+        for name in dict.fromkeys((*self.tables, *labels)):  # files of several formats need not have the same fields
+            if name not in self.tables:
+                before = sum(len(each.lengths) for each in self.batches)
+                self.tables[name], self.columns[name] = {}, [np.full(before, -1, dtype=np.int32)]
+            codes, names = labels.get(name, (np.full(n, -1, dtype=np.int32), ()))
             known = self.tables[name]
             # The last entry is where code -1 points: a record without this field.
             merged = np.array([*(known.setdefault(text, len(known)) for text in names), -1], dtype=np.int32)
@@ -333,7 +252,9 @@ class _EpisodesBuilder:
     def _fresh(self, batch: RecordBatch, file: str) -> Bools:
         """Return which records have an id that no earlier record of their model has."""
         codes, models = batch.labels["model"]
-        fresh = np.ones(len(batch.ids), dtype=bool)
+        fresh = np.ones(len(batch.lengths), dtype=bool)
+        if batch.ids is None:
+            return fresh
         for code in np.unique(codes).tolist():
             model = models[code] if code >= 0 else NOT_GIVEN
             seen = self.seen.setdefault((file, model), set())

@@ -2,26 +2,26 @@
 
 Columns: ``id``, ``correct``, ``decision`` (may be left out, or empty after the last attempt), and if there are any ``problem``,
 ``task``, ``difficulty``, ``model``, ``cap``, and ``round``, the order of an attempt within its record (default: the order of the
-rows). The rows of one record need not be neighbours; a record is one id of one model.
+rows). The rows of one record need not be neighbours; a record is one id of one model. Where several rows have one id, a column of
+decisions, rounds or caps must be there: without one nothing says that they are attempts of one episode.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dstheory.checks import Bools, Ints
-from dstheory.errors import FileFormatError, RecordError
+from dstheory.checks import Bools, Floats, Ints
+from dstheory.errors import RecordError
 from dstheory.readers.messages import nearest, shown
-from dstheory.readers.reading import Reading, RecordBatch
+from dstheory.readers.reading import Part, Reading, RecordBatch
 from dstheory.readers.records import Fault, FieldNames, label_text
 from dstheory.readers.streams import check_utf8, first_bytes
-from dstheory.readers.tables import ArrowTable, csv_header, read_csv, read_parquet
+from dstheory.readers.tables import ArrowTable, asked_of, csv_header, explained, read_csv, read_parquet
 
 RESAMPLE, STOP, SUBMIT, NONE, UNKNOWN = 0, 1, 2, 3, -1
 _DECISIONS = {"resample": RESAMPLE, "stop": STOP, "submit": SUBMIT}
@@ -49,15 +49,12 @@ def read_attempts(path: Path, names: FieldNames) -> ArrowTable:
 
     wanted = wanted_columns(names)
     parquet = first_bytes(path)[:4] == b"PAR1"
-    try:
+    with explained(path, text=not parquet):
         if parquet:
             return read_parquet(path, wanted, texts=[names.id, names.problem])
         delimiter = "\t" if ".tsv" in path.name.lower() else ","
         present = csv_header(path, str(path), delimiter)
-        asked = [name for name in present if name in wanted]
-        twice = [name for name in asked if asked.count(name) > 1]
-        if twice:
-            raise FileFormatError(f"{path} has the column {twice[0]!r} twice: remove one of them")
+        asked = asked_of(present, wanted, path)
         # Identifiers stay as written ("007"), each text once; of other columns Arrow finds the types.
         texts = {name: pa.dictionary(pa.int32(), pa.string()) for name in (names.id, names.problem)}
         table = read_csv(path, delimiter=delimiter, strings_can_be_null=True, null_values=_NO_VALUE, column_types=texts,
@@ -65,13 +62,53 @@ def read_attempts(path: Path, names: FieldNames) -> ArrowTable:
         if any(pa.types.is_binary(column.type) for column in table.columns.values()):
             check_utf8(path, str(path))
         table.present = present
-        return table
-    except (pa.ArrowException, OSError, EOFError, UnicodeError, KeyError) as error:
-        with suppress(OSError, EOFError):
-            if not parquet:
-                check_utf8(path, str(path))
-        why = str(error).splitlines()[0][:120]
-        raise FileFormatError(f"{path} cannot be read as a table ({why}): correct it") from error
+    return table
+
+
+def table_of_rows(parts: Iterable[Part], names: FieldNames, unit: str, file: str, reading: Reading) -> ArrowTable:
+    """Return records that are one attempt each as a table.
+
+    Args:
+        parts: the records.
+        names: which key holds what.
+        unit: what their numbers count.
+        file: how messages call the file.
+        reading: counts the records that are no objects.
+    """
+    import pyarrow as pa
+
+    numbers: list[int] = []
+    present: dict[str, None] = {}
+    cells: dict[str, list[Any]] = {name: [] for name in wanted_columns(names)}
+    for places, rows in parts:
+        for number, row in zip(places, rows, strict=True):
+            if not isinstance(row, dict):
+                fault = row if isinstance(row, Fault) else Fault("not-a-record", "", "is no object: must hold one attempt")
+                reading.fault(f"{file}: {unit} {number}", fault)
+                continue
+            numbers.append(number)
+            present |= dict.fromkeys(row)
+            for name, column in cells.items():
+                column.append(row.get(name))
+    columns = {}
+    for name, column in cells.items():
+        if name not in present:
+            continue
+        try:
+            columns[name] = pa.chunked_array([pa.array(column)])
+        except (pa.ArrowException, TypeError, ValueError):  # of several kinds
+            columns[name] = pa.chunked_array(
+                [pa.array([None if cell is None else _as_text(cell) for cell in column], pa.string())]
+            )
+    rows_at = None if unit == "row" else lambda: iter(numbers)
+    return ArrowTable(columns, list(present), rows_at)
+
+
+def _as_text(cell: Any) -> str:
+    try:
+        return label_text(cell)
+    except ValueError:
+        return json.dumps(cell, separators=(",", ":"), default=str)
 
 
 def batch_of(table: ArrowTable, file: str, names: FieldNames, reading: Reading) -> RecordBatch | None:
@@ -98,10 +135,18 @@ def batch_of(table: ArrowTable, file: str, names: FieldNames, reading: Reading) 
     if not len(columns[names.id]):
         return None
     rows = _AttemptRows(columns, names)
+    if len(rows.head) < len(columns[names.id]) and not {names.decision, names.round, names.cap} & set(columns):
+        i = int(np.argmax(rows.lengths > 1))
+        same = shown(rows.codes["id"][1][rows.codes["id"][0][rows.head[i]]])
+        raise RecordError(
+            f"{file}: {rows.lengths[i]} rows have the {names.id} {same}, and nothing says that they are attempts of one episode: "
+            f"if they are rollouts of one problem, read them with --reader rollouts --field problem={names.id}; if they are "
+            "attempts in turn, name the column of decisions or of rounds, --field decision=NAME or --field round=NAME"
+        )
     rows.check()
     if names.decision not in columns:
         reading.note(
-            f"{file} has no column {names.decision!r}: a record's last attempt is taken for a stop unless it is at the cap"
+            f"there is no column {names.decision!r}: a record's last attempt is taken for a stop unless it is at the cap"
         )
     for row, fault in sorted(rows.faults.values(), key=lambda found: found[0]):
         reading.fault(f"{file}: {table.unit} {table.numbers[row]}", fault)
@@ -122,7 +167,9 @@ class _AttemptRows:
         self.heads = {what: key for what, key in heads.items() if key in columns}
         self.codes = {what: _codes(columns[key]) for what, key in self.heads.items()}
         record, self.head = self._records()
-        self.order = _row_order(record, columns.get(names.round))
+        turn = _turns(columns.get(names.round))
+        self.order = np.argsort(record, kind="stable") if turn is None else np.lexsort((np.arange(len(record)), turn, record))
+        self.turn = None if turn is None else turn[self.order]
         self.record = record[self.order]
         self.lengths: Ints = np.bincount(self.record)
         self.last = np.cumsum(self.lengths) - 1
@@ -182,6 +229,12 @@ class _AttemptRows:
         first = np.isin(self.order, self.head)  # of each record, the row that was given first
         self._rows_at(first & ~self.caps_good[self.record], "cap", names.cap, lambda r: (
             f"is {cell(names.cap, r)}: must be a whole number >= 1, or empty for none"))  # fmt: skip
+        if self.turn is not None:
+            again = np.zeros(len(self.record), dtype=bool)
+            again[1:] = (self.turn[1:] == self.turn[:-1]) & (self.record[1:] == self.record[:-1])
+            self._rows_at(again, "round", names.round, lambda r: (
+                f"is {cell(names.round, r)} in two rows of one record: must count its attempts; rollouts of one problem are no "
+                f"attempts of one episode (--reader rollouts --field problem={names.id})"))  # fmt: skip
         over = ((caps > 0) & (lengths > caps))[self.record]
         self._rows_at(first & over, "over-cap", names.attempts, lambda r: (
             f"has {lengths[self.record[r]]} entries: must be at most the cap, {caps[self.record[r]]}"))  # fmt: skip
@@ -255,19 +308,18 @@ def _codes(column: Any) -> tuple[Ints, list[str]]:
     return np.where(empty[codes], -1, codes), texts
 
 
-def _row_order(record: Ints, rounds: Any) -> Ints:
-    """Return the rows sorted by record, then by round."""
+def _turns(rounds: Any) -> Floats | None:
+    """Return (m,) the rounds as numbers, infinity for none."""
     if rounds is None:
-        return np.argsort(record, kind="stable")
+        return None
     import pyarrow as pa
 
     try:
-        turn = np.asarray(rounds.cast(pa.float64()).fill_null(np.inf), dtype=np.float64)
+        return np.asarray(rounds.cast(pa.float64()).fill_null(np.inf), dtype=np.float64)
     except pa.ArrowException as error:
         raise RecordError(
             f"the column of rounds cannot be read as numbers ({str(error).splitlines()[0][:80]}): number them"
         ) from error
-    return np.lexsort((np.arange(len(record)), turn, record))
 
 
 def _verdicts(column: Any) -> tuple[Bools, Bools]:

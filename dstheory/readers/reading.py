@@ -44,7 +44,9 @@ class Reading:
         examples: reason -> the first few, each with file, line and field.
         segmented: way of finding the attempts -> how many records; "marked" where the log marks them.
         unfinished: usable records that end before their cap without a stop; their last decision is left out.
-        notes: what the way of reading can bias.
+        read_as: how files were read -> how many of them; nothing for the package's own records and tables.
+        noted: what the way of reading can bias -> of how many files.
+        looping: records of text that end in a loop.
     """
 
     files: list[str] = field(default_factory=list)
@@ -54,7 +56,20 @@ class Reading:
     examples: dict[str, list[str]] = field(default_factory=dict)
     segmented: dict[str, int] = field(default_factory=dict)
     unfinished: int = 0
-    notes: list[str] = field(default_factory=list)
+    read_as: dict[str, int] = field(default_factory=dict)
+    noted: dict[str, int] = field(default_factory=dict)
+    looping: int = 0
+
+    @property
+    def notes(self) -> list[str]:
+        """What the way of reading can bias, each once."""
+        notes = [f"{note}{_of_files(n)}" for note, n in self.noted.items()]
+        if self.looping:
+            notes.append(
+                f"{self.looping:,} records end in a loop, the same candidates over and over: each repetition counts as an "
+                "attempt, so they weigh heavily in p and b"
+            )
+        return notes
 
     @property
     def unusable(self) -> int:
@@ -107,9 +122,8 @@ class Reading:
             )
 
     def note(self, text: str) -> None:
-        """Add a note, once."""
-        if text not in self.notes:
-            self.notes.append(text)
+        """Add a note; of several files it is said once, with their number."""
+        self.noted[text] = self.noted.get(text, 0) + 1
 
     def lines(self) -> list[str]:
         """Return the account in sentences, for a terminal.
@@ -122,7 +136,8 @@ class Reading:
             1 unusable (0.5 %):
               1 no attempts; first: log.jsonl: line 7: attempts is empty: must be a list
         """
-        out = [f"{self.records:,} records read, {self.usable:,} used"]
+        out = [f"read as {how}{_of_files(n)}" for how, n in self.read_as.items()]
+        out.append(f"{self.records:,} records read, {self.usable:,} used")
         ways = {way: n for way, n in self.segmented.items() if way != "marked"}
         if ways:
             out.append("attempts found by " + ", ".join(f"{way} in {n:,} records" for way, n in ways.items()))
@@ -138,6 +153,7 @@ class Reading:
         """Return the account as plain data."""
         return {
             "files": self.files,
+            "read_as": self.read_as,
             "records": self.records,
             "used": self.usable,
             "unusable": self.unusable,
@@ -152,12 +168,16 @@ class Reading:
         }
 
 
+def _of_files(n: int) -> str:
+    return f" ({n:,} files)" if n > 1 else ""
+
+
 @dataclass(eq=False)
 class RecordBatch:
     """Usable records in columns.
 
     Attributes:
-        ids: (n,) texts.
+        ids: (n,) texts; None where the log has none, so that no record can be another again.
         problems: (n,) texts.
         lengths: (n,) number of attempts.
         correct: all attempts, one after the other.
@@ -170,7 +190,7 @@ class RecordBatch:
         table: whose rows they are, if there is one.
     """
 
-    ids: Sequence[str]
+    ids: Sequence[str] | None
     problems: Sequence[str]
     lengths: Ints
     correct: Bools
@@ -197,7 +217,7 @@ class RecordBatch:
             correct=np.array(list(chain.from_iterable(correct)), dtype=bool),
             stopped=np.array(stopped, dtype=bool),
             caps=np.array(caps, dtype=np.int64),
-            labels={name: _coded(texts) for name, texts in zip(names.labels, zip(*labels, strict=True), strict=True)},
+            labels={name: coded(texts) for name, texts in zip(names.labels, zip(*labels, strict=True), strict=True)},
             numbers=np.array(numbers, dtype=np.int64),
             unit=unit,
             way=way,
@@ -208,7 +228,7 @@ class RecordBatch:
         index = np.flatnonzero(mask).tolist()
         return replace(
             self,
-            ids=[self.ids[i] for i in index],
+            ids=None if self.ids is None else [self.ids[i] for i in index],
             problems=[self.problems[i] for i in index],
             lengths=self.lengths[mask],
             correct=self.correct[np.repeat(mask, self.lengths)],
@@ -304,7 +324,7 @@ def in_columns(numbers: Sequence[int], rows: Sequence[Any], names: FieldNames, u
             problems = [name if cell is None else json.dumps(cell, separators=(",", ":")) if type(cell) is list else cell
                         for name, cell in zip(ids, problems, strict=True)]  # fmt: skip
         problems = _texts(problems)
-        labels = {name: _coded(_cells(rows, key)) for name, key in names.labels.items()}
+        labels = {name: coded(_cells(rows, key)) for name, key in names.labels.items()}
     except (KeyError, TypeError, AttributeError, ValueError, Fault):
         return None
     return RecordBatch(
@@ -339,7 +359,7 @@ def _texts(cells: list[Any]) -> list[str]:
     return cells
 
 
-def _coded(cells: Sequence[Any]) -> tuple[Ints, tuple[str, ...]]:
+def coded(cells: Sequence[Any]) -> tuple[Ints, tuple[str, ...]]:
     """Return a code for each cell, -1 where there is none, and the text of each code.
 
     Raises:

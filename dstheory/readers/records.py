@@ -37,6 +37,7 @@ REASONS = {
     "cap": "cap that is no whole number >= 1",
     "over-cap": "more attempts than the cap",
     "duplicate": "id of an earlier record",
+    "round": "two attempts of one round",
     "varies": "rows that disagree about their record",
     "messages": "messages not of the role/content form",
     "transcript": "no transcript text",
@@ -63,6 +64,7 @@ class FieldNames:
         messages, transcript: of conversations and plain transcripts.
         numbers, target, gold, final: of problems whose answers are checked here: a game's numbers and target, the right answer,
             and the answer that was submitted.
+        answer, step: of rollouts: the answer that was given, and the step of training at which it was given.
         extra: further labels, kept under their own names.
 
     Example:
@@ -86,6 +88,8 @@ class FieldNames:
     target: str = "target"
     gold: str = "gold"
     final: str = "final_answer"
+    answer: str = "answer"
+    step: str = "step"
     extra: tuple[str, ...] = ()
 
     @classmethod
@@ -109,7 +113,7 @@ class FieldNames:
     @cached_property
     def labels(self) -> dict[str, str]:
         """Categorical fields: name in the result -> key in the log."""
-        return {**{name: getattr(self, name) for name in LABELS}, **{name: name for name in self.extra}}
+        return {**{name: getattr(self, name) for name in LABELS}, **{name: getattr(self, name, name) for name in self.extra}}
 
 
 class Fault(Exception):

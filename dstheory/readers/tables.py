@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -56,6 +57,29 @@ class ArrowTable:
             return [f"row {row} (counted from 0)" for row in rows]
 
 
+@contextmanager
+def explained(path: Path, *, text: bool) -> Iterator[None]:
+    """Say what is wrong where a table cannot be read.
+
+    Args:
+        path: the table.
+        text: whether it must be UTF-8.
+
+    Raises:
+        FileFormatError: in place of what Arrow raises.
+    """
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowException, OSError, EOFError, UnicodeError, KeyError) as error:
+        with suppress(OSError, EOFError):
+            if text:
+                check_utf8(path, str(path))
+        why = str(error).splitlines()[0][:120]
+        raise FileFormatError(f"{path} cannot be read as a table ({why}): correct it") from error
+
+
 def read_csv(path: Path, *, delimiter: str = ",", **options: Any) -> ArrowTable:
     """Read a CSV or TSV file; cells may hold line ends.
 
@@ -105,6 +129,19 @@ def csv_header(path: Path, source: str, delimiter: str = ",") -> list[str]:
     except UnicodeDecodeError:
         check_utf8(path, source)
         raise
+
+
+def asked_of(present: Sequence[str], wanted: Collection[str], path: Path) -> list[str]:
+    """Return the columns of a file that matter.
+
+    Raises:
+        FileFormatError: one of them is there twice.
+    """
+    asked = [name for name in present if name in wanted]
+    twice = [name for name in asked if asked.count(name) > 1]
+    if twice:
+        raise FileFormatError(f"{path} has the column {twice[0]!r} twice: remove one of them")
+    return asked
 
 
 def read_parquet(path: Path, wanted: Collection[str] | None = None, texts: Sequence[str] = ()) -> ArrowTable:

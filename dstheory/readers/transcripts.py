@@ -157,9 +157,7 @@ def _has_group(pattern: str) -> bool:
 SEGMENTERS = ("expressions", "tags", "markers", "pattern")
 
 
-def segmenter(
-    name: str, *, pattern: str | None = None, game: Game | None = None, markers: Sequence[str] = MARKERS
-) -> Segmenter:
+def segmenter(name: str, *, pattern: str | None = None, game: Game | None = None, markers: Sequence[str] = MARKERS) -> Segmenter:
     """Return a segmentation by its name.
 
     Args:
@@ -319,11 +317,7 @@ def text_batches(
         "decisions are concluded: a candidate that another one follows counts as resampled; the last one counts as a stop if the "
         "text ends with it or with a submitted answer, and is left out of a and b otherwise"
     )
-    if looping:
-        reading.note(
-            f"{looping:,} records of {file} end in a loop, the same candidates over and over: each repetition counts as an "
-            "attempt, so they weigh heavily in p and b"
-        )
+    reading.looping += looping
 
 
 def loops(candidates: list[str]) -> bool:

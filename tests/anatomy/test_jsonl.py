@@ -139,7 +139,7 @@ def test_a_packed_file_that_is_cut_off_gives_what_it_has(tmp_path, monkeypatch) 
     ("head", "message"),
     [
         (b"\xfd7zXZ\x00", "is an xz file: unpack it, or pack it as gzip or zstd"),
-        (b"PK\x03\x04", "is a zip file: unpack it"),
+        (b"PK\x03\x04", "cannot be unpacked (File is not a zip file): write or copy it again"),
         ("{}".encode("utf-16"), "is UTF-16 text: save it as UTF-8"),
     ],
 )
@@ -166,9 +166,9 @@ def test_one_endless_line_is_refused_soon(tmp_path) -> None:
 
 def test_the_wrong_file_is_given_up_early(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(reading, "_GIVE_UP_AFTER", 50)
-    path = written(tmp_path, *(f'{{"id": {i}, "text": "novel"}}' for i in range(100_000)))
+    path = written(tmp_path, *(f'{{"id": {i}, "attempts": "novel"}}' for i in range(100_000)))
     seen = []
-    with pytest.raises(RecordError, match=r"none of the first [\d,]+ records is usable .*line 1: attempts is missing") as caught:
+    with pytest.raises(RecordError, match=r"none of the first [\d,]+ records is usable .*line 1: attempts is 'novel'") as caught:
         read_log(path, progress=lambda records, done: seen.append(records))
     assert "give a log of rollouts, name its fields with --field, or choose another --reader" in str(caught.value)
     assert max(seen, default=0) < 100_000
@@ -176,15 +176,16 @@ def test_the_wrong_file_is_given_up_early(tmp_path, monkeypatch) -> None:
 
 def test_no_usable_record(tmp_path) -> None:
     path = written(tmp_path, "{}")
-    with pytest.raises(RecordError, match=r"has no usable record \(.*line 1: id is missing"):
+    with pytest.raises(RecordError, match=r"is of no known format: its records have no keys"):
         read_log(path)
     path.write_bytes(b"")
     with pytest.raises(FileFormatError, match="is empty: needs at least one record"):
         read_log(path)
     with pytest.raises(FileFormatError, match="cannot be read: No such file"):
         read_log(tmp_path / "none.jsonl")
-    with pytest.raises(FileFormatError, match="is a directory"):
-        read_log(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileFormatError, match=r"is a directory in which no file ends in \.jsonl"):
+        read_log(tmp_path / "empty")
     with pytest.raises(RecordError, match="is given twice: every record would count twice"):
         read_log(path, tmp_path / "." / "log.jsonl")
 

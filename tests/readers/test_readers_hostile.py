@@ -88,7 +88,7 @@ def test_lines_of_a_table_count_blank_lines_and_line_ends_in_cells(tmp_path: Pat
     path = tmp_path / "a.csv"
     path.write_text('id,correct,note\na,1,"x\ny"\n\nb,maybe,z\n')
     (example,) = read_log(path).reading.examples["correct"]
-    assert example == f"{path}: line 5: correct is 'maybe': must be true or false (or 1 or 0)"
+    assert example.startswith(f"{path}: line 5: correct is 'maybe': must be true or false (or 1 or 0)")
 
 
 VALUES = st.recursive(

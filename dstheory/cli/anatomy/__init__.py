@@ -9,7 +9,9 @@ import click
 # name -> module and function; "report" is what runs when no other name is given
 _COMMANDS = {
     "export-chain": ("commands", "export_chain"),
+    "formats": ("formats", "formats"),
     "generate": ("commands", "generate"),
+    "inspect": ("formats", "inspect"),
     "report": ("report", "command"),
     "schema": ("commands", "schema"),
 }

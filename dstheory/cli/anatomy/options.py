@@ -13,14 +13,19 @@ from dstheory.errors import DSTheoryError
 
 if TYPE_CHECKING:
     from dstheory.anatomy.logs import Log
+    from dstheory.readers.layouts import Request
+    from dstheory.readers.log_files import TextSettings
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 class Renamed(click.ParamType[tuple[str, str]]):
-    """``part=key``: where a log calls something by another name."""
+    """``part=key``: where something stands in a log, or what must stand there."""
 
     name = "PART=KEY"
+
+    def __init__(self, example: str) -> None:
+        self.example = example
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
         """Split at the first equals sign."""
@@ -28,16 +33,26 @@ class Renamed(click.ParamType[tuple[str, str]]):
             return value[0], value[1]
         part, sign, key = str(value).partition("=")
         if not sign or not part or not key:
-            self.fail(f"{value!r} is not PART=KEY: for example cap=max_attempts", param, ctx)
+            self.fail(f"{value!r} is not PART=KEY: for example {self.example}", param, ctx)
         return part.strip(), key.strip()
 
 
 _OPTIONS = [
     click.argument("logs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="LOG..."),
-    click.option("--reader", type=click.Choice(["auto", "records", "table", "conversation", "transcript"]), default="auto",
-                 show_default=True, help="What the logs hold; auto looks at name and first record."),
-    click.option("--field", "fields", type=Renamed(), multiple=True,
-                 help="A key of the log that has another name, e.g. cap=max_attempts, problem=numbers; repeatable."),
+    click.option("--format", "format", metavar="NAME|FILE.toml", default=None,
+                 help="Format of the logs, see `dstheory anatomy formats`; default: recognised by their keys."),
+    click.option("--reader", type=click.Choice(["auto", "rollouts", "records", "table", "conversation", "transcript"]),
+                 default="auto", show_default=True,
+                 help="What a record is, where no format says it: one attempt (rollouts, or attempts of an episode in a table), "
+                 "an episode, a conversation, a text."),
+    click.option("--field", "fields", type=Renamed("cap=max_attempts"), multiple=True,
+                 help="Where a part of a record stands, e.g. cap=max_attempts, gold=extra.gold, correct=score[]; repeatable."),
+    click.option("--correct", metavar="RULE", multiple=True,
+                 help="Which values are right: C=true,I=false, or 'score>=1'."),
+    click.option("--decision", metavar="WORD=DECISION", multiple=True,
+                 help="What decisions are called: continue=resample,stop=stop."),
+    click.option("--where", type=Renamed("filter=none"), multiple=True,
+                 help="Read only records that hold this, e.g. filter=strict-match; repeatable."),
     click.option("--cap", type=click.IntRange(min=1), default=None,
                  help="Largest number of attempts, for records that do not say theirs."),
     click.option("--checker", metavar="NAME|FILE.py:FUNCTION", default=None,
@@ -63,22 +78,50 @@ def read_with(options: dict[str, Any], *, labels: Sequence[str] = (), quiet: boo
     """Read the logs that the options name, with a bar that counts records."""
     from dstheory.anatomy.logs import read_log
 
-    markers = options["markers"]
-    known = ("task", "difficulty", "model", "log", "problem", "round")
+    request, texts = request_of(options, labels), texts_of(options)
     with _records_bar(options["logs"], quiet=quiet) as progress:
         return read_log(
             *options["logs"],
-            reader=options["reader"],
-            fields=dict(options["fields"]),
-            labels=[label for label in labels if label not in known],
+            reader=request.reader,
+            format=request.format or None,
+            fields=request.fields,
+            correct=options["correct"],
+            decision=options["decision"],
+            where=request.where,
+            labels=request.labels,
             cap=options["cap"],
             strict=options["strict"],
-            checker=options["checker"],
-            segment=options["segment"],
-            pattern=options["pattern"],
-            markers=None if markers is None else [word.strip() for word in markers.split(",")],
+            checker=texts.checker,
+            segment=texts.segment,
+            pattern=texts.pattern,
+            markers=texts.markers,
             progress=progress,
         )
+
+
+def request_of(options: dict[str, Any], labels: Sequence[str] = ()) -> Request:
+    """Return what the options say about the logs."""
+    from dstheory.readers.layouts import Request
+
+    known = ("task", "difficulty", "model", "log", "problem", "round")
+    return Request.of(
+        options["reader"],
+        options["format"],
+        dict(options["fields"]),
+        options["correct"],
+        options["decision"],
+        dict(options["where"]),
+        [label for label in labels if label not in known],
+    )
+
+
+def texts_of(options: dict[str, Any]) -> TextSettings:
+    """Return what the options say about texts."""
+    from dstheory.readers.log_files import TextSettings
+
+    markers = options["markers"]
+    words = None if markers is None else [word.strip() for word in markers.split(",")]
+    return TextSettings(options["checker"], options["segment"], options["pattern"], words)
 
 
 def refuse_unusable(log: Log, allowed: float) -> None:

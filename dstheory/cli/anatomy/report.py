@@ -26,10 +26,14 @@ Examples:
   dstheory anatomy rollouts.jsonl
   dstheory anatomy rollouts.jsonl --compare base tuned --report report.html
   dstheory anatomy before.jsonl after.jsonl --compare before.jsonl after.jsonl
-  dstheory anatomy game.jsonl --field cap=max_attempts --field problem=numbers
+  dstheory anatomy rollouts/ --correct 'reward>=1'
+  dstheory anatomy samples.jsonl --where filter=strict-match
+  dstheory anatomy game.jsonl --field cap=max_attempts --decision continue=resample,stop=stop
   dstheory anatomy transcripts.jsonl --checker countdown --segment expressions
 \b
 Other anatomy commands (each with --help):
+  dstheory anatomy formats        list the formats of logs that are recognised
+  dstheory anatomy inspect        say how a log is read, and show three of its records
   dstheory anatomy generate       write a synthetic log with known p, a, b
   dstheory anatomy schema         print the JSON Schema of a record
   dstheory anatomy export-chain   turn a log into a chain for `dstheory simulate --mdp`

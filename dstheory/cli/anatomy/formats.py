@@ -1,0 +1,99 @@
+"""`dstheory anatomy formats` and `inspect`: which formats of logs there are, and how a given log is read."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dstheory.cli.anatomy.options import log_options, request_of, texts_of
+from dstheory.cli.echo import echo
+
+if TYPE_CHECKING:
+    from dstheory.readers.layouts import Layout
+    from dstheory.readers.reading import RecordBatch
+
+_SETTINGS = {"help_option_names": ["-h", "--help"]}
+_SHOWN = 3
+_WIDEST = 60
+
+_INSPECT = """\b
+Examples:
+  dstheory anatomy inspect samples.jsonl
+  dstheory anatomy inspect rollouts.parquet --field correct=my_reward
+"""
+
+
+@click.command(name="formats", context_settings=_SETTINGS)
+def formats() -> None:
+    """List the formats of logs that are recognised, and by which keys; one of your own is a TOML file (docs/log_formats.md)."""
+    from dstheory.cli.show import print_table
+    from dstheory.readers.formats import formats as known
+
+    rows = [[format.name, format.title, ", ".join(format.keys)] for format in sorted(known(), key=lambda one: one.name)]
+    print_table("formats of logs", ["--format", "what", "recognised by"], rows, words=3)
+
+
+@click.command(name="inspect", epilog=_INSPECT, context_settings=_SETTINGS)
+@log_options
+def inspect(**options: Any) -> None:
+    """Say how logs are read, show three records of each as they were understood, and propose the command that measures them."""
+    from dstheory.readers.log_files import Opened, expand
+    from dstheory.readers.reading import Reading
+
+    for file in expand(options["logs"]):
+        reading = Reading([file], options["strict"])
+        opened = Opened.of(file, request_of(options), reading)
+        echo(f"{file}: read as {opened.layout.sentence}")
+        for line in _parts(opened.layout):
+            echo(f"  {line}")
+        shown = 0
+        for batch in opened.batches(reading, texts_of(options)):
+            for i in range(min(len(batch.lengths), _SHOWN - shown)):
+                echo(f"  {_record(batch, i)}")
+                shown += 1
+            if shown >= _SHOWN:
+                break
+        for reason in islice(reading.examples.values(), _SHOWN):
+            echo(f"  unusable: {reason[0]}")
+    given = [word for word in sys.argv[1:] if word not in ("anatomy", "inspect")]
+    echo(f"next: dstheory anatomy {shlex.join(given)}")
+
+
+def _parts(layout: Layout) -> list[str]:
+    """Return where the parts of a record stand."""
+    names = layout.names
+    parts = {
+        "rollouts": ("problem", "correct", *names.extra),
+        "records": ("id", "problem", "attempts", "correct", "decision"),
+        "table": ("id", "problem", "round", "correct", "decision"),
+        "conversation": ("id", "problem", "messages"),
+        "transcript": ("id", "problem", "transcript"),
+    }[layout.reader]
+    out = [", ".join(f"{part}: {getattr(names, part, part)}" for part in parts)]
+    if layout.verdicts.words:
+        out.append("right and wrong: " + ", ".join(f"{w}={str(v).lower()}" for w, v in layout.verdicts.words.items()))
+    if layout.decisions:
+        out.append("decisions: " + ", ".join(f"{word}={meaning}" for word, meaning in layout.decisions.items()))
+    if layout.format is not None and layout.format.note:
+        out.append(f"note: {layout.format.note}")
+    return out
+
+
+def _record(batch: RecordBatch, i: int) -> str:
+    """Return a record as it was understood."""
+    start = int(batch.lengths[:i].sum())
+    right = batch.correct[start : start + int(batch.lengths[i])].tolist()
+    words = ["right" if one else "wrong" for one in right]
+    end = " stop" if batch.stopped[i] else " (last decision not seen)" if len(right) > 1 or batch.caps[i] != 1 else ""
+    labels = {name: names[codes[i]] for name, (codes, names) in batch.labels.items() if codes[i] >= 0}
+    said = "; ".join(f"{name} {_short(text)}" for name, text in {"problem": batch.problems[i], **labels}.items())
+    return f"{said}: {' resample, '.join(words)}{end}"
+
+
+def _short(text: str) -> str:
+    plain = " ".join(text.split())
+    return plain if len(plain) <= _WIDEST else plain[: _WIDEST - 3] + "..."

@@ -1,0 +1,283 @@
+"""The records of a file, whatever holds them: JSON lines, one JSON document, a zip file of documents, or a table."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, overload
+
+from dstheory.errors import FileFormatError
+from dstheory.readers.json_values import NotJSON, decode, sentence
+from dstheory.readers.paths import Place
+from dstheory.readers.reading import Part, Progress, Reading, json_lines
+from dstheory.readers.streams import csv_records, first_bytes, open_unpacked
+from dstheory.readers.tables import ArrowTable, asked_of, csv_header, explained, read_csv
+
+_HEAD = 20  # records by which a file is recognised
+_ROWS = 8192  # of a table, at once
+_LARGEST = 2 << 30  # bytes of one document
+_LARGEST_BROKEN = 1 << 28  # of one that may as well be lines, the first of them broken
+_MEMBERS = ("samples/", "")  # folders of a zip file in which records are looked for
+TABLES = (".csv", ".tsv", ".parquet")
+
+
+@dataclass(frozen=True)
+class Documents:
+    """The records of a file.
+
+    Attributes:
+        head: the first few; of a table with texts for cells.
+        parts: yields all of them; of a table only the columns asked for.
+        unit: what their numbers count.
+        table: whether it is a table.
+    """
+
+    head: Sequence[Any]
+    parts: Callable[[Sequence[str]], Iterator[Part]]
+    unit: str = "line"
+    table: bool = False
+
+    def within(self, list_of_records: str) -> Documents:
+        """Return the records that stand in a list of each document; a document without one is a record itself."""
+        place = Place.of(list_of_records.removesuffix("[]"))
+
+        def inner(documents: Sequence[Any]) -> list[Any]:
+            found = [place.get(document) if isinstance(document, dict) else None for document in documents]
+            return list(
+                chain.from_iterable(one if isinstance(one, list) else [doc] for one, doc in zip(found, documents, strict=True))
+            )
+
+        def parts(columns: Sequence[str]) -> Iterator[Part]:
+            start = 0
+            for _, documents in self.parts(columns):
+                records = inner(documents)
+                yield range(start, start + len(records)), records
+                start += len(records)
+
+        head = inner(self.head)[:_HEAD]
+        return self if len(head) == len(self.head) and all(a is b for a, b in zip(head, self.head, strict=True)) else Documents(
+            head, parts, "record"
+        )  # fmt: skip
+
+
+def open_documents(path: Path, file: str, reading: Reading, progress: Progress | None = None) -> Documents:
+    """Look into a file.
+
+    Args:
+        path: the file, plain or packed.
+        file: how messages call it.
+        reading: told if the file is cut off.
+        progress: called after each block of lines.
+
+    Raises:
+        FileFormatError: it cannot be read, or holds nothing.
+    """
+    if _is_zip(path):
+        return _zipped(path)
+    head = first_bytes(path)
+    if head[:4] == b"PAR1":
+        return _parquet(path)
+    if is_table(path, head):
+        return _csv(path)
+    if not head.strip():
+        raise FileFormatError(f"{path} is empty: needs at least one record")
+    whole = _document(path, head)
+    if whole is not None:
+        records = whole if isinstance(whole, list) else [whole]
+        return Documents(records[:_HEAD], lambda columns: iter([(range(len(records)), records)]), "record")
+    return Documents(_first_lines(path, head), lambda columns: json_lines(path, file, reading, progress))
+
+
+def is_table(path: Path, head: bytes) -> bool:
+    """Return whether a file is a table, by its first bytes or its name."""
+    name = path.name.lower()
+    for packing in (".gz", ".zst", ".bz2"):
+        name = name.removesuffix(packing)
+    return head[:4] == b"PAR1" or name.endswith(TABLES)
+
+
+def _first_lines(path: Path, head: bytes) -> list[Any]:
+    """Return the values of the first lines that are JSON."""
+    found = []
+    lines = head.split(b"\n")
+    whole = lines if len(head) < 65536 else lines[:-1]
+    if not whole:  # one line longer than what was looked at
+        whole = [_first_line(path)]
+    for line in whole[: 5 * _HEAD]:
+        with suppress(NotJSON):
+            if line.strip():
+                found.append(decode(line))
+        if len(found) == _HEAD:
+            break
+    return found
+
+
+def _first_line(path: Path) -> bytes:
+    stream, _ = open_unpacked(path)
+    pieces: list[bytes] = []
+    with stream, suppress(OSError, EOFError, ValueError):
+        while (data := bytes(stream.read(1 << 20))) and sum(map(len, pieces)) < _LARGEST_BROKEN:
+            end = data.find(b"\n")
+            pieces.append(data if end < 0 else data[:end])
+            if end >= 0:
+                break
+    return b"".join(pieces)
+
+
+def _document(path: Path, head: bytes) -> Any:
+    """Return the one value that a file holds, an array or an object over several lines; None if it has a value on each line."""
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if start[:1] not in (b"[", b"{"):
+        return None
+    array = start[:1] == b"["
+    if not array:
+        line = start.split(b"\n", 1)[0] if b"\n" in start else _first_line(path)
+        with suppress(NotJSON):
+            decode(line)
+            return None
+    limit = _LARGEST if array else _LARGEST_BROKEN
+    stream, _ = open_unpacked(path)
+    with stream:
+        try:
+            data = bytes(stream.read(limit + 1))
+        except (OSError, EOFError, ValueError):
+            return None  # the reader of lines says where it is cut off
+    if len(data) > limit:
+        if array:
+            raise FileFormatError(
+                f"{path} is one JSON array of more than {limit >> 30} GB: write it as JSON lines, a record on each"
+            )
+        return None
+    try:
+        value = decode(data.removeprefix(b"\xef\xbb\xbf"))
+    except NotJSON as error:
+        if array and not any(_is_object(line) for line in data.split(b"\n", 50)[:50]):
+            raise FileFormatError(sentence(error, str(path))) from error
+        return None
+    return value if isinstance(value, (dict, list)) else None
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        return isinstance(decode(line), dict)
+    except NotJSON:
+        return False
+
+
+# ---------------------------------------------------------------------- zip files
+
+
+def _is_zip(path: Path) -> bool:
+    try:
+        with path.open("rb") as raw:
+            return raw.read(4) == b"PK\x03\x04"
+    except OSError:
+        return False
+
+
+def _zipped(path: Path) -> Documents:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [info for info in archive.infolist() if info.filename.endswith(".json")]
+            folder = next(f for f in _MEMBERS if not f or any(info.filename.startswith(f) for info in members))
+            members = sorted((i for i in members if i.filename.startswith(folder)), key=lambda i: (len(i.filename), i.filename))
+            large = next((info for info in members if info.file_size > _LARGEST_BROKEN), None)
+            if not members or large is not None:
+                why = f"its member {large.filename} is too large" if large is not None else "there is no JSON file in it"
+                raise FileFormatError(f"{path} is a zip file that is no log ({why}): unpack it, and give what is in it")
+            head = [_member(archive, info, path) for info in members[:_HEAD]]
+    except (zipfile.BadZipFile, NotImplementedError, OSError) as error:
+        raise FileFormatError(f"{path} cannot be unpacked ({error}): write or copy it again") from error
+
+    def parts(columns: Sequence[str]) -> Iterator[Part]:
+        with zipfile.ZipFile(path) as archive:
+            rest, start = iter(members), 0
+            while some := list(islice(rest, 100)):
+                yield range(start, start + len(some)), [_member(archive, info, path) for info in some]
+                start += len(some)
+
+    return Documents(head, parts, "record")
+
+
+def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> Any:
+    try:
+        return decode(archive.read(info))
+    except NotJSON as error:
+        raise FileFormatError(sentence(error, f"{path}: {info.filename}")) from error
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError) as error:
+        raise FileFormatError(f"{path}: {info.filename} cannot be unpacked ({error}): write or copy it again") from error
+
+
+# ---------------------------------------------------------------------- tables as records
+
+
+def _parquet(path: Path) -> Documents:
+    from pyarrow import parquet
+
+    with explained(path, text=False), parquet.ParquetFile(path) as file:
+        present = list(file.schema_arrow.names)
+        first = next(file.iter_batches(batch_size=_HEAD), None)
+
+    def parts(columns: Sequence[str]) -> Iterator[Part]:
+        start = 0
+        with explained(path, text=False), parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=_ROWS, columns=[name for name in present if name in columns]):
+                yield range(start, start + batch.num_rows), batch.to_pylist()
+                start += batch.num_rows
+
+    return Documents([] if first is None else first.to_pylist(), parts, "row", table=True)
+
+
+def _csv(path: Path) -> Documents:
+    delimiter = "\t" if ".tsv" in path.name.lower() else ","
+    with explained(path, text=True):
+        present = csv_header(path, str(path), delimiter)
+        rows = islice(csv_records(path, delimiter=delimiter), 1, _HEAD + 1)
+        head = [{name: _cell(cell) for name, cell in zip(present, cells, strict=False)} for _, cells in rows]
+
+    def parts(columns: Sequence[str]) -> Iterator[Part]:
+        import pyarrow as pa
+
+        start, asked = 0, asked_of(present, columns, path)
+        with explained(path, text=True):
+            table = read_csv(path, delimiter=delimiter, strings_can_be_null=True, include_columns=asked)
+        for batch in pa.table(table.columns).to_batches(max_chunksize=_ROWS):
+            yield _Lines(table, start, batch.num_rows), batch.to_pylist()
+            start += batch.num_rows
+
+    return Documents(head, parts, "line", table=True)
+
+
+@dataclass(frozen=True)
+class _Lines(Sequence[int]):
+    """Where rows of a CSV file stand; the file is read once more when somebody asks, that is, when something is wrong."""
+
+    table: ArrowTable
+    start: int
+    rows: int
+
+    def __len__(self) -> int:
+        return self.rows
+
+    @overload
+    def __getitem__(self, i: int) -> int: ...
+    @overload
+    def __getitem__(self, i: slice) -> Sequence[int]: ...
+    def __getitem__(self, i: int | slice) -> int | Sequence[int]:
+        """Return the line of a row."""
+        found = self.table.numbers[self.start : self.start + self.rows]
+        return found[i].tolist() if isinstance(i, slice) else int(found[i])
+
+
+def _cell(text: str) -> Any:
+    """Return what a cell of a CSV file holds, as Arrow would find it."""
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    try:
+        return float(text)
+    except ValueError:
+        return text or None

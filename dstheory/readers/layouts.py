@@ -1,0 +1,365 @@
+"""How a file is read: which kind of record it holds, where the parts stand, and what its words mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from fnmatch import fnmatchcase
+from typing import Any
+
+from dstheory.errors import RecordError
+from dstheory.readers.formats import READERS, Format, named, recognise
+from dstheory.readers.messages import shown
+from dstheory.readers.paths import Place, candidates, keys_of
+from dstheory.readers.reading import Part
+from dstheory.readers.records import FieldNames, label_text
+from dstheory.readers.words import Verdicts, parse_decisions
+
+_UNITS = {
+    "rollouts": "one attempt per record",
+    "records": "one episode per record",
+    "table": "one attempt of an episode per row",
+    "conversation": "one conversation per record",
+    "transcript": "one text per record",
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user says about a log; all of it may be left out.
+
+    Attributes:
+        reader: kind of record, or "auto".
+        format: name or file of a format.
+        fields: part -> place.
+        labels: further fields to keep.
+        verdicts: which values are right.
+        decisions: what decisions are called.
+        where: place -> the text that it must hold, or the record is passed over.
+    """
+
+    reader: str = "auto"
+    format: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
+    labels: Sequence[str] = ()
+    verdicts: Verdicts = field(default_factory=Verdicts)
+    decisions: Mapping[str, str] = field(default_factory=dict)
+    where: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        reader: str = "auto",
+        format: str | None = None,
+        fields: Mapping[str, str] | None = None,
+        correct: str | Sequence[str] = (),
+        decision: str | Sequence[str] = (),
+        where: Mapping[str, str] | None = None,
+        labels: Sequence[str] = (),
+    ) -> Request:
+        """Return what a user says, checked.
+
+        Args:
+            reader: kind of record, or "auto".
+            format: name or file of a format.
+            fields: part -> place.
+            correct: rules such as ``C=true,I=false`` or ``score>=1``.
+            decision: rules such as ``continue=resample``.
+            where: place -> the text that it must hold.
+            labels: further fields to keep.
+
+        Raises:
+            RecordError: something in it is not possible.
+        """
+        if reader not in ("auto", *READERS):
+            raise RecordError(f"there is no reader {reader!r}: there are auto, {', '.join(READERS)}")
+        if format is not None:
+            named(format)
+        for place in (*(fields or {}).values(), *(where or {})):
+            Place.of(place)
+        verdicts = Verdicts.parse([correct] if isinstance(correct, str) else correct)
+        decisions = parse_decisions([decision] if isinstance(decision, str) else decision)
+        return cls(reader, format or "", dict(fields or {}), tuple(labels), verdicts, decisions, dict(where or {}))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a file is read.
+
+    Attributes:
+        reader: kind of record: a key of ``formats.READERS``.
+        names: where the parts stand.
+        verdicts, decisions, where: as of :class:`Request`.
+        format: the format it was recognised as; None for the package's own records.
+        same: further places that say what is correct; they must agree.
+    """
+
+    reader: str
+    names: FieldNames
+    verdicts: Verdicts = field(default_factory=Verdicts)
+    decisions: Mapping[str, str] = field(default_factory=dict)
+    where: Mapping[str, str] = field(default_factory=dict)
+    format: Format | None = None
+    same: tuple[str, ...] = ()
+    numbered: bool = False  # records have no ids: their places are their names
+
+    @property
+    def sentence(self) -> str:
+        """How the file is read, for people."""
+        what = _UNITS[self.reader]
+        if Place.of(self.names.correct).spreads and self.reader == "rollouts":
+            what = "a list of attempts per record"
+        title = f"{self.format.title}: " if self.format is not None else ""
+        if self.format is not None and self.format.checker:
+            return f"{title}{what}, answers checked by {self.format.checker}"
+        return f"{title}{what}, correctness from {self.names.correct}{self.verdicts.rule}"
+
+    @property
+    def _deep(self) -> list[Place]:
+        return [place for place in map(Place.of, dict.fromkeys(_places(self.names))) if not place.plain]
+
+    @property
+    def as_it_is(self) -> bool:
+        """Whether records have everything under the names of this layout, and in the words of this package."""
+        once = [key for key in (self.format.one_value if self.format else ()) if key not in self.where]
+        words = self.reader in ("records", "table") and bool(self.decisions or self.verdicts != Verdicts())
+        return not (self._deep or self.where or once or words or self.numbered)
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of a table that matter."""
+        places = [*_places(self.names), *self.where, *self.same, *(self.format.one_value if self.format else ())]
+        return list(dict.fromkeys(str(Place.of(place).steps[0]) for place in places))
+
+    def fitted(self, parts: Iterable[Part], file: str) -> Iterator[Part]:
+        """Yield parts whose records have everything under the names of this layout."""
+        if self.as_it_is:
+            yield from parts
+            return
+        names, deep = self.names, self._deep
+        where = {Place.of(key): text for key, text in self.where.items()}
+        once = {Place.of(key): set[str]() for key in (self.format.one_value if self.format else ()) if key not in self.where}
+        for numbers, rows in parts:
+            kept, places = [], []
+            for number, row in zip(numbers, rows, strict=True):
+                if isinstance(row, dict):
+                    if any(_text(place.get(row)) != text for place, text in where.items()):
+                        continue
+                    for place, seen in once.items():
+                        _see(place, row, seen)
+                    for place in deep:
+                        row[place.text] = place.get(row)
+                    if self.reader == "records":
+                        attempts = row.get(names.attempts)
+                        for attempt in attempts if isinstance(attempts, list) else ():
+                            self._translate(attempt)
+                    elif self.reader == "table":
+                        self._translate(row)
+                    if self.numbered:
+                        row[names.id] = f"{file}: {number}"
+                kept.append(row)
+                places.append(number)
+            yield places, kept
+
+    def _translate(self, attempt: Any) -> None:
+        """Put decision and correctness of an attempt into the words of this package."""
+        if not isinstance(attempt, dict):
+            return
+        decision, value = attempt.get(self.names.decision), attempt.get(self.names.correct)
+        if isinstance(decision, str):
+            attempt[self.names.decision] = self.decisions.get(decision, decision)
+        verdict = self.verdicts(value)
+        if verdict is not None:
+            attempt[self.names.correct] = verdict
+
+
+def _places(names: FieldNames) -> list[str]:
+    return [getattr(names, one.name) for one in fields(names) if one.name != "extra"] + list(names.labels.values())
+
+
+def _text(value: Any) -> str | None:
+    try:
+        return None if value is None else label_text(value)
+    except ValueError:
+        return None
+
+
+def _see(place: Place, row: Mapping[str, Any], seen: set[str]) -> None:
+    text = _text(place.get(row))
+    if text is not None:
+        seen.add(text)
+    if len(seen) > 1:
+        one, other = sorted(seen)
+        raise RecordError(
+            f"{place.text} is {shown(one)} in some records and {shown(other)} in others, so that a problem stands there once for "
+            f"each: choose with --where {place.text}={other}"
+        )
+
+
+# ---------------------------------------------------------------------- finding it
+
+
+def find_layout(head: Sequence[Any], request: Request, file: str, *, table: bool = False) -> Layout:
+    """Return how a file is read.
+
+    Args:
+        head: its first records.
+        request: what the user says.
+        file: how messages call it.
+        table: whether it is a table, whose own form is one attempt per row.
+
+    Raises:
+        RecordError: the format does not fit, or it is not clear what says which attempts are correct.
+    """
+    objects = [record for record in head if isinstance(record, dict)]
+    given = {**request.fields, **({"correct": request.verdicts.key} if request.verdicts.key else {})}
+    own = FieldNames.renamed(given, tuple(request.labels))
+    chosen: Format | None = None
+    if request.format:
+        chosen = named(request.format)
+        if objects and not any(chosen.matches(record) for record in objects):
+            missing = next((key for key in chosen.keys if not candidates(key, objects[0])), "")
+            why = f"have no {missing}" if missing else f"have one of {', '.join(chosen.without)}"
+            raise RecordError(f"{file} is no log of the format {chosen.name}: its records {why}; they have {keys_of(objects[0])}")
+    elif request.reader == "auto" and not _has(own, "attempts", objects) and not (table and _is_own_table(own, objects)):
+        chosen = recognise(objects)
+    if chosen is None:
+        found = _declared(objects, request, own, file, table=table)
+    else:
+        found = _of_format(chosen, objects, request, given, file)
+    within = ("correct", "decision") if found.reader == "records" else ()  # keys of attempts
+    for part in given:
+        if objects and part not in within and not _has(found.names, part, objects):
+            raise RecordError(f"{file}: no record has {given[part]}, named as its {part}: they have {keys_of(objects[0])}")
+    return found
+
+
+def _of_format(chosen: Format, objects: Sequence[Any], request: Request, given: Mapping[str, str], file: str) -> Layout:
+    verdicts = request.verdicts if request.verdicts.compare or request.verdicts.words else chosen.verdicts
+    parts: dict[str, str] = {}
+    for part, places in chosen.fields.items():
+        found = next((at for place in places for record in objects for at in candidates(place, record)), None)
+        if part != "correct" and found is not None:
+            parts[part] = found
+    same: tuple[str, ...] = ()
+    inner = chosen.reader == "records"  # what is correct stands within the attempts
+    if "correct" in chosen.fields and "correct" not in given:
+        if inner:
+            parts["correct"] = chosen.fields["correct"][0]
+        else:
+            parts["correct"], *others = _correct(chosen, objects, verdicts, file)
+            same = tuple(others)
+    if inner and "decision" in chosen.fields:
+        parts["decision"] = chosen.fields["decision"][0]
+    parts |= given
+    extra = tuple(name for name in ("step", "answer") if name in parts)
+    names = FieldNames.renamed(parts, (*request.labels, *extra))
+    reader = chosen.reader if request.reader == "auto" else request.reader
+    names, numbered = _with_ids(reader, names, objects)
+    decisions = {**chosen.decisions, **request.decisions}
+    return Layout(reader, names, verdicts, decisions, request.where, chosen, same, numbered)
+
+
+def _correct(chosen: Format, objects: Sequence[Any], verdicts: Verdicts, file: str) -> list[str]:
+    """Return the place that says what is correct, and those that say the same."""
+    tried: dict[str, Any] = {}
+    sure: list[str] = []
+    for pattern in chosen.fields["correct"]:
+        there = {place: None for record in objects for place in candidates(pattern, record)}
+        there = {place: None for place in there if not any(fnmatchcase(place, one) for one in chosen.ignore)}
+        good = [place for place in there if _says(place, objects, verdicts)]
+        tried |= {place: _first(place, objects) for place in there}
+        if "*" not in pattern:
+            sure += good
+        elif not sure and good:
+            if len(good) > 1:
+                raise RecordError(
+                    f"{file}: {' and '.join(good)} could each say which attempts are correct: choose with "
+                    f"--field correct={good[0]}"
+                )
+            sure = good
+    if sure:
+        return list(dict.fromkeys(sure))
+    if tried:
+        place, value = next(iter(tried.items()))
+        word = f"{value}=true" if isinstance(value, str) else f"{place}>=NUMBER"
+        raise RecordError(
+            f"{file}: {place} is {shown(value)}, neither right nor wrong: say what is right, for example --correct {word!r}"
+            + (f"; there are also {', '.join(list(tried)[1:5])}" if len(tried) > 1 else "")
+        )
+    raise RecordError(
+        f"{file} is a log of {chosen.title}, but nothing in it says which attempts are correct: name what does with "
+        f"--field correct=KEY; its records have {keys_of(objects[0]) if objects else 'no keys'}"
+    )
+
+
+def _first(place: str, objects: Sequence[Any]) -> Any:
+    return next((value for record in objects if (value := Place.of(place).get(record)) is not None), None)
+
+
+def _says(place: str, objects: Sequence[Any], verdicts: Verdicts) -> bool:
+    """Return whether a place holds verdicts: no number that is none, and words that mostly are."""
+    at = Place.of(place)
+    values = [value for record in objects if (value := at.get(record)) is not None]
+    flat = [one for value in values for one in (value if at.spreads and isinstance(value, list) else [value])]
+    said = [verdicts(value) is not None for value in flat]
+    other = any(isinstance(value, (int, float)) and not good for value, good in zip(flat, said, strict=True))
+    return not other and 2 * sum(said) >= len(said) > 0
+
+
+def _with_ids(reader: str, names: FieldNames, objects: Sequence[Any]) -> tuple[FieldNames, bool]:
+    """Return where ids stand, and whether records are to be named by their places."""
+    if reader not in ("records", "transcript", "conversation"):
+        return names, False
+    at = Place.of(names.id)
+    has = not objects or any(at.get(record) is not None for record in objects)
+    if has and names.problem != names.id:  # else what was called an id names the problem
+        return names, False
+    return replace(names, id="(place)"), True
+
+
+def _declared(objects: Sequence[Any], request: Request, names: FieldNames, file: str, *, table: bool) -> Layout:
+    """Return the layout of a file in none of the formats: what the user says, and what its keys show."""
+
+    def has(part: str) -> bool:
+        return _has(names, part, objects)
+
+    reader = request.reader
+    if reader == "auto":
+        reader = next((kind for kind, part in _KINDS.items() if has(part)), "")
+        if not reader:
+            reader = (
+                "table" if _is_own_table(names, objects) else "rollouts" if has("correct") else "table" if table else "records"
+            )
+            if objects and reader == "records":
+                raise RecordError(
+                    f"{file} is of no known format: its records have {keys_of(objects[0])}; name what says which attempts are "
+                    "correct with --field correct=KEY, or the list of attempts with --field attempts=KEY; "
+                    "`dstheory anatomy formats` lists the formats"
+                )
+    if reader == "rollouts":
+        extra = tuple(part for part in ("step", "answer") if has(part))
+        names = replace(names, extra=(*names.extra, *extra))
+        if objects and has("correct") and not _says(names.correct, objects, request.verdicts):
+            value = _first(names.correct, objects)
+            raise RecordError(
+                f"{file}: {names.correct} is {shown(value)}, neither right nor wrong: say what is right, for example "
+                f"--correct '{names.correct}>=NUMBER' or --correct WORD=true; its records have {keys_of(objects[0])}"
+            )
+    names, numbered = _with_ids(reader, names, objects)
+    return Layout(reader, names, request.verdicts, request.decisions, request.where, numbered=numbered)
+
+
+def _has(names: FieldNames, part: str, objects: Sequence[Any]) -> bool:
+    at = Place.of(getattr(names, part))
+    return any(at.get(record) is not None for record in objects)
+
+
+def _is_own_table(names: FieldNames, objects: Sequence[Any]) -> bool:
+    """Return whether rows are attempts of episodes: something says which episode, and something which turn or decision."""
+    return all(_has(names, part, objects) for part in ("id", "correct")) and any(
+        _has(names, part, objects) for part in ("decision", "round")
+    )
+
+
+_KINDS = {"records": "attempts", "conversation": "messages", "transcript": "transcript"}

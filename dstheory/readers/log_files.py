@@ -1,0 +1,233 @@
+"""Files of logs: which are meant, how each is read, and its records in columns, whatever its format."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from glob import glob
+from pathlib import Path
+from typing import NamedTuple
+
+from dstheory.errors import FileFormatError, RecordError
+from dstheory.readers.answers import Checker, Game, compare_final, load_checker
+from dstheory.readers.attempt_rows import batch_of, read_attempts, table_of_rows
+from dstheory.readers.documents import Documents, open_documents
+from dstheory.readers.formats import formats
+from dstheory.readers.layouts import Layout, Request, find_layout
+from dstheory.readers.reading import Progress, Reading, RecordBatch, batches
+from dstheory.readers.records import FieldNames
+from dstheory.readers.rollouts import rollout_batches
+from dstheory.readers.transcripts import MARKERS, Segmenter, TextReader, segmenter, text_batches
+
+CHECKERS = ("countdown", "24", "final-answer")
+_LOGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".eval")
+_PACKED = (".gz", ".zst", ".bz2")
+
+
+class TextSettings(NamedTuple):
+    """How texts become attempts, as the user says it.
+
+    Attributes:
+        checker: by name, as ``FILE.py:NAME``, or a function.
+        segment: way of finding attempts, by name or made already.
+        pattern, markers: its settings.
+    """
+
+    checker: str | Checker | None = None
+    segment: str | Segmenter | None = None
+    pattern: str | None = None
+    markers: Sequence[str] | None = None
+
+    def check_all(self, names: FieldNames) -> None:
+        """Refuse settings that are wrong before anything is read.
+
+        Raises:
+            RecordError: one of them is.
+        """
+        game = self.check(names)
+        self._finder(self.segment, game if isinstance(game, Game) else None)
+
+    def check(self, names: FieldNames, otherwise: str = "") -> Checker | None:
+        """Return the checker; ``otherwise`` is the name of the one that is taken if the user chose none.
+
+        Raises:
+            RecordError: there is none of that name.
+        """
+        checker = self.checker if self.checker is not None else otherwise or None
+        if checker is None or callable(checker):
+            return checker
+        if checker == "countdown":
+            return Game(names)
+        if checker == "24":
+            return Game(names, default_target=24)
+        if checker == "final-answer":
+            return compare_final(names)
+        if checker.endswith(".py") or ":" in checker:
+            return load_checker(checker)
+        raise RecordError(f"there is no checker {checker!r}: there are {', '.join(CHECKERS)}, or FILE.py:FUNCTION")
+
+    def _finder(self, segment: str | Segmenter | None, game: Game | None) -> Segmenter | None:
+        if segment is None and (self.pattern is not None or self.markers is not None):
+            segment = "pattern" if self.pattern is not None else "markers"
+        if isinstance(segment, str):
+            return segmenter(segment, pattern=self.pattern, game=game, markers=MARKERS if self.markers is None else self.markers)
+        return segment
+
+    def reader(self, kind: str, names: FieldNames, *, checker: str = "", segment: str = "") -> TextReader:
+        """Return the reader of a kind of text.
+
+        Args:
+            kind: "conversation" or "transcript".
+            names: where the parts of its records stand.
+            checker: what the format says, if the user says nothing.
+            segment: likewise.
+
+        Raises:
+            RecordError: there is no checker.
+        """
+        check = self.check(names, checker)
+        if check is None:
+            known = ", ".join(CHECKERS)
+            raise RecordError(f"a {kind} does not say which answers are correct: choose a checker, {known} or FILE.py:FUNCTION")
+        game = check if isinstance(check, Game) else None
+        finder = self._finder(self.segment, game) or (self._finder(segment, game) if segment else None)
+        if kind == "conversation":
+            return TextReader("conversation", check, finder, names)
+        return TextReader("transcript", check, finder or segmenter("tags" if game is None else "expressions", game=game), names)
+
+
+class Opened(NamedTuple):
+    """A file, and how it is read.
+
+    Attributes:
+        file: how messages call it.
+        documents: its records.
+        layout: where their parts stand.
+    """
+
+    file: str
+    documents: Documents
+    layout: Layout
+
+    @classmethod
+    def of(cls, file: str, request: Request, reading: Reading, progress: Progress | None = None) -> Opened:
+        """Look into a file, and find how it is to be read.
+
+        Raises:
+            FileFormatError: it cannot be read.
+            RecordError: it is not clear how.
+        """
+        documents = open_documents(Path(file), file, reading, progress)
+        for place in dict.fromkeys(one.documents for one in formats() if one.documents):
+            documents = documents.within(place)
+        return cls(file, documents, find_layout(documents.head, request, file, table=documents.table))
+
+    def batches(self, reading: Reading, texts: TextSettings) -> Iterator[RecordBatch]:
+        """Yield the usable records in columns.
+
+        Args:
+            reading: counts the others.
+            texts: how texts become attempts.
+
+        Raises:
+            RecordError: in strict mode, the first unusable record; or the settings do not fit the file.
+        """
+        file, layout, unit = self.file, self.layout, self.documents.unit
+        names, checker = layout.names, layout.format.checker if layout.format is not None else ""
+        if layout.reader == "table" and self.documents.table and layout.as_it_is:
+            yield from filter(None, [batch_of(read_attempts(Path(file), names), file, names, reading)])
+            return
+        parts = layout.fitted(self.documents.parts(layout.columns), file)
+        if layout.reader == "table":
+            yield from filter(None, [batch_of(table_of_rows(parts, names, unit, file, reading), file, names, reading)])
+        elif layout.reader == "rollouts":
+            check = texts.check(names, checker) if checker else None
+            yield from rollout_batches(parts, file, layout, reading, checker=check, unit=unit)
+        elif layout.reader == "records":
+            yield from batches(parts, file, names, reading, unit=unit)
+        else:
+            segment = layout.format.segment if layout.format is not None else ""
+            reader = texts.reader(layout.reader, names, checker=checker, segment=segment)
+            yield from text_batches(parts, file, reader, reading, unit=unit)
+
+
+def open_all(
+    files: Sequence[str], given: Sequence[str | os.PathLike[str]], request: Request, reading: Reading, progress: Progress | None
+) -> Iterator[tuple[str, Opened]]:
+    """Yield files with how each is read, which the account is told.
+
+    Args:
+        files: the files.
+        given: what the user named; a file that is not in it came from a directory or a pattern.
+        request: what the user says about them.
+        reading: the account.
+        progress: called after each block of lines.
+
+    Raises:
+        RecordError: files of one directory or pattern are of several formats.
+    """
+    named = {os.fspath(path) for path in given}
+    first: tuple[str, str] | None = None
+    for file in files:
+        opened = Opened.of(file, request, reading, progress)
+        format = opened.layout.format
+        if file not in named:
+            how = f"{opened.layout.reader} of no named format" if format is None else format.title
+            first = first or (file, how)
+            if how != first[1]:
+                raise RecordError(
+                    f"{first[0]} was recognised as {first[1]}, and {file} as {how}: name the files that belong together, or the "
+                    "format of all, --format NAME"
+                )
+        if format is not None or opened.layout.reader == "rollouts":
+            sentence = opened.layout.sentence
+            reading.read_as[sentence] = reading.read_as.get(sentence, 0) + 1
+        if format is not None and format.note:
+            reading.note(format.note)
+        yield file, opened
+
+
+def expand(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
+    """Return the files that are meant: those in directories and of patterns too, in the order of their names.
+
+    Args:
+        paths: files, directories, and patterns such as ``logs/*.jsonl``.
+
+    Raises:
+        RecordError: there are none, or one is given twice.
+        FileFormatError: a directory or pattern holds no log.
+    """
+    if not paths:
+        raise RecordError("no log was given: name at least one file")
+    files: list[str] = []
+    for path in [os.fspath(path) for path in paths]:
+        if os.path.isdir(path):
+            found = sorted(str(file) for file in Path(path).rglob("*") if _may_be_log(file))
+            if not found:
+                raise FileFormatError(f"{path} is a directory in which no file ends in {', '.join(_LOGS)}: name the logs")
+        elif glob_like(path):
+            found = sorted(glob(path, recursive=True))
+            if not found:
+                raise FileFormatError(f"{path} matches no file: check the pattern")
+        else:
+            found = [path]
+        files += found
+    seen: set[str] = set()
+    for file in files:
+        real = os.path.realpath(file)
+        if real in seen:
+            raise RecordError(f"{file} is given twice: every record would count twice")
+        seen.add(real)
+    return files
+
+
+def glob_like(path: str) -> bool:
+    """Return whether a path is a pattern, and no file that is called so."""
+    return any(sign in path for sign in "*?[") and not os.path.exists(path)
+
+
+def _may_be_log(file: Path) -> bool:
+    name = file.name.lower()
+    for packing in _PACKED:
+        name = name.removesuffix(packing)
+    return name.endswith(_LOGS) and not name.startswith(".") and file.is_file()

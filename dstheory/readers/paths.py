@@ -1,0 +1,132 @@
+"""Where a value stands in a record: dotted keys, places in lists, and every entry of a list.
+
+``extra.gold`` is a key within an object, ``resps[0][0]`` an entry of a list, ``infos[].r`` the same key of every entry of a
+list. A key may be a pattern (``*_reward``, ``scores.*.value``) until :func:`candidates` has looked at a record. A key that holds
+dots is found first as it is written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from dstheory.errors import RecordError
+from dstheory.readers.messages import shown
+
+Step = str | int | None  # a key, a place in a list, or None for every entry of a list
+_STEP = re.compile(r"\.?([^.\[\]]+)|\[(-?\d*)\]")
+_MOST_KEYS = 12
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place in a record.
+
+    Attributes:
+        text: as it was written.
+        steps: from the record to the value.
+
+    Example:
+        >>> Place.of("infos[].r").get({"infos": [{"r": 0}, {"r": 1}]})
+        [0, 1]
+        >>> Place.of("extra.gold").get({"extra": {}}) is None
+        True
+    """
+
+    text: str
+    steps: tuple[Step, ...]
+
+    @classmethod
+    def of(cls, text: str) -> Place:
+        """Read a place.
+
+        Raises:
+            RecordError: it is none.
+        """
+        steps: list[Step] = []
+        end = 0
+        for found in _STEP.finditer(text):
+            if found.start() != end or (found[0].startswith(".") and not end):
+                break
+            end = found.end()
+            steps.append(found[1] if found[1] is not None else int(found[2]) if found[2] else None)
+        if end != len(text) or not steps or not isinstance(steps[0], str):
+            raise RecordError(
+                f"{shown(text)} is no place in a record: write keys and entries, as in extra.gold, resps[0] or score[]"
+            )
+        return cls(text, tuple(steps))
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is one key."""
+        return len(self.steps) == 1
+
+    @property
+    def spreads(self) -> bool:
+        """Whether it has a value for every entry of a list."""
+        return None in self.steps
+
+    def get(self, record: Any) -> Any:
+        """Return what stands there; None where there is nothing."""
+        if isinstance(record, Mapping) and self.text in record:
+            return record[self.text]
+        return _get(record, self.steps)
+
+
+def _get(value: Any, steps: tuple[Step, ...]) -> Any:
+    for i, step in enumerate(steps):
+        if step is None:
+            return [_get(entry, steps[i + 1 :]) for entry in value] if isinstance(value, list) else None
+        if isinstance(step, str):
+            value = value.get(step) if isinstance(value, Mapping) else None
+        else:
+            value = value[step] if isinstance(value, list) and -len(value) <= step < len(value) else None
+        if value is None:
+            return None
+    return value
+
+
+def candidates(pattern: str, record: Any) -> list[str]:
+    """Return the places of a record that a pattern means and that hold something.
+
+    Example:
+        >>> candidates("scores.*.value", {"scores": {"match": {"value": "C"}, "f1": {"value": 0.5}}})
+        ['scores.match.value', 'scores.f1.value']
+    """
+    if "*" not in pattern:
+        return [pattern] if Place.of(pattern).get(record) is not None else []
+    before, star, after = _split_at_star(pattern)
+    within = Place.of(before).get(record) if before else record
+    keys = [key for key in within if fnmatchcase(key, star)] if isinstance(within, Mapping) else []
+    joined = [f"{before}{'.' if before else ''}{key}{after}" for key in keys]
+    return [place for one in joined for place in candidates(one, record) if "*" not in one]
+
+
+def _split_at_star(pattern: str) -> tuple[str, str, str]:
+    parts = pattern.split(".")
+    i = next(i for i, part in enumerate(parts) if "*" in part)
+    after = "." + ".".join(parts[i + 1 :]) if i + 1 < len(parts) else ""
+    return ".".join(parts[:i]), parts[i], after
+
+
+def keys_of(record: Any) -> str:
+    """Return the keys of a record for a message, those of objects within it with dots.
+
+    Example:
+        >>> keys_of({"id": 1, "extra": {"gold": 4}, "score": [True]})
+        'id, extra.gold, score[]'
+    """
+    names: list[str] = []
+    for key, value in record.items() if isinstance(record, Mapping) else ():
+        if isinstance(value, Mapping) and value:
+            names += [f"{key}.{inner}" for inner in value]
+        elif isinstance(value, Sequence) and not isinstance(value, str) and value:
+            first = value[0]
+            names += [f"{key}[].{inner}" for inner in first] if isinstance(first, Mapping) else [f"{key}[]"]
+        else:
+            names.append(str(key))
+    more = len(names) - _MOST_KEYS
+    return (", ".join(names[:_MOST_KEYS]) or "no keys") + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,101 @@
+"""What the words and numbers of a log mean: which values are right, and what the decisions are called.
+
+Nothing that a user writes is evaluated: a rule is ``WORD=true``, ``WORD=false``, or a key compared with a number.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from dstheory.errors import RecordError
+from dstheory.readers.messages import shown
+
+_COMPARISONS: dict[str, Callable[[float, float], bool]] = {
+    ">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt, "==": operator.eq,
+}  # fmt: skip
+_THRESHOLD = re.compile(
+    r"\s*(?P<key>[^<>=]*?)\s*(?P<sign>>=|<=|>|<|==)\s*(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*"
+)
+_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
+_SPELT = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}  # cells of a table
+DECISIONS = ("resample", "stop", "submit")
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """Which values of a field mean "right", which "wrong".
+
+    Attributes:
+        words: values by their text.
+        compare, threshold: or the rule for numbers.
+        key: the field that the rule names; "" for the one that the log's format says.
+
+    Example:
+        >>> verdict = Verdicts.parse(["score>=0.5"])
+        >>> verdict.key, verdict(0.7), verdict(0), verdict("C")
+        ('score', True, False, None)
+    """
+
+    words: Mapping[str, bool] = field(default_factory=dict)
+    compare: str = ""
+    threshold: float = 0.0
+    key: str = ""
+
+    @classmethod
+    def parse(cls, rules: Iterable[str]) -> Verdicts:
+        """Read rules as they stand on a command line: ``C=true,I=false``, or ``score>=1``.
+
+        Raises:
+            RecordError: a rule is neither.
+        """
+        words: dict[str, bool] = {}
+        for rule in (part for text in rules for part in text.split(",")):
+            found = _THRESHOLD.fullmatch(rule)
+            if found:
+                return cls(compare=found["sign"], threshold=float(found["number"]), key=found["key"])
+            word, sign, value = rule.rpartition("=")
+            if not sign or not word.strip() or value.strip().lower() not in _BOOLEANS:
+                raise RecordError(f"--correct {shown(rule)} is no rule: write WORD=true, WORD=false, or KEY>=NUMBER")
+            words[word.strip()] = _BOOLEANS[value.strip().lower()]
+        return cls(words)
+
+    def __call__(self, value: Any) -> bool | None:
+        """Return whether a value means right; None where it means nothing."""
+        if self.compare:
+            number = isinstance(value, (int, float)) and math.isfinite(value)
+            return _COMPARISONS[self.compare](value, self.threshold) if number else None
+        if isinstance(value, str):
+            return self.words.get(value, _SPELT.get(value.lower()))
+        if isinstance(value, (int, float)):
+            word = str(value).lower() if isinstance(value, bool) else f"{value:g}"
+            return self.words.get(word, bool(value) if value in (0, 1) else None)
+        return None
+
+    @property
+    def rule(self) -> str:
+        """The rule in words, for the line that says how a log was read."""
+        return f" {self.compare} {self.threshold:g}" if self.compare else ""
+
+
+def parse_decisions(rules: Iterable[str]) -> dict[str, str]:
+    """Read what decisions are called: ``continue=resample,stop=stop``.
+
+    Raises:
+        RecordError: a rule is not WORD=DECISION.
+
+    Example:
+        >>> parse_decisions(["continue=resample,stop=stop"])
+        {'continue': 'resample', 'stop': 'stop'}
+    """
+    words = {}
+    for rule in (part for text in rules for part in text.split(",")):
+        word, sign, meaning = rule.rpartition("=")
+        if not sign or not word.strip() or meaning.strip() not in DECISIONS:
+            raise RecordError(f"--decision {shown(rule)} is no rule: write WORD=resample, WORD=stop or WORD=submit")
+        words[word.strip()] = meaning.strip()
+    return words

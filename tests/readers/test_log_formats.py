@@ -1,0 +1,353 @@
+"""Every format of logs is recognised by its keys and gives the numbers that were written into it; wrong options are refused."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from dstheory.anatomy import read_log
+from dstheory.errors import FileFormatError, RecordError
+from dstheory.readers.formats import Format, formats, recognise
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def _lines(*records: Any) -> bytes:
+    return b"".join(json.dumps(record).encode() + b"\n" for record in records)
+
+
+def _parquet(**columns: Any) -> bytes:
+    held = io.BytesIO()
+    pq.write_table(pa.table(columns), held)
+    return held.getvalue()
+
+
+def _zip(**members: Any) -> bytes:
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as archive:
+        archive.writestr("header.json", json.dumps({"status": "success"}))
+        for name, value in members.items():
+            archive.writestr(f"samples/{name}.json", json.dumps(value))
+    return held.getvalue()
+
+
+def _said(text: str) -> list[dict[str, str]]:
+    return [{"role": "assistant", "content": text}]
+
+
+def _sample(i: int, epoch: int, value: Any) -> dict[str, Any]:
+    scores = {} if value is None else {"match": {"value": value, "answer": "4"}}
+    output = {"model": "m", "choices": [{"message": {"role": "assistant", "content": "4"}}]}
+    return {"id": i, "epoch": epoch, "target": " 4" if i == 1 else "5", "scores": scores, "output": output}
+
+
+# name of the format -> name of the file, what is in it, right answers, attempts, problems
+CASES: dict[str, tuple[str, bytes, int, int, int]] = {
+    "lm-eval": ("a.jsonl", _lines(*(
+        {"doc_id": i // 2, "resps": [["4"]], "filtered_resps": ["4"], "filter": "none", "exact_match": float(i > 1)}
+        for i in range(5)
+    )), 3, 5, 3),
+    "verifiers": ("a.jsonl", _lines(*(
+        {"example_id": i // 3, "completion": _said("x"), "reward": 1.2 * (i > 0), "correct_answer_reward_func": float(i > 0)}
+        for i in range(4)
+    )), 3, 4, 2),
+    "inspect": ("a.eval", _zip(x1=_sample(1, 1, "C"), x2=_sample(1, 2, "I"), x3=_sample(2, 1, "N")), 1, 3, 2),
+    "inspect-unscored": ("a.json", json.dumps({"samples": [_sample(i, 1, None) for i in (1, 2)]}, indent=1).encode(), 1, 2, 2),
+    "sample-lists": ("a.jsonl", _lines(
+        {"idx": 0, "gt": "4", "pred": ["4", "4", "5"], "score": [True, True, False]},
+        {"idx": 1, "gt": "4", "pred": ["4"], "score": [True]},
+    ), 3, 4, 2),
+    "tree-of-thought": ("a.json", json.dumps([
+        {"idx": 7, "ys": ["a", "b", "c"], "infos": [{"r": 0}, {"r": 1}, {"r": 0}]}, {"idx": 8, "ys": ["d"], "infos": [{"r": 0}]}
+    ]).encode(), 1, 4, 2),
+    "human-eval": ("a.jsonl", _lines(*({"task_id": f"t/{i}", "completion": "", "passed": i != 1} for i in range(4))), 3, 4, 4),
+    "generations": ("a.jsonl", _lines(
+        {"id": 1, "prompt": "p", "raw_generation": "<think>", "correct": False, "truncated": True},
+        {"id": 2, "prompt": "p", "raw_generation": "<answer>4</answer>", "correct": True, "truncated": False},
+        {"id": 3, "prompt": "q", "raw_generation": "no", "correct": False, "truncated": False},
+    ), 1, 3, 2),
+    "prompts": ("a.parquet", _parquet(
+        step=[1, 1, 1, 2], prompt=["x", "x", "y", "y"], completion=["a"] * 4, format_reward=[1.0, 1.0, 1.0, 1.0],
+        accuracy_reward=[1.0, 0.0, 0.0, 0.0], advantage=[0.7, -0.7, 0.0, 0.0],
+    ), 1, 4, 2),
+    "prompt-messages": ("a.parquet", _parquet(
+        step=[1, 1, 1], prompt=[[{"role": "user", "content": "q"}]] * 3, completion=[_said("a")] * 3, my_reward=[1.0, 1.0, 0.0],
+    ), 2, 3, 1),
+    "verl": ("a.jsonl", _lines(*(
+        {"input": "p", "output": "x", "gts": "4", "score": 1.0 if i else -1.0, "acc": bool(i), "step": 3} for i in range(3)
+    )), 2, 3, 1),
+    "openrlhf": ("a.jsonl", _lines(*({"input": f"p{i}", "output": "x", "reward": i % 2} for i in range(5))), 2, 5, 5),
+    "turns": ("a.jsonl", _lines(
+        {"problem_id": "p", "turns": [
+            {"is_correct": False, "evaluator_signal": "continue"}, {"is_correct": True, "evaluator_signal": "stop"}]},
+        {"problem_id": "q", "turns": [{"is_correct": True, "evaluator_signal": "stop"}]},
+    ), 2, 3, 2),
+    "turn-rows": ("a.csv", b'problem_id,turn,accuracy,text\np,1,0,"a\nb"\np,2,0,x\np,3,1,x\nq,1,1,x\n', 2, 4, 2),
+    "draft-final": ("a.jsonl", _lines(*(
+        {"example_id": i, "score": i > 1, "extra": {"gold": "7", "intermediate_steps": [{"draft": "7"}, {"draft": "6"}]}}
+        for i in range(3)
+    )), 1, 3, 3),
+    "transcripts": ("a.jsonl", _lines(
+        {"id": 1, "gold": "4", "transcript": "It is 5. Wait, it is 4"},
+        {"id": 2, "gold": "4", "transcript": "It is 4"}), 2, 3, 2),
+    "countdown-transcripts": ("a.jsonl", _lines(
+        {"id": 1, "numbers": [2, 3, 4], "target": 24, "transcript": "2 + 3 + 4. No: 2 * 3 * 4"}), 1, 2, 1),
+    "graded": ("a.csv", b"question,correct,model\nx,1,m\nx,0,m\ny,0,m\n", 1, 3, 2),
+}  # fmt: skip
+
+
+def test_every_format_has_a_case() -> None:
+    assert set(CASES) == {format.name for format in formats()}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_formats_are_read_without_options(tmp_path: Path, name: str) -> None:
+    file, content, right, attempts, problems = CASES[name]
+    path = tmp_path / file
+    path.write_bytes(content)
+    log = read_log(path)
+    assert (int(log.episodes.correct.sum()), len(log.episodes.correct), log.episodes.n_problems) == (right, attempts, problems)
+    (sentence,) = log.reading.read_as
+    title = next(format.title for format in formats() if format.name == name)
+    assert sentence.startswith(f"{title}: ")
+    assert f"read as {sentence}" in log.reading.lines()
+    assert read_log(path, format=name).episodes.correct.tolist() == log.episodes.correct.tolist()
+    assert log.reading.unusable == 0
+
+
+def test_one_shot_logs_have_no_decisions(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(CASES["human-eval"][1])
+    counts = read_log(path).episodes.counts()
+    assert (counts.decided_correct.item(), counts.decided_wrong.item()) == (0, 0)
+
+
+# ---------------------------------------------------------------------- declarations
+
+
+def _written(tmp_path: Path, *records: Any, name: str = "a.jsonl") -> Path:
+    path = tmp_path / name
+    path.write_bytes(_lines(*records))
+    return path
+
+
+def test_places_words_and_thresholds(tmp_path: Path) -> None:
+    deep = _written(tmp_path, *({"q": {"name": "x"}, "out": [{"grade": g}]} for g in "CIIC"))
+    log = read_log(deep, fields={"correct": "out[0].grade", "problem": "q.name"}, correct="C=true,I=false")
+    assert (log.episodes.correct.tolist(), log.episodes.n_problems) == ([True, False, False, True], 1)
+    rewards = _written(tmp_path, *({"q": i, "r": r} for i, r in enumerate([0.2, 1, 1.3])))
+    assert read_log(rewards, correct="r>=1").episodes.correct.tolist() == [False, True, True]
+    lists = _written(tmp_path, {"q": "x", "s": [0, 1, 1]}, {"q": "y", "s": [1]})
+    log = read_log(lists, fields={"correct": "s[]", "problem": "q"})
+    assert (log.episodes.correct.tolist(), log.episodes.problem.tolist()) == ([False, True, True, True], [0, 0, 0, 1])
+
+
+def test_attempts_deep_in_a_record_with_other_words(tmp_path: Path) -> None:
+    steps = [{"ok": "no", "then": "continue"}, {"ok": "yes", "then": "done"}]
+    path = _written(tmp_path, {"run": {"key": 3, "steps": steps}}, {"run": {"key": 4, "steps": steps[1:]}})
+    fields = {"id": "run.key", "attempts": "run.steps", "correct": "ok", "decision": "then"}
+    log = read_log(path, fields=fields, correct="yes=true,no=false", decision="continue=resample,done=stop")
+    assert (log.episodes.correct.tolist(), log.episodes.stopped.tolist()) == ([False, True, True], [False, True, True])
+
+
+def test_lines_are_a_table(tmp_path: Path) -> None:
+    cells = [("a", 0, "resample"), ("a", 1, "stop"), ("b", 1, "stop")]
+    rows = [dict(zip(("id", "correct", "decision"), row, strict=True)) for row in cells]
+    for path in (_written(tmp_path, *rows), _written(tmp_path, rows, name="a.json")):
+        for reader in ("auto", "table"):
+            log = read_log(path, reader=reader)
+            assert (log.episodes.attempts.tolist(), log.episodes.correct.tolist()) == ([2, 1], [False, True, True])
+
+
+def test_records_without_ids_are_named_by_their_places(tmp_path: Path) -> None:
+    one = {"problem": "x", "attempts": [{"correct": True, "decision": "stop"}]}
+    log = read_log(_written(tmp_path, one, one, {**one, "problem": "y"}))
+    assert (len(log.episodes), log.episodes.n_problems) == (3, 2)
+    again = {**one, "id": 5}
+    assert read_log(_written(tmp_path, again, again), fields={"problem": "id"}).episodes.n_problems == 1
+
+
+def test_where_chooses_and_several_filters_are_refused(tmp_path: Path) -> None:
+    one = {"doc_id": 0, "resps": [["4"]], "filter": "strict-match", "exact_match": 0.0}
+    path = _written(tmp_path, one, {**one, "filter": "flexible-extract", "exact_match": 1.0})
+    with pytest.raises(RecordError, match=r"filter is 'flexible-extract' in some .*choose with --where filter=strict-match"):
+        read_log(path)
+    assert read_log(path, where={"filter": "flexible-extract"}).episodes.correct.tolist() == [True]
+
+
+def test_places_that_say_different_things_are_refused(tmp_path: Path) -> None:
+    path = _written(tmp_path, {"prompt": "p", "completion": "c", "acc": 1, "score": 1.0},
+                    {"prompt": "p", "completion": "c", "acc": 1, "score": 0.0})  # fmt: skip
+    with pytest.raises(RecordError, match=r"line 2: acc says right and score says wrong: choose .* --field correct=acc"):
+        read_log(path)
+    assert read_log(path, fields={"correct": "score"}).episodes.correct.tolist() == [True, False]
+    both = _written(tmp_path, {"prompt": "p", "completion": "c", "math_reward": 1.0, "code_reward": 0.0})
+    with pytest.raises(RecordError, match="math_reward and code_reward could each say which attempts are correct"):
+        read_log(both)
+
+
+@pytest.mark.parametrize(
+    ("record", "rule"),
+    [
+        ({"prompt": "p", "completion": "c", "my_score": 1}, "nothing in it says which attempts are correct: .*my_score"),
+        ({"prompt": "p", "completion": "c", "score": 0.7}, r"score is 0.7, neither right nor wrong: .*--correct 'score>=NUMBER'"),
+        ({"text": "p", "extra": {"gold": 4}}, r"is of no known format: its records have text, extra.gold"),
+    ],
+)
+def test_what_is_not_clear_is_refused_with_the_keys(tmp_path: Path, record: dict[str, Any], rule: str) -> None:
+    with pytest.raises(RecordError, match=rule):
+        read_log(_written(tmp_path, record))
+
+
+def test_a_reward_that_is_none_further_down_is_refused(tmp_path: Path) -> None:
+    path = _written(tmp_path, *({"input": "p", "output": "c", "reward": 0.5 * (i == 30)} for i in range(40)))
+    with pytest.raises(RecordError, match=r"reward is 0.5 in .*line 31, neither right nor wrong"):
+        read_log(path)
+
+
+def test_rollouts_are_no_attempts_of_one_episode(tmp_path: Path) -> None:
+    path = _written(tmp_path, *({"prompt": "p", "completion": "c", "correct": i % 2} for i in range(6)))
+    with pytest.raises(RecordError, match=r"6 rows have the prompt 'p', and nothing says that they are attempts of one episode"):
+        read_log(path, reader="table", fields={"id": "prompt"})
+    numbered = _written(tmp_path, *({"prompt": "p", "turn": 1 + i % 2, "correct": 0} for i in range(6)))
+    with pytest.raises(RecordError, match="turn is 1 in two rows of one record"):
+        read_log(numbered, reader="table", fields={"id": "prompt", "round": "turn"})
+
+
+def test_a_field_that_no_record_has_is_refused(tmp_path: Path) -> None:
+    path = _written(tmp_path, {"id": 1, "correct": 1, "grade": "C"})
+    with pytest.raises(RecordError, match=r"no record has grad, named as its correct: they have id, correct, grade"):
+        read_log(path, fields={"correct": "grad"})
+    with pytest.raises(RecordError, match=r"its records have no doc_id; they have id, correct, grade"):
+        read_log(path, format="lm-eval")
+
+
+@pytest.mark.parametrize("rule", ["C", "C=maybe", "__import__('os')", ">=", "score>=x"])
+def test_rules_are_read_and_not_evaluated(tmp_path: Path, rule: str) -> None:
+    with pytest.raises(RecordError, match="is no rule: write WORD=true, WORD=false, or KEY>=NUMBER"):
+        read_log(tmp_path, correct=rule)
+
+
+# ---------------------------------------------------------------------- many files
+
+
+def test_directories_and_patterns(tmp_path: Path) -> None:
+    for i in range(3):
+        _written(tmp_path, {"input": "p", "output": "o", "reward": 1}, name=f"{i}.jsonl")
+    (tmp_path / "notes.txt").write_text("no log")
+    assert len(read_log(tmp_path).episodes) == 3
+    assert len(read_log(str(tmp_path / "[01].jsonl")).episodes) == 2
+    assert read_log(tmp_path).reading.lines()[0].endswith("(3 files)")
+    with pytest.raises(FileFormatError, match="matches no file"):
+        read_log(str(tmp_path / "*.csv"))
+    _written(tmp_path, {"task_id": "t", "completion": "c", "passed": True}, name="3.jsonl")
+    with pytest.raises(
+        RecordError, match=r"0.jsonl was recognised as OpenRLHF samples, and .*3.jsonl as HumanEval results: name"
+    ):
+        read_log(tmp_path)
+    both = read_log(tmp_path / "0.jsonl", tmp_path / "3.jsonl")  # named one by one, they are meant
+    assert len(both.episodes) == 2
+
+
+def test_a_note_of_many_files_is_made_once(tmp_path: Path) -> None:
+    for i in range(5):
+        (tmp_path / f"{i}.csv").write_text("id,round,correct\na,1,0\na,2,1\n")
+    notes = read_log(tmp_path).reading.notes
+    assert len(notes) == 1
+    assert notes[0].endswith("(5 files)")
+
+
+def test_broken_zip_files(tmp_path: Path) -> None:
+    path = tmp_path / "a.eval"
+    path.write_bytes(_zip())
+    with pytest.raises(RecordError, match="its records have status"):
+        read_log(path)
+    for content in (b"PK\x03\x04", b"PK\x03\x04" + bytes(100), _zip(a={"id": 1})[:-30]):
+        path.write_bytes(content)
+        with pytest.raises(FileFormatError, match="cannot be unpacked"):
+            read_log(path)
+
+
+# ---------------------------------------------------------------------- formats of one's own
+
+MINE = """
+name = "mine"
+title = "my harness"
+keys = ["question", "verdict"]
+
+[fields]
+problem = ["question"]
+correct = ["verdict"]
+
+[correct]
+good = true
+bad = false
+"""
+
+
+@pytest.fixture
+def own_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    package, about = tmp_path / "my_log_formats", tmp_path / "my_log_formats-1.0.dist-info"
+    package.mkdir()
+    about.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "mine.toml").write_text(MINE)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: my-log-formats\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[dstheory.log_formats]\nmine = my_log_formats\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    formats.cache_clear()
+    yield
+    formats.cache_clear()
+
+
+@pytest.mark.usefixtures("own_package")
+def test_an_installed_package_adds_a_format(tmp_path: Path) -> None:
+    path = _written(tmp_path, *({"question": "x", "verdict": v} for v in ("good", "bad", "bad")))
+    log = read_log(path)
+    assert log.episodes.correct.tolist() == [True, False, False]
+    assert list(log.reading.read_as) == ["my harness: one attempt per record, correctness from verdict"]
+
+
+def test_a_file_is_a_format(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(MINE)
+    path = _written(tmp_path, {"question": "x", "verdict": "good"})
+    assert read_log(path, format=str(tmp_path / "mine.toml")).episodes.correct.tolist() == [True]
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("name = ", "is not TOML"),
+        ('name = "x"', "title is missing"),
+        ('colour = "red"\n' + MINE, "a format has no 'colour'"),
+        (MINE.replace("good = true", 'good = "true"'), r"\[correct\] must say true or false for every word"),
+        (MINE + '[decision]\ngo = "on"\n', r"\[decision\] must say resample, stop, submit"),
+        (MINE.replace('"verdict"]\n\n', '"verdict["]\n\n'), "is no place in a record"),
+        ('reader = "novel"\n' + MINE, "reader is 'novel': must be one of"),
+        ("keys = [4]\n" + MINE.replace("keys", "without"), r"keys is \[4\]: must be a list of texts"),
+    ],
+)
+def test_a_file_that_is_no_format(text: str, rule: str) -> None:
+    with pytest.raises(FileFormatError, match=rule):
+        Format.parse(text, "mine.toml")
+
+
+def test_the_page_shows_a_format_that_works(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "log_formats.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```toml\n(.*?)```", page, flags=re.DOTALL)
+    (record,) = re.findall(r"```json\n(.*?)```", page, flags=re.DOTALL)
+    format = Format.parse(block, "log_formats.md")
+    assert format.matches(json.loads(record))
+    (tmp_path / "mine.toml").write_text(block)
+    (tmp_path / "a.jsonl").write_text(record)
+    assert read_log(tmp_path / "a.jsonl", format=str(tmp_path / "mine.toml")).episodes.correct.tolist() == [True]
+    assert recognise([{"nothing": 1}]) is None
