@@ -186,6 +186,8 @@ def _in_processes(
     report: Callable[[str, float | ExperimentResult], None],
     settings: dict[str, Any],
 ) -> None:
+    from dstheory.readers.atomic import remove_left_behind
+
     spawn = multiprocessing.get_context("spawn")
     running: dict[Connection, tuple[str, SpawnProcess]] = {}
     waiting = list(reversed(experiments))
@@ -218,10 +220,11 @@ def _in_processes(
             if process.is_alive() and process.pid is not None:
                 os.kill(process.pid, signal.SIGTERM)
         patience = time.monotonic() + _PATIENCE
-        for _, process in running.values():
+        for name, process in running.values():
             process.join(max(0.0, patience - time.monotonic()))
             process.kill()
             process.join()
+            remove_left_behind(out / name)
 
 
 def _child(

@@ -227,25 +227,22 @@ def _hidden_directory(target: Path, shown: str | os.PathLike[str]) -> Iterator[P
                 os.close(lock)
 
 
-def _made_beside(target: Path) -> tuple[Path, int]:
-    """Return a new hidden directory beside ``target`` and the descriptor of its lock; those of dead processes are removed."""
+def _hidden_names(target: Path) -> list[Path]:
     # Of the name a digest, since with anything before it the name itself may become too long.
     digest = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:8]
-    found: tuple[Path, int] | None = None
-    for slot in range(_SLOTS):
-        hidden = target.with_name(f".partial-{digest}-{slot}")
-        if os.path.lexists(hidden):
-            _remove_if_left_behind(hidden, target)
-        if found is None:
-            with suppress(FileExistsError):
-                hidden.mkdir()
-                lock = _lock(hidden)
-                if lock is None:
-                    continue  # another process has just taken it for a dead one's, and removes it
-                found = hidden, lock
-    if found is None:
-        raise OSError(errno.EBUSY, f"{_SLOTS} other processes are writing it")
-    return found
+    return [target.with_name(f".partial-{digest}-{slot}") for slot in range(_SLOTS)]
+
+
+def _made_beside(target: Path) -> tuple[Path, int]:
+    """Return a new hidden directory beside ``target`` and the descriptor of its lock; those of dead processes are removed."""
+    remove_left_behind(target)
+    for hidden in _hidden_names(target):
+        with suppress(FileExistsError):
+            hidden.mkdir()
+            lock = _lock(hidden)
+            if lock is not None:  # else another process has just taken it for a dead one's, and removes it
+                return hidden, lock
+    raise OSError(errno.EBUSY, f"{_SLOTS} other processes are writing it")
 
 
 def _lock(directory: Path, *, certain: bool = False) -> int | None:
@@ -274,17 +271,23 @@ def _lock(directory: Path, *, certain: bool = False) -> int | None:
     return None
 
 
-def _remove_if_left_behind(hidden: Path, target: Path) -> None:
-    """Remove a hidden directory whose process is dead; results that it was about to replace go back to their place."""
-    lock = _lock(hidden, certain=True)
-    if lock is None:
-        return
-    try:
-        if (hidden / "old").is_dir() and not os.path.lexists(target):
-            (hidden / "old").rename(target)
-        shutil.rmtree(hidden, ignore_errors=True)
-    finally:
-        os.close(lock)
+def remove_left_behind(target: str | os.PathLike[str]) -> None:
+    """Remove what processes that are dead were writing for a target; results that one was about to replace go back.
+
+    Args:
+        target: the file or directory that they would have written.
+    """
+    real = Path(os.path.realpath(target))
+    for hidden in _hidden_names(real):
+        lock = _lock(hidden, certain=True) if os.path.lexists(hidden) else None
+        if lock is None:
+            continue
+        try:
+            if (hidden / "old").is_dir() and not os.path.lexists(real):
+                (hidden / "old").rename(real)
+            shutil.rmtree(hidden, ignore_errors=True)
+        finally:
+            os.close(lock)
 
 
 def _cannot_write(path: str | os.PathLike[str], error: OSError) -> DSTheoryError:
