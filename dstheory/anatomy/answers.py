@@ -61,7 +61,8 @@ class Answers:
     Attributes:
         rates: p, a, b.
         youden, multiplier: a + b - 1 and a/(1-b).
-        helps: "yes", "no", "undecided" (the interval of the Youden index contains 0), or "cannot be estimated".
+        helps: "yes", "no", "undecided" (the interval of the Youden index contains 0), "cannot be estimated", or "if these are its
+            own" where every decision was right, as those of an oracle are.
         realised: "accuracy", "accuracy, unstopped wrong", "attempts", "stopped", "gain over the first answer".
         predicted: by the pooled chain: the same without the last, and "accuracy, no cap", "attempts, no cap".
         perfect, none: accuracy under a perfect decision at the log's largest cap, and under none.
@@ -113,15 +114,14 @@ def answer(episodes: Episodes, *, level: float = 0.95, resamples: int = 999, rng
         if rates.p.value is None or (rates.a.value is None and rates.p.value > 0):
             return Estimate.missing(rates.p.reason or rates.a.reason, level=level, high=np.inf if what == "attempts" else 1.0)
         value, drawn = (sum(w * _predicted(what, r, cap, at_cap) for cap, w in caps.items()) for r in ((p, a, b), draws))
-        low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], method="median_unbiased")
-        return Estimate(float(value), float(low), float(high), level, f"bootstrap over problems, {n} resamples")
+        return Estimate(float(value), *_percentiles(np.asarray(drawn), level), level, f"bootstrap over problems, {n} resamples")
 
     longest = int(episodes.attempts.max())
     return Answers(
         rates=rates,
         youden=index,
         multiplier=multiplier(table, rates),
-        helps=_helps(index),
+        helps=_helps(index, rates),
         realised=_realised(table, level, at_cap),
         predicted={what: predict(what, own_caps) for what in ("accuracy", "accuracy, unstopped wrong", "attempts", "stopped")}
         | {f"{what}, no cap": predict(what, {0: 1.0}) for what in ("accuracy", "attempts")},
@@ -160,9 +160,11 @@ def _correlation(table: ProblemCounts) -> float:
     return float(np.clip(both / np.sqrt(one * other), -1, 1)) if one * other > 0 else 0.0
 
 
-def _helps(index: Estimate) -> str:
+def _helps(index: Estimate, rates: Row) -> str:
     if index.value is None:
         return "cannot be estimated"
+    if rates.a.value == 1 and rates.b.value == 1:  # then it always does, and the question is whose decisions these were
+        return "if these are its own"
     return "yes" if index.low > 0 else "no" if index.high < 0 else "undecided"
 
 
@@ -221,6 +223,12 @@ def _draw_rates(table: ProblemCounts, resamples: int, rng: np.random.Generator) 
     return out[0], out[1], out[2]
 
 
+def _percentiles(drawn: Floats, level: float) -> tuple[float, float]:
+    """Return the ends of the middle part of draws; there is nothing between a number and infinity, so the wider one is taken."""
+    below, above = ("median_unbiased", "median_unbiased") if np.isfinite(drawn).all() else ("lower", "higher")
+    return float(np.quantile(drawn, (1 - level) / 2, method=below)), float(np.quantile(drawn, (1 + level) / 2, method=above))  # type: ignore[call-overload]
+
+
 def _predicted(what: str, rates: _Rates, cap: int, at_cap: bool) -> Floats:
     if what == "attempts":
         return chain_formulas.attempts(*rates, cap)
@@ -270,6 +278,11 @@ def _notes(episodes: Episodes, rates: Row, at_cap: bool) -> tuple[str, ...]:
         )
     if at_cap:
         notes.append("the log shows stops at the cap; they count where episodes without a stop are wrong, not for a or b")
+    if rates.a.value == 1 and rates.b.value == 1:
+        notes.append(
+            "every decision was right (a = b = 1), as it is where an oracle, a grader or an environment that knows the answer "
+            "decides: such decisions are not the model's, and say nothing about it"
+        )
     for estimate in (rates.a, rates.b):
         if estimate.value is None:
             notes.append(estimate.reason)

@@ -19,6 +19,7 @@ Source: the two-stage process of arXiv 2601.01580, section 3, as it shows in a l
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -96,6 +97,18 @@ class Labels:
             return self.names.index(name)
         shown = ", ".join(self.names[:12]) + (", ..." if len(self.names) > 12 else "")
         raise RecordError(f"no record has the {what} {name!r}: there are {shown}")
+
+
+def in_order(names: Sequence[str]) -> list[str]:
+    """Return labels as tables show them: by their numbers if all have some ("4x4" before "10x10"), else as they came.
+
+    >>> in_order(["10x10", "4x4", "5x4"]), in_order(["hard", "easy"])
+    (['4x4', '5x4', '10x10'], ['hard', 'easy'])
+    """
+    numbers = {name: [float(n) for n in re.findall(r"\d+(?:\.\d+)?", name)] for name in names}
+    if not all(numbers.values()):
+        return list(names)
+    return sorted(names, key=lambda name: (numbers[name], name))
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,6 +27,7 @@ from dstheory.readers.transcripts import Segmenter, text_batches
 if TYPE_CHECKING:
     import pandas as pd
 
+_ONE_BY_ONE = ("marked", "messages")  # ways of finding attempts in which each was asked for by itself
 _ALWAYS = ("task", "model", "log")  # columns that every table of episodes has
 
 
@@ -99,7 +100,7 @@ def read_log(
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     file = Path(folder, "log.jsonl")
-        ...     _ = file.write_text('{"id": 1, "attempts": [{"correct": true, "decision": "stop"}]}\\n{"id": 2}\\n')
+        ...     _ = file.write_text('{"id": 1, "cap": 4, "attempts": [{"correct": true, "decision": "stop"}]}\\n{"id": 2}\\n')
         ...     log = read_log(file)
         >>> log.episodes, log.reading.faults
         (Episodes(1 episodes, 1 attempts, 1 problems, 0 capped), {'no-attempts': 1})
@@ -173,7 +174,8 @@ def from_records(
 
     Example:
         >>> chat = [{"role": "user", "content": "2 + 2?"}, {"role": "assistant", "content": "4"}]
-        >>> from_records([{"id": 1, "messages": chat, "gold": 4}], reader="conversation", checker="final-answer").episodes
+        >>> record = {"id": 1, "cap": 2, "messages": chat, "gold": 4}
+        >>> from_records([record], reader="conversation", checker="final-answer").episodes
         Episodes(1 episodes, 1 attempts, 1 problems, 0 capped)
     """
     names = FieldNames.renamed(fields or {}, tuple(labels))
@@ -287,11 +289,6 @@ class _EpisodesBuilder:
             return np.concatenate([getattr(batch, what) for batch in self.batches])
 
         lengths, caps, ended = joined("lengths"), joined("caps"), joined("stopped")
-        offsets = np.concatenate([[0], np.cumsum(lengths)])
-        stopped = np.zeros(offsets[-1], dtype=bool)
-        stopped[offsets[1:] - 1] = ended
-        at_cap = (caps > 0) & (lengths == caps)
-        self.reading.unfinished = int(np.count_nonzero(~ended & ~at_cap & (caps > 0)))
         fields = {}
         for name, columns in self.columns.items():
             codes, table = np.concatenate(columns), self.tables[name]
@@ -300,6 +297,12 @@ class _EpisodesBuilder:
                     continue  # no record has it
                 codes = np.where(codes < 0, table.setdefault(NOT_GIVEN, len(table)), codes).astype(np.int32)
             fields[name] = Labels(codes, tuple(table))
+        caps = self._caps(lengths, caps, fields)
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        stopped = np.zeros(offsets[-1], dtype=bool)
+        stopped[offsets[1:] - 1] = ended
+        at_cap = (caps > 0) & (lengths == caps)
+        self.reading.unfinished = int(np.count_nonzero(~ended & ~at_cap & (caps > 0)))
         episodes = Episodes(
             offsets=offsets,
             correct=joined("correct"),
@@ -311,3 +314,19 @@ class _EpisodesBuilder:
             fields=fields,
         )
         return Log(episodes, self.reading)
+
+    def _caps(self, lengths: Ints, caps: Ints, fields: Mapping[str, Labels]) -> Ints:
+        """Return the caps, 1 for the records of a model and file in which nobody tried again and no cap says that one could."""
+        log, model = fields["log"], fields["model"]
+        part = log.codes.astype(np.int64) * len(model.names) + model.codes
+        could = np.bincount(part, weights=(lengths > 1) | (caps > 1)) > 0
+        # Within a text one can always try again; and of episodes that are left out nobody knows how long they were.
+        asked = np.repeat([batch.way in _ONE_BY_ONE for batch in self.batches], [len(batch.lengths) for batch in self.batches])
+        alone = ~could[part] & (caps == 0) & asked
+        if not alone.any() or self.reading.depends_on_outcome:
+            return caps
+        self.reading.note(
+            "no record has a second attempt or a cap above 1, so nobody could try again: there is p, but neither a nor b; if the "
+            "model could have, say how often with --cap"
+        )
+        return np.where(alone, 1, caps)

@@ -242,8 +242,10 @@ def check_problems(episodes: Episodes, name: str, *, resamples: int = 499, rng: 
         varied = bool(outcome.any() and not outcome.all())
         why = "all trials had one outcome" if not varied else "no problem has two trials" if df else "there is one problem"
         return Test.missing(title, null, f"{why}: differences between problems cannot be seen", n=len(outcome))
+    correlation = found.correlation.item()
+    beyond = "" if abs(correlation) <= 1 else " (beyond 1: numbers of trials depend on their outcomes)"
     effect = (
-        f"correlation within a problem {found.correlation.item():.3f}; "
+        f"correlation within a problem {min(max(correlation, -1.0), 1.0):.3f}{beyond}; "
         f"Pearson {found.pearson.item():.4g} on {df} df, ratio {found.pearson.item() / df:.2f}"
     )
     method = "score of overdispersion (Tarone), martingale variance, normal"

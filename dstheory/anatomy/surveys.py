@@ -9,7 +9,6 @@ Source: derived here; the parts name their formulas.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,9 +17,10 @@ import numpy as np
 
 from dstheory.anatomy.answers import Answers, answer
 from dstheory.anatomy.difference import Difference, Spread, compare
-from dstheory.anatomy.episodes import Episodes
+from dstheory.anatomy.episodes import Episodes, in_order
 from dstheory.anatomy.holdout import HeldOut, hold_out
 from dstheory.anatomy.model_checks import Test, check_model
+from dstheory.anatomy.one_shot import OneShot, is_one_shot, one_shot
 from dstheory.anatomy.rates import Estimate, Row, measure
 from dstheory.anatomy.rollout_chain import KINDS, CapAdvice, RolloutChain, advise_cap, fit_chains
 from dstheory.errors import RecordError
@@ -47,7 +47,8 @@ class Group:
         chains: the fitted chains, by kind.
         held_out: predictions for problems not used in the fit; None with fewer than 20 problems.
         held_out_parts: likewise within labels.
-        cap: the recommended cap, from the heterogeneous chain.
+        cap: the recommended cap, from the heterogeneous chain; None where nobody could try again.
+        one_shot: what samples of a problem give, where nobody could try again; there are then no rounds, checks or chains.
     """
 
     name: str
@@ -58,7 +59,8 @@ class Group:
     chains: Mapping[str, RolloutChain]
     held_out: HeldOut | None
     held_out_parts: Mapping[str, HeldOut]
-    cap: CapAdvice
+    cap: CapAdvice | None
+    one_shot: OneShot | None = None
 
     def answers_of(self, label: str) -> Answers | None:
         """Return the answers of a label, or of all labels together."""
@@ -215,22 +217,23 @@ def _mean_split(parts: Sequence[Difference], level: float) -> MeanSplit | None:
     return MeanSplit(mean("gain"), mean("sample"), mean("decide"))
 
 
-def in_order(names: Sequence[str]) -> list[str]:
-    """Return labels as tables show them: by their numbers if all have some ("4x4" before "10x10"), else as they came.
-
-    >>> in_order(["10x10", "4x4", "5x4"]), in_order(["hard", "easy"])
-    (['4x4', '5x4', '10x10'], ['hard', 'easy'])
-    """
-    numbers = {name: [float(n) for n in re.findall(r"\d+(?:\.\d+)?", name)] for name in names}
-    if not all(numbers.values()):
-        return list(names)
-    return sorted(names, key=lambda name: (numbers[name], name))
-
-
 def _group(name: str, episodes: Episodes, by: str, *, cost: float, level: float, resamples: int, seed: int) -> Group:
     settings: dict[str, Any] = {"level": level, "resamples": resamples, "rng": seed}
     labelled = episodes.by(by)
     labels = in_order(list(labelled))
+    if is_one_shot(episodes):
+        return Group(
+            name=name,
+            total=answer(episodes, **settings),
+            parts={label: answer(labelled[label], **settings) for label in labels},
+            rounds=(),
+            checks=(),
+            chains={},
+            held_out=None,
+            held_out_parts={},
+            cap=None,
+            one_shot=one_shot(episodes, level=level),
+        )
     chains = fit_chains(episodes, ("pooled", "heterogeneous"))
     return Group(
         name=name,

@@ -21,7 +21,18 @@ from dstheory.checks import Bools, Ints
 from dstheory.errors import RecordError
 from dstheory.readers.json_values import NotJSON, records
 from dstheory.readers.messages import is_unicode
-from dstheory.readers.records import ENDS, REASONS, VERDICTS, Fault, FieldNames, Record, label_text, parse_cap, parse_record
+from dstheory.readers.records import (
+    ENDS,
+    OUTCOMES,
+    REASONS,
+    VERDICTS,
+    Fault,
+    FieldNames,
+    Record,
+    label_text,
+    parse_cap,
+    parse_record,
+)
 from dstheory.readers.streams import Block, CutOff, line_blocks
 from dstheory.readers.tables import ArrowTable
 
@@ -29,6 +40,7 @@ Progress = Callable[[int, int], None]  # records so far, bytes of the current fi
 
 _EXAMPLES = 3  # of each reason, the first few are named
 _FEW = 16  # records are checked one by one, where one of them is unusable
+_FEW_UNUSABLE = 0.05  # share of records whose absence need not be said to bias the rest
 _GIVE_UP_AFTER = 10_000  # records, all of them unusable: somebody gave the wrong file
 
 
@@ -64,6 +76,12 @@ class Reading:
     def notes(self) -> list[str]:
         """What the way of reading can bias, each once."""
         notes = [f"{note}{_of_files(n)}" for note, n in self.noted.items()]
+        if self.depends_on_outcome > _FEW_UNUSABLE * self.records:
+            words = "; --decision says what its words mean" if "decision" in self.faults else ""
+            notes.append(
+                f"{self.depends_on_outcome:,} records are left out for what happened in them, so the others are no fair sample "
+                f"of episodes: p, a and b counted on them are biased{words}"
+            )
         if self.looping:
             notes.append(
                 f"{self.looping:,} records end in a loop, the same candidates over and over: each repetition counts as an "
@@ -80,6 +98,11 @@ class Reading:
     def usable(self) -> int:
         """Number of records used."""
         return self.records - self.unusable
+
+    @property
+    def depends_on_outcome(self) -> int:
+        """Number of records left out for what happened in them: without these, the rest is no fair sample of episodes."""
+        return sum(n for reason, n in self.faults.items() if reason in OUTCOMES)
 
     @property
     def share_unusable(self) -> float:

@@ -45,6 +45,7 @@ REASONS = {
     "problem-data": "nothing to check the answers against",
     "checker": "the checker failed",
 }
+OUTCOMES = frozenset(("correct", "decision", "after-stop", "over-cap", "no-candidate", "round"))  # depend on how an episode went
 VERDICTS = frozenset((True, False))  # also 1, 0, 1.0 and 0.0
 ENDS = frozenset(("stop", "resample", "submit", None))  # decisions after the last attempt
 

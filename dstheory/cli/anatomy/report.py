@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dstheory.cli.anatomy.options import log_options, read_with, refuse_unusable
+from dstheory.cli.anatomy.options import log_options, read_with, refuse_biased, refuse_unusable
 from dstheory.cli.echo import echo
 from dstheory.cli.options import fresh_directory, json_option, seed_option
 from dstheory.texts import printable
@@ -84,6 +84,7 @@ def command(as_json: bool, out: Path | None, report: Path | None, overwrite: boo
         refuse_overwrite(report, overwrite, inputs=options["logs"])
     by, across = options["by"], options["across"]
     log = read_with(options, labels=[by, *([across] if across else [])], quiet=as_json)
+    refuse_biased(log, options["max_unusable"], quiet=as_json)
     with _status(quiet=as_json) as say:
         own = ("by", "across", "compared", "compare_at", "cost", "level", "resamples", "seed")
         found = survey(log.episodes, **{name: options[name] for name in own}, reading=log.reading, progress=say)

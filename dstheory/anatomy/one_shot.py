@@ -1,0 +1,221 @@
+r"""Logs in which nobody could try again: what k samples of a problem give, and which groups of samples teach nothing.
+
+A *group* holds the samples of one problem, at one step of training where the log has steps, in one file. Of n samples c are
+right. For every k up to n, averages over all :math:`\binom{n}{k}` subsets are unbiased for the chances with k fresh samples:
+
+.. math:: \text{pass@}k = 1 - \binom{n-c}{k}\Big/\binom{n}{k}, \qquad
+          P(\text{all right}) = \binom{c}{k}\Big/\binom{n}{k}, \qquad P(\text{all wrong}) = 1 - \text{pass@}k .
+
+A group of k samples that are all right or all wrong is *dead*: every advantage relative to the group's mean is 0. The majority
+of k is that of each block of k samples in the order of the log; a tie counts by the share of tied answers that are right, and a
+sample without an answer does not vote.
+
+Every average is over groups. Groups of one problem may be correlated (steps, files), so problems are the units of its interval,
+as in :mod:`dstheory.anatomy.rates`: with sums :math:`s_x` over the :math:`m_x` groups of problem x, and G problems,
+:math:`V = \frac{G}{G-1} \sum_x (s_x - \hat r m_x)^2/(\sum m_x)^2`, and Wilson's interval has
+:math:`\min\{\hat r (1-\hat r)/V, \text{samples}\}` trials and Student's quantile.
+
+Source: pass@k of Chen et al. (2021), section 2.1; the other two follow alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import comb
+
+import numpy as np
+
+from dstheory.anatomy.episodes import NOT_GIVEN, Episodes, in_order
+from dstheory.anatomy.rates import Estimate, measure, wilson
+from dstheory.checks import Bools, Floats, Ints
+
+_WITHIN = ("step", "log", "model")  # fields that divide the samples of a problem into groups
+_FEWEST = 0.5  # share of the groups that must have k samples for k to be shown
+
+
+@dataclass(frozen=True)
+class Sized:
+    """What k samples of a problem give.
+
+    Attributes:
+        k: number of samples.
+        groups: how many groups have that many.
+        passed: P(at least one right), pass@k.
+        majority: P(the most frequent answer is right); None where the log has no answers.
+        all_right, all_wrong: P(all right), P(all wrong).
+        dead: P(either).
+    """
+
+    k: int
+    groups: int
+    passed: Estimate
+    majority: Estimate | None
+    all_right: Estimate
+    all_wrong: Estimate
+    dead: Estimate
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of training.
+
+    Attributes:
+        step: its label.
+        groups: number of groups.
+        p: P(right).
+        dead: share of the groups that are all right or all wrong, whatever their size.
+    """
+
+    step: str
+    groups: int
+    p: Estimate
+    dead: Estimate
+
+
+@dataclass(frozen=True)
+class OneShot:
+    """What a log says in which nobody could try again.
+
+    Attributes:
+        groups: number of groups of samples.
+        smallest, largest: of their sizes.
+        sizes: k = 1, 2, 4, ..., and the most frequent size.
+        steps: in order; empty where the log has no steps.
+    """
+
+    groups: int
+    smallest: int
+    largest: int
+    sizes: tuple[Sized, ...]
+    steps: tuple[Step, ...]
+
+
+def is_one_shot(episodes: Episodes) -> bool:
+    """Return whether nobody could try again: a cap of one everywhere."""
+    return bool(len(episodes) and (episodes.cap == 1).all())
+
+
+def one_shot(episodes: Episodes, *, level: float = 0.95) -> OneShot:
+    """Say what k samples of a problem give.
+
+    Args:
+        episodes: a log in which nobody could try again.
+        level: coverage of intervals.
+
+    >>> log = Episodes.record([("x", [(c, None)]) for c in (True, True, False, False)] + [("y", [(True, None)])] * 4, cap=1)
+    >>> found = one_shot(log)
+    >>> [(row.k, round(row.passed.value, 3), row.dead.text(2)) for row in found.sizes[1:]]
+    [(2, 0.917, '0.67 [0.01, 1.00]'), (4, 1.0, '0.50 [0.00, 1.00]')]
+    """
+    group = _groups(episodes)
+    n = np.bincount(group)
+    c = np.bincount(group, weights=episodes.correct).astype(np.int64)
+    first = np.zeros(len(n), dtype=np.int64)
+    first[group[::-1]] = np.arange(len(group))[::-1]
+    problem = episodes.problem[first]
+
+    def mean(values: Floats, among: Ints) -> Estimate:
+        return over_problems(values[among], problem[among], int(n[among].sum()), level)
+
+    def sized(k: int) -> Sized:
+        among = np.flatnonzero(n >= k)
+        wrong, right = _share(n, n - c, k), _share(n, c, k)
+        majority = None
+        if "answer" in episodes.fields:
+            majority = mean(_majorities(episodes, group, k, len(n)), among)
+        alone = Estimate.missing("a group of one sample has no advantages", level=level)
+        dead = alone if k == 1 else mean(right + wrong, among)
+        return Sized(k, len(among), mean(1 - wrong, among), majority, mean(right, among), mean(wrong, among), dead)
+
+    usual = int(np.bincount(n).argmax())
+    largest = int(n.max())
+    ks = sorted({usual, *(2**i for i in range(largest.bit_length()))})
+    return OneShot(
+        groups=len(n),
+        smallest=int(n.min()),
+        largest=largest,
+        sizes=tuple(sized(k) for k in ks if np.count_nonzero(n >= k) >= _FEWEST * len(n)),
+        steps=tuple(_steps(episodes, group, (c == 0) | (c == n), level, mean)),
+    )
+
+
+def over_problems(values: Floats, problem: Ints, samples: int, level: float) -> Estimate:
+    """Return the mean of values in [0, 1], one for each group, with an interval over problems.
+
+    Args:
+        values: (m,) of the groups.
+        problem: (m,) which problem each is about.
+        samples: how many samples they were made from.
+        level: coverage.
+    """
+    if not len(values):
+        return Estimate.missing("there are no groups of that size", level=level)
+    from scipy.special import stdtrit
+
+    _, unit = np.unique(problem, return_inverse=True)
+    count = np.bincount(unit)
+    units, rate = len(count), float(np.clip(values.mean(), 0.0, 1.0))
+    residual = np.bincount(unit, weights=values) - rate * count
+    variance = units / max(units - 1, 1) * float(residual @ residual) / len(values) ** 2
+    unseen = rate in (0.0, 1.0) or variance <= 1e-15 or units < 2
+    effective = float(units) if unseen else min(rate * (1 - rate) / variance, float(samples))
+    quantile = float(stdtrit(units - 1, 0.5 + level / 2)) if units > 1 else None
+    low, high = wilson(rate * effective, effective, level=level, quantile=quantile)
+    return Estimate(rate, float(low), float(high), level, f"Wilson, {effective:.4g} effective trials in {units} problems")
+
+
+def _groups(episodes: Episodes) -> Ints:
+    """(N,) the group of each sample, numbered without gaps."""
+    code = episodes.problem.astype(np.int64)
+    for name in _WITHIN:
+        if name in episodes.fields and len(episodes.fields[name].names) > 1:
+            code = np.unique(code, return_inverse=True)[1] * len(episodes.fields[name].names) + episodes.fields[name].codes
+    return np.unique(code, return_inverse=True)[1]
+
+
+def _share(n: Ints, c: Ints, k: int) -> Floats:
+    """Return (m,) the share of the subsets of k among n that lie within c; exact whole numbers, divided once."""
+    pairs, place = np.unique(np.stack([n, c], axis=1), axis=0, return_inverse=True)
+    shares = [comb(inner, k) / comb(size, k) if size >= k else 0.0 for size, inner in pairs.tolist()]
+    return np.asarray(np.array(shares)[place.reshape(-1)])
+
+
+def _majorities(episodes: Episodes, group: Ints, k: int, groups: int) -> Floats:
+    """(groups,) the share of blocks of k samples whose most frequent answer is right; 0 for groups without a block."""
+    column = episodes.fields["answer"]
+    order = np.argsort(group, kind="stable")
+    sizes = np.bincount(group, minlength=groups)
+    rank = np.arange(len(group)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    kept = order[rank < np.repeat(sizes // k * k, sizes)]
+    blocks = np.arange(len(kept)) // k  # whole ones, group by group
+    none = column.names.index(NOT_GIVEN) if NOT_GIVEN in column.names else -1
+    votes = column.codes[kept] != none
+    key, place, times = np.unique(
+        blocks[votes] * len(column.names) + column.codes[kept][votes], return_inverse=True, return_counts=True
+    )
+    right = np.bincount(place, weights=episodes.correct[kept][votes], minlength=len(key)) / times
+    block = key // len(column.names)
+    most = np.zeros(len(kept) // k, dtype=np.int64)
+    np.maximum.at(most, block, times)
+    tied = times == most[block]
+    ties = np.bincount(block[tied], minlength=len(most))
+    credit = np.bincount(block[tied], weights=right[tied], minlength=len(most)) / np.maximum(ties, 1)
+    owner = group[kept[::k]]
+    return np.asarray(np.bincount(owner, weights=credit, minlength=groups) / np.maximum(sizes // k, 1))
+
+
+def _steps(episodes: Episodes, group: Ints, dead: Bools, level: float, mean: Callable[[Floats, Ints], Estimate]) -> list[Step]:
+    if "step" not in episodes.fields:
+        return []
+    column = episodes.fields["step"]
+    step = np.zeros(len(dead), dtype=np.int64)
+    step[group] = column.codes
+    order = np.argsort(step, kind="stable")
+    ends = np.cumsum(np.bincount(step, minlength=len(column.names))).tolist()
+    found = {}
+    for row in measure(episodes, "step", level=level):
+        code = column.names.index(row.labels[0])
+        among = order[(ends[code - 1] if code else 0) : ends[code]]
+        found[row.labels[0]] = Step(row.labels[0], len(among), row.p, mean(dead.astype(float), among))
+    return [found[name] for name in in_order(list(found))]

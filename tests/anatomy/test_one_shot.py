@@ -1,0 +1,159 @@
+"""Logs in which nobody could try again: pass@k, majority and dead groups against enumeration, and no word of a and b."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dstheory.anatomy import Episodes, read_log, survey
+from dstheory.anatomy.answers import answer
+from dstheory.anatomy.model_checks import check_problems
+from dstheory.anatomy.one_shot import is_one_shot, one_shot, over_problems
+from dstheory.cli.anatomy.document import document
+
+# Lopsided: groups of unlike sizes and shares, one all right, one all wrong.
+SAMPLES = {"x": "RWWRWWW", "y": "RRRR", "z": "WWWWW", "u": "WRWRRRRR"}
+ANSWERS = {"x": "4553673", "y": "4444", "z": "12-23", "u": "54744474"}
+
+
+def _log(samples: dict[str, str], **fields: list[str]) -> Episodes:
+    rows = [(name, [(one == "R", None)]) for name, text in samples.items() for one in text]
+    return Episodes.record(rows, cap=1, fields=fields)
+
+
+def test_every_size_is_the_mean_over_all_subsets() -> None:
+    found = {row.k: row for row in one_shot(_log(SAMPLES)).sizes}
+    assert list(found) == [1, 2, 4]  # of 8 samples there is one group, fewer than half
+    for k, row in found.items():
+        each = {name: [set(subset) for subset in itertools.combinations(text, k)] for name, text in SAMPLES.items()}
+        for what, event in (
+            ("passed", lambda s: "R" in s),
+            ("all_right", lambda s: s == {"R"}),
+            ("all_wrong", lambda s: s == {"W"}),
+        ):
+            want = np.mean([np.mean([event(s) for s in subsets]) for subsets in each.values()])
+            assert getattr(row, what).value == pytest.approx(want, abs=1e-14)
+        assert row.groups == 4
+    assert found[2].dead.value == pytest.approx(found[2].all_right.value + found[2].all_wrong.value)
+    assert found[1].dead.value is None
+
+
+def test_majorities_of_blocks() -> None:
+    answers = [one if one != "-" else "(not given)" for text in ANSWERS.values() for one in text]
+    found = {row.k: row for row in one_shot(_log(SAMPLES, answer=answers)).sizes}
+    for k, row in found.items():
+        groups = []
+        for name, text in SAMPLES.items():
+            credits = []
+            for start in range(0, len(text) - k + 1, k):
+                pairs = [p for p in zip(text[start : start + k], ANSWERS[name][start : start + k], strict=True) if p[1] != "-"]
+                votes = {a: sum(b == a for _, b in pairs) for _, a in pairs}
+                best = [a for a, n in votes.items() if n == max(votes.values())]
+                credits.append(np.mean([np.mean([c == "R" for c, a in pairs if a == b]) for b in best]) if best else 0.0)
+            groups.append(np.mean(credits))
+        assert row.majority is not None
+        assert row.majority.value == pytest.approx(np.mean(groups), abs=1e-14)
+
+
+def test_groups_are_those_of_a_step() -> None:
+    steps = ["10", "10", "2", "2", "2", "2", "2", "10"]
+    log = _log({"x": "RWRRR", "y": "WWR"}, step=steps)
+    found = one_shot(log)
+    assert (found.groups, found.smallest, found.largest) == (4, 1, 3)
+    rows = [(row.step, row.groups, round(row.p.value, 3), row.dead.value) for row in found.steps]
+    assert rows == [("2", 2, 0.6, 1.0), ("10", 2, 0.667, 0.5)]
+
+
+def test_intervals_hold_what_they_promise() -> None:
+    rng = np.random.default_rng(7)
+    problems, n, logs = 40, 8, 200
+    # p ~ Beta(1, 3/2), so that pass@k is 1 - E (1 - p)^k
+    truth = {k: 1 - np.prod([(1.5 + i) / (2.5 + i) for i in range(k)]) for k in (1, 4)}
+    held = dict.fromkeys(truth, 0)
+    for _ in range(logs):
+        right = rng.random((problems, n)) < rng.beta(1.0, 1.5, size=problems)[:, None]
+        zeros = np.zeros(problems * n, dtype=bool)
+        log = Episodes(
+            offsets=np.arange(problems * n + 1),
+            correct=right.ravel(),
+            stopped=zeros,
+            capped=~zeros,
+            problem=np.repeat(np.arange(problems), n),
+            problem_ids=[str(i) for i in range(problems)],
+            cap=np.ones(problems * n, dtype=int),
+        )
+        for row in one_shot(log).sizes:
+            if row.k in truth:
+                held[row.k] += row.passed.low <= truth[row.k] <= row.passed.high
+    # 190 are expected; 178 are four standard deviations fewer, and 200 would be intervals that say nothing
+    assert all(178 <= times <= 199 for times in held.values())
+
+
+def test_means_at_the_ends_count_each_problem_once() -> None:
+    one = over_problems(np.ones(6), np.array([0, 0, 1, 1, 2, 2]), 48, 0.95)
+    assert one.value == 1.0
+    assert one.method == "Wilson, 3 effective trials in 3 problems"
+    assert over_problems(np.zeros(0), np.zeros(0, dtype=int), 0, 0.95).value is None
+
+
+def test_a_survey_says_p_and_that_there_are_no_decisions() -> None:
+    found = survey(_log(SAMPLES, task=["t"] * 24), resamples=20)
+    sections = document(found)
+    assert [section.title for section in sections] == ["sampling", "k samples of a problem"]
+    assert "nobody could try again: there are no decisions, so there is neither a nor b" in sections[0].lines
+    assert found.groups[0].total.rates.a.value is None
+    assert found.groups[0].cap is None
+    json.dumps(found.to_dict(), allow_nan=False)
+
+
+def _file(tmp_path: Path, *records: dict[str, object]) -> Path:
+    path = tmp_path / "log.jsonl"
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return path
+
+
+def _once(i: int, **more: object) -> dict[str, object]:
+    return {"id": i, "attempts": [{"correct": i % 3 == 0, "decision": "stop"}], **more}
+
+
+def test_where_nobody_tried_again_and_nobody_says_one_could_there_is_no_a(tmp_path: Path) -> None:
+    log = read_log(_file(tmp_path, *map(_once, range(9))))
+    assert is_one_shot(log.episodes)
+    assert any("nobody could try again" in note for note in log.reading.notes)
+    assert answer(log.episodes, resamples=20).rates.b.value is None
+    assert answer(read_log(_file(tmp_path, *map(_once, range(9))), cap=4).episodes, resamples=20).rates.b.value == 0.0
+    capped = [_once(i, cap=3) for i in range(9)]
+    assert answer(read_log(_file(tmp_path, *capped)).episodes, resamples=20).rates.b.value == 0.0
+
+
+def test_another_model_may_have_tried_again(tmp_path: Path) -> None:
+    again = {
+        "id": 9,
+        "model": "m",
+        "attempts": [{"correct": False, "decision": "resample"}, {"correct": True, "decision": "stop"}],
+    }
+    log = read_log(_file(tmp_path, *(_once(i, model="m" if i < 4 else "n") for i in range(8)), again)).episodes
+    assert log.cap.tolist() == [0, 0, 0, 0, 1, 1, 1, 1, 0]
+
+
+def test_decisions_that_are_all_right_are_not_taken_for_the_models() -> None:
+    episodes = [("x", [(True, "stop")]), ("y", [(False, "resample"), (True, "stop")]), ("z", [(True, "stop")])]
+    found = answer(Episodes.record(episodes), resamples=20)
+    assert (found.rates.a.value, found.rates.b.value, found.helps) == (1.0, 1.0, "if these are its own")
+    assert any("such decisions are not the model's" in note for note in found.notes)
+
+
+def test_endless_attempts_have_an_interval() -> None:
+    found = answer(Episodes.record([("x", [(False, "resample"), (False, None)])]), resamples=50)  # warnings are errors
+    assert found.predicted["attempts"].text() == "inf [inf, inf]"
+
+
+def test_a_correlation_beyond_one_is_said_to_be_so() -> None:
+    once, twice = [(True, "stop")], [(False, "resample"), (False, "resample"), (False, None)]
+    log = Episodes.record([*((str(i), once) for i in range(10)), *((f"w{i}", twice) for i in range(3))], cap=3)
+    effect = check_problems(log, "p", resamples=20).effect
+    assert effect.startswith("correlation within a problem 1.000 (beyond 1: numbers of trials depend on their outcomes)")

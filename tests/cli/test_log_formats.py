@@ -1,0 +1,71 @@
+"""What the commands say about logs of any format: which there are, how one is read, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from dstheory.readers.formats import formats
+
+
+def _file(path: Path, *records: dict[str, object]) -> Path:
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return path
+
+
+def _once(i: int) -> dict[str, object]:
+    return {"id": i, "attempts": [{"correct": True, "decision": "stop"}]}
+
+
+def test_formats_are_listed(dstheory) -> None:
+    ran = dstheory("anatomy", "formats")
+    assert ran.code == 0
+    assert all(format.name in ran.out for format in formats())
+
+
+def test_a_one_shot_log_is_read_and_measured(dstheory, tmp_path: Path) -> None:
+    path = _file(tmp_path / "a.jsonl", *({"prompt": f"p{i // 3}", "completion": "c", "score": i % 3 == 0} for i in range(12)))
+    ran = dstheory("anatomy", path)
+    assert ran.code == 0, ran.err
+    assert (
+        "read as rollouts of prompts, as trainers such as TRL log them: one attempt per record, correctness from score" in ran.out
+    )
+    assert "nobody could try again: there are no decisions, so there is neither a nor b" in ran.out
+    assert "pass@k" in ran.out
+    assert "P(stop | correct)" not in ran.out
+
+
+def test_inspect_shows_what_was_understood(dstheory, tmp_path: Path) -> None:
+    turns = [{"is_correct": False, "evaluator_signal": "continue"}, {"is_correct": True, "evaluator_signal": "stop"}]
+    path = _file(tmp_path / "a.jsonl", *({"problem_id": f"p{i}", "turns": turns[i % 2 :]} for i in range(5)))
+    ran = dstheory("anatomy", "inspect", path)
+    assert ran.code == 0, ran.err
+    lines = ran.out.splitlines()
+    assert lines[0].endswith(
+        "a.jsonl: read as episodes with a list of turns: one episode per record, correctness from is_correct"
+    )
+    assert "  decisions: continue=resample, stop=stop" in lines
+    assert lines[-4:-1] == ["  problem p0: wrong resample, right stop", "  problem p1: right stop",
+                            "  problem p2: wrong resample, right stop"]  # fmt: skip
+    assert lines[-1] == f"next: dstheory anatomy {path}"
+
+
+def test_inspect_says_which_option_decides(dstheory, tmp_path: Path) -> None:
+    path = _file(tmp_path / "a.jsonl", {"input": "p", "output": "o", "reward": 0.3})
+    ran = dstheory("anatomy", "inspect", path)
+    assert ran.code == 1
+    assert "reward is 0.3, neither right nor wrong: say what is right, for example --correct 'reward>=NUMBER'" in ran.err
+    assert dstheory("anatomy", "inspect", path, "--correct", "reward>=0.2").code == 0
+
+
+def test_words_that_are_not_known_leave_no_numbers(dstheory, tmp_path: Path) -> None:
+    loop = {"attempts": [{"correct": False, "decision": "continue"}, {"correct": True, "decision": "stop"}]}
+    path = _file(tmp_path / "a.jsonl", _once(0), _once(1), *({"id": i, **loop} for i in range(10, 16)))
+    ran = dstheory("anatomy", path, "--resamples", 20)
+    assert ran.code == 1
+    assert "6 of 8 records were unusable for what happened in them" in ran.err
+    assert "P(correct)" not in ran.out
+    assert "--decision says what its words mean" in ran.out
+    ran = dstheory("anatomy", path, "--resamples", 20, "--decision", "continue=resample")
+    assert ran.code == 0, ran.err
+    assert "p = P(correct)" in ran.out
