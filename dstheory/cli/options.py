@@ -147,8 +147,10 @@ def _read_config(ctx: click.Context, param: click.Parameter, value: Path | None)
     """Make a TOML file's entries the defaults of this command's options; what the command line says wins."""
     if value is None:
         return
+    from dstheory.readers.streams import read_whole
+
     try:
-        entries = tomllib.loads(value.read_text(encoding="utf-8"))
+        entries = tomllib.loads(read_whole(value).decode("utf-8"))
     except OSError as error:
         raise DSTheoryError(f"cannot read the configuration {value}: {error.strerror or error}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -42,8 +42,10 @@ def read_experiment(path: Path) -> Experiment:
     Raises:
         DSTheoryError: there is no such file.
     """
+    from dstheory.readers.streams import read_whole
+
     try:
-        source = path.read_text(encoding="utf-8")
+        source = read_whole(path).decode("utf-8")
         tree = ast.parse(source, path.name)
     except OSError as error:
         raise DSTheoryError(f"cannot read {path}: {error.strerror}; give the path of an experiment's file") from error

@@ -20,6 +20,7 @@ from pathlib import Path
 from dstheory.errors import DSTheoryError, remedy_for
 from dstheory.interrupts import deferred_interrupts
 from dstheory.readers.manifest import RUN_FILE, RUN_FORMAT, digest, manifest_bytes
+from dstheory.readers.streams import read_whole
 
 _SLOTS = 8  # processes that may write to one target at the same time; the last one to be complete wins
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG)
@@ -309,8 +310,8 @@ def _sync(path: Path) -> None:
 def _listed(directory: Path) -> set[str] | None:
     """Return the files that ``run.json`` says this package wrote; None if the directory is not one of ours."""
     try:
-        manifest = json.loads((directory / RUN_FILE).read_bytes())
-    except (FileNotFoundError, IsADirectoryError, ValueError, RecursionError):
+        manifest = json.loads(read_whole(directory / RUN_FILE))
+    except (FileNotFoundError, ValueError, RecursionError):
         return None
     if not isinstance(manifest, dict) or manifest.get("format") != RUN_FORMAT:
         return None

@@ -51,7 +51,7 @@ def read_attempts(path: Path, names: FieldNames) -> ArrowTable:
     parquet = first_bytes(path)[:4] == b"PAR1"
     with explained(path, text=not parquet):
         if parquet:
-            return read_parquet(path, wanted, texts=[names.id, names.problem])
+            return read_parquet(path, wanted)
         delimiter = "\t" if ".tsv" in path.name.lower() else ","
         present = csv_header(path, str(path), delimiter)
         asked = asked_of(present, wanted, path)

@@ -190,6 +190,8 @@ def _read_rows(path: Path, kind: str, source: str) -> ChainTable:
         raise FileFormatError(
             f"{source} cannot be read: {error.strerror or error}; check that you may, and that it is whole"
         ) from error
+    except MemoryError as error:
+        raise FileFormatError(f"{source} does not fit into the memory that is free: give it in parts") from error
 
 
 def _table_of(

@@ -12,15 +12,23 @@ from typing import Any, overload
 
 from dstheory.errors import FileFormatError
 from dstheory.readers.json_values import NotJSON, decode, sentence
+from dstheory.readers.limits import (
+    LARGEST_BROKEN,
+    LARGEST_DOCUMENT,
+    LONGEST_LINE,
+    MOST_PACKED,
+    PACKED_WELL,
+    RAISE,
+    limit,
+    size_text,
+)
 from dstheory.readers.paths import Place
 from dstheory.readers.reading import Part, Progress, Reading, json_lines
-from dstheory.readers.streams import csv_records, first_bytes, open_unpacked
-from dstheory.readers.tables import ArrowTable, asked_of, csv_header, explained, read_csv
+from dstheory.readers.streams import csv_records, first_bytes, open_unpacked, opened
+from dstheory.readers.tables import ArrowTable, asked_of, csv_header, explained, open_parquet, read_csv
 
 _HEAD = 20  # records by which a file is recognised
 _ROWS = 8192  # of a table, at once
-_LARGEST = 2 << 30  # bytes of one document
-_LARGEST_BROKEN = 1 << 28  # of one that may as well be lines, the first of them broken
 _MEMBERS = ("samples/", "")  # folders of a zip file in which records are looked for
 TABLES = (".csv", ".tsv", ".parquet")
 
@@ -120,7 +128,7 @@ def _first_line(path: Path) -> bytes:
     stream, _ = open_unpacked(path)
     pieces: list[bytes] = []
     with stream, suppress(OSError, EOFError, ValueError):
-        while (data := bytes(stream.read(1 << 20))) and sum(map(len, pieces)) < _LARGEST_BROKEN:
+        while (data := bytes(stream.read(1 << 20))) and sum(map(len, pieces)) < limit(LONGEST_LINE):
             end = data.find(b"\n")
             pieces.append(data if end < 0 else data[:end])
             if end >= 0:
@@ -139,19 +147,27 @@ def _document(path: Path, head: bytes) -> Any:
         with suppress(NotJSON):
             decode(line)
             return None
-    limit = _LARGEST if array else _LARGEST_BROKEN
-    stream, _ = open_unpacked(path)
+    largest = limit(LARGEST_DOCUMENT if array else LARGEST_BROKEN)
+    stream, _ = open_unpacked(path, table=True)
+    pieces, size = [], 0
     with stream:
         try:
-            data = bytes(stream.read(limit + 1))
+            while (data := stream.read(1 << 20)) and size <= largest:
+                pieces.append(data)
+                size += len(data)
+        except FileFormatError:
+            if array:
+                raise
+            return None
         except (OSError, EOFError, ValueError):
             return None  # the reader of lines says where it is cut off
-    if len(data) > limit:
+    if size > largest:
         if array:
             raise FileFormatError(
-                f"{path} is one JSON array of more than {limit >> 30} GB: write it as JSON lines, a record on each"
+                f"{path} is one JSON array of more than {size_text(largest)}: write it as JSON lines, a record on each, {RAISE}"
             )
         return None
+    data = b"".join(pieces)
     try:
         value = decode(data.removeprefix(b"\xef\xbb\xbf"))
     except NotJSON as error:
@@ -173,7 +189,7 @@ def _is_object(line: bytes) -> bool:
 
 def _is_zip(path: Path) -> bool:
     try:
-        with path.open("rb") as raw:
+        with opened(path) as raw:
             return raw.read(4) == b"PK\x03\x04"
     except OSError:
         return False
@@ -183,9 +199,12 @@ def _zipped(path: Path) -> Documents:
     try:
         with zipfile.ZipFile(path) as archive:
             members = [info for info in archive.infolist() if info.filename.endswith(".json")]
+            size, most = sum(info.file_size for info in members), limit(MOST_PACKED) * path.stat().st_size
+            if size > max(limit(PACKED_WELL), most):
+                raise FileFormatError(f"{path} is {size_text(size)} unpacked: no log packs so well; unpack it, {RAISE}")
             folder = next(f for f in _MEMBERS if not f or any(info.filename.startswith(f) for info in members))
             members = sorted((i for i in members if i.filename.startswith(folder)), key=lambda i: (len(i.filename), i.filename))
-            large = next((info for info in members if info.file_size > _LARGEST_BROKEN), None)
+            large = next((info for info in members if info.file_size > limit(LARGEST_BROKEN)), None)
             if not members or large is not None:
                 why = f"its member {large.filename} is too large" if large is not None else "there is no JSON file in it"
                 raise FileFormatError(f"{path} is a zip file that is no log ({why}): unpack it, and give what is in it")
@@ -216,16 +235,13 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> Any:
 
 
 def _parquet(path: Path) -> Documents:
-    from pyarrow import parquet
-
-    with explained(path, text=False), parquet.ParquetFile(path) as file:
-        present = list(file.schema_arrow.names)
+    with open_parquet(path) as (file, _):
         first = next(file.iter_batches(batch_size=_HEAD), None)
 
     def parts(columns: Sequence[str]) -> Iterator[Part]:
         start = 0
-        with explained(path, text=False), parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=_ROWS, columns=[name for name in present if name in columns]):
+        with open_parquet(path, columns) as (file, asked):
+            for batch in file.iter_batches(batch_size=_ROWS, columns=asked):
                 yield range(start, start + batch.num_rows), batch.to_pylist()
                 start += batch.num_rows
 

@@ -23,7 +23,7 @@ from dstheory.readers.chain_table import ChainTable
 from dstheory.readers.json_values import NotJSON, loose_lines, marks, records, sentence
 from dstheory.readers.messages import NAMED, first_of, is_unicode, nearest, shown
 from dstheory.readers.schema import BY_NAME, COLUMNS, FALSE_WORDS, NUMBER, TRUE_WORDS, Column, check_columns
-from dstheory.readers.streams import CutOff, check_utf8, csv_records, line_blocks
+from dstheory.readers.streams import CutOff, check_utf8, csv_records, line_blocks, opened
 from dstheory.readers.tables import ArrowTable, csv_header, read_csv, read_parquet
 from dstheory.texts import csv_text, text_of_csv
 
@@ -102,9 +102,9 @@ def _read_jsonl(path: Path, source: str) -> ArrowTable:
     import pyarrow as pa
 
     try:
-        tables = [_columns(block.data) for block in line_blocks(path)]
+        tables = [_columns(block.data) for block in line_blocks(path, table=True)]
         table = pa.concat_tables(tables, promote_options="default") if tables else pa.table({})
-    except (_Odd, pa.ArrowInvalid, OverflowError) as error:
+    except (_Odd, pa.ArrowInvalid, OverflowError, UnicodeDecodeError) as error:
         check_utf8(path, source)
         _explain(_broken_values(path, source), source, str(error))
     if not len(table):
@@ -163,24 +163,18 @@ def _values(path: Path) -> Iterator[tuple[int, Any]]:
 
 
 def _read_parquet(path: Path, source: str) -> ArrowTable:
-    import pyarrow as pa
-
-    if path.stat().st_size == 0:
+    with opened(path) as file:
+        empty = not file.read(1)
+    if empty:
         raise FileFormatError(f"{source} is empty: needs a Parquet table with the columns prompt, answer, correct")
-    try:
-        names = read_parquet(path, wanted=()).present
-        for name in names:
-            if name not in BY_NAME:
-                raise FileFormatError(f"{source} has the unknown column {shown(name)}: {nearest(name, BY_NAME)}")
-        if len(set(names)) < len(names):
-            raise FileFormatError(f"{source} has two columns of the same name: {', '.join(names)}; remove one of them")
-        check_columns(names, source)
-        table = read_parquet(path)
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise FileFormatError(
-            f"{source} is not a complete Parquet file ({str(error).splitlines()[0].split('. ')[0]}): "
-            "it was cut off, or is of another format; write it again"
-        ) from error
+    names = read_parquet(path, wanted=()).present
+    for name in names:
+        if name not in BY_NAME:
+            raise FileFormatError(f"{source} has the unknown column {shown(name)}: {nearest(name, BY_NAME)}")
+    if len(set(names)) < len(names):
+        raise FileFormatError(f"{source} has two columns of the same name: {', '.join(names)}; remove one of them")
+    check_columns(names, source)
+    table = read_parquet(path)
     if not len(table.columns["prompt"]):
         raise FileFormatError(f"{source} has columns but no rows: needs one row per prompt and answer")
     return table
@@ -295,7 +289,7 @@ def _chain_table(table: ArrowTable, source: str) -> ChainTable:
             coded[name] = _encode(column, name, source)
             continue
         if not _is_number(column.type, BY_NAME[name]):
-            rows.refuse(f"column {name} has the type {column.type}: must hold numbers; convert it")
+            rows.refuse(f"column {name} has the type {_kind(column)}: must hold numbers; convert it")
         rows.numbers[name] = column.cast(pa.float64(), safe=False).to_numpy()
         if pa.types.is_float32(column.type) or pa.types.is_float16(column.type):
             rows.precision[name] = np.dtype(column.type.to_pandas_dtype())
@@ -319,14 +313,38 @@ def _encode(column: Any, name: str, source: str) -> tuple[Ints, Any]:
     """Return codes in order of first appearance, and what they stand for."""
     import pyarrow as pa
 
+    kind = _kind(column)
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind)):
+        raise FileFormatError(f"{source}: column {name} has the type {kind}: must be text; convert it")
     if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type) or pa.types.is_integer(column.type)):
-        raise FileFormatError(f"{source}: column {name} has the type {column.type}: must be text; convert it")
+        return _codes_of_dictionary(column)
     encoded = column.cast(pa.large_string()).dictionary_encode()
     chunks = [chunk.indices.to_numpy(zero_copy_only=False) for chunk in encoded.chunks]
     # The dictionaries of the chunks grow from one to the next; the last one has all names.
     return np.concatenate(chunks).astype(np.int64), encoded.chunk(encoded.num_chunks - 1).dictionary
+
+
+def _kind(column: Any) -> Any:
+    """Return the type of a column's values."""
+    import pyarrow as pa
+
+    return column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+
+
+def _codes_of_dictionary(column: Any) -> tuple[Ints, Any]:
+    """Return the same of a column of dictionaries, which may hold texts twice, in any order, or that no row has."""
+    import pyarrow as pa
+
+    column = column.unify_dictionaries()
+    names = column.chunk(0).dictionary.cast(pa.large_string()).dictionary_encode()
+    codes = np.concatenate([chunk.indices.to_numpy(zero_copy_only=False) for chunk in column.chunks]).astype(np.int64)
+    codes = names.indices.to_numpy(zero_copy_only=False).astype(np.int64)[codes]
+    first = np.full(len(names.dictionary), len(codes))
+    first[codes[::-1]] = np.arange(len(codes))[::-1]  # of several assignments to one place the last one stays
+    order = np.argsort(first)[: np.count_nonzero(first < len(codes))]
+    place = np.empty(len(first), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    return place[codes], names.dictionary.take(pa.array(order))
 
 
 def _is_number(kind: Any, column: Column) -> bool:

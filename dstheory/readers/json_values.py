@@ -177,9 +177,11 @@ def sentence(error: NotJSON, source: str, line: int | None = None) -> str:
 def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     record = dict(pairs)
     if len(record) < len(pairs):
-        names = [name for name, _ in pairs]
-        again = next(name for i, name in enumerate(names) if name in names[:i])
-        raise NotJSON("repeated", f"the key {shown(again)} is given twice in one object")
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise NotJSON("repeated", f"the key {shown(name)} is given twice in one object")
+            seen.add(name)
     return record
 
 

@@ -29,9 +29,8 @@ from dstheory.readers.chain_table import ChainTable
 from dstheory.readers.json_values import NotJSON, decode, sentence
 from dstheory.readers.messages import is_unicode, nearest, shown
 from dstheory.readers.schema import BY_NAME, COLUMNS, FORMAT, FOUR_REWARDS, POLICIES, check_columns
-from dstheory.readers.streams import check_utf8
+from dstheory.readers.streams import check_utf8, read_whole
 
-_LARGEST = 1 << 28  # bytes of a file that is read as a whole
 _TOP = ("format", "gamma", "discount_per", "max_turns", "reward", "prompts")
 _PROMPT_KEYS = tuple(column.name for column in COLUMNS if column.per != "chain")
 _BY_TURN = {
@@ -50,10 +49,7 @@ def read_nested(path: Path, kind: str, source: str) -> ChainTable:
     Raises:
         FileFormatError: the file is not such a chain; the place and the rule.
     """
-    with path.open("rb") as file:
-        data = file.read(_LARGEST + 1)
-    if len(data) > _LARGEST:
-        raise FileFormatError(f"{source} is larger than {_LARGEST >> 20} MB: write so large a chain as a table, .csv or .parquet")
+    data = read_whole(path, "write so large a chain as a table, .csv or .parquet")
     check_utf8(path, source)
     text = data.decode("utf-8-sig").replace("\r\n", "\n")
     if not text.strip():
@@ -85,9 +81,10 @@ def _chain_table(data: Any, source: str) -> ChainTable:
         raise _Bad("there are no prompts: needs a list named prompts with at least one object in it")
     parsed = [_prompt(entry, f"prompts[{i}]", i) for i, entry in enumerate(entries)]
     names = [name for name, _, _ in parsed]
+    first: dict[str, int] = {}
     for i, name in enumerate(names):
-        if names.index(name) != i:
-            raise _Bad(f"prompts[{i}] and prompts[{names.index(name)}] are both named {shown(name)}: rename one or merge them")
+        if first.setdefault(name, i) != i:
+            raise _Bad(f"prompts[{i}] and prompts[{first[name]}] are both named {shown(name)}: rename one or merge them")
     numbers = _joined([columns for _, _, columns in parsed], settings, source)
     answers = [answer for _, answers, _ in parsed for answer in answers]
     counts = [len(answers) for _, answers, _ in parsed]

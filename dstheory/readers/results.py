@@ -32,6 +32,7 @@ from dstheory.readers.manifest import (
     manifest_bytes,
     parse_manifest,
 )
+from dstheory.readers.streams import read_whole
 
 if TYPE_CHECKING:
     import xarray
@@ -136,7 +137,7 @@ def read_run(directory: str | os.PathLike[str]) -> SavedRun:
     folder = Path(directory)
     path = folder / RUN_FILE
     try:
-        manifest = parse_manifest(path.read_bytes())
+        manifest = parse_manifest(read_whole(path))
     except FileNotFoundError as error:
         raise FileFormatError(
             f"{directory} holds no results: there is no {RUN_FILE} in it; give the --out of an earlier run"

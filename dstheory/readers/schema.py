@@ -19,7 +19,7 @@ from dstheory.errors import FileFormatError
 FORMAT = "dstheory-chain/1"  # the marker of a nested file; the number changes when an old reader would misunderstand a file
 TRUE_WORDS = ["1", "true", "True", "TRUE", "1.0"]  # of a flag in a CSV cell
 FALSE_WORDS = ["0", "false", "False", "FALSE", "0.0"]
-NUMBER = re.compile(r"\s*[+-]?((\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|nan|inf(inity)?)\s*", re.IGNORECASE)  # of a number
+NUMBER = re.compile(r"\s*[+-]?((\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?|nan|inf(inity)?)\s*", re.IGNORECASE)  # of a number
 FOUR_REWARDS = ("stop_correct", "resample_correct", "stop_wrong", "resample_wrong")
 
 

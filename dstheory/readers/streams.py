@@ -1,19 +1,24 @@
-"""Files as bytes: unpacked by what they are and not by their names, in blocks of whole lines, and strictly UTF-8."""
+"""Files as bytes: unpacked by what they are and not by their names, in blocks of whole lines, and strictly UTF-8.
+
+Only regular files are read; nothing is ever waited for, or read without an end.
+"""
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
-import sys
+import os
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
 from dstheory.errors import FileFormatError
+from dstheory.readers.limits import LARGEST_TABLE, LARGEST_WHOLE, LONGEST_LINE, MOST_PACKED, PACKED_WELL, RAISE, limit, size_text
 
 BLOCK = 2**17  # what is made of so many bytes stays near the processor
-LONGEST_LINE = 64 * 2**20
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bz2"}
 _OTHERS = {
     b"\xfd7zXZ": "an xz file: unpack it, or pack it as gzip or zstd",
@@ -21,6 +26,14 @@ _OTHERS = {
     b"\xff\xfe": "UTF-16 text: save it as UTF-8",
     b"\xfe\xff": "UTF-16 text: save it as UTF-8",
     b"\x89HDF": "an HDF5 file: write the log as JSON lines, CSV or Parquet",
+}
+
+
+_SPECIAL = {
+    stat.S_IFIFO: "a pipe: write what comes out of it to a file",
+    stat.S_IFSOCK: "a socket: give a file",
+    stat.S_IFCHR: "a device: give a file",
+    stat.S_IFBLK: "a device: give a file",
 }
 
 
@@ -47,24 +60,108 @@ class Block:
         return [found for found in enumerate(self.data.split(b"\n"), start=self.first_line) if found[1].strip()]
 
 
-def open_unpacked(path: Path) -> tuple[IO[bytes], Callable[[], int]]:
+def opened(path: Path) -> io.BufferedReader:
+    """Open a regular file for reading.
+
+    Raises:
+        FileFormatError: it is a directory, a pipe, a socket or a device.
+        OSError: it cannot be opened.
+    """
+    try:
+        file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115 - whoever asked for it closes it
+    except IsADirectoryError as error:
+        raise FileFormatError(f"{path} is a directory: name the files in it") from error
+    kind = stat.S_IFMT(os.fstat(file.fileno()).st_mode)
+    if kind != stat.S_IFREG:
+        file.close()
+        raise FileFormatError(f"{path} is {_SPECIAL.get(kind, 'no regular file: give one')}")
+    return file
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # a pipe would be waited for until somebody writes into it
+
+
+def read_whole(path: Path, otherwise: str = "give another file") -> bytes:
+    """Return the bytes of a file that is to be small.
+
+    Args:
+        path: the file.
+        otherwise: what to do where it is not, as the end of a sentence.
+
+    Raises:
+        FileFormatError: it is larger than :data:`LARGEST_WHOLE`, or no regular file.
+        OSError: it cannot be read.
+    """
+    largest = limit(LARGEST_WHOLE)
+    with opened(path) as file:
+        data = file.read(largest + 1)
+    if len(data) > largest:
+        raise FileFormatError(f"{path} is larger than {size_text(largest)}: {otherwise}, {RAISE}")
+    return data
+
+
+class _Bounded(io.RawIOBase):
+    """The text of a table: ends with an error where it is too large, packed as no table is, or not UTF-8."""
+
+    def __init__(self, stream: IO[bytes], packed: Callable[[], int] | None, path: Path) -> None:
+        self._stream, self._packed, self._path = stream, packed, path
+        self._largest, self._most, self._well = limit(LARGEST_TABLE), limit(MOST_PACKED), limit(PACKED_WELL)
+        self._size = 0
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        data = bytes(self._stream.read(size))
+        self._decoder.decode(data, final=not data)
+        self._size += len(data)
+        if self._size > self._largest:
+            raise FileFormatError(f"{self._path} is larger than {size_text(self._largest)}: give it in parts, {RAISE}")
+        if self._packed is not None and self._size > max(self._well, self._most * self._packed()):
+            raise FileFormatError(
+                f"{self._path} is more than {self._most} times as large unpacked: no table packs so well; unpack it, {RAISE}"
+            )
+        return data
+
+    def readinto(self, buffer: Any, /) -> int:
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+def open_unpacked(path: Path, *, table: bool = False) -> tuple[IO[bytes], Callable[[], int]]:
     """Open a file, through gzip, zstd or bzip2 if its first bytes say so.
+
+    Args:
+        path: the file.
+        table: whether all of it will be in memory, so that its size is bounded.
 
     Returns:
         The stream, and a function that says how many bytes on disk were read.
+
+    Raises:
+        FileFormatError: it is no regular file; or, from reading the stream of a table, it is too large.
+        UnicodeDecodeError: from reading the stream of a table, it is not UTF-8.
     """
-    raw = path.open("rb")
+    raw = opened(path)
     head = raw.read(8)
     raw.seek(0)
     for magic, codec in _MAGIC.items():
         if head.startswith(magic):
             import pyarrow as pa
 
-            return pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), codec), raw.tell
+            stream = pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), codec)
+            return cast("IO[bytes]", _Bounded(stream, raw.tell, path)) if table else stream, raw.tell
     if path.suffix.lower() == ".gz" and head:
         raw.close()
         raise FileFormatError(f"{path} is not complete gzip data (Not a gzipped file ({head[:2]!r})): write or copy it again")
-    return raw, raw.tell
+    return cast("IO[bytes]", _Bounded(raw, None, path)) if table else raw, raw.tell
 
 
 def first_bytes(path: Path) -> bytes:
@@ -74,9 +171,7 @@ def first_bytes(path: Path) -> bytes:
         FileFormatError: it cannot be read, or is of a kind that neither a log nor a table is.
     """
     try:
-        if path.is_dir():
-            raise FileFormatError(f"{path} is a directory: name the files in it")
-        with path.open("rb") as raw:
+        with opened(path) as raw:
             head = raw.read(8)
         for magic, what in _OTHERS.items():
             if head.startswith(magic):
@@ -91,26 +186,29 @@ def first_bytes(path: Path) -> bytes:
             raise FileFormatError(f"{path} cannot be unpacked ({str(error).splitlines()[0]}): write it again") from error
 
 
-def line_blocks(path: Path, *, block: int | None = None, longest: int | None = None) -> Iterator[Block]:
+def line_blocks(path: Path, *, block: int | None = None, longest: int | None = None, table: bool = False) -> Iterator[Block]:
     """Yield a file in blocks that end at line ends; a byte order mark is dropped.
 
     Args:
         path: the file, plain or packed.
         block: bytes read at a time; default :data:`BLOCK`.
         longest: bytes that a line may have; default :data:`LONGEST_LINE`.
+        table: whether all of it will be in memory.
 
     Raises:
-        FileFormatError: a line is longer than ``longest`` bytes.
+        FileFormatError: a line is longer than ``longest`` bytes, or a table too large.
         CutOff: packed data end too early, after all that could be unpacked was yielded.
     """
-    longest = longest or LONGEST_LINE
-    stream, position = open_unpacked(path)
+    longest = longest or limit(LONGEST_LINE)
+    stream, position = open_unpacked(path, table=table)
     with stream:
         rest: list[bytes] = []  # of a line whose end is yet to come
         line, length, begun = 1, 0, False
         while True:
             try:
                 data = bytes(stream.read(block or BLOCK))
+            except (FileFormatError, UnicodeDecodeError):
+                raise
             except (OSError, EOFError, ValueError) as error:
                 raise CutOff(f"the packed data end too early or are damaged after line {line - 1}") from error
             if not begun:
@@ -126,15 +224,10 @@ def line_blocks(path: Path, *, block: int | None = None, longest: int | None = N
                 length += len(data)
             if length > longest:
                 raise FileFormatError(
-                    f"{path}: line {line} is longer than {longest // 2**20} MB: give a log with one record per line"
+                    f"{path}: line {line} is longer than {size_text(longest)}: write one record per line, {RAISE}"
                 )
             if not data:
                 return
-
-
-def _buffered(path: Path) -> io.BufferedReader:
-    stream, _ = open_unpacked(path)
-    return stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(cast(Any, stream))
 
 
 def not_utf8(line: bytes) -> str | None:
@@ -152,11 +245,14 @@ def check_utf8(path: Path, source: str) -> None:
     Raises:
         FileFormatError: names the first such line.
     """
-    with _buffered(path) as stream:
-        for number, line in enumerate(stream, start=1):
-            problem = not_utf8(line)
-            if problem:
-                raise FileFormatError(f"{source}: line {number} {problem}")
+    for block in line_blocks(path):
+        try:
+            block.data.decode("utf-8")
+        except UnicodeDecodeError:
+            for number, line in block.lines():
+                problem = not_utf8(line)
+                if problem:
+                    raise FileFormatError(f"{source}: line {number} {problem}") from None
 
 
 def csv_records(path: Path, *, delimiter: str = ",", strict: bool = False) -> Iterator[tuple[int, list[str]]]:
@@ -167,14 +263,19 @@ def csv_records(path: Path, *, delimiter: str = ",", strict: bool = False) -> It
         delimiter: what separates cells.
         strict: whether csv.Error is raised for a quote in the wrong place.
     """
-    limit = csv.field_size_limit(sys.maxsize)
+    before = csv.field_size_limit(limit(LONGEST_LINE))
     try:
-        with io.TextIOWrapper(_buffered(path), encoding="utf-8-sig", newline="") as text:
-            reader = csv.reader(text, strict=strict, delimiter=delimiter)
-            begins = 1
-            for cells in reader:
-                if cells:
-                    yield begins, cells
-                begins = reader.line_num + 1
+        reader = csv.reader(_text_lines(path), strict=strict, delimiter=delimiter)
+        begins = 1
+        for cells in reader:
+            if cells:
+                yield begins, cells
+            begins = reader.line_num + 1
     finally:
-        csv.field_size_limit(limit)
+        csv.field_size_limit(before)
+
+
+def _text_lines(path: Path) -> Iterator[str]:
+    """Yield the lines of a text file with their ends, of any kind."""
+    for block in line_blocks(path):
+        yield from io.StringIO(block.data.decode("utf-8"), newline="")

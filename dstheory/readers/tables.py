@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -13,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dstheory.checks import Ints
-from dstheory.errors import FileFormatError
-from dstheory.readers.streams import check_utf8, csv_records, open_unpacked
+from dstheory.errors import DSTheoryError, FileFormatError
+from dstheory.readers.limits import LARGEST_TABLE, MOST_CELLS, RAISE, limit, size_text
+from dstheory.readers.messages import shown
+from dstheory.readers.streams import CutOff, check_utf8, csv_records, open_unpacked, opened
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,7 +76,7 @@ def explained(path: Path, *, text: bool) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError, EOFError, UnicodeError, KeyError) as error:
-        with suppress(OSError, EOFError):
+        with suppress(OSError, EOFError, CutOff):
             if text:
                 check_utf8(path, str(path))
         why = str(error).splitlines()[0][:120]
@@ -89,11 +92,12 @@ def read_csv(path: Path, *, delimiter: str = ",", **options: Any) -> ArrowTable:
         options: of :class:`pyarrow.csv.ConvertOptions`: which columns, of which types, what counts as empty.
 
     Raises:
-        pyarrow.ArrowException, OSError: the file is not such a table.
+        pyarrow.ArrowException, OSError, UnicodeDecodeError: the file is not such a table.
+        FileFormatError: it is too large.
     """
     from pyarrow import csv as arrow_csv
 
-    stream, _ = open_unpacked(path)
+    stream, _ = open_unpacked(path, table=True)
     with stream:
         table = arrow_csv.read_csv(
             stream,
@@ -129,6 +133,8 @@ def csv_header(path: Path, source: str, delimiter: str = ",") -> list[str]:
     except UnicodeDecodeError:
         check_utf8(path, source)
         raise
+    except csv.Error as error:
+        raise FileFormatError(f"{source}: line 1 is no list of columns ({error}): close its quotes") from error
 
 
 def asked_of(present: Sequence[str], wanted: Collection[str], path: Path) -> list[str]:
@@ -138,34 +144,77 @@ def asked_of(present: Sequence[str], wanted: Collection[str], path: Path) -> lis
         FileFormatError: one of them is there twice.
     """
     asked = [name for name in present if name in wanted]
-    twice = [name for name in asked if asked.count(name) > 1]
-    if twice:
-        raise FileFormatError(f"{path} has the column {twice[0]!r} twice: remove one of them")
+    if len(set(asked)) < len(asked):
+        twice, _ = Counter(asked).most_common(1)[0]
+        raise FileFormatError(f"{path} has the column {shown(twice)} twice: remove one of them")
     return asked
 
 
-def read_parquet(path: Path, wanted: Collection[str] | None = None, texts: Sequence[str] = ()) -> ArrowTable:
+def read_parquet(path: Path, wanted: Collection[str] | None = None) -> ArrowTable:
     """Read a Parquet file.
 
     Args:
         path: the file.
         wanted: the columns to read; default all.
-        texts: columns of texts that repeat, read as dictionaries.
 
     Raises:
-        pyarrow.ArrowException, OSError: the file is not such a table.
+        FileFormatError: the file is not such a table, or too large.
+        OSError: it cannot be opened.
+    """
+    with open_parquet(path, wanted) as (file, asked):
+        present = list(file.schema_arrow.names)
+        table = file.read(columns=asked)
+    return ArrowTable(dict(zip(table.column_names, table.columns, strict=True)), present)
+
+
+@contextmanager
+def open_parquet(path: Path, wanted: Collection[str] | None = None) -> Iterator[tuple[Any, list[str]]]:
+    """Open a Parquet file whose size was checked; yields it and the columns to read, with texts as dictionaries.
+
+    Args:
+        path: the file.
+        wanted: the columns to read; default all.
+
+    Raises:
+        FileFormatError: the file is not such a table, also where that shows while it is read; or it is too large.
+        OSError: it cannot be opened.
     """
     import pyarrow as pa
     from pyarrow import parquet
 
-    # Opened here: Arrow takes no name that is not UTF-8.
-    with path.open("rb") as stream:
-        schema = parquet.read_schema(stream)
-        present = list(schema.names)
-        repeated = [each.name for each in schema if each.name in texts and pa.types.is_string(each.type)]
-        file = parquet.ParquetFile(stream, read_dictionary=repeated)
-        table = file.read(columns=None if wanted is None else [name for name in present if name in wanted])
-    return ArrowTable(dict(zip(table.column_names, table.columns, strict=True)), present)
+    with opened(path) as stream:  # opened here: Arrow takes no name that is not UTF-8
+        try:
+            schema = parquet.read_schema(stream)
+            asked = [name for name in schema.names if wanted is None or name in wanted]
+            # As dictionaries: a long text that is repeated a million times is there once.
+            texts = [each.name for each in schema if each.name in asked and pa.types.is_string(each.type)]
+            file = parquet.ParquetFile(stream, read_dictionary=texts)
+            _check_size(file.metadata, asked, path)
+            yield file, asked
+        except (DSTheoryError, GeneratorExit):
+            raise
+        except Exception as error:  # which one Arrow raises depends on where the damage is: UnicodeDecodeError, KeyError, ...
+            why = (str(error).splitlines() or [type(error).__name__])[0].split(". ")[0][:120]
+            raise FileFormatError(
+                f"{path} is not a complete Parquet file ({why}): it was cut off, or is of another format; write it again"
+            ) from error
+
+
+def _check_size(metadata: Any, asked: Collection[str], path: Path) -> None:
+    """Refuse a Parquet file of more than memory holds before any of it is read: few bytes may have any number of rows."""
+    cells, size = metadata.num_rows * len(asked), 0
+    for group in range(metadata.num_row_groups):
+        chunks = metadata.row_group(group)
+        size += sum(chunks.column(i).total_uncompressed_size for i in range(chunks.num_columns)
+                    if chunks.column(i).path_in_schema.split(".")[0] in asked)  # fmt: skip
+    most = limit(MOST_CELLS)
+    if cells > most:
+        raise FileFormatError(
+            f"{path} has {metadata.num_rows:,} rows of {len(asked)} columns: a table may have {most:,} cells; give it in parts, "
+            f"{RAISE}"
+        )
+    if size > limit(LARGEST_TABLE):
+        raise FileFormatError(f"{path} is larger than {size_text(limit(LARGEST_TABLE))} unpacked: give it in parts, {RAISE}")
 
 
 def from_frame(frame: pd.DataFrame, wanted: Collection[str]) -> ArrowTable:

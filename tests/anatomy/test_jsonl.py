@@ -160,7 +160,7 @@ def test_byte_order_mark_and_windows_lines(tmp_path) -> None:
 def test_one_endless_line_is_refused_soon(tmp_path) -> None:
     path = tmp_path / "log.jsonl"
     path.write_bytes(b"\n" + b"x" * 300_000)
-    with pytest.raises(FileFormatError, match=r"line 2 is longer than 0 MB: give a log with one record per line"):
+    with pytest.raises(FileFormatError, match=r"line 2 is longer than 100,000 bytes: write one record per line"):
         list(streams.line_blocks(path, block=1000, longest=100_000))
 
 

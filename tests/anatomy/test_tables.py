@@ -142,7 +142,7 @@ def test_files_that_are_no_tables(tmp_path: Path) -> None:
         read_log(path)
     path = tmp_path / "a.parquet"
     path.write_bytes(b"PAR1 no parquet at all")
-    with pytest.raises(FileFormatError, match="cannot be read as a table"):
+    with pytest.raises(FileFormatError, match="is not a complete Parquet file"):
         read_log(path)
     whole = io.BytesIO()
     with gzip.open(whole, "wt") as out:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dstheory import TwoStageMDP
 from dstheory.anatomy import Episodes, read_log
-from dstheory.errors import FileFormatError, RecordError
-from dstheory.readers import read_chain
+from dstheory.errors import DSTheoryError, FileFormatError, RecordError
+from dstheory.readers import read_chain, streams, tables, write_chain
 from dstheory.readers.json_values import NotJSON, decode, decode_lines
 from dstheory.readers.records import FieldNames, parse_record
 
@@ -194,13 +197,111 @@ def test_quoted_cells_that_look_like_rows(tmp_path: Path) -> None:
     assert (len(found.episodes), bool(found.episodes.correct.all()), found.reading.faults) == (60_000, True, {})
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="there is no endless file")
-@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".json", ".toml"])
-def test_a_file_without_an_end(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dstheory.readers import nested, streams
+# ---------------------------------------------------------------------- what would need all memory, or never end
 
-    monkeypatch.setattr(nested, "_LARGEST", 1 << 20)
-    monkeypatch.setattr(streams, "LONGEST_LINE", 1 << 20)
-    (tmp_path / f"a{suffix}").symlink_to("/dev/zero")
-    with pytest.raises(FileFormatError, match=r"longer than 1 MB|larger than 1 MB"):
-        read_chain(tmp_path / f"a{suffix}")
+
+CHAINS = [".csv", ".csv.gz", ".jsonl", ".jsonl.gz", ".json", ".toml", ".parquet"]
+LOGS = [".jsonl", ".csv", ".tsv", ".parquet", ".jsonl.gz", ".csv.zst"]
+
+
+@pytest.mark.parametrize("suffix", [*CHAINS, *LOGS])
+@pytest.mark.parametrize("kind", ["pipe", "device", "directory"])
+def test_only_regular_files_are_read(tmp_path: Path, kind: str, suffix: str) -> None:
+    """A pipe that nobody writes into is not waited for; what comes out of a device has no end."""
+    path = tmp_path / f"a{suffix}"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        path.mkdir()
+    for read in [read_chain] * (suffix in CHAINS) + [read_log] * (suffix in LOGS):
+        with pytest.raises(FileFormatError, match=f"is a {kind}(: | in which no file ends in)"):
+            read(path)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".json", ".toml"])
+def test_a_file_of_zeros_is_refused_after_a_while(tmp_path: Path, suffix: str) -> None:
+    """As large as a disk may be, but with nothing on it."""
+    path = tmp_path / f"a{suffix}"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(FileFormatError, match=r"longer than 64 MB|longer than 1 MB|larger than 64 MB") as caught:
+        read_chain(path)
+    assert suffix == ".csv" or "DSTHEORY_LIMITS=2 in the environment doubles them" in str(caught.value)
+    if suffix in (".csv", ".jsonl"):
+        with pytest.raises(FileFormatError, match=r"longer than (64|1) MB"):
+            read_log(path)
+
+
+ROWS = {".csv": "prompt,answer,correct\n", ".jsonl": ""}
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_a_table_that_is_packed_too_well(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refused long before all of it is unpacked; read where the user raises the limits."""
+    monkeypatch.setattr(streams, "PACKED_WELL", 1 << 18)
+    row = {".csv": "a,%d,1\n", ".jsonl": '{"prompt":"a","answer":"%d","correct":1}\n'}[suffix]
+    blank = " " * 200 + "\n" if suffix == ".jsonl" else "\n" * 200
+    data = (ROWS[suffix] + "".join(row % i for i in range(10)) + blank * 10_000).encode()
+    path = tmp_path / f"a{suffix}.gz"
+    path.write_bytes(gzip.compress(data))
+    with pytest.raises(FileFormatError, match=r"is more than 200 times as large unpacked: .* DSTHEORY_LIMITS=2"):
+        read_chain(path)
+    if suffix == ".csv":
+        with pytest.raises(FileFormatError, match="is more than 200 times as large unpacked"):
+            read_log(path)
+    monkeypatch.setenv("DSTHEORY_LIMITS", "100")
+    assert read_chain(path).mdp.n_answers.tolist() == [10]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".jsonl"])
+def test_a_table_that_is_too_large(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / f"a{suffix}"
+    write_chain(path, TwoStageMDP(correct=np.ones((50, 20))))
+    monkeypatch.setattr(streams, "LARGEST_TABLE", 10_000)
+    with pytest.raises(FileFormatError, match=r"is larger than 10,000 bytes: give it in parts, .* DSTHEORY_LIMITS=2"):
+        read_chain(path)
+    monkeypatch.setenv("DSTHEORY_LIMITS", "10")
+    assert read_chain(path).mdp.shape == (50, 20)
+    for wrong in ("0.5", "many", "nan", "inf"):
+        monkeypatch.setenv("DSTHEORY_LIMITS", wrong)
+        with pytest.raises(DSTheoryError, match=f"DSTHEORY_LIMITS is '{wrong}': must be a finite number >= 1"):
+            read_chain(path)
+
+
+def test_a_parquet_table_of_many_rows_in_few_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    n = 300_000
+    chain = {"prompt": np.repeat("a", n), "answer": np.repeat("b", n), "correct": np.ones(n, np.int8)}
+    pq.write_table(pa.table(chain), tmp_path / "a.parquet", use_dictionary=True)
+    assert (tmp_path / "a.parquet").stat().st_size < 10_000
+    monkeypatch.setattr(tables, "MOST_CELLS", 10**5)
+    with pytest.raises(FileFormatError, match="has 300,000 rows of 3 columns: a table may have 100,000 cells"):
+        read_chain(tmp_path / "a.parquet")
+    pq.write_table(pa.table({"id": chain["prompt"], "correct": chain["correct"]}), tmp_path / "log.parquet")
+    with pytest.raises(FileFormatError, match="has 300,000 rows of 2 columns"):
+        read_log(tmp_path / "log.parquet")
+
+
+def test_a_long_text_that_many_rows_share_is_there_once(tmp_path: Path) -> None:
+    """A hundred thousand rows with the same 100 kB would be 10 GB."""
+    n = 100_000
+    long = pa.DictionaryArray.from_arrays(np.zeros(n, np.int32), ["x" * 100_000])
+    chain = {"prompt": long, "answer": [str(i) for i in range(n)], "correct": np.ones(n, np.int8)}
+    pq.write_table(pa.table(chain), tmp_path / "a.parquet")
+    assert read_chain(tmp_path / "a.parquet").mdp.shape == (1, n)
+    log = {"id": chain["answer"], "correct": chain["correct"], "task": long, "decision": np.repeat("stop", n)}
+    pq.write_table(pa.table(log), tmp_path / "log.parquet")
+    assert len(read_log(tmp_path / "log.parquet").episodes) == n
+
+
+def test_codes_of_dictionaries_that_are_in_no_order(tmp_path: Path) -> None:
+    """Names that no row has, names given twice, another dictionary in each part of the file."""
+    names = pa.chunked_array([
+        pa.DictionaryArray.from_arrays(pa.array([2, 0, 3], pa.int32()), ["b", "unused", "c", "b"]),
+        pa.DictionaryArray.from_arrays(pa.array([1, 0], pa.int32()), ["a", "c"]),
+    ])  # fmt: skip
+    table = pa.table({"prompt": names, "answer": ["1", "2", "3", "4", "5"], "correct": [1, 0, 1, 0, 1]})
+    pq.write_table(table, tmp_path / "a.parquet", row_group_size=3)
+    found = read_chain(tmp_path / "a.parquet")
+    assert (found.mdp.prompts, found.answers) == (("c", "b", "a"), (("1", "4"), ("2", "3"), ("5",)))
