@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 JOBS   ?= 2
 TORCH  ?= torch==2.13.0
 
-.PHONY: peers-check simulate test lint types unit verify test-exhaustive mutants bench wheel clean
+.PHONY: peers-check simulate test lint types unit verify test-exhaustive fuzz mutants bench wheel clean
 
 simulate: $(VENV)/.run
 	$(BIN)/dstheory simulate --length-weight 0.5 --out results/simulate --overwrite
@@ -31,6 +31,11 @@ verify: $(VENV)/.test
 # More examples per property; minutes, not seconds.
 test-exhaustive: $(VENV)/.test
 	DSTHEORY_PROFILE=exhaustive $(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal
+
+# Damaged and odd inputs of every kind for so many seconds; what is found lies in tests/fuzz/findings.
+SECONDS ?= 600
+fuzz: $(VENV)/.test
+	PYTHONPATH=tests $(BIN)/python -m fuzz --seconds $(SECONDS) $(TARGETS)
 
 # Every formula broken on purpose, one at a time: a test must notice.
 mutants: $(VENV)/.test

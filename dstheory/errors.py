@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 from typing import Any
 
+from dstheory.texts import printable
+
 _REMEDIES = {
     errno.ENOSPC: "free some space",
     errno.EDQUOT: "free some space",
@@ -31,7 +33,13 @@ def remedy_for(error: OSError) -> str:
 
 
 class DSTheoryError(ValueError):
-    """Base of all errors that are the input's fault; the command line prints them as one sentence and exits 1."""
+    """Base of all errors that are the input's fault; the command line prints them as one sentence and exits 1.
+
+    Names, labels and words of libraries that a message quotes are texts: what would act on a terminal is shown by its code.
+    """
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class ArithmeticTaskError(DSTheoryError):

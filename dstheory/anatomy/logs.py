@@ -185,7 +185,7 @@ def from_records(
     if reader == "records":
         builder.add(name, batches(_parts(records), name, names, builder.reading, unit="record"))
     else:
-        texts = TextSettings(checker, segment, pattern, markers).reader(reader, names)
+        texts = TextSettings(checker, segment, pattern, markers).reader(reader, names, name)
         builder.add(name, text_batches(_parts(records), name, texts, builder.reading, unit="record"))
     return builder.log()
 

@@ -134,7 +134,7 @@ def batch_of(table: ArrowTable, file: str, names: FieldNames, reading: Reading) 
             raise RecordError(f"{file} has no column {needed!r}: {rule}; {hint}")
     if not len(columns[names.id]):
         return None
-    rows = _AttemptRows(columns, names)
+    rows = _AttemptRows(columns, names, file)
     if len(rows.head) < len(columns[names.id]) and not {names.decision, names.round, names.cap} & set(columns):
         i = int(np.argmax(rows.lengths > 1))
         same = shown(rows.codes["id"][1][rows.codes["id"][0][rows.head[i]]])
@@ -161,13 +161,13 @@ class _AttemptRows:
     ``order`` (m,) is where each sorted row was, ``record`` (m,) its record, ``head`` (n,) the first row of a record as given.
     """
 
-    def __init__(self, columns: dict[str, Any], names: FieldNames) -> None:
+    def __init__(self, columns: dict[str, Any], names: FieldNames, file: str) -> None:
         self.columns, self.names = columns, names
         heads = {"id": names.id, "problem": names.problem, **names.labels}
         self.heads = {what: key for what, key in heads.items() if key in columns}
         self.codes = {what: _codes(columns[key]) for what, key in self.heads.items()}
         record, self.head = self._records()
-        turn = _turns(columns.get(names.round))
+        turn = _turns(columns.get(names.round), file)
         self.order = np.argsort(record, kind="stable") if turn is None else np.lexsort((np.arange(len(record)), turn, record))
         self.turn = None if turn is None else turn[self.order]
         self.record = record[self.order]
@@ -308,7 +308,7 @@ def _codes(column: Any) -> tuple[Ints, list[str]]:
     return np.where(empty[codes], -1, codes), texts
 
 
-def _turns(rounds: Any) -> Floats | None:
+def _turns(rounds: Any, file: str) -> Floats | None:
     """Return (m,) the rounds as numbers, infinity for none."""
     if rounds is None:
         return None
@@ -318,7 +318,7 @@ def _turns(rounds: Any) -> Floats | None:
         return np.asarray(rounds.cast(pa.float64()).fill_null(np.inf), dtype=np.float64)
     except pa.ArrowException as error:
         raise RecordError(
-            f"the column of rounds cannot be read as numbers ({str(error).splitlines()[0][:80]}): number them"
+            f"{file}: the column of rounds cannot be read as numbers ({str(error).splitlines()[0][:80]}): number them"
         ) from error
 
 

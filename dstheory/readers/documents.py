@@ -27,6 +27,7 @@ from dstheory.readers.reading import Part, Progress, Reading, json_lines
 from dstheory.readers.streams import csv_records, first_bytes, open_unpacked, opened
 from dstheory.readers.tables import ArrowTable, asked_of, csv_header, explained, open_parquet, read_csv
 
+_MARK = b"\xef\xbb\xbf"  # a byte order mark
 _HEAD = 20  # records by which a file is recognised
 _ROWS = 8192  # of a table, at once
 _MEMBERS = ("samples/", "")  # folders of a zip file in which records are looked for
@@ -111,7 +112,7 @@ def is_table(path: Path, head: bytes) -> bool:
 def _first_lines(path: Path, head: bytes) -> list[Any]:
     """Return the values of the first lines that are JSON."""
     found = []
-    lines = head.split(b"\n")
+    lines = head.removeprefix(_MARK).split(b"\n")
     whole = lines if len(head) < 65536 else lines[:-1]
     if not whole:  # one line longer than what was looked at
         whole = [_first_line(path)]
@@ -133,12 +134,12 @@ def _first_line(path: Path) -> bytes:
             pieces.append(data if end < 0 else data[:end])
             if end >= 0:
                 break
-    return b"".join(pieces)
+    return b"".join(pieces).removeprefix(_MARK)
 
 
 def _document(path: Path, head: bytes) -> Any:
     """Return the one value that a file holds, an array or an object over several lines; None if it has a value on each line."""
-    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    start = head.removeprefix(_MARK).lstrip()
     if start[:1] not in (b"[", b"{"):
         return None
     array = start[:1] == b"["
@@ -169,7 +170,7 @@ def _document(path: Path, head: bytes) -> Any:
         return None
     data = b"".join(pieces)
     try:
-        value = decode(data.removeprefix(b"\xef\xbb\xbf"))
+        value = decode(data.removeprefix(_MARK))
     except NotJSON as error:
         if array and not any(_is_object(line) for line in data.split(b"\n", 50)[:50]):
             raise FileFormatError(sentence(error, str(path))) from error

@@ -73,12 +73,13 @@ class TextSettings(NamedTuple):
             return segmenter(segment, pattern=self.pattern, game=game, markers=MARKERS if self.markers is None else self.markers)
         return segment
 
-    def reader(self, kind: str, names: FieldNames, *, checker: str = "", segment: str = "") -> TextReader:
+    def reader(self, kind: str, names: FieldNames, file: str, *, checker: str = "", segment: str = "") -> TextReader:
         """Return the reader of a kind of text.
 
         Args:
             kind: "conversation" or "transcript".
             names: where the parts of its records stand.
+            file: how messages call the file.
             checker: what the format says, if the user says nothing.
             segment: likewise.
 
@@ -88,7 +89,9 @@ class TextSettings(NamedTuple):
         check = self.check(names, checker)
         if check is None:
             known = ", ".join(CHECKERS)
-            raise RecordError(f"a {kind} does not say which answers are correct: choose a checker, {known} or FILE.py:FUNCTION")
+            raise RecordError(
+                f"{file}: a {kind} does not say which answers are correct: choose a checker, {known} or FILE.py:FUNCTION"
+            )
         game = check if isinstance(check, Game) else None
         finder = self._finder(self.segment, game) or (self._finder(segment, game) if segment else None)
         if kind == "conversation":
@@ -147,7 +150,7 @@ class Opened(NamedTuple):
             yield from batches(parts, file, names, reading, unit=unit)
         else:
             segment = layout.format.segment if layout.format is not None else ""
-            reader = texts.reader(layout.reader, names, checker=checker, segment=segment)
+            reader = texts.reader(layout.reader, names, file, checker=checker, segment=segment)
             yield from text_batches(parts, file, reader, reading, unit=unit)
 
 

@@ -23,7 +23,7 @@ def first_of(found: Sequence[str], total: int | None = None) -> str:
 
 
 def shown(value: Any) -> str:
-    """Return a value as a message shows it: long texts are cut, and a number that is whole has no decimals.
+    """Return a value as a message shows it: long ones are cut, and a number that is whole has no decimals.
 
     Example:
         >>> shown(-0.2), shown(1.0), shown("x" * 100)
@@ -33,7 +33,8 @@ def shown(value: Any) -> str:
         value = value.item()
     if isinstance(value, str):
         return repr(value if len(value) <= 43 else value[:40] + "...")
-    return f"{value:.12g}" if isinstance(value, float) else repr(value)
+    text = f"{value:.12g}" if isinstance(value, float) else repr(value)
+    return text if len(text) <= 63 else text[:60] + "..."
 
 
 def is_unicode(text: str) -> bool:

@@ -107,7 +107,7 @@ def _settings(data: Any) -> dict[str, Any]:
         raise _Bad(f"holds {_kind(data)} instead of an object with format, prompts and settings")
     if data.get("format") != FORMAT:
         if "format" in data:
-            raise _Bad(f"format is {shown(data['format'])}: this version of dstheory reads {FORMAT!r}; update one or the other")
+            raise _Bad(f"format is {_kind(data['format'])}: this version of dstheory reads {FORMAT!r}; update one or the other")
         raise _Bad(f'there is no format: a chain file says format = "{FORMAT}"; add that line, if it is one')
     for key in data:
         if key not in _TOP:

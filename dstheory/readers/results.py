@@ -164,9 +164,12 @@ def read_run(directory: str | os.PathLike[str]) -> SavedRun:
 
 
 def _read_netcdf(path: Path) -> xarray.Dataset:
+    import h5py
     import xarray
 
     try:
+        with h5py.File(path, "r") as file:  # where this fails, h5netcdf would fail half open, and complain once more when deleted
+            file.attrs.get("_nc3_strict")
         # Nothing is decoded: a wall time in units of "seconds" stays the number it is.
         with xarray.open_dataset(path, engine="h5netcdf", decode_times=False) as dataset:
             return dataset.load()

@@ -338,3 +338,9 @@ def test_nothing_in_the_readers_could_evaluate_a_text() -> None:
         tree = ast.parse(file.read_text(encoding="utf-8"))
         called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
         assert not called & {"eval", "exec", "compile", "__import__", "literal_eval"}, file
+
+
+def test_a_byte_order_mark_does_not_hide_what_a_file_holds(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b'\xef\xbb\xbf{"id": 1, "transcript": "8 * 3 * 1", "numbers": [8, 3, 1], "target": 24}\n')
+    assert read_log(path, checker="countdown").reading.segmented == {"expressions": 1}

@@ -11,8 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from dstheory.anatomy import read_log
 from dstheory.errors import DSTheoryError, FileFormatError
 from dstheory.readers import read_chain
+from dstheory.readers.messages import shown
 from dstheory.readers.schema import COLUMNS, check_columns
 
 POLICY = "prompt,answer,correct,sample_probability,stop_probability\n"
@@ -215,3 +217,14 @@ def test_every_column_is_required_or_has_a_rule() -> None:
         with pytest.raises(FileFormatError, match=f"^x.csv: there is no column {name}"):
             check_columns(required - {name}, "x.csv")
     assert issubclass(FileFormatError, DSTheoryError)
+
+
+def test_a_message_is_one_line_of_visible_characters_whatever_it_quotes(tmp_path: Path) -> None:
+    """Also where a library's own words quote the file: Arrow's and Thrift's do."""
+    assert str(DSTheoryError("a\x1b[31m\nb\udcff")) == "a\\x1b[31m\\nb\\xff"
+    (tmp_path / "x.json").write_text('{"format": [' + "1" * 3000 + "]}")
+    assert len(message(tmp_path / "x.json")) < 300
+    assert len(shown(int("1" * 3000))) < 100
+    (tmp_path / "y\x07.tsv").write_text("id\tcorrect\n1\t1\t1\n")
+    with pytest.raises(DSTheoryError, match=r"y\\x07\.tsv cannot be read as a table .*1\\t1"):
+        read_log(tmp_path / "y\x07.tsv")

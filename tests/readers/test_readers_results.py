@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import gc
 import hashlib
 import json
 from dataclasses import dataclass
@@ -131,6 +132,22 @@ def test_names_that_are_not_utf8_are_kept(tmp_path: Path) -> None:
     with results_directory(tmp_path / "out\udcff") as directory:
         write_manifest(directory, MANIFEST | {"command": ["simulate", "--mdp", "a\udcff.json"]})
     assert read_run(tmp_path / "out\udcff").manifest["command"][2] == "a\udcff.json"
+
+
+def test_a_damaged_history_is_refused_without_a_second_error_when_it_is_deleted(
+    tmp_path: Path, history: xarray.Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """h5netcdf leaves an object that fails once more, on standard error, where a file breaks while it is being opened."""
+    write_run(tmp_path, history, {"command": "x", "parameters": {}, "seed": 0, "wall_seconds": 0.0})
+    without_checksums(tmp_path)
+    whole, printed = (tmp_path / "history.nc").read_bytes(), []
+    monkeypatch.setattr("sys.unraisablehook", printed.append)
+    for at in (64, 96):  # the root group, its attributes
+        (tmp_path / "history.nc").write_bytes(whole[:at] + bytes([whole[at] ^ 128]) + whole[at + 1 :])
+        with pytest.raises(FileFormatError, match=r"history\.nc is not a complete netCDF file"):
+            read_run(tmp_path)
+    gc.collect()
+    assert printed == []
 
 
 def test_truncated_history(tmp_path: Path, history: xarray.Dataset) -> None:

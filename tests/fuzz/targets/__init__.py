@@ -1,0 +1,12 @@
+"""Everything that is tried, by name."""
+
+from __future__ import annotations
+
+from fuzz.engine import Target
+from fuzz.targets.chains import CHAIN
+from fuzz.targets.logs import LOG
+from fuzz.targets.numerics import NUMERICS
+from fuzz.targets.results import RESULTS
+from fuzz.targets.texts import TEXT
+
+TARGETS: dict[str, Target] = {target.name: target for target in (CHAIN, LOG, TEXT, RESULTS, NUMERICS)}
