@@ -12,6 +12,7 @@ Source: derived here.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 
@@ -20,7 +21,7 @@ import numpy as np
 from dstheory.chain.exact import Solution, solve
 from dstheory.chain.policy import Policy, sigmoid
 from dstheory.chain.trajectories import Trajectories, sample_trajectories
-from dstheory.checks import Floats, Ints, whole_number
+from dstheory.checks import Bools, Floats, Ints, whole_number
 from dstheory.errors import ChainError
 from dstheory.objectives.base import Objective
 from dstheory.objectives.group import GroupObjective
@@ -29,6 +30,9 @@ from dstheory.objectives.parts import response_coefficients
 from dstheory.objectives.preference import DPO
 from dstheory.objectives.ratios import NFT, PPOClip
 from dstheory.objectives.responses import response_lengths
+
+_Sums = tuple[Floats, Floats, Floats, Floats]
+"""Sums over units of coefficient x score and of its square, of the logits of answers and of those of stop."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +71,13 @@ def average_scores(
         unit: (m,) what is independent of what: the trajectory, or the batch, that each step belongs to.
         weight: (units,) of each.
     """
+    return _estimate(_score_sums(solution, t, c_s, c_d, unit, weight), len(weight))
+
+
+def _score_sums(
+    solution: Solution, t: Trajectories, c_s: Floats, c_d: Floats, unit: Ints, weight: Floats
+) -> _Sums:
+    """Return the weighted sums over units of coefficient x score and of its square, of answers and of decisions."""
     policy = solution.policy
     k, x, y = t.policy_index(policy)
     prob = policy.sample_prob[k, x]  # (m, Y)
@@ -75,7 +86,7 @@ def average_scores(
     score_d = np.where(t.stop, policy.resample_prob[k, x, y], -policy.stop_prob[k, x, y])
 
     def accumulate(per_step_index: tuple[Ints, ...], per_step: Floats) -> tuple[Floats, Floats]:
-        """Sum per unit first, then over units: mean and standard error of each logit's entry."""
+        """Sum per unit first, then over units: each logit's entry and its square."""
         flat = np.ravel_multi_index(per_step_index, policy.shape)
         keys, where = np.unique(unit.repeat(flat.size // len(y)) * np.prod(policy.shape) + flat.ravel(), return_inverse=True)
         per_unit = np.bincount(where, weights=per_step.ravel(), minlength=len(keys))
@@ -83,18 +94,22 @@ def average_scores(
         size = int(np.prod(policy.shape))
         mean = np.bincount(entry, weights=share * per_unit, minlength=size)
         second = np.bincount(entry, weights=share * per_unit**2, minlength=size)
-        error = np.sqrt(np.maximum(second - mean**2, 0.0) / max(1, len(weight) - 1))
-        return np.asarray(mean, dtype=np.float64).reshape(policy.shape), error.reshape(policy.shape)
+        return mean.astype(np.float64).reshape(policy.shape), second.astype(np.float64).reshape(policy.shape)
 
     every_answer = np.broadcast_to(np.arange(policy.shape[2]), prob.shape)
     index_s = (np.broadcast_to(k[:, None], prob.shape), np.broadcast_to(x[:, None], prob.shape), every_answer)
-    mean_s, error_s = accumulate(index_s, c_s[:, None] * score_s)
-    mean_d, error_d = accumulate((k, x, y), c_d * score_d)
+    return *accumulate(index_s, c_s[:, None] * score_s), *accumulate((k, x, y), c_d * score_d)
+
+
+def _estimate(sums: _Sums, units: int) -> GradientEstimate:
+    mean_s, second_s, mean_d, second_d = sums
+    both = ((mean_s, second_s), (mean_d, second_d))
+    error_s, error_d = (np.sqrt(np.maximum(second - mean**2, 0.0) / max(1, units - 1)) for mean, second in both)
     return GradientEstimate(StageGradient(mean_s, mean_d), StageGradient(error_s, error_d))
 
 
-_MOST_TURNS = 1_000_000
-"""Turns drawn in all: some 150 MB for three answers."""
+_AT_ONCE, _MOST_SCORES = 500_000, 100_000_000
+"""Scores of answers in one table, some 90 MB, and in all, about a minute."""
 
 _MOST_DRAWN = 1024
 """Groups drawn per group kept before dynamic sampling is given up."""
@@ -113,7 +128,7 @@ def sampled_gradient(
         rng: a numpy Generator, or a seed for one.
 
     Raises:
-        ChainError: an objective that is not estimated this way, or a size out of range.
+        ChainError: an objective that is not estimated this way, a size out of range, or batches that do not fit into memory.
 
     >>> from dstheory import TwoStageMDP, solve
     >>> from dstheory.objectives import GRPO
@@ -126,13 +141,10 @@ def sampled_gradient(
     whole_number(prompts, "prompts", low=1)
     generator = np.random.default_rng(rng)
     if isinstance(objective, DPO):
-        sampler = objective.behaviour(solution)
-        assert isinstance(sampler, Policy)
-        _check_size(solution, sampler, batches * prompts, 2)
-        t, group = _groups(solution, sampler, batches * prompts, 2, generator)
-        c_s = _of_pairs(objective, solution, t, group)[t.episode]
-        unit = group[t.episode]
-        return average_scores(solution, t, c_s, np.where(t.decided, c_s, 0.0), unit=unit, weight=_even(batches * prompts))
+        theirs = objective.behaviour(solution)
+        assert isinstance(theirs, Policy)
+        pairs = batches * prompts
+        return _in_blocks(solution, theirs, pairs, 2, lambda n: _draw_pairs(objective, solution, theirs, n, generator))
     if not isinstance(objective, GroupObjective) or isinstance(objective, PPOClip):
         raise ChainError(f"{objective.name} compares no responses of one prompt: use its gradient, or estimate_gradient")
     if isinstance(objective, NFT) and objective.sampler is not None:
@@ -141,24 +153,58 @@ def sampled_gradient(
         raise ChainError(f"{objective.name} has group_size=inf, which cannot be sampled: its closed form is exact")
     each = prompts if objective.prompts == inf else int(objective.prompts)
     size, sampler = int(objective.group_size), objective.sampler or solution.policy
-    _check_size(solution, sampler, batches * each, size)
-    if objective.grouping.mixed:
-        t, group = _mixed_groups(objective, solution, sampler, batches * each, generator)
-    else:
-        t, group = _groups(solution, sampler, batches * each, size, generator)
-    c_s, c_d = _of_groups(objective, solution, t, group, batches, each, size)
-    return average_scores(solution, t, c_s, c_d, unit=(group // each)[t.episode], weight=_even(batches))
+    return _in_blocks(
+        solution, sampler, batches, each * size, lambda n: _draw_batches(objective, solution, sampler, n, each, generator)
+    )
 
 
-def _check_size(solution: Solution, sampler: Policy, groups: int, size: int) -> None:
-    """Raise ChainError, before anything is drawn, where the expected number of turns does not fit into memory."""
+_Drawn = tuple[Trajectories, Floats, Floats, Ints]
+"""Responses, coefficients of their answers and of their decisions, and the unit that each step belongs to."""
+
+
+def _in_blocks(
+    solution: Solution, sampler: Policy, units: int, responses: int, draw: Callable[[int], _Drawn]
+) -> GradientEstimate:
+    """Return the estimate from ``units`` units of so many responses, drawn as many at a time as fit into memory.
+
+    Raises:
+        ChainError: one unit does not fit, or all of them take minutes; before anything is drawn.
+    """
     mdp = solution.mdp
     turns = float((solve(mdp, sampler).finite_visits.sum(axis=-2) * mdp.prompt_weight).sum())
-    if groups * size * turns > _MOST_TURNS:
-        raise ChainError(
-            f"{groups:,} groups of {size:,} responses of {turns:.3g} turns each are more than {_MOST_TURNS:,} turns: draw "
-            "smaller groups or fewer batches, or use the closed form"
-        )
+    one = responses * turns * mdp.shape[1]
+    for count, most, what in ((1, 2 * _AT_ONCE, "at once"), (units, _MOST_SCORES, "in all")):
+        if count * one > most:
+            raise ChainError(
+                f"{count:,} x {responses:,} responses of {turns:.3g} turns with {mdp.shape[1]} answers are to be drawn {what}: "
+                f"more than {most:,} scores; use smaller groups or fewer batches, or the closed form"
+            )
+    each = max(1, int(_AT_ONCE / one))
+    total: _Sums | None = None
+    for begin in range(0, units, each):
+        n = min(each, units - begin)
+        sums = _score_sums(solution, *draw(n), np.full(n, 1.0 / units))
+        total = sums if total is None else (total[0] + sums[0], total[1] + sums[1], total[2] + sums[2], total[3] + sums[3])
+    assert total is not None
+    return _estimate(total, units)
+
+
+def _draw_pairs(objective: DPO, solution: Solution, sampler: Policy, pairs: int, rng: np.random.Generator) -> _Drawn:
+    t, group = _groups(solution, sampler, pairs, 2, rng)
+    c_s = _of_pairs(objective, solution, t, group)[t.episode]
+    return t, c_s, np.where(t.decided, c_s, 0.0), group[t.episode]
+
+
+def _draw_batches(
+    objective: GroupObjective, solution: Solution, sampler: Policy, batches: int, prompts: int, rng: np.random.Generator
+) -> _Drawn:
+    size = int(objective.group_size)
+    if objective.grouping.mixed:
+        t, group = _mixed_groups(objective, solution, sampler, batches * prompts, rng)
+    else:
+        t, group = _groups(solution, sampler, batches * prompts, size, rng)
+    c_s, c_d = _of_groups(objective, solution, t, group, batches, prompts, size)
+    return t, c_s, c_d, (group // prompts)[t.episode]
 
 
 def _even(n: int) -> Floats:
@@ -177,8 +223,12 @@ def _groups(
         members = np.flatnonzero(drawn == x)
         parts.append(sample_trajectories(alone, sampler, len(members) * size, rng=rng))
         labels.append(np.repeat(members, size))
+    return _joined(parts), np.concatenate(labels)
+
+
+def _joined(parts: list[Trajectories]) -> Trajectories:
     turns = np.concatenate([part.turns for part in parts])
-    together = Trajectories(
+    return Trajectories(
         prompt=np.concatenate([part.prompt for part in parts]),
         offsets=np.concatenate([[0], np.cumsum(turns)]),
         answer=np.concatenate([part.answer for part in parts]),
@@ -186,28 +236,32 @@ def _groups(
         decided=np.concatenate([part.decided for part in parts]),
         weight=_even(len(turns)),
     )
-    return together, np.concatenate(labels)
+
+
+def _chosen(t: Trajectories, kept: Bools) -> Trajectories:
+    steps, turns = kept[t.episode], t.turns[kept]
+    offsets = np.concatenate([[0], np.cumsum(turns)])
+    return Trajectories(t.prompt[kept], offsets, t.answer[steps], t.stop[steps], t.decided[steps], _even(len(turns)))
 
 
 def _mixed_groups(
     objective: GroupObjective, solution: Solution, sampler: Policy, groups: int, rng: np.random.Generator
 ) -> tuple[Trajectories, Ints]:
     """Return the first ``groups`` groups whose rewards are not all equal, drawn until there are as many (dynamic sampling)."""
-    size, outcome, drawn = int(objective.group_size), objective.outcome_of(objective.generated(solution)), groups
-    while drawn <= _MOST_DRAWN * groups:
-        t, group = _groups(solution, sampler, drawn, size, rng)
-        order = np.argsort(group, kind="stable")
-        reward = outcome.reward.total(solution, t)[order].reshape(drawn, size)
-        mixed = np.flatnonzero((reward != reward[:, :1]).any(axis=1))[:groups]
-        if len(mixed) == groups:
-            new = np.full(drawn, -1)
-            new[mixed] = np.arange(groups)
-            kept = new[group] >= 0
-            steps, turns = kept[t.episode], t.turns[kept]
-            offsets = np.concatenate([[0], np.cumsum(turns)])
-            chosen = Trajectories(t.prompt[kept], offsets, t.answer[steps], t.stop[steps], t.decided[steps], _even(len(turns)))
-            return chosen, new[group][kept]
-        drawn *= 2
+    size, outcome = int(objective.group_size), objective.outcome_of(objective.generated(solution))
+    parts, labels, found = [], [], 0
+    for _ in range(_MOST_DRAWN):
+        t, group = _groups(solution, sampler, groups, size, rng)
+        reward = outcome.reward.total(solution, t)[np.argsort(group, kind="stable")].reshape(groups, size)
+        mixed = np.flatnonzero((reward != reward[:, :1]).any(axis=1))[: groups - found]
+        new = np.full(groups, -1)
+        new[mixed] = found + np.arange(len(mixed))
+        kept = new[group] >= 0
+        parts.append(_chosen(t, kept))
+        labels.append(new[group][kept])
+        found += len(mixed)
+        if found == groups:
+            return _joined(parts), np.concatenate(labels)
     raise ChainError(f"{objective.name}: fewer than one group in {_MOST_DRAWN} is mixed: dynamic sampling draws on and on")
 
 

@@ -30,6 +30,9 @@ from dstheory.symbolic.updates import Update, score, trajectories
 GROUP = 8
 """Responses per prompt where a rule does not say otherwise."""
 
+MAX_GROUP = 200
+"""Larger groups have no weight that is written out."""
+
 MAX_TRAJECTORIES = 130
 """Capped chains with more trajectories than this are not enumerated."""
 
@@ -125,6 +128,9 @@ def centred_weight(*, std: bool, size: int | None, ddof: int = 1) -> Statistic:
         size: G; None for the limit.
         ddof: 1 for the sample's, 0 for the population's.
 
+    Raises:
+        ChainError: with the standard deviation, groups of more than 200: the sum is written out term by term.
+
     >>> centred_weight(std=False, size=8).value
     7/8
     >>> centred_weight(std=True, size=2).value.subs(symbol("Rbar"), sp.Rational(1, 3))
@@ -135,6 +141,11 @@ def centred_weight(*, std: bool, size: int | None, ddof: int = 1) -> Statistic:
         return Statistic(w, sp.S.One if size is None else sp.Rational(size - 1, size), "what centring leaves, (G-1)/G")
     if size is None:
         return Statistic(w, 1 / sp.sqrt(r * (1 - r)), "weight of the prompt, 1/sqrt(Rbar (1-Rbar))")
+    if size > MAX_GROUP:
+        raise ChainError(
+            f"the weight of groups of {size:,} has {size - 1:,} terms: groups of at most {MAX_GROUP} are written out; use "
+            "size=None for the limit, or the numeric engine"
+        )
     root = sp.Add(*[sp.binomial(size, k) * r**k * (1 - r) ** (size - k) * sp.sqrt(k * (size - k)) for k in range(1, size)])
     scale = sp.sqrt(sp.Rational(size - ddof, size))
     kind = "sample" if ddof else "population"

@@ -5,6 +5,7 @@ Nothing here is shared with the package: success rates, lengths and their gradie
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 import tracemalloc
@@ -32,11 +33,13 @@ from dstheory.objectives import (
     GroupMeanObjective,
     GRPONoStd,
     K3Loss,
+    PPOClip,
     ReinforceBaseline,
     sampled_gradient,
 )
 from dstheory.objectives.expectation.counts import mean_over_counts
 from dstheory.objectives.parts import Credit, GroupMean, LeaveOneOut, Minus, PerResponse, Positive, Raw, SignedMatch
+from dstheory.objectives.registry import listed
 
 RIGHT = [[1, 0, 0], [0, 1, 1], [1, 1, 0]]
 TOKENS = [[3, 40, 7], [11, 2, 5], [4, 9, 30]]
@@ -357,6 +360,9 @@ LARGE = {
     "dapo-batch": lambda g: DAPOBatch(group_size=g, prompts=200_000),
     "rloo": lambda g: RLOO(group_size=g),
     "dr-grpo": lambda g: DrGRPO(group_size=g),
+    "grpo-no-std": lambda g: GRPONoStd(group_size=g),
+    "gspo": lambda g: GSPO(group_size=g, sampler=OLD),
+    "ppo-clip": lambda g: PPOClip(group_size=g, prompts=200_000, sampler=OLD),
     "cispo": lambda g: CISPO(group_size=g, sampler=OLD),
     "nft": lambda g: NFT(group_size=g),
     "nft, off policy": lambda g: NFT(group_size=g, sampler=OLD),
@@ -366,9 +372,15 @@ LARGE = {
 }
 
 
+def test_every_row_with_a_group_size_is_among_them() -> None:
+    with_size = {cls.name for cls in listed() if "group_size" in {field.name for field in dataclasses.fields(cls)}}
+    made = {LARGE[name](8).name for name in LARGE}
+    assert with_size - made == {"k1-loss", "k2-loss", "k1-reward", "distill"}  # divided as k3 is, by the same class
+
+
 @pytest.mark.parametrize("name", LARGE)
 def test_a_group_of_a_million_needs_little_memory_and_is_near_the_limit(name: str) -> None:
-    solution = solve(MDP, HERE)
+    solution = solve(MDP.replace(max_turns=3) if name == "gspo" else MDP, HERE)  # off policy a sum over responses
     limit = LARGE[name](math.inf).gradient(solution)
     tracemalloc.start()
     try:
@@ -422,12 +434,12 @@ def test_sizes_are_bounded_before_anything_is_allocated() -> None:
         GRPO(group_size=100_000_001)
     with pytest.raises(ChainError, match="prompts is 100,001: with dynamic sampling must be at most 100,000"):
         DAPO(prompts=100_001)
-    with pytest.raises(ChainError, match=r"3,200 groups of 1,000,000 responses of .* turns each are more than 1,000,000 turns"):
+    with pytest.raises(ChainError, match=r"1 x 8,000,000 responses of .* turns with 3 answers are to be drawn at once: more"):
         sampled_gradient(GRPO(group_size=1_000_000), solve(MDP, HERE), rng=0)
+    with pytest.raises(ChainError, match=r"10,000,000 x 64 responses of .* turns with 3 answers are to be drawn in all: more"):
+        sampled_gradient(GRPO(group_size=8), solve(MDP, HERE), batches=10_000_000, rng=0)
     many = np.full(200_000, 0.5)
-    with pytest.raises(
-        ChainError, match=r"group_size is 1,000,001: 200,000 sums over .* counts each are more than 1,000,000,000"
-    ):
+    with pytest.raises(ChainError, match=r"group_size is 1,000,001: 200,000 sums over .* counts each are more than 300,000,000"):
         mean_over_counts(1_000_000, many, many, lambda k: (k,))
 
 

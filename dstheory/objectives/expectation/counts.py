@@ -36,7 +36,7 @@ LARGEST_GROUP = 100_000_000
 
 _DROP = 100.0  # T
 _AT_ONCE = 1 << 17  # counts in one table
-_MOST_COUNTS = 1_000_000_000  # about half a minute
+_MOST_COUNTS = 300_000_000  # about ten seconds
 
 
 def mean_over_counts(
