@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -48,7 +50,7 @@ def test_the_split_shown_is_the_one_of_the_synthetic_log() -> None:
 
 def test_options_and_choices_exist() -> None:
     options: set[str] = set()
-    for name in ("report", "generate", "export-chain", "schema"):
+    for name in ("report", "generate", "export-chain", "schema", "inspect"):
         options |= {flag for parameter in command.get_command(None, name).params for flag in parameter.opts}
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", PAGE)) - {"--data", "--mdp"}
     assert len(named) > 10
@@ -77,3 +79,31 @@ def test_numbers_on_real_logs_are_those_of_the_experiments(name: str, tmp_path: 
     (outcome,) = run_experiments(find_experiments([name]), tmp_path / "out", jobs=1, data=ROLLOUTS)
     assert outcome.status == "done", outcome.reason
     assert [line for line in outcome.caption.splitlines() if not line.startswith("Note: ")] == block.splitlines()
+
+
+def _fill_logs() -> ModuleType:
+    spec = spec_from_file_location("fill_logs", ROOT / "docs" / "fill_logs.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_table_of_logs_is_what_is_read() -> None:
+    shared = ROLLOUTS.parent
+    if not (shared / "cases").is_dir() or not (shared / "data" / "real").is_dir():
+        pytest.skip("the logs are not there: they belong into shared/ beside the repository")
+    module = _fill_logs()
+    assert module.fill(PAGE, module.table(shared)) == PAGE
+
+
+def test_the_table_of_logs_agrees_with_what_was_counted_without_the_package() -> None:
+    lines = PAGE.split("<!-- logs -->")[1].split("<!-- end of logs -->")[0].strip().splitlines()
+    rows = [line.split(" | ") for line in lines[2:]]
+    assert len(rows) > 20
+    for *_, p, a, b, counted in rows:
+        shares = re.findall(r"(\d+) of (\d+)", counted)
+        for said, (right, of) in zip((p, a, b), shares, strict=False):
+            assert said == "-" if of == "0" else float(said.split()[0]) == pytest.approx(int(right) / int(of), abs=5e-4)
+        assert all(said == "-" for said in (p, a, b)[len(shares) :])

@@ -32,7 +32,8 @@ _MOST_ATTEMPTS = 10_000
 _LOOP = 3  # a record whose last attempts are one sequence this many times over is said to loop
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 _CUT = ("length", "max_tokens", "content_filter", "error")  # finish reasons that are no decision of the model
-_DECORATION = " \t\r\n.`*$\"'"
+_CLOSING = " \t\r\n.`*$\"'\\)]}"  # what may follow an answer at the end of a text, as in $\boxed{4}$.
+_END_TOKEN = re.compile(r"(?:</s>|<eos>|<end_of_turn>|<\|[^<>|\n]{1,40}\|>)\Z")
 
 # What each way of finding attempts can bias, in the words of the report.
 BIAS = {
@@ -285,7 +286,8 @@ class TextReader:
             return reason not in _CUT
         if self.kind == "conversation" or record.get(self.names.final) is not None:
             return True
-        return texts[-1].rstrip().endswith("</answer>") or texts[-1].rstrip(_DECORATION).endswith(last.rstrip(_DECORATION))
+        text = _without_end_tokens(texts[-1])
+        return text.endswith("</answer>") or text.rstrip(_CLOSING).endswith(last.rstrip(_CLOSING))
 
 
 def text_batches(
@@ -318,6 +320,19 @@ def text_batches(
         "text ends with it or with a submitted answer, and is left out of a and b otherwise"
     )
     reading.looping += looping
+
+
+def _without_end_tokens(text: str) -> str:
+    """Return a text without the marks by which models end theirs.
+
+    Example:
+        >>> _without_end_tokens("So 4</answer><|im_end|>\\n")
+        'So 4</answer>'
+    """
+    end = text.rstrip()
+    while found := _END_TOKEN.search(end, max(0, len(end) - 50)):
+        end = end[: found.start()].rstrip()
+    return end
 
 
 def loops(candidates: list[str]) -> bool:

@@ -8,11 +8,12 @@ import time
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dstheory.anatomy import from_records, read_log
+from dstheory.anatomy import from_records, measure, read_log
 from dstheory.errors import RecordError
 from dstheory.readers import answers as checkers
 from dstheory.readers import transcripts as segment
@@ -344,3 +345,35 @@ def test_a_byte_order_mark_does_not_hide_what_a_file_holds(tmp_path: Path) -> No
     path = tmp_path / "a.jsonl"
     path.write_bytes(b'\xef\xbb\xbf{"id": 1, "transcript": "8 * 3 * 1", "numbers": [8, 3, 1], "target": 24}\n')
     assert read_log(path, checker="countdown").reading.segmented == {"expressions": 1}
+
+
+@pytest.mark.parametrize(
+    "end", ["\\boxed{4}", "$$\\boxed{4}$$", "\\(\\boxed{4}\\).", "4</s>", "**4**<|im_end|>\n", "\\boxed{4}.<eos>"]
+)
+def test_ends_of_texts_are_stops(end: str) -> None:
+    record = {"id": 1, "gold": "4", "transcript": f"5. Wait, it is {end}"}
+    log = from_records([record], reader="transcript", checker="final-answer", segment="markers")
+    assert (log.episodes.correct.tolist(), log.episodes.stopped.tolist()) == ([False, True], [False, True])
+
+
+def test_a_text_that_goes_on_after_its_answer_is_no_stop() -> None:
+    record = {"id": 1, "gold": "4", "transcript": "5. Wait, it is 4 and then the"}
+    log = from_records([record], reader="transcript", checker="final-answer", segment="markers")
+    assert log.episodes.stopped.tolist() == [False, False]
+
+
+def test_a_known_chain_comes_back_from_boxed_texts() -> None:
+    rng = np.random.default_rng(3)
+    records = []
+    for i in range(2000):
+        said = []
+        while True:
+            right = rng.random() < 0.5
+            said.append(f"$$\\boxed{{{4 if right else 5}}}$$")
+            if (rng.random() < 0.8) == right:  # stops on a right answer, goes on after a wrong one, each in four cases of five
+                break
+        records.append({"id": i, "gold": "4", "transcript": " Wait, ".join(said) + "</s>"})
+    log = from_records(records, reader="transcript", checker="final-answer", segment="markers")
+    (row,) = measure(log.episodes)
+    for estimate, truth in ((row.p, 0.5), (row.a, 0.8), (row.b, 0.8)):
+        assert estimate.low < truth < estimate.high
