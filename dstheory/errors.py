@@ -46,6 +46,10 @@ class ArithmeticTaskError(DSTheoryError):
     """A size, a setting or a checkpoint of the multiplication task breaks one of its rules."""
 
 
+class DamagedCheckpointError(ArithmeticTaskError):
+    """A checkpoint was cut off or changed: the run must begin again."""
+
+
 class ClaimError(DSTheoryError):
     """A claim breaks one of the rules that make it checkable; the message names the claim's part and the remedy."""
 

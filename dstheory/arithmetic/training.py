@@ -16,10 +16,8 @@ Source: objectives of this package, see :mod:`dstheory.objectives.parts`; SFT as
 
 from __future__ import annotations
 
-import io
 import json
 import os
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,9 +32,11 @@ from dstheory.arithmetic.task import draw_problems
 from dstheory.checks import Floats
 from dstheory.dynamics.optimizers import SGD, Adam, Blocks, Optimizer
 from dstheory.dynamics.training import clipped
-from dstheory.errors import ArithmeticTaskError
+from dstheory.errors import ArithmeticTaskError, DamagedCheckpointError
 from dstheory.objectives.parts import Raw, penalty_weight, response_coefficients, token_weights
+from dstheory.readers.archives import DamagedError, read_arrays, write_arrays
 from dstheory.readers.atomic import atomic_path
+from dstheory.readers.streams import opened
 
 LOGGED = ("accuracy", "attempts", "tokens", "gradient_sample", "gradient_decide")
 _START, _PROBLEMS, _EPISODES = range(3)  # streams of random numbers
@@ -220,8 +220,8 @@ def write_checkpoint(path: str | os.PathLike[str], run: TrainingRun) -> None:
         for order, moments in zip(("first", "second"), run.moments[1:], strict=True):
             arrays |= {f"{order}_{name}": moment for name, moment in zip(BLOCKS, moments, strict=True)}
     text = np.frombuffer(json.dumps(about).encode(), dtype=np.uint8)
-    with atomic_path(path, overwrite=True) as temporary, open(temporary, "wb") as file:
-        np.savez(file, about=text, **arrays)  # type: ignore[arg-type]
+    with atomic_path(path, overwrite=True) as temporary:
+        write_arrays(temporary, {"about": text, **arrays})
 
 
 def read_checkpoint(path: str | os.PathLike[str], settings: Settings | None = None) -> TrainingRun:
@@ -232,16 +232,17 @@ def read_checkpoint(path: str | os.PathLike[str], settings: Settings | None = No
         settings: refuse a checkpoint of other settings.
 
     Raises:
-        ArithmeticTaskError: there is no such file, it is damaged or no checkpoint, or its settings differ.
+        DamagedCheckpointError: it was cut off or changed.
+        ArithmeticTaskError: there is no such file, it is no checkpoint, or its settings differ.
     """
     try:
-        content = Path(path).read_bytes()
+        arrays = read_arrays(Path(path), unchecked=True)
     except OSError as error:
         remedy = "train first, or name another file"
         raise ArithmeticTaskError(f"cannot read the checkpoint {path}: {error.strerror}; {remedy}") from error
+    except DamagedError as error:
+        raise _damaged(path) from error
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as data:
-            arrays = {name: data[name] for name in data.files}
         about = json.loads(arrays["about"].tobytes())
         if about["format"] != FORMAT:
             raise ArithmeticTaskError(f"{path} has the format {about['format']!r}, not {FORMAT!r}: it is from another version")
@@ -252,10 +253,10 @@ def read_checkpoint(path: str | os.PathLike[str], settings: Settings | None = No
             moments = about["step"], *(tuple(arrays[f"{order}_{name}"] for name in BLOCKS) for order in ("first", "second"))
         log = {name: arrays[f"log_{name}"].tolist() for name in LOGGED}
         counters = int(about["done"]), int(about["tokens"]), int(about["episodes"])
-    except (ValueError, KeyError, EOFError, TypeError, OSError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         if isinstance(error, ArithmeticTaskError):
             raise
-        raise ArithmeticTaskError(f"{path} is no complete checkpoint: it was cut off or changed; train again") from error
+        raise _damaged(path) from error
     if settings is not None and (difference := settings.difference(own)):
         raise ArithmeticTaskError(
             f"the checkpoint {path} is of another run: {difference}; give its settings, or another file name"
@@ -263,3 +264,12 @@ def read_checkpoint(path: str | os.PathLike[str], settings: Settings | None = No
     start = initial_policy(own)
     policy = ArithmeticPolicy(blocks, start.checks, start.trunk, start.origin)
     return TrainingRun(own, policy, counters[0], moments, counters[1], counters[2], log)
+
+
+def _damaged(path: str | os.PathLike[str]) -> ArithmeticTaskError:
+    """Return the error about a file that is no complete checkpoint."""
+    with opened(Path(path)) as file:
+        content = file.read(1 << 20)
+    ours = FORMAT.encode() in content or b"block_" in content  # one changed byte does not hide both
+    kind = DamagedCheckpointError if ours else ArithmeticTaskError
+    return kind(f"{path} is no complete checkpoint: it was cut off or changed; train again")

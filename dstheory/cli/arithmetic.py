@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -105,13 +106,20 @@ def train(checkpoint: Path | None, overwrite: bool, as_json: bool, **options: An
     from dstheory.arithmetic.training import read_checkpoint, write_checkpoint
     from dstheory.arithmetic.training import train as run_training
     from dstheory.cli.show import number, print_json, print_table, progress_bar
+    from dstheory.errors import DamagedCheckpointError
 
     began = time.monotonic()
     settings = Settings(**options)
     path = checkpoint or Path("results") / f"arithmetic-{settings.method}-{settings.seed}.npz"
     if checkpoint is None:
         path.parent.mkdir(exist_ok=True)
-    run = read_checkpoint(path, settings) if path.exists() and not overwrite else None
+    try:
+        run = read_checkpoint(path, settings) if path.exists() and not overwrite else None
+    except DamagedCheckpointError as error:
+        aside = path.with_name(path.name + ".damaged")
+        os.replace(path, aside)
+        echo(f"warning: {error}; it is trained from the start, and what is left of it is kept as {aside}", err=True)
+        run = None
     resumed = 0 if run is None else run.done
     if resumed and not as_json:
         echo(f"{path}: goes on after update {resumed} of {settings.updates}", err=True)

@@ -21,7 +21,7 @@ from dstheory.arithmetic.training import (
     train,
     write_checkpoint,
 )
-from dstheory.errors import ArithmeticTaskError, ChainError, DSTheoryError
+from dstheory.errors import ArithmeticTaskError, ChainError, DamagedCheckpointError, DSTheoryError
 
 SMALL = Settings(updates=4, problems=4, group=4)
 
@@ -214,7 +214,20 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path) -> None:
     with pytest.raises(ArithmeticTaskError, match=rf"run\.npz is of another run: {difference}"):
         read_checkpoint(path, dataclasses.replace(SMALL, lr=0.5))
     content = path.read_bytes()
-    for damage in (content[:1000], b"", b"not a checkpoint", content[:-200] + b"x" * 200):
+    for damage in (content[:1000], content[:-1], content[:-200] + b"x" * 200):
+        path.write_bytes(damage)
+        with pytest.raises(DamagedCheckpointError, match="it was cut off or changed; train again"):
+            read_checkpoint(path)
+    rng = np.random.default_rng(0)
+    for place in [*range(60), *rng.integers(0, len(content), 200).tolist(), *range(len(content) - 60, len(content))]:
+        changed = bytearray(content)
+        changed[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(changed)
+        with pytest.raises(DamagedCheckpointError, match="it was cut off or changed; train again"):
+            read_checkpoint(path)
+    path.write_bytes(content[:-32])  # as versions without checksums wrote it
+    assert read_checkpoint(path).done == 1
+    for damage in (b"", b"not a checkpoint"):
         path.write_bytes(damage)
         with pytest.raises(ArithmeticTaskError, match=r"run\.npz is no complete checkpoint: it was cut off or changed"):
             read_checkpoint(path)

@@ -107,6 +107,21 @@ def test_bad_input(dstheory, arguments, message) -> None:
     assert ran.err.startswith(f"error: {message}")
 
 
+def test_a_damaged_checkpoint_is_trained_again(dstheory, tmp_path) -> None:
+    whole = dstheory("arithmetic", "train", *SMALL, "--checkpoint", "r.npz")
+    content = (tmp_path / "r.npz").read_bytes()
+    changed = content[:3000] + bytes([content[3000] ^ 1]) + content[3001:]
+    (tmp_path / "r.npz").write_bytes(changed)
+    again = dstheory("arithmetic", "train", *SMALL, "--checkpoint", "r.npz")
+    assert (again.code, again.out.split("checkpoint:")[0]) == (0, whole.out.split("checkpoint:")[0])
+    assert "r.npz is no complete checkpoint" in again.err
+    assert (tmp_path / "r.npz").read_bytes() == content
+    assert (tmp_path / "r.npz.damaged").read_bytes() == changed
+    (tmp_path / "thesis.npz").write_bytes(b"mine")
+    refused = dstheory("arithmetic", "train", *SMALL, "--checkpoint", "thesis.npz")
+    assert (refused.code, (tmp_path / "thesis.npz").read_bytes()) == (1, b"mine")
+
+
 def test_a_checkpoint_of_other_settings_is_refused_and_named(dstheory) -> None:
     assert dstheory("arithmetic", "train", *SMALL, "--checkpoint", "r.npz").code == 0
     refused = dstheory("arithmetic", "train", *SMALL, "--checkpoint", "r.npz", "--lr", 0.5)

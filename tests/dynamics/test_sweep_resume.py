@@ -24,7 +24,7 @@ from dstheory.cli.main import cli
 from dstheory.dynamics import sweep
 from dstheory.dynamics.problem import Chain
 from dstheory.dynamics.sweeps.run import plan_sweep, run_plan
-from dstheory.dynamics.sweeps.state import state_path
+from dstheory.dynamics.sweeps.state import State, configuration, state_path
 from dstheory.errors import DSTheoryError, FileFormatError
 
 # 12 looped combinations, each a chunk of its own.
@@ -266,10 +266,38 @@ def test_a_damaged_state_description_is_named_and_nothing_is_lost(tmp_path: Path
     file = tmp_path / "out.unfinished/sweep.json"
     content = file.read_text()
     file.write_text(content[:50])
-    with pytest.raises(DSTheoryError, match=r"sweep\.json was cut off or changed"):
-        resumed(tmp_path / "out")
-    file.write_text(content)
-    assert resumed(tmp_path / "out")[1] == {"chunks": 4, "computed": 2}
+    with pytest.raises(DSTheoryError, match=r"sweep\.json was cut off or changed, .* belong to no known sweep"):
+        resumed(tmp_path / "out", gamma=0.5)
+    file.write_text(content.replace("length_weight", "length-weight"))
+    with pytest.warns(RuntimeWarning, match=r"sweep\.json was cut off or changed: it is written again"):
+        assert resumed(tmp_path / "out")[1] == {"chunks": 4, "computed": 2}
+
+
+@pytest.mark.parametrize("name", ["chunk-000001.npz", "sweep.json"])
+def test_a_changed_byte_costs_what_it_touches_and_no_more(tmp_path: Path, name: str) -> None:
+    """Wherever it is: the sweep goes on, at worst with the damaged part computed again, and the result is the same."""
+    interrupted(tmp_path / "out", 2)
+    state = tmp_path / "out.unfinished"
+    kept = {path.name: path.read_bytes() for path in state.iterdir()}
+    plan = plan_sweep(SMALL, of="optimum", fixed={})
+    ours, shapes = configuration(plan), {name: plan.shape(name) for name in (*plan.variables, "status")}
+    rng = np.random.default_rng(0)
+    places = rng.integers(0, len(kept[name]), 60).tolist() + list(range(40 if name.startswith("chunk") else 0))
+    with State.opened(tmp_path / "out", ours, 1, overwrite=False) as opened:
+        good = opened.read(1, 1600, shapes)
+        assert good is not None
+    for place in places:
+        changed = bytearray(kept[name])
+        changed[place] ^= 1 << int(rng.integers(8))
+        (state / name).write_bytes(changed)
+        with warnings.catch_warnings(action="ignore"), State.opened(tmp_path / "out", ours, 1, overwrite=False) as opened:
+            if name == "sweep.json":
+                found = opened.read(1, 1600, shapes)
+                assert found is not None
+                np.testing.assert_array_equal(found["status"], good["status"])
+            else:
+                with pytest.raises(DSTheoryError, match="was cut off or changed"):
+                    opened.read(1, 1600, shapes)
 
 
 def test_two_processes_do_not_share_a_state(tmp_path: Path) -> None:

@@ -12,26 +12,26 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import zipfile
-import zlib
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from dstheory._version import __version__
 from dstheory.dynamics.sweeps.grid import Axis
 from dstheory.dynamics.sweeps.plan import SweepPlan
 from dstheory.errors import DSTheoryError, remedy_for
 from dstheory.interrupts import deferred_interrupts
+from dstheory.readers.archives import DamagedError, read_arrays, write_arrays
 from dstheory.readers.atomic import atomic_path, shared_directory
 from dstheory.readers.results import to_jsonable
+from dstheory.readers.streams import read_whole
 
 __all__ = ["State", "configuration", "differences", "state_path", "stored_configuration"]
 
 _FILE = "sweep.json"
+_BATCHES = "batches_per_chunk"  # in a chunk
 _LOCK = "lock"
 _LISTED = 1000  # values of a longer axis are told apart by a hash
 
@@ -117,8 +117,8 @@ def state_path(out: Path) -> Path:
 def stored_configuration(path: Path) -> Any:
     """Return the configuration of the unfinished sweep in a directory; None if it cannot be read."""
     try:
-        return json.loads((path / _FILE).read_bytes())["configuration"]
-    except (OSError, ValueError, KeyError, TypeError):
+        return json.loads(read_whole(path / _FILE))["configuration"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
@@ -159,8 +159,13 @@ class State:
         batches_per_chunk: how many batches each file holds, which the first start has decided.
     """
 
-    def __init__(self, path: Path, batches_per_chunk: int) -> None:
-        self.path, self.batches_per_chunk = path, batches_per_chunk
+    def __init__(self, path: Path, ours: Mapping[str, Any], batches_per_chunk: int) -> None:
+        self.path, self.batches_per_chunk, self._ours = path, batches_per_chunk, ours
+
+    @property
+    def _belongs_to(self) -> str:
+        """What the checksums of chunks are about: this sweep."""
+        return json.dumps(self._ours, sort_keys=True)
 
     @classmethod
     @contextmanager
@@ -173,11 +178,11 @@ class State:
         """
         path = state_path(out)
         with shared_directory(path.parent, out), _locked(path):
-            state = cls(path, batches_per_chunk)
-            state._claim(ours, overwrite)
+            state = cls(path, ours, batches_per_chunk)
+            state._claim(overwrite)
             yield state
 
-    def _claim(self, ours: Mapping[str, Any], overwrite: bool) -> None:
+    def _claim(self, overwrite: bool) -> None:
         """Check that the state is this sweep's, or make it so; remove what a killed process was writing."""
         for partial in self.path.glob(".partial-*"):
             shutil.rmtree(partial) if partial.is_dir() else partial.unlink()
@@ -186,36 +191,56 @@ class State:
         foreign = sorted(p.name for p in there if p.name not in (_LOCK, _FILE) and not _is_chunk(p))
         if foreign:
             raise DSTheoryError(f"{self.path} holds {foreign[0]}, which is no part of a sweep: move it, or give another out")
-        if file.exists() and any(map(_is_chunk, there)):
-            try:
-                stored = json.loads(file.read_bytes())
-                theirs, batches = stored["configuration"], int(stored["batches_per_chunk"])
-            except (ValueError, KeyError, TypeError):
-                if not overwrite:
-                    raise DSTheoryError(
-                        f"{file} was cut off or changed, so that the finished parts beside it belong to no known sweep: "
-                        "restore it, give another out, or start afresh with overwrite"
-                    ) from None
-                theirs, batches = {}, 1
-            found = differences(theirs, ours)
-            if not found:
+        chunks = [p for p in there if _is_chunk(p)]
+        if file.exists() and chunks:
+            problem = self._difference(file)
+            batches = next(filter(None, map(self._batches_of, chunks)), None)
+            if batches is not None and not (problem and overwrite):
                 self.batches_per_chunk = batches
+            if not problem:
                 return
             if not overwrite:
-                raise DSTheoryError(
-                    f"{self.path} holds the unfinished part of another sweep: {'; '.join(found)}. Finish that one, give "
-                    "another out, or drop it with overwrite"
-                )
-        for chunk in filter(_is_chunk, there):
+                if batches is None:
+                    raise DSTheoryError(problem)
+                # The chunks say themselves that they are of this sweep.
+                warnings.warn(f"{file} was cut off or changed: it is written again", RuntimeWarning, stacklevel=2)
+                chunks = []
+        for chunk in chunks:
             chunk.unlink()
         with atomic_path(file, overwrite=True) as temporary:
-            content = {"configuration": ours, "batches_per_chunk": self.batches_per_chunk}
+            content = {"configuration": self._ours, "batches_per_chunk": self.batches_per_chunk}
             temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+    def _difference(self, file: Path) -> str:
+        """Return in a sentence how the sweep of a state differs from this one; "" if it does not: its chunks' size is taken."""
+        try:
+            stored = json.loads(read_whole(file))
+            theirs, batches = stored["configuration"], int(stored["batches_per_chunk"])
+            found = differences(theirs, self._ours)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return (
+                f"{file} was cut off or changed, so that the finished parts beside it belong to no known sweep: "
+                "restore it, give another out, or start afresh with overwrite"
+            )
+        if found:
+            return (
+                f"{self.path} holds the unfinished part of another sweep: {'; '.join(found)}. Finish that one, give "
+                "another out, or drop it with overwrite"
+            )
+        self.batches_per_chunk = batches
+        return ""
+
+    def _batches_of(self, chunk: Path) -> int | None:
+        """Return how many batches a file holds; None if it is damaged, or of another sweep."""
+        try:
+            return int(read_arrays(chunk, belongs_to=self._belongs_to)[_BATCHES])
+        except (DamagedError, OSError, KeyError):
+            return None
 
     def write(self, number: int, tables: Mapping[str, Any]) -> None:
         """Keep the tables of one chunk, complete or not at all."""
-        with atomic_path(self._file(number)) as temporary, open(temporary, "wb") as stream:
-            np.savez(stream, **tables)
+        with atomic_path(self._file(number)) as temporary:
+            write_arrays(temporary, {**tables, _BATCHES: self.batches_per_chunk}, belongs_to=self._belongs_to)
 
     def read(self, number: int, count: int, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any] | None:
         """Return the tables of one chunk; None if it is not there. ``shapes`` has the axes beside the settings', by name.
@@ -227,12 +252,12 @@ class State:
         if not file.exists():
             return None
         try:
-            # Opened here: np.load leaves the file open when it is none of its own.
-            with open(file, "rb") as stream, np.load(stream, allow_pickle=False) as content:
-                tables = {name: content[name] for name in content.files}
-        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error):
+            tables = read_arrays(file, belongs_to=self._belongs_to)
+        except (DamagedError, OSError):
             tables = {}
-        if {name: table.shape for name, table in tables.items()} != {name: (count, *own) for name, own in shapes.items()}:
+        wanted = {name: (count, *own) for name, own in shapes.items()}
+        fits = tables.pop(_BATCHES, None) == self.batches_per_chunk
+        if not fits or {name: table.shape for name, table in tables.items()} != wanted:
             raise DSTheoryError(f"{file} was cut off or changed")
         return tables
 
