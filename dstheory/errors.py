@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from typing import Any
 
 from dstheory.texts import printable
@@ -30,6 +31,17 @@ def remedy_for(error: OSError) -> str:
     'free some space'
     """
     return _REMEDIES.get(error.errno or 0, "choose a place where you may read and write")
+
+
+def system_sentence(error: OSError) -> str:
+    """Return file, reason and remedy of an error of the operating system.
+
+    >>> system_sentence(PermissionError(errno.EACCES, "Permission denied", "results/out"))
+    'results/out: Permission denied; choose a place where you may read and write'
+    """
+    reason = error.strerror or str(error) or type(error).__name__
+    files = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, (str, bytes, os.PathLike))]
+    return f"{' and '.join(files) or 'the operating system refused something'}: {reason}; {remedy_for(error)}"
 
 
 class DSTheoryError(ValueError):

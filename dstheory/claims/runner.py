@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from dstheory.claims.sources import bundled_files, claim_files, looks_like_path, select
-from dstheory.claims.verdicts import EXAMPLES, SEED, TIME_LIMIT, Outcome, Status, Verdict
+from dstheory.claims.verdicts import EXAMPLES, LONGEST_TIME_LIMIT, SEED, TIME_LIMIT, Outcome, Status, Verdict
 from dstheory.claims.workers import Pool
-from dstheory.errors import ClaimFileError, UnknownClaimError
+from dstheory.errors import ClaimError, ClaimFileError, UnknownClaimError
 
 Progress = Callable[[int, int, str], None]
 
@@ -87,7 +87,10 @@ def verify(
     Raises:
         UnknownClaimError: If a name selects nothing.
         ClaimFileError: If a path does not exist.
+        ClaimError: If the time limit is no number of seconds up to a day.
     """
+    if not 0 < time_limit <= LONGEST_TIME_LIMIT:
+        raise ClaimError(f"time_limit is {time_limit}: must be > 0 and <= {LONGEST_TIME_LIMIT:g} seconds, which is a day")
     start = time.monotonic()
     with Pool(workers or available_cores()) as pool:
         chosen, broken = _choose(pool, names, groups)

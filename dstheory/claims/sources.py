@@ -52,6 +52,7 @@ def claim_files(name: str) -> list[Path]:
     """
     path = Path(name)
     if path.is_dir():
+        next(path.iterdir(), None)  # an error if it cannot be read, which a pattern of names passes over
         files = _python_files(path)
         if not files:
             raise ClaimFileError(f"the directory {name} holds no Python file with claims")

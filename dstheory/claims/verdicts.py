@@ -11,6 +11,8 @@ from dstheory.tables import Table, Tabulated
 
 TIME_LIMIT = 15.0
 """Seconds of processor time per claim, unless the caller says otherwise."""
+LONGEST_TIME_LIMIT = 86_400.0
+"""The largest that a caller may say: a day."""
 EXAMPLES = 100
 """Examples per search."""
 SEED = 0

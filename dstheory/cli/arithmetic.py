@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dstheory.cli.echo import echo
+from dstheory.cli.numbers import Number
 from dstheory.cli.options import config_option, json_option, seed_option
 
 if TYPE_CHECKING:
@@ -80,21 +81,21 @@ def command() -> None:
 @click.option("--cap", type=int, default=4, show_default=True, help="T, the largest number of attempts.")
 @click.option("--checks", type=_Names(), default="nines,elevens,last-digit", show_default=True,
               help="What the decision sees; also magnitude and disagreement, which leave p, a, b unknown but by rollouts.")
-@click.option("--trunk", type=float, default=0.0, show_default=True, help="How strongly the skills enter the decision, >= 0.")
+@click.option("--trunk", type=Number(), default=0.0, show_default=True, help="How strongly the skills enter the decision, >= 0.")
 @click.option("--credit", default="leave-one-out", show_default=True,
               help="leave-one-out, group-mean, group-std, raw or filtered.")
 @click.option("--normaliser", default="responses", show_default=True,
               help="responses, own-tokens, constant, group-tokens or batch-tokens.")
 @click.option("--penalty", default="k3", show_default=True, help="KL to the start: k1, k2, k3 in the loss, or k1-reward.")
-@click.option("--beta", type=float, default=0.0, show_default=True, help="Strength of that penalty, >= 0.")
-@click.option("--coverage", type=float, default=0.5, show_default=True,
+@click.option("--beta", type=Number(), default=0.0, show_default=True, help="Strength of that penalty, >= 0.")
+@click.option("--coverage", type=Number(), default=0.5, show_default=True,
               help="Share of demonstrations with a wrong attempt first.")
 @click.option("--mask/--no-mask", default=False, show_default=True, help="Leave the tokens of wrong attempts out of SFT.")
-@click.option("--length-weight", type=float, default=1.0, show_default=True, help="lambda of SFT and of the penalty.")
+@click.option("--length-weight", type=Number(), default=1.0, show_default=True, help="lambda of SFT and of the penalty.")
 @click.option("--reduction", type=click.Choice(["sum", "mean"]), default="mean", show_default=True, help="Of SFT's weights.")
 @click.option("--optimizer", type=click.Choice(["adam", "sgd"]), default="adam", show_default=True)
-@click.option("--lr", type=float, default=0.01, show_default=True)
-@click.option("--clip-norm", type=float, default=0.0, show_default=True, help="Bound on the gradient's norm; 0 for none.")
+@click.option("--lr", type=Number(), default=0.01, show_default=True)
+@click.option("--clip-norm", type=Number(), default=0.0, show_default=True, help="Bound on the gradient's norm; 0 for none.")
 @click.option("--checkpoint", type=click.Path(path_type=Path), default=None, metavar="FILE",
               help="Where the run is kept; default results/arithmetic-METHOD-SEED.npz.")
 @click.option("--overwrite", is_flag=True, help="Begin again, whatever FILE holds.")

@@ -13,6 +13,7 @@ import click
 
 from dstheory.cli.echo import echo
 from dstheory.cli.notes import notes, reference_words
+from dstheory.cli.numbers import Number
 from dstheory.cli.options import (
     Problem,
     config_option,
@@ -59,7 +60,7 @@ _COLUMNS = ["objective", "family", "(i)", "(ii) share d", "(iii) share d", "long
 @seed_option("Seed, where level (i) has to sample trajectories.")
 @click.option("--all", "compare_all", is_flag=True,
               help="Compare all objectives at their own defaults: shares, length, tilt, claims; gamma is 1 unless given.")
-@click.option("--longer", type=float, default=8.0, show_default=True,
+@click.option("--longer", type=Number(), default=8.0, show_default=True,
               help="Factor on answer lengths, for the column on length (--all).")
 @click.option("--format", type=click.Choice(["table", "markdown"]), default="table", show_default=True,
               help="How --all prints its table.")

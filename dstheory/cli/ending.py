@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import io
 import os
+import reprlib
 import signal
 import sys
 import warnings
@@ -15,7 +16,7 @@ from typing import Any, NoReturn
 import click
 
 from dstheory.cli.echo import echo
-from dstheory.errors import DSTheoryError, remedy_for
+from dstheory.errors import DSTheoryError, system_sentence
 from dstheory.interrupts import handled
 from dstheory.texts import printable
 
@@ -86,6 +87,8 @@ def _code_of(command: Callable[[], Any]) -> int:
         return _failed(f"a module of yours ended the command by sys.exit({exit_.code!r}): remove that line")
     except OSError as error:
         return _failed(_sentence(error))
+    except UnicodeEncodeError as error:
+        return _failed(f"{reprlib.repr(error.object)} holds what is no text in UTF-8: give it in UTF-8")
     except MemoryError as error:
         return _failed(f"there is not enough memory ({str(error) or 'no more is free'}): make the problem smaller, or free some")
 
@@ -140,18 +143,14 @@ def _flush_or_discard() -> None:
 
 
 def _sentence(error: OSError) -> str:
-    """Return file, reason and remedy of an error of the operating system."""
-    reason = error.strerror or str(error) or type(error).__name__
     if error.filename == _OUTPUT:
-        return f"cannot write {_OUTPUT}: {reason}; {remedy_for(error)}, or redirect it elsewhere"
-    if error.filename is not None:
-        files = " and ".join(os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, (str, bytes)))
-        return f"{files or error.filename}: {reason}; {remedy_for(error)}"
-    try:
-        os.getcwd()
-    except FileNotFoundError:
-        return "the current directory was deleted: change to another one"
-    return f"the operating system refused something: {reason}; {remedy_for(error)}"
+        return f"cannot write {system_sentence(error)}, or redirect it elsewhere"
+    if error.filename is None:
+        try:
+            os.getcwd()
+        except FileNotFoundError:
+            return "the current directory was deleted: change to another one"
+    return system_sentence(error)
 
 
 def _warn(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import reprlib
+import sys
 import tomllib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -11,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dstheory.cli.numbers import Number
 from dstheory.dynamics.parameters import PARAMETERS, TABLE, TOGETHER, Parameter, Together
 from dstheory.errors import DSTheoryError
 
@@ -40,6 +44,8 @@ class Numbers(click.ParamType[Any]):
             numbers = tuple(float(part) for part in parts)
         except (TypeError, ValueError):
             self.fail(f"{value!r} is not {self.name}: write numbers separated by commas", param, ctx)
+        if not all(map(math.isfinite, numbers)):
+            self.fail(f"{value!r} holds what is not a finite number", param, ctx)
         if len(numbers) == 1 and self.one_for_all:
             return numbers * len(self.names)
         if len(numbers) != len(self.names):
@@ -94,7 +100,7 @@ def _option(row: Parameter | Together, changes: dict[str, Any]) -> Callable[[_F]
     if isinstance(row, Together):
         kind: Any = Numbers(*row.words, one_for_all=row.one_for_all)
     else:
-        kind = click.Choice(row.choices) if row.choices else {"number": float, "whole": int}.get(row.kind, bool)
+        kind = click.Choice(row.choices) if row.choices else {"number": Number(), "whole": int}.get(row.kind, bool)
         default = None if row.own else default
         flag = f"{flag}/--no-{flag[2:]}" if row.kind == "flag" else flag
     more = {"type": kind, "default": default, "help": row.help.strip() or None, **changes}
@@ -153,8 +159,13 @@ def _read_config(ctx: click.Context, param: click.Parameter, value: Path | None)
         entries = tomllib.loads(read_whole(value).decode("utf-8"))
     except OSError as error:
         raise DSTheoryError(f"cannot read the configuration {value}: {error.strerror or error}") from error
+    except RecursionError:
+        raise DSTheoryError(f"{value} is nested too deeply: every entry is one value, like an option") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DSTheoryError(f"{value} is not a TOML file: {error}") from error
+    except ValueError:
+        digits = sys.get_int_max_str_digits()
+        raise DSTheoryError(f"{value} holds a number of more than {digits} digits: no option takes it") from None
     known = {p.name: p for p in ctx.command.params if p.name and p.name != "config"}
     names = {flag.lstrip("-").replace("-", "_"): name for name, p in known.items() for flag in p.opts}
     defaults: dict[str, Any] = {}
@@ -164,12 +175,36 @@ def _read_config(ctx: click.Context, param: click.Parameter, value: Path | None)
             near = get_close_matches(plain, names, n=2)
             hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(sorted(names))}"
             raise DSTheoryError(f"{value} sets {key!r}, which is no option of `{ctx.command.name}`: {hint}")
-        if isinstance(entry, dict):
-            raise DSTheoryError(
-                f"{value} sets {key!r} to a table: must be one value, like the option --{plain.replace('_', '-')}"
-            )
-        defaults[names[plain]] = entry
+        name = names[plain]
+        defaults[name] = _config_value(ctx, known[name], entry, f"{value} sets {key!r} to {reprlib.repr(entry)}")
     ctx.default_map = {**(ctx.default_map or {}), **defaults}
+
+
+def _config_value(ctx: click.Context, param: click.Parameter, entry: Any, place: str) -> Any:
+    """Return an entry of a configuration as the command line would give it.
+
+    Raises:
+        DSTheoryError: it is of another type than the option's values, or not one of them.
+    """
+    flag = isinstance(param, click.Option) and param.is_flag
+    several = param.multiple if isinstance(param, click.Option) else param.nargs != 1
+    texts = isinstance(param.type, (click.Path, click.types.StringParamType))
+    rule = "true or false" if flag else "a text" if texts else "a number or a text"
+    if several or isinstance(param.type, Numbers):
+        rule += ", or a list of them"
+    items = entry if isinstance(entry, list) and rule.endswith("them") else [entry]
+    if not all(isinstance(item, bool if flag else str if texts else (str, int, float)) for item in items) or (
+        not flag and any(isinstance(item, bool) for item in items)
+    ):
+        raise DSTheoryError(f"{place}: must be {rule}, like the option {param.opts[-1]}")
+    # As texts: a whole number stays one, and one too large for a float is refused as the option refuses it.
+    plain = [item if flag else str(item) for item in items]
+    given: Any = plain if several else ",".join(plain) if isinstance(param.type, Numbers) else plain[0]
+    try:
+        param.type_cast_value(ctx, given)
+    except click.BadParameter as error:
+        raise DSTheoryError(f"{place}: {error.message.replace(repr(given), 'it')}") from error
+    return given
 
 
 config_option = click.option(

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dstheory.claims.verdicts import EXAMPLES, SEED, TIME_LIMIT
+from dstheory.claims.verdicts import EXAMPLES, LONGEST_TIME_LIMIT, SEED, TIME_LIMIT
 from dstheory.cli.echo import echo, echo_json
+from dstheory.cli.numbers import NumberRange
 from dstheory.errors import UnknownClaimError
 from dstheory.texts import printable
 
@@ -52,7 +53,7 @@ Examples:
 @click.option("--seed", type=click.IntRange(min=0), default=SEED, show_default=True, help="Seed of solver and searches.")
 @click.option(
     "--time-limit",
-    type=click.FloatRange(min=0.1),
+    type=NumberRange(min=0.1, max=LONGEST_TIME_LIMIT),
     default=TIME_LIMIT,
     show_default=True,
     help="Seconds of processor time per claim; what takes longer is undecided.",

@@ -22,7 +22,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
-from dstheory.errors import DSTheoryError, SkippedExperiment
+from dstheory.errors import DSTheoryError, SkippedExperiment, system_sentence
 from dstheory.experiments.catalogue import Experiment
 from dstheory.experiments.findings import Findings, Table, write_table
 from dstheory.interrupts import end_with_parent, handled
@@ -107,6 +107,8 @@ def run_experiment(
         status, reason = "skipped", str(skip)
     except DSTheoryError as error:
         reason = str(error)
+    except OSError as error:
+        reason = system_sentence(error)
     except (Exception, SystemExit) as error:
         # What a crash was, and at which line of the experiment.
         frames = traceback.extract_tb(error.__traceback__)

@@ -146,7 +146,7 @@ def test_configuration_file_gives_defaults_and_the_command_line_wins(dstheory, t
     ("args", "code", "words"),
     [
         (["--length-weight", "1.5"], 1, ["length_weight is 1.5", "must lie in [0, 1]"]),
-        (["--length-weight", "nan"], 1, ["length_weight is nan", "must lie in [0, 1]"]),
+        (["--length-weight", "nan"], 2, ["'nan' is not a finite number"]),
         (["--gamma", "-0.1"], 1, ["gamma is -0.1", "must lie in [0, 1]"]),
         (["--answer-length", "0.5"], 1, ["sample_length", "0.5", ">= 1"]),
         (["--answer-length", "1,2,3"], 2, ["3 numbers", "CORRECT,WRONG"]),

@@ -9,6 +9,7 @@ import click
 
 from dstheory.cli.anatomy.options import log_options, read_with, refuse_unusable
 from dstheory.cli.echo import echo
+from dstheory.cli.numbers import Number, NumberRange
 from dstheory.cli.options import seed_option
 
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
@@ -34,7 +35,7 @@ Examples:
 @click.option("--cell", "cells", multiple=True, metavar="MODEL,TASK,P,A,B",
               help="A model on a task with its true p, a, b; repeatable. Default: two models on three tasks.")  # fmt: skip
 @click.option("--cap", type=click.IntRange(min=0), default=8, show_default=True, help="Largest number of attempts; 0 for none.")
-@click.option("--concentration", type=float, default=4.0, show_default=True,
+@click.option("--concentration", type=Number(), default=4.0, show_default=True,
               help="c of Beta(p c, (1 - p) c) over problems; 0 for problems that are all alike.")  # fmt: skip
 @click.option("--trials", type=click.IntRange(min=1), default=1, show_default=True, help="Episodes of each model per problem.")
 @seed_option("The same seed gives the same log.")
@@ -88,7 +89,7 @@ def schema() -> None:
 @click.option("--model", default=None, metavar="NAME", help="Use the records of this model only.")
 @click.option("--max-turns", type=click.IntRange(min=0), default=None,
               help="Cap of the chain, 0 for none; default the log's, if it has one.")  # fmt: skip
-@click.option("--gamma", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="Discount of the chain.")
+@click.option("--gamma", type=NumberRange(0, 1), default=1.0, show_default=True, help="Discount of the chain.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 def export_chain(
     out: Path, by: str, model: str | None, max_turns: int | None, gamma: float, overwrite: bool, **options: Any

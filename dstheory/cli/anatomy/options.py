@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from dstheory.cli.echo import echo
+from dstheory.cli.numbers import NumberRange
 from dstheory.errors import DSTheoryError
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ _OPTIONS = [
     click.option("--pattern", metavar="REGEX", default=None, help="RE2 expression whose matches are attempts."),
     click.option("--markers", metavar="WORD,WORD", default=None, help="Words that begin a new attempt; default wait, hmm, ..."),
     click.option("--strict", is_flag=True, help="Stop at the first unusable record."),
-    click.option("--max-unusable", type=click.FloatRange(0, 1), default=0.05, show_default=True,
+    click.option("--max-unusable", type=NumberRange(0, 1), default=0.05, show_default=True,
                  help="Exit 1 if a larger share of the records was unusable."),
 ]  # fmt: skip
 

@@ -12,6 +12,7 @@ import click
 
 from dstheory.cli.anatomy.options import log_options, read_with, refuse_biased, refuse_unusable
 from dstheory.cli.echo import echo
+from dstheory.cli.numbers import NumberRange
 from dstheory.cli.options import fresh_directory, json_option, seed_option
 from dstheory.texts import printable
 
@@ -55,9 +56,9 @@ Exit codes:
               help="Split the difference in accuracy from A to B, two models (or labels of --across, or logs).")  # fmt: skip
 @click.option("--compare-at", type=click.IntRange(min=0), default=None,
               help="Cap at which they are compared, 0 for none; default the one both have.")  # fmt: skip
-@click.option("--cost", type=click.FloatRange(min=0), default=0.01, show_default=True,
+@click.option("--cost", type=NumberRange(min=0), default=0.01, show_default=True,
               help="Price of one attempt in units of accuracy, for the recommended cap.")  # fmt: skip
-@click.option("--level", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.95, show_default=True,
+@click.option("--level", type=NumberRange(0, 1, min_open=True, max_open=True), default=0.95, show_default=True,
               help="Coverage of the intervals.")  # fmt: skip
 @click.option("--resamples", type=click.IntRange(min=2), default=999, show_default=True, help="Of the bootstrap over problems.")
 @seed_option("Of bootstrap and folds.")
