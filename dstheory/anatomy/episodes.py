@@ -310,6 +310,8 @@ class Episodes:
         """
         column = self.column(name)
         present = np.bincount(column.codes, minlength=len(column.names)) > 0
+        if np.count_nonzero(present) == 1:
+            return {column.names[int(present.argmax())]: self}
         return {label: self.select(column.codes == i) for i, label in enumerate(column.names) if present[i]}
 
     def column(self, name: str) -> Labels:

@@ -238,7 +238,7 @@ class _EpisodesBuilder:
         self.reading.segmented[batch.way] = self.reading.segmented.get(batch.way, 0) + n
         table = self.problem_codes
         self.problems.append(np.fromiter((table.setdefault(p, len(table)) for p in batch.problems), dtype=np.int64, count=n))
-        labels = {**batch.labels, "log": (np.zeros(n, dtype=np.int32), (file,))}
+        labels = {**batch.labels, "log": (np.broadcast_to(np.int32(0), n), (file,))}
         for name in dict.fromkeys((*self.tables, *labels)):  # files of several formats need not have the same fields
             if name not in self.tables:
                 before = sum(len(each.lengths) for each in self.batches)
@@ -247,7 +247,8 @@ class _EpisodesBuilder:
             known = self.tables[name]
             # The last entry is where code -1 points: a record without this field.
             merged = np.array([*(known.setdefault(text, len(known)) for text in names), -1], dtype=np.int32)
-            self.columns[name].append(merged[codes])
+            one = (len(names) < 2 and not codes.any()) or not names  # all records alike take no memory
+            self.columns[name].append(np.broadcast_to(merged[0], n) if one and n else merged[codes])
         batch.ids = batch.problems = ()  # kept in the tables by now
         self.batches.append(batch)
 
@@ -290,13 +291,13 @@ class _EpisodesBuilder:
 
         lengths, caps, ended = joined("lengths"), joined("caps"), joined("stopped")
         fields = {}
-        for name, columns in self.columns.items():
-            codes, table = np.concatenate(columns), self.tables[name]
+        for name in list(self.columns):
+            codes, table = np.concatenate(self.columns.pop(name)), self.tables[name]
             if (codes < 0).any():
                 if not table and name not in _ALWAYS:
                     continue  # no record has it
                 codes = np.where(codes < 0, table.setdefault(NOT_GIVEN, len(table)), codes).astype(np.int32)
-            fields[name] = Labels(codes, tuple(table))
+            fields[name] = Labels.constant(next(iter(table)), len(codes)) if len(table) == 1 else Labels(codes, tuple(table))
         caps = self._caps(lengths, caps, fields)
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         stopped = np.zeros(offsets[-1], dtype=bool)

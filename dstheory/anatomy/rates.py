@@ -180,7 +180,21 @@ class ProblemCounts:
     @classmethod
     def of(cls, episodes: Episodes) -> ProblemCounts:
         """Return the counts of all episodes."""
+        if len(episodes) and (episodes.cap == 1).all() and episodes.capped.all():
+            return cls._of_one_shot(episodes)
         return _by_problem(_episode_rows(episodes), episodes.problem)
+
+    @classmethod
+    def _of_one_shot(cls, episodes: Episodes) -> ProblemCounts:
+        """Return the counts of episodes with one attempt and no decision, without a row for each."""
+        problems = len(episodes.problem_ids)
+        rows = np.zeros((problems, len(COLUMNS)), dtype=np.int64)
+        rows[:, :2] = np.bincount(episodes.problem, minlength=problems)[:, None]
+        for columns, those in (((2, 7, 10), episodes.correct), ((9,), episodes.correct & episodes.stopped)):
+            rows[:, columns] = np.bincount(episodes.problem[those], minlength=problems)[:, None]
+        rows = rows[rows[:, 0] > 0]
+        first, times = _distinct(rows)
+        return cls(rows[first], times)
 
     @property
     def problems(self) -> int:

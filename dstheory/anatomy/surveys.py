@@ -221,11 +221,13 @@ def _group(name: str, episodes: Episodes, by: str, *, cost: float, level: float,
     settings: dict[str, Any] = {"level": level, "resamples": resamples, "rng": seed}
     labelled = episodes.by(by)
     labels = in_order(list(labelled))
+    total = answer(episodes, **settings)
+    parts = {label: total if len(labels) == 1 else answer(labelled[label], **settings) for label in labels}
     if is_one_shot(episodes):
         return Group(
             name=name,
-            total=answer(episodes, **settings),
-            parts={label: answer(labelled[label], **settings) for label in labels},
+            total=total,
+            parts=parts,
             rounds=(),
             checks=(),
             chains={},
@@ -237,8 +239,8 @@ def _group(name: str, episodes: Episodes, by: str, *, cost: float, level: float,
     chains = fit_chains(episodes, ("pooled", "heterogeneous"))
     return Group(
         name=name,
-        total=answer(episodes, **settings),
-        parts={label: answer(labelled[label], **settings) for label in labels},
+        total=total,
+        parts=parts,
         rounds=measure(episodes, "round", level=level, most=_MOST_ROUNDS),
         checks=check_model(episodes, rng=seed),
         chains=chains,

@@ -15,6 +15,7 @@ from dstheory.readers.reading import Part
 from dstheory.readers.records import FieldNames, label_text
 from dstheory.readers.words import Verdicts, parse_decisions
 
+_NAMED = 6  # other values named where no record holds the one asked for
 _UNITS = {
     "rollouts": "one attempt per record",
     "records": "one episode per record",
@@ -92,6 +93,7 @@ class Layout:
         verdicts, decisions, where: as of :class:`Request`.
         format: the format it was recognised as; None for the package's own records.
         same: further places that say what is correct; they must agree.
+        numbered: whether records have no ids, so that their places are their names.
     """
 
     reader: str
@@ -101,7 +103,7 @@ class Layout:
     where: Mapping[str, str] = field(default_factory=dict)
     format: Format | None = None
     same: tuple[str, ...] = ()
-    numbered: bool = False  # records have no ids: their places are their names
+    numbered: bool = False
 
     @property
     def sentence(self) -> str:
@@ -132,34 +134,39 @@ class Layout:
         return list(dict.fromkeys(str(Place.of(place).steps[0]) for place in places))
 
     def fitted(self, parts: Iterable[Part], file: str) -> Iterator[Part]:
-        """Yield parts whose records have everything under the names of this layout."""
+        """Yield parts whose records have everything under the names of this layout.
+
+        Args:
+            parts: the records of a file, which are changed.
+            file: how messages call it.
+
+        Raises:
+            RecordError: no record is one of those asked for, or a field holds two values of which it may hold one.
+        """
         if self.as_it_is:
             yield from parts
             return
-        names, deep = self.names, self._deep
-        where = {Place.of(key): text for key, text in self.where.items()}
+        deep = self._deep
         once = {Place.of(key): set[str]() for key in (self.format.one_value if self.format else ()) if key not in self.where}
-        for numbers, rows in parts:
-            kept, places = [], []
+        for numbers, rows in _only(parts, self.where, file) if self.where else parts:
             for number, row in zip(numbers, rows, strict=True):
                 if isinstance(row, dict):
-                    if any(_text(place.get(row)) != text for place, text in where.items()):
-                        continue
                     for place, seen in once.items():
                         _see(place, row, seen)
                     for place in deep:
                         row[place.text] = place.get(row)
-                    if self.reader == "records":
-                        attempts = row.get(names.attempts)
-                        for attempt in attempts if isinstance(attempts, list) else ():
-                            self._translate(attempt)
-                    elif self.reader == "table":
-                        self._translate(row)
+                    self._translate_all(row)
                     if self.numbered:
-                        row[names.id] = f"{file}: {number}"
-                kept.append(row)
-                places.append(number)
-            yield places, kept
+                        row[self.names.id] = f"{file}: {number}"
+            yield numbers, rows
+
+    def _translate_all(self, row: dict[str, Any]) -> None:
+        if self.reader == "records":
+            attempts = row.get(self.names.attempts)
+            for attempt in attempts if isinstance(attempts, list) else ():
+                self._translate(attempt)
+        elif self.reader == "table":
+            self._translate(row)
 
     def _translate(self, attempt: Any) -> None:
         """Put decision and correctness of an attempt into the words of this package."""
@@ -182,6 +189,27 @@ def _text(value: Any) -> str | None:
         return None if value is None else label_text(value)
     except ValueError:
         return None
+
+
+def _only(parts: Iterable[Part], where: Mapping[str, str], file: str) -> Iterator[Part]:
+    """Yield the records that hold what they must, and what is no record."""
+    places = {Place.of(key): text for key, text in where.items()}
+    others: dict[str, None] = {}
+    found = False
+    for numbers, rows in parts:
+        kept = []
+        for i, row in enumerate(rows):
+            held = {place: _text(place.get(row)) for place in places} if isinstance(row, dict) else places
+            other = next((place for place, text in places.items() if held[place] != text), None)
+            if other is None:
+                kept.append(i)
+            elif len(others) < _NAMED:
+                others[f"{other.text}={held[other] or '(nothing)'}"] = None
+        found = found or bool(kept)
+        yield [numbers[i] for i in kept], [rows[i] for i in kept]
+    if not found:
+        asked = " and ".join(f"{key}={text}" for key, text in where.items())
+        raise RecordError(f"{file}: no record has {asked}: there are {', '.join(others) or 'none'}")
 
 
 def _see(place: Place, row: Mapping[str, Any], seen: set[str]) -> None:
@@ -338,7 +366,8 @@ def _declared(objects: Sequence[Any], request: Request, names: FieldNames, file:
                     "`dstheory anatomy formats` lists the formats"
                 )
     if reader == "rollouts":
-        extra = tuple(part for part in ("step", "answer") if has(part))
+        # A key "answer" is mostly the right answer, and is taken for the model's only where the user says so.
+        extra = tuple(part for part in ("step", "answer") if has(part) and (part == "step" or part in request.fields))
         names = replace(names, extra=(*names.extra, *extra))
         if objects and has("correct") and not _says(names.correct, objects, request.verdicts):
             value = _first(names.correct, objects)

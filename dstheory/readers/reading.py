@@ -389,6 +389,8 @@ def coded(cells: Sequence[Any]) -> tuple[Ints, tuple[str, ...]]:
         ValueError: one of them is no label.
     """
     table = dict.fromkeys(cells)
+    if len(table) == 1 and None in table:
+        return np.broadcast_to(np.int32(-1), len(cells)), ()
     if not set(map(type, table)) <= {str, NoneType}:  # 1, 1.0 and True are one key of a dictionary, but not one text
         cells = [None if cell is None else label_text(cell) for cell in cells]
         table = dict.fromkeys(cells)

@@ -104,12 +104,12 @@ def _batch(
     batch = RecordBatch(
         ids=None,
         problems=problems if counts is None else _repeated(problems, counts),
-        lengths=np.ones(n, dtype=np.int64),
+        lengths=np.broadcast_to(np.int64(1), n),  # which takes no memory
         correct=right,
-        stopped=np.zeros(n, dtype=bool),
-        caps=np.ones(n, dtype=np.int64),
+        stopped=np.broadcast_to(np.bool_(False), n),
+        caps=np.broadcast_to(np.int64(1), n),
         labels=labels,
-        numbers=np.zeros(n, dtype=np.int64),  # nothing can be wrong with them from here on
+        numbers=np.broadcast_to(np.int64(0), n),  # nothing can be wrong with them from here on
         unit=unit,
     )
     if n:

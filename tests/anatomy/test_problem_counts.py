@@ -51,6 +51,16 @@ def test_rows_are_sums_over_the_episodes_of_a_problem() -> None:
     assert table.total("resample_wrong") == log.counts().resample_wrong
 
 
+@pytest.mark.parametrize("stop", ["stop", None])
+def test_one_attempt_each_is_counted_without_rows_for_episodes(stop: str | None) -> None:
+    rows = [(name, [(one == "R", stop)]) for name, text in {"x": "RWWR", "y": "W", "z": "RR", "u": "W"}.items() for one in text]
+    log = Episodes.record(rows, cap=1).select(np.arange(7))  # of the last problem nothing is left
+    table = ProblemCounts.of(log)
+    expanded = np.repeat(table.rows, table.times, axis=0)
+    assert sorted(map(tuple, expanded.tolist())) == sorted(map(tuple, by_loop(log).values()))
+    assert len({tuple(row) for row in table.rows.tolist()}) == len(table.rows)
+
+
 def test_cells_cut_a_log_by_its_fields() -> None:
     easy = simulate_log(20, p=0.7, a=0.9, b=0.5, cap=4, rng=0, task="easy", model="m")
     hard = simulate_log(30, p=0.2, a=0.9, b=0.5, cap=4, rng=1, task="hard", model="m")

@@ -182,6 +182,8 @@ def test_where_chooses_and_several_filters_are_refused(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match=r"filter is 'flexible-extract' in some .*choose with --where filter=strict-match"):
         read_log(path)
     assert read_log(path, where={"filter": "flexible-extract"}).episodes.correct.tolist() == [True]
+    with pytest.raises(RecordError, match="no record has filter=none: there are filter=strict-match, filter=flexible-extract"):
+        read_log(path, where={"filter": "none"})
 
 
 def test_places_that_say_different_things_are_refused(tmp_path: Path) -> None:
