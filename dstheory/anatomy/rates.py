@@ -127,7 +127,7 @@ def normal_quantile(level: float) -> float:
     >>> round(normal_quantile(0.95), 4)
     1.96
     """
-    if not 0 < level < 1:
+    if not 0.5 < 0.5 + level / 2 < 1:  # also not so near to an end that rounding takes it there
         raise RecordError(f"level is {level!r}: must lie between 0 and 1; 0.95 is usual")
     return NormalDist().inv_cdf(0.5 + level / 2)
 

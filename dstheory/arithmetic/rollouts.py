@@ -157,6 +157,8 @@ def roll_out(
     before: list[Ints | None] = [None] * len(sizes)
     parts = []
     for turn in range(cap):
+        if not any(len(index) for _, _, index in sizes):
+            break  # every episode has stopped, however large the cap
         decided = turn < cap - 1
         for which, (size, all_rows, index) in enumerate(sizes):
             if not len(index):

@@ -89,6 +89,10 @@ def _code_of(command: Callable[[], Any]) -> int:
         return _failed(_sentence(error))
     except UnicodeEncodeError as error:
         return _failed(f"{reprlib.repr(error.object)} holds what is no text in UTF-8: give it in UTF-8")
+    except ValueError as error:
+        if "embedded null" not in str(error):
+            raise
+        return _failed("a name holds a null character: no file can be called so")
     except MemoryError as error:
         return _failed(f"there is not enough memory ({str(error) or 'no more is free'}): make the problem smaller, or free some")
 
