@@ -122,7 +122,7 @@ def one_shot(episodes: Episodes, *, level: float = 0.95) -> OneShot:
         among = np.flatnonzero(n >= k)
         wrong, right = _share(n, n - c, k), _share(n, c, k)
         majority = None
-        if "answer" in episodes.fields:
+        if _given(episodes, "answer"):
             majority = mean(_majorities(episodes, group, k, len(n)), among)
         alone = Estimate.missing("a group of one sample has no advantages", level=level)
         dead = alone if k == 1 else mean(right + wrong, among)
@@ -163,6 +163,14 @@ def over_problems(values: Floats, problem: Ints, samples: int, level: float) -> 
     quantile = float(stdtrit(units - 1, 0.5 + level / 2)) if units > 1 else None
     low, high = wilson(rate * effective, effective, level=level, quantile=quantile)
     return Estimate(rate, float(low), float(high), level, f"Wilson, {effective:.4g} effective trials in {units} problems")
+
+
+def _given(episodes: Episodes, name: str) -> bool:
+    """Return whether some of these episodes have a field."""
+    if name not in episodes.fields:
+        return False
+    column = episodes.fields[name]
+    return any(column.names[code] != NOT_GIVEN for code in np.flatnonzero(np.bincount(column.codes)).tolist())
 
 
 def _groups(episodes: Episodes) -> Ints:
@@ -206,7 +214,7 @@ def _majorities(episodes: Episodes, group: Ints, k: int, groups: int) -> Floats:
 
 
 def _steps(episodes: Episodes, group: Ints, dead: Bools, level: float, mean: Callable[[Floats, Ints], Estimate]) -> list[Step]:
-    if "step" not in episodes.fields:
+    if not _given(episodes, "step"):
         return []
     column = episodes.fields["step"]
     step = np.zeros(len(dead), dtype=np.int64)

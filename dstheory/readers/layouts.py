@@ -365,6 +365,12 @@ def _declared(objects: Sequence[Any], request: Request, names: FieldNames, file:
                     "correct with --field correct=KEY, or the list of attempts with --field attempts=KEY; "
                     "`dstheory anatomy formats` lists the formats"
                 )
+    elif reader in _NEEDS and objects and not has(_NEEDS[reader]):
+        part = _NEEDS[reader]
+        raise RecordError(
+            f"{file}: no record has {getattr(names, part)}, which the reader {reader} needs: they have {keys_of(objects[0])}; "
+            f"name it with --field {part}=KEY, or choose another --reader"
+        )
     if reader == "rollouts":
         # A key "answer" is mostly the right answer, and is taken for the model's only where the user says so.
         extra = tuple(part for part in ("step", "answer") if has(part) and (part == "step" or part in request.fields))
@@ -392,3 +398,4 @@ def _is_own_table(names: FieldNames, objects: Sequence[Any]) -> bool:
 
 
 _KINDS = {"records": "attempts", "conversation": "messages", "transcript": "transcript"}
+_NEEDS = {**_KINDS, "rollouts": "correct"}

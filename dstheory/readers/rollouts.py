@@ -42,6 +42,8 @@ def rollout_batches(
         RecordError: two places that say what is correct disagree; in strict mode, the first unusable record; or many records, all
             of them unusable.
     """
+    said = 0  # records that say right or wrong
+    right = 0
     names: dict[Any, str] = {}  # the last prompts, shortened: those of one problem mostly follow each other
     for numbers, rows in parts:
         if set(map(type, rows)) - {dict}:
@@ -52,8 +54,15 @@ def rollout_batches(
                     reading.fault(f"{file}: {unit} {number}", fault)
             numbers, rows = [numbers[i] for i in good], [rows[i] for i in good]
         if rows:
-            yield from _batch(numbers, rows, file, layout, reading, checker, unit, names)
+            for batch in _batch(numbers, rows, file, layout, reading, checker, unit, names):
+                said, right = said + len(batch.correct), right + int(np.count_nonzero(batch.correct))
+                yield batch
         reading.give_up_if_hopeless(file)
+
+
+    if layout.verdicts.compare and said > 1 and right in (0, said):
+        how = "always" if right else "never"
+        reading.note(f"{layout.names.correct} is {how}{layout.verdicts.rule}: look at its values, and at --correct")
 
 
 def _batch(

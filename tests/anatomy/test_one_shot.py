@@ -59,6 +59,15 @@ def test_majorities_of_blocks() -> None:
         assert row.majority.value == pytest.approx(np.mean(groups), abs=1e-14)
 
 
+def test_fields_that_these_episodes_do_not_have_are_left_out() -> None:
+    log = _log(
+        {"x": "RW", "y": "WW"}, answer=["4", "5", "(not given)", "(not given)"], step=["1", "2", "(not given)", "(not given)"]
+    )
+    found = one_shot(log.select(np.array([2, 3])))
+    assert found.steps == ()
+    assert all(row.majority is None for row in found.sizes)
+
+
 def test_groups_are_those_of_a_step() -> None:
     steps = ["10", "10", "2", "2", "2", "2", "2", "10"]
     log = _log({"x": "RWRRR", "y": "WWR"}, step=steps)

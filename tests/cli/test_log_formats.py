@@ -69,3 +69,11 @@ def test_words_that_are_not_known_leave_no_numbers(dstheory, tmp_path: Path) -> 
     ran = dstheory("anatomy", path, "--resamples", 20, "--decision", "continue=resample")
     assert ran.code == 0, ran.err
     assert "p = P(correct)" in ran.out
+
+
+def test_a_chain_of_one_turn_has_no_decisions(dstheory, tmp_path: Path) -> None:
+    path = _file(tmp_path / "a.jsonl", *({"prompt": f"p{i // 3}", "completion": "c", "score": i % 3 == 0} for i in range(12)))
+    ran = dstheory("anatomy", "export-chain", path, "--out", tmp_path / "c.json")
+    assert ran.code == 0, ran.err
+    assert "a - (no decisions), b - (no decisions), accuracy" in ran.out
+    assert "nan" not in ran.out

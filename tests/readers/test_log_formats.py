@@ -353,3 +353,19 @@ def test_the_page_shows_a_format_that_works(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text(record)
     assert read_log(tmp_path / "a.jsonl", format=str(tmp_path / "mine.toml")).episodes.correct.tolist() == [True]
     assert recognise([{"nothing": 1}]) is None
+
+
+def test_a_threshold_that_divides_nothing_is_pointed_out(tmp_path: Path) -> None:
+    path = _written(tmp_path, *({"prompt": "p", "completion": "c", "score": i / 10} for i in range(9)))
+    (note,) = read_log(path, correct="score>=2").reading.notes
+    assert note == "score is never >= 2: look at its values, and at --correct"
+    assert read_log(path, correct="score>=0.5").reading.notes == []
+
+
+@pytest.mark.parametrize(("reader", "part"), [("records", "attempts"), ("rollouts", "correct"), ("conversation", "messages")])
+def test_a_reader_says_what_it_misses(tmp_path: Path, reader: str, part: str) -> None:
+    path = _written(tmp_path, {"id": 1, "outcome": {"grade": 1}})
+    with pytest.raises(
+        RecordError, match=f"no record has {part}, which the reader {reader} needs: they have id, outcome.grade; name"
+    ):
+        read_log(path, reader=reader, checker="final-answer")

@@ -113,9 +113,8 @@ def export_chain(
     solution = solve(made.mdp, made.policy)
     for line in log.reading.lines():
         echo(line)
-    echo(
-        f"{out}: {made.mdp!r}; p {float(solution.p):.3f}, a {float(solution.a):.3f}, b {float(solution.b):.3f}, "
-        f"accuracy {float(solution.mean_accuracy):.3f}"
-    )
+    rates = {"p": solution.p, "a": solution.a, "b": solution.b, "accuracy": solution.mean_accuracy}
+    shown = (f"{name} {value:.3f}" if value == value else f"{name} - (no decisions)" for name, value in rates.items())
+    echo(f"{out}: {made.mdp!r}; {', '.join(shown)}")
     echo(f"next: dstheory simulate --mdp {out}")
     refuse_unusable(log, options["max_unusable"])
