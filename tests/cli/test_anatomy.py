@@ -97,7 +97,7 @@ def test_unusable_records_decide_the_exit_code(dstheory, tmp_path: Path) -> None
         (["rollouts.jsonl", "--compare", "base", "base"], 1, "error: 'base' is compared with itself"),
         (["rollouts.jsonl", "--field", "cap"], 2, "'cap' is not PART=KEY: for example cap=max_attempts"),
         (["rollouts.jsonl", "--field", "capp=x"], 1, "error: a record has no part 'capp': did you mean cap?"),
-        (["rollouts.jsonl", "--reader", "transcript"], 1, "error: rollouts.jsonl: a transcript does not say which answers"),
+        (["rollouts.jsonl", "--reader", "transcript"], 1, "error: rollouts.jsonl: no record has transcript, which"),
         (["rollouts.jsonl", "rollouts.jsonl"], 1, "error: rollouts.jsonl is given twice"),
         (["export-chain", "rollouts.jsonl", "--out", "c.json"], 2, "the log has several models (base, tuned): choose one"),
         (["generate", "rollouts.jsonl"], 1, "error: rollouts.jsonl exists already"),
