@@ -6,7 +6,9 @@ import bz2
 import contextlib
 import gzip
 import io
+import json
 import random
+import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Sequence
@@ -15,8 +17,9 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv
+import pyarrow.json
 from fuzz.engine import Input, Target, Wrong, check_message, outcome, said
-from fuzz.mutations import lines_mutated, mutated
+from fuzz.mutations import json_mutated, lines_mutated, mutated
 from fuzz.targets.chains import _parquet, retyped
 
 from dstheory.anatomy import Episodes, read_log
@@ -62,7 +65,8 @@ def check(path: Path) -> str:
     rng = random.Random(zlib.crc32(data))
     texts = path.suffix == ".jsonl" and (b'"transcript"' in data or b'"messages"' in data)
     options = rng.choice(WAYS) if texts else {"cap": rng.choice((None, None, 2))}
-    first, second = (outcome(lambda: read_log(path, **options)) for _ in range(2))
+    first = outcome(lambda: read_log(path, **options))
+    second = outcome(lambda: read_log(path, **options)) if rng.random() < 0.2 else first
     strict = outcome(lambda: read_log(path, strict=True, **options))
     if isinstance(first, DSTheoryError) or isinstance(second, DSTheoryError):
         if str(first) != str(second):
@@ -85,7 +89,7 @@ def check(path: Path) -> str:
     if "duplicate" not in reading.faults and "varies" not in reading.faults:
         _check_changed(first, path, rng, options)
     if path.suffix == ".jsonl":
-        _check_records(first, data, options, texts)
+        _check_records(first, data, options)
     if rng.random() < 0.3:
         _check_written(first, path, rng)
     what = sorted(reading.faults), sorted(reading.segmented), sorted(first.episodes.fields), bool(reading.unfinished)
@@ -125,18 +129,16 @@ def _check_changed(log: Log, path: Path, rng: random.Random, options: dict[str, 
     other.unlink()
 
 
-def _check_records(log: Log, data: bytes, options: dict[str, Any], texts: bool) -> None:
+def _check_records(log: Log, data: bytes, options: dict[str, Any]) -> None:
     """Records in memory, one by one, are read as the lines of the file are."""
     records = []
     for line in data.removeprefix(b"\xef\xbb\xbf").split(b"\n"):
         if line.strip():
             with contextlib.suppress(NotJSON):
                 records.append(decode(line))
-    reader = "records"
-    if texts:
-        reader = {"messages": "conversation"}.get(next(iter(log.reading.segmented), ""), "")
-        if not reader:
-            return
+    if log.reading.read_as or set(log.reading.segmented) - {"marked", "messages"}:
+        return
+    reader = "conversation" if "messages" in log.reading.segmented else "records"
     one = outcome(lambda: from_records(records, reader=reader, **options))
     if isinstance(one, DSTheoryError):
         raise Wrong("records in memory are refused, but not in a file", str(one))
@@ -171,18 +173,45 @@ def _known(counted: Counter[Any]) -> Counter[Any]:
 
 
 def made(corpus: Sequence[Input]) -> list[Input]:
-    """Return packed and Parquet forms of the logs that are kept as text."""
-    found = [Input(".jsonl.gz", gzip.compress(one.data, mtime=0)) for one in corpus if one.suffix == ".jsonl"][:1]
-    return found + [Input(".parquet", _parquet(pa.csv.read_csv(io.BytesIO(one.data)))) for one in corpus if one.suffix == ".csv"]
+    """Return packed, zipped and Parquet forms of logs that are kept as text."""
+    by_lines = [one for one in corpus if one.suffix == ".jsonl"]
+    found = [Input(".jsonl.gz", gzip.compress(one.data, mtime=0)) for one in by_lines[:1]]
+    found += [Input(".parquet", _parquet(pa.csv.read_csv(io.BytesIO(one.data)))) for one in corpus if one.suffix == ".csv"]
+    for one in by_lines:
+        with contextlib.suppress(pa.ArrowInvalid):  # texts beside lists: no table
+            found.append(Input(".parquet", _parquet(pa.json.read_json(io.BytesIO(one.data)))))
+    samples = [json.loads(one.data)["samples"] for one in corpus if one.suffix == ".json" and b'"samples"' in one.data]
+    return found + [Input(".eval", _zip(each)) for each in samples]
+
+
+def _zip(samples: Sequence[Any]) -> bytes:
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as archive:
+        for i, sample in enumerate(samples):
+            scored = {**sample, "scores": {"match": {"value": "CI"[i % 2]}}}
+            archive.writestr(zipfile.ZipInfo(f"samples/{i}_epoch_1.json"), json.dumps(scored))
+    return held.getvalue()
 
 
 def mutate(rng: random.Random, one: Input, pool: Sequence[Input]) -> Input:
     others = [other.data for other in pool if other.suffix == one.suffix]
     if one.suffix == ".parquet" and rng.random() < 0.7:
         return Input(one.suffix, retyped(rng, one.data, WORDS))
+    if one.suffix == ".json" and rng.random() < 0.6:
+        return Input(one.suffix, json_mutated(rng, one.data, WORDS))
+    if one.suffix == ".eval" and rng.random() < 0.5:
+        return Input(one.suffix, _changed_inside(rng, one.data))
     if one.suffix.startswith(".jsonl") and rng.random() < 0.6 and not one.suffix.endswith(".gz"):
         return Input(one.suffix, lines_mutated(rng, one.data, WORDS))
     return Input(one.suffix, mutated(rng, one.data, others, WORDS))
+
+
+def _changed_inside(rng: random.Random, data: bytes) -> bytes:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return _zip([json.loads(json_mutated(rng, archive.read(name), WORDS)) for name in archive.namelist()])
+    except (zipfile.BadZipFile, OSError, ValueError, KeyError, TypeError, RuntimeError, zlib.error):
+        return mutated(rng, data, [])
 
 
 LOG = Target("log", check, mutate, made, weight=2.0)
