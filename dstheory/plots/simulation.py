@@ -66,8 +66,9 @@ def _curves(axes: Axes, comparison: Comparison, variable: str) -> None:
         if runs:
             low, high = np.quantile(data, [0.1, 0.9], axis=runs)
             axes.fill_between(step, low, high, color=style["color"], alpha=0.15, linewidth=0)
-        lowest, highest = min(lowest, float(np.nanmin(data))), max(highest, float(np.nanmax(data)))
-    axes.set_ylim(max(0.0, lowest - 0.03), min(1.01, highest + 0.03))
+        known = data[~np.isnan(data)]  # none where no such decision is ever drawn: b of a chain without wrong answers
+        lowest, highest = min(lowest, float(known.min(initial=np.inf))), max(highest, float(known.max(initial=-np.inf)))
+    axes.set_ylim(*(max(0.0, lowest - 0.03), min(1.01, highest + 0.03)) if lowest <= highest else (0.0, 1.01))
     axes.margins(x=0)
     tidy(axes)
 

@@ -111,6 +111,10 @@ def _as_text(cell: Any) -> str:
         return json.dumps(cell, separators=(",", ":"), default=str)
 
 
+def _name(column: str) -> str:
+    return column if len(column) <= 40 else shown(column)
+
+
 def batch_of(table: ArrowTable, file: str, names: FieldNames, reading: Reading) -> RecordBatch | None:
     """Return the usable records of a table, in the order of their first rows; None if it has no rows.
 
@@ -129,7 +133,7 @@ def batch_of(table: ArrowTable, file: str, names: FieldNames, reading: Reading) 
         if needed not in columns:
             hint = nearest(needed, table.present)
             if not hint.startswith("did you mean"):
-                hint = f"it has {', '.join(table.present[:8])}; if one of them is it, say so with --field {what}=NAME"
+                hint = f"it has {', '.join(map(_name, table.present[:8]))}; if one of them is it, say so with --field {what}=NAME"
             rule = "needs one row per attempt with id, correct and decision"
             raise RecordError(f"{file} has no column {needed!r}: {rule}; {hint}")
     if not len(columns[names.id]):

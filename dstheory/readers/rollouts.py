@@ -176,7 +176,10 @@ def _problem(value: Any, known: dict[Any, str]) -> str | None:
     if isinstance(value, (list, dict)):
         value = json.dumps(value, separators=(",", ":"), default=str)
     if not isinstance(value, str):
-        return label_text(value)
+        try:
+            return label_text(value)
+        except ValueError:  # NaN, which a column of numbers has where there is none
+            return None
     if len(value) <= _LONGEST_NAME:
         return value
     name = known.get(value)

@@ -103,7 +103,7 @@ def _death(target: Target, folder: Path, number: int, options: argparse.Namespac
     words = {signal.SIGPROF: "does not end (processor time)", signal.SIGALRM: "does not end (waiting)"}
     rule = words.get(signal.Signals(number), f"crash ({signal.Signals(number).name})")
     account.faults[rule] = account.faults.get(rule, 0) + 1
-    current = next(iter(folder.iterdir()), None)
+    current = next(folder.glob("input*"), None)
     if current is None or rule in account.files:
         return
     one = Input(name_suffix(current.name), current.read_bytes())

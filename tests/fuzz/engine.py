@@ -15,7 +15,7 @@ import re
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -60,6 +60,7 @@ class Target:
         check: reads the file, asks everything that must hold, and returns in words what came of it; raises what goes wrong.
         mutate: makes a new input of one that is known, and perhaps of pieces of others.
         made: inputs to begin with that are made rather than kept (packed files, binary formats), from those of the corpus.
+        simpler: of an input that shows a fault, forms to try instead, the simplest first; default pieces are left out.
         seconds: processor time for an input; more is a fault.
         per_megabyte: processor time more for every megabyte of the input.
         weight: its share of the time.
@@ -69,13 +70,14 @@ class Target:
     check: Callable[[Path], str]
     mutate: Callable[[random.Random, Input, Sequence[Input]], Input]
     made: Callable[[Sequence[Input]], list[Input]] = field(default=lambda corpus: [])
+    simpler: Callable[[Input], Iterable[Input]] | None = None
     seconds: float = 2.0
     per_megabyte: float = 20.0
     weight: float = 1.0
 
     def corpus(self) -> list[Input]:
         """Return the inputs to begin with."""
-        kept = [Input(name_suffix(path.name), path.read_bytes()) for path in sorted((CORPUS / self.name).iterdir())]
+        kept = [Input(name_suffix(path.name), path.read_bytes()) for path in sorted((CORPUS / self.name).glob("*"))]
         return kept + self.made(kept)
 
     def allowed(self, size: int) -> float:

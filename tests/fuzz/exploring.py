@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import random
 import re
 import resource
+import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from fuzz.engine import Input, Target, attempt, name_suffix
 
 _MOST_KEPT = 400  # inputs that were answered in a new way
-_LONGEST_KEPT = 20_000
+_LONGEST_KEPT = 3000
 _MEMORY = 400 * 2**20  # bytes that one input may add to the largest size of the process, and as much again for each of its bytes
 _MEMORY_PER_BYTE = 1000
 _SPACE = 4 * 2**30  # bytes of addresses that one input may ask for
 _SIZE = Path("/proc/self/statm")
 _WALL = 300.0  # seconds that an input may wait for something, however busy the machine is
 _TRIES = 400  # attempts to make a finding smaller
+_PATIENCE = 20.0  # seconds that they may take, where time counts
 
 
 @dataclass
@@ -82,7 +85,12 @@ def explore(
             first = rule not in account.faults
             account.faults[rule] = account.faults.get(rule, 0) + 1
             if first:
-                small = smaller(one, lambda candidate, rule=rule: limits.attempt(_written(folder, candidate))[1] == rule)
+                until = time.monotonic() + _PATIENCE if limited else math.inf
+
+                def still(candidate: Input, rule: str = rule, until: float = until) -> bool:
+                    return time.monotonic() < until and limits.attempt(_written(folder, candidate))[1] == rule
+
+                small = simplest(one, target.simpler, still) if target.simpler is not None else smaller(one, still)
                 account.files[rule], account.details[rule] = save(target, findings, small, rule, detail), detail
                 tell(account)
         else:
@@ -107,7 +115,10 @@ def _inputs(target: Target, rng: random.Random, pool: list[Input]) -> Iterator[I
 
 def _written(folder: Path, one: Input) -> Path:
     for old in folder.iterdir():
-        old.unlink()
+        if old.is_dir():
+            shutil.rmtree(old)
+        else:
+            old.unlink()
     path = folder / f"input{one.suffix}"
     path.write_bytes(one.data)
     return path
@@ -175,6 +186,23 @@ def smaller(one: Input, still: Callable[[Input], bool], tries: int = _TRIES) -> 
             width //= 2
         data = b"".join(pieces)
     return Input(one.suffix, data)
+
+
+def simplest(
+    one: Input, simpler: Callable[[Input], Iterable[Input]], still: Callable[[Input], bool], tries: int = _TRIES
+) -> Input:
+    """Return an input that shows the same fault and of which no simpler form does, as far as that many attempts go."""
+    found: Input | None = one
+    while found is not None:
+        one, found = found, None
+        for candidate in simpler(one):
+            tries -= 1
+            if tries < 0:
+                return one
+            if still(candidate):
+                found = candidate
+                break
+    return one
 
 
 def save(target: Target, findings: Path, one: Input, rule: str, detail: str) -> Path:

@@ -38,3 +38,15 @@ def test_files_are_reproducible(tmp_path) -> None:
     for one, two in zip(first, second, strict=True):
         assert one.read_bytes() == two.read_bytes()
     assert "matplotlib.pyplot" not in sys.modules
+
+
+def test_a_chain_without_wrong_answers_has_a_figure(tmp_path) -> None:
+    """Its b does not exist: that panel is empty, and says so by having no curve."""
+    mdp = TwoStageMDP(correct=[[1, 1]], gamma=0.9)
+    start = Policy.from_probabilities([[0.5, 0.5]], [[0.8, 0.7]])
+    for runs in (1, 3):
+        out = compare(mdp, scattered(start, runs, spread=0.4, rng=1), four_conditions(mdp, start), steps=3)
+        assert np.isnan(out.history.b).all()
+        figure = simulation_figure(out)
+        save_figure(figure, tmp_path / f"a{runs}")
+        assert figure.axes[2].get_ylim() == (0.0, 1.01)

@@ -8,6 +8,7 @@ import gzip
 import io
 import json
 import random
+import re
 import zipfile
 import zlib
 from collections import Counter
@@ -33,6 +34,7 @@ WORDS = (
     "transcript", "numbers", "target", "gold", "final_answer", "role", "content", "assistant", "user", "finish_reason",
     "length", "text", "stop", "resample", "submit", "true", "false", "yes", "no",
 )  # fmt: skip
+_PLACE = re.compile(r"^/\S+: ((line|row|record) )?\d+$")  # a record that names no problem is called after its place
 # Every way of reading texts is tried on every file of texts.
 WAYS: tuple[dict[str, Any], ...] = (
     {"checker": "24"},
@@ -47,9 +49,10 @@ def rows(episodes: Episodes) -> Counter[Any]:
     """Return the episodes, each with everything that is known of it, in no order."""
     ends = episodes.offsets
     names = {name: column for name, column in episodes.fields.items() if name != "log"}
+    problems = [_PLACE.sub("#", problem) for problem in episodes.problem_ids]
     return Counter(
         (
-            episodes.problem_ids[episodes.problem[i]],
+            problems[episodes.problem[i]],
             tuple(episodes.correct[ends[i] : ends[i + 1]].tolist()),
             bool(episodes.stopped[ends[i + 1] - 1]),
             bool(episodes.capped[i]),
@@ -100,7 +103,7 @@ def _check_changed(log: Log, path: Path, rng: random.Random, options: dict[str, 
     """Changes of a file that change nothing: packed, or records in another order."""
     data, suffix = path.read_bytes(), "".join(path.suffixes)
     what = rng.choice(("gzip", "bz2", "zstd", "mark", "shuffled"))
-    if suffix == ".parquet":
+    if suffix in (".parquet", ".eval"):
         return
     if what == "gzip":
         data = gzip.compress(data)
@@ -153,7 +156,8 @@ def _check_written(log: Log, path: Path, rng: random.Random) -> None:
     write_log(target, log.episodes, overwrite=True)
     labels = [name for name in log.episodes.fields if name not in ("task", "difficulty", "model", "log")]
     back = read_log(target, labels=labels)
-    if _known(rows(back.episodes)) != _known(rows(log.episodes)):
+    alone = any("nobody could try again" in note for note in back.reading.notes)  # then a log without caps gets the cap 1
+    if not alone and _known(rows(back.episodes)) != _known(rows(log.episodes)):
         raise Wrong("a log that was written is read otherwise", f"{rows(log.episodes)}\n{rows(back.episodes)}")
     chain = outcome(lambda: measured_chain(log.episodes, by=rng.choice(("task", "problem"))))
     if isinstance(chain, DSTheoryError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ LOGITS = (
     0.0, 0.5, -0.5, 1.0, -1.0, 3.0, -3.0, 20.0, -20.0, 36.0, 37.5, -37.5, 100.0, -100.0, 355.0, 700.0, -700.0, 709.5, 710.0,
     -710.0, 745.0, 746.0, -746.0, 1e3, -1e3, 1e5, -1e5, 1e17, -1e17, 1e300, -1e300, 5e-324, 1e-16,
 )  # fmt: skip
+POLICIES = ("policy", "reference", "expert")
 REWARDS = (0.0, 1.0, -1.0, 0.5, -0.1, 1e-9, 1e9, -1e9, 1e-300, 1e100, -1e100, 1e200, 1e308, -1e308)
 LENGTHS = (1.0, 2.0, 7.0, 40.0, 1e4, 1e9, 1e100, 1e308)
 
@@ -85,7 +86,7 @@ def described_by(data: Any) -> tuple[str, dict[str, Any], list[Any]]:
     """Return what a JSON object says: an objective, a chain's arguments, and three policies; raises anything if it says none."""
     shape = np.shape(data["correct"])
     tables = {name: np.array(data[name], dtype=float) for name in ("correct", "reward_stop", "reward_resample", "sample_length")}
-    policies = [np.array(data[name], dtype=float) for name in ("policy", "reference", "expert")]
+    policies = [np.array(data[name], dtype=float) for name in POLICIES]
     label, cap = data["objective"], data["cap"]
     if (
         len(shape) != 2
@@ -155,10 +156,41 @@ def drawn(rng: random.Random, *, tame: bool = False) -> dict[str, Any]:
     }
 
 
+def simpler(one: Input) -> Iterator[Input]:
+    """Yield forms of a case with fewer prompts or answers, then with ordinary numbers in place of odd ones."""
+    case = json.loads(one.data)
+    tables = ("correct", "reward_stop", "reward_resample", "sample_length")
+    prompts, answers = len(case["correct"]), len(case["correct"][0])
+
+    def without(axis: int, index: int) -> dict[str, Any]:
+        new: dict[str, Any] = {name: np.delete(np.array(case[name], dtype=float), index, axis).tolist() for name in tables}
+        new |= {who: np.delete(np.array(case[who], dtype=float), index, axis + 2).tolist() for who in POLICIES}
+        return {**case, **new, "weight": [1] * (prompts - (axis == 0))}
+
+    found = [without(0, i) for i in range(prompts) if prompts > 1] + [without(1, i) for i in range(answers) if answers > 1]
+    found += [{**case, who: [table[:1] for table in case[who]]} for who in POLICIES if len(case[who][0]) > 1]
+    ordinary = {"weight": [1] * prompts, "gamma": 0.95, "per": "turn", "cap": None, "decision_length": 1.0}
+    found += [{**case, key: value} for key, value in ordinary.items() if case[key] != value]
+    shape = (prompts, answers)
+    plain: dict[str, Any] = {"reward_stop": np.ones(shape), "reward_resample": np.zeros(shape), "sample_length": np.ones(shape)}
+    plain |= {who: np.zeros((2, 1, *shape)) for who in POLICIES}
+    for name, table in plain.items():
+        if np.array(case[name], dtype=float).shape == table.shape and case[name] != table.tolist():
+            found.append({**case, name: table.tolist()})
+            for index in np.ndindex(table.shape):
+                changed = np.array(case[name], dtype=float)
+                for value in (table[index], 1.0, 10.0, 1000.0):
+                    if abs(changed[index]) > abs(value) or changed[index] not in (table[index], 1.0, 10.0, 1000.0):
+                        changed[index] = value
+                        found.append({**case, name: changed.tolist()})
+    for new in found:
+        yield Input(one.suffix, json.dumps(new).encode())
+
+
 def made(corpus: Sequence[Input]) -> list[Input]:
     """Return a case of every objective."""
     rng = random.Random(0)
     return [Input(".json", json.dumps({**drawn(rng, tame=True), "objective": label}).encode()) for label in MAKERS]
 
 
-NUMERICS = Target("numerics", check, mutate, made, seconds=3.0, weight=2.0)
+NUMERICS = Target("numerics", check, mutate, made, simpler, seconds=3.0, weight=2.0)
