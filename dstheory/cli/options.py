@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import reprlib
 import sys
-import tomllib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -154,18 +153,21 @@ def _read_config(ctx: click.Context, param: click.Parameter, value: Path | None)
     if value is None:
         return
     from dstheory.readers.streams import read_whole
+    from dstheory.readers.toml_values import NotTOML, decode_toml
 
     try:
-        entries = tomllib.loads(read_whole(value).decode("utf-8"))
+        entries = decode_toml(read_whole(value).decode("utf-8"))
     except OSError as error:
         raise DSTheoryError(f"cannot read the configuration {value}: {error.strerror or error}") from error
-    except RecursionError:
-        raise DSTheoryError(f"{value} is nested too deeply: every entry is one value, like an option") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise DSTheoryError(f"{value} is not a TOML file: {error}") from error
-    except ValueError:
-        digits = sys.get_int_max_str_digits()
-        raise DSTheoryError(f"{value} holds a number of more than {digits} digits: no option takes it") from None
+    except NotTOML as error:
+        said = {
+            "depth": "is nested too deeply: every entry is one value, like an option",
+            "digits": f"holds a number of more than {sys.get_int_max_str_digits()} digits: no option takes it",
+            "syntax": f"is not a TOML file: {error}",
+        }
+        raise DSTheoryError(f"{value} {said[error.reason]}") from error
     known = {p.name: p for p in ctx.command.params if p.name and p.name != "config"}
     names = {flag.lstrip("-").replace("-", "_"): name for name, p in known.items() for flag in p.opts}
     defaults: dict[str, Any] = {}

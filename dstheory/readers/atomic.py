@@ -36,8 +36,8 @@ def refuse_overwrite(path: str | os.PathLike[str], overwrite: bool, *, inputs: I
         inputs: files that are never replaced.
 
     Raises:
-        DSTheoryError: something is at ``path`` already and ``overwrite`` is false; it is a directory, or one of ``inputs``; or
-            its own directory does not exist.
+        DSTheoryError: something is at ``path`` already and ``overwrite`` is false; it is no regular file (a directory, a
+            device), or one of ``inputs``; or its own directory does not exist.
 
     Example:
         >>> refuse_overwrite("no-such-file.csv", overwrite=False)
@@ -48,6 +48,8 @@ def refuse_overwrite(path: str | os.PathLike[str], overwrite: bool, *, inputs: I
     real = os.path.realpath(target)
     if any(real == os.path.realpath(each) for each in inputs):
         raise DSTheoryError(f"{path} is what the result is computed from: it is never replaced; give another name")
+    if target.exists() and not target.is_file():
+        raise DSTheoryError(f"{path} is a pipe, a socket or a device: it is never replaced; give the name of a file")
     if not overwrite and os.path.lexists(target):
         raise DSTheoryError(f"{path} exists already: nothing was written; give another name, or replace it with --overwrite")
     parent = os.path.dirname(real)

@@ -96,7 +96,7 @@ def table_of_rows(parts: Iterable[Part], names: FieldNames, unit: str, file: str
             continue
         try:
             columns[name] = pa.chunked_array([pa.array(column)])
-        except (pa.ArrowException, TypeError, ValueError):  # of several kinds
+        except (pa.ArrowException, TypeError, ValueError, OverflowError):  # of several kinds, or a number beyond 64 bits
             columns[name] = pa.chunked_array(
                 [pa.array([None if cell is None else _as_text(cell) for cell in column], pa.string())]
             )

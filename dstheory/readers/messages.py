@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any
@@ -33,6 +34,10 @@ def shown(value: Any) -> str:
         value = value.item()
     if isinstance(value, str):
         return repr(value if len(value) <= 43 else value[:40] + "...")
+    if isinstance(value, int) and abs(value) >= 10**40:  # Python writes no number of thousands of digits
+        return "a whole number of more than 40 digits"
+    if isinstance(value, (list, tuple, dict)):  # perhaps nested more deeply than Python can write
+        return reprlib.repr(value)
     text = f"{value:.12g}" if isinstance(value, float) else repr(value)
     return text if len(text) <= 63 else text[:60] + "..."
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import json
 import math
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from dstheory.readers.json_values import NotJSON, decode, sentence
 from dstheory.readers.messages import is_unicode, nearest, shown
 from dstheory.readers.schema import BY_NAME, COLUMNS, FORMAT, FOUR_REWARDS, POLICIES, check_columns
 from dstheory.readers.streams import check_utf8, read_whole
+from dstheory.readers.toml_values import NotTOML, decode_toml
 
 _TOP = ("format", "gamma", "discount_per", "max_turns", "reward", "prompts")
 _PROMPT_KEYS = tuple(column.name for column in COLUMNS if column.per != "chain")
@@ -55,23 +55,14 @@ def read_nested(path: Path, kind: str, source: str) -> ChainTable:
     if not text.strip():
         raise FileFormatError(f"{source} is empty: needs a chain with at least one prompt and one answer")
     try:
-        return _chain_table(_parse_toml(text) if kind == "toml" else decode(text), source)
+        return _chain_table(decode_toml(text) if kind == "toml" else decode(text), source)
     except NotJSON as error:
         raise FileFormatError(sentence(error, source)) from error
+    except NotTOML as error:
+        what = str(error)
+        raise FileFormatError(f"{source}: not valid TOML: {what[:1].lower()}{what[1:]}; correct that place") from error
     except _Bad as error:
         raise FileFormatError(f"{source}: {error}") from error
-
-
-def _parse_toml(text: str) -> Any:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        message = str(error)
-        raise _Bad(f"not valid TOML: {message[:1].lower()}{message[1:]}; correct that place") from error
-    except (ValueError, RecursionError) as error:
-        raise _Bad(
-            "not valid TOML: a number has thousands of digits or brackets are nested by the thousand; correct it"
-        ) from error
 
 
 def _chain_table(data: Any, source: str) -> ChainTable:

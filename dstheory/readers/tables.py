@@ -225,7 +225,7 @@ def from_frame(frame: pd.DataFrame, wanted: Collection[str]) -> ArrowTable:
     for name in (name for name in frame.columns if name in wanted):
         try:
             columns[name] = pa.chunked_array([pa.array(frame[name], from_pandas=True)])
-        except (pa.ArrowException, TypeError, ValueError):
+        except (pa.ArrowException, TypeError, ValueError, OverflowError):
             texts = [None if value is None or value != value else str(value) for value in frame[name]]
             columns[name] = pa.chunked_array([pa.array(texts, pa.string())])
     return ArrowTable(columns, [str(name) for name in frame.columns])

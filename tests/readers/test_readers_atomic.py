@@ -401,3 +401,19 @@ def test_a_shared_directory_stays_only_if_a_result_came_about(tmp_path) -> None:
     taken.touch()
     with pytest.raises(DSTheoryError, match=r"cannot write .*file: File exists; choose a place"), shared_directory(taken):
         pass
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("linked", [False, True])
+def test_only_a_regular_file_is_replaced(tmp_path: Path, overwrite: bool, linked: bool) -> None:
+    """A rename would put a file in the place of a device, for every program of the machine where the user is root."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "pipe")
+    target = tmp_path / ("link" if linked else "pipe")
+    with (
+        pytest.raises(DSTheoryError, match="is a pipe, a socket or a device: it is never replaced"),
+        atomic_path(target, overwrite=overwrite),
+    ):
+        pytest.fail("the block begins")
+    assert (tmp_path / "pipe").is_fifo()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "pipe"]

@@ -204,6 +204,9 @@ CHAINS = [".csv", ".csv.gz", ".jsonl", ".jsonl.gz", ".json", ".toml", ".parquet"
 LOGS = [".jsonl", ".csv", ".tsv", ".parquet", ".jsonl.gz", ".csv.zst"]
 
 
+DEVICE = next(path for path in map(Path, ("/dev/zero", "/dev/full", "/dev/null")) if path.is_char_device())
+
+
 @pytest.mark.parametrize("suffix", [*CHAINS, *LOGS])
 @pytest.mark.parametrize("kind", ["pipe", "device", "directory"])
 def test_only_regular_files_are_read(tmp_path: Path, kind: str, suffix: str) -> None:
@@ -212,7 +215,7 @@ def test_only_regular_files_are_read(tmp_path: Path, kind: str, suffix: str) -> 
     if kind == "pipe":
         os.mkfifo(path)
     elif kind == "device":
-        path.symlink_to("/dev/zero")
+        path.symlink_to(DEVICE)
     else:
         path.mkdir()
     for read in [read_chain] * (suffix in CHAINS) + [read_log] * (suffix in LOGS):

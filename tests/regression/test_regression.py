@@ -6,6 +6,7 @@ character may reach the terminal, and every SVG and HTML file written must be we
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
 import shlex
@@ -14,8 +15,11 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 FILES = Path(__file__).parent / "files"
@@ -24,6 +28,40 @@ DRAWN = "anatomy FILE --resamples 9 --out out.dir --report report.html"
 EXPORT = "anatomy export-chain FILE --out exported.csv --max-turns 0"
 SIMULATE = "simulate --mdp FILE --steps 2 --out out.dir"
 LIKE_A_COMMAND = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\ud800-\udfff]")
+
+
+DEVICE = next(path for path in map(Path, ("/dev/zero", "/dev/full", "/dev/null")) if path.is_char_device())
+DEEP = "[" * 100_000 + "]" * 100_000
+
+
+def lines(*texts: str) -> Callable[[Path], object]:
+    return lambda path: path.write_text("\n".join(texts) + "\n")
+
+
+def zeros(path: Path) -> None:
+    """As large as a disk, with nothing on it."""
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+
+
+def bomb(path: Path) -> None:
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        file.write(b"prompt,answer,correct\na,1,1\n")
+        for _ in range(80):
+            file.write(b"\n" * 2**20)
+
+
+def nested(column: str, cell: Any) -> Callable[[Path], object]:
+    plain = {"id": ["a"], "correct": [True], "decision": ["stop"], "task": ["t"], "cap": [2]}
+    return lambda path: pq.write_table(pa.table(plain | {column: [cell]}), path)
+
+
+def changed_name(path: Path) -> None:
+    """A bit of the name of a column, where the file says its columns for the last time."""
+    pq.write_table(pa.table({"prompt": ["a"], "answer": ["1"], "correct": [1]}), path)
+    data = bytearray(path.read_bytes())
+    data[data.rindex(b"correct")] ^= 0x80
+    path.write_bytes(data)
 
 
 @dataclass(frozen=True)
@@ -76,6 +114,35 @@ CASES = [
     Case("null_first.jsonl", 1, ("1 of 2 records were unusable",)),
     Case("blank_lines.jsonl", 1, ("line 4: attempts is missing", "3 prompts"), EXPORT + " --by difficulty"),
     Case("fields_late.jsonl", 0, ("9 records read, 9 used", "3 prompts"), EXPORT + " --by problem --model m"),
+    Case("brackets.jsonl", 1, ("line 2: is not JSON: brackets are nested too deeply", "3 records read, 2 used"),
+         make=lines(f'{{"id": 1, {ATTEMPTS}}}', f'{{"id": 2, "note": {DEEP}}}', f'{{"id": 3, {ATTEMPTS}}}')),
+    Case("brackets.json", 1, ("brackets nested by the thousand",), SIMULATE, make=lines(DEEP)),
+    Case("brackets.toml", 1, ("not valid TOML: brackets are nested by the thousand",), SIMULATE, make=lines("format = " + DEEP)),
+    Case("dots.toml", 1, ("not valid TOML: a key has more than 100 parts",), SIMULATE, make=lines("a" + ".a" * 100_000 + " = 1")),
+    Case("dots.toml", 1, ("is nested too deeply",), "simulate --config FILE", make=lines("a" + ".a" * 100_000 + " = 1")),
+    Case("digits.json", 1, ("thousands of digits",), SIMULATE, make=lines('{"format": %s}' % ("9" * 5000))),
+    Case("digits.jsonl", 1, ("line 2: is not JSON: ", "1 of 2 records were unusable"),
+         make=lines(f'{{"id": 1, {ATTEMPTS}}}', f'{{"id": {"9" * 5000}, {ATTEMPTS}}}')),
+    Case("round.jsonl", 0, ("1 records read, 1 used",), make=lines('{"id": 1, "correct": true, "round": %s}' % ("9" * 4000))),
+    # length and size
+    Case("blanks.jsonl", 0, ("1 records read, 1 used",), EXPORT + " --checker countdown",
+         make=lines('{"id": 1, "transcript": "1+2+3 = 6 1' + " " * 40_000 + '1", "numbers": [1, 2, 3], "target": 6}')),
+    Case("attempts.jsonl", 0, ("2 records read, 2 used",),
+         make=lines('{"id": 1, ' + ATTEMPTS.replace("[", "[" + '{"correct": false, "decision": "resample"}, ' * 99_998) + "}",
+                    f'{{"id": 2, {ATTEMPTS}}}')),
+    Case("bomb.csv.gz", 1, ("is more than 200 times as large unpacked: no table packs so well",), SIMULATE, make=bomb),
+    Case("zeros.json", 1, ("is larger than 64 MB: write so large a chain as a table",), SIMULATE, make=zeros),
+    Case("zeros.toml", 1, ("is larger than 64 MB: give another file",), "simulate --config FILE", make=zeros),
+    Case("pipe.jsonl", 1, ("is a pipe: write what comes out of it to a file",), make=os.mkfifo),
+    Case("pipe.toml", 1, ("is a pipe",), "simulate --config FILE", make=os.mkfifo),
+    Case("zero.toml", 1, ("is a device: give a file",), "simulate --config FILE", make=lambda path: path.symlink_to(DEVICE)),
+    Case("memory.jsonl", 1, ("error: memory.jsonl c",), make=lambda path: path.symlink_to("/proc/self/mem")),
+    Case("memory.json", 1, ("error: memory.json cannot be read",), SIMULATE, make=lambda path: path.symlink_to("/proc/self/mem")),
+    # Parquet
+    *(Case(f"{column}.parquet", 1, (f"column '{column}' has the type {kind}",), make=nested(column, cell))
+      for column, cell, kind in (("id", [1], "list"), ("correct", {"a": 1}, "struct"), ("decision", [1], "list"),
+                                 ("cap", [1], "list"), ("task", {"a": 1}, "struct"))),
+    Case("column.parquet", 1, ("error: column.parquet ",), SIMULATE, make=changed_name),
     Case("exponent.jsonl", 1, ("numbers is '1e99999999': must be a number",), EXPORT + " --checker countdown"),
 ]  # fmt: skip
 

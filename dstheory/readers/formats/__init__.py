@@ -7,7 +7,6 @@ there decides, not what a file is called.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -19,6 +18,8 @@ from typing import Any
 from dstheory.errors import FileFormatError, RecordError
 from dstheory.readers.messages import nearest
 from dstheory.readers.paths import Place, candidates
+from dstheory.readers.streams import read_whole
+from dstheory.readers.toml_values import NotTOML, decode_toml
 from dstheory.readers.words import DECISIONS, Verdicts
 
 ENTRY_POINT = "dstheory.log_formats"
@@ -77,8 +78,8 @@ class Format:
             FileFormatError: it is not TOML, or says what no format says.
         """
         try:
-            table = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
+            table = decode_toml(text)
+        except NotTOML as error:
             raise FileFormatError(f"{source} is not TOML ({error}): correct it") from error
         known = (*_TEXTS, *_LISTS, *_TABLES)
         kinds: dict[str, Any] = {**dict.fromkeys(_TEXTS, str), **dict.fromkeys(_LISTS, list), **dict.fromkeys(_TABLES, dict)}
@@ -147,7 +148,7 @@ def named(name: str) -> Format:
     """
     if name.endswith(".toml"):
         try:
-            return Format.parse(Path(name).read_text(encoding="utf-8"), name)
+            return Format.parse(read_whole(Path(name)).decode("utf-8"), name)
         except (OSError, UnicodeError) as error:
             raise FileFormatError(f"{name} cannot be read ({error}): give the TOML file of a format") from error
     for format in formats():
