@@ -35,6 +35,7 @@ from dstheory.objectives.base import Measure
 from dstheory.objectives.expectation.exponential import EffectiveCredit, Tilted, moments
 from dstheory.objectives.expectation.groups import (
     Grouping,
+    credits_of_levels,
     effective_credit,
     group_moments,
     mean_of_lengths_and_rewards,
@@ -143,12 +144,20 @@ class GroupObjective(ResponseObjective):
         """Return the terms of the reward."""
         parts = self.credit, self.normaliser, self.grouping, under, outcome
         if self.sampler is None:
-            return (Term(effective_credit(*parts)),)
+            return self.credited(under, outcome)
         ratio = token_ratios(solution.policy, self.sampler, solution)
         return (
             Term(effective_credit(*parts, positive), ratio.map(lambda rho: self.weight_of_ratio(rho, np.ones(())))),
             Term(effective_credit(*parts, negative), ratio.map(lambda rho: self.weight_of_ratio(rho, -np.ones(())))),
         )
+
+    def credited(self, under: Solution, outcome: ResponseReward, weight: TokenWeight | None = None) -> tuple[Term, ...]:
+        """Return the credit times a weight of tokens: one term, or one per value of the reward where these are summed."""
+        credit, grouping = self.credit, self.grouping
+        if outcome.levels is None or not isinstance(credit, GroupMean) or credit.linear or grouping.group_size == inf:
+            return (Term(effective_credit(credit, self.normaliser, grouping, under, outcome), weight),)
+        found = credits_of_levels(credit, self.normaliser, grouping, under, outcome)
+        return tuple(Term(each, weight, table) for table, each in found)
 
     def gradient(self, solution: Solution) -> StageGradient:
         """Return the exact expected gradient; on large tables, where it is grad E[R] prompt by prompt, from the compiled loop."""

@@ -88,11 +88,10 @@ class CISPO(GroupMeanObjective):
 
     def reward_terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
         """Return the credit times the clipped ratio."""
-        credit = effective_credit(self.credit, self.normaliser, self.grouping, under, outcome)
         if self.sampler is None:
-            return (Term(credit),)
+            return self.credited(under, outcome)
         ratio = token_ratios(solution.policy, self.sampler, solution)
-        return (Term(credit, ratio.map(lambda rho: self.weight_of_ratio(rho, np.ones(())))),)
+        return self.credited(under, outcome, ratio.map(lambda rho: self.weight_of_ratio(rho, np.ones(()))))
 
     def weight_of_ratio(self, ratio: Floats, sign: Floats) -> Floats:
         """Return the clipped ratio, whatever the sign."""

@@ -24,7 +24,7 @@ from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats
 from dstheory.objectives.base import Objective
 from dstheory.objectives.expectation.exponential import EffectiveCredit, response_mass
-from dstheory.objectives.expectation.rewards import ResponseReward
+from dstheory.objectives.expectation.rewards import ResponseReward, RewardTable
 from dstheory.objectives.mass import CoefficientMass
 from dstheory.objectives.weights import TokenWeight
 
@@ -33,10 +33,11 @@ __all__ = ["ResponseObjective", "Term", "response_lengths"]
 
 @dataclass(frozen=True, eq=False)
 class Term:
-    """One product: an effective credit, and a token weight or None for 1."""
+    """One product: an effective credit, and a token weight or None for 1; of the objective's reward, unless it has its own."""
 
     credit: EffectiveCredit
     weight: TokenWeight | None = None
+    reward: RewardTable | None = None
 
 
 def response_lengths(solution: Solution, trajectories: Trajectories) -> Floats:
@@ -78,7 +79,8 @@ class ResponseObjective(Objective):
         reward, length = outcome.reward.total(under, t), response_lengths(solution, t)
         c_s, c_d = np.zeros(len(t.answer)), np.zeros(len(t.answer))
         for term in self.terms(solution, under, outcome):
-            s, d = self.of_term(term, solution, t, reward, length)
+            own = reward if term.reward is None else term.reward.total(under, t)
+            s, d = self.of_term(term, solution, t, own, length)
             c_s, c_d = c_s + s, c_d + d
         return c_s, c_d
 
@@ -97,7 +99,7 @@ class ResponseObjective(Objective):
         outcome = self.outcome_of(under)
         total: CoefficientMass | None = None
         for term in self.terms(solution, under, outcome):
-            mass = response_mass(under, outcome.reward, term.credit)
+            mass = response_mass(under, term.reward or outcome.reward, term.credit)
             mass = mass if term.weight is None else term.weight.of(mass)
             total = mass if total is None else total + mass
         assert total is not None

@@ -16,7 +16,8 @@ counts only those that matter are summed, with a relative error below 1e-10 for 
 Successes, failures and what e^{-tL} takes away are each found as sums of positive terms, so that p = 1e-300 and 1 - p = 1e-300
 keep their digits, and so does the credit of each, which is never found as a difference.
 
-Credits that are affine in the rewards need no counting: any rewards will do. Groups or batches without end have the law of large
+Rewards of a few more values are summed as well (:mod:`~dstheory.objectives.expectation.levels`). Credits that are affine in the
+rewards need no counting: any rewards will do. Groups or batches without end have the law of large
 numbers: one over a sum of lengths becomes one over its mean.
 
 **Dynamic sampling** (DAPO) draws again, prompt and responses, until every group of the batch is mixed: its rewards are not all
@@ -40,7 +41,8 @@ from dstheory.checks import Floats, reject, whole_number
 from dstheory.errors import ChainError
 from dstheory.objectives.expectation.counts import LARGEST_GROUP, mean_over_counts
 from dstheory.objectives.expectation.exponential import EffectiveCredit, Tilted, reciprocal, response_mass, tilted
-from dstheory.objectives.expectation.rewards import ResponseReward
+from dstheory.objectives.expectation.levels import mean_credits
+from dstheory.objectives.expectation.rewards import ResponseReward, RewardTable
 from dstheory.objectives.parts import (
     BatchTokens,
     ConstantLength,
@@ -132,11 +134,7 @@ def effective_credit(
     """
     if credit is not None:
         credit.check_group(grouping.group_size)
-    if grouping.mixed and outcome.values is None:
-        raise ChainError(
-            "rewards take more than two values: the probability that a group is mixed has no closed form; use "
-            "dynamic_sampling=False, outcome='correct', or sampled_gradient"
-        )
+    _check_mixed(grouping, outcome)
     t, w, tilts = _denominator(normaliser, grouping, solution, outcome)
     if credit is None and not tilts and not grouping.mixed:  # 1 for every response: nothing about the others is asked
         constant = w * np.ones((1, *np.broadcast_shapes(solution.policy.runs, solution.mdp.runs), solution.mdp.shape[0]))
@@ -165,6 +163,42 @@ def effective_credit(
     else:
         raise _no_closed_form(credit)
     return EffectiveCredit(t, w * constant, w * slope)
+
+
+def _check_mixed(grouping: Grouping, outcome: ResponseReward) -> None:
+    if grouping.mixed and outcome.values is None:
+        raise ChainError(
+            "rewards take more than two values: the probability that a group is mixed has no closed form; use "
+            "dynamic_sampling=False, outcome='correct', or sampled_gradient"
+        )
+
+
+def credits_of_levels(
+    credit: GroupMean, normaliser: Normaliser, grouping: Grouping, solution: Solution, outcome: ResponseReward
+) -> list[tuple[RewardTable, EffectiveCredit]]:
+    """Return, for each value of the reward, the reward that is 1 there, and the effective credit of such a response.
+
+    Args:
+        credit: divided by the standard deviation of the group.
+        normaliser, grouping, solution: as in :func:`effective_credit`; finite groups that need not be mixed.
+        outcome: a reward of a few values.
+
+    Raises:
+        ChainError: sums that would take minutes.
+    """
+    assert outcome.levels is not None
+    _check_mixed(grouping, outcome)
+    t, w, tilts = _denominator(normaliser, grouping, solution, outcome)
+    size = int(grouping.group_size)
+    tables = [outcome.is_level(level) for level in outcome.levels]
+    at = t if tilts else np.zeros(1)
+    members = [tilted(solution, table, at, binary=True, powers=grouping.group_size) for table in tables]
+    shares = np.stack([one.right for one in members])
+    found = mean_credits(
+        outcome.levels, shares.reshape(len(tables), -1), size=size, ddof=credit.ddof, epsilon=credit.epsilon
+    ).reshape(shares.shape) * members[0].others(size - 1)
+    none = np.zeros(())
+    return [(table, EffectiveCredit(t, none * (w * f), w * f)) for table, f in zip(tables, found, strict=True)]
 
 
 def group_moments(solution: Solution, outcome: ResponseReward, t: Floats, grouping: Grouping) -> Tilted:
@@ -387,7 +421,8 @@ def _limit(credit: Credit, solution: Solution, mean: Floats, part: Part) -> tupl
 def _no_closed_form(credit: Credit) -> ChainError:
     return ChainError(
         f"rewards take more than two values, and the credit {credit.words} of a finite group is no affine function of them: "
-        "use outcome='correct', group_size=inf, a chain that pays at the end only and without discount, or sampled_gradient"
+        "use outcome='correct', group_size=inf, a chain that pays at most 16 values, at the end only and without discount, or "
+        "sampled_gradient"
     )
 
 

@@ -4,7 +4,8 @@ r"""What a response is paid: the reward R that credits are made of.
   reward of training libraries.
 * ``"return"``: the chain's own discounted return.
 
-Where R can take two values only, it is turned into an indicator times their distance: groups of such rewards are counted.
+Where R can take two values only, it is turned into an indicator times their distance: groups of such rewards are counted. Where
+it takes a few, and is paid at the end without discount or noise, they are named: groups of such rewards are summed as well.
 
 Source: derived here.
 """
@@ -24,6 +25,8 @@ from dstheory.errors import ChainError
 from dstheory.objectives.mass import one_number
 
 OutcomeKind = Literal["correct", "return"]
+
+_MOST_LEVELS = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,10 +69,17 @@ class ResponseReward:
     Attributes:
         reward: what is paid on the way; of an indicator if ``values`` is given.
         values: the two values of R, if it has but two: R = low + (high - low) x indicator.
+        levels: the values of R, ascending, if they are three or more, at most 16, paid at the end without discount or noise.
     """
 
     reward: RewardTable
     values: tuple[float, float] | None
+    levels: tuple[float, ...] | None = None
+
+    def is_level(self, level: float) -> RewardTable:
+        """Return the reward that is 1 where R has this value, else 0."""
+        one = np.ones(())
+        return RewardTable((self.reward.stop == level).astype(np.float64), np.zeros((1, 1, 1)), one, one)
 
 
 def reward_of(solution: Solution, kind: OutcomeKind) -> ResponseReward:
@@ -86,21 +96,22 @@ def reward_of(solution: Solution, kind: OutcomeKind) -> ResponseReward:
         raise ChainError(f"outcome is {kind!r}: must be 'correct' (1 if the submitted answer is) or 'return' (of the chain)")
     stop, resample = mdp.reward_stop[..., None, :, :], mdp.reward_resample[..., None, :, :]
     reward = RewardTable(stop, resample, mdp.gamma_within, mdp.gamma_between)
-    return _indicator(solution) or ResponseReward(reward, None)
+    found = _paid_at_the_end(solution)
+    if found is None or len(found) > _MOST_LEVELS:
+        return ResponseReward(reward, None)
+    if len(found) > 2:
+        return ResponseReward(reward, None, tuple(float(v) for v in found))
+    low, high = float(found[0]), float(found[-1])
+    table = (mdp.reward_stop == high) & (high > low)
+    return ResponseReward(RewardTable(table[None].astype(np.float64), np.zeros((1, 1, 1)), one, one), (low, high))
 
 
-def _indicator(solution: Solution) -> ResponseReward | None:
-    """Return the outcome as an indicator if returns take two values: paid at the end only, without discount or noise."""
+def _paid_at_the_end(solution: Solution) -> Floats | None:
+    """Return the values that the return can take, ascending, if it is paid at the end only, without discount or noise."""
     mdp = solution.mdp
     occurs = mdp.inside & (mdp.prompt_weight > 0)[:, None]
     undiscounted = bool((mdp.gamma_within == 1.0).all()) and (bool((mdp.gamma == 1.0).all()) or mdp.max_turns == 1)
     noise = (mdp.reward_stop_variance * occurs).any() or (mdp.reward_resample_variance * occurs).any()
     if mdp.runs or noise or not undiscounted or (mdp.max_turns != 1 and (mdp.reward_resample * occurs).any()):
         return None
-    found = np.unique(mdp.reward_stop[occurs])
-    if len(found) > 2:
-        return None
-    low, high = float(found[0]), float(found[-1])
-    table = (mdp.reward_stop == high) & (high > low)
-    one = np.ones(())
-    return ResponseReward(RewardTable(table[None].astype(np.float64), np.zeros((1, 1, 1)), one, one), (low, high))
+    return np.unique(mdp.reward_stop[occurs])
