@@ -17,6 +17,7 @@ from dstheory.texts import figure_text
 
 if TYPE_CHECKING:
     from dstheory.anatomy.difference import Difference
+    from dstheory.anatomy.one_shot import OneShot
     from dstheory.anatomy.rates import Estimate
     from dstheory.anatomy.surveys import Group, MeanSplit, Survey
 
@@ -32,8 +33,9 @@ _BARS = (
 def anatomy_figure(found: Survey, *, title: str = "") -> Figure:
     """Draw what a log says.
 
-    With one group: p, a, b over the labels in one panel, accuracies in another. With several groups: a panel for each of p, a, b
-    with a line per group, and the accuracies of each group; with a comparison also the split of the gain.
+    With one group: p, a, b over the labels in one panel, accuracies in another, or what k samples of a problem give where nobody
+    could try again. With several groups: a panel for each of p, a, b with a line per group, and the accuracies of each; with
+    a comparison also the split of the gain.
 
     Args:
         found: of :func:`dstheory.anatomy.survey`.
@@ -45,11 +47,17 @@ def anatomy_figure(found: Survey, *, title: str = "") -> Figure:
         if len(found.groups) == 1:
             figure = Figure(figsize=(7.2, 3.0), layout="constrained")
             lines, bars = figure.subplots(1, 2)
-            values = [[_rate(found.groups[0], label, name) for label in labels] for name in _RATES]
-            _lines(lines, values, list(_RATES.values()), labels, found.by)
-            lines.set_title("sampling and decisions")
-            _accuracies(bars, found.groups[0], labels, found.by)
-            bars.set_title("final accuracy")
+            shot = found.groups[0].one_shot
+            rates = _RATES if shot is None else {"p": _RATES["p"]}
+            values = [[_rate(found.groups[0], label, name) for label in labels] for name in rates]
+            _lines(lines, values, list(rates.values()), labels, found.by)
+            lines.set_title("sampling and decisions" if shot is None else "sampling")
+            if shot is None:
+                _accuracies(bars, found.groups[0], labels, found.by)
+                bars.set_title("final accuracy")
+            else:
+                _samples(bars, shot)
+                bars.set_title("k samples of a problem")
             figure.legend(*_joined(lines, bars), loc="outside lower center", ncols=3, frameon=False)
         else:
             figure = _several(found, labels)
@@ -151,6 +159,20 @@ def _accuracies(axes: Axes, group: Group, labels: Sequence[str], by: str) -> Non
         if any(below) or any(above):
             axes.errorbar(x, heights, yerr=[below, above], fmt="none", ecolor="0.15", elinewidth=0.9, capsize=2)
     _over(axes, labels, by)
+
+
+def _samples(axes: Axes, shot: OneShot) -> None:
+    """What k samples of a problem give, over k."""
+    curves: dict[str, list[Estimate | None]] = {
+        "pass@k": [row.passed for row in shot.sizes],
+        "majority@k": [row.majority for row in shot.sizes],
+        "dead groups": [row.dead for row in shot.sizes],
+    }
+    for j, (name, values) in enumerate(curves.items(), start=1):
+        if any(value is not None and value.value is not None for value in values):
+            x = np.arange(len(values)) + 0.05 * (j - 2)
+            _errorbar(axes, x, values, color=PALETTE[j], marker=_MARKERS[j], markersize=4.5, linestyle=DASHES[j], label=name)
+    _over(axes, [str(row.k) for row in shot.sizes], "k")
 
 
 def _gain(axes: Axes, parts: Mapping[str, Difference | MeanSplit], by: str) -> None:

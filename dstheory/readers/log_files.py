@@ -172,7 +172,12 @@ def open_all(
     named = {os.fspath(path) for path in given}
     first: tuple[str, str] | None = None
     for file in files:
-        opened = Opened.of(file, request, reading, progress)
+        try:
+            opened = Opened.of(file, request, reading, progress)
+        except RecordError as error:
+            if file in named:
+                raise
+            raise RecordError(f"{error} (found in a directory or by a pattern: name the logs, or a narrower pattern)") from error
         format = opened.layout.format
         if file not in named:
             how = f"{opened.layout.reader} of no named format" if format is None else format.title

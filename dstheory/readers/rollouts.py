@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
 
+from dstheory.checks import Bools, Ints
 from dstheory.errors import RecordError
 from dstheory.readers.answers import Checker
 from dstheory.readers.layouts import Layout
-from dstheory.readers.messages import shown
+from dstheory.readers.messages import is_unicode, shown
 from dstheory.readers.paths import Place
 from dstheory.readers.reading import Part, Reading, RecordBatch, coded
 from dstheory.readers.records import VERDICTS, Fault, label_text
 
 _LONGEST_NAME = 80  # characters of a problem's name; of a longer prompt the beginning is kept, and a digest
+_PROMPTS = 64  # shortened names that are remembered
 
 
 def rollout_batches(
@@ -42,96 +45,143 @@ def rollout_batches(
         RecordError: two places that say what is correct disagree; in strict mode, the first unusable record; or many records, all
             of them unusable.
     """
-    said = 0  # records that say right or wrong
-    right = 0
-    names: dict[Any, str] = {}  # the last prompts, shortened: those of one problem mostly follow each other
+    reader = _Rollouts(file, layout, reading, checker, unit)
+    said = right = 0
     for numbers, rows in parts:
-        if set(map(type, rows)) - {dict}:
-            good = [i for i, row in enumerate(rows) if isinstance(row, dict)]
-            for number, row in zip(numbers, rows, strict=True):
-                if not isinstance(row, dict):
-                    fault = row if isinstance(row, Fault) else Fault("not-a-record", "", "is no object: must hold one rollout")
-                    reading.fault(f"{file}: {unit} {number}", fault)
-            numbers, rows = [numbers[i] for i in good], [rows[i] for i in good]
-        if rows:
-            for batch in _batch(numbers, rows, file, layout, reading, checker, unit, names):
-                said, right = said + len(batch.correct), right + int(np.count_nonzero(batch.correct))
-                yield batch
+        batch = reader.batch(numbers, rows)
+        if batch is not None:
+            said, right = said + len(batch.correct), right + int(np.count_nonzero(batch.correct))
+            yield batch
         reading.give_up_if_hopeless(file)
-
-
     if layout.verdicts.compare and said > 1 and right in (0, said):
         how = "always" if right else "never"
         reading.note(f"{layout.names.correct} is {how}{layout.verdicts.rule}: look at its values, and at --correct")
 
 
-def _batch(
-    numbers: Sequence[int],
-    rows: Sequence[dict[str, Any]],
-    file: str,
-    layout: Layout,
-    reading: Reading,
-    checker: Checker | None,
-    unit: str,
-    known: dict[Any, str],
-) -> Iterator[RecordBatch]:
-    names = layout.names
-    at = Place.of(names.correct)
-    if checker is not None:
-        cells = [_checked(row, layout, checker) for row in rows]
-    else:
-        cells = _cells(rows, at)
-    counts = None
-    if at.spreads:
+@dataclass
+class _Rollouts:
+    """How the rollouts of a file are read; see :func:`rollout_batches`."""
+
+    file: str
+    layout: Layout
+    reading: Reading
+    checker: Checker | None
+    unit: str
+    prompts: dict[str, str] = field(default_factory=dict)  # the last ones, shortened: those of a problem follow each other
+
+    def place(self, number: int) -> str:
+        return f"{self.file}: {self.unit} {number}"
+
+    def batch(self, numbers: Sequence[int], rows: Sequence[Any]) -> RecordBatch | None:
+        """Return the usable ones among some records, in columns."""
+        numbers, rows = self._objects(numbers, rows)
+        names = self.layout.names
+        at = Place.of(names.correct)
+        cells = _cells(rows, at) if self.checker is None else [self._checked(row) for row in rows]
+        values = [self._problem(value) for value in _cells(rows, Place.of(names.problem))]
+        problems = [name or self.place(numbers[i]) for i, name in enumerate(values)]
+        labels = {name: (_cells(rows, place), place) for name, place in ((n, Place.of(key)) for n, key in names.labels.items())}
+        others = {other: _cells(rows, Place.of(other)) for other in self.layout.same}
+        if at.spreads:  # a list of rollouts in each record
+            cells, counts = self._lists(cells, numbers)
+            numbers, problems = _repeated(numbers, counts), _repeated(problems, counts)
+            labels = {name: (_spread(column, counts, place), place) for name, (column, place) in labels.items()}
+        right, good = _verdicts(cells, self.layout)
+        for other, column in others.items():
+            self._compare(right, good, column, other, numbers)
+        for i in np.flatnonzero(~good).tolist():
+            place = self.place(numbers[i])
+            self.reading.fault(place, cells[i] if isinstance(cells[i], Fault) else _fault(cells[i], names.correct, place))
+        n = len(cells)
+        if not n:
+            return None
+        batch = RecordBatch(
+            ids=None,
+            problems=problems,
+            lengths=np.broadcast_to(np.int64(1), n),  # which takes no memory
+            correct=right,
+            stopped=np.broadcast_to(np.bool_(False), n),
+            caps=np.broadcast_to(np.int64(1), n),
+            labels={name: _coded(column) for name, (column, _) in labels.items()},
+            numbers=np.broadcast_to(np.int64(0), n),  # nothing can be wrong with them from here on
+            unit=self.unit,
+        )
+        return batch if good.all() else batch.keep(good)
+
+    def _objects(self, numbers: Sequence[int], rows: Sequence[Any]) -> tuple[Sequence[int], Sequence[dict[str, Any]]]:
+        """Return the records that are objects; the others are counted as unusable."""
+        if not set(map(type, rows)) - {dict}:
+            return numbers, rows
+        for number, row in zip(numbers, rows, strict=True):
+            if not isinstance(row, dict):
+                fault = row if isinstance(row, Fault) else Fault("not-a-record", "", "is no object: must hold one rollout")
+                self.reading.fault(self.place(number), fault)
+        good = [i for i, row in enumerate(rows) if isinstance(row, dict)]
+        return [numbers[i] for i in good], [rows[i] for i in good]
+
+    def _lists(self, cells: list[Any], numbers: Sequence[int]) -> tuple[list[Any], list[int]]:
+        """Return the entries of all lists, and the length of each; one that is empty or none is unusable."""
         lists = [cell if isinstance(cell, list) else [] for cell in cells]
         for number, entries in zip(numbers, lists, strict=True):
             if not entries:
-                reading.fault(
-                    f"{file}: {unit} {number}", Fault("no-attempts", names.correct, "is missing or empty: must be a list")
-                )
-        counts, cells = list(map(len, lists)), list(chain.from_iterable(lists))
-    right, good = _verdicts(cells, layout)
-    places = numbers if counts is None else _repeated(numbers, counts)
-    for other in layout.same if checker is None else ():
-        _compare(right, good, _cells(rows, Place.of(other)), layout, other, file, unit, places)
-    values = _cells(rows, Place.of(names.problem))
-    problems = [_problem(value, known) or f"{file}: {unit} {numbers[i]}" for i, value in enumerate(values)]
-    labels = {}
-    for name, key in names.labels.items():
-        label = Place.of(key)
-        texts = _cells(rows, label)
-        if counts is not None:
-            texts = _spread(texts, counts, label)
+                rule = "is missing or empty: must be a list with an entry for each rollout"
+                self.reading.fault(self.place(number), Fault("no-attempts", self.layout.names.correct, rule))
+        return list(chain.from_iterable(lists)), list(map(len, lists))
+
+    def _checked(self, row: dict[str, Any]) -> Any:
+        """Return what the checker says about the answer of a record, or why it cannot say anything."""
+        key = self.layout.names.answer
+        answer = Place.of(key).get(row)
+        if not isinstance(answer, str) or not answer.strip():
+            return False  # no answer is no right one
+        assert self.checker is not None
         try:
-            labels[name] = coded(texts)
-        except (ValueError, TypeError):
-            labels[name] = coded([_label(text) for text in texts])
-    for i in np.flatnonzero(~good).tolist():
-        place = f"{file}: {unit} {places[i]}"
-        reading.fault(place, cells[i] if isinstance(cells[i], Fault) else _fault(cells[i], names.correct, place))
-    n = len(cells)
-    batch = RecordBatch(
-        ids=None,
-        problems=problems if counts is None else _repeated(problems, counts),
-        lengths=np.broadcast_to(np.int64(1), n),  # which takes no memory
-        correct=right,
-        stopped=np.broadcast_to(np.bool_(False), n),
-        caps=np.broadcast_to(np.int64(1), n),
-        labels=labels,
-        numbers=np.broadcast_to(np.int64(0), n),  # nothing can be wrong with them from here on
-        unit=unit,
-    )
-    if n:
-        yield batch if good.all() else batch.keep(good)
+            return bool(self.checker(answer, row))
+        except Fault as fault:
+            return fault
+        except Exception as error:
+            return Fault("checker", key, f"makes the checker fail ({type(error).__name__}: {str(error)[:80]})")
+
+    def _compare(self, right: Bools, good: Bools, cells: list[Any], other: str, numbers: Sequence[int]) -> None:
+        """Refuse two places that say different things about one rollout."""
+        if len(cells) != len(right):
+            return
+        theirs, say = _verdicts(cells, self.layout)
+        differ = np.flatnonzero(good & say & (theirs != right))
+        if len(differ):
+            i, one = int(differ[0]), self.layout.names.correct
+            raise RecordError(
+                f"{self.place(numbers[i])}: {one} says {'right' if right[i] else 'wrong'} and {other} says "
+                f"{'right' if theirs[i] else 'wrong'}: choose which to believe, --field correct={one} or --field correct={other}"
+            )
+
+    def _problem(self, value: Any) -> str | None:
+        """Return the name of a problem: the value itself, a long prompt shortened."""
+        if value is None or value == "":
+            return None
+        if isinstance(value, (list, dict)):
+            value = json.dumps(value, separators=(",", ":"), default=str)
+        if not isinstance(value, str):
+            return _label(value)
+        if len(value) <= _LONGEST_NAME and is_unicode(value):
+            return value
+        name = self.prompts.get(value)
+        if name is None:
+            if len(self.prompts) > _PROMPTS:
+                self.prompts.clear()
+            digest = blake2b(value.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+            name = self.prompts[value] = f"{value[: _LONGEST_NAME - 30]}... {digest}".encode("utf-8", "replace").decode()
+        return name
 
 
 def _cells(rows: Sequence[dict[str, Any]], place: Place) -> list[Any]:
+    """Return what each record has at a place, None where it has nothing."""
     if place.plain:
         return [row.get(place.text) for row in rows]
     return [place.get(row) for row in rows]
 
 
-def _verdicts(cells: list[Any], layout: Layout) -> tuple[Any, Any]:
+def _verdicts(cells: list[Any], layout: Layout) -> tuple[Bools, Bools]:
     """Return which cells say right, and which say anything."""
     verdicts = layout.verdicts
     try:
@@ -154,41 +204,12 @@ def _fault(value: Any, key: str, place: str) -> Fault:
     return Fault("correct", key, f"is {what}: must be true or false (or 1 or 0); --correct says what other values mean")
 
 
-def _compare(
-    right: Any, good: Any, cells: list[Any], layout: Layout, other: str, file: str, unit: str, places: Sequence[int]
-) -> None:
-    if len(cells) != len(right):
-        return
-    theirs, say = _verdicts(cells, layout)
-    differ = np.flatnonzero(good & say & (theirs != right))
-    if len(differ):
-        i, one = int(differ[0]), layout.names.correct
-        raise RecordError(
-            f"{file}: {unit} {places[i]}: {one} says {'right' if right[i] else 'wrong'} and {other} says "
-            f"{'right' if theirs[i] else 'wrong'}: choose which to believe, --field correct={one} or --field correct={other}"
-        )
-
-
-def _problem(value: Any, known: dict[Any, str]) -> str | None:
-    """Return the name of a problem: the value itself, a long prompt shortened."""
-    if value is None or value == "":
-        return None
-    if isinstance(value, (list, dict)):
-        value = json.dumps(value, separators=(",", ":"), default=str)
-    if not isinstance(value, str):
-        try:
-            return label_text(value)
-        except ValueError:  # NaN, which a column of numbers has where there is none
-            return None
-    if len(value) <= _LONGEST_NAME:
-        return value
-    name = known.get(value)
-    if name is None:
-        if len(known) > 64:
-            known.clear()
-        digest = blake2b(value.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
-        name = known[value] = f"{value[: _LONGEST_NAME - 30]}... {digest}".encode("utf-8", "replace").decode()
-    return name
+def _coded(cells: list[Any]) -> tuple[Ints, tuple[str, ...]]:
+    """Return labels as codes and texts; what is no label counts as not given."""
+    try:
+        return coded(cells)
+    except (ValueError, TypeError):
+        return coded([_label(cell) for cell in cells])
 
 
 def _label(value: Any) -> str | None:
@@ -196,21 +217,6 @@ def _label(value: Any) -> str | None:
         return None if value is None else label_text(value)
     except ValueError:
         return None
-
-
-def _checked(row: dict[str, Any], layout: Layout, checker: Checker) -> Any:
-    """Return what the checker says about the answer of a record, or why it cannot say anything."""
-    key = layout.names.answer
-    answer = Place.of(key).get(row)
-    if not isinstance(answer, str) or not answer.strip():
-        return False  # no answer is no right one
-    try:
-        verdict = checker(answer, row)
-    except Fault as fault:
-        return fault
-    except Exception as error:
-        return Fault("checker", key, f"makes the checker fail ({type(error).__name__}: {str(error)[:80]})")
-    return bool(verdict)
 
 
 def _repeated(values: Sequence[Any], counts: Sequence[int]) -> list[Any]:

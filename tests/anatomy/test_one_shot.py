@@ -14,6 +14,7 @@ from dstheory.anatomy.answers import answer
 from dstheory.anatomy.model_checks import check_problems
 from dstheory.anatomy.one_shot import is_one_shot, one_shot, over_problems
 from dstheory.cli.anatomy.document import document
+from dstheory.plots.anatomy import anatomy_figure
 
 # Lopsided: groups of unlike sizes and shares, one all right, one all wrong.
 SAMPLES = {"x": "RWWRWWW", "y": "RRRR", "z": "WWWWW", "u": "WRWRRRRR"}
@@ -117,6 +118,12 @@ def test_a_survey_says_p_and_that_there_are_no_decisions() -> None:
     assert found.groups[0].total.rates.a.value is None
     assert found.groups[0].cap is None
     json.dumps(found.to_dict(), allow_nan=False)
+
+
+def test_the_figure_shows_samples_instead_of_decisions() -> None:
+    figure = anatomy_figure(survey(_log(SAMPLES, task=["t"] * 24), resamples=20))
+    assert [axes.get_title() for axes in figure.axes] == ["sampling", "k samples of a problem"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["$p$ = P(correct)", "pass@k", "dead groups"]
 
 
 def _file(tmp_path: Path, *records: dict[str, object]) -> Path:

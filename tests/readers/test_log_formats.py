@@ -256,6 +256,10 @@ def test_directories_and_patterns(tmp_path: Path) -> None:
         RecordError, match=r"0.jsonl was recognised as OpenRLHF samples, and .*3.jsonl as HumanEval results: name"
     ):
         read_log(tmp_path)
+    (tmp_path / "3.jsonl").write_text('{"results": {"task": 0.5}}')
+    with pytest.raises(RecordError, match=r"3.jsonl is of no known format: .* \(found in a directory or by a pattern"):
+        read_log(tmp_path)
+    _written(tmp_path, {"task_id": "t", "completion": "c", "passed": True}, name="3.jsonl")
     both = read_log(tmp_path / "0.jsonl", tmp_path / "3.jsonl")  # named one by one, they are meant
     assert len(both.episodes) == 2
 
