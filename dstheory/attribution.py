@@ -221,7 +221,7 @@ def coefficient_level(
             break
     else:
         differs = np.abs(c_s - c_d) > _EQUAL * scale
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         ratio = (c_s / c_d)[c_d != 0]
     return CoefficientLevel(
         balanced=not differs.any(),
@@ -375,7 +375,8 @@ def _form_energy(g: Floats, fisher: Floats) -> Floats:
     scaled_f = fisher * scale[..., :, None] * scale[..., None, :]
     scaled_g = g * scale
     solved = np.einsum("...pq,...q->...p", np.linalg.pinv(scaled_f, rcond=1e-12, hermitian=True), scaled_g)
-    energy = (scaled_g * solved).sum(axis=-1)
+    with np.errstate(over="ignore"):  # what leaves the floats is infinite, as outside the range
+        energy = (scaled_g * solved).sum(axis=-1)
     # Outside the range of F no energy is finite: a direction that changes no probability the policy ever uses.
     residual = np.einsum("...pq,...q->...p", scaled_f, solved) - scaled_g
     outside = np.abs(residual).max(axis=-1) > 1e-6 * (1e-300 + np.abs(scaled_g).max(axis=-1))

@@ -31,7 +31,8 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any, NoReturn
 
-SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
+_POSIX = hasattr(signal, "setitimer")  # elsewhere Ctrl-C does what Python makes of it
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGHUP", "SIGINT", "SIGTERM") if hasattr(signal, name))
 GRACE = 0.8
 """Seconds that a process has for cleaning up."""
 _SAME = 0.2  # seconds within which a second signal is the first one, sent to the process and to its group
@@ -68,7 +69,7 @@ def handled(*, impatient: bool = True) -> Iterator[Told]:
         impatient: whether a second signal ends the process at once.
     """
     told = Told()
-    if threading.current_thread() is not threading.main_thread():
+    if threading.current_thread() is not threading.main_thread() or not _POSIX:
         yield told
         return
 
@@ -90,7 +91,8 @@ def handled(*, impatient: bool = True) -> Iterator[Told]:
     os.set_blocking(writing, False)
     watch = threading.Thread(target=_watch, args=(reading, impatient), daemon=True)
     hook, woken = sys.unraisablehook, signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    previous = {each: handler for each in SIGNALS if (handler := signal.getsignal(each)) is not signal.SIG_IGN}
+    found = {each: signal.getsignal(each) for each in SIGNALS}
+    previous = {each: handler for each, handler in found.items() if handler not in (signal.SIG_IGN, None)}
     alarm = signal.getsignal(signal.SIGALRM)
     try:
         watch.start()
@@ -146,7 +148,7 @@ def deferred_interrupts() -> Iterator[None]:
     previous: dict[int, Any] = {}
     with _together:
         try:
-            for each in (*SIGNALS, signal.SIGALRM):
+            for each in (*SIGNALS, *([signal.SIGALRM] if _POSIX else [])):
                 handler = signal.getsignal(each)
                 if callable(handler):
                     previous[each] = handler
@@ -165,7 +167,7 @@ def end_with_parent(parent: int) -> None:
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(_POLL)
-        if os.getpgrp() == os.getpid():
+        if _POSIX and os.getpgrp() == os.getpid():
             os.killpg(os.getpid(), signal.SIGKILL)
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(2 * GRACE)

@@ -33,7 +33,7 @@ EXIT_CODES = {
     143: "terminated by kill (SIGTERM)",
 }
 _OUTPUT = "standard output"
-_CLOSED_PIPE = 128 + signal.SIGPIPE
+_CLOSED_PIPE = 141  # 128 + SIGPIPE
 _LONGEST = 2000  # characters of a message that are shown
 
 

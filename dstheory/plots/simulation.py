@@ -74,6 +74,8 @@ def _curves(axes: Axes, comparison: Comparison, variable: str) -> None:
 
 
 def _power_of_ten(value: float, _: float) -> str:
+    if not 0.0 < value < np.inf:  # the ends of an axis that reaches beyond the numbers
+        return ""
     return "10" + str(round(np.log10(value))).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))  # without the cost of TeX
 
 

@@ -255,8 +255,10 @@ def _lock(directory: Path, *, certain: bool = False) -> int | None:
         directory: which.
         certain: whether None is also what a file system without locks gives.
     """
-    import fcntl  # only where results are written to disk
-
+    try:
+        import fcntl
+    except ImportError:  # a system without such locks, where nothing is ever certain
+        return None if certain else os.open(os.devnull, os.O_RDONLY)
     try:
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError:
