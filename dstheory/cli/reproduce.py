@@ -14,6 +14,7 @@ import click
 
 from dstheory.cli.echo import echo
 from dstheory.cli.options import json_option
+from dstheory.texts import printable
 
 if TYPE_CHECKING:
     from dstheory.experiments import Experiment, ExperimentResult
@@ -149,7 +150,7 @@ def _progress(names: Sequence[str], *, quiet: bool) -> Iterator[Callable[[str, f
 
         def update(name: str, part: float) -> None:
             if name not in tasks:
-                tasks[name] = bar.add_task(name, total=1.0)
+                tasks[name] = bar.add_task(printable(name), total=1.0)
             parts[name] = part
             bar.update(tasks[name], completed=part, visible=part < 1.0)
             bar.update(whole, completed=sum(parts.values()))

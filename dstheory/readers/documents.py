@@ -243,10 +243,22 @@ def _parquet(path: Path) -> Documents:
         start = 0
         with open_parquet(path, columns) as (file, asked):
             for batch in file.iter_batches(batch_size=_ROWS, columns=asked):
-                yield range(start, start + batch.num_rows), batch.to_pylist()
-                start += batch.num_rows
+                rows = max(1, min(batch.num_rows, limit(PACKED_WELL) // _longest_text(batch)))
+                for first in range(0, batch.num_rows, rows):  # as Python has them, rows that share a text have one each
+                    some = batch.slice(first, rows).to_pylist()
+                    yield range(start, start + len(some)), some
+                    start += len(some)
 
     return Documents([] if first is None else first.to_pylist(), parts, "row", table=True)
+
+
+def _longest_text(batch: Any) -> int:
+    """Return how many bytes the longest text has that the rows may share."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    shared = [column.dictionary for column in batch.columns if pa.types.is_dictionary(column.type)]
+    return max([pc.max(pc.binary_length(texts)).as_py() or 1 for texts in shared if len(texts)], default=1)
 
 
 def _csv(path: Path) -> Documents:

@@ -23,6 +23,7 @@ import numpy as np
 from dstheory._version import __version__
 from dstheory.errors import FileFormatError
 from dstheory.readers.atomic import atomic_path
+from dstheory.readers.limits import MOST_PACKED, PACKED_WELL, limit
 from dstheory.readers.manifest import (
     RUN_FILE,
     RUN_FORMAT,
@@ -172,9 +173,11 @@ def _read_netcdf(path: Path) -> xarray.Dataset:
             file.attrs.get("_nc3_strict")
         # Nothing is decoded: a wall time in units of "seconds" stays the number it is.
         with xarray.open_dataset(path, engine="h5netcdf", decode_times=False) as dataset:
+            if dataset.nbytes > max(limit(PACKED_WELL), limit(MOST_PACKED) * path.stat().st_size):
+                raise ValueError("its arrays are larger than any that are written in so few bytes")
             return dataset.load()
     # What h5py and h5netcdf raise on a damaged file depends on where the damage is.
-    except (OSError, ValueError, KeyError, RuntimeError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, AttributeError, TypeError, MemoryError) as error:
         raise FileFormatError(
             f"{path} is not a complete netCDF file: it was cut off or changed; run the command again"
         ) from error

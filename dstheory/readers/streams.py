@@ -102,20 +102,21 @@ def read_whole(path: Path, otherwise: str = "give another file") -> bytes:
 
 
 class _Bounded(io.RawIOBase):
-    """The text of a table: ends with an error where it is too large, packed as no table is, or not UTF-8."""
+    """The bytes of a table: an error ends them where they are too many, packed as no table is, or must be UTF-8 but are not."""
 
-    def __init__(self, stream: IO[bytes], packed: Callable[[], int] | None, path: Path) -> None:
+    def __init__(self, stream: IO[bytes], packed: Callable[[], int] | None, path: Path, utf8: bool) -> None:
         self._stream, self._packed, self._path = stream, packed, path
         self._largest, self._most, self._well = limit(LARGEST_TABLE), limit(MOST_PACKED), limit(PACKED_WELL)
         self._size = 0
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._decoder = codecs.getincrementaldecoder("utf-8")() if utf8 else None
 
     def readable(self) -> bool:
         return True
 
     def read(self, size: int = -1, /) -> bytes:
         data = bytes(self._stream.read(size))
-        self._decoder.decode(data, final=not data)
+        if self._decoder is not None:
+            self._decoder.decode(data, final=not data)
         self._size += len(data)
         if self._size > self._largest:
             raise FileFormatError(f"{self._path} is larger than {size_text(self._largest)}: give it in parts, {RAISE}")
@@ -135,12 +136,13 @@ class _Bounded(io.RawIOBase):
         super().close()
 
 
-def open_unpacked(path: Path, *, table: bool = False) -> tuple[IO[bytes], Callable[[], int]]:
+def open_unpacked(path: Path, *, table: bool = False, utf8: bool = False) -> tuple[IO[bytes], Callable[[], int]]:
     """Open a file, through gzip, zstd or bzip2 if its first bytes say so.
 
     Args:
         path: the file.
         table: whether all of it will be in memory, so that its size is bounded.
+        utf8: of a table, whether it must be UTF-8, also where nobody looks.
 
     Returns:
         The stream, and a function that says how many bytes on disk were read.
@@ -157,11 +159,11 @@ def open_unpacked(path: Path, *, table: bool = False) -> tuple[IO[bytes], Callab
             import pyarrow as pa
 
             stream = pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), codec)
-            return cast("IO[bytes]", _Bounded(stream, raw.tell, path)) if table else stream, raw.tell
+            return cast("IO[bytes]", _Bounded(stream, raw.tell, path, utf8)) if table else stream, raw.tell
     if path.suffix.lower() == ".gz" and head:
         raw.close()
         raise FileFormatError(f"{path} is not complete gzip data (Not a gzipped file ({head[:2]!r})): write or copy it again")
-    return cast("IO[bytes]", _Bounded(raw, None, path)) if table else raw, raw.tell
+    return cast("IO[bytes]", _Bounded(raw, None, path, utf8)) if table else raw, raw.tell
 
 
 def first_bytes(path: Path) -> bytes:

@@ -97,7 +97,7 @@ def read_csv(path: Path, *, delimiter: str = ",", **options: Any) -> ArrowTable:
     """
     from pyarrow import csv as arrow_csv
 
-    stream, _ = open_unpacked(path, table=True)
+    stream, _ = open_unpacked(path, table=True, utf8=True)
     with stream:
         table = arrow_csv.read_csv(
             stream,

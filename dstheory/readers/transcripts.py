@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from dstheory.errors import RecordError
 from dstheory.readers.answers import Checker, Game, final_answers, find_expressions
+from dstheory.readers.messages import is_unicode
 from dstheory.readers.reading import Part, Reading, RecordBatch, batches
 from dstheory.readers.records import Fault, FieldNames, Record, parse_cap, parse_head
 
@@ -131,6 +132,8 @@ def by_pattern(pattern: str) -> Segmenter:
 
     if len(pattern) > _LONGEST_PATTERN:
         raise RecordError(f"the pattern has {len(pattern)} characters: must have at most {_LONGEST_PATTERN}")
+    if not is_unicode(pattern):
+        raise RecordError(f"the pattern {pattern[:60]!r} is not valid Unicode: write it as UTF-8")
     grouped = _has_group(pattern)
     framed = _OPEN + (r"\1" if grouped else r"\0") + _CLOSE
 

@@ -136,6 +136,7 @@ def test_tags_markers_and_patterns() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (lambda: segment.by_pattern("\udcff"), "the pattern '\\udcff' is not valid Unicode: write it as UTF-8"),
         (lambda: segment.by_pattern("((("), "'(((' cannot be used as a regular expression (missing )): use RE2's syntax"),
         (lambda: segment.by_pattern(r"(?=x)"), "use RE2's syntax, which has no look-around and no back-references"),
         (lambda: segment.by_pattern("x" * 3000), "the pattern has 3000 characters: must have at most 2000"),

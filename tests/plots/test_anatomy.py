@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from xml.etree import ElementTree
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -84,3 +86,16 @@ def test_rounds_show_the_share_of_those_that_reach_them() -> None:
     np.testing.assert_allclose(drawn(figure, 0, "realised"), [row.realised.value for row in calibration])
     lines = {line.get_label(): line.get_ydata() for line in figure.axes[0].lines}
     np.testing.assert_allclose(lines["predicted, pooled"], [row.predicted["pooled"] for row in calibration])
+
+
+def test_labels_are_texts_in_any_script(tmp_path) -> None:
+    """No formula, no name that legends leave out; what the font does not have is said once."""
+    labels = ["$x^{$", "_a", "\x1b[31m", "算术", "x" * 5000]
+    log = generate_log(20, cells=[Cell(model, label, 0.4, 0.9, 0.8) for label in labels for model in ("_m", "$n")])
+    figure = anatomy_figure(survey(log, resamples=9), title="a$_{$.jsonl")
+    with pytest.warns(UserWarning, match="^the font of the figures does not have 算术: boxes stand in their place$") as caught:
+        save_figure(figure, tmp_path / "anatomy")
+    assert len(caught) == 1
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert legend[:2] == [" _m", r"\$n"]
+    ElementTree.parse(tmp_path / "anatomy.svg")

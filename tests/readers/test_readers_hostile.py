@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 from dstheory import TwoStageMDP
 from dstheory.anatomy import Episodes, read_log
 from dstheory.errors import DSTheoryError, FileFormatError, RecordError
-from dstheory.readers import read_chain, streams, tables, write_chain
+from dstheory.readers import documents, read_chain, streams, tables, write_chain
 from dstheory.readers.json_values import NotJSON, decode, decode_lines
 from dstheory.readers.records import FieldNames, parse_record
 
@@ -160,6 +161,15 @@ def test_bytes_that_are_not_utf8(tmp_path: Path) -> None:
         read_chain(path)
 
 
+@pytest.mark.parametrize("rows", [1, 30_000])
+def test_bytes_that_are_not_utf8_in_a_column_that_nobody_reads(tmp_path: Path, rows: int) -> None:
+    """Wherever they stand: a file is text, or it is not."""
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"id,correct,note\n" + b"a,1,x\n" * rows + b"b,0,caf\xe9\n")
+    with pytest.raises(FileFormatError, match=rf"line {rows + 2} is not UTF-8 \(byte 0xe9 in column 8\)"):
+        read_log(path)
+
+
 def test_carriage_returns_in_a_header(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(b"id\r,correct\na,1\n")
@@ -296,6 +306,47 @@ def test_a_long_text_that_many_rows_share_is_there_once(tmp_path: Path) -> None:
     log = {"id": chain["answer"], "correct": chain["correct"], "task": long, "decision": np.repeat("stop", n)}
     pq.write_table(pa.table(log), tmp_path / "log.parquet")
     assert len(read_log(tmp_path / "log.parquet").episodes) == n
+    rollouts = {"input": long, "output": np.repeat("4", n), "score": np.ones(n)}
+    pq.write_table(pa.table(rollouts).slice(0, 3_000), tmp_path / "rollouts.parquet")
+    with counted_texts() as most:
+        assert len(read_log(tmp_path / "rollouts.parquet").episodes) == 3_000
+    assert most[0] <= 64 * 2**20
+
+
+@contextlib.contextmanager
+def counted_texts() -> Iterator[list[int]]:
+    """The most characters of prompts that are there in one part of a file."""
+    most, original = [0], documents.open_parquet
+
+    class Counting:
+        def __init__(self, file: Any) -> None:
+            self.file = file
+
+        def iter_batches(self, **how: Any) -> Iterator[Any]:
+            for batch in self.file.iter_batches(**how):
+                yield Batch(batch)
+
+    class Batch:
+        def __init__(self, batch: Any) -> None:
+            self.batch = batch
+            self.num_rows, self.columns, self.schema = batch.num_rows, batch.columns, batch.schema
+
+        def slice(self, *place: int) -> Any:
+            return Batch(self.batch.slice(*place))
+
+        def to_pylist(self) -> list[Any]:
+            rows: list[Any] = self.batch.to_pylist()
+            most[0] = max(most[0], sum(len(row.get("input", "")) for row in rows))
+            return rows
+
+    @contextlib.contextmanager
+    def counting(*arguments: Any) -> Iterator[Any]:
+        with original(*arguments) as (file, asked):
+            yield Counting(file), asked
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(documents, "open_parquet", counting)
+        yield most
 
 
 def test_codes_of_dictionaries_that_are_in_no_order(tmp_path: Path) -> None:

@@ -189,6 +189,20 @@ def test_file_instead_of_a_directory(tmp_path: Path) -> None:
         read_run(tmp_path / "a.csv")
 
 
+def test_arrays_that_are_larger_than_their_file(tmp_path: Path) -> None:
+    """A file of HDF5 may describe any number of numbers that nobody wrote."""
+    import h5netcdf
+
+    write_manifest(tmp_path, MANIFEST)
+    without_checksums(tmp_path)
+    with h5netcdf.File(tmp_path / "history.nc", "w") as file:
+        file.dimensions["step"] = 10**12
+        file.create_variable("accuracy", ("step",), float)
+    assert (tmp_path / "history.nc").stat().st_size < 10_000
+    with pytest.raises(FileFormatError, match="is not a complete netCDF file"):
+        read_run(tmp_path)
+
+
 class Kind(enum.Enum):
     TURN = "turn"
 

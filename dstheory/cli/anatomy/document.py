@@ -376,9 +376,10 @@ def _svg(figure: Figure, prefix: str) -> str:
     """Return a figure as SVG; its ids get a prefix, since two figures of one page must not share any."""
     import matplotlib
 
+    from dstheory.plots.save import one_warning_of_glyphs
     from dstheory.plots.style import RC
 
-    with matplotlib.rc_context({**RC, "svg.hashsalt": f"dstheory-{prefix}"}):
+    with matplotlib.rc_context({**RC, "svg.hashsalt": f"dstheory-{prefix}"}), one_warning_of_glyphs():
         held = io.StringIO()
         figure.savefig(held, format="svg", metadata={"Date": None})
     text = held.getvalue()
