@@ -2,8 +2,9 @@
 
     python docs/fill_logs.py ../shared
 
-The table stands between markers in the page; what is between them is replaced, and nothing else. The logs are no part of this
-project. They are those of ``data/real`` (their origin is in its README) and of ``cases`` (made to be awkward).
+Also the list of formats into docs/log_formats.md. The tables stand between markers in the pages; what is between them is
+replaced, and nothing else. The logs are no part of this project. They are those of ``data/real`` (their origin is in its README)
+and of ``cases`` (made to be awkward).
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from typing import Any
 
 from dstheory.anatomy import Episodes, measure, read_log
 from dstheory.errors import DSTheoryError
+from dstheory.readers.formats import formats
 
 PAGE = Path(__file__).parent / "anatomy.md"
+FORMATS = PAGE.with_name("log_formats.md")
 OPTIONS: dict[str, dict[str, Any]] = {
     "answers.jsonl": {"fields": {"correct": "right"}},
     "other_words.jsonl": {"decision": "continue=resample"},
@@ -119,20 +122,31 @@ def rows(shared: Path) -> Iterable[list[str]]:
 
 def table(shared: Path) -> str:
     """Return the table in Markdown."""
-    head = ["file", "read as", "options", "p", "a", "b", "counted without this package"]
-    body = [head, ["---"] * len(head), *rows(shared)]
+    return markdown(["file", "read as", "options", "p", "a", "b", "counted without this package"], rows(shared))
+
+
+def formats_table() -> str:
+    """Return the list of formats in Markdown."""
+    known = sorted(formats(), key=lambda one: one.name)
+    body = ([f"`{one.name}`", one.title, f"`{', '.join(one.keys)}`"] for one in known)
+    return markdown(["name", "what", "recognised by"], body)
+
+
+def markdown(head: list[str], body: Iterable[list[str]]) -> str:
+    """Return a table."""
+    body = [head, ["---"] * len(head), *body]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in body)
 
 
-def fill(page: str, text: str) -> str:
-    """Return the page with everything between its markers replaced."""
-    found, times = re.subn(
-        r"(<!-- logs -->\n).*?(<!-- end of logs -->)", lambda m: f"{m[1]}\n{text}\n\n{m[2]}", page, flags=re.DOTALL
-    )
+def fill(page: str, text: str, name: str = "logs") -> str:
+    """Return the page with everything between the markers of that name replaced."""
+    pattern = rf"(<!-- {name} -->\n).*?(<!-- end of {name} -->)"
+    found, times = re.subn(pattern, lambda m: f"{m[1]}\n{text}\n\n{m[2]}", page, flags=re.DOTALL)
     if times != 1:
-        raise SystemExit(f"the page needs the marker <!-- logs --> once, found {times}")
+        raise SystemExit(f"the page needs the marker <!-- {name} --> once, found {times}")
     return found
 
 
 if __name__ == "__main__":
+    FORMATS.write_text(fill(FORMATS.read_text(encoding="utf-8"), formats_table(), "formats"), encoding="utf-8")
     PAGE.write_text(fill(PAGE.read_text(encoding="utf-8"), table(Path(sys.argv[1]))), encoding="utf-8")

@@ -98,6 +98,12 @@ def test_the_table_of_logs_is_what_is_read() -> None:
     assert module.fill(PAGE, module.table(shared)) == PAGE
 
 
+def test_the_list_of_formats_is_what_is_recognised() -> None:
+    module = _fill_logs()
+    page = module.FORMATS.read_text(encoding="utf-8")
+    assert module.fill(page, module.formats_table(), "formats") == page
+
+
 def test_the_table_of_logs_agrees_with_what_was_counted_without_the_package() -> None:
     lines = PAGE.split("<!-- logs -->")[1].split("<!-- end of logs -->")[0].strip().splitlines()
     rows = [line.split(" | ") for line in lines[2:]]

@@ -41,9 +41,8 @@ def test_inspect_shows_what_was_understood(dstheory, tmp_path: Path) -> None:
     ran = dstheory("anatomy", "inspect", path)
     assert ran.code == 0, ran.err
     lines = ran.out.splitlines()
-    assert lines[0].endswith(
-        "a.jsonl: read as episodes with a list of turns: one episode per record, correctness from is_correct"
-    )
+    said = "a.jsonl: read as episodes with a list of turns and an evaluator's signals: one episode per record, correctness from"
+    assert lines[0].endswith(f"{said} is_correct")
     assert "  decisions: continue=resample, stop=stop" in lines
     assert lines[-4:-1] == ["  problem p0: wrong resample, right stop", "  problem p1: right stop",
                             "  problem p2: wrong resample, right stop"]  # fmt: skip

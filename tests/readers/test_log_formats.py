@@ -91,6 +91,11 @@ CASES: dict[str, tuple[str, bytes, int, int, int]] = {
             {"is_correct": False, "evaluator_signal": "continue"}, {"is_correct": True, "evaluator_signal": "stop"}]},
         {"problem_id": "q", "turns": [{"is_correct": True, "evaluator_signal": "stop"}]},
     ), 2, 3, 2),
+    "turn-signals": ("a.jsonl", _lines(
+        {"id": 1, "problem": "p", "turns": [
+            {"is_correct": False, "signal": "continue"}, {"is_correct": False, "signal": "stop"}]},
+        {"id": 2, "problem": "p", "turns": [{"is_correct": True, "signal": "stop"}]},
+    ), 1, 3, 1),
     "turn-rows": ("a.csv", b'problem_id,turn,accuracy,text\np,1,0,"a\nb"\np,2,0,x\np,3,1,x\nq,1,1,x\n', 2, 4, 2),
     "draft-final": ("a.jsonl", _lines(*(
         {"example_id": i, "score": i > 1, "extra": {"gold": "7", "intermediate_steps": [{"draft": "7"}, {"draft": "6"}]}}
