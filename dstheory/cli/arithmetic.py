@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from dstheory.arithmetic.policy import ArithmeticPolicy
     from dstheory.arithmetic.settings import Settings
     from dstheory.arithmetic.task import Size
+    from dstheory.arithmetic.training import TrainingRun
 
 EPILOG = """\b
 Examples:
@@ -104,43 +106,15 @@ def command() -> None:
 def train(checkpoint: Path | None, overwrite: bool, as_json: bool, **options: Any) -> None:
     """Train one policy, from the initial policy of its seed or from where an interrupted run was."""
     from dstheory.arithmetic.settings import Settings
-    from dstheory.arithmetic.training import read_checkpoint, write_checkpoint
-    from dstheory.arithmetic.training import train as run_training
-    from dstheory.cli.show import number, print_json, print_table, progress_bar
-    from dstheory.errors import DamagedCheckpointError
+    from dstheory.cli.show import number, print_json, print_table
+    from dstheory.readers.atomic import refuse_overwrite, shared_directory
 
     began = time.monotonic()
     settings = Settings(**options)
     path = checkpoint or Path("results") / f"arithmetic-{settings.method}-{settings.seed}.npz"
-    if checkpoint is None:
-        path.parent.mkdir(exist_ok=True)
-    try:
-        run = read_checkpoint(path, settings) if path.exists() and not overwrite else None
-    except DamagedCheckpointError as error:
-        aside = path.with_name(path.name + ".damaged")
-        os.replace(path, aside)
-        echo(f"warning: {error}; it is trained from the start, and what is left of it is kept as {aside}", err=True)
-        run = None
-    resumed = 0 if run is None else run.done
-    if resumed and not as_json:
-        echo(f"{path}: goes on after update {resumed} of {settings.updates}", err=True)
-    kept = time.monotonic()
-
-    def keep(run: Any) -> None:
-        nonlocal kept
-        update(run.done)
-        if run.done == settings.updates or time.monotonic() - kept > _CHECKPOINT_SECONDS:
-            write_checkpoint(path, run)
-            kept = time.monotonic()
-
-    with progress_bar("training", settings.updates, quiet=as_json) as update:
-        try:
-            run = run_training(settings, run=run, updated=keep)
-        except KeyboardInterrupt:
-            echo(f"{path}: give the same command again to go on", err=True)
-            raise
-    if resumed == settings.updates or settings.updates == 0:
-        write_checkpoint(path, run)
+    with shared_directory(path.parent) if checkpoint is None else nullcontext():
+        refuse_overwrite(path, overwrite=True)  # before the training, not after it
+        run, resumed = _trained(path, settings, overwrite, as_json)
     seconds = time.monotonic() - began
     summary = _figures(run.policy, settings)
     if as_json:
@@ -159,6 +133,42 @@ def train(checkpoint: Path | None, overwrite: bool, as_json: bool, **options: An
         caption="exact, not sampled" if summary else f"checks {', '.join(settings.checks)}: measure with evaluate",
     )
     echo(f"checkpoint: {path} ({seconds:.1f} s)")
+
+
+def _trained(path: Path, settings: Settings, overwrite: bool, as_json: bool) -> tuple[TrainingRun, int]:
+    """Train, or go on with the run in a checkpoint; return the run, and after how many updates it went on."""
+    from dstheory.arithmetic.training import read_checkpoint, train, write_checkpoint
+    from dstheory.cli.show import progress_bar
+    from dstheory.errors import DamagedCheckpointError
+
+    try:
+        run = read_checkpoint(path, settings) if path.exists() and not overwrite else None
+    except DamagedCheckpointError as error:
+        aside = path.with_name(path.name + ".damaged")
+        os.replace(path, aside)
+        echo(f"warning: {error}; it is trained from the start, and what is left of it is kept as {aside}", err=True)
+        run = None
+    resumed = 0 if run is None else run.done
+    if resumed and not as_json:
+        echo(f"{path}: goes on after update {resumed} of {settings.updates}", err=True)
+    kept = time.monotonic()
+
+    def keep(run: TrainingRun) -> None:
+        nonlocal kept
+        update(run.done)
+        if run.done == settings.updates or time.monotonic() - kept > _CHECKPOINT_SECONDS:
+            write_checkpoint(path, run)
+            kept = time.monotonic()
+
+    with progress_bar("training", settings.updates, quiet=as_json) as update:
+        try:
+            run = train(settings, run=run, updated=keep)
+        except KeyboardInterrupt:
+            echo(f"{path}: give the same command again to go on", err=True)
+            raise
+    if resumed == settings.updates or settings.updates == 0:
+        write_checkpoint(path, run)
+    return run, resumed
 
 
 def _figures(policy: ArithmeticPolicy, settings: Settings) -> dict[str, dict[str, float]]:

@@ -122,6 +122,34 @@ def test_a_damaged_checkpoint_is_trained_again(dstheory, tmp_path) -> None:
     assert (refused.code, (tmp_path / "thesis.npz").read_bytes()) == (1, b"mine")
 
 
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [("gone/r.npz", "cannot write gone/r.npz: there is no directory"), (".", ". is a directory: give the name of a file")],
+)
+def test_where_no_checkpoint_can_be_kept_nothing_is_trained(dstheory, monkeypatch, path, says) -> None:
+    from dstheory.arithmetic import training
+
+    monkeypatch.setattr(training, "train", lambda *_, **__: pytest.fail("trained"))
+    ran = dstheory("arithmetic", "train", *SMALL, "--checkpoint", path)
+    assert ran.code == 1
+    assert says in ran.err
+
+
+def test_a_run_interrupted_before_its_first_checkpoint_leaves_nothing(dstheory, tmp_path, monkeypatch) -> None:
+    from dstheory.arithmetic import training
+
+    def interrupted(*_, **__) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "train", interrupted)
+    assert dstheory("arithmetic", "train", *SMALL).code == 130
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_cap_that_no_episode_reaches_costs_nothing(dstheory) -> None:
+    assert dstheory("arithmetic", "train", *SMALL, "--cap", 10**12, "--checkpoint", "r.npz").code == 0
+
+
 def test_a_checkpoint_of_other_settings_is_refused_and_named(dstheory) -> None:
     assert dstheory("arithmetic", "train", *SMALL, "--checkpoint", "r.npz").code == 0
     refused = dstheory("arithmetic", "train", *SMALL, "--checkpoint", "r.npz", "--lr", 0.5)

@@ -6,6 +6,7 @@ import ast
 import errno
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -46,6 +47,9 @@ def test_no_other_code_is_written_down_anywhere() -> None:
             if name in ("sys.exit", "exit", "SystemExit", "os._exit", "ctx.exit") and isinstance(node, ast.Call):
                 values = [argument.value for argument in node.args if isinstance(argument, ast.Constant)]
                 assert set(values) <= known, f"{path}: {ast.unparse(node)}"
+    report = ast.parse((ROOT / "dstheory/claims/runner.py").read_text(encoding="utf-8"))
+    (verdicts,) = (node for node in ast.walk(report) if isinstance(node, ast.FunctionDef) and node.name == "exit_code")
+    assert {c.value for c in ast.walk(verdicts) if isinstance(c, ast.Constant) and isinstance(c.value, int)} == {0, 1, 3, 4}
     assert {cls.exit_code for cls in (click.ClickException, click.UsageError)} <= known
 
 
@@ -95,6 +99,21 @@ def test_names_that_are_no_text_are_printed(tmp_path: Path) -> None:
     code, err = ran("dstheory objectives $'caf\\xe9'", tmp_path)
     assert code == 1
     assert "caf\\udce9" in err
+
+
+@pytest.mark.parametrize("command", ["derive grpo --output no/a.md", "verify no/a.py", "verify no/"])
+def test_a_directory_without_permission(tmp_path: Path, command: str) -> None:
+    (tmp_path / "no").mkdir()
+    (tmp_path / "no").chmod(0)
+    root = os.geteuid() == 0
+    if root and not shutil.which("setpriv"):
+        pytest.skip("root may read everything, and there is no setpriv to give that up")
+    give_up = "setpriv --bounding-set=-dac_override,-dac_read_search" if root else "env"
+    line = f'{give_up} "{sys.executable}" -m dstheory.cli.main {command}'
+    code, err = ran(line, tmp_path)
+    assert code == 1
+    assert re.fullmatch(r"error: no\S*: Permission denied; choose a place where you may read and write\n", err)
+    (tmp_path / "no").chmod(0o700)
 
 
 @pytest.mark.parametrize(
