@@ -65,7 +65,7 @@ OLD = Policy.tabular(0.5 * Z[None], -0.5 * U[None])
 # ---------------------------------------------------------------------- counts
 
 
-@pytest.mark.parametrize("n", [0, 1, 2, 3, 60, 203, 204, 500])
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 60, 200, 201, 500])
 @pytest.mark.parametrize(
     "p", [Fraction(0), Fraction(1, 2**20), Fraction(1, 64), Fraction(5, 16), Fraction(1, 2), Fraction(15, 16)]
 )
@@ -225,7 +225,7 @@ ROWS: dict[str, tuple[Callable[[float], Any], dict[str, Any], str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("size", [2, 205, 3_000, pytest.param(1_000_000, marks=pytest.mark.slow), math.inf])
+@pytest.mark.parametrize("size", [2, 201, 202, 3_000, pytest.param(1_000_000, marks=pytest.mark.slow), math.inf])
 @pytest.mark.parametrize("start", STARTS)
 def test_gradients_in_60_digits(start: str, size: float) -> None:
     z, u = STARTS[start]

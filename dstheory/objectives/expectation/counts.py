@@ -1,7 +1,7 @@
 r"""Expectations over the number of successes among the others of a group, K ~ Bin(n, p), with a stated error.
 
-The sum runs over the counts that matter, a window of :math:`O(\sqrt n)` around the mode; up to some two hundred others that is
-all of them. Probabilities are products of the ratios
+Up to two hundred others all counts are summed. Beyond, the sum runs over the counts that matter, a window of :math:`O(\sqrt n)`
+around the mode. Probabilities there are products of the ratios
 
 .. math:: \frac{P(K = k + 1)}{P(K = k)} = \frac{n - k}{k + 1} \cdot \frac{p}{1 - p},
 
@@ -25,6 +25,7 @@ Source: Bernstein's inequality; the rest is derived here.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import comb
 
 import numpy as np
 
@@ -34,6 +35,7 @@ from dstheory.errors import ChainError
 LARGEST_GROUP = 100_000_000
 """Groups may not be larger: the error is stated up to here."""
 
+_ALL = 200
 _DROP = 100.0  # T
 _AT_ONCE = 1 << 17  # counts in one table
 _MOST_COUNTS = 300_000_000  # about ten seconds
@@ -58,6 +60,9 @@ def mean_over_counts(
     [500000.0, 250000.0]
     """
     p, q = success.ravel(), failure.ravel()
+    if n <= _ALL:
+        found = _all_counts(n, p, q, of_count)
+        return tuple(column.reshape(success.shape) for column in found)
     mode, up, down = _window(n, p, q)
     total = float((up + down + 1.0).sum())
     if total > _MOST_COUNTS:
@@ -65,10 +70,25 @@ def mean_over_counts(
             f"group_size is {n + 1:,}: {len(p):,} sums over {total / len(p):,.0f} counts each are more than {_MOST_COUNTS:,}; "
             "use smaller groups, fewer prompts, or group_size=inf for the limit"
         )
-    found = [_sums(n, p[rows], q[rows], mode[rows], up[rows], down[rows], of_count) for rows in _blocks(up + down + 1.0)]
-    if not found:
-        return tuple(np.zeros(success.shape) for _ in of_count(np.zeros((1, 1))))
-    return tuple(np.concatenate(column).reshape(success.shape) for column in zip(*found, strict=True))
+    parts = [_sums(n, p[rows], q[rows], mode[rows], up[rows], down[rows], of_count) for rows in _blocks(up + down + 1.0)]
+    return tuple(np.concatenate(column).reshape(success.shape) for column in zip(*parts, strict=True))
+
+
+def _all_counts(n: int, p: Floats, q: Floats, of_count: Callable[[Floats], tuple[Floats, ...]]) -> Floats:
+    """Return the means, (functions, rows), from all n + 1 counts."""
+    k = np.arange(n + 1.0)
+    values = np.stack([f[0] for f in of_count(k[None])], axis=-1)
+    coefficient = np.array([float(comb(n, i)) for i in range(n + 1)])
+    out, each = np.empty((len(p), values.shape[1])), max(1, _AT_ONCE // (n + 1))
+    for begin in range(0, len(p), each):
+        rows = slice(begin, begin + each)
+        # Powers by multiplication: a power that underflows belongs to a count that does not matter beside its neighbours.
+        powers, others = (np.repeat(x[rows, None], n + 1, axis=1) for x in (p, q))
+        powers[:, 0] = others[:, 0] = 1.0
+        np.cumprod(powers, axis=1, out=powers)
+        np.cumprod(others, axis=1, out=others)
+        out[rows] = (powers * others[:, ::-1] * coefficient) @ values
+    return out.T
 
 
 def windows(n: int, success: Floats, failure: Floats) -> tuple[Floats, Floats]:
