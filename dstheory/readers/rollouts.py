@@ -224,7 +224,8 @@ def _repeated(values: Sequence[Any], counts: Sequence[int]) -> list[Any]:
 
 
 def _spread(cells: list[Any], counts: Sequence[int], place: Place) -> list[Any]:
-    """Return a cell for each rollout: its own, if the cells are lists of the same lengths."""
-    if place.spreads and all(isinstance(cell, list) and len(cell) == n for cell, n in zip(cells, counts, strict=True)):
-        return list(chain.from_iterable(cells))
-    return _repeated([None if place.spreads else cell for cell in cells], counts)
+    """Return a cell for each rollout: its own, if its record's cell is a list with one for each; none otherwise."""
+    if not place.spreads:
+        return _repeated(cells, counts)
+    fits = [isinstance(cell, list) and len(cell) == n for cell, n in zip(cells, counts, strict=True)]
+    return list(chain.from_iterable(cell if fit else [None] * n for cell, n, fit in zip(cells, counts, fits, strict=True)))

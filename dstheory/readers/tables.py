@@ -202,11 +202,12 @@ def open_parquet(path: Path, wanted: Collection[str] | None = None) -> Iterator[
 
 def _check_size(metadata: Any, asked: Collection[str], path: Path) -> None:
     """Refuse a Parquet file of more than memory holds before any of it is read: few bytes may have any number of rows."""
-    cells, size = metadata.num_rows * len(asked), 0
-    for group in range(metadata.num_row_groups):
-        chunks = metadata.row_group(group)
-        size += sum(chunks.column(i).total_uncompressed_size for i in range(chunks.num_columns)
-                    if chunks.column(i).path_in_schema.split(".")[0] in asked)  # fmt: skip
+    cells = metadata.num_rows * len(asked)
+    groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
+    size = sum(group.total_byte_size for group in groups)
+    if size > limit(LARGEST_TABLE):  # else no column is looked at: a damaged description of one ends the process
+        size = sum(group.column(i).total_uncompressed_size for group in groups for i in range(group.num_columns)
+                   if group.column(i).path_in_schema.split(".")[0] in asked)  # fmt: skip
     most = limit(MOST_CELLS)
     if cells > most:
         raise FileFormatError(

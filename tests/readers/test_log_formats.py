@@ -378,3 +378,12 @@ def test_a_reader_says_what_it_misses(tmp_path: Path, reader: str, part: str) ->
         RecordError, match=f"no record has {part}, which the reader {reader} needs: they have id, outcome.grade; name"
     ):
         read_log(path, reader=reader, checker="final-answer")
+
+
+def test_a_list_that_does_not_fit_loses_the_labels_of_its_own_record_only(tmp_path: Path) -> None:
+    good = {"idx": 0, "gt": "4", "pred": ["4", "5"], "score": [True, False]}
+    bad = {"idx": 1, "gt": "4", "pred": ["4"], "score": [1, 0]}
+    for records in ([good, bad], [bad, good]):
+        answers = read_log(_written(tmp_path, *records)).episodes.fields["answer"]
+        found = [answers.names[code] for code in answers.codes]
+        assert sorted(found) == ["(not given)", "(not given)", "4", "5"]

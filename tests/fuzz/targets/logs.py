@@ -113,7 +113,7 @@ def _check_changed(log: Log, path: Path, rng: random.Random, options: dict[str, 
         data = pa.compress(data, "zstd", asbytes=True)
     elif what == "mark" and not data.startswith((b"\xef\xbb\xbf", b"\x1f\x8b")):
         data = b"\xef\xbb\xbf" + data
-    elif what == "shuffled" and suffix == ".jsonl" and "cut-off" not in log.reading.faults:
+    elif what == "shuffled" and suffix == ".jsonl" and "cut-off" not in log.reading.faults and data.count(b"\n") < 20:
         lines = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")
         rng.shuffle(lines)
         data = b"\n".join(lines)
