@@ -175,10 +175,14 @@ def _given(episodes: Episodes, name: str) -> bool:
 
 def _groups(episodes: Episodes) -> Ints:
     """(N,) the group of each sample, numbered without gaps."""
-    code = episodes.problem.astype(np.int64)
+    code, size = episodes.problem, len(episodes.problem_ids)
     for name in _WITHIN:
         if name in episodes.fields and len(episodes.fields[name].names) > 1:
-            code = np.unique(code, return_inverse=True)[1] * len(episodes.fields[name].names) + episodes.fields[name].codes
+            column = episodes.fields[name]
+            if size * len(column.names) >= 2**62:
+                names, code = np.unique(code, return_inverse=True)
+                size = len(names)
+            code, size = code * len(column.names) + column.codes, size * len(column.names)
     return np.unique(code, return_inverse=True)[1]
 
 
