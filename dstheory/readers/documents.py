@@ -238,6 +238,7 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> Any:
 def _parquet(path: Path) -> Documents:
     with open_parquet(path) as (file, _):
         first = next(file.iter_batches(batch_size=_HEAD), None)
+        head = [] if first is None else _rows_of(first)
 
     def parts(columns: Sequence[str]) -> Iterator[Part]:
         start = 0
@@ -245,11 +246,18 @@ def _parquet(path: Path) -> Documents:
             for batch in file.iter_batches(batch_size=_ROWS, columns=asked):
                 rows = max(1, min(batch.num_rows, limit(PACKED_WELL) // _longest_text(batch)))
                 for first in range(0, batch.num_rows, rows):  # as Python has them, rows that share a text have one each
-                    some = batch.slice(first, rows).to_pylist()
+                    some = _rows_of(batch.slice(first, rows))
                     yield range(start, start + len(some)), some
                     start += len(some)
 
-    return Documents([] if first is None else first.to_pylist(), parts, "row", table=True)
+    return Documents(head, parts, "row", table=True)
+
+
+def _rows_of(batch: Any) -> list[Any]:
+    """Return rows as Python has them; Arrow itself does not look whether texts are UTF-8, and indices those of a text."""
+    batch.validate(full=True)
+    rows: list[Any] = batch.to_pylist()
+    return rows
 
 
 def _longest_text(batch: Any) -> int:

@@ -423,7 +423,7 @@ def write_flat(rows: ChainTable, kind: str, path: Path, *, compressed: bool) -> 
         from pyarrow import parquet
 
         with path.open("wb") as file:
-            parquet.write_table(table, file)
+            parquet.write_table(table, file, write_page_checksum=True)
         return
     with path.open("wb") as file, pa.output_stream(file, compression="gzip" if compressed else None) as stream:
         if kind == "csv":

@@ -164,6 +164,7 @@ def read_parquet(path: Path, wanted: Collection[str] | None = None) -> ArrowTabl
     with open_parquet(path, wanted) as (file, asked):
         present = list(file.schema_arrow.names)
         table = file.read(columns=asked)
+        table.validate(full=True)  # Arrow itself does not look whether texts are UTF-8, and indices those of a text
     return ArrowTable(dict(zip(table.column_names, table.columns, strict=True)), present)
 
 
@@ -188,7 +189,7 @@ def open_parquet(path: Path, wanted: Collection[str] | None = None) -> Iterator[
             asked = [name for name in schema.names if wanted is None or name in wanted]
             # As dictionaries: a long text that is repeated a million times is there once.
             texts = [each.name for each in schema if each.name in asked and pa.types.is_string(each.type)]
-            file = parquet.ParquetFile(stream, read_dictionary=texts)
+            file = parquet.ParquetFile(stream, read_dictionary=texts, page_checksum_verification=True)
             _check_size(file.metadata, asked, path)
             yield file, asked
         except (DSTheoryError, GeneratorExit):

@@ -188,15 +188,26 @@ def test_nested_columns_of_a_parquet_log(tmp_path: Path, column: str, cells: lis
         read_log(tmp_path / "a.parquet")
 
 
-def test_parquet_with_a_changed_byte_is_read_or_refused(tmp_path: Path) -> None:
-    pq.write_table(pa.table({"prompt": ["a"], "answer": ["1"], "correct": [1]}), tmp_path / "a.parquet")
-    whole = (tmp_path / "a.parquet").read_bytes()
-    for place in range(len(whole) - 300, len(whole), 3):
-        changed = bytearray(whole)
-        changed[place] ^= 0x80
-        (tmp_path / "a.parquet").write_bytes(changed)
-        with contextlib.suppress(FileFormatError):
-            read_chain(tmp_path / "a.parquet")
+def test_parquet_with_a_changed_byte_is_refused_or_the_same(tmp_path: Path) -> None:
+    """What was written here has checksums; of another's table it is at least an error, and the process goes on."""
+    mdp = TwoStageMDP(correct=[[1, 0, 1], [0, 1, 1]], sample_length=[[1, 2, 3], [4, 5, 6]])
+    write_chain(tmp_path / "ours.parquet", mdp)
+    plain = {"id": ["a", "a", "b"], "correct": [0, 1, 1], "decision": ["resample", "stop", "stop"], "task": ["t", "t", "u"]}
+    pq.write_table(pa.table(plain), tmp_path / "theirs.parquet")
+    for name in ("ours", "theirs"):
+        whole = (tmp_path / f"{name}.parquet").read_bytes()
+        for place in range(0, len(whole), 5):
+            changed = bytearray(whole)
+            changed[place] ^= 1 << (place // 5) % 8
+            (tmp_path / "a.parquet").write_bytes(changed)
+            with contextlib.suppress(FileFormatError, RecordError):
+                if name == "theirs":
+                    read_log(tmp_path / "a.parquet")
+                    continue
+                found = read_chain(tmp_path / "a.parquet")
+                assert found.answers == (("0", "1", "2"), ("0", "1", "2"))
+                np.testing.assert_array_equal(found.mdp.correct, mdp.correct)
+                np.testing.assert_array_equal(found.mdp.sample_length, mdp.sample_length)
 
 
 def test_quoted_cells_that_look_like_rows(tmp_path: Path) -> None:
@@ -333,6 +344,9 @@ def counted_texts() -> Iterator[list[int]]:
 
         def slice(self, *place: int) -> Any:
             return Batch(self.batch.slice(*place))
+
+        def validate(self, full: bool) -> None:
+            self.batch.validate(full=full)
 
         def to_pylist(self) -> list[Any]:
             rows: list[Any] = self.batch.to_pylist()
