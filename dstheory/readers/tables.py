@@ -188,7 +188,8 @@ def open_parquet(path: Path, wanted: Collection[str] | None = None) -> Iterator[
             schema = parquet.read_schema(stream)
             asked = [name for name in schema.names if wanted is None or name in wanted]
             # As dictionaries: a long text that is repeated a million times is there once.
-            texts = [each.name for each in schema if each.name in asked and pa.types.is_string(each.type)]
+            kinds = (pa.string(), pa.large_string())
+            texts = [each.name for each in schema if each.name in asked and each.type in kinds]
             file = parquet.ParquetFile(stream, read_dictionary=texts, page_checksum_verification=True)
             _check_size(file.metadata, asked, path)
             yield file, asked

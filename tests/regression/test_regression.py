@@ -57,10 +57,10 @@ def nested(column: str, cell: Any) -> Callable[[Path], object]:
 
 
 def changed_name(path: Path) -> None:
-    """A bit of the name of a column, where the file says its columns for the last time."""
+    """A bit of the name of a column, where the file lists its columns."""
     pq.write_table(pa.table({"prompt": ["a"], "answer": ["1"], "correct": [1]}), path)
     data = bytearray(path.read_bytes())
-    data[data.rindex(b"correct")] ^= 0x80
+    data[data.index(b"correct")] ^= 0x80
     path.write_bytes(data)
 
 
