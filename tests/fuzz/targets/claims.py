@@ -22,17 +22,14 @@ from dstheory.claims.verdicts import Status
 from dstheory.errors import DSTheoryError
 
 CALLED = {"symbols", "Claim", "identity", "decide", "enclose", "search", "example", "counterexample", "log", "sqrt", "exp",
-    "Rational",
-          "at_least", "between"}  # fmt: skip
+          "Rational", "at_least", "between"}  # fmt: skip
 NAMES = CALLED | {"UNIT", "CLOSED_UNIT", "DISCOUNT", "POSITIVE", "NONNEGATIVE", "REAL", "COUNT", "True", "False", "None"}
 WORDS = (*sorted(NAMES), "p", "a", "b", "n", "<", "<=", ">", "==", "+", "-", "*", "/", "**2", "**n", "0", "1", "2", "(", ")",
-    "1/3", "[", "]",
-         "{", "}", ",", "lemma=True", "given=[p > a]", "domain=", "assumptions=[p > 2]", '"fails"',
-         '"holds under condition"', "1j", "None",
-         "statement", "recorded", "witness={p: 1}", "where={b: UNIT}")  # fmt: skip
+         "1/3", "[", "]", "{", "}", ",", "lemma=True", "given=[p > a]", "domain=", "assumptions=[p > 2]", '"fails"',
+         '"holds under condition"', "1j", "None", "statement", "recorded", "witness={p: 1}", "where={b: UNIT}")  # fmt: skip
 _ALLOWED = (ast.Module, ast.Assign, ast.Name, ast.Load, ast.Store, ast.Tuple, ast.List, ast.Dict, ast.Constant, ast.Call,
-    ast.keyword,
-            ast.BinOp, ast.UnaryOp, ast.Compare, ast.operator, ast.unaryop, ast.cmpop, ast.ImportFrom, ast.alias)  # fmt: skip
+            ast.keyword, ast.BinOp, ast.UnaryOp, ast.Compare, ast.operator, ast.unaryop, ast.cmpop, ast.ImportFrom,
+            ast.alias)  # fmt: skip
 _HARMLESS = re.compile(r"[A-Za-z0-9, .?+'-]{0,120}")
 
 

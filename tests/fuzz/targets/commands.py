@@ -25,22 +25,18 @@ from fuzz.mutations import NUMBERS, TEXTS, encoded, mutated
 
 from dstheory.cli.main import cli, main
 
-FILES = {
-    "chain.json": "chain/nested.json", "chain.csv": "chain/rows.csv", "log.jsonl": "log/records.jsonl",
-    "attempts.csv": "log/attempts.csv",
-    "game.jsonl": "log/game.jsonl", "chat.jsonl": "log/chat.jsonl", "settings.toml": "config/simulate.toml",
-}  # fmt: skip
-WORDS = (*FILES, "out", "nowhere.json", "reinforce", "grpo", "reinforce+0.1*kl", "kl", "sft+", "beta", "beta=0:1:3",
-    "lr=1,2", "p=geom:1:2:3",
-         "m", "n", "task", "difficulty", "model", "problem", "cap=max", "1,2", "0.5,0.5,0.5", "2x3", "countdown", "--json",
-         "--", "-", "")  # fmt: skip
+FILES = {"chain.json": "chain/nested.json", "chain.csv": "chain/rows.csv", "log.jsonl": "log/records.jsonl",
+         "attempts.csv": "log/attempts.csv", "game.jsonl": "log/game.jsonl", "chat.jsonl": "log/chat.jsonl",
+         "settings.toml": "config/simulate.toml"}  # fmt: skip
+WORDS = (*FILES, "out", "nowhere.json", "reinforce", "grpo", "reinforce+0.1*kl", "kl", "sft+", "beta", "beta=0:1:3", "lr=1,2",
+         "p=geom:1:2:3", "m", "n", "task", "difficulty", "model", "problem", "cap=max", "1,2", "0.5,0.5,0.5", "2x3",
+         "countdown", "--json", "--", "-", "")  # fmt: skip
 # What multiplies the work that is asked for; a large number there is no fault.
 _WORK = re.compile(
     r"--(steps|runs|updates|problems|resamples|cap|trials|max-turns|turns|answers|group|group-size|chunk|examples|warmup|workers|"
     r"cell|grid|sizes|jobs|longer|log-every|renew-every|concentration)$"
 )
 _NUMPY = re.compile(r"encountered in|divide by zero|invalid value|overflow")
-_SECONDS = re.compile(r'"wall_seconds": [\d.e-]+|\d+(\.\d+)? s\b')
 
 
 @cache
@@ -244,18 +240,15 @@ COMMAND = Target("command", check, mutate, seconds=8.0, weight=3.0)
 
 # ---------------------------------------------------------------------- configuration files
 
-_BOUNDED = (
-    ("simulate", "--config", "given.toml", "--steps", "2", "--runs", "2", "--warmup", "0", "--out", "out", "--json"),
-    ("optimum", "--config", "given.toml", "--json"),
-    ("attribute", "--config", "given.toml", "--objective", "reinforce", "--json"),
-    ("sweep", "--config", "given.toml", "--grid", "beta=0.1,0.2", "--steps", "2", "--runs", "1", "--out", "out"),
-    ("arithmetic", "train", "--config", "given.toml", "--updates", "1", "--problems", "2", "--group", "2", "--cap", "2",
-     "--sizes", "4x4", "--checkpoint", "run.ckpt"),
-)  # fmt: skip
+_BOUNDED = (("simulate", "--config", "given.toml", "--steps", "2", "--runs", "2", "--warmup", "0", "--out", "out", "--json"),
+            ("optimum", "--config", "given.toml", "--json"),
+            ("attribute", "--config", "given.toml", "--objective", "reinforce", "--json"),
+            ("sweep", "--config", "given.toml", "--grid", "beta=0.1,0.2", "--steps", "2", "--runs", "1", "--out", "out"),
+            ("arithmetic", "train", "--config", "given.toml", "--updates", "1", "--problems", "2", "--group", "2", "--cap", "2",
+             "--sizes", "4x4", "--checkpoint", "run.ckpt"))  # fmt: skip
 _CONFIG_WORDS = ("p", "a", "b", "gamma", "beta", "lr", "steps", "optimizer", "objective", "reward", "expert", "max-turns",
-    "sizes", "credit",
-                 "policy", "json", "true", "false", '"none"', "[1, 2]", "{a = 1}", "1979-05-27", "07:32:00", "'''", "inf",
-                 "seed", "out")  # fmt: skip
+                 "sizes", "credit", "policy", "json", "true", "false", '"none"', "[1, 2]", "{a = 1}", "1979-05-27", "07:32:00",
+                 "'''", "inf", "seed", "out")  # fmt: skip
 
 
 def check_config(path: Path) -> str:

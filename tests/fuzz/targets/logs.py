@@ -29,11 +29,9 @@ from dstheory.anatomy.logs import Log, from_records
 from dstheory.errors import DSTheoryError
 from dstheory.readers.json_values import NotJSON, decode
 
-WORDS = (
-    "id", "problem", "task", "difficulty", "model", "cap", "round", "correct", "decision", "attempts", "messages",
-    "transcript", "numbers", "target", "gold", "final_answer", "role", "content", "assistant", "user", "finish_reason",
-    "length", "text", "stop", "resample", "submit", "true", "false", "yes", "no",
-)  # fmt: skip
+WORDS = ("id", "problem", "task", "difficulty", "model", "cap", "round", "correct", "decision", "attempts", "messages",
+         "transcript", "numbers", "target", "gold", "final_answer", "role", "content", "assistant", "user", "finish_reason",
+         "length", "text", "stop", "resample", "submit", "true", "false", "yes", "no")  # fmt: skip
 _PLACE = re.compile(r"^/\S+: ((line|row|record) )?\d+$")  # a record that names no problem is called after its place
 # Every way of reading texts is tried on every file of texts.
 WAYS: tuple[dict[str, Any], ...] = (

@@ -15,10 +15,9 @@ from dstheory.errors import DSTheoryError
 from dstheory.readers.answers import ExpressionError, Game, evaluate, final_answers, find_expressions, same_answer
 from dstheory.readers.transcripts import by_expressions, by_markers, by_pattern, by_tags, loops
 
-WORDS = (
-    "+", "-", "*", "/", "(", ")", "=", "= 24", ".", "1.5", "\\frac{1}{2}", "\\boxed{", "}", "<answer>", "</answer>", "wait",
-    "hmm", "The answer is ", "1,000", "24", "\N{MULTIPLICATION SIGN}", "\N{DIVISION SIGN}", "\t", "( ", "-(",
-)  # fmt: skip
+WORDS = ("+", "-", "*", "/", "(", ")", "=", "= 24", ".", "1.5", "\\frac{1}{2}", "\\boxed{", "}", "<answer>", "</answer>",
+         "wait", "hmm", "The answer is ", "1,000", "24", "\N{MULTIPLICATION SIGN}", "\N{DIVISION SIGN}", "\t", "( ",
+         "-(")  # fmt: skip
 SEGMENTERS = (
     by_expressions(),
     by_expressions(Game(default_target=24)),
