@@ -152,7 +152,7 @@ class Layout:
             for number, row in zip(numbers, rows, strict=True):
                 if isinstance(row, dict):
                     for place, seen in once.items():
-                        _see(place, row, seen)
+                        _see(place, row, seen, file)
                     for place in deep:
                         row[place.text] = place.get(row)
                     self._translate_all(row)
@@ -212,15 +212,15 @@ def _only(parts: Iterable[Part], where: Mapping[str, str], file: str) -> Iterato
         raise RecordError(f"{file}: no record has {asked}: there are {', '.join(others) or 'none'}")
 
 
-def _see(place: Place, row: Mapping[str, Any], seen: set[str]) -> None:
+def _see(place: Place, row: Mapping[str, Any], seen: set[str], file: str) -> None:
     text = _text(place.get(row))
     if text is not None:
         seen.add(text)
     if len(seen) > 1:
         one, other = sorted(seen)
         raise RecordError(
-            f"{place.text} is {shown(one)} in some records and {shown(other)} in others, so that a problem stands there once for "
-            f"each: choose with --where {place.text}={other}"
+            f"{file}: {place.text} is {shown(one)} in some records and {shown(other)} in others, so that a problem stands there "
+            f"once for each: choose with --where {place.text}={other}"
         )
 
 
