@@ -203,9 +203,16 @@ def open_parquet(path: Path, wanted: Collection[str] | None = None) -> Iterator[
 
 
 def _check_size(metadata: Any, asked: Collection[str], path: Path) -> None:
-    """Refuse a Parquet file of more than memory holds before any of it is read: few bytes may have any number of rows."""
+    """Refuse a Parquet file of more than memory holds before any of it is read: few bytes may have any number of rows.
+
+    Raises:
+        FileFormatError: it is too large.
+        ValueError: it says two things of its number of rows.
+    """
     cells = metadata.num_rows * len(asked)
     groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
+    if sum(group.num_rows for group in groups) != metadata.num_rows:  # Arrow would read so many rows without a word
+        raise ValueError("its parts do not have as many rows as the whole")
     size = sum(group.total_byte_size for group in groups)
     if size > limit(LARGEST_TABLE):  # else no column is looked at: a damaged description of one ends the process
         size = sum(group.column(i).total_uncompressed_size for group in groups for i in range(group.num_columns)

@@ -210,6 +210,19 @@ def test_parquet_with_a_changed_byte_is_refused_or_the_same(tmp_path: Path) -> N
                 np.testing.assert_array_equal(found.mdp.sample_length, mdp.sample_length)
 
 
+def test_a_number_of_rows_that_was_changed(tmp_path: Path) -> None:
+    """Arrow reads as many rows as the parts of a file are said to have."""
+    path = tmp_path / "a.parquet"
+    write_chain(path, TwoStageMDP(correct=[[1, 0, 1], [0, 1, 1]], sample_length=[[1, 2, 3], [4, 5, 6]]))
+    data = bytearray(path.read_bytes())
+    place = data.index(b"\x19\x1c\x18\x0cARROW:schema") - 7  # of the only part: 6, written as twice that
+    assert data[place] == 12
+    data[place] = 8
+    path.write_bytes(data)
+    with pytest.raises(FileFormatError, match="its parts do not have as many rows as the whole"):
+        read_chain(path)
+
+
 def test_quoted_cells_that_look_like_rows(tmp_path: Path) -> None:
     """More than the parser takes at a time."""
     path = tmp_path / "a.csv"
