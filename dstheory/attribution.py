@@ -38,6 +38,7 @@ from dstheory.tables import Table, Tabulated, short
 
 _MOST_STEPS = 1e6
 _EQUAL = 1e-9  # relative; coefficients are sums of a few rounded terms, differences of interest are far larger
+_LARGEST = np.finfo(np.float64).max
 _ROUNDING = 64 * np.finfo(np.float64).eps  # relative to the terms that are summed up: a few roundings of each
 
 
@@ -67,7 +68,7 @@ class CoefficientLevel:
         balanced: equal on every trajectory and turn that was looked at, up to one discount factor.
         zero: every coefficient that was looked at is 0, so that balance says nothing.
         factor: the discount factor c_s/c_d where balanced: 1, or gamma.
-        ratio_low, ratio_high: the range of c_s/c_d (NaN if every c_d is 0).
+        ratio_low, ratio_high: the range of c_s/c_d (NaN if every c_d is 0, inf beyond the largest floating-point number).
         witness: the first trajectory and turn where they differ, in words, or "".
         evidence: which trajectories were looked at.
     """
@@ -208,19 +209,23 @@ def coefficient_level(
     t, evidence = look(objective.behaviour(solution), solution.mdp, rng, limit)
     c_s, c_d = objective.coefficients(solution, t)
     met = t.decided & (t.weight[t.episode] > 0)
-    c_s, c_d = c_s[met], c_d[met]
     if not met.any():
         evidence += ", on which no decision is drawn"
+    beyond = met & np.isinf(c_s) & np.isinf(c_d)  # ratios of probabilities at actions that are all but ruled out
+    if beyond.any():
+        evidence += f", but for {beyond.sum()} turns where both coefficients are beyond the largest floating-point number"
+    met &= ~beyond
+    c_s, c_d = (np.clip(c[met], -_LARGEST, _LARGEST) for c in (c_s, c_d))
     scale = float(max(np.abs(c_s).max(initial=0.0), np.abs(c_d).max(initial=0.0)))
     gamma = float(solution.mdp.gamma_within)
     factor = 1.0
     for candidate in (1.0, gamma):
-        differs = np.abs(c_s - candidate * c_d) > _EQUAL * scale
+        differs = np.abs(0.5 * c_s - candidate * (0.5 * c_d)) > _EQUAL * (0.5 * scale)
         if not differs.any():
             factor = candidate
             break
     else:
-        differs = np.abs(c_s - c_d) > _EQUAL * scale
+        differs = np.abs(0.5 * c_s - 0.5 * c_d) > _EQUAL * (0.5 * scale)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         ratio = (c_s / c_d)[c_d != 0]
     return CoefficientLevel(
@@ -362,8 +367,8 @@ def _information(weight: Floats, scores: Floats) -> Floats:
 
 
 def _diagonal_energy(g: Floats, information: Floats) -> Floats:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        terms = np.where(g == 0.0, 0.0, np.square(g) / information)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # divided first: a square may underflow
+        terms = np.where(g == 0.0, 0.0, np.square(g / np.sqrt(information)))
     return np.asarray(terms.sum(axis=(-3, -2, -1)))
 
 

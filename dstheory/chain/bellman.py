@@ -38,11 +38,13 @@ class UnrolledPolicy:
     """A policy laid out over the turns of a chain, arrays (*runs, T', X, Y): T' = T if capped, 1 if not.
 
     At the last turn of a capped chain stop is certain: no decision is drawn there, and ``decided`` (T', 1, 1) is 0 instead of 1.
+    ``stop_logits`` are those of the policy at all turns.
     """
 
     sample: Floats
     stop: Floats
     resample: Floats
+    stop_logits: Floats
     decided: Floats
     capped: bool
 
@@ -50,14 +52,17 @@ class UnrolledPolicy:
 def unroll(policy: Policy, max_turns: int | None) -> UnrolledPolicy:
     """Lay a policy out over turns; a stationary policy of an uncapped chain keeps its one slice."""
     if max_turns is None:
-        return UnrolledPolicy(policy.sample_prob, policy.stop_prob, policy.resample_prob, np.ones((1, 1, 1)), capped=False)
+        return UnrolledPolicy(
+            policy.sample_prob, policy.stop_prob, policy.resample_prob, policy.stop_logits, np.ones((1, 1, 1)), capped=False
+        )
     shape = (*policy.runs, max_turns, *policy.shape[1:])
     stop = np.broadcast_to(policy.stop_prob, shape).copy()
     resample = np.broadcast_to(policy.resample_prob, shape).copy()
     stop[..., -1, :, :], resample[..., -1, :, :] = 1.0, 0.0
     decided = np.ones((max_turns, 1, 1))
     decided[-1] = 0.0
-    return UnrolledPolicy(np.broadcast_to(policy.sample_prob, shape), stop, resample, decided, capped=True)
+    sample, logits = (np.broadcast_to(table, shape) for table in (policy.sample_prob, policy.stop_logits))
+    return UnrolledPolicy(sample, stop, resample, logits, decided, capped=True)
 
 
 @dataclass(frozen=True, eq=False)

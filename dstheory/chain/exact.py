@@ -23,6 +23,7 @@ from dstheory.chain.bellman import (
     refuse_endless,
     unroll,
 )
+from dstheory.chain.contrast import Contrast, contrast
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
 from dstheory.checks import Floats, whole_number
@@ -75,6 +76,26 @@ class Solution:
         return evaluate(self.unrolled, stop, resample, gamma_within=gamma_within, gamma_between=gamma_between,
                         name_prompt=self.mdp.prompt_name)  # fmt: skip
 
+    @cached_property
+    def contrast(self) -> Contrast:
+        """Differences between the actions of every state under the chain's rewards and discount."""
+        mdp = self.mdp
+        pays = mdp.reward_stop[..., None, :, :], mdp.reward_resample[..., None, :, :]
+        return self.contrast_of(*pays, gamma_within=mdp.gamma_within, gamma_between=mdp.gamma_between)
+
+    def contrast_of(
+        self, stop: Floats, resample: Floats, *, gamma_within: ArrayLike = 1.0, gamma_between: ArrayLike = 1.0
+    ) -> Contrast:
+        """Return the differences under other rewards and discounts.
+
+        Raises:
+            ImproperChainError: uncapped, undiscounted, and resampling for ever.
+        """
+        gw, gb = (np.asarray(g, dtype=np.float64)[..., None, None, None] for g in (gamma_within, gamma_between))
+        if not self.capped:
+            refuse_endless(end_or_discount(self.unrolled, gw[..., 0], gb[..., 0]), self.mdp.prompt_name)
+        return contrast(self.unrolled, stop, resample, 1.0 - gb, gw)
+
     @property
     def capped(self) -> bool:
         """Whether the chain ends after a fixed number of turns."""
@@ -90,20 +111,24 @@ class Solution:
         """(*runs,) the objective E_x[V(x)]."""
         return self._mean(self.value)
 
-    @cached_property
+    @property
     def advantage_sample(self) -> Floats:
         """(*runs, T', X, Y) A_s = Q_s - V."""
-        return self.values.q_sample - self.values.value[..., None]
+        return self._advantages[0]
 
-    @cached_property
+    @property
     def advantage_stop(self) -> Floats:
         """(*runs, T', X, Y) A_d(stop) = Q_d(stop) - V_d; zero where no decision is drawn."""
-        return self.unrolled.resample * (self.values.q_stop - self.values.q_resample)
+        return self._advantages[1]
 
-    @cached_property
+    @property
     def advantage_resample(self) -> Floats:
         """(*runs, T', X, Y) A_d(resample) = Q_d(resample) - V_d."""
-        return self.unrolled.stop * (self.values.q_resample - self.values.q_stop)
+        return self._advantages[2]
+
+    @cached_property
+    def _advantages(self) -> tuple[Floats, Floats, Floats]:
+        return self.contrast.advantages(self.unrolled)
 
     @cached_property
     def return_variance(self) -> Floats:

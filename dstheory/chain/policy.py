@@ -21,10 +21,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dstheory.chain.mdp import TwoStageMDP, rows_or_array
-from dstheory.checks import Floats, Immutable, float_array, frozen, probability, readonly, reject
+from dstheory.checks import Bools, Floats, Immutable, float_array, frozen, probability, readonly, reject
 from dstheory.errors import ChainError
 
 _TURN_AXES = ("turn", "prompt", "answer")
+_NEAR = 0.5  # logits that differ by less: probabilities that share a digit
 _ROW_TOLERANCE = 1e-9  # rows of probabilities read from decimal files sum to 1 only up to rounding
 
 
@@ -313,6 +314,11 @@ class Policy(Immutable):
         return readonly(e / e.sum(axis=-1, keepdims=True))
 
     @cached_property
+    def likeliest(self) -> Bools:
+        """(*runs, K, X, Y) true at the likeliest answer of each state, the first of several."""
+        return np.asarray(np.arange(self.shape[-1]) == np.argmax(self.sample_logits, axis=-1)[..., None])
+
+    @cached_property
     def stop_prob(self) -> Floats:
         """(*runs, K, X, Y) P(stop | x, y)."""
         return readonly(sigmoid(self.stop_logits))
@@ -331,6 +337,51 @@ class Policy(Immutable):
     def log_resample(self) -> Floats:
         """(*runs, K, X, Y) log P(resample | x, y)."""
         return readonly(log_sigmoid(-self.stop_logits))
+
+    def log_ratios(self, other: Policy) -> tuple[Floats, Floats, Floats]:
+        r"""Return log(pi/other) of every answer, of stop and of resample; NaN where both rule an action out.
+
+        Where the two are near, the difference of two logarithms would have no digits left: with d the difference of their logits,
+        less any number for sampling, it is :math:`d + \log(1 + \sum \pi (e^{-d} - 1))`, and
+        :math:`\log(1 + \pi(res) (e^d - 1))` for stopping. Derived here.
+
+        >>> here, near = Policy.minimal(p=0.5, a=0.5, b=0.5), Policy.minimal(theta=[1e-12, 0.0, 0.0])
+        >>> (1e12 * here.log_ratios(near)[0]).round(9).tolist()
+        [[[-0.5, 0.5]]]
+        """
+        pairs = ((self.log_sample, other.log_sample), (self.log_stop, other.log_stop), (self.log_resample, other.log_resample))
+        with np.errstate(invalid="ignore", over="ignore"):
+            answer, stop, resample = (log_p - log_q for log_p, log_q in pairs)
+            up = self.sample_logits - other.sample_logits
+            up = up - np.where(self.likeliest, up, 0.0).sum(axis=-1, keepdims=True)
+            by = self.stop_logits - other.stop_logits
+            inside = np.where(self.sample_logits == -np.inf, 0.0, up)
+            near = np.abs(inside).max(axis=-1, keepdims=True) < _NEAR
+            if near.any():
+                beyond = (self.sample_prob * np.expm1(-np.where(near, inside, 0.0))).sum(axis=-1, keepdims=True)
+                answer = np.where(near, up + np.log1p(beyond), answer)
+            near = np.abs(by) < _NEAR
+            if near.any():
+                small = np.where(near, by, 0.0)
+                stop = np.where(near, np.log1p(self.resample_prob * np.expm1(small)), stop)
+                resample = np.where(near, np.log1p(self.stop_prob * np.expm1(-small)), resample)
+        return answer, stop, resample
+
+    def gaps(self, other: Policy) -> tuple[Floats, Floats, Floats]:
+        """Return the probability of every answer, of stop and of resample under another policy, less one's own, however near.
+
+        >>> here, near = Policy.minimal(p=0.5, a=0.5, b=0.5), Policy.minimal(theta=[0.0, 1e-12, 0.0])
+        >>> (1e12 * here.gaps(near)[1]).round(9).tolist()
+        [[[0.25, -0.0]]]
+        """
+        pairs = (
+            (self.sample_prob, other.sample_prob), (self.stop_prob, other.stop_prob), (self.resample_prob, other.resample_prob),
+        )  # fmt: skip
+        found = []
+        for ratio, (own, others) in zip(self.log_ratios(other), pairs, strict=True):
+            near = np.abs(ratio) < _NEAR
+            found.append(np.where(near, own * np.expm1(-np.where(near, ratio, 0.0)), others - own))
+        return found[0], found[1], found[2]
 
     @property
     def p(self) -> float | Floats:

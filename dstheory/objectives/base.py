@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
@@ -85,6 +86,22 @@ class Objective(ABC):
     def mass(self, solution: Solution) -> CoefficientMass:
         """Return the expected coefficient of every action, in closed form."""
 
+    def centred(self, solution: Solution) -> CoefficientMass:
+        """Return a mass of the same gradient, up to a number that the actions of a state share, with digits where they are alike.
+
+        The default is the mass; a subclass that overrides the mass alone is taken at its word.
+        """
+        return self.mass(solution)
+
+    def _closest(self, solution: Solution) -> CoefficientMass:
+        """Return the mass that the gradient is computed from: ``centred``, unless ``mass`` was overridden after it."""
+        for kind in type(self).__mro__:
+            if "centred" in vars(kind):
+                return self.centred(solution)
+            if "mass" in vars(kind):
+                break
+        return self.mass(solution)
+
     def fused_terms(self, solution: Solution) -> FusedTerms | None:
         """Return the objective as terms of the compiled loop, or None if it is made of anything else."""
         return None
@@ -92,13 +109,13 @@ class Objective(ABC):
     def gradient(self, solution: Solution) -> StageGradient:
         """Return the exact (pseudo-)gradient with respect to the logits; large tables take a compiled path where there is one."""
         fast = self._fused(solution)
-        return self.mass(solution).gradient(solution.policy) if fast is None else StageGradient(fast.sample, fast.decide)
+        return self._closest(solution).gradient(solution.policy) if fast is None else StageGradient(fast.sample, fast.decide)
 
     def value_and_gradient(self, solution: Solution) -> tuple[Floats, StageGradient]:
         """Return V(x) of the chain's own reward, (*runs, X), and the gradient, in one pass where there is a compiled path."""
         fast = self._fused(solution)
         if fast is None:
-            return solution.value, self.mass(solution).gradient(solution.policy)
+            return solution.value, self._closest(solution).gradient(solution.policy)
         return fast.value, StageGradient(fast.sample, fast.decide)
 
     def _fused(self, solution: Solution) -> FusedResult | None:
@@ -130,17 +147,16 @@ class Objective(ABC):
 
         What is smaller than this times a few units of rounding is what cancellation left, not a gradient.
         """
-        mass, pol = self.mass(solution), solution.unrolled
+        mass, pol = self._closest(solution), solution.unrolled
         axes = (-3, -2, -1)
         decide = np.abs(mass.stop) * pol.resample + np.abs(mass.resample) * pol.stop
-        return np.asarray(np.abs(mass.sample).sum(axis=axes)), np.asarray(decide.sum(axis=axes))
+        return np.asarray(mass.terms.sum(axis=axes)), np.asarray(decide.sum(axis=axes))
 
     def rescaled(self, factor: ArrayLike) -> Objective:
         """Return the objective times a number (or one number per run)."""
         return WeightedSum((self,), (factor,))
 
     def __add__(self, other: Objective) -> Objective:
-
 
         return WeightedSum.of(self, other)
 
@@ -311,9 +327,16 @@ class WeightedSum(Objective):
 
     def mass(self, solution: Solution) -> CoefficientMass:
         """Return the sum of the terms' masses: masses add whatever the measures."""
+        return self._summed(solution, [term.mass(solution) for term in self.terms])
+
+    def centred(self, solution: Solution) -> CoefficientMass:
+        """Return the sum of the terms' own."""
+        return self._summed(solution, [term._closest(solution) for term in self.terms])
+
+    def _summed(self, solution: Solution, each: Sequence[CoefficientMass]) -> CoefficientMass:
         for factor, term in zip(self.factors, self.terms, strict=True):
             check_runs(solution, **{f"factor of {term.name}": np.shape(factor)})
-        masses = [t.mass(solution).scaled(f) for f, t in zip(self.factors, self.terms, strict=True)]
+        masses = [mass.scaled(f) for f, mass in zip(self.factors, each, strict=True)]
         check_runs(solution, **{f"{term.name}": m.sample.shape[:-3] for term, m in zip(self.terms, masses, strict=True)})
         total = masses[0]
         for mass in masses[1:]:

@@ -1,7 +1,8 @@
 """The fast path for large tables: reward + direct reverse KL in one compiled pass over the bytes.
 
 Taken by itself where it applies (stationary, uncapped, tabular, one run, large); everything else takes the readable path, the
-coefficient mass. Both are tested against each other on the same chains.
+coefficient mass. Both are tested against each other on the same chains. The loop's error is some units of rounding of a prompt's
+value; beyond ten thousand expected turns, whose number multiplies it, the readable path's differences are taken instead.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ __all__ = ["SMALLEST", "FusedResult", "FusedTerms", "applies", "fused_gradient",
 
 # Below this many (prompt, answer) pairs NumPy's few microseconds per operation cost less than loading compiled code.
 SMALLEST = 1 << 15
+_MOST_TURNS = 1e4
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +69,8 @@ def applies(solution: Solution) -> bool:
 def fused_gradient(terms: FusedTerms, solution: Solution) -> FusedResult | None:
     """Return gradient and value, or None where the loop has nothing to say.
 
-    That is: without a reward (it reports the value of one), with a reference of another form, and where a prompt is improper or
-    its divergence infinite; the readable path then names what is wrong.
+    That is: without a reward (it reports the value of one), with a reference of another form, where stopping is very rare, and
+    where a prompt is improper or its divergence infinite; the readable path then names what is wrong.
     """
     mdp, policy, reference = solution.mdp, solution.policy, terms.reference
     if terms.reward == 0.0 or (reference is not None and (reference.runs or reference.shape != policy.shape)):
@@ -102,14 +104,14 @@ def fused_gradient(terms: FusedTerms, solution: Solution) -> FusedResult | None:
         gamma_between=float(mdp.gamma_between),
         **penalty,
     )
-    if (result.status != PROPER).any():
+    if (result.status != PROPER).any() or result.turns.max() > _MOST_TURNS:
         return None
     value = result.value if terms.reward == 1.0 else result.value / terms.reward
     return FusedResult(result.sample[None], result.decide[None], value)
 
 
 def outcome_gradient(solution: Solution) -> tuple[Floats, StageGradient] | None:
-    """Return E[R given x], (X,), and grad E[R] for R = 1 if the submitted answer is correct; None where a prompt is improper."""
+    """Return E[R given x], (X,), and grad E[R] for R = 1 if the submitted answer is correct; None where stopping is very rare."""
     from dstheory.kernels import PROPER, reward_kl_gradient
 
     mdp, policy = solution.mdp, solution.policy
@@ -121,6 +123,6 @@ def outcome_gradient(solution: Solution) -> tuple[Floats, StageGradient] | None:
         prompt_weight=mdp.prompt_weight,
         n_answers=mdp.n_answers,
     )
-    if (result.status != PROPER).any():
+    if (result.status != PROPER).any() or result.turns.max() > _MOST_TURNS:
         return None
     return result.value, StageGradient(result.sample[None], result.decide[None])

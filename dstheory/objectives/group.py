@@ -192,18 +192,16 @@ class GroupObjective(ResponseObjective):
         self.reference.check_fits(solution.mdp, "reference")
         check_runs(solution, reference=self.reference.runs, beta=np.shape(self.beta))
         excess = self._corrected if self.corrected_kl else reference_excess
-        weight = TokenWeight(*excess(solution.policy, self.reference, under))
-        strength = over_runs(self.beta, 3)
-        once = effective_credit(None, self.normaliser, self.grouping, under, outcome)
-        return (Term(once, weight.map(lambda excess: strength * excess)),)
+        weight = excess(solution.policy, self.reference, under).scaled(over_runs(self.beta, 3))
+        return (Term(effective_credit(None, self.normaliser, self.grouping, under, outcome), weight),)
 
-    def _corrected(self, policy: Policy, reference: Policy, under: Solution) -> tuple[Floats, Floats, Floats]:
+    def _corrected(self, policy: Policy, reference: Policy, under: Solution) -> TokenWeight:
         """Return minus the derivative of rho k3 by log pi, -rho log(pi/ref), of every answer, of stop and of resample."""
-        ups = log_ratios(policy, reference, under)
+        minus = TokenWeight(*log_ratios(policy, reference, under)).scaled(np.asarray(-1.0))
         if self.sampler is None:
-            return -ups[0], -ups[1], -ups[2]
-        ratios = [np.exp(up) for up in log_ratios(policy, self.sampler, under, called="behaviour policy")]
-        return -ratios[0] * ups[0], -ratios[1] * ups[1], -ratios[2] * ups[2]
+            return minus
+        ratios = TokenWeight.exponential(log_ratios(policy, self.sampler, under, called="behaviour policy"), self.sampler)
+        return ratios.times(minus)
 
     def step_weights(self, solution: Solution, t: Trajectories, credit: Floats) -> tuple[Floats, Floats]:
         """Return the weight of the answer and of the decision of every step of sampled responses, (m,) each.

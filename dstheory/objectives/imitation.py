@@ -29,7 +29,7 @@ from numpy.typing import ArrayLike
 from dstheory.chain.exact import Solution, solve
 from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories
-from dstheory.checks import Floats
+from dstheory.checks import Floats, reject
 from dstheory.errors import ChainError
 from dstheory.objectives.base import Measure
 from dstheory.objectives.demonstrations import Demonstrations
@@ -102,7 +102,11 @@ class _Imitation(ResponseObjective):
         (term,) = self.terms(solution, solution, outcome)
         # The token weight may differ between runs, unlike coefficients on trajectories: it multiplies the mass.
         mass = mass_of_steps(solution.mdp, source, *self.of_term(Term(term.credit, None), solution, source, reward, length))
-        return mass if term.weight is None else term.weight.of(mass)
+        return mass if (w := term.weight) is None else mass.weighted(w.sample, w.stop, w.resample)  # at most 1: nothing beyond
+
+    def centred(self, solution: Solution) -> CoefficientMass:
+        """Return the mass less that of the policy's own actions, or the weighted count of recorded demonstrations."""
+        return super().centred(solution) if isinstance(self.behaviour(solution), Policy) else self.mass(solution)
 
     def _of_recorded(self, solution: Solution, source: Trajectories) -> EffectiveCredit:
         """Return the credit of one batch, all that was recorded: nothing is left to average over."""
@@ -246,6 +250,16 @@ class DFT(_OfBatches):
         return token_probabilities(solution)
 
 
+_LEAST = 1e-290  # smaller shares have lost digits, or are 0 where they should not be
+
+
+def _may_be_right(solution: Solution) -> bool:
+    """Return whether some response is correct, be it ever so rare."""
+    mdp, policy = solution.mdp, solution.policy
+    ends = (policy.log_sample > -inf) & (mdp.correct > 0) & (mdp.prompt_weight > 0)[:, None]
+    return bool((ends if solution.capped else ends & (policy.log_stop > -inf)).any())
+
+
 _NORMALISERS = ("token-mean", "sequence-sum", "sequence-mean")
 
 
@@ -293,6 +307,9 @@ class RFT(ResponseObjective):
         _, paid = moments(under, outcome.reward, np.zeros(1))
         rho = under.mdp.prompt_weight
         kept = (paid * rho).sum(axis=-1, keepdims=True)
+        lost = (kept < _LEAST) & _may_be_right(under)
+        reject(lost, kept, "share of responses that are kept", f"must be 0 or at least {_LEAST:g}", "it is divided by",
+               axes=("prompt",))  # fmt: skip
         if self.normaliser == "token-mean":
             kept = (mean_of_lengths_and_rewards(under, outcome) * rho).sum(axis=-1, keepdims=True)
         slope = np.broadcast_to(np.divide(1.0, kept, out=np.zeros_like(kept), where=kept > 0), paid.shape)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dstheory.chain.contrast import Contrast
 from dstheory.chain.exact import Solution
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
@@ -43,23 +44,39 @@ class StageGradient:
 
 @dataclass(frozen=True, eq=False)
 class CoefficientMass:
-    """Expected coefficient of every action at every state, (*runs, T', X, Y) each, prompt distribution included."""
+    """Expected coefficient of every action at every state, (*runs, T', X, Y) each, prompt distribution included.
+
+    On the policy's own trajectories a number added to the coefficients of all actions of a state leaves the gradient as it is;
+    masses there may leave such a number out.
+
+    Attributes:
+        sample, stop, resample: of answers, and of the two decisions at each.
+        sample_size: the size of the terms that ``sample`` is a sum of; None for its own.
+    """
 
     sample: Floats
     stop: Floats
     resample: Floats
+    sample_size: Floats | None = None
 
     def __add__(self, other: CoefficientMass) -> CoefficientMass:
-        return CoefficientMass(self.sample + other.sample, self.stop + other.stop, self.resample + other.resample)
+        size = None if self.sample_size is None and other.sample_size is None else self.terms + other.terms
+        return CoefficientMass(self.sample + other.sample, self.stop + other.stop, self.resample + other.resample, size)
+
+    @property
+    def terms(self) -> Floats:
+        """The size of the terms that the mass of each answer is a sum of, (*runs, T', X, Y)."""
+        return np.abs(self.sample) if self.sample_size is None else self.sample_size
 
     def scaled(self, factor: ArrayLike) -> CoefficientMass:
         """Return the mass times a number, or times one number per run."""
         f = over_runs(factor, 3)
-        return CoefficientMass(self.sample * f, self.stop * f, self.resample * f)
+        return self.weighted(f, f, f)
 
     def weighted(self, sample: Floats, stop: Floats, resample: Floats) -> CoefficientMass:
         """Return the mass with every action's share weighted."""
-        return CoefficientMass(self.sample * sample, self.stop * stop, self.resample * resample)
+        size = None if self.sample_size is None else self.sample_size * np.abs(sample)
+        return CoefficientMass(self.sample * sample, self.stop * stop, self.resample * resample, size)
 
     def gradient(self, policy: Policy) -> StageGradient:
         """Return the gradient that this mass has under a policy: the score function of each action times its mass."""
@@ -67,22 +84,30 @@ class CoefficientMass:
             m_s, stop, res = (m.sum(axis=-3, keepdims=True) for m in (self.sample, self.stop, self.resample))
         else:
             m_s, stop, res = self.sample, self.stop, self.resample
-        total = m_s.sum(axis=-1, keepdims=True)
-        return StageGradient(m_s - policy.sample_prob * total, stop * policy.resample_prob - res * policy.stop_prob)
+        sample = np.asarray(m_s - policy.sample_prob * m_s.sum(axis=-1, keepdims=True))
+        # A row sums to 0. The likeliest answer's entry, of which 1 - pi may leave no digit, is minus the sum of the others.
+        sample = np.where(policy.likeliest, 0.0, sample)
+        sample -= np.where(policy.likeliest, sample.sum(axis=-1, keepdims=True), 0.0)
+        return StageGradient(sample, stop * policy.resample_prob - res * policy.stop_prob)
 
 
-def on_policy_mass(solution: Solution, visits: Floats, *, sample: Floats, stop: Floats, resample: Floats) -> CoefficientMass:
+def on_policy_mass(solution: Solution, visits: Floats, found: Contrast) -> CoefficientMass:
     """Return the mass of coefficients that depend only on turn, state and action, met on the policy's own trajectories.
 
     Args:
         solution: the chain under the policy.
         visits: (*runs, T', X) weight of each turn, :attr:`Solution.finite_visits` or :attr:`Solution.discounted_visits`.
-        sample, stop, resample: coefficients, broadcastable to (*runs, T', X, Y).
+        found: the coefficients, each up to a number that the actions of its state share.
     """
     pol = solution.unrolled
     answers = (visits * solution.mdp.prompt_weight)[..., None] * pol.sample
     decisions = answers * pol.decided
-    return CoefficientMass(answers * sample, decisions * pol.stop * stop, decisions * pol.resample * resample)
+    return CoefficientMass(
+        answers * found.sample,
+        decisions * pol.stop * found.stop,
+        decisions * pol.resample * found.resample,
+        answers * found.sample_size,
+    )
 
 
 def over_runs(value: ArrayLike, axes: int) -> Floats:

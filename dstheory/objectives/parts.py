@@ -65,6 +65,7 @@ from numpy.typing import ArrayLike
 from dstheory.checks import Floats, float_array, reject
 from dstheory.errors import ChainError
 
+_LARGEST_LOG = 709.0  # of a floating-point number
 _MOST_WRITTEN_OUT, _WRITTEN_AT_ONCE = 10_000_000, 1 << 18  # rewards, in all and in one table
 
 
@@ -604,6 +605,8 @@ def penalty_weight(log_ratio: ArrayLike, estimator: Estimator) -> Floats:
         case "k2":
             return np.asarray(-ell)
         case "k3":
+            reject(ell < -_LARGEST_LOG, ell, "log_ratio", f"must be at least -{_LARGEST_LOG:g}",
+                   "the weight exp(-log_ratio) is no floating-point number", axes=("token",))  # fmt: skip
             return np.asarray(np.expm1(-ell) + 0.0)
         case _:
             raise ChainError(f"estimator is {estimator!r}: must be 'k1', 'k2' or 'k3'")

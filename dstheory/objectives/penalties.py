@@ -334,7 +334,7 @@ class _ForwardAtStates(_KL):
 
     def per_token(self, solution: Solution) -> TokenWeight:
         """Return ref/pi - 1."""
-        return TokenWeight(*reference_excess(solution.policy, self.reference, solution))
+        return reference_excess(solution.policy, self.reference, solution)
 
     def mass(self, solution: Solution) -> CoefficientMass:
         """Return the mass; for plain sums it is visits x beta w (ref - pi), which needs no division by pi.
@@ -351,11 +351,12 @@ class _ForwardAtStates(_KL):
             refuse_infinite((log_p == -np.inf) & (log_q > -np.inf), what, "policy", "reference", solution)
         visits = (solution.finite_visits * solution.mdp.prompt_weight)[..., None]
         answers = visits * pol.sample * pol.decided
-        return CoefficientMass(
-            visits * (ref.sample_prob - pol.sample),
-            answers * (ref.stop_prob - policy.stop_prob),
-            answers * (ref.resample_prob - policy.resample_prob),
-        ).weighted(w.sample, w.stop, w.resample)
+        sample, stop, resample = policy.gaps(ref)
+        return CoefficientMass(visits * sample, answers * stop, answers * resample).weighted(w.sample, w.stop, w.resample)
+
+    def centred(self, solution: Solution) -> CoefficientMass:
+        """Return that of plain sums, or the mass up to a number that actions share."""
+        return self.mass(solution) if self.plain and self.measure == "policy" else super().centred(solution)
 
 
 @register
@@ -449,9 +450,14 @@ class _ReverseOfTrajectories(_ReverseAtStates):
         if not self.plain:
             return super().mass(solution)
         solution.finite_visits  # raises for a chain that never ends: its penalty is infinite  # noqa: B018
-        v = self.outcome_of(solution).reward.values(solution)
-        sample = v.q_sample + self._own(solution)
-        return on_policy_mass(solution, solution.finite_visits, sample=sample, stop=v.q_stop, resample=v.q_resample)
+        reward, own = self.outcome_of(solution).reward, self._own(solution)
+        found = reward.contrast(solution)
+        found = replace(found, sample=found.sample + own, sample_size=found.sample_size + np.abs(own))
+        return on_policy_mass(solution, solution.finite_visits, found)
+
+    def centred(self, solution: Solution) -> CoefficientMass:
+        """Return that of plain sums, or the mass up to a number that actions share."""
+        return self.mass(solution) if self.plain else super().centred(solution)
 
     def _own(self, solution: Solution) -> Floats:
         """Return the derivative of the penalty itself at each answer, centred: 0 where all answers weigh the same."""

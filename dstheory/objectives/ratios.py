@@ -30,7 +30,7 @@ from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats
 from dstheory.errors import ChainError, InfiniteDivergenceError
 from dstheory.objectives.expectation.counts import windows
-from dstheory.objectives.expectation.exponential import EffectiveCredit
+from dstheory.objectives.expectation.exponential import EffectiveCredit, response_mass
 from dstheory.objectives.expectation.groups import effective_credit, group_moments, mean_tokens, negative, positive
 from dstheory.objectives.expectation.multisets import representatives
 from dstheory.objectives.expectation.rewards import ResponseReward
@@ -135,18 +135,22 @@ class GSPO(GroupMeanObjective):
         t, under = trajectories, self.generated(solution)
         outcome = self.outcome_of(under)
         reward, length = outcome.reward.total(under, t), response_lengths(solution, t)
-        ratio = self._ratio(solution, t)
+        c_s, c_d = self._of_reward(solution, under, outcome, t)
+        for term in self.penalty_terms(solution, under, outcome):
+            s, d = self.of_term(term, solution, t, reward, length)
+            c_s, c_d = c_s + s, c_d + d
+        return c_s, c_d
+
+    def _of_reward(self, solution: Solution, under: Solution, outcome: ResponseReward, t: Trajectories) -> tuple[Floats, Floats]:
+        """Return the credit over the length, times the response's ratio or 0."""
+        reward, length, ratio = outcome.reward.total(under, t), response_lengths(solution, t), self._ratio(solution, t)
         f = np.zeros(len(t))
         for part, sign in ((positive, 1.0), (negative, -1.0)):
             credit = effective_credit(self.credit, PerResponse(), self.grouping, under, outcome, part)
             weight = clip_weight(ratio, sign, low=self.clip_low, high=self.clip_high)
             f += credit.at(t.prompt, reward, length) * weight / length
         c_s = f[t.episode]
-        c_d = np.where(t.decided, c_s, 0.0)
-        for term in self.penalty_terms(solution, under, outcome):
-            s, d = self.of_term(term, solution, t, reward, length)
-            c_s, c_d = c_s + s, c_d + d
-        return c_s, c_d
+        return c_s, np.where(t.decided, c_s, 0.0)
 
     def step_weights(self, solution: Solution, t: Trajectories, credit: Floats) -> tuple[Floats, Floats]:
         """Return the ratio of the whole response at each of its steps, or 0 where it is clipped."""
@@ -175,8 +179,17 @@ class GSPO(GroupMeanObjective):
         if self.sampler is None:
             return super().mass(solution)
         token_ratios(solution.policy, self.sampler, solution)  # names what the sampler rules out
-        drawn = representatives(self.generated(solution), ordered=solution.policy.shape[0] > 1)
-        return mass_of_steps(solution.mdp, drawn, *self.coefficients(solution, drawn))
+        under = self.generated(solution)
+        outcome = self.outcome_of(under)
+        drawn = representatives(under, ordered=solution.policy.shape[0] > 1)
+        mass = mass_of_steps(solution.mdp, drawn, *self._of_reward(solution, under, outcome, drawn))
+        for term in self.penalty_terms(solution, under, outcome):  # no sums over responses
+            mass = mass + response_mass(under, outcome.reward, term.credit, term.weight)
+        return mass
+
+    def centred(self, solution: Solution) -> CoefficientMass:
+        """Return the mass, on policy up to a number that actions share."""
+        return super().centred(solution) if self.sampler is None else self.mass(solution)
 
 
 @register
@@ -202,11 +215,7 @@ class PPOClip(GroupObjective):
     def reward_terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
         """Return the advantages times the clipped ratio, over the tokens of the batch."""
         low, high = outcome.values or (0.0, 1.0)
-        v = outcome.reward.values(under)
-        scale = high - low
-        advantage = TokenWeight(
-            scale * (v.q_sample - v.value[..., None]), scale * (v.q_stop - v.v_decide), scale * (v.q_resample - v.v_decide)
-        )
+        advantage = TokenWeight(*outcome.reward.contrast(under).advantages(under.unrolled)).scaled(np.asarray(high - low))
         weight = advantage
         if self.sampler is not None:
             ratio = token_ratios(solution.policy, self.sampler, solution)

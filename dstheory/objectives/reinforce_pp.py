@@ -24,15 +24,17 @@ from dstheory.chain.bellman import Values
 from dstheory.chain.exact import Solution
 from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories
-from dstheory.checks import Floats
+from dstheory.checks import Floats, reject
 from dstheory.objectives.base import Objective
 from dstheory.objectives.expectation.groups import Grouping, mean_tokens
+from dstheory.objectives.expectation.rewards import reward_of
 from dstheory.objectives.mass import CoefficientMass, check_penalty, check_runs, on_policy_mass, one_number, over_runs
 from dstheory.objectives.parts import BatchTokens, Normaliser
 from dstheory.objectives.registry import register
 from dstheory.objectives.weights import log_ratios
 
-__all__ = ["ReinforcePlusPlus"]
+_LEAST_VARIANCE = 1e-100
+_SAME = 1e-14  # returns that differ by less, relative to their penalties, are the same
 
 
 @register
@@ -79,16 +81,13 @@ class ReinforcePlusPlus(Objective):
 
     def mass(self, solution: Solution) -> CoefficientMass:
         """Return the mass of the expected returns to go, whitened."""
-        answer, _, _ = self._penalties(solution)
-        v = self._values(solution)
-        centre, scale = (over_runs(a, 3) for a in self._whitening(solution))
-        return on_policy_mass(
-            solution,
-            solution.finite_visits,
-            sample=scale * (v.q_sample - centre),
-            stop=scale * (v.q_stop - answer - centre),
-            resample=scale * (v.q_resample - answer - centre),
-        )
+        _, scale = self._whitening(solution)
+        answer, stop, resample = self._penalties(solution)
+        mass = on_policy_mass(solution, solution.finite_visits, reward_of(solution, "correct").reward.contrast(solution))
+        if self.reference is not None:  # apart from the reward, beside which a small penalty would lose its digits
+            penalty = solution.contrast_of(answer + stop, answer + resample)  # an answer's own is paid with its decision
+            mass = mass + on_policy_mass(solution, solution.finite_visits, penalty)
+        return mass.scaled(scale)
 
     def _penalties(self, solution: Solution) -> tuple[Floats, Floats, Floats]:
         """Return -beta log(pi/ref) of answers, of stop and of resample, broadcastable to (*runs, T', X, Y)."""
@@ -101,29 +100,48 @@ class ReinforcePlusPlus(Objective):
         up, up_stop, up_res = log_ratios(solution.policy, self.reference, solution)
         return -beta * up, -beta * up_stop * decided, -beta * up_res * decided
 
-    def _values(self, solution: Solution) -> Values:
-        """Return values of the chain that pays R - beta log-ratios; an answer's own penalty is in the values of its decisions."""
-        answer, stop, resample = self._penalties(solution)
-        return solution.values_of(answer + stop + solution.mdp.correct, answer + resample)
-
     def _whitening(self, solution: Solution) -> tuple[Floats, Floats]:
         """Return the mean of the returns to go over tokens, and 1/(their standard deviation x E[L]), (*runs,) each."""
-        mdp, pol, v = solution.mdp, solution.unrolled, self._values(solution)
         answer, stop, resample = self._penalties(solution)
-        second = _second_moments(solution, answer, stop + mdp.correct, resample, v)
+        right = solution.mdp.correct
+        mean, _ = self._moments_over_tokens(solution, answer, stop + right, resample)
+        # A number that every response gets leaves the variance alone: near the mean little cancels in a difference of squares.
+        # A whole number leaves rewards of 0 and 1 exact.
+        near = over_runs(np.round(mean), 3)
+        beyond, second = self._moments_over_tokens(solution, answer, stop + (right - near), resample)
+        variance = second - beyond**2
+        # Below the rounding of the penalties there is no spread to divide by.
+        rounding = _SAME * max(float(np.abs(table).max()) for table in (answer, stop, resample))
+        spread = np.where(variance > rounding**2, variance, np.inf)
+        if not variance.all() and _may_differ(solution):  # what makes them differ is rarer than the smallest number
+            spread = np.where(variance > 0, spread, 0.0)
+        reject(spread < _LEAST_VARIANCE, spread, "variance of the returns to go", f"must be 0 or at least {_LEAST_VARIANCE:g}",
+               "whitening divides by its root; use rloo, which does not", axes=())  # fmt: skip
+        return mean, 1.0 / (np.sqrt(spread) * mean_tokens(solution))
+
+    @staticmethod
+    def _moments_over_tokens(solution: Solution, answer: Floats, stop: Floats, resample: Floats) -> tuple[Floats, Floats]:
+        """Return the mean and the mean square of the returns to go over tokens, (*runs,) each, for any payments."""
+        mdp, pol, v = solution.mdp, solution.unrolled, solution.values_of(answer + stop, answer + resample)
         met = (solution.finite_visits * mdp.prompt_weight)[..., None] * pol.sample
         l_s, l_d = mdp.sample_length[..., None, :, :], mdp.decision_length[..., None, :, :] * pol.decided
-        total = mean_tokens(solution)
 
         def over_tokens(of_answer: Floats, of_stop: Floats, of_resample: Floats) -> Floats:
             each = l_s * of_answer + l_d * (pol.stop * of_stop + pol.resample * of_resample)
-            return np.asarray((met * each).sum(axis=(-3, -2, -1)) / total)
+            return np.asarray((met * each).sum(axis=(-3, -2, -1)) / mean_tokens(solution))
 
-        mean = over_tokens(v.q_sample, v.q_stop - answer, v.q_resample - answer)
-        variance = over_tokens(*second) - mean**2
-        # Rounding of a difference of second moments: below it there is no spread to divide by.
-        spread = np.where(variance > 1e-14 * (1.0 + mean**2), variance, np.inf)
-        return mean, 1.0 / (np.sqrt(spread) * total)
+        first = over_tokens(v.q_sample, v.q_stop - answer, v.q_resample - answer)
+        return first, over_tokens(*_second_moments(solution, answer, stop, resample, v))
+
+
+def _may_differ(solution: Solution) -> bool:
+    """Return whether both outcomes are possible, be they ever so rare."""
+    mdp, policy = solution.mdp, solution.policy
+    ends = (policy.log_sample > -np.inf) & (mdp.prompt_weight > 0)[:, None]
+    if not solution.capped:
+        ends &= policy.log_stop > -np.inf
+    found = np.broadcast_to(mdp.correct, ends.shape)[ends]
+    return bool(found.min() < found.max())
 
 
 def _second_moments(

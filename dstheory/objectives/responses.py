@@ -13,7 +13,10 @@ Source: derived here.
 
 from __future__ import annotations
 
+import functools
+import operator
 from abc import abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,10 +26,12 @@ from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats
 from dstheory.objectives.base import Objective
-from dstheory.objectives.expectation.exponential import EffectiveCredit, response_mass
+from dstheory.objectives.expectation.exponential import EffectiveCredit, response_beside, response_contrast, response_mass
 from dstheory.objectives.expectation.rewards import ResponseReward, RewardTable
 from dstheory.objectives.mass import CoefficientMass
 from dstheory.objectives.weights import TokenWeight
+
+_ONE = np.ones((1, 1, 1))
 
 __all__ = ["ResponseObjective", "Term", "response_lengths"]
 
@@ -91,16 +96,32 @@ class ResponseObjective(Objective):
         if term.weight is None:
             return f, np.where(t.decided, f, 0.0)
         w_s, w_d = term.weight.of_steps(solution, t)
-        return f * w_s, np.where(t.decided, f * w_d, 0.0)
+        with np.errstate(over="ignore", invalid="ignore"):  # ratios may be infinite here
+            return np.where(f == 0.0, 0.0, f * w_s), np.where(t.decided & (f != 0.0), f * w_d, 0.0)
 
     def mass(self, solution: Solution) -> CoefficientMass:
         """Return the sum over terms of the mass of f on the generating chain times the token weight."""
         under = self.generated(solution)
         outcome = self.outcome_of(under)
-        total: CoefficientMass | None = None
-        for term in self.terms(solution, under, outcome):
-            mass = response_mass(under, term.reward or outcome.reward, term.credit)
-            mass = mass if term.weight is None else term.weight.of(mass)
-            total = mass if total is None else total + mass
-        assert total is not None
-        return total
+        terms = self.terms(solution, under, outcome)
+        return _sum(response_mass(under, term.reward or outcome.reward, term.credit, term.weight) for term in terms)
+
+    def centred(self, solution: Solution) -> CoefficientMass:
+        """Return the same up to a number that actions share, on policy and beside a policy that demonstrates."""
+        under = self.generated(solution)
+        outcome = self.outcome_of(under)
+
+        def of(term: Term) -> CoefficientMass:
+            reward, shared = term.reward or outcome.reward, np.ones(()) if term.weight is None else term.weight.common
+            if under is solution and shared is not None:
+                return response_contrast(under, reward, term.credit).weighted(shared, shared, shared)
+            weight = term.weight or TokenWeight(_ONE, _ONE, _ONE)
+            if under is not solution and weight.beyond is None and np.array_equal(weight.stop, weight.resample):
+                return response_beside(solution.policy, under, reward, term.credit, weight)
+            return response_mass(under, reward, term.credit, term.weight)
+
+        return _sum(of(term) for term in self.terms(solution, under, outcome))
+
+
+def _sum(masses: Iterable[CoefficientMass]) -> CoefficientMass:
+    return functools.reduce(operator.add, masses)

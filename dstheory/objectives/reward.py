@@ -23,7 +23,7 @@ attempts, alpha = 10); the difference between the readings is derived here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -32,7 +32,7 @@ from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats
 from dstheory.errors import ChainError
 from dstheory.objectives.base import Objective
-from dstheory.objectives.expectation.exponential import EffectiveCredit, moments, response_mass
+from dstheory.objectives.expectation.exponential import EffectiveCredit, moments, response_contrast
 from dstheory.objectives.expectation.groups import Grouping
 from dstheory.objectives.expectation.rewards import reward_of
 from dstheory.objectives.fused import FusedTerms
@@ -43,7 +43,6 @@ from dstheory.objectives.registry import register
 
 class _ExpectedReturn(Objective):
     """What the three forms share: the scalar they ascend and its exact gradient."""
-
 
     def shared_normaliser(self) -> tuple[Normaliser, Grouping] | None:
         """Return the number of responses: tokens are summed."""
@@ -59,11 +58,9 @@ class _ExpectedReturn(Objective):
 
     def mass(self, solution: Solution) -> CoefficientMass:
         """Return the mass with action values as coefficients: what came before the action has mean zero against its score."""
-        v = solution.values
-        gw = solution.mdp.gamma_within[..., None, None, None]
-        return on_policy_mass(
-            solution, solution.discounted_visits, sample=v.q_sample, stop=gw * v.q_stop, resample=gw * v.q_resample
-        )
+        found, gw = solution.contrast, solution.mdp.gamma_within[..., None, None, None]
+        found = replace(found, stop=gw * found.stop, resample=gw * found.resample)  # a decision comes one stage later
+        return on_policy_mass(solution, solution.discounted_visits, found)
 
 
 @register
@@ -125,8 +122,7 @@ class RewardToGo(_ExpectedReturn):
         """Return the mass; without the outer discount every turn counts as often as it is reached."""
         if self.outer_discount:
             return super().mass(solution)
-        v = solution.values
-        return on_policy_mass(solution, solution.finite_visits, sample=v.q_sample, stop=v.q_stop, resample=v.q_resample)
+        return on_policy_mass(solution, solution.finite_visits, solution.contrast)
 
     def value(self, solution: Solution) -> Floats | None:  # type: ignore[override]
         """Return E_x[V(x)], or None when the outer discount is dropped: no simple scalar has that gradient."""
@@ -158,17 +154,6 @@ class ActorCritic(_ExpectedReturn):
         chosen = np.where(t.stop, solution.advantage_stop[at], solution.advantage_resample[at])
         return discount * solution.advantage_sample[at], np.where(t.decided, discount * gw * chosen, 0.0)
 
-    def mass(self, solution: Solution) -> CoefficientMass:
-        """Return the mass of the advantages."""
-        gw = solution.mdp.gamma_within[..., None, None, None]
-        return on_policy_mass(
-            solution,
-            solution.discounted_visits,
-            sample=solution.advantage_sample,
-            stop=gw * solution.advantage_stop,
-            resample=gw * solution.advantage_resample,
-        )
-
 
 def _next_step(trajectories: Trajectories, per_step: Floats) -> Floats:
     """Return the quantity one step later, 0 at the end of each trajectory."""
@@ -186,7 +171,6 @@ class _SCoRe(Objective):
     """
 
     alpha: float = 10.0
-
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.alpha) and self.alpha >= 0):
@@ -206,14 +190,16 @@ class _SCoRe(Objective):
         """Return the mass of (1 + alpha) r2 at every token."""
         outcome = reward_of(solution, "correct")
         one = np.zeros((1, *np.broadcast_shapes(solution.value.shape, solution.mdp.prompt_weight.shape)))
-        return response_mass(solution, outcome.reward, EffectiveCredit(np.zeros(1), one, one + 1.0 + self.alpha))
+        return response_contrast(solution, outcome.reward, EffectiveCredit(np.zeros(1), one, one + 1.0 + self.alpha))
 
     @staticmethod
-    def _first(solution: Solution) -> Floats:
-        """Return the mass of r1 at the first answer, (*runs, T', X, Y)."""
-        pi = solution.unrolled.sample
+    def _first(solution: Solution) -> CoefficientMass:
+        """Return the mass of r1 at the first answer, beyond that of the likeliest answer."""
+        pi, right = solution.unrolled.sample, np.broadcast_to(solution.mdp.correct, solution.unrolled.sample.shape)
+        beyond = right - np.take_along_axis(right, np.argmax(pi, axis=-1)[..., None], axis=-1)
         turn = (np.arange(pi.shape[-3]) == 0).astype(np.float64)[:, None, None]
-        return np.asarray(turn * solution.mdp.prompt_weight[:, None] * pi * solution.mdp.correct)
+        none = np.zeros((1, 1, 1))
+        return CoefficientMass(turn * solution.mdp.prompt_weight[:, None] * pi * beyond, none, none)
 
 
 @register
@@ -238,14 +224,14 @@ class SCoReSummed(_SCoRe):
 
     def mass(self, solution: Solution) -> CoefficientMass:
         """Return the mass of what the submitted answer pays, and of what the first one does, known once it is drawn."""
-        mass = self._second(solution)
-        return CoefficientMass(mass.sample + (1.0 - self.alpha) * self._first(solution), mass.stop, mass.resample)
+        return self._second(solution) + self._first(solution).scaled(1.0 - self.alpha)
 
     def value(self, solution: Solution) -> Floats:
         """Return the expected shaped return, (*runs,)."""
         _, paid = moments(solution, reward_of(solution, "correct").reward, np.zeros(1))
         second = (paid[0] * solution.mdp.prompt_weight).sum(axis=-1)
-        return np.asarray((1.0 + self.alpha) * second + (1.0 - self.alpha) * self._first(solution).sum(axis=(-3, -2, -1)))
+        at_once = (solution.unrolled.sample[..., 0, :, :] * solution.mdp.correct).sum(axis=-1)
+        return np.asarray((1.0 + self.alpha) * second + (1.0 - self.alpha) * (at_once * solution.mdp.prompt_weight).sum(axis=-1))
 
 
 @register
@@ -277,9 +263,9 @@ class SCoRePerAttempt(_SCoRe):
 
         r1 is known before any token of the second attempt is drawn: a baseline there, and left out.
         """
-        mass, visits = self._second(solution), solution.finite_visits
+        mass, pol = self._second(solution), solution.unrolled
         if solution.capped:
-            after = (np.arange(visits.shape[-2]) > 0)[:, None].astype(np.float64)
-        else:
-            after = 1.0 - 1.0 / visits  # the share of visits that are not the first
-        return CoefficientMass(mass.sample * after[..., None] + self._first(solution), mass.stop, mass.resample)
+            after = (np.arange(pol.sample.shape[-3]) > 0)[:, None, None].astype(np.float64)
+        else:  # the share of visits that are not the first
+            after = (pol.sample * pol.resample).sum(axis=-1, keepdims=True)
+        return mass.weighted(after, np.ones(()), np.ones(())) + self._first(solution)

@@ -9,7 +9,7 @@ Source: derived here; clipping arXiv 1707.06347, asymmetric arXiv 2503.14476, tr
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,11 +20,13 @@ from dstheory.chain.exact import Solution
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories
-from dstheory.checks import Bools, Floats, compact, probability, readonly
+from dstheory.checks import Bools, Floats, compact, probability, readonly, reject
 from dstheory.errors import ChainError, InfiniteDivergenceError
-from dstheory.objectives.mass import CoefficientMass, over_runs
+from dstheory.objectives.mass import over_runs
 
 Reduction = Literal["sum", "mean"]
+
+_RARE = -690.0  # below, the logarithm of a probability that loses digits to underflow
 
 
 def stage_weights(mdp: TwoStageMDP, length_weight: ArrayLike, reduction: Reduction) -> tuple[Floats, Floats]:
@@ -71,26 +73,67 @@ def _weights(mdp: TwoStageMDP, lam: Floats, reduction: Reduction) -> tuple[Float
 
 @dataclass(frozen=True, eq=False)
 class TokenWeight:
-    """A weight of every answer, of stop and of resample, broadcastable to (*runs, T', X, Y)."""
+    """A weight of every answer, of stop and of resample, broadcastable to (*runs, T', X, Y).
+
+    A ratio may be larger than the largest floating-point number, at an action so rare that their product is not: a weight is what
+    is given here, times exp(beyond).
+
+    Attributes:
+        sample, stop, resample: the weights, or as much of them as is a number.
+        beyond: exponents of what is left, one table for each of the three; None for 0.
+    """
 
     sample: Floats
     stop: Floats
     resample: Floats
+    beyond: tuple[Floats, ...] | None = None
+
+    @classmethod
+    def exponential(cls, logs: Sequence[Floats], taken: Policy, function: Callable[[Floats], Floats] = np.exp) -> TokenWeight:
+        """Return exp(logs), or another function that grows like it, of answers, of stop and of resample.
+
+        Args:
+            logs: one table per kind of action.
+            taken: the policy that takes the actions.
+            function: np.exp or np.expm1.
+        """
+        # Of an action whose probability loses digits to underflow, the exponent is split so early that their product has them.
+        limits = [np.where(log_p > _RARE, 600.0, 40.0) for log_p in (taken.log_sample, taken.log_stop, taken.log_resample)]
+        beyond = tuple(np.maximum(log - limit, 0.0) for log, limit in zip(logs, limits, strict=True))
+        answer, stop, resample = (function(np.minimum(log, limit)) for log, limit in zip(logs, limits, strict=True))
+        return cls(answer, stop, resample, beyond if any(b.any() for b in beyond) else None)
+
+    @property
+    def each(self) -> tuple[Floats, Floats, Floats]:
+        """The weights of the three kinds of action."""
+        return self.sample, self.stop, self.resample
+
+    @property
+    def common(self) -> Floats | None:
+        """The weight that all actions share, (*runs, 1, 1, 1), or None where they differ."""
+        one = self.beyond is None and all(w.shape[-3:] == (1, 1, 1) for w in self.each)
+        return self.sample if one and all(np.array_equal(self.sample, w) for w in self.each) else None
 
     def map(self, function: Callable[[Floats], Floats]) -> TokenWeight:
-        """Return the weights with a function applied to each."""
-        return TokenWeight(function(self.sample), function(self.stop), function(self.resample))
+        """Return the weights with a function applied to each; where they are very large it must be proportional, or constant."""
+        answer, stop, resample = map(function, self.each)
+        if self.beyond is None:
+            return TokenWeight(answer, stop, resample)
+        pairs = zip(self.each, (answer, stop, resample), self.beyond, strict=True)
+        beyond = tuple(np.where(function(2.0 * w) == f, 0.0, b) for w, f, b in pairs)  # of a constant nothing is left
+        return TokenWeight(answer, stop, resample, beyond)
 
     def scaled(self, factor: Floats) -> TokenWeight:
         """Return the weights times an array that broadcasts."""
-        return self.map(lambda weight: factor * weight)
+        return TokenWeight(factor * self.sample, factor * self.stop, factor * self.resample, self.beyond)
 
     def times(self, other: TokenWeight) -> TokenWeight:
-        """Return the products of two weights."""
-        return TokenWeight(self.sample * other.sample, self.stop * other.stop, self.resample * other.resample)
+        """Return the products with weights that are numbers."""
+        assert other.beyond is None
+        return TokenWeight(self.sample * other.sample, self.stop * other.stop, self.resample * other.resample, self.beyond)
 
     def of_steps(self, solution: Solution, t: Trajectories) -> tuple[Floats, Floats]:
-        """Return the weight of the answer and of the decision of every step, (m,) each.
+        """Return the weight of the answer and of the decision of every step, (m,) each; infinite where it is too large a number.
 
         Raises:
             ChainError: the weights differ between runs.
@@ -99,12 +142,37 @@ class TokenWeight:
             raise ChainError("the weights have runs, but coefficients on trajectories are those of one run: pick one")
         shape = (solution.mdp.max_turns or 1, *solution.mdp.shape)
         at = t.index(by_turn=solution.capped)
-        answer, stop, resample = (np.broadcast_to(w, shape)[at] for w in (self.sample, self.stop, self.resample))
+        weights = self.each
+        if self.beyond is not None:
+            with np.errstate(over="ignore", invalid="ignore"):
+                answer, stop, resample = (
+                    np.where(b > 0, np.where(w == 0.0, 0.0, w * np.exp(b)), w) for w, b in zip(weights, self.beyond, strict=True)
+                )
+            weights = answer, stop, resample
+        answer, stop, resample = (np.broadcast_to(w, shape)[at] for w in weights)
         return answer, np.where(t.stop, stop, resample)
 
-    def of(self, mass: CoefficientMass) -> CoefficientMass:
-        """Return a mass with every action's share weighted."""
-        return mass.weighted(self.sample, self.stop, self.resample)
+    def shares(self, taken: Policy, decided: Floats) -> tuple[Floats, Floats, Floats]:
+        """Return the probability of every answer, of answering and stopping, and of answering and resampling, times the weights.
+
+        Args:
+            taken: the policy that acts.
+            decided: (T', 1, 1) 0 at turns without a decision.
+
+        Raises:
+            ChainError: a product is larger than the largest floating-point number.
+        """
+        beyond = self.beyond or (np.zeros(()),) * 3
+        logs = taken.log_sample, taken.log_sample + taken.log_stop, taken.log_sample + taken.log_resample
+        drawn = (np.ones(()), decided, decided)
+        found = []
+        for what, log, b, w, there in zip(("the answer", "stop", "resample"), logs, beyond, self.each, drawn, strict=True):
+            with np.errstate(over="ignore", invalid="ignore"):
+                share = np.where((there > 0) & (w != 0.0), np.exp(log + b) * w, 0.0)
+            reject(~np.isfinite(share), share, f"probability of {what} times its ratio", "must be finite",
+                   "the two policies are too far apart there", axes=("turn", "prompt", "answer"))  # fmt: skip
+            found.append(share)
+        return found[0], found[1], found[2]
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +202,7 @@ def token_ratios(policy: Policy, sampler: Policy, solution: Solution) -> TokenWe
     """
     sampler.check_fits(solution.mdp, "behaviour policy")
     up = log_ratios(policy, sampler, solution, called="behaviour policy")
-    return _even(solution, policy, TokenWeight(*up))
+    return _even(solution, policy, up, sampler)
 
 
 def token_probabilities(solution: Solution) -> TokenWeight:
@@ -146,20 +214,16 @@ def token_probabilities(solution: Solution) -> TokenWeight:
     [[[0.5, 0.866025]]]
     """
     policy = solution.policy
-    return _even(solution, policy, TokenWeight(policy.log_sample, policy.log_stop, policy.log_resample))
+    return _even(solution, policy, (policy.log_sample, policy.log_stop, policy.log_resample), policy)
 
 
-def _even(solution: Solution, policy: Policy, logs: TokenWeight) -> TokenWeight:
-    l_s, l_d = (length[..., None, :, :] for length in (solution.mdp.sample_length, solution.mdp.decision_length))
-
-    def each(log: Floats, own: Floats, length: Floats) -> Floats:
-        return np.where(own == -np.inf, 0.0, np.exp(log / length))
-
-    return TokenWeight(
-        each(logs.sample, policy.log_sample, l_s),
-        each(logs.stop, policy.log_stop, l_d),
-        each(logs.resample, policy.log_resample, l_d),
-    )
+def _even(solution: Solution, policy: Policy, logs: Sequence[Floats], taken: Policy) -> TokenWeight:
+    """Return exp(log/length) of every action, 0 for those that the policy rules out."""
+    mdp = solution.mdp
+    lengths = (length[..., None, :, :] for length in (mdp.sample_length, mdp.decision_length, mdp.decision_length))
+    own = (policy.log_sample, policy.log_stop, policy.log_resample)
+    each = [np.where(p == -np.inf, -np.inf, log / length) for log, p, length in zip(logs, own, lengths, strict=True)]
+    return TokenWeight.exponential(each, taken)
 
 
 def log_ratios(
@@ -182,16 +246,15 @@ def log_ratios(
     """
     possible = policy.log_sample > -np.inf
     out = []
-    for what, log_p, log_q in log_pairs(policy, reference):
+    for (what, log_p, log_q), ratio in zip(log_pairs(policy, reference), policy.log_ratios(reference), strict=True):
         taken = possible & (log_p > -np.inf)
         ruled_out = log_q == -np.inf
         refuse_infinite(taken & ruled_out, what, called, "policy", solution)
-        with np.errstate(invalid="ignore"):
-            out.append(np.where(taken & ~ruled_out, log_p - log_q, 0.0))
+        out.append(np.where(taken & ~ruled_out, ratio, 0.0))
     return out[0], out[1], out[2]
 
 
-def reference_excess(policy: Policy, reference: Policy, solution: Solution) -> tuple[Floats, Floats, Floats]:
+def reference_excess(policy: Policy, reference: Policy, solution: Solution) -> TokenWeight:
     """Return ref/pi - 1 of every answer, of stop and of resample: minus the coefficient of the k3 estimator per unit of beta.
 
     Args:
@@ -203,16 +266,15 @@ def reference_excess(policy: Policy, reference: Policy, solution: Solution) -> t
 
     >>> from dstheory import TwoStageMDP, solve
     >>> here = Policy.minimal(p=0.5, a=0.5, b=0.5)
-    >>> reference_excess(here, Policy.minimal(p=0.25, a=0.5, b=0.5), solve(TwoStageMDP.minimal(), here))[0].round(12).tolist()
+    >>> reference_excess(here, Policy.minimal(p=0.25, a=0.5, b=0.5), solve(TwoStageMDP.minimal(), here)).sample.round(12).tolist()
     [[[-0.5, 0.5]]]
     """
     out = []
-    for what, log_p, log_q in log_pairs(policy, reference):
+    for (what, log_p, log_q), ratio in zip(log_pairs(policy, reference), policy.log_ratios(reference), strict=True):
         ruled_out = log_p == -np.inf
         refuse_infinite(ruled_out & (log_q > -np.inf), what, "policy", "reference", solution)
-        with np.errstate(invalid="ignore"):
-            out.append(np.where(ruled_out, 0.0, np.expm1(np.where(ruled_out, 0.0, log_q - log_p))))
-    return out[0], out[1], out[2]
+        out.append(np.where(ruled_out, 0.0, -ratio))
+    return TokenWeight.exponential(out, solution.policy, np.expm1)
 
 
 def log_pairs(policy: Policy, reference: Policy) -> tuple[tuple[str, Floats, Floats], ...]:

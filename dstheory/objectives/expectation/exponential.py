@@ -32,15 +32,20 @@ Source: exponential sums for 1/x after Braess and Hackbusch (2005); the rest is 
 from __future__ import annotations
 
 import functools
+import operator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from dstheory.chain.contrast import Contrast, contrast
 from dstheory.chain.exact import Solution
+from dstheory.chain.policy import Policy
 from dstheory.checks import Floats, compact, readonly
 from dstheory.objectives.expectation.rewards import RewardTable
 from dstheory.objectives.fused import applies
-from dstheory.objectives.mass import CoefficientMass, over_runs
+from dstheory.objectives.mass import CoefficientMass, on_policy_mass, over_runs
+from dstheory.objectives.weights import TokenWeight
 
 _STEP = 0.3
 _TAIL_NODES = 6
@@ -115,6 +120,16 @@ class EffectiveCredit:
         """Return the credit of rewards 0 and 1, from that of a failure and that of a success, (J, *runs, X) each."""
         return cls(t, np.zeros_like(failure), success, failure)
 
+    @property
+    def same(self) -> bool:
+        """Whether it does not depend on the reward."""
+        return self.otherwise is None and not self.slope.any()
+
+    def rows(self, rows: slice) -> EffectiveCredit:
+        """Return some of the nodes."""
+        otherwise = None if self.otherwise is None else self.otherwise[rows]
+        return EffectiveCredit(self.t[rows], self.constant[rows], self.slope[rows], otherwise)
+
     def at(self, prompt: np.ndarray[tuple[int, ...], np.dtype[np.integer]], reward: Floats, length: Floats) -> Floats:
         """Return f of responses, (n,), for nodes of one run."""
         decay = np.exp(-np.multiply.outer(self.t, length))
@@ -128,7 +143,8 @@ class EffectiveCredit:
 class _Sweep:
     """Everything about some nodes: leading axis of nodes, then (*runs, T', X) or (*runs, T', X, Y)."""
 
-    both: Floats  # pi times the decay of answer and decision
+    decay: Floats  # of answer and decision
+    both: Floats  # pi times that
     plain: Floats  # U of the next turn
     paid: Floats  # Z of the next turn
     missed: Floats  # E[(1 - R) exp(-tL)] of the next turn, where R is 0 or 1
@@ -199,16 +215,25 @@ def tilted(solution: Solution, reward: RewardTable, t: Floats, *, binary: bool, 
     return Tilted(log_plain, share, np.divide(missed, plain, out=np.zeros(plain.shape), where=plain > 0))
 
 
-def response_mass(solution: Solution, reward: RewardTable, nodes: EffectiveCredit) -> CoefficientMass:
-    """Return the expected coefficient of every action, (*runs, T', X, Y), when every token of a response gets f(R, L)."""
-    if (
-        not nodes.t.any() and not nodes.slope.any() and nodes.otherwise is None
-    ):  # neither length nor reward enters: visits are enough
+def response_mass(
+    solution: Solution, reward: RewardTable, nodes: EffectiveCredit, weight: TokenWeight | None = None
+) -> CoefficientMass:
+    """Return the expected coefficient of every action, (*runs, T', X, Y), when every token of a response gets f(R, L).
+
+    Args:
+        solution: the chain under the policy that generates the responses.
+        reward: R.
+        nodes: f.
+        weight: of every action, on top.
+    """
+    if weight is not None and weight.beyond is None:
+        return response_mass(solution, reward, nodes).weighted(weight.sample, weight.stop, weight.resample)
+    if weight is None and not nodes.t.any() and nodes.same:  # neither length nor reward enters: visits are enough
         visits = solution.finite_visits * nodes.constant.sum(axis=0)[..., None, :] * solution.mdp.prompt_weight
         answers, pol = visits[..., None] * solution.unrolled.sample, solution.unrolled
         decisions = answers * pol.decided
         return CoefficientMass(answers, decisions * pol.stop, decisions * pol.resample)
-    if _compiled(solution, reward):
+    if weight is None and _compiled(solution, reward):
         from dstheory.kernels import tilted_mass
 
         mdp, shape = solution.mdp, (len(nodes.t), solution.mdp.shape[0])
@@ -218,16 +243,99 @@ def response_mass(solution: Solution, reward: RewardTable, nodes: EffectiveCredi
             prompt_weight=mdp.prompt_weight, n_answers=mdp.n_answers,
         )  # fmt: skip
         return CoefficientMass((stop + resample)[None], stop[None], resample[None])
-    total: CoefficientMass | None = None
+    masses = (_mass(solution, reward, _sweep(solution, reward, part.t), part, weight) for part in _parts(solution, nodes))
+    return functools.reduce(operator.add, masses)
+
+
+def response_contrast(solution: Solution, reward: RewardTable, nodes: EffectiveCredit) -> CoefficientMass:
+    """Return the mass under the policy that generates the responses, up to a number that all actions of a state share.
+
+    It has the gradient of :func:`response_mass`, and keeps its digits where the actions of a state are worth nearly the same.
+    """
+    if not nodes.t.any() and nodes.same:  # all responses get the same, which is such a number
+        return response_mass(solution, reward, nodes).scaled(0.0)
+    if _compiled(solution, reward):
+        return response_mass(solution, reward, nodes)
+    pieces = [_contrast(solution, reward, part, _sweep(solution, reward, part.t)) for part in _parts(solution, nodes)]
+    return on_policy_mass(solution, np.ones(solution.unrolled.sample.shape[-3:-1]), functools.reduce(operator.add, pieces))
+
+
+def response_beside(
+    policy: Policy, under: Solution, reward: RewardTable, nodes: EffectiveCredit, weight: TokenWeight
+) -> CoefficientMass:
+    r"""Return the mass less one of the policy's own actions at the same states, which has no gradient.
+
+    With p the generating chain's probability of an action, C its coefficient, C(*) that of the likeliest answer and R that of
+    resampling, it is :math:`w p C - w(*) \pi C(*) = w (p - \pi) C(*) + \pi (w - w(*)) C(*) + w p (C - C(*))` of answers, and
+    likewise of decisions with R: digits are kept where the policy is near the one that generates. Elsewhere w p C itself has the
+    smaller terms, and is taken.
+
+    Args:
+        policy: whose gradient is asked for.
+        under: the chain under the policy that generates the responses.
+        reward, nodes: as in :func:`response_mass`.
+        weight: of every action; the same for both decisions.
+    """
+    pol, likeliest = under.unrolled, policy.likeliest
+    found, ends, resample = None, np.zeros(()), np.zeros(())
+    for part in () if not nodes.t.any() and nodes.same else _parts(under, nodes):
+        sweep = _sweep(under, reward, part.t)
+        at_stop, at_resample = (np.einsum("j...,j...->...", sweep.decay, at) for at in _coefficients(reward, sweep, part))
+        ends, resample = ends + at_stop, resample + at_resample
+        piece = _contrast(under, reward, part, sweep)
+        found = piece if found is None else found + piece
+    if found is None:  # every response gets the same
+        ends = resample = (under.finite_visits * nodes.constant.sum(axis=0)[..., None, :])[..., None]
+        found = Contrast(*(np.zeros((1, 1, 1)),) * 4)
+    answer = pol.stop * ends + pol.resample * resample
+
+    def shared(table: Floats) -> Floats:
+        return np.asarray(np.where(likeliest, table, 0.0).sum(axis=-1, keepdims=True))
+
+    sample, stop, again = policy.gaps(under.policy)
+    rho, common = under.mdp.prompt_weight[:, None], shared(answer - found.sample)
+    beside = weight.sample * sample + policy.sample_prob * (weight.sample - shared(weight.sample))
+    alone = weight.sample * pol.sample
+    far = alone * answer
+    # What is common is itself a difference: its terms count, too.
+    size = np.abs(beside) * shared(np.abs(answer) + np.abs(found.sample)) + np.abs(alone * found.sample)
+    alike = size.sum(axis=-1, keepdims=True) < np.abs(far).sum(axis=-1, keepdims=True)
+    of_answer = np.where(alike, beside * common + alone * found.sample, far)
+
+    met = pol.sample * pol.decided * weight.stop
+    gain = pol.stop * (found.stop - found.resample)
+    near_stop, near_again = stop * resample + gain, again * resample
+    far_stop, far_again = pol.stop * ends, pol.resample * resample
+    u, s = policy.resample_prob, policy.stop_prob
+    alike = np.abs(near_stop) * u + np.abs(near_again) * s < np.abs(far_stop) * u + np.abs(far_again) * s
+    of_stop, of_resample = np.where(alike, near_stop, far_stop), np.where(alike, near_again, far_again)
+    return CoefficientMass(rho * of_answer, rho * met * of_stop, rho * met * of_resample)
+
+
+def _parts(solution: Solution, nodes: EffectiveCredit) -> Iterator[EffectiveCredit]:
+    """Yield as many nodes at a time as make tables of moderate size."""
     start = 0
     for part in _chunks(solution, nodes.t):
-        rows = slice(start, start + len(part))
+        yield nodes.rows(slice(start, start + len(part)))
         start += len(part)
-        otherwise = None if nodes.otherwise is None else nodes.otherwise[rows]
-        mass = _mass(solution, reward, _sweep(solution, reward, part), nodes.constant[rows], nodes.slope[rows], otherwise)
-        total = mass if total is None else total + mass
-    assert total is not None
-    return total
+
+
+def _contrast(solution: Solution, reward: RewardTable, nodes: EffectiveCredit, s: _Sweep) -> Contrast:
+    """Return the differences between the coefficients of a state's actions, times the weight of the turn, summed over nodes."""
+    pol, mdp = solution.unrolled, solution.mdp
+    a, b = nodes.constant[..., None, :, None], nodes.slope[..., None, :, None]
+    gw, gb = reward.gamma_within[..., None, None, None], reward.gamma_between[..., None, None, None]
+    tokens = mdp.sample_length[..., None, :, :] + np.where(pol.decided > 0, mdp.decision_length[..., None, :, :], 0.0)
+    lost = -np.expm1(-over_runs(nodes.t, max(len(solution.policy.runs), len(mdp.runs)) + 3) * tokens)
+    if bool((gw == 1.0).all() and (gb == 1.0).all()) and not reward.resample.any():
+        of_last = a + b * reward.stop  # the credit of a response is that of its last answer
+        if nodes.otherwise is not None:
+            of_last = of_last + nodes.otherwise[..., None, :, None] * (1.0 - reward.stop)
+        return contrast(pol, s.decay * of_last, np.zeros(()), lost).summed(s.before[..., None])
+    # What is settled by what was paid before, and what is still open.
+    settled = contrast(pol, s.decay, np.zeros(()), lost).summed(s.before[..., None] * a + s.before_paid[..., None] * b)
+    pays = gw * s.decay * reward.stop, gw * s.decay * reward.resample * s.plain[..., None]
+    return settled + contrast(pol, *pays, (1.0 - gw * gb) + gw * gb * lost).summed(s.before_discounted[..., None] * b)
 
 
 def _compiled(solution: Solution, reward: RewardTable) -> bool:
@@ -262,11 +370,12 @@ def _sweep(solution: Solution, reward: RewardTable, t: Floats) -> _Sweep:
     tt = over_runs(t, max(len(solution.policy.runs), len(mdp.runs)) + 3)
     if t.any():
         tokens = mdp.sample_length[..., None, :, :] + np.where(pol.decided > 0, mdp.decision_length[..., None, :, :], 0.0)
-        both = pol.sample * np.exp(-tt * tokens)
+        decay = np.exp(-tt * tokens)
+        both = pol.sample * decay
         # 1 - q~ below is a sum of positive terms, so that it keeps its digits when t and P(stop) are small.
         short = (pol.sample * -np.expm1(-tt * tokens)).sum(axis=-1)
     else:  # lengths do not enter: no table of exponentials is made
-        both, short = pol.sample + 0.0 * tt, np.zeros(())
+        decay, both, short = np.ones_like(tt), pol.sample + 0.0 * tt, np.zeros(())
     gw, gb = reward.gamma_within[..., None, None], reward.gamma_between[..., None, None]  # (*runs, T', X) to come
     again, ends = (both * pol.resample).sum(axis=-1), (both * pol.stop).sum(axis=-1)
     paid_stop = (both * pol.stop * reward.stop).sum(axis=-1)
@@ -281,7 +390,7 @@ def _sweep(solution: Solution, reward: RewardTable, t: Floats) -> _Sweep:
         before_paid = before_discounted * gw * paid_res / rest
         missed, lost = missed_stop / rest, short / rest
         first = plain[..., 0, :], paid[..., 0, :], missed[..., 0, :], lost[..., 0, :]
-        return _Sweep(both, plain, paid, missed, *first, before, before_discounted, before_paid)
+        return _Sweep(decay, both, plain, paid, missed, *first, before, before_discounted, before_paid)
     shape = np.broadcast_shapes(again.shape, paid_stop.shape, paid_res.shape, (*gw.shape[:-2], 1, 1))
     again, ends, paid_stop, paid_res, missed_stop, short = (
         np.broadcast_to(a, shape) for a in (again, ends, paid_stop, paid_res, missed_stop, short)
@@ -303,24 +412,37 @@ def _sweep(solution: Solution, reward: RewardTable, t: Floats) -> _Sweep:
         before_discounted[..., k, :] = before_discounted[..., k - 1, :] * g_w * g_b * q
         before_paid[..., k, :] = before_paid[..., k - 1, :] * q + before_discounted[..., k - 1, :] * g_w * paid_res[..., k - 1, :]
     first = here_plain, here_paid, here_missed, lost
-    return _Sweep(both, plain, paid, missed, *first, before, before_discounted, before_paid)
+    return _Sweep(decay, both, plain, paid, missed, *first, before, before_discounted, before_paid)
 
 
 def _mass(
-    solution: Solution, reward: RewardTable, s: _Sweep, constant: Floats, slope: Floats, otherwise: Floats | None
+    solution: Solution, reward: RewardTable, s: _Sweep, nodes: EffectiveCredit, weight: TokenWeight | None
 ) -> CoefficientMass:
     mdp, pol = solution.mdp, solution.unrolled
+    at_stop, at_resample = _coefficients(reward, s, nodes)
+    rho = mdp.prompt_weight[:, None]
+    stop, resample = pol.stop * at_stop, pol.resample * at_resample
+    if weight is None:
+        each = rho * s.both
+        stop, resample = each * stop, each * resample
+        return CoefficientMass((stop + resample).sum(axis=0), (stop * pol.decided).sum(axis=0), resample.sum(axis=0))
+    # Weights that are no numbers by themselves meet the probabilities of their actions first.
+    of_answer, of_stop, of_resample = weight.shares(solution.policy, pol.decided)
+    answer, stop, resample = ((s.decay * at).sum(axis=0) for at in (stop + resample, at_stop, at_resample))
+    return CoefficientMass(rho * of_answer * answer, rho * of_stop * stop, rho * of_resample * resample)
+
+
+def _coefficients(reward: RewardTable, s: _Sweep, nodes: EffectiveCredit) -> tuple[Floats, Floats]:
+    """Return the coefficients of both decisions at every answer, times the weight of the turn but not the answer's decay."""
     gw, gb = reward.gamma_within[..., None, None], reward.gamma_between[..., None, None]
-    a, b = constant[..., None, :], slope[..., None, :]
+    a, b = nodes.constant[..., None, :], nodes.slope[..., None, :]
     # The coefficient is settled (before), still growing (plain), or about to be paid (paid).
     settled, open_ = (s.before * a + s.before_paid * b)[..., None], (s.before_discounted * b * gw)[..., None]
-    each = mdp.prompt_weight[:, None] * s.both
-    stop = each * pol.stop * (settled + open_ * reward.stop)
     after, gain = s.plain[..., None], gb[..., None] * s.paid[..., None]
-    resample = each * pol.resample * (settled * after + open_ * (reward.resample * after + gain))
-    if otherwise is not None:  # R is 0 or 1, paid at the end and without discount
-        failed = (s.before * otherwise[..., None, :])[..., None]
-        stop = stop + each * pol.stop * failed * (1.0 - reward.stop)
-        resample = resample + each * pol.resample * failed * s.missed[..., None]
-    sample = (stop + resample).sum(axis=0)
-    return CoefficientMass(sample, (stop * pol.decided).sum(axis=0), resample.sum(axis=0))
+    at_stop = settled + open_ * reward.stop
+    at_resample = settled * after + open_ * (reward.resample * after + gain)
+    if nodes.otherwise is not None:  # R is 0 or 1, paid at the end and without discount
+        failed = (s.before * nodes.otherwise[..., None, :])[..., None]
+        at_stop = at_stop + failed * (1.0 - reward.stop)
+        at_resample = at_resample + failed * s.missed[..., None]
+    return at_stop, at_resample

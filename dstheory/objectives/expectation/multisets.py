@@ -3,7 +3,8 @@ r"""Responses up to the order of their attempts: exact expectations of anything 
 Under policies that are the same at every turn, resampled answers are exchangeable. A rule that looks at sums over a response
 (its length, its log-ratio) and at its last answer is therefore averaged over *multisets* of resampled answers: one
 representative each, weighted by the probability of all its orders. A prompt of Y answers has C(k + Y - 1, k) of them with k
-resamples, instead of :math:`Y^k`. Chains are cut where what is left is less likely than 1e-14.
+resamples, instead of :math:`Y^k`. Chains are cut where what is left is less likely than 1e-14 times a resample of the prompt: a
+decision that is rare has its digits, too.
 
 Source: derived here.
 """
@@ -34,7 +35,7 @@ def representatives(under: Solution, *, ordered: bool = False) -> Trajectories:
     >>> from dstheory import Policy, TwoStageMDP, solve
     >>> t = representatives(solve(TwoStageMDP.minimal(), Policy.minimal(p=0.5, a=0.5, b=0.5)))
     >>> len(t), float(t.weight.sum().round(12)), int(t.turns.max())
-    (2256, 1.0, 47)
+    (2352, 1.0, 48)
     """
     mdp, policy = under.mdp, under.policy
     if mdp.runs or policy.runs:
@@ -47,7 +48,12 @@ def representatives(under: Solution, *, ordered: bool = False) -> Trajectories:
     weight, answers = mdp.prompt_weight[prompt], np.zeros((len(prompt), 0), dtype=np.int64)
     run = np.zeros(len(prompt), dtype=np.int64)  # how often the last resampled answer has come up
     finished, steps, k = [], 0, 0
-    while len(prompt) and weight.sum() > _LEFT_OUT:
+    again = np.zeros(len(mdp.prompt_weight))  # of each prompt, the probability of a first resample
+    while len(prompt):
+        left = np.asarray(np.bincount(prompt, weights=weight, minlength=len(again)), dtype=np.float64)
+        again = left if k == 1 else again
+        keep = (left > _LEFT_OUT * again)[prompt]
+        prompt, weight, answers, run = prompt[keep], weight[keep], answers[keep], run[keep]
         forced = mdp.max_turns is not None and k == mdp.max_turns - 1
         last = policy.sample_prob[0, prompt] if forced else end[prompt]
         parent, y = np.nonzero(last > 0)

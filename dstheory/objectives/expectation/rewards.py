@@ -18,6 +18,7 @@ from typing import Literal
 import numpy as np
 
 from dstheory.chain.bellman import Values
+from dstheory.chain.contrast import Contrast
 from dstheory.chain.exact import Solution
 from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats
@@ -41,6 +42,10 @@ class RewardTable:
     def values(self, solution: Solution) -> Values:
         """Return the values of the chain that pays this reward."""
         return solution.values_of(self.stop, self.resample, gamma_within=self.gamma_within, gamma_between=self.gamma_between)
+
+    def contrast(self, solution: Solution) -> Contrast:
+        """Return the differences between the actions of every state, for this reward."""
+        return solution.contrast_of(self.stop, self.resample, gamma_within=self.gamma_within, gamma_between=self.gamma_between)
 
     def to_go(self, solution: Solution, trajectories: Trajectories) -> Floats:
         """Return the (discounted) sum of rewards from the sampling of each step on, (m,).

@@ -1,0 +1,701 @@
+r"""Chains, groups and lengths in numbers of hundreds of digits, from the tables of a chain and the logits of its policies alone.
+
+Logits are read as the floats that they are, so that any cancellation after them is harmless. Nothing here calls the package.
+
+All gradients are :math:`E[\sum c \nabla \log \pi]`. With m the expected coefficient of each action, a row of sampling logits gets
+:math:`m(y) - \pi(y) \sum m`, a stop logit :math:`m(stop) P(res) - m(res) P(stop)`. One over a length is
+
+.. math:: 1/L = \int e^{-tL} dt = \int e^{u - L e^u} du \approx h \sum_j t_j e^{-t_j L}, \qquad t_j = e^{hj},
+
+with a relative error of :math:`4 \pi h^{-1/2} e^{-\pi^2/h}`, 1e-20 at h = 0.2. It is smooth in log L, so that differences of two
+lengths are as good. Each exponential factors over turns, over the members of a group and over the groups of a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import combinations_with_replacement, product
+from math import ceil, comb, factorial, inf, prod
+from typing import Any
+
+import gmpy2
+import numpy as np
+from gmpy2 import exp, expm1, log, log1p, mpfr, sqrt
+from strategies import Case
+
+Number = Any  # mpfr
+Weight = Callable[[int, int, int], tuple[Number, Number, Number]]  # of the answer, of stop, of resample at prompt, turn, answer
+Pair = tuple[Number, Number]
+
+STEP = 5  # 1/h
+_TAIL = 48  # what is left out of a sum at either end is exp(-48) of it
+
+
+class NoClosedFormError(Exception):
+    """The expectation does not exist, or is over groups of rewards of many values: the package has to refuse it."""
+
+
+class TooFewDigitsError(Exception):
+    """Something that is divided by is so small that what it divides has few digits left."""
+
+
+def precision(case: Case) -> int:
+    """Return bits enough for differences of products of probabilities, and for rounding to leave less than 1e-330 of any."""
+    spreads = [0.0]
+    for policy in (case.policy, case.reference, case.expert):
+        top = policy.sample_logits.max(axis=-1, keepdims=True)
+        below = np.where(case.mdp.inside, top - policy.sample_logits, 0.0)
+        spreads.append(float(below.max() + np.abs(policy.stop_logits).max()))
+    needed = 3.0 * max(spreads) + 1250.0
+    return int(2 ** (ceil(2 * np.log2(needed)) / 2))  # few different ones: what depends on them alone is kept
+
+
+# ---------------------------------------------------------------------- chains
+
+
+class Actions:
+    """One prompt at one turn under a policy: probabilities and logarithms of every answer, of stop and of resample."""
+
+    def __init__(self, z: Sequence[float], u: Sequence[float]) -> None:
+        below = [mpfr(v) - mpfr(max(z)) for v in z]
+        weights = [exp(v) for v in below]
+        total = sum(weights)
+        self.pi = [w / total for w in weights]
+        self.log_pi = [v - log(total) for v in below]
+        self.stop = [1 / (1 + exp(-mpfr(v))) for v in u]
+        self.res = [1 / (1 + exp(mpfr(v))) for v in u]
+        self.log_stop = [-log1p(exp(-mpfr(v))) for v in u]
+        self.log_res = [-log1p(exp(mpfr(v))) for v in u]
+
+
+class World:
+    """A chain and the policy whose gradient is wanted, as plain numbers."""
+
+    def __init__(self, mdp: Any, policy: Any) -> None:
+        self.mdp, self.policy = mdp, policy
+        self.counts = [int(n) for n in mdp.n_answers]
+        self.prompts = range(len(self.counts))
+        self.capped = mdp.max_turns is not None
+        self.turns = mdp.max_turns or 1  # a chain without a cap keeps one turn that stands for all
+        self.rho = [mpfr(float(w)) for w in mdp.prompt_weight]
+        self.gb = mpfr(float(mdp.gamma))
+        self.gw = self.gb if mdp.discount_per == "stage" else mpfr(1)
+        self.decided = [not self.capped or k < self.turns - 1 for k in range(self.turns)]
+        self.l_s, self.l_d, self.right = (
+            [[int(table[x, y]) for y in range(n)] for x, n in enumerate(self.counts)]
+            for table in (mdp.sample_length, mdp.decision_length, mdp.correct)
+        )
+        self._tables: dict[int, list[list[Actions]]] = {}
+        self.own = self.actions(policy)
+
+    def actions(self, policy: Any) -> list[list[Actions]]:
+        """Return the actions of every prompt at every turn."""
+        if id(policy) not in self._tables:
+            table = []
+            for x, n in enumerate(self.counts):
+                each = [Actions(policy.sample_logits[k, x, :n].tolist(), policy.stop_logits[k, x, :n].tolist())
+                        for k in range(policy.shape[0])]  # fmt: skip
+                table.append([each[min(k, len(each) - 1)] for k in range(self.turns)])
+            self._tables[id(policy)] = table
+        return self._tables[id(policy)]
+
+    def chains(self, policy: Any) -> list[Chain]:
+        """Return the chains of all prompts under the policy that generates the responses."""
+        return [Chain(self, x, each) for x, each in enumerate(self.actions(policy))]
+
+    def rewards(self) -> list[Pays]:
+        """Return what the chain itself pays, discounted."""
+        return [
+            Pays([[mpfr(float(self.mdp.reward_stop[x, y])) for y in range(n)]] * self.turns,
+                 [[mpfr(float(self.mdp.reward_resample[x, y])) for y in range(n)]] * self.turns, self.gw, self.gb)
+            for x, n in enumerate(self.counts)
+        ]  # fmt: skip
+
+    def indicator(self, marks: Sequence[Sequence[int]]) -> list[Pays]:
+        """Return 1 for submitting a marked answer, undiscounted."""
+        one = mpfr(1)
+        return [
+            Pays([[mpfr(int(v)) for v in row]] * self.turns, [[mpfr(0)] * len(row)] * self.turns, one, one, indicator=True)
+            for row in marks
+        ]
+
+    def scores(self, masses: Sequence[Mass]) -> tuple[np.ndarray, np.ndarray]:
+        """Return the gradient of a sum of masses: the score of each action times its mass."""
+        total = Mass(self)
+        for mass in masses:
+            total.plus(mass)
+        stationary = self.policy.shape[0] == 1
+        shape = (1 if stationary else self.turns, *self.mdp.shape)
+        sample, decide = np.full(shape, mpfr(0), dtype=object), np.full(shape, mpfr(0), dtype=object)
+        for x, n in enumerate(self.counts):
+            for k in range(shape[0]):
+                over = range(self.turns) if stationary else [k]
+                here = self.own[x][k]
+                m, stop, res = ([sum(t[x][j][y] for j in over) for y in range(n)] for t in (total.s, total.stop, total.res))
+                size = sum(abs(t[x][j][y]) for j in over for y in range(n) for t in (total.s, total.stop, total.res))
+                for y in range(n):
+                    sample[k, x, y] = without_rounding(m[y] - here.pi[y] * sum(m), size)
+                    decide[k, x, y] = without_rounding(stop[y] * here.res[y] - res[y] * here.stop[y], size)
+        return sample, decide
+
+
+def without_rounding(value: Number, size: Number) -> Number:
+    """Return 0 for what rounding leaves of numbers that cancel exactly; no difference that is meant comes as close."""
+    return mpfr(0) if abs(value) <= size * mpfr(2) ** (200 - gmpy2.get_context().precision) else value
+
+
+@dataclass
+class Pays:
+    """What stop and resample pay at each turn and answer, and the discounts within and between turns.
+
+    Attributes:
+        indicator: whether every response is paid 0 or 1, by its last answer.
+    """
+
+    stop: list[list[Number]]
+    res: list[list[Number]]
+    gw: Number
+    gb: Number
+    indicator: bool = False
+
+
+class Chain:
+    """One prompt under the policy that generates the responses."""
+
+    def __init__(self, world: World, x: int, turns: list[Actions]) -> None:
+        self.world, self.x, self.turns, self.n = world, x, turns, world.counts[x]
+        self.capped, self.decided = world.capped, world.decided
+        self.go, self.end = [], []  # at each turn, P(answer and resample) and P(answer and stop)
+        for k, (turn, decided) in enumerate(zip(turns, self.decided, strict=True)):
+            if k and turn is turns[k - 1] and decided:  # what is the same at every turn is computed once
+                self.go.append(self.go[-1])
+                self.end.append(self.end[-1])
+                continue
+            self.go.append([p * r if decided else mpfr(0) for p, r in zip(turn.pi, turn.res, strict=True)])
+            self.end.append([p * s if decided else p for p, s in zip(turn.pi, turn.stop, strict=True)])
+        l_s, l_d = world.l_s[x], world.l_d[x]
+        self.tokens = [[s + d if decided else s for s, d in zip(l_s, l_d, strict=True)] for decided in self.decided]
+
+    def visits(self, factor: Number = 1) -> list[Number]:
+        """Return the expected number of times that each turn is reached, each later turn times the factor once more."""
+        if not self.capped:
+            return [1 / (1 - factor * sum(self.go[0]))]
+        out = [mpfr(1)]
+        for k in range(len(self.turns) - 1):
+            out.append(out[-1] * factor * sum(self.go[k]))
+        return out
+
+    def expected_turns(self) -> Number:
+        return sum(self.visits())
+
+    def expected_tokens(self) -> Number:
+        """Return E[L given x]."""
+        return sum(v * (self.go[k][y] + self.end[k][y]) * self.tokens[k][y]
+                   for k, v in enumerate(self.visits()) for y in range(self.n))  # fmt: skip
+
+    def values(self, pays: Pays) -> Values:
+        """Return the action values of what is paid, by the Bellman equations."""
+        return Values(self, pays)
+
+
+class Values:
+    """V at each turn, and Q of each answer, of stop and of resample."""
+
+    def __init__(self, chain: Chain, pays: Pays) -> None:
+        turns, gw, gb = len(chain.turns), pays.gw, pays.gb
+
+        def now(k: int) -> Number:
+            return gw * sum(e * s + g * r for e, s, g, r in
+                            zip(chain.end[k], pays.stop[k], chain.go[k], pays.res[k], strict=True))  # fmt: skip
+
+        self.v = [mpfr(0)] * (turns + 1)
+        if chain.capped:
+            for k in reversed(range(turns)):
+                self.v[k] = now(k) + gw * gb * sum(chain.go[k]) * self.v[k + 1]
+        else:
+            self.v[0] = self.v[1] = now(0) / (1 - gw * gb * sum(chain.go[0]))
+        self.stop = pays.stop
+        self.res = [[r + gb * self.v[k + 1] for r in pays.res[k]] for k in range(turns)]
+        self.decide = [
+            [s * q + r * p if d else q for s, q, r, p in zip(t.stop, self.stop[k], t.res, self.res[k], strict=True)]
+            for k, (t, d) in enumerate(zip(chain.turns, chain.decided, strict=True))
+        ]
+        self.answer = [[gw * v for v in row] for row in self.decide]
+
+
+class Tilt:
+    """A prompt's chain seen through exp(-tL): expectations of exp(-tL) and R exp(-tL), before and after each turn."""
+
+    def __init__(self, chain: Chain, pays: Pays, base: Number) -> None:
+        self.chain, self.pays = chain, pays
+        turns, gw, gb = len(chain.turns), pays.gw, pays.gb
+        powers = {length: base**length for row in chain.tokens for length in set(row)}
+        self.decay = [[powers[length] for length in row] for row in chain.tokens]
+        again, ends, zeros, by_stop, by_res = ([mpfr(0)] * turns for _ in range(5))
+        for k, (go, end, stop, res) in enumerate(zip(chain.go, chain.end, pays.stop, pays.res, strict=True)):
+            if k and go is chain.go[k - 1] and stop is pays.stop[k - 1] and res is pays.res[k - 1]:
+                for what in (again, ends, zeros, by_stop, by_res):
+                    what[k] = what[k - 1]
+                continue
+            go, end = (list(map(times, row, self.decay[k])) for row in (go, end))
+            again[k], ends[k] = sum(go), sum(end)
+            by_stop[k] = gw * sum(map(times, end, stop))
+            by_res[k] = gw * sum(map(times, go, res))
+            # Added up by itself: as a difference it would lose its digits where R = 0 is rare.
+            zeros[k] = sum(e for e, v in zip(end, stop, strict=True) if not v)
+        if chain.capped:
+            plain = paid = zero = mpfr(0)
+            self.after: list[Pair] = []
+            for k in reversed(range(turns)):
+                self.after.insert(0, (plain, paid))
+                paid = by_stop[k] + by_res[k] * plain + gw * gb * again[k] * paid
+                plain, zero = ends[k] + again[k] * plain, zeros[k] + again[k] * zero
+            reach, discounted, so_far = mpfr(1), mpfr(1), mpfr(0)
+            self.before = []
+            for k in range(turns):
+                self.before.append((reach, discounted, so_far))
+                so_far = so_far * again[k] + discounted * by_res[k]
+                reach, discounted = reach * again[k], discounted * gw * gb * again[k]
+        else:
+            reach, discounted = 1 / (1 - again[0]), 1 / (1 - gw * gb * again[0])
+            plain, zero = ends[0] * reach, zeros[0] * reach
+            paid = (by_stop[0] + by_res[0] * plain) * discounted
+            self.after = [(plain, paid)]
+            self.before = [(reach, discounted, discounted * by_res[0] * reach)]
+        self.plain, self.one = plain, paid  # E[exp(-tL)], E[R exp(-tL)]
+        self.zero = zero if pays.indicator else plain - paid  # E[(1 - R) exp(-tL)]
+
+    def credits(self, a: Number, b: Number) -> Iterator[tuple[Number, Number, Number, Number]]:
+        """Yield what an action at each turn gets of (a + b R) exp(-tL), but for the tokens and the probability of that turn.
+
+        That is c + d R_stop for stop and e + f R_res for resample; yielded are c, d, e, f.
+        """
+        for (reach, discounted, so_far), (plain, paid) in zip(self.before, self.after, strict=True):
+            known, scale = a * reach + b * so_far, b * discounted * self.pays.gw
+            yield known, scale, known * plain + scale * self.pays.gb * paid, scale * plain
+
+
+def times(a: Number, b: Number) -> Number:
+    return a * b
+
+
+class Mass:
+    """The expected coefficient of every answer, of stop and of resample, [prompt][turn][answer]."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.s, self.stop, self.res = (
+            [[[mpfr(0)] * n for _ in range(world.turns)] for n in world.counts] for _ in range(3)
+        )
+
+    def collect(self, x: int, tilt: Tilt, a: Number, b: Number) -> None:
+        """Add (a + b R) exp(-tL) to both decisions of a prompt; :meth:`finish` multiplies by their probabilities."""
+        stop, res, pays = self.stop[x], self.res[x], tilt.pays
+        for k, (c, d, e, f) in enumerate(tilt.credits(a, b)):
+            for y, decay in enumerate(tilt.decay[k]):
+                stop[k][y] += (c + d * pays.stop[k][y]) * decay
+                res[k][y] += (e + f * pays.res[k][y]) * decay
+
+    def finish(self, chains: Sequence[Chain]) -> None:
+        """Turn what was collected into masses; an answer's own is the sum of its decisions'."""
+        for x, chain in enumerate(chains):
+            for k, (go, end) in enumerate(zip(chain.go, chain.end, strict=True)):
+                stop, res = list(map(times, self.stop[x][k], end)), list(map(times, self.res[x][k], go))
+                self.s[x][k] = list(map(sum, zip(stop, res, strict=True)))
+                none = [mpfr(0)] * chain.n
+                self.stop[x][k], self.res[x][k] = (stop, res) if chain.decided[k] else (none, list(none))
+
+    def put(self, x: int, k: int, y: int, answer: Number, stop: Number, res: Number) -> None:
+        """Add a mass of its own to each."""
+        self.s[x][k][y] += answer
+        if self.world.decided[k]:
+            self.stop[x][k][y] += stop
+            self.res[x][k][y] += res
+
+    def plus(self, other: Mass) -> None:
+        for mine, theirs in ((self.s, other.s), (self.stop, other.stop), (self.res, other.res)):
+            for a, b in zip(mine, theirs, strict=True):
+                for c, d in zip(a, b, strict=True):
+                    c[:] = [v + w for v, w in zip(c, d, strict=True)]
+
+    def times(self, weight: Weight) -> Mass:
+        out = Mass(self.world)
+        for x, n in enumerate(self.world.counts):
+            for k in range(self.world.turns):
+                for y in range(n):
+                    w = weight(x, k, y)
+                    out.put(x, k, y, w[0] * self.s[x][k][y], w[1] * self.stop[x][k][y], w[2] * self.res[x][k][y])
+        return out
+
+
+def at_states(world: World, policy: Any, weight: Weight, visits: Callable[[Chain], list[Number]] | None = None) -> Mass:
+    """Return the mass of coefficients that depend on turn, state and action alone, on the policy's trajectories."""
+    mass = Mass(world)
+    for x, chain in enumerate(world.chains(policy)):
+        reached = chain.visits() if visits is None else visits(chain)
+        for k, v in enumerate(reached):
+            for y in range(chain.n):
+                w = weight(x, k, y)
+                here, go, end = world.rho[x] * v, chain.go[k][y], chain.end[k][y]
+                mass.put(x, k, y, here * (go + end) * w[0], here * end * w[1], here * go * w[2])
+    return mass
+
+
+# ---------------------------------------------------------------------- groups and lengths
+
+
+@dataclass
+class Batch:
+    """How responses come and by what their sums over tokens are divided."""
+
+    kind: str = "responses"
+    constant: float = 1.0
+    size: float = 1
+    prompts: float = inf
+    mixed: bool = False
+
+    @property
+    def members(self) -> int:
+        """Over how many responses lengths are summed; 0 if none or if there is no end to them."""
+        if self.kind == "response-tokens":
+            return 1
+        if self.kind == "group-tokens" and self.size != inf:
+            return int(self.size)
+        if self.kind == "batch-tokens" and inf not in (self.size, self.prompts):
+            return int(self.size * self.prompts)
+        return 0
+
+
+@lru_cache(maxsize=1 << 14)
+def _node(j: int, bits: int) -> Pair:
+    t = exp(mpfr(j) / STEP)
+    return t, exp(-t)
+
+
+def nodes(chains: Sequence[Chain], members: int) -> list[Pair]:
+    """Return weights w and bases b with sum of w b^L = 1/L, for L the tokens of so many responses."""
+    least = members * min(min(chain.world.l_s[chain.x]) for chain in chains)
+    most = members * max(max(chain.tokens[0]) for chain in chains)
+    if not chains[0].capped:
+        most *= _TAIL * float(max(chain.expected_turns() for chain in chains))
+    else:
+        most *= len(chains[0].turns)
+    first, last = -_TAIL - np.log(most), np.log(_TAIL / least)
+    bits = gmpy2.get_context().precision
+    each = (_node(j, bits) for j in range(int(first * STEP) - 1, int(last * STEP) + 2))
+    return [(t / STEP, base) for t, base in each]
+
+
+Coefficients = Callable[[Tilt], Sequence[Pair]]
+
+
+def of_responses(world: World, policy: Any, pays: list[Pays], batch: Batch, coefficients: Coefficients) -> list[Mass]:
+    """Return the masses of N times the expected coefficient of a response, averaged over the others of its batch.
+
+    Args:
+        world: the chain.
+        policy: who generates the responses.
+        pays: the reward R, an indicator where groups are to be mixed.
+        batch: sizes and normaliser.
+        coefficients: given E[exp(-tL)] and E[R exp(-tL)] of a prompt's responses, pairs (a, b): a + b R is the mean credit over
+            the rest of the group, times exp(-t x their tokens) where their lengths are added up. One mass per pair.
+    """
+    chains = world.chains(policy)
+    unit = [Tilt(c, p, mpfr(1)) for c, p in zip(chains, pays, strict=True)]
+    mixed = [_mixed(t, batch.size) for t in unit] if batch.mixed else []
+    chance = sum(map(times, world.rho, mixed)) if batch.mixed else mpfr(1)
+    if not chance > 0:
+        raise NoClosedFormError("no group is ever mixed")
+    if chance < mpfr(2) ** (-gmpy2.get_context().precision // 3):
+        raise TooFewDigitsError
+    divided = [mpfr(1)] * len(chains)
+    if batch.kind == "constant":
+        divided = [mpfr(batch.constant)] * len(chains)
+    elif batch.kind == "group-tokens" and not batch.members:
+        divided = [c.expected_tokens() for c in chains]
+    elif batch.kind == "batch-tokens" and not batch.members:
+        tokens = [_tokens_of_mixed(world, c, t, batch.size) if batch.mixed else c.expected_tokens()
+                  for c, t in zip(chains, unit, strict=True)]  # fmt: skip
+        divided = [sum(map(times, world.rho, tokens)) / chance] * len(chains)
+    out: list[Mass] = []
+    alone = [] if batch.members > 1 else [coefficients(t) for t in unit]
+    for w, base in nodes(chains, batch.members) if batch.members else [(mpfr(1), mpfr(1))]:
+        tilts = [Tilt(c, p, base) for c, p in zip(chains, pays, strict=True)] if batch.members else unit
+        others = mpfr(1)
+        if batch.kind == "batch-tokens" and batch.members and batch.prompts > 1:
+            size = int(batch.size)
+            groups = [t.plain**size - ((t.one**size + t.zero**size) if batch.mixed else 0) for t in tilts]
+            others = (sum(map(times, world.rho, groups)) / chance) ** int(batch.prompts - 1)
+        for x, tilt in enumerate(tilts):
+            factor = w * max(batch.members, 1) * others * world.rho[x] / chance / divided[x]
+            pairs = coefficients(tilt) if batch.members > 1 else alone[x]
+            while len(out) < len(pairs):
+                out.append(Mass(world))
+            for mass, (a, b) in zip(out, pairs, strict=True):
+                mass.collect(x, tilt, factor * a, factor * b)
+    for mass in out:
+        mass.finish(chains)
+    return out
+
+
+def _mixed(tilt: Tilt, size: float) -> Number:
+    """Return the probability that a group of this prompt is mixed."""
+    possible = tilt.one > 0 and tilt.zero > 0
+    if size == inf or not possible:
+        return mpfr(int(possible))
+    n = int(size)
+    return sum(comb(n, k) * tilt.one**k * tilt.zero ** (n - k) for k in range(1, n))
+
+
+def _tokens_of_mixed(world: World, chain: Chain, unit: Tilt, size: float) -> Number:
+    """Return E[L 1{its group is mixed}] of a response of this prompt."""
+    if size == inf:
+        return chain.expected_tokens() * _mixed(unit, size)
+    of_one, of_zero = tokens_by_reward(chain, unit)
+    n = int(size) - 1
+    return of_one * (1 - unit.one**n) + of_zero * (1 - unit.zero**n)
+
+
+def tokens_by_reward(chain: Chain, unit: Tilt) -> Pair:
+    """Return E[R L] and E[(1 - R) L]: every token carries the reward of its response."""
+    totals = []
+    for a, b in ((1, 0), (0, 1)):
+        mass = Mass(chain.world)
+        mass.collect(chain.x, unit, mpfr(a), mpfr(b))
+        stop, res = mass.stop[chain.x], mass.res[chain.x]
+        totals.append(sum(
+            length * (chain.end[k][y] * stop[k][y] + chain.go[k][y] * res[k][y])
+            for k, row in enumerate(chain.tokens) for y, length in enumerate(row)
+        ))  # fmt: skip
+    all_, one = totals
+    return one, all_ - one
+
+
+# ---------------------------------------------------------------------- credits, as training code writes them
+
+
+def group_mean(rewards: list[Number], *, std: bool, ddof: int = 1, epsilon: float = 0.0) -> Number:
+    """Return the credit of the first member: R - mean, divided by std + epsilon if asked; 0 where all are equal."""
+    if all(r == rewards[0] for r in rewards):
+        return mpfr(0)
+    mean = sum(rewards) / len(rewards)
+    if not std:
+        return rewards[0] - mean
+    variance = sum((r - mean) ** 2 for r in rewards) / (len(rewards) - ddof)
+    return (rewards[0] - mean) / (sqrt(variance) + mpfr(epsilon))
+
+
+def leave_one_out(rewards: list[Number]) -> Number:
+    """Return R minus the mean of the other members."""
+    return rewards[0] - sum(rewards[1:]) / (len(rewards) - 1)
+
+
+def signed(rewards: list[Number]) -> Number:
+    """Return sqrt((1 - r)/r) for a hit, -sqrt(r/(1 - r)) for a miss, r the share of hits; 0 in groups that are not mixed."""
+    hits = sum(int(r > 0) for r in rewards)
+    if hits in (0, len(rewards)):
+        return mpfr(0)
+    share = mpfr(hits) / len(rewards)
+    return sqrt((1 - share) / share) if rewards[0] > 0 else -sqrt(share / (1 - share))
+
+
+def positive(v: Number) -> Number:
+    return max(v, mpfr(0))
+
+
+def negative(v: Number) -> Number:
+    return min(v, mpfr(0))
+
+
+def everything(v: Number) -> Number:
+    return v
+
+
+def counted(credit: Callable[[list[Number]], Number], size: int, low: Number, high: Number, parts: Sequence[Any]) -> Coefficients:
+    """Return the mean of (parts of) the credit over the number of successes among the others."""
+    n = size - 1
+    table = [[credit([own] + [high] * k + [low] * (n - k)) for k in range(size)] for own in (low, high)]
+
+    def of(tilt: Tilt) -> list[Pair]:
+        chance = [comb(n, k) * tilt.one**k * tilt.zero ** (n - k) for k in range(size)]
+        out = []
+        for part in parts:
+            miss, hit = (sum(c * part(v) for c, v in zip(chance, row, strict=True)) for row in table)
+            out.append((miss, hit - miss))
+        return out
+
+    return of
+
+
+def in_the_limit(low: Number, high: Number, parts: Sequence[Any], *, std: bool, epsilon: float = 0.0) -> Coefficients:
+    """Return the same in groups without end: (R - E[R])/(sd(R) + epsilon)."""
+
+    def of(tilt: Tilt) -> list[Pair]:
+        gap = high - low
+        scale = gap * sqrt(max(tilt.one * tilt.zero, mpfr(0))) + mpfr(epsilon) if std else mpfr(1)
+        miss, hit = (v / scale if scale != 0 else mpfr(0) for v in (-gap * tilt.one, gap * tilt.zero))
+        return [(part(miss), part(hit) - part(miss)) for part in parts]
+
+    return of
+
+
+def affine(size: float, own: Number, other: Number) -> Coefficients:
+    """Return the same for a credit that is own x R_i + other x the sum of the others' R, of any rewards; size inf: R - E[R]."""
+
+    def of(tilt: Tilt) -> list[Pair]:
+        if size == inf:
+            return [(-tilt.one, mpfr(1))]
+        n = int(size)
+        return [(other * (n - 1) * tilt.one * tilt.plain ** (n - 2), own * tilt.plain ** (n - 1))]
+
+    return of
+
+
+def once(batch: Batch) -> Coefficients:
+    """Return the same for the credit 1: the rest of the group, mixed with this response if groups are."""
+
+    def of(tilt: Tilt) -> list[Pair]:
+        if batch.size == inf:
+            return [(_mixed(tilt, inf) if batch.mixed else mpfr(1), mpfr(0))]
+        n = int(batch.size) - 1
+        rest = tilt.plain**n if batch.members > 1 else mpfr(1)
+        if not batch.mixed:
+            return [(rest, mpfr(0))]
+        return [(rest - tilt.zero**n, tilt.zero**n - tilt.one**n)]
+
+    return of
+
+
+# ---------------------------------------------------------------------- weights of tokens
+
+
+def ratios(world: World, other: Any) -> Weight:
+    """Return the ratio of a token to another policy: the geometric mean over the tokens of its stage."""
+    theirs = world.actions(other)
+
+    def of(x: int, k: int, y: int) -> tuple[Number, Number, Number]:
+        a, b, l_s, l_d = world.own[x][k], theirs[x][k], world.l_s[x][y], world.l_d[x][y]
+        return (exp((a.log_pi[y] - b.log_pi[y]) / l_s), exp((a.log_stop[y] - b.log_stop[y]) / l_d),
+                exp((a.log_res[y] - b.log_res[y]) / l_d))  # fmt: skip
+
+    return of
+
+
+def log_ratios(world: World, other: Any) -> Weight:
+    """Return log(pi/other) of an answer, of stop and of resample."""
+    theirs = world.actions(other)
+
+    def of(x: int, k: int, y: int) -> tuple[Number, Number, Number]:
+        a, b = world.own[x][k], theirs[x][k]
+        return a.log_pi[y] - b.log_pi[y], a.log_stop[y] - b.log_stop[y], a.log_res[y] - b.log_res[y]
+
+    return of
+
+
+def excess(world: World, other: Any) -> Weight:
+    """Return other/pi - 1, minus the coefficient of k3."""
+    return mapped(log_ratios(world, other), lambda up: expm1(-up))
+
+
+def mapped(weight: Weight, function: Callable[[Number], Number]) -> Weight:
+    def of(x: int, k: int, y: int) -> tuple[Number, Number, Number]:
+        s, stop, res = weight(x, k, y)
+        return function(s), function(stop), function(res)
+
+    return of
+
+
+def multiplied(*weights: Weight) -> Weight:
+    def of(x: int, k: int, y: int) -> tuple[Number, Number, Number]:
+        each = [w(x, k, y) for w in weights]
+        return prod(e[0] for e in each), prod(e[1] for e in each), prod(e[2] for e in each)
+
+    return of
+
+
+def stages(world: World, objective: Any) -> Weight:
+    """Return l^lambda of both stages, divided by their sum if the reduction is the mean."""
+    lam = mpfr(float(objective.length_weight))
+
+    def of(x: int, k: int, y: int) -> tuple[Number, Number, Number]:
+        w_s, w_d = mpfr(world.l_s[x][y]) ** lam, mpfr(world.l_d[x][y]) ** lam
+        total = w_s + w_d if objective.reduction == "mean" else 1
+        return w_s / total, w_d / total, w_d / total
+
+    return of
+
+
+def number(value: float) -> Weight:
+    exact = mpfr(float(value))
+    return lambda x, k, y: (exact, exact, exact)
+
+
+def clipped(low: float, high: float, sign: int) -> Callable[[Number], Number]:
+    """Return the gradient of PPO's clipped surrogate: the ratio, or 0 beyond the side that the credit pushes to."""
+
+    def of(rho: Number) -> Number:
+        gone = (sign > 0 and rho > 1 + high) or (sign < 0 and rho < 1 - low)
+        return mpfr(0) if gone else rho
+
+    return of
+
+
+# ---------------------------------------------------------------------- whole responses
+
+
+@dataclass
+class Response:
+    """All orders of a response: its probability, what it does how often at each turn, its tokens, whether it is right."""
+
+    prompt: int
+    chance: Number
+    answers: dict[tuple[int, int], int]
+    resampled: dict[tuple[int, int], int]
+    last: tuple[int, int]
+    right: int
+
+    def total(self, weight: Weight, world: World) -> Number:
+        """Return a sum over its actions."""
+        x, (k, y) = self.prompt, self.last
+        out = sum(n * weight(x, *at)[0] for at, n in self.answers.items())
+        out += sum(n * weight(x, *at)[2] for at, n in self.resampled.items())
+        return out + (weight(x, k, y)[1] if world.decided[k] else 0)
+
+    def add(self, mass: Mass, f: Number) -> None:
+        """Add its coefficients to a mass."""
+        x, (k, y) = self.prompt, self.last
+        for (j, z), n in self.answers.items():
+            mass.s[x][j][z] += n * f
+        for (j, z), n in self.resampled.items():
+            mass.res[x][j][z] += n * f
+        if mass.world.decided[k]:
+            mass.stop[x][k][y] += f
+
+
+def responses(world: World, policy: Any, *, ordered: bool) -> Iterator[Response]:
+    """Yield the responses of a policy, as multisets of resampled answers unless policies differ between turns."""
+    for chain in world.chains(policy):
+        x, n = chain.x, chain.n
+        go, end = chain.go, chain.end
+        k, left = 0, mpfr(1)
+        # The first orders count however rare resampling is: a decision's gradient is a difference of the first two.
+        while k < len(chain.turns) if chain.capped else k < 4 or left * (k + 1) ** 3 > 1e-40:
+            at = (lambda j: j) if ordered else (lambda j: 0)
+            past = product(range(n), repeat=k) if ordered else combinations_with_replacement(range(n), k)
+            here = k if chain.capped else 0
+            for before in past:
+                orders = 1 if ordered else factorial(k) // prod(factorial(before.count(y)) for y in set(before))
+                chance = orders * prod((go[j if chain.capped else 0][y] for j, y in enumerate(before)), start=mpfr(1))
+                for y in range(n):
+                    last = (here if world.capped else 0, y)
+                    answers: dict[tuple[int, int], int] = {}
+                    resampled: dict[tuple[int, int], int] = {}
+                    for j, z in enumerate(before):
+                        answers[at(j), z] = answers.get((at(j), z), 0) + 1
+                        resampled[at(j), z] = resampled.get((at(j), z), 0) + 1
+                    answers[last] = answers.get(last, 0) + 1
+                    yield Response(x, world.rho[x] * chance * end[here][y], answers, resampled, last, world.right[x][y])
+            left = left * sum(go[here])
+            k += 1

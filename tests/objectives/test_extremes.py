@@ -1,0 +1,198 @@
+"""Every objective at the edges of floating point: right to nine digits, or refused in one sentence; exceptions are listed.
+
+What is right is computed with hundreds of digits from the objective's definition (:mod:`objectives.extremes`), on chains whose
+probabilities reach down to exp(-2000) and whose terms nearly cancel (:mod:`objectives.extreme_chains`).
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import accumulate
+
+import numpy as np
+import pytest
+from objectives.extreme_chains import extreme_case
+from objectives.extremes import NoClosedFormError, gradient
+from objectives.instances import INSTANCES
+from strategies import Case, make_case
+
+from dstheory import solve
+from dstheory.about import ABOUT
+from dstheory.attribution import InfiniteEnergyWarning, attribute
+from dstheory.errors import ChainError
+from dstheory.objectives import Objective
+
+TOLERANCE = 1e-9
+NOTHING = 1e-290  # a row whose true entries are all below this need only be below LITTLE
+LITTLE = 1e-280
+LARGEST = 1e308
+
+Make = Callable[[Case], Objective]
+LABELS: dict[str, Make] = {f"{name}-{i}": make for name, makes in INSTANCES.items() for i, make in enumerate(makes)}
+
+# Sums over whole responses: their chains are smaller.
+OVER_RESPONSES = {"gspo-1", "gspo-2", "dpo-0", "dpo-1"}
+
+# On at most this share of the random chains a row of the gradient is wrong, for these alone. Off policy a row may be a sum of
+# terms that cancel (responses of 1e11 turns; a decision that the policy all but rules out and the sampler draws), and recorded
+# demonstrations may balance exactly. Dynamic sampling divides by chances, and a limit of large groups or a whitening by
+# deviations, of which too little is left beside what they multiply.
+MAY_LOSE: dict[str, float] = {
+    "rloo-2": 0.1, "reinforce-pp-1": 0.05, "grpo-1": 0.05, "grpo-2": 0.05, "grpo-no-std-0": 0.05, "grpo-no-std-1": 0.05,
+    "dr-grpo-1": 0.12, "dapo-0": 0.05, "dapo-2": 0.05, "dapo-3": 0.15, "dapo-4": 0.05, "dapo-batch-1": 0.05, "gspo-1": 0.05,
+    "gspo-2": 0.05, "cispo-1": 0.2, "nft-1": 0.05, "nft-2": 0.1, "ppo-clip-1": 0.05, "dpo-0": 0.08, "dpo-1": 0.25,
+    "dft-2": 0.05,
+}  # fmt: skip
+
+# The largest share of random chains that may be refused though there is a gradient, and what the reason says. All others: none.
+# Dynamic sampling divides by the probability of a mixed group, groups without end by the root of p (1 - p): none may underflow.
+_MIXED, _CHANCE = "probability of a mixed group", "chance of a (success|failure)"
+MAY_REFUSE: dict[str, tuple[float, str]] = {
+    "grpo-1": (0.05, _CHANCE),
+    "rft-1": (0.05, "share of responses that are kept"),
+    "rft-2": (0.05, "share of responses that are kept"),
+    "reinforce-pp-0": (0.2, "variance of the returns"),
+    "reinforce-pp-1": (0.1, "variance of the returns"),
+    "nft-2": (0.12, _CHANCE),
+    "dapo-0": (0.12, _MIXED),
+    "dapo-2": (0.12, _MIXED),
+    "dapo-3": (0.12, _MIXED),
+    "dapo-4": (0.15, f"{_MIXED}|{_CHANCE}"),
+    "cispo-1": (0.12, _MIXED),
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one objective came to on one chain.
+
+    Attributes:
+        kind: right or wrong, refused or needlessly refused, or how it failed.
+        error: the relative error of the worst row.
+        words: where that row is, or what was said.
+    """
+
+    kind: str
+    error: float = 0.0
+    words: str = ""
+
+
+def look(make: Make, case: Case) -> Found:
+    """Return what the package says of an objective on a chain, against the truth."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.simplefilter("ignore", InfiniteEnergyWarning)
+        try:
+            objective, solution = make(case), solve(case.mdp, case.policy)
+            found = objective.gradient(solution)
+            said = attribute(objective, solution, limit=100)
+        except ChainError as error:
+            return _refused(make, case, str(error))
+        except Warning as warning:
+            return Found("warning", words=str(warning))
+        except Exception as error:
+            return Found("crash", words=f"{type(error).__name__}: {error}")
+    norms = [said.gradient.sample, said.gradient.decide]
+    if not all(np.isfinite(block).all() for block in (found.sample, found.decide, *norms)):
+        return Found("not finite")
+    if np.isnan([said.energy.sample, said.energy.decide]).any():
+        return Found("not finite", words="energy")
+    try:
+        truth = gradient(objective, case)
+    except NoClosedFormError as reason:
+        return Found("not refused", words=str(reason))
+    if _too_large(truth):
+        return Found("not refused", words="the gradient is beyond the largest float")
+    error, where = max((*row_errors("sample", found.sample, truth[0]), *row_errors("decide", found.decide, truth[1])))
+    return Found("right" if error < TOLERANCE else "wrong", error, where)
+
+
+def row_errors(stage: str, found: np.ndarray, true: np.ndarray) -> Iterator[tuple[float, str]]:
+    """Yield for every turn and prompt the largest error of the row over its largest true entry, and where that is."""
+    for at in np.ndindex(found.shape[:-1]):
+        top = max(abs(v) for v in true[at])
+        where = f"{stage}, turn {at[0]}, prompt {at[1]}: {found[at].tolist()} instead of {[float(v) for v in true[at]]}"
+        if top < NOTHING:
+            yield (0.0 if np.abs(found[at]).max() < LITTLE else 1.0), where
+        else:
+            yield float(max(abs(t - float(f)) for t, f in zip(true[at], found[at], strict=True)) / top), where
+
+
+def _too_large(truth: Iterable[np.ndarray]) -> bool:
+    return any(abs(v) > LARGEST for block in truth for v in block.flat)
+
+
+def _refused(make: Make, case: Case, words: str) -> Found:
+    """Return whether there was nothing to say, or only nothing that this package says."""
+    if "\n" in words:
+        return Found("more than one sentence", words=words)
+    if "distinct responses" in words:  # too many for the truth as well
+        return Found("needlessly refused", words=words)
+    try:
+        needless = not _too_large(gradient(make(case), case))
+    except NoClosedFormError:
+        needless = False
+    return Found("needlessly refused" if needless else "refused", words=words)
+
+
+def check(label: str, seeds: Iterable[int]) -> tuple[int, int, list[str]]:
+    """Return on how many chains there was no answer though there is a truth, on how many digits were lost, and what is wrong."""
+    refused, lost, faults = 0, 0, []
+    _, may = MAY_REFUSE.get(label, (0.0, None))
+    for seed in seeds:
+        found = look(LABELS[label], extreme_case(seed, small=label in OVER_RESPONSES))
+        if found.kind == "needlessly refused" and may is not None and re.match(may, found.words):
+            refused += 1
+        elif found.kind == "wrong" and label in MAY_LOSE:
+            lost += 1
+        elif found.kind not in ("right", "refused"):
+            faults.append(f"{label}, extreme_case({seed}): {found.kind}, {found.error:.1e}, {found.words}")
+    return refused, lost, faults
+
+
+# A few of a hundred chains for each instance, in turn: at least five for each objective.
+_EACH = {label: max(2, -(-5 // len(INSTANCES[label.rpartition("-")[0]]))) for label in LABELS}
+ORDINARY = {
+    label: [(last - i) % 100 for i in range(_EACH[label])] for label, last in zip(_EACH, accumulate(_EACH.values()), strict=True)
+}
+
+
+def test_every_objective_is_met_on_a_hundred_chains() -> None:
+    assert set(INSTANCES) == set(ABOUT)
+    assert len({seed for seeds in ORDINARY.values() for seed in seeds}) == 100
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_right_or_refused(label: str) -> None:
+    _, _, faults = check(label, ORDINARY[label])
+    assert not faults, "\n".join(faults)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("label", LABELS)
+def test_right_or_refused_on_thousands(label: str, part: int) -> None:
+    refused, lost, faults = check(label, range(100 + 500 * part, 600 + 500 * part))
+    assert not faults, "\n".join(faults[:20])
+    assert refused <= 500 * MAY_REFUSE.get(label, (0.0, ""))[0]
+    assert lost <= 500 * MAY_LOSE.get(label, 0.0)
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_the_truth_agrees_on_ordinary_chains(label: str) -> None:
+    for seed, cap, kind in ((1, 2, "tabular"), (7, 3, "turn-indexed"), (3, None, "tabular")):
+        case = make_case(seed, cap=cap, kind=kind, per="stage", gamma=0.9)
+        if cap is None and label in OVER_RESPONSES:
+            continue
+        objective, solution = LABELS[label](case), solve(case.mdp, case.policy)
+        try:
+            found = objective.gradient(solution)
+        except ChainError:
+            continue
+        truth = gradient(objective, case, bits=256)
+        size = max(1.0, *(float(abs(v)) for block in truth for v in block.flat))
+        for block, true in zip((found.sample, found.decide), truth, strict=True):
+            np.testing.assert_allclose(block, true.astype(float), rtol=0, atol=1e-12 * size)
