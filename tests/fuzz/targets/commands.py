@@ -124,7 +124,8 @@ def run_command(words: list[str], parent: Path, files: dict[str, bytes] | None =
         raise Wrong("something half-written is left behind", f"{words}: {left}")
     if code == 2 and left:
         raise Wrong("a refused command leaves something behind", f"{words}: {left}\n{err}")
-    if code == 0 and "--json" in words and not {"--help", "-h", "--version"} & set(words):
+    asked = "--json" in words and not words[words.index("--json") - 1].startswith("--")  # else it may be that option's value
+    if code == 0 and asked and not {"--help", "-h", "--version"} & set(words):
         _strict(out, words)
     return plain(f"{'-'.join(command_of(words))} {code} {[name.split('/')[0] for name in left][:3]} {err[-300:]}")
 
