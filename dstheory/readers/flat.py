@@ -417,7 +417,9 @@ def write_flat(rows: ChainTable, kind: str, path: Path, *, compressed: bool) -> 
     }
     for column in _SETTINGS:
         if column.name in rows.settings:
-            columns[column.name] = pa.repeat(pa.scalar(rows.settings[column.name]), len(rows))
+            value = rows.settings[column.name]
+            wide = isinstance(value, int) and value >= 2**63  # a cap as it came from a double; Arrow's whole numbers end before
+            columns[column.name] = pa.repeat(pa.scalar(float(value) if wide else value), len(rows))
     table = pa.table({column.name: columns[column.name] for column in COLUMNS if column.name in columns})
     if kind == "parquet":
         from pyarrow import parquet
