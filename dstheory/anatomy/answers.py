@@ -36,7 +36,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dstheory.anatomy import chain_formulas
-from dstheory.anatomy.episodes import Episodes
+from dstheory.anatomy.episodes import Episodes, HoldsEpisodes, episodes_of
 from dstheory.anatomy.rates import (
     COLUMNS,
     RATES,
@@ -80,7 +80,9 @@ class Answers:
     notes: tuple[str, ...]
 
 
-def answer(episodes: Episodes, *, level: float = 0.95, resamples: int = 999, rng: np.random.Generator | int = 0) -> Answers:
+def answer(
+    episodes: Episodes | HoldsEpisodes, *, level: float = 0.95, resamples: int = 999, rng: np.random.Generator | int = 0
+) -> Answers:
     """Say what a log says.
 
     Args:
@@ -99,7 +101,7 @@ def answer(episodes: Episodes, *, level: float = 0.95, resamples: int = 999, rng
     ('yes', '2.8 [2.5, 3.2]', '0.65 [0.60, 0.69]', '0.64 [0.60, 0.69]')
     """
     normal_quantile(level)
-    n = whole_number(resamples, "resamples", low=2)
+    n, episodes = whole_number(resamples, "resamples", low=2), episodes_of(episodes)
     table = ProblemCounts.of(episodes)
     rates = row(table, level=level)
     index = youden(table, rates)
@@ -292,7 +294,7 @@ def _notes(episodes: Episodes, rates: Row, at_cap: bool) -> tuple[str, ...]:
 # ---------------------------------------------------------------------- perfect decisions
 
 
-def any_correct(episodes: Episodes, attempts: int, *, level: float = 0.95) -> Estimate:
+def any_correct(episodes: Episodes | HoldsEpisodes, attempts: int, *, level: float = 0.95) -> Estimate:
     """Estimate the chance that at least one of the first ``attempts`` attempts is correct: accuracy under a perfect decision.
 
     >>> from dstheory.anatomy import simulate_log
@@ -300,6 +302,7 @@ def any_correct(episodes: Episodes, attempts: int, *, level: float = 0.95) -> Es
     >>> any_correct(log, 5).text(2)  # 1 - E[(1 - p_x)^5] for Beta(0.4, 0.6), 0.656; pooled p would say 0.81
     '0.66 [0.63, 0.69]'
     """
+    episodes = episodes_of(episodes)
     tried, event = _up_to_first_correct(episodes, attempts)
     risk = len(tried) - np.cumsum(np.bincount(tried, minlength=attempts + 1))[:attempts]
     events = np.bincount(tried[event] - 1, minlength=attempts)

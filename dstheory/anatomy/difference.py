@@ -30,7 +30,7 @@ import numpy as np
 
 from dstheory.anatomy import chain_formulas
 from dstheory.anatomy.counterfactual import GRID, MOST_ANSWERS, Design, allowing_for_bias, outcome_chances
-from dstheory.anatomy.episodes import Episodes
+from dstheory.anatomy.episodes import Episodes, HoldsEpisodes, episodes_of
 from dstheory.anatomy.rates import RATES, Estimate, ProblemCounts, Row, normal_quantile, row
 from dstheory.anatomy.rollout_chain import fit_rate
 from dstheory.checks import Floats, Ints, whole_number
@@ -89,7 +89,9 @@ class Difference:
     notes: tuple[str, ...]
 
 
-def compare(before: Episodes, after: Episodes, *, cap: int | None = None, level: float = 0.95) -> Difference:
+def compare(
+    before: Episodes | HoldsEpisodes, after: Episodes | HoldsEpisodes, *, cap: int | None = None, level: float = 0.95
+) -> Difference:
     """Split the difference in accuracy between two logs.
 
     Args:
@@ -109,6 +111,7 @@ def compare(before: Episodes, after: Episodes, *, cap: int | None = None, level:
     ('0.12 [0.06, 0.17]', '0.00 [-0.05, 0.06]', '0.11 [0.09, 0.14]', 0)
     """
     normal_quantile(level)
+    before, after = episodes_of(before), episodes_of(after)
     at = _common_cap(before, after) if cap is None else whole_number(cap, "cap", low=0, otherwise="; 0 is none")
     together = Episodes.concatenate([before, after])
     places = together.problem[: len(before)], together.problem[len(before) :]

@@ -24,7 +24,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -109,6 +109,34 @@ def in_order(names: Sequence[str]) -> list[str]:
     if not all(numbers.values()):
         return list(names)
     return sorted(names, key=lambda name: (numbers[name], name))
+
+
+class HoldsEpisodes(Protocol):
+    """What has episodes: a log as it was read, with an account of the reading."""
+
+    @property
+    def episodes(self) -> Episodes:
+        """The episodes."""
+        ...
+
+
+def episodes_of(log: Episodes | HoldsEpisodes) -> Episodes:
+    """Return the episodes of a log as it was read; episodes stay what they are.
+
+    Raises:
+        RecordError: it is neither.
+
+    >>> log = Episodes.record([("x", [(True, "stop")])])
+    >>> episodes_of(log) is log
+    True
+    """
+    found = log if isinstance(log, Episodes) else getattr(log, "episodes", None)
+    if not isinstance(found, Episodes):
+        raise RecordError(
+            f"a {type(log).__name__} is no log of episodes: read it with dstheory.anatomy.from_frame (a data frame), "
+            "from_records (records in memory) or read_log (files)"
+        )
+    return found
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,7 +23,7 @@ from typing import IO, cast
 
 import numpy as np
 
-from dstheory.anatomy.episodes import NOT_GIVEN, Episodes
+from dstheory.anatomy.episodes import NOT_GIVEN, Episodes, HoldsEpisodes, episodes_of
 from dstheory.anatomy.rollout_chain import fit_chain
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
@@ -58,7 +58,9 @@ class MeasuredChain:
     answers: list[list[str]]
 
 
-def measured_chain(episodes: Episodes, *, by: str = "task", cap: int | None = None, gamma: float = 1.0) -> MeasuredChain:
+def measured_chain(
+    episodes: Episodes | HoldsEpisodes, *, by: str = "task", cap: int | None = None, gamma: float = 1.0
+) -> MeasuredChain:
     """Return the chain that a log shows.
 
     Args:
@@ -77,6 +79,7 @@ def measured_chain(episodes: Episodes, *, by: str = "task", cap: int | None = No
     >>> round(float(solution.p), 2), round(float(solution.mean_accuracy), 2)
     (0.39, 0.72)
     """
+    episodes = episodes_of(episodes)
     caps = np.unique(episodes.cap)
     if cap is None and len(caps) > 1:
         shown = ", ".join("none" if c == 0 else str(c) for c in caps[:6])
@@ -119,7 +122,11 @@ def _by_problem(episodes: Episodes) -> tuple[list[str], Floats, Floats]:
 
 
 def write_log(
-    path: str | os.PathLike[str], episodes: Episodes, *, overwrite: bool = False, progress: Callable[[int], None] | None = None
+    path: str | os.PathLike[str],
+    episodes: Episodes | HoldsEpisodes,
+    *,
+    overwrite: bool = False,
+    progress: Callable[[int], None] | None = None,
 ) -> None:
     """Write episodes as JSON lines; :func:`~dstheory.anatomy.read_log` gives the same episodes back.
 
@@ -143,7 +150,7 @@ def write_log(
     ...     read_log(file).episodes
     Episodes(2 episodes, 3 attempts, 2 problems, 1 capped)
     """
-    suffix = Path(path).suffix.lower()
+    suffix, episodes = Path(path).suffix.lower(), episodes_of(episodes)
     with atomic_path(path, overwrite=overwrite) as temporary, temporary.open("wb") as file, _packed(file, suffix) as out:
         for start in range(0, len(episodes), _AT_A_TIME):
             lines = _lines(episodes, start, min(start + _AT_A_TIME, len(episodes)))

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dstheory.anatomy import chain_formulas
-from dstheory.anatomy.episodes import Episodes, Labels
+from dstheory.anatomy.episodes import Episodes, HoldsEpisodes, Labels, episodes_of
 from dstheory.anatomy.rates import Estimate, ProblemCounts, cells, mean_attempts, normal_quantile, rate, rounds
 from dstheory.anatomy.rollout_chain import KINDS, RolloutChain, fit_chains
 from dstheory.checks import Floats, Ints, whole_number
@@ -67,7 +67,7 @@ class HeldOut:
 
 
 def hold_out(
-    episodes: Episodes,
+    episodes: Episodes | HoldsEpisodes,
     *,
     folds: int = 5,
     kinds: Sequence[str] = tuple(KINDS),
@@ -95,6 +95,7 @@ def hold_out(
     ('stopped', 0.95, {'pooled': 0.98, 'heterogeneous': 0.95})
     """
     normal_quantile(level)
+    episodes = episodes_of(episodes)
     if "pooled" not in kinds:
         raise RecordError(f"kinds are {', '.join(kinds) or 'none'}: 'pooled' must be among them, the others are compared with it")
     fold = fold_of_episodes(episodes, whole_number(folds, "folds", low=2), rng=rng)

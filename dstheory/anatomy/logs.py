@@ -23,6 +23,7 @@ from dstheory.readers.reading import Part, Progress, Reading, RecordBatch, batch
 from dstheory.readers.records import Fault, FieldNames
 from dstheory.readers.tables import from_frame as table_of
 from dstheory.readers.transcripts import Segmenter, text_batches
+from dstheory.readers.words import parse_decisions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,6 +121,7 @@ def from_frame(
     frame: pd.DataFrame,
     *,
     fields: Mapping[str, str] | None = None,
+    decision: str | Sequence[str] = (),
     labels: Sequence[str] = (),
     cap: int | None = None,
     strict: bool = False,
@@ -130,6 +132,8 @@ def from_frame(
     Args:
         frame: the rows.
         fields, labels, cap, strict: as of :func:`read_log`.
+        decision: what decisions are called, as of :func:`read_log`. A column of true and false needs it, since nothing else says
+            which of them goes on: ``fields={"decision": "said_wait"}, decision="true=resample,false=stop"``.
         name: how messages call it, and its label in the field ``log``.
 
     Raises:
@@ -141,9 +145,12 @@ def from_frame(
         >>> from_frame(pd.DataFrame(rows)).episodes
         Episodes(2 episodes, 3 attempts, 2 problems, 0 capped)
     """
-    names = FieldNames.renamed(fields or {}, tuple(labels))
+    names, words = (
+        FieldNames.renamed(fields or {}, tuple(labels)),
+        parse_decisions([decision] if isinstance(decision, str) else decision),
+    )
     builder = _EpisodesBuilder(names, Reading([name], strict), cap)
-    builder.add(name, filter(None, [batch_of(table_of(frame, wanted_columns(names)), name, names, builder.reading)]))
+    builder.add(name, filter(None, [batch_of(table_of(frame, wanted_columns(names)), name, names, builder.reading, words)]))
     return builder.log()
 
 

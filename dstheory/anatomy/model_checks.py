@@ -44,7 +44,7 @@ from math import erfc, sqrt
 
 import numpy as np
 
-from dstheory.anatomy.episodes import Episodes
+from dstheory.anatomy.episodes import Episodes, HoldsEpisodes, episodes_of
 from dstheory.anatomy.generate import resimulate
 from dstheory.anatomy.rates import RATES, measure
 from dstheory.checks import Bools, Floats, Ints
@@ -108,7 +108,7 @@ class Test:
         return None if self.p_value is None else self.p_value < level
 
 
-def check_model(episodes: Episodes, *, resamples: int = 499, rng: np.random.Generator | int = 0) -> list[Test]:
+def check_model(episodes: Episodes | HoldsEpisodes, *, resamples: int = 499, rng: np.random.Generator | int = 0) -> list[Test]:
     """Test homogeneity over problems and rounds, independence of attempts, independence of decisions.
 
     Args:
@@ -130,7 +130,7 @@ def check_model(episodes: Episodes, *, resamples: int = 499, rng: np.random.Gene
     a over rounds                False
     b over rounds                False
     """
-    generator = np.random.default_rng(rng)
+    generator, episodes = np.random.default_rng(rng), episodes_of(episodes)
     return [
         *(check_problems(episodes, name, resamples=resamples, rng=generator) for name in "pab"),
         *order_within_episodes(episodes),

@@ -41,7 +41,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dstheory.anatomy.episodes import Episodes
+from dstheory.anatomy.episodes import Episodes, HoldsEpisodes, episodes_of
 from dstheory.checks import Floats, Ints
 from dstheory.errors import RecordError
 
@@ -343,7 +343,13 @@ class Row:
     attempts: int
 
 
-def measure(episodes: Episodes, *axes: str, level: float = 0.95, interval: str = "problem", most: int | None = None) -> list[Row]:
+def measure(
+    episodes: Episodes | HoldsEpisodes,
+    *axes: str,
+    level: float = 0.95,
+    interval: str = "problem",
+    most: int | None = None,
+) -> list[Row]:
     """Estimate p, a and b in every cell.
 
     Args:
@@ -362,6 +368,7 @@ def measure(episodes: Episodes, *axes: str, level: float = 0.95, interval: str =
     ('0.366 [0.327, 0.407]', '0.946 [0.905, 0.970]', '0.693 [0.643, 0.739]')
     """
     normal_quantile(level)  # refuses a level that is none, also where there is nothing to estimate
+    episodes = episodes_of(episodes)
     if "round" in axes:
         if len(axes) > 1:
             raise RecordError(f"'round' cannot be crossed with {axes[0]!r}: select the episodes first, then measure per round")

@@ -35,7 +35,7 @@ import numpy as np
 from dstheory.anatomy import chain_formulas
 from dstheory.anatomy.beta import NODES, BetaFit, BetaRate, Tails, fit_beta_rate
 from dstheory.anatomy.chain_formulas import Unstopped
-from dstheory.anatomy.episodes import Episodes
+from dstheory.anatomy.episodes import Episodes, HoldsEpisodes, episodes_of
 from dstheory.anatomy.rates import RATES, ProblemCounts
 from dstheory.checks import Floats, whole_number
 from dstheory.errors import RecordError
@@ -98,7 +98,7 @@ class RolloutChain:
         return total
 
 
-def fit_chain(log: Episodes | ProblemCounts, kind: str = "pooled", *, pseudo: float = 0.5) -> RolloutChain:
+def fit_chain(log: Episodes | HoldsEpisodes | ProblemCounts, kind: str = "pooled", *, pseudo: float = 0.5) -> RolloutChain:
     """Fit a chain by maximum likelihood.
 
     Args:
@@ -118,12 +118,14 @@ def fit_chain(log: Episodes | ProblemCounts, kind: str = "pooled", *, pseudo: fl
     return fit_chains(log, [kind], pseudo=pseudo)[kind]
 
 
-def fit_chains(log: Episodes | ProblemCounts, kinds: Sequence[str], *, pseudo: float = 0.5) -> dict[str, RolloutChain]:
+def fit_chains(
+    log: Episodes | HoldsEpisodes | ProblemCounts, kinds: Sequence[str], *, pseudo: float = 0.5
+) -> dict[str, RolloutChain]:
     """Fit chains of several kinds, each of their rates once; see :func:`fit_chain`."""
     unknown = [kind for kind in kinds if kind not in KINDS]
     if unknown:
         raise RecordError(f"there is no kind of chain {unknown[0]!r}: there are {', '.join(KINDS)}")
-    table = log if isinstance(log, ProblemCounts) else ProblemCounts.of(log)
+    table = log if isinstance(log, ProblemCounts) else ProblemCounts.of(episodes_of(log))
     alike: dict[str, BetaRate] = {}
     unlike: dict[str, BetaRate] = {}
     for name in "pab":

@@ -17,7 +17,7 @@ import numpy as np
 
 from dstheory.anatomy.answers import Answers, answer
 from dstheory.anatomy.difference import Difference, Spread, compare
-from dstheory.anatomy.episodes import Episodes, in_order
+from dstheory.anatomy.episodes import Episodes, HoldsEpisodes, episodes_of, in_order
 from dstheory.anatomy.holdout import HeldOut, hold_out
 from dstheory.anatomy.model_checks import Test, check_model
 from dstheory.anatomy.one_shot import OneShot, is_one_shot, one_shot
@@ -135,7 +135,7 @@ class Survey(Tabulated):
 
 
 def survey(
-    episodes: Episodes,
+    episodes: Episodes | HoldsEpisodes,
     *,
     by: str = "task",
     across: str | None = None,
@@ -151,7 +151,7 @@ def survey(
     """Measure a log.
 
     Args:
-        episodes: the log.
+        episodes: the log; the account of one as it was read is carried along.
         by: the field whose labels are measured apart.
         across: the field whose labels are groups; default "model", or "log" where two logs are compared.
         compared: two labels of ``across``: only these groups are analysed, and the second is compared with the first.
@@ -174,6 +174,9 @@ def survey(
     True
     """
     say = progress or (lambda text: None)
+    if reading is None and isinstance(account := getattr(episodes, "reading", None), Reading):
+        reading = account
+    episodes = episodes_of(episodes)
     across, parts = _groups(episodes, across, compared)
     column = episodes.column(by)
     present = int(np.count_nonzero(np.bincount(column.codes, minlength=len(column.names))))

@@ -9,7 +9,7 @@ decisions, rounds or caps must be there: without one nothing says that they are 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from dstheory.readers.reading import Part, Reading, RecordBatch
 from dstheory.readers.records import Fault, FieldNames, label_text
 from dstheory.readers.streams import check_utf8, first_bytes
 from dstheory.readers.tables import ArrowTable, asked_of, csv_header, explained, read_csv, read_parquet
+from dstheory.readers.words import decision_word, which_decision
 
 RESAMPLE, STOP, SUBMIT, NONE, UNKNOWN = 0, 1, 2, 3, -1
 _DECISIONS = {"resample": RESAMPLE, "stop": STOP, "submit": SUBMIT}
@@ -115,7 +116,9 @@ def _name(column: str) -> str:
     return column if len(column) <= 40 else shown(column)
 
 
-def batch_of(table: ArrowTable, file: str, names: FieldNames, reading: Reading) -> RecordBatch | None:
+def batch_of(
+    table: ArrowTable, file: str, names: FieldNames, reading: Reading, decisions: Mapping[str, str] | None = None
+) -> RecordBatch | None:
     """Return the usable records of a table, in the order of their first rows; None if it has no rows.
 
     Args:
@@ -123,6 +126,7 @@ def batch_of(table: ArrowTable, file: str, names: FieldNames, reading: Reading) 
         file: how messages call it.
         names: which column holds what.
         reading: counts the unusable ones.
+        decisions: what decisions are called, where they are called otherwise.
 
     Raises:
         RecordError: a column is missing; or, in strict mode, the first unusable record.
@@ -138,7 +142,7 @@ def batch_of(table: ArrowTable, file: str, names: FieldNames, reading: Reading) 
             raise RecordError(f"{file} has no column {needed!r}: {rule}; {hint}")
     if not len(columns[names.id]):
         return None
-    rows = _AttemptRows(columns, names, file)
+    rows = _AttemptRows(columns, names, file, decisions or {})
     if len(rows.head) < len(columns[names.id]) and not {names.decision, names.round, names.cap} & set(columns):
         i = int(np.argmax(rows.lengths > 1))
         same = shown(rows.codes["id"][1][rows.codes["id"][0][rows.head[i]]])
@@ -165,7 +169,7 @@ class _AttemptRows:
     ``order`` (m,) is where each sorted row was, ``record`` (m,) its record, ``head`` (n,) the first row of a record as given.
     """
 
-    def __init__(self, columns: dict[str, Any], names: FieldNames, file: str) -> None:
+    def __init__(self, columns: dict[str, Any], names: FieldNames, file: str, decisions: Mapping[str, str]) -> None:
         self.columns, self.names = columns, names
         heads = {"id": names.id, "problem": names.problem, **names.labels}
         self.heads = {what: key for what, key in heads.items() if key in columns}
@@ -184,7 +188,9 @@ class _AttemptRows:
         self.caps, self.caps_good = _caps(columns.get(names.cap), self.head)
         if names.decision in columns:
             codes, texts = _codes(columns[names.decision])
-            self.decisions = np.array([*(_DECISIONS.get(text, UNKNOWN) for text in texts), NONE])[codes][self.order]
+            self.decisions = np.array([*(_DECISIONS.get(decision_word(text, decisions), UNKNOWN) for text in texts), NONE])[
+                codes
+            ][self.order]
         else:  # what follows says it
             self.decisions = np.where(self.is_last, STOP, RESAMPLE)
         self.faults: dict[int, tuple[int, Fault]] = {}  # record -> row as given, and what is wrong there
@@ -210,8 +216,13 @@ class _AttemptRows:
         """Find the first rule that each record breaks."""
         names, lengths, caps = self.names, self.lengths, self.caps
 
+        def raw(key: str, row: int) -> Any:
+            return self.columns[key][int(self.order[row])].as_py()
+
         def cell(key: str, row: int) -> str:
-            value = self.columns[key][int(self.order[row])].as_py()
+            value = raw(key, row)
+            if isinstance(value, bool):
+                return "true" if value else "false"
             return "empty" if value is None else shown(value) if isinstance(value, (str, int, float)) else repr(value)
 
         go_on, key = ~self.is_last, names.decision
@@ -220,7 +231,7 @@ class _AttemptRows:
         self._rows_at(~self.sound, "correct", names.correct, lambda r: (
             f"is {cell(names.correct, r)}: must be true or false (or 1 or 0)"))  # fmt: skip
         self._rows_at(self.decisions == UNKNOWN, "decision", key, lambda r: (
-            f"is {cell(key, r)}: must be stop or resample (or submit at the cap)"))  # fmt: skip
+            f"is {cell(key, r)}: must be stop or resample (or submit at the cap){which_decision(raw(key, r))}"))  # fmt: skip
         self._rows_at(go_on & (self.decisions == NONE), "decision", key, lambda r: (
             "is missing: only the last attempt may have none"))  # fmt: skip
         self._rows_at(go_on & (self.decisions != RESAMPLE), "after-stop", key, lambda r: (

@@ -13,7 +13,7 @@ from dstheory.readers.messages import shown
 from dstheory.readers.paths import Place, candidates, keys_of
 from dstheory.readers.reading import Part
 from dstheory.readers.records import FieldNames, label_text
-from dstheory.readers.words import Verdicts, parse_decisions
+from dstheory.readers.words import Verdicts, decision_word, parse_decisions
 
 _NAMED = 6  # other values named where no record holds the one asked for
 _UNITS = {
@@ -173,8 +173,8 @@ class Layout:
         if not isinstance(attempt, dict):
             return
         decision, value = attempt.get(self.names.decision), attempt.get(self.names.correct)
-        if isinstance(decision, str):
-            attempt[self.names.decision] = self.decisions.get(decision, decision)
+        if decision is not None:
+            attempt[self.names.decision] = decision_word(decision, self.decisions)
         verdict = self.verdicts(value)
         if verdict is not None:
             attempt[self.names.correct] = verdict

@@ -20,7 +20,7 @@ import numpy as np
 from dstheory.checks import Bools, Ints
 from dstheory.errors import RecordError
 from dstheory.readers.json_values import NotJSON, records
-from dstheory.readers.messages import is_unicode
+from dstheory.readers.messages import is_unicode, shown
 from dstheory.readers.records import (
     ENDS,
     OUTCOMES,
@@ -41,7 +41,48 @@ Progress = Callable[[int, int], None]  # records so far, bytes of the current fi
 _EXAMPLES = 3  # of each reason, the first few are named
 _FEW = 16  # records are checked one by one, where one of them is unusable
 _FEW_UNUSABLE = 0.05  # share of records whose absence need not be said to bias the rest
+_FEWEST_CHECKED = 10  # answers, for a checker that accepts all of them or none to be worth a warning
+_NEARLY_NONE = 0.01  # share of answers
 _GIVE_UP_AFTER = 10_000  # records, all of them unusable: somebody gave the wrong file
+
+
+@dataclass
+class Checked:
+    """How many answers a checker was given and accepted.
+
+    Attributes:
+        answers: that it was given and called right or wrong.
+        right: that it accepted.
+        first: the first one, for messages.
+
+    Example:
+        >>> Checked(20, 0, "Wait, 4").notes[0].partition(";")[0]
+        'the checker refused all 20 answers that it was given'
+    """
+
+    answers: int = 0
+    right: int = 0
+    first: str = ""
+
+    def add(self, answer: str, right: bool) -> None:
+        """Count an answer."""
+        if not self.answers:
+            self.first = answer
+        self.answers, self.right = self.answers + 1, self.right + right
+
+    @property
+    def notes(self) -> list[str]:
+        """A warning where nearly all answers or none were accepted: mostly it is given something else than it expects."""
+        few = min(self.right, self.answers - self.right)
+        if self.answers < _FEWEST_CHECKED or few > _NEARLY_NONE * self.answers:
+            return []
+        more = max(self.right, self.answers - self.right)
+        said = "accepted" if 2 * self.right > self.answers else "refused"
+        how_many = f"{more:,} of {self.answers:,} answers" if few else f"all {self.answers:,} answers"
+        return [
+            f"the checker {said} {how_many} that it was given; the first was {shown(self.first)}: look whether it expects "
+            "such an answer, and at how attempts are found (--segment, --pattern)"
+        ]
 
 
 @dataclass(eq=False)
@@ -59,6 +100,7 @@ class Reading:
         read_as: how files were read -> how many of them; nothing for the package's own records and tables.
         noted: what the way of reading can bias -> of how many files.
         looping: records of text that end in a loop.
+        checked: what a checker, which is not the log's own word, said of answers.
     """
 
     files: list[str] = field(default_factory=list)
@@ -71,6 +113,7 @@ class Reading:
     read_as: dict[str, int] = field(default_factory=dict)
     noted: dict[str, int] = field(default_factory=dict)
     looping: int = 0
+    checked: Checked = field(default_factory=Checked)
 
     @property
     def notes(self) -> list[str]:
@@ -82,6 +125,7 @@ class Reading:
                 f"{self.depends_on_outcome:,} records are left out for what happened in them, so the others are no fair sample "
                 f"of episodes: p, a and b counted on them are biased{words}"
             )
+        notes += self.checked.notes
         if self.looping:
             notes.append(
                 f"{self.looping:,} records end in a loop, the same candidates over and over: each repetition counts as an "

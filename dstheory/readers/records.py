@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from dstheory.errors import RecordError
 from dstheory.readers.messages import is_unicode, nearest, shown
+from dstheory.readers.words import which_decision
 
 LABELS = ("task", "difficulty", "model")  # categorical fields that the schema knows; more on request
 
@@ -254,7 +255,7 @@ def _attempt_fault(attempts: list[Any], names: FieldNames) -> Fault:
         if verdict not in (True, False):
             return Fault("correct", f"{place}.{names.correct}", f"is {_brief(verdict)}: must be true or false (or 1 or 0)")
         if not isinstance(decision, (str, NoneType)) or decision not in ENDS:
-            rule = "must be stop or resample (or submit at the cap)"
+            rule = "must be stop or resample (or submit at the cap)" + which_decision(decision)
             return Fault("decision", f"{place}.{names.decision}", f"is {_brief(decision)}: {rule}")
         if k < last and decision is None:
             return Fault("decision", f"{place}.{names.decision}", "is missing: only the last attempt may have none")

@@ -136,11 +136,13 @@ class _Rollouts:
             return False  # no answer is no right one
         assert self.checker is not None
         try:
-            return bool(self.checker(answer, row))
+            verdict = bool(self.checker(answer, row))
         except Fault as fault:
             return fault
         except Exception as error:
             return Fault("checker", key, f"makes the checker fail ({type(error).__name__}: {str(error)[:80]})")
+        self.reading.checked.add(answer, verdict)
+        return verdict
 
     def _compare(self, right: Bools, good: Bools, cells: list[Any], other: str, numbers: Sequence[int]) -> None:
         """Refuse two places that say different things about one rollout."""

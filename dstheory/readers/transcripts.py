@@ -20,7 +20,7 @@ from typing import Any, Literal
 from dstheory.errors import RecordError
 from dstheory.readers.answers import Checker, Game, final_answers, find_expressions
 from dstheory.readers.messages import is_unicode
-from dstheory.readers.reading import Part, Reading, RecordBatch, batches
+from dstheory.readers.reading import Checked, Part, Reading, RecordBatch, batches
 from dstheory.readers.records import Fault, FieldNames, Record, parse_cap, parse_head
 
 MARKERS = ("wait", "hmm", "actually", "alternatively", "let me try again", "let's try again", "try another", "on second thought",
@@ -210,8 +210,8 @@ class TextReader:
         """How the report calls this way of finding attempts."""
         return "messages" if self.segmenter is None else self.segmenter.name
 
-    def parse(self, record: Any) -> tuple[Record, bool]:
-        """Return a record's attempts, and whether it loops.
+    def parse(self, record: Any, checked: Checked) -> tuple[Record, bool]:
+        """Return a record's attempts, and whether it loops; what the checker says of them is counted.
 
         Raises:
             Fault: the first rule that it breaks.
@@ -231,6 +231,7 @@ class TextReader:
             if verdict is not None:
                 correct.append(verdict)
                 kept.append(candidate)
+                checked.add(candidate, verdict)
         if not kept:
             raise Fault("no-candidate", self.kind, f"has no candidate answer by {self.way}: nothing in it can be checked")
         if cap and len(kept) > cap:
@@ -312,7 +313,7 @@ def text_batches(
 
     def parse(record: Any) -> Record:
         nonlocal looping
-        found, loop = reader.parse(record)
+        found, loop = reader.parse(record, reading.checked)
         looping += loop
         return found
 

@@ -82,6 +82,45 @@ class Verdicts:
         return f" {self.compare} {self.threshold:g}" if self.compare else ""
 
 
+def decision_word(value: Any, words: Mapping[str, str]) -> Any:
+    """Return the decision that a value is said to mean; the value itself where nothing is said of it.
+
+    True and false have one name each however they are spelt: a table that says True is read like one that says true. Which of
+    them goes on has to be said: in a column "waits" true does, in one "stops" it does not.
+
+    Args:
+        value: as it stands in the log.
+        words: what decisions are called.
+
+    Example:
+        >>> decision_word(True, {"true": "resample"}), decision_word("go", {"go": "resample"}), decision_word(False, {})
+        ('resample', 'resample', False)
+    """
+    if not words or not (isinstance(value, str) or (isinstance(value, (int, float)) and abs(value) < 1e15)):
+        return value
+    text = value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else f"{value:g}"
+    if text in words:
+        return words[text]
+    if text.lower() in ("true", "false"):
+        return next((meaning for word, meaning in words.items() if word.lower() == text.lower()), value)
+    return value
+
+
+def which_decision(value: Any) -> str:
+    """Return what to say of a value that stands where a decision should: true and false need to be told apart.
+
+    Example:
+        >>> which_decision(True)
+        "; say which means what, --decision true=resample,false=stop (in Python decision='...'), or the other way round"
+        >>> which_decision("go")
+        ''
+    """
+    if isinstance(value, str) or not isinstance(value, (bool, int, float)):
+        return ""
+    yes, no = ("true", "false") if isinstance(value, bool) else ("1", "0")
+    return f"; say which means what, --decision {yes}=resample,{no}=stop (in Python decision='...'), or the other way round"
+
+
 def parse_decisions(rules: Iterable[str]) -> dict[str, str]:
     """Read what decisions are called: ``continue=resample,stop=stop``.
 
