@@ -43,6 +43,7 @@ DiscountPer = Literal["turn", "stage"]
 FourRewards = Mapping[str, ArrayLike]
 
 _FOUR = ("stop_correct", "resample_correct", "stop_wrong", "resample_wrong")
+_LARGEST = 1e100  # of rewards, their variances, and lengths
 _FIELDS = (
     "correct", "n_answers", "reward_stop", "reward_resample", "reward_stop_variance", "reward_resample_variance",
     "sample_length", "decision_length", "prompt_weight", "gamma", "discount_per", "max_turns", "prompts",
@@ -319,6 +320,8 @@ class TwoStageMDP(Immutable):
         inside = self.inside
         rule = "must be finite" if low == -np.inf else f"must be finite and >= {low:g}"
         reject(inside & ~(np.isfinite(table) & (table >= low)), table, what, rule, "correct that entry", prompts=self.prompts)
+        reject(inside & (np.abs(table) > _LARGEST), table, what, f"must lie within +-{_LARGEST:g}",
+               "squares and sums over turns must stay floating-point numbers; choose another unit", prompts=self.prompts)  # fmt: skip
         if not (inside | (table == fill)).all():
             return readonly(np.where(inside, table, fill))
         return table
