@@ -135,7 +135,7 @@ def reach(policy: UnrolledPolicy, *, gamma_within: ArrayLike = 1.0, gamma_betwee
     """
     gw, gb = (float_array(g, "gamma")[..., None, None] for g in (gamma_within, gamma_between))
     if not policy.capped:
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", over="ignore"):
             return np.asarray(1.0 / end_or_discount(policy, gw, gb))
     again = gw * gb * (policy.sample * policy.resample).sum(axis=-1)
     first = np.ones_like(again[..., :1, :])

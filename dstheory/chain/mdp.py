@@ -321,7 +321,7 @@ class TwoStageMDP(Immutable):
         rule = "must be finite" if low == -np.inf else f"must be finite and >= {low:g}"
         reject(inside & ~(np.isfinite(table) & (table >= low)), table, what, rule, "correct that entry", prompts=self.prompts)
         reject(inside & (np.abs(table) > _LARGEST), table, what, f"must lie within +-{_LARGEST:g}",
-               "squares and sums over turns must stay floating-point numbers; choose another unit", prompts=self.prompts)  # fmt: skip
+               "squares and sums over turns must stay numbers; choose another unit", prompts=self.prompts)  # fmt: skip
         if not (inside | (table == fill)).all():
             return readonly(np.where(inside, table, fill))
         return table

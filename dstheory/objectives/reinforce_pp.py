@@ -104,15 +104,19 @@ class ReinforcePlusPlus(Objective):
         """Return the mean of the returns to go over tokens, and 1/(their standard deviation x E[L]), (*runs,) each."""
         answer, stop, resample = self._penalties(solution)
         right = solution.mdp.correct
-        mean, _ = self._moments_over_tokens(solution, answer, stop + right, resample)
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean, _ = self._moments_over_tokens(solution, answer, stop + right, resample)
         # A number that every response gets leaves the variance alone: near the mean little cancels in a difference of squares.
         # A whole number leaves rewards of 0 and 1 exact.
         near = over_runs(np.round(mean), 3)
-        beyond, second = self._moments_over_tokens(solution, answer, stop + (right - near), resample)
-        variance = second - beyond**2
+        with np.errstate(over="ignore", invalid="ignore"):
+            beyond, second = self._moments_over_tokens(solution, answer, stop + (right - near), resample)
+            variance = second - beyond**2
+        reject(~np.isfinite(variance), variance, "variance of the returns to go", "must be finite",
+               "the reference is too far away, or beta too large", axes=())  # fmt: skip
         # Below the rounding of the penalties there is no spread to divide by.
         rounding = _SAME * max(float(np.abs(table).max()) for table in (answer, stop, resample))
-        spread = np.where(variance > rounding**2, variance, np.inf)
+        spread = np.where(np.sqrt(np.maximum(variance, 0.0)) > rounding, variance, np.inf)
         if not variance.all() and _may_differ(solution):  # what makes them differ is rarer than the smallest number
             spread = np.where(variance > 0, spread, 0.0)
         reject(spread < _LEAST_VARIANCE, spread, "variance of the returns to go", f"must be 0 or at least {_LEAST_VARIANCE:g}",
