@@ -12,11 +12,13 @@ Predictions are means over problems of the formulas of :mod:`dstheory.anatomy.ch
 and differ from the formulas at the means: q^k is convex, so problems that go on are more than q(mean)^k (claim G4).
 
 **How many attempts to allow.** An attempt costs as much as ``cost`` of accuracy is worth (0.01: one percentage point). The
-recommended cap is the smallest T that maximises
+recommended cap is the smallest T at which
 
 .. math:: Acc_T - cost \cdot E[K_T],
 
-with the last answer submitted at the cap. Attempt T + 1 takes place in a share :math:`E[q^T]` of episodes and raises accuracy by
+with the last answer submitted at the cap, is within ``tolerance`` of its largest value (0.001: a tenth of a percentage point; 0:
+the largest itself). Of a log only caps up to its longest episode are looked at: beyond, the chain would be trusted where nothing
+can contradict it. Attempt T + 1 takes place in a share :math:`E[q^T]` of episodes and raises accuracy by
 :math:`E[q^{T-1} p (1-p)(a + b - 1)]`. If all problems are alike the ratio of the two is the same for every T: either one attempt
 is right or no cap is needed, whatever the cost. If problems differ, those that are left change with T, and so does the ratio,
 down or up (claim G1-cap-loose): a cap in between can be best. A recommendation from the pooled chain is therefore one of the two
@@ -42,6 +44,9 @@ from dstheory.errors import RecordError
 
 KINDS = {"pooled": "", "heterogeneous": "p", "heterogeneous decisions": "pab"}
 """Kinds of chains, and which of their rates differ between problems."""
+
+MOST_CAPS = 50
+"""Largest cap to look at."""
 
 _DECISION_NODES = 16  # of a and b, where they differ between problems; accuracies to some 1e-8 unless rates are near 0 or 1
 
@@ -178,7 +183,7 @@ class CapAdvice:
     """The recommended cap and what it was chosen from.
 
     Attributes:
-        cap: smallest best T; None if the largest one looked at is still the best, so that no cap up to there is recommended.
+        cap: smallest T within the tolerance of the best; None if that is the largest one looked at, so that more may be better.
         rule: how it was chosen, in words.
         table: caps 1, 2, ...
     """
@@ -188,24 +193,28 @@ class CapAdvice:
     table: tuple[CapRow, ...]
 
 
-def advise_cap(chain: RolloutChain, *, cost: float = 0.01, largest: int = 50) -> CapAdvice:
+def advise_cap(chain: RolloutChain, *, cost: float = 0.01, largest: int = MOST_CAPS, tolerance: float = 0.001) -> CapAdvice:
     """Recommend a cap.
 
     Args:
         chain: fitted to a log; heterogeneous, unless problems are known to be alike.
         cost: accuracy that one attempt is worth, >= 0.
-        largest: largest cap to look at.
+        largest: largest cap to look at; of a log, the number of attempts of its longest episode.
+        tolerance: how far below the best a smaller cap may be, >= 0, in units of accuracy.
 
     Raises:
-        RecordError: the cost is negative or not finite.
+        RecordError: cost or tolerance is negative or not finite.
 
-    >>> advise_cap(RolloutChain.of(0.4, 0.9, 0.9)).cap is None  # alike: the tenth attempt is worth as much as the second
-    True
+    >>> alike = RolloutChain.of(0.4, 0.9, 0.9)  # the tenth attempt is worth as much as the second, but few get there
+    >>> advise_cap(alike, tolerance=0).cap is None, advise_cap(alike).cap
+    (True, 13)
     >>> advise_cap(RolloutChain(BetaRate(0.4, 0.5), BetaRate(0.9), BetaRate(0.9)), cost=0.05).cap
     7
     """
     if not 0 <= cost < np.inf:
         raise RecordError(f"cost is {cost!r}: must be finite and >= 0, in units of accuracy per attempt")
+    if not 0 <= tolerance < np.inf:
+        raise RecordError(f"tolerance is {tolerance!r}: must be finite and >= 0, in units of accuracy")
     longest = whole_number(largest, "largest", low=1)
     caps = np.arange(1, longest + 1)
 
@@ -220,7 +229,10 @@ def advise_cap(chain: RolloutChain, *, cost: float = 0.01, largest: int = 50) ->
     best = int(np.argmax(net >= net.max() - 1e-12))
     if chain.homogeneous and longest > 1:
         best = longest - 1 if gained[0] > cost * reached[0] else 0
-    rule = f"smallest cap with the largest accuracy - {cost:g} x attempts, caps 1 to {longest}, last answer submitted"
+    if tolerance:
+        best = int(np.argmax(net >= net[best] - tolerance))
+    near = f"within {tolerance:g} of the largest" if tolerance else "largest"
+    rule = f"smallest cap at which accuracy - {cost:g} x attempts is {near}, caps 1 to {longest}, last answer submitted"
     columns = (column.tolist() for column in (caps, accuracies, attempts, net, gained, reached))
     rows = tuple(CapRow(t, acc, n, v, g / s if s > 0 else None) for t, acc, n, v, g, s in zip(*columns, strict=True))
     return CapAdvice(None if best == longest - 1 and longest > 1 else best + 1, rule, rows)

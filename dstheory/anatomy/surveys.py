@@ -22,7 +22,7 @@ from dstheory.anatomy.holdout import HeldOut, hold_out
 from dstheory.anatomy.model_checks import Test, check_model
 from dstheory.anatomy.one_shot import OneShot, is_one_shot, one_shot
 from dstheory.anatomy.rates import Estimate, Row, measure
-from dstheory.anatomy.rollout_chain import KINDS, CapAdvice, RolloutChain, advise_cap, fit_chains
+from dstheory.anatomy.rollout_chain import KINDS, MOST_CAPS, CapAdvice, RolloutChain, advise_cap, fit_chains
 from dstheory.errors import RecordError
 from dstheory.readers.reading import Reading
 from dstheory.tables import Table, Tabulated
@@ -47,7 +47,7 @@ class Group:
         chains: the fitted chains, by kind.
         held_out: predictions for problems not used in the fit; None with fewer than 20 problems.
         held_out_parts: likewise within labels.
-        cap: the recommended cap, from the heterogeneous chain; None where nobody could try again.
+        cap: the recommended cap, from the heterogeneous chain, up to the longest episode; None where nobody tried again.
         one_shot: what samples of a problem give, where nobody could try again; there are then no rounds, checks or chains.
     """
 
@@ -239,7 +239,7 @@ def _group(name: str, episodes: Episodes, by: str, *, cost: float, level: float,
             cap=None,
             one_shot=one_shot(episodes, level=level),
         )
-    chains = fit_chains(episodes, ("pooled", "heterogeneous"))
+    chains, longest = fit_chains(episodes, ("pooled", "heterogeneous")), int(episodes.attempts.max())
     return Group(
         name=name,
         total=total,
@@ -249,7 +249,7 @@ def _group(name: str, episodes: Episodes, by: str, *, cost: float, level: float,
         chains=chains,
         held_out=_held_out(episodes, seed, all_kinds=True),
         held_out_parts={label: found for label in labels if (found := _held_out(labelled[label], seed)) is not None},
-        cap=advise_cap(chains["heterogeneous"], cost=cost),
+        cap=advise_cap(chains["heterogeneous"], cost=cost, largest=min(longest, MOST_CAPS)) if longest > 1 else None,
     )
 
 

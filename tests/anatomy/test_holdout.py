@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from dstheory.anatomy import Episodes, chain_formulas
+from dstheory.anatomy import Episodes, Labels, chain_formulas
 from dstheory.anatomy.beta import BetaRate
 from dstheory.anatomy.generate import simulate_log
 from dstheory.anatomy.holdout import fold_of_episodes, hold_out
 from dstheory.anatomy.rates import ProblemCounts, measure
 from dstheory.anatomy.rollout_chain import KINDS, RolloutChain, advise_cap, fit_chain, fit_rate
+from dstheory.anatomy.surveys import survey
+from dstheory.cli.anatomy.document import document
 from dstheory.errors import RecordError
 
 UNLIKE = {"p": 0.4, "a": 0.9, "b": 0.9, "cap": 8, "concentration": 1.0}
@@ -159,16 +161,16 @@ def test_bad_input_is_named() -> None:
 def test_alike_problems_make_every_attempt_worth_the_same() -> None:
     """The ratio p(1-p)(a+b-1)/q at every T, so one attempt or no cap: 0.24 * 0.6 / 0.46 = 0.313 here."""
     chain = RolloutChain.of(0.4, 0.9, 0.7)
-    advice = advise_cap(chain, cost=0.3, largest=12)
+    advice = advise_cap(chain, cost=0.3, largest=12, tolerance=0)
     assert [row.marginal for row in advice.table] == pytest.approx([0.4 * 0.6 * 0.6 / 0.46] * 12)
     assert advice.cap is None
-    assert advise_cap(chain, cost=0.32, largest=12).cap == 1
-    assert advise_cap(RolloutChain.of(0.4, 0.3, 0.5), cost=0.0).cap == 1  # reflection hurts
+    assert advise_cap(chain, cost=0.32, largest=12, tolerance=0).cap == 1
+    assert advise_cap(RolloutChain.of(0.4, 0.3, 0.5), cost=0.0, tolerance=0).cap == 1  # reflection hurts
 
 
 def test_unlike_problems_have_a_best_cap_and_it_is_the_best_of_the_table() -> None:
     chain = RolloutChain(BetaRate(0.4, 0.5), BetaRate(0.9), BetaRate(0.9))
-    advice = advise_cap(chain, cost=0.03)
+    advice = advise_cap(chain, cost=0.03, tolerance=0)
     assert advice.cap == max(advice.table, key=lambda row: row.net).cap == 13
     rows = advice.table
     for one, more in itertools.pairwise(rows[:20]):
@@ -178,3 +180,44 @@ def test_unlike_problems_have_a_best_cap_and_it_is_the_best_of_the_table() -> No
     assert "smallest cap" in advice.rule
     with pytest.raises(RecordError, match=r"^cost is -1: must be finite and >= 0, in units of accuracy per attempt$"):
         advise_cap(chain, cost=-1)
+    with pytest.raises(RecordError, match=r"^tolerance is nan: must be finite and >= 0, in units of accuracy$"):
+        advise_cap(chain, tolerance=float("nan"))
+
+
+@pytest.mark.parametrize("tolerance", [0.0, 1e-4, 1e-3, 1e-2])
+def test_the_smallest_cap_that_is_nearly_the_best(tolerance: float) -> None:
+    chain = RolloutChain(BetaRate(0.4, 0.5), BetaRate(0.9), BetaRate(0.9))
+    advice = advise_cap(chain, cost=0.03, tolerance=tolerance)
+    best = max(row.net for row in advice.table)
+    assert advice.cap == next(row.cap for row in advice.table if row.net >= best - tolerance)
+    assert f"within {tolerance:g} of the largest" in advice.rule or not tolerance
+    alike = advise_cap(RolloutChain.of(0.4, 0.9, 0.9), tolerance=tolerance)  # every attempt is worth as much as the one before
+    best = alike.table[-1].net
+    assert alike.cap == (next(row.cap for row in alike.table if row.net >= best - tolerance) if tolerance else None)
+
+
+@pytest.mark.parametrize("cap", [0, 3, 8])
+def test_nothing_is_recommended_beyond_what_a_log_shows(cap: int) -> None:
+    log = simulate_log(300, **{**UNLIKE, "cap": cap}, rng=4)
+    longest = int(log.attempts.max())
+    (group,) = survey(log, resamples=9).groups
+    assert group.cap is not None
+    assert [row.cap for row in group.cap.table] == list(range(1, min(longest, 50) + 1))
+    assert group.cap.cap is None or group.cap.cap <= longest
+    section = next(section for section in document(survey(log, resamples=9)) if section.title == "recommended cap")
+    assert not any("50" in line for line in (*section.lines, *section.brief) if longest < 50)
+
+
+def test_where_the_longest_episodes_still_gain_the_log_does_not_show_the_best_cap() -> None:
+    log = simulate_log(3000, p=0.2, a=0.95, b=0.95, cap=3, rng=5)
+    (section,) = (s for s in document(survey(log, resamples=9)) if s.title == "recommended cap")
+    assert section.brief[0].startswith(
+        "at least 3 attempts, the most that the log shows; whether more would pay it does not show"
+    )
+
+
+def test_where_nobody_tried_again_there_is_no_cap_to_recommend() -> None:
+    log = Episodes.record([(str(i), [(i % 2 == 0, "stop")]) for i in range(40)], cap=3)
+    log = log.with_field("task", Labels.constant("any", len(log)))
+    (group,) = survey(log, resamples=9).groups
+    assert group.cap is None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from dstheory._version import __version__
 from dstheory.anatomy.rates import Estimate
+from dstheory.anatomy.rollout_chain import MOST_CAPS
 from dstheory.anatomy.surveys import TOTAL
 from dstheory.cli.echo import echo
 from dstheory.texts import html_text
@@ -167,10 +168,7 @@ def _one_shot(of: str, everything: Mapping[str, Answers], shot: OneShot, found: 
         Section(
             f"{of}sampling",
             [found.by, "problems", "samples", _RATES[0]],
-            [
-                [label, f"{a.rates.problems:,}", f"{a.rates.attempts:,}", a.rates.p.text()]
-                for label, a in everything.items()
-            ],
+            [[label, f"{a.rates.problems:,}", f"{a.rates.attempts:,}", a.rates.p.text()] for label, a in everything.items()],
             lines=[
                 f"{100 * found.level:g} % intervals; samples of one problem count as correlated",
                 "nobody could try again: there are no decisions, so there is neither a nor b",
@@ -250,7 +248,13 @@ def _held_out(title: str, held: HeldOut | None) -> Section:
 
 
 def _cap(title: str, advice: CapAdvice) -> Section:
-    best = "no cap up to the largest looked at" if advice.cap is None else f"at most {advice.cap} attempts"
+    most = advice.table[-1].cap
+    if advice.cap is not None:
+        best = f"at most {advice.cap} attempts"
+    elif most < MOST_CAPS:
+        best = f"at least {most} attempts, the most that the log shows; whether more would pay it does not show"
+    else:
+        best = f"at least {most} attempts, the most that are looked at"
     return Section(
         title,
         ["cap", "accuracy", "attempts", "net", "gain per attempt added"],
