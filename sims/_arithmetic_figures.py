@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from dstheory.plots.style import DASHES, PALETTE, RC, tidy
 
-from ._arithmetic_hypotheses import mean_over_seeds
+from ._arithmetic_hypotheses import rate_over_seeds
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -97,12 +97,12 @@ def split_figure(data: xr.Dataset, comparisons: list[str]) -> Figure:
 
 
 def _extent(values: xr.DataArray) -> tuple[Any, Any]:
-    """Return the 95 % t-interval over seeds, elementwise; the values themselves if there is one seed."""
+    """Return the 95 % interval of rates over seeds, elementwise; the values themselves if there is one seed."""
     table = values.transpose("seed", ...).values
     if len(table) < 2:
         return table[0], table[0]
-    means = [mean_over_seeds(column) for column in table.T]
-    return np.array([max(0.0, m.low) for m in means]), np.array([min(1.0, m.high) for m in means])
+    means = [rate_over_seeds(column) for column in table.T]
+    return np.array([m.low for m in means]), np.array([m.high for m in means])
 
 
 def _band(axes: Axes, x: Any, values: xr.DataArray, **style: Any) -> None:

@@ -14,6 +14,7 @@ Quenouille (1956), Tukey (1958).
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
+from dstheory.anatomy.one_shot import over_problems
 from dstheory.checks import Floats
 
 from ._arithmetic_runs import PARTS
@@ -68,6 +70,23 @@ def mean_over_seeds(values: ArrayLike) -> Mean:
     """
     x = np.asarray(values, dtype=np.float64)
     return _interval(float(x.mean()), float(x.std(ddof=1) / np.sqrt(len(x))) if len(x) > 1 else np.inf, len(x))
+
+
+def rate_over_seeds(values: ArrayLike) -> Mean:
+    """Return the mean of rates, one of each seed, with an interval that stays within [0, 1].
+
+    Wilson's, with as many trials as the variance between seeds is worth and Student's quantile, as for rates of a log whose
+    problems are the seeds. Near 0 and 1, and with few seeds, a t-interval leaves [0, 1]; in the middle the two agree.
+
+    Example:
+        >>> mean_over_seeds([0.60, 0.776]).text(2), rate_over_seeds([0.60, 0.776]).text(2)
+        ('0.69 [-0.43, 1.81]', '0.69 [0.07, 0.98]')
+    """
+    x = np.asarray(values, dtype=np.float64)
+    # Exact rates are no counts: the number of trials has no limit but what the variance says.
+    found = over_problems(x, np.arange(len(x)), sys.maxsize, 0.95)
+    assert found.value is not None
+    return Mean(found.value, found.low, found.high)
 
 
 def ratio_over_seeds(parts: ArrayLike, wholes: ArrayLike) -> Mean:
@@ -305,7 +324,7 @@ def size_rows(data: xr.Dataset) -> list[dict[str, Any]]:
     for condition in data.model.values.tolist():
         for size, tokens in zip(data["size"].values.tolist(), data.tokens_per_answer.values.tolist(), strict=True):
             here = data.sel(condition=condition, model=condition, size=size)
-            means = {name: mean_over_seeds(here[name].values) for name in ("p", "a", "b", "accuracy", "predicted", "realised")}
+            means = {name: rate_over_seeds(here[name].values) for name in ("p", "a", "b", "accuracy", "predicted", "realised")}
             shown = {name: mean.text() if name != "predicted" else f"{mean.value:.3f}" for name, mean in means.items()}
             rows.append({"condition": condition, "size": size, "l_s": int(tokens), **shown})
     return rows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import re
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ parts_of, run_conditions, start_of, collect, realised = (
 )  # fmt: skip
 HYPOTHESES, IN, OUT, decide = FOUND.HYPOTHESES, FOUND.IN, FOUND.OUT, FOUND.decide
 Mean, mean_over_seeds, ratio_over_seeds = FOUND.Mean, FOUND.mean_over_seeds, FOUND.ratio_over_seeds
+rate_over_seeds, size_rows = FOUND.rate_over_seeds, FOUND.size_rows
 answer_in_words, condition_rows, gain_rows, hypothesis_rows = (
     FOUND.answer_in_words, FOUND.condition_rows, FOUND.gain_rows, FOUND.hypothesis_rows,
 )  # fmt: skip
@@ -103,6 +105,38 @@ def test_intervals_over_seeds() -> None:
         ratio = ratio_over_seeds(0.4 * whole + rng.normal(0.0, 0.05, size=5), whole)
         hits += ratio.low < 0.4 < ratio.high
     assert hits / 2000 == pytest.approx(0.95, abs=0.02)  # 4 standard errors are 0.02
+
+
+@pytest.mark.parametrize("values", [[0.6, 0.776], [0.99, 1.0], [0.0, 0.0, 0.01], [1.0, 1.0], [0.3]])
+def test_intervals_of_rates_over_seeds_are_rates(values: list[float]) -> None:
+    mean = rate_over_seeds(values)
+    assert mean.value == pytest.approx(np.mean(values))
+    assert 0 <= mean.low <= mean.value <= mean.high <= 1
+    assert mean.low < mean.high  # two seeds that agree are no proof
+
+
+def test_the_interval_of_a_rate_is_students_where_it_is_narrow_and_covers_where_it_is_not() -> None:
+    narrow = 0.5 + 0.001 * np.array([-1.0, 0.3, 0.2, 0.5])
+    rate, mean = rate_over_seeds(narrow), mean_over_seeds(narrow)
+    assert (rate.low, rate.high) == pytest.approx((mean.low, mean.high), abs=1e-5)
+    # Rates of seeds near one end, Beta(9, 1) with mean 0.9; 4 seeds, 2,000 repetitions.
+    rng = np.random.default_rng(1)
+    hits = np.mean([(m := rate_over_seeds(x)).low < 0.9 < m.high for x in rng.beta(9, 1, size=(2000, 4))])
+    assert hits > 0.93
+
+
+def test_every_rate_of_the_tables_has_an_interval_of_rates(data) -> None:
+    rows = size_rows(data)
+    found = [re.findall(r"-?\d+\.\d+|inf", str(row[name])) for row in rows for name in ("p", "a", "b", "accuracy", "realised")]
+    assert all(len(three) == 3 and 0 <= float(three[1]) <= float(three[2]) <= 1 for three in found)
+
+
+def test_bands_of_figures_are_those_intervals() -> None:
+    figures = importlib.import_module(f"{EXPERIMENT.__package__}._arithmetic_figures")
+    table = xr.DataArray([[0.6, 0.9], [0.776, 1.0]], dims=("seed", "size"))
+    low, high = figures._extent(table)
+    want = [rate_over_seeds(column) for column in table.values.T]
+    assert (low.tolist(), high.tolist()) == ([m.low for m in want], [m.high for m in want])
 
 
 def made_up(**changes: dict[str, float]) -> xr.Dataset:
