@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
-from dstheory.anatomy.one_shot import over_problems
+from dstheory.anatomy.rates import over_problems
 from dstheory.checks import Floats
 
 from ._arithmetic_runs import PARTS

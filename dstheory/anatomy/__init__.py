@@ -27,6 +27,7 @@ _NAMES = {
     "model_checks": "Test check_model",
     "rates": "Estimate measure",
     "rollout_chain": "advise_cap fit_chain",
+    "score_rule": "judge_score",
     "surveys": "Survey survey",
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names.split()}

@@ -27,7 +27,8 @@ from math import comb
 import numpy as np
 
 from dstheory.anatomy.episodes import NOT_GIVEN, Episodes, in_order
-from dstheory.anatomy.rates import Estimate, measure, wilson
+from dstheory.anatomy.rates import Estimate, measure, over_problems
+from dstheory.anatomy.score_rule import ScoreRule
 from dstheory.checks import Bools, Floats, Ints
 
 _WITHIN = ("step", "log", "model")  # fields that divide the samples of a problem into groups
@@ -82,6 +83,7 @@ class OneShot:
         smallest, largest: of their sizes.
         sizes: k = 1, 2, 4, ..., and the most frequent size.
         steps: in order; empty where the log has no steps.
+        scores: what a score is worth as a decision; None if none was asked for.
     """
 
     groups: int
@@ -89,6 +91,7 @@ class OneShot:
     largest: int
     sizes: tuple[Sized, ...]
     steps: tuple[Step, ...]
+    scores: ScoreRule | None = None
 
 
 def is_one_shot(episodes: Episodes) -> bool:
@@ -138,31 +141,6 @@ def one_shot(episodes: Episodes, *, level: float = 0.95) -> OneShot:
         sizes=tuple(sized(k) for k in ks if np.count_nonzero(n >= k) >= _FEWEST * len(n)),
         steps=tuple(_steps(episodes, group, (c == 0) | (c == n), level, mean)),
     )
-
-
-def over_problems(values: Floats, problem: Ints, samples: int, level: float) -> Estimate:
-    """Return the mean of values in [0, 1], one for each group, with an interval over problems.
-
-    Args:
-        values: (m,) of the groups.
-        problem: (m,) which problem each is about.
-        samples: how many samples they were made from.
-        level: coverage.
-    """
-    if not len(values):
-        return Estimate.missing("there are no groups of that size", level=level)
-    from scipy.special import stdtrit
-
-    _, unit = np.unique(problem, return_inverse=True)
-    count = np.bincount(unit)
-    units, rate = len(count), float(np.clip(values.mean(), 0.0, 1.0))
-    residual = np.bincount(unit, weights=values) - rate * count
-    variance = units / max(units - 1, 1) * float(residual @ residual) / len(values) ** 2
-    unseen = rate in (0.0, 1.0) or variance <= 1e-15 or units < 2
-    effective = float(units) if unseen else min(rate * (1 - rate) / variance, float(samples))
-    quantile = float(stdtrit(units - 1, 0.5 + level / 2)) if units > 1 else None
-    low, high = wilson(rate * effective, effective, level=level, quantile=quantile)
-    return Estimate(rate, float(low), float(high), level, f"Wilson, {effective:.4g} effective trials in {units} problems")
 
 
 def _given(episodes: Episodes, name: str) -> bool:

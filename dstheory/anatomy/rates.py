@@ -415,3 +415,28 @@ def mean_attempts(table: ProblemCounts, level: float) -> Estimate:
     mean = table.total("attempts") / table.total("episodes")
     half = normal_quantile(level) * math.sqrt(table.covariance(("attempts", "episodes"), ("attempts", "episodes")))
     return Estimate(mean, mean - half, mean + half, level, f"normal, {table.problems} problems")
+
+
+def over_problems(values: Floats, problem: Ints, samples: int, level: float) -> Estimate:
+    """Return the mean of values in [0, 1], one for each group, with an interval over problems.
+
+    Args:
+        values: (m,) of the groups.
+        problem: (m,) which problem each is about.
+        samples: how many samples they were made from.
+        level: coverage.
+    """
+    if not len(values):
+        return Estimate.missing("there are no groups of that size", level=level)
+    from scipy.special import stdtrit
+
+    _, unit = np.unique(problem, return_inverse=True)
+    count = np.bincount(unit)
+    units, rate = len(count), float(np.clip(values.mean(), 0.0, 1.0))
+    residual = np.bincount(unit, weights=values) - rate * count
+    variance = units / max(units - 1, 1) * float(residual @ residual) / len(values) ** 2
+    unseen = rate in (0.0, 1.0) or variance <= 1e-15 or units < 2
+    effective = float(units) if unseen else min(rate * (1 - rate) / variance, float(samples))
+    quantile = float(stdtrit(units - 1, 0.5 + level / 2)) if units > 1 else None
+    low, high = wilson(rate * effective, effective, level=level, quantile=quantile)
+    return Estimate(rate, float(low), float(high), level, f"Wilson, {effective:.4g} effective trials in {units} problems")

@@ -10,7 +10,7 @@ Source: derived here; the parts name their formulas.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from dstheory.anatomy.model_checks import Test, check_model
 from dstheory.anatomy.one_shot import OneShot, is_one_shot, one_shot
 from dstheory.anatomy.rates import Estimate, Row, measure
 from dstheory.anatomy.rollout_chain import KINDS, MOST_CAPS, CapAdvice, RolloutChain, advise_cap, fit_chains
+from dstheory.anatomy.score_rule import judge_score, scores_of
 from dstheory.errors import RecordError
 from dstheory.readers.reading import Reading
 from dstheory.tables import Table, Tabulated
@@ -141,6 +142,7 @@ def survey(
     across: str | None = None,
     compared: tuple[str, str] | None = None,
     compare_at: int | None = None,
+    decision_score: str | None = None,
     cost: float = 0.01,
     level: float = 0.95,
     resamples: int = 999,
@@ -156,6 +158,7 @@ def survey(
         across: the field whose labels are groups; default "model", or "log" where two logs are compared.
         compared: two labels of ``across``: only these groups are analysed, and the second is compared with the first.
         compare_at: cap at which they are compared, 0 for none; default the one that both have.
+        decision_score: the field of a score that is judged as a decision, where nobody could try again.
         cost: price of one attempt, in units of accuracy, for the recommended cap.
         level: coverage of intervals.
         resamples: of bootstraps.
@@ -164,7 +167,7 @@ def survey(
         progress: called with what is being done.
 
     Raises:
-        RecordError: a field or label does not exist, or there are too many labels.
+        RecordError: a field or label does not exist, there are too many labels, or a score is no finite number.
 
     >>> from dstheory.anatomy import generate_log
     >>> found = survey(generate_log(60), compared=("base", "tuned"), resamples=99)
@@ -177,6 +180,8 @@ def survey(
     if reading is None and isinstance(account := getattr(episodes, "reading", None), Reading):
         reading = account
     episodes = episodes_of(episodes)
+    if decision_score is not None:
+        scores_of(episodes, decision_score)  # refuses what is no number before anything is measured
     across, parts = _groups(episodes, across, compared)
     column = episodes.column(by)
     present = int(np.count_nonzero(np.bincount(column.codes, minlength=len(column.names))))
@@ -185,7 +190,7 @@ def survey(
     groups = []
     for name, part in parts.items():
         say(f"measuring {name}" if name else "measuring")
-        groups.append(_group(name, part, by, cost=cost, level=level, resamples=resamples, seed=seed))
+        groups.append(_group(name, part, by, decision_score, cost=cost, level=level, resamples=resamples, seed=seed))
     comparison: Difference | None = None
     within: dict[str, Difference] = {}
     if compared is not None:
@@ -220,12 +225,15 @@ def _mean_split(parts: Sequence[Difference], level: float) -> MeanSplit | None:
     return MeanSplit(mean("gain"), mean("sample"), mean("decide"))
 
 
-def _group(name: str, episodes: Episodes, by: str, *, cost: float, level: float, resamples: int, seed: int) -> Group:
+def _group(
+    name: str, episodes: Episodes, by: str, score: str | None, *, cost: float, level: float, resamples: int, seed: int
+) -> Group:
     settings: dict[str, Any] = {"level": level, "resamples": resamples, "rng": seed}
     labelled = episodes.by(by)
     labels = in_order(list(labelled))
     total = answer(episodes, **settings)
     parts = {label: total if len(labels) == 1 else answer(labelled[label], **settings) for label in labels}
+    scores = None if score is None else judge_score(episodes, field=score, level=level, rng=seed)
     if is_one_shot(episodes):
         return Group(
             name=name,
@@ -237,7 +245,7 @@ def _group(name: str, episodes: Episodes, by: str, *, cost: float, level: float,
             held_out=None,
             held_out_parts={},
             cap=None,
-            one_shot=one_shot(episodes, level=level),
+            one_shot=replace(one_shot(episodes, level=level), scores=scores),
         )
     chains, longest = fit_chains(episodes, ("pooled", "heterogeneous")), int(episodes.attempts.max())
     return Group(

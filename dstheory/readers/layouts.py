@@ -387,7 +387,11 @@ def _declared(objects: Sequence[Any], request: Request, names: FieldNames, file:
 
 def _has(names: FieldNames, part: str, objects: Sequence[Any]) -> bool:
     at = Place.of(getattr(names, part))
-    return any(at.get(record) is not None for record in objects)
+    for value in (at.get(record) for record in objects):
+        nothing = value is None or (at.spreads and isinstance(value, list) and all(one is None for one in value))
+        if not nothing:
+            return True
+    return False
 
 
 def _is_own_table(names: FieldNames, objects: Sequence[Any]) -> bool:

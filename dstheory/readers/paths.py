@@ -1,8 +1,8 @@
 """Where a value stands in a record: dotted keys, places in lists, and every entry of a list.
 
-``extra.gold`` is a key within an object, ``resps[0][0]`` an entry of a list, ``infos[].r`` the same key of every entry of a
-list. A key may be a pattern (``*_reward``, ``scores.*.value``) until :func:`candidates` has looked at a record. A key that holds
-dots is found first as it is written.
+``extra.gold`` is a key within an object, ``resps[0][0]`` (or ``resps.0.0``) an entry of a list, ``infos[].r`` the same key of
+every entry of a list. A key may be a pattern (``*_reward``, ``scores.*.value``) until :func:`candidates` has looked at a record.
+A key that holds dots is found first as it is written.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from dstheory.readers.messages import shown
 
 Step = str | int | None  # a key, a place in a list, or None for every entry of a list
 _STEP = re.compile(r"\.?([^.\[\]]+)|\[(-?\d*)\]")
+_INDEX = re.compile(r"[0-9]{1,9}")
 _MOST_KEYS = 12
 
 
@@ -34,6 +35,8 @@ class Place:
         [0, 1]
         >>> Place.of("extra.gold").get({"extra": {}}) is None
         True
+        >>> Place.of("scores[].1").get({"scores": [[0.1, 0.9], [0.1, 0.2]]})
+        [0.9, 0.2]
     """
 
     text: str
@@ -80,6 +83,8 @@ def _get(value: Any, steps: tuple[Step, ...]) -> Any:
     for i, step in enumerate(steps):
         if step is None:
             return [_get(entry, steps[i + 1 :]) for entry in value] if isinstance(value, list) else None
+        if isinstance(step, str) and isinstance(value, list) and _INDEX.fullmatch(step):
+            step = int(step)
         if isinstance(step, str):
             value = value.get(step) if isinstance(value, Mapping) else None
         else:

@@ -67,6 +67,7 @@ class FieldNames:
         numbers, target, gold, final: of problems whose answers are checked here: a game's numbers and target, the right answer,
             and the answer that was submitted.
         answer, step: of rollouts: the answer that was given, and the step of training at which it was given.
+        decision_score: of rollouts: what a verifier or reward model says of the answer.
         extra: further labels, kept under their own names.
 
     Example:
@@ -92,6 +93,7 @@ class FieldNames:
     final: str = "final_answer"
     answer: str = "answer"
     step: str = "step"
+    decision_score: str = "decision_score"
     extra: tuple[str, ...] = ()
 
     @classmethod

@@ -12,7 +12,8 @@ import pytest
 from dstheory.anatomy import Episodes, read_log, survey
 from dstheory.anatomy.answers import answer
 from dstheory.anatomy.model_checks import check_problems
-from dstheory.anatomy.one_shot import is_one_shot, one_shot, over_problems
+from dstheory.anatomy.one_shot import is_one_shot, one_shot
+from dstheory.anatomy.rates import over_problems
 from dstheory.cli.anatomy.document import document
 from dstheory.plots.anatomy import anatomy_figure
 

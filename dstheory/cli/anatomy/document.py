@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from dstheory.anatomy.one_shot import OneShot
     from dstheory.anatomy.rates import Row
     from dstheory.anatomy.rollout_chain import CapAdvice
+    from dstheory.anatomy.score_rule import ScoreRule
     from dstheory.anatomy.surveys import Group, Survey
 
 _RATES = ("p = P(correct)", "a = P(stop | correct)", "b = P(resample | wrong)")
@@ -176,7 +177,66 @@ def _one_shot(of: str, everything: Mapping[str, Answers], shot: OneShot, found: 
         ),
         *([samples] if shot.largest > 1 else []),
         *([by_step] if len(shot.steps) > 1 else []),
+        *([] if shot.scores is None else _scores(of, shot.scores)),
     ]
+
+
+def _scores(of: str, rule: ScoreRule) -> list[Section]:
+    """Sections of a score taken as the decision; their tables fit 80 columns."""
+    best = rule.best
+    area = [f"area under the ROC curve: {rule.area.text()}, of all samples", f"within problems: {rule.area_within.text()}"]
+    if rule.area.value == 1 and rule.distinct == 2:
+        area.append("the score has two values, which say exactly what is right: is it the verdict?")
+    if rule.area.value is not None and rule.area.high < 0.5:
+        area.append("right samples have lower scores than wrong ones: reverse the score")
+    chosen = []
+    if best.threshold is not None and best.same is not None:
+        chosen = [
+            f"best threshold, by the largest a + b - 1: {best.threshold:.6g}",
+            f"on the samples it was chosen on: a + b - 1 = {best.same[0]:.3f}, accuracy {best.same[1]:.3f} (too good)",
+        ]
+    if best.held_out is not None and best.held_out_range is not None and best.thresholds is not None:
+        chosen += [
+            f"chosen on half of the problems, judged on the rest: a + b - 1 = {best.held_out[0]:.3f},",
+            f"  accuracy {_number(best.held_out[1])}: the mean of {best.splits} random splits, 90 % of them with a + b - 1",
+            f"  of {best.held_out_range[0]:.3f} to {best.held_out_range[1]:.3f}; thresholds {best.thresholds[0]:.4g} to "
+            f"{best.thresholds[2]:.4g}",
+        ]
+    missing = next((f"a: {e.reason}" if e is row.a else f"b: {e.reason}"
+                    for row in rule.thresholds for e in (row.a, row.b) if e.reason), "")  # fmt: skip
+    decisions = Section(
+        f"{of}the score as a decision",
+        ["accept from", "P(accept | right)", "P(reject | wrong)", "a + b - 1"],
+        [[f"{row.threshold:.6g}", *(_text(e, 2) for e in (row.a, row.b, row.youden))] for row in rule.thresholds],
+        lines=[
+            f"p = {rule.p.text()}; {rule.samples:,} samples, {rule.distinct:,} distinct scores",
+            *([missing] if missing else []),
+            *area,
+            *([] if not best.reason else [best.reason]),
+            *chosen,
+        ],
+    )
+    never = max(row.never for row in rule.thresholds)
+    accuracy = Section(
+        f"{of}resampling until the score accepts",
+        ["accept from", "odds x a/(1-b)", "accuracy", "each problem"],
+        [
+            [f"{row.threshold:.6g}", _odds(row.multiplier), _text(row.accuracy, 2), _text(row.each_problem, 2)]
+            for row in rule.thresholds
+        ],
+        lines=[
+            "accuracy after unlimited resampling: p a/(p a + (1-p)(1-b)), samples together;",
+            "each problem: the mean over problems of the share right among accepted",
+            *([f"problems of which nothing is accepted are left out: up to {never:,} of {rule.problems:,}"] if never else []),
+        ],
+    )  # fmt: skip
+    return [decisions, accuracy]
+
+
+def _odds(estimate: Estimate) -> str:
+    if estimate.value is None:
+        return "-"
+    return f"{estimate.value:.3g} [{estimate.low:.3g}, {estimate.high:.3g}]"
 
 
 def _range(low: int, high: int) -> str:

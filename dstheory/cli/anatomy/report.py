@@ -29,6 +29,7 @@ Examples:
   dstheory anatomy before.jsonl after.jsonl --compare before.jsonl after.jsonl
   dstheory anatomy rollouts/ --correct 'reward>=1'
   dstheory anatomy samples.jsonl --where filter=strict-match
+  dstheory anatomy samples.jsonl --decision-score verifier.score
   dstheory anatomy game.jsonl --field cap=max_attempts --decision continue=resample,stop=stop
   dstheory anatomy transcripts.jsonl --checker countdown --segment expressions
 \b
@@ -58,6 +59,8 @@ Exit codes:
               help="Cap at which they are compared, 0 for none; default the one both have.")  # fmt: skip
 @click.option("--cost", type=NumberRange(min=0), default=0.01, show_default=True,
               help="Price of one attempt in units of accuracy, for the recommended cap.")  # fmt: skip
+@click.option("--decision-score", default=None, metavar="PLACE",
+              help="Where a verifier's score stands, to be judged as the decision to accept or resample.")  # fmt: skip
 @click.option("--level", type=NumberRange(0, 1, min_open=True, max_open=True), default=0.95, show_default=True,
               help="Coverage of the intervals.")  # fmt: skip
 @click.option("--resamples", type=click.IntRange(min=2), default=999, show_default=True, help="Of the bootstrap over problems.")
@@ -75,6 +78,7 @@ def command(as_json: bool, out: Path | None, report: Path | None, overwrite: boo
     p = P(correct), a = P(stop | correct), b = P(resample | wrong), with intervals; tests of the model; accuracy predicted for
     problems that were not used in the fit; what perfect decisions and none would give; a recommended cap.
     """
+    from dstheory.anatomy.score_rule import FIELD
     from dstheory.anatomy.surveys import survey
     from dstheory.cli.anatomy.document import print_survey
     from dstheory.cli.show import print_json
@@ -84,11 +88,15 @@ def command(as_json: bool, out: Path | None, report: Path | None, overwrite: boo
     if report is not None:
         refuse_overwrite(report, overwrite, inputs=options["logs"])
     by, across = options["by"], options["across"]
-    log = read_with(options, labels=[by, *([across] if across else [])], quiet=as_json)
+    score = options["decision_score"]
+    fields = options["fields"] if score is None else (*options["fields"], (FIELD, score))
+    labels = [by, *([across] if across else []), *([] if score is None else [FIELD])]
+    log = read_with({**options, "fields": fields}, labels=labels, quiet=as_json)
     refuse_biased(log, options["max_unusable"], quiet=as_json)
     with _status(quiet=as_json) as say:
         own = ("by", "across", "compared", "compare_at", "cost", "level", "resamples", "seed")
-        found = survey(log.episodes, **{name: options[name] for name in own}, reading=log.reading, progress=say)
+        chosen = {name: options[name] for name in own} | {"decision_score": None if score is None else FIELD}
+        found = survey(log.episodes, **chosen, reading=log.reading, progress=say)
         say("drawing")
         target = out or fresh_directory(Path("results/anatomy"))
         with results_directory(target, overwrite=overwrite) as directory:
@@ -111,11 +119,14 @@ def _title(found: Survey) -> str:
 def _write(directory: Path, found: Survey, options: dict[str, Any], seconds: float) -> None:
     from dstheory.plots import save_figure
     from dstheory.plots.anatomy import anatomy_figure, rounds_figure
+    from dstheory.plots.roc import roc_figure
     from dstheory.readers import json_text, write_manifest
 
     save_figure(anatomy_figure(found, title=_title(found)), directory / "anatomy")
     if any(group.held_out is not None for group in found.groups):
         save_figure(rounds_figure(found, title=_title(found)), directory / "rounds")
+    if any(group.one_shot is not None and group.one_shot.scores is not None for group in found.groups):
+        save_figure(roc_figure(found, title=_title(found)), directory / "roc")
     (directory / "anatomy.json").write_text(json_text(found.to_dict()), encoding="utf-8")
     plain = {k: [str(x) for x in v] if k == "logs" else str(v) if isinstance(v, Path) else v for k, v in options.items()}
     command = ["dstheory", *sys.argv[1:]]
@@ -126,11 +137,14 @@ def _write(directory: Path, found: Survey, options: dict[str, Any], seconds: flo
 def _write_report(path: Path, found: Survey, overwrite: bool) -> None:
     from dstheory.cli.anatomy.document import html_report
     from dstheory.plots.anatomy import anatomy_figure, rounds_figure
+    from dstheory.plots.roc import roc_figure
     from dstheory.readers import atomic_path
 
     figures = {"p, a, b and accuracy": anatomy_figure(found)}
     if any(group.held_out is not None for group in found.groups):
         figures["correct answers per round"] = rounds_figure(found)
+    if any(group.one_shot is not None and group.one_shot.scores is not None for group in found.groups):
+        figures["the score as a decision"] = roc_figure(found)
     with atomic_path(path, overwrite=overwrite) as temporary:
         temporary.write_text(html_report(found, figures, title=_title(found), command=sys.argv[1:]), encoding="utf-8")
 

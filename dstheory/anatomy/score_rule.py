@@ -1,0 +1,297 @@
+r"""A verifier's or reward model's score as the decision: accept an answer whose score is at least t, else draw another.
+
+On samples of which it is known whether they are right, every threshold t has, with p the share of right ones,
+
+.. math:: a = P(S \ge t \mid \text{right}), \qquad b = P(S < t \mid \text{wrong}),
+
+and accepting multiplies the odds of being right by :math:`a/(1-b)`. Who draws until an answer is accepted ends with accuracy
+
+.. math:: \frac{p\,a}{p\,a + (1-p)(1-b)},
+
+which is the share of right ones among accepted samples. That is for one p, a and b; where problems differ, each problem ends with
+its own share, and ``each_problem`` is their mean over the problems of which some sample is accepted.
+
+**ROC curve**: a against 1 - b over all thresholds. Its area is :math:`\theta = P(S_r > S_w) + P(S_r = S_w)/2` for a right and a
+wrong sample drawn from all. A score that only knows which problems are easy has an area above 1/2 and cannot choose between two
+answers to one problem, so ``area_within`` compares samples of the same problem, each problem counting once.
+
+**Intervals** have problems as units. With m right and n wrong samples, :math:`V_i` the share of wrong samples below right sample
+i, and :math:`V_j` that of right samples above wrong sample j (ties one half), the area has residuals per problem
+:math:`e_x = \sum_{i \in x} (V_i - \theta)/m + \sum_{j \in x} (V_j - \theta)/n` and variance :math:`\frac{G}{G-1}\sum_x e_x^2`, in
+Wilson's interval as in :mod:`dstheory.anatomy.rates`. The others are those of :mod:`dstheory.anatomy.answers`.
+
+The threshold with the largest a + b - 1, and what it is worth on other problems: :mod:`dstheory.anatomy.best_threshold`.
+
+Source: likelihood ratio of a test, Bayes' rule; the area's components, DeLong et al. (1988), summed over clusters, Obuchowski
+(1997); the rest is derived here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from dstheory.anatomy.answers import multiplier, youden
+from dstheory.anatomy.best_threshold import Best, best_threshold
+from dstheory.anatomy.episodes import NOT_GIVEN, Episodes, HoldsEpisodes, episodes_of
+from dstheory.anatomy.rates import COLUMNS, Estimate, ProblemCounts, Row, normal_quantile, over_problems, rate, row, wilson
+from dstheory.checks import Bools, Floats, Ints, whole_number
+from dstheory.errors import RecordError
+
+FIELD = "decision_score"
+"""The field of episodes that holds the score."""
+
+_SHOWN = 9  # thresholds with intervals
+_POINTS = 200  # of the curve that is kept
+_BOOLS = {"true": 1.0, "false": 0.0}
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """What accepting scores of at least a threshold does.
+
+    Attributes:
+        threshold: t, one of the scores.
+        accepted: P(accept).
+        a, b: P(accept | right), P(reject | wrong).
+        youden, multiplier: a + b - 1 and a/(1-b).
+        accuracy: after unlimited resampling, p a/(p a + (1-p)(1-b)), all samples taken together.
+        each_problem: likewise problem by problem, the mean over problems.
+        never: number of problems of which no sample is accepted; they are not in ``each_problem``.
+    """
+
+    threshold: float
+    accepted: Estimate
+    a: Estimate
+    b: Estimate
+    youden: Estimate
+    multiplier: Estimate
+    accuracy: Estimate
+    each_problem: Estimate
+    never: int
+
+
+@dataclass(frozen=True)
+class ScoreRule:
+    """What a score is worth as a decision.
+
+    Attributes:
+        problems, samples, distinct: how many there are; distinct scores.
+        p: share of right samples.
+        thresholds: some of them, spread over the samples, in ascending order; the best is among them.
+        area, area_within: under the ROC curve, of all samples and of samples of one problem.
+        curve: points (1 - b, a) from (0, 0) to (1, 1), at most 202; empty where all samples are right or all are wrong.
+        best: the best threshold.
+    """
+
+    problems: int
+    samples: int
+    distinct: int
+    p: Estimate
+    thresholds: tuple[Threshold, ...]
+    area: Estimate
+    area_within: Estimate
+    curve: tuple[tuple[float, float], ...]
+    best: Best
+
+
+def scores_of(episodes: Episodes, field: str = FIELD) -> Floats:
+    """Return (N,) the scores of samples; true and false count as 1 and 0.
+
+    Raises:
+        RecordError: some sample has none, or one that is no finite number.
+
+    >>> log = Episodes.record([("x", [(True, None)])] * 2, cap=1, fields={"decision_score": ["0.25", "true"]})
+    >>> scores_of(log).tolist()
+    [0.25, 1.0]
+    """
+    if field not in episodes.fields:
+        raise RecordError(f"no sample has a {field}: name where the score stands in a record")
+    column = episodes.fields[field]
+    values = np.array([_number(name) for name in column.names], dtype=float)[column.codes]
+    bad = np.flatnonzero(~np.isfinite(values))
+    if len(bad):
+        name = column.names[int(column.codes[bad[0]])]
+        what = "missing or no number" if name == NOT_GIVEN else repr(name[:40])
+        problem = episodes.problem_ids[int(episodes.problem[bad[0]])]
+        raise RecordError(
+            f"the {field} of {len(bad):,} of {len(values):,} samples is no finite number (first: problem {problem}, {what}): "
+            "give every sample one, or name another place"
+        )
+    return values
+
+
+def _number(text: str) -> float:
+    try:
+        return _BOOLS.get(text, float("nan")) if text in _BOOLS else float(text)
+    except ValueError:
+        return float("nan")
+
+
+def judge_score(
+    episodes: Episodes | HoldsEpisodes,
+    *,
+    field: str = FIELD,
+    level: float = 0.95,
+    splits: int = 100,
+    rng: np.random.Generator | int = 0,
+) -> ScoreRule:
+    """Judge a score as a decision on a log in which nobody could try again.
+
+    Args:
+        episodes: the log; one sample each.
+        field: holds the score.
+        level: coverage of intervals.
+        splits: number of random splits of the problems into halves.
+        rng: generator or seed of the splits.
+
+    Raises:
+        RecordError: somebody could try again, or a score is no finite number.
+
+    >>> rows = [(name, [(right, None)]) for name in "xy" for right in (True, True, False)]
+    >>> found = judge_score(Episodes.record(rows, cap=1, fields={"decision_score": ["3", "2", "2", "3", "1", "1"]}))
+    >>> found.area.value, [(row.threshold, row.a.value, row.b.value) for row in found.thresholds]
+    (0.75, [(2.0, 0.75, 0.5), (3.0, 0.5, 1.0)])
+    """
+    normal_quantile(level)  # refuses a level that is none
+    episodes = episodes_of(episodes)
+    splits = whole_number(splits, "splits", low=0)
+    if not len(episodes):
+        raise RecordError(f"there are no samples: give at least one with a {field}")
+    if not (episodes.cap == 1).all():
+        raise RecordError(
+            f"the log has attempts after the first, so decisions of its own: a {field} is judged on samples after which nobody "
+            "could try again; leave it out"
+        )
+    right = np.asarray(episodes.correct, dtype=bool)
+    values, code = np.unique(scores_of(episodes, field), return_inverse=True)
+    _, problem = np.unique(episodes.problem, return_inverse=True)
+    best = best_threshold(right, code, values, problem, splits, np.random.default_rng(rng))
+    shown = _shown(code, values, best.threshold)
+    return ScoreRule(
+        problems=int(problem.max()) + 1,
+        samples=len(right),
+        distinct=len(values),
+        p=row(_table(right, np.ones_like(right), problem), level=level).p,
+        thresholds=tuple(_threshold(float(values[k]), right, code >= k, problem, level) for k in shown),
+        area=_area(right, code, problem, level),
+        area_within=_area_within(right, code, problem, level),
+        curve=_curve(right, code),
+        best=best,
+    )
+
+
+# ---------------------------------------------------------------------- one threshold
+
+
+def _table(right: Bools, accept: Bools, problem: Ints) -> ProblemCounts:
+    """Return the sums per problem, accepting counted as stopping."""
+    parts = {
+        "episodes": np.ones_like(right), "attempts": np.ones_like(right), "correct": right, "decided_correct": right,
+        "stop_correct": right & accept, "decided_wrong": ~right, "resample_wrong": ~right & ~accept,
+        "stopped": accept, "stopped_correct": right & accept,
+    }  # fmt: skip
+    rows = np.zeros((int(problem.max()) + 1, len(COLUMNS)), dtype=np.int64)
+    for name, those in parts.items():
+        rows[:, COLUMNS.index(name)] = np.bincount(problem[those], minlength=len(rows))
+    return ProblemCounts(rows, np.ones(len(rows), dtype=np.int64))
+
+
+def _rates(table: ProblemCounts, level: float) -> Row:
+    """Return p, a and b, with reasons in the words of scores."""
+    found = row(table, level=level)
+    if found.a.value is None:
+        found = replace(found, a=Estimate.missing("no sample is right: no P(accept | right)", level=level))
+    if found.b.value is None:
+        found = replace(found, b=Estimate.missing("no sample is wrong: no P(reject | wrong)", level=level))
+    return found
+
+
+def _threshold(value: float, right: Bools, accept: Bools, problem: Ints, level: float) -> Threshold:
+    table = _table(right, accept, problem)
+    rates = _rates(table, level)
+    taken, good = table.column("stopped"), table.column("stopped_correct")
+    some = np.flatnonzero(taken)
+    return Threshold(
+        threshold=value,
+        accepted=rate(table, "stopped", "attempts", level=level),
+        a=rates.a,
+        b=rates.b,
+        youden=youden(table, rates),
+        multiplier=multiplier(table, rates),
+        accuracy=rate(table, "stopped_correct", "stopped", level=level),
+        each_problem=over_problems(good[some] / taken[some], some, int(taken.sum()), level),
+        never=len(taken) - len(some),
+    )
+
+
+def _shown(code: Ints, values: Floats, best: float | None) -> list[int]:
+    """Return the indices of thresholds to show: all but the one that accepts everything, or some spread over the samples."""
+    if len(values) <= _SHOWN + 1:
+        return list(range(1, len(values))) or [0]
+    ranked = np.sort(code)
+    places = (np.arange(1, _SHOWN + 1) * len(ranked)) // (_SHOWN + 1)
+    shown = {max(1, int(k)) for k in ranked[places]}
+    return sorted(shown | ({int(np.searchsorted(values, best))} if best is not None else set()))
+
+
+# ---------------------------------------------------------------------- the curve
+
+
+def _curve(right: Bools, code: Ints) -> tuple[tuple[float, float], ...]:
+    if right.all() or not right.any():
+        return ()
+    x, y = (np.concatenate([[0.0], np.cumsum(np.bincount(code[those], minlength=code.max() + 1)[::-1]) / those.sum()])
+            for those in (~right, right))  # fmt: skip
+    kept = np.unique(np.linspace(0, len(x) - 1, min(len(x), _POINTS + 2)).astype(np.int64))
+    return tuple(zip(x[kept].tolist(), y[kept].tolist(), strict=True))
+
+
+def _undefined(right: Bools, level: float) -> Estimate | None:
+    if right.all() or not right.any():
+        which = "right" if right.any() else "wrong"
+        return Estimate.missing(f"all samples are {which}: an area needs right and wrong ones", level=level)
+    return None
+
+
+def _area(right: Bools, code: Ints, problem: Ints, level: float) -> Estimate:
+    missing = _undefined(right, level)
+    if missing is not None:
+        return missing
+    good, bad = (np.bincount(code[those], minlength=code.max() + 1) for those in (right, ~right))
+    m, n = good.sum(), bad.sum()
+    below = (np.cumsum(bad) - bad / 2) / n  # of wrong samples below a right one
+    above = (m - np.cumsum(good) + good / 2) / m  # of right samples above a wrong one
+    area = float(np.clip(good @ below / m, 0.0, 1.0))
+    residual = np.bincount(problem, weights=np.where(right, (below[code] - area) / m, (above[code] - area) / n))
+    units = min(len(np.unique(problem[those])) for those in (right, ~right))
+    problems = len(residual)
+    if problems < 2 or units < 2:
+        return Estimate(area, 0.0, 1.0, level, "no interval: right or wrong samples of one problem only")
+    from scipy.special import stdtrit
+
+    variance = problems / (problems - 1) * float(residual @ residual)
+    unseen = area in (0.0, 1.0) or variance <= 1e-15
+    effective = float(units) if unseen else min(area * (1 - area) / variance, float(m + n))
+    quantile = float(stdtrit(units - 1, 0.5 + level / 2))
+    low, high = wilson(area * effective, effective, level=level, quantile=quantile)
+    return Estimate(area, float(low), float(high), level, f"Wilson, {effective:.4g} effective trials in {problems} problems")
+
+
+def _area_within(right: Bools, code: Ints, problem: Ints, level: float) -> Estimate:
+    missing = _undefined(right, level)
+    if missing is not None:
+        return missing
+    key, place = np.unique(problem * (int(code.max()) + 1) + code, return_inverse=True)
+    owner = key // (int(code.max()) + 1)  # in ascending order, and the scores of a problem too
+    good, bad = (np.bincount(place[those], minlength=len(key)) for those in (right, ~right))
+    m, n = (np.bincount(owner, weights=x) for x in (good, bad))
+    below = np.cumsum(bad) - bad / 2 - (np.cumsum(n) - n)[owner]
+    wins = np.bincount(owner, weights=good * below)
+    both = np.flatnonzero(m * n)
+    if not len(both):
+        return Estimate.missing("no problem has both right and wrong samples", level=level)
+    if len(both) == 1:
+        return Estimate(float(wins[both[0]] / (m * n)[both[0]]), 0.0, 1.0, level, "no interval: one problem has both")
+    return over_problems((wins / np.maximum(m * n, 1))[both], both, int((m + n)[both].sum()), level)
