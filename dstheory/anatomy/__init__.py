@@ -19,6 +19,7 @@ from typing import Any
 _NAMES = {
     "answers": "answer",
     "difference": "compare",
+    "first_answers": "compare_first_answers",
     "episodes": "NOT_GIVEN Counts Episodes Labels",
     "export": "measured_chain write_log",
     "generate": "generate_log simulate_log",

@@ -41,6 +41,19 @@ _UNSEEN = 0.005  # a bias worth a note
 _STEP = 1e-5  # of a and b, in derivatives: truncation and rounding are both far below the error that they are for
 
 
+class NoSplit(RecordError):
+    """A difference that cannot be split, since p, a or b of one of the logs cannot be estimated.
+
+    Attributes:
+        name: how the log is called.
+        reason: why not.
+    """
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name} cannot be split: {reason}")
+        self.name, self.reason = name, reason
+
+
 @dataclass(frozen=True)
 class Spread:
     """How far an estimate may be off.
@@ -90,7 +103,12 @@ class Difference:
 
 
 def compare(
-    before: Episodes | HoldsEpisodes, after: Episodes | HoldsEpisodes, *, cap: int | None = None, level: float = 0.95
+    before: Episodes | HoldsEpisodes,
+    after: Episodes | HoldsEpisodes,
+    *,
+    cap: int | None = None,
+    level: float = 0.95,
+    names: tuple[str, str] = ("the log before", "the log after"),
 ) -> Difference:
     """Split the difference in accuracy between two logs.
 
@@ -99,9 +117,11 @@ def compare(
         cap: number of attempts at which to compare, the last answer being submitted, 0 for none; by default the cap of both logs
             if they have one in common.
         level: of the intervals.
+        names: how messages and notes call the logs.
 
     Raises:
-        RecordError: the logs have no cap in common and none is given; or p, a or b of one of them cannot be estimated.
+        RecordError: the logs have no cap in common and none is given.
+        NoSplit: p, a or b of one of them cannot be estimated.
 
     >>> from dstheory.anatomy import simulate_log
     >>> base = simulate_log(600, p=0.4, a=0.8, b=0.4, cap=6, concentration=1.0, rng=1, name="x")
@@ -117,10 +137,10 @@ def compare(
     places = together.problem[: len(before)], together.problem[len(before) :]
     sides = [_Side.of(log, place, len(together.problem_ids)) for log, place in zip((before, after), places, strict=True)]
     rates = [row(side.table, level=level) for side in sides]
-    for which, found in zip(("before", "after"), rates, strict=True):
+    for name, found in zip(names, rates, strict=True):
         for estimate in (found.p, found.a, found.b):
             if estimate.value is None:
-                raise RecordError(f"the log {which} cannot be split: {estimate.reason}")
+                raise NoSplit(name, estimate.reason)
     theta = np.array([[side.rate(name)[0] for name in "ab"] for side in sides])
 
     def accuracy(which: int) -> Callable[[Floats], Floats]:
@@ -157,7 +177,7 @@ def compare(
         spreads={name: spreads[name] for name in ("gain", "sample", "decide")},
         cap=at,
         shared=shared,
-        notes=_notes(sides, shared, [mean.shown for mean in own], spreads["decide"], at),
+        notes=_notes(sides, names, shared, [mean.shown for mean in own], spreads["decide"], at),
     )
 
 
@@ -297,21 +317,23 @@ def _clipped(accuracy: Estimate) -> Estimate:
     return replace(accuracy, value=value, low=low, high=high)
 
 
-def _notes(sides: list[_Side], shared: int, shown: list[bool], decide: Spread, cap: int) -> tuple[str, ...]:
+def _notes(
+    sides: list[_Side], names: tuple[str, str], shared: int, shown: list[bool], decide: Spread, cap: int
+) -> tuple[str, ...]:
     counts = [side.problems for side in sides]
     how = f"{shared} problems are in both logs" if shared else "the logs share no problem"
     notes = [f"{how} ({counts[0]} and {counts[1]} problems)"]
     if max(counts) > shared:
         notes[0] += ": that those of one log may be harder counts as sampling"
     where = "without a cap" if cap == 0 else f"at a cap of {cap}"
-    for side, is_shown, which in zip(sides, shown, ("before", "after"), strict=True):
+    for side, is_shown, which in zip(sides, shown, names, strict=True):
         if not is_shown:
-            notes.append(f"the log {which} does not show its accuracy {where}: it is estimated, with one a, b for all problems")
+            notes.append(f"{which} does not show its accuracy {where}: it is estimated, with one a, b for all problems")
         for name in "ab":
             if fit_rate(side.table, name).p_value < _DIFFERS:
-                notes.append(f"{name} differs between problems of the log {which}, and the parts take it as the same for all")
+                notes.append(f"{name} differs between problems of {which}, and the parts take it as the same for all")
         if (side.log.capped & (side.log.attempts != side.log.cap)).any():
-            notes.append(f"episodes of the log {which} ended without a stop before their cap: taken as a cap of their own")
+            notes.append(f"episodes of {which} ended without a stop before their cap: taken as a cap of their own")
     if decide.bias > max(_UNSEEN, decide.error / 2):
         notes.append(
             f"episodes are too short to show how problems differ: the parts may be off by {decide.bias:.2g} beside chance, which "

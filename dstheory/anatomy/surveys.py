@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from dstheory.anatomy.answers import Answers, answer
-from dstheory.anatomy.difference import Difference, Spread, compare
+from dstheory.anatomy.difference import Difference, NoSplit, Spread, compare
 from dstheory.anatomy.episodes import Episodes, HoldsEpisodes, episodes_of, in_order
+from dstheory.anatomy.first_answers import FirstAnswers, compare_first_answers
 from dstheory.anatomy.holdout import HeldOut, hold_out
 from dstheory.anatomy.model_checks import Test, check_model
 from dstheory.anatomy.one_shot import OneShot, is_one_shot, one_shot
@@ -101,6 +102,8 @@ class Survey(Tabulated):
         compared: their names.
         comparison_parts: label -> the same within the labels that both have.
         comparison_mean: their mean, weighted by problems.
+        first_answers: where the difference cannot be split, since one of the two has no decisions to estimate: first answers.
+        first_answers_parts: label -> the same within the labels that both have.
         reading: how the log was read; None if it was not read here.
         level, seed: of intervals and bootstraps.
     """
@@ -112,6 +115,8 @@ class Survey(Tabulated):
     compared: tuple[str, str] | None
     comparison_parts: Mapping[str, Difference]
     comparison_mean: MeanSplit | None
+    first_answers: FirstAnswers | None
+    first_answers_parts: Mapping[str, FirstAnswers]
     reading: Reading | None
     level: float
     seed: int
@@ -193,20 +198,33 @@ def survey(
         groups.append(_group(name, part, by, decision_score, cost=cost, level=level, resamples=resamples, seed=seed))
     comparison: Difference | None = None
     within: dict[str, Difference] = {}
+    first: FirstAnswers | None = None
+    first_within: dict[str, FirstAnswers] = {}
     if compared is not None:
         say("comparing")
         before, after = (parts[name] for name in compared)
-        comparison = compare(before, after, cap=compare_at, level=level)
-        theirs = after.by(by)
-        for label, part in before.by(by).items():
+        ours, theirs = before.by(by), after.by(by)
+        alone = [name for name in compared if is_one_shot(parts[name])]
+        why = f"nobody could try again in {' and '.join(alone)}" if alone else ""
+        if not alone:
+            try:
+                comparison = compare(before, after, cap=compare_at, level=level, names=compared)
+            except NoSplit as error:
+                why = f"in {error.name}, {error.reason}"
+        if comparison is None:
+            why = f"the difference cannot be split into sampling and decisions: {why}; so first answers are compared"
+            first = compare_first_answers(before, after, level=level, why=why)
+            found = {label: compare_first_answers(ours[label], theirs[label], level=level) for label in ours if label in theirs}
+            first_within = {label: found[label] for label in in_order(list(found))}
+        for label, part in ours.items() if comparison is not None else ():
             if label in theirs:
                 try:
-                    within[label] = compare(part, theirs[label], cap=compare_at, level=level)
+                    within[label] = compare(part, theirs[label], cap=compare_at, level=level, names=compared)
                 except RecordError:
                     continue  # a rate cannot be estimated there; the table of rates says why
         within = {label: within[label] for label in in_order(list(within))}
     mean = _mean_split(list(within.values()), level)
-    return Survey(by, across, groups, comparison, compared, within, mean, reading, level, seed)
+    return Survey(by, across, groups, comparison, compared, within, mean, first, first_within, reading, level, seed)
 
 
 def _mean_split(parts: Sequence[Difference], level: float) -> MeanSplit | None:

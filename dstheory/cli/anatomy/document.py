@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from dstheory.anatomy.answers import Answers
     from dstheory.anatomy.difference import Difference
+    from dstheory.anatomy.first_answers import FirstAnswers
     from dstheory.anatomy.holdout import HeldOut
     from dstheory.anatomy.model_checks import Test
     from dstheory.anatomy.one_shot import OneShot
@@ -85,6 +86,8 @@ def document(found: Survey) -> list[Section]:
         out += _group(group, found)
     if found.comparison is not None and found.compared is not None:
         out.append(_comparison(found, found.comparison, found.compared))
+    elif found.first_answers is not None and found.compared is not None:
+        out.append(_first_answers(found, found.first_answers, found.compared))
     return out
 
 
@@ -350,6 +353,17 @@ def _comparison(found: Survey, total: Difference, names: tuple[str, str]) -> Sec
         [found.by, f"accuracy: {names[0]}", names[1], "gain", "by sampling", "by decisions", "decision share"],
         rows,
         lines=lines,
+    )
+
+
+def _first_answers(found: Survey, total: FirstAnswers, names: tuple[str, str]) -> Section:
+    parts = found.first_answers_parts
+    shown = {**parts, **({TOTAL: total} if len(parts) != 1 else {})}
+    return Section(
+        "from {} to {}".format(*names),
+        [found.by, f"first answer right: {names[0]}", names[1], "difference"],
+        [[label, *(one.text() for one in (part.before, part.after, part.gain))] for label, part in shown.items()],
+        lines=[*total.notes, "the difference has an interval of its own: problems in both logs are paired"],
     )
 
 
