@@ -369,7 +369,7 @@ def _information(weight: Floats, scores: Floats) -> Floats:
 def _diagonal_energy(g: Floats, information: Floats) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # divided first: a square may underflow
         terms = np.where(g == 0.0, 0.0, np.square(g / np.sqrt(information)))
-    return np.asarray(terms.sum(axis=(-3, -2, -1)))
+        return np.asarray(terms.sum(axis=(-3, -2, -1)))
 
 
 def _form_energy(g: Floats, fisher: Floats) -> Floats:

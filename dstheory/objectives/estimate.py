@@ -208,7 +208,7 @@ def _draw_batches(
 
 
 def _even(n: int) -> Floats:
-    return np.full(n, 1.0 / n)
+    return np.full(n, 1.0 / max(n, 1))
 
 
 def _groups(

@@ -5,7 +5,7 @@ What a mass is, and why it is enough for a gradient, is at :mod:`dstheory.object
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -91,23 +91,31 @@ class CoefficientMass:
         return StageGradient(sample, stop * policy.resample_prob - res * policy.stop_prob)
 
 
-def on_policy_mass(solution: Solution, visits: Floats, found: Contrast) -> CoefficientMass:
+def on_policy_mass(solution: Solution, visits: Floats, *, sample: Floats, stop: Floats, resample: Floats) -> CoefficientMass:
     """Return the mass of coefficients that depend only on turn, state and action, met on the policy's own trajectories.
 
     Args:
         solution: the chain under the policy.
         visits: (*runs, T', X) weight of each turn, :attr:`Solution.finite_visits` or :attr:`Solution.discounted_visits`.
-        found: the coefficients, each up to a number that the actions of its state share.
+        sample, stop, resample: coefficients, broadcastable to (*runs, T', X, Y).
     """
     pol = solution.unrolled
     answers = (visits * solution.mdp.prompt_weight)[..., None] * pol.sample
     decisions = answers * pol.decided
-    return CoefficientMass(
-        answers * found.sample,
-        decisions * pol.stop * found.stop,
-        decisions * pol.resample * found.resample,
-        answers * found.sample_size,
-    )
+    return CoefficientMass(answers * sample, decisions * pol.stop * stop, decisions * pol.resample * resample)
+
+
+def contrast_mass(solution: Solution, visits: Floats, found: Contrast) -> CoefficientMass:
+    """Return the mass of differences between coefficients, from :attr:`Solution.contrast`: of the same gradient, with its digits.
+
+    Args:
+        solution: the chain under the policy.
+        visits: as in :func:`on_policy_mass`.
+        found: coefficients, each up to a number that the actions of its state share.
+    """
+    mass = on_policy_mass(solution, visits, sample=found.sample, stop=found.stop, resample=found.resample)
+    size = (visits * solution.mdp.prompt_weight)[..., None] * solution.unrolled.sample * found.sample_size
+    return replace(mass, sample_size=size)
 
 
 def over_runs(value: ArrayLike, axes: int) -> Floats:

@@ -43,7 +43,7 @@ from dstheory.objectives.expectation.exponential import moments
 from dstheory.objectives.expectation.groups import Grouping, effective_credit
 from dstheory.objectives.expectation.rewards import ResponseReward, RewardTable, reward_of
 from dstheory.objectives.fused import FusedTerms
-from dstheory.objectives.mass import CoefficientMass, check_runs, check_strength, log_likelihood, on_policy_mass, over_runs
+from dstheory.objectives.mass import CoefficientMass, check_runs, check_strength, contrast_mass, log_likelihood, over_runs
 from dstheory.objectives.parts import Normaliser, PerResponse, PerToken, Raw, normaliser_named
 from dstheory.objectives.registry import register
 from dstheory.objectives.responses import ResponseObjective, Term
@@ -453,7 +453,7 @@ class _ReverseOfTrajectories(_ReverseAtStates):
         reward, own = self.outcome_of(solution).reward, self._own(solution)
         found = reward.contrast(solution)
         found = replace(found, sample=found.sample + own, sample_size=found.sample_size + np.abs(own))
-        return on_policy_mass(solution, solution.finite_visits, found)
+        return contrast_mass(solution, solution.finite_visits, found)
 
     def centred(self, solution: Solution) -> CoefficientMass:
         """Return that of plain sums, or the mass up to a number that actions share."""

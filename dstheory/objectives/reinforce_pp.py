@@ -28,7 +28,7 @@ from dstheory.checks import Floats, reject
 from dstheory.objectives.base import Objective
 from dstheory.objectives.expectation.groups import Grouping, mean_tokens
 from dstheory.objectives.expectation.rewards import reward_of
-from dstheory.objectives.mass import CoefficientMass, check_penalty, check_runs, on_policy_mass, one_number, over_runs
+from dstheory.objectives.mass import CoefficientMass, check_penalty, check_runs, contrast_mass, one_number, over_runs
 from dstheory.objectives.parts import BatchTokens, Normaliser
 from dstheory.objectives.registry import register
 from dstheory.objectives.weights import log_ratios
@@ -83,10 +83,10 @@ class ReinforcePlusPlus(Objective):
         """Return the mass of the expected returns to go, whitened."""
         _, scale = self._whitening(solution)
         answer, stop, resample = self._penalties(solution)
-        mass = on_policy_mass(solution, solution.finite_visits, reward_of(solution, "correct").reward.contrast(solution))
+        mass = contrast_mass(solution, solution.finite_visits, reward_of(solution, "correct").reward.contrast(solution))
         if self.reference is not None:  # apart from the reward, beside which a small penalty would lose its digits
             penalty = solution.contrast_of(answer + stop, answer + resample)  # an answer's own is paid with its decision
-            mass = mass + on_policy_mass(solution, solution.finite_visits, penalty)
+            mass = mass + contrast_mass(solution, solution.finite_visits, penalty)
         return mass.scaled(scale)
 
     def _penalties(self, solution: Solution) -> tuple[Floats, Floats, Floats]:

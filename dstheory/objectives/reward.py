@@ -36,7 +36,7 @@ from dstheory.objectives.expectation.exponential import EffectiveCredit, moments
 from dstheory.objectives.expectation.groups import Grouping
 from dstheory.objectives.expectation.rewards import reward_of
 from dstheory.objectives.fused import FusedTerms
-from dstheory.objectives.mass import CoefficientMass, on_policy_mass, one_number
+from dstheory.objectives.mass import CoefficientMass, contrast_mass, one_number
 from dstheory.objectives.parts import Normaliser, PerResponse
 from dstheory.objectives.registry import register
 
@@ -60,7 +60,7 @@ class _ExpectedReturn(Objective):
         """Return the mass with action values as coefficients: what came before the action has mean zero against its score."""
         found, gw = solution.contrast, solution.mdp.gamma_within[..., None, None, None]
         found = replace(found, stop=gw * found.stop, resample=gw * found.resample)  # a decision comes one stage later
-        return on_policy_mass(solution, solution.discounted_visits, found)
+        return contrast_mass(solution, solution.discounted_visits, found)
 
 
 @register
@@ -122,7 +122,7 @@ class RewardToGo(_ExpectedReturn):
         """Return the mass; without the outer discount every turn counts as often as it is reached."""
         if self.outer_discount:
             return super().mass(solution)
-        return on_policy_mass(solution, solution.finite_visits, solution.contrast)
+        return contrast_mass(solution, solution.finite_visits, solution.contrast)
 
     def value(self, solution: Solution) -> Floats | None:  # type: ignore[override]
         """Return E_x[V(x)], or None when the outer discount is dropped: no simple scalar has that gradient."""

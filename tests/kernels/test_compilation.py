@@ -41,7 +41,7 @@ def install(tmp_path: Path) -> Path:
     """Return a directory with a copy of the package in which no kernel cache can be made, as in a read-only install."""
     source = Path(dstheory.__file__).parent
     copy = tmp_path / "site"
-    for part in ("__init__.py", "__init__.pyi", "_version.py", "errors.py"):
+    for part in ("__init__.py", "__init__.pyi", "_version.py", "errors.py", "texts.py"):
         (copy / "dstheory").mkdir(parents=True, exist_ok=True)
         shutil.copy(source / part, copy / "dstheory" / part)
     shutil.copytree(source / "kernels", copy / "dstheory" / "kernels", ignore=shutil.ignore_patterns("__pycache__"))

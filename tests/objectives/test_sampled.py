@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from objectives.test_groups import HERE, MDP, OLD
 
-from dstheory import solve
+from dstheory import Policy, TwoStageMDP, solve
 from dstheory.errors import ChainError
 from dstheory.objectives import CISPO, DAPO, DPO, GRPO, GSPO, NFT, RLOO, DAPOBatch, PPOClip, Reinforce, sampled_gradient
 
@@ -59,3 +59,10 @@ def test_rewards_of_many_values_are_refused_by_the_closed_form_and_estimated() -
 def test_what_is_not_sampled_says_so(objective, options: dict, message: str) -> None:
     with pytest.raises(ChainError, match=message):
         sampled_gradient(objective, solve(MDP, HERE), rng=0, **options)
+
+
+def test_a_draw_without_a_mixed_group_is_followed_by_another() -> None:
+    rarely = solve(TwoStageMDP.minimal(gamma=1.0), Policy.minimal(p=0.02, a=0.98, b=0.02))
+    found = sampled_gradient(DAPO(group_size=2, prompts=1), rarely, batches=2, prompts=1, rng=0)
+    assert np.isfinite(found.gradient.sample).all()
+    assert found.gradient.sample[0, 0, 0] > 0  # every group that counts has one right response

@@ -44,7 +44,7 @@ from dstheory.chain.policy import Policy
 from dstheory.checks import Floats, compact, readonly
 from dstheory.objectives.expectation.rewards import RewardTable
 from dstheory.objectives.fused import applies
-from dstheory.objectives.mass import CoefficientMass, on_policy_mass, over_runs
+from dstheory.objectives.mass import CoefficientMass, contrast_mass, over_runs
 from dstheory.objectives.weights import TokenWeight
 
 _STEP = 0.3
@@ -257,7 +257,7 @@ def response_contrast(solution: Solution, reward: RewardTable, nodes: EffectiveC
     if _compiled(solution, reward):
         return response_mass(solution, reward, nodes)
     pieces = [_contrast(solution, reward, part, _sweep(solution, reward, part.t)) for part in _parts(solution, nodes)]
-    return on_policy_mass(solution, np.ones(solution.unrolled.sample.shape[-3:-1]), functools.reduce(operator.add, pieces))
+    return contrast_mass(solution, np.ones(solution.unrolled.sample.shape[-3:-1]), functools.reduce(operator.add, pieces))
 
 
 def response_beside(
