@@ -166,7 +166,7 @@ def judge_score(
         )
     right = np.asarray(episodes.correct, dtype=bool)
     values, code = np.unique(scores_of(episodes, field), return_inverse=True)
-    _, problem = np.unique(episodes.problem, return_inverse=True)
+    problem = _problems_by_name(episodes)
     best = best_threshold(right, code, values, problem, splits, np.random.default_rng(rng))
     shown = _shown(code, values, best.threshold)
     return ScoreRule(
@@ -180,6 +180,14 @@ def judge_score(
         curve=_curve(right, code),
         best=best,
     )
+
+
+def _problems_by_name(episodes: Episodes) -> Ints:
+    """Return (N,) the rank of each sample's problem among the names, so that the splits do not depend on the order of the log."""
+    present, problem = np.unique(episodes.problem, return_inverse=True)
+    rank = np.empty(len(present), dtype=np.int64)
+    rank[sorted(range(len(present)), key=lambda i: episodes.problem_ids[int(present[i])])] = np.arange(len(present))
+    return np.asarray(rank[problem])
 
 
 # ---------------------------------------------------------------------- one threshold
