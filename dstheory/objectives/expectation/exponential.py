@@ -132,11 +132,14 @@ class EffectiveCredit:
 
     def at(self, prompt: np.ndarray[tuple[int, ...], np.dtype[np.integer]], reward: Floats, length: Floats) -> Floats:
         """Return f of responses, (n,), for nodes of one run."""
-        decay = np.exp(-np.multiply.outer(self.t, length))
-        credit = self.constant[:, prompt] + self.slope[:, prompt] * reward
-        if self.otherwise is not None:
-            credit = credit + self.otherwise[:, prompt] * (1.0 - reward)
-        return np.asarray((credit * decay).sum(axis=0))
+        total, each = np.zeros(len(length)), max(1, _AT_ONCE // max(1, len(length)))
+        for start in range(0, len(self.t), each):
+            part = self.rows(slice(start, start + each))
+            credit = part.constant[:, prompt] + part.slope[:, prompt] * reward
+            if part.otherwise is not None:
+                credit = credit + part.otherwise[:, prompt] * (1.0 - reward)
+            total += (credit * np.exp(-np.multiply.outer(part.t, length))).sum(axis=0)
+        return total
 
 
 @dataclass(frozen=True, eq=False)

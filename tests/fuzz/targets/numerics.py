@@ -22,6 +22,7 @@ from dstheory.errors import DSTheoryError
 MAKERS = dict(ALL)
 LOGITS = (0.0, 0.5, -0.5, 1.0, -1.0, 3.0, -3.0, 20.0, -20.0, 36.0, 37.5, -37.5, 100.0, -100.0, 355.0, 700.0, -700.0, 709.5,
           710.0, -710.0, 745.0, 746.0, -746.0, 1e3, -1e3, 1e5, -1e5, 1e17, -1e17, 1e300, -1e300, 5e-324, 1e-16)  # fmt: skip
+OVER_RESPONSES = {"gspo-1", "gspo-2", "dpo-0", "dpo-1"}  # sums over responses: up to a million of them without a cap
 POLICIES = ("policy", "reference", "expert")
 REWARDS = (0.0, 1.0, -1.0, 0.5, -0.1, 1e-9, 1e9, -1e9, 1e-300, 1e100, -1e100, 1e200, 1e308, -1e308)
 LENGTHS = (1.0, 2.0, 7.0, 40.0, 1e4, 1e9, 1e100, 1e308)
@@ -93,6 +94,8 @@ def described_by(data: Any) -> tuple[str, dict[str, Any], list[Any]]:
     ):
         raise ValueError("no case")
     if label not in MAKERS or (cap is not None and not (isinstance(cap, int) and 1 <= cap <= 4)):
+        raise ValueError("no case")
+    if label in OVER_RESPONSES and cap is None:
         raise ValueError("no case")
     rest = {
         "prompt_weight": np.array(data["weight"], dtype=float),
