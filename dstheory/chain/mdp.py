@@ -43,7 +43,7 @@ DiscountPer = Literal["turn", "stage"]
 FourRewards = Mapping[str, ArrayLike]
 
 _FOUR = ("stop_correct", "resample_correct", "stop_wrong", "resample_wrong")
-_LARGEST = 1e100  # of rewards, their variances, and lengths
+_LARGEST = 1e150  # of rewards, their variances, and lengths
 _FIELDS = (
     "correct", "n_answers", "reward_stop", "reward_resample", "reward_stop_variance", "reward_resample_variance",
     "sample_length", "decision_length", "prompt_weight", "gamma", "discount_per", "max_turns", "prompts",
