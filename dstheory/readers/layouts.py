@@ -14,6 +14,7 @@ from dstheory.readers.paths import Place, candidates, keys_of
 from dstheory.readers.reading import Part
 from dstheory.readers.records import FieldNames, label_text
 from dstheory.readers.words import Verdicts, decision_word, parse_decisions
+from dstheory.texts import printable
 
 _NAMED = 6  # other values named where no record holds the one asked for
 _UNITS = {
@@ -113,8 +114,8 @@ class Layout:
             what = "a list of attempts per record"
         title = f"{self.format.title}: " if self.format is not None else ""
         if self.format is not None and self.format.checker:
-            return f"{title}{what}, answers checked by {self.format.checker}"
-        return f"{title}{what}, correctness from {self.names.correct}{self.verdicts.rule}"
+            return printable(f"{title}{what}, answers checked by {self.format.checker}")
+        return printable(f"{title}{what}, correctness from {self.names.correct}{self.verdicts.rule}")
 
     @property
     def _deep(self) -> list[Place]:

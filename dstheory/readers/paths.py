@@ -19,6 +19,7 @@ from dstheory.readers.messages import shown
 Step = str | int | None  # a key, a place in a list, or None for every entry of a list
 _STEP = re.compile(r"\.?([^.\[\]]+)|\[(-?\d*)\]")
 _INDEX = re.compile(r"[0-9]{1,9}")
+_LONGEST_KEY = 60
 _MOST_KEYS = 12
 
 
@@ -134,4 +135,5 @@ def keys_of(record: Any) -> str:
         else:
             names.append(str(key))
     more = len(names) - _MOST_KEYS
-    return (", ".join(names[:_MOST_KEYS]) or "no keys") + (f" and {more} more" if more > 0 else "")
+    cut = [name if len(name) <= _LONGEST_KEY else f"{name[: _LONGEST_KEY - 3]}..." for name in names[:_MOST_KEYS]]
+    return (", ".join(cut) or "no keys") + (f" and {more} more" if more > 0 else "")
