@@ -25,6 +25,7 @@ from dstheory.chain.exact import Solution
 from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats
+from dstheory.errors import ChainError
 from dstheory.objectives.base import Objective
 from dstheory.objectives.expectation.exponential import EffectiveCredit, response_beside, response_contrast, response_mass
 from dstheory.objectives.expectation.rewards import ResponseReward, RewardTable
@@ -48,12 +49,17 @@ class Term:
 def response_lengths(solution: Solution, trajectories: Trajectories) -> Floats:
     """Return the tokens L of each response, (n,): its answers and its decisions.
 
+    Raises:
+        ChainError: the lengths differ between runs.
+
     >>> from dstheory import Policy, TwoStageMDP, solve
     >>> s = solve(TwoStageMDP.minimal(sample_length=[[5, 9]]), Policy.minimal(p=0.5, a=0.5, b=0.5))
     >>> response_lengths(s, Trajectories.record([(0, [(1, "resample"), (0, "stop")])])).tolist()
     [16.0]
     """
     t, mdp = trajectories, solution.mdp
+    if mdp.sample_length.ndim > 2 or mdp.decision_length.ndim > 2:
+        raise ChainError("the lengths have runs, but those of trajectories are those of one run: pick one")
     at = t.step_prompt, t.answer
     return t.sum(mdp.sample_length[at] + np.where(t.decided, mdp.decision_length[at], 0.0))
 

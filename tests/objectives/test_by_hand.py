@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dstheory import Policy, Trajectories, TwoStageMDP, enumerate_trajectories, solve
-from dstheory.errors import InfiniteDivergenceError
+from dstheory.errors import ChainError, InfiniteDivergenceError
 from dstheory.objectives import (
     DAPO,
     DPO,
@@ -183,3 +183,9 @@ def test_where_no_length_and_no_reward_enters_visits_are_enough(kind: type, monk
     monkeypatch.setattr(exponential, "_sweep", refuse)
     made = kind() if kind is EntropyBonus else kind(ExpertChain(THERE)) if issubclass(kind, SFT | SFTSequenceSum) else kind(THERE)
     assert np.isfinite(made.gradient(solve(LOPSIDED, HERE)).sample).all()
+
+
+def test_lengths_over_runs_have_no_recorded_responses() -> None:
+    many = solve(LOPSIDED.replace(sample_length=np.stack([LOPSIDED.sample_length, 2 * LOPSIDED.sample_length])), HERE)
+    with pytest.raises(ChainError, match="the lengths have runs, but those of trajectories are those of one run"):
+        response_lengths(many, Trajectories.record([(0, [(0, "stop")])]))
