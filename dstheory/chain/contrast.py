@@ -104,7 +104,7 @@ def contrast(policy: UnrolledPolicy, stop: Floats, resample: Floats, lost: Float
     # Answers, measured from the likeliest one ...
     likelier = _likelier_stop(policy, first)
     terms = [s * (stop - _entry(stop, first)), likelier * _entry(by_stop - by_resample, first)]
-    if lost.ndim:  # the same for all answers where it is a number
+    if lost.shape[-1:] not in ((), (1,)):  # else all answers are discounted alike
         terms.append(u * ((_entry(lost, first) - lost) * value))
     if resample.ndim:
         terms.append(u * (resample - _entry(resample, first)))

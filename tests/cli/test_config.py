@@ -9,8 +9,7 @@ from pathlib import Path
 import click
 import pytest
 from cli.conftest import Outcome
-
-from dstheory.cli.main import cli
+from cli.tree import commands
 
 DIGITS = "9" * 5000
 
@@ -56,20 +55,10 @@ def test_entries_are_what_the_command_line_would_say(dstheory: Callable[..., Out
 
 def options() -> Iterator[tuple[str, str]]:
     """Return all options that take numbers, with their commands."""
-    for path, command in commands(cli):
+    for path, command in commands():
         for option in command.params:
             if isinstance(option, click.Option) and isinstance(option.type, (click.types.FloatParamType, click.FloatRange)):
                 yield path, option.opts[-1]
-
-
-def commands(group: click.Command, path: str = "") -> Iterator[tuple[str, click.Command]]:
-    if not isinstance(group, click.Group):
-        yield path, group
-        return
-    for name in group.list_commands(click.Context(group)):
-        command = group.get_command(click.Context(group), name)
-        assert command is not None
-        yield from commands(command, f"{path} {name}".strip())
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e400"])

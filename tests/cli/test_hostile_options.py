@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
 from cli.conftest import Outcome
-
-from dstheory.cli.main import cli
+from cli.tree import commands
 
 PAYLOAD = "__import__('os').system('touch executed')"
 VALUES = {
@@ -21,7 +20,7 @@ VALUES = {
     "negative": "-1",
     "digits": "9" * 5000, "negative digits": "-" + "9" * 5000, "escape": "\x1b[31m\x07", "line": "a\nb", "nul": "a\0b",
     "surrogate": "\ud800", "bytes": "caf\udce9", "list": "[1,2]", "commas": ",,", "equation": "p=1=2", "brackets": "(" * 20_000,
-    "code": PAYLOAD, "long name": "x" * 5000, "path": "/dev/null/x", "device": "/dev/zero",
+    "code": PAYLOAD, "long name": "x" * 5000, "path": "/dev/null/x", "device": "/dev/full",
 }  # fmt: skip
 # What makes each command short.
 BASE = {
@@ -42,16 +41,6 @@ BASE = {
     "verify": ["gone.py"],  # said to be missing once the options are fine; loading claims takes seconds
 }
 ACTS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-
-
-def commands(group: click.Command = cli, path: str = "") -> Iterator[tuple[str, click.Command]]:
-    if not isinstance(group, click.Group):
-        yield path, group
-        return
-    for name in group.list_commands(click.Context(group)):
-        command = group.get_command(click.Context(group), name)
-        assert command is not None
-        yield from commands(command, f"{path} {name}".strip())
 
 
 def options(command: click.Command) -> list[str]:

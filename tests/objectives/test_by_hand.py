@@ -12,6 +12,8 @@ from dstheory.errors import ChainError, InfiniteDivergenceError
 from dstheory.objectives import (
     DAPO,
     DPO,
+    GRPO,
+    GSPO,
     SFT,
     EntropyBonus,
     ExpertChain,
@@ -189,3 +191,25 @@ def test_lengths_over_runs_have_no_recorded_responses() -> None:
     many = solve(LOPSIDED.replace(sample_length=np.stack([LOPSIDED.sample_length, 2 * LOPSIDED.sample_length])), HERE)
     with pytest.raises(ChainError, match="the lengths have runs, but those of trajectories are those of one run"):
         response_lengths(many, Trajectories.record([(0, [(0, "stop")])]))
+
+
+@pytest.mark.parametrize("make", [
+    lambda ref: K3Loss(ref, beta=0.1, normaliser="response-tokens"),
+    lambda ref: GRPO(reference=ref, beta=0.1),
+    lambda ref: K3Loss(ref, beta=0.1),
+])  # fmt: skip
+def test_a_ratio_that_is_no_number_meets_the_probability_of_its_action(make) -> None:
+    mdp = TwoStageMDP(correct=[[0, 0]], max_turns=1)  # one answer of one token: beta (ref - pi), with ref/pi = exp(710)
+    here, there = (Policy.tabular([logits], [[0.0, 0.0]]) for logits in ([710.0, 0.0], [0.0, 710.0]))
+    np.testing.assert_allclose(make(there).gradient(solve(mdp, here)).sample, [[[-0.1, 0.1]]], rtol=1e-12)
+
+
+def test_sums_over_multisets_keep_a_decision_that_is_rare() -> None:
+    """Against every trajectory in order, which the same policy, written out turn by turn, is averaged over."""
+    mdp = TwoStageMDP(correct=[[1, 0]], max_turns=3, sample_length=[[2, 5]])
+    here, there = Policy.tabular([[0.3, -0.2]], [[41.0, 39.0]]), Policy.tabular([[0.1, 0.4]], [[40.0, 40.0]])
+    turns = Policy.tabular(*(np.repeat(logits, 3, axis=0) for logits in (here.sample_logits, here.stop_logits)))
+    for objective in (GSPO(group_size=4, sampler=there, clip_low=1.0, clip_high=9.0), DPO(there, beta=0.5)):
+        brief, whole = (objective.gradient(solve(mdp, policy)).decide for policy in (here, turns))
+        assert 0 < np.abs(brief).max() < 1e-16
+        np.testing.assert_allclose(brief, whole.sum(axis=0, keepdims=True), rtol=1e-9)
