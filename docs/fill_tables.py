@@ -1,37 +1,70 @@
-"""Put what commands print between their markers, `<!-- dstheory ... -->` to `<!-- end -->`, in the README and the pages.
+"""Put what commands print into the README and the pages.
 
     python docs/fill_tables.py
 
-What stands between other markers is left alone; tests compare every block with the command's output.
+Two kinds of blocks are renewed: tables between ``<!-- dstheory ... -->`` and ``<!-- end -->``, and what a reader's terminal of 80
+columns shows after ``<!-- console -->``, command by command, in one directory per page. Tests compare both with the output.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
 import sys
+import tempfile
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 BLOCK = re.compile(r"(<!-- dstheory (?P<command>.+?) -->\n).*?(?=<!-- end -->)", flags=re.DOTALL)
+CONSOLE = re.compile(r"(?<=<!-- console -->\n```console\n).*?(?=```\n)", flags=re.DOTALL)
 
 
 @cache
 def printed(command: str) -> str:
     """Return what a command prints."""
-    run = [sys.executable, "-m", "dstheory.cli.main", *shlex.split(command)]
-    return subprocess.run(run, check=True, capture_output=True, text=True).stdout.strip() + "\n"
+    return run(command, ROOT).strip() + "\n"
+
+
+def run(command: str, folder: Path) -> str:
+    """Run a command of the package in a folder, in a terminal of 80 columns."""
+    words = [sys.executable, "-m", "dstheory.cli.main", *shlex.split(command)]
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    env = {**os.environ, "COLUMNS": "80", "PYTHONPATH": path}
+    return subprocess.run(words, check=True, capture_output=True, text=True, cwd=folder, env=env).stdout
+
+
+def session(block: str, run: Callable[[str], str]) -> str:
+    """Return a console block with the output of its commands renewed; ``| head -n N`` and ``| tail -n N`` cut the output."""
+    lines = []
+    for line in re.findall(r"^\$ dstheory (.+)$", block, flags=re.MULTILINE):
+        command, _, cut = line.partition(" | ")
+        output = [text.rstrip() for text in run(command).strip("\n").splitlines()]
+        if cut:
+            end, _, number = cut.split()
+            output = output[: int(number)] if end == "head" else output[-int(number) :]
+        lines += [f"$ dstheory {line}", *output]
+    return "\n".join(lines) + "\n"
+
+
+def page(text: str, run: Callable[[str], str]) -> str:
+    """Return a page with all its console blocks renewed, one after the other."""
+    return CONSOLE.sub(lambda block: session(block[0], run), text)
 
 
 def main() -> None:
     """Renew every block, and only files in which one changed."""
-    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
-        text = page.read_text(encoding="utf-8")
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        text = path.read_text(encoding="utf-8")
         renewed = BLOCK.sub(lambda block: block[1] + printed(block["command"]), text)
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "examples").symlink_to(ROOT / "examples")
+            renewed = page(renewed, lambda command, folder=Path(folder): run(command, folder))
         if renewed != text:
-            page.write_text(renewed, encoding="utf-8")
+            path.write_text(renewed, encoding="utf-8")
 
 
 if __name__ == "__main__":

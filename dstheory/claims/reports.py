@@ -65,20 +65,20 @@ def summary(report: Report) -> str:
     """One line: how many claims came out how, and whether that is what is recorded."""
     counts = Counter(entry.verdict.outcome for entry in report.entries)
     phrases = {
-        Outcome.HOLDS: "hold",
-        Outcome.CONDITIONAL: "hold under a condition",
-        Outcome.EXAMPLE: "hold at an example",
-        Outcome.DEFINITION: "are true by definition",
-        Outcome.FAILS: "fail",
-        Outcome.NOT_REFUTED: "are not refuted",
-        Outcome.UNDECIDED: "are undecided",
-        Outcome.ERROR: "could not be checked",
+        Outcome.HOLDS: ("holds", "hold"),
+        Outcome.CONDITIONAL: ("holds under a condition", "hold under a condition"),
+        Outcome.EXAMPLE: ("holds at an example", "hold at an example"),
+        Outcome.DEFINITION: ("is true by definition", "are true by definition"),
+        Outcome.FAILS: ("is refuted", "are refuted"),
+        Outcome.NOT_REFUTED: ("is not refuted", "are not refuted"),
+        Outcome.UNDECIDED: ("is undecided", "are undecided"),
+        Outcome.ERROR: ("could not be checked", "could not be checked"),
     }
-    parts = [f"{counts[outcome]} {phrase}" for outcome, phrase in phrases.items() if counts[outcome]]
-    different = sum(not entry.as_recorded for entry in report.entries)
-    agreement = "all as recorded" if not different else f"{different} NOT as recorded"
-    counted = f"{len(report.entries)} claim{'' if len(report.entries) == 1 else 's'}"
-    return f"{counted}: {', '.join(parts)}; {agreement}. {report.time:.1f} s, seed {report.seed}."
+    parts = [f"{counts[outcome]} {phrase[counts[outcome] > 1]}" for outcome, phrase in phrases.items() if counts[outcome]]
+    different, total = sum(not entry.as_recorded for entry in report.entries), len(report.entries)
+    which = f"{different} of {total}" if different else f"all {total}" if total > 1 else "1"
+    agreement = f"{which} verdict{'' if total == 1 else 's'} {'NOT ' if different else ''}as recorded"
+    return f"{agreement}: {', '.join(parts)}. {report.time:.1f} s, seed {report.seed}."
 
 
 def verdict_table(report: Report) -> Table:

@@ -1,4 +1,4 @@
-"""docs/objectives.md and the README: their tables are what the command prints, not what somebody typed."""
+"""docs/objectives.md: its tables are what the command prints, not what somebody typed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from dstheory.objectives import REGISTRY
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE, README = ROOT / "docs" / "objectives.md", ROOT / "README.md"
+PAGE = ROOT / "docs" / "objectives.md"
 BLOCK = re.compile(r"<!-- dstheory (.+?) -->\n(.*?)<!-- end -->", flags=re.DOTALL)
 
 
@@ -25,11 +25,6 @@ def test_tables_are_what_the_command_prints(dstheory, command: str, shown: str) 
     assert shown.strip() == printed.out.strip(), f"`python docs/fill_tables.py` renews what `dstheory {command}` prints"
     for name in () if "--objective" in command else REGISTRY:
         assert f"| `{name}` |" in shown
-
-
-def test_the_readme_shows_one_of_these_tables() -> None:
-    (shown,) = BLOCK.findall(README.read_text(encoding="utf-8"))
-    assert shown in blocks()
 
 
 def test_there_are_tables_and_every_link_exists() -> None:

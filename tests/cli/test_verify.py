@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -36,8 +37,8 @@ def test_a_table_and_a_summary(dstheory):
     assert result.code == 0
     assert "Reflection helps exactly when a + b > 1" in result.out
     assert "witness: p = 1/2, a = 1/2, b = 1/2" in result.out
-    assert "2 claims: 1 hold, 1 fail; all as recorded." in result.out
-    assert "\n1 claim: 1 hold; all as recorded." in dstheory("verify", "A3").out
+    assert "all 2 verdicts as recorded: 1 holds, 1 is refuted." in result.out
+    assert "\n1 verdict as recorded: 1 holds." in dstheory("verify", "A3").out
     assert result.err == ""
 
 
@@ -51,13 +52,13 @@ def test_a_deliberately_false_recorded_verdict_exits_3(dstheory, tmp_path):
     result = dstheory("verify", proofs)
     assert result.code == 3
     assert "fails (recorded: holds)" in " ".join(result.out.split())
-    assert "1 NOT as recorded" in result.out
+    assert re.search(r"\n1 of \d+ verdicts NOT as recorded: ", result.out)
 
 
 @pytest.mark.parametrize(
     ("name", "code", "message"),
     [
-        ("fine.py", 0, "all as recorded"),
+        ("fine.py", 0, "as recorded: "),
         ("false.py", 3, "fails at the witness (p = 1/2, a = 1/2)"),
         ("not_false.py", 3, "holds (recorded: fails)"),
         ("undecided.py", 4, "undecided (recorded: holds)"),
