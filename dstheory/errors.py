@@ -78,7 +78,11 @@ class ClaimFileError(ClaimError):
     """A file of claims does not load, defines no claim, or gives one id to two claims."""
 
 
-class UnknownClaimError(ClaimError):
+class UnknownNameError(DSTheoryError):
+    """A name of nothing that the package knows; the message gives the nearest names. The commands end with 2, as for usage."""
+
+
+class UnknownClaimError(ClaimError, UnknownNameError):
     """A name selects no claim; the message gives the nearest names."""
 
 
@@ -119,6 +123,10 @@ class FileFormatError(DSTheoryError):
 
 class RecordError(DSTheoryError):
     """A rollout record, or a table of them, breaks a rule of the format or cannot answer the question."""
+
+
+class UnknownReadingError(RecordError, UnknownNameError):
+    """A name of no format, reader, checker, segmentation or part of a record."""
 
 
 class SkippedExperiment(DSTheoryError):

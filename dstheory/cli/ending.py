@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import click
 
 from dstheory.cli.echo import echo
-from dstheory.errors import DSTheoryError, system_sentence
+from dstheory.errors import DSTheoryError, UnknownNameError, system_sentence
 from dstheory.interrupts import handled
 from dstheory.texts import printable
 
@@ -78,7 +78,7 @@ def _code_of(command: Callable[[], Any]) -> int:
         _say(f"{usage}Error: {error.format_message()}")
         return error.exit_code
     except DSTheoryError as error:
-        return _failed(str(error))
+        return _failed(str(error), code=2 if isinstance(error, UnknownNameError) else 1)
     except BrokenPipeError:
         return _CLOSED_PIPE
     except SystemExit as exit_:
@@ -164,9 +164,9 @@ def _warn(
     _say(f"warning: {printable(message)}")
 
 
-def _failed(message: str) -> int:
+def _failed(message: str, code: int = 1) -> int:
     _say(f"error: {printable(message)}")  # one sentence, whatever line ends a label or a name holds
-    return 1
+    return code
 
 
 def _say(text: str) -> None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Literal
 
-from dstheory.errors import DSTheoryError
+from dstheory.errors import DSTheoryError, UnknownNameError
 
 __all__ = ["PARAMETERS", "TABLE", "TOGETHER", "Group", "Kind", "Of", "Parameter", "Together", "lookup_parameter", "value_at"]
 
@@ -265,7 +265,7 @@ def lookup_parameter(name: str, of: Of, *, minimal: bool = True) -> Parameter:
     if key not in PARAMETERS:
         near = get_close_matches(key, known, n=3)
         hint = f"did you mean {', '.join(near)}?" if near else f"known are {', '.join(sorted(known))}"
-        raise DSTheoryError(f"there is no parameter {name.strip()!r} of {of} to sweep: {hint}")
+        raise UnknownNameError(f"there is no parameter {name.strip()!r} of {of} to sweep: {hint}")
     found = PARAMETERS[key]
     if of not in found.of:
         raise DSTheoryError(f"{key} is a parameter of {found.of[0]}, not of {of}: sweep another one, or of={found.of[0]!r}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from dstheory.errors import DSTheoryError
+from dstheory.errors import DSTheoryError, UnknownNameError
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def find_experiments(names: tuple[str, ...]) -> list[Experiment]:
         if name not in known and not name.endswith(".py"):
             near = get_close_matches(name, known, n=2, cutoff=0.5)
             hint = f"did you mean {' or '.join(near)}?" if near else "nothing is called like that."
-            raise DSTheoryError(f"there is no experiment {name!r}: {hint} Known are {', '.join(known)}")
+            raise UnknownNameError(f"there is no experiment {name!r}: {hint} Known are {', '.join(known)}")
         experiment = known[name] if name in known else read_experiment(Path(name))
         found[experiment.name] = experiment
     return list(found.values())

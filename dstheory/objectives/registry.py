@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from dstheory.about import ABOUT, FAMILIES
-from dstheory.errors import DSTheoryError
+from dstheory.errors import DSTheoryError, UnknownNameError
 from dstheory.objectives.aliases import ALIASES
 from dstheory.objectives.base import Objective, WeightedSum
 
@@ -73,7 +73,7 @@ def lookup(name: str) -> type[Objective]:
     if key not in REGISTRY:
         near = get_close_matches(key, [*REGISTRY, *ALIASES], n=3)
         hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(sorted(REGISTRY))}"
-        raise DSTheoryError(f"there is no objective {name!r}: {hint}")
+        raise UnknownNameError(f"there is no objective {name!r}: {hint}")
     return REGISTRY[key]
 
 
@@ -127,7 +127,7 @@ def parse(expression: str) -> list[tuple[float, str]]:
         factor, _, name = part.rpartition("*")
         if not name.strip():
             hint = f"a name is missing in {expression!r}; write e.g. reinforce + 0.1*kl"
-            raise DSTheoryError(f"there is no objective {name!r}: {hint}")
+            raise UnknownNameError(f"there is no objective {name!r}: {hint}")
         try:
             found.append((float(factor) if factor.strip() else 1.0, name.strip()))
         except ValueError:

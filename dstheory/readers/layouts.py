@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from dstheory.errors import RecordError
+from dstheory.errors import RecordError, UnknownReadingError
 from dstheory.readers.formats import READERS, Format, named, recognise
 from dstheory.readers.messages import shown
 from dstheory.readers.paths import Place, candidates, keys_of
@@ -74,7 +74,7 @@ class Request:
             RecordError: something in it is not possible.
         """
         if reader not in ("auto", *READERS):
-            raise RecordError(f"there is no reader {reader!r}: there are auto, {', '.join(READERS)}")
+            raise UnknownReadingError(f"there is no reader {reader!r}: there are auto, {', '.join(READERS)}")
         if format is not None:
             named(format)
         for place in (*(fields or {}).values(), *(where or {})):

@@ -8,7 +8,7 @@ from glob import glob
 from pathlib import Path
 from typing import NamedTuple
 
-from dstheory.errors import FileFormatError, RecordError
+from dstheory.errors import FileFormatError, RecordError, UnknownReadingError
 from dstheory.readers.answers import Checker, Game, compare_final, load_checker
 from dstheory.readers.attempt_rows import batch_of, read_attempts, table_of_rows
 from dstheory.readers.documents import Documents, open_documents
@@ -64,7 +64,7 @@ class TextSettings(NamedTuple):
             return compare_final(names)
         if checker.endswith(".py") or ":" in checker:
             return load_checker(checker)
-        raise RecordError(f"there is no checker {checker!r}: there are {', '.join(CHECKERS)}, or FILE.py:FUNCTION")
+        raise UnknownReadingError(f"there is no checker {checker!r}: there are {', '.join(CHECKERS)}, or FILE.py:FUNCTION")
 
     def _finder(self, segment: str | Segmenter | None, game: Game | None) -> Segmenter | None:
         if segment is None and (self.pattern is not None or self.markers is not None):

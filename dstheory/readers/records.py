@@ -16,7 +16,7 @@ from functools import cached_property
 from types import NoneType
 from typing import Any, NamedTuple
 
-from dstheory.errors import RecordError
+from dstheory.errors import UnknownReadingError
 from dstheory.readers.messages import is_unicode, nearest, shown
 from dstheory.readers.words import which_decision
 
@@ -110,7 +110,7 @@ class FieldNames:
         known = [f.name for f in fields(cls) if f.name != "extra"]
         for part in names:
             if part not in known:
-                raise RecordError(f"a record has no part {part!r}: {nearest(part, known)}")
+                raise UnknownReadingError(f"a record has no part {part!r}: {nearest(part, known)}")
         labels = tuple(dict.fromkeys(name for name in extra if name not in LABELS and name != "log"))
         return cls(**{**{part: str(key) for part, key in names.items()}, "extra": labels})  # type: ignore[arg-type]
 

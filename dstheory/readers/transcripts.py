@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from dstheory.errors import RecordError
+from dstheory.errors import RecordError, UnknownReadingError
 from dstheory.readers.answers import Checker, Game, final_answers, find_expressions
 from dstheory.readers.messages import is_unicode
 from dstheory.readers.reading import Checked, Part, Reading, RecordBatch, batches
@@ -183,7 +183,7 @@ def segmenter(name: str, *, pattern: str | None = None, game: Game | None = None
         if pattern is None:
             raise RecordError("segmentation by a pattern needs the pattern: give --pattern")
         return by_pattern(pattern)
-    raise RecordError(f"there is no segmentation {name!r}: there are {', '.join(SEGMENTERS)}")
+    raise UnknownReadingError(f"there is no segmentation {name!r}: there are {', '.join(SEGMENTERS)}")
 
 
 # ---------------------------------------------------------------------- records of texts

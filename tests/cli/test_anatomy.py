@@ -96,7 +96,7 @@ def test_unusable_records_decide_the_exit_code(dstheory, tmp_path: Path) -> None
         (["rollouts.jsonl", "--compare", "base", "tunde"], 1, "error: no record has the model 'tunde': there are base, tuned"),
         (["rollouts.jsonl", "--compare", "base", "base"], 1, "error: 'base' is compared with itself"),
         (["rollouts.jsonl", "--field", "cap"], 2, "'cap' is not PART=KEY: for example cap=max_attempts"),
-        (["rollouts.jsonl", "--field", "capp=x"], 1, "error: a record has no part 'capp': did you mean cap?"),
+        (["rollouts.jsonl", "--field", "capp=x"], 2, "error: a record has no part 'capp': did you mean cap?"),
         (["rollouts.jsonl", "--reader", "transcript"], 1, "error: rollouts.jsonl: no record has transcript, which"),
         (["rollouts.jsonl", "rollouts.jsonl"], 1, "error: rollouts.jsonl is given twice"),
         (["export-chain", "rollouts.jsonl", "--out", "c.json"], 2, "the log has several models (base, tuned): choose one"),

@@ -39,7 +39,7 @@ def test_sft_is_balanced_iff_the_length_weight_is_zero(dstheory, weight, balance
 
 def test_unknown_objective(dstheory) -> None:
     ran = dstheory("attribute", "--objective", "stf")
-    assert ran.code == 1
+    assert ran.code == 2
     assert "sft" in ran.err
 
 
@@ -95,5 +95,5 @@ def test_what_is_too_large_to_be_exact_is_left_out_by_name(dstheory) -> None:
 
 def test_a_name_that_is_missing_in_a_sum(dstheory) -> None:
     ran = dstheory("attribute", "--objective", "reinforce +")
-    assert ran.code == 1
+    assert ran.code == 2
     assert ran.err == "error: there is no objective '': a name is missing in 'reinforce +'; write e.g. reinforce + 0.1*kl\n"

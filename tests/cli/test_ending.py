@@ -97,7 +97,7 @@ def test_a_backend_of_matplotlib_that_does_not_exist() -> None:
 
 def test_names_that_are_no_text_are_printed(tmp_path: Path) -> None:
     code, err = ran("dstheory objectives $'caf\\xe9'", tmp_path)
-    assert code == 1
+    assert code == 2
     assert "caf\\udce9" in err
 
 

@@ -189,7 +189,7 @@ def test_bad_input(dstheory) -> None:
     assert dstheory("reproduce", "--jobs", 0, "--all").code == 2
     assert dstheory("reproduce", "--all", "--data", "no-such-folder").code == 2
     unknown = dstheory("reproduce", "sauce-figure")
-    assert unknown.code == 1
+    assert unknown.code == 2
     assert "there is no experiment 'sauce-figure': did you mean source-figure? Known are " in unknown.err
     stranger = dstheory("reproduce", "qqq")
     assert "there is no experiment 'qqq': nothing is called like that. Known are " in stranger.err

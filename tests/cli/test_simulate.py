@@ -158,7 +158,7 @@ def test_configuration_file_gives_defaults_and_the_command_line_wins(dstheory, t
         (["--clip-norm", "-1"], 1, ["clip_norm is -1.0", "> 0"]),
         (["--max-turns", "0"], 1, ["max_turns is 0", ">= 1"]),
         (["--expert", "0.9,2,0.5"], 1, ["expert a is 2.0", "[0, 1]"]),
-        (["--objective", "reinforse"], 1, ["reinforse", "reinforce"]),
+        (["--objective", "reinforse"], 2, ["reinforse", "reinforce"]),
         (["--objective", "__import__('os').system('true')*sft"], 1, ["is not a number"]),
         (["--optimizer", "lion"], 2, ["lion", "sgd"]),
         (["--mdp", "absent.csv"], 1, ["absent.csv"]),

@@ -137,7 +137,7 @@ BAD = [
     (("--grid", "beta="), 1, "the grid of beta is empty"),
     (("--grid", "beta=1:0.1:3"), 1, "the grid beta=1:0.1:3 runs downwards: write beta=0.1:1:3"),
     (("--grid", "beta=log:0:1:3"), 1, "a logarithmic grid needs both ends > 0"),
-    (("--grid", "lenght_weight=0:1:3"), 1,
+    (("--grid", "lenght_weight=0:1:3"), 2,
      "there is no parameter 'lenght_weight' of optimum to sweep: did you mean length_weight"),
     (("--grid", "beta=0.1", "--grid", "beta=0.2"), 1, "beta is swept twice"),
     (("--grid", "beta=0.1", "--beta", "0.2"), 1, "beta is both fixed and swept"),

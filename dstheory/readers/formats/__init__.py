@@ -15,7 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from dstheory.errors import FileFormatError, RecordError
+from dstheory.errors import FileFormatError, RecordError, UnknownReadingError
 from dstheory.readers.messages import nearest
 from dstheory.readers.paths import Place, candidates
 from dstheory.readers.streams import read_whole
@@ -154,7 +154,7 @@ def named(name: str) -> Format:
     for format in formats():
         if format.name == name:
             return format
-    raise RecordError(f"there is no format {name!r}: {nearest(name, [format.name for format in formats()])}")
+    raise UnknownReadingError(f"there is no format {name!r}: {nearest(name, [format.name for format in formats()])}")
 
 
 def recognise(records: Sequence[Any]) -> Format | None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 
 from dstheory.about import ABOUT
-from dstheory.errors import DSTheoryError
+from dstheory.errors import UnknownNameError
 from dstheory.symbolic.objectives import group, imitation, penalties, reward
 from dstheory.symbolic.rule import Coefficients, Rule, Turn
 
@@ -44,7 +44,7 @@ WITHOUT_DERIVATION = {
 """Objectives of the numeric engine that have no derivation here, and why."""
 
 
-class UnknownObjectiveError(DSTheoryError):
+class UnknownObjectiveError(UnknownNameError):
     """A name that no registered objective has."""
 
 
