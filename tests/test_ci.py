@@ -1,0 +1,116 @@
+"""What others put into their CI works: the plugin of pytest, the action's script, the hook; the recipe has our dependencies."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dstheory import __version__
+
+ROOT = Path(__file__).resolve().parents[1]
+WRONG = """
+from sympy import symbols
+from dstheory.claims import UNIT, Claim, decide
+p, a = symbols("p a")
+wrong = Claim(id="wrong", statement="p is larger than a.", domain={"p a": UNIT}, proof=[decide("So it is.", p > a)])
+"""
+DIRECTORY = Path(sys.executable).parent
+
+
+@pytest.fixture
+def claims(tmp_path: Path) -> Path:
+    folder = tmp_path / "claims"
+    folder.mkdir()
+    shutil.copy(ROOT / "examples" / "my_claim.py", folder)
+    (tmp_path / "test_own.py").write_text("def test_own(): pass\n", encoding="utf-8")
+    return folder
+
+
+def run(*words: object, folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "PATH": f"{DIRECTORY}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT), **more}
+    return subprocess.run(list(map(str, words)), cwd=folder, capture_output=True, text=True, check=False, env=env)
+
+
+def pytest_of_others(*words: object, folder: Path) -> subprocess.CompletedProcess[str]:
+    plugin = ("-p", "dstheory.claims.pytest_plugin")
+    command = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *plugin)
+    return run(*command, *words, folder=folder, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1", PYTEST_ADDOPTS="")
+
+
+def test_claims_are_tests_and_nothing_else_is_run(claims: Path) -> None:
+    (claims / "wrong.py").write_text(WRONG, encoding="utf-8")
+    (claims / "broken.py").write_text("raise RuntimeError('boom')\n", encoding="utf-8")
+    ran = pytest_of_others("--dstheory", claims, folder=claims.parent)
+    assert ran.returncode == 1
+    assert "2 failed, 1 passed" in ran.stdout
+    said = "claim wrong: fails (recorded: holds)\np is larger than a.\nfails at the witness\nwitness: p = 1/2, a = 1/2\n"
+    assert said in ran.stdout
+    assert said in (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
+    assert "broken.py does not import: RuntimeError: boom (line 1)" in ran.stdout
+
+
+def test_claims_beside_other_tests_and_chosen_by_name(claims: Path) -> None:
+    both = pytest_of_others("--dstheory", claims / "my_claim.py", "test_own.py", folder=claims.parent)
+    assert (both.returncode, both.stdout.splitlines()[-1][:8]) == (0, "2 passed")
+    chosen = pytest_of_others("--dstheory", claims, "test_own.py", "-k", "perfect", folder=claims.parent)
+    assert "1 passed, 1 deselected" in chosen.stdout
+
+
+def test_without_the_option_nothing_changes_and_a_wrong_path_is_usage(claims: Path) -> None:
+    assert pytest_of_others(folder=claims.parent).stdout.splitlines()[-1].startswith("1 passed")
+    wrong = pytest_of_others("--dstheory", "nosuch.py", folder=claims.parent)
+    assert wrong.returncode == 4
+    assert "ERROR: --dstheory: there is no file nosuch.py" in wrong.stderr
+    light = "import sys, dstheory.claims.pytest_plugin; print('sympy' in sys.modules, 'numpy' in sys.modules)"
+    assert run(sys.executable, "-c", light, folder=claims.parent).stdout == "False False\n"
+
+
+def test_the_plugin_is_announced() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["entry-points"]["pytest11"] == {"dstheory": "dstheory.claims.pytest_plugin"}
+
+
+def test_the_script_of_the_action_checks_claims(claims: Path) -> None:
+    action = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
+    (script,) = [step["run"] for step in action["runs"]["steps"] if step.get("name") == "Check"]
+    fine = run("bash", "-e", "-c", script, folder=claims.parent, CLAIMS="claims/ ", TIME_LIMIT="60")
+    assert (fine.returncode, "1 verdict as recorded: 1 holds." in fine.stdout) == (0, True), fine.stderr
+    (claims / "wrong.py").write_text(WRONG, encoding="utf-8")
+    assert run("bash", "-e", "-c", script, folder=claims.parent, CLAIMS="claims/", TIME_LIMIT="60").returncode == 3
+    used = set(re.findall(r"inputs\.([\w-]+)", (ROOT / "action.yml").read_text(encoding="utf-8")))
+    assert used == set(action["inputs"])
+
+
+def test_the_hook_checks_the_files_that_it_is_given(claims: Path) -> None:
+    (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
+    assert re.match(hook["files"], "claims/my_claim.py")
+    assert run(*hook["entry"].split(), "claims/my_claim.py", folder=claims.parent).returncode == 0
+    page = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
+    assert f"id: {hook['id']} " in page
+
+
+def test_issue_forms_are_complete() -> None:
+    forms = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
+    assert [form.stem for form in forms] == ["bug", "claim", "log_format"]
+    for form in forms:
+        data = yaml.safe_load(form.read_text(encoding="utf-8"))
+        assert {"name", "description", "body"} <= set(data)
+        assert all({"type", "id", "attributes"} <= set(part) for part in data["body"])
+
+
+def test_the_conda_recipe_has_our_version_and_dependencies() -> None:
+    recipe = (ROOT / "conda" / "meta.yaml").read_text(encoding="utf-8")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    called = {"lazy-loader": "lazy_loader", "matplotlib": "matplotlib-base"}  # where conda-forge has another name
+    ours = {re.sub(r"^[\w-]+", lambda name: called.get(name[0], name[0]), item) for item in project["dependencies"]}
+    listed = re.findall(r"^    - (\S+) (>=\S+)$", recipe.split("  run:")[1].split("\ntest:")[0], flags=re.MULTILINE)
+    assert {name + bound for name, bound in listed if name != "python"} == ours
+    assert f'version = "{__version__}"' in recipe
