@@ -20,9 +20,11 @@ def _of(command: str) -> list[str]:
     return re.findall(rf"^\s*dstheory ({command}\b.*)$", epilog, flags=re.MULTILINE)
 
 
-@pytest.mark.parametrize("line", [line for command in ("attribute", "objectives", "optimum") for line in _of(command)])
+@pytest.mark.parametrize("line", [line for command in ("attribute", "explain", "objectives", "optimum") for line in _of(command)])
 def test_examples_run(dstheory, tmp_path: Path, line: str) -> None:
     shutil.copytree(EXAMPLES, tmp_path / "examples")
+    if "rollouts.jsonl" in line:
+        dstheory("anatomy", "generate", "rollouts.jsonl", "--problems", 20)
     ran = dstheory(*shlex.split(line))
     assert ran.code == 0, ran.err
     if "--json" in line:

@@ -33,6 +33,7 @@ BASE = {
     "arithmetic train": ["--updates", "0", "--problems", "2", "--group", "2", "--checkpoint", "run.npz", "--overwrite"],
     "attribute": ["--objective", "sft"],
     "derive": ["grpo"],
+    "explain": ["trl:grpo"],
     "objectives": [],
     "optimum": [],
     "reproduce": ["--list"],
@@ -114,7 +115,7 @@ def test_every_hostile_value_for_every_option(dstheory: Callable[..., Outcome], 
 
 @pytest.mark.parametrize("name", VALUES)
 def test_hostile_arguments(dstheory: Callable[..., Outcome], folder: Path, name: str) -> None:
-    for path in ("derive", "objectives", "anatomy inspect", "arithmetic evaluate", "arithmetic show", "reproduce"):
+    for path in ("derive", "explain", "objectives", "anatomy inspect", "arithmetic evaluate", "arithmetic show", "reproduce"):
         ran = dstheory(*path.split(), VALUES[name])
         what = f"{path} {VALUES[name][:40]!a}: {ran.code} {ran.err[-300:]!a}"
         assert ran.code in (0, 1, 2), what

@@ -1,0 +1,376 @@
+"""`dstheory explain FILE`: what a trainer's configuration optimises, in which stage, and which claims say so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dstheory.cli.echo import echo
+from dstheory.cli.numbers import NumberRange
+from dstheory.cli.options import given_options, json_option, parameter_options, seed_option, settings_from
+from dstheory.texts import latex_text, markdown_cell, printable
+
+if TYPE_CHECKING:
+    from dstheory.comparison import Tilt
+    from dstheory.dynamics.problem import Chain
+    from dstheory.trainers.configuration import Configuration
+    from dstheory.trainers.explanation import Difference, Explanation, Place
+
+EPILOG = """\b
+Examples:
+  dstheory explain examples/trainers/trl_grpo.yaml
+  dstheory explain examples/trainers/trl_grpo.yaml --with loss_type=dr_grpo
+  dstheory explain examples/trainers/trl_grpo.yaml --against trl:sft
+  dstheory explain trl:grpo beta=0.04 --reference 0.5,0.7,0.4
+  dstheory explain trl:rloo --log rollouts.jsonl --answer-length 300 --decision-length 5
+\b
+Exit codes:
+  0  fine
+  1  the file cannot be read, or the trainer would refuse it
+  2  usage
+"""
+_CHAIN = parameter_options("p", "a", "b", "max_turns", "answer_length", "decision_length", "expert", "reference")
+
+
+@click.command(
+    name="explain",
+    epilog=EPILOG,
+    short_help="What a trainer's configuration optimises.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.argument("file", metavar="FILE|TRAINER")
+@click.argument("settings", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--trainer", default=None, metavar="NAME", help="Whose configuration it is (trl:grpo, ...); default: recognised.")
+@click.option("--against", default=None, metavar="FILE|TRAINER", help="Compare with another configuration.")
+@click.option(
+    "--with",
+    "changes",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change a setting of the other one (repeatable); without --against it is the same file.",
+)
+@click.option(
+    "--mdp",
+    "mdp_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A chain from a file (.json .toml .csv .parquet .jsonl); default the minimal chain M0.",
+)
+@click.option(
+    "--log",
+    "log_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A log of rollouts: p, a and b are measured on it (see `dstheory anatomy`).",
+)
+@_CHAIN
+@click.option(
+    "--prompts",
+    type=click.IntRange(min=1),
+    default=None,
+    help="Prompts per batch, for normalisers of the batch; default what the file says, else many.",
+)
+@click.option(
+    "--longer",
+    type=NumberRange(min=0, min_open=True),
+    default=8.0,
+    show_default=True,
+    help="Factor on answer lengths, for the column on length.",
+)
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["text", "markdown", "latex"]),
+    default="text",
+    show_default=True,
+    help="How the explanation is printed.",
+)
+@seed_option("Seed, where level (i) has to sample trajectories.")
+@json_option
+@click.pass_context
+def command(ctx: click.Context, /, **options: Any) -> None:  # fmt: skip
+    """Say what the configuration FILE makes its trainer optimise, or what the defaults of TRAINER do.
+
+    FILE is YAML or JSON, a Python file that calls the configuration class, or a shell script; KEY=VALUE overrides it. Rewards are
+    1 for a correct answer, without discount; the responses are the policy's own: the first update on a batch.
+    """
+    from dstheory.trainers.configuration import configuration_of
+    from dstheory.trainers.explanation import difference, explain
+
+    if options["mdp_file"] is not None and options["log_file"] is not None:
+        raise click.UsageError("--mdp and --log both give a chain: leave one of them out", ctx)
+    if options["as_json"] and options["style"] != "text":
+        raise click.UsageError(f"--json and --format {options['style']} contradict each other: give one of them", ctx)
+    trainer, prompts = options["trainer"], options["prompts"]
+    found = configuration_of(options["file"], settings=options["settings"], trainer=trainer, prompts=prompts)
+    other: Configuration | None = None
+    if options["against"] is not None or options["changes"]:
+        same = options["against"] is None
+        changes = (*options["settings"], *options["changes"]) if same else options["changes"]
+        what, of = (options["file"], trainer) if same else (options["against"], None)
+        other = configuration_of(what, settings=changes, trainer=of, prompts=prompts)
+    where = _place(ctx, options)
+    explained = explain(found, where.place, longer=options["longer"], rng=options["seed"])
+    against = None if other is None else _Against(other, difference(found.training, other.training, where.place))
+    show = {"text": _print_text, "markdown": _print_markdown, "latex": _print_latex}[options["style"]]
+    if options["as_json"]:
+        _print_json(explained, against, where, options)
+    else:
+        show(explained, against, where, options)
+
+
+@dataclass(frozen=True)
+class _Where:
+    place: Place
+    name: str
+    reference: str
+
+
+@dataclass(frozen=True)
+class _Against:
+    other: Configuration
+    difference: Difference
+
+
+def _place(ctx: click.Context, options: dict[str, Any]) -> _Where:
+    """Return the chain, its policy, the reference and the expert that the options describe."""
+    from dstheory.cli.notes import reference_words
+    from dstheory.cli.options import Problem, chain_from
+    from dstheory.dynamics.conditions import expert_policy
+    from dstheory.dynamics.problem import problem_at
+    from dstheory.trainers.explanation import Place
+
+    given = given_options(ctx)
+    if options["log_file"] is not None:
+        for name in ("p", "a", "b"):
+            if name in given:
+                raise click.UsageError(f"--{name} is measured on the log: leave it or --log out", ctx)
+        chain = _measured(options)
+        settings = settings_from({k: v for k, v in options.items() if k != "answer_length"}, given)
+    else:
+        chain = chain_from(ctx, options)
+        settings = settings_from(options, given if chain.mdp is not None else options)
+    mdp, start, reference = problem_at(chain, {**settings, "gamma": 1.0})
+    if options["log_file"] is not None and options["reference"] is not None:
+        reference = expert_policy(mdp, start, **dict(zip("pab", options["reference"], strict=True)))
+    p, a, b = options["expert"]
+    problem = Problem(mdp, start, reference, chain.name, given)
+    words = reference_words(problem, {**options, "mdp_file": options["mdp_file"] or options["log_file"]})
+    if options["log_file"] is not None and options["reference"] is not None:
+        words = "p, a, b = " + ", ".join(f"{x:g}" for x in options["reference"])
+    return _Where(Place(mdp, start, reference, expert_policy(mdp, start, p=p, a=a, b=b)), chain.name, words)
+
+
+def _measured(options: dict[str, Any]) -> Chain:
+    """Return the chain that a log shows, with the lengths that the options say: logs hold none."""
+    from dstheory.anatomy.export import measured_chain
+    from dstheory.anatomy.logs import read_log
+    from dstheory.dynamics.problem import Chain
+
+    log = read_log(options["log_file"])
+    made = measured_chain(log.episodes, cap=options["max_turns"])
+    mdp = made.mdp.replace(sample_length=[list(options["answer_length"])] * len(made.mdp.prompt_weight))
+    return Chain.of(mdp, made.policy, None, Path(options["log_file"]).name)
+
+
+# ---------------------------------------------------------------------- as text
+
+
+def _print_text(found: Explanation, against: _Against | None, where: _Where, options: dict[str, Any]) -> None:
+    from dstheory.cli.show import print_table
+
+    configuration = found.configuration
+    echo(_heading(configuration))
+    echo(f"\ncoefficient of one token, ascent:\n  {found.formula}\n")
+    width = max(len(part) for part, _ in found.parts)
+    for part, words in found.parts:
+        echo(f"  {part:<{width}}  {words}")
+    echo()
+    print_table("Settings that enter the objective", ["key", "value", "from"], _settings_rows(configuration), words=3)
+    if found.attribution:
+        columns, rows = _attribution(found)
+        title = f"{where.name}: what each term pushes, sampling (s) and decision (d), and its angle to the accuracy's gradient"
+        print_table(title, columns, rows, words=2, caption=_caption(found, where, options))
+    for title, lines in _sections(found, against, where, options):
+        echo(f"\n{title}")
+        for line in lines:
+            echo(f"  {line}")
+
+
+def _heading(configuration: Configuration) -> str:
+    trainer = configuration.trainer
+    return f"{configuration.name}: {trainer.name} of {trainer.library} {trainer.version} ({configuration.recognised_by})"
+
+
+def _settings_rows(configuration: Configuration) -> list[list[str]]:
+    """Return key, value and origin of the keys that set something, those of the file first."""
+    trainer = configuration.trainer
+    asked = {name for rule in trainer.rules for name in rule.when}
+    rows = []
+    for setting in sorted(configuration.settings, key=lambda setting: not setting.given):
+        key = trainer.keys[setting.key]
+        if not (setting.given or key.sets or key.words or setting.key in asked):
+            continue
+        origin = "command line" if setting.line is None else f"line {setting.line}"
+        rows.append(
+            [setting.key, _shown(setting.value), origin if setting.given else f"default of {trainer.library} {trainer.version}"]
+        )
+    return rows
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else printable(value)[:60]
+
+
+def _attribution(found: Explanation) -> tuple[list[str], list[list[str]]]:
+    from dstheory.cli.show import number
+
+    columns = ["term", "(i)", "(ii) share d", "(iii) share d", "longer", "tilt s", "tilt d", "tilt both"]
+    rows = []
+    for row in found.attribution:
+        verdict = {True: "balanced", False: "unbalanced", None: "-"}[row.balanced]
+        shares = [number(v) for v in (row.norm_share, row.energy_share, row.energy_share_longer)]
+        rows.append([row.name, verdict, *shares, *map(_degrees, (row.tilt.sample, row.tilt.decide, row.tilt.both))])
+    return columns, rows
+
+
+def _degrees(value: float) -> str:
+    return "-" if value != value else f"{value:.1f}"
+
+
+def _caption(found: Explanation, where: _Where, options: dict[str, Any]) -> str:
+    return (
+        f"(i) coefficients c_s = c_d; (ii) norms; (iii) Fisher energies; longer: (iii) with answers {options['longer']:g} times "
+        f"as long; tilt in degrees. KL terms refer to {where.reference}; demonstrations and the teacher are the expert's."
+    )
+
+
+def _sections(
+    found: Explanation, against: _Against | None, where: _Where, options: dict[str, Any]
+) -> list[tuple[str, list[str]]]:
+    """Return the sections after the tables: heading and lines; those without lines are left out."""
+    configuration = found.configuration
+    told = [f"{row.name}: {row.note}" for row in found.attribution if row.note]
+    if any(row.note == "the expected gradient is zero" and "KL" in row.name for row in found.attribution):
+        told.append("a KL to the start is 0 at the start: --reference P,A,B shows it against another policy")
+    if found.why_not:
+        told.append(f"not attributed: {found.why_not}")
+    loss = "" if found.loss is None else f"{found.loss:.4g} at the first update (many prompts, at the reference): "
+    unread = [f"line {entry.line}: {entry.key} = {entry.value}" for entry in configuration.unread]
+    sections = [
+        ("About the table", told),
+        ("Which stage is fed, and what depends on length", _fed(found, options)),
+        ("What is logged as the loss", [f"{loss}{found.logged}"]),
+        ("What is proved", [f"{claim}: {text}" for claim, text in found.notes]),
+        ("Warnings", list(configuration.warnings)),
+        ("Not modelled", [f"{lack.key} = {_shown(lack.value)}: {lack.what}" for lack in configuration.lacks]),
+        ("Not read, since only the shell or Python knows the value", unread),
+        (
+            "Unknown keys, not interpreted",
+            [_place_of(entry.key, entry.value, entry.line) for entry in configuration.unknown[:40]],
+        ),
+    ]
+    if len(configuration.unknown) > 40:
+        sections[-1][1].append(f"and {len(configuration.unknown) - 40} more")
+    if against is not None:
+        sections.insert(0, (f"Against {_heading(against.other)}", _compared(against, where)))
+    return [(title, lines) for title, lines in sections if lines]
+
+
+def _place_of(key: str, value: Any, line: int | None) -> str:
+    return f"{key} = {_shown(value)} ({'command line' if line is None else f'line {line}'})"
+
+
+def _fed(found: Explanation, options: dict[str, Any]) -> list[str]:
+    """Say how the energy splits between the stages, and whether that depends on the length of answers."""
+    lines = []
+    for row in found.attribution:
+        now, later = row.energy_share, row.energy_share_longer
+        if now != now:
+            continue
+        line = f"{row.name}: {100 * (1 - now):.3g} % of the energy go to sampling, {100 * now:.3g} % to the decision"
+        if later == later:
+            same = abs(now - later) <= 1e-6 * max(abs(now), abs(later))
+            how = "the same" if same else f"{100 * later:.3g} % to the decision"
+            line += f"; with answers {options['longer']:g} times as long {how}"
+        lines.append(line)
+    return lines
+
+
+def _compared(against: _Against, where: _Where) -> list[str]:
+    found = against.difference
+    lines = [f"{name}: {_shown(here)} here, {_shown(there)} there" for name, here, there in found.fields]
+    if not found.fields:
+        return ["the two are one objective"]
+    lines.append(f"its update on {where.name}, as a multiple of the one here: {_three(found.factor, '.4g')}")
+    lines.append(f"turned from the one here by degrees: {_three(found.turned, '.1f')}")
+    lines += [f"not modelled there: {lack.key} = {_shown(lack.value)}: {lack.what}" for lack in against.other.lacks]
+    return lines
+
+
+def _three(of: Tilt, digits: str) -> str:
+    names = {"sampling": of.sample, "decision": of.decide, "both": of.both}
+    return ", ".join(f"{name} {'-' if value != value else format(value, digits)}" for name, value in names.items())
+
+
+# ---------------------------------------------------------------------- in other forms
+
+
+def _print_json(found: Explanation, against: _Against | None, where: _Where, options: dict[str, Any]) -> None:
+    from dstheory.cli.show import print_json
+
+    chain = {"name": where.name, "reference": where.reference, "longer": options["longer"]}
+    more = None if against is None else {"file": against.other.name, "trainer": against.other.trainer.id,
+                                         **against.difference.to_dict()}  # fmt: skip
+    print_json({"chain": chain, **found.to_dict(), "against": more})
+
+
+def _print_markdown(found: Explanation, against: _Against | None, where: _Where, options: dict[str, Any]) -> None:
+    echo(f"## {_heading(found.configuration)}\n")
+    echo(f"`{found.formula}`\n")
+    _markdown_table(["part", "what"], [list(part) for part in found.parts])
+    _markdown_table(["key", "value", "from"], _settings_rows(found.configuration))
+    if found.attribution:
+        _markdown_table(*_attribution(found))
+        echo(f"{_caption(found, where, options)}\n")
+    for title, lines in _sections(found, against, where, options):
+        echo(f"### {title}\n")
+        for line in lines:
+            echo(f"- {line}")
+        echo()
+
+
+def _markdown_table(columns: list[str], rows: list[list[str]]) -> None:
+    echo("| " + " | ".join(columns) + " |")
+    echo("|" + "---|" * len(columns))
+    for row in rows:
+        echo("| " + " | ".join(map(markdown_cell, row)) + " |")
+    echo()
+
+
+def _print_latex(found: Explanation, against: _Against | None, where: _Where, options: dict[str, Any]) -> None:
+    echo(f"% {_heading(found.configuration)}")
+    echo(f"\\[ {found.latex} \\]")
+    _latex_table(["part", "what"], [list(part) for part in found.parts])
+    if found.attribution:
+        _latex_table(*_attribution(found))
+        echo(f"{latex_text(_caption(found, where, options))}\n")
+    for title, lines in _sections(found, against, where, options):
+        echo(f"\\paragraph{{{latex_text(title)}}}\n\\begin{{itemize}}")
+        for line in lines:
+            echo(f"\\item {latex_text(line)}")
+        echo("\\end{itemize}")
+
+
+def _latex_table(columns: list[str], rows: list[list[str]]) -> None:
+    echo(f"\\begin{{tabular}}{{{'l' * len(columns)}}}\\hline")
+    for row in [columns, *rows]:
+        echo(" & ".join(map(latex_text, row)) + r" \\")
+    echo("\\hline\\end{tabular}\n")

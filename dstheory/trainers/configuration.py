@@ -1,0 +1,351 @@
+"""A file, and what its library makes of it: which trainer, which defaults, and one :class:`Training`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from math import inf, isclose
+from pathlib import Path
+from typing import Any
+
+from dstheory.errors import DSTheoryError
+from dstheory.readers.messages import nearest, shown
+from dstheory.texts import printable
+from dstheory.trainers.files import Entry, Source, assignment, read_source
+from dstheory.trainers.libraries import Key, Trainer, libraries
+from dstheory.trainers.training import Training
+
+__all__ = ["Configuration", "Lack", "Setting", "configuration_of"]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One key that enters the objective.
+
+    Attributes:
+        key: its name.
+        value: what holds.
+        line: where the file sets it, None where it does not, or where the command line does.
+        given: whether it was set.
+    """
+
+    key: str
+    value: Any
+    line: int | None
+    given: bool
+
+
+@dataclass(frozen=True)
+class Lack:
+    """A setting that this package does not express.
+
+    Attributes:
+        key: the key, or the keys, that ask for it.
+        value: its value.
+        what: what it does.
+    """
+
+    key: str
+    value: Any
+    what: str
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A configuration as its trainer reads it.
+
+    Attributes:
+        name: of the file.
+        trainer: whose.
+        recognised_by: how that was found.
+        training: what it says of the objective.
+        settings: every key that may enter the objective, with its value.
+        unknown: keys that this library's file does not know.
+        beside: number of keys that have no part in the objective.
+        lacks: what is not modelled.
+        warnings: what contradicts itself, or does nothing.
+        unread: settings whose value only the shell or Python knows.
+    """
+
+    name: str
+    trainer: Trainer
+    recognised_by: str
+    training: Training
+    settings: tuple[Setting, ...]
+    unknown: tuple[Entry, ...]
+    beside: int
+    lacks: tuple[Lack, ...]
+    warnings: tuple[str, ...]
+    unread: tuple[Entry, ...]
+
+    def value(self, key: str) -> Any:
+        """Return what holds for a key, None where the trainer has none of that name."""
+        return next((setting.value for setting in self.settings if setting.key == key), None)
+
+
+def configuration_of(
+    what: str | Path, *, settings: Sequence[str] = (), trainer: str | None = None, prompts: float | None = None
+) -> Configuration:
+    """Return what a file, or a trainer's defaults, make a trainer optimise.
+
+    Args:
+        what: a file, or the id of a trainer (``"trl:grpo"``) for its defaults.
+        settings: ``key=value``, after the file's.
+        trainer: the id of the trainer; default: recognised by the file's keys.
+        prompts: how many prompts a batch holds, where the file does not say it.
+
+    Raises:
+        DSTheoryError: the file cannot be read, is no configuration, belongs to no known trainer or to several, or holds a value
+            that the trainer does not take.
+
+    >>> configuration_of("trl:rloo").training.reward_beta
+    0.05
+    """
+    known = {made.id: made for library in libraries() for made in library.trainers.values()}
+    given = [_setting(text) for text in settings]
+    if trainer is not None and trainer.strip().lower() not in known:
+        raise DSTheoryError(f"there is no trainer {trainer!r}: {nearest(trainer.strip().lower(), known)}")
+    name = str(what).strip().lower()
+    if not Path(what).exists() and (name in known or re.fullmatch(r"[\w-]+:[\w-]+", name)):
+        if name not in known:
+            raise DSTheoryError(f"there is no file and no trainer {str(what)!r}: {nearest(name, known)}")
+        source, found, why = Source(name, "none", ()), known[name], "the defaults alone"
+    else:
+        source = read_source(Path(what))
+        if trainer is not None:
+            found, why = known[trainer.strip().lower()], "--trainer"
+        else:
+            found, why = _recognised(source, given, list(known.values()))
+    return _resolve(source, given, found, why, prompts)
+
+
+def _setting(text: str) -> Entry:
+    entry = assignment(text.removeprefix("--"))
+    if entry is None:
+        raise DSTheoryError(f"{text!r} is no setting: write key=value, such as beta=0.04")
+    return entry
+
+
+def _recognised(source: Source, given: Sequence[Entry], trainers: Sequence[Trainer]) -> tuple[Trainer, str]:
+    """Return the trainer of a file, and by what it was found."""
+    words = source.text
+    named = [(t, p) for t in trainers for p in t.programs if re.search(rf"(?<![\w.]){re.escape(p)}(?![\w])", words)]
+    best = {t.id: t for t, p in named if len(p) == max(len(p) for _, p in named)}
+    if len(best) == 1:
+        program = max((p for _, p in named), key=len)
+        return next(iter(best.values())), f"recognised by {program}"
+    entries = [*source.entries, *given]
+    scores = {t.id: _fit(t, entries) for t in trainers}
+    top = max(scores.values())
+    ids = [t for t, score in scores.items() if score == top]
+    if top[0] <= 0:
+        raise DSTheoryError(
+            f"{source.name} is of no trainer that is known ({', '.join(scores)}): "
+            + ("none of its keys is one that enters their objectives" if entries else "it sets nothing")
+            + "; say which with --trainer"
+        )
+    if len(ids) > 1:
+        raise DSTheoryError(f"{source.name} may be of {' or '.join(ids)}: say which with --trainer")
+    trainer = next(t for t in trainers if t.id == ids[0])
+    own = [entry.key for entry in entries if sum(entry.key in t.keys for t in trainers) == 1 and entry.key in trainer.keys]
+    matched = own or [entry.key for entry in entries if entry.key in trainer.keys]
+    return trainer, f"recognised by {', '.join(dict.fromkeys(matched[:3]))}"
+
+
+def _fit(trainer: Trainer, entries: Sequence[Entry]) -> tuple[int, int]:
+    """Return how well keys fit a trainer: those that enter its objective with a value that it takes, less the others."""
+    score, beside = 0, 0
+    for entry in entries:
+        key = trainer.keys.get(entry.key)
+        if key is not None:
+            score += 2 if not _wrong(key, entry.value) else -2
+        elif trainer.is_beside(entry.key):
+            beside += 1
+        else:
+            score -= 1
+    return score, beside
+
+
+def _text(value: Any) -> str:
+    """Return a value as the words of a library's file are written."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list) and len(value) == 1:
+        return _text(value[0])
+    return str(value).strip()
+
+
+def _wrong(key: Key, value: Any) -> str:
+    """Return what is wrong with a value of a key, "" if nothing is."""
+    if key.words and _text(value) not in key.words:
+        return f"must be one of {', '.join(key.words)}"
+    if isinstance(key.default, bool):
+        return "" if isinstance(value, bool) or key.lacks else "must be true or false"
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    wants = key.least is not None or key.most is not None or isinstance(key.default, (int, float))
+    optional = key.otherwise or key.default is None
+    if wants and not key.words and not number and not (value is None and optional) and not key.lacks:
+        return "must be a number"
+    if number and key.least is not None and not value >= key.least:
+        return f"must be at least {key.least:g}"
+    if number and key.most is not None and not value <= key.most:
+        return f"must be at most {key.most:g}"
+    return ""
+
+
+def _where(source: Source, entry: Entry | None) -> str:
+    if entry is None:
+        return source.name
+    return f"{source.name}, line {entry.line}" if entry.line is not None else "the command line"
+
+
+def _resolve(source: Source, given: Sequence[Entry], trainer: Trainer, why: str, prompts: float | None) -> Configuration:
+    entries: dict[str, Entry] = {}
+    warnings: list[str] = []
+    unknown, beside = [], 0
+    for entry in (*source.entries, *given):
+        if entry.key in trainer.keys:
+            before = entries.get(entry.key)
+            if before is not None and before.line is not None and entry.line is not None and before.value != entry.value:
+                warnings.append(
+                    f"{entry.key} is set twice, to {shown(before.value)} in line {before.line} and to {shown(entry.value)} "
+                    f"in line {entry.line}: the last one holds"
+                )
+            entries[entry.key] = entry
+        elif trainer.is_beside(entry.key):
+            beside += 1
+        else:
+            unknown.append(entry)
+    values = {name: entries[name].value if name in entries else key.default for name, key in trainer.keys.items()}
+    for name, entry in entries.items():
+        wrong = _wrong(trainer.keys[name], entry.value)
+        if wrong:
+            raise DSTheoryError(f"{_where(source, entry)}: {name} is {shown(entry.value)}: {trainer.name} {wrong}")
+    held = {name: _held(name, values, trainer.keys) for name in values}
+    made, lacks = _made(source, trainer, held, entries, warnings)
+    for unread in source.unread:
+        if unread.key in trainer.keys:
+            warnings.append(
+                f"line {unread.line}: {unread.key} is {printable(unread.value)}, which is not evaluated: the default "
+                f"{shown(trainer.keys[unread.key].default)} is shown; give {unread.key}=VALUE after the file"
+            )
+    training = replace(Training(), **made)
+    if prompts is not None:
+        training = replace(training, prompts=prompts)
+    elif training.prompts != inf and training.prompts != int(training.prompts):
+        what = "the batch of one normaliser holds part of a group; shown for many prompts"
+        lacks.append(Lack("batch size", training.prompts, what))
+        training = replace(training, prompts=inf)
+    settings = tuple(
+        Setting(name, value, entries[name].line if name in entries else None, name in entries) for name, value in held.items()
+    )
+    return Configuration(
+        source.name, trainer, why, training, settings, tuple(unknown), beside, tuple(lacks), tuple(warnings),
+        tuple(entry for entry in source.unread if entry.key in trainer.keys),
+    )  # fmt: skip
+
+
+def _held(name: str, values: Mapping[str, Any], keys: Mapping[str, Key]) -> Any:
+    """Return the value that holds: of another key where this one is none and says so."""
+    for _ in range(len(keys)):
+        if values[name] is not None or not keys[name].otherwise:
+            break
+        name = keys[name].otherwise
+    return values[name]
+
+
+def _made(
+    source: Source, trainer: Trainer, held: Mapping[str, Any], entries: Mapping[str, Entry], warnings: list[str]
+) -> tuple[dict[str, Any], list[Lack]]:
+    """Return the fields of the training, and what is not modelled; add to the warnings."""
+    made: dict[str, Any] = dict(trainer.start)
+    lacks: list[Lack] = []
+    places: dict[str, Entry | None] = {}
+
+    def put(then: Mapping[str, Any], at: Entry | None, key: str) -> None:
+        for name, value in then.items():
+            if name == "lacks":
+                lacks.append(Lack(key, held[key], value))
+                continue
+            made[name] = _computed(value, held, made)
+            places[name] = at
+
+    for name, key in trainer.keys.items():
+        value, entry = held[name], entries.get(name)
+        if key.words:
+            put(key.words[_text(value)], entry, name)
+        elif key.sets:
+            put({key.sets: value}, entry, name)
+        if key.lacks and _text(value) != _text(key.default) and not _close(value, key.default):
+            lacks.append(Lack(name, value, key.lacks))
+    for rule in trainer.rules:
+        if not all(_holds(condition, _asked(name, held, made)) for name, condition in rule.when.items()):
+            continue
+        names = [name for name in rule.when if name in held]
+        entry = next((entries[name] for name in names if name in entries), None)
+        if rule.refuse:
+            said = ", ".join(f"{name} {shown(held[name])}" for name in names)
+            raise DSTheoryError(f"{_where(source, entry)}: {said}: {rule.refuse}")
+        put(rule.then, entry, names[0] if names else "")
+        if rule.warn:
+            warnings.append(rule.warn)
+        if rule.lacks:
+            value = held[names[0]] if len(names) == 1 else [held[name] for name in names]
+            lacks.append(Lack(", ".join(names), value, rule.lacks))
+    for field in fields(Training):
+        if field.name in made and (wrong := Training.rule(field.name, made[field.name])):
+            at = places.get(field.name)
+            who = field.name if at is None else at.key
+            raise DSTheoryError(f"{_where(source, at)}: {who} is {shown(made[field.name])}: {wrong}")
+    return made, lacks
+
+
+def _close(value: Any, other: Any) -> bool:
+    numbers = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in (value, other))
+    return numbers and isclose(value, other)
+
+
+def _asked(name: str, held: Mapping[str, Any], made: Mapping[str, Any]) -> Any:
+    return made.get(name[1:]) if name.startswith("@") else held.get(name)
+
+
+def _holds(condition: Any, value: Any) -> bool:
+    if isinstance(condition, dict):
+        return all(_compares(how, bound, value) for how, bound in condition.items())
+    choices = condition if isinstance(condition, list) else [condition]
+    return any(_text(value) == _text(choice) or _close(value, choice) for choice in choices)
+
+
+def _compares(how: str, bound: Any, value: Any) -> bool:
+    if how == "is_not":
+        return not _holds(bound, value)
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and (value > bound if how == "above" else value < bound)
+
+
+def _computed(value: Any, held: Mapping[str, Any], made: Mapping[str, Any]) -> Any:
+    """Return a value, or what the keys that it refers to give: ``@key``, and products and quotients of keys."""
+    if not isinstance(value, str) or not value.startswith("@"):
+        return value
+    found: Any = None
+    for sign, name in _factors(value):
+        other = held[name] if name in held else made.get(name)
+        if found is None:
+            found = other
+        elif isinstance(found, (int, float)) and isinstance(other, (int, float)) and (sign == "*" or other):
+            found = found * other if sign == "*" else found / other
+        else:
+            return inf
+    return found
+
+
+def _factors(text: str) -> Iterator[tuple[str, str]]:
+    sign = "*"
+    for part in text.split():
+        if part in ("*", "/"):
+            sign = part
+        else:
+            yield sign, part.removeprefix("@")

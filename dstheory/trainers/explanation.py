@@ -1,0 +1,183 @@
+"""A configuration on a chain: what its terms push, at three levels, and what another configuration would push instead.
+
+Source: derived here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from dstheory.attribution import norm, without_rounding
+from dstheory.chain.exact import solve
+from dstheory.chain.mdp import TwoStageMDP
+from dstheory.chain.policy import Policy
+from dstheory.comparison import ObjectiveRow, Tilt, compare_objectives, tilt
+from dstheory.errors import DSTheoryError
+from dstheory.objectives import Objective
+from dstheory.trainers.configuration import Configuration
+from dstheory.trainers.logged import logged_loss, why_not
+from dstheory.trainers.statements import statements
+from dstheory.trainers.training import Training
+from dstheory.trainers.translation import objective_of, parts
+from dstheory.trainers.words import formula, latex, rows
+
+__all__ = ["Difference", "Explanation", "Place", "difference", "explain"]
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """Where a configuration is looked at.
+
+    Attributes:
+        mdp, policy: the chain, and the policy that generates and is trained.
+        reference: what KL terms refer to.
+        expert: who demonstrates, or teaches.
+    """
+
+    mdp: TwoStageMDP
+    policy: Policy
+    reference: Policy
+    expert: Policy
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a configuration optimises.
+
+    Attributes:
+        configuration: what was read.
+        formula, latex: the coefficient of one token.
+        parts: the objective by its parts, in words.
+        attribution: one row for the whole and, where there are several terms, one for each.
+        loss: what is logged as the loss at the first update, at the reference; None where it is not known here.
+        logged: what the logged loss is, and why it is not the objective.
+        notes: (claim, sentence).
+        why_not: why nothing is attributed, "" if it is.
+    """
+
+    configuration: Configuration
+    formula: str
+    latex: str
+    parts: tuple[tuple[str, str], ...]
+    attribution: tuple[ObjectiveRow, ...]
+    loss: float | None
+    logged: str
+    notes: tuple[tuple[str, str], ...]
+    why_not: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        found = self.configuration
+        trainer = found.trainer
+        return {
+            "file": found.name,
+            "trainer": {"id": trainer.id, "name": trainer.name, "library": trainer.library, "version": trainer.version,
+                        "source": trainer.source, "found": found.recognised_by},
+            "objective": {"formula": self.formula, "latex": self.latex, "parts": dict(self.parts)},
+            "training": asdict(found.training),
+            "settings": [asdict(setting) for setting in found.settings],
+            "attribution": [asdict(row) for row in self.attribution],
+            "not_attributed": self.why_not,
+            "logged": {"loss": self.loss, "what": self.logged},
+            "notes": [{"claim": claim, "says": text} for claim, text in self.notes],
+            "warnings": list(found.warnings),
+            "not_modelled": [asdict(lack) for lack in found.lacks],
+            "unknown": [asdict(entry) for entry in found.unknown],
+            "not_read": [asdict(entry) for entry in found.unread],
+            "keys_beside": found.beside,
+        }  # fmt: skip
+
+
+def explain(configuration: Configuration, place: Place, *, longer: float = 8.0, rng: int = 0) -> Explanation:
+    """Return what a configuration optimises, at a place.
+
+    Args:
+        configuration: what was read.
+        place: chain, policy, reference, expert.
+        longer: factor on the length of answers, for the column on length.
+        rng: seed, where level (i) has to sample trajectories.
+
+    >>> from dstheory.trainers import configuration_of
+    >>> start = Policy.minimal(p=0.55, a=0.8, b=0.3)
+    >>> place = Place(TwoStageMDP.minimal(gamma=1.0), start, start, Policy.minimal(p=0.9, a=0.95, b=0.9))
+    >>> [row.name for row in explain(configuration_of("trl:grpo", settings=("beta=0.04",)), place).attribution]
+    ['whole', 'reward', 'KL in the loss']
+    """
+    t, solution = configuration.training, solve(place.mdp, place.policy)
+    found: tuple[ObjectiveRow, ...] = ()
+    why = ""
+    try:
+        terms = parts(t, solution, reference=place.reference, expert=place.expert)
+        makes: dict[str, Any] = {"whole": lambda mdp: _whole(t, place, mdp)}
+        if len(terms) > 1:
+            makes |= {part.name: _maker(t, place, i) for i, part in enumerate(terms)}
+        found = tuple(compare_objectives(place.mdp, place.policy, makes, longer=longer, rng=rng))
+    except DSTheoryError as error:
+        why = str(error)
+    logged = logged_loss(t, solution), why_not(t)
+    return Explanation(configuration, formula(t), latex(t), tuple(rows(t)), found, *logged, tuple(statements(t)), why)
+
+
+def _whole(t: Training, place: Place, mdp: TwoStageMDP) -> Objective:
+    return objective_of(t, solve(mdp, place.policy), reference=place.reference, expert=place.expert)
+
+
+def _maker(t: Training, place: Place, index: int) -> Any:
+    def make(mdp: TwoStageMDP) -> Objective:
+        part = parts(t, solve(mdp, place.policy), reference=place.reference, expert=place.expert)[index]
+        return part.objective if part.factor == 1.0 else part.factor * part.objective
+
+    return make
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One configuration against another.
+
+    Attributes:
+        fields: (field, its value here, its value there) of what differs.
+        factor: by what the other's gradient is longer, of the sampling stage, of the decision stage, of both.
+        turned: angles between the two, in degrees.
+    """
+
+    fields: tuple[tuple[str, Any, Any], ...]
+    factor: Tilt
+    turned: Tilt
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        changed = [{"field": name, "here": here, "there": there} for name, here, there in self.fields]
+        return {"fields": changed, "factor": asdict(self.factor), "degrees": asdict(self.turned)}
+
+
+def difference(one: Training, other: Training, place: Place) -> Difference:
+    """Return which settings differ, and by what factor and angle the update of each stage does.
+
+    Raises:
+        ChainError: one of them has no objective in this package.
+
+    >>> start = Policy.minimal(p=0.55, a=0.8, b=0.3)
+    >>> place = Place(TwoStageMDP.minimal(gamma=1.0), start, start, start)
+    >>> found = difference(Training(), Training(normaliser="constant", max_tokens=100.0), place)
+    >>> [name for name, _, _ in found.fields], round(found.factor.both, 12), found.turned.both
+    (['normaliser', 'max_tokens'], 0.01, 0.0)
+    """
+    solution = solve(place.mdp, place.policy)
+    here, there = (without_rounding(_whole(t, place, place.mdp), solution) for t in (one, other))
+    changed = tuple(
+        (field.name, getattr(one, field.name), getattr(other, field.name))
+        for field in fields(Training)
+        if getattr(one, field.name) != getattr(other, field.name)
+    )
+    pairs = [(here.sample, there.sample), (here.decide, there.decide)]
+    lengths = [[float(norm(block.ravel(), 1)) for block in pair] for pair in pairs]
+    both = [float(np.hypot(lengths[0][i], lengths[1][i])) for i in range(2)]
+    return Difference(changed, Tilt(*(_ratio(pair) for pair in (*lengths, both))), tilt(there, here))
+
+
+def _ratio(pair: Sequence[float]) -> float:
+    return pair[1] / pair[0] if pair[0] else float("nan")

@@ -1,0 +1,324 @@
+"""Files of configurations: keys, values and lines from YAML, JSON, Python and shell scripts. Nothing in them is evaluated.
+
+YAML is read by PyYAML's safe loader from its nodes, which know their lines; aliases, which may stand for more than memory holds,
+are counted where they are used. Of Python the calls of configuration classes are read, and of them the arguments that are
+literals. Of shell scripts the words are read: ``--key value``, ``--key=value`` and ``key=value``; a variable stands for what the
+script itself sets it to, as text.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import shlex
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dstheory.errors import DSTheoryError, FileFormatError
+from dstheory.readers.messages import shown
+from dstheory.readers.streams import read_whole
+from dstheory.texts import printable
+
+__all__ = ["Entry", "Source", "assignment", "read_source"]
+
+MOST_ENTRIES = 20_000
+_DEEPEST = 64
+_LARGEST = 4 * 2**20  # bytes: a configuration is a few pages
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One key that a file sets.
+
+    Attributes:
+        key: with dots between the parts of a nested one.
+        value: a number, a text, true, false, None, or a list of these.
+        line: where it stands, from 1; None where it came from the command line.
+    """
+
+    key: str
+    value: Any
+    line: int | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """What was read.
+
+    Attributes:
+        name: of the file, as messages call it.
+        syntax: ``"yaml"``, ``"json"``, ``"python"`` or ``"shell"``.
+        entries: in the order of the file.
+        text: words by which a program may be recognised: of a script its words, of Python the classes called.
+        unread: what looks like a setting but has a value that nobody but the shell or Python knows, with its line.
+    """
+
+    name: str
+    syntax: str
+    entries: tuple[Entry, ...]
+    text: str = ""
+    unread: tuple[Entry, ...] = ()
+
+
+def read_source(path: Path) -> Source:
+    """Return what a file sets.
+
+    Raises:
+        DSTheoryError: it cannot be read.
+        FileFormatError: it is none of the four syntaxes, or too large.
+    """
+    try:
+        data = read_whole(path, "a configuration is a few pages of text")
+    except OSError as error:
+        raise DSTheoryError(f"cannot read the configuration {printable(path)}: {error.strerror or error}") from error
+    name = path.name
+    if data[:2] in (b"PK", b"\x80\x02", b"\x80\x04", b"\x80\x05") or path.suffix in (".bin", ".pt", ".pkl"):
+        raise FileFormatError(
+            f"{printable(name)} is a pickle, which could run any program when it is read: "
+            "write it as JSON with training_args.to_json_string()"
+        )
+    if len(data) > _LARGEST:
+        raise FileFormatError(f"{printable(name)} has {len(data):,} bytes, more than {_LARGEST:,}: give a configuration")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise FileFormatError(f"{printable(name)} is no UTF-8 text (byte {error.start}): give the configuration") from error
+    readers: dict[str, Callable[[str, str], Source]] = {
+        ".yaml": _yaml, ".yml": _yaml, ".json": _json, ".py": _python, ".sh": _shell, ".bash": _shell, ".txt": _shell,
+    }  # fmt: skip
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        begins = text.lstrip()
+        words = begins.startswith("#!") or re.search(r"(^|\s)--\w", text) is not None
+        reader = _json if begins.startswith("{") else _shell if words else _yaml
+    source = reader(text, printable(name))
+    if len(source.entries) > MOST_ENTRIES:
+        raise FileFormatError(f"{source.name} sets {len(source.entries):,} keys: a configuration sets at most {MOST_ENTRIES:,}")
+    return source
+
+
+def assignment(text: str) -> Entry | None:
+    """Return ``key=value`` as an entry, with Hydra's leading ``+`` left out; None if it is none.
+
+    >>> assignment("actor.kl_loss_coef=1e-3")
+    Entry(key='actor.kl_loss_coef', value=0.001, line=None)
+    """
+    found = re.fullmatch(r"\+{0,2}([A-Za-z_][\w.\-]*)=(.*)", text, flags=re.DOTALL)
+    return None if found is None else Entry(found[1], scalar(found[2]))
+
+
+def scalar(text: str) -> Any:
+    """Return the number, boolean, null, list or text that a word of a command line stands for.
+
+    >>> scalar("1e-3"), scalar("True"), scalar("none"), scalar("dapo"), scalar("[1, 2.5]")
+    (0.001, True, None, 'dapo', [1, 2.5])
+    """
+    plain = text.strip().strip("'\"")
+    word = plain.lower()
+    if word in ("true", "false"):
+        return word == "true"
+    if word in ("null", "none", "~"):
+        return None
+    if len(plain) <= 64:
+        if re.fullmatch(r"[-+]?\d+", plain):
+            return int(plain)
+        if re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", plain):
+            return float(plain)
+        if re.fullmatch(r"[-+]?\.?inf(inity)?", word):
+            return float(word.replace(".", ""))
+    if plain.startswith("[") and plain.endswith("]") and len(plain) <= 4096:
+        inside = plain[1:-1].strip()
+        return [scalar(part) for part in inside.split(",")] if inside else []
+    return plain
+
+
+# ---------------------------------------------------------------------- YAML and JSON
+
+
+def _yaml(text: str, name: str) -> Source:
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except RecursionError as error:
+        raise FileFormatError(f"{name} is nested too deeply: a configuration has a few levels") from error
+    except (yaml.YAMLError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{name}, line {mark.line + 1}" if mark is not None else name
+        raise FileFormatError(f"{where}: no YAML ({printable(getattr(error, 'problem', None) or error)}): correct it") from error
+    if not isinstance(root, yaml.MappingNode):
+        raise FileFormatError(f"{name} is no YAML mapping of keys to values: give the configuration itself")
+    return Source(name, "yaml", tuple(_limited(_nodes(root, "", name, 0), name)))
+
+
+def _limited(entries: Iterator[Entry], name: str) -> Iterator[Entry]:
+    for count, entry in enumerate(entries):
+        if count >= MOST_ENTRIES:
+            raise FileFormatError(f"{name} sets more than {MOST_ENTRIES:,} keys: no configuration does")
+        yield entry
+
+
+def _nodes(node: yaml.MappingNode, above: str, name: str, depth: int) -> Iterator[Entry]:
+    if depth > _DEEPEST:
+        raise FileFormatError(f"{name} is nested more than {_DEEPEST} levels deep: a configuration has a few")
+    for key, value in node.value:
+        line = key.start_mark.line + 1
+        if not isinstance(key, yaml.ScalarNode):
+            raise FileFormatError(f"{name}, line {line}: a key is a list or a mapping: give it a name")
+        full = f"{above}{key.value}"
+        if isinstance(value, yaml.MappingNode) and value.value:
+            yield from _nodes(value, f"{full}.", name, depth + 1)
+        else:
+            yield Entry(full, _value(value, name), line)
+
+
+def _value(node: yaml.Node, name: str) -> Any:
+    if isinstance(node, yaml.ScalarNode):
+        known = node.tag.removeprefix("tag:yaml.org,2002:")
+        if known not in ("str", "int", "float", "bool", "null", "timestamp"):
+            line = node.start_mark.line + 1
+            raise FileFormatError(f"{name}, line {line}: the tag {shown(node.tag)} is not read: write the value itself")
+        # YAML 1.1 takes 1e-3 for a text; the libraries take it for a number, as YAML 1.2 does.
+        if node.style in ("'", '"') or known == "null":
+            return None if known == "null" else node.value
+        if known == "bool":
+            return node.value.lower() in ("true", "yes", "on")
+        return scalar(node.value)
+    if isinstance(node, yaml.SequenceNode):
+        return [_value(item, name) if isinstance(item, yaml.ScalarNode) else "..." for item in node.value[:1000]]
+    return None
+
+
+def _json(text: str, name: str) -> Source:
+    try:
+        document = json.loads(text, parse_int=lambda digits: int(digits[:400]))
+    except RecursionError as error:
+        raise FileFormatError(f"{name} is nested too deeply: a configuration has a few levels") from error
+    except ValueError as error:
+        line = getattr(error, "lineno", None)
+        raise FileFormatError(f"{name}{'' if line is None else f', line {line}'}: no JSON ({error}): correct it") from error
+    if not isinstance(document, dict):
+        raise FileFormatError(f"{name} is no JSON object of keys and values: give the configuration itself")
+
+    def walk(table: dict[str, Any], above: str, depth: int) -> Iterator[Entry]:
+        for key, value in table.items():
+            if isinstance(value, dict) and value and depth < _DEEPEST:
+                yield from walk(value, f"{above}{key}.", depth + 1)
+            else:
+                at = text.find(json.dumps(key))
+                yield Entry(f"{above}{key}", value, None if at < 0 else text.count("\n", 0, at) + 1)
+
+    return Source(name, "json", tuple(_limited(walk(document, "", 0), name)))
+
+
+# ---------------------------------------------------------------------- Python
+
+
+def _python(text: str, name: str) -> Source:
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        where = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
+        raise FileFormatError(f"{name}{where}: no Python ({type(error).__name__}): correct it, or give YAML") from error
+    calls = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            called = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
+            if str(called).endswith("Config") and node.keywords:
+                calls.append((str(called), node))
+    entries: list[Entry] = []
+    unread: list[Entry] = []
+    for _, node in calls:
+        for keyword in node.keywords:
+            if keyword.arg is None:
+                continue
+            line = keyword.value.lineno
+            try:
+                entries.append(Entry(keyword.arg, ast.literal_eval(keyword.value), line))
+            except (ValueError, RecursionError, MemoryError):
+                unread.append(Entry(keyword.arg, ast.unparse(keyword.value)[:60], line))
+    return Source(name, "python", tuple(entries), " ".join(called for called, _ in calls), tuple(unread))
+
+
+# ---------------------------------------------------------------------- shell
+
+_SETS = re.compile(
+    r"^\s*(?:export\s+|local\s+|declare\s+(?:-\w+\s+)?)?([A-Za-z_]\w*)="
+    r"(\"[^\"$`]*\"|'[^']*'|[^\s\"'$`();&|]*)\s*(?:#.*)?$"
+)
+_USES = re.compile(r"\$(?:(\w+)|\{(\w+)(?::-([^}$`]*))?\})")
+_PARTS = re.compile(r"\$|`")
+
+
+def _shell(text: str, name: str) -> Source:
+    variables: dict[str, str] = {}
+    words: list[tuple[str, int]] = []
+    for line, logical in _logical_lines(text):
+        assigned = _SETS.match(logical)
+        if assigned is not None:
+            variables[assigned[1]] = assigned[2].strip("\"'")
+            continue
+
+        def put(found: re.Match[str]) -> str:
+            key = found[1] or found[2]
+            return variables.get(key, found[3] if found[3] is not None else found[0])
+
+        try:
+            parts = shlex.split(_USES.sub(put, logical), comments=True)
+        except ValueError as error:
+            raise FileFormatError(f"{name}, line {line}: no shell command ({error}): close the quotes") from error
+        for part in parts:
+            bare = part.removesuffix(")") if part.startswith("--") else part
+            words.append((bare.removeprefix("(") if "=(" not in bare else bare.split("=(", 1)[1], line))
+            if len(words) > 10 * MOST_ENTRIES:
+                raise FileFormatError(f"{name} has more than {10 * MOST_ENTRIES:,} words: give the command alone")
+    entries: list[Entry] = []
+    unread: list[Entry] = []
+    i = 0
+    while i < len(words):
+        word, line = words[i]
+        i += 1
+        if re.match(r"--[A-Za-z]", word):
+            key, sign, value = word[2:].partition("=")
+            values = [value] if sign else []
+            while not sign and i < len(words) and not _is_key(words[i][0]):
+                values.append(words[i][0])
+                i += 1
+            values = values[: values.index(")")] if ")" in values else values
+            values = [v for v in values if v != "\\"]
+            found: Any = True if not values else scalar(values[0]) if len(values) == 1 else [scalar(v) for v in values]
+            entry = Entry(key.replace("-", "_") if "." not in key else key, found, line)
+            (unread if any(_PARTS.search(v) for v in values) else entries).append(entry)
+        elif (assigned_entry := assignment(word)) is not None:
+            entry = Entry(assigned_entry.key, assigned_entry.value, line)
+            (unread if _PARTS.search(word) else entries).append(entry)
+    return Source(name, "shell", tuple(entries), " ".join(word for word, _ in words if not word.startswith("--")), tuple(unread))
+
+
+def _is_key(word: str) -> bool:
+    """Return whether a word of a command line begins another setting, or another command."""
+    return bool(re.match(r"--[A-Za-z]", word)) or word in ("&&", "||", "|", ";", "&", ">", "2>&1") or assignment(word) is not None
+
+
+def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
+    """Yield (number, line), with lines that end in a backslash, or inside quotes, joined to the next."""
+    held, begin = "", 0
+    for number, line in enumerate(text.splitlines(), start=1):
+        begin = begin or number
+        held += line
+        if held.endswith("\\"):
+            held = held[:-1] + " "
+            continue
+        try:
+            shlex.split(held, comments=True)
+        except ValueError:
+            if len(held) < 10_000:
+                held += "\n"
+                continue
+        yield begin, held
+        held, begin = "", 0
+    if held.strip():
+        yield begin, held

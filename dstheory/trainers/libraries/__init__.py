@@ -1,0 +1,181 @@
+"""Libraries of trainers: one TOML file per library and version, here, that says what each key of a configuration means.
+
+A file names the keys that enter the objective, with their defaults, and what each sets in a
+:class:`~dstheory.trainers.training.Training`; the settings that this package cannot express, with a sentence; and the names of
+keys that have no part in the objective. Only names and default values stand in it, with the version that they are of;
+``docs/explain.md`` describes its form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from dstheory.errors import FileFormatError
+from dstheory.readers.messages import nearest
+from dstheory.readers.toml_values import NotTOML, decode_toml
+from dstheory.trainers.training import FIELDS
+
+__all__ = ["Key", "Library", "Rule", "Trainer", "libraries"]
+
+NONE = "none"
+"""How a file writes the value None."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """What one key means.
+
+    Attributes:
+        name: with dots between parts.
+        default: the library's, None for none.
+        sets: the field of a training that takes its value; "" for none.
+        otherwise: the key whose value is taken where this one is none; "" for none.
+        words: value -> fields and their values. A value that is not listed is an error.
+        lacks: what a value other than the default does, where this package cannot express it.
+        least, most: the smallest and largest value that the library takes.
+    """
+
+    name: str
+    default: Any = None
+    sets: str = ""
+    otherwise: str = ""
+    words: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    lacks: str = ""
+    least: float | None = None
+    most: float | None = None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What several keys mean together.
+
+    Attributes:
+        when: key -> value, list of values, or ``{above, below, is_not}``; all must hold. A field's name with ``@`` before it asks
+            for a field of the training that is being made.
+        then: fields and their values; ``@key`` stands for the value of a key, also in products and quotients.
+        warn: what the user is told.
+        lacks: what this package cannot express.
+        refuse: why the trainer refuses to start.
+    """
+
+    when: Mapping[str, Any]
+    then: Mapping[str, Any] = field(default_factory=dict)
+    warn: str = ""
+    lacks: str = ""
+    refuse: str = ""
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """One trainer of a library.
+
+    Attributes:
+        id: such as ``trl:grpo``.
+        name: as the library calls it.
+        library, version, source: of the library, and where its defaults were read.
+        programs: texts of a script, or class names, by which it is recognised.
+        start: fields of a training that no key sets.
+        keys: what keys mean, by name.
+        beside: names of keys that have no part in the objective; with ``.*`` all keys below one.
+        rules: what several keys mean together, in order.
+        logs: what the trainer logs as its loss: ``"surrogate"``, ``"likelihood"``, ``"pairs"``, ``"divergence"``.
+    """
+
+    id: str
+    name: str
+    library: str
+    version: str
+    source: str
+    programs: tuple[str, ...]
+    start: Mapping[str, Any]
+    keys: Mapping[str, Key]
+    beside: frozenset[str]
+    rules: tuple[Rule, ...]
+    logs: str = "surrogate"
+
+    def is_beside(self, name: str) -> bool:
+        """Return whether a key is known to have no part in the objective."""
+        if name in self.beside:
+            return True
+        parts = name.split(".")
+        return any(".".join(parts[:n]) + ".*" in self.beside for n in range(1, len(parts)))
+
+
+@dataclass(frozen=True)
+class Library:
+    """A library at one version.
+
+    Attributes:
+        name: as it calls itself.
+        version: of its code.
+        trainers: by id.
+    """
+
+    name: str
+    version: str
+    trainers: Mapping[str, Trainer]
+
+
+def _parsed(text: str, source: str) -> Library:
+    try:
+        table = decode_toml(text)
+    except NotTOML as error:
+        raise FileFormatError(f"{source} is not TOML ({error}): correct it") from error
+    shared = table.get("keys", {})
+    trainers = {}
+    for short, one in table["trainers"].items():
+        known = {"name", "programs", "start", "keys", "beside", "rules", "logs", "uses"}
+        for key in one.keys() - known:
+            raise FileFormatError(f"{source}: trainer {short} has no {key!r}: {nearest(key, known)}")
+        names = {name: spec for group in one.get("uses", []) for name, spec in shared[group].items()} | one.get("keys", {})
+        keys = {name: _key(name, spec, f"{source}: {short}") for name, spec in names.items()}
+        rules = tuple(_rule(spec, f"{source}: {short}") for spec in one.get("rules", []))
+        _fields(one.get("start", {}), f"{source}: {short}: start")
+        made = f"{table['prefix']}:{short}"
+        trainers[made] = Trainer(
+            made, one["name"], table["library"], str(table["version"]), table["source"], tuple(one.get("programs", [])),
+            one.get("start", {}), keys, frozenset([*table.get("beside", []), *one.get("beside", [])]) - keys.keys(), rules,
+            one.get("logs", "surrogate"),
+        )  # fmt: skip
+    return Library(table["library"], str(table["version"]), trainers)
+
+
+def _key(name: str, spec: Mapping[str, Any], source: str) -> Key:
+    known = ("default", "sets", "otherwise", "words", "lacks", "least", "most")
+    for part in spec.keys() - set(known):
+        raise FileFormatError(f"{source}: key {name} has no {part!r}: {nearest(part, known)}")
+    words = spec.get("words", {})
+    for word, then in words.items():
+        _fields(then, f"{source}: {name} = {word}")
+    if spec.get("sets"):
+        _fields({spec["sets"]: 0}, f"{source}: {name}")
+    default = spec.get("default")
+    return Key(name, **{**spec, "default": None if default == NONE else default})
+
+
+def _rule(spec: Mapping[str, Any], source: str) -> Rule:
+    known = ("when", "then", "warn", "lacks", "refuse")
+    for part in spec.keys() - set(known):
+        raise FileFormatError(f"{source}: a rule has no {part!r}: {nearest(part, known)}")
+    _fields(spec.get("then", {}), source)
+    return Rule(**spec)
+
+
+def _fields(then: Mapping[str, Any], source: str) -> None:
+    for name in then.keys() - FIELDS - {"lacks"}:
+        raise FileFormatError(f"{source}: a training has no {name!r}: {nearest(name, FIELDS)}")
+
+
+@cache
+def libraries() -> tuple[Library, ...]:
+    """Return all libraries, in the order of their names.
+
+    >>> [library.version for library in libraries() if library.name == "TRL"]
+    ['1.16.0']
+    """
+    here = sorted(files(__name__).iterdir(), key=lambda file: file.name)
+    return tuple(_parsed(file.read_text(encoding="utf-8"), file.name) for file in here if file.name.endswith(".toml"))

@@ -1,0 +1,103 @@
+r"""The number that a trainer logs as its loss at the first update on a batch, and why it is not the objective.
+
+Credits are constants of the batch. On the policy every ratio is 1, so that the surrogate's value is minus the sum of
+:math:`A_i L_i` over the normaliser: 0 where responses are averaged over their own tokens, since credits of a group sum to 0, and
+otherwise minus the covariance of credit and length, over E[L] or over the constant. With 0/1 rewards
+
+.. math:: E[A L] = \sum_x \rho(x) \left( m_1(x) E[L R | x] + m_0(x) E[L (1 - R) | x] \right),
+
+:math:`m_R(x)` the mean credit of a response with reward R among its G - 1 binomial others.
+
+Source: derived here.
+"""
+
+from __future__ import annotations
+
+from math import inf
+
+import numpy as np
+from scipy.stats import binom
+
+from dstheory.chain.exact import Solution
+from dstheory.objectives.expectation.groups import mean_of_lengths_and_rewards
+from dstheory.objectives.expectation.rewards import reward_of
+from dstheory.objectives.parts import GroupMean
+from dstheory.trainers.training import Training
+
+__all__ = ["logged_loss", "why_not"]
+
+
+def logged_loss(training: Training, solution: Solution) -> float | None:
+    """Return the loss expected at the first update, at the reference and in large batches; None where it is not known here.
+
+    >>> from dstheory import Policy, TwoStageMDP, solve
+    >>> s = solve(TwoStageMDP.minimal(gamma=1.0, sample_length=[[16, 48]]), Policy.minimal(p=0.5, a=0.8, b=0.3))
+    >>> logged_loss(Training(normaliser="response-tokens"), s), logged_loss(Training(normaliser="batch-tokens"), s) > 0
+    (0.0, True)
+    """
+    t = training
+    if t.method == "dpo":
+        return float(np.log(2.0))
+    if t.method != "policy-gradient" or t.clip in ("truncate", "none") or t.dynamic_sampling or t.entropy:
+        return None
+    if t.reward_beta and t.normaliser != "response-tokens" and t.ratio != "response":
+        return None
+    if t.credit in ("whitened", "critic"):
+        return None
+    if t.normaliser == "response-tokens" or t.ratio == "response":
+        return 0.0 if t.credit in ("group-mean", "leave-one-out") else None
+    if t.credit == "length-baseline":
+        return 0.0 if t.normaliser == "batch-tokens" else None
+    if t.credit not in ("group-mean", "leave-one-out") or (t.normaliser in ("batch-tokens", "group-tokens") and t.prompts != inf):
+        return None
+    mdp, accuracy = solution.mdp, np.atleast_1d(np.asarray(solution.accuracy, dtype=np.float64))
+    success, failure = _mean_credits(t, accuracy, solution)
+    with_reward = mean_of_lengths_and_rewards(solution, reward_of(solution, "correct"))
+    tokens = solution.expected_tokens
+    covered = success * with_reward + failure * (tokens - with_reward)
+    total = float((covered * mdp.prompt_weight).sum())
+    mean = float((tokens * mdp.prompt_weight).sum())
+    below = {"responses": 1.0, "constant": t.max_tokens, "batch-tokens": mean}.get(t.normaliser)
+    if below is None:
+        return None
+    # Where lengths do not go with rewards the two summands cancel: what rounding leaves of them is no loss.
+    size = float((np.abs(success) * with_reward * mdp.prompt_weight).sum())
+    return 0.0 if abs(total) <= 1e-12 * size else -total / below
+
+
+def _mean_credits(t: Training, x: np.ndarray, solution: Solution) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean credit of a success and of a failure among their others, per prompt."""
+    size = int(t.group_size)
+    others = np.arange(size)[:, None]
+    weight = binom.pmf(others, size - 1, x[None, :])
+    credit = GroupMean(t.std == "group", 1, t.epsilon if t.std == "group" else 0.0)
+    with_success = credit.of_shares((0.0, 1.0), (others + 1.0) / size, (size - others - 1.0) / size, size)[1]
+    with_failure = credit.of_shares((0.0, 1.0), others / size, (size - others) / size, size)[0]
+    success, failure = (weight * with_success).sum(axis=0), (weight * with_failure).sum(axis=0)
+    factor = size / (size - 1.0) if t.credit == "leave-one-out" else 1.0
+    if t.std == "batch":
+        mean = float(np.asarray(solution.mean_accuracy))
+        factor /= np.sqrt(mean * (1.0 - mean)) + t.epsilon
+    return factor * success, factor * failure
+
+
+def why_not(training: Training) -> str:
+    """Return one sentence: what the logged loss is, and why it does not say whether training works."""
+    match training.method:
+        case "sft":
+            return "minus the mean log-likelihood of a demonstration's token: this is the objective"
+        case "dft":
+            return "minus the mean of probability times log-probability, the probability detached: not what the gradient descends"
+        case "dpo":
+            return "minus the mean of log sigma(beta Delta): this is the objective, log 2 where the policy is the reference"
+        case "distill":
+            return "the mean divergence to the teacher at the states visited: its gradient leaves out how they change"
+    if training.clip in ("truncate", "none"):
+        return "a sum of credits times log-probabilities, the credits constants: its value is no reward, only its gradient counts"
+    kl = " plus beta times the KL, 0 at the reference" if training.beta else ""
+    if training.normaliser == "response-tokens" or training.ratio == "response":
+        return f"minus the mean of the credits{kl}: credits of a group sum to 0, whatever the rewards; only its gradient counts"
+    return (
+        f"minus the mean of credit times length over the normaliser{kl}: how credits go with lengths, not how large rewards are; "
+        "only its gradient counts"
+    )

@@ -1,0 +1,171 @@
+"""A :class:`Training` in words and as a formula: the coefficient of grad log pi of one token, ascent."""
+
+from __future__ import annotations
+
+from math import inf
+
+from dstheory.trainers.training import Training
+
+__all__ = ["formula", "latex", "rows"]
+
+_NORMALISERS = {
+    "responses": ("number of responses N: tokens are summed", "N", "N"),
+    "response-tokens": ("the response's own tokens, then responses: 1/L_i", "(N L_i)", r"N\,L_i"),
+    "group-tokens": ("tokens of the group, then groups", "(P sum of group L)", r"P\sum_{j\in\text{group}}L_j"),
+    "batch-tokens": ("tokens of the batch: token mean", "(sum of batch L)", r"\sum_{j\in\text{batch}}L_j"),
+    "constant": ("a constant number of tokens", "(N {max_tokens:g})", r"N\cdot {max_tokens:g}"),
+}
+_ESTIMATORS = {
+    "k1": ("k1", "the constant -beta: zero in expectation unless responses are averaged over their own tokens", "{b}", "{b}"),
+    "k2": ("k2", "-beta log(pi/ref): reverse KL of every visited state, states frozen", "{b} log(pi/ref)",
+           r"{b}\log\frac{{\pi}}{{\mathrm{{ref}}}}"),
+    "k3": ("k3", "-beta (1 - ref/pi): forward KL of every visited state, states frozen", "{b} (1 - ref/pi)",
+           r"{b}\Big(1-\frac{{\mathrm{{ref}}}}{{\pi}}\Big)"),
+    "k3-ratio": ("k3 times the importance ratio, both differentiated",
+                 "-beta rho log(pi/ref), on the policy that of k2: reverse KL of every visited state, states frozen",
+                 "{b} rho log(pi/ref)", r"{b}\,\rho\log\frac{{\pi}}{{\mathrm{{ref}}}}"),
+}  # fmt: skip
+
+
+def _credit(t: Training) -> tuple[str, str, str]:
+    """Return the credit in words, plain and in LaTeX."""
+    tail, tex = (f" + {t.epsilon:g}", f"+{t.epsilon:g}") if t.epsilon else ("", "")
+    group = f"G = {t.group_size:g}"
+    match t.credit:
+        case "leave-one-out":
+            words, plain = f"reward minus the mean of the group's others, {group}", "R - mean of the others"
+            formula = r"R_i-\bar R_{-i}"
+        case "reward":
+            return "the reward itself", "R", "R_i"
+        case "length-baseline":
+            return (f"reward minus the group's mean reward weighted by length (OPO), {group}", "R - sum(L R)/sum(L)",
+                    r"R_i-\tfrac{\sum_jL_jR_j}{\sum_jL_j}")  # fmt: skip
+        case "whitened":
+            return ("return to go, centred and divided by its standard deviation over the tokens of the batch",
+                    "(G_t - mean_tok)/std_tok", r"\tfrac{G_t-\mathrm{mean}_\mathrm{tok}}{\mathrm{std}_\mathrm{tok}}")  # fmt: skip
+        case "critic":
+            return "advantage by a critic (GAE; here an exact one)", "A_t", "A_t"
+        case _:
+            words, plain, formula = f"reward minus the group's mean, {group}", "R - mean(R)", r"R_i-\bar R"
+    if t.std == "none":
+        return f"{words}, not divided by a standard deviation", f"({plain})", rf"\big({formula}\big)"
+    of = "group" if t.std == "group" else "whole batch"
+    return (f"{words}, over the standard deviation of the {of}{tail}", f"({plain})/(std of {of}{tail})",
+            rf"\tfrac{{{formula}}}{{\mathrm{{std}}_\mathrm{{{t.std}}}{tex}}}")  # fmt: skip
+
+
+def _weight(t: Training) -> tuple[str, str, str]:
+    """Return what multiplies the credit, in words, plain and in LaTeX."""
+    of = {"token": "each token's ratio", "response": "the response's ratio",
+          "response-mean": "the response's ratio to the power 1/L"}.get(t.ratio, "")  # fmt: skip
+    match t.clip:
+        case _ if t.ratio == "none" or t.clip == "none":
+            return "no importance ratio", "", ""
+        case "ppo":
+            low, high = 1.0 - t.clip_low, 1.0 + t.clip_high
+            return f"{of}, no gradient where it has passed {low:g} downwards or {high:g} upwards (PPO's clip)", "rho ", r"\rho\,"
+        case "truncate":
+            bound = t.truncate_at or 1.0 + t.clip_high
+            also = f": {min(1.0, bound):g} on the policy" if bound < 1 else ""
+            return f"{of}, detached and cut at {bound:g}{also}", f"min(rho, {bound:g}) ", rf"\min(\rho,{bound:g})\,"
+        case _:
+            return f"a smooth gate of {of}, 1 on the policy", "gate(rho) ", r"g(\rho)\,"
+
+
+def rows(t: Training) -> list[tuple[str, str]]:
+    """Return the objective by its parts: (part, words).
+
+    >>> dict(rows(Training(std="group", beta=0.04)))["KL in the loss"].split(":")[0]
+    'beta 0.04, k3, divided as the reward is; coefficient -beta (1 - ref/pi)'
+    """
+    match t.method:
+        case "sft":
+            return [("credit", "1 for every token of a demonstration"), ("divided by", _normaliser(t))]
+        case "dft":
+            return [("credit", "the token's probability, detached, on demonstrations"), ("divided by", _normaliser(t))]
+        case "dpo":
+            return [
+                ("credit", f"+- beta sigma(-beta Delta), Delta the difference of log(pi/ref) of a pair, beta {t.beta:g}"),
+                ("divided by", "pairs of responses"),
+            ]
+        case "distill":
+            reverse = t.divergence == "reverse"
+            which = "reverse KL(pi || teacher)" if reverse else "forward KL(teacher || pi)"
+            return [("credit", f"{which} of whole distributions at every state that the policy visits, states frozen"),
+                    ("divided by", _normaliser(t))]  # fmt: skip
+    found = [("credit", _credit(t)[0]), ("token weight", _weight(t)[0]), ("divided by", _normaliser(t))]
+    if t.dynamic_sampling:
+        found.append(("groups", "those whose rewards are all equal are drawn again"))
+    if t.beta:
+        name, what, _, _ = _ESTIMATORS[t.estimator]
+        found.append(("KL in the loss", f"beta {t.beta:g}, {name}, divided as the reward is; coefficient {what}"))
+    if t.reward_beta:
+        what = "the response's log-ratio is credited to all of its tokens"
+        found.append(("KL in the reward", f"beta {t.reward_beta:g}, {t.reward_estimator}: {what}"))
+    if not (t.beta or t.reward_beta):
+        found.append(("KL", "none: no reference is used"))
+    if t.entropy:
+        found.append(("entropy", f"alpha {t.entropy:g}, in the loss, states frozen"))
+    if t.updates > 1:
+        found.append(("updates", f"{t.updates:g} on each batch of responses: ratios are 1 in the first, which is shown"))
+    return found
+
+
+def _normaliser(t: Training) -> str:
+    words = _NORMALISERS[t.normaliser][0]
+    if t.normaliser == "constant":
+        words += f", {t.max_tokens:g}"
+    if t.normaliser in ("batch-tokens", "group-tokens") and t.prompts != inf:
+        words += f" ({t.prompts:g} {'prompt' if t.prompts == 1 else 'prompts'})"
+    return words
+
+
+def formula(t: Training) -> str:
+    """Return the coefficient of one token in plain characters.
+
+    >>> formula(Training(std="group", epsilon=1e-4, normaliser="batch-tokens", beta=0.04, estimator="k3-ratio"))
+    'c = [rho (R - mean(R))/(std of group + 0.0001) - 0.04 rho log(pi/ref)]/(sum of batch L)'
+    """
+    plain, _ = _both(t)
+    return f"c = {plain}"
+
+
+def latex(t: Training) -> str:
+    r"""Return the coefficient of one token in LaTeX.
+
+    >>> latex(Training(method="dpo", beta=0.1))
+    'c=\\pm 0.1\\,\\sigma(-0.1\\,\\Delta)\\,/\\,\\text{pairs}'
+    """
+    _, tex = _both(t)
+    return f"c={tex}"
+
+
+def _both(t: Training) -> tuple[str, str]:
+    _, below, tex_below = _NORMALISERS[t.normaliser]
+    below, tex_below = below.format(max_tokens=t.max_tokens), tex_below.replace("{max_tokens:g}", f"{t.max_tokens:g}")
+    match t.method:
+        case "sft":
+            return f"1/{below}, on demonstrations", rf"\frac{{1}}{{{tex_below}}}"
+        case "dft":
+            return f"pi(token)/{below}, on demonstrations", rf"\frac{{\pi_t}}{{{tex_below}}}"
+        case "dpo":
+            tex = rf"\pm {t.beta:g}\,\sigma(-{t.beta:g}\,\Delta)\,/\,\text{{pairs}}"
+            return f"+- {t.beta:g} sigma(-{t.beta:g} Delta)/pairs", tex
+        case "distill":
+            if t.divergence == "reverse":
+                return f"-log(pi/teacher)/{below}", rf"-\frac{{\log(\pi/\mathrm{{teacher}})}}{{{tex_below}}}"
+            return f"(teacher/pi - 1)/{below}", rf"\frac{{\mathrm{{teacher}}/\pi-1}}{{{tex_below}}}"
+    (_, plain, tex), (_, weight, tex_weight) = _credit(t), _weight(t)
+    if t.reward_beta:
+        plain = f"{plain} with R - {t.reward_beta:g} sum of log(pi/ref) for R"
+        tex = rf"{tex}\Big|_{{R\to R-{t.reward_beta:g}\sum\log(\pi/\mathrm{{ref}})}}"
+    terms, tex_terms = [f"{weight}{plain}"], [f"{tex_weight}{tex}"]
+    if t.beta:
+        _, _, kl, tex_kl = _ESTIMATORS[t.estimator]
+        terms.append(f"- {kl.format(b=f'{t.beta:g}')}")
+        tex_terms.append(f"-{tex_kl.format(b=f'{t.beta:g}')}")
+    if t.entropy:
+        terms.append(f"- {t.entropy:g} (log pi + H)")
+        tex_terms.append(f"-{t.entropy:g}(\\log\\pi+H)")
+    inside = f"[{' '.join(terms)}]" if len(terms) > 1 or t.reward_beta else terms[0]
+    return f"{inside}/{below}", rf"\frac{{{''.join(tex_terms)}}}{{{tex_below}}}"
