@@ -137,9 +137,10 @@ def _compare(problem: Problem, options: dict[str, Any]) -> None:
     """Print the comparison of all objectives as a table, as Markdown or as JSON, and write its figure."""
     from dstheory.cli.show import number, print_table
     from dstheory.comparison import compare_objectives
+    from dstheory.dynamics.problem import FIELDS
 
     began = time.monotonic()
-    given = problem.given & {"beta", "alpha", "length_weight", "reduction", "outer_discount", "states"}
+    given = problem.given & FIELDS.keys()
 
     def make(name: str) -> Callable[[Any], Objective]:
         return lambda mdp: objective_from(name, dataclasses.replace(problem, mdp=mdp), options, only=given)

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dstheory.dynamics.parameters import PARAMETERS
+
 if TYPE_CHECKING:
     from dstheory.cli.options import Problem
     from dstheory.objectives import Objective
 
-_FIELDS = ("beta", "alpha", "length_weight", "reduction", "outer_discount", "states", "reference")
-_SETTINGS = {**{name: name for name in _FIELDS}, "expert": "demonstrations"}
+_SETTINGS = {**{name: row.sets for name, row in PARAMETERS.items() if row.sets}, "reference": "reference",
+             "expert": "demonstrations"}  # fmt: skip
 """Options of the command line, and the field of an objective that each sets."""
 
 

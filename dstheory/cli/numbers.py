@@ -25,3 +25,18 @@ class Number(_Finite, click.types.FloatParamType):
 
 class NumberRange(_Finite, click.FloatRange):
     """A finite number in a range; the arguments are those of ``click.FloatRange``."""
+
+
+class WholeOrEndless(click.ParamType[Any]):
+    """A whole number, or ``inf`` for the limit."""
+
+    name = "INTEGER|inf"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | int:
+        """Parse; anything else is a usage error."""
+        if str(value).strip().lower() == "inf":
+            return math.inf
+        try:
+            return int(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is not a whole number, nor inf", param, ctx)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from dstheory.cli.numbers import Number
+from dstheory.cli.numbers import Number, WholeOrEndless
 from dstheory.dynamics.parameters import PARAMETERS, TABLE, TOGETHER, Parameter, Together
 from dstheory.errors import DSTheoryError
 
@@ -100,6 +100,7 @@ def _option(row: Parameter | Together, changes: dict[str, Any]) -> Callable[[_F]
         kind: Any = Numbers(*row.words, one_for_all=row.one_for_all)
     else:
         kind = click.Choice(row.choices) if row.choices else {"number": Number(), "whole": int}.get(row.kind, bool)
+        kind = WholeOrEndless() if row.endless else kind
         default = None if row.own else default
         flag = f"{flag}/--no-{flag[2:]}" if row.kind == "flag" else flag
     more = {"type": kind, "default": default, "help": row.help.strip() or None, **changes}
@@ -113,7 +114,7 @@ model_options = _apply(
         parameter_options("model"),
     ]
 )  # fmt: skip
-objective_options = parameter_options("objective")
+objective_options = parameter_options("objective", "settings")
 training_options = _apply(
     [
         click.option("--objective", "objectives", multiple=True, metavar="EXPR",

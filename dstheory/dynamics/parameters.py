@@ -23,7 +23,7 @@ __all__ = ["PARAMETERS", "TABLE", "TOGETHER", "Group", "Kind", "Of", "Parameter"
 
 Of = Literal["optimum", "simulate"]
 Kind = Literal["number", "whole", "choice", "flag", "expression"]
-Group = Literal["model", "objective", "training", "starts"]
+Group = Literal["model", "objective", "settings", "training", "starts"]
 """Options that stand together in the commands."""
 
 
@@ -41,6 +41,8 @@ class Parameter:
         low, high: the range of numbers, ends included unless ``open_low``, ``open_high``.
         choices: the texts allowed, for kind ``choice``.
         optional: whether ``none`` is a value (no cap, no clipping, no renewal).
+        endless: whether ``inf`` is a value (the limit).
+        sets: the field of objectives that it sets; empty if it sets none.
         own: whether objectives have defaults of their own, which an option that is not given leaves alone.
         batched: whether it varies along a batch.
         minimal: whether it describes the minimal chain M0 only.
@@ -60,6 +62,8 @@ class Parameter:
     open_high: bool = False
     choices: tuple[str, ...] = ()
     optional: bool = False
+    endless: bool = False
+    sets: str = ""
     own: bool = False
     batched: bool = False
     minimal: bool = False
@@ -102,8 +106,10 @@ class Parameter:
         try:
             number = float(given)
         except (TypeError, ValueError):
-            none = ", or none" if self.optional else ""
+            none = ", or none" if self.optional else ", or inf" if self.endless else ""
             raise DSTheoryError(f"{self.name} is {given!r}: must be a number{none}") from None
+        if self.endless and number == math.inf:
+            return number
         # Without a penalty the optimum is deterministic and not unique; training has no such trouble.
         open_low = self.open_low or (self.name == "beta" and of == "optimum")
         low = f"{'>' if open_low else '>='} {self.low:g}" if self.low > -math.inf else ""
@@ -150,6 +156,15 @@ def _objective(name: str, long_name: str, help: str = "", **more: Any) -> Parame
     return _model(name, long_name, help, group="objective", **more)
 
 
+def _field(name: str, long_name: str, help: str, **more: Any) -> Parameter:
+    return _objective(name, long_name, help, sets=name, **more)
+
+
+def _setting(name: str, long_name: str, help: str, **more: Any) -> Parameter:
+    """Return a setting of trainers: a field of objectives that have defaults of their own, and that batches do not vary."""
+    return Parameter(name, long_name, help, **{"group": "settings", "of": ("simulate",), "own": True, "sets": name, **more})
+
+
 def _training(name: str, long_name: str, help: str = "", **more: Any) -> Parameter:
     return Parameter(name, long_name, help, **{"group": "training", "of": ("simulate",), **more})
 
@@ -186,20 +201,20 @@ TABLE: tuple[Parameter | Together, ...] = (
              ("answer_length_correct", "answer_length_wrong"), ("correct", "wrong"), group="model", default="64",
              one_for_all=True),
     _model("decision_length", "length of a decision", "Tokens of a decision.", default=1.0, **_TOKENS),
-    _objective("length_weight", "length weight lambda",
+    _field("length_weight", "length weight lambda",
                "lambda in [0, 1]: stages weigh length^lambda; 0 counts stages, 1 counts tokens.", default=0.5, **_UNIT),
-    _objective("reduction", "reduction of stage weights",
+    _field("reduction", "reduction of stage weights",
                "mean divides both weights by their sum (stage mean; no library's token mean).",
                kind="choice", default="sum", choices=("sum", "mean")),
-    _objective("beta", "strength of the KL penalty", "Strength of the KL, >= 0; default 0.1 in KL penalties, none in rewards.",
+    _field("beta", "strength of the KL penalty", "Strength of the KL, >= 0; default 0.1 in KL penalties, none in rewards.",
                default=0.1, low=0.0, high=1e100, own=True),
     _objective("objective", "objective", kind="expression", **_SIMULATE),
-    _objective("alpha", "strength of the entropy bonus",
+    _field("alpha", "strength of the entropy bonus",
                "Strength of the entropy bonus (default 0.01) and of SCoRe's bonus (default 10), >= 0.",
                default=0.01, low=0.0, own=True, **_SIMULATE),
-    _objective("outer_discount", "whether reward-to-go keeps gamma^t",
+    _field("outer_discount", "whether reward-to-go keeps gamma^t",
                "Keep the factor gamma^t in reward-to-go; training code drops it.", kind="flag", default=True, **_SIMULATE),
-    _objective("states", "whose states the forward KL is taken at", "Whose states the forward KL is taken at.",
+    _field("states", "whose states the forward KL is taken at", "Whose states the forward KL is taken at.",
                kind="choice", default="policy", choices=("policy", "reference"), **_SIMULATE),
     _objective("expert_p", "P(correct) of the demonstrator", default=0.9, **_UNIT, **_SIMULATE),
     _objective("expert_a", "P(stop | correct) of the demonstrator", default=0.95, **_UNIT, **_SIMULATE),
@@ -211,6 +226,10 @@ TABLE: tuple[Parameter | Together, ...] = (
     _objective("reference_b", "P(resample | wrong) of the reference", minimal=True, **_INSIDE, **_SIMULATE),
     Together("reference", "The KL's reference on M0; default the start (or the file's reference).",
              ("reference_p", "reference_a", "reference_b"), ("p", "a", "b")),
+    _setting("group_size", "responses per prompt", "Responses per prompt of group objectives, or inf; default 8.",
+             kind="whole", low=1, endless=True),
+    _setting("prompts", "prompts per batch", "Prompts per batch, where its tokens divide it, or inf (the default).",
+             kind="whole", low=1, endless=True),
     _training("steps", "training steps", "Training steps.", kind="whole", default=2000, low=1, units="steps"),
     _training("lr", "learning rate", "Learning rate.", default=0.05, low=0.0, open_low=True, batched=True),
     _training("optimizer", "optimizer", " ", kind="choice", default="sgd", choices=("sgd", "momentum", "adam", "natural")),

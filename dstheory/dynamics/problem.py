@@ -24,11 +24,11 @@ from dstheory.objectives.base import Objective
 from dstheory.objectives.mass import over_runs
 from dstheory.objectives.registry import parse
 
-__all__ = ["Chain", "objective_at", "optimizer_at", "problem_at", "training_at"]
+__all__ = ["FIELDS", "Chain", "objective_at", "optimizer_at", "problem_at", "training_at"]
 
 _REWARDS = dict(zip(TOGETHER["reward"].parts, TOGETHER["reward"].words, strict=True))
-_SHARED = ("beta", "alpha", "length_weight", "reduction", "outer_discount", "states")
-"""Parameters that objectives have as fields."""
+FIELDS = {name: row.sets for name, row in PARAMETERS.items() if row.sets}
+"""Parameters that objectives have as fields, and the name of the field."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +110,7 @@ def objective_at(
     """
     mdp, start, reference = problem
     p, a, b = (_tables(value_at(settings, f"expert_{name}"), runs) for name in "pab")
-    fields = {name: value_at(settings, name) for name in _SHARED if name in settings or not PARAMETERS[name].own}
+    fields = {name: value_at(settings, name) for name in FIELDS if name in settings or not PARAMETERS[name].own}
     if expression in CONDITIONS:
         kl = {name: value_at(settings, name) for name in ("beta", "length_weight", "reduction")}
         return four_conditions(mdp, start, expert=(p, a, b), reference=reference, **kl)[expression]
@@ -120,7 +120,7 @@ def objective_at(
             raise RewardNotReadError(
                 f"{name} pays 1 for a correct answer and cannot read --{rewards.replace('_', '-')}: leave one of them out"
             )
-    fields = {name: value for name, value in fields.items() if only is None or name in only}
+    fields = {FIELDS[name]: value for name, value in fields.items() if only is None or name in only}
     expert = expert_policy(mdp, start, p=p, a=a, b=b)
     given = {**fields, "reference": reference, "demonstrations": ExpertChain(expert)}
     made = build(expression, given | ({"outcome": "return"} if rewards else {}))

@@ -35,8 +35,10 @@ from dstheory.objectives.base import Measure
 from dstheory.objectives.expectation.exponential import EffectiveCredit, Tilted, moments
 from dstheory.objectives.expectation.groups import (
     Grouping,
+    Part,
     credits_of_levels,
     effective_credit,
+    everything,
     group_moments,
     mean_of_lengths_and_rewards,
     negative,
@@ -140,16 +142,23 @@ class GroupObjective(ResponseObjective):
         """Return the credit (twice, once per sign, where ratios are clipped) and the penalty."""
         return (*self.reward_terms(solution, under, outcome), *self.penalty_terms(solution, under, outcome))
 
+    def credit_parts(self, solution: Solution) -> tuple[tuple[Part, TokenWeight | None], ...]:
+        """Return the parts of a credit whose tokens are weighted alike (positive, negative), each with the weight; None for 1."""
+        if self.sampler is None:
+            return ((everything, None),)
+        ratio = token_ratios(solution.policy, self.sampler, solution)
+        return (
+            (positive, ratio.map(lambda rho: self.weight_of_ratio(rho, np.ones(())))),
+            (negative, ratio.map(lambda rho: self.weight_of_ratio(rho, -np.ones(())))),
+        )
+
     def reward_terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
         """Return the terms of the reward."""
         parts = self.credit, self.normaliser, self.grouping, under, outcome
-        if self.sampler is None:
-            return self.credited(under, outcome)
-        ratio = token_ratios(solution.policy, self.sampler, solution)
-        return (
-            Term(effective_credit(*parts, positive), ratio.map(lambda rho: self.weight_of_ratio(rho, np.ones(())))),
-            Term(effective_credit(*parts, negative), ratio.map(lambda rho: self.weight_of_ratio(rho, -np.ones(())))),
-        )
+        found = self.credit_parts(solution)
+        if found[0][0] is everything:
+            return self.credited(under, outcome, found[0][1])
+        return tuple(Term(effective_credit(*parts, part), weight) for part, weight in found)
 
     def credited(self, under: Solution, outcome: ResponseReward, weight: TokenWeight | None = None) -> tuple[Term, ...]:
         """Return the credit times a weight of tokens: one term, or one per value of the reward where these are summed."""

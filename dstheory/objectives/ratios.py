@@ -31,7 +31,15 @@ from dstheory.checks import Floats
 from dstheory.errors import ChainError, InfiniteDivergenceError
 from dstheory.objectives.expectation.counts import windows
 from dstheory.objectives.expectation.exponential import EffectiveCredit, response_mass
-from dstheory.objectives.expectation.groups import effective_credit, group_moments, mean_tokens, negative, positive
+from dstheory.objectives.expectation.groups import (
+    Part,
+    effective_credit,
+    everything,
+    group_moments,
+    mean_tokens,
+    negative,
+    positive,
+)
 from dstheory.objectives.expectation.multisets import representatives
 from dstheory.objectives.expectation.rewards import ResponseReward
 from dstheory.objectives.group import GroupMeanObjective, GroupObjective
@@ -86,12 +94,12 @@ class CISPO(GroupMeanObjective):
         """The tokens of the group, or of the batch."""
         return GroupTokens() if self.over == "group" else BatchTokens()
 
-    def reward_terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
-        """Return the credit times the clipped ratio."""
+    def credit_parts(self, solution: Solution) -> tuple[tuple[Part, TokenWeight | None], ...]:
+        """Return the whole credit, with the clipped ratio."""
         if self.sampler is None:
-            return self.credited(under, outcome)
+            return super().credit_parts(solution)
         ratio = token_ratios(solution.policy, self.sampler, solution)
-        return self.credited(under, outcome, ratio.map(lambda rho: self.weight_of_ratio(rho, np.ones(()))))
+        return ((everything, ratio.map(lambda rho: self.weight_of_ratio(rho, np.ones(())))),)
 
     def weight_of_ratio(self, ratio: Floats, sign: Floats) -> Floats:
         """Return the clipped ratio, whatever the sign."""

@@ -20,7 +20,10 @@ def _of(command: str) -> list[str]:
     return re.findall(rf"^\s*dstheory ({command}\b.*)$", epilog, flags=re.MULTILINE)
 
 
-@pytest.mark.parametrize("line", [line for command in ("attribute", "explain", "objectives", "optimum") for line in _of(command)])
+_QUICK = ("attribute", "explain", "objectives", "optimum", "signal")
+
+
+@pytest.mark.parametrize("line", [line for command in _QUICK for line in _of(command)])
 def test_examples_run(dstheory, tmp_path: Path, line: str) -> None:
     shutil.copytree(EXAMPLES, tmp_path / "examples")
     if "rollouts.jsonl" in line:

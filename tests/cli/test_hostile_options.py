@@ -37,6 +37,7 @@ BASE = {
     "objectives": [],
     "optimum": [],
     "reproduce": ["--list"],
+    "signal": ["--objective", "grpo", "--out", "out", "--overwrite", "--sizes", "2"],
     "simulate": ["--steps", "2", "--out", "out", "--overwrite"],
     "sweep": ["--of", "simulate", "--grid", "beta=0.1", "--steps", "2", "--out", "out", "--overwrite"],
     "verify": ["gone.py"],  # said to be missing once the options are fine; loading claims takes seconds

@@ -1,0 +1,479 @@
+r"""Signal and noise of finite batches: expectation, covariance and signal-to-noise ratio of an update, stage by stage, exactly.
+
+A batch has P groups of G responses to one prompt each. With c_i the coefficient of response i and S_i its score, the update is
+:math:`u = \sum_i c_i S_i`, and
+
+.. math::
+    E[u u^\top] = \sum_i E[c_i^2 S_i S_i^\top] + \sum_{i \ne j} E[c_i c_j S_i S_j^\top].
+
+Credits depend on the rewards of the group alone, so that both sums run over *compositions* of the group (how many members have
+which reward), with the moments of a response's score given its reward beside them; lengths in a denominator are sums of
+exponentials, :math:`1/L = \sum_j w_j e^{-t_j L}` and :math:`1/L^2 = \sum_j w_j t_j e^{-t_j L}`. Groups are independent, so
+covariances are 1/P times those of one group, except where a batch is divided by its own tokens: there all P groups are summed.
+
+Per stage, the **signal-to-noise ratio** of a batch is :math:`|E[u]| / \sqrt{\mathrm{tr}\, \mathrm{Cov}(u)}`, in the metric of the
+logits, or of the inverse Fisher information (natural gradient). It grows like :math:`\sqrt P`: the batch for a ratio of 1 has
+:math:`\mathrm{tr}\, \mathrm{Cov}_1 / |E[u]|^2` groups. A group is **dead** if its rewards are all equal.
+
+Source: derived here; the score as a moment of the chain in :mod:`dstheory.objectives.expectation.scores`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import inf
+
+import numpy as np
+
+from dstheory.attribution import FisherInformation, fisher_information
+from dstheory.chain.exact import Solution
+from dstheory.chain.policy import Policy
+from dstheory.checks import Floats, whole_number
+from dstheory.errors import ChainError
+from dstheory.objectives import (
+    GSPO,
+    NFT,
+    ActorCritic,
+    GroupObjective,
+    Objective,
+    PPOClip,
+    Reinforce,
+    ReinforceBaseline,
+    RewardToGo,
+    WeightedSum,
+)
+from dstheory.objectives.expectation.compositions import compositions, credits_of, mixed, sums_over
+from dstheory.objectives.expectation.exponential import reciprocal
+from dstheory.objectives.expectation.groups import Grouping, Part, everything, range_of_lengths
+from dstheory.objectives.expectation.rewards import ResponseReward, reward_of
+from dstheory.objectives.expectation.scores import ScoreMoments, score_moments
+from dstheory.objectives.imitation import RFT
+from dstheory.objectives.mass import StageGradient
+from dstheory.objectives.parts import BatchTokens, ConstantLength, Credit, GroupTokens, Normaliser, PerResponse, PerToken, Raw
+from dstheory.objectives.responses import ResponseObjective
+from dstheory.objectives.weights import TokenWeight
+from dstheory.tables import Table, Tabulated, short
+
+__all__ = ["Signal", "StageSignal", "signal"]
+
+_MOST_COVARIANCE = 2_000
+_ROUNDING = 1e-12  # of a variance, relative to the mean square that it is a difference from
+_MOST_GROUPS = 1e24  # beyond, an expectation is rounding
+
+
+@dataclass(frozen=True)
+class StageSignal:
+    """One stage's update.
+
+    Attributes:
+        size: the norm of its expectation.
+        noise: the root of the trace of its covariance, in a batch.
+        ratio: their quotient, the signal-to-noise ratio; NaN where both are 0.
+        groups: the groups in a batch whose ratio is 1; inf where there is no signal.
+        groups_natural: the same in the metric of the inverse Fisher information.
+    """
+
+    size: float
+    noise: float
+    ratio: float
+    groups: float
+    groups_natural: float
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Signal(Tabulated):
+    """Expectation and noise of the update of one batch.
+
+    Attributes:
+        objective: its name.
+        group_size, prompts: G and P.
+        expected: the expectation.
+        variance: the variance of every entry, in a batch.
+        dead: the share of groups whose rewards are all equal, before any are dropped; NaN for single responses.
+        sample, decide: both stages.
+        covariance: the covariance of the batch, logits of answers first, then those of stop, each (K, X, Y) in order; None unless
+            asked for.
+    """
+
+    objective: str
+    group_size: int
+    prompts: int
+    expected: StageGradient
+    variance: StageGradient
+    dead: float
+    sample: StageSignal
+    decide: StageSignal
+    covariance: Floats | None = None
+
+    def table(self) -> Table:
+        """Return both stages."""
+        rows = [
+            (stage, *map(short, (one.size, one.noise, one.ratio, one.groups, one.groups_natural)))
+            for stage, one in (("sample", self.sample), ("decide", self.decide))
+        ]
+        title = f"{self.objective}: {self.prompts} groups of {self.group_size}, dead {short(self.dead)}"
+        return Table(title, ("stage", "|E|", "noise", "ratio", "groups for 1", "natural"), rows)
+
+
+def signal(objective: Objective, solution: Solution, *, prompts: int = 32, covariance: bool = False) -> Signal:
+    """Return expectation, variances and signal-to-noise of an objective's update of one batch.
+
+    Args:
+        objective: a group objective of finite group size, one of single responses (REINFORCE, PPO, imitation of an expert chain,
+            a penalty), or a sum of one of these and penalties that inherit its normaliser.
+        solution: the chain under one policy; the scores are those of its logits.
+        prompts: groups per batch, where the objective leaves them open.
+        covariance: the whole covariance, too.
+
+    Raises:
+        ChainError: an objective without exact second moments, rewards of many values, or tables that do not fit into memory.
+
+    >>> from dstheory import GRPO, Policy, TwoStageMDP, solve
+    >>> s = solve(TwoStageMDP.minimal(gamma=1.0), Policy.minimal(p=0.5, a=0.75, b=0.5))
+    >>> found = signal(GRPO(group_size=2), s, prompts=16)
+    >>> round(found.dead, 6), bool(found.sample.ratio > found.decide.ratio)  # accuracy 0.6: 0.36 + 0.16 of the groups are dead
+    (0.52, True)
+    """
+    whole_number(prompts, "prompts", low=1)
+    batch = _batch_of(objective, solution, prompts)
+    mean, variance, matrix = batch.moments(covariance or solution.policy.features is not None)
+    dead = batch.dead() if batch.groups.group_size > 1 else float("nan")
+    information = fisher_information(solution)
+    sizes = _sizes(solution.policy, information, mean, variance, matrix)
+    return Signal(
+        objective=objective.name,
+        group_size=int(batch.groups.group_size),
+        prompts=int(batch.groups.prompts),
+        expected=_stages(mean, solution.policy),
+        variance=_stages(variance, solution.policy),
+        dead=dead,
+        sample=_stage(batch, information, sizes, 0),
+        decide=_stage(batch, information, sizes, 1),
+        covariance=matrix if covariance else None,
+    )
+
+
+def _stages(table: Floats, policy: Policy) -> StageGradient:
+    """Return (X, D) as both stages' (K, X, Y)."""
+    layers, prompts, answers = policy.shape
+    both = np.moveaxis(table.reshape(prompts, 2, layers, answers), 0, 2)
+    return StageGradient(both[0], both[1])
+
+
+_Sizes = list[tuple[tuple[float, float], tuple[float, float]]]
+"""Per stage: squared size of the expectation and trace of the covariance, for parameters and in the natural metric."""
+
+
+def _sizes(policy: Policy, information: FisherInformation, mean: Floats, variance: Floats, matrix: Floats | None) -> _Sizes:
+    """Return what signal-to-noise ratios are quotients of; with features, of each stage's contribution to their parameters."""
+    expected, spread, out = _stages(mean, policy), _stages(variance, policy), []
+    for i, name in enumerate(("sample", "decide")):
+        e, v, metric = (getattr(table, name) for table in (expected, spread, information))
+        if policy.features is None:
+            inverse = np.divide(1.0, metric, out=np.zeros_like(metric), where=metric > 0)
+            out.append(((float((e**2).sum()), float(v.sum())), (float((inverse * e**2).sum()), float((inverse * v).sum()))))
+            continue
+        assert matrix is not None
+        a = getattr(policy.features, name).reshape(e.size, -1)
+        block = slice(i * e.size, (i + 1) * e.size)
+        g, c = e.ravel() @ a, a.T @ matrix[block, block] @ a
+        # Scaled to a unit diagonal first: tiny and large curvatures then count alike.
+        curved = np.diag(metric)
+        root = np.divide(1.0, np.sqrt(curved), out=np.zeros_like(curved), where=curved > 0)
+        inverse = np.linalg.pinv(root[:, None] * metric * root, rcond=1e-12, hermitian=True)
+        natural = root * g, root[:, None] * c * root
+        out.append(
+            ((float(g @ g), float(np.trace(c))), (float(natural[0] @ inverse @ natural[0]), float((inverse * natural[1]).sum())))
+        )
+    return [tuple((one, max(other, 0.0)) for one, other in stage) for stage in out]  # type: ignore[misc]
+
+
+def _stage(batch: _Batch, information: FisherInformation, sizes: _Sizes, stage: int) -> StageSignal:
+    prompts = batch.groups.prompts
+    plain, natural = sizes[stage]
+    groups = [prompts * noise / size if noise * prompts < _MOST_GROUPS * size else inf for size, noise in (plain, natural)]
+    if batch.by_tokens:
+        groups = [_search(batch, information, stage, i) if np.isfinite(n) else n for i, n in enumerate(groups)]
+    size, noise = (float(np.sqrt(value)) for value in plain)
+    size = size if np.isfinite(groups[0]) or noise == 0 else 0.0
+    ratio = size / noise if noise > 0 else inf if size > 0 else float("nan")
+    return StageSignal(size, noise, ratio, *groups)
+
+
+def _search(batch: _Batch, information: FisherInformation, stage: int, metric: int) -> float:
+    """Return how many groups a batch that is divided by its own tokens needs for a ratio of 1: the fewest, a whole number."""
+    policy = batch.solution.policy
+
+    def enough(prompts: float) -> bool:
+        moments = replace(batch, groups=replace(batch.groups, prompts=prompts)).moments(policy.features is not None)
+        size, noise = _sizes(policy, information, *moments)[stage][metric]
+        return size >= noise
+
+    high = 1.0
+    while not enough(high):
+        high *= 2.0
+        if high > _MOST_GROUPS:
+            return inf
+    low = high / 2.0
+    while high - low > 1.0:
+        middle = float(np.floor((low + high) / 2.0))
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
+
+
+@dataclass(frozen=True, eq=False)
+class _Kind:
+    """One product in a coefficient: a credit (or 1) or part of it, weight of actions, factor; ``table``: credit by prompt."""
+
+    credit: Credit | None = None
+    part: Part = everything
+    weight: TokenWeight | None = None
+    factor: float = 1.0
+    table: Floats | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Batch:
+    """What a batch is made of."""
+
+    solution: Solution
+    under: Solution
+    values: tuple[float, ...]
+    ends: Floats  # (V, T', X, Y)
+    kinds: tuple[_Kind, ...]
+    normaliser: Normaliser
+    groups: Grouping
+
+    @property
+    def by_tokens(self) -> bool:
+        """Whether it is divided by its own tokens."""
+        return isinstance(self.normaliser, BatchTokens)
+
+    def scores(self, t: Floats, full: bool) -> ScoreMoments:
+        return score_moments(self.solution, self.under, self.ends, [kind.weight for kind in self.kinds], t, full=full)
+
+    def dead(self) -> float:
+        """Return the share of groups whose rewards are all equal."""
+        chances = self.scores(np.zeros(1), False).plain[:, 0]
+        return float(((chances**self.groups.group_size).sum(axis=0) * self.under.mdp.prompt_weight).sum())
+
+    def moments(self, full: bool) -> tuple[Floats, Floats, Floats | None]:
+        """Return the mean and the variance of every entry, (X, D) each, and the covariance where asked for."""
+        mean, square, matrix = self._squares(full)
+        variance = np.maximum(square - mean**2, 0.0)
+        return mean, np.where(variance <= _ROUNDING * mean**2, 0.0, variance), matrix
+
+    def _squares(self, full: bool) -> tuple[Floats, Floats, Floats | None]:
+        """Return E[u] and E[u^2] of every entry, (X, D) each, and the covariance where asked for."""
+        rho, (size, prompts) = self.under.mdp.prompt_weight, (self.groups.group_size, self.groups.prompts)
+        logits = 2 * int(np.prod(self.solution.policy.shape))
+        if full and logits > _MOST_COVARIANCE:
+            raise ChainError(
+                f"covariances, asked for or needed by features, are of at most {_MOST_COVARIANCE:,} logits, not of {logits:,}"
+            )
+        t, w, counts, weight, chance = *self._nodes(), *self._counts()
+        scores = self.scores(t, full)
+        zero = np.zeros(1)
+        members = scores.plain if self._tilts else self.scores(zero, False).plain
+        one, same, two = sums_over(counts, weight, [self._credits(kind, counts) for kind in self.kinds], members)
+        order = (w, w * t) if len(t) > 1 else (w, w**2)  # 1/L and 1/L^2
+        more = (1,) * (scores.second.ndim - scores.first.ndim)
+
+        def first(of: Floats) -> Floats:
+            """Return the sum over kinds and values of a member's mean, (J, X, D)."""
+            return np.asarray((one[..., None] * of).sum(axis=(0, 1)))
+
+        def second(of: Floats, squares: Floats) -> Floats:
+            """Return the sum over kinds and values of a member's square and of pairs, (J, X, D...)."""
+            own = (same.reshape(*same.shape, *more) * squares).sum(axis=(0, 1, 2))
+            pair = "cevwjx,cvjxd,ewjxb->jxdb" if full else "cevwjx,cvjxd,ewjxd->jxd"
+            return np.asarray(own + np.einsum(pair, two, of, of))
+
+        if self.by_tokens:
+            u = (scores.plain.sum(axis=0) ** size - ((scores.plain**size).sum(axis=0) if self.groups.mixed else 0.0)) / chance
+            group = (u * rho).sum(axis=-1)  # (J,)
+            e_1, e_2 = first(scores.first) * (rho / chance)[:, None], second(scores.first, scores.second)
+            e_2 = e_2 * (rho / chance).reshape(-1, *(1,) * (e_2.ndim - 2))
+            p_1, p_2 = group ** (prompts - 1.0), group ** max(prompts - 2.0, 0.0)
+            mean = prompts * np.einsum("j,jxd->xd", order[0] * p_1, e_1)
+            own = prompts * np.einsum("j,j...->...", order[1] * p_1, e_2)
+            between = prompts * (prompts - 1.0) * order[1] * p_2
+            if full:
+                flat = e_1.reshape(len(t), -1)
+                matrix = _blocks(own) + np.einsum("j,ja,jb->ab", between, flat, flat) - np.outer(mean, mean)
+                return mean, _diagonals(own) + np.einsum("j,jxd,jxd->xd", between, e_1, e_1), self._ordered(matrix)
+            return mean, own + np.einsum("j,jxd,jxd->xd", between, e_1, e_1), None
+
+        if isinstance(self.normaliser, PerToken):  # each member by its own tokens: nodes are summed before members meet
+            score = np.einsum("j,cvjxd->cvxd", order[0], scores.first)[:, :, None]
+            squares = np.einsum("j,cevj...->cev...", order[1], scores.second)[:, :, :, None]
+            m_1, m_2 = first(score)[0], second(score, squares)[0]
+            factor = 1.0 / size
+        else:
+            m_1 = np.einsum("j,jxd->xd", order[0], first(scores.first))
+            m_2 = np.einsum("j,j...->...", order[1], second(scores.first, scores.second))
+            factor = 1.0 if isinstance(self.normaliser, GroupTokens) else 1.0 / size
+        mean = (rho / chance)[:, None] * factor * m_1
+        block = (rho / chance).reshape(-1, *(1,) * (m_2.ndim - 1)) * factor**2 * m_2
+        square = _diagonals(block) if full else block
+        found = (self._ordered(_blocks(block) - np.outer(mean, mean)) / prompts) if full else None
+        return mean, mean**2 + (square - mean**2) / prompts, found
+
+    @property
+    def _tilts(self) -> bool:
+        """Whether the other members' lengths enter."""
+        return isinstance(self.normaliser, GroupTokens | BatchTokens)
+
+    def _counts(self) -> tuple[Floats, Floats, float]:
+        """Return the compositions, the weight of each, and the chance that a group is kept."""
+        counts = compositions(int(self.groups.group_size), len(self.values))
+        if not self.groups.mixed:
+            return counts, np.ones(len(counts)), 1.0
+        kept = 1.0 - self.dead()
+        if not kept > 0:
+            raise ChainError("no group is ever mixed: dynamic sampling would draw without end")
+        return counts, mixed(counts), kept
+
+    def _credits(self, kind: _Kind, counts: Floats) -> Floats:
+        found = credits_of(kind.credit, self.values, counts) if kind.table is None else kind.table
+        return kind.factor * kind.part(np.broadcast_to(found, (*counts.shape, *found.shape[2:])))
+
+    def _nodes(self) -> tuple[Floats, Floats]:
+        """Return exponents and weights of one over what sums over tokens are divided by, the number of responses left out."""
+        if isinstance(self.normaliser, PerResponse):
+            return np.zeros(1), np.ones(1)
+        if isinstance(self.normaliser, ConstantLength):
+            return np.zeros(1), np.full(1, 1.0 / self.normaliser.tokens)
+        size, prompts = self.groups.group_size, self.groups.prompts
+        if not isinstance(self.normaliser, PerToken | GroupTokens | BatchTokens):
+            raise ChainError(f"the normaliser {self.normaliser.words!r} has no exact second moments here: use sampled_gradient")
+        members = {PerToken: 1.0, GroupTokens: size, BatchTokens: size * prompts}[type(self.normaliser)]
+        return reciprocal(*(members * length for length in range_of_lengths(self.under)))
+
+    def _ordered(self, matrix: Floats) -> Floats:
+        """Return a matrix over (X, stage, K, Y) as one over (stage, K, X, Y)."""
+        layers, prompts, answers = self.solution.policy.shape
+        places = np.arange(matrix.shape[0]).reshape(prompts, 2, layers, answers).transpose(1, 2, 0, 3).ravel()
+        return np.asarray(matrix[np.ix_(places, places)])
+
+
+def _blocks(of_prompts: Floats) -> Floats:
+    """Return (X, D, D) as one block-diagonal matrix."""
+    prompts, d, _ = of_prompts.shape
+    out = np.zeros((prompts, d, prompts, d))
+    every = np.arange(prompts)
+    out[every, :, every] = of_prompts
+    return out.reshape(prompts * d, prompts * d)
+
+
+def _diagonals(of_prompts: Floats) -> Floats:
+    return np.asarray(np.einsum("xdd->xd", of_prompts))
+
+
+# ---------------------------------------------------------------------- what an objective's batch is made of
+
+
+def _batch_of(objective: Objective, solution: Solution, prompts: int) -> _Batch:
+    """Return the batch of an objective.
+
+    Raises:
+        ChainError: it is not made of parts whose second moments are known.
+    """
+    terms, factors = (objective.terms, objective.factors) if isinstance(objective, WeightedSum) else ((objective,), (1.0,))
+    scale = [float(np.asarray(factor)) if np.ndim(factor) == 0 else float("nan") for factor in factors]
+    if not np.isfinite(scale).all():
+        raise ChainError(f"{objective.name}: the factors have runs, but the noise of an update is that of one run: pick one")
+    leading = [i for i, term in enumerate(terms) if term.family != "penalty"] or [0]
+    if len(leading) > 1:
+        raise ChainError(f"{objective.name}: one reward beside penalties has exact second moments, not a sum of several")
+    first = terms[leading[0]]
+    under, outcome, kinds, normaliser, grouping = _parts(first, solution)
+    kinds = [replace(kind, factor=kind.factor * scale[leading[0]]) for kind in kinds]
+    for i, term in enumerate(terms):
+        if i == leading[0]:
+            continue
+        assert isinstance(term, ResponseObjective)
+        _, _, own, divided, sizes = _parts(term, solution)
+        if (
+            under is not solution
+            or divided != normaliser
+            or (divided.__class__ in (GroupTokens, BatchTokens) and sizes != grouping)
+        ):
+            raise ChainError(
+                f"{objective.name}: {term.name} is measured or divided otherwise than {first.name}: no exact second moments"
+            )
+        kinds += [replace(kind, factor=kind.factor * scale[i]) for kind in own]
+    if grouping.group_size == inf:
+        raise ChainError(f"{first.name} has group_size=inf: a batch without end has no noise; give a finite group size")
+    grouping = replace(grouping, prompts=float(prompts)) if grouping.prompts == inf else grouping
+    values, ends = _values(outcome, under, rewards=any(kind.credit is not None or kind.table is not None for kind in kinds)
+                           or grouping.mixed or grouping.group_size > 1)  # fmt: skip
+    return _Batch(solution, under, values, ends, tuple(kinds), normaliser, grouping)
+
+
+def _values(outcome: ResponseReward | None, under: Solution, rewards: bool) -> tuple[tuple[float, ...], Floats]:
+    """Return the values of the reward, and where each is paid, (V, T', X, Y)."""
+    shape = under.unrolled.sample.shape[-3:]
+    if outcome is None or not rewards:
+        return (0.0,), np.ones((1, *shape))
+    if outcome.values is not None:
+        high = np.broadcast_to(outcome.reward.stop, shape)
+        return outcome.values, np.stack([1.0 - high, high])
+    if outcome.levels is None:
+        raise ChainError(
+            "rewards take many values: second moments are exact where at most 16 are paid, at the end only, without discount or "
+            "noise; use outcome='correct' (gamma 1), or sampled_gradient"
+        )
+    return outcome.levels, np.stack([np.broadcast_to(outcome.is_level(level).stop, shape) for level in outcome.levels])
+
+
+_Parts = tuple[Solution, ResponseReward | None, list[_Kind], Normaliser, Grouping]
+
+
+def _parts(objective: Objective, solution: Solution) -> _Parts:
+    """Return the chain that generates, the reward, the kinds of coefficient, the normaliser and the sizes."""
+    if isinstance(objective, Reinforce | RewardToGo):  # of rewards that are paid at the end, which alone are taken, one rule
+        return solution, reward_of(solution, "return"), [_Kind(Raw())], PerResponse(), Grouping(1)
+    if isinstance(objective, ActorCritic) and bool((solution.mdp.gamma == 1.0).all()):
+        weight = TokenWeight(solution.advantage_sample, solution.advantage_stop, solution.advantage_resample)
+        return solution, None, [_Kind(weight=weight)], PerResponse(), Grouping(1)
+    off_policy = isinstance(objective, GSPO | NFT) and objective.sampler is not None
+    if isinstance(objective, GroupObjective) and not off_policy:
+        return _of_group(objective, solution)
+    if isinstance(objective, ResponseObjective) and not isinstance(objective, GroupObjective | RFT):
+        under = objective.generated(solution)
+        terms = objective.terms(solution, under, objective.outcome_of(under))
+        normaliser, grouping = _divided_by(objective)
+        if normaliser is not None and len(terms) == 1 and terms[0].credit.same:
+            return under, None, [_Kind(weight=terms[0].weight)], normaliser, grouping
+    raise ChainError(f"{objective.name}: no exact second moments of its update here; sampled_gradient has standard errors")
+
+
+def _divided_by(objective: ResponseObjective) -> tuple[Normaliser | None, Grouping]:
+    """Return the normaliser of a penalty or of imitation, and sizes: responses are single unless groups divide them."""
+    found, sizes = getattr(objective, "divided_by", (getattr(objective, "normaliser", None), None))
+    sizes = sizes or Grouping(1, getattr(objective, "batch", inf))
+    single = not isinstance(found, GroupTokens) and getattr(objective, "inherited", None) is None
+    return (found if isinstance(found, Normaliser) else None), (replace(sizes, group_size=1) if single else sizes)
+
+
+def _of_group(objective: GroupObjective, solution: Solution) -> _Parts:
+    under = objective.generated(solution)
+    outcome = objective.outcome_of(under)
+    if isinstance(objective, PPOClip):
+        kinds = [_Kind(weight=term.weight) for term in objective.reward_terms(solution, under, outcome)]
+    elif isinstance(objective, ReinforceBaseline):
+        kinds = [_Kind(table=_by_prompt(objective, solution, under, outcome))]
+    else:
+        kinds = [_Kind(objective.credit, part, weight) for part, weight in objective.credit_parts(solution)]
+    kinds += [_Kind(weight=term.weight) for term in objective.penalty_terms(solution, under, outcome)]
+    return under, outcome, kinds, objective.normaliser, objective.grouping
+
+
+def _by_prompt(objective: ReinforceBaseline, solution: Solution, under: Solution, outcome: ResponseReward) -> Floats:
+    """Return R - b of a response of each value and prompt, (1, V, X): a baseline that depends on the prompt."""
+    ((credit),) = (term.credit for term in objective.reward_terms(solution, under, outcome))
+    values: Sequence[float] = (0.0, 1.0) if outcome.values is not None else outcome.levels or ()
+    otherwise = 0.0 if credit.otherwise is None else credit.otherwise[0]
+    return np.stack([credit.constant[0] + credit.slope[0] * v + otherwise * (1.0 - v) for v in values])[None]

@@ -1,0 +1,126 @@
+r"""Groups by their composition: how many members have which reward. Sums over compositions, never over groups of responses.
+
+With chances :math:`u_v` of a member's values, not necessarily adding up to 1, and :math:`w(n) = \binom{G}{n} \prod_v u_v^{n_v}`,
+
+.. math::
+    a_v = \frac{1}{u_v} \sum_n w(n)\, n_v A_v, \quad
+    b_v = \frac{1}{u_v} \sum_n w(n)\, n_v A_v A'_v, \quad
+    b_{vw} = \frac{1}{u_v u_w} \sum_n w(n)\, n_v (n_w - \delta_{vw}) A_v A'_w
+
+are what one member, the same member twice and two members contribute, A and A' two credits of a member with a given value.
+
+Source: derived here.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.special import gammaln
+
+from dstheory.checks import Floats, readonly
+from dstheory.errors import ChainError
+from dstheory.objectives.expectation.levels import ways
+from dstheory.objectives.parts import Credit
+
+MOST_COMPOSITIONS = 100_000
+_MOST_WORK = 300_000_000
+_LEAST = 1e-300
+
+
+@functools.lru_cache(maxsize=16)
+def compositions(size: int, values: int) -> Floats:
+    """Return the compositions of groups, (compositions, values): how many members have each value.
+
+    Raises:
+        ChainError: there are more than a hundred thousand.
+
+    >>> compositions(2, 2).tolist()
+    [[0.0, 2.0], [1.0, 1.0], [2.0, 0.0]]
+    """
+    if ways(values, size) > MOST_COMPOSITIONS:
+        raise ChainError(
+            f"group_size is {size:,}: with rewards of {values} values there are {ways(values, size):,} compositions of a group, "
+            f"more than {MOST_COMPOSITIONS:,}: use smaller groups or fewer rewards"
+        )
+    bars = itertools.combinations(range(size + values - 1), values - 1)
+    counts = [np.diff([-1, *each, size + values - 1]) - 1 for each in bars]
+    return readonly(np.array(counts, dtype=np.float64).reshape(-1, values))
+
+
+def mixed(counts: Floats) -> Floats:
+    """Return 1 for compositions with at least two values, else 0."""
+    return np.asarray((counts > 0).sum(axis=1) > 1, dtype=np.float64)
+
+
+def credits_of(credit: Credit | None, values: Sequence[float], counts: Floats) -> Floats:
+    """Return the credit of a member of each value in each composition, (compositions, values); 1 for None.
+
+    >>> from dstheory.objectives.parts import GroupMean
+    >>> credits_of(GroupMean(std=False), (0.0, 1.0), compositions(2, 2)).tolist()
+    [[0.0, 0.0], [-0.5, 0.5], [0.0, 0.0]]
+    """
+    if credit is None:
+        return np.ones(counts.shape)
+    size = counts[0].sum()
+    if len(values) == 2:
+        low, high = values
+        return np.where(
+            counts > 0, np.stack(credit.of_shares((low, high), counts[:, 1] / size, counts[:, 0] / size, size), axis=1), 0.0
+        )
+    first = np.cumsum(counts, axis=1) - counts
+    written = np.array([np.repeat(values, row.astype(int)) for row in counts])
+    found = credit.of_groups(written)
+    each = np.take_along_axis(found, np.minimum(first, size - 1).astype(int), axis=1)
+    return np.where(counts > 0, each, 0.0)
+
+
+def sums_over(counts: Floats, weight: Floats, tables: Sequence[Floats], chances: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return a (C, V, J, X), b of one member (C, C, V, J, X), and b of two (C, C, V, V, J, X).
+
+    Args:
+        counts: (compositions, V).
+        weight: (compositions,) of each, on top: 0 leaves it out.
+        tables: C credits, (compositions, V) each, or (compositions, V, X).
+        chances: (V, J, X) u.
+
+    Raises:
+        ChainError: sums that would take minutes.
+    """
+    number, values = counts.shape
+    if number * chances.size * values * len(tables) ** 2 > _MOST_WORK:
+        raise ChainError(
+            f"{number:,} compositions of a group at {chances[0].size:,} places need more than {_MOST_WORK:,} terms: "
+            "use smaller groups, fewer rewards or fewer prompts"
+        )
+    u = np.log(np.maximum(chances, _LEAST))  # a value that never occurs: its share, divided out, is still exact
+    log_ways = gammaln(counts.sum(axis=1) + 1.0) - gammaln(counts + 1.0).sum(axis=1)
+    with np.errstate(divide="ignore"):
+        log_ways = log_ways + np.log(weight)
+    of = [table if table.ndim == 3 else table[..., None] for table in tables]
+    shape = chances.shape[1:]
+    one = np.zeros((len(of), values, *shape))
+    same = np.zeros((len(of), len(of), values, *shape))
+    two = np.zeros((len(of), len(of), values, values, *shape))
+    for j in range(shape[0]):
+        log = log_ways[:, None] + counts @ u[:, j]  # (compositions, X)
+        for v in range(values):
+            alone = _weighted(counts[:, v], log - u[v, j])
+            for c, a in enumerate(of):
+                one[c, v, j] = (alone * a[:, v]).sum(axis=0)
+                for e, other in enumerate(of):
+                    same[c, e, v, j] = (alone * a[:, v] * other[:, v]).sum(axis=0)
+            for w in range(values):
+                both = _weighted(counts[:, v] * (counts[:, w] - float(v == w)), log - u[v, j] - u[w, j])
+                for c, a in enumerate(of):
+                    for e, other in enumerate(of):
+                        two[c, e, v, w, j] = (both * a[:, v] * other[:, w]).sum(axis=0)
+    return one, same, two
+
+
+def _weighted(number: Floats, log: Floats) -> Floats:
+    """Return number x exp(log), (compositions, X); 0 where there is no such member, whatever the logarithm."""
+    return number[:, None] * np.exp(np.where(number[:, None] > 0, log, -np.inf))

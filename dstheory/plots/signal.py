@@ -1,0 +1,59 @@
+"""The figure of `dstheory signal`: how many responses a batch needs, by the size of its groups, and how many groups are dead."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+from dstheory.plots.style import DASHES, PALETTE, RC, tidy
+from dstheory.texts import figure_text
+
+if TYPE_CHECKING:
+    from dstheory.noise import Signal
+
+
+def signal_figure(found: Mapping[str, Sequence[Signal]], *, title: str = "") -> Figure:
+    """Draw, objective by objective, the responses for a signal-to-noise ratio of 1, stage by stage, and the share of dead groups.
+
+    The ratio is taken to grow like the root of the number of responses, from the batch that was computed.
+
+    Args:
+        found: signals of one objective, group size by group size; those of single responses are drawn as a level.
+        title: over the whole figure.
+    """
+    with matplotlib.rc_context(RC):
+        figure = Figure(figsize=(7.2, 3.0), layout="constrained")
+        panels = figure.subplots(1, 3)
+        for i, (name, several) in enumerate(found.items()):
+            sizes = np.array([one.group_size for one in several])
+            look = {"color": PALETTE[i % len(PALETTE)], "linestyle": DASHES[i // len(PALETTE) % len(DASHES)]}
+            label = figure_text(name)
+            for axes, stage in zip(panels, ("sample", "decide"), strict=False):
+                ratios = np.array([getattr(one, stage).ratio for one in several])
+                drawn = np.array([one.prompts * one.group_size for one in several])
+                needed = np.divide(drawn, ratios**2, out=np.full(len(ratios), np.nan), where=(ratios > 0) & np.isfinite(ratios))
+                if sizes.max() == 1:
+                    axes.axhline(needed[0], label=label, **look)
+                else:
+                    axes.plot(sizes, needed, marker="o", markersize=3, label=label, **look)
+            if sizes.max() > 1:
+                panels[2].plot(sizes, [one.dead for one in several], marker="o", markersize=3, **look)
+        for axes, what in zip(
+            panels, ("sampling: responses for ratio 1", "decisions: responses for ratio 1", "dead groups"), strict=True
+        ):
+            axes.set_title(what)
+            axes.set_xscale("log", base=2)
+            axes.set_xlabel("responses per prompt")
+            tidy(axes)
+        for axes in panels[:2]:
+            if any((np.asarray(line.get_ydata(), dtype=np.float64) > 0).any() for line in axes.get_lines()):
+                axes.set_yscale("log")
+        panels[2].set_ylim(-0.03, 1.03)
+        figure.legend(handles=panels[0].get_legend_handles_labels()[0], loc="outside lower center", ncols=4, frameon=False)
+        if title:
+            figure.suptitle(figure_text(title), fontsize=9)
+    return figure

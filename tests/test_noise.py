@@ -1,0 +1,281 @@
+"""Noise of finite batches, against the sum over every batch in plain Python, against simulation, and where it is known."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from objectives.test_groups import (
+    BY_HAND,
+    HERE,
+    MDP,
+    OLD,
+    WRONG,
+    Response,
+    advantages,
+    corrected,
+    excess,
+    responses,
+    rule_of,
+    weight_of,
+)
+
+from dstheory import Policy, TwoStageMDP, enumerate_trajectories, solve
+from dstheory.attribution import fisher_information, stage_energy
+from dstheory.errors import ChainError
+from dstheory.noise import Signal, signal
+from dstheory.objectives import (
+    CISPO,
+    DAPO,
+    DPO,
+    GRPO,
+    GSPO,
+    NFT,
+    RFT,
+    RLOO,
+    SFT,
+    ActorCritic,
+    DAPOBatch,
+    DrGRPO,
+    EntropyBonus,
+    ExpertChain,
+    GroupObjective,
+    GRPONoStd,
+    K1Loss,
+    K3Loss,
+    PPOClip,
+    Reinforce,
+    ReinforceBaseline,
+    ReinforcePlusPlus,
+    RewardToGo,
+    SFTSequenceMean,
+    SFTTokenMean,
+    WeightedSum,
+    sampled_gradient,
+)
+
+
+def by_hand(objective: GroupObjective, policy: Policy, groups: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and covariance of the update of a batch, from all batches: (12,) and (12, 12) of (stage, prompt, answer)."""
+    per_prompt, size = responses(policy), int(objective.group_size)
+    mean, square, kept = np.zeros(12), np.zeros((12, 12)), 0.0
+    for prompts in itertools.product(range(2), repeat=groups):
+        choices = [itertools.product(per_prompt[x], repeat=size) for x in prompts]
+        for batch in itertools.product(*choices):
+            if objective.grouping.mixed and any(len({r.reward for r in g}) == 1 for g in batch):
+                continue  # drawn again
+            chance = math.prod(float(MDP.prompt_weight[x]) for x in prompts) * math.prod(r.weight for g in batch for r in g)
+            u, tokens = np.zeros(12), sum(r.length for g in batch for r in g)
+            for group in batch:
+                for r, a in zip(group, advantages(group, *BY_HAND[rule_of(objective)][0]), strict=True):
+                    share = BY_HAND[rule_of(objective)][1](r, group, tokens, groups)
+                    u += share * a * r.scores(weight_of(objective, r, a)).ravel()
+                    if np.any(objective.beta):
+                        slope = corrected(objective.sampler is not None) if objective.corrected_kl else excess
+                        u += share * float(objective.beta) * r.scores(slope).ravel()
+            mean, square, kept = mean + chance * u, square + chance * np.outer(u, u), kept + chance
+    mean, square = mean / kept, square / kept
+    return mean, square - np.outer(mean, mean)
+
+
+def check(found: Signal, mean: np.ndarray, covariance: np.ndarray, rel: float = 1e-11) -> None:
+    of = [np.concatenate([g.sample.ravel(), g.decide.ravel()]) for g in (found.expected, found.variance)]
+    np.testing.assert_allclose(of[0], mean, rtol=0, atol=rel * np.abs(mean).max())
+    np.testing.assert_allclose(of[1], np.diag(covariance), rtol=0, atol=rel * np.abs(covariance).max())
+    np.testing.assert_allclose(found.covariance, covariance, rtol=0, atol=rel * np.abs(covariance).max())
+    for one, block in ((found.sample, slice(0, 6)), (found.decide, slice(6, 12))):
+        assert one.size == pytest.approx(np.linalg.norm(mean[block]), rel=1e-9)
+        assert one.noise == pytest.approx(math.sqrt(np.trace(covariance[block, block])), rel=1e-9)
+        assert one.ratio == pytest.approx(one.size / one.noise, rel=1e-12)
+
+
+_LONG = pytest.mark.slow  # two groups: 32,000 batches
+CASES = [
+    (RLOO(group_size=3), 1), (GRPO(group_size=3), 1), (GRPONoStd(group_size=2), 1), (DrGRPO(group_size=3, max_tokens=50), 1),
+    (DAPO(group_size=3), 1), pytest.param(DAPO(group_size=2, dynamic_sampling=False), 2, marks=_LONG),
+    pytest.param(DAPO(group_size=2), 2, marks=_LONG), (DAPO(group_size=2, dynamic_sampling=False), 1),
+    (DAPOBatch(group_size=2, prompts=1), 1), pytest.param(DAPOBatch(group_size=2, prompts=2), 2, marks=_LONG),
+    (DAPOBatch(group_size=2, prompts=2, dynamic_sampling=True, reference=OLD, beta=0.3), 2),
+    (GRPO(group_size=3, sampler=OLD), 1), (DAPO(group_size=3, sampler=OLD, clip_low=0.01, clip_high=0.02), 1),
+    (CISPO(group_size=3, sampler=OLD, clip_low=0.02, clip_high=0.05), 1),
+    (GRPO(group_size=2, reference=WRONG, beta=0.3, corrected_kl=True, sampler=OLD, clip_low=0.01, clip_high=0.02), 1),
+    (GRPO(group_size=3, dynamic_sampling=True, reference=OLD, beta=0.3), 1), (NFT(group_size=3, prompts=1), 1),
+    (GSPO(group_size=3), 1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("objective", "groups"), CASES)
+def test_mean_and_covariance_are_sums_over_every_batch(objective: GroupObjective, groups: int) -> None:
+    mean, covariance = by_hand(objective, OLD if objective.sampler is not None else HERE, groups)
+    check(signal(objective, solve(MDP, HERE), prompts=groups, covariance=True), mean, covariance)
+
+
+def single(coefficient, policy: Policy) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and covariance of the update of one response, a function of it."""
+    mean, square = np.zeros(12), np.zeros((12, 12))
+    for x, of_prompt in enumerate(responses(policy)):
+        for r in of_prompt:
+            u = coefficient(r)
+            chance = float(MDP.prompt_weight[x]) * r.weight
+            mean, square = mean + chance * u, square + chance * np.outer(u, u)
+    return mean, square - np.outer(mean, mean)
+
+
+def _advantage(r: Response) -> np.ndarray:
+    s = solve(MDP, HERE)
+    out = np.zeros(12)
+    for k, (y, d) in enumerate(r.steps):
+        one = Response.__new__(Response)
+        one.prompt, one.steps = r.prompt, [(y, d)]
+        chosen = s.advantage_stop if d else s.advantage_resample
+        weights = float(s.advantage_sample[k, r.prompt, y]), float(chosen[k, r.prompt, y])
+        out += one.scores(lambda x, y, d, w=weights: w).ravel()
+    return out
+
+
+ACCURACY = [sum(r.weight * r.reward for r in of_prompt) for of_prompt in responses(HERE)]
+TOKENS = sum(float(w) * r.weight * r.length for w, rs in zip(MDP.prompt_weight, responses(HERE), strict=True) for r in rs)
+
+SINGLE = [
+    (Reinforce(), lambda r: r.reward * r.scores().ravel(), HERE),
+    (RewardToGo(), lambda r: r.reward * r.scores().ravel(), HERE),
+    (ActorCritic(), lambda r: _advantage(r), HERE),
+    (ReinforceBaseline(), lambda r: (r.reward - ACCURACY[r.prompt]) * r.scores().ravel(), HERE),
+    (ReinforceBaseline(baseline=0.3), lambda r: (r.reward - 0.3) * r.scores().ravel(), HERE),
+    (PPOClip(prompts=1), lambda r: _advantage(r) / r.length, HERE),
+    (SFTSequenceMean(ExpertChain(OLD)), lambda r: r.scores().ravel() / r.length, OLD),
+    (SFTTokenMean(ExpertChain(OLD), responses=1), lambda r: r.scores().ravel() / r.length, OLD),
+    (SFT(ExpertChain(OLD), length_weight=1.0), lambda r: r.scores(lambda x, y, d: (MDP.sample_length[x, y], 2.0)).ravel(), OLD),
+    (K3Loss(OLD, beta=0.3, normaliser="response-tokens"), lambda r: 0.3 * r.scores(excess).ravel() / r.length, HERE),
+    (WeightedSum((Reinforce(), K3Loss(OLD, beta=0.3)), (2.0, 0.5)),
+     lambda r: 2.0 * r.reward * r.scores().ravel() + 0.15 * r.scores(excess).ravel(), HERE),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("objective", "coefficient", "policy"), SINGLE, ids=[f"{o.name}-{i}" for i, (o, *_) in enumerate(SINGLE)]
+)
+def test_single_responses_are_sums_over_every_response(objective, coefficient, policy) -> None:
+    mean, covariance = single(coefficient, policy)
+    check(signal(objective, solve(MDP, HERE), prompts=1, covariance=True), mean, covariance)
+
+
+def test_rewards_of_three_values_are_summed_over_every_group() -> None:
+    mdp = TwoStageMDP(correct=[[1, 0, 0], [0, 1]], sample_length=[[3, 40, 7], [11, 2]], decision_length=2, prompt_weight=[3, 1],
+                      gamma=1.0, max_turns=2, reward_stop=[[1.0, -0.5, 0.2], [0.2, 1.0]], reward_resample=0.0)  # fmt: skip
+    t = enumerate_trajectories(mdp, HERE)
+    paid = t.returns(mdp)
+    found: list[list[Response]] = [[], []]
+    for i in range(len(t)):
+        r = Response(t, i)
+        r.weight /= float(mdp.prompt_weight[r.prompt])
+        r.reward = float(paid[i])
+        found[r.prompt].append(r)
+    mean, square = np.zeros(12), np.zeros((12, 12))
+    for x in range(2):
+        for group in itertools.product(found[x], repeat=3):
+            chance = float(mdp.prompt_weight[x]) * math.prod(r.weight for r in group)
+            u = sum(a * r.scores().ravel() / sum(o.length for o in group)
+                    for r, a in zip(group, advantages(list(group), True), strict=True))  # fmt: skip
+            mean, square = mean + chance * u, square + chance * np.outer(u, u)
+    objective = DAPO(group_size=3, dynamic_sampling=False, outcome="return")
+    check(signal(objective, solve(mdp, HERE), prompts=1, covariance=True), mean, square - np.outer(mean, mean))
+
+
+@pytest.mark.parametrize("objective", [GRPO(group_size=8), DAPOBatch(group_size=4, prompts=6), DAPO(group_size=4, sampler=OLD)])
+def test_simulated_batches_have_this_noise(objective: GroupObjective) -> None:
+    s, prompts, batches = solve(MDP.replace(max_turns=None), HERE), 3, 2_500
+    exact = signal(objective, s, prompts=prompts)
+    drawn = sampled_gradient(objective, s, batches=batches, prompts=prompts, rng=3)
+    for stage in ("sample", "decide"):
+        simulated = float((getattr(drawn.standard_error, stage) ** 2).sum()) * batches
+        # A variance of 2,500 draws has a standard error of some 3 %.
+        assert simulated == pytest.approx(float(getattr(exact.variance, stage).sum()), rel=0.12)
+
+
+def test_without_a_cap_it_is_the_limit_of_late_caps() -> None:
+    for objective in (GRPO(group_size=3), DAPO(group_size=3), ReinforceBaseline()):
+        endless, late = (
+            signal(objective, solve(MDP.replace(max_turns=cap), HERE), prompts=4, covariance=True) for cap in (None, 60)
+        )
+        np.testing.assert_allclose(endless.covariance, late.covariance, rtol=1e-9, atol=1e-15)
+
+
+def test_a_turn_indexed_policy_has_noise_turn_by_turn() -> None:
+    """The same policy written out turn by turn: logits of the turns add up to those of all turns."""
+    turns = Policy.tabular(*(np.repeat(logits, 2, axis=0) for logits in (HERE.sample_logits, HERE.stop_logits)))
+    one, two = (signal(GRPO(group_size=3), solve(MDP, policy), prompts=1, covariance=True) for policy in (HERE, turns))
+    both = two.covariance.reshape(2, 2, 6, 2, 2, 6).sum(axis=(1, 4)).reshape(12, 12)
+    np.testing.assert_allclose(both, one.covariance, rtol=0, atol=1e-13 * np.abs(both).max())
+
+
+def test_the_squared_score_in_the_metric_of_the_inverse_information_is_its_rank() -> None:
+    """So centred REINFORCE needs about Acc (1 - Acc) rank / e responses per stage, e the Fisher energy."""
+    s = solve(MDP, HERE)
+    found, information = signal(K1Loss(HERE, beta=1.0), s, prompts=1), fisher_information(s)
+    drawn = information.decide > 0
+    assert float((found.variance.decide[drawn] / information.decide[drawn]).sum()) == pytest.approx(5.0, rel=1e-12)
+    inside = information.sample > 0
+    assert float((found.variance.sample[inside] / information.sample[inside]).sum()) == pytest.approx(3.0, rel=1e-12)  # 2 + 1
+    m0 = solve(TwoStageMDP.minimal(gamma=1.0), Policy.minimal(p=0.5, a=0.5, b=0.5))
+    centred, accuracy = signal(ReinforceBaseline(), m0), float(m0.mean_accuracy)
+    energy = stage_energy(ReinforceBaseline().gradient(m0), m0)
+    for stage, rank in (("sample", 1), ("decide", 2)):
+        about = accuracy * (1 - accuracy) * rank / float(getattr(energy, stage))
+        assert getattr(centred, stage).groups_natural + 1 == pytest.approx(about, rel=1e-9)  # credits are +-1/2: exact
+
+
+def test_the_batch_for_a_ratio_of_one_has_a_ratio_of_one() -> None:
+    s = solve(TwoStageMDP.minimal(gamma=1.0, sample_length=[[3, 40]]), Policy.minimal(p=0.05, a=0.6, b=0.5))
+    found = signal(GRPO(group_size=4), s, prompts=7)
+    assert found.sample.groups == pytest.approx(7 / found.sample.ratio**2, rel=1e-12)
+    by_tokens = signal(DAPOBatch(group_size=4), s, prompts=7)
+    need = int(by_tokens.decide.groups)
+    ratios = [signal(DAPOBatch(group_size=4), s, prompts=n).decide.ratio for n in (need - 1, need)]
+    assert ratios[0] < 1.0 <= ratios[1]
+    assert math.isinf(signal(K1Loss(HERE), solve(MDP, HERE)).sample.groups)  # no signal at all
+
+
+def test_dead_groups_are_all_right_or_all_wrong() -> None:
+    s = solve(MDP, HERE)
+    for size in (2, 8, 64):
+        expected = sum(float(w) * (p**size + (1 - p) ** size) for w, p in zip(MDP.prompt_weight, ACCURACY, strict=True))
+        assert signal(GRPO(group_size=size), s).dead == pytest.approx(expected, rel=1e-12)
+    assert math.isnan(signal(Reinforce(), s).dead)
+
+
+@pytest.mark.parametrize(
+    ("objective", "message"),
+    [
+        (GRPO(group_size=math.inf), "grpo has group_size=inf: a batch without end has no noise"),
+        (GSPO(sampler=OLD), "gspo: no exact second moments"),
+        (RFT(), "rft: no exact second moments"),
+        (ReinforcePlusPlus(), "reinforce-pp: no exact second moments"),
+        (DPO(OLD), "dpo: no exact second moments"),
+        (GRPO() + RLOO(), "one reward beside penalties has exact second moments"),
+        (GRPO() + K3Loss(OLD, normaliser="responses"), "k3-loss is measured or divided otherwise than grpo"),
+        (GRPO() * np.array([1.0, 2.0]), "the factors have runs"),
+    ],
+)
+def test_what_is_not_exact_is_refused_by_name(objective, message: str) -> None:
+    with pytest.raises(ChainError, match=message):
+        signal(objective, solve(MDP, HERE))
+
+
+def test_discounted_returns_and_large_tables_are_refused() -> None:
+    with pytest.raises(ChainError, match="rewards take many values"):
+        signal(Reinforce(), solve(MDP.replace(gamma=0.9), HERE))
+    with pytest.raises(ChainError, match="no group is ever mixed"):
+        signal(DAPO(), solve(TwoStageMDP.minimal(gamma=1.0), Policy.from_probabilities([[1.0, 0.0]], [[0.5, 0.5]])))
+    many = solve(MDP, HERE.with_parameters(tuple(np.stack([b, b]) for b in HERE.parameters)))
+    with pytest.raises(ChainError, match="the policy or the chain has runs"):
+        signal(GRPO(), many)
+
+
+def test_an_entropy_bonus_joins_its_reward() -> None:
+    s, objective = solve(MDP, HERE), GRPO(group_size=3) + EntropyBonus(alpha=0.2)
+    found = signal(objective, s)
+    np.testing.assert_allclose(found.expected.sample, objective.gradient(s).sample, rtol=1e-11, atol=1e-15)
+    assert "grpo+entropy: 32 groups of 3, dead 0.266" in repr(found)
