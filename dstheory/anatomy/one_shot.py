@@ -111,7 +111,7 @@ def one_shot(episodes: Episodes, *, level: float = 0.95) -> OneShot:
     >>> [(row.k, round(row.passed.value, 3), row.dead.text(2)) for row in found.sizes[1:]]
     [(2, 0.917, '0.67 [0.01, 1.00]'), (4, 1.0, '0.50 [0.00, 1.00]')]
     """
-    group = _groups(episodes)
+    group = groups_of(episodes)
     n = np.bincount(group)
     c = np.bincount(group, weights=episodes.correct).astype(np.int64)
     first = np.zeros(len(n), dtype=np.int64)
@@ -151,8 +151,8 @@ def _given(episodes: Episodes, name: str) -> bool:
     return any(column.names[code] != NOT_GIVEN for code in np.flatnonzero(np.bincount(column.codes)).tolist())
 
 
-def _groups(episodes: Episodes) -> Ints:
-    """(N,) the group of each sample, numbered without gaps."""
+def groups_of(episodes: Episodes) -> Ints:
+    """Return (N,) the group of each episode, numbered without gaps: alike are those of one problem, step, file and model."""
     code, size = episodes.problem, len(episodes.problem_ids)
     for name in _WITHIN:
         if name in episodes.fields and len(episodes.fields[name].names) > 1:

@@ -417,7 +417,7 @@ def mean_attempts(table: ProblemCounts, level: float) -> Estimate:
     return Estimate(mean, mean - half, mean + half, level, f"normal, {table.problems} problems")
 
 
-def over_problems(values: Floats, problem: Ints, samples: int, level: float) -> Estimate:
+def over_problems(values: Floats, problem: Ints, samples: int, level: float, weights: Floats | None = None) -> Estimate:
     """Return the mean of values in [0, 1], one for each group, with an interval over problems.
 
     Args:
@@ -425,16 +425,23 @@ def over_problems(values: Floats, problem: Ints, samples: int, level: float) -> 
         problem: (m,) which problem each is about.
         samples: how many samples they were made from.
         level: coverage.
+        weights: (m,) of the groups, where they do not count alike.
     """
     if not len(values):
         return Estimate.missing("there are no groups of that size", level=level)
     from scipy.special import stdtrit
 
     _, unit = np.unique(problem, return_inverse=True)
-    count = np.bincount(unit)
-    units, rate = len(count), float(np.clip(values.mean(), 0.0, 1.0))
-    residual = np.bincount(unit, weights=values) - rate * count
-    variance = units / max(units - 1, 1) * float(residual @ residual) / len(values) ** 2
+    if weights is None:
+        count, total, mean = np.bincount(unit), float(len(values)), values.mean()
+        sums = np.bincount(unit, weights=values)
+    else:
+        count, total = np.bincount(unit, weights=weights), float(weights.sum())
+        sums = np.bincount(unit, weights=weights * values)
+        mean = sums.sum() / total
+    units, rate = len(count), float(np.clip(mean, 0.0, 1.0))
+    residual = sums - rate * count
+    variance = units / max(units - 1, 1) * float(residual @ residual) / total**2
     unseen = rate in (0.0, 1.0) or variance <= 1e-15 or units < 2
     effective = float(units) if unseen else min(rate * (1 - rate) / variance, float(samples))
     quantile = float(stdtrit(units - 1, 0.5 + level / 2)) if units > 1 else None

@@ -100,7 +100,11 @@ CASES: dict[str, tuple[str, bytes, int, int, int]] = {
     "draft-final": ("a.jsonl", _lines(*(
         {"example_id": i, "score": i > 1, "extra": {"gold": "7", "intermediate_steps": [{"draft": "7"}, {"draft": "6"}]}}
         for i in range(3)
-    )), 1, 3, 3),
+    )), 4, 6, 3),
+    "baseline-comparison": ("a.csv", b"question,baseline_score,comparison_score\nx,0,1\nx,1,1\ny,0,0\n", 3, 6, 2),
+    "turns-only": ("a.jsonl", _lines(*(
+        {"problem_id": i // 2, "turns": [{"is_correct": i > 0}, {"is_correct": False}, {"is_correct": True}]} for i in range(3)
+    )), 5, 9, 2),
     "transcripts": ("a.jsonl", _lines(
         {"id": 1, "gold": "4", "transcript": "It is 5. Wait, it is 4"},
         {"id": 2, "gold": "4", "transcript": "It is 4"}), 2, 3, 2),

@@ -12,6 +12,7 @@ import click
 from dstheory.cli.echo import echo
 from dstheory.cli.numbers import NumberRange
 from dstheory.errors import DSTheoryError
+from dstheory.readers.records import DECIDERS
 
 if TYPE_CHECKING:
     from dstheory.anatomy.logs import Log
@@ -55,6 +56,11 @@ _OPTIONS = [
                  help="What decisions are called: continue=resample,stop=stop."),
     click.option("--where", type=Renamed("filter=none"), multiple=True,
                  help="Read only records that hold this, e.g. filter=strict-match; repeatable."),
+    click.option("--turns", metavar="PLACE,PLACE", default="",
+                 help="What says whether the answers given in turn are right, where nobody decided between them: "
+                 "baseline_score,comparison_score, or steps[].correct."),
+    click.option("--decided-by", type=click.Choice(DECIDERS), default=None,
+                 help="Who decided whether to go on; default what the log shows."),
     click.option("--cap", type=click.IntRange(min=1), default=None,
                  help="Largest number of attempts, for records that do not say theirs."),
     click.option("--checker", metavar="NAME|FILE.py:FUNCTION", default=None,
@@ -90,6 +96,8 @@ def read_with(options: dict[str, Any], *, labels: Sequence[str] = (), quiet: boo
             correct=options["correct"],
             decision=options["decision"],
             where=request.where,
+            turns=request.turns,
+            decided_by=options["decided_by"],
             labels=request.labels,
             cap=options["cap"],
             strict=options["strict"],
@@ -114,6 +122,8 @@ def request_of(options: dict[str, Any], labels: Sequence[str] = ()) -> Request:
         options["decision"],
         dict(options["where"]),
         [label for label in labels if label not in known],
+        options["turns"] or (),
+        options["decided_by"],
     )
 
 
