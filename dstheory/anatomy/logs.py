@@ -94,7 +94,7 @@ def read_log(
             expressions for games and tags otherwise; for conversations, every message of the assistant is one attempt.
         pattern: of the segmentation by a pattern: a regular expression.
         markers: of the segmentation by markers: the words.
-        progress: called with (records so far, bytes of the current file so far).
+        progress: called with (records so far, bytes of the files so far).
 
     Returns:
         The episodes, and an account of what was read.
@@ -261,7 +261,9 @@ class _EpisodesBuilder:
         self.reading.records += n
         self.reading.segmented[batch.way] = self.reading.segmented.get(batch.way, 0) + n
         table = self.problem_codes
-        self.problems.append(np.fromiter((table.setdefault(p, len(table)) for p in batch.problems), dtype=np.int64, count=n))
+        codes, names = batch.problems
+        index = np.fromiter((table.setdefault(name, len(table)) for name in names), dtype=np.int64, count=len(names))
+        self.problems.append(index[codes])
         labels = {**batch.labels, "log": (np.broadcast_to(np.int32(0), n), (file,))}
         for name in dict.fromkeys((*self.tables, *labels)):  # files of several formats need not have the same fields
             if name not in self.tables:
@@ -273,7 +275,7 @@ class _EpisodesBuilder:
             merged = np.array([*(known.setdefault(text, len(known)) for text in names), -1], dtype=np.int32)
             one = (len(names) < 2 and not codes.any()) or not names  # all records alike take no memory
             self.columns[name].append(np.broadcast_to(merged[0], n) if one and n else merged[codes])
-        batch.ids = batch.problems = ()  # kept in the tables by now
+        batch.ids, batch.problems = (), (self.problems[-1][:0], ())  # kept in the tables by now
         self.batches.append(batch)
 
     def _fresh(self, batch: RecordBatch, file: str) -> Bools:

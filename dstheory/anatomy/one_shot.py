@@ -166,9 +166,10 @@ def groups_of(episodes: Episodes) -> Ints:
 
 def _share(n: Ints, c: Ints, k: int) -> Floats:
     """Return (m,) the share of the subsets of k among n that lie within c; exact whole numbers, divided once."""
-    pairs, place = np.unique(np.stack([n, c], axis=1), axis=0, return_inverse=True)
-    shares = [comb(inner, k) / comb(size, k) if size >= k else 0.0 for size, inner in pairs.tolist()]
-    return np.asarray(np.array(shares)[place.reshape(-1)])
+    radix = int(n.max()) + 1
+    pairs, place = np.unique(n * radix + c, return_inverse=True)
+    shares = [comb(pair % radix, k) / comb(pair // radix, k) if pair // radix >= k else 0.0 for pair in pairs.tolist()]
+    return np.asarray(np.array(shares)[place])
 
 
 def _majorities(episodes: Episodes, group: Ints, k: int, groups: int) -> Floats:
@@ -203,9 +204,9 @@ def _steps(episodes: Episodes, group: Ints, dead: Bools, level: float, mean: Cal
     step[group] = column.codes
     order = np.argsort(step, kind="stable")
     ends = np.cumsum(np.bincount(step, minlength=len(column.names))).tolist()
-    found = {}
+    found, codes, values = {}, {name: code for code, name in enumerate(column.names)}, dead.astype(float)
     for row in measure(episodes, "step", level=level):
-        code = column.names.index(row.labels[0])
+        code = codes[row.labels[0]]
         among = order[(ends[code - 1] if code else 0) : ends[code]]
-        found[row.labels[0]] = Step(row.labels[0], len(among), row.p, mean(dead.astype(float), among))
+        found[row.labels[0]] = Step(row.labels[0], len(among), row.p, mean(values, among))
     return [found[name] for name in in_order(list(found))]

@@ -288,10 +288,11 @@ class _AttemptRows:
             return [table[code] for code in codes[what][0][self.head].tolist()]
 
         ids = texts("id")
+        problems = [p or i for p, i in zip(texts("problem"), ids, strict=True)] if "problem" in codes else ids
         missing = np.full(n, -1, dtype=np.int32)
         return RecordBatch(
             ids=ids,
-            problems=[p or i for p, i in zip(texts("problem"), ids, strict=True)] if "problem" in codes else ids,
+            problems=(np.arange(n), problems),
             lengths=self.lengths,
             correct=self.correct,
             stopped=self.decisions[self.last] == STOP,

@@ -173,16 +173,17 @@ def open_all(
         given: what the user named; a file that is not in it came from a directory or a pattern.
         request: what the user says about them.
         reading: the account.
-        progress: called after each block of lines.
+        progress: called after each block of lines, and each file.
 
     Raises:
         RecordError: files of one directory or pattern are of several formats.
     """
     named = {os.fspath(path) for path in given}
     first: tuple[str, str] | None = None
+    done = 0
     for file in files:
         try:
-            opened = Opened.of(file, request, reading, progress)
+            opened = Opened.of(file, request, reading, _after(done, progress))
         except RecordError as error:
             if file in named:
                 raise
@@ -204,6 +205,14 @@ def open_all(
         if opened.layout.decided_by == NOBODY and not request.decided_by:
             reading.note(FIXED_NOTE)
         yield file, opened
+        done += os.path.getsize(file)
+        if progress is not None:
+            progress(reading.records, done)
+
+
+def _after(before: int, progress: Progress | None) -> Progress | None:
+    """Return what is told of one file, where so many bytes of others were read before."""
+    return None if progress is None else lambda records, done: progress(records, before + done)
 
 
 def expand(paths: Sequence[str | os.PathLike[str]]) -> list[str]:

@@ -16,7 +16,9 @@ import pytest
 
 from dstheory.anatomy import read_log
 from dstheory.errors import FileFormatError, RecordError
+from dstheory.readers import reading
 from dstheory.readers.formats import Format, formats, recognise
+from dstheory.readers.rollouts import _Rollouts
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -279,6 +281,28 @@ def test_a_note_of_many_files_is_made_once(tmp_path: Path) -> None:
     notes = read_log(tmp_path).reading.notes
     assert len(notes) == 1
     assert notes[0].endswith("(5 files)")
+
+
+def test_prompts_and_labels_are_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a long log: what many rows share is named once in a block of lines, not once a row."""
+    asked: list[Any] = []
+    monkeypatch.setattr(reading, "label_text", lambda value: asked.append(value) or str(value))
+    named = _Rollouts._problem
+    monkeypatch.setattr(_Rollouts, "_problem", lambda self, value: asked.append(value) or named(self, value))
+    rows = [{"prompt": f"{i // 100} + 1?", "completion": "2", "correct": True, "step": i // 500} for i in range(1000)]
+    (file := tmp_path / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    log = read_log(file).episodes
+    assert (log.n_problems, log.fields["step"].names) == (10, ("0", "1"))
+    assert len(asked) <= 20
+
+
+def test_progress_counts_the_bytes_of_all_files(tmp_path: Path) -> None:
+    for i in range(3):
+        (tmp_path / f"{i}.jsonl").write_text('{"prompt": "x", "completion": "y", "correct": true}\n' * 2 ** (2 - i))
+    told: list[tuple[int, int]] = []
+    read_log(tmp_path, progress=lambda records, done: told.append((records, done)))
+    assert told[-1] == (7, sum(file.stat().st_size for file in tmp_path.iterdir()))
+    assert [done for _, done in told] == sorted(done for _, done in told)
 
 
 def test_broken_zip_files(tmp_path: Path) -> None:

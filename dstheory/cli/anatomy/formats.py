@@ -93,7 +93,8 @@ def _record(batch: RecordBatch, i: int) -> str:
     words = ["right" if one else "wrong" for one in right]
     end = " stop" if batch.stopped[i] else " (last decision not seen)" if len(right) > 1 or batch.caps[i] != 1 else ""
     labels = {name: names[codes[i]] for name, (codes, names) in batch.labels.items() if name != DECIDED_BY and codes[i] >= 0}
-    said = "; ".join(f"{name} {_short(text)}" for name, text in {"problem": batch.problems[i], **labels}.items())
+    codes, problems = batch.problems
+    said = "; ".join(f"{name} {_short(text)}" for name, text in {"problem": problems[codes[i]], **labels}.items())
     return f"{said}: {' resample, '.join(words)}{end}"
 
 

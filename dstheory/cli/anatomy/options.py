@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -160,27 +161,23 @@ def refuse_unusable(log: Log, allowed: float) -> None:
 
 @contextmanager
 def _records_bar(logs: Sequence[Path], *, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
-    """Show the number of records and the share of the bytes read, on a terminal."""
+    """Show on a terminal how many records and bytes were read."""
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from dstheory.readers.log_files import expand
 
     console = Console(stderr=True)
     if quiet or not console.is_terminal:
         yield None
         return
     try:
-        total = sum(path.stat().st_size for path in logs)
-    except OSError:
+        total = sum(map(os.path.getsize, expand(logs)))
+    except (OSError, DSTheoryError):
         total = 0  # the reader will say what is wrong
-    columns = (TextColumn("reading"), BarColumn(), TextColumn("{task.fields[records]:,} records"), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
+    counted = TextColumn("{task.fields[records]:,} records")
+    with Progress(
+        TextColumn("reading"), BarColumn(), counted, DownloadColumn(), TimeRemainingColumn(), console=console, transient=True
+    ) as bar:
         task = bar.add_task("reading", total=total or None, records=0)
-        state = {"before": 0, "last": 0}
-
-        def update(records: int, done: int) -> None:
-            if done < state["last"]:  # the next file
-                state["before"] += state["last"]
-            state["last"] = done
-            bar.update(task, completed=state["before"] + done, records=records)
-
-        yield update
+        yield lambda records, done: bar.update(task, completed=done, records=records)
