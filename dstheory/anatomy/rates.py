@@ -258,10 +258,10 @@ def cells(episodes: Episodes, axes: Sequence[str]) -> Iterator[tuple[tuple[str, 
     problems = len(episodes.problem_ids)
     if math.prod(shape) * problems < 2**62 and _no_decisions(episodes):
         pairs, rows = _one_shot_rows(episodes, code * problems + episodes.problem)
-        code = pairs // problems
-        edges = np.flatnonzero(np.diff(code, prepend=-1))
-        for start, end in zip(edges, [*edges[1:], len(code)], strict=True):
-            yield labels(int(code[start])), ProblemCounts._of_rows(rows[start:end])
+        of = pairs // problems
+        edges = np.flatnonzero(np.diff(of, prepend=-1))
+        for start, end in zip(edges, [*edges[1:], len(of)], strict=True):
+            yield labels(int(of[start])), ProblemCounts._of_rows(rows[start:end])
         return
     rows = _episode_rows(episodes)
     order = np.argsort(code, kind="stable")
@@ -304,13 +304,13 @@ def _no_decisions(episodes: Episodes) -> bool:
 
 
 def _one_shot_rows(episodes: Episodes, cell: Ints) -> tuple[Ints, Ints]:
-    """Return the cells (N,) that occur, in order, and the sums of the columns in each: episodes without decisions need no rows."""
+    """Return the cells (N,) that occur, in order, and the sums of the columns in each; no episode has a decision."""
     present, counts = _occurring(cell)
     rows = np.zeros((len(present), len(COLUMNS)), dtype=np.int32)
     rows[:, :2] = counts[:, None]
-    for columns, those in (((2, 7, 10), episodes.correct), ((9,), episodes.correct & episodes.stopped)):
+    for columns, those in (([2, 7, 10], episodes.correct), ([9], episodes.correct & episodes.stopped)):
         right, counts = _occurring(cell[those])
-        rows[np.ix_(np.searchsorted(present, right), columns)] = counts[:, None]
+        rows[np.searchsorted(present, right)[:, None], columns] = counts[:, None]
     return present, rows
 
 
