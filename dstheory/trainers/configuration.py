@@ -9,12 +9,13 @@ from math import inf, isclose
 from pathlib import Path
 from typing import Any
 
-from dstheory.errors import DSTheoryError
+from dstheory.errors import DSTheoryError, UnknownNameError
 from dstheory.readers.messages import nearest, shown
 from dstheory.texts import printable
 from dstheory.trainers.files import Entry, Source, assignment, read_source
 from dstheory.trainers.libraries import Key, Trainer, libraries
 from dstheory.trainers.training import Training
+from dstheory.trainers.translation import left_out
 
 __all__ = ["Configuration", "Lack", "Setting", "configuration_of"]
 
@@ -105,11 +106,11 @@ def configuration_of(
     known = {made.id: made for library in libraries() for made in library.trainers.values()}
     given = [_setting(text) for text in settings]
     if trainer is not None and trainer.strip().lower() not in known:
-        raise DSTheoryError(f"there is no trainer {trainer!r}: {nearest(trainer.strip().lower(), known)}")
+        raise UnknownNameError(f"there is no trainer {trainer!r}: {nearest(trainer.strip().lower(), known)}")
     name = str(what).strip().lower()
     if not Path(what).exists() and (name in known or re.fullmatch(r"[\w-]+:[\w-]+", name)):
         if name not in known:
-            raise DSTheoryError(f"there is no file and no trainer {str(what)!r}: {nearest(name, known)}")
+            raise UnknownNameError(f"there is no file and no trainer {str(what)!r}: {nearest(name, known)}")
         source, found, why = Source(name, "none", ()), known[name], "the defaults alone"
     else:
         source = read_source(Path(what))
@@ -129,16 +130,19 @@ def _setting(text: str) -> Entry:
 
 def _recognised(source: Source, given: Sequence[Entry], trainers: Sequence[Trainer]) -> tuple[Trainer, str]:
     """Return the trainer of a file, and by what it was found."""
-    words = source.text
-    named = [(t, p) for t in trainers for p in t.programs if re.search(rf"(?<![\w.]){re.escape(p)}(?![\w])", words)]
+    words, entries = source.text, [*source.entries, *given]
+    scores = {t.id: _fit(t, entries) for t in trainers}
+    fitting = [t for t in trainers if scores[t.id][0] > 0 or not entries]
+    named = [(t, p) for t in fitting for p in t.programs if re.search(rf"(?<![\w.]){re.escape(p)}(?![\w])", words)]
     best = {t.id: t for t, p in named if len(p) == max(len(p) for _, p in named)}
     if len(best) == 1:
         program = max((p for _, p in named), key=len)
         return next(iter(best.values())), f"recognised by {program}"
-    entries = [*source.entries, *given]
-    scores = {t.id: _fit(t, entries) for t in trainers}
     top = max(scores.values())
     ids = [t for t, score in scores.items() if score == top]
+    keys = {t.id: t.keys.keys() for t in trainers}
+    # Where one of them has all keys of another, it has none of its own here.
+    ids = [one for one in ids if not any(keys[other] < keys[one] for other in ids)]
     if top[0] <= 0:
         raise DSTheoryError(
             f"{source.name} is of no trainer that is known ({', '.join(scores)}): "
@@ -159,7 +163,7 @@ def _fit(trainer: Trainer, entries: Sequence[Entry]) -> tuple[int, int]:
     for entry in entries:
         key = trainer.keys.get(entry.key)
         if key is not None:
-            score += 2 if not _wrong(key, entry.value) else -2
+            score += 3 if not _wrong(key, entry.value) else -1
         elif trainer.is_beside(entry.key):
             beside += 1
         else:
@@ -223,7 +227,7 @@ def _resolve(source: Source, given: Sequence[Entry], trainer: Trainer, why: str,
     for name, entry in entries.items():
         wrong = _wrong(trainer.keys[name], entry.value)
         if wrong:
-            raise DSTheoryError(f"{_where(source, entry)}: {name} is {shown(entry.value)}: {trainer.name} {wrong}")
+            raise DSTheoryError(f"{_where(source, entry)}: {name} is {shown(entry.value)}: {wrong} ({trainer.name})")
     held = {name: _held(name, values, trainer.keys) for name in values}
     made, lacks = _made(source, trainer, held, entries, warnings)
     for unread in source.unread:
@@ -233,6 +237,8 @@ def _resolve(source: Source, given: Sequence[Entry], trainer: Trainer, why: str,
                 f"{shown(trainer.keys[unread.key].default)} is shown; give {unread.key}=VALUE after the file"
             )
     training = replace(Training(), **made)
+    if (why_left_out := left_out(training)) != "":
+        lacks.append(Lack("the KL in the reward", training.reward_beta, why_left_out))
     if prompts is not None:
         training = replace(training, prompts=prompts)
     elif training.prompts != inf and training.prompts != int(training.prompts):
@@ -277,12 +283,14 @@ def _made(
         value, entry = held[name], entries.get(name)
         if key.words:
             put(key.words[_text(value)], entry, name)
-        elif key.sets:
-            put({key.sets: value}, entry, name)
+        elif key.sets and value is not None:
+            each = value if isinstance(value, (list, tuple)) else [value] * len(key.sets.split(","))
+            put(dict(zip(key.sets.split(","), each, strict=False)), entry, name)
         if key.lacks and _text(value) != _text(key.default) and not _close(value, key.default):
             lacks.append(Lack(name, value, key.lacks))
     for rule in trainer.rules:
-        if not all(_holds(condition, _asked(name, held, made)) for name, condition in rule.when.items()):
+        asked = ((condition, held[name], name in entries) for name, condition in rule.when.items())
+        if not all(_holds(condition, value, given) for condition, value, given in asked):
             continue
         names = [name for name in rule.when if name in held]
         entry = next((entries[name] for name in names if name in entries), None)
@@ -308,13 +316,9 @@ def _close(value: Any, other: Any) -> bool:
     return numbers and isclose(value, other)
 
 
-def _asked(name: str, held: Mapping[str, Any], made: Mapping[str, Any]) -> Any:
-    return made.get(name[1:]) if name.startswith("@") else held.get(name)
-
-
-def _holds(condition: Any, value: Any) -> bool:
+def _holds(condition: Any, value: Any, given: bool = False) -> bool:
     if isinstance(condition, dict):
-        return all(_compares(how, bound, value) for how, bound in condition.items())
+        return all(given is bound if how == "given" else _compares(how, bound, value) for how, bound in condition.items())
     choices = condition if isinstance(condition, list) else [condition]
     return any(_text(value) == _text(choice) or _close(value, choice) for choice in choices)
 

@@ -171,12 +171,18 @@ def difference(one: Training, other: Training, place: Place) -> Difference:
     changed = tuple(
         (field.name, getattr(one, field.name), getattr(other, field.name))
         for field in fields(Training)
-        if getattr(one, field.name) != getattr(other, field.name)
+        if getattr(one, field.name) != getattr(other, field.name) and not _does_nothing(field.name, one, other)
     )
     pairs = [(here.sample, there.sample), (here.decide, there.decide)]
     lengths = [[float(norm(block.ravel(), 1)) for block in pair] for pair in pairs]
     both = [float(np.hypot(lengths[0][i], lengths[1][i])) for i in range(2)]
     return Difference(changed, Tilt(*(_ratio(pair) for pair in (*lengths, both))), tilt(there, here))
+
+
+def _does_nothing(field: str, one: Training, other: Training) -> bool:
+    """Return whether a field has no effect in either training."""
+    needs = {"estimator": "beta", "reward_estimator": "reward_beta", "reward_kl_after": "reward_beta"}
+    return field in needs and not (getattr(one, needs[field]) or getattr(other, needs[field]))
 
 
 def _ratio(pair: Sequence[float]) -> float:

@@ -13,7 +13,7 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ __all__ = ["Entry", "Source", "assignment", "read_source"]
 
 MOST_ENTRIES = 20_000
 _DEEPEST = 64
-_LARGEST = 4 * 2**20  # bytes: a configuration is a few pages
+_LARGEST = 2**20  # bytes: a configuration is a few pages
 
 
 @dataclass(frozen=True)
@@ -148,10 +148,27 @@ def _yaml(text: str, name: str) -> Source:
     except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{name}, line {mark.line + 1}" if mark is not None else name
-        raise FileFormatError(f"{where}: no YAML ({printable(getattr(error, 'problem', None) or error)}): correct it") from error
+        what = printable(str(getattr(error, "problem", None) or error).splitlines()[0])
+        raise FileFormatError(f"{where}: no YAML ({what}): correct it") from error
     if not isinstance(root, yaml.MappingNode):
         raise FileFormatError(f"{name} is no YAML mapping of keys to values: give the configuration itself")
-    return Source(name, "yaml", tuple(_limited(_nodes(root, "", name, 0), name)))
+    entries = list(_limited(_nodes(root, "", name, 0), name))
+    values = {entry.key: entry.value for entry in entries}
+
+    def referred(value: Any) -> Any:
+        for _ in range(8):  # a reference to a reference, not to itself
+            found = re.fullmatch(r"\$\{([\w.]+)\}", value) if isinstance(value, str) else None
+            if found is None or found[1] not in values:
+                break
+            value = values[found[1]]
+        return value
+
+    entries = [replace(entry, value=referred(entry.value)) for entry in entries]
+    unread = tuple(entry for entry in entries if isinstance(entry.value, str) and "${" in entry.value)
+    return Source(name, "yaml", tuple(entry for entry in entries if entry not in unread), unread=unread)
+
+
+_MERGE = "tag:yaml.org,2002:merge"
 
 
 def _limited(entries: Iterator[Entry], name: str) -> Iterator[Entry]:
@@ -164,8 +181,15 @@ def _limited(entries: Iterator[Entry], name: str) -> Iterator[Entry]:
 def _nodes(node: yaml.MappingNode, above: str, name: str, depth: int) -> Iterator[Entry]:
     if depth > _DEEPEST:
         raise FileFormatError(f"{name} is nested more than {_DEEPEST} levels deep: a configuration has a few")
+    own = {key.value for key, _ in node.value if key.tag != _MERGE and isinstance(key, yaml.ScalarNode)}
     for key, value in node.value:
         line = key.start_mark.line + 1
+        if key.tag == _MERGE:  # what is merged stands below what the mapping itself says
+            for merged in value.value if isinstance(value, yaml.SequenceNode) else [value]:
+                if isinstance(merged, yaml.MappingNode):
+                    others = [(k, v) for k, v in merged.value if k.value not in own]
+                    yield from _nodes(yaml.MappingNode(merged.tag, others), above, name, depth + 1)
+            continue
         if not isinstance(key, yaml.ScalarNode):
             raise FileFormatError(f"{name}, line {line}: a key is a list or a mapping: give it a name")
         full = f"{above}{key.value}"
@@ -194,7 +218,7 @@ def _value(node: yaml.Node, name: str) -> Any:
 
 def _json(text: str, name: str) -> Source:
     try:
-        document = json.loads(text, parse_int=lambda digits: int(digits[:400]))
+        document = json.loads(text, parse_int=lambda digits: int(digits) if len(digits) < 19 else float(digits))
     except RecursionError as error:
         raise FileFormatError(f"{name} is nested too deeply: a configuration has a few levels") from error
     except ValueError as error:
@@ -249,6 +273,25 @@ _SETS = re.compile(
     r"^\s*(?:export\s+|local\s+|declare\s+(?:-\w+\s+)?)?([A-Za-z_]\w*)="
     r"(\"[^\"$`]*\"|'[^']*'|[^\s\"'$`();&|]*)\s*(?:#.*)?$"
 )
+_OTHERS = (
+    "ray",
+    "pkill",
+    "sleep",
+    "source",
+    "conda",
+    "pip",
+    "cd",
+    "mkdir",
+    "echo",
+    "export",
+    "set",
+    "nvidia-smi",
+    "wandb",
+    "kill",
+)
+_MARK = "\x01"
+_MARKS = re.compile(f" ?{_MARK}\\d+ ?")
+"""Where a line of the file begins inside a command of several lines."""
 _USES = re.compile(r"\$(?:(\w+)|\{(\w+)(?::-([^}$`]*))?\})")
 _PARTS = re.compile(r"\$|`")
 
@@ -256,23 +299,30 @@ _PARTS = re.compile(r"\$|`")
 def _shell(text: str, name: str) -> Source:
     variables: dict[str, str] = {}
     words: list[tuple[str, int]] = []
-    for line, logical in _logical_lines(text):
-        assigned = _SETS.match(logical)
+    programs: list[str] = []
+
+    def put(found: re.Match[str]) -> str:
+        return variables.get(found[1] or found[2], found[3] if found[3] is not None else found[0])
+
+    for line, logical in _logical_lines(text.replace(_MARK, "")):
+        known = _USES.sub(put, logical)
+        assigned = _SETS.match(known)
         if assigned is not None:
             variables[assigned[1]] = assigned[2].strip("\"'")
             continue
-
-        def put(found: re.Match[str]) -> str:
-            key = found[1] or found[2]
-            return variables.get(key, found[3] if found[3] is not None else found[0])
-
         try:
-            parts = shlex.split(_USES.sub(put, logical), comments=True)
+            parts = shlex.split(known, comments=True)
         except ValueError as error:
             raise FileFormatError(f"{name}, line {line}: no shell command ({error}): close the quotes") from error
-        for part in parts:
-            bare = part.removesuffix(")") if part.startswith("--") else part
-            words.append((bare.removeprefix("(") if "=(" not in bare else bare.split("=(", 1)[1], line))
+        programs += parts
+        at, begin = line, _first_argument(parts)
+        for i, part in enumerate(parts):
+            at = int(part[1:]) if part.startswith(_MARK) else at + parts[i - 1].count("\n") * (i > 0)
+            if i < begin or part.startswith(_MARK):
+                continue
+            word = _MARKS.sub("", part)
+            word = word.split("=(", 1)[1] if "=(" in word else word.removeprefix("(")
+            words.append((word.removesuffix(")") if word.startswith("--") else word, at))
             if len(words) > 10 * MOST_ENTRIES:
                 raise FileFormatError(f"{name} has more than {10 * MOST_ENTRIES:,} words: give the command alone")
     entries: list[Entry] = []
@@ -292,10 +342,20 @@ def _shell(text: str, name: str) -> Source:
             found: Any = True if not values else scalar(values[0]) if len(values) == 1 else [scalar(v) for v in values]
             entry = Entry(key.replace("-", "_") if "." not in key else key, found, line)
             (unread if any(_PARTS.search(v) for v in values) else entries).append(entry)
-        elif (assigned_entry := assignment(word)) is not None:
+        elif (assigned_entry := assignment(word)) is not None and not assigned_entry.key.isupper():
             entry = Entry(assigned_entry.key, assigned_entry.value, line)
             (unread if _PARTS.search(word) else entries).append(entry)
-    return Source(name, "shell", tuple(entries), " ".join(word for word, _ in words if not word.startswith("--")), tuple(unread))
+    return Source(name, "shell", tuple(entries), " ".join(word for word in programs if word[:1] != _MARK), tuple(unread))
+
+
+def _first_argument(parts: list[str]) -> int:
+    """Return at which word of a command its program's arguments begin: at the first where no program is seen."""
+    begin = parts.index("--") + 1 if "--" in parts else 0
+    first = next((part for part in parts if part[:1] != _MARK), "")
+    for i, part in enumerate(parts[begin:], start=begin):
+        if part == "-m" or (part.endswith(".py") and "=" not in part):
+            return i + (2 if part == "-m" else 1)
+    return len(parts) if first in _OTHERS and not begin else begin
 
 
 def _is_key(word: str) -> bool:
@@ -310,7 +370,7 @@ def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
         begin = begin or number
         held += line
         if held.endswith("\\"):
-            held = held[:-1] + " "
+            held = f"{held[:-1]} {_MARK}{number + 1} "
             continue
         try:
             shlex.split(held, comments=True)

@@ -10,8 +10,8 @@ __all__ = ["CHOICES", "Training"]
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "method": ("policy-gradient", "sft", "dft", "dpo", "distill"),
-    "credit": ("group-mean", "leave-one-out", "reward", "length-baseline", "whitened", "critic"),
-    "std": ("none", "group", "batch"),
+    "credit": ("group-mean", "leave-one-out", "reward", "length-baseline", "batch-mean", "whitened", "critic", "other"),
+    "std": ("none", "group", "batch", "others"),
     "normaliser": ("responses", "response-tokens", "group-tokens", "batch-tokens", "constant"),
     "ratio": ("token", "response", "response-mean", "none"),
     "clip": ("ppo", "truncate", "soft", "none"),
@@ -28,8 +28,10 @@ class Training:
 
     Attributes:
         method: policy gradient, SFT, DFT, DPO, or distillation from a teacher.
-        credit: what scalar a response is worth; ``length-baseline`` is OPO's, ``whitened`` REINFORCE++'s, ``critic`` PPO's.
-        std: what the credit is divided by the standard deviation of.
+        credit: what scalar a response is worth; ``batch-mean`` is minus the mean of the batch, ``length-baseline`` OPO's,
+            ``whitened`` REINFORCE++'s, ``critic`` PPO's, ``other`` one that this package does not have.
+        std: what the credit is divided by the standard deviation of; ``others`` leaves the response itself out.
+        ddof: 1 for that of a sample, 0 for that of a population.
         epsilon: added to that standard deviation.
         group_size: responses per prompt.
         prompts: prompts whose tokens one normaliser spans, and whose rewards one standard deviation of a batch; inf for many.
@@ -38,12 +40,14 @@ class Training:
         ratio: whose importance ratio: of the token, of the response, of the response to the power 1/L; or none.
         clip: PPO's clipped surrogate, a truncated and detached ratio, a smooth gate that is 1 on the policy, or none.
         clip_low, clip_high: how far the ratio may go below and above 1.
+        dual_clip: the ratio at which negative credits lose their gradient as well; inf for none.
         truncate_at: the bound of a truncated ratio itself; 0 for 1 + clip_high.
         updates: optimiser steps on one batch of responses: from the second one on ratios differ from 1.
         beta: strength of the KL in the loss (of DPO: its beta).
         estimator: of the KL in the loss; ``k3-ratio`` is k3 times the importance ratio, both differentiated.
         reward_beta: strength of the KL in the reward.
         reward_estimator: of the KL in the reward.
+        reward_kl_after: whether it is subtracted after the baseline, not before.
         entropy: strength of the entropy bonus.
         dynamic_sampling: whether groups without variance are drawn again.
         divergence: of distillation.
@@ -56,6 +60,7 @@ class Training:
     method: str = "policy-gradient"
     credit: str = "group-mean"
     std: str = "none"
+    ddof: int = 1
     epsilon: float = 0.0
     group_size: float = 8.0
     prompts: float = inf
@@ -65,12 +70,14 @@ class Training:
     clip: str = "ppo"
     clip_low: float = 0.2
     clip_high: float = 0.2
+    dual_clip: float = inf
     truncate_at: float = 0.0
     updates: float = 1.0
     beta: float = 0.0
     estimator: str = "k3"
     reward_beta: float = 0.0
     reward_estimator: str = "k1"
+    reward_kl_after: bool = False
     entropy: float = 0.0
     dynamic_sampling: bool = False
     divergence: str = "reverse"
@@ -85,15 +92,21 @@ class Training:
         """
         if name in CHOICES:
             return "" if value in CHOICES[name] else f"must be one of {', '.join(CHOICES[name])}"
-        if name == "dynamic_sampling":
+        if name in ("dynamic_sampling", "reward_kl_after"):
             return "" if isinstance(value, bool) else "must be true or false"
         if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
             return "must be a number"
+        if name == "ddof":
+            return "" if value in (0, 1) else "must be 0 or 1"
         if name == "group_size":
             return "" if value >= 1 and isfinite(value) and value == int(value) else "must be a whole number >= 1"
         if name in ("prompts", "updates", "max_tokens"):
             return "" if value > 0 else "must be > 0"
-        return "" if value >= 0 and (isfinite(value) or name.startswith("clip")) else "must be finite and >= 0"
+        return (
+            ""
+            if value >= 0 and (isfinite(value) or name.endswith("clip") or name.startswith("clip"))
+            else "must be finite and >= 0"
+        )
 
 
 FIELDS = frozenset(field.name for field in fields(Training))

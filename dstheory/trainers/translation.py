@@ -50,7 +50,7 @@ from dstheory.objectives import (
 )
 from dstheory.trainers.training import Training
 
-__all__ = ["Part", "objective_of", "parts"]
+__all__ = ["Part", "left_out", "objective_of", "parts"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,15 +112,34 @@ def parts(training: Training, solution: Solution, *, reference: Policy, expert: 
     if training.beta:
         found.append(Part("KL in the loss", loss[training.estimator](reference=reference, beta=training.beta)))
     if training.reward_beta and training.credit != "whitened":
-        if training.reward_estimator != "k1":
-            raise ChainError(f"{training.reward_estimator} in the reward is not modelled: only k1, the log-ratio, is")
-        if training.std != "none":
-            raise ChainError("a KL in the reward whose credit is divided by a standard deviation is not modelled")
-        found.append(Part("KL in the reward", K1Reward(reference=reference, beta=training.reward_beta)))
+        kept = 1.0
+        if training.credit == "group-mean" and not training.reward_kl_after:
+            kept = 1.0 - 1.0 / training.group_size  # the group's mean takes away its own share of the penalty
+        if not left_out(training):
+            found.append(Part("KL in the reward", K1Reward(reference=reference, beta=training.reward_beta), kept))
     if training.entropy:
         found.append(Part("entropy", EntropyBonus(alpha=training.entropy)))
     terms = WeightedSum(tuple(part.objective for part in found), tuple(part.factor for part in found)).terms
     return [replace(part, objective=term) for part, term in zip(found, terms, strict=True)]
+
+
+def left_out(training: Training) -> str:
+    """Return why the KL in the reward is left out of the objectives, "" if it is not.
+
+    >>> left_out(Training(reward_beta=0.01, std="group"))
+    'a KL in the reward that is divided by a standard deviation, with the reward'
+    """
+    if not training.reward_beta or training.credit in ("whitened", "other"):
+        return ""
+    if training.reward_estimator != "k1":
+        return f"{training.reward_estimator} in the reward: only k1, the log-ratio, is modelled there"
+    if training.reward_kl_after:
+        return ""
+    if training.std != "none":
+        return "a KL in the reward that is divided by a standard deviation, with the reward"
+    if training.normaliser in ("response-tokens", "group-tokens") and training.credit in ("group-mean", "leave-one-out"):
+        return "a KL in the reward that is centred, where responses are divided by lengths"
+    return ""
 
 
 _SFT: dict[str, Callable[..., Objective]] = {
@@ -142,14 +161,17 @@ def _reward(training: Training, solution: Solution, reference: Policy) -> tuple[
     if training.clip == "truncate" and training.truncate_at:
         factor *= min(1.0, training.truncate_at)  # every ratio is 1 on the policy, and truncated there
     credit, std = training.credit, training.std
+    if credit == "other":
+        raise ChainError("its credit is one that this package does not have")
     if credit == "whitened":
         beta = training.reward_beta
         return ReinforcePlusPlus(reference=reference if beta else None, beta=beta), factor
     if credit == "critic":
         return PPOClip(clip_low=training.clip_low, clip_high=training.clip_high), factor
-    if credit in ("reward", "length-baseline"):
-        baseline: Any = 0.0 if credit == "reward" else "opo"
-        if training.normaliser == "responses":
+    if credit in ("reward", "batch-mean", "length-baseline"):
+        baseline: Any = "opo" if credit == "length-baseline" else 0.0
+        if training.normaliser in ("responses", "constant"):
+            factor /= training.max_tokens if training.normaliser == "constant" else 1.0
             return ReinforceBaseline(baseline=baseline), factor
         if training.normaliser == "batch-tokens":  # in large batches a baseline of the prompt changes nothing
             return DAPOBatch(std=False, group_size=inf, prompts=inf), factor
@@ -158,11 +180,18 @@ def _reward(training: Training, solution: Solution, reference: Policy) -> tuple[
         if training.normaliser == "responses" and std == "none":
             return RLOO(group_size=size), factor
         factor *= size / (size - 1.0)
+    if std == "others":
+        raise ChainError("a standard deviation that leaves the response itself out is not modelled")
     divided = std == "group" or (std == "batch" and prompts == 1.0)
     if std == "batch" and not divided:
         factor /= _spread(solution) + training.epsilon
-    settings: dict[str, Any] = {"group_size": size, "prompts": prompts, "std": divided,
-                                "epsilon": training.epsilon if divided else 0.0}  # fmt: skip
+    settings: dict[str, Any] = {
+        "group_size": size,
+        "prompts": prompts,
+        "std": divided,
+        "ddof": training.ddof,
+        "epsilon": training.epsilon if divided else 0.0,
+    }
     if training.dynamic_sampling:
         settings["dynamic_sampling"] = True
     return _group(training, settings), factor

@@ -37,20 +37,25 @@ def _credit(t: Training) -> tuple[str, str, str]:
             formula = r"R_i-\bar R_{-i}"
         case "reward":
             return "the reward itself", "R", "R_i"
+        case "batch-mean":
+            return "reward minus the mean of the whole batch", "(R - mean of batch)", r"\big(R_i-\bar R_\mathrm{batch}\big)"
         case "length-baseline":
             return (f"reward minus the group's mean reward weighted by length (OPO), {group}", "R - sum(L R)/sum(L)",
                     r"R_i-\tfrac{\sum_jL_jR_j}{\sum_jL_j}")  # fmt: skip
         case "whitened":
             return ("return to go, centred and divided by its standard deviation over the tokens of the batch",
                     "(G_t - mean_tok)/std_tok", r"\tfrac{G_t-\mathrm{mean}_\mathrm{tok}}{\mathrm{std}_\mathrm{tok}}")  # fmt: skip
+        case "other":
+            return "one that this package does not have", "A", "A"
         case "critic":
             return "advantage by a critic (GAE; here an exact one)", "A_t", "A_t"
         case _:
             words, plain, formula = f"reward minus the group's mean, {group}", "R - mean(R)", r"R_i-\bar R"
     if t.std == "none":
         return f"{words}, not divided by a standard deviation", f"({plain})", rf"\big({formula}\big)"
-    of = "group" if t.std == "group" else "whole batch"
-    return (f"{words}, over the standard deviation of the {of}{tail}", f"({plain})/(std of {of}{tail})",
+    of = {"group": "group", "batch": "whole batch", "others": "group's others"}[t.std]
+    kind = "" if t.ddof else "population "
+    return (f"{words}, over the {kind}standard deviation of the {of}{tail}", f"({plain})/({kind}std of {of}{tail})",
             rf"\tfrac{{{formula}}}{{\mathrm{{std}}_\mathrm{{{t.std}}}{tex}}}")  # fmt: skip
 
 
@@ -63,7 +68,9 @@ def _weight(t: Training) -> tuple[str, str, str]:
             return "no importance ratio", "", ""
         case "ppo":
             low, high = 1.0 - t.clip_low, 1.0 + t.clip_high
-            return f"{of}, no gradient where it has passed {low:g} downwards or {high:g} upwards (PPO's clip)", "rho ", r"\rho\,"
+            dual = "" if t.dual_clip == inf else f", and for negative credits none above {t.dual_clip:g}"
+            words = f"{of}, no gradient where it has passed {low:g} downwards or {high:g} upwards (PPO's clip){dual}"
+            return words, "rho ", r"\rho\,"
         case "truncate":
             bound = t.truncate_at or 1.0 + t.clip_high
             also = f": {min(1.0, bound):g} on the policy" if bound < 1 else ""
@@ -101,6 +108,8 @@ def rows(t: Training) -> list[tuple[str, str]]:
         found.append(("KL in the loss", f"beta {t.beta:g}, {name}, divided as the reward is; coefficient {what}"))
     if t.reward_beta:
         what = "the response's log-ratio is credited to all of its tokens"
+        if t.reward_kl_after:
+            what = "each token is credited with the log-ratios from it on, after the baseline"
         found.append(("KL in the reward", f"beta {t.reward_beta:g}, {t.reward_estimator}: {what}"))
     if not (t.beta or t.reward_beta):
         found.append(("KL", "none: no reference is used"))
@@ -156,7 +165,10 @@ def _both(t: Training) -> tuple[str, str]:
                 return f"-log(pi/teacher)/{below}", rf"-\frac{{\log(\pi/\mathrm{{teacher}})}}{{{tex_below}}}"
             return f"(teacher/pi - 1)/{below}", rf"\frac{{\mathrm{{teacher}}/\pi-1}}{{{tex_below}}}"
     (_, plain, tex), (_, weight, tex_weight) = _credit(t), _weight(t)
-    if t.reward_beta:
+    if t.factor != 1.0:
+        weight, tex_weight = f"{t.factor:g} {weight}", rf"{t.factor:g}\,{tex_weight}"
+    after = t.reward_kl_after and t.credit != "critic"
+    if t.reward_beta and not after:
         plain = f"{plain} with R - {t.reward_beta:g} sum of log(pi/ref) for R"
         tex = rf"{tex}\Big|_{{R\to R-{t.reward_beta:g}\sum\log(\pi/\mathrm{{ref}})}}"
     terms, tex_terms = [f"{weight}{plain}"], [f"{tex_weight}{tex}"]
@@ -164,6 +176,9 @@ def _both(t: Training) -> tuple[str, str]:
         _, _, kl, tex_kl = _ESTIMATORS[t.estimator]
         terms.append(f"- {kl.format(b=f'{t.beta:g}')}")
         tex_terms.append(f"-{tex_kl.format(b=f'{t.beta:g}')}")
+    if t.reward_beta and after:
+        terms.append(f"- {t.reward_beta:g} log-ratio to go")
+        tex_terms.append(rf"-{t.reward_beta:g}\sum_{{s\ge t}}\log\frac{{\pi_s}}{{\mathrm{{ref}}_s}}")
     if t.entropy:
         terms.append(f"- {t.entropy:g} (log pi + H)")
         tex_terms.append(f"-{t.entropy:g}(\\log\\pi+H)")

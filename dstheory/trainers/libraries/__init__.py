@@ -32,7 +32,7 @@ class Key:
     Attributes:
         name: with dots between parts.
         default: the library's, None for none.
-        sets: the field of a training that takes its value; "" for none.
+        sets: the field of a training that takes its value, or several with commas between them; "" for none.
         otherwise: the key whose value is taken where this one is none; "" for none.
         words: value -> fields and their values. A value that is not listed is an error.
         lacks: what a value other than the default does, where this package cannot express it.
@@ -54,8 +54,7 @@ class Rule:
     """What several keys mean together.
 
     Attributes:
-        when: key -> value, list of values, or ``{above, below, is_not}``; all must hold. A field's name with ``@`` before it asks
-            for a field of the training that is being made.
+        when: key -> value, list of values, or ``{above, below, is_not, given}``; all must hold.
         then: fields and their values; ``@key`` stands for the value of a key, also in products and quotients.
         warn: what the user is told.
         lacks: what this package cannot express.
@@ -152,7 +151,7 @@ def _key(name: str, spec: Mapping[str, Any], source: str) -> Key:
     for word, then in words.items():
         _fields(then, f"{source}: {name} = {word}")
     if spec.get("sets"):
-        _fields({spec["sets"]: 0}, f"{source}: {name}")
+        _fields(dict.fromkeys(spec["sets"].split(",")), f"{source}: {name}")
     default = spec.get("default")
     return Key(name, **{**spec, "default": None if default == NONE else default})
 

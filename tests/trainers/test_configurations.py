@@ -1,0 +1,155 @@
+"""Configurations of each library: what they say of the objective, by hand; what contradicts itself; what is not there."""
+
+from __future__ import annotations
+
+from math import inf
+from pathlib import Path
+
+import pytest
+
+from dstheory.errors import DSTheoryError, UnknownNameError
+from dstheory.trainers import Configuration, configuration_of
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "trainers"
+GROUP = {"credit": "group-mean", "std": "group", "ddof": 1}
+# file -> trainer, fields of the training, number of settings that are not modelled
+EXPECTED = {
+    "trl_grpo.yaml": ("trl:grpo", {"credit": "group-mean", "std": "batch", "epsilon": 1e-4, "group_size": 8, "prompts": inf,
+                                   "normaliser": "batch-tokens", "beta": 0.04, "estimator": "k3-ratio", "clip_high": 0.2}, 0),
+    "trl_grpo.py": ("trl:grpo", {"std": "none", "epsilon": 0.0, "normaliser": "constant", "max_tokens": 512, "beta": 0.0}, 0),
+    "trl_rloo.yaml": ("trl:rloo", {"credit": "leave-one-out", "std": "none", "group_size": 4, "normaliser": "responses",
+                                   "ratio": "response", "reward_beta": 0.05, "reward_kl_after": False, "beta": 0.0}, 0),
+    "trl_sft.json": ("trl:sft", {"method": "sft", "normaliser": "batch-tokens"}, 0),
+    "verl_grpo.sh": ("verl:ppo", {**GROUP, "epsilon": 1e-6, "group_size": 8, "prompts": 128, "updates": 4.0, "beta": 0.001,
+                                  "estimator": "k3", "normaliser": "batch-tokens", "dual_clip": 3.0, "reward_beta": 0.0}, 0),
+    "verl_rloo.yaml": ("verl:ppo", {"credit": "leave-one-out", "std": "none", "group_size": 4, "normaliser": "responses",
+                                    "reward_beta": 0.005, "beta": 0.0, "updates": 4.0}, 0),
+    "openrlhf_grpo.sh": ("openrlhf:ppo", {**GROUP, "epsilon": 1e-9, "group_size": 8, "prompts": 128.0, "updates": 1.0,
+                                          "normaliser": "batch-tokens", "beta": 0.001, "estimator": "k3", "reward_beta": 0.0,
+                                          "clip_low": 0.2, "clip_high": 0.28}, 0),
+    "nemo_rl_grpo.yaml": ("nemo-rl:grpo", {"credit": "leave-one-out", "std": "none", "group_size": 8, "prompts": 64.0,
+                                           "updates": 1.0, "normaliser": "batch-tokens", "beta": 0.01, "estimator": "k3-ratio",
+                                           "clip_low": 0.2, "clip_high": 0.28}, 0),
+    "open_instruct_grpo.sh": ("open-instruct:grpo", {**GROUP, "ddof": 0, "epsilon": 1e-8, "group_size": 8, "prompts": 32.0,
+                                                     "beta": 0.01, "estimator": "k3", "clip_high": 0.272, "factor": 1.0,
+                                                     "dynamic_sampling": True}, 2),
+    "slime_grpo.sh": ("slime:grpo", {**GROUP, "epsilon": 1e-6, "group_size": 8, "normaliser": "response-tokens", "beta": 0.001,
+                                     "estimator": "k3", "clip_high": 0.28}, 0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_examples_say_what_they_are_written_to_say(name: str) -> None:
+    trainer, fields, lacks = EXPECTED[name]
+    found = configuration_of(EXAMPLES / name)
+    assert found.trainer.id == trainer
+    assert {field: getattr(found.training, field) for field in fields} == fields
+    assert (found.unknown, found.unread, found.warnings, len(found.lacks)) == ((), (), (), lacks)
+
+
+def test_every_example_is_tried() -> None:
+    assert {path.name for path in EXAMPLES.iterdir()} == set(EXPECTED)
+
+
+def write(tmp_path: Path, text: str, name: str = "mine.yaml") -> Path:
+    (tmp_path / name).write_text(text)
+    return tmp_path / name
+
+
+def test_the_file_says_which_line_sets_what_and_the_version_has_the_rest(tmp_path: Path) -> None:
+    found = configuration_of(write(tmp_path, "# mine\nloss_type: grpo\n\nbeta: 1e-3\n"), settings=("num_generations=4",))
+    by_key = {s.key: (s.value, s.line, s.given) for s in found.settings}
+    assert by_key["loss_type"] == ("grpo", 2, True)
+    assert by_key["beta"] == (0.001, 4, True)  # a number, as in YAML 1.2
+    assert by_key["num_generations"] == (4, None, True)
+    assert by_key["epsilon_high"] == (0.2, None, False)  # none there: epsilon's
+    assert found.trainer.version == "1.16.0"
+
+
+def test_keys_that_are_not_known_are_listed_and_not_guessed(tmp_path: Path) -> None:
+    found = configuration_of(write(tmp_path, "loss_type: dapo\nscale_reward: none\nlearning_rate: 1e-6\nmy.own: 3\n"))
+    assert [(e.key, e.value, e.line) for e in found.unknown] == [("scale_reward", None, 2), ("my.own", 3, 4)]
+    assert found.training.std == "group"
+    assert found.beside == 1
+
+
+def test_settings_that_are_not_modelled_are_named(tmp_path: Path) -> None:
+    found = configuration_of(write(tmp_path, "loss_type: dapo\nmask_truncated_completions: true\nuse_vllm: true\ntop_k: 20\n"))
+    assert [lack.key for lack in found.lacks] == [
+        "top_k", "mask_truncated_completions", "use_vllm, vllm_importance_sampling_correction",
+    ]  # fmt: skip
+
+
+CONTRADICTIONS = {
+    ("verl:ppo", "algorithm.adv_estimator=grpo"): "a group of one has nothing to be compared with",
+    ("verl:ppo", "algorithm.use_kl_in_reward=true", "actor_rollout_ref.actor.use_kl_loss=true"): "the KL is paid twice",
+    ("verl:ppo", "actor_rollout_ref.actor.clip_ratio=0.3"): "clip_ratio does nothing",
+    ("slime:grpo", "kl_coef=0.1", "n_samples_per_prompt=8"): "kl_coef does nothing for this estimator",
+    ("slime:grpo", "kl_loss_coef=0.1", "n_samples_per_prompt=8"): "kl_loss_coef does nothing without use_kl_loss",
+    ("slime:grpo",): "its credit is NaN",
+    ("open-instruct:grpo", "num_samples_per_prompt_rollout=1"): "nothing is learned",
+    ("openrlhf:ppo", "algo.kl.use_loss=true"): "k1 as a loss",
+    ("openrlhf:ppo", "algo.advantage.estimator=dr_grpo", "rollout.n_samples_per_prompt=8"): "changes the credit alone",
+    ("trl:grpo", "loss_type=luspo"): "LUSPO is defined for",
+}
+
+
+@pytest.mark.parametrize(("what", "warning"), CONTRADICTIONS.items(), ids=lambda x: " ".join(x) if isinstance(x, tuple) else "")
+def test_what_contradicts_itself_is_explained_with_a_warning(what: tuple[str, ...], warning: str) -> None:
+    found = configuration_of(what[0], settings=what[1:])
+    assert len([text for text in found.warnings if warning in text]) == 1
+
+
+def test_a_key_that_is_set_twice_is_said_and_the_last_one_holds(tmp_path: Path) -> None:
+    found = configuration_of(write(tmp_path, "loss_type: dapo\nbeta: 0.1\nscale_rewards: none\nbeta: 0.2\n"))
+    assert found.training.beta == 0.2
+    assert found.warnings == ("beta is set twice, to 0.1 in line 2 and to 0.2 in line 4: the last one holds",)
+
+
+REFUSED = {
+    "num_generations: 1\nloss_type: dapo\n": "mine.yaml, line 1: num_generations 1: GRPOTrainer needs at least two generations",
+    "loss_type: dapoo\nscale_rewards: none\n": "mine.yaml, line 1: loss_type is 'dapoo': must be one of grpo, bnpo, dr_grpo,",
+    "loss_type: dapo\nbeta: -0.1\n": "mine.yaml, line 2: beta is -0.1: must be at least 0 (GRPOTrainer)",
+    "loss_type: dapo\nbeta: lots\n": "mine.yaml, line 2: beta is 'lots': must be a number (GRPOTrainer)",
+    "loss_type: dapo\nbeta: .nan\n": "mine.yaml, line 2: beta is '.nan': must be a number (GRPOTrainer)",
+    "loss_type: dapo\nnum_generations: 2.5\n": "mine.yaml, line 2: num_generations is 2.5: must be a whole number >= 1",
+    "loss_type: dapo\nuse_bias_correction_kl: maybe\n": "line 2: use_bias_correction_kl is 'maybe': must be one of true, false",
+    "beta: 0.1\nnum_generations: 8\n": "mine.yaml may be of trl:grpo or trl:rloo: say which with --trainer",
+    "colour: red\n": "none of its keys is one that enters their objectives; say which with --trainer",
+    "{}": "mine.yaml is of no trainer that is known",
+}
+
+
+@pytest.mark.parametrize(("text", "message"), REFUSED.items())
+def test_what_cannot_be_is_refused_with_key_value_file_and_line(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(DSTheoryError) as refused:
+        configuration_of(write(tmp_path, text))
+    assert message in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["trl:grop", "trll:grpo"])
+def test_an_unknown_trainer_is_a_mistake_of_usage(name: str) -> None:
+    with pytest.raises(UnknownNameError, match="did you mean trl:grpo"):
+        configuration_of(name)
+
+
+def kl(*settings: str) -> Configuration:
+    return configuration_of("verl:ppo", settings=("actor_rollout_ref.rollout.n=8", "algorithm.use_kl_in_reward=true", *settings))
+
+
+def test_a_kl_in_the_reward_that_is_not_modelled_is_named() -> None:
+    (lack,) = kl("algorithm.adv_estimator=grpo").lacks
+    assert lack.what == "a KL in the reward that is divided by a standard deviation, with the reward"
+    (lack,) = kl("algorithm.adv_estimator=rloo", "algorithm.kl_penalty=low_var_kl").lacks
+    assert lack.what == "k3 in the reward: only k1, the log-ratio, is modelled there"
+    assert kl("algorithm.adv_estimator=rloo").lacks == ()
+
+
+@pytest.mark.parametrize(
+    ("batch", "prompts", "normaliser", "lacks"),
+    [(8, 1.0, "batch-tokens", 0), (16, 2.0, "batch-tokens", 0), (4, inf, "batch-tokens", 1), (1, inf, "response-tokens", 1)],
+)
+def test_bnpo_divides_by_the_tokens_of_the_local_batch(batch: int, prompts: float, normaliser: str, lacks: int) -> None:
+    found = configuration_of("trl:grpo", settings=("loss_type=bnpo", f"per_device_train_batch_size={batch}"))
+    assert (found.training.prompts, found.training.normaliser, len(found.lacks)) == (prompts, normaliser, lacks)

@@ -1,0 +1,138 @@
+"""Files of configurations in four syntaxes: keys, values and lines; and what nobody means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dstheory.errors import DSTheoryError, FileFormatError
+from dstheory.trainers.files import Source, read_source, scalar
+
+
+def read(tmp_path: Path, name: str, text: str) -> Source:
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8", errors="surrogateescape")
+    return read_source(path)
+
+
+def found(source: Source) -> list[tuple[str, object, int | None]]:
+    return [(e.key, e.value, e.line) for e in source.entries]
+
+
+YAML = """\
+a: &shared
+  x: 1
+  y: [0.1, two, {z: 3}]
+b:
+  <<: *shared
+  x: 2
+c: 1e-4
+d: yes
+e: "no"
+f: ~
+g: ${a.x}
+h: ${g}
+i: ${oc.env:HOME}
+"""
+
+
+def test_yaml(tmp_path: Path) -> None:
+    source = read(tmp_path, "a.yaml", YAML)
+    assert found(source) == [
+        ("a.x", 1, 2), ("a.y", [0.1, "two", "..."], 3), ("b.y", [0.1, "two", "..."], 3), ("b.x", 2, 6), ("c", 1e-4, 7),
+        ("d", True, 8), ("e", "no", 9), ("f", None, 10), ("g", 1, 11), ("h", 1, 12),
+    ]  # fmt: skip
+    assert [(e.key, e.value) for e in source.unread] == [("i", "${oc.env:HOME}")]
+
+
+def test_json(tmp_path: Path) -> None:
+    text = '{\n "a": {"b": 1.5},\n "c": [1, 2],\n "d": null,\n "e": true\n}'
+    assert found(read(tmp_path, "a.json", text)) == [("a.b", 1.5, 2), ("c", [1, 2], 3), ("d", None, 4), ("e", True, 5)]
+
+
+SHELL = """\
+#!/bin/bash
+# don't read --this 1
+set -x
+N=8
+BETA="0.04"  # a comment
+export CUDA_VISIBLE_DEVICES=0,1
+ray start --head --num-gpus 8
+ARGS=(
+   --kl-coef ${BETA}
+   --flag
+)
+EXTRA="--not-read"
+python3 -m trainer \\
+   a.b=$N \\
+   ++c="[1,2]" \\
+   d='x y' \\
+   e=$UNKNOWN \\
+   f=${G:-3} && echo done
+ray job submit --address=http://x --runtime-env-json='{
+  "a": 1
+}' -- python3 train.py "${ARGS[@]}" --last=2
+"""
+
+
+def test_shell(tmp_path: Path) -> None:
+    source = read(tmp_path, "run.sh", SHELL)
+    assert found(source) == [
+        ("kl_coef", 0.04, 9), ("flag", True, 10), ("a.b", 8, 14), ("c", [1, 2], 15), ("d", "x y", 16), ("f", 3, 18),
+        ("last", 2, 21),
+    ]  # fmt: skip
+    assert [(e.key, e.line) for e in source.unread] == [("e", 17)]
+    assert "trainer" in source.text.split()
+
+
+def test_python_is_read_and_not_run(tmp_path: Path) -> None:
+    text = "import os\nB = 1\nc = GRPOConfig(\n    beta=0.1, epsilon=B,\n    loss_type=os.system('touch executed'))\n"
+    source = read(tmp_path, "a.py", text)
+    assert found(source) == [("beta", 0.1, 4)]
+    assert [(e.key, e.line) for e in source.unread] == [("epsilon", 4), ("loss_type", 5)]
+    assert source.text == "GRPOConfig"
+
+
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [("007", 7), ("-1e-3", -0.001), (".5", 0.5), ("inf", float("inf")), ("1_000", "1_000"), ("0x10", "0x10"), ("1+1", "1+1")],
+)
+def test_words_are_numbers_or_texts(word: str, value: object) -> None:
+    assert scalar(word) == value
+
+
+PAIRS = zip("abcdefghijkl", "bcdefghijklm", strict=True)
+BOMB = "a: &a {x: 1}\n" + "".join(f"{c}: &{c} {{p: *{b}, q: *{b}, r: *{b}}}\n" for b, c in PAIRS)
+HOSTILE = {
+    "deep.yaml": ("a: " + "[" * 20_000, "nested too deeply"),
+    "bomb.yaml": (BOMB, "sets more than 20,000 keys"),
+    "self.yaml": ("a: &a\n  b: *a\n", "nested more than 64 levels deep"),
+    "merge.yaml": ("b: &b\n  <<: *b\n", "nested more than 64 levels deep"),
+    "tag.yaml": ('a: !!python/name:os.system ""\n', "line 1: the tag 'tag:yaml.org,2002:python/name:os.system' is not read"),
+    "broken.yaml": ("a: 1\nb: [\n", "no YAML"),
+    "list.yaml": ("- 1\n", "is no YAML mapping"),
+    "empty.yaml": ("", "is no YAML mapping"),
+    "deep.json": ('{"a":' * 20_000, "nested too deeply"),
+    "list.json": ("[1]", "is no JSON object"),
+    "broken.json": ('{\n"a": }', "broken.json, line 2: no JSON"),
+    "quotes.sh": ("\npython grpo.py --a 'b", "quotes.sh, line 2: no shell command"),
+    "code.py": ("x = (", "no Python"),
+    "model.bin": ("PK\x03\x04", "is a pickle, which could run any program when it is read"),
+    "bytes.yaml": ("a: \udcff", "is no UTF-8 text (byte 3)"),
+    "long.yaml": ("#" * 2**20 + "\n", "give a configuration"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_what_nobody_means_gives_one_sentence(tmp_path: Path, name: str) -> None:
+    text, message = HOSTILE[name]
+    with pytest.raises(FileFormatError) as refused:
+        read(tmp_path, name, text)
+    assert message in str(refused.value)
+    assert len(str(refused.value).splitlines()) == 1
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(DSTheoryError, match=r"cannot read the configuration .*gone\.yaml"):
+        read_source(tmp_path / "gone.yaml")

@@ -1,0 +1,96 @@
+"""The files of dstheory/trainers/libraries are whole: every value and rule makes a training; every statement has its claim."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from dstheory import Policy, TwoStageMDP, solve
+from dstheory.errors import ChainError
+from dstheory.trainers import Trainer, Training, configuration_of, libraries, objective_of
+from dstheory.trainers.configuration import _text
+from dstheory.trainers.statements import STATEMENTS, statements
+from dstheory.trainers.words import formula, latex, rows
+
+PROOFS = Path(__file__).parents[2] / "proofs"
+TRAINERS: dict[str, Trainer] = {t.id: t for library in libraries() for t in library.trainers.values()}
+# Settings with which each trainer has somebody to compare a response with.
+GROUPS = {
+    "verl:ppo": "actor_rollout_ref.rollout.n=8", "openrlhf:ppo": "rollout.n_samples_per_prompt=8",
+    "slime:grpo": "n_samples_per_prompt=8", "trl:grpo": "num_generations=8",
+    "nemo-rl:grpo": "grpo.num_generations_per_prompt=8", "open-instruct:grpo": "num_samples_per_prompt_rollout=8",
+}  # fmt: skip
+CASES = [
+    (trainer, f"{name}={word}") for trainer in TRAINERS for name, key in TRAINERS[trainer].keys.items() for word in key.words
+]
+
+
+def test_the_libraries_are_those_that_the_page_names() -> None:
+    page = (PROOFS.parent / "docs" / "explain.md").read_text(encoding="utf-8")
+    for library in libraries():
+        assert f"{library.name} {library.version}" in page
+
+
+@pytest.mark.parametrize("trainer", TRAINERS)
+def test_rules_speak_of_keys_and_refer_to_keys_or_fields(trainer: str) -> None:
+    here = TRAINERS[trainer]
+    for rule in here.rules:
+        assert rule.when
+        assert rule.when.keys() <= here.keys.keys()
+    thens = [rule.then for rule in here.rules] + [then for key in here.keys.values() for then in key.words.values()]
+    for value in (value for then in thens for value in then.values() if isinstance(value, str) and value.startswith("@")):
+        for part in value.split():
+            assert part in "*/" or part[1:] in here.keys or hasattr(Training(), part[1:]), value
+    for key in here.keys.values():
+        assert not key.otherwise or key.otherwise in here.keys
+        assert not key.words or _text(key.default) in key.words or key.otherwise
+
+
+@pytest.mark.parametrize(("trainer", "setting"), CASES, ids=lambda x: x)
+def test_every_value_makes_a_training_and_an_objective_or_says_what_is_missing(trainer: str, setting: str) -> None:
+    groups = [GROUPS[trainer]] if trainer in GROUPS else []
+    if setting == "loss_fn.sequence_level_importance_ratios=true":
+        groups.append("loss_fn.token_level_loss=false")  # NeMo-RL takes no other
+    t = configuration_of(trainer, settings=(*groups, setting)).training
+    assert formula(t).startswith("c = ")
+    assert latex(t).count("{") == latex(t).count("}")
+    assert all(words for _, words in rows(t))
+    assert re.fullmatch("|.* is not modelled|its credit is one that this package does not have", why_there_is_no_objective(t))
+
+
+def why_there_is_no_objective(training: Training) -> str:
+    start = Policy.minimal(p=0.55, a=0.8, b=0.3)
+    s = solve(TwoStageMDP.minimal(gamma=1.0, sample_length=[[30.0, 70.0]]), start)
+    try:
+        objective_of(training, s, reference=start, expert=start)
+    except ChainError as missing:
+        return str(missing)
+    return ""
+
+
+def test_a_statement_is_a_sentence_of_a_claim_that_holds() -> None:
+    claims = "".join(path.read_text(encoding="utf-8") for path in PROOFS.glob("*.py"))
+    for one in STATEMENTS:
+        assert re.search(rf'id="{one.claim}"', claims), one.claim
+        assert not one.claim.endswith("-loose")
+
+
+def test_every_statement_is_made_by_some_training() -> None:
+    made = {sentence for t in _trainings() for sentence in statements(t)}
+    said = {claim for claim, _ in made}
+    assert {one.claim for one in STATEMENTS} == said
+    assert all(text.endswith(".") for _, text in made)
+
+
+def _trainings() -> list[Training]:
+    found = [Training(method=m, beta=0.1) for m in ("sft", "dft", "dpo", "distill")]
+    for normaliser in ("responses", "response-tokens", "group-tokens", "batch-tokens", "constant"):
+        for estimator in ("k1", "k2", "k3", "k3-ratio"):
+            found.append(Training(normaliser=normaliser, beta=0.1, estimator=estimator))
+        for std, size in (("group", 8), ("group", 2), ("none", 8)):
+            found.append(Training(normaliser=normaliser, std=std, group_size=size, epsilon=1e-4))
+    others = {"credit": "whitened"}, {"credit": "critic"}, {"ratio": "response-mean"}, {"clip": "truncate"}, {"entropy": 0.1}
+    found += [Training(**other) for other in others]
+    return [*found, Training(std="group", dynamic_sampling=True), Training(credit="leave-one-out", reward_beta=0.1)]
