@@ -57,7 +57,9 @@ def _turns(steps: str, right: str, decision: str, again: str) -> Callable[[list[
 COUNTED: dict[str, Callable[[Any], Any]] = {
     "answers.jsonl": each("right"),
     "all_wrong_cap1.jsonl": lambda rows: [step["correct"] for row in rows for step in row["attempts"]],
-    "draft_final.jsonl": each("score"),
+    "draft_final.jsonl": lambda rows: [
+        good for row in rows for good in (row["extra"]["intermediate_steps"][0]["draft"] == row["extra"]["gold"], row["score"])
+    ],
     "infinite_odds.jsonl": _turns("attempts", "correct", "decision", "resample"),
     "lm_eval_like.jsonl": each("exact_match"),
     "nested_turns.jsonl": _turns("turns", "is_correct", "evaluator_signal", "continue"),

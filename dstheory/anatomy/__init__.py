@@ -27,6 +27,7 @@ _NAMES = {
     "logs": "Log Reading from_frame from_records read_log record_schema",
     "model_checks": "Test check_model",
     "rates": "Estimate measure",
+    "revisions": "measure_revisions",
     "rollout_chain": "advise_cap fit_chain",
     "score_rule": "judge_score",
     "surveys": "Survey survey",

@@ -36,7 +36,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dstheory.anatomy import chain_formulas
-from dstheory.anatomy.episodes import Episodes, HoldsEpisodes, episodes_of
+from dstheory.anatomy.episodes import NOT_GIVEN, Episodes, HoldsEpisodes, episodes_of
 from dstheory.anatomy.rates import (
     COLUMNS,
     RATES,
@@ -50,6 +50,12 @@ from dstheory.anatomy.rates import (
     wilson,
 )  # fmt: skip
 from dstheory.checks import Bools, Floats, Ints, whole_number
+from dstheory.readers.records import NOBODY
+
+_FEWEST_FIXED = 5  # episodes with one number of attempts, before it looks as if that was fixed
+_UNKNOWN = "unknown"
+_NOBODY = "nobody decided whether to go on"
+_OF_STOPS = ("accuracy, unstopped wrong", "stopped")  # of what is realised
 
 _Rates = tuple[ArrayLike, ArrayLike, ArrayLike]  # p, a and b: numbers or arrays that broadcast
 
@@ -61,8 +67,10 @@ class Answers:
     Attributes:
         rates: p, a, b.
         youden, multiplier: a + b - 1 and a/(1-b).
-        helps: "yes", "no", "undecided" (the interval of the Youden index contains 0), "cannot be estimated", or "if these are its
-            own" where every decision was right, as those of an oracle are.
+        decided_by: who decided, as the log says it ("nobody" where the number of attempts was fixed); else "model (assumed)", or
+            "unknown: ..." where all decisions were right, or all episodes have one number of attempts.
+        helps: "yes", "no", "undecided" (the interval of the Youden index contains 0), "cannot be estimated"; with ", oracle
+            decides" and the like where it is not the model; "if these are its own" where that is unknown; "nobody decides".
         realised: "accuracy", "accuracy, unstopped wrong", "attempts", "stopped", "gain over the first answer".
         predicted: by the pooled chain: the same without the last, and "accuracy, no cap", "attempts, no cap".
         perfect, none: accuracy under a perfect decision at the log's largest cap, and under none.
@@ -72,6 +80,7 @@ class Answers:
     rates: Row
     youden: Estimate
     multiplier: Estimate
+    decided_by: str
     helps: str
     realised: Mapping[str, Estimate]
     predicted: Mapping[str, Estimate]
@@ -111,8 +120,11 @@ def answer(
     at_cap = bool((episodes.ended_by_stop & (episodes.cap > 0) & (episodes.attempts == episodes.cap)).any())
     p, a, b = (np.asarray(0.0 if e.value is None else e.value) for e in (rates.p, rates.a, rates.b))
     draws = _draw_rates(table, n, np.random.default_rng(rng))
+    who, nothing = decided_by(episodes, rates), Estimate.missing(_NOBODY, level=level)
 
     def predict(what: str, caps: Mapping[int, float]) -> Estimate:
+        if who == NOBODY:
+            return Estimate.missing(_NOBODY, level=level, high=np.inf if what == "attempts" else 1.0)
         if rates.p.value is None or (rates.a.value is None and rates.p.value > 0):
             return Estimate.missing(rates.p.reason or rates.a.reason, level=level, high=np.inf if what == "attempts" else 1.0)
         value, drawn = (sum(w * _predicted(what, r, cap, at_cap) for cap, w in caps.items()) for r in ((p, a, b), draws))
@@ -123,14 +135,33 @@ def answer(
         rates=rates,
         youden=index,
         multiplier=multiplier(table, rates),
-        helps=_helps(index, rates),
-        realised=_realised(table, level, at_cap),
+        decided_by=who,
+        helps=_helps(index, who),
+        realised=_realised(table, level, at_cap) | (dict.fromkeys(_OF_STOPS, nothing) if who == NOBODY else {}),
         predicted={what: predict(what, own_caps) for what in ("accuracy", "accuracy, unstopped wrong", "attempts", "stopped")}
         | {f"{what}, no cap": predict(what, {0: 1.0}) for what in ("accuracy", "attempts")},
         perfect=any_correct(episodes, longest if 0 in own_caps else max(*own_caps, longest), level=level),
         none=rate(table, "first_correct", "episodes", level=level),
-        notes=_notes(episodes, rates, at_cap),
+        notes=_notes(episodes, rates, at_cap, who),
     )
+
+
+def decided_by(episodes: Episodes, rates: Row) -> str:
+    """Return who decided whether to go on, as in :class:`Answers`.
+
+    >>> log = Episodes.record([(str(i), [(False, "resample"), (True, "stop")]) for i in range(9)])
+    >>> decided_by(log, row(ProblemCounts.of(log)))
+    'unknown: every decision was right, as those of an oracle are'
+    """
+    said = [name for name in episodes.deciders if name != NOT_GIVEN]
+    if said:
+        return ", ".join(said)
+    if rates.a.value == 1 and rates.b.value == 1:
+        return f"{_UNKNOWN}: every decision was right, as those of an oracle are"
+    lengths = episodes.attempts
+    if len(lengths) >= _FEWEST_FIXED and lengths.min() == lengths.max() > 1:
+        return f"{_UNKNOWN}: every episode has {lengths[0]} attempts, as where their number is fixed"
+    return "model (assumed)"
 
 
 # ---------------------------------------------------------------------- the decision as a test
@@ -162,12 +193,15 @@ def _correlation(table: ProblemCounts) -> float:
     return float(np.clip(both / np.sqrt(one * other), -1, 1)) if one * other > 0 else 0.0
 
 
-def _helps(index: Estimate, rates: Row) -> str:
+def _helps(index: Estimate, who: str) -> str:
+    if who == NOBODY:
+        return "nobody decides"
     if index.value is None:
         return "cannot be estimated"
-    if rates.a.value == 1 and rates.b.value == 1:  # then it always does, and the question is whose decisions these were
+    if who.startswith(_UNKNOWN):
         return "if these are its own"
-    return "yes" if index.low > 0 else "no" if index.high < 0 else "undecided"
+    found = "yes" if index.low > 0 else "no" if index.high < 0 else "undecided"
+    return found if who in ("model", "model (assumed)") else f"{found}, {who} decides"
 
 
 def sum_interval(rates: tuple[float, float], first: tuple[float, float], second: tuple[float, float], correlation: float = 0.0
@@ -181,6 +215,28 @@ def sum_interval(rates: tuple[float, float], first: tuple[float, float], second:
     above = _hypot(first[1] - rates[0], second[1] - rates[1], correlation)
     total = rates[0] + rates[1]
     return max(first[0] + second[0], total - below), min(first[1] + second[1], total + above)
+
+
+def rate_difference(first: Estimate, second: Estimate, moved: tuple[Floats | Ints, Floats | Ints]) -> Estimate:
+    """Return the difference of two rates, recovered from the intervals of both; within [-1, 1], and never without width.
+
+    Args:
+        first, second: the rates.
+        moved: what each problem moves either rate by, up to a factor: their correlation is that of the rates.
+
+    >>> rates = (Estimate(0.8, 0.7, 0.9, 0.95, "Wilson"), Estimate(0.3, 0.2, 0.4, 0.95, "Wilson"))
+    >>> rate_difference(*rates, (np.array([1.0, 0.0]), np.array([0.0, 1.0]))).text(2)
+    '0.50 [0.36, 0.64]'
+    """
+    if first.value is None or second.value is None:
+        return Estimate.missing(first.reason or second.reason, level=first.level, low=-1.0)
+    size = float(np.sqrt((moved[0] @ moved[0]) * (moved[1] @ moved[1])))
+    correlation = float(moved[0] @ moved[1]) / size if size > 1e-12 else 0.0
+    # first - second = first + (1 - second) - 1
+    rates, other = (first.value, 1 - second.value), (1 - second.high, 1 - second.low)
+    low, high = sum_interval(rates, (first.low, first.high), other, -correlation)
+    value = first.value - second.value
+    return Estimate(value, low - 1, high - 1, first.level, "MOVER of Wilson's intervals over problems")
 
 
 def ratio_interval(rates: tuple[float, float], first: tuple[float, float], second: tuple[float, float], correlation: float = 0.0
@@ -265,7 +321,9 @@ def _gained(table: ProblemCounts, level: float) -> Estimate:
     return Estimate(value, max(-1.0, value - error), min(1.0, value + error), level, f"normal, {table.problems} problems, paired")
 
 
-def _notes(episodes: Episodes, rates: Row, at_cap: bool) -> tuple[str, ...]:
+def _notes(episodes: Episodes, rates: Row, at_cap: bool, who: str) -> tuple[str, ...]:
+    if who == NOBODY:
+        return (f"{_NOBODY}: the number of attempts was fixed, and there is neither a nor b",)
     notes = []
     capped = int(episodes.capped.sum())
     if not capped:
@@ -285,6 +343,13 @@ def _notes(episodes: Episodes, rates: Row, at_cap: bool) -> tuple[str, ...]:
             "every decision was right (a = b = 1), as it is where an oracle, a grader or an environment that knows the answer "
             "decides: such decisions are not the model's, and say nothing about it"
         )
+    elif who.startswith(_UNKNOWN):
+        notes.append(
+            f"every episode has {episodes.attempts[0]} attempts, as where a script fixes their number: then decisions are not "
+            "the model's, and a and b say nothing about it"
+        )
+    elif who not in ("model", "model (assumed)"):
+        notes.append(f"decided by: {who}; so a, b and whether they help say nothing about decisions of the model's own")
     for estimate in (rates.a, rates.b):
         if estimate.value is None:
             notes.append(estimate.reason)

@@ -10,6 +10,9 @@ and counting one without the other would bias a = P(stop | correct) upwards and 
 is *capped*: its last answer counts for p, its last decision counts for neither a nor b. So is an episode that ends without a stop
 for any other reason (a token budget, a log that was cut off).
 
+**Who decides.** The field ``decided_by`` says it where the log does: the model, a verifier, an oracle, the environment, or
+nobody, where the number of attempts was fixed; then no decision counts for a or b.
+
 **Problem and episode.** Several episodes may be about the same problem (trials, or several models). Everything that must not see
 a problem twice, such as a split into fit and test or a bootstrap, works on problems.
 
@@ -31,6 +34,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dstheory.checks import Bools, Ints, frozen
 from dstheory.errors import RecordError
+from dstheory.readers.records import DECIDED_BY, NOBODY
 
 NOT_GIVEN = "(not given)"  # the label of episodes whose record does not have a field
 _PIECE = 1 << 17  # attempts counted at once: they stay in the cache
@@ -297,10 +301,29 @@ class Episodes:
 
     @cached_property
     def decided(self) -> Bools:
-        """(M,) whether the decision after an attempt is the model's own, that is, not censored."""
+        """(M,) whether there was a decision after an attempt that is not censored."""
         own = np.ones(len(self.correct), dtype=bool)
         own[self.last[self.capped]] = False
+        undecided = self.undecided
+        if undecided.any():
+            own &= np.repeat(~undecided, self.attempts)
         return own
+
+    @property
+    def undecided(self) -> Bools:
+        """(N,) whether nobody decided: the number of attempts was fixed, so there are no decisions to count."""
+        column = self.fields.get(DECIDED_BY)
+        if column is None or NOBODY not in column.names:
+            return np.zeros(len(self), dtype=bool)
+        return np.asarray(column.codes == column.names.index(NOBODY))
+
+    @property
+    def deciders(self) -> tuple[str, ...]:
+        """Who decides, where the log says it: labels of the field ``decided_by`` that occur."""
+        column = self.fields.get(DECIDED_BY)
+        if column is None:
+            return ()
+        return tuple(column.names[int(i)] for i in np.flatnonzero(np.bincount(column.codes)))
 
     @property
     def final_correct(self) -> Bools:

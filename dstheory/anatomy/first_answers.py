@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dstheory.anatomy.answers import sum_interval
+from dstheory.anatomy.answers import rate_difference
 from dstheory.anatomy.episodes import Episodes, HoldsEpisodes, episodes_of
 from dstheory.anatomy.rates import Estimate, ProblemCounts, rate
 
@@ -62,18 +62,12 @@ def compare_first_answers(
         rest = log.correct[log.offsets[:-1]] - estimate.value
         moved.append(np.bincount(place, weights=rest, minlength=len(together.problem_ids)))
         present.append(np.bincount(place, minlength=len(together.problem_ids)) > 0)
-    size = float(np.sqrt((moved[0] @ moved[0]) * (moved[1] @ moved[1])))
-    correlation = float(moved[0] @ moved[1]) / size if size > 1e-12 else 0.0
     old, new = rates
-    assert old.value is not None
-    assert new.value is not None
-    # new - old = new + (1 - old) - 1
-    low, high = sum_interval((new.value, 1 - old.value), (new.low, new.high), (1 - old.high, 1 - old.low), -correlation)
+    gain = rate_difference(new, old, (moved[1], moved[0]))
     shared = int(np.count_nonzero(present[0] & present[1]))
     counts = [int(np.count_nonzero(one)) for one in present]
     how = f"{shared} problems are in both logs" if shared else "the logs share no problem"
     note = f"{how} ({counts[0]} and {counts[1]} problems)"
     if max(counts) > shared:
         note += ": those of one log may be harder"
-    gain = Estimate(new.value - old.value, low - 1, high - 1, level, "MOVER of Wilson's intervals over problems")
     return FirstAnswers(old, new, gain, shared, (note, *([why] if why else [])))

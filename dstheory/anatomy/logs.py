@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,10 +20,10 @@ from dstheory.readers.json_values import uncollected
 from dstheory.readers.layouts import Request
 from dstheory.readers.log_files import TextSettings, expand, open_all
 from dstheory.readers.reading import Part, Progress, Reading, RecordBatch, batches
-from dstheory.readers.records import Fault, FieldNames
+from dstheory.readers.records import NOBODY, Fault, FieldNames
 from dstheory.readers.tables import from_frame as table_of
 from dstheory.readers.transcripts import Segmenter, text_batches
-from dstheory.readers.words import parse_decisions
+from dstheory.readers.turns import FIXED_NOTE, decided, filled, without_decisions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,6 +58,8 @@ def read_log(
     correct: str | Sequence[str] = (),
     decision: str | Sequence[str] = (),
     where: Mapping[str, str] | None = None,
+    turns: str | Sequence[str] = (),
+    decided_by: str | None = None,
     labels: Sequence[str] = (),
     cap: int | None = None,
     strict: bool = False,
@@ -79,6 +81,10 @@ def read_log(
         correct: which values mean right (``"C=true,I=false"``, ``"score>=1"``).
         decision: what decisions are called (``"continue=resample,stop=stop"``).
         where: place -> value; records that hold another are passed over.
+        turns: places of what says whether the answers given in turn are right (``"baseline_score,comparison_score"``,
+            ``"steps[].correct"``): a record is then a chain of answers between which nobody decided.
+        decided_by: who decided whether to go on: ``"model"``, ``"verifier"``, ``"oracle"``, ``"environment"`` or ``"nobody"``;
+            default: what the log shows.
         labels: further keys to keep as categorical fields.
         cap: the largest number of attempts, for records that do not say theirs.
         strict: stop at the first unusable record; otherwise they are left out, counted and listed.
@@ -88,7 +94,7 @@ def read_log(
             expressions for games and tags otherwise; for conversations, every message of the assistant is one attempt.
         pattern: of the segmentation by a pattern: a regular expression.
         markers: of the segmentation by markers: the words.
-        progress: called with (records so far, bytes of the current file so far).
+        progress: called with (records so far, bytes of the files so far).
 
     Returns:
         The episodes, and an account of what was read.
@@ -106,7 +112,7 @@ def read_log(
         >>> log.episodes, log.reading.faults
         (Episodes(1 episodes, 1 attempts, 1 problems, 0 capped), {'no-attempts': 1})
     """
-    request = Request.of(reader, format, fields, correct, decision, where, labels)
+    request = Request.of(reader, format, fields, correct, decision, where, labels, turns, decided_by)
     files = expand(paths)
     builder = _EpisodesBuilder(FieldNames.renamed(request.fields, tuple(labels)), Reading(files, strict), cap)
     texts = TextSettings(checker, segment, pattern, markers)
@@ -122,6 +128,7 @@ def from_frame(
     *,
     fields: Mapping[str, str] | None = None,
     decision: str | Sequence[str] = (),
+    decided_by: str | None = None,
     labels: Sequence[str] = (),
     cap: int | None = None,
     strict: bool = False,
@@ -131,7 +138,7 @@ def from_frame(
 
     Args:
         frame: the rows.
-        fields, labels, cap, strict: as of :func:`read_log`.
+        fields, decided_by, labels, cap, strict: as of :func:`read_log`.
         decision: what decisions are called, as of :func:`read_log`. A column of true and false needs it, since nothing else says
             which of them goes on: ``fields={"decision": "said_wait"}, decision="true=resample,false=stop"``.
         name: how messages call it, and its label in the field ``log``.
@@ -145,12 +152,12 @@ def from_frame(
         >>> from_frame(pd.DataFrame(rows)).episodes
         Episodes(2 episodes, 3 attempts, 2 problems, 0 capped)
     """
-    names, words = (
-        FieldNames.renamed(fields or {}, tuple(labels)),
-        parse_decisions([decision] if isinstance(decision, str) else decision),
-    )
+    request = Request.of("table", fields=fields, decision=decision, labels=labels, decided_by=decided_by)
+    names, who = FieldNames.renamed(fields or {}, tuple(labels)), request.decided_by
     builder = _EpisodesBuilder(names, Reading([name], strict), cap)
-    builder.add(name, filter(None, [batch_of(table_of(frame, wanted_columns(names)), name, names, builder.reading, words)]))
+    table = table_of(frame, wanted_columns(names))
+    batch = batch_of(table, name, names, builder.reading, request.decisions, decided_by=who)
+    builder.add(name, decided(filter(None, [batch]), who))
     return builder.log()
 
 
@@ -159,6 +166,7 @@ def from_records(
     *,
     reader: str = "records",
     fields: Mapping[str, str] | None = None,
+    decided_by: str | None = None,
     labels: Sequence[str] = (),
     cap: int | None = None,
     strict: bool = False,
@@ -173,7 +181,7 @@ def from_records(
     Args:
         records: dictionaries as they would stand in a file of JSON lines.
         reader: ``"records"``, ``"conversation"`` or ``"transcript"``.
-        fields, labels, cap, strict, checker, segment, pattern, markers: as of :func:`read_log`.
+        fields, decided_by, labels, cap, strict, checker, segment, pattern, markers: as of :func:`read_log`.
         name: how messages call them, and their label in the field ``log``.
 
     Raises:
@@ -185,15 +193,24 @@ def from_records(
         >>> from_records([record], reader="conversation", checker="final-answer").episodes
         Episodes(1 episodes, 1 attempts, 1 problems, 0 capped)
     """
+    who = Request.of(fields=fields, labels=labels, decided_by=decided_by).decided_by
     names = FieldNames.renamed(fields or {}, tuple(labels))
     builder = _EpisodesBuilder(names, Reading([name], strict), cap)
     if reader not in ("records", "conversation", "transcript"):
         raise RecordError(f"records in memory have no reader {reader!r}: there are records, conversation, transcript")
     if reader == "records":
-        builder.add(name, batches(_parts(records), name, names, builder.reading, unit="record"))
+        rest = iter(records)
+        head = list(islice(rest, 20))
+        if not who and without_decisions(head, names):
+            who = NOBODY
+            builder.reading.note(FIXED_NOTE)
+        parts = _parts(chain(head, rest))
+        if who == NOBODY:
+            parts = filled(parts, names)
+        builder.add(name, decided(batches(parts, name, names, builder.reading, unit="record"), who))
     else:
         texts = TextSettings(checker, segment, pattern, markers).reader(reader, names, name)
-        builder.add(name, text_batches(_parts(records), name, texts, builder.reading, unit="record"))
+        builder.add(name, decided(text_batches(_parts(records), name, texts, builder.reading, unit="record"), who))
     return builder.log()
 
 
@@ -244,7 +261,9 @@ class _EpisodesBuilder:
         self.reading.records += n
         self.reading.segmented[batch.way] = self.reading.segmented.get(batch.way, 0) + n
         table = self.problem_codes
-        self.problems.append(np.fromiter((table.setdefault(p, len(table)) for p in batch.problems), dtype=np.int64, count=n))
+        codes, names = batch.problems
+        index = np.fromiter((table.setdefault(name, len(table)) for name in names), dtype=np.int64, count=len(names))
+        self.problems.append(index[codes])
         labels = {**batch.labels, "log": (np.broadcast_to(np.int32(0), n), (file,))}
         for name in dict.fromkeys((*self.tables, *labels)):  # files of several formats need not have the same fields
             if name not in self.tables:
@@ -256,7 +275,7 @@ class _EpisodesBuilder:
             merged = np.array([*(known.setdefault(text, len(known)) for text in names), -1], dtype=np.int32)
             one = (len(names) < 2 and not codes.any()) or not names  # all records alike take no memory
             self.columns[name].append(np.broadcast_to(merged[0], n) if one and n else merged[codes])
-        batch.ids = batch.problems = ()  # kept in the tables by now
+        batch.ids, batch.problems = (), (self.problems[-1][:0], ())  # kept in the tables by now
         self.batches.append(batch)
 
     def _fresh(self, batch: RecordBatch, file: str) -> Bools:

@@ -111,7 +111,7 @@ def one_shot(episodes: Episodes, *, level: float = 0.95) -> OneShot:
     >>> [(row.k, round(row.passed.value, 3), row.dead.text(2)) for row in found.sizes[1:]]
     [(2, 0.917, '0.67 [0.01, 1.00]'), (4, 1.0, '0.50 [0.00, 1.00]')]
     """
-    group = _groups(episodes)
+    group = groups_of(episodes)
     n = np.bincount(group)
     c = np.bincount(group, weights=episodes.correct).astype(np.int64)
     first = np.zeros(len(n), dtype=np.int64)
@@ -151,8 +151,8 @@ def _given(episodes: Episodes, name: str) -> bool:
     return any(column.names[code] != NOT_GIVEN for code in np.flatnonzero(np.bincount(column.codes)).tolist())
 
 
-def _groups(episodes: Episodes) -> Ints:
-    """(N,) the group of each sample, numbered without gaps."""
+def groups_of(episodes: Episodes) -> Ints:
+    """Return (N,) the group of each episode, numbered without gaps: alike are those of one problem, step, file and model."""
     code, size = episodes.problem, len(episodes.problem_ids)
     for name in _WITHIN:
         if name in episodes.fields and len(episodes.fields[name].names) > 1:
@@ -166,9 +166,10 @@ def _groups(episodes: Episodes) -> Ints:
 
 def _share(n: Ints, c: Ints, k: int) -> Floats:
     """Return (m,) the share of the subsets of k among n that lie within c; exact whole numbers, divided once."""
-    pairs, place = np.unique(np.stack([n, c], axis=1), axis=0, return_inverse=True)
-    shares = [comb(inner, k) / comb(size, k) if size >= k else 0.0 for size, inner in pairs.tolist()]
-    return np.asarray(np.array(shares)[place.reshape(-1)])
+    radix = int(n.max()) + 1
+    pairs, place = np.unique(n * radix + c, return_inverse=True)
+    shares = [comb(pair % radix, k) / comb(pair // radix, k) if pair // radix >= k else 0.0 for pair in pairs.tolist()]
+    return np.asarray(np.array(shares)[place])
 
 
 def _majorities(episodes: Episodes, group: Ints, k: int, groups: int) -> Floats:
@@ -203,9 +204,9 @@ def _steps(episodes: Episodes, group: Ints, dead: Bools, level: float, mean: Cal
     step[group] = column.codes
     order = np.argsort(step, kind="stable")
     ends = np.cumsum(np.bincount(step, minlength=len(column.names))).tolist()
-    found = {}
+    found, codes, values = {}, {name: code for code, name in enumerate(column.names)}, dead.astype(float)
     for row in measure(episodes, "step", level=level):
-        code = column.names.index(row.labels[0])
+        code = codes[row.labels[0]]
         among = order[(ends[code - 1] if code else 0) : ends[code]]
-        found[row.labels[0]] = Step(row.labels[0], len(among), row.p, mean(dead.astype(float), among))
+        found[row.labels[0]] = Step(row.labels[0], len(among), row.p, mean(values, among))
     return [found[name] for name in in_order(list(found))]

@@ -180,21 +180,15 @@ class ProblemCounts:
     @classmethod
     def of(cls, episodes: Episodes) -> ProblemCounts:
         """Return the counts of all episodes."""
-        if len(episodes) and (episodes.cap == 1).all() and episodes.capped.all():
-            return cls._of_one_shot(episodes)
+        if _no_decisions(episodes):
+            return cls._of_rows(_one_shot_rows(episodes, episodes.problem)[1])
         return _by_problem(_episode_rows(episodes), episodes.problem)
 
     @classmethod
-    def _of_one_shot(cls, episodes: Episodes) -> ProblemCounts:
-        """Return the counts of episodes with one attempt and no decision, without a row for each."""
-        problems = len(episodes.problem_ids)
-        rows = np.zeros((problems, len(COLUMNS)), dtype=np.int64)
-        rows[:, :2] = np.bincount(episodes.problem, minlength=problems)[:, None]
-        for columns, those in (((2, 7, 10), episodes.correct), ((9,), episodes.correct & episodes.stopped)):
-            rows[:, columns] = np.bincount(episodes.problem[those], minlength=problems)[:, None]
-        rows = rows[rows[:, 0] > 0]
+    def _of_rows(cls, rows: Ints) -> ProblemCounts:
+        """Return the counts of one row per problem."""
         first, times = _distinct(rows)
-        return cls(rows[first], times)
+        return cls(rows[first].astype(np.int64), times)
 
     @property
     def problems(self) -> int:
@@ -250,19 +244,30 @@ def cells(episodes: Episodes, axes: Sequence[str]) -> Iterator[tuple[tuple[str, 
     Raises:
         RecordError: there is no such field.
     """
-    rows = _episode_rows(episodes)
     columns = [episodes.column(name) for name in axes]
     if not columns:
-        yield (), _by_problem(rows, episodes.problem)
+        yield (), ProblemCounts.of(episodes)
         return
     shape = tuple(len(column.names) for column in columns)
     code = np.ravel_multi_index(tuple(column.codes for column in columns), shape)
+
+    def labels(of: int) -> tuple[str, ...]:
+        place = np.unravel_index(of, shape)
+        return tuple(column.names[int(i)] for column, i in zip(columns, place, strict=True))
+
+    problems = len(episodes.problem_ids)
+    if math.prod(shape) * problems < 2**62 and _no_decisions(episodes):
+        pairs, rows = _one_shot_rows(episodes, code * problems + episodes.problem)
+        of = pairs // problems
+        edges = np.flatnonzero(np.diff(of, prepend=-1))
+        for start, end in zip(edges, [*edges[1:], len(of)], strict=True):
+            yield labels(int(of[start])), ProblemCounts._of_rows(rows[start:end])
+        return
+    rows = _episode_rows(episodes)
     order = np.argsort(code, kind="stable")
     edges = np.flatnonzero(np.diff(code[order], prepend=-1))
     for chosen in np.split(order, edges[1:]) if len(order) else []:
-        place = np.unravel_index(int(code[chosen[0]]), shape)
-        labels = tuple(column.names[int(i)] for column, i in zip(columns, place, strict=True))
-        yield labels, _by_problem(rows[chosen], episodes.problem[chosen])
+        yield labels(int(code[chosen[0]])), _by_problem(rows[chosen], episodes.problem[chosen])
 
 
 def rounds(episodes: Episodes, *, most: int | None = None) -> Iterator[ProblemCounts]:
@@ -293,14 +298,38 @@ def _episode_rows(episodes: Episodes) -> Ints:
     return rows
 
 
+def _no_decisions(episodes: Episodes) -> bool:
+    """Return whether every episode has one attempt and no decision."""
+    return bool(len(episodes) and (episodes.cap == 1).all() and episodes.capped.all())
+
+
+def _one_shot_rows(episodes: Episodes, cell: Ints) -> tuple[Ints, Ints]:
+    """Return the cells (N,) that occur, in order, and the sums of the columns in each; no episode has a decision."""
+    present, counts = _occurring(cell)
+    rows = np.zeros((len(present), len(COLUMNS)), dtype=np.int32)
+    rows[:, :2] = counts[:, None]
+    for columns, those in (([2, 7, 10], episodes.correct), ([9], episodes.correct & episodes.stopped)):
+        right, counts = _occurring(cell[those])
+        rows[np.searchsorted(present, right)[:, None], columns] = counts[:, None]
+    return present, rows
+
+
+def _occurring(codes: Ints) -> tuple[Ints, Ints]:
+    """Return the codes that occur, in order, and how often; without sorting where they are numbered densely."""
+    if codes.max(initial=0) > 2 * len(codes):
+        return np.unique(codes, return_counts=True)
+    counts = np.bincount(codes)
+    present = np.flatnonzero(counts)
+    return present, counts[present]
+
+
 def _by_problem(rows: Ints, problem: Ints) -> ProblemCounts:
     """Sum rows of one problem, then keep distinct ones."""
     distinct, place = np.unique(problem, return_inverse=True)
     if len(distinct) < len(problem):
         sums = [np.bincount(place, weights=column, minlength=len(distinct)) for column in rows.T]
         rows = np.stack(sums, axis=1).astype(np.int64)
-    first, times = _distinct(rows)
-    return ProblemCounts(rows[first].astype(np.int64), times)
+    return ProblemCounts._of_rows(rows)
 
 
 def _distinct(rows: Ints) -> tuple[Ints, Ints]:
@@ -417,7 +446,7 @@ def mean_attempts(table: ProblemCounts, level: float) -> Estimate:
     return Estimate(mean, mean - half, mean + half, level, f"normal, {table.problems} problems")
 
 
-def over_problems(values: Floats, problem: Ints, samples: int, level: float) -> Estimate:
+def over_problems(values: Floats, problem: Ints, samples: int, level: float, weights: Floats | None = None) -> Estimate:
     """Return the mean of values in [0, 1], one for each group, with an interval over problems.
 
     Args:
@@ -425,16 +454,23 @@ def over_problems(values: Floats, problem: Ints, samples: int, level: float) -> 
         problem: (m,) which problem each is about.
         samples: how many samples they were made from.
         level: coverage.
+        weights: (m,) of the groups, where they do not count alike.
     """
     if not len(values):
         return Estimate.missing("there are no groups of that size", level=level)
     from scipy.special import stdtrit
 
     _, unit = np.unique(problem, return_inverse=True)
-    count = np.bincount(unit)
-    units, rate = len(count), float(np.clip(values.mean(), 0.0, 1.0))
-    residual = np.bincount(unit, weights=values) - rate * count
-    variance = units / max(units - 1, 1) * float(residual @ residual) / len(values) ** 2
+    if weights is None:
+        count, total, mean = np.bincount(unit), float(len(values)), values.mean()
+        sums = np.bincount(unit, weights=values)
+    else:
+        count, total = np.bincount(unit, weights=weights), float(weights.sum())
+        sums = np.bincount(unit, weights=weights * values)
+        mean = sums.sum() / total
+    units, rate = len(count), float(np.clip(mean, 0.0, 1.0))
+    residual = sums - rate * count
+    variance = units / max(units - 1, 1) * float(residual @ residual) / total**2
     unseen = rate in (0.0, 1.0) or variance <= 1e-15 or units < 2
     effective = float(units) if unseen else min(rate * (1 - rate) / variance, float(samples))
     quantile = float(stdtrit(units - 1, 0.5 + level / 2)) if units > 1 else None

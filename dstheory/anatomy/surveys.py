@@ -10,19 +10,20 @@ Source: derived here; the parts name their formulas.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from dstheory.anatomy.answers import Answers, answer
 from dstheory.anatomy.difference import Difference, NoSplit, Spread, compare
-from dstheory.anatomy.episodes import Episodes, HoldsEpisodes, episodes_of, in_order
+from dstheory.anatomy.episodes import NOT_GIVEN, Episodes, HoldsEpisodes, episodes_of, in_order
 from dstheory.anatomy.first_answers import FirstAnswers, compare_first_answers
 from dstheory.anatomy.holdout import HeldOut, hold_out
 from dstheory.anatomy.model_checks import Test, check_model
 from dstheory.anatomy.one_shot import OneShot, is_one_shot, one_shot
 from dstheory.anatomy.rates import Estimate, Row, measure
+from dstheory.anatomy.revisions import Revisions, measure_revisions
 from dstheory.anatomy.rollout_chain import KINDS, MOST_CAPS, CapAdvice, RolloutChain, advise_cap, fit_chains
 from dstheory.anatomy.score_rule import judge_score, scores_of
 from dstheory.errors import RecordError
@@ -51,6 +52,9 @@ class Group:
         held_out_parts: likewise within labels.
         cap: the recommended cap, from the heterogeneous chain, up to the longest episode; None where nobody tried again.
         one_shot: what samples of a problem give, where nobody could try again; there are then no rounds, checks or chains.
+        revisions: what comes after right and after wrong answers, where it was not the model that decided whether to go on; where
+            nobody did there are no rounds, checks or chains either.
+        revisions_parts: likewise within labels.
     """
 
     name: str
@@ -63,6 +67,8 @@ class Group:
     held_out_parts: Mapping[str, HeldOut]
     cap: CapAdvice | None
     one_shot: OneShot | None = None
+    revisions: Revisions | None = None
+    revisions_parts: Mapping[str, Revisions] = field(default_factory=dict)
 
     def answers_of(self, label: str) -> Answers | None:
         """Return the answers of a label, or of all labels together."""
@@ -252,7 +258,11 @@ def _group(
     total = answer(episodes, **settings)
     parts = {label: total if len(labels) == 1 else answer(labelled[label], **settings) for label in labels}
     scores = None if score is None else judge_score(episodes, field=score, level=level, rng=seed)
-    if is_one_shot(episodes):
+    shot = replace(one_shot(episodes, level=level), scores=scores) if is_one_shot(episodes) else None
+    revised = shot is None and not set(episodes.deciders) <= {"model", NOT_GIVEN}
+    of_all = measure_revisions(episodes, level=level) if revised else None
+    within = {label: measure_revisions(labelled[label], level=level) for label in labels} if revised else {}
+    if shot is not None or episodes.undecided.all():
         return Group(
             name=name,
             total=total,
@@ -263,7 +273,9 @@ def _group(
             held_out=None,
             held_out_parts={},
             cap=None,
-            one_shot=replace(one_shot(episodes, level=level), scores=scores),
+            one_shot=shot,
+            revisions=of_all,
+            revisions_parts=within,
         )
     chains, longest = fit_chains(episodes, ("pooled", "heterogeneous")), int(episodes.attempts.max())
     return Group(
@@ -276,6 +288,8 @@ def _group(
         held_out=_held_out(episodes, seed, all_kinds=True),
         held_out_parts={label: found for label in labels if (found := _held_out(labelled[label], seed)) is not None},
         cap=advise_cap(chains["heterogeneous"], cost=cost, largest=min(longest, MOST_CAPS)) if longest > 1 else None,
+        revisions=of_all,
+        revisions_parts=within,
     )
 
 

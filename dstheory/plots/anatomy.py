@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dstheory.anatomy.difference import Difference
     from dstheory.anatomy.one_shot import OneShot
     from dstheory.anatomy.rates import Estimate
+    from dstheory.anatomy.revisions import Revisions
     from dstheory.anatomy.surveys import Group, MeanSplit, Survey
 
 _RATES = {"p": "$p$ = P(correct)", "a": "$a$ = P(stop | correct)", "b": "$b$ = P(resample | wrong)"}
@@ -34,8 +35,8 @@ def anatomy_figure(found: Survey, *, title: str = "") -> Figure:
     """Draw what a log says.
 
     With one group: p, a, b over the labels in one panel, accuracies in another, or what k samples of a problem give where nobody
-    could try again. With several groups: a panel for each of p, a, b with a line per group, and the accuracies of each; with
-    a comparison also the split of the gain.
+    could try again, or right answers turn by turn where nobody decided. With several groups: a panel for each of p, a, b with a
+    line per group, and the accuracies of each; with a comparison also the split of the gain.
 
     Args:
         found: of :func:`dstheory.anatomy.survey`.
@@ -47,12 +48,16 @@ def anatomy_figure(found: Survey, *, title: str = "") -> Figure:
         if len(found.groups) == 1:
             figure = Figure(figsize=(7.2, 3.0), layout="constrained")
             lines, bars = figure.subplots(1, 2)
-            shot = found.groups[0].one_shot
-            rates = _RATES if shot is None else {"p": _RATES["p"]}
+            shot, revised = found.groups[0].one_shot, found.groups[0].revisions
+            decided = shot is None and bool(found.groups[0].rounds)
+            rates = _RATES if decided else {"p": _RATES["p"]}
             values = [[_rate(found.groups[0], label, name) for label in labels] for name in rates]
             _lines(lines, values, list(rates.values()), labels, found.by)
-            lines.set_title("sampling and decisions" if shot is None else "sampling")
-            if shot is None:
+            lines.set_title("sampling and decisions" if decided else "sampling")
+            if shot is None and not decided and revised is not None:
+                _in_turn(bars, revised)
+                bars.set_title("right answers turn by turn")
+            elif shot is None:
                 _accuracies(bars, found.groups[0], labels, found.by)
                 bars.set_title("final accuracy")
             else:
@@ -173,6 +178,18 @@ def _samples(axes: Axes, shot: OneShot) -> None:
             x = np.arange(len(values)) + 0.05 * (j - 2)
             _errorbar(axes, x, values, color=PALETTE[j], marker=_MARKERS[j], markersize=4.5, linestyle=DASHES[j], label=name)
     _over(axes, [str(row.k) for row in shot.sizes], "k")
+
+
+def _in_turn(axes: Axes, revised: Revisions) -> None:
+    """Right answers turn by turn, realised and as both readings have them."""
+    x = np.arange(len(revised.turns))
+    _errorbar(axes, x, [turn.right for turn in revised.turns], color="0.25", marker="o", markersize=4.5, linestyle="none",
+              label="realised")  # fmt: skip
+    for j, (kind, text) in enumerate((("afresh", "if drawn afresh"), ("markov", "if Markov"))):
+        values = [getattr(turn, kind) for turn in revised.turns]
+        if None not in values:
+            axes.plot(x, values, color=PALETTE[j], linestyle=DASHES[j], label=text)
+    _over(axes, [str(turn.turn) for turn in revised.turns], "turn")
 
 
 def _gain(axes: Axes, parts: Mapping[str, Difference | MeanSplit], by: str) -> None:

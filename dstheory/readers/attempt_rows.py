@@ -19,9 +19,10 @@ from dstheory.checks import Bools, Floats, Ints
 from dstheory.errors import RecordError
 from dstheory.readers.messages import nearest, shown
 from dstheory.readers.reading import Part, Reading, RecordBatch
-from dstheory.readers.records import Fault, FieldNames, label_text
+from dstheory.readers.records import DECIDED_BY, NOBODY, Fault, FieldNames, label_text
 from dstheory.readers.streams import check_utf8, first_bytes
 from dstheory.readers.tables import ArrowTable, asked_of, csv_header, explained, read_csv, read_parquet
+from dstheory.readers.turns import FIXED_NOTE
 from dstheory.readers.words import decision_word, which_decision
 
 RESAMPLE, STOP, SUBMIT, NONE, UNKNOWN = 0, 1, 2, 3, -1
@@ -117,7 +118,13 @@ def _name(column: str) -> str:
 
 
 def batch_of(
-    table: ArrowTable, file: str, names: FieldNames, reading: Reading, decisions: Mapping[str, str] | None = None
+    table: ArrowTable,
+    file: str,
+    names: FieldNames,
+    reading: Reading,
+    decisions: Mapping[str, str] | None = None,
+    *,
+    decided_by: str = "",
 ) -> RecordBatch | None:
     """Return the usable records of a table, in the order of their first rows; None if it has no rows.
 
@@ -127,6 +134,8 @@ def batch_of(
         names: which column holds what.
         reading: counts the unusable ones.
         decisions: what decisions are called, where they are called otherwise.
+        decided_by: who decided whether to go on, if that is known. Without it and without a column of decisions, nobody is taken
+            to have decided where all records have the same number of attempts, two or more.
 
     Raises:
         RecordError: a column is missing; or, in strict mode, the first unusable record.
@@ -142,7 +151,7 @@ def batch_of(
             raise RecordError(f"{file} has no column {needed!r}: {rule}; {hint}")
     if not len(columns[names.id]):
         return None
-    rows = _AttemptRows(columns, names, file, decisions or {})
+    rows = _AttemptRows(columns, names, file, decisions or {}, decided_by)
     if len(rows.head) < len(columns[names.id]) and not {names.decision, names.round, names.cap} & set(columns):
         i = int(np.argmax(rows.lengths > 1))
         same = shown(rows.codes["id"][1][rows.codes["id"][0][rows.head[i]]])
@@ -152,7 +161,10 @@ def batch_of(
             "attempts in turn, name the column of decisions or of rounds, --field decision=NAME or --field round=NAME"
         )
     rows.check()
-    if names.decision not in columns:
+    if rows.undecided:
+        if not decided_by:
+            reading.note(FIXED_NOTE)
+    elif names.decision not in columns:
         reading.note(
             f"there is no column {names.decision!r}: a record's last attempt is taken for a stop unless it is at the cap"
         )
@@ -169,7 +181,9 @@ class _AttemptRows:
     ``order`` (m,) is where each sorted row was, ``record`` (m,) its record, ``head`` (n,) the first row of a record as given.
     """
 
-    def __init__(self, columns: dict[str, Any], names: FieldNames, file: str, decisions: Mapping[str, str]) -> None:
+    def __init__(
+        self, columns: dict[str, Any], names: FieldNames, file: str, decisions: Mapping[str, str], decided_by: str
+    ) -> None:
         self.columns, self.names = columns, names
         heads = {"id": names.id, "problem": names.problem, **names.labels}
         self.heads = {what: key for what, key in heads.items() if key in columns}
@@ -186,13 +200,18 @@ class _AttemptRows:
         correct, sound = _verdicts(columns[names.correct])
         self.correct, self.sound = correct[self.order], sound[self.order]
         self.caps, self.caps_good = _caps(columns.get(names.cap), self.head)
+        self.undecided = False
         if names.decision in columns:
             codes, texts = _codes(columns[names.decision])
             self.decisions = np.array([*(_DECISIONS.get(decision_word(text, decisions), UNKNOWN) for text in texts), NONE])[
                 codes
             ][self.order]
         else:  # what follows says it
-            self.decisions = np.where(self.is_last, STOP, RESAMPLE)
+            same = len(self.lengths) > 1 and self.lengths.min() == self.lengths.max() > 1
+            self.undecided = decided_by == NOBODY or (same and not decided_by)
+            self.decisions = np.where(self.is_last, NONE if self.undecided else STOP, RESAMPLE)
+            if self.undecided:
+                self.caps = np.where(self.caps > 0, self.caps, self.lengths)
         self.faults: dict[int, tuple[int, Fault]] = {}  # record -> row as given, and what is wrong there
 
     @property
@@ -269,10 +288,11 @@ class _AttemptRows:
             return [table[code] for code in codes[what][0][self.head].tolist()]
 
         ids = texts("id")
+        problems = [p or i for p, i in zip(texts("problem"), ids, strict=True)] if "problem" in codes else ids
         missing = np.full(n, -1, dtype=np.int32)
         return RecordBatch(
             ids=ids,
-            problems=[p or i for p, i in zip(texts("problem"), ids, strict=True)] if "problem" in codes else ids,
+            problems=(np.arange(n), problems),
             lengths=self.lengths,
             correct=self.correct,
             stopped=self.decisions[self.last] == STOP,
@@ -280,7 +300,8 @@ class _AttemptRows:
             labels={
                 name: (codes[name][0][self.head].astype(np.int32), codes[name][1]) if name in codes else (missing, ())
                 for name in self.names.labels
-            },
+            }
+            | ({DECIDED_BY: (np.zeros(n, dtype=np.int32), (NOBODY,))} if self.undecided else {}),
             numbers=self.head,
         )
 

@@ -8,11 +8,13 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from dstheory.errors import RecordError, UnknownReadingError
+from dstheory.readers.answers import Checker
 from dstheory.readers.formats import READERS, Format, named, recognise
 from dstheory.readers.messages import shown
 from dstheory.readers.paths import Place, candidates, keys_of
 from dstheory.readers.reading import Part
-from dstheory.readers.records import FieldNames, label_text
+from dstheory.readers.records import DECIDED_BY, DECIDERS, NOBODY, Fault, FieldNames, label_text
+from dstheory.readers.turns import Turns, fill_decisions, without_decisions
 from dstheory.readers.words import Verdicts, decision_word, parse_decisions
 from dstheory.texts import printable
 
@@ -38,6 +40,8 @@ class Request:
         verdicts: which values are right.
         decisions: what decisions are called.
         where: place -> the text that it must hold, or the record is passed over.
+        turns: places of what says whether the answers given in turn are right.
+        decided_by: who decided whether to go on; "" for what the log says.
     """
 
     reader: str = "auto"
@@ -47,6 +51,8 @@ class Request:
     verdicts: Verdicts = field(default_factory=Verdicts)
     decisions: Mapping[str, str] = field(default_factory=dict)
     where: Mapping[str, str] = field(default_factory=dict)
+    turns: tuple[str, ...] = ()
+    decided_by: str = ""
 
     @classmethod
     def of(
@@ -58,6 +64,8 @@ class Request:
         decision: str | Sequence[str] = (),
         where: Mapping[str, str] | None = None,
         labels: Sequence[str] = (),
+        turns: str | Sequence[str] = (),
+        decided_by: str | None = None,
     ) -> Request:
         """Return what a user says, checked.
 
@@ -69,6 +77,8 @@ class Request:
             decision: rules such as ``continue=resample``.
             where: place -> the text that it must hold.
             labels: further fields to keep.
+            turns: places of what says whether the answers given in turn are right, also as one text with commas.
+            decided_by: who decided whether to go on.
 
         Raises:
             RecordError: something in it is not possible.
@@ -77,11 +87,19 @@ class Request:
             raise UnknownReadingError(f"there is no reader {reader!r}: there are auto, {', '.join(READERS)}")
         if format is not None:
             named(format)
-        for place in (*(fields or {}).values(), *(where or {})):
+        if decided_by is not None and decided_by not in DECIDERS:
+            raise UnknownReadingError(f"nobody is called {decided_by!r} who could decide: there are {', '.join(DECIDERS)}")
+        listed = [place.strip() for place in turns.split(",")] if isinstance(turns, str) else list(turns)
+        if listed and reader not in ("auto", "records"):
+            raise RecordError(
+                f"turns make a record a list of answers, and the reader {reader} reads no such records: leave one out"
+            )
+        for place in (*(fields or {}).values(), *(where or {}), *listed):
             Place.of(place)
         verdicts = Verdicts.parse([correct] if isinstance(correct, str) else correct)
         decisions = parse_decisions([decision] if isinstance(decision, str) else decision)
-        return cls(reader, format or "", dict(fields or {}), tuple(labels), verdicts, decisions, dict(where or {}))
+        kept = tuple(labels), verdicts, decisions, dict(where or {}), tuple(listed), decided_by or ""
+        return cls(reader, format or "", dict(fields or {}), *kept)
 
 
 @dataclass(frozen=True)
@@ -95,6 +113,8 @@ class Layout:
         format: the format it was recognised as; None for the package's own records.
         same: further places that say what is correct; they must agree.
         numbered: whether records have no ids, so that their places are their names.
+        turns: where answers given in turn stand, if a record is their list.
+        decided_by: who decided whether to go on; "" where nothing says it.
     """
 
     reader: str
@@ -105,6 +125,8 @@ class Layout:
     format: Format | None = None
     same: tuple[str, ...] = ()
     numbered: bool = False
+    turns: Turns | None = None
+    decided_by: str = ""
 
     @property
     def sentence(self) -> str:
@@ -113,6 +135,11 @@ class Layout:
         if Place.of(self.names.correct).spreads and self.reader == "rollouts":
             what = "a list of attempts per record"
         title = f"{self.format.title}: " if self.format is not None else ""
+        if self.turns is not None:
+            last = f", the last by {self.turns.final}" if self.turns.final else ""
+            how = f"answers in turn from {', '.join(self.turns.places)}{self.verdicts.rule}"
+            checked = f", checked by {self.format.checker}" if self.format is not None and self.format.checker else ""
+            return printable(f"{title}{how}{checked}{last}")
         if self.format is not None and self.format.checker:
             return printable(f"{title}{what}, answers checked by {self.format.checker}")
         return printable(f"{title}{what}, correctness from {self.names.correct}{self.verdicts.rule}")
@@ -126,20 +153,24 @@ class Layout:
         """Whether records have everything under the names of this layout, and in the words of this package."""
         once = [key for key in (self.format.one_value if self.format else ()) if key not in self.where]
         words = self.reader in ("records", "table") and bool(self.decisions or self.verdicts != Verdicts())
-        return not (self._deep or self.where or once or words or self.numbered)
+        filled = self.turns is not None or (self.decided_by == NOBODY and self.reader == "records")
+        return not (self._deep or self.where or once or words or self.numbered or filled)
 
     @property
     def columns(self) -> list[str]:
         """The columns of a table that matter."""
         places = [*_places(self.names), *self.where, *self.same, *(self.format.one_value if self.format else ())]
+        if self.turns is not None:
+            places += [*self.turns.places, *([self.turns.final] if self.turns.final else [])]
         return list(dict.fromkeys(str(Place.of(place).steps[0]) for place in places))
 
-    def fitted(self, parts: Iterable[Part], file: str) -> Iterator[Part]:
+    def fitted(self, parts: Iterable[Part], file: str, checker: Checker | None = None) -> Iterator[Part]:
         """Yield parts whose records have everything under the names of this layout.
 
         Args:
             parts: the records of a file, which are changed.
             file: how messages call it.
+            checker: says which of the answers given in turn are right, where the log does not.
 
         Raises:
             RecordError: no record is one of those asked for, or a field holds two values of which it may hold one.
@@ -150,16 +181,24 @@ class Layout:
         deep = self._deep
         once = {Place.of(key): set[str]() for key in (self.format.one_value if self.format else ()) if key not in self.where}
         for numbers, rows in _only(parts, self.where, file) if self.where else parts:
-            for number, row in zip(numbers, rows, strict=True):
+            faults: dict[int, Fault] = {}
+            for row_number, (number, row) in enumerate(zip(numbers, rows, strict=True)):
                 if isinstance(row, dict):
                     for place, seen in once.items():
                         _see(place, row, seen, file)
                     for place in deep:
                         row[place.text] = place.get(row)
+                    if self.turns is not None:
+                        try:
+                            row[self.names.attempts] = self.turns.attempts(row, self.names.correct, self.verdicts, checker)
+                        except Fault as fault:
+                            faults[row_number] = fault
                     self._translate_all(row)
+                    if self.decided_by == NOBODY and self.reader == "records":
+                        fill_decisions(row, self.names)
                     if self.numbered:
                         row[self.names.id] = f"{file}: {number}"
-            yield numbers, rows
+            yield numbers, [faults.get(i, row) for i, row in enumerate(rows)] if faults else rows
 
     def _translate_all(self, row: dict[str, Any]) -> None:
         if self.reader == "records":
@@ -252,15 +291,40 @@ def find_layout(head: Sequence[Any], request: Request, file: str, *, table: bool
             raise RecordError(f"{file} is no log of the format {chosen.name}: its records {why}; they have {keys_of(objects[0])}")
     elif request.reader == "auto" and not _has(own, "attempts", objects) and not (table and _is_own_table(own, objects)):
         chosen = recognise(objects)
-    if chosen is None:
+    if request.turns:
+        found = _in_turn(objects, request, own, file)
+    elif chosen is None:
         found = _declared(objects, request, own, file, table=table)
     else:
         found = _of_format(chosen, objects, request, given, file)
+    found = replace(found, decided_by=_decider(found, objects, request, given))
     within = ("correct", "decision") if found.reader == "records" else ()  # keys of attempts
     for part in given:
         if objects and part not in within and not _has(found.names, part, objects):
             raise RecordError(f"{file}: no record has {given[part]}, named as its {part}: they have {keys_of(objects[0])}")
     return found
+
+
+def _in_turn(objects: Sequence[Any], request: Request, names: FieldNames, file: str) -> Layout:
+    """Return the layout of records whose answers in turn stand where the user says."""
+    for place in request.turns:
+        value = _first(place, objects)
+        if objects and not _says(place, objects, request.verdicts):
+            what = f"no record has {place}" if value is None else f"{place} is {shown(value)}, neither right nor wrong"
+            rule = f"they have {keys_of(objects[0])}" if value is None else f"say what is right, --correct '{place}>=NUMBER'"
+            raise RecordError(f"{file}: {what}, named in --turns: {rule}")
+    names, numbered = _with_ids("records", names, objects)
+    return Layout("records", names, request.verdicts, {}, request.where, numbered=numbered, turns=Turns(request.turns))
+
+
+def _decider(found: Layout, objects: Sequence[Any], request: Request, given: Mapping[str, str]) -> str:
+    """Return who decided whether to go on: what the user says, then the format, then whether anything was decided."""
+    if request.decided_by:
+        return request.decided_by
+    if found.format is not None and found.format.decided_by and "decision" not in given:
+        return found.format.decided_by
+    undecided = found.reader == "records" and without_decisions(objects, found.names)
+    return NOBODY if found.turns is not None or undecided else ""
 
 
 def _of_format(chosen: Format, objects: Sequence[Any], request: Request, given: Mapping[str, str], file: str) -> Layout:
@@ -281,12 +345,16 @@ def _of_format(chosen: Format, objects: Sequence[Any], request: Request, given: 
     if inner and "decision" in chosen.fields:
         parts["decision"] = chosen.fields["decision"][0]
     parts |= given
-    extra = tuple(name for name in ("step", "answer") if name in parts)
+    extra = tuple(name for name in ("step", "answer", DECIDED_BY) if name in parts)
     names = FieldNames.renamed(parts, (*request.labels, *extra))
     reader = chosen.reader if request.reader == "auto" else request.reader
     names, numbered = _with_ids(reader, names, objects)
     decisions = {**chosen.decisions, **request.decisions}
-    return Layout(reader, names, verdicts, decisions, request.where, chosen, same, numbered)
+    turns = None
+    if chosen.turns:
+        at = [next((at for one in objects for at in candidates(place, one)), place) for place in chosen.turns]
+        turns = Turns(tuple(at), chosen.final)
+    return Layout(reader, names, verdicts, decisions, request.where, chosen, same, numbered, turns)
 
 
 def _correct(chosen: Format, objects: Sequence[Any], verdicts: Verdicts, file: str) -> list[str]:
@@ -382,6 +450,8 @@ def _declared(objects: Sequence[Any], request: Request, names: FieldNames, file:
                 f"{file}: {names.correct} is {shown(value)}, neither right nor wrong: say what is right, for example "
                 f"--correct '{names.correct}>=NUMBER' or --correct WORD=true; its records have {keys_of(objects[0])}"
             )
+    if reader == "records" and has(DECIDED_BY):
+        names = replace(names, extra=(*names.extra, DECIDED_BY))
     names, numbered = _with_ids(reader, names, objects)
     return Layout(reader, names, request.verdicts, request.decisions, request.where, numbered=numbered)
 

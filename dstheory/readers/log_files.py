@@ -15,9 +15,10 @@ from dstheory.readers.documents import Documents, open_documents
 from dstheory.readers.formats import formats
 from dstheory.readers.layouts import Layout, Request, find_layout
 from dstheory.readers.reading import Progress, Reading, RecordBatch, batches
-from dstheory.readers.records import FieldNames
+from dstheory.readers.records import NOBODY, FieldNames
 from dstheory.readers.rollouts import rollout_batches
 from dstheory.readers.transcripts import MARKERS, Segmenter, TextReader, segmenter, text_batches
+from dstheory.readers.turns import FIXED_NOTE, decided
 
 CHECKERS = ("countdown", "24", "final-answer")
 _LOGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".eval")
@@ -135,19 +136,27 @@ class Opened(NamedTuple):
         Raises:
             RecordError: in strict mode, the first unusable record; or the settings do not fit the file.
         """
+        yield from decided(self._batches(reading, texts), self.layout.decided_by)
+
+    def _batches(self, reading: Reading, texts: TextSettings) -> Iterator[RecordBatch]:
         file, layout, unit = self.file, self.layout, self.documents.unit
+        who = layout.decided_by
         names, checker = layout.names, layout.format.checker if layout.format is not None else ""
         if layout.reader == "table" and self.documents.table and layout.as_it_is:
-            yield from filter(None, [batch_of(read_attempts(Path(file), names), file, names, reading)])
+            yield from filter(None, [batch_of(read_attempts(Path(file), names), file, names, reading, decided_by=who)])
             return
-        parts = layout.fitted(self.documents.parts(layout.columns), file)
+        check = texts.check(names, checker) if layout.turns is not None and checker else None
+        parts = layout.fitted(self.documents.parts(layout.columns), file, check)
         if layout.reader == "table":
-            yield from filter(None, [batch_of(table_of_rows(parts, names, unit, file, reading), file, names, reading)])
+            table = table_of_rows(parts, names, unit, file, reading)
+            yield from filter(None, [batch_of(table, file, names, reading, decided_by=who)])
         elif layout.reader == "rollouts":
             check = texts.check(names, checker) if checker else None
             yield from rollout_batches(parts, file, layout, reading, checker=check, unit=unit)
         elif layout.reader == "records":
             yield from batches(parts, file, names, reading, unit=unit)
+            if layout.turns is not None:
+                layout.turns.note(reading)
         else:
             segment = layout.format.segment if layout.format is not None else ""
             reader = texts.reader(layout.reader, names, file, checker=checker, segment=segment)
@@ -164,16 +173,17 @@ def open_all(
         given: what the user named; a file that is not in it came from a directory or a pattern.
         request: what the user says about them.
         reading: the account.
-        progress: called after each block of lines.
+        progress: called after each block of lines, and each file.
 
     Raises:
         RecordError: files of one directory or pattern are of several formats.
     """
     named = {os.fspath(path) for path in given}
     first: tuple[str, str] | None = None
+    done = 0
     for file in files:
         try:
-            opened = Opened.of(file, request, reading, progress)
+            opened = Opened.of(file, request, reading, _after(done, progress))
         except RecordError as error:
             if file in named:
                 raise
@@ -187,12 +197,22 @@ def open_all(
                     f"{first[0]} was recognised as {first[1]}, and {file} as {how}: name the files that belong together, or the "
                     "format of all, --format NAME"
                 )
-        if format is not None or opened.layout.reader == "rollouts":
+        if format is not None or opened.layout.reader == "rollouts" or opened.layout.turns is not None:
             sentence = opened.layout.sentence
             reading.read_as[sentence] = reading.read_as.get(sentence, 0) + 1
         if format is not None and format.note:
             reading.note(format.note)
+        if opened.layout.decided_by == NOBODY and not request.decided_by:
+            reading.note(FIXED_NOTE)
         yield file, opened
+        done += os.path.getsize(file)
+        if progress is not None:
+            progress(reading.records, done)
+
+
+def _after(before: int, progress: Progress | None) -> Progress | None:
+    """Return what is told of one file, where so many bytes of others were read before."""
+    return None if progress is None else lambda records, done: progress(records, before + done)
 
 
 def expand(paths: Sequence[str | os.PathLike[str]]) -> list[str]:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import chain
+from itertools import chain, repeat
 from operator import itemgetter
 from pathlib import Path
 from types import NoneType
@@ -36,7 +36,7 @@ from dstheory.readers.records import (
 from dstheory.readers.streams import Block, CutOff, line_blocks
 from dstheory.readers.tables import ArrowTable
 
-Progress = Callable[[int, int], None]  # records so far, bytes of the current file read so far
+Progress = Callable[[int, int], None]  # records so far, bytes read so far
 
 _EXAMPLES = 3  # of each reason, the first few are named
 _FEW = 16  # records are checked one by one, where one of them is unusable
@@ -245,7 +245,7 @@ class RecordBatch:
 
     Attributes:
         ids: (n,) texts; None where the log has none, so that no record can be another again.
-        problems: (n,) texts.
+        problems: codes (n,), and the text of each code.
         lengths: (n,) number of attempts.
         correct: all attempts, one after the other.
         stopped: (n,) whether the last attempt was followed by a stop.
@@ -258,7 +258,7 @@ class RecordBatch:
     """
 
     ids: Sequence[str] | None
-    problems: Sequence[str]
+    problems: tuple[Ints, Sequence[str]]
     lengths: Ints
     correct: Bools
     stopped: Bools
@@ -279,7 +279,7 @@ class RecordBatch:
         ids, problems, caps, correct, stopped, labels = zip(*records, strict=True)
         return cls(
             ids=ids,
-            problems=problems,
+            problems=(np.arange(len(problems)), problems),
             lengths=np.array(list(map(len, correct)), dtype=np.int64),
             correct=np.array(list(chain.from_iterable(correct)), dtype=bool),
             stopped=np.array(stopped, dtype=bool),
@@ -293,10 +293,11 @@ class RecordBatch:
     def keep(self, mask: Bools) -> RecordBatch:
         """Return the records where ``mask`` (n,) is true."""
         index = np.flatnonzero(mask).tolist()
+        codes, names = self.problems
         return replace(
             self,
             ids=None if self.ids is None else [self.ids[i] for i in index],
-            problems=[self.problems[i] for i in index],
+            problems=(np.arange(len(index)), [names[code] for code in codes[mask].tolist()]),  # no name that nobody has
             lengths=self.lengths[mask],
             correct=self.correct[np.repeat(mask, self.lengths)],
             stopped=self.stopped[mask],
@@ -373,30 +374,30 @@ def in_columns(numbers: Sequence[int], rows: Sequence[Any], names: FieldNames, u
         steps = list(chain.from_iterable(attempts))
         if set(map(type, rows)) | set(map(type, steps)) != {dict} or set(map(type, attempts)) != {list} or not lengths.all():
             return None
-        correct, decisions = _cells(steps, names.correct), _cells(steps, names.decision)
+        correct, decisions = cells_of(steps, names.correct), cells_of(steps, names.decision)
         ends = list(map(decisions.__getitem__, (np.cumsum(lengths) - 1).tolist()))
         going_on = decisions.count("resample") - ends.count("resample")
         if not VERDICTS.issuperset(correct) or going_on < len(steps) - len(rows) or not ENDS.issuperset(ends):
             return None
-        cells = _cells(rows, names.cap)
+        cells = cells_of(rows, names.cap)
         if not set(map(type, cells)) <= {int, NoneType}:
             return None
         table = {cap: parse_cap({names.cap: cap}, names) for cap in set(cells)}
         caps = np.fromiter(map(table.__getitem__, cells), dtype=np.int64, count=len(rows))
         if ((caps > 0) & (lengths > caps)).any():
             return None
-        ids = _texts(_cells(rows, names.id))
-        problems = _cells(rows, names.problem)
+        ids = _texts(cells_of(rows, names.id))
+        problems = cells_of(rows, names.problem)
         if not set(map(type, problems)) <= {str}:
             problems = [name if cell is None else json.dumps(cell, separators=(",", ":")) if type(cell) is list else cell
                         for name, cell in zip(ids, problems, strict=True)]  # fmt: skip
         problems = _texts(problems)
-        labels = {name: coded(_cells(rows, key)) for name, key in names.labels.items()}
+        labels = {name: coded(cells_of(rows, key)) for name, key in names.labels.items()}
     except (KeyError, TypeError, AttributeError, ValueError, Fault):
         return None
     return RecordBatch(
         ids=ids,
-        problems=problems,
+        problems=(np.arange(len(problems)), problems),
         lengths=lengths,
         correct=np.array(correct, dtype=bool),
         stopped=np.array([end == "stop" for end in ends], dtype=bool),
@@ -407,12 +408,12 @@ def in_columns(numbers: Sequence[int], rows: Sequence[Any], names: FieldNames, u
     )
 
 
-def _cells(rows: Sequence[dict[str, Any]], key: str) -> list[Any]:
+def cells_of(rows: Sequence[dict[str, Any]], key: str) -> list[Any]:
     """Return what each row has under a key, None where it has nothing."""
     try:
         return list(map(itemgetter(key), rows))
     except KeyError:
-        return [row.get(key) for row in rows]
+        return list(map(dict.get, rows, repeat(key)))
 
 
 def _texts(cells: list[Any]) -> list[str]:
@@ -435,12 +436,12 @@ def coded(cells: Sequence[Any]) -> tuple[Ints, tuple[str, ...]]:
     table = dict.fromkeys(cells)
     if len(table) == 1 and None in table:
         return np.broadcast_to(np.int32(-1), len(cells)), ()
-    if not set(map(type, table)) <= {str, NoneType}:  # 1, 1.0 and True are one key of a dictionary, but not one text
+    if len(set(map(type, cells)) - {NoneType}) > 1:  # 1, 1.0 and True are one key of a dictionary, but not one text
         cells = [None if cell is None else label_text(cell) for cell in cells]
         table = dict.fromkeys(cells)
     table.pop(None, None)
     texts = tuple(_texts(list(table))) if table else ()
-    codes: dict[str | None, int] = {text: code for code, text in enumerate(texts)}
+    codes: dict[Any, int] = {cell: code for code, cell in enumerate(table)}
     codes[None] = -1
     return np.fromiter(map(codes.__getitem__, cells), dtype=np.int32, count=len(cells)), texts
 
@@ -468,7 +469,9 @@ def json_lines(path: Path, file: str, reading: Reading, progress: Progress | Non
 
 def _part(block: Block) -> Part:
     numbers, values = records(block)
-    return numbers, [_fault(value) if isinstance(value, NotJSON) else value for value in values]
+    if NotJSON in set(map(type, values)):
+        values = [_fault(value) if isinstance(value, NotJSON) else value for value in values]
+    return numbers, values
 
 
 def _fault(error: NotJSON) -> Fault:

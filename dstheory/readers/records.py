@@ -20,6 +20,10 @@ from dstheory.errors import UnknownReadingError
 from dstheory.readers.messages import is_unicode, nearest, shown
 from dstheory.readers.words import which_decision
 
+DECIDED_BY = "decided_by"  # the label that says who decides whether to go on
+NOBODY = "nobody"  # where nobody does: the number of attempts was fixed
+DECIDERS = ("model", "verifier", "oracle", "environment", NOBODY)
+
 LABELS = ("task", "difficulty", "model")  # categorical fields that the schema knows; more on request
 
 # Why a record cannot be used: a word for machines -> a phrase for people.
@@ -67,6 +71,7 @@ class FieldNames:
         numbers, target, gold, final: of problems whose answers are checked here: a game's numbers and target, the right answer,
             and the answer that was submitted.
         answer, step: of rollouts: the answer that was given, and the step of training at which it was given.
+        decided_by: who decided whether to go on: a label, one of ``DECIDERS``.
         decision_score: of rollouts: what a verifier or reward model says of the answer.
         extra: further labels, kept under their own names.
 
@@ -93,6 +98,7 @@ class FieldNames:
     final: str = "final_answer"
     answer: str = "answer"
     step: str = "step"
+    decided_by: str = DECIDED_BY
     decision_score: str = "decision_score"
     extra: tuple[str, ...] = ()
 

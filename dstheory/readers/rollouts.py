@@ -21,7 +21,7 @@ from dstheory.readers.answers import Checker
 from dstheory.readers.layouts import Layout
 from dstheory.readers.messages import is_unicode, shown
 from dstheory.readers.paths import Place
-from dstheory.readers.reading import Part, Reading, RecordBatch, coded
+from dstheory.readers.reading import Part, Reading, RecordBatch, cells_of, coded
 from dstheory.readers.records import VERDICTS, Fault, label_text
 
 _LONGEST_NAME = 80  # characters of a problem's name; of a longer prompt the beginning is kept, and a digest
@@ -78,13 +78,12 @@ class _Rollouts:
         names = self.layout.names
         at = Place.of(names.correct)
         cells = _cells(rows, at) if self.checker is None else [self._checked(row) for row in rows]
-        values = [self._problem(value) for value in _cells(rows, Place.of(names.problem))]
-        problems = [name or self.place(numbers[i]) for i, name in enumerate(values)]
+        codes, problems = self._problems(_cells(rows, Place.of(names.problem)), numbers)
         labels = {name: (_cells(rows, place), place) for name, place in ((n, Place.of(key)) for n, key in names.labels.items())}
         others = {other: _cells(rows, Place.of(other)) for other in self.layout.same}
         if at.spreads:  # a list of rollouts in each record
             cells, counts = self._lists(cells, numbers)
-            numbers, problems = _repeated(numbers, counts), _repeated(problems, counts)
+            numbers, codes = _repeated(numbers, counts), np.repeat(codes, counts)
             labels = {name: (_spread(column, counts, place), place) for name, (column, place) in labels.items()}
         right, good = _verdicts(cells, self.layout)
         for other, column in others.items():
@@ -97,7 +96,7 @@ class _Rollouts:
             return None
         batch = RecordBatch(
             ids=None,
-            problems=problems,
+            problems=(codes, problems),
             lengths=np.broadcast_to(np.int64(1), n),  # which takes no memory
             correct=right,
             stopped=np.broadcast_to(np.bool_(False), n),
@@ -157,6 +156,17 @@ class _Rollouts:
                 f"{'right' if theirs[i] else 'wrong'}: choose which to believe, --field correct={one} or --field correct={other}"
             )
 
+    def _problems(self, values: list[Any], numbers: Sequence[int]) -> tuple[Ints, list[str]]:
+        """Return codes of the problems' names, and the names; a record that names no problem is one of its own."""
+        if not set(map(type, values)) <= {str}:
+            values = [self._problem(value) for value in values]
+        names = {value: self._problem(value) for value in dict.fromkeys(values)}
+        if None in names.values():
+            texts = [names[value] or self.place(numbers[i]) for i, value in enumerate(values)]
+            return np.arange(len(texts)), texts
+        places = {value: code for code, value in enumerate(names)}
+        return np.fromiter(map(places.__getitem__, values), dtype=np.int64, count=len(values)), list(names.values())  # type: ignore[arg-type]
+
     def _problem(self, value: Any) -> str | None:
         """Return the name of a problem: the value itself, a long prompt shortened."""
         if value is None or value == "":
@@ -179,7 +189,7 @@ class _Rollouts:
 def _cells(rows: Sequence[dict[str, Any]], place: Place) -> list[Any]:
     """Return what each record has at a place, None where it has nothing."""
     if place.plain:
-        return [row.get(place.text) for row in rows]
+        return cells_of(rows, place.text)
     return [place.get(row) for row in rows]
 
 

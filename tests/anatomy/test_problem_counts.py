@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from dstheory.anatomy import Episodes, rates
+from dstheory.anatomy.episodes import Labels
 from dstheory.anatomy.generate import simulate_log
 from dstheory.anatomy.rates import COLUMNS, ProblemCounts, cells, rounds
 from dstheory.errors import RecordError
@@ -49,6 +52,32 @@ def test_rows_are_sums_over_the_episodes_of_a_problem() -> None:
     assert len({tuple(row) for row in table.rows.tolist()}) == len(table.rows)
     assert table.problems == log.n_problems
     assert table.total("resample_wrong") == log.counts().resample_wrong
+
+
+def test_cells_without_decisions_are_counted_without_rows_for_episodes() -> None:
+    """By step as one step after the other; and in memory that does not hold all columns of every episode."""
+    n = 40_000
+    problem, step = np.arange(n) // 4 % 900, np.arange(n) // 4 % 7  # problems that stand in several steps
+    log = Episodes(
+        offsets=np.arange(n + 1),
+        correct=np.random.default_rng(1).random(n) < 0.3,
+        stopped=np.arange(n) % 3 == 0,
+        capped=np.ones(n, dtype=bool),
+        problem=problem,
+        problem_ids=[f"x{i}" for i in range(1000)],
+        cap=np.ones(n, dtype=np.int64),
+        fields={"step": Labels(step.astype(np.int32), tuple(map(str, range(8))))},
+    )
+    tracemalloc.start()
+    found = dict(cells(log, ["step"]))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 120 * n
+    assert list(found) == [(str(k),) for k in range(7)]
+    for (label,), table in found.items():
+        one = ProblemCounts.of(log.select(step == int(label)))
+        assert table.rows.tolist() == one.rows.tolist()
+        assert table.times.tolist() == one.times.tolist()
 
 
 @pytest.mark.parametrize("stop", ["stop", None])

@@ -87,7 +87,8 @@ def test_records_checked_at_once_are_those_checked_one_by_one(records: list[Any]
         parsed = parse_record(record, NAMES)
         labels = tuple(names[codes[i]] if codes[i] >= 0 else None for codes, names in batch.labels.values())
         correct = batch.correct[starts[i] : starts[i + 1]].tolist()
-        assert (batch.ids[i], batch.problems[i], int(batch.caps[i]), correct) == parsed[:4]
+        codes, problems = batch.problems
+        assert (batch.ids[i], problems[codes[i]], int(batch.caps[i]), correct) == parsed[:4]
         assert (bool(batch.stopped[i]), labels) == parsed[4:]
 
 

@@ -16,7 +16,9 @@ import pytest
 
 from dstheory.anatomy import read_log
 from dstheory.errors import FileFormatError, RecordError
+from dstheory.readers import reading
 from dstheory.readers.formats import Format, formats, recognise
+from dstheory.readers.rollouts import _Rollouts
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -100,7 +102,11 @@ CASES: dict[str, tuple[str, bytes, int, int, int]] = {
     "draft-final": ("a.jsonl", _lines(*(
         {"example_id": i, "score": i > 1, "extra": {"gold": "7", "intermediate_steps": [{"draft": "7"}, {"draft": "6"}]}}
         for i in range(3)
-    )), 1, 3, 3),
+    )), 4, 6, 3),
+    "baseline-comparison": ("a.csv", b"question,baseline_score,comparison_score\nx,0,1\nx,1,1\ny,0,0\n", 3, 6, 2),
+    "turns-only": ("a.jsonl", _lines(*(
+        {"problem_id": i // 2, "turns": [{"is_correct": i > 0}, {"is_correct": False}, {"is_correct": True}]} for i in range(3)
+    )), 5, 9, 2),
     "transcripts": ("a.jsonl", _lines(
         {"id": 1, "gold": "4", "transcript": "It is 5. Wait, it is 4"},
         {"id": 2, "gold": "4", "transcript": "It is 4"}), 2, 3, 2),
@@ -275,6 +281,28 @@ def test_a_note_of_many_files_is_made_once(tmp_path: Path) -> None:
     notes = read_log(tmp_path).reading.notes
     assert len(notes) == 1
     assert notes[0].endswith("(5 files)")
+
+
+def test_prompts_and_labels_are_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a long log: what many rows share is named once in a block of lines, not once a row."""
+    asked: list[Any] = []
+    monkeypatch.setattr(reading, "label_text", lambda value: asked.append(value) or str(value))
+    named = _Rollouts._problem
+    monkeypatch.setattr(_Rollouts, "_problem", lambda self, value: asked.append(value) or named(self, value))
+    rows = [{"prompt": f"{i // 100} + 1?", "completion": "2", "correct": True, "step": i // 500} for i in range(1000)]
+    (file := tmp_path / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    log = read_log(file).episodes
+    assert (log.n_problems, log.fields["step"].names) == (10, ("0", "1"))
+    assert len(asked) <= 20
+
+
+def test_progress_counts_the_bytes_of_all_files(tmp_path: Path) -> None:
+    for i in range(3):
+        (tmp_path / f"{i}.jsonl").write_text('{"prompt": "x", "completion": "y", "correct": true}\n' * 2 ** (2 - i))
+    told: list[tuple[int, int]] = []
+    read_log(tmp_path, progress=lambda records, done: told.append((records, done)))
+    assert told[-1] == (7, sum(file.stat().st_size for file in tmp_path.iterdir()))
+    assert [done for _, done in told] == sorted(done for _, done in told)
 
 
 def test_broken_zip_files(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from dstheory.anatomy.rates import Estimate
 from dstheory.anatomy.rollout_chain import MOST_CAPS
 from dstheory.anatomy.surveys import TOTAL
 from dstheory.cli.echo import echo
+from dstheory.readers.records import NOBODY
 from dstheory.texts import html_text
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from dstheory.anatomy.model_checks import Test
     from dstheory.anatomy.one_shot import OneShot
     from dstheory.anatomy.rates import Row
+    from dstheory.anatomy.revisions import Revisions
     from dstheory.anatomy.rollout_chain import CapAdvice
     from dstheory.anatomy.score_rule import ScoreRule
     from dstheory.anatomy.surveys import Group, Survey
@@ -96,6 +98,9 @@ def _group(group: Group, found: Survey) -> list[Section]:
     everything = {**group.parts, **({TOTAL: group.total} if len(group.parts) > 1 else {})}
     if group.one_shot is not None:
         return _one_shot(of, everything, group.one_shot, found)
+    revised = [] if group.revisions is None else _revisions(of, group, group.revisions, found)
+    if not group.rounds:
+        return revised
     return [
         Section(
             f"{of}sampling and decisions",
@@ -137,6 +142,76 @@ def _group(group: Group, found: Survey) -> list[Section]:
         _checks(f"{of}checks of the model", group.checks),
         _held_out(f"{of}predicting other problems", group.held_out),
         *([] if group.cap is None else [_cap(f"{of}recommended cap", group.cap)]),
+        *revised,
+    ]
+
+
+def _revisions(of: str, group: Group, total: Revisions, found: Survey) -> list[Section]:
+    """Sections of chains of answers between which it was not the model that decided."""
+    parts = group.revisions_parts
+    everything = {**parts, **({TOTAL: total} if len(parts) > 1 else {})}
+    who = group.total.decided_by
+    whose = "nobody decided whether to go on" if who == NOBODY else f"decided by: {who}"
+    others = [
+        f"with next answers of other records of the problem instead: after right ones {total.others_right.text()}, after wrong "
+        f"ones {total.others_wrong.text()}"
+    ]
+    limit = [f"these two rates, turn after turn, lead to a share of right answers of {_number(total.limit)}"]
+    asked = [test for test in total.tests if test.p_value is not None]
+    said = [
+        f"drawn afresh, right with the problem's p whatever came before: {total.afresh}: {total.why}",
+        f"dependent on the former answer and nothing else (Markov): {total.markov}",
+    ]
+    alike = "records of one problem must be alike: other prompts or checkpoints among them look like dependence"
+    aside = who != NOBODY  # decisions come first, where there are some
+    return [
+        Section(
+            f"{of}first and last answers",
+            [found.by, "problems", "records", "first right", "last right", "difference"],
+            [
+                [label, f"{r.problems:,}", f"{r.records:,}", *map(Estimate.text, (r.first, r.last, r.gain))]
+                for label, r in everything.items()
+            ],
+            lines=[
+                f"{_range(total.shortest, total.longest)} answers to a record; {100 * found.level:g} % intervals; answers to one "
+                "problem count as correlated",
+                f"{whose}, so the decisions are not the model's",
+                *total.notes,
+            ],
+        ),
+        Section(
+            f"{of}what comes after an answer",
+            [found.by, "right after right", "right after wrong", "difference", "within problems"],
+            [
+                [label, *map(_text, (r.right_to_right, r.wrong_to_right, r.difference, r.within))]
+                for label, r in everything.items()
+            ],
+            lines=[
+                "within problems: the difference among records of one problem, 0 if answers are drawn afresh; unlike problems "
+                "make right follow right too, but not within them",
+                *(others if total.others_right.value is not None else []),
+                *(limit if total.limit is not None else []),
+            ],
+        ),
+        Section(
+            f"{of}is each answer drawn afresh",
+            ["what", "verdict", "assumption", "effect", "p-value"],
+            [[test.name, _VERDICTS[test.rejected()], test.null, test.effect, _p_value(test)] for test in asked],
+            words=4,
+            lines=[*said, *([alike] if asked else [])],
+            detail=aside,
+            brief=said,
+        ),
+        Section(
+            f"{of}turn by turn",
+            ["turn", "records", "right", "if drawn afresh", "if Markov"],
+            [
+                [str(t.turn), f"{t.records:,}", t.right.text(), _number(t.afresh), _number(t.markov)]
+                for t in total.turns[:_ROUNDS]
+            ],
+            lines=["with one p, and with one pair of rates, for all turns"],
+            detail=aside,
+        ),
     ]
 
 
@@ -339,6 +414,11 @@ def _comparison(found: Survey, total: Difference, names: tuple[str, str]) -> Sec
         f"accuracies are means over problems, {where}; parts are Shapley values and add up to the gain",
         "by decisions: what exchanging a and b changes, under either model's answers to each problem; by sampling: the rest",
         *total.notes,
+        *(
+            f"{group.name}: decided by {group.total.decided_by}: what decisions give is not the model's"
+            for group in found.groups
+            if group.revisions is not None
+        ),
     ]
     if len(rows) > 1:
         lines.append(f"a and b may differ from one {found.by} to another: read the mean of the splits within them")

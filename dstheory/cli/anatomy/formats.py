@@ -11,6 +11,7 @@ import click
 
 from dstheory.cli.anatomy.options import log_options, request_of, texts_of
 from dstheory.cli.echo import echo
+from dstheory.readers.records import DECIDED_BY
 
 if TYPE_CHECKING:
     from dstheory.readers.layouts import Layout
@@ -78,6 +79,8 @@ def _parts(layout: Layout) -> list[str]:
         out.append("right and wrong: " + ", ".join(f"{w}={str(v).lower()}" for w, v in layout.verdicts.words.items()))
     if layout.decisions:
         out.append("decisions: " + ", ".join(f"{word}={meaning}" for word, meaning in layout.decisions.items()))
+    if layout.decided_by:
+        out.append(f"decided by: {layout.decided_by}")
     if layout.format is not None and layout.format.note:
         out.append(f"note: {layout.format.note}")
     return out
@@ -89,8 +92,9 @@ def _record(batch: RecordBatch, i: int) -> str:
     right = batch.correct[start : start + int(batch.lengths[i])].tolist()
     words = ["right" if one else "wrong" for one in right]
     end = " stop" if batch.stopped[i] else " (last decision not seen)" if len(right) > 1 or batch.caps[i] != 1 else ""
-    labels = {name: names[codes[i]] for name, (codes, names) in batch.labels.items() if codes[i] >= 0}
-    said = "; ".join(f"{name} {_short(text)}" for name, text in {"problem": batch.problems[i], **labels}.items())
+    labels = {name: names[codes[i]] for name, (codes, names) in batch.labels.items() if name != DECIDED_BY and codes[i] >= 0}
+    codes, problems = batch.problems
+    said = "; ".join(f"{name} {_short(text)}" for name, text in {"problem": problems[codes[i]], **labels}.items())
     return f"{said}: {' resample, '.join(words)}{end}"
 
 

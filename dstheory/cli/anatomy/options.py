@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ import click
 from dstheory.cli.echo import echo
 from dstheory.cli.numbers import NumberRange
 from dstheory.errors import DSTheoryError
+from dstheory.readers.records import DECIDERS
 
 if TYPE_CHECKING:
     from dstheory.anatomy.logs import Log
@@ -55,6 +57,11 @@ _OPTIONS = [
                  help="What decisions are called: continue=resample,stop=stop."),
     click.option("--where", type=Renamed("filter=none"), multiple=True,
                  help="Read only records that hold this, e.g. filter=strict-match; repeatable."),
+    click.option("--turns", metavar="PLACE,PLACE", default="",
+                 help="What says whether the answers given in turn are right, where nobody decided between them: "
+                 "baseline_score,comparison_score, or steps[].correct."),
+    click.option("--decided-by", type=click.Choice(DECIDERS), default=None,
+                 help="Who decided whether to go on; default what the log shows."),
     click.option("--cap", type=click.IntRange(min=1), default=None,
                  help="Largest number of attempts, for records that do not say theirs."),
     click.option("--checker", metavar="NAME|FILE.py:FUNCTION", default=None,
@@ -90,6 +97,8 @@ def read_with(options: dict[str, Any], *, labels: Sequence[str] = (), quiet: boo
             correct=options["correct"],
             decision=options["decision"],
             where=request.where,
+            turns=request.turns,
+            decided_by=options["decided_by"],
             labels=request.labels,
             cap=options["cap"],
             strict=options["strict"],
@@ -114,6 +123,8 @@ def request_of(options: dict[str, Any], labels: Sequence[str] = ()) -> Request:
         options["decision"],
         dict(options["where"]),
         [label for label in labels if label not in known],
+        options["turns"] or (),
+        options["decided_by"],
     )
 
 
@@ -150,27 +161,23 @@ def refuse_unusable(log: Log, allowed: float) -> None:
 
 @contextmanager
 def _records_bar(logs: Sequence[Path], *, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
-    """Show the number of records and the share of the bytes read, on a terminal."""
+    """Show on a terminal how many records and bytes were read."""
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from dstheory.readers.log_files import expand
 
     console = Console(stderr=True)
     if quiet or not console.is_terminal:
         yield None
         return
     try:
-        total = sum(path.stat().st_size for path in logs)
-    except OSError:
+        total = sum(map(os.path.getsize, expand(logs)))
+    except (OSError, DSTheoryError):
         total = 0  # the reader will say what is wrong
-    columns = (TextColumn("reading"), BarColumn(), TextColumn("{task.fields[records]:,} records"), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
+    counted = TextColumn("{task.fields[records]:,} records")
+    with Progress(
+        TextColumn("reading"), BarColumn(), counted, DownloadColumn(), TimeRemainingColumn(), console=console, transient=True
+    ) as bar:
         task = bar.add_task("reading", total=total or None, records=0)
-        state = {"before": 0, "last": 0}
-
-        def update(records: int, done: int) -> None:
-            if done < state["last"]:  # the next file
-                state["before"] += state["last"]
-            state["last"] = done
-            bar.update(task, completed=state["before"] + done, records=records)
-
-        yield update
+        yield lambda records, done: bar.update(task, completed=done, records=records)

@@ -18,14 +18,15 @@ from typing import Any
 from dstheory.errors import FileFormatError, RecordError, UnknownReadingError
 from dstheory.readers.messages import nearest
 from dstheory.readers.paths import Place, candidates
+from dstheory.readers.records import DECIDERS, NOBODY
 from dstheory.readers.streams import read_whole
 from dstheory.readers.toml_values import NotTOML, decode_toml
 from dstheory.readers.words import DECISIONS, Verdicts
 
 ENTRY_POINT = "dstheory.log_formats"
 READERS = ("rollouts", "records", "table", "conversation", "transcript")
-_TEXTS = ("name", "title", "reader", "documents", "checker", "segment", "note")
-_LISTS = ("keys", "without", "ignore", "one_value")
+_TEXTS = ("name", "title", "reader", "documents", "checker", "segment", "note", "decided_by", "final")
+_LISTS = ("keys", "without", "ignore", "one_value", "turns")
 _TABLES = ("fields", "correct", "decision")
 
 
@@ -48,6 +49,9 @@ class Format:
         verdicts: what the values of ``correct`` mean.
         decisions: what decisions are called.
         checker, segment: for texts, as of ``--checker`` and ``--segment``.
+        decided_by: who decided whether to go on, where it is known not to be the model.
+        turns: places of answers given in turn, or of what says whether they are right; a record is then their list.
+        final: what says whether the last one is right, where a checker says it of the others.
         note: what a reader of the results must know.
     """
 
@@ -65,6 +69,9 @@ class Format:
     checker: str = ""
     segment: str = ""
     note: str = ""
+    decided_by: str = ""
+    turns: tuple[str, ...] = ()
+    final: str = ""
 
     @classmethod
     def parse(cls, text: str, source: str) -> Format:
@@ -99,12 +106,14 @@ class Format:
         correct, decision = table.get("correct", {}), table.get("decision", {})
         if table.get("reader", "rollouts") not in READERS:
             raise FileFormatError(f"{source}: reader is {table['reader']!r}: must be one of {', '.join(READERS)}")
+        if table.get("decided_by", NOBODY) not in DECIDERS:
+            raise FileFormatError(f"{source}: decided_by is {table['decided_by']!r}: must be one of {', '.join(DECIDERS)}")
         if not all(isinstance(value, bool) for value in correct.values()):
             raise FileFormatError(f"{source}: [correct] must say true or false for every word")
         if not set(decision.values()) <= set(DECISIONS):
             raise FileFormatError(f"{source}: [decision] must say {', '.join(DECISIONS)} for every word")
         try:
-            for place in (*made["keys"], made.get("documents") or "x"):
+            for place in (*made["keys"], *made.get("turns", ()), *(made[key] for key in ("documents", "final") if made.get(key))):
                 Place.of(place)
         except RecordError as error:
             raise FileFormatError(f"{source}: {error}") from error

@@ -1,0 +1,116 @@
+"""Answers given in turn with no decision of the model's between them: drafts and final answers, or fixed numbers of turns.
+
+Such a record says which answers are right, and nothing about stopping. It is read like a record with marked attempts whose
+decisions are all missing, and marked: nobody decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from dstheory.readers.answers import Checker
+from dstheory.readers.paths import Place
+from dstheory.readers.reading import Part, Reading, RecordBatch
+from dstheory.readers.records import DECIDED_BY, FieldNames
+from dstheory.readers.words import Verdicts
+
+FIXED_NOTE = (
+    "no record says what was decided after an answer, so nobody is taken to have decided: there is neither a nor b, and what "
+    "comes after right and after wrong answers is measured; if the model decided, say so with --decided-by model"
+)
+
+
+@dataclass
+class Turns:
+    """Where the answers of a record stand that were given in turn.
+
+    Attributes:
+        places: of what says whether each is right, or (with a checker) of the answers; a place in a list has several.
+        final: what says whether the last one is right, where a checker says it of the others.
+    """
+
+    places: tuple[str, ...]
+    final: str = ""
+    disagreed: int = field(default=0, compare=False)
+    compared: int = field(default=0, compare=False)
+
+    def attempts(self, row: Mapping[str, Any], key: str, verdicts: Verdicts, checker: Checker | None) -> list[dict[str, Any]]:
+        """Return the attempts of a record, each with what says whether it is right.
+
+        Raises:
+            Fault: the checker has nothing to check against.
+        """
+        values: list[Any] = []
+        for place in map(Place.of, self.places):
+            found = place.get(row)
+            values += found if place.spreads and isinstance(found, list) else [found]
+        if checker is None:
+            return [{key: value if (verdict := verdicts(value)) is None else verdict} for value in values]
+        said = [_checked(checker, value, row) for value in values]
+        last = verdicts(Place.of(self.final).get(row)) if self.final else None
+        if last is not None and said:
+            if said[-1] is not None:
+                self.compared, self.disagreed = self.compared + 1, self.disagreed + (said[-1] != last)
+            said[-1] = last
+        return [{key: verdict} for verdict in said]
+
+    def note(self, reading: Reading) -> None:
+        """Say where checker and log disagree about last answers."""
+        if self.disagreed:
+            reading.note(
+                f"of {self.compared:,} last answers the checker and {self.final} disagree about {self.disagreed:,}: last answers "
+                f"count by {self.final} and those before by the checker, so what looks revised may be a difference of the two"
+            )
+
+
+def _checked(checker: Checker, answer: Any, row: Mapping[str, Any]) -> bool | None:
+    if isinstance(answer, (int, float)) and not isinstance(answer, bool):
+        answer = f"{answer:g}" if isinstance(answer, float) else str(answer)
+    return bool(checker(answer, row)) if isinstance(answer, str) and answer.strip() else False  # no answer is no right one
+
+
+def without_decisions(records: Iterable[Any], names: FieldNames) -> bool:
+    """Return whether some of these records have several attempts, and none says what was decided after any of them.
+
+    >>> without_decisions([{"attempts": [{"correct": True}, {"correct": False}]}], FieldNames())
+    True
+    """
+    several = False
+    for record in records:
+        attempts = record.get(names.attempts) if isinstance(record, dict) else None
+        for attempt in attempts if isinstance(attempts, list) else ():
+            if not isinstance(attempt, dict) or attempt.get(names.decision) is not None:
+                return False
+        several |= isinstance(attempts, list) and len(attempts) > 1
+    return several
+
+
+def fill_decisions(row: Any, names: FieldNames) -> None:
+    """Write down that a record without decisions went on to its last attempt, which was the last there could be."""
+    attempts = row.get(names.attempts) if isinstance(row, dict) else None
+    if not isinstance(attempts, list) or not attempts or not without_decisions([row], names):
+        return
+    for attempt in attempts[:-1]:
+        attempt[names.decision] = "resample"
+    if row.get(names.cap) is None:
+        row[names.cap] = len(attempts)
+
+
+def filled(parts: Iterable[Part], names: FieldNames) -> Iterator[Part]:
+    """Yield records with their decisions filled in."""
+    for numbers, rows in parts:
+        for row in rows:
+            fill_decisions(row, names)
+        yield numbers, rows
+
+
+def decided(batches: Iterable[RecordBatch], who: str) -> Iterator[RecordBatch]:
+    """Yield batches with a label that says who decided; records that say it themselves keep their own."""
+    for batch in batches:
+        if who and DECIDED_BY not in batch.labels:
+            batch.labels = {**batch.labels, DECIDED_BY: (np.broadcast_to(np.int32(0), len(batch.lengths)), (who,))}
+        yield batch

@@ -1,0 +1,161 @@
+"""`dstheory anatomy` on answers given in turn; and who decides, which every output says where it is not the model."""
+
+from __future__ import annotations
+
+import json
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from dstheory.anatomy import Episodes, answer, from_frame, from_records, read_log, survey
+from dstheory.errors import RecordError
+
+
+def _file(path: Path, *records: Any) -> Path:
+    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+    return path
+
+
+def _drafts(tmp_path: Path) -> Path:
+    """Right to right 3 of 4, wrong to right 2 of 4."""
+    drafts = ["77", "67", "66", "77", "76", "67", "77", "66"]
+    return _file(tmp_path / "drafts.jsonl", *(
+        {"example_id": i, "score": last == "7", "extra": {"gold": "7", "intermediate_steps": [{"draft": first}, {"draft": last}]}}
+        for i, (first, last) in enumerate(drafts)
+    ))  # fmt: skip
+
+
+def test_drafts_and_final_answers_in_every_output(dstheory, tmp_path: Path) -> None:
+    path = _drafts(tmp_path)
+    ran = dstheory("anatomy", path, "--out", tmp_path / "out", "--report", tmp_path / "report.html")
+    assert ran.code == 0, ran.err
+    page = unescape((tmp_path / "report.html").read_text(encoding="utf-8"))
+    for text in (ran.out, page):
+        assert "nobody decided whether to go on, so the decisions are not the model's" in text
+        assert "0.500 [0.167, 0.833]" in text  # first answers
+        assert "0.750 [0.131, 0.984]" in text  # right after right
+        assert "0.500 [0.061, 0.939]" in text  # right after wrong
+        assert "does reflection help" not in text
+    found = json.loads((tmp_path / "out" / "anatomy.json").read_text(encoding="utf-8"))
+    (group,) = found["groups"]
+    assert (group["total"]["decided_by"], group["total"]["helps"]) == ("nobody", "nobody decides")
+    assert [group["total"]["rates"][name]["value"] for name in "ab"] == [None, None]
+    assert {rate["value"] for rate in group["total"]["predicted"].values()} == {None}
+    revised = group["revisions"]
+    assert [revised[name]["value"] for name in ("first", "last", "right_to_right", "wrong_to_right")] == [0.5, 0.625, 0.75, 0.5]
+    assert (revised["right_to_right"]["successes"], revised["right_to_right"]["trials"]) == (3, 4)
+    assert revised["afresh"] == "undecided"
+    said = dstheory("anatomy", path, "--json", "--out", tmp_path / "json")
+    assert json.loads(said.out)["groups"] == found["groups"]
+
+
+def test_scores_of_a_first_and_a_revised_answer(dstheory, tmp_path: Path) -> None:
+    path = tmp_path / "scores.csv"
+    path.write_text("question,before,after\n" + "".join(f"q{i // 4},{int(i % 3 > 0)},{int(i % 5 > 1)}\n" for i in range(40)))
+    log = read_log(path, turns="before,after", fields={"problem": "question"})
+    assert (log.episodes.n_problems, len(log.episodes), log.episodes.deciders) == (10, 40, ("nobody",))
+    ran = dstheory("anatomy", path, "--turns", "before,after", "--field", "problem=question", "--out", tmp_path / "out")
+    assert ran.code == 0, ran.err
+    assert "read as answers in turn from before, after" in ran.out
+    for wrong, why in {
+        "before,afterwards": "no record has afterwards, named in --turns: they have question, before, after",
+        "question,after": "question is 'q0', neither right nor wrong, named in --turns: say what is right, --correct",
+    }.items():
+        with pytest.raises(RecordError, match=why):
+            read_log(path, turns=wrong)
+
+
+@pytest.mark.parametrize("turns", [2, 4])
+def test_a_fixed_number_of_turns_has_no_decisions(tmp_path: Path, turns: int) -> None:
+    """As records, as one row per turn in a file and in memory: one log, and neither a nor b in any."""
+    outcomes = [[bool((7 * i + 3 * k) % 4) for k in range(turns)] for i in range(12)]
+    records = [{"id": i, "problem": i // 3, "attempts": [{"correct": y} for y in row]} for i, row in enumerate(outcomes)]
+    rows = pd.DataFrame(
+        [{"id": i, "problem": i // 3, "round": k, "correct": y} for i, row in enumerate(outcomes) for k, y in enumerate(row)]
+    )
+    rows.to_csv(tmp_path / "a.csv", index=False)
+    logs = [
+        read_log(_file(tmp_path / "a.jsonl", *records)), from_records(records), read_log(tmp_path / "a.csv"), from_frame(rows)
+    ]  # fmt: skip
+    for log in logs:
+        found = answer(log.episodes, resamples=9)
+        assert found.decided_by == "nobody"
+        assert (found.rates.a.value, found.rates.b.value) == (None, None)
+        assert log.episodes.correct.tolist() == [y for row in outcomes for y in row]
+        assert log.reading.notes[0].startswith("no record says what was decided after an answer, so nobody is taken to have")
+    model = from_frame(rows, decided_by="model")
+    assert int(model.episodes.stopped.sum()) == 12  # the last attempt is taken for a stop
+
+
+def test_one_damaged_record_among_decided_ones_is_still_unusable(tmp_path: Path) -> None:
+    decided = {"attempts": [{"correct": False, "decision": "resample"}, {"correct": True, "decision": "stop"}]}
+    damaged = {"attempts": [{"correct": False}, {"correct": True, "decision": "stop"}]}
+    log = read_log(_file(tmp_path / "a.jsonl", *({"id": i, **(decided if i != 4 else damaged)} for i in range(9))))
+    assert log.reading.faults == {"decision": 1}
+    assert log.episodes.deciders == ()
+
+
+def test_a_checker_that_disagrees_with_the_score_is_noted(tmp_path: Path) -> None:
+    path = _file(tmp_path / "a.jsonl", *(
+        {"example_id": i, "score": True, "extra": {"gold": "7", "intermediate_steps": [{"draft": "6"}, {"draft": "6"}]}}
+        for i in range(3)
+    ))  # fmt: skip
+    notes = read_log(path).reading.notes
+    assert any(note.startswith("of 3 last answers the checker and score disagree about 3") for note in notes)
+
+
+def _loop(decide: str) -> list[dict[str, Any]]:
+    """Twelve records: right at once, or after one or two wrong answers; some go on after a right one unless an oracle decides."""
+    wrong, right = {"correct": False, "decision": "resample"}, {"correct": True, "decision": "stop"}
+    again = [{"correct": True, "decision": "resample"}] if decide != "oracle" else []
+    return [{"id": i, "attempts": [*[wrong] * (i % 3), *again * (i % 2), right]} for i in range(12)]
+
+
+def test_who_decides_is_said_in_every_output(dstheory, tmp_path: Path) -> None:
+    path = _file(tmp_path / "a.jsonl", *_loop("verifier"))
+    ran = dstheory("anatomy", path, "--decided-by", "environment", "--out", tmp_path / "out", "--report", tmp_path / "a.html")
+    assert ran.code == 0, ran.err
+    for text in (ran.out, (tmp_path / "a.html").read_text(encoding="utf-8")):
+        assert "environment decides" in text
+        assert "decided by: environment; so a, b and whether they help say nothing about decisions of the model" in text
+    group = json.loads((tmp_path / "out" / "anatomy.json").read_text(encoding="utf-8"))["groups"][0]
+    assert (group["total"]["decided_by"], group["total"]["helps"]) == ("environment", "yes, environment decides")
+    own = answer(from_records(_loop("model"), decided_by="model"), resamples=9)
+    assumed = answer(from_records(_loop("model")), resamples=9)
+    assert (own.decided_by, assumed.decided_by, own.helps == assumed.helps) == ("model", "model (assumed)", True)
+    assert "oracle" not in " ".join(own.notes)
+
+
+def test_an_oracle_and_a_script_are_recognised_by_what_they_do() -> None:
+    oracle = answer(from_records(_loop("oracle")), resamples=9)
+    assert (oracle.decided_by, oracle.helps) == (
+        "unknown: every decision was right, as those of an oracle are", "if these are its own"
+    )  # fmt: skip
+    assert any(note.startswith("every decision was right (a = b = 1)") for note in oracle.notes)
+    chains = [(str(i), [(i % 2 == 0, "resample"), (i % 3 == 0, "stop")]) for i in range(12)]
+    script = answer(Episodes.record(chains), resamples=9)
+    assert (script.decided_by, script.helps) == (
+        "unknown: every episode has 2 attempts, as where their number is fixed", "if these are its own"
+    )  # fmt: skip
+    assert any("as where a script fixes their number" in note for note in script.notes)
+
+
+def test_records_and_formats_may_say_who_decides(tmp_path: Path) -> None:
+    path = _file(tmp_path / "a.jsonl", *({**record, "decided_by": "oracle"} for record in _loop("oracle")))
+    log = read_log(path)
+    assert log.episodes.deciders == ("oracle",)
+    (group,) = survey(log, resamples=9).groups
+    assert (group.total.helps, group.revisions.wrong_to_right.value) == ("yes, oracle decides", 8 / 12)
+    with pytest.raises(RecordError, match="nobody is called 'teacher' who could decide: there are model, verifier, oracle"):
+        read_log(path, decided_by="teacher")
+
+
+def test_first_answers_are_compared_where_nobody_decided(dstheory, tmp_path: Path) -> None:
+    one, two = _drafts(tmp_path), tmp_path / "other.jsonl"
+    two.write_text(one.read_text(encoding="utf-8").replace('"draft": "6"', '"draft": "7"', 4), encoding="utf-8")
+    ran = dstheory("anatomy", one, two, "--compare", one, two, "--out", tmp_path / "out")
+    assert ran.code == 0, ran.err
+    assert "so first answers are compared" in " ".join(ran.out.split())
