@@ -33,6 +33,7 @@ from dstheory.chain.trajectories import Trajectories, enumerate_trajectories, sa
 from dstheory.checks import Floats
 from dstheory.errors import ChainError
 from dstheory.objectives.base import Objective
+from dstheory.objectives.digits import STAGES, refuse_lost_digits, refuse_not_finite
 from dstheory.objectives.mass import StageGradient
 from dstheory.tables import Table, Tabulated, short
 
@@ -127,6 +128,7 @@ def attribute(
     rng: np.random.Generator | int = 0,
     limit: int = 20_000,
     coefficients: bool = True,
+    digits: bool = True,
 ) -> Attribution:
     """Return the attribution of an objective at the three levels.
 
@@ -136,6 +138,10 @@ def attribute(
         rng: for level (i) on chains with too many trajectories to enumerate.
         limit: the most trajectories to enumerate or sample for level (i).
         coefficients: leave level (i) out where only the gradient matters (training logs).
+        digits: whether a gradient that is not finite, or has a row of fewer than nine digits, is refused.
+
+    Raises:
+        ChainError: the gradient is not finite, or has too few digits.
 
     >>> from dstheory import Policy, TwoStageMDP, solve
     >>> from dstheory.objectives import Reinforce
@@ -148,7 +154,7 @@ def attribute(
     gradient norm  0.24    0.085   0.261
     Fisher energy  0.176   0.0594  0.252
     """
-    g = without_rounding(objective, solution)
+    g = without_rounding(objective, solution, digits=digits)
     level_i = None
     single = not solution.policy.runs and not solution.mdp.runs and g.sample.ndim == 3
     if coefficients and single and objective.measure != "mixed":
@@ -157,10 +163,13 @@ def attribute(
     return Attribution(objective.name, level_i, norms, cosine, stage_energy(g, solution))
 
 
-def without_rounding(objective: Objective, solution: Solution) -> StageGradient:
+def without_rounding(objective: Objective, solution: Solution, *, digits: bool = True) -> StageGradient:
     """Return the gradient, with 0 for a stage's block that is what rounding leaves of terms that cancel: it has no direction.
 
     The terms are the objective's own (:meth:`Objective.magnitude`): a small gradient made of small terms stays as it is.
+
+    Raises:
+        ChainError: where ``digits`` are asked for, the gradient is not finite, or another block has rows of fewer than nine.
 
     >>> from dstheory import TwoStageMDP
     >>> from dstheory.objectives import K1Loss
@@ -168,9 +177,14 @@ def without_rounding(objective: Objective, solution: Solution) -> StageGradient:
     >>> without_rounding(K1Loss(Policy.minimal(p=0.5, a=0.5, b=0.5)), s).decide.tolist()
     [[[0.0, 0.0]]]
     """
-    g = objective.gradient(solution)
+    g = objective.ascent(solution)
+    if digits:
+        refuse_not_finite(objective, solution, g)
     sizes = objective.magnitude(solution)
-    return StageGradient(*(_rounded(block, size, 3) for block, size in zip((g.sample, g.decide), sizes, strict=True)))
+    left = StageGradient(*(_rounded(block, size, 3) for block, size in zip((g.sample, g.decide), sizes, strict=True)))
+    if digits:
+        refuse_lost_digits(objective, solution, g, [stage for stage in STAGES if getattr(left, stage).any()])
+    return left
 
 
 def _rounded(block: Floats, size: Floats, axes: int) -> Floats:

@@ -26,6 +26,7 @@ from dstheory.errors import ChainError
 
 _TURN_AXES = ("turn", "prompt", "answer")
 _NEAR = 0.5  # logits that differ by less: probabilities that share a digit
+_CERTAIN = 1.0 + 1e-4  # the sum of weights over the largest, where the others' keep few digits in it
 _ROW_TOLERANCE = 1e-9  # rows of probabilities read from decimal files sum to 1 only up to rounding
 
 
@@ -304,7 +305,13 @@ class Policy(Immutable):
     def log_sample(self) -> Floats:
         """(*runs, K, X, Y) log P(y | x); -inf where ruled out."""
         z = self._below_top()  # adding the top back would round away what is left of logits near 1000
-        return readonly(z - np.log(np.exp(z).sum(axis=-1, keepdims=True)))
+        e = np.exp(z)
+        total = e.sum(axis=-1, keepdims=True)
+        log_total = np.log(total)
+        if total.min() < _CERTAIN:  # nearly all is the likeliest answer's: the logarithm is that of 1 and what the others add
+            others = np.where(self.likeliest, 0.0, e).sum(axis=-1, keepdims=True)
+            log_total = np.where(total < _CERTAIN, np.log1p(others), log_total)
+        return readonly(z - log_total)
 
     @cached_property
     def sample_prob(self) -> Floats:

@@ -88,6 +88,9 @@ def train(
 ) -> TrainResult:
     """Ascend an objective from a policy by exact gradients.
 
+    Steps follow the gradient as far as rounding leaves it (``objective.ascent``): near an optimum that is not far, and where
+    ``objective.gradient`` would refuse a row of too few digits, training goes on.
+
     Args:
         mdp, policy, objective: run axes of all three (and of the learning rate) broadcast; every run is trained.
         steps: number of steps >= 0.
@@ -145,7 +148,7 @@ def train(
             continue
         solution = solve(mdp, policy)
         followed = objective if objective_at is None else objective_at(step)
-        gradient = followed.gradient(solution).parameters(policy)
+        gradient = followed.ascent(solution).parameters(policy)
         gradient = clipped(gradient, clip_norm, len(runs), step)
         with np.errstate(over="ignore", invalid="ignore"):  # checked by name in the next line
             blocks, state = optimizer.step(policy.parameters, gradient, state, solution, schedule(step, steps))
@@ -173,7 +176,7 @@ def _logged_steps(steps: int, every: int | None, at: Iterable[int] | None) -> li
 def _spread_over_runs(mdp: TwoStageMDP, policy: Policy, objective: Objective, optimizer: Optimizer) -> Policy:
     """Give the policy the run axes that its chain, objective and learning rate have."""
     solution: Solution = solve(mdp, policy)
-    gradient = objective.gradient(solution).parameters(policy)
+    gradient = objective.ascent(solution).parameters(policy)
     own = policy.parameters[0].ndim - len(policy.runs)
     shapes = [policy.runs, mdp.runs, gradient[0].shape[: gradient[0].ndim - own], np.shape(optimizer.lr)]
     try:
@@ -270,7 +273,7 @@ class TrainingLog:
     def _measured(self, policy: Policy) -> dict[str, np.ndarray]:
         """Return everything but level (i), with the run axes of the policy."""
         solution, objective = solve(self.mdp, policy), self._objective
-        splits = [attribute(term, solution, coefficients=False) for _, term in _components(objective)]
+        splits = [attribute(term, solution, coefficients=False, digits=False) for _, term in _components(objective)]
 
         def whole(values: Any) -> np.ndarray:
             return np.broadcast_to(np.asarray(values, dtype=np.float64), policy.runs)

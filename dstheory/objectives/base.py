@@ -34,6 +34,7 @@ from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats, float_array, reject
 from dstheory.errors import ChainError
+from dstheory.objectives.digits import refuse_lost_digits, refuse_not_finite
 from dstheory.objectives.expectation.groups import Grouping
 from dstheory.objectives.fused import FusedResult, FusedTerms, applies, fused_gradient
 from dstheory.objectives.mass import CoefficientMass, StageGradient, check_runs, one_number, over_runs
@@ -107,15 +108,37 @@ class Objective(ABC):
         return None
 
     def gradient(self, solution: Solution) -> StageGradient:
-        """Return the exact (pseudo-)gradient with respect to the logits; large tables take a compiled path where there is one."""
+        """Return the exact (pseudo-)gradient with respect to the logits, every row to nine digits.
+
+        Large tables take a compiled path where there is one, with an error of some units of rounding of a prompt's value.
+
+        Raises:
+            ChainError: it is not finite, or terms that cancel leave fewer digits (see :mod:`dstheory.objectives.digits`); each
+                term of a sum is asked for its own, since a sum may vanish.
+        """
+        found = self.ascent(solution)
+        refuse_not_finite(self, solution, found)
+        refuse_lost_digits(self, solution, found)
+        return found
+
+    def ascent(self, solution: Solution) -> StageGradient:
+        """Return the gradient unchecked, as far as rounding leaves it: for following it to where nothing is left of it."""
         fast = self._fused(solution)
-        return self._closest(solution).gradient(solution.policy) if fast is None else StageGradient(fast.sample, fast.decide)
+        if fast is not None:
+            return StageGradient(fast.sample, fast.decide)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused by those who use it
+            return self._closest(solution).gradient(solution.policy)
+
+    @property
+    def summands(self) -> tuple[Objective, ...]:
+        """The objectives that it is a sum of; itself alone, unless it is a sum."""
+        return (self,)
 
     def value_and_gradient(self, solution: Solution) -> tuple[Floats, StageGradient]:
         """Return V(x) of the chain's own reward, (*runs, X), and the gradient, in one pass where there is a compiled path."""
         fast = self._fused(solution)
         if fast is None:
-            return solution.value, self._closest(solution).gradient(solution.policy)
+            return solution.value, self.gradient(solution)
         return fast.value, StageGradient(fast.sample, fast.decide)
 
     def _fused(self, solution: Solution) -> FusedResult | None:
@@ -251,6 +274,11 @@ class WeightedSum(Objective):
                 terms.append(objective)
                 factors.append(1.0)
         return cls(tuple(terms), tuple(factors))
+
+    @property
+    def summands(self) -> tuple[Objective, ...]:
+        """The objectives that it is a sum of, sums among them opened up."""
+        return tuple(each for term in self.terms for each in term.summands)
 
     def rescaled(self, factor: ArrayLike) -> WeightedSum:
         """Return the sum with every factor multiplied."""

@@ -168,10 +168,10 @@ class GroupObjective(ResponseObjective):
         found = credits_of_levels(credit, self.normaliser, grouping, under, outcome)
         return tuple(Term(each, weight, table) for table, each in found)
 
-    def gradient(self, solution: Solution) -> StageGradient:
-        """Return the exact expected gradient; on large tables, where it is grad E[R] prompt by prompt, from the compiled loop."""
+    def ascent(self, solution: Solution) -> StageGradient:
+        """Return the gradient unchecked; on large tables, where it is grad E[R] prompt by prompt, from the compiled loop."""
         fast = self._large(solution)
-        return super().gradient(solution) if fast is None else fast
+        return super().ascent(solution) if fast is None else fast
 
     def _large(self, solution: Solution) -> StageGradient | None:
         """Return w(x) grad E[R given x] where no length and no ratio enters, for tables that are worth loading compiled code."""

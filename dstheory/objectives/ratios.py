@@ -232,6 +232,7 @@ class PPOClip(GroupObjective):
                 advantage.sample * clip_weight(ratio.sample, advantage.sample, **bounds),
                 advantage.stop * clip_weight(ratio.stop, advantage.stop, **bounds),
                 advantage.resample * clip_weight(ratio.resample, advantage.resample, **bounds),
+                ratio.beyond,  # a ratio that is kept is kept whole
             )
         return (Term(effective_credit(None, self.normaliser, self.grouping, under, outcome), weight),)
 
@@ -273,7 +274,6 @@ class NFT(GroupObjective):
         if self.sampler is None:
             return super().reward_terms(solution, under, outcome)
         hits = effective_credit(self.credit, self.normaliser, self.grouping, under, outcome, positive)
-        ratio = token_ratios(solution.policy, self.sampler, solution)
         group = group_moments(under, outcome, np.zeros(1), self.grouping)
         right, wrong = group.right[0], group.wrong[0]
         if self.group_size == inf:
@@ -281,19 +281,24 @@ class NFT(GroupObjective):
         else:  # of a group that has at least this one miss
             others, chances = windows(int(self.group_size) - 1, right, wrong)
             shares, rest = others / self.group_size, (self.group_size - others) / self.group_size
-        misses = ratio.map(lambda rho: self._miss(rho, chances, shares, rest))
+
+        def weight(log: Floats) -> Floats:
+            return self._miss(log, chances, shares, rest)
+
+        misses = token_ratios(solution.policy, self.sampler, solution, weight)
         once = np.broadcast_to(1.0 / mean_tokens(under)[None, ..., None], group.right.shape)
         return Term(hits), Term(EffectiveCredit.of_two(np.zeros(1), once, 0.0 * once), misses)
 
-    def _miss(self, rho: Floats, chances: Floats, shares: Floats, rest: Floats) -> Floats:
+    def _miss(self, log: Floats, chances: Floats, shares: Floats, rest: Floats) -> Floats:
         """Return the coefficient of a miss, (*runs, T', X, Y), averaged over the shares of hits in its group."""
-        total = np.zeros(rho.shape)
-        each = max(1, _AT_ONCE // max(1, rho.size))
+        rho, less = np.exp(log)[..., None], -np.expm1(log)[..., None]
+        total = np.zeros(log.shape)
+        each = max(1, _AT_ONCE // max(1, log.size))
         for i in range(0, chances.shape[-1], each):
             r, q, chance = (table[..., None, :, None, i : i + each] for table in (shares, rest, chances))
             mixed = (r > 0) & (q > 0)
             odds = np.divide(r, q, out=np.zeros(r.shape), where=mixed)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                implied = np.maximum((1.0 - r * rho[..., None]) / q, self.floor)
-            total = total - (chance * np.where(mixed, rho[..., None] * np.sqrt(odds) / implied, 0.0)).sum(axis=-1)
+            # (1 - r rho)/(1 - r), without the differences
+            implied = np.maximum(1.0 + odds * less, self.floor)
+            total = total - (chance * np.where(mixed, rho * np.sqrt(odds) / implied, 0.0)).sum(axis=-1)
         return np.asarray(total)

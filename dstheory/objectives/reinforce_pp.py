@@ -34,6 +34,7 @@ from dstheory.objectives.registry import register
 from dstheory.objectives.weights import log_ratios
 
 _LEAST_VARIANCE = 1e-100
+_ROUNDED = 1e-12  # penalties that are no larger may be the rounding of none
 _SAME = 1e-14  # returns that differ by less, relative to their penalties, are the same
 
 
@@ -114,9 +115,10 @@ class ReinforcePlusPlus(Objective):
             variance = second - beyond**2
         reject(~np.isfinite(variance), variance, "variance of the returns to go", "must be finite",
                "the reference is too far away, or beta too large", axes=())  # fmt: skip
-        # Below the rounding of the penalties there is no spread to divide by.
-        rounding = _SAME * max(float(np.abs(table).max()) for table in (answer, stop, resample))
-        spread = np.where(np.sqrt(np.maximum(variance, 0.0)) > rounding, variance, np.inf)
+        # Below the rounding of the penalties there is no spread to divide by, or none that is known.
+        largest = max(float(np.abs(table).max()) for table in (answer, stop, resample))
+        unknown = 0.0 if largest > _ROUNDED else np.inf
+        spread = np.where(np.sqrt(np.maximum(variance, 0.0)) > _SAME * largest, variance, unknown)
         if not variance.all() and _may_differ(solution):  # what makes them differ is rarer than the smallest number
             spread = np.where(variance > 0, spread, 0.0)
         reject(spread < _LEAST_VARIANCE, spread, "variance of the returns to go", f"must be 0 or at least {_LEAST_VARIANCE:g}",

@@ -23,6 +23,7 @@ from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Bools, Floats, compact, probability, readonly, reject
 from dstheory.errors import ChainError, InfiniteDivergenceError
 from dstheory.objectives.mass import over_runs
+from dstheory.objectives.rounding import directed
 
 Reduction = Literal["sum", "mean"]
 
@@ -51,7 +52,7 @@ def stage_weights(mdp: TwoStageMDP, length_weight: ArrayLike, reduction: Reducti
     lam = probability(length_weight, "length_weight", "0 counts stages, 1 counts tokens")
     if reduction not in ("sum", "mean"):
         raise ChainError(f"reduction is {reduction!r}: must be 'sum' or 'mean'")
-    if lam.ndim:
+    if lam.ndim or directed():
         return _weights(mdp, lam, reduction)
     # A chain is immutable and training asks for the same weights at every step: powers of a large table are computed once.
     known = mdp.__dict__.setdefault("_stage_weights", {})
@@ -100,8 +101,13 @@ class TokenWeight:
         # Of an action whose probability loses digits to underflow, the exponent is split so early that their product has them.
         limits = [np.where(log_p > _RARE, 600.0, 40.0) for log_p in (taken.log_sample, taken.log_stop, taken.log_resample)]
         beyond = tuple(np.maximum(log - limit, 0.0) for log, limit in zip(logs, limits, strict=True))
-        answer, stop, resample = (function(np.minimum(log, limit)) for log, limit in zip(logs, limits, strict=True))
-        return cls(answer, stop, resample, beyond if any(b.any() for b in beyond) else None)
+        capped = [np.minimum(log, limit) for log, limit in zip(logs, limits, strict=True)]
+        answer, stop, resample = map(function, capped)
+        if not any(b.any() for b in beyond):
+            return cls(answer, stop, resample)
+        halves = [function(log - np.log(2.0)) for log in capped]
+        pairs = zip((answer, stop, resample), halves, beyond, strict=True)
+        return cls(answer, stop, resample, tuple(_what_is_left(weight, half, b) for weight, half, b in pairs))
 
     @property
     def each(self) -> tuple[Floats, Floats, Floats]:
@@ -115,13 +121,16 @@ class TokenWeight:
         return self.sample if one and all(np.array_equal(self.sample, w) for w in self.each) else None
 
     def map(self, function: Callable[[Floats], Floats]) -> TokenWeight:
-        """Return the weights with a function applied to each; where they are very large it must be proportional, or constant."""
+        """Return the weights with a function applied to each.
+
+        Raises:
+            ChainError: where they are very large, it is neither proportional nor constant.
+        """
         answer, stop, resample = map(function, self.each)
         if self.beyond is None:
             return TokenWeight(answer, stop, resample)
         pairs = zip(self.each, (answer, stop, resample), self.beyond, strict=True)
-        beyond = tuple(np.where(function(2.0 * w) == f, 0.0, b) for w, f, b in pairs)  # of a constant nothing is left
-        return TokenWeight(answer, stop, resample, beyond)
+        return TokenWeight(answer, stop, resample, tuple(_what_is_left(f, function(0.5 * w), b) for w, f, b in pairs))
 
     def scaled(self, factor: Floats) -> TokenWeight:
         """Return the weights times an array that broadcasts."""
@@ -184,6 +193,15 @@ class TokenWeight:
         return found[0], found[1], found[2]
 
 
+def _what_is_left(weight: Floats, half: Floats, beyond: Floats) -> Floats:
+    """Return the exponents that are left of a function of large weights, given its value and that of half as large ones."""
+    constant = weight == half
+    odd = (beyond > 0) & ~constant & ~(np.abs(weight - 2.0 * half) <= 1e-12 * np.abs(weight))
+    reject(odd, beyond, "logarithm of a ratio, beyond what is a number,", "must be 0", "the two policies are too far apart there",
+           axes=("turn", "prompt", "answer"))  # fmt: skip
+    return np.where(constant, 0.0, beyond)
+
+
 @dataclass(frozen=True, eq=False)
 class StageWeight:
     """The weight of an action by the length of its stage, l^lambda (see :func:`stage_weights`)."""
@@ -197,8 +215,15 @@ class StageWeight:
         return TokenWeight(w_s, w_d, w_d)
 
 
-def token_ratios(policy: Policy, sampler: Policy, solution: Solution) -> TokenWeight:
+def token_ratios(
+    policy: Policy, sampler: Policy, solution: Solution, function: Callable[[Floats], Floats] = np.exp
+) -> TokenWeight:
     """Return the ratio of each token, policy over sampler, under the even model: (pi/mu)^(1/l); 0 where the policy never goes.
+
+    Args:
+        policy, sampler: the two policies.
+        solution: the chain under the policy.
+        function: of the ratio's logarithm, instead of the ratio itself.
 
     Raises:
         InfiniteDivergenceError: the sampler rules out what the policy does, at a state that the policy meets.
@@ -211,7 +236,7 @@ def token_ratios(policy: Policy, sampler: Policy, solution: Solution) -> TokenWe
     """
     sampler.check_fits(solution.mdp, "behaviour policy")
     up = log_ratios(policy, sampler, solution, called="behaviour policy")
-    return _even(solution, policy, up, sampler)
+    return _even(solution, policy, up, sampler, function)
 
 
 def token_probabilities(solution: Solution) -> TokenWeight:
@@ -226,13 +251,15 @@ def token_probabilities(solution: Solution) -> TokenWeight:
     return _even(solution, policy, (policy.log_sample, policy.log_stop, policy.log_resample), policy)
 
 
-def _even(solution: Solution, policy: Policy, logs: Sequence[Floats], taken: Policy) -> TokenWeight:
-    """Return exp(log/length) of every action, 0 for those that the policy rules out."""
+def _even(
+    solution: Solution, policy: Policy, logs: Sequence[Floats], taken: Policy, function: Callable[[Floats], Floats] = np.exp
+) -> TokenWeight:
+    """Return exp(log/length) of every action, 0 for those that the policy rules out; or another function that grows like it."""
     mdp = solution.mdp
     lengths = (length[..., None, :, :] for length in (mdp.sample_length, mdp.decision_length, mdp.decision_length))
     own = (policy.log_sample, policy.log_stop, policy.log_resample)
     each = [np.where(p == -np.inf, -np.inf, log / length) for log, p, length in zip(logs, own, lengths, strict=True)]
-    return TokenWeight.exponential(each, taken)
+    return TokenWeight.exponential(each, taken, function)
 
 
 def log_ratios(

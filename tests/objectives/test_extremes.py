@@ -1,4 +1,4 @@
-"""Every objective at the edges of floating point: right to nine digits, or refused in one sentence; exceptions are listed.
+"""Every objective at the edges of floating point: right to nine digits, or refused in one sentence, without exception.
 
 What is right is computed with hundreds of digits from the objective's definition (:mod:`objectives.extremes`), on chains whose
 probabilities reach down to exp(-2000) and whose terms nearly cancel (:mod:`objectives.extreme_chains`).
@@ -36,33 +36,35 @@ LABELS: dict[str, Make] = {f"{name}-{i}": make for name, makes in INSTANCES.item
 # Sums over whole responses: their chains are smaller.
 OVER_RESPONSES = {"gspo-1", "gspo-2", "dpo-0", "dpo-1"}
 
-# On at most this share of the random chains a row of the gradient is wrong, for these alone. Off policy a row may be a sum of
-# terms that cancel (responses of 1e11 turns; a decision that the policy all but rules out and the sampler draws), and recorded
-# demonstrations may balance exactly. Dynamic sampling divides by chances, and a limit of large groups or a whitening by
-# deviations, of which too little is left beside what they multiply.
-MAY_LOSE: dict[str, float] = {
-    "rloo-2": 0.1, "reinforce-pp-1": 0.05, "grpo-1": 0.05, "grpo-2": 0.05, "grpo-no-std-0": 0.05, "grpo-no-std-1": 0.05,
-    "dr-grpo-1": 0.12, "dapo-0": 0.05, "dapo-2": 0.05, "dapo-3": 0.15, "dapo-4": 0.05, "dapo-batch-1": 0.05, "gspo-1": 0.05,
-    "gspo-2": 0.05, "cispo-1": 0.2, "nft-1": 0.05, "nft-2": 0.1, "ppo-clip-1": 0.05, "dpo-0": 0.08, "dpo-1": 0.25,
-    "dft-2": 0.05,
-}  # fmt: skip
-
 # The largest share of random chains that may be refused though there is a gradient, and what the reason says. All others: none.
 # Dynamic sampling divides by the probability of a mixed group, groups without end by the root of p (1 - p): none may underflow.
 _MIXED, _CHANCE = "probability of a mixed group", "chance of a (success|failure)"
+_RETURNS = "variance of the returns"
 MAY_REFUSE: dict[str, tuple[float, str]] = {
-    "grpo-1": (0.05, _CHANCE),
+    "grpo-1": (0.06, f"{_RETURNS}|{_CHANCE}"),
     "rft-1": (0.05, "share of responses that are kept"),
     "rft-2": (0.05, "share of responses that are kept"),
-    "reinforce-pp-0": (0.2, "variance of the returns"),
-    "reinforce-pp-1": (0.1, "variance of the returns"),
-    "nft-2": (0.12, _CHANCE),
+    "reinforce-pp-0": (0.2, _RETURNS),
+    "reinforce-pp-1": (0.1, _RETURNS),
+    "nft-2": (0.12, f"{_CHANCE}|gradient of nft"),
     "dapo-0": (0.12, _MIXED),
     "dapo-2": (0.12, _MIXED),
     "dapo-3": (0.12, _MIXED),
     "dapo-4": (0.15, f"{_MIXED}|{_CHANCE}"),
     "cispo-1": (0.12, _MIXED),
 }
+
+
+# The same for rows of which terms that cancel leave fewer than nine digits: off policy a row may be a sum of such terms (long
+# responses; a decision that the policy all but rules out and the sampler draws), recorded demonstrations may balance, and so may
+# tokens that are divided by the length of their response, or by a deviation of returns.
+FEW_DIGITS = "rounding of .* moves it"
+_SELDOM = 0.03
+MAY_LACK_DIGITS: dict[str, float] = {
+    "entropy-0": 0.06, "rloo-2": 0.15, "ppo-clip-1": 0.05, "grpo-1": 0.12, "grpo-no-std-0": 0.1, "grpo-no-std-1": 0.08,
+    "dr-grpo-1": 0.15, "dapo-0": 0.05, "dapo-1": 0.08, "dapo-2": 0.05, "dapo-3": 0.12, "dapo-4": 0.05, "dapo-batch-2": 0.05,
+    "gspo-1": 0.08, "gspo-2": 0.06, "cispo-1": 0.2, "dpo-0": 0.1, "dpo-1": 0.2, "dft-2": 0.05,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -139,18 +141,18 @@ def _refused(make: Make, case: Case, words: str) -> Found:
 
 
 def check(label: str, seeds: Iterable[int]) -> tuple[int, int, list[str]]:
-    """Return on how many chains there was no answer though there is a truth, on how many digits were lost, and what is wrong."""
-    refused, lost, faults = 0, 0, []
+    """Return on how many chains with a truth there was no answer, on how many there were too few digits, and what is wrong."""
+    refused, lacking, faults = 0, 0, []
     _, may = MAY_REFUSE.get(label, (0.0, None))
     for seed in seeds:
         found = look(LABELS[label], extreme_case(seed, small=label in OVER_RESPONSES))
         if found.kind == "needlessly refused" and may is not None and re.match(may, found.words):
             refused += 1
-        elif found.kind == "wrong" and label in MAY_LOSE:
-            lost += 1
+        elif found.kind == "needlessly refused" and re.match(FEW_DIGITS, found.words):
+            lacking += 1
         elif found.kind not in ("right", "refused"):
             faults.append(f"{label}, extreme_case({seed}): {found.kind}, {found.error:.1e}, {found.words}")
-    return refused, lost, faults
+    return refused, lacking, faults
 
 
 # A few of a hundred chains for each instance, in turn: at least five for each objective.
@@ -175,10 +177,10 @@ def test_right_or_refused(label: str) -> None:
 @pytest.mark.parametrize("part", range(4))
 @pytest.mark.parametrize("label", LABELS)
 def test_right_or_refused_on_thousands(label: str, part: int) -> None:
-    refused, lost, faults = check(label, range(100 + 500 * part, 600 + 500 * part))
+    refused, lacking, faults = check(label, range(100 + 500 * part, 600 + 500 * part))
     assert not faults, "\n".join(faults[:20])
     assert refused <= 500 * MAY_REFUSE.get(label, (0.0, ""))[0]
-    assert lost <= 500 * MAY_LOSE.get(label, 0.0)
+    assert lacking <= 500 * MAY_LACK_DIGITS.get(label, _SELDOM)
 
 
 @pytest.mark.parametrize("label", LABELS)

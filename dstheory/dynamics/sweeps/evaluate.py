@@ -50,7 +50,7 @@ def check(plan: SweepPlan) -> None:
         if plan.of == "simulate":
             objective = _objective(problem, settings, ())
             with contextlib.suppress(ImproperChainError, InfiniteDivergenceError):  # of this setting; others may be fine
-                objective.gradient(solve(problem[0], problem[1]))
+                objective.ascent(solve(problem[0], problem[1]))
             training_at(settings)
 
 
@@ -149,7 +149,8 @@ def _side_by_side(plan: SweepPlan, settings: Mapping[str, Any], runs: tuple[int,
         except DivergedError as error:
             return np.broadcast_to(error.runs, runs) * np.int8(STATUS.index("training_left_finite_numbers")), {}
         before = solve(mdp, start)
-        at_start, at_end = attribute(objective, before, coefficients=False).energy, result.log["energy"][-1, ..., -1, :]
+        at_start = attribute(objective, before, coefficients=False, digits=False).energy
+        at_end = result.log["energy"][-1, ..., -1, :]
     return np.zeros(runs, dtype=np.int8), {
         **_outcome(mdp, start, before, result.policy, runs),
         "energy_sample_before": at_start.sample,

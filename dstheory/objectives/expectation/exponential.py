@@ -45,13 +45,14 @@ from dstheory.checks import Floats, compact, readonly
 from dstheory.objectives.expectation.rewards import RewardTable
 from dstheory.objectives.fused import applies
 from dstheory.objectives.mass import CoefficientMass, contrast_mass, over_runs
+from dstheory.objectives.rounding import kept
 from dstheory.objectives.weights import TokenWeight
 
 _STEP = 0.3
 _TAIL_NODES = 6
 
 
-@functools.lru_cache(maxsize=64)
+@kept
 def reciprocal(shortest: float, longest: float) -> tuple[Floats, Floats]:
     """Return nodes t and weights w, (J,) each, with sum of w exp(-t L) = 1/L to 1e-12 relative for all L in between.
 
@@ -70,7 +71,7 @@ def reciprocal(shortest: float, longest: float) -> tuple[Floats, Floats]:
     return readonly(np.concatenate([scale * tail_t, t])), readonly(np.concatenate([scale * tail_w, _STEP * t]))
 
 
-@functools.cache
+@kept
 def _gauss_tail() -> tuple[Floats, Floats]:
     """Return the Gauss rule of the left tail, the points exp(-h), exp(-2h), ... with weights h times themselves.
 

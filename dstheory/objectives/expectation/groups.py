@@ -59,6 +59,7 @@ Part = Callable[[Floats], Floats]
 
 _MOST_MIXED_PROMPTS = 100_000  # a power of a number that is known to a few units of rounding
 _LEAST = 1e-290  # smaller chances have lost digits, or are 0 where they should not be
+_LOG_LEAST = 2.0 * np.log(_LEAST)  # of chances whose root is such
 _TAIL = 1e-18  # an uncapped response longer than the longest is less likely than this
 
 
@@ -398,6 +399,30 @@ def _check_chances(solution: Solution, outcome: ResponseReward, group: Tilted) -
         )  # fmt: skip
 
 
+def _check_variance(solution: Solution, variance: Floats) -> None:
+    """Raise ChainError where returns differ so rarely that floating-point numbers cannot hold their variance, but its root."""
+    if not (variance < _LEAST).any():
+        return
+    mdp, policy, turns = solution.mdp, solution.policy, solution.unrolled.sample.shape[-3]
+    decided = solution.unrolled.decided > 0
+    ends = policy.log_sample + np.where(decided, policy.log_stop, 0.0)
+    goes_on = policy.log_sample + np.where(decided, policy.log_resample, -inf)
+    if not solution.capped:
+        ends = ends + np.log(solution.finite_visits)[..., None]
+    shape = np.broadcast_shapes(ends.shape, (*mdp.reward_stop.shape[:-2], turns, *mdp.shape))
+    pays, likely = (
+        np.swapaxes(np.broadcast_to(table, shape), -3, -2).reshape(*shape[:-3], shape[-2], -1)
+        for table in (mdp.reward_stop[..., None, :, :], ends)
+    )
+    usual = np.take_along_axis(pays, likely.argmax(axis=-1)[..., None], axis=-1)
+    later = (mdp.gamma[..., None] < 1.0) & (pays.any(axis=-1)) | mdp.reward_resample.any(axis=-1)
+    differ = ((pays != usual) & (likely > _LOG_LEAST)).any(axis=-1) | (later & (goes_on > _LOG_LEAST).any(axis=(-3, -1)))
+    differ = differ & (mdp.gamma_within[..., None] > 0.0)
+    reject(differ & (mdp.prompt_weight > 0) & (variance < _LEAST), variance, "variance of the returns",
+           f"must be at least {_LEAST:g} where they can differ", "groups without end divide by its root: use a finite group_size",
+           axes=("prompt",))  # fmt: skip
+
+
 def _affine(credit: Credit, size: int, group: Tilted) -> tuple[Floats, Floats]:
     """Return the constant and the slope of a credit c + s R_i + r sum of the others' R, of any rewards."""
     values, last = (0.0, 1.0), size - 1.0
@@ -413,7 +438,10 @@ def _limit(credit: Credit, solution: Solution, mean: Floats, part: Part) -> tupl
     """Return the constant and the slope in groups without end, of rewards of many values."""
     if part is not everything or not (credit.linear or isinstance(credit, GroupMean)):
         raise _no_closed_form(credit)
-    deviation = np.sqrt(solution.return_variance)
+    variance = solution.return_variance
+    if isinstance(credit, GroupMean) and credit.std and credit.epsilon < 1e-100:
+        _check_variance(solution, variance)
+    deviation = np.sqrt(variance)
     base = credit.limit(np.zeros(()), mean, deviation)
     return base, credit.limit(np.ones(()), mean, deviation) - base
 

@@ -27,7 +27,6 @@ Source: derived here; the Laplace transform of :math:`k_a` is in Abramowitz and 
 
 from __future__ import annotations
 
-import functools
 import itertools
 from math import comb, factorial, prod
 
@@ -36,6 +35,7 @@ from scipy.special import erfcx, logsumexp
 
 from dstheory.checks import Floats, readonly
 from dstheory.errors import ChainError
+from dstheory.objectives.rounding import kept
 
 _MOST_WAYS = 3_000
 _STEP_T, _STEP_Z = 0.3, 0.75
@@ -81,7 +81,7 @@ def ways(values: int, others: int) -> int:
     return comb(others + values - 1, values - 1)
 
 
-@functools.lru_cache(maxsize=32)
+@kept
 def _every_group(levels: tuple[float, ...], size: int, ddof: int, epsilon: float) -> tuple[Floats, Floats, Floats]:
     """Return counts of the others (ways, V), how often each comes up, and the credit of a response of each reward (ways, V)."""
     r, n = np.array(levels), size - 1

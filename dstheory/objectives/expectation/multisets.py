@@ -4,7 +4,8 @@ Under policies that are the same at every turn, resampled answers are exchangeab
 (its length, its log-ratio) and at its last answer is therefore averaged over *multisets* of resampled answers: one
 representative each, weighted by the probability of all its orders. A prompt of Y answers has C(k + Y - 1, k) of them with k
 resamples, instead of :math:`Y^k`. Chains are cut where what is left is less likely than 1e-14 times a resample of the prompt: a
-decision that is rare has its digits, too.
+decision that is rare has its digits, too. Since a rare response may be all that matters to a rarer action, nothing is cut within
+the cap, or within six turns without one, as long as that is few steps.
 
 Source: derived here.
 """
@@ -17,8 +18,10 @@ from dstheory.chain.exact import Solution
 from dstheory.chain.trajectories import Trajectories, enumerate_trajectories
 from dstheory.checks import Floats
 from dstheory.errors import ChainError
+from dstheory.objectives.rounding import directed
 
 _LEFT_OUT = 1e-14
+_FEW_TURNS, _FEW_STEPS = 6, 20_000
 _MOST_STEPS = 1_000_000
 
 
@@ -52,7 +55,9 @@ def representatives(under: Solution, *, ordered: bool = False) -> Trajectories:
     while len(prompt):
         left = np.asarray(np.bincount(prompt, weights=weight, minlength=len(again)), dtype=np.float64)
         again = left if k == 1 else again
-        keep = (left > _LEFT_OUT * again)[prompt]
+        all_ = k < (mdp.max_turns or _FEW_TURNS) and steps <= _FEW_STEPS
+        # What is cut off counts as rounding does: where it is asked for, less is.
+        keep = (left > _LEFT_OUT * (1e-6 if directed() else 1.0) * again)[prompt] | all_
         prompt, weight, answers, run = prompt[keep], weight[keep], answers[keep], run[keep]
         forced = mdp.max_turns is not None and k == mdp.max_turns - 1
         last = policy.sample_prob[0, prompt] if forced else end[prompt]

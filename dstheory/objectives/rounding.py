@@ -1,0 +1,89 @@
+"""The direction in which this thread rounds: to the nearest number as a rule, all down or all up to see what rounding does.
+
+The directions are set by the C library; where it cannot be asked, there is none but the nearest.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import numpy as np
+
+T = TypeVar("T")
+
+# C's codes of the directions differ between processors and systems: those of x86, of ARM and of Windows are tried.
+_CODES = (0x400, 0x800, 0x400000, 0x800000, 0x100, 0x200)
+_MOST_KEPT = 64
+_thread = threading.local()
+
+
+@functools.cache
+def _library() -> tuple[Callable[[int], int], int, tuple[int, ...]]:
+    """Return C's function, its code for the nearest number, and its codes for down and for up, if there are both."""
+    try:
+        library = ctypes.CDLL("ucrtbase" if sys.platform == "win32" else None)
+        turn, nearest = library.fesetround, int(library.fegetround())
+    except (OSError, AttributeError):
+        return (lambda code: 1), 0, ()
+    one, little, found = np.ones(1), np.full(1, 1e-20), {}
+    for code in _CODES:
+        try:
+            if turn(code) == 0:
+                found[bool(one - little < one), bool(one + little > one)] = code
+        finally:
+            turn(nearest)
+    down, up = found.get((True, False)), found.get((False, True))
+    return turn, nearest, () if down is None or up is None else (down, up)
+
+
+def directions() -> tuple[int, ...]:
+    """Return what :func:`rounded` takes for down and for up; nothing where directions cannot be set."""
+    return _library()[2]
+
+
+@contextmanager
+def rounded(direction: int) -> Iterator[None]:
+    """Round every operation of this thread in one direction.
+
+    >>> third = np.array(1.0) / np.array(3.0)
+    >>> for direction in directions():
+    ...     with rounded(direction):
+    ...         assert abs(np.array(1.0) / np.array(3.0) - third) < 1e-16
+    """
+    turn, nearest, _ = _library()
+    _thread.directed = True
+    try:
+        turn(direction)
+        yield
+    finally:
+        turn(nearest)
+        _thread.directed = False
+
+
+def directed() -> bool:
+    """Return whether this thread rounds in one direction now: what it computes is not to be kept."""
+    return getattr(_thread, "directed", False)
+
+
+def kept(function: Callable[..., T]) -> Callable[..., T]:
+    """Return a function of hashable arguments that keeps its results, those of ordinary rounding alone."""
+    results: dict[tuple[Any, ...], T] = {}
+
+    @functools.wraps(function)
+    def of(*args: Any) -> T:
+        if args in results:
+            return results[args]
+        found = function(*args)
+        if not directed():
+            if len(results) >= _MOST_KEPT:
+                results.clear()
+            results[args] = found
+        return found
+
+    return of

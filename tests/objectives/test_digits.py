@@ -1,0 +1,125 @@
+"""Gradients whose digits cancel are refused by name; where there is nothing to refuse, asking changes nothing."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from objectives.extreme_chains import extreme_case
+from objectives.instances import INSTANCES
+from strategies import make_case
+
+from dstheory import Policy, TwoStageMDP, attribute, optimum, solve, train
+from dstheory.dynamics import SGD
+from dstheory.errors import ChainError
+from dstheory.objectives import GRPO, RLOO, K1Loss, Reinforce, ReverseKLDirect
+from dstheory.objectives.digits import refuse_lost_digits
+from dstheory.objectives.expectation.exponential import reciprocal
+from dstheory.objectives.rounding import directed, directions, kept, rounded
+
+needs_directions = pytest.mark.skipif(not directions(), reason="the C library sets no directions of rounding")
+M0 = TwoStageMDP.minimal(gamma=1.0)
+
+
+def thirds() -> float:
+    return float((np.array([1.0]) / np.array([3.0]))[0])
+
+
+@needs_directions
+def test_both_directions_and_back() -> None:
+    nearest, (down, up) = thirds(), directions()
+    with rounded(down):
+        assert directed()
+        below = thirds()
+    with pytest.raises(ZeroDivisionError), rounded(up):
+        above = thirds()
+        raise ZeroDivisionError
+    assert below < above
+    assert nearest in (below, above)
+    assert thirds() == nearest
+    assert not directed()
+
+
+@needs_directions
+def test_nothing_is_kept_of_other_directions() -> None:
+    calls = []
+    twice = kept(lambda x: calls.append(x) or 2.0 * x)
+    with rounded(directions()[1]):
+        assert (twice(1.0), twice(1.0)) == (2.0, 2.0)
+    assert len(calls) == 2
+    assert (twice(1.0), twice(1.0)) == (2.0, 2.0)
+    assert len(calls) == 3
+    assert reciprocal(2.0, 64.0)[0] is reciprocal(2.0, 64.0)[0]
+
+
+@needs_directions
+def test_a_row_of_rounding_is_refused_by_name() -> None:
+    case = extreme_case(106)
+    objective, solution = RLOO(group_size=3, sampler=case.expert), solve(case.mdp, case.policy)
+    with pytest.raises(
+        ChainError, match=r"^rounding of rloo at the s\w+ logits \(turn 0, prompt \d\) moves it by"
+    ):
+        objective.gradient(solution)
+    with pytest.raises(ChainError, match=r"^rounding of rloo"):
+        attribute(objective, solution, coefficients=False)
+    assert np.isfinite(objective.ascent(solution).sample).all()
+
+
+@pytest.mark.parametrize("seed", [3, 4])
+@pytest.mark.parametrize("name", ["grpo", "dapo-batch", "kl", "sft", "dpo", "nft"])
+def test_asking_leaves_the_numbers_alone(name: str, seed: int) -> None:
+    case = make_case(seed, cap=3, kind="tabular", per="turn", gamma=0.9)
+    far = case.policy.with_parameters(tuple(30.0 * block for block in case.policy.parameters))
+    for make in INSTANCES[name]:
+        objective, solution = make(case), solve(case.mdp, far)
+        before = objective.ascent(solution)
+        try:
+            asked = objective.gradient(solution)
+        except ChainError:
+            asked = before
+        after = objective.ascent(solve(case.mdp, Policy.tabular(far.sample_logits, far.stop_logits)))
+        for stage in ("sample", "decide"):
+            assert np.array_equal(getattr(asked, stage), getattr(before, stage))
+            assert np.array_equal(getattr(after, stage), getattr(before, stage))
+
+
+def test_a_sum_may_vanish() -> None:
+    """At the optimum of reward and penalty nothing is left of the sum, and each of its terms has its digits."""
+    reference = Policy.minimal(p=0.3, a=0.5, b=0.5)
+    best = optimum(TwoStageMDP.minimal(), reference, beta=0.002).policy
+    whole = Reinforce() + ReverseKLDirect(reference, beta=0.002)
+    assert float(best.sample_prob.min()) < 1e-3
+    whole.gradient(solve(TwoStageMDP.minimal(), best))
+
+
+def test_training_goes_on_where_a_gradient_is_refused() -> None:
+    case = extreme_case(106)
+    objective = RLOO(group_size=3, sampler=case.expert)
+    train(case.mdp, case.policy, objective, steps=2, optimizer=SGD(lr=1e-3))
+
+
+def test_ordinary_chains_are_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr("dstheory.objectives.digits.directions", lambda: asked.append(1) or ())
+    near, far = Policy.minimal(p=0.4, a=0.6, b=0.7), Policy.minimal(theta=[0.0, 8.0, 0.0])
+    for objective in (Reinforce(), GRPO(), GRPO(sampler=near), Reinforce() + K1Loss(near)):
+        objective.gradient(solve(M0, near))
+    assert not asked
+    GRPO(sampler=far).gradient(solve(M0, near))
+    GRPO(sampler=near).gradient(solve(M0, far))
+    assert len(asked) == 2
+
+
+def test_what_is_not_finite_is_refused_without_a_warning() -> None:
+    solution = solve(M0.replace(reward_stop=[[1e150, -1e150]]), Policy.minimal(p=0.5, a=0.5, b=0.5))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(ChainError, match=r"^gradient of \S+ at the \w+ logits \(turn 0, prompt 0\) is \S+: must be finite"):
+            (Reinforce() * 1e200).gradient(solution)
+
+
+def test_stages_that_are_not_asked_are_let_pass() -> None:
+    case = extreme_case(106)
+    objective, solution = RLOO(group_size=3, sampler=case.expert), solve(case.mdp, case.policy)
+    refuse_lost_digits(objective, solution, objective.ascent(solution), ())
