@@ -1,7 +1,7 @@
 """Objectives as coefficient rules under a measure; made of parts where they can be; one registry."""
 
 from dstheory.about import FAMILIES
-from dstheory.objectives.aliases import ALIASES, Alias
+from dstheory.objectives.aliases import ALIASES, LACKING, Alias
 from dstheory.objectives.base import Objective, WeightedSum
 from dstheory.objectives.checking import Checked, check
 from dstheory.objectives.demonstrations import Demonstrations, ExpertChain, Recorded
@@ -39,7 +39,7 @@ from dstheory.objectives.reward import ActorCritic, Reinforce, RewardToGo, SCoRe
 from dstheory.objectives.weights import log_ratios, stage_weights
 
 __all__ = [
-    "ALIASES", "CISPO", "DAPO", "DFT", "DPO", "FAMILIES", "GRPO", "GSPO", "NFT", "REGISTRY", "RFT", "RLOO", "SFT",
+    "ALIASES", "CISPO", "DAPO", "DFT", "DPO", "FAMILIES", "GRPO", "GSPO", "LACKING", "NFT", "REGISTRY", "RFT", "RLOO", "SFT",
     "ActorCritic", "Alias", "Checked", "CoefficientMass", "DAPOBatch", "Demonstrations", "Distillation", "DrGRPO",
     "EntropyBonus", "ExpertChain", "ForwardKL", "GRPONoStd", "GradientEstimate", "GroupMeanObjective", "GroupObjective",
     "K1Loss", "K1Reward", "K2Loss", "K3Loss", "Objective", "PPOClip", "Recorded", "Reinforce", "ReinforceBaseline",

@@ -17,7 +17,7 @@ import numpy as np
 
 from dstheory.about import ABOUT, FAMILIES
 from dstheory.errors import DSTheoryError, UnknownNameError
-from dstheory.objectives.aliases import ALIASES
+from dstheory.objectives.aliases import ALIASES, LACKING
 from dstheory.objectives.base import Objective, WeightedSum
 
 REGISTRY: dict[str, type[Objective]] = {}
@@ -66,6 +66,8 @@ def lookup(name: str) -> type[Objective]:
     'DAPOBatch'
     """
     key = _key(name)
+    if key in LACKING:
+        raise UnknownNameError(f"{key} is not an objective of this package: {LACKING[key]}; see dstheory objectives")
     if key in ALIASES:
         key = ALIASES[key].objective
     if key not in REGISTRY:

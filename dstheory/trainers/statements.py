@@ -44,10 +44,9 @@ def _no_length(t: Training) -> bool:
 STATEMENTS: tuple[Statement, ...] = (
     Statement(
         "O1",
-        "On the policy the reward term gives all tokens of a response one coefficient: an answer of many tokens is one "
-        "action, and "
-        "stop and resample carry the same coefficient as it.",
-        lambda t: t.method == "policy-gradient" and t.credit in ("group-mean", "leave-one-out", "reward", "length-baseline"),
+        "On the policy the reward term gives all tokens of a response one coefficient: an answer of many tokens is one action, "
+        "and stop and resample carry the same coefficient as it.",
+        lambda t: (_compared(t) and t.std in ("none", "group")) or t.credit in ("reward", "length-baseline"),
     ),
     Statement(
         "O4",
@@ -89,22 +88,21 @@ STATEMENTS: tuple[Statement, ...] = (
     ),
     Statement(
         "O6",
-        "Divided by the response's own length and centred by the group's mean, the expected update is "
-        "(G - 1)/G (grad E[R/L] - E[R] grad E[1/L]): not a multiple of grad J in general.",
+        "Divided by the response's own length and centred by the group's mean, the expected update is (G - 1)/G (grad E[R/L] - "
+        "E[R] grad E[1/L]): not a multiple of grad J in general.",
         lambda t: _compared(t) and t.normaliser == "response-tokens" and t.std == "none" and t.credit == "group-mean",
     ),
     Statement(
         "O6-favours",
-        "Under (R - J)/L, J between 0 and 1, a right response is credited the more the shorter it is, a wrong one punished "
-        "the less "
-        "the longer it is; a resample lengthens the response and divides the credit of all of its tokens.",
+        "Under (R - J)/L, J between 0 and 1, a right response is credited the more the shorter it is, a wrong one punished the "
+        "less the longer it is; a resample lengthens the response and divides the credit of all of its tokens.",
         lambda t: _compared(t) and t.normaliser == "response-tokens",
     ),
     Statement(
         "O7",
-        lambda t: ("Without the standard deviation the" if t.std != "none" else "The") + " token mean over a large batch "
-        "tends to grad "
-        "J/E[L], times (G - 1)/G for a baseline that is the group's mean: one factor for all logits and prompts, no tilt.",
+        lambda t: ("Without the standard deviation the" if t.std != "none" else "The") + " token mean over a large batch tends "
+        "to grad J/E[L], times (G - 1)/G for a baseline that is the group's mean: one factor for all logits and prompts, no "
+        "tilt.",
         lambda t: _compared(t) and t.normaliser == "batch-tokens" and t.prompts != 1,
     ),
     Statement(
@@ -115,8 +113,7 @@ STATEMENTS: tuple[Statement, ...] = (
     Statement(
         "O8",
         "Whitened over tokens, rewards are centred at E[R] + Cov(R, L)/E[L]; in large batches the update is grad J/(std E[L]) "
-        "all "
-        "the same, one standard deviation for all prompts.",
+        "all the same, one standard deviation for all prompts.",
         lambda t: t.credit == "whitened" and not t.reward_beta,
     ),
     Statement(
@@ -151,22 +148,19 @@ STATEMENTS: tuple[Statement, ...] = (
     Statement(
         "D4",
         "As a loss on the policy k2's expected gradient is that of the reverse KL(pi || ref) at the visited states, if all "
-        "answers of "
-        "a prompt weigh the same.",
+        "answers of a prompt weigh the same.",
         lambda t: _in_loss(t, "k2", "k3-ratio") and _no_length(t),
     ),
     Statement(
         "D4",
         "As a loss on the policy k3's expected gradient is that of the forward KL(ref || pi) at the visited states, if all "
-        "answers of "
-        "a prompt weigh the same.",
+        "answers of a prompt weigh the same.",
         lambda t: _in_loss(t, "k3") and _no_length(t),
     ),
     Statement(
         "O11",
         "k2 in the loss leaves out that a resample costs the penalty of all that follows: away from the reference the full "
-        "gradient of "
-        "the reverse KL favours stopping on every answer more than it does (minimal chain without a cap).",
+        "gradient of the reverse KL favours stopping on every answer more than it does (minimal chain without a cap).",
         lambda t: _in_loss(t, "k2", "k3-ratio"),
     ),
     Statement(
@@ -188,8 +182,7 @@ STATEMENTS: tuple[Statement, ...] = (
     Statement(
         "O6-k1",
         "Averaged over a response's own tokens, k1 in the loss has the update -beta grad E[1/L], whatever the reference: it "
-        "rewards "
-        "length.",
+        "rewards length.",
         lambda t: _in_loss(t, "k1") and t.normaliser == "response-tokens",
     ),
     Statement(
@@ -210,36 +203,32 @@ STATEMENTS: tuple[Statement, ...] = (
     ),
     Statement(
         "C3",
-        "Demonstrations that are right first time tell a tabular policy nothing about decisions on wrong answers: the "
-        "gradient there "
-        "is exactly zero.",
+        "Demonstrations that are right first time tell a tabular policy nothing about decisions on wrong answers: the gradient "
+        "there is exactly zero.",
         lambda t: t.method == "sft",
     ),
     Statement(
         "O10",
         "DFT's coefficient is the probability of the token: an answer of L equally likely tokens enters with x^(1/L), a "
-        "one-token "
-        "decision of the same probability with x.",
+        "one-token decision of the same probability with x.",
         lambda t: t.method == "dft",
     ),
     Statement(
         "O2",
         "DPO gives every token of the preferred response one coefficient and every token of the other its negative; on pairs "
-        "that "
-        "share their first attempt that attempt gets zero.",
+        "that share their first attempt that attempt gets zero.",
         lambda t: t.method == "dpo",
     ),
     Statement(
         "O2-start",
         "Where the policy is the reference and generates the responses, the first expected update on a right and a wrong "
-        "response is "
-        "beta/2 grad log(Acc/(1 - Acc)) per pair.",
+        "response is beta/2 grad log(Acc/(1 - Acc)) per pair.",
         lambda t: t.method == "dpo",
     ),
     Statement(
         "O1-tokens",
-        "On-policy distillation gives two tokens of a response different coefficients wherever their log-ratios to the "
-        "teacher differ.",
+        "On-policy distillation gives two tokens of a response different coefficients wherever their log-ratios to the teacher "
+        "differ.",
         lambda t: t.method == "distill" and t.divergence == "reverse",
     ),
 )  # fmt: skip
