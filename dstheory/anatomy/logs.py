@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -114,7 +115,7 @@ def read_log(
     """
     request = Request.of(reader, format, fields, correct, decision, where, labels, turns, decided_by)
     files = expand(paths)
-    builder = _EpisodesBuilder(FieldNames.renamed(request.fields, tuple(labels)), Reading(files, strict), cap)
+    builder = EpisodesBuilder(FieldNames.renamed(request.fields, tuple(labels)), Reading(files, strict), cap)
     texts = TextSettings(checker, segment, pattern, markers)
     texts.check_all(builder.names)
     for file, opened in open_all(files, paths, request, builder.reading, progress):
@@ -154,7 +155,7 @@ def from_frame(
     """
     request = Request.of("table", fields=fields, decision=decision, labels=labels, decided_by=decided_by)
     names, who = FieldNames.renamed(fields or {}, tuple(labels)), request.decided_by
-    builder = _EpisodesBuilder(names, Reading([name], strict), cap)
+    builder = EpisodesBuilder(names, Reading([name], strict), cap)
     table = table_of(frame, wanted_columns(names))
     batch = batch_of(table, name, names, builder.reading, request.decisions, decided_by=who)
     builder.add(name, decided(filter(None, [batch]), who))
@@ -195,7 +196,7 @@ def from_records(
     """
     who = Request.of(fields=fields, labels=labels, decided_by=decided_by).decided_by
     names = FieldNames.renamed(fields or {}, tuple(labels))
-    builder = _EpisodesBuilder(names, Reading([name], strict), cap)
+    builder = EpisodesBuilder(names, Reading([name], strict), cap)
     if reader not in ("records", "conversation", "transcript"):
         raise RecordError(f"records in memory have no reader {reader!r}: there are records, conversation, transcript")
     if reader == "records":
@@ -225,7 +226,7 @@ def _parts(records: Iterable[Any]) -> Iterator[Part]:
 # ---------------------------------------------------------------------- from batches to episodes
 
 
-class _EpisodesBuilder:
+class EpisodesBuilder:
     """Puts batches of records together, refuses repeated ids, and makes the table at the end."""
 
     def __init__(self, names: FieldNames, reading: Reading, cap: int | None) -> None:
@@ -302,8 +303,30 @@ class _EpisodesBuilder:
                 seen.add(name)
         return fresh
 
+    def copied(self) -> EpisodesBuilder:
+        """Return a builder with the same records, to which more can be added without adding them here."""
+        other = EpisodesBuilder(self.names, deepcopy(self.reading), self.cap)
+        other.seen = {key: set(ids) for key, ids in self.seen.items()}
+        other.problem_codes, other.problems, other.batches = dict(self.problem_codes), list(self.problems), list(self.batches)
+        other.tables = {name: dict(table) for name, table in self.tables.items()}
+        other.columns = {name: list(codes) for name, codes in self.columns.items()}
+        return other
+
+    def so_far(self) -> Log:
+        """Return everything so far; more may be added.
+
+        Raises:
+            RecordError: not one record was usable.
+        """
+        seen, self.seen = self.seen, {}  # which the copy does not need
+        try:
+            other = self.copied()
+        finally:
+            self.seen = seen
+        return other.log()
+
     def log(self) -> Log:
-        """Return everything.
+        """Return everything; nothing can be added afterwards.
 
         Raises:
             RecordError: not one record was usable.

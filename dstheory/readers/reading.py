@@ -460,14 +460,15 @@ def json_lines(path: Path, file: str, reading: Reading, progress: Progress | Non
     """
     try:
         for block in line_blocks(path):
-            yield _part(block)
+            yield part_of(block)
             if progress is not None:
                 progress(reading.records, block.done)
     except CutOff as error:
         reading.fault(file, Fault("cut-off", "", f"{error}: write it again"))
 
 
-def _part(block: Block) -> Part:
+def part_of(block: Block) -> Part:
+    """Return the line numbers and values of the lines that are not blank; of one that is not JSON, the Fault."""
     numbers, values = records(block)
     if NotJSON in set(map(type, values)):
         values = [_fault(value) if isinstance(value, NotJSON) else value for value in values]

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from dstheory.anatomy.score_rule import ScoreRule
     from dstheory.anatomy.surveys import Group, Survey
 
-_RATES = ("p = P(correct)", "a = P(stop | correct)", "b = P(resample | wrong)")
+RATES = ("p = P(correct)", "a = P(stop | correct)", "b = P(resample | wrong)")
 _VERDICTS = {None: "not testable", True: "rejected", False: "not rejected"}
 _ROUNDS = 10
 _CAPS = 12
@@ -104,7 +104,7 @@ def _group(group: Group, found: Survey) -> list[Section]:
     return [
         Section(
             f"{of}sampling and decisions",
-            [found.by, "problems", "episodes", "attempts", *_RATES],
+            [found.by, "problems", "episodes", "attempts", *RATES],
             [[label, *_row(answers.rates, Estimate.text)] for label, answers in everything.items()],
             lines=[
                 f"{100 * found.level:g} % intervals; attempts of one problem count as correlated. p is that of all attempts; "
@@ -239,14 +239,14 @@ def _one_shot(of: str, everything: Mapping[str, Answers], shot: OneShot, found: 
     steps = [step for i, step in enumerate(shot.steps) if i % every == 0 or i == len(shot.steps) - 1]
     by_step = Section(
         f"{of}by step",
-        ["step", "groups", _RATES[0], "dead groups"],
+        ["step", "groups", RATES[0], "dead groups"],
         [[step.step, f"{step.groups:,}", step.p.text(), step.dead.text()] for step in steps],
         lines=[f"{len(steps)} of {len(shot.steps)} steps; all are in anatomy.json"] if len(steps) < len(shot.steps) else [],
     )
     return [
         Section(
             f"{of}sampling",
-            [found.by, "problems", "samples", _RATES[0]],
+            [found.by, "problems", "samples", RATES[0]],
             [[label, f"{a.rates.problems:,}", f"{a.rates.attempts:,}", a.rates.p.text()] for label, a in everything.items()],
             lines=[
                 f"{100 * found.level:g} % intervals; samples of one problem count as correlated",
@@ -465,9 +465,14 @@ def _number(value: float | None, form: str = ".3f") -> str:
 
 def print_survey(found: Survey, *, details: bool) -> None:
     """Print a survey on standard output; without ``details`` the tables of checks, predictions, rounds and caps are left out."""
+    print_sections(document(found), details=details)
+
+
+def print_sections(sections: Sequence[Section], *, details: bool = True) -> None:
+    """Print sections on standard output; without ``details`` those that are details only in brief."""
     from dstheory.cli.show import print_table
 
-    for section in document(found):
+    for section in sections:
         brief = section.detail and not details
         if section.rows and not brief:
             print_table(section.title, section.columns, section.rows, words=section.words)

@@ -137,16 +137,24 @@ def texts_of(options: dict[str, Any]) -> TextSettings:
     return TextSettings(options["checker"], options["segment"], options["pattern"], words)
 
 
+def biased(log: Log, allowed: float) -> str:
+    """Return why there are no numbers where too many records were unusable for what happened in them; "" where there are."""
+    reading = log.reading
+    if reading.depends_on_outcome <= allowed * reading.records:
+        return ""
+    return (
+        f"{reading.depends_on_outcome:,} of {reading.records:,} records were unusable for what happened in them, more than "
+        f"--max-unusable {allowed:g}, and the others alone say nothing about p, a and b: correct the log, or allow more"
+    )
+
+
 def refuse_biased(log: Log, allowed: float, *, quiet: bool) -> None:
     """Say what was read and end a command with 1 where too many records were unusable for what happened in them."""
-    reading = log.reading
-    if reading.depends_on_outcome > allowed * reading.records:
-        for line in () if quiet else reading.lines():
+    why = biased(log, allowed)
+    if why:
+        for line in () if quiet else log.reading.lines():
             echo(line)
-        raise DSTheoryError(
-            f"{reading.depends_on_outcome:,} of {reading.records:,} records were unusable for what happened in them, more than "
-            f"--max-unusable {allowed:g}, and the others alone say nothing about p, a and b: correct the log, or allow more"
-        )
+        raise DSTheoryError(why)
 
 
 def refuse_unusable(log: Log, allowed: float) -> None:

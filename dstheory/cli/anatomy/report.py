@@ -30,6 +30,7 @@ Examples:
   dstheory anatomy rollouts/ --correct 'reward>=1'
   dstheory anatomy samples.jsonl --where filter=strict-match
   dstheory anatomy samples.jsonl --decision-score verifier.score
+  dstheory anatomy rollouts.jsonl --follow
   dstheory anatomy game.jsonl --field cap=max_attempts --decision continue=resample,stop=stop
   dstheory anatomy transcripts.jsonl --checker countdown --segment expressions
 \b
@@ -71,8 +72,20 @@ Exit codes:
               help="Also write one HTML file with tables and figures in it.")  # fmt: skip
 @click.option("--details", is_flag=True, help="Also print checks, predictions, rounds and caps as tables.")
 @click.option("--overwrite", is_flag=True, help="Replace earlier results.")
+@click.option("--follow", is_flag=True, help="Show p, a, b, pass@k as the log grows, until Ctrl-C; with --json a line each time.")
+@click.option("--interval", type=NumberRange(min=0, min_open=True), default=2.0, show_default=True,
+              help="With --follow: seconds between two looks at the log.")  # fmt: skip
 @json_option
-def command(as_json: bool, out: Path | None, report: Path | None, overwrite: bool, details: bool, **options: Any) -> None:
+def command(
+    as_json: bool,
+    out: Path | None,
+    report: Path | None,
+    overwrite: bool,
+    details: bool,
+    follow: bool,
+    interval: float,
+    **options: Any,
+) -> None:
     """Measure sampling (p) and decisions (a, b) on rollouts of a model that answers, checks, and stops or tries again.
 
     p = P(correct), a = P(stop | correct), b = P(resample | wrong), with intervals; tests of the model; accuracy predicted for
@@ -84,6 +97,11 @@ def command(as_json: bool, out: Path | None, report: Path | None, overwrite: boo
     from dstheory.cli.show import print_json
     from dstheory.readers import refuse_overwrite, results_directory
 
+    if follow:
+        from dstheory.cli.anatomy.follow import follow as keep_showing
+
+        keep_showing({**options, "out": out, "report": report, "interval": interval}, as_json=as_json)
+        return
     began = time.monotonic()
     if report is not None:
         refuse_overwrite(report, overwrite, inputs=options["logs"])

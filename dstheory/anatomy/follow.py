@@ -1,0 +1,229 @@
+"""A log that grows, read as it grows: what is new is read once, and the episodes so far are there at every renewal.
+
+Files of JSON lines are read on from where they ended (:mod:`dstheory.readers.tail`). Their first records decide how they are
+read, as always; until there are :data:`_HEAD` of them, those few are made sense of again. Other files (tables, documents, packed
+ones, rows of episodes that may go on) are read when they appear and read again when they change, and so is everything when a file
+was replaced. Directories and patterns are looked at again each time, since trainers write a file for each step.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dstheory.anatomy.logs import EpisodesBuilder, Log
+from dstheory.errors import DSTheoryError, FileFormatError
+from dstheory.readers.documents import Documents, is_table
+from dstheory.readers.json_values import NotJSON, decode
+from dstheory.readers.layouts import Layout, Request, find_layout
+from dstheory.readers.log_files import Opened, TextSettings, expand, glob_like
+from dstheory.readers.reading import Reading, RecordBatch, part_of
+from dstheory.readers.records import FieldNames
+from dstheory.readers.streams import Block, first_bytes
+from dstheory.readers.tail import Tail
+
+_HEAD = 20  # records that decide how a file is read
+_BINARY = (b"PAR1", b"PK\x03\x04", b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"BZh")
+
+
+@dataclass
+class _Lines:
+    """A file of JSON lines.
+
+    Attributes:
+        tail: how far it was read.
+        layout: how it is read, once that is decided.
+        head: its lines as long as that is not.
+    """
+
+    tail: Tail
+    layout: Layout | None = None
+    head: bytes = b""
+
+
+@dataclass
+class Follower:
+    """Logs that are being written.
+
+    Attributes:
+        paths: files, directories and patterns; they need not be there yet.
+        request, texts, cap, strict: how they are read, as of :func:`~dstheory.anatomy.read_log`.
+        bytes_read: how much was read so far.
+        reading: the account of what was read so far.
+
+    >>> import tempfile
+    >>> record = '{"id": %d, "attempts": [{"correct": true, "decision": "stop"}]}' + chr(10)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder, "log.jsonl")
+    ...     log = Follower([file])
+    ...     print(log.renew())
+    ...     _ = file.write_text(record % 1 + record % 2)
+    ...     print(log.renew().episodes)
+    ...     print(log.renew())  # nothing new
+    None
+    Episodes(2 episodes, 2 attempts, 2 problems, 2 capped)
+    None
+    """
+
+    paths: Sequence[str | os.PathLike[str]]
+    request: Request = field(default_factory=Request)
+    texts: TextSettings = field(default_factory=TextSettings)
+    cap: int | None = None
+    strict: bool = False
+    bytes_read: int = 0
+    reading: Reading = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._begin()
+        self.texts.check_all(self._builder.names)
+
+    def _begin(self) -> None:
+        names = FieldNames.renamed(self.request.fields, tuple(self.request.labels))
+        self._builder = EpisodesBuilder(names, Reading([], self.strict), self.cap)
+        self._lines: dict[str, _Lines] = {}
+        self._whole: dict[str, tuple[int, ...]] = {}
+        self._failed: dict[str, tuple[int, ...]] = {}
+        self.reading = self._builder.reading
+
+    def renew(self) -> Log | None:
+        """Read what is new; return all episodes so far, None if nothing changed or no record is usable yet.
+
+        Raises:
+            DSTheoryError: what is there cannot be read as a log.
+        """
+        files = [file for path in self.paths for file in _files(path)]
+        if self._replaced(files):
+            self._begin()
+            changed = True
+        else:
+            changed = False
+        for file in files:
+            changed |= self._read(file)
+        if not changed:
+            return None
+        log = self._with_heads()
+        self.reading = log.reading
+        return log.so_far() if log.reading.usable else None
+
+    def _replaced(self, files: Sequence[str]) -> bool:
+        """Return whether something that was read is no longer what it was."""
+        known = {*self._lines, *self._whole}
+        return (
+            not known <= set(files)
+            or any(one.tail.is_another() for one in self._lines.values())
+            or any(_identity(file) != seen for file, seen in self._whole.items())
+        )
+
+    def _read(self, file: str) -> bool:
+        """Read what is new in a file; return whether there was something."""
+        if file not in self._whole and file not in self._lines:
+            if _identity(file) is None or not os.path.getsize(file):
+                return False
+            if _read_whole(file):
+                return self._read_whole(file)
+            self._lines[file] = _Lines(Tail(Path(file)))
+        if file in self._whole:
+            return False
+        lines, changed = self._lines[file], False
+        for block in lines.tail.new_lines():
+            self.bytes_read += len(block.data)
+            changed = True
+            if lines.layout is not None:
+                self._add(self._builder, file, lines.layout, block)
+                continue
+            lines.head += block.data
+            head = _values(lines.head)
+            if len(head) < _HEAD:
+                continue
+            layout = find_layout(head, self.request, file)
+            if layout.reader == "table":  # rows of one episode need not be neighbours
+                del self._lines[file]
+                return self._read_whole(file)
+            lines.layout, first, lines.head = layout, Block(lines.head, 1, 0), b""
+            self._add(self._builder, file, layout, first)
+        return changed
+
+    def _read_whole(self, file: str) -> bool:
+        seen, before = _identity(file), deepcopy(self._builder.reading)
+        try:
+            opened = Opened.of(file, self.request, self._builder.reading)
+            batches = list(opened.batches(self._builder.reading, self.texts))
+        except FileFormatError:
+            self._builder.reading = before
+            if seen is None or self._failed.get(file) == seen:  # else it may be half written
+                raise
+            self._failed[file] = seen
+            return False
+        self.bytes_read += os.path.getsize(file)
+        self._take(self._builder, file, opened.layout, batches)
+        assert seen is not None
+        self._whole[file] = seen
+        return True
+
+    def _with_heads(self) -> EpisodesBuilder:
+        """Return what was read, with the few lines of files of which it is not decided how they are read."""
+        waiting = {file: one for file, one in self._lines.items() if one.head}
+        if not waiting:
+            return self._builder
+        builder = self._builder.copied()
+        for file, one in waiting.items():
+            layout = find_layout(_values(one.head), self.request, file)
+            self._add(builder, file, layout, Block(one.head, 1, 0))
+        return builder
+
+    def _add(self, builder: EpisodesBuilder, file: str, layout: Layout, block: Block) -> None:
+        part = part_of(block)
+        opened = Opened(file, Documents([], lambda columns: iter([part])), layout)
+        self._take(builder, file, layout, list(opened.batches(builder.reading, self.texts)))
+
+    def _take(self, builder: EpisodesBuilder, file: str, layout: Layout, batches: list[RecordBatch]) -> None:
+        if file not in builder.reading.files:
+            builder.reading.files.append(file)
+            if layout.format is not None or layout.reader == "rollouts" or layout.turns is not None:
+                how = layout.sentence
+                builder.reading.read_as[how] = builder.reading.read_as.get(how, 0) + 1
+        builder.add(file, batches)
+
+
+def _files(path: str | os.PathLike[str]) -> list[str]:
+    """Return the files that a path means now."""
+    text = os.fspath(path)
+    if os.path.isdir(text) or glob_like(text):
+        try:
+            return expand([text])
+        except DSTheoryError:
+            return []  # nothing there yet
+    return [text] if os.path.exists(text) else []
+
+
+def _identity(file: str) -> tuple[int, ...] | None:
+    try:
+        found = os.stat(file)
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _read_whole(file: str) -> bool:
+    """Return whether a file is no plain file of lines."""
+    head = first_bytes(Path(file)).lstrip()
+    with open(file, "rb") as raw:
+        packed = raw.read(4).startswith(_BINARY)
+    return packed or file.lower().endswith(".json") or head.startswith(b"[") or is_table(Path(file), head)
+
+
+def _values(lines: bytes) -> list[object]:
+    """Return the values of the first lines that are JSON."""
+    found: list[object] = []
+    for line in lines.split(b"\n"):
+        if line.strip():
+            try:
+                found.append(decode(line))
+            except NotJSON:
+                continue
+        if len(found) == _HEAD:
+            break
+    return found

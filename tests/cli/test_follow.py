@@ -1,0 +1,223 @@
+"""`dstheory anatomy --follow`: what is shown is what reading anew would give, nothing is read twice, and no test waits."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from dstheory.anatomy import Episodes, Log, read_log
+from dstheory.anatomy.follow import Follower
+from dstheory.cli.anatomy import follow
+from dstheory.errors import FileFormatError, RecordError
+from dstheory.readers.layouts import Request
+
+
+def _line(i: int, **more: Any) -> str:
+    steps = [{"correct": False, "decision": "resample"}] * (i % 3) + [{"correct": i % 4 > 0, "decision": "stop"}]
+    return json.dumps({"id": i, "problem": f"p{i % 5}", "cap": 6, "attempts": steps, **more}) + "\n"
+
+
+def _same(one: Episodes, other: Episodes) -> None:
+    assert one.correct.tolist() == other.correct.tolist()
+    assert one.offsets.tolist() == other.offsets.tolist()
+    assert one.capped.tolist() == other.capped.tolist()
+    assert [one.problem_ids[i] for i in one.problem] == [other.problem_ids[i] for i in other.problem]
+    for name, column in other.fields.items():
+        assert [one.fields[name].names[i] for i in one.fields[name].codes] == [column.names[i] for i in column.codes]
+
+
+def _followed(log: Follower, changes: Iterator[Any]) -> list[Log]:
+    """What is shown while changes happen, one between two looks."""
+    shown: list[Log] = []
+    follow.renewals(log, shown.append, lambda: next(changes, None) is not None)
+    return shown
+
+
+def test_what_is_shown_is_what_reading_anew_gives_and_nothing_is_read_twice(tmp_path: Path, capsys) -> None:
+    path = tmp_path / "log.jsonl"
+    anew: list[Log] = []
+
+    def changes() -> Iterator[bool]:
+        yield True  # still not there
+        with path.open("a", encoding="utf-8") as file:
+            for start, end in ((0, 1), (1, 8), (8, 45), (45, 46)):  # the first twenty decide how it is read
+                file.write("".join(_line(i, task="easy" if i % 2 else "hard") for i in range(start, end)))
+                file.write(_line(end)[:30])  # and the beginning of a line
+                file.flush()
+                os.truncate(path, os.path.getsize(path) - 30)
+                anew.append(read_log(path))
+                with path.open("a", encoding="utf-8") as other:
+                    other.write(_line(end, task="easy" if end % 2 else "hard")[:30])
+                yield True
+                os.truncate(path, os.path.getsize(path) - 30)
+                yield True  # nothing new: nothing shown
+
+    log = Follower([path], Request())
+    shown = _followed(log, changes())
+    assert len(shown) == len(anew) == 4
+    for one, other in zip(shown, anew, strict=True):
+        _same(one.episodes, other.episodes)
+        assert one.reading.records == other.reading.records
+    assert log.bytes_read == path.stat().st_size
+    assert capsys.readouterr().err == f"waiting for a usable record in {path}\n"
+
+
+@pytest.mark.parametrize("how", ["shorter", "same length", "another file", "gone"])
+def test_a_file_that_is_replaced_is_begun_again(tmp_path: Path, how: str) -> None:
+    path, old, new = tmp_path / "log.jsonl", "".join(map(_line, range(30))), "".join(map(_line, range(100, 130)))
+    path.write_text(old, encoding="utf-8")
+
+    def changes() -> Iterator[bool]:
+        if how == "shorter":
+            path.write_text(new[: new.index("\n") + 1], encoding="utf-8")
+        elif how == "same length":
+            path.write_text(old.replace('"p0"', '"p9"'), encoding="utf-8")
+        elif how == "another file":
+            (tmp_path / "other").write_text(old + new, encoding="utf-8")
+            (tmp_path / "other").replace(path)
+        else:
+            path.unlink()
+            yield True
+            path.write_text(old, encoding="utf-8")
+        yield True
+
+    shown = _followed(Follower([path]), changes())
+    assert len(shown) == 2
+    _same(shown[1].episodes, read_log(path).episodes)
+
+
+def test_trainers_that_write_a_file_for_each_step(tmp_path: Path) -> None:
+    def step(i: int) -> Path:
+        path = tmp_path / f"completions_{i:05}.parquet"
+        rewards = [1.0, 0.0, 0.0, float(i)]
+        columns = {"step": [i] * 4, "prompt": list("xxyy"), "completion": list("abcd"), "accuracy_reward": rewards}
+        pq.write_table(pa.table(columns), path)
+        return path
+
+    def changes() -> Iterator[bool]:
+        step(0)
+        yield True
+        whole = step(1).read_bytes()
+        (tmp_path / "completions_00001.parquet").write_bytes(whole[:90])  # being written
+        yield True
+        (tmp_path / "completions_00001.parquet").write_bytes(whole)
+        yield True
+
+    shown = _followed(Follower([tmp_path]), changes())
+    assert [len(found.episodes) for found in shown] == [4, 8]
+    _same(shown[1].episodes, read_log(tmp_path).episodes)
+    (tmp_path / "completions_00002.parquet").write_bytes(b"PAR1 nothing")
+    with pytest.raises(FileFormatError, match="completions_00002"):
+        _followed(Follower([tmp_path]), iter([True, True]))
+
+
+def test_rows_of_one_episode_that_stand_apart(tmp_path: Path) -> None:
+    """One row per turn in lines: an episode may go on later, so such a file is read as a whole each time."""
+    path = tmp_path / "rows.jsonl"
+    made = [{"id": i % 15, "round": i // 15, "correct": i % 2 == 0} for i in range(30)]
+    rows = [json.dumps({**row, "decision": "stop" if row["round"] else "resample"}) for row in made]
+
+    def changes() -> Iterator[bool]:
+        path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+        yield True
+
+    path.write_text("\n".join(rows[:25]) + "\n", encoding="utf-8")
+    shown = _followed(Follower([path]), changes())
+    _same(shown[-1].episodes, read_log(path).episodes)
+    assert len(shown[-1].episodes.correct) == 30
+
+
+def test_a_log_without_numbers_yet_is_waited_for_and_a_wrong_one_refused(tmp_path: Path, capsys) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_text('{"id": 1, "attempts": []}\n', encoding="utf-8")
+    assert _followed(Follower([path]), iter([True])) == []
+    assert "attempts is empty" in capsys.readouterr().err
+    path.write_text('{"question": 1}\n', encoding="utf-8")
+    with pytest.raises(RecordError, match="is of no known format"):
+        Follower([path]).renew()
+
+
+@pytest.fixture
+def driven(monkeypatch: pytest.MonkeyPatch) -> Callable[[Iterator[Any]], None]:
+    def drive(changes: Iterator[Any]) -> None:
+        def pause(seconds: float) -> bool:
+            if next(changes, None) is None:
+                raise KeyboardInterrupt
+            return True
+
+        monkeypatch.setattr(follow, "_pause", pause)
+
+    return drive
+
+
+def _growing(path: Path) -> Iterator[bool]:
+    for end in (4, 30):
+        path.write_text("".join(_line(i, task="xy"[i % 2]) for i in range(end)), encoding="utf-8")
+        yield True
+        yield True
+
+
+def test_ctrl_c_ends_it_with_its_code_and_the_last_table(dstheory, driven, tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    driven(_growing(path))
+    ran = dstheory("anatomy", path, "--follow", "--interval", 0.5)
+    assert ran.code == 130
+    blocks = ran.out.split("records read, ")[1:]
+    assert [block.split()[0] for block in blocks] == ["4", "30"]
+    whole = read_log(path).episodes
+    assert f"{whole.correct.mean():.3f} [" in blocks[-1]
+    assert "at least one right of k" in blocks[-1]
+    assert "waiting for a usable record" in ran.err
+    assert not (tmp_path / "results").exists()
+
+
+def test_one_line_of_json_for_each_renewal(dstheory, driven, tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    driven(_growing(path))
+    ran = dstheory("anatomy", path, "--follow", "--json", "--by", "task")
+    lines = [json.loads(line) for line in ran.out.splitlines()]
+    assert [line["used"] for line in lines] == [4, 30]
+    assert [row.get("task") for row in lines[1]["rates"]] == ["x", "y", None]
+    assert lines[1]["rates"][-1]["p"]["value"] == pytest.approx(read_log(path).episodes.correct.mean())
+    assert [one["k"] for one in lines[1]["pass"]] == [1, 2, 3]
+
+
+def test_one_shot_logs_by_step_and_turns_without_decisions(dstheory, driven, tmp_path: Path) -> None:
+    shots = tmp_path / "shots.jsonl"
+    rows = [{"step": i // 8, "prompt": f"q{i // 4}", "completion": "x", "reward": float(i % 3 > 0)} for i in range(40)]
+    shots.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    driven(iter(()))
+    ran = dstheory("anatomy", shots, "--follow")
+    assert (ran.code, "last steps" in ran.out, "pass@k" in ran.out) == (130, True, True)
+    turns = tmp_path / "turns.jsonl"
+    chains = [{"id": i, "attempts": [{"correct": i % 2 > 0}, {"correct": i % 3 > 0}]} for i in range(24)]
+    turns.write_text("".join(json.dumps(row) + "\n" for row in chains), encoding="utf-8")
+    ran = dstheory("anatomy", turns, "--follow", "--json")
+    line = json.loads(ran.out)
+    assert (line["decided_by"], line["revisions"]["right_to_right"]["value"]) == ("nobody", 8 / 12)
+    assert "decided by: nobody; so a and b say nothing about the model" in dstheory("anatomy", turns, "--follow").out
+
+
+def test_unknown_decisions_give_a_reason_instead_of_numbers(dstheory, driven, tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_text("".join(_line(i).replace("resample", "again") for i in range(9)), encoding="utf-8")
+    driven(iter(()))
+    ran = dstheory("anatomy", path, "--follow", "--json")
+    assert json.loads(ran.out)["reason"].startswith("6 of 9 records were unusable for what happened in them")
+
+
+@pytest.mark.parametrize(("options", "why"), [
+    (["--compare", "a", "b"], "leave out --compare"),
+    (["--report", "r.html"], "leave out --report"),
+    (["--interval", "0"], "interval"),
+])  # fmt: skip
+def test_options_that_do_not_go_together(dstheory, tmp_path: Path, options: list[str], why: str) -> None:
+    ran = dstheory("anatomy", tmp_path / "log.jsonl", "--follow", *options)
+    assert (ran.code, why in ran.err) == (2, True)
