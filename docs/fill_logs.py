@@ -24,7 +24,6 @@ from dstheory.readers.formats import formats
 PAGE = Path(__file__).parent / "anatomy.md"
 FORMATS = PAGE.with_name("log_formats.md")
 OPTIONS: dict[str, dict[str, Any]] = {
-    "answers.jsonl": {"fields": {"correct": "right"}},
     "other_words.jsonl": {"decision": "continue=resample"},
 }
 
@@ -69,7 +68,8 @@ COUNTED: dict[str, Callable[[Any], Any]] = {
     "repeated_ids.jsonl": each("reward"),
     "sample_lists.jsonl": lambda rows: [good for row in rows for good in row["score"]],
     "shrinking_rounds.jsonl": _turns("attempts", "correct", "decision", "resample"),
-    "wait_boxed.jsonl": lambda rows: ([True] * 6 + [False] * 3, [True] * 4 + [False], [True] * 2 + [False]),  # read by people
+    "countdown_forms.jsonl": lambda rows: ([True] * 4 + [False], [True] * 4, [True]),  # read by people, as is the next
+    "wait_boxed.jsonl": lambda rows: ([True] * 6 + [False] * 3, [True] * 5 + [False], [True] * 2 + [False]),
     "countdown_base.jsonl": each("correct"),
     "countdown_grpo.jsonl": each("correct"),
     "humaneval_results.jsonl": each("passed"),

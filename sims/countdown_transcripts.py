@@ -35,7 +35,8 @@ def run(*, quick: bool, progress: Callable[[int, int], None] | None = None, data
     from . import _rollouts as shared
 
     path = shared.file_in(data, FILE)
-    logs = {way: read_log(path, fields={"problem": "numbers"}, checker="countdown", segment=way) for way in WAYS}
+    settings: dict[str, Any] = {"fields": {"problem": "numbers"}, "checker": "countdown", "no_answer": "omit"}
+    logs = {way: read_log(path, segment=way, **settings) for way in WAYS}
     rows: list[dict[str, Any]] = []
     for i, (way, log) in enumerate(logs.items()):
         found = answer(log.episodes, resamples=99 if quick else 1999, rng=SEED)

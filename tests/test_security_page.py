@@ -10,7 +10,7 @@ from pathlib import Path
 from dstheory.claims import verdicts, workers
 from dstheory.dynamics.sweeps import grid
 from dstheory.objectives.expectation import counts
-from dstheory.readers import answers, limits, transcripts
+from dstheory.readers import final_answers, grading, limits, transcripts
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs/security.md").read_text(encoding="utf-8")
@@ -21,7 +21,9 @@ VALUES = {
     "LONGEST_TEXT": transcripts._LONGEST_TEXT,
     "MOST_ATTEMPTS": transcripts._MOST_ATTEMPTS,
     "LONGEST_PATTERN": transcripts._LONGEST_PATTERN,
-    "LONGEST_ANSWER": answers._LONGEST_ANSWER,
+    "LONGEST_ANSWER": final_answers._LONGEST_ANSWER,
+    "GRADING_SECONDS": grading._SECONDS,
+    "GRADING_MEMORY": grading._MEMORY,
     "LARGEST_GROUP": counts.LARGEST_GROUP,
     "MOST_VALUES": grid._MOST,
     "TIME_LIMIT": verdicts.TIME_LIMIT,

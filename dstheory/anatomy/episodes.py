@@ -156,6 +156,8 @@ class Episodes:
         problem_ids: names of the problems; a selection keeps the whole table, so that indices stay comparable.
         cap: (N,) the largest number of attempts allowed; 0 for none.
         fields: categorical columns such as ``task``, ``model``, ``log``.
+        unseen: (N,) whether there may have been a decision after the last attempt that the log does not show, as in a text that
+            does not say whether it is complete; default nowhere. Such episodes are capped too, but at no cap.
 
     Raises:
         RecordError: names the first episode that breaks a rule, the value and the rule.
@@ -177,9 +179,12 @@ class Episodes:
     problem_ids: Sequence[str]
     cap: Ints
     fields: Mapping[str, Labels] = field(default_factory=dict)
+    unseen: Bools = field(default_factory=lambda: np.zeros(0, dtype=bool))
 
     def __post_init__(self) -> None:
-        for name in ("offsets", "correct", "stopped", "capped", "problem", "cap"):
+        if not len(self.unseen):
+            object.__setattr__(self, "unseen", np.broadcast_to(np.False_, len(self.capped)))  # which takes no memory
+        for name in ("offsets", "correct", "stopped", "capped", "problem", "cap", "unseen"):
             array, whole = np.asarray(getattr(self, name)), name in ("offsets", "problem", "cap")
             if array.ndim != 1 or (array.size and array.dtype.kind not in ("iu" if whole else "b")):
                 what = "whole numbers" if whole else "booleans"
@@ -257,6 +262,7 @@ class Episodes:
             problem_ids=ids,
             cap=np.concatenate([part.cap for part in parts]),
             fields=fields,
+            unseen=np.concatenate([part.unseen for part in parts]),
         )
 
     def with_field(self, name: str, labels: Labels) -> Episodes:
@@ -351,6 +357,7 @@ class Episodes:
             problem_ids=self.problem_ids,
             cap=self.cap[index],
             fields={name: Labels(column.codes[index], column.names) for name, column in self.fields.items()},
+            unseen=self.unseen[index],
         )
 
     def by(self, name: str) -> dict[str, Episodes]:
@@ -424,7 +431,7 @@ class Episodes:
         n, m = len(self.capped), len(self.correct)
         if len(self.offsets) != n + 1 or self.offsets[0] != 0 or self.offsets[-1] != m:
             raise RecordError(f"offsets has {len(self.offsets)} entries for {n} episodes: must be {n + 1}, from 0 to {m}")
-        for name, size in (("stopped", m), ("problem", n), ("cap", n)):
+        for name, size in (("stopped", m), ("problem", n), ("cap", n), ("unseen", n)):
             if len(getattr(self, name)) != size:
                 raise RecordError(f"{name} has {len(getattr(self, name))} entries: needs {size}")
         self._refuse(np.diff(self.offsets) < 1, np.diff(self.offsets), "attempts", "must be at least one")
@@ -435,6 +442,7 @@ class Episodes:
             raise RecordError(f"episode {i} goes on after a stop: only its last attempt may stop")
         open_end = ~self.stopped[self.offsets[1:] - 1] & ~self.capped
         self._refuse(open_end, self.capped, "capped", "must be true for an episode that ends without a stop")
+        self._refuse(self.unseen & ~self.capped, self.unseen, "unseen", "must be false for an episode that is not capped")
         over = (self.cap != 0) & (np.diff(self.offsets) > self.cap)
         self._refuse(over | (self.cap < 0), self.cap, "cap", "must be 0 (none) or at least the number of attempts")
         self._refuse((self.problem < 0) | (self.problem >= len(self.problem_ids)), self.problem, "problem",

@@ -23,7 +23,7 @@ from dstheory.readers.log_files import TextSettings, expand, open_all
 from dstheory.readers.reading import Part, Progress, Reading, RecordBatch, batches
 from dstheory.readers.records import NOBODY, Fault, FieldNames
 from dstheory.readers.tables import from_frame as table_of
-from dstheory.readers.transcripts import Segmenter, text_batches
+from dstheory.readers.transcripts import NoAnswer, Segmenter, text_batches
 from dstheory.readers.turns import FIXED_NOTE, decided, filled, without_decisions
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ def read_log(
     segment: str | Segmenter | None = None,
     pattern: str | None = None,
     markers: Sequence[str] | None = None,
+    no_answer: NoAnswer = None,
     progress: Progress | None = None,
 ) -> Log:
     """Read rollout logs.
@@ -95,6 +96,8 @@ def read_log(
             expressions for games and tags otherwise; for conversations, every message of the assistant is one attempt.
         pattern: of the segmentation by a pattern: a regular expression.
         markers: of the segmentation by markers: the words.
+        no_answer: for texts: what those are in which no answer is found, ``"wrong"`` (the default, unless that are all of them,
+            which is refused) or ``"omit"``, which leaves them out.
         progress: called with (records so far, bytes of the files so far).
 
     Returns:
@@ -116,7 +119,7 @@ def read_log(
     request = Request.of(reader, format, fields, correct, decision, where, labels, turns, decided_by)
     files = expand(paths)
     builder = EpisodesBuilder(FieldNames.renamed(request.fields, tuple(labels)), Reading(files, strict), cap)
-    texts = TextSettings(checker, segment, pattern, markers)
+    texts = TextSettings(checker, segment, pattern, markers, no_answer)
     texts.check_all(builder.names)
     for file, opened in open_all(files, paths, request, builder.reading, progress):
         with uncollected():
@@ -175,6 +178,7 @@ def from_records(
     segment: str | Segmenter | None = None,
     pattern: str | None = None,
     markers: Sequence[str] | None = None,
+    no_answer: NoAnswer = None,
     name: str = "records",
 ) -> Log:
     """Read records that are in memory already: with marked attempts, conversations or transcripts.
@@ -182,7 +186,7 @@ def from_records(
     Args:
         records: dictionaries as they would stand in a file of JSON lines.
         reader: ``"records"``, ``"conversation"`` or ``"transcript"``.
-        fields, decided_by, labels, cap, strict, checker, segment, pattern, markers: as of :func:`read_log`.
+        fields, decided_by, labels, cap, strict, checker, segment, pattern, markers, no_answer: as of :func:`read_log`.
         name: how messages call them, and their label in the field ``log``.
 
     Raises:
@@ -210,7 +214,7 @@ def from_records(
             parts = filled(parts, names)
         builder.add(name, decided(batches(parts, name, names, builder.reading, unit="record"), who))
     else:
-        texts = TextSettings(checker, segment, pattern, markers).reader(reader, names, name)
+        texts = TextSettings(checker, segment, pattern, markers, no_answer).reader(reader, names, name)
         builder.add(name, decided(text_batches(_parts(records), name, texts, builder.reading, unit="record"), who))
     return builder.log()
 
@@ -352,7 +356,10 @@ class EpisodesBuilder:
         stopped = np.zeros(offsets[-1], dtype=bool)
         stopped[offsets[1:] - 1] = ended
         at_cap = (caps > 0) & (lengths == caps)
-        self.reading.unfinished = int(np.count_nonzero(~ended & ~at_cap & (caps > 0)))
+        unseen = np.concatenate([np.zeros(len(b.lengths), dtype=bool) if b.unseen is None else b.unseen for b in self.batches])
+        unseen &= ~at_cap
+        self.reading.unseen = int(np.count_nonzero(unseen))
+        self.reading.unfinished = int(np.count_nonzero(~ended & ~at_cap & ~unseen & (caps > 0)))
         episodes = Episodes(
             offsets=offsets,
             correct=joined("correct"),
@@ -362,6 +369,7 @@ class EpisodesBuilder:
             problem_ids=tuple(self.problem_codes),
             cap=caps,
             fields=fields,
+            unseen=unseen,
         )
         return Log(episodes, self.reading)
 

@@ -47,11 +47,12 @@ from dstheory.errors import RecordError
 
 COLUMNS = (
     "episodes", "attempts", "correct", "decided_correct", "stop_correct", "decided_wrong", "resample_wrong",
-    "final_correct", "stopped", "stopped_correct", "first_correct",
+    "final_correct", "stopped", "stopped_correct", "first_correct", "unseen_correct", "unseen_wrong",
 )  # fmt: skip
 """Of each problem: episodes, attempts, correct ones; decisions after a correct answer and stops among them; after a wrong one and
 resamples among them; episodes whose last answer is correct, that stopped before their cap, that stopped (at it too) on a correct
-answer; episodes whose first answer is correct."""
+answer; episodes whose first answer is correct; those whose last answer is correct, or wrong, and whose decision after it is
+not seen."""
 
 RATES = {
     "p": ("correct", "attempts"),
@@ -60,11 +61,22 @@ RATES = {
 }
 """What each parameter is counted from: successes and trials, as columns."""
 
+_UNSEEN = {
+    "stop_correct": ("unseen_correct",),
+    "resample_wrong": ("unseen_wrong",),
+    "stopped": ("unseen_correct", "unseen_wrong"),
+}
+"""Successes that may be more, by the decisions that are not seen."""
+
 _WHY_NOT = {
     "correct": "there is no attempt",
     "stop_correct": "no correct attempt was followed by a decision, so P(stop | correct) cannot be estimated",
     "resample_wrong": "no wrong attempt was followed by a decision, so P(resample | wrong) cannot be estimated",
 }
+_ONLY_RESAMPLES = (
+    "no stop is seen, and in {episodes} episodes the last decision is not: where only resamples show, neither a nor b can be "
+    "estimated"
+)
 _MOST_ROWS = 20_000  # beyond this many distinct rows, blocks are drawn
 _BLOCKS = 5_000
 _CHUNK = 1 << 22  # numbers held at once while resampling: 32 MB
@@ -165,7 +177,7 @@ class ProblemCounts:
     """Distinct rows of sums per problem, and how many problems have each.
 
     Attributes:
-        rows: (G, 11) distinct rows, columns as in `COLUMNS`.
+        rows: (G, 13) distinct rows, columns as in `COLUMNS`.
         times: (G,) number of problems with that row.
 
     >>> log = Episodes.record([("x", [(False, "resample"), (True, "stop")]), ("y", [(True, "stop")]), ("z", [(True, "stop")])])
@@ -221,7 +233,7 @@ class ProblemCounts:
         return float(self.times @ (parts[0] * parts[1])) * units / max(units - 1, 1)
 
     def resample(self, resamples: int, rng: np.random.Generator) -> Iterator[Floats]:
-        """Yield chunks (B, 11) of bootstrap totals, B summing to ``resamples``: problems drawn with replacement."""
+        """Yield chunks (B, 13) of bootstrap totals, B summing to ``resamples``: problems drawn with replacement."""
         rows, times = (self.rows, self.times) if len(self.rows) <= _MOST_ROWS else self._blocks(rng)
         units = int(times.sum())
         step = max(_CHUNK // max(len(rows), 1), 1)
@@ -273,7 +285,7 @@ def cells(episodes: Episodes, axes: Sequence[str]) -> Iterator[tuple[tuple[str, 
 def rounds(episodes: Episodes, *, most: int | None = None) -> Iterator[ProblemCounts]:
     """Yield the counts of round 0, 1, ..., of that round's attempts alone, at most ``most`` of them.
 
-    "episodes" are those that reach the round; the columns after "resample_wrong" stay 0.
+    "episodes" are those that reach the round; the columns between "resample_wrong" and "unseen_correct" stay 0.
     """
     longest = int(episodes.attempts.max(initial=0))
     for k in range(longest if most is None else min(longest, most)):
@@ -283,11 +295,13 @@ def rounds(episodes: Episodes, *, most: int | None = None) -> Iterator[ProblemCo
         rows = np.zeros((len(there), len(COLUMNS)), dtype=np.int32)
         rows[:, :2] = 1
         rows[:, 2:7] = np.stack([right, right & own, right & own & stop, ~right & own, ~right & own & ~stop], axis=1)
+        unseen = episodes.unseen[there] & (episodes.last[there] == at)
+        rows[:, 11], rows[:, 12] = unseen & right, unseen & ~right
         yield _by_problem(rows, episodes.problem[there])
 
 
 def _episode_rows(episodes: Episodes) -> Ints:
-    """(N, 11) the columns, per episode."""
+    """(N, 13) the columns, per episode."""
     rows = np.empty((len(episodes), len(COLUMNS)), dtype=np.int32)
     counts, final = episodes.counts("episode"), episodes.final_correct
     rows[:, 0] = 1
@@ -295,6 +309,7 @@ def _episode_rows(episodes: Episodes) -> Ints:
         rows[:, i] = getattr(counts, name)
     rows[:, 7], rows[:, 8], rows[:, 9] = final, ~episodes.capped, final & episodes.ended_by_stop
     rows[:, 10] = episodes.correct[episodes.offsets[:-1]]
+    rows[:, 11], rows[:, 12] = episodes.unseen & final, episodes.unseen & ~final
     return rows
 
 
@@ -424,6 +439,12 @@ def rate(table: ProblemCounts, successes: str, trials: str, *, level: float = 0.
     s, n = table.total(successes), table.total(trials)
     if n == 0:
         return Estimate.missing(_WHY_NOT.get(successes, "there are no episodes"), level=level)
+    hidden = sum(table.total(name) for name in _UNSEEN.get(successes, ()))
+    decisions = trials.startswith("decided")
+    if decisions and not table.total("stop_correct") + table.total("decided_wrong") - table.total("resample_wrong"):
+        ends_unseen = table.total("unseen_correct") + table.total("unseen_wrong")
+        if ends_unseen:
+            return Estimate.missing(_ONLY_RESAMPLES.format(episodes=ends_unseen), level=level)
     effective, quantile, method = float(n), None, "Wilson"
     if interval == "problem":
         units = int(table.times[table.column(trials) > 0].sum())
@@ -435,8 +456,15 @@ def rate(table: ProblemCounts, successes: str, trials: str, *, level: float = 0.
             from scipy.special import stdtrit
 
             quantile = float(stdtrit(units - 1, 0.5 + level / 2))
-    low, high = wilson(s / n * effective, effective, level=level, quantile=quantile)
-    return Estimate(s / n, float(low), float(high), level, method, s, n)
+    share = s / n
+    least = most = share
+    if hidden:  # from none of them being successes to all
+        method += f"; whatever the {hidden} decisions were that are not seen"
+        n_all = n + hidden * decisions
+        least, most = s / n_all, (s + hidden) / n_all
+    low, _ = wilson(least * effective, effective, level=level, quantile=quantile)
+    _, high = wilson(most * effective, effective, level=level, quantile=quantile)
+    return Estimate(share, float(low), float(high), level, method, s, n)
 
 
 def mean_attempts(table: ProblemCounts, level: float) -> Estimate:

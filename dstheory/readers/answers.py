@@ -1,4 +1,4 @@
-r"""Answers found in texts and checked: arithmetic exactly, final answers as numbers where both are numbers.
+r"""Arithmetic found in texts and checked exactly; checkers. Final answers are those of :mod:`dstheory.readers.final_answers`.
 
 Expressions have the grammar of Python's arithmetic: numbers, brackets, the four operations, and a minus sign in front. Python's
 own parser reads them, and what is not of these few kinds is refused: there are no powers, no names and no calls, and nothing is
@@ -8,7 +8,7 @@ limited, so that no text can make this slow or large.
 A checker is a function ``(answer, record) -> bool``; None says "this is no attempt at all". A user's own comes from a Python file
 that the user names.
 
-Source: rules of the 24 game and of countdown; comparison of numbers after the usual typography is removed.
+Source: rules of the 24 game and of countdown.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ from dstheory.readers.records import Fault, FieldNames
 
 Checker = Callable[[str, Mapping[str, Any]], bool | None]
 
-_LONGEST_ANSWER = 4000
 _LONGEST = 400  # characters of an expression
 _DIGITS = 12  # of a number
 _NUMBERS = 60  # in an expression: exact fractions stay below 60 * 12 digits
@@ -113,42 +112,113 @@ def _value(node: ast.expr, plain: str, numbers: list[Fraction]) -> Fraction | No
 
 
 # A run of what expressions are made of, on one line; every piece is possessive or bounded, so the scan is linear.
-_RUN = re.compile(r"[-(\d][-+*/×·÷−–∗⋅()\d. \t]*")
+_RUN = re.compile(r"[-(\d][-+*/×·÷−–∗⋅()\d. \t]*+")
 _LIST_NUMBER = re.compile(r"^\d{1,2}[.)]\s+")  # "1. 8 - 2 + 3*4"
 _PROSE_DASH = re.compile(r"\s+[-−–]$")  # "8 - 2 + 3*4 - which is 18"
-_CLAIM = re.compile(r"[ \t]*=[ \t]*(-?\d+(?:\.\d+)?)?")
+_EQUALS = re.compile(r"[ \t*]*=[ \t*]*")
+_LEADING = re.compile(r"-?\d+(?:\.\d+)?")
+_LATEX_SIGN = re.compile(r"\\(?:(?:(times|cdot)|(div)|quad)(?![A-Za-z])|[,;! ]|([\\()\[\]]))")
+_BRACKETS = re.compile(r"\\(?:left|right)(?![A-Za-z])|&(?==)")
+_FRACTION = re.compile(r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
+_BOX = re.compile(r"\\boxed\s*\{([^{}]*)\}")
+_DEEPEST = 6  # fractions within fractions
+_BOLD = re.compile(r"(?<=[\d).])\*\*+$")  # the end of what Markdown makes bold; there are no powers
 
 
-def find_expressions(text: str, *, least_numbers: int = 3, target: Fraction | None = None) -> Iterator[Expression]:
+def find_expressions(
+    text: str, *, least_numbers: int = 3, target: Fraction | None = None, numbers: Counter[Fraction] | None = None
+) -> Iterator[Expression]:
     """Yield the candidate answers in a text, in order.
 
     A candidate is an expression with at least ``least_numbers`` numbers. One that is followed by "= v" is a working step and no
-    candidate, unless v is the target: "65*41 + 36 = 2701" computes, "(8 - 2) * 4 = 24" answers.
+    candidate, unless v is the target or the expression uses all numbers of the game: "65*41 + 36 = 2701" computes,
+    "(8 - 2) * 4 = 24" answers, and "8 + 2 + 4 = 14" is a wrong try at 24 with 8, 2, 4. Of a chain "e = f = v" the last member is
+    v, and one member at most is a candidate.
+
+    Args:
+        text: what is searched.
+        least_numbers: of an expression.
+        target: of the game, if there is one.
+        numbers: of the game; each must be used once.
 
     Example:
         >>> text = "Try 8 - 2 + 3*4, or (8 - 2) * 4 * 1 = 24. Check: 8 - 2 - 1 = 5, 3/4/5/ is broken."
         >>> [e.text for e in find_expressions(text, target=Fraction(24))]
         ['8 - 2 + 3*4', '(8 - 2) * 4 * 1']
+        >>> [e.text for e in find_expressions("8 + 2 + 4 = 14. 8 + 2 + 2 = 12.", numbers=Counter(map(Fraction, (8, 2, 4))))]
+        ['8 + 2 + 4']
     """
+    chain_end, right, answered = 0, False, False  # of the chain of equations last looked at; its members share what it claims
     for match in _RUN.finditer(text):
-        run = match.group().rstrip(" \t.")
+        run = _trimmed(match.group(), text[max(0, match.start() - 1) : match.start()])
         if len(run) > 2 * _LONGEST:
             continue  # whatever is cut from it below, too long
-        claim = _CLAIM.match(text, match.start() + len(run))
-        if claim is not None and not (target is not None and claim.group(1) and _same(claim.group(1), target)):
-            continue
+        if match.start() < chain_end and answered:
+            continue  # the chain's first member was the candidate
+        end = match.start() + len(run)
+        if _EQUALS.match(text, end):
+            if match.start() >= chain_end:
+                chain_end, claim = _claimed(text, end)
+                right, answered = target is not None and _same(claim, target), False
+            step = not right  # unless it uses all numbers
+        else:
+            step = False
         for piece in (run, _LIST_NUMBER.sub("", run), _PROSE_DASH.sub("", run), _balanced(run)):
             try:
                 found = evaluate(piece)
             except ExpressionError:
                 continue
-            if len(found.numbers) >= least_numbers:
+            whole = numbers is not None and Counter(found.numbers) == numbers
+            if whole or (len(found.numbers) >= least_numbers and not step):
+                answered = match.start() < chain_end
                 yield found
             break
 
 
-def _same(written: str, target: Fraction) -> bool:
-    return len(written) <= _DIGITS and Fraction(written) == target
+def as_arithmetic(text: str) -> str:
+    r"""Return a text in which LaTeX's signs, fractions and boxes are written in plain characters.
+
+    Example:
+        >>> as_arithmetic(r"\boxed{8 \div \left(3 - \frac{8}{3}\right)} = 24")
+        '8 / (3 - ((8)/(3))) = 24'
+    """
+    if "\\" not in text:
+        return text
+    text = _BRACKETS.sub("", text)
+    text = _LATEX_SIGN.sub(lambda sign: "*" if sign[1] else "/" if sign[2] else "$" if sign[3] else " ", text)
+    for _ in range(_DEEPEST):  # from within
+        plain = _BOX.sub(r"\1", _FRACTION.sub(r"((\1)/(\2))", text))
+        if plain == text:
+            break
+        text = plain
+    return text
+
+
+def _trimmed(run: str, before: str = "") -> str:
+    """Return a run without the end of its sentence or of what Markdown emphasises; ``before`` is the character before it."""
+    run = run.rstrip(" \t.")
+    if before == "*" and run.endswith("*"):
+        run = run.rstrip("*")
+    return _BOLD.sub("", run).rstrip(" \t.")
+
+
+def _claimed(text: str, end: int) -> tuple[int, str]:
+    """Return where a chain of equations ends whose first member ends at ``end``, and its last member; "" where that is none."""
+    last = ""
+    while equals := _EQUALS.match(text, end):
+        found = _RUN.match(text, equals.end())
+        last = _trimmed(found.group()) if found else ""
+        end = equals.end() + len(last)
+    return end, last
+
+
+def _same(claim: str, target: Fraction) -> bool:
+    """Return whether the last member of a chain is the target; prose may follow a number, as in "24 - right"."""
+    try:
+        return evaluate(claim).value == target
+    except ExpressionError:
+        leading = _LEADING.match(claim)
+        return leading is not None and len(leading[0]) <= _DIGITS and Fraction(leading[0]) == target
 
 
 def _balanced(run: str) -> str:
@@ -209,7 +279,7 @@ class Game:
         text = re.sub(r"^\s*(?:the\s+)?(?:final\s+)?answer\s*(?:is)?\s*:?\s*", "", first_line, flags=re.IGNORECASE)
         text = re.sub(r"\[[A-Z ]{1,20}\]\s*$", "", text).split("=")[0]
         try:
-            found = evaluate(text.strip().strip("`$").rstrip("."))
+            found = evaluate(as_arithmetic(text).strip().strip("`$*").rstrip("."))
         except ExpressionError:
             return False
         used = Counter(found.numbers)
@@ -217,69 +287,7 @@ class Game:
         return bool(allowed and found.value == target)
 
 
-def compare_final(names: FieldNames | None = None) -> Checker:
-    """Return a checker that compares an answer with the record's right one, by :func:`same_answer`."""
-    key = (names or FieldNames()).gold
-
-    def check(answer: str, record: Mapping[str, Any]) -> bool:
-        gold = record.get(key)
-        if isinstance(gold, bool) or not isinstance(gold, (str, int, float)) or not str(gold).strip():
-            raise Fault("problem-data", key, "is missing or no text: must hold the right answer")
-        return same_answer(answer, str(gold))
-
-    return check
-
-
-def same_answer(answer: str, gold: str) -> bool:
-    r"""Return whether two final answers are the same: as exact numbers if both are, else as texts without case and spaces.
-
-    Example:
-        >>> same_answer("\\boxed{1,024.50}", "2049/2"), same_answer("The answer is 7.", "7"), same_answer("7.0001", "7")
-        (True, True, False)
-    """
-    if _simple(answer) == _simple(gold):
-        return True
-    found = final_answers(answer)
-    if not found:
-        return False
-    left, right = _number(found[-1]), _number(gold)
-    if left is not None and right is not None:
-        return left == right
-    return _simple(found[-1]) == _simple(gold)
-
-
 _LARGE_EXPONENT = re.compile(r"[eE][-+]?[0-9_]{4}")  # Fraction("1e99999999") does not end
-_BOXED = re.compile(r"\\boxed\{([^{}]{0,200})\}")
-_FRACTION = re.compile(r"\\[dt]?frac\{(-?\d{1,12})\}\{(\d{1,12})\}")
-_NUMBER = re.compile(r"-?\d[\d,]{0,30}(?:\.\d{1,30})?(?:\s?/\s?\d{1,12})?")
-
-
-def final_answers(text: str) -> list[str]:
-    r"""Return what could be a final answer, in order: boxed ones if there are any, else all numbers.
-
-    Example:
-        >>> final_answers("so 3 or \\boxed{4}"), final_answers("3 apples, then 1,200/7")
-        (['4'], ['3', '1,200/7'])
-    """
-    text = _FRACTION.sub(r"\1/\2", text)
-    boxed = _BOXED.findall(text)
-    return boxed or [match.rstrip(",") for match in _NUMBER.findall(text)]
-
-
-def _number(text: str) -> Fraction | None:
-    plain = _FRACTION.sub(r"\1/\2", text[:_LONGEST_ANSWER])
-    plain = re.sub(r"[\s$%°]|\\[,;!%$ ]|(?<=\d),(?=\d{3})", "", plain).rstrip(".")
-    if not re.fullmatch(r"[-+]?\d{1,30}(?:\.\d{1,30})?(?:/\d{1,12})?", plain):
-        return None
-    top, _, bottom = plain.partition("/")
-    if bottom and int(bottom) == 0:
-        return None
-    return Fraction(top) / int(bottom or 1)
-
-
-def _simple(text: str) -> str:
-    boxed = _BOXED.findall(text)
-    return "".join((boxed[-1] if boxed else text[:_LONGEST_ANSWER]).split()).strip("$.").casefold()
 
 
 def _fraction(value: Any, key: str) -> Fraction:

@@ -10,6 +10,7 @@ from typing import Any
 from dstheory.errors import RecordError, UnknownReadingError
 from dstheory.readers.answers import Checker
 from dstheory.readers.formats import READERS, Format, named, recognise
+from dstheory.readers.grading import grader_name
 from dstheory.readers.messages import shown
 from dstheory.readers.paths import Place, candidates, keys_of
 from dstheory.readers.reading import Part
@@ -18,6 +19,7 @@ from dstheory.readers.turns import Turns, fill_decisions, without_decisions
 from dstheory.readers.words import Verdicts, decision_word, parse_decisions
 from dstheory.texts import printable
 
+MATHEMATICS = "final-answer"  # the checker that compares an answer with the right one
 _NAMED = 6  # other values named where no record holds the one asked for
 _UNITS = {
     "rollouts": "one attempt per record",
@@ -129,6 +131,12 @@ class Layout:
     decided_by: str = ""
 
     @property
+    def _grader(self) -> str:
+        """Who says what is correct, where the format says it; "" where the log does."""
+        checker = self.format.checker if self.format is not None else ""
+        return grader_name() if checker == MATHEMATICS else checker
+
+    @property
     def sentence(self) -> str:
         """How the file is read, for people."""
         what = _UNITS[self.reader]
@@ -138,10 +146,10 @@ class Layout:
         if self.turns is not None:
             last = f", the last by {self.turns.final}" if self.turns.final else ""
             how = f"answers in turn from {', '.join(self.turns.places)}{self.verdicts.rule}"
-            checked = f", checked by {self.format.checker}" if self.format is not None and self.format.checker else ""
+            checked = f", checked by {self._grader}" if self._grader else ""
             return printable(f"{title}{how}{checked}{last}")
-        if self.format is not None and self.format.checker:
-            return printable(f"{title}{what}, answers checked by {self.format.checker}")
+        if self._grader:
+            return printable(f"{title}{what}, answers checked by {self._grader}")
         return printable(f"{title}{what}, correctness from {self.names.correct}{self.verdicts.rule}")
 
     @property

@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dstheory.errors import FileFormatError, RecordError, UnknownReadingError
-from dstheory.readers.answers import Checker, Game, compare_final, load_checker
+from dstheory.readers.answers import Checker, Game, load_checker
 from dstheory.readers.attempt_rows import batch_of, read_attempts, table_of_rows
 from dstheory.readers.documents import Documents, open_documents
+from dstheory.readers.final_answers import compare_final
 from dstheory.readers.formats import formats
+from dstheory.readers.grading import GRADER
 from dstheory.readers.layouts import Layout, Request, find_layout
 from dstheory.readers.reading import Progress, Reading, RecordBatch, batches
 from dstheory.readers.records import NOBODY, FieldNames
 from dstheory.readers.rollouts import rollout_batches
-from dstheory.readers.transcripts import MARKERS, Segmenter, TextReader, segmenter, text_batches
+from dstheory.readers.transcripts import MARKERS, NoAnswer, Segmenter, TextReader, segmenter, text_batches
 from dstheory.readers.turns import FIXED_NOTE, decided
 
 CHECKERS = ("countdown", "24", "final-answer")
@@ -32,12 +34,14 @@ class TextSettings(NamedTuple):
         checker: by name, as ``FILE.py:NAME``, or a function.
         segment: way of finding attempts, by name or made already.
         pattern, markers: its settings.
+        no_answer: what a text without an answer is, as of :class:`~dstheory.readers.transcripts.TextReader`.
     """
 
     checker: str | Checker | None = None
     segment: str | Segmenter | None = None
     pattern: str | None = None
     markers: Sequence[str] | None = None
+    no_answer: NoAnswer = None
 
     def check_all(self, names: FieldNames) -> None:
         """Refuse settings that are wrong before anything is read.
@@ -45,6 +49,8 @@ class TextSettings(NamedTuple):
         Raises:
             RecordError: one of them is.
         """
+        if self.no_answer not in (None, "wrong", "omit"):
+            raise RecordError(f"no_answer is {self.no_answer!r}: must be 'wrong' or 'omit'")
         game = self.check(names)
         self._finder(self.segment, game if isinstance(game, Game) else None)
 
@@ -96,8 +102,9 @@ class TextSettings(NamedTuple):
         game = check if isinstance(check, Game) else None
         finder = self._finder(self.segment, game) or (self._finder(segment, game) if segment else None)
         if kind == "conversation":
-            return TextReader("conversation", check, finder, names)
-        return TextReader("transcript", check, finder or segmenter("tags" if game is None else "expressions", game=game), names)
+            return TextReader("conversation", check, finder, names, self.no_answer)
+        finder = finder or segmenter("tags" if game is None else "expressions", game=game)
+        return TextReader("transcript", check, finder, names, self.no_answer)
 
 
 class Opened(NamedTuple):
@@ -136,7 +143,13 @@ class Opened(NamedTuple):
         Raises:
             RecordError: in strict mode, the first unusable record; or the settings do not fit the file.
         """
+        ended = GRADER.ended
         yield from decided(self._batches(reading, texts), self.layout.decided_by)
+        if GRADER.ended > ended:
+            reading.note(
+                f"{GRADER.ended - ended} comparisons of an answer with the right one took too much time or memory: these "
+                "count as wrong"
+            )
 
     def _batches(self, reading: Reading, texts: TextSettings) -> Iterator[RecordBatch]:
         file, layout, unit = self.file, self.layout, self.documents.unit
@@ -152,7 +165,8 @@ class Opened(NamedTuple):
             yield from filter(None, [batch_of(table, file, names, reading, decided_by=who)])
         elif layout.reader == "rollouts":
             check = texts.check(names, checker) if checker else None
-            yield from rollout_batches(parts, file, layout, reading, checker=check, unit=unit)
+            omit = texts.no_answer == "omit"
+            yield from rollout_batches(parts, file, layout, reading, checker=check, omit=omit, unit=unit)
         elif layout.reader == "records":
             yield from batches(parts, file, names, reading, unit=unit)
             if layout.turns is not None:

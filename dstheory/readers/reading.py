@@ -101,6 +101,8 @@ class Reading:
         noted: what the way of reading can bias -> of how many files.
         looping: records of text that end in a loop.
         checked: what a checker, which is not the log's own word, said of answers.
+        unseen: usable records after whose last attempt there may have been a decision that the log does not show.
+        unanswered: records without any answer, each counted as one wrong answer and no decision.
     """
 
     files: list[str] = field(default_factory=list)
@@ -114,6 +116,8 @@ class Reading:
     noted: dict[str, int] = field(default_factory=dict)
     looping: int = 0
     checked: Checked = field(default_factory=Checked)
+    unseen: int = 0
+    unanswered: int = 0
 
     @property
     def notes(self) -> list[str]:
@@ -210,6 +214,16 @@ class Reading:
             out.append("attempts found by " + ", ".join(f"{way} in {n:,} records" for way, n in ways.items()))
         if self.unfinished:
             out.append(f"{self.unfinished:,} end before their cap without a stop: their last decision is left out")
+        if self.unseen:
+            out.append(
+                f"{self.unseen:,} show no end: whether the model stopped there is not seen, and the intervals of a and b hold "
+                "whatever it did"
+            )
+        if self.unanswered:
+            out.append(
+                f"{self.unanswered:,} have no answer and count as wrong ones, without a decision (--no-answer omit leaves them "
+                "out)"
+            )
         if self.unusable:
             out.append(f"{self.unusable:,} unusable ({100 * self.share_unusable:.2g} %):")
             for reason, n in sorted(self.faults.items(), key=lambda item: -item[1]):
@@ -231,6 +245,8 @@ class Reading:
             },
             "segmented_by": self.segmented,
             "unfinished": self.unfinished,
+            "unseen": self.unseen,
+            "unanswered": self.unanswered,
             "notes": self.notes,
         }
 
@@ -255,6 +271,7 @@ class RecordBatch:
         unit: what ``numbers`` counts.
         way: how the attempts were found.
         table: whose rows they are, if there is one.
+        unseen: (n,) whether there may have been a decision after the last attempt that the log does not show; None for nowhere.
     """
 
     ids: Sequence[str] | None
@@ -268,6 +285,7 @@ class RecordBatch:
     unit: str = "line"
     way: str = "marked"
     table: ArrowTable | None = None
+    unseen: Bools | None = None
 
     def place(self, i: int, file: str) -> str:
         """Return where a record is."""
@@ -276,7 +294,7 @@ class RecordBatch:
     @classmethod
     def of(cls, records: Sequence[Record], numbers: Sequence[int], names: FieldNames, unit: str, way: str) -> RecordBatch:
         """Return records that were parsed one by one, as columns."""
-        ids, problems, caps, correct, stopped, labels = zip(*records, strict=True)
+        ids, problems, caps, correct, stopped, labels, unseen = zip(*records, strict=True)
         return cls(
             ids=ids,
             problems=(np.arange(len(problems)), problems),
@@ -288,6 +306,7 @@ class RecordBatch:
             numbers=np.array(numbers, dtype=np.int64),
             unit=unit,
             way=way,
+            unseen=np.array(unseen, dtype=bool) if any(unseen) else None,
         )
 
     def keep(self, mask: Bools) -> RecordBatch:
@@ -304,6 +323,7 @@ class RecordBatch:
             caps=self.caps[mask],
             labels={name: (codes[mask], table) for name, (codes, table) in self.labels.items()},
             numbers=self.numbers[mask],
+            unseen=None if self.unseen is None else self.unseen[mask],
         )
 
 

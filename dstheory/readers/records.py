@@ -149,6 +149,7 @@ class Record(NamedTuple):
         correct: of each attempt.
         stopped: whether the last attempt was followed by a stop.
         labels: text of each categorical field, None where the record does not have it.
+        unseen: whether there may have been a decision after the last attempt that the log does not show.
     """
 
     id: str
@@ -157,6 +158,7 @@ class Record(NamedTuple):
     correct: list[bool]
     stopped: bool
     labels: tuple[str | None, ...]
+    unseen: bool = False
 
 
 def label_text(value: Any) -> str:
@@ -190,7 +192,7 @@ def parse_record(record: Any, names: FieldNames) -> Record:
     Example:
         >>> attempts = [{"correct": False, "decision": "resample"}, {"correct": True, "decision": "stop"}]
         >>> parse_record({"id": 7, "cap": 4, "attempts": attempts}, FieldNames())
-        Record(id='7', problem='7', cap=4, correct=[False, True], stopped=True, labels=(None, None, None))
+        Record(id='7', problem='7', cap=4, correct=[False, True], stopped=True, labels=(None, None, None), unseen=False)
     """
     name, problem, labels = parse_head(record, names)
     cap = parse_cap(record, names)

@@ -29,7 +29,8 @@ _PROMPTS = 64  # shortened names that are remembered
 
 
 def rollout_batches(
-    parts: Iterable[Part], file: str, layout: Layout, reading: Reading, *, checker: Checker | None = None, unit: str = "line"
+    parts: Iterable[Part], file: str, layout: Layout, reading: Reading, *, checker: Checker | None = None,
+    omit: bool = False, unit: str = "line"
 ) -> Iterator[RecordBatch]:
     """Yield rollouts in columns.
 
@@ -39,13 +40,14 @@ def rollout_batches(
         layout: where their parts stand, and which values are right.
         reading: counts the unusable ones.
         checker: says what is correct, where the records do not.
+        omit: leave out records without an answer, which are wrong ones otherwise.
         unit: what the numbers count.
 
     Raises:
         RecordError: two places that say what is correct disagree; in strict mode, the first unusable record; or many records, all
             of them unusable.
     """
-    reader = _Rollouts(file, layout, reading, checker, unit)
+    reader = _Rollouts(file, layout, reading, checker, omit, unit)
     said = right = 0
     for numbers, rows in parts:
         batch = reader.batch(numbers, rows)
@@ -66,6 +68,7 @@ class _Rollouts:
     layout: Layout
     reading: Reading
     checker: Checker | None
+    omit: bool
     unit: str
     prompts: dict[str, str] = field(default_factory=dict)  # the last ones, shortened: those of a problem follow each other
 
@@ -131,8 +134,13 @@ class _Rollouts:
         """Return what the checker says about the answer of a record, or why it cannot say anything."""
         key = self.layout.names.answer
         answer = Place.of(key).get(row)
+        if isinstance(answer, (int, float)) and not isinstance(answer, bool):
+            answer = str(answer)
         if not isinstance(answer, str) or not answer.strip():
-            return False  # no answer is no right one
+            if self.omit:
+                return Fault("no-candidate", key, "is missing or empty: there is no answer")
+            self.reading.unanswered += 1
+            return False
         assert self.checker is not None
         try:
             verdict = bool(self.checker(answer, row))

@@ -15,16 +15,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 from dstheory.errors import RecordError, UnknownReadingError
-from dstheory.readers.answers import Checker, Game, final_answers, find_expressions
+from dstheory.readers.answers import Checker, Game, as_arithmetic, find_expressions
+from dstheory.readers.final_answers import final_answers
 from dstheory.readers.messages import is_unicode
-from dstheory.readers.reading import Checked, Part, Reading, RecordBatch, batches
+from dstheory.readers.reading import Part, Reading, RecordBatch, batches
 from dstheory.readers.records import Fault, FieldNames, Record, parse_cap, parse_head
 
 MARKERS = ("wait", "hmm", "actually", "alternatively", "let me try again", "let's try again", "try another", "on second thought",
            "let me reconsider", "let me re-check", "no, that")  # fmt: skip
+_GOING_ON = re.compile(r"\b(?:" + "|".join(map(re.escape, MARKERS)) + r")\b", re.IGNORECASE)
+NoAnswer = Literal["wrong", "omit"] | None
 _LONGEST_PATTERN = 2000
 _OPEN, _CLOSE = "\ue000", "\ue001"  # private-use characters that frame a match; removed from texts first
 
@@ -32,9 +36,21 @@ _LONGEST_TEXT = 4_000_000  # characters of one record's texts
 _MOST_ATTEMPTS = 10_000
 _LOOP = 3  # a record whose last attempts are one sequence this many times over is said to loop
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
-_CUT = ("length", "max_tokens", "content_filter", "error")  # finish reasons that are no decision of the model
+_REASONS = ("finish_reason", "stop_reason")
+_TRUNCATED = ("truncated", "is_truncated")
+# Reasons that are no decision of the model.
+_CUT = (
+    "length", "max_tokens", "max_length", "max_new_tokens", "model_length", "content_filter", "error", "abort", "aborted",
+    "timeout", "cancelled",
+)  # fmt: skip
+_NOT_SAID = ("", "unknown", "null", "none")
 _CLOSING = " \t\r\n.`*$\"'\\)]}"  # what may follow an answer at the end of a text, as in $\boxed{4}$.
-_END_TOKEN = re.compile(r"(?:</s>|<eos>|<end_of_turn>|<\|[^<>|\n]{1,40}\|>)\Z")
+_END_TOKEN = re.compile(
+    r"(?:</s>|<eos>|\[EOS\]|<end_of_turn>|<pad>|\[PAD\]|<\|[^<>|\n]{0,30}(?:end|eot|eos|eom|return|pad)[^<>|\n]{0,30}\|>"
+    r"|<｜end▁of▁sentence｜>)\Z",
+    re.IGNORECASE,
+)
+_SENTENCE_END = re.compile(r"[.!\u2713\u2705][\s`*$\"')\]}]*\Z")
 
 # What each way of finding attempts can bias, in the words of the report.
 BIAS = {
@@ -76,8 +92,12 @@ def by_expressions(game: Game | None = None, *, least_numbers: int = 3) -> Segme
     """Arithmetic expressions with at least ``least_numbers`` numbers; see :func:`find_expressions` for what counts."""
 
     def find(text: str, record: Mapping[str, Any]) -> list[str]:
-        target = None if game is None else game.target(record)
-        return [e.text for e in find_expressions(text, least_numbers=least_numbers, target=target)]
+        text = as_arithmetic(text)
+        if game is None:
+            return [e.text for e in find_expressions(text, least_numbers=least_numbers)]
+        target, numbers = game.target(record), game.numbers(record)
+        least = max(2, min(least_numbers, numbers.total()))  # there are games of two
+        return [e.text for e in find_expressions(text, least_numbers=least, target=target, numbers=numbers)]
 
     return Segmenter("expressions", find)
 
@@ -198,27 +218,29 @@ class TextReader:
         checker: says whether a candidate is correct; None for one that is no attempt.
         segmenter: finds the candidates of a text; None takes every assistant message of a conversation as one.
         names: the log's field names.
+        no_answer: what a record is in which no answer was found: "wrong"; None, the same unless none has any; "omit", none.
     """
 
     kind: Literal["transcript", "conversation"]
     checker: Checker
     segmenter: Segmenter | None
     names: FieldNames
+    no_answer: NoAnswer = None
 
     @property
     def way(self) -> str:
         """How the report calls this way of finding attempts."""
         return "messages" if self.segmenter is None else self.segmenter.name
 
-    def parse(self, record: Any, checked: Checked) -> tuple[Record, bool]:
-        """Return a record's attempts, and whether it loops; what the checker says of them is counted.
+    def parse(self, record: Any, reading: Reading) -> Record:
+        """Return a record's attempts; what the checker says of them, and whether they loop, is counted.
 
         Raises:
             Fault: the first rule that it breaks.
         """
         name, problem, labels = parse_head(record, self.names)
         cap = parse_cap(record, self.names)
-        texts, own_end = self._texts(record)
+        texts, own_end, marked = self._texts(record)
         if sum(map(len, texts)) > _LONGEST_TEXT:
             raise Fault("transcript", self.kind, f"is longer than {_LONGEST_TEXT:,} characters: no single episode is")
         candidates = [c for text in texts for c in (self.segmenter(text, record) if self.segmenter else [text])]
@@ -231,21 +253,28 @@ class TextReader:
             if verdict is not None:
                 correct.append(verdict)
                 kept.append(candidate)
-                checked.add(candidate, verdict)
+                reading.checked.add(candidate, verdict)
+        if not kept and self.no_answer != "omit":  # there is no answer about which anything could have been decided
+            reading.unanswered += 1
+            return Record(name, problem, cap, [False], False, labels)
         if not kept:
             raise Fault("no-candidate", self.kind, f"has no candidate answer by {self.way}: nothing in it can be checked")
         if cap and len(kept) > cap:
             raise Fault("over-cap", self.kind, f"has {len(kept)} candidate answers: must be at most the cap, {cap}")
-        stopped = own_end and self._finished(record, texts, kept[-1])
-        return Record(name, problem, cap, correct, stopped, labels), loops(kept)
+        reading.looping += loops(kept)
+        stopped = own_end and (marked or self._finished(record, texts, kept[-1]))
+        if _says_cut(record) is not None:
+            stopped = own_end and not _says_cut(record)
+        return Record(name, problem, cap, correct, stopped, labels, unseen=own_end and not stopped)
 
-    def _texts(self, record: Mapping[str, Any]) -> tuple[list[str], bool]:
-        """Return the model's texts, and whether the last word was the model's."""
+    def _texts(self, record: Mapping[str, Any]) -> tuple[list[str], bool, bool]:
+        """Return the model's texts, whether the last word was the model's, and whether a mark ends it."""
         if self.kind == "transcript":
             text = record.get(self.names.transcript)
-            if not isinstance(text, str) or not text.strip():
+            if not isinstance(text, str):
                 raise Fault("transcript", self.names.transcript, "is missing or no text: must hold the model's completion")
-            return [text], True
+            text, marked = _without_end_tokens(text)
+            return [text], True, marked
         messages = record.get(self.names.messages)
         if not isinstance(messages, list) or not messages:
             raise Fault("messages", self.names.messages, "is missing or empty: must be a list of objects with role and content")
@@ -259,8 +288,8 @@ class TextReader:
             if content is None:
                 raise Fault("messages", f"{self.names.messages}[{k}].content", "is neither text nor a list of text parts")
             if role == "assistant" and content.strip():
-                texts.append(content)
-        return texts, role == "assistant"
+                texts.append(_without_end_tokens(content)[0])
+        return texts, role == "assistant", False
 
     def _submitted(self, record: Mapping[str, Any], candidates: list[str]) -> list[str]:
         """Return the submitted answer, where the record says it and the segmentation did not find it last."""
@@ -284,14 +313,16 @@ class TextReader:
         )
 
     def _finished(self, record: Mapping[str, Any], texts: list[str], last: str) -> bool:
-        """Return whether the model ended the episode itself, as far as the record shows."""
-        reason = record.get("finish_reason")
-        if isinstance(reason, str):
-            return reason not in _CUT
+        """Return whether the model ended the episode itself, as far as the texts show."""
         if self.kind == "conversation" or record.get(self.names.final) is not None:
             return True
-        text = _without_end_tokens(texts[-1])
-        return text.endswith("</answer>") or text.rstrip(_CLOSING).endswith(last.rstrip(_CLOSING))
+        text = texts[-1] if last in texts[-1] else as_arithmetic(texts[-1])
+        if text.endswith("</answer>"):
+            return True
+        rest = text[text.rfind(last) + len(last) :].lstrip(_CLOSING) if last in text else "?"
+        if rest.startswith("=") and not re.search(r"[A-Za-z]", rest):
+            return True  # what the answer comes to
+        return not rest or (_SENTENCE_END.search(text) is not None and _GOING_ON.search(rest) is None)
 
 
 def text_batches(
@@ -309,34 +340,41 @@ def text_batches(
     Raises:
         RecordError: in strict mode the first unusable record; or many records, all of them unusable.
     """
-    looping = 0
-
-    def parse(record: Any) -> Record:
-        nonlocal looping
-        found, loop = reader.parse(record, reading.checked)
-        looping += loop
-        return found
-
+    checked, unanswered = reading.checked.answers, reading.unanswered
+    parse = partial(reader.parse, reading=reading)
     yield from batches(parts, file, reader.names, reading, parse=parse, way=reader.way, unit=unit)
+    unanswered = reading.unanswered - unanswered
+    if reader.no_answer is None and unanswered and reading.checked.answers == checked:
+        raise RecordError(
+            f"{file}: in none of its {unanswered:,} texts an answer was found by {reader.way}: choose another --segment, or say "
+            "--no-answer wrong if they have none"
+        )
     reading.note(BIAS[reader.way])
     reading.note(
         "decisions are concluded: a candidate that another one follows counts as resampled; the last one counts as a stop if the "
-        "text ends with it or with a submitted answer, and is left out of a and b otherwise"
+        "text ends with it, with a whole sentence or with a mark of its end, or is said to be complete"
     )
-    reading.looping += looping
 
 
-def _without_end_tokens(text: str) -> str:
-    """Return a text without the marks by which models end theirs.
+def _says_cut(record: Mapping[str, Any]) -> bool | None:
+    """Return whether a record says that its text was cut off; None if it says nothing."""
+    flags = [record[key] for key in _TRUNCATED if isinstance(record.get(key), (bool, int))]
+    reasons = [reason.lower() for key in _REASONS if isinstance(reason := record.get(key), str)]
+    said = [bool(flag) for flag in flags] + [reason in _CUT for reason in reasons if reason not in _NOT_SAID]
+    return any(said) if said else None
+
+
+def _without_end_tokens(text: str) -> tuple[str, bool]:
+    """Return a text without the marks by which models end theirs, and whether there was one.
 
     Example:
         >>> _without_end_tokens("So 4</answer><|im_end|>\\n")
-        'So 4</answer>'
+        ('So 4</answer>', True)
     """
-    end = text.rstrip()
-    while found := _END_TOKEN.search(end, max(0, len(end) - 50)):
-        end = end[: found.start()].rstrip()
-    return end
+    end, marked = text.rstrip(), False
+    while found := _END_TOKEN.search(end, max(0, len(end) - 80)):
+        end, marked = end[: found.start()].rstrip(), True
+    return end, marked
 
 
 def loops(candidates: list[str]) -> bool:

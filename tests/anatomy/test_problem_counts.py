@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,7 +18,8 @@ from dstheory.errors import RecordError
 def lopsided() -> Episodes:
     """Two trials of most problems, several caps, a third field."""
     log = simulate_log(60, p=0.35, a=0.85, b=0.6, cap=5, concentration=1.5, episodes_per_problem=3, rng=3)
-    return log.select(np.flatnonzero(np.arange(len(log)) % 7 != 2))
+    log = log.select(np.flatnonzero(np.arange(len(log)) % 7 != 2))
+    return replace(log, unseen=log.capped & (np.arange(len(log)) % 3 == 0))
 
 
 def by_loop(log: Episodes) -> dict[int, list[int]]:
@@ -38,6 +40,8 @@ def by_loop(log: Episodes) -> dict[int, list[int]]:
             not log.capped[i],
             right[-1] and stop[-1],
             right[0],
+            log.unseen[i] and right[-1],
+            log.unseen[i] and not right[-1],
         ]
         old = rows.setdefault(int(log.problem[i]), [0] * len(row))
         rows[int(log.problem[i])] = [x + y for x, y in zip(old, row, strict=True)]

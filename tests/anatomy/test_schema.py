@@ -89,7 +89,7 @@ def test_records_checked_at_once_are_those_checked_one_by_one(records: list[Any]
         correct = batch.correct[starts[i] : starts[i + 1]].tolist()
         codes, problems = batch.problems
         assert (batch.ids[i], problems[codes[i]], int(batch.caps[i]), correct) == parsed[:4]
-        assert (bool(batch.stopped[i]), labels) == parsed[4:]
+        assert (bool(batch.stopped[i]), labels, False) == parsed[4:]
 
 
 @given(broken())

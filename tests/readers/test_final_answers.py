@@ -1,0 +1,130 @@
+"""Final answers: what a text says last, and whether it is the right one."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from dstheory.readers import grading
+from dstheory.readers.final_answers import compare_final, final_answers, same_answer
+from dstheory.readers.records import Fault
+
+SAME = [
+    ("7", "7"), ("7.0", "7"), ("The answer is 1,024.", "1024"), (r"\boxed{\frac{1}{2}}", "0.5"), ("so x = 3, hence 4", "4"),
+    ("Paris", " paris "), (r"$\boxed{Paris}$", "paris"), ("0.1", "1/10"), ("The answer is Paris.", "Paris"),
+    ("The answer is yes, because", "yes"), ("(B)", "B"), ("B", "(B)"), ("B. because", "B"), ("A is wrong; the answer is C", "C"),
+    ("Answer: (B), since (A) is wrong", "B"), (r"\boxed{\textbf{(B)}}", "B"), (r"\boxed{\text{A}}", "A"),
+    ("The answer is (B)", "B"),    ("the answer is x", "x"), (r"\boxed{x=5}", "5"), ("so $x=3$", "3"),
+    ("it costs $5 and then $6", "6"), ("2^{10}", "1024"),
+    (r"\frac{\sqrt{3}}{3}", r"\frac{1}{\sqrt3}"), (r"\boxed{1{,}000}", "1000"), (r"\boxed{50\%}", "50"), (r"\boxed{50\%}", "0.5"),
+    (r"\boxed{(1,2)}", "(1, 2)"), (r"\boxed{2,1}", "1,2"), (r"\boxed{0.333333}", r"\frac13"), (r"\boxed{5\text{ cm}}", "5"),
+    (r"\boxed{3\sqrt{2}}", r"\sqrt{18}"), (r"\boxed{x^2+2x+1}", "(x+1)^2"),
+    (r"\boxed{\frac{\sqrt{3}}{3}}", r"\frac{\sqrt{3}}{3}"),    (r"\boxed{\$5}", "5"), ("10 %", "10"),
+    (r"$\boxed{\boxed{3}}$", "3"), (r"\boxed{4} \boxed{5}", "5"),
+]  # fmt: skip
+DIFFERENT = [
+    ("so x = 4, hence 3", "4"), ("Paris", "Rome"), ("7.0001", "7"), ("1/3", "0.3333"), ("nothing here", "5"), ("1/0", "5"),
+    ("5", "1/0"), ("Paris", "Pairs"), (r"\boxed{\text{B}}", "A"), ("I think B", "C"), (r"\frac{\sqrt{3}}{3}", "3"),
+    ("So $\\frac{\\sqrt{3}}{3}$.", "3"), ("2^{10}", "10"), (r"\boxed{-12}", "12"), (r"\boxed{12}", "-12"),
+    (r"\boxed{[1,2)}", "(1,2)"),    (r"\boxed{\frac{\sqrt{2}}{3}}", "3"), (r"\boxed{x^{2}}", "2"), (r"\boxed{\pi}", "3.14"),
+    ("The answer is a bit odd", "A"),
+    ("", "4"), ("4", "."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("answer", "gold"), SAME)
+def test_answers_that_are_the_same(answer: str, gold: str) -> None:
+    assert same_answer(answer, gold)
+
+
+@pytest.mark.parametrize(("answer", "gold"), DIFFERENT)
+def test_answers_that_differ(answer: str, gold: str) -> None:
+    assert not same_answer(answer, gold)
+
+
+def test_a_record_may_have_several_right_answers() -> None:
+    check = compare_final()
+    assert check("4", {"gold": ["3", 4]})
+    assert not check("5", {"gold": ["3", 4]})
+    for gold in ([], [None], [""], None, "", True, {}, ["1"] * 21):
+        with pytest.raises(Fault, match="gold is missing or no text"):
+            check("4", {"gold": gold})
+
+
+@pytest.mark.parametrize(
+    "piece", ["\\boxed{", "\\frac{1}{", "{", "$x ", "\\sqrt{\\sqrt{", "2^{", "\\text{a}{", "1{,}", "answer is "]
+)
+def test_long_texts_are_searched_in_time(piece: str) -> None:
+    """That it ends is the point: a search that backtracks over these would take years."""
+    text = piece * (40_000 // len(piece))
+    assert len(final_answers(text)) < len(text)
+    assert not same_answer(text, "no such thing")
+
+
+# ---------------------------------------------------------------------- the process that compares
+
+
+def test_what_takes_for_ever_is_not_the_same() -> None:
+    grader = grading.Grader(seconds=0.5)
+    try:
+        assert not grader.same("9^{9^{9^{9^{9}}}}", "5")
+        assert grader.ended == 1
+        assert not grader.same("x" * 2000, "x" * 2000)
+    finally:
+        grader.stop()
+
+
+def test_other_threads_may_compare() -> None:
+    found: list[bool] = []
+    thread = threading.Thread(target=lambda: found.append(grading.GRADER.same(r"\sqrt{8}", r"2\sqrt{2}")))
+    thread.start()
+    thread.join()
+    assert found == [True]
+
+
+HOSTILE = ("__import__('os').system('touch HERE')", "().__class__.__bases__[0]", "open('HERE','w')", "\\input{HERE}", "\ud800")
+
+
+def test_no_text_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for text in HOSTILE:
+        assert not grading.GRADER.same(text, "5")
+        assert not grading.GRADER.same("5", f"${text}$")
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_sympy_evaluates_is_one_number_or_one_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import sympy
+    from sympy.parsing import sympy_parser
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sympy_parser, "eval_expr", sympy_parser.eval_expr)  # to be restored
+    grading.refuse_code()
+    assert (sympy.sympify("1.50"), sympy.sympify("x").name) == (sympy.Float("1.50"), "x")
+    for text in (*HOSTILE[:3], "1 + 1", "x.name", "Symbol('a') + 1"):
+        with pytest.raises((ValueError, SyntaxError, sympy.SympifyError)):
+            sympy.sympify(text)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dstheory.errors import DSTheoryError
+
+    monkeypatch.setattr(grading, "_CODE", "import sys; sys.modules['math_verify'] = None\n" + grading._CODE)
+    grader = grading.Grader()
+    with pytest.raises(DSTheoryError, match="math-verify, which compares answers, cannot be imported: pip install math-verify"):
+        grader.same("x", "2x")
+
+
+CASES = Path(os.environ.get("DSTHEORY_ROLLOUTS", "../shared/data")).parent / "cases" / "answers.jsonl"
+
+
+@pytest.mark.skipif(not CASES.is_file(), reason="the shared cases are not here")
+def test_the_cases_are_judged_as_people_do() -> None:
+    for line in CASES.read_text(encoding="utf-8").splitlines():
+        record = json.loads(line)
+        assert compare_final()(record["answer"], record) is record["right"], record
