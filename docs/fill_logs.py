@@ -23,9 +23,7 @@ from dstheory.readers.formats import formats
 
 PAGE = Path(__file__).parent / "anatomy.md"
 FORMATS = PAGE.with_name("log_formats.md")
-OPTIONS: dict[str, dict[str, Any]] = {
-    "other_words.jsonl": {"decision": "continue=resample"},
-}
+OPTIONS: dict[str, dict[str, Any]] = {}
 
 
 def lines(path: Path) -> list[Any]:

@@ -18,13 +18,14 @@ from dstheory.errors import RecordError
 from dstheory.readers.answers import Checker
 from dstheory.readers.attempt_rows import batch_of, wanted_columns
 from dstheory.readers.json_values import uncollected
-from dstheory.readers.layouts import Request
+from dstheory.readers.layouts import Request, assumed_words
 from dstheory.readers.log_files import TextSettings, expand, open_all
 from dstheory.readers.reading import Part, Progress, Reading, RecordBatch, batches
 from dstheory.readers.records import NOBODY, Fault, FieldNames
 from dstheory.readers.tables import from_frame as table_of
 from dstheory.readers.transcripts import NoAnswer, Segmenter, text_batches
 from dstheory.readers.turns import FIXED_NOTE, decided, filled, without_decisions
+from dstheory.readers.words import assumption, decision_word
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -210,6 +211,10 @@ def from_records(
             who = NOBODY
             builder.reading.note(FIXED_NOTE)
         parts = _parts(chain(head, rest))
+        words = assumed_words(head, names)
+        if words:
+            builder.reading.read_as[f"one episode per record; {assumption(words)}"] = 1
+            parts = _worded(parts, names, words)
         if who == NOBODY:
             parts = filled(parts, names)
         builder.add(name, decided(batches(parts, name, names, builder.reading, unit="record"), who))
@@ -219,12 +224,47 @@ def from_records(
     return builder.log()
 
 
+def _worded(parts: Iterable[Part], names: FieldNames, words: Mapping[str, str]) -> Iterator[Part]:
+    """Yield copies of records with their decisions in this package's words."""
+    key = names.decision
+    for numbers, rows in parts:
+        out: list[Any] = []
+        for row in rows:
+            steps = row.get(names.attempts) if isinstance(row, Mapping) else None
+            if isinstance(steps, list):
+                row = {**row, names.attempts: [_translated(step, key, words) for step in steps]}
+            out.append(row)
+        yield numbers, out
+
+
+def _translated(step: Any, key: str, words: Mapping[str, str]) -> Any:
+    return {**step, key: decision_word(step.get(key), words)} if isinstance(step, Mapping) else step
+
+
 def _parts(records: Iterable[Any]) -> Iterator[Part]:
     """Yield records that may not all be in memory at once, some at a time, numbered from 0."""
     rest, start = iter(records), 0
     while rows := list(islice(rest, 1000)):
         yield range(start, start + len(rows)), rows
         start += len(rows)
+
+
+def _bounds(episodes: Episodes, left_out: int, more: int) -> str:
+    """Return between what p, a and b lie whatever the records hold that were left out; "" if none were.
+
+    Args:
+        episodes: the others.
+        left_out: records that were left out for what happened in them.
+        more: their attempts; there may have been a decision after each.
+    """
+    if not left_out:
+        return ""
+    counts = episodes.counts()
+    pairs = [("p", counts.correct, counts.attempts)]
+    if counts.decided_correct + counts.decided_wrong or more > left_out:
+        pairs += [("a", counts.stop_correct, counts.decided_correct), ("b", counts.resample_wrong, counts.decided_wrong)]
+    said = [f"{name} between {int(s) / (int(n) + more):.3f} and {(int(s) + more) / (int(n) + more):.3f}" for name, s, n in pairs]
+    return f"of all records {', '.join(said)}, whatever the {left_out:,} hold that were left out for what happened in them"
 
 
 # ---------------------------------------------------------------------- from batches to episodes
@@ -256,7 +296,8 @@ class EpisodesBuilder:
             over = batch.lengths > batch.caps
             for i in np.flatnonzero(over).tolist():
                 detail = f"has {batch.lengths[i]} entries: must be at most the cap, {batch.caps[i]}"
-                self.reading.fault(batch.place(i, file), Fault("over-cap", self.names.attempts, detail))
+                fault = Fault("over-cap", self.names.attempts, detail, attempts=int(batch.lengths[i]))
+                self.reading.fault(batch.place(i, file), fault)
             if over.any():
                 batch = batch.keep(~over)
         fresh = self._fresh(batch, file)
@@ -371,6 +412,7 @@ class EpisodesBuilder:
             fields=fields,
             unseen=unseen,
         )
+        self.reading.bounds = _bounds(episodes, self.reading.depends_on_outcome, self.reading.attempts_left_out)
         return Log(episodes, self.reading)
 
     def _caps(self, lengths: Ints, caps: Ints, fields: Mapping[str, Labels]) -> Ints:

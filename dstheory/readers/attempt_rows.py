@@ -23,7 +23,8 @@ from dstheory.readers.records import DECIDED_BY, NOBODY, Fault, FieldNames, labe
 from dstheory.readers.streams import check_utf8, first_bytes
 from dstheory.readers.tables import ArrowTable, asked_of, csv_header, explained, read_csv, read_parquet
 from dstheory.readers.turns import FIXED_NOTE
-from dstheory.readers.words import decision_word, which_decision
+from dstheory.readers.words import assumed_decisions, assumption, decision_word, which_decision
+from dstheory.texts import printable
 
 RESAMPLE, STOP, SUBMIT, NONE, UNKNOWN = 0, 1, 2, 3, -1
 _DECISIONS = {"resample": RESAMPLE, "stop": STOP, "submit": SUBMIT}
@@ -151,6 +152,11 @@ def batch_of(
             raise RecordError(f"{file} has no column {needed!r}: {rule}; {hint}")
     if not len(columns[names.id]):
         return None
+    if not decisions and names.decision in columns:
+        decisions = assumed_decisions(columns[names.decision].unique().to_pylist())
+        if decisions:
+            sentence = printable(f"one attempt of an episode per row; {assumption(decisions)}")
+            reading.read_as[sentence] = reading.read_as.get(sentence, 0) + 1
     rows = _AttemptRows(columns, names, file, decisions or {}, decided_by)
     if len(rows.head) < len(columns[names.id]) and not {names.decision, names.round, names.cap} & set(columns):
         i = int(np.argmax(rows.lengths > 1))
@@ -168,7 +174,8 @@ def batch_of(
         reading.note(
             f"there is no column {names.decision!r}: a record's last attempt is taken for a stop unless it is at the cap"
         )
-    for row, fault in sorted(rows.faults.values(), key=lambda found: found[0]):
+    for record, (row, fault) in sorted(rows.faults.items(), key=lambda found: found[1][0]):
+        fault.attempts = int(rows.lengths[record])
         reading.fault(f"{file}: {table.unit} {table.numbers[row]}", fault)
     batch = rows.batch()
     batch.unit, batch.table = table.unit, table

@@ -16,7 +16,7 @@ from dstheory.readers.paths import Place, candidates, keys_of
 from dstheory.readers.reading import Part
 from dstheory.readers.records import DECIDED_BY, DECIDERS, NOBODY, Fault, FieldNames, label_text
 from dstheory.readers.turns import Turns, fill_decisions, without_decisions
-from dstheory.readers.words import Verdicts, decision_word, parse_decisions
+from dstheory.readers.words import Verdicts, assumed_decisions, assumption, decision_word, parse_decisions
 from dstheory.texts import printable
 
 MATHEMATICS = "final-answer"  # the checker that compares an answer with the right one
@@ -117,6 +117,7 @@ class Layout:
         numbered: whether records have no ids, so that their places are their names.
         turns: where answers given in turn stand, if a record is their list.
         decided_by: who decided whether to go on; "" where nothing says it.
+        assumed: what words for decisions are taken to mean, though nobody said it; part of ``decisions``.
     """
 
     reader: str
@@ -129,6 +130,7 @@ class Layout:
     numbered: bool = False
     turns: Turns | None = None
     decided_by: str = ""
+    assumed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def _grader(self) -> str:
@@ -139,6 +141,11 @@ class Layout:
     @property
     def sentence(self) -> str:
         """How the file is read, for people."""
+        words = printable(f"; {assumption(self.assumed)}") if self.assumed else ""
+        return self._read_as + words
+
+    @property
+    def _read_as(self) -> str:
         what = _UNITS[self.reader]
         if Place.of(self.names.correct).spreads and self.reader == "rollouts":
             what = "a list of attempts per record"
@@ -305,12 +312,28 @@ def find_layout(head: Sequence[Any], request: Request, file: str, *, table: bool
         found = _declared(objects, request, own, file, table=table)
     else:
         found = _of_format(chosen, objects, request, given, file)
+    found = _with_assumed(found, objects, request)
     found = replace(found, decided_by=_decider(found, objects, request, given))
     within = ("correct", "decision") if found.reader == "records" else ()  # keys of attempts
     for part in given:
         if objects and part not in within and not _has(found.names, part, objects):
             raise RecordError(f"{file}: no record has {given[part]}, named as its {part}: they have {keys_of(objects[0])}")
     return found
+
+
+def _with_assumed(found: Layout, objects: Sequence[Any], request: Request) -> Layout:
+    """Return the layout with what its words for decisions are taken to mean, where neither the user nor the format says it."""
+    if request.decisions or found.decisions or found.reader != "records":  # of a table all words are looked at
+        return found
+    words = assumed_words(objects, found.names)
+    return replace(found, decisions=words, assumed=words) if words else found
+
+
+def assumed_words(records: Iterable[Any], names: FieldNames) -> dict[str, str]:
+    """Return what the words for decisions of some records are taken to mean, where nobody said it."""
+    lists = (Place.of(names.attempts).get(record) for record in records)
+    steps = [step for one in lists if isinstance(one, list) for step in one]
+    return assumed_decisions(map(Place.of(names.decision).get, steps))
 
 
 def _in_turn(objects: Sequence[Any], request: Request, names: FieldNames, file: str) -> Layout:

@@ -103,6 +103,8 @@ class Reading:
         checked: what a checker, which is not the log's own word, said of answers.
         unseen: usable records after whose last attempt there may have been a decision that the log does not show.
         unanswered: records without any answer, each counted as one wrong answer and no decision.
+        attempts_left_out: attempts of the records that were left out for what happened in them.
+        bounds: between what p, a and b lie whatever was left out, where that depended on what happened; "" where nothing did.
     """
 
     files: list[str] = field(default_factory=list)
@@ -118,6 +120,8 @@ class Reading:
     checked: Checked = field(default_factory=Checked)
     unseen: int = 0
     unanswered: int = 0
+    attempts_left_out: int = 0
+    bounds: str = ""
 
     @property
     def notes(self) -> list[str]:
@@ -129,6 +133,7 @@ class Reading:
                 f"{self.depends_on_outcome:,} records are left out for what happened in them, so the others are no fair sample "
                 f"of episodes: p, a and b counted on them are biased{words}"
             )
+        notes += [self.bounds] if self.bounds else []
         notes += self.checked.notes
         if self.looping:
             notes.append(
@@ -153,6 +158,11 @@ class Reading:
         return sum(n for reason, n in self.faults.items() if reason in OUTCOMES)
 
     @property
+    def unexpected(self) -> int:
+        """Number of records left out for what happened in them, without those without an answer, which the user leaves out."""
+        return self.depends_on_outcome - self.faults.get("no-candidate", 0)
+
+    @property
     def share_unusable(self) -> float:
         """Share of the records that were left out; 0 if there are none."""
         return self.unusable / self.records if self.records else 0.0
@@ -171,6 +181,7 @@ class Reading:
             raise RecordError(f"{place}: {fault}")
         self.records += 1
         self.faults[fault.reason] = self.faults.get(fault.reason, 0) + 1
+        self.attempts_left_out += fault.attempts if fault.reason in OUTCOMES else 0
         examples = self.examples.setdefault(fault.reason, [])
         if len(examples) < _EXAMPLES:
             examples.append(f"{place}: {fault}")
@@ -374,6 +385,8 @@ def batches(
                         raise record
                     usable[number] = one(record)
                 except Fault as fault:
+                    if parse is None and isinstance(record, dict) and isinstance(steps := record.get(names.attempts), list):
+                        fault.attempts = max(len(steps), 1)
                     if reading.strict and usable:  # first what came before it: an earlier record may repeat an id
                         yield RecordBatch.of(list(usable.values()), list(usable), names, unit, way)
                     reading.fault(f"{file}: {unit} {number}", fault)

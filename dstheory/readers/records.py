@@ -132,12 +132,14 @@ class Fault(Exception):
     Attributes:
         reason: a key of ``REASONS``.
         field: where in the record; "" for the record as a whole.
+        attempts: how many attempts the record holds, for bounds of what is left out with it.
     """
 
-    def __init__(self, reason: str, field: str, detail: str) -> None:
+    def __init__(self, reason: str, field: str, detail: str, *, attempts: int = 1) -> None:
         super().__init__(f"{field}{' ' if field else ''}{detail}")
         self.reason = reason
         self.field = field
+        self.attempts = attempts
 
 
 class Record(NamedTuple):

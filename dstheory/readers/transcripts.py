@@ -260,7 +260,8 @@ class TextReader:
         if not kept:
             raise Fault("no-candidate", self.kind, f"has no candidate answer by {self.way}: nothing in it can be checked")
         if cap and len(kept) > cap:
-            raise Fault("over-cap", self.kind, f"has {len(kept)} candidate answers: must be at most the cap, {cap}")
+            detail = f"has {len(kept)} candidate answers: must be at most the cap, {cap}"
+            raise Fault("over-cap", self.kind, detail, attempts=len(kept))
         reading.looping += loops(kept)
         stopped = own_end and (marked or self._finished(record, texts, kept[-1]))
         if _says_cut(record) is not None:

@@ -24,6 +24,9 @@ _THRESHOLD = re.compile(
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 _SPELT = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}  # cells of a table
 DECISIONS = ("resample", "stop", "submit")
+_GOES_ON = ("continue", "retry", "again", "try again", "try_again", "redo", "revise", "refine", "reject", "restart")
+_ENDS = ("stop", "accept", "done", "finish", "finished", "end", "halt", "terminate", "submit")
+_MEANS = {**dict.fromkeys(_GOES_ON, "resample"), **dict.fromkeys(_ENDS, "stop")}
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,43 @@ def decision_word(value: Any, words: Mapping[str, str]) -> Any:
     if text.lower() in ("true", "false"):
         return next((meaning for word, meaning in words.items() if word.lower() == text.lower()), value)
     return value
+
+
+def assumed_decisions(values: Iterable[Any]) -> dict[str, str]:
+    """Return what words of a log are taken to mean where nobody said it: none, unless there is one plain word for each meaning.
+
+    "submit" is this package's own word for the end at a cap; beside "retry" it is how the model stops.
+
+    Args:
+        values: what stands where decisions do.
+
+    Example:
+        >>> assumed_decisions(["continue", "stop", None]), assumed_decisions(["retry", "submit"])
+        ({'continue': 'resample'}, {'retry': 'resample', 'submit': 'stop'})
+        >>> assumed_decisions(["resample", "submit"]), assumed_decisions(["continue", "yes"]), assumed_decisions([True])
+        ({}, {}, {})
+        >>> assumed_decisions(["resample", "stop", "halt"])  # two words for a stop: one of them may mean something else
+        {}
+    """
+    words = {value: value.strip().lower() for value in values if isinstance(value, str)}
+    other = {word: plain for word, plain in words.items() if word not in DECISIONS}
+    if not other or not all(plain in _MEANS for plain in other.values()):
+        return {}
+    if "submit" in words and not {"stop", "resample"} & set(words):
+        other["submit"] = "submit"
+    found = {word: _MEANS[plain] for word, plain in other.items()}
+    meanings = [*found.values(), *(word for word in ("resample", "stop") if word in words)]
+    return found if len(set(meanings)) == len(meanings) else {}
+
+
+def assumption(words: Mapping[str, str]) -> str:
+    """Return how to say what words were taken to mean.
+
+    Example:
+        >>> assumption({"continue": "resample"})
+        'continue taken for resample (--decision says otherwise)'
+    """
+    return f"{', '.join(f'{word} taken for {meaning}' for word, meaning in words.items())} (--decision says otherwise)"
 
 
 def which_decision(value: Any) -> str:

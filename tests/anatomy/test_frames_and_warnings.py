@@ -153,3 +153,36 @@ def test_a_checker_of_single_answers_is_watched_too(tmp_path: Path) -> None:
     except RecordError as error:  # pragma: no cover
         pytest.fail(str(error))
     assert any("refused all 12 answers" in note for note in log.reading.notes)
+
+
+PLAIN_WORDS = [("continue", "stop"), ("retry", "submit"), ("Revise", "Accept"), ("again", "done"), ("resample", "accept")]
+
+
+@pytest.mark.parametrize(("again", "end"), PLAIN_WORDS)
+def test_plain_words_for_decisions_need_no_option(again: str, end: str, tmp_path: Path) -> None:
+    """Right at once, or after one wrong answer: a, b and p are the same by files, frames and records, and it is said."""
+    rows = [(i, c, d) for i in range(4) for c, d in (((True, end),) if i < 2 else ((False, again), (True, end)))]
+    records = [
+        {"id": i, "attempts": [{"correct": c, "decision": d} for j, c, d in rows if j == i]} for i in range(4)
+    ]
+    before = json.dumps(records)
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    (tmp_path / "a.csv").write_text("id,correct,decision\n" + "".join(f"{i},{c},{d}\n" for i, c, d in rows))
+    frame = pd.DataFrame(rows, columns=["id", "correct", "decision"])
+    for log in (read_log(tmp_path / "a.jsonl"), read_log(tmp_path / "a.csv"), from_frame(frame), from_records(records)):
+        assert log.reading.faults == {}
+        (row,) = measure(log.episodes)
+        assert (row.p.value, row.a.value, row.b.value, row.a.trials, row.b.trials) == (4 / 6, 1.0, 1.0, 4, 2)
+        (line,) = [line for line in log.reading.lines() if line.startswith("read as")]
+        assert f"{again} taken for resample" in line or again == "resample"
+        assert "(--decision says otherwise)" in line
+    assert json.dumps(records) == before
+
+
+ODD_WORDS = [("yes", "no"), ("continue", "no"), ("keep", "stop"), ("continue", "continue?"), ("resample", "halt")]
+
+
+@pytest.mark.parametrize(("again", "end"), ODD_WORDS)
+def test_words_that_could_mean_either_are_not_guessed(again: str, end: str) -> None:
+    rows = {"id": [1, 1, 2, 3], "correct": [False, True, True, True], "decision": [again, end, end, "stop"]}
+    assert "decision" in from_frame(pd.DataFrame(rows)).reading.faults

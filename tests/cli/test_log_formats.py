@@ -58,14 +58,14 @@ def test_inspect_says_which_option_decides(dstheory, tmp_path: Path) -> None:
 
 
 def test_words_that_are_not_known_leave_no_numbers(dstheory, tmp_path: Path) -> None:
-    loop = {"attempts": [{"correct": False, "decision": "continue"}, {"correct": True, "decision": "stop"}]}
+    loop = {"attempts": [{"correct": False, "decision": "onwards"}, {"correct": True, "decision": "stop"}]}
     path = _file(tmp_path / "a.jsonl", _once(0), _once(1), *({"id": i, **loop} for i in range(10, 16)))
     ran = dstheory("anatomy", path, "--resamples", 20)
     assert ran.code == 1
     assert "6 of 8 records were unusable for what happened in them" in ran.err
     assert "P(correct)" not in ran.out
     assert "--decision says what its words mean" in ran.out
-    ran = dstheory("anatomy", path, "--resamples", 20, "--decision", "continue=resample")
+    ran = dstheory("anatomy", path, "--resamples", 20, "--decision", "onwards=resample")
     assert ran.code == 0, ran.err
     assert "p = P(correct)" in ran.out
 

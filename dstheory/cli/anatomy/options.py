@@ -143,10 +143,10 @@ def texts_of(options: dict[str, Any]) -> TextSettings:
 def biased(log: Log, allowed: float) -> str:
     """Return why there are no numbers where too many records were unusable for what happened in them; "" where there are."""
     reading = log.reading
-    if reading.depends_on_outcome <= allowed * reading.records:
+    if reading.unexpected <= allowed * reading.records:
         return ""
     return (
-        f"{reading.depends_on_outcome:,} of {reading.records:,} records were unusable for what happened in them, more than "
+        f"{reading.unexpected:,} of {reading.records:,} records were unusable for what happened in them, more than "
         f"--max-unusable {allowed:g}, and the others alone say nothing about p, a and b: correct the log, or allow more"
     )
 
@@ -163,9 +163,10 @@ def refuse_biased(log: Log, allowed: float, *, quiet: bool) -> None:
 def refuse_unusable(log: Log, allowed: float) -> None:
     """End a command with 1 if a larger share of the records than allowed was unusable."""
     reading = log.reading
-    if reading.share_unusable > allowed:
+    unusable = reading.unusable - (reading.depends_on_outcome - reading.unexpected)
+    if unusable > allowed * reading.records:
         raise DSTheoryError(
-            f"{reading.unusable:,} of {reading.records:,} records were unusable ({100 * reading.share_unusable:.2g} %), "
+            f"{unusable:,} of {reading.records:,} records were unusable ({100 * unusable / reading.records:.2g} %), "
             f"more than --max-unusable {allowed:g}: correct the log, or allow more"
         )
 
