@@ -62,6 +62,7 @@ $(VENV)-trl/.trl: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)-trl
 	$(VENV)-trl/bin/python -m pip -q install $(TORCH)
 	$(VENV)-trl/bin/python -m pip -q install -c constraints.txt -e '.[test,trl]'
+	$(VENV)-trl/bin/python -m pip -q install --no-deps verl==0.9.1 openrlhf==0.11.2
 	@touch $@
 
 # One stamp per set of dependencies, renewed only when what is installed would change: repeated runs start at once.

@@ -11,6 +11,7 @@ from dstheory.claims import verdicts, workers
 from dstheory.dynamics.sweeps import grid
 from dstheory.objectives.expectation import counts
 from dstheory.readers import final_answers, grading, limits, transcripts
+from dstheory.trainers import files
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs/security.md").read_text(encoding="utf-8")
@@ -24,6 +25,7 @@ VALUES = {
     "LONGEST_ANSWER": final_answers._LONGEST_ANSWER,
     "GRADING_SECONDS": grading._SECONDS,
     "GRADING_MEMORY": grading._MEMORY,
+    **{name: getattr(files, name) for name in ("LARGEST_CONFIGURATION", "MOST_SETTINGS", "DEEPEST_CONFIGURATION")},
     "LARGEST_GROUP": counts.LARGEST_GROUP,
     "MOST_VALUES": grid._MOST,
     "TIME_LIMIT": verdicts.TIME_LIMIT,

@@ -26,9 +26,9 @@ from dstheory.texts import printable
 
 __all__ = ["Entry", "Source", "assignment", "read_source"]
 
-MOST_ENTRIES = 20_000
-_DEEPEST = 64
-_LARGEST = 2**20  # bytes: a configuration is a few pages
+MOST_SETTINGS = 20_000  # keys that one file sets, aliases written out
+DEEPEST_CONFIGURATION = 64  # levels of a YAML or JSON file
+LARGEST_CONFIGURATION = 2**20  # bytes: a configuration is a few pages
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,10 @@ def read_source(path: Path) -> Source:
             f"{printable(name)} is a pickle, which could run any program when it is read: "
             "write it as JSON with training_args.to_json_string()"
         )
-    if len(data) > _LARGEST:
-        raise FileFormatError(f"{printable(name)} has {len(data):,} bytes, more than {_LARGEST:,}: give a configuration")
+    if len(data) > LARGEST_CONFIGURATION:
+        raise FileFormatError(
+            f"{printable(name)} has {len(data):,} bytes, more than {LARGEST_CONFIGURATION:,}: give a configuration"
+        )
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -97,8 +99,8 @@ def read_source(path: Path) -> Source:
         words = begins.startswith("#!") or re.search(r"(^|\s)--\w", text) is not None
         reader = _json if begins.startswith("{") else _shell if words else _yaml
     source = reader(text, printable(name))
-    if len(source.entries) > MOST_ENTRIES:
-        raise FileFormatError(f"{source.name} sets {len(source.entries):,} keys: a configuration sets at most {MOST_ENTRIES:,}")
+    if len(source.entries) > MOST_SETTINGS:
+        raise FileFormatError(f"{source.name} sets {len(source.entries):,} keys: a configuration sets at most {MOST_SETTINGS:,}")
     return source
 
 
@@ -173,14 +175,14 @@ _MERGE = "tag:yaml.org,2002:merge"
 
 def _limited(entries: Iterator[Entry], name: str) -> Iterator[Entry]:
     for count, entry in enumerate(entries):
-        if count >= MOST_ENTRIES:
-            raise FileFormatError(f"{name} sets more than {MOST_ENTRIES:,} keys: no configuration does")
+        if count >= MOST_SETTINGS:
+            raise FileFormatError(f"{name} sets more than {MOST_SETTINGS:,} keys: no configuration does")
         yield entry
 
 
 def _nodes(node: yaml.MappingNode, above: str, name: str, depth: int) -> Iterator[Entry]:
-    if depth > _DEEPEST:
-        raise FileFormatError(f"{name} is nested more than {_DEEPEST} levels deep: a configuration has a few")
+    if depth > DEEPEST_CONFIGURATION:
+        raise FileFormatError(f"{name} is nested more than {DEEPEST_CONFIGURATION} levels deep: a configuration has a few")
     own = {key.value for key, _ in node.value if key.tag != _MERGE and isinstance(key, yaml.ScalarNode)}
     for key, value in node.value:
         line = key.start_mark.line + 1
@@ -229,7 +231,7 @@ def _json(text: str, name: str) -> Source:
 
     def walk(table: dict[str, Any], above: str, depth: int) -> Iterator[Entry]:
         for key, value in table.items():
-            if isinstance(value, dict) and value and depth < _DEEPEST:
+            if isinstance(value, dict) and value and depth < DEEPEST_CONFIGURATION:
                 yield from walk(value, f"{above}{key}.", depth + 1)
             else:
                 at = text.find(json.dumps(key))
@@ -323,8 +325,8 @@ def _shell(text: str, name: str) -> Source:
             word = _MARKS.sub("", part)
             word = word.split("=(", 1)[1] if "=(" in word else word.removeprefix("(")
             words.append((word.removesuffix(")") if word.startswith("--") else word, at))
-            if len(words) > 10 * MOST_ENTRIES:
-                raise FileFormatError(f"{name} has more than {10 * MOST_ENTRIES:,} words: give the command alone")
+            if len(words) > 10 * MOST_SETTINGS:
+                raise FileFormatError(f"{name} has more than {10 * MOST_SETTINGS:,} words: give the command alone")
     entries: list[Entry] = []
     unread: list[Entry] = []
     i = 0

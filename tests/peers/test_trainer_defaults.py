@@ -5,13 +5,17 @@ Needs the libraries, which the other tests do not: `make peers-check` installs t
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import importlib
 import importlib.metadata
 import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from dstheory.trainers import libraries
 
@@ -76,3 +80,64 @@ def test_losses_are_those_that_trl_knows() -> None:
         (help_text,) = (f.metadata["help"] for f in dataclasses.fields(named(path)) if f.name == "loss_type")
         for word in TRAINERS[trainer].keys["loss_type"].words:
             assert f"'{word}'" in help_text, word
+
+
+# ---------------------------------------------------------------------- verl and OpenRLHF: their files are read, not run
+
+
+def installed(library: str) -> Path | None:
+    """Return the folder of a package that is not imported."""
+    found = importlib.util.find_spec(library)
+    return None if found is None or found.origin is None else Path(found.origin).parent
+
+
+def leaves(table: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in table.items():
+        if isinstance(value, dict) and value:
+            yield from leaves(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", value
+
+
+def arguments(source: str) -> dict[str, Any]:
+    """Return the default of every argument that a script adds to its parser, as far as it is a literal."""
+    found: dict[str, Any] = {}
+    for node in ast.walk(ast.parse(source)):
+        if not (isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "add_argument" and node.args):
+            continue
+        given = {keyword.arg: keyword.value for keyword in node.keywords}
+        default: Any = False if "action" in given else None
+        if "default" in given:
+            try:
+                default = ast.literal_eval(given["default"])
+            except ValueError:
+                default = NotImplemented
+        name = node.args[0]
+        if isinstance(name, ast.JoinedStr):  # the same for the actor and the critic
+            for who in ("actor", "critic"):
+                parts = [part.value if isinstance(part, ast.Constant) else who for part in name.values]
+                found["".join(map(str, parts)).lstrip("-")] = default
+        elif isinstance(name, ast.Constant):
+            found[str(name.value).lstrip("-")] = list(default) if isinstance(default, tuple) else default
+    return found
+
+
+@pytest.mark.skipif(installed("verl") is None, reason="verl is not installed; `make peers-check` installs it and runs this")
+def test_defaults_are_those_of_verls_yaml() -> None:
+    folder, here = installed("verl"), TRAINERS["verl:ppo"]
+    assert folder is not None
+    assert importlib.metadata.version("verl") == here.version
+    there = dict(leaves(yaml.safe_load((folder / "trainer" / "config" / "_generated_ppo_trainer.yaml").read_text())))
+    assert {name: key.default for name, key in here.keys.items()} == {name: there.get(name, "?") for name in here.keys}
+    assert [name for name in there if name not in here.keys and not here.is_beside(name)] == []
+
+
+@pytest.mark.skipif(installed("openrlhf") is None, reason="OpenRLHF is not installed; `make peers-check` installs and runs this")
+@pytest.mark.parametrize(("trainer", "script"), [("ppo", "train_ppo_ray"), ("sft", "train_sft"), ("dpo", "train_dpo")])
+def test_defaults_are_those_of_openrlhfs_arguments(trainer: str, script: str) -> None:
+    folder, here = installed("openrlhf"), TRAINERS[f"openrlhf:{trainer}"]
+    assert folder is not None
+    assert importlib.metadata.version("openrlhf") == here.version
+    there = arguments((folder / "cli" / f"{script}.py").read_text())
+    assert {name: key.default for name, key in here.keys.items()} == {name: there.get(name, "?") for name in here.keys}
+    assert [name for name in there if name not in here.keys and not here.is_beside(name)] == []

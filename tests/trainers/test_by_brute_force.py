@@ -147,3 +147,91 @@ def test_the_example_is_that_configuration(dstheory) -> None:
     assert found["unknown"] == []
     assert found["not_modelled"] == []
     assert (found["training"]["std"], found["training"]["beta"], found["training"]["max_tokens"]) == ("batch", 0.04, 1.0)
+
+
+# ---------------------------------------------------------------------- KL in the reward, before and after the baseline
+
+STRENGTH = 0.3
+PLACED = {
+    "trl:rloo": (("num_generations=2", f"beta={STRENGTH}"), "others", "responses"),
+    "verl:ppo algorithm.adv_estimator=rloo": (
+        ("algorithm.use_kl_in_reward=true", f"algorithm.kl_ctrl.kl_coef={STRENGTH}", "actor_rollout_ref.rollout.n=2"),
+        "others", "batch",
+    ),
+    "verl:ppo algorithm.adv_estimator=grpo": (
+        ("algorithm.use_kl_in_reward=true", f"algorithm.kl_ctrl.kl_coef={STRENGTH}", "actor_rollout_ref.rollout.n=2",
+         "algorithm.norm_adv_by_std_in_grpo=false", "actor_rollout_ref.actor.loss_agg_mode=seq-mean-token-sum"),
+        "group", "responses",
+    ),
+    "openrlhf:ppo algo.advantage.estimator=rloo": (
+        ("rollout.n_samples_per_prompt=2", f"algo.kl.init_coef={STRENGTH}"), "after", "batch",
+    ),
+    "verl:ppo algorithm.adv_estimator=gae": (
+        ("algorithm.use_kl_in_reward=true", f"algorithm.kl_ctrl.kl_coef={STRENGTH}"), "nothing", "batch",
+    ),
+}  # fmt: skip
+
+
+def paid(episode: brute.Episode) -> float:
+    return episode.reward - STRENGTH * sum(ratio for _, _, ratio in episode.steps)
+
+
+def of_pairs(placed: str) -> list[float]:
+    """The expected update by every pair of episodes, the normaliser left out."""
+    total = [0.0, 0.0, 0.0]
+    for one in LISTED:
+        for other in LISTED if placed != "nothing" else [one]:
+            chance = one.probability * (other.probability if placed != "nothing" else 1.0)
+            to_go = 0.0
+            for which, derivative, ratio in reversed(one.steps):
+                to_go += ratio
+                credit = {
+                    "others": paid(one) - paid(other),
+                    "group": paid(one) - (paid(one) + paid(other)) / 2,
+                    "after": one.reward - other.reward - STRENGTH * to_go,
+                    "nothing": paid(one),
+                }[placed]
+                total[which] += chance * credit * derivative
+    return total
+
+
+@pytest.mark.parametrize("name", PLACED)
+def test_a_kl_in_the_reward_before_and_after_the_baseline(dstheory, name: str) -> None:
+    settings, placed, below = PLACED[name]
+    gradient = [g / (TOKENS if below == "batch" else 1.0) for g in of_pairs(placed)]
+    ran = dstheory("explain", *name.split(), *settings, *CHAIN, *KL, "--prompts", 10**6, "--json")
+    found = json.loads(ran.out)
+    whole = found["attribution"][0]
+    s, d = brute.energies(gradient, LISTED, POLICY)
+    assert whole["energy_share"] == pytest.approx(d / (s + d), rel=1e-5)  # a million prompts are not yet without end
+    accuracy = brute.stages(brute.update(LISTED, lambda e: e.reward))
+    assert whole["tilt"]["decide"] == pytest.approx(brute.degrees(brute.stages(gradient)[1], accuracy[1]), abs=1e-3)
+
+
+def test_leave_one_out_over_the_tokens_of_the_batch_is_longer_by_its_factor(dstheory) -> None:
+    """By every list of rewards: R minus the mean of the others, over E[L], against R minus the group's mean."""
+    base = ("algorithm.adv_estimator=grpo", "algorithm.norm_adv_by_std_in_grpo=false", "actor_rollout_ref.rollout.n=8")
+    ran = dstheory("explain", "verl:ppo", *base, *CHAIN, "--json", "--with", "algorithm.adv_estimator=rloo")
+    credits = [
+        [brute.credit_among(r, ACCURACY, 8, credit) for r in (0.0, 1.0)]
+        for credit in (lambda g: g[0] - sum(g) / 8, lambda g: g[0] - sum(g[1:]) / 7)
+    ]
+    mine, other = (brute.update(LISTED, lambda e, c=c: c[int(e.reward)]) for c in credits)
+    factor = json.loads(ran.out)["against"]["factor"]
+    assert factor["both"] == pytest.approx(math.hypot(*other) / math.hypot(*mine), rel=1e-9)
+    assert factor["both"] == pytest.approx(8 / 7, rel=1e-9)
+
+
+def test_p_a_and_b_of_a_log_with_lengths_that_are_given(dstheory, tmp_path: Path) -> None:
+    episodes = [[(True, "stop")], [(False, "resample"), (True, "stop")], [(False, "stop")], [(True, "resample"), (True, "stop")]]
+    attempts = [[{"correct": correct, "decision": decision} for correct, decision in steps] for steps in episodes]
+    records = [{"id": i, "cap": 3, "attempts": steps} for i, steps in enumerate(attempts)]
+    (tmp_path / "log.jsonl").write_text("\n".join(map(json.dumps, records)))
+    lengths = ("--answer-length", "30,70", "--decision-length", 2)
+    measured = json.loads(dstheory("explain", "trl:grpo", "loss_type=grpo", "--log", "log.jsonl", *lengths, "--json").out)
+    # Rates are smoothed by half an observation: p = (4 + 1/2)/(6 + 1), a = (3 + 1/2)/(4 + 1), b = (1 + 1/2)/(2 + 1).
+    policy = ("--p", 4.5 / 7, "--a", 3.5 / 5, "--b", 1.5 / 3, "--max-turns", 3)
+    typed = json.loads(dstheory("explain", "trl:grpo", "loss_type=grpo", *policy, *lengths, "--json").out)
+    assert measured["chain"]["name"] == "log.jsonl"
+    for name in ("energy_share", "energy_share_longer"):
+        assert measured["attribution"][0][name] == pytest.approx(typed["attribution"][0][name], rel=1e-9)
