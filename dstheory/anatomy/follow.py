@@ -79,6 +79,8 @@ class Follower:
     def __post_init__(self) -> None:
         self._begin()
         self.texts.check_all(self._builder.names)
+        if self.texts.no_answer is None:  # the next line may have one
+            self.texts = self.texts._replace(no_answer="wrong")
 
     def _begin(self) -> None:
         names = FieldNames.renamed(self.request.fields, tuple(self.request.labels))
@@ -182,7 +184,7 @@ class Follower:
     def _take(self, builder: EpisodesBuilder, file: str, layout: Layout, batches: list[RecordBatch]) -> None:
         if file not in builder.reading.files:
             builder.reading.files.append(file)
-            if layout.format is not None or layout.reader == "rollouts" or layout.turns is not None:
+            if layout.told:
                 how = layout.sentence
                 builder.reading.read_as[how] = builder.reading.read_as.get(how, 0) + 1
         builder.add(file, batches)

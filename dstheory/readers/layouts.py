@@ -139,6 +139,11 @@ class Layout:
         return grader_name() if checker == MATHEMATICS else checker
 
     @property
+    def told(self) -> bool:
+        """Whether there is anything to say about how the file is read: it is not in this package's own form and words."""
+        return self.format is not None or self.reader == "rollouts" or self.turns is not None or bool(self.assumed)
+
+    @property
     def sentence(self) -> str:
         """How the file is read, for people."""
         words = printable(f"; {assumption(self.assumed)}") if self.assumed else ""

@@ -211,7 +211,7 @@ def open_all(
                     f"{first[0]} was recognised as {first[1]}, and {file} as {how}: name the files that belong together, or the "
                     "format of all, --format NAME"
                 )
-        if format is not None or opened.layout.reader == "rollouts" or opened.layout.turns is not None or opened.layout.assumed:
+        if opened.layout.told:
             sentence = opened.layout.sentence
             reading.read_as[sentence] = reading.read_as.get(sentence, 0) + 1
         if format is not None and format.note:

@@ -207,7 +207,7 @@ def test_one_shot_logs_by_step_and_turns_without_decisions(dstheory, driven, tmp
 
 def test_unknown_decisions_give_a_reason_instead_of_numbers(dstheory, driven, tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
-    path.write_text("".join(_line(i).replace("resample", "again") for i in range(9)), encoding="utf-8")
+    path.write_text("".join(_line(i).replace("resample", "onwards") for i in range(9)), encoding="utf-8")
     driven(iter(()))
     ran = dstheory("anatomy", path, "--follow", "--json")
     assert json.loads(ran.out)["reason"].startswith("6 of 9 records were unusable for what happened in them")
@@ -221,3 +221,15 @@ def test_unknown_decisions_give_a_reason_instead_of_numbers(dstheory, driven, tm
 def test_options_that_do_not_go_together(dstheory, tmp_path: Path, options: list[str], why: str) -> None:
     ran = dstheory("anatomy", tmp_path / "log.jsonl", "--follow", *options)
     assert (ran.code, why in ran.err) == (2, True)
+
+
+def test_texts_may_begin_without_an_answer(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    texts = ["I do not know"] * 30 + ["It is \\boxed{4}"]
+    log = Follower([path])
+    for end in (25, 31):
+        lines = (json.dumps({"id": i, "gold": "4", "transcript": text}) for i, text in enumerate(texts[:end]))
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        found = log.renew()
+        assert found is not None
+        assert (len(found.episodes), int(found.episodes.correct.sum())) == (end, end // 31)
