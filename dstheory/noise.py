@@ -32,7 +32,6 @@ from dstheory.chain.policy import Policy
 from dstheory.checks import Floats, whole_number
 from dstheory.errors import ChainError
 from dstheory.objectives import (
-    GSPO,
     NFT,
     ActorCritic,
     GroupObjective,
@@ -50,8 +49,19 @@ from dstheory.objectives.expectation.rewards import ResponseReward, reward_of
 from dstheory.objectives.expectation.scores import ScoreMoments, score_moments
 from dstheory.objectives.imitation import RFT
 from dstheory.objectives.mass import StageGradient
-from dstheory.objectives.parts import BatchTokens, ConstantLength, Credit, GroupTokens, Normaliser, PerResponse, PerToken, Raw
+from dstheory.objectives.parts import (
+    BatchTokens,
+    ConstantLength,
+    Credit,
+    GroupMean,
+    GroupTokens,
+    Normaliser,
+    PerResponse,
+    PerToken,
+    Raw,
+)
 from dstheory.objectives.responses import ResponseObjective
+from dstheory.objectives.settings import own_settings
 from dstheory.objectives.weights import TokenWeight
 from dstheory.tables import Table, Tabulated, short
 
@@ -438,8 +448,7 @@ def _parts(objective: Objective, solution: Solution) -> _Parts:
     if isinstance(objective, ActorCritic) and bool((solution.mdp.gamma == 1.0).all()):
         weight = TokenWeight(solution.advantage_sample, solution.advantage_stop, solution.advantage_resample)
         return solution, None, [_Kind(weight=weight)], PerResponse(), Grouping(1)
-    off_policy = isinstance(objective, GSPO | NFT) and objective.sampler is not None
-    if isinstance(objective, GroupObjective) and not off_policy:
+    if isinstance(objective, GroupObjective) and not _beyond(objective):
         return _of_group(objective, solution)
     if isinstance(objective, ResponseObjective) and not isinstance(objective, GroupObjective | RFT):
         under = objective.generated(solution)
@@ -448,6 +457,14 @@ def _parts(objective: Objective, solution: Solution) -> _Parts:
         if normaliser is not None and len(terms) == 1 and terms[0].credit.same:
             return under, None, [_Kind(weight=terms[0].weight)], normaliser, grouping
     raise ChainError(f"{objective.name}: no exact second moments of its update here; sampled_gradient has standard errors")
+
+
+def _beyond(objective: GroupObjective) -> bool:
+    """Return whether a setting makes coefficients that compositions of groups do not determine."""
+    settings = own_settings(objective, ("mask_truncated", "baseline_per", "drop_dead", "micro_batches", "combine"))
+    of_batch = isinstance(objective.credit, GroupMean) and objective.credit.spread == "batch"
+    nft = isinstance(objective, NFT) and objective.sampler is not None
+    return objective.by_response or nft or of_batch or bool(settings)
 
 
 def _divided_by(objective: ResponseObjective) -> tuple[Normaliser | None, Grouping]:

@@ -137,10 +137,10 @@ def _compare(problem: Problem, options: dict[str, Any]) -> None:
     """Print the comparison of all objectives as a table, as Markdown or as JSON, and write its figure."""
     from dstheory.cli.show import number, print_table
     from dstheory.comparison import compare_objectives
-    from dstheory.dynamics.problem import FIELDS
+    from dstheory.dynamics.problem import FIELDS, PAIRS, POLICIES
 
     began = time.monotonic()
-    given = problem.given & FIELDS.keys()
+    given = problem.given & {*FIELDS, *PAIRS, *POLICIES}
 
     def make(name: str) -> Callable[[Any], Objective]:
         return lambda mdp: objective_from(name, dataclasses.replace(problem, mdp=mdp), options, only=given)

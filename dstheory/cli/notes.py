@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from dstheory.objectives import Objective
 
 _SETTINGS = {**{name: row.sets for name, row in PARAMETERS.items() if row.sets}, "reference": "reference",
-             "expert": "demonstrations"}  # fmt: skip
+             "expert": "demonstrations", "sampler": "sampler", "engine": "engine", "reward_weights": "reward_weights",
+             "demonstration_weights": "weights"}  # fmt: skip
 """Options of the command line, and the field of an objective that each sets."""
 
 

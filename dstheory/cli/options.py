@@ -99,7 +99,8 @@ def _option(row: Parameter | Together, changes: dict[str, Any]) -> Callable[[_F]
     if isinstance(row, Together):
         kind: Any = Numbers(*row.words, one_for_all=row.one_for_all)
     else:
-        kind = click.Choice(row.choices) if row.choices else {"number": Number(), "whole": int}.get(row.kind, bool)
+        kinds: dict[str, Any] = {"number": Number(), "whole": int, "expression": str}
+        kind = click.Choice(row.choices) if row.choices else kinds.get(row.kind, bool)
         kind = WholeOrEndless() if row.endless else kind
         default = None if row.own else default
         flag = f"{flag}/--no-{flag[2:]}" if row.kind == "flag" else flag
@@ -134,6 +135,15 @@ def given_options(ctx: click.Context) -> frozenset[str]:
 
 def _was_given(ctx: click.Context, name: str) -> bool:
     return ctx.get_parameter_source(name) not in (click.core.ParameterSource.DEFAULT, None)
+
+
+def refuse_settings(ctx: click.Context, options: Mapping[str, Any]) -> None:
+    """Raise UsageError for settings of objectives where none is named: the four conditions have settings of their own."""
+    names = [row.name for row in TABLE if row.group == "settings" and row.name in ctx.params]
+    given = [name for name in names if _was_given(ctx, name)]
+    if given and not options["objectives"]:
+        flag = f"--{given[0].replace('_', '-')}"
+        raise click.UsageError(f"{flag} is a setting of objectives that are named by --objective: name one, or leave it out", ctx)
 
 
 def settings_from(options: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
@@ -245,7 +255,7 @@ def chain_from(ctx: click.Context, options: Mapping[str, Any]) -> Chain:
 
     if options["mdp_file"] is None:
         return Chain()
-    for name in ("p", "a", "b", "reference"):
+    for name in ("p", "a", "b", "reference", "sampler", "engine"):
         if name in options and _was_given(ctx, name):
             raise click.UsageError(f"--{name} describes the minimal chain; a chain from --mdp has its policy in the file", ctx)
     if _was_given(ctx, "answer_length") and len(set(options["answer_length"])) > 1:

@@ -20,6 +20,7 @@ from dstheory.cli.options import (
     objective_from,
     objective_options,
     problem_from,
+    refuse_settings,
     training_options,
 )
 from dstheory.cli.show import announce_compilation, number, print_json, print_table, progress_bar
@@ -65,6 +66,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     from dstheory.readers import results_directory
 
     began = time.monotonic()
+    refuse_settings(ctx, options)
     problem = problem_from(ctx, options)
     runs, steps = options["runs"], options["steps"]
     if runs < 1:

@@ -20,6 +20,7 @@ from dstheory.cli.options import (
     json_option,
     model_options,
     objective_options,
+    refuse_settings,
     settings_from,
     training_options,
 )
@@ -141,6 +142,8 @@ def _plan(ctx: click.Context, options: dict[str, Any]) -> SweepPlan:
     if of == "optimum" and (misplaced := sorted(given & _OF_TRAINING | (given - here))):
         flags = {p.name: p.opts[-1] for p in ctx.command.params}
         raise click.UsageError(f"{flags[misplaced[0]]} has no effect on an optimum: leave it out, or give --of simulate", ctx)
+    if of == "simulate":
+        refuse_settings(ctx, options)
     return plan_sweep(
         options["grids"],
         of=of,

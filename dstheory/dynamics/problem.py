@@ -7,7 +7,7 @@ Source: derived here.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,17 +18,19 @@ from dstheory.chain.policy import Policy
 from dstheory.dynamics.conditions import CONDITIONS, expert_policy, four_conditions
 from dstheory.dynamics.optimizers import SGD, Adam, Momentum, NaturalGradient, Optimizer, schedule
 from dstheory.dynamics.parameters import PARAMETERS, TOGETHER, value_at
-from dstheory.errors import RewardNotReadError
+from dstheory.errors import DSTheoryError, RewardNotReadError
 from dstheory.objectives import Distillation, ExpertChain, WeightedSum, build, lookup
 from dstheory.objectives.base import Objective
 from dstheory.objectives.mass import over_runs
 from dstheory.objectives.registry import parse
 
-__all__ = ["FIELDS", "Chain", "objective_at", "optimizer_at", "problem_at", "training_at"]
+__all__ = ["FIELDS", "PAIRS", "POLICIES", "Chain", "objective_at", "optimizer_at", "problem_at", "training_at"]
 
 _REWARDS = dict(zip(TOGETHER["reward"].parts, TOGETHER["reward"].words, strict=True))
 FIELDS = {name: row.sets for name, row in PARAMETERS.items() if row.sets}
 """Parameters that objectives have as fields, and the name of the field."""
+PAIRS = {"reward_weights": "reward_weights", "demonstration_weights": "weights"}
+POLICIES = ("sampler", "engine")
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,10 +123,32 @@ def objective_at(
                 f"{name} pays 1 for a correct answer and cannot read --{rewards.replace('_', '-')}: leave one of them out"
             )
     fields = {FIELDS[name]: value for name, value in fields.items() if only is None or name in only}
+    fields |= {field: value for name, field, value in _together(settings) if only is None or name in only}
+    if isinstance(baseline := fields.get("baseline"), str) and baseline not in ("mean", "opo"):
+        fields["baseline"] = _number(baseline)
     expert = expert_policy(mdp, start, p=p, a=a, b=b)
     given = {**fields, "reference": reference, "demonstrations": ExpertChain(expert)}
     made = build(expression, given | ({"outcome": "return"} if rewards else {}))
     return _taught(made, expert) if any(lookup(name) is Distillation for name in names) else made
+
+
+def _together(settings: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    """Yield the option, the field and the value of what several parameters set."""
+    for option, field in PAIRS.items():
+        parts = TOGETHER[option].parts
+        if any(settings.get(part) is not None for part in parts):
+            yield option, field, tuple(1.0 if settings.get(part) is None else float(settings[part]) for part in parts)
+    for option in POLICIES:
+        own = {name: settings.get(part) for name, part in zip("pab", TOGETHER[option].parts, strict=True)}
+        if any(value is not None for value in own.values()):
+            yield option, option, Policy.minimal(**{n: value_at(settings, n) if v is None else v for n, v in own.items()})
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise DSTheoryError(f"baseline is {text!r}: must be a number, mean or opo") from None
 
 
 def _taught(objective: Objective, teacher: Policy) -> Objective:

@@ -24,9 +24,10 @@ from dstheory.chain.trajectories import Trajectories, sample_trajectories
 from dstheory.checks import Bools, Floats, Ints, whole_number
 from dstheory.errors import ChainError
 from dstheory.objectives.base import Objective
+from dstheory.objectives.expectation.rewards import ResponseReward
 from dstheory.objectives.group import GroupObjective
 from dstheory.objectives.mass import StageGradient
-from dstheory.objectives.parts import response_coefficients
+from dstheory.objectives.parts import BatchTokens, GroupTokens
 from dstheory.objectives.preference import DPO
 from dstheory.objectives.ratios import NFT, PPOClip
 from dstheory.objectives.responses import response_lengths
@@ -151,8 +152,10 @@ def sampled_gradient(
         raise ChainError("nft off policy is not sampled: its closed form holds in large batches, prompts=inf")
     if objective.group_size == inf:
         raise ChainError(f"{objective.name} has group_size=inf, which cannot be sampled: its closed form is exact")
-    each = prompts if objective.prompts == inf else int(objective.prompts)
-    size, sampler = int(objective.group_size), objective.sampler or solution.policy
+    if getattr(objective, "baseline_per", "response") == "turn":
+        raise ChainError(f"{objective.name}: a baseline per turn is not sampled: its closed form is exact")
+    each = prompts if objective.grouping.prompts == inf else int(objective.grouping.prompts)
+    size, sampler = int(objective.group_size), objective.generating(solution.policy)
     return _in_blocks(
         solution, sampler, batches, each * size, lambda n: _draw_batches(objective, solution, sampler, n, each, generator)
     )
@@ -199,7 +202,7 @@ def _draw_batches(
     objective: GroupObjective, solution: Solution, sampler: Policy, batches: int, prompts: int, rng: np.random.Generator
 ) -> _Drawn:
     size = int(objective.group_size)
-    if objective.grouping.mixed:
+    if objective.grouping.mixed and not objective.grouping.dropped:
         t, group = _mixed_groups(objective, solution, sampler, batches * prompts, rng)
     else:
         t, group = _groups(solution, sampler, batches * prompts, size, rng)
@@ -269,25 +272,49 @@ def _of_groups(
     objective: GroupObjective, solution: Solution, t: Trajectories, group: Ints, batches: int, prompts: int, size: int
 ) -> tuple[Floats, Floats]:
     """Return the coefficients of every step, computed batch by batch from the numbers drawn."""
-    outcome = objective.outcome_of(objective.generated(solution))
-    low, high = outcome.values or (0.0, 1.0)
+    under = objective.generated(solution)
+    outcome = objective.outcome_of(under)
     order = np.argsort(group, kind="stable")  # responses by group, groups by batch
-    reward = (low + (high - low) * outcome.reward.total(solution, t))[order].reshape(batches, prompts, size)
-    length = response_lengths(solution, t)[order].reshape(batches, prompts, size)
-    credit, coefficient, factor = (np.empty(len(t)) for _ in range(3))
-    credit[order] = np.concatenate([objective.credit.of_groups(r).ravel() for r in reward])
-    coefficient[order] = np.concatenate([
-        response_coefficients(r, n, credit=objective.credit, normaliser=objective.normaliser).ravel()
-        for r, n in zip(reward, length, strict=True)
+    shape = batches, prompts, size
+    whole = t.decided[t.offsets[1:] - 1] if objective.mask_truncated != "none" else np.ones(len(t), dtype=bool)
+    length = response_lengths(solution, t)
+    if objective.mask_truncated == "both" and isinstance(objective.normaliser, GroupTokens | BatchTokens):
+        length = length * whole
+    factor, c_s, c_d = np.empty(len(t)), np.zeros(len(t.answer)), np.zeros(len(t.answer))
+    reward = _paid(outcome, solution, t)[order].reshape(shape)
+    factor[order] = np.concatenate([
+        _factors(objective, r, n).ravel() for r, n in zip(reward, length[order].reshape(shape), strict=True)
     ])  # fmt: skip
-    factor[order] = np.concatenate([objective.normaliser.of_groups(n).ravel() for n in length])
-    w_s, w_d = objective.step_weights(solution, t, credit)
-    c_s, c_d = coefficient[t.episode] * w_s, coefficient[t.episode] * w_d
-    for term in objective.penalty_terms(solution, objective.generated(solution), outcome):
+    factor *= objective.grouping.scale * whole
+    for share, of in objective.outcomes(under, outcome):
+        credit, paid = np.empty(len(t)), _paid(of, solution, t)[order].reshape(shape)
+        credit[order] = np.concatenate([objective.credit.of_groups(r).ravel() for r in paid])
+        coefficient = share * credit * factor
+        w_s, w_d = objective.step_weights(solution, t, credit)
+        c_s, c_d = c_s + coefficient[t.episode] * w_s, c_d + coefficient[t.episode] * w_d
+    for term in objective.penalty_terms(solution, under, outcome):
         assert term.weight is not None
         k_s, k_d = term.weight.of_steps(solution, t)
         c_s, c_d = c_s + factor[t.episode] * k_s, c_d + factor[t.episode] * k_d
     return c_s, np.where(t.decided, c_d, 0.0)
+
+
+def _paid(outcome: ResponseReward, solution: Solution, t: Trajectories) -> Floats:
+    """Return the reward of each response, (n,)."""
+    low, high = outcome.values or (0.0, 1.0)
+    return low + (high - low) * outcome.reward.total(solution, t)
+
+
+def _factors(objective: GroupObjective, rewards: Floats, lengths: Floats) -> Floats:
+    """Return the normaliser's factor of the responses of one batch, (groups, G); 0 for groups that are left out, or empty."""
+    mixed = (rewards != rewards[:, :1]).any(axis=1)
+    kept = mixed if objective.grouping.dropped else np.ones(len(rewards), dtype=bool)
+    factor = np.zeros(rewards.shape)
+    if kept.any():
+        with np.errstate(divide="ignore"):  # a group of truncated responses may have no tokens that count
+            found = objective.normaliser.of_groups(lengths[kept])
+        factor[kept] = np.where(np.isfinite(found), found, 0.0)
+    return factor
 
 
 def _of_pairs(objective: DPO, solution: Solution, t: Trajectories, group: Ints) -> Floats:

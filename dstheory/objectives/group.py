@@ -18,40 +18,21 @@ Source: Williams (1992); RLOO arXiv 2402.14740; the length-weighted baseline :ma
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from dataclasses import dataclass, replace
-from math import inf
-from typing import ClassVar, Literal, Self
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from dstheory.chain.exact import Solution, solve
-from dstheory.chain.policy import Policy
-from dstheory.chain.trajectories import Trajectories
+from dstheory.chain.exact import Solution
 from dstheory.checks import Floats
 from dstheory.errors import ChainError
-from dstheory.objectives.base import Measure
-from dstheory.objectives.expectation.exponential import EffectiveCredit, Tilted, moments
-from dstheory.objectives.expectation.groups import (
-    Grouping,
-    Part,
-    credits_of_levels,
-    effective_credit,
-    everything,
-    group_moments,
-    mean_of_lengths_and_rewards,
-    negative,
-    positive,
-)
-from dstheory.objectives.expectation.rewards import OutcomeKind, ResponseReward, reward_of
-from dstheory.objectives.fused import applies, outcome_gradient
-from dstheory.objectives.mass import StageGradient, check_penalty, check_runs, over_runs
+from dstheory.objectives.expectation.exponential import EffectiveCredit, moments
+from dstheory.objectives.expectation.groups import group_moments, mean_of_lengths_and_rewards
+from dstheory.objectives.expectation.rewards import ResponseReward
+from dstheory.objectives.group_base import GroupMeanObjective, GroupObjective
 from dstheory.objectives.parts import (
     BatchTokens,
     ConstantLength,
-    Credit,
-    GroupMean,
     GroupTokens,
     LeaveOneOut,
     Minus,
@@ -59,204 +40,25 @@ from dstheory.objectives.parts import (
     PerResponse,
     PerToken,
     Raw,
-    clip_weight,
+    normaliser_named,
+    spread_named,
 )
 from dstheory.objectives.registry import register
-from dstheory.objectives.responses import ResponseObjective, Term
-from dstheory.objectives.weights import TokenWeight, log_ratios, reference_excess, token_ratios
+from dstheory.objectives.responses import Term
+from dstheory.objectives.settings import own_settings
 
-ALWAYS_ON_POLICY = "on policy and with beta = 0: all tokens of a response get one coefficient"
-
-
-@dataclass(frozen=True, eq=False)
-class GroupObjective(ResponseObjective):
-    """What the group objectives share. A subclass sets ``credit`` and ``normaliser``.
-
-    Args:
-        group_size: G responses per prompt; inf for the limit.
-        prompts: prompts per batch, for normalisers that span the batch; inf for the limit.
-        outcome: ``"correct"`` (R = 1 if the submitted answer is) or ``"return"`` (of the chain).
-        sampler: the policy that generated the responses; None for the policy itself.
-        clip_low, clip_high: how far the ratio of a token may go below and above 1 (off policy only).
-        reference, beta: k3 penalty in the loss; beta > 0 needs a reference.
-        corrected_kl: multiply k3 by the ratio to the policy that generated, and differentiate the product (TRL since 1.16): the
-            coefficient is -beta rho log(pi/ref), that of k2 on the policy, instead of -beta (1 - ref/pi).
-    """
-
-    group_size: float = 8
-    prompts: float = inf
-    outcome: OutcomeKind = "correct"
-    sampler: Policy | None = None
-    clip_low: float = 0.2
-    clip_high: float = 0.2
-    reference: Policy | None = None
-    beta: ArrayLike = 0.0
-    corrected_kl: bool = False
-
-    @property
-    @abstractmethod
-    def credit(self) -> Credit:
-        """What scalar."""
-
-    @property
-    @abstractmethod
-    def normaliser(self) -> Normaliser:
-        """Divided by what."""
-
-    plain_on_policy: ClassVar[bool] = False
-    """For subclasses with terms of their own: whether on policy they have the expectation of the base's (baselines drop out)."""
-
-    def __post_init__(self) -> None:
-        self.credit.check_group(self.group_size)
-        clip_weight(1.0, 0.0, low=self.clip_low, high=self.clip_high)
-        check_penalty(self.name, self.beta, self.reference)
-        self.grouping  # checks the sizes  # noqa: B018
-
-    @property
-    def grouping(self) -> Grouping:
-        """Sizes of groups and batches."""
-        return Grouping(self.group_size, self.prompts)
-
-    @property
-    def measure(self) -> Measure:
-        """The policy."""
-        return "policy" if self.sampler is None else "sampler"
-
-    def shared_normaliser(self) -> tuple[Normaliser, Grouping] | None:
-        """Return the normaliser and its sizes."""
-        return self.normaliser, self.grouping
-
-    def with_reference(self, reference: Policy) -> Self:
-        """Return the same objective with its penalty to another reference."""
-        return self if self.reference is None else replace(self, reference=reference)
-
-    def generated(self, solution: Solution) -> Solution:
-        """Return the chain under the sampler, or under the policy."""
-        return solution if self.sampler is None else solve(solution.mdp, self.sampler)
-
-    def outcome_of(self, under: Solution) -> ResponseReward:
-        """Return correctness, or the chain's return."""
-        return reward_of(under, self.outcome)
-
-    def terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
-        """Return the credit (twice, once per sign, where ratios are clipped) and the penalty."""
-        return (*self.reward_terms(solution, under, outcome), *self.penalty_terms(solution, under, outcome))
-
-    def credit_parts(self, solution: Solution) -> tuple[tuple[Part, TokenWeight | None], ...]:
-        """Return the parts of a credit whose tokens are weighted alike (positive, negative), each with the weight; None for 1."""
-        if self.sampler is None:
-            return ((everything, None),)
-        ratio = token_ratios(solution.policy, self.sampler, solution)
-        return (
-            (positive, ratio.map(lambda rho: self.weight_of_ratio(rho, np.ones(())))),
-            (negative, ratio.map(lambda rho: self.weight_of_ratio(rho, -np.ones(())))),
-        )
-
-    def reward_terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
-        """Return the terms of the reward."""
-        parts = self.credit, self.normaliser, self.grouping, under, outcome
-        found = self.credit_parts(solution)
-        if found[0][0] is everything:
-            return self.credited(under, outcome, found[0][1])
-        return tuple(Term(effective_credit(*parts, part), weight) for part, weight in found)
-
-    def credited(self, under: Solution, outcome: ResponseReward, weight: TokenWeight | None = None) -> tuple[Term, ...]:
-        """Return the credit times a weight of tokens: one term, or one per value of the reward where these are summed."""
-        credit, grouping = self.credit, self.grouping
-        if outcome.levels is None or not isinstance(credit, GroupMean) or credit.linear or grouping.group_size == inf:
-            return (Term(effective_credit(credit, self.normaliser, grouping, under, outcome), weight),)
-        found = credits_of_levels(credit, self.normaliser, grouping, under, outcome)
-        return tuple(Term(each, weight, table) for table, each in found)
-
-    def ascent(self, solution: Solution) -> StageGradient:
-        """Return the gradient unchecked; on large tables, where it is grad E[R] prompt by prompt, from the compiled loop."""
-        fast = self._large(solution)
-        return super().ascent(solution) if fast is None else fast
-
-    def _large(self, solution: Solution) -> StageGradient | None:
-        """Return w(x) grad E[R given x] where no length and no ratio enters, for tables that are worth loading compiled code."""
-        on_lengths = isinstance(self.normaliser, PerToken | GroupTokens) or (
-            isinstance(self.normaliser, BatchTokens) and inf not in (self.group_size, self.prompts)
-        )
-        plain = self.sampler is None and not np.any(self.beta) and self.outcome == "correct"
-        known_terms = self.plain_on_policy or type(self).reward_terms is GroupObjective.reward_terms
-        if on_lengths or not plain or not known_terms or not applies(solution):
-            return None
-        found = outcome_gradient(solution)
-        if found is None:
-            return None
-        accuracy, gradient = found
-        known = Tilted(np.zeros((1, len(accuracy))), accuracy[None], 1.0 - accuracy[None])
-        nodes = effective_credit(self.credit, self.normaliser, self.grouping, solution, self.outcome_of(solution), known=known)
-        assert nodes.otherwise is not None
-        weight = (nodes.slope[0] - nodes.otherwise[0])[:, None]
-        gradient.sample[0] *= weight
-        gradient.decide[0] *= weight
-        return gradient
-
-    def penalty_terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
-        """Return the term of the k3 penalty, if there is one."""
-        if self.reference is None or not np.any(self.beta):
-            return ()
-        self.reference.check_fits(solution.mdp, "reference")
-        check_runs(solution, reference=self.reference.runs, beta=np.shape(self.beta))
-        excess = self._corrected if self.corrected_kl else reference_excess
-        weight = excess(solution.policy, self.reference, under).scaled(over_runs(self.beta, 3))
-        return (Term(effective_credit(None, self.normaliser, self.grouping, under, outcome), weight),)
-
-    def _corrected(self, policy: Policy, reference: Policy, under: Solution) -> TokenWeight:
-        """Return minus the derivative of rho k3 by log pi, -rho log(pi/ref), of every answer, of stop and of resample."""
-        minus = TokenWeight(*log_ratios(policy, reference, under)).scaled(np.asarray(-1.0))
-        if self.sampler is None:
-            return minus
-        ratios = TokenWeight.exponential(log_ratios(policy, self.sampler, under, called="behaviour policy"), self.sampler)
-        return ratios.times(minus)
-
-    def step_weights(self, solution: Solution, t: Trajectories, credit: Floats) -> tuple[Floats, Floats]:
-        """Return the weight of the answer and of the decision of every step of sampled responses, (m,) each.
-
-        Args:
-            solution: the chain under the policy.
-            t: responses of the sampler.
-            credit: (n,) of each response.
-        """
-        if self.sampler is None:
-            return np.ones(len(t.answer)), np.ones(len(t.answer))
-        rho_s, rho_d = token_ratios(solution.policy, self.sampler, solution).of_steps(solution, t)
-        signs = credit[t.episode]
-        return self.weight_of_ratio(rho_s, signs), self.weight_of_ratio(rho_d, signs)
-
-    def weight_of_ratio(self, ratio: Floats, sign: Floats) -> Floats:
-        """Return the weight of tokens with these ratios, given the sign of their credit."""
-        return clip_weight(ratio, sign, low=self.clip_low, high=self.clip_high)
-
-
-@dataclass(frozen=True, eq=False)
-class GroupMeanObjective(GroupObjective):
-    """Group objectives whose credit is the reward minus the group's mean.
-
-    Args:
-        std: divide by the group's standard deviation.
-        ddof: 1 for the sample's, 0 for the population's.
-        epsilon: added to the standard deviation, >= 0; with 0 a group without variance gets credit 0.
-        dynamic_sampling: draw groups whose rewards are all equal again, so that all groups of a batch are mixed (DAPO).
-    """
-
-    std: bool = True
-    ddof: Literal[0, 1] = 1
-    epsilon: float = 0.0
-    dynamic_sampling: bool = False
-
-    @property
-    def grouping(self) -> Grouping:
-        """Sizes of groups and batches, and whether all groups are mixed."""
-        return Grouping(self.group_size, self.prompts, self.dynamic_sampling)
-
-    @property
-    def credit(self) -> Credit:
-        """(R - mean), divided by the standard deviation if asked."""
-        return GroupMean(self.std, self.ddof, self.epsilon)
-
+__all__ = [
+    "DAPO",
+    "GRPO",
+    "RLOO",
+    "DAPOBatch",
+    "DrGRPO",
+    "GRPONoStd",
+    "GroupMeanObjective",
+    "GroupObjective",
+    "ReinforceBaseline",
+    "mean_reward",
+]
 
 class _MeanReward(GroupObjective):
     """What they share: on policy and without a penalty the gradient is that of the mean reward."""
@@ -265,7 +67,8 @@ class _MeanReward(GroupObjective):
 
     def value(self, solution: Solution) -> Floats | None:
         """Return E[R], (*runs,), on policy and without a penalty; else None."""
-        return None if self.sampler is not None or np.any(self.beta) else mean_reward(solution, self.outcome_of(solution))
+        plain = self.on_policy and not own_settings(self) and self.normalise_by is None
+        return mean_reward(solution, self.outcome_of(solution)) if plain and not np.any(self.beta) else None
 
 
 def mean_reward(solution: Solution, outcome: ResponseReward) -> Floats:
@@ -403,8 +206,8 @@ class DrGRPO(GroupMeanObjective):
 
     @property
     def normaliser(self) -> Normaliser:
-        """The constant."""
-        return ConstantLength(self.max_tokens)
+        """The constant, unless another normaliser is given."""
+        return ConstantLength(self.max_tokens) if self.normalise_by is None else normaliser_named(self.normalise_by)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -412,7 +215,8 @@ class DrGRPO(GroupMeanObjective):
 
     def value(self, solution: Solution) -> Floats | None:
         """Return (G - 1)/G E[R]/Lmax, (*runs,), or None off policy, with std, with a penalty or with dynamic sampling."""
-        if self.std or self.sampler is not None or np.any(self.beta) or self.dynamic_sampling:
+        plain = self.on_policy and not own_settings(self) and self.normalise_by is None and spread_named(self.std) == "none"
+        if not plain or np.any(self.beta) or self.dynamic_sampling:
             return None
         return (1.0 - 1.0 / self.group_size) / self.max_tokens * mean_reward(solution, self.outcome_of(solution))
 

@@ -19,7 +19,7 @@ Source: arXiv 2601.01580, section 4.2; TRL 1.10 and verl for the normalisers; DF
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from typing import ClassVar, Literal
 
@@ -29,7 +29,7 @@ from numpy.typing import ArrayLike
 from dstheory.chain.exact import Solution, solve
 from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories
-from dstheory.checks import Floats, reject
+from dstheory.checks import Floats, reject, whole_number
 from dstheory.errors import ChainError
 from dstheory.objectives.base import Measure
 from dstheory.objectives.demonstrations import Demonstrations
@@ -37,7 +37,7 @@ from dstheory.objectives.expectation.exponential import EffectiveCredit, moments
 from dstheory.objectives.expectation.groups import Grouping, effective_credit, mean_of_lengths_and_rewards, range_of_lengths
 from dstheory.objectives.expectation.rewards import ResponseReward, reward_of
 from dstheory.objectives.mass import CoefficientMass, check_runs, log_likelihood, mass_of_steps
-from dstheory.objectives.parts import BatchTokens, Normaliser, PerResponse, PerToken
+from dstheory.objectives.parts import BatchTokens, ByOutcome, Normaliser, PerResponse, PerToken
 from dstheory.objectives.registry import register
 from dstheory.objectives.responses import ResponseObjective, Term, response_lengths
 from dstheory.objectives.weights import Reduction, StageWeight, TokenWeight, token_probabilities
@@ -55,6 +55,16 @@ class _Imitation(ResponseObjective):
 
     normaliser: ClassVar[Normaliser] = PerResponse()
     batch: ClassVar[float] = inf
+
+    @property
+    def credit(self) -> ByOutcome | None:
+        """The weights of right and of wrong demonstrations; None for 1."""
+        return None
+
+    @property
+    def scale(self) -> float:
+        """What the whole is multiplied by."""
+        return 1.0
 
     @property
     def measure(self) -> Measure:
@@ -86,9 +96,13 @@ class _Imitation(ResponseObjective):
         """Return 1 over the normaliser, times the weight of each token."""
         source = self.behaviour(solution)
         if isinstance(source, Policy):
-            credit = effective_credit(None, self.normaliser, Grouping(1, self.batch), under, outcome)
+            grouping = Grouping(1, self.batch, scale=self.scale)
+            credit = effective_credit(self.credit, self.normaliser, grouping, under, outcome)
         else:
             credit = self._of_recorded(solution, source)
+            if self.credit is not None:
+                one = credit.constant
+                credit = EffectiveCredit.of_two(credit.t, self.credit.wrong * one, self.credit.right * one)
         return (Term(credit, self.token_weight(solution)),)
 
     def mass(self, solution: Solution) -> CoefficientMass:
@@ -164,17 +178,42 @@ class _OfBatches(_Imitation):
 
     Args:
         responses: demonstrations per batch, where the tokens of the batch are divided by; inf for the limit.
+        weights: (a, b); demonstrations that end right count a times, those that end wrong b times, also negative; tokens are
+            counted once each: c = w_i / normaliser.
+        micro_batches: equal parts of the batch, each normalised by itself (gradient accumulation, ranks).
+        accumulate: gradients of the parts are averaged (``"mean"``) or added (``"sum"``).
     """
 
     responses: float = inf
+    weights: tuple[float, float] = field(default=(1.0, 1.0), kw_only=True)
+    micro_batches: int = field(default=1, kw_only=True)
+    accumulate: Literal["mean", "sum"] = field(default="mean", kw_only=True)
 
     def __post_init__(self) -> None:
-        Grouping(1, self.responses)
+        whole_number(self.micro_batches, "micro_batches", low=1)
+        if self.accumulate not in ("mean", "sum"):
+            raise ChainError(f"accumulate is {self.accumulate!r}: must be 'mean' or 'sum'")
+        if self.responses != inf and self.responses % self.micro_batches:
+            raise ChainError(f"micro_batches is {self.micro_batches}: must divide responses, {self.responses:g}")
+        if len(self.weights) != 2:
+            raise ChainError(f"weights is {self.weights}: must be two numbers, of right and of wrong demonstrations")
+        ByOutcome(*self.weights)
+        Grouping(1, self.batch)
+
+    @property
+    def credit(self) -> ByOutcome | None:
+        """The weights of right and of wrong demonstrations; None for 1."""
+        return None if tuple(self.weights) == (1.0, 1.0) else ByOutcome(*self.weights)
+
+    @property
+    def scale(self) -> float:
+        """What the whole is multiplied by."""
+        return float(self.micro_batches) if self.accumulate == "sum" else 1.0
 
     @property
     def batch(self) -> float:  # type: ignore[override]
-        """Demonstrations per batch."""
-        return self.responses
+        """Demonstrations that are normalised together."""
+        return self.responses if self.micro_batches == 1 else self.responses / self.micro_batches
 
 
 @register

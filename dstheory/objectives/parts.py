@@ -217,71 +217,136 @@ class LeaveOneOut(Credit):
         return rewards - mean
 
 
+Spread = Literal["none", "group", "leave-one-out", "batch"]
+"""Whose standard deviation a credit is divided by."""
+
+
+def spread_named(std: bool | str) -> Spread:
+    """Return whose standard deviation is meant; True is the group's, False none.
+
+    Raises:
+        ChainError: no such name.
+
+    >>> spread_named(True), spread_named("batch")
+    ('group', 'batch')
+    """
+    names: dict[bool | str, Spread] = {True: "group", False: "none", "none": "none", "group": "group", "batch": "batch",
+                                       "leave-one-out": "leave-one-out"}  # fmt: skip
+    if std not in names:
+        raise ChainError(f"std is {std!r}: must be 'none', 'group', 'leave-one-out' or 'batch' (True is 'group', False 'none')")
+    return names[std]
+
+
 @dataclass(frozen=True)
 class GroupMean(Credit):
-    """The reward minus the group's mean, divided by the group's standard deviation if asked (GRPO and relatives).
+    r"""The reward minus the group's mean, divided by a standard deviation if asked (GRPO and relatives).
+
+    With ``"leave-one-out"`` mean and standard deviation are those of the *other* members. Where these have no spread a response
+    that differs from them gets (R - mean)/epsilon; with epsilon = 0 it gets 0. With ``"batch"`` the deviation is that of all
+    rewards of the batch.
 
     Args:
-        std: divide by the standard deviation of the group.
+        std: ``"group"`` or True, ``"none"`` or False, ``"leave-one-out"``, ``"batch"``.
         ddof: 1 for the sample's, 0 for the population's.
         epsilon: added to the standard deviation, >= 0; TRL adds 1e-4, verl 1e-6, the paper nothing.
 
     Raises:
-        ChainError: epsilon negative or not finite, or ddof neither 0 nor 1.
+        ChainError: epsilon negative or not finite, ddof neither 0 nor 1, or an unknown deviation.
 
     >>> GroupMean(std=False).of_groups(np.array([[1.0, 0.0, 0.0, 0.0]])).tolist()
     [[0.75, -0.25, -0.25, -0.25]]
     >>> GroupMean().of_groups(np.array([[1.0, 0.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0]])).tolist()
     [[1.5, -0.5, -0.5, -0.5], [0.0, 0.0, 0.0, 0.0]]
+    >>> GroupMean("leave-one-out", ddof=0, epsilon=0.01).of_groups(np.array([[1.0, 0.0, 0.0]])).round(2).tolist()
+    [[100.0, -0.98, -0.98]]
     """
 
-    std: bool = True
+    std: bool | str = True
     ddof: Literal[0, 1] = 1
     epsilon: float = 0.0
 
-    least_group = 2
-
     def __post_init__(self) -> None:
+        spread_named(self.std)
         if not (np.isfinite(self.epsilon) and self.epsilon >= 0):
             raise ChainError(f"epsilon is {self.epsilon}: must be finite and >= 0; 0 reads 0/0 as 0")
         if self.ddof not in (0, 1):
             raise ChainError(f"ddof is {self.ddof!r}: must be 1 (sample) or 0 (population)")
 
     @property
+    def spread(self) -> Spread:
+        """Whose standard deviation."""
+        return spread_named(self.std)
+
+    @property
+    def least_group(self) -> int:  # type: ignore[override]
+        """Two, or three where the others have a sample's deviation."""
+        return 3 if self.spread == "leave-one-out" and self.ddof else 2
+
+    @property
     def words(self) -> str:  # type: ignore[override]
         """What is computed."""
+        if self.spread == "none":
+            return "R - mean"
         tail = f" + {self.epsilon:g}" if self.epsilon else ""
-        return f"(R - mean)/(std{tail})" if tail else "(R - mean)/std" if self.std else "R - mean"
+        whose = {"group": "", "leave-one-out": " of the others", "batch": " of the batch"}[self.spread]
+        below = f"std{whose}{tail}"
+        return f"(R - mean{whose if self.spread == 'leave-one-out' else ''})/{f'({below})' if ' ' in below else below}"
 
     @property
     def linear(self) -> bool:  # type: ignore[override]
         """Affine unless divided by a standard deviation."""
-        return not self.std
+        return self.spread == "none"
 
     def of_groups(self, rewards: Floats) -> Floats:
-        """Return the centred, and possibly scaled, rewards."""
+        """Return the centred, and possibly scaled, rewards; all groups given are the batch."""
         self.check_group(rewards.shape[1])
+        if self.spread == "leave-one-out":
+            return self._against_others(rewards)
         centred = rewards - rewards.mean(axis=1, keepdims=True)
-        if not self.std:
+        if self.spread == "none":
             return np.asarray(centred)
         # A group of equal rewards has variance 0, not the rounding of its mean: centred credits are 0 there.
         same = (rewards == rewards[:, :1]).all(axis=1, keepdims=True)
-        deviation = np.where(same, 0.0, rewards.std(axis=1, ddof=self.ddof, keepdims=True))
+        if self.spread == "batch":
+            equal = bool((rewards == rewards[0, 0]).all())
+            deviation = np.full(same.shape, 0.0 if equal else rewards.std(ddof=self.ddof))
+        else:
+            deviation = np.where(same, 0.0, rewards.std(axis=1, ddof=self.ddof, keepdims=True))
         return _ratio(np.where(same, 0.0, centred), deviation + self.epsilon)
+
+    def _against_others(self, rewards: Floats) -> Floats:
+        size = rewards.shape[1]
+        others = rewards[:, np.array([[j for j in range(size) if j != i] for i in range(size)])]  # (groups, G, G - 1)
+        same = (others == others[..., :1]).all(axis=-1)
+        mean = np.where(same, others[..., 0], others.mean(axis=-1))
+        deviation = np.where(same, 0.0, others.std(axis=-1, ddof=self.ddof if size > 2 else 0))
+        return _ratio(rewards - mean, deviation + self.epsilon)
 
     def of_shares(self, values: tuple[float, float], right: Floats, wrong: Floats, size: float) -> tuple[Floats, Floats]:
         """Return the centred, and possibly scaled, rewards, as products."""
+        if self.spread == "leave-one-out" and size < np.inf:
+            others, k, m = size - 1.0, np.rint(right * size), np.rint(wrong * size)
+            groups = (k, np.maximum(m - 1.0, 0.0)), (np.maximum(k - 1.0, 0.0), m)  # without a failure, without a success
+            (up, down), (less, rest) = (tuple(count / others for count in pair) for pair in groups)
+            failure, _ = self._scaled(values, up, down, others)
+            _, success = self._scaled(values, less, rest, others)
+            return failure, success
+        return self._scaled(values, right, wrong, size)
+
+    def _scaled(self, values: tuple[float, float], right: Floats, wrong: Floats, size: float) -> tuple[Floats, Floats]:
         gap = values[1] - values[0]
         failure, success = -gap * right, gap * wrong
-        if not self.std:
+        if self.spread == "none":
             return failure, success
+        if self.spread == "batch":
+            raise ChainError("the standard deviation of a batch is no function of one group: give the credit to an objective")
         sample = 1.0 if size == np.inf else np.sqrt(size / (size - self.ddof))
         deviation = gap * sample * np.sqrt(right) * np.sqrt(wrong) + self.epsilon
         return _ratio(failure, deviation), _ratio(success, deviation)
 
     def limit(self, rewards: Floats, mean: Floats, deviation: Floats) -> Floats:
         """Return the rewards centred and scaled by their own law."""
-        return _ratio(rewards - mean, deviation + self.epsilon) if self.std else rewards - mean
+        return rewards - mean if self.spread == "none" else _ratio(rewards - mean, deviation + self.epsilon)
 
 
 @dataclass(frozen=True)
@@ -311,6 +376,42 @@ class Positive(Credit):
     def limit(self, rewards: Floats, mean: Floats, deviation: Floats) -> Floats:
         """Return the indicator."""
         return (rewards > self.threshold) + 0.0 * mean
+
+
+@dataclass(frozen=True)
+class ByOutcome(Credit):
+    """One number for a response that pays, another for one that does not: weighted demonstrations, negative ones too.
+
+    Args:
+        right, wrong: the numbers, finite.
+        threshold: a reward above it pays.
+
+    >>> ByOutcome(1.0, -0.5).of_groups(np.array([[1.0, 0.0]])).tolist()
+    [[1.0, -0.5]]
+    """
+
+    right: float = 1.0
+    wrong: float = 1.0
+    threshold: float = 0.5
+
+    words = "a weight of right and one of wrong responses"
+
+    def __post_init__(self) -> None:
+        if not np.isfinite([self.right, self.wrong]).all():
+            raise ChainError(f"weights are {self.right}, {self.wrong}: must be finite; 0 leaves a demonstration out")
+
+    def of_groups(self, rewards: Floats) -> Floats:
+        """Return the weights."""
+        return np.where(rewards > self.threshold, self.right, self.wrong)
+
+    def of_shares(self, values: tuple[float, float], right: Floats, wrong: Floats, size: float) -> tuple[Floats, Floats]:
+        """Return the weights."""
+        failure, success = (float(self.right if value > self.threshold else self.wrong) + 0.0 * right for value in values)
+        return failure, success
+
+    def limit(self, rewards: Floats, mean: Floats, deviation: Floats) -> Floats:
+        """Return the weights."""
+        return self.of_groups(rewards) + 0.0 * mean
 
 
 @dataclass(frozen=True)
@@ -457,7 +558,7 @@ class BatchTokens(Normaliser):
 
     def of_groups(self, lengths: Floats) -> Floats:
         """Return 1/(tokens of the batch)."""
-        return np.full(lengths.shape, 1.0 / float(lengths.sum()))
+        return np.full(lengths.shape, 1.0 / lengths.sum())
 
 
 _NAMED: dict[str, Normaliser] = {
@@ -479,8 +580,14 @@ def normaliser_named(name: str | Normaliser) -> Normaliser:
     """
     if isinstance(name, Normaliser):
         return name
+    kind, _, tokens = name.partition(":")
+    if kind == "constant" and tokens.replace(".", "", 1).isdigit():
+        return ConstantLength(float(tokens))
     if name not in _NAMED:
-        raise ChainError(f"normaliser is {name!r}: must be one of {', '.join(_NAMED)}, or ConstantLength(tokens)")
+        raise ChainError(
+            f"normaliser is {name!r}: must be one of {', '.join(_NAMED)}, constant:TOKENS (such as constant:1024), or "
+            "ConstantLength(tokens)"
+        )
     return _NAMED[name]
 
 
@@ -512,7 +619,9 @@ def response_coefficients(rewards: ArrayLike, lengths: ArrayLike, *, credit: Cre
     return np.asarray(credit.of_groups(r) * normaliser.of_groups(n))
 
 
-def clip_weight(ratio: ArrayLike, advantage: ArrayLike, *, low: float = 0.2, high: float = 0.2) -> Floats:
+def clip_weight(
+    ratio: ArrayLike, advantage: ArrayLike, *, low: float = 0.2, high: float = 0.2, dual: float = np.inf
+) -> Floats:
     r"""Return the factor of an advantage in the gradient of PPO's clipped surrogate: the ratio, or 0 where it is clipped.
 
     The gradient of :math:`\min(\rho A, \mathrm{clip}(\rho, 1 - low, 1 + high) A)` is :math:`\rho A \nabla \log \pi`, except where
@@ -522,15 +631,22 @@ def clip_weight(ratio: ArrayLike, advantage: ArrayLike, *, low: float = 0.2, hig
         ratio: rho = pi/behaviour >= 0 of each token.
         advantage: of each token, broadcast against the ratio; only its sign matters.
         low, high: how far the ratio may go below and above 1; high may be inf.
+        dual: dual clip, > 1: above it negative advantages have no gradient either (the surrogate is at least dual x A).
 
     Raises:
         ChainError: a ratio is negative or not finite, or a bound is not in range.
 
+    Source: PPO arXiv 1707.06347; dual clip 1912.09729.
+
     >>> clip_weight([0.5, 0.5, 1.5, 1.5], [1.0, -1.0, 1.0, -1.0]).tolist()
     [0.5, 0.0, 0.0, 1.5]
+    >>> clip_weight([2.5, 3.5], -1.0, dual=3.0).tolist()
+    [2.5, 0.0]
     """
     rho, a = _ratios(ratio, low, high), float_array(advantage, "advantage")
-    gone_too_far = ((a > 0) & (rho > 1.0 + high)) | ((a < 0) & (rho < 1.0 - low))
+    if not dual > 1:
+        raise ChainError(f"dual_clip is {dual}: must be > 1, the ratio above which negative advantages are clipped; inf for none")
+    gone_too_far = ((a > 0) & (rho > 1.0 + high)) | ((a < 0) & ((rho < 1.0 - low) | (rho > dual)))
     return np.where(gone_too_far, 0.0, rho)
 
 
@@ -541,6 +657,30 @@ def truncate_weight(ratio: ArrayLike, *, low: float = np.inf, high: float = 0.2)
     [0.5, 1.2]
     """
     return np.clip(_ratios(ratio, low, high), max(0.0, 1.0 - low), 1.0 + high)
+
+
+def importance_weight(ratio: ArrayLike, *, rule: str, cap: float) -> Floats:
+    """Return the weight of what another policy generated: the ratio truncated at a cap, or dropped above it (mask).
+
+    Args:
+        ratio: old policy over the one that generated, >= 0.
+        rule: ``"truncate"`` or ``"mask"``.
+        cap: > 0; inf for plain importance sampling.
+
+    Raises:
+        ChainError: an unknown rule, a cap that is not positive, or a ratio that is negative or not finite.
+
+    Source: truncated importance sampling, Ionides (2008); the code of TRL and verl.
+
+    >>> [importance_weight([0.5, 3.0], rule=rule, cap=2.0).tolist() for rule in ("truncate", "mask")]
+    [[0.5, 2.0], [0.5, 0.0]]
+    """
+    rho = _ratios(ratio, 0.0, 0.0)
+    if rule not in ("truncate", "mask"):
+        raise ChainError(f"importance_rule is {rule!r}: must be 'truncate' (at the cap) or 'mask' (nothing above it counts)")
+    if not cap > 0:
+        raise ChainError(f"importance_cap is {cap}: must be > 0, the largest importance ratio that counts; inf for no cap")
+    return np.minimum(rho, cap) if rule == "truncate" else np.where(rho > cap, 0.0, rho)
 
 
 def _ratios(ratio: ArrayLike, low: float, high: float) -> Floats:

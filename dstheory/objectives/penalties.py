@@ -25,7 +25,7 @@ http://joschu.net/blog/kl-approx.html; placement arXiv 2510.01555 and the code o
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Literal, Self
 
@@ -44,7 +44,7 @@ from dstheory.objectives.expectation.groups import Grouping, effective_credit
 from dstheory.objectives.expectation.rewards import ResponseReward, RewardTable, reward_of
 from dstheory.objectives.fused import FusedTerms
 from dstheory.objectives.mass import CoefficientMass, check_runs, check_strength, contrast_mass, log_likelihood, over_runs
-from dstheory.objectives.parts import Normaliser, PerResponse, PerToken, Raw, normaliser_named
+from dstheory.objectives.parts import Credit, GroupMean, LeaveOneOut, Normaliser, PerResponse, PerToken, Raw, normaliser_named
 from dstheory.objectives.registry import register
 from dstheory.objectives.responses import ResponseObjective, Term
 from dstheory.objectives.weights import (
@@ -421,6 +421,9 @@ class ForwardKL(_ForwardAtStates, _OfStages):
 class K3Loss(_ForwardAtStates, _OfTokens):
     """k3 = ref/pi - 1 - log(ref/pi) added to the loss: the forward KL of every visited state, visits frozen.
 
+    Args:
+        corrected_kl: multiply k3 by the importance ratio and differentiate both, c = -beta log(pi/ref), that of k2 (TRL 1.16).
+
     >>> from dstheory import TwoStageMDP, solve
     >>> pi, ref = Policy.minimal(p=0.5, a=0.5, b=0.5), Policy.minimal(p=0.25, a=0.5, b=0.5)
     >>> g = K3Loss(ref, beta=1.0).gradient(solve(TwoStageMDP.minimal(gamma=1.0), pi))
@@ -428,11 +431,29 @@ class K3Loss(_ForwardAtStates, _OfTokens):
     [[[-0.5, 0.5]]]
     """
 
+    corrected_kl: bool = field(default=False, kw_only=True)
+
     name = "k3-loss"
+
+    def per_token(self, solution: Solution) -> TokenWeight:
+        """Return ref/pi - 1, or minus the log-ratio."""
+        if not self.corrected_kl:
+            return super().per_token(solution)
+        return TokenWeight(*log_ratios(solution.policy, self.reference, solution)).map(np.negative)
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is a plain sum of k3 itself."""
+        return super().plain and not self.corrected_kl
 
 
 class _ReverseOfTrajectories(_ReverseAtStates):
     """k1 in the reward: minus the weighted log-ratio of the whole response, credited to all of its tokens."""
+
+    @property
+    def credit(self) -> Credit:
+        """The penalty itself."""
+        return Raw()
 
     def outcome_of(self, under: Solution) -> ResponseReward:
         """Return minus beta times the weighted log-ratio of the whole response, as a reward."""
@@ -443,7 +464,7 @@ class _ReverseOfTrajectories(_ReverseAtStates):
 
     def terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
         """Return that reward as the credit, over the normaliser."""
-        return (Term(effective_credit(Raw(), *self.divided_by, under, outcome)),)
+        return (Term(effective_credit(self.credit, *self.divided_by, under, outcome)),)
 
     def mass(self, solution: Solution) -> CoefficientMass:
         """Return the mass; for plain sums with action values as coefficients, which leave out what came before the action."""
@@ -510,6 +531,11 @@ class ReverseKL(_ReverseOfTrajectories, _OfStages):
 class K1Reward(_ReverseOfTrajectories, _OfTokens):
     """k1 = log(pi/ref) subtracted from the reward: the whole response's log-ratio is credited to all of its tokens.
 
+    Args:
+        kl_baseline: the penalty is added after the baseline of the reward (``"none"``), or before it, so that the mean of the
+            penalties of the ``"others"`` (RLOO) or of the whole ``"group"`` is subtracted as well: c = K_i - mean K, divided as
+            usual. Both have the gradient of ``"none"`` where responses divide, times (G - 1)/G for the group's mean.
+
     >>> from dstheory import TwoStageMDP, solve
     >>> from dstheory.objectives import ReverseKL
     >>> s = solve(TwoStageMDP.minimal(), Policy.minimal(p=0.5, a=0.5, b=0.5))
@@ -518,7 +544,24 @@ class K1Reward(_ReverseOfTrajectories, _OfTokens):
     True
     """
 
+    kl_baseline: Literal["none", "others", "group"] = field(default="none", kw_only=True)
+
     name = "k1-reward"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.kl_baseline not in ("none", "others", "group"):
+            raise ChainError(f"kl_baseline is {self.kl_baseline!r}: must be 'none', 'others' or 'group'")
+
+    @property
+    def credit(self) -> Credit:
+        """The penalty, less the mean of those of the group if asked."""
+        return {"none": Raw(), "others": LeaveOneOut(), "group": GroupMean(std=False)}[self.kl_baseline]
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is a plain sum without a baseline."""
+        return super().plain and self.kl_baseline == "none"
 
 
 @register

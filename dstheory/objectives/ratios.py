@@ -19,44 +19,38 @@ groups are derived here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from typing import Literal
 
 import numpy as np
 
 from dstheory.chain.exact import Solution
-from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats
-from dstheory.errors import ChainError, InfiniteDivergenceError
+from dstheory.errors import ChainError
 from dstheory.objectives.expectation.counts import windows
-from dstheory.objectives.expectation.exponential import EffectiveCredit, response_mass
+from dstheory.objectives.expectation.exponential import EffectiveCredit
 from dstheory.objectives.expectation.groups import (
-    Part,
     effective_credit,
-    everything,
     group_moments,
     mean_tokens,
-    negative,
     positive,
 )
-from dstheory.objectives.expectation.multisets import representatives
 from dstheory.objectives.expectation.rewards import ResponseReward
-from dstheory.objectives.group import GroupMeanObjective, GroupObjective
-from dstheory.objectives.mass import CoefficientMass, mass_of_steps
+from dstheory.objectives.group_base import GroupMeanObjective, GroupObjective
 from dstheory.objectives.parts import (
     BatchTokens,
     GroupTokens,
     Normaliser,
-    PerResponse,
     PerToken,
     Raw,
     SignedMatch,
     clip_weight,
+    normaliser_named,
     truncate_weight,
 )
 from dstheory.objectives.registry import register
-from dstheory.objectives.responses import Term, response_lengths
+from dstheory.objectives.responses import Term
 from dstheory.objectives.weights import TokenWeight, token_ratios
 
 _AT_ONCE = 1 << 18  # numbers in one table
@@ -82,6 +76,7 @@ class CISPO(GroupMeanObjective):
     over: Literal["group", "batch"] = "group"
 
     plain_on_policy = True
+    signed = False
     name = "cispo"
 
     def __post_init__(self) -> None:
@@ -91,15 +86,9 @@ class CISPO(GroupMeanObjective):
 
     @property
     def normaliser(self) -> Normaliser:
-        """The tokens of the group, or of the batch."""
-        return GroupTokens() if self.over == "group" else BatchTokens()
-
-    def credit_parts(self, solution: Solution) -> tuple[tuple[Part, TokenWeight | None], ...]:
-        """Return the whole credit, with the clipped ratio."""
-        if self.sampler is None:
-            return super().credit_parts(solution)
-        ratio = token_ratios(solution.policy, self.sampler, solution)
-        return ((everything, ratio.map(lambda rho: self.weight_of_ratio(rho, np.ones(())))),)
+        """The tokens of the group, or of the batch, unless another normaliser is given."""
+        own = GroupTokens() if self.over == "group" else BatchTokens()
+        return own if self.normalise_by is None else normaliser_named(self.normalise_by)
 
     def weight_of_ratio(self, ratio: Floats, sign: Floats) -> Floats:
         """Return the clipped ratio, whatever the sign."""
@@ -120,84 +109,10 @@ class GSPO(GroupMeanObjective):
 
     clip_low: float = 3e-4
     clip_high: float = 4e-4
+    ratio_level: Literal["token", "sequence"] = field(default="sequence", kw_only=True)
 
     normaliser = PerToken()
     name = "gspo"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.corrected_kl and np.any(self.beta):
-            raise ChainError(
-                "gspo: with corrected_kl TRL multiplies every token's k3 by the ratio of the whole response, which is not "
-                "computed here: use beta=0, or corrected_kl=False"
-            )
-
-    def coefficients(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:
-        """Return the credit over the length, times the response's ratio or 0, plus the penalty.
-
-        Raises:
-            InfiniteDivergenceError: the sampler gives a response probability 0.
-        """
-        if self.sampler is None:
-            return super().coefficients(solution, trajectories)
-        t, under = trajectories, self.generated(solution)
-        outcome = self.outcome_of(under)
-        reward, length = outcome.reward.total(under, t), response_lengths(solution, t)
-        c_s, c_d = self._of_reward(solution, under, outcome, t)
-        for term in self.penalty_terms(solution, under, outcome):
-            s, d = self.of_term(term, solution, t, reward, length)
-            c_s, c_d = c_s + s, c_d + d
-        return c_s, c_d
-
-    def _of_reward(self, solution: Solution, under: Solution, outcome: ResponseReward, t: Trajectories) -> tuple[Floats, Floats]:
-        """Return the credit over the length, times the response's ratio or 0."""
-        reward, length, ratio = outcome.reward.total(under, t), response_lengths(solution, t), self._ratio(solution, t)
-        f = np.zeros(len(t))
-        for part, sign in ((positive, 1.0), (negative, -1.0)):
-            credit = effective_credit(self.credit, PerResponse(), self.grouping, under, outcome, part)
-            weight = clip_weight(ratio, sign, low=self.clip_low, high=self.clip_high)
-            f += credit.at(t.prompt, reward, length) * weight / length
-        c_s = f[t.episode]
-        return c_s, np.where(t.decided, c_s, 0.0)
-
-    def step_weights(self, solution: Solution, t: Trajectories, credit: Floats) -> tuple[Floats, Floats]:
-        """Return the ratio of the whole response at each of its steps, or 0 where it is clipped."""
-        if self.sampler is None:
-            return super().step_weights(solution, t, credit)
-        weight = clip_weight(self._ratio(solution, t), credit, low=self.clip_low, high=self.clip_high)[t.episode]
-        return weight, weight
-
-    def _ratio(self, solution: Solution, t: Trajectories) -> Floats:
-        assert self.sampler is not None
-        own, theirs = (t.sum(np.add(*t.log_prob(policy))) for policy in (solution.policy, self.sampler))
-        bad = np.flatnonzero(theirs == -np.inf)
-        if len(bad):
-            raise InfiniteDivergenceError(
-                f"trajectory {int(bad[0])} has probability 0 under the behaviour policy: it has no ratio; give it some mass there"
-            )
-        return np.asarray(np.exp((own - theirs) / response_lengths(solution, t)))
-
-    def mass(self, solution: Solution) -> CoefficientMass:
-        """Return the closed form on policy, else the sum over multisets.
-
-        Raises:
-            InfiniteDivergenceError: the sampler rules out what the policy does.
-            ChainError: too many multisets.
-        """
-        if self.sampler is None:
-            return super().mass(solution)
-        token_ratios(solution.policy, self.sampler, solution)  # names what the sampler rules out
-        under = self.generated(solution)
-        outcome = self.outcome_of(under)
-        drawn = representatives(under, ordered=solution.policy.shape[0] > 1)
-        mass = mass_of_steps(solution.mdp, drawn, *self._of_reward(solution, under, outcome, drawn))
-        for term in self.penalty_terms(solution, under, outcome):  # no sums over responses
-            mass = mass + response_mass(under, outcome.reward, term.credit, term.weight)
-        return mass
-
-    def centred(self, solution: Solution) -> CoefficientMass:
-        """Return the mass, on policy up to a number that actions share."""
-        return super().centred(solution) if self.sampler is None else self.mass(solution)
 
 
 @register
@@ -216,6 +131,7 @@ class PPOClip(GroupObjective):
     group_size: float = 1
 
     credit = Raw()
+    credit_of_critic = True
     normaliser = BatchTokens()
     plain_on_policy = True
     name = "ppo-clip"
@@ -227,7 +143,7 @@ class PPOClip(GroupObjective):
         weight = advantage
         if self.sampler is not None:
             ratio = token_ratios(solution.policy, self.sampler, solution)
-            bounds = {"low": self.clip_low, "high": self.clip_high}
+            bounds = {"low": self.clip_low, "high": self.clip_high, "dual": self.dual_clip}
             weight = TokenWeight(
                 advantage.sample * clip_weight(ratio.sample, advantage.sample, **bounds),
                 advantage.stop * clip_weight(ratio.stop, advantage.stop, **bounds),

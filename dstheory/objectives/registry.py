@@ -105,6 +105,8 @@ def build(expression: str, settings: Mapping[str, Any], require: Callable[[str, 
     for factor, name in parse(expression):
         factors.append(factor)
         taken = {key: value for key, value in settings.items() if value is not None and key not in _left_out(expression, name)}
+        if lookup(name).family == "penalty":  # its normaliser is not that of the reward beside it
+            taken["normaliser"] = taken.pop("kl_normaliser", None)
         alias = ALIASES.get(_key(name))
         for key, instead in ({} if alias is None else alias.refused).items():
             if key in taken and np.any(taken[key]):
@@ -152,7 +154,7 @@ def unused(expression: str, setting: str) -> dict[str, str]:
         alias = ALIASES.get(_key(name))
         if alias is not None and setting in alias.settings:
             found[name] = f"fixes {setting.replace('_', '-')} {alias.settings[setting]}"
-        elif setting not in _fields(lookup(name)):
+        elif (setting if setting != "kl_normaliser" else "inherited") not in _fields(lookup(name)):
             found[name] = f"has no {setting.replace('_', '-')}"
         elif setting in _left_out(expression, name):
             found[name] = "leaves it to the penalty beside it"

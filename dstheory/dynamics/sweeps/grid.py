@@ -55,7 +55,7 @@ class Axis:
     def labels(self) -> Any:
         """Return the values as a coordinate: numbers, or texts; ``none`` of a number is inf (no cap, no bound, never)."""
         kind = self.parameter.kind
-        if kind == "number" or (kind == "whole" and None in self.values):
+        if kind == "number" or (kind == "whole" and (None in self.values or math.inf in self.values)):
             return np.array([math.inf if value is None else float(value) for value in self.values])
         if kind == "whole":
             return np.array(self.values, dtype=np.int64)

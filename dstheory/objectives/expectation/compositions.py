@@ -121,6 +121,11 @@ def sums_over(counts: Floats, weight: Floats, tables: Sequence[Floats], chances:
     return one, same, two
 
 
+def means_over(counts: Floats, credits: Floats, chances: Floats) -> Floats:
+    """Return a of one credit alone, (V, J, X): G times its mean over the other members of a group."""
+    return np.asarray(sums_over(counts, np.ones(len(counts)), [credits], chances)[0][0])
+
+
 def _weighted(number: Floats, log: Floats) -> Floats:
     """Return number x exp(log), (compositions, X); 0 where there is no such member, whatever the logarithm."""
-    return number[:, None] * np.exp(np.where(number[:, None] > 0, log, -np.inf))
+    return np.asarray(number[:, None] * np.exp(np.where(number[:, None] > 0, log, -np.inf)))

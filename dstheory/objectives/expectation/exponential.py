@@ -126,6 +126,11 @@ class EffectiveCredit:
         """Whether it does not depend on the reward."""
         return self.otherwise is None and not self.slope.any()
 
+    def scaled(self, factor: float | Floats) -> EffectiveCredit:
+        """Return the credit times a number, or times one per run and prompt."""
+        otherwise = None if self.otherwise is None else factor * self.otherwise
+        return EffectiveCredit(self.t, factor * self.constant, factor * self.slope, otherwise)
+
     def rows(self, rows: slice) -> EffectiveCredit:
         """Return some of the nodes."""
         otherwise = None if self.otherwise is None else self.otherwise[rows]

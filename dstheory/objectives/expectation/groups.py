@@ -39,10 +39,11 @@ import numpy as np
 from dstheory.chain.exact import Solution
 from dstheory.checks import Floats, reject, whole_number
 from dstheory.errors import ChainError
+from dstheory.objectives.expectation.compositions import compositions, credits_of, means_over
 from dstheory.objectives.expectation.counts import LARGEST_GROUP, mean_over_counts
-from dstheory.objectives.expectation.exponential import EffectiveCredit, Tilted, reciprocal, response_mass, tilted
+from dstheory.objectives.expectation.exponential import EffectiveCredit, Tilted, moments, reciprocal, response_mass, tilted
 from dstheory.objectives.expectation.levels import mean_credits
-from dstheory.objectives.expectation.rewards import ResponseReward, RewardTable
+from dstheory.objectives.expectation.rewards import ResponseReward, RewardTable, counted_turns, only
 from dstheory.objectives.parts import (
     BatchTokens,
     ConstantLength,
@@ -85,6 +86,8 @@ class Grouping:
     Args:
         group_size, prompts: G and P.
         mixed: whether groups whose rewards are all equal are drawn again, prompt included (dynamic sampling).
+        dropped: with ``mixed``, whether they are left out instead: the batch is smaller, and may be empty.
+        scale: what the whole is multiplied by.
 
     Raises:
         ChainError: a size that is neither a whole number >= 1 nor inf, or groups of more than a hundred million.
@@ -93,6 +96,8 @@ class Grouping:
     group_size: float = 8
     prompts: float = inf
     mixed: bool = False
+    dropped: bool = False
+    scale: float = 1.0
 
     def __post_init__(self) -> None:
         for what in ("group_size", "prompts"):
@@ -137,13 +142,14 @@ def effective_credit(
         credit.check_group(grouping.group_size)
     _check_mixed(grouping, outcome)
     t, w, tilts = _denominator(normaliser, grouping, solution, outcome)
+    w = w if grouping.scale == 1.0 else w * grouping.scale
     if credit is None and not tilts and not grouping.mixed:  # 1 for every response: nothing about the others is asked
         constant = w * np.ones((1, *np.broadcast_shapes(solution.policy.runs, solution.mdp.runs), solution.mdp.shape[0]))
         return EffectiveCredit(t, constant, np.zeros_like(constant))
     # A group that does not tilt is asked for its rewards alone.
     group = known or group_moments(solution, outcome, t if tilts else np.zeros(1), grouping)
     if grouping.mixed:
-        w = w / mixed_probability(solution, grouping, group if known else None, outcome)[..., None]
+        w = w * _times_mixed(normaliser, grouping, mixed_probability(solution, grouping, group if known else None, outcome))
     if outcome.values is not None and credit is not None:
         two = _limit_of_two if grouping.group_size == inf else _counted
         if grouping.group_size == inf and (grouping.mixed or _singular(credit, outcome.values)):
@@ -166,7 +172,22 @@ def effective_credit(
     return EffectiveCredit(t, w * constant, w * slope)
 
 
+def _times_mixed(normaliser: Normaliser, grouping: Grouping, chance: Floats) -> Floats:
+    """Return what expectations over mixed groups are multiplied by, (*runs, 1), given their probability."""
+    if not grouping.dropped or grouping.prompts == inf:
+        return 1.0 / chance[..., None]
+    if isinstance(normaliser, BatchTokens) and grouping.group_size != inf:  # counted as they come
+        return np.ones_like(chance[..., None])
+    with np.errstate(divide="ignore"):  # at least one group is left
+        some = -np.expm1(grouping.prompts * np.log1p(-np.minimum(chance, 1.0)))
+    return np.asarray((some / chance)[..., None])
+
+
 def _check_mixed(grouping: Grouping, outcome: ResponseReward) -> None:
+    if grouping.mixed and outcome.uncounted:
+        raise ChainError(
+            "mask_truncated='both' with groups that are drawn again or left out is not computed: use 'numerator', or keep them"
+        )
     if grouping.mixed and outcome.values is None:
         raise ChainError(
             "rewards take more than two values: the probability that a group is mixed has no closed form; use "
@@ -190,7 +211,10 @@ def credits_of_levels(
     assert outcome.levels is not None
     _check_mixed(grouping, outcome)
     t, w, tilts = _denominator(normaliser, grouping, solution, outcome)
+    w = w if grouping.scale == 1.0 else w * grouping.scale
     size = int(grouping.group_size)
+    if credit.spread == "leave-one-out" or (outcome.uncounted and tilts):
+        return _by_composition(credit, t, w, tilts, size, solution, outcome)
     tables = [outcome.is_level(level) for level in outcome.levels]
     at = t if tilts else np.zeros(1)
     members = [tilted(solution, table, at, binary=True, powers=grouping.group_size) for table in tables]
@@ -202,6 +226,31 @@ def credits_of_levels(
     return [(table, EffectiveCredit(t, none * (w * f), w * f)) for table, f in zip(tables, found, strict=True)]
 
 
+def _by_composition(
+    credit: Credit, t: Floats, w: Floats, tilts: bool, size: int, solution: Solution, outcome: ResponseReward
+) -> list[tuple[RewardTable, EffectiveCredit]]:
+    """Return the same, from every composition of a group."""
+    assert outcome.levels is not None
+    if solution.policy.runs or solution.mdp.runs:
+        raise ChainError(f"the credit {credit.words} of rewards of several values is that of one run: pick one")
+    tables = [outcome.is_level(level) for level in outcome.levels]
+    at = t if tilts else np.zeros(1)
+    chances = np.stack([_chance(solution, table, at, outcome.uncounted) for table in tables])
+    counts = compositions(size, len(tables))
+    found = means_over(counts, credits_of(credit, outcome.levels, counts), chances) / size
+    none = np.zeros(())
+    return [(table, EffectiveCredit(t, none * (w * f), w * f)) for table, f in zip(tables, found, strict=True)]
+
+
+def _chance(solution: Solution, indicator: RewardTable, t: Floats, uncounted: bool) -> Floats:
+    """Return E[indicator exp(-t L)], (J, *runs, X); with ``uncounted``, truncated responses have no tokens."""
+    if not uncounted:
+        return moments(solution, indicator, t)[1]
+    whole = counted_turns(solution)
+    cut = moments(solution, only(indicator, 1.0 - whole), np.zeros(1))[1]
+    return np.asarray(moments(solution, only(indicator, whole), t)[1] + cut)
+
+
 def group_moments(solution: Solution, outcome: ResponseReward, t: Floats, grouping: Grouping) -> Tilted:
     """Return what a group knows of its members, at each node.
 
@@ -211,6 +260,15 @@ def group_moments(solution: Solution, outcome: ResponseReward, t: Floats, groupi
         t: (J,) exponents.
         grouping: the sizes of groups and batches, which are powers to be taken.
     """
+    if outcome.uncounted and t.any():
+        if outcome.values is None:
+            raise ChainError("mask_truncated='both' with rewards of many values is not computed: use 'numerator'")
+        right = _chance(solution, outcome.reward, t, True)
+        wrong = _chance(solution, only(outcome.reward, np.ones((1, 1, 1)), otherwise=True), t, True)
+        plain = right + wrong
+        with np.errstate(divide="ignore"):
+            shares = (np.divide(part, plain, out=np.zeros_like(plain), where=plain > 0) for part in (right, wrong))
+            return Tilted(np.log(plain), *shares)
     powers = max([1.0, *(n for n in (grouping.group_size, grouping.prompts) if n != inf)])
     return tilted(solution, outcome.reward, t, binary=outcome.values is not None, powers=powers)
 
@@ -226,9 +284,13 @@ def _denominator(
     if isinstance(normaliser, ConstantLength):
         return none, np.full(1, 1.0 / normaliser.tokens), False
     if isinstance(normaliser, GroupTokens) and size == inf:
-        return none, 1.0 / solution.expected_tokens[None], False
+        tokens = _whole_tokens(solution)[None] if outcome.uncounted else solution.expected_tokens[None]
+        return none, np.divide(1.0, tokens, out=np.zeros_like(tokens), where=tokens > 0), False
     if isinstance(normaliser, BatchTokens) and inf in (size, prompts):
         mean = _tokens_of_mixed(solution, grouping, outcome) if grouping.mixed else mean_tokens(solution)
+        if outcome.uncounted:
+            mean = (_whole_tokens(solution) * solution.mdp.prompt_weight).sum(axis=-1)
+            reject(~(mean > 0), mean, "mean tokens of responses that are not truncated", "must be > 0", "all are", axes=())
         return none, 1.0 / mean[None, ..., None], False
     if isinstance(normaliser, PerToken):
         members = 1.0
@@ -253,7 +315,8 @@ def _other_groups(solution: Solution, grouping: Grouping, outcome: ResponseRewar
     each = group.others(size)
     if grouping.mixed:
         chance = mixed_probability(solution, grouping, None, outcome)[..., None]
-        each = each * _mixed(size, group.right, group.wrong) / chance
+        each = each * _mixed(size, group.right, group.wrong) / (1.0 if grouping.dropped else chance)
+        each = each + (1.0 - chance) if grouping.dropped else each
         lost = np.ones(())
     else:
         lost = (-np.expm1(size * group.log_plain) * rho).sum(axis=-1, keepdims=True)
@@ -348,6 +411,12 @@ def range_of_lengths(solution: Solution) -> tuple[float, float]:
     return float(2.0 ** np.floor(np.log2(each.min()))), float(2.0 ** np.ceil(np.log2(longest)))
 
 
+def _whole_tokens(solution: Solution) -> Floats:
+    """Return the mean tokens of a response of each prompt, (*runs, X), those of truncated ones not counted."""
+    one = RewardTable(np.ones((1, 1, 1)), np.zeros((1, 1, 1)), np.ones(()), np.ones(()))
+    return np.asarray(mean_of_lengths_and_rewards(solution, ResponseReward(only(one, counted_turns(solution)), (0.0, 1.0)))[0])
+
+
 def _counted(credit: Credit, grouping: Grouping, values: tuple[float, float], group: Tilted, part: Part) -> tuple[Floats, Floats]:
     """Return the mean credit of a failure and of a success over the number of successes among the others."""
     size = int(grouping.group_size)
@@ -439,7 +508,7 @@ def _limit(credit: Credit, solution: Solution, mean: Floats, part: Part) -> tupl
     if part is not everything or not (credit.linear or isinstance(credit, GroupMean)):
         raise _no_closed_form(credit)
     variance = solution.return_variance
-    if isinstance(credit, GroupMean) and credit.std and credit.epsilon < 1e-100:
+    if isinstance(credit, GroupMean) and not credit.linear and credit.epsilon < 1e-100:
         _check_variance(solution, variance)
     deviation = np.sqrt(variance)
     base = credit.limit(np.zeros(()), mean, deviation)

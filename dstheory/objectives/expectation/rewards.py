@@ -75,11 +75,13 @@ class ResponseReward:
         reward: what is paid on the way; of an indicator if ``values`` is given.
         values: the two values of R, if it has but two: R = low + (high - low) x indicator.
         levels: the values of R, ascending, if they are three or more, at most 16, paid at the end without discount or noise.
+        uncounted: whether the tokens of truncated responses are left out of what a group or a batch is divided by.
     """
 
     reward: RewardTable
     values: tuple[float, float] | None
     levels: tuple[float, ...] | None = None
+    uncounted: bool = False
 
     def is_level(self, level: float) -> RewardTable:
         """Return the reward that is 1 where R has this value, else 0."""
@@ -87,36 +89,62 @@ class ResponseReward:
         return RewardTable((self.reward.stop == level).astype(np.float64), np.zeros((1, 1, 1)), one, one)
 
 
-def reward_of(solution: Solution, kind: OutcomeKind) -> ResponseReward:
+def reward_of(solution: Solution, kind: OutcomeKind, weights: tuple[float, float] | None = None) -> ResponseReward:
     """Return the outcome of a chain's responses.
 
+    Args:
+        solution: the chain under the policy that generates.
+        kind: which outcome.
+        weights: instead of one outcome, weights of correctness and of the chain's return, which are added.
+
     Raises:
-        ChainError: no such kind.
+        ChainError: no such kind, or a weighted sum with a return that is discounted.
     """
     mdp = solution.mdp
     one = np.ones(())
-    if kind == "correct":
+    if kind == "correct" and weights is None:
         return ResponseReward(RewardTable(mdp.correct[None], np.zeros((1, 1, 1)), one, one), (0.0, 1.0))
-    if kind != "return":
+    if kind not in ("correct", "return"):
         raise ChainError(f"outcome is {kind!r}: must be 'correct' (1 if the submitted answer is) or 'return' (of the chain)")
-    stop, resample = mdp.reward_stop[..., None, :, :], mdp.reward_resample[..., None, :, :]
-    reward = RewardTable(stop, resample, mdp.gamma_within, mdp.gamma_between)
-    found = _paid_at_the_end(solution)
+    stop, resample = mdp.reward_stop, mdp.reward_resample
+    if weights is not None:
+        if not (bool((mdp.gamma == 1.0).all()) or mdp.max_turns == 1):
+            raise ChainError(f"reward_weights is {weights}: correctness is not discounted, the chain's return is; use gamma=1")
+        stop, resample = weights[0] * mdp.correct + weights[1] * stop, weights[1] * resample
+    reward = RewardTable(stop[..., None, :, :], resample[..., None, :, :], mdp.gamma_within, mdp.gamma_between)
+    found = _paid_at_the_end(solution, stop, resample)
     if found is None or len(found) > _MOST_LEVELS:
         return ResponseReward(reward, None)
     if len(found) > 2:
         return ResponseReward(reward, None, tuple(float(v) for v in found))
     low, high = float(found[0]), float(found[-1])
-    table = (mdp.reward_stop == high) & (high > low)
+    table = (stop == high) & (high > low)
     return ResponseReward(RewardTable(table[None].astype(np.float64), np.zeros((1, 1, 1)), one, one), (low, high))
 
 
-def _paid_at_the_end(solution: Solution) -> Floats | None:
-    """Return the values that the return can take, ascending, if it is paid at the end only, without discount or noise."""
+def counted_turns(solution: Solution) -> Floats:
+    """Return 1 for turns after which a response is whole, 0 for the last one under a cap, where it is truncated, (T', 1, 1).
+
+    Raises:
+        ChainError: the chain has no cap, so that nothing is ever truncated.
+    """
+    if not solution.capped:
+        raise ChainError("mask_truncated: the chain has no cap on turns, so that no response is ever truncated; set max_turns")
+    return solution.unrolled.decided
+
+
+def only(reward: RewardTable, turns: Floats, *, otherwise: bool = False) -> RewardTable:
+    """Return the indicator of R = 1 (or R = 0), R being 0 or 1 and paid at the end, and of responses that end at some turns."""
+    stop = 1.0 - reward.stop if otherwise else reward.stop
+    return RewardTable(stop * turns, np.zeros((1, 1, 1)), np.ones(()), np.ones(()))
+
+
+def _paid_at_the_end(solution: Solution, stop: Floats, resample: Floats) -> Floats | None:
+    """Return the values that a return can take, ascending, if it is paid at the end only, without discount or noise."""
     mdp = solution.mdp
     occurs = mdp.inside & (mdp.prompt_weight > 0)[:, None]
     undiscounted = bool((mdp.gamma_within == 1.0).all()) and (bool((mdp.gamma == 1.0).all()) or mdp.max_turns == 1)
     noise = (mdp.reward_stop_variance * occurs).any() or (mdp.reward_resample_variance * occurs).any()
-    if mdp.runs or noise or not undiscounted or (mdp.max_turns != 1 and (mdp.reward_resample * occurs).any()):
+    if mdp.runs or noise or not undiscounted or (mdp.max_turns != 1 and (resample * occurs).any()):
         return None
-    return np.unique(mdp.reward_stop[occurs])
+    return np.unique(stop[occurs])

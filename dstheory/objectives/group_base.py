@@ -1,0 +1,455 @@
+r"""What group objectives share: who generates, how tokens are weighted, what is divided by what.
+
+Rows are in :mod:`dstheory.objectives.group` and :mod:`dstheory.objectives.ratios`.
+Every setting is a field with a default that changes nothing; each is one factor, and they compose: a coefficient is
+
+.. math:: c = A_i \times \text{weight of the ratio} \times \text{importance} \times \text{mask} / \text{normaliser}.
+
+Source: at each setting, else derived here; expectations in :mod:`dstheory.objectives.expectation`.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass, field, replace
+from math import inf
+from typing import ClassVar, Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dstheory.chain.exact import Solution, solve
+from dstheory.chain.policy import Policy
+from dstheory.chain.trajectories import Trajectories
+from dstheory.checks import Floats
+from dstheory.errors import ChainError
+from dstheory.objectives.base import Measure
+from dstheory.objectives.expectation.exponential import Tilted, response_mass
+from dstheory.objectives.expectation.groups import (
+    Grouping,
+    Part,
+    credits_of_levels,
+    effective_credit,
+    everything,
+    negative,
+    positive,
+)
+from dstheory.objectives.expectation.multisets import representatives
+from dstheory.objectives.expectation.rewards import OutcomeKind, ResponseReward, reward_of
+from dstheory.objectives.fused import applies, outcome_gradient
+from dstheory.objectives.mass import CoefficientMass, StageGradient, check_penalty, check_runs, mass_of_steps, over_runs
+from dstheory.objectives.parts import (
+    BatchTokens,
+    Credit,
+    GroupMean,
+    GroupTokens,
+    Normaliser,
+    PerResponse,
+    PerToken,
+    clip_weight,
+    importance_weight,
+    normaliser_named,
+)
+from dstheory.objectives.per_turn import check_per_turn, per_turn_coefficients, per_turn_mass
+from dstheory.objectives.responses import ResponseObjective, Term, response_lengths
+from dstheory.objectives.settings import (
+    batch_scale,
+    check_settings,
+    log_ratio_of_responses,
+    own_settings,
+    tempered,
+    whole_responses,
+)
+from dstheory.objectives.weights import TokenWeight, log_ratios, reference_excess, token_ratios
+
+
+@dataclass(frozen=True, eq=False)
+class GroupObjective(ResponseObjective):
+    """What the group objectives share. A subclass sets ``credit`` and ``normaliser``.
+
+    Args:
+        group_size: G responses per prompt; inf for the limit.
+        prompts: prompts per batch, for normalisers that span the batch; inf for the limit.
+        outcome: ``"correct"`` (R = 1 if the submitted answer is) or ``"return"`` (of the chain).
+        sampler: the policy of the importance ratio's denominator, which generated the responses; None for the policy itself.
+        clip_low, clip_high: how far the ratio of a token may go below and above 1 (off policy only).
+        reference, beta: k3 penalty in the loss; beta > 0 needs a reference.
+        corrected_kl: multiply k3 by the ratio to the policy that generated, and differentiate the product (TRL since 1.16): the
+            coefficient is -beta rho log(pi/ref), that of k2 on the policy, instead of -beta (1 - ref/pi).
+        normalise_by: a normaliser, or its name, instead of the row's own: ``"responses"``, ``"response-tokens"``,
+            ``"group-tokens"``, ``"batch-tokens"``, ``"constant:1024"``.
+        dual_clip: > 1; tokens of negative credit whose ratio is above it have no gradient, c = 0 (arXiv 1912.09729).
+        ratio_level: ``"token"``, or ``"sequence"`` for the ratio of the whole response to the power 1/L, the same at each of its
+            tokens (arXiv 2507.18071), under any normaliser: c = s_i A_i / normaliser.
+        engine: the policy that really generated the responses, if it is not the ratio's denominator (another engine, a stale
+            copy); None for that.
+        temperature: > 0; responses come from the logits divided by it, log-probabilities are those at 1.
+        importance: multiply credits by w = old/generating, ``"none"``, per ``"token"`` or per ``"sequence"`` (the product over
+            the response), not differentiated; the penalty is not weighted.
+        importance_rule, importance_cap: min(w, cap) (``"truncate"``), or 0 above the cap (``"mask"``).
+        mask_truncated: responses that the cap on turns cut off have coefficient 0 (``"numerator"``), and their tokens are left
+            out of the normaliser, too (``"both"``, which differs where tokens of the group or of the batch are counted); their
+            rewards stay in the group's statistics.
+        micro_batches: parts of whole groups that a batch is divided into; each is normalised by itself.
+        accumulate: gradients of the parts are averaged (``"mean"``) or added (``"sum"``).
+        reward_weights: (a, b) for R = a x correctness + b x the chain's return, instead of ``outcome``.
+        combine: weights apply to rewards, before the credit is formed (``"before"``), or to the credits of both rewards
+            (``"after"``): a A(correct) + b A(return).
+    """
+
+    group_size: float = 8
+    prompts: float = inf
+    outcome: OutcomeKind = "correct"
+    sampler: Policy | None = None
+    clip_low: float = 0.2
+    clip_high: float = 0.2
+    reference: Policy | None = None
+    beta: ArrayLike = 0.0
+    corrected_kl: bool = False
+    normalise_by: str | Normaliser | None = field(default=None, kw_only=True)
+    dual_clip: float = field(default=inf, kw_only=True)
+    ratio_level: Literal["token", "sequence"] = field(default="token", kw_only=True)
+    engine: Policy | None = field(default=None, kw_only=True)
+    temperature: float = field(default=1.0, kw_only=True)
+    importance: Literal["none", "token", "sequence"] = field(default="none", kw_only=True)
+    importance_rule: Literal["truncate", "mask"] = field(default="truncate", kw_only=True)
+    importance_cap: float = field(default=2.0, kw_only=True)
+    mask_truncated: Literal["none", "numerator", "both"] = field(default="none", kw_only=True)
+    micro_batches: int = field(default=1, kw_only=True)
+    accumulate: Literal["mean", "sum"] = field(default="mean", kw_only=True)
+    reward_weights: tuple[float, float] | None = field(default=None, kw_only=True)
+    combine: Literal["before", "after"] = field(default="before", kw_only=True)
+
+    @property
+    @abstractmethod
+    def credit(self) -> Credit:
+        """What scalar."""
+
+    @property
+    @abstractmethod
+    def normaliser(self) -> Normaliser:
+        """Divided by what."""
+
+    plain_on_policy: ClassVar[bool] = False
+    """For subclasses with terms of their own: whether on policy they have the expectation of the base's (baselines drop out)."""
+
+    signed: ClassVar[bool] = True
+    """Whether the weight of a ratio depends on the sign of the credit."""
+
+    def __post_init__(self) -> None:
+        if self.normalise_by is not None and not isinstance(getattr(type(self), "normaliser"), property):  # noqa: B009
+            object.__setattr__(self, "normaliser", normaliser_named(self.normalise_by))
+        self.credit.check_group(self.group_size)
+        clip_weight(1.0, 0.0, low=self.clip_low, high=self.clip_high, dual=self.dual_clip)
+        importance_weight(1.0, rule=self.importance_rule, cap=self.importance_cap)
+        check_penalty(self.name, self.beta, self.reference)
+        check_settings(self, own_rule=type(self).reward_terms is not GroupObjective.reward_terms)
+        self.grouping  # checks the sizes  # noqa: B018
+
+    @property
+    def grouping(self) -> Grouping:
+        """Sizes of groups and of what one normaliser spans."""
+        parts = self.micro_batches
+        if parts == 1:
+            return Grouping(self.group_size, self.prompts)
+        return Grouping(self.group_size, self.prompts / parts, scale=float(parts) if self.accumulate == "sum" else 1.0)
+
+    @property
+    def measure(self) -> Measure:
+        """The policy."""
+        return "policy" if self.on_policy else "sampler"
+
+    @property
+    def on_policy(self) -> bool:
+        """Whether the policy itself generates the responses."""
+        return self.sampler is None and self.engine is None and self.temperature == 1.0
+
+    @property
+    def by_response(self) -> bool:
+        """Whether tokens are weighted by something of the whole response: its ratio, or its importance."""
+        corrected = self.importance == "sequence" and (self.engine is not None or self.temperature != 1.0)
+        return corrected or (self.ratio_level == "sequence" and self.sampler is not None)
+
+    def shared_normaliser(self) -> tuple[Normaliser, Grouping] | None:
+        """Return the normaliser and its sizes."""
+        return self.normaliser, self.grouping
+
+    def with_reference(self, reference: Policy) -> Self:
+        """Return the same objective with its penalty to another reference."""
+        return self if self.reference is None else replace(self, reference=reference)
+
+    def generating(self, policy: Policy) -> Policy:
+        """Return the policy that generates the responses."""
+        old = policy if self.sampler is None else self.sampler
+        return self.engine or (old if self.temperature == 1.0 else tempered(old, self.temperature))
+
+    def generated(self, solution: Solution) -> Solution:
+        """Return the chain under the policy that generates the responses."""
+        policy = self.generating(solution.policy)
+        return solution if policy is solution.policy else solve(solution.mdp, policy)
+
+    def outcome_of(self, under: Solution) -> ResponseReward:
+        """Return correctness, the chain's return, or their weighted sum."""
+        found = reward_of(under, self.outcome, self.reward_weights if self.combine == "before" else None)
+        return replace(found, uncounted=True) if self.mask_truncated == "both" else found
+
+    def outcomes(self, under: Solution, outcome: ResponseReward) -> tuple[tuple[float, ResponseReward], ...]:
+        """Return the rewards whose credits are added, each with its weight."""
+        if self.reward_weights is None or self.combine == "before":
+            return ((1.0, outcome),)
+        each = (reward_of(under, "correct"), reward_of(under, "return"))
+        return tuple((a, replace(r, uncounted=outcome.uncounted)) for a, r in zip(self.reward_weights, each, strict=True) if a)
+
+    def terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
+        """Return the credit (twice, once per sign, where ratios are clipped) and the penalty."""
+        return (*self.reward_terms(solution, under, outcome), *self.penalty_terms(solution, under, outcome))
+
+    def credit_parts(self, solution: Solution) -> tuple[tuple[Part, TokenWeight | None], ...]:
+        """Return the parts of a credit whose tokens are weighted alike (positive, negative), each with the weight; None for 1."""
+        generates = self.generating(solution.policy)
+        old = solution.policy if self.sampler is None else self.sampler
+        weight = None
+        if self.importance == "token" and generates is not old:
+            weight = token_ratios(old, generates, solve(solution.mdp, old)).map(
+                lambda w: importance_weight(w, rule=self.importance_rule, cap=self.importance_cap)
+            )
+        if self.sampler is None:
+            return ((everything, weight),)
+        signs: tuple[tuple[Part, float], ...] = ((positive, 1.0), (negative, -1.0)) if self.signed else ((everything, 1.0),)
+        if self.ratio_level == "sequence":
+            return tuple((part, weight) for part, _ in signs)
+        ratio = token_ratios(solution.policy, self.sampler, solution)
+        found = []
+        for part, sign in signs:
+            clipped = ratio.map(lambda rho, sign=sign: self.weight_of_ratio(rho, sign * np.ones(())))  # type: ignore[misc]
+            found.append((part, clipped if weight is None else clipped.times(weight)))
+        return tuple(found)
+
+    def response_weight(self, solution: Solution, t: Trajectories, sign: float) -> Floats:
+        """Return what all tokens of each response are weighted by, (n,), given the sign of its credit.
+
+        Raises:
+            InfiniteDivergenceError: the policy in a ratio's denominator gives a response probability 0.
+        """
+        weight = np.ones(len(t))
+        generates = self.generating(solution.policy)
+        old = solution.policy if self.sampler is None else self.sampler
+        if self.ratio_level == "sequence" and self.sampler is not None:
+            ratio = np.exp(log_ratio_of_responses(t, solution.policy, old) / response_lengths(solution, t))
+            weight = self.weight_of_ratio(ratio, np.full(len(t), sign))
+        if self.importance == "sequence" and generates is not old:
+            with np.errstate(over="ignore"):
+                ratio = np.minimum(np.exp(log_ratio_of_responses(t, old, generates)), np.finfo(np.float64).max)
+            weight = weight * importance_weight(ratio, rule=self.importance_rule, cap=self.importance_cap)
+        return weight
+
+    def reward_terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
+        """Return the terms of the reward."""
+        return tuple(
+            term for part, weight in self.credit_parts(solution) for term in self.credited(under, outcome, weight, part)
+        )
+
+    def credited(
+        self,
+        under: Solution,
+        outcome: ResponseReward,
+        weight: TokenWeight | None = None,
+        part: Part = everything,
+        normaliser: Normaliser | None = None,
+    ) -> tuple[Term, ...]:
+        """Return a part of the credit times a weight of tokens: one term, or one per reward, and per value of it."""
+        found = []
+        for factor, reward in self.outcomes(under, outcome):
+            terms = self._credited_of(under, reward, weight, part, normaliser or self.normaliser)
+            table = None if reward is outcome else reward.reward
+            found += [Term(t.credit.scaled(factor), weight, t.reward or table) for t in terms] if table is not None else terms
+        return tuple(found)
+
+    def _credited_of(
+        self, under: Solution, outcome: ResponseReward, weight: TokenWeight | None, part: Part, normaliser: Normaliser
+    ) -> list[Term]:
+        credit, grouping, scale = self.credit, self.grouping, None
+        if isinstance(credit, GroupMean) and credit.spread == "batch":
+            scale, credit = batch_scale(credit, grouping, under, outcome), replace(credit, std="none")
+        several = outcome.levels is not None and part is everything and grouping.group_size != inf
+        if several and isinstance(credit, GroupMean) and not credit.linear:
+            found = credits_of_levels(credit, normaliser, grouping, under, outcome)
+            terms = [Term(each, weight, table) for table, each in found]
+        else:
+            terms = [Term(effective_credit(credit, normaliser, grouping, under, outcome, part), weight)]
+        if scale is not None:
+            terms = [Term(term.credit.scaled(scale), weight, term.reward) for term in terms]
+        return terms if self.mask_truncated == "none" else whole_responses(terms, under, outcome)
+
+    def coefficients(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:
+        """Return the coefficients; where whole responses are weighted, credit, weight and penalty response by response."""
+        if not self.by_response:
+            return super().coefficients(solution, trajectories)
+        t, under = trajectories, self.generated(solution)
+        outcome = self.outcome_of(under)
+        reward, length = outcome.reward.total(under, t), response_lengths(solution, t)
+        c_s, c_d = self._of_responses(solution, under, outcome, t)
+        for term in self.penalty_terms(solution, under, outcome):
+            s, d = self.of_term(term, solution, t, reward if term.reward is None else term.reward.total(under, t), length)
+            c_s, c_d = c_s + s, c_d + d
+        return c_s, c_d
+
+    def _of_responses(
+        self, solution: Solution, under: Solution, outcome: ResponseReward, t: Trajectories
+    ) -> tuple[Floats, Floats]:
+        """Return the credit over the normaliser, times what weighs the response and its tokens."""
+        reward, length = outcome.reward.total(under, t), response_lengths(solution, t)
+        own = isinstance(self.normaliser, PerToken)  # its own length is known: no sum of exponentials is needed
+        c_s, c_d = np.zeros(len(t.answer)), np.zeros(len(t.answer))
+        for part, weight in self.credit_parts(solution):
+            whole = self.response_weight(solution, t, -1.0 if part is negative else 1.0)
+            for term in self.credited(under, outcome, None, part, PerResponse() if own else None):
+                paid = reward if term.reward is None else term.reward.total(under, t)
+                f = (term.credit.at(t.prompt, paid, length) * whole / (length if own else 1.0))[t.episode]
+                w_s, w_d = (1.0, 1.0) if weight is None else weight.of_steps(solution, t)
+                c_s, c_d = c_s + f * w_s, c_d + f * w_d
+        return c_s, np.where(t.decided, c_d, 0.0)
+
+    def mass(self, solution: Solution) -> CoefficientMass:
+        """Return the closed form, or, where whole responses are weighted, the sum over multisets.
+
+        Raises:
+            InfiniteDivergenceError: the sampler rules out what the policy does.
+            ChainError: too many multisets.
+        """
+        if not self.by_response:
+            return super().mass(solution)
+        under = self.generated(solution)
+        token_ratios(solution.policy, under.policy, solution)  # names what is ruled out
+        outcome = self.outcome_of(under)
+        drawn = representatives(under, ordered=solution.policy.shape[0] > 1)
+        mass = mass_of_steps(solution.mdp, drawn, *self._of_responses(solution, under, outcome, drawn))
+        for term in self.penalty_terms(solution, under, outcome):  # no sums over responses
+            mass = mass + response_mass(under, term.reward or outcome.reward, term.credit, term.weight)
+        return mass
+
+    def centred(self, solution: Solution) -> CoefficientMass:
+        """Return the mass; where no whole response is weighted, up to a number that actions share."""
+        return self.mass(solution) if self.by_response else super().centred(solution)
+
+    def ascent(self, solution: Solution) -> StageGradient:
+        """Return the gradient unchecked; on large tables, where it is grad E[R] prompt by prompt, from the compiled loop."""
+        fast = self._large(solution)
+        return super().ascent(solution) if fast is None else fast
+
+    def _large(self, solution: Solution) -> StageGradient | None:
+        """Return w(x) grad E[R given x] where no length and no ratio enters, for tables that are worth loading compiled code."""
+        on_lengths = isinstance(self.normaliser, PerToken | GroupTokens) or (
+            isinstance(self.normaliser, BatchTokens) and inf not in (self.group_size, self.prompts)
+        )
+        plain = self.on_policy and not np.any(self.beta) and self.outcome == "correct" and not own_settings(self)
+        known_terms = self.plain_on_policy or type(self).reward_terms is GroupObjective.reward_terms
+        if on_lengths or not plain or not known_terms or not applies(solution):
+            return None
+        found = outcome_gradient(solution)
+        if found is None:
+            return None
+        accuracy, gradient = found
+        known = Tilted(np.zeros((1, len(accuracy))), accuracy[None], 1.0 - accuracy[None])
+        nodes = effective_credit(self.credit, self.normaliser, self.grouping, solution, self.outcome_of(solution), known=known)
+        assert nodes.otherwise is not None
+        weight = (nodes.slope[0] - nodes.otherwise[0])[:, None]
+        gradient.sample[0] *= weight
+        gradient.decide[0] *= weight
+        return gradient
+
+    def penalty_terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
+        """Return the term of the k3 penalty, if there is one."""
+        if self.reference is None or not np.any(self.beta):
+            return ()
+        self.reference.check_fits(solution.mdp, "reference")
+        check_runs(solution, reference=self.reference.runs, beta=np.shape(self.beta))
+        excess = self._corrected if self.corrected_kl else reference_excess
+        weight = excess(solution.policy, self.reference, under).scaled(over_runs(self.beta, 3))
+        terms = [Term(effective_credit(None, self.normaliser, self.grouping, under, outcome), weight)]
+        return tuple(terms if self.mask_truncated == "none" else whole_responses(terms, under, outcome))
+
+    def _corrected(self, policy: Policy, reference: Policy, under: Solution) -> TokenWeight:
+        """Return minus the derivative of rho k3 by log pi, -rho log(pi/ref), of every answer, of stop and of resample."""
+        minus = TokenWeight(*log_ratios(policy, reference, under)).scaled(np.asarray(-1.0))
+        if self.sampler is None:
+            return minus
+        ratios = TokenWeight.exponential(log_ratios(policy, self.sampler, under, called="behaviour policy"), self.sampler)
+        return ratios.times(minus)
+
+    def step_weights(self, solution: Solution, t: Trajectories, credit: Floats) -> tuple[Floats, Floats]:
+        """Return the weight of the answer and of the decision of every step of sampled responses, (m,) each.
+
+        Args:
+            solution: the chain under the policy.
+            t: responses of the sampler.
+            credit: (n,) of each response.
+        """
+        w_s, w_d = np.zeros(len(t.answer)), np.zeros(len(t.answer))
+        for part, weight in self.credit_parts(solution):
+            s, d = (np.ones(()), np.ones(())) if weight is None else weight.of_steps(solution, t)
+            whole = self.response_weight(solution, t, -1.0 if part is negative else 1.0)[t.episode]
+            here = (part(credit) != 0)[t.episode]
+            w_s, w_d = np.where(here, s * whole, w_s), np.where(here, d * whole, w_d)
+        return w_s, w_d
+
+    def weight_of_ratio(self, ratio: Floats, sign: Floats) -> Floats:
+        """Return the weight of tokens with these ratios, given the sign of their credit."""
+        return clip_weight(ratio, sign, low=self.clip_low, high=self.clip_high, dual=self.dual_clip)
+
+
+@dataclass(frozen=True, eq=False)
+class GroupMeanObjective(GroupObjective):
+    r"""Group objectives whose credit is the reward minus the group's mean.
+
+    Args:
+        std: divide by the standard deviation of the ``"group"`` (True), of the other members (``"leave-one-out"``), of the
+            ``"batch"``, or of nothing (``"none"``, False).
+        ddof: 1 for the sample's, 0 for the population's.
+        epsilon: added to the standard deviation, >= 0; with 0 a group without variance gets credit 0.
+        dynamic_sampling: draw groups whose rewards are all equal again, so that all groups of a batch are mixed (DAPO).
+        drop_dead: leave such groups out of the batch, and of what divides it; a batch without mixed groups gives no update.
+        baseline_per: ``"response"``, or ``"turn"`` for the mean of the rewards of those members that reach the turn:
+            :math:`c_{ik} = (R_i - \frac{1}{n_k} \sum_{j: T_j > k} R_j)` over the normaliser, without std.
+    """
+
+    std: bool | str = True
+    ddof: Literal[0, 1] = 1
+    epsilon: float = 0.0
+    dynamic_sampling: bool = False
+    drop_dead: bool = field(default=False, kw_only=True)
+    baseline_per: Literal["response", "turn"] = field(default="response", kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.baseline_per not in ("response", "turn"):
+            raise ChainError(f"baseline_per is {self.baseline_per!r}: must be 'response' or 'turn'")
+        if self.baseline_per == "turn":
+            check_per_turn(self, own_settings(self))
+
+    @property
+    def grouping(self) -> Grouping:
+        """Sizes of groups and batches, and whether all groups are mixed."""
+        if self.dynamic_sampling and self.drop_dead:
+            raise ChainError("dynamic_sampling and drop_dead: groups are drawn again or left out, not both")
+        plain = super().grouping
+        return replace(plain, mixed=True, dropped=self.drop_dead) if self.dynamic_sampling or self.drop_dead else plain
+
+    @property
+    def credit(self) -> Credit:
+        """(R - mean), divided by the standard deviation if asked."""
+        return GroupMean(self.std, self.ddof, self.epsilon)
+
+    def coefficients(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:
+        """Return the coefficients; with a baseline per turn, R less the mean of those that reach it, weighted by the turn."""
+        if self.baseline_per == "response":
+            return super().coefficients(solution, trajectories)
+        return per_turn_coefficients(self, solution, trajectories)
+
+    def mass(self, solution: Solution) -> CoefficientMass:
+        """Return the closed form."""
+        return super().mass(solution) if self.baseline_per == "response" else self.centred(solution)
+
+    def centred(self, solution: Solution) -> CoefficientMass:
+        """Return the mass, up to a number that actions share."""
+        return super().centred(solution) if self.baseline_per == "response" else per_turn_mass(self, solution)

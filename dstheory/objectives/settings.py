@@ -1,0 +1,157 @@
+r"""What the settings of group objectives have in common: checks, policies at a temperature, masks, deviations of batches.
+
+Source: derived here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import replace
+from math import inf
+from typing import Any
+
+import numpy as np
+
+from dstheory.chain.exact import Solution
+from dstheory.chain.policy import Policy
+from dstheory.chain.trajectories import Trajectories
+from dstheory.checks import Floats, whole_number
+from dstheory.errors import ChainError, InfiniteDivergenceError
+from dstheory.objectives.expectation.exponential import EffectiveCredit
+from dstheory.objectives.expectation.groups import Grouping, group_moments
+from dstheory.objectives.expectation.rewards import ResponseReward, RewardTable, counted_turns, only
+from dstheory.objectives.parts import Credit, GroupMean
+from dstheory.objectives.responses import Term
+
+_NOT_BY_ROW = ("engine", "temperature", "importance", "mask_truncated", "reward_weights", "dual_clip")
+_NOT_BY_TABLE = (*_NOT_BY_ROW[:-1], "micro_batches", "drop_dead", "baseline_per")
+
+
+def own_settings(objective: Any, names: Sequence[str] = _NOT_BY_TABLE) -> list[str]:
+    """Return those of some settings that differ from their defaults."""
+    fields = {f.name: f.default for f in dataclasses.fields(objective)}
+    return [name for name in names if name in fields and getattr(objective, name) is not fields[name]
+            and getattr(objective, name) != fields[name]]  # fmt: skip
+
+
+def check_settings(objective: Any, *, own_rule: bool) -> None:
+    """Raise ChainError where settings of one objective contradict each other, or its row has no place for them.
+
+    Args:
+        objective: a group objective.
+        own_rule: whether its row has terms of its own, which know the settings of all rows in part only.
+    """
+    o = objective
+    choices = {"ratio_level": ("token", "sequence"), "importance": ("none", "token", "sequence"),
+               "mask_truncated": ("none", "numerator", "both"), "accumulate": ("mean", "sum"),
+               "combine": ("before", "after")}  # fmt: skip
+    for name, allowed in choices.items():
+        if getattr(o, name) not in allowed:
+            raise ChainError(f"{name} is {getattr(o, name)!r}: must be one of {', '.join(allowed)}")
+    if not (np.isfinite(o.temperature) and o.temperature > 0):
+        raise ChainError(f"temperature is {o.temperature}: must be finite and > 0, what logits are divided by")
+    if o.engine is not None and o.temperature != 1.0:
+        raise ChainError(f"{o.name}: engine and temperature both say who generates: give one of them")
+    whole_number(o.micro_batches, "micro_batches", low=1)
+    if o.prompts != inf and o.prompts % o.micro_batches:
+        raise ChainError(
+            f"micro_batches is {o.micro_batches}: must divide prompts, {o.prompts:g}, into whole groups"
+        )
+    if o.reward_weights is not None:
+        weights = tuple(o.reward_weights)
+        if len(weights) != 2 or not np.isfinite(weights).all():
+            raise ChainError(f"reward_weights is {o.reward_weights}: must be two finite numbers, for correctness and return")
+        if o.combine == "after" and o.grouping.mixed:
+            raise ChainError(f"{o.name}: combine='after' has no one reward by which groups are dead: keep all groups")
+    if o.ratio_level == "sequence" and o.corrected_kl and np.any(o.beta):
+        raise ChainError(
+            f"{o.name}: with corrected_kl TRL multiplies every token's k3 by the ratio of the whole response, which is not "
+            "computed here: use beta=0, or corrected_kl=False"
+        )
+    if own_rule:
+        of_level = ["ratio_level"] if o.ratio_level != "token" else []
+        for name in [*own_settings(o, _NOT_BY_ROW), *of_level]:
+            if name != "dual_clip" or not hasattr(o, "credit_of_critic"):
+                raise ChainError(f"{o.name} has a rule of its own: {name} is not computed for it, leave it at its default")
+
+
+def tempered(policy: Policy, temperature: float) -> Policy:
+    """Return the policy whose logits are divided by a temperature.
+
+    >>> round(float(tempered(Policy.minimal(p=0.8, a=0.5, b=0.5), 2.0).sample_prob[0, 0, 0]), 6)  # odds of 4 become 2
+    0.666667
+    """
+    return Policy.tabular(policy.sample_logits / temperature, policy.stop_logits / temperature)
+
+
+def log_ratio_of_responses(t: Trajectories, above: Policy, below: Policy) -> Floats:
+    """Return log(above/below) of each response, (n,).
+
+    Raises:
+        InfiniteDivergenceError: the second policy gives a response probability 0.
+    """
+    own, theirs = (t.sum(np.add(*t.log_prob(policy))) for policy in (above, below))
+    bad = np.flatnonzero(theirs == -np.inf)
+    if len(bad):
+        raise InfiniteDivergenceError(
+            f"trajectory {int(bad[0])} has probability 0 under the behaviour policy: it has no ratio; give it some mass there"
+        )
+    return np.asarray(own - theirs)
+
+
+def whole_responses(terms: Sequence[Term], under: Solution, outcome: ResponseReward) -> list[Term]:
+    """Return terms of responses that the cap on turns did not cut off: their credits by the reward's value, 0 for the others.
+
+    Raises:
+        ChainError: the chain has no cap, or the reward takes many values.
+    """
+    whole, one = counted_turns(under), RewardTable(np.ones((1, 1, 1)), np.zeros((1, 1, 1)), np.ones(()), np.ones(()))
+    found = []
+    for term in terms:
+        f = term.credit
+        if f.same or term.reward is not None:  # 1 for every response, or for those of one value
+            table, slope = (one, f.constant) if f.same else (term.reward, f.slope)
+            assert table is not None
+            found.append(Term(EffectiveCredit(f.t, np.zeros_like(slope), slope), term.weight, only(table, whole)))
+            continue
+        if outcome.values is None:
+            raise ChainError("mask_truncated: rewards of many values have no closed form; use outcome='correct' or gamma=1")
+        otherwise = np.zeros_like(f.slope) if f.otherwise is None else f.otherwise
+        for right, slope in ((True, f.constant + f.slope), (False, f.constant + otherwise)):
+            table = only(outcome.reward, whole, otherwise=not right)
+            found.append(Term(EffectiveCredit(f.t, np.zeros_like(slope), slope), term.weight, table))
+    return found
+
+
+def batch_scale(credit: Credit, grouping: Grouping, under: Solution, outcome: ResponseReward) -> Floats:
+    """Return one over the standard deviation of the rewards of a large batch plus epsilon, (*runs, 1); 0 for 0/0.
+
+    Raises:
+        ChainError: a finite batch, or one whose groups are drawn again or left out.
+    """
+    assert isinstance(credit, GroupMean)
+    if grouping.prompts != inf or grouping.mixed:
+        raise ChainError(
+            "std='batch' has a closed form in large batches whose groups are all kept: use prompts=inf, or sampled_gradient"
+        )
+    rho = under.mdp.prompt_weight
+    group = group_moments(under, replace(outcome, uncounted=False), np.zeros(1), Grouping())
+    if outcome.values is not None:
+        low, high = outcome.values
+        right, wrong = ((share[0] * rho).sum(axis=-1) for share in (group.right, group.wrong))
+        deviation = (high - low) * np.sqrt(right * wrong)
+    else:
+        if outcome.levels is not None:
+            chances = [group_moments(under, ResponseReward(outcome.is_level(v), (0.0, 1.0)), np.zeros(1), Grouping()).right[0]
+                       for v in outcome.levels]  # fmt: skip
+            shares = [(each * rho).sum(axis=-1) for each in chances]
+            mean = sum(v * s for v, s in zip(outcome.levels, shares, strict=True))
+            variance = sum(s * (v - mean) ** 2 for v, s in zip(outcome.levels, shares, strict=True))
+        else:
+            of_prompt = group.right[0]
+            mean = (of_prompt * rho).sum(axis=-1)
+            variance = ((under.return_variance + (of_prompt - mean[..., None]) ** 2) * rho).sum(axis=-1)
+        deviation = np.sqrt(variance)
+    below = np.asarray(deviation + credit.epsilon)
+    return np.asarray(np.divide(1.0, below, out=np.zeros_like(below), where=below > 0)[..., None])

@@ -1,0 +1,494 @@
+"""Settings of trainers, one by one and together, against a trainer in plain Python that is given every possible batch."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+from objectives.test_groups import HERE, MDP, OLD, WRONG, Response, responses
+
+from dstheory import Policy, TwoStageMDP, enumerate_trajectories, solve
+from dstheory.errors import ChainError
+from dstheory.objectives import (
+    CISPO,
+    DAPO,
+    DFT,
+    GRPO,
+    GSPO,
+    NFT,
+    RLOO,
+    DAPOBatch,
+    DrGRPO,
+    ExpertChain,
+    GroupObjective,
+    GRPONoStd,
+    K1Reward,
+    K2Loss,
+    K3Loss,
+    PPOClip,
+    Recorded,
+    ReinforceBaseline,
+    SFTSequenceMean,
+    SFTSequenceSum,
+    SFTTokenMean,
+    WeightedSum,
+    sampled_gradient,
+)
+
+PAYS = [[1.0, -0.5, 0.2], [0.2, 1.0]]
+PAID = TwoStageMDP(correct=[[1, 0, 0], [0, 1]], sample_length=[[3, 40, 7], [11, 2]], decision_length=2, prompt_weight=[3, 1],
+                   gamma=1.0, max_turns=2, reward_stop=PAYS, reward_resample=0.0)  # fmt: skip
+
+
+def at(policy: Policy, r: Response) -> list[tuple[float, float]]:
+    """Return the log-probability of the answer and of the decision of every step."""
+    out = []
+    for y, d in r.steps:
+        stop = float(policy.stop_prob[0, r.prompt, y])
+        out.append((math.log(float(policy.sample_prob[0, r.prompt, y])),
+                    0.0 if d is None else math.log(stop if d else 1.0 - stop)))  # fmt: skip
+    return out
+
+
+def tempered(policy: Policy, temperature: float) -> Policy:
+    sample = [[float(p) ** (1 / temperature) for p in row] for row in policy.sample_prob[0]]
+    stop = [[float(s) ** (1 / temperature) / (float(s) ** (1 / temperature) + float(1 - s) ** (1 / temperature)) for s in row]
+            for row in policy.stop_prob[0]]  # fmt: skip
+    return Policy.from_probabilities(
+        [[p / sum(row) for p in row[: int(n)]] for row, n in zip(sample, MDP.n_answers, strict=True)],
+        [row[: int(n)] for row, n in zip(stop, MDP.n_answers, strict=True)],
+    )
+
+
+def whole(r: Response) -> bool:
+    return r.steps[-1][1] is not None
+
+
+def credits(group: Sequence[float], o) -> list[float]:
+    """Return the credits of one group, as the setting says in words."""
+    if o.name == "rloo":
+        return [r - sum(group[:i] + group[i + 1 :]) / (len(group) - 1) for i, r in enumerate(group)]
+
+    def spread(values: Sequence[float]) -> float:
+        mean = sum(values) / len(values)
+        if len(set(values)) == 1:
+            return 0.0
+        return math.sqrt(sum((v - mean) ** 2 for v in values) / (len(values) - o.ddof))
+
+    out = []
+    for i, r in enumerate(group):
+        others = list(group[:i]) + list(group[i + 1 :])
+        beside = others if o.std == "leave-one-out" else list(group)
+        mean = sum(beside) / len(beside)
+        gap = 0.0 if len({*beside, r}) == 1 else r - mean
+        if o.std in (False, "none"):
+            out.append(gap)
+        else:
+            below = spread(beside) + o.epsilon
+            out.append(gap / below if below else 0.0)
+    return out
+
+
+def ratio_weights(r: Response, a: float, o, who: Policy) -> tuple[list[float], list[float]]:
+    """Return what weighs the answer and the decision of every step: ratio, clipping, importance."""
+    old = o.sampler or HERE
+    here, denominator, generated = at(HERE, r), at(old, r), at(who, r)
+    lengths = [(float(MDP.sample_length[r.prompt, y]), 2.0) for y, _ in r.steps]
+    even = [[math.exp((one - other) / n) for one, other, n in zip(p, q, length, strict=True)]
+            for p, q, length in zip(here, denominator, lengths, strict=True)]  # fmt: skip
+    total = sum(sum(p) - sum(q) for p, q in zip(here, denominator, strict=True))
+
+    def kept(rho: float) -> float:
+        if o.sampler is None:
+            return 1.0
+        if o.name == "cispo":
+            return min(max(rho, 1 - o.clip_low), 1 + o.clip_high)
+        gone = (a > 0 and rho > 1 + o.clip_high) or (a < 0 and (rho < 1 - o.clip_low or rho > o.dual_clip))
+        return 0.0 if gone else rho
+
+    def important(w: float) -> float:
+        if o.importance_rule == "mask":
+            return 0.0 if w > o.importance_cap else w
+        return min(w, o.importance_cap)
+
+    steps = [[kept(rho if o.ratio_level == "token" else math.exp(total / r.length)) for rho in step] for step in even]
+    if o.importance == "token":
+        weights = [[important(math.exp((q - g) / n)) for q, g, n in zip(qs, gs, length, strict=True)]
+                   for qs, gs, length in zip(denominator, generated, lengths, strict=True)]  # fmt: skip
+        steps = [[s * w for s, w in zip(step, weight, strict=True)] for step, weight in zip(steps, weights, strict=True)]
+    if o.importance == "sequence":
+        w = important(math.exp(sum(sum(q) - sum(g) for q, g in zip(denominator, generated, strict=True))))
+        steps = [[s * w for s in step] for step in steps]
+    return [s for s, _ in steps], [d for _, d in steps]
+
+
+def score(r: Response, w_s: Sequence[float], w_d: Sequence[float]) -> np.ndarray:
+    out = np.zeros((2, 2, 3))
+    for (y, d), s, w in zip(r.steps, w_s, w_d, strict=True):
+        out[0, r.prompt] -= s * HERE.sample_prob[0, r.prompt]
+        out[0, r.prompt, y] += s
+        if d is not None:
+            stop = float(HERE.stop_prob[0, r.prompt, y])
+            out[1, r.prompt, y] += w * ((1.0 - stop) if d else -stop)
+    return out
+
+
+def normaliser_of(o) -> str:
+    if o.normalise_by is not None:
+        return str(o.normalise_by)
+    return {"grpo": "response-tokens", "grpo-no-std": "response-tokens", "gspo": "response-tokens", "rloo": "responses",
+            "dapo": "group-tokens", "cispo": "group-tokens", "dapo-batch": "batch-tokens",
+            "dr-grpo": f"constant:{getattr(o, 'max_tokens', 1)}"}[o.name]  # fmt: skip
+
+
+def trainer(batch: list[list[Response]], o, who: Policy, penalty: Callable | None) -> np.ndarray:
+    """Return the update of one batch."""
+    if getattr(o, "drop_dead", False):
+        batch = [g for g in batch if len({r.reward for r in g}) > 1]
+    total, size = np.zeros((2, 2, 3)), len(batch) // o.micro_batches
+    if not batch:
+        return total
+    kind, _, constant = normaliser_of(o).partition(":")
+    for i in range(o.micro_batches):
+        part = batch[i * size : (i + 1) * size]
+        counts = [[r.length * (whole(r) or o.mask_truncated != "both") for r in g] for g in part]
+        responses_here = sum(map(len, part))
+        for g, lengths in zip(part, counts, strict=True):
+            by_reward = [credits([rewards_of(r)[k] for r in g], o) for k in range(len(rewards_of(g[0])))]
+            for j, r in enumerate(g):
+                if o.mask_truncated != "none" and not whole(r):
+                    continue
+                below = {"responses": responses_here, "response-tokens": responses_here * r.length,
+                         "group-tokens": len(part) * sum(lengths), "batch-tokens": sum(map(sum, counts)),
+                         "constant": responses_here * float(constant or 1)}[kind]  # fmt: skip
+                share = 1.0 / below / (o.micro_batches if o.accumulate == "mean" else 1.0)
+                for a, factor in zip(by_reward, FACTORS(o), strict=True):
+                    turn = a[j]
+                    if getattr(o, "baseline_per", "response") == "turn":
+                        alive = [[m for m in g if len(m.steps) > k] for k in range(len(r.steps))]
+                        each = [r.reward - sum(m.reward for m in one) / len(one) for one in alive]
+                        total += share * factor * score(r, each, each)
+                        continue
+                    w_s, w_d = ratio_weights(r, factor * turn if factor else turn, o, who)
+                    total += share * factor * turn * score(r, w_s, w_d)
+                if penalty is not None:
+                    total += share * penalty(r, g[:j] + g[j + 1 :])
+    return total
+
+
+def rewards_of(r: Response) -> list[float]:
+    return getattr(r, "rewards", [r.reward])
+
+
+def FACTORS(o) -> list[float]:
+    return list(o.reward_weights) if o.reward_weights is not None and o.combine == "after" else [1.0]
+
+
+def expected(o, penalty: Callable | None = None) -> np.ndarray:
+    """Return the sum over every batch of probability x update."""
+    groups = 1 if o.prompts == math.inf else int(o.prompts)
+    who = o.engine or (o.sampler or HERE)
+    who = tempered(who, o.temperature) if o.temperature != 1 else who
+    per_prompt = responses(who)
+    for r in itertools.chain(*per_prompt):
+        correct, paid = float(MDP.correct[r.prompt, r.steps[-1][0]]), PAYS[r.prompt][r.steps[-1][0]]
+        r.reward = paid if o.outcome == "return" else correct
+        if o.reward_weights is not None:
+            a, b = o.reward_weights
+            r.rewards = [correct, paid] if o.combine == "after" else [a * correct + b * paid]
+    total = np.zeros((2, 2, 3))
+    for prompts in itertools.product(range(2), repeat=groups):
+        for batch in itertools.product(*(itertools.product(per_prompt[x], repeat=int(o.group_size)) for x in prompts)):
+            chance = math.prod(float(MDP.prompt_weight[x]) for x in prompts) * math.prod(r.weight for g in batch for r in g)
+            total += chance * trainer([list(g) for g in batch], o, who, penalty)
+    return total
+
+
+def excess(beta: float):
+    def of(r: Response, _: list[Response]) -> np.ndarray:
+        gaps = [[math.exp(q - p) - 1.0 for p, q in zip(ps, qs, strict=True)]
+                for ps, qs in zip(at(HERE, r), at(WRONG, r), strict=True)]  # fmt: skip
+        return beta * score(r, [s for s, _ in gaps], [d for _, d in gaps])
+
+    return of
+
+
+def in_reward(beta: float, baseline: str):
+    def paid(r: Response) -> float:
+        return -beta * sum(sum(p) - sum(q) for p, q in zip(at(HERE, r), at(WRONG, r), strict=True))
+
+    def of(r: Response, others: list[Response]) -> np.ndarray:
+        beside = others if baseline == "others" else [*others, r]
+        mean = 0.0 if baseline == "none" else sum(map(paid, beside)) / len(beside)
+        one = [1.0] * len(r.steps)
+        return (paid(r) - mean) * score(r, one, one)
+
+    return of
+
+
+KL = {"reference": WRONG, "beta": 0.3}
+CASES: dict[str, GroupObjective] = {
+    "grpo by tokens of the group": GRPO(group_size=3, normalise_by="group-tokens"),
+    "rloo by its own tokens": RLOO(group_size=3, normalise_by="response-tokens"),
+    "rloo by tokens of the batch": RLOO(group_size=3, prompts=1, normalise_by="batch-tokens", **KL),
+    "dr-grpo by responses": DrGRPO(group_size=2, normalise_by="responses"),
+    "dapo by a constant": DAPO(group_size=2, dynamic_sampling=False, normalise_by="constant:50"),
+    "cispo by its own tokens": CISPO(group_size=2, sampler=OLD, clip_low=0.02, clip_high=0.05, normalise_by="response-tokens"),
+    "std of the others": GRPO(group_size=3, std="leave-one-out", epsilon=0.1),
+    "std of the others, population, two members": DAPO(group_size=2, std="leave-one-out", ddof=0, epsilon=0.3,
+                                                       dynamic_sampling=False),
+    "std of the others, no epsilon": DrGRPO(group_size=3, max_tokens=1, std="leave-one-out"),
+    "std of the others, clipped": GRPO(group_size=3, std="leave-one-out", epsilon=0.1, sampler=OLD, clip_low=0.01,
+                                       clip_high=0.02),
+    "dead groups left out": GRPO(group_size=2, prompts=2, drop_dead=True, **KL),
+    "dead groups left out, tokens of the group": DAPO(group_size=3, prompts=1, dynamic_sampling=False, drop_dead=True),
+    "dead groups left out, tokens of the batch": DAPOBatch(group_size=2, prompts=2, drop_dead=True, **KL),
+    "dual clip": GRPO(group_size=3, sampler=OLD, clip_low=0.5, clip_high=0.02, dual_clip=1.01),
+    "ratios of responses, tokens of the group": DAPO(group_size=3, dynamic_sampling=False, ratio_level="sequence", sampler=OLD,
+                                                     clip_low=0.01, clip_high=0.02),
+    "ratios of responses, plain sums": RLOO(group_size=3, ratio_level="sequence", sampler=OLD, clip_low=0.01, clip_high=0.02),
+    "ratios of responses, truncated": CISPO(group_size=2, ratio_level="sequence", sampler=OLD, clip_low=0.01, clip_high=0.01),
+    "ratios of responses, dual clip, penalty": GSPO(group_size=2, sampler=OLD, clip_low=0.5, clip_high=0.02, dual_clip=1.005,
+                                                    **KL),
+    "ratios of tokens in gspo": GSPO(group_size=3, ratio_level="token", sampler=OLD, clip_low=0.01, clip_high=0.02),
+    "temperature": GRPO(group_size=3, temperature=1.7),
+    "temperature, truncated weights of tokens": GRPO(group_size=2, temperature=1.7, importance="token", importance_cap=1.05,
+                                                     **KL),
+    "another engine": DAPO(group_size=2, dynamic_sampling=False, engine=OLD),
+    "another engine, weights of tokens masked": GRPO(group_size=3, engine=OLD, importance="token", importance_rule="mask",
+                                                     importance_cap=1.1),
+    "another engine, weights of responses": GRPO(group_size=3, engine=OLD, importance="sequence", importance_cap=1.4),
+    "another engine, weights of responses masked": RLOO(group_size=3, engine=OLD, importance="sequence", importance_rule="mask",
+                                                        importance_cap=1.3, **KL),
+    "stale policy in another engine": GRPO(group_size=2, sampler=OLD, engine=WRONG, importance="token", importance_cap=1.2,
+                                           clip_low=0.01, clip_high=0.02),
+    "stale policy in another engine, by response": DAPO(group_size=2, dynamic_sampling=False, sampler=OLD, engine=WRONG,
+                                                        importance="sequence", importance_cap=1.2, clip_low=0.01, clip_high=0.02),
+    "truncated responses masked": GRPO(group_size=3, mask_truncated="numerator", **KL),
+    "truncated responses masked, tokens of the group": DAPO(group_size=3, dynamic_sampling=False, mask_truncated="numerator"),
+    "truncated responses left out": DAPO(group_size=3, dynamic_sampling=False, mask_truncated="both"),
+    "truncated responses left out of the batch": DAPOBatch(group_size=2, prompts=2, mask_truncated="both", **KL),
+    "truncated responses masked, clipped": DAPO(group_size=2, dynamic_sampling=False, mask_truncated="numerator", sampler=OLD,
+                                                clip_low=0.01, clip_high=0.02),
+    "truncated responses masked, ratios of responses": GRPO(group_size=2, mask_truncated="numerator", ratio_level="sequence",
+                                                            sampler=OLD, clip_low=0.01, clip_high=0.02),
+    "truncated responses left out of a group": DAPOBatch(group_size=2, prompts=1, mask_truncated="both", **KL),
+    "mean of two micro-batches": DAPOBatch(group_size=2, prompts=2, micro_batches=2, **KL),
+    "sum of two micro-batches": DAPOBatch(group_size=2, prompts=2, micro_batches=2, accumulate="sum"),
+    "sum of two micro-batches, own tokens": GRPO(group_size=2, prompts=2, micro_batches=2, accumulate="sum", **KL),
+    "two rewards combined": GRPONoStd(group_size=3, reward_weights=(1.0, 0.5)),
+    "two rewards combined, std": DAPO(group_size=3, dynamic_sampling=False, reward_weights=(1.0, 0.5), epsilon=0.1),
+    "two rewards, credits combined": GRPO(group_size=3, reward_weights=(1.0, 0.5), combine="after", epsilon=0.1),
+    "three values, std of the others": DAPO(group_size=3, dynamic_sampling=False, outcome="return", std="leave-one-out", ddof=0,
+                                            epsilon=0.2),
+    "three values, truncated responses left out": DAPO(group_size=3, dynamic_sampling=False, outcome="return",
+                                                       mask_truncated="both", epsilon=0.2),
+    "a baseline per turn": DrGRPO(group_size=3, max_tokens=5, baseline_per="turn"),
+    "a baseline per turn, two members": DrGRPO(group_size=2, max_tokens=1, baseline_per="turn", outcome="return"),
+}  # fmt: skip
+_SLOW = {
+    "dead groups left out", "dead groups left out, tokens of the batch", "sum of two micro-batches",
+    "sum of two micro-batches, own tokens", "mean of two micro-batches", "truncated responses left out of the batch",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in _SLOW else n for n in CASES])
+def test_expectations_are_sums_over_every_batch(name: str) -> None:
+    o, s = CASES[name], solve(PAID, HERE)
+    by_hand = expected(o, excess(0.3) if np.any(o.beta) else None)
+    g, scale = o.gradient(s), np.abs(by_hand).max()
+    np.testing.assert_allclose(g.sample[0], by_hand[0], rtol=0, atol=1e-11 * scale)
+    np.testing.assert_allclose(g.decide[0], by_hand[1], rtol=0, atol=1e-11 * scale)
+
+
+@pytest.mark.parametrize("name", [n for n in CASES if "micro" not in n])
+def test_rules_on_trajectories_average_to_the_closed_form(name: str) -> None:
+    """The coefficients of all responses of whoever generates, each times its score."""
+    o, s = CASES[name], solve(PAID, HERE)
+    t = enumerate_trajectories(PAID, o.behaviour(s))
+    c_s, c_d = o.coefficients(s, t)
+    total = np.zeros((2, 2, 3))
+    for i in range(len(t)):
+        rows = slice(int(t.offsets[i]), int(t.offsets[i + 1]))
+        total += t.weight[i] * score(Response(t, i), c_s[rows], c_d[rows])
+    g, scale = o.gradient(s), np.abs(total).max()
+    np.testing.assert_allclose(g.sample[0], total[0], rtol=0, atol=1e-12 * scale)
+    np.testing.assert_allclose(g.decide[0], total[1], rtol=0, atol=1e-12 * scale)
+
+
+def test_the_deviation_of_a_large_batch() -> None:
+    """All rewards of all prompts: one number, known in large batches; finite ones tend to it."""
+    s = solve(PAID, HERE)
+    accuracy = sum(float(w) * r.weight * r.reward for w, rs in zip(MDP.prompt_weight, responses(HERE), strict=True) for r in rs)
+    plain, divided = (GRPO(group_size=4, std=std, epsilon=e).gradient(s) for std, e in (("none", 0.0), ("batch", 0.01)))
+    deviation = math.sqrt(accuracy * (1 - accuracy)) + 0.01
+    np.testing.assert_allclose(divided.sample * deviation, plain.sample, rtol=1e-12, atol=1e-18)
+    shares: dict[float, float] = {}
+    for x, rs in enumerate(responses(HERE)):
+        for r in rs:
+            paid = PAYS[x][r.steps[-1][0]]
+            shares[paid] = shares.get(paid, 0.0) + float(MDP.prompt_weight[x]) * r.weight
+    mean = sum(v * p for v, p in shares.items())
+    spread = math.sqrt(sum(p * (v - mean) ** 2 for v, p in shares.items()))
+    plain, divided = (RLOO_like(std).gradient(s) for std in ("none", "batch"))
+    np.testing.assert_allclose(divided.sample * spread, plain.sample, rtol=1e-12, atol=1e-18)
+    drawn = sampled_gradient(GRPO(group_size=4, prompts=64, std="batch", epsilon=0.01), s, batches=150, rng=1)
+    exact = GRPO(group_size=4, std="batch", epsilon=0.01).gradient(s)
+    near = 4.5 * drawn.standard_error.sample + 1e-3 * np.abs(exact.sample).max()  # 64 prompts are nearly a large batch
+    assert (np.abs(drawn.gradient.sample - exact.sample) <= near).all()
+    with pytest.raises(ChainError, match="std='batch' has a closed form in large batches"):
+        GRPO(prompts=4, std="batch").gradient(s)
+
+
+def RLOO_like(std: str) -> GroupObjective:
+    return DrGRPO(group_size=4, max_tokens=1, std=std, outcome="return")
+
+
+@pytest.mark.parametrize("baseline", ["none", "others", "group"])
+@pytest.mark.parametrize(
+    "reward", [GRPO(group_size=3), RLOO(group_size=3), DAPOBatch(group_size=2, prompts=1)], ids=lambda o: o.name
+)
+def test_a_penalty_in_the_reward_before_and_after_the_baseline(baseline: str, reward: GroupObjective) -> None:
+    s = solve(PAID, HERE)
+    total = expected(reward, in_reward(0.3, baseline))
+    g = (reward + K1Reward(WRONG, beta=0.3, kl_baseline=baseline)).gradient(s)
+    np.testing.assert_allclose(g.sample[0], total[0], rtol=0, atol=1e-11 * np.abs(total).max())
+    np.testing.assert_allclose(g.decide[0], total[1], rtol=0, atol=1e-11 * np.abs(total).max())
+
+
+def test_where_responses_divide_the_baseline_of_a_penalty_drops_out() -> None:
+    s = solve(PAID, HERE)
+    of = {b: K1Reward(WRONG, beta=0.3, kl_baseline=b, group_size=4).gradient(s).decide for b in ("none", "others", "group")}
+    none, others, group = of.values()
+    np.testing.assert_allclose(others, none, rtol=1e-12, atol=1e-16)
+    np.testing.assert_allclose(group, 0.75 * none, rtol=1e-12, atol=1e-16)
+
+
+def test_k3_times_the_ratio_is_k2_on_the_policy() -> None:
+    s = solve(PAID, HERE)
+    for normaliser in (None, "group-tokens"):
+        one, two = (kind.gradient(s).sample for kind in (K3Loss(WRONG, normaliser=normaliser, corrected_kl=True),
+                                                         K2Loss(WRONG, normaliser=normaliser)))  # fmt: skip
+        np.testing.assert_allclose(one, two, rtol=1e-12, atol=1e-17)
+
+
+def demonstrated(weights: tuple[float, float], share: Callable[[list[Response], Response], float], size: int) -> np.ndarray:
+    """Return the sum over every batch of demonstrations of OLD."""
+    everybody = [(float(w) * r.weight, r) for w, rs in zip(MDP.prompt_weight, responses(OLD), strict=True) for r in rs]
+    total = np.zeros((2, 2, 3))
+    for batch in itertools.product(everybody, repeat=size):
+        chance, members = math.prod(p for p, _ in batch), [r for _, r in batch]
+        for r in members:
+            one = [1.0] * len(r.steps)
+            total += chance * share(members, r) * weights[0 if r.reward else 1] * score(r, one, one)
+    return total
+
+
+@pytest.mark.parametrize("weights", [(1.0, -0.5), (0.0, 2.0)])
+def test_weighted_demonstrations(weights: tuple[float, float]) -> None:
+    s, expert = solve(MDP, HERE), ExpertChain(OLD)
+    for objective, share, size in (
+        (SFTTokenMean(expert, responses=2, weights=weights), lambda m, r: 1.0 / sum(o.length for o in m), 2),
+        (SFTSequenceSum(expert, weights=weights), lambda m, r: 1.0, 1),
+        (SFTSequenceMean(expert, weights=weights), lambda m, r: 1.0 / r.length, 1),
+    ):
+        by_hand = demonstrated(weights, share, size)
+        g = objective.gradient(s)
+        np.testing.assert_allclose(g.sample[0], by_hand[0], rtol=0, atol=1e-11 * np.abs(by_hand).max())
+        np.testing.assert_allclose(g.decide[0], by_hand[1], rtol=0, atol=1e-11 * np.abs(by_hand).max())
+    t = enumerate_trajectories(MDP, OLD)
+    recorded, chain = (SFTSequenceSum(source, weights=weights).gradient(s) for source in (Recorded(t), expert))
+    np.testing.assert_allclose(recorded.decide, chain.decide, rtol=0, atol=1e-13)
+
+
+def test_accumulated_demonstrations() -> None:
+    s, expert = solve(MDP, HERE), ExpertChain(OLD)
+    by_hand = demonstrated((1.0, 1.0), lambda m, r: 0.5 / sum(o.length for o in (m[:1] if r is m[0] else m[1:])), 2)
+    mean, added = (SFTTokenMean(expert, responses=2, micro_batches=2, accumulate=how).gradient(s) for how in ("mean", "sum"))
+    np.testing.assert_allclose(mean.sample[0], by_hand[0], rtol=0, atol=1e-11 * np.abs(by_hand).max())
+    np.testing.assert_allclose(added.sample, 2.0 * mean.sample, rtol=1e-13)
+    whole_batch = SFTTokenMean(expert, responses=2).gradient(s)
+    assert np.abs(whole_batch.sample - mean.sample).max() > 0.01 * np.abs(mean.sample).max()  # mean of means is another loss
+
+
+def test_a_baseline_per_turn_tilts_small_groups_only_and_needs_no_cap() -> None:
+    """In groups without end it drops out; in small ones turns that few reach count less; a late cap is no cap."""
+    s = solve(MDP.replace(max_turns=None), HERE)
+    plain, endless = RLOO(group_size=2).gradient(s), DrGRPO(group_size=math.inf, max_tokens=1, baseline_per="turn").gradient(s)
+    np.testing.assert_allclose(endless.decide, plain.decide, rtol=1e-12, atol=1e-16)
+    small = DrGRPO(group_size=4, max_tokens=1, baseline_per="turn")
+    late = small.gradient(solve(MDP.replace(max_turns=80), HERE))
+    np.testing.assert_allclose(small.gradient(s).sample, late.sample, rtol=1e-10, atol=1e-16)
+    met = np.abs(plain.sample) > 0
+    assert (small.gradient(s).sample[met] / plain.sample[met]).max() < 0.75  # (G - 1)/G is what a whole response's baseline has
+
+
+def test_weights_of_a_sum_reach_inherited_penalties() -> None:
+    s = solve(PAID, HERE)
+    summed = GRPO(group_size=2, prompts=2, micro_batches=2, accumulate="sum")
+    total, alone = (summed + K3Loss(WRONG, beta=0.3)).gradient(s), summed.gradient(s)
+    penalty = K3Loss(WRONG, beta=0.3, normaliser="response-tokens").gradient(s)
+    np.testing.assert_allclose(total.sample - alone.sample, 2.0 * penalty.sample, rtol=1e-9, atol=1e-16)
+
+
+@pytest.mark.parametrize("name", [
+    "std of the others", "dead groups left out, tokens of the batch", "ratios of responses, tokens of the group",
+    "another engine, weights of responses", "temperature, truncated weights of tokens",
+    "truncated responses left out of the batch", "two rewards, credits combined",
+])  # fmt: skip
+def test_sampled_batches_agree(name: str) -> None:
+    o, s = CASES[name], solve(PAID, HERE)
+    exact, found = o.gradient(s), sampled_gradient(o, s, batches=2_000, prompts=2, rng=7)
+    for stage in ("sample", "decide"):
+        error = np.abs(getattr(found.gradient, stage) - getattr(exact, stage))
+        assert (error <= 4.5 * getattr(found.standard_error, stage) + 1e-14).all()
+
+
+@pytest.mark.parametrize("kind", [GRPO, DAPO, RLOO, CISPO, GSPO, PPOClip, ReinforceBaseline, NFT])
+def test_defaults_change_nothing_bit_for_bit(kind: type[GroupObjective]) -> None:
+    s = solve(MDP, HERE)
+    plain, said = kind(), kind(normalise_by=None, dual_clip=math.inf, temperature=1.0, importance="none", mask_truncated="none",
+                               micro_batches=1, accumulate="mean", reward_weights=None, combine="before")  # fmt: skip
+    assert plain.gradient(s).sample.tobytes() == said.gradient(s).sample.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: GRPO(std="median"), "std is 'median': must be 'none', 'group', 'leave-one-out' or 'batch'"),
+        (lambda: GRPO(group_size=2, std="leave-one-out"), "needs groups of at least 3"),
+        (lambda: GRPO(normalise_by="token"), "normaliser is 'token': must be one of responses"),
+        (lambda: DAPO(drop_dead=True), "groups are drawn again or left out, not both"),
+        (lambda: GRPO(micro_batches=3, prompts=4), "micro_batches is 3: must divide prompts, 4, into whole groups"),
+        (lambda: GRPO(dual_clip=0.5), "dual_clip is 0.5: must be > 1"),
+        (lambda: GRPO(temperature=0.0), "temperature is 0.0: must be finite and > 0"),
+        (lambda: GRPO(temperature=2.0, engine=OLD), "engine and temperature both say who generates"),
+        (lambda: GRPO(importance_rule="clip"), "importance_rule is 'clip': must be 'truncate'"),
+        (lambda: GRPO(importance_cap=0.0), "importance_cap is 0.0: must be > 0"),
+        (lambda: GRPO(importance="word"), "importance is 'word': must be one of none, token, sequence"),
+        (lambda: GRPO(reward_weights=(1.0, math.nan)), "must be two finite numbers"),
+        (lambda: DAPO(reward_weights=(1.0, 1.0), combine="after"), "no one reward by which groups are dead"),
+        (lambda: PPOClip(mask_truncated="both"), "ppo-clip has a rule of its own: mask_truncated is not computed for it"),
+        (lambda: NFT(temperature=2.0), "nft has a rule of its own: temperature"),
+        (lambda: GRPO(baseline_per="turn"), "baseline_per='turn' is computed without std"),
+        (lambda: GRPONoStd(baseline_per="turn"), "not with the normaliser '1/L_i, then responses'"),
+        (lambda: DrGRPO(baseline_per="word"), "baseline_per is 'word': must be 'response' or 'turn'"),
+        (lambda: K1Reward(OLD, kl_baseline="mean"), "kl_baseline is 'mean': must be 'none', 'others' or 'group'"),
+        (lambda: SFTTokenMean(ExpertChain(OLD), weights=(1.0, math.inf)), "weights are 1.0, inf: must be finite"),
+        (lambda: SFTTokenMean(ExpertChain(OLD), responses=3, micro_batches=2), "micro_batches is 2: must divide responses, 3"),
+        (lambda: GRPO(mask_truncated="numerator").gradient(solve(MDP.replace(max_turns=None), HERE)), "ever truncated; set max"),
+        (lambda: DAPO(mask_truncated="both").gradient(solve(MDP, HERE)), "mask_truncated='both' with groups that are drawn"),
+        (lambda: DrGRPO(baseline_per="turn", outcome="return").gradient(solve(PAID.replace(gamma=0.5), HERE)), "paid at the end"),
+    ],
+)  # fmt: skip
+def test_contradictions_and_what_is_not_computed_are_said(make: Callable, message: str) -> None:
+    with pytest.raises(ChainError, match=message.replace("(", r"\(").replace(")", r"\)")):
+        make()
+
+
+def test_sums_and_stage_weights_are_as_they_were() -> None:
+    assert WeightedSum((GRPO(), K3Loss(OLD)), (1.0, 1.0)).terms[1].inherited == GRPO().shared_normaliser()
+    assert DFT(ExpertChain(OLD)).credit is None
