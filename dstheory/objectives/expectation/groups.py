@@ -149,7 +149,7 @@ def effective_credit(
     # A group that does not tilt is asked for its rewards alone.
     group = known or group_moments(solution, outcome, t if tilts else np.zeros(1), grouping)
     if grouping.mixed:
-        w = w * _times_mixed(normaliser, grouping, mixed_probability(solution, grouping, group if known else None, outcome))
+        w = w / _kept_share(normaliser, grouping, mixed_probability(solution, grouping, group if known else None, outcome))
     if outcome.values is not None and credit is not None:
         two = _limit_of_two if grouping.group_size == inf else _counted
         if grouping.group_size == inf and (grouping.mixed or _singular(credit, outcome.values)):
@@ -172,15 +172,15 @@ def effective_credit(
     return EffectiveCredit(t, w * constant, w * slope)
 
 
-def _times_mixed(normaliser: Normaliser, grouping: Grouping, chance: Floats) -> Floats:
-    """Return what expectations over mixed groups are multiplied by, (*runs, 1), given their probability."""
+def _kept_share(normaliser: Normaliser, grouping: Grouping, chance: Floats) -> Floats:
+    """Return what expectations over mixed groups are divided by, (*runs, 1), given their probability."""
     if not grouping.dropped or grouping.prompts == inf:
-        return 1.0 / chance[..., None]
+        return chance[..., None]
     if isinstance(normaliser, BatchTokens) and grouping.group_size != inf:  # counted as they come
         return np.ones_like(chance[..., None])
     with np.errstate(divide="ignore"):  # at least one group is left
         some = -np.expm1(grouping.prompts * np.log1p(-np.minimum(chance, 1.0)))
-    return np.asarray((some / chance)[..., None])
+    return np.asarray((chance / some)[..., None])
 
 
 def _check_mixed(grouping: Grouping, outcome: ResponseReward) -> None:
