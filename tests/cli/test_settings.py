@@ -103,7 +103,7 @@ def test_a_sweep_varies_them(dstheory, tmp_path) -> None:
 def test_training_follows_them(dstheory, tmp_path) -> None:
     def gain(*args: object) -> float:
         out = ("--out", tmp_path / str(len(args)))
-        ran = dstheory("simulate", "--objective", "grpo", "--steps", 30, "--lr", 1, *out, "--json", *args)
+        ran = dstheory("simulate", "--objective", "grpo", "--steps", 6, "--lr", 1, *out, "--json", *args)
         assert ran.code == 0, ran.err
         return json.loads(ran.out)["conditions"][0]["gain"]
 

@@ -14,7 +14,6 @@ Source: derived here.
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Sequence
 
@@ -25,13 +24,14 @@ from dstheory.checks import Floats, readonly
 from dstheory.errors import ChainError
 from dstheory.objectives.expectation.levels import ways
 from dstheory.objectives.parts import Credit
+from dstheory.objectives.rounding import kept
 
 MOST_COMPOSITIONS = 100_000
 _MOST_WORK = 300_000_000
 _LEAST = 1e-300
 
 
-@functools.lru_cache(maxsize=16)
+@kept
 def compositions(size: int, values: int) -> Floats:
     """Return the compositions of groups, (compositions, values): how many members have each value.
 
