@@ -486,8 +486,8 @@ def _declared(objects: Sequence[Any], request: Request, names: FieldNames, file:
                 f"{file}: {names.correct} is {shown(value)}, neither right nor wrong: say what is right, for example "
                 f"--correct '{names.correct}>=NUMBER' or --correct WORD=true; its records have {keys_of(objects[0])}"
             )
-    if reader == "records" and has(DECIDED_BY):
-        names = replace(names, extra=(*names.extra, DECIDED_BY))
+    if reader == "records":
+        names = replace(names, extra=(*names.extra, *(part for part in (DECIDED_BY, "step") if has(part))))
     names, numbered = _with_ids(reader, names, objects)
     return Layout(reader, names, request.verdicts, request.decisions, request.where, numbered=numbered)
 

@@ -176,7 +176,7 @@ class _Rollouts:
         return np.fromiter(map(places.__getitem__, values), dtype=np.int64, count=len(values)), list(names.values())  # type: ignore[arg-type]
 
     def _problem(self, value: Any) -> str | None:
-        """Return the name of a problem: the value itself, a long prompt shortened."""
+        """Return the name of a problem, None where there is none."""
         if value is None or value == "":
             return None
         if isinstance(value, (list, dict)):
@@ -189,9 +189,22 @@ class _Rollouts:
         if name is None:
             if len(self.prompts) > _PROMPTS:
                 self.prompts.clear()
-            digest = blake2b(value.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
-            name = self.prompts[value] = f"{value[: _LONGEST_NAME - 30]}... {digest}".encode("utf-8", "replace").decode()
+            name = self.prompts[value] = problem_name(value)
         return name
+
+
+def problem_name(value: Any) -> str:
+    """Return the name of a problem: the value itself, a long prompt shortened to its beginning and a digest.
+
+    Example:
+        >>> problem_name(7), problem_name("2 + 2?"), problem_name("x" * 1000)[48:60]
+        ('7', '2 + 2?', 'xx... bd15df')
+    """
+    text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), default=str)
+    if len(text) <= _LONGEST_NAME and is_unicode(text):
+        return text
+    digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+    return f"{text[: _LONGEST_NAME - 30]}... {digest}".encode("utf-8", "replace").decode()
 
 
 def _cells(rows: Sequence[dict[str, Any]], place: Place) -> list[Any]:
