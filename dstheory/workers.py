@@ -17,6 +17,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from dstheory.checks import whole_number
 from dstheory.errors import DSTheoryError
 from dstheory.interrupts import end_with_parent
 from dstheory.kernels.parallel import available_threads, limit_threads
@@ -33,6 +34,8 @@ def computed(
     workers: int = 1,
     scheduler: str | None = None,
     timeout: float = 10.0,
+    names: Mapping[int, str] | None = None,
+    kept: bool = False,
 ) -> Iterator[tuple[int, Any]]:
     """Yield the number of every part and ``function(shared, part)``, in the order in which they are done.
 
@@ -43,6 +46,8 @@ def computed(
         workers: processes; 1 computes here.
         scheduler: address of a Dask scheduler whose workers compute instead.
         timeout: seconds to wait for the scheduler.
+        names: what messages call the parts.
+        kept: whether what was finished is not lost.
 
     Raises:
         DSTheoryError: a worker that died, a scheduler that cannot be reached; and what the function raises.
@@ -54,16 +59,27 @@ def computed(
     if not parts:
         return
     if scheduler is not None:
-        yield from _on_cluster(function, shared, parts, scheduler, timeout)
+        yield from _on_cluster(function, shared, parts, scheduler, timeout, names or {}, kept)
     elif workers == 1 or len(parts) == 1:
         for number, part in parts.items():
             yield number, function(shared, part)
     else:
-        yield from _in_processes(function, shared, parts, min(workers, len(parts)))
+        yield from _in_processes(function, shared, parts, min(workers, len(parts)), kept)
+
+
+def check_workers(workers: int, scheduler: str | None) -> None:
+    """Refuse a number of processes that is none, and processes together with a cluster.
+
+    Raises:
+        DSTheoryError: it is so.
+    """
+    whole_number(workers, "workers", low=1)
+    if scheduler is not None and workers != 1:
+        raise DSTheoryError("workers and a scheduler were both given: processes here, or a cluster, not both")
 
 
 def _in_processes(
-    function: Callable[[Any, Any], Any], shared: Any, parts: Mapping[int, Any], workers: int
+    function: Callable[[Any, Any], Any], shared: Any, parts: Mapping[int, Any], workers: int, kept: bool
 ) -> Iterator[tuple[int, Any]]:
     from joblib import Parallel, delayed, parallel_config
     from joblib.externals.loky import get_reusable_executor
@@ -84,8 +100,8 @@ def _in_processes(
     except BrokenProcessPool as error:
         code = re.search(r"\{([^,}]+)", str(error))
         raise DSTheoryError(
-            f"a worker process ended with {code[1] if code else 'an error'} before it was done (out of memory?): what was "
-            "finished is kept; start again, with fewer workers"
+            f"a worker process ended with {code[1] if code else 'an error'} before it was done (out of memory?): "
+            f"{'what was finished is kept; ' if kept else ''}start again, with fewer workers"
         ) from None
     finally:
         get_reusable_executor(reuse=True).shutdown(wait=True, kill_workers=True)
@@ -103,7 +119,13 @@ def _begin(parent: int, threads: int) -> None:
 
 
 def _on_cluster(
-    function: Callable[[Any, Any], Any], shared: Any, parts: Mapping[int, Any], address: str, timeout: float
+    function: Callable[[Any, Any], Any],
+    shared: Any,
+    parts: Mapping[int, Any],
+    address: str,
+    timeout: float,
+    names: Mapping[int, str],
+    kept: bool,
 ) -> Iterator[tuple[int, Any]]:
     # Not joblib's backend for Dask: it waits for ever for a part whose worker was killed, because it calls nobody back on errors.
     try:
@@ -122,7 +144,7 @@ def _on_cluster(
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise DSTheoryError(
                 f"the scheduler {address} cannot be reached within {timeout:g} s ({reason}): is it running, and is this its "
-                "address? What was finished is kept"
+                f"address?{' What was finished is kept' if kept else ''}"
             ) from None
         with client:
             try:
@@ -130,7 +152,7 @@ def _on_cluster(
             except TimeoutError:
                 raise DSTheoryError(
                     f"the scheduler {address} has no workers after {timeout:g} s: start some (dask worker {address}), "
-                    "then start the sweep again"
+                    "then start again"
                 ) from None
             sent = client.scatter(shared, broadcast=True)
             todo = ((number, client.submit(function, sent, part, pure=False)) for number, part in parts.items())
@@ -142,9 +164,10 @@ def _on_cluster(
                 except DSTheoryError:
                     raise
                 except Exception as error:  # the cluster, not a setting, is at fault
+                    what = names.get(waiting[future.key][0], "a part of the work")
                     raise DSTheoryError(
-                        f"the cluster could not compute a part of the sweep ({type(error).__name__}: {error}); what was finished "
-                        "is kept: start again"
+                        f"the cluster could not compute {what} ({type(error).__name__}: {error})"
+                        f"{'; what was finished is kept' if kept else ''}: start again"
                     ) from None
                 yield waiting.pop(future.key)[0], found
                 for number, following in _take(todo, 1):

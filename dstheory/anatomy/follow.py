@@ -14,7 +14,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dstheory.anatomy.logs import EpisodesBuilder, Log
+from dstheory.anatomy.building import EpisodesBuilder, Log
 from dstheory.errors import DSTheoryError, FileFormatError
 from dstheory.readers.documents import Documents, is_table
 from dstheory.readers.json_values import NotJSON, decode

@@ -5,23 +5,20 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from copy import deepcopy
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from dstheory.anatomy.episodes import NOT_GIVEN, Episodes, Labels
-from dstheory.checks import Bools, Ints, whole_number
+from dstheory.anatomy.building import EpisodesBuilder
+from dstheory.anatomy.building import Log as Log
+from dstheory.anatomy.many_files import LogSettings, read_files
 from dstheory.errors import RecordError
 from dstheory.readers.answers import Checker
 from dstheory.readers.attempt_rows import batch_of, wanted_columns
-from dstheory.readers.json_values import uncollected
 from dstheory.readers.layouts import Request, assumed_words
-from dstheory.readers.log_files import TextSettings, expand, open_all
-from dstheory.readers.reading import Part, Progress, Reading, RecordBatch, batches
-from dstheory.readers.records import NOBODY, Fault, FieldNames
+from dstheory.readers.log_files import TextSettings, expand
+from dstheory.readers.reading import Part, Progress, Reading, batches
+from dstheory.readers.records import NOBODY, FieldNames
 from dstheory.readers.tables import from_frame as table_of
 from dstheory.readers.transcripts import NoAnswer, Segmenter, text_batches
 from dstheory.readers.turns import FIXED_NOTE, decided, filled, without_decisions
@@ -29,16 +26,6 @@ from dstheory.readers.words import assumption, decision_word
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_ONE_BY_ONE = ("marked", "messages")  # ways of finding attempts in which each was asked for by itself
-_ALWAYS = ("task", "model", "log")  # columns that every table of episodes has
-
-
-class Log(NamedTuple):
-    """Episodes, and an account of how they were read."""
-
-    episodes: Episodes
-    reading: Reading
 
 
 def record_schema() -> dict[str, Any]:
@@ -71,6 +58,8 @@ def read_log(
     markers: Sequence[str] | None = None,
     no_answer: NoAnswer = None,
     progress: Progress | None = None,
+    workers: int = 1,
+    scheduler: str | None = None,
 ) -> Log:
     """Read rollout logs.
 
@@ -100,6 +89,9 @@ def read_log(
         no_answer: for texts: what those are in which no answer is found, ``"wrong"`` (the default, unless that are all of them,
             which is refused) or ``"omit"``, which leaves them out.
         progress: called with (records so far, bytes of the files so far).
+        workers: processes that read files side by side.
+        scheduler: address of a Dask scheduler whose workers read the files, each a whole one, under the same paths as here; sent
+            back are arrays of small whole numbers and the names in the file. The result is the same.
 
     Returns:
         The episodes, and an account of what was read.
@@ -107,6 +99,7 @@ def read_log(
     Raises:
         RecordError: strict, and a record is unusable; no record is usable; or the settings do not fit together.
         FileFormatError: a file cannot be read.
+        DSTheoryError: a worker died, or the scheduler cannot be reached.
 
     Example:
         >>> import tempfile
@@ -119,12 +112,11 @@ def read_log(
     """
     request = Request.of(reader, format, fields, correct, decision, where, labels, turns, decided_by)
     files = expand(paths)
-    builder = EpisodesBuilder(FieldNames.renamed(request.fields, tuple(labels)), Reading(files, strict), cap)
-    texts = TextSettings(checker, segment, pattern, markers, no_answer)
-    texts.check_all(builder.names)
-    for file, opened in open_all(files, paths, request, builder.reading, progress):
-        with uncollected():
-            builder.add(file, opened.batches(builder.reading, texts))
+    names, texts = FieldNames.renamed(request.fields, tuple(labels)), TextSettings(checker, segment, pattern, markers, no_answer)
+    texts.check_all(names)
+    settings = LogSettings(request, texts, names, cap, strict)
+    builder = EpisodesBuilder(names, Reading(files, strict), cap)
+    read_files(files, paths, settings, builder, progress, workers=workers, scheduler=scheduler)
     return builder.log()
 
 
@@ -247,186 +239,3 @@ def _parts(records: Iterable[Any]) -> Iterator[Part]:
     while rows := list(islice(rest, 1000)):
         yield range(start, start + len(rows)), rows
         start += len(rows)
-
-
-def _bounds(episodes: Episodes, left_out: int, more: int) -> str:
-    """Return between what p, a and b lie whatever the records hold that were left out; "" if none were.
-
-    Args:
-        episodes: the others.
-        left_out: records that were left out for what happened in them.
-        more: their attempts; there may have been a decision after each.
-    """
-    if not left_out:
-        return ""
-    counts = episodes.counts()
-    pairs = [("p", counts.correct, counts.attempts)]
-    if counts.decided_correct + counts.decided_wrong or more > left_out:
-        pairs += [("a", counts.stop_correct, counts.decided_correct), ("b", counts.resample_wrong, counts.decided_wrong)]
-    said = [f"{name} between {int(s) / (int(n) + more):.3f} and {(int(s) + more) / (int(n) + more):.3f}" for name, s, n in pairs]
-    return f"of all records {', '.join(said)}, whatever the {left_out:,} hold that were left out for what happened in them"
-
-
-# ---------------------------------------------------------------------- from batches to episodes
-
-
-class EpisodesBuilder:
-    """Puts batches of records together, refuses repeated ids, and makes the table at the end."""
-
-    def __init__(self, names: FieldNames, reading: Reading, cap: int | None) -> None:
-        self.names = names
-        self.reading = reading
-        self.cap = None if cap is None else whole_number(cap, "cap", low=1, otherwise=", or None for none")
-        self.seen: dict[tuple[str, str], set[str]] = {}  # (log, model) -> ids
-        self.problem_codes: dict[str, int] = {}
-        self.problems: list[Ints] = []
-        self.tables: dict[str, dict[str, int]] = {name: {} for name in (*names.labels, "log")}
-        self.columns: dict[str, list[Ints]] = {name: [] for name in self.tables}
-        self.batches: list[RecordBatch] = []
-
-    def add(self, file: str, found: Iterable[RecordBatch]) -> None:
-        """Add the usable records of one file."""
-        for batch in found:
-            self._add(batch, file)
-            self.reading.give_up_if_hopeless(file)
-
-    def _add(self, batch: RecordBatch, file: str) -> None:
-        if self.cap is not None:  # of records that do not say theirs
-            batch.caps = np.where(batch.caps == 0, self.cap, batch.caps)
-            over = batch.lengths > batch.caps
-            for i in np.flatnonzero(over).tolist():
-                detail = f"has {batch.lengths[i]} entries: must be at most the cap, {batch.caps[i]}"
-                fault = Fault("over-cap", self.names.attempts, detail, attempts=int(batch.lengths[i]))
-                self.reading.fault(batch.place(i, file), fault)
-            if over.any():
-                batch = batch.keep(~over)
-        fresh = self._fresh(batch, file)
-        if not fresh.all():
-            batch = batch.keep(fresh)
-        n = len(batch.lengths)
-        self.reading.records += n
-        self.reading.segmented[batch.way] = self.reading.segmented.get(batch.way, 0) + n
-        table = self.problem_codes
-        codes, names = batch.problems
-        index = np.fromiter((table.setdefault(name, len(table)) for name in names), dtype=np.int64, count=len(names))
-        self.problems.append(index[codes])
-        labels = {**batch.labels, "log": (np.broadcast_to(np.int32(0), n), (file,))}
-        for name in dict.fromkeys((*self.tables, *labels)):  # files of several formats need not have the same fields
-            if name not in self.tables:
-                before = sum(len(each.lengths) for each in self.batches)
-                self.tables[name], self.columns[name] = {}, [np.full(before, -1, dtype=np.int32)]
-            codes, names = labels.get(name, (np.full(n, -1, dtype=np.int32), ()))
-            known = self.tables[name]
-            # The last entry is where code -1 points: a record without this field.
-            merged = np.array([*(known.setdefault(text, len(known)) for text in names), -1], dtype=np.int32)
-            one = (len(names) < 2 and not codes.any()) or not names  # all records alike take no memory
-            self.columns[name].append(np.broadcast_to(merged[0], n) if one and n else merged[codes])
-        batch.ids, batch.problems = (), (self.problems[-1][:0], ())  # kept in the tables by now
-        self.batches.append(batch)
-
-    def _fresh(self, batch: RecordBatch, file: str) -> Bools:
-        """Return which records have an id that no earlier record of their model has."""
-        codes, models = batch.labels["model"]
-        fresh = np.ones(len(batch.lengths), dtype=bool)
-        if batch.ids is None:
-            return fresh
-        for code in np.unique(codes).tolist():
-            model = models[code] if code >= 0 else NOT_GIVEN
-            seen = self.seen.setdefault((file, model), set())
-            mine = np.flatnonzero(codes == code).tolist()
-            ids = batch.ids if len(mine) == len(codes) else [batch.ids[i] for i in mine]
-            new = set(ids)
-            if len(new) == len(ids) and seen.isdisjoint(new):
-                seen |= new
-                continue
-            for i, name in zip(mine, ids, strict=True):
-                if name in seen:
-                    fresh[i] = False
-                    whose = f" of model {model}" if len(models) > 1 else ""
-                    detail = f"is {name!r}, as in an earlier record{whose}: give every record its own id"
-                    self.reading.fault(batch.place(i, file), Fault("duplicate", self.names.id, detail))
-                seen.add(name)
-        return fresh
-
-    def copied(self) -> EpisodesBuilder:
-        """Return a builder with the same records, to which more can be added without adding them here."""
-        other = EpisodesBuilder(self.names, deepcopy(self.reading), self.cap)
-        other.seen = {key: set(ids) for key, ids in self.seen.items()}
-        other.problem_codes, other.problems, other.batches = dict(self.problem_codes), list(self.problems), list(self.batches)
-        other.tables = {name: dict(table) for name, table in self.tables.items()}
-        other.columns = {name: list(codes) for name, codes in self.columns.items()}
-        return other
-
-    def so_far(self) -> Log:
-        """Return everything so far; more may be added.
-
-        Raises:
-            RecordError: not one record was usable.
-        """
-        seen, self.seen = self.seen, {}  # which the copy does not need
-        try:
-            other = self.copied()
-        finally:
-            self.seen = seen
-        return other.log()
-
-    def log(self) -> Log:
-        """Return everything; nothing can be added afterwards.
-
-        Raises:
-            RecordError: not one record was usable.
-        """
-        if not self.reading.usable:
-            files = ", ".join(self.reading.files) or "the log"
-            raise RecordError(f"{files} has no usable record ({self.reading.reasons or 'there are none'})")
-
-        def joined(what: str) -> Any:
-            return np.concatenate([getattr(batch, what) for batch in self.batches])
-
-        lengths, caps, ended = joined("lengths"), joined("caps"), joined("stopped")
-        fields = {}
-        for name in list(self.columns):
-            codes, table = np.concatenate(self.columns.pop(name)), self.tables[name]
-            if (codes < 0).any():
-                if not table and name not in _ALWAYS:
-                    continue  # no record has it
-                codes = np.where(codes < 0, table.setdefault(NOT_GIVEN, len(table)), codes).astype(np.int32)
-            fields[name] = Labels.constant(next(iter(table)), len(codes)) if len(table) == 1 else Labels(codes, tuple(table))
-        caps = self._caps(lengths, caps, fields)
-        offsets = np.concatenate([[0], np.cumsum(lengths)])
-        stopped = np.zeros(offsets[-1], dtype=bool)
-        stopped[offsets[1:] - 1] = ended
-        at_cap = (caps > 0) & (lengths == caps)
-        unseen = np.concatenate([np.zeros(len(b.lengths), dtype=bool) if b.unseen is None else b.unseen for b in self.batches])
-        unseen &= ~at_cap
-        self.reading.unseen = int(np.count_nonzero(unseen))
-        self.reading.unfinished = int(np.count_nonzero(~ended & ~at_cap & ~unseen & (caps > 0)))
-        episodes = Episodes(
-            offsets=offsets,
-            correct=joined("correct"),
-            stopped=stopped,
-            capped=at_cap | ~ended,
-            problem=np.concatenate(self.problems),
-            problem_ids=tuple(self.problem_codes),
-            cap=caps,
-            fields=fields,
-            unseen=unseen,
-        )
-        self.reading.bounds = _bounds(episodes, self.reading.depends_on_outcome, self.reading.attempts_left_out)
-        return Log(episodes, self.reading)
-
-    def _caps(self, lengths: Ints, caps: Ints, fields: Mapping[str, Labels]) -> Ints:
-        """Return the caps, 1 for the records of a model and file in which nobody tried again and no cap says that one could."""
-        log, model = fields["log"], fields["model"]
-        part = log.codes.astype(np.int64) * len(model.names) + model.codes
-        could = np.bincount(part, weights=(lengths > 1) | (caps > 1)) > 0
-        # Within a text one can always try again; and of episodes that are left out nobody knows how long they were.
-        asked = np.repeat([batch.way in _ONE_BY_ONE for batch in self.batches], [len(batch.lengths) for batch in self.batches])
-        alone = ~could[part] & (caps == 0) & asked
-        if not alone.any() or self.reading.depends_on_outcome:
-            return caps
-        self.reading.note(
-            "no record has a second attempt or a cap above 1, so nobody could try again: there is p, but neither a nor b; if the "
-            "model could have, say how often with --cap"
-        )
-        return np.where(alone, 1, caps)

@@ -64,6 +64,17 @@ def _apply(options: list[Callable[[_F], _F]]) -> Callable[[_F], _F]:
 json_option = click.option("--json", "as_json", is_flag=True, help="Print machine-readable results, and nothing else, on stdout.")
 
 
+def workers_options(text: str) -> Callable[[_F], _F]:
+    """Return the options that say who computes: ``--workers``, of which ``text`` says what they are, and ``--scheduler``."""
+    return _apply(
+        [
+            click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help=text),
+            click.option("--scheduler", metavar="ADDRESS", default=None,
+                         help="Instead, the workers of this Dask cluster (tcp://host:8786)."),
+        ]
+    )  # fmt: skip
+
+
 def seed_option(text: str) -> Callable[[_F], _F]:
     """Return the option ``--seed``: the same name, default and range in every command; ``text`` says of what."""
     return click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help=text)

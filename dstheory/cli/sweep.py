@@ -23,6 +23,7 @@ from dstheory.cli.options import (
     refuse_settings,
     settings_from,
     training_options,
+    workers_options,
 )
 from dstheory.cli.show import announce_compilation, number, print_json, print_table, progress_bar
 from dstheory.dynamics.parameters import PARAMETERS
@@ -82,9 +83,7 @@ class _Size(click.ParamType[Any]):
               help="Whose results: those of `dstheory optimum` or of `dstheory simulate`.")  # fmt: skip
 @click.option("--log-every", type=click.IntRange(min=0), default=0, metavar="N",
               help="Keep p, a, b and accuracy of every Nth training step too (dimension step).")  # fmt: skip
-@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True,
-              help="Processes; with 1, threads of this process use all processors.")  # fmt: skip
-@click.option("--scheduler", metavar="ADDRESS", default=None, help="Compute on this Dask cluster (tcp://host:8786).")
+@workers_options("Processes; with 1, threads of this process use all processors.")
 @click.option("--out", type=click.Path(path_type=Path), default=None, metavar="DIR",
               help="Directory for data and manifest; default a new one under results/.")  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Replace an earlier result in DIR, and another sweep's unfinished one.")

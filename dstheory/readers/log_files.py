@@ -114,24 +114,35 @@ class Opened(NamedTuple):
         file: how messages call it.
         documents: its records.
         layout: where their parts stand.
+        path: where it is, if it is not where it is called.
     """
 
     file: str
     documents: Documents
     layout: Layout
+    path: Path | None = None
 
     @classmethod
-    def of(cls, file: str, request: Request, reading: Reading, progress: Progress | None = None) -> Opened:
+    def of(
+        cls, file: str, request: Request, reading: Reading, progress: Progress | None = None, path: Path | None = None
+    ) -> Opened:
         """Look into a file, and find how it is to be read.
 
         Raises:
             FileFormatError: it cannot be read.
             RecordError: it is not clear how.
         """
-        documents = open_documents(Path(file), file, reading, progress)
+        path = path or Path(file)
+        documents = open_documents(path, file, reading, progress)
         for place in dict.fromkeys(one.documents for one in formats() if one.documents):
             documents = documents.within(place)
-        return cls(file, documents, find_layout(documents.head, request, file, table=documents.table))
+        return cls(file, documents, find_layout(documents.head, request, file, table=documents.table), path)
+
+    @property
+    def how(self) -> str:
+        """As what it was recognised."""
+        format = self.layout.format
+        return f"{self.layout.reader} of no named format" if format is None else format.title
 
     def batches(self, reading: Reading, texts: TextSettings) -> Iterator[RecordBatch]:
         """Yield the usable records in columns.
@@ -156,7 +167,8 @@ class Opened(NamedTuple):
         who = layout.decided_by
         names, checker = layout.names, layout.format.checker if layout.format is not None else ""
         if layout.reader == "table" and self.documents.table and layout.as_it_is:
-            yield from filter(None, [batch_of(read_attempts(Path(file), names), file, names, reading, decided_by=who)])
+            table = read_attempts(self.path or Path(file), names)
+            yield from filter(None, [batch_of(table, file, names, reading, decided_by=who)])
             return
         check = texts.check(names, checker) if layout.turns is not None and checker else None
         parts = layout.fitted(self.documents.parts(layout.columns), file, check)
@@ -177,56 +189,58 @@ class Opened(NamedTuple):
             yield from text_batches(parts, file, reader, reading, unit=unit)
 
 
-def open_all(
-    files: Sequence[str], given: Sequence[str | os.PathLike[str]], request: Request, reading: Reading, progress: Progress | None
-) -> Iterator[tuple[str, Opened]]:
-    """Yield files with how each is read, which the account is told.
+def opened_log(
+    path: Path, file: str, named: bool, request: Request, reading: Reading, progress: Progress | None = None
+) -> Opened:
+    """Look into a file and find how it is to be read, which the account is told.
 
     Args:
-        files: the files.
-        given: what the user named; a file that is not in it came from a directory or a pattern.
-        request: what the user says about them.
+        path: where it is.
+        file: how messages call it.
+        named: whether the user named it; else it came from a directory or a pattern.
+        request: what the user says about it.
         reading: the account.
-        progress: called after each block of lines, and each file.
+        progress: called after each block of lines.
 
     Raises:
-        RecordError: files of one directory or pattern are of several formats.
+        FileFormatError: it cannot be read.
+        RecordError: it is not clear how.
     """
-    named = {os.fspath(path) for path in given}
-    first: tuple[str, str] | None = None
-    done = 0
-    for file in files:
-        try:
-            opened = Opened.of(file, request, reading, _after(done, progress))
-        except RecordError as error:
-            if file in named:
-                raise
-            raise RecordError(f"{error} (found in a directory or by a pattern: name the logs, or a narrower pattern)") from error
-        format = opened.layout.format
-        if file not in named:
-            how = f"{opened.layout.reader} of no named format" if format is None else format.title
-            first = first or (file, how)
-            if how != first[1]:
-                raise RecordError(
-                    f"{first[0]} was recognised as {first[1]}, and {file} as {how}: name the files that belong together, or the "
-                    "format of all, --format NAME"
-                )
-        if opened.layout.told:
-            sentence = opened.layout.sentence
-            reading.read_as[sentence] = reading.read_as.get(sentence, 0) + 1
-        if format is not None and format.note:
-            reading.note(format.note)
-        if opened.layout.decided_by == NOBODY and not request.decided_by:
-            reading.note(FIXED_NOTE)
-        yield file, opened
-        done += os.path.getsize(file)
-        if progress is not None:
-            progress(reading.records, done)
+    try:
+        opened = Opened.of(file, request, reading, progress, path)
+    except RecordError as error:
+        if named:
+            raise
+        raise RecordError(f"{error} (found in a directory or by a pattern: name the logs, or a narrower pattern)") from error
+    format = opened.layout.format
+    if opened.layout.told:
+        sentence = opened.layout.sentence
+        reading.read_as[sentence] = reading.read_as.get(sentence, 0) + 1
+    if format is not None and format.note:
+        reading.note(format.note)
+    if opened.layout.decided_by == NOBODY and not request.decided_by:
+        reading.note(FIXED_NOTE)
+    return opened
 
 
-def _after(before: int, progress: Progress | None) -> Progress | None:
-    """Return what is told of one file, where so many bytes of others were read before."""
-    return None if progress is None else lambda records, done: progress(records, before + done)
+class Alike:
+    """Refuses files of one directory or pattern that are of several formats."""
+
+    def __init__(self) -> None:
+        self._first: tuple[str, str] | None = None
+
+    def check(self, file: str, how: str) -> None:
+        """Compare a file with those before it.
+
+        Raises:
+            RecordError: it was recognised as something else.
+        """
+        self._first = self._first or (file, how)
+        if how != self._first[1]:
+            raise RecordError(
+                f"{self._first[0]} was recognised as {self._first[1]}, and {file} as {how}: name the files that belong together, "
+                "or the format of all, --format NAME"
+            )
 
 
 def expand(paths: Sequence[str | os.PathLike[str]]) -> list[str]:

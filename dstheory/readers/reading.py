@@ -191,13 +191,36 @@ class Reading:
         """The first example of every reason, in one line."""
         return "; ".join(examples[0] for examples in self.examples.values())
 
+    def add(self, other: Reading) -> None:
+        """Count what was read elsewhere, of files that come after those of this account."""
+        for name in ("records", "looping", "unanswered", "attempts_left_out"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        counts = ("faults", "segmented", "read_as", "noted")
+        for mine, theirs in ((getattr(self, name), getattr(other, name)) for name in counts):
+            for key, n in theirs.items():
+                mine[key] = mine.get(key, 0) + n
+        for reason, found in other.examples.items():
+            examples = self.examples.setdefault(reason, [])
+            examples += found[: _EXAMPLES - len(examples)]
+        first = self.checked.first if self.checked.answers else other.checked.first
+        self.checked = Checked(
+            self.checked.answers + other.checked.answers, self.checked.right + other.checked.right, first
+        )
+
+    def is_hopeless(self, other: Reading | None = None) -> bool:
+        """Return whether many records were read and not one was usable; with ``other``, together, or there alone."""
+        if other is None:
+            return self.records >= _GIVE_UP_AFTER and not self.usable
+        together = self.records + other.records >= _GIVE_UP_AFTER and not self.usable + other.usable
+        return together or other.is_hopeless()
+
     def give_up_if_hopeless(self, file: str) -> None:
         """Stop where many records were read and not one was usable.
 
         Raises:
             RecordError: it is so.
         """
-        if self.records >= _GIVE_UP_AFTER and not self.usable:
+        if self.is_hopeless():
             raise RecordError(
                 f"{file}: none of the first {self.records:,} records is usable ({self.reasons}): give a log of rollouts, "
                 "name its fields with --field, or choose another --reader"

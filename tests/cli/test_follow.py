@@ -215,6 +215,7 @@ def test_unknown_decisions_give_a_reason_instead_of_numbers(dstheory, driven, tm
 
 @pytest.mark.parametrize(("options", "why"), [
     (["--compare", "a", "b"], "leave out --compare"),
+    (["--workers", "2", "--scheduler", "tcp://x:1"], "leave out --scheduler and --workers"),
     (["--report", "r.html"], "leave out --report"),
     (["--interval", "0"], "interval"),
 ])  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from dstheory.cli.anatomy.options import log_options, read_with, refuse_unusable
+from dstheory.cli.anatomy.options import log_options, read_with, reading_options, refuse_unusable
 from dstheory.cli.echo import echo
 from dstheory.cli.numbers import Number, NumberRange
 from dstheory.cli.options import seed_option
@@ -90,6 +90,7 @@ def schema() -> None:
 @click.option("--max-turns", type=click.IntRange(min=0), default=None,
               help="Cap of the chain, 0 for none; default the log's, if it has one.")  # fmt: skip
 @click.option("--gamma", type=NumberRange(0, 1), default=1.0, show_default=True, help="Discount of the chain.")
+@reading_options
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 def export_chain(
     out: Path, by: str, model: str | None, max_turns: int | None, gamma: float, overwrite: bool, **options: Any

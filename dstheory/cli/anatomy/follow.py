@@ -21,7 +21,13 @@ if TYPE_CHECKING:
     from dstheory.cli.anatomy.document import Section
 
 _STEPS = 8  # of training, the last ones
-_NOT_NOW = {"compared": "--compare", "decision_score": "--decision-score", "out": "--out", "report": "--report"}
+_NOT_NOW = {
+    "compared": "--compare",
+    "decision_score": "--decision-score",
+    "out": "--out",
+    "report": "--report",
+    "scheduler": "--scheduler",
+}
 
 
 def follow(options: dict[str, Any], *, as_json: bool) -> None:
@@ -33,7 +39,7 @@ def follow(options: dict[str, Any], *, as_json: bool) -> None:
     """
     from dstheory.anatomy.follow import Follower
 
-    given = [flag for name, flag in _NOT_NOW.items() if options[name]]
+    given = [flag for name, flag in _NOT_NOW.items() if options[name]] + ["--workers"] * (options["workers"] > 1)
     if given:
         raise click.UsageError(f"--follow shows p, a, b and pass@k as the log grows: leave out {' and '.join(given)}")
     across = options["across"]

@@ -12,6 +12,7 @@ import click
 
 from dstheory.cli.echo import echo
 from dstheory.cli.numbers import NumberRange
+from dstheory.cli.options import workers_options
 from dstheory.errors import DSTheoryError
 from dstheory.readers.records import DECIDERS
 
@@ -78,6 +79,9 @@ _OPTIONS = [
 ]  # fmt: skip
 
 
+reading_options = workers_options("Processes that read files side by side; no influence on the numbers.")
+
+
 def log_options(function: _F) -> _F:
     """Add the options that say which logs are read, and how."""
     for option in reversed(_OPTIONS):
@@ -110,6 +114,8 @@ def read_with(options: dict[str, Any], *, labels: Sequence[str] = (), quiet: boo
             markers=texts.markers,
             no_answer=texts.no_answer,
             progress=progress,
+            workers=options["workers"],
+            scheduler=options["scheduler"],
         )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dstheory.cli.anatomy.options import log_options, read_with, refuse_biased, refuse_unusable
+from dstheory.cli.anatomy.options import log_options, read_with, reading_options, refuse_biased, refuse_unusable
 from dstheory.cli.echo import echo
 from dstheory.cli.numbers import NumberRange
 from dstheory.cli.options import fresh_directory, json_option, seed_option
@@ -75,6 +75,7 @@ Exit codes:
 @click.option("--follow", is_flag=True, help="Show p, a, b, pass@k as the log grows, until Ctrl-C; with --json a line each time.")
 @click.option("--interval", type=NumberRange(min=0, min_open=True), default=2.0, show_default=True,
               help="With --follow: seconds between two looks at the log.")  # fmt: skip
+@reading_options
 @json_option
 def command(
     as_json: bool,

@@ -35,7 +35,7 @@ from dstheory.dynamics.sweeps.state import State, configuration, state_path
 from dstheory.errors import DSTheoryError
 from dstheory.readers.atomic import refuse_directory
 from dstheory.readers.netcdf import LabelledArrays
-from dstheory.workers import computed
+from dstheory.workers import check_workers, computed
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -237,15 +237,13 @@ def run_plan(
         command: what ``run.json`` names as the command.
         timeout: seconds to wait for the scheduler.
     """
-    whole_number(workers, "workers", low=1)
-    if scheduler is not None and workers != 1:
-        raise DSTheoryError("workers and a scheduler were both given: processes here, or a cluster, not both")
+    check_workers(workers, scheduler)
     batches = plan.batches()
     longest = max(batch.stop - batch.start for batch in batches)
     per_chunk = max(1, min(_BATCHES, (1 if plan.of == "simulate" else _CHUNK // longest)))
     if chunk is not None:
         per_chunk = max(1, round(whole_number(chunk, "chunk", low=1) / longest))
-    how = {"workers": workers, "scheduler": scheduler, "timeout": timeout}
+    how = {"workers": workers, "scheduler": scheduler, "timeout": timeout, "kept": True}
     if out is None:
         tables, counts = _gather(plan, batches, per_chunk, None, how, progress)
         return labelled(plan, tables), counts
