@@ -27,6 +27,9 @@ from dstheory.trainers.training import Training
 __all__ = ["logged_loss", "why_not"]
 
 
+_LARGEST = 100_000  # members of a group whose rewards are counted one by one
+
+
 def logged_loss(training: Training, solution: Solution) -> float | None:
     """Return the loss expected at the first update, at the reference and in large batches; None where it is not known here.
 
@@ -42,7 +45,7 @@ def logged_loss(training: Training, solution: Solution) -> float | None:
         return None
     if t.reward_beta and t.normaliser != "response-tokens" and t.ratio != "response":
         return None
-    if t.credit in ("whitened", "critic"):
+    if t.credit in ("whitened", "critic") or not 2 <= t.group_size <= _LARGEST:
         return None
     if t.normaliser == "response-tokens" or t.ratio == "response":
         return 0.0 if t.credit in ("group-mean", "leave-one-out") else None

@@ -12,7 +12,7 @@ from fuzz.targets import TARGETS
 # Changed inputs beside the corpus: a thousand take some seconds, of commands and sweeps a hundred. Of numerics there are none:
 # chains at the ends of the floats are searched by `make fuzz`.
 COUNTS = {"chain": 250, "log": 150, "text": 100, "results": 30, "state": 4, "command": 0, "config": 20, "claim": 40,
-          "numerics": 60}  # fmt: skip
+          "numerics": 60, "trainer": 60}  # fmt: skip
 SLOW = {"command"}  # whose corpus is a run of every command
 
 

@@ -11,7 +11,8 @@ from fuzz.targets.numerics import NUMERICS
 from fuzz.targets.results import RESULTS
 from fuzz.targets.states import STATE
 from fuzz.targets.texts import TEXT
+from fuzz.targets.trainers import TRAINER
 
 TARGETS: dict[str, Target] = {
-    target.name: target for target in (CHAIN, LOG, TEXT, RESULTS, STATE, COMMAND, CONFIG, CLAIM, NUMERICS)
+    target.name: target for target in (CHAIN, LOG, TEXT, RESULTS, STATE, COMMAND, CONFIG, CLAIM, NUMERICS, TRAINER)
 }

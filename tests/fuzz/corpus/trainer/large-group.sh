@@ -1,0 +1,1 @@
+--algo.advantage.estimator group_norm --algo.kl.use_loss --rollout.n_samples_per_prompt 1e30
