@@ -31,6 +31,7 @@ _NAMES = {
     "rollout_chain": "advise_cap fit_chain",
     "score_rule": "judge_score",
     "surveys": "Survey survey",
+    "votes": "judge_votes",
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names.split()}
 

@@ -29,9 +29,9 @@ import numpy as np
 from dstheory.anatomy.episodes import NOT_GIVEN, Episodes, in_order
 from dstheory.anatomy.rates import Estimate, measure, over_problems
 from dstheory.anatomy.score_rule import ScoreRule
+from dstheory.anatomy.votes import Ballots, Votes, groups_of
 from dstheory.checks import Bools, Floats, Ints
 
-_WITHIN = ("step", "log", "model")  # fields that divide the samples of a problem into groups
 _FEWEST = 0.5  # share of the groups that must have k samples for k to be shown
 
 
@@ -84,6 +84,7 @@ class OneShot:
         sizes: k = 1, 2, 4, ..., and the most frequent size.
         steps: in order; empty where the log has no steps.
         scores: what a score is worth as a decision; None if none was asked for.
+        votes: what the agreement of samples is worth as one; None if it was not asked for.
     """
 
     groups: int
@@ -92,6 +93,7 @@ class OneShot:
     sizes: tuple[Sized, ...]
     steps: tuple[Step, ...]
     scores: ScoreRule | None = None
+    votes: Votes | None = None
 
 
 def is_one_shot(episodes: Episodes) -> bool:
@@ -151,19 +153,6 @@ def _given(episodes: Episodes, name: str) -> bool:
     return any(column.names[code] != NOT_GIVEN for code in np.flatnonzero(np.bincount(column.codes)).tolist())
 
 
-def groups_of(episodes: Episodes) -> Ints:
-    """Return (N,) the group of each episode, numbered without gaps: alike are those of one problem, step, file and model."""
-    code, size = episodes.problem, len(episodes.problem_ids)
-    for name in _WITHIN:
-        if name in episodes.fields and len(episodes.fields[name].names) > 1:
-            column = episodes.fields[name]
-            if size * len(column.names) >= 2**62:
-                names, code = np.unique(code, return_inverse=True)
-                size = len(names)
-            code, size = code * len(column.names) + column.codes, size * len(column.names)
-    return np.unique(code, return_inverse=True)[1]
-
-
 def _share(n: Ints, c: Ints, k: int) -> Floats:
     """Return (m,) the share of the subsets of k among n that lie within c; exact whole numbers, divided once."""
     radix = int(n.max()) + 1
@@ -174,26 +163,12 @@ def _share(n: Ints, c: Ints, k: int) -> Floats:
 
 def _majorities(episodes: Episodes, group: Ints, k: int, groups: int) -> Floats:
     """(groups,) the share of blocks of k samples whose most frequent answer is right; 0 for groups without a block."""
-    column = episodes.fields["answer"]
-    order = np.argsort(group, kind="stable")
-    sizes = np.bincount(group, minlength=groups)
-    rank = np.arange(len(group)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    kept = order[rank < np.repeat(sizes // k * k, sizes)]
-    blocks = np.arange(len(kept)) // k  # whole ones, group by group
-    none = column.names.index(NOT_GIVEN) if NOT_GIVEN in column.names else -1
-    votes = column.codes[kept] != none
-    key, place, times = np.unique(
-        blocks[votes] * len(column.names) + column.codes[kept][votes], return_inverse=True, return_counts=True
-    )
-    right = np.bincount(place, weights=episodes.correct[kept][votes], minlength=len(key)) / times
-    block = key // len(column.names)
-    most = np.zeros(len(kept) // k, dtype=np.int64)
-    np.maximum.at(most, block, times)
-    tied = times == most[block]
-    ties = np.bincount(block[tied], minlength=len(most))
-    credit = np.bincount(block[tied], weights=right[tied], minlength=len(most)) / np.maximum(ties, 1)
-    owner = group[kept[::k]]
-    return np.asarray(np.bincount(owner, weights=credit, minlength=groups) / np.maximum(sizes // k, 1))
+    ballots = Ballots.of(episodes, group, k)
+    tied, blocks = ballots.tied, len(ballots.owner)
+    ties = np.bincount(ballots.block[tied], minlength=blocks)
+    credit = np.bincount(ballots.block[tied], weights=ballots.right[tied], minlength=blocks) / np.maximum(ties, 1)
+    per_group = np.bincount(ballots.owner, minlength=groups)
+    return np.asarray(np.bincount(ballots.owner, weights=credit, minlength=groups) / np.maximum(per_group, 1))
 
 
 def _steps(episodes: Episodes, group: Ints, dead: Bools, level: float, mean: Callable[[Floats, Ints], Estimate]) -> list[Step]:

@@ -44,9 +44,9 @@ import numpy as np
 from dstheory.anatomy.answers import rate_difference
 from dstheory.anatomy.episodes import Episodes, HoldsEpisodes, episodes_of
 from dstheory.anatomy.model_checks import Test
-from dstheory.anatomy.one_shot import groups_of
 from dstheory.anatomy.orders import LONGEST, Sum, changes, counted, overlap, rank_sum, sum_of
 from dstheory.anatomy.rates import Estimate, over_problems
+from dstheory.anatomy.votes import groups_of
 from dstheory.checks import Bools, Floats, Ints
 
 _TURNS = 30  # listed one by one

@@ -26,6 +26,7 @@ from dstheory.anatomy.rates import Estimate, Row, measure
 from dstheory.anatomy.revisions import Revisions, measure_revisions
 from dstheory.anatomy.rollout_chain import KINDS, MOST_CAPS, CapAdvice, RolloutChain, advise_cap, fit_chains
 from dstheory.anatomy.score_rule import judge_score, scores_of
+from dstheory.anatomy.votes import judge_votes
 from dstheory.errors import RecordError
 from dstheory.readers.reading import Reading
 from dstheory.tables import Table, Tabulated
@@ -154,6 +155,7 @@ def survey(
     compared: tuple[str, str] | None = None,
     compare_at: int | None = None,
     decision_score: str | None = None,
+    votes: int | None = None,
     cost: float = 0.01,
     level: float = 0.95,
     resamples: int = 999,
@@ -170,6 +172,7 @@ def survey(
         compared: two labels of ``across``: only these groups are analysed, and the second is compared with the first.
         compare_at: cap at which they are compared, 0 for none; default the one that both have.
         decision_score: the field of a score that is judged as a decision, where nobody could try again.
+        votes: how many samples vote, whose agreement is judged as a decision, where nobody could try again.
         cost: price of one attempt, in units of accuracy, for the recommended cap.
         level: coverage of intervals.
         resamples: of bootstraps.
@@ -201,7 +204,7 @@ def survey(
     groups = []
     for name, part in parts.items():
         say(f"measuring {name}" if name else "measuring")
-        groups.append(_group(name, part, by, decision_score, cost=cost, level=level, resamples=resamples, seed=seed))
+        groups.append(_group(name, part, by, decision_score, votes, cost=cost, level=level, resamples=resamples, seed=seed))
     comparison: Difference | None = None
     within: dict[str, Difference] = {}
     first: FirstAnswers | None = None
@@ -250,7 +253,16 @@ def _mean_split(parts: Sequence[Difference], level: float) -> MeanSplit | None:
 
 
 def _group(
-    name: str, episodes: Episodes, by: str, score: str | None, *, cost: float, level: float, resamples: int, seed: int
+    name: str,
+    episodes: Episodes,
+    by: str,
+    score: str | None,
+    votes: int | None,
+    *,
+    cost: float,
+    level: float,
+    resamples: int,
+    seed: int,
 ) -> Group:
     settings: dict[str, Any] = {"level": level, "resamples": resamples, "rng": seed}
     labelled = episodes.by(by)
@@ -258,7 +270,8 @@ def _group(
     total = answer(episodes, **settings)
     parts = {label: total if len(labels) == 1 else answer(labelled[label], **settings) for label in labels}
     scores = None if score is None else judge_score(episodes, field=score, level=level, rng=seed)
-    shot = replace(one_shot(episodes, level=level), scores=scores) if is_one_shot(episodes) else None
+    voted = None if votes is None else judge_votes(episodes, votes, level=level, rng=seed)
+    shot = replace(one_shot(episodes, level=level), scores=scores, votes=voted) if is_one_shot(episodes) else None
     revised = shot is None and not set(episodes.deciders) <= {"model", NOT_GIVEN}
     of_all = measure_revisions(episodes, level=level) if revised else None
     within = {label: measure_revisions(labelled[label], level=level) for label in labels} if revised else {}

@@ -153,6 +153,16 @@ def test_records_and_formats_may_say_who_decides(tmp_path: Path) -> None:
         read_log(path, decided_by="teacher")
 
 
+def test_comparisons_and_chains_say_whose_decisions_they_are(dstheory, tmp_path: Path) -> None:
+    rows = [{**record, "model": model, "decided_by": "verifier"} for model in "mn" for record in _loop("verifier")]
+    path = _file(tmp_path / "a.jsonl", *rows)
+    ran = dstheory("anatomy", path, "--compare", "m", "n", "--json", "--out", tmp_path / "out")
+    notes = json.loads(ran.out)["comparison"]["notes"]
+    assert "decided by in m: verifier; what decisions give there is not the model's" in notes
+    ran = dstheory("anatomy", "export-chain", path, "--model", "m", "--out", tmp_path / "chain.json")
+    assert "note: decided by: verifier; so a and b of this chain are not the model's" in ran.out
+
+
 def test_first_answers_are_compared_where_nobody_decided(dstheory, tmp_path: Path) -> None:
     one, two = _drafts(tmp_path), tmp_path / "other.jsonl"
     two.write_text(one.read_text(encoding="utf-8").replace('"draft": "6"', '"draft": "7"', 4), encoding="utf-8")

@@ -96,7 +96,9 @@ def export_chain(
     out: Path, by: str, model: str | None, max_turns: int | None, gamma: float, overwrite: bool, **options: Any
 ) -> None:
     """Turn the p, a, b that a log shows into the initial policy of a chain."""
+    from dstheory.anatomy.answers import decided_by
     from dstheory.anatomy.export import measured_chain
+    from dstheory.anatomy.rates import measure
     from dstheory.chain.exact import solve
     from dstheory.readers import refuse_overwrite, write_chain
 
@@ -114,6 +116,9 @@ def export_chain(
     solution = solve(made.mdp, made.policy)
     for line in log.reading.lines():
         echo(line)
+    who = decided_by(episodes, measure(episodes)[0])
+    if who not in ("model", "model (assumed)"):
+        echo(f"note: decided by: {who}; so a and b of this chain are not the model's")
     rates = {"p": solution.p, "a": solution.a, "b": solution.b, "accuracy": solution.mean_accuracy}
     shown = (f"{name} {value:.3f}" if value == value else f"{name} - (no decisions)" for name, value in rates.items())
     echo(f"{out}: {made.mdp!r}; {', '.join(shown)}")

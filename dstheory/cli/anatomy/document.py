@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dstheory._version import __version__
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from dstheory.anatomy.rollout_chain import CapAdvice
     from dstheory.anatomy.score_rule import ScoreRule
     from dstheory.anatomy.surveys import Group, Survey
+    from dstheory.anatomy.votes import Votes
 
 RATES = ("p = P(correct)", "a = P(stop | correct)", "b = P(resample | wrong)")
 _VERDICTS = {None: "not testable", True: "rejected", False: "not rejected"}
@@ -256,6 +257,29 @@ def _one_shot(of: str, everything: Mapping[str, Answers], shot: OneShot, found: 
         *([samples] if shot.largest > 1 else []),
         *([by_step] if len(shot.steps) > 1 else []),
         *([] if shot.scores is None else _scores(of, shot.scores)),
+        *([] if shot.votes is None else _votes(of, shot.votes)),
+    ]
+
+
+def _votes(of: str, votes: Votes) -> list[Section]:
+    """Sections of the agreement of samples taken as the decision."""
+    left = [f"{votes.left_out:,} samples make no whole vote of {votes.k} and are left out"] if votes.left_out else []
+    decisions, accuracy = _scores(of, votes.rule)
+    return [
+        replace(
+            decisions,
+            title=f"{of}the agreement of {votes.k} samples as the decision",
+            lines=[
+                f"the most frequent answer of {votes.k} samples is accepted from this share of them on; p is that of the votes",
+                *left,
+                *(line.replace("samples", "votes") for line in decisions.lines),
+            ],
+        ),
+        replace(
+            accuracy,
+            title=f"{of}drawing {votes.k} more samples until enough agree",
+            lines=[line.replace("samples", "votes") for line in accuracy.lines],
+        ),
     ]
 
 
@@ -414,11 +438,6 @@ def _comparison(found: Survey, total: Difference, names: tuple[str, str]) -> Sec
         f"accuracies are means over problems, {where}; parts are Shapley values and add up to the gain",
         "by decisions: what exchanging a and b changes, under either model's answers to each problem; by sampling: the rest",
         *total.notes,
-        *(
-            f"{group.name}: decided by {group.total.decided_by}: what decisions give is not the model's"
-            for group in found.groups
-            if group.revisions is not None
-        ),
     ]
     if len(rows) > 1:
         lines.append(f"a and b may differ from one {found.by} to another: read the mean of the splits within them")

@@ -27,6 +27,7 @@ _NOT_NOW = {
     "out": "--out",
     "report": "--report",
     "scheduler": "--scheduler",
+    "votes": "--votes",
 }
 
 

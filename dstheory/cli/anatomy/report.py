@@ -30,6 +30,7 @@ Examples:
   dstheory anatomy rollouts/ --correct 'reward>=1'
   dstheory anatomy samples.jsonl --where filter=strict-match
   dstheory anatomy samples.jsonl --decision-score verifier.score
+  dstheory anatomy samples.jsonl --field answer=pred[] --votes 8
   dstheory anatomy rollouts.jsonl --follow
   dstheory anatomy game.jsonl --field cap=max_attempts --decision continue=resample,stop=stop
   dstheory anatomy transcripts.jsonl --checker countdown --segment expressions
@@ -62,6 +63,8 @@ Exit codes:
               help="Price of one attempt in units of accuracy, for the recommended cap.")  # fmt: skip
 @click.option("--decision-score", default=None, metavar="PLACE",
               help="Where a verifier's score stands, to be judged as the decision to accept or resample.")  # fmt: skip
+@click.option("--votes", type=click.IntRange(min=2), default=None, metavar="K",
+              help="Judge self-consistency as the decision: do K samples agree?")  # fmt: skip
 @click.option("--level", type=NumberRange(0, 1, min_open=True, max_open=True), default=0.95, show_default=True,
               help="Coverage of the intervals.")  # fmt: skip
 @click.option("--resamples", type=click.IntRange(min=2), default=999, show_default=True, help="Of the bootstrap over problems.")
@@ -113,7 +116,7 @@ def command(
     log = read_with({**options, "fields": fields}, labels=labels, quiet=as_json)
     refuse_biased(log, options["max_unusable"], quiet=as_json)
     with _status(quiet=as_json) as say:
-        own = ("by", "across", "compared", "compare_at", "cost", "level", "resamples", "seed")
+        own = ("by", "across", "compared", "compare_at", "votes", "cost", "level", "resamples", "seed")
         chosen = {name: options[name] for name in own} | {"decision_score": None if score is None else FIELD}
         found = survey(log.episodes, **chosen, reading=log.reading, progress=say)
         say("drawing")
