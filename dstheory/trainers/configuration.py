@@ -240,7 +240,7 @@ def _resolve(source: Source, given: Sequence[Entry], trainer: Trainer, why: str,
     if (why_left_out := left_out(training)) != "":
         lacks.append(Lack("the KL in the reward", training.reward_beta, why_left_out))
     if prompts is not None:
-        training = replace(training, prompts=prompts)
+        training = replace(training, prompts=prompts, std_prompts=prompts)
     elif training.prompts != inf and training.prompts != int(training.prompts):
         what = "the batch of one normaliser holds part of a group; shown for many prompts"
         lacks.append(Lack("batch size", training.prompts, what))

@@ -183,7 +183,7 @@ STATEMENTS: tuple[Statement, ...] = (
         "O6-k1",
         "Averaged over a response's own tokens, k1 in the loss has the update -beta grad E[1/L], whatever the reference: it "
         "rewards length.",
-        lambda t: _in_loss(t, "k1") and t.normaliser == "response-tokens",
+        lambda t: _in_loss(t, "k1") and t.normaliser == "response-tokens" and t.kl_normaliser == "as the reward",
     ),
     Statement(
         "O12",

@@ -13,6 +13,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "credit": ("group-mean", "leave-one-out", "reward", "length-baseline", "batch-mean", "whitened", "critic", "other"),
     "std": ("none", "group", "batch", "others"),
     "normaliser": ("responses", "response-tokens", "group-tokens", "batch-tokens", "constant"),
+    "kl_normaliser": ("as the reward", "batch-tokens"),
     "ratio": ("token", "response", "response-mean", "none"),
     "clip": ("ppo", "truncate", "soft", "none"),
     "estimator": ("k1", "k2", "k3", "k3-ratio"),
@@ -34,7 +35,8 @@ class Training:
         ddof: 1 for that of a sample, 0 for that of a population.
         epsilon: added to that standard deviation.
         group_size: responses per prompt.
-        prompts: prompts whose tokens one normaliser spans, and whose rewards one standard deviation of a batch; inf for many.
+        prompts: prompts whose tokens one normaliser spans; inf for many.
+        std_prompts: prompts whose rewards one standard deviation of a batch spans; inf for many.
         normaliser: what sums over tokens are divided by.
         max_tokens: the constant, where it is one.
         ratio: whose importance ratio: of the token, of the response, of the response to the power 1/L; or none.
@@ -45,6 +47,7 @@ class Training:
         updates: optimiser steps on one batch of responses: from the second one on ratios differ from 1.
         beta: strength of the KL in the loss (of DPO: its beta).
         estimator: of the KL in the loss; ``k3-ratio`` is k3 times the importance ratio, both differentiated.
+        kl_normaliser: what the KL in the loss is divided by.
         reward_beta: strength of the KL in the reward.
         reward_estimator: of the KL in the reward.
         reward_kl_after: whether it is subtracted after the baseline, not before.
@@ -64,6 +67,7 @@ class Training:
     epsilon: float = 0.0
     group_size: float = 8.0
     prompts: float = inf
+    std_prompts: float = inf
     normaliser: str = "responses"
     max_tokens: float = 1.0
     ratio: str = "token"
@@ -75,6 +79,7 @@ class Training:
     updates: float = 1.0
     beta: float = 0.0
     estimator: str = "k3"
+    kl_normaliser: str = "as the reward"
     reward_beta: float = 0.0
     reward_estimator: str = "k1"
     reward_kl_after: bool = False
@@ -100,7 +105,7 @@ class Training:
             return "" if value in (0, 1) else "must be 0 or 1"
         if name == "group_size":
             return "" if value >= 1 and isfinite(value) and value == int(value) else "must be a whole number >= 1"
-        if name in ("prompts", "updates", "max_tokens"):
+        if name in ("prompts", "std_prompts", "updates", "max_tokens"):
             return "" if value > 0 else "must be > 0"
         return (
             ""

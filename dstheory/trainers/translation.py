@@ -99,7 +99,11 @@ def parts(training: Training, solution: Solution, *, reference: Policy, expert: 
     """
     match training.method:
         case "sft":
+            if training.normaliser not in _SFT:
+                raise ChainError(f"SFT divided by {training.normaliser} is not modelled")
             return [Part("demonstrations", _SFT[training.normaliser](demonstrations=ExpertChain(expert)))]
+        case "dft" | "distill" if training.normaliser != "batch-tokens":
+            raise ChainError(f"{training.method} divided by {training.normaliser} is not modelled")
         case "dft":
             return [Part("demonstrations", DFT(demonstrations=ExpertChain(expert)))]
         case "dpo":
@@ -110,7 +114,10 @@ def parts(training: Training, solution: Solution, *, reference: Policy, expert: 
     found = [Part("reward", reward, factor)]
     loss: dict[str, Callable[..., Objective]] = {"k1": K1Loss, "k2": K2Loss, "k3": K3Loss, "k3-ratio": K2Loss}
     if training.beta:
-        found.append(Part("KL in the loss", loss[training.estimator](reference=reference, beta=training.beta)))
+        own: dict[str, Any] = {}
+        if training.kl_normaliser != "as the reward":
+            own = {"normaliser": training.kl_normaliser, "group_size": training.group_size, "prompts": training.prompts}
+        found.append(Part("KL in the loss", loss[training.estimator](reference=reference, beta=training.beta, **own)))
     if training.reward_beta and training.credit != "whitened":
         kept = 1.0
         if training.credit == "group-mean" and not training.reward_kl_after:
@@ -163,6 +170,8 @@ def _reward(training: Training, solution: Solution, reference: Policy) -> tuple[
     credit, std = training.credit, training.std
     if credit == "other":
         raise ChainError("its credit is one that this package does not have")
+    if credit in ("whitened", "critic") and training.normaliser != "batch-tokens":
+        raise ChainError(f"the credit {credit} divided by {training.normaliser} is not modelled")
     if credit == "whitened":
         beta = training.reward_beta
         return ReinforcePlusPlus(reference=reference if beta else None, beta=beta), factor
@@ -182,7 +191,7 @@ def _reward(training: Training, solution: Solution, reference: Policy) -> tuple[
         factor *= size / (size - 1.0)
     if std == "others":
         raise ChainError("a standard deviation that leaves the response itself out is not modelled")
-    divided = std == "group" or (std == "batch" and prompts == 1.0)
+    divided = std == "group" or (std == "batch" and training.std_prompts == 1.0)
     if std == "batch" and not divided:
         factor /= _spread(solution) + training.epsilon
     settings: dict[str, Any] = {

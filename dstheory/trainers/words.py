@@ -105,7 +105,8 @@ def rows(t: Training) -> list[tuple[str, str]]:
         found.append(("groups", "those whose rewards are all equal are drawn again"))
     if t.beta:
         name, what, _, _ = _ESTIMATORS[t.estimator]
-        found.append(("KL in the loss", f"beta {t.beta:g}, {name}, divided as the reward is; coefficient {what}"))
+        how = "as the reward is" if t.kl_normaliser == "as the reward" else "by the tokens of the batch"
+        found.append(("KL in the loss", f"beta {t.beta:g}, {name}, divided {how}; coefficient {what}"))
     if t.reward_beta:
         what = "the response's log-ratio is credited to all of its tokens"
         if t.reward_kl_after:
@@ -172,10 +173,16 @@ def _both(t: Training) -> tuple[str, str]:
         plain = f"{plain} with R - {t.reward_beta:g} sum of log(pi/ref) for R"
         tex = rf"{tex}\Big|_{{R\to R-{t.reward_beta:g}\sum\log(\pi/\mathrm{{ref}})}}"
     terms, tex_terms = [f"{weight}{plain}"], [f"{tex_weight}{tex}"]
+    own, tex_own = "", ""
     if t.beta:
         _, _, kl, tex_kl = _ESTIMATORS[t.estimator]
-        terms.append(f"- {kl.format(b=f'{t.beta:g}')}")
-        tex_terms.append(f"-{tex_kl.format(b=f'{t.beta:g}')}")
+        plain, tex = f"- {kl.format(b=f'{t.beta:g}')}", f"-{tex_kl.format(b=f'{t.beta:g}')}"
+        if t.kl_normaliser == "as the reward":
+            terms.append(plain)
+            tex_terms.append(tex)
+        else:
+            _, under, tex_under = _NORMALISERS[t.kl_normaliser]
+            own, tex_own = f" {plain}/{under}", rf"{tex[0]}\frac{{{tex[1:]}}}{{{tex_under}}}"
     if t.reward_beta and after:
         terms.append(f"- {t.reward_beta:g} log-ratio to go")
         tex_terms.append(rf"-{t.reward_beta:g}\sum_{{s\ge t}}\log\frac{{\pi_s}}{{\mathrm{{ref}}_s}}")
@@ -183,4 +190,4 @@ def _both(t: Training) -> tuple[str, str]:
         terms.append(f"- {t.entropy:g} (log pi + H)")
         tex_terms.append(f"-{t.entropy:g}(\\log\\pi+H)")
     inside = f"[{' '.join(terms)}]" if len(terms) > 1 or t.reward_beta else terms[0]
-    return f"{inside}/{below}", rf"\frac{{{''.join(tex_terms)}}}{{{tex_below}}}"
+    return f"{inside}/{below}{own}", rf"\frac{{{''.join(tex_terms)}}}{{{tex_below}}}{tex_own}"

@@ -235,3 +235,38 @@ def test_p_a_and_b_of_a_log_with_lengths_that_are_given(dstheory, tmp_path: Path
     assert measured["chain"]["name"] == "log.jsonl"
     for name in ("energy_share", "energy_share_longer"):
         assert measured["attribution"][0][name] == pytest.approx(typed["attribution"][0][name], rel=1e-9)
+
+
+def test_a_kl_with_a_normaliser_of_its_own(dstheory) -> None:
+    """OpenRLHF averages the reward over each response's tokens, and the KL over those of the batch."""
+    settings = ("algo.advantage.estimator=dr_grpo", "rollout.n_samples_per_prompt=8", "actor.loss_agg_mode=seq-mean-token-mean",
+                "algo.kl.use_loss=true", "algo.kl.estimator=k3", "algo.kl.init_coef=0.3")  # fmt: skip
+    ran = dstheory("explain", "openrlhf:ppo", *settings, *CHAIN, *KL, "--prompts", 10**6, "--json")
+    credits = [brute.credit_among(r, ACCURACY, 8, lambda g: g[0] - sum(g) / 8) for r in (0.0, 1.0)]
+    reward = brute.update(LISTED, lambda e: credits[int(e.reward)] / e.tokens)
+    penalty = brute.kl_update(LISTED, lambda e: 0.3 / TOKENS, lambda ratio: -(1.0 - math.exp(-ratio)))
+    s, d = brute.energies([r + k for r, k in zip(reward, penalty, strict=True)], LISTED, POLICY)
+    assert json.loads(ran.out)["attribution"][0]["energy_share"] == pytest.approx(d / (s + d), rel=1e-5)
+
+
+def test_cispo_at_trls_default_is_cut_at_a_fifth_on_the_policy(explained) -> None:
+    """The ratio is truncated at epsilon_high itself, 0.2: the reward's coefficients are a fifth, the KL's are not."""
+    whole = [r / 5 + k for r, k in zip(REWARD, PENALTY, strict=True)]
+    s, d = brute.energies(whole, LISTED, POLICY)
+    found = explained("loss_type=cispo", *KL, "--with", "loss_type=dapo", "--with", "beta=0")
+    assert found["attribution"][0]["energy_share"] == pytest.approx(d / (s + d), rel=1e-9)
+    assert explained("loss_type=cispo", "beta=0", "--with", "loss_type=dapo")["against"]["factor"]["both"] == pytest.approx(5.0)
+
+
+def test_the_batch_of_a_standard_deviation_is_not_the_local_batch(explained) -> None:
+    """bnpo divides by the tokens of one group here, scale_rewards=batch by the standard deviation of many."""
+    local = ("loss_type=bnpo", "beta=0", "num_generations=2", "per_device_train_batch_size=2")
+    found = explained(*local, "--with", "scale_rewards=none")
+    total = [0.0, 0.0, 0.0]
+    for one in LISTED:
+        for other in LISTED:
+            weight = one.probability * other.probability * (one.reward - other.reward) / (one.tokens + other.tokens)
+            total = [t + weight * score for t, score in zip(total, one.scores, strict=True)]
+    s, d = brute.energies(total, LISTED, POLICY)
+    assert found["attribution"][0]["energy_share"] == pytest.approx(d / (s + d), rel=1e-9)
+    assert found["against"]["factor"]["both"] == pytest.approx(SPREAD, rel=1e-9)
