@@ -1,34 +1,58 @@
-"""The figure of `dstheory anatomy`: p, a, b as lines over tasks; realised and predicted accuracy as bars; whose gain it is."""
+"""The figures of `dstheory anatomy`: p, a, b; realised and predicted accuracy; whose gain it is; k samples of a problem.
+
+Models have colours. What is realised and what is predicted is grey, told apart by hatches; so are the two parts of a gain, in
+colours that no model has. Labels are no quantities, so their points are not joined.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import matplotlib
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dstheory.anatomy.surveys import TOTAL
-from dstheory.plots.style import DASHES, PALETTE, RC, tidy
+from dstheory.plots.panels import Panel, grid_figure
+from dstheory.plots.style import DASHES, PALETTE, tidy
 from dstheory.texts import figure_text
 
 if TYPE_CHECKING:
     from dstheory.anatomy.difference import Difference
+    from dstheory.anatomy.first_answers import FirstAnswers
     from dstheory.anatomy.one_shot import OneShot
     from dstheory.anatomy.rates import Estimate
     from dstheory.anatomy.revisions import Revisions
     from dstheory.anatomy.surveys import Group, MeanSplit, Survey
 
-_RATES = {"p": "$p$ = P(correct)", "a": "$a$ = P(stop | correct)", "b": "$b$ = P(resample | wrong)"}
+_RATES = {"p": "P(correct)", "a": "P(stop | correct)", "b": "P(resample | wrong)"}
+
+
+class _Curve(NamedTuple):
+    """Numbers that belong together: how a figure and how a sentence calls them."""
+
+    label: str
+    words: str
+    values: Sequence[Estimate | None]
+
+    @classmethod
+    def of_rate(cls, name: str, values: Sequence[Estimate | None]) -> _Curve:
+        return cls(f"${name}$ = {_RATES[name]}", f"{name} = {_RATES[name]}", values)
+
+
 _MARKERS = ("o", "s", "D", "^", "v", "P", "X")
-_BARS = (
-    ("", "realised", "0.75", ""),
-    ("pooled", "predicted, pooled", PALETTE[0], ""),
-    ("heterogeneous", "predicted, heterogeneous", PALETTE[1], "////"),
-)  # of accuracy: kind of chain, label, colour, hatch
+_PREDICTED = {
+    "pooled": "predicted: one p (pooled)",
+    "heterogeneous": "predicted: p varies (heterogeneous)",
+}
+_HATCHES = {"pooled": "....", "heterogeneous": "////"}
+_PARTS: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("sample", "sampling", {"color": PALETTE[5], "edgecolor": "0.2", "linewidth": 0.8}),
+    ("decide", "decisions", {"color": PALETTE[4], "edgecolor": "0.2", "linewidth": 0.8, "hatch": "\\\\\\\\"}),
+)
+_READINGS = {"afresh": "if drawn afresh", "markov": "if Markov"}
+_MOST_POINTS = 24  # of steps; more are thinned
 
 
 def anatomy_figure(found: Survey, *, title: str = "") -> Figure:
@@ -36,67 +60,14 @@ def anatomy_figure(found: Survey, *, title: str = "") -> Figure:
 
     With one group: p, a, b over the labels in one panel, accuracies in another, or what k samples of a problem give where nobody
     could try again, or right answers turn by turn where nobody decided. With several groups: a panel for each of p, a, b with a
-    line per group, and the accuracies of each; with a comparison also the split of the gain.
+    marker per group, and the accuracies of each; with a comparison also the split of the gain.
 
     Args:
         found: of :func:`dstheory.anatomy.survey`.
         title: over the whole figure.
     """
-    labels = list(dict.fromkeys(label for group in found.groups for label in group.parts))
-    labels = [*labels, TOTAL] if len(labels) > 1 else labels
-    with matplotlib.rc_context(RC):
-        if len(found.groups) == 1:
-            figure = Figure(figsize=(7.2, 3.0), layout="constrained")
-            lines, bars = figure.subplots(1, 2)
-            shot, revised = found.groups[0].one_shot, found.groups[0].revisions
-            decided = shot is None and bool(found.groups[0].rounds)
-            rates = _RATES if decided else {"p": _RATES["p"]}
-            values = [[_rate(found.groups[0], label, name) for label in labels] for name in rates]
-            _lines(lines, values, list(rates.values()), labels, found.by)
-            lines.set_title("sampling and decisions" if decided else "sampling")
-            if shot is None and not decided and revised is not None:
-                _in_turn(bars, revised)
-                bars.set_title("right answers turn by turn")
-            elif shot is None:
-                _accuracies(bars, found.groups[0], labels, found.by)
-                bars.set_title("final accuracy")
-            else:
-                _samples(bars, shot)
-                bars.set_title("k samples of a problem")
-            figure.legend(*_joined(lines, bars), loc="outside lower center", ncols=3, frameon=False)
-        else:
-            figure = _several(found, labels)
-        if title:
-            figure.suptitle(figure_text(title), fontsize=10)
-    return figure
-
-
-def _several(found: Survey, labels: list[str]) -> Figure:
-    groups = found.groups
-    last = len(groups) + (1 if found.comparison is not None else 0)
-    figure = Figure(figsize=(7.2 if last <= 3 else 2.4 * last, 5.2), layout="constrained")
-    grid = figure.add_gridspec(2, 3 * last)  # three panels above, one per group (and the gain) below
-    rates = [figure.add_subplot(grid[0, i * last : (i + 1) * last]) for i in range(3)]
-    for axes, (name, text) in zip(rates, _RATES.items(), strict=True):
-        values = [[_rate(group, label, name) for label in labels] for group in groups]
-        _lines(axes, values, [figure_text(group.name) for group in groups], labels, found.by)
-        axes.set_title(text)
-    below: Axes | None = None
-    for j, group in enumerate(groups):
-        axes = figure.add_subplot(grid[1, 3 * j : 3 * (j + 1)], sharey=below)
-        _accuracies(axes, group, labels, found.by)
-        axes.set_title(f"final accuracy: {figure_text(group.name)}")
-        below = below or axes
-    assert below is not None
-    if found.comparison is not None:
-        axes = figure.add_subplot(grid[1, 3 * len(groups) :])
-        parts: dict[str, Difference | MeanSplit] = {**found.comparison_parts}
-        if found.comparison_mean is not None and len(labels) > 1:
-            parts["(mean)"] = found.comparison_mean
-        _gain(axes, parts or {TOTAL: found.comparison}, found.by)
-        axes.set_title(f"gain of {figure_text(groups[1].name)} over {figure_text(groups[0].name)}")
-    figure.legend(*_joined(rates[0], below), loc="outside lower center", ncols=4, frameon=False)
-    return figure
+    rates, rest = _rate_panels(found), _other_panels(found)
+    return grid_figure([rates, rest] if len(found.groups) > 1 else [[*rates, *rest]], title=title)
 
 
 def rounds_figure(found: Survey, *, title: str = "") -> Figure:
@@ -106,124 +77,260 @@ def rounds_figure(found: Survey, *, title: str = "") -> Figure:
         found: of :func:`dstheory.anatomy.survey`.
         title: over the whole figure.
     """
-    with matplotlib.rc_context(RC):
-        groups = [group for group in found.groups if group.held_out is not None]
-        figure = Figure(figsize=(max(5.2, 3.6 * len(groups)), 2.9), layout="constrained")
-        panels = figure.subplots(1, max(1, len(groups)), squeeze=False, sharey=True)[0]
-        for axes, group in zip(panels, groups, strict=False):
-            assert group.held_out is not None
-            rows = [row for row in group.held_out.calibration if row.what.startswith("correct in round")]
-            x = np.arange(1, len(rows) + 1)
-            _errorbar(axes, x, [row.realised for row in rows], color="0.25", marker="o", linestyle="none", label="realised")
-            for (kind, label, colour, _), dash in zip(_BARS[1:], DASHES, strict=False):
-                if rows and kind in rows[0].predicted:
-                    axes.plot(x, [row.predicted[kind] for row in rows], color=colour, linestyle=dash, label=label)
-            axes.set_xlabel("round")
-            axes.set_xticks(x if len(x) <= 12 else x[::2])
-            axes.set_ylim(0, None)
-            axes.set_title(figure_text(group.name) or "share correct, of those that reach the round")
-            tidy(axes)
-        panels[0].set_ylabel("share of correct answers")
-        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
-        if title:
-            figure.suptitle(figure_text(title), fontsize=10)
-    return figure
+    panels = _round_panels(found) or [Panel("too few problems to keep some out of the fit", "", lambda axes: axes.set_axis_off())]
+    return grid_figure([panels], title=title)
+
+
+def anatomy_panels(found: Survey) -> list[Panel]:
+    """Return all panels of both figures, one by one."""
+    return [*_rate_panels(found), *_other_panels(found), *_round_panels(found)]
+
+
+def _rate_panels(found: Survey) -> list[Panel]:
+    groups, labels = found.groups, _labels(found)
+    decided = any(group.rounds for group in groups)
+    names = _RATES if decided else {"p": _RATES["p"]}
+    if len(groups) > 1:
+        return [
+            _points(
+                f"{name} = {text}",
+                [_Curve(figure_text(group.name), group.name, _rates(group, labels, name)) for group in groups],
+                labels,
+                found.by,
+            )
+            for name, text in names.items()
+        ]
+    if not decided and len(labels) == 1 and _other_panels(found):
+        return []  # one number, which the other panels show too
+    curves = [_Curve.of_rate(name, _rates(groups[0], labels, name)) for name in names]
+    return [_points("sampling and decisions" if decided else "sampling", curves, labels, found.by)]
+
+
+def _other_panels(found: Survey) -> list[Panel]:
+    groups, labels = found.groups, _labels(found)
+    out = []
+    for group in groups:
+        of = f": {group.name}" if group.name else ""
+        if group.rounds:
+            out.append(_accuracies(f"final accuracy{of}", group, labels, found.by))
+        elif group.revisions is not None:
+            out.append(_turns(f"right answers turn by turn{of}", group.revisions))
+        elif group.one_shot is not None:
+            if group.one_shot.largest > 1 and len(group.one_shot.sizes) > 1:
+                out.append(_samples(f"k samples of a problem{of}", group.one_shot))
+            if len(group.one_shot.steps) > 1:
+                out.append(_steps(f"by step{of}", group.one_shot))
+    if found.compared is not None:
+        title = "gain of {1} over {0}".format(*found.compared)
+        if found.comparison is not None:
+            parts: dict[str, Difference | MeanSplit] = {**found.comparison_parts}
+            if found.comparison_mean is not None and len(labels) > 1:
+                parts["(mean)"] = found.comparison_mean
+            out.append(_gain(title, parts or {TOTAL: found.comparison}, found.by))
+        elif found.first_answers is not None:
+            firsts = {**found.first_answers_parts, **({TOTAL: found.first_answers} if len(labels) > 1 else {})}
+            out.append(_first_answers(title, firsts, found.by))
+    return out
+
+
+def _round_panels(found: Survey) -> list[Panel]:
+    """Return the panels of rounds; none of a group with too few problems to keep some out of the fit."""
+    return [_rounds(group) for group in found.groups if group.held_out is not None]
 
 
 # ---------------------------------------------------------------------- panels
 
 
-def _lines(axes: Axes, curves: list[list[Estimate | None]], names: list[str], labels: Sequence[str], by: str) -> None:
-    """Lines over labels, a little apart; the total, which stands at the end, is not joined to them."""
-    for j, (values, name) in enumerate(zip(curves, names, strict=True)):
-        x = np.arange(len(values)) + (0.16 * (j / (len(curves) - 1) - 0.5) if len(curves) > 1 else 0.0)
-        look = {"color": PALETTE[j % len(PALETTE)], "marker": _MARKERS[j % len(_MARKERS)], "markersize": 4.5}
-        body = len(values) - 1 if len(values) > 1 else 1
-        _errorbar(axes, x[:body], values[:body], linestyle=DASHES[j % len(DASHES)], label=name, **look)
-        if len(values) > body:
-            _errorbar(axes, x[body:], values[body:], linestyle="none", markerfacecolor="white", **look)
-    _over(axes, labels, by)
+def _points(title: str, curves: Sequence[_Curve], labels: Sequence[str], by: str) -> Panel:
+    """Points over labels, side by side; that of all labels together is hollow."""
+
+    def draw(axes: Axes) -> None:
+        for j, (label, _, values) in enumerate(curves):
+            x = np.arange(len(values)) + (0.36 * (j / (len(curves) - 1) - 0.5) if len(curves) > 1 else 0.0)
+            look = {"color": PALETTE[j % len(PALETTE)], "marker": _MARKERS[j % len(_MARKERS)], "markersize": 4.5,
+                    "linestyle": "none"}  # fmt: skip
+            body = len(values) - 1 if len(values) > 1 else 1
+            _errorbar(axes, x[:body], values[:body], label=label, **look)
+            if len(values) > body:
+                _errorbar(axes, x[body:], values[body:], markerfacecolor="white", **look)
+        _over(axes, labels, by)
+
+    said = "; ".join(f"{curve.words}: {_said(labels, curve.values)}" for curve in curves)
+    return Panel(title, f"{title}, over {by}. {said}.", draw)
 
 
-def _accuracies(axes: Axes, group: Group, labels: Sequence[str], by: str) -> None:
+def _accuracies(title: str, group: Group, labels: Sequence[str], by: str) -> Panel:
     """Bars per label: realised, and predicted for problems that were not used in the fit."""
-    for j, (kind, text, colour, hatch) in enumerate(_BARS):
-        x, heights, below, above = [], [], [], []
-        for i, label in enumerate(labels):
-            answers, held = group.answers_of(label), group.held_out_of(label)
-            realised = answers.realised["accuracy"] if answers is not None and not kind else None
-            predicted = held.calibration[0].predicted.get(kind) if held is not None else None
-            value = predicted if realised is None else realised.value
-            if value is not None:
-                x.append(i + 0.27 * (j - 1))
-                heights.append(value)
-                below.append(0.0 if realised is None else max(value - realised.low, 0.0))
-                above.append(0.0 if realised is None else max(realised.high - value, 0.0))
-        face = "white" if hatch else colour
-        axes.bar(x, heights, width=0.25, color=face, edgecolor=colour, hatch=hatch, linewidth=0.8, label=text)
-        if any(below) or any(above):
-            axes.errorbar(x, heights, yerr=[below, above], fmt="none", ecolor="0.15", elinewidth=0.9, capsize=2)
-    _over(axes, labels, by)
+    realised = [None if (answers := group.answers_of(label)) is None else answers.realised["accuracy"] for label in labels]
+    held = [group.held_out_of(label) for label in labels]
+    predicted = {kind: [None if one is None else one.calibration[0].predicted.get(kind) for one in held] for kind in _PREDICTED}
+
+    def draw(axes: Axes) -> None:
+        x = np.arange(len(labels))
+        axes.bar(x - 0.27, [_value(one) for one in realised], width=0.25, color="0.75", edgecolor="0.35", linewidth=0.8,
+                 label="realised")  # fmt: skip
+        _errorbar(axes, x - 0.27, realised, color="0.15", linestyle="none")
+        for j, (kind, text) in enumerate(_PREDICTED.items()):
+            there = [(i + 0.27 * j, value) for i, value in enumerate(predicted[kind]) if value is not None]
+            axes.bar([i for i, _ in there], [value for _, value in there], width=0.25, color="white", edgecolor="0.35",
+                     hatch=_HATCHES[kind], linewidth=0.8, label=text)  # fmt: skip
+        _over(axes, labels, by)
+
+    said = [f"realised: {_said(labels, realised)}"]
+    for kind, text in _PREDICTED.items():
+        numbers = [f"{label} {value:.3f}" for label, value in zip(labels, predicted[kind], strict=True) if value is not None]
+        said += [f"{text}: {_listed(numbers)}"] if numbers else []
+    return Panel(title, f"{title}, over {by}. {'; '.join(said)}.", draw)
 
 
-def _samples(axes: Axes, shot: OneShot) -> None:
+def _samples(title: str, shot: OneShot) -> Panel:
     """What k samples of a problem give, over k."""
-    curves: dict[str, list[Estimate | None]] = {
-        "pass@k": [row.passed for row in shot.sizes],
-        "majority@k": [row.majority for row in shot.sizes],
-        "dead groups": [row.dead for row in shot.sizes],
-    }
-    for j, (name, values) in enumerate(curves.items(), start=1):
-        if any(value is not None and value.value is not None for value in values):
-            x = np.arange(len(values)) + 0.05 * (j - 2)
-            _errorbar(axes, x, values, color=PALETTE[j], marker=_MARKERS[j], markersize=4.5, linestyle=DASHES[j], label=name)
-    _over(axes, [str(row.k) for row in shot.sizes], "k")
+    curves = [
+        _Curve("pass@k", "pass@k", [row.passed for row in shot.sizes]),
+        _Curve("majority@k", "majority@k", [row.majority for row in shot.sizes]),
+        _Curve("dead groups", "dead groups", [row.dead for row in shot.sizes]),
+    ]
+    known = [curve for curve in curves if any(one is not None and one.value is not None for one in curve.values)]
+    return _lines(title, known, [str(row.k) for row in shot.sizes], "k")
 
 
-def _in_turn(axes: Axes, revised: Revisions) -> None:
+def _steps(title: str, shot: OneShot) -> Panel:
+    every = -(-len(shot.steps) // _MOST_POINTS)
+    steps = shot.steps[::every]
+    curves = [
+        _Curve.of_rate("p", [step.p for step in steps]),
+        _Curve("dead groups", "dead groups", [step.dead for step in steps]),
+    ]
+    return _lines(title, curves, [step.step for step in steps], "step")
+
+
+def _lines(title: str, curves: Sequence[_Curve], ticks: Sequence[str], by: str) -> Panel:
+    """Lines over something that has an order, a little apart."""
+
+    def draw(axes: Axes) -> None:
+        for j, (label, _, values) in enumerate(curves):
+            x = np.arange(len(values)) + 0.05 * (j - (len(curves) - 1) / 2)
+            look = {"color": PALETTE[j], "marker": _MARKERS[j], "markersize": 4.5, "linestyle": DASHES[j]}
+            _errorbar(axes, x, values, label=label, **look)
+        _over(axes, ticks, by)
+
+    said = "; ".join(f"{curve.words}: {_said([f'{by} = {tick}' for tick in ticks], curve.values)}" for curve in curves)
+    return Panel(title, f"{title}. {said}.", draw)
+
+
+def _turns(title: str, revised: Revisions) -> Panel:
     """Right answers turn by turn, realised and as both readings have them."""
-    x = np.arange(len(revised.turns))
-    _errorbar(axes, x, [turn.right for turn in revised.turns], color="0.25", marker="o", markersize=4.5, linestyle="none",
-              label="realised")  # fmt: skip
-    for j, (kind, text) in enumerate((("afresh", "if drawn afresh"), ("markov", "if Markov"))):
-        values = [getattr(turn, kind) for turn in revised.turns]
-        if None not in values:
-            axes.plot(x, values, color=PALETTE[j], linestyle=DASHES[j], label=text)
-    _over(axes, [str(turn.turn) for turn in revised.turns], "turn")
+    turns = revised.turns
+    right = [turn.right for turn in turns]
+    readings = [(text, [getattr(turn, kind) for turn in turns]) for kind, text in _READINGS.items()]
+    readings = [(text, values) for text, values in readings if None not in values]
+
+    def draw(axes: Axes) -> None:
+        x = np.arange(len(turns))
+        _errorbar(axes, x, right, color="0.25", marker="o", markersize=4.5, linestyle="none", label="realised")
+        for (text, values), colour, dash in zip(readings, ("0.55", "black"), DASHES[:2], strict=False):
+            axes.plot(x, values, color=colour, linestyle=dash, label=text)
+        _over(axes, [str(turn.turn) for turn in turns], "turn")
+
+    said = [f"realised: {_said([f'turn {turn.turn}' for turn in turns], right)}"]
+    said += [f"{text}: {_listed(f'{value:.3f}' for value in values)}" for text, values in readings]
+    return Panel(title, f"{title}. {'; '.join(said)}.", draw)
 
 
-def _gain(axes: Axes, parts: Mapping[str, Difference | MeanSplit], by: str) -> None:
+def _gain(title: str, parts: Mapping[str, Difference | MeanSplit], by: str) -> Panel:
     """The two parts of the gain side by side, with intervals; they add up to the gain, which is marked."""
-    for j, (name, text) in enumerate((("sample", "sampling"), ("decide", "decisions"))):
-        values = [getattr(part, name) for part in parts.values()]
-        x = np.arange(len(values)) + 0.2 * (2 * j - 1)
-        look = {"color": "0.35"} if j == 0 else {"color": "white", "edgecolor": "0.35", "hatch": "////", "linewidth": 0.8}
-        axes.bar(x, [v.value or 0.0 for v in values], width=0.38, label=text, **look)
-        _errorbar(axes, x, values, color="0.1", linestyle="none", marker="")
-    axes.plot(np.arange(len(parts)), [part.gain.value or 0.0 for part in parts.values()], marker="_", markersize=14,
-              markeredgewidth=2.0, color=PALETTE[1], linestyle="none", label="gain")  # fmt: skip
-    axes.axhline(0, color="0.2", linewidth=0.8)
-    low, high = axes.get_ylim()
-    axes.set_ylim(low, high + 0.28 * (high - low))
-    axes.legend(loc="upper center", ncols=3, frameon=False, handlelength=1.1, handletextpad=0.3, columnspacing=0.7,
-                borderaxespad=0.1, markerscale=0.6)  # fmt: skip
-    _over(axes, list(parts), by, unit=False)
+    labels = list(parts)
+    values = {name: [getattr(part, name) for part in parts.values()] for name in ("gain", "sample", "decide")}
+
+    def draw(axes: Axes) -> None:
+        x = np.arange(len(labels))
+        for j, (name, text, look) in enumerate(_PARTS):
+            at = x + 0.2 * (2 * j - 1)
+            axes.bar(at, [_value(one) for one in values[name]], width=0.38, label=text, **look)
+            _errorbar(axes, at, values[name], color="0.1", linestyle="none")
+        axes.plot(x, [_value(one) for one in values["gain"]], marker="_", markersize=16, markeredgewidth=2.2, color="black",
+                  linestyle="none", label="gain, both together")  # fmt: skip
+        axes.axhline(0, color="0.2", linewidth=0.8)
+        _over(axes, labels, by, unit=False)
+
+    names = {"gain": "gain", "sample": "by sampling", "decide": "by decisions"}
+    said = "; ".join(f"{text}: {_said(labels, values[name])}" for name, text in names.items())
+    return Panel(title, f"{title}, over {by}. {said}.", draw)
+
+
+def _first_answers(title: str, parts: Mapping[str, FirstAnswers], by: str) -> Panel:
+    labels, gains = list(parts), [part.gain for part in parts.values()]
+
+    def draw(axes: Axes) -> None:
+        _errorbar(axes, np.arange(len(labels)), gains, color="0.2", marker="o", markersize=4.5, linestyle="none")
+        axes.axhline(0, color="0.2", linewidth=0.8)
+        _over(axes, labels, by, unit=False)
+        axes.set_ylabel("difference of first answers")
+
+    return Panel(title, f"{title}, in first answers, over {by}: {_said(labels, gains)}.", draw)
+
+
+def _rounds(group: Group) -> Panel:
+    assert group.held_out is not None
+    rows = [row for row in group.held_out.calibration if row.what.startswith("correct in round")]
+    kinds = [kind for kind in _PREDICTED if rows and kind in rows[0].predicted]
+    reach = [row.realised.trials or 0 for row in rows]
+
+    def draw(axes: Axes) -> None:
+        x = np.arange(1, len(rows) + 1)
+        _errorbar(axes, x, [row.realised for row in rows], color="0.25", marker="o", markersize=4.5, linestyle="none",
+                  label="realised")  # fmt: skip
+        for kind, colour, dash in zip(kinds, ("0.55", "black"), DASHES[:2], strict=False):
+            axes.plot(x, [row.predicted[kind] for row in rows], color=colour, linestyle=dash, label=_PREDICTED[kind])
+        axes.set_xticks(x, [f"{i}\n{_count(n)}" for i, n in enumerate(reach, start=1)])
+        axes.set_xlabel("round; below it, how many episodes reach it")
+        axes.set_ylabel("share of correct answers")
+        axes.set_ylim(0, None)
+        tidy(axes)
+
+    title = "correct answers per round" + (f": {group.name}" if group.name else "")
+    said = [f"realised: {_said([f'round {i + 1} (n={n:,})' for i, n in enumerate(reach)], [row.realised for row in rows])}"]
+    said += [f"{_PREDICTED[kind]}: {_listed(f'{row.predicted[kind]:.3f}' for row in rows)}" for kind in kinds]
+    return Panel(title, f"{title}, of those that reach the round. {'; '.join(said)}.", draw)
 
 
 # ---------------------------------------------------------------------- parts of panels
 
 
-def _rate(group: Group, label: str, name: str) -> Estimate | None:
-    answers = group.answers_of(label)
-    return None if answers is None else getattr(answers.rates, name)
+def _labels(found: Survey) -> list[str]:
+    labels = list(dict.fromkeys(label for group in found.groups for label in group.parts))
+    return [*labels, TOTAL] if len(labels) > 1 else labels
 
 
-def _errorbar(axes: Axes, x: Sequence[float] | np.ndarray, values: Sequence[Estimate | None], **look: object) -> None:
+def _rates(group: Group, labels: Sequence[str], name: str) -> list[Estimate | None]:
+    return [None if (answers := group.answers_of(label)) is None else getattr(answers.rates, name) for label in labels]
+
+
+def _value(estimate: Estimate | None) -> float:
+    return 0.0 if estimate is None or estimate.value is None else estimate.value
+
+
+def _said(labels: Sequence[str], values: Sequence[Estimate | None]) -> str:
+    pairs = zip(labels, values, strict=True)
+    return _listed(f"{label} {value.text() if value is not None else 'absent'}" for label, value in pairs)
+
+
+def _listed(texts: Iterable[str]) -> str:
+    texts = list(texts)
+    more = f" and {len(texts) - _MOST_POINTS} more, see the table" if len(texts) > _MOST_POINTS else ""
+    return ", ".join(texts[:_MOST_POINTS]) + more
+
+
+def _count(n: int) -> str:
+    return f"{n}" if n < 10_000 else f"{n / 1e3:.0f}k" if n < 1e6 else f"{n / 1e6:.1f}M"
+
+
+def _errorbar(axes: Axes, x: Sequence[float] | np.ndarray, values: Sequence[Estimate | None], **look: Any) -> None:
     """Points with intervals; what cannot be estimated is left out, as a gap in the line."""
     y = np.array([np.nan if v is None or v.value is None else v.value for v in values], dtype=float)
     low = np.array([0.0 if v is None or v.value is None else v.value - v.low for v in values])
     high = np.array([0.0 if v is None or v.value is None else v.high - v.value for v in values])
-    axes.errorbar(x, y, yerr=np.maximum([low, high], 0.0), elinewidth=0.9, capsize=2, **look)  # type: ignore[arg-type]
+    axes.errorbar(x, y, yerr=np.maximum([low, high], 0.0), elinewidth=0.9, capsize=2, **look)
 
 
 def _over(axes: Axes, labels: Sequence[str], by: str, *, unit: bool = True) -> None:
@@ -239,11 +346,3 @@ def _over(axes: Axes, labels: Sequence[str], by: str, *, unit: bool = True) -> N
     if unit:
         axes.set_ylim(0, 1.03)
     tidy(axes)
-
-
-def _joined(*panels: Axes) -> tuple[list[Artist], list[str]]:
-    """Return handles and labels of several panels, each label once."""
-    pairs = [pair for axes in panels for pair in zip(*axes.get_legend_handles_labels(), strict=True)]
-    found = {label: handle for handle, label in reversed(pairs)}
-    found = {label: found[label] for _, label in pairs}
-    return list(found.values()), list(found)

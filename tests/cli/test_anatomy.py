@@ -42,7 +42,7 @@ def test_the_whole_way(dstheory, tmp_path: Path) -> None:
     numbers = json.loads((folder / "anatomy.json").read_text())
     assert numbers["reading"]["used"] == 360
     page = (tmp_path / "r.html").read_text()
-    assert page.count("<svg") == 2
+    assert page.count("<svg") == 8
     assert not re.search(r"(src|href)=\"?(https?:)?//", page)
     assert "<script" not in page
     exported = dstheory("anatomy", "export-chain", "rollouts.jsonl", "--model", "tuned", "--out", "chain.json")

@@ -6,12 +6,17 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from dstheory.anatomy import Episodes, generate_log, survey
 from dstheory.anatomy.generate import Cell
 from dstheory.plots import save_figure
-from dstheory.plots.anatomy import anatomy_figure, rounds_figure
+from dstheory.plots.anatomy import anatomy_figure, anatomy_panels, rounds_figure
+from dstheory.plots.panels import panel_figure
+
+PREDICTED = {"pooled": "predicted: one p (pooled)", "heterogeneous": "predicted: p varies (heterogeneous)"}
 
 
 def heights(figure: Figure, panel: int, label: str) -> list[float]:
@@ -35,8 +40,8 @@ def test_one_group() -> None:
     realised = [answers.realised["accuracy"].value for answers in (*parts, group.total)]
     np.testing.assert_allclose(heights(figure, 1, "realised"), realised)
     held = [*group.held_out_parts.values(), group.held_out]
-    for kind in ("pooled", "heterogeneous"):
-        np.testing.assert_allclose(heights(figure, 1, f"predicted, {kind}"), [h.calibration[0].predicted[kind] for h in held])
+    for kind, label in PREDICTED.items():
+        np.testing.assert_allclose(heights(figure, 1, label), [h.calibration[0].predicted[kind] for h in held])
     assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == ["easy", "hard", "(all)"]
 
 
@@ -68,7 +73,7 @@ def test_what_cannot_be_estimated_is_a_gap() -> None:
     a = drawn(figure, 0, "$a$ = P(stop | correct)")
     assert np.isnan(a[0])
     assert a[1] == 1.0
-    assert heights(figure, 1, "predicted, pooled") == []  # too few problems to keep some out of the fit
+    assert heights(figure, 1, PREDICTED["pooled"]) == []  # too few problems to keep some out of the fit
     assert len(rounds_figure(found).axes) == 1
 
 
@@ -85,7 +90,66 @@ def test_rounds_show_the_share_of_those_that_reach_them() -> None:
     calibration = found.groups[0].held_out.calibration[3:]
     np.testing.assert_allclose(drawn(figure, 0, "realised"), [row.realised.value for row in calibration])
     lines = {line.get_label(): line.get_ydata() for line in figure.axes[0].lines}
-    np.testing.assert_allclose(lines["predicted, pooled"], [row.predicted["pooled"] for row in calibration])
+    np.testing.assert_allclose(lines[PREDICTED["pooled"]], [row.predicted["pooled"] for row in calibration])
+
+
+def test_rounds_show_how_many_episodes_reach_them() -> None:
+    found = survey(generate_log(60, cells=[Cell("m", "t", 0.3, 0.9, 0.9)], cap=4), resamples=20)
+    ticks = [tick.get_text() for tick in rounds_figure(found).axes[0].get_xticklabels()]
+    assert ticks == [f"{row.labels[0]}\n{row.attempts}" for row in found.groups[0].rounds]
+
+
+def test_a_colour_means_one_thing_and_bars_differ_in_more_than_colour() -> None:
+    figure = anatomy_figure(survey(generate_log(40), compared=("base", "tuned"), resamples=20))
+    models = {to_hex(c.lines[0].get_color()) for c in figure.axes[0].containers}
+    assert len(models) == 2
+    hatches = set()
+    for axes in figure.axes[3:]:
+        for bars in (c for c in axes.containers if hasattr(c, "patches")):
+            face = to_hex(bars.patches[0].get_facecolor())
+            assert face not in models
+            hatches.add((bars.get_label(), bars.patches[0].get_hatch()))
+    assert dict(hatches) == {
+        "realised": None, "sampling": None, "decisions": "\\\\\\\\",
+        PREDICTED["pooled"]: "....", PREDICTED["heterogeneous"]: "////",
+    }  # fmt: skip
+
+
+def test_categories_are_not_joined_and_quantities_are() -> None:
+    def styles(figure: Figure) -> set[str]:
+        return {c.lines[0].get_linestyle() for axes in figure.axes for c in axes.containers if hasattr(c, "lines")}
+
+    assert styles(anatomy_figure(survey(generate_log(40), compared=("base", "tuned"), resamples=20))) == {"None"}
+    log = Episodes.record(
+        [(f"{i % 6}", [(i % 4 == 0, None)]) for i in range(48)], cap=1, fields={"step": [str(i // 24) for i in range(48)]}
+    )
+    steps = anatomy_figure(survey(log, resamples=20))
+    assert [axes.get_title() for axes in steps.axes] == ["k samples of a problem", "by step"]
+    assert "None" not in styles(steps)
+
+
+def test_one_sample_of_a_problem_has_no_panel_of_k() -> None:
+    log = Episodes.record([(str(i), [(i % 4 == 0, None)]) for i in range(12)], cap=1)
+    assert [axes.get_title() for axes in anatomy_figure(survey(log, resamples=20)).axes] == ["sampling"]
+
+
+def test_a_panel_says_its_numbers() -> None:
+    found = survey(generate_log(40), compared=("base", "tuned"), resamples=20)
+    said = {panel.title: panel.says for panel in anatomy_panels(found)}
+    assert f"hard {found.groups[1].parts['hard'].rates.b.text()}" in said["b = P(resample | wrong)"]
+    assert f"(mean) {found.comparison_mean.decide.text()}" in said["gain of tuned over base"]
+    held = found.groups[0].held_out
+    assert f"(all) {held.calibration[0].predicted['pooled']:.3f}" in said["final accuracy: base"]
+    assert f"round 1 (n=120) {held.calibration[3].realised.text()}" in said["correct answers per round: base"]
+
+
+def test_text_of_a_panel_is_large_enough_for_a_telephone() -> None:
+    """A panel is shown at its own size, 346 pixels of 96 to the inch: 8.5 points are 11 pixels."""
+    for panel in anatomy_panels(survey(generate_log(40), compared=("base", "tuned"), resamples=20)):
+        figure = panel_figure(panel)
+        figure.draw_without_rendering()
+        assert figure.get_figwidth() * 96 <= 346
+        assert min(text.get_fontsize() for text in figure.findobj(Text) if text.get_text()) * 96 / 72 >= 11
 
 
 def test_labels_are_texts_in_any_script(tmp_path) -> None:

@@ -1,24 +1,18 @@
-"""A survey in tables and sentences, on the terminal and as one HTML file with nothing in it that is loaded from elsewhere."""
+"""A survey in tables and sentences, and how they are printed on the terminal (HTML: :mod:`dstheory.cli.anatomy.page`)."""
 
 from __future__ import annotations
 
-import io
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from dstheory._version import __version__
 from dstheory.anatomy.rates import Estimate
 from dstheory.anatomy.rollout_chain import MOST_CAPS
 from dstheory.anatomy.surveys import TOTAL
 from dstheory.cli.echo import echo
 from dstheory.readers.records import NOBODY
-from dstheory.texts import html_text
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from dstheory.anatomy.answers import Answers
     from dstheory.anatomy.difference import Difference
     from dstheory.anatomy.first_answers import FirstAnswers
@@ -37,17 +31,6 @@ _VERDICTS = {None: "not testable", True: "rejected", False: "not rejected"}
 _ROUNDS = 10
 _CAPS = 12
 _STEPS = 12
-_STYLE = """
-body { font: 15px/1.45 system-ui, sans-serif; color: #1a1a1a; background: #fff; max-width: 78rem; margin: 2rem auto }
-body { padding: 0 1rem }
-h1 { font-size: 1.5rem } h2 { font-size: 1.1rem; margin: 2rem 0 .4rem }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .86rem; display: block; overflow-x: auto }
-th, td { padding: .25rem .55rem; text-align: right; border-bottom: 1px solid #ddd; white-space: nowrap }
-th { border-bottom: 2px solid #555 } .w { text-align: left } td.w { white-space: normal; min-width: 5rem }
-p { margin: .35rem 0; color: #333; max-width: 60rem } figure { margin: 1.2rem 0 }
-figure svg { width: 100%; max-width: 60rem; height: auto }
-figcaption { color: #555; font-size: .86rem } code { background: #f3f3f3; padding: .1rem .3rem }
-"""
 
 
 @dataclass(frozen=True)
@@ -129,7 +112,8 @@ def _group(group: Group, found: Survey) -> list[Section]:
             [found.by, "realised", "pooled", "heterogeneous", "perfect decisions"],
             [_accuracies(label, answers, group) for label, answers in everything.items()],
             lines=[
-                "pooled, heterogeneous: predicted by these chains for problems not used in the fit (- with fewer than 20)",
+                "predicted for problems not used in the fit (- with fewer than 20); pooled: one p for all problems; "
+                "heterogeneous: p varies between them",
                 *group.total.notes,
             ],
         ),
@@ -502,67 +486,3 @@ def print_sections(sections: Sequence[Section], *, details: bool = True) -> None
             echo(f"  {line}" if brief else line)
         if lines or not brief:
             echo()
-
-
-# ---------------------------------------------------------------------- as HTML
-
-
-def html_report(found: Survey, figures: Mapping[str, Figure], *, title: str = "", command: Sequence[str] = ()) -> str:
-    """Return the report.
-
-    Args:
-        found: the survey.
-        figures: caption -> figure; drawn as SVG inside the file.
-        title: of the page; usually the names of the logs.
-        command: arguments of the command line, to be shown.
-
-    >>> from dstheory.anatomy.surveys import survey
-    >>> from dstheory.anatomy.generate import Cell, generate_log
-    >>> found = survey(generate_log(30, cells=[Cell("m", "<b>", 0.4, 0.9, 0.8)]), resamples=9)
-    >>> page = html_report(found, {}, title="log & more")
-    >>> "<title>log &amp; more" in page, "<b>" in page, "&lt;b&gt;</td>" in page
-    (True, False, True)
-    """
-    name = html_text(title or "rollouts")
-    made = f"<p>made by <code>dstheory {html_text(shlex.join(command))}</code>, version {__version__}, seed {found.seed}</p>"
-    drawn = "".join(f"<figure>{_svg(figure, f'f{i}-')}<figcaption>{html_text(text)}</figcaption></figure>"
-                    for i, (text, figure) in enumerate(figures.items()))  # fmt: skip
-    sections = [_section(section) for section in document(found)]
-    # The account of what was read comes first, then the figures, then the tables.
-    first = 1 if found.reading is not None else 0
-    body = "\n".join([*sections[:first], drawn, *sections[first:]])
-    return (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"/><title>{name} - anatomy of reflection</title>\n'
-        f"<style>{_STYLE}</style></head>\n<body><h1>Anatomy of reflection: {name}</h1>\n{made}\n{body}\n</body></html>\n"
-    )
-
-
-def _section(section: Section) -> str:
-    out = [f"<h2>{html_text(section.title)}</h2>"]
-    if section.rows:
-        words = [i < section.words for i in range(len(section.columns))]
-        out.append("<table><tr>" + "".join(map(_cell, ["th"] * len(words), section.columns, words)) + "</tr>")
-        for row in section.rows:
-            out.append("<tr>" + "".join(map(_cell, ["td"] * len(words), row, words)) + "</tr>")
-        out.append("</table>")
-    out += [f"<p>{html_text(line)}</p>" for line in section.lines]
-    return "\n".join(out)
-
-
-def _cell(tag: str, text: str, word: bool) -> str:
-    of_words = ' class="w"' if word else ""
-    return f"<{tag}{of_words}>{html_text(text)}</{tag}>"
-
-
-def _svg(figure: Figure, prefix: str) -> str:
-    """Return a figure as SVG; its ids get a prefix, since two figures of one page must not share any."""
-    import matplotlib
-
-    from dstheory.plots.save import one_warning_of_glyphs
-    from dstheory.plots.style import RC
-
-    with matplotlib.rc_context({**RC, "svg.hashsalt": f"dstheory-{prefix}"}), one_warning_of_glyphs():
-        held = io.StringIO()
-        figure.savefig(held, format="svg", metadata={"Date": None})
-    text = held.getvalue()
-    return text[text.index("<svg") :]

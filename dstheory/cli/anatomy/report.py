@@ -72,7 +72,7 @@ Exit codes:
 @click.option("--out", type=click.Path(path_type=Path), default=None, metavar="DIR",
               help="Directory for figures, anatomy.json and manifest; default results/anatomy, numbered if taken.")  # fmt: skip
 @click.option("--report", type=click.Path(path_type=Path), default=None, metavar="FILE.html",
-              help="Also write one HTML file with tables and figures in it.")  # fmt: skip
+              help="Also write one HTML file: the answers in plain words, figures, tables.")  # fmt: skip
 @click.option("--details", is_flag=True, help="Also print checks, predictions, rounds and caps as tables.")
 @click.option("--overwrite", is_flag=True, help="Replace earlier results.")
 @click.option("--follow", is_flag=True, help="Show p, a, b, pass@k as the log grows, until Ctrl-C; with --json a line each time.")
@@ -157,18 +157,16 @@ def _write(directory: Path, found: Survey, options: dict[str, Any], seconds: flo
 
 
 def _write_report(path: Path, found: Survey, overwrite: bool) -> None:
-    from dstheory.cli.anatomy.document import html_report
-    from dstheory.plots.anatomy import anatomy_figure, rounds_figure
-    from dstheory.plots.roc import roc_figure
+    from dstheory.cli.anatomy.page import html_report
+    from dstheory.plots.anatomy import anatomy_panels
+    from dstheory.plots.roc import roc_panel
     from dstheory.readers import atomic_path
 
-    figures = {"p, a, b and accuracy": anatomy_figure(found)}
-    if any(group.held_out is not None for group in found.groups):
-        figures["correct answers per round"] = rounds_figure(found)
+    panels = anatomy_panels(found)
     if any(group.one_shot is not None and group.one_shot.scores is not None for group in found.groups):
-        figures["the score as a decision"] = roc_figure(found)
+        panels.append(roc_panel(found))
     with atomic_path(path, overwrite=overwrite) as temporary:
-        temporary.write_text(html_report(found, figures, title=_title(found), command=sys.argv[1:]), encoding="utf-8")
+        temporary.write_text(html_report(found, panels, title=_title(found), command=sys.argv[1:]), encoding="utf-8")
 
 
 @contextmanager

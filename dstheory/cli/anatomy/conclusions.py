@@ -1,0 +1,337 @@
+"""What a survey comes to, in plain words: questions with answers, each with its interval, none stronger than its test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dstheory.anatomy.difference import Difference
+    from dstheory.anatomy.first_answers import FirstAnswers
+    from dstheory.anatomy.one_shot import OneShot
+    from dstheory.anatomy.rates import Estimate
+    from dstheory.anatomy.revisions import Revisions
+    from dstheory.anatomy.score_rule import ScoreRule
+    from dstheory.anatomy.surveys import Group, MeanSplit, Survey
+
+REJECTED = "\u2717"  # before what a test rejects: a sign beside the colour
+
+# What a term means; said where it first stands.
+_TERMS = {
+    "p": "the chance that an answer is right",
+    "a": "the chance that the model stops after a right answer",
+    "b": "the chance that it tries again after a wrong one",
+    "a + b - 1": "0 where decisions do not depend on what is right, 1 where they are perfect, below 0 where they harm",
+    "odds multiplier": "a/(1-b): accepting an answer multiplies its odds of being right by it",
+    "cap": "the largest number of attempts allowed",
+    "pass@k": "the chance that at least one of k samples of a problem is right",
+    "majority@k": "the chance that the most frequent of k answers is right",
+    "dead groups": "all samples right, or all wrong: no advantage relative to the group is left to learn from",
+}
+
+
+# What the interval of a + b - 1 means.
+_MEANS = {
+    "yes": "above 0: decisions tell right from wrong",
+    "no": "below 0: decisions are worse than none",
+    "undecided": "0 is in the interval, so neither is shown",
+    "if these are its own": "whether they are the model's is not known",
+}
+
+
+class _Terms:
+    """Explains each term once."""
+
+    def __init__(self) -> None:
+        self._said: set[str] = set()
+
+    def __call__(self, name: str) -> str:
+        if name in self._said:
+            return name
+        self._said.add(name)
+        return f"{name} ({_TERMS[name]})"
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """A question and its answer.
+
+    Attributes:
+        question: in words.
+        short: the answer in a word or two.
+        sentences: the answer, with numbers.
+    """
+
+    question: str
+    short: str
+    sentences: tuple[str, ...]
+
+
+def conclusions(found: Survey) -> list[Conclusion]:
+    """Return what a survey comes to, the most important first.
+
+    >>> from dstheory.anatomy.surveys import survey
+    >>> from dstheory.anatomy.generate import Cell, generate_log
+    >>> for one in conclusions(survey(generate_log(100, cells=[Cell("m", "t", 0.4, 0.9, 0.8)]), resamples=99)):
+    ...     print(one.question, one.short)
+    Does reflection help? yes
+    What to do? at most 5 attempts
+    """
+    term = _Terms()
+    out = []
+    if found.compared is not None and (found.comparison is not None or found.first_answers is not None):
+        out.append(_comparison(found, found.compared))
+    for group in found.groups:
+        of = f"{group.name}: " if group.name else ""
+        if group.one_shot is not None:
+            out += _one_shot(of, group, group.one_shot, term)
+        elif not group.rounds and group.revisions is not None:
+            out.append(_revised(of, group.revisions))
+        else:
+            out += [_helps(of, group, term), _advice(of, group, term)]
+    return out
+
+
+# ---------------------------------------------------------------------- several attempts
+
+
+def _helps(of: str, group: Group, term: _Terms) -> Conclusion:
+    total, rates = group.total, group.total.rates
+    verdict, _, _ = total.helps.partition(",")  # "yes", or "yes, oracle decides"
+    sentences = [f"{term(name)}: {rate.text()}." for name, rate in (("p", rates.p), ("a", rates.a), ("b", rates.b))]
+    if total.youden.value is not None:
+        sentences.append(f"{term('a + b - 1')}: {total.youden.text()}; {_MEANS[verdict]}.")
+    if total.decided_by != "model":
+        sentences.append(f"Who decides: {total.decided_by}. What is not the model's decision says nothing about the model.")
+    if total.multiplier.value is not None:
+        sentences.append(f"{_capital(term('odds multiplier'))}: {_odds(total.multiplier)}.")
+    gain = total.realised["gain over the first answer"]
+    sentences.append(
+        f"Answers submitted are right in {_text(total.realised['accuracy'])} of the episodes, first answers in "
+        f"{_text(total.none)}; the difference is {gain.text()}{_may_be_zero(gain)}."
+    )
+    bad = [f"{test.name} ({_p_value(test.p_value)})" for test in group.checks if test.rejected()]
+    tested = sum(test.p_value is not None for test in group.checks)
+    if bad:
+        sentences.append(
+            f"{REJECTED} Of {tested} assumptions of the model that could be tested, rejected at 5 %: {', '.join(bad)}. What is "
+            "said above then holds for averages over what differs; see the checks."
+        )
+    elif tested:
+        sentences.append(f"None of {tested} assumptions tested is rejected at 5 %, which does not show that they hold.")
+    short = total.helps
+    if verdict == "yes" and _sign(gain) < 1:
+        short = "yes by the decisions; no gain is shown" if _sign(gain) == 0 else "yes by the decisions, but answers got worse"
+    return Conclusion(f"{of}Does reflection help?", short, tuple(sentences))
+
+
+def _revised(of: str, found: Revisions) -> Conclusion:
+    """Say what came of answers between which nobody decided."""
+    short = {1: "yes", -1: "no, they get worse", 0: "that is not shown"}[_sign(found.gain)]
+    sentences = (
+        f"First answers are right in {found.first.text()}, last ones in {found.last.text()}; the difference is "
+        f"{found.gain.text()}{_may_be_zero(found.gain)}.",
+        f"After a right answer the next is right in {_text(found.right_to_right)}, after a wrong one in "
+        f"{_text(found.wrong_to_right)}. Problems that differ make such a difference by themselves; within problems it is "
+        f"{found.within.text()}.",
+        f"{REJECTED + ' ' if found.afresh == 'rejected' else ''}That each answer is drawn afresh is {found.afresh}: {found.why}.",
+        "Nobody decided whether to go on, so there is neither a nor b.",
+    )
+    return Conclusion(f"{of}Do answers get better from first to last?", short, sentences)
+
+
+def _advice(of: str, group: Group, term: _Terms) -> Conclusion:
+    total, advice = group.total, group.cap
+    verdict, _, whose = total.helps.partition(", ")
+    short, sentences = "", []
+    if whose:
+        short = "have the model decide"
+        sentences.append(f"These decisions are not the model's ({whose}): nothing follows for it.")
+    elif verdict == "yes":
+        if advice is None:
+            short = "nothing is shown about a cap"
+            sentences.append("Nobody tried again in this log, so that it says nothing about how often to.")
+        elif advice.cap is not None:
+            short = f"at most {advice.cap} attempts"
+            sentences.append(
+                f"That {term('cap')} is the {advice.rule}. It is what the fitted chain predicts, without an interval."
+            )
+        else:
+            short = f"{advice.table[-1].cap} attempts or more"
+            sentences.append(
+                f"Up to {advice.table[-1].cap}, the most that were looked at, the fitted chain gains with each attempt; "
+                f"what a larger {term('cap')} gives is not known."
+            )
+    elif total.helps == "no":
+        short = "submit the first answer"
+        sentences.append("As long as decisions are like these, trying again makes answers worse.")
+    elif total.helps == "undecided":
+        short = "undecided"
+        sentences.append(
+            "The log shows neither that trying again helps nor that it harms. With four times as many problems the intervals "
+            "are about half as wide."
+        )
+    else:
+        short = "find out who decides" if total.helps == "if these are its own" else "record the decisions"
+        sentences.append(
+            "Record whether the model itself went on or stopped."
+            if total.helps == "if these are its own"
+            else "A log needs decisions after right answers and after wrong ones."
+        )
+    if total.rates.a.value is not None and total.rates.b.value is not None and total.helps != "if these are its own":
+        sentences.append(
+            f"It rejects {_text(_complement(total.rates.a))} of its right answers and accepts "
+            f"{_text(_complement(total.rates.b))} of its wrong ones. Perfect decisions about the same answers would be right in "
+            f"{_text(total.perfect)}."
+        )
+    return Conclusion(f"{of}What to do?", short, tuple(sentences))
+
+
+# ---------------------------------------------------------------------- two logs
+
+
+def _comparison(found: Survey, names: tuple[str, str]) -> Conclusion:
+    before, after = names
+    question = f"Whose gain is it, from {before} to {after}?"
+    if found.comparison is None:
+        assert found.first_answers is not None
+        return _first_answers(f"Is {after} better than {before}?", found.first_answers, names)
+    several = len(found.comparison_parts) > 1 and found.comparison_mean is not None
+    split: Difference | MeanSplit = (found.comparison_mean if several else None) or found.comparison
+    over = f", as the mean over {found.by}" if several else ""
+    sentences = [f"Accuracy changes by {split.gain.text()}{over}{_may_be_zero(split.gain)}; each problem counts once."]
+    words = {"sampling": split.sample, "decisions": split.decide}
+    sentences += [
+        f"By {name} ({'when to stop and when to try again' if name == 'decisions' else 'how good single answers are'}): "
+        f"{part.text()}{_may_be_zero(part)}."
+        for name, part in words.items()
+    ]
+    shown = [name for name, part in words.items() if _sign(part)]
+    if not _sign(split.gain):
+        short = "no difference in accuracy is shown"
+    elif len(shown) == 2:
+        short = "both sampling and decisions have a part"
+    else:
+        short = f"{shown[0]} have a part; the other may be zero" if shown == ["decisions"] else ""
+        short = short or (f"{shown[0]} has a part; that of decisions may be zero" if shown else "not told apart")
+    sentences += [f"{_capital(note)}." for note in found.comparison.notes]
+    return Conclusion(question, short, tuple(sentences))
+
+
+def _first_answers(question: str, found: FirstAnswers, names: tuple[str, str]) -> Conclusion:
+    sign = _sign(found.gain)
+    short = {1: "yes, in first answers", -1: "no, worse in first answers", 0: "no difference is shown"}[sign]
+    sentences = [
+        f"First answers are right in {found.before.text()} ({names[0]}) and {found.after.text()} ({names[1]}); the difference is "
+        f"{found.gain.text()}{_may_be_zero(found.gain)}.",
+        *(f"{_capital(note)}." for note in found.notes),
+    ]
+    return Conclusion(question, short, tuple(sentences))
+
+
+# ---------------------------------------------------------------------- one attempt
+
+
+def _one_shot(of: str, group: Group, shot: OneShot, term: _Terms) -> list[Conclusion]:
+    rates = group.total.rates
+    out = [
+        Conclusion(
+            f"{of}How often is an answer right?",
+            "-" if rates.p.value is None else f"{rates.p.value:.3f}",
+            (
+                f"{term('p')}: {rates.p.text()}, from {rates.attempts:,} samples of {rates.problems:,} problems.",
+                "Nobody could try again, so there are no decisions, and the log does not say whether reflection helps.",
+            ),
+        )
+    ]
+    if shot.largest > 1:
+        out.append(_samples(of, shot, term))
+    if shot.scores is not None:
+        out.append(_score(of, shot.scores, term))
+    return out
+
+
+def _samples(of: str, shot: OneShot, term: _Terms) -> Conclusion:
+    row = shot.sizes[-1]
+    sentences = [
+        f"{term('pass@k')}, k = {row.k}: {_text(row.passed)}. It is reached only where something picks the right sample."
+    ]
+    if row.majority is not None:
+        sentences.append(f"{term('majority@k')}, k = {row.k}: {_text(row.majority)}.")
+    short = f"pass@{row.k} {_value(row.passed)}"
+    if row.dead.value is not None:
+        short += f", dead groups {_value(row.dead)}"
+        sentences.append(
+            f"{_capital(term('dead groups'))}, of {row.k} samples: {row.dead.text()}; all right {_text(row.all_right)}, "
+            f"all wrong {_text(row.all_wrong)}."
+        )
+        if row.all_wrong.low > row.all_right.high:
+            sentences.append(
+                "More of them are all wrong: easier problems, or more samples of each, would leave fewer without a signal."
+            )
+        elif row.all_right.low > row.all_wrong.high:
+            sentences.append("More of them are all right: harder problems would leave fewer without a signal.")
+    if len(shot.steps) > 1:
+        first, last = shot.steps[0], shot.steps[-1]
+        sentences.append(
+            f"From step {first.step} to step {last.step}: p from {_text(first.p)} to {_text(last.p)}, dead groups from "
+            f"{_text(first.dead)} to {_text(last.dead)}. Whether they changed is not tested."
+        )
+    return Conclusion(f"{of}What do several samples of a problem give?", short, tuple(sentences))
+
+
+def _score(of: str, rule: ScoreRule, term: _Terms) -> Conclusion:
+    question, within = f"{of}Can the score decide?", rule.area_within
+    if within.value is None:
+        return Conclusion(question, "cannot be said", (f"{_capital(within.reason)}.",))
+    if within.value == 1 and rule.distinct == 2:
+        said = "It has two values, which say exactly what is right: it looks like the verdict, not like a score."
+        return Conclusion(question, "it looks like the verdict itself", (said,))
+    short = "yes" if within.low > 0.5 else "no, it is the wrong way round" if within.high < 0.5 else "that is not shown"
+    sentences = [
+        f"Of a right and a wrong sample of one problem the right one has the higher score with chance {within.text()}; "
+        "0.5 is a score that says nothing."
+    ]
+    if rule.best.held_out is not None:
+        sentences.append(
+            f"With a threshold chosen on half of the problems and judged on the rest, {term('a + b - 1')} is "
+            f"{rule.best.held_out[0]:.3f} on average over random halves, which is no interval."
+        )
+    return Conclusion(question, short, tuple(sentences))
+
+
+# ---------------------------------------------------------------------- words
+
+
+def _text(estimate: Estimate) -> str:
+    return "an unknown share" if estimate.value is None else estimate.text()
+
+
+def _value(estimate: Estimate) -> str:
+    return "-" if estimate.value is None else f"{estimate.value:.3f}"
+
+
+def _odds(estimate: Estimate) -> str:
+    return f"{estimate.value:.3g} [{estimate.low:.3g}, {estimate.high:.3g}]"
+
+
+def _complement(estimate: Estimate) -> Estimate:
+    assert estimate.value is not None
+    return replace(estimate, value=1 - estimate.value, low=1 - estimate.high, high=1 - estimate.low)
+
+
+def _sign(estimate: Estimate) -> int:
+    """Return on which side of 0 an interval lies, 0 if it holds 0."""
+    return 1 if estimate.low > 0 else -1 if estimate.high < 0 else 0
+
+
+def _may_be_zero(estimate: Estimate) -> str:
+    return "" if _sign(estimate) else ", which may be zero"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _p_value(value: float | None) -> str:
+    return "-" if value is None else "< 0.001" if value < 1e-3 else f"{value:.3f}"
