@@ -151,11 +151,8 @@ def test_terms_are_explained_once_where_they_first_stand(compared: Survey) -> No
 
 
 def test_one_shot_logs_say_what_samples_give() -> None:
-    log = Episodes.record(
-        [(str(i % 10), [(i % 10 < 2 or i % 7 == 0, None)]) for i in range(80)],
-        cap=1,
-        fields={"step": [str(i // 40) for i in range(80)]},
-    )
+    fields = {"task": ["t"] * 80, "step": [str(i // 40) for i in range(80)]}
+    log = Episodes.record([(str(i % 10), [(i % 10 < 2 or i % 7 == 0, None)]) for i in range(80)], cap=1, fields=fields)
     right, samples = conclusions(survey(log, resamples=20))
     assert right.question == "How often is an answer right?"
     assert "does not say whether reflection helps" in right.sentences[-1]

@@ -121,7 +121,9 @@ def test_categories_are_not_joined_and_quantities_are() -> None:
 
     assert styles(anatomy_figure(survey(generate_log(40), compared=("base", "tuned"), resamples=20))) == {"None"}
     log = Episodes.record(
-        [(f"{i % 6}", [(i % 4 == 0, None)]) for i in range(48)], cap=1, fields={"step": [str(i // 24) for i in range(48)]}
+        [(f"{i % 6}", [(i % 4 == 0, None)]) for i in range(48)],
+        cap=1,
+        fields={"task": ["t"] * 48, "step": [str(i // 24) for i in range(48)]},
     )
     steps = anatomy_figure(survey(log, resamples=20))
     assert [axes.get_title() for axes in steps.axes] == ["k samples of a problem", "by step"]
@@ -129,7 +131,7 @@ def test_categories_are_not_joined_and_quantities_are() -> None:
 
 
 def test_one_sample_of_a_problem_has_no_panel_of_k() -> None:
-    log = Episodes.record([(str(i), [(i % 4 == 0, None)]) for i in range(12)], cap=1)
+    log = Episodes.record([(str(i), [(i % 4 == 0, None)]) for i in range(12)], cap=1, fields={"task": ["t"] * 12})
     assert [axes.get_title() for axes in anatomy_figure(survey(log, resamples=20)).axes] == ["sampling"]
 
 

@@ -75,7 +75,7 @@ def conclusions(found: Survey) -> list[Conclusion]:
     >>> for one in conclusions(survey(generate_log(100, cells=[Cell("m", "t", 0.4, 0.9, 0.8)]), resamples=99)):
     ...     print(one.question, one.short)
     Does reflection help? yes
-    What to do? at most 5 attempts
+    What to do? 8 attempts or more
     """
     term = _Terms()
     out = []

@@ -46,6 +46,8 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'"  # a browser that know
 _REAL = r"-?(?:inf|[\d,]+(?:\.\d+)?(?:e[-+]?\d+)?)"
 _INTERVAL = re.compile(rf"({_REAL}) \[({_REAL}), ({_REAL})\]")
 _WITH_Z = re.compile(rf"({_REAL}|-) \(([-+]?[\d.]+|-)\)")
+_ID = re.compile(r' id="([^"]*)"')
+_REFERENCE = re.compile(r'(?:href="|url\()#([^")]*)')
 _COUNT = re.compile(r"\d{1,3}(,\d{3})+")
 
 
@@ -182,14 +184,17 @@ def _figure(panel: Panel, prefix: str) -> str:
 
 
 def _svg(figure: Figure, prefix: str) -> str:
-    """Return a figure as SVG; its ids get a prefix, since two figures of one page must not share any."""
+    """Return a figure as SVG; what it refers to gets a prefix, since two figures of one page must not share any id."""
     import matplotlib
 
     from dstheory.plots.save import one_warning_of_glyphs
     from dstheory.plots.style import RC
 
-    with matplotlib.rc_context({**RC, "svg.hashsalt": f"dstheory-{prefix}"}), one_warning_of_glyphs():
+    with matplotlib.rc_context(RC), one_warning_of_glyphs():
         held = io.StringIO()
         figure.savefig(held, format="svg", metadata={"Date": None})
     text = held.getvalue()
-    return text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", text[text.index("<svg") :], flags=re.DOTALL)
+    used = {found[1] for found in _REFERENCE.finditer(text)}
+    text = _ID.sub(lambda found: f' id="{prefix}{found[1]}"' if found[1] in used else "", text)
+    return _REFERENCE.sub(lambda found: found[0].replace("#", f"#{prefix}"), text)
