@@ -49,6 +49,7 @@ def read_log(
     where: Mapping[str, str] | None = None,
     turns: str | Sequence[str] = (),
     decided_by: str | None = None,
+    gold: str | os.PathLike[str] | None = None,
     labels: Sequence[str] = (),
     cap: int | None = None,
     strict: bool = False,
@@ -75,6 +76,8 @@ def read_log(
         where: place -> value; records that hold another are passed over.
         turns: places of what says whether the answers given in turn are right (``"baseline_score,comparison_score"``,
             ``"steps[].correct"``): a record is then a chain of answers between which nobody decided.
+        gold: a file of right answers, where the logs do not hold them: JSON lines, JSON, CSV, TSV or Parquet, joined by an id, or
+            by the text of the prompt; ``fields={"gold": KEY}`` names the answer in it.
         decided_by: who decided whether to go on: ``"model"``, ``"verifier"``, ``"oracle"``, ``"environment"`` or ``"nobody"``;
             default: what the log shows.
         labels: further keys to keep as categorical fields.
@@ -110,13 +113,15 @@ def read_log(
         >>> log.episodes, log.reading.faults
         (Episodes(1 episodes, 1 attempts, 1 problems, 0 capped), {'no-attempts': 1})
     """
-    request = Request.of(reader, format, fields, correct, decision, where, labels, turns, decided_by)
+    request = Request.of(reader, format, fields, correct, decision, where, labels, turns, decided_by, gold)
     files = expand(paths)
     names, texts = FieldNames.renamed(request.fields, tuple(labels)), TextSettings(checker, segment, pattern, markers, no_answer)
     texts.check_all(names)
     settings = LogSettings(request, texts, names, cap, strict)
     builder = EpisodesBuilder(names, Reading(files, strict), cap)
     read_files(files, paths, settings, builder, progress, workers=workers, scheduler=scheduler)
+    if request.gold is not None:
+        request.gold.tell(builder.reading)
     return builder.log()
 
 

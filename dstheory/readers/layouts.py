@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
@@ -10,6 +11,7 @@ from typing import Any
 from dstheory.errors import RecordError, UnknownReadingError
 from dstheory.readers.answers import Checker
 from dstheory.readers.formats import READERS, Format, named, recognise
+from dstheory.readers.gold import GoldAnswers
 from dstheory.readers.grading import grader_name
 from dstheory.readers.messages import shown
 from dstheory.readers.paths import Place, candidates, keys_of
@@ -44,6 +46,7 @@ class Request:
         where: place -> the text that it must hold, or the record is passed over.
         turns: places of what says whether the answers given in turn are right.
         decided_by: who decided whether to go on; "" for what the log says.
+        gold: the right answers, if they stand in another file.
     """
 
     reader: str = "auto"
@@ -55,6 +58,7 @@ class Request:
     where: Mapping[str, str] = field(default_factory=dict)
     turns: tuple[str, ...] = ()
     decided_by: str = ""
+    gold: GoldAnswers | None = None
 
     @classmethod
     def of(
@@ -68,6 +72,7 @@ class Request:
         labels: Sequence[str] = (),
         turns: str | Sequence[str] = (),
         decided_by: str | None = None,
+        gold: str | os.PathLike[str] | None = None,
     ) -> Request:
         """Return what a user says, checked.
 
@@ -81,9 +86,11 @@ class Request:
             labels: further fields to keep.
             turns: places of what says whether the answers given in turn are right, also as one text with commas.
             decided_by: who decided whether to go on.
+            gold: a file of right answers.
 
         Raises:
             RecordError: something in it is not possible.
+            FileFormatError: the file of right answers cannot be read.
         """
         if reader not in ("auto", *READERS):
             raise UnknownReadingError(f"there is no reader {reader!r}: there are auto, {', '.join(READERS)}")
@@ -101,7 +108,8 @@ class Request:
         verdicts = Verdicts.parse([correct] if isinstance(correct, str) else correct)
         decisions = parse_decisions([decision] if isinstance(decision, str) else decision)
         kept = tuple(labels), verdicts, decisions, dict(where or {}), tuple(listed), decided_by or ""
-        return cls(reader, format or "", dict(fields or {}), *kept)
+        answers = None if gold is None else GoldAnswers.read(os.fspath(gold), (fields or {}).get("gold", ""))
+        return cls(reader, format or "", dict(fields or {}), *kept, answers)
 
 
 @dataclass(frozen=True)
@@ -118,6 +126,8 @@ class Layout:
         turns: where answers given in turn stand, if a record is their list.
         decided_by: who decided whether to go on; "" where nothing says it.
         assumed: what words for decisions are taken to mean, though nobody said it; part of ``decisions``.
+        checker: says what is correct, where no format says who does.
+        gold: where the right answers come from, if from another file.
     """
 
     reader: str
@@ -131,23 +141,28 @@ class Layout:
     turns: Turns | None = None
     decided_by: str = ""
     assumed: Mapping[str, str] = field(default_factory=dict)
+    checker: str = ""
+    gold: str = ""
+
+    @property
+    def grader(self) -> str:
+        """The checker that says what is correct unless the user chose another; "" where the log says it."""
+        return self.checker or (self.format.checker if self.format is not None else "")
 
     @property
     def _grader(self) -> str:
-        """Who says what is correct, where the format says it; "" where the log does."""
-        checker = self.format.checker if self.format is not None else ""
-        return grader_name() if checker == MATHEMATICS else checker
+        return grader_name() if self.grader == MATHEMATICS else self.grader
 
     @property
     def told(self) -> bool:
         """Whether there is anything to say about how the file is read: it is not in this package's own form and words."""
-        return self.format is not None or self.reader == "rollouts" or self.turns is not None or bool(self.assumed)
+        return self.format is not None or self.reader == "rollouts" or self.turns is not None or bool(self.assumed or self.gold)
 
     @property
     def sentence(self) -> str:
         """How the file is read, for people."""
         words = printable(f"; {assumption(self.assumed)}") if self.assumed else ""
-        return self._read_as + words
+        return self._read_as + (f", {printable(self.gold)}" if self.gold else "") + words
 
     @property
     def _read_as(self) -> str:
@@ -470,7 +485,7 @@ def _declared(objects: Sequence[Any], request: Request, names: FieldNames, file:
                     "correct with --field correct=KEY, or the list of attempts with --field attempts=KEY; "
                     "`dstheory anatomy formats` lists the formats"
                 )
-    elif reader in _NEEDS and objects and not has(_NEEDS[reader]):
+    elif reader in _NEEDS and objects and not has(_NEEDS[reader]) and not (reader == "rollouts" and request.gold is not None):
         part = _NEEDS[reader]
         raise RecordError(
             f"{file}: no record has {getattr(names, part)}, which the reader {reader} needs: they have {keys_of(objects[0])}; "

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from glob import glob
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from dstheory.errors import FileFormatError, RecordError, UnknownReadingError
 from dstheory.readers.answers import Checker, Game, load_checker
@@ -14,10 +15,12 @@ from dstheory.readers.attempt_rows import batch_of, read_attempts, table_of_rows
 from dstheory.readers.documents import Documents, open_documents
 from dstheory.readers.final_answers import compare_final
 from dstheory.readers.formats import formats
+from dstheory.readers.gold import Joined, what_is_checked
 from dstheory.readers.grading import GRADER
-from dstheory.readers.layouts import Layout, Request, find_layout
+from dstheory.readers.layouts import MATHEMATICS, Layout, Request, find_layout
+from dstheory.readers.paths import keys_of
 from dstheory.readers.reading import Progress, Reading, RecordBatch, batches
-from dstheory.readers.records import NOBODY, FieldNames
+from dstheory.readers.records import NOBODY, Fault, FieldNames
 from dstheory.readers.rollouts import rollout_batches
 from dstheory.readers.transcripts import MARKERS, NoAnswer, Segmenter, TextReader, segmenter, text_batches
 from dstheory.readers.turns import FIXED_NOTE, decided
@@ -115,12 +118,14 @@ class Opened(NamedTuple):
         documents: its records.
         layout: where their parts stand.
         path: where it is, if it is not where it is called.
+        gold: how records find their right answers, where these stand in another file.
     """
 
     file: str
     documents: Documents
     layout: Layout
     path: Path | None = None
+    gold: Joined | None = None
 
     @classmethod
     def of(
@@ -136,7 +141,12 @@ class Opened(NamedTuple):
         documents = open_documents(path, file, reading, progress)
         for place in dict.fromkeys(one.documents for one in formats() if one.documents):
             documents = documents.within(place)
-        return cls(file, documents, find_layout(documents.head, request, file, table=documents.table), path)
+        if request.gold is None:
+            return cls(file, documents, find_layout(documents.head, request, file, table=documents.table), path)
+        gold = request.gold.join(documents.head, file)
+        head = [found for record in documents.head if not isinstance(found := gold.with_answer(record), Fault)]
+        layout = find_layout(head, _checked(request, head, file, gold.key.text), file)
+        return cls(file, documents, replace(layout, checker=MATHEMATICS, gold=gold.sentence), path, gold)
 
     @property
     def how(self) -> str:
@@ -165,13 +175,14 @@ class Opened(NamedTuple):
     def _batches(self, reading: Reading, texts: TextSettings) -> Iterator[RecordBatch]:
         file, layout, unit = self.file, self.layout, self.documents.unit
         who = layout.decided_by
-        names, checker = layout.names, layout.format.checker if layout.format is not None else ""
+        names, checker = layout.names, layout.grader
         if layout.reader == "table" and self.documents.table and layout.as_it_is:
             table = read_attempts(self.path or Path(file), names)
             yield from filter(None, [batch_of(table, file, names, reading, decided_by=who)])
             return
         check = texts.check(names, checker) if layout.turns is not None and checker else None
-        parts = layout.fitted(self.documents.parts(layout.columns), file, check)
+        parts = self.documents.parts([*layout.columns, *([str(self.gold.key.steps[0])] if self.gold is not None else [])])
+        parts = layout.fitted(parts if self.gold is None else self.gold.parts(parts, reading), file, check)
         if layout.reader == "table":
             table = table_of_rows(parts, names, unit, file, reading)
             yield from filter(None, [batch_of(table, file, names, reading, decided_by=who)])
@@ -184,9 +195,30 @@ class Opened(NamedTuple):
             if layout.turns is not None:
                 layout.turns.note(reading)
         else:
-            segment = layout.format.segment if layout.format is not None else ""
+            segment = layout.format.segment if layout.format is not None else "markers" if layout.gold else ""
             reader = texts.reader(layout.reader, names, file, checker=checker, segment=segment)
             yield from text_batches(parts, file, reader, reading, unit=unit)
+
+
+def _checked(request: Request, head: Sequence[Any], file: str, key: str) -> Request:
+    """Return the request for a log of which only the answers are read, since another file says which are right."""
+    fields = {"problem": key, **{part: at for part, at in request.fields.items() if part != "gold"}}
+    reader, part = request.reader, {"transcript": "transcript", "conversation": "messages"}.get(request.reader, "answer")
+    if reader == "auto":
+        reader, part = next(
+            ((kind, part) for kind, part in (("transcript", "transcript"), ("conversation", "messages"), ("rollouts", "answer"))
+             if part in fields), ("", ""))  # fmt: skip
+    if not reader or part not in fields:
+        found, key = what_is_checked(head)
+        if not found:
+            raise RecordError(
+                f"{file}: the right answers are given, but no text or answer is found that they would be compared with: name it, "
+                f"--field transcript=KEY or --field answer=KEY; its records have {keys_of(head[0]) if head else 'no keys'}"
+            )
+        if not reader or reader == found:
+            reader = found
+            fields[{"transcript": "transcript", "conversation": "messages"}.get(found, "answer")] = key
+    return replace(request, reader=reader, fields=fields)
 
 
 def opened_log(

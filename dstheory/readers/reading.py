@@ -104,6 +104,7 @@ class Reading:
         unseen: usable records after whose last attempt there may have been a decision that the log does not show.
         unanswered: records without any answer, each counted as one wrong answer and no decision.
         attempts_left_out: attempts of the records that were left out for what happened in them.
+        answers_asked: by key of a file of right answers, the values that records have.
         bounds: between what p, a and b lie whatever was left out, where that depended on what happened; "" where nothing did.
     """
 
@@ -121,6 +122,7 @@ class Reading:
     unseen: int = 0
     unanswered: int = 0
     attempts_left_out: int = 0
+    answers_asked: dict[str, set[str]] = field(default_factory=dict)
     bounds: str = ""
 
     @property
@@ -202,6 +204,8 @@ class Reading:
         for reason, found in other.examples.items():
             examples = self.examples.setdefault(reason, [])
             examples += found[: _EXAMPLES - len(examples)]
+        for key, asked in other.answers_asked.items():
+            self.answers_asked.setdefault(key, set()).update(asked)
         first = self.checked.first if self.checked.answers else other.checked.first
         self.checked = Checked(
             self.checked.answers + other.checked.answers, self.checked.right + other.checked.right, first

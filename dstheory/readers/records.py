@@ -48,6 +48,7 @@ REASONS = {
     "transcript": "no transcript text",
     "no-candidate": "no candidate answer found by the segmentation",
     "problem-data": "nothing to check the answers against",
+    "no-gold": "no right answer in the file of answers",
     "checker": "the checker failed",
 }
 OUTCOMES = frozenset(("correct", "decision", "after-stop", "over-cap", "no-candidate", "round"))  # depend on how an episode went

@@ -28,6 +28,7 @@ _NOT_NOW = {
     "report": "--report",
     "scheduler": "--scheduler",
     "votes": "--votes",
+    "gold": "--gold",
 }
 
 

@@ -67,6 +67,8 @@ _OPTIONS = [
                  help="Largest number of attempts, for records that do not say theirs."),
     click.option("--checker", metavar="NAME|FILE.py:FUNCTION", default=None,
                  help="Who says what is correct in texts: countdown, 24, final-answer, or a function (answer, record) of yours."),
+    click.option("--gold", type=click.Path(), metavar="FILE", default=None,
+                 help="Right answers, where the logs do not hold them: JSON, CSV or Parquet, joined by an id or by the prompt."),
     click.option("--segment", type=click.Choice(["expressions", "tags", "markers", "pattern"]), default=None,
                  help="How attempts are found in texts."),
     click.option("--pattern", metavar="REGEX", default=None, help="RE2 expression whose matches are attempts."),
@@ -93,7 +95,7 @@ def read_with(options: dict[str, Any], *, labels: Sequence[str] = (), quiet: boo
     """Read the logs that the options name, with a bar that counts records."""
     from dstheory.anatomy.logs import read_log
 
-    request, texts = request_of(options, labels), texts_of(options)
+    request, texts = request_of({**options, "gold": None}, labels), texts_of(options)
     with _records_bar(options["logs"], quiet=quiet) as progress:
         return read_log(
             *options["logs"],
@@ -105,6 +107,7 @@ def read_with(options: dict[str, Any], *, labels: Sequence[str] = (), quiet: boo
             where=request.where,
             turns=request.turns,
             decided_by=options["decided_by"],
+            gold=options["gold"],
             labels=request.labels,
             cap=options["cap"],
             strict=options["strict"],
@@ -134,6 +137,7 @@ def request_of(options: dict[str, Any], labels: Sequence[str] = ()) -> Request:
         [label for label in labels if label not in known],
         options["turns"] or (),
         options["decided_by"],
+        options["gold"],
     )
 
 
