@@ -53,6 +53,7 @@ from dstheory.objectives.parts import (
 from dstheory.objectives.per_turn import check_per_turn, per_turn_coefficients, per_turn_mass
 from dstheory.objectives.responses import ResponseObjective, Term, response_lengths
 from dstheory.objectives.settings import (
+    at_most_largest,
     batch_scale,
     check_settings,
     log_ratio_of_responses,
@@ -79,8 +80,9 @@ class GroupObjective(ResponseObjective):
         normalise_by: a normaliser, or its name, instead of the row's own: ``"responses"``, ``"response-tokens"``,
             ``"group-tokens"``, ``"batch-tokens"``, ``"constant:1024"``.
         dual_clip: > 1; tokens of negative credit whose ratio is above it have no gradient, c = 0 (arXiv 1912.09729).
-        ratio_level: ``"token"``, or ``"sequence"`` for the ratio of the whole response to the power 1/L, the same at each of its
-            tokens (arXiv 2507.18071), under any normaliser: c = s_i A_i / normaliser.
+        ratio_level: ``"token"``; ``"sequence"`` for the ratio of the whole response to the power 1/L, the same at each of its
+            tokens (arXiv 2507.18071); or ``"sequence-product"`` for that ratio itself (arXiv 2402.14740), under any normaliser:
+            c = s_i A_i / normaliser.
         engine: the policy that really generated the responses, if it is not the ratio's denominator (another engine, a stale
             copy); None for that.
         temperature: > 0; responses come from the logits divided by it, log-probabilities are those at 1.
@@ -108,7 +110,7 @@ class GroupObjective(ResponseObjective):
     corrected_kl: bool = False
     normalise_by: str | Normaliser | None = field(default=None, kw_only=True)
     dual_clip: float = field(default=inf, kw_only=True)
-    ratio_level: Literal["token", "sequence"] = field(default="token", kw_only=True)
+    ratio_level: Literal["token", "sequence", "sequence-product"] = field(default="token", kw_only=True)
     engine: Policy | None = field(default=None, kw_only=True)
     temperature: float = field(default=1.0, kw_only=True)
     importance: Literal["none", "token", "sequence"] = field(default="none", kw_only=True)
@@ -168,7 +170,7 @@ class GroupObjective(ResponseObjective):
     def by_response(self) -> bool:
         """Whether tokens are weighted by something of the whole response: its ratio, or its importance."""
         corrected = self.importance == "sequence" and (self.engine is not None or self.temperature != 1.0)
-        return corrected or (self.ratio_level == "sequence" and self.sampler is not None)
+        return corrected or (self.ratio_level != "token" and self.sampler is not None)
 
     def shared_normaliser(self) -> tuple[Normaliser, Grouping] | None:
         """Return the normaliser and its sizes."""
@@ -216,7 +218,7 @@ class GroupObjective(ResponseObjective):
         if self.sampler is None:
             return ((everything, weight),)
         signs: tuple[tuple[Part, float], ...] = ((positive, 1.0), (negative, -1.0)) if self.signed else ((everything, 1.0),)
-        if self.ratio_level == "sequence":
+        if self.ratio_level != "token":
             return tuple((part, weight) for part, _ in signs)
         ratio = token_ratios(solution.policy, self.sampler, solution)
         found = []
@@ -234,12 +236,12 @@ class GroupObjective(ResponseObjective):
         weight = np.ones(len(t))
         generates = self.generating(solution.policy)
         old = solution.policy if self.sampler is None else self.sampler
-        if self.ratio_level == "sequence" and self.sampler is not None:
-            ratio = np.exp(log_ratio_of_responses(t, solution.policy, old) / response_lengths(solution, t))
+        if self.ratio_level != "token" and self.sampler is not None:
+            log = log_ratio_of_responses(t, solution.policy, old)
+            ratio = at_most_largest(log if self.ratio_level == "sequence-product" else log / response_lengths(solution, t))
             weight = self.weight_of_ratio(ratio, np.full(len(t), sign))
         if self.importance == "sequence" and generates is not old:
-            with np.errstate(over="ignore"):
-                ratio = np.minimum(np.exp(log_ratio_of_responses(t, old, generates)), np.finfo(np.float64).max)
+            ratio = at_most_largest(log_ratio_of_responses(t, old, generates))
             weight = weight * importance_weight(ratio, rule=self.importance_rule, cap=self.importance_cap)
         return weight
 

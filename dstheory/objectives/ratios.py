@@ -109,7 +109,7 @@ class GSPO(GroupMeanObjective):
 
     clip_low: float = 3e-4
     clip_high: float = 4e-4
-    ratio_level: Literal["token", "sequence"] = field(default="sequence", kw_only=True)
+    ratio_level: Literal["token", "sequence", "sequence-product"] = field(default="sequence", kw_only=True)
 
     normaliser = PerToken()
     name = "gspo"

@@ -43,7 +43,7 @@ def check_settings(objective: Any, *, own_rule: bool) -> None:
         own_rule: whether its row has terms of its own, which know the settings of all rows in part only.
     """
     o = objective
-    choices = {"ratio_level": ("token", "sequence"), "importance": ("none", "token", "sequence"),
+    choices = {"ratio_level": ("token", "sequence", "sequence-product"), "importance": ("none", "token", "sequence"),
                "mask_truncated": ("none", "numerator", "both"), "accumulate": ("mean", "sum"),
                "combine": ("before", "after")}  # fmt: skip
     for name, allowed in choices.items():
@@ -64,7 +64,7 @@ def check_settings(objective: Any, *, own_rule: bool) -> None:
             raise ChainError(f"reward_weights is {o.reward_weights}: must be two finite numbers, for correctness and return")
         if o.combine == "after" and o.grouping.mixed:
             raise ChainError(f"{o.name}: combine='after' has no one reward by which groups are dead: keep all groups")
-    if o.ratio_level == "sequence" and o.corrected_kl and np.any(o.beta):
+    if o.ratio_level != "token" and o.corrected_kl and np.any(o.beta):
         raise ChainError(
             f"{o.name}: with corrected_kl TRL multiplies every token's k3 by the ratio of the whole response, which is not "
             "computed here: use beta=0, or corrected_kl=False"
@@ -98,6 +98,12 @@ def log_ratio_of_responses(t: Trajectories, above: Policy, below: Policy) -> Flo
             f"trajectory {int(bad[0])} has probability 0 under the behaviour policy: it has no ratio; give it some mass there"
         )
     return np.asarray(own - theirs)
+
+
+def at_most_largest(log: Floats) -> Floats:
+    """Return exp(log), or the largest floating-point number."""
+    with np.errstate(over="ignore"):
+        return np.asarray(np.minimum(np.exp(log), np.finfo(np.float64).max))
 
 
 def whole_responses(terms: Sequence[Term], under: Solution, outcome: ResponseReward) -> list[Term]:

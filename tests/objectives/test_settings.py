@@ -114,7 +114,8 @@ def ratio_weights(r: Response, a: float, o, who: Policy) -> tuple[list[float], l
             return 0.0 if w > o.importance_cap else w
         return min(w, o.importance_cap)
 
-    steps = [[kept(rho if o.ratio_level == "token" else math.exp(total / r.length)) for rho in step] for step in even]
+    of_response = math.exp(total if o.ratio_level == "sequence-product" else total / r.length)
+    steps = [[kept(rho if o.ratio_level == "token" else of_response) for rho in step] for step in even]
     if o.importance == "token":
         weights = [[important(math.exp((q - g) / n)) for q, g, n in zip(qs, gs, length, strict=True)]
                    for qs, gs, length in zip(denominator, generated, lengths, strict=True)]  # fmt: skip
@@ -250,6 +251,10 @@ CASES: dict[str, GroupObjective] = {
     "ratios of responses, tokens of the group": DAPO(group_size=3, dynamic_sampling=False, ratio_level="sequence", sampler=OLD,
                                                      clip_low=0.01, clip_high=0.02),
     "ratios of responses, plain sums": RLOO(group_size=3, ratio_level="sequence", sampler=OLD, clip_low=0.01, clip_high=0.02),
+    "ratios of responses themselves": RLOO(group_size=3, ratio_level="sequence-product", sampler=OLD, clip_low=0.13,
+                                           clip_high=0.17),
+    "ratios of responses themselves, penalty": DAPO(group_size=2, dynamic_sampling=False, ratio_level="sequence-product",
+                                                    sampler=OLD, clip_low=0.13, clip_high=0.17, **KL),
     "ratios of responses, truncated": CISPO(group_size=2, ratio_level="sequence", sampler=OLD, clip_low=0.01, clip_high=0.01),
     "ratios of responses, dual clip, penalty": GSPO(group_size=2, sampler=OLD, clip_low=0.5, clip_high=0.02, dual_clip=1.005,
                                                     **KL),
