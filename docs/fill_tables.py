@@ -38,14 +38,21 @@ def run(command: str, folder: Path) -> str:
 
 
 def session(block: str, run: Callable[[str], str]) -> str:
-    """Return a console block with the output of its commands renewed; ``| head -n N`` and ``| tail -n N`` cut the output."""
+    """Return a console block with the output of its commands renewed.
+
+    ``| head -n N``, ``| tail -n N`` and ``| grep -A N WORD`` (the first line with it, and N more) cut the output.
+    """
     lines = []
     for line in re.findall(r"^\$ dstheory (.+)$", block, flags=re.MULTILINE):
         command, _, cut = line.partition(" | ")
         output = [text.rstrip() for text in run(command).strip("\n").splitlines()]
         if cut:
-            end, _, number = cut.split()
-            output = output[: int(number)] if end == "head" else output[-int(number) :]
+            end, _, number, *word = cut.split()
+            if end == "grep":
+                first = next(i for i, text in enumerate(output) if word[0] in text)
+                output = output[first : first + 1 + int(number)]
+            else:
+                output = output[: int(number)] if end == "head" else output[-int(number) :]
         lines += [f"$ dstheory {line}", *output]
     return "\n".join(lines) + "\n"
 

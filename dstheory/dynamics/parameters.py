@@ -274,7 +274,7 @@ TABLE: tuple[Parameter | Together, ...] = (
     _setting("temperature", "temperature of sampling", "Responses come from the logits divided by this, > 0; default 1.",
              low=0.0, open_low=True),
     _setting("importance", "importance weight of what generated", "Weigh credits by old/generating, per token or per response.",
-             kind="choice", choices=("none", "token", "sequence")),
+             kind="choice", choices=("none", "token", "sequence", "sequence-mean")),
     _setting("importance_rule", "what happens above the cap", "Truncate the weight at the cap (the default), or mask it above.",
              kind="choice", choices=("truncate", "mask")),
     _setting("importance_cap", "cap of the importance weight", "Cap of the importance weight, > 0; default 2.", low=0.0,

@@ -86,8 +86,8 @@ class GroupObjective(ResponseObjective):
         engine: the policy that really generated the responses, if it is not the ratio's denominator (another engine, a stale
             copy); None for that.
         temperature: > 0; responses come from the logits divided by it, log-probabilities are those at 1.
-        importance: multiply credits by w = old/generating, ``"none"``, per ``"token"`` or per ``"sequence"`` (the product over
-            the response), not differentiated; the penalty is not weighted.
+        importance: multiply credits by w = old/generating, ``"none"``, per ``"token"``, per ``"sequence"`` (the product over the
+            response), or ``"sequence-mean"`` (that to the power 1/L), not differentiated; the penalty is not weighted.
         importance_rule, importance_cap: min(w, cap) (``"truncate"``), or 0 above the cap (``"mask"``).
         mask_truncated: responses that the cap on turns cut off have coefficient 0 (``"numerator"``), and their tokens are left
             out of the normaliser, too (``"both"``, which differs where tokens of the group or of the batch are counted); their
@@ -113,7 +113,7 @@ class GroupObjective(ResponseObjective):
     ratio_level: Literal["token", "sequence", "sequence-product"] = field(default="token", kw_only=True)
     engine: Policy | None = field(default=None, kw_only=True)
     temperature: float = field(default=1.0, kw_only=True)
-    importance: Literal["none", "token", "sequence"] = field(default="none", kw_only=True)
+    importance: Literal["none", "token", "sequence", "sequence-mean"] = field(default="none", kw_only=True)
     importance_rule: Literal["truncate", "mask"] = field(default="truncate", kw_only=True)
     importance_cap: float = field(default=2.0, kw_only=True)
     mask_truncated: Literal["none", "numerator", "both"] = field(default="none", kw_only=True)
@@ -169,7 +169,7 @@ class GroupObjective(ResponseObjective):
     @property
     def by_response(self) -> bool:
         """Whether tokens are weighted by something of the whole response: its ratio, or its importance."""
-        corrected = self.importance == "sequence" and (self.engine is not None or self.temperature != 1.0)
+        corrected = self.importance.startswith("sequence") and (self.engine is not None or self.temperature != 1.0)
         return corrected or (self.ratio_level != "token" and self.sampler is not None)
 
     def shared_normaliser(self) -> tuple[Normaliser, Grouping] | None:
@@ -240,8 +240,9 @@ class GroupObjective(ResponseObjective):
             log = log_ratio_of_responses(t, solution.policy, old)
             ratio = at_most_largest(log if self.ratio_level == "sequence-product" else log / response_lengths(solution, t))
             weight = self.weight_of_ratio(ratio, np.full(len(t), sign))
-        if self.importance == "sequence" and generates is not old:
-            ratio = at_most_largest(log_ratio_of_responses(t, old, generates))
+        if self.importance.startswith("sequence") and generates is not old:
+            log = log_ratio_of_responses(t, old, generates)
+            ratio = at_most_largest(log if self.importance == "sequence" else log / response_lengths(solution, t))
             weight = weight * importance_weight(ratio, rule=self.importance_rule, cap=self.importance_cap)
         return weight
 

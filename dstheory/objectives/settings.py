@@ -43,9 +43,13 @@ def check_settings(objective: Any, *, own_rule: bool) -> None:
         own_rule: whether its row has terms of its own, which know the settings of all rows in part only.
     """
     o = objective
-    choices = {"ratio_level": ("token", "sequence", "sequence-product"), "importance": ("none", "token", "sequence"),
-               "mask_truncated": ("none", "numerator", "both"), "accumulate": ("mean", "sum"),
-               "combine": ("before", "after")}  # fmt: skip
+    choices = {
+        "ratio_level": ("token", "sequence", "sequence-product"),
+        "importance": ("none", "token", "sequence", "sequence-mean"),
+        "mask_truncated": ("none", "numerator", "both"),
+        "accumulate": ("mean", "sum"),
+        "combine": ("before", "after"),
+    }
     for name, allowed in choices.items():
         if getattr(o, name) not in allowed:
             raise ChainError(f"{name} is {getattr(o, name)!r}: must be one of {', '.join(allowed)}")
