@@ -34,7 +34,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from dstheory.chain.bellman import UnrolledPolicy, reach
-from dstheory.checks import Bools, Floats
+from dstheory.checks import Bools, Floats, Ints
+
+_RARE = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +96,7 @@ def contrast(policy: UnrolledPolicy, stop: Floats, resample: Floats, lost: Float
     ([[[0.0, -1.818181818]]], [[[0.090909091, -0.909090909]]])
     """
     pi, s, u = policy.sample, policy.stop, policy.resample
-    first = np.arange(pi.shape[-1]) == np.argmax(pi, axis=-1)[..., None]
+    first = _marked(np.argmax(pi, axis=-1), pi.shape[-1])
     usual = _entry(stop, _usual_end(policy))  # c, (*runs, T', X, 1)
     value, excess, usual = _next_turn(policy, stop, resample, lost, within, usual)
     near = np.abs(excess) < np.abs(value)
@@ -112,12 +114,19 @@ def contrast(policy: UnrolledPolicy, stop: Floats, resample: Floats, lost: Float
     # ... or from Z.
     ends, goes_on = s * (by_stop - ahead), u * (resample - lost * value)
     other = np.abs(ends) + np.abs(goes_on)
-    better = (pi * other).sum(axis=-1, keepdims=True) < (pi * size).sum(axis=-1, keepdims=True)
+    by_other, by_size = (pi * other).sum(axis=-1, keepdims=True), (pi * size).sum(axis=-1, keepdims=True)
+    better = by_other < by_size
+    if pi.min() < _RARE:  # the terms of answers so rare are nothing beside the others', but not beside what such answers get
+        rest = pi * ~_mask(first, pi.shape[-1])
+        much = rest.sum(axis=-1, keepdims=True)
+        by_other = by_other * much + (rest * other).sum(axis=-1, keepdims=True)
+        by_size = by_size * much + (rest * size).sum(axis=-1, keepdims=True)
+        better = np.where(better, ~(_RARE * by_other > by_size), by_other < _RARE * by_size)
     sample, size = np.where(better, ends + goes_on, sample), np.where(better, other, size)
     return Contrast(within * sample, within * size, by_stop, by_resample)
 
 
-def _likelier_stop(policy: UnrolledPolicy, first: Bools) -> Floats:
+def _likelier_stop(policy: UnrolledPolicy, first: Bools | int) -> Floats:
     """Return s(y) - s(*), with all its digits however near the two are to 0, to 1, or to each other."""
     s, u = policy.stop, policy.resample
     with np.errstate(invalid="ignore"):
@@ -127,17 +136,30 @@ def _likelier_stop(policy: UnrolledPolicy, first: Bools) -> Floats:
     return np.asarray((smaller - larger) * np.expm1(-np.abs(apart)))
 
 
-def _entry(table: Floats, which: Bools) -> Floats:
+def _marked(index: Ints, width: int) -> Bools | int:
+    """Return a mark at one answer of every state, (*runs, T', X, Y), or its number where there is one state."""
+    return index.item() if index.size == 1 else np.asarray(np.arange(width) == index[..., None])
+
+
+def _mask(which: Bools | int, width: int) -> Bools:
+    return np.arange(width) == which if isinstance(which, int) else which
+
+
+def _entry(table: Floats, which: Bools | int) -> Floats:
     """Return the entry of one answer of every state, (*runs, T', X, 1)."""
-    return np.asarray(np.where(which, table, 0.0).sum(axis=-1, keepdims=True)) if table.ndim else table
+    if not table.ndim:
+        return table
+    if isinstance(which, int):
+        return np.asarray((table if table.shape[-1] == 1 else table[..., which : which + 1]) + 0.0)
+    return np.asarray(np.where(which, table, 0.0).sum(axis=-1, keepdims=True))
 
 
-def _usual_end(policy: UnrolledPolicy) -> Bools:
-    """Return a mark at the answer that episodes end with most often, (*runs, T' or 1, X, Y)."""
+def _usual_end(policy: UnrolledPolicy) -> Bools | int:
+    """Return which answer episodes end with most often, (*runs, T' or 1, X, Y)."""
     ends = policy.sample * policy.stop
     if policy.capped:
         ends = (reach(policy)[..., None] * ends).sum(axis=-3, keepdims=True)
-    return np.asarray(np.arange(ends.shape[-1]) == np.argmax(ends, axis=-1)[..., None])
+    return _marked(np.argmax(ends, axis=-1), ends.shape[-1])
 
 
 def _next_turn(

@@ -24,7 +24,7 @@ import numpy as np
 from dstheory.chain.exact import Solution
 from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories
-from dstheory.checks import Floats
+from dstheory.checks import Floats, reject
 from dstheory.errors import ChainError
 from dstheory.objectives.base import Objective
 from dstheory.objectives.expectation.exponential import EffectiveCredit, response_beside, response_contrast, response_mass
@@ -84,7 +84,11 @@ class ResponseObjective(Objective):
         return self.generated(solution).policy
 
     def coefficients(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:
-        """Return the sum over terms of f(R, L) times the token weight of each action."""
+        """Return the sum over terms of f(R, L) times the token weight of each action.
+
+        Raises:
+            ChainError: infinite terms of both signs meet.
+        """
         t, under = trajectories, self.generated(solution)
         outcome = self.outcome_of(under)
         reward, length = outcome.reward.total(under, t), response_lengths(solution, t)
@@ -92,7 +96,10 @@ class ResponseObjective(Objective):
         for term in self.terms(solution, under, outcome):
             own = reward if term.reward is None else term.reward.total(under, t)
             s, d = self.of_term(term, solution, t, own, length)
-            c_s, c_d = c_s + s, c_d + d
+            with np.errstate(invalid="ignore"):
+                c_s, c_d = c_s + s, c_d + d
+        for c in (c_s, c_d):
+            reject(np.isnan(c), c, "coefficient", "must be a number", "the two policies are too far apart there", axes=("step",))
         return c_s, c_d
 
     @staticmethod

@@ -7,7 +7,8 @@ All gradients are :math:`E[\sum c \nabla \log \pi]`. With m the expected coeffic
 
 .. math:: 1/L = \int e^{-tL} dt = \int e^{u - L e^u} du \approx h \sum_j t_j e^{-t_j L}, \qquad t_j = e^{hj},
 
-with a relative error of :math:`4 \pi h^{-1/2} e^{-\pi^2/h}`, 1e-20 at h = 0.2. It is smooth in log L, so that differences of two
+with a relative error of :math:`4 \pi h^{-1/2} e^{-\pi^2/h}`, 1e-20 at h = 0.2. What of the sum lies left of 1/L is taken
+together by a Gauss rule. It is smooth in log L, so that differences of two
 lengths are as good. Each exponential factors over turns, over the members of a group and over the groups of a batch.
 """
 
@@ -21,6 +22,7 @@ from math import ceil, comb, factorial, inf, prod
 from typing import Any
 
 import gmpy2
+import mpmath
 import numpy as np
 from gmpy2 import exp, expm1, log, log1p, mpfr, sqrt
 from strategies import Case
@@ -30,7 +32,8 @@ Weight = Callable[[int, int, int], tuple[Number, Number, Number]]  # of the answ
 Pair = tuple[Number, Number]
 
 STEP = 5  # 1/h
-_TAIL = 48  # what is left out of a sum at either end is exp(-48) of it
+_TAIL = 48  # what is left out of a sum is exp(-48) of it
+_LEFT = 10  # nodes for all that lies left of 1/L
 
 
 class NoClosedFormError(Exception):
@@ -73,8 +76,9 @@ class Actions:
 class World:
     """A chain and the policy whose gradient is wanted, as plain numbers."""
 
-    def __init__(self, mdp: Any, policy: Any) -> None:
+    def __init__(self, mdp: Any, policy: Any, *, final: bool = True) -> None:
         self.mdp, self.policy = mdp, policy
+        self.final = final  # whether there are bits enough for a difference that rounding leaves to be called 0
         self.counts = [int(n) for n in mdp.n_answers]
         self.prompts = range(len(self.counts))
         self.capped = mdp.max_turns is not None
@@ -88,6 +92,9 @@ class World:
             for table in (mdp.sample_length, mdp.decision_length, mdp.correct)
         )
         self._tables: dict[int, list[list[Actions]]] = {}
+        self._indicators: dict[str, list[Pays]] = {}
+        self.tilts: dict[tuple[int, int, int], list[tuple[Number, list[Tilt]]]] = {}
+        self.kept: list[Any] = []
         self.own = self.actions(policy)
 
     def actions(self, policy: Any) -> list[list[Actions]]:
@@ -115,11 +122,13 @@ class World:
 
     def indicator(self, marks: Sequence[Sequence[int]]) -> list[Pays]:
         """Return 1 for submitting a marked answer, undiscounted."""
-        one = mpfr(1)
-        return [
-            Pays([[mpfr(int(v)) for v in row]] * self.turns, [[mpfr(0)] * len(row)] * self.turns, one, one, indicator=True)
-            for row in marks
-        ]
+        key, one = repr([list(map(int, row)) for row in marks]), mpfr(1)
+        if key not in self._indicators:
+            self._indicators[key] = [
+                Pays([[mpfr(int(v)) for v in row]] * self.turns, [[mpfr(0)] * len(row)] * self.turns, one, one, indicator=True)
+                for row in marks
+            ]
+        return self._indicators[key]
 
     def scores(self, masses: Sequence[Mass]) -> tuple[np.ndarray, np.ndarray]:
         """Return the gradient of a sum of masses: the score of each action times its mass."""
@@ -136,14 +145,32 @@ class World:
                 m, stop, res = ([sum(t[x][j][y] for j in over) for y in range(n)] for t in (total.s, total.stop, total.res))
                 size = sum(abs(t[x][j][y]) for j in over for y in range(n) for t in (total.s, total.stop, total.res))
                 for y in range(n):
-                    sample[k, x, y] = without_rounding(m[y] - here.pi[y] * sum(m), size)
-                    decide[k, x, y] = without_rounding(stop[y] * here.res[y] - res[y] * here.stop[y], size)
+                    others = [z for z in range(n) if z != y]  # m(y) - pi(y) sum m, without 1 - pi(y)
+                    but = sum(here.pi[z] for z in others), sum(m[z] for z in others)
+                    sample[k, x, y] = self.difference(m[y] * but[0], here.pi[y] * but[1], size)
+                    decide[k, x, y] = self.difference(stop[y] * here.res[y], res[y] * here.stop[y], size)
         return sample, decide
 
+    def difference(self, a: Number, b: Number, size: Number) -> Number:
+        """Return a - b, and 0 for what rounding leaves of numbers that cancel exactly: none that is meant comes as close."""
+        return mpfr(0) if self.final and _is_rounding(a - b, size) else a - b
 
-def without_rounding(value: Number, size: Number) -> Number:
-    """Return 0 for what rounding leaves of numbers that cancel exactly; no difference that is meant comes as close."""
-    return mpfr(0) if abs(value) <= size * mpfr(2) ** (200 - gmpy2.get_context().precision) else value
+    def variance(self, square: Number, mean: Number) -> Number:
+        """Return E[R^2] - E[R]^2, which is divided by, or 0.
+
+        Raises:
+            TooFewDigitsError: it may be that of a rare reward.
+        """
+        value = square - mean * mean
+        if not _is_rounding(value, square):
+            return value
+        if not self.final and square != 0:
+            raise TooFewDigitsError
+        return mpfr(0)
+
+
+def _is_rounding(value: Number, size: Number) -> bool:
+    return bool(abs(value) <= size * mpfr(2) ** (200 - gmpy2.get_context().precision))
 
 
 @dataclass
@@ -286,9 +313,7 @@ class Mass:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.s, self.stop, self.res = (
-            [[[mpfr(0)] * n for _ in range(world.turns)] for n in world.counts] for _ in range(3)
-        )
+        self.s, self.stop, self.res = ([[[mpfr(0)] * n for _ in range(world.turns)] for n in world.counts] for _ in range(3))
 
     def collect(self, x: int, tilt: Tilt, a: Number, b: Number) -> None:
         """Add (a + b R) exp(-tL) to both decisions of a prompt; :meth:`finish` multiplies by their probabilities."""
@@ -382,10 +407,33 @@ def nodes(chains: Sequence[Chain], members: int) -> list[Pair]:
         most *= _TAIL * float(max(chain.expected_turns() for chain in chains))
     else:
         most *= len(chains[0].turns)
-    first, last = -_TAIL - np.log(most), np.log(_TAIL / least)
+    first, last = int(-np.log(most) * STEP) - 2, int(np.log(_TAIL / least) * STEP) + 1
     bits = gmpy2.get_context().precision
-    each = (_node(j, bits) for j in range(int(first * STEP) - 1, int(last * STEP) + 2))
-    return [(t / STEP, base) for t, base in each]
+    each = [(t / STEP, base) for t, base in (_node(j, bits) for j in range(first + 1, last + 1))]
+    scale, _ = _node(first, bits)
+    return [(w * scale, exp(-t * scale)) for t, w in ((mpfr(t), mpfr(w)) for t, w in _left_tail())] + each
+
+
+@lru_cache(maxsize=1)
+def _left_tail() -> list[tuple[str, str]]:
+    """Return the Gauss rule of points e^{-hj}, j = 0, 1, ..., with weights h times themselves: 1e-30 for exp(-tL), tL <= 1.
+
+    The nodes are the eigenvalues of the matrix of Lanczos' recursion (Golub and Welsch 1969).
+    """
+    with mpmath.workdps(120):
+        points = [mpmath.exp(-mpmath.mpf(j) / STEP) for j in range(80 * STEP)]
+        total = sum(points)
+        here, last, beta = [mpmath.sqrt(p / total) for p in points], [mpmath.mpf(0)] * len(points), mpmath.mpf(0)
+        matrix = mpmath.zeros(_LEFT)
+        for i in range(_LEFT):
+            alpha = sum(p * v * v for p, v in zip(points, here, strict=True))
+            rest = [(p - alpha) * v - beta * u for p, v, u in zip(points, here, last, strict=True)]
+            beta, matrix[i, i] = mpmath.sqrt(sum(v * v for v in rest)), alpha
+            if i + 1 < _LEFT:
+                matrix[i, i + 1] = matrix[i + 1, i] = beta
+            here, last = [v / beta for v in rest], here
+        found, vectors = mpmath.eigsy(matrix)
+        return [(mpmath.nstr(found[i], 100), mpmath.nstr(total / STEP * vectors[0, i] ** 2, 100)) for i in range(_LEFT)]
 
 
 Coefficients = Callable[[Tilt], Sequence[Pair]]
@@ -421,8 +469,7 @@ def of_responses(world: World, policy: Any, pays: list[Pays], batch: Batch, coef
         divided = [sum(map(times, world.rho, tokens)) / chance] * len(chains)
     out: list[Mass] = []
     alone = [] if batch.members > 1 else [coefficients(t) for t in unit]
-    for w, base in nodes(chains, batch.members) if batch.members else [(mpfr(1), mpfr(1))]:
-        tilts = [Tilt(c, p, base) for c, p in zip(chains, pays, strict=True)] if batch.members else unit
+    for w, tilts in _tilts(world, policy, pays, batch.members) if batch.members else [(mpfr(1), unit)]:
         others = mpfr(1)
         if batch.kind == "batch-tokens" and batch.members and batch.prompts > 1:
             size = int(batch.size)
@@ -438,6 +485,17 @@ def of_responses(world: World, policy: Any, pays: list[Pays], batch: Batch, coef
     for mass in out:
         mass.finish(chains)
     return out
+
+
+def _tilts(world: World, policy: Any, pays: list[Pays], members: int) -> list[tuple[Number, list[Tilt]]]:
+    """Return the weight of each node and the chains of all prompts seen through it; the same sums share them."""
+    key = id(policy), id(pays), members
+    if key not in world.tilts:
+        chains = world.chains(policy)
+        each = list(zip(chains, pays, strict=True))
+        world.tilts[key] = [(w, [Tilt(c, p, base) for c, p in each]) for w, base in nodes(chains, members)]
+        world.kept.append(pays)  # as long as its identity stands for it
+    return world.tilts[key]
 
 
 def _mixed(tilt: Tilt, size: float) -> Number:
@@ -456,6 +514,13 @@ def _tokens_of_mixed(world: World, chain: Chain, unit: Tilt, size: float) -> Num
     of_one, of_zero = tokens_by_reward(chain, unit)
     n = int(size) - 1
     return of_one * (1 - unit.one**n) + of_zero * (1 - unit.zero**n)
+
+
+def enough_digits(tilt: Tilt) -> None:
+    """Raise TooFewDigitsError where a rare reward's credit may be lost beside that of the other one."""
+    rarer = min(tilt.one, tilt.zero)
+    if not tilt.chain.world.final and 0 < rarer < tilt.plain * mpfr(2) ** (-gmpy2.get_context().precision // 3):
+        raise TooFewDigitsError
 
 
 def tokens_by_reward(chain: Chain, unit: Tilt) -> Pair:
@@ -533,6 +598,7 @@ def in_the_limit(low: Number, high: Number, parts: Sequence[Any], *, std: bool, 
     """Return the same in groups without end: (R - E[R])/(sd(R) + epsilon)."""
 
     def of(tilt: Tilt) -> list[Pair]:
+        enough_digits(tilt)
         gap = high - low
         scale = gap * sqrt(max(tilt.one * tilt.zero, mpfr(0))) + mpfr(epsilon) if std else mpfr(1)
         miss, hit = (v / scale if scale != 0 else mpfr(0) for v in (-gap * tilt.one, gap * tilt.zero))

@@ -30,6 +30,7 @@ from objectives.extreme_numbers import (
     at_states,
     clipped,
     counted,
+    enough_digits,
     everything,
     excess,
     group_mean,
@@ -50,9 +51,10 @@ from objectives.extreme_numbers import (
     stages,
     times,
     tokens_by_reward,
-    without_rounding,
 )
 from strategies import Case
+
+_FIRST = 640  # bits: 1e-193
 
 
 def gradient(objective: Any, case: Case, *, bits: int | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -61,14 +63,29 @@ def gradient(objective: Any, case: Case, *, bits: int | None = None) -> tuple[np
     Raises:
         NoClosedFormError: nobody can say without sampling.
     """
-    bits = bits or precision(case)
+    most, before = bits or precision(case), None
+    bits = bits or _FIRST
     while True:
-        with gmpy2.context(gmpy2.get_context(), precision=bits):
+        final = bits >= most  # enough for whatever may cancel; fewer will do if many more change nothing
+        with gmpy2.context(gmpy2.get_context(), precision=min(bits, most) if final else bits):
             try:
-                world = World(case.mdp, case.policy)
-                return world.scores(_RULES[objective.name](objective, world))
+                world = World(case.mdp, case.policy, final=final)
+                found = world.scores(_RULES[objective.name](objective, world))
+                if final or (before is not None and _alike(before, found)):
+                    return found
             except TooFewDigitsError:
-                bits *= 2
+                found, most = None, 2 * bits if final else most
+            before, bits = found, int(1.6 * bits)
+
+
+def _alike(one: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> bool:
+    """Return whether two gradients agree in every row to many more digits than a float has, or in that there is nothing."""
+    for a, b in zip(one, other, strict=True):
+        for at in np.ndindex(a.shape[:-1]):
+            top = max(abs(v) for v in b[at])
+            if top > 1e-295 and max(abs(v - w) for v, w in zip(a[at], b[at], strict=True)) > 1e-25 * top:
+                return False
+    return True
 
 
 # ---------------------------------------------------------------------- objectives: reward
@@ -201,7 +218,7 @@ def _plus_plus(objective: Any, world: World) -> list[Mass]:
                     w = world.rho[x] * v * weight
                     tokens, mean, square = tokens + w, mean + w * moments[0], square + w * moments[1]
     mean, square = mean / tokens, square / tokens
-    variance = without_rounding(square - mean * mean, square)
+    variance = world.variance(square, mean)
     scale = 1 / (sqrt(variance) * tokens) if variance > 0 else mpfr(0)
 
     def weight_of(x: int, k: int, y: int) -> tuple[Number, Number, Number]:
@@ -329,7 +346,7 @@ def _whitened(epsilon: float) -> Coefficients:
                 square = now(k) + both**2 * sum(chain.go[k]) * square
         else:
             square = now(0) / (1 - both**2 * sum(chain.go[0]))
-        variance = without_rounding(square - v.v[0] ** 2, square)
+        variance = chain.world.variance(square, v.v[0])
         scale = (sqrt(variance) if variance > 0 else mpfr(0)) + mpfr(epsilon)
         return [(-v.v[0] / scale, 1 / scale)] if scale > 0 else [(mpfr(0), mpfr(0))]
 
@@ -367,6 +384,7 @@ def _nft(objective: Any, world: World) -> list[Mass]:
     def shares(x: int) -> list[Pair]:
         """The chance of each share r > 0 of hits in the group of a miss."""
         one, zero = units[x].one, units[x].zero
+        enough_digits(units[x])
         if size == inf:
             return [(mpfr(1), one)] if one > 0 and zero > 0 else []
         n = int(size) - 1

@@ -90,7 +90,7 @@ def look(make: Make, case: Case) -> Found:
         try:
             objective, solution = make(case), solve(case.mdp, case.policy)
             found = objective.gradient(solution)
-            said = attribute(objective, solution, limit=100)
+            said = attribute(objective, solution, limit=100, digits=False)  # which were asked for just now
         except ChainError as error:
             return _refused(make, case, str(error))
         except Warning as warning:
