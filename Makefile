@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 JOBS   ?= 2
 TORCH  ?= torch==2.13.0
 
-.PHONY: peers-check simulate test lint types unit verify test-exhaustive fuzz mutants bench wheel clean
+.PHONY: peers-check simulate test lint types unit verify test-exhaustive fuzz mutants bench docs wheel clean
 
 simulate: $(VENV)/.run
 	$(BIN)/dstheory simulate --length-weight 0.5 --out results/simulate --overwrite
@@ -49,11 +49,18 @@ peers-check: $(VENV)-trl/.trl
 	HF_HUB_OFFLINE=1 $(VENV)-trl/bin/python -m pytest -q -n 0 tests/peers
 	PYTHONPATH=tests $(VENV)-trl/bin/python -W ignore -m peers.report
 
+# The site, in an environment of its own; open build/site/index.html. A warning ends it, and so does a link that leads nowhere.
+docs: $(VENV)-docs/.docs
+	PYTHONPATH=$(CURDIR)/docs:$(CURDIR) $(VENV)-docs/bin/python -m sitepages
+	rm -rf build/site
+	$(VENV)-docs/bin/python -m sphinx -q -W --keep-going -E -d build/docs/doctrees -b html docs build/site
+	PYTHONPATH=$(CURDIR)/docs $(VENV)-docs/bin/python -m sitepages.check build/site
+
 wheel: $(VENV)/.test
 	rm -rf dist && $(BIN)/python -m pip -q wheel --no-deps -w dist -c constraints.txt .
 
 clean:
-	rm -rf $(VENV) $(VENV)-trl build dist results .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-trl $(VENV)-docs build docs/catalogue dist results .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -63,6 +70,11 @@ $(VENV)-trl/.trl: pyproject.toml constraints.txt
 	$(VENV)-trl/bin/python -m pip -q install $(TORCH)
 	$(VENV)-trl/bin/python -m pip -q install -c constraints.txt -e '.[test,trl]'
 	$(VENV)-trl/bin/python -m pip -q install --no-deps verl==0.9.1 openrlhf==0.11.2
+	@touch $@
+
+$(VENV)-docs/.docs: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)-docs
+	$(VENV)-docs/bin/python -m pip -q install -c constraints.txt -e '.[docs]'
 	@touch $@
 
 # One stamp per set of dependencies, renewed only when what is installed would change: repeated runs start at once.

@@ -64,7 +64,8 @@ def page(text: str, run: Callable[[str], str]) -> str:
 
 def main() -> None:
     """Renew every block, and only files in which one changed."""
-    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+    pages = [page for folder in ("docs", "docs/explanation") for page in sorted((ROOT / folder).glob("*.md"))]
+    for path in (ROOT / "README.md", *pages):
         text = path.read_text(encoding="utf-8")
         renewed = BLOCK.sub(lambda block: block[1] + printed(block["command"]), text)
         with tempfile.TemporaryDirectory() as folder:

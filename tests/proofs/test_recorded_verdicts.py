@@ -10,6 +10,7 @@ import subprocess
 from collections import Counter
 
 import pytest
+from sitepages import claims as catalogue
 
 from dstheory.claims import Outcome, Report, verify
 from dstheory.claims.reports import (
@@ -181,6 +182,19 @@ def test_reports_mention_every_claim(report):
     for entry in report.entries:
         assert claim_text(entry).startswith(entry.info["id"])
         assert entry.info["id"] in markdown_claims([entry])
+
+
+def test_every_claim_has_a_page_in_the_catalogue(report):
+    pages = catalogue.pages(report.entries)
+    assert set(pages) == {"claims/index.md", *(f"claims/{entry.info['id']}.md" for entry in report.entries)}
+    for entry in report.entries:
+        page, info = pages[f"claims/{entry.info['id']}.md"], entry.info
+        assert f"**Verdict: [{info['recorded']}](../../explanation/verdicts.md#" in page
+        assert f"\n# {info['id']}: " in page
+        assert all(f"**{step.number}.**" in page for step in entry.verdict.steps)
+        assert all(f"({other}.md)" in page for other in info["related"])
+        assert ("**Witness**" in page) == (info["recorded"] == "fails")
+        assert f"[{info['id']}]({info['id']}.md)" in pages["claims/index.md"]
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")

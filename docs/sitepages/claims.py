@@ -1,0 +1,136 @@
+"""A page for every claim: statement, domain, proof with its formulas, verdict, witness, relatives, sources."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from dstheory.about import ABOUT
+from dstheory.claims.claim import LEVELS
+from dstheory.claims.reports import few, how, verdict_text
+from dstheory.claims.runner import Entry
+from dstheory.claims.verdicts import StepReport
+from sitepages.text import ORPHAN, plain, source, table
+
+GROUPS = {
+    "A": "The chain, and reflection",
+    "B": "Surrogate rewards",
+    "C": "Imitation",
+    "D": "KL penalties",
+    "E": "The optimum of reward + KL",
+    "F": "Optimisers",
+    "G": "Logs of real models",
+    "neighbours": "Related works",
+    "O": "Objectives that people train with",
+}
+_LONG = 1500
+_ANCHORS = {
+    "holds": "holds", "holds under condition": "holds-under-condition", "fails": "fails", "not refuted": "not-refuted",
+    "holds at an example": "holds-at-an-example", "true by definition": "true-by-definition", "undecided": "undecided",
+}  # fmt: skip
+
+
+def pages(entries: Iterable[Entry]) -> dict[str, str]:
+    """Return ``{path: text}``: a page per claim, and the list of all."""
+    entries = list(entries)
+    known = {entry.info["id"]: entry.info for entry in entries}
+    return {"claims/index.md": _index(entries), **{f"claims/{entry.info['id']}.md": page(entry, known) for entry in entries}}
+
+
+def page(entry: Entry, known: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the page of one claim; ``known`` has what every claim says of itself, by id."""
+    info, verdict = entry.info, entry.verdict
+    out = [*ORPHAN, f"# {info['id']}: {plain(info['title'])}", "", plain(info["statement"]), ""]
+    out += _display(info["latex"])
+    said = f"**Verdict: {_explained(info['recorded'])}**" if entry.as_recorded else f"**Verdict: {verdict_text(entry)}**"
+    out += [f"{said}, {how(verdict.status, verdict.method)}.", ""]
+    if verdict.witness:
+        values = ", ".join(f"${_number(name, value)}$" for name, value in verdict.witness.items())
+        out += [f"**Witness**, a point at which it is false: {values}.", ""]
+    if verdict.message and not entry.as_recorded:
+        out += [plain(verdict.message), ""]
+    out += table(["", ""], _facts(entry, known))
+    out += ["## Proof" if info["recorded"] != "fails" else "## Refutation", ""]
+    for step in verdict.steps:
+        out += _step(step, info["id"])
+    if info["notes"]:
+        out += ["## Remarks", "", plain(info["notes"]), ""]
+    out += ["## Check it", "", f"The steps stand in `proofs/{Path(info['path']).name}`. To decide them again:", ""]
+    return "\n".join([*out, "```console", f"$ dstheory verify --show {info['id']}", "```", ""])
+
+
+def _facts(entry: Entry, known: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
+    info = entry.info
+    rows = [
+        ("level", f"{info['level']}: {plain(LEVELS[info['level']])}"),
+        ("domain", _formulas(info["domain_latex"])),
+        ("where", _formulas(info["definitions_latex"])),
+        ("assuming", _formulas(info["assumptions_latex"])),
+        ("scope", plain(entry.scope)),
+        ("source", source(info["source"])),
+        ("related", "; ".join(f"[{x}]({x}.md), {plain(known[x]['title'])}" for x in info["related"] if x in known)),
+        ("objectives", ", ".join(f"[`{x.name}`](../objectives/{x.name}.md)" for x in ABOUT.values() if info["id"] in x.claims)),
+    ]
+    return [(label, text) for label, text in rows if text]
+
+
+def _step(step: StepReport, claim: str) -> list[str]:
+    out = [f"**{step.number}.** " + ("*Lemma.* " if step.lemma else "") + plain(step.words), ""]
+    formulas, more = few(step.latex)
+    for formula in formulas:
+        long = f"(a formula of {len(formula):,} characters: `dstheory verify --show {claim} --format json`)"
+        out += _display(formula) if len(formula) <= _LONG else [long, ""]
+    out += [f"… {more}.", ""] if more else []
+    if step.context_latex:
+        parts = step.context_latex.removeprefix("$").removesuffix("$").split("$, $")
+        out += [f"where {_formulas(parts)}.", ""]
+    result = f"*{how(step.status, step.method)}*" + (f": {plain(step.detail)}" if step.detail else "")
+    if step.witness:
+        result += " at " + ", ".join(f"${_number(name, value)}$" for name, value in step.witness.items())
+    return [*out, f"→ {result}", ""]
+
+
+def _index(entries: list[Entry]) -> str:
+    counts = Counter(entry.info["recorded"] for entry in entries)
+    said = ", ".join(f"{number} {_explained(outcome)}" for outcome, number in counts.most_common())
+    out = [
+        "# Every claim", "",
+        f"{len(entries)} statements, each decided by `dstheory verify`: {said}. Many of those that fail are loose readings, kept "
+        "because each shows which word of the sharp form is needed. Their ids end in `-loose`; their pages lead to that form.",
+        "",
+    ]  # fmt: skip
+    for group in dict.fromkeys(entry.info["group"] for entry in entries):
+        own = [entry.info for entry in entries if entry.info["group"] == group]
+        rows = [
+            (f"[{x['id']}]({x['id']}.md)", plain(x["title"]), _explained(x["recorded"]), x["level"], source(x["source"]))
+            for x in own
+        ]
+        out += [f"## {GROUPS.get(group, group)}", "", *table(["id", "statement", "verdict", "level", "source"], rows)]
+    return "\n".join(out)
+
+
+def _explained(outcome: str) -> str:
+    return f"[{outcome}](../../explanation/verdicts.md#{_ANCHORS[outcome]})" if outcome in _ANCHORS else outcome
+
+
+def _display(latex: str) -> list[str]:
+    return ["$$", latex, "$$", ""] if latex else []
+
+
+def _formulas(parts: Iterable[str]) -> str:
+    return ", ".join(_inline(part) for part in parts)
+
+
+def _inline(latex: str) -> str:
+    if len(latex) > _LONG:
+        return f"(a formula of {len(latex):,} characters)"
+    bar = latex.replace("|", r"\vert ")  # a bar would end a cell of a table
+    return f"${bar}$"
+
+
+def _number(name: str, value: str) -> str:
+    from dstheory.rational.symbols import latex_name
+
+    return f"{latex_name(name)} = {value}"

@@ -1,0 +1,123 @@
+"""What Sphinx does not do: mathematics as MathML, written while building, and links from ids of claims to their pages."""
+
+from __future__ import annotations
+
+import html
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from math_core import LatexToMathML
+from sphinx.application import Sphinx
+from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util import logging
+from sphinx.util.nodes import make_refnode
+
+from sitepages.project import turned
+
+_LOG = logging.getLogger(__name__)
+_MATHML = LatexToMathML()
+_DOLLARS = re.compile(r"\$([^$]*)\$")
+_TEXT = re.compile(r"\\text\{([^{}]*\$[^{}]*)\}")
+_ID = re.compile(r"(?<![\w.-])[A-Z]\d{1,2}(?:-[a-z]\w*)*(?![\w-])")
+_SEVERAL = re.compile(r"^\s+(?:\w+, )+\w+(?=: )")
+_STAR = re.compile(r"((?<=[\[(])\*(?=\w)|\|)")
+
+
+def mathml(latex: str, *, display: bool) -> str:
+    r"""Return LaTeX as MathML, which browsers set by themselves.
+
+    Raises:
+        LatexError: it is not understood.
+
+    >>> mathml("p_{s}", display=False)
+    '<math><msub><mi>p</mi><mi>s</mi></msub></math>'
+    """
+    # mathematics within \text is taken out of it
+    plain = _TEXT.sub(lambda found: r"\text{" + _DOLLARS.sub(r"} \1 \\text{", found[1]) + "}", latex)
+    return _MATHML.convert_with_local_state(plain, displaystyle=display)
+
+
+def _visit(self: Any, node: nodes.Element) -> None:
+    display = isinstance(node, nodes.math_block)
+    source = node.astext()
+    try:
+        shown = mathml(source, display=display)
+    except Exception as error:
+        _LOG.warning("mathematics that is not understood (%s): %s", str(error).splitlines()[0], source, location=node)
+        shown = html.escape(source)
+    self.body.append(f'<div class="formula">{shown}</div>' if display else shown)
+    raise nodes.SkipNode
+
+
+class ClaimLinks(SphinxPostTransform):
+    """In running text, the id of a claim leads to its page."""
+
+    default_priority = 9
+
+    def run(self, **_: Any) -> None:
+        """Replace ids in texts that are not code, titles, links or mathematics."""
+        if self.app.builder.format != "html":
+            return
+        apart = (nodes.literal, nodes.literal_block, nodes.reference, nodes.title, nodes.math, nodes.raw, nodes.math_block)
+        for text in list(self.document.findall(nodes.Text)):
+            up: nodes.Node | None = text.parent
+            while up is not None and not isinstance(up, apart):
+                up = up.parent
+            if up is None and _ID.search(text):
+                text.parent.replace(text, self._linked(str(text)))
+
+    def _linked(self, text: str) -> list[nodes.Node]:
+        out: list[nodes.Node] = []
+        end = 0
+        for found in _ID.finditer(text):
+            page = f"catalogue/claims/{found[0]}"
+            if page not in self.env.all_docs or page == self.env.docname:
+                continue
+            out += [nodes.Text(text[end : found.start()])]
+            out += [make_refnode(self.app.builder, self.env.docname, page, "", nodes.Text(found[0]), found[0])]
+            end = found.end()
+        return [*out, nodes.Text(text[end:])]
+
+
+def _escape_docstring(app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
+    """Docstrings write ``[*runs, turn]`` and ``|n|`` as mathematics does, not as starts of emphasis and of substitutions.
+
+    Several arguments in one line, ``p, a, b: ...``, would be read as a type and a name: so no space is left between them.
+    An empty comment in front of those of properties and data keeps napoleon from taking what stands before a colon for a type.
+    """
+    for i, line in enumerate(lines):
+        if not line.lstrip().startswith((">>>", "...")):
+            together = _SEVERAL.sub(lambda found: found[0].replace(", ", ",\N{ZERO WIDTH SPACE}"), line)
+            parts = together.split("``")
+            lines[i] = "``".join(_STAR.sub(r"\\\1", part) if k % 2 == 0 else part for k, part in enumerate(parts))
+    if what in ("property", "attribute", "data"):
+        lines[:0] = ["..", ""]
+
+
+def _turn_links(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Pages link to files of the repository; some of these are pages of the site."""
+    place = f"docs/{docname}.md"
+    if not docname.startswith("catalogue/"):
+        source[0] = turned(source[0], place, place)
+
+
+def _copy_font(app: Sphinx, error: Exception | None) -> None:
+    """Put a font that has the measures of mathematics beside the pages: not every machine has one."""
+    import ziamath
+
+    if error is None and app.builder.format == "html":
+        fonts = Path(ziamath.__file__).parent / "fonts"
+        shutil.copy(fonts / "STIXTwoMath-Regular.ttf", Path(app.outdir) / "_static")
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register both with Sphinx."""
+    app.add_html_math_renderer("mathml", (_visit, None), (_visit, None))
+    app.add_post_transform(ClaimLinks)
+    app.connect("source-read", _turn_links)
+    app.connect("autodoc-process-docstring", _escape_docstring, priority=400)
+    app.connect("build-finished", _copy_font)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

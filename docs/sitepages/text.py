@@ -1,0 +1,36 @@
+"""Markdown of the pages that are written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+ORPHAN = ("---", "orphan: true", "---", "")
+"""Before pages that a list leads to, not the navigation: hundreds of entries beside every page would be most of it."""
+
+_MARKUP = re.compile(r"([\\`*_$<>\[\]{}~|#^&])")
+_ARXIV = re.compile(r"(?<![\d.])(\d{4}\.\d{4,5})(?!\d)")
+
+
+def plain(text: str) -> str:
+    r"""Return a text as Markdown that shows it as it is.
+
+    >>> print(plain("p_E * <b>"))
+    p\_E \* \<b\>
+    """
+    return _MARKUP.sub(r"\\\1", " ".join(text.split()))
+
+
+def source(text: str) -> str:
+    """Return where something comes from, with arXiv numbers as links.
+
+    >>> source("arXiv 2601.01580; derived here")
+    'arXiv [2601.01580](https://arxiv.org/abs/2601.01580); derived here'
+    """
+    return _ARXIV.sub(r"[\1](https://arxiv.org/abs/\1)", plain(text))
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Return the lines of a table of Markdown, cells as they are."""
+    rule = "|" + "---|" * len(head)
+    return ["| " + " | ".join(head) + " |", rule, *("| " + " | ".join(row) + " |" for row in rows), ""]
