@@ -309,6 +309,8 @@ def _compared(against: _Against, where: _Where) -> list[str]:
     lines = [f"{name}: {_shown(here)} here, {_shown(there)} there" for name, here, there in found.fields]
     if not found.fields:
         return ["the two are one objective"]
+    if found.why_not:
+        return [*lines, f"not compared: {found.why_not}"]
     lines.append(f"its update on {where.name}, as a multiple of the one here: {_three(found.factor, '.4g')}")
     lines.append(f"turned from the one here by degrees: {_three(found.turned, '.1f')}")
     lines += [f"not modelled there: {lack.key} = {_shown(lack.value)}: {lack.what}" for lack in against.other.lacks]

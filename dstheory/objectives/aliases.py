@@ -105,13 +105,15 @@ ALIASES: dict[str, Alias] = {
                           "by E[L] in large batches"),
     "open-instruct:grpo": Alias("dapo-batch", _OPEN, "advantage_normalization_type=centered, the default: no std, tokens of the "
                                 "batch, groups without variance left out; its reward of 10 for a correct answer is 1 here",
-                                {"std": False, "clip_high": 0.272, "dynamic_sampling": True}),
+                                {"std": False, "clip_high": 0.272, "drop_dead": True}),
     "open-instruct:standard": Alias("dapo-batch", _OPEN, "advantage_normalization_type=standard: the group's population std, "
                                     "tokens of the batch, groups without variance left out",
-                                    {"ddof": 0, "epsilon": 1e-8, "clip_high": 0.272, "dynamic_sampling": True}),
+                                    {"ddof": 0, "epsilon": 1e-8, "clip_high": 0.272, "drop_dead": True}),
     "slime:grpo": Alias("grpo", _SLIME, "advantage_estimator=grpo: group std, 1/L_i, beta 0", {"epsilon": 1e-6}),
     "slime:gspo": Alias("gspo", _SLIME, "advantage_estimator=gspo: group std, ratio of the response, 1/L_i",
                         {"epsilon": 1e-6, "clip_low": 0.2, "clip_high": 0.2}),
+    "slime:cispo": Alias("cispo", _SLIME, "advantage_estimator=cispo: group std, ratio truncated to 1 +- eps_clip, 1/L_i",
+                         {"epsilon": 1e-6, "clip_low": 0.2, "clip_high": 0.2, "normalise_by": "response-tokens"}),
     "slime:sft": Alias("sft-sequence-mean", _SLIME, "loss_type=sft_loss: mean over each demonstration's tokens"),
     "paper:grpo": Alias("grpo", "arXiv 2402.03300", "group std, 1/L_i, k3 in the loss", {"group_size": 64, "beta": 0.04}),
     "paper:dr-grpo": Alias("dr-grpo", "arXiv 2503.20783", "no std, a constant length"),
@@ -134,6 +136,5 @@ LACKING: dict[str, str] = {
     "verl:geo-mean": f"the geometric mean of clipped ratios ({_VERL})",
     "verl:remax": f"the reward of a greedy response as baseline ({_VERL})",
     "nemo-rl:grpo": f"its default divides by the standard deviation of the other responses ({_NEMO})",
-    "slime:cispo": f"CISPO with 1/L_i ({_SLIME})",
 }
 """Names of libraries for objectives that this package does not have, and what they are."""

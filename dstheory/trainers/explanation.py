@@ -142,23 +142,22 @@ class Difference:
         fields: (field, its value here, its value there) of what differs.
         factor: by what the other's gradient is longer, of the sampling stage, of the decision stage, of both.
         turned: angles between the two, in degrees.
+        why_not: why they are not compared, "" if they are.
     """
 
     fields: tuple[tuple[str, Any, Any], ...]
     factor: Tilt
     turned: Tilt
+    why_not: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return it for JSON."""
         changed = [{"field": name, "here": here, "there": there} for name, here, there in self.fields]
-        return {"fields": changed, "factor": asdict(self.factor), "degrees": asdict(self.turned)}
+        return {"fields": changed, "factor": asdict(self.factor), "degrees": asdict(self.turned), "not_compared": self.why_not}
 
 
 def difference(one: Training, other: Training, place: Place) -> Difference:
     """Return which settings differ, and by what factor and angle the update of each stage does.
-
-    Raises:
-        ChainError: one of them has no objective in this package.
 
     >>> start = Policy.minimal(p=0.55, a=0.8, b=0.3)
     >>> place = Place(TwoStageMDP.minimal(gamma=1.0), start, start, start)
@@ -167,12 +166,16 @@ def difference(one: Training, other: Training, place: Place) -> Difference:
     (['normaliser', 'max_tokens'], 0.01, 0.0)
     """
     solution = solve(place.mdp, place.policy)
-    here, there = (without_rounding(_whole(t, place, place.mdp), solution) for t in (one, other))
     changed = tuple(
         (field.name, getattr(one, field.name), getattr(other, field.name))
         for field in fields(Training)
         if getattr(one, field.name) != getattr(other, field.name) and not _does_nothing(field.name, one, other)
     )
+    try:
+        here, there = (without_rounding(_whole(t, place, place.mdp), solution) for t in (one, other))
+    except DSTheoryError as error:
+        unknown = Tilt(float("nan"), float("nan"), float("nan"))
+        return Difference(changed, unknown, unknown, str(error))
     pairs = [(here.sample, there.sample), (here.decide, there.decide)]
     lengths = [[float(norm(block.ravel(), 1)) for block in pair] for pair in pairs]
     both = [float(np.hypot(lengths[0][i], lengths[1][i])) for i in range(2)]

@@ -41,7 +41,9 @@ def logged_loss(training: Training, solution: Solution) -> float | None:
     t = training
     if t.method == "dpo":
         return float(np.log(2.0))
-    if t.method != "policy-gradient" or t.clip in ("truncate", "none") or t.dynamic_sampling or t.entropy:
+    if t.dead_groups != "kept" or t.masked != "none":
+        return None
+    if t.method != "policy-gradient" or t.clip in ("truncate", "none") or t.entropy:
         return None
     if t.reward_beta and t.normaliser != "response-tokens" and t.ratio != "response":
         return None

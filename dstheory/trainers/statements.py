@@ -72,13 +72,13 @@ STATEMENTS: tuple[Statement, ...] = (
     Statement(
         "O5-options",
         lambda t: f"Groups whose rewards all agree contribute nothing; epsilon = {t.epsilon:g} lowers every prompt's weight.",
-        lambda t: _compared(t) and t.std == "group" and t.epsilon > 0 and not t.dynamic_sampling,
+        lambda t: _compared(t) and t.std == "group" and t.epsilon > 0 and t.dead_groups == "kept",
     ),
     Statement(
         "O5-dynamic",
         "Drawing groups without variance again divides the expected update by the probability that a group is mixed, where the "
         "normaliser is the same for all groups: one number for all prompts and both stages.",
-        lambda t: _compared(t) and t.std == "group" and t.dynamic_sampling,
+        lambda t: _compared(t) and t.std == "group" and t.dead_groups == "drawn again",
     ),
     Statement(
         "B8",

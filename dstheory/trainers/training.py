@@ -18,6 +18,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "clip": ("ppo", "truncate", "soft", "none"),
     "estimator": ("k1", "k2", "k3", "k3-ratio"),
     "reward_estimator": ("k1", "k2", "k3"),
+    "dead_groups": ("kept", "drawn again", "left out"),
+    "masked": ("none", "numerator", "both"),
     "divergence": ("reverse", "forward"),
 }
 """Fields that are words, and the words."""
@@ -52,7 +54,9 @@ class Training:
         reward_estimator: of the KL in the reward.
         reward_kl_after: whether it is subtracted after the baseline, not before.
         entropy: strength of the entropy bonus.
-        dynamic_sampling: whether groups without variance are drawn again.
+        dead_groups: what happens to groups whose rewards are all equal.
+        masked: of responses that the length limit cut off, whether coefficients are 0 (``numerator``), and whether their tokens
+            are left out of the normaliser as well (``both``).
         divergence: of distillation.
         factor: a number that the whole reward term is multiplied by.
 
@@ -84,7 +88,8 @@ class Training:
     reward_estimator: str = "k1"
     reward_kl_after: bool = False
     entropy: float = 0.0
-    dynamic_sampling: bool = False
+    dead_groups: str = "kept"
+    masked: str = "none"
     divergence: str = "reverse"
     factor: float = 1.0
 
@@ -97,7 +102,7 @@ class Training:
         """
         if name in CHOICES:
             return "" if value in CHOICES[name] else f"must be one of {', '.join(CHOICES[name])}"
-        if name in ("dynamic_sampling", "reward_kl_after"):
+        if name == "reward_kl_after":
             return "" if isinstance(value, bool) else "must be true or false"
         if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
             return "must be a number"

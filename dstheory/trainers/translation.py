@@ -3,9 +3,8 @@
 On the policy that generated the responses every importance ratio is 1: clipping does nothing there, and ratios of tokens and of
 responses are one. What is made here is that first update on a batch.
 
-A group's rewards minus the mean of the *others* are G/(G - 1) times the rewards minus the mean of the group, response by
-response, so that leave-one-out under any normaliser is the group-mean credit times that number. The standard deviation of a batch
-is, in the limit of many prompts, one number for all responses: that of the reward over prompts and responses.
+The standard deviation of a batch is, in the limit of many prompts, one number for all responses: that of the reward over prompts
+and responses. A group's rewards minus the mean of the *others* are G/(G - 1) times the rewards minus the mean of the group.
 
 Source: derived here.
 """
@@ -14,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from math import inf
 from typing import Any
 
@@ -35,6 +35,7 @@ from dstheory.objectives import (
     DrGRPO,
     EntropyBonus,
     ExpertChain,
+    GroupObjective,
     K1Loss,
     K1Reward,
     K2Loss,
@@ -110,24 +111,49 @@ def parts(training: Training, solution: Solution, *, reference: Policy, expert: 
             return [Part("pairs", DPO(reference=reference, beta=training.beta))]
         case "distill":
             return [Part("teacher", _teacher(training, expert))]
-    reward, factor = _reward(training, solution, reference)
+    masked = training.masked if solution.mdp.max_turns else "none"  # without a cap no response is cut off
+    reward, factor = _reward(training, solution, reference, masked)
     found = [Part("reward", reward, factor)]
-    loss: dict[str, Callable[..., Objective]] = {"k1": K1Loss, "k2": K2Loss, "k3": K3Loss, "k3-ratio": K2Loss}
-    if training.beta:
+    if training.beta and masked == "none":
         own: dict[str, Any] = {}
         if training.kl_normaliser != "as the reward":
             own = {"normaliser": training.kl_normaliser, "group_size": training.group_size, "prompts": training.prompts}
-        found.append(Part("KL in the loss", loss[training.estimator](reference=reference, beta=training.beta, **own)))
-    if training.reward_beta and training.credit != "whitened":
-        kept = 1.0
-        if training.credit == "group-mean" and not training.reward_kl_after:
-            kept = 1.0 - 1.0 / training.group_size  # the group's mean takes away its own share of the penalty
-        if not left_out(training):
-            found.append(Part("KL in the reward", K1Reward(reference=reference, beta=training.reward_beta), kept))
+        found.append(Part("KL in the loss", _KL[training.estimator](reference=reference, beta=training.beta, **own)))
+    elif training.beta:
+        found.append(Part("KL in the loss", _masked_penalty(training, reward, reference)))
+    if training.reward_beta and training.credit != "whitened" and not left_out(training):
+        before = "none" if training.reward_kl_after else _BASELINES.get(training.credit, "none")
+        penalty = K1Reward(reference=reference, beta=training.reward_beta, kl_baseline=before)  # type: ignore[arg-type]
+        found.append(Part("KL in the reward", penalty))
     if training.entropy:
         found.append(Part("entropy", EntropyBonus(alpha=training.entropy)))
     terms = WeightedSum(tuple(part.objective for part in found), tuple(part.factor for part in found)).terms
     return [replace(part, objective=term) for part, term in zip(found, terms, strict=True)]
+
+
+_BASELINES = {"group-mean": "group", "leave-one-out": "others"}
+_KL: dict[str, Callable[..., Objective]] = {
+    "k1": K1Loss,
+    "k2": K2Loss,
+    "k3": K3Loss,
+    "k3-ratio": partial(K3Loss, corrected_kl=True),
+}
+
+
+def _masked_penalty(training: Training, reward: Objective, reference: Policy) -> Objective:
+    """Return the KL in the loss where truncated responses pay none: the reward's row with its penalty, less the row without.
+
+    Raises:
+        ChainError: an estimator, or a normaliser, that the row's own penalty does not have.
+    """
+    if training.estimator not in ("k3", "k3-ratio") or training.kl_normaliser != "as the reward":
+        raise ChainError(f"{training.estimator} in the loss, of whole responses only, is not modelled")
+    if not isinstance(reward, GroupObjective):
+        raise ChainError("a KL in the loss of whole responses only, beside this credit, is not modelled")
+    corrected = training.estimator == "k3-ratio"
+    # The credit drops out of the difference: one without a deviation leaves no rounding of large numbers behind.
+    row = replace(reward, reference=reference, beta=training.beta, corrected_kl=corrected)
+    return WeightedSum((row, replace(reward, beta=0.0)), (1.0, -1.0))
 
 
 def left_out(training: Training) -> str:
@@ -140,12 +166,8 @@ def left_out(training: Training) -> str:
         return ""
     if training.reward_estimator != "k1":
         return f"{training.reward_estimator} in the reward: only k1, the log-ratio, is modelled there"
-    if training.reward_kl_after:
-        return ""
-    if training.std != "none":
+    if training.std != "none" and not training.reward_kl_after:
         return "a KL in the reward that is divided by a standard deviation, with the reward"
-    if training.normaliser in ("response-tokens", "group-tokens") and training.credit in ("group-mean", "leave-one-out"):
-        return "a KL in the reward that is centred, where responses are divided by lengths"
     return ""
 
 
@@ -162,48 +184,44 @@ def _teacher(training: Training, teacher: Policy) -> Objective:
     return K3Loss(teacher, beta=training.beta, normaliser="batch-tokens")
 
 
-def _reward(training: Training, solution: Solution, reference: Policy) -> tuple[Objective, float]:
+def _reward(training: Training, solution: Solution, reference: Policy, masked: str) -> tuple[Objective, float]:
     """Return the reward term, and what it is multiplied by."""
-    size, prompts, factor = training.group_size, training.prompts, training.factor
+    size, factor, credit, std = training.group_size, training.factor, training.credit, training.std
     if training.clip == "truncate" and training.truncate_at:
         factor *= min(1.0, training.truncate_at)  # every ratio is 1 on the policy, and truncated there
-    credit, std = training.credit, training.std
     if credit == "other":
         raise ChainError("its credit is one that this package does not have")
-    if credit in ("whitened", "critic") and training.normaliser != "batch-tokens":
-        raise ChainError(f"the credit {credit} divided by {training.normaliser} is not modelled")
+    if std == "others":
+        raise ChainError("a standard deviation of the other responses that divides only where they differ is not modelled")
+    if credit in ("whitened", "critic") and (training.normaliser != "batch-tokens" or masked != "none"):
+        raise ChainError(f"the credit {credit}, divided by {training.normaliser}, truncated {masked}, is not modelled")
     if credit == "whitened":
         beta = training.reward_beta
         return ReinforcePlusPlus(reference=reference if beta else None, beta=beta), factor
     if credit == "critic":
         return PPOClip(clip_low=training.clip_low, clip_high=training.clip_high), factor
+    more: dict[str, Any] = {} if masked == "none" else {"mask_truncated": masked}
     if credit in ("reward", "batch-mean", "length-baseline"):
         baseline: Any = "opo" if credit == "length-baseline" else 0.0
         if training.normaliser in ("responses", "constant"):
             factor /= training.max_tokens if training.normaliser == "constant" else 1.0
-            return ReinforceBaseline(baseline=baseline), factor
+            return ReinforceBaseline(baseline=baseline, **more), factor
         if training.normaliser == "batch-tokens":  # in large batches a baseline of the prompt changes nothing
-            return DAPOBatch(std=False, group_size=inf, prompts=inf), factor
+            return DAPOBatch(std=False, group_size=inf, prompts=inf, **more), factor
         raise ChainError(f"{credit} with the normaliser {training.normaliser} is not modelled")
+    more |= {"group_size": size, "prompts": training.prompts}
+    if credit == "leave-one-out" and std == "none" and training.dead_groups == "kept":
+        by = f"constant:{training.max_tokens:g}" if training.normaliser == "constant" else training.normaliser
+        more |= {} if by == "responses" else {"normalise_by": by}
+        return RLOO(**more), factor
     if credit == "leave-one-out":
-        if training.normaliser == "responses" and std == "none":
-            return RLOO(group_size=size), factor
         factor *= size / (size - 1.0)
-    if std == "others":
-        raise ChainError("a standard deviation that leaves the response itself out is not modelled")
     divided = std == "group" or (std == "batch" and training.std_prompts == 1.0)
     if std == "batch" and not divided:
         factor /= _spread(solution) + training.epsilon
-    settings: dict[str, Any] = {
-        "group_size": size,
-        "prompts": prompts,
-        "std": divided,
-        "ddof": training.ddof,
-        "epsilon": training.epsilon if divided else 0.0,
-    }
-    if training.dynamic_sampling:
-        settings["dynamic_sampling"] = True
-    return _group(training, settings), factor
+    more |= {"std": divided, "ddof": training.ddof, "epsilon": training.epsilon if divided else 0.0}
+    more |= {"kept": {}, "drawn again": {"dynamic_sampling": True}, "left out": {"drop_dead": True}}[training.dead_groups]
+    return _group(training, more), factor
 
 
 def _group(training: Training, settings: dict[str, Any]) -> Objective:

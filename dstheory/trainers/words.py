@@ -101,8 +101,11 @@ def rows(t: Training) -> list[tuple[str, str]]:
             return [("credit", f"{which} of whole distributions at every state that the policy visits, states frozen"),
                     ("divided by", _normaliser(t))]  # fmt: skip
     found = [("credit", _credit(t)[0]), ("token weight", _weight(t)[0]), ("divided by", _normaliser(t))]
-    if t.dynamic_sampling:
-        found.append(("groups", "those whose rewards are all equal are drawn again"))
+    if t.dead_groups != "kept":
+        found.append(("groups", f"those whose rewards are all equal are {t.dead_groups}"))
+    if t.masked != "none":
+        also = ", and their tokens are not counted in what is divided by" if t.masked == "both" else ""
+        found.append(("truncated responses", f"coefficient 0{also}; their rewards stay in the group's statistics"))
     if t.beta:
         name, what, _, _ = _ESTIMATORS[t.estimator]
         how = "as the reward is" if t.kl_normaliser == "as the reward" else "by the tokens of the batch"

@@ -47,6 +47,7 @@ SAME = {
                                       "advantage_normalization_type=standard"), 1.0),
     "slime:grpo": (SLIME, ("n_samples_per_prompt=8",), 1.0),
     "slime:gspo": (SLIME, ("n_samples_per_prompt=8", "advantage_estimator=gspo"), 1.0),
+    "slime:cispo": (SLIME, ("n_samples_per_prompt=8", "advantage_estimator=cispo"), 1.0),
     "slime:sft": (SLIME, ("loss_type=sft_loss",), 1.0),
 }  # fmt: skip
 # Local batches; a mode of the loss that says no normaliser; parts of a sum.

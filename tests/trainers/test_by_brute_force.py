@@ -270,3 +270,58 @@ def test_the_batch_of_a_standard_deviation_is_not_the_local_batch(explained) -> 
     s, d = brute.energies(total, LISTED, POLICY)
     assert found["attribution"][0]["energy_share"] == pytest.approx(d / (s + d), rel=1e-9)
     assert found["against"]["factor"]["both"] == pytest.approx(SPREAD, rel=1e-9)
+
+
+# ---------------------------------------------------------------------- truncated responses, groups without variance
+
+
+def whole(episode: brute.Episode) -> float:
+    """1 for a response that the cap did not cut off: its last answer has a decision."""
+    return float(len(episode.steps) % 2 == 0)
+
+
+@pytest.mark.parametrize("loss", ["dapo", "grpo", "dr_grpo"])
+def test_truncated_responses_are_masked(explained, loss: str) -> None:
+    settings = ("mask_truncated_completions=true", "scale_rewards=group", f"loss_type={loss}")
+
+    def credit(g):
+        return (g[0] - sum(g) / 8) / (math.sqrt(sum((r - sum(g) / 8) ** 2 for r in g) / 7) + 1e-4)
+
+    credits = [brute.credit_among(r, ACCURACY, SIZE, credit) for r in (0.0, 1.0)]
+    counted = brute.mean(LISTED, lambda e: whole(e) * e.tokens)
+    below = {"dapo": lambda e: counted, "grpo": lambda e: e.tokens, "dr_grpo": lambda e: 512}[loss]
+    reward = brute.update(LISTED, lambda e: whole(e) * credits[int(e.reward)] / below(e))
+    penalty = brute.kl_update(LISTED, lambda e: whole(e) * BETA / below(e), lambda ratio: -ratio)
+    rows = {row["name"]: row for row in explained(*settings, *KL)["attribution"]}
+    both = [r + k for r, k in zip(reward, penalty, strict=True)]
+    for name, gradient in (("whole", both), ("reward", reward), ("KL in the loss", penalty)):
+        s, d = brute.energies(gradient, LISTED, POLICY)
+        assert rows[name]["energy_share"] == pytest.approx(d / (s + d), rel=1e-9), name
+    plain = explained("scale_rewards=group", f"loss_type={loss}", "beta=0", "--with", "mask_truncated_completions=true")
+    kept = brute.update(LISTED, lambda e: credits[int(e.reward)] / (TOKENS if loss == "dapo" else below(e)))
+    of_stages = [[brute.length(block) for block in brute.stages(g)] for g in (kept, reward)]
+    for i, stage in enumerate(("sample", "decide")):
+        assert plain["against"]["factor"][stage] == pytest.approx(of_stages[1][i] / of_stages[0][i], rel=1e-9)
+
+
+def test_groups_without_variance_are_left_out_of_what_divides(dstheory) -> None:
+    """open-instruct drops them, tokens and all: in large batches its update is longer by the tokens that are left out."""
+    base = ("open-instruct:grpo", "num_samples_per_prompt_rollout=2", "beta=0", *CHAIN, "--prompts", 10**5, "--json")
+    ran = dstheory("explain", *base, "--with", "filter_zero_std_samples=false")
+    mixed = 0.0
+    for one in LISTED:
+        for other in LISTED:
+            if one.reward != other.reward:
+                mixed += one.probability * other.probability * (one.tokens + other.tokens) / 2
+    assert json.loads(ran.out)["against"]["factor"]["both"] == pytest.approx(mixed / TOKENS, rel=1e-4)
+
+
+def test_what_has_no_objective_here_is_explained_and_not_compared(dstheory) -> None:
+    found = json.loads(dstheory("explain", "trl:grpo", *CHAIN, "--against", "nemo-rl:grpo", "--json").out)
+    assert found["attribution"][0]["name"] == "whole"
+    assert found["against"]["not_compared"].startswith("a standard deviation of the other responses")
+    assert found["against"]["factor"]["both"] is None
+    shown = dstheory("explain", "nemo-rl:grpo", *CHAIN, "--with", "grpo.normalize_rewards=false")
+    assert shown.code == 0
+    assert "not attributed: a standard deviation of the other" in shown.out
+    assert "not compared: a standard deviation of the other" in shown.out

@@ -32,7 +32,7 @@ EXPECTED = {
                                            "clip_low": 0.2, "clip_high": 0.28}, 0),
     "open_instruct_grpo.sh": ("open-instruct:grpo", {**GROUP, "ddof": 0, "epsilon": 1e-8, "group_size": 8, "prompts": 32.0,
                                                      "beta": 0.01, "estimator": "k3", "clip_high": 0.272, "factor": 1.0,
-                                                     "dynamic_sampling": True}, 2),
+                                                     "dead_groups": "left out"}, 2),
     "slime_grpo.sh": ("slime:grpo", {**GROUP, "epsilon": 1e-6, "group_size": 8, "normaliser": "response-tokens", "beta": 0.001,
                                      "estimator": "k3", "clip_high": 0.28}, 0),
 }  # fmt: skip
@@ -74,9 +74,9 @@ def test_keys_that_are_not_known_are_listed_and_not_guessed(tmp_path: Path) -> N
 
 
 def test_settings_that_are_not_modelled_are_named(tmp_path: Path) -> None:
-    found = configuration_of(write(tmp_path, "loss_type: dapo\nmask_truncated_completions: true\nuse_vllm: true\ntop_k: 20\n"))
+    found = configuration_of(write(tmp_path, "loss_type: dapo\noff_policy_mask_threshold: 0.1\nuse_vllm: true\ntop_k: 20\n"))
     assert [lack.key for lack in found.lacks] == [
-        "top_k", "mask_truncated_completions", "use_vllm, vllm_importance_sampling_correction",
+        "top_k", "off_policy_mask_threshold", "use_vllm, vllm_importance_sampling_correction",
     ]  # fmt: skip
 
 

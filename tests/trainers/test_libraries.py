@@ -93,4 +93,4 @@ def _trainings() -> list[Training]:
             found.append(Training(normaliser=normaliser, std=std, group_size=size, epsilon=1e-4))
     others = {"credit": "whitened"}, {"credit": "critic"}, {"ratio": "response-mean"}, {"clip": "truncate"}, {"entropy": 0.1}
     found += [Training(**other) for other in others]
-    return [*found, Training(std="group", dynamic_sampling=True), Training(credit="leave-one-out", reward_beta=0.1)]
+    return [*found, Training(std="group", dead_groups="drawn again"), Training(credit="leave-one-out", reward_beta=0.1)]
