@@ -34,6 +34,8 @@ class EpisodesBuilder:
         self.cap = None if cap is None else whole_number(cap, "cap", low=1, otherwise=", or None for none")
         self.seen: dict[tuple[str, str], set[str]] = {}  # (log, model) -> ids
         self.problem_codes: dict[str, int] = {}
+        self.asked: dict[str, dict[str, int]] = {}  # name of a problem -> what it asks -> code
+        self.apart = 0  # problems that share a name with one in another file
         self.problems: list[Ints] = []
         self.tables: dict[str, dict[str, int]] = {name: {} for name in (*names.labels, "log")}
         self.columns: dict[str, list[Ints]] = {name: [] for name in self.tables}
@@ -101,7 +103,12 @@ class EpisodesBuilder:
         n = len(batch.lengths)
         table = self.problem_codes
         codes, names = batch.problems
-        index = np.fromiter((table.setdefault(name, len(table)) for name in names), dtype=np.int64, count=len(names))
+        questions = (self.reading.questions or {}).get(file)
+        if questions:
+            found = (self._code(name, questions.get(name), file) for name in names)
+        else:
+            found = (table.setdefault(name, len(table)) for name in names)
+        index = np.fromiter(found, dtype=np.int64, count=len(names))
         self.problems.append(index[codes])
         labels = {**batch.labels, "log": (np.broadcast_to(np.int32(0), n), (file,))}
         for name in dict.fromkeys((*self.tables, *labels)):  # files of several formats need not have the same fields
@@ -116,6 +123,17 @@ class EpisodesBuilder:
             self.columns[name].append(np.broadcast_to(merged[0], n) if one and n else merged[codes])
         batch.ids, batch.problems = (), (self.problems[-1][:0], ())  # kept in the tables by now
         self.batches.append(batch)
+
+    def _code(self, name: str, question: str | None, file: str) -> int:
+        """Return the code of a problem: one of the same name in another file is the same, unless it asks something else."""
+        table = self.problem_codes
+        if question is None:
+            return table.setdefault(name, len(table))
+        asked = self.asked.setdefault(name, {})
+        if question not in asked:
+            self.apart += bool(asked)
+            asked[question] = table.setdefault(f"{name} ({file})" if asked else name, len(table))
+        return asked[question]
 
     def _fresh(self, batch: RecordBatch, file: str) -> Bools:
         """Return which records have an id that no earlier record of their model has."""
@@ -144,6 +162,7 @@ class EpisodesBuilder:
     def copied(self) -> EpisodesBuilder:
         """Return a builder with the same records, to which more can be added without adding them here."""
         other = EpisodesBuilder(self.names, deepcopy(self.reading), self.cap)
+        other.asked, other.apart = {name: dict(asked) for name, asked in self.asked.items()}, self.apart
         other.seen = {key: set(ids) for key, ids in self.seen.items()}
         other.problem_codes, other.problems, other.batches = dict(self.problem_codes), list(self.problems), list(self.batches)
         other.tables = {name: dict(table) for name, table in self.tables.items()}
@@ -203,6 +222,11 @@ class EpisodesBuilder:
             fields=fields,
             unseen=unseen,
         )
+        if self.apart:
+            self.reading.note(
+                f"{self.apart:,} problems have the name of one in another file and ask something else: they are taken for "
+                "different problems; --field problem=KEY names problems otherwise"
+            )
         self.reading.bounds = _bounds(episodes, self.reading.depends_on_outcome, self.reading.attempts_left_out)
         return Log(episodes, self.reading)
 

@@ -104,6 +104,9 @@ def read_files(
     named = {os.fspath(path) for path in given}
     alike, done = Alike(), 0
 
+    if len(files) > 1:
+        builder.reading.questions = {}
+
     def read_here(file: str) -> None:
         told = None if progress is None else lambda records, read: progress(records, done + read)
         opened = opened_log(Path(file), file, file in named, settings.request, builder.reading, told)
@@ -144,6 +147,7 @@ def _read(settings: LogSettings, part: tuple[str, bool]) -> _Read:
     """Read one file in a worker; what is wrong with it is returned, since the files before it come first."""
     file, named = part
     path, reading = Path(settings.folder, file), Reading([file], settings.strict)
+    reading.questions = {}
     builder, how = EpisodesBuilder(settings.names, reading, settings.cap), ""
     with _ONE:
         try:

@@ -19,6 +19,7 @@ from dstheory.readers.gold import Joined, what_is_checked
 from dstheory.readers.grading import GRADER
 from dstheory.readers.layouts import MATHEMATICS, Layout, Request, find_layout
 from dstheory.readers.paths import keys_of
+from dstheory.readers.questions import noting_questions, question_key
 from dstheory.readers.reading import Progress, Reading, RecordBatch, batches
 from dstheory.readers.records import NOBODY, Fault, FieldNames
 from dstheory.readers.rollouts import rollout_batches
@@ -119,6 +120,7 @@ class Opened(NamedTuple):
         layout: where their parts stand.
         path: where it is, if it is not where it is called.
         gold: how records find their right answers, where these stand in another file.
+        question: the key under which records show what they ask, where the problem's name may not be enough.
     """
 
     file: str
@@ -126,6 +128,7 @@ class Opened(NamedTuple):
     layout: Layout
     path: Path | None = None
     gold: Joined | None = None
+    question: str = ""
 
     @classmethod
     def of(
@@ -142,11 +145,14 @@ class Opened(NamedTuple):
         for place in dict.fromkeys(one.documents for one in formats() if one.documents):
             documents = documents.within(place)
         if request.gold is None:
-            return cls(file, documents, find_layout(documents.head, request, file, table=documents.table), path)
+            layout = find_layout(documents.head, request, file, table=documents.table)
+            question = "" if "problem" in request.fields else question_key(documents.head, layout.names)
+            return cls(file, documents, layout, path, question=question)
         gold = request.gold.join(documents.head, file)
         head = [found for record in documents.head if not isinstance(found := gold.with_answer(record), Fault)]
         layout = find_layout(head, _checked(request, head, file, gold.key.text), file)
-        return cls(file, documents, replace(layout, checker=MATHEMATICS, gold=gold.sentence), path, gold)
+        question = "" if "problem" in request.fields else question_key(documents.head, layout.names)
+        return cls(file, documents, replace(layout, checker=MATHEMATICS, gold=gold.sentence), path, gold, question)
 
     @property
     def how(self) -> str:
@@ -181,7 +187,11 @@ class Opened(NamedTuple):
             yield from filter(None, [batch_of(table, file, names, reading, decided_by=who)])
             return
         check = texts.check(names, checker) if layout.turns is not None and checker else None
-        parts = self.documents.parts([*layout.columns, *([str(self.gold.key.steps[0])] if self.gold is not None else [])])
+        also = [str(self.gold.key.steps[0])] if self.gold is not None else []
+        ask = self.question if reading.questions is not None else ""
+        parts = self.documents.parts([*layout.columns, *also, *([ask] if ask else [])])
+        if reading.questions is not None and ask:
+            parts = noting_questions(parts, names, ask, reading.questions.setdefault(file, {}))
         parts = layout.fitted(parts if self.gold is None else self.gold.parts(parts, reading), file, check)
         if layout.reader == "table":
             table = table_of_rows(parts, names, unit, file, reading)

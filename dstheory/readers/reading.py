@@ -105,6 +105,7 @@ class Reading:
         unanswered: records without any answer, each counted as one wrong answer and no decision.
         attempts_left_out: attempts of the records that were left out for what happened in them.
         answers_asked: by key of a file of right answers, the values that records have.
+        questions: of several files, what their problems ask: file -> name of a problem -> a digest; None for one file.
         bounds: between what p, a and b lie whatever was left out, where that depended on what happened; "" where nothing did.
     """
 
@@ -124,6 +125,7 @@ class Reading:
     attempts_left_out: int = 0
     answers_asked: dict[str, set[str]] = field(default_factory=dict)
     bounds: str = ""
+    questions: dict[str, dict[str, str]] | None = None
 
     @property
     def notes(self) -> list[str]:
@@ -204,6 +206,7 @@ class Reading:
         for reason, found in other.examples.items():
             examples = self.examples.setdefault(reason, [])
             examples += found[: _EXAMPLES - len(examples)]
+        self.questions = None if self.questions is None else self.questions | (other.questions or {})
         for key, asked in other.answers_asked.items():
             self.answers_asked.setdefault(key, set()).update(asked)
         first = self.checked.first if self.checked.answers else other.checked.first

@@ -1,0 +1,77 @@
+"""Ids begin anew in every file of some harnesses: problems of one name are one problem unless they ask different things."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dstheory.anatomy import read_log, survey
+from dstheory.errors import RecordError
+
+
+def _inspect(path: Path, questions: list[Any], value: str = "C") -> Path:
+    samples = [{"id": i, "epoch": e, "input": question, "target": "4", "scores": {"match": {"value": value}}}
+               for i, question in enumerate(questions, start=1) for e in (1, 2)]  # fmt: skip
+    path.write_text(json.dumps({"samples": samples}), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_ids_of_files_about_different_tasks_are_different_problems(tmp_path: Path, workers: int) -> None:
+    _inspect(tmp_path / "a.json", ["2 + 2?", "1 + 3?", "both"])
+    _inspect(tmp_path / "b.json", ["Capital of France?", "Capital of Spain?", "both"])
+    log = read_log(tmp_path, workers=workers)
+    assert (len(log.episodes), log.episodes.n_problems) == (12, 5)
+    assert log.episodes.problem_ids == ("1", "2", "3", f"1 ({tmp_path / 'b.json'})", f"2 ({tmp_path / 'b.json'})")
+    (note,) = [note for note in log.reading.notes if "another file" in note]
+    assert note.startswith("2 problems have the name of one in another file and ask something else")
+
+
+def test_the_same_problems_in_two_files_stay_the_same(tmp_path: Path) -> None:
+    """As before and after training: the comparison pairs problems."""
+    chat = [{"role": "system", "content": "Think."}, {"role": "user", "content": "2 + 2?"}]
+    before = _inspect(tmp_path / "a.json", ["2  + 2?", "1 + 3?"], "I")
+    after = _inspect(tmp_path / "b.json", [chat, "1 + 3?"])
+    log = read_log(before, after)
+    assert log.episodes.n_problems == 2
+    assert not [note for note in log.reading.notes if "another file" in note]
+    assert survey(log, compared=(str(before), str(after)), resamples=9).first_answers is not None
+
+
+def test_a_name_that_the_user_gave_decides(tmp_path: Path) -> None:
+    paths = [_inspect(tmp_path / f"{name}.json", [name]) for name in "ab"]
+    assert read_log(*paths).episodes.n_problems == 2
+    assert read_log(*paths, fields={"problem": "id"}).episodes.n_problems == 1
+
+
+@pytest.mark.parametrize(("one", "other", "problems"), [
+    ({"task": "easy"}, {"task": "hard"}, 2), ({"task": "easy"}, {"task": "easy"}, 1), ({}, {}, 1), ({}, {"prompt": "x"}, 1),
+    ({"numbers": [1, 2]}, {"numbers": [2, 1]}, 2), ({"target": 3}, {"target": 4}, 2), ({"prompt": ""}, {"prompt": "x"}, 1),
+])  # fmt: skip
+def test_records_of_two_files(tmp_path: Path, one: dict[str, Any], other: dict[str, Any], problems: int) -> None:
+    steps = [{"correct": True, "decision": "stop"}]
+    for name, more in (("a", one), ("b", other)):
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps({"id": 1, "attempts": steps, **more}), encoding="utf-8")
+    assert read_log(tmp_path).episodes.n_problems == problems
+
+
+def test_within_a_file_the_name_decides(tmp_path: Path) -> None:
+    """The order of choices may be shuffled from epoch to epoch."""
+    rows = [{"id": i, "problem": "p", "prompt": str(i), "attempts": [{"correct": True, "decision": "stop"}]} for i in range(3)]
+    for name in "ab":
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    assert read_log(tmp_path).episodes.n_problems == 1
+
+
+def test_files_of_several_formats_in_one_directory_are_refused_in_one_sentence(tmp_path: Path) -> None:
+    _inspect(tmp_path / "a.json", ["2 + 2?"])
+    (tmp_path / "b.jsonl").write_text(json.dumps({"task_id": "t", "completion": "", "passed": True}), encoding="utf-8")
+    with pytest.raises(RecordError) as caught:
+        read_log(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path / 'a.json'} was recognised as Inspect samples, and {tmp_path / 'b.jsonl'} as HumanEval results: name the "
+        "files that belong together, or the format of all, --format NAME"
+    )
