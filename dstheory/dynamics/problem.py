@@ -186,4 +186,5 @@ def training_at(settings: Mapping[str, Any]) -> dict[str, Any]:
         "clip_norm": value_at(settings, "clip_norm"),
         "schedule": schedule(value_at(settings, "schedule"), warmup=value_at(settings, "warmup")),
         "reference_every": value_at(settings, "reference_every"),
+        "updates_per_batch": value_at(settings, "updates_per_batch"),
     }

@@ -80,6 +80,7 @@ def train(
     clip_norm: float | None = None,
     schedule: Schedule = SCHEDULES["constant"],
     reference_every: int | None = None,
+    updates_per_batch: int = 1,
     log_every: int | None = None,
     log_at: Iterable[int] | None = None,
     objective_at: Callable[[int], Objective] | None = None,
@@ -98,6 +99,8 @@ def train(
         clip_norm: bound > 0 on the norm of the whole gradient of a run (all blocks together), or None.
         schedule: (step, steps) -> factor on the learning rate.
         reference_every: replace the references of all KL terms by the current policy every so many steps.
+        updates_per_batch: steps on one batch of responses, in expectation: from the second one on the policy that generated is
+            stale, and importance ratios differ from 1. Objectives without a sampler stay on the policy.
         log_every: log every so many steps (and the first and last); default about 100 logged steps.
         log_at: log at these steps instead (and the first and last).
         objective_at: step -> the objective whose gradient that step follows, SFT on the step's minibatch for example; the history
@@ -119,17 +122,22 @@ def train(
     logged = _logged_steps(steps, log_every, log_at)
     due = set(logged)
     reference_every = None if reference_every is None else whole_number(reference_every, "reference_every", low=1)
+    updates_per_batch = whole_number(updates_per_batch, "updates_per_batch", low=1)
+    if updates_per_batch > 1 and objective_at is not None:
+        raise ChainError("updates_per_batch and objective_at both say which objective a step follows: give one")
     if clip_norm is not None and not (clip_norm > 0 and np.isfinite(clip_norm)):
         raise ChainError(f"clip_norm is {clip_norm}: must be finite and > 0, or None for no clipping")
     policy = _spread_over_runs(mdp, policy, objective, optimizer)
     runs = policy.runs
     state = optimizer.start(policy.parameters)
     log, step, ascent = TrainingLog(mdp, objective, policy), 0, None
-    minimal = clip_norm is None and objective_at is None
+    minimal = clip_norm is None and objective_at is None and updates_per_batch == 1
     while True:
         renewed = bool(reference_every) and step > 0 and step % (reference_every or 1) == 0
         if renewed:
             objective = objective.with_reference(policy)
+        if updates_per_batch > 1 and step % updates_per_batch == 0:
+            objective = objective.with_sampler(policy)
         if step in due:
             log.record(step, policy, objective)
             if progress is not None:

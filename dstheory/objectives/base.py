@@ -157,6 +157,10 @@ class Objective(ABC):
         """Return the same objective with another reference policy; objectives without one return themselves."""
         return self
 
+    def with_sampler(self, sampler: Policy) -> Self:
+        """Return the same objective on responses of another policy; objectives of the policy's own return themselves."""
+        return self
+
     def shared_normaliser(self) -> tuple[Normaliser, Grouping] | None:
         """Return by what a loss that adds this reward divides its tokens, for penalties in the same sum; None for no reward."""
         return None
@@ -390,6 +394,10 @@ class WeightedSum(Objective):
             with np.errstate(invalid="ignore"):  # a term that is left out counts 0, be its scalar infinite
                 total = total + np.where(f == 0.0, 0.0, f * value)
         return total
+
+    def with_sampler(self, sampler: Policy) -> WeightedSum:
+        """Return the sum with every term on responses of another policy, as far as it takes them."""
+        return WeightedSum(tuple(term.with_sampler(sampler) for term in self.terms), self.factors)
 
     def with_reference(self, reference: Policy) -> WeightedSum:
         """Return the sum with every term's reference replaced."""

@@ -180,6 +180,10 @@ class GroupObjective(ResponseObjective):
         """Return the same objective with its penalty to another reference."""
         return self if self.reference is None else replace(self, reference=reference)
 
+    def with_sampler(self, sampler: Policy) -> Self:
+        """Return the same objective with another denominator of its ratio."""
+        return replace(self, sampler=sampler)
+
     def generating(self, policy: Policy) -> Policy:
         """Return the policy that generates the responses."""
         old = policy if self.sampler is None else self.sampler

@@ -19,9 +19,9 @@ Source: arXiv 2601.01580, section 4.2; TRL 1.10 and verl for the normalisers; DF
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -327,6 +327,10 @@ class RFT(ResponseObjective):
     def __post_init__(self) -> None:
         if self.normaliser not in _NORMALISERS:
             raise ChainError(f"normaliser is {self.normaliser!r}: must be one of {', '.join(_NORMALISERS)}")
+
+    def with_sampler(self, sampler: Policy) -> Self:
+        """Return the same objective on the responses of another policy."""
+        return replace(self, sampler=sampler)
 
     @property
     def measure(self) -> Measure:

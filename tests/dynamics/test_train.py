@@ -9,7 +9,7 @@ from strategies import make_case
 from dstheory import Policy, TwoStageMDP, attribute, solve, train
 from dstheory.dynamics import SGD, Adam, Momentum, NaturalGradient, schedule
 from dstheory.errors import ChainError
-from dstheory.objectives import SFT, EntropyBonus, ExpertChain, ForwardKL, Reinforce, ReverseKL, ReverseKLDirect
+from dstheory.objectives import SFT, DAPOBatch, EntropyBonus, ExpertChain, ForwardKL, Reinforce, ReverseKL, ReverseKLDirect
 
 MDP = TwoStageMDP.minimal(gamma=0.9, sample_length=16.0)
 START = Policy.minimal(p=0.55, a=0.8, b=0.3)
@@ -309,3 +309,22 @@ def test_training_that_leaves_the_finite_numbers_says_where(optimizer) -> None:
 def test_a_policy_that_does_not_fit_is_refused_before_the_first_step() -> None:
     with pytest.raises(ChainError, match="1 prompts x 2 answers but the chain has 2 x 2"):
         train(TwoStageMDP(correct=[[1, 0], [1, 0]]), START, Reinforce(), steps=1)
+
+
+def test_several_updates_on_one_batch_follow_the_responses_of_its_start() -> None:
+    """By hand: a new batch every three steps; ratios are those to the policy that it was drawn from."""
+    start, chain, lr = Policy.minimal(p=0.55, a=0.8, b=0.3), TwoStageMDP.minimal(gamma=1.0), 5.0
+    found = train(chain, start, DAPOBatch(group_size=4), steps=7, updates_per_batch=3, optimizer=SGD(lr=lr))
+    policy = old = start
+    for step in range(7):
+        old = policy if step % 3 == 0 else old
+        blocks = DAPOBatch(group_size=4, sampler=old).gradient(solve(chain, policy)).parameters(policy)
+        policy = policy.with_parameters(tuple(b + lr * g for b, g in zip(policy.parameters, blocks, strict=True)))
+    np.testing.assert_allclose(found.policy.parameters[0], policy.parameters[0], rtol=1e-12)
+    fresh = train(chain, start, DAPOBatch(group_size=4), steps=7, optimizer=SGD(lr=lr))
+    assert np.abs(fresh.policy.parameters[0] - policy.parameters[0]).max() > 1e-3
+    same = train(chain, start, Reinforce(), steps=7, updates_per_batch=3, optimizer=SGD(lr=lr))
+    plain = train(chain, start, Reinforce(), steps=7, optimizer=SGD(lr=lr))
+    np.testing.assert_allclose(same.policy.parameters[0], plain.policy.parameters[0], rtol=1e-13)
+    with pytest.raises(ChainError, match="updates_per_batch and objective_at both say"):
+        train(chain, start, Reinforce(), steps=1, updates_per_batch=2, objective_at=lambda k: Reinforce())
