@@ -204,7 +204,8 @@ def from_records(
     if reader == "records":
         rest = iter(records)
         head = list(islice(rest, 20))
-        if not who and without_decisions(head, names):
+        undecided = without_decisions(head, names)
+        if not who and undecided:
             who = NOBODY
             builder.reading.note(FIXED_NOTE)
         parts = _parts(chain(head, rest))
@@ -212,8 +213,8 @@ def from_records(
         if words:
             builder.reading.read_as[f"one episode per record; {assumption(words)}"] = 1
             parts = _worded(parts, names, words)
-        if who == NOBODY:
-            parts = filled(parts, names)
+        if undecided:
+            parts = filled(parts, names, who)
         builder.add(name, decided(batches(parts, name, names, builder.reading, unit="record"), who))
     else:
         texts = TextSettings(checker, segment, pattern, markers, no_answer).reader(reader, names, name)

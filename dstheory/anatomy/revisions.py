@@ -172,7 +172,8 @@ def measure_revisions(episodes: Episodes | HoldsEpisodes, *, level: float = 0.95
     kept, mended = (_after(steps, which, level) for which in (True, False))
     difference = _pooled_difference(steps, kept, mended, level)
     tests = _tests(episodes, steps)
-    afresh, markov, why = _verdicts(tests, difference)
+    within = _within(steps, level)
+    afresh, markov, why = _verdicts(tests, difference, within)
     lengths = episodes.attempts
     return Revisions(
         shortest=int(lengths.min()),
@@ -188,7 +189,7 @@ def measure_revisions(episodes: Episodes | HoldsEpisodes, *, level: float = 0.95
         difference=difference,
         others_right=_others(steps, True, level),
         others_wrong=_others(steps, False, level),
-        within=_within(steps, level),
+        within=within,
         limit=_limit(kept, mended),
         turns=tuple(_turns(episodes, first, kept, mended, level)),
         tests=tests,
@@ -377,7 +378,7 @@ def _result(name: str, null: str, found: Sum, effect: str, kind: str) -> Test:
     return Test(name, null, found.z, None, found.p_value, effect, found.informative, method)
 
 
-def _verdicts(tests: tuple[Test, ...], difference: Estimate) -> tuple[str, str, str]:
+def _verdicts(tests: tuple[Test, ...], difference: Estimate, within: Estimate) -> tuple[str, str, str]:
     """Return what is decided about either reading, and why."""
     by_name = {test.name: test for test in tests}
     last = tests[-1].p_value
@@ -402,7 +403,9 @@ def _verdicts(tests: tuple[Test, ...], difference: Estimate) -> tuple[str, str, 
     if fails(_FRESH[0]):
         return "rejected", markov, f"{moves}, so they are not drawn afresh with one chance{rest}"
     if able:
-        return "not rejected", markov, "the tests find no sign that answers are not drawn afresh"
+        bounds = f"[{within.low:.2f}, {within.high:.2f}]"
+        seen = f"; the difference within problems lies in {bounds}" if within.value is not None else ""
+        return "not rejected", markov, f"the tests find no sign that answers are not drawn afresh{seen}"
     if difference.value is not None and difference.low > 0:
         why = "right follows right more often than wrong: answers that depend on the former do that, and so do unlike problems"
     else:

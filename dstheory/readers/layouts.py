@@ -125,6 +125,7 @@ class Layout:
         numbered: whether records have no ids, so that their places are their names.
         turns: where answers given in turn stand, if a record is their list.
         decided_by: who decided whether to go on; "" where nothing says it.
+        undecided: whether no record says what was decided.
         assumed: what words for decisions are taken to mean, though nobody said it; part of ``decisions``.
         checker: says what is correct, where no format says who does.
         gold: where the right answers come from, if from another file.
@@ -140,6 +141,7 @@ class Layout:
     numbered: bool = False
     turns: Turns | None = None
     decided_by: str = ""
+    undecided: bool = False
     assumed: Mapping[str, str] = field(default_factory=dict)
     checker: str = ""
     gold: str = ""
@@ -188,8 +190,7 @@ class Layout:
         """Whether records have everything under the names of this layout, and in the words of this package."""
         once = [key for key in (self.format.one_value if self.format else ()) if key not in self.where]
         words = self.reader in ("records", "table") and bool(self.decisions or self.verdicts != Verdicts())
-        filled = self.turns is not None or (self.decided_by == NOBODY and self.reader == "records")
-        return not (self._deep or self.where or once or words or self.numbered or filled)
+        return not (self._deep or self.where or once or words or self.numbered or self.turns is not None or self.undecided)
 
     @property
     def columns(self) -> list[str]:
@@ -229,8 +230,8 @@ class Layout:
                         except Fault as fault:
                             faults[row_number] = fault
                     self._translate_all(row)
-                    if self.decided_by == NOBODY and self.reader == "records":
-                        fill_decisions(row, self.names)
+                    if self.undecided:
+                        fill_decisions(row, self.names, self.decided_by)
                     if self.numbered:
                         row[self.names.id] = f"{file}: {number}"
             yield numbers, [faults.get(i, row) for i, row in enumerate(rows)] if faults else rows
@@ -333,7 +334,8 @@ def find_layout(head: Sequence[Any], request: Request, file: str, *, table: bool
     else:
         found = _of_format(chosen, objects, request, given, file)
     found = _with_assumed(found, objects, request)
-    found = replace(found, decided_by=_decider(found, objects, request, given))
+    undecided = found.turns is not None or (found.reader == "records" and without_decisions(objects, found.names))
+    found = replace(found, undecided=undecided, decided_by=_decider(found, request, undecided))
     within = ("correct", "decision") if found.reader == "records" else ()  # keys of attempts
     for part in given:
         if objects and part not in within and not _has(found.names, part, objects):
@@ -358,24 +360,27 @@ def assumed_words(records: Iterable[Any], names: FieldNames) -> dict[str, str]:
 
 def _in_turn(objects: Sequence[Any], request: Request, names: FieldNames, file: str) -> Layout:
     """Return the layout of records whose answers in turn stand where the user says."""
-    for place in request.turns:
-        value = _first(place, objects)
-        if objects and not _says(place, objects, request.verdicts):
-            what = f"no record has {place}" if value is None else f"{place} is {shown(value)}, neither right nor wrong"
-            rule = f"they have {keys_of(objects[0])}" if value is None else f"say what is right, --correct '{place}>=NUMBER'"
-            raise RecordError(f"{file}: {what}, named in --turns: {rule}")
+    _refuse_no_verdicts(request.turns, objects, request.verdicts, file)
     names, numbered = _with_ids("records", names, objects)
     return Layout("records", names, request.verdicts, {}, request.where, numbered=numbered, turns=Turns(request.turns))
 
 
-def _decider(found: Layout, objects: Sequence[Any], request: Request, given: Mapping[str, str]) -> str:
+def _refuse_no_verdicts(places: Sequence[str], objects: Sequence[Any], verdicts: Verdicts, file: str) -> None:
+    """Refuse places of turns that do not say what is right."""
+    for place in places:
+        value = _first(place, objects)
+        if objects and not _says(place, objects, verdicts):
+            what = f"no record has {place}" if value is None else f"{place} is {shown(value)}, neither right nor wrong"
+            rule = f"they have {keys_of(objects[0])}" if value is None else f"say what is right, --correct '{place}>=NUMBER'"
+            raise RecordError(f"{file}: {what}, of the answers in turn: {rule}")
+
+
+def _decider(found: Layout, request: Request, undecided: bool) -> str:
     """Return who decided whether to go on: what the user says, then the format, then whether anything was decided."""
     if request.decided_by:
         return request.decided_by
-    if found.format is not None and found.format.decided_by and "decision" not in given:
-        return found.format.decided_by
-    undecided = found.reader == "records" and without_decisions(objects, found.names)
-    return NOBODY if found.turns is not None or undecided else ""
+    said = "" if found.format is None or "decision" in request.fields else found.format.decided_by
+    return (said if said != NOBODY else "") or (NOBODY if undecided else "")
 
 
 def _of_format(chosen: Format, objects: Sequence[Any], request: Request, given: Mapping[str, str], file: str) -> Layout:
@@ -405,6 +410,8 @@ def _of_format(chosen: Format, objects: Sequence[Any], request: Request, given: 
     if chosen.turns:
         at = [next((at for one in objects for at in candidates(place, one)), place) for place in chosen.turns]
         turns = Turns(tuple(at), chosen.final)
+        if not chosen.checker:
+            _refuse_no_verdicts(at, objects, verdicts, file)
     return Layout(reader, names, verdicts, decisions, request.where, chosen, same, numbered, turns)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from dstheory.readers.answers import Checker
 from dstheory.readers.paths import Place
 from dstheory.readers.reading import Part, Reading, RecordBatch
-from dstheory.readers.records import DECIDED_BY, FieldNames
+from dstheory.readers.records import DECIDED_BY, NOBODY, FieldNames
 from dstheory.readers.words import Verdicts
 
 FIXED_NOTE = (
@@ -89,23 +89,39 @@ def without_decisions(records: Iterable[Any], names: FieldNames) -> bool:
     return several
 
 
-def fill_decisions(row: Any, names: FieldNames) -> None:
-    """Write down that a record without decisions went on to its last attempt, which was the last there could be."""
+def fill_decisions(row: Any, names: FieldNames, who: str) -> None:
+    """Write down that a record without decisions went on to its last attempt.
+
+    Where nobody decided, that was the last there could be; else whoever decided stopped there, if it was not at the cap.
+
+    Args:
+        row: the record, which is changed.
+        names: where its parts stand.
+        who: who decided, if the record does not say it.
+    """
     attempts = row.get(names.attempts) if isinstance(row, dict) else None
     if not isinstance(attempts, list) or not attempts or not without_decisions([row], names):
         return
     for attempt in attempts[:-1]:
         attempt[names.decision] = "resample"
-    if row.get(names.cap) is None:
+    if (row.get(names.decided_by) or who) != NOBODY:
+        if row.get(names.cap) != len(attempts):
+            attempts[-1][names.decision] = "stop"
+    elif row.get(names.cap) is None:
         row[names.cap] = len(attempts)
 
 
-def filled(parts: Iterable[Part], names: FieldNames) -> Iterator[Part]:
-    """Yield records with their decisions filled in."""
+def filled(parts: Iterable[Part], names: FieldNames, who: str) -> Iterator[Part]:
+    """Yield copies of records with their decisions filled in, as by :func:`fill_decisions`."""
     for numbers, rows in parts:
+        copies = []
         for row in rows:
-            fill_decisions(row, names)
-        yield numbers, rows
+            attempts = row.get(names.attempts) if isinstance(row, dict) else None
+            if isinstance(attempts, list):
+                row = {**row, names.attempts: [dict(one) if isinstance(one, dict) else one for one in attempts]}
+            fill_decisions(row, names, who)
+            copies.append(row)
+        yield numbers, copies
 
 
 def decided(batches: Iterable[RecordBatch], who: str) -> Iterator[RecordBatch]:

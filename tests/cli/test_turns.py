@@ -61,8 +61,8 @@ def test_scores_of_a_first_and_a_revised_answer(dstheory, tmp_path: Path) -> Non
     assert ran.code == 0, ran.err
     assert "read as answers in turn from before, after" in ran.out
     for wrong, why in {
-        "before,afterwards": "no record has afterwards, named in --turns: they have question, before, after",
-        "question,after": "question is 'q0', neither right nor wrong, named in --turns: say what is right, --correct",
+        "before,afterwards": "no record has afterwards, of the answers in turn: they have question, before, after",
+        "question,after": "question is 'q0', neither right nor wrong, of the answers in turn: say what is right, --correct",
     }.items():
         with pytest.raises(RecordError, match=why):
             read_log(path, turns=wrong)
@@ -86,8 +86,19 @@ def test_a_fixed_number_of_turns_has_no_decisions(tmp_path: Path, turns: int) ->
         assert (found.rates.a.value, found.rates.b.value) == (None, None)
         assert log.episodes.correct.tolist() == [y for row in outcomes for y in row]
         assert log.reading.notes[0].startswith("no record says what was decided after an answer, so nobody is taken to have")
-    model = from_frame(rows, decided_by="model")
-    assert int(model.episodes.stopped.sum()) == 12  # the last attempt is taken for a stop
+    assert all("decision" not in step for record in records for step in record["attempts"])  # what was given is left alone
+    decided = [read_log(tmp_path / "a.jsonl", decided_by="model"), from_records(records, decided_by="model")]
+    for model in (*decided, from_frame(rows, decided_by="model")):
+        assert int(model.episodes.stopped.sum()) == 12  # the last attempt is taken for a stop
+
+
+def test_scores_that_are_no_verdicts_need_a_threshold(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("question,baseline_score,comparison_score\nq1,0.2,0.9\nq2,0.6,0.9\nq3,0.7,0.1\n", encoding="utf-8")
+    with pytest.raises(RecordError, match=r"baseline_score is 0\.2, neither right nor wrong, of the answers in turn"):
+        read_log(path)
+    for rule in (">=0.5", "baseline_score>=0.5"):
+        assert read_log(path, correct=rule).episodes.correct.tolist() == [False, True, True, True, True, False]
 
 
 def test_one_damaged_record_among_decided_ones_is_still_unusable(tmp_path: Path) -> None:
