@@ -135,6 +135,7 @@ LACKING: dict[str, str] = {
     "verl:optimal-token-baseline": f"a baseline per token ({_VERL})",
     "verl:geo-mean": f"the geometric mean of clipped ratios ({_VERL})",
     "verl:remax": f"the reward of a greedy response as baseline ({_VERL})",
-    "nemo-rl:grpo": f"its default divides by the standard deviation of the other responses ({_NEMO})",
+    "nemo-rl:grpo": f"its default divides by the standard deviation of the other responses where they differ: dstheory "
+    f"explain nemo-rl:grpo ({_NEMO})",
 }
 """Names of libraries for objectives that this package does not have, and what they are."""

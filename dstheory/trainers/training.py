@@ -33,7 +33,8 @@ class Training:
         method: policy gradient, SFT, DFT, DPO, or distillation from a teacher.
         credit: what scalar a response is worth; ``batch-mean`` is minus the mean of the batch, ``length-baseline`` OPO's,
             ``whitened`` REINFORCE++'s, ``critic`` PPO's, ``other`` one that this package does not have.
-        std: what the credit is divided by the standard deviation of; ``others`` leaves the response itself out.
+        std: what the credit is divided by the standard deviation of; ``others`` leaves the response
+            itself out, and divides only where the others differ.
         ddof: 1 for that of a sample, 0 for that of a population.
         epsilon: added to that standard deviation.
         group_size: responses per prompt.

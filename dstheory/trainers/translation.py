@@ -49,6 +49,7 @@ from dstheory.objectives import (
     SFTTokenMean,
     WeightedSum,
 )
+from dstheory.trainers.others import AgainstOthersRow
 from dstheory.trainers.training import Training
 
 __all__ = ["Part", "left_out", "objective_of", "parts"]
@@ -191,8 +192,6 @@ def _reward(training: Training, solution: Solution, reference: Policy, masked: s
         factor *= min(1.0, training.truncate_at)  # every ratio is 1 on the policy, and truncated there
     if credit == "other":
         raise ChainError("its credit is one that this package does not have")
-    if std == "others":
-        raise ChainError("a standard deviation of the other responses that divides only where they differ is not modelled")
     if credit in ("whitened", "critic") and (training.normaliser != "batch-tokens" or masked != "none"):
         raise ChainError(f"the credit {credit}, divided by {training.normaliser}, truncated {masked}, is not modelled")
     if credit == "whitened":
@@ -210,10 +209,14 @@ def _reward(training: Training, solution: Solution, reference: Policy, masked: s
             return DAPOBatch(std=False, group_size=inf, prompts=inf, **more), factor
         raise ChainError(f"{credit} with the normaliser {training.normaliser} is not modelled")
     more |= {"group_size": size, "prompts": training.prompts}
+    by = f"constant:{training.max_tokens:g}" if training.normaliser == "constant" else training.normaliser
     if credit == "leave-one-out" and std == "none" and training.dead_groups == "kept":
-        by = f"constant:{training.max_tokens:g}" if training.normaliser == "constant" else training.normaliser
         more |= {} if by == "responses" else {"normalise_by": by}
         return RLOO(**more), factor
+    if std == "others":
+        if training.dead_groups != "kept" or credit != "leave-one-out":
+            raise ChainError("a standard deviation of the others with groups that are drawn again is not modelled")
+        return AgainstOthersRow(**more, epsilon=training.epsilon, normalise_by=by), factor
     if credit == "leave-one-out":
         factor *= size / (size - 1.0)
     divided = std == "group" or (std == "batch" and training.std_prompts == 1.0)

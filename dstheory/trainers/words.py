@@ -55,7 +55,8 @@ def _credit(t: Training) -> tuple[str, str, str]:
         return f"{words}, not divided by a standard deviation", f"({plain})", rf"\big({formula}\big)"
     of = {"group": "group", "batch": "whole batch", "others": "group's others"}[t.std]
     kind = "" if t.ddof else "population "
-    return (f"{words}, over the {kind}standard deviation of the {of}{tail}", f"({plain})/({kind}std of {of}{tail})",
+    where = " where these differ" if t.std == "others" else ""
+    return (f"{words}, over the {kind}standard deviation of the {of}{tail}{where}", f"({plain})/({kind}std of {of}{tail})",
             rf"\tfrac{{{formula}}}{{\mathrm{{std}}_\mathrm{{{t.std}}}{tex}}}")  # fmt: skip
 
 

@@ -317,11 +317,32 @@ def test_groups_without_variance_are_left_out_of_what_divides(dstheory) -> None:
 
 
 def test_what_has_no_objective_here_is_explained_and_not_compared(dstheory) -> None:
-    found = json.loads(dstheory("explain", "trl:grpo", *CHAIN, "--against", "nemo-rl:grpo", "--json").out)
+    found = json.loads(dstheory("explain", "trl:grpo", *CHAIN, "--against", "slime:grpo", "--json").out)
     assert found["attribution"][0]["name"] == "whole"
-    assert found["against"]["not_compared"].startswith("a standard deviation of the other responses")
+    assert found["against"]["not_compared"].startswith("group_size is 1")
     assert found["against"]["factor"]["both"] is None
-    shown = dstheory("explain", "nemo-rl:grpo", *CHAIN, "--with", "grpo.normalize_rewards=false")
+    shown = dstheory("explain", "slime:grpo", *CHAIN, "--with", "n_samples_per_prompt=8")
     assert shown.code == 0
-    assert "not attributed: a standard deviation of the other" in shown.out
-    assert "not compared: a standard deviation of the other" in shown.out
+    assert "not attributed: group_size is 1" in shown.out
+    assert "not compared: group_size is 1" in shown.out
+
+
+@pytest.mark.parametrize("size", [2, 3, 8])
+def test_nemo_rls_default_divides_by_the_deviation_of_the_others_where_they_differ(dstheory, size: int) -> None:
+    def credit(group):
+        others = group[1:]
+        mean = sum(others) / len(others)
+        apart = sum((r - mean) ** 2 for r in others)
+        return (group[0] - mean) / (math.sqrt(apart / (len(others) - 1)) + 1e-6 if apart else 1.0)
+
+    credits = [brute.credit_among(r, ACCURACY, size, credit) for r in (0.0, 1.0)]
+    settings = ("loss_fn.reference_policy_kl_penalty=0", "loss_fn.token_level_loss=false")
+    base = ("nemo-rl:grpo", f"grpo.num_generations_per_prompt={size}", *settings, *CHAIN, "--json")
+    found = json.loads(dstheory("explain", *base, "--with", "grpo.normalize_rewards=false").out)
+    gradient = brute.update(LISTED, lambda e: credits[int(e.reward)] / e.tokens)
+    s, d = brute.energies(gradient, LISTED, POLICY)
+    assert found["attribution"][0]["energy_share"] == pytest.approx(d / (s + d), rel=1e-9)
+    plain = [brute.credit_among(r, ACCURACY, size, lambda g: g[0] - sum(g[1:]) / (len(g) - 1)) for r in (0.0, 1.0)]
+    other = brute.update(LISTED, lambda e: plain[int(e.reward)] / e.tokens)
+    lengths = [math.hypot(*map(brute.length, brute.stages(g))) for g in (gradient, other)]
+    assert found["against"]["factor"]["both"] == pytest.approx(lengths[1] / lengths[0], rel=1e-9)
