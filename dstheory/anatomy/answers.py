@@ -67,8 +67,9 @@ class Answers:
     Attributes:
         rates: p, a, b.
         youden, multiplier: a + b - 1 and a/(1-b).
-        decided_by: who decided, as the log says it ("nobody" where the number of attempts was fixed); else "model (assumed)", or
-            "unknown: ..." where all decisions were right, or all episodes have one number of attempts.
+        decided_by: who decided, as the log says it ("nobody" where the number of attempts was fixed, "nobody (one answer each)"
+            where it was one); else "model (assumed)", or "unknown: ..." where all decisions were right, or all episodes have one
+            number of attempts.
         helps: "yes", "no", "undecided" (the interval of the Youden index contains 0), "cannot be estimated"; with ", oracle
             decides" and the like where it is not the model; "if these are its own" where that is unknown; "nobody decides".
         realised: "accuracy", "accuracy, unstopped wrong", "attempts", "stopped", "gain over the first answer".
@@ -153,6 +154,8 @@ def decided_by(episodes: Episodes, rates: Row) -> str:
     >>> decided_by(log, row(ProblemCounts.of(log)))
     'unknown: every decision was right, as those of an oracle are'
     """
+    if len(episodes) and (episodes.cap == 1).all():
+        return f"{NOBODY} (one answer each)"
     said = [name for name in episodes.deciders if name != NOT_GIVEN]
     if said:
         return ", ".join(said)
@@ -348,7 +351,7 @@ def _notes(episodes: Episodes, rates: Row, at_cap: bool, who: str) -> tuple[str,
             f"every episode has {episodes.attempts[0]} attempts, as where a script fixes their number: then decisions are not "
             "the model's, and a and b say nothing about it"
         )
-    elif who not in ("model", "model (assumed)"):
+    elif who not in ("model", "model (assumed)") and not who.startswith(NOBODY):
         notes.append(f"decided by: {who}; so a, b and whether they help say nothing about decisions of the model's own")
     for estimate in (rates.a, rates.b):
         if estimate.value is None:

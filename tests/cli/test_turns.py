@@ -52,6 +52,11 @@ def test_drafts_and_final_answers_in_every_output(dstheory, tmp_path: Path) -> N
     assert json.loads(said.out)["groups"] == found["groups"]
 
 
+def test_inspect_shows_answers_in_turn(dstheory, tmp_path: Path) -> None:
+    ran = dstheory("anatomy", "inspect", _drafts(tmp_path))
+    assert "  decided by: nobody\n  problem 0: right, then right\n  problem 1: wrong, then right\n" in ran.out
+
+
 def test_scores_of_a_first_and_a_revised_answer(dstheory, tmp_path: Path) -> None:
     path = tmp_path / "scores.csv"
     path.write_text("question,before,after\n" + "".join(f"q{i // 4},{int(i % 3 > 0)},{int(i % 5 > 1)}\n" for i in range(40)))
@@ -138,6 +143,12 @@ def test_who_decides_is_said_in_every_output(dstheory, tmp_path: Path) -> None:
     assumed = answer(from_records(_loop("model")), resamples=9)
     assert (own.decided_by, assumed.decided_by, own.helps == assumed.helps) == ("model", "model (assumed)", True)
     assert "oracle" not in " ".join(own.notes)
+
+
+def test_nobody_decides_after_the_only_answer() -> None:
+    once = answer(Episodes.record([(str(i), [(i % 3 == 0, None)]) for i in range(9)], cap=1), resamples=9)
+    assert (once.decided_by, once.helps) == ("nobody (one answer each)", "cannot be estimated")
+    assert not any("decided by" in note for note in once.notes)
 
 
 def test_an_oracle_and_a_script_are_recognised_by_what_they_do() -> None:

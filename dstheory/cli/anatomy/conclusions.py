@@ -128,12 +128,13 @@ def _helps(of: str, group: Group, term: _Terms) -> Conclusion:
 def _revised(of: str, found: Revisions) -> Conclusion:
     """Say what came of answers between which nobody decided."""
     short = {1: "yes", -1: "no, they get worse", 0: "that is not shown"}[_sign(found.gain)]
+    within = f"it is {found.within.text()}" if found.within.value is not None else f"it cannot be seen: {found.within.reason}"
     sentences = (
         f"First answers are right in {found.first.text()}, last ones in {found.last.text()}; the difference is "
         f"{found.gain.text()}{_may_be_zero(found.gain)}.",
         f"After a right answer the next is right in {_text(found.right_to_right)}, after a wrong one in "
-        f"{_text(found.wrong_to_right)}. Problems that differ make such a difference by themselves; within problems it is "
-        f"{found.within.text()}.",
+        f"{_text(found.wrong_to_right)}. Problems that differ make such a difference by themselves; within problems "
+        f"{within}.",
         f"{REJECTED + ' ' if found.afresh == 'rejected' else ''}That each answer is drawn afresh is {found.afresh}: {found.why}.",
         "Nobody decided whether to go on, so there is neither a nor b.",
     )

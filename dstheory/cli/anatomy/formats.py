@@ -11,7 +11,7 @@ import click
 
 from dstheory.cli.anatomy.options import log_options, request_of, texts_of
 from dstheory.cli.echo import echo
-from dstheory.readers.records import DECIDED_BY
+from dstheory.readers.records import DECIDED_BY, NOBODY
 
 if TYPE_CHECKING:
     from dstheory.readers.layouts import Layout
@@ -92,6 +92,9 @@ def _record(batch: RecordBatch, i: int) -> str:
     right = batch.correct[start : start + int(batch.lengths[i])].tolist()
     words = ["right" if one else "wrong" for one in right]
     end = " stop" if batch.stopped[i] else " (last decision not seen)" if len(right) > 1 or batch.caps[i] != 1 else ""
+    codes_of, who = batch.labels.get(DECIDED_BY, (None, ()))
+    if codes_of is not None and codes_of[i] >= 0 and who[codes_of[i]] == NOBODY:
+        words, end = [", then ".join(words)], ""
     labels = {name: names[codes[i]] for name, (codes, names) in batch.labels.items() if name != DECIDED_BY and codes[i] >= 0}
     codes, problems = batch.problems
     said = "; ".join(f"{name} {_short(text)}" for name, text in {"problem": problems[codes[i]], **labels}.items())
