@@ -77,7 +77,9 @@ def same_answer(answer: str, gold: str) -> bool:
         >>> same_answer("The answer is (B)", "B"), same_answer("\\boxed{\\frac{\\sqrt{2}}{3}}", "3")
         (True, False)
     """
-    answer, gold = answer[-_LONGEST_ANSWER:], _unwrapped(gold[:_LONGEST_ANSWER])
+    if answer.strip() == gold.strip():
+        return True
+    answer, gold = answer.strip()[-_LONGEST_ANSWER:], _unwrapped(gold[:_LONGEST_ANSWER])
     wanted = _plain(gold)
     if wanted and _plain(_unwrapped(answer)) == wanted:
         return True

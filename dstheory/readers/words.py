@@ -23,6 +23,7 @@ _THRESHOLD = re.compile(
 )
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 _SPELT = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}  # cells of a table
+_LARGEST = 2**1000  # of numbers that may be words: larger whole ones are no floating-point numbers
 DECISIONS = ("resample", "stop", "submit")
 _GOES_ON = ("continue", "retry", "again", "try again", "try_again", "redo", "revise", "refine", "reject", "restart")
 _ENDS = ("stop", "accept", "done", "finish", "finished", "end", "halt", "terminate", "submit")
@@ -70,11 +71,11 @@ class Verdicts:
     def __call__(self, value: Any) -> bool | None:
         """Return whether a value means right; None where it means nothing."""
         if self.compare:
-            number = isinstance(value, (int, float)) and math.isfinite(value)
+            number = isinstance(value, (int, float)) and abs(value) < math.inf
             return _COMPARISONS[self.compare](value, self.threshold) if number else None
         if isinstance(value, str):
             return self.words.get(value, _SPELT.get(value.lower()))
-        if isinstance(value, (int, float)):
+        if isinstance(value, float) or (isinstance(value, int) and abs(value) < _LARGEST):
             word = str(value).lower() if isinstance(value, bool) else f"{value:g}"
             return self.words.get(word, bool(value) if value in (0, 1) else None)
         return None

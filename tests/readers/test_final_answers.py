@@ -23,7 +23,8 @@ SAME = [
     (r"\frac{\sqrt{3}}{3}", r"\frac{1}{\sqrt3}"), (r"\boxed{1{,}000}", "1000"), (r"\boxed{50\%}", "50"), (r"\boxed{50\%}", "0.5"),
     (r"\boxed{(1,2)}", "(1, 2)"), (r"\boxed{2,1}", "1,2"), (r"\boxed{0.333333}", r"\frac13"), (r"\boxed{5\text{ cm}}", "5"),
     (r"\boxed{3\sqrt{2}}", r"\sqrt{18}"), (r"\boxed{x^2+2x+1}", "(x+1)^2"),
-    (r"\boxed{\frac{\sqrt{3}}{3}}", r"\frac{\sqrt{3}}{3}"),    (r"\boxed{\$5}", "5"), ("10 %", "10"),
+    (r"\boxed{\frac{\sqrt{3}}{3}}", r"\frac{\sqrt{3}}{3}"),    (r"\boxed{\$5}", "5"),
+    ("$.", " $. "), ("x" * 5000, "x" * 5000), ("10 %", "10"),
     (r"$\boxed{\boxed{3}}$", "3"), (r"\boxed{4} \boxed{5}", "5"),
 ]  # fmt: skip
 DIFFERENT = [

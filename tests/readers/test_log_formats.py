@@ -19,6 +19,7 @@ from dstheory.errors import FileFormatError, RecordError
 from dstheory.readers import reading
 from dstheory.readers.formats import Format, formats, recognise
 from dstheory.readers.rollouts import _Rollouts
+from dstheory.readers.words import Verdicts
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -419,3 +420,10 @@ def test_a_list_that_does_not_fit_loses_the_labels_of_its_own_record_only(tmp_pa
         answers = read_log(_written(tmp_path, *records)).episodes.fields["answer"]
         found = [answers.names[code] for code in answers.codes]
         assert sorted(found) == ["(not given)", "(not given)", "4", "5"]
+
+
+@pytest.mark.parametrize("value", [10**400, -(10**400), float("inf"), float("nan")])
+def test_numbers_beyond_all_others_are_no_verdicts(value: float) -> None:
+    assert Verdicts.parse(["C=true"])(value) is None
+    assert Verdicts.parse(["nan=false"])(value) is (False if value != value else None)
+    assert Verdicts.parse(["score>=1"])(value) is (None if value != value or abs(value) == float("inf") else value > 0)
