@@ -365,6 +365,16 @@ def _in_turn(objects: Sequence[Any], request: Request, names: FieldNames, file: 
     return Layout("records", names, request.verdicts, {}, request.where, numbered=numbered, turns=Turns(request.turns))
 
 
+def _one_place(pattern: str, objects: Sequence[Any], verdicts: Verdicts | None, file: str) -> str:
+    """Return the place that a pattern means; of several, the one that says what is right."""
+    there = list(dict.fromkeys(at for record in objects for at in candidates(pattern, record)))
+    good = there if verdicts is None else [at for at in there if _says(at, objects, verdicts)]
+    if len(good) > 1:
+        which = " and ".join(good)
+        raise RecordError(f"{file}: {which} could each say which of the answers in turn are right: choose with --turns")
+    return next(iter(good or there), pattern)
+
+
 def _refuse_no_verdicts(places: Sequence[str], objects: Sequence[Any], verdicts: Verdicts, file: str) -> None:
     """Refuse places of turns that do not say what is right."""
     for place in places:
@@ -408,7 +418,7 @@ def _of_format(chosen: Format, objects: Sequence[Any], request: Request, given: 
     decisions = {**chosen.decisions, **request.decisions}
     turns = None
     if chosen.turns:
-        at = [next((at for one in objects for at in candidates(place, one)), place) for place in chosen.turns]
+        at = [_one_place(place, objects, None if chosen.checker else verdicts, file) for place in chosen.turns]
         turns = Turns(tuple(at), chosen.final)
         if not chosen.checker:
             _refuse_no_verdicts(at, objects, verdicts, file)

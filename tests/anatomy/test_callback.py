@@ -11,9 +11,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import jsonschema
 import pytest
 
-from dstheory.anatomy import read_log
+from dstheory.anatomy import read_log, record_schema
 from dstheory.anatomy.callback import RolloutLog, recorded
 from dstheory.errors import RecordError
 
@@ -46,6 +47,8 @@ def test_a_wrapped_reward_function_does_as_it_did_and_is_written_down(tmp_path: 
         "id": "3-2", "problem": "question 1", "model": "m", "cap": 1, "step": 0, "reward": 0.0, "gold": "x",
         "attempts": [{"correct": False, "decision": None}],
     }  # fmt: skip
+    for record in found:
+        jsonschema.validate(record, record_schema())
     episodes = read_log(tmp_path).episodes
     assert (int(episodes.correct.sum()), len(episodes), episodes.n_problems) == (3, 5, 2)
     assert episodes.fields["step"].names == ("0", "1")

@@ -106,6 +106,15 @@ def test_scores_that_are_no_verdicts_need_a_threshold(tmp_path: Path) -> None:
         assert read_log(path, correct=rule).episodes.correct.tolist() == [False, True, True, True, True, False]
 
 
+def test_two_scores_of_one_answer_are_not_guessed_between(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    columns = "question,baseline_score,baseline_score_strict,comparison_score,comparison_score_note"
+    path.write_text(f"{columns}\nq1,1,0,1,fine\n", encoding="utf-8")
+    with pytest.raises(RecordError, match="baseline_score and baseline_score_strict could each say which of the answers in turn"):
+        read_log(path)
+    assert read_log(path, turns="baseline_score_strict,comparison_score").episodes.correct.tolist() == [False, True]
+
+
 def test_one_damaged_record_among_decided_ones_is_still_unusable(tmp_path: Path) -> None:
     decided = {"attempts": [{"correct": False, "decision": "resample"}, {"correct": True, "decision": "stop"}]}
     damaged = {"attempts": [{"correct": False}, {"correct": True, "decision": "stop"}]}
