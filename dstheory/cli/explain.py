@@ -270,7 +270,7 @@ def _sections(
         ("What is logged as the loss", [f"{loss}{found.logged}"]),
         ("What is proved", [f"{claim}: {text}" for claim, text in found.notes]),
         ("Warnings", list(configuration.warnings)),
-        ("Not modelled", [f"{lack.key} = {_shown(lack.value)}: {lack.what}" for lack in configuration.lacks]),
+        ("Not modelled, and left out of the numbers above", _lacks(configuration)),
         ("Not read, since only the shell or Python knows the value", unread),
         (
             "Unknown keys, not interpreted",
@@ -282,6 +282,10 @@ def _sections(
     if against is not None:
         sections.insert(0, (f"Against {_heading(against.other)}", _compared(against, where)))
     return [(title, lines) for title, lines in sections if lines]
+
+
+def _lacks(configuration: Configuration) -> list[str]:
+    return [f"{lack.key} = {_shown(lack.value)}: {lack.what}" for lack in configuration.lacks]
 
 
 def _place_of(key: str, value: Any, line: int | None) -> str:
@@ -313,7 +317,7 @@ def _compared(against: _Against, where: _Where) -> list[str]:
         return [*lines, f"not compared: {found.why_not}"]
     lines.append(f"its update on {where.name}, as a multiple of the one here: {_three(found.factor, '.4g')}")
     lines.append(f"turned from the one here by degrees: {_three(found.turned, '.1f')}")
-    lines += [f"not modelled there: {lack.key} = {_shown(lack.value)}: {lack.what}" for lack in against.other.lacks]
+    lines += [f"not modelled there: {line}" for line in _lacks(against.other)]
     return lines
 
 

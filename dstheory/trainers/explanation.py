@@ -169,7 +169,7 @@ def difference(one: Training, other: Training, place: Place) -> Difference:
     changed = tuple(
         (field.name, getattr(one, field.name), getattr(other, field.name))
         for field in fields(Training)
-        if getattr(one, field.name) != getattr(other, field.name) and not _does_nothing(field.name, one, other)
+        if getattr(one, field.name) != getattr(other, field.name) and _matters(field.name, one, other)
     )
     try:
         here, there = (without_rounding(_whole(t, place, place.mdp), solution) for t in (one, other))
@@ -182,10 +182,12 @@ def difference(one: Training, other: Training, place: Place) -> Difference:
     return Difference(changed, Tilt(*(_ratio(pair) for pair in (*lengths, both))), tilt(there, here))
 
 
-def _does_nothing(field: str, one: Training, other: Training) -> bool:
-    """Return whether a field has no effect in either training."""
-    needs = {"estimator": "beta", "reward_estimator": "reward_beta", "reward_kl_after": "reward_beta"}
-    return field in needs and not (getattr(one, needs[field]) or getattr(other, needs[field]))
+def _matters(field: str, one: Training, other: Training) -> bool:
+    """Return whether a field has an effect in one of two trainings that it tells apart."""
+    if one.method != other.method:
+        return field in ("method", "normaliser", "max_tokens")
+    needs = {"estimator": "beta", "kl_normaliser": "beta", "reward_estimator": "reward_beta", "reward_kl_after": "reward_beta"}
+    return field not in needs or bool(getattr(one, needs[field]) or getattr(other, needs[field]))
 
 
 def _ratio(pair: Sequence[float]) -> float:

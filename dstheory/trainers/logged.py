@@ -39,6 +39,8 @@ def logged_loss(training: Training, solution: Solution) -> float | None:
     (0.0, True)
     """
     t = training
+    if t.credit == "other":
+        return None
     if t.method == "dpo":
         return float(np.log(2.0))
     if t.dead_groups != "kept" or t.masked != "none":
@@ -88,6 +90,8 @@ def _mean_credits(t: Training, x: np.ndarray, solution: Solution) -> tuple[np.nd
 
 def why_not(training: Training) -> str:
     """Return one sentence: what the logged loss is, and why it does not say whether training works."""
+    if training.credit == "other":
+        return "not known here"
     match training.method:
         case "sft":
             return "minus the mean log-likelihood of a demonstration's token: this is the objective"

@@ -241,4 +241,6 @@ def statements(training: Training) -> list[tuple[str, str]]:
     >>> [claim for claim, _ in statements(Training(method="dpo", beta=0.1))]
     ['O2', 'O2-start']
     """
+    if training.credit == "other":
+        return []
     return [(one.claim, one.sentence(training)) for one in STATEMENTS if one.when(training)]

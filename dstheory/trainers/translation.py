@@ -99,6 +99,8 @@ def parts(training: Training, solution: Solution, *, reference: Policy, expert: 
     Raises:
         ChainError: this package has no such objective.
     """
+    if training.credit == "other":
+        raise ChainError("its objective is one that this package does not have")
     match training.method:
         case "sft":
             if training.normaliser not in _SFT:
@@ -190,8 +192,6 @@ def _reward(training: Training, solution: Solution, reference: Policy, masked: s
     size, factor, credit, std = training.group_size, training.factor, training.credit, training.std
     if training.clip == "truncate" and training.truncate_at:
         factor *= min(1.0, training.truncate_at)  # every ratio is 1 on the policy, and truncated there
-    if credit == "other":
-        raise ChainError("its credit is one that this package does not have")
     if credit in ("whitened", "critic") and (training.normaliser != "batch-tokens" or masked != "none"):
         raise ChainError(f"the credit {credit}, divided by {training.normaliser}, truncated {masked}, is not modelled")
     if credit == "whitened":

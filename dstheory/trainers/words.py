@@ -45,8 +45,6 @@ def _credit(t: Training) -> tuple[str, str, str]:
         case "whitened":
             return ("return to go, centred and divided by its standard deviation over the tokens of the batch",
                     "(G_t - mean_tok)/std_tok", r"\tfrac{G_t-\mathrm{mean}_\mathrm{tok}}{\mathrm{std}_\mathrm{tok}}")  # fmt: skip
-        case "other":
-            return "one that this package does not have", "A", "A"
         case "critic":
             return "advantage by a critic (GAE; here an exact one)", "A_t", "A_t"
         case _:
@@ -86,6 +84,8 @@ def rows(t: Training) -> list[tuple[str, str]]:
     >>> dict(rows(Training(std="group", beta=0.04)))["KL in the loss"].split(":")[0]
     'beta 0.04, k3, divided as the reward is; coefficient -beta (1 - ref/pi)'
     """
+    if t.credit == "other":
+        return [("objective", "one that this package does not have")]
     match t.method:
         case "sft":
             return [("credit", "1 for every token of a demonstration"), ("divided by", _normaliser(t))]
@@ -155,6 +155,8 @@ def latex(t: Training) -> str:
 
 
 def _both(t: Training) -> tuple[str, str]:
+    if t.credit == "other":
+        return "not written here", r"\text{not written here}"
     _, below, tex_below = _NORMALISERS[t.normaliser]
     below, tex_below = below.format(max_tokens=t.max_tokens), tex_below.replace("{max_tokens:g}", f"{t.max_tokens:g}")
     match t.method:

@@ -57,9 +57,10 @@ class Rule:
     """A group objective in parts: credit, normaliser, token weight, penalty.
 
     Attributes:
-        weight: "token" (PPO's surrogate), "truncate" (CISPO); "sequence" and "response" clip the geometric mean of the
-            response's ratios, or their product.
+        weight: "token" (PPO's surrogate), "truncate" (CISPO), "soft" (SAPO's gate); "sequence" and "response" clip the geometric
+            mean of the response's ratios, or their product.
         high: how far a ratio may rise above 1.
+        dual: the ratio above which negative credits have no gradient.
         beta: strength of k3 in the loss.
         weighted: whether k3 is multiplied by the ratio, which is differentiated too.
         k1: strength of k1 in the reward.
@@ -70,6 +71,7 @@ class Rule:
     weight: str = "token"
     low: float = 0.2
     high: float = 0.2
+    dual: float = np.inf
     beta: float = 0.0
     weighted: bool = False
     k1: float = 0.0
@@ -99,8 +101,12 @@ class Rule:
         if self.weight == "truncate":
             rho = np.exp(log_rho)  # a bound below 1, TRL's default, is none that this package allows
             return truncate_weight(rho, high=self.high) if self.high >= 0 else np.minimum(rho, 1 + self.high)
+        if self.weight == "soft":  # the derivative of 4/tau sigma(tau (rho - 1)) by log pi: rho on the policy's edge, less beyond
+            rho = np.exp(log_rho)
+            gate = 1.0 / (1.0 + np.exp(-np.where(credit > 0, 1.0, 1.05) * (rho - 1.0)))
+            return np.asarray(4.0 * gate * (1.0 - gate) * rho)
         if self.weight == "token":
-            return clip_weight(np.exp(log_rho), credit, low=self.low, high=self.high)
+            return clip_weight(np.exp(log_rho), credit, low=self.low, high=self.high, dual=self.dual)
         total = log_rho.sum(axis=1, keepdims=True) / step.lengths[:, None]
         if self.weight == "response":
             sums = step.given("old_logps")
@@ -198,6 +204,15 @@ CASES: tuple[Case, ...] = (
           epsilon_high=0.28),
     group("GRPO", "scale_rewards='none'", "dapo-batch", "the same without std", Rule(CENTRED, BatchTokens()),
           scale_rewards="none"),
+    group("GRPO", "scale_rewards='batch'", "dapo-batch", "std of the whole batch",
+          Rule(GroupMean(std="batch", ddof=1, epsilon=TRL_EPSILON), BatchTokens()), scale_rewards="batch"),
+    group("GRPO", "delta=1.25", "dapo-batch", "negative credits have no gradient above 1.25 (`dual_clip`)",
+          Rule(SCALED, BatchTokens(), dual=1.25), delta=1.25),
+    group("GRPO", "loss_type='luspo', importance_sampling_level='sequence'", "dr-grpo",
+          "group std, sums over tokens, the response's ratio to the power 1/L", Rule(SCALED, PerResponse(), weight="sequence"),
+          loss_type="luspo", importance_sampling_level="sequence"),
+    group("GRPO", "loss_type='sapo'", "grpo", "group std, 1/L_i; a smooth gate of the ratio, on the policy 1",
+          Rule(SCALED, PerToken(), weight="soft"), loss_type="sapo"),
     group("GRPO", "loss_type='bnpo'", "dapo-batch", "tokens of the local batch", Rule(SCALED, BatchTokens()), loss_type="bnpo"),
     group("GRPO", "loss_type='grpo', beta=0.04, use_bias_correction_kl=False", "grpo", "group std, 1/L_i, k3 in the loss",
           Rule(SCALED, PerToken(), beta=0.04), loss_type="grpo", beta=0.04, use_bias_correction_kl=False),

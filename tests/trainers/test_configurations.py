@@ -153,3 +153,16 @@ def test_a_kl_in_the_reward_that_is_not_modelled_is_named() -> None:
 def test_bnpo_divides_by_the_tokens_of_the_local_batch(batch: int, prompts: float, normaliser: str, lacks: int) -> None:
     found = configuration_of("trl:grpo", settings=("loss_type=bnpo", f"per_device_train_batch_size={batch}"))
     assert (found.training.prompts, found.training.normaliser, len(found.lacks)) == (prompts, normaliser, lacks)
+
+
+@pytest.mark.parametrize(
+    "what",
+    [("trl:gkd",), ("trl:dpo", "loss_type=ipo"), ("trl:grpo", "loss_type=vespo"), ("trl:distillation", "beta=0.5"),
+     ("verl:ppo", "algorithm.adv_estimator=gdpo"), ("openrlhf:dpo", "model.ipo_enable=true")],
+)  # fmt: skip
+def test_another_objective_is_not_shown_as_one_that_is_here(dstheory, what: tuple[str, ...]) -> None:
+    ran = dstheory("explain", *what)
+    assert ran.code == 0
+    assert "not attributed: its objective is one that this package does not have" in ran.out
+    assert "What is proved" not in ran.out
+    assert "% of the energy" not in ran.out

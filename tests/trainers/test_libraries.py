@@ -57,7 +57,7 @@ def test_every_value_makes_a_training_and_an_objective_or_says_what_is_missing(t
     assert formula(t).startswith("c = ")
     assert latex(t).count("{") == latex(t).count("}")
     assert all(words for _, words in rows(t))
-    assert re.fullmatch("|.* is not modelled|its credit is one that this package does not have", why_there_is_no_objective(t))
+    assert re.fullmatch("|.* is not modelled|its objective is one that this package does not have", why_there_is_no_objective(t))
 
 
 def why_there_is_no_objective(training: Training) -> str:
