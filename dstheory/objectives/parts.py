@@ -65,6 +65,7 @@ from numpy.typing import ArrayLike
 from dstheory.checks import Floats, float_array, reject
 from dstheory.errors import ChainError
 
+_LEAST_EPSILON = 1e-100
 _LARGEST_LOG = 709.0  # of a floating-point number
 _MOST_WRITTEN_OUT, _WRITTEN_AT_ONCE = 10_000_000, 1 << 18  # rewards, in all and in one table
 
@@ -269,6 +270,8 @@ class GroupMean(Credit):
         spread_named(self.std)
         if not (np.isfinite(self.epsilon) and self.epsilon >= 0):
             raise ChainError(f"epsilon is {self.epsilon}: must be finite and >= 0; 0 reads 0/0 as 0")
+        if 0 < self.epsilon < _LEAST_EPSILON:
+            raise ChainError(f"epsilon is {self.epsilon:g}: must be 0 or at least {_LEAST_EPSILON:g}; one over it is a credit")
         if self.ddof not in (0, 1):
             raise ChainError(f"ddof is {self.ddof!r}: must be 1 (sample) or 0 (population)")
 

@@ -28,6 +28,9 @@ _NOT_BY_ROW = ("engine", "temperature", "importance", "mask_truncated", "reward_
 _NOT_BY_TABLE = (*_NOT_BY_ROW[:-1], "micro_batches", "drop_dead", "baseline_per")
 
 
+_COLDEST = 1e-6
+
+
 def own_settings(objective: Any, names: Sequence[str] = _NOT_BY_TABLE) -> list[str]:
     """Return those of some settings that differ from their defaults."""
     fields = {f.name: f.default for f in dataclasses.fields(objective)}
@@ -53,8 +56,10 @@ def check_settings(objective: Any, *, own_rule: bool) -> None:
     for name, allowed in choices.items():
         if getattr(o, name) not in allowed:
             raise ChainError(f"{name} is {getattr(o, name)!r}: must be one of {', '.join(allowed)}")
-    if not (np.isfinite(o.temperature) and o.temperature > 0):
-        raise ChainError(f"temperature is {o.temperature}: must be finite and > 0, what logits are divided by")
+    if not _COLDEST <= o.temperature <= 1.0 / _COLDEST:
+        raise ChainError(
+            f"temperature is {o.temperature}: must lie in [{_COLDEST:g}, {1.0 / _COLDEST:g}], what logits are divided by"
+        )
     if o.engine is not None and o.temperature != 1.0:
         raise ChainError(f"{o.name}: engine and temperature both say who generates: give one of them")
     whole_number(o.micro_batches, "micro_batches", low=1)

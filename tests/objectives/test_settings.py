@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -470,12 +471,13 @@ def test_defaults_change_nothing_bit_for_bit(kind: type[GroupObjective]) -> None
     ("make", "message"),
     [
         (lambda: GRPO(std="median"), "std is 'median': must be 'none', 'group', 'leave-one-out' or 'batch'"),
+        (lambda: GRPO(epsilon=1e-320), "epsilon is 9.99989e-321: must be 0 or at least 1e-100"),
         (lambda: GRPO(group_size=2, std="leave-one-out"), "needs groups of at least 3"),
         (lambda: GRPO(normalise_by="token"), "normaliser is 'token': must be one of responses"),
         (lambda: DAPO(drop_dead=True), "groups are drawn again or left out, not both"),
         (lambda: GRPO(micro_batches=3, prompts=4), "micro_batches is 3: must divide prompts, 4, into whole groups"),
         (lambda: GRPO(dual_clip=0.5), "dual_clip is 0.5: must be > 1"),
-        (lambda: GRPO(temperature=0.0), "temperature is 0.0: must be finite and > 0"),
+        (lambda: GRPO(temperature=0.0), "temperature is 0.0: must lie in [1e-06, 1e+06], what"),
         (lambda: GRPO(temperature=2.0, engine=OLD), "engine and temperature both say who generates"),
         (lambda: GRPO(importance_rule="clip"), "importance_rule is 'clip': must be 'truncate'"),
         (lambda: GRPO(importance_cap=0.0), "importance_cap is 0.0: must be > 0"),
@@ -496,7 +498,7 @@ def test_defaults_change_nothing_bit_for_bit(kind: type[GroupObjective]) -> None
     ],
 )  # fmt: skip
 def test_contradictions_and_what_is_not_computed_are_said(make: Callable, message: str) -> None:
-    with pytest.raises(ChainError, match=message.replace("(", r"\(").replace(")", r"\)")):
+    with pytest.raises(ChainError, match=re.escape(message)):
         make()
 
 
