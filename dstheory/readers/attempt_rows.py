@@ -18,7 +18,7 @@ import numpy as np
 from dstheory.checks import Bools, Floats, Ints
 from dstheory.errors import RecordError
 from dstheory.readers.messages import nearest, shown
-from dstheory.readers.reading import Part, Reading, RecordBatch
+from dstheory.readers.reading import Part, Reading, RecordBatch, texts_of
 from dstheory.readers.records import DECIDED_BY, NOBODY, Fault, FieldNames, label_text
 from dstheory.readers.streams import check_utf8, first_bytes
 from dstheory.readers.tables import ArrowTable, asked_of, csv_header, explained, read_csv, read_parquet
@@ -341,14 +341,20 @@ def _codes(column: Any) -> tuple[Ints, list[str]]:
     encoded = encoded.unify_dictionaries().combine_chunks()
     encoded = encoded.chunk(0) if hasattr(encoded, "chunk") else encoded
     codes = np.asarray(encoded.indices.fill_null(-1), dtype=np.int64)
-    texts = []
-    for value in encoded.dictionary.to_pylist():
-        try:
-            texts.append(label_text(value))
-        except ValueError:
-            texts.append("")
+    values = encoded.dictionary.to_pylist()
+    try:
+        texts = texts_of(values)
+    except ValueError:
+        texts = [_label(value) for value in values]
     empty = np.array([not text for text in texts] + [True])
     return np.where(empty[codes], -1, codes), texts
+
+
+def _label(value: Any) -> str:
+    try:
+        return label_text(value)
+    except ValueError:
+        return ""
 
 
 def _turns(rounds: Any, file: str) -> Floats | None:

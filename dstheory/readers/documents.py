@@ -244,11 +244,9 @@ def _parquet(path: Path) -> Documents:
         start = 0
         with open_parquet(path, columns) as (file, asked):
             for batch in file.iter_batches(batch_size=_ROWS, columns=asked):
-                rows = max(1, min(batch.num_rows, limit(PACKED_WELL) // _longest_text(batch)))
-                for first in range(0, batch.num_rows, rows):  # as Python has them, rows that share a text have one each
-                    some = _rows_of(batch.slice(first, rows))
-                    yield range(start, start + len(some)), some
-                    start += len(some)
+                some = _rows_of(batch)
+                yield range(start, start + len(some)), some
+                start += len(some)
 
     return Documents(head, parts, "row", table=True)
 
@@ -256,17 +254,23 @@ def _parquet(path: Path) -> Documents:
 def _rows_of(batch: Any) -> list[Any]:
     """Return rows as Python has them; Arrow itself does not look whether texts are UTF-8, and indices those of a text."""
     batch.validate(full=True)
-    rows: list[Any] = batch.to_pylist()
-    return rows
+    names = batch.schema.names
+    if not names or len(set(names)) < len(names):
+        rows: list[Any] = batch.to_pylist()
+        return rows
+    return [dict(zip(names, cells, strict=True)) for cells in zip(*map(_cells, batch.columns), strict=True)]
 
 
-def _longest_text(batch: Any) -> int:
-    """Return how many bytes the longest text has that the rows may share."""
+def _cells(column: Any) -> list[Any]:
+    """Return a column as Python has it; cells that share a text share it here too."""
     import pyarrow as pa
-    import pyarrow.compute as pc
 
-    shared = [column.dictionary for column in batch.columns if pa.types.is_dictionary(column.type)]
-    return max([pc.max(pc.binary_length(texts)).as_py() or 1 for texts in shared if len(texts)], default=1)
+    if not pa.types.is_dictionary(column.type):
+        cells: list[Any] = column.to_pylist()
+        return cells
+    used = column.indices.unique().drop_null()  # the dictionary is that of many more rows
+    texts = dict(zip(used.to_pylist(), column.dictionary.take(used).to_pylist(), strict=True))
+    return list(map(texts.get, column.indices.to_pylist()))
 
 
 def _csv(path: Path) -> Documents:

@@ -449,12 +449,12 @@ def in_columns(numbers: Sequence[int], rows: Sequence[Any], names: FieldNames, u
         caps = np.fromiter(map(table.__getitem__, cells), dtype=np.int64, count=len(rows))
         if ((caps > 0) & (lengths > caps)).any():
             return None
-        ids = _texts(cells_of(rows, names.id))
+        ids = texts_of(cells_of(rows, names.id))
         problems = cells_of(rows, names.problem)
         if not set(map(type, problems)) <= {str}:
             problems = [name if cell is None else json.dumps(cell, separators=(",", ":")) if type(cell) is list else cell
                         for name, cell in zip(ids, problems, strict=True)]  # fmt: skip
-        problems = _texts(problems)
+        problems = texts_of(problems)
         labels = {name: coded(cells_of(rows, key)) for name, key in names.labels.items()}
     except (KeyError, TypeError, AttributeError, ValueError, Fault):
         return None
@@ -479,7 +479,7 @@ def cells_of(rows: Sequence[dict[str, Any]], key: str) -> list[Any]:
         return list(map(dict.get, rows, repeat(key)))
 
 
-def _texts(cells: list[Any]) -> list[str]:
+def texts_of(cells: list[Any]) -> list[str]:
     """Return labels as texts.
 
     Raises:
@@ -503,7 +503,7 @@ def coded(cells: Sequence[Any]) -> tuple[Ints, tuple[str, ...]]:
         cells = [None if cell is None else label_text(cell) for cell in cells]
         table = dict.fromkeys(cells)
     table.pop(None, None)
-    texts = tuple(_texts(list(table))) if table else ()
+    texts = tuple(texts_of(list(table))) if table else ()
     codes: dict[Any, int] = {cell: code for code, cell in enumerate(table)}
     codes[None] = -1
     return np.fromiter(map(codes.__getitem__, cells), dtype=np.int32, count=len(cells)), texts
