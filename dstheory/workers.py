@@ -14,7 +14,7 @@ import os
 import re
 import signal
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any
 
 from dstheory.checks import whole_number
@@ -36,8 +36,10 @@ def computed(
     timeout: float = 10.0,
     names: Mapping[int, str] | None = None,
     kept: bool = False,
-) -> Iterator[tuple[int, Any]]:
+) -> Generator[tuple[int, Any], None, None]:
     """Yield the number of every part and ``function(shared, part)``, in the order in which they are done.
+
+    Whoever does not take all of them closes the generator, which ends the processes or the connection to the cluster.
 
     Args:
         function: what computes a part; in other processes it is found by its name.

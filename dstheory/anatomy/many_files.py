@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from itertools import repeat
 from pathlib import Path
@@ -115,25 +116,27 @@ def read_files(
         with uncollected():
             builder.add(file, opened.batches(builder.reading, settings.texts))
 
-    found: Iterable[_Read | None] = repeat(None, len(files))
-    if scheduler is not None or (workers > 1 and len(files) > 1):
-        parts, names = {i: (file, file in named) for i, file in enumerate(files)}, dict(enumerate(files))
-        found = _in_order(computed(_read, settings.for_workers(), parts, workers=workers, scheduler=scheduler, names=names))
-    for file, read in zip(files, found, strict=True):
-        if read is None or builder.reading.is_hopeless(read.reading):  # of many unusable records the files before decide
-            read_here(file)
-        else:
-            if read.how and file not in named:
-                alike.check(file, read.how)
-            if read.error is not None:
-                raise read.error
-            builder.add_read(file, read.batch, read.reading)
-        done += os.path.getsize(file)
-        if progress is not None:
-            progress(builder.reading.records, done)
+    with ExitStack() as stack:
+        found: Iterable[_Read | None] = repeat(None, len(files))
+        if scheduler is not None or (workers > 1 and len(files) > 1):
+            parts, names = {i: (file, file in named) for i, file in enumerate(files)}, dict(enumerate(files))
+            done_there = computed(_read, settings.for_workers(), parts, workers=workers, scheduler=scheduler, names=names)
+            found = _in_order(stack.enter_context(closing(done_there)))
+        for file, read in zip(files, found, strict=True):
+            if read is None or builder.reading.is_hopeless(read.reading):  # of many unusable records the files before decide
+                read_here(file)
+            else:
+                if read.how and file not in named:
+                    alike.check(file, read.how)
+                if read.error is not None:
+                    raise read.error
+                builder.add_read(file, read.batch, read.reading)
+            done += os.path.getsize(file)
+            if progress is not None:
+                progress(builder.reading.records, done)
 
 
-def _in_order(found: Iterator[tuple[int, _Read]]) -> Iterator[_Read]:
+def _in_order(found: Iterable[tuple[int, _Read]]) -> Iterator[_Read]:
     waiting: dict[int, _Read] = {}
     following = 0
     for number, read in found:
