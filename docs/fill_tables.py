@@ -2,7 +2,7 @@
 
     python docs/fill_tables.py
 
-Two kinds of blocks are renewed: tables between ``<!-- dstheory ... -->`` and ``<!-- end -->``, and what a reader's terminal of 80
+Two kinds of blocks are renewed: tables between ``<!-- dstheory ... -->`` and ``<!-- end -->``, and what a terminal of 128
 columns shows after ``<!-- console -->``, command by command, in one directory per page. Tests compare both with the output.
 """
 
@@ -30,10 +30,10 @@ def printed(command: str) -> str:
 
 
 def run(command: str, folder: Path) -> str:
-    """Run a command of the package in a folder, in a terminal of 80 columns."""
+    """Run a command of the package in a folder, in a terminal of 128 columns."""
     words = [sys.executable, "-m", "dstheory.cli.main", *shlex.split(command)]
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    env = {**os.environ, "COLUMNS": "80", "PYTHONPATH": path}
+    env = {**os.environ, "COLUMNS": "128", "PYTHONPATH": path}
     return subprocess.run(words, check=True, capture_output=True, text=True, cwd=folder, env=env).stdout
 
 

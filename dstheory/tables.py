@@ -1,10 +1,18 @@
-"""Small tables by which results show themselves: as text where they are printed, as HTML in a notebook."""
+"""Small tables by which results show themselves, as text and as HTML; and how a table of any width is fitted into a terminal.
+
+A table that is too wide (:func:`fitted`) keeps all its cells. In this order, until it fits: headings of numbers are broken at
+spaces; so are cells with words, those of the first column last; gaps get narrower; columns that are still too many continue in a
+second block below, which repeats the first column. Numbers are never broken, as long as one of them fits at all.
+"""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+from rich.cells import cell_len, chop_cells
 
 from dstheory.texts import html_text, printable
 
@@ -70,3 +78,116 @@ def short(values: Any) -> str:
         return "-"
     low, high = (f"{bound:.3g}" for bound in (array.min(), array.max()))
     return low if low == high else f"{low} to {high}"
+
+
+# ---------------------------------------------------------------------- tables that fit
+
+_GAPS = (3, 2)  # blanks between columns: usual, and where space is short
+_MARGIN = 2
+_WORD = 24  # longest word that is not broken, and width down to which words are shrunk if one of them is that long
+
+
+def columns_of_terminal() -> int:
+    """Return how many characters fit on a line: those of COLUMNS, else of the terminal, else 80."""
+    return max(20, shutil.get_terminal_size((80, 24)).columns)
+
+
+def fitted(
+    head: Sequence[str], rows: Sequence[Sequence[str]], *, words: int = 1, width: int = 80, rule: str = "-"
+) -> list[list[str]]:
+    """Return a table as blocks of lines of at most ``width`` characters, without blanks at their ends.
+
+    Args:
+        head: headings.
+        rows: cells.
+        words: how many of the first columns are words, set left; the others are numbers, set right.
+        width: of the longest line, at least 20.
+        rule: a character for the line below the headings.
+
+    >>> rows = [["easy", "0.7 [0.6, 0.8]", "0.9 [0.8, 1.0]", "12"], ["hard", "0.2 [0.1, 0.3]", "0.8 [0.7, 0.9]", "7"]]
+    >>> for block in fitted(["task", "p", "a", "n"], rows, width=40):
+    ...     print("\\n".join(block))
+      task                p                a
+     ---------------------------------------
+      easy   0.7 [0.6, 0.8]   0.9 [0.8, 1.0]
+      hard   0.2 [0.1, 0.3]   0.8 [0.7, 0.9]
+      task    n
+     -----------
+      easy   12
+      hard    7
+    """
+    columns = [[printable(cell) for cell in column] for column in zip(head, *rows, strict=True)]
+    blocks, first = [], columns[0]
+    while columns:
+        taken = len(columns)
+        while taken > 1 and _widths(columns[:taken], words, width) is None:
+            taken -= 1
+        if taken == 1 and columns[0] is first and len(columns) > 1:
+            taken = 2  # a label and one column, whatever their widths
+        blocks.append(_block(columns[:taken], words, width, rule))
+        columns, words = columns[taken:], max(1, words - taken + 1)
+        columns = [first, *columns] if columns else []
+    return blocks
+
+
+def _widths(columns: Sequence[Sequence[str]], words: int, width: int) -> tuple[list[int], int] | None:
+    """Return the widths of columns and the gap between them; None if they do not fit."""
+    natural = [max(map(cell_len, column)) for column in columns]
+    least = [_least(column, i < words) for i, column in enumerate(columns)]
+    least[0] = max(least[0], min(natural[0], _WORD))  # what a row is about stands on one line
+    for gap in _GAPS:
+        room = width - _MARGIN - gap * (len(columns) - 1)
+        if sum(natural) <= room:
+            return natural, gap
+        found = [natural[i] if i < words else least[i] for i in range(len(columns))]  # headings of numbers first
+        while sum(found) > room and (wide := [i for i in range(len(columns)) if found[i] > least[i]]):
+            widest = max(wide, key=found.__getitem__)
+            found[widest] -= 1
+        if sum(found) <= room:
+            return found, gap
+    return None
+
+
+def _least(column: Sequence[str], of_words: bool) -> int:
+    """Return the width down to which a column may be shrunk."""
+    head, *cells = column
+    parts = [word for cell in ([head, *cells] if of_words else [head]) for word in cell.split()]
+    longest = min(_WORD, max(map(cell_len, parts), default=1))
+    return longest if of_words else max([longest, *(min(cell_len(cell), _WORD + _MARGIN) for cell in cells)])
+
+
+def _block(columns: Sequence[Sequence[str]], words: int, width: int, rule: str) -> list[str]:
+    found = _widths(columns, words, width)
+    gap = _GAPS[-1] if found is None else found[1]
+    each = (width - _MARGIN - gap * (len(columns) - 1)) // len(columns)
+    widths = [each] * len(columns) if found is None else found[0]
+    broken = [[_broken(cell, size) for cell in column] for column, size in zip(columns, widths, strict=True)]
+    out: list[str] = []
+    for i, row in enumerate(zip(*broken, strict=True)):
+        height = max(map(len, row))
+        for k in range(height):
+            at = [k - (height - len(cell)) if i == 0 else k for cell in row]  # headings stand at the bottom
+            parts = [cell[j] if 0 <= j < len(cell) else "" for cell, j in zip(row, at, strict=True)]
+            texts = (
+                part + " " * (size - cell_len(part)) if n < words else " " * (size - cell_len(part)) + part
+                for n, (part, size) in enumerate(zip(parts, widths, strict=True))
+            )
+            out.append((" " * _MARGIN + (" " * gap).join(texts)).rstrip())
+        if i == 0:
+            out.append(" " + rule * min(width - 1, sum(widths) + gap * (len(widths) - 1) + _MARGIN))
+    return out
+
+
+def _broken(cell: str, width: int) -> list[str]:
+    """Break a cell at spaces, and words that are longer than a line anywhere."""
+    if cell_len(cell) <= width:
+        return [cell]
+    lines = [""]
+    for word in cell.split():
+        for part in [word] if cell_len(word) <= width else chop_cells(word, width):
+            joined = f"{lines[-1]} {part}" if lines[-1] else part
+            if cell_len(joined) <= width:
+                lines[-1] = joined
+            else:
+                lines.append(part)
+    return lines

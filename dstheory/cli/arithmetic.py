@@ -81,25 +81,38 @@ def command() -> None:
 @click.option("--problems", type=int, default=32, show_default=True, help="Problems of an update.")
 @click.option("--group", type=int, default=8, show_default=True, help="Episodes, or demonstrations, on each problem.")
 @click.option("--cap", type=int, default=4, show_default=True, help="T, the largest number of attempts.")
-@click.option("--checks", type=_Names(), default="nines,elevens,last-digit", show_default=True,
-              help="What the decision sees; also magnitude and disagreement, which leave p, a, b unknown but by rollouts.")
+@click.option(
+    "--checks",
+    type=_Names(),
+    default="nines,elevens,last-digit",
+    show_default=True,
+    help="What the decision sees; also magnitude and disagreement, which leave p, a, b unknown but by rollouts.",
+)
 @click.option("--trunk", type=Number(), default=0.0, show_default=True, help="How strongly the skills enter the decision, >= 0.")
-@click.option("--credit", default="leave-one-out", show_default=True,
-              help="leave-one-out, group-mean, group-std, raw or filtered.")
-@click.option("--normaliser", default="responses", show_default=True,
-              help="responses, own-tokens, constant, group-tokens or batch-tokens.")
+@click.option(
+    "--credit", default="leave-one-out", show_default=True, help="leave-one-out, group-mean, group-std, raw or filtered."
+)
+@click.option(
+    "--normaliser", default="responses", show_default=True, help="responses, own-tokens, constant, group-tokens or batch-tokens."
+)
 @click.option("--penalty", default="k3", show_default=True, help="KL to the start: k1, k2, k3 in the loss, or k1-reward.")
 @click.option("--beta", type=Number(), default=0.0, show_default=True, help="Strength of that penalty, >= 0.")
-@click.option("--coverage", type=Number(), default=0.5, show_default=True,
-              help="Share of demonstrations with a wrong attempt first.")
+@click.option(
+    "--coverage", type=Number(), default=0.5, show_default=True, help="Share of demonstrations with a wrong attempt first."
+)
 @click.option("--mask/--no-mask", default=False, show_default=True, help="Leave the tokens of wrong attempts out of SFT.")
 @click.option("--length-weight", type=Number(), default=1.0, show_default=True, help="lambda of SFT and of the penalty.")
 @click.option("--reduction", type=click.Choice(["sum", "mean"]), default="mean", show_default=True, help="Of SFT's weights.")
 @click.option("--optimizer", type=click.Choice(["adam", "sgd"]), default="adam", show_default=True)
 @click.option("--lr", type=Number(), default=0.01, show_default=True)
 @click.option("--clip-norm", type=Number(), default=0.0, show_default=True, help="Bound on the gradient's norm; 0 for none.")
-@click.option("--checkpoint", type=click.Path(path_type=Path), default=None, metavar="FILE",
-              help="Where the run is kept; default results/arithmetic-METHOD-SEED.npz.")
+@click.option(
+    "--checkpoint",
+    type=click.Path(path_type=Path),
+    default=None,
+    metavar="FILE",
+    help="Where the run is kept; default results/arithmetic-METHOD-SEED.npz.",
+)
 @click.option("--overwrite", is_flag=True, help="Begin again, whatever FILE holds.")
 @config_option
 @json_option  # fmt: skip
@@ -187,9 +200,7 @@ def _figures(policy: ArithmeticPolicy, settings: Settings) -> dict[str, dict[str
     sizes = {"sizes trained on": settings.sizes, "other sizes": tuple(s for s in ALL_SIZES if s not in settings.sizes)}
     problems = held_out_problems(ALL_SIZES, 10)
     found, of_size = achieved(answer_law(policy, problems), policy, cap=settings.cap), dict(problems.by_size())
-    return {
-        name: asdict(found.pooled(np.concatenate([of_size[size] for size in some]))) for name, some in sizes.items() if some
-    }
+    return {name: asdict(found.pooled(np.concatenate([of_size[size] for size in some]))) for name, some in sizes.items() if some}
 
 
 @command.command(short_help="Measure policies on held-out problems.", context_settings=_HELP)
@@ -198,8 +209,13 @@ def _figures(policy: ArithmeticPolicy, settings: Settings) -> dict[str, dict[str
 @click.option("--per-size", type=int, default=40, show_default=True, help="Held-out problems of each size.")
 @click.option("--episodes", type=int, default=10, show_default=True, help="Episodes on each problem.")
 @seed_option("Of the rollouts; the problems are always the same.")
-@click.option("--out", type=click.Path(path_type=Path), default=None, metavar="FILE.jsonl",
-              help="Write the rollouts there, as `dstheory anatomy` reads them.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=None,
+    metavar="FILE.jsonl",
+    help="Write the rollouts there, as `dstheory anatomy` reads them.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace FILE.jsonl.")
 @json_option  # fmt: skip
 def evaluate(
@@ -292,5 +308,3 @@ def show(checkpoint: Path | None, problem: str | None, size: str, seed: int, as_
         print_json({"problem": problems.names[0], "seed": seed, "lines": lines})
         return
     echo("\n".join(lines))
-
-

@@ -58,14 +58,25 @@ _COLUMNS = ["objective", "family", "(i)", "(ii) share d", "(iii) share d", "long
     "--objective", "objectives", multiple=True, metavar="EXPR", help="Which (repeatable); default every registered one."
 )
 @seed_option("Seed, where level (i) has to sample trajectories.")
-@click.option("--all", "compare_all", is_flag=True,
-              help="Compare all objectives at their own defaults: shares, length, tilt, claims; gamma is 1 unless given.")
-@click.option("--longer", type=Number(), default=8.0, show_default=True,
-              help="Factor on answer lengths, for the column on length (--all).")
-@click.option("--format", type=click.Choice(["table", "markdown"]), default="table", show_default=True,
-              help="How --all prints its table.")
-@click.option("--out", type=click.Path(path_type=Path), default=None, metavar="DIR",
-              help="Directory for the figure of --all; default a new one under results/.")
+@click.option(
+    "--all",
+    "compare_all",
+    is_flag=True,
+    help="Compare all objectives at their own defaults: shares, length, tilt, claims; gamma is 1 unless given.",
+)
+@click.option(
+    "--longer", type=Number(), default=8.0, show_default=True, help="Factor on answer lengths, for the column on length (--all)."
+)
+@click.option(
+    "--format", type=click.Choice(["table", "markdown"]), default="table", show_default=True, help="How --all prints its table."
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=None,
+    metavar="DIR",
+    help="Directory for the figure of --all; default a new one under results/.",
+)
 @click.option("--no-figure", is_flag=True, help="Draw nothing.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier result in DIR.")  # fmt: skip
 @module_option

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import math
+import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
-from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
-from rich.text import Text
 
 from dstheory.cli.echo import echo, echo_json
+from dstheory.tables import columns_of_terminal, fitted
 from dstheory.texts import printable
+
+_CAPTION = 60  # characters to which the lines below a narrow table may reach
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -33,27 +35,25 @@ def number(value: float, digits: int = 3) -> str:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str = "", words: int = 1) -> None:
-    """Print a table on standard output; the first ``words`` columns are text, the others numbers."""
-    rows = [[printable(cell) for cell in row] for row in rows]
-    table = Table(box=SIMPLE_HEAD, title_justify="left", caption_justify="left")
-    table.title, table.caption = Text(printable(title)), Text(printable(caption)) if caption else None
-    for i, column in enumerate(map(printable, columns)):
-        cells = [column, *(row[i] for row in rows)]
-        # Numbers whole; words at least as wide as the longest of them, within reason.
-        least = max(map(len, cells)) if i >= words else min(24, max((len(w) for cell in cells for w in cell.split()), default=1))
-        side = "left" if i < words else "right"
-        table.add_column(Text(column), justify=side, overflow="fold", no_wrap=i >= words, min_width=least)  # type: ignore[arg-type]
-    for row in rows:
-        table.add_row(*map(Text, row))
-    console = Console()
-    # Written to a file or a pipe there is no screen to fit: keep every column.
-    if not console.is_terminal:
-        console = Console(width=160)
-    # A number is never cut: on a narrow terminal a wide table's lines wrap.
-    needed = Measurement.get(console, console.options.update(width=1000), table).minimum
-    if needed > console.width:
-        console = Console(width=needed)
-    console.print(table)
+    """Print a table on standard output, no wider than the terminal; the first ``words`` columns are text, the others numbers."""
+    width = columns_of_terminal()
+    blocks = fitted(columns, rows, words=words, width=width, rule="\u2500" if _can_print("\u2500") else "-")
+    longest = max(cell_len(line) for block in blocks for line in block)
+    echo("\n".join(textwrap.wrap(printable(title), width, break_on_hyphens=False)))
+    for block in blocks:
+        echo("\n" + "\n".join(block))
+    echo()
+    if caption:
+        below = min(width, max(longest, _CAPTION))
+        echo("\n".join(textwrap.wrap(printable(caption), below, break_on_hyphens=False)))
+
+
+def _can_print(char: str) -> bool:
+    try:
+        char.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def print_json(data: Any) -> None:

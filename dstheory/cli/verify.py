@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from dstheory.claims.runner import Progress, Report
 
 _FORMATS = ["table", "json", "junit", "markdown", "latex"]
-_WIDE = 160
 
 EPILOG = """\b
 Exit codes:
@@ -47,9 +46,7 @@ Examples:
 @click.option("--group", "groups", multiple=True, metavar="GROUP", help="Only claims of this group (repeatable).")
 @click.option("--format", "style", type=click.Choice(_FORMATS), default="table", show_default=True, help="Output format.")
 @click.option("--json", "as_json", is_flag=True, help="Same as --format json.")
-@click.option(
-    "--examples", type=click.IntRange(min=1), default=EXAMPLES, show_default=True, help="Examples of each search."
-)
+@click.option("--examples", type=click.IntRange(min=1), default=EXAMPLES, show_default=True, help="Examples of each search.")
 @click.option("--seed", type=click.IntRange(min=0), default=SEED, show_default=True, help="Seed of solver and searches.")
 @click.option(
     "--time-limit",
@@ -121,10 +118,18 @@ def _print_report(report: Report, style: str, *, whole: bool) -> None:
 
 
 def _print_table(table: Table) -> None:
-    """Print a table as wide as the terminal, or wide enough to read when there is none."""
+    """Print a table as wide as the terminal, or as COLUMNS says, without blanks at the ends of lines where there is none."""
     from rich.console import Console
 
-    Console(width=None if sys.stdout.isatty() else _WIDE, highlight=False).print(table)
+    from dstheory.tables import columns_of_terminal
+
+    if sys.stdout.isatty():
+        Console(highlight=False).print(table)
+        return
+    console = Console(width=columns_of_terminal(), highlight=False)
+    with console.capture() as captured:
+        console.print(table)
+    echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 @contextmanager
