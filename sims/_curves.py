@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dstheory.anatomy.episodes import Episodes
+from dstheory.anatomy.rates import over_problems
 from dstheory.anatomy.rollout_chain import fit_chain
 from dstheory.checks import Bools, Floats, whole_number
 from dstheory.errors import RecordError
@@ -38,14 +39,15 @@ class Curves:
 
     Attributes:
         realised: (R,) share of episodes whose held answer is correct.
-        standard_error: (R,) of it, problems being the units.
+        low, high: (R,) ends of its 95 % interval, Wilson's over problems.
         predicted: per predictor, (R,) mean over episodes of the prediction for their fold.
         error: per predictor, root mean square over rounds 1, 2, ... of predicted less realised.
         worse: per predictor but the first, (difference of the score to the first, its standard error), paired by problem.
     """
 
     realised: Floats
-    standard_error: Floats
+    low: Floats
+    high: Floats
     predicted: Mapping[str, Floats]
     error: Mapping[str, float]
     worse: Mapping[str, tuple[float, float]]
@@ -124,11 +126,13 @@ def predict_curves(
             predicted[name][fold == k] = curve
     share = held.mean(axis=0)
     mean = {name: table.mean(axis=0) for name, table in predicted.items()}
+    shares = [over_problems(held[:, t].astype(float), problem, len(held), 0.95) for t in range(rounds)]
     score = {name: ((held - table) ** 2).mean(axis=1) for name, table in predicted.items()}
     base = score[PREDICTORS[0]]
     return Curves(
         realised=share,
-        standard_error=np.array([_clustered(held[:, t] - share[t], problem) for t in range(rounds)]),
+        low=np.array([one.low for one in shares]),
+        high=np.array([one.high for one in shares]),
         predicted=mean,
         error={name: float(np.sqrt(((curve - share)[1:] ** 2).mean())) for name, curve in mean.items()},
         worse={

@@ -116,7 +116,8 @@ def dataset(curves: Mapping[str, Curves]) -> xr.Dataset:
     return xr.Dataset(
         {
             "realised": (("log", "round"), [padded(found.realised) for found in curves.values()]),
-            "standard_error": (("log", "round"), [padded(found.standard_error) for found in curves.values()]),
+            "low": (("log", "round"), [padded(found.low) for found in curves.values()]),
+            "high": (("log", "round"), [padded(found.high) for found in curves.values()]),
             "predicted": (
                 ("log", "predictor", "round"),
                 [[padded(found.predicted[name]) for name in names] for found in curves.values()],

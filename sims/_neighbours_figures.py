@@ -92,8 +92,8 @@ def curves_figure(data: xr.Dataset) -> Figure:
     """Draw realised and predicted accuracy by round, one panel per log.
 
     Args:
-        data: ``realised``, ``standard_error`` with dims log, round (NaN beyond a log's rounds); ``predicted`` with dims log,
-            predictor, round.
+        data: ``realised`` with its interval, ``low`` to ``high``, with dims log, round (NaN beyond a log's rounds); ``predicted``
+            with dims log, predictor, round.
     """
     with matplotlib.rc_context(RC):
         n = len(data.log)
@@ -102,7 +102,8 @@ def curves_figure(data: xr.Dataset) -> Figure:
         for axes, log, letter in zip(panels, data.log.values, "abcdef", strict=False):
             tidy(axes)
             part = data.sel(log=log)
-            axes.errorbar(part["round"], part.realised, yerr=1.96 * part.standard_error, fmt="o", color="black", markersize=3.5,
+            interval = [part.realised - part.low, part.high - part.realised]
+            axes.errorbar(part["round"], part.realised, yerr=interval, fmt="o", color="black", markersize=3.5,
                           linewidth=1.0, label="realised", zorder=3)  # fmt: skip
             for i, name in enumerate(data.predictor.values):
                 axes.plot(part["round"], part.predicted.sel(predictor=name), color=PALETTE[i], linestyle=DASHES[i % len(DASHES)],

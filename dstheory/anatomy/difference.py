@@ -16,7 +16,8 @@ not: decisions tell how many of the attempts are at hard problems, and the poole
 What is assumed: a problem's attempts are independent, with one p_x; a and b are the same for all problems of a log.
 
 **Intervals** are normal over problems, paired where both logs are about the same problem. They include the error of a and b, and
-allow for the largest bias that any distribution of p_x can cause.
+allow for the largest bias that any distribution of p_x can cause. Those of the two accuracies are Wilson's with the same errors,
+since a normal interval near 0 or 1 does not cover.
 
 Source: Shapley (1953); claim G2; the estimates are derived here.
 """
@@ -24,7 +25,7 @@ Source: Shapley (1953); claim G2; the estimates are derived here.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -32,7 +33,7 @@ from dstheory.anatomy import chain_formulas
 from dstheory.anatomy.answers import decided_by
 from dstheory.anatomy.counterfactual import GRID, MOST_ANSWERS, Design, allowing_for_bias, outcome_chances
 from dstheory.anatomy.episodes import Episodes, HoldsEpisodes, episodes_of
-from dstheory.anatomy.rates import RATES, Estimate, ProblemCounts, Row, normal_quantile, row
+from dstheory.anatomy.rates import RATES, Estimate, ProblemCounts, Row, normal_quantile, row, wilson
 from dstheory.anatomy.rollout_chain import fit_rate
 from dstheory.checks import Floats, Ints, whole_number
 from dstheory.errors import RecordError
@@ -72,6 +73,26 @@ class Spread:
     def around(self, value: float, level: float) -> Estimate:
         """Return the estimate with its interval."""
         return allowing_for_bias(value, self.error, self.bias, level=level, units=self.units)
+
+    def around_share(self, value: float, level: float) -> Estimate:
+        """Return the estimate of an accuracy, with an interval that stays in [0, 1] and covers near its ends.
+
+        Wilson's, with as many trials as the standard error is worth; where that is 0 each problem counts once. The bias may be on
+        either side, so its lower end is that around value - bias, its upper end that around value + bias.
+
+        >>> Spread(0.1, 0.0, 20).around_share(0.95, 0.95).text(2), Spread(0.0, 0.0, 20).around_share(1.0, 0.95).text(2)
+        ('0.95 [0.47, 1.00]', '1.00 [0.82, 1.00]')
+        """
+        from scipy.special import stdtrit
+
+        quantile = float(stdtrit(max(self.units - 1, 1), 0.5 + level / 2))
+        ends = []
+        for side, centre in enumerate(np.clip([value - self.bias, value + self.bias], 0.0, 1.0).tolist()):
+            spread = centre * (1 - centre)
+            trials = spread / self.error**2 if spread > 0 and self.error > 0 else float(self.units)
+            ends.append(float(wilson(centre * trials, trials, level=level, quantile=quantile)[side]))
+        text = f"Wilson, {self.units} problems" + (f", bias of at most {self.bias:.2g} allowed for" if self.bias > 0 else "")
+        return Estimate(float(np.clip(value, 0.0, 1.0)), ends[0], ends[1], level, text)
 
 
 @dataclass(frozen=True)
@@ -158,7 +179,8 @@ def compare(
     units = min(side.problems for side in sides)
     decided = [side.rate(name)[1] for side in sides for name in "ab"]
     spreads = {name: mean.spread(decided, units) for name, mean in means.items()}
-    parts = {name: spreads[name].around(mean.value, level) for name, mean in means.items()}
+    parts = {name: spreads[name].around(means[name].value, level) for name in ("gain", "sample", "decide")}
+    shares = {name: spreads[name].around_share(means[name].value, level) for name in ("before", "after")}
     if parts["gain"].low <= 0 <= parts["gain"].high:
         why = "the gain may be zero, and a share of nothing has no meaning"
         share = Estimate.missing(why, level=level, low=-np.inf, high=np.inf)
@@ -169,8 +191,8 @@ def compare(
     return Difference(
         rates_before=rates[0],
         rates_after=rates[1],
-        before=_clipped(parts["before"]),
-        after=_clipped(parts["after"]),
+        before=shares["before"],
+        after=shares["after"],
         gain=parts["gain"],
         sample=parts["sample"],
         decide=parts["decide"],
@@ -311,11 +333,6 @@ def _common_cap(before: Episodes, after: Episodes) -> int:
         return int(caps[0])
     shown = ", ".join("none" if c == 0 else str(c) for c in caps[:6])
     raise RecordError(f"the logs have no cap in common (there are {shown}): say at which cap to compare, 0 for none")
-
-
-def _clipped(accuracy: Estimate) -> Estimate:
-    value, low, high = np.clip([accuracy.value, accuracy.low, accuracy.high], 0.0, 1.0).tolist()
-    return replace(accuracy, value=value, low=low, high=high)
 
 
 def _notes(

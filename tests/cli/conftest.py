@@ -21,6 +21,7 @@ def dstheory(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     from dstheory.cli.main import main
 
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "160")  # so that sentences in cells stand on one line
 
     def run(*args: object) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["dstheory", *map(str, args)])

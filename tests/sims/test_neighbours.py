@@ -116,3 +116,12 @@ def test_rounds_that_are_not_known_are_refused() -> None:
         RecordError, match=r"^held has shape \(3, 4\): needs one row per episode and one column per round"
     ):
         predict_curves(log, rounds=4, held=np.ones((3, 4), dtype=bool))
+
+
+def test_intervals_of_realised_curves_stay_in_range_and_never_vanish() -> None:
+    """A normal interval has no width where all held answers are right, and passes 1 beside it."""
+    found = predict_curves(simulate_log(20, p=0.9, a=0.9, b=0.95, cap=5, rng=3), rounds=5, folds=2)
+    assert found.realised.max() == 1.0
+    assert ((found.low < found.realised) & (found.realised <= found.high)).all()
+    assert found.low.min() >= 0
+    assert found.high.max() <= 1
