@@ -1,6 +1,6 @@
 """Simulated logs in the forms that trainers and evaluation harnesses write, with known chances: to try the commands on.
 
-A problem x has a level :math:`u_x`, drawn from a normal distribution with standard deviation 1.5, and an answer to it is right with
+A problem x has a level :math:`u_x`, drawn from a normal distribution with standard deviation 1.5. An answer is right with
 chance :math:`p_x = 1/(1 + e^{-u_x - s})`, where the shift s is what training adds, or one model has over another.
 
 Source: derived here.

@@ -267,7 +267,7 @@ def test_bad_input_is_named() -> None:
 
 
 def test_intervals_of_accuracies_near_one_cover_and_stay_in_range() -> None:
-    """Of pairs of logs of 25 alike problems, with a true accuracy of 0.974; a normal interval, cut at 1, holds it in under two thirds."""
+    """Pairs of logs of 25 alike problems, true accuracy 0.974; a normal interval cut at 1 holds it in under two thirds."""
     truth, held, normal, pairs = float(accuracy(np.array([0.9]), (0.9, 0.8), 3)), 0, 0, 0
     for i in range(80):
         logs = [simulate_log(25, p=0.9, a=0.9, b=0.8, cap=3, rng=2 * i + side, name=str(side)) for side in (0, 1)]
