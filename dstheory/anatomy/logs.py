@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -114,6 +115,8 @@ def read_log(
         (Episodes(1 episodes, 1 attempts, 1 problems, 0 capped), {'no-attempts': 1})
     """
     request = Request.of(reader, format, fields, correct, decision, where, labels, turns, decided_by, gold)
+    if checker is not None:
+        request = replace(request, checker=checker if isinstance(checker, str) else "a function")
     files = expand(paths)
     names, texts = FieldNames.renamed(request.fields, tuple(labels)), TextSettings(checker, segment, pattern, markers, no_answer)
     texts.check_all(names)

@@ -20,6 +20,7 @@ from dstheory.readers.records import Fault, FieldNames
 
 _LONGEST_ANSWER = 4000  # characters
 _LONGEST_BOX = 1000
+_ROUNDING = Fraction(1, 10**6)  # to which math-verify rounds decimals
 _MOST_GOLD = 20  # right answers of one record
 
 _OPEN_BOX = re.compile(r"\\f?boxed\s*\{")
@@ -97,10 +98,12 @@ def _same(found: str, gold: str, wanted: str) -> bool:
         return True
     left, right = _number(found), _number(gold)
     if left is not None and right is not None:
-        if left == right:
-            return True
-        if not any(sign in text for text in (found, gold) for sign in ".%"):
-            return False  # decimals may be rounded, and a percentage may be a fraction
+        if left == right and (("%" in found) == ("%" in gold) or left.denominator == 1):
+            return True  # 50 % may be written as 50, but 0.5 % is not 1/2
+        scales = (1, 100) if "%" in found + gold else (1,)  # a percentage may be a fraction
+        apart = min(abs(left / scale - right / other) for scale in scales for other in scales)
+        if apart > _ROUNDING or not ("." in found + gold or "%" in found + gold):
+            return False
     if _is_words(found) or _is_words(gold):
         return bool(wanted) and _plain(_CLAUSE.split(found, maxsplit=1)[0]) == wanted
     return same_mathematics(found, gold)

@@ -47,6 +47,7 @@ class Request:
         turns: places of what says whether the answers given in turn are right.
         decided_by: who decided whether to go on; "" for what the log says.
         gold: the right answers, if they stand in another file.
+        checker: who says what is correct, as people are told; "" for whom the format says.
     """
 
     reader: str = "auto"
@@ -59,6 +60,7 @@ class Request:
     turns: tuple[str, ...] = ()
     decided_by: str = ""
     gold: GoldAnswers | None = None
+    checker: str = ""
 
     @classmethod
     def of(
@@ -336,6 +338,8 @@ def find_layout(head: Sequence[Any], request: Request, file: str, *, table: bool
     found = _with_assumed(found, objects, request)
     undecided = found.turns is not None or (found.reader == "records" and without_decisions(objects, found.names))
     found = replace(found, undecided=undecided, decided_by=_decider(found, request, undecided))
+    if request.checker and found.grader:
+        found = replace(found, checker=request.checker)
     within = ("correct", "decision") if found.reader == "records" else ()  # keys of attempts
     for part in given:
         if objects and part not in within and not _has(found.names, part, objects):

@@ -152,7 +152,8 @@ class Opened(NamedTuple):
         head = [found for record in documents.head if not isinstance(found := gold.with_answer(record), Fault)]
         layout = find_layout(head, _checked(request, head, file, gold.key.text), file)
         question = "" if "problem" in request.fields else question_key(documents.head, layout.names)
-        return cls(file, documents, replace(layout, checker=MATHEMATICS, gold=gold.sentence), path, gold, question)
+        layout = replace(layout, checker=request.checker or MATHEMATICS, gold=gold.sentence)
+        return cls(file, documents, layout, path, gold, question)
 
     @property
     def how(self) -> str:

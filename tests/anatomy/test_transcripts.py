@@ -350,6 +350,17 @@ def read_one(text: str, **said: object) -> Log:
     return from_records([record], reader="transcript", checker="final-answer", segment="markers")
 
 
+def test_who_checked_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({"id": 1, "transcript": "It is 4.", "gold": "5"}), encoding="utf-8")
+    checks = {None: "math-verify", "final-answer": "math-verify"}
+    for checker, name in checks.items():
+        assert f"answers checked by {name} " in next(iter(read_log(path, checker=checker).reading.read_as))
+    log = read_log(path, checker=lambda answer, record: True)
+    assert next(iter(log.reading.read_as)).endswith("answers checked by a function")
+    assert log.episodes.correct.all()
+
+
 @pytest.mark.parametrize("end", ENDS)
 def test_ends_of_texts_are_stops(end: str) -> None:
     log = read_one(f"5. Wait, it is {end}")
