@@ -9,8 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
-from dstheory.anatomy import Episodes, judge_votes
+from dstheory.anatomy import Episodes, judge_votes, read_log, survey
+from dstheory.cli.anatomy.document import document
+from dstheory.cli.anatomy.page import html_report
+from dstheory.cli.anatomy.report import command
 from dstheory.errors import RecordError
 
 SHARES = np.array([0.45, 0.35, 0.2])  # of the answers "r" (right), "v" and "w"
@@ -82,19 +86,17 @@ def test_what_cannot_vote() -> None:
         judge_votes(answered, 1)
 
 
-def test_the_command_shows_them_in_table_json_and_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from click.testing import CliRunner
-
-    from dstheory.cli.anatomy.report import command
-
-    monkeypatch.chdir(tmp_path)
+def test_they_are_shown_in_table_json_and_report(tmp_path: Path) -> None:
     _, drawn = samples(np.random.default_rng(1), 30, 9)
     lines = [{"idx": i, "gt": "r", "pred": row, "score": [said == "r" for said in row]} for i, row in enumerate(drawn)]
-    Path("samples.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    ran = CliRunner().invoke(command, ["samples.jsonl", "--votes", "4", "--out", "out", "--report", "report.html"])
-    assert ran.exit_code == 0, ran.output
-    for text in (ran.output, Path("report.html").read_text(encoding="utf-8")):
-        assert "the agreement of 4 samples as the decision" in text
-        assert "30 samples make no whole vote of 4 and are left out" in text
-    votes = json.loads(Path("out/anatomy.json").read_text(encoding="utf-8"))["groups"][0]["one_shot"]["votes"]
+    path = tmp_path / "samples.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    found = survey(read_log(path), votes=4, resamples=9)
+    said = [line for section in document(found) for line in (section.title, *section.lines)]
+    assert "the agreement of 4 samples as the decision" in said
+    assert "30 samples make no whole vote of 4 and are left out" in said
+    assert "the agreement of 4 samples as the decision" in html_report(found, ())
+    votes = found.to_dict()["groups"][0]["one_shot"]["votes"]
     assert (votes["k"], votes["rule"]["samples"]) == (4, 60)
+    ran = CliRunner().invoke(command, [str(path), "--votes", "1"])
+    assert (ran.exit_code, "--votes" in ran.output) == (2, True)

@@ -48,8 +48,6 @@ def test_drafts_and_final_answers_in_every_output(dstheory, tmp_path: Path) -> N
     assert [revised[name]["value"] for name in ("first", "last", "right_to_right", "wrong_to_right")] == [0.5, 0.625, 0.75, 0.5]
     assert (revised["right_to_right"]["successes"], revised["right_to_right"]["trials"]) == (3, 4)
     assert revised["afresh"] == "undecided"
-    said = dstheory("anatomy", path, "--json", "--out", tmp_path / "json")
-    assert json.loads(said.out)["groups"] == found["groups"]
 
 
 def test_inspect_shows_answers_in_turn(dstheory, tmp_path: Path) -> None:
@@ -187,7 +185,7 @@ def test_records_and_formats_may_say_who_decides(tmp_path: Path) -> None:
 def test_comparisons_and_chains_say_whose_decisions_they_are(dstheory, tmp_path: Path) -> None:
     rows = [{**record, "model": model, "decided_by": "verifier"} for model in "mn" for record in _loop("verifier")]
     path = _file(tmp_path / "a.jsonl", *rows)
-    ran = dstheory("anatomy", path, "--compare", "m", "n", "--json", "--out", tmp_path / "out")
+    ran = dstheory("anatomy", path, "--compare", "m", "n", "--json", "--resamples", 9, "--out", tmp_path / "out")
     notes = json.loads(ran.out)["comparison"]["notes"]
     assert "decided by in m: verifier; what decisions give there is not the model's" in notes
     ran = dstheory("anatomy", "export-chain", path, "--model", "m", "--out", tmp_path / "chain.json")
@@ -197,6 +195,6 @@ def test_comparisons_and_chains_say_whose_decisions_they_are(dstheory, tmp_path:
 def test_first_answers_are_compared_where_nobody_decided(dstheory, tmp_path: Path) -> None:
     one, two = _drafts(tmp_path), tmp_path / "other.jsonl"
     two.write_text(one.read_text(encoding="utf-8").replace('"draft": "6"', '"draft": "7"', 4), encoding="utf-8")
-    ran = dstheory("anatomy", one, two, "--compare", one, two, "--out", tmp_path / "out")
+    ran = dstheory("anatomy", one, two, "--compare", one, two, "--resamples", 9, "--out", tmp_path / "out")
     assert ran.code == 0, ran.err
     assert "so first answers are compared" in " ".join(ran.out.split())
