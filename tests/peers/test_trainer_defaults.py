@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
-from dstheory.trainers import libraries
+from dstheory.trainers import configuration_of, libraries
 
 needs_trl = pytest.mark.skipif(
     importlib.util.find_spec("trl") is None,
@@ -80,6 +80,19 @@ def test_losses_are_those_that_trl_knows() -> None:
         (help_text,) = (f.metadata["help"] for f in dataclasses.fields(named(path)) if f.name == "loss_type")
         for word in TRAINERS[trainer].keys["loss_type"].words:
             assert f"'{word}'" in help_text, word
+
+
+@needs_trl
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("trainer", TRL)
+def test_arguments_as_they_are_saved_are_the_defaults(trainer: str, tmp_path: Path) -> None:
+    """What __post_init__ fills in changes nothing, and no key of a saved file is unknown."""
+    made = named(TRL[trainer])(output_dir=str(tmp_path), use_cpu=True, bf16=False)
+    saved = tmp_path / "arguments.json"
+    saved.write_text(made.to_json_string())
+    found = configuration_of(saved, trainer=trainer)
+    assert found.training == configuration_of(trainer).training
+    assert found.unknown == ()
 
 
 # ---------------------------------------------------------------------- verl and OpenRLHF: their files are read, not run
