@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,6 +22,9 @@ from objectives.test_groups import (
     rule_of,
     weight_of,
 )
+from objectives.test_settings import CASES as SETTINGS
+from objectives.test_settings import PAID, batches, trainer
+from objectives.test_settings import excess as excess_of
 
 from dstheory import Policy, TwoStageMDP, enumerate_trajectories, solve
 from dstheory.attribution import fisher_information, stage_energy
@@ -280,3 +284,25 @@ def test_an_entropy_bonus_joins_its_reward() -> None:
     found = signal(objective, s)
     np.testing.assert_allclose(found.expected.sample, objective.gradient(s).sample, rtol=1e-11, atol=1e-15)
     assert "grpo+entropy: 32 groups of 3, dead 0.266" in repr(found)
+
+
+@pytest.mark.parametrize("name", [
+    "grpo by tokens of the group", "std of the others, population, two members", "temperature, truncated weights of tokens",
+    "another engine, weights of tokens masked", "stale policy in another engine", "two rewards combined, std",
+    "three values, std of the others", "dual clip",
+])  # fmt: skip
+def test_settings_of_trainers_have_their_noise(name: str) -> None:
+    o, penalty = replace(SETTINGS[name], group_size=2), excess_of(0.3)
+    mean, square = np.zeros(12), np.zeros((12, 12))
+    for chance, batch, who in batches(o):
+        u = trainer(batch, o, who, penalty if np.any(o.beta) else None).ravel()
+        mean, square = mean + chance * u, square + chance * np.outer(u, u)
+    check(signal(o, solve(PAID, HERE), prompts=1, covariance=True), mean, square - np.outer(mean, mean))
+
+
+@pytest.mark.parametrize("name", ["truncated responses masked", "dead groups left out", "mean of two micro-batches",
+                                  "two rewards, credits combined", "another engine, weights of responses",
+                                  "a baseline per turn"])  # fmt: skip
+def test_settings_that_compositions_do_not_determine_are_refused(name: str) -> None:
+    with pytest.raises(ChainError, match="no exact second moments of its update here"):
+        signal(SETTINGS[name], solve(PAID, HERE))

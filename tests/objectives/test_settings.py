@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -191,8 +191,8 @@ def FACTORS(o) -> list[float]:
     return list(o.reward_weights) if o.reward_weights is not None and o.combine == "after" else [1.0]
 
 
-def expected(o, penalty: Callable | None = None) -> np.ndarray:
-    """Return the sum over every batch of probability x update."""
+def batches(o) -> Iterator[tuple[float, list[list[Response]], Policy]]:
+    """Yield every batch, with its chance and who generated it."""
     groups = 1 if o.prompts == math.inf else int(o.prompts)
     who = o.engine or (o.sampler or HERE)
     who = tempered(who, o.temperature) if o.temperature != 1 else who
@@ -203,12 +203,15 @@ def expected(o, penalty: Callable | None = None) -> np.ndarray:
         if o.reward_weights is not None:
             a, b = o.reward_weights
             r.rewards = [correct, paid] if o.combine == "after" else [a * correct + b * paid]
-    total = np.zeros((2, 2, 3))
     for prompts in itertools.product(range(2), repeat=groups):
         for batch in itertools.product(*(itertools.product(per_prompt[x], repeat=int(o.group_size)) for x in prompts)):
             chance = math.prod(float(MDP.prompt_weight[x]) for x in prompts) * math.prod(r.weight for g in batch for r in g)
-            total += chance * trainer([list(g) for g in batch], o, who, penalty)
-    return total
+            yield chance, [list(g) for g in batch], who
+
+
+def expected(o, penalty: Callable | None = None) -> np.ndarray:
+    """Return the sum over every batch of probability x update."""
+    return sum((chance * trainer(batch, o, who, penalty) for chance, batch, who in batches(o)), np.zeros((2, 2, 3)))
 
 
 def excess(beta: float):
