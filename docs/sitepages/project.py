@@ -12,7 +12,7 @@ FILES = {
     "SECURITY.md": "reporting", "examples/README.md": "examples", "sims/README.md": "experiments",
 }  # fmt: skip
 """File of the repository -> page of the site."""
-_LINK = re.compile(r"\]\((?!\w+:|#)([^)\s#]+)(#[^)\s]*)?\)")
+_LINK = re.compile(r"\[([^\]]+)\]\((?!\w+:|#)([^)\s#]+)(#[^)\s]*)?\)")
 
 
 def pages() -> dict[str, str]:
@@ -28,14 +28,18 @@ def pages() -> dict[str, str]:
 def turned(text: str, here: str, there: str) -> str:
     """Return a page whose links, written for the place ``here`` in the repository, lead to the same from ``there``.
 
-    >>> turned("[a](docs/x.md#y) [b](CONTRIBUTING.md)", "README.md", "docs/z.md")
-    '[a](x.md#y) [b](catalogue/project/contributing.md)'
+    What links to a folder links to nothing.
+
+    >>> turned("[a](docs/x.md#y) [b](CONTRIBUTING.md) [c](docs)", "README.md", "docs/z.md")
+    '[a](x.md#y) [b](catalogue/project/contributing.md) c'
     """
 
     def link(found: re.Match[str]) -> str:
-        target = posixpath.normpath(posixpath.join(posixpath.dirname(here), found[1]))
+        target = posixpath.normpath(posixpath.join(posixpath.dirname(here), found[2]))
+        if (ROOT / target).is_dir():  # shown by a forge; the site has no page for it
+            return found[1]
         if target in FILES:
             target = f"docs/catalogue/project/{FILES[target]}.md"
-        return f"]({posixpath.relpath(target, posixpath.dirname(there))}{found[2] or ''})"
+        return f"[{found[1]}]({posixpath.relpath(target, posixpath.dirname(there))}{found[3] or ''})"
 
     return _LINK.sub(link, text)
