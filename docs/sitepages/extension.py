@@ -17,6 +17,8 @@ from sphinx.util.nodes import make_refnode
 
 from sitepages.project import turned
 
+_SHORT = 40
+"""Characters of LaTeX; what is longer may be wider than a telephone, and scrolls by itself."""
 _LOG = logging.getLogger(__name__)
 _MATHML = LatexToMathML()
 _DOLLARS = re.compile(r"\$([^$]*)\$")
@@ -48,7 +50,11 @@ def _visit(self: Any, node: nodes.Element) -> None:
     except Exception as error:
         _LOG.warning("mathematics that is not understood (%s): %s", str(error).splitlines()[0], source, location=node)
         shown = html.escape(source)
-    self.body.append(f'<div class="formula">{shown}</div>' if display else shown)
+    if display:
+        shown = f'<div class="formula">{shown}</div>'
+    elif len(source) > _SHORT:
+        shown = f'<span class="formula">{shown}</span>'
+    self.body.append(shown)
     raise nodes.SkipNode
 
 
