@@ -50,4 +50,5 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_math_renderer = "mathml"
 html_show_sphinx = False
+html_show_copyright = False
 html_theme_options = {"navigation_with_keys": False}

@@ -24,6 +24,9 @@ _MATHML = LatexToMathML()
 _DOLLARS = re.compile(r"\$([^$]*)\$")
 _TEXT = re.compile(r"\\text\{([^{}]*\$[^{}]*)\}")
 _ID = re.compile(r"(?<![\w.-])[A-Z]\d{1,2}(?:-[a-z]\w*)*(?![\w-])")
+_ARRAY = re.compile(
+    r"~?(?:numpy\.)?ndarray\[tuple\[~?(?:typing\.)?Any, \.\.\.\], ~?(?:numpy\.)?dtype\[~?(?:numpy\.)?(\w+)\]\]"
+)
 _SEVERAL = re.compile(r"^\s+(?:\w+, )+\w+(?=: )")
 _STAR = re.compile(r"((?<=[\[(])\*(?=\w)|\|)")
 
@@ -103,6 +106,14 @@ def _escape_docstring(app: Sphinx, what: str, name: str, thing: Any, options: An
         lines[:0] = ["..", ""]
 
 
+def _shorten(
+    app: Sphinx, what: str, name: str, thing: Any, options: Any, signature: str | None, returned: str | None
+) -> tuple[str | None, str | None]:
+    """Arrays are written ``NDArray[float64]`` as in the code, and a default that is made anew each time as dots."""
+    short = [text and _ARRAY.sub(r"NDArray[\1]", text).replace("<factory>", "...") for text in (signature, returned)]
+    return short[0], short[1]
+
+
 def _turn_links(app: Sphinx, docname: str, source: list[str]) -> None:
     """Pages link to files of the repository; some of these are pages of the site."""
     place = f"docs/{docname}.md"
@@ -125,5 +136,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_post_transform(ClaimLinks)
     app.connect("source-read", _turn_links)
     app.connect("autodoc-process-docstring", _escape_docstring, priority=400)
+    app.connect("autodoc-process-signature", _shorten)
     app.connect("build-finished", _copy_font)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -68,7 +68,8 @@ def _directive(path: str) -> list[str]:
     thing = _thing(path)
     if inspect.isclass(thing):
         kind = "autoexception" if issubclass(thing, BaseException) else "autoclass"
-        return [f".. {kind}:: {path}", "   :members:", "   :show-inheritance:", ""]
+        bases = ["   :show-inheritance:"] if thing.__bases__ != (object,) else []
+        return [f".. {kind}:: {path}", "   :members:", *bases, ""]
     if callable(thing):
         return [f".. autofunction:: {path}", ""]
     keys = f"A mapping with the keys {', '.join(f'``{key}``' for key in thing)}." if isinstance(thing, Mapping) else ""
