@@ -75,7 +75,8 @@ def formula_mathml(expr: sp.Basic) -> str:
     '<msub><mi>p</mi><mi>ref</mi></msub>'
     """
     printer = _MathMLPrinter({})
-    return re.sub(r"&([A-Za-z]+);", _character, str(printer._print(expr).toxml()))
+    shown = re.sub(r"&([A-Za-z]+);", _character, str(printer._print(expr).toxml()))
+    return shown.replace("\N{INVISIBLE TIMES}", "&#x2062;")  # what is invisible is kept from terminals, which would garble it
 
 
 def _character(entity: re.Match[str]) -> str:
