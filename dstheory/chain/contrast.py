@@ -108,7 +108,7 @@ def contrast(policy: UnrolledPolicy, stop: Floats, resample: Floats, lost: Float
     terms = [s * (stop - _entry(stop, first)), likelier * _entry(by_stop - by_resample, first)]
     if lost.shape[-1:] not in ((), (1,)):  # else all answers are discounted alike
         terms.append(u * ((_entry(lost, first) - lost) * value))
-    if resample.ndim:
+    if resample.any():
         terms.append(u * (resample - _entry(resample, first)))
     sample, size = functools.reduce(np.add, terms), functools.reduce(np.add, map(np.abs, terms))
     # ... or from Z.
@@ -116,7 +116,7 @@ def contrast(policy: UnrolledPolicy, stop: Floats, resample: Floats, lost: Float
     other = np.abs(ends) + np.abs(goes_on)
     by_other, by_size = (pi * other).sum(axis=-1, keepdims=True), (pi * size).sum(axis=-1, keepdims=True)
     better = by_other < by_size
-    if pi.min() < _RARE:  # the terms of answers so rare are nothing beside the others', but not beside what such answers get
+    if pi.min() * pi.shape[-1] < _RARE:  # terms of answers so rare are nothing beside the others', but not beside what they get
         rest = pi * ~_mask(first, pi.shape[-1])
         much = rest.sum(axis=-1, keepdims=True)
         by_other = by_other * much + (rest * other).sum(axis=-1, keepdims=True)

@@ -4,9 +4,10 @@ A row may be what is left of terms that cancel: off policy, after 1e11 turns, of
 therefore computed twice more, every operation rounded down and every operation rounded up. What the three have in common is
 known. Where they differ by more than 1e-10 of a row's largest entry, too little is.
 
-This is asked where some action has less than a thousandth of the chance of another one, under the policy or under any other that
-the objective holds, and costs twice the gradient there; elsewhere too little cancels. Large tables of compiled loops, which state
-their own error (:mod:`dstheory.objectives.fused`), are not asked, nor is anything where the directions of rounding cannot be set.
+This is asked where a decision is rarer than one in a thousand, or an answer than one in a thousand times the number of answers,
+under the policy or under any other that the objective holds. It costs twice the gradient there; elsewhere too little cancels.
+Large tables of compiled loops, which state their own error (:mod:`dstheory.objectives.fused`), are not asked, nor is anything
+where the directions of rounding cannot be set.
 
 Source: W. Kahan, "How futile are mindless assessments of roundoff in floating-point computation?" (2006), which finds no such
 scheme without gaps, and this one the most useful: rounding that goes wrong alike in all directions stays unseen.
@@ -34,7 +35,7 @@ STAGES = ("sample", "decide")
 _APART = 1e-10  # of a row's largest entry, by which directions may differ: now and then that is a tenth of the error
 _NOTHING = 1e-290  # rows below have lost digits to underflow; they move nothing
 _UNDERFLOW = 1e-145  # about the smallest number over a chance of 1e-179
-_FAR = 7.0  # between logits: a factor of a thousand
+_RARE, _FAR = 1e-3, 7.0  # a chance, and a logit of it
 
 
 def refuse_not_finite(objective: Any, solution: Solution, found: StageGradient) -> None:
@@ -118,11 +119,18 @@ def _afresh(part: T, known: dict[int, Policy]) -> T:
 
 
 def _far_apart(part: Any) -> bool:
-    """Return whether an action has less than a thousandth of another one's chance, under a policy, or one of an objective's."""
+    """Return whether an action is rarer than one in a thousand, or so, under a policy or under one of an objective's."""
     if isinstance(part, Policy):
-        z = part.sample_logits
-        far = z < z.max(axis=-1, keepdims=True) - _FAR
-        return bool(np.abs(part.stop_logits).max() > _FAR) or (bool(far.any()) and bool((far & (z > -np.inf)).any()))
+        p, u = part.sample_prob, part.stop_logits
+        rare = _RARE / p.shape[-1]
+        if u.max() > _FAR or u.min() < -_FAR:
+            return True
+        return bool(p.min() < rare) and bool(((p < rare) & (part.sample_logits > -np.inf)).any())
     if isinstance(part, tuple):
         return any(map(_far_apart, part))
-    return dataclasses.is_dataclass(part) and any(_far_apart(getattr(part, field.name)) for field in dataclasses.fields(part))
+    if not dataclasses.is_dataclass(part):
+        return False
+    known = vars(part)  # neither an objective nor a policy of its changes
+    if "_far_apart" not in known:
+        known["_far_apart"] = any(_far_apart(getattr(part, field.name)) for field in dataclasses.fields(part))
+    return bool(known["_far_apart"])

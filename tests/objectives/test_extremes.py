@@ -39,19 +39,19 @@ OVER_RESPONSES = {"gspo-1", "gspo-2", "dpo-0", "dpo-1"}
 # The largest share of random chains that may be refused though there is a gradient, and what the reason says. All others: none.
 # Dynamic sampling divides by the probability of a mixed group, groups without end by the root of p (1 - p): none may underflow.
 _MIXED, _CHANCE = "probability of a mixed group", "chance of a (success|failure)"
-_RETURNS = "variance of the returns"
+_RETURNS, _ANSWER = "variance of the returns", "chance of an answer"
 MAY_REFUSE: dict[str, tuple[float, str]] = {
-    "grpo-1": (0.06, f"{_RETURNS}|{_CHANCE}"),
+    "grpo-1": (0.06, f"{_RETURNS}|{_CHANCE}|{_ANSWER}"),
     "rft-1": (0.05, "share of responses that are kept"),
     "rft-2": (0.05, "share of responses that are kept"),
     "reinforce-pp-0": (0.2, _RETURNS),
     "reinforce-pp-1": (0.1, _RETURNS),
     "nft-2": (0.12, f"{_CHANCE}|gradient of nft"),
-    "dapo-0": (0.12, _MIXED),
-    "dapo-2": (0.12, _MIXED),
-    "dapo-3": (0.12, _MIXED),
-    "dapo-4": (0.15, f"{_MIXED}|{_CHANCE}"),
-    "cispo-1": (0.12, _MIXED),
+    "dapo-0": (0.12, f"{_MIXED}|{_ANSWER}"),
+    "dapo-2": (0.12, f"{_MIXED}|{_ANSWER}"),
+    "dapo-3": (0.12, f"{_MIXED}|{_ANSWER}"),
+    "dapo-4": (0.15, f"{_MIXED}|{_CHANCE}|{_ANSWER}"),
+    "cispo-1": (0.12, f"{_MIXED}|{_ANSWER}"),
 }
 
 

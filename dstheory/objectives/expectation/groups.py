@@ -60,6 +60,7 @@ Part = Callable[[Floats], Floats]
 
 _MOST_MIXED_PROMPTS = 100_000  # a power of a number that is known to a few units of rounding
 _LEAST = 1e-290  # smaller chances have lost digits, or are 0 where they should not be
+_LARGE = np.log(1e15)  # of a factor on chances
 _LOG_LEAST = 2.0 * np.log(_LEAST)  # of chances whose root is such
 _TAIL = 1e-18  # an uncapped response longer than the longest is less likely than this
 
@@ -149,7 +150,9 @@ def effective_credit(
     # A group that does not tilt is asked for its rewards alone.
     group = known or group_moments(solution, outcome, t if tilts else np.zeros(1), grouping)
     if grouping.mixed:
-        w = w / _kept_share(normaliser, grouping, mixed_probability(solution, grouping, group if known else None, outcome))
+        chance = mixed_probability(solution, grouping, group if known else None, outcome)
+        _refuse_rare(solution, -np.log(chance)[..., None])
+        w = w / _kept_share(normaliser, grouping, chance)
     if outcome.values is not None and credit is not None:
         two = _limit_of_two if grouping.group_size == inf else _counted
         if grouping.group_size == inf and (grouping.mixed or _singular(credit, outcome.values)):
@@ -468,8 +471,23 @@ def _check_chances(solution: Solution, outcome: ResponseReward, group: Tilted) -
         )  # fmt: skip
 
 
+def _refuse_rare(solution: Solution, log_factor: Floats) -> None:
+    """Raise ChainError where a factor, given by its logarithm (*runs, X), makes actions count that are too rare for numbers."""
+    if not (log_factor > _LARGE).any():
+        return
+    policy, least = solution.policy, np.log(_LEAST)
+    for what, log in (("", 0.0), (" and stop", policy.log_stop), (" and resample", policy.log_resample)):
+        log_p = policy.log_sample + log
+        lost = (log_p < least) & (log_p + log_factor[..., None, :, None] > least) & (solution.mdp.prompt_weight > 0)[:, None]
+        reject(lost, np.exp(log_p), f"chance of an answer{what}", f"must be at least {_LEAST:g}",
+               "it is divided by that of mixed groups, or by a deviation of returns, and those are rare, too",
+               axes=("turn", "prompt", "answer"))  # fmt: skip
+
+
 def _check_variance(solution: Solution, variance: Floats) -> None:
-    """Raise ChainError where returns differ so rarely that floating-point numbers cannot hold their variance, but its root."""
+    """Raise ChainError where floating-point numbers do not hold a variance, or chances that count beside its root."""
+    with np.errstate(divide="ignore"):
+        _refuse_rare(solution, np.where(variance > 0, -0.5 * np.log(variance), 0.0))
     if not (variance < _LEAST).any():
         return
     mdp, policy, turns = solution.mdp, solution.policy, solution.unrolled.sample.shape[-3]

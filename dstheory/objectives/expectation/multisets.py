@@ -55,9 +55,10 @@ def representatives(under: Solution, *, ordered: bool = False) -> Trajectories:
     while len(prompt):
         left = np.asarray(np.bincount(prompt, weights=weight, minlength=len(again)), dtype=np.float64)
         again = left if k == 1 else again
-        all_ = k < (mdp.max_turns or _FEW_TURNS) and steps <= _FEW_STEPS
-        # What is cut off counts as rounding does: where it is asked for, less is.
-        keep = (left > _LEFT_OUT * (1e-6 if directed() else 1.0) * again)[prompt] | all_
+        # What is cut off counts as rounding does: where that is asked for, less is.
+        left_out, turns = (1e-6 * _LEFT_OUT, 2 * _FEW_TURNS) if directed() else (_LEFT_OUT, _FEW_TURNS)
+        all_ = k < (mdp.max_turns or turns) and steps <= _FEW_STEPS
+        keep = (left > left_out * again)[prompt] | all_
         prompt, weight, answers, run = prompt[keep], weight[keep], answers[keep], run[keep]
         forced = mdp.max_turns is not None and k == mdp.max_turns - 1
         last = policy.sample_prob[0, prompt] if forced else end[prompt]
