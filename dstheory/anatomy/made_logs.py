@@ -8,13 +8,16 @@ Source: derived here.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dstheory.checks import Floats, whole_number
 from dstheory.errors import UnknownNameError
+from dstheory.readers.atomic import atomic_path
 
 _SPREAD = 1.5
 _GAIN = 0.25  # of the shift, per step of training
@@ -44,9 +47,34 @@ def made_log(form: str, problems: int = 400, *, samples: int = 8, shift: float =
     """
     if form not in FORMS:
         raise UnknownNameError(f"there is no form {form!r}: there are {', '.join(FORMS)}")
-    levels, draws = (np.random.default_rng(one) for one in np.random.SeedSequence(seed).spawn(2))
+    levels = np.random.default_rng(seed)
+    draws = np.random.default_rng([seed, int(abs(shift) * 1e6), int(shift < 0)])  # another model draws answers of its own
     u = levels.normal(0.0, _SPREAD, whole_number(problems, "problems", low=1)) + shift
     yield from FORMS[form](u, whole_number(samples, "samples", low=1), draws)
+
+
+def write_made_log(
+    path: Path, form: str, problems: int = 400, *, samples: int = 8, shift: float = 0.0, seed: int = 0, overwrite: bool = False
+) -> int:
+    """Write the records of :func:`made_log` as JSON lines; the file appears when all of it is written.
+
+    Args:
+        path: the file.
+        form, problems, samples, shift, seed: of :func:`made_log`.
+        overwrite: whether a file of that name may be replaced.
+
+    Returns:
+        The number of records.
+
+    Raises:
+        DSTheoryError: the file exists, or cannot be written.
+    """
+    count = 0
+    with atomic_path(path, overwrite=overwrite) as temporary, temporary.open("w", encoding="utf-8") as file:
+        for record in made_log(form, problems, samples=samples, shift=shift, seed=seed):
+            file.write(json.dumps(record) + "\n")
+            count += 1
+    return count
 
 
 def _chance(u: Floats) -> Floats:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from dstheory.anatomy.made_logs import FORMS, write_made_log
 from dstheory.cli.anatomy.options import log_options, read_with, reading_options, refuse_unusable
 from dstheory.cli.echo import echo
 from dstheory.cli.numbers import Number, NumberRange
@@ -18,6 +19,7 @@ _GENERATE = """\b
 Examples:
   dstheory anatomy generate rollouts.jsonl
   dstheory anatomy generate rollouts.jsonl.gz --problems 1000 --concentration 2 --seed 3
+  dstheory anatomy generate run.jsonl --form trainer --problems 320
   dstheory anatomy generate mine.jsonl --cell m,easy,0.8,0.9,0.7 --cell m,hard,0.3,0.9,0.5 --cap 4
 """
 
@@ -38,16 +40,43 @@ Examples:
 @click.option("--concentration", type=Number(), default=4.0, show_default=True,
               help="c of Beta(p c, (1 - p) c) over problems; 0 for problems that are all alike.")  # fmt: skip
 @click.option("--trials", type=click.IntRange(min=1), default=1, show_default=True, help="Episodes of each model per problem.")
+@click.option("--form", type=click.Choice(["episodes", *FORMS]), default="episodes", show_default=True,
+              help="What the log looks like: episodes, or what a trainer, a harness, a study of two turns writes.")  # fmt: skip
+@click.option("--samples", type=click.IntRange(min=1), default=8, show_default=True,
+              help="Of each problem, in the other forms (lm-eval: one).")  # fmt: skip
+@click.option("--shift", type=Number(), default=0.0, show_default=True,
+              help="In the other forms: added to the log-odds of a right answer, as a better model has.")  # fmt: skip
 @seed_option("The same seed gives the same log.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
+@click.pass_context
 def generate(
-    out: Path, problems: int, cells: tuple[str, ...], cap: int, concentration: float, trials: int, seed: int, overwrite: bool
+    ctx: click.Context,
+    out: Path,
+    problems: int,
+    cells: tuple[str, ...],
+    cap: int,
+    concentration: float,
+    trials: int,
+    form: str,
+    samples: int,
+    shift: float,
+    seed: int,
+    overwrite: bool,
 ) -> None:
     """Write a synthetic log whose p, a and b are known, as JSON lines (packed if OUT ends in .gz, .zst or .bz2)."""
     from dstheory.anatomy.export import write_log
     from dstheory.anatomy.generate import BUNDLED, generate_log, parse_cell
     from dstheory.cli.show import number, print_table, progress_bar
 
+    others = ("samples", "shift") if form == "episodes" else ("cells", "cap", "concentration", "trials")
+    for name in others:
+        if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            flag = "--cell" if name == "cells" else f"--{name}"
+            raise click.UsageError(f"{flag} is not for the form {form}: leave it out, or choose another --form", ctx)
+    if form != "episodes":
+        written = write_made_log(out, form, problems, samples=samples, shift=shift, seed=seed, overwrite=overwrite)
+        echo(f"{out}: {written:,} records of {problems:,} problems, as {form} writes them; shift {shift:g}, seed {seed}")
+        return
     chosen = [parse_cell(text) for text in cells] or list(BUNDLED)
     log = generate_log(
         problems,
