@@ -47,7 +47,7 @@ def session(block: str, run: Callable[[str], str]) -> str:
         command, _, cut = line.partition(" | ")
         output = [text.rstrip() for text in run(command).strip("\n").splitlines()]
         if cut:
-            end, _, number, *word = cut.split()
+            end, _, number, *word = shlex.split(cut)
             if end == "grep":
                 first = next(i for i, text in enumerate(output) if word[0] in text)
                 output = output[first : first + 1 + int(number)]
