@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dstheory.cli.echo import echo
-from dstheory.cli.numbers import Number
+from dstheory.cli.numbers import Number, Whole
 from dstheory.cli.options import config_option, json_option, seed_option
 
 if TYPE_CHECKING:
@@ -56,6 +56,10 @@ class _Sizes(click.ParamType[Any]):
         return named[text] if text in named else tuple(parse_size(part) for part in text.split(",") if part.strip())
 
 
+_UPDATES = Whole(None, 10_000_000, "an update takes milliseconds or more; give fewer")
+_MANY = Whole(None, 100_000, "all of them are held at once; give fewer")
+
+
 class _Names(click.ParamType[Any]):
     """Comma-separated names; ``none`` for none of them."""
 
@@ -77,9 +81,9 @@ def command() -> None:
 @click.option("--method", type=click.Choice(["reward", "sft", "sft-then-reward"]), default="reward", show_default=True)
 @seed_option("Fixes the start, the problems and all draws.")
 @click.option("--sizes", type=_Sizes(), default="trained", show_default=True, help="Sizes trained on, such as 4x4,4x5.")
-@click.option("--updates", type=int, default=100, show_default=True)
-@click.option("--problems", type=int, default=32, show_default=True, help="Problems of an update.")
-@click.option("--group", type=int, default=8, show_default=True, help="Episodes, or demonstrations, on each problem.")
+@click.option("--updates", type=_UPDATES, default=100, show_default=True)
+@click.option("--problems", type=_MANY, default=32, show_default=True, help="Problems of an update.")
+@click.option("--group", type=_MANY, default=8, show_default=True, help="Episodes, or demonstrations, on each problem.")
 @click.option("--cap", type=int, default=4, show_default=True, help="T, the largest number of attempts.")
 @click.option(
     "--checks",
@@ -206,8 +210,8 @@ def _figures(policy: ArithmeticPolicy, settings: Settings) -> dict[str, dict[str
 @command.command(short_help="Measure policies on held-out problems.", context_settings=_HELP)
 @click.argument("checkpoints", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="CHECKPOINT...")
 @click.option("--sizes", type=_Sizes(), default="all", show_default=True, help="all, trained, larger, or such as 4x4,9x9.")
-@click.option("--per-size", type=int, default=40, show_default=True, help="Held-out problems of each size.")
-@click.option("--episodes", type=int, default=10, show_default=True, help="Episodes on each problem.")
+@click.option("--per-size", type=_MANY, default=40, show_default=True, help="Held-out problems of each size.")
+@click.option("--episodes", type=_MANY, default=10, show_default=True, help="Episodes on each problem.")
 @seed_option("Of the rollouts; the problems are always the same.")
 @click.option(
     "--out",

@@ -1,4 +1,4 @@
-"""Types of options that are numbers: finite ones."""
+"""Types of options that are numbers: finite ones, and whole ones within bounds."""
 
 from __future__ import annotations
 
@@ -25,6 +25,29 @@ class Number(_Finite, click.types.FloatParamType):
 
 class NumberRange(_Finite, click.FloatRange):
     """A finite number in a range; the arguments are those of ``click.FloatRange``."""
+
+
+class Whole(click.IntRange):
+    """A whole number that is not larger than can be paid for.
+
+    Attributes:
+        most: the largest.
+        cost: what more would cost, and what to do instead.
+    """
+
+    def __init__(self, low: int | None, most: int, cost: str) -> None:
+        super().__init__(min=low)
+        self.most, self.cost = most, cost
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Parse; a number that is too large is a usage error that says why."""
+        number = super().convert(value, param, ctx)
+        if number > self.most:
+            self.fail(f"{number:,} is more than {self.most:,}: {self.cost}", param, ctx)
+        return number
+
+    def _describe_range(self) -> str:
+        return "" if self.min is None else super()._describe_range()
 
 
 class WholeOrEndless(click.ParamType[Any]):

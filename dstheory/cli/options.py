@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from dstheory.cli.numbers import Number, WholeOrEndless
+from dstheory.cli.numbers import Number, Whole, WholeOrEndless
 from dstheory.dynamics.parameters import PARAMETERS, TABLE, TOGETHER, Parameter, Together
 from dstheory.errors import DSTheoryError
 
@@ -64,11 +64,14 @@ def _apply(options: list[Callable[[_F], _F]]) -> Callable[[_F], _F]:
 json_option = click.option("--json", "as_json", is_flag=True, help="Print machine-readable results, and nothing else, on stdout.")
 
 
+processes = Whole(1, 1024, "more processes than a machine has processors only wait; give fewer")
+
+
 def workers_options(text: str) -> Callable[[_F], _F]:
     """Return the options that say who computes: ``--workers``, of which ``text`` says what they are, and ``--scheduler``."""
     return _apply(
         [
-            click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help=text),
+            click.option("--workers", type=processes, default=1, show_default=True, help=text),
             click.option("--scheduler", metavar="ADDRESS", default=None,
                          help="Instead, the workers of this Dask cluster (tcp://host:8786)."),
         ]
@@ -110,7 +113,8 @@ def _option(row: Parameter | Together, changes: dict[str, Any]) -> Callable[[_F]
     if isinstance(row, Together):
         kind: Any = Numbers(*row.words, one_for_all=row.one_for_all)
     else:
-        kinds: dict[str, Any] = {"number": Number(), "whole": int, "expression": str}
+        whole: Any = int if row.most is None else Whole(None, row.most, row.costs)
+        kinds: dict[str, Any] = {"number": Number(), "whole": whole, "expression": str}
         kind = click.Choice(row.choices) if row.choices else kinds.get(row.kind, bool)
         kind = WholeOrEndless() if row.endless else kind
         default = None if row.own else default
@@ -132,7 +136,8 @@ training_options = _apply(
         click.option("--objective", "objectives", multiple=True, metavar="EXPR",
                      help="Compare these instead, e.g. 'reinforce + 0.01*entropy' (repeatable; see `dstheory objectives`)."),
         parameter_options("training"),
-        click.option("--runs", type=int, default=1, show_default=True, help="Starts: the given one and random ones around it."),
+        click.option("--runs", type=Whole(None, 10_000_000, "every start is trained and kept; give fewer"), default=1,
+                     show_default=True, help="Starts: the given one and random ones around it."),
         parameter_options("starts"),
         seed_option("Seed of the random starts."),
     ]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from dstheory.cli.echo import echo
-from dstheory.cli.options import json_option
+from dstheory.cli.options import json_option, processes
 from dstheory.texts import printable
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ Examples:
 @click.option("--quick", is_flag=True, help="Small versions, to see that everything runs.")
 @click.option("--data", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="DIR",
               help="Folder with what some experiments read; --list says which.")  # fmt: skip
-@click.option("--jobs", type=click.IntRange(min=1), default=None, help="Processes; by default one per core.")
+@click.option("--jobs", type=processes, default=None, help="Processes; by default one per core.")
 @click.option(
     "--out", type=click.Path(path_type=Path), default=Path("results/reproduce"), show_default=True, metavar="DIR",
     help="Each experiment gets its own directory below this one.",

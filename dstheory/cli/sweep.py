@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dstheory.cli.echo import echo
+from dstheory.cli.numbers import Whole
 from dstheory.cli.options import (
     chain_from,
     config_option,
@@ -81,13 +82,13 @@ class _Size(click.ParamType[Any]):
 @click.option("--grid", "grids", multiple=True, metavar="NAME=VALUES", help="Sweep a parameter (repeatable; forms below).")
 @click.option("--of", type=click.Choice(["optimum", "simulate"]), default="optimum", show_default=True,
               help="Whose results: those of `dstheory optimum` or of `dstheory simulate`.")  # fmt: skip
-@click.option("--log-every", type=click.IntRange(min=0), default=0, metavar="N",
+@click.option("--log-every", type=Whole(0, 1_000_000_000, "no training has so many steps; give fewer"), default=0, metavar="N",
               help="Keep p, a, b and accuracy of every Nth training step too (dimension step).")  # fmt: skip
 @workers_options("Processes; with 1, threads of this process use all processors.")
 @click.option("--out", type=click.Path(path_type=Path), default=None, metavar="DIR",
               help="Directory for data and manifest; default a new one under results/.")  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Replace an earlier result in DIR, and another sweep's unfinished one.")
-@click.option("--chunk", type=click.IntRange(min=1), default=None, metavar="N",
+@click.option("--chunk", type=Whole(1, 1_000_000_000, "no sweep has so many settings; give fewer"), default=None, metavar="N",
               help="Settings saved together, about; no influence on the numbers.")  # fmt: skip
 @click.option("--max-size", type=_Size(), default=None,
               help="Largest result, e.g. 8GB; default half of the memory that is free.")  # fmt: skip

@@ -11,7 +11,8 @@ import click
 
 from dstheory.claims.verdicts import EXAMPLES, LONGEST_TIME_LIMIT, SEED, TIME_LIMIT
 from dstheory.cli.echo import echo, echo_json
-from dstheory.cli.numbers import NumberRange
+from dstheory.cli.numbers import NumberRange, Whole
+from dstheory.cli.options import processes
 from dstheory.errors import UnknownClaimError
 from dstheory.texts import printable
 
@@ -39,6 +40,9 @@ Examples:
 """
 
 
+_EXAMPLES = Whole(1, 10_000_000, "each is evaluated exactly in every search; give fewer")
+
+
 @click.command(name="verify", epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("names", nargs=-1, metavar="[ID|GROUP|ARXIV|PATH]...")
 @click.option("--show", "shown", multiple=True, metavar="ID", help="Check this claim and print it whole, with its proof.")
@@ -46,7 +50,7 @@ Examples:
 @click.option("--group", "groups", multiple=True, metavar="GROUP", help="Only claims of this group (repeatable).")
 @click.option("--format", "style", type=click.Choice(_FORMATS), default="table", show_default=True, help="Output format.")
 @click.option("--json", "as_json", is_flag=True, help="Same as --format json.")
-@click.option("--examples", type=click.IntRange(min=1), default=EXAMPLES, show_default=True, help="Examples of each search.")
+@click.option("--examples", type=_EXAMPLES, default=EXAMPLES, show_default=True, help="Examples of each search.")
 @click.option("--seed", type=click.IntRange(min=0), default=SEED, show_default=True, help="Seed of solver and searches.")
 @click.option(
     "--time-limit",
@@ -55,7 +59,7 @@ Examples:
     show_default=True,
     help="Seconds of processor time per claim; what takes longer is undecided.",
 )
-@click.option("--workers", type=click.IntRange(min=1), default=None, help="Processes; by default one per core.")
+@click.option("--workers", type=processes, default=None, help="Processes; by default one per core.")
 def command(
     names: tuple[str, ...],
     shown: tuple[str, ...],

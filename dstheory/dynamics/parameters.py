@@ -39,6 +39,8 @@ class Parameter:
         group: with which options it stands.
         default: its value when it is neither swept nor fixed.
         low, high: the range of numbers, ends included unless ``open_low``, ``open_high``.
+        most: the largest whole number that can be paid for; None where larger ones cost nothing.
+        costs: what more would cost, and what to do instead.
         choices: the texts allowed, for kind ``choice``.
         optional: whether ``none`` is a value (no cap, no clipping, no renewal).
         endless: whether ``inf`` is a value (the limit).
@@ -58,6 +60,8 @@ class Parameter:
     default: Any = None
     low: float = -math.inf
     high: float = math.inf
+    most: int | None = None
+    costs: str = ""
     open_low: bool = False
     open_high: bool = False
     choices: tuple[str, ...] = ()
@@ -121,6 +125,8 @@ class Parameter:
         if not (math.isfinite(number) and inside):
             raise DSTheoryError(f"{self.name} is {number:g}: must be {rule}")
         if self.kind == "whole":
+            if self.most is not None and number > self.most:
+                raise DSTheoryError(f"{self.name} is {number:,.0f}, more than {self.most:,}: {self.costs}")
             if number != int(number):
                 raise DSTheoryError(f"{self.name} is {number:g}: must be a whole number {rule}")
             return int(number)
@@ -185,7 +191,8 @@ TABLE: tuple[Parameter | Together, ...] = (
            "Apply the discount once per turn, or also between an answer and its decision.",
            kind="choice", default="turn", choices=("turn", "stage")),
     _model("max_turns", "cap on the number of turns", "Cap on the number of turns; default none.",
-           kind="whole", low=1, optional=True, units="turns"),
+           kind="whole", low=1, optional=True, units="turns",
+           most=1_000_000, costs="every turn is held and solved; leave it out for no cap"),
     _model("reward_stop_correct", "reward of stopping at a correct answer"),
     _model("reward_resample_correct", "reward of resampling a correct answer"),
     _model("reward_stop_wrong", "reward of stopping at a wrong answer"),
@@ -297,7 +304,8 @@ TABLE: tuple[Parameter | Together, ...] = (
     _setting("weight_wrong", "weight of wrong demonstrations", "", sets=""),
     Together("demonstration_weights", "Weights of demonstrations that end right and wrong, negative ones too; default 1,1.",
              ("weight_right", "weight_wrong"), ("right", "wrong"), group="settings"),
-    _training("steps", "training steps", "Training steps.", kind="whole", default=2000, low=1, units="steps"),
+    _training("steps", "training steps", "Training steps.", kind="whole", default=2000, low=1, units="steps",
+              most=1_000_000_000, costs="a step takes a microsecond or more; give fewer, with a larger lr"),
     _training("lr", "learning rate", "Learning rate.", default=0.05, low=0.0, open_low=True, batched=True),
     _training("optimizer", "optimizer", " ", kind="choice", default="sgd", choices=("sgd", "momentum", "adam", "natural")),
     _training("momentum", "momentum", "Of the optimizer momentum, in [0, 1).", default=0.9, **_BELOW_ONE),
@@ -307,14 +315,16 @@ TABLE: tuple[Parameter | Together, ...] = (
     _training("damping", "damping of the natural gradient", "Of the natural gradient, >= 0.", default=1e-8, low=0.0),
     _training("schedule", "learning-rate schedule", "Learning-rate schedule.",
               kind="choice", default="constant", choices=("constant", "linear", "cosine")),
-    _training("warmup", "warm-up steps", "Warm-up steps.", kind="whole", default=0, low=0, units="steps"),
+    _training("warmup", "warm-up steps", "Warm-up steps.", kind="whole", default=0, low=0, units="steps",
+              most=1_000_000_000, costs="no training has so many steps; give fewer"),
     _training("clip_norm", "bound on the gradient's global norm", "Clip the gradient's global norm; default no clipping.",
               low=0.0, open_low=True, optional=True),
     _training("reference_every", "steps between renewals of the reference", "Renew the KL's reference every so many steps.",
-              kind="whole", low=1, optional=True, units="steps"),
+              kind="whole", low=1, optional=True, units="steps",
+              most=1_000_000_000, costs="no training has so many steps; leave it out for never"),
     _training("updates_per_batch", "updates on one batch of responses",
               "Updates on one batch of responses, which are then those of a stale policy.", kind="whole", default=1, low=1,
-              units="steps"),
+              units="steps", most=1_000_000_000, costs="no training has so many steps; give fewer"),
     _training("spread", "standard deviation of the random starts' logits", "Standard deviation of the random starts' logits.",
               group="starts", default=0.5, low=0.0),
     _training("seed", "seed of the random starts", group="starts", kind="whole", default=0, low=0),

@@ -8,11 +8,13 @@ from typing import Any
 import click
 
 from dstheory.anatomy.made_logs import FORMS, write_made_log
-from dstheory.cli.anatomy.options import log_options, read_with, reading_options, refuse_unusable
+from dstheory.cli.anatomy.options import log_options, longest_episode, read_with, reading_options, refuse_unusable
 from dstheory.cli.echo import echo
-from dstheory.cli.numbers import Number, NumberRange
+from dstheory.cli.numbers import Number, NumberRange, Whole
 from dstheory.cli.options import seed_option
 
+_MOST_EPISODES = 50_000_000
+_LARGE = "all episodes are held in memory, some 100 bytes each; write several logs with other seeds"
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 _GENERATE = """\b
@@ -33,16 +35,17 @@ Examples:
 
 @click.command(name="generate", epilog=_GENERATE, context_settings=_SETTINGS)
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--problems", type=click.IntRange(min=1), default=400, show_default=True, help="Problems of each task.")
+@click.option("--problems", type=Whole(1, 10_000_000, _LARGE), default=400, show_default=True, help="Problems of each task.")
 @click.option("--cell", "cells", multiple=True, metavar="MODEL,TASK,P,A,B",
               help="A model on a task with its true p, a, b; repeatable. Default: two models on three tasks.")  # fmt: skip
-@click.option("--cap", type=click.IntRange(min=0), default=8, show_default=True, help="Largest number of attempts; 0 for none.")
+@click.option("--cap", type=longest_episode(0), default=8, show_default=True, help="Largest number of attempts; 0 for none.")
 @click.option("--concentration", type=Number(), default=4.0, show_default=True,
               help="c of Beta(p c, (1 - p) c) over problems; 0 for problems that are all alike.")  # fmt: skip
-@click.option("--trials", type=click.IntRange(min=1), default=1, show_default=True, help="Episodes of each model per problem.")
+@click.option("--trials", type=Whole(1, 10_000_000, _LARGE), default=1, show_default=True,
+              help="Episodes of each model per problem.")  # fmt: skip
 @click.option("--form", type=click.Choice(["episodes", *FORMS]), default="episodes", show_default=True,
               help="What the log looks like: episodes, or what a trainer, a harness, a study of two turns writes.")  # fmt: skip
-@click.option("--samples", type=click.IntRange(min=1), default=8, show_default=True,
+@click.option("--samples", type=Whole(1, 1_000_000, _LARGE), default=8, show_default=True,
               help="Of each problem, in the other forms (lm-eval: one).")  # fmt: skip
 @click.option("--shift", type=Number(), default=0.0, show_default=True,
               help="In the other forms: added to the log-odds of a right answer, as a better model has.")  # fmt: skip
@@ -78,6 +81,11 @@ def generate(
         echo(f"{out}: {written:,} records of {problems:,} problems, as {form} writes them; shift {shift:g}, seed {seed}")
         return
     chosen = [parse_cell(text) for text in cells] or list(BUNDLED)
+    episodes = problems * trials * len(chosen)
+    if episodes > _MOST_EPISODES:
+        raise click.UsageError(
+            f"--problems and --trials make {episodes:,} episodes, more than {_MOST_EPISODES:,}: {_LARGE}"
+        )
     log = generate_log(
         problems,
         cells=chosen,
@@ -116,7 +124,7 @@ def schema() -> None:
 @click.option("--by", default="task", show_default=True, metavar="FIELD",
               help="Its labels become prompts; `problem` gives every problem its own p.")  # fmt: skip
 @click.option("--model", default=None, metavar="NAME", help="Use the records of this model only.")
-@click.option("--max-turns", type=click.IntRange(min=0), default=None,
+@click.option("--max-turns", type=Whole(0, 1_000_000, "every turn is held and solved; give 0 for no cap"), default=None,
               help="Cap of the chain, 0 for none; default the log's, if it has one.")  # fmt: skip
 @click.option("--gamma", type=NumberRange(0, 1), default=1.0, show_default=True, help="Discount of the chain.")
 @reading_options

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from dstheory.cli.echo import echo
-from dstheory.cli.numbers import NumberRange
+from dstheory.cli.numbers import NumberRange, Whole
 from dstheory.cli.options import workers_options
 from dstheory.errors import DSTheoryError
 from dstheory.readers.records import DECIDERS
@@ -42,6 +42,11 @@ class Renamed(click.ParamType[tuple[str, str]]):
         return part.strip(), key.strip()
 
 
+def longest_episode(low: int) -> Whole:
+    """Return the type of options that say how many attempts there may be, from ``low`` on."""
+    return Whole(low, 1_000_000_000, "no episode has so many attempts; give fewer")
+
+
 _OPTIONS = [
     click.argument("logs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="LOG..."),
     click.option("--format", "format", metavar="NAME|FILE.toml", default=None,
@@ -63,7 +68,7 @@ _OPTIONS = [
                  "baseline_score,comparison_score, or steps[].correct."),
     click.option("--decided-by", type=click.Choice(DECIDERS), default=None,
                  help="Who decided whether to go on; default what the log shows."),
-    click.option("--cap", type=click.IntRange(min=1), default=None,
+    click.option("--cap", type=longest_episode(1), default=None,
                  help="Largest number of attempts, for records that do not say theirs."),
     click.option("--checker", metavar="NAME|FILE.py:FUNCTION", default=None,
                  help="Who says what is correct in texts: countdown, 24, final-answer, or a function (answer, record) of yours."),

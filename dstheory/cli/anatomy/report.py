@@ -14,7 +14,7 @@ import click
 
 from dstheory.cli.anatomy.options import log_options, read_with, reading_options, refuse_biased, refuse_unusable
 from dstheory.cli.echo import echo
-from dstheory.cli.numbers import NumberRange
+from dstheory.cli.numbers import NumberRange, Whole
 from dstheory.cli.options import fresh_directory, json_option, seed_option
 from dstheory.texts import printable
 
@@ -59,17 +59,18 @@ Exit codes:
               help="Analyse each label of this field by itself; default model, or log where two logs are compared.")  # fmt: skip
 @click.option("--compare", "compared", nargs=2, default=None, metavar="A B",
               help="Split the difference in accuracy from A to B, two models (or labels of --across, or logs).")  # fmt: skip
-@click.option("--compare-at", type=click.IntRange(min=0), default=None,
+@click.option("--compare-at", type=Whole(0, 1_000_000, "every attempt is summed; give 0 for no cap"), default=None,
               help="Cap at which they are compared, 0 for none; default the one both have.")  # fmt: skip
 @click.option("--cost", type=NumberRange(min=0), default=0.01, show_default=True,
               help="Price of one attempt in units of accuracy, for the recommended cap.")  # fmt: skip
 @click.option("--decision-score", default=None, metavar="PLACE",
               help="Where a verifier's score stands, to be judged as the decision to accept or resample.")  # fmt: skip
-@click.option("--votes", type=click.IntRange(min=2), default=None, metavar="K",
+@click.option("--votes", type=Whole(2, 1_000_000, "no problem has so many samples; give fewer"), default=None, metavar="K",
               help="Judge self-consistency as the decision: do K samples agree?")  # fmt: skip
 @click.option("--level", type=NumberRange(0, 1, min_open=True, max_open=True), default=0.95, show_default=True,
               help="Coverage of the intervals.")  # fmt: skip
-@click.option("--resamples", type=click.IntRange(min=2), default=999, show_default=True, help="Of the bootstrap over problems.")
+@click.option("--resamples", default=999, show_default=True, help="Of the bootstrap over problems.",
+              type=Whole(2, 1_000_000, "all are drawn and held, and 10,000 say as much; give fewer"))  # fmt: skip
 @seed_option("Of bootstrap and folds.")
 @click.option("--out", type=click.Path(path_type=Path), default=None, metavar="DIR",
               help="Directory for figures, anatomy.json and manifest; default results/anatomy, numbered if taken.")  # fmt: skip
