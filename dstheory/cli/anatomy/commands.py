@@ -83,9 +83,7 @@ def generate(
     chosen = [parse_cell(text) for text in cells] or list(BUNDLED)
     episodes = problems * trials * len(chosen)
     if episodes > _MOST_EPISODES:
-        raise click.UsageError(
-            f"--problems and --trials make {episodes:,} episodes, more than {_MOST_EPISODES:,}: {_LARGE}"
-        )
+        raise click.UsageError(f"--problems and --trials make {episodes:,} episodes, more than {_MOST_EPISODES:,}: {_LARGE}")
     log = generate_log(
         problems,
         cells=chosen,
