@@ -34,8 +34,12 @@ def compared() -> Survey:
     return survey(generate_log(60), compared=("base", "tuned"), resamples=50)
 
 
-def test_the_answers_come_first_and_contents_lead_everywhere(compared: Survey) -> None:
-    page = page_of(compared)
+@pytest.fixture(scope="module")
+def page(compared: Survey) -> str:
+    return page_of(compared)
+
+
+def test_the_answers_come_first_and_contents_lead_everywhere(page: str) -> None:
     root = elements(page)
     parts = [part.get("id") for part in root.findall("./body/main/section")]
     assert parts[:2] == ["answers", "figures"]
@@ -51,15 +55,14 @@ def test_the_answers_come_first_and_contents_lead_everywhere(compared: Survey) -
     assert len(ids) == len(set(ids))
 
 
-def test_every_figure_says_its_numbers(compared: Survey) -> None:
-    root = elements(page_of(compared))
+def test_every_figure_says_its_numbers(compared: Survey, page: str) -> None:
+    root = elements(page)
     figures = root.findall(".//{http://www.w3.org/2000/svg}svg")
     assert [one.get("aria-label") for one in figures] == [panel.says for panel in anatomy_panels(compared)]
     assert all(one.get("role") == "img" and re.search(r"\d\.\d{3} \[", one.get("aria-label") or "") for one in figures)
 
 
-def test_nothing_is_loaded_and_nothing_runs(compared: Survey) -> None:
-    page = page_of(compared)
+def test_nothing_is_loaded_and_nothing_runs(page: str) -> None:
     assert "<script" not in page
     assert not re.search(r"(src|href)=\"?(https?:)?//", page)
     assert "default-src 'none'" in page

@@ -101,8 +101,10 @@ def _helps(of: str, group: Group, term: _Terms) -> Conclusion:
     sentences = [f"{term(name)}: {rate.text()}." for name, rate in (("p", rates.p), ("a", rates.a), ("b", rates.b))]
     if total.youden.value is not None:
         sentences.append(f"{term('a + b - 1')}: {total.youden.text()}; {_MEANS[verdict]}.")
-    if total.decided_by != "model":
-        sentences.append(f"Who decides: {total.decided_by}. What is not the model's decision says nothing about the model.")
+    if total.decided_by == "model (assumed)":
+        sentences.append("That the model itself decided is assumed: the log does not say who did.")
+    elif total.decided_by != "model":
+        sentences.append(f"Decided by: {total.decided_by}. Decisions that are not the model's say nothing about it.")
     if total.multiplier.value is not None:
         sentences.append(f"{_capital(term('odds multiplier'))}: {_odds(total.multiplier)}.")
     gain = total.realised["gain over the first answer"]
