@@ -133,7 +133,14 @@ def _recognised(source: Source, given: Sequence[Entry], trainers: Sequence[Train
     words, entries = source.text, [*source.entries, *given]
     scores = {t.id: _fit(t, entries) for t in trainers}
     fitting = [t for t in trainers if scores[t.id][0] > 0 or not entries]
-    named = [(t, p) for t in fitting for p in t.programs if re.search(rf"(?<![\w.]){re.escape(p)}(?![\w])", words)]
+    started = [(t, p) for t in trainers for p in t.programs if re.search(rf"(?<![\w.]){re.escape(p)}(?![\w])", words)]
+    named = [(t, p) for t, p in started if t in fitting]
+    for t, p in started:
+        if "." in p and not p.endswith(".py") and not named:  # a module of that library, and of no other
+            raise DSTheoryError(
+                f"{source.name} starts {p}, but its keys are not those of {t.library} {t.version}, such as {next(iter(t.keys))}: "
+                f"is it of another version? --trainer {t.id} reads it all the same"
+            )
     best = {t.id: t for t, p in named if len(p) == max(len(p) for _, p in named)}
     if len(best) == 1:
         program = max((p for _, p in named), key=len)

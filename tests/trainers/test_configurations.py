@@ -166,3 +166,12 @@ def test_another_objective_is_not_shown_as_one_that_is_here(dstheory, what: tupl
     assert "not attributed: its objective is one that this package does not have" in ran.out
     assert "What is proved" not in ran.out
     assert "% of the energy" not in ran.out
+
+
+def test_a_script_of_another_version_is_not_taken_for_another_library(tmp_path: Path) -> None:
+    """OpenRLHF's flags had other names before, some of which are slime's now."""
+    text = "python3 -m openrlhf.cli.train_ppo_ray --advantage_estimator group_norm --n_samples_per_prompt 8 --use_kl_loss\n"
+    with pytest.raises(DSTheoryError, match=r"its keys are not those of OpenRLHF 0\.11\.2, .* is it of another version\?"):
+        configuration_of(write(tmp_path, text, "run.sh"))
+    found = configuration_of(write(tmp_path, text, "run.sh"), trainer="openrlhf:ppo")
+    assert [entry.key for entry in found.unknown] == ["advantage_estimator", "n_samples_per_prompt", "use_kl_loss"]
