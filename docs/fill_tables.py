@@ -2,7 +2,7 @@
 
     python docs/fill_tables.py
 
-Two kinds of blocks are renewed: tables between ``<!-- dstheory ... -->`` and ``<!-- end -->``, and what a terminal of 128
+Two kinds of blocks are renewed: tables between ``<!-- dstheory ... -->`` and ``<!-- end -->``, and what a terminal of 140
 columns shows after ``<!-- console -->``, command by command, in one directory per page. Tests compare both with the output.
 """
 
@@ -19,6 +19,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+WIDTH = "140"  # columns of the terminal
 BLOCK = re.compile(r"(<!-- dstheory (?P<command>.+?) -->\n).*?(?=<!-- end -->)", flags=re.DOTALL)
 CONSOLE = re.compile(r"(?<=<!-- console -->\n```console\n).*?(?=```\n)", flags=re.DOTALL)
 
@@ -30,10 +31,10 @@ def printed(command: str) -> str:
 
 
 def run(command: str, folder: Path) -> str:
-    """Run a command of the package in a folder, in a terminal of 128 columns."""
+    """Run a command of the package in a folder, in a terminal of 140 columns."""
     words = [sys.executable, "-m", "dstheory.cli.main", *shlex.split(command)]
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    env = {**os.environ, "COLUMNS": "128", "PYTHONPATH": path}
+    env = {**os.environ, "COLUMNS": WIDTH, "PYTHONPATH": path}
     return subprocess.run(words, check=True, capture_output=True, text=True, cwd=folder, env=env).stdout
 
 

@@ -7,16 +7,19 @@ import shlex
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "questions.md").read_text(encoding="utf-8")
 
 
-def test_what_is_shown_is_what_the_commands_print(dstheory, tmp_path: Path) -> None:
+def test_what_is_shown_is_what_the_commands_print(dstheory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = spec_from_file_location("fill_tables", ROOT / "docs" / "fill_tables.py")
     assert spec
     assert spec.loader
     fill = module_from_spec(spec)
     spec.loader.exec_module(fill)
+    monkeypatch.setenv("COLUMNS", fill.WIDTH)
     (tmp_path / "examples").symlink_to(ROOT / "examples")
 
     def run(command: str) -> str:
