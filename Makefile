@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 JOBS   ?= 2
 TORCH  ?= torch==2.13.0
 
-.PHONY: peers-check simulate test lint types unit verify test-exhaustive fuzz mutants bench docs wheel clean
+.PHONY: kernel peers-check simulate test lint types unit verify test-exhaustive fuzz mutants bench docs wheel clean
 
 simulate: $(VENV)/.run
 	$(BIN)/dstheory simulate --length-weight 0.5 --out results/simulate --overwrite
@@ -27,6 +27,11 @@ unit: $(VENV)/.test
 
 verify: $(VENV)/.test
 	$(BIN)/dstheory verify
+
+# Every claim as a theorem, checked by Coq alone (Debian: coq libcoq-interval).
+kernel: $(VENV)/.run
+	$(BIN)/dstheory verify --export coq results/theorems --overwrite
+	$(MAKE) -C results/theorems
 
 # More examples per property; minutes, not seconds.
 test-exhaustive: $(VENV)/.test

@@ -25,7 +25,7 @@ EXIT_CODES = {
     0: "fine",
     1: "an error in input or run; nothing half-written is left",
     2: "usage: an option, a value or a name that the command does not know",
-    3: "verify: a claim got another verdict than recorded",
+    3: "verify: a claim got another verdict than recorded, or Coq refuses its proof",
     4: "verify: a claim could not be decided",
     129: "the terminal was closed (SIGHUP)",
     130: "interrupted by Ctrl-C (SIGINT)",

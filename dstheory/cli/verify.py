@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import sys
+import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,6 +23,7 @@ from dstheory.texts import printable
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from dstheory.claims.claim import Claim
     from dstheory.claims.runner import Progress, Report
 
 _FORMATS = ["table", "json", "junit", "markdown", "latex"]
@@ -37,6 +42,8 @@ Examples:
   dstheory verify --show B2
   dstheory verify 2601.01580 --format markdown
   dstheory verify examples/my_claim.py
+  dstheory verify --kernel A3 A3-loose
+  dstheory verify --export coq theorems
 """
 
 
@@ -60,6 +67,16 @@ _EXAMPLES = Whole(1, 10_000_000, "each is evaluated exactly in every search; giv
     help="Seconds of processor time per claim; what takes longer is undecided.",
 )
 @click.option("--workers", type=processes, default=None, help="Processes; by default one per core.")
+@click.option(
+    "--export",
+    "exported",
+    type=(click.Choice(["coq"]), click.Path(file_okay=False)),
+    metavar="coq DIR",
+    help="Write the claims as theorems of Coq to a new directory, and check nothing.",
+)
+@click.option("--kernel", is_flag=True, help="Let Coq check the claims, too; a proof that it refuses is told and ends with 3.")
+@click.option("--coqc", default="coqc", show_default=True, metavar="PATH", help="Coq's compiler, for --kernel.")
+@click.option("--overwrite", is_flag=True, help="Replace an earlier export in DIR.")
 def command(
     names: tuple[str, ...],
     shown: tuple[str, ...],
@@ -67,6 +84,10 @@ def command(
     groups: tuple[str, ...],
     style: str,
     as_json: bool,
+    exported: tuple[str, str] | None,
+    kernel: bool,
+    coqc: str,
+    overwrite: bool,
     **options: Any,
 ) -> int:
     """Check claims and compare each verdict with the recorded one.
@@ -79,7 +100,12 @@ def command(
     style = "json" if as_json else style
     if listing and style not in ("table", "json"):
         raise click.UsageError(f"--list prints a table or JSON, not {style}")
+    if exported and (listing or kernel):
+        raise click.UsageError("--export goes with neither --list nor --kernel: give one of them")
+    compiler = _compiler(coqc) if kernel else ""
     try:
+        if exported:
+            return _export(list_claims(*names, *shown, groups=groups), exported[1], overwrite)
         if listing:
             _print_list(list_claims(*names, *shown, groups=groups), style)
             return 0
@@ -89,8 +115,76 @@ def command(
         raise click.UsageError(str(error)) from error
     if not report.entries:
         raise click.UsageError("no claim is left to check: the names and the groups have none in common")
+    said, refused = "", False
+    if kernel:
+        report, said, refused = _confirmed(report, compiler, options["workers"])
     _print_report(report, style, whole=bool(shown))
-    return report.exit_code
+    if said:
+        echo(said, err=style != "table")
+    return report.exit_code or (3 if refused else 0)
+
+
+def _compiler(name: str) -> str:
+    from dstheory.coq.check import find_coqc
+
+    return find_coqc(name)
+
+
+def _claims(infos: Sequence[Mapping[str, Any]]) -> list[Claim]:
+    """Load claims by the places that a list of them gives."""
+    from dstheory.claims.sources import load_claims
+
+    files = {info["path"]: load_claims(Path(info["path"])) for info in infos}
+    return [files[info["path"]][info["id"]] for info in infos]
+
+
+def _export(infos: Sequence[Mapping[str, Any]], out: str, overwrite: bool) -> int:
+    """Write the theorems; say how much of the claims they are."""
+    from dstheory.coq.export import export
+    from dstheory.readers.atomic import results_directory
+    from dstheory.readers.results import write_manifest
+
+    if not infos:
+        raise click.UsageError("no claim is left to export: the names and the groups have none in common")
+    start = time.monotonic()
+    with results_directory(out, overwrite=overwrite) as directory:
+        parts = export(_claims(infos), directory)
+        parameters = {"claims": [info["id"] for info in infos]}
+        seconds = time.monotonic() - start
+        command = {"command": "verify --export coq", "parameters": parameters, "seed": 0, "wall_seconds": seconds}
+        write_manifest(directory, command)
+    whole = sum(part.whole for part in parts)
+    steps = sum(len(part.missing) for part in parts)
+    left = f"; {steps} steps of {len(parts) - whole} others are not exported: manifest.json says why" if steps else ""
+    echo(f"{whole} of {len(parts)} claims exported whole{left}")
+    echo(f"check them with Coq alone: make -C {out}")
+    return 0
+
+
+def _confirmed(report: Report, coqc: str, workers: int | None) -> tuple[Report, str, bool]:
+    """Let Coq check the claims of a report whose verdicts are as recorded; say which it confirms."""
+    from dstheory.claims.runner import available_cores
+    from dstheory.coq.check import check
+    from dstheory.coq.export import export
+
+    infos = [entry.info for entry in report.entries if entry.as_recorded and entry.info["id"] and "own" in entry.info]
+    with tempfile.TemporaryDirectory(prefix="dstheory-coq-") as folder:
+        parts = export(_claims(infos), Path(folder))
+        found = {answer.claim: answer for answer in check(parts, Path(folder), coqc, workers=workers or available_cores())}
+    entries, confirmed, refused = [], 0, []
+    for entry in report.entries:
+        answer, verdict = found.get(entry.info["id"]), entry.verdict
+        if answer is not None and answer.confirmed:
+            confirmed += 1
+            verdict = replace(verdict, method=", ".join(filter(None, [verdict.method, "kernel", answer.message])))
+        elif answer is not None and answer.refused:
+            refused.append(f"{answer.claim}: not confirmed by the kernel: {answer.message}")
+            verdict = replace(verdict, method=f"{verdict.method}, not confirmed by the kernel")
+        entries.append(replace(entry, verdict=verdict))
+    left = len(report.entries) - confirmed - len(refused)
+    rest = f"; {left} are not exported whole" if left else ""
+    said = f"Coq confirms {confirmed} of {len(report.entries)} claims, refuses {len(refused)}{rest}."
+    return replace(report, entries=tuple(entries)), "\n".join([said, *map(printable, refused)]), bool(refused)
 
 
 def _print_list(claims: Sequence[Mapping[str, Any]], style: str) -> None:

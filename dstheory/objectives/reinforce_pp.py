@@ -34,7 +34,7 @@ from dstheory.objectives.registry import register
 from dstheory.objectives.weights import log_ratios
 
 _LEAST_VARIANCE = 1e-100
-_ROUNDED = 1e-14  # penalties that are no larger may be the rounding of none
+_ROUNDED = 1e-12  # penalties that are no larger may be the rounding of none
 _SAME = 1e-14  # returns that differ by less, relative to their penalties, are the same
 
 

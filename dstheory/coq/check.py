@@ -1,0 +1,169 @@
+"""Let Coq check exported claims: compile every file, and ask for each claim's theorem what it assumes."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from dstheory.coq.export import AXIOMS, Part
+from dstheory.coq.terms import identifier
+from dstheory.errors import DSTheoryError
+
+PACKAGES = "coq libcoq-interval"
+MACHINE_INTEGERS = ("PrimInt63.", "Uint63.")
+"""Arithmetic of 63 bits, built into the kernel: coq-interval computes with it, and its laws are axioms of the library of Coq."""
+_SECONDS = 900.0  # of one file
+_PLACE = re.compile(r'File "[^"]*", line (\d+), characters [^\n]*\n(.*)', re.DOTALL)
+_AXIOM = re.compile(r"^\S+", re.MULTILINE)  # each stands at the beginning of a line, its type behind it or on the next ones
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What Coq said about a claim.
+
+    Attributes:
+        claim: Its id.
+        confirmed: Whether its theorem compiled and rests on the axioms of the real numbers, and Coq's machine integers, alone.
+        message: Why not, if not; that it rests on machine integers, if so.
+        refused: Whether Coq did not accept what was exported; otherwise not all of it is exported.
+    """
+
+    claim: str
+    confirmed: bool
+    message: str = ""
+    refused: bool = False
+
+
+def find_coqc(name: str = "coqc") -> str:
+    """Return the path of Coq's compiler.
+
+    Raises:
+        DSTheoryError: It is not there; the packages of Debian are named.
+    """
+    path = shutil.which(name)
+    if path is None:
+        raise DSTheoryError(
+            f"there is no {name} on this machine: install the Debian packages {PACKAGES}, or give the path of coqc"
+        )
+    return path
+
+
+def check(parts: Sequence[Part], directory: Path, coqc: str, *, workers: int = 2) -> list[Checked]:
+    """Compile what was exported into a directory, and say for each claim whether Coq confirms it.
+
+    Args:
+        parts: What `dstheory.coq.export.export` returned.
+        directory: Where it was written.
+        coqc: Path of the compiler.
+        workers: Files that are compiled at the same time.
+
+    Raises:
+        DSTheoryError: The tactics of the package do not compile, which means that Coq or its libraries are too old or damaged.
+    """
+    for name in ("prelude", "interval"):
+        answer = _compiled(coqc, directory, name)
+        if answer is not None:
+            raise DSTheoryError(f"{name}.v does not compile with {coqc}: {answer[1]}; install {PACKAGES} (Coq 8.16 or later)")
+    files: dict[str, list[Part]] = {}
+    for part in parts:
+        files.setdefault(f"claims_{identifier(part.claim.group or 'user')}", []).append(part)
+    with ThreadPoolExecutor(workers) as pool:
+        found = pool.map(lambda item: _file(coqc, directory, *item), files.items())
+    answers = {answer.claim: answer for group in found for answer in group}
+    return [answers[part.claim.id] for part in parts]
+
+
+def _file(coqc: str, directory: Path, name: str, parts: list[Part]) -> list[Checked]:
+    """Check the claims of one file; one that does not get through is taken out and the others are tried again."""
+    answers: list[Checked] = []
+    path = directory / f"{name}.v"
+    whole = path.read_text(encoding="utf-8")
+    left = [part for part in parts if part.theorems]
+    answers += [Checked(part.claim.id, confirmed=False, message=_why(part)) for part in parts if not part.theorems]
+    while left:
+        wrong = _compiled(coqc, directory, name)
+        if wrong is None:
+            break
+        line, message = wrong
+        culprit = _claim_at(path.read_text(encoding="utf-8"), line, left)
+        if culprit is None:
+            answers += [Checked(part.claim.id, confirmed=False, message=message, refused=True) for part in left]
+            left = []
+            break
+        answers.append(Checked(culprit.claim.id, confirmed=False, message=message, refused=True))
+        left = [part for part in left if part is not culprit]
+        path.write_text(path.read_text(encoding="utf-8").replace(culprit.text(), ""), encoding="utf-8")
+    for part in left:
+        if not part.whole:
+            answers.append(Checked(part.claim.id, confirmed=False, message=_why(part)))
+    asked = [part for part in left if part.whole]
+    if asked:
+        answers += _assumptions(coqc, directory, name, asked)
+    path.write_text(whole, encoding="utf-8")
+    return answers
+
+
+def _why(part: Part) -> str:
+    return "; ".join(f"{step} is not exported: {why}" for step, why in part.missing.items())
+
+
+def _claim_at(text: str, line: int, parts: list[Part]) -> Part | None:
+    offset = len("\n".join(text.splitlines()[: line - 1]))
+    for part in parts:
+        start = text.find(part.text())
+        if start >= 0 and start <= offset + 1 <= start + len(part.text()) + 1:
+            return part
+    return None
+
+
+def _assumptions(coqc: str, directory: Path, name: str, parts: list[Part]) -> list[Checked]:
+    """What the theorems rest on, in Coq's words."""
+    lines = [f"From Claims Require Import {name}."]
+    for part in parts:
+        lines += [f'Goal True. idtac "CLAIM {part.name}". Abort.', f"Print Assumptions {part.name}."]
+    asking = f"{name}_assumptions"
+    (directory / f"{asking}.v").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    ran = _run(coqc, directory, asking)
+    answers = []
+    for part in parts:
+        _, found, said = ran.stdout.partition(f"CLAIM {part.name}\n")
+        said = said.split("CLAIM ")[0]
+        if ran.returncode or not found or not ("Closed under" in said or "Axioms:" in said):
+            answers.append(
+                Checked(
+                    part.claim.id,
+                    confirmed=False,
+                    message=f"Coq did not say what it rests on: {ran.stderr.strip()[:300]}",
+                    refused=True,
+                )
+            )
+            continue
+        beyond = sorted(set(_AXIOM.findall(said.partition("Axioms:\n")[2])) - set(AXIOMS))
+        strange = [axiom for axiom in beyond if not axiom.startswith(MACHINE_INTEGERS)]
+        why = f"it assumes {', '.join(strange)}" if strange else "with Coq's machine integers" if beyond else ""
+        answers.append(Checked(part.claim.id, confirmed=not strange, message=why, refused=bool(strange)))
+    return answers
+
+
+def _compiled(coqc: str, directory: Path, name: str) -> tuple[int, str] | None:
+    """Compile a file; return line and message of an error."""
+    try:
+        ran = _run(coqc, directory, name)
+    except subprocess.TimeoutExpired:
+        return 0, f"Coq was stopped after {_SECONDS:g} seconds"
+    if ran.returncode == 0:
+        return None
+    place = _PLACE.search(ran.stderr)
+    if place is None:
+        return 0, " ".join(ran.stderr.split())[:300] or f"Coq ended with code {ran.returncode}"
+    return int(place[1]), f"line {place[1]} of {name}.v: {' '.join(place[2].split())[:300]}"
+
+
+def _run(coqc: str, directory: Path, name: str) -> subprocess.CompletedProcess[str]:
+    command = [coqc, "-q", "-R", ".", "Claims", f"{name}.v"]
+    return subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False, timeout=_SECONDS)

@@ -1,0 +1,212 @@
+"""A directory of theorems that Coq checks by itself: a file per group of claims, and a Makefile that needs nothing of ours."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import sympy
+from sympy.logic.boolalg import Not
+
+from dstheory._version import __version__
+from dstheory.claims.claim import Claim
+from dstheory.claims.notation import text
+from dstheory.claims.steps.base import ClaimContext, StepContext
+from dstheory.claims.witnesses import is_witness
+from dstheory.coq.terms import NotExportedError, identifier
+from dstheory.coq.theorems import Theorem, point_theorem, theorem
+from dstheory.errors import DSTheoryError
+
+_HERE = Path(__file__).resolve().parent
+AXIOMS = (
+    "ClassicalDedekindReals.sig_forall_dec",
+    "ClassicalDedekindReals.sig_not_dec",
+    "FunctionalExtensionality.functional_extensionality_dep",
+    "Classical_Prop.classic",
+)
+"""What the real numbers of Coq's library rest on, and nothing else may be assumed."""
+MAKEFILE = """# Checks every theorem; needs Coq 8.16 or later, and coq-interval for the files that import it.
+COQC ?= coqc
+FILES := prelude.v interval.v $(filter-out prelude.v interval.v,$(wildcard *.v))
+all: $(FILES:.v=.vo)
+interval.vo: prelude.vo
+$(filter-out prelude.vo interval.vo,$(FILES:.v=.vo)): prelude.vo interval.vo
+%.vo: %.v
+\t$(COQC) -q -R . Claims $<
+clean:
+\trm -f *.vo *.vok *.vos *.glob .*.aux
+.PHONY: all clean
+"""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A claim as it is exported: its theorems, and the steps that are not, with the reason."""
+
+    claim: Claim
+    theorems: tuple[Theorem, ...]
+    missing: Mapping[str, str]
+    whole: bool
+    """Whether the last theorem is the claim itself."""
+
+    @property
+    def name(self) -> str:
+        """The name of the claim's theorem."""
+        return identifier(self.claim.id)
+
+    def text(self) -> str:
+        """Return the claim as it stands in its file."""
+        lines = [f"(* {self.claim.id}. {_comment(self.claim.statement)}"]
+        lines += [f"   Not here: {step}: {_comment(why)}" for step, why in self.missing.items()]
+        lines[-1] += " *)"
+        for item in self.theorems:
+            lines += [f"(* {_comment(item.words)} *)", item.text()]
+        return "\n".join(lines)
+
+
+def part_of(claim: Claim, *, seconds: float = 60.0, skip: Mapping[str, str] | None = None) -> Part:
+    """Return a claim with its steps as theorems.
+
+    Args:
+        claim: The claim.
+        seconds: Processor time for the signs of factors.
+        skip: Names of theorems whose script is known not to get through, with reasons; None for the list of the package.
+    """
+    context = ClaimContext(
+        domain=claim.domain_by_name,
+        definitions=claim.plain_definitions,
+        assumptions=claim.plain_assumptions,
+        deadline=time.process_time() + seconds,
+    )
+    if claim.recorded == "fails":
+        return _refuted(claim, context)
+    theorems: list[Theorem] = []
+    missing: dict[str, str] = {}
+    stated: list[Theorem] = []
+    known = _not_proved() if skip is None else skip
+    steps = claim.steps()
+    for number, step in enumerate(steps, start=1):
+        name = f"{identifier(claim.id)}_step{number}"
+        try:
+            made = theorem(step, context, name)
+            if known.get(name) == fingerprint(made.statement):
+                raise NotExportedError("no script that Coq accepts is known")
+        except (NotExportedError, DSTheoryError) as error:
+            missing[f"step {number} ({step.kind})"] = str(error)
+            continue
+        theorems.append(made)
+        if not step.lemma:
+            stated.append(made)
+    whole = not missing
+    if whole:
+        theorems.append(_together(claim, stated))
+    return Part(claim, tuple(theorems), missing, whole)
+
+
+def _together(claim: Claim, stated: Sequence[Theorem]) -> Theorem:
+    """The claim: all of its steps that are not lemmas."""
+    statement = "\n  /\\ ".join(f"({item.statement.strip()})" for item in stated)
+    splits = [f"split; [ exact {item.name} | ]." for item in stated[:-1]]
+    proof = "\n".join([*splits, f"exact {stated[-1].name}."])
+    return Theorem(identifier(claim.id), "The claim: its steps together.", f"  {statement}", proof)
+
+
+def _refuted(claim: Claim, context: ClaimContext) -> Part:
+    """The witness: a point of the domain at which what a step says is false."""
+    witness = claim.recorded_witness
+    missing: dict[str, str] = {}
+    if witness is None:
+        return Part(claim, (), {"witness": "none is recorded"}, whole=False)
+    for number, step in enumerate(claim.steps(), start=1):
+        if step.lemma:
+            continue
+        try:
+            here = StepContext(context, step)
+            for formula in step.formulas:
+                plain = here.formula(formula)
+                if is_witness(witness, plain, here.assumptions, here.domain):
+                    found = point_theorem(
+                        Not(plain, evaluate=False), witness, here, identifier(claim.id), f"It is false: {step.words}"
+                    )
+                    return Part(claim, (found,), {}, whole=True)
+        except (NotExportedError, DSTheoryError) as error:
+            missing[f"step {number} ({step.kind})"] = str(error)
+    return Part(claim, (), missing or {"witness": "it refutes no formula of the steps"}, whole=False)
+
+
+def export(claims: Sequence[Claim], directory: Path, *, skip: Mapping[str, str] | None = None) -> list[Part]:
+    """Write theorems for claims into a directory that exists.
+
+    Args:
+        claims: The claims, in the order of their files.
+        directory: Where to; files of these names are replaced.
+        skip: See `part_of`.
+
+    Returns:
+        What was exported of each claim.
+    """
+    parts = [part_of(claim, skip=skip) for claim in claims]
+    for name in ("prelude.v", "interval.v"):
+        (directory / name).write_text((_HERE / name).read_text(encoding="utf-8"), encoding="utf-8")
+    files = {}
+    for group, members in _by_group(parts):
+        name = f"claims_{identifier(group)}.v"
+        files[name] = members
+        body = "\n".join(part.text() for part in members if part.theorems)
+        head = "From Claims Require Import prelude interval.\nRequire Import Reals Lra Psatz.\nOpen Scope R_scope.\n\n"
+        (directory / name).write_text(head + body + "\n", encoding="utf-8")
+    (directory / "_CoqProject").write_text(
+        "-R . Claims\n" + "\n".join(["prelude.v", "interval.v", *files]) + "\n", encoding="utf-8"
+    )
+    (directory / "Makefile").write_text(MAKEFILE, encoding="utf-8")
+    manifest = {
+        "format": "dstheory-coq/1",
+        "versions": {"dstheory": __version__, "sympy": sympy.__version__, "python": platform.python_version()},
+        "axioms": list(AXIOMS),
+        "claims": [_entry(part, name) for name, members in files.items() for part in members],
+    }
+    (directory / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    return parts
+
+
+def _entry(part: Part, name: str) -> dict[str, Any]:
+    formulas = [text(formula) for step in part.claim.steps() for formula in step.formulas]
+    return {
+        "claim": part.claim.id,
+        "recorded": part.claim.recorded,
+        "file": name if part.theorems else None,
+        "theorem": part.name if part.whole else None,
+        "statement_sha256": fingerprint("\n".join(formulas)),
+        "theorems": {item.name: fingerprint(item.statement) for item in part.theorems},
+        "not_exported": dict(part.missing),
+    }
+
+
+def _by_group(parts: Sequence[Part]) -> Iterator[tuple[str, list[Part]]]:
+    groups: dict[str, list[Part]] = {}
+    for part in parts:
+        groups.setdefault(part.claim.group or "user", []).append(part)
+    yield from groups.items()
+
+
+def fingerprint(text_: str) -> str:
+    """Return the SHA-256 of a text, in hexadecimal digits."""
+    return hashlib.sha256(text_.encode()).hexdigest()
+
+
+@cache
+def _not_proved() -> dict[str, str]:
+    data = json.loads((_HERE / "not_proved.json").read_text(encoding="utf-8"))
+    return dict(data)
+
+
+def _comment(words: str) -> str:
+    """Words that end no comment of Coq and begin none."""
+    return " ".join(words.split()).replace("(*", "( *").replace("*)", "* )").replace('"', "''")

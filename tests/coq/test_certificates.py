@@ -1,0 +1,68 @@
+"""A certificate is a sum that equals its polynomial, of terms none of which is negative on the domain."""
+
+from __future__ import annotations
+
+import itertools
+from fractions import Fraction
+
+import pytest
+import sympy
+
+from dstheory.claims.domains import CLOSED_UNIT, NONNEGATIVE, UNIT, Domain, at_least
+from dstheory.coq.certificates import Certificate, certificate, ends, handelman
+
+p, a, b, g, x = sympy.symbols("p a b gamma x")
+DOMAIN = {"p": UNIT, "a": UNIT, "b": UNIT, "gamma": CLOSED_UNIT, "x": at_least(2), "y": NONNEGATIVE}
+POSITIVE = [
+    1 - (p * (1 - a) + (1 - p) * b),
+    1 - g * (p * (1 - a) + (1 - p) * b),
+    1 + g * b**2 - 2 * b * g,
+    x**2 - x - 1,
+    3 * p**2 - 3 * p + 1,
+    p * a + x * b,
+]
+NOT_POSITIVE = [p - a, 1 - 2 * p, x - 3, (2 * p - 1) ** 2]
+
+
+def value(found: Certificate) -> sympy.Expr:
+    parse = {"p": p, "a": a, "b": b, "gamma": g, "x": x}
+    return sympy.sympify(found.text(found.weak).replace("^", "**"), locals=parse)
+
+
+@pytest.mark.parametrize("polynomial", POSITIVE, ids=str)
+def test_the_sum_is_the_polynomial(polynomial: sympy.Expr) -> None:
+    found = certificate(sympy.expand(polynomial), DOMAIN)
+    assert found is not None
+    assert sympy.expand(value(found) - polynomial) == 0
+    assert all(coefficient > 0 for coefficient, _ in found.terms)
+    factors = {base for _, powers in found.terms for base, _ in powers}
+    assert factors <= {side[0] for name, own in DOMAIN.items() for side in ends(name, own) if side}
+
+
+@pytest.mark.parametrize("polynomial", NOT_POSITIVE, ids=str)
+def test_nothing_is_certified_that_is_not_positive(polynomial: sympy.Expr) -> None:
+    found = certificate(sympy.expand(polynomial), DOMAIN)
+    assert found is None or found.text() is None
+
+
+def test_a_sum_that_may_vanish_at_an_end_has_no_positive_term_first() -> None:
+    found = certificate(g * p, DOMAIN)
+    assert found is not None
+    assert found.text() is None
+    assert found.text(["gamma"]) is not None
+
+
+def test_with_assumptions() -> None:
+    left = 1 - p - a
+    atoms = [("p", p, True), ("a", a, True), ("(1 - a - p)", left, True)]
+    found = handelman(sympy.expand(1 - p**2 - a), atoms)
+    assert found is not None
+    parsed = sympy.sympify(found.replace("^", "**"), locals={"p": p, "a": a})
+    assert sympy.expand(parsed - (1 - p**2 - a)) == 0
+    assert handelman(p - a, atoms) is None
+
+
+def test_domains_of_every_kind_have_their_distances() -> None:
+    for low, high in itertools.product((None, Fraction(-1, 2), Fraction(0)), (None, Fraction(3), Fraction(7, 2))):
+        sides = ends("p", Domain(low, high))
+        assert [side is None for side in sides] == [low is None, high is None]
