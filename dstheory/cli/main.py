@@ -18,6 +18,7 @@ COMMANDS = {
     "arithmetic": ("dstheory.cli.arithmetic", "Learned multiplication: train, evaluate, and read policies that really learn."),
     "attribute": ("dstheory.cli.attribute", "How an objective's gradient splits between sampling and decision."),
     "derive": ("dstheory.cli.derive", "Derive an objective's gradient symbolically, step by step."),
+    "examples": ("dstheory.cli.examples", "The example files that --help names: list, print or copy them."),
     "explain": ("dstheory.cli.explain", "What a trainer's configuration optimises: TRL, verl, OpenRLHF and others."),
     "objectives": ("dstheory.cli.objectives", "List the objectives: formula, measure, coefficient-level verdict."),
     "optimum": ("dstheory.cli.optimum", "The optimum of reward + length-weighted KL, in closed form."),

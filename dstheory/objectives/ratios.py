@@ -215,6 +215,7 @@ class NFT(GroupObjective):
             mixed = (r > 0) & (q > 0)
             odds = np.divide(r, q, out=np.zeros(r.shape), where=mixed)
             # (1 - r rho)/(1 - r), without the differences
-            implied = np.maximum(1.0 + odds * less, self.floor)
+            with np.errstate(over="ignore"):  # minus infinity is below the floor, which is taken then
+                implied = np.maximum(1.0 + odds * less, self.floor)
             total = total - (chance * np.where(mixed, rho * np.sqrt(odds) / implied, 0.0)).sum(axis=-1)
         return np.asarray(total)

@@ -42,6 +42,7 @@ _MIXED, _CHANCE = "probability of a mixed group", "chance of a (success|failure)
 _RETURNS, _ANSWER = "variance of the returns", "chance of an answer"
 MAY_REFUSE: dict[str, tuple[float, str]] = {
     "grpo-1": (0.06, f"{_RETURNS}|{_CHANCE}|{_ANSWER}"),
+    "rft-0": (0.05, "share of responses that are kept"),
     "rft-1": (0.05, "share of responses that are kept"),
     "rft-2": (0.05, "share of responses that are kept"),
     "reinforce-pp-0": (0.2, _RETURNS),

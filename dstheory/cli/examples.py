@@ -1,0 +1,73 @@
+"""`dstheory examples`: the files that --help names, also where only the package is installed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dstheory.cli.echo import echo
+from dstheory.cli.options import json_option
+
+EPILOG = """\b
+Examples:
+  dstheory examples
+  dstheory examples my_claim.py
+  dstheory examples my_claim.py --out my_claim.py
+  dstheory examples --out examples
+"""
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+@click.command(name="examples", epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("name", required=False, metavar="[NAME]")
+@click.option("--out", type=click.Path(), help="Where to copy the file, or with no NAME all of them into a new directory.")
+@json_option
+def command(name: str | None, out: str | None, as_json: bool) -> None:
+    """List the example files: chains, configurations of trainers, a claim, an objective and a sweep of one's own.
+
+    With NAME, print that file, or copy it with --out. Copied into `examples`, they are where --help names them.
+    """
+    from difflib import get_close_matches
+
+    from dstheory.cli.show import print_json
+    from dstheory.errors import UnknownNameError
+    from dstheory.readers.atomic import atomic_path
+
+    folder = _folder()
+    names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    if name is not None and name not in names:
+        near = get_close_matches(name, names, n=2)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names)}"
+        raise UnknownNameError(f"there is no example {name!r}: {hint}")
+    chosen = names if name is None else [name]
+    written: list[str] = []
+    if out is not None:
+        target = Path(out)
+        places = {item: target / item if name is None else target for item in chosen}
+        for item, place in places.items():
+            if name is None:
+                place.parent.mkdir(parents=True, exist_ok=True)
+            with atomic_path(place) as path:
+                path.write_bytes((folder / item).read_bytes())
+            written.append(str(place))
+    if as_json:
+        shown: dict[str, Any] = {"examples": chosen, "written": written}
+        if name is not None and out is None:
+            shown["text"] = (folder / name).read_text(encoding="utf-8")
+        print_json(shown)
+    elif written:
+        echo(f"{len(written)} file{'s' if len(written) > 1 else ''} written: {out}")
+    elif name is not None:
+        echo((folder / name).read_text(encoding="utf-8"), nl=False)
+    else:
+        for item in names:
+            echo(item)
+        echo("\n`dstheory examples NAME` prints one, `dstheory examples --out examples` copies all of them.")
+
+
+def _folder() -> Path:
+    """Return where the examples are: inside an installed package, beside it in a source checkout."""
+    inside = _PACKAGE / "examples"
+    return inside if inside.is_dir() else _PACKAGE.parent / "examples"
