@@ -22,6 +22,7 @@ from dstheory import Policy, TwoStageMDP, solve
 from dstheory.about import ABOUT
 from dstheory.errors import ChainError, DSTheoryError, InfiniteDivergenceError
 from dstheory.objectives import FAMILIES, REGISTRY, Objective, Reinforce, StageGradient, WeightedSum, build, lookup, register
+from dstheory.objectives.registry import unused
 
 REFERENCE = Policy.minimal(p=0.4, a=0.5, b=0.6)
 
@@ -426,3 +427,15 @@ def test_the_numeric_core_imports_nothing_that_it_does_not_need() -> None:
         "print([m for m in heavy if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def test_a_penalty_alone_takes_the_normaliser_and_one_beside_a_reward_its_own() -> None:
+    reference = Policy.minimal(p=0.4, a=0.7, b=0.2)
+    alone = build("k1-loss", {"reference": reference, "normalise_by": "response-tokens"})
+    assert alone.normaliser == "response-tokens"
+    assert unused("k1-loss", "normalise_by") == {}
+    beside = build("grpo + k3-loss", {"reference": reference, "normalise_by": "batch-tokens", "kl_normaliser": "responses"})
+    reward, penalty = beside.terms
+    assert (reward.normalise_by, penalty.normaliser) == ("batch-tokens", "responses")
+    assert unused("grpo + k3-loss", "normalise_by") == {"k3-loss": "is divided as the reward beside it is, or by --kl-normaliser"}
+    assert unused("kl", "normalise_by") == {"kl": "has no normaliser"}

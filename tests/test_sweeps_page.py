@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import subprocess
 import sys
@@ -47,7 +48,8 @@ def test_the_forms_of_grids_are_understood() -> None:
 def test_the_output_shown_is_what_the_command_prints(tmp_path: Path) -> None:
     command, shown = re.findall(r"```\n(.*?)```", PAGE, re.DOTALL)[:2]
     run = [sys.executable, "-c", "from dstheory.cli.main import main; main()", *command.split()[1:]]
-    ran = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=True)
+    wide = {**os.environ, "COLUMNS": "140"}
+    ran = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=True, env=wide)
     printed, expected = ([line.rstrip() for line in text.splitlines() if line.strip()] for text in (ran.stdout, shown))
     assert printed[: len(expected)] == expected
 

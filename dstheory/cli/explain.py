@@ -265,11 +265,12 @@ def _sections(
     loss = "" if found.loss is None else f"{found.loss:.4g} at the first update (many prompts, at the reference): "
     unread = [f"line {entry.line}: {entry.key} = {entry.value}" for entry in configuration.unread]
     sections = [
+        ("Warnings", list(configuration.warnings)),
         ("About the table", told),
         ("Which stage is fed, and what depends on length", _fed(found, options)),
+        ("With the gradient of accuracy (0 degrees) or against it (180)", _directions(found)),
         ("What is logged as the loss", [f"{loss}{found.logged}"]),
         ("What is proved", [f"{claim}: {text}" for claim, text in found.notes]),
-        ("Warnings", list(configuration.warnings)),
         ("Not modelled, and left out of the numbers above", _lacks(configuration)),
         ("Not read, since only the shell or Python knows the value", unread),
         (
@@ -299,13 +300,29 @@ def _fed(found: Explanation, options: dict[str, Any]) -> list[str]:
         now, later = row.energy_share, row.energy_share_longer
         if now != now:
             continue
-        line = f"{row.name}: {100 * (1 - now):.3g} % of the energy go to sampling, {100 * now:.3g} % to the decision"
+        line = f"{row.name}: {100 * (1 - now):.3g} % of the energy goes to sampling, {100 * now:.3g} % to the decision"
         if later == later:
             same = abs(now - later) <= 1e-6 * max(abs(now), abs(later))
             how = "the same" if same else f"{100 * later:.3g} % to the decision"
             line += f"; with answers {options['longer']:g} times as long {how}"
         lines.append(line)
     return lines
+
+
+def _directions(found: Explanation) -> list[str]:
+    """Say of each term whether it works with the gradient of accuracy in each stage, or against it."""
+    lines = []
+    for row in found.attribution:
+        angles = (("sampling", row.tilt.sample), ("the decision", row.tilt.decide))
+        parts = [f"{_way(angle)} it on {stage} ({angle:.0f} degrees)" for stage, angle in angles if angle == angle]
+        if parts:
+            lines.append(f"{row.name}: {', '.join(parts)}")
+    return lines
+
+
+def _way(angle: float) -> str:
+    bounds = ((30, "with"), (80, "partly with"), (100, "across"), (150, "partly against"))
+    return next((word for bound, word in bounds if angle < bound), "against")
 
 
 def _compared(against: _Against, where: _Where) -> list[str]:

@@ -105,8 +105,9 @@ def build(expression: str, settings: Mapping[str, Any], require: Callable[[str, 
     for factor, name in parse(expression):
         factors.append(factor)
         taken = {key: value for key, value in settings.items() if value is not None and key not in _left_out(expression, name)}
-        if lookup(name).family == "penalty":  # its normaliser is not that of the reward beside it
-            taken["normaliser"] = taken.pop("kl_normaliser", None)
+        if lookup(name).family == "penalty":  # its normaliser is not that of a reward beside it
+            names = ("kl_normaliser", "normaliser", *(("normalise_by",) if _alone(expression) else ()))
+            taken["normaliser"] = next((taken[key] for key in names if key in taken), None)
         alias = ALIASES.get(_key(name))
         for key, instead in ({} if alias is None else alias.refused).items():
             if key in taken and np.any(taken[key]):
@@ -154,11 +155,19 @@ def unused(expression: str, setting: str) -> dict[str, str]:
         alias = ALIASES.get(_key(name))
         if alias is not None and setting in alias.settings:
             found[name] = f"fixes {setting.replace('_', '-')} {alias.settings[setting]}"
+        elif setting == "normalise_by" and "inherited" in _fields(lookup(name)):
+            if not _alone(expression):
+                found[name] = "is divided as the reward beside it is, or by --kl-normaliser"
         elif (setting if setting != "kl_normaliser" else "inherited") not in _fields(lookup(name)):
-            found[name] = f"has no {setting.replace('_', '-')}"
+            found[name] = f"has no {'normaliser' if setting == 'normalise_by' else setting.replace('_', '-')}"
         elif setting in _left_out(expression, name):
             found[name] = "leaves it to the penalty beside it"
     return found
+
+
+def _alone(expression: str) -> bool:
+    """Return whether an expression is of penalties alone, so that there is no reward whose normaliser they could share."""
+    return all(lookup(name).family == "penalty" for _, name in parse(expression))
 
 
 def _left_out(expression: str, name: str) -> tuple[str, ...]:

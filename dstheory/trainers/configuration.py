@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
 from math import inf, isclose
 from pathlib import Path
 from typing import Any
@@ -153,7 +154,7 @@ def _recognised(source: Source, given: Sequence[Entry], trainers: Sequence[Train
     if top[0] <= 0:
         raise DSTheoryError(
             f"{source.name} is of no trainer that is known ({', '.join(scores)}): "
-            + ("none of its keys is one that enters their objectives" if entries else "it sets nothing")
+            + ("no trainer could be told from its keys" if entries else "it sets nothing")
             + "; say which with --trainer"
         )
     if len(ids) > 1:
@@ -228,8 +229,13 @@ def _resolve(source: Source, given: Sequence[Entry], trainer: Trainer, why: str,
             entries[entry.key] = entry
         elif trainer.is_beside(entry.key):
             beside += 1
+        elif entry.line is None:  # from the command line, where a slip must not pass for a setting
+            hint = f": did you mean {' or '.join(near)}?" if (near := get_close_matches(entry.key, trainer.keys, n=2)) else ""
+            raise UnknownNameError(f"{trainer.name} has no key {printable(entry.key)}{hint}")
         else:
             unknown.append(entry)
+            if near := get_close_matches(entry.key, trainer.keys, n=1, cutoff=0.75):
+                warnings.append(f"line {entry.line}: {printable(entry.key)} is no key of {trainer.name}: did you mean {near[0]}?")
     values = {name: entries[name].value if name in entries else key.default for name, key in trainer.keys.items()}
     for name, entry in entries.items():
         wrong = _wrong(trainer.keys[name], entry.value)

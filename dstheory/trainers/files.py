@@ -75,7 +75,8 @@ def read_source(path: Path) -> Source:
     try:
         data = read_whole(path, "a configuration is a few pages of text")
     except OSError as error:
-        raise DSTheoryError(f"cannot read the configuration {printable(path)}: {error.strerror or error}") from error
+        why = error.strerror or error
+        raise DSTheoryError(f"cannot read the configuration {printable(path)}: {why}; check the name") from error
     name = path.name
     if data[:2] in (b"PK", b"\x80\x02", b"\x80\x04", b"\x80\x05") or path.suffix in (".bin", ".pt", ".pkl"):
         raise FileFormatError(
@@ -144,6 +145,11 @@ def scalar(text: str) -> Any:
 
 def _yaml(text: str, name: str) -> Source:
     try:
+        depth = 0
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):  # without recursion, which composing is not
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST_CONFIGURATION:
+                raise RecursionError
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except RecursionError as error:
         raise FileFormatError(f"{name} is nested too deeply: a configuration has a few levels") from error

@@ -115,7 +115,7 @@ REFUSED = {
     "loss_type: dapo\nnum_generations: 2.5\n": "mine.yaml, line 2: num_generations is 2.5: must be a whole number >= 1",
     "loss_type: dapo\nuse_bias_correction_kl: maybe\n": "line 2: use_bias_correction_kl is 'maybe': must be one of true, false",
     "beta: 0.1\nnum_generations: 8\n": "mine.yaml may be of trl:grpo or trl:rloo: say which with --trainer",
-    "colour: red\n": "none of its keys is one that enters their objectives; say which with --trainer",
+    "colour: red\n": "no trainer could be told from its keys; say which with --trainer",
     "{}": "mine.yaml is of no trainer that is known",
 }
 
@@ -175,3 +175,11 @@ def test_a_script_of_another_version_is_not_taken_for_another_library(tmp_path: 
         configuration_of(write(tmp_path, text, "run.sh"))
     found = configuration_of(write(tmp_path, text, "run.sh"), trainer="openrlhf:ppo")
     assert [entry.key for entry in found.unknown] == ["advantage_estimator", "n_samples_per_prompt", "use_kl_loss"]
+
+
+def test_a_slip_on_the_command_line_is_no_setting_and_one_in_a_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match=r"GRPOTrainer has no key bta: did you mean beta"):
+        configuration_of("trl:grpo", settings=("bta=0.04",))
+    path = tmp_path / "slip.yaml"
+    path.write_text("num_generations: 8\nscale_rewards: batch\nbta: 0.04\n", encoding="utf-8")
+    assert "line 3: bta is no key of GRPOTrainer: did you mean beta?" in configuration_of(str(path)).warnings

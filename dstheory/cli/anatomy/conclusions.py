@@ -218,6 +218,12 @@ def _comparison(found: Survey, names: tuple[str, str]) -> Conclusion:
         short = f"{shown[0]} have a part; the other may be zero" if shown == ["decisions"] else ""
         short = short or (f"{shown[0]} has a part; that of decisions may be zero" if shown else "not told apart")
     sentences += [f"{_capital(note)}." for note in found.comparison.notes]
+    doubted = [group.name for group in found.groups if any(test.rejected() for test in group.checks)]
+    if doubted:
+        sentences.append(
+            f"{REJECTED} Assumptions of the model are rejected at 5 % for {' and '.join(doubted)}: the parts are then those of "
+            "averages over what differs; see the checks."
+        )
     return Conclusion(question, short, tuple(sentences))
 
 

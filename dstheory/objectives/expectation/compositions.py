@@ -60,7 +60,7 @@ def credits_of(credit: Credit | None, values: Sequence[float], counts: Floats) -
     """Return the credit of a member of each value in each composition, (compositions, values); 1 for None.
 
     >>> from dstheory.objectives.parts import GroupMean
-    >>> credits_of(GroupMean(std=False), (0.0, 1.0), compositions(2, 2)).tolist()
+    >>> (credits_of(GroupMean(std=False), (0.0, 1.0), compositions(2, 2)) + 0.0).tolist()
     [[0.0, 0.0], [-0.5, 0.5], [0.0, 0.0]]
     """
     if credit is None:
