@@ -32,8 +32,8 @@ class About:
         credits: which reward it reads: ``chain`` (the chain's own, discounted), ``outcome`` (its field of that name says which),
             ``correct`` (1 for a correct answer, whatever the chain pays), ``nothing``; None where nobody has said.
         token_model: ``any``: all tokens of a response get one coefficient, so an answer of many tokens is exactly one action.
-            ``unit``: a stage counts as one action (exact where the tokens of an answer are independent). ``even``: every token
-            of an answer has the geometric mean of its probabilities, and an equal share of its score.
+            ``unit``: a stage counts as one action (exact on the policy where the tokens of an answer are independent). ``even``:
+            every token of an answer has the geometric mean of its probabilities, and an equal share of its score.
         expectation: how the expected gradient is computed, and under which condition.
     """
 

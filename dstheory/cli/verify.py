@@ -181,8 +181,9 @@ def _confirmed(report: Report, coqc: str, workers: int | None) -> tuple[Report, 
             refused.append(f"{answer.claim}: not confirmed by the kernel: {answer.message}")
             verdict = replace(verdict, method=f"{verdict.method}, not confirmed by the kernel")
         entries.append(replace(entry, verdict=verdict))
-    left = len(report.entries) - confirmed - len(refused)
-    rest = f"; {left} are not exported whole" if left else ""
+    left, unasked = len(infos) - confirmed - len(refused), len(report.entries) - len(infos)
+    rest = f"; {left} are not exported whole, or not confirmed over real numbers" if left else ""
+    rest += f"; {unasked} were not asked, since their verdicts are not as recorded" if unasked else ""
     said = f"Coq confirms {confirmed} of {len(report.entries)} claims, refuses {len(refused)}{rest}."
     return replace(report, entries=tuple(entries)), "\n".join([said, *map(printable, refused)]), bool(refused)
 

@@ -95,7 +95,9 @@ def _file(coqc: str, directory: Path, name: str, parts: list[Part]) -> list[Chec
             answers += [Checked(part.claim.id, confirmed=False, message=message, refused=True) for part in left]
             left = []
             break
-        answers.append(Checked(culprit.claim.id, confirmed=False, message=message, refused=True))
+        whole_numbers = any(domain.integer for domain in culprit.claim.domain_by_name.values())
+        why = f"it is about integers, and Coq did not accept it for all real numbers: {message}" if whole_numbers else message
+        answers.append(Checked(culprit.claim.id, confirmed=False, message=why, refused=not whole_numbers))
         left = [part for part in left if part is not culprit]
         path.write_text(path.read_text(encoding="utf-8").replace(culprit.text(), ""), encoding="utf-8")
     for part in left:

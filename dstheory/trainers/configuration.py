@@ -250,6 +250,9 @@ def _resolve(source: Source, given: Sequence[Entry], trainer: Trainer, why: str,
                 f"{shown(trainer.keys[unread.key].default)} is shown; give {unread.key}=VALUE after the file"
             )
     training = replace(Training(), **made)
+    if training.whitening == "again" and training.normaliser == "response-tokens":
+        training = replace(training, credit="other")
+        lacks.append(Lack("second whitening", True, "its shift acts where tokens are averaged within responses"))
     if (why_left_out := left_out(training)) != "":
         lacks.append(Lack("the KL in the reward", training.reward_beta, why_left_out))
     if prompts is not None:
@@ -258,6 +261,11 @@ def _resolve(source: Source, given: Sequence[Entry], trainer: Trainer, why: str,
         what = "the batch of one normaliser holds part of a group; shown for many prompts"
         lacks.append(Lack("batch size", training.prompts, what))
         training = replace(training, prompts=inf)
+    if training.std == "batch" and 1 < training.std_prompts < inf:
+        what = "the standard deviation of so few prompts; that of many is shown"
+        lacks.append(Lack("prompts of a standard deviation", training.std_prompts, what))
+    if training.credit == "batch-mean" and training.prompts != inf:
+        lacks.append(Lack("prompts of a batch mean", training.prompts, "the mean of so few prompts; that of many is shown"))
     settings = tuple(
         Setting(name, value, entries[name].line if name in entries else None, name in entries) for name, value in held.items()
     )

@@ -39,7 +39,7 @@ def logged_loss(training: Training, solution: Solution) -> float | None:
     (0.0, True)
     """
     t = training
-    if t.credit == "other":
+    if t.credit == "other" or t.whitening == "again":
         return None
     if t.method == "dpo":
         return float(np.log(2.0))
@@ -105,7 +105,9 @@ def why_not(training: Training) -> str:
         return "a sum of credits times log-probabilities, the credits constants: its value is no reward, only its gradient counts"
     kl = " plus beta times the KL, 0 at the reference" if training.beta else ""
     if training.normaliser == "response-tokens" or training.ratio == "response":
-        return f"minus the mean of the credits{kl}: credits of a group sum to 0, whatever the rewards; only its gradient counts"
+        zero = training.credit in ("group-mean", "leave-one-out") and training.masked == "none" and training.whitening == "none"
+        why = "credits of a group sum to 0, whatever the rewards; only" if zero else "a mean of credits, not of rewards; only"
+        return f"minus the mean of the credits{kl}: {why} its gradient counts"
     return (
         f"minus the mean of credit times length over the normaliser{kl}: how credits go with lengths, not how large rewards are; "
         "only its gradient counts"

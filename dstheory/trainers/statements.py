@@ -37,6 +37,11 @@ def _in_loss(t: Training, *estimators: str) -> bool:
     return t.method == "policy-gradient" and t.beta > 0 and t.estimator in estimators
 
 
+def _all_responses(t: Training) -> bool:
+    """Every response of every group counts: none is masked, no group is left out or drawn again."""
+    return t.masked == "none" and t.dead_groups == "kept"
+
+
 def _no_length(t: Training) -> bool:
     return t.normaliser in ("responses", "constant")
 
@@ -54,20 +59,20 @@ STATEMENTS: tuple[Statement, ...] = (
         + ("grad J for every group size." if t.credit == "leave-one-out" else
            f"(G - 1)/G grad J{' / Lmax' if t.normaliser == 'constant' else ''}: "
            "neither its direction nor the split between the stages is changed."),
-        lambda t: _compared(t) and t.std == "none" and (t.normaliser == "responses" or
-                                                        (t.normaliser == "constant" and t.credit == "group-mean")),
+        lambda t: _compared(t) and _all_responses(t) and t.std == "none" and (
+            t.normaliser == "responses" or (t.normaliser == "constant" and t.credit == "group-mean")),
     ),
     Statement(
         "O5",
         lambda t: "With 0/1 rewards and a normaliser that no length enters, the group's standard deviation weighs a prompt of "
         "success "
         f"probability x by w_G (here G = {t.group_size:g}), which tends to 1/sqrt(x(1 - x)) in large groups.",
-        lambda t: _compared(t) and t.std == "group" and t.group_size > 3,
+        lambda t: _compared(t) and _all_responses(t) and t.std == "group" and t.group_size > 3,
     ),
     Statement(
         "O5-small",
         lambda t: f"In groups of {t.group_size:g} the standard deviation weighs all prompts alike (0/1 rewards).",
-        lambda t: _compared(t) and t.std == "group" and t.group_size in (2, 3),
+        lambda t: _compared(t) and _all_responses(t) and t.std == "group" and t.group_size in (2, 3),
     ),
     Statement(
         "O5-options",
@@ -78,19 +83,21 @@ STATEMENTS: tuple[Statement, ...] = (
         "O5-dynamic",
         "Drawing groups without variance again divides the expected update by the probability that a group is mixed, where the "
         "normaliser is the same for all groups: one number for all prompts and both stages.",
-        lambda t: _compared(t) and t.std == "group" and t.dead_groups == "drawn again",
+        lambda t: _compared(t) and t.masked == "none" and t.std == "group" and t.dead_groups == "drawn again",
     ),
     Statement(
         "B8",
         "On one prompt the expected update is a number times the gradient of its accuracy, as for REINFORCE and RLOO: the split "
         "between the stages is the same for all of them there.",
-        lambda t: _compared(t) and _no_length(t) and t.std != "batch" and not (t.beta or t.reward_beta or t.entropy),
+        lambda t: _compared(t) and t.masked == "none" and _no_length(t) and t.std != "batch" and not (t.beta or t.reward_beta
+                                                                                               or t.entropy),
     ),
     Statement(
         "O6",
         "Divided by the response's own length and centred by the group's mean, the expected update is (G - 1)/G (grad E[R/L] - "
         "E[R] grad E[1/L]): not a multiple of grad J in general.",
-        lambda t: _compared(t) and t.normaliser == "response-tokens" and t.std == "none" and t.credit == "group-mean",
+        lambda t: _compared(t) and _all_responses(t) and t.normaliser == "response-tokens" and t.std == "none"
+        and t.credit == "group-mean" and t.whitening == "none",
     ),
     Statement(
         "O6-favours",
@@ -103,18 +110,19 @@ STATEMENTS: tuple[Statement, ...] = (
         lambda t: ("Without the standard deviation the" if t.std != "none" else "The") + " token mean over a large batch tends "
         "to grad J/E[L], times (G - 1)/G for a baseline that is the group's mean: one factor for all logits and prompts, no "
         "tilt.",
-        lambda t: _compared(t) and t.normaliser == "batch-tokens" and t.prompts != 1,
+        lambda t: _compared(t) and _all_responses(t) and t.normaliser == "batch-tokens" and t.prompts != 1,
     ),
     Statement(
         "O7-groups",
         "Averaged over the tokens of each group, prompts with long responses count less: by 1/E[L | prompt] in large groups.",
-        lambda t: _compared(t) and (t.normaliser == "group-tokens" or (t.normaliser == "batch-tokens" and t.prompts == 1)),
+        lambda t: _compared(t) and _all_responses(t) and (t.normaliser == "group-tokens" or (t.normaliser == "batch-tokens"
+                                                                                             and t.prompts == 1)),
     ),
     Statement(
         "O8",
         "Whitened over tokens, rewards are centred at E[R] + Cov(R, L)/E[L]; in large batches the update is grad J/(std E[L]) "
         "all the same, one standard deviation for all prompts.",
-        lambda t: t.credit == "whitened" and not t.reward_beta,
+        lambda t: t.credit == "whitened" and not t.reward_beta and _all_responses(t),
     ),
     Statement(
         "O9",
@@ -149,13 +157,13 @@ STATEMENTS: tuple[Statement, ...] = (
         "D4",
         "As a loss on the policy k2's expected gradient is that of the reverse KL(pi || ref) at the visited states, if all "
         "answers of a prompt weigh the same.",
-        lambda t: _in_loss(t, "k2", "k3-ratio") and _no_length(t),
+        lambda t: _in_loss(t, "k2", "k3-ratio") and _no_length(t) and _all_responses(t),
     ),
     Statement(
         "D4",
         "As a loss on the policy k3's expected gradient is that of the forward KL(ref || pi) at the visited states, if all "
         "answers of a prompt weigh the same.",
-        lambda t: _in_loss(t, "k3") and _no_length(t),
+        lambda t: _in_loss(t, "k3") and _no_length(t) and _all_responses(t),
     ),
     Statement(
         "O11",
@@ -177,18 +185,20 @@ STATEMENTS: tuple[Statement, ...] = (
     Statement(
         "D4",
         "k1 used as a loss on the policy has expected gradient zero, if all answers of a prompt weigh the same.",
-        lambda t: _in_loss(t, "k1") and _no_length(t),
+        lambda t: _in_loss(t, "k1") and _no_length(t) and _all_responses(t),
     ),
     Statement(
         "O6-k1",
         "Averaged over a response's own tokens, k1 in the loss has the update -beta grad E[1/L], whatever the reference: it "
         "rewards length.",
-        lambda t: _in_loss(t, "k1") and t.normaliser == "response-tokens" and t.kl_normaliser == "as the reward",
+        lambda t: _in_loss(t, "k1") and t.normaliser == "response-tokens" and t.kl_normaliser == "as the reward"
+        and _all_responses(t),
     ),
     Statement(
         "O12",
         "k1 in the reward is unbiased for the full gradient of the reverse KL, where sums over tokens are divided by responses.",
-        lambda t: t.reward_beta > 0 and t.reward_estimator == "k1" and t.normaliser == "responses" and t.credit != "whitened",
+        lambda t: t.reward_beta > 0 and t.reward_estimator == "k1" and t.normaliser == "responses" and t.credit != "whitened"
+        and _all_responses(t),
     ),
     Statement(
         "O1-tokens",

@@ -20,6 +20,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "reward_estimator": ("k1", "k2", "k3"),
     "dead_groups": ("kept", "drawn again", "left out"),
     "masked": ("none", "numerator", "both"),
+    "whitening": ("none", "again"),
     "divergence": ("reverse", "forward"),
 }
 """Fields that are words, and the words."""
@@ -58,6 +59,7 @@ class Training:
         dead_groups: what happens to groups whose rewards are all equal.
         masked: of responses that the length limit cut off, whether coefficients are 0 (``numerator``), and whether their tokens
             are left out of the normaliser as well (``both``).
+        whitening: whether credits are, after that (``again``), centred and divided once more over the tokens of the batch.
         divergence: of distillation.
         factor: a number that the whole reward term is multiplied by.
 
@@ -91,6 +93,7 @@ class Training:
     entropy: float = 0.0
     dead_groups: str = "kept"
     masked: str = "none"
+    whitening: str = "none"
     divergence: str = "reverse"
     factor: float = 1.0
 

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from dstheory import Policy, TwoStageMDP, solve
 from dstheory.errors import DSTheoryError, UnknownNameError
 from dstheory.trainers import Configuration, configuration_of
+from dstheory.trainers.logged import logged_loss
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "trainers"
 GROUP = {"credit": "group-mean", "std": "group", "ddof": 1}
@@ -183,3 +185,25 @@ def test_a_slip_on_the_command_line_is_no_setting_and_one_in_a_file_is_told(tmp_
     path = tmp_path / "slip.yaml"
     path.write_text("num_generations: 8\nscale_rewards: batch\nbta: 0.04\n", encoding="utf-8")
     assert "line 3: bta is no key of GRPOTrainer: did you mean beta?" in configuration_of(str(path)).warnings
+
+
+@pytest.mark.parametrize(("delta", "credit", "lacks"), [("0.5", "other", 1), ("1.1", "group-mean", 1), ("4", "group-mean", 0)])
+def test_a_delta_that_stops_right_responses_is_told(delta: str, credit: str, lacks: int) -> None:
+    found = configuration_of("trl:grpo", settings=(f"delta={delta}",))
+    assert (found.training.credit, len([lack for lack in found.lacks if lack.key == "delta"])) == (credit, lacks)
+    assert bool(found.warnings) == (credit == "other")
+
+
+@pytest.mark.parametrize(("normaliser", "credit"), [("seq-mean-token-mean", "other"), ("token-mean", "group-mean")])
+def test_a_second_whitening_is_not_taken_for_nothing(normaliser: str, credit: str) -> None:
+    settings = ("algorithm.adv_estimator=reinforce_plus_plus_baseline", "actor_rollout_ref.rollout.n=4",
+                f"actor_rollout_ref.actor.loss_agg_mode={normaliser}")  # fmt: skip
+    training = configuration_of("verl:ppo", settings=settings).training
+    assert (training.credit, training.whitening) == (credit, "again")
+    s = solve(TwoStageMDP.minimal(gamma=1.0, sample_length=[[3, 30]]), Policy.minimal(p=0.4, a=0.7, b=0.5))
+    assert logged_loss(training, s) is None
+
+
+def test_a_deviation_of_few_prompts_is_said_to_be_that_of_many() -> None:
+    found = configuration_of("trl:grpo", settings=("scale_rewards=batch", "num_generations=2"), prompts=2.0)
+    assert [lack.key for lack in found.lacks] == ["prompts of a standard deviation"]
