@@ -33,6 +33,7 @@ BASE = {
     "arithmetic train": ["--updates", "0", "--problems", "2", "--group", "2", "--checkpoint", "run.npz", "--overwrite"],
     "attribute": ["--objective", "sft"],
     "derive": ["grpo"],
+    "examples": [],
     "explain": ["trl:grpo"],
     "objectives": [],
     "optimum": [],
