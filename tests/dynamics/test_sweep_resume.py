@@ -24,7 +24,7 @@ from dstheory.cli.main import cli
 from dstheory.dynamics import sweep
 from dstheory.dynamics.problem import Chain
 from dstheory.dynamics.sweeps.run import plan_sweep, run_plan
-from dstheory.dynamics.sweeps.state import State, configuration, state_path
+from dstheory.dynamics.sweeps.state import State, _shown, configuration, state_path
 from dstheory.errors import DSTheoryError, FileFormatError
 
 # 12 looped combinations, each a chunk of its own.
@@ -358,3 +358,9 @@ def test_a_worker_that_dies_is_a_sentence_and_what_was_finished_is_kept(tmp_path
         with pytest.raises(DSTheoryError, match=r"a worker process ended with SIGKILL\(-9\) .* fewer workers"):
             run_plan(plan_sweep(SMALL, of="optimum", fixed={}), out=tmp_path / "out", workers=2)
     assert resumed(tmp_path / "out")[1] == {"chunks": 4, "computed": 3}
+
+
+def test_a_stored_configuration_of_any_shape_is_shown() -> None:
+    assert [_shown(value) for value in ([], {}, {"count": 3}, [[1]], [1, 2, 3], None)] == [
+        "[]", "{}", "{'count': 3}", "1", "3 values from 1 to 3", "none",
+    ]  # fmt: skip

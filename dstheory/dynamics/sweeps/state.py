@@ -100,11 +100,11 @@ def _flat(configuration: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and {"count", "first", "last"} <= value.keys():
         return f"{value['count']} values from {value['first']} to {value['last']}"
     if isinstance(value, list) and len(value) == 1:
         return _shown(value[0])
-    if isinstance(value, list):
+    if isinstance(value, list) and value:
         return f"{len(value)} values from {value[0]} to {value[-1]}"
     return "none" if value is None else str(value)
 

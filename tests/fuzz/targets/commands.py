@@ -116,7 +116,8 @@ def run_command(words: list[str], parent: Path, files: dict[str, bytes] | None =
         raise Wrong("a command fails without a word", str(words))
     if code == 1 and not err.rstrip("\n").split("\n")[-1].startswith("error: "):
         raise Wrong("a command fails without a sentence", err)
-    changed = [name for name, data in before.items() if after.get(name) != data]
+    asked = set(words) if "--overwrite" in words else set()
+    changed = [name for name, data in before.items() if after.get(name) != data and name not in asked]
     if changed:
         raise Wrong("a file that was there has changed", f"{words}: {changed}")
     left = sorted(set(after) - set(before))
