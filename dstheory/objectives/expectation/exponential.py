@@ -218,6 +218,7 @@ def tilted(solution: Solution, reward: RewardTable, t: Floats, *, binary: bool, 
         )
         with np.errstate(divide="ignore"):
             log_plain = np.where(lost < 0.5, np.log1p(-np.minimum(lost, 0.5)), np.log(plain))
+    plain, log_plain, paid, missed = np.broadcast_arrays(plain, log_plain, paid, missed)  # where rewards alone have runs
     share = np.divide(paid, plain, out=np.zeros(plain.shape), where=plain > 0)
     if not binary:
         return Tilted(log_plain, share, np.full(plain.shape, np.nan))

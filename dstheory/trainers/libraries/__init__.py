@@ -25,6 +25,9 @@ NONE = "none"
 """How a file writes the value None."""
 
 
+_DEEPEST = 20  # parts of a key that are looked at: no library has keys below a deeper one
+
+
 @dataclass(frozen=True)
 class Key:
     """What one key means.
@@ -100,7 +103,7 @@ class Trainer:
         """Return whether a key is known to have no part in the objective."""
         if name in self.beside:
             return True
-        parts = name.split(".")
+        parts = name.split(".", _DEEPEST)
         return any(".".join(parts[:n]) + ".*" in self.beside for n in range(1, len(parts)))
 
 
