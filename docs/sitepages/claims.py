@@ -12,6 +12,7 @@ from dstheory.claims.claim import LEVELS
 from dstheory.claims.reports import few, how, verdict_text
 from dstheory.claims.runner import Entry
 from dstheory.claims.verdicts import StepReport
+from dstheory.coq.general import theorems
 from sitepages.text import ORPHAN, plain, source, table
 
 GROUPS = {
@@ -69,11 +70,19 @@ def _facts(entry: Entry, known: Mapping[str, Mapping[str, Any]]) -> list[tuple[s
         ("where", _formulas(info["definitions_latex"])),
         ("assuming", _formulas(info["assumptions_latex"])),
         ("scope", plain(entry.scope)),
+        ("proved in general", "; ".join(_general(info["id"]))),
         ("source", source(info["source"])),
         ("related", "; ".join(f"[{x}]({x}.md), {plain(known[x]['title'])}" for x in info["related"] if x in known)),
         ("objectives", ", ".join(f"[`{x.name}`](../objectives/{x.name}.md)" for x in ABOUT.values() if info["id"] in x.claims)),
     ]
     return [(label, text) for label, text in rows if text]
+
+
+def _general(claim: str) -> list[str]:
+    """The theorems of Coq, written by hand, that the claim is an instance of or that say a part of it in general."""
+    place = "../../trust.md#any-number-of-answers-turns-and-prompts"
+    own = [item for item in theorems() if claim in item.claims]
+    return [f"[`{x.name}`]({place}) in `{x.file}.v`: {plain(x.general)}; assumes {plain(x.assumes)}" for x in own]
 
 
 def _step(step: StepReport, claim: str) -> list[str]:

@@ -20,6 +20,7 @@ from dstheory.claims.claim import Claim
 from dstheory.claims.notation import text
 from dstheory.claims.steps.base import ClaimContext, StepContext
 from dstheory.claims.witnesses import is_witness
+from dstheory.coq import general
 from dstheory.coq.terms import NotExportedError, identifier
 from dstheory.coq.theorems import Theorem, point_theorem, theorem
 from dstheory.errors import DSTheoryError
@@ -32,17 +33,20 @@ AXIOMS = (
     "Classical_Prop.classic",
 )
 """What the real numbers of Coq's library rest on, and nothing else may be assumed."""
-MAKEFILE = """# Checks every theorem; needs Coq 8.16 or later, and coq-interval for the files that import it.
+MAKEFILE = """# Checks every theorem; needs Coq 8.16 or later, coq-interval for the files that import it, Coquelicot for kernel/.
 COQC ?= coqc
 FILES := prelude.v interval.v $(filter-out prelude.v interval.v,$(wildcard *.v))
-all: $(FILES:.v=.vo)
+all: kernel $(FILES:.v=.vo)
+kernel:
+\t$(MAKE) -C kernel COQC='$(COQC)'
 interval.vo: prelude.vo
 $(filter-out prelude.vo interval.vo,$(FILES:.v=.vo)): prelude.vo interval.vo
 %.vo: %.v
 \t$(COQC) -q -R . Claims $<
 clean:
+\t$(MAKE) -C kernel clean
 \trm -f *.vo *.vok *.vos *.glob .*.aux
-.PHONY: all clean
+.PHONY: all kernel clean
 """
 
 
@@ -162,9 +166,8 @@ def export(claims: Sequence[Claim], directory: Path, *, skip: Mapping[str, str] 
         body = "\n".join(part.text() for part in members if part.theorems)
         head = "From Claims Require Import prelude interval.\nRequire Import Reals Lra Psatz.\nOpen Scope R_scope.\n\n"
         (directory / name).write_text(head + body + "\n", encoding="utf-8")
-    (directory / "_CoqProject").write_text(
-        "-R . Claims\n" + "\n".join(["prelude.v", "interval.v", *files]) + "\n", encoding="utf-8"
-    )
+    ordered = [*general.write_library(directory), "prelude.v", "interval.v", *files]
+    (directory / "_CoqProject").write_text("-R kernel Kernel\n-R . Claims\n" + "\n".join(ordered) + "\n", encoding="utf-8")
     (directory / "Makefile").write_text(MAKEFILE, encoding="utf-8")
     manifest = {
         "format": "dstheory-coq/1",
@@ -185,6 +188,7 @@ def _entry(part: Part, name: str) -> dict[str, Any]:
         "theorem": part.name if part.whole else None,
         "statement_sha256": fingerprint("\n".join(formulas)),
         "theorems": {item.name: fingerprint(item.statement) for item in part.theorems},
+        "general": [f"kernel/{item.file}.v: {item.name}" for item in general.theorems() if part.claim.id in item.claims],
         "not_exported": dict(part.missing),
     }
 

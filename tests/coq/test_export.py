@@ -44,7 +44,7 @@ def test_a_directory_says_what_is_in_it(tmp_path: Path) -> None:
     parts = export(claims("A3", "A3-loose"), tmp_path)
     assert all(part.whole for part in parts)
     names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == ["Makefile", "_CoqProject", "claims_A.v", "interval.v", "manifest.json", "prelude.v"]
+    assert names == ["Makefile", "_CoqProject", "claims_A.v", "interval.v", "kernel", "manifest.json", "prelude.v"]
     text = (tmp_path / "claims_A.v").read_text()
     assert "Theorem A3 :" in text
     assert "Theorem A3_loose :" in text

@@ -1,0 +1,65 @@
+"""Theorems written by hand, for any number of answers, turns and prompts: which there are, and which claims they generalise."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parent / "kernel"
+
+
+@dataclass(frozen=True)
+class General:
+    """A theorem of the library.
+
+    Attributes:
+        name: Its name in Coq.
+        file: The file it is proved in, without ``.v``.
+        general: What it is general in.
+        assumes: What it assumes.
+        claims: Ids of the claims that it is the general form of.
+    """
+
+    name: str
+    file: str
+    general: str
+    assumes: str
+    claims: tuple[str, ...] = ()
+
+
+@cache
+def theorems() -> tuple[General, ...]:
+    """Return the theorems of the library, file by file.
+
+    >>> [item.name for item in theorems() if "A2-cap" in item.claims]
+    ['capped_closed', 'capped_limit']
+    """
+    table = tomllib.loads((FOLDER / "theorems.toml").read_text(encoding="utf-8"))
+    return tuple(
+        General(name, file, said["general"], said["assumes"], tuple(said.get("claims", ())))
+        for file, members in table.items()
+        for name, said in members.items()
+    )
+
+
+def write_library(directory: Path) -> list[str]:
+    """Write the library into the folder ``kernel`` of a directory, with a file that prints what its theorems assume.
+
+    Returns:
+        The names of the files of Coq, each after those that it needs.
+    """
+    target = directory / "kernel"
+    target.mkdir(exist_ok=True)
+    for path in sorted(FOLDER.iterdir()):
+        if path.suffix == ".v" or path.name in ("Makefile", "theorems.toml"):
+            (target / path.name).write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
+    files = list(dict.fromkeys(item.file for item in theorems()))
+    lines = [f"From Kernel Require Import {' '.join(files)}."]
+    for file in files:
+        own = ",\n  ".join(f"@{item.name}" for item in theorems() if item.file == file)
+        lines += [f"(* What all theorems of {file}.v together assume. *)", f"Definition {file}_theorems := (\n  {own})."]
+        lines += [f"Print Assumptions {file}_theorems."]
+    (target / "Assumptions.v").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return [f"kernel/{name}.v" for name in ["Sums", *files, "Assumptions"]]

@@ -1,0 +1,94 @@
+"""Theorems for any number of answers: the table of them is true; in the slow profile and with Coq, so are they."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from dstheory.claims.sources import bundled_files, load_claims
+from dstheory.coq.export import AXIOMS
+from dstheory.coq.general import FOLDER, theorems, write_library
+
+needs_coq = pytest.mark.skipif(shutil.which("coqc") is None, reason="no coqc: install the Debian packages coq libcoq-coquelicot")
+STATED = re.compile(r"^(?:Theorem|Corollary) (\w+)", re.MULTILINE)
+
+WRONG = {
+    "sign": ("Accuracy", "rate_a n pi s right + rate_b n pi s right - 1", "rate_a n pi s right + rate_b n pi s right + 1"),
+}
+
+
+def without_comments(text: str) -> str:
+    return re.sub(r"\(\*.*?\*\)", "", text, flags=re.DOTALL)
+
+
+def test_the_table_lists_every_theorem_of_every_file_once() -> None:
+    stated = {path.stem: STATED.findall(path.read_text()) for path in FOLDER.glob("*.v")}
+    listed: dict[str, list[str]] = {file: [] for file in stated}
+    for item in theorems():
+        listed[item.file].append(item.name)
+    assert listed == stated
+
+
+def test_every_claim_of_the_table_exists() -> None:
+    known = {claim for path in bundled_files() for claim in load_claims(path)}
+    assert {claim for item in theorems() for claim in item.claims} <= known
+    assert all(item.general and item.assumes for item in theorems())
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.v")), ids=lambda path: path.stem)
+def test_nothing_is_assumed(path: Path) -> None:
+    text = without_comments(path.read_text())
+    assert not re.search(r"\b(Admitted|admit|Axioms?|Parameters?|Conjecture|bypass_check|Unset)\b", text)
+    assert text.count("\nSection ") == text.count("\nEnd ")
+    outside = re.sub(r"^Section (\w+)\..*?^End \1\.", "", text, flags=re.DOTALL | re.MULTILINE)
+    assert not re.search(r"^(Variables?|Hypothes[ie]s|Context)\b", outside, re.MULTILINE)
+
+
+def test_files_stand_after_those_that_they_need(tmp_path: Path) -> None:
+    files = [Path(name).stem for name in write_library(tmp_path)]
+    assert {path.stem for path in (tmp_path / "kernel").glob("*.v")} == set(files)
+    makefile = (FOLDER / "Makefile").read_text()
+    assert f"FILES := {' '.join(files)}\n" in makefile
+    for number, file in enumerate(files):
+        needed = re.findall(r"From Kernel Require Import ([\w ]+)\.", (tmp_path / "kernel" / f"{file}.v").read_text())
+        assert set(" ".join(needed).split()) <= set(files[:number])
+
+
+def run(folder: Path, file: str) -> subprocess.CompletedProcess[str]:
+    command = ["coqc", "-q", "-w", "none", "-R", ".", "Kernel", f"{file}.v"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=600)
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("library")
+    for name in write_library(folder)[:-1]:
+        ran = run(folder / "kernel", Path(name).stem)
+        assert ran.returncode == 0, f"{name}: {ran.stderr}"
+    return folder / "kernel"
+
+
+@needs_coq
+@pytest.mark.slow
+class TestWithCoq:
+    def test_the_theorems_rest_on_the_real_numbers_alone(self, compiled: Path) -> None:
+        said = run(compiled, "Assumptions")
+        assert said.returncode == 0, said.stderr
+        asked = (compiled / "Assumptions.v").read_text()
+        assert all(f"@{item.name}" in asked for item in theorems())
+        answers = said.stdout.count("Axioms:") + said.stdout.count("Closed under")
+        assert answers == len({item.file for item in theorems()})
+        assert set(re.findall(r"^([\w.]+)(?=$| :)", said.stdout, re.MULTILINE)) <= set(AXIOMS)
+
+    @pytest.mark.parametrize(("file", "right", "wrong"), list(WRONG.values()), ids=list(WRONG))
+    def test_a_false_statement_is_refused(self, compiled: Path, file: str, right: str, wrong: str) -> None:
+        text = (compiled / f"{file}.v").read_text()
+        assert right in text
+        (compiled / "Wrong.v").write_text(text.replace(right, wrong, 1))
+        ran = run(compiled, "Wrong")
+        assert ran.returncode != 0
+        assert "Error" in ran.stderr
