@@ -49,6 +49,7 @@ class ObjectiveRow:
         tilt: angles to the gradient of the accuracy.
         claims: ids of the claims that speak about it.
         note: what keeps the row from being complete, or "".
+        norm: of the whole gradient, over both stages.
     """
 
     name: str
@@ -60,6 +61,7 @@ class ObjectiveRow:
     tilt: Tilt
     claims: tuple[str, ...]
     note: str = ""
+    norm: float = float("nan")
 
 
 def angle(one: Floats, other: Floats) -> float:
@@ -125,7 +127,7 @@ def _row(name: str, make: Make, solution: Solution, stretched: Solution, reward:
     level = split.coefficient
     balanced = None if level is None or level.zero else level.balanced
     if not (gradient.sample.any() or gradient.decide.any()):
-        return replace(nothing, balanced=balanced, note="the expected gradient is zero")
+        return replace(nothing, balanced=balanced, note="the expected gradient is zero", norm=0.0)
     return replace(
         nothing,
         balanced=balanced,
@@ -133,7 +135,12 @@ def _row(name: str, make: Make, solution: Solution, stretched: Solution, reward:
         energy_share=float(split.energy.decision_share),
         energy_share_longer=float(later.energy.decision_share),
         tilt=tilt(gradient, reward),
+        norm=_size(gradient),
     )
+
+
+def _size(gradient: StageGradient) -> float:
+    return float(np.hypot(float(norm(gradient.sample.ravel(), 1)), float(norm(gradient.decide.ravel(), 1))))
 
 
 def _estimated(
@@ -154,5 +161,6 @@ def _estimated(
         norm_share=sizes[1] / (sizes[0] + sizes[1]) if sizes[0] + sizes[1] else float("nan"),
         energy_share=float(energy.decision_share),
         tilt=tilt(g, reward),
+        norm=_size(g),
         note=f"sampled: |g_s| = {sizes[0]:.3g} +- {sizes[2]:.1g}, |g_d| = {sizes[1]:.3g} +- {sizes[3]:.1g} ({why.split(':')[0]})",
     )

@@ -17,6 +17,7 @@ from dstheory.cli.numbers import Number
 from dstheory.cli.options import (
     Problem,
     config_option,
+    figure_options,
     fresh_directory,
     json_option,
     model_options,
@@ -42,7 +43,6 @@ Examples:
   dstheory attribute --mdp examples/several_hundred_prompts.csv --json
   dstheory attribute --all --answer-length 32,96 --max-turns 4
 """
-_COLUMNS = ["objective", "family", "(i)", "(ii) share d", "(iii) share d", "longer", "tilt s", "tilt d", "tilt both", "claims"]
 
 
 @click.command(
@@ -70,22 +70,14 @@ _COLUMNS = ["objective", "family", "(i)", "(ii) share d", "(iii) share d", "long
 @click.option(
     "--format", type=click.Choice(["table", "markdown"]), default="table", show_default=True, help="How --all prints its table."
 )
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default=None,
-    metavar="DIR",
-    help="Directory for the figure of --all; default a new one under results/.",
-)
-@click.option("--no-figure", is_flag=True, help="Draw nothing.")
-@click.option("--overwrite", is_flag=True, help="Replace an earlier result in DIR.")  # fmt: skip
+@figure_options("Directory for the figure of --all; default a new one under results/.")
 @module_option
 @json_option
 @click.pass_context
 def command(ctx: click.Context, /, **options: Any) -> None:
     """Attribute objectives at three levels: coefficients, gradient, Fisher energy.
 
-    Level (i) compares c_s with c_d on the same trajectory and turn and depends on the gauge; level (ii) is what SGD feels and
+    Level (i) compares c_s with c_d on the same trajectory and turn and depends on the baseline; level (ii) is what SGD feels and
     depends on the parametrisation; level (iii) depends on neither.
     """
     for name in ("longer", "format", "out", "no_figure", "overwrite"):
@@ -146,7 +138,7 @@ def _attribute(problem: Problem, options: dict[str, Any]) -> None:
 
 def _compare(problem: Problem, options: dict[str, Any]) -> None:
     """Print the comparison of all objectives as a table, as Markdown or as JSON, and write its figure."""
-    from dstheory.cli.show import number, print_table
+    from dstheory.cli.show import LEVELS, level_cells, print_table
     from dstheory.comparison import compare_objectives
     from dstheory.dynamics.problem import FIELDS, PAIRS, POLICIES
 
@@ -170,22 +162,18 @@ def _compare(problem: Problem, options: dict[str, Any]) -> None:
         _print_json(problem, options, [dataclasses.asdict(row) for row in rows], left_out, said,
                     longer=options["longer"], figure=out and str(out))  # fmt: skip
         return
-    texts = []
-    for row in rows:
-        verdict = {True: "balanced", False: "unbalanced", None: "-"}[row.balanced]
-        shares = [number(v) for v in (row.norm_share, row.energy_share, row.energy_share_longer)]
-        angles = ["-" if v != v else f"{v:.1f}" for v in (row.tilt.sample, row.tilt.decide, row.tilt.both)]
-        texts.append([row.name, row.family, verdict, *shares, *angles, " ".join(row.claims)])
+    columns = ["objective", "family", *LEVELS, "claims"]
+    texts = [[row.name, row.family, *level_cells(row), " ".join(row.claims)] for row in rows]
     markdown = options["format"] == "markdown"
     if markdown:
-        echo("| " + " | ".join(_COLUMNS) + " |")
-        echo("|" + "---|" * len(_COLUMNS))
+        echo("| " + " | ".join(columns) + " |")
+        echo("|" + "---|" * len(columns))
         for name, *others in texts:
             echo("| " + " | ".join([f"`{name}`", *map(markdown_cell, others)]) + " |")
         echo(f"\n{note}")
     else:
         heading = "every objective; decision share of norms and energies, angles to the gradient of the accuracy"
-        print_table(f"{problem.name}: {heading}", _COLUMNS[:-1], [cells[:-1] for cells in texts], words=3, caption=note)
+        print_table(f"{problem.name}: {heading}", columns[:-1], [cells[:-1] for cells in texts], words=3, caption=note)
         for row in rows:
             echo(f"{row.name}: {' '.join(row.claims)}")
     for line in said:

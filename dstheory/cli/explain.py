@@ -230,26 +230,23 @@ def _shown(value: Any) -> str:
 
 
 def _attribution(found: Explanation) -> tuple[list[str], list[list[str]]]:
-    from dstheory.cli.show import number
+    from dstheory.cli.show import LEVELS, level_cells
 
-    columns = ["term", "(i)", "(ii) share d", "(iii) share d", "longer", "tilt s", "tilt d", "tilt both"]
-    rows = []
-    for row in found.attribution:
-        verdict = {True: "balanced", False: "unbalanced", None: "-"}[row.balanced]
-        shares = [number(v) for v in (row.norm_share, row.energy_share, row.energy_share_longer)]
-        rows.append([row.name, verdict, *shares, *map(_degrees, (row.tilt.sample, row.tilt.decide, row.tilt.both))])
-    return columns, rows
-
-
-def _degrees(value: float) -> str:
-    return "-" if value != value else f"{value:.1f}"
+    return ["term", *LEVELS], [[row.name, *level_cells(row)] for row in found.attribution]
 
 
 def _caption(found: Explanation, where: _Where, options: dict[str, Any]) -> str:
-    return (
+    t = found.configuration.training
+    text = (
         f"(i) coefficients c_s = c_d; (ii) norms; (iii) Fisher energies; longer: (iii) with answers {options['longer']:g} times "
-        f"as long; tilt in degrees. KL terms refer to {where.reference}; demonstrations and the teacher are the expert's."
+        "as long; tilt: the angle to the gradient of accuracy, in degrees."
     )
+    if (t.beta and t.method in ("policy-gradient", "dpo")) or t.reward_beta:
+        text += f" The reference is {where.reference}."
+    who = {"sft": "Demonstrations are", "dft": "Demonstrations are", "distill": "The teacher is"}.get(t.method, "")
+    if who:
+        text += f" {who} the expert's, p, a, b = {', '.join(f'{x:g}' for x in options['expert'])}."
+    return text
 
 
 def _sections(
@@ -262,14 +259,15 @@ def _sections(
         told.append("a KL to the start is 0 at the start: --reference P,A,B shows it against another policy")
     if found.why_not:
         told.append(f"not attributed: {found.why_not}")
-    loss = "" if found.loss is None else f"{found.loss:.4g} at the first update (many prompts, at the reference): "
+    loss = [] if found.loss is None else [f"{found.loss:.4g} at the first update (many prompts, at the reference)."]
     unread = [f"line {entry.line}: {entry.key} = {entry.value}" for entry in configuration.unread]
     sections = [
         ("Warnings", list(configuration.warnings)),
         ("About the table", told),
         ("Which stage is fed, and what depends on length", _fed(found, options)),
+        ("How large the terms are", _sizes(found)),
         ("With the gradient of accuracy (0 degrees) or against it (180)", _directions(found)),
-        ("What is logged as the loss", [f"{loss}{found.logged}"]),
+        ("What is logged as the loss", [*loss, found.logged]),
         ("What is proved", [f"{claim}: {text}" for claim, text in found.notes]),
         ("Not modelled, and left out of the numbers above", _lacks(configuration)),
         ("Not read, since only the shell or Python knows the value", unread),
@@ -295,18 +293,29 @@ def _place_of(key: str, value: Any, line: int | None) -> str:
 
 def _fed(found: Explanation, options: dict[str, Any]) -> list[str]:
     """Say how the energy splits between the stages, and whether that depends on the length of answers."""
-    lines = []
+    lines, compared, changed = [], 0, 0
     for row in found.attribution:
         now, later = row.energy_share, row.energy_share_longer
         if now != now:
             continue
         line = f"{row.name}: {100 * (1 - now):.3g} % of the energy goes to sampling, {100 * now:.3g} % to the decision"
-        if later == later:
-            same = abs(now - later) <= 1e-6 * max(abs(now), abs(later))
-            how = "the same" if same else f"{100 * later:.3g} % to the decision"
-            line += f"; with answers {options['longer']:g} times as long {how}"
+        compared += later == later
+        if abs(now - later) > 1e-6 * max(abs(now), abs(later)):
+            changed += 1
+            line += f"; {100 * later:.3g} % with answers {options['longer']:g} times as long"
         lines.append(line)
+    if compared > changed:
+        which = "None of this changes" if not changed else "The rest does not change"
+        lines.append(f"{which} with answers {options['longer']:g} times as long.")
     return lines
+
+
+def _sizes(found: Explanation) -> list[str]:
+    """Say how long the gradient of each other term is, beside that of the reward."""
+    reward = next((row.norm for row in found.attribution if row.name == "reward"), 0.0)
+    others = [row for row in found.attribution if row.name not in ("whole", "reward") and row.norm == row.norm]
+    of = [(row.name, 100 * row.norm / reward) for row in others if reward > 0]
+    return [f"{name}: its gradient is {percent:.3g} % as long as the reward's" for name, percent in of]
 
 
 def _directions(found: Explanation) -> list[str]:

@@ -86,8 +86,15 @@ def _unused(built: Sequence[tuple[str, Objective]], problem: Problem, options: d
         if not isinstance(value, bool):
             numbers = value if isinstance(value, tuple) else (value,)
             flag = f"{flag} {','.join(f'{x:g}' if isinstance(x, float) else str(x) for x in numbers)}"
-        lines += [f"{flag} is not used by {', '.join(dict.fromkeys(names))}: {reason}" for reason, names in why.items()]
+        lines += [f"{flag} is not used by {_which(list(dict.fromkeys(names)), reason)}" for reason, names in why.items()]
     return lines
+
+
+def _which(names: Sequence[str], reason: str) -> str:
+    """Join names with what is said of one of them, in the plural where there are several."""
+    verb, _, rest = reason.partition(" ")
+    plural = {"has": "have", "is": "are", "fixes": "fix", "leaves": "leave"}
+    return f"{', '.join(names)}, which {plural[verb] if len(names) > 1 else verb} {rest}"
 
 
 def _not_using(option: str, expression: str, objective: Objective) -> dict[str, str]:
@@ -100,7 +107,7 @@ def _not_using(option: str, expression: str, objective: Objective) -> dict[str, 
         found = {name: f"has no {option}" for name in names if not uses[name]}
         if option == "reference":
             without = [(n, t) for n, t in zip(names, terms, strict=True) if uses[n] and not np.any(getattr(t, "beta", 1.0))]
-            found |= {name: "its KL has beta 0" for name, _ in without}
+            found |= {name: "has a KL of beta 0" for name, _ in without}
     else:
         found = unused(expression, _SETTINGS[option])
     some_do = len(found) < len(names)

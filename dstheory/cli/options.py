@@ -83,6 +83,17 @@ def seed_option(text: str) -> Callable[[_F], _F]:
     return click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help=text)
 
 
+def figure_options(text: str) -> Callable[[_F], _F]:
+    """Add ``--out``, ``--no-figure`` and ``--overwrite``; ``text`` says what DIR is for."""
+    return _apply(
+        [
+            click.option("--out", type=click.Path(path_type=Path), default=None, metavar="DIR", help=text),
+            click.option("--no-figure", is_flag=True, help="Draw nothing."),
+            click.option("--overwrite", is_flag=True, help="Replace an earlier result in DIR."),
+        ]
+    )
+
+
 def _import_module(ctx: click.Context, param: click.Parameter, value: tuple[Path, ...]) -> None:
     if value:
         from dstheory.objectives.registry import load_module

@@ -8,7 +8,7 @@ import sys
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -17,6 +17,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from dstheory.cli.echo import echo, echo_json
 from dstheory.tables import columns_of_terminal, fitted
 from dstheory.texts import printable
+
+if TYPE_CHECKING:
+    from dstheory.comparison import ObjectiveRow
 
 _CAPTION = 60  # characters to which the lines below a narrow table may reach
 
@@ -88,3 +91,14 @@ def announce_compilation(work: int, pairs: int) -> None:
     if not is_compiled():
         echo("compiling the fast loops, once on this machine (about half a minute) ...", err=True)
         warm_up()
+
+
+LEVELS = ["(i)", "(ii) share d", "(iii) share d", "longer", "tilt s", "tilt d", "tilt both"]
+"""Columns of a row of :func:`dstheory.comparison.compare_objectives`."""
+
+
+def level_cells(row: ObjectiveRow) -> list[str]:
+    """Return the cells of one row under ``LEVELS``."""
+    verdict = {True: "balanced", False: "unbalanced", None: "-"}[row.balanced]
+    shares = [number(v) for v in (row.norm_share, row.energy_share, row.energy_share_longer)]
+    return [verdict, *shares, *("-" if v != v else f"{v:.1f}" for v in (row.tilt.sample, row.tilt.decide, row.tilt.both))]

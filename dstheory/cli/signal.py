@@ -15,6 +15,7 @@ from dstheory.cli.notes import notes
 from dstheory.cli.options import (
     Problem,
     config_option,
+    figure_options,
     fresh_directory,
     json_option,
     model_options,
@@ -68,15 +69,7 @@ def _sizes(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int,
     "--sizes", callback=_sizes, default="2,4,8,16,32,64", show_default=True, metavar="G,G,...", help="Group sizes of the figure."
 )
 @click.option("--covariance", is_flag=True, help="With --json: expectation, variances and covariance of all logits, too.")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default=None,
-    metavar="DIR",
-    help="Directory for the figure; default a new one under results/.",
-)
-@click.option("--no-figure", is_flag=True, help="Draw nothing.")
-@click.option("--overwrite", is_flag=True, help="Replace an earlier result in DIR.")  # fmt: skip
+@figure_options("Directory for the figure; default a new one under results/.")
 @module_option
 @json_option
 @click.pass_context

@@ -6,13 +6,14 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
-from math import inf, isclose
+from math import inf
 from pathlib import Path
 from typing import Any
 
 from dstheory.errors import DSTheoryError, UnknownNameError
 from dstheory.readers.messages import nearest, shown
 from dstheory.texts import printable
+from dstheory.trainers.conditions import close, holds, text_of
 from dstheory.trainers.files import Entry, Source, assignment, read_source
 from dstheory.trainers.libraries import Key, Trainer, libraries
 from dstheory.trainers.training import Training
@@ -179,20 +180,9 @@ def _fit(trainer: Trainer, entries: Sequence[Entry]) -> tuple[int, int]:
     return score, beside
 
 
-def _text(value: Any) -> str:
-    """Return a value as the words of a library's file are written."""
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list) and len(value) == 1:
-        return _text(value[0])
-    return str(value).strip()
-
-
 def _wrong(key: Key, value: Any) -> str:
     """Return what is wrong with a value of a key, "" if nothing is."""
-    if key.words and _text(value) not in key.words:
+    if key.words and text_of(value) not in key.words:
         return f"must be one of {', '.join(key.words)}"
     if isinstance(key.default, bool):
         return "" if isinstance(value, bool) or key.lacks else "must be true or false"
@@ -303,15 +293,15 @@ def _made(
     for name, key in trainer.keys.items():
         value, entry = held[name], entries.get(name)
         if key.words:
-            put(key.words[_text(value)], entry, name)
+            put(key.words[text_of(value)], entry, name)
         elif key.sets and value is not None:
             each = value if isinstance(value, (list, tuple)) else [value] * len(key.sets.split(","))
             put(dict(zip(key.sets.split(","), each, strict=False)), entry, name)
-        if key.lacks and _text(value) != _text(key.default) and not _close(value, key.default):
+        if key.lacks and text_of(value) != text_of(key.default) and not close(value, key.default):
             lacks.append(Lack(name, value, key.lacks))
     for rule in trainer.rules:
         asked = ((condition, held[name], name in entries) for name, condition in rule.when.items())
-        if not all(_holds(condition, value, given) for condition, value, given in asked):
+        if not all(holds(condition, value, given) for condition, value, given in asked):
             continue
         names = [name for name in rule.when if name in held]
         entry = next((entries[name] for name in names if name in entries), None)
@@ -330,25 +320,6 @@ def _made(
             who = field.name if at is None else at.key
             raise DSTheoryError(f"{_where(source, at)}: {who} is {shown(made[field.name])}: {wrong}")
     return made, lacks
-
-
-def _close(value: Any, other: Any) -> bool:
-    numbers = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in (value, other))
-    return numbers and isclose(value, other)
-
-
-def _holds(condition: Any, value: Any, given: bool = False) -> bool:
-    if isinstance(condition, dict):
-        return all(given is bound if how == "given" else _compares(how, bound, value) for how, bound in condition.items())
-    choices = condition if isinstance(condition, list) else [condition]
-    return any(_text(value) == _text(choice) or _close(value, choice) for choice in choices)
-
-
-def _compares(how: str, bound: Any, value: Any) -> bool:
-    if how == "is_not":
-        return not _holds(bound, value)
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return number and (value > bound if how == "above" else value < bound)
 
 
 def _computed(value: Any, held: Mapping[str, Any], made: Mapping[str, Any]) -> Any:

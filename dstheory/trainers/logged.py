@@ -89,26 +89,26 @@ def _mean_credits(t: Training, x: np.ndarray, solution: Solution) -> tuple[np.nd
 
 
 def why_not(training: Training) -> str:
-    """Return one sentence: what the logged loss is, and why it does not say whether training works."""
+    """Return in short sentences what the logged loss is, and why it does not say whether training works."""
     if training.credit == "other":
-        return "not known here"
+        return "It is not known here."
     match training.method:
         case "sft":
-            return "minus the mean log-likelihood of a demonstration's token: this is the objective"
+            return "Minus the mean log-likelihood of a demonstration's token. This is the objective."
         case "dft":
-            return "minus the mean of probability times log-probability, the probability detached: not what the gradient descends"
+            return "Minus the mean of probability times log-probability, the probability detached. What is descended is not this."
         case "dpo":
-            return "minus the mean of log sigma(beta Delta): this is the objective, log 2 where the policy is the reference"
+            return "Minus the mean of log sigma(beta Delta), log 2 where the policy is the reference. This is the objective."
         case "distill":
-            return "the mean divergence to the teacher at the states visited: its gradient leaves out how they change"
+            return "The mean divergence to the teacher at the states visited. Its gradient leaves out how these states change."
     if training.clip in ("truncate", "none"):
-        return "a sum of credits times log-probabilities, the credits constants: its value is no reward, only its gradient counts"
-    kl = " plus beta times the KL, 0 at the reference" if training.beta else ""
+        return "A sum of log-probabilities times credits, which are constant. Only its gradient counts: its value is no reward."
+    kl = ", plus beta times the KL, which is 0 at the reference" if training.beta else ""
     if training.normaliser == "response-tokens" or training.ratio == "response":
         zero = training.credit in ("group-mean", "leave-one-out") and training.masked == "none" and training.whitening == "none"
-        why = "credits of a group sum to 0, whatever the rewards; only" if zero else "a mean of credits, not of rewards; only"
-        return f"minus the mean of the credits{kl}: {why} its gradient counts"
+        why = "The credits of a group sum to 0, whatever the rewards." if zero else "It is a mean of credits, not of rewards."
+        return f"Minus the mean of the credits{kl}. {why} Only its gradient counts."
     return (
-        f"minus the mean of credit times length over the normaliser{kl}: how credits go with lengths, not how large rewards are; "
-        "only its gradient counts"
+        f"Minus the mean of credit times length over the normaliser{kl}. It says how credits go with lengths, not how large "
+        "rewards are. Only its gradient counts."
     )

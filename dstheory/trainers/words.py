@@ -16,13 +16,15 @@ _NORMALISERS = {
     "constant": ("a constant number of tokens", "(N {max_tokens:g})", r"N\cdot {max_tokens:g}"),
 }
 _ESTIMATORS = {
-    "k1": ("k1", "the constant -beta: zero in expectation unless responses are averaged over their own tokens", "{b}", "{b}"),
-    "k2": ("k2", "-beta log(pi/ref): reverse KL of every visited state, states frozen", "{b} log(pi/ref)",
+    "k1": ("k1 = log(pi/ref)", "the constant -beta: zero in expectation unless responses are averaged over their own tokens",
+           "{b}", "{b}"),
+    "k2": ("k2 = log(pi/ref)^2/2", "-beta log(pi/ref): reverse KL of every visited state, states frozen", "{b} log(pi/ref)",
            r"{b}\log\frac{{\pi}}{{\mathrm{{ref}}}}"),
-    "k3": ("k3", "-beta (1 - ref/pi): forward KL of every visited state, states frozen", "{b} (1 - ref/pi)",
+    "k3": ("k3 = ref/pi - 1 + log(pi/ref)", "-beta (1 - ref/pi): forward KL of every visited state, states frozen",
+           "{b} (1 - ref/pi)",
            r"{b}\Big(1-\frac{{\mathrm{{ref}}}}{{\pi}}\Big)"),
-    "k3-ratio": ("k3 times the importance ratio, both differentiated",
-                 "-beta rho log(pi/ref), on the policy that of k2: reverse KL of every visited state, states frozen",
+    "k3-ratio": ("k3 = ref/pi - 1 + log(pi/ref) times the importance ratio rho, both differentiated",
+                 "-beta rho log(pi/ref): reverse KL of every visited state, states frozen",
                  "{b} rho log(pi/ref)", r"{b}\,\rho\log\frac{{\pi}}{{\mathrm{{ref}}}}"),
 }  # fmt: skip
 
@@ -82,7 +84,7 @@ def rows(t: Training) -> list[tuple[str, str]]:
     """Return the objective by its parts: (part, words).
 
     >>> dict(rows(Training(std="group", beta=0.04)))["KL in the loss"].split(":")[0]
-    'beta 0.04, k3, divided as the reward is; coefficient -beta (1 - ref/pi)'
+    'beta 0.04, k3 = ref/pi - 1 + log(pi/ref), divided as the reward is; coefficient -beta (1 - ref/pi)'
     """
     if t.credit == "other":
         return [("objective", "one that this package does not have")]
@@ -115,7 +117,7 @@ def rows(t: Training) -> list[tuple[str, str]]:
         what = "the response's log-ratio is credited to all of its tokens"
         if t.reward_kl_after:
             what = "each token is credited with the log-ratios from it on, after the baseline"
-        found.append(("KL in the reward", f"beta {t.reward_beta:g}, {t.reward_estimator}: {what}"))
+        found.append(("KL in the reward", f"beta {t.reward_beta:g}, {_ESTIMATORS[t.reward_estimator][0]}: {what}"))
     if not (t.beta or t.reward_beta):
         found.append(("KL", "none: no reference is used"))
     if t.entropy:

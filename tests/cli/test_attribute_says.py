@@ -55,16 +55,16 @@ def test_the_reference_is_the_start_and_the_footnote_says_which_it_was(dstheory)
 def test_settings_that_are_pinned_or_ignored_are_said(dstheory) -> None:
     args = ("--objective", "paper:grpo", "--objective", "rloo", "--objective", "sft", "--objective", "reinforce + kl-direct")
     notes = shown(dstheory, *args, "--beta", 0.3, "--alpha", 2, "--reference", "0.5,0.5,0.5")["notes"]
-    assert "--beta 0.3 is not used by paper:grpo: fixes beta 0.04" in notes
-    assert "--beta 0.3 is not used by sft: has no beta" in notes
-    assert "--alpha 2 is not used by paper:grpo, rloo, sft, reinforce, kl-direct: has no alpha" in notes
-    assert "--reference 0.5,0.5,0.5 is not used by sft: has no reference" in notes
+    assert "--beta 0.3 is not used by paper:grpo, which fixes beta 0.04" in notes
+    assert "--beta 0.3 is not used by sft, which has no beta" in notes
+    assert "--alpha 2 is not used by paper:grpo, rloo, sft, reinforce, kl-direct, which have no alpha" in notes
+    assert "--reference 0.5,0.5,0.5 is not used by sft, which has no reference" in notes
     unasked = shown(dstheory, "--objective", "rloo", "--reference", "0.5,0.5,0.5")["notes"]
-    assert "--reference 0.5,0.5,0.5 is not used by rloo: its KL has beta 0" in unasked
+    assert "--reference 0.5,0.5,0.5 is not used by rloo, which has a KL of beta 0" in unasked
     text = dstheory("attribute", *args, "--beta", 0.3).out
-    assert "--beta 0.3 is not used by paper:grpo: fixes beta 0.04" in text
+    assert "--beta 0.3 is not used by paper:grpo, which fixes beta 0.04" in text
     expert = shown(dstheory, "--objective", "rloo", "--objective", "sft", "--expert", "0.9,0.9,0.9")["notes"]
-    assert "--expert 0.9,0.9,0.9 is not used by rloo: has no expert" in expert
+    assert "--expert 0.9,0.9,0.9 is not used by rloo, which has no expert" in expert
 
 
 def test_a_librarys_name_says_what_it_computes(dstheory) -> None:
@@ -118,7 +118,7 @@ def test_two_kinds_of_sft_in_one_table_say_why_they_differ(dstheory) -> None:
     assert line.startswith("sft weighs a whole stage by length^0.5")
     assert "sft-token-mean give all tokens of a demonstration one coefficient" in line
     unweighted = shown(dstheory, *both, "--length-weight", 0)["notes"]
-    assert unweighted == ["--length-weight 0 is not used by sft-token-mean: has no length-weight"]
+    assert unweighted == ["--length-weight 0 is not used by sft-token-mean, which has no length-weight"]
 
 
 def test_rounding_is_no_share(dstheory) -> None:
@@ -134,7 +134,7 @@ def test_training_has_no_kl_unless_asked_either(dstheory) -> None:
     )
     assert plain["after"] == named["after"]
     ran = dstheory("simulate", "--objective", "paper:grpo", "--steps", 2, "--beta", 0.3)
-    assert "--beta 0.3 is not used by paper:grpo: fixes beta 0.04" in ran.err
+    assert "--beta 0.3 is not used by paper:grpo, which fixes beta 0.04" in ran.err
 
 
 def test_sweeps_have_no_kl_unless_asked_either() -> None:

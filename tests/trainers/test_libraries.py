@@ -10,8 +10,8 @@ import pytest
 from dstheory import Policy, TwoStageMDP, solve
 from dstheory.errors import ChainError
 from dstheory.trainers import Trainer, Training, configuration_of, libraries, objective_of
-from dstheory.trainers.configuration import _text
-from dstheory.trainers.statements import STATEMENTS, statements
+from dstheory.trainers.conditions import text_of
+from dstheory.trainers.statements import all_statements, statements
 from dstheory.trainers.words import formula, latex, rows
 
 PROOFS = Path(__file__).parents[2] / "proofs"
@@ -45,7 +45,7 @@ def test_rules_speak_of_keys_and_refer_to_keys_or_fields(trainer: str) -> None:
             assert part in "*/" or part[1:] in here.keys or hasattr(Training(), part[1:]), value
     for key in here.keys.values():
         assert not key.otherwise or key.otherwise in here.keys
-        assert not key.words or _text(key.default) in key.words or key.otherwise
+        assert not key.words or text_of(key.default) in key.words or key.otherwise
 
 
 @pytest.mark.parametrize(("trainer", "setting"), CASES, ids=lambda x: x)
@@ -72,7 +72,7 @@ def why_there_is_no_objective(training: Training) -> str:
 
 def test_a_statement_is_a_sentence_of_a_claim_that_holds() -> None:
     claims = "".join(path.read_text(encoding="utf-8") for path in PROOFS.glob("*.py"))
-    for one in STATEMENTS:
+    for one in all_statements():
         assert re.search(rf'id="{one.claim}"', claims), one.claim
         assert not one.claim.endswith("-loose")
 
@@ -80,7 +80,7 @@ def test_a_statement_is_a_sentence_of_a_claim_that_holds() -> None:
 def test_every_statement_is_made_by_some_training() -> None:
     made = {sentence for t in _trainings() for sentence in statements(t)}
     said = {claim for claim, _ in made}
-    assert {one.claim for one in STATEMENTS} == said
+    assert {one.claim for one in all_statements()} == said
     assert all(text.endswith(".") for _, text in made)
 
 
