@@ -75,7 +75,7 @@ def check(
         verdict = failure(claim.id, error)
     return replace(
         verdict,
-        scope=claim.describe()["scope"] + (f"; {verdict.scope}" if verdict.scope else ""),
+        scope=claim.reaches + (f"; {verdict.scope}" if verdict.scope else ""),
         assumptions=tuple(text(item) for item in claim.assumptions),
         seed=seed,
         time=time.monotonic() - start,

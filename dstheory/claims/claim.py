@@ -139,6 +139,14 @@ class Claim(Tabulated):
         title = self.title or _first_sentence(self.statement)
         return Table(f"{self.id}: {title}", ("part", "text"), [(name, text) for name, text in said.items() if text])
 
+    @property
+    def reaches(self) -> str:
+        """How far the statement reaches: what the claim says of it, or its domain in words."""
+        from dstheory.claims.notation import domain_text
+
+        domain = self.domain_by_name
+        return self.scope or ("all " + "; ".join(domain_text(domain)) if domain else "")
+
     def describe(self) -> dict[str, Any]:
         """What a reader or a report needs to know about the claim, as plain data."""
         from dstheory.claims.notation import domain_latex, domain_text, latex, text
@@ -152,7 +160,7 @@ class Claim(Tabulated):
             "latex": self.latex,
             "group": self.group,
             "level": self.level,
-            "scope": self.scope or ("all " + "; ".join(domain_text(domain)) if domain else ""),
+            "scope": self.reaches,
             "source": self.source,
             "references": cited(self.source),
             "related": list(self.related),

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import sympy
@@ -202,14 +202,19 @@ def check_assumptions(symbol: Any, domain: Domain) -> None:
     Raises:
         DomainError: If it was.
     """
-    words = ("positive", "negative", "nonnegative", "nonpositive", "nonzero", "zero", "integer")
-    excess = excess_assumptions(symbol, {word: True for word in words if domain.implies(word)})
+    excess = _excess(symbol, domain)
     if excess:
         plain_words = [word for word in excess if "extended" not in word] or excess
         raise DomainError(
             f"SymPy was told that {symbol.name} is {' and '.join(plain_words)}, which its domain {domain} does not promise; "
             f"use a plain symbol, or a narrower domain"
         )
+
+
+@lru_cache(maxsize=4096)
+def _excess(symbol: Any, domain: Domain) -> list[str]:
+    words = ("positive", "negative", "nonnegative", "nonpositive", "nonzero", "zero", "integer")
+    return excess_assumptions(symbol, {word: True for word in words if domain.implies(word)})
 
 
 def expand_domain(declared: Mapping[Any, Domain]) -> dict[str, Domain]:

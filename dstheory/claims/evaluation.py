@@ -10,16 +10,23 @@ value of the expression at every point of the box lies in the interval returned.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
-from typing import Any
+from functools import lru_cache, partial
+from typing import Any, NoReturn
 
 import mpmath
 import sympy
 from sympy.logic.boolalg import ITE, And, BooleanFalse, BooleanTrue, Equivalent, Implies, Not, Or, Xor
 
 from dstheory.errors import ClaimError, UndefinedError
+
+try:
+    from gmpy2 import mpq as _Rational  # the same numbers, faster, where it is installed
+except ImportError:
+    _Rational = Fraction
 
 iv = mpmath.iv
 Point = Mapping[str, Any]
@@ -45,49 +52,69 @@ def evaluate(expression: Any, point: Point) -> Fraction:
         >>> evaluate(x / (1 - y) + 1, {"x": Fraction(1, 2), "y": Fraction(1, 3)})
         Fraction(7, 4)
     """
+    value = _function(expression)(_numbers(point))
+    return Fraction(int(value.numerator), int(value.denominator))
+
+
+def _numbers(point: Point) -> dict[str, Any]:
+    """The coordinates as the rationals that are computed with; None for those that are none."""
+    return {
+        name: _Rational(value.numerator, value.denominator) if isinstance(value, Fraction) else None
+        for name, value in point.items()
+    }
+
+
+@lru_cache(maxsize=1 << 14)
+def _function(expression: Any) -> Callable[[dict[str, Any]], Any]:
+    """The expression as a function of the coordinates: what kind each of its parts is, is asked once and not at every point."""
     if expression.is_Symbol:
-        value = point[expression.name]
-        if not isinstance(value, Fraction):
-            raise NotRationalError
-        return value
+        return partial(_coordinate, expression.name)
     if expression.is_Rational:
-        return Fraction(int(expression.p), int(expression.q))
-    args = expression.args
+        number = _Rational(int(expression.p), int(expression.q))
+        return lambda numbers: number
+    parts = [_function(arg) for arg in expression.args]
     if expression.is_Add:
-        return sum((evaluate(arg, point) for arg in args), Fraction(0))
+        return lambda numbers: sum([part(numbers) for part in parts], _Rational(0))
     if expression.is_Mul:
-        product = Fraction(1)
-        for arg in args:
-            product *= evaluate(arg, point)
-        return product
-    if expression.is_Pow and args[0] is not sympy.E:
-        return _power(evaluate(args[0], point), evaluate(args[1], point), expression)
+        return lambda numbers: math.prod([part(numbers) for part in parts], start=_Rational(1))
+    if expression.is_Pow and expression.args[0] is not sympy.E:
+        base, exponent = parts
+        return lambda numbers: _power(base(numbers), exponent(numbers), expression)
     if isinstance(expression, sympy.exp | sympy.log):
-        if evaluate(args[0], point) == (0 if isinstance(expression, sympy.exp) else 1):
-            return Fraction(1 if isinstance(expression, sympy.exp) else 0)
-        raise NotRationalError
+        at, there = (0, 1) if isinstance(expression, sympy.exp) else (1, 0)
+        return lambda numbers: _Rational(there) if parts[0](numbers) == at else _not_rational()
     if isinstance(expression, sympy.Abs):
-        return abs(evaluate(args[0], point))
+        return lambda numbers: abs(parts[0](numbers))
     if isinstance(expression, sympy.Max | sympy.Min):
         pick = max if isinstance(expression, sympy.Max) else min
-        return pick(evaluate(arg, point) for arg in args)
+        return lambda numbers: pick(part(numbers) for part in parts)
+    return lambda numbers: _not_rational()
+
+
+def _coordinate(name: str, numbers: dict[str, Any]) -> Any:
+    return numbers[name] if numbers[name] is not None else _not_rational()
+
+
+def _not_rational() -> NoReturn:
     raise NotRationalError
 
 
-def _power(base: Fraction, exponent: Fraction, expression: Any) -> Fraction:
+def _power(base: Any, exponent: Any, expression: Any) -> Any:
     """A power of rationals where it is rational: whole exponents, and roots of perfect powers."""
     if base == 0 and exponent < 0:
         raise UndefinedError(f"the denominator of {expression} is zero")
     if base < 0 and exponent.denominator != 1:
         raise UndefinedError(f"{expression} is a root of a negative number")
+    if exponent.denominator == 1 and abs(exponent.numerator) == 1:
+        return base if exponent > 0 else 1 / base
     size = max(abs(base.numerator), base.denominator).bit_length()
     if size * abs(exponent.numerator) > _MOST_BITS or exponent.denominator > _MOST_BITS:
         raise NotRationalError
-    roots = [sympy.integer_nthroot(part, exponent.denominator) for part in (abs(base.numerator), base.denominator)]
+    roots = [sympy.integer_nthroot(int(part), int(exponent.denominator)) for part in (abs(base.numerator), base.denominator)]
     if not all(whole for _, whole in roots):
         raise NotRationalError
     (top, _), (bottom, _) = roots
-    return Fraction(int(top) * (-1 if base < 0 else 1), int(bottom)) ** exponent.numerator
+    return _Rational(int(top) * (-1 if base < 0 else 1), int(bottom)) ** int(exponent.numerator)
 
 
 def sign_at(expression: Any, point: Point) -> int | None:
@@ -98,10 +125,10 @@ def sign_at(expression: Any, point: Point) -> int | None:
     -1
     """
     try:
-        value = evaluate(expression, point)
+        value: Fraction = _function(expression)(_numbers(point))
     except NotRationalError:
         return _sign_of_irrational(expression, point)
-    return (value > 0) - (value < 0)
+    return int(value > 0) - int(value < 0)
 
 
 def truth_at(formula: Any, point: Point) -> bool | None:
@@ -139,8 +166,13 @@ def connected(formula: Any, relation: Callable[[Any], bool | None]) -> bool | No
 
 
 def _relation_at(formula: Any, point: Point) -> bool | None:
-    sign = sign_at(formula.lhs - formula.rhs, point)
+    sign = sign_at(_difference(formula), point)
     return None if sign is None else sign_meets(sign, formula.rel_op)
+
+
+@lru_cache(maxsize=1024)
+def _difference(relation: Any) -> Any:
+    return relation.lhs - relation.rhs
 
 
 def sign_meets(sign: int, operator: str) -> bool:

@@ -11,6 +11,7 @@ definitions have been substituted, so that a step can state them and the engine 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import sympy
@@ -86,17 +87,18 @@ def substituted(expression: Any, domain: Mapping[str, Domain], definitions: Mapp
     expression = sympy.sympify(expression)
     if not isinstance(expression, sympy.Expr):
         raise ClaimError(f"{short(expression)} is not a number-valued expression")
-    if floats := sorted(expression.atoms(sympy.Float)):
+    nodes = _nodes(expression)
+    if floats := sorted(node for node in nodes if isinstance(node, sympy.Float)):
         raise ClaimError(f"{short(expression)} contains the float {floats[0]}, which is not exact; write Rational(1, 2) for 0.5")
     _refuse_no_number(expression, expression)
-    for node in sympy.preorder_traversal(expression):
+    for node in nodes:
         if isinstance(node, sympy.Function | sympy.Piecewise) and not isinstance(node, _UNDERSTOOD):
             raise ClaimError(
                 f"{short(node)} is not understood in a formula; use +, -, *, /, powers, exp, log, Abs, Max, Min, derivative, "
                 "Sum, Product"
             )
     replace: dict[Any, Any] = {}
-    bound = {symbol for node in expression.atoms(sympy.Sum, sympy.Product) for symbol in node.bound_symbols}
+    bound = {symbol for node in nodes if isinstance(node, sympy.Sum | sympy.Product) for symbol in node.bound_symbols}
     if taken := sorted({symbol.name for symbol in bound} & {*domain, *definitions}):
         raise DomainError(f"{taken[0]} is both a symbol of the claim and an index in {short(expression)}; rename the index")
     for symbol in bound:
@@ -119,11 +121,25 @@ def substituted(expression: Any, domain: Mapping[str, Domain], definitions: Mapp
                 f"the symbol {name} in {short(expression)} has no domain; declare it, for instance "
                 f'domain={{"{name}": UNIT}} (declared: {known})'
             )
-    for node in expression.atoms(derivative, sympy.Derivative):
-        _require_differentiable(node, domain)
+    for node in nodes:
+        if isinstance(node, derivative | sympy.Derivative):
+            _require_differentiable(node, domain)
     result = expression.xreplace(replace)
     _refuse_no_number(result, expression)
     return result
+
+
+@lru_cache(maxsize=256)
+def _nodes(expression: Any) -> dict[Any, None]:
+    """The parts of an expression, each once, in the order in which they first occur."""
+    found: dict[Any, None] = {}
+    waiting = [expression]
+    while waiting:
+        node = waiting.pop()
+        if node not in found:
+            found[node] = None
+            waiting.extend(reversed(node.args))
+    return found
 
 
 def _require_differentiable(node: Any, domain: Mapping[str, Domain]) -> None:
@@ -176,8 +192,9 @@ def _written_out(kind: Any, term: Any, limits: Any, whole: Any) -> Any:
 
 
 def _refuse_no_number(expression: Any, shown: Any) -> None:
+    nodes = _nodes(expression)
     for node in _NO_NUMBERS:
-        if expression.has(node):
+        if node in nodes:
             raise UndefinedError(
                 f"{short(shown)} contains {node} once definitions are substituted: it divides by zero, or is not a real number"
             )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 import sympy
@@ -60,7 +61,6 @@ class Premises:
         self.seed = seed
         self.abstraction = Abstraction(self.sign_of, self.domain)
         self._signs: dict[Any, int | None] = {}
-        self._raw: dict[Any, Any] = {}
 
     def sign_of(self, expression: Any) -> int | None:
         """+1 or -1 if a rational expression has that sign wherever the premises hold, otherwise None."""
@@ -80,7 +80,7 @@ class Premises:
         """Ask the solver for a point at which the premises and all (plain) formulas hold."""
         rational = [self.abstraction.formula(formula) for formula in formulas]
         trees = [self.tree(formula) for formula in rational]
-        return self._ask(trees, self._names(rational), with_facts=True)
+        return self._ask(trees, self._names(rational), with_facts=True, located=True)
 
     def point(self, formula: Any = sympy.true) -> dict[str, Any] | None:
         """A point at which the premises and a (plain) formula hold, confirmed by exact arithmetic; None if there is none.
@@ -207,14 +207,16 @@ class Premises:
             _KNOWN_SIGNS[key] = None
         return _KNOWN_SIGNS[key]
 
-    def _ask(self, trees: list[Any], names: set[str], *, with_facts: bool) -> Answer:
+    def _ask(self, trees: list[Any], names: set[str], *, with_facts: bool, located: bool = False) -> Answer:
+        """Ask the solver; ``located`` if the point is wanted and not only whether there is one."""
         seconds = self.deadline - time.process_time()
         if seconds <= 0:
             return Answer("unknown", reason=OUT_OF_TIME)
         if not with_facts:  # one factor's sign: a by-product must not use up the time of the question itself
             seconds = min(seconds / 4, _SIGN_SECONDS)
         integers = {name for name, domain in self.domain.items() if domain.integer}
-        return ask([*self._premises(names, with_facts), *trees], seconds=seconds, seed=self.seed, integers=integers)
+        formulas = [*self._premises(names, with_facts), *trees]
+        return ask(formulas, seconds=seconds, seed=self.seed, integers=integers, located=located)
 
     def _premises(self, names: set[str], with_facts: bool) -> list[Any]:
         """Domain and assumptions, not themselves simplified by signs that follow.
@@ -228,13 +230,8 @@ class Premises:
             formulas += self.abstraction.facts
         names = names | self._names(formulas)
         for name in sorted(names & set(self.domain)):
-            formulas += self.domain[name].relations(sympy.Symbol(name))
-        return [self._raw_tree(formula) for formula in formulas]
-
-    def _raw_tree(self, formula: Any) -> Any:
-        if formula not in self._raw:
-            self._raw[formula] = _raw_tree(formula)
-        return self._raw[formula]
+            formulas += _range(name, self.domain[name])
+        return [_raw_tree(formula) for formula in formulas]
 
     def _names(self, formulas: Sequence[Any]) -> set[str]:
         return {str(symbol) for formula in formulas for symbol in formula.free_symbols}
@@ -261,6 +258,7 @@ def _sign_of_line(expression: Any, domain: Mapping[str, Domain]) -> int | None:
     return None
 
 
+@lru_cache(maxsize=4096)
 def _raw_tree(formula: Any) -> Any:
     if isinstance(formula, BooleanAtom):
         return bool(formula)
@@ -273,6 +271,12 @@ def _raw_tree(formula: Any) -> Any:
     return PolynomialRelation(((product, 1),), formula.rel_op)
 
 
+@lru_cache(maxsize=1024)
+def _range(name: str, domain: Domain) -> list[Any]:
+    return domain.relations(sympy.Symbol(name))
+
+
+@lru_cache(maxsize=4096)
 def _is_rational(formula: Any) -> bool:
     return not any(
         (node.is_Pow and not node.exp.is_Integer) or isinstance(node, sympy.Function) or node in (sympy.E, sympy.pi)

@@ -48,11 +48,25 @@ class Answer:
     reason: str = ""
 
 
-def ask(formulas: Sequence[Any], *, seconds: float, seed: int = 0, integers: Collection[str] = ()) -> Answer:
+_SHARED: list[_Translator] = []
+"""The context in which most questions are settled, with what it holds; none before the first question."""
+_MOST_TERMS = 20_000
+"""Relations that are kept as z3's terms before a new context is begun."""
+_QUICK_SHARE = 0.25
+"""The part of its time that a question gets there."""
+
+
+def ask(
+    formulas: Sequence[Any], *, seconds: float, seed: int = 0, integers: Collection[str] = (), located: bool = True
+) -> Answer:
     """Look for a point at which all formulas hold.
 
     The reals are asked first. If they have a point at which one of ``integers`` is not an integer, the question is asked again
     over the integers: no real point proves more than is needed, and one real point proves nothing.
+
+    Which point the solver finds, and whether it is done in time, may depend on what its context was asked before; that there is
+    no point may not. So a question is asked first in a context that all of them share, and only where a point is wanted, or
+    nothing was found out, in one of its own, which costs some milliseconds.
 
     Args:
         formulas: SymPy connectives over `PolynomialRelation` leaves, as (connective, children) trees from `tree`.
@@ -60,17 +74,17 @@ def ask(formulas: Sequence[Any], *, seconds: float, seed: int = 0, integers: Col
             as its reason. It does not depend on what else the machine does.
         seed: The solver's random seed: the same question gets the same answer.
         integers: Names of the symbols that range over integers.
+        located: Whether a point is wanted, and not only whether there is one.
 
     Raises:
         SolverMissingError: If z3 cannot be imported.
     """
-    try:
-        import z3
-    except ImportError as error:
-        raise SolverMissingError(
-            "z3 is not installed, so inequalities cannot be decided; install it with: pip install z3-solver"
-        ) from error
-    deadline = time.process_time() + seconds
+    z3 = _z3()
+    start = time.process_time()
+    deadline = start + seconds
+    answer = _in_common(z3, formulas, start + _QUICK_SHARE * seconds, seed)
+    if answer.status == "unsat" or (answer.status == "sat" and not located and not integers):
+        return answer
     answer = _answer(z3, formulas, (), deadline, seed)
     fractional = [
         name
@@ -87,12 +101,45 @@ def ask(formulas: Sequence[Any], *, seconds: float, seed: int = 0, integers: Col
     return over_integers
 
 
-def _answer(z3: Any, formulas: Sequence[Any], integers: Collection[str], deadline: float, seed: int) -> Answer:
-    """One question to the solver, the named variables over the integers, all others over the reals."""
+def _in_common(z3: Any, formulas: Sequence[Any], deadline: float, seed: int) -> Answer:
+    """The answer without a point, from the context that all questions share."""
+    if not _SHARED or len(_SHARED[0].terms) > _MOST_TERMS:
+        _SHARED[:] = [_Translator(z3, z3.Context())]
+    answer = _answer(z3, formulas, (), deadline, seed, shared=_SHARED[0])
+    if answer.reason == OUT_OF_TIME:
+        _SHARED.clear()  # it was interrupted, perhaps a moment after its answer
+    return answer
+
+
+def _z3() -> Any:
+    try:
+        import z3
+    except ImportError as error:
+        raise SolverMissingError(
+            "z3 is not installed, so inequalities cannot be decided; install it with: pip install z3-solver"
+        ) from error
+    return z3
+
+
+def _answer(
+    z3: Any,
+    formulas: Sequence[Any],
+    integers: Collection[str],
+    deadline: float,
+    seed: int,
+    *,
+    shared: _Translator | None = None,
+) -> Answer:
+    """One question to the solver, the named variables over the integers, all others over the reals.
+
+    Args:
+        shared: Where it is asked, without a point in the answer; by default in a new context, so that the answer depends on
+            nothing that was asked before.
+    """
     if time.process_time() >= deadline:
         return Answer("unknown", reason=OUT_OF_TIME)
-    context = z3.Context()
-    translate = _Translator(z3, context, integers)
+    translate = shared or _Translator(z3, z3.Context(), integers)
+    context = translate.context
     solver = z3.Solver(ctx=context) if integers else z3.SolverFor("QF_NRA", ctx=context)
     solver.set("random_seed", seed % 2**30)
     for formula in formulas:
@@ -100,7 +147,7 @@ def _answer(z3: Any, formulas: Sequence[Any], integers: Collection[str], deadlin
     with _interrupted_at(context, deadline) as late:
         try:
             result = solver.check()
-            model = solver.model() if result == z3.sat else None
+            model = solver.model() if shared is None and result == z3.sat else None
             point = {} if model is None else {
                 name: _number(z3, model.eval(variable, model_completion=True)) for name, variable in translate.variables.items()
             }
@@ -143,19 +190,22 @@ class _Translator:
 
     def __init__(self, z3: Any, context: Any, integers: Collection[str] = ()) -> None:
         self._z3 = z3
-        self._context = context
+        self.context = context
         self._integers = integers
         self.variables: dict[str, Any] = {}
+        self.terms: dict[PolynomialRelation, Any] = {}
 
     def formula(self, formula: Any) -> Any:
         z3 = self._z3
         if isinstance(formula, PolynomialRelation):
-            return self._relation(formula)
+            if formula not in self.terms:
+                self.terms[formula] = self._relation(formula)
+            return self.terms[formula]
         if isinstance(formula, bool):
-            return z3.BoolVal(formula, self._context)
+            return z3.BoolVal(formula, self.context)
         head, children = formula
         if head in (BooleanTrue, BooleanFalse):
-            return z3.BoolVal(head is BooleanTrue, self._context)
+            return z3.BoolVal(head is BooleanTrue, self.context)
         terms = [self.formula(child) for child in children]
         if head is Not:
             return z3.Not(terms[0])
@@ -184,7 +234,7 @@ class _Translator:
             return z3.Or(*[term == 0 for term in odd + even])
         if operator == "!=":
             return z3.And(*[term != 0 for term in odd + even])
-        product = odd[0] if odd else z3.RealVal(1, self._context)
+        product = odd[0] if odd else z3.RealVal(1, self.context)
         for term in odd[1:]:
             product = product * term
         table = {"<": product < 0, "<=": product <= 0, ">": product > 0, ">=": product >= 0}
@@ -196,17 +246,17 @@ class _Translator:
         z3 = self._z3
         total = None
         for coefficient, powers in terms_of(polynomial):
-            term = None if coefficient == 1 and powers else z3.RealVal(str(coefficient), self._context)
+            term = None if coefficient == 1 and powers else z3.RealVal(str(coefficient), self.context)
             for name, power in powers:
                 if name not in self.variables:
                     whole = name in self._integers
                     self.variables[name] = (
-                        z3.ToReal(z3.Int(name, self._context)) if whole else z3.Real(name, self._context)
+                        z3.ToReal(z3.Int(name, self.context)) if whole else z3.Real(name, self.context)
                     )
                 for _ in range(power):
                     term = self.variables[name] if term is None else term * self.variables[name]
             total = term if total is None else total + term
-        return z3.RealVal(0, self._context) if total is None else total
+        return z3.RealVal(0, self.context) if total is None else total
 
 
 def _number(z3: Any, value: Any) -> Any:

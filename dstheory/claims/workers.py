@@ -11,6 +11,7 @@ processes that it starts anew run the caller's script a second time.
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import queue
@@ -33,6 +34,15 @@ Answer = dict[str, Any]
 _ROOT = str(Path(__file__).resolve().parent.parent.parent)
 _CODE = """import sys; sys.argv[1] in sys.path or sys.path.insert(0, sys.argv[1])
 from dstheory.claims.workers import serve; serve(int(sys.argv[2]))"""
+_ROOM = {
+    "SYMPY_CACHE_SIZE": "20000",  # of results, for each of its functions: a thousand do not outlast one claim
+    "MALLOC_TOP_PAD_": str(1 << 26),  # the solver gives its memory back after each question, and the next asks for it again
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
+}
+"""Memory for time, unless the user's environment says otherwise."""
+_BEFORE_COLLECTION = (100_000, 50, 100)
+"""Objects before the collector of cycles looks: expressions are many, and trees."""
 _TIME_SIGNALS = {int(getattr(signal, name)) for name in ("SIGPROF", "SIGXCPU") if hasattr(signal, name)}
 _LOAD_LIMIT = 60.0
 """Seconds of processor time for a file of claims to be imported."""
@@ -112,7 +122,7 @@ class _Worker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 start_new_session=True,  # an interrupt goes to the parent, which ends its workers in order
-                env={**os.environ, "PYTHONHASHSEED": "0"},
+                env={**_ROOM, **os.environ, "PYTHONHASHSEED": "0"},
             )
         process = self._process
         assert process.stdin is not None
@@ -160,6 +170,8 @@ def serve(parent: int) -> None:
     with contextlib.suppress(ImportError):
         import z3  # noqa: F401  # paid before the clock of the first claim starts; its absence is reported where needed
 
+    gc.freeze()
+    gc.set_threshold(*_BEFORE_COLLECTION)
     loaded: dict[str, Any] = {}
     for line in sys.stdin:
         request = json.loads(line)

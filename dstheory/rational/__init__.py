@@ -18,6 +18,7 @@ place where independence is only conjectured is a polynomial relation among loga
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -232,6 +233,7 @@ class Ratio(NamedTuple):
     denominator: Any
 
 
+@lru_cache(maxsize=4096)
 def as_ratio(expression: sp.Expr) -> Ratio:
     """Write an expression that is rational in its symbols as a ratio of coprime polynomials.
 
