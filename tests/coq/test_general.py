@@ -18,6 +18,17 @@ STATED = re.compile(r"^(?:Theorem|Corollary) (\w+)", re.MULTILINE)
 
 WRONG = {
     "sign": ("Accuracy", "rate_a n pi s right + rate_b n pi s right - 1", "rate_a n pi s right + rate_b n pi s right + 1"),
+    "relation": ("Accuracy", "(accuracy n pi s right > p <-> d > 1)", "(accuracy n pi s right < p <-> d > 1)"),
+    "strictness": ("Accuracy", "(accuracy n pi s right > p <-> d > 1)", "(accuracy n pi s right > p <-> d >= 1)"),
+    "exponent": ("Chain", "let x := (g * again n pi s) ^ k in", "let x := (g * again n pi s) ^ S k in"),
+    "domain": ("Accuracy", "open_chain n pi s right -> (0 < k)%nat ->", "open_chain n pi s right -> (0 <= k)%nat ->"),
+    "quantifier": ("Gauge", "exists b, forall i, (i < n)%nat -> c i", "forall b, forall i, (i < n)%nat -> c i"),
+    "discount": ("Gradient", "(Rs j - Rr j - g * V)", "(Rs j - Rr j - V)"),
+    "factor": ("Gradient", "(N ^ 2 * (p * (1 - p)) * a * (1 - g * b))", "(N * (p * (1 - p)) * a * (1 - g * b))"),
+    "term": ("Trajectories", "one one T k h l + F' (whole h l)))", "one one T k h l)))"),
+    "weight": ("Energy", "= variance_of_return T k", "= g * variance_of_return T k"),
+    "premise": ("Gauge", "<-> 0 < D < 1 \\/ ws = wd)", "<-> 0 < D \\/ ws = wd)"),
+    "point": ("Gradient", "/\\ d < 0.", "/\\ d > 0."),
 }
 
 

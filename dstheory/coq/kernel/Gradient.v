@@ -4,10 +4,6 @@ Require Import Reals Lra Psatz Arith Lia.
 From Kernel Require Import Sums Policies Chain Accuracy.
 Open Scope R_scope.
 
-Lemma product_derive (f h : R -> R) t f' h' : is_derive f t f' -> is_derive h t h' ->
-  is_derive (fun x => f x * h x) t (f' * h t + f t * h').
-Proof. intros F H. apply (is_derive_mult f h t f' h' F H). intros; apply Rmult_comm. Qed.
-
 (* Policy gradient theorem of the endless chain, for any differentiable policy (tables, features, shared parameters): with pi', s'
    the derivatives of the probabilities, V' = N (sum pi' Q + sum pi s' (R_stop - R_res - g V)). *)
 Theorem value_derive n (pi s : R -> nat -> R) pi' s' Rs Rr g t :

@@ -96,6 +96,20 @@ induction n; simpl; intro H; [apply @is_derive_const|].
 apply (is_derive_plus (fun x => Sum n (f x)) (fun x => f x n)); [apply IHn; auto with arith | apply H; auto with arith].
 Qed.
 
+(* Derivatives of a product, a sum and a complement. *)
+Lemma product_derive (f h : R -> R) t f' h' : is_derive f t f' -> is_derive h t h' ->
+  is_derive (fun x => f x * h x) t (f' * h t + f t * h').
+Proof. intros F H. apply (is_derive_mult f h t f' h' F H). intros; apply Rmult_comm. Qed.
+
+Lemma sum_derive (f h : R -> R) t f' h' : is_derive f t f' -> is_derive h t h' -> is_derive (fun x => f x + h x) t (f' + h').
+Proof. intros F H. apply (is_derive_plus f h t f' h' F H). Qed.
+
+Lemma complement_derive (f : R -> R) t f' : is_derive f t f' -> is_derive (fun x => 1 - f x) t (- f').
+Proof.
+intro F. evar_last; [apply (is_derive_minus (fun _ => 1) f t 0 f'); [apply @is_derive_const | exact F]|].
+unfold minus, plus, opp; simpl. ring.
+Qed.
+
 (* Weighted by probabilities p: the variance is the mean of squares less the square of the mean. *)
 Lemma variance n p f : Sum n p = 1 ->
   let m := Sum n (fun i => p i * f i) in
