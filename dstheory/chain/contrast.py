@@ -21,7 +21,7 @@ is left is F - Z, for with most episodes ending in one payment c, Z is nearly c.
 .. math:: F - Z = (F - c) - (Z - c), \qquad
     Z - c = \frac{g \sum \pi \,\big(s (F - c) + u (r - \kappa c)\big) - (1 - g)\,c}{1 - g + g \sum \pi\,(s + u \kappa)},
 
-c the payment of the answer that episodes end with most often: the form that is taken where Z - c is smaller than Z.
+c the payment of the answer that episodes end with most often from there on: the form that is taken where Z - c is smaller than Z.
 
 Source: derived here.
 """
@@ -33,7 +33,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dstheory.chain.bellman import UnrolledPolicy, reach
+from dstheory.chain.bellman import UnrolledPolicy
 from dstheory.checks import Bools, Floats, Ints
 
 _RARE = 1e-3
@@ -155,10 +155,10 @@ def _entry(table: Floats, which: Bools | int) -> Floats:
 
 
 def _usual_end(policy: UnrolledPolicy) -> Bools | int:
-    """Return which answer episodes end with most often, (*runs, T' or 1, X, Y)."""
-    ends = policy.sample * policy.stop
-    if policy.capped:
-        ends = (reach(policy)[..., None] * ends).sum(axis=-3, keepdims=True)
+    """Return with which answer episodes that get to a turn end most often, (*runs, T', X, Y)."""
+    ends, again = np.array(policy.sample * policy.stop), (policy.sample * policy.resample).sum(axis=-1, keepdims=True)
+    for k in reversed(range(ends.shape[-3] - 1)):
+        ends[..., k, :, :] += again[..., k, :, :] * ends[..., k + 1, :, :]
     return _marked(np.argmax(ends, axis=-1), ends.shape[-1])
 
 

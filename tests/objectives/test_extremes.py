@@ -174,6 +174,13 @@ def test_right_or_refused(label: str) -> None:
     assert not faults, "\n".join(faults)
 
 
+@pytest.mark.parametrize("label", ["rloo-0", "nft-0"])
+def test_chains_whose_turns_end_with_different_answers(label: str) -> None:
+    """The payment that a turn is measured from is that of the answer with which episodes end from there on, not of the first turn's."""
+    _, lacking, faults = check(label, [519])
+    assert not faults and not lacking
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(4))
 @pytest.mark.parametrize("label", LABELS)
