@@ -236,7 +236,7 @@ def read_checkpoint(path: str | os.PathLike[str], settings: Settings | None = No
         ArithmeticTaskError: there is no such file, it is no checkpoint, or its settings differ.
     """
     try:
-        arrays = read_arrays(Path(path), unchecked=True)
+        arrays = read_arrays(Path(path))
     except OSError as error:
         remedy = "train first, or name another file"
         raise ArithmeticTaskError(f"cannot read the checkpoint {path}: {error.strerror}; {remedy}") from error

@@ -21,7 +21,6 @@ from dstheory.readers.limits import LARGEST_TABLE, limit
 from dstheory.readers.streams import opened
 
 _DIGEST = 32  # bytes, after the zip file that npz is
-_END, _MARK = 22, b"PK\x05\x06"  # how a zip file ends: a record of so many bytes that begins like this
 
 
 class DamagedError(Exception):
@@ -53,36 +52,33 @@ def write_arrays(path: Path, arrays: Mapping[str, Any], *, belongs_to: str = "")
         file.write(digest.digest())
 
 
-def read_arrays(path: Path, *, belongs_to: str = "", unchecked: bool = False) -> dict[str, Any]:
+def read_arrays(path: Path, *, belongs_to: str = "") -> dict[str, Any]:
     """Return the arrays of a file.
 
     Args:
         path: the file.
         belongs_to: as it was written.
-        unchecked: whether a file without a checksum, of an earlier version, is read too.
 
     Raises:
         DamagedError: it was cut off or changed, or belongs to something else.
         OSError: it cannot be read.
     """
-    content = _content(path, belongs_to, unchecked=unchecked)
+    content = _content(path, belongs_to)
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()):
                 raise DamagedError("it is packed")  # never by this package; a packed file may be of any size
         with np.load(io.BytesIO(content), allow_pickle=False) as data:
             return {name: data[name] for name in data.files}
-    except Exception as error:  # which one depends on where a file without a checksum is damaged: even SyntaxError, MemoryError
+    except Exception as error:  # of a file that was made to deceive: even SyntaxError, MemoryError
         raise DamagedError(str(error)) from error
 
 
-def _content(path: Path, belongs_to: str, *, unchecked: bool = False) -> bytes:
+def _content(path: Path, belongs_to: str) -> bytes:
     with opened(path) as file:
         if os.fstat(file.fileno()).st_size > limit(LARGEST_TABLE):
             raise DamagedError("it is too large")
         data = file.read()
-    if unchecked and data[-_END:].startswith(_MARK):
-        return data
     content = data[:-_DIGEST]
     if hashlib.sha256(belongs_to.encode() + content).digest() != data[-_DIGEST:]:
         raise DamagedError("its checksum is not that of its content")

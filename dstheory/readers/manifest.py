@@ -1,8 +1,7 @@
 """``run.json``: what was run, which files it wrote, and checksums by which one changed byte in any of them is found out.
 
 ``sha256`` has the checksum of every other file of the directory, ``checksum`` that of ``run.json`` itself, taken with 64 zeros in
-its place. A file of an earlier version has neither and is read as it is; a file that has one has both, so that no change of one
-byte makes a new file look like an old one.
+its place. A result without them is not read: HDF5 takes what a damaged file says of its sizes at its word.
 
 Source: derived here.
 """
@@ -59,7 +58,7 @@ def parse_manifest(data: bytes) -> Any:
         ValueError: it is not JSON, or is not what was written.
     """
     found = json.loads(data)
-    if isinstance(found, dict) and (_FILES in found or _OWN in found):
+    if isinstance(found, dict) and found.get("format") == RUN_FORMAT:
         own = found.get(_OWN)
         whole = data.decode().replace(_own_entry(own), _own_entry(_ZEROS)) if isinstance(own, str) else ""
         if not isinstance(found.get(_FILES), dict) or hashlib.sha256(whole.encode()).hexdigest() != own:
@@ -68,9 +67,9 @@ def parse_manifest(data: bytes) -> Any:
 
 
 def is_unchanged(manifest: Mapping[str, Any], path: Path) -> bool:
-    """Return whether a file beside ``run.json`` is what was written, or absent as it was; always true where no checksums are."""
-    known = manifest.get(_FILES)
-    return known is None or (path.exists() == (path.name in known) and (not path.exists() or known[path.name] == digest(path)))
+    """Return whether a file beside ``run.json`` is what was written, or absent as it was."""
+    known = manifest[_FILES]
+    return path.exists() == (path.name in known) and (not path.exists() or known[path.name] == digest(path))
 
 
 def _own_entry(own: str) -> str:

@@ -90,11 +90,10 @@ def test_nothing_is_replaced(tmp_path: Path, history: xarray.Dataset) -> None:
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-def without_checksums(folder: Path) -> None:
-    """Make it a result as versions without checksums wrote it."""
-    manifest = strict((folder / "run.json").read_text())
-    plain = {key: value for key, value in manifest.items() if key not in ("sha256", "checksum")}
-    (folder / "run.json").write_text(json.dumps(plain, indent=2))
+def make_checksums_fit(folder: Path) -> None:
+    """Make it a result whose checksums are those of the files as they are now."""
+    (folder / "run.json").unlink(missing_ok=True)
+    write_manifest(folder, MANIFEST)
 
 
 @pytest.mark.parametrize("name", ["history.nc", "run.json"])
@@ -119,12 +118,18 @@ def test_a_changed_byte_is_refused_wherever_it_is(tmp_path: Path, history: xarra
         read_run(tmp_path / "out")
 
 
-def test_results_without_checksums_are_read(tmp_path: Path, history: xarray.Dataset) -> None:
+def test_results_without_checksums_are_not_opened(
+    tmp_path: Path, history: xarray.Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A history whose texts are said to be 4 GB long took that much memory, and seconds, before it was refused."""
     write_run(tmp_path, history, MANIFEST)
-    without_checksums(tmp_path)
-    found = read_run(tmp_path)
-    assert found.history is not None
-    xarray.testing.assert_equal(found.history, history)
+    manifest = strict((tmp_path / "run.json").read_text())
+    monkeypatch.setattr("dstheory.readers.results._read_netcdf", lambda path: pytest.fail("opened"))
+    for gone in (("sha256",), ("checksum",), ("sha256", "checksum")):
+        plain = {key: value for key, value in manifest.items() if key not in gone}
+        (tmp_path / "run.json").write_text(json.dumps(plain, indent=2))
+        with pytest.raises(FileFormatError, match=r"run\.json is not what was written"):
+            read_run(tmp_path)
 
 
 def test_names_that_are_not_utf8_are_kept(tmp_path: Path) -> None:
@@ -138,12 +143,12 @@ def test_a_damaged_history_is_refused_without_a_second_error_when_it_is_deleted(
     tmp_path: Path, history: xarray.Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """h5netcdf leaves an object that fails once more, on standard error, where a file breaks while it is being opened."""
-    write_run(tmp_path, history, {"command": "x", "parameters": {}, "seed": 0, "wall_seconds": 0.0})
-    without_checksums(tmp_path)
+    write_run(tmp_path, history, MANIFEST)
     whole, printed = (tmp_path / "history.nc").read_bytes(), []
     monkeypatch.setattr("sys.unraisablehook", printed.append)
     for at in (64, 96):  # the root group, its attributes
         (tmp_path / "history.nc").write_bytes(whole[:at] + bytes([whole[at] ^ 128]) + whole[at + 1 :])
+        make_checksums_fit(tmp_path)
         with pytest.raises(FileFormatError, match=r"history\.nc is not a complete netCDF file"):
             read_run(tmp_path)
     gc.collect()
@@ -152,16 +157,17 @@ def test_a_damaged_history_is_refused_without_a_second_error_when_it_is_deleted(
 
 def test_truncated_history(tmp_path: Path, history: xarray.Dataset) -> None:
     write_run(tmp_path, history, MANIFEST)
-    without_checksums(tmp_path)
     data = (tmp_path / "history.nc").read_bytes()
     for cut in (0, 4, 100, len(data) // 3, len(data) // 2, len(data) - 1):
         (tmp_path / "history.nc").write_bytes(data[:cut])
+        make_checksums_fit(tmp_path)
         with pytest.raises(
             FileFormatError, match=r"^.*history\.nc is not a complete netCDF file: it was cut off or changed; run"
         ) as caught:
             read_run(tmp_path)
         assert "\n" not in str(caught.value)
     (tmp_path / "history.nc").write_text("not netCDF at all, but long enough to be looked at by everybody " * 20)
+    make_checksums_fit(tmp_path)
     with pytest.raises(FileFormatError, match="is not a complete netCDF file"):
         read_run(tmp_path)
 
@@ -193,12 +199,11 @@ def test_arrays_that_are_larger_than_their_file(tmp_path: Path) -> None:
     """A file of HDF5 may describe any number of numbers that nobody wrote."""
     import h5netcdf
 
-    write_manifest(tmp_path, MANIFEST)
-    without_checksums(tmp_path)
     with h5netcdf.File(tmp_path / "history.nc", "w") as file:
         file.dimensions["step"] = 10**12
         file.create_variable("accuracy", ("step",), float)
     assert (tmp_path / "history.nc").stat().st_size < 10_000
+    make_checksums_fit(tmp_path)
     with pytest.raises(FileFormatError, match="is not a complete netCDF file"):
         read_run(tmp_path)
 

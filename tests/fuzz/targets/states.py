@@ -95,7 +95,7 @@ def _check_checkpoint(path: Path) -> str:
 
 
 def made(corpus: Sequence[Input]) -> list[Input]:
-    """Return one of each kind of file; and a checkpoint without a checksum, as earlier versions wrote it."""
+    """Return one of each kind of file; and a checkpoint without its checksum."""
     files, _ = left()
     chunk = next(data for name, data in files.items() if name.startswith("chunk"))
     suffix = next(Path(name).suffix for name in files if name.startswith("chunk"))
