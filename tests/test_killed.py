@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from answers import result_of
 
 ROOT = Path(__file__).parents[1]
 KILLS = int(os.environ.get("DSTHEORY_KILLS", "100"))
@@ -184,10 +185,10 @@ def one(killed: Killed, number: signal.Signals, moment: Callable[[], bool], whol
     assert again.returncode == 0, err
     wait_for_none(killed)
     if killed.command.startswith("sweep"):
-        said = json.loads(out)
+        said = result_of(out)
         assert said["computed"] == (0 if complete else said["chunks"] - chunks), "what was finished is not done twice"
     if killed.command.startswith("arithmetic"):
-        assert json.loads(out)["resumed_after"] == done
+        assert result_of(out)["resumed_after"] == done
     assert killed.files() == whole[1]
     assert content(killed) == whole[0]
     return ended

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -190,19 +189,18 @@ def _wrapped(text: str, width: int, *, indent: int = 0) -> list[str]:
     )
 
 
-def json_report(report: Report) -> str:
+def report_data(report: Report) -> dict[str, Any]:
     """Everything: each claim with its verdict and its steps, the seed, the time and the exit code."""
     claims = [
         {**_public(entry.info), "as_recorded": entry.as_recorded, "verdict": entry.verdict.as_dict()}
         for entry in report.entries
     ]
-    document = {"exit_code": report.exit_code, "seed": report.seed, "time": report.time, "claims": claims}
-    return json.dumps(document, indent=2)
+    return {"exit_code": report.exit_code, "seed": report.seed, "time": report.time, "claims": claims}
 
 
-def list_json(claims: Sequence[Mapping[str, Any]]) -> str:
+def list_data(claims: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The descriptions of claims."""
-    return json.dumps([_public(info) for info in claims], indent=2)
+    return [_public(info) for info in claims]
 
 
 def junit_report(report: Report) -> str:

@@ -148,7 +148,13 @@ def command(
     )
     if numeric is not None:
         derivation = derivation.at(dict(parse_assignments(numeric)))
-    shown = render(derivation, style, standalone=standalone)
+    if style == "json":
+        from dstheory.cli.show import answer
+        from dstheory.symbolic.render import as_data
+
+        shown = answer(as_data(derivation)) + "\n"
+    else:
+        shown = render(derivation, style, standalone=standalone)
     if output is None:
         echo(shown, nl=False)
         return 0

@@ -23,6 +23,7 @@ COMMANDS = {
     "objectives": ("dstheory.cli.objectives", "List the objectives: formula, measure, coefficient-level verdict."),
     "optimum": ("dstheory.cli.optimum", "The optimum of reward + length-weighted KL, in closed form."),
     "reproduce": ("dstheory.cli.reproduce", "Run the experiments and write their figures and data."),
+    "schema": ("dstheory.cli.schema", "The JSON Schema of what each command prints with --json."),
     "signal": ("dstheory.cli.signal", "Signal and noise of a finite batch's update, stage by stage."),
     "simulate": ("dstheory.cli.simulate", "Train one start by reward, reward + KL and SFT, and compare."),
     "sweep": ("dstheory.cli.sweep", "The optimum, or training, over a grid of parameters."),

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import click
 from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -21,6 +22,8 @@ from dstheory.texts import printable
 if TYPE_CHECKING:
     from dstheory.comparison import ObjectiveRow
 
+FORMAT = "dstheory/1"
+"""Format of what ``--json`` prints; the number grows when a key is renamed, gets another meaning or goes away."""
 _CAPTION = 60  # characters to which the lines below a narrow table may reach
 
 
@@ -59,11 +62,18 @@ def _can_print(char: str) -> bool:
     return True
 
 
-def print_json(data: Any) -> None:
-    """Print strict JSON on standard output."""
+def answer(result: Any, *, indent: int | None = 2) -> str:
+    """Return what the running command prints with ``--json``: format, command and result, as strict JSON in ASCII."""
     from dstheory.readers import to_jsonable
 
-    echo_json(json.dumps(to_jsonable(data), indent=2, allow_nan=False))
+    ctx = click.get_current_context()
+    command = ctx.command_path.removeprefix(ctx.find_root().command_path).strip()
+    return json.dumps({"format": FORMAT, "command": command, "result": to_jsonable(result)}, indent=indent, allow_nan=False)
+
+
+def print_json(result: Any, *, indent: int | None = 2) -> None:
+    """Print :func:`answer` on standard output."""
+    echo_json(answer(result, indent=indent))
 
 
 @contextmanager

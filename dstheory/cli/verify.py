@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dstheory.claims.verdicts import EXAMPLES, LONGEST_TIME_LIMIT, SEED, TIME_LIMIT
-from dstheory.cli.echo import echo, echo_json
+from dstheory.cli.echo import echo
 from dstheory.cli.numbers import NumberRange, Whole
-from dstheory.cli.options import processes
+from dstheory.cli.options import json_option, processes
 from dstheory.errors import UnknownClaimError
 from dstheory.texts import printable
 
@@ -56,7 +56,6 @@ _EXAMPLES = Whole(1, 10_000_000, "each is evaluated exactly in every search; giv
 @click.option("--list", "listing", is_flag=True, help="List the claims without checking them.")
 @click.option("--group", "groups", multiple=True, metavar="GROUP", help="Only claims of this group (repeatable).")
 @click.option("--format", "style", type=click.Choice(_FORMATS), default="table", show_default=True, help="Output format.")
-@click.option("--json", "as_json", is_flag=True, help="Same as --format json.")
 @click.option("--examples", type=_EXAMPLES, default=EXAMPLES, show_default=True, help="Examples of each search.")
 @click.option("--seed", type=click.IntRange(min=0), default=SEED, show_default=True, help="Seed of solver and searches.")
 @click.option(
@@ -77,6 +76,7 @@ _EXAMPLES = Whole(1, 10_000_000, "each is evaluated exactly in every search; giv
 @click.option("--kernel", is_flag=True, help="Let Coq check the claims, too; a proof that it refuses is told and ends with 3.")
 @click.option("--coqc", default="coqc", show_default=True, metavar="PATH", help="Coq's compiler, for --kernel.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier export in DIR.")
+@json_option
 def command(
     names: tuple[str, ...],
     shown: tuple[str, ...],
@@ -105,7 +105,7 @@ def command(
     compiler = _compiler(coqc) if kernel else ""
     try:
         if exported:
-            return _export(list_claims(*names, *shown, groups=groups), exported[1], overwrite)
+            return _export(list_claims(*names, *shown, groups=groups), exported[1], overwrite, as_json)
         if listing:
             _print_list(list_claims(*names, *shown, groups=groups), style)
             return 0
@@ -118,8 +118,8 @@ def command(
     said, refused = "", False
     if kernel:
         report, said, refused = _confirmed(report, compiler, options["workers"])
-    _print_report(report, style, whole=bool(shown))
-    if said:
+    _print_report(report, style, said, whole=bool(shown))
+    if said and style != "json":
         echo(said, err=style != "table")
     return report.exit_code or (3 if refused else 0)
 
@@ -138,8 +138,9 @@ def _claims(infos: Sequence[Mapping[str, Any]]) -> list[Claim]:
     return [files[info["path"]][info["id"]] for info in infos]
 
 
-def _export(infos: Sequence[Mapping[str, Any]], out: str, overwrite: bool) -> int:
+def _export(infos: Sequence[Mapping[str, Any]], out: str, overwrite: bool, as_json: bool) -> int:
     """Write the theorems; say how much of the claims they are."""
+    from dstheory.cli.show import print_json
     from dstheory.coq.export import export
     from dstheory.readers.atomic import results_directory
     from dstheory.readers.results import write_manifest
@@ -155,6 +156,9 @@ def _export(infos: Sequence[Mapping[str, Any]], out: str, overwrite: bool) -> in
         write_manifest(directory, command)
     whole = sum(part.whole for part in parts)
     steps = sum(len(part.missing) for part in parts)
+    if as_json:
+        print_json({"claims": len(parts), "whole": whole, "steps_left": steps, "out": out})
+        return 0
     left = f"; {steps} steps of {len(parts) - whole} others are not exported: manifest.json says why" if steps else ""
     echo(f"{whole} of {len(parts)} claims exported whole{left}")
     echo(f"check them with Coq alone: make -C {out}")
@@ -190,18 +194,20 @@ def _confirmed(report: Report, coqc: str, workers: int | None) -> tuple[Report, 
 
 def _print_list(claims: Sequence[Mapping[str, Any]], style: str) -> None:
     from dstheory.claims import reports
+    from dstheory.cli.show import print_json
 
     if style == "json":
-        echo_json(reports.list_json(claims))
+        print_json({"claims": reports.list_data(claims)})
     else:
         _print_table(reports.list_table(claims))
 
 
-def _print_report(report: Report, style: str, *, whole: bool) -> None:
+def _print_report(report: Report, style: str, kernel: str, *, whole: bool) -> None:
     from dstheory.claims import reports
+    from dstheory.cli.show import print_json
 
     if style == "json":
-        echo_json(reports.json_report(report))
+        print_json(reports.report_data(report) | ({"kernel": kernel} if kernel else {}))
     elif style == "junit":
         echo(reports.junit_report(report))
     elif style == "markdown":

@@ -75,7 +75,7 @@ def to_jsonable(value: Any, *, nonfinite: Literal["null", "text"] = "null") -> A
 
 
 def json_text(value: Any) -> str:
-    """Return what ``--json`` prints: :func:`to_jsonable`, indented, without a newline at the end.
+    """Return :func:`to_jsonable` as text, indented, without a newline at the end.
 
     Example:
         >>> json_text({"a": np.float64(0.5)})

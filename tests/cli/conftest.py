@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
+from answers import result_of
 
 
 @dataclass
@@ -14,6 +16,11 @@ class Outcome:
     code: int
     out: str
     err: str
+
+    @property
+    def result(self) -> Any:
+        """What was printed with --json, which must be what the command's schema says."""
+        return result_of(self.out)
 
 
 @pytest.fixture

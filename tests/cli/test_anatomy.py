@@ -55,7 +55,7 @@ def test_the_whole_way(dstheory, tmp_path: Path) -> None:
 def test_json_holds_everything_and_nothing_else_is_on_stdout(dstheory, log: Path) -> None:
     found = dstheory("anatomy", log, "--json", "--resamples", 20, "--out", "o")
     assert found.code == 0, found.err
-    data = json.loads(found.out)
+    data = found.result
     assert [group["name"] for group in data["groups"]] == ["base", "tuned"]
     base = data["groups"][0]
     assert set(base["parts"]) == {"easy", "medium", "hard"}

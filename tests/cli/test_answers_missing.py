@@ -70,4 +70,4 @@ def test_most_unusable_records_leave_no_rate(dstheory, tmp_path: Path) -> None:
 def test_bounds_are_in_the_numbers_for_machines(dstheory, tmp_path: Path) -> None:
     path = _lopsided(tmp_path / "a.jsonl", 2)
     ran = dstheory("anatomy", path, "--resamples", 20, "--no-answer", "omit", "--json", "--out", tmp_path / "out")
-    assert any("p between 0.980 and 1.000" in note for note in json.loads(ran.out)["reading"]["notes"])
+    assert any("p between 0.980 and 1.000" in note for note in ran.result["reading"]["notes"])

@@ -17,7 +17,7 @@ SMALL = ("--updates", 3, "--problems", 4, "--group", 4)
 def test_train_evaluate_show(dstheory, tmp_path) -> None:
     trained = dstheory("arithmetic", "train", *SMALL, "--checkpoint", "r.npz", "--json")
     assert trained.code == 0, trained.err
-    result = json.loads(trained.out)
+    result = trained.result
     assert (result["updates"], result["problems"], result["episodes"]) == (3, 12, 48)
     assert set(result["results"]) == {"sizes trained on", "other sizes"}
     table = dstheory("arithmetic", "train", *SMALL, "--checkpoint", "s.npz", "--method", "sft").out
@@ -26,7 +26,7 @@ def test_train_evaluate_show(dstheory, tmp_path) -> None:
     evaluated = dstheory("arithmetic", "evaluate", "r.npz", "s.npz", "--sizes", "4x4,4x9", "--per-size", 5, "--episodes", 20,
                          "--out", "rollouts.jsonl", "--json")  # fmt: skip
     assert evaluated.code == 0, evaluated.err
-    models = json.loads(evaluated.out)["models"]
+    models = evaluated.result["models"]
     assert list(models) == ["r", "s"]
     assert [row["size"] for row in models["r"]] == ["4x4", "4x9"]
     lines = [json.loads(line) for line in (tmp_path / "rollouts.jsonl").read_text().splitlines()]
@@ -45,7 +45,7 @@ def test_train_evaluate_show(dstheory, tmp_path) -> None:
     assert episode.startswith("1234 x 5678 = 7006652\nattempt 1: 48 tokens\n")
     assert re.search(r"  4 x 8 = \d \(0\.\d{4}\) \d \(0\.\d{4}\)   total -?\d+ \(0\.\d{4}\)", episode)
     assert re.search(r"nines (pass|fail), elevens (pass|fail), last-digit (pass|fail): (stop|resample) \(0\.\d{4}\)", episode)
-    start = json.loads(dstheory("arithmetic", "show", "--size", "4x5", "--json").out)
+    start = dstheory("arithmetic", "show", "--size", "4x5", "--json").result
     assert start["problem"].startswith("4x5:")
 
 
@@ -56,9 +56,9 @@ def test_rollouts_are_read_by_the_anatomy_room(dstheory, tmp_path) -> None:
     dstheory("arithmetic", "train", *SMALL, "--checkpoint", "r.npz")
     dstheory("arithmetic", "evaluate", "r.npz", "--sizes", "4x4,6x6", "--per-size", 10, "--episodes", 50, "--out", "o.jsonl")
     log = read_log(tmp_path / "o.jsonl", strict=True).episodes
-    evaluated = json.loads(
-        dstheory("arithmetic", "evaluate", "r.npz", "--sizes", "4x4,6x6", "--per-size", 10, "--episodes", 50, "--json").out
-    )
+    evaluated = dstheory(
+        "arithmetic", "evaluate", "r.npz", "--sizes", "4x4,6x6", "--per-size", 10, "--episodes", 50, "--json"
+    ).result
     assert len(log) == 1000
     for row, reported in zip(measure(log, "task"), evaluated["models"]["r"], strict=True):
         assert row.labels == (reported["size"],)
@@ -82,7 +82,7 @@ def test_a_killed_run_goes_on_to_the_same_result(dstheory, tmp_path) -> None:
     assert 0 < read_checkpoint(tmp_path / "killed.npz").done <= 25
     resumed = dstheory("arithmetic", "train", *options, "--checkpoint", "killed.npz", "--json")
     whole = dstheory("arithmetic", "train", *options, "--checkpoint", "whole.npz", "--json")
-    one, two = json.loads(resumed.out), json.loads(whole.out)
+    one, two = resumed.result, whole.result
     assert one["resumed_after"] > 0
     assert one["results"] == two["results"]
     assert (one["tokens"], one["episodes"]) == (two["tokens"], two["episodes"])

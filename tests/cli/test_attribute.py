@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,7 @@ def test_the_table_shows_every_objective_and_a_witness(dstheory) -> None:
 
 
 def test_json_has_the_three_levels(dstheory) -> None:
-    data = json.loads(dstheory("attribute", "--objective", "sft", "--length-weight", 1, "--json").out)
+    data = dstheory("attribute", "--objective", "sft", "--length-weight", 1, "--json").result
     (entry,) = data["objectives"]
     assert entry["coefficient"]["balanced"] is False
     assert entry["coefficient"]["ratio"] == [64.0, 64.0]
@@ -27,13 +26,13 @@ def test_json_has_the_three_levels(dstheory) -> None:
 
 
 def test_sums_of_different_measures_have_no_coefficient_level(dstheory) -> None:
-    data = json.loads(dstheory("attribute", "--objective", "reinforce + sft", "--json").out)
+    data = dstheory("attribute", "--objective", "reinforce + sft", "--json").result
     assert data["objectives"][0]["coefficient"] is None
 
 
 @pytest.mark.parametrize(("weight", "balanced"), [(0, True), (0.5, False), (1, False)])
 def test_sft_is_balanced_iff_the_length_weight_is_zero(dstheory, weight, balanced) -> None:
-    data = json.loads(dstheory("attribute", "--objective", "sft", "--length-weight", weight, "--json").out)
+    data = dstheory("attribute", "--objective", "sft", "--length-weight", weight, "--json").result
     assert data["objectives"][0]["coefficient"]["balanced"] is balanced
 
 
@@ -46,7 +45,7 @@ def test_unknown_objective(dstheory) -> None:
 def test_objectives_are_listed_and_shown(dstheory) -> None:
     listed = dstheory("objectives")
     assert listed.code == 0
-    entries = json.loads(dstheory("objectives", "--json").out)["objectives"]
+    entries = dstheory("objectives", "--json").result["objectives"]
     assert {e["name"] for e in entries} == set(REGISTRY)
     for entry in entries:
         assert entry["name"] in listed.out
@@ -84,7 +83,7 @@ def test_what_is_too_large_to_be_exact_is_left_out_by_name(dstheory) -> None:
     chain = Path(__file__).resolve().parents[2] / "examples" / "several_hundred_prompts.csv"
     ran = dstheory("attribute", "--mdp", chain, "--json")
     assert ran.code == 0
-    data = json.loads(ran.out)
+    data = ran.result
     left_out = [entry["objective"] for entry in data["left_out"]]
     assert left_out == ["dpo"]
     assert {entry["objective"] for entry in data["objectives"]} == set(REGISTRY) - {"dpo"}

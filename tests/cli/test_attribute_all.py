@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -25,7 +24,7 @@ def test_every_objective_with_its_claims_and_a_figure(dstheory, tmp_path) -> Non
 
 
 def test_json_is_complete_and_each_at_its_own_defaults(dstheory) -> None:
-    data = json.loads(dstheory("attribute", "--all", "--json", "--no-figure").out)
+    data = dstheory("attribute", "--all", "--json", "--no-figure").result
     rows = {row["name"]: row for row in data["objectives"]}
     assert set(rows) == set(REGISTRY)
     assert data["figure"] is None
@@ -34,8 +33,8 @@ def test_json_is_complete_and_each_at_its_own_defaults(dstheory) -> None:
         assert set(row["tilt"]) == {"sample", "decide", "both"}
     assert rows["grpo"]["balanced"] is True  # beta is 0 unless --beta is given
     assert rows["reinforce"]["tilt"]["both"] == 0.0
-    strict = json.loads(dstheory("attribute", "--all", "--json", "--no-figure", "--beta", 0.5, "--objective", "grpo",
-                                 "--reference", "0.5,0.5,0.5").out)  # fmt: skip
+    strict = dstheory("attribute", "--all", "--json", "--no-figure", "--beta", 0.5, "--objective", "grpo",
+                                 "--reference", "0.5,0.5,0.5").result  # fmt: skip
     assert strict["objectives"][0]["balanced"] is False
 
 
@@ -48,7 +47,7 @@ def test_on_a_chain_from_a_file(dstheory) -> None:
 
 @pytest.mark.parametrize("alias", ["trl:grpo", "verl:grpo", "paper:dapo", "trl:dr_grpo"])
 def test_a_librarys_name_is_attributed_and_explained(dstheory, alias: str) -> None:
-    (row,) = json.loads(dstheory("attribute", "--all", "--json", "--no-figure", "--objective", alias).out)["objectives"]
+    (row,) = dstheory("attribute", "--all", "--json", "--no-figure", "--objective", alias).result["objectives"]
     assert row["name"] == alias
     shown = dstheory("objectives", alias).out
     what = ALIASES[alias.replace("_", "-")]
@@ -60,6 +59,6 @@ def test_objectives_are_listed_by_family_with_aliases(dstheory) -> None:
     out = dstheory("objectives").out
     for word in ("reward: ", "group: ", "imitation: ", "preference: ", "penalty: ", "tokens of the batch", "trl:grpo"):
         assert word in out
-    data = json.loads(dstheory("objectives", "--json").out)
+    data = dstheory("objectives", "--json").result
     assert {a["alias"] for a in data["aliases"]} == set(ALIASES)
     assert {e["family"] for e in data["objectives"]} == {"reward", "group", "imitation", "preference", "penalty"}

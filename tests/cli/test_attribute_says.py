@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from dstheory.objectives import REGISTRY
@@ -12,7 +10,7 @@ from dstheory.objectives import REGISTRY
 def shown(dstheory, *args: object) -> dict:
     ran = dstheory("attribute", *args, "--json")
     assert ran.code == 0, ran.err
-    return json.loads(ran.out)
+    return ran.result
 
 
 @pytest.mark.parametrize("name", ["trl:grpo", "grpo", "dapo-batch", "rloo", "reinforce-baseline", "ppo-clip", "reinforce-pp"])
@@ -129,7 +127,7 @@ def test_rounding_is_no_share(dstheory) -> None:
 
 def test_training_has_no_kl_unless_asked_either(dstheory) -> None:
     plain, named = (
-        json.loads(dstheory("simulate", "--objective", name, "--steps", 5, "--gamma", 1, "--json", *more).out)["conditions"][0]
+        dstheory("simulate", "--objective", name, "--steps", 5, "--gamma", 1, "--json", *more).result["conditions"][0]
         for name, more in (("dapo-batch", ("--beta", 0)), ("dapo-batch", ()))
     )
     assert plain["after"] == named["after"]

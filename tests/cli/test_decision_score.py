@@ -26,7 +26,7 @@ def test_a_place_within_lists(dstheory, tmp_path: Path, place: str) -> None:
     path = _lists(tmp_path / "a.jsonl", SCORES)
     ran = dstheory("anatomy", path, "--decision-score", place, "--json", "--out", "o", "--report", "r.html")
     assert ran.code == 0, ran.err
-    found = json.loads(ran.out)["groups"][0]["one_shot"]["scores"]
+    found = ran.result["groups"][0]["one_shot"]["scores"]
     right = [3, 2, 4, 0, 2, 2, 5]
     wrong = [1, 2, 1, 1.5, 2]
     assert found["area"]["value"] == pytest.approx(sum((r > w) + (r == w) / 2 for r in right for w in wrong) / 35)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -28,7 +27,7 @@ def test_text_by_default(dstheory) -> None:
 
 @pytest.mark.parametrize("spelling", ["KL_Direct", "kl-direct", " KL-DIRECT "])
 def test_names_are_read_kindly(dstheory, spelling: str) -> None:
-    assert json.loads(dstheory("derive", spelling, "--json").out)["objective"] == "kl-direct"
+    assert dstheory("derive", spelling, "--json").result["objective"] == "kl-direct"
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +42,7 @@ def test_json_by_flag_and_by_format_are_the_same(dstheory) -> None:
 
 @pytest.mark.parametrize("name", REGISTRY)
 def test_json_is_all_there_is_on_stdout(dstheory, name: str) -> None:
-    data = json.loads(dstheory("derive", name, "--json").out)
+    data = dstheory("derive", name, "--json").result
     assert data["objective"] == name
     assert set(data["gradient"]) == {"theta_s", "theta_C", "theta_W"}
     assert {"objective", "title", "definitions", "gradient", "attribution", "assumptions", "steps"} <= set(data)
@@ -64,32 +63,30 @@ def test_other_formats(dstheory) -> None:
 
 
 def test_numbers(dstheory) -> None:
-    data = json.loads(dstheory("derive", "reinforce", "--numeric", NUMBERS, "--json").out)
+    data = dstheory("derive", "reinforce", "--numeric", NUMBERS, "--json").result
     assert data["evaluation"]["gradient"]["theta_s"] == {"value": 2080 / 8649, "exact": "2080/8649"}
     assert data["evaluation"]["at"]["p"] == "11/20"
     assert "2080/8649" in dstheory("derive", "reinforce", "--numeric", NUMBERS).out
 
 
 def test_lengths_from_the_start(dstheory) -> None:
-    data = json.loads(
-        dstheory("derive", "sft", "--length-weight", "1/2", "--answer-length", 64, "--decision-length", 1, "--json").out
-    )
+    data = dstheory("derive", "sft", "--length-weight", "1/2", "--answer-length", 64, "--decision-length", 1, "--json").result
     assert data["attribution"]["ratios"][0]["text"] == "8"
-    balanced = json.loads(dstheory("derive", "sft", "--length-weight", 0, "--json").out)
+    balanced = dstheory("derive", "sft", "--length-weight", 0, "--json").result
     assert balanced["attribution"]["verdict"] == "balanced"
 
 
 def test_chain_options(dstheory) -> None:
-    dropped = json.loads(dstheory("derive", "reward-to-go", "--discount-per", "stage", "--no-outer-discount", "--json").out)
+    dropped = dstheory("derive", "reward-to-go", "--discount-per", "stage", "--no-outer-discount", "--json").result
     assert dropped["attribution"]["verdict"] == "balanced up to the discount between the stages"
     assert dropped["attribution"]["ratios"][0]["text"] == "gamma"
     assert dropped["scalar"] == "no"
-    three = json.loads(dstheory("derive", "entropy", "--answers", 3, "--turns", 2, "--json").out)
+    three = dstheory("derive", "entropy", "--answers", 3, "--turns", 2, "--json").result
     assert set(three["gradient"]) == {"z_1", "z_2", "z_3", "t_1", "t_2", "t_3"}
-    indexed = json.loads(dstheory("derive", "sft", "--max-turns", 2, "--turn-indexed", "--json").out)
+    indexed = dstheory("derive", "sft", "--max-turns", 2, "--turn-indexed", "--json").result
     assert indexed["gradient"]["theta_C_t1"]["text"] == "0"
     assert "kappa" in dstheory("derive", "reinforce", "--rewards", "priced").out
-    reference = json.loads(dstheory("derive", "forward-kl", "--states", "reference", "--json").out)
+    reference = dstheory("derive", "forward-kl", "--states", "reference", "--json").result
     assert reference["scalar"] == "yes"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
@@ -14,10 +13,10 @@ FILES = sorted(str(path.relative_to(EXAMPLES)) for path in EXAMPLES.rglob("*") i
 
 def test_they_are_listed_printed_and_copied(dstheory, tmp_path) -> None:
     assert dstheory("examples").out.split("\n\n")[0].splitlines() == FILES
-    assert json.loads(dstheory("examples", "--json").out)["examples"] == FILES
+    assert dstheory("examples", "--json").result["examples"] == FILES
     text = (EXAMPLES / "my_claim.py").read_text(encoding="utf-8")
     assert dstheory("examples", "my_claim.py").out == text
-    assert json.loads(dstheory("examples", "my_claim.py", "--json").out)["text"] == text
+    assert dstheory("examples", "my_claim.py", "--json").result["text"] == text
     assert dstheory("examples", "my_claim.py", "--out", "mine.py").code == 0
     assert Path("mine.py").read_text(encoding="utf-8") == text
     assert dstheory("examples", "--out", "examples").out == f"{len(FILES)} files written: examples\n"

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from answers import result_of
 
 from dstheory.anatomy import Episodes, Log, read_log
 from dstheory.anatomy.follow import Follower
@@ -182,9 +183,9 @@ def test_one_line_of_json_for_each_renewal(dstheory, driven, tmp_path: Path) -> 
     path = tmp_path / "log.jsonl"
     driven(_growing(path))
     ran = dstheory("anatomy", path, "--follow", "--json", "--by", "task")
-    lines = [json.loads(line) for line in ran.out.splitlines()]
+    lines = [result_of(line) for line in ran.out.splitlines()]
     assert [line["used"] for line in lines] == [4, 30]
-    assert [row.get("task") for row in lines[1]["rates"]] == ["x", "y", None]
+    assert [row["labels"].get("task") for row in lines[1]["rates"]] == ["x", "y", None]
     assert lines[1]["rates"][-1]["p"]["value"] == pytest.approx(read_log(path).episodes.correct.mean())
     assert [one["k"] for one in lines[1]["pass"]] == [1, 2, 3]
 
@@ -200,7 +201,7 @@ def test_one_shot_logs_by_step_and_turns_without_decisions(dstheory, driven, tmp
     chains = [{"id": i, "attempts": [{"correct": i % 2 > 0}, {"correct": i % 3 > 0}]} for i in range(24)]
     turns.write_text("".join(json.dumps(row) + "\n" for row in chains), encoding="utf-8")
     ran = dstheory("anatomy", turns, "--follow", "--json")
-    line = json.loads(ran.out)
+    line = ran.result
     assert (line["decided_by"], line["revisions"]["right_to_right"]["value"]) == ("nobody", 8 / 12)
     assert "decided by: nobody; so a and b say nothing about the model" in dstheory("anatomy", turns, "--follow").out
 
@@ -210,7 +211,7 @@ def test_unknown_decisions_give_a_reason_instead_of_numbers(dstheory, driven, tm
     path.write_text("".join(_line(i).replace("resample", "onwards") for i in range(9)), encoding="utf-8")
     driven(iter(()))
     ran = dstheory("anatomy", path, "--follow", "--json")
-    assert json.loads(ran.out)["reason"].startswith("6 of 9 records were unusable for what happened in them")
+    assert ran.result["reason"].startswith("6 of 9 records were unusable for what happened in them")
 
 
 @pytest.mark.parametrize(("options", "why"), [

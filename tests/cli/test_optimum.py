@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 
@@ -13,7 +11,7 @@ import pytest
 )
 def test_the_decision_share_grows_with_the_weighted_length(dstheory, length, p, a, b, share) -> None:
     ran = dstheory("optimum", "--answer-length", length, "--length-weight", 1, "--json")
-    data = json.loads(ran.out)
+    data = ran.result
     assert [round(data["optimum"][k], 4) for k in "pab"] == [p, a, b]
     assert round(data["decision_share_of_gain"], 3) == share
 

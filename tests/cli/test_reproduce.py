@@ -38,7 +38,7 @@ TINY = """
 
 
 def test_every_experiment_is_listed_with_its_claims(dstheory) -> None:
-    listed = json.loads(dstheory("reproduce", "--list", "--json").out)["experiments"]
+    listed = dstheory("reproduce", "--list", "--json").result["experiments"]
     assert any(e["name"] == "source-figure" for e in listed)
     for one in listed:
         assert one["claims"]
@@ -161,7 +161,7 @@ def test_json_is_all_there_is_on_standard_output(dstheory, tmp_path) -> None:
     other = experiment(tmp_path / "crash.py", "return 1 / 0")
     ran = dstheory("reproduce", path, other, "--jobs", 1, "--out", "out", "--json")
     assert ran.code == 1
-    tiny, crash = json.loads(ran.out)["experiments"]
+    tiny, crash = ran.result["experiments"]
     assert (tiny["status"], tiny["out"], tiny["caption"]) == ("done", "out/tiny", "b is 1.")
     assert tiny["tables"]["costs"][1] == {"effect": "a | b", "b": None, "steps": 10}
     assert (crash["status"], crash["reason"]) == ("failed", "ZeroDivisionError: division by zero (crash.py, line 8)")

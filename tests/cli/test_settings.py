@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from dstheory import Policy, TwoStageMDP, solve
@@ -56,7 +54,7 @@ def test_options_are_the_fields(dstheory, line: str) -> None:
     extra = ("--prompts", 4) if line.startswith("--mask") else ()
     ran = dstheory("attribute", "--objective", name, *CHAIN, *line.split(), *extra, "--json")
     assert ran.code == 0, ran.err
-    (found,) = json.loads(ran.out)["objectives"]
+    (found,) = ran.result["objectives"]
     s = solve(MDP, HERE)
     g = objective.gradient(s)
     by_sample, by_decide = HERE.features.pull_back(g.sample, g.decide)
@@ -97,7 +95,7 @@ def test_a_sweep_varies_them(dstheory, tmp_path) -> None:
     ran = dstheory("sweep", "--of", "simulate", "--objective", "grpo", "--grid", "group_size=2,inf", "--grid", "std=none,group",
                    "--steps", 3, "--out", tmp_path / "out", "--json")  # fmt: skip
     assert ran.code == 0, ran.err
-    assert json.loads(ran.out)["settings"] == 4
+    assert ran.result["settings"] == 4
 
 
 @pytest.mark.parametrize("command", [("simulate",), ("sweep", "--of", "simulate", "--grid", "beta=0.1,0.2")])

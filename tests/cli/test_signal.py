@@ -16,7 +16,7 @@ def test_json_holds_what_the_library_finds(dstheory) -> None:
     ran = dstheory("signal", "--objective", "grpo", "--objective", "reinforce", "--group-size", 2, "--prompts", 16, "--json",
                    "--no-figure", "--covariance", "--p", 0.5)  # fmt: skip
     assert ran.code == 0, ran.err
-    data = json.loads(ran.out)
+    data = ran.result
     one, two = data["objectives"]
     s = solve(TwoStageMDP.minimal(gamma=1.0, sample_length=64), Policy.minimal(p=0.5, a=0.8, b=0.3))
     found = signal(GRPO(group_size=2), s, prompts=16, covariance=True)
@@ -64,6 +64,6 @@ def test_what_cannot_be_computed_is_one_sentence(dstheory, args: list[str], mess
 def test_more_prompts_and_more_members_are_more_signal(dstheory) -> None:
     def ratio(*args: object) -> float:
         ran = dstheory("signal", "--objective", "dapo-batch", "--json", "--no-figure", *args)
-        return json.loads(ran.out)["objectives"][0]["decide"]["ratio"]
+        return ran.result["objectives"][0]["decide"]["ratio"]
 
     assert ratio("--prompts", 8) < ratio("--prompts", 32) < ratio("--prompts", 32, "--group-size", 16)

@@ -71,7 +71,7 @@ def test_a_named_directory_is_overwritten_only_when_asked(dstheory, tmp_path) ->
 
 def test_json_is_all_there_is_on_stdout(dstheory, figure) -> None:
     ran = dstheory("simulate", "--steps", 40, "--runs", 3, "--seed", 5, "--json")
-    data = json.loads(ran.out)
+    data = ran.result
     assert data["seed"] == 5
     assert data["runs"] == 3
     reward = data["conditions"][0]
@@ -81,14 +81,14 @@ def test_json_is_all_there_is_on_stdout(dstheory, figure) -> None:
 
 def test_the_same_seed_gives_the_same_numbers(dstheory) -> None:
     options = ("simulate", "--steps", 20, "--runs", 4, "--json")
-    one, two, other = (json.loads(dstheory(*options, "--seed", s).out)["conditions"] for s in (1, 1, 2))
+    one, two, other = (dstheory(*options, "--seed", s).result["conditions"] for s in (1, 1, 2))
     assert one == two
     assert one != other
 
 
 def test_coverage_decides_whether_b_moves(dstheory) -> None:
     """Claim C3: demonstrations that are right first time leave P(resample | wrong) exactly where it was."""
-    rows = json.loads(dstheory("simulate", "--steps", 300, "--json").out)["conditions"]
+    rows = dstheory("simulate", "--steps", 300, "--json").result["conditions"]
     by_name = {row["condition"]: row for row in rows}
     assert by_name["SFT, right first time"]["after"]["b"] == pytest.approx(0.3, abs=1e-12)
     assert by_name["SFT, covers mistakes"]["after"]["b"] > 0.4
@@ -103,19 +103,19 @@ def test_every_optimiser_and_training_option(dstheory, optimizer: str) -> None:
         "--discount-per", "stage", "--reward", "1,-0.1,0,0.2", "--beta", 0.2, "--gamma", 0.9, "--json",
     )  # fmt: skip
     assert ran.code == 0, ran.err
-    json.loads(ran.out)
+    assert ran.result
 
 
 def test_own_objectives_are_compared(dstheory, figure) -> None:
     ran = dstheory("simulate", "--steps", 20, "--objective", "reinforce", "--objective", "reinforce + 0.5*kl + entropy", "--json")
-    assert [row["condition"] for row in json.loads(ran.out)["conditions"]] == ["reinforce", "reinforce + 0.5*kl + entropy"]
+    assert [row["condition"] for row in ran.result["conditions"]] == ["reinforce", "reinforce + 0.5*kl + entropy"]
 
 
 @pytest.mark.parametrize("name", ["minimal.toml", "three_prompts.json", "several_hundred_prompts.csv"])
 def test_example_chains_run(dstheory, name: str) -> None:
     ran = dstheory("simulate", "--mdp", EXAMPLES / name, "--steps", 30, "--lr", 0.5, "--json")
     assert ran.code == 0, ran.err
-    for row in json.loads(ran.out)["conditions"]:
+    for row in ran.result["conditions"]:
         assert 0.0 <= row["after"]["accuracy"] <= 1.0
 
 
@@ -127,7 +127,7 @@ def test_a_chain_from_real_rollouts_runs(dstheory, tmp_path) -> None:
     write_game24_table(RECORDS, tmp_path / "game24.csv")
     ran = dstheory("simulate", "--mdp", "game24.csv", "--steps", 50, "--lr", 1, "--json")
     assert ran.code == 0, ran.err
-    rows = {row["condition"]: row for row in json.loads(ran.out)["conditions"]}
+    rows = {row["condition"]: row for row in ran.result["conditions"]}
     assert rows["reward"]["after"]["accuracy"] > rows["reward"]["before"]["accuracy"]
 
 

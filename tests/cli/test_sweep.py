@@ -41,16 +41,16 @@ def test_a_large_sweep_is_summed_up(dstheory) -> None:
 
 def test_json_and_the_same_command_again(dstheory) -> None:
     first = dstheory("sweep", *GRIDS, "--json")
-    found = json.loads(first.out)
+    found = first.result
     assert found["dimensions"] == {"length_weight": [0, 0.25, 0.5, 0.75, 1], "beta": [0.01, 0.1, 1]}
     assert (found["settings"], found["chunks"], found["computed"]) == (15, 1, 1)
     assert found["out"] == "results/sweep"
     assert found["summary"]["decision_share"]["highest"] <= 1
-    again = json.loads(dstheory("sweep", *GRIDS, "--json").out)
+    again = dstheory("sweep", *GRIDS, "--json").result
     assert (again["computed"], again["out"]) == (0, "results/sweep")
     assert again["summary"] == found["summary"]
     assert "this sweep was complete already, nothing was computed: results/sweep" in dstheory("sweep", *GRIDS).out
-    other = json.loads(dstheory("sweep", *GRIDS, "--gamma", 0.9, "--json").out)
+    other = dstheory("sweep", *GRIDS, "--gamma", 0.9, "--json").result
     assert (other["computed"], other["out"]) == (1, "results/sweep-2")
 
 
@@ -72,7 +72,7 @@ def test_training_with_fixed_options_of_simulate(dstheory, tmp_path) -> None:
 
 def test_a_sweep_is_what_simulate_and_optimum_say(dstheory) -> None:
     options = ("--steps", 60, "--lr", 0.2, "--optimizer", "adam", "--b", 0.4, "--answer-length", 16)
-    said = json.loads(dstheory("simulate", *options, "--length-weight", 0.3, "--json").out)["conditions"]
+    said = dstheory("simulate", *options, "--length-weight", 0.3, "--json").result["conditions"]
     dstheory("sweep", "--of", "simulate", *options, "--grid", "length_weight=0.3,0.9", "--out", "out")
     with xr.open_dataset("out/history.nc") as data:
         for row in said:
@@ -80,7 +80,7 @@ def test_a_sweep_is_what_simulate_and_optimum_say(dstheory) -> None:
             for mine, theirs in (("accuracy", row["after"]["accuracy"]), ("b_after", row["after"]["b"]), ("gain", row["gain"]),
                                  ("energy_sample", row["energy_at_end"]["sample"])):  # fmt: skip
                 assert float(here[mine]) == pytest.approx(theirs, rel=1e-9), (mine, row["condition"])
-    best = json.loads(dstheory("optimum", "--beta", 0.2, "--gamma", 0.8, "--json").out)
+    best = dstheory("optimum", "--beta", 0.2, "--gamma", 0.8, "--json").result
     dstheory("sweep", "--grid", "beta=0.2,0.4", "--gamma", 0.8, "--out", "best")
     with xr.open_dataset("best/history.nc") as data:
         here = data.sel(beta=0.2)
@@ -97,7 +97,7 @@ def test_a_sweep_is_what_simulate_and_optimum_say(dstheory) -> None:
 )
 def test_a_sweep_builds_objectives_as_simulate_does(dstheory, options) -> None:
     more = ("--steps", 5, "--lr", 0.3, *options)
-    (said,) = json.loads(dstheory("simulate", *more, "--length-weight", 0.3, "--out", "one", "--json").out)["conditions"]
+    (said,) = dstheory("simulate", *more, "--length-weight", 0.3, "--out", "one", "--json").result["conditions"]
     dstheory("sweep", "--of", "simulate", *more, "--grid", "length_weight=0.3,0.9", "--out", "out")
     with xr.open_dataset("out/history.nc") as data:
         assert float(data.accuracy.sel(length_weight=0.3)[0]) == pytest.approx(said["after"]["accuracy"], rel=1e-9)
@@ -108,9 +108,9 @@ def test_a_chain_from_a_file(dstheory) -> None:
     example = dstheory("optimum", "--mdp", chain, "--beta", "0.3", "--gamma", 0.7, "--json")
     ran = dstheory("sweep", "--mdp", chain, "--gamma", 0.7, "--grid", "beta=0.1,0.3", "--out", "out", "--json")
     assert ran.code == 0, ran.err
-    assert json.loads(ran.out)["chain"] == "three_prompts.json"
+    assert ran.result["chain"] == "three_prompts.json"
     with xr.open_dataset("out/history.nc") as data:
-        assert float(data.accuracy.sel(beta=0.3)) == pytest.approx(json.loads(example.out)["optimum"]["accuracy"], rel=1e-12)
+        assert float(data.accuracy.sel(beta=0.3)) == pytest.approx(example.result["optimum"]["accuracy"], rel=1e-12)
     refused = dstheory("sweep", "--mdp", chain, "--grid", "p=0.1,0.3")
     assert refused.code == 1
     assert refused.err == "error: p describes the minimal chain M0; a chain from a file has its policy and lengths in the file\n"
@@ -122,7 +122,7 @@ def test_settings_without_a_result_are_counted_and_said(dstheory, tmp_path) -> N
     assert ran.code == 0
     assert "1 of 4 settings have no result (no optimum never stopping pays): NaN, marked in `status`" in ran.out
     assert json.loads((tmp_path / "out/run.json").read_text())["without_result"] == {"no_optimum_never_stopping_pays": 1}
-    found = json.loads(dstheory("sweep", *options, "--json").out)
+    found = dstheory("sweep", *options, "--json").result
     assert found["without_result"] == {"no_optimum_never_stopping_pays": 1}
 
 
@@ -186,9 +186,9 @@ def test_killed_while_the_result_was_written(dstheory, monkeypatch) -> None:
 
 def test_options_from_a_file(dstheory, tmp_path) -> None:
     (tmp_path / "c.toml").write_text('of = "simulate"\ngrid = ["length_weight=0,1"]\nsteps = 5\nobjective = ["sft"]\n')
-    found = json.loads(dstheory("sweep", "--config", "c.toml", "--grid", "beta=0.1,0.2,0.3", "--json").out)
+    found = dstheory("sweep", "--config", "c.toml", "--grid", "beta=0.1,0.2,0.3", "--json").result
     assert found["dimensions"] == {"beta": [0.1, 0.2, 0.3], "objective": ["sft"]}  # the command line wins
-    found = json.loads(dstheory("sweep", "--config", "c.toml", "--json").out)
+    found = dstheory("sweep", "--config", "c.toml", "--json").result
     assert found["dimensions"] == {"length_weight": [0, 1], "objective": ["sft"]}
 
 

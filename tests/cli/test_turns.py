@@ -186,7 +186,7 @@ def test_comparisons_and_chains_say_whose_decisions_they_are(dstheory, tmp_path:
     rows = [{**record, "model": model, "decided_by": "verifier"} for model in "mn" for record in _loop("verifier")]
     path = _file(tmp_path / "a.jsonl", *rows)
     ran = dstheory("anatomy", path, "--compare", "m", "n", "--json", "--resamples", 9, "--out", tmp_path / "out")
-    notes = json.loads(ran.out)["comparison"]["notes"]
+    notes = ran.result["comparison"]["notes"]
     assert "decided by in m: verifier; what decisions give there is not the model's" in notes
     ran = dstheory("anatomy", "export-chain", path, "--model", "m", "--out", tmp_path / "chain.json")
     assert "note: decided by: verifier; so a and b of this chain are not the model's" in ran.out

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -12,6 +11,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from answers import result_of
 from claims.claim_files import FILES, warm_workers
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -98,7 +98,7 @@ def test_strings_on_the_command_line_are_names_and_nothing_else(dstheory, tmp_pa
 
 def test_json_is_all_there_is_on_stdout(dstheory):
     result = dstheory("verify", "A3", "B3-loose", "--json", "--seed", 7, "--examples", 10)
-    document = json.loads(result.out)
+    document = result.result
     assert (document["exit_code"], document["seed"]) == (0, 7)
     holds, fails = document["claims"]
     assert (holds["id"], holds["verdict"]["outcome"], holds["as_recorded"]) == ("A3", "holds", True)
@@ -126,7 +126,7 @@ def test_list_checks_nothing(dstheory):
     assert result.code == 0
     assert "A3-loose" in result.out
     assert "B1" not in result.out
-    listed = json.loads(dstheory("verify", "--list", "--json").out)
+    listed = dstheory("verify", "--list", "--json").result["claims"]
     assert all("verdict" not in info and "path" not in info for info in listed)
 
 
@@ -179,7 +179,7 @@ doubled = Claim(id="doubled", statement="Doubling c_s doubles g_s only.", domain
 def test_a_claim_about_an_objective_of_the_users_own(dstheory, tmp_path):
     (tmp_path / "own.py").write_text(OWN_OBJECTIVE)
     result = dstheory("verify", tmp_path / "own.py", "--json")
-    (claim,) = json.loads(result.out)["claims"]
+    (claim,) = result.result["claims"]
     assert [step["status"] for step in claim["verdict"]["steps"]] == ["proved", "proved"], claim["verdict"]
     assert result.code == 0
 
@@ -201,7 +201,7 @@ def test_the_layout_of_the_wheel(tmp_path):
         check=False,
     )
     assert run.returncode == 0, run.stderr
-    assert [claim["id"] for claim in json.loads(run.stdout)["claims"]] == ["A3"]
+    assert [claim["id"] for claim in result_of(run.stdout)["claims"]] == ["A3"]
 
 
 def test_modules_in_the_working_directory_do_not_shadow_the_workers_own(tmp_path):

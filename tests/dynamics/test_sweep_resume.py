@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
+from answers import result_of
 from click.testing import CliRunner
 
 from dstheory.cli.main import cli
@@ -72,7 +73,7 @@ def here() -> dict[str, Any]:
     """Run the same command in this process."""
     ran = CliRunner().invoke(cli, COMMAND)
     assert ran.exit_code == 0, ran.stderr
-    found: dict[str, Any] = json.loads(ran.stdout)
+    found: dict[str, Any] = result_of(ran.stdout)
     return found
 
 

@@ -15,12 +15,12 @@ from sitepages import claims as catalogue
 from dstheory.claims import Outcome, Report, verify
 from dstheory.claims.reports import (
     claim_text,
-    json_report,
     junit_report,
     latex_claims,
     latex_report,
     markdown_claims,
     markdown_report,
+    report_data,
 )
 from dstheory.claims.sources import bundled_files, load_claims
 from dstheory.claims.verdicts import BY_DEFINITION
@@ -176,8 +176,8 @@ def test_ids_differ_and_belong_to_their_group(report):
 
 
 def test_reports_mention_every_claim(report):
-    for render in (json_report, junit_report, markdown_report, latex_report):
-        text = render(report)
+    for render in (report_data, junit_report, markdown_report, latex_report):
+        text = str(render(report))
         assert all(entry.info["id"] in text for entry in report.entries)
     for entry in report.entries:
         assert claim_text(entry).startswith(entry.info["id"])

@@ -28,7 +28,7 @@ def explained(dstheory, tmp_path):
     def run(*more):
         found = dstheory("explain", "mine.yaml", *CHAIN, "--json", *more)
         assert found.code == 0, found.err
-        return json.loads(found.out)
+        return found.result
 
     return run
 
@@ -143,7 +143,7 @@ def test_a_batch_of_one_prompt_divides_by_the_groups_standard_deviation(explaine
 
 def test_the_example_is_that_configuration(dstheory) -> None:
     example = Path(__file__).parents[2] / "examples" / "trainers" / "trl_grpo.yaml"
-    found = json.loads(dstheory("explain", example, "--json").out)
+    found = dstheory("explain", example, "--json").result
     assert found["unknown"] == []
     assert found["not_modelled"] == []
     assert (found["training"]["std"], found["training"]["beta"], found["training"]["max_tokens"]) == ("batch", 0.04, 1.0)
@@ -200,7 +200,7 @@ def test_a_kl_in_the_reward_before_and_after_the_baseline(dstheory, name: str) -
     settings, placed, below = PLACED[name]
     gradient = [g / (TOKENS if below == "batch" else 1.0) for g in of_pairs(placed)]
     ran = dstheory("explain", *name.split(), *settings, *CHAIN, *KL, "--prompts", 10**6, "--json")
-    found = json.loads(ran.out)
+    found = ran.result
     whole = found["attribution"][0]
     s, d = brute.energies(gradient, LISTED, POLICY)
     assert whole["energy_share"] == pytest.approx(d / (s + d), rel=1e-5)  # a million prompts are not yet without end
@@ -217,7 +217,7 @@ def test_leave_one_out_over_the_tokens_of_the_batch_is_longer_by_its_factor(dsth
         for credit in (lambda g: g[0] - sum(g) / 8, lambda g: g[0] - sum(g[1:]) / 7)
     ]
     mine, other = (brute.update(LISTED, lambda e, c=c: c[int(e.reward)]) for c in credits)
-    factor = json.loads(ran.out)["against"]["factor"]
+    factor = ran.result["against"]["factor"]
     assert factor["both"] == pytest.approx(math.hypot(*other) / math.hypot(*mine), rel=1e-9)
     assert factor["both"] == pytest.approx(8 / 7, rel=1e-9)
 
@@ -228,10 +228,10 @@ def test_p_a_and_b_of_a_log_with_lengths_that_are_given(dstheory, tmp_path: Path
     records = [{"id": i, "cap": 3, "attempts": steps} for i, steps in enumerate(attempts)]
     (tmp_path / "log.jsonl").write_text("\n".join(map(json.dumps, records)))
     lengths = ("--answer-length", "30,70", "--decision-length", 2)
-    measured = json.loads(dstheory("explain", "trl:grpo", "loss_type=grpo", "--log", "log.jsonl", *lengths, "--json").out)
+    measured = dstheory("explain", "trl:grpo", "loss_type=grpo", "--log", "log.jsonl", *lengths, "--json").result
     # Rates are smoothed by half an observation: p = (4 + 1/2)/(6 + 1), a = (3 + 1/2)/(4 + 1), b = (1 + 1/2)/(2 + 1).
     policy = ("--p", 4.5 / 7, "--a", 3.5 / 5, "--b", 1.5 / 3, "--max-turns", 3)
-    typed = json.loads(dstheory("explain", "trl:grpo", "loss_type=grpo", *policy, *lengths, "--json").out)
+    typed = dstheory("explain", "trl:grpo", "loss_type=grpo", *policy, *lengths, "--json").result
     assert measured["chain"]["name"] == "log.jsonl"
     for name in ("energy_share", "energy_share_longer"):
         assert measured["attribution"][0][name] == pytest.approx(typed["attribution"][0][name], rel=1e-9)
@@ -246,7 +246,7 @@ def test_a_kl_with_a_normaliser_of_its_own(dstheory) -> None:
     reward = brute.update(LISTED, lambda e: credits[int(e.reward)] / e.tokens)
     penalty = brute.kl_update(LISTED, lambda e: 0.3 / TOKENS, lambda ratio: -(1.0 - math.exp(-ratio)))
     s, d = brute.energies([r + k for r, k in zip(reward, penalty, strict=True)], LISTED, POLICY)
-    assert json.loads(ran.out)["attribution"][0]["energy_share"] == pytest.approx(d / (s + d), rel=1e-5)
+    assert ran.result["attribution"][0]["energy_share"] == pytest.approx(d / (s + d), rel=1e-5)
 
 
 def test_cispo_at_trls_default_is_cut_at_a_fifth_on_the_policy(explained) -> None:
@@ -313,11 +313,11 @@ def test_groups_without_variance_are_left_out_of_what_divides(dstheory) -> None:
         for other in LISTED:
             if one.reward != other.reward:
                 mixed += one.probability * other.probability * (one.tokens + other.tokens) / 2
-    assert json.loads(ran.out)["against"]["factor"]["both"] == pytest.approx(mixed / TOKENS, rel=1e-4)
+    assert ran.result["against"]["factor"]["both"] == pytest.approx(mixed / TOKENS, rel=1e-4)
 
 
 def test_what_has_no_objective_here_is_explained_and_not_compared(dstheory) -> None:
-    found = json.loads(dstheory("explain", "trl:grpo", *CHAIN, "--against", "slime:grpo", "--json").out)
+    found = dstheory("explain", "trl:grpo", *CHAIN, "--against", "slime:grpo", "--json").result
     assert found["attribution"][0]["name"] == "whole"
     assert found["against"]["not_compared"].startswith("group_size is 1")
     assert found["against"]["factor"]["both"] is None
@@ -338,7 +338,7 @@ def test_nemo_rls_default_divides_by_the_deviation_of_the_others_where_they_diff
     credits = [brute.credit_among(r, ACCURACY, size, credit) for r in (0.0, 1.0)]
     settings = ("loss_fn.reference_policy_kl_penalty=0", "loss_fn.token_level_loss=false")
     base = ("nemo-rl:grpo", f"grpo.num_generations_per_prompt={size}", *settings, *CHAIN, "--json")
-    found = json.loads(dstheory("explain", *base, "--with", "grpo.normalize_rewards=false").out)
+    found = dstheory("explain", *base, "--with", "grpo.normalize_rewards=false").result
     gradient = brute.update(LISTED, lambda e: credits[int(e.reward)] / e.tokens)
     s, d = brute.energies(gradient, LISTED, POLICY)
     assert found["attribution"][0]["energy_share"] == pytest.approx(d / (s + d), rel=1e-9)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from cli.conftest import dstheory  # noqa: F401  # the command line, in this process
 
@@ -39,7 +37,7 @@ def test_what_does_not_depend_on_length_is_said_once(dstheory, longer: str) -> N
 
 def test_a_penalty_is_measured_by_the_reward(dstheory) -> None:  # noqa: F811
     args = ("trl:grpo", "beta=0.04", "--reference", "0.5,0.7,0.4")
-    rows = {row["name"]: row for row in json.loads(dstheory("explain", *args, "--json").out)["attribution"]}
+    rows = {row["name"]: row for row in dstheory("explain", *args, "--json").result["attribution"]}
     percent = 100 * rows["KL in the loss"]["norm"] / rows["reward"]["norm"]
     assert f"KL in the loss: its gradient is {percent:.3g} % as long as the reward's" in said(dstheory, *args)
 

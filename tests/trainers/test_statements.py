@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 
 import pytest
 from cli.conftest import dstheory  # noqa: F401  # the command line, in this process
@@ -25,7 +24,7 @@ TRAININGS = [
 def test_what_is_said_to_have_the_direction_of_accuracy_has_it(dstheory, training: tuple[str, ...]) -> None:  # noqa: F811
     ran = dstheory("explain", *training, *CHAIN, "--json")
     assert ran.code == 0, ran.err
-    data = json.loads(ran.out)
+    data = ran.result
     said = {note["claim"] for note in data["notes"]} & STRAIGHT
     (reward,) = [row for row in data["attribution"] if row["name"] in ("whole", "reward")][:1]
     assert not said or reward["tilt"]["both"] == pytest.approx(0.0, abs=1e-4)

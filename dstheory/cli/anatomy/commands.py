@@ -11,7 +11,7 @@ from dstheory.anatomy.made_logs import FORMS, write_made_log
 from dstheory.cli.anatomy.options import log_options, longest_episode, read_with, reading_options, refuse_unusable
 from dstheory.cli.echo import echo
 from dstheory.cli.numbers import Number, NumberRange, Whole
-from dstheory.cli.options import seed_option
+from dstheory.cli.options import json_option, seed_option
 
 _MOST_EPISODES = 50_000_000
 _LARGE = "all episodes are held in memory, some 100 bytes each; write several logs with other seeds"
@@ -51,6 +51,7 @@ Examples:
               help="In the other forms: added to the log-odds of a right answer, as a better model has.")  # fmt: skip
 @seed_option("The same seed gives the same log.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
+@json_option
 @click.pass_context
 def generate(
     ctx: click.Context,
@@ -65,12 +66,14 @@ def generate(
     shift: float,
     seed: int,
     overwrite: bool,
+    as_json: bool,
 ) -> None:
     """Write a synthetic log whose p, a and b are known, as JSON lines (packed if OUT ends in .gz, .zst or .bz2)."""
     from dstheory.anatomy.export import write_log
     from dstheory.anatomy.generate import BUNDLED, generate_log, parse_cell
-    from dstheory.cli.show import number, print_table, progress_bar
+    from dstheory.cli.show import number, print_json, print_table, progress_bar
 
+    made: dict[str, Any] = {"out": str(out), "form": form, "problems": problems, "seed": seed}
     others = ("samples", "shift") if form == "episodes" else ("cells", "cap", "concentration", "trials")
     for name in others:
         if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
@@ -78,6 +81,9 @@ def generate(
             raise click.UsageError(f"{flag} is not for the form {form}: leave it out, or choose another --form", ctx)
     if form != "episodes":
         written = write_made_log(out, form, problems, samples=samples, shift=shift, seed=seed, overwrite=overwrite)
+        if as_json:
+            print_json({**made, "records": written, "cells": []})
+            return
         echo(f"{out}: {written:,} records of {problems:,} problems, as {form} writes them; shift {shift:g}, seed {seed}")
         return
     chosen = [parse_cell(text) for text in cells] or list(BUNDLED)
@@ -92,8 +98,11 @@ def generate(
         episodes_per_problem=trials,
         seed=seed,
     )
-    with progress_bar("writing records", len(log), quiet=False) as update:
+    with progress_bar("writing records", len(log), quiet=as_json) as update:
         write_log(out, log, overwrite=overwrite, progress=update)
+    if as_json:
+        print_json({**made, "records": len(log), "cells": chosen})
+        return
     rows = [[cell.model, cell.task, *map(number, (cell.p, cell.a, cell.b))] for cell in chosen]
     spread = f"p ~ Beta with concentration {concentration:g} over problems" if concentration else "problems are all alike"
     print_table(
@@ -107,12 +116,17 @@ def generate(
 
 
 @click.command(name="schema", context_settings=_SETTINGS)
-def schema() -> None:
+@json_option
+def schema(as_json: bool) -> None:
     """Print the JSON Schema of a rollout record, one of which stands on each line of a log."""
     from dstheory.anatomy.logs import record_schema
     from dstheory.cli.show import print_json
+    from dstheory.readers import json_text
 
-    print_json(record_schema())
+    if as_json:
+        print_json(record_schema())
+    else:
+        echo(json_text(record_schema()))
 
 
 @click.command(name="export-chain", epilog=_EXPORT, context_settings=_SETTINGS)
@@ -127,18 +141,20 @@ def schema() -> None:
 @click.option("--gamma", type=NumberRange(0, 1), default=1.0, show_default=True, help="Discount of the chain.")
 @reading_options
 @click.option("--overwrite", is_flag=True, help="Replace an existing file.")
+@json_option
 def export_chain(
-    out: Path, by: str, model: str | None, max_turns: int | None, gamma: float, overwrite: bool, **options: Any
+    out: Path, by: str, model: str | None, max_turns: int | None, gamma: float, overwrite: bool, as_json: bool, **options: Any
 ) -> None:
     """Turn the p, a, b that a log shows into the initial policy of a chain."""
     from dstheory.anatomy.answers import decided_by
     from dstheory.anatomy.export import measured_chain
     from dstheory.anatomy.rates import measure
     from dstheory.chain.exact import solve
+    from dstheory.cli.show import print_json
     from dstheory.readers import refuse_overwrite, write_chain
 
     refuse_overwrite(out, overwrite, inputs=options["logs"])
-    log = read_with(options, labels=[by], quiet=False)
+    log = read_with(options, labels=[by], quiet=as_json)
     episodes = log.episodes
     if model is not None:
         column = episodes.column("model")
@@ -149,12 +165,17 @@ def export_chain(
     made = measured_chain(episodes, by=by, cap=max_turns, gamma=gamma)
     write_chain(out, made.mdp, made.policy, answers=made.answers, overwrite=overwrite)
     solution = solve(made.mdp, made.policy)
+    who = decided_by(episodes, measure(episodes)[0])
+    rates = {"p": solution.p, "a": solution.a, "b": solution.b, "accuracy": solution.mean_accuracy}
+    if as_json:
+        chain = {"prompts": made.mdp.correct.shape[0], "max_turns": made.mdp.max_turns}
+        print_json({"out": str(out), "reading": log.reading.to_dict(), "decided_by": who, **chain, **rates})
+        refuse_unusable(log, options["max_unusable"])
+        return
     for line in log.reading.lines():
         echo(line)
-    who = decided_by(episodes, measure(episodes)[0])
     if who not in ("model", "model (assumed)"):
         echo(f"note: decided by: {who}; so a and b of this chain are not the model's")
-    rates = {"p": solution.p, "a": solution.a, "b": solution.b, "accuracy": solution.mean_accuracy}
     shown = (f"{name} {value:.3f}" if value == value else f"{name} - (no decisions)" for name, value in rates.items())
     echo(f"{out}: {made.mdp!r}; {', '.join(shown)}")
     echo(f"next: dstheory simulate --mdp {out}")

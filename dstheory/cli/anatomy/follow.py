@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dstheory.cli.anatomy.options import biased, request_of, texts_of
-from dstheory.cli.echo import echo, echo_json
+from dstheory.cli.echo import echo
 from dstheory.errors import RecordError
 
 if TYPE_CHECKING:
@@ -80,13 +79,13 @@ def _pause(seconds: float) -> bool:
 def _show(found: Log, log: Follower, options: dict[str, Any], *, as_json: bool) -> None:
     import sys
 
+    from dstheory.cli.show import print_json
+
     why = biased(found, options["max_unusable"])
     if as_json:
         plain: dict[str, Any] = {"records": found.reading.records, "used": found.reading.usable}
         plain |= {"reason": why} if why else numbers(found.episodes, options)
-        from dstheory.readers import to_jsonable
-
-        echo_json(json.dumps(to_jsonable(plain), allow_nan=False))
+        print_json(plain, indent=None)
     else:
         from rich.console import Console
 
@@ -145,7 +144,7 @@ def numbers(episodes: Episodes, options: dict[str, Any]) -> dict[str, Any]:
     return {
         "decided_by": found["decided_by"],
         "rates": [
-            {**dict(zip(found["axes"], row.labels, strict=False)), "problems": row.problems, "episodes": row.episodes}
+            {"labels": dict(zip(found["axes"], row.labels, strict=False)), "problems": row.problems, "episodes": row.episodes}
             | {"attempts": row.attempts, "p": plain(row.p), "a": plain(row.a), "b": plain(row.b)}
             for row in found["rates"]
         ],

@@ -11,6 +11,7 @@ import click
 
 from dstheory.cli.anatomy.options import log_options, request_of, texts_of
 from dstheory.cli.echo import echo
+from dstheory.cli.options import json_option
 from dstheory.readers.records import DECIDED_BY, NOBODY
 
 if TYPE_CHECKING:
@@ -29,39 +30,51 @@ Examples:
 
 
 @click.command(name="formats", context_settings=_SETTINGS)
-def formats() -> None:
+@json_option
+def formats(as_json: bool) -> None:
     """List the formats of logs that are recognised, and by which keys; one of your own is a TOML file (docs/log_formats.md)."""
-    from dstheory.cli.show import print_table
+    from dstheory.cli.show import print_json, print_table
     from dstheory.readers.formats import formats as known
 
-    rows = [[format.name, format.title, ", ".join(format.keys)] for format in sorted(known(), key=lambda one: one.name)]
-    print_table("formats of logs", ["--format", "what", "recognised by"], rows, words=3)
+    rows = [(format.name, format.title, list(format.keys)) for format in sorted(known(), key=lambda one: one.name)]
+    if as_json:
+        print_json({"formats": [dict(zip(("name", "title", "keys"), row, strict=True)) for row in rows]})
+    else:
+        table = [[name, title, ", ".join(keys)] for name, title, keys in rows]
+        print_table("formats of logs", ["--format", "what", "recognised by"], table, words=3)
 
 
 @click.command(name="inspect", epilog=_INSPECT, context_settings=_SETTINGS)
 @log_options
-def inspect(**options: Any) -> None:
+@json_option
+def inspect(as_json: bool, **options: Any) -> None:
     """Say how logs are read, show three records of each as they were understood, and propose the command that measures them."""
+    from dstheory.cli.show import print_json
     from dstheory.readers.log_files import Opened, expand
     from dstheory.readers.reading import Reading
 
+    given = [word for word in sys.argv[1:] if word not in ("anatomy", "inspect", "--json")]
+    found: list[dict[str, Any]] = []
     for file in expand(options["logs"]):
         reading = Reading([file], options["strict"])
         opened = Opened.of(file, request_of(options), reading)
-        echo(f"{file}: read as {opened.layout.sentence}")
-        for line in _parts(opened.layout):
-            echo(f"  {line}")
-        shown = 0
+        records: list[str] = []
         for batch in opened.batches(reading, texts_of(options)):
-            for i in range(min(len(batch.lengths), _SHOWN - shown)):
-                echo(f"  {_record(batch, i)}")
-                shown += 1
-            if shown >= _SHOWN:
+            records += [_record(batch, i) for i in range(min(len(batch.lengths), _SHOWN - len(records)))]
+            if len(records) >= _SHOWN:
                 break
-        for reason in islice(reading.examples.values(), _SHOWN):
-            echo(f"  unusable: {reason[0]}")
-    given = [word for word in sys.argv[1:] if word not in ("anatomy", "inspect")]
-    echo(f"next: dstheory anatomy {shlex.join(given)}")
+        unusable = [reason[0] for reason in islice(reading.examples.values(), _SHOWN)]
+        found.append({"file": str(file), "read_as": opened.layout.sentence, "parts": _parts(opened.layout), "records": records,
+                      "unusable": unusable})  # fmt: skip
+    following = f"dstheory anatomy {shlex.join(given)}"
+    if as_json:
+        print_json({"files": found, "next": following})
+        return
+    for one in found:
+        echo(f"{one['file']}: read as {one['read_as']}")
+        for line in (*one["parts"], *one["records"], *(f"unusable: {reason}" for reason in one["unusable"])):
+            echo(f"  {line}")
+    echo(f"next: {following}")
 
 
 def _parts(layout: Layout) -> list[str]:

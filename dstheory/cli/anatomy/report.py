@@ -51,7 +51,20 @@ Exit codes:
 """
 
 
-@click.command(name="anatomy", epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+class _Context(click.Context):
+    """`anatomy report LOG` is called `anatomy` wherever its name is shown: nobody has to type the rest."""
+
+    @property
+    def command_path(self) -> str:
+        """The words that begin the command."""
+        return super().command_path if self.parent is None else self.parent.command_path
+
+
+class _Report(click.Command):
+    context_class = _Context
+
+
+@click.command(name="anatomy", cls=_Report, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @log_options
 @click.option("--by", default="task", show_default=True, metavar="FIELD",
               help="Measure each label of this field apart: task, difficulty, or any key of the records.")  # fmt: skip

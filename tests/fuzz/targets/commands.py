@@ -176,9 +176,11 @@ def _strict(out: str, words: list[str]) -> None:
         raise Wrong("--json prints no strict JSON", f"{words}: {name}")
 
     try:
-        json.loads(out, parse_constant=constant)
+        answer = json.loads(out, parse_constant=constant)
     except ValueError as error:
         raise Wrong("--json prints no JSON", f"{words}: {error}: {out[:300]}") from error
+    if list(answer) != ["format", "command", "result"]:
+        raise Wrong("--json prints something else than one answer", f"{words}: {out[:300]}")
 
 
 # ---------------------------------------------------------------------- inputs
