@@ -44,8 +44,8 @@ def few(formulas: Sequence[str]) -> tuple[list[str], str]:
 
 
 def verdict_text(entry: Entry) -> str:
-    """The outcome, and the recorded one where it differs."""
-    outcome = str(entry.verdict.outcome)
+    """The outcome, and the recorded one where it differs; "cached" where an earlier check found it."""
+    outcome = str(entry.verdict.outcome) + (", cached" if entry.cached else "")
     return outcome if entry.as_recorded else f"{outcome} (recorded: {entry.info['recorded']})"
 
 
@@ -192,7 +192,7 @@ def _wrapped(text: str, width: int, *, indent: int = 0) -> list[str]:
 def report_data(report: Report) -> dict[str, Any]:
     """Everything: each claim with its verdict and its steps, the seed, the time and the exit code."""
     claims = [
-        {**_public(entry.info), "as_recorded": entry.as_recorded, "verdict": entry.verdict.as_dict()}
+        {**_public(entry.info), "as_recorded": entry.as_recorded, **_cached(entry), "verdict": entry.verdict.as_dict()}
         for entry in report.entries
     ]
     return {"exit_code": report.exit_code, "seed": report.seed, "time": report.time, "claims": claims}
@@ -231,6 +231,10 @@ def junit_report(report: Report) -> str:
             problem.text = "\n".join(filter(None, [entry.verdict.message, point_text(entry)]))
     ElementTree.indent(suite)
     return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True)
+
+
+def _cached(entry: Entry) -> dict[str, bool]:
+    return {"cached": True} if entry.cached else {}
 
 
 def _public(info: Mapping[str, Any]) -> dict[str, Any]:

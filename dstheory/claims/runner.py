@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dstheory.claims.cache import Cache
 from dstheory.claims.sources import bundled_files, claim_files, looks_like_path, select
 from dstheory.claims.verdicts import EXAMPLES, LONGEST_TIME_LIMIT, SEED, TIME_LIMIT, Outcome, Status, Verdict
 from dstheory.claims.workers import Pool
@@ -20,10 +21,11 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True)
 class Entry:
-    """One claim of a report: what it says, and what the check found."""
+    """One claim of a report: what it says, and what the check found, or an earlier check whose verdict was kept."""
 
     info: Mapping[str, Any]
     verdict: Verdict
+    cached: bool = False
 
     @property
     def scope(self) -> str:
@@ -39,11 +41,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class Report:
-    """The verdicts of a run, in the order of the claim files."""
+    """The verdicts of a run, in the order of the claim files; how many kept verdicts were damaged and not used."""
 
     entries: tuple[Entry, ...]
     seed: int = 0
     time: float = 0.0
+    damaged: int = 0
 
     @property
     def exit_code(self) -> int:
@@ -72,6 +75,7 @@ def verify(
     time_limit: float = TIME_LIMIT,
     workers: int | None = None,
     progress: Progress | None = None,
+    cache: str | os.PathLike[str] | None = None,
 ) -> Report:
     """Check claims and compare them with their recorded verdicts.
 
@@ -83,6 +87,7 @@ def verify(
             machine is does not matter.
         workers: Number of processes; by default one per core.
         progress: Called as ``progress(done, total, id)`` when a claim is done.
+        cache: Directory of kept verdicts: those that rest on nothing that has changed are used again, new ones are added.
 
     Raises:
         UnknownClaimError: If a name selects nothing.
@@ -91,20 +96,29 @@ def verify(
     """
     if not 0 < time_limit <= LONGEST_TIME_LIMIT:
         raise ClaimError(f"time_limit is {time_limit}: must be > 0 and <= {LONGEST_TIME_LIMIT:g} seconds, which is a day")
-    start = time.monotonic()
-    with Pool(workers or available_cores()) as pool:
+    start, since = time.monotonic(), time.time()
+    kept = None if cache is None else Cache(cache)
+    with Pool(workers or available_cores(), watched=kept is not None) as pool:
         chosen, broken = _choose(pool, names, groups)
         options = {"op": "check", "seed": seed, "examples": examples, "time_limit": time_limit}
         requests = [{**options, "path": info["path"], "id": info["id"]} for info in chosen]
+        known = {} if kept is None else {info["id"]: kept.find(request) for info, request in zip(chosen, requests, strict=True)}
+        requests = [request for request in requests if known.get(request["id"]) is None]
         count = itertools.count(1)
 
         def done(request: Mapping[str, Any]) -> None:
             if progress is not None:
                 progress(next(count), len(requests), request["id"])
 
-        verdicts = map(_verdict, requests, pool.map(requests, done=done))
-        entries = [Entry(info, verdict) for info, verdict in zip(chosen, verdicts, strict=True)]
-    return Report((*entries, *broken), seed=seed, time=time.monotonic() - start)
+        new = {}
+        for request, answer in zip(requests, pool.map(requests, done=done) if requests else [], strict=True):
+            new[request["id"]] = verdict = _verdict(request, answer)
+            if kept is not None:
+                kept.keep(request, verdict, answer.get("rests"), since)
+        old = {name: verdict for name, verdict in known.items() if verdict is not None}
+        entries = [Entry(info, (old | new)[info["id"]], info["id"] in old) for info in chosen]
+    damaged = 0 if kept is None else kept.damaged
+    return Report((*entries, *broken), seed=seed, time=time.monotonic() - start, damaged=damaged)
 
 
 def list_claims(*names: str, groups: Sequence[str] = ()) -> list[Mapping[str, Any]]:

@@ -33,7 +33,7 @@ Answer = dict[str, Any]
 
 _ROOT = str(Path(__file__).resolve().parent.parent.parent)
 _CODE = """import sys; sys.argv[1] in sys.path or sys.path.insert(0, sys.argv[1])
-from dstheory.claims.workers import serve; serve(int(sys.argv[2]))"""
+from dstheory.claims.workers import serve; serve(int(sys.argv[2]), watched=sys.argv[3] == "watched")"""
 _ROOM = {
     "SYMPY_CACHE_SIZE": "20000",  # of results, for each of its functions: a thousand do not outlast one claim
     "MALLOC_TOP_PAD_": str(1 << 26),  # the solver gives its memory back after each question, and the next asks for it again
@@ -58,8 +58,8 @@ _LITTLE_SECONDS = 0.02
 class Pool:
     """A fixed number of workers that share lists of requests; all are killed at the end of the ``with`` block."""
 
-    def __init__(self, workers: int) -> None:
-        self._workers = [_Worker() for _ in range(workers)]
+    def __init__(self, workers: int, *, watched: bool = False) -> None:
+        self._workers = [_Worker(watched=watched) for _ in range(workers)]
         self._stopped = False
         # Last in, first out: a worker that is already warm is preferred to one that would have to start.
         self._idle: queue.LifoQueue[_Worker] = queue.LifoQueue()
@@ -108,9 +108,14 @@ class Pool:
 
 
 class _Worker:
-    """One process; started on first use, and again after it was killed or died."""
+    """One process; started on first use, and again after it was killed or died.
 
-    def __init__(self) -> None:
+    Args:
+        watched: Whether it notes what its verdicts rest on, and says it with them.
+    """
+
+    def __init__(self, *, watched: bool = False) -> None:
+        self._watched = watched
         self._process: subprocess.Popen[bytes] | None = None
 
     def ask(self, request: Request) -> Answer:
@@ -118,7 +123,7 @@ class _Worker:
         if self._process is None or self._process.poll() is not None:
             self.stop()
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", _CODE, _ROOT, str(os.getpid())],
+                [sys.executable, "-P", "-c", _CODE, _ROOT, str(os.getpid()), "watched" if self._watched else ""],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 start_new_session=True,  # an interrupt goes to the parent, which ends its workers in order
@@ -158,15 +163,17 @@ class _Worker:
                     stream.close()
 
 
-def serve(parent: int) -> None:
+def serve(parent: int, *, watched: bool = False) -> None:
     """Answer requests until standard input closes or the parent has ended: the main function of a worker process."""
     end_with_parent(parent)
     # Whatever a claim prints must not mix with the answers: they get the real standard output, prints go to stderr.
     output = _Output(os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8"))
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
+    from dstheory.claims.cache import Watch
     from dstheory.claims.sources import load_claims
 
+    watch = Watch() if watched else None
     with contextlib.suppress(ImportError):
         import z3  # noqa: F401  # paid before the clock of the first claim starts; its absence is reported where needed
 
@@ -182,6 +189,8 @@ def serve(parent: int) -> None:
                 _limit(_LOAD_LIMIT)
                 loaded[path] = load_claims(Path(path))
             answer = _checked(loaded[path], request) if request["op"] == "check" else _described(loaded[path])
+            if watch is not None and request["op"] == "check":
+                answer["rests"] = watch.rests_on(Path(path))
         except Exception as error:
             answer = {"error": str(error)}
         output.write(answer)

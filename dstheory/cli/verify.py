@@ -65,6 +65,13 @@ _EXAMPLES = Whole(1, 10_000_000, "each is evaluated exactly in every search; giv
     show_default=True,
     help="Seconds of processor time per claim; what takes longer is undecided.",
 )
+@click.option(
+    "--cache",
+    type=click.Path(file_okay=False),
+    default=None,
+    metavar="DIR",
+    help="Keep verdicts there, and use those again that rest on nothing that has changed.",
+)
 @click.option("--workers", type=processes, default=None, help="Processes; by default one per core.")
 @click.option(
     "--export",
@@ -119,6 +126,8 @@ def command(
     if kernel:
         report, said, refused = _confirmed(report, compiler, options["workers"])
     _print_report(report, style, said, whole=bool(shown))
+    if report.damaged:
+        echo(f"{options['cache']}: {report.damaged} files that are damaged or no kept verdicts were not used", err=True)
     if said and style != "json":
         echo(said, err=style != "table")
     return report.exit_code or (3 if refused else 0)

@@ -15,7 +15,8 @@ def warm_workers() -> Iterator[None]:
     """Runs inside the block share their worker processes: what is tested is what they answer, not that they start."""
     pools: dict[int, Pool] = {}
 
-    def pool(workers: int) -> nullcontext[Pool]:
+    def pool(workers: int, *, watched: bool = False) -> nullcontext[Pool]:
+        assert not watched  # what a worker has read for other claims counts for all that follow
         if workers not in pools:
             pools[workers] = Pool(workers)
         return nullcontext(pools[workers])
