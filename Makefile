@@ -75,6 +75,7 @@ $(VENV)-trl/.trl: pyproject.toml constraints.txt
 	$(VENV)-trl/bin/python -m pip -q install $(TORCH)
 	$(VENV)-trl/bin/python -m pip -q install -c constraints.txt -e '.[test,trl]'
 	$(VENV)-trl/bin/python -m pip -q install --no-deps verl==0.9.1 openrlhf==0.11.2
+	$(VENV)-trl/bin/python -m pip -q install ray==2.60.0 tensordict==0.10.0 hydra-core==1.3.8 omegaconf==2.3.1 codetiming==1.4.0 orjson==3.11.5
 	@touch $@
 
 $(VENV)-docs/.docs: pyproject.toml constraints.txt

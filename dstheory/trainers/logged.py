@@ -45,7 +45,7 @@ def logged_loss(training: Training, solution: Solution) -> float | None:
         return float(np.log(2.0))
     if t.dead_groups != "kept" or t.masked != "none":
         return None
-    if t.method != "policy-gradient" or t.clip in ("truncate", "none") or t.entropy:
+    if t.method != "policy-gradient" or t.clip in ("truncate", "soft", "none") or t.entropy:
         return None
     if t.reward_beta and t.normaliser != "response-tokens" and t.ratio != "response":
         return None
@@ -103,6 +103,11 @@ def why_not(training: Training) -> str:
             return "The mean divergence to the teacher at the states visited. Its gradient leaves out how these states change."
     if training.clip in ("truncate", "none"):
         return "A sum of log-probabilities times credits, which are constant. Only its gradient counts: its value is no reward."
+    if training.clip == "soft":
+        return (
+            "Minus the mean of a smooth gate of the ratio times the credit. On the policy the gate is one number for positive "
+            "credits and may be another for negative ones. Only its gradient counts."
+        )
     kl = ", plus beta times the KL, which is 0 at the reference" if training.beta else ""
     if training.normaliser == "response-tokens" or training.ratio == "response":
         zero = training.credit in ("group-mean", "leave-one-out") and training.masked == "none" and training.whitening == "none"

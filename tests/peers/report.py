@@ -1,4 +1,4 @@
-"""Run every comparison with TRL and write what was found to docs/checked_against_trl.md. Run by `make peers-check`."""
+"""Run every comparison with TRL, verl and OpenRLHF and write docs/checked_against_trl.md. Run by `make peers-check`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 from peers.cases import CASES, largest_difference
+from peers.functions import FUNCTIONS, Call
+from peers.trainings import TRAININGS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "checked_against_trl.md"
 
-OPENING = """# Checked against TRL
+OPENING = """# Checked against TRL, verl and OpenRLHF
 
 Written by `make peers-check`, which runs TRL's own trainers on a one-layer GPT-2 with random weights, generates responses with
 it, takes two optimiser steps on them (so that the second is off the policy, with ratios on both sides of the clip range), and
@@ -43,8 +45,57 @@ trainer compares whole distributions instead of sampled tokens), the SFT reducti
 """
 
 
+OTHERS = """
+## verl and OpenRLHF
+
+Their own functions, called on small tensors: `verl.trainer.ppo.core_algos`, `openrlhf.models.loss`, `openrlhf.models.utils` and
+`RemoteExperienceMaker.compute_advantages_and_returns`. verl is imported as it is. OpenRLHF's packages are entered without their
+`__init__`, and DeepSpeed and the launcher of Ray actors are empty modules: the functions called use neither. All is in double
+precision but OpenRLHF's KL estimators and `*_vectorized`; both libraries add 1e-8 to what they divide by.
+
+### Functions
+
+One batch of three groups of four responses of one to nine tokens, off the policy, with rewards in [0, 1] and one group of equal
+rewards. Compared are advantages, or minus the gradient of a loss at each token's log-probability; where the value of the loss is
+compared as well, on the policy, *logged* says so.
+
+"""
+WHOLE = """
+### Configurations
+
+A batch that holds every group of n responses of a chain (two turns; answers of three tokens and of one) as often as it occurs, so
+that means over it are expectations. The library's functions run in the order in which its trainer calls them and are
+differentiated down to the logits of p, a and b; the other side is the expected gradient, and the logged loss, that `dstheory
+explain` finds for the same settings. verl's REINFORCE++ divides by the deviation of a sample, here of the law: that
+factor is taken out.
+
+"""
+NOT_COMPARED = """
+Not compared, since this package has no such objective or says that it shows another: verl's estimators `gae`, `gdpo`, `gpg`,
+`grpo_passk`, `opo`, `remax`, `reinforce_plus_plus_baseline` and the two `optimal_token_baseline`; its losses `bypass_mode`,
+`clip_cov`, `kl_cov`, `dppo_kl`, `dppo_tv`, `dro` and `geo_mean`, and `sapo` off the policy; the KL `abs`; OpenRLHF's `gae`,
+`reinforce_baseline`, `flash_reinforce`, gates by divergence, IPO, label smoothing and the losses of critics and of reward models.
+"""
+
+
+def others(found: dict[Call, tuple[float, int, int]], versions: dict[str, str]) -> str:
+    """The part about verl and OpenRLHF: one row per comparison."""
+
+    def table(calls: tuple[Call, ...]) -> str:
+        head = "| library | called | computes | numbers | largest difference |\n|---|---|---|---|---|\n"
+        rows = []
+        for call in calls:
+            gap, numbers, logged = found[call]
+            what = f"{numbers}{', logged' if logged else ''}"
+            rows.append(f"| {call.library} | `{call.name}` | {call.says} | {what} | {gap:.0e} |\n")
+        return head + "".join(rows)
+
+    of = ", ".join(f"{name} {number}" for name, number in versions.items())
+    return f"{OTHERS}Versions: {of}.\n\n{table(FUNCTIONS)}{WHOLE}{table(TRAININGS)}{NOT_COMPARED}"
+
+
 def page(rows: list[tuple[str, str, str, str, str]], versions: dict[str, str]) -> str:
-    """The page: one row per comparison."""
+    """The part about TRL: one row per comparison."""
     head = "| TRL | computes | objective here | tokens | largest difference |\n|---|---|---|---|---|\n"
     body = "".join(f"| `{name}` | {says} | `{objective}` | {tokens} | {gap} |\n" for name, says, objective, tokens, gap in rows)
     of = ", ".join(f"{name} {number}" for name, number in versions.items())
@@ -60,7 +111,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as where:
             gap, tokens, _ = largest_difference(case, Path(where))
         rows.append((case.name, case.says, case.objective, str(tokens), f"{gap:.0e}"))
-    PAGE.write_text(page(rows, {name: version(name) for name in ("trl", "transformers", "torch")}), encoding="utf-8")
+    found = {call: call.largest_difference() for call in (*FUNCTIONS, *TRAININGS)}
+    text = page(rows, {name: version(name) for name in ("trl", "transformers", "torch")})
+    PAGE.write_text(text + others(found, {name: version(name) for name in ("verl", "openrlhf", "torch")}), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -45,3 +45,16 @@ def test_a_penalty_is_measured_by_the_reward(dstheory) -> None:  # noqa: F811
 def test_estimators_are_defined_where_they_stand(dstheory) -> None:  # noqa: F811
     assert "beta 0.04, k3 = ref/pi - 1 + log(pi/ref)" in said(dstheory, "trl:grpo", "beta=0.04")
     assert "beta 0.05, k1 = log(pi/ref)" in said(dstheory, "trl:rloo")
+
+
+SAPO = ["algorithm.adv_estimator=grpo", "actor_rollout_ref.rollout.n=8",
+        "actor_rollout_ref.actor.loss_agg_mode=seq-mean-token-mean",
+        "actor_rollout_ref.actor.policy_loss.loss_mode=sapo"]  # fmt: skip
+
+
+@pytest.mark.parametrize("trainer", [("trl:grpo", "loss_type=sapo"), ("verl:ppo", *SAPO)], ids=["trl", "verl"])
+def test_a_gate_that_differs_by_sign_does_not_log_zero(dstheory, trainer: tuple[str, ...]) -> None:  # noqa: F811
+    """4/tau sigma(tau (rho - 1)) is 2/tau on the policy: 2 for positive credits, 2/1.05 for negative ones."""
+    logged = dstheory("explain", *trainer, "--json").result["logged"]
+    assert logged["loss"] is None
+    assert "another for negative ones" in logged["what"]
