@@ -15,10 +15,10 @@ from .anatomy.surveys import Survey as Survey
 from .anatomy.surveys import survey as survey
 from .attribution import Attribution as Attribution
 from .attribution import attribute as attribute
+from .chain.exact import GainSplit as GainSplit
 from .chain.exact import Solution as Solution
 from .chain.exact import solve as solve
-from .chain.gain import GainSplit as GainSplit
-from .chain.gain import split_gain as split_gain
+from .chain.exact import split_gain as split_gain
 from .chain.mdp import TwoStageMDP as TwoStageMDP
 from .chain.policy import Features as Features
 from .chain.policy import Policy as Policy

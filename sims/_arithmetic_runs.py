@@ -21,10 +21,9 @@ from dstheory.arithmetic.evaluation import as_episodes, held_out_problems, train
 from dstheory.arithmetic.exact import Achieved, AnswerLaw, achieved, answer_law, shapley_split
 from dstheory.arithmetic.policy import ArithmeticPolicy
 from dstheory.arithmetic.rollouts import roll_out
-from dstheory.arithmetic.settings import Settings
 from dstheory.arithmetic.task import ALL_SIZES, LARGER_SIZES, TRAINED_SIZES, Problems, Size, schedule
-from dstheory.arithmetic.training import initial_policy
-from dstheory.chain.gain import GainSplit
+from dstheory.arithmetic.training import Settings, initial_policy
+from dstheory.chain.exact import GainSplit
 from dstheory.checks import Ints
 from dstheory.workers import computed
 

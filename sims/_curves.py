@@ -25,7 +25,7 @@ from dstheory.anatomy.rates import over_problems
 from dstheory.anatomy.rollout_chain import fit_chain
 from dstheory.checks import Bools, Floats, whole_number
 from dstheory.errors import RecordError
-from dstheory.extensions.self_correction import SelfCorrection
+from dstheory.extensions.success import SelfCorrection
 
 __all__ = ["PREDICTORS", "Curves", "held_answers", "predict_curves"]
 

@@ -94,7 +94,7 @@ def simulated_curves(*, quick: bool) -> dict[str, Any]:
 
     problems = 400 if quick else 8000
     log, held = looked_at_again(problems, p=0.4, a=0.95, b=0.6, rounds=8, rng=SEED + 2)
-    setting = {"p": 0.4, "a": 0.95, "b": 0.6, "cap": 8}
+    setting: dict[str, Any] = {"p": 0.4, "a": 0.95, "b": 0.6, "cap": 8}
     return {
         "stops final, one p": predict_curves(simulate_log(problems, **setting, rng=SEED), rounds=8, rng=SEED),
         "stops final, p varies": predict_curves(
@@ -122,8 +122,9 @@ def looked_at_again(problems: int, *, p: float, a: float, b: float, rounds: int,
     length = np.where(kept.any(axis=1), kept.argmax(axis=1) + 1, rounds)
     shown = np.arange(rounds) < length[:, None]
     log = Episodes(
-        offsets=np.concatenate([[0], np.cumsum(length)]), correct=held[shown], stopped=kept[shown], capped=~kept.any(axis=1),
-        problem=np.arange(problems), problem_ids=[f"problem-{i}" for i in range(problems)], cap=np.full(problems, rounds),
+        offsets=np.concatenate([[0], np.cumsum(length)]), correct=held[shown], stopped=kept[shown],
+        capped=np.asarray(~kept.any(axis=1)), problem=np.arange(problems),
+        problem_ids=[f"problem-{i}" for i in range(problems)], cap=np.full(problems, rounds),
     )  # fmt: skip
     return log, held
 

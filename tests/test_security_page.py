@@ -8,17 +8,17 @@ import sys
 from pathlib import Path
 
 from dstheory.claims import verdicts, workers
-from dstheory.dynamics.sweeps import grid
+from dstheory.dynamics.sweeps import plan
 from dstheory.objectives.expectation import counts
-from dstheory.readers import final_answers, grading, limits, transcripts
+from dstheory.readers import final_answers, grading, streams, transcripts
 from dstheory.trainers import files
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs/security.md").read_text(encoding="utf-8")
 ROWS = dict(re.findall(r"^\| (`[A-Z_]+`|digits) \| ([^|]+?) \|", PAGE, flags=re.MULTILINE))
 VALUES = {
-    **{name: getattr(limits, name) for name in ("LONGEST_LINE", "LARGEST_WHOLE", "LARGEST_DOCUMENT", "LARGEST_BROKEN")},
-    **{name: getattr(limits, name) for name in ("LARGEST_TABLE", "MOST_CELLS", "MOST_PACKED")},
+    **{name: getattr(streams, name) for name in ("LONGEST_LINE", "LARGEST_WHOLE", "LARGEST_DOCUMENT", "LARGEST_BROKEN")},
+    **{name: getattr(streams, name) for name in ("LARGEST_TABLE", "MOST_CELLS", "MOST_PACKED")},
     "LONGEST_TEXT": transcripts._LONGEST_TEXT,
     "MOST_ATTEMPTS": transcripts._MOST_ATTEMPTS,
     "LONGEST_PATTERN": transcripts._LONGEST_PATTERN,
@@ -27,7 +27,7 @@ VALUES = {
     "GRADING_MEMORY": grading._MEMORY,
     **{name: getattr(files, name) for name in ("LARGEST_CONFIGURATION", "MOST_SETTINGS", "DEEPEST_CONFIGURATION")},
     "LARGEST_GROUP": counts.LARGEST_GROUP,
-    "MOST_VALUES": grid._MOST,
+    "MOST_VALUES": plan._MOST,
     "TIME_LIMIT": verdicts.TIME_LIMIT,
     "LONGEST_TIME_LIMIT": verdicts.LONGEST_TIME_LIMIT,
     "LOAD_LIMIT": workers._LOAD_LIMIT,
@@ -44,10 +44,10 @@ def test_every_limit_is_the_constant() -> None:
 
 
 def test_every_limit_of_reading_is_on_the_page() -> None:
-    bounds = {name for name in vars(limits) if name.isupper() and isinstance(getattr(limits, name), int) and name[0] != "_"}
-    assert bounds - {"PACKED_WELL"} <= set(VALUES)
-    assert f"may grow beyond {limits.PACKED_WELL // 2**20} MB" in PAGE
-    assert limits.VARIABLE in PAGE
+    bounds = {name for name in vars(streams) if name.isupper() and isinstance(getattr(streams, name), int) and name[0] != "_"}
+    assert bounds - {"PACKED_WELL", "BLOCK"} <= set(VALUES)
+    assert f"may grow beyond {streams.PACKED_WELL // 2**20} MB" in PAGE
+    assert streams.VARIABLE in PAGE
 
 
 def test_nothing_evaluates_text() -> None:

@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from dstheory.dynamics.parameters import PARAMETERS
-from dstheory.dynamics.sweeps.grid import parse_axis
-from dstheory.dynamics.sweeps.plan import VARIABLES
+from dstheory.dynamics.sweeps.plan import VARIABLES, parse_axis
 from dstheory.dynamics.sweeps.run import plan_sweep
 
 ROOT = Path(__file__).resolve().parents[1]

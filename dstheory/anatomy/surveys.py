@@ -15,10 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from dstheory.anatomy.answers import Answers, answer
+from dstheory.anatomy.answers import Answers, FirstAnswers, answer, compare_first_answers
 from dstheory.anatomy.difference import Difference, NoSplit, Spread, compare
 from dstheory.anatomy.episodes import NOT_GIVEN, Episodes, HoldsEpisodes, episodes_of, in_order
-from dstheory.anatomy.first_answers import FirstAnswers, compare_first_answers
 from dstheory.anatomy.holdout import HeldOut, hold_out
 from dstheory.anatomy.model_checks import Test, check_model
 from dstheory.anatomy.one_shot import OneShot, is_one_shot, one_shot

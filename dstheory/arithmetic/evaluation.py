@@ -24,9 +24,8 @@ from dstheory.anatomy.rates import Estimate, ProblemCounts, row, wilson
 from dstheory.arithmetic.exact import PooledRates, achieved, answer_law
 from dstheory.arithmetic.policy import ArithmeticPolicy, length_index
 from dstheory.arithmetic.rollouts import Attempts, Rollouts, roll_out
-from dstheory.arithmetic.settings import Settings
 from dstheory.arithmetic.task import ALL_SIZES, SLIPS, Problems, Size, draw_problems, schedule
-from dstheory.arithmetic.training import train
+from dstheory.arithmetic.training import Settings, train
 from dstheory.checks import Floats
 
 EVALUATION_SEED = 20_260_101

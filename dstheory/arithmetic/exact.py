@@ -45,7 +45,7 @@ from dstheory.arithmetic.checks import RESIDUE_CHECKS, pattern_law
 from dstheory.arithmetic.policy import ArithmeticPolicy, length_index
 from dstheory.arithmetic.rollouts import checked_cap
 from dstheory.arithmetic.task import ADDENDS, COLUMNS, FACTS, SLIPS, Problems, Size, schedule, token_errors, token_rows
-from dstheory.chain.gain import GainSplit
+from dstheory.chain.exact import GainSplit
 from dstheory.checks import Floats, Ints
 
 Complexes = NDArray[np.complex128]
@@ -304,7 +304,7 @@ def shapley_split(
     cap: int,
     which: Ints | slice = slice(None),
 ) -> GainSplit:
-    """Split the accuracy gain between two pairs of policies on the same problems (the rule of :mod:`dstheory.chain.gain`).
+    """Split the accuracy gain between two pairs of policies on the same problems (the rule of :mod:`dstheory.chain.exact`).
 
     Args:
         before, after: answer law and policy of each; the decisions are the policy's.

@@ -13,7 +13,7 @@ from sympy.logic.boolalg import And, Not, Or
 
 from dstheory.claims.claim import Claim
 from dstheory.claims.domains import expand_domain
-from dstheory.claims.notation import domain_latex, domain_text, latex, text
+from dstheory.claims.formulas import domain_latex, domain_text, latex, text
 from dstheory.claims.premises import Premises
 from dstheory.claims.steps.base import ClaimContext, Step, StepContext
 from dstheory.claims.steps.enclosure import Enclosure

@@ -142,14 +142,14 @@ class Claim(Tabulated):
     @property
     def reaches(self) -> str:
         """How far the statement reaches: what the claim says of it, or its domain in words."""
-        from dstheory.claims.notation import domain_text
+        from dstheory.claims.formulas import domain_text
 
         domain = self.domain_by_name
         return self.scope or ("all " + "; ".join(domain_text(domain)) if domain else "")
 
     def describe(self) -> dict[str, Any]:
         """What a reader or a report needs to know about the claim, as plain data."""
-        from dstheory.claims.notation import domain_latex, domain_text, latex, text
+        from dstheory.claims.formulas import domain_latex, domain_text, latex, text
         from dstheory.references import cited
 
         domain = self.domain_by_name

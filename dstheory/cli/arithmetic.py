@@ -16,9 +16,8 @@ from dstheory.cli.options import config_option, json_option, seed_option
 
 if TYPE_CHECKING:
     from dstheory.arithmetic.policy import ArithmeticPolicy
-    from dstheory.arithmetic.settings import Settings
     from dstheory.arithmetic.task import Size
-    from dstheory.arithmetic.training import TrainingRun
+    from dstheory.arithmetic.training import Settings, TrainingRun
 
 EPILOG = """\b
 Examples:
@@ -122,7 +121,7 @@ def command() -> None:
 @json_option  # fmt: skip
 def train(checkpoint: Path | None, overwrite: bool, as_json: bool, **options: Any) -> None:
     """Train one policy, from the initial policy of its seed or from where an interrupted run was."""
-    from dstheory.arithmetic.settings import Settings
+    from dstheory.arithmetic.training import Settings
     from dstheory.cli.show import number, print_json, print_table
     from dstheory.readers.atomic import refuse_overwrite, shared_directory
 
@@ -292,9 +291,8 @@ def show(checkpoint: Path | None, problem: str | None, size: str, seed: int, as_
     """Show one episode: every token as it was written, with its probability. Without CHECKPOINT: of the initial policy."""
     from dstheory.arithmetic.evaluation import read_episode
     from dstheory.arithmetic.rollouts import roll_out
-    from dstheory.arithmetic.settings import Settings
     from dstheory.arithmetic.task import Problems, draw_problems, parse_size
-    from dstheory.arithmetic.training import TrainingRun, initial_policy, read_checkpoint
+    from dstheory.arithmetic.training import Settings, TrainingRun, initial_policy, read_checkpoint
     from dstheory.cli.show import print_json
     from dstheory.errors import ArithmeticTaskError
 

@@ -48,8 +48,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     The reference is --p, --a, --b on the minimal chain M0, or the one in the file of --mdp. The penalty is discounted as the
     reward is. Every stage has its own temperature beta w: the longer the answers, the closer sampling stays to the reference.
     """
-    from dstheory.chain.exact import solve
-    from dstheory.chain.gain import split_gain
+    from dstheory.chain.exact import solve, split_gain
     from dstheory.dynamics.soft_optimum import optimum
 
     problem = problem_from(ctx, options)

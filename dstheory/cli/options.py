@@ -190,8 +190,8 @@ def _read_config(ctx: click.Context, param: click.Parameter, value: Path | None)
     """Make a TOML file's entries the defaults of this command's options; what the command line says wins."""
     if value is None:
         return
+    from dstheory.readers.json_values import NotTOML, decode_toml
     from dstheory.readers.streams import read_whole
-    from dstheory.readers.toml_values import NotTOML, decode_toml
 
     try:
         entries = decode_toml(read_whole(value).decode("utf-8"))

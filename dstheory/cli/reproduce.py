@@ -113,7 +113,7 @@ def _print_list(experiments: Sequence[Experiment], as_json: bool) -> None:
 def _print_result(result: ExperimentResult) -> None:
     """Print what became of one experiment: where it is, its caption, its tables."""
     from dstheory.cli.show import print_table
-    from dstheory.experiments.findings import cells, columns
+    from dstheory.experiments.catalogue import cells, columns
 
     if result.status == "skipped":
         echo(f"{result.name}: skipped: {result.reason}")

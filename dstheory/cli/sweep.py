@@ -31,7 +31,7 @@ from dstheory.dynamics.parameters import PARAMETERS
 
 if TYPE_CHECKING:
     from dstheory.dynamics.sweeps.plan import SweepPlan
-    from dstheory.readers.netcdf import LabelledArrays
+    from dstheory.readers.arrays import LabelledArrays
 
 EPILOG = """\b
 Examples:

@@ -17,7 +17,7 @@ from sympy.logic.boolalg import Not
 
 from dstheory._version import __version__
 from dstheory.claims.claim import Claim
-from dstheory.claims.notation import text
+from dstheory.claims.formulas import text
 from dstheory.claims.steps.base import ClaimContext, StepContext
 from dstheory.claims.witnesses import is_witness
 from dstheory.coq import general

@@ -12,9 +12,8 @@ from sympy.logic.boolalg import Not
 
 from dstheory.claims.formulas import derivative
 from dstheory.claims.steps.base import ClaimContext, Step, StepContext
-from dstheory.claims.steps.enclosure import Enclosure
+from dstheory.claims.steps.enclosure import Enclosure, Search
 from dstheory.claims.steps.formula import Counterexample, PointStep
-from dstheory.claims.steps.search import Search
 from dstheory.coq.certificates import Certificate, certificate, ends, handelman
 from dstheory.coq.terms import NotExportedError, identifier, number, proposition, require_distinct, term
 from dstheory.rational import as_ratio

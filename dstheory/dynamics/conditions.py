@@ -17,8 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dstheory.attribution import Attribution, attribute
-from dstheory.chain.exact import solve
-from dstheory.chain.gain import GainSplit, split_gain
+from dstheory.chain.exact import GainSplit, solve, split_gain
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
 from dstheory.checks import probability
@@ -29,7 +28,7 @@ from dstheory.objectives.imitation import SFT
 from dstheory.objectives.penalties import ReverseKLDirect
 from dstheory.objectives.reward import Reinforce
 from dstheory.objectives.weights import Reduction
-from dstheory.readers.netcdf import LabelledArrays, concatenated
+from dstheory.readers.arrays import LabelledArrays, concatenated
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -37,7 +37,7 @@ from dstheory.dynamics.optimizers import SCHEDULES, SGD, Blocks, Optimizer, Sche
 from dstheory.errors import ChainError, DivergedError
 from dstheory.objectives.base import Objective, WeightedSum
 from dstheory.objectives.mass import over_runs
-from dstheory.readers.netcdf import LabelledArrays
+from dstheory.readers.arrays import LabelledArrays
 from dstheory.tables import Table, Tabulated, short
 
 if TYPE_CHECKING:

@@ -4,8 +4,16 @@ An experiment is a Python file with a docstring (what it shows and why), ``NAME`
 what each must hold. Nothing here knows any particular one.
 """
 
-from dstheory.experiments.catalogue import Experiment, experiment_names, find_experiments, read_experiment
-from dstheory.experiments.findings import Findings, Table, csv_text, markdown_text
+from dstheory.experiments.catalogue import (
+    Experiment,
+    Findings,
+    Table,
+    csv_text,
+    experiment_names,
+    find_experiments,
+    markdown_text,
+    read_experiment,
+)
 from dstheory.experiments.running import ExperimentResult, run_experiment, run_experiments
 
 __all__ = [

@@ -23,8 +23,7 @@ from types import ModuleType
 from typing import Any, Literal
 
 from dstheory.errors import DSTheoryError, SkippedExperiment, system_sentence
-from dstheory.experiments.catalogue import Experiment
-from dstheory.experiments.findings import Findings, Table, write_table
+from dstheory.experiments.catalogue import Experiment, Findings, Table, write_table
 from dstheory.interrupts import end_with_parent, handled
 
 _PATIENCE = 0.5  # seconds that interrupted processes have for removing their unfinished files, part of what this one has

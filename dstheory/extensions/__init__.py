@@ -11,7 +11,6 @@ Their claims are H1 to H9 (``dstheory verify --group neighbours``).
 
 from __future__ import annotations
 
-from dstheory.extensions.binomial import majority_error
 from dstheory.extensions.chains import (
     confidence_chain,
     confidence_gradient,
@@ -20,11 +19,16 @@ from dstheory.extensions.chains import (
     evidence_policy,
     pessimistic,
 )
-from dstheory.extensions.duels import Duels, answer_duels, decision_duels, duel_win
-from dstheory.extensions.rejection import Rejection, early_rejection, rejection_policy
-from dstheory.extensions.self_correction import SelfCorrection
-from dstheory.extensions.success import FirstSuccess, budget_factor, posterior_policy
-from dstheory.extensions.verifier import VerifierEffect, noisy_verifier, verifier_effect
+from dstheory.extensions.duels import Duels, answer_duels, decision_duels, duel_win, majority_error
+from dstheory.extensions.success import FirstSuccess, SelfCorrection, budget_factor, posterior_policy
+from dstheory.extensions.verifier import (
+    Rejection,
+    VerifierEffect,
+    early_rejection,
+    noisy_verifier,
+    rejection_policy,
+    verifier_effect,
+)
 
 __all__ = [
     "Duels", "FirstSuccess", "Rejection", "SelfCorrection", "VerifierEffect", "answer_duels", "budget_factor", "confidence_chain",

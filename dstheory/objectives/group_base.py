@@ -24,6 +24,7 @@ from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats
 from dstheory.errors import ChainError
 from dstheory.objectives.base import Measure
+from dstheory.objectives.expectation.compositions import representatives
 from dstheory.objectives.expectation.exponential import Tilted, response_mass
 from dstheory.objectives.expectation.groups import (
     Grouping,
@@ -34,7 +35,6 @@ from dstheory.objectives.expectation.groups import (
     negative,
     positive,
 )
-from dstheory.objectives.expectation.multisets import representatives
 from dstheory.objectives.expectation.rewards import OutcomeKind, ResponseReward, reward_of
 from dstheory.objectives.fused import applies, outcome_gradient
 from dstheory.objectives.mass import CoefficientMass, StageGradient, check_penalty, check_runs, mass_of_steps, over_runs

@@ -27,7 +27,7 @@ from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats, Ints
 from dstheory.errors import ChainError, InfiniteDivergenceError
 from dstheory.objectives.base import Measure, Objective
-from dstheory.objectives.expectation.multisets import representatives
+from dstheory.objectives.expectation.compositions import representatives
 from dstheory.objectives.expectation.rewards import reward_of
 from dstheory.objectives.mass import CoefficientMass, mass_of_steps
 from dstheory.objectives.registry import register

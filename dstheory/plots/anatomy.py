@@ -19,8 +19,8 @@ from dstheory.plots.style import DASHES, PALETTE, tidy
 from dstheory.texts import figure_text
 
 if TYPE_CHECKING:
+    from dstheory.anatomy.answers import FirstAnswers
     from dstheory.anatomy.difference import Difference
-    from dstheory.anatomy.first_answers import FirstAnswers
     from dstheory.anatomy.one_shot import OneShot
     from dstheory.anatomy.rates import Estimate
     from dstheory.anatomy.revisions import Revisions

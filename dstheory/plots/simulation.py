@@ -13,7 +13,7 @@ from dstheory.plots.style import DASHES, PALETTE, RC, tidy
 from dstheory.texts import figure_text
 
 if TYPE_CHECKING:
-    from dstheory.chain.gain import GainSplit
+    from dstheory.chain.exact import GainSplit
     from dstheory.dynamics.conditions import Comparison
 
 

@@ -25,13 +25,14 @@ from typing import Any, NamedTuple
 import sympy as sp
 
 from dstheory.errors import ClaimError, UndefinedError
-from dstheory.rational.generators import Generators, signs
 from dstheory.rational.polynomials import (
     FractionField,
+    Generators,
     NotRationalFunctionError,
     PolynomialFraction,
     factors_of,
     irreducible_factors,
+    signs,
     terms_of,
 )
 

@@ -6,7 +6,7 @@
 .parquet           the same table
 =================  ===============================================================================
 
-All of them have the same columns (:mod:`dstheory.readers.schema`). What holds for the whole chain (gamma,
+All of them have the same columns (:mod:`dstheory.readers.chain_table`). What holds for the whole chain (gamma,
 discount_per, max_turns) is a key at the top level of a nested file, and a column with the same value in every row of a table, so
 that one file holds everything.
 """
@@ -28,11 +28,10 @@ from dstheory.chain.policy import Policy
 from dstheory.checks import Bools, Floats
 from dstheory.errors import ChainError, DSTheoryError, FileFormatError
 from dstheory.readers.atomic import atomic_path, refuse_overwrite
-from dstheory.readers.chain_table import ChainTable, build
+from dstheory.readers.chain_table import POLICIES, ChainTable, build
 from dstheory.readers.flat import read_flat, write_flat
 from dstheory.readers.messages import shown
 from dstheory.readers.nested import read_nested, write_nested
-from dstheory.readers.schema import POLICIES
 
 _NESTED = {".json": "json", ".toml": "toml"}
 _TABLES = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet", ".csv.gz": "csv", ".jsonl.gz": "jsonl"}

@@ -12,19 +12,22 @@ from typing import Any, overload
 
 from dstheory.errors import FileFormatError
 from dstheory.readers.json_values import NotJSON, decode, sentence
-from dstheory.readers.limits import (
+from dstheory.readers.paths import Place
+from dstheory.readers.reading import Part, Progress, Reading, json_lines
+from dstheory.readers.streams import (
     LARGEST_BROKEN,
     LARGEST_DOCUMENT,
     LONGEST_LINE,
     MOST_PACKED,
     PACKED_WELL,
     RAISE,
+    csv_records,
+    first_bytes,
     limit,
+    open_unpacked,
+    opened,
     size_text,
 )
-from dstheory.readers.paths import Place
-from dstheory.readers.reading import Part, Progress, Reading, json_lines
-from dstheory.readers.streams import csv_records, first_bytes, open_unpacked, opened
 from dstheory.readers.tables import ArrowTable, asked_of, csv_header, explained, open_parquet, read_csv
 
 _MARK = b"\xef\xbb\xbf"  # a byte order mark

@@ -19,10 +19,9 @@ import numpy as np
 
 from dstheory.checks import Bools, Ints
 from dstheory.errors import DSTheoryError, FileFormatError
-from dstheory.readers.chain_table import ChainTable
+from dstheory.readers.chain_table import BY_NAME, COLUMNS, FALSE_WORDS, NUMBER, TRUE_WORDS, ChainTable, Column, check_columns
 from dstheory.readers.json_values import NotJSON, loose_lines, marks, records, sentence
 from dstheory.readers.messages import NAMED, first_of, is_unicode, nearest, shown
-from dstheory.readers.schema import BY_NAME, COLUMNS, FALSE_WORDS, NUMBER, TRUE_WORDS, Column, check_columns
 from dstheory.readers.streams import CutOff, check_utf8, csv_records, line_blocks, opened
 from dstheory.readers.tables import ArrowTable, csv_header, read_csv, read_parquet
 from dstheory.texts import csv_text, text_of_csv

@@ -1,9 +1,11 @@
-"""Strict JSON: no NaN, no infinity, no key twice in one object; what is wrong is said with its line and column.
+"""Strict JSON and TOML. JSON: no NaN, no infinity, no key twice in one object; what is wrong is said with its line and column.
 
 msgspec decodes at the speed of C and refuses all of that but repeated keys, which it drops. It is therefore counted how many
 quotation marks the text has and how many the decoded value has when it is written again: a key that was dropped takes its two
 marks with it. Whatever msgspec refuses, or whatever has too few marks, is read again by Python's own reader, which knows where
 and why. So there is one answer, whichever of the two gives it and however many lines are read at once.
+
+TOML: what the standard library's parser cannot do in time is refused before, and all it refuses by one exception.
 """
 
 from __future__ import annotations
@@ -11,9 +13,10 @@ from __future__ import annotations
 import gc
 import json
 import re
+import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -193,3 +196,45 @@ def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> Any:
     raise NotJSON("constant", f"{name} is not a JSON number")
+
+
+_DEEPEST = 100  # parts of a dotted key; the parser's time grows with the square of them
+_TEXTS_AND_COMMENTS = re.compile(
+    r'"""(?:\\.|[^\\])*?"""|' + r"'''.*?'''|" + r'"(?:\\.|[^"\\\n])*+"|' + r"'[^'\n]*+'|#[^\n]*+", re.DOTALL
+)
+_KEYS = re.compile(r"[^\n,=\[\]{}]+")
+
+
+class NotTOML(Exception):
+    """Why a text is not TOML.
+
+    Attributes:
+        reason: ``"syntax"``, ``"digits"`` (of a number) or ``"depth"`` (of brackets, or of a key).
+    """
+
+    def __init__(self, reason: Literal["syntax", "digits", "depth"], what: str) -> None:
+        super().__init__(what)
+        self.reason = reason
+
+
+def decode_toml(text: str) -> dict[str, Any]:
+    """Return the table that a TOML text describes.
+
+    Raises:
+        NotTOML: it is not TOML, or nested more deeply than anything that is read here.
+
+    Example:
+        >>> decode_toml("a.b = 1")
+        {'a': {'b': 1}}
+    """
+    plain = _TEXTS_AND_COMMENTS.sub("", text)
+    if any(keys.count(".") > _DEEPEST for keys in _KEYS.findall(plain)):
+        raise NotTOML("depth", f"a key has more than {_DEEPEST} parts")
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise NotTOML("syntax", str(error)) from error
+    except RecursionError as error:
+        raise NotTOML("depth", "brackets are nested by the thousand") from error
+    except ValueError as error:
+        raise NotTOML("digits", "a number has thousands of digits") from error

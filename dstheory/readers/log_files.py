@@ -1,11 +1,17 @@
-"""Files of logs: which are meant, how each is read, and its records in columns, whatever its format."""
+"""Files of logs: which are meant, how each is read, and its records in columns, whatever its format.
+
+Ids such as 1, 2, 3 begin anew in every file of some harnesses: two files mean the same problem by a name unless both show what it
+asks, and that differs.
+"""
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from glob import glob
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,11 +24,10 @@ from dstheory.readers.formats import formats
 from dstheory.readers.gold import Joined, what_is_checked
 from dstheory.readers.grading import GRADER
 from dstheory.readers.layouts import MATHEMATICS, Layout, Request, find_layout
-from dstheory.readers.paths import keys_of
-from dstheory.readers.questions import noting_questions, question_key
-from dstheory.readers.reading import Progress, Reading, RecordBatch, batches
-from dstheory.readers.records import NOBODY, Fault, FieldNames
-from dstheory.readers.rollouts import rollout_batches
+from dstheory.readers.paths import Place, keys_of
+from dstheory.readers.reading import Part, Progress, Reading, RecordBatch, batches
+from dstheory.readers.records import NOBODY, Fault, FieldNames, label_text
+from dstheory.readers.rollouts import problem_name, rollout_batches
 from dstheory.readers.transcripts import MARKERS, NoAnswer, Segmenter, TextReader, segmenter, text_batches
 from dstheory.readers.turns import FIXED_NOTE, decided
 
@@ -330,3 +335,56 @@ def _may_be_log(file: Path) -> bool:
     for packing in _PACKED:
         name = name.removesuffix(packing)
     return name.endswith(_LOGS) and not name.startswith(".") and file.is_file()
+
+
+# Where a record may show what it asks, or at least that it asks something else.
+_KEYS = ("question", "input", "prompt", "problem_statement", "query", "instruction", "messages", "problem", "doc", "numbers",
+         "target", "gold", "gt", "ground_truth", "task", "data_source")  # fmt: skip
+
+
+def question_key(head: Sequence[Any], names: FieldNames) -> str:
+    """Return the key under which records show what they ask; "" where there is none, or where it names the problem.
+
+    Example:
+        >>> question_key([{"id": 1, "input": "2 + 2?"}], FieldNames()), question_key([{"problem": "a"}], FieldNames())
+        ('input', '')
+    """
+    objects = [record for record in head if isinstance(record, dict)]
+    found = next((key for key in _KEYS if any(record.get(key) not in (None, "") for record in objects)), "")
+    return "" if found in (names.problem, names.id) else found
+
+
+def noting_questions(parts: Iterable[Part], names: FieldNames, key: str, questions: dict[str, str]) -> Iterator[Part]:
+    """Yield records as they are, and write down what the first of each name asks.
+
+    Args:
+        parts: the records.
+        names: which key holds what.
+        key: under which they show what they ask.
+        questions: name of the problem -> what it asks, in short.
+    """
+    problem, name_of = Place.of(names.problem), Place.of(names.id)
+    for numbers, rows in parts:
+        for row in rows:
+            if isinstance(row, dict):
+                value = problem.get(row)
+                name = _name(name_of.get(row) if value is None else value)
+                if name is not None and name not in questions and row.get(key) not in (None, ""):
+                    questions[name] = _digest(row[key])
+        yield numbers, rows
+
+
+def _name(value: Any) -> str | None:
+    try:
+        return problem_name(value) if isinstance(value, (str, list, dict)) else None if value is None else label_text(value)
+    except ValueError:
+        return None
+
+
+def _digest(value: Any) -> str:
+    """Return a short text that differs where questions do; of a conversation it is the last word of the user that counts."""
+    if isinstance(value, list):
+        said = [one.get("content") for one in value if isinstance(one, dict) and one.get("role") == "user"]
+        value = said[-1] if said else value
+    text = " ".join(value.split()) if isinstance(value, str) else json.dumps(value, separators=(",", ":"), default=str)
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

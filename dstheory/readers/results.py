@@ -22,23 +22,22 @@ import numpy as np
 
 from dstheory._version import __version__
 from dstheory.errors import FileFormatError
-from dstheory.readers.atomic import atomic_path
-from dstheory.readers.limits import MOST_PACKED, PACKED_WELL, limit
-from dstheory.readers.manifest import (
+from dstheory.readers.atomic import (
     RUN_FILE,
     RUN_FORMAT,
+    atomic_path,
     digest,
     is_unchanged,
     json_dumped,
     manifest_bytes,
     parse_manifest,
 )
-from dstheory.readers.streams import read_whole
+from dstheory.readers.streams import MOST_PACKED, PACKED_WELL, limit, read_whole
 
 if TYPE_CHECKING:
     import xarray
 
-    from dstheory.readers.netcdf import LabelledArrays
+    from dstheory.readers.arrays import LabelledArrays
 HISTORY_FILE = "history.nc"
 _NEEDED = ("command", "parameters", "seed", "wall_seconds")
 

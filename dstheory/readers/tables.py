@@ -15,9 +15,19 @@ import numpy as np
 
 from dstheory.checks import Ints
 from dstheory.errors import DSTheoryError, FileFormatError
-from dstheory.readers.limits import LARGEST_TABLE, MOST_CELLS, RAISE, limit, size_text
 from dstheory.readers.messages import shown
-from dstheory.readers.streams import CutOff, check_utf8, csv_records, open_unpacked, opened
+from dstheory.readers.streams import (
+    LARGEST_TABLE,
+    MOST_CELLS,
+    RAISE,
+    CutOff,
+    check_utf8,
+    csv_records,
+    limit,
+    open_unpacked,
+    opened,
+    size_text,
+)
 
 if TYPE_CHECKING:
     import pandas as pd

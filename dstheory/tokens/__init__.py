@@ -13,9 +13,18 @@ from __future__ import annotations
 from dstheory.tokens.factored import Factored
 from dstheory.tokens.markov import Markov
 from dstheory.tokens.model import TokenChain
-from dstheory.tokens.objectives import TokenEnergy, TokenResult, token_kl, token_reward, token_sft
+from dstheory.tokens.objectives import (
+    TokenEnergy,
+    TokenPolicy,
+    TokenResult,
+    TokenSolution,
+    flatten,
+    solve_tokens,
+    token_kl,
+    token_reward,
+    token_sft,
+)
 from dstheory.tokens.samplers import FullTree
-from dstheory.tokens.solution import TokenPolicy, TokenSolution, flatten, solve_tokens
 
 __all__ = [
     "Factored",

@@ -8,7 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from dstheory.readers.toml_values import decode_toml
+from dstheory.readers.json_values import decode_toml
 from dstheory.trainers.conditions import holds
 from dstheory.trainers.training import Training
 

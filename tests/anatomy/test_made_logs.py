@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dstheory.anatomy import read_log, survey
-from dstheory.anatomy.made_logs import FORMS, made_log, write_made_log
+from dstheory.anatomy.generate import FORMS, made_log, write_made_log
 from dstheory.errors import UnknownNameError
 
 

@@ -11,8 +11,8 @@ from dstheory.arithmetic import ArithmeticPolicy, Problems, draw_problems, start
 from dstheory.arithmetic.exact import achieved, answer_law
 from dstheory.arithmetic.policy import BLOCKS
 from dstheory.arithmetic.rollouts import demonstrate, roll_out, table_mass
-from dstheory.arithmetic.settings import Settings
 from dstheory.arithmetic.training import (
+    Settings,
     initial_policy,
     log_ratio,
     read_checkpoint,

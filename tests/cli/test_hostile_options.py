@@ -56,8 +56,7 @@ TREE = {path: command for path, command in commands() if options(command)}
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    from dstheory.arithmetic.settings import Settings
-    from dstheory.arithmetic.training import train, write_checkpoint
+    from dstheory.arithmetic.training import Settings, train, write_checkpoint
 
     path = tmp_path_factory.mktemp("checkpoint") / "run.npz"
     write_checkpoint(path, train(Settings(updates=0, problems=2, group=2)))

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dstheory.dynamics.parameters import PARAMETERS, lookup_parameter
-from dstheory.dynamics.sweeps.grid import SettingsBatch, parse_axis, parse_grid
+from dstheory.dynamics.sweeps.plan import SettingsBatch, parse_axis, parse_grid
 from dstheory.errors import DSTheoryError
 
 

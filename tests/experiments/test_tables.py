@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dstheory.experiments import csv_text, markdown_text
-from dstheory.experiments.findings import cells, columns, write_table
+from dstheory.experiments.catalogue import cells, columns, write_table
 
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\r\0"), max_size=12)
 numbers = st.floats(allow_nan=False) | st.integers(-(10**12), 10**12)

@@ -98,8 +98,4 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "if [[2 * open_.size]] <= columns.size:  # gathering costs about one evaluation: only when it saves one  ->  "
         "2 / open_.size",
     ): "it only chooses when solved columns are dropped",
-    (
-        "objectives/expectation/groups.py",
-        "share = np.where(plain > 0, np.clip(paid / plain, 0.0, [[1.0]]), 0.0)  ->  2.0",
-    ): "a share of a sum of non-negative parts exceeds 1 by rounding only",
 }

@@ -38,7 +38,7 @@ _CORE = [
 # File -> the tests that must notice when one of its formulas is broken.
 SUITES = dict.fromkeys(
     [
-        "chain/bellman.py", "chain/exact.py", "attribution.py", "chain/gain.py",
+        "chain/bellman.py", "chain/exact.py", "attribution.py",
         *(f"objectives/{name}.py" for name in ("base", "mass", "reward", "penalties", "demonstrations")),
     ],
     _CORE,
@@ -52,7 +52,7 @@ SUITES |= dict.fromkeys(
     [
         *(f"objectives/{name}.py" for name in ("group", "ratios", "preference", "imitation", "reinforce_pp", "responses",
                                                "weights", "parts")),
-        *(f"objectives/expectation/{name}.py" for name in ("groups", "exponential", "rewards", "multisets")),
+        *(f"objectives/expectation/{name}.py" for name in ("groups", "exponential", "rewards", "compositions")),
     ],
     _ROWS,
 )  # fmt: skip
@@ -61,7 +61,7 @@ _TOKENS = [
     for name in ("against_enumeration", "length", "token_chain", "token_errors", "large_tables", "ruled_out")
 ]
 SUITES |= dict.fromkeys(
-    [f"tokens/{name}.py" for name in ("model", "rows", "samplers", "markov", "factored", "solution", "objectives")],
+    [f"tokens/{name}.py" for name in ("model", "rows", "samplers", "markov", "factored", "objectives")],
     _TOKENS,
 )  # fmt: skip
 _OPTIMUM = ["tests/dynamics/test_optimum.py", "tests/dynamics/test_optimum_digits.py"]

@@ -14,8 +14,8 @@ import pytest
 from dstheory.anatomy import read_log
 from dstheory.errors import DSTheoryError, FileFormatError
 from dstheory.readers import read_chain
+from dstheory.readers.chain_table import COLUMNS, check_columns
 from dstheory.readers.messages import shown
-from dstheory.readers.schema import COLUMNS, check_columns
 
 POLICY = "prompt,answer,correct,sample_probability,stop_probability\n"
 BARE = "prompt,answer,correct"

@@ -13,7 +13,7 @@ import pytest
 import dstheory
 from dstheory import Policy, TwoStageMDP
 from dstheory.readers import read_chain
-from dstheory.readers.schema import COLUMNS, Column
+from dstheory.readers.chain_table import COLUMNS, Column
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 CHAINS = ["minimal.toml", "three_prompts.json", "several_hundred_prompts.csv"]

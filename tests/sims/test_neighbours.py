@@ -16,7 +16,7 @@ from dstheory.anatomy import simulate_log
 from dstheory.anatomy.chain_formulas import accuracy
 from dstheory.errors import RecordError
 from dstheory.experiments import experiment_names
-from dstheory.experiments.findings import markdown_text
+from dstheory.experiments.catalogue import markdown_text
 from dstheory.experiments.running import load
 from dstheory.extensions import SelfCorrection
 

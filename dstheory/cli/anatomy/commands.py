@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from dstheory.anatomy.made_logs import FORMS, write_made_log
+from dstheory.anatomy.generate import FORMS, write_made_log
 from dstheory.cli.anatomy.options import log_options, longest_episode, read_with, reading_options, refuse_unusable
 from dstheory.cli.echo import echo
 from dstheory.cli.numbers import Number, NumberRange, Whole

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from dstheory.anatomy.answers import FirstAnswers
     from dstheory.anatomy.difference import Difference
-    from dstheory.anatomy.first_answers import FirstAnswers
     from dstheory.anatomy.one_shot import OneShot
     from dstheory.anatomy.rates import Estimate
     from dstheory.anatomy.revisions import Revisions

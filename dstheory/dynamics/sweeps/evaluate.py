@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 
 from dstheory.attribution import InfiniteEnergyWarning, attribute
-from dstheory.chain.exact import Solution, solve
-from dstheory.chain.gain import GainSplit
+from dstheory.chain.exact import GainSplit, Solution, solve
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
 from dstheory.checks import Floats, Ints
@@ -26,8 +25,7 @@ from dstheory.dynamics.minimal import COMPILED
 from dstheory.dynamics.parameters import value_at
 from dstheory.dynamics.problem import objective_at, problem_at, training_at
 from dstheory.dynamics.soft_optimum import optimum
-from dstheory.dynamics.sweeps.grid import RUN, SettingsBatch
-from dstheory.dynamics.sweeps.plan import HISTORY, STATUS, SweepPlan
+from dstheory.dynamics.sweeps.plan import HISTORY, RUN, STATUS, SettingsBatch, SweepPlan
 from dstheory.dynamics.training import train
 from dstheory.errors import DivergedError, DSTheoryError, ImproperChainError, InfiniteDivergenceError
 from dstheory.objectives.base import Objective

@@ -11,13 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from dstheory.dynamics.sweeps.grid import Axis
-from dstheory.dynamics.sweeps.plan import STATUS, SweepPlan, status_counts
+from dstheory.dynamics.sweeps.plan import STATUS, Axis, SweepPlan, status_counts
 from dstheory.dynamics.sweeps.state import differences, state_path, stored_configuration
 from dstheory.errors import DSTheoryError, FileFormatError
-from dstheory.readers.atomic import results_directory
-from dstheory.readers.manifest import RUN_FILE
-from dstheory.readers.netcdf import LabelledArrays
+from dstheory.readers.arrays import LabelledArrays
+from dstheory.readers.atomic import RUN_FILE, results_directory
 from dstheory.readers.results import HISTORY_FILE, read_run, write_run
 
 __all__ = ["finished", "gaps", "holds", "labelled", "write_result"]

@@ -28,13 +28,12 @@ from dstheory.dynamics.conditions import CONDITIONS
 from dstheory.dynamics.parameters import PARAMETERS, Of, lookup_parameter
 from dstheory.dynamics.problem import Chain
 from dstheory.dynamics.sweeps.evaluate import check, evaluated
-from dstheory.dynamics.sweeps.grid import RUN, Axis, Grid, SettingsBatch, parse_grid
-from dstheory.dynamics.sweeps.plan import SweepPlan
+from dstheory.dynamics.sweeps.plan import RUN, Axis, Grid, SettingsBatch, SweepPlan, parse_grid
 from dstheory.dynamics.sweeps.result import finished, labelled, write_result
 from dstheory.dynamics.sweeps.state import State, configuration, state_path
 from dstheory.errors import DSTheoryError
+from dstheory.readers.arrays import LabelledArrays
 from dstheory.readers.atomic import refuse_directory
-from dstheory.readers.netcdf import LabelledArrays
 from dstheory.workers import check_workers, computed
 
 if TYPE_CHECKING:

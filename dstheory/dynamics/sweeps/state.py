@@ -19,11 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from dstheory._version import __version__
-from dstheory.dynamics.sweeps.grid import Axis
-from dstheory.dynamics.sweeps.plan import SweepPlan
+from dstheory.dynamics.sweeps.plan import Axis, SweepPlan
 from dstheory.errors import DSTheoryError, remedy_for
 from dstheory.interrupts import deferred_interrupts
-from dstheory.readers.archives import DamagedError, read_arrays, write_arrays
+from dstheory.readers.arrays import DamagedError, read_arrays, write_arrays
 from dstheory.readers.atomic import atomic_path, shared_directory
 from dstheory.readers.results import to_jsonable
 from dstheory.readers.streams import read_whole

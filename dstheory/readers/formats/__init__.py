@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from dstheory.errors import FileFormatError, RecordError, UnknownReadingError
+from dstheory.readers.json_values import NotTOML, decode_toml
 from dstheory.readers.messages import nearest
 from dstheory.readers.paths import Place, candidates
 from dstheory.readers.records import DECIDERS, NOBODY
 from dstheory.readers.streams import read_whole
-from dstheory.readers.toml_values import NotTOML, decode_toml
 from dstheory.readers.words import DECISIONS, Verdicts
 
 ENTRY_POINT = "dstheory.log_formats"

@@ -15,8 +15,8 @@ from importlib.resources import files
 from typing import Any
 
 from dstheory.errors import FileFormatError
+from dstheory.readers.json_values import NotTOML, decode_toml
 from dstheory.readers.messages import nearest
-from dstheory.readers.toml_values import NotTOML, decode_toml
 from dstheory.trainers.training import FIELDS
 
 __all__ = ["Key", "Library", "Rule", "Trainer", "libraries"]

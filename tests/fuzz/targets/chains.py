@@ -20,7 +20,7 @@ from fuzz.mutations import json_mutated, lines_mutated, mutated
 
 from dstheory.errors import DSTheoryError
 from dstheory.readers import ChainFile, read_chain, write_chain
-from dstheory.readers.schema import COLUMNS
+from dstheory.readers.chain_table import COLUMNS
 
 NAMES = [column.name for column in COLUMNS]
 WORDS = (

@@ -17,7 +17,7 @@ from fuzz.mutations import json_mutated, mutated
 
 from dstheory.errors import DSTheoryError
 from dstheory.readers import read_run, write_run
-from dstheory.readers.manifest import digest, manifest_bytes
+from dstheory.readers.atomic import digest, manifest_bytes
 
 _MANIFEST = {"command": ["dstheory"], "parameters": {"clip": np.inf}, "seed": 0, "wall_seconds": 0.1}
 

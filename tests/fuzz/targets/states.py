@@ -17,8 +17,7 @@ import numpy as np
 from fuzz.engine import Input, Target, Wrong, outcome, said
 from fuzz.mutations import json_mutated, mutated
 
-from dstheory.arithmetic.settings import Settings
-from dstheory.arithmetic.training import read_checkpoint, train, write_checkpoint
+from dstheory.arithmetic.training import Settings, read_checkpoint, train, write_checkpoint
 from dstheory.dynamics.sweeps.run import sweep
 from dstheory.dynamics.sweeps.state import State
 from dstheory.errors import DSTheoryError
