@@ -320,6 +320,7 @@ class Claim(TypedDict):
 
 class Checked(Claim):
     as_recorded: bool
+    cached: NotRequired[bool]
     verdict: _extended(Verdict, outcome=str)  # type: ignore[valid-type]
 
 

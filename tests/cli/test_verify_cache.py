@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from dstheory.claims import cache
@@ -140,7 +138,7 @@ def test_changes_are_seen_and_the_rest_is_cached(kept, dstheory):
     (root / "cache" / "notes.txt").write_text("no verdict")
     chosen = [claims / name for name in FILES if name != "undecided.py"]
     result = dstheory("verify", *chosen, "--workers", "1", "--json", "--cache", root / "cache")
-    found = {claim["id"]: (claim.get("cached", False), claim["verdict"]["outcome"]) for claim in json.loads(result.out)["claims"]}
+    found = {claim["id"]: (claim.get("cached", False), claim["verdict"]["outcome"]) for claim in result.result["claims"]}
     assert found == {
         "plain": (True, "holds"),
         "helped": (False, "fails"),
