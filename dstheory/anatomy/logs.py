@@ -29,7 +29,7 @@ from dstheory.readers.attempt_rows import batch_of, wanted_columns
 from dstheory.readers.json_values import uncollected
 from dstheory.readers.layouts import Request, assumed_words
 from dstheory.readers.log_files import Alike, TextSettings, expand, opened_log
-from dstheory.readers.reading import Part, Progress, RecordBatch, batches
+from dstheory.readers.reading import Progress, RecordBatch, Records, batches
 from dstheory.readers.reading import Reading as Reading
 from dstheory.readers.records import NOBODY, FieldNames
 from dstheory.readers.tables import from_frame as table_of
@@ -382,7 +382,7 @@ def from_records(
     return builder.log()
 
 
-def _worded(parts: Iterable[Part], names: FieldNames, words: Mapping[str, str]) -> Iterator[Part]:
+def _worded(parts: Iterable[Records], names: FieldNames, words: Mapping[str, str]) -> Iterator[Records]:
     """Yield copies of records with their decisions in this package's words."""
     key = names.decision
     for numbers, rows in parts:
@@ -399,7 +399,7 @@ def _translated(step: Any, key: str, words: Mapping[str, str]) -> Any:
     return {**step, key: decision_word(step.get(key), words)} if isinstance(step, Mapping) else step
 
 
-def _parts(records: Iterable[Any]) -> Iterator[Part]:
+def _parts(records: Iterable[Any]) -> Iterator[Records]:
     """Yield records that may not all be in memory at once, some at a time, numbered from 0."""
     rest, start = iter(records), 0
     while rows := list(islice(rest, 1000)):

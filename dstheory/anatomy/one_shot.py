@@ -58,7 +58,7 @@ class Sized:
 
 
 @dataclass(frozen=True)
-class Step:
+class StepRates:
     """One step of training.
 
     Attributes:
@@ -91,7 +91,7 @@ class OneShot:
     smallest: int
     largest: int
     sizes: tuple[Sized, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[StepRates, ...]
     scores: ScoreRule | None = None
     votes: Votes | None = None
 
@@ -171,7 +171,9 @@ def _majorities(episodes: Episodes, group: Ints, k: int, groups: int) -> Floats:
     return np.asarray(np.bincount(ballots.owner, weights=credit, minlength=groups) / np.maximum(per_group, 1))
 
 
-def _steps(episodes: Episodes, group: Ints, dead: Bools, level: float, mean: Callable[[Floats, Ints], Estimate]) -> list[Step]:
+def _steps(
+    episodes: Episodes, group: Ints, dead: Bools, level: float, mean: Callable[[Floats, Ints], Estimate]
+) -> list[StepRates]:
     if not _given(episodes, "step"):
         return []
     column = episodes.fields["step"]
@@ -183,5 +185,5 @@ def _steps(episodes: Episodes, group: Ints, dead: Bools, level: float, mean: Cal
     for row in measure(episodes, "step", level=level):
         code = codes[row.labels[0]]
         among = order[(ends[code - 1] if code else 0) : ends[code]]
-        found[row.labels[0]] = Step(row.labels[0], len(among), row.p, mean(values, among))
+        found[row.labels[0]] = StepRates(row.labels[0], len(among), row.p, mean(values, among))
     return [found[name] for name in in_order(list(found))]

@@ -55,7 +55,7 @@ _SIZE = 0.05
 
 
 @dataclass(frozen=True)
-class Turn:
+class TurnRates:
     """The answers of one turn.
 
     Attributes:
@@ -109,7 +109,7 @@ class Revisions:
     others_wrong: Estimate
     within: Estimate
     limit: float | None
-    turns: tuple[Turn, ...]
+    turns: tuple[TurnRates, ...]
     tests: tuple[Test, ...]
     afresh: str
     markov: str
@@ -262,7 +262,7 @@ def _limit(kept: Estimate, mended: Estimate) -> float | None:
     return mended.value / (1 - kept.value + mended.value)
 
 
-def _turns(episodes: Episodes, first: Estimate, kept: Estimate, mended: Estimate, level: float) -> list[Turn]:
+def _turns(episodes: Episodes, first: Estimate, kept: Estimate, mended: Estimate, level: float) -> list[TurnRates]:
     lengths = episodes.attempts
     fixed = lengths.min() == lengths.max()  # else those that reach a turn are a selection
     mean = float(episodes.correct.mean()) if fixed else None
@@ -272,7 +272,7 @@ def _turns(episodes: Episodes, first: Estimate, kept: Estimate, mended: Estimate
     for k in range(min(int(lengths.max()), _TURNS)):
         there = np.flatnonzero(lengths > k)
         right = _share(episodes.correct[episodes.offsets[:-1][there] + k], episodes.problem[there], level)
-        out.append(Turn(k + 1, len(there), right, mean, markov))
+        out.append(TurnRates(k + 1, len(there), right, mean, markov))
         if markov is not None:
             assert kept.value is not None
             assert mended.value is not None

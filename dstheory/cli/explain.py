@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dstheory.comparison import Tilt
     from dstheory.dynamics.problem import Chain
     from dstheory.trainers.configuration import Configuration
-    from dstheory.trainers.explanation import Difference, Explanation, Place
+    from dstheory.trainers.explanation import Explanation, StartingPoint, TrainingDifference
 
 EPILOG = """\b
 Examples:
@@ -124,7 +124,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:  # fmt: skip
 
 @dataclass(frozen=True)
 class _Where:
-    place: Place
+    place: StartingPoint
     name: str
     reference: str
 
@@ -132,7 +132,7 @@ class _Where:
 @dataclass(frozen=True)
 class _Against:
     other: Configuration
-    difference: Difference
+    difference: TrainingDifference
 
 
 def _place(ctx: click.Context, options: dict[str, Any]) -> _Where:
@@ -141,7 +141,7 @@ def _place(ctx: click.Context, options: dict[str, Any]) -> _Where:
     from dstheory.cli.options import Problem, chain_from
     from dstheory.dynamics.conditions import expert_policy
     from dstheory.dynamics.problem import problem_at
-    from dstheory.trainers.explanation import Place
+    from dstheory.trainers.explanation import StartingPoint
 
     given = given_options(ctx)
     if options["log_file"] is not None:
@@ -161,7 +161,7 @@ def _place(ctx: click.Context, options: dict[str, Any]) -> _Where:
     words = reference_words(problem, {**options, "mdp_file": options["mdp_file"] or options["log_file"]})
     if options["log_file"] is not None and options["reference"] is not None:
         words = "p, a, b = " + ", ".join(f"{x:g}" for x in options["reference"])
-    return _Where(Place(mdp, start, reference, expert_policy(mdp, start, p=p, a=a, b=b)), chain.name, words)
+    return _Where(StartingPoint(mdp, start, reference, expert_policy(mdp, start, p=p, a=a, b=b)), chain.name, words)
 
 
 def _measured(options: dict[str, Any]) -> Chain:

@@ -18,7 +18,7 @@ from dstheory.comparison import ObjectiveRow, Tilt
 from dstheory.experiments import ExperimentResult
 from dstheory.noise import StageSignal
 from dstheory.trainers.configuration import Lack, Setting
-from dstheory.trainers.files import Entry
+from dstheory.trainers.files import KeyValue
 from dstheory.trainers.training import Training
 
 
@@ -402,8 +402,8 @@ class Explain(TypedDict):
     notes: Sequence[Note]
     warnings: Sequence[str]
     not_modelled: Sequence[Lack]
-    unknown: Sequence[Entry]
-    not_read: Sequence[Entry]
+    unknown: Sequence[KeyValue]
+    not_read: Sequence[KeyValue]
     keys_beside: int
     against: Against | None
 

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from dstheory.coq.export import AXIOMS, Part
+from dstheory.coq.export import AXIOMS, ExportedClaim
 from dstheory.coq.terms import identifier
 from dstheory.errors import DSTheoryError
 
@@ -23,7 +23,7 @@ _AXIOM = re.compile(r"^\S+", re.MULTILINE)  # each stands at the beginning of a 
 
 
 @dataclass(frozen=True)
-class Checked:
+class KernelAnswer:
     """What Coq said about a claim.
 
     Attributes:
@@ -53,7 +53,7 @@ def find_coqc(name: str = "coqc") -> str:
     return path
 
 
-def check(parts: Sequence[Part], directory: Path, coqc: str, *, workers: int = 2) -> list[Checked]:
+def check(parts: Sequence[ExportedClaim], directory: Path, coqc: str, *, workers: int = 2) -> list[KernelAnswer]:
     """Compile what was exported into a directory, and say for each claim whether Coq confirms it.
 
     Args:
@@ -69,7 +69,7 @@ def check(parts: Sequence[Part], directory: Path, coqc: str, *, workers: int = 2
         answer = _compiled(coqc, directory, name)
         if answer is not None:
             raise DSTheoryError(f"{name}.v does not compile with {coqc}: {answer[1]}; install {PACKAGES} (Coq 8.16 or later)")
-    files: dict[str, list[Part]] = {}
+    files: dict[str, list[ExportedClaim]] = {}
     for part in parts:
         files.setdefault(f"claims_{identifier(part.claim.group or 'user')}", []).append(part)
     with ThreadPoolExecutor(workers) as pool:
@@ -78,13 +78,13 @@ def check(parts: Sequence[Part], directory: Path, coqc: str, *, workers: int = 2
     return [answers[part.claim.id] for part in parts]
 
 
-def _file(coqc: str, directory: Path, name: str, parts: list[Part]) -> list[Checked]:
+def _file(coqc: str, directory: Path, name: str, parts: list[ExportedClaim]) -> list[KernelAnswer]:
     """Check the claims of one file; one that does not get through is taken out and the others are tried again."""
-    answers: list[Checked] = []
+    answers: list[KernelAnswer] = []
     path = directory / f"{name}.v"
     whole = path.read_text(encoding="utf-8")
     left = [part for part in parts if part.theorems]
-    answers += [Checked(part.claim.id, confirmed=False, message=_why(part)) for part in parts if not part.theorems]
+    answers += [KernelAnswer(part.claim.id, confirmed=False, message=_why(part)) for part in parts if not part.theorems]
     while left:
         wrong = _compiled(coqc, directory, name)
         if wrong is None:
@@ -92,17 +92,17 @@ def _file(coqc: str, directory: Path, name: str, parts: list[Part]) -> list[Chec
         line, message = wrong
         culprit = _claim_at(path.read_text(encoding="utf-8"), line, left)
         if culprit is None:
-            answers += [Checked(part.claim.id, confirmed=False, message=message, refused=True) for part in left]
+            answers += [KernelAnswer(part.claim.id, confirmed=False, message=message, refused=True) for part in left]
             left = []
             break
         whole_numbers = any(domain.integer for domain in culprit.claim.domain_by_name.values())
         why = f"it is about integers, and Coq did not accept it for all real numbers: {message}" if whole_numbers else message
-        answers.append(Checked(culprit.claim.id, confirmed=False, message=why, refused=not whole_numbers))
+        answers.append(KernelAnswer(culprit.claim.id, confirmed=False, message=why, refused=not whole_numbers))
         left = [part for part in left if part is not culprit]
         path.write_text(path.read_text(encoding="utf-8").replace(culprit.text(), ""), encoding="utf-8")
     for part in left:
         if not part.whole:
-            answers.append(Checked(part.claim.id, confirmed=False, message=_why(part)))
+            answers.append(KernelAnswer(part.claim.id, confirmed=False, message=_why(part)))
     asked = [part for part in left if part.whole]
     if asked:
         answers += _assumptions(coqc, directory, name, asked)
@@ -110,11 +110,11 @@ def _file(coqc: str, directory: Path, name: str, parts: list[Part]) -> list[Chec
     return answers
 
 
-def _why(part: Part) -> str:
+def _why(part: ExportedClaim) -> str:
     return "; ".join(f"{step} is not exported: {why}" for step, why in part.missing.items())
 
 
-def _claim_at(text: str, line: int, parts: list[Part]) -> Part | None:
+def _claim_at(text: str, line: int, parts: list[ExportedClaim]) -> ExportedClaim | None:
     offset = len("\n".join(text.splitlines()[: line - 1]))
     for part in parts:
         start = text.find(part.text())
@@ -123,7 +123,7 @@ def _claim_at(text: str, line: int, parts: list[Part]) -> Part | None:
     return None
 
 
-def _assumptions(coqc: str, directory: Path, name: str, parts: list[Part]) -> list[Checked]:
+def _assumptions(coqc: str, directory: Path, name: str, parts: list[ExportedClaim]) -> list[KernelAnswer]:
     """What the theorems rest on, in Coq's words."""
     lines = [f"From Claims Require Import {name}."]
     for part in parts:
@@ -137,7 +137,7 @@ def _assumptions(coqc: str, directory: Path, name: str, parts: list[Part]) -> li
         said = said.split("CLAIM ")[0]
         if ran.returncode or not found or not ("Closed under" in said or "Axioms:" in said):
             answers.append(
-                Checked(
+                KernelAnswer(
                     part.claim.id,
                     confirmed=False,
                     message=f"Coq did not say what it rests on: {ran.stderr.strip()[:300]}",
@@ -148,7 +148,7 @@ def _assumptions(coqc: str, directory: Path, name: str, parts: list[Part]) -> li
         beyond = sorted(set(_AXIOM.findall(said.partition("Axioms:\n")[2])) - set(AXIOMS))
         strange = [axiom for axiom in beyond if not axiom.startswith(MACHINE_INTEGERS)]
         why = f"it assumes {', '.join(strange)}" if strange else "with Coq's machine integers" if beyond else ""
-        answers.append(Checked(part.claim.id, confirmed=not strange, message=why, refused=bool(strange)))
+        answers.append(KernelAnswer(part.claim.id, confirmed=not strange, message=why, refused=bool(strange)))
     return answers
 
 

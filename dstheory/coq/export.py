@@ -51,7 +51,7 @@ clean:
 
 
 @dataclass(frozen=True)
-class Part:
+class ExportedClaim:
     """A claim as it is exported: its theorems, and the steps that are not, with the reason."""
 
     claim: Claim
@@ -75,7 +75,7 @@ class Part:
         return "\n".join(lines)
 
 
-def part_of(claim: Claim, *, seconds: float = 60.0, skip: Mapping[str, str] | None = None) -> Part:
+def part_of(claim: Claim, *, seconds: float = 60.0, skip: Mapping[str, str] | None = None) -> ExportedClaim:
     """Return a claim with its steps as theorems.
 
     Args:
@@ -111,7 +111,7 @@ def part_of(claim: Claim, *, seconds: float = 60.0, skip: Mapping[str, str] | No
     whole = not missing
     if whole:
         theorems.append(_together(claim, stated))
-    return Part(claim, tuple(theorems), missing, whole)
+    return ExportedClaim(claim, tuple(theorems), missing, whole)
 
 
 def _together(claim: Claim, stated: Sequence[Theorem]) -> Theorem:
@@ -122,12 +122,12 @@ def _together(claim: Claim, stated: Sequence[Theorem]) -> Theorem:
     return Theorem(identifier(claim.id), "The claim: its steps together.", f"  {statement}", proof)
 
 
-def _refuted(claim: Claim, context: ClaimContext) -> Part:
+def _refuted(claim: Claim, context: ClaimContext) -> ExportedClaim:
     """The witness: a point of the domain at which what a step says is false."""
     witness = claim.recorded_witness
     missing: dict[str, str] = {}
     if witness is None:
-        return Part(claim, (), {"witness": "none is recorded"}, whole=False)
+        return ExportedClaim(claim, (), {"witness": "none is recorded"}, whole=False)
     for number, step in enumerate(claim.steps(), start=1):
         if step.lemma:
             continue
@@ -139,13 +139,13 @@ def _refuted(claim: Claim, context: ClaimContext) -> Part:
                     found = point_theorem(
                         Not(plain, evaluate=False), witness, here, identifier(claim.id), f"It is false: {step.words}"
                     )
-                    return Part(claim, (found,), {}, whole=True)
+                    return ExportedClaim(claim, (found,), {}, whole=True)
         except (NotExportedError, DSTheoryError) as error:
             missing[f"step {number} ({step.kind})"] = str(error)
-    return Part(claim, (), missing or {"witness": "it refutes no formula of the steps"}, whole=False)
+    return ExportedClaim(claim, (), missing or {"witness": "it refutes no formula of the steps"}, whole=False)
 
 
-def export(claims: Sequence[Claim], directory: Path, *, skip: Mapping[str, str] | None = None) -> list[Part]:
+def export(claims: Sequence[Claim], directory: Path, *, skip: Mapping[str, str] | None = None) -> list[ExportedClaim]:
     """Write theorems for claims into a directory that exists.
 
     Args:
@@ -179,7 +179,7 @@ def export(claims: Sequence[Claim], directory: Path, *, skip: Mapping[str, str] 
     return parts
 
 
-def _entry(part: Part, name: str) -> dict[str, Any]:
+def _entry(part: ExportedClaim, name: str) -> dict[str, Any]:
     formulas = [text(formula) for step in part.claim.steps() for formula in step.formulas]
     return {
         "claim": part.claim.id,
@@ -193,8 +193,8 @@ def _entry(part: Part, name: str) -> dict[str, Any]:
     }
 
 
-def _by_group(parts: Sequence[Part]) -> Iterator[tuple[str, list[Part]]]:
-    groups: dict[str, list[Part]] = {}
+def _by_group(parts: Sequence[ExportedClaim]) -> Iterator[tuple[str, list[ExportedClaim]]]:
+    groups: dict[str, list[ExportedClaim]] = {}
     for part in parts:
         groups.setdefault(part.claim.group or "user", []).append(part)
     yield from groups.items()

@@ -18,7 +18,7 @@ import numpy as np
 from dstheory.checks import Bools, Floats, Ints
 from dstheory.errors import RecordError
 from dstheory.readers.messages import nearest, shown
-from dstheory.readers.reading import Part, Reading, RecordBatch, texts_of
+from dstheory.readers.reading import Reading, RecordBatch, Records, texts_of
 from dstheory.readers.records import DECIDED_BY, NOBODY, Fault, FieldNames, label_text
 from dstheory.readers.streams import check_utf8, first_bytes
 from dstheory.readers.tables import ArrowTable, asked_of, csv_header, explained, read_csv, read_parquet
@@ -68,7 +68,7 @@ def read_attempts(path: Path, names: FieldNames) -> ArrowTable:
     return table
 
 
-def table_of_rows(parts: Iterable[Part], names: FieldNames, unit: str, file: str, reading: Reading) -> ArrowTable:
+def table_of_rows(parts: Iterable[Records], names: FieldNames, unit: str, file: str, reading: Reading) -> ArrowTable:
     """Return records that are one attempt each as a table.
 
     Args:

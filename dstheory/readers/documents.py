@@ -13,7 +13,7 @@ from typing import Any, overload
 from dstheory.errors import FileFormatError
 from dstheory.readers.json_values import NotJSON, decode, sentence
 from dstheory.readers.paths import Place
-from dstheory.readers.reading import Part, Progress, Reading, json_lines
+from dstheory.readers.reading import Progress, Reading, Records, json_lines
 from dstheory.readers.streams import (
     LARGEST_BROKEN,
     LARGEST_DOCUMENT,
@@ -49,7 +49,7 @@ class Documents:
     """
 
     head: Sequence[Any]
-    parts: Callable[[Sequence[str]], Iterator[Part]]
+    parts: Callable[[Sequence[str]], Iterator[Records]]
     unit: str = "line"
     table: bool = False
 
@@ -63,7 +63,7 @@ class Documents:
                 chain.from_iterable(one if isinstance(one, list) else [doc] for one, doc in zip(found, documents, strict=True))
             )
 
-        def parts(columns: Sequence[str]) -> Iterator[Part]:
+        def parts(columns: Sequence[str]) -> Iterator[Records]:
             start = 0
             for _, documents in self.parts(columns):
                 records = inner(documents)
@@ -216,7 +216,7 @@ def _zipped(path: Path) -> Documents:
     except (zipfile.BadZipFile, NotImplementedError, OSError) as error:
         raise FileFormatError(f"{path} cannot be unpacked ({error}): write or copy it again") from error
 
-    def parts(columns: Sequence[str]) -> Iterator[Part]:
+    def parts(columns: Sequence[str]) -> Iterator[Records]:
         with zipfile.ZipFile(path) as archive:
             rest, start = iter(members), 0
             while some := list(islice(rest, 100)):
@@ -243,7 +243,7 @@ def _parquet(path: Path) -> Documents:
         first = next(file.iter_batches(batch_size=_HEAD), None)
         head = [] if first is None else _rows_of(first)
 
-    def parts(columns: Sequence[str]) -> Iterator[Part]:
+    def parts(columns: Sequence[str]) -> Iterator[Records]:
         start = 0
         with open_parquet(path, columns) as (file, asked):
             for batch in file.iter_batches(batch_size=_ROWS, columns=asked):
@@ -283,7 +283,7 @@ def _csv(path: Path) -> Documents:
         rows = islice(csv_records(path, delimiter=delimiter), 1, _HEAD + 1)
         head = [{name: _cell(cell) for name, cell in zip(present, cells, strict=False)} for _, cells in rows]
 
-    def parts(columns: Sequence[str]) -> Iterator[Part]:
+    def parts(columns: Sequence[str]) -> Iterator[Records]:
         import pyarrow as pa
 
         start, asked = 0, asked_of(present, columns, path)

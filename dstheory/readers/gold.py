@@ -17,7 +17,7 @@ from dstheory.errors import RecordError
 from dstheory.readers.documents import open_documents
 from dstheory.readers.messages import shown
 from dstheory.readers.paths import Place, keys_of
-from dstheory.readers.reading import Part, Reading
+from dstheory.readers.reading import Reading, Records
 from dstheory.readers.records import Fault, label_text
 
 GOLD = "gold"  # where the answer stands in a record that was joined
@@ -62,7 +62,7 @@ class Joined(NamedTuple):
             return Fault("no-gold", self.key.text, f"{what}: {self.source} has no answer for it")
         return {**record, GOLD: self.answers[name]}
 
-    def parts(self, parts: Iterator[Part], reading: Reading) -> Iterator[Part]:
+    def parts(self, parts: Iterator[Records], reading: Reading) -> Iterator[Records]:
         """Yield the records with their answers; the account is told which answers were asked for."""
         asked = reading.answers_asked.setdefault(self.theirs, set())
         for numbers, rows in parts:

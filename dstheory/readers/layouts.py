@@ -15,7 +15,7 @@ from dstheory.readers.gold import GoldAnswers
 from dstheory.readers.grading import grader_name
 from dstheory.readers.messages import shown
 from dstheory.readers.paths import Place, candidates, keys_of
-from dstheory.readers.reading import Part
+from dstheory.readers.reading import Records
 from dstheory.readers.records import DECIDED_BY, DECIDERS, NOBODY, Fault, FieldNames, label_text
 from dstheory.readers.turns import Turns, fill_decisions, without_decisions
 from dstheory.readers.words import Verdicts, assumed_decisions, assumption, decision_word, parse_decisions
@@ -202,7 +202,7 @@ class Layout:
             places += [*self.turns.places, *([self.turns.final] if self.turns.final else [])]
         return list(dict.fromkeys(str(Place.of(place).steps[0]) for place in places))
 
-    def fitted(self, parts: Iterable[Part], file: str, checker: Checker | None = None) -> Iterator[Part]:
+    def fitted(self, parts: Iterable[Records], file: str, checker: Checker | None = None) -> Iterator[Records]:
         """Yield parts whose records have everything under the names of this layout.
 
         Args:
@@ -269,7 +269,7 @@ def _text(value: Any) -> str | None:
         return None
 
 
-def _only(parts: Iterable[Part], where: Mapping[str, str], file: str) -> Iterator[Part]:
+def _only(parts: Iterable[Records], where: Mapping[str, str], file: str) -> Iterator[Records]:
     """Yield the records that hold what they must, and what is no record."""
     places = {Place.of(key): text for key, text in where.items()}
     others: dict[str, None] = {}

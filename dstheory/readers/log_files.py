@@ -25,7 +25,7 @@ from dstheory.readers.gold import Joined, what_is_checked
 from dstheory.readers.grading import GRADER
 from dstheory.readers.layouts import MATHEMATICS, Layout, Request, find_layout
 from dstheory.readers.paths import Place, keys_of
-from dstheory.readers.reading import Part, Progress, Reading, RecordBatch, batches
+from dstheory.readers.reading import Progress, Reading, RecordBatch, Records, batches
 from dstheory.readers.records import NOBODY, Fault, FieldNames, label_text
 from dstheory.readers.rollouts import problem_name, rollout_batches
 from dstheory.readers.transcripts import MARKERS, NoAnswer, Segmenter, TextReader, segmenter, text_batches
@@ -354,7 +354,7 @@ def question_key(head: Sequence[Any], names: FieldNames) -> str:
     return "" if found in (names.problem, names.id) else found
 
 
-def noting_questions(parts: Iterable[Part], names: FieldNames, key: str, questions: dict[str, str]) -> Iterator[Part]:
+def noting_questions(parts: Iterable[Records], names: FieldNames, key: str, questions: dict[str, str]) -> Iterator[Records]:
     """Yield records as they are, and write down what the first of each name asks.
 
     Args:

@@ -47,7 +47,7 @@ _GIVE_UP_AFTER = 10_000  # records, all of them unusable: somebody gave the wron
 
 
 @dataclass
-class Checked:
+class CheckerCounts:
     """How many answers a checker was given and accepted.
 
     Attributes:
@@ -56,7 +56,7 @@ class Checked:
         first: the first one, for messages.
 
     Example:
-        >>> Checked(20, 0, "Wait, 4").notes[0].partition(";")[0]
+        >>> CheckerCounts(20, 0, "Wait, 4").notes[0].partition(";")[0]
         'the checker refused all 20 answers that it was given'
     """
 
@@ -119,7 +119,7 @@ class Reading:
     read_as: dict[str, int] = field(default_factory=dict)
     noted: dict[str, int] = field(default_factory=dict)
     looping: int = 0
-    checked: Checked = field(default_factory=Checked)
+    checked: CheckerCounts = field(default_factory=CheckerCounts)
     unseen: int = 0
     unanswered: int = 0
     attempts_left_out: int = 0
@@ -210,7 +210,7 @@ class Reading:
         for key, asked in other.answers_asked.items():
             self.answers_asked.setdefault(key, set()).update(asked)
         first = self.checked.first if self.checked.answers else other.checked.first
-        self.checked = Checked(
+        self.checked = CheckerCounts(
             self.checked.answers + other.checked.answers, self.checked.right + other.checked.right, first
         )
 
@@ -368,11 +368,11 @@ class RecordBatch:
         )
 
 
-Part = tuple[Sequence[int], Sequence[Any]]  # numbers of records, and the records; one that is a Fault is unusable
+Records = tuple[Sequence[int], Sequence[Any]]  # numbers of records, and the records; one that is a Fault is unusable
 
 
 def batches(
-    parts: Iterable[Part],
+    parts: Iterable[Records],
     file: str,
     names: FieldNames,
     reading: Reading,
@@ -509,7 +509,7 @@ def coded(cells: Sequence[Any]) -> tuple[Ints, tuple[str, ...]]:
     return np.fromiter(map(codes.__getitem__, cells), dtype=np.int32, count=len(cells)), texts
 
 
-def json_lines(path: Path, file: str, reading: Reading, progress: Progress | None = None) -> Iterator[Part]:
+def json_lines(path: Path, file: str, reading: Reading, progress: Progress | None = None) -> Iterator[Records]:
     """Yield the line numbers and values of the lines that are not blank; of one that is not JSON, the Fault.
 
     Args:
@@ -530,7 +530,7 @@ def json_lines(path: Path, file: str, reading: Reading, progress: Progress | Non
         reading.fault(file, Fault("cut-off", "", f"{error}: write it again"))
 
 
-def part_of(block: Block) -> Part:
+def part_of(block: Block) -> Records:
     """Return the line numbers and values of the lines that are not blank; of one that is not JSON, the Fault."""
     numbers, values = records(block)
     if NotJSON in set(map(type, values)):

@@ -21,7 +21,7 @@ from dstheory.readers.answers import Checker
 from dstheory.readers.layouts import Layout
 from dstheory.readers.messages import is_unicode, shown
 from dstheory.readers.paths import Place
-from dstheory.readers.reading import Part, Reading, RecordBatch, cells_of, coded
+from dstheory.readers.reading import Reading, RecordBatch, Records, cells_of, coded
 from dstheory.readers.records import VERDICTS, Fault, label_text
 
 _LONGEST_NAME = 80  # characters of a problem's name; of a longer prompt the beginning is kept, and a digest
@@ -29,7 +29,7 @@ _PROMPTS = 64  # shortened names that are remembered
 
 
 def rollout_batches(
-    parts: Iterable[Part], file: str, layout: Layout, reading: Reading, *, checker: Checker | None = None,
+    parts: Iterable[Records], file: str, layout: Layout, reading: Reading, *, checker: Checker | None = None,
     omit: bool = False, unit: str = "line"
 ) -> Iterator[RecordBatch]:
     """Yield rollouts in columns.

@@ -22,7 +22,7 @@ from dstheory.errors import RecordError, UnknownReadingError
 from dstheory.readers.answers import Checker, Game, as_arithmetic, find_expressions
 from dstheory.readers.final_answers import final_answers
 from dstheory.readers.messages import is_unicode
-from dstheory.readers.reading import Part, Reading, RecordBatch, batches
+from dstheory.readers.reading import Reading, RecordBatch, Records, batches
 from dstheory.readers.records import Fault, FieldNames, Record, parse_cap, parse_head
 
 MARKERS = ("wait", "hmm", "actually", "alternatively", "let me try again", "let's try again", "try another", "on second thought",
@@ -327,7 +327,7 @@ class TextReader:
 
 
 def text_batches(
-    parts: Iterable[Part], file: str, reader: TextReader, reading: Reading, *, unit: str = "line"
+    parts: Iterable[Records], file: str, reader: TextReader, reading: Reading, *, unit: str = "line"
 ) -> Iterator[RecordBatch]:
     """Yield records that hold text, in columns.
 

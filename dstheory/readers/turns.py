@@ -14,7 +14,7 @@ import numpy as np
 
 from dstheory.readers.answers import Checker
 from dstheory.readers.paths import Place
-from dstheory.readers.reading import Part, Reading, RecordBatch
+from dstheory.readers.reading import Reading, RecordBatch, Records
 from dstheory.readers.records import DECIDED_BY, NOBODY, FieldNames
 from dstheory.readers.words import Verdicts
 
@@ -111,7 +111,7 @@ def fill_decisions(row: Any, names: FieldNames, who: str) -> None:
         row[names.cap] = len(attempts)
 
 
-def filled(parts: Iterable[Part], names: FieldNames, who: str) -> Iterator[Part]:
+def filled(parts: Iterable[Records], names: FieldNames, who: str) -> Iterator[Records]:
     """Yield copies of records with their decisions filled in, as by :func:`fill_decisions`."""
     for numbers, rows in parts:
         copies = []

@@ -14,7 +14,7 @@ from dstheory.errors import DSTheoryError, UnknownNameError
 from dstheory.readers.messages import nearest, shown
 from dstheory.texts import printable
 from dstheory.trainers.conditions import close, holds, text_of
-from dstheory.trainers.files import Entry, Source, assignment, read_source
+from dstheory.trainers.files import KeyValue, Source, assignment, read_source
 from dstheory.trainers.libraries import Key, Trainer, libraries
 from dstheory.trainers.training import Training
 from dstheory.trainers.translation import left_out
@@ -76,11 +76,11 @@ class Configuration:
     recognised_by: str
     training: Training
     settings: tuple[Setting, ...]
-    unknown: tuple[Entry, ...]
+    unknown: tuple[KeyValue, ...]
     beside: int
     lacks: tuple[Lack, ...]
     warnings: tuple[str, ...]
-    unread: tuple[Entry, ...]
+    unread: tuple[KeyValue, ...]
 
     def value(self, key: str) -> Any:
         """Return what holds for a key, None where the trainer has none of that name."""
@@ -123,14 +123,14 @@ def configuration_of(
     return _resolve(source, given, found, why, prompts)
 
 
-def _setting(text: str) -> Entry:
+def _setting(text: str) -> KeyValue:
     entry = assignment(text.removeprefix("--"))
     if entry is None:
         raise DSTheoryError(f"{text!r} is no setting: write key=value, such as beta=0.04")
     return entry
 
 
-def _recognised(source: Source, given: Sequence[Entry], trainers: Sequence[Trainer]) -> tuple[Trainer, str]:
+def _recognised(source: Source, given: Sequence[KeyValue], trainers: Sequence[Trainer]) -> tuple[Trainer, str]:
     """Return the trainer of a file, and by what it was found."""
     words, entries = source.text, [*source.entries, *given]
     scores = {t.id: _fit(t, entries) for t in trainers}
@@ -166,7 +166,7 @@ def _recognised(source: Source, given: Sequence[Entry], trainers: Sequence[Train
     return trainer, f"recognised by {', '.join(dict.fromkeys(matched[:3]))}"
 
 
-def _fit(trainer: Trainer, entries: Sequence[Entry]) -> tuple[int, int]:
+def _fit(trainer: Trainer, entries: Sequence[KeyValue]) -> tuple[int, int]:
     """Return how well keys fit a trainer: those that enter its objective with a value that it takes, less the others."""
     score, beside = 0, 0
     for entry in entries:
@@ -198,14 +198,14 @@ def _wrong(key: Key, value: Any) -> str:
     return ""
 
 
-def _where(source: Source, entry: Entry | None) -> str:
+def _where(source: Source, entry: KeyValue | None) -> str:
     if entry is None:
         return source.name
     return f"{source.name}, line {entry.line}" if entry.line is not None else "the command line"
 
 
-def _resolve(source: Source, given: Sequence[Entry], trainer: Trainer, why: str, prompts: float | None) -> Configuration:
-    entries: dict[str, Entry] = {}
+def _resolve(source: Source, given: Sequence[KeyValue], trainer: Trainer, why: str, prompts: float | None) -> Configuration:
+    entries: dict[str, KeyValue] = {}
     warnings: list[str] = []
     unknown, beside = [], 0
     for entry in (*source.entries, *given):
@@ -275,14 +275,14 @@ def _held(name: str, values: Mapping[str, Any], keys: Mapping[str, Key]) -> Any:
 
 
 def _made(
-    source: Source, trainer: Trainer, held: Mapping[str, Any], entries: Mapping[str, Entry], warnings: list[str]
+    source: Source, trainer: Trainer, held: Mapping[str, Any], entries: Mapping[str, KeyValue], warnings: list[str]
 ) -> tuple[dict[str, Any], list[Lack]]:
     """Return the fields of the training, and what is not modelled; add to the warnings."""
     made: dict[str, Any] = dict(trainer.start)
     lacks: list[Lack] = []
-    places: dict[str, Entry | None] = {}
+    places: dict[str, KeyValue | None] = {}
 
-    def put(then: Mapping[str, Any], at: Entry | None, key: str) -> None:
+    def put(then: Mapping[str, Any], at: KeyValue | None, key: str) -> None:
         for name, value in then.items():
             if name == "lacks":
                 lacks.append(Lack(key, held[key], value))

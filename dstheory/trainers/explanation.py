@@ -25,11 +25,11 @@ from dstheory.trainers.training import Training
 from dstheory.trainers.translation import objective_of, parts
 from dstheory.trainers.words import formula, latex, rows
 
-__all__ = ["Difference", "Explanation", "Place", "difference", "explain"]
+__all__ = ["Explanation", "StartingPoint", "TrainingDifference", "difference", "explain"]
 
 
 @dataclass(frozen=True, eq=False)
-class Place:
+class StartingPoint:
     """Where a configuration is looked at.
 
     Attributes:
@@ -92,7 +92,7 @@ class Explanation:
         }  # fmt: skip
 
 
-def explain(configuration: Configuration, place: Place, *, longer: float = 8.0, rng: int = 0) -> Explanation:
+def explain(configuration: Configuration, place: StartingPoint, *, longer: float = 8.0, rng: int = 0) -> Explanation:
     """Return what a configuration optimises, at a place.
 
     Args:
@@ -103,7 +103,7 @@ def explain(configuration: Configuration, place: Place, *, longer: float = 8.0, 
 
     >>> from dstheory.trainers import configuration_of
     >>> start = Policy.minimal(p=0.55, a=0.8, b=0.3)
-    >>> place = Place(TwoStageMDP.minimal(gamma=1.0), start, start, Policy.minimal(p=0.9, a=0.95, b=0.9))
+    >>> place = StartingPoint(TwoStageMDP.minimal(gamma=1.0), start, start, Policy.minimal(p=0.9, a=0.95, b=0.9))
     >>> [row.name for row in explain(configuration_of("trl:grpo", settings=("beta=0.04",)), place).attribution]
     ['whole', 'reward', 'KL in the loss']
     """
@@ -122,11 +122,11 @@ def explain(configuration: Configuration, place: Place, *, longer: float = 8.0, 
     return Explanation(configuration, formula(t), latex(t), tuple(rows(t)), found, *logged, tuple(statements(t)), why)
 
 
-def _whole(t: Training, place: Place, mdp: TwoStageMDP) -> Objective:
+def _whole(t: Training, place: StartingPoint, mdp: TwoStageMDP) -> Objective:
     return objective_of(t, solve(mdp, place.policy), reference=place.reference, expert=place.expert)
 
 
-def _maker(t: Training, place: Place, index: int) -> Any:
+def _maker(t: Training, place: StartingPoint, index: int) -> Any:
     def make(mdp: TwoStageMDP) -> Objective:
         part = parts(t, solve(mdp, place.policy), reference=place.reference, expert=place.expert)[index]
         return part.objective if part.factor == 1.0 else part.factor * part.objective
@@ -135,7 +135,7 @@ def _maker(t: Training, place: Place, index: int) -> Any:
 
 
 @dataclass(frozen=True)
-class Difference:
+class TrainingDifference:
     """One configuration against another.
 
     Attributes:
@@ -156,11 +156,11 @@ class Difference:
         return {"fields": changed, "factor": asdict(self.factor), "degrees": asdict(self.turned), "not_compared": self.why_not}
 
 
-def difference(one: Training, other: Training, place: Place) -> Difference:
+def difference(one: Training, other: Training, place: StartingPoint) -> TrainingDifference:
     """Return which settings differ, and by what factor and angle the update of each stage does.
 
     >>> start = Policy.minimal(p=0.55, a=0.8, b=0.3)
-    >>> place = Place(TwoStageMDP.minimal(gamma=1.0), start, start, start)
+    >>> place = StartingPoint(TwoStageMDP.minimal(gamma=1.0), start, start, start)
     >>> found = difference(Training(), Training(normaliser="constant", max_tokens=100.0), place)
     >>> [name for name, _, _ in found.fields], round(found.factor.both, 12), found.turned.both
     (['normaliser', 'max_tokens'], 0.01, 0.0)
@@ -175,11 +175,11 @@ def difference(one: Training, other: Training, place: Place) -> Difference:
         here, there = (without_rounding(_whole(t, place, place.mdp), solution) for t in (one, other))
     except DSTheoryError as error:
         unknown = Tilt(float("nan"), float("nan"), float("nan"))
-        return Difference(changed, unknown, unknown, str(error))
+        return TrainingDifference(changed, unknown, unknown, str(error))
     pairs = [(here.sample, there.sample), (here.decide, there.decide)]
     lengths = [[float(norm(block.ravel(), 1)) for block in pair] for pair in pairs]
     both = [float(np.hypot(lengths[0][i], lengths[1][i])) for i in range(2)]
-    return Difference(changed, Tilt(*(_ratio(pair) for pair in (*lengths, both))), tilt(there, here))
+    return TrainingDifference(changed, Tilt(*(_ratio(pair) for pair in (*lengths, both))), tilt(there, here))
 
 
 def _matters(field: str, one: Training, other: Training) -> bool:

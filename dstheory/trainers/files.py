@@ -24,7 +24,7 @@ from dstheory.readers.messages import shown
 from dstheory.readers.streams import read_whole
 from dstheory.texts import printable
 
-__all__ = ["Entry", "Source", "assignment", "read_source"]
+__all__ = ["KeyValue", "Source", "assignment", "read_source"]
 
 MOST_SETTINGS = 20_000  # keys that one file sets, aliases written out
 DEEPEST_CONFIGURATION = 64  # levels of a YAML or JSON file
@@ -32,7 +32,7 @@ LARGEST_CONFIGURATION = 2**20  # bytes: a configuration is a few pages
 
 
 @dataclass(frozen=True)
-class Entry:
+class KeyValue:
     """One key that a file sets.
 
     Attributes:
@@ -60,9 +60,9 @@ class Source:
 
     name: str
     syntax: str
-    entries: tuple[Entry, ...]
+    entries: tuple[KeyValue, ...]
     text: str = ""
-    unread: tuple[Entry, ...] = ()
+    unread: tuple[KeyValue, ...] = ()
 
 
 def read_source(path: Path) -> Source:
@@ -105,14 +105,14 @@ def read_source(path: Path) -> Source:
     return source
 
 
-def assignment(text: str) -> Entry | None:
+def assignment(text: str) -> KeyValue | None:
     """Return ``key=value`` as an entry, with Hydra's leading ``+`` left out; None if it is none.
 
     >>> assignment("actor.kl_loss_coef=1e-3")
-    Entry(key='actor.kl_loss_coef', value=0.001, line=None)
+    KeyValue(key='actor.kl_loss_coef', value=0.001, line=None)
     """
     found = re.fullmatch(r"\+{0,2}([A-Za-z_][\w.\-]*)=(.*)", text, flags=re.DOTALL)
-    return None if found is None else Entry(found[1], scalar(found[2]))
+    return None if found is None else KeyValue(found[1], scalar(found[2]))
 
 
 def scalar(text: str) -> Any:
@@ -179,14 +179,14 @@ def _yaml(text: str, name: str) -> Source:
 _MERGE = "tag:yaml.org,2002:merge"
 
 
-def _limited(entries: Iterator[Entry], name: str) -> Iterator[Entry]:
+def _limited(entries: Iterator[KeyValue], name: str) -> Iterator[KeyValue]:
     for count, entry in enumerate(entries):
         if count >= MOST_SETTINGS:
             raise FileFormatError(f"{name} sets more than {MOST_SETTINGS:,} keys: no configuration does")
         yield entry
 
 
-def _nodes(node: yaml.MappingNode, above: str, name: str, depth: int) -> Iterator[Entry]:
+def _nodes(node: yaml.MappingNode, above: str, name: str, depth: int) -> Iterator[KeyValue]:
     if depth > DEEPEST_CONFIGURATION:
         raise FileFormatError(f"{name} is nested more than {DEEPEST_CONFIGURATION} levels deep: a configuration has a few")
     own = {key.value for key, _ in node.value if key.tag != _MERGE and isinstance(key, yaml.ScalarNode)}
@@ -204,7 +204,7 @@ def _nodes(node: yaml.MappingNode, above: str, name: str, depth: int) -> Iterato
         if isinstance(value, yaml.MappingNode) and value.value:
             yield from _nodes(value, f"{full}.", name, depth + 1)
         else:
-            yield Entry(full, _value(value, name), line)
+            yield KeyValue(full, _value(value, name), line)
 
 
 def _value(node: yaml.Node, name: str) -> Any:
@@ -235,13 +235,13 @@ def _json(text: str, name: str) -> Source:
     if not isinstance(document, dict):
         raise FileFormatError(f"{name} is no JSON object of keys and values: give the configuration itself")
 
-    def walk(table: dict[str, Any], above: str, depth: int) -> Iterator[Entry]:
+    def walk(table: dict[str, Any], above: str, depth: int) -> Iterator[KeyValue]:
         for key, value in table.items():
             if isinstance(value, dict) and value and depth < DEEPEST_CONFIGURATION:
                 yield from walk(value, f"{above}{key}.", depth + 1)
             else:
                 at = text.find(json.dumps(key))
-                yield Entry(f"{above}{key}", value, None if at < 0 else text.count("\n", 0, at) + 1)
+                yield KeyValue(f"{above}{key}", value, None if at < 0 else text.count("\n", 0, at) + 1)
 
     return Source(name, "json", tuple(_limited(walk(document, "", 0), name)))
 
@@ -261,17 +261,17 @@ def _python(text: str, name: str) -> Source:
             called = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
             if str(called).endswith("Config") and node.keywords:
                 calls.append((str(called), node))
-    entries: list[Entry] = []
-    unread: list[Entry] = []
+    entries: list[KeyValue] = []
+    unread: list[KeyValue] = []
     for _, node in calls:
         for keyword in node.keywords:
             if keyword.arg is None:
                 continue
             line = keyword.value.lineno
             try:
-                entries.append(Entry(keyword.arg, ast.literal_eval(keyword.value), line))
+                entries.append(KeyValue(keyword.arg, ast.literal_eval(keyword.value), line))
             except (ValueError, RecursionError, MemoryError):
-                unread.append(Entry(keyword.arg, ast.unparse(keyword.value)[:60], line))
+                unread.append(KeyValue(keyword.arg, ast.unparse(keyword.value)[:60], line))
     return Source(name, "python", tuple(entries), " ".join(called for called, _ in calls), tuple(unread))
 
 
@@ -333,8 +333,8 @@ def _shell(text: str, name: str) -> Source:
             words.append((word.removesuffix(")") if word.startswith("--") else word, at))
             if len(words) > 10 * MOST_SETTINGS:
                 raise FileFormatError(f"{name} has more than {10 * MOST_SETTINGS:,} words: give the command alone")
-    entries: list[Entry] = []
-    unread: list[Entry] = []
+    entries: list[KeyValue] = []
+    unread: list[KeyValue] = []
     i = 0
     while i < len(words):
         word, line = words[i]
@@ -348,10 +348,10 @@ def _shell(text: str, name: str) -> Source:
             values = values[: values.index(")")] if ")" in values else values
             values = [v for v in values if v != "\\"]
             found: Any = True if not values else scalar(values[0]) if len(values) == 1 else [scalar(v) for v in values]
-            entry = Entry(key.replace("-", "_") if "." not in key else key, found, line)
+            entry = KeyValue(key.replace("-", "_") if "." not in key else key, found, line)
             (unread if any(_PARTS.search(v) for v in values) else entries).append(entry)
         elif (assigned_entry := assignment(word)) is not None and not assigned_entry.key.isupper():
-            entry = Entry(assigned_entry.key, assigned_entry.value, line)
+            entry = KeyValue(assigned_entry.key, assigned_entry.value, line)
             (unread if _PARTS.search(word) else entries).append(entry)
     return Source(name, "shell", tuple(entries), " ".join(word for word in programs if word[:1] != _MARK), tuple(unread))
 

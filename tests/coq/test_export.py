@@ -13,7 +13,7 @@ from sympy import Eq, symbols
 from dstheory.claims import UNIT, Claim, decide, identity, search
 from dstheory.claims.sources import bundled_files, load_claims
 from dstheory.coq import check as checking
-from dstheory.coq.export import AXIOMS, Part, export, part_of
+from dstheory.coq.export import AXIOMS, ExportedClaim, export, part_of
 from dstheory.coq.theorems import Theorem
 
 needs_coq = pytest.mark.skipif(shutil.which("coqc") is None, reason="no coqc: install the Debian packages coq libcoq-interval")
@@ -85,7 +85,7 @@ def test_a_comment_of_a_claim_cannot_end_its_comment(tmp_path: Path) -> None:
 @needs_coq
 @pytest.mark.slow
 class TestWithCoq:
-    def said(self, parts: list[Part], directory: Path) -> list[checking.Checked]:
+    def said(self, parts: list[ExportedClaim], directory: Path) -> list[checking.KernelAnswer]:
         return checking.check(parts, directory, checking.find_coqc())
 
     def test_claims_and_witnesses_are_confirmed(self, tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ class TestWithCoq:
         (part,) = export([small()], tmp_path)
         changed = [Theorem(t.name, t.words, t.statement.replace(right, wrong), t.proof) for t in part.theorems]
         assert changed != list(part.theorems)
-        broken = Part(part.claim, tuple(changed), {}, whole=True)
+        broken = ExportedClaim(part.claim, tuple(changed), {}, whole=True)
         path = tmp_path / "claims_user.v"
         path.write_text(path.read_text().replace(part.text(), broken.text()))
         (answer,) = self.said([broken], tmp_path)
@@ -109,7 +109,7 @@ class TestWithCoq:
         other = Claim(id="other", statement="p < 1.", domain={"p": UNIT}, proof=[decide("Yes.", p < 1)])
         parts = export([small(), other], tmp_path)
         step, whole = parts[0].theorems
-        broken = Part(parts[0].claim, (Theorem(step.name, step.words, step.statement, "lra."), whole), {}, whole=True)
+        broken = ExportedClaim(parts[0].claim, (Theorem(step.name, step.words, step.statement, "lra."), whole), {}, whole=True)
         path = tmp_path / "claims_user.v"
         path.write_text(path.read_text().replace(parts[0].text(), broken.text()))
         first, second = self.said([broken, parts[1]], tmp_path)

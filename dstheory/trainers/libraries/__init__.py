@@ -19,7 +19,7 @@ from dstheory.readers.json_values import NotTOML, decode_toml
 from dstheory.readers.messages import nearest
 from dstheory.trainers.training import FIELDS
 
-__all__ = ["Key", "Library", "Rule", "Trainer", "libraries"]
+__all__ = ["Key", "KeyRule", "Library", "Trainer", "libraries"]
 
 NONE = "none"
 """How a file writes the value None."""
@@ -53,7 +53,7 @@ class Key:
 
 
 @dataclass(frozen=True)
-class Rule:
+class KeyRule:
     """What several keys mean together.
 
     Attributes:
@@ -96,7 +96,7 @@ class Trainer:
     start: Mapping[str, Any]
     keys: Mapping[str, Key]
     beside: frozenset[str]
-    rules: tuple[Rule, ...]
+    rules: tuple[KeyRule, ...]
     logs: str = "surrogate"
 
     def is_beside(self, name: str) -> bool:
@@ -159,12 +159,12 @@ def _key(name: str, spec: Mapping[str, Any], source: str) -> Key:
     return Key(name, **{**spec, "default": None if default == NONE else default})
 
 
-def _rule(spec: Mapping[str, Any], source: str) -> Rule:
+def _rule(spec: Mapping[str, Any], source: str) -> KeyRule:
     known = ("when", "then", "warn", "lacks", "refuse")
     for part in spec.keys() - set(known):
         raise FileFormatError(f"{source}: a rule has no {part!r}: {nearest(part, known)}")
     _fields(spec.get("then", {}), source)
-    return Rule(**spec)
+    return KeyRule(**spec)
 
 
 def _fields(then: Mapping[str, Any], source: str) -> None:

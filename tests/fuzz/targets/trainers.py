@@ -14,7 +14,7 @@ from dstheory import Policy, TwoStageMDP
 from dstheory.errors import DSTheoryError
 from dstheory.readers import to_jsonable
 from dstheory.trainers import configuration_of, libraries
-from dstheory.trainers.explanation import Place, explain
+from dstheory.trainers.explanation import StartingPoint, explain
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "trainers"
 KEYS = [(name, key) for library in libraries() for t in library.trainers.values() for name, key in t.keys.items()]
@@ -22,7 +22,7 @@ ODD = ("&a", "*a", "<<: *a", "${a.b}", "$N", "${N:-8}", "`touch executed`", "$(t
        "GRPOConfig(", "--", "-m", "\\\n", "=(", "): ", "N=8\n", "1e-3", ".inf", ".nan")  # fmt: skip
 WORDS = (*(name for name, _ in KEYS), *(word for _, key in KEYS for word in key.words), *ODD)
 _START = Policy.minimal(p=0.55, a=0.8, b=0.3)
-_PLACE = Place(TwoStageMDP.minimal(gamma=1.0, max_turns=2, sample_length=[[30.0, 70.0]]), _START, _START, _START)
+_PLACE = StartingPoint(TwoStageMDP.minimal(gamma=1.0, max_turns=2, sample_length=[[30.0, 70.0]]), _START, _START, _START)
 
 
 def check(path: Path) -> str:
