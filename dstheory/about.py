@@ -6,9 +6,12 @@ one. That the two agree is evidence; their titles and sources are the same by co
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
-__all__ = ["ABOUT", "FAMILIES", "About"]
+from dstheory.errors import DSTheoryError, UnknownNameError
+
+__all__ = ["ABOUT", "FAMILIES", "About", "parse"]
 
 FAMILIES = ("reward", "group", "imitation", "preference", "penalty")
 
@@ -382,3 +385,29 @@ _ROWS = (
 
 ABOUT: dict[str, About] = {row.name: row for row in _ROWS}
 """The record of each objective of this package, by name, in the order of listings."""
+
+_PLUS = re.compile(r"(?<!\d[eE])\+")  # not the plus of 1e+3
+
+
+def parse(expression: str) -> list[tuple[float, str]]:
+    """Return the factor and the name of each term.
+
+    Raises:
+        DSTheoryError: a name is missing, or a factor is no number.
+
+    >>> parse("reinforce + 0.1*entropy")
+    [(1.0, 'reinforce'), (0.1, 'entropy')]
+    """
+    found = []
+    for part in _PLUS.split(expression):
+        factor, _, name = part.rpartition("*")
+        if not name.strip():
+            hint = f"a name is missing in {expression!r}; write e.g. reinforce + 0.1*kl"
+            raise UnknownNameError(f"there is no objective {name!r}: {hint}")
+        try:
+            found.append((float(factor) if factor.strip() else 1.0, name.strip()))
+        except ValueError:
+            raise DSTheoryError(
+                f"the factor {factor.strip()!r} of {name.strip()!r} is not a number: write e.g. 0.1*entropy"
+            ) from None
+    return found

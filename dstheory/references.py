@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from dstheory._version import __version__
 from dstheory.errors import FileFormatError
 
 _HERE = Path(__file__).resolve().parent
@@ -31,6 +32,7 @@ class Reference:
     year: str
     eprint: str
     note: str = ""
+    bibtex: str = ""
 
     def latex(self) -> str:
         """Return the entry of a reference list."""
@@ -58,13 +60,15 @@ def load_references() -> Mapping[str, Reference]:
     if path is None:
         raise FileFormatError(f"the references are missing from {_PLACES[0]}; reinstall dstheory")
     found = {}
-    for key, body in _ENTRY.findall(path.read_text(encoding="utf-8")):
+    for entry in _ENTRY.finditer(path.read_text(encoding="utf-8")):
+        key, body = entry.groups()
         fields = dict(_FIELD.findall(body))
         missing = [name for name in ("title", "year", "eprint") if not fields.get(name)]
         if missing:
             raise FileFormatError(f"{path.name}: {key} lacks {', '.join(missing)}")
         authors = tuple(fields["author"].split(" and ")) if "author" in fields else ()
-        found[key] = Reference(key, authors, fields["title"], fields["year"], fields["eprint"], fields.get("note", ""))
+        rest = (fields["title"], fields["year"], fields["eprint"], fields.get("note", ""), entry[0])
+        found[key] = Reference(key, authors, *rest)
     return found
 
 
@@ -95,3 +99,27 @@ def bibliography(keys: Iterable[str]) -> str:
     if not entries:
         return ""
     return "\n".join([r"\begin{thebibliography}{99}", *entries, r"\end{thebibliography}", ""])
+
+
+RELEASED = "2026-11-28"
+"""The day of the release, as CITATION.cff has it."""
+
+
+def bibtex(keys: Iterable[str]) -> str:
+    """Return the BibTeX entries of these keys, each once, and of this package, which has no public repository to name yet.
+
+    >>> print(bibtex([]).splitlines()[0])
+    @software{dstheory,
+    """
+    wanted = set(keys)
+    own = "\n".join((
+        "@software{dstheory,",
+        "  author = {{The dstheory maintainers}},",
+        "  title = {dstheory: checking the two-stage decision-sampling hypothesis},",
+        f"  version = {{{__version__}}},",
+        f"  date = {{{RELEASED}}},",
+        f"  year = {{{RELEASED[:4]}}},",
+        "}",
+    ))  # fmt: skip
+    entries = [reference.bibtex for key, reference in load_references().items() if key in wanted]
+    return "\n\n".join([*entries, own]) + "\n"

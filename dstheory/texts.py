@@ -67,10 +67,11 @@ def latex_text(text: object) -> str:
     r"""Return a text for LaTeX.
 
     Example:
-        >>> print(latex_text("p_E & 5%"))
-        p\_E \& 5\%
+        >>> print(latex_text("p_E & 5%, q >= 1"))
+        p\_E \& 5\%, q $\ge$ 1
     """
-    return "".join(_TEX.get(char, char) for char in printable(text, lines=True))
+    shown = "".join(_TEX.get(char, char) for char in printable(text, lines=True))
+    return shown.replace("$>$=", r"$\ge$").replace("$<$=", r"$\le$")
 
 
 def markdown_cell(text: object) -> str:

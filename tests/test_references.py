@@ -72,7 +72,10 @@ def test_a_standalone_derivation_prints_its_references(tmp_path: Path) -> None:
     assert r"\cite{zhao2026twostage}" in source
     assert r"\bibitem{zhao2026twostage}" in source
     assert "undefined" not in compiled(source, tmp_path)
-    assert "cite" not in render(derived("kl-direct"), "latex")
+    fragment = render(derived("kl-direct"), "latex")
+    assert r"\cite{zhao2026twostage}" in fragment
+    assert "bibitem" not in fragment
+    assert render(derived("kl-direct"), "bibtex").startswith("@misc{zhao2026twostage,")
 
 
 @needs_pdflatex

@@ -60,7 +60,7 @@ def derived(name: str) -> list[str]:
     except UnknownObjectiveError:
         return ["There is no symbolic derivation of this objective. Its expected gradient is computed on arrays, and compared "
                 "with the sum over all trajectories.", ""]  # fmt: skip
-    found = markdown(render(derivation, "latex"))
+    found = markdown(render(derivation, "latex", explain=True))
     return [f"What `dstheory derive {name}` finds; every equality is checked by exact arithmetic.", "", found]
 
 
@@ -79,6 +79,7 @@ def markdown(latex: str) -> str:
     <BLANKLINE>
     """
     out = []
+    latex = latex.replace(r"\rule{0pt}{3ex}", "").replace(r"\\[0.8ex]", r"\\")  # a browser keeps rows apart by itself
     for part in _MATH.split(latex):
         if part.startswith("$"):
             out.append(part)
@@ -93,6 +94,7 @@ def markdown(latex: str) -> str:
 
 def _words(part: str) -> str:
     text = re.sub(r"^%.*\n|^\\section\*.*\n", "", part, flags=re.MULTILINE)
+    text = re.sub(r"~\\cite\{.*?\}", "", text)
     text = re.sub(r"\\subsection\*\{(.*)\}", r"### \1", text)
     text = re.sub(r"\\emph\{(.*?)\}", r"*\1*", text)
     text = re.sub(r"\\(?:begin|end)\{itemize\}\n?", "", text)

@@ -281,10 +281,26 @@ def markdown_claims(entries: Sequence[Entry]) -> str:
     return "\n".join(out)
 
 
+LATEX_PREAMBLE = r"""\documentclass[10pt]{article}
+\usepackage[a4paper,margin=20mm]{geometry}
+\usepackage{amsmath,amssymb,longtable}
+\setlength{\emergencystretch}{3em}
+\allowdisplaybreaks
+\begin{document}
+"""
+_WIDEST_FORMULA = 260  # characters of a formula's source that a cell of a table holds
+
+
+def latex_document(body: str) -> str:
+    """Return a document that compiles by itself."""
+    return f"{LATEX_PREAMBLE}{body}\n\\end{{document}}\n"
+
+
 def latex_report(report: Report) -> str:
-    """A ``longtable`` of all claims with the works that they come from (packages: longtable, amsmath)."""
+    """A ``longtable`` of all claims, short formulas typeset, with the works that they come from."""
     lines = [
-        r"\begin{longtable}{lp{0.42\linewidth}p{0.14\linewidth}p{0.16\linewidth}p{0.16\linewidth}}",
+        r"% Needs \usepackage{longtable,amsmath,amssymb}; --standalone brings them.",
+        r"\begin{longtable}{@{}lp{0.38\linewidth}p{0.11\linewidth}p{0.13\linewidth}p{0.15\linewidth}@{}}",
         r"id & statement & verdict & method & scope \\ \hline",
     ]
     for entry in report.entries:
@@ -293,6 +309,9 @@ def latex_report(report: Report) -> str:
         cells = [entry.info["id"], statement, verdict_text(entry), entry.verdict.method, entry.scope]
         printed = [latex_text(cell) for cell in cells]
         printed[1] += cite(_references(entry))
+        formula = entry.info["latex"]
+        if formula and len(formula) <= _WIDEST_FORMULA and "&" not in formula and r"\\" not in formula:
+            printed[1] += rf"\newline $\displaystyle {formula}$"
         lines.append(" & ".join(printed) + r" \\")
     return "\n".join([*lines, r"\end{longtable}", "", _reference_list(report.entries)])
 
@@ -314,8 +333,9 @@ def latex_claims(entries: Sequence[Entry]) -> str:
             formulas, more = few(step.latex)
             out += [*(rf"\begin{{equation*}}{line}\end{{equation*}}" for line in formulas), more]
             if step.context_latex:
-                out.append(f"where {step.context_latex}.")
-            out.append(rf"\emph{{{latex_text(str(step.status))} by {latex_text(step.method)}.}}")
+                breakable = step.context_latex.replace(r"\left(", "(").replace(r"\right)", ")")  # a pair keeps to one line
+                out.append(rf"{{\raggedright where {breakable}.\par}}")
+            out.append(rf"\emph{{{latex_text(str(step.status))} by {latex_text(step.method.removeprefix('by '))}.}}")
         out.append(r"\end{enumerate}")
         out.append(f"Source: {latex_text(info['source'])}{cite(_references(entry))}.")
         witness = f" Witness: {latex_text(point_text(entry))}." if verdict.witness else ""

@@ -1,4 +1,4 @@
-"""`dstheory derive`: an objective's gradient, derived symbolically, as text, LaTeX, MathML, Python or JSON."""
+"""`dstheory derive`: an objective's gradient, or that of a sum, as text, LaTeX, BibTeX, MathML, Python or JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dstheory.cli.echo import echo
 if TYPE_CHECKING:
     from dstheory.symbolic.objectives import Rule
 
-FORMATS = ["text", "latex", "mathml", "python", "json"]
+FORMATS = ["text", "latex", "bibtex", "mathml", "python", "json"]
 
 EPILOG = """\b
 Symbols of the minimal chain (numbers for them go into --numeric):
@@ -20,7 +20,11 @@ Symbols of the minimal chain (numbers for them go into --numeric):
   p_ref, a_ref, b_ref       the same of the reference; p_E, a_E, b_E of the expert
   gamma, alpha, beta, kappa discount, strengths, price of a resample
   lambda, l_s, l_d          length weight, length of an answer, of a decision
-  L_max                     the constant length of dr-grpo
+  L_max, G                  the constant length of dr-grpo, the group size
+\b
+A sum is written with plus signs and factors. A factor multiplies the whole
+term: beta stays in 0.04*k3-loss until --beta gives it a number. In a sum
+the estimators of KL are divided as the reward beside them is.
 \b
 Examples:
   dstheory derive reinforce
@@ -30,7 +34,9 @@ Examples:
   dstheory derive reward-to-go --discount-per stage --no-outer-discount
   dstheory derive advantage --turns 2 --rewards general --format python
   dstheory derive entropy --answers 3 --json
-  dstheory derive grpo --turns 2 --per-answer-lengths
+  dstheory derive grpo --per-answer-lengths
+  dstheory derive "grpo-no-std + 0.04*k3-loss" --beta 1 --group-size 8
+  dstheory derive "grpo-no-std + k3-loss" --format bibtex
 """
 
 
@@ -38,6 +44,7 @@ Examples:
 @click.argument("objective")
 @click.option("--format", "style", type=click.Choice(FORMATS), default=None, help="Output format.  [default: text]")
 @click.option("--json", "as_json", is_flag=True, help="Same as --format json.")
+@click.option("--explain", is_flag=True, help="Also say how the result was checked, and which claims are about it.")
 @click.option("--standalone", is_flag=True, help="With --format latex: a document that compiles by itself.")
 @click.option(
     "--numeric", metavar="NAME=NUMBER,...", default=None, help="Also evaluate; decimals and fractions are read exactly."
@@ -86,6 +93,9 @@ Examples:
     help="mean divides both weights by their sum (stage mean; no library's token mean).",
 )
 @click.option("--per-answer-lengths", is_flag=True, help="Give each answer its own length, l_C and l_W instead of l_s.")
+@click.option("--group-size", metavar="NUMBER", default=None, help="Put a number for the group size G from the start.")
+@click.option("--beta", metavar="NUMBER", default=None, help="Put a number for beta, the strength of KL terms.")
+@click.option("--alpha", metavar="NUMBER", default=None, help="Put a number for alpha, that of an entropy bonus and of score-*.")
 @click.option("--length-weight", metavar="NUMBER", default=None, help="Put a number for lambda from the start.")
 @click.option("--answer-length", metavar="NUMBER", default=None, help="Put a number for l_s from the start.")
 @click.option("--decision-length", metavar="NUMBER", default=None, help="Put a number for l_d from the start.")
@@ -93,6 +103,7 @@ def command(
     objective: str,
     style: str | None,
     as_json: bool,
+    explain: bool,
     standalone: bool,
     numeric: str | None,
     output: Path | None,
@@ -106,11 +117,14 @@ def command(
     states: str,
     reduction: str,
     per_answer_lengths: bool,
+    group_size: str | None,
+    beta: str | None,
+    alpha: str | None,
     length_weight: str | None,
     answer_length: str | None,
     decision_length: str | None,
 ) -> int:
-    """Derive the gradient of OBJECTIVE symbolically, step by step.
+    """Derive the gradient of OBJECTIVE, or of a sum of objectives, symbolically, step by step.
 
     The result is computed from the objective's rule, compared by exact arithmetic with the derivative of its scalar where it has
     one, and printed the same way every time.
@@ -131,8 +145,8 @@ def command(
     from dstheory.rational.symbols import parse_assignments
     from dstheory.symbolic import derive, render
 
-    lengths = {"lambda": length_weight, "l_s": answer_length, "l_d": decision_length}
-    fixed = {name: value for name, value in lengths.items() if value is not None}
+    given = {"lambda": length_weight, "l_s": answer_length, "l_d": decision_length, "G": group_size, "beta": beta, "alpha": alpha}
+    fixed = {name: value for name, value in given.items() if value is not None}
     if per_answer_lengths and "l_s" in fixed:
         raise click.UsageError("--answer-length is one length for all answers: leave out --per-answer-lengths")
     derivation = derive(
@@ -154,7 +168,7 @@ def command(
 
         shown = answer(as_data(derivation)) + "\n"
     else:
-        shown = render(derivation, style, standalone=standalone)
+        shown = render(derivation, style, standalone=standalone, explain=explain)
     if output is None:
         echo(shown, nl=False)
         return 0
@@ -166,18 +180,23 @@ def command(
     return 0
 
 
-def _rule(name: str, *, outer_discount: bool, states: str) -> Rule:
-    """Find the objective and give it its own options; an option that it does not have is a usage error."""
-    from dstheory.symbolic.objectives import UnknownObjectiveError, lookup
+def _rule(expression: str, *, outer_discount: bool, states: str) -> Rule:
+    """Find the objective, or the sum, and give its terms their own options; one that no term has is a usage error."""
+    from dstheory.errors import UnknownNameError
+    from dstheory.symbolic.sums import rule_of
 
-    try:
-        rule = lookup(name)
-    except UnknownObjectiveError as error:
-        raise click.BadParameter(str(error), param_hint="OBJECTIVE") from error
-    if not outer_discount and rule.name != "reward-to-go":
-        raise click.UsageError(f"--no-outer-discount is for reward-to-go, not for {rule.name}")
-    if states != "policy" and rule.name != "forward-kl":
-        raise click.UsageError(f"--states is for forward-kl, not for {rule.name}")
+    options: dict[str, dict[str, object]] = {}
     if not outer_discount:
-        return lookup(rule.name, outer_discount=False)
-    return rule if states == "policy" else lookup(rule.name, states=states)
+        options["reward-to-go"] = {"outer_discount": False}
+    if states != "policy":
+        options["forward-kl"] = {"states": states}
+    try:
+        rule = rule_of(expression, **options)
+    except UnknownNameError as error:
+        raise click.BadParameter(str(error), param_hint="OBJECTIVE") from error
+    names = {term.name.rpartition("*")[2] for term in rule.parts}
+    if not outer_discount and "reward-to-go" not in names:
+        raise click.UsageError(f"--no-outer-discount is for reward-to-go, not for {rule.name}")
+    if states != "policy" and "forward-kl" not in names:
+        raise click.UsageError(f"--states is for forward-kl, not for {rule.name}")
+    return rule

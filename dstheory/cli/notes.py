@@ -66,8 +66,8 @@ def _terms(objective: Objective) -> tuple[Objective, ...]:
 
 def _names(built: Sequence[tuple[str, Objective]]) -> list[str]:
     """Say what a library's name computes."""
+    from dstheory.about import parse
     from dstheory.objectives import ALIASES
-    from dstheory.objectives.registry import parse
 
     names = [name.lower().replace("_", "-") for expression, _ in built for _, name in parse(expression)]
     known = [(name, ALIASES[name]) for name in names if name in ALIASES]
@@ -99,7 +99,8 @@ def _which(names: Sequence[str], reason: str) -> str:
 
 def _not_using(option: str, expression: str, objective: Objective) -> dict[str, str]:
     """Return the terms of an expression that do not use an option, and why; none where a name's setting is all that is fixed."""
-    from dstheory.objectives.registry import lookup, parse, unused
+    from dstheory.about import parse
+    from dstheory.objectives.registry import lookup, unused
 
     names, terms = [name for _, name in parse(expression)], _terms(objective)
     if option in ("reference", "expert"):

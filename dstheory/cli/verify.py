@@ -56,6 +56,7 @@ _EXAMPLES = Whole(1, 10_000_000, "each is evaluated exactly in every search; giv
 @click.option("--list", "listing", is_flag=True, help="List the claims without checking them.")
 @click.option("--group", "groups", multiple=True, metavar="GROUP", help="Only claims of this group (repeatable).")
 @click.option("--format", "style", type=click.Choice(_FORMATS), default="table", show_default=True, help="Output format.")
+@click.option("--standalone", is_flag=True, help="With --format latex: a document that compiles by itself.")
 @click.option("--examples", type=_EXAMPLES, default=EXAMPLES, show_default=True, help="Examples of each search.")
 @click.option("--seed", type=click.IntRange(min=0), default=SEED, show_default=True, help="Seed of solver and searches.")
 @click.option(
@@ -90,6 +91,7 @@ def command(
     listing: bool,
     groups: tuple[str, ...],
     style: str,
+    standalone: bool,
     as_json: bool,
     exported: tuple[str, str] | None,
     kernel: bool,
@@ -105,6 +107,8 @@ def command(
     from dstheory.claims.runner import list_claims, verify
 
     style = "json" if as_json else style
+    if standalone and style != "latex":
+        raise click.UsageError(f"--standalone is for --format latex, not for --format {style}")
     if listing and style not in ("table", "json"):
         raise click.UsageError(f"--list prints a table or JSON, not {style}")
     if exported and (listing or kernel):
@@ -125,7 +129,7 @@ def command(
     said, refused = "", False
     if kernel:
         report, said, refused = _confirmed(report, compiler, options["workers"])
-    _print_report(report, style, said, whole=bool(shown))
+    _print_report(report, style, said, whole=bool(shown), standalone=standalone)
     if report.damaged:
         echo(f"{options['cache']}: {report.damaged} files that are damaged or no kept verdicts were not used", err=True)
     if said and style != "json":
@@ -211,7 +215,7 @@ def _print_list(claims: Sequence[Mapping[str, Any]], style: str) -> None:
         _print_table(reports.list_table(claims))
 
 
-def _print_report(report: Report, style: str, kernel: str, *, whole: bool) -> None:
+def _print_report(report: Report, style: str, kernel: str, *, whole: bool, standalone: bool) -> None:
     from dstheory.claims import reports
     from dstheory.cli.show import print_json
 
@@ -222,7 +226,8 @@ def _print_report(report: Report, style: str, kernel: str, *, whole: bool) -> No
     elif style == "markdown":
         echo(reports.markdown_claims(report.entries) if whole else reports.markdown_report(report))
     elif style == "latex":
-        echo(reports.latex_claims(report.entries) if whole else reports.latex_report(report))
+        body = reports.latex_claims(report.entries) if whole else reports.latex_report(report)
+        echo(reports.latex_document(body) if standalone else body)
     elif whole:
         echo("\n".join(reports.claim_text(entry) for entry in report.entries))
     else:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from dstheory.about import parse
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
 from dstheory.dynamics.conditions import CONDITIONS, expert_policy, four_conditions
@@ -22,7 +23,6 @@ from dstheory.errors import DSTheoryError, RewardNotReadError
 from dstheory.objectives import Distillation, ExpertChain, WeightedSum, build, lookup
 from dstheory.objectives.base import Objective
 from dstheory.objectives.mass import over_runs
-from dstheory.objectives.registry import parse
 
 __all__ = ["FIELDS", "PAIRS", "POLICIES", "Chain", "objective_at", "optimizer_at", "problem_at", "training_at"]
 

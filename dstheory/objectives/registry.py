@@ -6,7 +6,6 @@ import dataclasses
 import functools
 import importlib.metadata
 import importlib.util
-import re
 import sys
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
@@ -15,7 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from dstheory.about import ABOUT, FAMILIES
+from dstheory.about import ABOUT, FAMILIES, parse
 from dstheory.errors import DSTheoryError, UnknownNameError
 from dstheory.objectives.aliases import ALIASES, LACKING
 from dstheory.objectives.base import Objective, WeightedSum
@@ -24,7 +23,6 @@ REGISTRY: dict[str, type[Objective]] = {}
 _T = TypeVar("_T", bound=type[Objective])
 
 
-_PLUS = re.compile(r"(?<!\d[eE])\+")  # not the plus of 1e+3
 _DECLARED = ("name", "family", "title", "formula", "balance", "balanced_when", "ascends")
 
 
@@ -116,30 +114,6 @@ def build(expression: str, settings: Mapping[str, Any], require: Callable[[str, 
     if len(terms) == 1 and factors[0] == 1.0:
         return terms[0]
     return WeightedSum(tuple(terms), tuple(factors))
-
-
-def parse(expression: str) -> list[tuple[float, str]]:
-    """Return the factor and the name of each term.
-
-    Raises:
-        DSTheoryError: a name is missing, or a factor is no number.
-
-    >>> parse("reinforce + 0.1*entropy")
-    [(1.0, 'reinforce'), (0.1, 'entropy')]
-    """
-    found = []
-    for part in _PLUS.split(expression):
-        factor, _, name = part.rpartition("*")
-        if not name.strip():
-            hint = f"a name is missing in {expression!r}; write e.g. reinforce + 0.1*kl"
-            raise UnknownNameError(f"there is no objective {name!r}: {hint}")
-        try:
-            found.append((float(factor) if factor.strip() else 1.0, name.strip()))
-        except ValueError:
-            raise DSTheoryError(
-                f"the factor {factor.strip()!r} of {name.strip()!r} is not a number: write e.g. 0.1*entropy"
-            ) from None
-    return found
 
 
 def unused(expression: str, setting: str) -> dict[str, str]:

@@ -33,12 +33,13 @@ class Interval:
     high: int | None = None
     open_low: bool = False
     open_high: bool = False
+    whole: bool = False
 
     def contains(self, value: Fraction) -> bool:
         """Whether a number lies in the interval."""
         above = self.low is None or value > self.low or (value == self.low and not self.open_low)
         below = self.high is None or value < self.high or (value == self.high and not self.open_high)
-        return above and below
+        return above and below and (value.denominator == 1 or not self.whole)
 
 
 PROBABILITY = Interval("strictly between 0 and 1", 0, 1, open_low=True, open_high=True)
@@ -47,6 +48,7 @@ LENGTH = Interval("at least 1", 1)
 WEIGHT = Interval("greater than 0", 0, open_low=True)
 SCALE = Interval("at least 0", 0)
 LOGIT = Interval("between -1000 and 1000", -1000, 1000)
+SIZE = Interval("a whole number from 2 to 1000", 2, 1000, whole=True)
 REAL = Interval("a real number")
 
 # Pattern of the name -> domain. The first match counts.
@@ -56,7 +58,8 @@ DOMAINS: tuple[tuple[str, Interval], ...] = (
     (r"gamma|lambda", UNIT),
     (r"l_\w+|L_max", LENGTH),
     (r"Lbar(_E)?|RLbar|s_tok", WEIGHT),
-    (r"w_\w+", WEIGHT),
+    (r"w_\w+|[0-9].*", WEIGHT),
+    (r"G", SIZE),
     (r"alpha|beta|kappa", SCALE),
     (r"E_\d+", WEIGHT),
     (r"theta_\w+|[zt]_\d+(_t\d+)?", LOGIT),
@@ -93,12 +96,43 @@ def symbol(name: str) -> sp.Symbol:
     return sp.Symbol(name, real=True)
 
 
+def decimal(value: float) -> sp.Expr:
+    """Return a factor that formulas print as it was given, 0.04 and not 1/25: a symbol that stands for this one number.
+
+    What holds identically in it holds at the number; :func:`at_numbers` puts the number in its place.
+
+    >>> decimal(0.04) * symbol("p"), decimal(-2.0), at_numbers(decimal(-0.5))
+    (0.04*p, -2, -1/2)
+    """
+    if value == int(value):
+        return sp.Integer(int(value))
+    return sp.Integer(1 if value > 0 else -1) * symbol(repr(abs(value)))
+
+
+def at_numbers(expr: sp.Expr) -> sp.Expr:
+    """Return an expression with the numbers of its decimal factors as exact fractions."""
+    found = {x: sp.Rational(x.name) for x in expr.free_symbols if x.name[0].isdigit()}
+    return expr.xreplace(found) if found else expr
+
+
+def latex_number(shown: str) -> str:
+    r"""Return a decimal number as LaTeX.
+
+    >>> latex_number("-1.5e-07")
+    '-1.5\\times 10^{-7}'
+    """
+    mantissa, _, exponent = shown.partition("e")
+    return rf"{mantissa}\times 10^{{{int(exponent)}}}" if exponent else mantissa
+
+
 def latex_name(name: str) -> str:
     r"""Return the LaTeX spelling of a symbol's name: ``base_sub_sub``, with ``_t3`` for the turn.
 
     >>> latex_name("p_ref"), latex_name("R_SC"), latex_name("theta_s"), latex_name("pi_2_t0")
     ('p_{\\mathrm{ref}}', 'R_{SC}', '\\theta_{s}', '\\pi^{(0)}_{2}')
     """
+    if name[0].isdigit():
+        return latex_number(name)
     base, *subscripts = name.split("_")
     match = re.fullmatch(r"([A-Za-z]+?)(bar|hat)", base)
     accent = ""

@@ -13,11 +13,12 @@ from itertools import product
 import sympy as sp
 
 from dstheory.rational import factored, is_zero
-from dstheory.rational.symbols import domain_of
+from dstheory.rational.symbols import at_numbers, domain_of
 from dstheory.symbolic.chain import RESAMPLE, STOP
-from dstheory.symbolic.rule import Rule, Turn
+from dstheory.symbolic.policy import SymbolicPolicy
+from dstheory.symbolic.rule import Rule, Steps
 from dstheory.symbolic.setting import SymbolicSetting, Weights
-from dstheory.symbolic.updates import FUTURE, PAST, SCALE, generic_turns, turns_of
+from dstheory.symbolic.updates import depends_on_trajectory, generic_coefficients, turns_of
 
 BALANCED = "balanced"
 UP_TO_DISCOUNT = "balanced up to the discount between the stages"
@@ -75,22 +76,35 @@ def coefficient_verdict(s: SymbolicSetting, objective: Rule) -> CoefficientVerdi
     >>> coefficient_verdict(setting(), lookup("sft")).ratios[0]
     (l_s/l_d)**lambda
     """
-    turns = [
-        turn for index in range(s.chain.turns or 1) for turn in generic_turns(s, objective, index) if turn.decision is not None
-    ]
-    if not turns:
+    apart = _by_measure(s, objective)
+    if len(apart) > 1:  # on the trajectories of each policy only that policy's terms have coefficients
+        found = [coefficient_verdict(s, part) for part in apart]
+        return next((one for one in found if one.verdict != BALANCED), found[0])
+    turns = range(s.chain.turns or 1)
+    drawn = [row for index in turns for row in generic_coefficients(s, objective, index) if row[1] is not None]
+    if not drawn:
         return CoefficientVerdict(NO_DECISION, (), (), None)
     meaning = _meaning(s)
-    pairs = [(turn.answer, *(c.subs(meaning) for c in objective.coefficients(s, turn))) for turn in turns]
+    pairs = [(answer, *(at_numbers(c).subs(meaning) for c in (c_s, c_d))) for answer, _, c_s, c_d in drawn]
     if all(is_zero(c_s - c_d) for _, c_s, c_d in pairs):
         return CoefficientVerdict(BALANCED, (sp.S.One,) * len(s.chain.answers), (), None)
     ratios = _common_ratios(pairs, len(s.chain.answers))
-    within = objective.rate(s).within
+    within = objective.parts[0].rate(s).within
     if ratios and within != 1 and all(is_zero(r - within) for r in ratios):
         return CoefficientVerdict(UP_TO_DISCOUNT, ratios, (), _witness(s, objective))
     return CoefficientVerdict(
         UNBALANCED, tuple(length_ratio(s, r) for r in ratios), _weight_ratios(s, objective), _witness(s, objective)
     )
+
+
+def _by_measure(s: SymbolicSetting, objective: Rule) -> list[Rule]:
+    """Return the rule, or, where its terms are taken on trajectories of different policies, one rule for each policy."""
+    apart: dict[SymbolicPolicy, list[Rule]] = {}
+    for term in objective.parts:
+        apart.setdefault(term.measure(s), []).append(term)
+    if len(apart) == 1:
+        return [objective]
+    return [terms[0] if len(terms) == 1 else replace(objective, terms=tuple(terms)) for terms in apart.values()]
 
 
 def _meaning(s: SymbolicSetting) -> dict[sp.Symbol, sp.Expr]:
@@ -114,7 +128,7 @@ def _common_ratios(pairs: list[tuple[int, sp.Expr, sp.Expr]], answers: int) -> t
         if not all(is_zero(c_s * first[1] - first[0] * c_d) for c_s, c_d in own):
             return ()
         ratio = factored(first[0] / first[1])
-        if ratio.has(SCALE, PAST, FUTURE):
+        if depends_on_trajectory(ratio):
             return ()
         ratios.append(ratio)
     return tuple(ratios)
@@ -129,13 +143,12 @@ def _weight_ratios(s: SymbolicSetting, objective: Rule) -> tuple[sp.Expr, ...]:
     )
     if len(fresh) < 2:
         return ()
-    for turn in generic_turns(free, objective):
-        if turn.decision is None:
+    for answer, decision, c_s, c_d in generic_coefficients(free, objective):
+        if decision is None:
             continue
-        c_s, c_d = objective.coefficients(free, turn)
         if not c_s.has(*fresh.values()):
             return ()
-        rest = c_s / free.weights.sample[turn.answer], c_d / free.weights.decide[turn.answer]
+        rest = c_s / free.weights.sample[answer], c_d / free.weights.decide[answer]
         if not all(is_zero(sp.diff(part, w)) for part in rest for w in fresh.values()):
             return ()
     return tuple(length_ratio(s, w_s / w_d) for w_s, w_d in zip(s.weights.sample, s.weights.decide, strict=True))
@@ -157,26 +170,30 @@ def _witness(s: SymbolicSetting, objective: Rule) -> Imbalance | None:
     answers = range(len(s.chain.answers))
     for length in (1, 2):
         for path in product(answers, repeat=length):
-            steps: tuple[tuple[int, str | None], ...] = (*[(i, RESAMPLE) for i in path[:-1]], (path[-1], STOP))
+            steps: Steps = (*[(i, RESAMPLE) for i in path[:-1]], (path[-1], STOP))
             if s.chain.turns is not None and length >= s.chain.turns:
                 steps = (*steps[:-1], (path[-1], None))  # the cap submits the last answer
-            for turn in turns_of(s, objective, steps):
-                found = _differs(s, objective, turn)
+            for turn in range(length):
+                found = _differs(s, objective, steps, turn)
                 if found is not None:
                     names = tuple((s.chain.answers[i], d or "submit") for i, d in steps)
-                    return Imbalance(names, turn.index, *found)
+                    return Imbalance(names, turn, *found)
     return None
 
 
 Numbers = tuple[tuple[sp.Symbol, sp.Expr], ...]
 
 
-def _differs(s: SymbolicSetting, objective: Rule, turn: Turn) -> tuple[sp.Expr, sp.Expr, Numbers] | None:
-    if turn.decision is None:
+def _differs(s: SymbolicSetting, objective: Rule, steps: Steps, index: int) -> tuple[sp.Expr, sp.Expr, Numbers] | None:
+    if steps[index][1] is None:
         return None
-    if s.chain.turns is None:
-        turn = replace(turn, index=0)  # which stands for every turn of an uncapped chain
-    c_s, c_d = objective.coefficients(s, turn)
+    c_s, c_d = sp.S.Zero, sp.S.Zero
+    for term in objective.parts:
+        turn = turns_of(s, term, steps)[index]
+        if s.chain.turns is None:
+            turn = replace(turn, index=0)  # which stands for every turn of an uncapped chain
+        more = term.coefficients(s, turn)
+        c_s, c_d = c_s + at_numbers(more[0]), c_d + at_numbers(more[1])
     meaning = _meaning(s)
     if is_zero((c_s - c_d).subs(meaning)):
         return None

@@ -14,6 +14,7 @@ there the equations are a backward and a forward recursion.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -128,6 +129,14 @@ class SymbolicValues:
     value: tuple[sp.Expr, ...]
     answer: tuple[tuple[sp.Expr, ...], ...]
     decision: tuple[tuple[tuple[sp.Expr, sp.Expr], ...], ...]
+
+    def renamed(self, names: Mapping[sp.Symbol, sp.Symbol]) -> SymbolicValues:
+        """Return the values with other names in them."""
+        return SymbolicValues(
+            tuple(v.xreplace(names) for v in self.value),
+            tuple(tuple(x.xreplace(names) for x in row) for row in self.answer),
+            tuple(tuple((x.xreplace(names), y.xreplace(names)) for x, y in row) for row in self.decision),
+        )
 
 
 @dataclass(frozen=True)

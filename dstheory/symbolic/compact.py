@@ -37,11 +37,18 @@ class CompactGradient:
         definitions: names in the order in which they are introduced, each in terms of earlier ones.
         gradient: logit -> formula in those names.
         named: the names of the values of the reward.
+        terms: the same of each term of a sum, in the names of the whole.
     """
 
     definitions: dict[sp.Symbol, sp.Expr] = field(default_factory=dict)
     gradient: dict[sp.Symbol, sp.Expr] = field(default_factory=dict)
     named: SymbolicValues | None = None
+    terms: list[CompactGradient] = field(default_factory=list)
+
+    @property
+    def parts(self) -> list[CompactGradient]:
+        """Those of the terms of a sum, or the one that there is."""
+        return self.terms or [self]
 
     def written_out(self, expr: sp.Expr) -> sp.Expr:
         """Return an expression with every name replaced by its definition, down to the model's own symbols."""
@@ -71,9 +78,11 @@ def compact_gradient(s: SymbolicSetting, objective: Rule) -> CompactGradient:
     >>> found.gradient[symbol("theta_W")]
     N*V*b*gamma*(1 - b)*(1 - p)
     """
+    if objective.terms:
+        return _merged([compact_gradient(s, term) for term in objective.terms])
     simpler = objective.same_update(s)
     if simpler is None and objective.update(s) is not None:
-        return CompactGradient(gradient={name: _shortened(g) for name, g in expected_update(s, objective).items()})
+        return _of_responses(s, objective)
     builder = _Builder(s, simpler or objective)
     if not builder.on_policy and builder.remembers():
         # off the learner's own trajectories the scores' means are not zero, and the past does not drop out
@@ -82,10 +91,65 @@ def compact_gradient(s: SymbolicSetting, objective: Rule) -> CompactGradient:
     return builder.build()
 
 
+def _of_responses(s: SymbolicSetting, objective: Rule) -> CompactGradient:
+    """Return an update that a rule states itself, in the names that its sums over whole responses take."""
+    noted: dict[sp.Symbol, sp.Expr] = {}
+    update = expected_update(replace(s, noted=noted), objective)
+    found = CompactGradient(noted)
+    found.gradient = {name: folded(_shortened(g), found) for name, g in update.items()}
+    found.definitions = needed(noted, found.gradient.values())
+    return found
+
+
+def _merged(parts: list[CompactGradient]) -> CompactGradient:
+    """Return the sum of gradients; a name that already means something else gets a number."""
+    whole = CompactGradient()
+    for part in parts:
+        names: dict[sp.Symbol, sp.Symbol] = {}
+        for name, expr in part.definitions.items():
+            own, number = expr.xreplace(names), 1
+            names[name] = name
+            while whole.definitions.get(names[name], own) != own:
+                number += 1
+                names[name] = symbol(f"{name.name}_{number}")
+            whole.definitions[names[name]] = own
+        renamed = CompactGradient(
+            {names[name]: whole.definitions[names[name]] for name in part.definitions},
+            {logit: expr.xreplace(names) for logit, expr in part.gradient.items()},
+            None if part.named is None else part.named.renamed(names),
+        )
+        whole.terms.append(renamed)
+        for logit, expr in renamed.gradient.items():
+            whole.gradient[logit] = whole.gradient.get(logit, sp.S.Zero) + expr
+    return whole
+
+
+def folded(expr: sp.Expr, compact: CompactGradient) -> sp.Expr:
+    """Write the chance q that a turn is followed by another, and 1 - q, for the polynomials that they are.
+
+    >>> p, a, b, q = map(symbol, ("p", "a", "b", "q"))
+    >>> folded(1 / (1 - p * (1 - a) - b * (1 - p)), CompactGradient({q: p * (1 - a) + b * (1 - p)}))
+    1/(1 - q)
+    """
+    known: dict[sp.Expr, sp.Expr] = {}
+    for name in compact.definitions:
+        if name.name.split("_")[0] != "q":
+            continue
+        whole = compact.written_out(name)
+        counts = [x for base, x in ((y.name.split("_")[0], e) for y, e in compact.definitions.items()) if base in ("N", "n")]
+        for ratio in [sp.S.One, *(-sp.diff(1 / count, name) for count in counts)]:
+            rest = sp.expand(1 - ratio * whole)
+            known |= {rest: 1 - ratio * name, -rest: ratio * name - 1}
+        known |= {sp.expand(whole): name, sp.expand(-whole): -name}
+    known = {polynomial: short for polynomial, short in known.items() if polynomial.is_Add}
+    return expr.replace(lambda e: e.is_Add, lambda e: known.get(sp.expand(e), e)) if known else expr
+
+
 def _shortened(expr: sp.Expr) -> sp.Expr:
     """Return an expression as one factored fraction, or, where that would be a page of monomials, as the sum that it is."""
     whole = factored(expr) if len(expr.atoms(sp.Symbol)) * sp.count_ops(expr) < MAX_SIZE else expr
-    return min((combine_logs(whole), combine_logs(expr)), key=lambda e: int(sp.count_ops(e)))
+    each = sp.Add(*[factored(term) for term in sp.Add.make_args(expr)])
+    return min((combine_logs(form) for form in (whole, each, expr)), key=lambda e: int(sp.count_ops(e)))
 
 
 class _Builder:
@@ -94,7 +158,7 @@ class _Builder:
     def __init__(self, s: SymbolicSetting, objective: Rule) -> None:
         self.objective = objective
         self.chain: SymbolicChain = s.following(objective.measure(s))
-        self.sign = objective.scale(s) or _common_scale(objective, s)
+        self.sign = objective.scale(s) or common_scale(objective, s)
         self.neutral = dict.fromkeys((x.symbol for x in objective.statistics(s) if x.neutral), sp.S.Zero)
         self.on_policy = self.chain.policy == s.policy
         self.result = CompactGradient()
@@ -263,7 +327,7 @@ class _Builder:
         return self.sign * factored(sp.Add(*terms) / self.sign)
 
 
-def _common_scale(objective: Rule, s: SymbolicSetting) -> sp.Expr:
+def common_scale(objective: Rule, s: SymbolicSetting) -> sp.Expr:
     """Return -beta or alpha if every coefficient is a multiple of it, else 1."""
     coefficients = [c for t in generic_turns(s, objective) for c in objective.coefficients(s, t)]
     for strength in (-symbol("beta"), symbol("alpha")):

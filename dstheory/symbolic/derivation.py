@@ -11,17 +11,21 @@ from typing import Self
 
 import sympy as sp
 
-from dstheory.rational.symbols import InvalidNumberError, Number, check_numbers, symbol
+from dstheory.rational.symbols import InvalidNumberError, Number, at_numbers, check_numbers, latex_number, symbol
 from dstheory.symbolic.attribution import CoefficientVerdict
 from dstheory.symbolic.rule import Inline, Verbatim
-from dstheory.symbolic.setting import SymbolicSetting
+from dstheory.symbolic.setting import SymbolicSetting, X
+
+INTEGRAL_DIGITS = 30
+"""Digits to which an integral is computed, twice those of double precision."""
 
 
 @dataclass(frozen=True)
 class Words:
-    """A sentence: strings, with formulas between them."""
+    """A sentence: strings, with formulas between them; an aside says how a result was found or checked, not what it is."""
 
     parts: tuple[Inline, ...]
+    aside: bool = False
 
 
 def words(template: str, *extra: Inline, **formulas: Inline) -> Words:
@@ -76,6 +80,10 @@ class DerivationStep:
     title: str
     items: tuple[Item, ...]
 
+    def shown(self, asides: bool) -> tuple[Item, ...]:
+        """Return what it says, with or without its asides."""
+        return tuple(item for item in self.items if asides or not (isinstance(item, Words) and item.aside))
+
 
 C_S, C_D = Verbatim("c_s", "c_s"), Verbatim("c_d", "c_d")
 
@@ -86,7 +94,7 @@ class Evaluation:
 
     Attributes:
         at: the numbers.
-        exact: logit -> value, an exact SymPy number.
+        exact: logit -> value, an exact SymPy number; with integrals in it, one of 30 digits.
     """
 
     at: tuple[tuple[str, sp.Rational], ...]
@@ -120,7 +128,8 @@ class DerivedGradient:
         fixed: numbers that lambda and the lengths were given from the start.
         definitions: named quantities in order, each in terms of the model's symbols and of earlier names.
         gradient: logit -> the simplest form found, in those names.
-        expanded: logit -> one fraction of factored polynomials in the model's symbols; None where that is too long to print.
+        expanded: logit -> one fraction of factored polynomials for each term, in the model's symbols and q, the chance that a
+            turn is followed by another; None where that is too long to print.
         verdict: attribution at the coefficient level.
         scalar: whether the objective is the gradient of a scalar: "yes", "frozen" (with the visited states held), "no".
         checks: the exact identities that were verified, in words.
@@ -153,11 +162,11 @@ class DerivedGradient:
     def symbols(self) -> tuple[str, ...]:
         """The names that numbers can be given for: those that the gradient depends on, weights by lambda and the lengths."""
         own = {x for expr in (*self.gradient.values(), *self.definitions.values()) for x in expr.free_symbols}
-        own -= set(self.definitions)
+        own -= {*self.definitions, X}
         for w, meaning in self.setting.weights.meaning:
             if w in own:
                 own = own - {w} | meaning.free_symbols
-        return tuple(sorted(x.name for x in own))
+        return tuple(sorted(x.name for x in own if not x.name[0].isdigit()))
 
     def evaluate(self, values: Mapping[str, Number]) -> Evaluation:
         """Evaluate the gradient, exactly.
@@ -199,13 +208,17 @@ class DerivedGradient:
         for w, meaning in self.setting.weights.meaning:
             at[w] = meaning.xreplace(at)
         for name, expr in self.definitions.items():
-            at[name] = expr.xreplace(at)
+            at[name] = at_numbers(expr.xreplace(at))
+            if at[name].has(sp.Integral) and at[name].free_symbols <= {X}:
+                at[name] = at[name].evalf(INTEGRAL_DIGITS)
+            elif at[name].has(sp.Sum):
+                at[name] = at[name].doit()
             if at[name].has(sp.zoo, sp.nan, sp.oo):
                 raise InvalidNumberError(
                     f"{name} = {expr} does not exist at these numbers: the chain that generates the "
                     "trajectories never stops; make its resample probability less than 1"
                 )
-        exact = tuple((logit.name, expr.xreplace(at)) for logit, expr in self.gradient.items())
+        exact = tuple((logit.name, at_numbers(expr.xreplace(at))) for logit, expr in self.gradient.items())
         given = {logits[name].name: name for name in logits if name in numbers}
         shown = [given.get(name, name) for name in self.symbols]
         return Evaluation(tuple((name, numbers[name]) for name in shown), exact)
@@ -230,19 +243,9 @@ class DerivedGradient:
         return [item.left for item in shown if isinstance(item, Display)]
 
 
-def latex_number(shown: str) -> str:
-    r"""Return a decimal number as LaTeX.
-
-    >>> latex_number("-1.5e-07")
-    '-1.5\\times 10^{-7}'
-    """
-    mantissa, _, exponent = shown.partition("e")
-    return rf"{mantissa}\times 10^{{{int(exponent)}}}" if exponent else mantissa
-
-
 def _vocabulary(s: SymbolicSetting) -> set[str]:
     """Return the names of all symbols of a setting, so that one set of numbers can serve several objectives."""
-    names = {"alpha", "beta", "gamma", "lambda", "l_d", "kappa"}
+    names = {"alpha", "beta", "gamma", "lambda", "l_d", "kappa", "G"}
     names |= {
         x.name
         for policy in (s.policy, s.reference, s.expert)

@@ -7,20 +7,23 @@ from typing import Any
 import sympy as sp
 
 from dstheory.errors import ChainError
-from dstheory.rational import combine_logs, is_zero, rational_form
+from dstheory.rational import combine_logs, factored, is_zero, rational_form
 from dstheory.rational.symbols import Number, check_numbers
 from dstheory.symbolic.attribution import coefficient_verdict
-from dstheory.symbolic.compact import CompactGradient, compact_gradient, needed
+from dstheory.symbolic.compact import CompactGradient, compact_gradient, folded, needed
 from dstheory.symbolic.derivation import DerivedGradient
 from dstheory.symbolic.narrative import assumptions_of, steps_of, subtitle_of
-from dstheory.symbolic.objectives import lookup
 from dstheory.symbolic.render import render
-from dstheory.symbolic.rule import Rule
+from dstheory.symbolic.rule import Rule, Statistic
 from dstheory.symbolic.setting import SymbolicSetting, setting
+from dstheory.symbolic.sums import SETTINGS, rule_of, with_numbers
 from dstheory.symbolic.updates import differentiated, enumerated_update, expected_update
 
 MAX_TERMS = 40
 """A numerator with more monomials than this is not written out."""
+
+MAX_WRITTEN = 60
+"""Nor is a fraction with more operations than this."""
 
 MAX_ANSWERS, MAX_PAIRS, MAX_INDEXED_PAIRS = 8, 16, 9
 """Largest chains: answers; answers x turns of a capped chain; the same with parameters of its own at each turn."""
@@ -60,7 +63,7 @@ def derive(
     """Derive the gradient of an objective.
 
     Args:
-        objective: a registered name, or a rule, registered or not.
+        objective: a registered name, a sum such as ``"grpo-no-std + 0.04*k3-loss"``, or a rule, registered or not.
         answers: 2 is the minimal chain; more is a general chain.
         turns: the cap on turns; None is no cap.
         turn_indexed: own parameters at each turn; needs a cap.
@@ -68,7 +71,7 @@ def derive(
         discount_per: "turn" or "stage".
         reduction: "sum" or "mean".
         per_answer_lengths: give each answer its own length.
-        numbers: values for lambda and the lengths that are fixed from the start.
+        numbers: values that are fixed from the start, for lambda, the lengths, the group size G, beta, alpha and L_max.
 
     Returns:
         The derivation. Its gradient was computed from the coefficient rule, compared with the derivative of the objective's
@@ -85,10 +88,11 @@ def derive(
     >>> derivation.verdict.verdict, derivation.verdict.ratios[0]
     ('unbalanced', (l_s/l_d)**lambda)
     """
-    rule = lookup(objective) if isinstance(objective, str) else objective
+    rule = rule_of(objective) if isinstance(objective, str) else objective
     _refuse_large(answers, turns, turn_indexed)
     lengths = {"lambda", "l_s", "l_d", *(f"l_{y}" for y in _answer_names(answers))}
-    fixed = check_numbers(numbers or {}, lengths)
+    fixed = check_numbers(numbers or {}, {*lengths, *SETTINGS})
+    rule = with_numbers(rule, fixed)
     options: dict[str, Any] = {
         "answers": answers,
         "turn_indexed": turn_indexed,
@@ -96,7 +100,7 @@ def derive(
         "discount_per": discount_per,
         "reduction": reduction,
         "per_answer_lengths": per_answer_lengths,
-        "numbers": fixed,
+        "numbers": {name: value for name, value in fixed.items() if name in lengths},
     }
     s = setting(turns=turns, **options)
     update = expected_update(s, rule)
@@ -116,11 +120,10 @@ def derive(
             "the expectation of coefficient x score",
             {name: slope[name] - update[name] for name in update},
         )
-    expanded = {name: _short_fraction(expr, compact) for name, expr in compact.gradient.items()}
-    scalar = "no" if slope is None else "frozen" if rule.frozen and rule.measure(s) == s.policy else "yes"
+    expanded = {name: _expanded(name, compact) for name in compact.gradient}
+    scalar = _scalar(s, rule, slope is not None)
     verdict = coefficient_verdict(s, rule)
-    statistics = {x.symbol: x.value for x in rule.statistics(s)}
-    kept = needed(statistics, (*compact.gradient.values(), *compact.definitions.values()))
+    definitions = _definitions(s, rule, compact)
     source = "the update that the rule states" if enumerated else "the expectation of coefficient x score"
     checks = (
         f"the simplest form equals {source}" + ("" if enumerated else ", the past included"),
@@ -133,15 +136,40 @@ def derive(
         subtitle_of(s),
         s,
         fixed,
-        {**kept, **compact.definitions},
+        definitions,
         compact.gradient,
         expanded,
         verdict,
         scalar,
         checks,
         assumptions_of(s, rule, scalar),
-        steps_of(s, rule, compact, expanded, verdict, scalar, enumerated),
+        steps_of(s, rule, compact, definitions, expanded, verdict, scalar, enumerated),
     )
+
+
+def _scalar(s: SymbolicSetting, rule: Rule, found: bool) -> str:
+    if not found:
+        return "no"
+    return "frozen" if any(term.frozen and term.measure(s) == s.policy for term in rule.parts) else "yes"
+
+
+def _definitions(s: SymbolicSetting, rule: Rule, compact: CompactGradient) -> dict[sp.Symbol, sp.Expr]:
+    """Return what the names in the gradient mean, in order: probabilities first, then the batch's numbers, then the values.
+
+    Raises:
+        ChainError: two terms of a sum give one name to different numbers of the batch.
+    """
+    found: dict[sp.Symbol, Statistic] = {}
+    for x in (x for term in rule.parts for x in term.statistics(s)):
+        if found.setdefault(x.symbol, x).value != x.value:
+            raise ChainError(
+                f"{rule.name}: two terms have numbers of the batch that differ, and both are written {x.symbol}: derive them one "
+                "by one"
+            )
+    basic = {x: e for x, e in compact.definitions.items() if x.name.split("_")[0] in ("q", "pi")}
+    statistics = {x.symbol: _shorter(x.value, compact) for x in found.values()}
+    whole = {**basic, **statistics, **compact.definitions}
+    return needed(whole, (*compact.gradient.values(), *compact.definitions.values()))
 
 
 def _require_own_update(rule: Rule, s: SymbolicSetting, options: dict[str, Any]) -> str:
@@ -153,6 +181,8 @@ def _require_own_update(rule: Rule, s: SymbolicSetting, options: dict[str, Any])
     Raises:
         ArithmeticError: they differ.
     """
+    if rule.terms:
+        return next((said for term in rule.terms if (said := _require_own_update(term, s, options))), "")
     if rule.update(s) is None:
         return ""
     most = s.chain.turns or ENUMERATED_TURNS
@@ -196,24 +226,38 @@ def _answer_names(answers: int) -> tuple[str, ...]:
 def _require_equal(rule: Rule, one: str, other: str, differences: dict[sp.Symbol, sp.Expr]) -> None:
     """Stop if two routes to the gradient disagree: a derivation that is not an identity is never shown."""
     for name, difference in differences.items():
-        if not is_zero(difference):
+        if not is_zero(_under_integral(difference)):
             raise ArithmeticError(
                 f"{rule.name}: for {name}, {one} differs from {other}; the rule and its scalar, or its measure, "
                 "do not belong together"
             )
 
 
+def _under_integral(expr: sp.Expr) -> sp.Expr:
+    """Return what stands under the integrals of an expression, all over the same interval: zero there is zero after them."""
+    return expr.replace(sp.Integral, lambda f, _: f) if expr.has(sp.Integral) else expr
+
+
+def _expanded(logit: sp.Symbol, compact: CompactGradient) -> sp.Expr | None:
+    """Return a component as one factored fraction for each term, q kept where it has a name; None where one would be long."""
+    fractions = [_short_fraction(part.gradient[logit], compact) for part in compact.parts]
+    return None if None in fractions else sp.Add(*fractions)
+
+
 def _short_fraction(formula: sp.Expr, compact: CompactGradient) -> sp.Expr | None:
-    """Return the gradient as one factored fraction, if that is short and says more than the formula itself."""
     written = compact.written_out(formula)
-    if sp.count_ops(written) > MAX_OPERATIONS:
+    if sp.count_ops(written) > MAX_OPERATIONS or written.has(sp.Integral):
         return None
     form = rational_form(written)
     if form.terms > MAX_TERMS:
         return None
     top, bottom = form.factors()
-    for name, expr in compact.definitions.items():
-        if name.name.split("_")[0] in ("N", "n"):  # write 1 - gamma q as the chain has it, not multiplied out
-            whole = compact.written_out(1 / expr)
-            bottom = bottom.subs(sp.expand(whole), whole)
-    return combine_logs(top / bottom)
+    found = folded(combine_logs(top / bottom), compact)
+    return found if sp.count_ops(found) <= MAX_WRITTEN else None
+
+
+def _shorter(value: sp.Expr, compact: CompactGradient) -> sp.Expr:
+    """Return a number of the batch as it is stated or factored, whichever is shorter, with q kept where it has a name."""
+    rational = not value.has(sp.Sum) and not any(not power.exp.is_Integer for power in value.atoms(sp.Pow))
+    forms = [value, factored(value)] if rational else [value]
+    return min((folded(form, compact) for form in forms), key=lambda e: int(sp.count_ops(e)))

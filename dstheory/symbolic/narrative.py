@@ -9,17 +9,23 @@ import sympy as sp
 from dstheory.rational import combine_logs
 from dstheory.rational.symbols import latex_name, symbol
 from dstheory.symbolic.attribution import BALANCED, NO_DECISION, UP_TO_DISCOUNT, CoefficientVerdict, Imbalance
+from dstheory.symbolic.chain import Payoffs
 from dstheory.symbolic.compact import CompactGradient
 from dstheory.symbolic.derivation import C_D, C_S, DerivationStep, Display, FormulaTable, Item, Words, listed, words
+from dstheory.symbolic.policy import SymbolicPolicy
+from dstheory.symbolic.render.printers import formula_latex, formula_text
 from dstheory.symbolic.rule import VISITED_STATES, Inline, Rule, Verbatim, rule_discount
 from dstheory.symbolic.setting import SymbolicSetting
-from dstheory.symbolic.updates import FUTURE, PAST, SCALE, generic_turns
+from dstheory.symbolic.updates import FUTURE, PAST, SCALE, generic_coefficients, generic_turns
 
 UPDATE = Verbatim(
     "E_mu[ sum_k c_s(k) grad log pi_s(y_k) + c_d(k) grad log pi_d(d_k | y_k) ]",
     r"\mathrm{E}_{\mu}\Bigl[\,\sum_k c_s(k)\,\nabla\log\pi_s(y_k) + c_d(k)\,\nabla\log\pi_d(d_k\mid y_k)\Bigr]",
 )
 K = sp.Symbol("k")
+
+MAX_STATISTIC = 60
+"""A number of the batch whose formula has more operations than this is described and not written out."""
 
 
 def subtitle_of(s: SymbolicSetting) -> str:
@@ -41,6 +47,7 @@ def steps_of(
     s: SymbolicSetting,
     rule: Rule,
     compact: CompactGradient,
+    definitions: dict[sp.Symbol, sp.Expr],
     expanded: dict[sp.Symbol, sp.Expr | None],
     verdict: CoefficientVerdict,
     scalar: str,
@@ -51,8 +58,8 @@ def steps_of(
         "The chain": _chain(s),
         "The objective": _objective(s, rule, scalar),
         "Coefficients": _coefficients(s, rule, compact),
-        "Quantities": _quantities(s, rule, compact),
-        "The gradient": _gradient(compact, expanded, scalar, rule.measure(s) == s.policy, rule.held, enumerated),
+        "Quantities": _quantities(s, rule, compact, definitions),
+        "The gradient": _gradient(compact, expanded, scalar, _held(rule), enumerated),
         "Attribution at the coefficient level": _verdict(s, verdict),
     }
     return tuple(DerivationStep(title, tuple(items)) for title, items in steps.items() if items)
@@ -84,30 +91,67 @@ def _chain(s: SymbolicSetting) -> list[Item]:
 
 
 def _objective(s: SymbolicSetting, rule: Rule, scalar: str) -> list[Item]:
-    measures = {
-        s.policy: "the learner's own trajectories",
+    carried = _carried(s, rule)
+    cases = "".join(f"Derived {case}. " for case in dict.fromkeys(term.case for term in rule.parts) if case)
+    sources = dict.fromkeys(term.source for term in rule.parts if term.source)
+    source = f"Source: {'; '.join(sources)}. " if sources else ""
+    items: list[Item] = []
+    if rule.terms:
+        titles = [f"({number}) {term.title}" for number, term in enumerate(rule.terms, start=1)]
+        items.append(Words((f"The objective is the sum of {'; '.join(titles)}.",)))
+    items += [Words((f"Written for ascent. {cases}{source}The update is",)), Display(Verbatim("g", "g"), (UPDATE,))]
+    apart: dict[SymbolicPolicy, list[Rule]] = {}
+    for term in rule.parts:
+        apart.setdefault(term.measure(s), []).append(term)
+    for number, (acting, terms) in enumerate(apart.items()):
+        opening = "with " if number == 0 else "plus the same expectation with "
+        items.append(Words((opening, symbol("mu"), ": ", *_whose(s, acting), "; the coefficients are not differentiated:")))
+        items += _equations(s, terms)
+    items += [Display(w, (meaning,)) for w, meaning in s.weights.meaning if w in carried]
+    items.append(Words(_scalar_words(rule, scalar)))
+    if scalar == "yes" and rule.scalar_formula is not None:
+        items.append(Display(rule.scalar_formula[0], (rule.scalar_formula[1],)))
+    claims = dict.fromkeys(name for term in rule.parts for name in term.claims)
+    if claims:
+        items.append(Words((f"Claims about it: {', '.join(claims)}.",), aside=True))
+    return items
+
+
+def _whose(s: SymbolicSetting, acting: SymbolicPolicy) -> list[Inline]:
+    """Return whose trajectories they are, in words, with the policy's symbols."""
+    if acting == s.policy:
+        return ["the learner's own trajectories"]
+    given = {x for e in (*acting.sample[0], *acting.stop[0]) for x in e.free_symbols}
+    in_order = sorted(given, key=lambda x: (len(x.name), "pab".find(x.name[0]), x.name))
+    kinds = {
         s.expert: "demonstrations that an expert chain generates, with ",
         s.reference: "trajectories of the reference policy, with ",
     }
-    acting = rule.measure(s)
-    given = {x for e in (*acting.sample[0], *acting.stop[0]) for x in e.free_symbols} if acting != s.policy else set()
-    in_order = sorted(given, key=lambda x: (len(x.name), "pab".find(x.name[0]), x.name))
-    whose = measures.get(acting, "a given policy, with ")
-    case = f"Derived {rule.case}. " if rule.case else ""
-    source = f"Source: {rule.source}. " if rule.source else ""
-    equations = (*zip(("c_s(k)", "c_d(k)"), rule.shown(s), strict=False), *rule.where(s))
-    carried = {x for turn in generic_turns(s, rule) for c in rule.coefficients(s, turn) for x in c.free_symbols}
-    items: list[Item] = [
-        Words((f"Written for ascent. {case}{source}The update is",)),
-        Display(Verbatim("g", "g"), (UPDATE,)),
-        Words(("with ", symbol("mu"), f": {whose}", *listed(in_order), "; the coefficients are not differentiated:")),
-        *(Display(Verbatim(left, left) if isinstance(left, str) else left, (_one_log(right),)) for left, right in equations),
-        *(Display(w, (meaning,)) for w, meaning in s.weights.meaning if w in carried),
-        Words(_scalar_words(rule, scalar)),
-    ]
-    if scalar == "yes" and rule.scalar_formula is not None:
-        items.append(Display(rule.scalar_formula[0], (rule.scalar_formula[1],)))
-    return items
+    return [kinds.get(acting, "a given policy, with "), *listed(in_order)]
+
+
+def _equations(s: SymbolicSetting, terms: list[Rule]) -> list[Item]:
+    """Return c_s and c_d, those of several terms added where they are formulas, and what else they mention."""
+    rows: dict[Inline, tuple[Inline, ...]] = {}
+    shown = [term.shown(s) for term in terms]
+    for name, column in zip(("c_s(k)", "c_d(k)"), zip(*shown, strict=True), strict=False):
+        if all(isinstance(x, sp.Expr) for x in column):
+            rows[name] = (sp.Add(*[_one_log(x) for x in column]),)
+        else:
+            texts = [x if isinstance(x, Verbatim) else Verbatim(formula_text(x), formula_latex(x)) for x in column]
+            rows[name] = (Verbatim(" + ".join(x.text for x in texts), " + ".join(x.latex for x in texts)),)
+    for left, right in (pair for term in terms for pair in term.where(s)):
+        rows.setdefault(left, (_one_log(right),))
+    return [Display(Verbatim(left, left) if isinstance(left, str) else left, right) for left, right in rows.items()]
+
+
+def _carried(s: SymbolicSetting, rule: Rule) -> set[sp.Symbol]:
+    """Return the symbols in a rule's coefficients."""
+    return {x for row in generic_coefficients(s, rule) for c in row[2:] for x in c.free_symbols}
+
+
+def _held(rule: Rule) -> str:
+    return " and ".join(dict.fromkeys(term.held for term in rule.parts if term.frozen))
 
 
 def _one_log(right: Inline) -> Inline:
@@ -116,41 +160,58 @@ def _one_log(right: Inline) -> Inline:
 
 
 def _scalar_words(rule: Rule, scalar: str) -> tuple[Inline, ...]:
-    if scalar == "no" and not rule.scalar_words:
-        return ("It is the gradient of no scalar.",)
+    found: list[Inline] = []
+    for term in rule.parts:
+        factor = term.name.rpartition("*")[0]
+        found += [", plus " if found else "", f"{factor} times " if factor and term.scalar_words else "", *term.scalar_words]
+    if scalar == "no" and (rule.terms or not rule.scalar_words):
+        return ("It is given by its coefficients and not as the gradient of a scalar.",)
     opening = {
         "no": "It is the gradient of no scalar in this setting. Elsewhere it is that of ",
-        "frozen": f"It is the gradient of no scalar of the policy alone; with {rule.held} held fixed it is that of ",
+        "frozen": f"It is the gradient of no scalar of the policy alone; with {_held(rule)} held fixed it is that of ",
         "yes": "It is the gradient of ",
     }[scalar]
-    return (opening, *rule.scalar_words, ":" if scalar == "yes" and rule.scalar_formula else ".")
+    return (opening, *found, ":" if scalar == "yes" and rule.scalar_formula else ".")
 
 
 def _coefficients(s: SymbolicSetting, rule: Rule, compact: CompactGradient) -> list[Item]:
-    named = replace(s, named=compact.named)
-    letter, kind = (
-        ("R", "reward of the outcome")
-        if rule.outcome
-        else ("G", "return") if rule.payoff(s) == s.reward else ("L", "weighted log-ratio")
-    )  # fmt: skip
-    scale = rule_discount(s) if rule.rate(s).per_turn != 1 else sp.S.One
-    past, future = symbol(f"{letter}_past"), symbol(f"{letter}_next")
-    rows, mentioned = [], set()
-    for turn in generic_turns(named, rule):
+    rows: dict[tuple[str, str], list[tuple[sp.Expr, sp.Expr]]] = {}
+    said: dict[sp.Symbol, str] = {}
+    letters: dict[str, Payoffs] = {}
+    for number, (term, part) in enumerate(zip(rule.parts, compact.parts, strict=True)):
+        named = replace(s, named=part.named)
+        letter, kind = _payoff_of(s, term)
+        if letters.setdefault(letter, term.payoff(s)) != term.payoff(s):
+            letter = f"{letter}_{number + 1}"
+        scale = rule_discount(s) if term.rate(s).per_turn != 1 else sp.S.One
+        past, future = symbol(f"{letter}_past"), symbol(f"{letter}_next")
         at = {SCALE: scale, PAST: past, FUTURE: future}
-        c_s, c_d = (combine_logs(sp.powsimp(c.subs(at))) for c in rule.coefficients(named, turn))
-        mentioned |= c_s.free_symbols | c_d.free_symbols
-        rows.append((s.chain.answers[turn.answer], turn.decision or "submit", c_s, c_d if turn.decision else "none"))
+        for turn in generic_turns(named, term):
+            both = [combine_logs(sp.powsimp(sp.sympify(c).subs(at))) for c in term.coefficients(named, turn)]
+            rows.setdefault((s.chain.answers[turn.answer], turn.decision or "submit"), []).append((both[0], both[1]))
+            mentioned = both[0].free_symbols | both[1].free_symbols
+            said |= {past: f" is the {kind} collected before turn "} if past in mentioned else {}
+            said |= {future: f" is the {kind} from turn k + 1 on, in that turn's units"} if future in mentioned else {}
+    table = [
+        (*where, sp.Add(*[c for c, _ in both]), sp.Add(*[c for _, c in both]) if where[1] != "submit" else "none")
+        for where, both in rows.items()
+    ]
     items: list[Item] = [
         words("On each answer and decision of turn {k}:", k=K),
-        FormulaTable(("answer", "decision", C_S, C_D), tuple(rows)),
+        FormulaTable(("answer", "decision", C_S, C_D), tuple(table)),
     ]
-    before = f"{{past}} is the {kind} collected before turn {{k}}"
-    after = f"{{future}} is the {kind} from turn {{following}} on, in that turn's units"
-    said = [sentence for x, sentence in ((past, before), (future, after)) if x in mentioned]
-    if said:
-        items.append(words("; ".join(said) + ".", past=past, future=future, k=K, following=Verbatim("k + 1", "k + 1")))
-    return items
+    sentence: list[Inline] = []
+    for x, text in said.items():
+        sentence += ["; " if sentence else "", x, *(text.split("k + 1")[:1] if "k + 1" in text else [text])]
+        sentence += [Verbatim("k + 1", "k + 1"), text.split("k + 1")[1]] if "k + 1" in text else [K]
+    return [*items, Words((*sentence, "."))] if sentence else items
+
+
+def _payoff_of(s: SymbolicSetting, term: Rule) -> tuple[str, str]:
+    """Return the letter of what a rule collects, and what that is."""
+    if term.outcome:
+        return "R", "reward of the outcome"
+    return ("G", "return") if term.payoff(s) == s.reward else ("L", "weighted log-ratio")
 
 
 _NOTES = {
@@ -162,19 +223,30 @@ _NOTES = {
     "Q": "expected return",
     "L": "expected weighted log-ratio",
     "X": "mean coefficient",
-    "H": "E[1/K], K the number of turns: claim B7",
+    "H": "E[1/K], K the number of turns",
+    "S": "sum of 1/L over turns that stop",
+    "T": "sum of 1/L over turns that are resampled",
+    "r": "resampled turns by their tokens",
+    "f": "turns that stop by their tokens, times the credit",
     "m": "mean over the answers",
 }
 """What a named quantity is, by the first part of its name."""
 
 
-def _quantities(s: SymbolicSetting, rule: Rule, compact: CompactGradient) -> list[Item]:
+def _quantities(
+    s: SymbolicSetting, rule: Rule, compact: CompactGradient, definitions: dict[sp.Symbol, sp.Expr]
+) -> list[Item]:
+    statistics = {x.symbol: x for term in rule.parts for x in term.statistics(s)}
+    defined = {name: term for term, part in zip(rule.parts, compact.parts, strict=True) for name in part.definitions}
     items: list[Item] = []
-    chain, rate, payoff = s.following(rule.measure(s)), rule.rate(s), rule.payoff(s)
-    for x in rule.statistics(s):
-        short = sp.count_ops(x.value) < 40
-        items.append(Display(x.symbol, (x.value,), x.words) if short else Words((x.symbol, f": {x.words}.")))
-    for name, expr in compact.definitions.items():
+    for name, expr in definitions.items():
+        if name in statistics:
+            short = sp.count_ops(expr) < MAX_STATISTIC
+            said = statistics[name].words
+            items.append(Display(name, (expr,), said) if short else Words((name, f": {said}.")))
+            continue
+        term = defined[name]
+        chain, rate, payoff = s.following(term.measure(s)), term.rate(s), term.payoff(s)
         base, *rest = name.name.split("_")
         note = _NOTES.get(base, "")
         right: tuple[sp.Expr, ...] = (expr,)
@@ -203,42 +275,35 @@ def _gradient(
     compact: CompactGradient,
     expanded: dict[sp.Symbol, sp.Expr | None],
     scalar: str,
-    on_policy: bool,
     held: str,
     enumerated: str,
 ) -> list[Item]:
-    why = (
-        "The score of an action has mean zero given what came before it, so the past drops out, and the future enters by its "
-        "mean. "
-        if on_policy
-        else ""
-    )
-    items: list[Item] = [words(f"{why}Summed over the turns, in the simplest form found and, where short, written out:")]
+    items: list[Item] = [words("Summed over the turns:")]
     for logit, expr in compact.gradient.items():
         full = expanded[logit]
         items.append(Display(left_of(logit, scalar), (expr,) if full is None or full == expr else (expr, full)))
     long = [symbol(logit.name) for logit in compact.gradient if expanded[logit] is None]
     if long:
-        items.append(Words(("Not written out, for length: ", *listed(long), ".")))
+        items.append(Words(("Too long to be written out as one fraction: ", *listed(long), "."), aside=True))
     checked = (
         "the update that the rule states itself"
         if enumerated
         else "the expectation of coefficient times score, computed from the rule with the past kept"
     )
     also = {"yes": ", and the derivative of J", "frozen": f", and the derivative of that scalar, {held} held", "no": ""}[scalar]
-    items.append(words(f"Checked, by exact arithmetic: each line equals {checked}{also}."))
+    items.append(Words((f"Checked, by exact arithmetic: each line equals {checked}{also}.",), aside=True))
     if enumerated:
-        items.append(words(f"That update equals the expectation of coefficient times score {enumerated}."))
+        items.append(Words((f"That update equals the expectation of coefficient times score {enumerated}.",), aside=True))
     return items
 
 
 def _verdict(s: SymbolicSetting, verdict: CoefficientVerdict) -> list[Item]:
     """Return what is said of the coefficients: the verdict, the ratios, and the smallest case found where they differ."""
     if verdict.verdict == NO_DECISION:
-        return [words(f"Verdict: {verdict.verdict}.")]
+        return [words(f"There is {verdict.verdict}.")]
     if verdict.verdict == BALANCED:
-        return [words(f"Verdict: {verdict.verdict}: {{c_s}} = {{c_d}} on every turn of every trajectory.", c_s=C_S, c_d=C_D)]
-    items: list[Item] = [words(f"Verdict: {verdict.verdict}.")]
+        return [words("The coefficients are balanced: {c_s} = {c_d} on every turn of every trajectory.", c_s=C_S, c_d=C_D)]
+    items: list[Item] = [words(f"The coefficients are {verdict.verdict}.")]
     ratios = verdict.ratios or verdict.weight_ratios
     if ratios:
         letter = "c" if verdict.ratios else "w"
@@ -269,7 +334,7 @@ def _smallest_case(w: Imbalance) -> list[Item]:
     one, other = (combine_logs(value) for value in w.at_numbers())
     where: list[Inline] = ["At ", *at, ": "] if at else ["There "]
     return [
-        words(f"Smallest case found, the trajectory ({path}), turn {w.turn}:"),
+        words(f"For instance on the trajectory ({path}), turn {w.turn}:"),
         Display(C_S, (combine_logs(w.c_s),)),
         Display(C_D, (combine_logs(w.c_d),)),
         Words((*where, C_S, " = ", one, ", ", C_D, " = ", other, ".")),
@@ -284,20 +349,21 @@ def assumptions_of(s: SymbolicSetting, rule: Rule, scalar: str) -> tuple[tuple[I
         Words((*listed(learner), f" lie strictly between 0 and 1, as logits make them{stops}.")),
         words("Expectations are exact; coefficients are not differentiated, and sampling is not either."),
     ]
-    if rule.rate(s).per_turn != 1:
+    rates = [term.rate(s).per_turn for term in rule.parts]
+    if any(rate != 1 for rate in rates):
         at_one = "; at 1 nothing is discounted" if s.chain.turns is None else ""
         found.append(words(f"{{gamma}} lies between 0 and 1{at_one}.", gamma=symbol("gamma")))
-    else:
+    if any(rate == 1 for rate in rates):
         found.append(words("Log-probability terms are not discounted."))
-    if rule.measure(s) == s.expert:
+    if any(term.measure(s) == s.expert for term in rule.parts):
         found.append(words("The demonstrations do not depend on the learner, and the expert stops with probability 1."))
-    carried = {x for turn in generic_turns(s, rule) for c in rule.coefficients(s, turn) for x in c.free_symbols}
+    carried = _carried(s, rule)
     lengths = {x for length in (*s.lengths[0], s.lengths[1]) for x in sp.sympify(length).free_symbols}
-    counted = {x for statistic in rule.statistics(s) for x in statistic.value.free_symbols}
+    counted = {x for term in rule.parts for statistic in term.statistics(s) for x in statistic.value.free_symbols}
     if carried & {w for w, _ in s.weights.meaning}:
         found.append(words("Lengths are at least 1, and {weight} lies between 0 and 1.", weight=symbol("lambda")))
     elif lengths & (carried | counted) or symbol("L") in carried:
         found.append(words("Lengths are at least 1."))
-    if scalar == "frozen" and rule.held == VISITED_STATES:
+    if scalar == "frozen" and any(term.frozen and term.held == VISITED_STATES for term in rule.parts):
         found.append(words("How the policy changes which states are visited is not credited."))
     return tuple(sentence.parts for sentence in found)

@@ -7,9 +7,14 @@ q the resample probability,
     stop turn:      sum_n q^(n-1)/n               = Lambda/q,                       Lambda = -log(1-q),
     resampled turn: sum_n (n-1) q^(n-2)/n         = 1/(1-q) - (Lambda - q)/q^2,
 
-the latter times the chance that the final turn ends as it does. With a cap the trajectories are enumerated, answers of any
-length. Without a cap and with answers of different lengths E[1/L] is an integral of a rational function that has no short closed
-form: the numeric engine computes it, here it is refused.
+the latter times the chance that the final turn ends as it does. Where answers have lengths of their own, turns of l_i tokens,
+1/L is the integral of x^(L-1) from 0 to 1, and the sums over trajectories are geometric series under the integral: with
+r(x) = sum_i P(i, resample) x^l_i and f(x) = sum_i P(i, stop) credit_i x^l_i,
+
+    stop turn:      S_i = int_0^1 x^(l_i - 1) / (1 - r(x)) dx,
+    resampled turn: T_i = int_0^1 x^(l_i - 1) f(x) / (1 - r(x))^2 dx.
+
+With a cap the trajectories are enumerated, answers of any length.
 """
 
 from __future__ import annotations
@@ -24,14 +29,8 @@ from dstheory.rational.symbols import symbol
 from dstheory.symbolic.chain import RESAMPLE, STOP, UNDISCOUNTED, Payoff, SymbolicChain, reward
 from dstheory.symbolic.policy import Logit, SymbolicPolicy
 from dstheory.symbolic.rule import Statistic, Steps, decision_probability
-from dstheory.symbolic.setting import SymbolicSetting
+from dstheory.symbolic.setting import SymbolicSetting, X
 from dstheory.symbolic.updates import Update, score, trajectories
-
-GROUP = 8
-"""Responses per prompt where a rule does not say otherwise."""
-
-MAX_GROUP = 200
-"""Larger groups have no weight that is written out."""
 
 MAX_TRAJECTORIES = 130
 """Capped chains with more trajectories than this are not enumerated."""
@@ -117,39 +116,30 @@ def reward_times_length(chain: SymbolicChain, s: SymbolicSetting) -> sp.Expr:
     return total
 
 
-def centred_weight(*, std: bool, size: int | None, ddof: int = 1) -> Statistic:
-    r"""Return w_G, with which a group's centred credit averages to w_G (R - Rbar).
+def centred_weight(*, std: bool, ddof: int | None = 1) -> Statistic:
+    r"""Return w_G, with which the centred credit in a group of G averages to w_G (R - Rbar).
 
     Without standard deviation it is (G-1)/G. With it, E[sqrt(K(G-K))]/(G Rbar (1-Rbar)) for the population's and sqrt((G-1)/G)
     times that for the sample's, K the successes of the group; 1/sqrt(Rbar (1-Rbar)) in the limit of large groups.
 
     Args:
         std: whether credits are divided by the standard deviation of the group.
-        size: G; None for the limit.
-        ddof: 1 for the sample's, 0 for the population's.
+        ddof: 1 for the sample's, 0 for the population's, None for the limit of large groups.
 
-    Raises:
-        ChainError: with the standard deviation, groups of more than 200: the sum is written out term by term.
-
-    >>> centred_weight(std=False, size=8).value
+    >>> centred_weight(std=False).value.subs(symbol("G"), 8)
     7/8
-    >>> centred_weight(std=True, size=2).value.subs(symbol("Rbar"), sp.Rational(1, 3))
+    >>> centred_weight(std=True).value.subs({symbol("G"): 2, symbol("Rbar"): sp.Rational(1, 3)}).doit()
     sqrt(2)/2
     """
-    r, w = symbol("Rbar"), symbol("w_G")
+    r, w, size, k = symbol("Rbar"), symbol("w_G"), symbol("G"), sp.Symbol("k", integer=True)
     if not std:
-        return Statistic(w, sp.S.One if size is None else sp.Rational(size - 1, size), "what centring leaves, (G-1)/G")
-    if size is None:
-        return Statistic(w, 1 / sp.sqrt(r * (1 - r)), "weight of the prompt, 1/sqrt(Rbar (1-Rbar))")
-    if size > MAX_GROUP:
-        raise ChainError(
-            f"the weight of groups of {size:,} has {size - 1:,} terms: groups of at most {MAX_GROUP} are written out; use "
-            "size=None for the limit, or the numeric engine"
-        )
-    root = sp.Add(*[sp.binomial(size, k) * r**k * (1 - r) ** (size - k) * sp.sqrt(k * (size - k)) for k in range(1, size)])
-    scale = sp.sqrt(sp.Rational(size - ddof, size))
+        return Statistic(w, (size - 1) / size, "what centring on the mean of a group of G leaves")
+    if ddof is None:
+        return Statistic(w, 1 / sp.sqrt(r * (1 - r)), "weight of the prompt")
+    root = sp.Sum(sp.binomial(size, k) * r**k * (1 - r) ** (size - k) * sp.sqrt(k * (size - k)), (k, 1, size - 1))
+    scale = sp.sqrt(1 - 1 / size) if ddof else sp.S.One
     kind = "sample" if ddof else "population"
-    words = f"weight of the prompt by the {kind} standard deviation of groups of {size}, claim O5"
+    words = f"weight of the prompt, by the {kind} standard deviation of groups of G"
     return Statistic(w, scale * root / (size * r * (1 - r)), words)
 
 
@@ -159,32 +149,40 @@ def token_spread(s: SymbolicSetting) -> Statistic:
     return Statistic(symbol("s_tok"), sp.sqrt(share * (1 - share)), "standard deviation of R over the tokens of the batch")
 
 
-def turn_length(s: SymbolicSetting) -> sp.Expr:
-    """Return the tokens of a turn, the same for every answer.
+def turn_sums(s: SymbolicSetting, acting: SymbolicPolicy, credit: Credit) -> tuple[list[sp.Expr], list[sp.Expr]]:
+    """Return S_i and T_i without a cap: sums of credit/L over turns that stop, the credit left out, and that are resampled.
 
-    Raises:
-        ChainError: answers have lengths of their own.
+    Where the setting takes notes, names are returned and their definitions noted.
+
+    >>> from dstheory.symbolic.setting import setting
+    >>> stop, _ = turn_sums(setting(), setting().policy, lambda _: sp.S.One)
+    >>> half = {x: sp.Rational(1, 2) if x.name in "pab" else sp.S.One for x in stop[0].free_symbols}
+    >>> round(float(stop[0].subs(half)), 6)  # q = 1/2 and two tokens per turn: log 2
+    0.693147
     """
-    answers, decision = s.lengths
-    if len(set(answers)) > 1:
-        raise ChainError(
-            "with 1/L, no cap and a length per answer E[1/L] has no short closed form: give the answers one length, cap the "
-            "turns, or use the numeric engine"
-        )
-    return answers[0] + decision
+    chances, stops = acting.sample_at(0), acting.stop_at(0)
+    lengths = [length + s.lengths[1] for length in s.lengths[0]]
+    suffix = {s.policy: "", s.expert: "_E", s.reference: "_ref"}.get(acting, "_mu")
 
+    def name(base: str, value: sp.Expr) -> sp.Expr:
+        if s.noted is None or not value.free_symbols:
+            return value
+        s.noted[symbol(f"{base}{suffix}")] = value
+        return symbol(f"{base}{suffix}")
 
-def visits_over_turns(chain: SymbolicChain) -> tuple[sp.Expr, sp.Expr]:
-    """Return the sums of 1/(number of turns) over stop turns and over resampled turns, per chance of the turn itself.
-
-    >>> from dstheory.symbolic.policy import minimal_policy
-    >>> stop, _ = visits_over_turns(SymbolicChain(minimal_policy()))
-    >>> round(float(stop.subs({x: sp.Rational(1, 2) for x in stop.free_symbols})), 6)  # q = 1/2: 2 log 2
-    1.386294
-    """
-    q = chain.policy.resample_probability()
-    gap = -sp.log(1 - q)
-    return gap / q, 1 / (1 - q) - (gap - q) / q**2
+    if len(set(lengths)) == 1:
+        q, final = name("q", acting.resample_probability()), _final(acting, credit)
+        gap = -sp.log(1 - q)
+        at_stop, again = name("S", gap / q / lengths[0]), name("T", (1 / (1 - q) + (q + sp.log(1 - q)) / q**2) / lengths[0])
+        return [at_stop] * len(lengths), [final * again] * len(lengths)
+    rows = list(zip(chances, stops, lengths, strict=True))
+    again = name("r", sp.Add(*[x * (1 - y) * X**n for x, y, n in rows]))
+    paid = name("f", sp.Add(*[x * y * credit(i) * X**n for i, (x, y, n) in enumerate(rows)]))
+    at_stop, at_resample = [], []
+    for answer, n in zip(s.chain.answers, lengths, strict=True):
+        at_stop.append(name(f"S_{answer}", sp.Integral(X ** (n - 1) / (1 - again), (X, 0, 1))))
+        at_resample.append(name(f"T_{answer}", sp.Integral(X ** (n - 1) * paid / (1 - again) ** 2, (X, 0, 1))))
+    return at_stop, at_resample
 
 
 def over_length(
@@ -208,13 +206,10 @@ def over_length(
             for steps, chance, length in _enumerated(s, chain)
         ]
         return sp.Add(*parts)
-    length, (at_stop, at_resample), final = turn_length(s), visits_over_turns(chain), _final(acting, credit)
+    at_stop, at_resample = turn_sums(s, acting, credit)
     parts = []
     for i, (x, y) in enumerate(zip(acting.sample_at(0), acting.stop_at(0), strict=True)):
-        parts += [
-            x * y * credit(i) * at_stop / length * term(0, i, STOP),
-            x * (1 - y) * final * at_resample / length * term(0, i, RESAMPLE),
-        ]
+        parts += [x * y * credit(i) * at_stop[i] * term(0, i, STOP), x * (1 - y) * at_resample[i] * term(0, i, RESAMPLE)]
     return sp.Add(*parts)
 
 
@@ -238,11 +233,13 @@ def likelihood_over_length(s: SymbolicSetting, acting: SymbolicPolicy) -> sp.Exp
 
 
 def mean_over_length(s: SymbolicSetting, acting: SymbolicPolicy, credit: Credit) -> sp.Expr:
-    """Return E[credit/L]; without a cap the outcome does not depend on the number of turns (claim B7), so it is a product."""
+    """Return E[credit/L]: every response has one turn that stops."""
     chain = s.following(acting)
     if chain.turns is not None:
         return sp.Add(*[chance * credit(steps[-1][0]) / length for steps, chance, length in _enumerated(s, chain)])
-    return _final(acting, credit) * visits_over_turns(chain)[0] / turn_length(s)
+    at_stop, _ = turn_sums(s, acting, credit)
+    rows = zip(acting.sample_at(0), acting.stop_at(0), at_stop, strict=True)
+    return sp.Add(*[x * y * credit(i) * each for i, (x, y, each) in enumerate(rows)])
 
 
 def _final(acting: SymbolicPolicy, credit: Credit) -> sp.Expr:

@@ -131,6 +131,7 @@ class Rule:
         title: the name in words.
         case: for which case of the objective the rule is stated, as in "on the policy"; "" for all.
         source: where the objective comes from.
+        claims: the ids of the claims about it.
         measure: the policy that generates the trajectories; by default the learner.
         payoff: the additive quantity behind ``turn.past``, ``turn.here`` and ``turn.future``; by default nothing.
         rate: the discount of the payoff; by default none.
@@ -153,6 +154,9 @@ class Rule:
             ``L``, the tokens of the response. An update that is stated is enumerated with them.
         names: further quantities to give a name to, in terms of q and of the model's symbols.
         same_update: a rule with the same expected update and affine coefficients, whose form is simpler; by default None.
+        normaliser: by what a loss with this reward divides its tokens: 1, L, Lbar or L_max; None for what is no reward.
+        inherits: whether, in a sum, it is divided as the reward beside it is.
+        terms: the rules of a sum, each with its factor in it; the other parts of such a rule are those of its terms.
     """
 
     name: str
@@ -160,6 +164,7 @@ class Rule:
     title: str = ""
     case: str = ""
     source: str = ""
+    claims: tuple[str, ...] = ()
     measure: Callable[[SymbolicSetting], SymbolicPolicy] = lambda s: s.policy
     payoff: Callable[[SymbolicSetting], Payoffs] = no_payoff
     rate: Callable[[SymbolicSetting], Discount] = lambda s: UNDISCOUNTED
@@ -177,6 +182,14 @@ class Rule:
     of_trajectory: Callable[[SymbolicSetting, Steps, int], dict[sp.Symbol, sp.Expr]] = tokens_of_response
     names: Callable[[SymbolicSetting], dict[sp.Symbol, sp.Expr]] = lambda s: {}
     same_update: Callable[[SymbolicSetting], Rule | None] = lambda s: None
+    normaliser: sp.Expr | None = None
+    inherits: bool = False
+    terms: tuple[Rule, ...] = ()
+
+    @property
+    def parts(self) -> tuple[Rule, ...]:
+        """The terms of a sum; a rule that is none is its own."""
+        return self.terms or (self,)
 
 
 def without_weights(rule: Rule, name: str, **parts: Any) -> Rule:

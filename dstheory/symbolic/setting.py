@@ -12,6 +12,9 @@ from dstheory.rational.symbols import symbol
 from dstheory.symbolic.chain import Discount, Payoff, Payoffs, SymbolicChain, SymbolicValues, discount, payoff_at, reward
 from dstheory.symbolic.policy import SymbolicPolicy, general_policy, minimal_policy
 
+X = sp.Symbol("x", positive=True)
+"""What is integrated over, from 0 to 1, where 1/L is the integral of x^(L-1)."""
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -48,6 +51,7 @@ class SymbolicSetting:
         weights: the stage weights.
         lengths: tokens of each answer, and of a decision.
         named: names to use in place of the solved values, for formulas that say "Q_C" instead of writing it out.
+        noted: where sums over whole responses note the names that they give, instead of being written out; None for no names.
     """
 
     chain: SymbolicChain
@@ -58,6 +62,7 @@ class SymbolicSetting:
     weights: Weights
     lengths: tuple[tuple[sp.Expr, ...], sp.Expr]
     named: SymbolicValues | None = None
+    noted: dict[sp.Symbol, sp.Expr] | None = None
 
     @property
     def policy(self) -> SymbolicPolicy:

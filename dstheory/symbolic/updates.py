@@ -87,6 +87,8 @@ def score(policy: SymbolicPolicy, logit: Logit, turn: int, answer: int, decision
 
 def enumerated_update(s: SymbolicSetting, objective: Rule) -> Update:
     """Return E[sum of coefficient x score] by enumerating the trajectories of a capped chain."""
+    if objective.terms:
+        return added([enumerated_update(s, term) for term in objective.terms])
     update: dict[sp.Symbol, list[sp.Expr]] = {logit.symbol: [] for logit in s.policy.logits}
     for trajectory in trajectories(s.following(objective.measure(s))):
         for turn in turns_of(s, objective, trajectory.steps):
@@ -112,6 +114,37 @@ def generic_turns(s: SymbolicSetting, objective: Rule, index: int = 0) -> list[T
     return turns
 
 
+def added(updates: list[Update]) -> Update:
+    """Return the sum of updates, logit by logit."""
+    return {name: sp.Add(*[update[name] for update in updates]) for name in updates[0]}
+
+
+def generic_coefficients(
+    s: SymbolicSetting, objective: Rule, index: int = 0
+) -> list[tuple[int, str | None, sp.Expr, sp.Expr]]:
+    """Return (answer, decision, c_s, c_d) for every action of a turn; each term of a sum has past, future and scale of its own.
+
+    >>> from dstheory.symbolic.objectives import lookup
+    >>> from dstheory.symbolic.setting import setting
+    >>> generic_coefficients(setting(), lookup("sft"))[0]
+    (0, 'stop', w_s, w_d)
+    """
+    columns = []
+    for number, term in enumerate(objective.parts):
+        own = {x: sp.Symbol(f"{x.name}_{number}", real=True) for x in (SCALE, PAST, FUTURE)} if number else {}
+        turns = generic_turns(s, term, index)
+        columns.append([[sp.sympify(c).xreplace(own) for c in term.coefficients(s, turn)] for turn in turns])
+    return [
+        (turn.answer, turn.decision, sp.Add(*[c_s for c_s, _ in row]), sp.Add(*[c_d for _, c_d in row]))
+        for turn, row in zip(generic_turns(s, objective.parts[0], index), zip(*columns, strict=True), strict=True)
+    ]
+
+
+def depends_on_trajectory(expr: sp.Expr) -> bool:
+    """Whether a coefficient depends on the discount so far, the past or the future payoff."""
+    return any(x.name.startswith(("scale_k", "past_k", "future_k")) for x in expr.free_symbols)
+
+
 def expected_update(s: SymbolicSetting, objective: Rule) -> Update:
     """Return E[sum of coefficient x score] from the rule, by linear recursions along the chain; any horizon.
 
@@ -122,6 +155,8 @@ def expected_update(s: SymbolicSetting, objective: Rule) -> Update:
     >>> factored(expected_update(setting(), lookup("sft"))[symbol("theta_C")])
     p_E*w_d*(-a + a_E)/(a_E*p_E + b_E*p_E - b_E - p_E + 1)
     """
+    if objective.terms:
+        return added([expected_update(s, term) for term in objective.terms])
     own = objective.update(s)
     if own is not None:
         return own
@@ -217,6 +252,9 @@ def differentiated(s: SymbolicSetting, objective: Rule) -> Update | None:
     A scalar that freezes the visited states is differentiated with the visiting policy's probabilities as separate symbols,
     which are put equal to the learner's afterwards.
     """
+    if objective.terms:
+        slopes = [differentiated(s, term) for term in objective.terms]
+        return None if None in slopes else added([slope for slope in slopes if slope is not None])
     frozen, thaw = _frozen_copy(s.policy)
     scalar = objective.scalar(s, frozen)
     if scalar is None:

@@ -21,7 +21,7 @@ def test_text_by_default(dstheory) -> None:
     ran = dstheory("derive", "reinforce")
     assert ran.code == 0
     assert "dJ/dtheta_s = N*p*(1 - p)*(Q_C - Q_W)" in ran.out
-    assert "Verdict: balanced: c_s = c_d on every turn of every trajectory." in ran.out
+    assert "The coefficients are balanced: c_s = c_d on every turn of every trajectory." in ran.out
     assert ran.err == ""
 
 
@@ -50,7 +50,7 @@ def test_json_is_all_there_is_on_stdout(dstheory, name: str) -> None:
 
 def test_other_formats(dstheory) -> None:
     latex = dstheory("derive", "sft", "--format", "latex").out
-    assert r"\frac{\partial J}{\partial \theta_{s}} &= n_{E} w_{s} \left(p_{E} - p\right)" in latex
+    assert r"\frac{\partial J}{\partial \theta_{s}} &= n_{E} \, w_{s} \, \left(p_{E} - p\right)" in latex
     assert "documentclass" not in latex
     assert "documentclass" in dstheory("derive", "sft", "--format", "latex", "--standalone").out
     mathml = dstheory("derive", "sft", "--format", "mathml").out

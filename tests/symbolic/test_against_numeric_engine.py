@@ -47,6 +47,7 @@ points = st.fixed_dictionaries({
     **{name: st.integers(1, 200) for name in ("l_s", "l_C", "l_W", "l_d", "L_max")},
     **{name: fractions(0, 3, 20) for name in ("alpha", "beta", "kappa")},
     **{f"R_{x}": real for x in ("SC", "RC", "SW", "RW")},
+    "G": st.just(8),
 })  # fmt: skip
 
 

@@ -100,7 +100,7 @@ def spelled_out(formula: sp.Expr, look_up: Callable[[str], sp.Expr | None]) -> s
         names[part] = look_up("L_of_tau" if printed == "L" else printed)
         assert names[part] is not None, f"nobody says what {printed} means"
     for part in formula.free_symbols:
-        found = look_up(part.name)
+        found = look_up(part.name) if part.name != "G" else None  # the size of a group; the return is G of a trajectory
         if found is not None:
             names[part] = found
     return formula.xreplace(names)

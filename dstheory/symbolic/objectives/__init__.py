@@ -31,15 +31,16 @@ def _described(rule: Rule) -> Rule:
     about = ABOUT[rule.name]
     first, rest = about.title[0], about.title[1:]
     title = (first if rest[0].isdigit() else first.upper()) + rest  # k1 is a name
-    claims = f"; claim{'s' * (len(about.claims) > 1)} {', '.join(about.claims)}" if about.claims else ""
-    return replace(rule, title=title, source=about.source + claims)
+    return replace(rule, title=title, source=about.source, claims=tuple(about.claims))
 
 
 REGISTRY: dict[str, Rule] = {name: _described(_RULES[name]) for name in ABOUT if name in _RULES}
 """Name -> rule with its default options, in the order of :data:`dstheory.about.ABOUT`."""
 
 WITHOUT_DERIVATION = {
-    "dpo": "the sigmoid of a whole response's log-ratio does not split over turns: no closed form; see claims O2 and O2-start",
+    "dpo": "a pair counts with the sigmoid of beta times the difference of two whole responses' log-ratios, so its mean over "
+    "pairs is an infinite sum of sigmoids, which neither splits over turns nor is rational in the probabilities; where the "
+    "policy is the reference the sigmoid is 1/2 and the update that of claim O2-start; `dstheory attribute` has numbers",
 }
 """Objectives of the numeric engine that have no derivation here, and why."""
 

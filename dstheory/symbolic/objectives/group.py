@@ -19,7 +19,6 @@ from dstheory.symbolic.chain import UNDISCOUNTED
 from dstheory.symbolic.objectives.reward import OUTCOME
 from dstheory.symbolic.policy import SymbolicPolicy
 from dstheory.symbolic.responses import (
-    GROUP,
     centred_weight,
     correct_payoff,
     mean_length,
@@ -28,7 +27,6 @@ from dstheory.symbolic.responses import (
     success_length,
     success_rate,
     token_spread,
-    turn_length,
     update_over_length,
 )
 from dstheory.symbolic.rule import Rule, Statistic, Verbatim, of
@@ -59,27 +57,29 @@ def outcome_rule(name: str, weight: sp.Expr, *, baseline: str = "Rbar", **parts:
         "statistics": lambda s: (mean_reward(s),),
         "scale": lambda s: weight,
         "outcome": True,
+        "normaliser": sp.S.One,
     }
     return Rule(name, lambda s, turn: (weight * (turn.total - subtracted),) * 2, **{**standard, **parts})
 
 
-def _token_mean(name: str, *, size: int | None = GROUP, ddof: int = 1, case: str = "") -> Rule:
+def _token_mean(name: str, *, ddof: int | None = 1, case: str = "") -> Rule:
     """Return c = w_G (R - Rbar)/E[L]: the group's standard deviation and a token mean over a large batch."""
 
     def statistics(s: SymbolicSetting) -> tuple[Statistic, ...]:
-        return mean_reward(s), centred_weight(std=True, size=size, ddof=ddof), mean_length(s)
+        return mean_reward(s), centred_weight(std=True, ddof=ddof), mean_length(s)
 
-    return outcome_rule(name, symbol("w_G") / symbol("Lbar"), statistics=statistics, frozen=True, case=case)
+    mean = symbol("Lbar")
+    return outcome_rule(name, symbol("w_G") / mean, statistics=statistics, frozen=True, case=case, normaliser=mean)
 
 
 def _rescaled(s: SymbolicSetting) -> Rule | None:
-    """Return w_G H (R - Rbar)/(tokens of a turn), H = E[1/K], which has the update of the rule with 1/L if there is no cap."""
-    if s.chain.turns is not None:
+    """Return w_G H (R - Rbar)/(tokens of a turn), H = E[1/K]: the update of 1/L if there is no cap, and answers of one length."""
+    answers, decision = s.lengths
+    if s.chain.turns is not None or len(set(answers)) > 1:
         return None
     q = symbol("q")
-    return outcome_rule(
-        "rescaled", symbol("w_G") * symbol("H") / turn_length(s), names=lambda s: {symbol("H"): -(1 - q) * sp.log(1 - q) / q}
-    )
+    weight = symbol("w_G") * symbol("H") / (answers[0] + decision)
+    return outcome_rule("rescaled", weight, names=lambda s: {symbol("H"): -(1 - q) * sp.log(1 - q) / q})
 
 
 def _credit_over_length(s: SymbolicSetting) -> Update:
@@ -100,11 +100,12 @@ def _response_mean(name: str, *, std: bool = True, case: str = "") -> Rule:
         case=case,
         scalar=scalar,
         frozen=True,
-        scalar_words=("w_G (E[R/L] - Rbar E[1/L])",),
+        scalar_words=(Verbatim("w_G (E[R/L] - Rbar E[1/L])", r"w_G\,(\mathrm{E}[R/L]-\bar{R}\,\mathrm{E}[1/L])"),),
         where=lambda s: ((of("R", "tau"), OUTCOME), TOKENS),
-        statistics=lambda s: (mean_reward(s), centred_weight(std=std, size=GROUP)),
+        statistics=lambda s: (mean_reward(s), centred_weight(std=std)),
         update=_credit_over_length,
         same_update=_rescaled,
+        normaliser=symbol("L"),
     )
 
 
@@ -119,16 +120,16 @@ _PLAIN = outcome_rule("reinforce-baseline", sp.S.One, scalar_words=SUCCESS)
 RULES = (
     _PLAIN,
     replace(_PLAIN, name="rloo"),  # the mean of the others is a baseline with the same expectation at any group size
-    outcome_rule("dr-grpo", sp.Rational(GROUP - 1, GROUP) / symbol("L_max")),
+    outcome_rule("dr-grpo", (symbol("G") - 1) / symbol("G") / symbol("L_max"), normaliser=symbol("L_max")),
     _response_mean("grpo", case="without KL"),
     _response_mean("grpo-no-std", std=False),
     _response_mean("gspo", case="on the policy"),  # where the ratio of a response is 1
     # DAPO as published divides by the tokens of the group: in large groups by E[L]; small ones have no closed form. Its dynamic
     # sampling divides by the probability of a mixed group, which is 1 in that limit.
-    _token_mean("dapo", size=None, case="in the limit of large groups, all of them mixed"),
+    _token_mean("dapo", ddof=None, case="in the limit of large groups, all of them mixed"),
     _token_mean("dapo-batch"),
     # on the policy all ratios are 1, and CISPO divides by the tokens of the group, as DAPO does
-    _token_mean("cispo", size=None, case="on the policy, in the limit of large groups"),
+    _token_mean("cispo", ddof=None, case="on the policy, in the limit of large groups"),
     # on the policy NFT's weights of hits and misses are the population-std form
     _token_mean("nft", ddof=0, case="on the policy"),
     # imitation of one's own correct responses, token mean over what is kept
@@ -139,6 +140,7 @@ RULES = (
         case="with the mean over the tokens of what is kept",
         statistics=lambda s: (success_length(s),),
         frozen=True,
+        normaliser=None,
     ),
     # whitened over the tokens of a large batch, without KL in the reward
     outcome_rule(
@@ -148,5 +150,6 @@ RULES = (
         case="without KL in the reward",
         statistics=_whitening,
         frozen=True,
+        normaliser=symbol("Lbar"),
     ),
 )

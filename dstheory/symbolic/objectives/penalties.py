@@ -171,6 +171,7 @@ ENTROPY = Rule(
         -ALPHA * rule_weights(s)[0] * (sp.log(of("pi_s", "y")) + of("H_s")),
         -ALPHA * rule_weights(s)[1] * (sp.log(of("pi_d", "d", "y")) + of("H_d", "y")),
     ),
+    inherits=True,
     where=lambda s: (
         (of("H_s"), Verbatim.words("the entropy of the answers")),
         (of("H_d", "y"), Verbatim("the entropy of the decision at y_k", r"\text{the entropy of the decision at $y_k$}")),
@@ -184,6 +185,7 @@ K1_LOSS = Rule(
     scalar=lambda s, frozen: sp.S.Zero,
     scalar_words=("a constant",),
     shown=lambda s: (-BETA, -BETA),
+    inherits=True,
 )
 
 # c = -log(pi/teacher)/E[L] on the policy's own tokens; the teacher is the reference here
@@ -207,10 +209,12 @@ RULES = (
     K1_LOSS,
     # k1, detached, as a reward of every action (claim O12)
     without_weights(
-        KL, "k1-reward", scalar_words=("minus beta times the reverse KL of whole trajectories",)
+        KL, "k1-reward", scalar_words=("minus beta times the reverse KL of whole trajectories",), inherits=True
     ),
     # k2 = log(pi/ref)^2/2 and k3 = ref/pi - 1 - log(ref/pi), differentiated (claim D4)
-    without_weights(KL_DIRECT, "k2-loss", scalar_words=("minus beta times the reverse KL at the visited states",)),
-    without_weights(forward_kl(), "k3-loss", scalar_words=("minus beta times the forward KL at the visited states",)),
+    *(
+        without_weights(rule, name, scalar_words=(f"minus beta times the {kind} KL at the visited states",), inherits=True)
+        for rule, name, kind in ((KL_DIRECT, "k2-loss", "reverse"), (forward_kl(), "k3-loss", "forward"))
+    ),
     without_weights(DISTILLATION, "distill"),
 )

@@ -46,6 +46,7 @@ REINFORCE = Rule(
     scalar_formula=(Verbatim("J", "J"), Verbatim("V", "V")),
     shown=lambda s: (of("G", "tau"), of("G", "tau")),
     where=_return_in_words,
+    normaliser=sp.S.One,
 )
 
 
@@ -138,6 +139,7 @@ PPO_CLIP = Rule(
     statistics=lambda s: (mean_length(s),),
     scale=lambda s: 1 / symbol("Lbar"),
     outcome=True,
+    normaliser=symbol("Lbar"),
 )
 
 # SCoRe's shaped reward for two attempts, the first answer and the submitted one, in two readings: summed, or per attempt. A
@@ -194,6 +196,7 @@ SCORE_SUMMED = Rule(
     shown=lambda s: (Verbatim("(1 - alpha) r1 + (1 + alpha) r2", r"(1-\alpha)\,r_1+(1+\alpha)\,r_2"),) * 2,
     where=lambda s: ATTEMPTS,
     outcome=True,
+    normaliser=sp.S.One,
     update=_summed_update,
     of_trajectory=_first_right,
 )
@@ -246,6 +249,7 @@ SCORE_PER_ATTEMPT = Rule(
     ),
     where=lambda s: ATTEMPTS,
     outcome=True,
+    normaliser=sp.S.One,
     update=_per_attempt_update,
     of_trajectory=_first_right,
 )

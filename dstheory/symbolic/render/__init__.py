@@ -10,6 +10,8 @@ from typing import Any
 import sympy as sp
 from sympy.printing.pycode import PythonCodePrinter
 
+from dstheory.errors import ChainError
+from dstheory.references import bibtex
 from dstheory.symbolic.attribution import Imbalance
 from dstheory.symbolic.derivation import DerivedGradient, Display, Evaluation, FormulaTable, Item, Words
 from dstheory.symbolic.render import latex, mathml
@@ -20,16 +22,17 @@ WIDTH = 100
 """Columns of text."""
 
 
-def render(derivation: DerivedGradient, style: str, *, standalone: bool = False) -> str:
+def render(derivation: DerivedGradient, style: str, *, standalone: bool = False, explain: bool = False) -> str:
     r"""Return a derivation in a format; the same derivation is written the same way every time.
 
     Args:
         derivation: what to write.
         style: "text" (100 columns, formulas in the notation of SymPy and Python), "latex" (a fragment that needs amsmath),
             "mathml" (an XHTML ``article`` with presentation MathML), "python" (a module with one function ``gradient`` that needs
-            nothing but the standard library), "json" (all of it, formulas as text and as LaTeX; keys and order are stable) or
-            "notebook" (quantities and gradient as one display that MathJax shows).
+            nothing but the standard library), "json" (all of it, formulas as text and as LaTeX; keys and order are stable),
+            "bibtex" (the works that it rests on, and this package) or "notebook" (quantities and gradient for MathJax).
         standalone: with "latex", a document that compiles by itself.
+        explain: also say how the result was checked and which claims are about it; "json" always does.
 
     Returns:
         Text that ends with a newline, but for "notebook".
@@ -41,26 +44,27 @@ def render(derivation: DerivedGradient, style: str, *, standalone: bool = False)
     >>> print(render(derive("sft"), "text").splitlines()[0])
     Supervised fine-tuning
     >>> render(derive("sft"), "latex").splitlines()[0]
-    '% Needs \\usepackage{amsmath}.'
+    '% Needs \\usepackage{amsmath}; the works cited are those of --format bibtex.'
     >>> render(derive("sft"), "mathml").splitlines()[0]
     '<article xmlns="http://www.w3.org/1999/xhtml">'
     """
     if style == "latex":
-        return latex.document(derivation, standalone=standalone)
+        return latex.document(derivation, standalone=standalone, explain=explain)
     return {
-        "text": _text,
-        "mathml": mathml.article,
+        "text": lambda d: _text(d, explain),
+        "mathml": lambda d: mathml.article(d, explain),
+        "bibtex": lambda d: bibtex(latex.works(d)),
         "python": _python,
         "json": lambda d: json.dumps(as_data(d), indent=2) + "\n",
         "notebook": latex.notebook,
     }[style](derivation)
 
 
-def _text(derivation: DerivedGradient) -> str:
+def _text(derivation: DerivedGradient, explain: bool) -> str:
     lines = [derivation.title, "=" * len(derivation.title), *_wrap(derivation.heading, ""), ""]
     for number, step in enumerate(derivation.steps, start=1):
         lines += [f"{number}. {step.title}", ""]
-        for item in step.items:
+        for item in step.shown(explain):
             lines += [*_lines(item), ""]
     lines += ["Assumptions", ""]
     for assumption in derivation.assumptions:
@@ -119,6 +123,12 @@ class _PythonPrinter(PythonCodePrinter):
     def _print_Symbol(self, expr: sp.Symbol) -> str:
         return python_name(expr.name)
 
+    def _print_Sum(self, expr: sp.Expr) -> str:
+        return str(super()._print_Sum(expr)).replace("builtins.", "")
+
+    def _print_binomial(self, expr: sp.Expr) -> str:
+        return f"comb({', '.join(map(self._print, expr.args))})"
+
 
 def python_name(name: str) -> str:
     """Return a symbol's name as a Python identifier: keywords get an underscore.
@@ -133,11 +143,16 @@ def _python(derivation: DerivedGradient) -> str:
     """Return a module whose function is exact on fractions wherever the formula is rational."""
     code = _PythonPrinter({"fully_qualified_modules": False}).doprint
     formulas = (*derivation.gradient.values(), *derivation.definitions.values())
+    if any(expr.has(sp.Integral) for expr in formulas):
+        raise ChainError(
+            f"{derivation.name}: with 1/L, no cap and a length per answer the gradient holds integrals that have no closed form, "
+            "and the standard library integrates nothing: take --numeric, or cap the turns"
+        )
     used = {x for expr in formulas for x in expr.free_symbols}
     weights = {w: meaning for w, meaning in derivation.setting.weights.meaning if w in used}
     names = ", ".join(python_name(name) for name in derivation.symbols)
     what = "gradient of J" if derivation.scalar == "yes" else "expected update"
-    needed = [name for name in ("log", "sqrt") if any(f"{name}(" in code(expr) for expr in formulas)]
+    needed = [name for name in ("comb", "log", "sqrt") if any(f"{name}(" in code(expr) for expr in formulas)]
     lines = [
         f'"""{derivation.title}: gradient with respect to the logits.',
         "",

@@ -32,27 +32,28 @@ PREAMBLE = r"""\documentclass[11pt]{article}
 """
 
 
-def document(derivation: DerivedGradient, *, standalone: bool = False) -> str:
+def document(derivation: DerivedGradient, *, standalone: bool = False, explain: bool = False) -> str:
     """Return the derivation as LaTeX that ends with a newline.
 
     Args:
         derivation: what to write.
         standalone: with a preamble, so that ``pdflatex`` compiles it as it is.
+        explain: whether asides are said too.
     """
-    keys = works(derivation) if standalone else []  # a fragment leaves citing to the paper that takes it
+    keys = works(derivation)
     body = [
         rf"\section*{{\raggedright {latex_text(derivation.title)}}}",
         rf"\emph{{{latex_text(derivation.heading)}}}{cite(keys)}",
         "",
     ]
     for number, step in enumerate(derivation.steps, start=1):
-        body += [rf"\subsection*{{{number}. {latex_text(step.title)}}}", *_items(step.items), ""]
+        body += [rf"\subsection*{{{number}. {latex_text(step.title)}}}", *_items(step.shown(explain)), ""]
     body += [r"\subsection*{Assumptions}", r"\begin{itemize}"]
     body += [r"\item " + _sentence(assumption) for assumption in derivation.assumptions]
     body.append(r"\end{itemize}")
     if standalone:
         return PREAMBLE + "\n".join(body) + "\n" + bibliography(keys) + "\\end{document}\n"
-    return "% Needs \\usepackage{amsmath}.\n" + "\n".join(body) + "\n"
+    return "% Needs \\usepackage{amsmath}; the works cited are those of --format bibtex.\n" + "\n".join(body) + "\n"
 
 
 def works(derivation: DerivedGradient) -> list[str]:
@@ -101,11 +102,13 @@ def _items(items: tuple[Item, ...]) -> list[str]:
 
 
 def _align(rows: list[str]) -> list[str]:
-    return (
-        [r"\begin{align*}", *[row + (r" \\" if i < len(rows) - 1 else "") for i, row in enumerate(rows)], r"\end{align*}"]
-        if rows
-        else []
-    )
+    ends = [*(_row_end(row) for row in rows[:-1]), ""]
+    return [r"\begin{align*}", *map(str.__add__, rows, ends), r"\end{align*}"] if rows else []
+
+
+def _row_end(row: str) -> str:
+    """Return the end of a row; fractions of rows that follow each other are kept apart."""
+    return r" \\[0.8ex]" if r"\frac" in row else r" \\"
 
 
 def _rows(item: Display) -> list[str]:
@@ -137,10 +140,10 @@ def _table(item: FormulaTable) -> str:
     cells = [[_math(cell) for cell in row] for row in (item.head, *item.rows)]
     widths = [max(visual_width(row[i]) for row in cells) for i in range(len(cells[0]))]
     if sum(widths) + 3 * len(widths) <= WIDTH + 8:
-        body = [" & ".join(row) + r" \\" for row in cells]
-        return "\n".join(
-            [r"\[", rf"\begin{{array}}{{{'l' * len(widths)}}}", body[0] + r" \hline", *body[1:], r"\end{array}", r"\]"]
-        )
+        rows = [" & ".join(row) for row in cells]
+        body = [row + (_row_end(row) if i else r" \\") for i, row in enumerate(rows)]
+        head = [r"\[", rf"\begin{{array}}{{{'l' * len(widths)}}}", body[0] + r" \hline\rule{0pt}{3ex}"]
+        return "\n".join([*head, *body[1:], r"\end{array}", r"\]"])
     parts = []
     for row in item.rows:
         parts += ["", rf"Answer {_sentence(row[:1])}, {_sentence(row[1:2])}:"]

@@ -84,7 +84,7 @@ def _character(entity: re.Match[str]) -> str:
     return entity[0] if entity[1] in ("lt", "gt", "amp", "quot", "apos") else html5[f"{entity[1]};"]
 
 
-def article(derivation: DerivedGradient) -> str:
+def article(derivation: DerivedGradient, explain: bool = False) -> str:
     """Return one ``article`` element."""
     lines = [
         '<article xmlns="http://www.w3.org/1999/xhtml">',
@@ -92,7 +92,7 @@ def article(derivation: DerivedGradient) -> str:
         f"<p>{html_text(derivation.heading)}</p>",
     ]
     for number, step in enumerate(derivation.steps, start=1):
-        lines += ["<section>", f"<h2>{number}. {html_text(step.title)}</h2>", *[_item(item) for item in step.items], "</section>"]
+        lines += ["<section>", f"<h2>{number}. {html_text(step.title)}</h2>", *map(_item, step.shown(explain)), "</section>"]
     lines += ["<section>", "<h2>Assumptions</h2>", "<ul>"]
     lines += ["<li>" + "".join(_inline(part) for part in assumption) + "</li>" for assumption in derivation.assumptions]
     return "\n".join([*lines, "</ul>", "</section>", "</article>"]) + "\n"

@@ -64,6 +64,6 @@ def formula_latex(expr: sp.Basic) -> str:
     r"""Write a formula as LaTeX.
 
     >>> formula_latex(sp.Symbol("p_ref", positive=True) * sp.Symbol("theta_s"))
-    'p_{\\mathrm{ref}} \\theta_{s}'
+    'p_{\\mathrm{ref}} \\, \\theta_{s}'
     """
-    return str(_LatexPrinter({"ln_notation": False, "mul_symbol": None}).doprint(expr))
+    return str(_LatexPrinter({"ln_notation": False, "mul_symbol": r" \, "}).doprint(expr))
