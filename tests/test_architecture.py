@@ -6,6 +6,8 @@ import re
 import tomllib
 from pathlib import Path
 
+from dstheory import DPO, GRPO, Policy, ReverseKLDirect
+
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 
@@ -24,6 +26,23 @@ def test_the_table_of_rooms_is_the_contract() -> None:
 def test_every_room_of_the_package_has_its_line() -> None:
     there = {p.stem for p in (ROOT / "dstheory").iterdir() if p.suffix == ".py" or (p / "__init__.py").is_file()}
     assert there - {"__init__", "_version"} == set(layers())
+
+
+def test_two_files_say_what_multiplies_the_score() -> None:
+    """Whatever an objective's coefficients are made of is defined in the files that the page names, and these are two at most."""
+    rows = re.findall(r"^\* `([\w-]+)`: (.*objectives/.*)$", PAGE, re.MULTILINE)
+    said = {name: re.findall(r"`(objectives/\w+\.py)`", row) for name, row in rows}
+    start = Policy.minimal(p=0.5, a=0.5, b=0.5)
+    grpo, kl = GRPO(), ReverseKLDirect(start)
+    made_of = {
+        "grpo": [GRPO, type(grpo.credit), type(grpo.normaliser)],
+        "kl-direct": [ReverseKLDirect, ReverseKLDirect.per_token, ReverseKLDirect.weighted, type(kl.stage_weight)],
+        "dpo": [DPO, DPO.coefficients],
+    }
+    for name, parts in made_of.items():
+        files = {part.__module__.removeprefix("dstheory.").replace(".", "/") + ".py" for part in parts}
+        assert files == set(said[name])
+        assert len(files) <= 2
 
 
 def test_every_file_named_exists() -> None:

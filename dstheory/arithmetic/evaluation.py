@@ -68,7 +68,8 @@ def evaluate(
 
     Args:
         policy: whose.
-        sizes, per_size: how many problems of which sizes.
+        sizes: of the problems.
+        per_size: problems of each size.
         episodes: per problem.
         cap: T.
         rng: a numpy Generator, or a seed for one.

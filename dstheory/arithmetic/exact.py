@@ -307,7 +307,8 @@ def shapley_split(
     """Split the accuracy gain between two pairs of policies on the same problems (the rule of :mod:`dstheory.chain.exact`).
 
     Args:
-        before, after: answer law and policy of each; the decisions are the policy's.
+        before: answer law and policy; the decisions are the policy's.
+        after: likewise.
         cap: T.
         which: of the problems.
     """

@@ -164,7 +164,8 @@ class ArithmeticPolicy:
 
         Args:
             tokens: (ROWS, 10) coefficient mass of every outcome of every row.
-            stop, resample: (2^F, 11) coefficient mass of both decisions.
+            stop: (2^F, 11) coefficient mass of stopping.
+            resample: (2^F, 11) of resampling.
         """
         g = tokens - self.token_prob * tokens.sum(axis=1, keepdims=True)
         digits = g[: _DIGITS * COLUMNS * FACTS].reshape(_DIGITS, COLUMNS, FACTS, WIDTH)

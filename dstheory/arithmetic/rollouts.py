@@ -136,7 +136,8 @@ def roll_out(
     """Draw one episode per problem: write an answer, look at it, stop or start afresh, at most ``cap`` times.
 
     Args:
-        policy, problems: who, and on what; repeat a problem for several episodes on it.
+        policy: who answers.
+        problems: what; repeat a problem for several episodes on it.
         cap: T >= 1; at the last attempt no decision is drawn.
         rng: a numpy Generator, or a seed for one.
 

@@ -82,7 +82,8 @@ def verify(
     Args:
         names: Ids, groups, arXiv numbers, or paths of claim files and directories; all bundled claims if empty.
         groups: Only claims of these groups.
-        seed, examples: Seed of the solver and of searches, and the number of examples of each search.
+        seed: Of the solver and of searches.
+        examples: Number of examples of each search.
         time_limit: Seconds of processor time per claim; a claim that takes longer is stopped and undecided. How busy the
             machine is does not matter.
         workers: Number of processes; by default one per core.

@@ -132,9 +132,8 @@ def _answer(
 ) -> Answer:
     """One question to the solver, the named variables over the integers, all others over the reals.
 
-    Args:
-        shared: Where it is asked, without a point in the answer; by default in a new context, so that the answer depends on
-            nothing that was asked before.
+    It is asked in the shared context, without a point in the answer; by default in a new one, so that the answer depends on
+    nothing that was asked before.
     """
     if time.process_time() >= deadline:
         return Answer("unknown", reason=OUT_OF_TIME)

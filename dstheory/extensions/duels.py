@@ -71,7 +71,8 @@ def duel_win(first: ArrayLike, second: ArrayLike, *, link: ArrayLike = 1.0) -> F
     """Return the probability that the first of two trajectories is preferred.
 
     Args:
-        first, second: success probabilities of the two.
+        first: success probability of one.
+        second: success probability of the other.
         link: probability that the better of two outcomes is preferred, in (1/2, 1].
 
     Raises:

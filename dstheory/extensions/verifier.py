@@ -151,7 +151,8 @@ def early_rejection(tau: int, *, better: float, worse: float, length: int) -> Re
 
     Args:
         tau: number of tokens seen.
-        better, worse: probabilities that a token of the answer scores, better > worse.
+        better: probability that a token of the better answer scores.
+        worse: that of the worse one, below it.
         length: tokens of the answers.
 
     Raises:

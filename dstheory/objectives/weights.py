@@ -37,6 +37,7 @@ def stage_weights(mdp: TwoStageMDP, length_weight: ArrayLike, reduction: Reducti
     reduction ``"mean"``, the stage mean, both are divided by :math:`w_s + w_d`, which keeps the total weight of a turn at 1.
 
     Args:
+        mdp: has the lengths.
         length_weight: lambda in [0, 1], a number or an array over runs.
         reduction: ``"sum"`` or ``"mean"``.
 

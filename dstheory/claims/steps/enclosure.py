@@ -248,6 +248,7 @@ def search(words: str, predicate: Callable[..., Any], *, lemma: bool = False, **
         words: What the step says, with the tolerance if the predicate has one.
         predicate: Called with one keyword argument per strategy. It returns whether the example agrees with the statement; an
             ``AssertionError`` counts as "no", any other exception is a crash of the claim.
+        lemma: Whether the step is an auxiliary one.
         strategies: Hypothesis strategies, by argument name.
 
     Example:

@@ -129,10 +129,9 @@ def plan_sweep(
     log_every: int = 0,
     max_size: float | None = None,
 ) -> SweepPlan:
-    """Return a sweep that is ready to run: every name, value and size checked. Arguments as of :func:`sweep`.
+    """Return a sweep that is ready to run: every name, value and size checked.
 
-    Args:
-        chain: where settings are tried; default the minimal chain M0, made of numbers.
+    Settings are tried in the chain, default the minimal one, M0, made of numbers; all other arguments are those of :func:`sweep`.
     """
     if of not in ("optimum", "simulate"):
         raise DSTheoryError(f"of is {of!r}: must be 'optimum' or 'simulate'")
