@@ -1,0 +1,288 @@
+(* The optimum of reward and stage-weighted KL: a temperature per stage, one scalar equation, pinning. *)
+From Coquelicot Require Import Coquelicot.
+Require Import Reals Lra Psatz Arith Lia.
+From Kernel Require Import Sums Chain Gibbs.
+Open Scope R_scope.
+
+(* The soft maximum of Q at temperature T under the reference ref, and the policy that attains it. *)
+Definition mass n (ref : nat -> R) T Q := Sum n (fun i => ref i * exp (Q i / T)).
+Definition soft n ref T Q := T * ln (mass n ref T Q).
+Definition tilt n ref T Q i := ref i * exp (Q i / T) / mass n ref T Q.
+(* What a policy p gets in a stage: action values less the penalty. *)
+Definition penalised n (ref : nat -> R) T Q p := Sum n (fun i => p i * (Q i - T * ln (p i / ref i))).
+
+Section Stage.
+Variables (n : nat) (ref : nat -> R) (T : R).
+Hypothesis ref_pos : forall i, (i < n)%nat -> 0 < ref i.
+Hypothesis ref_sum : Sum n ref = 1.
+Hypothesis T_pos : 0 < T.
+
+Lemma some_answer : (0 < n)%nat.
+Proof. destruct n; [simpl in ref_sum; lra | lia]. Qed.
+
+Lemma mass_pos Q : 0 < mass n ref T Q.
+Proof. apply Sum_pos; [apply some_answer|]. intros i Hi. apply Rmult_lt_0_compat; [apply ref_pos, Hi | apply exp_pos]. Qed.
+
+Lemma tilt_pos Q i : (i < n)%nat -> 0 < tilt n ref T Q i.
+Proof.
+intro Hi. apply Rdiv_lt_0_compat; [apply Rmult_lt_0_compat; [apply ref_pos, Hi | apply exp_pos] | apply mass_pos].
+Qed.
+
+Lemma tilt_sum Q : Sum n (tilt n ref T Q) = 1.
+Proof.
+unfold tilt. rewrite (Sum_ext n _ (fun i => ref i * exp (Q i / T) * / mass n ref T Q)) by reflexivity.
+rewrite Sum_scal_r. fold (mass n ref T Q). field. apply Rgt_not_eq, mass_pos.
+Qed.
+
+(* The optimal probability is the reference's times exp of the soft advantage. *)
+Lemma tilt_exp Q i : tilt n ref T Q i = ref i * exp ((Q i - soft n ref T Q) / T).
+Proof.
+unfold tilt, soft. replace ((Q i - T * ln (mass n ref T Q)) / T) with (Q i / T + - ln (mass n ref T Q)) by (field; lra).
+rewrite exp_plus, exp_Ropp, exp_ln by apply mass_pos. unfold Rdiv. ring.
+Qed.
+
+(* E1 (and H2), one stage: what p gets is the soft maximum less T KL(p || tilt); *)
+Theorem variational Q p : Sum n p = 1 -> (forall i, (i < n)%nat -> 0 < p i) ->
+  penalised n ref T Q p = soft n ref T Q - T * KL n p (tilt n ref T Q).
+Proof.
+intros H P. unfold penalised, KL.
+rewrite (Sum_ext n (fun i => p i * ln (p i / tilt n ref T Q i))
+  (fun i => p i * (soft n ref T Q / T) - / T * (p i * (Q i - T * ln (p i / ref i))))).
+- rewrite Sum_minus, Sum_scal, Sum_scal_r, H. field. lra.
+- intros i Hi. pose proof (P i Hi). pose proof (ref_pos i Hi). pose proof (tilt_pos Q i Hi).
+  rewrite !ln_div by assumption. rewrite tilt_exp, ln_mult by (assumption || apply exp_pos). rewrite ln_exp. field. lra.
+Qed.
+
+(* so the optimum is the tilted reference and no other. *)
+Theorem stage_optimum Q p : Sum n p = 1 -> (forall i, (i < n)%nat -> 0 < p i) ->
+  penalised n ref T Q p <= soft n ref T Q
+  /\ (penalised n ref T Q p = soft n ref T Q <-> forall i, (i < n)%nat -> p i = tilt n ref T Q i).
+Proof.
+intros H P. rewrite variational by assumption.
+destruct (gibbs n p (tilt n ref T Q) H (tilt_sum Q) P (tilt_pos Q)) as [G E]. split; [nra|]. rewrite <- E. split; intro; nra.
+Qed.
+
+Lemma stage_attained Q : penalised n ref T Q (tilt n ref T Q) = soft n ref T Q.
+Proof. apply stage_optimum; [apply tilt_sum | apply tilt_pos | reflexivity]. Qed.
+
+Lemma soft_le Q Q' c : (forall i, (i < n)%nat -> Q i <= Q' i + c) -> soft n ref T Q <= soft n ref T Q' + c.
+Proof.
+intro H. rewrite <- (stage_attained Q). set (p := tilt n ref T Q).
+assert (X : penalised n ref T Q p <= penalised n ref T Q' p + c).
+{ unfold penalised. replace c with (Sum n (fun i => p i * c)) by (rewrite Sum_scal_r; unfold p; rewrite tilt_sum; ring).
+  rewrite <- Sum_plus. apply Sum_le. intros i Hi. pose proof (H i Hi). pose proof (tilt_pos Q i Hi). fold p in H1. nra. }
+destruct (stage_optimum Q' p (tilt_sum Q) (tilt_pos Q)) as [Y _]. lra.
+Qed.
+
+Lemma soft_const c : soft n ref T (fun _ => c) = c.
+Proof.
+unfold soft, mass. rewrite Sum_scal_r, ref_sum, Rmult_1_l, ln_exp. field. lra.
+Qed.
+
+Lemma soft_between Q lo hi : (forall i, (i < n)%nat -> lo <= Q i <= hi) -> lo <= soft n ref T Q <= hi.
+Proof.
+intro H. split.
+- rewrite <- (soft_const lo), <- (Rplus_0_r (soft n ref T Q)). apply soft_le. intros i Hi. pose proof (H i Hi). lra.
+- rewrite <- (soft_const hi), <- (Rplus_0_r (soft n ref T (fun _ => hi))). apply soft_le. intros i Hi. pose proof (H i Hi). lra.
+Qed.
+
+Lemma exp_second x : - (1 / 2) <= x <= 1 / 2 -> 0 <= exp x - 1 - x <= 2 * x ^ 2.
+Proof.
+intro H. pose proof (exp_ineq1_le x) as A. split; [lra|]. pose proof (exp_ineq1_le (- x)) as B. rewrite exp_Ropp in B.
+pose proof (exp_pos x) as P. assert (I : exp x * / exp x = 1) by (field; lra). assert (C : exp x * (1 - x) <= 1) by nra.
+assert (D : (1 + x + 2 * x ^ 2) * (1 - x) >= 1) by (ring_simplify; nra). nra.
+Qed.
+
+(* E2, any number of answers: with action values in [0, 1] sampling returns to the reference like 1/T. *)
+Theorem pinning Q : (forall i, (i < n)%nat -> 0 <= Q i <= 1) -> 2 <= T -> forall i, (i < n)%nat ->
+  exists r, tilt n ref T Q i - ref i = ref i * (Q i - soft n ref T Q) / T + r /\ 0 <= r <= 2 * ref i / T ^ 2.
+Proof.
+intros H T2 i Hi. set (x := (Q i - soft n ref T Q) / T). pose proof (soft_between Q 0 1 H) as B. pose proof (H i Hi) as A.
+assert (I : 0 < / T <= / 2) by (split; [apply Rinv_0_lt_compat; lra | apply Rinv_le_contravar; lra]).
+assert (X : - / T <= x <= / T) by (unfold x, Rdiv; split; nra).
+pose proof (exp_second x ltac:(lra)) as E. pose proof (ref_pos i Hi) as P.
+exists (ref i * (exp x - 1 - x)). split.
+- rewrite tilt_exp. fold x. unfold x at 3. unfold Rdiv. ring.
+- split; [apply Rmult_le_pos; lra|]. replace (2 * ref i / T ^ 2) with (ref i * (2 * (/ T) ^ 2)) by (field; lra).
+  apply Rmult_le_compat_l; [lra|]. assert (x ^ 2 <= (/ T) ^ 2) by nra. lra.
+Qed.
+
+(* E2: in particular every probability is the reference's up to the factor 1 + 2/T. *)
+Lemma pinned Q i : (forall i, (i < n)%nat -> 0 <= Q i <= 1) -> 2 <= T -> (i < n)%nat ->
+  ref i * (1 - 2 / T) <= tilt n ref T Q i <= ref i * (1 + 2 / T).
+Proof.
+intros H T2 Hi. destruct (pinning Q H T2 i Hi) as [r [E R]]. pose proof (soft_between Q 0 1 H) as B. pose proof (H i Hi) as A.
+pose proof (ref_pos i Hi) as P. assert (I : 0 < / T <= / 2) by (split; [apply Rinv_0_lt_compat; lra | apply Rinv_le_contravar; lra]).
+replace (2 * ref i / T ^ 2) with (ref i * (2 * (/ T * / T))) in R by (field; lra).
+assert (E' : tilt n ref T Q i = ref i * (1 + (Q i - soft n ref T Q) * / T) + r) by (unfold Rdiv in E; lra).
+assert (Y : - / T <= (Q i - soft n ref T Q) * / T <= / T) by (split; nra).
+assert (Z : 2 * (/ T * / T) <= / T) by nra. unfold Rdiv. rewrite E'. split; nra.
+Qed.
+
+(* The soft maximum exceeds the reference's mean by at most 2/T. *)
+Lemma soft_mean Q : (forall i, (i < n)%nat -> 0 <= Q i <= 1) -> 2 <= T ->
+  0 <= soft n ref T Q - Sum n (fun i => ref i * Q i) <= 2 / T.
+Proof.
+intros H T2. split.
+- destruct (stage_optimum Q ref ref_sum ref_pos) as [X _]. unfold penalised in X.
+  rewrite (Sum_ext n _ (fun i => ref i * Q i)) in X; [lra|]. intros i Hi. pose proof (ref_pos i Hi).
+  replace (ref i / ref i) with 1 by (field; lra). rewrite ln_1. ring.
+- rewrite <- (stage_attained Q). unfold penalised.
+  destruct (gibbs n (tilt n ref T Q) ref (tilt_sum Q) ref_sum (tilt_pos Q) ref_pos) as [G _]. unfold KL in G.
+  rewrite (Sum_ext n _ (fun i => tilt n ref T Q i * Q i - T * (tilt n ref T Q i * ln (tilt n ref T Q i / ref i)))) by (intros; ring).
+  rewrite Sum_minus, Sum_scal.
+  assert (S : Sum n (fun i => tilt n ref T Q i * Q i) <= Sum n (fun i => ref i * Q i + ref i * (2 / T))).
+  { apply Sum_le. intros i Hi. destruct (pinned Q i H T2 Hi) as [_ U]. pose proof (H i Hi). pose proof (ref_pos i Hi).
+    assert (0 < 2 / T) by (apply Rdiv_lt_0_compat; lra). assert (0 <= ref i * (2 / T)) by nra. nra. }
+  rewrite Sum_plus, Sum_scal_r, ref_sum in S. nra.
+Qed.
+End Stage.
+
+(* The chain: reference ref over answers and P(stop | y) = r y, rewards Rs and Rr, temperatures Ts and Td, discount g. *)
+Section Chain.
+Variables (n : nat) (ref r Rs Rr : nat -> R) (Ts Td g : R).
+Hypothesis ref_pos : forall i, (i < n)%nat -> 0 < ref i.
+Hypothesis ref_sum : Sum n ref = 1.
+Hypothesis r_in : forall y, (y < n)%nat -> 0 < r y < 1.
+Hypothesis Ts_pos : 0 < Ts.
+Hypothesis Td_pos : 0 < Td.
+Hypothesis discount : 0 <= g < 1.
+
+(* The two decisions of answer y, 0 to stop and 1 to resample, if a new turn is worth V. *)
+Definition choices V y := two (Rs y) (Rr y + g * V).
+Definition W V y := soft 2 (two (r y) (1 - r y)) Td (choices V y).
+Definition Phi V := soft n ref Ts (W V).
+(* What a stationary policy (p, s) gets, penalties included, if a new turn is worth V. *)
+Definition turn p (s : nat -> R) V :=
+  penalised n ref Ts (fun y => penalised 2 (two (r y) (1 - r y)) Td (choices V y) (two (s y) (1 - s y))) p.
+
+Lemma two_pos x : 0 < x < 1 -> forall i, (i < 2)%nat -> 0 < two x (1 - x) i.
+Proof. intros H [|i] _; simpl; lra. Qed.
+Lemma two_sum x : Sum 2 (two x (1 - x)) = 1.
+Proof. simpl. ring. Qed.
+
+Lemma W_le u v y c : (y < n)%nat -> 0 <= c -> u <= v + c -> W u y <= W v y + g * c.
+Proof.
+intros Hy C H. apply soft_le; [apply two_pos, r_in, Hy | apply two_sum | exact Td_pos |].
+intros [|i] _; unfold choices; simpl; nra.
+Qed.
+
+Lemma Phi_le u v c : 0 <= c -> u <= v + c -> Phi u <= Phi v + g * c.
+Proof. intros C H. apply soft_le; [exact ref_pos | exact ref_sum | exact Ts_pos |]. intros y Hy. apply W_le; assumption. Qed.
+
+(* E1: the soft Bellman equation is a contraction, *)
+Theorem contraction u v : Rabs (Phi u - Phi v) <= g * Rabs (u - v).
+Proof.
+pose proof (Rabs_pos (u - v)) as P. pose proof (Rle_abs (u - v)). pose proof (Rle_abs (- (u - v))) as M. rewrite Rabs_Ropp in M.
+pose proof (Phi_le u v (Rabs (u - v)) P ltac:(lra)). pose proof (Phi_le v u (Rabs (u - v)) P ltac:(lra)).
+apply Rabs_le. lra.
+Qed.
+
+(* with exactly one solution, *)
+Theorem soft_bellman_unique : exists V, Phi V = V /\ forall U, Phi U = U -> U = V.
+Proof.
+set (f := fun V => Phi V - V). set (B := Rabs (Phi 0) / (1 - g)).
+assert (HB : B * (1 - g) = Rabs (Phi 0)) by (unfold B; field; lra).
+assert (B0 : 0 <= B) by (unfold B, Rdiv; apply Rmult_le_pos; [apply Rabs_pos | apply Rlt_le, Rinv_0_lt_compat; lra]).
+pose proof (Rle_abs (Phi 0)). pose proof (Rle_abs (- Phi 0)) as M. rewrite Rabs_Ropp in M.
+assert (F1 : f B <= 0) by (unfold f; pose proof (Phi_le B 0 B B0 ltac:(lra)); lra).
+assert (F0 : 0 <= f (- B)) by (unfold f; pose proof (Phi_le 0 (- B) B B0 ltac:(lra)); lra).
+assert (C : continuity f).
+{ intros x eps E. exists (eps / 2). split; [lra|]. intros y [_ D]. simpl in *. unfold R_dist in *. unfold f.
+  pose proof (contraction y x) as K. pose proof (Rabs_pos (y - x)).
+  replace (Phi y - y - (Phi x - x)) with ((Phi y - Phi x) + - (y - x)) by ring.
+  pose proof (Rabs_triang (Phi y - Phi x) (- (y - x))) as T. rewrite Rabs_Ropp in T. nra. }
+destruct (IVT_cor f (- B) B C ltac:(lra) ltac:(nra)) as [V [_ HV]]. exists V. unfold f in HV. split; [lra|].
+intros U HU. pose proof (contraction U V) as K. rewrite HU in K. replace (Phi V) with V in K by lra.
+pose proof (Rabs_pos (U - V)). destruct (Req_dec (Rabs (U - V)) 0) as [Z|Z]; [|nra].
+destruct (Req_dec (U - V) 0); [lra | exfalso; apply (Rabs_no_R0 (U - V)); assumption].
+Qed.
+
+(* which no stationary policy exceeds: J is what (p, s) gets for ever; *)
+Theorem soft_bellman_optimal V p s J : Phi V = V -> Sum n p = 1 -> (forall y, (y < n)%nat -> 0 < p y) ->
+  (forall y, (y < n)%nat -> 0 < s y < 1) -> J = turn p s J -> J <= V.
+Proof.
+intros HV H P S HJ.
+assert (A : turn p s J <= Phi J).
+{ unfold turn, Phi. apply Rle_trans with (penalised n ref Ts (W J) p).
+  - unfold penalised at 1 3. apply Sum_le. intros y Hy. apply Rmult_le_compat_l; [apply Rlt_le, P, Hy|].
+    apply Rplus_le_compat_r. apply stage_optimum; [apply two_pos, r_in, Hy | apply two_sum | exact Td_pos | apply two_sum | apply two_pos, S, Hy].
+  - apply stage_optimum; assumption. }
+destruct (Rle_lt_dec J V) as [L|L]; [exact L|exfalso].
+pose proof (Phi_le J V (J - V) ltac:(lra) ltac:(lra)). nra.
+Qed.
+
+(* and that the tilted reference attains: a temperature per stage. *)
+Theorem soft_bellman_attained V : Phi V = V ->
+  V = turn (tilt n ref Ts (W V)) (fun y => tilt 2 (two (r y) (1 - r y)) Td (choices V y) 0) V.
+Proof.
+intro HV. unfold turn. rewrite <- HV at 1. unfold Phi. rewrite <- (stage_attained n ref Ts ref_pos ref_sum Ts_pos (W V)).
+unfold penalised at 1 2. apply Sum_ext. intros y Hy. f_equal. f_equal. unfold W.
+rewrite <- (stage_attained 2 _ Td (two_pos (r y) (r_in y Hy)) (two_sum (r y)) Td_pos (choices V y)).
+set (q := tilt 2 (two (r y) (1 - r y)) Td (choices V y)).
+assert (Q : q 1%nat = 1 - q 0%nat).
+{ pose proof (tilt_sum 2 _ Td (two_pos (r y) (r_in y Hy)) (two_sum (r y)) (choices V y)) as X. fold q in X. simpl in X. lra. }
+unfold penalised. simpl. rewrite Q. reflexivity.
+Qed.
+
+(* The stop logit of the optimum is the reference's plus the difference of action values over Td. *)
+Definition s_opt V y := tilt 2 (two (r y) (1 - r y)) Td (choices V y) 0.
+
+Lemma s_opt_odds V y : (y < n)%nat ->
+  0 < s_opt V y < 1 /\ s_opt V y / (1 - s_opt V y) = r y / (1 - r y) * exp ((Rs y - Rr y - g * V) / Td).
+Proof.
+intro Hy. pose proof (r_in y Hy) as R. unfold s_opt, tilt, mass, choices; simpl.
+pose proof (exp_pos (Rs y / Td)) as A. pose proof (exp_pos ((Rr y + g * V) / Td)) as B.
+replace ((Rs y - Rr y - g * V) / Td) with (Rs y / Td + - ((Rr y + g * V) / Td)) by (field; lra).
+rewrite exp_plus, exp_Ropp. set (x := exp (Rs y / Td)) in *. set (z := exp ((Rr y + g * V) / Td)) in *. clearbody x z.
+assert (C : 0 < r y * x) by (apply Rmult_lt_0_compat; lra). assert (D : 0 < (1 - r y) * z) by (apply Rmult_lt_0_compat; lra).
+split; [split|].
+- apply Rdiv_lt_0_compat; lra.
+- apply Rmult_lt_reg_r with (0 + r y * x + (1 - r y) * z); [lra|]. unfold Rdiv. rewrite Rmult_assoc, Rinv_l by lra. lra.
+- field. repeat split; lra.
+Qed.
+End Chain.
+
+(* E2, E2-limit for terminal rewards in [0, 1]: V lies in [0, 1]; it exceeds the value V0 of the problem in which sampling is frozen at
+   the reference by at most 2/(Ts (1 - g)); and decisions' logits are off by at most g/Td of that. *)
+Definition frozen n ref r Rs Td g V := Sum n (fun y => ref y * W r Rs (fun _ => 0) Td g V y).
+
+Theorem frozen_limit n ref r Rs Ts Td g V V0 : (forall i, (i < n)%nat -> 0 < ref i) -> Sum n ref = 1 ->
+  (forall y, (y < n)%nat -> 0 < r y < 1) -> 2 <= Ts -> 0 < Td -> 0 <= g < 1 -> (forall y, (y < n)%nat -> 0 <= Rs y <= 1) ->
+  Phi n ref r Rs (fun _ => 0) Ts Td g V = V -> frozen n ref r Rs Td g V0 = V0 ->
+  0 <= V <= 1 /\ 0 <= V0 <= 1 /\ 0 <= V - V0 <= 2 / (Ts * (1 - g)).
+Proof.
+intros Rp Rq Ri T2 Td0 G RR HV H0.
+assert (Wle : forall u v y c, (y < n)%nat -> 0 <= c -> u <= v + c -> W r Rs (fun _ => 0) Td g u y <= W r Rs (fun _ => 0) Td g v y + g * c)
+  by (intros; apply (W_le n); assumption).
+assert (Wb : forall u y, (y < n)%nat -> 0 <= u <= 1 -> 0 <= W r Rs (fun _ => 0) Td g u y <= 1).
+{ intros u y Hy U. apply soft_between; [apply two_pos, Ri, Hy | apply two_sum | exact Td0 |].
+  pose proof (RR y Hy). intros [|i] _; unfold choices; simpl; nra. }
+assert (Ple : forall u v c, 0 <= c -> u <= v + c -> Phi n ref r Rs (fun _ => 0) Ts Td g u <= Phi n ref r Rs (fun _ => 0) Ts Td g v + g * c)
+  by (intros; apply Phi_le; try assumption; lra).
+assert (Fle : forall u v c, 0 <= c -> u <= v + c -> frozen n ref r Rs Td g u <= frozen n ref r Rs Td g v + g * c).
+{ intros u v c C H. unfold frozen. replace (g * c) with (Sum n (fun y => ref y * (g * c))) by (rewrite Sum_scal_r, Rq; ring).
+  rewrite <- Sum_plus. apply Sum_le. intros y Hy. pose proof (Wle u v y c Hy C H). pose proof (Rp y Hy). nra. }
+assert (Pb : forall u, 0 <= u <= 1 -> 0 <= Phi n ref r Rs (fun _ => 0) Ts Td g u <= 1).
+{ intros u U. apply soft_between; [exact Rp | exact Rq | lra |]. intros y Hy. apply Wb; assumption. }
+assert (Fb : forall u, 0 <= u <= 1 -> 0 <= frozen n ref r Rs Td g u <= 1).
+{ intros u U. unfold frozen. apply mean_between; [exact Rq | intros; apply Rlt_le, Rp; assumption |]. intros y Hy. apply Wb; assumption. }
+assert (VB : 0 <= V <= 1).
+{ split; apply Rnot_lt_le; intro L.
+  - pose proof (Ple 0 V (- V) ltac:(lra) ltac:(lra)). pose proof (Pb 0 ltac:(lra)). nra.
+  - pose proof (Ple V 1 (V - 1) ltac:(lra) ltac:(lra)). pose proof (Pb 1 ltac:(lra)). nra. }
+assert (VB0 : 0 <= V0 <= 1).
+{ split; apply Rnot_lt_le; intro L.
+  - pose proof (Fle 0 V0 (- V0) ltac:(lra) ltac:(lra)). pose proof (Fb 0 ltac:(lra)). nra.
+  - pose proof (Fle V0 1 (V0 - 1) ltac:(lra) ltac:(lra)). pose proof (Fb 1 ltac:(lra)). nra. }
+split; [exact VB|]. split; [exact VB0|].
+pose proof (soft_mean n ref Ts Rp Rq ltac:(lra) (W r Rs (fun _ => 0) Td g V) ltac:(intros; apply Wb; assumption) T2) as M.
+fold (Phi n ref r Rs (fun _ => 0) Ts Td g V) in M. fold (frozen n ref r Rs Td g V) in M. rewrite HV in M.
+split.
+- apply Rnot_lt_le; intro L. pose proof (Fle V0 V (V0 - V) ltac:(lra) ltac:(lra)). nra.
+- assert (K : (V - V0) * (1 - g) <= 2 / Ts).
+  { destruct (Rle_lt_dec V V0) as [L|L].
+    - assert (0 < 2 / Ts) by (apply Rdiv_lt_0_compat; lra). nra.
+    - pose proof (Fle V V0 (V - V0) ltac:(lra) ltac:(lra)). lra. }
+  apply Rmult_le_reg_r with (1 - g); [lra|]. replace (2 / (Ts * (1 - g)) * (1 - g)) with (2 / Ts) by (field; lra). exact K.
+Qed.
