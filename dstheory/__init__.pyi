@@ -30,6 +30,8 @@ from .claims.claim import Claim as Claim
 from .claims.runner import verify as verify
 from .claims.verdicts import Verdict as Verdict
 from .dynamics.conditions import compare as compare
+from .dynamics.datasets import DatasetSolution as DatasetSolution
+from .dynamics.datasets import solve_dataset as solve_dataset
 from .dynamics.optimizers import SGD as SGD
 from .dynamics.optimizers import Adam as Adam
 from .dynamics.optimizers import NaturalGradient as NaturalGradient

@@ -3,6 +3,8 @@ from .conditions import compare as compare
 from .conditions import expert_policy as expert_policy
 from .conditions import four_conditions as four_conditions
 from .conditions import scattered as scattered
+from .datasets import DatasetSolution as DatasetSolution
+from .datasets import solve_dataset as solve_dataset
 from .optimizers import SCHEDULES as SCHEDULES
 from .optimizers import SGD as SGD
 from .optimizers import Adam as Adam

@@ -126,10 +126,13 @@ def objective_at(
     fields |= {field: value for name, field, value in _together(settings) if only is None or name in only}
     if isinstance(baseline := fields.get("baseline"), str) and baseline not in ("mean", "opo"):
         fields["baseline"] = _number(baseline)
+    given = {**fields, "reference": reference} | ({"outcome": "return"} if rewards else {})
+    kinds = [lookup(name) for name in names]
+    if not any(kind is Distillation or "demonstrations" in getattr(kind, "__dataclass_fields__", {}) for kind in kinds):
+        return build(expression, given)
     expert = expert_policy(mdp, start, p=p, a=a, b=b)
-    given = {**fields, "reference": reference, "demonstrations": ExpertChain(expert)}
-    made = build(expression, given | ({"outcome": "return"} if rewards else {}))
-    return _taught(made, expert) if any(lookup(name) is Distillation for name in names) else made
+    made = build(expression, given | {"demonstrations": ExpertChain(expert)})
+    return _taught(made, expert) if Distillation in kinds else made
 
 
 def _together(settings: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:

@@ -1,0 +1,295 @@
+r"""Chains whose table does not fit into memory: value, gradient, attribution and optimum, block by block.
+
+A block is one Parquet file of a directory (the columns of any chain table, every row of a prompt in one file), or what a function
+makes. Prompts count equally, so that each total is :math:`\sum_b X_b m_b / X`, where block b has :math:`X_b` prompts with mean
+:math:`m_b`. The blocks' sums are added exactly (Shewchuk's algorithm, ``math.fsum``): the result does not depend on the number of
+workers, nor on who was done first. A gradient has a block of logits per block of the table; its norm is summed up here, and the
+gradient itself is written as a data set of its own where that is asked for.
+
+This is for objectives in which no prompt meets another: sums of rewards and direct reverse KL.
+
+Source: derived here.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dstheory.attribution import StageSplit, norm, stage_energy
+from dstheory.chain.exact import solve
+from dstheory.chain.mdp import TwoStageMDP
+from dstheory.chain.policy import Policy
+from dstheory.checks import whole_number
+from dstheory.dynamics.problem import objective_at
+from dstheory.dynamics.soft_optimum import optimum
+from dstheory.errors import DSTheoryError, FileFormatError
+from dstheory.readers.atomic import results_directory
+from dstheory.readers.chains import ChainFile, read_chain
+from dstheory.readers.results import write_manifest
+from dstheory.readers.tables import open_parquet
+from dstheory.tables import Table, Tabulated, short
+from dstheory.workers import check_workers, computed
+
+__all__ = ["DatasetSolution", "solve_dataset"]
+
+Block = tuple[TwoStageMDP, Policy, Policy]
+"""A chain, its policy and the reference."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class DatasetSolution(Tabulated):
+    """What a chain in many blocks comes to; all means are over prompts.
+
+    Attributes:
+        blocks, prompts, pairs: how many, pairs of a prompt and an answer.
+        value, accuracy, turns: mean discounted return, final accuracy, and number of turns.
+        gradient: norm of each stage's block of the gradient with respect to the logits.
+        energy: Fisher energy of each stage.
+        optimum: the optimal penalised value, or None if it was not asked for.
+    """
+
+    blocks: int
+    prompts: int
+    pairs: int
+    value: float
+    accuracy: float
+    turns: float
+    gradient: StageSplit
+    energy: StageSplit
+    optimum: float | None
+
+    def table(self) -> Table:
+        """Return the totals."""
+        rows = [(name, str(getattr(self, name))) for name in ("blocks", "prompts", "pairs")]
+        rows += [(name, short(getattr(self, name))) for name in ("value", "accuracy", "turns")]
+        for name in ("gradient", "energy"):
+            split = getattr(self, name)
+            rows += [(f"{name}, {stage}", short(getattr(split, stage))) for stage in ("sample", "decide")]
+        rows += [] if self.optimum is None else [("optimum", short(self.optimum))]
+        return Table("A chain in blocks", ("total", "value"), rows)
+
+
+@dataclass(frozen=True)
+class _File:
+    """A block on disk, as it was when the run began."""
+
+    path: str
+    size: int
+    changed: int
+    target: str
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What all blocks need."""
+
+    make: Callable[[int], Block] | None
+    objective: str
+    chain: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    optimum: bool
+
+
+def solve_dataset(
+    source: str | os.PathLike[str] | Callable[[int], Block],
+    *,
+    objective: str = "reinforce",
+    blocks: int | None = None,
+    optimal: bool = False,
+    out: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+    workers: int = 1,
+    scheduler: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    chain: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> DatasetSolution:
+    """Return value, gradient and attribution of a chain in blocks, in memory for as many blocks as are worked on at once.
+
+    Args:
+        source: a directory of Parquet files, each a chain table with its policy (and reference), taken in the order of their
+            names; or a function number -> (chain, policy, reference).
+        objective: whose gradient: a sum of rewards and direct reverse KL, such as ``"reinforce + kl-direct"``.
+        blocks: how many blocks the function makes.
+        optimal: whether the optimum of reward + KL is computed, too.
+        out: directory for the gradient, one Parquet file per block with the columns prompt, answer, sample_gradient and
+            decide_gradient: of each prompt's own objective, whose mean over all prompts is the whole. Complete, or not there.
+        overwrite: replace an earlier result in ``out``.
+        workers: processes; the result does not depend on it.
+        scheduler: address of a Dask scheduler that computes instead; its workers must see the files.
+        progress: called with the number of blocks done, and of all.
+        chain: ``gamma, discount_per, max_turns`` in place of what the files say.
+        settings: parameters of the objective: beta, length_weight, ...
+
+    Raises:
+        DSTheoryError: files of different schemas, a file that changes while it is read, a prompt at the end of
+            one file and the beginning of the next, weights of prompts, an objective in which prompts meet, a worker that died.
+
+    >>> def make(number):
+    ...     mdp = TwoStageMDP.minimal(gamma=0.9 + 0.01 * number)
+    ...     policy = Policy.minimal(p=0.55, a=0.8, b=0.3)
+    ...     return mdp, policy, policy
+    >>> total = solve_dataset(make, blocks=3)
+    >>> total.prompts, round(total.value, 4), round(float(total.energy.decision_share), 4)
+    (3, 0.5662, 0.2482)
+    """
+    began = time.monotonic()
+    check_workers(workers, scheduler)
+    made = callable(source)
+    if made != (blocks is not None):
+        raise DSTheoryError("blocks says how many blocks a function makes: give it with a function, and only then")
+    if made and out is not None:
+        raise DSTheoryError("out has the gradient of files, named as they are: a function has none, leave it out")
+    folder = None if out is None else results_directory(out, overwrite=overwrite)
+    with folder or nullcontext() as directory:
+        if callable(source):
+            parts: dict[int, Any] = {n: n for n in range(whole_number(blocks, "blocks", low=1))}
+            asked = _Asked(source, objective, chain or {}, settings, optimal)
+        else:
+            parts = dict(enumerate(_files(Path(source), directory)))
+            asked = _Asked(None, objective, chain or {}, settings, optimal)
+        found: dict[int, dict[str, Any]] = {}
+        for number, sums in computed(_solved, asked, parts, workers=workers, scheduler=scheduler):
+            found[number] = sums
+            if progress is not None:
+                progress(len(found), len(parts))
+        if not callable(source):
+            _refuse_split([found[number] for number in range(len(parts))], list(parts.values()))
+            if [part.path for part in parts.values()] != _names(Path(source)):
+                raise DSTheoryError(f"{source} has other files than when it was begun: nothing was written; start again")
+        total = _total([found[number] for number in range(len(parts))])
+        if directory is not None:
+            asked_for = {"source": str(source), "objective": objective, **settings}
+            seconds = round(time.monotonic() - began, 3)
+            write_manifest(directory, {"command": "solve_dataset", "parameters": asked_for, "seed": 0, "wall_seconds": seconds})
+    return total
+
+
+def _names(directory: Path) -> list[str]:
+    return sorted(str(path) for path in directory.glob("*.parquet"))
+
+
+def _files(directory: Path, target: Path | None) -> list[_File]:
+    """The files of a data set, all of one schema."""
+    if not directory.is_dir():
+        raise DSTheoryError(f"{directory} is no directory: give that of the Parquet files, or read one file by read_chain")
+    names = _names(directory)
+    if not names:
+        raise DSTheoryError(f"{directory} has no files whose names end in .parquet: write the table there, in parts")
+    files, first = [], None
+    for name in names:
+        status = os.stat(name)
+        with open_parquet(Path(name), ()) as (file, _):
+            schema = {field.name: str(field.type) for field in file.schema_arrow}
+        first = schema if first is None else first
+        for column in {**first, **schema}:
+            if first.get(column) != schema.get(column):
+                here, there = (known.get(column, "not there") for known in (schema, first))
+                raise FileFormatError(
+                    f"{name}: the column {column} is {here}, but {there} in {Path(names[0]).name}: write all files alike"
+                )
+        files.append(_File(name, status.st_size, status.st_mtime_ns, "" if target is None else str(target / Path(name).name)))
+    if "prompt_weight" in (first or {}):
+        raise FileFormatError(f"{names[0]} has the column prompt_weight: in a data set all prompts count equally; leave it out")
+    return files
+
+
+def _solved(asked: _Asked, part: Any) -> dict[str, Any]:
+    """Return the means of one block, and how many prompts they are of."""
+    ends: tuple[str, ...] = ()
+    if asked.make is not None:
+        block = asked.make(part)
+    else:
+        _refuse_change(part)
+        file = read_chain(part.path, **asked.chain)
+        _refuse_change(part)
+        start = Policy.uniform(file.mdp) if file.policy is None else file.policy
+        block = file.mdp, start, start if file.reference is None else file.reference
+        ends = tuple(map(str, (file.mdp.prompts or ("", ""))))
+        ends = (ends[0], ends[-1])
+    mdp, policy, _ = block
+    solution = solve(mdp, policy)
+    objective = objective_at(asked.objective, block, asked.settings)
+    if objective.fused_terms(solution) is None:
+        raise DSTheoryError(
+            f"{asked.objective} has terms in which prompts may meet: a data set takes sums of reinforce and kl-direct"
+        )
+    value, gradient = objective.value_and_gradient(solution)
+    if asked.make is None and part.target:
+        _write(file, gradient.sample[0], gradient.decide[0], part.target)
+    energy, prompts = stage_energy(gradient, solution), mdp.shape[-2]
+    means = {
+        "value": float(np.mean(value)),
+        "accuracy": float(solution.mean_accuracy),
+        "turns": float(solution.mean_turns),
+        "energy_sample": float(energy.sample),
+        "energy_decide": float(energy.decide),
+    }
+    if asked.optimum:
+        weights = {name: asked.settings[name] for name in ("beta", "length_weight") if name in asked.settings}
+        means["optimum"] = float(optimum(mdp, block[2], **weights).mean_value)
+    norms = {stage: float(norm(getattr(gradient, stage), 3)) for stage in ("sample", "decide")}
+    return {"prompts": prompts, "pairs": int(mdp.n_answers.sum()), "means": means, "norms": norms, "ends": ends}
+
+
+def _refuse_change(part: _File) -> None:
+    status = os.stat(part.path)
+    if (status.st_size, status.st_mtime_ns) != (part.size, part.changed):
+        raise DSTheoryError(f"{part.path} was changed while the data set was read: nothing was written; start again")
+
+
+def _refuse_split(found: list[dict[str, Any]], files: list[_File]) -> None:
+    for before, after, file in zip(found, found[1:], files[1:], strict=False):
+        if before["ends"][1] == after["ends"][0]:
+            raise FileFormatError(
+                f"{file.path} goes on with the prompt {after['ends'][0]!r} of the file before: put all its rows into one"
+            )
+
+
+def _write(file: ChainFile, sample: Any, decide: Any, target: str) -> None:
+    """Write the gradient of each prompt's own objective, rows as they are in the file."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    rows, prompts = file._rows, file.mdp.shape[-2]
+    columns: dict[str, Any] = {
+        "prompt": pa.array(rows.prompts, pa.large_string()).take(pa.array(rows.prompt)),
+        "answer": pa.array(rows.answer_names, pa.large_string()).take(pa.array(rows.answer)),
+    }
+    for name, table in (("sample_gradient", sample), ("decide_gradient", decide)):
+        values = np.empty(len(rows.prompt))
+        values[slice(None) if rows.order is None else rows.order] = prompts * table[rows.inside]
+        columns[name] = pa.array(values)
+    with Path(target).open("wb") as stream:
+        parquet.write_table(pa.table(columns), stream, write_page_checksum=True)
+
+
+def _total(found: list[dict[str, Any]]) -> DatasetSolution:
+    prompts = sum(sums["prompts"] for sums in found)
+
+    def mean(name: str) -> float:
+        return float(math.fsum(sums["means"][name] * sums["prompts"] for sums in found) / prompts)
+
+    def whole(stage: str) -> float:  # a block's gradient counts X_b / X
+        return math.hypot(*(sums["norms"][stage] * (sums["prompts"] / prompts) for sums in found))
+
+    return DatasetSolution(
+        blocks=len(found),
+        prompts=prompts,
+        pairs=sum(sums["pairs"] for sums in found),
+        value=mean("value"),
+        accuracy=mean("accuracy"),
+        turns=mean("turns"),
+        gradient=StageSplit(np.asarray(whole("sample")), np.asarray(whole("decide"))),
+        energy=StageSplit(np.asarray(mean("energy_sample")), np.asarray(mean("energy_decide"))),
+        optimum=mean("optimum") if "optimum" in found[0]["means"] else None,
+    )
