@@ -389,6 +389,18 @@ class Against(TypedDict):
     not_compared: str
 
 
+class Clipped(TypedDict):
+    sample: float
+    decide: float
+    both: float
+
+
+class Stale(TypedDict):
+    clipped: Clipped | None
+    factor: Tilt
+    turned: Tilt
+
+
 class Explain(TypedDict):
     chain: Place
     file: str
@@ -398,6 +410,7 @@ class Explain(TypedDict):
     settings: Sequence[Setting]
     attribution: Sequence[ObjectiveRow]
     not_attributed: str
+    stale: Stale | None
     logged: Logged
     notes: Sequence[Note]
     warnings: Sequence[str]

@@ -6,18 +6,19 @@ Source: derived here.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 
 from dstheory.attribution import norm, without_rounding
-from dstheory.chain.exact import solve
+from dstheory.chain.exact import Solution, solve
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
 from dstheory.comparison import ObjectiveRow, Tilt, compare_objectives, tilt
 from dstheory.errors import DSTheoryError
 from dstheory.objectives import Objective
+from dstheory.trainers.clipping import Clipped, clipped
 from dstheory.trainers.configuration import Configuration
 from dstheory.trainers.logged import logged_loss, why_not
 from dstheory.trainers.statements import statements
@@ -36,12 +37,29 @@ class StartingPoint:
         mdp, policy: the chain, and the policy that generates and is trained.
         reference: what KL terms refer to.
         expert: who demonstrates, or teaches.
+        sampler: who generated the responses, where that is not the policy.
     """
 
     mdp: TwoStageMDP
     policy: Policy
     reference: Policy
     expert: Policy
+    sampler: Policy | None = None
+
+
+@dataclass(frozen=True)
+class Stale:
+    """An update on another policy's responses, beside the same on the policy's own.
+
+    Attributes:
+        clipped: shares of tokens that clipping leaves out; None where that is not known.
+        factor: by what the gradient is longer, of the sampling stage, of the decision stage, of both.
+        turned: angles between the two, in degrees.
+    """
+
+    clipped: Clipped | None
+    factor: Tilt
+    turned: Tilt
 
 
 @dataclass(frozen=True)
@@ -57,6 +75,7 @@ class Explanation:
         logged: what the logged loss is, and why it is not the objective.
         notes: (claim, sentence).
         why_not: why nothing is attributed, "" if it is.
+        stale: what another policy's responses change; None on the policy.
     """
 
     configuration: Configuration
@@ -68,6 +87,7 @@ class Explanation:
     logged: str
     notes: tuple[tuple[str, str], ...]
     why_not: str = ""
+    stale: Stale | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return it for JSON."""
@@ -82,6 +102,7 @@ class Explanation:
             "settings": [asdict(setting) for setting in found.settings],
             "attribution": [asdict(row) for row in self.attribution],
             "not_attributed": self.why_not,
+            "stale": None if self.stale is None else asdict(self.stale),
             "logged": {"loss": self.loss, "what": self.logged},
             "notes": [{"claim": claim, "says": text} for claim, text in self.notes],
             "warnings": list(found.warnings),
@@ -109,26 +130,33 @@ def explain(configuration: Configuration, place: StartingPoint, *, longer: float
     """
     t, solution = configuration.training, solve(place.mdp, place.policy)
     found: tuple[ObjectiveRow, ...] = ()
-    why = ""
+    why, stale = "", None
     try:
-        terms = parts(t, solution, reference=place.reference, expert=place.expert)
+        terms = parts(t, solution, reference=place.reference, expert=place.expert, sampler=place.sampler)
         makes: dict[str, Any] = {"whole": lambda mdp: _whole(t, place, mdp)}
         if len(terms) > 1:
             makes |= {part.name: _maker(t, place, i) for i, part in enumerate(terms)}
         found = tuple(compare_objectives(place.mdp, place.policy, makes, longer=longer, rng=rng))
+        if place.sampler is not None:
+            lost = clipped(t, place.mdp, place.policy, place.sampler)
+            stale = Stale(
+                lost, *_against(_whole(t, replace(place, sampler=None), place.mdp), _whole(t, place, place.mdp), solution)
+            )
     except DSTheoryError as error:
         why = str(error)
     logged = logged_loss(t, solution), why_not(t)
-    return Explanation(configuration, formula(t), latex(t), tuple(rows(t)), found, *logged, tuple(statements(t)), why)
+    told = tuple(statements(t, off_policy=place.sampler is not None))
+    return Explanation(configuration, formula(t), latex(t), tuple(rows(t)), found, *logged, told, why, stale)
 
 
 def _whole(t: Training, place: StartingPoint, mdp: TwoStageMDP) -> Objective:
-    return objective_of(t, solve(mdp, place.policy), reference=place.reference, expert=place.expert)
+    return objective_of(t, solve(mdp, place.policy), reference=place.reference, expert=place.expert, sampler=place.sampler)
 
 
 def _maker(t: Training, place: StartingPoint, index: int) -> Any:
     def make(mdp: TwoStageMDP) -> Objective:
-        part = parts(t, solve(mdp, place.policy), reference=place.reference, expert=place.expert)[index]
+        at = solve(mdp, place.policy)
+        part = parts(t, at, reference=place.reference, expert=place.expert, sampler=place.sampler)[index]
         return part.objective if part.factor == 1.0 else part.factor * part.objective
 
     return make
@@ -172,14 +200,20 @@ def difference(one: Training, other: Training, place: StartingPoint) -> Training
         if getattr(one, field.name) != getattr(other, field.name) and _matters(field.name, one, other)
     )
     try:
-        here, there = (without_rounding(_whole(t, place, place.mdp), solution) for t in (one, other))
+        factor, turned = _against(_whole(one, place, place.mdp), _whole(other, place, place.mdp), solution)
     except DSTheoryError as error:
         unknown = Tilt(float("nan"), float("nan"), float("nan"))
         return TrainingDifference(changed, unknown, unknown, str(error))
+    return TrainingDifference(changed, factor, turned)
+
+
+def _against(one: Objective, other: Objective, solution: Solution) -> tuple[Tilt, Tilt]:
+    """Return by what factor the other's gradient is longer, and the angles between the two."""
+    here, there = (without_rounding(objective, solution) for objective in (one, other))
     pairs = [(here.sample, there.sample), (here.decide, there.decide)]
     lengths = [[float(norm(block.ravel(), 1)) for block in pair] for pair in pairs]
     both = [float(np.hypot(lengths[0][i], lengths[1][i])) for i in range(2)]
-    return TrainingDifference(changed, Tilt(*(_ratio(pair) for pair in (*lengths, both))), tilt(there, here))
+    return Tilt(*(_ratio(pair) for pair in (*lengths, both))), tilt(there, here)
 
 
 def _matters(field: str, one: Training, other: Training) -> bool:

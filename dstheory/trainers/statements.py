@@ -23,11 +23,13 @@ class Statement:
         claim: id, as of ``dstheory verify --claim``.
         text: the sentence; fields of a training stand in braces.
         when: conditions on fields, of which one has to hold.
+        off_policy: whether it holds on the responses of another policy, too.
     """
 
     claim: str
     text: str
     when: tuple[Mapping[str, Any], ...]
+    off_policy: bool = False
 
     def speaks_of(self, training: Training) -> bool:
         """Return whether the sentence says something about a training."""
@@ -47,16 +49,17 @@ def all_statements() -> tuple[Statement, ...]:
         shared = {name: condition for used in one.get("uses", ()) for name, condition in table["conditions"][used].items()}
         own = one.get("when", {})
         when = tuple(shared | each for each in (own if isinstance(own, list) else [own]))
-        found.append(Statement(one["claim"], one["text"], when))
+        found.append(Statement(one["claim"], one["text"], when, one.get("off_policy", False)))
     return tuple(found)
 
 
-def statements(training: Training) -> list[tuple[str, str]]:
-    """Return (claim, sentence) of every statement about a training.
+def statements(training: Training, *, off_policy: bool = False) -> list[tuple[str, str]]:
+    """Return (claim, sentence) of every statement about a training; of those alone that hold off the policy where that is asked.
 
     >>> [claim for claim, _ in statements(Training(method="dpo", beta=0.1))]
     ['O2', 'O2-start']
     """
     if training.credit == "other":
         return []
-    return [(one.claim, one.sentence(training)) for one in all_statements() if one.speaks_of(training)]
+    found = (one for one in all_statements() if one.off_policy or not off_policy)
+    return [(one.claim, one.sentence(training)) for one in found if one.speaks_of(training)]

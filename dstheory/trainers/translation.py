@@ -1,7 +1,8 @@
 """From a :class:`Training` to the objectives of this package: one part per term of the loss.
 
 On the policy that generated the responses every importance ratio is 1: clipping does nothing there, and ratios of tokens and of
-responses are one. What is made here is that first update on a batch.
+responses are one. What is made here is that first update on a batch, or with a ``sampler`` a later one: the responses are the
+sampler's, and ratios are those of the policy to it.
 
 The standard deviation of a batch is, in the limit of many prompts, one number for all responses: that of the reward over prompts
 and responses. A group's rewards minus the mean of the *others* are G/(G - 1) times the rewards minus the mean of the group.
@@ -70,7 +71,9 @@ class Part:
     factor: float = 1.0
 
 
-def objective_of(training: Training, solution: Solution, *, reference: Policy, expert: Policy) -> Objective:
+def objective_of(
+    training: Training, solution: Solution, *, reference: Policy, expert: Policy, sampler: Policy | None = None
+) -> Objective:
     """Return the whole objective of a training.
 
     Raises:
@@ -81,13 +84,15 @@ def objective_of(training: Training, solution: Solution, *, reference: Policy, e
     >>> objective_of(Training(normaliser="batch-tokens", std="group"), s, reference=s.policy, expert=s.policy).name
     'dapo-batch'
     """
-    found = parts(training, solution, reference=reference, expert=expert)
+    found = parts(training, solution, reference=reference, expert=expert, sampler=sampler)
     if len(found) == 1 and found[0].factor == 1.0:
         return found[0].objective
     return WeightedSum(tuple(part.objective for part in found), tuple(part.factor for part in found))
 
 
-def parts(training: Training, solution: Solution, *, reference: Policy, expert: Policy) -> list[Part]:
+def parts(
+    training: Training, solution: Solution, *, reference: Policy, expert: Policy, sampler: Policy | None = None
+) -> list[Part]:
     """Return the terms of the loss, each as it is divided there.
 
     Args:
@@ -95,10 +100,13 @@ def parts(training: Training, solution: Solution, *, reference: Policy, expert: 
         solution: the chain under the policy: the standard deviation of a batch is taken there.
         reference: what KL terms refer to.
         expert: who demonstrates, or teaches.
+        sampler: the policy that generated the responses; None for the policy itself.
 
     Raises:
         ChainError: this package has no such objective.
     """
+    if sampler is not None and training.method != "policy-gradient":
+        raise ChainError(f"{training.method} trains on responses that are given, or on the policy's own: it has no sampler")
     if training.credit == "other":
         raise ChainError("its objective is one that this package does not have")
     match training.method:
@@ -116,8 +124,10 @@ def parts(training: Training, solution: Solution, *, reference: Policy, expert: 
             return [Part("teacher", _teacher(training, expert))]
     masked = training.masked if solution.mdp.max_turns else "none"  # without a cap no response is cut off
     reward, factor = _reward(training, solution, reference, masked)
+    if sampler is not None:
+        reward = _off_policy(training, reward, sampler)
     found = [Part("reward", reward, factor)]
-    if training.beta and masked == "none":
+    if training.beta and masked == "none" and sampler is None:
         own: dict[str, Any] = {}
         if training.kl_normaliser != "as the reward":
             own = {"normaliser": training.kl_normaliser, "group_size": training.group_size, "prompts": training.prompts}
@@ -143,16 +153,38 @@ _KL: dict[str, Callable[..., Objective]] = {
 }
 
 
+def _off_policy(training: Training, reward: Objective, sampler: Policy) -> Objective:
+    """Return the reward term on another policy's responses, with its ratios clipped or truncated.
+
+    Raises:
+        ChainError: a rule off the policy that this package does not have.
+    """
+    t = training
+    if t.reward_beta or t.entropy:
+        raise ChainError(f"{'a KL in the reward' if t.reward_beta else 'an entropy bonus'} off the policy is not modelled")
+    if t.clip not in ("ppo", "truncate") or not isinstance(reward, GroupObjective) or isinstance(reward, ReinforceBaseline):
+        raise ChainError("off the policy PPO's clip and truncated ratios are modelled, on credits of a group or of a critic")
+    if t.clip == "truncate" and 0 < t.truncate_at < 1:
+        raise ChainError(f"a ratio that is truncated at {t.truncate_at:g}, below 1, is not modelled off the policy")
+    level: Any = {"token": "token", "response-mean": "sequence", "response": "sequence-product"}.get(t.ratio)
+    if level is None:
+        raise ChainError("without a ratio, responses of another policy are trained on as if they were the policy's own")
+    if t.clip == "truncate":
+        low, high = (inf, t.truncate_at - 1.0) if t.truncate_at else (t.clip_low, t.clip_high)
+        return replace(reward, sampler=sampler, clip_low=low, clip_high=high, ratio_level=level)
+    return replace(reward, sampler=sampler, clip_low=t.clip_low, clip_high=t.clip_high, dual_clip=t.dual_clip, ratio_level=level)
+
+
 def _masked_penalty(training: Training, reward: Objective, reference: Policy) -> Objective:
-    """Return the KL in the loss where truncated responses pay none: the reward's row with its penalty, less the row without.
+    """Return the KL in the loss that truncated responses, or another policy's, pay: the row with its penalty, less that without.
 
     Raises:
         ChainError: an estimator, or a normaliser, that the row's own penalty does not have.
     """
     if training.estimator not in ("k3", "k3-ratio") or training.kl_normaliser != "as the reward":
-        raise ChainError(f"{training.estimator} in the loss, of whole responses only, is not modelled")
+        raise ChainError(f"{training.estimator} in the loss, of whole or of stale responses only, is not modelled")
     if not isinstance(reward, GroupObjective):
-        raise ChainError("a KL in the loss of whole responses only, beside this credit, is not modelled")
+        raise ChainError("a KL in the loss of whole or of stale responses only, beside this credit, is not modelled")
     corrected = training.estimator == "k3-ratio"
     # The credit drops out of the difference: one without a deviation leaves no rounding of large numbers behind.
     row = replace(reward, reference=reference, beta=training.beta, corrected_kl=corrected)

@@ -67,7 +67,8 @@ A batch that holds every group of n responses of a chain (two turns; answers of 
 that means over it are expectations. The library's functions run in the order in which its trainer calls them and are
 differentiated down to the logits of p, a and b; the other side is the expected gradient, and the logged loss, that `dstheory
 explain` finds for the same settings. verl's REINFORCE++ divides by the deviation of a sample, here of the law: that
-factor is taken out.
+factor is taken out. Where the responses are another policy's (_off the policy_), an answer's tokens share its log-probability
+alike, and what is logged is the share of clipped tokens.
 
 """
 NOT_COMPARED = """

@@ -20,6 +20,7 @@ from trainers import brute
 
 from dstheory import Policy, TwoStageMDP, solve
 from dstheory.trainers import Training, configuration_of, objective_of
+from dstheory.trainers.clipping import clipped
 from dstheory.trainers.logged import logged_loss
 
 POLICY, REFERENCE = (0.5, 0.75, 0.5), (0.4, 0.6, 0.7)
@@ -60,8 +61,25 @@ class Responses:
         table = self.torch.stack([self.torch.stack([values(*t) for t in row] + [fill] * (longest - len(row))) for row in tokens])
         return table[self.torch.tensor(self.rows)]
 
+    def even(self, logits: Any) -> Any:
+        """The log-probability of every token where an answer's tokens share it alike."""
+        sign = self.torch.nn.functional.logsigmoid
+        rows = [[(which, d > 0) for which, d, _ in e.steps for _ in range(int(self._length(which, d > 0)))] for e in self.listed]
+        longest = max(map(len, rows))
+        zero = self.torch.zeros((), dtype=self.torch.float64)
+
+        def log(which: int, taken: bool) -> Any:
+            return sign(logits[which] if taken else -logits[which]) / self._length(which, taken)
+
+        table = self.torch.stack([self.torch.stack([log(*t) for t in row] + [zero] * (longest - len(row))) for row in rows])
+        return table[self.torch.tensor(self.rows)]
+
+    @staticmethod
+    def _length(which: int, taken: bool) -> float:
+        return DECISION if which else LENGTHS[0 if taken else 1]
+
     def logs(self, logits: Any) -> Any:
-        """The log-probability of every token."""
+        """The log-probability of every token where an answer's first token has all of it."""
         zero = self.torch.zeros((), dtype=self.torch.float64)
         sign = self.torch.nn.functional.logsigmoid
         return self.spread(lambda which, taken: zero if which < 0 else sign(logits[which] if taken else -logits[which]), zero)
@@ -93,19 +111,29 @@ def responses(size: int) -> Responses:
     return Responses(listed, np.array(list(itertools.product(each, repeat=size))).ravel(), size, torch)
 
 
-def explained(trainer: str, settings: Sequence[str]) -> tuple[Training, np.ndarray, float | None]:
-    """What this package makes of a configuration: its gradient by the logits of p, a and b, and the loss that is logged."""
+def explained(
+    trainer: str, settings: Sequence[str], now: tuple[float, float, float] | None = None
+) -> tuple[Training, np.ndarray, float | None]:
+    """What this package makes of a configuration: its gradient by the logits of p, a and b, and the loss that is logged.
+
+    With ``now`` the policy that is trained is another than the one that generates; then the share of clipped tokens is returned
+    instead of the loss.
+    """
     found = configuration_of(trainer, settings=settings, prompts=float("inf"))
     assert not found.lacks, found.lacks
     mdp = TwoStageMDP.minimal(gamma=1.0, max_turns=TURNS, sample_length=[list(LENGTHS)], decision_length=[[DECISION] * 2])
-    p, a, b = POLICY
-    start = Policy.minimal(p=p, a=a, b=b)
+    generates = Policy.minimal(**dict(zip("pab", POLICY, strict=True)))
+    start = generates if now is None else Policy.minimal(**dict(zip("pab", now, strict=True)))
     solution = solve(mdp, start)
     reference = Policy.minimal(p=REFERENCE[0], a=REFERENCE[1], b=REFERENCE[2])
-    objective = objective_of(found.training, solution, reference=reference, expert=start)
+    sampler = None if now is None else generates
+    objective = objective_of(found.training, solution, reference=reference, expert=start, sampler=sampler)
     gradient = objective.gradient(solution)
     decide = gradient.decide.reshape(-1, 2).sum(axis=0)
     here = np.array([gradient.sample.reshape(-1, 2)[:, 0].sum(), decide[0], -decide[1]])
+    if sampler is not None:
+        lost = clipped(found.training, mdp, start, sampler)
+        return found.training, here, None if lost is None else lost.both
     return found.training, here, logged_loss(found.training, solution)
 
 
@@ -148,6 +176,32 @@ def verl_training(says: str, *settings: str, size: int = 2) -> Call:
         return pairs
 
     return Call("verl", " ".join([*settings, f"n={size}"]), says, run)
+
+
+def verl_stale(says: str, *settings: str, mode: str = "vanilla", agg: str = "token-mean", **clip: float) -> Call:
+    """verl's losses on another policy's responses; the share of tokens that it logs as clipped."""
+    now = (0.7, 0.5, 0.8)
+    prefix = "actor_rollout_ref.actor."
+    keys = ["algorithm.adv_estimator=grpo", "actor_rollout_ref.rollout.n=2", f"{prefix}policy_loss.loss_mode={mode}",
+            f"{prefix}loss_agg_mode={agg}", *(f"{prefix}{name}={value}" for name, value in clip.items())]  # fmt: skip
+
+    def run() -> Pairs:
+        core, rows = loading.verl(), responses(2)
+        _, gradient, lost = explained("verl:ppo", keys, now)
+        logits, mask = rows.logits(now, train=True), rows.mask
+        last = mask.cumsum(dim=1) == mask.sum(dim=1, keepdim=True)
+        credit, _ = core.get_adv_estimator_fn("grpo")(rows.rewards[:, None] * last * mask, mask, index=rows.index)
+        old = rows.even(rows.logits(POLICY))
+        loss, logged = core.get_policy_loss_fn(mode)(old, rows.even(logits), credit, mask, agg, actor(**clip))
+        loss.backward()
+        pairs = [(-logits.grad.numpy(), gradient)]
+        if lost is not None:
+            share = logged["actor/pg_clipfrac"] + logged["actor/pg_clipfrac_lower"]
+            pairs.append((np.asarray([share]), np.asarray([lost])))
+        return pairs
+
+    extra = "".join(f" {name}={value}" for name, value in clip.items())
+    return Call("verl", f"off the policy: adv=grpo mode={mode} agg={agg}{extra} n=2", says, run, SINGLE)
 
 
 def openrlhf_training(says: str, *settings: str, size: int = 2) -> Call:
@@ -215,6 +269,11 @@ TRAININGS: tuple[Call, ...] = (
     verl_training("GRPO with k1 in the loss", "adv=grpo", "kl_loss=true", "kind=kl", "beta=0.5"),
     verl_training("GRPO with k3+ in the loss", "adv=grpo", "kl_loss=true", "kind=k3+", "beta=0.5"),
     verl_training("RLOO with k1 in the reward", "adv=rloo", "agg=seq-mean-token-sum", "kl_reward=true", "reward_beta=0.5"),
+    verl_stale("GRPO's clip on another policy's responses; the share that is clipped"),
+    verl_stale("the same with 1/L_i, clip 0.1/0.4", agg="seq-mean-token-mean", clip_ratio_low=0.1, clip_ratio_high=0.4),
+    verl_stale("dual clip at 1.1", clip_ratio_c=1.1),
+    verl_stale("GSPO on another policy's responses", mode="gspo", agg="seq-mean-token-mean"),
+    verl_stale("CISPO on another policy's responses", mode="cispo"),
     openrlhf_training("RLOO", "adv=rloo", size=3),
     openrlhf_training("GRPO", "adv=group_norm", size=3),
     openrlhf_training("GRPO with 1/L_i", "adv=group_norm", "agg=seq-mean-token-mean", size=3),
