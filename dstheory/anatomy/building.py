@@ -36,6 +36,8 @@ class EpisodesBuilder:
         self.problem_codes: dict[str, int] = {}
         self.asked: dict[str, dict[str, int]] = {}  # name of a problem -> what it asks -> code
         self.apart = 0  # problems that share a name with one in another file
+        self.first: list[str] = []  # the file in which each problem was met first
+        self.alike: set[int] = set()  # problems of several files that do not all show what they ask
         self.problems: list[Ints] = []
         self.tables: dict[str, dict[str, int]] = {name: {} for name in (*names.labels, "log")}
         self.columns: dict[str, list[Ints]] = {name: [] for name in self.tables}
@@ -103,8 +105,8 @@ class EpisodesBuilder:
         n = len(batch.lengths)
         table = self.problem_codes
         codes, names = batch.problems
-        questions = (self.reading.questions or {}).get(file)
-        if questions:
+        if self.reading.questions is not None:
+            questions = self.reading.questions.get(file, {})
             found = (self._code(name, questions.get(name), file) for name in names)
         else:
             found = (table.setdefault(name, len(table)) for name in names)
@@ -128,12 +130,20 @@ class EpisodesBuilder:
         """Return the code of a problem: one of the same name in another file is the same, unless it asks something else."""
         table = self.problem_codes
         if question is None:
-            return table.setdefault(name, len(table))
+            return self._of(table.setdefault(name, len(table)), file)
         asked = self.asked.setdefault(name, {})
         if question not in asked:
             self.apart += bool(asked)
-            asked[question] = table.setdefault(f"{name} ({file})" if asked else name, len(table))
+            asked[question] = self._of(table.setdefault(f"{name} ({file})" if asked else name, len(table)), file)
         return asked[question]
+
+    def _of(self, code: int, file: str) -> int:
+        """Return the code; write down where the problem was met first, or that nobody saw whether it is the same one."""
+        if code == len(self.first):
+            self.first.append(file)
+        elif self.first[code] != file:
+            self.alike.add(code)
+        return code
 
     def _fresh(self, batch: RecordBatch, file: str) -> Bools:
         """Return which records have an id that no earlier record of their model has."""
@@ -163,6 +173,7 @@ class EpisodesBuilder:
         """Return a builder with the same records, to which more can be added without adding them here."""
         other = EpisodesBuilder(self.names, deepcopy(self.reading), self.cap)
         other.asked, other.apart = {name: dict(asked) for name, asked in self.asked.items()}, self.apart
+        other.first, other.alike = list(self.first), set(self.alike)
         other.seen = {key: set(ids) for key, ids in self.seen.items()}
         other.problem_codes, other.problems, other.batches = dict(self.problem_codes), list(self.problems), list(self.batches)
         other.tables = {name: dict(table) for name, table in self.tables.items()}
@@ -225,7 +236,14 @@ class EpisodesBuilder:
         if self.apart:
             self.reading.note(
                 f"{self.apart:,} problems have the name of one in another file and ask something else: they are taken for "
-                "different problems; --field problem=KEY names problems otherwise"
+                "different problems; --field problem=KEY names problems otherwise",
+                "",
+            )
+        if self.alike and self.names.problem == FieldNames().problem:
+            self.reading.note(
+                f"{len(self.alike):,} problems have the name of one in another file, and not both files show what they ask: they "
+                "are taken for the same problems; where they are not, give the files one at a time",
+                "",
             )
         self.reading.bounds = _bounds(episodes, self.reading.depends_on_outcome, self.reading.attempts_left_out)
         return Log(episodes, self.reading)
@@ -242,7 +260,8 @@ class EpisodesBuilder:
             return caps
         self.reading.note(
             "no record has a second attempt or a cap above 1, so nobody could try again: there is p, but neither a nor b; if the "
-            "model could have, say how often with --cap"
+            "model could have, say how often with --cap",
+            "",
         )
         return np.where(alone, 1, caps)
 

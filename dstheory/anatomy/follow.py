@@ -23,7 +23,7 @@ from dstheory.anatomy.building import EpisodesBuilder, Log
 from dstheory.errors import DSTheoryError, FileFormatError
 from dstheory.readers.documents import Documents, is_table
 from dstheory.readers.json_values import NotJSON, decode
-from dstheory.readers.layouts import Layout, Request, find_layout
+from dstheory.readers.layouts import Request
 from dstheory.readers.log_files import Opened, TextSettings, expand, glob_like
 from dstheory.readers.reading import Reading, RecordBatch, part_of
 from dstheory.readers.records import FieldNames
@@ -125,12 +125,12 @@ class _Lines:
 
     Attributes:
         tail: how far it was read.
-        layout: how it is read, once that is decided.
+        opened: how it is read, once that is decided.
         head: its lines as long as that is not.
     """
 
     tail: Tail
-    layout: Layout | None = None
+    opened: Opened | None = None
     head: bytes = b""
 
 
@@ -174,7 +174,8 @@ class Follower:
 
     def _begin(self) -> None:
         names = FieldNames.renamed(self.request.fields, tuple(self.request.labels))
-        self._builder = EpisodesBuilder(names, Reading([], self.strict), self.cap)
+        # There may be a second file at any time, with other problems of the same names.
+        self._builder = EpisodesBuilder(names, Reading([], self.strict, questions={}), self.cap)
         self._lines: dict[str, _Lines] = {}
         self._whole: dict[str, tuple[int, ...]] = {}
         self._failed: dict[str, tuple[int, ...]] = {}
@@ -223,19 +224,19 @@ class Follower:
         for block in lines.tail.new_lines():
             self.bytes_read += len(block.data)
             changed = True
-            if lines.layout is not None:
-                self._add(self._builder, file, lines.layout, block)
+            if lines.opened is not None:
+                self._add(self._builder, lines.opened, block)
                 continue
             lines.head += block.data
             head = _values(lines.head)
             if len(head) < _HEAD:
                 continue
-            layout = find_layout(head, self.request, file)
-            if layout.reader == "table":  # rows of one episode need not be neighbours
+            opened = self._opened(file, head)
+            if opened.layout.reader == "table":  # rows of one episode need not be neighbours
                 del self._lines[file]
                 return self._read_whole(file)
-            lines.layout, first, lines.head = layout, Block(lines.head, 1, 0), b""
-            self._add(self._builder, file, layout, first)
+            lines.opened, first, lines.head = opened, Block(lines.head, 1, 0), b""
+            self._add(self._builder, opened, first)
         return changed
 
     def _read_whole(self, file: str) -> bool:
@@ -250,7 +251,7 @@ class Follower:
             self._failed[file] = seen
             return False
         self.bytes_read += os.path.getsize(file)
-        self._take(self._builder, file, opened.layout, batches)
+        self._take(self._builder, opened, batches)
         assert seen is not None
         self._whole[file] = seen
         return True
@@ -262,22 +263,22 @@ class Follower:
             return self._builder
         builder = self._builder.copied()
         for file, one in waiting.items():
-            layout = find_layout(_values(one.head), self.request, file)
-            self._add(builder, file, layout, Block(one.head, 1, 0))
+            self._add(builder, self._opened(file, _values(one.head)), Block(one.head, 1, 0))
         return builder
 
-    def _add(self, builder: EpisodesBuilder, file: str, layout: Layout, block: Block) -> None:
-        part = part_of(block)
-        opened = Opened(file, Documents([], lambda columns: iter([part])), layout)
-        self._take(builder, file, layout, list(opened.batches(builder.reading, self.texts)))
+    def _opened(self, file: str, head: list[object]) -> Opened:
+        return Opened.found(file, self.request, Documents(head, lambda columns: iter(())))
 
-    def _take(self, builder: EpisodesBuilder, file: str, layout: Layout, batches: list[RecordBatch]) -> None:
-        if file not in builder.reading.files:
-            builder.reading.files.append(file)
-            if layout.told:
-                how = layout.sentence
-                builder.reading.read_as[how] = builder.reading.read_as.get(how, 0) + 1
-        builder.add(file, batches)
+    def _add(self, builder: EpisodesBuilder, opened: Opened, block: Block) -> None:
+        part = part_of(block)
+        now = opened._replace(documents=Documents([], lambda columns: iter([part])))
+        self._take(builder, now, list(now.batches(builder.reading, self.texts)))
+
+    def _take(self, builder: EpisodesBuilder, opened: Opened, batches: list[RecordBatch]) -> None:
+        if opened.file not in builder.reading.files:
+            builder.reading.files.append(opened.file)
+            opened.tell(self.request, builder.reading)
+        builder.add(opened.file, batches)
 
 
 def _files(path: str | os.PathLike[str]) -> list[str]:

@@ -367,7 +367,7 @@ def from_records(
         undecided = without_decisions(head, names)
         if not who and undecided:
             who = NOBODY
-            builder.reading.note(FIXED_NOTE)
+            builder.reading.note(FIXED_NOTE, "")
         parts = _parts(chain(head, rest))
         words = assumed_words(head, names)
         if words:

@@ -169,10 +169,10 @@ def batch_of(
     rows.check()
     if rows.undecided:
         if not decided_by:
-            reading.note(FIXED_NOTE)
+            reading.note(FIXED_NOTE, file)
     elif names.decision not in columns:
         reading.note(
-            f"there is no column {names.decision!r}: a record's last attempt is taken for a stop unless it is at the cap"
+            f"there is no column {names.decision!r}: a record's last attempt is taken for a stop unless it is at the cap", file
         )
     for record, (row, fault) in sorted(rows.faults.items(), key=lambda found: found[1][0]):
         fault.attempts = int(rows.lengths[record])

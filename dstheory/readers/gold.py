@@ -162,7 +162,7 @@ class GoldAnswers:
         for key, asked in reading.answers_asked.items():
             there = {_name(row.get(key)) for row in self.rows} - {None}
             if spare := len(there - asked):
-                reading.note(f"{spare:,} of the {len(there):,} answers in {self.source} belong to no record of the log")
+                reading.note(f"{spare:,} of the {len(there):,} answers in {self.source} belong to no record of the log", "")
 
 
 def what_is_checked(head: Sequence[Any]) -> tuple[str, str]:

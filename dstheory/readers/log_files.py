@@ -150,9 +150,7 @@ class Opened(NamedTuple):
         for place in dict.fromkeys(one.documents for one in formats() if one.documents):
             documents = documents.within(place)
         if request.gold is None:
-            layout = find_layout(documents.head, request, file, table=documents.table)
-            question = "" if "problem" in request.fields else question_key(documents.head, layout.names)
-            return cls(file, documents, layout, path, question=question)
+            return cls.found(file, request, documents, path)
         gold = request.gold.join(documents.head, file)
         head = [found for record in documents.head if not isinstance(found := gold.with_answer(record), Fault)]
         layout = find_layout(head, _checked(request, head, file, gold.key.text), file)
@@ -160,11 +158,33 @@ class Opened(NamedTuple):
         layout = replace(layout, checker=request.checker or MATHEMATICS, gold=gold.sentence)
         return cls(file, documents, layout, path, gold, question)
 
+    @classmethod
+    def found(cls, file: str, request: Request, documents: Documents, path: Path | None = None) -> Opened:
+        """Find how documents are to be read that say themselves what is right.
+
+        Raises:
+            RecordError: it is not clear how.
+        """
+        layout = find_layout(documents.head, request, file, table=documents.table)
+        question = "" if "problem" in request.fields else question_key(documents.head, layout.names)
+        return cls(file, documents, layout, path, question=question)
+
     @property
     def how(self) -> str:
         """As what it was recognised."""
         format = self.layout.format
         return f"{self.layout.reader} of no named format" if format is None else format.title
+
+    def tell(self, request: Request, reading: Reading) -> None:
+        """Tell the account how the file is read."""
+        format = self.layout.format
+        if self.layout.told:
+            sentence = self.layout.sentence
+            reading.read_as[sentence] = reading.read_as.get(sentence, 0) + 1
+        if format is not None and format.note:
+            reading.note(format.note, self.file)
+        if self.layout.decided_by == NOBODY and not request.decided_by:
+            reading.note(FIXED_NOTE, self.file)
 
     def batches(self, reading: Reading, texts: TextSettings) -> Iterator[RecordBatch]:
         """Yield the usable records in columns.
@@ -181,7 +201,8 @@ class Opened(NamedTuple):
         if GRADER.ended > ended:
             reading.note(
                 f"{GRADER.ended - ended} comparisons of an answer with the right one took too much time or memory: these "
-                "count as wrong"
+                "count as wrong",
+                self.file,
             )
 
     def _batches(self, reading: Reading, texts: TextSettings) -> Iterator[RecordBatch]:
@@ -209,7 +230,7 @@ class Opened(NamedTuple):
         elif layout.reader == "records":
             yield from batches(parts, file, names, reading, unit=unit)
             if layout.turns is not None:
-                layout.turns.note(reading)
+                layout.turns.note(reading, file)
         else:
             segment = layout.format.segment if layout.format is not None else "markers" if layout.gold else ""
             reader = texts.reader(layout.reader, names, file, checker=checker, segment=segment)
@@ -260,14 +281,7 @@ def opened_log(
         if named:
             raise
         raise RecordError(f"{error} (found in a directory or by a pattern: name the logs, or a narrower pattern)") from error
-    format = opened.layout.format
-    if opened.layout.told:
-        sentence = opened.layout.sentence
-        reading.read_as[sentence] = reading.read_as.get(sentence, 0) + 1
-    if format is not None and format.note:
-        reading.note(format.note)
-    if opened.layout.decided_by == NOBODY and not request.decided_by:
-        reading.note(FIXED_NOTE)
+    opened.tell(request, reading)
     return opened
 
 

@@ -6,6 +6,7 @@ Kept are two bytes per attempt and some tens of bytes per record, plus its id: a
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -98,7 +99,8 @@ class Reading:
         segmented: way of finding the attempts -> how many records; "marked" where the log marks them.
         unfinished: usable records that end before their cap without a stop; their last decision is left out.
         read_as: how files were read -> how many of them; nothing for the package's own records and tables.
-        noted: what the way of reading can bias -> of how many files.
+        noted: what the way of reading can bias, by file and by what it is about.
+        verdicts: file -> answers that its own values call right or wrong, and how many of them right.
         looping: records of text that end in a loop.
         checked: what a checker, which is not the log's own word, said of answers.
         unseen: usable records after whose last attempt there may have been a decision that the log does not show.
@@ -117,7 +119,8 @@ class Reading:
     segmented: dict[str, int] = field(default_factory=dict)
     unfinished: int = 0
     read_as: dict[str, int] = field(default_factory=dict)
-    noted: dict[str, int] = field(default_factory=dict)
+    noted: dict[tuple[str, str], str] = field(default_factory=dict)
+    verdicts: dict[str, tuple[int, int]] = field(default_factory=dict)
     looping: int = 0
     checked: CheckerCounts = field(default_factory=CheckerCounts)
     unseen: int = 0
@@ -130,7 +133,7 @@ class Reading:
     @property
     def notes(self) -> list[str]:
         """What the way of reading can bias, each once."""
-        notes = [f"{note}{_of_files(n)}" for note, n in self.noted.items()]
+        notes = [f"{note}{_of_files(n)}" for note, n in Counter(filter(None, self.noted.values())).items()]
         if self.depends_on_outcome > _FEW_UNUSABLE * self.records:
             words = "; --decision says what its words mean" if "decision" in self.faults else ""
             notes.append(
@@ -199,7 +202,8 @@ class Reading:
         """Count what was read elsewhere, of files that come after those of this account."""
         for name in ("records", "looping", "unanswered", "attempts_left_out"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        counts = ("faults", "segmented", "read_as", "noted")
+        self.noted |= other.noted
+        counts = ("faults", "segmented", "read_as")
         for mine, theirs in ((getattr(self, name), getattr(other, name)) for name in counts):
             for key, n in theirs.items():
                 mine[key] = mine.get(key, 0) + n
@@ -233,9 +237,15 @@ class Reading:
                 "name its fields with --field, or choose another --reader"
             )
 
-    def note(self, text: str) -> None:
-        """Add a note; of several files it is said once, with their number."""
-        self.noted[text] = self.noted.get(text, 0) + 1
+    def note(self, text: str, file: str, about: str = "") -> None:
+        """Add a note; of several files it is said once, with their number.
+
+        Args:
+            text: the note.
+            file: of which it is true; "" of all together.
+            about: a file's last note about this stands, "" withdraws it; default the note itself.
+        """
+        self.noted[file, about or text] = text
 
     def lines(self) -> list[str]:
         """Return the account in sentences, for a terminal.

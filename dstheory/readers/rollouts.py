@@ -48,16 +48,17 @@ def rollout_batches(
             of them unusable.
     """
     reader = _Rollouts(file, layout, reading, checker, omit, unit)
-    said = right = 0
+    said, right = reading.verdicts.get(file, (0, 0))
     for numbers, rows in parts:
         batch = reader.batch(numbers, rows)
         if batch is not None:
             said, right = said + len(batch.correct), right + int(np.count_nonzero(batch.correct))
             yield batch
         reading.give_up_if_hopeless(file)
-    if layout.verdicts.compare and said > 1 and right in (0, said):
-        how = "always" if right else "never"
-        reading.note(f"{layout.names.correct} is {how}{layout.verdicts.rule}: look at its values, and at --correct")
+    if layout.verdicts.compare:
+        reading.verdicts[file] = said, right
+        note = f"{layout.names.correct} is {'always' if right else 'never'}{layout.verdicts.rule}: look at its values, and at --correct"
+        reading.note(note if said > 1 and right in (0, said) else "", file, about="verdicts")
 
 
 @dataclass

@@ -350,10 +350,11 @@ def text_batches(
             f"{file}: in none of its {unanswered:,} texts an answer was found by {reader.way}: choose another --segment, or say "
             "--no-answer wrong if they have none"
         )
-    reading.note(BIAS[reader.way])
+    reading.note(BIAS[reader.way], file)
     reading.note(
         "decisions are concluded: a candidate that another one follows counts as resampled; the last one counts as a stop if the "
-        "text ends with it, with a whole sentence or with a mark of its end, or is said to be complete"
+        "text ends with it, with a whole sentence or with a mark of its end, or is said to be complete",
+        file,
     )
 
 

@@ -58,12 +58,14 @@ class Turns:
             said[-1] = last
         return [{key: verdict} for verdict in said]
 
-    def note(self, reading: Reading) -> None:
+    def note(self, reading: Reading, file: str) -> None:
         """Say where checker and log disagree about last answers."""
         if self.disagreed:
             reading.note(
                 f"of {self.compared:,} last answers the checker and {self.final} disagree about {self.disagreed:,}: last answers "
-                f"count by {self.final} and those before by the checker, so what looks revised may be a difference of the two"
+                f"count by {self.final} and those before by the checker, so what looks revised may be a difference of the two",
+                file,
+                about="disagreement",
             )
 
 

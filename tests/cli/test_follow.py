@@ -235,3 +235,40 @@ def test_texts_may_begin_without_an_answer(tmp_path: Path) -> None:
         found = log.renew()
         assert found is not None
         assert (len(found.episodes), int(found.episodes.correct.sum())) == (end, end // 31)
+
+
+def _told(path: Path, lines: list[str], at: list[int]) -> None:
+    """What is told of files that grow piece by piece is what is told of them when they are read at once."""
+
+    def changes() -> Iterator[bool]:
+        for start, end in zip([0, *at], [*at, len(lines)], strict=True):
+            for file in ("a.jsonl", "b.jsonl"):
+                with (path / file).open("a", encoding="utf-8") as out:
+                    out.write("".join(lines[start:end]))
+            yield True
+
+    path.mkdir()
+    (*_, last) = _followed(Follower([path]), changes())
+    anew = read_log(path)
+    assert last.episodes.n_problems == anew.episodes.n_problems
+    assert last.episodes.correct.sum() == anew.episodes.correct.sum()
+    assert last.reading.notes == anew.reading.notes
+    assert last.reading.read_as == anew.reading.read_as
+
+
+def test_every_file_is_told_of_once_however_often_it_grew(tmp_path: Path) -> None:
+    said = [f"I try 4. Wait, so \\boxed{{{i % 3}}}." for i in range(60)]
+    texts = [json.dumps({"id": i, "gold": str(i % 2), "transcript": text}) + "\n" for i, text in enumerate(said)]
+    _told(tmp_path / "texts", texts, [5, 25, 40, 41])
+    scored = [json.dumps({"prompt": f"{i // 4}?", "completion": "x", "score": float(i < 40)}) + "\n" for i in range(60)]
+    _told(tmp_path / "scored", scored, [24, 40, 48])  # no piece has both a right and a wrong answer
+    turns = [json.dumps({"id": i, "attempts": [{"correct": False}, {"correct": i % 2 == 0}]}) + "\n" for i in range(40)]
+    _told(tmp_path / "undecided", turns, [30])
+
+
+def test_problems_of_one_name_in_files_that_grow_are_told_apart(tmp_path: Path) -> None:
+    for file, question in (("a", "2 + 2?"), ("b", "Capital of France?")):
+        rows = [json.dumps({"id": i, "question": f"{i}: {question}", "attempts": [{"correct": True}]}) + "\n" for i in range(30)]
+        (tmp_path / f"{file}.jsonl").write_text("".join(rows), encoding="utf-8")
+    (last,) = _followed(Follower([tmp_path]), iter([]))
+    assert last.episodes.n_problems == read_log(tmp_path).episodes.n_problems == 60

@@ -75,3 +75,18 @@ def test_files_of_several_formats_in_one_directory_are_refused_in_one_sentence(t
         f"{tmp_path / 'a.json'} was recognised as Inspect samples, and {tmp_path / 'b.jsonl'} as HumanEval results: name the "
         "files that belong together, or the format of all, --format NAME"
     )
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("shown", ["neither", "the first", "the second", "both"])
+def test_it_is_said_where_nobody_can_see_whether_problems_are_the_same(tmp_path: Path, shown: str, workers: int) -> None:
+    for file in ("a", "b"):
+        more = {"question": "?"} if shown == "both" or (shown == "the first") == (file == "a") and shown != "neither" else {}
+        rows = [json.dumps({"id": i, "attempts": [{"correct": True, "decision": "stop"}], **more}) for i in range(3)]
+        (tmp_path / f"{file}.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    log = read_log(tmp_path, workers=workers)
+    assert log.episodes.n_problems == 3
+    found = [note for note in log.reading.notes if "another file" in note]
+    assert len(found) == (shown != "both")
+    if found:
+        assert found[0].startswith("3 problems have the name of one in another file, and not both files show what they ask")
