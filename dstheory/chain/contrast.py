@@ -78,7 +78,14 @@ class Contrast:
         return answers, policy.resample * gain, -policy.stop * gain
 
 
-def contrast(policy: UnrolledPolicy, stop: Floats, resample: Floats, lost: Floats, within: Floats | float = 1.0) -> Contrast:
+def contrast(
+    policy: UnrolledPolicy,
+    stop: Floats,
+    resample: Floats,
+    lost: Floats,
+    within: Floats | float = 1.0,
+    answer: Floats | float = 0.0,
+) -> Contrast:
     """Return the differences between the actions of every state.
 
     Args:
@@ -87,6 +94,7 @@ def contrast(policy: UnrolledPolicy, stop: Floats, resample: Floats, lost: Float
         resample: r, what going on pays at once, likewise.
         lost: kappa, 1 minus the discount of what comes after, in [0, 1], likewise. Given as such, since 1 - kappa hides it.
         within: g in [0, 1], broadcasts to (*runs, 1, 1, 1).
+        answer: what either decision pays, as F and r do: what they pay besides is not lost beside it.
 
     >>> import numpy as np
     >>> from dstheory import Policy, TwoStageMDP, solve
@@ -98,7 +106,8 @@ def contrast(policy: UnrolledPolicy, stop: Floats, resample: Floats, lost: Float
     pi, s, u = policy.sample, policy.stop, policy.resample
     first = _marked(np.argmax(pi, axis=-1), pi.shape[-1])
     usual = _entry(stop, _usual_end(policy))  # c, (*runs, T', X, 1)
-    value, excess, usual = _next_turn(policy, stop, resample, lost, within, usual)
+    each = np.asarray(answer) if np.any(answer) else None
+    value, excess, usual = _next_turn(policy, stop, resample, lost, within, usual, each)
     near = np.abs(excess) < np.abs(value)
     base, ahead = np.where(near, usual, 0.0), np.where(near, excess, value)
     by_stop, by_resample = stop - base, resample + ((1.0 - lost) * ahead - lost * base)
@@ -110,9 +119,13 @@ def contrast(policy: UnrolledPolicy, stop: Floats, resample: Floats, lost: Float
         terms.append(u * ((_entry(lost, first) - lost) * value))
     if resample.any():
         terms.append(u * (resample - _entry(resample, first)))
+    if each is not None:
+        terms.append(each - _entry(each, first))
     sample, size = functools.reduce(np.add, terms), functools.reduce(np.add, map(np.abs, terms))
     # ... or from Z.
     ends, goes_on = s * (by_stop - ahead), u * (resample - lost * value)
+    if each is not None:
+        goes_on = goes_on + each
     other = np.abs(ends) + np.abs(goes_on)
     by_other, by_size = (pi * other).sum(axis=-1, keepdims=True), (pi * size).sum(axis=-1, keepdims=True)
     better = by_other < by_size
@@ -163,7 +176,7 @@ def _usual_end(policy: UnrolledPolicy) -> Bools | int:
 
 
 def _next_turn(
-    policy: UnrolledPolicy, pays: Floats, costs: Floats, kappa: Floats, g: Floats | float, usual: Floats
+    policy: UnrolledPolicy, pays: Floats, costs: Floats, kappa: Floats, g: Floats | float, usual: Floats, answer: Floats | None
 ) -> tuple[Floats, Floats, Floats]:
     """Return the value Z of the turn that follows, Z - c, and c there, (*runs, T', X, 1) each; 0 after the last turn."""
     ends, again = policy.sample * policy.stop, policy.sample * policy.resample
@@ -175,6 +188,9 @@ def _next_turn(
     if costs.any():
         cost = mean(again, costs)
         paid, over = paid + cost, over + cost
+    if answer is not None:
+        of_answers = mean(policy.sample, answer)
+        paid, over = paid + of_answers, over + of_answers
     if not policy.capped:
         rest = (1.0 - g) + g * (ends.sum(axis=-1, keepdims=True) + dropped)
         return g * paid / rest, (g * (over - dropped * usual) - (1.0 - g) * usual) / rest, usual

@@ -84,9 +84,15 @@ class Solution:
         return self.contrast_of(*pays, gamma_within=mdp.gamma_within, gamma_between=mdp.gamma_between)
 
     def contrast_of(
-        self, stop: Floats, resample: Floats, *, gamma_within: ArrayLike = 1.0, gamma_between: ArrayLike = 1.0
+        self,
+        stop: Floats,
+        resample: Floats,
+        *,
+        answer: Floats | float = 0.0,
+        gamma_within: ArrayLike = 1.0,
+        gamma_between: ArrayLike = 1.0,
     ) -> Contrast:
-        """Return the differences under other rewards and discounts.
+        """Return the differences under other rewards and discounts; ``answer`` is paid with either decision.
 
         Raises:
             ImproperChainError: uncapped, undiscounted, and resampling for ever.
@@ -94,7 +100,7 @@ class Solution:
         gw, gb = (np.asarray(g, dtype=np.float64)[..., None, None, None] for g in (gamma_within, gamma_between))
         if not self.capped:
             refuse_endless(end_or_discount(self.unrolled, gw[..., 0], gb[..., 0]), self.mdp.prompt_name)
-        return contrast(self.unrolled, stop, resample, 1.0 - gb, gw)
+        return contrast(self.unrolled, stop, resample, 1.0 - gb, gw, answer)
 
     @property
     def capped(self) -> bool:

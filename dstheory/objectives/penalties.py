@@ -32,6 +32,7 @@ from typing import Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dstheory.chain.contrast import Contrast
 from dstheory.chain.exact import Solution, solve
 from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories
@@ -70,6 +71,13 @@ __all__ = [
 ]
 
 _ONE = np.ones((1, 1, 1))
+_NEAR = 1e-3  # a log-ratio, below which its mean has few digits
+
+
+def _excess(up: Floats) -> Floats:
+    """Return x + exp(-x) - 1 of a small x, with all its digits."""
+    x = np.where(np.abs(up) <= _NEAR, up, 0.0)
+    return np.asarray(x * x / 2.0 * (1.0 - x / 3.0 * (1.0 - x / 4.0 * (1.0 - x / 5.0))))
 
 
 class _Penalty(ResponseObjective):
@@ -448,7 +456,12 @@ class K3Loss(_ForwardAtStates, _OfTokens):
 
 
 class _ReverseOfTrajectories(_ReverseAtStates):
-    """k1 in the reward: minus the weighted log-ratio of the whole response, credited to all of its tokens."""
+    r"""k1 in the reward: minus the weighted log-ratio of the whole response, credited to all of its tokens.
+
+    Beside its reference a policy's divergence is of second order, and the log-ratios :math:`\ell` that it is the mean of are of
+    first. There a turn is paid :math:`\ell + e^{-\ell} - 1 \ge 0`, which has the same mean, since that of :math:`e^{-\ell}` is 1,
+    and each action gets the rest for itself.
+    """
 
     @property
     def credit(self) -> Credit:
@@ -462,6 +475,18 @@ class _ReverseOfTrajectories(_ReverseAtStates):
         decided, one = under.unrolled.decided, np.ones(())
         return ResponseReward(RewardTable(c.sample + c.stop * decided, c.sample + c.resample * decided, one, one), None)
 
+    def _second_order(self, solution: Solution) -> tuple[TokenWeight, TokenWeight]:
+        """Return what is paid per token, and what each action gets for itself alone; nothing where the policy is not near."""
+        ups = log_ratios(solution.policy, self.reference, solution)
+        pairs, inside = log_pairs(solution.policy, self.reference), solution.mdp.inside
+        alike = [(np.abs(up) <= _NEAR) & ((p == -np.inf) == (q == -np.inf)) for up, (_, p, q) in zip(ups, pairs, strict=True)]
+        weight = np.broadcast_to(self.weighted(TokenWeight(_ONE, _ONE, _ONE), solution).sample, alike[0].shape)
+        of_answers = ((alike[0] & (weight == weight[..., :1])) | ~inside).all(axis=-1, keepdims=True)
+        near = of_answers, alike[1] & alike[2], alike[1] & alike[2]
+        paid = [np.where(n, -_excess(up), -up) for up, n in zip(ups, near, strict=True)]
+        own = [np.where(n, np.expm1(-np.where(n, up, 0.0)), 0.0) for up, n in zip(ups, near, strict=True)]
+        return TokenWeight(*paid), TokenWeight(*own)
+
     def terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
         """Return that reward as the credit, over the normaliser."""
         return (Term(effective_credit(self.credit, *self.divided_by, under, outcome)),)
@@ -471,9 +496,14 @@ class _ReverseOfTrajectories(_ReverseAtStates):
         if not self.plain:
             return super().mass(solution)
         solution.finite_visits  # raises for a chain that never ends: its penalty is infinite  # noqa: B018
-        reward, own = self.outcome_of(solution).reward, self._own(solution)
-        found = reward.contrast(solution)
-        found = replace(found, sample=found.sample + own, sample_size=found.sample_size + np.abs(own))
+        self.check(solution)
+        paid, alone = (self.weighted(each, solution) for each in self._second_order(solution))
+        decided = solution.unrolled.decided
+        found = solution.contrast_of(paid.stop * decided, paid.resample * decided, answer=paid.sample)
+        own = self._own(solution) + alone.sample
+        found = Contrast(
+            found.sample + own, found.sample_size + np.abs(own), found.stop + alone.stop, found.resample + alone.resample
+        )
         return contrast_mass(solution, solution.finite_visits, found)
 
     def centred(self, solution: Solution) -> CoefficientMass:
