@@ -57,8 +57,9 @@ def rollout_batches(
         reading.give_up_if_hopeless(file)
     if layout.verdicts.compare:
         reading.verdicts[file] = said, right
-        note = f"{layout.names.correct} is {'always' if right else 'never'}{layout.verdicts.rule}: look at its values, and at --correct"
-        reading.note(note if said > 1 and right in (0, said) else "", file, about="verdicts")
+        always = f"{layout.names.correct} is {'always' if right else 'never'}{layout.verdicts.rule}"
+        note = f"{always}: look at its values, and at --correct" if said > 1 and right in (0, said) else ""
+        reading.note(note, file, about="verdicts")
 
 
 @dataclass

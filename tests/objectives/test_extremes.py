@@ -174,8 +174,8 @@ def test_right_or_refused(label: str) -> None:
     assert not faults, "\n".join(faults)
 
 
-# What one of the thousands found: turns that end with different answers; a decision of which the next turn's divergence, of second
-# order, is all there is.
+# What one of the thousands found: turns that end with different answers; a decision that the next turn's divergence, of second
+# order, is all that speaks for.
 @pytest.mark.parametrize(("label", "seed"), [("rloo-0", 519), ("nft-0", 519), ("kl-0", 697)])
 def test_right(label: str, seed: int) -> None:
     assert check(label, [seed]) == (0, 0, [])

@@ -81,7 +81,7 @@ def test_files_of_several_formats_in_one_directory_are_refused_in_one_sentence(t
 @pytest.mark.parametrize("shown", ["neither", "the first", "the second", "both"])
 def test_it_is_said_where_nobody_can_see_whether_problems_are_the_same(tmp_path: Path, shown: str, workers: int) -> None:
     for file in ("a", "b"):
-        more = {"question": "?"} if shown == "both" or (shown == "the first") == (file == "a") and shown != "neither" else {}
+        more = {"question": "?"} if shown == "both" or ((shown == "the first") == (file == "a") and shown != "neither") else {}
         rows = [json.dumps({"id": i, "attempts": [{"correct": True, "decision": "stop"}], **more}) for i in range(3)]
         (tmp_path / f"{file}.jsonl").write_text("\n".join(rows), encoding="utf-8")
     log = read_log(tmp_path, workers=workers)
