@@ -483,9 +483,9 @@ class _ReverseOfTrajectories(_ReverseAtStates):
         weight = np.broadcast_to(self.weighted(TokenWeight(_ONE, _ONE, _ONE), solution).sample, alike[0].shape)
         of_answers = ((alike[0] & (weight == weight[..., :1])) | ~inside).all(axis=-1, keepdims=True)
         near = of_answers, alike[1] & alike[2], alike[1] & alike[2]
-        paid = [np.where(n, -_excess(up), -up) for up, n in zip(ups, near, strict=True)]
+        sample, stop, resample = (np.where(n, -_excess(up), -up) for up, n in zip(ups, near, strict=True))
         own = [np.where(n, np.expm1(-np.where(n, up, 0.0)), 0.0) for up, n in zip(ups, near, strict=True)]
-        return TokenWeight(*paid), TokenWeight(*own)
+        return TokenWeight(sample, stop, resample), TokenWeight(own[0], own[1], own[2])
 
     def terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
         """Return that reward as the credit, over the normaliser."""
