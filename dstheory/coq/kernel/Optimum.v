@@ -228,7 +228,8 @@ Qed.
 (* The stop logit of the optimum is the reference's plus the difference of action values over Td. *)
 Definition s_opt V y := tilt 2 (two (r y) (1 - r y)) Td (choices V y) 0.
 
-Lemma s_opt_odds V y : (y < n)%nat ->
+(* E2: whatever the weight of sampling, decisions are not pinned: their odds get the factor exp((R_stop - R_res - g V)/T_d). *)
+Theorem s_opt_odds V y : (y < n)%nat ->
   0 < s_opt V y < 1 /\ s_opt V y / (1 - s_opt V y) = r y / (1 - r y) * exp ((Rs y - Rr y - g * V) / Td).
 Proof.
 intro Hy. pose proof (r_in y Hy) as R. unfold s_opt, tilt, mass, choices; simpl.
@@ -243,6 +244,26 @@ split; [split|].
 Qed.
 End Chain.
 
+(* With terminal rewards in [0, 1] all soft values lie there. *)
+Lemma terminal_bounds n ref r Rs Ts Td g : (forall i, (i < n)%nat -> 0 < ref i) -> Sum n ref = 1 ->
+  (forall y, (y < n)%nat -> 0 < r y < 1) -> 0 < Ts -> 0 < Td -> 0 <= g < 1 -> (forall y, (y < n)%nat -> 0 <= Rs y <= 1) ->
+  (forall u y, (y < n)%nat -> 0 <= u <= 1 -> 0 <= W r Rs (fun _ => 0) Td g u y <= 1)
+  /\ (forall V, Phi n ref r Rs (fun _ => 0) Ts Td g V = V -> 0 <= V <= 1).
+Proof.
+intros Rp Rq Ri T0 Td0 G RR.
+assert (Wb : forall u y, (y < n)%nat -> 0 <= u <= 1 -> 0 <= W r Rs (fun _ => 0) Td g u y <= 1).
+{ intros u y Hy U. apply soft_between; [apply two_pos, Ri, Hy | apply two_sum | exact Td0 |].
+  pose proof (RR y Hy). intros [|i] _; unfold choices; simpl; nra. }
+split; [exact Wb|]. intros V HV.
+assert (Ple : forall u v c, 0 <= c -> u <= v + c -> Phi n ref r Rs (fun _ => 0) Ts Td g u <= Phi n ref r Rs (fun _ => 0) Ts Td g v + g * c)
+  by (intros; apply Phi_le; assumption).
+assert (Pb : forall u, 0 <= u <= 1 -> 0 <= Phi n ref r Rs (fun _ => 0) Ts Td g u <= 1).
+{ intros u U. apply soft_between; [exact Rp | exact Rq | exact T0 |]. intros y Hy. apply Wb; assumption. }
+split; apply Rnot_lt_le; intro L.
+- pose proof (Ple 0 V (- V) ltac:(lra) ltac:(lra)). pose proof (Pb 0 ltac:(lra)). nra.
+- pose proof (Ple V 1 (V - 1) ltac:(lra) ltac:(lra)). pose proof (Pb 1 ltac:(lra)). nra.
+Qed.
+
 (* E2, E2-limit for terminal rewards in [0, 1]: V lies in [0, 1]; it exceeds the value V0 of the problem in which sampling is frozen at
    the reference by at most 2/(Ts (1 - g)); and decisions' logits are off by at most g/Td of that. *)
 Definition frozen n ref r Rs Td g V := Sum n (fun y => ref y * W r Rs (fun _ => 0) Td g V y).
@@ -255,22 +276,12 @@ Proof.
 intros Rp Rq Ri T2 Td0 G RR HV H0.
 assert (Wle : forall u v y c, (y < n)%nat -> 0 <= c -> u <= v + c -> W r Rs (fun _ => 0) Td g u y <= W r Rs (fun _ => 0) Td g v y + g * c)
   by (intros; apply (W_le n); assumption).
-assert (Wb : forall u y, (y < n)%nat -> 0 <= u <= 1 -> 0 <= W r Rs (fun _ => 0) Td g u y <= 1).
-{ intros u y Hy U. apply soft_between; [apply two_pos, Ri, Hy | apply two_sum | exact Td0 |].
-  pose proof (RR y Hy). intros [|i] _; unfold choices; simpl; nra. }
-assert (Ple : forall u v c, 0 <= c -> u <= v + c -> Phi n ref r Rs (fun _ => 0) Ts Td g u <= Phi n ref r Rs (fun _ => 0) Ts Td g v + g * c)
-  by (intros; apply Phi_le; try assumption; lra).
+destruct (terminal_bounds n ref r Rs Ts Td g Rp Rq Ri ltac:(lra) Td0 G RR) as [Wb Vb]. pose proof (Vb V HV) as VB. clear Vb.
 assert (Fle : forall u v c, 0 <= c -> u <= v + c -> frozen n ref r Rs Td g u <= frozen n ref r Rs Td g v + g * c).
 { intros u v c C H. unfold frozen. replace (g * c) with (Sum n (fun y => ref y * (g * c))) by (rewrite Sum_scal_r, Rq; ring).
   rewrite <- Sum_plus. apply Sum_le. intros y Hy. pose proof (Wle u v y c Hy C H). pose proof (Rp y Hy). nra. }
-assert (Pb : forall u, 0 <= u <= 1 -> 0 <= Phi n ref r Rs (fun _ => 0) Ts Td g u <= 1).
-{ intros u U. apply soft_between; [exact Rp | exact Rq | lra |]. intros y Hy. apply Wb; assumption. }
 assert (Fb : forall u, 0 <= u <= 1 -> 0 <= frozen n ref r Rs Td g u <= 1).
 { intros u U. unfold frozen. apply mean_between; [exact Rq | intros; apply Rlt_le, Rp; assumption |]. intros y Hy. apply Wb; assumption. }
-assert (VB : 0 <= V <= 1).
-{ split; apply Rnot_lt_le; intro L.
-  - pose proof (Ple 0 V (- V) ltac:(lra) ltac:(lra)). pose proof (Pb 0 ltac:(lra)). nra.
-  - pose proof (Ple V 1 (V - 1) ltac:(lra) ltac:(lra)). pose proof (Pb 1 ltac:(lra)). nra. }
 assert (VB0 : 0 <= V0 <= 1).
 { split; apply Rnot_lt_le; intro L.
   - pose proof (Fle 0 V0 (- V0) ltac:(lra) ltac:(lra)). pose proof (Fb 0 ltac:(lra)). nra.

@@ -1,0 +1,35 @@
+(* Without discount and cap: what the reward flow keeps, and how the number of turns and the outcome are related. *)
+From Coquelicot Require Import Coquelicot.
+Require Import Reals Lra Psatz Arith Lia.
+From Kernel Require Import Sums Policies Chain Accuracy Gradient.
+Open Scope R_scope.
+
+(* B6-conserved, any number of answers, any rewards of submitted answers: along the gradient flow of the value at g = 1 (by A2-n the
+   derivatives below, a number N times probability and advantage), stop logit + exp(stop logit) - sampling logit does not change. *)
+Theorem conserved n (z tau : R -> nat -> R) Rs (N : R -> R) j : (0 < n)%nat -> (j < n)%nat ->
+  let pi t := softmax n (z t) in let s t y := sigmoid (tau t y) in
+  let V t := value n (pi t) (s t) Rs (fun _ => 0) 1 in
+  (forall t, is_derive (fun x => z x j) t (N t * (pi t j * (Q_answer (s t) Rs (fun _ => 0) 1 (V t) j - V t)))) ->
+  (forall t, is_derive (fun x => tau x j) t (N t * (pi t j * (s t j * (1 - s t j)) * (Rs j - 0 - 1 * V t)))) ->
+  forall t u, t < u -> tau t j + exp (tau t j) - z t j = tau u j + exp (tau u j) - z u j.
+Proof.
+intros _ _ pi s V Dz Dt t u L.
+apply (eq_is_derive (fun x => tau x j + exp (tau x j) - z x j) t u); [|exact L].
+intros x _. evar_last.
+- apply (is_derive_minus (fun x => tau x j + exp (tau x j)) (fun x => z x j)); [|apply Dz].
+  apply (sum_derive (fun x => tau x j) (fun x => exp (tau x j))); [apply Dt|].
+  apply (is_derive_comp exp (fun x => tau x j)); [apply is_derive_Reals, derivable_pt_lim_exp | apply Dt].
+- unfold minus, plus, opp, scal, zero; simpl; unfold mult; simpl. unfold Q_answer.
+  assert (E : (1 + exp (tau x j)) * (1 - s x j) = 1).
+  { unfold s, sigmoid. rewrite exp_Ropp. pose proof (exp_pos (tau x j)). field. lra. }
+  set (e := exp (tau x j)) in *. set (a := s x j) in *. set (v := V x). set (p := pi x j). set (r := Rs j). set (m := N x).
+  transitivity (m * p * a * (r - v) * ((1 + e) * (1 - a) - 1)); [ring | rewrite E; ring].
+Qed.
+
+(* B7: without a cap the number of turns is independent of the outcome: P(K = k + 1, right) = P(K = k + 1) Acc, any number of answers. *)
+Theorem turns_independent n pi s right k : open_chain n pi s right ->
+  again n pi s ^ k * stop_right n pi s right
+  = again n pi s ^ k * (stop_right n pi s right + stop_wrong n pi s right) * accuracy n pi s right.
+Proof.
+intro O. rewrite accuracy_stops by exact O. destruct (open_rates n pi s right O) as [_ [A B]]. field. lra.
+Qed.
