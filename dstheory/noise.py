@@ -10,6 +10,8 @@ Credits depend on the rewards of the group alone, so that both sums run over *co
 which reward), with the moments of a response's score given its reward beside them; lengths in a denominator are sums of
 exponentials, :math:`1/L = \sum_j w_j e^{-t_j L}` and :math:`1/L^2 = \sum_j w_j t_j e^{-t_j L}`. Groups are independent, so
 covariances are 1/P times those of one group, except where a batch is divided by its own tokens: there all P groups are summed.
+Where the limit on turns masks responses, a composition also counts how many of each reward it cut off. Micro-batches are
+independent batches of their own.
 
 Per stage, the **signal-to-noise ratio** of a batch is :math:`|E[u]| / \sqrt{\mathrm{tr}\, \mathrm{Cov}(u)}`, in the metric of the
 logits, or of the inverse Fisher information (natural gradient). It grows like :math:`\sqrt P`: the batch for a ratio of 1 has
@@ -45,7 +47,7 @@ from dstheory.objectives import (
 from dstheory.objectives.expectation.compositions import compositions, credits_of, mixed, sums_over
 from dstheory.objectives.expectation.exponential import reciprocal
 from dstheory.objectives.expectation.groups import Grouping, Part, everything, range_of_lengths
-from dstheory.objectives.expectation.rewards import ResponseReward, reward_of
+from dstheory.objectives.expectation.rewards import ResponseReward, counted_turns, reward_of
 from dstheory.objectives.expectation.scores import ScoreMoments, score_moments
 from dstheory.objectives.imitation import RFT
 from dstheory.objectives.mass import StageGradient
@@ -154,7 +156,7 @@ def signal(objective: Objective, solution: Solution, *, prompts: int = 32, covar
     return Signal(
         objective=objective.name,
         group_size=int(batch.groups.group_size),
-        prompts=int(batch.groups.prompts),
+        prompts=int(batch.groups.prompts * batch.parts),
         expected=_stages(mean, solution.policy),
         variance=_stages(variance, solution.policy),
         dead=dead,
@@ -200,10 +202,10 @@ def _sizes(policy: Policy, information: FisherInformation, mean: Floats, varianc
 
 
 def _stage(batch: _Batch, information: FisherInformation, sizes: _Sizes, stage: int) -> StageSignal:
-    prompts = batch.groups.prompts
+    prompts = batch.groups.prompts * batch.parts
     plain, natural = sizes[stage]
     groups = [prompts * noise / size if noise * prompts < _MOST_GROUPS * size else inf for size, noise in (plain, natural)]
-    if batch.by_tokens:
+    if batch.by_tokens and batch.parts == 1:  # more parts of the same size leave the expectation alone
         groups = [_search(batch, information, stage, i) if np.isfinite(n) else n for i, n in enumerate(groups)]
     size, noise = (float(np.sqrt(value)) for value in plain)
     size = size if np.isfinite(groups[0]) or noise == 0 else 0.0
@@ -234,18 +236,25 @@ def _search(batch: _Batch, information: FisherInformation, stage: int, metric: i
 
 @dataclass(frozen=True, eq=False)
 class _Kind:
-    """One product in a coefficient: a credit (or 1) or part of it, weight of actions, factor; ``table``: credit by prompt."""
+    """One product in a coefficient: a credit (or 1) or part of it, weight of actions, factor.
+
+    ``table`` is a credit by prompt; with ``whole`` it is 0 for responses that were cut off.
+    """
 
     credit: Credit | None = None
     part: Part = everything
     weight: TokenWeight | None = None
     factor: float = 1.0
     table: Floats | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class _Batch:
-    """What a batch is made of."""
+    """What a batch is made of: micro-batches, ``parts`` of them, of these groups each; ``scale`` multiplies their mean.
+
+    ``values`` are rewards; where responses may be masked they are listed twice, first those of whole ones.
+    """
 
     solution: Solution
     under: Solution
@@ -254,6 +263,14 @@ class _Batch:
     kinds: tuple[_Kind, ...]
     normaliser: Normaliser
     groups: Grouping
+    parts: int = 1
+    scale: float = 1.0
+
+    @property
+    def _rewards(self) -> Floats:
+        """Which value is which reward, (V, rewards): 1 or 0."""
+        found, where = np.unique(self.values, return_inverse=True)
+        return np.eye(len(found))[where]
 
     @property
     def by_tokens(self) -> bool:
@@ -265,14 +282,15 @@ class _Batch:
 
     def dead(self) -> float:
         """Return the share of groups whose rewards are all equal."""
-        chances = self.scores(np.zeros(1), False).plain[:, 0]
+        chances = np.einsum("vx,vr->rx", self.scores(np.zeros(1), False).plain[:, 0], self._rewards)
         return float(((chances**self.groups.group_size).sum(axis=0) * self.under.mdp.prompt_weight).sum())
 
     def moments(self, full: bool) -> tuple[Floats, Floats, Floats | None]:
         """Return the mean and the variance of every entry, (X, D) each, and the covariance where asked for."""
         mean, square, matrix = self._squares(full)
         variance = np.maximum(square - mean**2, 0.0)
-        return mean, np.where(variance <= _ROUNDING * mean**2, 0.0, variance), matrix
+        variance, factor = np.where(variance <= _ROUNDING * mean**2, 0.0, variance), self.scale**2 / self.parts
+        return self.scale * mean, factor * variance, None if matrix is None else factor * matrix
 
     def _squares(self, full: bool) -> tuple[Floats, Floats, Floats | None]:
         """Return E[u] and E[u^2] of every entry, (X, D) each, and the covariance where asked for."""
@@ -301,7 +319,8 @@ class _Batch:
             return np.asarray(own + np.einsum(pair, two, of, of))
 
         if self.by_tokens:
-            u = (scores.plain.sum(axis=0) ** size - ((scores.plain**size).sum(axis=0) if self.groups.mixed else 0.0)) / chance
+            equal = (np.einsum("vjx,vr->rjx", scores.plain, self._rewards) ** size).sum(axis=0) if self.groups.mixed else 0.0
+            u = (scores.plain.sum(axis=0) ** size - equal) / chance
             group = (u * rho).sum(axis=-1)  # (J,)
             e_1, e_2 = first(scores.first) * (rho / chance)[:, None], second(scores.first, scores.second)
             e_2 = e_2 * (rho / chance).reshape(-1, *(1,) * (e_2.ndim - 2))
@@ -343,10 +362,14 @@ class _Batch:
         kept = 1.0 - self.dead()
         if not kept > 0:
             raise ChainError("no group is ever mixed: dynamic sampling would draw without end")
-        return counts, mixed(counts), kept
+        return counts, mixed(counts @ self._rewards), kept
 
     def _credits(self, kind: _Kind, counts: Floats) -> Floats:
         found = credits_of(kind.credit, self.values, counts) if kind.table is None else kind.table
+        if kind.whole:
+            values = len(self.values)
+            found = np.concatenate([found] * (values // found.shape[1]), axis=1)
+            found = found * (np.arange(values) < values // 2).reshape(1, -1, *(1,) * (found.ndim - 2))
         return kind.factor * kind.part(np.broadcast_to(found, (*counts.shape, *found.shape[2:])))
 
     def _nodes(self) -> tuple[Floats, Floats]:
@@ -416,10 +439,17 @@ def _batch_of(objective: Objective, solution: Solution, prompts: int) -> _Batch:
         kinds += [replace(kind, factor=kind.factor * scale[i]) for kind in own]
     if grouping.group_size == inf:
         raise ChainError(f"{first.name} has group_size=inf: a batch without end has no noise; give a finite group size")
-    grouping = replace(grouping, prompts=float(prompts)) if grouping.prompts == inf else grouping
+    parts = getattr(first, "micro_batches", 1)
+    if grouping.prompts == inf:
+        if prompts % parts:
+            raise ChainError(f"prompts is {prompts}: must be a multiple of micro_batches, {parts}, whole groups in each")
+        grouping = replace(grouping, prompts=float(prompts // parts))
     values, ends = _values(outcome, under, rewards=any(kind.credit is not None or kind.table is not None for kind in kinds)
                            or grouping.mixed or grouping.group_size > 1)  # fmt: skip
-    return _Batch(solution, under, values, ends, tuple(kinds), normaliser, grouping)
+    if any(kind.whole for kind in kinds):
+        whole = counted_turns(under)
+        values, ends = values * 2, np.concatenate([ends * whole, ends * (1.0 - whole)])
+    return _Batch(solution, under, values, ends, tuple(kinds), normaliser, grouping, parts, grouping.scale)
 
 
 def _values(outcome: ResponseReward | None, under: Solution, rewards: bool) -> tuple[tuple[float, ...], Floats]:
@@ -448,7 +478,11 @@ def _parts(objective: Objective, solution: Solution) -> _Parts:
     if isinstance(objective, ActorCritic) and bool((solution.mdp.gamma == 1.0).all()):
         weight = TokenWeight(solution.advantage_sample, solution.advantage_stop, solution.advantage_resample)
         return solution, None, [_Kind(weight=weight)], PerResponse(), Grouping(1)
-    if isinstance(objective, GroupObjective) and not _beyond(objective):
+    if isinstance(objective, GroupObjective):
+        if why := _beyond(objective):
+            raise ChainError(
+                f"{objective.name}: no exact second moments of its update here: {why}; sampled_gradient has standard errors"
+            )
         return _of_group(objective, solution)
     if isinstance(objective, ResponseObjective) and not isinstance(objective, GroupObjective | RFT):
         under = objective.generated(solution)
@@ -459,12 +493,20 @@ def _parts(objective: Objective, solution: Solution) -> _Parts:
     raise ChainError(f"{objective.name}: no exact second moments of its update here; sampled_gradient has standard errors")
 
 
-def _beyond(objective: GroupObjective) -> bool:
-    """Return whether a setting makes coefficients that compositions of groups do not determine."""
-    settings = own_settings(objective, ("mask_truncated", "baseline_per", "drop_dead", "micro_batches", "combine"))
-    of_batch = isinstance(objective.credit, GroupMean) and objective.credit.spread == "batch"
-    nft = isinstance(objective, NFT) and objective.sampler is not None
-    return objective.by_response or nft or of_batch or bool(settings)
+def _beyond(objective: GroupObjective) -> str:
+    """Return why the composition of its group does not determine a response's coefficient, "" if it does."""
+    settings = own_settings(objective, ("baseline_per", "drop_dead", "combine"))
+    if objective.by_response or (isinstance(objective, NFT) and objective.sampler is not None):
+        return "a weight of the whole response is a function of all of its actions, not of its reward and length alone"
+    if isinstance(objective.credit, GroupMean) and objective.credit.spread == "batch":
+        return "the standard deviation of the batch makes every credit a function of the rewards of all groups"
+    if objective.mask_truncated == "both" and isinstance(objective.normaliser, GroupTokens | BatchTokens):
+        return "the tokens that are counted depend on which responses were cut off, which may be none"
+    if "drop_dead" in settings:
+        return "the number of groups that are left, which divides the batch, is random and may be 0"
+    if "baseline_per" in settings:
+        return "the baseline of a turn depends on which of the group's responses reach it"
+    return "two rewards have a credit each: their joint law is not that of one reward" if settings else ""
 
 
 def _divided_by(objective: ResponseObjective) -> tuple[Normaliser | None, Grouping]:
@@ -485,6 +527,8 @@ def _of_group(objective: GroupObjective, solution: Solution) -> _Parts:
     else:
         kinds = [_Kind(objective.credit, part, weight) for part, weight in objective.credit_parts(solution)]
     kinds += [_Kind(weight=term.weight) for term in objective.penalty_terms(solution, under, outcome)]
+    if objective.mask_truncated != "none":
+        kinds = [replace(kind, whole=True) for kind in kinds]
     return under, outcome, kinds, objective.normaliser, objective.grouping
 
 

@@ -23,7 +23,7 @@ from objectives.test_groups import (
     weight_of,
 )
 from objectives.test_settings import CASES as SETTINGS
-from objectives.test_settings import PAID, batches, trainer
+from objectives.test_settings import KL, PAID, batches, trainer
 from objectives.test_settings import excess as excess_of
 
 from dstheory import Policy, TwoStageMDP, enumerate_trajectories, solve
@@ -300,9 +300,64 @@ def test_settings_of_trainers_have_their_noise(name: str) -> None:
     check(signal(o, solve(PAID, HERE), prompts=1, covariance=True), mean, square - np.outer(mean, mean))
 
 
-@pytest.mark.parametrize("name", ["truncated responses masked", "dead groups left out", "mean of two micro-batches",
-                                  "two rewards, credits combined", "another engine, weights of responses",
-                                  "a baseline per turn"])  # fmt: skip
-def test_settings_that_compositions_do_not_determine_are_refused(name: str) -> None:
-    with pytest.raises(ChainError, match="no exact second moments of its update here"):
-        signal(SETTINGS[name], solve(PAID, HERE))
+MASKS_AND_PARTS = {
+    "masked": GRPO(group_size=2, mask_truncated="numerator"),
+    "masked, sums, k3": DrGRPO(group_size=2, mask_truncated="both", **KL),
+    "masked, by tokens of the batch, groups drawn again": DAPOBatch(
+        group_size=2, mask_truncated="numerator", dynamic_sampling=True
+    ),
+    "masked, against the others": RLOO(group_size=3, mask_truncated="numerator"),
+    "masked, three values": GRPO(group_size=2, outcome="return", mask_truncated="numerator"),
+    "mean of micro-batches": DAPOBatch(group_size=2, prompts=2, micro_batches=2),
+    "sum of micro-batches": DAPOBatch(group_size=2, prompts=2, micro_batches=2, accumulate="sum"),
+}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if "micro-batches" in name else ()) for name in MASKS_AND_PARTS]
+)
+def test_masks_and_micro_batches_have_their_noise(name: str) -> None:
+    o = MASKS_AND_PARTS[name]
+    prompts, penalty = 1 if o.prompts == math.inf else int(o.prompts), excess_of(0.3)
+    mean, square, total = np.zeros(12), np.zeros((12, 12)), 0.0
+    dynamic = bool(getattr(o, "dynamic_sampling", False))
+    for chance, batch, who in batches(o):
+        if dynamic and any(len({r.reward for r in group}) == 1 for group in batch):
+            continue
+        u = trainer(batch, o, who, penalty if np.any(o.beta) else None).ravel()
+        mean, square, total = mean + chance * u, square + chance * np.outer(u, u), total + chance
+    found = signal(o, solve(PAID, HERE), prompts=prompts, covariance=True)
+    check(found, mean / total, square / total - np.outer(mean, mean) / total**2)
+    assert found.prompts == prompts
+
+
+def test_micro_batches_that_a_batch_leaves_open_are_whole_groups_each() -> None:
+    s, o = solve(MDP, HERE), DAPOBatch(group_size=2, micro_batches=4)
+    parts, alone = signal(o, s, prompts=8), signal(DAPOBatch(group_size=2), s, prompts=2)
+    assert parts.sample.size == pytest.approx(alone.sample.size, rel=1e-12)
+    assert parts.sample.noise == pytest.approx(alone.sample.noise / 2, rel=1e-12)
+    added = signal(replace(o, accumulate="sum"), s, prompts=8)
+    assert (added.sample.size, added.sample.noise) == pytest.approx((4 * parts.sample.size, 4 * parts.sample.noise), rel=1e-12)
+    assert parts.sample.groups == pytest.approx(2 * (alone.sample.noise / alone.sample.size) ** 2, rel=1e-12)
+    with pytest.raises(ChainError, match="prompts is 6: must be a multiple of micro_batches, 4, whole groups in each"):
+        signal(o, s, prompts=6)
+
+
+@pytest.mark.parametrize(
+    ("objective", "why"),
+    [
+        (SETTINGS["dead groups left out"], "the number of groups that are left, which divides the batch, is random and may be 0"),
+        (
+            SETTINGS["two rewards, credits combined"],
+            "two rewards have a credit each: their joint law is not that of one",
+        ),
+        (SETTINGS["another engine, weights of responses"], "a weight of the whole response is a function of all of its actions"),
+        (SETTINGS["a baseline per turn"], "the baseline of a turn depends on which of the group's responses reach it"),
+        (GRPO(std="batch"), "the standard deviation of the batch makes every credit a function of the rewards of all groups"),
+        (DAPO(mask_truncated="both"), "the tokens that are counted depend on which responses were cut off, which may be none"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_settings_that_compositions_do_not_determine_are_refused_with_the_reason(objective, why: str) -> None:
+    with pytest.raises(ChainError, match=f"no exact second moments of its update here: {why}"):
+        signal(objective, solve(PAID, HERE))
