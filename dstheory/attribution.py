@@ -23,6 +23,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +36,7 @@ from dstheory.errors import ChainError
 from dstheory.objectives.base import Objective
 from dstheory.objectives.digits import STAGES, refuse_lost_digits, refuse_not_finite
 from dstheory.objectives.mass import StageGradient
-from dstheory.tables import Table, Tabulated, short
+from dstheory.tables import Drawn, Table, short
 
 _MOST_STEPS = 1e6
 _EQUAL = 1e-9  # relative; coefficients are sums of a few rounded terms, differences of interest are far larger
@@ -93,7 +94,7 @@ class CoefficientLevel:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Attribution(Tabulated):
+class Attribution(Drawn):
     """The three levels of one objective on one chain.
 
     Attributes:
@@ -118,7 +119,21 @@ class Attribution(Tabulated):
             for level, split in (("gradient norm", self.gradient), ("Fisher energy", self.energy))
         ]
         verdict = "not compared" if self.coefficient is None else self.coefficient.verdict
-        return Table(f"{self.objective}: coefficients {verdict}", ("level", "sample", "decide", "decision share"), rows)
+        head = ("level", "sample", "decide", "decision share")
+        update = r"g = \mathrm{E}\Bigl[\sum_k c_s\,\nabla\log\pi_s(y_k) + c_d\,\nabla\log\pi_d(d_k\mid y_k)\Bigr]"
+        return Table(f"{self.objective}: coefficients {verdict}", head, rows, (update,))
+
+    def columns(self) -> dict[str, Any]:
+        """Return each level and run in a row: the two parts, and the decision's share."""
+        found: dict[str, Any] = {"level": [], "run": [], "sample": [], "decide": [], "decision_share": []}
+        for level, split in (("gradient norm", self.gradient), ("Fisher energy", self.energy)):
+            parts = np.broadcast_arrays(split.sample, split.decide, split.decision_share)
+            flat = [np.ravel(part) for part in parts]
+            found["level"] += [level] * flat[0].size
+            found["run"] += range(flat[0].size)
+            for name, values in zip(("sample", "decide", "decision_share"), flat, strict=True):
+                found[name] += values.tolist()
+        return found
 
 
 def attribute(

@@ -8,13 +8,23 @@ second block below, which repeats the first column. Numbers are never broken, as
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len, chop_cells
 
+from dstheory.errors import DSTheoryError
 from dstheory.texts import html_text, printable
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+
+MOST_ROWS = 20
+"""Rows that a chain or a policy shows; :meth:`Tabulated.to_dataframe` has them all."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +41,15 @@ class Table:
     title: str
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
+    formulas: Sequence[str] = ()
+    """LaTeX, shown above the rows where mathematics is typeset: in HTML."""
+
+    @classmethod
+    def of(cls, title: str, columns: Mapping[str, Sequence[Any]], formulas: Sequence[str] = ()) -> Table:
+        """Return a table of the first rows of columns of numbers and words."""
+        rows = list(zip(*(list(column)[:MOST_ROWS] for column in columns.values()), strict=True))
+        shown = [[f"{x:.3g}" if isinstance(x, float) else str(x) for x in row] for row in rows]
+        return cls(title, tuple(columns), shown, formulas)
 
     def text(self) -> str:
         """Return lines with aligned columns."""
@@ -40,29 +59,63 @@ class Table:
         return "\n".join([printable(self.title), *(line.rstrip() for line in lines)])
 
     def html(self) -> str:
-        """Return a table element; what the cells say is escaped."""
+        """Return the formulas, which notebooks typeset, and a table element; what the cells say is escaped."""
 
         def row(cells: Sequence[str], tag: str) -> str:
             return "<tr>" + "".join(f"<{tag}>{html_text(cell)}</{tag}>" for cell in cells) + "</tr>"
 
         body = "".join(row(cells, "td") for cells in self.rows)
         head = row(self.head, "th")
-        return f"<table><caption>{html_text(self.title)}</caption><thead>{head}</thead><tbody>{body}</tbody></table>"
+        formulas = "".join(f"<p>$\\displaystyle {html_text(formula)}$</p>" for formula in self.formulas)
+        return f"{formulas}<table><caption>{html_text(self.title)}</caption><thead>{head}</thead><tbody>{body}</tbody></table>"
 
 
-class _HasTable(Protocol):
-    def table(self) -> Table:
-        """Return what is shown."""
+RATES = (r"p = P(\text{correct}),\quad a = P(\text{stop}\mid\text{correct}),\quad b = P(\text{resample}\mid\text{wrong})",)
+"""What the three probabilities mean, as a formula above a table."""
 
 
 class Tabulated:
     """Shows itself by its method ``table``; a dataclass says ``repr=False`` to leave its representation to this class."""
 
-    def __repr__(self: _HasTable) -> str:
+    def table(self) -> Table:
+        """Return what is shown."""
+        raise NotImplementedError
+
+    def columns(self) -> dict[str, Any]:
+        """Return the columns of :meth:`to_dataframe`: by default those of the table, as texts."""
+        shown = self.table()
+        return dict(zip(shown.head, map(list, zip(*shown.rows, strict=True)), strict=True))
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return the numbers as a DataFrame of pandas.
+
+        Raises:
+            DSTheoryError: pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise DSTheoryError("to_dataframe needs pandas, which is not installed: pip install pandas") from error
+        return pd.DataFrame(self.columns())
+
+    def __repr__(self) -> str:
         return self.table().text()
 
-    def _repr_html_(self: _HasTable) -> str:
+    def _repr_html_(self) -> str:
         return self.table().html()
+
+
+class Drawn(Tabulated):
+    """What also has a picture, made by the room of figures; that room stands above this one and is found when it is asked for."""
+
+    def plot(self, **options: Any) -> Figure:
+        """Return the picture as a Figure of matplotlib, which a notebook shows.
+
+        Args:
+            options: ``title``, over the whole figure.
+        """
+        found: Figure = import_module("dstheory.plots.results").picture(self, **options)
+        return found
 
 
 def short(values: Any) -> str:

@@ -28,7 +28,7 @@ from dstheory.anatomy.score_rule import judge_score, scores_of
 from dstheory.anatomy.votes import judge_votes
 from dstheory.errors import RecordError
 from dstheory.readers.reading import Reading
-from dstheory.tables import Table, Tabulated
+from dstheory.tables import RATES, Drawn, Table
 
 TOTAL = "(all)"  # how tables and figures call all labels together
 _MOST_LABELS = 200  # parts of a group; more are no table for people
@@ -97,7 +97,7 @@ class MeanSplit:
 
 
 @dataclass(frozen=True, repr=False)
-class Survey(Tabulated):
+class Survey(Drawn):
     """What a log says.
 
     Attributes:
@@ -143,7 +143,21 @@ class Survey(Tabulated):
         for group in self.groups:
             rates = group.total.rates
             rows.append((group.name or "all", *(rate.text() for rate in (rates.p, rates.a, rates.b)), group.total.helps))
-        return Table("Survey of a log", (self.across, "p", "a", "b", "reflection helps"), rows)
+        return Table("Survey of a log", (self.across, "p", "a", "b", "reflection helps"), rows, RATES)
+
+    def columns(self) -> dict[str, Any]:
+        """Return each group and label in a row: p, a, b with the ends of their intervals and their counts."""
+        found: dict[str, list[Any]] = {self.across: [], self.by: []}
+        for group in self.groups:
+            for label, answers in {TOTAL: group.total, **group.parts}.items():
+                found[self.across].append(group.name or "all")
+                found[self.by].append(label)
+                for name in "pab":
+                    rate = getattr(answers.rates, name)
+                    for column, value in ((name, rate.value), (f"{name}_low", rate.low), (f"{name}_high", rate.high),
+                                          (f"{name}_n", rate.trials)):  # fmt: skip
+                        found.setdefault(column, []).append(value)
+        return found
 
 
 def survey(

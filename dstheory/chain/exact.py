@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -28,7 +29,7 @@ from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
 from dstheory.checks import Floats, whole_number
 from dstheory.errors import ChainError
-from dstheory.tables import short
+from dstheory.tables import RATES, Table, Tabulated, short
 
 # Below this, stop probabilities are sums of numbers that have lost digits to underflow.
 _FEW_DIGITS = 1e-290
@@ -37,7 +38,7 @@ _LONGEST_TABLE = 1_000_000
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Solution:
+class Solution(Tabulated):
     """Everything exact about a chain under a policy. Arrays carry run axes first, then (turn,) prompt (, answer).
 
     A quantity that does not depend on some of the runs (the accuracy, on runs of discounts) leaves them out or has length 1
@@ -50,10 +51,24 @@ class Solution:
     mdp: TwoStageMDP
     policy: Policy
 
-    def __repr__(self) -> str:
+    def _said(self) -> dict[str, Floats]:
         with np.errstate(all="ignore"):
-            said = {"accuracy": self.mean_accuracy, "turns": self.mean_turns, "p": self.p, "a": self.a, "b": self.b}
-        return f"Solution({', '.join(f'{name}={short(value)}' for name, value in said.items())})"
+            return {"accuracy": self.mean_accuracy, "turns": self.mean_turns, "p": self.p, "a": self.a, "b": self.b}
+
+    def __repr__(self) -> str:
+        return f"Solution({', '.join(f'{name}={short(value)}' for name, value in self._said().items())})"
+
+    def table(self) -> Table:
+        """Return accuracy, turns, p, a and b."""
+        one_prompt = self.mdp.shape == (1, 2) and self.mdp.max_turns is None
+        formula = r"\mathrm{Acc} = \frac{a\,p}{1-q},\quad q = p(1-a) + (1-p)\,b"
+        rows = [(name, short(value)) for name, value in self._said().items()]
+        return Table("Exact solution", ("quantity", "value"), rows, (*RATES, *([formula] if one_prompt else [])))
+
+    def columns(self) -> dict[str, Any]:
+        """Return a row per run."""
+        said = np.broadcast_arrays(*self._said().values())
+        return {name: np.ravel(value) for name, value in zip(self._said(), said, strict=True)}
 
     # ------------------------------------------------------------------ values
 

@@ -38,6 +38,7 @@ from dstheory.checks import (
     whole_number,
 )
 from dstheory.errors import ChainError
+from dstheory.tables import Table, Tabulated
 
 DiscountPer = Literal["turn", "stage"]
 FourRewards = Mapping[str, ArrayLike]
@@ -70,7 +71,7 @@ def pad_rows(rows: Sequence[Sequence[float]], fill: float = 0.0) -> tuple[Floats
     return table, counts
 
 
-class TwoStageMDP(Immutable):
+class TwoStageMDP(Immutable, Tabulated):
     """A tabular two-stage chain: immutable, and validated as a whole when it is made.
 
     Args:
@@ -262,6 +263,29 @@ class TwoStageMDP(Immutable):
         cap = "no cap" if self.max_turns is None else f"at most {self.max_turns} turns"
         gamma = f"{float(self.gamma):g}" if self.gamma.ndim == 0 else f"{self.gamma.shape} values"
         return f"TwoStageMDP({x} prompts x up to {y} answers, gamma {gamma} per {self.discount_per}, {cap})"
+
+    def table(self) -> Table:
+        """Return what each answer of each prompt pays."""
+        formula = r"y_k\sim\pi_s(\cdot\mid x),\quad d_k\sim\pi_d(\cdot\mid x,y_k)\in\{\text{stop},\text{resample}\},\quad"
+        gamma = rf"\gamma={float(self.gamma):g}" if self.gamma.ndim == 0 else r"\gamma\text{ varies}"
+        return Table.of(repr(self), self.columns(), (formula + gamma,))
+
+    def columns(self) -> dict[str, Any]:
+        """Return each prompt and answer in a row; of tables with run axes the first run."""
+        x, y = np.nonzero(self.inside)
+
+        def each(table: Any) -> list[float]:
+            whole = np.broadcast_to(table, (*np.shape(table)[:-2], *self.shape)) if np.ndim(table) else np.full(self.shape, table)
+            return [float(v) + 0.0 for v in whole.reshape(-1, *self.shape)[0][x, y]]
+
+        return {
+            "prompt": [self.prompts[i] if self.prompts is not None else str(i) for i in x],
+            "answer": y.tolist(),
+            "correct": [bool(v) for v in self.correct[x, y]],
+            "reward_stop": each(self.reward_stop),
+            "reward_resample": each(self.reward_resample),
+            "sample_length": each(self.sample_length),
+        }
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Rebuilt by the constructor, so that what comes out of a pickle is checked and refuses writes as well.

@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike
 from dstheory.chain.mdp import TwoStageMDP, rows_or_array
 from dstheory.checks import Bools, Floats, Immutable, float_array, frozen, probability, readonly, reject
 from dstheory.errors import ChainError
+from dstheory.tables import Table, Tabulated
 
 _TURN_AXES = ("turn", "prompt", "answer")
 _NEAR = 0.5  # logits that differ by less: probabilities that share a digit
@@ -118,7 +119,7 @@ class Features:
         )
 
 
-class Policy(Immutable):
+class Policy(Immutable, Tabulated):
     """A policy of both stages: logits, probabilities and the parameters they come from. Immutable.
 
     Make one with :meth:`tabular`, :meth:`from_probabilities`, :meth:`linear`, :meth:`minimal` or :meth:`uniform`.
@@ -443,6 +444,22 @@ class Policy(Immutable):
         # Rebuilt by the constructor, so that what comes out of a pickle refuses writes as well.
         phi = None if self.features is None else self.parameters[0]
         return Policy, (self.sample_logits, self.stop_logits, self.features, phi)
+
+    def table(self) -> Table:
+        """Return what the policy does in each state."""
+        formula = r"\pi_s(y\mid x) = \mathrm{softmax}_y(z),\quad \pi_d(\text{stop}\mid x,y) = \frac{1}{1+e^{-t}}"
+        return Table.of(repr(self), self.columns(), (formula,))
+
+    def columns(self) -> dict[str, Any]:
+        """Return each turn, prompt and answer in a row; with run axes the first run."""
+        last = (-3, -2, -1)
+        sample, stop = (table.reshape(-1, *(table.shape[i] for i in last))[0] for table in (self.sample_prob, self.stop_prob))
+        logits = self.sample_logits.reshape(-1, *sample.shape)[0]
+        turn, prompt, answer = np.nonzero(logits > -np.inf)
+        return {
+            "turn": turn.tolist(), "prompt": prompt.tolist(), "answer": answer.tolist(),
+            "P(answer)": sample[turn, prompt, answer].tolist(), "P(stop)": stop[turn, prompt, answer].tolist(),
+        }  # fmt: skip
 
     def __repr__(self) -> str:
         k, x, y = self.shape

@@ -137,7 +137,8 @@ class Claim(Tabulated):
         said = {"statement": _one_line(self.statement), "level": self.level, "scope": self.scope, "recorded": str(self.recorded),
                 "source": self.source}  # fmt: skip
         title = self.title or _first_sentence(self.statement)
-        return Table(f"{self.id}: {title}", ("part", "text"), [(name, text) for name, text in said.items() if text])
+        rows = [(name, text) for name, text in said.items() if text]
+        return Table(f"{self.id}: {title}", ("part", "text"), rows, (self.latex,) if self.latex else ())
 
     @property
     def reaches(self) -> str:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from dstheory.tables import Table, Tabulated
+from dstheory.tables import MOST_ROWS, Table, Tabulated
 
 TIME_LIMIT = 15.0
 """Seconds of processor time per claim, unless the caller says otherwise."""
@@ -157,7 +157,9 @@ class Verdict(Tabulated):
     def table(self) -> Table:
         """Return the steps that ran, and how each came out."""
         rows = [(str(step.number), step.words, step.status.value, step.method) for step in self.steps]
-        return Table(f"{self.claim}: {self.outcome.value} ({self.status.value})", ("step", "statement", "status", "method"), rows)
+        formulas = [formula for step in self.steps for formula in step.latex][:MOST_ROWS]
+        title = f"{self.claim}: {self.outcome.value} ({self.status.value})"
+        return Table(title, ("step", "statement", "status", "method"), rows, formulas)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""

@@ -12,7 +12,7 @@ import click
 
 from dstheory.cli.echo import echo
 from dstheory.cli.numbers import Number, Whole
-from dstheory.cli.options import config_option, json_option, seed_option
+from dstheory.cli.options import config_option, drawing_options, figures_as_asked, formats_asked, json_option, seed_option
 
 if TYPE_CHECKING:
     from dstheory.arithmetic.policy import ArithmeticPolicy
@@ -117,6 +117,7 @@ def command() -> None:
     help="Where the run is kept; default results/arithmetic-METHOD-SEED.npz.",
 )
 @click.option("--overwrite", is_flag=True, help="Begin again, whatever FILE holds.")
+@drawing_options
 @config_option
 @json_option  # fmt: skip
 def train(checkpoint: Path | None, overwrite: bool, as_json: bool, **options: Any) -> None:
@@ -133,6 +134,9 @@ def train(checkpoint: Path | None, overwrite: bool, as_json: bool, **options: An
         run, resumed = _trained(path, settings, overwrite, as_json)
     seconds = time.monotonic() - began
     summary = _figures(run.policy, settings)
+    if formats_asked() and summary:
+        keys = ("p", "a", "b", "accuracy")
+        _draw(path.with_suffix(""), {part: {k: row[k] for k in keys} for part, row in summary.items()}, settings.method)
     if as_json:
         print_json(
             {"checkpoint": str(path), "settings": settings.as_dict(), "updates": run.done, "resumed_after": resumed,
@@ -149,6 +153,16 @@ def train(checkpoint: Path | None, overwrite: bool, as_json: bool, **options: An
         caption="exact, not sampled" if summary else f"checks {', '.join(settings.checks)}: measure with evaluate",
     )
     echo(f"checkpoint: {path} ({seconds:.1f} s)")
+
+
+def _draw(stem: Path, found: dict[str, dict[str, float]], title: str) -> None:
+    """Draw numbers side by side beside what they were computed from, in the formats asked for."""
+    from dstheory.plots import save_figure
+    from dstheory.plots.results import rates_figure
+
+    with figures_as_asked():
+        for path in save_figure(rates_figure(found, title=title), stem):
+            echo(f"figure: {path}", err=True)
 
 
 def _trained(path: Path, settings: Settings, overwrite: bool, as_json: bool) -> tuple[TrainingRun, int]:
@@ -220,6 +234,7 @@ def _figures(policy: ArithmeticPolicy, settings: Settings) -> dict[str, dict[str
     help="Write the rollouts there, as `dstheory anatomy` reads them.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace FILE.jsonl.")
+@drawing_options
 @json_option  # fmt: skip
 def evaluate(
     checkpoints: tuple[Path, ...],
@@ -261,6 +276,9 @@ def evaluate(
     if out is not None:
         with atomic_path(out, overwrite=overwrite) as temporary:
             temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    if formats_asked():
+        accuracies = {model: {row["size"]: _known(row["accuracy"]) for row in rows} for model, rows in models.items()}
+        _draw((out or checkpoints[0]).with_name("evaluation"), accuracies, "final accuracy by size of the problem")
     if as_json:
         print_json({"models": models, "seed": seed, "out": None if out is None else str(out)})
         return
@@ -270,6 +288,11 @@ def evaluate(
         print_table(model, columns, table, caption="exact | rollouts with 95 % intervals; accuracy is that of submitted answers")
     if out is not None:
         echo(f"rollouts: {out} ({len(lines)} episodes); dstheory anatomy {out}")
+
+
+def _known(value: dict[str, Any]) -> float:
+    """Return the exact number, or where it is not known that of the rollouts."""
+    return float(value["exact"] if value["exact"] is not None else str(value["rollouts"]).split()[0])
 
 
 def _cell(value: Any) -> str:

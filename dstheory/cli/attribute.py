@@ -18,6 +18,7 @@ from dstheory.cli.options import (
     Problem,
     config_option,
     figure_options,
+    figures_as_asked,
     fresh_directory,
     json_option,
     model_options,
@@ -26,6 +27,7 @@ from dstheory.cli.options import (
     objective_options,
     problem_from,
     seed_option,
+    write_figure,
 )
 from dstheory.errors import ChainError, RewardNotReadError
 from dstheory.texts import markdown_cell
@@ -70,7 +72,7 @@ Examples:
 @click.option(
     "--format", type=click.Choice(["table", "markdown"]), default="table", show_default=True, help="How --all prints its table."
 )
-@figure_options("Directory for the figure of --all; default a new one under results/.")
+@figure_options("Directory for a figure; with --all default a new one under results/.")
 @module_option
 @json_option
 @click.pass_context
@@ -80,7 +82,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     Level (i) compares c_s with c_d on the same trajectory and turn and depends on the baseline; level (ii) is what SGD feels and
     depends on the parametrisation; level (iii) depends on neither.
     """
-    for name in ("longer", "format", "out", "no_figure", "overwrite"):
+    for name in ("longer", "format", "no_figure", *(["overwrite"] if options["out"] is None else [])):
         if not options["compare_all"] and ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
             raise click.UsageError(f"--{name.replace('_', '-')} is for the comparison of --all: add --all, or leave it out", ctx)
     if options["compare_all"] and ctx.get_parameter_source("gamma") is click.core.ParameterSource.DEFAULT:
@@ -106,6 +108,11 @@ def _attribute(problem: Problem, options: dict[str, Any]) -> None:
     # What cannot be computed here is no reason to show nothing.
     found, left_out = _each(options, split_of, but=(ChainError, RewardNotReadError))
     said = notes(built, problem, options)
+    if options["out"] is not None and found:
+        from dstheory.plots.results import attribution_figure
+
+        results = [_as_dict(expression, split) for expression, split in found]
+        write_figure(options, "attribution", lambda: attribution_figure(dict(found), title=problem.name), results)
     if options["as_json"]:
         _print_json(problem, options, [_as_dict(e, s) for e, s in found], left_out, said)
         return
@@ -242,7 +249,8 @@ def _draw(rows: list[ObjectiveRow], problem: Problem, options: dict[str, Any], b
 
     out: Path = options["out"] or fresh_directory(Path("results/attribute"))
     with results_directory(out, overwrite=options["overwrite"]) as directory:
-        save_figure(comparison_figure(rows, longer=options["longer"], title=problem.name), Path(directory) / "comparison")
+        with figures_as_asked():
+            save_figure(comparison_figure(rows, longer=options["longer"], title=problem.name), Path(directory) / "comparison")
         parameters = {k: str(v) if isinstance(v, Path) else v for k, v in options.items() if k not in ("as_json", "overwrite")}
         manifest = {
             "command": ["dstheory", *sys.argv[1:]],

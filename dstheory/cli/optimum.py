@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dstheory.cli.echo import echo
-from dstheory.cli.options import config_option, json_option, model_options, parameter_options, problem_from
+from dstheory.cli.options import (
+    config_option,
+    figure_options,
+    json_option,
+    model_options,
+    parameter_options,
+    problem_from,
+    write_figure,
+)
 from dstheory.cli.show import number, print_json, print_table
 from dstheory.dynamics.parameters import PARAMETERS
 
@@ -40,6 +48,7 @@ _SHOWN = 40  # answers that --policy lists in a table; --json has them all
     beta={"default": PARAMETERS["beta"].default, "help": "Strength of the KL penalty, > 0."},
 )  # fmt: skip
 @click.option("--policy", "show_policy", is_flag=True, help="Also print the optimal policy, answer by answer.")
+@figure_options("Directory for a figure of reference and optimum; without it nothing is drawn.")
 @json_option
 @click.pass_context
 def command(ctx: click.Context, /, **options: Any) -> None:
@@ -76,6 +85,8 @@ def command(ctx: click.Context, /, **options: Any) -> None:
         "iterations": int(best.iterations.max()),
         "error": float(best.error.max()),
     }
+    if options["out"] is not None and not options["no_figure"]:
+        _draw(before, after, problem.name, options)
     if options["as_json"]:
         if options["show_policy"]:
             found["policy"] = _nested(best.policy, problem.mdp.n_answers.tolist())
@@ -84,6 +95,14 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     _print(found, options)
     if options["show_policy"]:
         _print_policy(best, problem.reference)
+
+
+def _draw(before: Solution, after: Solution, name: str, options: dict[str, Any]) -> None:
+    from dstheory.plots.results import rates_figure, rates_of
+
+    policies = {"reference": before, "optimum": after}
+    rates = {policy: rates_of(solution) for policy, solution in policies.items()}
+    write_figure(options, "optimum", lambda: rates_figure(rates, title=name), rates)
 
 
 def _summary(solution: Solution) -> dict[str, float]:

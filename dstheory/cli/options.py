@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import reprlib
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -13,11 +14,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dstheory.cli.echo import echo
 from dstheory.cli.numbers import Number, Whole, WholeOrEndless
 from dstheory.dynamics.parameters import PARAMETERS, TABLE, TOGETHER, Parameter, Together
 from dstheory.errors import DSTheoryError
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from dstheory.chain.mdp import TwoStageMDP
     from dstheory.chain.policy import Policy
     from dstheory.dynamics.problem import Chain
@@ -83,12 +87,58 @@ def seed_option(text: str) -> Callable[[_F], _F]:
     return click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help=text)
 
 
+_FIGURES = "dstheory.figures"  # where the context keeps how figures are asked for
+
+
+def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    ctx.meta.setdefault(_FIGURES, {})[param.name] = value
+
+
+drawing_options = _apply(
+    [
+        click.option("--figure-format", type=click.Choice(["png", "svg", "pdf"]), multiple=True, expose_value=False,
+                     callback=_keep, help="Format of the figure (repeatable); where one is drawn anyway, default png and svg."),
+        click.option("--width", type=click.Choice(["text", "column"]), default="text", show_default=True, expose_value=False,
+                     callback=_keep, help="Draw for the width of a paper's text, or for one column."),
+    ]
+)  # fmt: skip
+
+
+def formats_asked() -> tuple[str, ...]:
+    """Return the formats that the command line asks for."""
+    return tuple(click.get_current_context().meta.get(_FIGURES, {}).get("figure_format", ()))
+
+
+@contextmanager
+def figures_as_asked() -> Iterator[None]:
+    """Draw and write figures as the options of the running command say."""
+    from dstheory.plots.style import drawn_for
+
+    with drawn_for(click.get_current_context().meta.get(_FIGURES, {}).get("width", "text"), formats_asked()):
+        yield
+
+
+def write_figure(options: Mapping[str, Any], name: str, figure: Callable[[], Figure], results: Any) -> None:
+    """Draw one figure as asked into the directory of ``--out``, with its manifest; complete or absent."""
+    from dstheory.plots import save_figure
+    from dstheory.readers import results_directory, write_manifest
+
+    parameters = {k: str(v) if isinstance(v, Path) else v for k, v in options.items() if k not in ("as_json", "overwrite")}
+    with results_directory(options["out"], overwrite=options["overwrite"]) as directory:
+        with figures_as_asked():
+            save_figure(figure(), Path(directory) / name)
+        said = {"command": ["dstheory", *sys.argv[1:]], "parameters": parameters, "seed": options.get("seed")}
+        write_manifest(directory, said | {"wall_seconds": None, "results": results})
+    echo(f"figure: {options['out']}", err=True)
+
+
 def figure_options(text: str) -> Callable[[_F], _F]:
     """Add ``--out``, ``--no-figure`` and ``--overwrite``; ``text`` says what DIR is for."""
     return _apply(
         [
             click.option("--out", type=click.Path(path_type=Path), default=None, metavar="DIR", help=text),
             click.option("--no-figure", is_flag=True, help="Draw nothing."),
+            drawing_options,
             click.option("--overwrite", is_flag=True, help="Replace an earlier result in DIR."),
         ]
     )

@@ -16,6 +16,7 @@ from dstheory.cli.options import (
     Problem,
     config_option,
     figure_options,
+    figures_as_asked,
     fresh_directory,
     json_option,
     model_options,
@@ -192,7 +193,8 @@ def _draw(found: _Found, problem: Problem, options: dict[str, Any], solution: So
         curves[expression] = [signal(objective, solution, prompts=prompts) for objective in several] or [one]
     out: Path = options["out"] or fresh_directory(Path("results/signal"))
     with results_directory(out, overwrite=options["overwrite"]) as directory:
-        save_figure(signal_figure(curves, title=problem.name), Path(directory) / "signal")
+        with figures_as_asked():
+            save_figure(signal_figure(curves, title=problem.name), Path(directory) / "signal")
         parameters = {k: str(v) if isinstance(v, Path) else v for k, v in options.items() if k not in ("as_json", "overwrite")}
         keys = ("group_size", "prompts", "dead", "sample", "decide")
         results = {

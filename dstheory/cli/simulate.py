@@ -13,6 +13,8 @@ from dstheory.cli.echo import echo
 from dstheory.cli.notes import notes
 from dstheory.cli.options import (
     config_option,
+    drawing_options,
+    figures_as_asked,
     fresh_directory,
     json_option,
     model_options,
@@ -50,6 +52,7 @@ Examples:
 @click.option("--out", type=click.Path(path_type=Path), default=None, metavar="DIR",
               help="Directory for figure, data and manifest; default a new one under results/.")  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Replace an earlier result in DIR.")
+@drawing_options
 @module_option
 @json_option
 @click.pass_context
@@ -137,7 +140,8 @@ def _write(
 
     beta = "" if options["beta"] is None else f", β = {options['beta']:g}"
     title = f"{chain}: length weight λ = {options['length_weight']:g}{beta}"
-    save_figure(simulation_figure(comparison, title=title), directory / "simulate")
+    with figures_as_asked():
+        save_figure(simulation_figure(comparison, title=title), directory / "simulate")
     parameters = {k: str(v) if isinstance(v, Path) else v for k, v in options.items() if k not in ("as_json", "overwrite")}
     write_run(
         directory,

@@ -17,6 +17,9 @@ from dstheory.cli.numbers import Whole
 from dstheory.cli.options import (
     chain_from,
     config_option,
+    drawing_options,
+    figures_as_asked,
+    formats_asked,
     given_options,
     json_option,
     model_options,
@@ -88,6 +91,7 @@ class _Size(click.ParamType[Any]):
 @click.option("--out", type=click.Path(path_type=Path), default=None, metavar="DIR",
               help="Directory for data and manifest; default a new one under results/.")  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Replace an earlier result in DIR, and another sweep's unfinished one.")
+@drawing_options
 @click.option("--chunk", type=Whole(1, 1_000_000_000, "no sweep has so many settings; give fewer"), default=None, metavar="N",
               help="Settings saved together, about; no influence on the numbers.")  # fmt: skip
 @click.option("--max-size", type=_Size(), default=None,
@@ -122,11 +126,22 @@ def command(ctx: click.Context, /, **options: Any) -> None:
             progress=update,
             command=["dstheory", *sys.argv[1:]],
         )
+    if formats_asked():
+        _draw(plan, data, out)
     found = _found(plan, data, counts, out, time.monotonic() - began)
     if options["as_json"]:
         print_json(found)
     else:
         _print_result(plan, data, found)
+
+
+def _draw(plan: SweepPlan, data: LabelledArrays, out: Path) -> None:
+    """Draw p, a, b and accuracy beside the data, in the formats asked for."""
+    from dstheory.plots import save_figure
+    from dstheory.plots.results import sweep_figure
+
+    with figures_as_asked():
+        save_figure(sweep_figure(data, title=f"{plan.chain.name}: {plan.of}"), out / "sweep")
 
 
 def _plan(ctx: click.Context, options: dict[str, Any]) -> SweepPlan:

@@ -66,7 +66,7 @@ from dstheory.errors import ChainError, ImproperChainError
 from dstheory.kernels.parallel import as_input, available_threads, blocks, run_blocks
 from dstheory.objectives.mass import over_runs
 from dstheory.objectives.weights import Reduction, log_ratios, stage_weights
-from dstheory.tables import Table, Tabulated, short
+from dstheory.tables import Drawn, Table, short
 
 __all__ = ["Optimum", "optimum", "regularised_value"]
 
@@ -78,7 +78,7 @@ _SERIAL = 65_536  # below this, starting threads costs more than the second one 
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Optimum(Tabulated):
+class Optimum(Drawn):
     r"""The optimum of reward plus stage-weighted KL, and how well it was found.
 
     Attributes:
@@ -119,7 +119,15 @@ class Optimum(Tabulated):
             said = {"penalised value": self.mean_value, "error at most": self.error.max(), "accuracy": at.mean_accuracy,
                     "turns": at.mean_turns, "p": at.p, "a": at.a, "b": at.b}  # fmt: skip
         found = "found" if self.converged.all() else "not found everywhere"
-        return Table(f"Optimum: {found}", ("quantity", "value"), [(name, short(value)) for name, value in said.items()])
+        formulas = (
+            r"\max_\pi\ \mathrm{E}[R] - \beta\sum_k\bigl(w_s\,\mathrm{KL}_s + w_d\,\mathrm{KL}_d\bigr),\qquad "
+            r"\pi^*\propto\pi_{\mathrm{ref}}\,e^{Q/(\beta w)}",
+        )
+        return Table(f"Optimum: {found}", ("quantity", "value"), [(name, short(value)) for name, value in said.items()], formulas)
+
+    def columns(self) -> dict[str, Any]:
+        """Return each turn, prompt and answer in a row: what the optimal policy does."""
+        return self.policy.columns()
 
 
 def optimum(

@@ -38,7 +38,7 @@ from dstheory.errors import ChainError, DivergedError
 from dstheory.objectives.base import Objective, WeightedSum
 from dstheory.objectives.mass import over_runs
 from dstheory.readers.arrays import LabelledArrays
-from dstheory.tables import Table, Tabulated, short
+from dstheory.tables import RATES, Drawn, Table, short
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -47,7 +47,7 @@ __all__ = ["TrainResult", "clipped", "train"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class TrainResult(Tabulated):
+class TrainResult(Drawn):
     """What a training run leaves.
 
     Attributes:
@@ -67,7 +67,16 @@ class TrainResult(Tabulated):
         """Return the first and the last logged step."""
         names = ("accuracy", "turns", "p", "a", "b", "value")
         rows = [(str(int(self.log["step"][i])), *(short(self.log[name][i]) for name in names)) for i in (0, -1)]
-        return Table("Training", ("step", *names), rows)
+        return Table("Training", ("step", *names), rows, RATES)
+
+    def columns(self) -> dict[str, Any]:
+        """Return each logged step of each run in a row."""
+        names = ("p", "a", "b", "accuracy", "turns", "value")
+        runs = np.broadcast_shapes(*(self.log[name].shape for name in names))
+        flat = {name: np.broadcast_to(self.log[name], runs).reshape(runs[0], -1) for name in names}
+        step = np.broadcast_to(np.asarray(self.log["step"])[:, None], flat["p"].shape)
+        run = np.broadcast_to(np.arange(flat["p"].shape[1]), flat["p"].shape)
+        return {"step": step.ravel(), "run": run.ravel(), **{name: values.ravel() for name, values in flat.items()}}
 
 
 def train(

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from dstheory.anatomy.surveys import TOTAL
 from dstheory.plots.panels import Panel, grid_figure
-from dstheory.plots.style import DASHES, PALETTE, tidy
+from dstheory.plots.style import DASHES, MARKERS, PALETTE, RATES, STAGES, tidy
 from dstheory.texts import figure_text
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dstheory.anatomy.revisions import Revisions
     from dstheory.anatomy.surveys import Group, MeanSplit, Survey
 
-_RATES = {"p": "P(correct)", "a": "P(stop | correct)", "b": "P(resample | wrong)"}
+_RATES = {name: text.partition(" = ")[2] for name, text in RATES.items()}
 
 
 class _Curve(NamedTuple):
@@ -41,15 +41,16 @@ class _Curve(NamedTuple):
         return cls(f"${name}$ = {_RATES[name]}", f"{name} = {_RATES[name]}", values)
 
 
-_MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 _PREDICTED = {
     "pooled": "predicted: one p (pooled)",
     "heterogeneous": "predicted: p varies (heterogeneous)",
 }
 _HATCHES = {"pooled": "....", "heterogeneous": "////"}
 _PARTS: tuple[tuple[str, str, dict[str, Any]], ...] = (
-    ("sample", "sampling", {"color": PALETTE[5], "edgecolor": "0.2", "linewidth": 0.8}),
-    ("decide", "decisions", {"color": PALETTE[4], "edgecolor": "0.2", "linewidth": 0.8, "hatch": "\\\\\\\\"}),
+    *(
+        (name, look["label"], {"color": look["color"], "hatch": look["hatch"], "edgecolor": "0.2", "linewidth": 0.8})
+        for name, look in STAGES.items()
+    ),
 )
 _READINGS = {"afresh": "if drawn afresh", "markov": "if Markov"}
 _MOST_POINTS = 24  # of steps; more are thinned
@@ -147,7 +148,7 @@ def _points(title: str, curves: Sequence[_Curve], labels: Sequence[str], by: str
     def draw(axes: Axes) -> None:
         for j, (label, _, values) in enumerate(curves):
             x = np.arange(len(values)) + (0.36 * (j / (len(curves) - 1) - 0.5) if len(curves) > 1 else 0.0)
-            look = {"color": PALETTE[j % len(PALETTE)], "marker": _MARKERS[j % len(_MARKERS)], "markersize": 4.5,
+            look = {"color": PALETTE[j % len(PALETTE)], "marker": MARKERS[j % len(MARKERS)], "markersize": 4.5,
                     "linestyle": "none"}  # fmt: skip
             body = len(values) - 1 if len(values) > 1 else 1
             _errorbar(axes, x[:body], values[:body], label=label, **look)
@@ -210,7 +211,7 @@ def _lines(title: str, curves: Sequence[_Curve], ticks: Sequence[str], by: str) 
     def draw(axes: Axes) -> None:
         for j, (label, _, values) in enumerate(curves):
             x = np.arange(len(values)) + 0.05 * (j - (len(curves) - 1) / 2)
-            look = {"color": PALETTE[j], "marker": _MARKERS[j], "markersize": 4.5, "linestyle": DASHES[j]}
+            look = {"color": PALETTE[j], "marker": MARKERS[j], "markersize": 4.5, "linestyle": DASHES[j]}
             _errorbar(axes, x, values, label=label, **look)
         _over(axes, ticks, by)
 

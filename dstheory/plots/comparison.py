@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from dstheory.checks import Floats
-from dstheory.plots.style import PALETTE, RC, tidy
+from dstheory.plots.style import PALETTE, RC, STAGES, figure_size, in_column, tidy
 from dstheory.texts import figure_text
 
 if TYPE_CHECKING:
@@ -29,23 +29,26 @@ def comparison_figure(rows: Sequence[ObjectiveRow], *, longer: float, title: str
         title: over the whole figure.
     """
     with matplotlib.rc_context(RC):
-        figure = Figure(figsize=(7.2, 1.5 + 0.2 * len(rows)), layout="constrained")
-        left, right = figure.subplots(1, 2, sharey=True)
+        height = 1.5 + 0.2 * len(rows)
+        figure = Figure(figsize=figure_size(7.2, 2 * height if in_column() else height), layout="constrained")
+        left, right = figure.subplots(*((2, 1) if in_column() else (1, 2)), sharey=True)
         heights = _heights(rows)
         _shares(left, rows, heights, longer)
         _tilts(right, rows, heights)
         left.set_yticks(heights, [figure_text(row.name) for row in rows])
         left.set_ylim(heights.max() + 1.0, heights.min() - 1.0)
         for label, row in zip(left.get_yticklabels(), rows, strict=True):
-            label.set_color(PALETTE[0] if row.balanced else PALETTE[1] if row.balanced is False else PALETTE[6])
+            label.set_style("normal" if row.balanced else "italic")
+            label.set_weight("bold" if row.balanced else "normal")
         for axes in (left, right):
             for above, below, one, two in zip(heights[:-1], heights[1:], rows[:-1], rows[1:], strict=True):
                 if one.family != two.family:
                     axes.axhline((above + below) / 2, color="0.7", linewidth=0.6)
         handles = [h for axes in (left, right) for h in axes.get_legend_handles_labels()[0]]
-        figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
+        figure.legend(handles=handles, loc="outside lower center", ncols=1 if in_column() else 3, frameon=False)
         name = f"{figure_text(title)}: " if title else ""
-        figure.suptitle(f"{name}blue names: one coefficient for both stages; orange: two", fontsize=9)
+        between = "\n" if in_column() else " "
+        figure.suptitle(f"{name}bold: one coefficient for both stages;{between}italic: two, or not compared", fontsize=9)
     return figure
 
 
@@ -58,9 +61,10 @@ def _heights(rows: Sequence[ObjectiveRow]) -> Floats:
 def _shares(axes: Axes, rows: Sequence[ObjectiveRow], heights: Floats, longer: float) -> None:
     now, then = (np.array([getattr(row, name) for row in rows]) for name in ("energy_share", "energy_share_longer"))
     axes.hlines(heights, now, then, color="0.6", linewidth=1.2)
-    axes.plot(then, heights, "o", color=PALETTE[5], markersize=8, markerfacecolor="none",
+    axes.plot(then, heights, "o", color="0.35", markersize=9, markerfacecolor="none", zorder=2,
               label=f"energy share, answers {longer:g} x as long")  # fmt: skip
-    axes.plot(now, heights, "o", color=PALETTE[0], markersize=4.5, label="decision's share of the energy")
+    axes.plot(now, heights, "o", color=STAGES["decide"]["color"], markeredgecolor="0.2", markersize=4.5, zorder=3,
+              label="decision's share of the energy")
     axes.set_xlim(-0.03, 1.03)
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
     axes.set_xlabel("decision's share of the Fisher energy")
@@ -68,17 +72,17 @@ def _shares(axes: Axes, rows: Sequence[ObjectiveRow], heights: Floats, longer: f
 
 
 def _tilts(axes: Axes, rows: Sequence[ObjectiveRow], heights: Floats) -> None:
-    for name, marker, colour, size, label in (
-        ("both", "D", PALETTE[6], 4.0, "tilt, both stages"),
-        ("decide", "^", PALETTE[1], 5.0, "tilt, decisions"),
-        ("sample", "s", PALETTE[2], 7.5, "tilt, sampling"),
+    for name, marker, colour, size, order, label in (
+        ("both", "x", PALETTE[6], 4.5, 4, "tilt, both stages"),
+        ("decide", "^", STAGES["decide"]["color"], 5.0, 3, "tilt, decisions"),
+        ("sample", "s", STAGES["sample"]["color"], 8.5, 2, "tilt, sampling"),
     ):
         angles = np.array([getattr(row.tilt, name) for row in rows])
         hollow = "none" if name == "sample" else colour
-        axes.plot(angles, heights, marker, color=colour, markerfacecolor=hollow, markersize=size, label=label)
+        axes.plot(angles, heights, marker, color=colour, zorder=order, markerfacecolor=hollow, markersize=size, label=label)
     axes.axvspan(90, 186, color="0.93", zorder=0)
     axes.set_xlim(-6, 186)
     axes.set_xticks([0, 45, 90, 135, 180])
     axes.set_xlabel("angle to the accuracy's gradient (degrees)")
-    axes.tick_params(labelleft=False)
+    axes.tick_params(labelleft=in_column())
     tidy(axes)

@@ -12,7 +12,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dstheory.plots.style import RC
+from dstheory.plots.style import COLUMN, RC, in_column
 from dstheory.texts import figure_text
 
 _WIDTH = 3.6  # inches: 346 pixels of a browser, so that text of 8.5 points is 11 pixels high on a telephone
@@ -58,9 +58,10 @@ def grid_figure(rows: Sequence[Sequence[Panel]], *, title: str = "") -> Figure:
         title: over the whole figure.
     """
     rows = [row for row in rows if row]
+    rows = [[panel] for row in rows for panel in row] if in_column() else rows
     most = max(map(len, rows))
     with matplotlib.rc_context(RC):
-        width = max(3.8 if most == 1 else 7.2, 2.4 * most)
+        width = COLUMN if in_column() else max(3.8 if most == 1 else 7.2, 2.4 * most)
         figure = Figure(figsize=(width, 0.6 + sum(max(panel.height for panel in row) for row in rows)), layout="constrained")
         columns = lcm(*map(len, rows))
         grid = figure.add_gridspec(len(rows), columns)

@@ -1,4 +1,4 @@
-"""Writing figures: PNG and SVG, reproducible bytes."""
+"""Writing figures: PNG, SVG and PDF, reproducible bytes."""
 
 from __future__ import annotations
 
@@ -7,26 +7,33 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
 
-from dstheory.plots.style import RC
+from dstheory.plots.style import RC, figure_formats
+
+_SAVED: dict[str, dict[str, Any]] = {
+    ".png": {"dpi": 200},
+    ".svg": {"metadata": {"Date": None}},
+    ".pdf": {"metadata": {"CreationDate": None}},
+}
 
 
 def save_figure(figure: Figure, stem: Path) -> list[Path]:
-    """Write ``stem.png`` and ``stem.svg``; no date is written, so that the same figure gives the same bytes.
+    """Write a file per format, by default ``stem.png`` and ``stem.svg``; without a date, so the same figure gives the same bytes.
 
     Returns:
         The paths written.
     """
-    paths = [stem.with_suffix(".png"), stem.with_suffix(".svg")]
+    paths = [stem.with_suffix(f".{kind}") for kind in figure_formats()]
     with matplotlib.rc_context(RC), one_warning_of_glyphs():
         if figure.get_layout_engine() is not None:
             figure.draw_without_rendering()  # lay out once, for both files
             figure.set_layout_engine(None)  # with one, or the placeholder "none", every file would be laid out again
-        figure.savefig(paths[0], dpi=200)
-        figure.savefig(paths[1], metadata={"Date": None})
+        for path in paths:
+            figure.savefig(path, **_SAVED[path.suffix])
     return paths
 
 

@@ -9,7 +9,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from dstheory.plots.style import DASHES, PALETTE, RC, tidy
+from dstheory.plots.style import DASHES, MARKERS, PALETTE, RC, figure_size, in_column, tidy
 from dstheory.texts import figure_text
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ def signal_figure(found: Mapping[str, Sequence[Signal]], *, title: str = "") -> 
         title: over the whole figure.
     """
     with matplotlib.rc_context(RC):
-        figure = Figure(figsize=(7.2, 3.0), layout="constrained")
-        panels = figure.subplots(1, 3)
+        figure = Figure(figsize=figure_size(7.2, 7.0 if in_column() else 3.0), layout="constrained")
+        panels = figure.subplots(*((3, 1) if in_column() else (1, 3)))
         for i, (name, several) in enumerate(found.items()):
             sizes = np.array([one.group_size for one in several])
             look = {"color": PALETTE[i % len(PALETTE)], "linestyle": DASHES[i // len(PALETTE) % len(DASHES)]}
@@ -39,21 +39,26 @@ def signal_figure(found: Mapping[str, Sequence[Signal]], *, title: str = "") -> 
                 if sizes.max() == 1:
                     axes.axhline(needed[0], label=label, **look)
                 else:
-                    axes.plot(sizes, needed, marker="o", markersize=3, label=label, **look)
+                    axes.plot(sizes, needed, marker=MARKERS[i % len(MARKERS)], markersize=3.5, label=label, **look)
             if sizes.max() > 1:
-                panels[2].plot(sizes, [one.dead for one in several], marker="o", markersize=3, **look)
+                panels[2].plot(sizes, [one.dead for one in several], marker=MARKERS[i % len(MARKERS)], markersize=3.5, **look)
         for axes, what in zip(
-            panels, ("sampling: responses for ratio 1", "decisions: responses for ratio 1", "dead groups"), strict=True
+            panels, ("sampling", "decisions", "dead groups"), strict=True
         ):
             axes.set_title(what)
+            axes.set_ylabel("share of groups" if axes is panels[2] else "responses for a ratio of 1")
             axes.set_xscale("log", base=2)
             axes.set_xlabel("responses per prompt")
             tidy(axes)
         for axes in panels[:2]:
             if any((np.asarray(line.get_ydata(), dtype=np.float64) > 0).any() for line in axes.get_lines()):
                 axes.set_yscale("log")
+        limits = [axes.get_ylim() for axes in panels[:2]]
+        for axes in panels[:2]:  # one scale, as the two are compared
+            axes.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
         panels[2].set_ylim(-0.03, 1.03)
-        figure.legend(handles=panels[0].get_legend_handles_labels()[0], loc="outside lower center", ncols=4, frameon=False)
+        figure.legend(handles=panels[0].get_legend_handles_labels()[0], loc="outside lower center",
+                      ncols=2 if in_column() else 4, frameon=False)
         if title:
             figure.suptitle(figure_text(title), fontsize=9)
     return figure

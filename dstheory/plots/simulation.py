@@ -9,12 +9,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dstheory.plots.style import DASHES, PALETTE, RC, tidy
+from dstheory.plots.style import DASHES, PALETTE, RATES, RC, STAGES, figure_size, in_column, tidy
 from dstheory.texts import figure_text
 
 if TYPE_CHECKING:
     from dstheory.chain.exact import GainSplit
     from dstheory.dynamics.conditions import Comparison
+
+
+HATCH = STAGES["decide"]["hatch"]
 
 
 def simulation_figure(comparison: Comparison, *, title: str = "") -> Figure:
@@ -26,34 +29,43 @@ def simulation_figure(comparison: Comparison, *, title: str = "") -> Figure:
     """
     names = list(comparison.results)
     with matplotlib.rc_context(RC):
-        figure = Figure(figsize=(7.2, 4.9))
-        grid = figure.subplots(2, 3)
+        narrow = in_column()
+        figure = Figure(figsize=figure_size(7.2, 6.6 if narrow else 4.9))
+        grid = figure.subplots(*((3, 2) if narrow else (2, 3))).reshape(-1)
         for axes, variable, label in (
-            (grid[0, 0], "p", "p = P(correct)"),
-            (grid[0, 1], "a", "a = P(stop | correct)"),
-            (grid[0, 2], "b", "b = P(resample | wrong)"),
-            (grid[1, 0], "accuracy", "final accuracy"),
+            *((grid[i], name, label) for i, (name, label) in enumerate(RATES.items())),
+            (grid[3], "accuracy", "final accuracy"),
         ):
             _curves(axes, comparison, variable)
             axes.set_title(label, y=1.0)
-            axes.set_xlabel("step")
-        handles, labels = grid[0, 0].get_legend_handles_labels()
-        _energies(grid[1, 1], comparison, names)
-        _gains(grid[1, 2], comparison.gains, names)
+            axes.set_xlabel("training step")
+        handles, labels = grid[0].get_legend_handles_labels()
+        _energies(grid[4], comparison, names)
+        _gains(grid[5], comparison.gains, names)
         for (
             axes
         ) in grid.flat:  # placed here, as the titles are: matplotlib would measure all labels of ticks to find these places
             axes.xaxis.set_label_coords(0.5, -0.16)
             axes.yaxis.set_label_coords(-0.16, 0.5)
-        columns = min(4, len(names))
+        columns = min(2 if narrow else 4, len(names))
         figure.legend(handles, labels, loc="lower center", ncols=columns, frameon=False, borderaxespad=0.3)
+        if any(np.ndim(result.log["p"]) > 1 for result in comparison.results.values()):
+            title = f"{title}{chr(10) if narrow else ' '}(median; shaded: middle 80 % of the starts)"
         if title:
-            figure.suptitle(figure_text(title), fontsize=10, y=0.985)
+            figure.suptitle(_two_lines(title), fontsize=8 if narrow else 10, y=0.985)
         # What a layout engine finds by drawing everything once more: room for titles, labels, and the legend's lines.
         lines = -(-len(names) // columns)
-        figure.subplots_adjust(left=0.047, right=0.973, top=0.905 if title else 0.955, bottom=0.105 + 0.04 * lines, wspace=0.3,
-                               hspace=0.44)  # fmt: skip
+        if narrow:
+            figure.subplots_adjust(left=0.1, right=0.97, top=0.925 if title else 0.96, bottom=0.085 + 0.03 * lines, wspace=0.36,
+                                   hspace=0.5)  # fmt: skip
+        else:
+            figure.subplots_adjust(left=0.047, right=0.973, top=0.905 if title else 0.955, bottom=0.105 + 0.04 * lines,
+                                   wspace=0.3, hspace=0.44)  # fmt: skip
     return figure
+
+
+def _two_lines(title: str) -> str:
+    return "\n".join(figure_text(line, longest=110) for line in title.split("\n"))
 
 
 def _curves(axes: Axes, comparison: Comparison, variable: str) -> None:
@@ -62,7 +74,7 @@ def _curves(axes: Axes, comparison: Comparison, variable: str) -> None:
         step, data = result.log["step"], result.log[variable]
         runs = tuple(range(1, data.ndim))
         style = {"color": PALETTE[i % len(PALETTE)], "linestyle": DASHES[i % len(DASHES)]}
-        axes.plot(step, np.median(data, axis=runs) if runs else data, label=figure_text(name), **style)
+        axes.plot(step, np.median(data, axis=runs) if runs else data, label=f"{i + 1}: {figure_text(name)}", **style)
         if runs:
             low, high = np.quantile(data, [0.1, 0.9], axis=runs)
             axes.fill_between(step, low, high, color=style["color"], alpha=0.15, linewidth=0)
@@ -94,11 +106,12 @@ def _energies(axes: Axes, comparison: Comparison, names: list[str]) -> None:
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(_power_of_ten)
     axes.set_ylim(floor / 1.6, None)
-    axes.set_xticks([])
+    axes.set_xticks(range(len(names)), [str(i + 1) for i in range(len(names))])
+    axes.set_xlabel("objective")
     axes.set_xlim(-0.6, len(names) - 0.4)
     axes.set_title("Fisher energy at the start", y=1.0)
     axes.plot([], [], "o", color="0.3", label="sampling")
-    axes.plot([], [], "D", color="0.3", markerfacecolor="white", label="decision")
+    axes.plot([], [], "D", color="0.3", markerfacecolor="white", label="decisions")
     axes.legend(loc="best", frameon=False, handletextpad=0.2)
     tidy(axes)
 
@@ -110,14 +123,15 @@ def _gains(axes: Axes, gains: dict[str, GainSplit], names: list[str]) -> None:
         sample, decide = (float(np.median(part)) for part in (gains[name].sample, gains[name].decide))
         base = sample if sample * decide > 0 else 0.0
         axes.bar(i, sample, color=colour, width=0.62)
-        axes.bar(i, decide, bottom=base, color="white", edgecolor=colour, hatch="////", width=0.62, linewidth=1.0)
+        axes.bar(i, decide, bottom=base, color="white", edgecolor=colour, hatch=HATCH, width=0.62, linewidth=1.0)
     axes.bar(0, 0, color="0.4", label="sampling")
-    axes.bar(0, 0, color="white", edgecolor="0.4", hatch="////", label="decision")
+    axes.bar(0, 0, color="white", edgecolor="0.4", hatch=HATCH, label="decisions")
     axes.axhline(0, color="0.2", linewidth=0.8)
-    axes.set_xticks([])
+    axes.set_xticks(range(len(names)), [str(i + 1) for i in range(len(names))])
+    axes.set_xlabel("objective")
     axes.set_xlim(-0.6, len(names) - 0.4)
     axes.set_title("accuracy gain, by stage", y=1.0)
     low, high = axes.get_ylim()
-    axes.set_ylim(low, high + 0.3 * (high - low))  # room for the legend above the bars
-    axes.legend(loc="upper right", frameon=False, ncols=2, handletextpad=0.4, columnspacing=0.9)
+    axes.set_ylim(low, high + (0.6 if in_column() else 0.3) * (high - low))  # room for the legend above the bars
+    axes.legend(loc="upper right", frameon=False, ncols=1 if in_column() else 2, handletextpad=0.4, columnspacing=0.9)
     tidy(axes)

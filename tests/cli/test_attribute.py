@@ -71,12 +71,22 @@ def test_help_has_examples(dstheory, command) -> None:
 
 
 @pytest.mark.parametrize(
-    "option", [["--format", "markdown"], ["--longer", 4], ["--out", "d"], ["--no-figure"], ["--overwrite"]], ids=lambda o: o[0]
+    "option", [["--format", "markdown"], ["--longer", 4], ["--no-figure"], ["--overwrite"]], ids=lambda o: o[0]
 )
 def test_options_of_the_comparison_need_it(dstheory, option) -> None:
     ran = dstheory("attribute", *option)
     assert ran.code == 2
     assert f"{option[0]} is for the comparison of --all: add --all, or leave it out" in ran.err
+
+
+def test_few_objectives_have_a_figure_where_one_is_asked_for(dstheory, tmp_path: Path) -> None:
+    out = tmp_path / "d"
+    ran = dstheory("attribute", "--objective", "grpo", "--out", out, "--figure-format", "pdf", "--width", "column")
+    assert ran.code == 0
+    assert sorted(path.name for path in out.iterdir()) == ["attribution.pdf", "run.json"]
+    ran = dstheory("optimum", "--out", tmp_path / "o", "--figure-format", "svg")
+    assert sorted(path.name for path in (tmp_path / "o").iterdir()) == ["optimum.svg", "run.json"]
+    assert dstheory("optimum", "--out", tmp_path / "o").code == 1
 
 
 def test_what_is_too_large_to_be_exact_is_left_out_by_name(dstheory) -> None:

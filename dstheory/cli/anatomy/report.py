@@ -15,7 +15,7 @@ import click
 from dstheory.cli.anatomy.options import log_options, read_with, reading_options, refuse_biased, refuse_unusable
 from dstheory.cli.echo import echo
 from dstheory.cli.numbers import NumberRange, Whole
-from dstheory.cli.options import fresh_directory, json_option, seed_option
+from dstheory.cli.options import drawing_options, figures_as_asked, fresh_directory, json_option, seed_option
 from dstheory.texts import printable
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ class _Report(click.Command):
 @seed_option("Of bootstrap and folds.")
 @click.option("--out", type=click.Path(path_type=Path), default=None, metavar="DIR",
               help="Directory for figures, anatomy.json and manifest; default results/anatomy, numbered if taken.")  # fmt: skip
+@drawing_options
 @click.option("--report", type=click.Path(path_type=Path), default=None, metavar="FILE.html",
               help="Also write one HTML file: the answers in plain words, figures, tables.")  # fmt: skip
 @click.option("--details", is_flag=True, help="Also print checks, predictions, rounds and caps as tables.")
@@ -177,11 +178,12 @@ def _write(directory: Path, found: Survey, options: dict[str, Any], seconds: flo
     from dstheory.plots.roc import roc_figure
     from dstheory.readers import json_text, write_manifest
 
-    save_figure(anatomy_figure(found, title=_title(found)), directory / "anatomy")
-    if any(group.held_out is not None for group in found.groups):
-        save_figure(rounds_figure(found, title=_title(found)), directory / "rounds")
-    if any(group.one_shot is not None and group.one_shot.scores is not None for group in found.groups):
-        save_figure(roc_figure(found, title=_title(found)), directory / "roc")
+    with figures_as_asked():
+        save_figure(anatomy_figure(found, title=_title(found)), directory / "anatomy")
+        if any(group.held_out is not None for group in found.groups):
+            save_figure(rounds_figure(found, title=_title(found)), directory / "rounds")
+        if any(group.one_shot is not None and group.one_shot.scores is not None for group in found.groups):
+            save_figure(roc_figure(found, title=_title(found)), directory / "roc")
     (directory / "anatomy.json").write_text(json_text(found.to_dict()), encoding="utf-8")
     plain = {k: [str(x) for x in v] if k == "logs" else str(v) if isinstance(v, Path) else v for k, v in options.items()}
     command = ["dstheory", *sys.argv[1:]]

@@ -1,0 +1,90 @@
+"""Results in notebooks: one mechanism for tables with mathematics, frames of numbers and pictures."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from dstheory import Claim, Policy, Reinforce, TwoStageMDP, attribute, optimum, solve, train, verify
+from dstheory.errors import DSTheoryError
+from dstheory.plots import save_figure
+from dstheory.plots.results import picture, sweep_figure
+from dstheory.plots.style import COLUMN, drawn_for
+from dstheory.readers.arrays import LabelledArrays
+
+MDP, START = TwoStageMDP.minimal(gamma=0.9), Policy.minimal(p=0.3, a=0.7, b=0.4)
+
+
+@pytest.fixture(scope="module")
+def results() -> dict[str, object]:
+    solution = solve(MDP, START)
+    return {
+        "chain": MDP, "policy": START, "solution": solution, "attribution": attribute(Reinforce(), solution),
+        "training": train(MDP, START, Reinforce(), steps=4, log_every=1), "optimum": optimum(MDP, START, beta=0.2),
+        "verdict": verify("A3", workers=1).entries[0].verdict,
+    }  # fmt: skip
+
+
+def test_everything_shows_mathematics_and_gives_numbers(results: dict[str, object]) -> None:
+    for name, result in results.items():
+        html = result._repr_html_()
+        assert html.count("$") >= 2, name
+        assert html.count("$") % 2 == 0, name
+        assert "<table>" in html
+        assert len(result.to_dataframe()) > 0, name
+
+
+def test_frames_hold_the_numbers_that_were_computed(results: dict[str, object]) -> None:
+    frame = results["training"].to_dataframe()
+    assert frame["p"].tolist() == results["training"].log["p"].tolist()
+    assert frame["step"].tolist() == [0, 1, 2, 3, 4]
+    split = results["attribution"]
+    assert split.to_dataframe()["sample"].tolist() == [float(split.gradient.sample), float(split.energy.sample)]
+    assert results["policy"].to_dataframe()["P(answer)"].tolist() == pytest.approx([0.3, 0.7])
+    many = train(MDP, Policy.minimal(p=[0.2, 0.4], a=0.7, b=0.4), Reinforce(), steps=2, log_every=1)
+    assert many.to_dataframe().groupby("run")["p"].first().tolist() == pytest.approx([0.2, 0.4])
+
+
+def test_pictures_come_from_one_place_and_others_have_none(results: dict[str, object]) -> None:
+    for name in ("training", "attribution", "optimum"):
+        assert isinstance(results[name].plot(title="one"), Figure)
+    with pytest.raises(DSTheoryError, match="there is no picture of a Solution"):
+        picture(results["solution"])
+    assert not hasattr(results["verdict"], "plot")
+
+
+def test_pandas_is_asked_for_in_one_sentence(results: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(DSTheoryError, match="needs pandas, which is not installed: pip install pandas"):
+        results["policy"].to_dataframe()
+
+
+def test_a_claim_shows_its_statement() -> None:
+    claim = Claim(id="X1", statement="p < 1.", latex=r"p < 1", proof=list)
+    assert "p &lt; 1" in claim._repr_html_()
+
+
+def test_figures_for_a_column_and_in_every_format(results: dict[str, object], tmp_path: Path) -> None:
+    with drawn_for("column", ("pdf", "svg")):
+        figure = results["attribution"].plot()
+        assert figure.get_figwidth() == COLUMN
+        paths = save_figure(figure, tmp_path / "one")
+        again = save_figure(results["attribution"].plot(), tmp_path / "two")
+    assert [path.name for path in paths] == ["one.pdf", "one.svg"]
+    assert [one.read_bytes() == other.read_bytes() for one, other in zip(paths, again, strict=True)] == [True, True]
+    assert [path.suffix for path in save_figure(results["attribution"].plot(), tmp_path / "one")] == [".png", ".svg"]
+
+
+@pytest.mark.parametrize("where", [np.array([0.01, 0.1, 1.0]), np.array(["sum", "mean"])])
+def test_a_sweep_joins_numbers_and_no_categories(where: np.ndarray) -> None:
+    n = len(where)
+    tables = {name: (("by",), np.linspace(0.2, 0.8, n), {}) for name in ("p_after", "a_after", "b_after", "accuracy")}
+    data = LabelledArrays({**tables, "status": (("by",), np.zeros(n, dtype=np.int8), {})}, {"by": (("by",), where, {})}, {})
+    (axes,) = sweep_figure(data).axes
+    joined = {line.get_linestyle() for line in axes.get_lines()} - {"None"}
+    assert bool(joined) is (where.dtype.kind == "f")
+    assert axes.get_xscale() == ("log" if where.dtype.kind == "f" else "linear")
