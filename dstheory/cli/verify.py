@@ -174,6 +174,9 @@ def _export(infos: Sequence[Mapping[str, Any]], out: str, overwrite: bool, as_js
         return 0
     left = f"; {steps} steps of {len(parts) - whole} others are not exported: manifest.json says why" if steps else ""
     echo(f"{whole} of {len(parts)} claims exported whole{left}")
+    for part in parts:
+        for step, why in part.missing.items():
+            echo(printable(f"{part.claim.id}: {step} is not exported: {why}"))
     echo(f"check them with Coq alone: make -C {out}")
     return 0
 
@@ -188,7 +191,7 @@ def _confirmed(report: Report, coqc: str, workers: int | None) -> tuple[Report, 
     with tempfile.TemporaryDirectory(prefix="dstheory-coq-") as folder:
         parts = export(_claims(infos), Path(folder))
         found = {answer.claim: answer for answer in check(parts, Path(folder), coqc, workers=workers or available_cores())}
-    entries, confirmed, refused = [], 0, []
+    entries, confirmed, refused, left = [], 0, list[str](), list[str]()
     for entry in report.entries:
         answer, verdict = found.get(entry.info["id"]), entry.verdict
         if answer is not None and answer.confirmed:
@@ -197,12 +200,14 @@ def _confirmed(report: Report, coqc: str, workers: int | None) -> tuple[Report, 
         elif answer is not None and answer.refused:
             refused.append(f"{answer.claim}: not confirmed by the kernel: {answer.message}")
             verdict = replace(verdict, method=f"{verdict.method}, not confirmed by the kernel")
+        elif answer is not None:
+            left.append(f"{answer.claim}: not checked by the kernel: {answer.message}")
         entries.append(replace(entry, verdict=verdict))
-    left, unasked = len(infos) - confirmed - len(refused), len(report.entries) - len(infos)
-    rest = f"; {left} are not exported whole, or not confirmed over real numbers" if left else ""
+    unasked = len(report.entries) - len(infos)
+    rest = f"; {len(left)} are not exported whole, or not confirmed over real numbers" if left else ""
     rest += f"; {unasked} were not asked, since their verdicts are not as recorded" if unasked else ""
     said = f"Coq confirms {confirmed} of {len(report.entries)} claims, refuses {len(refused)}{rest}."
-    return replace(report, entries=tuple(entries)), "\n".join([said, *map(printable, refused)]), bool(refused)
+    return replace(report, entries=tuple(entries)), "\n".join([said, *map(printable, [*refused, *left])]), bool(refused)
 
 
 def _print_list(claims: Sequence[Mapping[str, Any]], style: str) -> None:

@@ -17,8 +17,10 @@ from dstheory.errors import DSTheoryError
 PACKAGES = "coq libcoq-interval"
 MACHINE_INTEGERS = ("PrimInt63.", "Uint63.")
 """Arithmetic of 63 bits, built into the kernel: coq-interval computes with it, and its laws are axioms of the library of Coq."""
+_COMPUTES = ("by_numbers", "interval with")  # tactics that compute with machine integers
 _SECONDS = 900.0  # of one file
 _PLACE = re.compile(r'File "[^"]*", line (\d+), characters [^\n]*\n(.*)', re.DOTALL)
+_THEOREM = re.compile(r"(?:Theorem|Lemma) (\w+)")
 _AXIOM = re.compile(r"^\S+", re.MULTILINE)  # each stands at the beginning of a line, its type behind it or on the next ones
 
 
@@ -124,31 +126,41 @@ def _claim_at(text: str, line: int, parts: list[ExportedClaim]) -> ExportedClaim
 
 
 def _assumptions(coqc: str, directory: Path, name: str, parts: list[ExportedClaim]) -> list[KernelAnswer]:
-    """What the theorems rest on, in Coq's words."""
-    lines = [f"From Claims Require Import {name}."]
-    for part in parts:
-        lines += [f'Goal True. idtac "CLAIM {part.name}". Abort.', f"Print Assumptions {part.name}."]
+    """What the theorems rest on, in Coq's words.
+
+    Coq goes through all that a theorem uses, so those that seem to need the four axioms alone are asked for together; if the
+    answer has more, each is asked for by itself.
+    """
+    computed = [part for part in parts if any(word in part.text() for word in _COMPUTES)]
+    others = [part for part in parts if part not in computed]
+    answers = _asked(coqc, directory, name, [others, *([part] for part in computed)])
+    if any(answer.message for answer in answers if answer.claim in {part.claim.id for part in others}):
+        return _asked(coqc, directory, name, [[part] for part in parts])
+    return answers
+
+
+def _asked(coqc: str, directory: Path, name: str, groups: Sequence[Sequence[ExportedClaim]]) -> list[KernelAnswer]:
+    """Ask what the theorems of each group rest on together."""
+    defined, asked = [f"From Claims Require Import {name}."], []
+    for place, group in enumerate(groups):
+        together = ", ".join(["I", *(part.name for part in group)])
+        defined.append(f"Definition together{place} := ({together}).")
+        asked += [f'Goal True. idtac "GROUP {place}.". Abort.', f"Print Assumptions together{place}."]
     asking = f"{name}_assumptions"
-    (directory / f"{asking}.v").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (directory / f"{asking}.v").write_text("\n".join([*defined, *asked]) + "\n", encoding="utf-8")
     ran = _run(coqc, directory, asking)
-    answers = []
-    for part in parts:
-        _, found, said = ran.stdout.partition(f"CLAIM {part.name}\n")
-        said = said.split("CLAIM ")[0]
+    answers: list[KernelAnswer] = []
+    for place, group in enumerate(groups):
+        _, found, said = ran.stdout.partition(f"GROUP {place}.\n")
+        said = said.split("GROUP ")[0]
         if ran.returncode or not found or not ("Closed under" in said or "Axioms:" in said):
-            answers.append(
-                KernelAnswer(
-                    part.claim.id,
-                    confirmed=False,
-                    message=f"Coq did not say what it rests on: {ran.stderr.strip()[:300]}",
-                    refused=True,
-                )
-            )
+            why = f"Coq did not say what it rests on: {ran.stderr.strip()[:300]}"
+            answers += [KernelAnswer(part.claim.id, confirmed=False, message=why, refused=True) for part in group]
             continue
         beyond = sorted(set(_AXIOM.findall(said.partition("Axioms:\n")[2])) - set(AXIOMS))
         strange = [axiom for axiom in beyond if not axiom.startswith(MACHINE_INTEGERS)]
         why = f"it assumes {', '.join(strange)}" if strange else "with Coq's machine integers" if beyond else ""
-        answers.append(KernelAnswer(part.claim.id, confirmed=not strange, message=why, refused=bool(strange)))
+        answers += [KernelAnswer(part.claim.id, confirmed=not strange, message=why, refused=bool(strange)) for part in group]
     return answers
 
 
@@ -163,7 +175,10 @@ def _compiled(coqc: str, directory: Path, name: str) -> tuple[int, str] | None:
     place = _PLACE.search(ran.stderr)
     if place is None:
         return 0, " ".join(ran.stderr.split())[:300] or f"Coq ended with code {ran.returncode}"
-    return int(place[1]), f"line {place[1]} of {name}.v: {' '.join(place[2].split())[:300]}"
+    line = int(place[1])
+    before = (directory / f"{name}.v").read_text(encoding="utf-8").splitlines()[:line]
+    inside = next((found[1] for text in reversed(before) if (found := _THEOREM.match(text))), None)
+    return line, f"{inside or name}, line {line} of {name}.v: {' '.join(place[2].split())[:300]}"
 
 
 def _run(coqc: str, directory: Path, name: str) -> subprocess.CompletedProcess[str]:

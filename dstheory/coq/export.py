@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +19,10 @@ from dstheory.claims.formulas import text
 from dstheory.claims.steps.base import ClaimContext, StepContext
 from dstheory.claims.witnesses import is_witness
 from dstheory.coq import general
+from dstheory.coq.points import point_theorem
+from dstheory.coq.statements import Theorem, fingerprint
 from dstheory.coq.terms import NotExportedError, identifier
-from dstheory.coq.theorems import Theorem, point_theorem, theorem
+from dstheory.coq.theorems import theorem
 from dstheory.errors import DSTheoryError
 
 _HERE = Path(__file__).resolve().parent
@@ -75,13 +75,12 @@ class ExportedClaim:
         return "\n".join(lines)
 
 
-def part_of(claim: Claim, *, seconds: float = 60.0, skip: Mapping[str, str] | None = None) -> ExportedClaim:
+def part_of(claim: Claim, *, seconds: float = 60.0) -> ExportedClaim:
     """Return a claim with its steps as theorems.
 
     Args:
         claim: The claim.
         seconds: Processor time for the signs of factors.
-        skip: Names of theorems whose script is known not to get through, with reasons; None for the list of the package.
     """
     context = ClaimContext(
         domain=claim.domain_by_name,
@@ -94,14 +93,11 @@ def part_of(claim: Claim, *, seconds: float = 60.0, skip: Mapping[str, str] | No
     theorems: list[Theorem] = []
     missing: dict[str, str] = {}
     stated: list[Theorem] = []
-    known = _not_proved() if skip is None else skip
     steps = claim.steps()
     for number, step in enumerate(steps, start=1):
         name = f"{identifier(claim.id)}_step{number}"
         try:
             made = theorem(step, context, name)
-            if known.get(name) == fingerprint(made.statement):
-                raise NotExportedError("no script that Coq accepts is known")
         except (NotExportedError, DSTheoryError) as error:
             missing[f"step {number} ({step.kind})"] = str(error)
             continue
@@ -145,18 +141,17 @@ def _refuted(claim: Claim, context: ClaimContext) -> ExportedClaim:
     return ExportedClaim(claim, (), missing or {"witness": "it refutes no formula of the steps"}, whole=False)
 
 
-def export(claims: Sequence[Claim], directory: Path, *, skip: Mapping[str, str] | None = None) -> list[ExportedClaim]:
+def export(claims: Sequence[Claim], directory: Path) -> list[ExportedClaim]:
     """Write theorems for claims into a directory that exists.
 
     Args:
         claims: The claims, in the order of their files.
         directory: Where to; files of these names are replaced.
-        skip: See `part_of`.
 
     Returns:
         What was exported of each claim.
     """
-    parts = [part_of(claim, skip=skip) for claim in claims]
+    parts = [part_of(claim) for claim in claims]
     for name in ("prelude.v", "interval.v"):
         (directory / name).write_text((_HERE / name).read_text(encoding="utf-8"), encoding="utf-8")
     files = {}
@@ -180,17 +175,22 @@ def export(claims: Sequence[Claim], directory: Path, *, skip: Mapping[str, str] 
 
 
 def _entry(part: ExportedClaim, name: str) -> dict[str, Any]:
-    formulas = [text(formula) for step in part.claim.steps() for formula in step.formulas]
     return {
         "claim": part.claim.id,
         "recorded": part.claim.recorded,
         "file": name if part.theorems else None,
         "theorem": part.name if part.whole else None,
-        "statement_sha256": fingerprint("\n".join(formulas)),
+        "statement_sha256": statement_hash(part.claim),
         "theorems": {item.name: fingerprint(item.statement) for item in part.theorems},
         "general": [f"kernel/{item.file}.v: {item.name}" for item in general.theorems() if part.claim.id in item.claims],
+        "by_hand": [item.name for item in part.theorems if item.by_hand],
         "not_exported": dict(part.missing),
     }
+
+
+def statement_hash(claim: Claim) -> str:
+    """Return the SHA-256 of the formulas of a claim's steps."""
+    return fingerprint("\n".join(text(formula) for step in claim.steps() for formula in step.formulas))
 
 
 def _by_group(parts: Sequence[ExportedClaim]) -> Iterator[tuple[str, list[ExportedClaim]]]:
@@ -198,17 +198,6 @@ def _by_group(parts: Sequence[ExportedClaim]) -> Iterator[tuple[str, list[Export
     for part in parts:
         groups.setdefault(part.claim.group or "user", []).append(part)
     yield from groups.items()
-
-
-def fingerprint(text_: str) -> str:
-    """Return the SHA-256 of a text, in hexadecimal digits."""
-    return hashlib.sha256(text_.encode()).hexdigest()
-
-
-@cache
-def _not_proved() -> dict[str, str]:
-    data = json.loads((_HERE / "not_proved.json").read_text(encoding="utf-8"))
-    return dict(data)
 
 
 def _comment(words: str) -> str:

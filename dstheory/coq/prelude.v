@@ -71,6 +71,40 @@ intros P N. apply ln_inv; [apply pow_lt, Rpower_positive | exact P |].
 rewrite ln_power by apply Rpower_positive. rewrite ln_Rpower. field. apply not_0_INR. intro Z. subst. inversion N.
 Qed.
 
+(* Cauchy and Schwarz in one step, and squares that are compared by their roots. *)
+Lemma root_bounds x y : 0 <= y -> x ^ 2 <= y ^ 2 -> - y <= x <= y.
+Proof. intros P E. split; apply Rnot_lt_le; intro N; nra. Qed.
+Lemma two_products a b c x y : 0 <= a -> 0 <= b -> c ^ 2 <= a * b -> 2 * (c * x * y) <= a * x ^ 2 + b * y ^ 2.
+Proof.
+intros P Q E. apply root_bounds.
+{ pose proof (pow2_ge_0 x). pose proof (pow2_ge_0 y). nra. }
+assert (c ^ 2 * (x ^ 2 * y ^ 2) <= a * b * (x ^ 2 * y ^ 2)).
+{ apply Rmult_le_compat_r; [|exact E]. apply Rmult_le_pos; apply pow2_ge_0. }
+pose proof (pow2_ge_0 (a * x ^ 2 - b * y ^ 2)). nra.
+Qed.
+(* Powers of positive numbers. *)
+Lemma ln_sign x : 0 < x -> (ln x = 0 <-> x = 1) /\ (0 < ln x <-> 1 < x) /\ (ln x < 0 <-> x < 1).
+Proof.
+intro P. pose proof (ln_facts x P) as [A [B C]].
+split; [|split]; split; intro H.
+- destruct C as [C|[C D]]; [exact C|]. rewrite H in C, D. lra.
+- rewrite H. apply ln_1.
+- lra.
+- rewrite <- ln_1. apply ln_increasing; lra.
+- apply Rnot_le_lt. intro N. destruct N as [N|N]; [|rewrite <- N, ln_1 in H; lra].
+  pose proof (ln_increasing 1 x ltac:(lra) N) as M. rewrite ln_1 in M. lra.
+- rewrite <- ln_1. apply ln_increasing; lra.
+Qed.
+Lemma exp_sign t : (exp t = 1 <-> t = 0) /\ (1 < exp t <-> 0 < t) /\ (exp t < 1 <-> t < 0).
+Proof.
+pose proof (exp_pos t) as P. pose proof (ln_sign (exp t) P) as [A [B C]]. rewrite ln_exp in A, B, C. tauto.
+Qed.
+Lemma Rpower_sign x y : 0 < x ->
+  (Rpower x y = 1 <-> y * ln x = 0) /\ (1 < Rpower x y <-> 0 < y * ln x) /\ (Rpower x y < 1 <-> y * ln x < 0).
+Proof. intro P. unfold Rpower. apply exp_sign. Qed.
+Lemma Rpower_inverse_root x : 0 < x -> Rpower x (- (1 / 2)) = / sqrt x.
+Proof. intro P. rewrite Rpower_Ropp. replace (1 / 2) with (/ 2) by field. rewrite Rpower_sqrt by exact P. reflexivity. Qed.
+
 (* A product or quotient of things known to be positive. *)
 Ltac positive :=
   match goal with
@@ -110,7 +144,7 @@ Ltac nonzero :=
   | |- / _ <> 0 => apply Rinv_neq_0_compat; nonzero
   | |- exp _ <> 0 => apply Rgt_not_eq, exp_pos
   | |- Rpower _ _ <> 0 => apply Rgt_not_eq, Rpower_positive
-  | |- _ + _ <> 0 => apply Rgt_not_eq; positive
+  | |- _ + _ <> 0 => apply Rgt_not_eq, Rlt_gt; positive
   | |- _ => apply Rgt_not_eq; lra
   | |- _ => apply Rlt_not_eq; lra
   | H : ?x <> 0 |- ?y <> 0 => replace y with x by ring; exact H
@@ -129,15 +163,36 @@ Ltac break :=
   | H : _ /\ _ |- _ => destruct H
   | H : _ \/ _ |- _ => destruct H
   end.
-Ltac leaf :=
+(* A polynomial is positive where it is, times something positive, a positive sum and something that is zero. *)
+Lemma above_zero u over sum zero : over * u = sum + zero -> 0 < over -> 0 < sum -> zero = 0 -> 0 < u.
+Proof. intros E O P Z. apply (Rmult_lt_reg_l over); [exact O | lra]. Qed.
+Lemma not_below_zero u over sum zero : over * u = sum + zero -> 0 < over -> 0 <= sum -> zero = 0 -> 0 <= u.
+Proof. intros E O P Z. apply (Rmult_le_reg_l over); [exact O | lra]. Qed.
+Lemma square_positive x : x <> 0 -> 0 < x ^ 2.
+Proof. intro N. replace (x ^ 2) with (Rsqr x) by (unfold Rsqr; ring). apply Rlt_0_sqr. exact N. Qed.
+Lemma max_facts x y : Rmax x y >= x /\ Rmax x y >= y /\ (Rmax x y = x \/ Rmax x y = y).
+Proof. unfold Rmax. destruct (Rle_dec x y); repeat split; lra. Qed.
+Lemma min_facts x y : Rmin x y <= x /\ Rmin x y <= y /\ (Rmin x y = x \/ Rmin x y = y).
+Proof. unfold Rmin. destruct (Rle_dec x y); repeat split; lra. Qed.
+Lemma abs_facts x : Rabs x >= 0 /\ (Rabs x = x \/ Rabs x = - x).
+Proof. unfold Rabs. destruct (Rcase_abs x); split; lra. Qed.
+
+Ltac known := first [ assumption | lra ].
+(* A case of a statement: by a reason given, or by search. *)
+Ltac leaf_by reason :=
   first
   [ assumption
   | lra
+  | solve [ reason ]
+  | match goal with |- _ \/ _ => first [ left; leaf_by reason | right; leaf_by reason ] end
+  | match goal with
+    | |- _ \/ ?x = 0 => destruct (Req_dec x 0); [ right; assumption | left; leaf_by reason ]
+    | |- ?x = 0 \/ _ => destruct (Req_dec x 0); [ left; assumption | right; leaf_by reason ]
+    end
   | timeout 60 nra
-  | match goal with |- _ \/ _ => first [ left; leaf | right; leaf ] end
-  | match goal with H : ?x <> 0 |- _ => apply H; first [ lra | timeout 60 nra ] end
-  | match goal with |- _ \/ ?x = 0 => destruct (Req_dec x 0); [ right; assumption | left; timeout 60 nra ] end ].
-Ltac settle := first [ tauto | lra | break; leaf ].
+  | match goal with H : ?x <> 0 |- _ => apply H; first [ lra | timeout 60 nra ] end ].
+Ltac settle_by reason := first [ tauto | lra | break; leaf_by reason ].
+Ltac settle := settle_by fail.
 (* Logarithms of products, quotients, powers and exponentials, written out. *)
 Ltac logs :=
   repeat first

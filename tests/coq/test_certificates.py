@@ -9,7 +9,8 @@ import pytest
 import sympy
 
 from dstheory.claims.domains import CLOSED_UNIT, NONNEGATIVE, UNIT, Domain, at_least
-from dstheory.coq.certificates import Certificate, certificate, ends, handelman
+from dstheory.coq.certificates import Certificate, certificate, ends
+from dstheory.coq.handelman import Atom, combination
 
 p, a, b, g, x = sympy.symbols("p a b gamma x")
 DOMAIN = {"p": UNIT, "a": UNIT, "b": UNIT, "gamma": CLOSED_UNIT, "x": at_least(2), "y": NONNEGATIVE}
@@ -52,14 +53,40 @@ def test_a_sum_that_may_vanish_at_an_end_has_no_positive_term_first() -> None:
     assert found.text(["gamma"]) is not None
 
 
+ATOMS = [Atom("p", p, strict=True), Atom("a", a, strict=True), Atom("(1 - a - p)", 1 - a - p, strict=True)]
+
+
+def parsed(text: str) -> sympy.Expr:
+    return sympy.sympify(text.replace("^", "**"), locals={"p": p, "a": a, "b": b})
+
+
 def test_with_assumptions() -> None:
-    left = 1 - p - a
-    atoms = [("p", p, True), ("a", a, True), ("(1 - a - p)", left, True)]
-    found = handelman(sympy.expand(1 - p**2 - a), atoms)
+    found = combination(1 - p**2 - a, ATOMS)
     assert found is not None
-    parsed = sympy.sympify(found.replace("^", "**"), locals={"p": p, "a": a})
-    assert sympy.expand(parsed - (1 - p**2 - a)) == 0
-    assert handelman(p - a, atoms) is None
+    assert sympy.expand(parsed(found.over) * (1 - p**2 - a) - parsed(found.positive)) == 0
+    assert combination(p - a, ATOMS) is None
+
+
+def test_what_is_zero_may_be_added() -> None:
+    polynomial = p**2 + a * b - a
+    found = combination(polynomial, [Atom("p", p, strict=True)], [("(b - 1)", b - 1)])
+    assert found is not None
+    assert sympy.expand(parsed(found.over) * polynomial - parsed(found.positive) - parsed(found.zero)) == 0
+
+
+def test_a_contradiction_is_a_positive_sum_that_is_zero() -> None:
+    found = combination(sympy.Integer(0), [Atom("p", p, strict=True), Atom("(- p)", -p, strict=False)])
+    assert found is not None
+    assert sympy.expand(parsed(found.positive)) == 0
+    assert combination(sympy.Integer(0), ATOMS) is None
+
+
+def test_a_factor_may_be_divided_by() -> None:
+    atoms = [Atom("a", a, strict=True), Atom("(a * b)", a * b, strict=False)]
+    assert combination(b, atoms, strict=False) is None
+    found = combination(b, atoms, strict=False, multiplied=True)
+    assert found is not None
+    assert sympy.expand(parsed(found.over) * b - parsed(found.positive)) == 0
 
 
 def test_domains_of_every_kind_have_their_distances() -> None:
