@@ -120,6 +120,8 @@ CASES = [
     Case("brackets.toml", 1, ("not valid TOML: brackets are nested by the thousand",), SIMULATE, make=lines("format = " + DEEP)),
     Case("dots.toml", 1, ("not valid TOML: a key has more than 100 parts",), SIMULATE, make=lines("a" + ".a" * 100_000 + " = 1")),
     Case("dots.toml", 1, ("is nested too deeply",), "simulate --config FILE", make=lines("a" + ".a" * 100_000 + " = 1")),
+    Case("brackets.toml", 1, ("is nested too deeply",), "simulate --config FILE", make=lines("steps = " + DEEP)),
+    Case("digits.toml", 1, ("a number of more than 4300 digits",), "simulate --config FILE", make=lines("steps = " + "9" * 5000)),
     Case("digits.json", 1, ("thousands of digits",), SIMULATE, make=lines('{"format": %s}' % ("9" * 5000))),
     Case("digits.jsonl", 1, ("line 2: is not JSON: ", "1 of 2 records were unusable"),
          make=lines(f'{{"id": 1, {ATTEMPTS}}}', f'{{"id": {"9" * 5000}, {ATTEMPTS}}}')),
