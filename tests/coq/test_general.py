@@ -28,6 +28,9 @@ WRONG = {
     "term": ("Trajectories", "one one T k h l + F' (whole h l)))", "one one T k h l)))"),
     "weight": ("Energy", "= variance_of_return T k", "= g * variance_of_return T k"),
     "premise": ("Gauge", "<-> 0 < D < 1 \\/ ws = wd)", "<-> 0 < D \\/ ws = wd)"),
+    "case": ("Imitation", "<-> lambda = 0 \\/ ls = ld)", "<-> lambda = 0)"),
+    "order": ("Optimum", "0 <= r <= 2 * ref i / T ^ 2.", "0 <= r <= 2 * ref i / T ^ 3."),
+    "side": ("Penalty", "(fun i => 1 - ref i / pi i) j = 0) <->", "(fun i => 1 - ref i / pi i) j = 1) <->"),
     "point": ("Gradient", "/\\ d < 0.", "/\\ d > 0."),
 }
 

@@ -33,3 +33,28 @@ Theorem turns_independent n pi s right k : open_chain n pi s right ->
 Proof.
 intro O. rewrite accuracy_stops by exact O. destruct (open_rates n pi s right O) as [_ [A B]]. field. lra.
 Qed.
+
+(* The claims of the package are the instances with two answers. *)
+Corollary A2_cap_minimal p a b g k : 0 < p < 1 -> 0 < a < 1 -> 0 < b < 1 -> 0 <= g <= 1 ->
+  let q := p * (1 - a) + (1 - p) * b in let x := (g * q) ^ k in
+  capped 2 (two p (1 - p)) (two a (1 - b)) (two 1 0) (fun _ => 0) g (two 1 0) k = p * a * (1 - x) / (1 - g * q) + x * p.
+Proof.
+intros Hp Ha Hb G q x. destruct (two_rates p a b Hp) as [_ [_ [_ E]]]. fold q in E.
+assert (Q : 0 < q < 1) by (unfold q; split; nra). assert (D : g * q < 1) by nra.
+rewrite capped_closed by (rewrite E; lra). rewrite E. fold x. unfold turn_reward; simpl.
+replace (0 + p * (a * 1 + (1 - a) * 0) + (1 - p) * ((1 - b) * 0 + (1 - (1 - b)) * 0)) with (p * a) by ring.
+replace (0 + p * 1 + (1 - p) * 0) with p by ring. reflexivity.
+Qed.
+
+Corollary A3_cap_minimal p a b k : 0 < p < 1 -> 0 < a < 1 -> 0 < b < 1 -> (0 < k)%nat ->
+  let q := p * (1 - a) + (1 - p) * b in let x := q ^ k in (p * a * (1 - x) / (1 - q) + x * p > p <-> a + b > 1).
+Proof.
+intros Hp Ha Hb K q x. pose proof (reflection_capped_sign 2 _ _ _ k (two_right_open p a b Hp Ha Hb) K) as S.
+destruct (two_rates p a b Hp) as [E1 [E2 [E3 _]]]. rewrite E1, E2, E3 in S. rewrite <- S.
+pose proof (A2_cap_minimal p a b 1 k Hp Ha Hb ltac:(lra)) as C. cbv zeta in C. fold q in C. rewrite Rmult_1_l in C. fold x in C. rewrite <- C.
+unfold accuracy_capped.
+assert (X : forall j, capped 2 (two p (1 - p)) (two a (1 - b)) (ind (Nat.eqb 0)) (fun _ => 0) 1 (ind (Nat.eqb 0)) j
+  = capped 2 (two p (1 - p)) (two a (1 - b)) (two 1 0) (fun _ => 0) 1 (two 1 0) j).
+{ induction j as [|j I]; cbn [capped]; [unfold ind; simpl; ring|]. rewrite I. unfold Q_answer, ind; simpl. ring. }
+rewrite X. reflexivity.
+Qed.

@@ -297,3 +297,37 @@ split.
     - pose proof (Fle V V0 (V - V0) ltac:(lra) ltac:(lra)). lra. }
   apply Rmult_le_reg_r with (1 - g); [lra|]. replace (2 / (Ts * (1 - g)) * (1 - g)) with (2 / Ts) by (field; lra). exact K.
 Qed.
+
+(* E2, terminal accuracy with any number of answers: whatever the weight of sampling, the odds of stopping rise at right answers by at
+   least the factor exp((1 - g)/T_d), and fall at wrong ones by at least exp(g V0/T_d), V0 > 0 the value with sampling frozen. *)
+Theorem not_pinned n ref r (c : nat -> R) Ts Td g V V0 : (forall i, (i < n)%nat -> 0 < ref i) -> Sum n ref = 1 ->
+  (forall y, (y < n)%nat -> 0 < r y < 1) -> 2 <= Ts -> 0 < Td -> 0 <= g < 1 -> (forall y, (y < n)%nat -> c y = 0 \/ c y = 1) ->
+  (exists y, (y < n)%nat /\ c y = 1) ->
+  Phi n ref r c (fun _ => 0) Ts Td g V = V -> frozen n ref r c Td g V0 = V0 ->
+  0 < V0 /\ forall y, (y < n)%nat -> let s := s_opt r c (fun _ => 0) Td g V y in
+    (c y = 1 -> s / (1 - s) >= r y / (1 - r y) * exp ((1 - g) / Td))
+    /\ (c y = 0 -> s / (1 - s) <= r y / (1 - r y) * exp (- (g * V0) / Td)).
+Proof.
+intros Rp Rq Ri T2 Td0 G C [k [Hk Ck]] HV H0.
+assert (CB : forall y, (y < n)%nat -> 0 <= c y <= 1) by (intros y Hy; destruct (C y Hy); lra).
+destruct (frozen_limit n ref r c Ts Td g V V0 Rp Rq Ri T2 Td0 G CB HV H0) as [VB [VB0 [LE _]]].
+destruct (terminal_bounds n ref r c Ts Td g Rp Rq Ri ltac:(lra) Td0 G CB) as [Wb _].
+assert (P0 : 0 < V0).
+{ rewrite <- H0. unfold frozen. apply (Sum_pos_one n _ k Hk).
+  - apply Rmult_lt_0_compat; [apply Rp, Hk|].
+    apply Rlt_le_trans with (Sum 2 (fun i => two (r k) (1 - r k) i * choices c (fun _ => 0) g V0 k i)).
+    + unfold choices; simpl. rewrite Ck. pose proof (Ri k Hk).
+      assert (0 <= (1 - r k) * (g * V0)) by (apply Rmult_le_pos; [lra | apply Rmult_le_pos; lra]). lra.
+    + destruct (stage_optimum 2 (two (r k) (1 - r k)) Td (two_pos (r k) (Ri k Hk)) (two_sum (r k)) Td0
+        (choices c (fun _ => 0) g V0 k) (two (r k) (1 - r k)) (two_sum (r k)) (two_pos (r k) (Ri k Hk))) as [X _].
+      unfold penalised in X. rewrite (Sum_ext 2 _ (fun i => two (r k) (1 - r k) i * choices c (fun _ => 0) g V0 k i)) in X; [exact X|].
+      intros i Hi. pose proof (two_pos (r k) (Ri k Hk) i Hi). replace (two (r k) (1 - r k) i / two (r k) (1 - r k) i) with 1 by (field; lra).
+      rewrite ln_1. ring.
+  - intros y Hy. apply Rmult_le_pos; [apply Rlt_le, Rp, Hy | apply Wb; assumption]. }
+split; [exact P0|]. intros y Hy s. destruct (s_opt_odds n r c (fun _ => 0) Td g Ri Td0 V y Hy) as [_ E]. fold s in E. rewrite E.
+pose proof (Ri y Hy) as R. assert (O : 0 < r y / (1 - r y)) by (apply Rdiv_lt_0_compat; lra).
+assert (M : forall u v, u <= v -> exp (u / Td) <= exp (v / Td)).
+{ intros u v L. assert (u / Td <= v / Td) as I by (apply Rmult_le_compat_r; [apply Rlt_le, Rinv_0_lt_compat, Td0 | exact L]).
+  destruct I as [I | ->]; [apply Rlt_le, exp_increasing, I | lra]. }
+split; intro Cy; rewrite Cy; [apply Rle_ge|]; (apply Rmult_le_compat_l; [lra | apply M; nra]).
+Qed.

@@ -161,3 +161,15 @@ assert (Q : 1 - b / tot = a / tot) by (replace b with (tot - a) by lra; field; l
 assert (Y : a / tot * tot = a) by (field; lra). set (z := a / tot) in *.
 clearbody z k x a b tot. clear - TOT SP X4 P4 D0 Y. clearbody d0. split; nra.
 Qed.
+
+(* The claim of the package is the instance with two answers. *)
+Corollary E3_minimal p a b Td g : 0 < p < 1 -> 0 < a < 1 -> 0 < b < 1 -> 0 < Td -> 0 <= g < 1 ->
+  let ref := two p (1 - p) in let r := two a (1 - b) in let right := Nat.eqb 0 in
+  exists G, 0 < G /\ forall Ts V, 4 <= Ts -> 4 <= G * Ts -> Phi 2 ref r (ind right) (fun _ => 0) Ts Td g V = V ->
+  1 - decision_share 2 ref r (tilt 2 ref Ts (W r (ind right) (fun _ => 0) Td g V)) (s_opt r (ind right) (fun _ => 0) Td g V) right
+  <= 4 / (G * Ts).
+Proof.
+intros Hp Ha Hb HT Hg ref r right.
+destruct (share_tends_to_one 2 ref r right Td g (two_right_open p a b Hp Ha Hb) HT Hg) as [G [P H]].
+exists G. split; [exact P|]. intros Ts V T4 TG HV. apply (H Ts V T4 TG HV).
+Qed.
