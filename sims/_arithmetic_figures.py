@@ -8,7 +8,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from dstheory.plots.style import DASHES, PALETTE, RC, tidy
+from dstheory.plots.style import MARKERS, PALETTE, RC, STAGES, tidy
 
 from ._arithmetic_hypotheses import rate_over_seeds
 
@@ -33,13 +33,14 @@ def anatomy_figure(data: xr.Dataset, condition: str, *, trained: int, title: str
         figure = Figure(figsize=(7.2, 3.3), layout="constrained")
         rates, accuracy = figure.subplots(1, 2, sharex=True, sharey=True)
         for j, (name, label) in enumerate(_RATES.items()):
-            _band(rates, sizes, data[name].sel(condition=condition), color=PALETTE[j], linestyle=DASHES[j], label=label)
+            look = {"color": PALETTE[j], "marker": MARKERS[j], "linestyle": "none"}
+            _points(rates, sizes + 0.2 * (j - 1), data[name].sel(condition=condition), label=label, **look)
             start = data[name].sel(condition="start").mean("seed")
-            rates.plot(sizes, start, color=PALETTE[j], linestyle=DASHES[j], linewidth=0.8, alpha=0.6)
+            rates.plot(sizes + 0.2 * (j - 1), start, markersize=3.5, markerfacecolor="white", **look)
         start = data.accuracy.sel(condition="start").mean("seed")
-        accuracy.plot(sizes, start, color="0.45", linewidth=0.8, label="at the start")
+        accuracy.plot(sizes, start, "_", color="0.3", markersize=6, label="at the start")
         accuracy.plot(
-            sizes, data.predicted.sel(condition=condition).mean("seed"), color=PALETTE[1], linestyle=DASHES[1],
+            sizes, data.predicted.sel(condition=condition).mean("seed"), "x", color=PALETTE[1], markersize=5,
             label="predicted from $p, a, b$",
         )  # fmt: skip
         measured = data.realised.sel(model=condition)
@@ -49,7 +50,7 @@ def anatomy_figure(data: xr.Dataset, condition: str, *, trained: int, title: str
             sizes, middle, yerr=[middle - low, high - middle], fmt="o", markersize=3, color=PALETTE[0], linewidth=0.9,
             label="realised (rollouts)",
         )  # fmt: skip
-        for axes, words in ((rates, "anatomy (thin: at the start)"), (accuracy, "accuracy of the submitted answer")):
+        for axes, words in ((rates, "anatomy (hollow: at the start)"), (accuracy, "accuracy of the submitted answer")):
             axes.axvspan(-0.5, trained - 0.5, color="0.92", zorder=0, linewidth=0)
             axes.set_title(words)
             axes.set_xticks(sizes, data["size"].values, rotation=90, fontsize=7)
@@ -74,14 +75,15 @@ def split_figure(data: xr.Dataset, comparisons: list[str]) -> Figure:
     """
     with matplotlib.rc_context(RC):
         figure = Figure(figsize=(7.2, 0.8 + 0.38 * len(comparisons)), layout="constrained")
-        grid = figure.subplots(1, data.sizes["part"], sharey=True)
+        grid = figure.subplots(1, data.sizes["part"], sharey=True, sharex=True)
         rows = np.arange(len(comparisons))[::-1]
         for axes, part in zip(np.atleast_1d(grid), data.part.values, strict=True):
             at = data.sel(part=part, comparison=comparisons)
-            for k, (name, label, hatch) in enumerate((("sample", "by sampling", "//"), ("decide", "by decisions", ""))):
+            for k, (name, look) in enumerate(STAGES.items()):
                 means, height = at[name].mean("seed").values, 0.36
                 y = rows + (0.19 if k == 0 else -0.19)
-                axes.barh(y, means, height=height, color=PALETTE[k], alpha=0.75, hatch=hatch, edgecolor="white", label=label)
+                axes.barh(y, means, height=height, color=look["color"], hatch=look["hatch"], edgecolor="0.2", linewidth=0.8,
+                          label=f"by {look['label']}")  # fmt: skip
                 for seed in at.seed.values:
                     axes.plot(at[name].sel(seed=seed), y, ".", color="black", markersize=2, alpha=0.6)
             axes.plot(at.gain.mean("seed"), rows, "d", color="black", markersize=4, label="whole gain")
@@ -105,7 +107,8 @@ def _extent(values: xr.DataArray) -> tuple[Any, Any]:
     return np.array([m.low for m in means]), np.array([m.high for m in means])
 
 
-def _band(axes: Axes, x: Any, values: xr.DataArray, **style: Any) -> None:
+def _points(axes: Axes, x: Any, values: xr.DataArray, **style: Any) -> None:
+    """Points with intervals over seeds; sizes are categories, and are not joined."""
     low, high = _extent(values)
-    axes.fill_between(x, low, high, color=style["color"], alpha=0.18, linewidth=0)
-    axes.plot(x, values.mean("seed"), **style)
+    middle = values.mean("seed").values
+    axes.errorbar(x, middle, yerr=np.maximum([middle - low, high - middle], 0.0), markersize=3.5, elinewidth=0.9, **style)

@@ -8,11 +8,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 from symbolic.families import derived
 
+from dstheory import __version__
 from dstheory.claims import verify
 from dstheory.claims.reports import latex_claims, latex_report
-from dstheory.references import bibliography, cited, load_references
+from dstheory.references import RELEASED, bibliography, bibtex, cited, load_references
 from dstheory.symbolic import render
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -50,6 +52,16 @@ def test_entries_read_well() -> None:
     assert r"Bereket and Leskovec. \emph{" in printed["bereket2025uncalibrated"]
     assert printed["zhang2025soc"].endswith("Findings of ACL 2025. arXiv:2504.07527, 2025.")
     assert printed["davis2025objective"].count("?.") == 0
+
+
+def test_the_package_is_cited_as_citation_cff_says() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    entry = bibtex([])
+    assert citation["version"] == __version__
+    assert str(citation["date-released"]) == RELEASED
+    assert all(f"{{{value}}}" in entry for value in (__version__, RELEASED, citation["title"]))
+    assert citation["authors"][0]["name"] in entry
+    assert "OWNER" in citation["repository-code"]  # a placeholder, said as such in a comment
 
 
 def test_numbers_that_are_not_there_are_left_out() -> None:
