@@ -49,3 +49,9 @@ def openrlhf() -> tuple[Any, Any, Any]:
     names = ("models.loss", "models.utils", "trainer.ppo_utils.experience_maker")
     losses, estimators, advantages = (importlib.import_module(f"openrlhf.{name}") for name in names)
     return losses, estimators, advantages
+
+
+def openrlhf_controller() -> Any:
+    """Return OpenRLHF's controller of an adaptive KL."""
+    openrlhf()
+    return importlib.import_module("openrlhf.trainer.ppo_utils.kl_controller").AdaptiveKLController

@@ -53,3 +53,18 @@ def test_settings_that_differ_are_told_apart() -> None:
 def test_every_comparison_has_its_own_name() -> None:
     for kind in (FUNCTIONS, TRAININGS):
         assert len({(call.library, call.name) for call in kind}) == len(kind)
+
+
+@needs_them
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kl", [0.05, 0.1, 0.11, 0.4])
+def test_an_adaptive_kl_follows_the_rule_that_is_stated(kl: float) -> None:
+    """Times 1 + clip(KL/target - 1, -0.2, 0.2) n/horizon: at rest where the KL is the target."""
+    from peers import loading
+
+    target, horizon, n = 0.1, 10_000, 512
+    theirs = [loading.verl().AdaptiveKLController(0.01, target, horizon), loading.openrlhf_controller()(0.01, target, horizon)]
+    for controller in theirs:
+        controller.update(kl, n)
+        assert controller.value == pytest.approx(0.01 * (1 + float(np.clip(kl / target - 1, -0.2, 0.2)) * n / horizon), rel=1e-12)
+        assert (controller.value == 0.01) == (kl == target)

@@ -102,6 +102,16 @@ def test_what_contradicts_itself_is_explained_with_a_warning(what: tuple[str, ..
     assert len([text for text in found.warnings if warning in text]) == 1
 
 
+def test_the_rule_of_an_adaptive_kl_is_stated() -> None:
+    adaptive = {
+        "verl:ppo": ("algorithm.use_kl_in_reward=true", "algorithm.kl_ctrl.type=adaptive"),
+        "openrlhf:ppo": ("algo.kl.target=0.1",),
+    }
+    for trainer, settings in adaptive.items():
+        (lack,) = [lack for lack in configuration_of(trainer, settings=settings).lacks if "horizon" in lack.what]
+        assert "rests only where the measured KL is the target" in lack.what
+
+
 def test_a_key_that_is_set_twice_is_said_and_the_last_one_holds(tmp_path: Path) -> None:
     found = configuration_of(write(tmp_path, "loss_type: dapo\nbeta: 0.1\nscale_rewards: none\nbeta: 0.2\n"))
     assert found.training.beta == 0.2
