@@ -66,6 +66,9 @@ def _python_files(directory: Path) -> list[Path]:
     return sorted(path.resolve() for path in directory.glob("*.py") if not path.name.startswith("_"))
 
 
+_LONGEST = 1000  # characters of what Python or SymPy says, which may quote the file at any length
+
+
 def load_claims(path: Path) -> dict[str, Claim]:
     """Import a file and collect the claims it defines, in the order in which it names them.
 
@@ -117,7 +120,9 @@ def _describe(error: BaseException, path: Path) -> str:
         return f"{type(error).__name__}: {error.msg} (line {error.lineno})"
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path]
     where = f" (line {lines[-1]})" if lines else ""
-    return f"{error}{where}" if isinstance(error, ClaimError) else f"{type(error).__name__}: {error}{where}"
+    said = str(error)
+    said = said if len(said) <= _LONGEST else f"{said[:_LONGEST]}..."
+    return f"{said}{where}" if isinstance(error, ClaimError) else f"{type(error).__name__}: {said}{where}"
 
 
 def select(claims: Sequence[Info], names: Sequence[str], groups: Sequence[str] = ()) -> list[Info]:
