@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from dstheory.about import ABOUT
-from dstheory.claims.claim import LEVELS
+from dstheory.claims.claim import LEVELS, Claim
 from dstheory.claims.reports import few, how, verdict_text
 from dstheory.claims.runner import Entry
+from dstheory.claims.sources import load_claims
 from dstheory.claims.verdicts import StepReport
 from dstheory.coq.general import theorems
+from dstheory.coq.record import confirmed, recorded
 from sitepages.text import ORPHAN, plain, source, table
 
 GROUPS = {
@@ -71,6 +74,7 @@ def _facts(entry: Entry, known: Mapping[str, Mapping[str, Any]]) -> list[tuple[s
         ("assuming", _formulas(info["assumptions_latex"])),
         ("scope", plain(entry.scope)),
         ("proved in general", "; ".join(_general(info["id"]))),
+        ("kernel", _kernel(info)),
         ("source", source(info["source"])),
         ("related", "; ".join(f"[{x}]({x}.md), {plain(known[x]['title'])}" for x in info["related"] if x in known)),
         ("objectives", ", ".join(f"[`{x.name}`](../objectives/{x.name}.md)" for x in ABOUT.values() if info["id"] in x.claims)),
@@ -83,6 +87,17 @@ def _general(claim: str) -> list[str]:
     place = "../../trust.md#any-number-of-answers-turns-and-prompts"
     own = [item for item in theorems() if claim in item.claims]
     return [f"[`{x.name}`]({place}) in `{x.file}.v`: {plain(x.general)}; assumes {plain(x.assumes)}" for x in own]
+
+
+def _kernel(info: Mapping[str, Any]) -> str:
+    """How Coq confirmed the claim, if it did."""
+    method = confirmed(_claims(info["path"])[info["id"]])
+    return f"Coq {recorded()['coq']} accepts it as a theorem ([{method}](../../trust.md))" if method else ""
+
+
+@cache
+def _claims(path: str) -> Mapping[str, Claim]:
+    return load_claims(Path(path))
 
 
 def _step(step: StepReport, claim: str) -> list[str]:

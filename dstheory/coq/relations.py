@@ -11,7 +11,7 @@ from sympy.logic.boolalg import And, Equivalent, Implies, Not, Or
 
 from dstheory.coq.handelman import Atom, Combination, combination
 from dstheory.coq.signs import Product, Signs, positive
-from dstheory.coq.tactics import asserted, posed
+from dstheory.coq.tactics import asserted
 from dstheory.coq.terms import NotExportedError, number
 
 _LEMMA = {">": "gt_iff", "<": "lt_iff", ">=": "ge_iff", "<=": "le_iff", "==": "eq_iff", "!=": "ne_iff"}
@@ -73,8 +73,6 @@ class Relations:
             if power < 0:
                 raise NotExportedError("a denominator of unknown sign")
             text = f"({unknowns.term(factor)})"
-            if power % 2 == 0:
-                self.lines.append(posed("pow2_ge_0", text))
             parts.append(text if power == 1 else f"{text} ^ {power}")
             value *= factor**power
         rest, known = " * ".join(parts) or "1", split.known(number(abs(split.total)))

@@ -11,7 +11,7 @@ import sympy
 from dstheory.claims.steps.base import StepContext
 from dstheory.coq.certificates import Certificate, certificate, ends
 from dstheory.coq.handelman import Atom, combination
-from dstheory.coq.tactics import asserted, first_of, replaced
+from dstheory.coq.tactics import asserted, first_of, posed, replaced
 from dstheory.coq.terms import identifier, number
 from dstheory.coq.unknowns import Unknowns, has_transcendents
 from dstheory.rational import as_ratio
@@ -193,6 +193,8 @@ class Signs:
                 elif power == 2 and (text := self.square(factor)):
                     known[place].append(text)
                 else:
+                    if power % 2 == 0:
+                        self.lines.append(posed("pow2_ge_0", f"({self.unknowns.term(factor.as_expr())})"))
                     unknown.append((factor.as_expr(), power if place == 0 else -power))
         return Split(total, *known, unknown)
 
