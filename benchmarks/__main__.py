@@ -1,4 +1,4 @@
-"""Run the benchmarks: ``python -m benchmarks [--only W1] [--json] [--repeats 7]``."""
+"""Run the benchmarks: ``python -m benchmarks [--only W1] [--json] [--repeats 7] [--record]``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import importlib
 import json
 import sys
 
+from benchmarks import commands
+from benchmarks.history import record, write_page
 from benchmarks.report import machine, to_markdown
 
 WORKLOADS = {
@@ -18,6 +20,7 @@ WORKLOADS = {
     "W6": "benchmarks.w6_optimum",
     "W7": "benchmarks.w7_sweep",
     "scaling": "benchmarks.scaling",
+    **dict.fromkeys(commands.WORKLOADS, ""),
 }
 
 
@@ -26,12 +29,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--only", action="append", choices=list(WORKLOADS), help="run this workload (may be repeated)")
     parser.add_argument("--repeats", type=int, default=7, help="timed runs of each contender (default 7)")
+    parser.add_argument("--record", action="store_true", help="keep the run in benchmarks/results and renew docs/benchmarks.md")
     parser.add_argument("--json", action="store_true", help="print JSON instead of markdown tables")
     arguments = parser.parse_args()
     reports = []
     for key in arguments.only or WORKLOADS:
         print(f"running {key} ...", file=sys.stderr, flush=True)
-        reports.append(importlib.import_module(WORKLOADS[key]).run(repeats=arguments.repeats))
+        if key in commands.WORKLOADS:
+            reports.append(commands.run(key, repeats=arguments.repeats))
+        else:
+            reports.append(importlib.import_module(WORKLOADS[key]).run(repeats=arguments.repeats))
+    if arguments.record:
+        record(reports)
+        write_page()
     if arguments.json:
         print(json.dumps({"machine": machine(), "reports": [report.as_dict() for report in reports]}, indent=2))
     else:

@@ -27,7 +27,6 @@ import itertools
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import gammaln
 
 from dstheory.chain.exact import Solution
 from dstheory.chain.trajectories import Trajectories, enumerate_trajectories
@@ -107,6 +106,8 @@ def sums_over(counts: Floats, weight: Floats, tables: Sequence[Floats], chances:
             f"{number:,} compositions of a group at {chances[0].size:,} places need more than {_MOST_WORK:,} terms: "
             "use smaller groups, fewer rewards or fewer prompts"
         )
+    from scipy.special import gammaln  # takes longer to import than most commands compute, and few need it
+
     u = np.log(np.maximum(chances, _LEAST))  # a value that never occurs: its share, divided out, is still exact
     log_ways = gammaln(counts.sum(axis=1) + 1.0) - gammaln(counts + 1.0).sum(axis=1)
     with np.errstate(divide="ignore"):

@@ -31,7 +31,6 @@ import itertools
 from math import comb, factorial, prod
 
 import numpy as np
-from scipy.special import erfcx, logsumexp
 
 from dstheory.checks import Floats, readonly
 from dstheory.errors import ChainError
@@ -137,6 +136,8 @@ def _kernel(t: float, a: float) -> float:
     """Return k_a(t); where its terms cancel, by the asymptotic series of erfcx."""
     x = a * np.sqrt(t)
     if x < 12.0:
+        from scipy.special import erfcx
+
         return float((1.0 - np.sqrt(np.pi) * x * erfcx(x)) / np.sqrt(np.pi * t))
     terms = np.cumprod([-(2.0 * k - 1.0) / (2.0 * x * x) for k in range(1, 16)])
     return float(-terms.sum() / np.sqrt(np.pi * t))
@@ -144,6 +145,8 @@ def _kernel(t: float, a: float) -> float:
 
 def _at_node(r: Floats, shares: Floats, size: int, t: float) -> tuple[Floats, Floats, int]:
     """Return E[sum_j w_j (r_i - r_j) exp(-t Q)], the same of |r_i - r_j|, (V, rows) each, and how many numbers it took."""
+    from scipy.special import logsumexp
+
     mean = (shares * r[:, None]).sum(axis=0)
     d = r[:, None] - mean
     reach = float(np.sqrt(2.0 * t * size) * np.abs(d).max()) + 9.0
