@@ -225,6 +225,7 @@ def test_an_infinite_log_ratio_is_no_balance() -> None:
             coefficient_level(objective, solve(TwoStageMDP.minimal(), HERE))
 
 
+
 # ---------------------------------------------------------------------- the coefficient level of made-up rules
 
 
@@ -267,6 +268,7 @@ def test_the_witness_is_the_shortest_trajectory_that_differs() -> None:
     assert not level.balanced
     assert "7" in level.witness
     assert "resample" in level.witness
+
 
 
 def test_a_penalty_that_is_zero_is_not_unbalanced_by_rounding() -> None:

@@ -78,9 +78,7 @@ def test_tables_of_the_explanations_are_what_commands_print(page: Path) -> None:
 
 
 def test_a_link_that_leads_nowhere_is_found(tmp_path: Path) -> None:
-    (tmp_path / "index.html").write_text(
-        '<p id="x"><a href="#x">1</a><a href="other.html#y">2</a><a href="https://a.b/c">3</a></p>'
-    )
+    (tmp_path / "index.html").write_text('<p id="x"><a href="#x">1</a><a href="other.html#y">2</a><a href="https://a.b/c">3</a></p>')
     (tmp_path / "other.html").write_text('<a href="index.html#x">1</a><img src="data:image/png;base64,AA">')
     assert check.faults(tmp_path) == ["index.html links to other.html#y, but that page has no such place"]
     (tmp_path / "other.html").write_text(

@@ -162,7 +162,9 @@ PLAIN_WORDS = [("continue", "stop"), ("retry", "submit"), ("Revise", "Accept"), 
 def test_plain_words_for_decisions_need_no_option(again: str, end: str, tmp_path: Path) -> None:
     """Right at once, or after one wrong answer: a, b and p are the same by files, frames and records, and it is said."""
     rows = [(i, c, d) for i in range(4) for c, d in (((True, end),) if i < 2 else ((False, again), (True, end)))]
-    records = [{"id": i, "attempts": [{"correct": c, "decision": d} for j, c, d in rows if j == i]} for i in range(4)]
+    records = [
+        {"id": i, "attempts": [{"correct": c, "decision": d} for j, c, d in rows if j == i]} for i in range(4)
+    ]
     before = json.dumps(records)
     (tmp_path / "a.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
     (tmp_path / "a.csv").write_text("id,correct,decision\n" + "".join(f"{i},{c},{d}\n" for i, c, d in rows))

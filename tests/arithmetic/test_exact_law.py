@@ -95,7 +95,9 @@ def test_patterns_are_those_of_the_error_modulo_990(size) -> None:
 def test_pattern_law_is_that_of_the_checker_that_is_drawn() -> None:
     names, n, rng = ("nines", "elevens", "last-digit"), 200_000, np.random.default_rng(5)
     for error, true in ((0, 0), (9 * 10, 2), (7, 7), (990, 0), (11, 5)):
-        seen = observe(names, error=np.full(n, error), product=np.full(n, 10**9), digits=np.full(n, 11), before=None, rng=rng)
+        seen = observe(
+            names, error=np.full(n, error), product=np.full(n, 10**9), digits=np.full(n, 11), before=None, rng=rng
+        )
         law = pattern_law(names, 11)[true]
         counts = np.bincount(seen, minlength=8)
         # 4.5 standard errors of each of 40 binomial counts, and one count of room where the expectation is tiny.

@@ -28,7 +28,9 @@ SMALL = Settings(updates=4, problems=4, group=4)
 
 def directional(policy: ArithmeticPolicy, direction: list[np.ndarray], value) -> float:
     h = 1e-4  # see test_policies: about 1e-8 relative
-    plus, minus = (policy.with_blocks([b + s * h * d for b, d in zip(policy.blocks, direction, strict=True)]) for s in (1, -1))
+    plus, minus = (
+        policy.with_blocks([b + s * h * d for b, d in zip(policy.blocks, direction, strict=True)]) for s in (1, -1)
+    )
     return (value(plus) - value(minus)) / (2 * h)
 
 

@@ -90,7 +90,9 @@ def test_an_identity_whose_sides_are_one_object_says_so():
     assert result.outcome is Outcome.DEFINITION
 
 
-@pytest.mark.parametrize(("left", "right"), [(sp.log(p - a) + p, sp.log(p - a) + a), (sp.sqrt(p - a) ** 3, 0), ((p - a) ** b, b)])
+@pytest.mark.parametrize(
+    ("left", "right"), [(sp.log(p - a) + p, sp.log(p - a) + a), (sp.sqrt(p - a) ** 3, 0), ((p - a) ** b, b)]
+)
 def test_logarithms_and_real_powers_need_a_positive_argument_on_the_whole_domain(left, right):
     result = verdict(identity("Undefined somewhere.", left, right))
     assert result.status is Status.ERROR

@@ -57,7 +57,9 @@ def test_nothing_is_kept_of_other_directions() -> None:
 def test_a_row_of_rounding_is_refused_by_name() -> None:
     case = extreme_case(106)
     objective, solution = RLOO(group_size=3, sampler=case.expert), solve(case.mdp, case.policy)
-    with pytest.raises(ChainError, match=r"^rounding of rloo at the s\w+ logits \(turn 0, prompt \d\) moves it by"):
+    with pytest.raises(
+        ChainError, match=r"^rounding of rloo at the s\w+ logits \(turn 0, prompt \d\) moves it by"
+    ):
         objective.gradient(solution)
     with pytest.raises(ChainError, match=r"^rounding of rloo"):
         attribute(objective, solution, coefficients=False)

@@ -42,7 +42,10 @@ def chain(max_turns: int | None = None) -> tuple[TwoStageMDP, Policy, Policy]:
         max_turns=max_turns,
     )
     rng = np.random.default_rng(5)
-    one, two = (Policy.tabular(rng.normal(size=(1, 2, 3)), 0.5 + rng.normal(scale=0.7, size=(1, 2, 3))) for _ in range(2))
+    one, two = (
+        Policy.tabular(rng.normal(size=(1, 2, 3)), 0.5 + rng.normal(scale=0.7, size=(1, 2, 3)))
+        for _ in range(2)
+    )
     return mdp, one, two
 
 

@@ -49,7 +49,9 @@ def test_o5_lies_strictly_between_its_bounds(size, x):
 
 def wrong_majority(votes: int, rate: Fraction) -> Fraction:
     """The chance that more than half of the votes are wrong, by adding up the binomial law."""
-    return sum((math.comb(votes, k) * rate**k * (1 - rate) ** (votes - k) for k in range(votes // 2 + 1, votes + 1)), Fraction(0))
+    return sum(
+        (math.comb(votes, k) * rate**k * (1 - rate) ** (votes - k) for k in range(votes // 2 + 1, votes + 1)), Fraction(0)
+    )
 
 
 @pytest.mark.parametrize("votes", [1, 3, 5, 7, 11, 21])

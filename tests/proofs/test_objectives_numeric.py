@@ -111,3 +111,4 @@ def test_o13_the_summed_reading_can():
     two = solve(TwoStageMDP.minimal(max_turns=2), turn_indexed(0.5, 0.01, 0.99))
     build_at = [build("score-summed", {"alpha": alpha}).gradient(two).sample[0, 0, 0] for alpha in (0.5, 10.0)]
     assert build_at[0] > 0 > build_at[1]
+

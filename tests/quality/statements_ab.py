@@ -121,9 +121,9 @@ STATEMENTS = [
     ),
     FalseStatement(
         "capped value: one power of gamma q too many",
-        Eq(SymbolicChain(chain.policy, 2).value(TERMINAL, discount()), p * a * (1 - x**2) / (1 - x) + x**2 * p).subs(
-            x, gamma * q
-        ),
+        Eq(
+            SymbolicChain(chain.policy, 2).value(TERMINAL, discount()), p * a * (1 - x**2) / (1 - x) + x**2 * p
+        ).subs(x, gamma * q),
         DISCOUNTED,
         "p=1/2 a=1/2 b=1/2 gamma=1/2",
     ),

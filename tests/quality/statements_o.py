@@ -39,13 +39,17 @@ def group(size: int, credit: object) -> sp.Expr:
 
 def std_weight(size: int, ddof: int = 1) -> sp.Expr:
     """The weight of a prompt by the standard deviation of its groups."""
-    terms = [sp.binomial(size, k) * x**k * (1 - x) ** (size - k) * sp.sqrt(k * (size - k)) for k in range(size + 1)]
+    terms = [
+        sp.binomial(size, k) * x**k * (1 - x) ** (size - k) * sp.sqrt(k * (size - k)) for k in range(size + 1)
+    ]
     return sp.sqrt(sp.Rational(size - ddof, size)) * sp.Add(*terms) / (size * x * (1 - x))
 
 
 M0 = minimal_policy()
 CAPPED = SymbolicChain(M0, 2)
-OUTCOMES = [(t.probability, payoff_at(reward((1, 0), (0, 0)), 0).decision(*t.steps[-1]), t.steps) for t in trajectories(CAPPED)]
+OUTCOMES = [
+    (t.probability, payoff_at(reward((1, 0), (0, 0)), 0).decision(*t.steps[-1]), t.steps) for t in trajectories(CAPPED)
+]
 
 
 def tokens(steps: tuple, right: int, wrong: int) -> int:

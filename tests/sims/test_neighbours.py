@@ -112,7 +112,9 @@ def test_rounds_that_are_not_known_are_refused() -> None:
         held_answers(log, 5)
     with pytest.raises(RecordError, match=r"^rounds is 1 and folds is 5: both must be at least 2$"):
         predict_curves(log, rounds=1)
-    with pytest.raises(RecordError, match=r"^held has shape \(3, 4\): needs one row per episode and one column per round"):
+    with pytest.raises(
+        RecordError, match=r"^held has shape \(3, 4\): needs one row per episode and one column per round"
+    ):
         predict_curves(log, rounds=4, held=np.ones((3, 4), dtype=bool))
 
 

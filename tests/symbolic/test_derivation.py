@@ -81,7 +81,9 @@ REINFORCE, SFT, KL_DIRECT, GRPO_NO_STD = (lookup(name) for name in ("reinforce",
 WRONG_SCALAR = replace(REINFORCE, name="wrong-scalar", scalar=lambda s, frozen: 2 * s.chain.value(s.reward, s.rate))
 
 # imitation whose rule forgets the decision's weight
-MISSING_WEIGHT = replace(SFT, name="missing-weight", coefficients=lambda s, turn: (s.weights.sample[turn.answer], sp.S.One))
+MISSING_WEIGHT = replace(
+    SFT, name="missing-weight", coefficients=lambda s, turn: (s.weights.sample[turn.answer], sp.S.One)
+)
 
 
 def _turned(s: SymbolicSetting, turn: Turn) -> Coefficients:
@@ -159,7 +161,9 @@ def _times_value(s: SymbolicSetting, turn: Turn) -> Coefficients:
 
 
 # a penalty scaled by the value of the state: its own payoff is not the reward, but it mentions the reward's values
-PENALTY_TIMES_VALUE = replace(KL_DIRECT, name="penalty-times-value", coefficients=_times_value, scalar=lambda s, frozen: None)
+PENALTY_TIMES_VALUE = replace(
+    KL_DIRECT, name="penalty-times-value", coefficients=_times_value, scalar=lambda s, frozen: None
+)
 
 
 def test_rules_may_mention_the_values_of_the_reward() -> None:

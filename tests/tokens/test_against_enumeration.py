@@ -32,6 +32,8 @@ SETTINGS = [
 ]
 
 
+
+
 @pytest.fixture(params=["numpy", "compiled"])
 def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Small tables go through NumPy; here they are also sent through the loops meant for large ones."""
