@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dstheory.cli.echo import echo
+from dstheory.cli.echo import echo, json_option, say
 from dstheory.cli.numbers import Number, Whole
-from dstheory.cli.options import config_option, drawing_options, figures_as_asked, formats_asked, json_option, seed_option
+from dstheory.cli.options import config_option, drawing_options, figures_as_asked, formats_asked, seed_option
 
 if TYPE_CHECKING:
     from dstheory.arithmetic.policy import ArithmeticPolicy
@@ -152,7 +152,7 @@ def train(checkpoint: Path | None, overwrite: bool, as_json: bool, **options: An
         rows,
         caption="exact, not sampled" if summary else f"checks {', '.join(settings.checks)}: measure with evaluate",
     )
-    echo(f"checkpoint: {path} ({seconds:.1f} s)")
+    say(f"checkpoint: {path} ({seconds:.1f} s)")
 
 
 def _draw(stem: Path, found: dict[str, dict[str, float]], title: str) -> None:
@@ -176,11 +176,11 @@ def _trained(path: Path, settings: Settings, overwrite: bool, as_json: bool) -> 
     except DamagedCheckpointError as error:
         aside = path.with_name(path.name + ".damaged")
         os.replace(path, aside)
-        echo(f"warning: {error}; it is trained from the start, and what is left of it is kept as {aside}", err=True)
+        say(f"warning: {error}; it is trained from the start, and what is left of it is kept as {aside}", err=True)
         run = None
     resumed = 0 if run is None else run.done
     if resumed and not as_json:
-        echo(f"{path}: goes on after update {resumed} of {settings.updates}", err=True)
+        say(f"{path}: goes on after update {resumed} of {settings.updates}", err=True)
     kept = time.monotonic()
 
     def keep(run: TrainingRun) -> None:
@@ -194,7 +194,7 @@ def _trained(path: Path, settings: Settings, overwrite: bool, as_json: bool) -> 
         try:
             run = train(settings, run=run, updated=keep)
         except KeyboardInterrupt:
-            echo(f"{path}: give the same command again to go on", err=True)
+            say(f"{path}: give the same command again to go on", err=True)
             raise
     if resumed == settings.updates or settings.updates == 0:
         write_checkpoint(path, run)
@@ -287,7 +287,7 @@ def evaluate(
         table = [[_cell(row[name]) for name in columns] for row in rows]
         print_table(model, columns, table, caption="exact | rollouts with 95 % intervals; accuracy is that of submitted answers")
     if out is not None:
-        echo(f"rollouts: {out} ({len(lines)} episodes); dstheory anatomy {out}")
+        say(f"rollouts: {out} ({len(lines)} episodes); dstheory anatomy {out}")
 
 
 def _known(value: dict[str, Any]) -> float:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dstheory.cli.echo import echo
-from dstheory.cli.notes import notes, reference_words
+from dstheory.cli import completion
+from dstheory.cli.echo import echo, json_option, say
+from dstheory.cli.notes import chain_words, notes, reference_words
 from dstheory.cli.numbers import Number
 from dstheory.cli.options import (
     Problem,
@@ -20,7 +21,6 @@ from dstheory.cli.options import (
     figure_options,
     figures_as_asked,
     fresh_directory,
-    json_option,
     model_options,
     module_option,
     objective_from,
@@ -57,7 +57,12 @@ Examples:
 @model_options
 @objective_options
 @click.option(
-    "--objective", "objectives", multiple=True, metavar="EXPR", help="Which (repeatable); default every registered one."
+    "--objective",
+    "objectives",
+    multiple=True,
+    metavar="EXPR",
+    shell_complete=completion.objectives,
+    help="Which (repeatable); default every registered one.",
 )
 @seed_option("Seed, where level (i) has to sample trajectories.")
 @click.option(
@@ -119,28 +124,31 @@ def _attribute(problem: Problem, options: dict[str, Any]) -> None:
     rows = []
     for expression, split in found:
         level = split.coefficient
-        ratio = ["-", "-"] if level is None else [number(level.ratio_low), number(level.ratio_high)]
+        ends = ["-"] if level is None else list(dict.fromkeys([number(level.ratio_low), number(level.ratio_high)]))
         shares = [number(float(v)) for part in (split.gradient, split.energy) for v in _shares(part).values()]
-        rows.append([expression, "mixed measures" if level is None else level.verdict, *ratio, *shares])
+        rows.append([expression, "mixed measures" if level is None else level.verdict, " to ".join(ends), *shares])
     print_table(
         f"{problem.name}: attribution of the gradient to sampling (s) and decision (d)",
-        ["objective", "(i) coefficients", "c_s/c_d from", "to", "(ii) |g_s|", "|g_d|", "share d", "(iii) e_s", "e_d", "share d"],
+        ["objective", "(i)", "c_s/c_d", "(ii) |g_s|", "|g_d|", "share d", "(iii) e_s", "e_d", "share d"],
         rows,
         words=2,
-        caption="(i) on the same trajectory and turn, up to one discount factor; depends on baselines. (ii) depends on the "
-        f"parametrisation. (iii) depends on neither. KL terms refer to {reference_words(problem, options)}.",
+        caption=chain_words(problem.name)
+        + "(i) balanced: the coefficients of log-probabilities are equal, c_s = c_d, on the same trajectory and turn, up to one "
+        "discount factor; depends on baselines. (ii) norms of the gradient; depend on the parametrisation. (iii) Fisher "
+        "energies, squared lengths in the metric of the policy; depend on neither. share d: the decision's part of both "
+        f"stages. KL terms refer to {reference_words(problem, options)}.",
     )
     for line in said:
-        echo(line)
+        say(line)
     levels = [(expression, split.coefficient) for expression, split in found if split.coefficient is not None]
     for expression, level in levels:
         if level.witness:
-            echo(f"{expression}: unbalanced, e.g. {level.witness}")
+            say(f"{expression}: unbalanced, e.g. {level.witness}")
     for why in dict.fromkeys(left_out.values()):
         names = ", ".join(expression for expression, reason in left_out.items() if reason == why)
-        echo(f"left out: {names} ({why})", err=True)
+        say(f"left out: {names} ({why})", err=True)
     looked = sorted({level.evidence for _, level in levels})
-    echo(f"level (i) looked at {'; '.join(looked)}" if looked else "level (i): the terms share no trajectories")
+    say(f"level (i) looked at {'; '.join(looked)}" if looked else "level (i): the terms share no trajectories")
 
 
 def _compare(problem: Problem, options: dict[str, Any]) -> None:
@@ -161,9 +169,12 @@ def _compare(problem: Problem, options: dict[str, Any]) -> None:
     said = notes(built, problem, options)
     out = None if options["no_figure"] else _draw(rows, problem, options, began)
     note = (
-        f"(i) coefficients c_s = c_d; (ii) norms; (iii) Fisher energies; longer: (iii) with answers {options['longer']:g} times "
-        "as long; tilt in degrees, per stage and over both. Each objective at its own defaults, on policy; penalties refer to "
-        f"{reference_words(problem, options)}, demonstrations and the teacher are the expert's."
+        chain_words(problem.name)
+        + "(i) balanced: coefficients c_s = c_d; (ii) decision's share of the gradient's norms, (iii) of its Fisher energies "
+        f"(squared lengths in the metric of the policy); longer: (iii) with answers {options['longer']:g} times as long; tilt: "
+        "the angle to the gradient of accuracy in degrees, per stage and over both (a stage with one parameter has 0 or 180). "
+        f"Each objective at its own defaults, on policy; penalties refer to {reference_words(problem, options)}, demonstrations "
+        "and the teacher are the expert's."
     )
     if options["as_json"]:
         _print_json(problem, options, [dataclasses.asdict(row) for row in rows], left_out, said,
@@ -182,16 +193,16 @@ def _compare(problem: Problem, options: dict[str, Any]) -> None:
         heading = "every objective; decision share of norms and energies, angles to the gradient of the accuracy"
         print_table(f"{problem.name}: {heading}", columns[:-1], [cells[:-1] for cells in texts], words=3, caption=note)
         for row in rows:
-            echo(f"{row.name}: {' '.join(row.claims)}")
+            say(f"{row.name}: {' '.join(row.claims)}")
     for line in said:
-        echo(line, err=markdown)
+        say(line, err=markdown)
     for name, why in left_out.items():
-        echo(f"left out: {name} ({why})", err=True)
+        say(f"left out: {name} ({why})", err=True)
     for row in rows:
         if row.note:
-            echo(f"{row.name}: {row.note}", err=True)
+            say(f"{row.name}: {row.note}", err=True)
     if out is not None:
-        echo(f"figure in {out}", err=markdown)
+        say(f"figure in {out}", err=markdown)
 
 
 def _each(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from dstheory.cli.echo import echo
+from dstheory.cli import completion
+from dstheory.cli.echo import echo, is_plain, json_option
 
 if TYPE_CHECKING:
     from dstheory.symbolic.objectives import Rule
@@ -41,9 +44,9 @@ Examples:
 
 
 @click.command(name="derive", epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("objective")
+@click.argument("objective", shell_complete=completion.objectives)
 @click.option("--format", "style", type=click.Choice(FORMATS), default=None, help="Output format.  [default: text]")
-@click.option("--json", "as_json", is_flag=True, help="Same as --format json.")
+@json_option
 @click.option("--explain", is_flag=True, help="Also say how the result was checked, and which claims are about it.")
 @click.option("--standalone", is_flag=True, help="With --format latex: a document that compiles by itself.")
 @click.option(
@@ -168,7 +171,7 @@ def command(
 
         shown = answer(as_data(derivation)) + "\n"
     else:
-        shown = render(derivation, style, standalone=standalone, explain=explain)
+        shown = render(derivation, style, standalone=standalone, explain=explain, **_width())
     if output is None:
         echo(shown, nl=False)
         return 0
@@ -178,6 +181,11 @@ def command(
         path.write_text(shown, encoding="utf-8")
     echo(f"wrote {output}", err=True)
     return 0
+
+
+def _width() -> dict[str, int]:
+    """Return how wide text is on a terminal; elsewhere it is always the same."""
+    return {"width": max(40, min(100, shutil.get_terminal_size().columns))} if sys.stdout.isatty() and not is_plain() else {}
 
 
 def _rule(expression: str, *, outer_discount: bool, states: str) -> Rule:

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from dstheory.cli.echo import echo
-from dstheory.cli.options import json_option
+from dstheory.cli import completion
+from dstheory.cli.echo import echo, json_option, say
 
 EPILOG = """\b
 Examples:
@@ -21,7 +21,7 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 
 
 @click.command(name="examples", epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("name", required=False, metavar="[NAME]")
+@click.argument("name", required=False, metavar="[NAME]", shell_complete=completion.examples)
 @click.option("--out", type=click.Path(), help="Where to copy the file, or with no NAME all of them into a new directory.")
 @json_option
 def command(name: str | None, out: str | None, as_json: bool) -> None:
@@ -36,7 +36,7 @@ def command(name: str | None, out: str | None, as_json: bool) -> None:
     from dstheory.readers.atomic import atomic_path
 
     folder = _folder()
-    names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    names = example_names()
     if name is not None and name not in names:
         near = get_close_matches(name, names, n=2)
         hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names)}"
@@ -64,7 +64,13 @@ def command(name: str | None, out: str | None, as_json: bool) -> None:
     else:
         for item in names:
             echo(item)
-        echo("\n`dstheory examples NAME` prints one, `dstheory examples --out examples` copies all of them.")
+        say("\n`dstheory examples NAME` prints one, `dstheory examples --out examples` copies all of them.")
+
+
+def example_names() -> list[str]:
+    """Return the names of the examples: paths below their folder."""
+    folder = _folder()
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")
 
 
 def _folder() -> Path:

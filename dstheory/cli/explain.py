@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dstheory.cli.echo import echo
+from dstheory.cli.echo import echo, json_option, say
 from dstheory.cli.numbers import NumberRange
-from dstheory.cli.options import given_options, json_option, parameter_options, seed_option, settings_from
+from dstheory.cli.options import given_options, parameter_options, seed_option, settings_from
 from dstheory.texts import latex_text, markdown_cell, printable
 
 if TYPE_CHECKING:
@@ -188,21 +188,21 @@ def _print_text(found: Explanation, against: _Against | None, where: _Where, opt
     from dstheory.cli.show import print_table
 
     configuration = found.configuration
-    echo(_heading(configuration))
-    echo(f"\ncoefficient of one token, ascent:\n  {found.formula}\n")
+    say(_heading(configuration))
+    say(f"\ncoefficient of one token, ascent:\n  {found.formula}\n")
     width = max(len(part) for part, _ in found.parts)
     for part, words in found.parts:
-        echo(f"  {part:<{width}}  {words}")
-    echo()
+        say(f"  {part:<{width}}  {words}")
+    say()
     print_table("Settings that enter the objective", ["key", "value", "from"], _settings_rows(configuration), words=3)
     if found.attribution:
         columns, rows = _attribution(found)
         title = f"{where.name}: what each term pushes, sampling (s) and decision (d), and its angle to the accuracy's gradient"
         print_table(title, columns, rows, words=2, caption=_caption(found, where, options))
     for title, lines in _sections(found, against, where, options):
-        echo(f"\n{title}")
+        say(f"\n{title}")
         for line in lines:
-            echo(f"  {line}")
+            say(f"  {line}")
 
 
 def _heading(configuration: Configuration) -> str:

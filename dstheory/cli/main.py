@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from dstheory._version import __version__
 from dstheory.cli.ending import EXIT_CODES, run_to_exit
@@ -40,7 +41,7 @@ Examples:
   dstheory derive kl-direct --format latex
   dstheory verify
 \b
-Shell completion (bash; zsh and fish likewise):
+Completion of commands, options, objectives, claims and experiments with Tab (bash; zsh and fish likewise):
   eval "$(_DSTHEORY_COMPLETE=bash_source dstheory)"
 """
 
@@ -60,6 +61,11 @@ class LazyGroup(click.Group):
         command = importlib.import_module(module).command
         assert isinstance(command, click.Command)
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Propose commands, importing none of them."""
+        names = [CompletionItem(name, help=text) for name, (_, text) in sorted(COMMANDS.items()) if name.startswith(incomplete)]
+        return names or click.Command.shell_complete(self, ctx, incomplete)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command; an unknown name is answered with the nearest known ones."""
@@ -85,12 +91,12 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    if "_DSTHEORY_COMPLETE" in os.environ:
+        cli.main(prog_name="dstheory")
     run_to_exit(_invoke)
 
 
 def _invoke() -> Any:
-    if "_DSTHEORY_COMPLETE" in os.environ:
-        cli.main()
     # Not by `main` also here: that answers a closed pipe, an interrupt and the end of a file in its own ways.
     with cli.make_context("dstheory", sys.argv[1:]) as ctx:
         return cli.invoke(ctx)

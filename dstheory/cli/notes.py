@@ -19,6 +19,11 @@ _SETTINGS = {**{name: row.sets for name, row in PARAMETERS.items() if row.sets},
 """Options of the command line, and the field of an objective that each sets."""
 
 
+def chain_words(name: str) -> str:
+    """Return what the name of a chain means, to stand before a note; nothing where it is a file's."""
+    return "M0: the minimal chain, one prompt with a right and a wrong answer. " if name == "M0" else ""
+
+
 def reference_words(problem: Problem, options: dict[str, Any]) -> str:
     """Return which reference KL terms refer to."""
     if options["mdp_file"] is not None:

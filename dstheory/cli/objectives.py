@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
-from dstheory.cli.echo import echo
-from dstheory.cli.options import json_option, module_option
+from dstheory.cli import completion
+from dstheory.cli.echo import echo, json_option, say
+from dstheory.cli.options import module_option
 
 EPILOG = """\b
 Examples:
@@ -21,7 +22,7 @@ Examples:
 @click.command(
     name="objectives", epilog=EPILOG, short_help="List the objectives.", context_settings={"help_option_names": ["-h", "--help"]}
 )
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=completion.objectives)
 @module_option
 @json_option
 def command(names: tuple[str, ...], as_json: bool) -> None:
@@ -67,8 +68,10 @@ def command(names: tuple[str, ...], as_json: bool) -> None:
     elif names:
         for shown in entries:
             for key, value in shown.items():
+                if value in ([], {}):
+                    continue
                 text = ", ".join(map(str, value)) if isinstance(value, list) else value
-                echo(f"{key.replace('_', ' '):>14}  {text}")
+                say(f"{key.replace('_', ' ')}: {text}")
             echo()
     else:
         for family in room.FAMILIES:
@@ -78,6 +81,11 @@ def command(names: tuple[str, ...], as_json: bool) -> None:
                 [[e[k] for k in ("name", "coefficients", "normaliser", "balance")] for e in entries if e["family"] == family],
                 words=4,
             )
+        say(
+            "c_s, c_d: coefficients of the log-probabilities of answer and decision; normaliser: what sums over tokens are "
+            "divided by; balanced (level i): c_s = c_d on the same trajectory and turn. Symbols: docs/notation.md; "
+            "`dstheory derive NAME` derives one.\n"
+        )
         print_table(
             "Names of libraries and papers, and what they compute",
             ["alias", "objective", "settings", "source", "computes"],

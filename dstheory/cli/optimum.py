@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dstheory.cli.echo import echo
+from dstheory.cli.echo import json_option, say
+from dstheory.cli.notes import chain_words
 from dstheory.cli.options import (
     config_option,
     figure_options,
-    json_option,
     model_options,
     parameter_options,
     problem_from,
@@ -142,18 +142,18 @@ def _print(found: dict[str, Any], options: dict[str, Any]) -> None:
         f"{found['chain']}: optimum of reward + KL, beta {options['beta']:g}, length weight {options['length_weight']:g}",
         ["policy", "p", "a", "b", "accuracy", "turns", "value"],
         rows,
-        caption="p = P(correct), a = P(stop | correct), b = P(resample | wrong), over the answers and decisions that occur. "
-        "Value: discounted reward, without the penalty.",
+        caption=chain_words(found["chain"]) + "p = P(correct), a = P(stop | correct), b = P(resample | wrong), over the answers "
+        "and decisions that occur. Value: discounted reward, without the penalty.",
     )
     gain, share = float(found["gain"]), float(found["decision_share_of_gain"])
-    echo(f"temperatures beta w: sampling {temperature(tau['sample'])}, decision {temperature(tau['decide'])}")
-    echo(
+    say(f"temperatures beta w: sampling {temperature(tau['sample'])}, decision {temperature(tau['decide'])}")
+    say(
         f"penalised value {number(float(found['optimum']['penalised_value']))} "
         f"(discounted penalty {number(float(found['optimum']['penalty']))}), Newton steps {found['iterations']}"
     )
-    echo(
+    say(
         f"accuracy gain {number(gain)}: {number(float(found['gain_sample']))} by sampling, "
-        f"{number(float(found['gain_decide']))} by decisions (Shapley); decision share {number(share)}"
+        f"{number(float(found['gain_decide']))} by decisions (Shapley values: parts that add up); decision share {number(share)}"
     )
 
 

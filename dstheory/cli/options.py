@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import reprlib
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from dstheory.cli import completion
 from dstheory.cli.echo import echo
 from dstheory.cli.numbers import Number, Whole, WholeOrEndless
 from dstheory.dynamics.parameters import PARAMETERS, TABLE, TOGETHER, Parameter, Together
@@ -33,8 +34,9 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 class Numbers(click.ParamType[Any]):
     """Comma-separated numbers, a fixed count of them (or one that stands for all)."""
 
-    def __init__(self, *names: str, one_for_all: bool = False) -> None:
+    def __init__(self, *names: str, parts: Sequence[str] = (), one_for_all: bool = False) -> None:
         self.names = names
+        self.parts = parts  # parameters, whose ranges the numbers must lie in
         self.one_for_all = one_for_all
         self.name = ",".join(names).upper()
 
@@ -53,6 +55,13 @@ class Numbers(click.ParamType[Any]):
             return numbers * len(self.names)
         if len(numbers) != len(self.names):
             self.fail(f"{value!r} has {len(numbers)} numbers: needs {len(self.names)}, {self.name}", param, ctx)
+        for place, (name, part) in enumerate(zip(self.names, self.parts, strict=False)):
+            try:
+                PARAMETERS[part].value(numbers[place], "simulate")
+            except DSTheoryError as error:
+                flag = "" if param is None else f"{param.opts[-1]} "
+                rule = str(error).removeprefix(f"{part} ")
+                raise DSTheoryError(f"{flag}{value}: number {place + 1} of {self.name}, {name}, {rule}") from None
         return numbers
 
 
@@ -63,9 +72,6 @@ def _apply(options: list[Callable[[_F], _F]]) -> Callable[[_F], _F]:
         return function
 
     return decorate
-
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Print machine-readable results, and nothing else, on stdout.")
 
 
 processes = Whole(1, 1024, "more processes than a machine has processors only wait; give fewer")
@@ -172,7 +178,7 @@ def parameter_options(*wanted: str, **changes: dict[str, Any]) -> Callable[[_F],
 def _option(row: Parameter | Together, changes: dict[str, Any]) -> Callable[[_F], _F]:
     flag, default = f"--{row.name.replace('_', '-')}", row.default
     if isinstance(row, Together):
-        kind: Any = Numbers(*row.words, one_for_all=row.one_for_all)
+        kind: Any = Numbers(*row.words, parts=row.parts, one_for_all=row.one_for_all)
     else:
         whole: Any = int if row.most is None else Whole(None, row.most, row.costs)
         kinds: dict[str, Any] = {"number": Number(), "whole": whole, "expression": str}
@@ -194,7 +200,7 @@ model_options = _apply(
 objective_options = parameter_options("objective", "settings")
 training_options = _apply(
     [
-        click.option("--objective", "objectives", multiple=True, metavar="EXPR",
+        click.option("--objective", "objectives", multiple=True, metavar="EXPR", shell_complete=completion.objectives,
                      help="Compare these instead, e.g. 'reinforce + 0.01*entropy' (repeatable; see `dstheory objectives`)."),
         parameter_options("training"),
         click.option("--runs", type=Whole(None, 10_000_000, "every start is trained and kept; give fewer"), default=1,

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dstheory.cli.echo import echo
-from dstheory.cli.options import json_option, processes
+from dstheory.cli import completion
+from dstheory.cli.echo import json_option, say
+from dstheory.cli.options import processes
 from dstheory.texts import printable
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ Examples:
 @click.command(
     name="reproduce", epilog=EPILOG, short_help="Run the experiments.", context_settings={"help_option_names": ["-h", "--help"]}
 )
-@click.argument("names", nargs=-1, metavar="[NAME|FILE.py]...")
+@click.argument("names", nargs=-1, metavar="[NAME|FILE.py]...", shell_complete=completion.experiments)
 @click.option("--all", "everything", is_flag=True, help="Run every experiment.")
 @click.option("--list", "listing", is_flag=True, help="Say what there is and run nothing.")
 @click.option("--quick", is_flag=True, help="Small versions, to see that everything runs.")
@@ -64,7 +65,7 @@ def command(
 
     One that fails is reported and the others still run.
     """
-    from dstheory.cli.show import print_json
+    from dstheory.cli.show import print_json, print_table
     from dstheory.experiments import experiment_names, find_experiments, run_experiments
 
     if listing:
@@ -92,9 +93,15 @@ def command(
     bad = [o.name for o in results if o.status == "failed" or (o.status == "skipped" and not everything)]
     if len(results) > 1 and not as_json:
         counts = {status: sum(o.status == status for o in results) for status in ("done", "skipped", "failed")}
-        echo(", ".join(f"{n} {status}" for status, n in counts.items() if n))
+        print_table(
+            "Summary",
+            ["experiment", "what became of it", "seconds"],
+            [[o.name, o.out or f"{o.status}: {o.reason}", f"{o.seconds:.1f}"] for o in results],
+            words=2,
+        )
+        say(", ".join(f"{n} {status}" for status, n in counts.items() if n))
     if bad:
-        echo(f"error: {len(bad)} of {len(results)} experiments did not run: {', '.join(bad)}", err=True)
+        say(f"error: {len(bad)} of {len(results)} experiments did not run: {', '.join(bad)}", err=True)
     return 1 if bad else 0
 
 
@@ -116,16 +123,16 @@ def _print_result(result: ExperimentResult) -> None:
     from dstheory.experiments.catalogue import cells, columns
 
     if result.status == "skipped":
-        echo(f"{result.name}: skipped: {result.reason}")
+        say(f"{result.name}: skipped: {result.reason}")
         return
     if result.status == "failed":
-        echo(f"{result.name}: failed: {result.reason}", err=True)
+        say(f"{result.name}: failed: {result.reason}", err=True)
         return
-    echo(f"{result.name}: {result.out} ({result.seconds:.1f} s)")
-    echo("\n".join(f"    {line}".rstrip() for line in result.caption.splitlines()))
+    say(f"{result.name}: {result.out} ({result.seconds:.1f} s)")
+    say("\n".join(f"    {line}".rstrip() for line in result.caption.splitlines()))
     for stem, table in result.tables.items():
         if isinstance(table, str):
-            echo(table)
+            say(table)
             continue
         words = next((i for i, value in enumerate(table[0].values()) if not isinstance(value, str)), len(table[0]))
         print_table(stem, columns(table), cells(table), words=words)
@@ -134,11 +141,12 @@ def _print_result(result: ExperimentResult) -> None:
 @contextmanager
 def _progress(names: Sequence[str], *, quiet: bool) -> Iterator[Callable[[str, float], None] | None]:
     """Show a bar per experiment that runs, and one for all of them, with remaining time; only on a terminal."""
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-    console = Console(stderr=True)
-    if quiet or not console.is_terminal:
+    from dstheory.cli.show import live_console
+
+    console = live_console(quiet=quiet)
+    if console is None:
         yield None
         return
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())

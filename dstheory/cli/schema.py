@@ -8,8 +8,7 @@ from typing import Any
 
 import click
 
-from dstheory.cli.echo import echo, echo_json
-from dstheory.cli.options import json_option
+from dstheory.cli.echo import echo, echo_json, json_option
 
 EPILOG = """\b
 Examples:
@@ -19,11 +18,19 @@ Examples:
 """
 
 
+def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    from dstheory.cli.results import RESULTS
+
+    before = " ".join(ctx.params["words"] or ())
+    words = (name.removeprefix(before).split()[0] for name in RESULTS if name.startswith(before) and name != before)
+    return [word for word in dict.fromkeys(words) if word.startswith(incomplete)]
+
+
 @click.command(
     name="schema", epilog=EPILOG, short_help="JSON Schemas of what --json prints.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )  # fmt: skip
-@click.argument("words", nargs=-1, metavar="[COMMAND]...")
+@click.argument("words", nargs=-1, metavar="[COMMAND]...", shell_complete=_complete)
 @json_option
 def command(words: tuple[str, ...], as_json: bool) -> None:
     """Print the JSON Schema (draft 2020-12) of what COMMAND prints with --json; without COMMAND list the commands.

@@ -15,7 +15,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from dstheory.cli.echo import echo, echo_json
+from dstheory.cli.echo import echo, echo_json, is_plain
 from dstheory.tables import columns_of_terminal, fitted
 from dstheory.texts import printable
 
@@ -42,6 +42,10 @@ def number(value: float, digits: int = 3) -> str:
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str = "", words: int = 1) -> None:
     """Print a table on standard output, no wider than the terminal; the first ``words`` columns are text, the others numbers."""
+    if is_plain():
+        for row in (columns, *rows):
+            echo("\t".join(" ".join(str(cell).split()) for cell in row))
+        return
     width = columns_of_terminal()
     blocks = fitted(columns, rows, words=words, width=width, rule="\u2500" if _can_print("\u2500") else "-")
     longest = max(cell_len(line) for block in blocks for line in block)
@@ -76,11 +80,17 @@ def print_json(result: Any, *, indent: int | None = 2) -> None:
     echo_json(answer(result, indent=indent))
 
 
+def live_console(*, quiet: bool = False) -> Console | None:
+    """Return standard error for progress that moves; None where it is no terminal, or where nobody wants to see any."""
+    console = Console(stderr=True)
+    return console if console.is_terminal and not quiet and not is_plain() else None
+
+
 @contextmanager
 def progress_bar(label: str, total: int, *, quiet: bool) -> Iterator[Any]:
     """Show a bar with remaining time on standard error, if that is a terminal; yields ``update(done)``."""
-    console = Console(stderr=True)
-    if quiet or not console.is_terminal:
+    console = live_console(quiet=quiet)
+    if console is None:
         yield lambda done: None
         return
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dstheory.cli.echo import echo
-from dstheory.cli.notes import notes
+from dstheory.cli import completion
+from dstheory.cli.echo import json_option, say
+from dstheory.cli.notes import chain_words, notes
 from dstheory.cli.options import (
     Problem,
     config_option,
     figure_options,
     figures_as_asked,
     fresh_directory,
-    json_option,
     model_options,
     module_option,
     objective_from,
@@ -64,6 +64,7 @@ def _sizes(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int,
     "objectives",
     multiple=True,
     metavar="EXPR",
+    shell_complete=completion.objectives,
     help="Which (repeatable); default every one whose second moments are exact.",
 )
 @click.option(
@@ -103,7 +104,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     else:
         _print(problem, found, left_out, said)
         if out is not None:
-            echo(f"figure in {out}")
+            say(f"figure in {out}")
 
 
 _Found = list[tuple[str, "Objective", "Signal"]]
@@ -144,14 +145,16 @@ def _print(problem: Problem, found: _Found, left_out: dict[str, str], said: list
         f"{problem.name}: signal and noise of the update of one batch, sampling (s) and decision (d)",
         ["objective", "G", "groups", "dead", *(f"{column} {s}" for s in "sd" for column in stage)],
         rows,
-        caption="dead: share of groups whose rewards are all equal. noise: root of the trace of the covariance. ratio: |E| over "
-        "noise. for 1: groups in a batch whose ratio is 1 (natural: in the metric of the inverse Fisher information).",
+        caption=chain_words(problem.name)
+        + "G: responses in a group. |E|: norm of the expected update. dead: share of groups whose rewards are all equal. noise: "
+        "root of the trace of the covariance. ratio: |E| over noise. for 1: groups in a batch whose ratio is 1 (natural: in the "
+        "metric of the inverse Fisher information).",
     )
     for line in said:
-        echo(line)
+        say(line)
     for why in dict.fromkeys(left_out.values()):
         names = ", ".join(expression for expression, reason in left_out.items() if reason == why)
-        echo(f"left out: {names} ({why})", err=True)
+        say(f"left out: {names} ({why})", err=True)
 
 
 def _print_json(

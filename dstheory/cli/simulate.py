@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dstheory.cli.echo import echo
-from dstheory.cli.notes import notes
+from dstheory.cli.echo import json_option, say
+from dstheory.cli.notes import chain_words, notes
 from dstheory.cli.options import (
     config_option,
     drawing_options,
     figures_as_asked,
     fresh_directory,
-    json_option,
     model_options,
     module_option,
     objective_from,
@@ -82,7 +81,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     conditions = {name: objective_from(name, problem, options) for name in names}
     if options["objectives"]:
         for line in notes(list(conditions.items()), problem, options, at_start=False):
-            echo(line, err=True)
+            say(line, err=True)
     elif options["beta"] is None:
         options["beta"] = PARAMETERS["beta"].default
     start = scattered(problem.start, runs, spread=options["spread"], rng=options["seed"])
@@ -162,7 +161,6 @@ def _print(rows: list[dict[str, Any]], chain: str, options: dict[str, Any], out:
         [
             row["condition"],
             *(number(row["after"][k]) for k in ("p", "a", "b")),
-            number(before["accuracy"]),
             number(row["after"]["accuracy"]),
             number(row["decision_share_of_gain"]),
             number(row["energy_at_start"]["sample"]),
@@ -170,14 +168,17 @@ def _print(rows: list[dict[str, Any]], chain: str, options: dict[str, Any], out:
         ]
         for row in rows
     ]
-    start = ["(start)", *(number(before[k]) for k in ("p", "a", "b")), number(before["accuracy"]), "", "", "", ""]
+    start = ["(start)", *(number(before[k]) for k in ("p", "a", "b")), number(before["accuracy"]), "", "", ""]
     many = f", medians over {options['runs']} starts" if options["runs"] > 1 else ""
     print_table(
         f"{chain}: {options['steps']} steps of {options['optimizer']}, length weight {options['length_weight']:g}{many}",
-        ["objective", "p", "a", "b", "accuracy before", "after", "gain by decisions", "energy s", "energy d"],
+        ["objective", "p", "a", "b", "accuracy", "decision share", "energy s", "energy d"],
         [start, *table],
-        caption="p = P(correct), a = P(stop | correct), b = P(resample | wrong), after training. Gain by decisions: Shapley "
-        "share of the accuracy gain (- where there is none); it changes with the number of steps. Energies: Fisher energy of "
-        "each stage at the start.",
+        caption=chain_words(chain)
+        + "p = P(correct), a = P(stop | correct), b = P(resample | wrong), before and after training. Decision share: the part "
+        "of the gain in accuracy that decisions have (Shapley value; - where there is no gain); it changes with the number of "
+        "steps. Energies: Fisher energy of sampling (s) and decision (d) at the start, the squared length of a stage's gradient "
+        "in the metric of the policy.",
     )
-    echo(f"figure, data and manifest: {out}")
+    say(f"written: {out}/simulate.png and .svg (figure), history.nc (p, a, b at each step), run.json (command and results)")
+    say("next: `dstheory attribute --all` for every objective; `dstheory anatomy LOG` for a model's own p, a, b")

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dstheory.cli.echo import echo
+from dstheory.cli.echo import json_option, say
+from dstheory.cli.notes import chain_words
 from dstheory.cli.numbers import Whole
 from dstheory.cli.options import (
     chain_from,
@@ -21,7 +22,6 @@ from dstheory.cli.options import (
     figures_as_asked,
     formats_asked,
     given_options,
-    json_option,
     model_options,
     objective_options,
     refuse_settings,
@@ -53,7 +53,7 @@ _OF_TRAINING = {"objectives", "runs", "log_every", "expert", "reference"}
 _LISTED = 40  # settings that are printed one by one; more are summed up
 _COLUMNS = (
     ("p_after", "p"), ("a_after", "a"), ("b_after", "b"), ("accuracy_before", "accuracy before"), ("accuracy", "after"),
-    ("turns", "turns"), ("decision_share", "gain by decisions"),
+    ("turns", "turns"), ("decision_share", "decision share"),
 )  # fmt: skip
 _LINE_SECONDS = 30.0  # between lines of progress where no bar can be drawn
 
@@ -112,7 +112,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     plan = _plan(ctx, options)
     out = options["out"] or _unused(Path("results/sweep"), plan)
     settings = f"{plan.grid.size:,} setting{'s' * (plan.grid.size != 1)}"
-    echo(f"{settings}, a result of {size_text(plan.bytes)}, into {out}", err=True)
+    say(f"{settings}, a result of {size_text(plan.bytes)}, into {out}", err=True)
     if plan.of == "simulate":
         announce_compilation(plan.grid.size * plan.most_steps, plan.chain.pairs)
     with _progress_of(plan.grid.size, quiet=options["as_json"]) as update, _warnings_as_lines():
@@ -189,7 +189,7 @@ def _warnings_as_lines() -> Iterator[None]:
     """Show warnings as sentences on standard error."""
     with warnings.catch_warnings():
         warnings.simplefilter("always", RuntimeWarning)
-        warnings.showwarning = lambda message, *_, **__: echo(f"note: {message}", err=True)
+        warnings.showwarning = lambda message, *_, **__: say(f"note: {message}", err=True)
         yield
 
 
@@ -245,7 +245,7 @@ class _Lines:
             return
         self.last = now
         left = (now - self.began) * (total - done) / (done - self.first)
-        echo(f"{done:,} of {total:,} settings, {_duration(left)} left", err=True)
+        say(f"{done:,} of {total:,} settings, {_duration(left)} left", err=True)
 
 
 def _duration(seconds: float) -> str:
@@ -270,16 +270,16 @@ def _print_result(plan: SweepPlan, data: LabelledArrays, found: dict[str, Any]) 
         _print_summary(title, plan, found["summary"])
     for status, count in found["without_result"].items():
         what = status.replace("_", " ")
-        echo(f"{count:,} of {plan.grid.size:,} settings have no result ({what}): NaN, marked in `status`")
+        say(f"{count:,} of {plan.grid.size:,} settings have no result ({what}): NaN, marked in `status`")
     for name, count in found["not_finite"].items():
         why = plan.variables[name].missing or "it left the finite numbers"
-        echo(f"{name} is NaN or infinite in {count:,} settings that have a result: {why}")
+        say(f"{name} is NaN or infinite in {count:,} settings that have a result: {why}")
     if not found["chunks"]:
-        echo(f"this sweep was complete already, nothing was computed: {found['out']}")
+        say(f"this sweep was complete already, nothing was computed: {found['out']}")
     else:
         earlier = found["chunks"] - found["computed"]
         resumed = f", {earlier} of {found['chunks']} parts were there already" if earlier else ""
-        echo(f"data and manifest: {found['out']} ({found['seconds']:.1f} s{resumed})")
+        say(f"data and manifest: {found['out']} ({found['seconds']:.1f} s{resumed})")
 
 
 def _print_settings(title: str, data: LabelledArrays) -> None:
@@ -299,8 +299,8 @@ def _print_settings(title: str, data: LabelledArrays) -> None:
         [*dims, *(column for _, column in _COLUMNS)],
         rows,
         words=len(dims),
-        caption="p = P(correct), a = P(stop | correct), b = P(resample | wrong), afterwards. Gain by decisions: Shapley share of "
-        "the accuracy gain (- where there is none).",
+        caption=chain_words(title.split(":")[0]) + "p = P(correct), a = P(stop | correct), b = P(resample | wrong), afterwards. "
+        "Decision share: the part of the gain in accuracy that decisions have (Shapley value; - where there is no gain).",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 import time
@@ -14,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dstheory.claims.verdicts import EXAMPLES, LONGEST_TIME_LIMIT, SEED, TIME_LIMIT
-from dstheory.cli.echo import echo
+from dstheory.cli import completion
+from dstheory.cli.echo import echo, is_plain, json_option, say
 from dstheory.cli.numbers import NumberRange, Whole
-from dstheory.cli.options import json_option, processes
+from dstheory.cli.options import processes
 from dstheory.errors import UnknownClaimError
 from dstheory.texts import printable
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from dstheory.claims.claim import Claim
     from dstheory.claims.runner import Progress, Report
 
+_LEFT_OUT = {"time": 120, "method": 120, "source": 110, "scope": 100}
+"""Columns that are left out of tables where a line has fewer characters."""
 _FORMATS = ["table", "json", "junit", "markdown", "latex"]
 
 EPILOG = """\b
@@ -51,8 +55,11 @@ _EXAMPLES = Whole(1, 10_000_000, "each is evaluated exactly in every search; giv
 
 
 @click.command(name="verify", epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("names", nargs=-1, metavar="[ID|GROUP|ARXIV|PATH]...")
-@click.option("--show", "shown", multiple=True, metavar="ID", help="Check this claim and print it whole, with its proof.")
+@click.argument("names", nargs=-1, metavar="[ID|GROUP|ARXIV|PATH]...", shell_complete=completion.claims)
+@click.option(
+    "--show", "shown", multiple=True, metavar="ID", shell_complete=completion.claims,
+    help="Check this claim and print it whole, with its proof.",
+)  # fmt: skip
 @click.option("--list", "listing", is_flag=True, help="List the claims without checking them.")
 @click.option("--group", "groups", multiple=True, metavar="GROUP", help="Only claims of this group (repeatable).")
 @click.option("--format", "style", type=click.Choice(_FORMATS), default="table", show_default=True, help="Output format.")
@@ -238,31 +245,42 @@ def _print_report(report: Report, style: str, kernel: str, *, whole: bool, stand
     else:
         _print_table(reports.verdict_table(report))
         echo()
-        echo(reports.summary(report))
+        say(reports.summary(report))
 
 
 def _print_table(table: Table) -> None:
-    """Print a table as wide as the terminal, or as COLUMNS says, without blanks at the ends of lines where there is none."""
+    """Print a table as wide as the terminal, or as COLUMNS says; where that is narrow, statements get other columns' room."""
     from rich.console import Console
 
+    from dstheory.cli.show import print_table
     from dstheory.tables import columns_of_terminal
 
-    if sys.stdout.isatty():
-        Console(highlight=False).print(table)
+    if is_plain():
+        head = [str(column.header) for column in table.columns]
+        rows = zip(*([str(cell) for cell in column.cells] for column in table.columns), strict=True)
+        print_table("", head, list(rows))
         return
-    console = Console(width=columns_of_terminal(), highlight=False)
+    width = columns_of_terminal()
+    left = {name for name, least in _LEFT_OUT.items() if width < least} & {column.header for column in table.columns}
+    table.columns = [column for column in table.columns if column.header not in left]
+    console = Console(width=width, highlight=False, force_terminal=sys.stdout.isatty() or None)
     with console.capture() as captured:
         console.print(table)
-    echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+    # Cells are printable already; what is left are the escapes of colours, and blanks before them.
+    click.echo(re.sub(r" +((?:\x1b\[[0-9;]*m)*)$", r"\1", captured.get(), flags=re.MULTILINE), nl=False)  # noqa: TID251
+    if left:
+        say(f"Left out for want of room: {', '.join(sorted(left))}; a wider terminal, --show ID and --json have them.")
 
 
 @contextmanager
 def _progress() -> Iterator[Progress | None]:
     """A progress bar on standard error, if that is a terminal."""
-    if not sys.stderr.isatty():
+    from dstheory.cli.show import live_console
+
+    console = live_console()
+    if console is None:
         yield None
         return
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as ProgressBar
 
@@ -272,7 +290,7 @@ def _progress() -> Iterator[Progress | None]:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TextColumn("{task.description}", markup=False),
-        console=Console(stderr=True),
+        console=console,
         transient=True,
     ) as bar:
         task = bar.add_task("loading the claims", total=None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 
 import click
+from click.shell_completion import CompletionItem
 
 # name -> module and function; "report" is what runs when no other name is given
 _COMMANDS = {
@@ -22,9 +23,13 @@ class _Anatomy(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Send everything that does not begin with a command to the report; also `--help`, which describes it."""
-        if not args or args[0] not in _COMMANDS:
+        if (args or not ctx.resilient_parsing) and (not args or args[0] not in _COMMANDS):
             args = ["report", *args]
         return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Propose commands; where none begins so, files, since a first word may be a log."""
+        return [CompletionItem(incomplete, type="file"), *super().shell_complete(ctx, incomplete)]
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the commands."""

@@ -9,9 +9,9 @@ import click
 
 from dstheory.anatomy.generate import FORMS, write_made_log
 from dstheory.cli.anatomy.options import log_options, longest_episode, read_with, reading_options, refuse_unusable
-from dstheory.cli.echo import echo
+from dstheory.cli.echo import echo, json_option, say
 from dstheory.cli.numbers import Number, NumberRange, Whole
-from dstheory.cli.options import json_option, seed_option
+from dstheory.cli.options import seed_option
 
 _MOST_EPISODES = 50_000_000
 _LARGE = "all episodes are held in memory, some 100 bytes each; write several logs with other seeds"
@@ -84,7 +84,7 @@ def generate(
         if as_json:
             print_json({**made, "records": written, "cells": []})
             return
-        echo(f"{out}: {written:,} records of {problems:,} problems, as {form} writes them; shift {shift:g}, seed {seed}")
+        say(f"{out}: {written:,} records of {problems:,} problems, as {form} writes them; shift {shift:g}, seed {seed}")
         return
     chosen = [parse_cell(text) for text in cells] or list(BUNDLED)
     episodes = problems * trials * len(chosen)
@@ -173,10 +173,10 @@ def export_chain(
         refuse_unusable(log, options["max_unusable"])
         return
     for line in log.reading.lines():
-        echo(line)
+        say(line)
     if who not in ("model", "model (assumed)"):
-        echo(f"note: decided by: {who}; so a and b of this chain are not the model's")
+        say(f"note: decided by: {who}; so a and b of this chain are not the model's")
     shown = (f"{name} {value:.3f}" if value == value else f"{name} - (no decisions)" for name, value in rates.items())
-    echo(f"{out}: {made.mdp!r}; {', '.join(shown)}")
-    echo(f"next: dstheory simulate --mdp {out}")
+    say(f"{out}: {made.mdp!r}; {', '.join(shown)}")
+    say(f"next: dstheory simulate --mdp {out}")
     refuse_unusable(log, options["max_unusable"])

@@ -75,7 +75,7 @@ def conclusions(found: Survey) -> list[Conclusion]:
     >>> for one in conclusions(survey(generate_log(100, cells=[Cell("m", "t", 0.4, 0.9, 0.8)]), resamples=99)):
     ...     print(one.question, one.short)
     Does reflection help? yes
-    What to do? 8 attempts or more
+    What to do? at least 8 attempts
     """
     term = _Terms()
     out = []
@@ -160,7 +160,7 @@ def _advice(of: str, group: Group, term: _Terms) -> Conclusion:
                 f"That {term('cap')} is the {advice.rule}. It is what the fitted chain predicts, without an interval."
             )
         else:
-            short = f"{advice.table[-1].cap} attempts or more"
+            short = f"at least {advice.table[-1].cap} attempts"
             sentences.append(
                 f"Up to {advice.table[-1].cap}, the most that were looked at, the fitted chain gains with each attempt; "
                 f"what a larger {term('cap')} gives is not known."
@@ -209,6 +209,8 @@ def _comparison(found: Survey, names: tuple[str, str]) -> Conclusion:
         f"{part.text()}{_may_be_zero(part)}."
         for name, part in words.items()
     ]
+    sentences += _share(found, split)
+    sentences += _falling(found.comparison, split)
     shown = [name for name, part in words.items() if _sign(part)]
     if not _sign(split.gain):
         short = "no difference in accuracy is shown"
@@ -225,6 +227,29 @@ def _comparison(found: Survey, names: tuple[str, str]) -> Conclusion:
             "averages over what differs; see the checks."
         )
     return Conclusion(question, short, tuple(sentences))
+
+
+def _share(found: Survey, split: Difference | MeanSplit) -> list[str]:
+    """Say which part of the gain is the decisions', where there is a gain."""
+    gain, decide = split.gain.value, split.decide.value
+    if not gain or decide is None or not _sign(split.gain):
+        return []
+    more = "; more than all of it, since sampling takes away" if decide / gain > 1 else ""
+    less = "; less than nothing, since decisions take away" if decide / gain < 0 else ""
+    whole = found.comparison.decision_share if found.comparison is not None and split is found.comparison else None
+    interval = f" [{whole.low:.2f}, {whole.high:.2f}]" if whole is not None and whole.value is not None else ""
+    return [f"Decisions' share of the change: {decide / gain:.2f}{interval}{more}{less}."]
+
+
+def _falling(found: Difference, split: Difference | MeanSplit) -> list[str]:
+    """Say why p over all attempts may move the other way than the part of sampling does."""
+    before, after, part = found.rates_before.p.value, found.rates_after.p.value, split.sample.value
+    if before is None or after is None or part is None or (after - before) * part >= 0:
+        return []
+    return [
+        f"p over all attempts goes from {before:.3f} to {after:.3f}, the other way: it depends on decisions, too, since hard "
+        "problems get more attempts where more is tried again. The part of sampling compares the same problems."
+    ]
 
 
 def _first_answers(question: str, found: FirstAnswers, names: tuple[str, str]) -> Conclusion:

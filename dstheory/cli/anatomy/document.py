@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from dstheory.anatomy.rates import Estimate
 from dstheory.anatomy.rollout_chain import MOST_CAPS
 from dstheory.anatomy.surveys import TOTAL
-from dstheory.cli.echo import echo
+from dstheory.cli.echo import echo, say
 from dstheory.readers.records import NOBODY
 
 if TYPE_CHECKING:
@@ -480,8 +480,8 @@ def print_sections(sections: Sequence[Section], *, details: bool = True) -> None
             print_table(section.title, section.columns, section.rows, words=section.words)
         lines = section.brief if brief else section.lines
         if brief and lines:
-            echo(section.title)
+            say(section.title)
         for line in lines:
-            echo(f"  {line}" if brief else line)
+            say(f"  {line}" if brief else line)
         if lines or not brief:
             echo()

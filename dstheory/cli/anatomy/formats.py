@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dstheory.cli.anatomy.options import log_options, request_of, texts_of
-from dstheory.cli.echo import echo
-from dstheory.cli.options import json_option
+from dstheory.cli.echo import json_option, say
 from dstheory.readers.records import DECIDED_BY, NOBODY
 
 if TYPE_CHECKING:
@@ -71,10 +70,10 @@ def inspect(as_json: bool, **options: Any) -> None:
         print_json({"files": found, "next": following})
         return
     for one in found:
-        echo(f"{one['file']}: read as {one['read_as']}")
+        say(f"{one['file']}: read as {one['read_as']}")
         for line in (*one["parts"], *one["records"], *(f"unusable: {reason}" for reason in one["unusable"])):
-            echo(f"  {line}")
-    echo(f"next: {following}")
+            say(f"  {line}")
+    say(f"next: {following}")
 
 
 def _parts(layout: Layout) -> list[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from dstheory.cli.echo import echo
+from dstheory.cli.echo import say
 from dstheory.cli.numbers import NumberRange, Whole
 from dstheory.cli.options import workers_options
 from dstheory.errors import DSTheoryError
@@ -171,7 +171,7 @@ def refuse_biased(log: Log, allowed: float, *, quiet: bool) -> None:
     why = biased(log, allowed)
     if why:
         for line in () if quiet else log.reading.lines():
-            echo(line)
+            say(line)
         raise DSTheoryError(why)
 
 
@@ -189,13 +189,13 @@ def refuse_unusable(log: Log, allowed: float) -> None:
 @contextmanager
 def _records_bar(logs: Sequence[Path], *, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
     """Show on a terminal how many records and bytes were read."""
-    from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from dstheory.cli.show import live_console
     from dstheory.readers.log_files import expand
 
-    console = Console(stderr=True)
-    if quiet or not console.is_terminal:
+    console = live_console(quiet=quiet)
+    if console is None:
         yield None
         return
     try:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dstheory.cli.anatomy.options import log_options, read_with, reading_options, refuse_biased, refuse_unusable
-from dstheory.cli.echo import echo
+from dstheory.cli.echo import echo, json_option
 from dstheory.cli.numbers import NumberRange, Whole
-from dstheory.cli.options import drawing_options, figures_as_asked, fresh_directory, json_option, seed_option
+from dstheory.cli.options import drawing_options, figures_as_asked, fresh_directory, seed_option
 from dstheory.texts import printable
 
 if TYPE_CHECKING:
@@ -207,11 +207,12 @@ def _write_report(path: Path, found: Survey, overwrite: bool) -> None:
 @contextmanager
 def _status(*, quiet: bool) -> Iterator[Callable[[str], None]]:
     """Say on a terminal what is being done."""
-    from rich.console import Console
     from rich.text import Text
 
-    console = Console(stderr=True)
-    if quiet or not console.is_terminal:
+    from dstheory.cli.show import live_console
+
+    console = live_console(quiet=quiet)
+    if console is None:
         yield lambda text: None
         return
     with console.status("measuring") as status:

@@ -19,20 +19,23 @@ from dstheory.symbolic.render.printers import formula_latex, formula_text, order
 from dstheory.symbolic.rule import Inline, Verbatim
 
 WIDTH = 100
-"""Columns of text."""
+"""Columns of text, where nobody says how many there are."""
 
 
-def render(derivation: DerivedGradient, style: str, *, standalone: bool = False, explain: bool = False) -> str:
+def render(
+    derivation: DerivedGradient, style: str, *, standalone: bool = False, explain: bool = False, width: int = WIDTH
+) -> str:
     r"""Return a derivation in a format; the same derivation is written the same way every time.
 
     Args:
         derivation: what to write.
-        style: "text" (100 columns, formulas in the notation of SymPy and Python), "latex" (a fragment that needs amsmath),
+        style: "text" (formulas in the notation of SymPy and Python), "latex" (a fragment that needs amsmath),
             "mathml" (an XHTML ``article`` with presentation MathML), "python" (a module with one function ``gradient`` that needs
             nothing but the standard library), "json" (all of it, formulas as text and as LaTeX; keys and order are stable),
             "bibtex" (the works that it rests on, and this package) or "notebook" (quantities and gradient for MathJax).
         standalone: with "latex", a document that compiles by itself.
         explain: also say how the result was checked and which claims are about it; "json" always does.
+        width: columns of "text".
 
     Returns:
         Text that ends with a newline, but for "notebook".
@@ -51,7 +54,7 @@ def render(derivation: DerivedGradient, style: str, *, standalone: bool = False,
     if style == "latex":
         return latex.document(derivation, standalone=standalone, explain=explain)
     return {
-        "text": lambda d: _text(d, explain),
+        "text": lambda d: _text(d, explain, width),
         "mathml": lambda d: mathml.article(d, explain),
         "bibtex": lambda d: bibtex(latex.works(d)),
         "python": _python,
@@ -60,15 +63,15 @@ def render(derivation: DerivedGradient, style: str, *, standalone: bool = False,
     }[style](derivation)
 
 
-def _text(derivation: DerivedGradient, explain: bool) -> str:
-    lines = [derivation.title, "=" * len(derivation.title), *_wrap(derivation.heading, ""), ""]
+def _text(derivation: DerivedGradient, explain: bool, width: int) -> str:
+    lines = [derivation.title, "=" * len(derivation.title), *_wrap(derivation.heading, "", width), ""]
     for number, step in enumerate(derivation.steps, start=1):
         lines += [f"{number}. {step.title}", ""]
         for item in step.shown(explain):
-            lines += [*_lines(item), ""]
+            lines += [*_lines(item, width), ""]
     lines += ["Assumptions", ""]
     for assumption in derivation.assumptions:
-        lines += _wrap("- " + _sentence(assumption), "  ")
+        lines += _wrap("- " + _sentence(assumption), "  ", width)
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -82,37 +85,37 @@ def _sentence(parts: tuple[Inline, ...]) -> str:
     return "".join(_inline(part) for part in parts)
 
 
-def _lines(item: Item) -> list[str]:
+def _lines(item: Item, width: int) -> list[str]:
     if isinstance(item, Words):
-        return _wrap(_sentence(item.parts), "")
+        return _wrap(_sentence(item.parts), "", width)
     if isinstance(item, FormulaTable):
-        return _table(item)
+        return _table(item, width)
     left = f"    {_inline(item.left)} = "
-    lines = _wrap(left + _inline(item.right[0]) + (f"    ({item.note})" if item.note else ""), " " * len(left), first=True)
+    lines = _wrap(left + _inline(item.right[0]) + (f"    ({item.note})" if item.note else ""), " " * len(left), width, first=True)
     for right in item.right[1:]:
-        lines += _wrap(" " * (len(left) - 2) + "= " + _inline(right), " " * len(left), first=True)
+        lines += _wrap(" " * (len(left) - 2) + "= " + _inline(right), " " * len(left), width, first=True)
     return lines
 
 
-def _table(item: FormulaTable) -> list[str]:
+def _table(item: FormulaTable, width: int) -> list[str]:
     rows = [[_inline(cell) for cell in row] for row in (item.head, *item.rows)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    if 4 + sum(widths) + 3 * (len(widths) - 1) <= WIDTH:
-        return ["    " + "   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    if 4 + sum(widths) + 3 * (len(widths) - 1) <= width:
+        return ["    " + "   ".join(cell.ljust(size) for cell, size in zip(row, widths, strict=True)).rstrip() for row in rows]
     # too wide side by side: the two long columns go below the two short ones
     lines = []
     for row in rows[1:]:
         lines.append(f"    answer {row[0]}, {row[1]}:")
         for name, cell in zip(rows[0][2:], row[2:], strict=True):
-            lines += _wrap(f"        {name} = {cell}", " " * 12, first=True)
+            lines += _wrap(f"        {name} = {cell}", " " * 12, width, first=True)
     return lines
 
 
-def _wrap(line: str, indent: str, *, first: bool = False) -> list[str]:
+def _wrap(line: str, indent: str, width: int, *, first: bool = False) -> list[str]:
     """Wrap at spaces; the first line keeps its own leading spaces."""
     lead = line[: len(line) - len(line.lstrip())] if first else ""
     return textwrap.wrap(
-        line.strip(), WIDTH, initial_indent=lead, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+        line.strip(), width, initial_indent=lead, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
     )
 
 
