@@ -66,9 +66,7 @@ def shown(lines: tuple[str, ...], width: int, folder: Path) -> dict[str, tuple[l
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
     said = b""
-    with subprocess.Popen(
-        [sys.executable, "-c", DRIVER, *lines], stdout=slave, stderr=slave, stdin=slave, env=env, cwd=folder
-    ):
+    with subprocess.Popen([sys.executable, "-c", DRIVER, *lines], stdout=slave, stderr=slave, stdin=slave, env=env, cwd=folder):
         os.close(slave)
         try:
             while piece := os.read(master, 65536):

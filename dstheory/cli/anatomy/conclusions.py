@@ -209,7 +209,6 @@ def _comparison(found: Survey, names: tuple[str, str]) -> Conclusion:
         f"{part.text()}{_may_be_zero(part)}."
         for name, part in words.items()
     ]
-    sentences += _share(found, split)
     sentences += _falling(found.comparison, split)
     shown = [name for name, part in words.items() if _sign(part)]
     if not _sign(split.gain):
@@ -219,6 +218,7 @@ def _comparison(found: Survey, names: tuple[str, str]) -> Conclusion:
     else:
         short = f"{shown[0]} have a part; the other may be zero" if shown == ["decisions"] else ""
         short = short or (f"{shown[0]} has a part; that of decisions may be zero" if shown else "not told apart")
+    short += _share(found, split)
     sentences += [f"{_capital(note)}." for note in found.comparison.notes]
     doubted = [group.name for group in found.groups if any(test.rejected() for test in group.checks)]
     if doubted:
@@ -229,16 +229,16 @@ def _comparison(found: Survey, names: tuple[str, str]) -> Conclusion:
     return Conclusion(question, short, tuple(sentences))
 
 
-def _share(found: Survey, split: Difference | MeanSplit) -> list[str]:
-    """Say which part of the gain is the decisions', where there is a gain."""
+def _share(found: Survey, split: Difference | MeanSplit) -> str:
+    """Return which part of the gain is the decisions', where there is a gain."""
     gain, decide = split.gain.value, split.decide.value
     if not gain or decide is None or not _sign(split.gain):
-        return []
-    more = "; more than all of it, since sampling takes away" if decide / gain > 1 else ""
-    less = "; less than nothing, since decisions take away" if decide / gain < 0 else ""
+        return ""
     whole = found.comparison.decision_share if found.comparison is not None and split is found.comparison else None
     interval = f" [{whole.low:.2f}, {whole.high:.2f}]" if whole is not None and whole.value is not None else ""
-    return [f"Decisions' share of the change: {decide / gain:.2f}{interval}{more}{less}."]
+    odd = " (more than all of it: sampling takes away)" if decide / gain > 1 else ""
+    odd = odd or (" (below nothing: decisions take away)" if decide / gain < 0 else "")
+    return f"; decisions' share of the change is {decide / gain:.2f}{interval}{odd}"
 
 
 def _falling(found: Difference, split: Difference | MeanSplit) -> list[str]:
@@ -247,8 +247,8 @@ def _falling(found: Difference, split: Difference | MeanSplit) -> list[str]:
     if before is None or after is None or part is None or (after - before) * part >= 0:
         return []
     return [
-        f"p over all attempts goes from {before:.3f} to {after:.3f}, the other way: it depends on decisions, too, since hard "
-        "problems get more attempts where more is tried again. The part of sampling compares the same problems."
+        f"p over all attempts goes the other way than the part of sampling, from {before:.3f} to {after:.3f}: hard problems get "
+        "more attempts where more is tried again, and that part compares the same problems."
     ]
 
 
