@@ -33,12 +33,5 @@ def experiments(ctx: click.Context, param: click.Parameter, incomplete: str) -> 
     return [CompletionItem(incomplete, type="file"), *_beginning(experiment_names(), incomplete)]
 
 
-def examples(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Propose the names of example files."""
-    from dstheory.cli.examples import example_names
-
-    return _beginning(example_names(), incomplete)
-
-
 def _beginning(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]

@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from dstheory.cli import completion
 from dstheory.cli.echo import echo, json_option, say
 
 EPILOG = """\b
@@ -20,8 +19,12 @@ Examples:
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
+def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    return [name for name in example_names() if name.startswith(incomplete)]
+
+
 @click.command(name="examples", epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("name", required=False, metavar="[NAME]", shell_complete=completion.examples)
+@click.argument("name", required=False, metavar="[NAME]", shell_complete=_complete)
 @click.option("--out", type=click.Path(), help="Where to copy the file, or with no NAME all of them into a new directory.")
 @json_option
 def command(name: str | None, out: str | None, as_json: bool) -> None:
