@@ -86,7 +86,8 @@ def _compare(objective: Any, solution: Solution, gradients: list[StageGradient],
         off = apart.max(axis=0)
         # Of what underflows, rounding up leaves the smallest number, which a rare chance may divide, and down leaves nothing.
         nothing = (top < _NOTHING) & ((off < _NOTHING) | ((apart[1] == 0.0) & (off < _UNDERFLOW)))
-        lost = np.divide(off, top, out=np.full(top.shape, np.inf), where=top > 0)
+        with np.errstate(over="ignore"):  # of a row that is nothing beside what rounding makes of it
+            lost = np.divide(off, top, out=np.full(top.shape, np.inf), where=top > 0)
         bad = ~nothing & ~(lost <= _APART)
         if bad.any():
             at = np.unravel_index(int(np.argmax(bad)), bad.shape)
