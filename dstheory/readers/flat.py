@@ -20,7 +20,7 @@ import numpy as np
 from dstheory.checks import Bools, Ints
 from dstheory.errors import DSTheoryError, FileFormatError
 from dstheory.readers.chain_table import BY_NAME, COLUMNS, FALSE_WORDS, NUMBER, TRUE_WORDS, ChainTable, Column, check_columns
-from dstheory.readers.json_values import NotJSON, loose_lines, marks, records, sentence
+from dstheory.readers.json_values import NotJSON, keys_differ, loose_lines, records, sentence
 from dstheory.readers.messages import NAMED, first_of, is_unicode, nearest, shown
 from dstheory.readers.streams import CutOff, check_utf8, csv_records, line_blocks, opened
 from dstheory.readers.tables import ArrowTable, csv_header, read_csv, read_parquet
@@ -125,7 +125,6 @@ def _columns(data: bytes) -> Any:
     if values is None or not set(map(type, values)) <= {dict}:
         raise _Odd("a line is no object")
     columns = {}
-    counted = 2 * sum(map(len, values))  # quotation marks, see json_values
     for name in set().union(*values):
         if name not in BY_NAME:
             raise _Odd(f"the column {shown(name)} is unknown")
@@ -139,7 +138,6 @@ def _columns(data: bytes) -> Any:
         kind = BY_NAME[name].kind
         if kind == "text" and kinds <= {str}:
             columns[name] = pa.array(cells, pa.large_string())
-            counted += 2 * len(given) + "".join(given).count('"')
         elif kind == "flag" and kinds == {bool}:
             columns[name] = pa.array(cells, pa.bool_())
         elif kind != "text" and kinds <= {int, float}:
@@ -147,7 +145,7 @@ def _columns(data: bytes) -> Any:
             columns[name] = pa.array(np.array(cells, dtype=np.float64), mask=mask)
         else:
             raise _Odd(f"{name} is of the wrong kind")
-    if counted != marks(data):
+    if not keys_differ(data, values):
         raise _Odd("a key is given twice")
     return pa.table(columns)
 

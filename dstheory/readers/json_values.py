@@ -1,8 +1,9 @@
 """Strict JSON and TOML. JSON: no NaN, no infinity, no key twice in one object; what is wrong is said with its line and column.
 
 msgspec decodes at the speed of C and refuses all of that but repeated keys, which it drops. It is therefore counted how many
-quotation marks the text has and how many the decoded value has when it is written again: a key that was dropped takes its two
-marks with it. Whatever msgspec refuses, or whatever has too few marks, is read again by Python's own reader, which knows where
+keys the text can have at most, and how many the decoded objects have. Where that does not settle it (objects in objects), it is
+counted how many quotation marks the text has and how many the value has when it is written again: a key that was dropped takes
+its two marks with it. Whatever msgspec refuses, or whatever lacks a key, is read again by Python's own reader, which knows where
 and why. So there is one answer, whichever of the two gives it and however many lines are read at once.
 
 TOML: what the standard library's parser cannot do in time is refused before, and all it refuses by one exception.
@@ -20,12 +21,14 @@ from typing import Any, Literal
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from dstheory.readers.messages import shown
 from dstheory.readers.streams import Block, not_utf8
 
 _DECODER, _ENCODER = msgspec.json.Decoder(), msgspec.json.Encoder()
 _REFUSED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError, ValueError)
+_STRETCH = 1 << 16  # bytes that are looked at together: they stay in the processor's cache
 _STRING_OR_CONSTANT = re.compile(r'"(?:\\.|[^"\\])*"|(-?\bInfinity\b|\bNaN\b)')
 
 
@@ -92,9 +95,33 @@ def decode_lines(data: bytes) -> list[Any] | None:
     """Return the values of many lines; None if one of them is not strict JSON, which :func:`decode` then explains."""
     values = loose_lines(data)
     try:
-        return values if values is not None and marks(data) == marks(_ENCODER.encode_lines(values)) else None
+        return values if values is not None and keys_differ(data, values) else None
     except _REFUSED:
         return None
+
+
+def keys_differ(data: bytes, values: list[Any]) -> bool:
+    """Return whether no object of these lines has a key twice; ``values`` is what :func:`loose_lines` made of them."""
+    if set(map(type, values)) <= {dict}:
+        keys = sum(map(len, values))  # of the outer objects: if the text cannot have more, there are no inner ones
+        codes = np.frombuffer(data, dtype=np.uint8)
+        if keys == np.count_nonzero(codes == 0x3A) or keys == _most_keys(data, codes):
+            return True
+    return marks(data) == marks(_ENCODER.encode_lines(values))
+
+
+def _most_keys(text: bytes, codes: NDArray[np.uint8]) -> int:
+    """Return a number that the keys of a JSON text, in objects of any depth, do not exceed; -1 where it has escaped marks.
+
+    A key ends with a quotation mark, and a colon follows, perhaps after blanks.
+    """
+    if b'\\"' in text:
+        return -1
+    most = 0
+    for start in range(0, len(codes), _STRETCH):
+        marks, after = codes[start : start + _STRETCH] == 0x22, codes[start + 1 : start + 1 + _STRETCH]
+        most += int(np.count_nonzero(marks[: len(after)] & ((after == 0x3A) | (after <= 0x20))))
+    return most
 
 
 def marks(text: bytes) -> int:
@@ -108,7 +135,7 @@ def marks(text: bytes) -> int:
 
 
 def loose_lines(data: bytes) -> list[Any] | None:
-    """Return the values of many lines without a look at repeated keys: for those who count :func:`marks` themselves."""
+    """Return the values of many lines without a look at repeated keys: see :func:`keys_differ`."""
     with uncollected():
         try:
             values: list[Any] = _DECODER.decode_lines(data)

@@ -283,9 +283,9 @@ def test_directories_and_patterns(tmp_path: Path) -> None:
 def test_a_note_of_many_files_is_made_once(tmp_path: Path) -> None:
     for i in range(5):
         (tmp_path / f"{i}.csv").write_text("id,round,correct\na,1,0\na,2,1\n")
-    notes = read_log(tmp_path).reading.notes
-    assert len(notes) == 1
-    assert notes[0].endswith("(5 files)")
+    of_files, of_problems = read_log(tmp_path).reading.notes
+    assert of_files.endswith("(5 files)")
+    assert of_problems.startswith("problems that have the name of one in another file (1)")
 
 
 def test_prompts_and_labels_are_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,7 @@ def test_ids_of_files_about_different_tasks_are_different_problems(tmp_path: Pat
     assert (len(log.episodes), log.episodes.n_problems) == (12, 5)
     assert log.episodes.problem_ids == ("1", "2", "3", f"1 ({tmp_path / 'b.json'})", f"2 ({tmp_path / 'b.json'})")
     (note,) = [note for note in log.reading.notes if "another file" in note]
-    assert note.startswith("2 problems have the name of one in another file and ask something else")
+    assert note.startswith("problems that have the name of one in another file and ask something else (2)")
 
 
 def test_the_same_problems_in_two_files_stay_the_same(tmp_path: Path) -> None:
@@ -89,4 +89,4 @@ def test_it_is_said_where_nobody_can_see_whether_problems_are_the_same(tmp_path:
     found = [note for note in log.reading.notes if "another file" in note]
     assert len(found) == (shown != "both")
     if found:
-        assert found[0].startswith("3 problems have the name of one in another file, and not both files show what they ask")
+        assert found[0].startswith("problems that have the name of one in another file (3) are taken for the same")
