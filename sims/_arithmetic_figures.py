@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 _RATES = {"p": "$p$ = P(correct)", "a": "$a$ = P(stop | correct)", "b": "$b$ = P(resample | wrong)"}
 
+_NAMES = {
+    "start": "the start", "sft-mistakes": "SFT, mistakes", "sft-first": "SFT, right first", "sft-masked-0.5": "SFT, masked",
+    "sft-first-then-reward": "SFT, then reward",
+}  # fmt: skip
+
 
 def anatomy_figure(data: xr.Dataset, condition: str, *, trained: int, title: str) -> Figure:
     """Draw p, a, b and accuracy of one condition over the sizes, at its start and at its end.
@@ -30,7 +35,7 @@ def anatomy_figure(data: xr.Dataset, condition: str, *, trained: int, title: str
     """
     sizes = np.arange(data.sizes["size"])
     with matplotlib.rc_context(RC):
-        figure = Figure(figsize=(7.2, 3.3), layout="constrained")
+        figure = Figure(figsize=(7.2, 3.5), layout="constrained")
         rates, accuracy = figure.subplots(1, 2, sharex=True, sharey=True)
         for j, (name, label) in enumerate(_RATES.items()):
             look = {"color": PALETTE[j], "marker": MARKERS[j], "linestyle": "none"}
@@ -90,7 +95,9 @@ def split_figure(data: xr.Dataset, comparisons: list[str]) -> Figure:
             axes.axvline(0.0, color="0.3", linewidth=0.8)
             axes.set_title(str(part))
             axes.set_xlabel("gain in accuracy")
-            axes.set_yticks(rows, [name.replace(" over ", "\nover ") for name in comparisons], fontsize=7.5)
+            pairs = (name.split(" over ") for name in comparisons)
+            axes.set_yticks(rows, [f"{_NAMES.get(after, after)}\nover {_NAMES.get(before, before)}" for after, before in pairs],
+                            fontsize=7.5)  # fmt: skip
             tidy(axes)
         figure.get_layout_engine().set(rect=(0.025, 0.0, 0.975, 1.0))  # type: ignore[union-attr,call-arg]  # long labels on the left
         handles, labels = np.atleast_1d(grid)[0].get_legend_handles_labels()

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, NullLocator
 
-from dstheory.plots.style import DASHES, PALETTE, RC, tidy
+from dstheory.plots.style import DASHES, MARKERS, PALETTE, RC, tidy
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -29,7 +30,8 @@ def confidence_figure(data: xr.Dataset) -> Figure:
             for i, q in enumerate(data.chance.values):
                 line = data.confidence.sel(chance=q, scaled=scaled)
                 axes.plot(data.step, line, color=PALETTE[i], linestyle=DASHES[i % len(DASHES)], label=f"$q={q:g}$")
-                axes.axhline(q, color=PALETTE[i], linewidth=0.7, alpha=0.6)
+                axes.plot(data.step[-1], q, MARKERS[i], color=PALETTE[i], markerfacecolor="white", clip_on=False,
+                          label=f"{q:g}, calibrated")  # fmt: skip
             axes.set_title(title, loc="left")
             axes.set_xlabel("time of the natural-gradient flow")
             axes.set_ylim(0, 1)
@@ -57,10 +59,12 @@ def rejection_figure(data: xr.Dataset) -> Figure:
         for axes, p, letter in zip(panels, data.better.values, "abcd", strict=False):
             tidy(axes)
             for i, (name, label) in enumerate(lines):
-                axes.plot(data.tau, data[name].sel(better=p) / np.log(10), color=PALETTE[i], linestyle=DASHES[i], label=label)
+                axes.plot(data.tau, np.exp(data[name].sel(better=p)), color=PALETTE[i], linestyle=DASHES[i], label=label)
             axes.set_title(f"({letter}) $p_1={p:g},\\ p_2={1 - p:.2g}$", loc="left")
             axes.set_xlabel(r"tokens seen $\tau$")
-        panels[0].set_ylabel("$\\log_{10}$ probability")
+            axes.set_yscale("log")
+            axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        panels[0].set_ylabel("probability")
         panels[0].legend(loc="lower left", framealpha=0.9, edgecolor="none")
     return figure
 
@@ -78,9 +82,13 @@ def majority_figure(data: xr.Dataset) -> Figure:
         axes.axhline(0.0, color="black", linewidth=0.8)
         for i, name in enumerate(data.verifier.values):
             axes.plot(
-                data.n, data.factor.sel(verifier=name), color=PALETTE[i], linestyle=DASHES[i % len(DASHES)], label=str(name)
-            )
+                data.n, data.factor.sel(verifier=name), color=PALETTE[i], linestyle=DASHES[i % len(DASHES)], marker=MARKERS[i],
+                markersize=3.5, label=str(name),
+            )  # fmt: skip
         axes.set_xscale("log")
+        counts = data.n.values[np.unique(np.searchsorted(data.n.values, np.geomspace(data.n[0], data.n[-1], 6)))]
+        axes.set_xticks(counts, [f"{n:,}" for n in counts])
+        axes.xaxis.set_minor_locator(NullLocator())
         axes.set_ylim(-1.05, 1.05)
         axes.set_xlabel("number of verifiers $n$ (odd)")
         axes.set_ylabel("gradient factor $1-r_0-r_1$")
@@ -98,7 +106,7 @@ def curves_figure(data: xr.Dataset) -> Figure:
     with matplotlib.rc_context(RC):
         n = len(data.log)
         figure = Figure(figsize=(7.2, 2.9), layout="constrained")
-        panels = np.atleast_1d(figure.subplots(1, n))
+        panels = np.atleast_1d(figure.subplots(1, n, sharey=True))
         for axes, log, letter in zip(panels, data.log.values, "abcdef", strict=False):
             tidy(axes)
             part = data.sel(log=log)

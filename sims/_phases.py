@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import TwoSlopeNorm
+from matplotlib.colors import FuncNorm
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
@@ -35,8 +35,11 @@ def decision_share_figure(data: xr.Dataset) -> Figure:
             axes.set_xscale("log", base=2)  # before the contours, whose labels are placed on the scale that they find
             axes.set_yscale("log")
             shade = _field(axes, part.share, vmin=0.0, vmax=1.0, cmap=_SEQUENTIAL)
-            _lines(axes, part.share, [0.25, 0.5, 0.75, 0.9, 0.99], colors="white", fmt="%g")
+            levels = [0.25, 0.5, 0.75, 0.9, 0.99]
+            _lines(axes, part.share, levels, colors="white", fmt="%g", at=_crossings(part.share, levels))
             _lines(axes, part.gain, [0.1], colors=[PALETTE[1]], fmt="gain %g", linestyles=[DASHES[1]], linewidths=1.6)
+            axes.set_xlim(float(part.weighted_length[0]), float(part.weighted_length[-1]))
+            axes.set_ylim(float(part.beta[0]), float(part.beta[-1]))
             axes.set_title(f"({letter}) {name}", loc="left")
             axes.set_xlabel(r"weighted length $w_s=l_s^\lambda$")
         panels[0].set_ylabel(r"strength of the penalty $\beta$")
@@ -55,8 +58,8 @@ def reflection_gain_figure(data: xr.Dataset) -> Figure:
         panels = np.atleast_1d(figure.subplots(1, len(data.p), sharey=True))
         for axes, p, letter in zip(panels, data.p.values, "abcd", strict=False):
             part = data.gain.sel(p=p)
-            shade = _field(axes, part, norm=TwoSlopeNorm(0.0, -1.0, 1.0), cmap=_DIVERGING)
-            levels = [gain for gain in (-0.4, -0.2, -0.1, 0.1, 0.2, 0.4) if 0 < p + gain < 1]
+            shade = _field(axes, part, norm=_signed_roots(1.0), cmap=_DIVERGING)
+            levels = [gain for gain in (-0.4, -0.2, -0.1, 0.05, 0.1, 0.2, 0.4) if 0 < p + gain < 1 and (gain != 0.05 or p > 0.8)]
             _unit_square(axes)
             _lines(axes, part, levels, colors="0.25", fmt="%+g", at=[_on_odds_line(float(p), gain) for gain in levels])
             axes.plot([0, 1], [1, 0], color="black", linewidth=1.6)
@@ -65,7 +68,8 @@ def reflection_gain_figure(data: xr.Dataset) -> Figure:
                           xytext=(1.5, 1.5), textcoords="offset points", fontsize=8, path_effects=_STROKE)  # fmt: skip
             axes.set_title(f"({letter}) $p={p:g}$", loc="left")
         panels[0].set_ylabel("$b$ = P(resample | wrong)")
-        figure.colorbar(shade, ax=list(panels), label="Acc $-$ $p$", pad=0.01, shrink=0.88, ticks=[-1, -0.5, 0, 0.5, 1])
+        figure.colorbar(shade, ax=list(panels), label="Acc $-$ $p$, square-root scale", pad=0.01, shrink=0.88,
+                        ticks=[-1, -0.5, -0.1, 0, 0.1, 0.5, 1])  # fmt: skip
     return figure
 
 
@@ -84,17 +88,14 @@ def sabotage_figure(data: xr.Dataset, *, gamma: float) -> Figure:
             _unit_square(axes)
         first.set_ylabel("$b$ = P(resample | wrong)")
         top = float(np.abs(data.slope).max())
-        # The gradient spans two orders of magnitude and its sign is what matters: shaded by its signed square root.
-        root = np.sign(data.slope) * np.sqrt(np.abs(data.slope) / top)
-        shade = _field(first, root, norm=TwoSlopeNorm(0.0, -1.0, 1.0), cmap=_DIVERGING)
+        shade = _field(first, data.slope, norm=_signed_roots(top), cmap=_DIVERGING)
         near = data.boundary.sel(gamma=gamma)
         first.plot(near.edge, near, color="black", linewidth=1.6)
         _say(first, 0.4, 0.8, "being wrong pays:\n$p$ is pushed down")
         _say(first, 0.6, 0.2, "being right pays:\n$p$ is pushed up")
         first.set_title(rf"(a) gradient, $\gamma={gamma:g}$", loc="left")
         bar = figure.colorbar(shade, ax=list(panels), location="bottom", shrink=0.32, anchor=(0.0, 1.0), aspect=18, pad=0.03,
-                              ticks=[-1, -0.5, 0, 0.5, 1])  # fmt: skip
-        bar.set_ticklabels([f"{np.sign(t) * t * t * top:.2g}" for t in (-1, -0.5, 0, 0.5, 1)])
+                              ticks=[tick for tick in (-2, -0.5, 0, 0.5, 2) if abs(tick) <= top])  # fmt: skip
         bar.set_label(r"(a) $\partial V/\partial\theta_s$, square-root scale")
 
         for i, g in enumerate(data.gamma.values):
@@ -106,10 +107,27 @@ def sabotage_figure(data: xr.Dataset, *, gamma: float) -> Figure:
         bonus = [0.2, 0.5, 1.0, 2.0, 5.0]
         places = [(0.6, 0.6 / (eta * (1 - gamma * 0.4) + gamma * 0.6)) for eta in bonus]  # on each line, at a = 0.6
         _lines(third, data.threshold, bonus, colors=[PALETTE[0]], fmt=r"$\eta=%g$", at=places, linewidths=1.6)
-        third.set_title(rf"(c) bonus that suffices, $\gamma={gamma:g}$", loc="left")
+        third.set_title(rf"(c) bonus $\eta$ needed, $\gamma={gamma:g}$", loc="left")
         for axes in (second, third):
             axes.grid(visible=True, alpha=0.25, linewidth=0.6)
     return figure
+
+
+def _signed_roots(top: float) -> FuncNorm:
+    """Return a scale by signed square roots, for what spans orders of magnitude and whose sign is what matters."""
+    return FuncNorm((lambda x: np.sign(x) * np.sqrt(np.abs(x)), lambda x: np.sign(x) * x**2), vmin=-top, vmax=top)
+
+
+def _crossings(share: xr.DataArray, levels: list[float]) -> list[tuple[float, float]]:
+    """Return where each level is last crossed at a strong penalty: there the lines stand apart."""
+    row = share.sel(beta=4.0, method="nearest")
+    found = []
+    for level in levels:
+        below = np.flatnonzero(row.values[:-1] < level)
+        if below.size:
+            part = row[below[-1] : below[-1] + 2]
+            found.append((float(np.interp(level, part, part.weighted_length)), float(row.beta)))
+    return found
 
 
 def _on_odds_line(p: float, gain: float) -> tuple[float, float]:

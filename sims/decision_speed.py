@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator
 
 from dstheory import Policy, TwoStageMDP, solve
 from dstheory.dynamics import SGD, Adam, Optimizer, train
@@ -123,10 +122,11 @@ def decision_speed_figure(data: xr.Dataset) -> Figure:
                     markerfacecolor=PALETTE[i] if i % 2 else "white",
                 )  # fmt: skip
             axes.set_yscale("log")
-            axes.yaxis.set_minor_locator(LogLocator(subs=[]))
             axes.set_xlabel(r"length weight $\lambda$")
             axes.set_title(f"({letter}) {reduction}", loc="left")
             tidy(axes)
+        low, high = np.log10([np.nanmin(data.steps), np.nanmax(data.steps)])
+        panels[0].set_ylim(10 ** np.floor(low), 10 ** np.ceil(high))  # whole decades, whose ends are labelled
         panels[0].set_ylabel(data.steps.attrs.get("long_name", "steps"))
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
     return figure

@@ -205,9 +205,10 @@ def _panel(axes: Axes, data: xr.Dataset, budget: int, expert: float) -> None:
     axes.set_xlim(1, float(data.step[-1]))
     axes.set_ylim(0.0, 1.0)
     axes.xaxis.set_major_locator(LogLocator(numticks=9))
-    now, finally_ = (float(part[0] - part[-1]) + 0.0 for part in (data.b.sel(step=budget), data.end))
+    now, finally_ = (round(float(part[0] - part[-1]), 2) + 0.0 for part in (data.b.sel(step=budget), data.end))
+    said = f"$b(\\lambda{{=}}0) - b(\\lambda{{=}}1)$\nstep {budget}: {now:.2f}\nafter long training: {finally_:.2f}"
     high = float(late.b.isel(step=-1).max()) < 0.6  # where the curves leave room
-    axes.text(0.97, 0.86 if high else 0.06, f"lost: {now:.2f}\nin the end: {abs(finally_):.2f}", transform=axes.transAxes,
-              ha="right", va="top" if high else "bottom", fontsize=7.5,
+    axes.text(0.97, 0.86 if high else 0.06, said, transform=axes.transAxes,
+              ha="right", va="top" if high else "bottom", fontsize=7,
               bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.0})  # fmt: skip
     tidy(axes)

@@ -192,7 +192,7 @@ def source_figure(data: xr.Dataset) -> Figure:
 
 
 def _six_panels(block: SubFigure, data: xr.Dataset) -> None:
-    grid = block.subplots(2, 3, sharex=True)
+    grid = block.subplots(2, 3, sharex=True, sharey="row")
     for j, ((logit, symbol), (name, label)) in enumerate(zip(_LOGITS.items(), _CHANCES.items(), strict=True)):
         above, below = grid[0, j], grid[1, j]
         above.axhline(0.0, color="0.3", linewidth=0.8)
@@ -207,7 +207,11 @@ def _six_panels(block: SubFigure, data: xr.Dataset) -> None:
         below.set_ylim(0.45, 1.02)
         below.set_xlabel("step")
         below.xaxis.set_major_locator(MaxNLocator(2))
-        above.yaxis.set_major_locator(MaxNLocator(5))
         for axes in (above, below):
             axes.margins(x=0)
             tidy(axes)
+    grid[0, 0].set_ylabel("gradient\n(linear below 0.01)")
+    grid[0, 0].set_yscale("symlog", linthresh=0.01)  # the gradients differ by orders of magnitude, and their signs matter
+    grid[0, 0].set_ylim(-1.0, 1.0)
+    grid[0, 0].set_yticks([-1, -0.1, -0.01, 0, 0.01, 0.1, 1])
+    grid[1, 0].set_ylabel("probability")

@@ -286,7 +286,7 @@ def _rounds(group: Group) -> Panel:
         axes.set_xticks(x, [f"{i}\n{_count(n)}" for i, n in enumerate(reach, start=1)])
         axes.set_xlabel("round; below it, how many episodes reach it")
         axes.set_ylabel("share of correct answers")
-        axes.set_ylim(0, None)
+        axes.set_ylim(-0.03, 1.03)  # one scale for all groups, and room for points at 0
         tidy(axes)
 
     title = "correct answers per round" + (f": {group.name}" if group.name else "")

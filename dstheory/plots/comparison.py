@@ -37,10 +37,10 @@ def comparison_figure(rows: Sequence[ObjectiveRow], *, longer: float, title: str
         _tilts(right, rows, heights)
         left.set_yticks(heights, [figure_text(row.name) for row in rows])
         left.set_ylim(heights.max() + 1.0, heights.min() - 1.0)
-        for label, row in zip(left.get_yticklabels(), rows, strict=True):
-            label.set_style("normal" if row.balanced else "italic")
-            label.set_weight("bold" if row.balanced else "normal")
         for axes in (left, right):
+            for label, row in zip(axes.get_yticklabels(), rows, strict=False):  # the right panel has none in the text's width
+                label.set_style("normal" if row.balanced else "italic")
+                label.set_weight("bold" if row.balanced else "normal")
             for above, below, one, two in zip(heights[:-1], heights[1:], rows[:-1], rows[1:], strict=True):
                 if one.family != two.family:
                     axes.axhline((above + below) / 2, color="0.7", linewidth=0.6)
@@ -64,10 +64,13 @@ def _shares(axes: Axes, rows: Sequence[ObjectiveRow], heights: Floats, longer: f
     axes.plot(then, heights, "o", color="0.35", markersize=9, markerfacecolor="none", zorder=2,
               label=f"energy share, answers {longer:g} x as long")  # fmt: skip
     axes.plot(now, heights, "o", color=STAGES["decide"]["color"], markeredgecolor="0.2", markersize=4.5, zorder=3,
-              label="decision's share of the energy")
+              label="decision's share of the energy")  # fmt: skip
     axes.set_xlim(-0.03, 1.03)
     axes.xaxis.set_major_formatter(PercentFormatter(1.0))
-    axes.set_xlabel("decision's share of the Fisher energy")
+    for height, row in zip(heights, rows, strict=True):
+        if np.isnan(row.energy_share) and np.isnan(row.energy_share_longer):
+            axes.text(0.02, height, figure_text(row.note, longest=40), va="center", fontsize=7, color="0.35")
+    axes.set_xlabel("decision's share of the energy" if in_column() else "decision's share of the Fisher energy")
     tidy(axes)
 
 
@@ -80,9 +83,9 @@ def _tilts(axes: Axes, rows: Sequence[ObjectiveRow], heights: Floats) -> None:
         angles = np.array([getattr(row.tilt, name) for row in rows])
         hollow = "none" if name == "sample" else colour
         axes.plot(angles, heights, marker, color=colour, zorder=order, markerfacecolor=hollow, markersize=size, label=label)
-    axes.axvspan(90, 186, color="0.93", zorder=0)
-    axes.set_xlim(-6, 186)
+    axes.axvspan(90, 189, color="0.93", zorder=0)
+    axes.set_xlim(-9, 189)
     axes.set_xticks([0, 45, 90, 135, 180])
-    axes.set_xlabel("angle to the accuracy's gradient (degrees)")
+    axes.set_xlabel("angle to accuracy's gradient (°)" if in_column() else "angle to the accuracy's gradient (degrees)")
     axes.tick_params(labelleft=in_column())
     tidy(axes)

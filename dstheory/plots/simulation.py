@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import matplotlib
@@ -39,6 +40,7 @@ def simulation_figure(comparison: Comparison, *, title: str = "") -> Figure:
             _curves(axes, comparison, variable)
             axes.set_title(label, y=1.0)
             axes.set_xlabel("training step")
+        _one_scale(grid[:4])
         handles, labels = grid[0].get_legend_handles_labels()
         _energies(grid[4], comparison, names)
         _gains(grid[5], comparison.gains, names)
@@ -56,7 +58,7 @@ def simulation_figure(comparison: Comparison, *, title: str = "") -> Figure:
         # What a layout engine finds by drawing everything once more: room for titles, labels, and the legend's lines.
         lines = -(-len(names) // columns)
         if narrow:
-            figure.subplots_adjust(left=0.1, right=0.97, top=0.925 if title else 0.96, bottom=0.085 + 0.03 * lines, wspace=0.36,
+            figure.subplots_adjust(left=0.125, right=0.94, top=0.925 if title else 0.96, bottom=0.085 + 0.03 * lines, wspace=0.36,
                                    hspace=0.5)  # fmt: skip
         else:
             figure.subplots_adjust(left=0.047, right=0.973, top=0.905 if title else 0.955, bottom=0.105 + 0.04 * lines,
@@ -69,7 +71,6 @@ def _two_lines(title: str) -> str:
 
 
 def _curves(axes: Axes, comparison: Comparison, variable: str) -> None:
-    lowest, highest = np.inf, -np.inf
     for i, (name, result) in enumerate(comparison.results.items()):
         step, data = result.log["step"], result.log[variable]
         runs = tuple(range(1, data.ndim))
@@ -78,11 +79,17 @@ def _curves(axes: Axes, comparison: Comparison, variable: str) -> None:
         if runs:
             low, high = np.quantile(data, [0.1, 0.9], axis=runs)
             axes.fill_between(step, low, high, color=style["color"], alpha=0.15, linewidth=0)
-        known = data[~np.isnan(data)]  # none where no such decision is ever drawn: b of a chain without wrong answers
-        lowest, highest = min(lowest, float(known.min(initial=np.inf))), max(highest, float(known.max(initial=-np.inf)))
-    axes.set_ylim(*(max(0.0, lowest - 0.03), min(1.01, highest + 0.03)) if lowest <= highest else (0.0, 1.01))
     axes.margins(x=0)
     tidy(axes)
+
+
+def _one_scale(panels: Iterable[Axes]) -> None:
+    """Give probabilities that are compared one scale; a panel without curves (b of a chain without wrong answers) has all."""
+    drawn = {axes: np.concatenate([np.asarray(line.get_ydata()) for line in axes.get_lines()]) for axes in panels}
+    shown = np.concatenate(list(drawn.values()))
+    for axes, data in drawn.items():
+        some = np.isfinite(data).any()
+        axes.set_ylim(*(max(0.0, np.nanmin(shown) - 0.03), min(1.01, np.nanmax(shown) + 0.03)) if some else (0.0, 1.01))
 
 
 def _power_of_ten(value: float, _: float) -> str:
@@ -105,14 +112,15 @@ def _energies(axes: Axes, comparison: Comparison, names: list[str]) -> None:
         axes.plot(i, max(decide, floor), marker="D", color=colour, markerfacecolor="white", markersize=6)
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(_power_of_ten)
-    axes.set_ylim(floor / 1.6, None)
+    highest = max(float(finite.max(initial=0.0)), 3 * floor)
+    axes.set_ylim(floor / 1.6, highest * (highest / floor) ** (0.7 if in_column() else 0.3))  # room for the legend above
     axes.set_xticks(range(len(names)), [str(i + 1) for i in range(len(names))])
     axes.set_xlabel("objective")
     axes.set_xlim(-0.6, len(names) - 0.4)
-    axes.set_title("Fisher energy at the start", y=1.0)
+    axes.set_title("energy at start" if in_column() else "Fisher energy at the start", y=1.0)
     axes.plot([], [], "o", color="0.3", label="sampling")
     axes.plot([], [], "D", color="0.3", markerfacecolor="white", label="decisions")
-    axes.legend(loc="best", frameon=False, handletextpad=0.2)
+    axes.legend(loc="upper left", frameon=False, ncols=1 if in_column() else 2, handletextpad=0.2, columnspacing=0.9)
     tidy(axes)
 
 
@@ -130,7 +138,7 @@ def _gains(axes: Axes, gains: dict[str, GainSplit], names: list[str]) -> None:
     axes.set_xticks(range(len(names)), [str(i + 1) for i in range(len(names))])
     axes.set_xlabel("objective")
     axes.set_xlim(-0.6, len(names) - 0.4)
-    axes.set_title("accuracy gain, by stage", y=1.0)
+    axes.set_title("gain, by stage" if in_column() else "accuracy gain, by stage", y=1.0)
     low, high = axes.get_ylim()
     axes.set_ylim(low, high + (0.6 if in_column() else 0.3) * (high - low))  # room for the legend above the bars
     axes.legend(loc="upper right", frameon=False, ncols=1 if in_column() else 2, handletextpad=0.4, columnspacing=0.9)

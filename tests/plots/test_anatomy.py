@@ -93,6 +93,12 @@ def test_rounds_show_the_share_of_those_that_reach_them() -> None:
     np.testing.assert_allclose(lines[PREDICTED["pooled"]], [row.predicted["pooled"] for row in calibration])
 
 
+def test_rounds_of_all_groups_have_one_scale() -> None:
+    found = survey(generate_log(60), resamples=20)
+    assert len(found.groups) == 2
+    assert len({axes.get_ylim() for axes in rounds_figure(found).axes}) == 1
+
+
 def test_rounds_show_how_many_episodes_reach_them() -> None:
     found = survey(generate_log(60, cells=[Cell("m", "t", 0.3, 0.9, 0.9)], cap=4), resamples=20)
     ticks = [tick.get_text() for tick in rounds_figure(found).axes[0].get_xticklabels()]

@@ -9,6 +9,7 @@ from dstheory.comparison import compare_objectives
 from dstheory.objectives import GRPO, SFT, ExpertChain, K1Loss, Reinforce
 from dstheory.plots import save_figure
 from dstheory.plots.comparison import comparison_figure
+from dstheory.plots.style import drawn_for
 
 EXPERT = Policy.minimal(p=0.9, a=0.95, b=0.9)
 
@@ -39,6 +40,12 @@ def test_rows_are_drawn_as_they_are(tmp_path) -> None:
     assert {tick.get_color() for tick in left.get_yticklabels()} == {"black"}
     assert rows[2].energy_share_longer < rows[2].energy_share
     assert rows[3].note == "the expected gradient is zero"
+    assert [text.get_text() for text in left.texts] == [rows[3].note]  # no row is empty without a reason
     paths = save_figure(figure, tmp_path / "a")
     again = save_figure(comparison_figure(rows, longer=8.0, title="chain"), tmp_path / "b")
     assert paths[0].read_bytes() == again[0].read_bytes()
+    with drawn_for("column", ()):
+        narrow = comparison_figure(rows, longer=8.0, title="chain")
+        narrow.draw_without_rendering()
+    for axes in narrow.axes:
+        assert axes.xaxis.label.get_window_extent().x1 <= narrow.bbox.x1, axes.get_xlabel()

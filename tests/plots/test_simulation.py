@@ -9,6 +9,7 @@ import numpy as np
 from dstheory import Policy, TwoStageMDP
 from dstheory.dynamics import compare, four_conditions, scattered
 from dstheory.plots import save_figure, simulation_figure
+from dstheory.plots.style import drawn_for
 
 
 def figure_of(runs: int):
@@ -22,6 +23,21 @@ def test_curves_are_the_history() -> None:
     for axes, variable in zip(figure.axes[:3], "pab", strict=True):
         for line, name in zip(axes.get_lines(), out.history.condition.values, strict=True):
             np.testing.assert_array_equal(line.get_ydata(), out.history[variable].sel(condition=name))
+
+
+def test_probabilities_have_one_scale() -> None:
+    figure, _ = figure_of(1)
+    assert len({axes.get_ylim() for axes in figure.axes[:4]}) == 1
+
+
+def test_nothing_is_cut_in_a_column() -> None:
+    with drawn_for("column", ()):
+        figure, _ = figure_of(1)
+        figure.draw_without_rendering()
+    for axes in figure.axes:
+        box = axes.get_tightbbox()
+        assert figure.bbox.x0 <= box.x0, axes.get_title()
+        assert box.x1 <= figure.bbox.x1, axes.get_title()
 
 
 def test_bars_add_up_to_the_gain() -> None:

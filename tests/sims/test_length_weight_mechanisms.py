@@ -58,7 +58,7 @@ def test_the_figure_shows_the_data_and_the_table(quick) -> None:
             drawn = axes.get_lines()[i].get_ydata()
             np.testing.assert_array_equal(drawn, late.sel(mechanism=name, length_weight=weight))
         (text,) = [t.get_text() for t in axes.texts]
-        assert text.startswith(f"lost: {row['lost']:.2f}")
+        assert f"step 250: {row['lost']:.2f}\nafter long training: " in text
 
 
 def test_the_caption_names_every_claim_and_its_numbers(quick) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -31,6 +33,19 @@ def texts(figure: Figure) -> list[str]:
     """All that is written inside the panels once the figure is laid out."""
     figure.draw_without_rendering()
     return [text.get_text() for axes in figure.axes for text in axes.texts]
+
+
+def test_each_level_of_the_share_is_labelled_once_and_no_labels_collide(share: Findings) -> None:
+    figure = share.figures["decision-share"]
+    assert sorted(texts(figure)) == sorted(["0.5", "0.75", "0.9", "0.99"] * 2 + ["0.25"] + ["gain 0.1"] * 2)
+    for axes in figure.axes:
+        boxes = [text.get_window_extent() for text in axes.texts]
+        assert not any(one.overlaps(two) for one, two in itertools.combinations(boxes, 2))
+
+
+def test_the_axis_of_steps_spans_whole_decades(speed: Findings) -> None:
+    low, high = np.log10(speed.figures["decision-speed"].axes[0].get_ylim())
+    assert low == round(low) < high == round(high)
 
 
 # ------------------------------------------------------------------ decision share

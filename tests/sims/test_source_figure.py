@@ -61,6 +61,7 @@ def test_six_panels_for_each_reward(quick) -> None:
     (figure,) = quick.figures.values()
     blocks = figure.subfigs
     assert [len(block.axes) for block in blocks] == [6, 6]
+    assert len({axes.get_ylim() for block in blocks for axes in block.axes[:3]}) == 1
     for block, kind in zip(blocks, quick.data.reward.values, strict=True):
         data = quick.data.sel(reward=kind)
         for axes, logit in zip(block.axes[:3], data.logit.values, strict=True):
