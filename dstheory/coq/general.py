@@ -33,8 +33,8 @@ class General:
 def theorems() -> tuple[General, ...]:
     """Return the theorems of the library, file by file.
 
-    >>> [item.name for item in theorems() if "A2-cap" in item.claims]
-    ['capped_closed', 'capped_limit']
+    >>> [item.name for item in theorems() if "E3" in item.claims]
+    ['share_tends_to_one', 'E3_minimal']
     """
     table = tomllib.loads((FOLDER / "theorems.toml").read_text(encoding="utf-8"))
     return tuple(

@@ -480,7 +480,7 @@ class _ReverseOfTrajectories(_ReverseAtStates):
         ups = log_ratios(solution.policy, self.reference, solution)
         pairs, inside = log_pairs(solution.policy, self.reference), solution.mdp.inside
         alike = [(np.abs(up) <= _NEAR) & ((p == -np.inf) == (q == -np.inf)) for up, (_, p, q) in zip(ups, pairs, strict=True)]
-        weight = np.broadcast_to(self.weighted(TokenWeight(_ONE, _ONE, _ONE), solution).sample, alike[0].shape)
+        weight = np.atleast_1d(self.weighted(TokenWeight(_ONE, _ONE, _ONE), solution).sample)
         of_answers = ((alike[0] & (weight == weight[..., :1])) | ~inside).all(axis=-1, keepdims=True)
         near = of_answers, alike[1] & alike[2], alike[1] & alike[2]
         sample, stop, resample = (np.where(n, -_excess(up), -up) for up, n in zip(ups, near, strict=True))

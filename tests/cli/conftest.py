@@ -28,7 +28,7 @@ def dstheory(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     from dstheory.cli.main import main
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "160")  # so that sentences in cells stand on one line
+    monkeypatch.setenv("COLUMNS", "1000")  # so that sentences stand on one line, whatever paths are in them
 
     def run(*args: object) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["dstheory", *map(str, args)])

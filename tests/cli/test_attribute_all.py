@@ -49,7 +49,7 @@ def test_on_a_chain_from_a_file(dstheory) -> None:
 def test_a_librarys_name_is_attributed_and_explained(dstheory, alias: str) -> None:
     (row,) = dstheory("attribute", "--all", "--json", "--no-figure", "--objective", alias).result["objectives"]
     assert row["name"] == alias
-    shown = dstheory("objectives", alias).out
+    shown = " ".join(dstheory("objectives", alias).out.split())
     what = ALIASES[alias.replace("_", "-")]
     for text in (what.objective, what.computed, what.source):
         assert text in shown
