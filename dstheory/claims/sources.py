@@ -38,10 +38,12 @@ def bundled_files() -> list[Path]:
 def looks_like_path(name: str) -> bool:
     """Whether a command-line argument names a file or a directory rather than a claim.
 
+    A directory named without a slash counts if it holds Python files.
+
     >>> looks_like_path("my_claim.py"), looks_like_path("claims/"), looks_like_path("A3")
     (True, True, False)
     """
-    return name.endswith(".py") or "/" in name or "\\" in name or Path(name).is_file()
+    return name.endswith(".py") or "/" in name or "\\" in name or Path(name).is_file() or bool(_python_files(Path(name)))
 
 
 def claim_files(name: str) -> list[Path]:

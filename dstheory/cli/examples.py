@@ -67,7 +67,10 @@ def command(name: str | None, out: str | None, as_json: bool) -> None:
     else:
         for item in names:
             echo(item)
-        say("\n`dstheory examples NAME` prints one, `dstheory examples --out examples` copies all of them.")
+        say(
+            "\n`dstheory examples NAME` prints one, `dstheory examples --out examples` copies all of them. "
+            "For a log of rollouts: `dstheory anatomy generate rollouts.jsonl`."
+        )
 
 
 def example_names() -> list[str]:

@@ -109,7 +109,7 @@ def command(
     """Check claims and compare each verdict with the recorded one.
 
     Without arguments all claims of the package are checked. A claim is named by its id, by its group, by the arXiv number of its
-    source, or by the path of a Python file that defines it.
+    source, or by the path of a Python file that defines it, or of a directory of such files.
     """
     from dstheory.claims.runner import list_claims, verify
 

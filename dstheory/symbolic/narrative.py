@@ -8,7 +8,7 @@ import sympy as sp
 
 from dstheory.rational import combine_logs
 from dstheory.rational.symbols import latex_name, symbol
-from dstheory.symbolic.attribution import BALANCED, NO_DECISION, UP_TO_DISCOUNT, CoefficientVerdict, Imbalance
+from dstheory.symbolic.attribution import BALANCED, NO_DECISION, UNBALANCED, UP_TO_DISCOUNT, CoefficientVerdict, Imbalance
 from dstheory.symbolic.chain import Payoffs
 from dstheory.symbolic.compact import CompactGradient
 from dstheory.symbolic.derivation import C_D, C_S, DerivationStep, Display, FormulaTable, Item, Words, listed, words
@@ -58,7 +58,7 @@ def steps_of(
         "The chain": _chain(s),
         "The objective": _objective(s, rule, scalar),
         "Coefficients": _coefficients(s, rule, compact),
-        "Quantities": _quantities(s, rule, compact, definitions),
+        "Quantities": [*_given(s, rule, compact, definitions), *_quantities(s, rule, compact, definitions)],
         "The gradient": _gradient(compact, expanded, scalar, _held(rule), enumerated),
         "Attribution at the coefficient level": _verdict(s, verdict),
     }
@@ -214,6 +214,39 @@ def _payoff_of(s: SymbolicSetting, term: Rule) -> tuple[str, str]:
     return ("G", "return") if term.payoff(s) == s.reward else ("L", "weighted log-ratio")
 
 
+_GIVEN = {
+    "beta": "the strength of a KL term",
+    "alpha": "the strength of its term",
+    "gamma": "the discount",
+    "kappa": "the price of a resample",
+    "lambda": "the length weight",
+    "G": "the number of responses in a group",
+    "L_max": "the length that every response is divided by",
+    "l_d": "the number of tokens of a decision",
+}
+"""What a symbol is that nothing in the derivation defines."""
+
+
+def _given(s: SymbolicSetting, rule: Rule, compact: CompactGradient, definitions: dict[sp.Symbol, sp.Expr]) -> list[Item]:
+    """Return a sentence on the symbols that are given and not computed: strengths, lengths, the reference's probabilities."""
+    carried = _carried(s, rule)
+    formulas = [*compact.gradient.values(), *definitions.values(), *(value for w, value in s.weights.meaning if w in carried)]
+    used = carried.union(*(formula.free_symbols for formula in formulas)) - set(definitions)
+    reference = [x for e in (*s.reference.sample[0], *s.reference.stop[0]) for x in sorted(e.free_symbols, key=str)]
+    lengths = [x for length in s.lengths[0] for x in sp.sympify(length).free_symbols]
+    baselines = {x.symbol: f"the {x.words}" for term in rule.parts for x in term.statistics(s) if x.neutral}
+    said = {symbol(name): text for name, text in _GIVEN.items()} | baselines
+    groups = [([x], f" is {text}") for x, text in said.items()]
+    for several, text in ((lengths, "the number of tokens of an answer"), (reference, "the reference policy's probabilities")):
+        of = [x for x in dict.fromkeys(several) if x in used]
+        groups.append((of, f" {'is' if len(of) == 1 else 'are'} {text}"))
+    sentence: list[Inline] = []
+    for symbols, text in groups:
+        if symbols and symbols[0] in used:
+            sentence += ["; " if sentence else "", *listed(list(symbols)), text]
+    return [Words((*sentence, "."))] if sentence else []
+
+
 _NOTES = {
     "q": "chance that a turn is followed by another",
     "N": "expected number of turns, discounted",
@@ -224,8 +257,8 @@ _NOTES = {
     "L": "expected weighted log-ratio",
     "X": "mean coefficient",
     "H": "E[1/K], K the number of turns",
-    "S": "sum of 1/L over turns that stop",
-    "T": "sum of 1/L over turns that are resampled",
+    "S": "1/L where the turn stops, summed over turns by their chance to be reached",
+    "T": "E[(K - 1)/L]/(q (1 - q)), K the number of turns",
     "r": "resampled turns by their tokens",
     "f": "turns that stop by their tokens, times the credit",
     "m": "mean over the answers",
@@ -250,6 +283,8 @@ def _quantities(
         base, *rest = name.name.split("_")
         note = _NOTES.get(base, "")
         right: tuple[sp.Expr, ...] = (expr,)
+        if base == "T" and expr.has(sp.Integral):
+            note = "credit/L where the turn is resampled, summed over turns by their chance to be reached"
         if base in ("N", "n"):
             q = next(x for x in expr.free_symbols if x.name.startswith("q"))
             ratio = -sp.diff(1 / expr, q)  # r of a count 1/(1 - r q)
@@ -303,7 +338,8 @@ def _verdict(s: SymbolicSetting, verdict: CoefficientVerdict) -> list[Item]:
         return [words(f"There is {verdict.verdict}.")]
     if verdict.verdict == BALANCED:
         return [words("The coefficients are balanced: {c_s} = {c_d} on every turn of every trajectory.", c_s=C_S, c_d=C_D)]
-    items: list[Item] = [words(f"The coefficients are {verdict.verdict}.")]
+    differ = ": {c_s} and {c_d} differ" if verdict.verdict == UNBALANCED else ""
+    items: list[Item] = [words(f"The coefficients are {verdict.verdict}{differ}.", c_s=C_S, c_d=C_D)]
     ratios = verdict.ratios or verdict.weight_ratios
     if ratios:
         letter = "c" if verdict.ratios else "w"

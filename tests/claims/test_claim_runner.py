@@ -246,6 +246,15 @@ def test_unknown_names_get_the_nearest_known_ones():
         select(claims, ["1234.56789"])
 
 
+def test_a_directory_is_named_without_a_slash_too(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("claims", "A"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "claims" / "mine.py").touch()
+    assert looks_like_path("claims")
+    assert not looks_like_path("A")  # a directory of something else; the name is that of a group
+
+
 def test_paths(tmp_path):
     assert not looks_like_path("B1-loose")
     with pytest.raises(ClaimFileError, match="no file"):

@@ -366,3 +366,17 @@ def test_a_derivation_says_what_was_computed_from_the_rule_and_what_was_stated()
     assert whole.checks[-1].endswith("over all trajectories")
     for derivation, word in ((computed, True), (stated, False)):
         assert ("computed from the rule" in " ".join(render(derivation, "text", explain=True).split())) is word
+
+
+@pytest.mark.parametrize("name", ["grpo-no-std + 0.04*k3-loss", "kl-direct", "entropy", "reinforce"])
+def test_a_derivation_says_what_every_symbol_is(name):
+    found = derive(name)
+    (step,) = (step for step in found.steps if step.title == "Quantities")
+    given = step.items[0].parts
+    defined = {*found.definitions, *(x for logit in found.setting.policy.logits for x, _ in logit.value)}
+    shown = {x for formula in (*found.gradient.values(), *found.definitions.values()) for x in formula.free_symbols}
+    shown = {x for x in shown if x.name[0].isalpha()}  # a factor such as 0.04 is written as a symbol
+    weights = {x for x, _ in found.setting.weights.meaning}
+    assert shown - defined - weights <= set(given)
+    if "grpo" in name:
+        assert {symbol("Rbar"), symbol("beta"), symbol("p_ref")} <= set(given)

@@ -111,8 +111,9 @@ def _group(group: Group, found: Survey) -> list[Section]:
             [found.by, "realised", "pooled", "heterogeneous", "perfect decisions"],
             [_accuracies(label, answers, group) for label, answers in everything.items()],
             lines=[
-                "predicted for problems not used in the fit (- with fewer than 20); pooled: one p for all problems; "
-                "heterogeneous: p varies between them",
+                "pooled, heterogeneous: predicted for problems not used in the fit (- with fewer than 20 problems), with one p "
+                "for all problems, or p varying between them; perfect decisions: any of the attempts up to the cap is right "
+                "(- where no episode was wrong that long)",
                 *group.total.notes,
             ],
         ),
