@@ -118,7 +118,7 @@ def decision_speed_figure(data: xr.Dataset) -> Figure:
                 steps = data.steps.sel(reduction=reduction, optimizer=name)
                 axes.plot(
                     data.length_weight, steps, color=PALETTE[i], linestyle=DASHES[i],
-                    marker=_MARKERS[i], markevery=(i, 4), markersize=4.5, label=str(name),
+                    marker=_MARKERS[i], markevery=(i, 4), markersize=4.5, label=str(name), clip_on=False,
                     markerfacecolor=PALETTE[i] if i % 2 else "white",
                 )  # fmt: skip
             axes.set_yscale("log")

@@ -48,6 +48,7 @@ def signal_figure(found: Mapping[str, Sequence[Signal]], *, title: str = "") -> 
             axes.set_title(what)
             axes.set_ylabel("share of groups" if axes is panels[2] else "responses for a ratio of 1")
             axes.set_xscale("log", base=2)
+            axes.xaxis.set_major_formatter("{x:g}")  # counts, not powers
             axes.set_xlabel("responses per prompt")
             tidy(axes)
         for axes in panels[:2]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from dstheory import Claim, Policy, Reinforce, TwoStageMDP, attribute, optimum, 
 from dstheory.errors import DSTheoryError
 from dstheory.plots import save_figure
 from dstheory.plots.results import picture, sweep_figure
+from dstheory.plots.signal import signal_figure
 from dstheory.plots.style import COLUMN, drawn_for
 from dstheory.readers.arrays import LabelledArrays
 
@@ -88,3 +90,12 @@ def test_a_sweep_joins_numbers_and_no_categories(where: np.ndarray) -> None:
     joined = {line.get_linestyle() for line in axes.get_lines()} - {"None"}
     assert bool(joined) is (where.dtype.kind == "f")
     assert axes.get_xscale() == ("log" if where.dtype.kind == "f" else "linear")
+
+
+def test_group_sizes_are_written_as_counts() -> None:
+    one = SimpleNamespace(group_size=4, prompts=1, dead=0.5, sample=SimpleNamespace(ratio=1.0), decide=SimpleNamespace(ratio=2.0))
+    figure = signal_figure({"grpo": [one, SimpleNamespace(**vars(one) | {"group_size": 16})]})  # type: ignore[list-item]
+    figure.draw_without_rendering()
+    written = [tick.get_text() for tick in figure.axes[0].get_xticklabels()]
+    assert {"4", "16"} <= set(written)
+    assert not any("^" in text for text in written)
