@@ -1,7 +1,8 @@
 """Verdicts kept between runs: `dstheory verify --cache DIR`.
 
 A verdict is used again only if nothing that it rests on has changed: the claim's file, every module that was loaded when it was
-found and every file that was opened (by checksum, all of this package among them), how hard the check tries, the versions of
+found, every file that was opened (by checksum, all of this package among them), every variable of the
+environment that was read, how hard the check tries, the versions of
 Python and of all installed packages, and which names could be imported from where. Packages of site-packages and of Python itself
 count by version. A verdict for which that cannot be said is not kept: its process ran another program, opened a connection, or
 read a file that has gone or was written meanwhile. Nor is one that says "undecided" or "error".
@@ -26,7 +27,7 @@ from typing import Any
 
 from dstheory.claims.verdicts import Status, Verdict
 
-FORMAT = "dstheory-verdict/1"
+FORMAT = "dstheory-verdict/2"
 _PACKAGE = Path(__file__).resolve().parent.parent
 _KEPT = (Status.PROVED, Status.DECIDED, Status.ENCLOSED, Status.SEARCHED, Status.REFUTED)
 _UNKNOWABLE = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty", "socket.connect")
@@ -41,10 +42,18 @@ class Watch:
         self._opened: set[str] = set()
         self._names = {name.partition(".")[0] for name in sys.modules}
         self._unknowable = False
+        self._environment: set[str] = set()
         sys.addaudithook(self._hear)
+        kind, known = type(os.environ), type(os.environ).__getitem__
+
+        def heard(environment: Any, name: Any) -> Any:
+            self._environment.add(str(name))
+            return known(environment, name)
+
+        kind.__getitem__ = heard  # type: ignore[method-assign]  # reading the environment raises no audit event
 
     def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if event == "open" and isinstance(arguments[0], str | bytes) and not arguments[2] & (os.O_WRONLY | os.O_RDWR):
+        if event == "open" and isinstance(arguments[0], str | bytes) and not arguments[2] & os.O_WRONLY:
             self._opened.add(os.path.abspath(os.fsdecode(arguments[0])))
         elif event == "import":
             self._names.add(str(arguments[0]).partition(".")[0])
@@ -64,7 +73,7 @@ class Watch:
         except OSError:
             return None
         names = sorted(self._names)
-        return {"files": sums, "names": names, "places": _places(names, claim)}
+        return {"files": sums, "names": names, "places": _places(names, claim), "environment": sorted(self._environment)}
 
 
 def _own(file: str) -> bool:
@@ -83,11 +92,11 @@ def _installed() -> tuple[str, ...]:
 
 def _label(file: Path, claim: Path) -> str:
     """A file's name by which it is found again where package and claims lie elsewhere."""
-    real = Path(os.path.realpath(file))
+    # Links are not resolved: one may lead elsewhere next time.
     for name, root in (("package", _PACKAGE), ("claims", claim.parent)):
-        if real.is_relative_to(root):
-            return f"{name}:{real.relative_to(root).as_posix()}"
-    return str(real)
+        if file.is_relative_to(root):
+            return f"{name}:{file.relative_to(root).as_posix()}"
+    return os.path.abspath(file)
 
 
 def _found(label: str, claim: Path) -> Path:
@@ -160,6 +169,7 @@ class Cache:
             return None
         claim, rests = Path(request["path"]), entry["rests"]
         same = rests["places"] == _places(rests["names"], claim)
+        same = same and all(os.environ.get(name) == value for name, value in rests["environment"].items())
         try:
             same = same and all(self._sum(_found(label, claim)) == known for label, known in rests["files"].items())
         except OSError:
@@ -186,6 +196,7 @@ class Cache:
                 return
         except OSError:
             return
+        rests = {**rests, "environment": {name: os.environ.get(name) for name in rests["environment"]}}
         entry = {"format": FORMAT, "key": self._key(request), "rests": rests, "verdict": verdict.as_dict()}
         with atomic_path(self._path(request), overwrite=True) as file:
             file.write_text(json.dumps({**entry, "checksum": _digest(entry)}), encoding="utf-8")

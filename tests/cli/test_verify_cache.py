@@ -151,3 +151,36 @@ def test_changes_are_seen_and_the_rest_is_cached(kept, dstheory):
     assert Cache(root / "cache").find(requests(root)["runs"]) is None  # what another program says is not known to be the same
     table = dstheory("verify", claims / "plain.py", "--cache", root / "cache").out
     assert "holds, cached" in " ".join(table.split())
+
+
+LINKED = {
+    "data": "n = int(Path(__file__).with_name('link.txt').read_text())\n",
+    "updated": "n = int(open(Path(__file__).with_name('link.txt'), 'r+').read())\n",
+    "module": "from linked import n\n",
+    "environment": "import os\nn = int(os.environ.get('N_OF_OURS', '0'))\n",
+}
+
+
+@pytest.mark.parametrize("kind", LINKED)
+def test_what_links_and_the_environment_lead_to_counts(kind, tmp_path, monkeypatch):
+    claims = tmp_path / "claims"
+    claims.mkdir()
+    for name, number in (("old", 0), ("new", -1)):
+        (tmp_path / f"{name}.txt").write_text(str(number))
+        (tmp_path / f"{name}.py").write_text(f"n = {number}\n")
+    links = {"link.txt": ".txt", "linked.py": ".py"}
+    for link, end in links.items():
+        (claims / link).symlink_to(tmp_path / f"old{end}")
+    (claims / "rests.py").write_text(text("rests", "p + n", "from pathlib import Path\n" + LINKED[kind]))
+
+    def outcome():
+        (entry,) = verify(str(claims / "rests.py"), workers=1, cache=tmp_path / "cache").entries
+        return entry.verdict.outcome, entry.cached
+
+    assert outcome() == ("holds", False)
+    assert outcome() == ("holds", True)
+    for link, end in links.items():
+        (claims / link).unlink()
+        (claims / link).symlink_to(tmp_path / f"new{end}")
+    monkeypatch.setenv("N_OF_OURS", "-1")
+    assert outcome() == ("fails", False)
