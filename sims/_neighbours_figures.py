@@ -83,7 +83,7 @@ def majority_figure(data: xr.Dataset) -> Figure:
         for i, name in enumerate(data.verifier.values):
             axes.plot(
                 data.n, data.factor.sel(verifier=name), color=PALETTE[i], linestyle=DASHES[i % len(DASHES)], marker=MARKERS[i],
-                markersize=3.5, label=str(name),
+                markersize=3.5, markevery=max(1, len(data.n) // 8), label=str(name),
             )  # fmt: skip
         axes.set_xscale("log")
         counts = data.n.values[np.unique(np.searchsorted(data.n.values, np.geomspace(data.n[0], data.n[-1], 6)))]
