@@ -236,8 +236,10 @@ def _share(found: Survey, split: Difference | MeanSplit) -> str:
         return ""
     whole = found.comparison.decision_share if found.comparison is not None and split is found.comparison else None
     interval = f" [{whole.low:.2f}, {whole.high:.2f}]" if whole is not None and whole.value is not None else ""
-    odd = " (more than all of it: sampling takes away)" if decide / gain > 1 else ""
-    odd = odd or (" (below nothing: decisions take away)" if decide / gain < 0 else "")
+    against = ("takes", "take") if gain > 0 else ("adds", "add")
+    ends = " away" if gain > 0 else ""
+    odd = f" (more than all of it: sampling {against[0]}{ends})" if decide / gain > 1 else ""
+    odd = odd or (f" (below nothing: decisions {against[1]}{ends})" if decide / gain < 0 else "")
     return f"; decisions' share of the change is {decide / gain:.2f}{interval}{odd}"
 
 

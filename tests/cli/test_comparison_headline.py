@@ -1,0 +1,22 @@
+"""The headline of a comparison says which way a part goes, also where accuracy falls."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from dstheory.cli.anatomy import conclusions
+
+
+@pytest.mark.parametrize(
+    ("gain", "decide", "words"),
+    [
+        (0.1, 0.2, "sampling takes away"),
+        (0.1, -0.1, "decisions take away"),
+        (-0.1, -0.2, "sampling adds"),
+        (-0.1, 0.1, "decisions add"),
+    ],
+)
+def test_the_part_that_goes_the_other_way_is_told_with_its_sign(monkeypatch, gain, decide, words):
+    monkeypatch.setattr(conclusions, "_sign", lambda part: (part.value > 0) - (part.value < 0))
+    split = SimpleNamespace(gain=SimpleNamespace(value=gain), decide=SimpleNamespace(value=decide))
+    assert conclusions._share(SimpleNamespace(comparison=None), split).endswith(f"{words})")
