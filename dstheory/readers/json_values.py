@@ -74,7 +74,8 @@ def decode(text: bytes | str) -> Any:
             raise NotJSON("utf8", problem)
         text = text.decode()
     try:
-        return json.loads(text, object_pairs_hook=_no_repeats, parse_constant=_no_constant)
+        with uncollected():
+            return json.loads(text, object_pairs_hook=_no_repeats, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
         cut = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated")
         what = error.msg[:1].lower() + error.msg[1:]
@@ -146,7 +147,10 @@ def loose_lines(data: bytes) -> list[Any] | None:
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Pause the search for garbage: among a million new objects, none of them garbage, it takes most of the time."""
+    """Pause the search for garbage.
+
+    Among a million new objects, none of them garbage, it takes most of the time; and deep in brackets there is no room to tidy up in.
+    """
     collects = gc.isenabled()
     gc.disable()
     try:
@@ -258,7 +262,8 @@ def decode_toml(text: str) -> dict[str, Any]:
     if any(keys.count(".") > _DEEPEST for keys in _KEYS.findall(plain)):
         raise NotTOML("depth", f"a key has more than {_DEEPEST} parts")
     try:
-        return tomllib.loads(text)
+        with uncollected():
+            return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise NotTOML("syntax", str(error)) from error
     except RecursionError as error:

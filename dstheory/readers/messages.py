@@ -23,6 +23,9 @@ def first_of(found: Sequence[str], total: int | None = None) -> str:
     return ", ".join(found[:NAMED]) + (f" (and {more} more)" if more else "")
 
 
+_LONGEST_NAME = 43  # letters of a name or a value in a message
+
+
 def shown(value: Any) -> str:
     """Return a value as a message shows it: long ones are cut, and a number that is whole has no decimals.
 
@@ -33,7 +36,7 @@ def shown(value: Any) -> str:
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, str):
-        return repr(value if len(value) <= 43 else value[:40] + "...")
+        return repr(value if len(value) <= _LONGEST_NAME else value[: _LONGEST_NAME - 3] + "...")
     if isinstance(value, int) and abs(value) >= 10**40:  # Python writes no number of thousands of digits
         return "a whole number of more than 40 digits"
     if isinstance(value, (list, tuple, dict)):  # perhaps nested more deeply than Python can write
@@ -62,7 +65,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
         >>> nearest("notes", ["prompt", "answer"])
         'known are prompt, answer; rename or remove it'
     """
-    known = list(known)
+    known = [one if len(one) <= _LONGEST_NAME else one[: _LONGEST_NAME - 3] + "..." for one in known]
     wanted = name.strip().lower()
     close = get_close_matches(wanted, known, n=2, cutoff=0.6)
     if not close:
