@@ -1,11 +1,11 @@
 """Verdicts kept between runs: `dstheory verify --cache DIR`.
 
 A verdict is used again only if nothing that it rests on has changed: the claim's file, every module that was loaded when it was
-found, every file that was opened (by checksum, all of this package among them), every variable of the
-environment that was read, how hard the check tries, the versions of
-Python and of all installed packages, and which names could be imported from where. Packages of site-packages and of Python itself
-count by version. A verdict for which that cannot be said is not kept: its process ran another program, opened a connection, or
-read a file that has gone or was written meanwhile. Nor is one that says "undecided" or "error".
+found, every file that was opened (by checksum, all of this package among them), every variable of the environment that was read,
+how hard the check tries, the versions of Python and of all installed packages, and which names could be imported from where.
+Packages of site-packages and of Python itself count by version. A verdict for which that cannot be said is not kept: its process
+ran another program, opened a connection, listed a directory for the claim, or read a file that has gone or was written meanwhile.
+Nor is one that says "undecided" or "error". What nobody hears of: whether a file exists, asked without opening it, and its date.
 
 An entry that is damaged, or is none, is passed over and said; whoever may write to DIR may forge one.
 """
@@ -23,6 +23,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from dstheory.claims.verdicts import Status, Verdict
@@ -57,7 +58,7 @@ class Watch:
             self._opened.add(os.path.abspath(os.fsdecode(arguments[0])))
         elif event == "import":
             self._names.add(str(arguments[0]).partition(".")[0])
-        elif event in _UNKNOWABLE:
+        elif event in _UNKNOWABLE or (event in ("os.listdir", "os.scandir") and _by_user()):
             self._unknowable = True
 
     def rests_on(self, claim: Path) -> dict[str, Any] | None:
@@ -74,6 +75,19 @@ class Watch:
             return None
         names = sorted(self._names)
         return {"files": sums, "names": names, "places": _places(names, claim), "environment": sorted(self._environment)}
+
+
+def _by_user() -> bool:
+    """Whether code of the user asks, and not the search for modules or a package by itself."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if file.startswith("<frozen importlib"):
+            return False
+        if not file.startswith("<") and not os.path.realpath(file).startswith((f"{_PACKAGE}{os.sep}", *_installed())):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _own(file: str) -> bool:

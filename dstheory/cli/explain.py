@@ -264,8 +264,8 @@ def _sections(
         told.append("a KL to the start is 0 at the start: --reference P,A,B shows it against another policy")
     if found.why_not:
         told.append(f"not attributed: {found.why_not}")
-    where = "at the reference" if found.stale is None else "at the reference, on the policy's own responses"
-    loss = [] if found.loss is None else [f"{found.loss:.4g} at the first update (many prompts, {where})."]
+    point = "at the reference" if found.stale is None else "at the reference, on the policy's own responses"
+    loss = [] if found.loss is None else [f"{found.loss:.4g} at the first update (many prompts, {point})."]
     unread = [f"line {entry.line}: {entry.key} = {entry.value}" for entry in configuration.unread]
     sections = [
         ("Warnings", list(configuration.warnings)),

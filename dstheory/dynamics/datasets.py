@@ -1,10 +1,12 @@
 r"""Chains whose table does not fit into memory: value, gradient, attribution and optimum, block by block.
 
-A block is one Parquet file of a directory (the columns of any chain table, every row of a prompt in one file), or what a function
-makes. Prompts count equally, so that each total is :math:`\sum_b X_b m_b / X`, where block b has :math:`X_b` prompts with mean
-:math:`m_b`. The blocks' sums are added exactly (Shewchuk's algorithm, ``math.fsum``): the result does not depend on the number of
-workers, nor on who was done first. A gradient has a block of logits per block of the table; its norm is summed up here, and the
-gradient itself is written as a data set of its own where that is asked for.
+A block is one Parquet file of a directory (the columns of any chain table, every row of a prompt in one file), or what a
+function makes. A prompt whose rows stand in two files is taken for two; that is refused where one file ends with it and the
+next begins with it, and not looked for elsewhere. Prompts count equally, so that each total is :math:`\sum_b X_b m_b / X`,
+where block b has :math:`X_b` prompts with mean :math:`m_b`. The blocks' sums are added exactly (Shewchuk's algorithm,
+``math.fsum``): the result does not depend on the number of workers, nor on who was done first. A gradient has a block of logits
+per block of the table; its norm is summed up here, and the gradient itself is written as a data set of its own where that is
+asked for.
 
 This is for objectives in which no prompt meets another: sums of rewards and direct reverse KL.
 

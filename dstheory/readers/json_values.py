@@ -149,7 +149,7 @@ def loose_lines(data: bytes) -> list[Any] | None:
 def uncollected() -> Iterator[None]:
     """Pause the search for garbage.
 
-    Among a million new objects, none of them garbage, it takes most of the time; and deep in brackets there is no room to tidy up in.
+    Among a million new objects, none of them garbage, it takes most of the time; deep in brackets it has no room.
     """
     collects = gc.isenabled()
     gc.disable()
