@@ -72,6 +72,8 @@ def refused(words: Sequence[str]) -> str:
         name, _, own = word.partition("=")
         if _WORK.match(name) and any(float(n) > 30 for n in re.findall(r"\d{1,300}(?:[eE]\d{1,2})?", own or value)):
             return "asks for much work"
+    if any(word.partition("=")[0] == "--follow" for word in words):
+        return "waits for a log that grows"
     if len(words) > 40 or sum(word.startswith("--grid") for word in words) > 3:
         return "asks for much work"
     return ""
