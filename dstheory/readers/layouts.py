@@ -13,7 +13,7 @@ from dstheory.readers.answers import Checker
 from dstheory.readers.formats import READERS, Format, named, recognise
 from dstheory.readers.gold import GoldAnswers
 from dstheory.readers.grading import grader_name
-from dstheory.readers.messages import shown
+from dstheory.readers.messages import cut, shown
 from dstheory.readers.paths import Place, candidates, keys_of
 from dstheory.readers.reading import Records
 from dstheory.readers.records import DECIDED_BY, DECIDERS, NOBODY, Fault, FieldNames, label_text
@@ -451,10 +451,10 @@ def _correct(chosen: Format, objects: Sequence[Any], verdicts: Verdicts, file: s
         return list(dict.fromkeys(sure))
     if tried:
         place, value = next(iter(tried.items()))
-        word = f"{value}=true" if isinstance(value, str) else f"{place}>=NUMBER"
+        word = f"{value if value == cut(value) else 'WORD'}=true" if isinstance(value, str) else f"{cut(place)}>=NUMBER"
         raise RecordError(
-            f"{file}: {place} is {shown(value)}, neither right nor wrong: say what is right, for example --correct {word!r}"
-            + (f"; there are also {', '.join(list(tried)[1:5])}" if len(tried) > 1 else "")
+            f"{file}: {cut(place)} is {shown(value)}, neither right nor wrong: say what is right, for example --correct {word!r}"
+            + (f"; there are also {', '.join(map(cut, list(tried)[1:5]))}" if len(tried) > 1 else "")
         )
     raise RecordError(
         f"{file} is a log of {chosen.title}, but nothing in it says which attempts are correct: name what does with "

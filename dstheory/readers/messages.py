@@ -26,6 +26,11 @@ def first_of(found: Sequence[str], total: int | None = None) -> str:
 _LONGEST_NAME = 43  # letters of a name or a value in a message
 
 
+def cut(text: str) -> str:
+    """Return the beginning of a long text, and a short one as it is."""
+    return text if len(text) <= _LONGEST_NAME else text[: _LONGEST_NAME - 3] + "..."
+
+
 def shown(value: Any) -> str:
     """Return a value as a message shows it: long ones are cut, and a number that is whole has no decimals.
 
@@ -36,7 +41,7 @@ def shown(value: Any) -> str:
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, str):
-        return repr(value if len(value) <= _LONGEST_NAME else value[: _LONGEST_NAME - 3] + "...")
+        return repr(cut(value))
     if isinstance(value, int) and abs(value) >= 10**40:  # Python writes no number of thousands of digits
         return "a whole number of more than 40 digits"
     if isinstance(value, (list, tuple, dict)):  # perhaps nested more deeply than Python can write
@@ -65,7 +70,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
         >>> nearest("notes", ["prompt", "answer"])
         'known are prompt, answer; rename or remove it'
     """
-    known = [one if len(one) <= _LONGEST_NAME else one[: _LONGEST_NAME - 3] + "..." for one in known]
+    known = list(map(cut, known))
     wanted = name.strip().lower()
     close = get_close_matches(wanted, known, n=2, cutoff=0.6)
     if not close:

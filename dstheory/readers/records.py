@@ -274,7 +274,7 @@ def _attempt_fault(attempts: list[Any], names: FieldNames) -> Fault:
             return Fault("decision", f"{place}.{names.decision}", "is missing: only the last attempt may have none")
         if k < last and decision != "resample":
             rule = "only the last attempt may end the record"
-            return Fault("after-stop", f"{place}.{names.decision}", f"is {decision!r} but {last - k} more follow: {rule}")
+            return Fault("after-stop", f"{place}.{names.decision}", f"is {shown(decision)} but {last - k} more follow: {rule}")
     raise AssertionError("every rule is kept")
 
 

@@ -21,7 +21,7 @@ from typing import Any, Literal
 from dstheory.errors import RecordError, UnknownReadingError
 from dstheory.readers.answers import Checker, Game, as_arithmetic, find_expressions
 from dstheory.readers.final_answers import final_answers
-from dstheory.readers.messages import is_unicode
+from dstheory.readers.messages import is_unicode, shown
 from dstheory.readers.reading import Reading, RecordBatch, Records, batches
 from dstheory.readers.records import Fault, FieldNames, Record, parse_cap, parse_head
 
@@ -284,7 +284,8 @@ class TextReader:
         for k, message in enumerate(messages):
             role = message.get("role") if isinstance(message, dict) else None
             if role not in _ROLES:
-                raise Fault("messages", f"{self.names.messages}[{k}].role", f"is {role!r}: must be one of {', '.join(_ROLES)}")
+                what = f"is {shown(role)}: must be one of {', '.join(_ROLES)}"
+                raise Fault("messages", f"{self.names.messages}[{k}].role", what)
             content = _content(message.get("content"))
             if content is None:
                 raise Fault("messages", f"{self.names.messages}[{k}].content", "is neither text nor a list of text parts")

@@ -427,3 +427,10 @@ def test_numbers_beyond_all_others_are_no_verdicts(value: float) -> None:
     assert Verdicts.parse(["C=true"])(value) is None
     assert Verdicts.parse(["nan=false"])(value) is (False if value != value else None)
     assert Verdicts.parse(["score>=1"])(value) is (None if value != value or abs(value) == float("inf") else value > 0)
+
+
+def test_a_long_value_does_not_make_a_long_message(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(f"prompt,completion,accuracy\na,b,{'[' * 2000}\n")
+    with pytest.raises(RecordError, match="for example --correct 'WORD=true'") as raised:
+        read_log(tmp_path / "a.csv")
+    assert len(str(raised.value)) < 300 + len(str(tmp_path))
