@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -189,6 +190,8 @@ class Step(ABC):
     kind: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.words, str):
+            raise ClaimError(f"a step begins with what it says, as a text, not with {reprlib.repr(self.words)}")
         if not isinstance(self.given, list | tuple):
             raise ClaimError(f"the premises of a step are a list, given=[...], not {self.given!r}")
 
