@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from dstheory.plots.style import DASHES, MARKERS, PALETTE, RC, figure_size, in_column, tidy
 from dstheory.texts import figure_text
@@ -39,7 +40,7 @@ def signal_figure(found: Mapping[str, Sequence[Signal]], *, title: str = "") -> 
                 if sizes.max() == 1:
                     axes.axhline(needed[0], label=label, **look)
                 else:
-                    axes.plot(sizes, needed, marker=MARKERS[i % len(MARKERS)], markersize=3.5, label=label, **look)
+                    axes.plot(sizes, needed, marker=MARKERS[i % len(MARKERS)], markersize=3.5, clip_on=False, label=label, **look)
             if sizes.max() > 1:
                 panels[2].plot(sizes, [one.dead for one in several], marker=MARKERS[i % len(MARKERS)], markersize=3.5, **look)
         for axes, what in zip(
@@ -54,6 +55,9 @@ def signal_figure(found: Mapping[str, Sequence[Signal]], *, title: str = "") -> 
         for axes in panels[:2]:
             if any((np.asarray(line.get_ydata(), dtype=np.float64) > 0).any() for line in axes.get_lines()):
                 axes.set_yscale("log")
+                axes.yaxis.set_major_formatter("{x:g}")
+                axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))  # 0.2, not 2 x 10 to the power of -1
+                axes.yaxis.set_minor_formatter(NullFormatter())
         limits = [axes.get_ylim() for axes in panels[:2]]
         for axes in panels[:2]:  # one scale, as the two are compared
             axes.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
