@@ -14,7 +14,7 @@ from dstheory.claims.reports import few, how, verdict_text
 from dstheory.claims.runner import Entry
 from dstheory.claims.sources import load_claims
 from dstheory.claims.verdicts import StepReport
-from dstheory.coq.general import theorems
+from dstheory.coq.general import numbers_only, theorems
 from dstheory.coq.record import confirmed, recorded
 from sitepages.text import ORPHAN, plain, source, table
 
@@ -86,6 +86,8 @@ def _general(claim: str) -> list[str]:
     """The theorems of Coq, written by hand, that the claim is an instance of or that say a part of it in general."""
     place = "../../trust.md#any-number-of-answers-turns-and-prompts"
     own = [item for item in theorems() if claim in item.claims]
+    if claim in numbers_only():
+        return [f"nothing, as the claim is about given numbers ({plain(numbers_only()[claim])})"]
     return [f"[`{x.name}`]({place}) in `{x.file}.v`: {plain(x.general)}; assumes {plain(x.assumes)}" for x in own]
 
 

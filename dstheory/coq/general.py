@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 FOLDER = Path(__file__).resolve().parent / "kernel"
 
@@ -30,16 +32,30 @@ class General:
 
 
 @cache
+def _table() -> dict[str, dict[str, Any]]:
+    return tomllib.loads((FOLDER / "theorems.toml").read_text(encoding="utf-8"))
+
+
+def numbers_only() -> Mapping[str, str]:
+    """Return the claims that are about given numbers, so that nothing general is in them, with what they are about.
+
+    >>> numbers_only()["E3-numbers"]
+    'one reference and three weights'
+    """
+    return dict(_table()["numbers_only"])
+
+
+@cache
 def theorems() -> tuple[General, ...]:
     """Return the theorems of the library, file by file.
 
     >>> [item.name for item in theorems() if "E3" in item.claims]
     ['share_tends_to_one', 'E3_minimal']
     """
-    table = tomllib.loads((FOLDER / "theorems.toml").read_text(encoding="utf-8"))
     return tuple(
         General(name, file, said["general"], said["assumes"], tuple(said.get("claims", ())))
-        for file, members in table.items()
+        for file, members in _table().items()
+        if file != "numbers_only"
         for name, said in members.items()
     )
 

@@ -117,27 +117,32 @@ intros N Hj. apply is_derive_ext with (fun x => turns n piE sE 1 *
     rewrite Sum_plus, Sum_scal, (Sum_delta n (fun y => w y * piE y)) by exact Hj. ring.
 Qed.
 
-(* C3: its gradient in the stop logit of answer j: v n_E piE_j (sE_j - s_j), in proportion to the visits of demonstrations; *)
+(* Its gradient when stop logits move along any differentiable curve (a table, features, a bias that answers share); *)
+Theorem sft_decisions n piE sE pi (tau : R -> nat -> R) tau' w v t : (forall y, (y < n)%nat -> is_derive (fun x => tau x y) t (tau' y)) ->
+  is_derive (fun x => sft n piE sE pi (fun y => sigmoid (tau x y)) w v) t
+    (turns n piE sE 1 * (v * Sum n (fun y => piE y * (sE y - sigmoid (tau t y)) * tau' y))).
+Proof.
+intro D. apply is_derive_ext with (fun x => turns n piE sE 1 *
+  Sum n (fun y => piE y * (w y * ln (pi y) + v * (sE y * ln (sigmoid (tau x y)) + (1 - sE y) * ln (1 - sigmoid (tau x y)))))).
+- intro x. rewrite sft_sum. reflexivity.
+- apply is_derive_scal. rewrite <- Sum_scal.
+  apply (Sum_derive n (fun x y => piE y * (w y * ln (pi y) + v * (sE y * ln (sigmoid (tau x y)) + (1 - sE y) * ln (1 - sigmoid (tau x y)))))).
+  intros y Hy. destruct (sigmoid_log_derive (tau t y)) as [A B]. evar_last.
+  + apply is_derive_scal. apply (sum_derive (fun _ => _) (fun x => v * (sE y * ln (sigmoid (tau x y)) + (1 - sE y) * ln (1 - sigmoid (tau x y)))));
+      [apply @is_derive_const|]. apply is_derive_scal.
+    apply (sum_derive (fun x => sE y * ln (sigmoid (tau x y))) (fun x => (1 - sE y) * ln (1 - sigmoid (tau x y)))); apply is_derive_scal.
+    * apply (is_derive_comp (fun u => ln (sigmoid u)) (fun x => tau x y)); [exact A | apply D, Hy].
+    * apply (is_derive_comp (fun u => ln (1 - sigmoid u)) (fun x => tau x y)); [exact B | apply D, Hy].
+  + unfold scal, zero; simpl; unfold mult; simpl. ring.
+Qed.
+
+(* C3: in the stop logit of answer j it is v n_E piE_j (sE_j - s_j), in proportion to the visits of demonstrations; *)
 Theorem sft_decision n piE sE pi tau w v j : (j < n)%nat ->
   is_derive (fun x => sft n piE sE pi (fun y => sigmoid (upd tau j x y)) w v) (tau j)
     (turns n piE sE 1 * (v * piE j * (sE j - sigmoid (tau j)))).
 Proof.
-intro Hj. apply is_derive_ext with (fun x => turns n piE sE 1 *
-  Sum n (fun y => piE y * (w y * ln (pi y) + v * (sE y * ln (sigmoid (upd tau j x y)) + (1 - sE y) * ln (1 - sigmoid (upd tau j x y)))))).
-- intro x. rewrite sft_sum. reflexivity.
-- apply is_derive_scal. evar_last.
-  + apply (Sum_derive n (fun x y => piE y * (w y * ln (pi y) + v * (sE y * ln (sigmoid (upd tau j x y)) + (1 - sE y) * ln (1 - sigmoid (upd tau j x y)))))
-      (fun y => piE y * (0 + v * ((sE y - sigmoid (tau y)) * delta y j)))).
-    intros y Hy. apply is_derive_scal. apply (sum_derive (fun _ => _) (fun x => v * (sE y * ln (sigmoid (upd tau j x y))
-      + (1 - sE y) * ln (1 - sigmoid (upd tau j x y))))); [apply @is_derive_const|]. apply is_derive_scal.
-    destruct (sigmoid_log_derive (upd tau j (tau j) y)) as [A B]. evar_last.
-    * apply (sum_derive (fun x => sE y * ln (sigmoid (upd tau j x y))) (fun x => (1 - sE y) * ln (1 - sigmoid (upd tau j x y))));
-        apply is_derive_scal.
-      -- apply (is_derive_comp (fun u => ln (sigmoid u)) (fun x => upd tau j x y)); [exact A | apply upd_derive].
-      -- apply (is_derive_comp (fun u => ln (1 - sigmoid u)) (fun x => upd tau j x y)); [exact B | apply upd_derive].
-    * unfold scal; simpl; unfold mult; simpl. rewrite upd_self. ring.
-  + rewrite (Sum_ext n _ (fun y => (v * piE y * (sE y - sigmoid (tau y))) * delta y j)) by (intros; ring).
-    apply (Sum_delta n (fun y => v * piE y * (sE y - sigmoid (tau y)))), Hj.
+intro Hj. evar_last; [apply (sft_decisions n piE sE pi (upd tau j) (fun y => delta y j)); intros; apply upd_derive|].
+rewrite (Sum_delta n (fun y => piE y * (sE y - sigmoid (upd tau j (tau j) y)))) by exact Hj. rewrite upd_self. ring.
 Qed.
 
 (* so it is exactly zero at any weight where demonstrations never go, and only there or where the policy already agrees. *)
