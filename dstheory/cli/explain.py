@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dstheory.dynamics.problem import Chain
     from dstheory.trainers.configuration import Configuration
     from dstheory.trainers.explanation import Explanation, StartingPoint, TrainingDifference
+    from dstheory.trainers.moves import Move, Moves
 
 EPILOG = """\b
 Examples:
@@ -130,6 +131,14 @@ class _Where:
     name: str
     reference: str
 
+    @property
+    def rates(self) -> tuple[float, float, float]:
+        """p, a and b of the policy on its chain."""
+        from dstheory.chain.exact import solve
+
+        found = solve(self.place.mdp, self.place.policy)
+        return float(found.p), float(found.a), float(found.b)
+
 
 @dataclass(frozen=True)
 class _Against:
@@ -166,7 +175,8 @@ def _place(ctx: click.Context, options: dict[str, Any]) -> _Where:
     sampler = None
     if options["sampler"] is not None:
         sampler = expert_policy(mdp, start, **dict(zip("pab", options["sampler"], strict=True)))
-    return _Where(StartingPoint(mdp, start, reference, expert_policy(mdp, start, p=p, a=a, b=b), sampler), chain.name, words)
+    place = StartingPoint(mdp, start, reference, expert_policy(mdp, start, p=p, a=a, b=b), sampler)
+    return _Where(place, chain.name, words)
 
 
 def _measured(options: dict[str, Any]) -> Chain:
@@ -196,9 +206,12 @@ def _print_text(found: Explanation, against: _Against | None, where: _Where, opt
     say()
     print_table("Settings that enter the objective", ["key", "value", "from"], _settings_rows(configuration), words=3)
     if found.attribution:
+        columns, rows = _moves(found)
+        print_table(f"{where.name}: {_MOVES}", columns, rows, caption=_moves_caption(found, where, options))
+        say()
         columns, rows = _attribution(found)
         title = f"{where.name}: what each term pushes, sampling (s) and decision (d), and its angle to the accuracy's gradient"
-        print_table(title, columns, rows, words=2, caption=_caption(found, where, options))
+        print_table(title, columns, rows, words=2, caption=_caption(found, options))
     for title, lines in _sections(found, against, where, options):
         say(f"\n{title}")
         for line in lines:
@@ -240,11 +253,35 @@ def _attribution(found: Explanation) -> tuple[list[str], list[list[str]]]:
     return ["term", *LEVELS], [[row.name, *level_cells(row)] for row in found.attribution]
 
 
-def _caption(found: Explanation, where: _Where, options: dict[str, Any]) -> str:
-    t = found.configuration.training
-    text = (
+def _caption(found: Explanation, options: dict[str, Any]) -> str:
+    return (
         f"(i) coefficients c_s = c_d; (ii) norms; (iii) Fisher energies; longer: (iii) with answers {options['longer']:g} times "
         "as long; tilt: the angle to the gradient of accuracy, in degrees."
+    )
+
+
+_MOVES = "which way each term moves p, a and b: change of the probability in one small step, per unit of the learning rate"
+
+
+def _moves(found: Explanation) -> tuple[list[str], list[list[str]]]:
+    return ["term", *_PUSHES], [[row.name, *(_signed(getattr(row, name).change) for name in _PUSHES)] for row in found.moves]
+
+
+def _signed(value: float) -> str:
+    return "-" if value != value else f"{value:+.3g}" if value else "0"
+
+
+def _rate(value: float) -> str:
+    return "-" if value != value else f"{value:.3g}"
+
+
+def _moves_caption(found: Explanation, where: _Where, options: dict[str, Any]) -> str:
+    """Say what p, a and b are, at whose policy this holds, and what the reference and the expert are where there are any."""
+    t = found.configuration.training
+    p, a, b = where.rates
+    text = (
+        "p: a right answer is sampled; a: a right answer is accepted; b: a wrong answer is resampled. They are "
+        f"{_rate(p)}, {_rate(a)}, {_rate(b)} now: elsewhere, with another reference or other lengths, signs may differ."
     )
     if (t.beta and t.method in ("policy-gradient", "dpo")) or t.reward_beta:
         text += f" The reference is {where.reference}."
@@ -271,9 +308,9 @@ def _sections(
         ("Warnings", list(configuration.warnings)),
         ("About the table", told),
         ("On the responses of another policy", _stale(found, options)),
+        ("Which way p, a and b go", _ways(found)),
         ("Which stage is fed, and what depends on length", _fed(found, options)),
         ("How large the terms are", _sizes(found)),
-        ("With the gradient of accuracy (0 degrees) or against it (180)", _directions(found)),
         ("What is logged as the loss", [*loss, found.logged]),
         ("What is proved", [f"{claim}: {text}" for claim, text in found.notes]),
         ("Not modelled, and left out of the numbers above", _lacks(configuration)),
@@ -340,20 +377,47 @@ def _sizes(found: Explanation) -> list[str]:
     return [f"{name}: its gradient is {percent:.3g} % as long as the reward's" for name, percent in of]
 
 
-def _directions(found: Explanation) -> list[str]:
-    """Say of each term whether it works with the gradient of accuracy in each stage, or against it."""
-    lines = []
-    for row in found.attribution:
-        angles = (("sampling", row.tilt.sample), ("the decision", row.tilt.decide))
-        parts = [f"{_way(angle)} it on {stage} ({angle:.0f} degrees)" for stage, angle in angles if angle == angle]
-        if parts:
-            lines.append(f"{row.name}: {', '.join(parts)}")
+_PUSHES = {
+    "p": ("more right answers", "fewer right answers"),
+    "a": ("accepts more right answers", "accepts fewer right answers"),
+    "b": ("resamples more wrong answers", "accepts more wrong answers"),
+    "accuracy": ("", ""),
+}
+"""What p, a, b and the accuracy mean where they rise and where they fall."""
+_STATES = {"p": "attempts", "a": "decisions on right answers", "b": "decisions on wrong answers", "accuracy": "prompts"}
+
+
+def _ways(found: Explanation) -> list[str]:
+    """Say of each term, in words, whether it raises or lowers p, a, b and the accuracy."""
+    reward, lines = next((row for row in found.moves if row.name == "reward"), None), []
+    for row in found.moves:
+        every = [getattr(row, name) for name in _PUSHES]
+        if row.accuracy.change != row.accuracy.change:
+            said = "not known, since its gradient is not exact here"
+        elif not any(move.rises or move.falls for move in every):
+            said = "leaves p, a and b as they are"
+        else:
+            beside = None if row.name in ("whole", "reward") else reward
+            said = "; ".join(_way(name, move, beside) for name, move in zip(_PUSHES, every, strict=True))
+        lines.append(f"{row.name}: {said}")
     return lines
 
 
-def _way(angle: float) -> str:
-    bounds = ((30, "with"), (80, "partly with"), (100, "across"), (150, "partly against"))
-    return next((word for bound, word in bounds if angle < bound), "against")
+def _way(name: str, move: Move, beside: Moves | None) -> str:
+    """Say it of one probability: at all states or on average, and how large beside the reward's."""
+    change, rises = move.change, move.change > 0
+    if change != change:
+        return f"{name}: no such decisions"
+    if not change:
+        return f"moves {name} both ways, by nothing on average" if move.rises or move.falls else f"leaves {name} as it is"
+    details = [_PUSHES[name][not rises]]
+    if against := move.falls if rises else move.rises:
+        details.append(f"on average: the other way at {100 * against:.2g} % of {_STATES[name]}")
+    if beside is not None and (of := getattr(beside, name).change):
+        percent = f"{100 * abs(change / of):.2g} %"
+        details.append(f"{'adds' if of * change > 0 else 'takes back'} {percent} of the reward's effect")
+    shown = ", ".join(filter(None, details))
+    return f"{'raises' if rises else 'lowers'} {name}" + (f" ({shown})" if shown else "")
 
 
 def _compared(against: _Against, where: _Where) -> list[str]:
@@ -365,6 +429,8 @@ def _compared(against: _Against, where: _Where) -> list[str]:
         return [*lines, f"not compared: {found.why_not}"]
     lines.append(f"its update on {where.name}, as a multiple of the one here: {_three(found.factor, '.4g')}")
     lines.append(f"turned from the one here by degrees: {_three(found.turned, '.1f')}")
+    pairs = [(name, *(_signed(getattr(row, name).change) for row in found.moves)) for name in _PUSHES]
+    lines.append("change in one step, here and there: " + ", ".join(f"{name} {here} and {there}" for name, here, there in pairs))
     lines += [f"not modelled there: {line}" for line in _lacks(against.other)]
     return lines
 
@@ -392,8 +458,10 @@ def _print_markdown(found: Explanation, against: _Against | None, where: _Where,
     _markdown_table(["part", "what"], [list(part) for part in found.parts])
     _markdown_table(["key", "value", "from"], _settings_rows(found.configuration))
     if found.attribution:
+        _markdown_table(*_moves(found))
+        echo(f"{_MOVES.capitalize()}. {_moves_caption(found, where, options)}\n")
         _markdown_table(*_attribution(found))
-        echo(f"{_caption(found, where, options)}\n")
+        echo(f"{_caption(found, options)}\n")
     for title, lines in _sections(found, against, where, options):
         echo(f"### {title}\n")
         for line in lines:
@@ -414,8 +482,10 @@ def _print_latex(found: Explanation, against: _Against | None, where: _Where, op
     echo(f"\\[ {found.latex} \\]")
     _latex_table(["part", "what"], [list(part) for part in found.parts])
     if found.attribution:
+        _latex_table(*_moves(found))
+        echo(f"{latex_text(f'{_MOVES.capitalize()}. {_moves_caption(found, where, options)}')}\n")
         _latex_table(*_attribution(found))
-        echo(f"{latex_text(_caption(found, where, options))}\n")
+        echo(f"{latex_text(_caption(found, options))}\n")
     for title, lines in _sections(found, against, where, options):
         echo(f"\\paragraph{{{latex_text(title)}}}\n\\begin{{itemize}}")
         for line in lines:

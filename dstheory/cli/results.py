@@ -18,7 +18,9 @@ from dstheory.comparison import ObjectiveRow, Tilt
 from dstheory.experiments import ExperimentResult
 from dstheory.noise import StageSignal
 from dstheory.trainers.configuration import Lack, Setting
+from dstheory.trainers.explanation import Stale
 from dstheory.trainers.files import KeyValue
+from dstheory.trainers.moves import Moves
 from dstheory.trainers.training import Training
 
 
@@ -386,19 +388,8 @@ class Against(TypedDict):
     fields: Sequence[Changed]
     factor: Tilt
     degrees: Tilt
+    moves: Sequence[Moves]
     not_compared: str
-
-
-class Clipped(TypedDict):
-    sample: float
-    decide: float
-    both: float
-
-
-class Stale(TypedDict):
-    clipped: Clipped | None
-    factor: Tilt
-    turned: Tilt
 
 
 class Explain(TypedDict):
@@ -409,6 +400,7 @@ class Explain(TypedDict):
     training: Training
     settings: Sequence[Setting]
     attribution: Sequence[ObjectiveRow]
+    moves: Sequence[Moves]
     not_attributed: str
     stale: Stale | None
     logged: Logged

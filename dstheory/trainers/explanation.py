@@ -15,12 +15,13 @@ from dstheory.attribution import norm, without_rounding
 from dstheory.chain.exact import Solution, solve
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
-from dstheory.comparison import ObjectiveRow, Tilt, compare_objectives, tilt
+from dstheory.comparison import Make, ObjectiveRow, Tilt, compare_objectives, tilt
 from dstheory.errors import DSTheoryError
 from dstheory.objectives import Objective
 from dstheory.trainers.clipping import Clipped, clipped
 from dstheory.trainers.configuration import Configuration
 from dstheory.trainers.logged import logged_loss, why_not
+from dstheory.trainers.moves import Moves, moves
 from dstheory.trainers.statements import statements
 from dstheory.trainers.training import Training
 from dstheory.trainers.translation import objective_of, parts
@@ -76,6 +77,7 @@ class Explanation:
         notes: (claim, sentence).
         why_not: why nothing is attributed, "" if it is.
         stale: what another policy's responses change; None on the policy.
+        moves: which way a step moves p, a and b, one row for each of ``attribution``.
     """
 
     configuration: Configuration
@@ -88,6 +90,7 @@ class Explanation:
     notes: tuple[tuple[str, str], ...]
     why_not: str = ""
     stale: Stale | None = None
+    moves: tuple[Moves, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return it for JSON."""
@@ -101,6 +104,7 @@ class Explanation:
             "training": asdict(found.training),
             "settings": [asdict(setting) for setting in found.settings],
             "attribution": [asdict(row) for row in self.attribution],
+            "moves": [asdict(row) for row in self.moves],
             "not_attributed": self.why_not,
             "stale": None if self.stale is None else asdict(self.stale),
             "logged": {"loss": self.loss, "what": self.logged},
@@ -130,13 +134,12 @@ def explain(configuration: Configuration, place: StartingPoint, *, longer: float
     """
     t, solution = configuration.training, solve(place.mdp, place.policy)
     found: tuple[ObjectiveRow, ...] = ()
+    moved: tuple[Moves, ...] = ()
     why, stale = "", None
     try:
-        terms = parts(t, solution, reference=place.reference, expert=place.expert, sampler=place.sampler)
-        makes: dict[str, Any] = {"whole": lambda mdp: _whole(t, place, mdp)}
-        if len(terms) > 1:
-            makes |= {part.name: _maker(t, place, i) for i, part in enumerate(terms)}
+        makes = _makes(t, place, solution)
         found = tuple(compare_objectives(place.mdp, place.policy, makes, longer=longer, rng=rng))
+        moved = tuple(moves(place.mdp, place.policy, makes))
         if place.sampler is not None:
             lost = clipped(t, place.mdp, place.policy, place.sampler)
             stale = Stale(
@@ -146,14 +149,21 @@ def explain(configuration: Configuration, place: StartingPoint, *, longer: float
         why = str(error)
     logged = logged_loss(t, solution), why_not(t)
     told = tuple(statements(t, off_policy=place.sampler is not None))
-    return Explanation(configuration, formula(t), latex(t), tuple(rows(t)), found, *logged, told, why, stale)
+    return Explanation(configuration, formula(t), latex(t), tuple(rows(t)), found, *logged, told, why, stale, moved)
+
+
+def _makes(t: Training, place: StartingPoint, solution: Solution) -> dict[str, Make]:
+    """Return how to make the whole for a chain and, where it has several, each of its terms."""
+    terms = parts(t, solution, reference=place.reference, expert=place.expert, sampler=place.sampler)
+    makes: dict[str, Make] = {"whole": lambda mdp: _whole(t, place, mdp)}
+    return makes | {part.name: _maker(t, place, i) for i, part in enumerate(terms) if len(terms) > 1}
 
 
 def _whole(t: Training, place: StartingPoint, mdp: TwoStageMDP) -> Objective:
     return objective_of(t, solve(mdp, place.policy), reference=place.reference, expert=place.expert, sampler=place.sampler)
 
 
-def _maker(t: Training, place: StartingPoint, index: int) -> Any:
+def _maker(t: Training, place: StartingPoint, index: int) -> Make:
     def make(mdp: TwoStageMDP) -> Objective:
         at = solve(mdp, place.policy)
         part = parts(t, at, reference=place.reference, expert=place.expert, sampler=place.sampler)[index]
@@ -171,17 +181,24 @@ class TrainingDifference:
         factor: by what the other's gradient is longer, of the sampling stage, of the decision stage, of both.
         turned: angles between the two, in degrees.
         why_not: why they are not compared, "" if they are.
+        moves: what each as a whole does to p, a and b, the one here first; none where they are not compared.
     """
 
     fields: tuple[tuple[str, Any, Any], ...]
     factor: Tilt
     turned: Tilt
     why_not: str = ""
+    moves: tuple[Moves, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return it for JSON."""
-        changed = [{"field": name, "here": here, "there": there} for name, here, there in self.fields]
-        return {"fields": changed, "factor": asdict(self.factor), "degrees": asdict(self.turned), "not_compared": self.why_not}
+        return {
+            "fields": [{"field": name, "here": here, "there": there} for name, here, there in self.fields],
+            "factor": asdict(self.factor),
+            "degrees": asdict(self.turned),
+            "moves": [asdict(row) for row in self.moves],
+            "not_compared": self.why_not,
+        }
 
 
 def difference(one: Training, other: Training, place: StartingPoint) -> TrainingDifference:
@@ -204,7 +221,8 @@ def difference(one: Training, other: Training, place: StartingPoint) -> Training
     except DSTheoryError as error:
         unknown = Tilt(float("nan"), float("nan"), float("nan"))
         return TrainingDifference(changed, unknown, unknown, str(error))
-    return TrainingDifference(changed, factor, turned)
+    each = [moves(place.mdp, place.policy, _makes(t, place, solution))[0] for t in (one, other)]
+    return TrainingDifference(changed, factor, turned, moves=(replace(each[0], name="here"), replace(each[1], name="there")))
 
 
 def _against(one: Objective, other: Objective, solution: Solution) -> tuple[Tilt, Tilt]:
