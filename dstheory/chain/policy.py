@@ -298,14 +298,16 @@ class Policy(Immutable, Tabulated):
         """Shape of the leading run axes."""
         return self.sample_logits.shape[:-3]
 
-    def _below_top(self) -> Floats:
+    @property
+    def below_top(self) -> Floats:
+        """(*runs, K, X, Y) sampling logits less the largest of their state: 0 at every answer that ties for it."""
         with np.errstate(over="ignore"):  # further below than the largest float: probability 0
             return np.asarray(self.sample_logits - self.sample_logits.max(axis=-1, keepdims=True))
 
     @cached_property
     def log_sample(self) -> Floats:
         """(*runs, K, X, Y) log P(y | x); -inf where ruled out."""
-        z = self._below_top()  # adding the top back would round away what is left of logits near 1000
+        z = self.below_top  # adding the top back would round away what is left of logits near 1000
         e = np.exp(z)
         total = e.sum(axis=-1, keepdims=True)
         log_total = np.log(total)
@@ -318,7 +320,7 @@ class Policy(Immutable, Tabulated):
     def sample_prob(self) -> Floats:
         """(*runs, K, X, Y) P(y | x)."""
         # Dividing by the sum keeps rows summing to 1 to rounding; exponentiating log-probabilities would not.
-        e = np.exp(self._below_top())
+        e = np.exp(self.below_top)
         return readonly(e / e.sum(axis=-1, keepdims=True))
 
     @cached_property

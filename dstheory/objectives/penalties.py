@@ -657,10 +657,11 @@ class EntropyBonus(_Penalty):
         return super().coefficients(solution, trajectories)
 
     def per_token(self, solution: Solution) -> TokenWeight:
-        """Return minus the centred log-probability of each action; 0 for its logarithm where it is impossible."""
+        """Return minus the centred log-probability of each action; what is impossible may be anything finite.
+
+        Each is a logit less its mean: logits below that of the likeliest answer, so that answers which tie for it are exactly 0.
+        """
         policy = solution.policy
-        logs = (policy.log_sample, policy.log_stop, policy.log_resample)
-        log_s, log_stop, log_res = (np.where(log == -np.inf, 0.0, log) for log in logs)
-        h_s = -(policy.sample_prob * log_s).sum(axis=-1, keepdims=True)
-        h_d = -(policy.stop_prob * log_stop + policy.resample_prob * log_res)
-        return TokenWeight(-(log_s + h_s), -(log_stop + h_d), -(log_res + h_d))
+        below, u = (np.where(np.isfinite(z), z, 0.0) for z in (policy.below_top, policy.stop_logits))
+        mean = (policy.sample_prob * below).sum(axis=-1, keepdims=True)
+        return TokenWeight(mean - below, -policy.resample_prob * u, policy.stop_prob * u)

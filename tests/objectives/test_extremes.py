@@ -62,7 +62,7 @@ MAY_REFUSE: dict[str, tuple[float, str]] = {
 FEW_DIGITS = "rounding of .* moves it"
 _SELDOM = 0.03
 MAY_LACK_DIGITS: dict[str, float] = {
-    "entropy-0": 0.06, "rloo-2": 0.15, "ppo-clip-1": 0.05, "grpo-1": 0.12, "grpo-no-std-0": 0.1, "grpo-no-std-1": 0.08,
+    "rloo-2": 0.15, "ppo-clip-1": 0.05, "grpo-1": 0.12, "grpo-no-std-0": 0.1, "grpo-no-std-1": 0.08,
     "dr-grpo-1": 0.15, "dapo-0": 0.05, "dapo-1": 0.08, "dapo-2": 0.05, "dapo-3": 0.12, "dapo-4": 0.05, "dapo-batch-2": 0.05,
     "gspo-1": 0.08, "gspo-2": 0.06, "cispo-1": 0.2, "dpo-0": 0.1, "dpo-1": 0.2, "dft-2": 0.05,
 }  # fmt: skip
@@ -175,8 +175,11 @@ def test_right_or_refused(label: str) -> None:
 
 
 # What one of the thousands found: turns that end with different answers; a decision that the next turn's divergence, of second
-# order, is all that speaks for.
-@pytest.mark.parametrize(("label", "seed"), [("rloo-0", 519), ("nft-0", 519), ("kl-0", 697)])
+# order, is all that speaks for; answers that tie beside one that is nearly impossible, or beside none.
+@pytest.mark.parametrize(
+    ("label", "seed"),
+    [("rloo-0", 519), ("nft-0", 519), ("kl-0", 697), ("entropy-0", 1775), ("entropy-0", 1870), ("entropy-0", 1875)],
+)
 def test_right(label: str, seed: int) -> None:
     assert check(label, [seed]) == (0, 0, [])
 
