@@ -37,7 +37,7 @@ def test_two_files_say_what_multiplies_the_score() -> None:
     made_of = {
         "grpo": [GRPO, type(grpo.credit), type(grpo.normaliser)],
         "kl-direct": [ReverseKLDirect, ReverseKLDirect.per_token, ReverseKLDirect.weighted, type(kl.stage_weight)],
-        "dpo": [DPO, DPO.coefficients],
+        "dpo": [DPO, DPO.coefficients, type(DPO(start).of_pairs)],
     }
     for name, parts in made_of.items():
         files = {part.__module__.removeprefix("dstheory.").replace(".", "/") + ".py" for part in parts}

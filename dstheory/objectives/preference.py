@@ -8,6 +8,7 @@ every token of the rejected one the same with a minus. Averaged over the partner
     f(R = 0, u) = - 2 \beta\, E[1\{R' = 1\} \sigma(\beta (u - u'))].
 
 Where the policy is the reference, :math:`f = \beta (R - E[R])`: the first step of DPO on one's own samples is REINFORCE.
+Other losses of the pair put another function in the place of sigma (:mod:`dstheory.objectives.margins`).
 
 The log-ratio is a sum over the response, so the expectation runs over pairs of multisets of resampled answers.
 
@@ -16,24 +17,24 @@ Source: arXiv 2305.18290; pairs by correctness as in iterative DPO, arXiv 2404.1
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
 
 from dstheory.chain.exact import Solution, solve
-from dstheory.chain.policy import Policy, sigmoid
+from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats, Ints
-from dstheory.errors import ChainError, InfiniteDivergenceError
+from dstheory.errors import InfiniteDivergenceError
 from dstheory.objectives.base import Measure, Objective
 from dstheory.objectives.expectation.compositions import representatives
 from dstheory.objectives.expectation.rewards import reward_of
+from dstheory.objectives.margins import PairLoss, pair_loss
 from dstheory.objectives.mass import CoefficientMass, mass_of_steps
 from dstheory.objectives.registry import register
+from dstheory.objectives.responses import response_lengths
 from dstheory.objectives.weights import log_ratios
-
-_AT_ONCE = 1 << 22
 
 
 @register
@@ -45,6 +46,13 @@ class DPO(Objective):
         reference: of the log-ratios.
         beta: > 0.
         sampler: whose responses are paired; None for the reference.
+        loss: of the pair, by a name of :mod:`dstheory.objectives.margins`; what ascends is minus its mean.
+        smoothing: share of preferences that are taken to be wrong, in [0, 0.5), of the losses ``sigmoid``, ``robust`` and
+            ``exo_pair``.
+        tau: temperature > 0 of the loss ``discopop``.
+
+    Raises:
+        ChainError: beta, smoothing or tau out of range, or no such loss.
 
     >>> from dstheory import TwoStageMDP, solve
     >>> from dstheory.objectives import Reinforce
@@ -57,12 +65,19 @@ class DPO(Objective):
     reference: Policy
     beta: float = 0.1
     sampler: Policy | None = None
+    loss: str = field(default="sigmoid", kw_only=True)
+    smoothing: float = field(default=0.0, kw_only=True)
+    tau: float = field(default=0.05, kw_only=True)
 
     name = "dpo"
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.beta) and self.beta > 0):
-            raise ChainError(f"beta is {self.beta}: must be finite and > 0, the slope of the preference model")
+        self.of_pairs  # checks the settings  # noqa: B018
+
+    @property
+    def of_pairs(self) -> PairLoss:
+        """The loss of a pair."""
+        return pair_loss(self.loss, beta=self.beta, smoothing=self.smoothing, tau=self.tau)
 
     @property
     def measure(self) -> Measure:
@@ -83,7 +98,7 @@ class DPO(Objective):
         Raises:
             InfiniteDivergenceError: a response has probability 0 under the policy or the reference.
         """
-        t, partners = trajectories, self._partners(solution)
+        t, partners, loss = trajectories, self._partners(solution), self.of_pairs
         right, up = self.marks(solution, t)
         right_2, up_2 = self.marks(solution, partners)
         f, of_prompt = np.zeros(len(t)), _by_prompt(partners.prompt)
@@ -92,10 +107,13 @@ class DPO(Objective):
             for label in (0.0, 1.0):
                 own, other = mine[right[mine] == label], theirs[right_2[theirs] != label]
                 weight = partners.weight[other] / solution.mdp.prompt_weight[x]
-                sign = 1.0 if label else -1.0
-                surprise = _mean_surprise(sign * self.beta * up[own], sign * self.beta * up_2[other], weight)
-                f[own] = sign * 2.0 * self.beta * surprise
-        c_s = f[t.episode]
+                sign, alone = (1.0, loss.chosen) if label else (-1.0, loss.rejected)
+                if loss.margin is not None:
+                    fall = loss.margin.mean_fall(sign * self.beta * up[own], sign * self.beta * up_2[other], weight)
+                    f[own] = sign * 2.0 * self.beta * fall
+                if alone is not None:
+                    f[own] += 2.0 * self.beta * weight.sum() * alone.fall(self.beta * up[own])
+        c_s = (f / response_lengths(solution, t) if loss.per_token else f)[t.episode]
         return c_s, np.where(t.decided, c_s, 0.0)
 
     def mass(self, solution: Solution) -> CoefficientMass:
@@ -111,14 +129,20 @@ class DPO(Objective):
         return mass_of_steps(solution.mdp, drawn, *self.coefficients(solution, drawn))
 
     def value(self, solution: Solution) -> Floats:
-        """Return E[log sigma(beta Delta)] over two responses per prompt, pairs of equal outcome counting 0."""
-        drawn = self._partners(solution)
+        """Return minus the mean loss, E[log sigma(beta Delta)], over two responses per prompt; pairs of equal outcome count 0."""
+        drawn, loss = self._partners(solution), self.of_pairs
         right, up = self.marks(solution, drawn)
         total = 0.0
         for x, here in _by_prompt(drawn.prompt).items():
             won, lost = (here[right[here] == label] for label in (1.0, 0.0))
-            log = -np.logaddexp(0.0, -self.beta * (up[won][:, None] - up[lost]))
-            total += 2.0 * float(drawn.weight[won] @ log @ drawn.weight[lost]) / float(solution.mdp.prompt_weight[x])
+            each = np.zeros((len(won), len(lost)))
+            if loss.margin is not None:
+                each = -loss.margin.value(self.beta * (up[won][:, None] - up[lost]))
+            if loss.chosen is not None:
+                each = each - loss.chosen.value(self.beta * up[won])[:, None]
+            if loss.rejected is not None:
+                each = each - loss.rejected.value(self.beta * up[lost])
+            total += 2.0 * float(drawn.weight[won] @ each @ drawn.weight[lost]) / float(solution.mdp.prompt_weight[x])
         return np.asarray(total)
 
     def _partners(self, solution: Solution) -> Trajectories:
@@ -128,7 +152,7 @@ class DPO(Objective):
         return representatives(solve(solution.mdp, sampler), ordered=ordered)
 
     def marks(self, solution: Solution, t: Trajectories) -> tuple[Floats, Floats]:
-        """Return correctness and the log-ratio of each response, (n,) each."""
+        """Return correctness and the log-ratio of each response, per token where the loss takes it so, (n,) each."""
         own, theirs = (t.sum(np.add(*t.log_prob(policy))) for policy in (solution.policy, self.reference))
         bad = np.flatnonzero(~(np.isfinite(own) & np.isfinite(theirs)))
         if len(bad):
@@ -139,7 +163,8 @@ class DPO(Objective):
                 f"{t.answer[t.offsets[i] : t.offsets[i + 1]].tolist()} has probability 0 under the {who}: "
                 f"its log-ratio is infinite; give the {who} some mass there"
             )
-        return reward_of(solution, "correct").reward.total(solution, t), own - theirs
+        up = (own - theirs) / response_lengths(solution, t) if self.of_pairs.per_token else own - theirs
+        return reward_of(solution, "correct").reward.total(solution, t), up
 
 
 def _by_prompt(prompt: Ints) -> dict[int, Ints]:
@@ -147,28 +172,3 @@ def _by_prompt(prompt: Ints) -> dict[int, Ints]:
     order = np.argsort(prompt, kind="stable")
     names, first = np.unique(prompt[order], return_index=True)
     return {int(x): order[a:b] for x, a, b in zip(names, first, [*first[1:], len(order)], strict=True)}
-
-
-def _mean_surprise(own: Floats, other: Floats, weight: Floats) -> Floats:
-    """Return sum of weight x sigma(other - own) at each own margin, (n,).
-
-    A function of one variable, analytic up to the poles of sigma at distance pi: for many responses it is computed at N Chebyshev
-    points of their range and interpolated, with an error of exp(-N asinh(2 pi/range)), below 1e-15.
-    """
-
-    def direct(at: Floats) -> Floats:
-        parts = np.array_split(at, max(1, len(at) * len(other) // _AT_ONCE))
-        return np.concatenate([sigmoid(other - part[:, None]) @ weight for part in parts])
-
-    if not len(own) or not len(other):
-        return np.zeros(len(own))
-    low, high = float(own.min()), float(own.max())
-    degree = int(np.ceil(36.0 / np.arcsinh(2.0 * np.pi / (high - low)))) if high > low else 0
-    if degree == 0 or len(own) <= 2 * degree:
-        return direct(own)
-    middle, half = 0.5 * (high + low), 0.5 * (high - low)
-    points = np.cos(np.pi * (np.arange(degree + 1) + 0.5) / (degree + 1))
-    orders = np.cos(np.outer(np.arange(degree + 1), np.arccos(points)))
-    series = 2.0 / (degree + 1) * (orders @ direct(middle + half * points))
-    series[0] /= 2.0
-    return np.asarray(np.polynomial.chebyshev.chebval((own - middle) / half, series), dtype=np.float64)

@@ -21,6 +21,7 @@ from scipy.stats import binom
 from dstheory.chain.exact import Solution
 from dstheory.objectives.expectation.groups import mean_of_lengths_and_rewards
 from dstheory.objectives.expectation.rewards import reward_of
+from dstheory.objectives.margins import pair_loss
 from dstheory.objectives.parts import GroupMean
 from dstheory.trainers.training import Training
 
@@ -42,7 +43,8 @@ def logged_loss(training: Training, solution: Solution) -> float | None:
     if t.credit == "other" or t.whitening == "again":
         return None
     if t.method == "dpo":
-        return float(np.log(2.0))
+        loss, at = pair_loss(t.loss, beta=t.beta, smoothing=t.smoothing, tau=t.tau), np.zeros(())
+        return float(sum(curve.value(at) for curve in (loss.margin, loss.chosen, loss.rejected) if curve))
     if t.dead_groups != "kept" or t.masked != "none":
         return None
     if t.method != "policy-gradient" or t.clip in ("truncate", "soft", "none") or t.entropy:
@@ -98,7 +100,9 @@ def why_not(training: Training) -> str:
         case "dft":
             return "Minus the mean of probability times log-probability, the probability detached. What is descended is not this."
         case "dpo":
-            return "Minus the mean of log sigma(beta Delta), log 2 where the policy is the reference. This is the objective."
+            if training.loss == "sigmoid" and not training.smoothing:
+                return "Minus the mean of log sigma(beta Delta), log 2 where the policy is the reference. This is the objective."
+            return f"The mean of the loss {training.loss} over pairs. This is the objective."
         case "distill":
             return "The mean divergence to the teacher at the states visited. Its gradient leaves out how these states change."
     if training.clip in ("truncate", "none"):

@@ -6,6 +6,8 @@ from dataclasses import dataclass, fields
 from math import inf, isfinite
 from typing import Any
 
+from dstheory.objectives.margins import LOSSES
+
 __all__ = ["CHOICES", "Training"]
 
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -22,6 +24,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "masked": ("none", "numerator", "both"),
     "whitening": ("none", "again"),
     "divergence": ("reverse", "forward"),
+    "loss": tuple(LOSSES),
 }
 """Fields that are words, and the words."""
 
@@ -61,6 +64,9 @@ class Training:
             are left out of the normaliser as well (``both``).
         whitening: whether credits are, after that (``again``), centred and divided once more over the tokens of the batch.
         divergence: of distillation.
+        loss: of a pair of responses (DPO).
+        smoothing: share of preferences that are taken to be wrong.
+        tau: temperature of the loss ``discopop``.
         factor: a number that the whole reward term is multiplied by.
 
     >>> Training(group_size=2).std
@@ -95,6 +101,9 @@ class Training:
     masked: str = "none"
     whitening: str = "none"
     divergence: str = "reverse"
+    loss: str = "sigmoid"
+    smoothing: float = 0.0
+    tau: float = 0.05
     factor: float = 1.0
 
     @staticmethod

@@ -119,7 +119,7 @@ def parts(
         case "dft":
             return [Part("demonstrations", DFT(demonstrations=ExpertChain(expert)))]
         case "dpo":
-            return [Part("pairs", DPO(reference=reference, beta=training.beta))]
+            return [Part("pairs", _of_pairs(training, reference))]
         case "distill":
             return [Part("teacher", _teacher(training, expert))]
     masked = training.masked if solution.mdp.max_turns else "none"  # without a cap no response is cut off
@@ -204,6 +204,11 @@ def left_out(training: Training) -> str:
     if training.std != "none" and not training.reward_kl_after:
         return "a KL in the reward that is divided by a standard deviation, with the reward"
     return ""
+
+
+def _of_pairs(training: Training, reference: Policy) -> Objective:
+    t = training
+    return DPO(reference=reference, beta=t.beta, loss=t.loss, smoothing=t.smoothing, tau=t.tau)
 
 
 _SFT: dict[str, Callable[..., Objective]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import inf
 
+from dstheory.objectives.margins import PairLoss, pair_loss
 from dstheory.trainers.training import Training
 
 __all__ = ["formula", "latex", "rows"]
@@ -94,10 +95,12 @@ def rows(t: Training) -> list[tuple[str, str]]:
         case "dft":
             return [("credit", "the token's probability, detached, on demonstrations"), ("divided by", _normaliser(t))]
         case "dpo":
-            return [
-                ("credit", f"+- beta sigma(-beta Delta), Delta the difference of log(pi/ref) of a pair, beta {t.beta:g}"),
-                ("divided by", "pairs of responses"),
-            ]
+            what, per = f"+- beta sigma(-beta Delta), Delta the difference of log(pi/ref) of a pair, beta {t.beta:g}", ""
+            if (loss := _pair(t)) is not None:
+                per, of = (", then the response's own tokens", " per token") if loss.per_token else ("", "")
+                what = (f"loss {t.loss} of a pair: {_sides(loss, 'beta')}; a = beta log(pi/ref){of} of a response, h = a of the "
+                        f"chosen less a of the rejected, beta {t.beta:g}")  # fmt: skip
+            return [("credit", what), ("divided by", f"pairs of responses{per}")]
         case "distill":
             reverse = t.divergence == "reverse"
             which = "reverse KL(pi || teacher)" if reverse else "forward KL(teacher || pi)"
@@ -125,6 +128,20 @@ def rows(t: Training) -> list[tuple[str, str]]:
     if t.updates > 1:
         found.append(("updates", f"{t.updates:g} on each batch of responses: ratios are 1 in the first, which is shown"))
     return found
+
+
+def _pair(t: Training) -> PairLoss | None:
+    """Return the loss of a pair, None for DPO's own."""
+    if t.loss == "sigmoid" and not t.smoothing:
+        return None
+    return pair_loss(t.loss, beta=t.beta, smoothing=t.smoothing, tau=t.tau)
+
+
+def _sides(loss: PairLoss, beta: str) -> str:
+    """Return the coefficients of both responses of a pair."""
+    if not loss.rejected_words:
+        return f"+- {beta} {loss.words}"
+    return f"{beta} ({loss.words}) of the chosen, -{beta} ({loss.rejected_words}) of the rejected"
 
 
 def _normaliser(t: Training) -> str:
@@ -166,6 +183,9 @@ def _both(t: Training) -> tuple[str, str]:
             return f"1/{below}, on demonstrations", rf"\frac{{1}}{{{tex_below}}}"
         case "dft":
             return f"pi(token)/{below}, on demonstrations", rf"\frac{{\pi_t}}{{{tex_below}}}"
+        case "dpo" if (loss := _pair(t)) is not None:
+            words = f"[{_sides(loss, f'{t.beta:g}')}]/{'(pairs L_i)' if loss.per_token else 'pairs'}"
+            return words, rf"\text{{{words.replace('^', ' to the ')}}}"
         case "dpo":
             tex = rf"\pm {t.beta:g}\,\sigma(-{t.beta:g}\,\Delta)\,/\,\text{{pairs}}"
             return f"+- {t.beta:g} sigma(-{t.beta:g} Delta)/pairs", tex

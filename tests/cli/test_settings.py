@@ -7,7 +7,8 @@ import pytest
 from dstheory import Policy, TwoStageMDP, solve
 from dstheory.dynamics.parameters import PARAMETERS, TABLE, Together
 from dstheory.dynamics.problem import PAIRS, POLICIES
-from dstheory.objectives import GRPO, RLOO, DAPOBatch, ExpertChain, K1Reward, K3Loss, SFTTokenMean
+from dstheory.objectives import DPO, GRPO, RLOO, DAPOBatch, ExpertChain, K1Reward, K3Loss, SFTTokenMean
+from dstheory.objectives.margins import LOSSES
 from dstheory.objectives.mass import StageGradient
 
 MDP = TwoStageMDP.minimal(gamma=1.0, sample_length=[[3.0, 40.0]], max_turns=3)
@@ -38,6 +39,9 @@ CASES = {
         "grpo + k1-reward", GRPO() + K1Reward(WRONG, beta=0.2, kl_baseline="others")),
     "--kl-normaliser responses --beta 0.2 --reference 0.4,0.6,0.5": (
         "grpo + k3-loss", GRPO() + K3Loss(WRONG, beta=0.2, normaliser="responses")),
+    "--pair-loss robust --label-smoothing 0.1 --sampler 0.5,0.7,0.4 --reference 0.4,0.6,0.5": (
+        "dpo", DPO(WRONG, sampler=OLD, loss="robust", smoothing=0.1)),
+    "--pair-loss discopop --discopop-tau 0.2 --reference 0.4,0.6,0.5": ("dpo", DPO(WRONG, loss="discopop", tau=0.2)),
     "--corrected-kl --beta 0.2 --reference 0.4,0.6,0.5": (
         "grpo", GRPO(beta=0.2, reference=WRONG, corrected_kl=True)),
 }  # fmt: skip
@@ -67,6 +71,10 @@ def test_every_setting_has_an_option_and_sets_a_field() -> None:
     parts = {part for row in TABLE if isinstance(row, Together) and row.group == "settings" for part in row.parts}
     assert {row.name for row in TABLE if row.group == "settings"} == fields | parts | set(PAIRS) | set(POLICIES)
     assert all(PARAMETERS[name].help for name in fields)
+
+
+def test_losses_of_pairs_are_those_of_the_table() -> None:
+    assert PARAMETERS["pair_loss"].choices == tuple(LOSSES)
 
 
 def test_a_setting_that_nobody_takes_is_said(dstheory) -> None:

@@ -1,18 +1,21 @@
-"""verl's and OpenRLHF's own functions on one lopsided batch, off the policy, against this package's parts.
+"""verl's, OpenRLHF's and TRL's own functions on one lopsided batch, off the policy, against this package's parts.
 
 Compared is what a function returns, or minus the gradient of its loss at each token's log-probability.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from peers import loading
 
+from dstheory.objectives.margins import LOSSES, pair_loss
 from dstheory.objectives.parts import (
     BatchTokens,
     ConstantLength,
@@ -39,7 +42,7 @@ class Call:
     """One comparison.
 
     Attributes:
-        library: ``verl`` or ``openrlhf``.
+        library: ``verl``, ``openrlhf`` or ``trl``.
         name: the function and its settings.
         says: what it computes, in this package's words.
         run: returns (theirs, ours), arrays of one shape each: coefficients or gradients first, then logged values.
@@ -250,6 +253,74 @@ def openrlhf_dpo(beta: float) -> Call:
     return Call("openrlhf", f"DPOLoss, beta={beta}", "+- beta sigma(-beta Delta) on every token of a pair", run)
 
 
+def openrlhf_pairs(loss: str, says: str, *, beta: float = 0.3, smoothing: float = 0.0) -> Call:
+    """OpenRLHF's DPOLoss with smoothing, or as IPO: the first six responses chosen, the last six rejected."""
+
+    def run() -> Pairs:
+        b = small()
+        new, ref = ((x * b.mask).sum(axis=1) for x in (b.new, b.ref))
+        n, at = len(new) // 2, b.tensor(new).requires_grad_()
+        theirs = loading.openrlhf()[0].DPOLoss(beta, smoothing, loss == "ipo_sum")
+        found = theirs(at[:n], at[n:], b.tensor(ref[:n]), b.tensor(ref[n:]))[0]
+        found.backward()
+        curve = pair_loss(loss, beta=beta, smoothing=smoothing).margin
+        assert curve is not None
+        h = beta * ((new - ref)[:n] - (new - ref)[n:])
+        fall = beta * curve.fall(h) / n
+        value = np.array([curve.value(h).mean()])
+        return [(-at.grad.numpy(), np.concatenate([fall, -fall])), (np.array([found.item()]), value)]
+
+    settings = "ipo=True" if loss == "ipo_sum" else f"label_smoothing={smoothing:g}"
+    return Call("openrlhf", f"DPOLoss, beta={beta:g}, {settings}", says, run)
+
+
+def trl_pairs(loss: str, says: str, *, beta: float = 0.3, **settings: float) -> Call:
+    """The loss of TRL's DPOTrainer on the first six responses as chosen and the last six as rejected, in double precision.
+
+    The method is the trainer's; what it asks the trainer and the model for are these tensors, and what it logs goes nowhere.
+    """
+    smoothing, tau = settings.get("label_smoothing", 0.0), settings.get("discopop_tau", 0.05)
+
+    def run() -> Pairs:
+        import trl
+
+        b, torch = small(), small().torch
+        first = torch.ones(len(b.mask), 1, dtype=torch.float64)  # a token before, since the trainer drops the first
+        mask, pairs = torch.cat([0 * first, b.tensor(b.mask)], dim=1), len(b.mask) // 2
+        ref = b.tensor((b.ref * b.mask).sum(axis=1))
+        shown = {name: torch.ones(mask[:, 1:].shape) for name in ("entropy", "mean_logits")}
+        trainer = SimpleNamespace(
+            model=SimpleNamespace(training=True), aux_loss_enabled=False, ld_alpha=None, precompute_ref_logps=True,
+            f_divergence_type="reverse_kl", loss_types=[loss], loss_weights=[1.0], beta=beta, label_smoothing=smoothing,
+            args=SimpleNamespace(discopop_tau=tau), use_weighting=False, _metrics={"train": defaultdict(list)},
+            _total_train_tokens=0, _tp_size=1,
+            accelerator=SimpleNamespace(device="cpu", gather=lambda x: x, gather_for_metrics=lambda x: x),
+        )  # fmt: skip
+        inputs = {"input_ids": torch.zeros(mask.shape, dtype=torch.long), "attention_mask": mask, "completion_mask": mask,
+                  "ref_chosen_logps": ref[:pairs], "ref_rejected_logps": ref[pairs:]}  # fmt: skip
+        logged = []
+
+        def of(at: Any) -> Any:
+            out = SimpleNamespace(log_probs=at * b.tensor(b.mask), is_top1=mask[:, 1:] > 0, **shown)
+            found = trl.DPOTrainer._compute_loss(trainer, lambda **_: out, inputs, False)
+            logged.append(found.item())
+            return found
+
+        found = b.coefficient(of)
+        curves = pair_loss(loss, beta=beta, smoothing=smoothing, tau=tau)
+        up = ((b.new - b.ref) * b.mask).sum(axis=1)
+        length = b.lengths.ravel() if curves.per_token else np.ones(2 * pairs)
+        h = beta * ((up / length)[:pairs] - (up / length)[pairs:])
+        each = [(curves.margin, h), (curves.chosen, beta * up[:pairs]), (curves.rejected, beta * up[pairs:])]
+        m, c, r = (np.zeros(pairs) if curve is None else curve.fall(at) for curve, at in each)
+        ours = np.concatenate([m + c, r - m]) * beta / pairs / length
+        value = sum(curve.value(at).mean() for curve, at in each if curve)
+        return [(found, ours[:, None] * b.mask), (np.array(logged), np.array([value]))]
+
+    extra = "".join(f", {name}={value:g}" for name, value in settings.items())
+    return Call("trl", f"DPOTrainer, loss_type='{loss}', beta={beta:g}{extra}", says, run, SINGLE if settings else 5e-8)
+
+
 def openrlhf_sft(token_level: bool, normaliser: Normaliser, says: str) -> Call:
     """OpenRLHF's SFTLoss: every token of a demonstration gets 1 over the normaliser."""
 
@@ -305,7 +376,14 @@ FUNCTIONS: tuple[Call, ...] = (
     openrlhf_kl("k3", lambda x: penalty_weight(x, "k3"), "-beta (1 - ref/pi)"),
     openrlhf_kl("k3", lambda x: penalty_weight(x, "k2"), "-beta rho log(pi/ref), as `corrected_kl`", corrected=True),
     openrlhf_dpo(0.3),
+    openrlhf_pairs("sigmoid", "`dpo` with loss 'sigmoid' and its smoothing", smoothing=0.1),
+    openrlhf_pairs("ipo_sum", "`dpo` with loss 'ipo_sum'"),
     openrlhf_sft(True, BatchTokens(), "mean over the tokens of the batch"),
     openrlhf_sft(False, PerToken(), "mean over each demonstration's tokens, then over demonstrations"),
+    *(trl_pairs(name, f"`dpo` with loss '{name}'") for name in LOSSES
+      if name not in ("ipo_sum", "robust", "exo_pair", "discopop")),
+    trl_pairs("robust", "`dpo` with loss 'robust'", label_smoothing=0.1),
+    trl_pairs("exo_pair", "`dpo` with loss 'exo_pair'", label_smoothing=0.001),
+    trl_pairs("discopop", "`dpo` with loss 'discopop'", discopop_tau=0.05),
 )  # fmt: skip
 """Functions that are called directly."""

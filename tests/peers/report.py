@@ -46,12 +46,13 @@ trainer compares whole distributions instead of sampled tokens), the SFT reducti
 
 
 OTHERS = """
-## verl and OpenRLHF
+## Functions of verl, OpenRLHF and TRL
 
 Their own functions, called on small tensors: `verl.trainer.ppo.core_algos`, `openrlhf.models.loss`, `openrlhf.models.utils` and
-`RemoteExperienceMaker.compute_advantages_and_returns`. verl is imported as it is. OpenRLHF's packages are entered without their
-`__init__`, and DeepSpeed and the launcher of Ray actors are empty modules: the functions called use neither. All is in double
-precision but OpenRLHF's KL estimators and `*_vectorized`; both libraries add 1e-8 to what they divide by.
+`RemoteExperienceMaker.compute_advantages_and_returns`, and the loss of TRL's `DPOTrainer`, with tensors in the place of a model.
+verl is imported as it is. OpenRLHF's packages are entered without their `__init__`, and DeepSpeed and the launcher of Ray actors
+are empty modules: the functions called use neither. All is in double precision but OpenRLHF's KL estimators, `*_vectorized` and
+label smoothing in TRL; verl and OpenRLHF add 1e-8 to what they divide by.
 
 ### Functions
 
@@ -75,7 +76,8 @@ NOT_COMPARED = """
 Not compared, since this package has no such objective or says that it shows another: verl's estimators `gae`, `gdpo`, `gpg`,
 `grpo_passk`, `opo`, `remax`, `reinforce_plus_plus_baseline` and the two `optimal_token_baseline`; its losses `bypass_mode`,
 `clip_cov`, `kl_cov`, `dppo_kl`, `dppo_tv`, `dro` and `geo_mean`, and `sapo` off the policy; the KL `abs`; OpenRLHF's `gae`,
-`reinforce_baseline`, `flash_reinforce`, gates by divergence, IPO, label smoothing and the losses of critics and of reward models.
+`reinforce_baseline`, `flash_reinforce`, gates by divergence and the losses of critics and of reward models; TRL's `aot`,
+`aot_unpaired` and `sft` for pairs.
 """
 
 
@@ -114,7 +116,8 @@ def main() -> None:
         rows.append((case.name, case.says, case.objective, str(tokens), f"{gap:.0e}"))
     found = {call: call.largest_difference() for call in (*FUNCTIONS, *TRAININGS)}
     text = page(rows, {name: version(name) for name in ("trl", "transformers", "torch")})
-    PAGE.write_text(text + others(found, {name: version(name) for name in ("verl", "openrlhf", "torch")}), encoding="utf-8")
+    of = {name: version(name) for name in ("verl", "openrlhf", "trl", "torch")}
+    PAGE.write_text(text + others(found, of), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""verl's and OpenRLHF's own functions give this package's coefficients, expected gradients and logged values.
+"""verl's, OpenRLHF's and TRL's own functions give this package's coefficients, expected gradients and logged values.
 
 Needs the libraries and what they import, which the other tests do not: `make peers-check` installs them.
 """
@@ -12,10 +12,10 @@ import pytest
 from peers.functions import FUNCTIONS, Call, small
 from peers.trainings import TRAININGS
 
-NEEDED = ("verl", "openrlhf", "ray", "torch")
+NEEDED = ("verl", "openrlhf", "ray", "torch", "trl")
 needs_them = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in NEEDED),
-    reason="verl and OpenRLHF are not installed, so there is nothing to compare with; `make peers-check` installs them",
+    reason="verl, OpenRLHF and TRL are not installed, so there is nothing to compare with; `make peers-check` installs them",
 )
 
 
@@ -44,7 +44,7 @@ def test_the_batch_is_off_the_policy_on_both_sides() -> None:
 @pytest.mark.filterwarnings("ignore")
 def test_settings_that_differ_are_told_apart() -> None:
     """No two functions of one kind give the same numbers, but for those that are said to be the same."""
-    kinds = ["PolicyLoss", "SFTLoss"]
+    kinds = ["PolicyLoss", "SFTLoss", "DPOTrainer"]
     for kind in kinds:
         ours = [call.run()[0][1] for call in FUNCTIONS if call.name.startswith(kind)]
         assert all(np.abs(one - other).max() > 1e-4 for i, one in enumerate(ours) for other in ours[:i])

@@ -26,4 +26,4 @@ def test_the_page_lists_every_function_that_is_called() -> None:
     for part, calls in ((parts[0], FUNCTIONS), (parts[2], TRAININGS)):
         rows = re.findall(r"^\| (\w+) \| `(.+?)` \| (.+?) \| \d+(?:, logged)? \| \de[+-]\d+ \|$", part, flags=re.MULTILINE)
         assert rows == [(call.library, call.name, call.says) for call in calls]
-    assert re.search(r"Versions: verl [\d.]+, openrlhf [\d.]+, torch [\d.]+", parts[0])
+    assert re.search(r"Versions: verl [\d.]+, openrlhf [\d.]+, trl [\d.]+, torch [\d.]+", parts[0])

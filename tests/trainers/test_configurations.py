@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from math import inf
+from math import inf, log
 from pathlib import Path
 
 import pytest
 
 from dstheory import Policy, TwoStageMDP, solve
 from dstheory.errors import DSTheoryError, UnknownNameError
+from dstheory.objectives import DPO
 from dstheory.trainers import Configuration, configuration_of
-from dstheory.trainers.logged import logged_loss
+from dstheory.trainers.logged import logged_loss, why_not
+from dstheory.trainers.statements import statements
+from dstheory.trainers.translation import objective_of
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "trainers"
 GROUP = {"credit": "group-mean", "std": "group", "ddof": 1}
@@ -169,8 +172,8 @@ def test_bnpo_divides_by_the_tokens_of_the_local_batch(batch: int, prompts: floa
 
 @pytest.mark.parametrize(
     "what",
-    [("trl:gkd",), ("trl:dpo", "loss_type=ipo"), ("trl:grpo", "loss_type=vespo"), ("trl:distillation", "beta=0.5"),
-     ("verl:ppo", "algorithm.adv_estimator=gdpo"), ("openrlhf:dpo", "model.ipo_enable=true")],
+    [("trl:gkd",), ("trl:dpo", "loss_type=aot"), ("trl:grpo", "loss_type=vespo"), ("trl:distillation", "beta=0.5"),
+     ("verl:ppo", "algorithm.adv_estimator=gdpo")],
 )  # fmt: skip
 def test_another_objective_is_not_shown_as_one_that_is_here(dstheory, what: tuple[str, ...]) -> None:
     ran = dstheory("explain", *what)
@@ -178,6 +181,38 @@ def test_another_objective_is_not_shown_as_one_that_is_here(dstheory, what: tupl
     assert "not attributed: its objective is one that this package does not have" in ran.out
     assert "What is proved" not in ran.out
     assert "% of the energy" not in ran.out
+
+
+PAIR_LOSSES = [
+    ("trl:dpo", ("loss_type=hinge",), "hinge", 1.0), ("trl:dpo", ("loss_type=ipo",), "ipo", 25.0),
+    ("trl:dpo", ("loss_type=robust", "label_smoothing=0.1"), "robust", log(2.0)),
+    ("trl:dpo", ("loss_type=exo_pair", "label_smoothing=0.5e-3"), "exo_pair", -log(2.0) - log(0.0005 * 0.9995) / 2),
+    ("trl:dpo", ("loss_type=sppo_hard",), "sppo_hard", 50.0), ("trl:dpo", ("loss_type=nca_pair",), "nca_pair", 2 * log(2.0)),
+    ("trl:dpo", ("loss_type=discopop", "discopop_tau=0.1"), "discopop", 0.5 * log(2.0) + 0.5),
+    ("trl:dpo", ("loss_type=apo_down",), "apo_down", 1.0), ("openrlhf:dpo", ("model.ipo_enable=true",), "ipo_sum", 25.0),
+    ("openrlhf:dpo", ("model.label_smoothing=0.1",), "sigmoid", log(2.0)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("trainer", "settings", "loss", "logged"), PAIR_LOSSES)
+def test_a_loss_of_pairs_is_read_and_its_value_known(trainer: str, settings: tuple[str, ...], loss: str, logged: float) -> None:
+    found = configuration_of(trainer, settings=settings)
+    t, s = found.training, solve(TwoStageMDP.minimal(gamma=1.0), Policy.minimal(p=0.4, a=0.7, b=0.5))
+    assert (t.credit, t.loss, found.lacks, found.warnings) == ("group-mean", loss, (), ())
+    assert logged_loss(t, s) == pytest.approx(logged, rel=1e-12)
+    whole = objective_of(t, s, reference=s.policy, expert=s.policy)
+    assert statements(t) == []
+    assert "not known" not in why_not(t)
+    assert whole == DPO(s.policy, beta=0.1, loss=loss, smoothing=t.smoothing, tau=t.tau)
+    right = float(s.accuracy[0])
+    assert float(whole.value(s)) == pytest.approx(-logged * 2 * right * (1 - right), rel=1e-9)  # of pairs of two outcomes
+
+
+def test_smoothing_that_a_loss_of_pairs_does_not_use_is_told() -> None:
+    (warning,) = configuration_of("trl:dpo", settings=("label_smoothing=0.1",)).warnings
+    assert "label_smoothing does nothing here" in warning
+    with pytest.raises(DSTheoryError, match="exo_pair needs label_smoothing above 0"):
+        configuration_of("trl:dpo", settings=("loss_type=exo_pair",))
 
 
 def test_a_script_of_another_version_is_not_taken_for_another_library(tmp_path: Path) -> None:
