@@ -280,9 +280,10 @@ def _look_at(
         deepest += 1
         total += float((counts**deepest).sum())
     if deepest == mdp.max_turns:
-        return enumerate_trajectories(mdp, behaviour), "all trajectories"
+        return enumerate_trajectories(mdp, behaviour, limit=2 * limit), "all trajectories"
     if mdp.max_turns is None and deepest >= 2:
-        return enumerate_trajectories(mdp, behaviour, max_turns=deepest), f"all trajectories of at most {deepest} turns"
+        looked = enumerate_trajectories(mdp, behaviour, max_turns=deepest, limit=2 * limit)
+        return looked, f"all trajectories of at most {deepest} turns"
     # Long episodes are sampled fewer times: a million steps say as much.
     turns = float(solve(mdp, behaviour).mean_turns)
     n = int(max(1.0, min(limit, _MOST_STEPS / turns)))

@@ -8,8 +8,8 @@ Source: arXiv 2601.01580, section 3; the enumeration is the brute-force definiti
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -57,7 +57,7 @@ class Trajectories:
         """(m,) turn index k of each step within its trajectory."""
         return np.arange(self.offsets[-1]) - self.offsets[self.episode]
 
-    @property
+    @cached_property
     def step_prompt(self) -> Ints:
         """(m,) prompt of each step."""
         return self.prompt[self.episode]
@@ -69,13 +69,16 @@ class Trajectories:
     def to_go(self, per_step: Floats, factor: float = 1.0) -> Floats:
         """(m,) sum over this step and later ones, each later step discounted once more by ``factor``."""
         total = per_step.copy()
-        order = np.argsort(-self.turn, kind="stable")
-        # One vectorised pass per turn index, last turn first; a step adds what its successor has gathered.
-        has_next = self.turn < self.turns[self.episode] - 1
-        for chunk in np.split(order, np.flatnonzero(np.diff(self.turn[order])) + 1):
-            inner = chunk[has_next[chunk]]
+        for inner in self._followed:  # a step adds what its successor has gathered
             total[inner] += factor * total[inner + 1]
         return total
+
+    @cached_property
+    def _followed(self) -> list[Ints]:
+        """The steps that another one follows, by turn, the last turn first."""
+        followed = np.flatnonzero(self.turn < self.turns[self.episode] - 1)
+        followed = followed[np.argsort(-self.turn[followed], kind="stable")]
+        return np.split(followed, np.flatnonzero(np.diff(self.turn[followed])) + 1)
 
     def rewards(self, mdp: TwoStageMDP) -> Floats:
         """(m,) reward of each step (the mean, where rewards are stochastic).
@@ -214,45 +217,78 @@ def enumerate_trajectories(
     horizon = mdp.max_turns or max_turns
     if horizon is None:
         raise ChainError("an uncapped chain has infinitely many trajectories: give max_turns to see those that stop by then")
+    support = np.stack([policy.sample_prob, policy.stop_prob, policy.resample_prob]) > 0
     horizon = whole_number(horizon, "max_turns", low=1)
-    prompt = np.flatnonzero(mdp.prompt_weight > 0)
-    prob = mdp.prompt_weight[prompt]
-    answers = np.zeros((len(prompt), 0), dtype=np.int64)
-    finished: list[tuple[Ints, Ints, Floats, Bools]] = []
-    total = 0
+    key = (tuple(np.flatnonzero(mdp.prompt_weight > 0).tolist()), support.shape, support.tobytes())
+    tree = _tree if limit <= _FEW else _tree.__wrapped__
+    return tree(*key, horizon, mdp.max_turns is not None, limit).under(mdp, policy)
+
+
+_FEW = 40_000
+"""Trees of at most so many trajectories are kept for the next policy of the same support, such as that of a later step."""
+_SHARED = ("turns", "episode", "turn", "step_prompt", "_followed")
+
+
+@dataclass(frozen=True, eq=False)
+class _Tree:
+    """Trajectories, and per turn: the prefix that goes on, its prompt and answer, whether it may end and may go on."""
+
+    turns: list[tuple[Ints, Ints, Ints, Bools, Bools]]
+    forced: bool
+    trajectories: Trajectories
+
+    def under(self, mdp: TwoStageMDP, policy: Policy) -> Trajectories:
+        """Return them with their probabilities; all else is shared between the policies of one support."""
+        prob, weights = mdp.prompt_weight[np.flatnonzero(mdp.prompt_weight > 0)], []
+        for k, (parent, prompt, y, ends, goes_on) in enumerate(self.turns):
+            at = min(k, policy.shape[0] - 1), prompt, y
+            prob = prob[parent] * policy.sample_prob[at]
+            last = self.forced and k == len(self.turns) - 1
+            weights.append((prob if last else prob * policy.stop_prob[at])[ends])
+            prob = (prob * policy.resample_prob[at])[goes_on]
+        found = replace(self.trajectories, weight=np.concatenate(weights))
+        found.__dict__.update({name: getattr(self.trajectories, name) for name in _SHARED})
+        return found
+
+
+@lru_cache(maxsize=2)
+def _tree(prompts: tuple[int, ...], shape: tuple[int, ...], support: bytes, horizon: int, capped: bool, limit: int) -> _Tree:
+    """Return the tree of trajectories of a support, (3, K, X, Y): which answers are given, and stopped or resampled at."""
+    given, stops, resamples = np.frombuffer(support, dtype=bool).reshape(shape)
+    prompt, answers = np.array(prompts, dtype=np.int64), np.zeros((len(prompts), 0), dtype=np.int64)
+    turns = list[tuple[Ints, Ints, Ints, Bools, Bools]]()
+    finished, total = list[tuple[Ints, Ints]](), 0
     for k in range(horizon):
-        at = min(k, policy.shape[0] - 1)
+        at = min(k, shape[1] - 1)
         # Every open prefix is continued by every answer of its prompt.
-        parent, y = np.nonzero(policy.sample_prob[at, prompt] > 0)
-        prompt, prob, answers = prompt[parent], prob[parent], np.column_stack([answers[parent], y])
-        prob = prob * policy.sample_prob[at, prompt, y]
-        forced = mdp.max_turns is not None and k == mdp.max_turns - 1
-        stop = np.ones_like(prob) if forced else policy.stop_prob[at, prompt, y]
-        ends = stop > 0
-        decided = np.full(int(ends.sum()), not forced)
-        finished.append((prompt[ends], answers[ends], (prob * stop)[ends], decided))
-        total += len(decided)
-        goes_on = np.zeros_like(ends) if forced else policy.resample_prob[at, prompt, y] > 0
-        prob = (prob * policy.resample_prob[at, prompt, y])[goes_on]
+        parent, y = np.nonzero(given[at, prompt])
+        prompt, answers = prompt[parent], np.column_stack([answers[parent], y])
+        forced = capped and k == horizon - 1
+        ends = stops[at, prompt, y] | forced
+        goes_on = resamples[at, prompt, y] & (not forced)
+        turns.append((parent, prompt, y, ends, goes_on))
+        finished.append((prompt[ends], answers[ends]))
         prompt, answers = prompt[goes_on], answers[goes_on]
+        total += int(ends.sum())
         if total + len(prompt) > limit:
             raise ChainError(
                 f"more than {limit:,} trajectories within {k + 1} turns: use a smaller chain, or sample_trajectories"
             )
-    lengths = np.concatenate([np.full(len(x), y.shape[1]) for x, y, _, _ in finished])
+    lengths = np.concatenate([np.full(len(x), y.shape[1]) for x, y in finished])
     last = np.cumsum(lengths) - 1
-    stops = np.zeros(int(lengths.sum()), dtype=bool)
-    stops[last] = True
-    decided_steps = np.ones(len(stops), dtype=bool)
-    decided_steps[last] = np.concatenate([d for *_, d in finished])
-    return Trajectories(
-        prompt=np.concatenate([x for x, *_ in finished]),
+    stop = np.zeros(int(lengths.sum()), dtype=bool)
+    stop[last] = True
+    decided = np.ones(len(stop), dtype=bool)
+    decided[last] = (lengths < horizon) | (not capped)
+    trajectories = Trajectories(
+        prompt=np.concatenate([x for x, _ in finished]),
         offsets=np.concatenate([[0], last + 1]),
-        answer=np.concatenate([y.ravel() for _, y, _, _ in finished]),
-        stop=stops,
-        decided=decided_steps,
-        weight=np.concatenate([w for _, _, w, _ in finished]),
+        answer=np.concatenate([y.ravel() for _, y in finished]),
+        stop=stop,
+        decided=decided,
+        weight=np.zeros(len(lengths)),
     )
+    return _Tree(turns, capped, trajectories)
 
 
 def sample_trajectories(
