@@ -45,29 +45,31 @@ def anatomy_figure(data: xr.Dataset, condition: str, *, trained: int, title: str
         start = data.accuracy.sel(condition="start").mean("seed")
         accuracy.plot(sizes, start, "_", color="0.3", markersize=6, label="at the start")
         accuracy.plot(
-            sizes, data.predicted.sel(condition=condition).mean("seed"), "x", color=PALETTE[1], markersize=5,
+            sizes, data.predicted.sel(condition=condition).mean("seed"), "x", color="0.5", markersize=6,
             label="predicted from $p, a, b$",
         )  # fmt: skip
         measured = data.realised.sel(model=condition)
         low, high = _extent(measured)
         middle = measured.mean("seed").values
         accuracy.errorbar(
-            sizes, middle, yerr=[middle - low, high - middle], fmt="o", markersize=3, color=PALETTE[0], linewidth=0.9,
+            sizes, middle, yerr=[middle - low, high - middle], fmt="o", markersize=3, color="0.1", linewidth=0.9,
             label="realised (rollouts)",
         )  # fmt: skip
-        for axes, words in ((rates, "anatomy (hollow: at the start)"), (accuracy, "accuracy of the submitted answer")):
+        for axes, words in ((rates, "both stages (hollow: at the start)"), (accuracy, "accuracy of the submitted answer")):
             axes.axvspan(-0.5, trained - 0.5, color="0.92", zorder=0, linewidth=0)
             axes.set_title(words)
             axes.set_xticks(sizes, data["size"].values, rotation=90, fontsize=7)
             axes.set_ylim(-0.02, 1.02)
             axes.set_xlim(-0.5, len(sizes) - 0.5)
             tidy(axes)
-        rates.text(0.1, 0.02, "trained", fontsize=7.5, color="0.35")
-        rates.set_xlabel("size, by length of the answer")
-        accuracy.set_xlabel("size, by length of the answer")
+        accuracy.text(-0.4, 0.02, "sizes trained on", fontsize=7.5, color="0.35")
+        rates.set_ylabel("probability")
+        for axes in (rates, accuracy):
+            axes.set_xlabel("digits of the factors, by length of the answer")
         rates.legend(loc="upper center", bbox_to_anchor=(0.5, -0.3), frameon=False, fontsize=7.5)
         accuracy.legend(loc="upper center", bbox_to_anchor=(0.5, -0.3), frameon=False, fontsize=7.5)
-        figure.suptitle(title, fontsize=9.5)
+        runs = data.sizes["seed"]
+        figure.suptitle(title + (f": means and 95 % intervals over {runs} runs" if runs > 1 else ""), fontsize=9.5)
     return figure
 
 
@@ -91,7 +93,7 @@ def split_figure(data: xr.Dataset, comparisons: list[str]) -> Figure:
                           label=f"by {look['label']}")  # fmt: skip
                 for seed in at.seed.values:
                     axes.plot(at[name].sel(seed=seed), y, ".", color="black", markersize=2, alpha=0.6)
-            axes.plot(at.gain.mean("seed"), rows, "d", color="black", markersize=4, label="whole gain")
+            axes.plot(at.gain.mean("seed"), rows, "d", color="black", markersize=4, label="both together")
             axes.axvline(0.0, color="0.3", linewidth=0.8)
             axes.set_title(str(part))
             axes.set_xlabel("gain in accuracy")

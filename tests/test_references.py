@@ -93,7 +93,7 @@ def test_a_standalone_derivation_prints_its_references(tmp_path: Path) -> None:
 @needs_pdflatex
 def test_reports_print_their_references(tmp_path: Path) -> None:
     report = verify("H3-loose", "A6", "O2-loose", workers=1)
-    head = "\\documentclass{article}\\usepackage{amsmath,amssymb,longtable}\\begin{document}\n"
+    head = "\\documentclass{article}\\usepackage{amsmath,amssymb,array,longtable}\\begin{document}\n"
     for source in (latex_report(report), latex_claims(report.entries)):
         assert r"\cite{bereket2025uncalibrated}" in source
         assert r"\cite{yang2024critique,yang2025selfcorrection}" in source

@@ -283,12 +283,16 @@ def markdown_claims(entries: Sequence[Entry]) -> str:
 
 LATEX_PREAMBLE = r"""\documentclass[10pt]{article}
 \usepackage[a4paper,margin=20mm]{geometry}
-\usepackage{amsmath,amssymb,longtable}
+\usepackage{amsmath,amssymb,array,longtable}
 \setlength{\emergencystretch}{3em}
 \allowdisplaybreaks
 \begin{document}
 """
-_WIDEST_FORMULA = 260  # characters of a formula's source that a cell of a table holds
+_LINE = 78.0  # digits of a displayed line, as symbolic.render estimates them
+_MOST_LINES = 24  # of a formula that somebody reads
+_LONG_INLINE = 40.0  # of a formula within a sentence
+_LONG_FRACTION = 14.0  # of one with a fraction, which is small print there
+_CELL, _MOST_ROWS = 38.0, 4  # digits and lines of a formula that a cell of a table holds
 
 
 def latex_document(body: str) -> str:
@@ -298,10 +302,14 @@ def latex_document(body: str) -> str:
 
 def latex_report(report: Report) -> str:
     """A ``longtable`` of all claims, short formulas typeset, with the works that they come from."""
+    from dstheory.symbolic.render.lines import broken
+
+    columns = "".join(rf">{{\raggedright\arraybackslash}}p{{{part}\linewidth}}" for part in (0.12, 0.36, 0.1, 0.13, 0.17))
     lines = [
-        r"% Needs \usepackage{longtable,amsmath,amssymb}; --standalone brings them.",
-        r"\begin{longtable}{@{}lp{0.38\linewidth}p{0.11\linewidth}p{0.13\linewidth}p{0.15\linewidth}@{}}",
-        r"id & statement & verdict & method & scope \\ \hline",
+        r"% Needs \usepackage{longtable,array,amsmath,amssymb}; --standalone brings them.",
+        r"\begingroup\footnotesize",
+        rf"\begin{{longtable}}{{@{{}}{columns}@{{}}}}",
+        r"id & statement & verdict & method & scope \\ \hline \endhead",
     ]
     for entry in report.entries:
         point = point_text(entry)
@@ -309,11 +317,11 @@ def latex_report(report: Report) -> str:
         cells = [entry.info["id"], statement, verdict_text(entry), entry.verdict.method, entry.scope]
         printed = [latex_text(cell) for cell in cells]
         printed[1] += cite(_references(entry))
-        formula = entry.info["latex"]
-        if formula and len(formula) <= _WIDEST_FORMULA and "&" not in formula and r"\\" not in formula:
-            printed[1] += rf"\newline $\displaystyle {formula}$"
+        rows = broken(entry.info["latex"], _CELL) if entry.info["latex"] else []
+        if len(rows) <= _MOST_ROWS:
+            printed[1] += "".join(rf"\newline $\displaystyle {row}$" for row in rows)
         lines.append(" & ".join(printed) + r" \\")
-    return "\n".join([*lines, r"\end{longtable}", "", _reference_list(report.entries)])
+    return "\n".join([*lines, r"\end{longtable}", r"\endgroup", "", _reference_list(report.entries)])
 
 
 def latex_claims(entries: Sequence[Entry]) -> str:
@@ -323,24 +331,46 @@ def latex_claims(entries: Sequence[Entry]) -> str:
         info, verdict = entry.info, entry.verdict
         out += [rf"\paragraph{{{latex_text(info['id'])}. {latex_text(info['title'])}}}", latex_text(info["statement"])]
         if info["latex"]:
-            out += [r"\begin{equation*}", info["latex"], r"\end{equation*}"]
+            out += _display([info["latex"]])
         setting = [item for key in ("domain_latex", "definitions_latex", "assumptions_latex") for item in info.get(key, [])]
-        if setting:
-            out.append("Here " + ", ".join(f"${item}$" for item in setting) + ".")
+        out += _where("Here", setting)
         out.append(r"\begin{enumerate}")
         for step in verdict.steps:
             out.append(r"\item " + ("Lemma. " if step.lemma else "") + latex_text(step.words))
             formulas, more = few(step.latex)
-            out += [*(rf"\begin{{equation*}}{line}\end{{equation*}}" for line in formulas), more]
-            if step.context_latex:
-                breakable = step.context_latex.replace(r"\left(", "(").replace(r"\right)", ")")  # a pair keeps to one line
-                out.append(rf"{{\raggedright where {breakable}.\par}}")
+            out += [*_display(formulas), more, *_where("where", step.context_latex.strip("$").split("$, $"))]
             out.append(rf"\emph{{{latex_text(str(step.status))} by {latex_text(step.method.removeprefix('by '))}.}}")
         out.append(r"\end{enumerate}")
         out.append(f"Source: {latex_text(info['source'])}{cite(_references(entry))}.")
         witness = f" Witness: {latex_text(point_text(entry))}." if verdict.witness else ""
         out += [rf"\textbf{{{latex_text(verdict_text(entry)).capitalize()}}} ({latex_text(verdict.method)}).{witness}", ""]
     return "\n".join([*out, _reference_list(entries)])
+
+
+def _display(formulas: Sequence[str]) -> list[str]:
+    """Formulas between lines of text, broken where they are too long."""
+    from dstheory.symbolic.render.lines import broken
+
+    rows: list[str] = []
+    left_out: list[str] = []
+    for first, *rest in (broken(formula, _LINE) for formula in formulas):
+        if len(rest) < _MOST_LINES:
+            rows += [rf"&{first}", *(rf"&\quad {line}" for line in rest)]
+        else:
+            left_out.append(rf"(A formula of {len(rest) + 1} lines, which \texttt{{--format json}} writes out.)")
+    body = "\\\\[0.6ex]\n".join(rows)
+    shown = rf"\begin{{equation*}}{body[1:]}\end{{equation*}}" if len(rows) == 1 else rf"\begin{{align*}}{body}\end{{align*}}"
+    return [shown, *left_out] if rows else left_out
+
+
+def _where(word: str, items: Sequence[str]) -> list[str]:
+    """What symbols mean: short formulas as a sentence, long ones and fractions on lines of their own."""
+    from dstheory.symbolic.render.lines import visual_width
+
+    long = [item for item in items if visual_width(item) > (_LONG_FRACTION if r"\frac" in item else _LONG_INLINE)]
+    short = ", ".join(f"${item}$" for item in items if item and item not in long)
+    said = rf"{{\raggedright {word} {short}{' and' if long else '.'}\par}}" if short else word * bool(long)
+    return [said, *_display(long)]
 
 
 def _references(entry: Entry) -> list[str]:

@@ -117,7 +117,7 @@ def command() -> None:
     help="Where the run is kept; default results/arithmetic-METHOD-SEED.npz.",
 )
 @click.option("--overwrite", is_flag=True, help="Begin again, whatever FILE holds.")
-@drawing_options
+@drawing_options("Also draw p, a, b and accuracy at the start and at the end, in this format (repeatable); else no figure.")
 @config_option
 @json_option  # fmt: skip
 def train(checkpoint: Path | None, overwrite: bool, as_json: bool, **options: Any) -> None:
@@ -234,7 +234,7 @@ def _figures(policy: ArithmeticPolicy, settings: Settings) -> dict[str, dict[str
     help="Write the rollouts there, as `dstheory anatomy` reads them.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace FILE.jsonl.")
-@drawing_options
+@drawing_options("Also draw the final accuracy over the sizes, in this format (repeatable); else no figure.")
 @json_option  # fmt: skip
 def evaluate(
     checkpoints: tuple[Path, ...],

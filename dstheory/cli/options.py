@@ -100,14 +100,21 @@ def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     ctx.meta.setdefault(_FIGURES, {})[param.name] = value
 
 
-drawing_options = _apply(
-    [
-        click.option("--figure-format", type=click.Choice(["png", "svg", "pdf"]), multiple=True, expose_value=False,
-                     callback=_keep, help="Format of the figure (repeatable); where one is drawn anyway, default png and svg."),
-        click.option("--width", type=click.Choice(["text", "column"]), default="text", show_default=True, expose_value=False,
-                     callback=_keep, help="Draw for the width of a paper's text, or for one column."),
-    ]
-)  # fmt: skip
+def format_option(text: str) -> Callable[[_F], _F]:
+    """Return the option ``--figure-format``; ``text`` says of what."""
+    return click.option("--figure-format", type=click.Choice(["png", "svg", "pdf"]), multiple=True, expose_value=False,
+                        callback=_keep, help=text)  # fmt: skip
+
+
+def drawing_options(text: str = "Format of the figure (repeatable); default png and svg.") -> Callable[[_F], _F]:
+    """Return the options that say how a figure is drawn; ``text`` says what a format does."""
+    return _apply(
+        [
+            format_option(text),
+            click.option("--width", type=click.Choice(["text", "column"]), default="text", show_default=True, expose_value=False,
+                         callback=_keep, help="Draw for the width of a paper's text, or for one column."),
+        ]
+    )  # fmt: skip
 
 
 def formats_asked() -> tuple[str, ...]:
@@ -144,7 +151,7 @@ def figure_options(text: str) -> Callable[[_F], _F]:
         [
             click.option("--out", type=click.Path(path_type=Path), default=None, metavar="DIR", help=text),
             click.option("--no-figure", is_flag=True, help="Draw nothing."),
-            drawing_options,
+            drawing_options(),
             click.option("--overwrite", is_flag=True, help="Replace an earlier result in DIR."),
         ]
     )

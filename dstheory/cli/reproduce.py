@@ -14,7 +14,7 @@ import click
 
 from dstheory.cli import completion
 from dstheory.cli.echo import json_option, say
-from dstheory.cli.options import processes
+from dstheory.cli.options import format_option, formats_asked, processes
 from dstheory.texts import printable
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ Examples:
     "--out", type=click.Path(path_type=Path), default=Path("results/reproduce"), show_default=True, metavar="DIR",
     help="Each experiment gets its own directory below this one.",
 )  # fmt: skip
+@format_option("Format of the figures (repeatable); default png and svg.")
 @click.option("--overwrite", is_flag=True, help="Replace earlier results.")
 @json_option
 def command(
@@ -61,7 +62,7 @@ def command(
     overwrite: bool,
     as_json: bool,
 ) -> int:
-    """Run experiments; write figures (PNG, SVG), data (netCDF), tables (CSV, Markdown), caption and manifest of each.
+    """Run experiments; write figures, data (netCDF), tables (CSV, Markdown), caption and manifest of each.
 
     One that fails is reported and the others still run.
     """
@@ -86,6 +87,7 @@ def command(
             quick=quick,
             overwrite=overwrite,
             data=data,
+            formats=formats_asked(),
             command=["dstheory", *sys.argv[1:]],
         )
     if as_json:

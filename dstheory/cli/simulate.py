@@ -51,7 +51,7 @@ Examples:
 @click.option("--out", type=click.Path(path_type=Path), default=None, metavar="DIR",
               help="Directory for figure, data and manifest; default a new one under results/.")  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Replace an earlier result in DIR.")
-@drawing_options
+@drawing_options()
 @module_option
 @json_option
 @click.pass_context

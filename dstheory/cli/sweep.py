@@ -41,7 +41,7 @@ Examples:
   dstheory sweep --grid length_weight=0:1:21 --grid beta=log:1e-3:1:13 --answer-length 1024
   dstheory sweep --of simulate --grid optimizer=sgd,adam --grid length_weight=0,0.5,1 --steps 5000
   dstheory sweep --of simulate --objective reinforce --grid a=0.1:0.9:9 --grid b=0.1:0.9:9 --workers 2
-  dstheory sweep --mdp examples/three_prompts.json --grid beta=log:0.01:10:25 --out results/beta --json
+  dstheory sweep --mdp examples/three_prompts.json --grid beta=log:0.01:10:25 --out results/beta --figure-format png
 \b
 A grid is START:STOP:COUNT (equally spaced, ends included), log:START:STOP:COUNT, or values separated by commas.
 A sweep that was interrupted or killed goes on where it was when the same command is given again.
@@ -91,7 +91,7 @@ class _Size(click.ParamType[Any]):
 @click.option("--out", type=click.Path(path_type=Path), default=None, metavar="DIR",
               help="Directory for data and manifest; default a new one under results/.")  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Replace an earlier result in DIR, and another sweep's unfinished one.")
-@drawing_options
+@drawing_options("Also draw p, a, b and accuracy over the longest axis of the grid, in this format (repeatable); else no figure.")
 @click.option("--chunk", type=Whole(1, 1_000_000_000, "no sweep has so many settings; give fewer"), default=None, metavar="N",
               help="Settings saved together, about; no influence on the numbers.")  # fmt: skip
 @click.option("--max-size", type=_Size(), default=None,

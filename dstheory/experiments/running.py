@@ -59,6 +59,7 @@ def run_experiment(
     quick: bool = False,
     overwrite: bool = False,
     data: Path | None = None,
+    formats: Sequence[str] = (),
     command: Sequence[str] = (),
     progress: Callable[[float], None] | None = None,
 ) -> ExperimentResult:
@@ -70,6 +71,7 @@ def run_experiment(
         quick: the small version.
         overwrite: whether earlier results may be replaced.
         data: folder with what the experiment reads, handed on to those whose ``run`` has an argument of that name.
+        formats: of the figures: "png", "svg", "pdf"; none for png and svg.
         command: what the manifest gives as the command line.
         progress: called with the part that is done, from 0 to 1.
 
@@ -77,6 +79,7 @@ def run_experiment(
         What became of it.
     """
     from dstheory.plots import save_figure
+    from dstheory.plots.style import drawn_for
     from dstheory.readers import results_directory, write_run
 
     began = time.monotonic()
@@ -89,8 +92,9 @@ def run_experiment(
             extra = {"data": data} if "data" in inspect.signature(run).parameters else {}
             report = None if progress is None else lambda done, total: progress(done / total)
             found = Findings(*run(quick=quick, progress=report, **extra))
-            for stem, figure in found.figures.items():
-                save_figure(figure, directory / stem)
+            with drawn_for("text", tuple(formats)):
+                for stem, figure in found.figures.items():
+                    save_figure(figure, directory / stem)
             for stem, table in found.tables.items():
                 write_table(table, directory / stem)
             caption = (found.caption or experiment.text).strip()
@@ -151,7 +155,7 @@ def run_experiments(
         jobs: how many processes; with 1 all run here.
         progress: called with a name and the part done.
         finished: called with each result as it comes.
-        settings: as of :func:`run_experiment`: quick, overwrite, data, command.
+        settings: as of :func:`run_experiment`: quick, overwrite, data, formats, command.
 
     Returns:
         The results, in the order of ``experiments``.

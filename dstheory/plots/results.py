@@ -152,7 +152,7 @@ def rates_figure(found: Mapping[str, Mapping[str, float]], *, title: str = "") -
 
 
 def sweep_figure(data: LabelledArrays, *, title: str = "") -> Figure:
-    """Draw p, a, b and accuracy over the first swept parameter; others are taken at their medians, and the middle 80 % shaded."""
+    """Draw p, a, b and accuracy over the longest axis; others are taken at their medians, and the middle 80 % shaded."""
     dims = [name for name in data.variables["status"][0] if name != "step"]
     sizes = [np.size(data[name]) for name in dims]
     along = int(np.argmax(sizes))

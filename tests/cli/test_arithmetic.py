@@ -49,6 +49,19 @@ def test_train_evaluate_show(dstheory, tmp_path) -> None:
     assert start["problem"].startswith("4x5:")
 
 
+def test_figures_are_drawn_where_a_format_asks_for_them(dstheory, tmp_path) -> None:
+    asked = ("--figure-format", "svg", "--width", "column")
+    tiny = ("--updates", 1, "--problems", 2, "--group", 2, "--sizes", "4x4,4x5", "--checkpoint")
+    assert dstheory("arithmetic", "train", *tiny, "plain.npz").code == 0
+    assert dstheory("arithmetic", "train", *tiny, "c.npz", *asked).code == 0
+    few = ("--sizes", "4x4,4x9", "--per-size", 2, "--episodes", 2)
+    assert dstheory("arithmetic", "evaluate", "c.npz", "plain.npz", *few, *asked).code == 0
+    assert sorted(path.name for path in tmp_path.glob("*.[ps][nvd][gf]")) == ["c.svg", "evaluation.svg"]
+    trained, evaluated = ((tmp_path / name).read_text() for name in ("c.svg", "evaluation.svg"))
+    assert all(f"<!-- {text} -->" in trained for text in ("sizes trained on", "other sizes", "probability"))
+    assert all(f"<!-- {text} -->" in evaluated for text in ("c", "plain", "4x4", "4x9"))
+
+
 def test_rollouts_are_read_by_the_anatomy_room(dstheory, tmp_path) -> None:
     from dstheory.anatomy.logs import read_log
     from dstheory.anatomy.rates import measure

@@ -77,6 +77,9 @@ def test_what_an_experiment_returns_is_what_is_written_and_printed(dstheory, tmp
     assert (folder / "costs.md").read_text() == expected
     assert (folder / "note.txt").read_text() == "words\n"
     assert (folder / "caption.txt").read_text() == "b is 1.\n"
+    again = dstheory("reproduce", tmp_path / "tiny.py", "--out", "pdf", "--figure-format", "pdf")
+    assert again.code == 0, again.err
+    assert [path.name for path in (tmp_path / "pdf" / "tiny").glob("fig.*")] == ["fig.pdf"]
     manifest = json.loads((folder / "run.json").read_text())
     assert (manifest["seed"], manifest["caption"], manifest["files"]) == (7, "b is 1.", names)
     assert manifest["parameters"] == {"experiment": "tiny", "quick": False, "claims": ["A1"], "data": None}

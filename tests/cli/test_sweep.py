@@ -39,6 +39,21 @@ def test_a_large_sweep_is_summed_up(dstheory) -> None:
     assert re.search(r"decision_share +share of the accuracy gain due to decisions +0\.\d+ +0\.\d+ +0\.999", ran.out)
 
 
+def test_a_figure_is_drawn_where_a_format_asks_for_it(dstheory, tmp_path) -> None:
+    """Also of a sweep that was complete already; over numbers and over names, in the formats asked for and in no other."""
+    for grids in (GRIDS, ("--of", "simulate", "--objective", "sft", "--steps", 3, "--grid", "optimizer=sgd,adam")):
+        out = f"of-{len(grids)}"
+        assert dstheory("sweep", *grids, "--out", out).code == 0
+        assert not list((tmp_path / out).glob("sweep.*"))
+        ran = dstheory("sweep", *grids, "--out", out, "--figure-format", "svg", "--figure-format", "pdf", "--width", "column")
+        assert ran.code == 0, ran.err
+        assert sorted(path.name for path in (tmp_path / out).glob("sweep.*")) == ["sweep.pdf", "sweep.svg"]
+        drawn = (tmp_path / out / "sweep.svg").read_text()
+        assert all(f"<!-- {text} -->" in drawn for text in ("p = P(correct)", "final accuracy", "probability"))
+        assert ("<!-- adam -->" in drawn) == (grids is not GRIDS)
+        assert ("length weight" in drawn) == (grids is GRIDS)
+
+
 def test_json_and_the_same_command_again(dstheory) -> None:
     first = dstheory("sweep", *GRIDS, "--json")
     found = first.result

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pickle
+import re
 import shutil
 import subprocess
 from collections import Counter
@@ -17,6 +18,7 @@ from dstheory.claims.reports import (
     claim_text,
     junit_report,
     latex_claims,
+    latex_document,
     latex_report,
     markdown_claims,
     markdown_report,
@@ -198,9 +200,10 @@ def test_every_claim_has_a_page_in_the_catalogue(report):
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
-def test_all_claims_compile_as_latex(report, tmp_path):
-    head = "\\documentclass{article}\\usepackage{amsmath,amssymb,longtable}\\begin{document}\n"
-    (tmp_path / "report.tex").write_text(head + latex_report(report) + latex_claims(report.entries) + "\\end{document}")
+def test_all_claims_compile_as_latex_and_nothing_runs_off_the_page(report, tmp_path):
+    (tmp_path / "report.tex").write_text(latex_document(latex_report(report) + latex_claims(report.entries)))
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "report.tex"]
-    run = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
-    assert run.returncode == 0, run.stdout[-2000:].decode(errors="replace")
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False, text=True, errors="replace")
+    assert run.returncode == 0, run.stdout[-2000:]
+    overfull = [float(points) for points in re.findall(r"Overfull \\hbox \(([\d.]+)pt", run.stdout)]
+    assert [points for points in overfull if points > 5] == []

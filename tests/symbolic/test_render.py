@@ -13,13 +13,11 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-import sympy as sp
 from symbolic.families import KINDS, LENGTH_WEIGHTED, accepted, derived
 
 from dstheory.rational.symbols import symbol
 from dstheory.symbolic import render
 from dstheory.symbolic.objectives import lookup
-from dstheory.symbolic.render.latex import broken, visual_width
 from dstheory.symbolic.render.mathml import formula_mathml as mathml
 from dstheory.symbolic.render.printers import formula_latex as latex
 from dstheory.symbolic.render.printers import formula_text as text
@@ -73,23 +71,6 @@ def test_the_notebook_shows_the_gradient() -> None:
     shown = derived("reinforce")._repr_latex_()
     assert shown.startswith("$$\\begin{aligned}")
     assert r"N \, p \, \left(1 - p\right) \, \left(Q_{C} - Q_{W}\right)" in shown
-
-
-def test_breaking_a_formula_loses_nothing() -> None:
-    names = [symbol(f"R_{i}") for i in "abcdefghijklmnop"]
-    total = sp.Add(*[(-1) ** i * x * symbol("gamma") for i, x in enumerate(names)])
-    for width in (10, 30, 60):
-        lines = broken(total, width)
-        assert all(visual_width(line) <= width + 6 for line in lines)
-        joined = " ".join(lines)
-        assert re.sub(r"\s", "", joined) == re.sub(r"\s", "", latex(total))
-    product = broken(symbol("w_s") * total / (1 - symbol("q")), 40)
-    assert len(product) > 2
-    assert product[0].count(r"\Bigl(") == 1
-    assert product[-1].endswith(r"\Bigr)")
-    sum_times_sum = broken((1 - symbol("p")) * total, 40)
-    assert sum_times_sum[0].startswith(r"\left(1 - p\right) \Bigl(")
-    assert broken(-total, 40)[0].startswith(("- R", "R"))
 
 
 def test_small_pieces_of_notation() -> None:

@@ -87,7 +87,7 @@ class _Report(click.Command):
 @seed_option("Of bootstrap and folds.")
 @click.option("--out", type=click.Path(path_type=Path), default=None, metavar="DIR",
               help="Directory for figures, anatomy.json and manifest; default results/anatomy, numbered if taken.")  # fmt: skip
-@drawing_options
+@drawing_options()
 @click.option("--report", type=click.Path(path_type=Path), default=None, metavar="FILE.html",
               help="Also write one HTML file: the answers in plain words, figures, tables.")  # fmt: skip
 @click.option("--details", is_flag=True, help="Also print checks, predictions, rounds and caps as tables.")
