@@ -49,8 +49,8 @@ def numbers_only() -> Mapping[str, str]:
 def theorems() -> tuple[General, ...]:
     """Return the theorems of the library, file by file.
 
-    >>> [item.name for item in theorems() if "E3" in item.claims]
-    ['share_tends_to_one', 'E3_minimal']
+    >>> [item.name for item in theorems() if "C2" in item.claims]
+    ['dilution', 'dilution_length', 'dilution_limit']
     """
     return tuple(
         General(name, file, said["general"], said["assumes"], tuple(said.get("claims", ())))

@@ -41,6 +41,10 @@ WRONG = {
     "half": ("Training", "= (w + v) / (2 * v) * imitation_time", "= (w + v) / v * imitation_time"),
     "clipped": ("Training", "c <= sqrt (norm2 n m g h w v) ->", "0 <= sqrt (norm2 n m g h w v) ->"),
     "towards": ("Training", "(aE < pE -> best < more < pE)", "(aE < pE -> best > more)"),
+    "memory": ("Endless", "earned 0 T h <= V + eps)\n  /\\", "earned 0 T h <= V - eps)\n  /\\"),
+    "existence": ("Endless", "(exists V, phi V = V) <-> never < 0.", "(exists V, phi V = V) <-> never <= 0."),
+    "price": ("Endless", "-> 0 <= kappa -> never < 0.", "-> -1 <= kappa -> never < 0."),
+    "bonus": ("Endless", "Theorem endless_bonus bonus : 2 <= bonus ->", "Theorem endless_bonus bonus : 0 <= bonus ->"),
     "point": ("Gradient", "/\\ d < 0.", "/\\ d > 0."),
 }
 

@@ -21,23 +21,20 @@ Definition KL n (p r : nat -> R) := Sum n (fun i => p i * ln (p i / r i)).
 
 (* The cross entropy is smallest at the demonstrator's own probabilities. *)
 Theorem gibbs n (p r : nat -> R) : Sum n p = 1 -> Sum n r = 1 ->
-  (forall i, (i < n)%nat -> 0 < p i) -> (forall i, (i < n)%nat -> 0 < r i) ->
+  (forall i, (i < n)%nat -> 0 <= p i) -> (forall i, (i < n)%nat -> 0 < r i) ->
   0 <= KL n p r /\ (KL n p r = 0 <-> forall i, (i < n)%nat -> p i = r i).
 Proof.
 intros Hp Hr Pp Pr.
-assert (E : KL n p r = Sum n (fun i => r i - p i - p i * ln (r i / p i))).
-{ rewrite Sum_minus, Sum_minus, Hp, Hr. unfold KL.
-  rewrite (Sum_ext n (fun i => p i * ln (p i / r i)) (fun i => (-1) * (p i * ln (r i / p i)))); [rewrite Sum_scal; ring|].
-  intros i Hi. rewrite !ln_div by auto. ring. }
-assert (N : forall i, (i < n)%nat -> 0 <= r i - p i - p i * ln (r i / p i)).
-{ intros i Hi. pose proof (Pp i Hi). pose proof (Pr i Hi).
-  assert (Q : 0 < r i / p i) by (apply Rdiv_lt_0_compat; assumption). pose proof (ln_below (r i / p i) Q).
-  assert (p i * (r i / p i) = r i) by (field; lra). nra. }
-split; [rewrite E; apply Sum_nonneg, N|]. split.
-- intros Z i Hi. rewrite E in Z. pose proof (Sum_zero_each n _ N Z i Hi) as X. pose proof (Pp i Hi). pose proof (Pr i Hi).
-  assert (Q : 0 < r i / p i) by (apply Rdiv_lt_0_compat; assumption).
-  assert (p i * (r i / p i) = r i) by (field; lra).
-  destruct (Req_dec (r i / p i) 1) as [O|O]; [rewrite O in *; lra|]. pose proof (ln_strictly_below (r i / p i) Q O). nra.
+assert (E : KL n p r = Sum n (fun i => r i - p i + p i * ln (p i / r i))).
+{ rewrite Sum_plus, Sum_minus, Hp, Hr. unfold KL. ring. }
+assert (N : forall i, (i < n)%nat -> 0 <= r i - p i + p i * ln (p i / r i) /\ (r i - p i + p i * ln (p i / r i) = 0 -> p i = r i)).
+{ intros i Hi. pose proof (Pr i Hi). destruct (Rle_lt_or_eq_dec 0 (p i) (Pp i Hi)) as [P|<-]; [|split; [lra | intro; exfalso; lra]].
+  assert (Q : 0 < r i / p i) by (apply Rdiv_lt_0_compat; assumption). assert (M : p i * (r i / p i) = r i) by (field; lra).
+  replace (ln (p i / r i)) with (- ln (r i / p i)) by (rewrite !ln_div by assumption; ring).
+  pose proof (ln_below (r i / p i) Q). split; [nra|]. intro Z.
+  destruct (Req_dec (r i / p i) 1) as [O|O]; [rewrite O in M; lra|]. pose proof (ln_strictly_below (r i / p i) Q O). nra. }
+split; [rewrite E; apply Sum_nonneg; apply N|]. split.
+- intros Z i Hi. rewrite E in Z. apply N; [exact Hi|]. apply (Sum_zero_each n _ (fun i Hi => proj1 (N i Hi)) Z i Hi).
 - intro H. unfold KL. apply Sum_zero. intros i Hi. rewrite H by exact Hi. pose proof (Pr i Hi).
   replace (r i / r i) with 1 by (field; lra). rewrite ln_1. ring.
 Qed.

@@ -184,7 +184,7 @@ intros P E PE SE H Pp Ps W V. rewrite !sft_sum. pose proof (discounted_in n piE 
 assert (N : 0 < turns n piE sE 1) by (apply Rdiv_lt_0_compat; lra).
 apply Rmult_le_compat_l; [lra|].
 assert (A : Sum n (fun y => piE y * (w * ln (pi y))) <= Sum n (fun y => piE y * (w * ln (piE y)))).
-{ destruct P as [HE _]. destruct (gibbs n piE pi HE H PE Pp) as [G _]. unfold KL in G.
+{ destruct P as [HE _]. destruct (gibbs n piE pi HE H (fun y Hy => Rlt_le _ _ (PE y Hy)) Pp) as [G _]. unfold KL in G.
   rewrite (Sum_ext n _ (fun y => piE y * ln (piE y) - piE y * ln (pi y))) in G by (intros; rewrite ln_div by auto; ring).
   rewrite Sum_minus in G.
   rewrite (Sum_ext n (fun y => piE y * (w * ln (pi y))) (fun y => w * (piE y * ln (pi y)))) by (intros; ring).

@@ -42,19 +42,19 @@ rewrite exp_plus, exp_Ropp, exp_ln by apply mass_pos. unfold Rdiv. ring.
 Qed.
 
 (* E1 (and H2), one stage: what p gets is the soft maximum less T KL(p || tilt); *)
-Theorem variational Q p : Sum n p = 1 -> (forall i, (i < n)%nat -> 0 < p i) ->
+Theorem variational Q p : Sum n p = 1 -> (forall i, (i < n)%nat -> 0 <= p i) ->
   penalised n ref T Q p = soft n ref T Q - T * KL n p (tilt n ref T Q).
 Proof.
 intros H P. unfold penalised, KL.
 rewrite (Sum_ext n (fun i => p i * ln (p i / tilt n ref T Q i))
   (fun i => p i * (soft n ref T Q / T) - / T * (p i * (Q i - T * ln (p i / ref i))))).
 - rewrite Sum_minus, Sum_scal, Sum_scal_r, H. field. lra.
-- intros i Hi. pose proof (P i Hi). pose proof (ref_pos i Hi). pose proof (tilt_pos Q i Hi).
+- intros i Hi. destruct (Rle_lt_or_eq_dec 0 (p i) (P i Hi)) as [L|<-]; [|ring]. pose proof (ref_pos i Hi). pose proof (tilt_pos Q i Hi).
   rewrite !ln_div by assumption. rewrite tilt_exp, ln_mult by (assumption || apply exp_pos). rewrite ln_exp. field. lra.
 Qed.
 
 (* so the optimum is the tilted reference and no other. *)
-Theorem stage_optimum Q p : Sum n p = 1 -> (forall i, (i < n)%nat -> 0 < p i) ->
+Theorem stage_optimum Q p : Sum n p = 1 -> (forall i, (i < n)%nat -> 0 <= p i) ->
   penalised n ref T Q p <= soft n ref T Q
   /\ (penalised n ref T Q p = soft n ref T Q <-> forall i, (i < n)%nat -> p i = tilt n ref T Q i).
 Proof.
@@ -62,8 +62,11 @@ intros H P. rewrite variational by assumption.
 destruct (gibbs n p (tilt n ref T Q) H (tilt_sum Q) P (tilt_pos Q)) as [G E]. split; [nra|]. rewrite <- E. split; intro; nra.
 Qed.
 
+Lemma tilt_nonneg Q i : (i < n)%nat -> 0 <= tilt n ref T Q i.
+Proof. intro Hi. apply Rlt_le, tilt_pos, Hi. Qed.
+
 Lemma stage_attained Q : penalised n ref T Q (tilt n ref T Q) = soft n ref T Q.
-Proof. apply stage_optimum; [apply tilt_sum | apply tilt_pos | reflexivity]. Qed.
+Proof. apply stage_optimum; [apply tilt_sum | apply tilt_nonneg | reflexivity]. Qed.
 
 Lemma soft_le Q Q' c : (forall i, (i < n)%nat -> Q i <= Q' i + c) -> soft n ref T Q <= soft n ref T Q' + c.
 Proof.
@@ -71,7 +74,19 @@ intro H. rewrite <- (stage_attained Q). set (p := tilt n ref T Q).
 assert (X : penalised n ref T Q p <= penalised n ref T Q' p + c).
 { unfold penalised. replace c with (Sum n (fun i => p i * c)) by (rewrite Sum_scal_r; unfold p; rewrite tilt_sum; ring).
   rewrite <- Sum_plus. apply Sum_le. intros i Hi. pose proof (H i Hi). pose proof (tilt_pos Q i Hi). fold p in H1. nra. }
-destruct (stage_optimum Q' p (tilt_sum Q) (tilt_pos Q)) as [Y _]. lra.
+destruct (stage_optimum Q' p (tilt_sum Q) (tilt_nonneg Q)) as [Y _]. lra.
+Qed.
+
+Lemma soft_lt Q Q' c : (forall i, (i < n)%nat -> Q i < Q' i + c) -> soft n ref T Q < soft n ref T Q' + c.
+Proof.
+intro H. assert (M : mass n ref T Q < mass n ref T Q' * exp (c / T)).
+{ unfold mass. rewrite <- Sum_scal_r. assert (L : forall i, (i < n)%nat -> ref i * exp (Q i / T) < ref i * exp (Q' i / T) * exp (c / T)).
+  { intros i Hi. rewrite Rmult_assoc, <- exp_plus. apply Rmult_lt_compat_l; [apply ref_pos, Hi|]. apply exp_increasing.
+    rewrite <- Rdiv_plus_distr. apply Rmult_lt_compat_r; [apply Rinv_0_lt_compat, T_pos | apply H, Hi]. }
+  apply (Sum_lt_one n _ _ 0 some_answer); [apply L, some_answer | intros i Hi; apply Rlt_le, L, Hi]. }
+assert (X : ln (mass n ref T Q) < ln (mass n ref T Q') + c / T).
+{ rewrite <- (ln_exp (c / T)), <- ln_mult by (apply exp_pos || apply mass_pos). apply ln_increasing; [apply mass_pos | exact M]. }
+unfold soft. assert (T * (c / T) = c) by (field; lra). nra.
 Qed.
 
 Lemma soft_const c : soft n ref T (fun _ => c) = c.
@@ -124,11 +139,11 @@ Lemma soft_mean Q : (forall i, (i < n)%nat -> 0 <= Q i <= 1) -> 2 <= T ->
   0 <= soft n ref T Q - Sum n (fun i => ref i * Q i) <= 2 / T.
 Proof.
 intros H T2. split.
-- destruct (stage_optimum Q ref ref_sum ref_pos) as [X _]. unfold penalised in X.
+- destruct (stage_optimum Q ref ref_sum (fun i Hi => Rlt_le _ _ (ref_pos i Hi))) as [X _]. unfold penalised in X.
   rewrite (Sum_ext n _ (fun i => ref i * Q i)) in X; [lra|]. intros i Hi. pose proof (ref_pos i Hi).
   replace (ref i / ref i) with 1 by (field; lra). rewrite ln_1. ring.
 - rewrite <- (stage_attained Q). unfold penalised.
-  destruct (gibbs n (tilt n ref T Q) ref (tilt_sum Q) ref_sum (tilt_pos Q) ref_pos) as [G _]. unfold KL in G.
+  destruct (gibbs n (tilt n ref T Q) ref (tilt_sum Q) ref_sum (tilt_nonneg Q) ref_pos) as [G _]. unfold KL in G.
   rewrite (Sum_ext n _ (fun i => tilt n ref T Q i * Q i - T * (tilt n ref T Q i * ln (tilt n ref T Q i / ref i)))) by (intros; ring).
   rewrite Sum_minus, Sum_scal.
   assert (S : Sum n (fun i => tilt n ref T Q i * Q i) <= Sum n (fun i => ref i * Q i + ref i * (2 / T))).
@@ -146,7 +161,7 @@ Hypothesis ref_sum : Sum n ref = 1.
 Hypothesis r_in : forall y, (y < n)%nat -> 0 < r y < 1.
 Hypothesis Ts_pos : 0 < Ts.
 Hypothesis Td_pos : 0 < Td.
-Hypothesis discount : 0 <= g < 1.
+Hypothesis discount : 0 <= g <= 1.
 
 (* The two decisions of answer y, 0 to stop and 1 to resample, if a new turn is worth V. *)
 Definition choices V y := two (Rs y) (Rr y + g * V).
@@ -157,6 +172,8 @@ Definition turn p (s : nat -> R) V :=
   penalised n ref Ts (fun y => penalised 2 (two (r y) (1 - r y)) Td (choices V y) (two (s y) (1 - s y))) p.
 
 Lemma two_pos x : 0 < x < 1 -> forall i, (i < 2)%nat -> 0 < two x (1 - x) i.
+Proof. intros H [|i] _; simpl; lra. Qed.
+Lemma two_nonneg x : 0 <= x <= 1 -> forall i, (i < 2)%nat -> 0 <= two x (1 - x) i.
 Proof. intros H [|i] _; simpl; lra. Qed.
 Lemma two_sum x : Sum 2 (two x (1 - x)) = 1.
 Proof. simpl. ring. Qed.
@@ -170,6 +187,26 @@ Qed.
 Lemma Phi_le u v c : 0 <= c -> u <= v + c -> Phi u <= Phi v + g * c.
 Proof. intros C H. apply soft_le; [exact ref_pos | exact ref_sum | exact Ts_pos |]. intros y Hy. apply W_le; assumption. Qed.
 
+(* What a new turn is worth minus V falls strictly in V, without discount too, since some turns stop. *)
+Lemma Phi_lt u v : u < v -> Phi v < Phi u + (v - u).
+Proof.
+intro L. apply soft_lt; [exact ref_pos | exact ref_sum | exact Ts_pos |]. intros y Hy. pose proof (r_in y Hy) as R.
+assert (M : mass 2 (two (r y) (1 - r y)) Td (choices v y) < mass 2 (two (r y) (1 - r y)) Td (choices u y) * exp ((v - u) / Td)).
+{ unfold mass, choices; simpl. assert (E1 : 1 < exp ((v - u) / Td)).
+  { rewrite <- exp_0 at 1. apply exp_increasing, Rdiv_lt_0_compat; lra. }
+  assert (E2 : exp ((Rr y + g * v) / Td) <= exp ((Rr y + g * u) / Td) * exp ((v - u) / Td)).
+  { rewrite <- exp_plus, <- Rdiv_plus_distr. assert (I : (Rr y + g * v) / Td <= (Rr y + g * u + (v - u)) / Td)
+      by (apply Rmult_le_compat_r; [apply Rlt_le, Rinv_0_lt_compat, Td_pos | nra]).
+    destruct I as [I | ->]; [apply Rlt_le, exp_increasing, I | lra]. }
+  pose proof (exp_pos (Rs y / Td)). set (a := exp (Rs y / Td)) in *. set (e := exp ((v - u) / Td)) in *.
+  assert (0 < r y * a * (e - 1)) by (repeat apply Rmult_lt_0_compat; lra).
+  assert (0 <= (1 - r y) * (exp ((Rr y + g * u) / Td) * e - exp ((Rr y + g * v) / Td))) by (apply Rmult_le_pos; lra). lra. }
+assert (P : forall w, 0 < mass 2 (two (r y) (1 - r y)) Td (choices w y)) by (intro; apply mass_pos; [apply two_pos, R | apply two_sum]).
+assert (X : ln (mass 2 (two (r y) (1 - r y)) Td (choices v y)) < ln (mass 2 (two (r y) (1 - r y)) Td (choices u y)) + (v - u) / Td).
+{ rewrite <- (ln_exp ((v - u) / Td)), <- ln_mult by (apply exp_pos || apply P). apply ln_increasing; [apply P | exact M]. }
+unfold W, soft. assert (Td * ((v - u) / Td) = v - u) by (field; lra). nra.
+Qed.
+
 (* E1: the soft Bellman equation is a contraction, *)
 Theorem contraction u v : Rabs (Phi u - Phi v) <= g * Rabs (u - v).
 Proof.
@@ -178,10 +215,10 @@ pose proof (Phi_le u v (Rabs (u - v)) P ltac:(lra)). pose proof (Phi_le v u (Rab
 apply Rabs_le. lra.
 Qed.
 
-(* with exactly one solution, *)
-Theorem soft_bellman_unique : exists V, Phi V = V /\ forall U, Phi U = U -> U = V.
+(* with discount it has exactly one solution, *)
+Theorem soft_bellman_unique : g < 1 -> exists V, Phi V = V /\ forall U, Phi U = U -> U = V.
 Proof.
-set (f := fun V => Phi V - V). set (B := Rabs (Phi 0) / (1 - g)).
+intro G. set (f := fun V => Phi V - V). set (B := Rabs (Phi 0) / (1 - g)).
 assert (HB : B * (1 - g) = Rabs (Phi 0)) by (unfold B; field; lra).
 assert (B0 : 0 <= B) by (unfold B, Rdiv; apply Rmult_le_pos; [apply Rabs_pos | apply Rlt_le, Rinv_0_lt_compat; lra]).
 pose proof (Rle_abs (Phi 0)). pose proof (Rle_abs (- Phi 0)) as M. rewrite Rabs_Ropp in M.
@@ -198,25 +235,29 @@ pose proof (Rabs_pos (U - V)). destruct (Req_dec (Rabs (U - V)) 0) as [Z|Z]; [|n
 destruct (Req_dec (U - V) 0); [lra | exfalso; apply (Rabs_no_R0 (U - V)); assumption].
 Qed.
 
-(* which no stationary policy exceeds: J is what (p, s) gets for ever; *)
-Theorem soft_bellman_optimal V p s J : Phi V = V -> Sum n p = 1 -> (forall y, (y < n)%nat -> 0 < p y) ->
-  (forall y, (y < n)%nat -> 0 < s y < 1) -> J = turn p s J -> J <= V.
+Lemma turn_le p s J : Sum n p = 1 -> (forall y, (y < n)%nat -> 0 <= p y) -> (forall y, (y < n)%nat -> 0 <= s y <= 1) ->
+  turn p s J <= Phi J.
 Proof.
-intros HV H P S HJ.
-assert (A : turn p s J <= Phi J).
-{ unfold turn, Phi. apply Rle_trans with (penalised n ref Ts (W J) p).
-  - unfold penalised at 1 3. apply Sum_le. intros y Hy. apply Rmult_le_compat_l; [apply Rlt_le, P, Hy|].
-    apply Rplus_le_compat_r. apply stage_optimum; [apply two_pos, r_in, Hy | apply two_sum | exact Td_pos | apply two_sum | apply two_pos, S, Hy].
-  - apply stage_optimum; assumption. }
+intros H P S. unfold turn, Phi. apply Rle_trans with (penalised n ref Ts (W J) p).
+- unfold penalised at 1 3. apply Sum_le. intros y Hy. apply Rmult_le_compat_l; [apply P, Hy|].
+  apply Rplus_le_compat_r. apply stage_optimum; [apply two_pos, r_in, Hy | apply two_sum | exact Td_pos | apply two_sum | apply two_nonneg, S, Hy].
+- apply stage_optimum; assumption.
+Qed.
+
+(* which no stationary policy exceeds: J is what (p, s) gets for ever; *)
+Theorem soft_bellman_optimal V p s J : g < 1 -> Phi V = V -> Sum n p = 1 -> (forall y, (y < n)%nat -> 0 <= p y) ->
+  (forall y, (y < n)%nat -> 0 <= s y <= 1) -> J = turn p s J -> J <= V.
+Proof.
+intros G HV H P S HJ.
+pose proof (turn_le p s J H P S) as A.
 destruct (Rle_lt_dec J V) as [L|L]; [exact L|exfalso].
 pose proof (Phi_le J V (J - V) ltac:(lra) ltac:(lra)). nra.
 Qed.
 
 (* and that the tilted reference attains: a temperature per stage. *)
-Theorem soft_bellman_attained V : Phi V = V ->
-  V = turn (tilt n ref Ts (W V)) (fun y => tilt 2 (two (r y) (1 - r y)) Td (choices V y) 0) V.
+Lemma turn_attained V : Phi V = turn (tilt n ref Ts (W V)) (fun y => tilt 2 (two (r y) (1 - r y)) Td (choices V y) 0) V.
 Proof.
-intro HV. unfold turn. rewrite <- HV at 1. unfold Phi. rewrite <- (stage_attained n ref Ts ref_pos ref_sum Ts_pos (W V)).
+unfold turn, Phi. rewrite <- (stage_attained n ref Ts ref_pos ref_sum Ts_pos (W V)).
 unfold penalised at 1 2. apply Sum_ext. intros y Hy. f_equal. f_equal. unfold W.
 rewrite <- (stage_attained 2 _ Td (two_pos (r y) (r_in y Hy)) (two_sum (r y)) Td_pos (choices V y)).
 set (q := tilt 2 (two (r y) (1 - r y)) Td (choices V y)).
@@ -224,6 +265,10 @@ assert (Q : q 1%nat = 1 - q 0%nat).
 { pose proof (tilt_sum 2 _ Td (two_pos (r y) (r_in y Hy)) (two_sum (r y)) (choices V y)) as X. fold q in X. simpl in X. lra. }
 unfold penalised. simpl. rewrite Q. reflexivity.
 Qed.
+
+Theorem soft_bellman_attained V : Phi V = V ->
+  V = turn (tilt n ref Ts (W V)) (fun y => tilt 2 (two (r y) (1 - r y)) Td (choices V y) 0) V.
+Proof. intro HV. rewrite <- HV at 1. apply turn_attained. Qed.
 
 (* The stop logit of the optimum is the reference's plus the difference of action values over Td. *)
 Definition s_opt V y := tilt 2 (two (r y) (1 - r y)) Td (choices V y) 0.
@@ -246,7 +291,7 @@ End Chain.
 
 (* With terminal rewards in [0, 1] all soft values lie there. *)
 Lemma terminal_bounds n ref r Rs Ts Td g : (forall i, (i < n)%nat -> 0 < ref i) -> Sum n ref = 1 ->
-  (forall y, (y < n)%nat -> 0 < r y < 1) -> 0 < Ts -> 0 < Td -> 0 <= g < 1 -> (forall y, (y < n)%nat -> 0 <= Rs y <= 1) ->
+  (forall y, (y < n)%nat -> 0 < r y < 1) -> 0 < Ts -> 0 < Td -> 0 <= g <= 1 -> (forall y, (y < n)%nat -> 0 <= Rs y <= 1) ->
   (forall u y, (y < n)%nat -> 0 <= u <= 1 -> 0 <= W r Rs (fun _ => 0) Td g u y <= 1)
   /\ (forall V, Phi n ref r Rs (fun _ => 0) Ts Td g V = V -> 0 <= V <= 1).
 Proof.
@@ -255,13 +300,13 @@ assert (Wb : forall u y, (y < n)%nat -> 0 <= u <= 1 -> 0 <= W r Rs (fun _ => 0) 
 { intros u y Hy U. apply soft_between; [apply two_pos, Ri, Hy | apply two_sum | exact Td0 |].
   pose proof (RR y Hy). intros [|i] _; unfold choices; simpl; nra. }
 split; [exact Wb|]. intros V HV.
-assert (Ple : forall u v c, 0 <= c -> u <= v + c -> Phi n ref r Rs (fun _ => 0) Ts Td g u <= Phi n ref r Rs (fun _ => 0) Ts Td g v + g * c)
-  by (intros; apply Phi_le; assumption).
+assert (Plt : forall u v, u < v -> Phi n ref r Rs (fun _ => 0) Ts Td g v < Phi n ref r Rs (fun _ => 0) Ts Td g u + (v - u))
+  by (intros; apply Phi_lt; assumption).
 assert (Pb : forall u, 0 <= u <= 1 -> 0 <= Phi n ref r Rs (fun _ => 0) Ts Td g u <= 1).
 { intros u U. apply soft_between; [exact Rp | exact Rq | exact T0 |]. intros y Hy. apply Wb; assumption. }
 split; apply Rnot_lt_le; intro L.
-- pose proof (Ple 0 V (- V) ltac:(lra) ltac:(lra)). pose proof (Pb 0 ltac:(lra)). nra.
-- pose proof (Ple V 1 (V - 1) ltac:(lra) ltac:(lra)). pose proof (Pb 1 ltac:(lra)). nra.
+- pose proof (Plt V 0 L). pose proof (Pb 0 ltac:(lra)). lra.
+- pose proof (Plt 1 V L). pose proof (Pb 1 ltac:(lra)). lra.
 Qed.
 
 (* E2, E2-limit for terminal rewards in [0, 1]: V lies in [0, 1]; it exceeds the value V0 of the problem in which sampling is frozen at
@@ -275,8 +320,8 @@ Theorem frozen_limit n ref r Rs Ts Td g V V0 : (forall i, (i < n)%nat -> 0 < ref
 Proof.
 intros Rp Rq Ri T2 Td0 G RR HV H0.
 assert (Wle : forall u v y c, (y < n)%nat -> 0 <= c -> u <= v + c -> W r Rs (fun _ => 0) Td g u y <= W r Rs (fun _ => 0) Td g v y + g * c)
-  by (intros; apply (W_le n); assumption).
-destruct (terminal_bounds n ref r Rs Ts Td g Rp Rq Ri ltac:(lra) Td0 G RR) as [Wb Vb]. pose proof (Vb V HV) as VB. clear Vb.
+  by (intros; apply (W_le n); try assumption; lra).
+destruct (terminal_bounds n ref r Rs Ts Td g Rp Rq Ri ltac:(lra) Td0 ltac:(lra) RR) as [Wb Vb]. pose proof (Vb V HV) as VB. clear Vb.
 assert (Fle : forall u v c, 0 <= c -> u <= v + c -> frozen n ref r Rs Td g u <= frozen n ref r Rs Td g v + g * c).
 { intros u v c C H. unfold frozen. replace (g * c) with (Sum n (fun y => ref y * (g * c))) by (rewrite Sum_scal_r, Rq; ring).
   rewrite <- Sum_plus. apply Sum_le. intros y Hy. pose proof (Wle u v y c Hy C H). pose proof (Rp y Hy). nra. }
@@ -311,7 +356,7 @@ Proof.
 intros Rp Rq Ri T2 Td0 G C [k [Hk Ck]] HV H0.
 assert (CB : forall y, (y < n)%nat -> 0 <= c y <= 1) by (intros y Hy; destruct (C y Hy); lra).
 destruct (frozen_limit n ref r c Ts Td g V V0 Rp Rq Ri T2 Td0 G CB HV H0) as [VB [VB0 [LE _]]].
-destruct (terminal_bounds n ref r c Ts Td g Rp Rq Ri ltac:(lra) Td0 G CB) as [Wb _].
+destruct (terminal_bounds n ref r c Ts Td g Rp Rq Ri ltac:(lra) Td0 ltac:(lra) CB) as [Wb _].
 assert (P0 : 0 < V0).
 { rewrite <- H0. unfold frozen. apply (Sum_pos_one n _ k Hk).
   - apply Rmult_lt_0_compat; [apply Rp, Hk|].
@@ -319,7 +364,7 @@ assert (P0 : 0 < V0).
     + unfold choices; simpl. rewrite Ck. pose proof (Ri k Hk).
       assert (0 <= (1 - r k) * (g * V0)) by (apply Rmult_le_pos; [lra | apply Rmult_le_pos; lra]). lra.
     + destruct (stage_optimum 2 (two (r k) (1 - r k)) Td (two_pos (r k) (Ri k Hk)) (two_sum (r k)) Td0
-        (choices c (fun _ => 0) g V0 k) (two (r k) (1 - r k)) (two_sum (r k)) (two_pos (r k) (Ri k Hk))) as [X _].
+        (choices c (fun _ => 0) g V0 k) (two (r k) (1 - r k)) (two_sum (r k)) (two_nonneg (r k) ltac:(pose proof (Ri k Hk); lra))) as [X _].
       unfold penalised in X. rewrite (Sum_ext 2 _ (fun i => two (r k) (1 - r k) i * choices c (fun _ => 0) g V0 k i)) in X; [exact X|].
       intros i Hi. pose proof (two_pos (r k) (Ri k Hk) i Hi). replace (two (r k) (1 - r k) i / two (r k) (1 - r k) i) with 1 by (field; lra).
       rewrite ln_1. ring.
