@@ -46,8 +46,9 @@ fuzz: $(VENV)/.test
 mutants: $(VENV)/.test
 	$(BIN)/python tests/mutation/run.py
 
-bench: $(VENV)/.peers
-	$(BIN)/python -m benchmarks
+# JAX and PyTorch in an environment of their own, and in another one the last Numba whose compiler can call Intel's SVML.
+bench: $(VENV)-peers/.peers $(VENV)-svml/.svml
+	SVML_PYTHON=$(VENV)-svml/bin/python $(VENV)-peers/bin/python -m benchmarks $(BENCH)
 
 # The objectives against TRL's own trainers, in an environment of their own (PyTorch for the CPU, TRL, transformers).
 peers-check: $(VENV)-trl/.trl
@@ -65,7 +66,7 @@ wheel: $(VENV)/.test
 	rm -rf dist && $(BIN)/python -m pip -q wheel --no-deps -w dist -c constraints.txt .
 
 clean:
-	rm -rf $(VENV) $(VENV)-trl $(VENV)-docs build docs/catalogue dist results .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-trl $(VENV)-docs $(VENV)-peers $(VENV)-svml build docs/catalogue dist results .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -92,6 +93,13 @@ $(VENV)/.test: $(BIN)/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip -q install -c constraints.txt -e '.[test]'
 	@touch $@ $(VENV)/.run
 
-$(VENV)/.peers: $(BIN)/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip -q install -c constraints.txt -e '.[test,peers]'
+$(VENV)-peers/.peers: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)-peers
+	$(VENV)-peers/bin/python -m pip -q install $(TORCH)
+	$(VENV)-peers/bin/python -m pip -q install -c constraints.txt -e '.[test,peers]'
+	@touch $@
+
+$(VENV)-svml/.svml:
+	$(PYTHON) -m venv $(VENV)-svml
+	$(VENV)-svml/bin/python -m pip -q install numba==0.61.2 icc-rt==2020.0.133
 	@touch $@

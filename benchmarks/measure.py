@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -17,21 +18,52 @@ from numpy.typing import NDArray
 
 from benchmarks.report import Row
 
-__all__ = ["interleaved", "median_ratio", "parallel_copy", "peak_extra_bytes", "relative_difference", "rows"]
+__all__ = [
+    "Clock",
+    "Elsewhere",
+    "interleaved",
+    "median_ratio",
+    "parallel_copy",
+    "peak_extra_bytes",
+    "relative_difference",
+    "rows",
+]
 
 
-def interleaved(contenders: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, list[float]]:
-    """Return wall-clock seconds of every contender, `repeats` times each in turn, after one untimed call."""
-    for run in contenders.values():
-        run()
+class Clock:
+    """Which time is measured everywhere: that of the wall, or the processors', which a busy machine stretches less."""
+
+    processor = False
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """A contender in another process, which takes its own time: wall-clock and processor seconds of a call."""
+
+    timed: Callable[[], tuple[float, float]]
+
+
+def _seconds(run: Callable[[], Any] | Elsewhere) -> float:
+    if isinstance(run, Elsewhere):
+        wall, processor = run.timed()
+        return processor if Clock.processor else wall
+    now = time.process_time if Clock.processor else time.perf_counter
+    start = now()
+    result = run()
+    spent = now() - start
+    del result
+    return spent
+
+
+def interleaved(contenders: Mapping[str, Callable[[], Any] | Elsewhere], repeats: int) -> dict[str, list[float]]:
+    """Return the seconds of every contender, `repeats` times each in turn, after one untimed call."""
     times: dict[str, list[float]] = {name: [] for name in contenders}
+    for run in contenders.values():
+        _seconds(run)
     for _ in range(repeats):
         for name, run in contenders.items():
             gc.collect()
-            start = time.perf_counter()
-            result = run()
-            times[name].append(time.perf_counter() - start)
-            del result
+            times[name].append(_seconds(run))
     return times
 
 
@@ -40,11 +72,19 @@ def median_ratio(numerator: Sequence[float], denominator: Sequence[float]) -> fl
     return median(a / b for a, b in zip(numerator, denominator, strict=True))
 
 
-def rows(times: Mapping[str, Sequence[float]], ours: str) -> list[Row]:
-    """Return one row per contender; ratios are medians of the ratios of each turn."""
-    return [
-        Row(name, median(seconds), min(seconds), times_ours=median_ratio(seconds, times[ours])) for name, seconds in times.items()
-    ]
+def rows(times: Mapping[str, Sequence[float]], ours: str, moved: Mapping[str, int] | None = None) -> list[Row]:
+    """Return one row per contender; ratios are medians of the ratios of each turn.
+
+    Args:
+        times: seconds by contender.
+        ours: the contender that the others are compared with.
+        moved: the bytes that a contender has to read and write, for its rate.
+    """
+    found = []
+    for name, seconds in times.items():
+        rate = None if moved is None or name not in moved else moved[name] / median(seconds) / 1e9
+        found.append(Row(name, median(seconds), min(seconds), times_ours=median_ratio(seconds, times[ours]), gb_per_s=rate))
+    return found
 
 
 def parallel_copy(arrays: Sequence[NDArray[Any]], threads: int) -> Callable[[], None]:

@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Report", "Row", "Target", "machine", "to_markdown"]
+__all__ = ["AGREES", "Report", "Row", "Target", "machine", "to_markdown"]
+
+AGREES = 1e-9  # relative difference
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,7 @@ class Row:
     fastest: float
     unit: str = "s"
     times_ours: float | None = None
+    gb_per_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,12 @@ class Report:
     rows: list[Row] = field(default_factory=list)
     targets: list[Target] = field(default_factory=list)
     agreement: dict[str, float] = field(default_factory=dict)  # largest relative difference from each peer
+    precision: dict[str, float] = field(default_factory=dict)  # what is asked of a peer where that is not 1e-9
     notes: list[str] = field(default_factory=list)
+
+    def disagreements(self) -> list[str]:
+        """Return the peers that differ by more than is asked."""
+        return [name for name, value in self.agreement.items() if not value <= self.precision.get(name, AGREES)]
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
@@ -81,10 +89,13 @@ def to_markdown(reports: list[Report]) -> str:
     for report in reports:
         lines += ["", f"**{report.key}** {report.title}", ""]
         if report.rows:
-            lines += ["| | median | fastest | x ours |", "|---|---:|---:|---:|"]
+            rates = any(row.gb_per_s is not None for row in report.rows)
+            lines += ["| | median | fastest | x ours |" + " GB/s |" * rates, "|---|---:|---:|---:|" + "---:|" * rates]
             for row in report.rows:
-                ratio = "" if row.times_ours is None else f"{row.times_ours:.1f}"
-                lines.append(f"| {row.name} | {_number(row.median, row.unit)} | {_number(row.fastest, row.unit)} | {ratio} |")
+                ratio = "" if row.times_ours is None else f"{row.times_ours:.2f}"
+                rate = "" if row.gb_per_s is None else f"{row.gb_per_s:.3g}"
+                line = f"| {row.name} | {_number(row.median, row.unit)} | {_number(row.fastest, row.unit)} | {ratio} |"
+                lines.append(line + f" {rate} |" * rates)
         if report.targets:
             lines += ["", "| target | asked | measured | met |", "|---|---:|---:|---|"]
             for target in report.targets:

@@ -10,7 +10,8 @@ import numpy as np
 
 from benchmarks.measure import interleaved, peak_extra_bytes
 from benchmarks.report import Report, Row, Target
-from benchmarks.w1_gradient import make_problem, ours
+from benchmarks.w1_gradient import ours
+from benchmarks.w1_peers import make_problem
 from dstheory.kernels.parallel import available_threads
 
 __all__ = ["run"]

@@ -2,63 +2,38 @@
 
 from __future__ import annotations
 
+import math
+import os
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from benchmarks.measure import interleaved, median_ratio, parallel_copy, peak_extra_bytes, relative_difference, rows
-from benchmarks.peers import HOW_TO_INSTALL, load_jax, load_torch
+from benchmarks.measure import Elsewhere, interleaved, median_ratio, parallel_copy, peak_extra_bytes, relative_difference, rows
+from benchmarks.peers import HOW_TO_INSTALL, Worker
 from benchmarks.reference import reward_kl_gradient as reference_gradient
-from benchmarks.report import Report, Target
+from benchmarks.report import AGREES, Report, Target
+from benchmarks.w1_peers import BETA, DECISION_WEIGHT, GAMMA, Outcome, Problem, c_loop, make_problem, triad
 from dstheory import Policy, TwoStageMDP, solve
 from dstheory.kernels import reward_kl_gradient
 from dstheory.kernels.parallel import available_threads
 from dstheory.objectives import Reinforce, ReverseKLDirect
 
-__all__ = ["Problem", "make_problem", "ours", "run"]
+__all__ = ["ours", "run"]
 
-FloatArray = NDArray[np.float64]
-Outcome = tuple[float, FloatArray, FloatArray]  # objective, gradient of the sampling logits, of the stop logits
-
-BETA, GAMMA, DECISION_WEIGHT = 0.05, 0.95, 1.0
-
-
-@dataclass(frozen=True)
-class Problem:
-    """The arrays that every contender gets: logits, reference, rewards, stage weights, prompt weights."""
-
-    z: FloatArray
-    l: FloatArray
-    z_ref: FloatArray
-    l_ref: FloatArray
-    r_stop: FloatArray
-    r_resample: FloatArray
-    w_s: FloatArray
-    rho: FloatArray
-
-    def arrays(self) -> tuple[FloatArray, ...]:
-        """Return all inputs."""
-        return self.z, self.l, self.z_ref, self.l_ref, self.r_stop, self.r_resample, self.w_s, self.rho
-
-
-def make_problem(prompts: int, answers: int, seed: int = 0) -> Problem:
-    """Draw a lopsided chain: one answer in five correct, answers of 1 to 400 tokens weighted by their square root."""
-    rng = np.random.default_rng(seed)
-    shape = (prompts, answers)
-    rho = rng.random(prompts) + 0.1
-    return Problem(
-        z=rng.normal(size=shape),
-        l=rng.normal(size=shape),
-        z_ref=rng.normal(size=shape),
-        l_ref=rng.normal(size=shape),
-        r_stop=(rng.random(shape) < 0.2).astype(np.float64),
-        r_resample=-0.1 * rng.random(shape),
-        w_s=np.sqrt(rng.integers(1, 400, size=shape).astype(np.float64)),
-        rho=rho / rho.sum(),
-    )
+_TWO = "--xla_force_host_platform_device_count={threads}"
+_FREE = (
+    "--xla_cpu_enable_fast_math=true --xla_cpu_fast_math_honor_nans=false --xla_cpu_fast_math_honor_infs=false "
+    "--xla_cpu_fast_math_honor_division=false --xla_cpu_fast_math_honor_functions=false"
+)
+_JAX = {"": "", "a device per core": _TWO, "a device per core, 512-bit vectors": f"{_TWO} --xla_cpu_prefer_vector_width=512",
+        "a device per core, 512-bit vectors, fast math": f"{_TWO} --xla_cpu_prefer_vector_width=512 {_FREE}"}  # fmt: skip
+_SINGLE = "C loop, OpenMP and libmvec, float32"
 
 
 def ours(problem: Problem, *, fresh: bool = False) -> Callable[[], Outcome]:
@@ -99,8 +74,8 @@ def through_the_library(problem: Problem) -> Callable[[], Outcome]:
     objective = Reinforce() + ReverseKLDirect(reference, beta=BETA, length_weight=0.5)
 
     def call() -> Outcome:
-        value, gradient = objective.value_and_gradient(solve(mdp, policy))
-        return float(problem.rho @ value), gradient.sample[0], gradient.decide[0]
+        _, gradient = objective.value_and_gradient(solve(mdp, policy))  # the value is the reward's alone
+        return math.nan, gradient.sample[0], gradient.decide[0]
 
     return call
 
@@ -132,82 +107,33 @@ def plain_numpy(problem: Problem, block: int = 512) -> Callable[[], Outcome]:
     return call
 
 
-def jax_autodiff(jax: Any, problem: Problem) -> Callable[[], Outcome]:
-    """Return jitted JAX: value_and_grad of the objective, its penalty's visits and coefficients behind stop_gradient."""
-    jnp, nn, frozen = jax.numpy, jax.nn, jax.lax.stop_gradient
-
-    def objective(logits: Any, z_ref: Any, l_ref: Any, r_stop: Any, r_resample: Any, w_s: Any, rho: Any) -> Any:
-        z, l = logits
-        log_pi = nn.log_softmax(z)
-        pi, s = jnp.exp(log_pi), nn.sigmoid(l)
-        p_stop = jnp.sum(pi * s, axis=1)
-        value = jnp.sum(pi * (s * r_stop + (1.0 - s) * r_resample), axis=1) / ((1.0 - GAMMA) + GAMMA * p_stop)
-        kl_decision = s * (l - l_ref) - nn.softplus(l) + nn.softplus(l_ref)
-        sampling = jnp.sum(pi * frozen(w_s * (log_pi - nn.log_softmax(z_ref))), axis=1)
-        decision = jnp.sum(frozen(pi) * kl_decision, axis=1) * DECISION_WEIGHT
-        return jnp.sum(rho * (value - BETA * frozen(1.0 / p_stop) * (sampling + decision)))
-
-    return _jax_call(jax, problem, jax.jit(jax.value_and_grad(objective)))
-
-
-def jax_by_hand(jax: Any, problem: Problem) -> Callable[[], Outcome]:
-    """Return jitted JAX with the gradient written out, so that the compiler has no tape to fuse around."""
-    jnp, nn = jax.numpy, jax.nn
-
-    def value_and_gradient(logits: Any, z_ref: Any, l_ref: Any, r_stop: Any, r_resample: Any, w_s: Any, rho: Any) -> Any:
-        z, l = logits
-        log_pi = nn.log_softmax(z)
-        pi, s = jnp.exp(log_pi), nn.sigmoid(l)
-        payoff = s * r_stop + (1.0 - s) * r_resample
-        p_stop = jnp.sum(pi * s, axis=1, keepdims=True)
-        visits = 1.0 / p_stop
-        discounted = 1.0 / ((1.0 - GAMMA) + GAMMA * p_stop)
-        value = discounted * jnp.sum(pi * payoff, axis=1, keepdims=True)
-        ratio = w_s * (log_pi - nn.log_softmax(z_ref))
-        mean_ratio = jnp.sum(pi * ratio, axis=1, keepdims=True)
-        drift = l - l_ref
-        kl_decision = s * drift - nn.softplus(l) + nn.softplus(l_ref)
-        penalty = visits * (mean_ratio + DECISION_WEIGHT * jnp.sum(pi * kl_decision, axis=1, keepdims=True))
-        weight = rho[:, None]
-        advantage = payoff + (1.0 - s) * GAMMA * value - value
-        grad_z = weight * pi * (discounted * advantage - BETA * visits * (ratio - mean_ratio))
-        margin = r_stop - r_resample - GAMMA * value
-        grad_l = weight * pi * s * (1.0 - s) * (discounted * margin - BETA * DECISION_WEIGHT * visits * drift)
-        return jnp.sum(weight * (value - BETA * penalty)), (grad_z, grad_l)
-
-    return _jax_call(jax, problem, jax.jit(value_and_gradient))
+def _workers(problem: Problem, folder: Path, opened: ExitStack, report: Report) -> dict[str, tuple[Worker, str]]:
+    """Return the contenders of other libraries by name: the process and what it calls them. What is lacking is noted."""
+    problem.save(folder)
+    svml = os.environ.get("SVML_PYTHON", sys.executable)  # Numba's own wheels cannot call SVML any more
+    asked: dict[str, tuple[str, str, dict[str, str]]] = {
+        " ".join(filter(None, ["JAX", f"({how})" if how else ""])): ("jax", sys.executable, {"XLA_FLAGS": flags})
+        for how, flags in _JAX.items()
+    }
+    asked["PyTorch"] = "torch", sys.executable, {"TORCHINDUCTOR_CACHE_DIR": str(folder / "inductor")}
+    asked["Numba with SVML"] = "numba", svml, {"LD_LIBRARY_PATH": str(Path(svml).parents[1] / "lib")}
+    found: dict[str, tuple[Worker, str]] = {}
+    for label, (library, python, env) in asked.items():
+        env = {key: value.format(threads=available_threads()) for key, value in env.items()}
+        try:
+            worker = Worker("benchmarks.w1_peers", folder, library, python=python, env=env)
+        except ImportError as error:
+            report.notes.append(f"Not measured: {label} ({error}); {HOW_TO_INSTALL}.")
+            continue
+        opened.callback(worker.close)
+        found |= {f"{label}, {name}": (worker, name) for name in worker.names}
+    return found
 
 
-def _jax_call(jax: Any, problem: Problem, function: Any) -> Callable[[], Outcome]:
-    z, l, *fixed = (jax.numpy.asarray(array) for array in problem.arrays())
-
-    def call() -> Outcome:
-        objective, (grad_z, grad_l) = jax.block_until_ready(function((z, l), *fixed))
-        return float(objective), grad_z, grad_l
-
-    return call
-
-
-def torch_autograd(torch: Any, problem: Problem) -> Callable[[], Outcome]:
-    """Return PyTorch: forward pass and autograd, the penalty's visits and coefficients detached."""
-    z, l, z_ref, l_ref, r_stop, r_resample, w_s, rho = (torch.from_numpy(array) for array in problem.arrays())
-    z.requires_grad_()
-    l.requires_grad_()
-    softplus = torch.nn.functional.softplus
-
-    def call() -> Outcome:
-        log_pi = torch.log_softmax(z, dim=1)
-        pi, s = log_pi.exp(), torch.sigmoid(l)
-        p_stop = (pi * s).sum(dim=1)
-        value = (pi * (s * r_stop + (1.0 - s) * r_resample)).sum(dim=1) / ((1.0 - GAMMA) + GAMMA * p_stop)
-        kl_decision = s * (l - l_ref) - softplus(l) + softplus(l_ref)
-        sampling = (pi * (w_s * (log_pi.detach() - torch.log_softmax(z_ref, dim=1)))).sum(dim=1)
-        decision = (pi.detach() * kl_decision).sum(dim=1) * DECISION_WEIGHT
-        objective = (rho * (value - BETA * (1.0 / p_stop).detach() * (sampling + decision))).sum()
-        grad_z, grad_l = torch.autograd.grad(objective, (z, l))
-        return float(objective.detach()), grad_z, grad_l
-
-    return call
+def _difference(one: Outcome, other: Outcome) -> float:
+    """Return the largest relative difference of objectives (unless NaN: not computed) and gradients."""
+    gradients = [relative_difference(np.asarray(a), np.asarray(b)) for a, b in zip(one[1:], other[1:], strict=True)]
+    return max(gradients) if np.isnan(other[0]) else max(abs(one[0] - float(other[0])) / abs(float(other[0])), *gradients)
 
 
 def run(repeats: int = 7, prompts: int = 100_000, answers: int = 64) -> Report:
@@ -215,52 +141,66 @@ def run(repeats: int = 7, prompts: int = 100_000, answers: int = 64) -> Report:
     threads = available_threads()
     problem = make_problem(prompts, answers)
     report = Report("W1", f"value and gradient of reward + direct KL, {prompts:,} prompts x {answers} answers, {threads} threads")
+    package, copy, stream = "this package", f"copy of inputs and outputs, {threads} threads", "STREAM triad"
+    library, loop, blocks = "this package, through chain, policy and objective", "C loop, OpenMP and libmvec", "NumPy, in blocks"
+    here: dict[str, Callable[[], Any]] = {
+        package: ours(problem),
+        "this package, results in fresh memory": ours(problem, fresh=True),
+        copy: parallel_copy([*problem.arrays(), np.zeros_like(problem.z), np.zeros_like(problem.l)], threads),
+        library: through_the_library(problem),
+        blocks: plain_numpy(problem),
+    }
+    compared = [library, blocks]
+    try:
+        here |= {loop: c_loop(problem, np.float64), _SINGLE: c_loop(problem, np.float32), stream: triad(problem.z.size)}
+        compared += [loop, _SINGLE]
+    except ImportError as error:
+        report.notes.append(f"Not measured: the C loop and STREAM's triad ({error}).")
 
-    package, fresh = "this package", "this package, results in fresh memory"
-    copy = f"copy of inputs and outputs, {threads} threads"
-    autodiff, by_hand, autograd = "JAX, jitted value_and_grad", "JAX, jitted, gradient derived by hand", "PyTorch autograd"
-    contenders: dict[str, Callable[[], Any]] = {package: ours(problem), fresh: ours(problem, fresh=True)}
-    contenders[copy] = parallel_copy([*problem.arrays(), np.zeros_like(problem.z), np.zeros_like(problem.l)], threads)
-    library = "this package, through chain, policy and objective"
-    contenders[library] = through_the_library(problem)
-    peers: dict[str, Callable[[], Outcome]] = {"plain NumPy, in blocks": plain_numpy(problem)}
-    jax, torch = load_jax(), load_torch(threads)
-    if jax is None:
-        report.notes.append(f"JAX is not installed: {HOW_TO_INSTALL}.")
-    else:
-        peers |= {autodiff: jax_autodiff(jax, problem), by_hand: jax_by_hand(jax, problem)}
-    if torch is None:
-        report.notes.append(f"PyTorch is not installed: {HOW_TO_INSTALL}.")
-    else:
-        peers[autograd] = torch_autograd(torch, problem)
+    with TemporaryDirectory() as folder, ExitStack() as opened:
+        workers = _workers(problem, Path(folder), opened, report)
+        result = ours(problem)()
+        for name in compared:
+            report.agreement[name] = _difference(result, here[name]())
+        for name, (worker, called) in list(workers.items()):
+            try:
+                report.agreement[name] = _difference(result, worker.results(called))
+            except ImportError as error:
+                report.notes.append(f"Not measured: {name} ({error}).")
+                del workers[name]
+        del result  # its memory serves the timed calls
+        contenders: dict[str, Callable[[], Any] | Elsewhere] = dict(here)
+        contenders |= {name: Elsewhere(partial(worker.timed, called)) for name, (worker, called) in workers.items()}
+        times = interleaved(contenders, repeats)
 
-    objective, grad_z, grad_l = ours(problem)()
-    for name, peer in peers.items():
-        theirs = peer()
-        report.agreement[name] = max(
-            abs(objective - theirs[0]) / abs(theirs[0]),
-            relative_difference(grad_z, np.asarray(theirs[1])),
-            relative_difference(grad_l, np.asarray(theirs[2])),
-        )
-    _, library_z, library_l = contenders[library]()
-    report.agreement[library] = max(relative_difference(grad_z, library_z), relative_difference(grad_l, library_l))
-    del grad_z, grad_l, theirs, library_z, library_l  # their memory serves the timed calls
-
-    times = interleaved(contenders | peers, repeats)
-    report.rows = rows(times, package)
-    ratio = {row.name: row.times_ours for row in report.rows}
+    bytes_moved = sum(array.nbytes for array in problem.arrays()) + 2 * problem.z.nbytes
+    moved = {copy: 2 * bytes_moved, stream: 3 * problem.z.nbytes, _SINGLE: bytes_moved // 2}
+    report.rows = rows(times, package, dict.fromkeys(times, bytes_moved) | moved)
+    report.precision = {_SINGLE: 1e-4}
     peak = peak_extra_bytes(ours(problem, fresh=True))
     extra = None if peak is None else max(0.0, (peak - 2 * problem.z.nbytes) / 1e6)
+
+    def over(*parts: str) -> float | None:
+        """Return by how much the fastest of some contenders is slower than this package."""
+        ratios = [median_ratio(times[name], times[package]) for name in times if all(part in name for part in parts)]
+        return min(ratios, default=None)
+
+    against_loop = median_ratio(times[package], times[loop]) if loop in times else None
     report.targets = [
-        Target("speed over jitted JAX (value_and_grad)", ratio.get(autodiff), 8.0, at_least=True, unit="x"),
-        Target("speed over PyTorch autograd", ratio.get(autograd), 25.0, at_least=True, unit="x"),
+        Target("speed over the best of JAX, value_and_grad", over("JAX", "value_and_grad"), 8.0, at_least=True, unit="x"),
+        Target("speed over the best of JAX, gradient derived by hand", over("JAX", "by hand"), 8.0, at_least=True, unit="x"),
+        Target("speed over PyTorch autograd, eager", over("PyTorch, autograd"), 25.0, at_least=True, unit="x"),
+        Target("time over the C loop", against_loop, 1.2, at_least=False, unit="x"),
         Target("time over one copy of inputs and outputs", median_ratio(times[package], times[copy]), 3.0, False, "x"),
         Target("extra memory beyond inputs and outputs", extra, 200.0, False, "MB"),
-        *(Target(f"difference from {name}", value, 1e-9, at_least=False) for name, value in report.agreement.items()),
-    ]
+        *(Target(f"difference from {name}", value, report.precision.get(name, AGREES), at_least=False)
+          for name, value in report.agreement.items()),
+    ]  # fmt: skip
     report.notes.append(
-        "The package's results lie in memory that it keeps from earlier results which nobody holds any more (at most 128 MB); "
-        "the second row is without that. The copy's destinations are in memory already. JAX with a gradient derived by hand is "
-        "what a user gets who does on paper what this package does."
+        f"{bytes_moved / 1e6:.0f} MB go in and out; a rate is these over the time (a copy reads and writes each, the triad moves "
+        "three tables, as STREAM counts). The package's results lie in memory that it keeps from earlier results which nobody "
+        "holds any more (at most 128 MB); the second row is without that. The destinations of the copy, the triad and the C loop "
+        "are in memory already. JAX with a gradient derived by hand is what a user gets who does on paper what this package "
+        "does. JAX, PyTorch and Numba run in processes of their own."
     )
     return report

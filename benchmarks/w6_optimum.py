@@ -9,8 +9,8 @@ import numpy as np
 
 from benchmarks.measure import interleaved, median_ratio, rows
 from benchmarks.report import Report, Row, Target
-from benchmarks.w1_gradient import BETA, GAMMA, make_problem
 from benchmarks.w1_gradient import ours as w1_gradient
+from benchmarks.w1_peers import BETA, GAMMA, make_problem
 from dstheory import Policy, TwoStageMDP, split_gain
 from dstheory.dynamics.soft_optimum import Optimum, optimum
 from dstheory.kernels.parallel import available_threads
