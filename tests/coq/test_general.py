@@ -45,6 +45,11 @@ WRONG = {
     "existence": ("Endless", "(exists V, phi V = V) <-> never < 0.", "(exists V, phi V = V) <-> never <= 0."),
     "price": ("Endless", "-> 0 <= kappa -> never < 0.", "-> -1 <= kappa -> never < 0."),
     "bonus": ("Endless", "Theorem endless_bonus bonus : 2 <= bonus ->", "Theorem endless_bonus bonus : 0 <= bonus ->"),
+    "square": ("Tokens", "X) = nE ^ 2 / n * Sum L (fun i => w i ^ 2", "X) = nE ^ 2 / n * Sum L (fun i => w i"),
+    "answers": ("Tokens", "(Tok pi L nil (fun l => ratio l ^ 2) - 1).", "(Tok pi L nil (fun l => ratio l) - 1)."),
+    "tilted": ("Tokens", "chance p l = chance ref l * exp (Q l / beta)", "chance p l = chance ref l * exp (Q l)"),
+    "limit": ("Tokens", "is_lim_seq share (D / (q * (1 - q)))", "is_lim_seq share 1"),
+    "mean": ("Tokens", "0 < beta -> k <> 0 -> 0 <= v ->", "0 < beta -> 0 <= k -> 0 <= v ->"),
     "point": ("Gradient", "/\\ d < 0.", "/\\ d > 0."),
 }
 
