@@ -178,11 +178,13 @@ class ConjunctionReading:
             return
         from dstheory.tokens.kernels import required_rows
 
-        reference, coefficient, divergence = self.rows, np.zeros(len(x)), np.zeros(len(x))
+        own, coefficient, divergence = self.rows.flat_logits(), np.zeros(len(x)), np.zeros(len(x))
+        reference = *own, own[1]  # stands in where there is no penalty: it is not looked at
         if penalty is not None:
-            reference, coefficient, divergence = penalty.reference[0], penalty.coefficient[x, i], penalty.divergence[0][x, i]
+            reference, coefficient = penalty.reference[0].normalised(), penalty.coefficient[x, i]
+            divergence = penalty.divergence[0][x, i]
         spread, width = np.empty(len(x)), self.rows.shape[2]
-        shared = *self.rows.flat_logits(), *reference.flat_logits(), None if gradient is None else gradient.reshape(-1, width)
+        shared = *own, *reference, None if gradient is None else gradient.reshape(-1, width)
         each = self._at(), self.targets, self.hit, self.miss, gap, coefficient, divergence, rho[x], spread
         over_blocks(required_rows, shared, each, width)
         energy[x, i] = spread

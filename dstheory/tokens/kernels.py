@@ -2,13 +2,14 @@ r"""The compiled loops of token policies, one pass over the bytes each: over row
 
 Row by row, with p = softmax(z) = e^(z - top)/total and q that of the other table::
 
-    normaliser  top = max z,          total = sum e^(z - top)
+    top = max z,   total = sum e^(z - top)
     penalty     KL = sum p log(p/q),  Var = sum p (log(p/q) - KL)^2,   gradient = factor p (log(p/q) - KL)
     imitation   cross = sum q log p,  chi2 = sum (q - p)^2 / p,        gradient = factor (q - p)
 
 and, for rows whose token must be a given symbol, the probability to hit it and the advantages that follow from that.
 
-A table is normalised once, when it is validated; after that a penalty takes one exponential per entry, that of p. Rows with
+A table's largest entries are found once, when it is validated. A row's own total comes out of the pass that needs it, which takes
+its exponentials anyway; the other table's totals are computed once and kept. So a pass takes one exponential per entry. Rows with
 factor 0 are skipped: their results and their gradient are 0. Symbols that a policy rules out (logit -inf, or so low
 that the probability underflows) count nothing where the policy itself weighs them, and make a divergence infinite elsewhere.
 A sweep back along Markov tokens reads each transition row once: its products with the values that follow, the advantages of its
@@ -25,25 +26,41 @@ import math
 
 import numpy as np
 
-from dstheory.kernels.jit import accumulate, exp_nonpositive, kernel, larger
+from dstheory.kernels.jit import accumulate, exp_nonpositive, inlined, kernel, larger
+
+
+@inlined()
+def _exponentials(z, row, high, mass):  # type: ignore[no-untyped-def]
+    """Fill e^(z - high) of a row and return their sum: the same bits from whichever loop it is called."""
+    total = 0.0
+    for v in range(mass.size):
+        mass[v] = exp_nonpositive(z[row, v] - high)
+        total = accumulate(total, mass[v])
+    return total
 
 
 @kernel
-def normaliser_rows(z, top, total):  # type: ignore[no-untyped-def]
-    """Fill the largest logit of every row and the sum of e^(z - top); a NaN or a +inf shows in the first, or in the second."""
+def top_rows(z, top):  # type: ignore[no-untyped-def]
+    """Fill the largest logit of every row; a NaN or a +inf shows in it."""
     rows, width = z.shape
     for row in range(rows):
         highest = -np.inf
         for v in range(width):
             highest = larger(z[row, v], highest)
-        summed = 0.0
-        for v in range(width):
-            summed = accumulate(summed, exp_nonpositive(z[row, v] - highest))
-        top[row], total[row] = highest, summed
+        top[row] = highest
 
 
 @kernel
-def penalty_rows(z, top, total, z_ref, top_ref, total_ref, factor, gradient, divergence, variance):  # type: ignore[no-untyped-def]
+def total_rows(z, top, total):  # type: ignore[no-untyped-def]
+    """Fill the sum of e^(z - top) of every row."""
+    rows, width = z.shape
+    mass = np.empty(width)
+    for row in range(rows):
+        total[row] = _exponentials(z, row, top[row], mass)
+
+
+@kernel
+def penalty_rows(z, top, z_ref, top_ref, total_ref, factor, gradient, divergence, variance):  # type: ignore[no-untyped-def]
     """Fill divergence and variance of every row, and the gradient unless it is None."""
     rows, width = z.shape
     scratch = np.empty((2, width))
@@ -55,16 +72,15 @@ def penalty_rows(z, top, total, z_ref, top_ref, total_ref, factor, gradient, div
                 gradient[row, :] = 0.0
             continue
         high, high_ref, mean = top[row], top_ref[row], 0.0
+        total = _exponentials(z, row, high, mass)
         for v in range(width):
-            shifted = z[row, v] - high
-            e = exp_nonpositive(shifted)
-            r = shifted - (z_ref[row, v] - high_ref)
-            r = r if e > 0.0 else 0.0
-            mass[v], ratio[v] = e, r
-            mean = accumulate(mean, e * r)
-        scale = 1.0 / total[row]
+            r = (z[row, v] - high) - (z_ref[row, v] - high_ref)
+            r = r if mass[v] > 0.0 else 0.0
+            ratio[v] = r
+            mean = accumulate(mean, mass[v] * r)
+        scale = 1.0 / total
         mean *= scale  # of the ratios of e^(z - top): the normalisers cancel in differences
-        divergence[row] = mean - math.log(total[row] / total_ref[row])
+        divergence[row] = mean - math.log(total / total_ref[row])
         push = factor[row] * scale
         spread = 0.0
         for v in range(width):
@@ -77,7 +93,7 @@ def penalty_rows(z, top, total, z_ref, top_ref, total_ref, factor, gradient, div
 
 
 @kernel
-def imitation_rows(z, top, total, z_expert, top_expert, total_expert, factor, gradient, cross, chi_square):  # type: ignore[no-untyped-def]
+def imitation_rows(z, top, z_expert, top_expert, total_expert, factor, gradient, cross, chi_square):  # type: ignore[no-untyped-def]
     """Fill cross term and chi-square of every row, and the gradient unless it is None."""
     rows, width = z.shape
     scratch = np.empty((2, width))
@@ -89,10 +105,11 @@ def imitation_rows(z, top, total, z_expert, top_expert, total_expert, factor, gr
                 gradient[row, :] = 0.0
             continue
         high, high_expert = top[row], top_expert[row]
-        scale, scale_expert = 1.0 / total[row], 1.0 / total_expert[row]
+        total = _exponentials(z, row, high, mass)
+        scale, scale_expert = 1.0 / total, 1.0 / total_expert[row]
         mean, spread = 0.0, 0.0
         for v in range(width):
-            mass[v] = exp_nonpositive(z[row, v] - high) * scale
+            mass[v] *= scale
         for v in range(width):
             s = exp_nonpositive(z_expert[row, v] - high_expert) * scale_expert
             term = s * (z[row, v] - high)
@@ -104,44 +121,46 @@ def imitation_rows(z, top, total, z_expert, top_expert, total_expert, factor, gr
             spread = accumulate(spread, gap * gap / below)
             if gradient is not None:
                 gradient[row, v] = factor[row] * gap
-        cross[row] = mean - math.log(total[row])
+        cross[row] = mean - math.log(total)
         chi_square[row] = spread
 
 
 @kernel
-def hit_rows(z, top, total, at, target, hit, miss):  # type: ignore[no-untyped-def]
+def hit_rows(z, top, at, target, hit, miss):  # type: ignore[no-untyped-def]
     """Fill the probability of one symbol of each listed row, and of all others."""
     width = z.shape[1]
+    mass = np.empty(width)
     for n in range(at.size):
-        row, high, rest = at[n], top[at[n]], 0.0
+        total, rest = _exponentials(z, at[n], top[at[n]], mass), 0.0
         for v in range(width):
-            e = exp_nonpositive(z[row, v] - high)
-            rest = accumulate(rest, 0.0 if v == target[n] else e)
-        hit[n] = exp_nonpositive(z[row, target[n]] - high) / total[row]
-        miss[n] = rest / total[row]
+            rest = accumulate(rest, 0.0 if v == target[n] else mass[v])
+        hit[n], miss[n] = mass[target[n]] / total, rest / total
 
 
 @kernel
 def required_rows(  # type: ignore[no-untyped-def]
-    z, top, total, z_ref, top_ref, total_ref, gradient, at, target, hit, miss, gap, coefficient, divergence, rho, energy,
+    z, top, z_ref, top_ref, total_ref, gradient, at, target, hit, miss, gap, coefficient, divergence, rho, energy,
 ):  # fmt: skip
     """Write gradient (unless None) and energy of listed rows: gap (1{v = target} - hit) + coefficient (log(p/q) - KL)."""
     width = z.shape[1]
-    advantage = np.empty(width)
+    scratch = np.empty((2, width))
+    advantage, mass = scratch[0], scratch[1]
     for n in range(at.size):
         row, c = at[n], coefficient[n]
-        high, scale = top[row], 1.0 / total[row]
+        high = top[row]
+        total = _exponentials(z, row, high, mass)
+        scale = 1.0 / total
         for v in range(width):
             advantage[v] = -hit[n] * gap[n]
         advantage[target[n]] = miss[n] * gap[n]
         if c != 0.0:
-            offset = math.log(total[row] / total_ref[row]) + divergence[n]
+            offset = math.log(total / total_ref[row]) + divergence[n]
             for v in range(width):
                 excess = (z[row, v] - high) - (z_ref[row, v] - top_ref[row]) - offset
                 advantage[v] += c * excess
         spread = 0.0
         for v in range(width):
-            p = exp_nonpositive(z[row, v] - high) * scale
+            p = mass[v] * scale
             a = advantage[v] if p > 0.0 else 0.0
             pushed = p * a
             spread = accumulate(spread, pushed * a)

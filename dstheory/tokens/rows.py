@@ -92,32 +92,36 @@ class Categorical:
         return bool(np.prod(self.shape) >= COMPILED_FROM)
 
     @cached_property
-    def _normaliser(self) -> tuple[Floats, Floats]:
-        z = self.logits
-        if not self.large:
-            top = z.max(axis=-1)
-            with np.errstate(invalid="ignore"):  # of a row that is about to be refused
-                return top, np.exp(z - top[..., None]).sum(axis=-1)
-        from dstheory.tokens.kernels import normaliser_rows
-
-        flat = _flat(z)
-        top, total = np.empty(len(flat)), np.empty(len(flat))
-        over_blocks(normaliser_rows, (), (flat, top, total), z.shape[-1])
-        return top.reshape(z.shape[:-1]), total.reshape(z.shape[:-1])
-
-    @property
     def top(self) -> Floats:
         """(...) largest logit of each row."""
-        return self._normaliser[0]
+        if not self.large:
+            return np.asarray(self.logits.max(axis=-1))
+        from dstheory.tokens.kernels import top_rows
 
-    @property
+        flat = _flat(self.logits)
+        top = np.empty(len(flat))
+        over_blocks(top_rows, (), (flat, top), flat.shape[1])
+        return top.reshape(self.shape[:-1])
+
+    @cached_property
     def total(self) -> Floats:
         """(...) sum of exp(logit - top) of each row."""
-        return self._normaliser[1]
+        if not self.large:
+            return np.asarray(np.exp(self.logits - self.top[..., None]).sum(axis=-1))
+        from dstheory.tokens.kernels import total_rows
 
-    def flat_logits(self) -> tuple[Floats, Floats, Floats]:
-        """Return logits (rows, S), and the largest logit and the sum of exp(logit - top) of each row, (rows,)."""
-        return _flat(self.logits), self.top.ravel(), self.total.ravel()
+        flat, top = self.flat_logits()
+        total = np.empty(len(flat))
+        over_blocks(total_rows, (), (flat, top, total), flat.shape[1])
+        return total.reshape(self.shape[:-1])
+
+    def flat_logits(self) -> tuple[Floats, Floats]:
+        """Return logits (rows, S) and the largest logit of each row, (rows,)."""
+        return _flat(self.logits), self.top.ravel()
+
+    def normalised(self) -> tuple[Floats, Floats, Floats]:
+        """Return the same and the sum of exp(logit - top) of each row, (rows,)."""
+        return *self.flat_logits(), self.total.ravel()
 
     @cached_property
     def prob(self) -> Floats:
@@ -140,8 +144,7 @@ class Categorical:
         """Return a part of the table: rows are indexed, the last axis stays whole, and what is known of them stays known."""
         known = self.__dict__
         part = Categorical(**{name: readonly(known[name][index]) for name in ("logits", "prob") if name in known})
-        if "_normaliser" in known:
-            part.__dict__["_normaliser"] = (self.top[index], self.total[index])
+        part.__dict__.update({name: known[name][index] for name in ("top", "total") if name in known})
         return part
 
 
@@ -268,7 +271,7 @@ def _compiled(
     factor = np.where((factor == 0.0) & (coefficient != 0.0), 1.0, factor).ravel()
     first, second = np.empty(factor.size), np.empty(factor.size)
     gradient = np.empty((factor.size, width)) if keep else None
-    over_blocks(loop, (), (*rows.flat_logits(), *other.flat_logits(), factor, gradient, first, second), width)
+    over_blocks(loop, (), (*rows.flat_logits(), *other.normalised(), factor, gradient, first, second), width)
     if gradient is not None:
         gradient = gradient.reshape(rows.shape)
         if not rho.all():

@@ -36,7 +36,7 @@ def test_independent_tokens(work: Counter) -> None:
     assert tables[0].size > COMPILED_FROM
     chain = TokenChain(lengths=[length] * prompts, symbols=symbols, required={0: 1, 17: 3}, gamma=0.9)
     policy, reference = (TokenPolicy(Factored.from_logits(z), stop=[0.8, 0.7]) for z in tables)
-    assert work == {"normaliser_rows": 2 * prompts * length}  # one look at each table, for good
+    assert work == {"top_rows": 2 * prompts * length}  # to validate them; exponentials wait for the pass that needs them
     work.clear()
     token_reward(chain, policy, gradient=False)
     relevant = 2 * prompts
@@ -44,7 +44,11 @@ def test_independent_tokens(work: Counter) -> None:
     work.clear()
     token_kl(chain, policy, reference, term="direct", gradient=False)
     token_sft(chain, policy, reference, gradient=False)
-    assert work["penalty_rows"] == work["imitation_rows"] == prompts * length
+    token_kl(chain, policy, reference, term="direct")
+    # Of the policy's own table nothing but the passes; the reference's totals once, for good.
+    found = {name: work[name] for name in ("penalty_rows", "imitation_rows", "total_rows", "top_rows")}
+    each = prompts * length
+    assert found == {"penalty_rows": 2 * each, "imitation_rows": each, "total_rows": each, "top_rows": 0}
     # No table of probabilities was made: the loops read the logits.
     assert not {"prob", "log_prob"} & set(vars(policy.answers.blocks[0]))
 
@@ -57,10 +61,23 @@ def test_markov_tokens(work: Counter) -> None:
     chain = TokenChain(lengths=[length] * prompts, symbols=symbols, required={0: 1, 7: 3}, gamma=0.9)
     policy, reference = (TokenPolicy(Markov.from_logits(z[:, 0, 0], z), stop=[0.8, 0.7]) for z in tables)
     transitions = prompts * (length - 1) * symbols
-    assert work == {"normaliser_rows": 2 * transitions}
+    assert work == {"top_rows": 2 * transitions}
     work.clear()
     token_reward(chain, policy)
-    assert work == {"forward_sweep": prompts, "backward_sweep": prompts}
+    assert work == {"total_rows": transitions, "forward_sweep": prompts, "backward_sweep": prompts}
     work.clear()
     token_kl(chain, policy, reference)
-    assert work == {"forward_sweep": 2 * prompts, "backward_sweep": prompts, "table_rows": transitions}
+    assert work["total_rows"] == work["table_rows"] == transitions  # the reference's
+    assert (work["forward_sweep"], work["backward_sweep"]) == (2 * prompts, prompts)
+
+
+def test_a_policy_is_at_no_distance_from_itself() -> None:
+    rng = np.random.default_rng(2)
+    for symbols in (3, 7, 64, 100):
+        shape = (COMPILED_FROM // (32 * symbols) + 1, 32, symbols)
+        z = rng.normal(scale=3.0, size=shape)
+        one, other = (Factored.from_logits(z).blocks[0] for _ in range(2))
+        # One total comes out of the pass, the other one was computed before: the same bits.
+        divergence, variance, _ = rows.penalty(one, other, np.ones(shape[:2]), np.ones(shape[0]), keep=False)
+        assert not divergence.any()
+        assert not variance.any()
