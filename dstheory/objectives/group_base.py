@@ -350,6 +350,7 @@ class GroupObjective(ResponseObjective):
             isinstance(self.normaliser, BatchTokens) and inf not in (self.group_size, self.prompts)
         )
         plain = self.on_policy and not np.any(self.beta) and self.outcome == "correct" and not own_settings(self)
+        plain = plain and not (isinstance(self.credit, GroupMean) and self.credit.spread == "batch")
         known_terms = self.plain_on_policy or type(self).reward_terms is GroupObjective.reward_terms
         if on_lengths or not plain or not known_terms or not applies(solution):
             return None

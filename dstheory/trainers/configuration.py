@@ -17,7 +17,7 @@ from dstheory.trainers.conditions import close, holds, text_of
 from dstheory.trainers.files import KeyValue, Source, assignment, read_source
 from dstheory.trainers.libraries import Key, Trainer, libraries
 from dstheory.trainers.training import Training
-from dstheory.trainers.translation import left_out
+from dstheory.trainers.translation import few_prompts, left_out
 
 __all__ = ["Configuration", "Lack", "Setting", "configuration_of"]
 
@@ -251,8 +251,8 @@ def _resolve(source: Source, given: Sequence[KeyValue], trainer: Trainer, why: s
         what = "the batch of one normaliser holds part of a group; shown for many prompts"
         lacks.append(Lack("batch size", training.prompts, what))
         training = replace(training, prompts=inf)
-    if training.std == "batch" and 1 < training.std_prompts < inf:
-        what = "the standard deviation of so few prompts; that of many is shown"
+    if training.std == "batch" and 1 < training.std_prompts < inf and not few_prompts(training):
+        what = "the standard deviation of a batch of this size; that of many prompts is shown"
         lacks.append(Lack("prompts of a standard deviation", training.std_prompts, what))
     if training.credit == "batch-mean" and training.prompts != inf:
         lacks.append(Lack("prompts of a batch mean", training.prompts, "the mean of so few prompts; that of many is shown"))

@@ -133,6 +133,8 @@ def explain(configuration: Configuration, place: StartingPoint, *, longer: float
     ['whole', 'reward', 'KL in the loss']
     """
     t, solution = configuration.training, solve(place.mdp, place.policy)
+    if place.sampler is None:
+        configuration = replace(configuration, warnings=(*configuration.warnings, *idle_clips(configuration)))
     found: tuple[ObjectiveRow, ...] = ()
     moved: tuple[Moves, ...] = ()
     why, stale = "", None
@@ -150,6 +152,21 @@ def explain(configuration: Configuration, place: StartingPoint, *, longer: float
     logged = logged_loss(t, solution), why_not(t)
     told = tuple(statements(t, off_policy=place.sampler is not None))
     return Explanation(configuration, formula(t), latex(t), tuple(rows(t)), found, *logged, told, why, stale, moved)
+
+
+def idle_clips(configuration: Configuration) -> list[str]:
+    """Return a warning for every bound of a ratio that was set and never acts, since all ratios are 1."""
+    t, keys = configuration.training, configuration.trainer.keys
+    clips = t.method == "policy-gradient" and t.clip in ("ppo", "truncate") and not 0 < t.truncate_at < 1
+    unknown = any(words in lack.what for lack in configuration.lacks for words in ("how many updates", "ratios are taken"))
+    if not clips or unknown or t.updates > 1:
+        return []
+    return [
+        f"{setting.key} = {setting.value} never acts: with one update on each batch of responses all ratios are 1 "
+        "(--sampler P,A,B shows an update on those of an earlier policy)"
+        for setting in configuration.settings
+        if setting.given and setting.value is not None and keys[setting.key].sets in ("clip_low", "clip_high", "dual_clip")
+    ]
 
 
 def _makes(t: Training, place: StartingPoint, solution: Solution) -> dict[str, Make]:

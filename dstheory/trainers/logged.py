@@ -22,8 +22,10 @@ from dstheory.chain.exact import Solution
 from dstheory.objectives.expectation.groups import mean_of_lengths_and_rewards
 from dstheory.objectives.expectation.rewards import reward_of
 from dstheory.objectives.margins import pair_loss
-from dstheory.objectives.parts import GroupMean
+from dstheory.objectives.parts import GroupMean, PerResponse
+from dstheory.trainers.others import OverBatchRow
 from dstheory.trainers.training import Training
+from dstheory.trainers.translation import few_prompts
 
 __all__ = ["logged_loss", "why_not"]
 
@@ -77,13 +79,18 @@ def logged_loss(training: Training, solution: Solution) -> float | None:
 def _mean_credits(t: Training, x: np.ndarray, solution: Solution) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean credit of a success and of a failure among their others, per prompt."""
     size = int(t.group_size)
+    factor = size / (size - 1.0) if t.credit == "leave-one-out" else 1.0
+    if few_prompts(t):
+        row = OverBatchRow(group_size=size, prompts=t.std_prompts, ddof=t.ddof, epsilon=t.epsilon)  # type: ignore[arg-type]
+        mean = row.expected(solution, reward_of(solution, "correct"), PerResponse())
+        assert mean.otherwise is not None
+        return factor * mean.slope[0], factor * mean.otherwise[0]
     others = np.arange(size)[:, None]
     weight = binom.pmf(others, size - 1, x[None, :])
     credit = GroupMean(t.std == "group", 1, t.epsilon if t.std == "group" else 0.0)
     with_success = credit.of_shares((0.0, 1.0), (others + 1.0) / size, (size - others - 1.0) / size, size)[1]
     with_failure = credit.of_shares((0.0, 1.0), others / size, (size - others) / size, size)[0]
     success, failure = (weight * with_success).sum(axis=0), (weight * with_failure).sum(axis=0)
-    factor = size / (size - 1.0) if t.credit == "leave-one-out" else 1.0
     if t.std == "batch":
         mean = float(np.asarray(solution.mean_accuracy))
         factor /= np.sqrt(mean * (1.0 - mean)) + t.epsilon

@@ -5,7 +5,8 @@ responses are one. What is made here is that first update on a batch, or with a 
 sampler's, and ratios are those of the policy to it.
 
 The standard deviation of a batch is, in the limit of many prompts, one number for all responses: that of the reward over prompts
-and responses. A group's rewards minus the mean of the *others* are G/(G - 1) times the rewards minus the mean of the group.
+and responses; of few prompts it is a function of all of their rewards (:mod:`~dstheory.trainers.others`). A group's rewards minus
+the mean of the *others* are G/(G - 1) times the rewards minus the mean of the group.
 
 Source: derived here.
 """
@@ -50,10 +51,10 @@ from dstheory.objectives import (
     SFTTokenMean,
     WeightedSum,
 )
-from dstheory.trainers.others import AgainstOthersRow
+from dstheory.trainers.others import LARGEST_BATCH, AgainstOthersRow, OverBatchRow
 from dstheory.trainers.training import Training
 
-__all__ = ["Part", "left_out", "objective_of", "parts"]
+__all__ = ["Part", "few_prompts", "left_out", "objective_of", "parts"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,6 +165,8 @@ def _off_policy(training: Training, reward: Objective, sampler: Policy) -> Objec
         raise ChainError(f"{'a KL in the reward' if t.reward_beta else 'an entropy bonus'} off the policy is not modelled")
     if t.clip not in ("ppo", "truncate") or not isinstance(reward, GroupObjective) or isinstance(reward, ReinforceBaseline):
         raise ChainError("off the policy PPO's clip and truncated ratios are modelled, on credits of a group or of a critic")
+    if t.clip == "truncate" and not isinstance(reward, CISPO):
+        raise ChainError("a truncated ratio beside this credit is not modelled off the policy")
     if t.clip == "truncate" and 0 < t.truncate_at < 1:
         raise ChainError(f"a ratio that is truncated at {t.truncate_at:g}, below 1, is not modelled off the policy")
     level: Any = {"token": "token", "response-mean": "sequence", "response": "sequence-product"}.get(t.ratio)
@@ -256,16 +259,29 @@ def _reward(training: Training, solution: Solution, reference: Policy, masked: s
         return AgainstOthersRow(**more, epsilon=training.epsilon, normalise_by=by), factor
     if credit == "leave-one-out":
         factor *= size / (size - 1.0)
+    if few_prompts(training):
+        sizes = {"group_size": size, "prompts": training.std_prompts, "normalise_by": by}
+        return OverBatchRow(**more | sizes, ddof=training.ddof, epsilon=training.epsilon), factor
     divided = std == "group" or (std == "batch" and training.std_prompts == 1.0)
     if std == "batch" and not divided:
         factor /= _spread(solution) + training.epsilon
     more |= {"std": divided, "ddof": training.ddof, "epsilon": training.epsilon if divided else 0.0}
     more |= {"kept": {}, "drawn again": {"dynamic_sampling": True}, "left out": {"drop_dead": True}}[training.dead_groups]
-    return _group(training, more), factor
+    return _group(training, more, by), factor
 
 
-def _group(training: Training, settings: dict[str, Any]) -> Objective:
+def few_prompts(training: Training) -> bool:
+    """Return whether credits are divided by the deviation of a finite batch, and its successes can be counted."""
+    t = training
+    counted = 1 < t.std_prompts < inf and t.group_size * t.std_prompts <= LARGEST_BATCH
+    same = t.normaliser != "batch-tokens" or t.prompts == t.std_prompts
+    return t.std == "batch" and counted and same and t.dead_groups == "kept"
+
+
+def _group(training: Training, settings: dict[str, Any], by: str) -> Objective:
     clip: dict[str, Any] = {"clip_low": min(training.clip_low, 1.0), "clip_high": training.clip_high}
+    if training.clip == "truncate":
+        return CISPO(normalise_by=by, clip_high=max(training.truncate_at - 1.0, 0.0) or training.clip_high, **settings)
     match training.normaliser:
         case "responses":
             return DrGRPO(max_tokens=1.0, **settings, **clip)
@@ -275,8 +291,6 @@ def _group(training: Training, settings: dict[str, Any]) -> Objective:
             return (GSPO if training.ratio == "response-mean" else GRPO)(**settings, **clip)
         case "group-tokens":
             return DAPO(**{"dynamic_sampling": False, **settings}, **clip)
-        case _ if training.clip == "truncate":
-            return CISPO(over="batch", clip_high=max(training.truncate_at - 1.0, 0.0) or training.clip_high, **settings)
         case _:
             return DAPOBatch(**settings, **clip)
 

@@ -71,7 +71,10 @@ def _weight(t: Training) -> tuple[str, str, str]:
         case "ppo":
             low, high = 1.0 - t.clip_low, 1.0 + t.clip_high
             dual = "" if t.dual_clip == inf else f", and for negative credits none above {t.dual_clip:g}"
-            words = f"{of}, no gradient where it has passed {low:g} downwards or {high:g} upwards (PPO's clip){dual}"
+            words = (
+                f"{of}, no gradient where it has passed {low:g} downwards or {high:g} upwards (PPO's clip){dual}; never on the "
+                "policy's own responses, where all ratios are 1"
+            )
             return words, "rho ", r"\rho\,"
         case "truncate":
             bound = t.truncate_at or 1.0 + t.clip_high

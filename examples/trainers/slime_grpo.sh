@@ -1,5 +1,8 @@
 #!/bin/bash
 # GRPO with slime: arguments in arrays, as its scripts have them.
+CKPT_ARGS=(
+   --ref-load models/start_torch_dist
+)
 ROLLOUT_ARGS=(
    --prompt-data problems.jsonl
    --rollout-batch-size 32
@@ -15,4 +18,4 @@ GRPO_ARGS=(
    --eps-clip 0.2
    --eps-clip-high 0.28
 )
-ray job submit --address="http://127.0.0.1:8265" -- python3 train.py "${ROLLOUT_ARGS[@]}" "${GRPO_ARGS[@]}"
+ray job submit --address="http://127.0.0.1:8265" -- python3 train.py "${CKPT_ARGS[@]}" "${ROLLOUT_ARGS[@]}" "${GRPO_ARGS[@]}"

@@ -39,6 +39,7 @@ from dstheory.objectives import (
     WeightedSum,
     sampled_gradient,
 )
+from dstheory.objectives.fused import applies
 
 PAYS = [[1.0, -0.5, 0.2], [0.2, 1.0]]
 PAID = TwoStageMDP(correct=[[1, 0, 0], [0, 1]], sample_length=[[3, 40, 7], [11, 2]], decision_length=2, prompt_weight=[3, 1],
@@ -356,6 +357,19 @@ def test_the_deviation_of_a_large_batch() -> None:
     assert (np.abs(drawn.gradient.sample - exact.sample) <= near).all()
     with pytest.raises(ChainError, match="std='batch' has a closed form in large batches"):
         GRPO(prompts=4, std="batch").gradient(s)
+
+
+def test_the_deviation_of_a_batch_on_tables_of_the_compiled_loop() -> None:
+    """Tables for which compiled code is loaded: the same number divides the same gradient there."""
+    rng = np.random.default_rng(0)
+    correct = (rng.random((2000, 40)) < 0.3).astype(float)
+    correct[:, 0], correct[:, 1] = 1.0, 0.0
+    policy = Policy.tabular(rng.normal(size=correct.shape), rng.normal(size=correct.shape))
+    s = solve(TwoStageMDP(correct=correct, gamma=1.0), policy)
+    assert applies(s)
+    plain, divided = (DrGRPO(max_tokens=1.0, std=std).gradient(s) for std in ("none", "batch"))
+    x = float(s.mean_accuracy)
+    np.testing.assert_allclose(divided.decide * math.sqrt(x * (1 - x)), plain.decide, rtol=1e-9, atol=1e-18)
 
 
 def RLOO_like(std: str) -> GroupObjective:

@@ -6,6 +6,7 @@ what the KL does, and what SFT would do.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from pathlib import Path
@@ -132,6 +133,89 @@ def test_other_credits_and_normalisers(explained, change: str, credit, loss: str
     (whole, *_) = explained(change, f"loss_type={loss}", "beta=0", "importance_sampling_level=sequence")["attribution"]
     s, d = brute.energies(gradient, LISTED, POLICY)
     assert whole["energy_share"] == pytest.approx(d / (s + d), rel=1e-9)
+
+
+# ---------------------------------------------------------------------- a standard deviation over few prompts
+
+
+def of_batches(prompts, size, below):
+    """The expected update by every batch of as many groups, each of one of the prompts' lists of episodes.
+
+    Args:
+        prompts: (chance of the prompt, its episodes).
+        size: how many groups of two a batch holds.
+        below: what the sum over tokens of a response is divided by, given the batch and the response.
+    """
+    total = [[0.0] * 3 for _ in prompts]
+    for drawn in itertools.product(range(len(prompts)), repeat=size):
+        pairs = [list(itertools.product(prompts[x][1], repeat=2)) for x in drawn]
+        for batch in itertools.product(*pairs):
+            chance = math.prod(prompts[x][0] for x in drawn) * math.prod(e.probability for pair in batch for e in pair)
+            every = [e for pair in batch for e in pair]
+            mean = sum(e.reward for e in every) / len(every)
+            spread = math.sqrt(sum((e.reward - mean) ** 2 for e in every) / (len(every) - 1))
+            for x, pair in zip(drawn, batch, strict=True):
+                for e in pair:
+                    credit = (e.reward - (pair[0].reward + pair[1].reward) / 2) / (spread + 1e-4)
+                    weight = chance * credit / below(every, e)
+                    total[x] = [t + weight * score for t, score in zip(total[x], e.scores, strict=True)]
+    return total
+
+
+BELOW = {
+    "dapo": lambda every, e: sum(one.tokens for one in every),
+    "grpo": lambda every, e: len(every) * e.tokens,
+    "dr_grpo": lambda every, e: len(every) * 512.0,
+    "luspo": lambda every, e: len(every),
+}
+
+
+@pytest.mark.parametrize("loss", BELOW)
+def test_the_deviation_of_a_batch_of_two_prompts(explained, loss: str) -> None:
+    more = () if loss != "luspo" else ("importance_sampling_level=sequence",)
+    found = explained("num_generations=2", "beta=0", f"loss_type={loss}", *more, "--prompts", 2)
+    assert found["not_modelled"] == []
+    (gradient,) = of_batches([(1.0, LISTED)], 2, BELOW[loss])
+    (row,) = found["moves"]
+    for name, x, g in zip("pab", POLICY, gradient, strict=True):  # the logits are p's, a's and b's
+        assert row[name]["change"] == pytest.approx(x * (1 - x) * g, rel=1e-9), name
+
+
+@pytest.mark.parametrize("loss", ["dapo", "grpo", "dr_grpo"])
+def test_the_deviation_of_a_batch_of_two_different_prompts(dstheory, tmp_path: Path, loss: str) -> None:
+    policies, weights, lengths = ((0.4, 0.85, 0.35), (0.8, 0.6, 0.7)), (0.3, 0.7), ((30.0, 70.0), (9.0, 20.0))
+    prompts = [
+        {"prompt": str(i), "prompt_weight": w, "answer": ["right", "wrong"], "correct": [1, 0], "sample_length": list(length),
+         "decision_length": 2, "sample_probability": [p, 1 - p], "stop_probability": [a, 1 - b]}
+        for i, ((p, a, b), w, length) in enumerate(zip(policies, weights, lengths, strict=True))
+    ]  # fmt: skip
+    chain = {"format": "dstheory-chain/1", "gamma": 1.0, "max_turns": 2, "prompts": prompts}
+    (tmp_path / "two.json").write_text(json.dumps(chain))
+    settings = ("scale_rewards=batch", "num_generations=2", "beta=0", f"loss_type={loss}", "--prompts", 2, "--mdp", "two.json")
+    found = dstheory("explain", "trl:grpo", *settings, "--json").result
+    listed = [brute.episodes(policy, 2, length, 2.0) for policy, length in zip(policies, lengths, strict=True)]
+    gradients = of_batches(list(zip(weights, listed, strict=True)), 2, BELOW[loss])
+    # Tables of logits: two for the answers of a prompt, one of stop for each; a wrong answer's is minus that of resample.
+    (row,) = found["moves"]
+    right = [w * p for w, (p, _, _) in zip(weights, policies, strict=True)]
+    wrong = [w * (1 - p) for w, (p, _, _) in zip(weights, policies, strict=True)]
+    again = [1 + p * (1 - a) + (1 - p) * b for p, a, b in policies]  # attempts of a prompt
+    attempts = [w * n for w, n in zip(weights, again, strict=True)]
+    for name, i, weight, twice in (("p", 0, attempts, 2), ("a", 1, right, 1), ("b", 2, wrong, 1)):
+        changes = [twice * x[i] * (1 - x[i]) * g[i] for x, g in zip(policies, gradients, strict=True)]
+        mean = sum(w * change for w, change in zip(weight, changes, strict=True)) / sum(weight)
+        assert row[name]["change"] == pytest.approx(mean, rel=1e-9), name
+
+
+def test_what_is_logged_under_the_deviation_of_a_batch_of_two_prompts(explained) -> None:
+    found = explained("num_generations=2", "beta=0", "loss_type=dr_grpo", "--prompts", 2)["logged"]["loss"]
+    total = 0.0
+    for batch in itertools.product(LISTED, repeat=4):
+        mean = sum(e.reward for e in batch) / 4
+        spread = math.sqrt(sum((e.reward - mean) ** 2 for e in batch) / 3) + 1e-4
+        each = [(e.reward - (batch[i - i % 2].reward + batch[i - i % 2 + 1].reward) / 2) / spread for i, e in enumerate(batch)]
+        total -= math.prod(e.probability for e in batch) * sum(c * e.tokens for c, e in zip(each, batch, strict=True)) / 4 / 512
+    assert found == pytest.approx(total, rel=1e-9)
 
 
 def test_a_batch_of_one_prompt_divides_by_the_groups_standard_deviation(explained) -> None:

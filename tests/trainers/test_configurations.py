@@ -11,6 +11,7 @@ from dstheory import Policy, TwoStageMDP, solve
 from dstheory.errors import DSTheoryError, UnknownNameError
 from dstheory.objectives import DPO
 from dstheory.trainers import Configuration, configuration_of
+from dstheory.trainers.libraries import libraries
 from dstheory.trainers.logged import logged_loss, why_not
 from dstheory.trainers.statements import statements
 from dstheory.trainers.translation import objective_of
@@ -96,6 +97,19 @@ CONTRADICTIONS = {
     ("openrlhf:ppo", "algo.kl.use_loss=true"): "k1 as a loss",
     ("openrlhf:ppo", "algo.advantage.estimator=dr_grpo", "rollout.n_samples_per_prompt=8"): "changes the credit alone",
     ("trl:grpo", "loss_type=luspo"): "LUSPO is defined for",
+    ("trl:grpo", "sync_ref_model=true"): "with beta 0 there is no reference",
+    ("trl:grpo", "delta=0.5"): "delta of 1 or less",
+    ("verl:ppo", "algorithm.adv_estimator=rloo"): "there are no others to be compared with; the credit is the reward itself",
+    ("verl:ppo", "algorithm.adv_estimator=opo"): "rollout.n = 1: a group of one has nothing to be compared with",
+    ("verl:ppo", "actor_rollout_ref.actor.loss_agg_mode=seq-mean-token-sum-norm"): "the constant is the padded length",
+    ("verl:ppo", "actor_rollout_ref.actor.policy_loss.loss_mode=cispo"): "truncates CISPO's ratio below as well",
+    ("openrlhf:ppo", "algo.kl.estimator=k3"): "OpenRLHF recommends k1 there",
+    ("openrlhf:ppo", "algo.kl.use_loss=true", "actor.loss_agg_mode=seq-mean-token-mean"): "OpenRLHF divides the KL in the loss",
+    ("nemo-rl:grpo",): "the standard deviation, too, is that of the other responses",
+    ("slime:grpo", "use_kl_loss=true", "n_samples_per_prompt=8"): "the reference is missing",
+    ("slime:grpo", "advantage_estimator=reinforce_plus_plus_baseline"): "its credit is always 0, nothing is learned",
+    ("slime:grpo", "disable_grpo_std_normalization=true"): "its credit is always 0, nothing is learned",
+    ("slime:grpo", "dynamic_sampling_filter_path=mine.py"): "shown as if it kept the groups",
 }
 
 
@@ -103,6 +117,49 @@ CONTRADICTIONS = {
 def test_what_contradicts_itself_is_explained_with_a_warning(what: tuple[str, ...], warning: str) -> None:
     found = configuration_of(what[0], settings=what[1:])
     assert len([text for text in found.warnings if warning in text]) == 1
+
+
+def test_every_warning_of_every_library_is_tried() -> None:
+    rules = [rule for library in libraries() for trainer in library.trainers.values() for rule in trainer.rules]
+    assert [r.warn for r in rules if r.warn and not any(said in r.warn for said in CONTRADICTIONS.values())] == []
+
+
+CLIPPED = {
+    ("trl:grpo", "epsilon_high=0.28"): ["epsilon_high = 0.28"],
+    ("trl:grpo", "epsilon=0.1", "delta=4"): ["epsilon = 0.1", "delta = 4"],
+    ("trl:rloo", "epsilon_high=0.28"): ["epsilon_high = 0.28"],
+    ("verl:ppo", "actor_rollout_ref.rollout.n=8", "actor_rollout_ref.actor.clip_ratio_high=0.28", "data.train_batch_size=256"): [
+        "actor_rollout_ref.actor.clip_ratio_high = 0.28"
+    ],
+    ("openrlhf:ppo", "actor.eps_clip_low_high=[0.2,0.3]"): [],  # four updates per batch
+    ("verl:ppo", "actor_rollout_ref.rollout.n=8", "actor_rollout_ref.actor.clip_ratio_high=0.28"): [],  # four
+    ("trl:grpo",): [],  # not asked for
+    ("trl:grpo", "epsilon_high=0.28", "num_iterations=2"): [],
+    ("trl:grpo", "epsilon_high=0.28", "steps_per_generation=4"): [],
+    ("trl:grpo", "epsilon_high=0.28", "generation_batch_size=64"): [],  # how many is not known
+    ("trl:grpo", "epsilon_high=0.28", "gradient_accumulation_steps=4", "steps_per_generation=4"): ["epsilon_high = 0.28"],
+    ("trl:grpo", "epsilon_high=0.28", "loss_type=cispo"): [],  # truncates at 0.28 itself, on the policy as well
+    ("trl:grpo", "epsilon_high=5", "loss_type=cispo"): ["epsilon_high = 5"],
+    ("trl:grpo", "epsilon_high=0.28", "loss_type=sapo"): [],  # has no clip
+}
+
+
+@pytest.mark.parametrize(("what", "idle"), CLIPPED.items(), ids=lambda x: " ".join(x) if isinstance(x, tuple) else "")
+def test_a_clip_that_was_set_and_never_acts_is_told(dstheory, what: tuple[str, ...], idle: list[str]) -> None:
+    said = dstheory("explain", *what, "--json").result["warnings"]
+    assert [text.split(" never acts: with one update")[0] for text in said if "never acts" in text] == idle
+    off = dstheory("explain", *what, "--sampler", "0.5,0.75,0.35", "--json").result["warnings"]
+    assert not any("never acts" in text for text in off)
+
+
+@pytest.mark.parametrize(
+    ("settings", "updates"),
+    [((), 1.0), (("steps_per_generation=8", "gradient_accumulation_steps=2"), 4.0), (("num_iterations=3",), 3.0),
+     (("num_iterations=2", "steps_per_generation=4"), 8.0), (("gradient_accumulation_steps=4",), 1.0)],
+)  # fmt: skip
+def test_trls_updates_per_batch_of_responses(settings: tuple[str, ...], updates: float) -> None:
+    for trainer in ("trl:grpo", "trl:rloo"):
+        assert configuration_of(trainer, settings=settings).training.updates == updates
 
 
 def test_the_rule_of_an_adaptive_kl_is_stated() -> None:
@@ -129,6 +186,7 @@ REFUSED = {
     "loss_type: dapo\nbeta: .nan\n": "mine.yaml, line 2: beta is '.nan': must be a number (GRPOTrainer)",
     "loss_type: dapo\nnum_generations: 2.5\n": "mine.yaml, line 2: num_generations is 2.5: must be a whole number >= 1",
     "loss_type: dapo\nuse_bias_correction_kl: maybe\n": "line 2: use_bias_correction_kl is 'maybe': must be one of true, false",
+    "loss_type: dapo\ngeneration_batch_size: 64\nsteps_per_generation: 4\n": "say the same: TRL takes one of them",
     "beta: 0.1\nnum_generations: 8\n": "mine.yaml may be of trl:grpo or trl:rloo: say which with --trainer",
     "colour: red\n": "no trainer could be told from its keys; say which with --trainer",
     "{}": "mine.yaml is of no trainer that is known",
@@ -249,6 +307,8 @@ def test_a_second_whitening_is_not_taken_for_nothing(normaliser: str, credit: st
     assert logged_loss(training, s) is None
 
 
-def test_a_deviation_of_few_prompts_is_said_to_be_that_of_many() -> None:
-    found = configuration_of("trl:grpo", settings=("scale_rewards=batch", "num_generations=2"), prompts=2.0)
+def test_a_deviation_of_a_batch_that_cannot_be_counted_is_said_to_be_that_of_many() -> None:
+    exact = configuration_of("trl:grpo", settings=("scale_rewards=batch", "num_generations=2"), prompts=2.0)
+    assert exact.lacks == ()
+    found = configuration_of("trl:grpo", settings=("scale_rewards=batch", "num_generations=2"), prompts=1e6)
     assert [lack.key for lack in found.lacks] == ["prompts of a standard deviation"]

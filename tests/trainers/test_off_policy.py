@@ -55,6 +55,26 @@ def test_update_and_clipped_shares_are_those_of_all_pairs(dstheory) -> None:  # 
         assert found["stale"]["turned"][stage] == pytest.approx(brute.degrees(here, there), abs=1e-5)
 
 
+@pytest.mark.parametrize("mode", ["token-mean", "seq-mean-token-mean", "seq-mean-token-sum"])
+def test_a_truncated_ratio_under_any_normaliser(dstheory, mode: str) -> None:  # noqa: F811
+    """verl's CISPO: each token's ratio, cut at 1.28, whatever the sign of the credit; nothing is dropped."""
+    settings = ("algorithm.adv_estimator=grpo", "algorithm.norm_adv_by_std_in_grpo=false", "actor_rollout_ref.rollout.n=2",
+                f"actor_rollout_ref.actor.loss_agg_mode={mode}", "actor_rollout_ref.actor.policy_loss.loss_mode=cispo",
+                "actor_rollout_ref.actor.clip_ratio_low=1", "actor_rollout_ref.actor.clip_ratio_high=0.28")  # fmt: skip
+    found = dstheory("explain", "verl:ppo", *settings, *CHAIN, "--prompts", 1, "--json").result
+    listed = brute.episodes(STALE, TURNS, LENGTHS, DECISION)
+    total = [0.0] * 3
+    for one, other in itertools.product(listed, repeat=2):
+        chance, credit = one.probability * other.probability, one.reward - (one.reward + other.reward) / 2
+        group = (one.tokens + other.tokens) / 2
+        below = {"token-mean": group, "seq-mean-token-mean": one.tokens, "seq-mean-token-sum": 1.0}[mode]
+        for which, _, ratio, derivative in tokens(one):
+            total[which] += chance * min(ratio, 1 + HIGH) * credit / below * derivative
+    (row,) = found["moves"]
+    for name, x, g in zip("pab", POLICY, total, strict=True):
+        assert row[name]["change"] == pytest.approx(x * (1 - x) * g, rel=1e-9), name
+
+
 def test_off_the_policy_no_claim_about_the_policys_own_responses_is_named(dstheory) -> None:  # noqa: F811
     here = {note["claim"] for note in dstheory("explain", *TRL, "--json").result["notes"]}
     there = {note["claim"] for note in dstheory("explain", *TRL, *CHAIN, "--json").result["notes"]}
