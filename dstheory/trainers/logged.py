@@ -82,9 +82,9 @@ def _mean_credits(t: Training, x: np.ndarray, solution: Solution) -> tuple[np.nd
     factor = size / (size - 1.0) if t.credit == "leave-one-out" else 1.0
     if few_prompts(t):
         row = OverBatchRow(group_size=size, prompts=t.std_prompts, ddof=t.ddof, epsilon=t.epsilon)  # type: ignore[arg-type]
-        mean = row.expected(solution, reward_of(solution, "correct"), PerResponse())
-        assert mean.otherwise is not None
-        return factor * mean.slope[0], factor * mean.otherwise[0]
+        found = row.expected(solution, reward_of(solution, "correct"), PerResponse())
+        assert found.otherwise is not None
+        return factor * found.slope[0], factor * found.otherwise[0]
     others = np.arange(size)[:, None]
     weight = binom.pmf(others, size - 1, x[None, :])
     credit = GroupMean(t.std == "group", 1, t.epsilon if t.std == "group" else 0.0)

@@ -260,8 +260,8 @@ def _reward(training: Training, solution: Solution, reference: Policy, masked: s
     if credit == "leave-one-out":
         factor *= size / (size - 1.0)
     if few_prompts(training):
-        sizes = {"group_size": size, "prompts": training.std_prompts, "normalise_by": by}
-        return OverBatchRow(**more | sizes, ddof=training.ddof, epsilon=training.epsilon), factor
+        more |= {"prompts": training.std_prompts, "normalise_by": by, "ddof": training.ddof, "epsilon": training.epsilon}
+        return OverBatchRow(**more), factor
     divided = std == "group" or (std == "batch" and training.std_prompts == 1.0)
     if std == "batch" and not divided:
         factor /= _spread(solution) + training.epsilon

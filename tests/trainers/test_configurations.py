@@ -97,6 +97,7 @@ CONTRADICTIONS = {
     ("openrlhf:ppo", "algo.kl.use_loss=true"): "k1 as a loss",
     ("openrlhf:ppo", "algo.advantage.estimator=dr_grpo", "rollout.n_samples_per_prompt=8"): "changes the credit alone",
     ("trl:grpo", "loss_type=luspo"): "LUSPO is defined for",
+    ("trl:dpo", "label_smoothing=0.1"): "label_smoothing does nothing here",
     ("trl:grpo", "sync_ref_model=true"): "with beta 0 there is no reference",
     ("trl:grpo", "delta=0.5"): "delta of 1 or less",
     ("verl:ppo", "algorithm.adv_estimator=rloo"): "there are no others to be compared with; the credit is the reward itself",
