@@ -19,7 +19,7 @@ from math import inf
 import numpy as np
 
 from dstheory.chain.exact import Solution, solve
-from dstheory.chain.policy import Policy, sigmoid
+from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories, sample_trajectories
 from dstheory.checks import Bools, Floats, Ints, whole_number
 from dstheory.errors import ChainError
@@ -322,8 +322,10 @@ def _of_pairs(objective: DPO, solution: Solution, t: Trajectories, group: Ints) 
     right, up = objective.marks(solution, t)
     order = np.argsort(group, kind="stable").reshape(-1, 2)
     first, second = order[:, 0], order[:, 1]
-    sign = right[first] - right[second]  # +1 if the first is chosen, -1 if the second is
-    strength = sign * objective.beta * sigmoid(-sign * objective.beta * (up[first] - up[second]))
-    out = np.zeros(len(t))
-    out[first], out[second] = strength, -strength
-    return out
+    mixed = right[first] != right[second]
+    first, second = first[mixed], second[mixed]
+    won, lost = np.where(right[first] > 0, first, second), np.where(right[first] > 0, second, first)
+    loss, beta, out = objective.of_pairs, objective.beta, np.zeros(len(t))
+    falls = loss.falls(beta * up[won], beta * up[lost])
+    out[won], out[lost] = (beta * fall for fall in falls)
+    return out / response_lengths(solution, t) if loss.per_token else out

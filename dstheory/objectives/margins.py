@@ -106,6 +106,15 @@ class PairLoss:
     words: str = ""
     rejected_words: str = ""
 
+    def falls(self, chosen: Floats, rejected: Floats) -> tuple[Floats, Floats]:
+        """Return minus the derivatives of the losses of pairs, given beta u of both responses, (n,) each."""
+        none = np.zeros(chosen.shape)
+        margin, own, other = (
+            none if curve is None else curve.fall(at)
+            for curve, at in ((self.margin, chosen - rejected), (self.chosen, chosen), (self.rejected, rejected))
+        )
+        return margin + own, other - margin
+
 
 def _softplus(h: Floats) -> Floats:
     return np.asarray(np.logaddexp(0.0, h))

@@ -15,7 +15,7 @@ CASES = [
     clip_high=0.02), DAPOBatch(group_size=3, prompts=4), DAPOBatch(group_size=3, prompts=2, dynamic_sampling=True,
     reference=OLD, beta=0.3), CISPO(group_size=3, prompts=2, sampler=OLD, clip_low=0.02, clip_high=0.05),
     GSPO(group_size=3, sampler=OLD, clip_low=0.01, clip_high=0.02, reference=OLD, beta=0.2), NFT(group_size=4, prompts=3),
-    DPO(OLD, beta=0.5),
+    DPO(OLD, beta=0.5), DPO(OLD, beta=0.5, loss="ipo"), DPO(OLD, beta=0.5, loss="nca_pair"),
 ]  # fmt: skip
 
 

@@ -312,8 +312,8 @@ def trl_pairs(loss: str, says: str, *, beta: float = 0.3, **settings: float) -> 
         length = b.lengths.ravel() if curves.per_token else np.ones(2 * pairs)
         h = beta * ((up / length)[:pairs] - (up / length)[pairs:])
         each = [(curves.margin, h), (curves.chosen, beta * up[:pairs]), (curves.rejected, beta * up[pairs:])]
-        m, c, r = (np.zeros(pairs) if curve is None else curve.fall(at) for curve, at in each)
-        ours = np.concatenate([m + c, r - m]) * beta / pairs / length
+        falls = curves.falls(beta * (up / length)[:pairs], beta * (up / length)[pairs:])
+        ours = np.concatenate(falls) * beta / pairs / length
         value = sum(curve.value(at).mean() for curve, at in each if curve)
         return [(found, ours[:, None] * b.mask), (np.array(logged), np.array([value]))]
 
