@@ -495,18 +495,18 @@ def _parts(objective: Objective, solution: Solution) -> _Parts:
 
 def _beyond(objective: GroupObjective) -> str:
     """Return why the composition of its group does not determine a response's coefficient, "" if it does."""
-    settings = own_settings(objective, ("baseline_per", "drop_dead", "combine"))
+    settings = own_settings(objective, ("baseline_per", "drop_dead"))
     if objective.by_response or (isinstance(objective, NFT) and objective.sampler is not None):
         return "a weight of the whole response is a function of all of its actions, not of its reward and length alone"
     if isinstance(objective.credit, GroupMean) and objective.credit.spread == "batch":
         return "the standard deviation of the batch makes every credit a function of the rewards of all groups"
+    if objective.combine == "after-batch":
+        return "credits are divided by their standard deviation over the batch"
     if objective.mask_truncated == "both" and isinstance(objective.normaliser, GroupTokens | BatchTokens):
         return "the tokens that are counted depend on which responses were cut off, which may be none"
     if "drop_dead" in settings:
         return "the number of groups that are left, which divides the batch, is random and may be 0"
-    if "baseline_per" in settings:
-        return "the baseline of a turn depends on which of the group's responses reach it"
-    return "two rewards have a credit each: their joint law is not that of one reward" if settings else ""
+    return "the baseline of a turn depends on which of the group's responses reach it" if settings else ""
 
 
 def _divided_by(objective: ResponseObjective) -> tuple[Normaliser | None, Grouping]:
@@ -519,13 +519,15 @@ def _divided_by(objective: ResponseObjective) -> tuple[Normaliser | None, Groupi
 
 def _of_group(objective: GroupObjective, solution: Solution) -> _Parts:
     under = objective.generated(solution)
-    outcome = objective.outcome_of(under)
+    outcome, credit = objective.outcome_of(under), objective.credit
+    if objective.combine == "after":
+        outcome, credit = objective.jointly(under, outcome)
     if isinstance(objective, PPOClip):
         kinds = [_Kind(weight=term.weight) for term in objective.reward_terms(solution, under, outcome)]
     elif isinstance(objective, ReinforceBaseline):
         kinds = [_Kind(table=_by_prompt(objective, solution, under, outcome))]
     else:
-        kinds = [_Kind(objective.credit, part, weight) for part, weight in objective.credit_parts(solution)]
+        kinds = [_Kind(credit, part, weight) for part, weight in objective.credit_parts(solution)]
     kinds += [_Kind(weight=term.weight) for term in objective.penalty_terms(solution, under, outcome)]
     if objective.mask_truncated != "none":
         kinds = [replace(kind, whole=True) for kind in kinds]

@@ -289,7 +289,8 @@ def test_an_entropy_bonus_joins_its_reward() -> None:
 @pytest.mark.parametrize("name", [
     "grpo by tokens of the group", "std of the others, population, two members", "temperature, truncated weights of tokens",
     "another engine, weights of tokens masked", "stale policy in another engine", "two rewards combined, std",
-    "three values, std of the others", "dual clip",
+    "three values, std of the others", "dual clip", "two rewards, credits combined", "two rewards, credits combined, clipped",
+    "three rewards combined, std", "three rewards, credits combined", "many values, std, clipped",
 ])  # fmt: skip
 def test_settings_of_trainers_have_their_noise(name: str) -> None:
     o, penalty = replace(SETTINGS[name], group_size=2), excess_of(0.3)
@@ -348,8 +349,8 @@ def test_micro_batches_that_a_batch_leaves_open_are_whole_groups_each() -> None:
     [
         (SETTINGS["dead groups left out"], "the number of groups that are left, which divides the batch, is random and may be 0"),
         (
-            SETTINGS["two rewards, credits combined"],
-            "two rewards have a credit each: their joint law is not that of one",
+            replace(SETTINGS["two rewards, credits combined"], combine="after-batch"),
+            "credits are divided by their standard deviation over the batch",
         ),
         (SETTINGS["another engine, weights of responses"], "a weight of the whole response is a function of all of its actions"),
         (SETTINGS["a baseline per turn"], "the baseline of a turn depends on which of the group's responses reach it"),

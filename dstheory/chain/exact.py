@@ -157,13 +157,21 @@ class Solution(Tabulated):
 
         :math:`Var_k = E[(Q_{now} - V_k)^2] + \gamma_w^2 (E[noise] + \gamma_b^2 P(res) Var_{k+1})`, a sum of non-negative terms.
         """
-        mdp, pol, v = self.mdp, self.unrolled, self.values
-        gw, gb = mdp.gamma_within[..., None, None], mdp.gamma_between[..., None, None]
+        mdp = self.mdp
+        pays = mdp.reward_stop[..., None, :, :], mdp.reward_resample[..., None, :, :]
+        noise = mdp.reward_stop_variance[..., None, :, :], mdp.reward_resample_variance[..., None, :, :]
+        return self.variance_of(*pays, *noise, gamma_within=mdp.gamma_within, gamma_between=mdp.gamma_between)
+
+    def variance_of(
+        self, stop: Floats, resample: Floats, stop_noise: Floats, resample_noise: Floats, *, gamma_within: Floats,
+        gamma_between: Floats,
+    ) -> Floats:  # fmt: skip
+        """Return the variances, (*runs, X), of discounted sums of other rewards, with noise of these variances."""
+        pol, v = self.unrolled, self.values_of(stop, resample, gamma_within=gamma_within, gamma_between=gamma_between)
+        gw, gb = gamma_within[..., None, None], gamma_between[..., None, None]
         centre = v.value[..., None]
         spread = pol.stop * (gw[..., None] * v.q_stop - centre) ** 2 + pol.resample * (gw[..., None] * v.q_resample - centre) ** 2
-        noise = (
-            pol.stop * mdp.reward_stop_variance[..., None, :, :] + pol.resample * mdp.reward_resample_variance[..., None, :, :]
-        )
+        noise = pol.stop * stop_noise + pol.resample * resample_noise
         turn = (pol.sample * (spread + gw[..., None] ** 2 * noise)).sum(axis=-1)
         if not self.capped:
             once = end_or_discount(pol, gw, gb)  # 1 - g^2 q = (1 - g q) + g q (1 - g), again without cancellation

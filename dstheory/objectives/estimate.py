@@ -27,7 +27,7 @@ from dstheory.objectives.base import Objective
 from dstheory.objectives.expectation.rewards import ResponseReward
 from dstheory.objectives.group import GroupObjective
 from dstheory.objectives.mass import StageGradient
-from dstheory.objectives.parts import BatchTokens, GroupTokens
+from dstheory.objectives.parts import BatchTokens, Credit, GroupTokens
 from dstheory.objectives.preference import DPO
 from dstheory.objectives.ratios import NFT, PPOClip
 from dstheory.objectives.responses import response_lengths
@@ -75,9 +75,7 @@ def average_scores(
     return _estimate(_score_sums(solution, t, c_s, c_d, unit, weight), len(weight))
 
 
-def _score_sums(
-    solution: Solution, t: Trajectories, c_s: Floats, c_d: Floats, unit: Ints, weight: Floats
-) -> _Sums:
+def _score_sums(solution: Solution, t: Trajectories, c_s: Floats, c_d: Floats, unit: Ints, weight: Floats) -> _Sums:
     """Return the weighted sums over units of coefficient x score and of its square, of answers and of decisions."""
     policy = solution.policy
     k, x, y = t.policy_index(policy)
@@ -214,9 +212,7 @@ def _even(n: int) -> Floats:
     return np.full(n, 1.0 / max(n, 1))
 
 
-def _groups(
-    solution: Solution, sampler: Policy, groups: int, size: int, rng: np.random.Generator
-) -> tuple[Trajectories, Ints]:
+def _groups(solution: Solution, sampler: Policy, groups: int, size: int, rng: np.random.Generator) -> tuple[Trajectories, Ints]:
     """Return ``size`` responses for each of ``groups`` prompts, and the group of each response, (n,)."""
     mdp = solution.mdp
     drawn = rng.choice(len(mdp.prompt_weight), size=groups, p=mdp.prompt_weight)
@@ -286,9 +282,9 @@ def _of_groups(
         _factors(objective, r, n).ravel() for r, n in zip(reward, length[order].reshape(shape), strict=True)
     ])  # fmt: skip
     factor *= objective.grouping.scale * whole
-    for share, of in objective.outcomes(under, outcome):
+    for share, of, rule in objective.outcomes(under, outcome):
         credit, paid = np.empty(len(t)), _paid(of, solution, t)[order].reshape(shape)
-        credit[order] = np.concatenate([objective.credit.of_groups(r).ravel() for r in paid])
+        credit[order] = np.concatenate([_batch_credits(objective, rule, r).ravel() for r in paid])
         coefficient = share * credit * factor
         w_s, w_d = objective.step_weights(solution, t, credit)
         c_s, c_d = c_s + coefficient[t.episode] * w_s, c_d + coefficient[t.episode] * w_d
@@ -297,6 +293,15 @@ def _of_groups(
         k_s, k_d = term.weight.of_steps(solution, t)
         c_s, c_d = c_s + factor[t.episode] * k_s, c_d + factor[t.episode] * k_d
     return c_s, np.where(t.decided, c_d, 0.0)
+
+
+def _batch_credits(objective: GroupObjective, credit: Credit, rewards: Floats) -> Floats:
+    """Return the credits of one batch, (groups, G)."""
+    found = credit.of_groups(rewards)
+    if objective.combine != "after-batch":
+        return found
+    below = float(found.std(ddof=1)) + getattr(objective, "epsilon", 0.0)
+    return (found - found.mean()) / below if below else np.zeros_like(found)
 
 
 def _paid(outcome: ResponseReward, solution: Solution, t: Trajectories) -> Floats:

@@ -35,11 +35,19 @@ from dstheory.objectives.expectation.groups import (
     negative,
     positive,
 )
-from dstheory.objectives.expectation.rewards import OutcomeKind, ResponseReward, reward_of
+from dstheory.objectives.expectation.rewards import (
+    DEFAULT_REWARDS,
+    OutcomeKind,
+    ResponseReward,
+    RewardFunction,
+    joint_reward,
+    reward_of,
+)
 from dstheory.objectives.fused import applies, outcome_gradient
 from dstheory.objectives.mass import CoefficientMass, StageGradient, check_penalty, check_runs, mass_of_steps, over_runs
 from dstheory.objectives.parts import (
     BatchTokens,
+    Combined,
     Credit,
     GroupMean,
     GroupTokens,
@@ -58,6 +66,7 @@ from dstheory.objectives.settings import (
     check_settings,
     log_ratio_of_responses,
     own_settings,
+    second_scale,
     tempered,
     whole_responses,
 )
@@ -94,9 +103,13 @@ class GroupObjective(ResponseObjective):
             rewards stay in the group's statistics.
         micro_batches: parts of whole groups that a batch is divided into; each is normalised by itself.
         accumulate: gradients of the parts are averaged (``"mean"``) or added (``"sum"``).
-        reward_weights: (a, b) for R = a x correctness + b x the chain's return, instead of ``outcome``.
-        combine: weights apply to rewards, before the credit is formed (``"before"``), or to the credits of both rewards
-            (``"after"``): a A(correct) + b A(return).
+        reward_functions: what responses are paid for, by several functions: ``"correct"``, ``"return"``, ``"turns"`` (answers),
+            ``"tokens"``, or four numbers, which stopping at and resampling of a right answer, then of a wrong one, pay.
+        reward_weights: one number per function, instead of ``outcome``: R = a R_1 + b R_2 + ...; None for 1 each where
+            ``reward_functions`` differ from their default.
+        combine: weights apply to rewards, before the credit is formed (``"before"``), or to the credits of each reward
+            (``"after"``): a A(R_1) + b A(R_2) + ...; with ``"after-batch"`` these are divided once more, by their standard
+            deviation over the batch plus epsilon (arXiv 2601.05242), in large batches one number.
     """
 
     group_size: float = 8
@@ -119,8 +132,9 @@ class GroupObjective(ResponseObjective):
     mask_truncated: Literal["none", "numerator", "both"] = field(default="none", kw_only=True)
     micro_batches: int = field(default=1, kw_only=True)
     accumulate: Literal["mean", "sum"] = field(default="mean", kw_only=True)
-    reward_weights: tuple[float, float] | None = field(default=None, kw_only=True)
-    combine: Literal["before", "after"] = field(default="before", kw_only=True)
+    reward_functions: tuple[RewardFunction, ...] = field(default=DEFAULT_REWARDS, kw_only=True)
+    reward_weights: tuple[float, ...] | None = field(default=None, kw_only=True)
+    combine: Literal["before", "after", "after-batch"] = field(default="before", kw_only=True)
 
     @property
     @abstractmethod
@@ -194,17 +208,38 @@ class GroupObjective(ResponseObjective):
         policy = self.generating(solution.policy)
         return solution if policy is solution.policy else solve(solution.mdp, policy)
 
+    @property
+    def rewards(self) -> tuple[tuple[float, RewardFunction], ...] | None:
+        """Weights and reward functions; None where the outcome is the only reward."""
+        weights = self.reward_weights
+        if weights is None and self.reward_functions == DEFAULT_REWARDS:
+            return None
+        return tuple(zip(weights or (1.0,) * len(self.reward_functions), self.reward_functions, strict=True))
+
     def outcome_of(self, under: Solution) -> ResponseReward:
-        """Return correctness, the chain's return, or their weighted sum."""
-        found = reward_of(under, self.outcome, self.reward_weights if self.combine == "before" else None)
+        """Return correctness, the chain's return, or the weighted sum of the reward functions."""
+        found = reward_of(under, self.outcome, self.rewards if self.combine == "before" else None)
         return replace(found, uncounted=True) if self.mask_truncated == "both" else found
 
-    def outcomes(self, under: Solution, outcome: ResponseReward) -> tuple[tuple[float, ResponseReward], ...]:
-        """Return the rewards whose credits are added, each with its weight."""
-        if self.reward_weights is None or self.combine == "before":
-            return ((1.0, outcome),)
-        each = (reward_of(under, "correct"), reward_of(under, "return"))
-        return tuple((a, replace(r, uncounted=outcome.uncounted)) for a, r in zip(self.reward_weights, each, strict=True) if a)
+    def outcomes(self, under: Solution, outcome: ResponseReward) -> tuple[tuple[float, ResponseReward, Credit], ...]:
+        """Return the rewards whose credits are added, each with its weight and its credit."""
+        if self.rewards is None or self.combine == "before":
+            return ((1.0, outcome, self.credit),)
+        if self.combine == "after" and (self.sampler is None or not self.signed):
+            each = [(a, reward_of(under, self.outcome, [(1.0, kind)])) for a, kind in self.rewards if a]
+            return tuple((a, replace(reward, uncounted=outcome.uncounted), self.credit) for a, reward in each)
+        return ((1.0, *self.jointly(under, outcome)),)  # the sign of the sum of credits, or its square, counts
+
+    def jointly(self, under: Solution, outcome: ResponseReward) -> tuple[ResponseReward, Credit]:
+        """Return several rewards as one, the number of their joint value, and the sum of their credits as its credit.
+
+        Raises:
+            ChainError: rewards of many values.
+        """
+        counted = [(a, kind) for a, kind in self.rewards or () if a]
+        joint, values = joint_reward(under, [reward_of(under, self.outcome, [(1.0, kind)]) for _, kind in counted])
+        credit = Combined(self.credit, tuple(a for a, _ in counted), values)
+        return replace(joint, uncounted=outcome.uncounted), credit
 
     def terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
         """Return the credit (twice, once per sign, where ratios are clipped) and the penalty."""
@@ -252,9 +287,7 @@ class GroupObjective(ResponseObjective):
 
     def reward_terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
         """Return the terms of the reward."""
-        return tuple(
-            term for part, weight in self.credit_parts(solution) for term in self.credited(under, outcome, weight, part)
-        )
+        return tuple(term for part, weight in self.credit_parts(solution) for term in self.credited(under, outcome, weight, part))
 
     def credited(
         self,
@@ -266,21 +299,29 @@ class GroupObjective(ResponseObjective):
     ) -> tuple[Term, ...]:
         """Return a part of the credit times a weight of tokens: one term, or one per reward, and per value of it."""
         found = []
-        for factor, reward in self.outcomes(under, outcome):
-            terms = self._credited_of(under, reward, weight, part, normaliser or self.normaliser)
+        for factor, reward, credit in self.outcomes(under, outcome):
+            terms = self._credited_of(under, reward, credit, weight, part, normaliser or self.normaliser)
             table = None if reward is outcome else reward.reward
             found += [Term(t.credit.scaled(factor), weight, t.reward or table) for t in terms] if table is not None else terms
         return tuple(found)
 
     def _credited_of(
-        self, under: Solution, outcome: ResponseReward, weight: TokenWeight | None, part: Part, normaliser: Normaliser
+        self,
+        under: Solution,
+        outcome: ResponseReward,
+        credit: Credit,
+        weight: TokenWeight | None,
+        part: Part,
+        normaliser: Normaliser,
     ) -> list[Term]:
-        credit, grouping, scale = self.credit, self.grouping, None
+        grouping, scale = self.grouping, None
         if isinstance(credit, GroupMean) and credit.spread == "batch":
             scale, credit = batch_scale(credit, grouping, under, outcome), replace(credit, std="none")
-        several = outcome.levels is not None and part is everything and grouping.group_size != inf
-        if several and isinstance(credit, GroupMean) and not credit.linear:
-            found = credits_of_levels(credit, normaliser, grouping, under, outcome)
+        elif self.combine == "after-batch" and isinstance(credit, Combined):
+            scale = second_scale(credit, grouping, under, outcome, getattr(self, "epsilon", 0.0))
+        several = outcome.levels is not None and grouping.group_size != inf and not (credit.linear and part is everything)
+        if several:
+            found = credits_of_levels(credit, normaliser, grouping, under, outcome, part)
             terms = [Term(each, weight, table) for table, each in found]
         else:
             terms = [Term(effective_credit(credit, normaliser, grouping, under, outcome, part), weight)]

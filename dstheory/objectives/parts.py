@@ -455,6 +455,45 @@ class SignedMatch(Credit):
         return np.where(rewards > self.threshold, *_signed(mean, 1.0 - mean))
 
 
+@dataclass(frozen=True)
+class Combined(Credit):
+    """The weighted sum of one credit of each of several rewards, as a function of the number of their joint value.
+
+    Args:
+        credit: of each reward by itself.
+        weights: one per reward.
+        values: the rewards of each joint value, 0, 1, ...
+
+    >>> credit = Combined(GroupMean(std=False), (1.0, 0.5), ((0.0, 0.0), (1.0, 4.0)))
+    >>> credit.of_groups(np.array([[0.0, 1.0]])).tolist()
+    [[-1.5, 1.5]]
+    """
+
+    credit: Credit
+    weights: tuple[float, ...]
+    values: tuple[tuple[float, ...], ...]
+
+    @property
+    def words(self) -> str:  # type: ignore[override]
+        """What is computed."""
+        return f"sum of {self.credit.words}"
+
+    @property
+    def least_group(self) -> int:  # type: ignore[override]
+        """That of each."""
+        return self.credit.least_group
+
+    def of_groups(self, rewards: Floats) -> Floats:
+        """Return the sum."""
+        table = np.array(self.values)[rewards.astype(int)]
+        return np.asarray(sum(w * self.credit.of_groups(table[..., i]) for i, w in enumerate(self.weights)))
+
+    def limit(self, rewards: Floats, mean: Floats, deviation: Floats) -> Floats:
+        """Raise ChainError: mean and deviation of a number say nothing of the rewards."""
+        raise ChainError("credits of several rewards, combined before the sign or the square of their sum is looked at, have a "
+                         "closed form in finite groups: give group_size a number")  # fmt: skip
+
+
 def _signed(right: Floats, wrong: Floats) -> tuple[Floats, Floats]:
     """Return the weights of a hit and of a miss in groups of these shares, 0 where one of them is 0."""
     root_right, root_wrong = np.sqrt(right), np.sqrt(wrong)

@@ -18,13 +18,14 @@ from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats, whole_number
 from dstheory.errors import ChainError, InfiniteDivergenceError
-from dstheory.objectives.expectation.exponential import EffectiveCredit
+from dstheory.objectives.expectation.compositions import compositions, credits_of, sums_over
+from dstheory.objectives.expectation.exponential import EffectiveCredit, moments
 from dstheory.objectives.expectation.groups import Grouping, group_moments
-from dstheory.objectives.expectation.rewards import ResponseReward, RewardTable, counted_turns, only
+from dstheory.objectives.expectation.rewards import ResponseReward, RewardTable, check_reward_function, counted_turns, only
 from dstheory.objectives.parts import Credit, GroupMean
 from dstheory.objectives.responses import Term
 
-_NOT_BY_ROW = ("engine", "temperature", "importance", "mask_truncated", "reward_weights", "dual_clip")
+_NOT_BY_ROW = ("engine", "temperature", "importance", "mask_truncated", "reward_weights", "reward_functions", "dual_clip")
 _NOT_BY_TABLE = (*_NOT_BY_ROW[:-1], "micro_batches", "drop_dead", "baseline_per")
 
 
@@ -51,7 +52,7 @@ def check_settings(objective: Any, *, own_rule: bool) -> None:
         "importance": ("none", "token", "sequence", "sequence-mean"),
         "mask_truncated": ("none", "numerator", "both"),
         "accumulate": ("mean", "sum"),
-        "combine": ("before", "after"),
+        "combine": ("before", "after", "after-batch"),
     }
     for name, allowed in choices.items():
         if getattr(o, name) not in allowed:
@@ -64,15 +65,20 @@ def check_settings(objective: Any, *, own_rule: bool) -> None:
         raise ChainError(f"{o.name}: engine and temperature both say who generates: give one of them")
     whole_number(o.micro_batches, "micro_batches", low=1)
     if o.prompts != inf and o.prompts % o.micro_batches:
-        raise ChainError(
-            f"micro_batches is {o.micro_batches}: must divide prompts, {o.prompts:g}, into whole groups"
-        )
+        raise ChainError(f"micro_batches is {o.micro_batches}: must divide prompts, {o.prompts:g}, into whole groups")
+    for function in o.reward_functions:
+        check_reward_function(function)
     if o.reward_weights is not None:
         weights = tuple(o.reward_weights)
-        if len(weights) != 2 or not np.isfinite(weights).all():
-            raise ChainError(f"reward_weights is {o.reward_weights}: must be two finite numbers, for correctness and return")
-        if o.combine == "after" and o.grouping.mixed:
-            raise ChainError(f"{o.name}: combine='after' has no one reward by which groups are dead: keep all groups")
+        if len(weights) != len(o.reward_functions) or not np.isfinite(weights).all():
+            raise ChainError(
+                f"reward_weights is {o.reward_weights}: must be {len(o.reward_functions)} finite numbers, one for each of "
+                f"{', '.join(map(str, o.reward_functions))}"
+            )
+    if o.rewards is not None and o.combine != "before" and o.grouping.mixed:
+        raise ChainError(f"{o.name}: combine={o.combine!r} has no one reward by which groups are dead: keep all groups")
+    if o.rewards is None and o.combine != "before":
+        raise ChainError(f"{o.name}: combine={o.combine!r} needs several rewards: give reward_weights, or reward_functions")
     if o.ratio_level != "token" and o.corrected_kl and np.any(o.beta):
         raise ChainError(
             f"{o.name}: with corrected_kl TRL multiplies every token's k3 by the ratio of the whole response, which is not "
@@ -166,7 +172,30 @@ def batch_scale(credit: Credit, grouping: Grouping, under: Solution, outcome: Re
         else:
             of_prompt = group.right[0]
             mean = (of_prompt * rho).sum(axis=-1)
-            variance = ((under.return_variance + (of_prompt - mean[..., None]) ** 2) * rho).sum(axis=-1)
+            variance = ((outcome.reward.variance(under) + (of_prompt - mean[..., None]) ** 2) * rho).sum(axis=-1)
         deviation = np.sqrt(variance)
     below = np.asarray(deviation + credit.epsilon)
     return np.asarray(np.divide(1.0, below, out=np.zeros_like(below), where=below > 0)[..., None])
+
+
+def second_scale(credit: Credit, grouping: Grouping, under: Solution, outcome: ResponseReward, epsilon: float) -> Floats:
+    r"""Return one over the standard deviation of the credits of a large batch plus epsilon, (1,); 0 for 0/0.
+
+    Credits of a group add up to 0, so that their variance is :math:`E[\sum_i A_i^2]/G`, a sum over compositions.
+
+    Raises:
+        ChainError: a finite batch, groups without end, or too many compositions.
+    """
+    if grouping.prompts != inf or grouping.group_size == inf:
+        raise ChainError(
+            "combine='after-batch' has a closed form in large batches of finite groups: use prompts=inf and a finite group_size"
+        )
+    numbers, size = outcome.levels or outcome.values or (), int(grouping.group_size)
+    plain = replace(outcome, uncounted=False)
+    tables = [plain.is_level(number) for number in numbers]
+    chances = np.stack([moments(under, table, np.zeros(1))[1] for table in tables])
+    counts = compositions(size, len(numbers))
+    _, same, _ = sums_over(counts, np.ones(len(counts)), [credits_of(credit, numbers, counts)], chances)
+    square = (chances * same[0, 0]).sum(axis=(0, 1)) / size
+    below = np.asarray(np.sqrt((square * under.mdp.prompt_weight).sum()) + epsilon)
+    return np.asarray(np.divide(1.0, below, out=np.zeros_like(below), where=below > 0)[None])

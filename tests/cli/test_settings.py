@@ -33,6 +33,10 @@ CASES = {
         "rloo", RLOO(engine=WRONG, importance="token", importance_rule="mask", importance_cap=1.1)),
     "--temperature 1.5": ("rloo", RLOO(temperature=1.5)),
     "--reward-weights 1,0.5 --combine after": ("grpo", GRPO(reward_weights=(1.0, 0.5), combine="after")),
+    "--reward-functions correct+-0.1*turns+0.5*0,0,1,0": ("grpo", GRPO(
+        reward_functions=("correct", "turns", (0.0, 0.0, 1.0, 0.0)), reward_weights=(1.0, -0.1, 0.5))),
+    "--reward-functions correct+0.5*turns --combine after-batch --epsilon 0.1": ("grpo", GRPO(
+        reward_functions=("correct", "turns"), reward_weights=(1.0, 0.5), combine="after-batch", epsilon=0.1)),
     "--outcome return": ("grpo", GRPO(outcome="return")),
     "--demonstration-weights 1,-0.5 --responses 4": ("sft-token-mean", SFTTokenMean(EXPERT, weights=(1.0, -0.5), responses=4)),
     "--kl-baseline others --beta 0.2 --reference 0.4,0.6,0.5": (

@@ -211,7 +211,7 @@ def test_what_is_not_summed_is_refused_in_a_sentence() -> None:
     with pytest.raises(ChainError, match="the probability that a group is mixed has no closed form"):
         DAPO(outcome="return").gradient(solution)
     with pytest.raises(ChainError, match="rewards take more than two values, and the credit"):
-        GRPO(outcome="return", sampler=OLD).gradient(solution)
+        GRPO(outcome="return", sampler=OLD).gradient(solve(MDP.replace(gamma=0.5), HERE))
     with pytest.raises(ChainError, match="pays at most 16 values, at the end only and without discount"):
         GRPO(outcome="return").gradient(solve(MDP.replace(gamma=0.5), HERE))
     many = np.repeat([[0.2], [0.3], [0.5]], 100_000, axis=1)

@@ -170,15 +170,13 @@ def trainer(batch: list[list[Response]], o, who: Policy, penalty: Callable | Non
                          "group-tokens": len(part) * sum(lengths), "batch-tokens": sum(map(sum, counts)),
                          "constant": responses_here * float(constant or 1)}[kind]  # fmt: skip
                 share = 1.0 / below / (o.micro_batches if o.accumulate == "mean" else 1.0)
-                for a, factor in zip(by_reward, FACTORS(o), strict=True):
-                    turn = a[j]
-                    if getattr(o, "baseline_per", "response") == "turn":
-                        alive = [[m for m in g if len(m.steps) > k] for k in range(len(r.steps))]
-                        each = [r.reward - sum(m.reward for m in one) / len(one) for one in alive]
-                        total += share * factor * score(r, each, each)
-                        continue
-                    w_s, w_d = ratio_weights(r, factor * turn if factor else turn, o, who)
-                    total += share * factor * turn * score(r, w_s, w_d)
+                turn = sum(factor * a[j] for a, factor in zip(by_reward, FACTORS(o), strict=True))
+                if getattr(o, "baseline_per", "response") == "turn":
+                    alive = [[m for m in g if len(m.steps) > k] for k in range(len(r.steps))]
+                    each = [r.reward - sum(m.reward for m in one) / len(one) for one in alive]
+                    total += share * score(r, each, each)
+                else:
+                    total += share * turn * score(r, *ratio_weights(r, turn, o, who))
                 if penalty is not None:
                     total += share * penalty(r, g[:j] + g[j + 1 :])
     return total
@@ -189,7 +187,18 @@ def rewards_of(r: Response) -> list[float]:
 
 
 def FACTORS(o) -> list[float]:
-    return list(o.reward_weights) if o.reward_weights is not None and o.combine == "after" else [1.0]
+    return [weight for weight, _ in o.rewards] if o.rewards is not None and o.combine == "after" else [1.0]
+
+
+def paid_by(function, r: Response, correct: float, paid: float) -> float:
+    """What one reward function pays a response, attempt by attempt."""
+    if function in ("correct", "return", "turns", "tokens"):
+        return {"correct": correct, "return": paid, "turns": float(len(r.steps)), "tokens": r.length}[function]
+    total = 0.0
+    for k, (y, _) in enumerate(r.steps):
+        which = 0 if MDP.correct[r.prompt, y] else 2
+        total += function[which if k == len(r.steps) - 1 else which + 1]
+    return total
 
 
 def batches(o) -> Iterator[tuple[float, list[list[Response]], Policy]]:
@@ -201,9 +210,11 @@ def batches(o) -> Iterator[tuple[float, list[list[Response]], Policy]]:
     for r in itertools.chain(*per_prompt):
         correct, paid = float(MDP.correct[r.prompt, r.steps[-1][0]]), PAYS[r.prompt][r.steps[-1][0]]
         r.reward = paid if o.outcome == "return" else correct
-        if o.reward_weights is not None:
-            a, b = o.reward_weights
-            r.rewards = [correct, paid] if o.combine == "after" else [a * correct + b * paid]
+        if o.rewards is not None:
+            each = [paid_by(function, r, correct, paid) for _, function in o.rewards]
+            # rounded: sums of the same numbers in another order are one reward
+            total = round(sum(w * x for (w, _), x in zip(o.rewards, each, strict=True)), 12)
+            r.rewards = each if o.combine == "after" else [total]
     for prompts in itertools.product(range(2), repeat=groups):
         for batch in itertools.product(*(itertools.product(per_prompt[x], repeat=int(o.group_size)) for x in prompts)):
             chance = math.prod(float(MDP.prompt_weight[x]) for x in prompts) * math.prod(r.weight for g in batch for r in g)
@@ -296,6 +307,24 @@ CASES: dict[str, GroupObjective] = {
     "two rewards combined": GRPONoStd(group_size=3, reward_weights=(1.0, 0.5)),
     "two rewards combined, std": DAPO(group_size=3, dynamic_sampling=False, reward_weights=(1.0, 0.5), epsilon=0.1),
     "two rewards, credits combined": GRPO(group_size=3, reward_weights=(1.0, 0.5), combine="after", epsilon=0.1),
+    "two rewards, credits combined, clipped": GRPO(group_size=3, reward_weights=(1.0, -0.7), combine="after", epsilon=0.1,
+                                                   sampler=OLD, clip_low=0.01, clip_high=0.02),
+    "three rewards combined": GRPONoStd(group_size=3, reward_functions=("correct", "return", "turns"),
+                                        reward_weights=(1.0, 0.5, -0.1)),
+    "three rewards combined, std": GRPO(group_size=3, reward_functions=("correct", (0.0, -0.2, 0.3, -0.2), "turns"),
+                                        reward_weights=(1.0, 0.5, 0.25), epsilon=0.1),
+    "three rewards combined, std, tokens of the group": DAPO(group_size=2, dynamic_sampling=False, epsilon=0.1,
+                                                             reward_functions=("correct", "return", "turns")),
+    "correctness and tokens": DrGRPO(group_size=3, max_tokens=1, reward_functions=("correct", "tokens", (0.5, 0.0, 0.0, -1.0)),
+                                     reward_weights=(1.0, -0.02, 0.3)),
+    "three rewards, credits combined": GRPO(group_size=3, reward_functions=("correct", "return", "turns"),
+                                            reward_weights=(1.0, 0.5, -0.3), combine="after", epsilon=0.1),
+    "three rewards, credits combined, ratios of responses": DAPO(
+        group_size=2, dynamic_sampling=False, reward_functions=("correct", "turns", (0.0, 1.0, 0.0, 1.0)),
+        reward_weights=(1.0, 0.5, -0.3), combine="after", epsilon=0.1, ratio_level="sequence", sampler=OLD, clip_low=0.01,
+        clip_high=0.02),
+    "many values, std, clipped": GRPO(group_size=3, outcome="return", epsilon=0.1, sampler=OLD, clip_low=0.01, clip_high=0.02),
+    "many values, clipped": RLOO(group_size=3, outcome="return", sampler=OLD, clip_low=0.01, clip_high=0.02),
     "three values, std of the others": DAPO(group_size=3, dynamic_sampling=False, outcome="return", std="leave-one-out", ddof=0,
                                             epsilon=0.2),
     "three values, truncated responses left out": DAPO(group_size=3, dynamic_sampling=False, outcome="return",
@@ -318,6 +347,58 @@ def test_expectations_are_sums_over_every_batch(name: str, size: int) -> None:
     g, scale = o.gradient(s), np.abs(by_hand).max()
     np.testing.assert_allclose(g.sample[0], by_hand[0], rtol=0, atol=1e-11 * scale)
     np.testing.assert_allclose(g.decide[0], by_hand[1], rtol=0, atol=1e-11 * scale)
+
+
+SEVERAL = {"reward_functions": ("correct", "return", "turns"), "reward_weights": (1.0, 0.5, -0.3)}
+
+
+@pytest.mark.parametrize("sampler", [None, OLD], ids=["on policy", "clipped"])
+def test_a_second_division_is_by_the_deviation_of_all_credits(sampler: Policy | None) -> None:
+    """In large batches it is one number: the root of the mean square of a response's summed credits."""
+    once = GRPO(group_size=2, **SEVERAL, combine="after", epsilon=0.1, sampler=sampler, clip_low=0.01, clip_high=0.02)
+    square = 0.0
+    for chance, (group,), _ in batches(once):
+        each = [credits([r.rewards[k] for r in group], once) for k in range(3)]
+        sums = [sum(w * a[j] for w, a in zip(once.reward_weights, each, strict=True)) for j in range(2)]
+        square += chance * sum(x**2 for x in sums) / 2
+    s, twice = solve(PAID, HERE), replace(once, combine="after-batch")
+    for stage in ("sample", "decide"):
+        found, expected = (getattr(o.gradient(s), stage) for o in (twice, once))
+        np.testing.assert_allclose(found, expected / (math.sqrt(square) + 0.1), rtol=1e-11, atol=1e-15)
+    sampled = sampled_gradient(twice, s, batches=300, prompts=200, rng=5)
+    gap = np.abs(sampled.gradient.sample - twice.gradient(s).sample)  # of a batch of 200 groups: 1/200 beside the limit
+    assert (gap <= 4.5 * sampled.standard_error.sample + 0.02 * np.abs(sampled.gradient.sample).max()).all()
+
+
+def test_large_groups_divide_by_the_deviation_of_what_is_paid() -> None:
+    """Their limit is that of finite ones, whatever the rewards are made of."""
+    s = solve(PAID, HERE)
+    for settings in (SEVERAL, {"reward_functions": ("return", "turns")}, {"reward_weights": (1.0, 0.5)}):
+        one, other, limit = (GRPO(group_size=g, **settings).gradient(s).sample for g in (200, 400, math.inf))
+        np.testing.assert_allclose(2 * other - one, limit, rtol=0, atol=2e-4 * np.abs(limit).max())
+        whole = DAPO(group_size=math.inf, dynamic_sampling=False, std="batch", **settings).gradient(s)
+        paid = DAPO(group_size=math.inf, dynamic_sampling=False, std="none", **settings).gradient(s)
+        rewards, chances = [], []
+        for r in itertools.chain(*responses(HERE)):
+            o = GRPO(**settings)
+            correct, own = float(MDP.correct[r.prompt, r.steps[-1][0]]), PAYS[r.prompt][r.steps[-1][0]]
+            rewards.append(sum(w * paid_by(f, r, correct, own) for w, f in o.rewards))
+            chances.append(r.weight * float(MDP.prompt_weight[r.prompt]))
+        mean = float(np.dot(chances, rewards))
+        deviation = math.sqrt(float(np.dot(chances, (np.array(rewards) - mean) ** 2)))
+        np.testing.assert_allclose(whole.sample, paid.sample / deviation, rtol=1e-11, atol=1e-15)
+
+
+def test_large_groups_divide_rewards_of_many_values_by_their_own_deviation() -> None:
+    """Without a cap: a chain that pays the same sum has the same gradient."""
+    mdp, cost = MDP.replace(max_turns=None, gamma=1.0), -0.02 * (MDP.sample_length + 2.0)
+    paying = mdp.replace(reward_stop=MDP.correct + cost, reward_resample=np.broadcast_to(cost, MDP.shape))
+    for std in ("group", "batch"):
+        tokens = GRPO(group_size=math.inf, std=std, reward_functions=("correct", "tokens"), reward_weights=(1.0, -0.02))
+        found = tokens.gradient(solve(mdp, HERE))
+        exact = GRPO(group_size=math.inf, std=std, outcome="return").gradient(solve(paying, HERE))
+        np.testing.assert_allclose(found.sample, exact.sample, rtol=1e-10)
+        np.testing.assert_allclose(found.decide, exact.decide, rtol=1e-10)
 
 
 @pytest.mark.parametrize("name", [n for n in CASES if "micro" not in n])
@@ -499,8 +580,16 @@ def test_defaults_change_nothing_bit_for_bit(kind: type[GroupObjective]) -> None
         (lambda: GRPO(importance_rule="clip"), "importance_rule is 'clip': must be 'truncate'"),
         (lambda: GRPO(importance_cap=0.0), "importance_cap is 0.0: must be > 0"),
         (lambda: GRPO(importance="word"), "importance is 'word': must be one of none, token, sequence, sequence-mean"),
-        (lambda: GRPO(reward_weights=(1.0, math.nan)), "must be two finite numbers"),
+        (lambda: GRPO(reward_weights=(1.0, math.nan)), "must be 2 finite numbers, one for each of correct, return"),
         (lambda: DAPO(reward_weights=(1.0, 1.0), combine="after"), "no one reward by which groups are dead"),
+        (lambda: GRPO(reward_functions=("correct", "length")), "reward function is 'length': must be one of correct, return"),
+        (lambda: GRPO(reward_functions=((1.0, 0.0, math.inf, 0.0),)), "or four finite numbers, which stopping at and resampling"),
+        (lambda: GRPO(reward_functions=("correct", "turns", "tokens"), reward_weights=(1.0, 1.0)), "must be 3 finite numbers"),
+        (lambda: GRPO(combine="after"), "combine='after' needs several rewards: give reward_weights, or reward_functions"),
+        (lambda: GRPO(**SEVERAL).gradient(solve(PAID.replace(gamma=0.5), HERE)), "which is discounted, where the others are not"),
+        (lambda: GRPO(**SEVERAL, combine="after-batch", prompts=4).gradient(solve(PAID, HERE)), "large batches of finite groups"),
+        (lambda: GRPO(reward_functions=("correct", "tokens"), combine="after-batch").gradient(
+            solve(PAID.replace(max_turns=9), HERE)), "need at most 16 values each, known at the end"),
         (lambda: PPOClip(mask_truncated="both"), "ppo-clip has a rule of its own: mask_truncated is not computed for it"),
         (lambda: NFT(temperature=2.0), "nft has a rule of its own: temperature"),
         (lambda: GRPO(baseline_per="turn"), "baseline_per='turn' is computed without std"),

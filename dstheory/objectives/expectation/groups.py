@@ -167,7 +167,7 @@ def effective_credit(
             else EffectiveCredit(t, w * success, 0.0 * w * success)
         )
     if grouping.group_size == inf:
-        constant, slope = _limit(credit, solution, group.right, part)
+        constant, slope = _limit(credit, solution, outcome.reward, group.right, part)
     elif credit.linear and part is everything:
         constant, slope = _affine(credit, int(grouping.group_size), group)
     else:
@@ -199,13 +199,17 @@ def _check_mixed(grouping: Grouping, outcome: ResponseReward) -> None:
 
 
 def credits_of_levels(
-    credit: GroupMean, normaliser: Normaliser, grouping: Grouping, solution: Solution, outcome: ResponseReward
+    credit: Credit,
+    normaliser: Normaliser,
+    grouping: Grouping,
+    solution: Solution,
+    outcome: ResponseReward,
+    part: Part = everything,
 ) -> list[tuple[RewardTable, EffectiveCredit]]:
     """Return, for each value of the reward, the reward that is 1 there, and the effective credit of such a response.
 
     Args:
-        credit: divided by the standard deviation of the group.
-        normaliser, grouping, solution: as in :func:`effective_credit`; finite groups that need not be mixed.
+        credit, normaliser, grouping, solution, part: as in :func:`effective_credit`; finite groups that need not be mixed.
         outcome: a reward of a few values.
 
     Raises:
@@ -216,8 +220,11 @@ def credits_of_levels(
     t, w, tilts = _denominator(normaliser, grouping, solution, outcome)
     w = w if grouping.scale == 1.0 else w * grouping.scale
     size = int(grouping.group_size)
-    if credit.spread == "leave-one-out" or (outcome.uncounted and tilts):
-        return _by_composition(credit, t, w, tilts, size, solution, outcome)
+    credit.check_group(size)
+    plain = isinstance(credit, GroupMean) and credit.spread == "group" and part is everything
+    if not plain or (outcome.uncounted and tilts):
+        return _by_composition(credit, t, w, tilts, size, solution, outcome, part)
+    assert isinstance(credit, GroupMean)
     tables = [outcome.is_level(level) for level in outcome.levels]
     at = t if tilts else np.zeros(1)
     members = [tilted(solution, table, at, binary=True, powers=grouping.group_size) for table in tables]
@@ -230,7 +237,7 @@ def credits_of_levels(
 
 
 def _by_composition(
-    credit: Credit, t: Floats, w: Floats, tilts: bool, size: int, solution: Solution, outcome: ResponseReward
+    credit: Credit, t: Floats, w: Floats, tilts: bool, size: int, solution: Solution, outcome: ResponseReward, part: Part
 ) -> list[tuple[RewardTable, EffectiveCredit]]:
     """Return the same, from every composition of a group."""
     assert outcome.levels is not None
@@ -240,7 +247,7 @@ def _by_composition(
     at = t if tilts else np.zeros(1)
     chances = np.stack([_chance(solution, table, at, outcome.uncounted) for table in tables])
     counts = compositions(size, len(tables))
-    found = means_over(counts, credits_of(credit, outcome.levels, counts), chances) / size
+    found = means_over(counts, part(credits_of(credit, outcome.levels, counts)), chances) / size
     none = np.zeros(())
     return [(table, EffectiveCredit(t, none * (w * f), w * f)) for table, f in zip(tables, found, strict=True)]
 
@@ -484,7 +491,7 @@ def _refuse_rare(solution: Solution, log_factor: Floats) -> None:
                axes=("turn", "prompt", "answer"))  # fmt: skip
 
 
-def _check_variance(solution: Solution, variance: Floats) -> None:
+def _check_variance(solution: Solution, reward: RewardTable, variance: Floats) -> None:
     """Raise ChainError where floating-point numbers do not hold a variance, or chances that count beside its root."""
     with np.errstate(divide="ignore"):
         _refuse_rare(solution, np.where(variance > 0, -0.5 * np.log(variance), 0.0))
@@ -496,15 +503,14 @@ def _check_variance(solution: Solution, variance: Floats) -> None:
     goes_on = policy.log_sample + np.where(decided, policy.log_resample, -inf)
     if not solution.capped:
         ends = ends + np.log(solution.finite_visits)[..., None]
-    shape = np.broadcast_shapes(ends.shape, (*mdp.reward_stop.shape[:-2], turns, *mdp.shape))
+    shape = np.broadcast_shapes(ends.shape, (*reward.stop.shape[:-3], turns, *mdp.shape))
     pays, likely = (
-        np.swapaxes(np.broadcast_to(table, shape), -3, -2).reshape(*shape[:-3], shape[-2], -1)
-        for table in (mdp.reward_stop[..., None, :, :], ends)
+        np.swapaxes(np.broadcast_to(table, shape), -3, -2).reshape(*shape[:-3], shape[-2], -1) for table in (reward.stop, ends)
     )
     usual = np.take_along_axis(pays, likely.argmax(axis=-1)[..., None], axis=-1)
-    later = (mdp.gamma[..., None] < 1.0) & (pays.any(axis=-1)) | mdp.reward_resample.any(axis=-1)
+    later = (reward.gamma_between[..., None] < 1.0) & (pays.any(axis=-1)) | reward.resample.any(axis=(-3, -1))
     differ = ((pays != usual) & (likely > _LOG_LEAST)).any(axis=-1) | (later & (goes_on > _LOG_LEAST).any(axis=(-3, -1)))
-    differ = differ & (mdp.gamma_within[..., None] > 0.0)
+    differ = differ & (reward.gamma_within[..., None] > 0.0)
     reject(differ & (mdp.prompt_weight > 0) & (variance < _LEAST), variance, "variance of the returns",
            f"must be at least {_LEAST:g} where they can differ", "groups without end divide by its root: use a finite group_size",
            axes=("prompt",))  # fmt: skip
@@ -521,13 +527,13 @@ def _affine(credit: Credit, size: int, group: Tilted) -> tuple[Floats, Floats]:
     return (base + (other - base) * last * group.right) * together, (own - base) * together
 
 
-def _limit(credit: Credit, solution: Solution, mean: Floats, part: Part) -> tuple[Floats, Floats]:
+def _limit(credit: Credit, solution: Solution, reward: RewardTable, mean: Floats, part: Part) -> tuple[Floats, Floats]:
     """Return the constant and the slope in groups without end, of rewards of many values."""
     if part is not everything or not (credit.linear or isinstance(credit, GroupMean)):
         raise _no_closed_form(credit)
-    variance = solution.return_variance
+    variance = reward.variance(solution)
     if isinstance(credit, GroupMean) and not credit.linear and credit.epsilon < 1e-100:
-        _check_variance(solution, variance)
+        _check_variance(solution, reward, variance)
     deviation = np.sqrt(variance)
     base = credit.limit(np.zeros(()), mean, deviation)
     return base, credit.limit(np.ones(()), mean, deviation) - base
@@ -536,8 +542,8 @@ def _limit(credit: Credit, solution: Solution, mean: Floats, part: Part) -> tupl
 def _no_closed_form(credit: Credit) -> ChainError:
     return ChainError(
         f"rewards take more than two values, and the credit {credit.words} of a finite group is no affine function of them: "
-        "use outcome='correct', group_size=inf, a chain that pays at most 16 values, at the end only and without discount, or "
-        "sampled_gradient"
+        "use outcome='correct', group_size=inf, a chain that pays at most 16 values, at the end only and without discount (for "
+        "turns, under a cap on them), or sampled_gradient"
     )
 
 

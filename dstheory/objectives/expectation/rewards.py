@@ -3,15 +3,21 @@ r"""What a response is paid: the reward R that credits are made of.
 * ``"correct"``: 1 if the submitted answer is correct, else 0; not discounted, whatever the chain pays. This is the verifiable
   reward of training libraries.
 * ``"return"``: the chain's own discounted return.
+* ``"turns"``: the number of answers of the response; ``"tokens"``: the number of its tokens.
+* four numbers: what stopping at and resampling of a right answer, then of a wrong one, pay, added up over the response.
+
+A weighted sum of any number of these is a reward as well.
 
 Where R can take two values only, it is turned into an indicator times their distance: groups of such rewards are counted. Where
-it takes a few, and is paid at the end without discount or noise, they are named: groups of such rewards are summed as well.
+it takes a few, they are named: groups of such rewards are summed as well. That needs rewards without discount or noise that the
+last answer and, under a cap, the number of turns determine: resampling pays nothing, or the same for all answers.
 
 Source: derived here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -26,18 +32,33 @@ from dstheory.errors import ChainError
 from dstheory.objectives.mass import one_number
 
 OutcomeKind = Literal["correct", "return"]
+RewardFunction = str | tuple[float, float, float, float]
+"""A name, or four numbers: what stopping at and resampling of a right answer pay, then of a wrong one."""
 
+DEFAULT_REWARDS: tuple[RewardFunction, ...] = ("correct", "return")
+_NAMES = ("correct", "return", "turns", "tokens")
 _MOST_LEVELS = 16
+_SAME = 1e-12  # of the largest: values that are nearer to each other differ by rounding
 
 
 @dataclass(frozen=True, eq=False)
 class RewardTable:
-    """Reward tables, broadcastable to (*runs, T', X, Y), and discounts, broadcastable over runs."""
+    """Reward tables, broadcastable to (*runs, T', X, Y), discounts, broadcastable over runs, and variances of noise."""
 
     stop: Floats
     resample: Floats
     gamma_within: Floats
     gamma_between: Floats
+    stop_noise: Floats | None = None
+    resample_noise: Floats | None = None
+
+    def variance(self, solution: Solution) -> Floats:
+        """Return the variance of the sum of a response's rewards, (*runs, X)."""
+        none = np.zeros((1, 1, 1))
+        noise = (none if noise is None else noise for noise in (self.stop_noise, self.resample_noise))
+        return solution.variance_of(
+            self.stop, self.resample, *noise, gamma_within=self.gamma_within, gamma_between=self.gamma_between
+        )
 
     def values(self, solution: Solution) -> Values:
         """Return the values of the chain that pays this reward."""
@@ -74,7 +95,7 @@ class ResponseReward:
     Attributes:
         reward: what is paid on the way; of an indicator if ``values`` is given.
         values: the two values of R, if it has but two: R = low + (high - low) x indicator.
-        levels: the values of R, ascending, if they are three or more, at most 16, paid at the end without discount or noise.
+        levels: the values of R, ascending, if they are three or more, at most 16, and known at the end, where ``reward`` pays.
         uncounted: whether the tokens of truncated responses are left out of what a group or a batch is divided by.
     """
 
@@ -89,37 +110,108 @@ class ResponseReward:
         return RewardTable((self.reward.stop == level).astype(np.float64), np.zeros((1, 1, 1)), one, one)
 
 
-def reward_of(solution: Solution, kind: OutcomeKind, weights: tuple[float, float] | None = None) -> ResponseReward:
+def reward_of(
+    solution: Solution, kind: OutcomeKind, weighted: Sequence[tuple[float, RewardFunction]] | None = None
+) -> ResponseReward:
     """Return the outcome of a chain's responses.
 
     Args:
         solution: the chain under the policy that generates.
         kind: which outcome.
-        weights: instead of one outcome, weights of correctness and of the chain's return, which are added.
+        weighted: instead of one outcome, weights and outcomes, which are added.
 
     Raises:
-        ChainError: no such kind, or a weighted sum with a return that is discounted.
+        ChainError: no such outcome, or a sum with a return that is discounted.
     """
-    mdp = solution.mdp
-    one = np.ones(())
-    if kind == "correct" and weights is None:
+    mdp, one = solution.mdp, np.ones(())
+    if kind == "correct" and weighted is None:
         return ResponseReward(RewardTable(mdp.correct[None], np.zeros((1, 1, 1)), one, one), (0.0, 1.0))
-    if kind not in ("correct", "return"):
+    if weighted is None and kind != "return":
         raise ChainError(f"outcome is {kind!r}: must be 'correct' (1 if the submitted answer is) or 'return' (of the chain)")
-    stop, resample = mdp.reward_stop, mdp.reward_resample
-    if weights is not None:
-        if not (bool((mdp.gamma == 1.0).all()) or mdp.max_turns == 1):
-            raise ChainError(f"reward_weights is {weights}: correctness is not discounted, the chain's return is; use gamma=1")
-        stop, resample = weights[0] * mdp.correct + weights[1] * stop, weights[1] * resample
-    reward = RewardTable(stop[..., None, :, :], resample[..., None, :, :], mdp.gamma_within, mdp.gamma_between)
-    found = _paid_at_the_end(solution, stop, resample)
-    if found is None or len(found) > _MOST_LEVELS:
+    terms: list[tuple[float, RewardFunction]] = [(1.0, kind)] if weighted is None else list(weighted)
+    own = sum(weight for weight, name in terms if name == "return")
+    undiscounted = bool((mdp.gamma == 1.0).all()) or mdp.max_turns == 1
+    if len(terms) > 1 and own and not undiscounted:
+        raise ChainError("a sum of rewards with the chain's return, which is discounted, where the others are not: use gamma=1")
+    each = [(weight, _tables(solution, name)) for weight, name in terms]
+    stop, resample = (sum((weight * tables[i] for weight, tables in each), np.zeros((1, 1, 1))) for i in (0, 1))
+    gammas, noise = (one, one), (np.zeros((1, 1, 1)), np.zeros((1, 1, 1)))
+    if own:
+        gammas = mdp.gamma_within, mdp.gamma_between
+        noise = own**2 * mdp.reward_stop_variance[..., None, :, :], own**2 * mdp.reward_resample_variance[..., None, :, :]
+    reward = RewardTable(stop, resample, *gammas, *noise)
+    final = _known_at_the_end(solution, reward) if not own or (undiscounted and bool((mdp.gamma_within == 1.0).all())) else None
+    if final is None:
         return ResponseReward(reward, None)
+    table, found = final
+    if len(found) > _MOST_LEVELS:
+        return ResponseReward(reward, None)
+    none = np.zeros((1, 1, 1))
     if len(found) > 2:
-        return ResponseReward(reward, None, tuple(float(v) for v in found))
+        return ResponseReward(RewardTable(table, none, one, one), None, tuple(float(v) for v in found))
     low, high = float(found[0]), float(found[-1])
-    table = (stop == high) & (high > low)
-    return ResponseReward(RewardTable(table[None].astype(np.float64), np.zeros((1, 1, 1)), one, one), (low, high))
+    return ResponseReward(RewardTable(((table == high) & (high > low)).astype(np.float64), none, one, one), (low, high))
+
+
+def joint_reward(solution: Solution, rewards: Sequence[ResponseReward]) -> tuple[ResponseReward, tuple[tuple[float, ...], ...]]:
+    """Return a reward that numbers the joint values of several, 0, 1, ..., and these values, one tuple for each number.
+
+    Raises:
+        ChainError: one of them takes many values, or together they take more than 16.
+    """
+    tables = []
+    for reward in rewards:
+        if reward.values is None and reward.levels is None:
+            raise ChainError(
+                "rewards whose credits are combined here need at most 16 values each, known at the end without discount or "
+                "noise: use combine='before'"
+            )
+        low, high = reward.values or (0.0, 1.0)
+        tables.append(low + (high - low) * reward.reward.stop)
+    occurs = solution.mdp.inside & (solution.mdp.prompt_weight > 0)[:, None]
+    stacked = np.stack(np.broadcast_arrays(*tables, np.zeros((1, *occurs.shape)))[:-1], axis=-1)
+    values, number = np.unique(stacked[:, occurs].reshape(-1, len(tables)), axis=0, return_inverse=True)
+    if len(values) > _MOST_LEVELS:
+        raise ChainError(f"the rewards take {len(values)} values together: at most {_MOST_LEVELS} are combined after normalising")
+    table, one = np.zeros(stacked.shape[:-1]), np.ones(())
+    table[:, occurs] = number.reshape(-1, int(occurs.sum()))
+    found = ResponseReward(
+        RewardTable(table, np.zeros((1, 1, 1)), one, one),
+        (0.0, 1.0) if len(values) <= 2 else None,
+        tuple(float(i) for i in range(len(values))) if len(values) > 2 else None,
+    )
+    return found, tuple(tuple(float(v) for v in row) for row in values)
+
+
+def check_reward_function(function: object) -> None:
+    """Raise ChainError for what is no reward function."""
+    if function in _NAMES:
+        return
+    four = isinstance(function, tuple) and len(function) == 4
+    if not four or not np.isfinite(np.asarray(function, dtype=np.float64)).all():
+        raise ChainError(
+            f"reward function is {function!r}: must be one of {', '.join(_NAMES)}, or four finite numbers, which stopping at and "
+            "resampling of a right answer, then of a wrong one, pay"
+        )
+
+
+def _tables(solution: Solution, function: RewardFunction) -> tuple[Floats, Floats]:
+    """Return what stopping and resampling pay, broadcastable to (*runs, T', X, Y)."""
+    mdp = solution.mdp
+    check_reward_function(function)
+    match function:
+        case "correct":
+            return mdp.correct[None], np.zeros((1, 1, 1))
+        case "return":
+            return mdp.reward_stop[..., None, :, :], mdp.reward_resample[..., None, :, :]
+        case "turns":
+            return np.ones((1, 1, 1)), np.ones((1, 1, 1))
+        case "tokens":
+            tokens = mdp.sample_length[..., None, :, :] + mdp.decision_length[..., None, :, :] * solution.unrolled.decided
+            return tokens, tokens
+    assert not isinstance(function, str)
+    right, wrong = mdp.correct[None], 1.0 - mdp.correct[None]
+    return function[0] * right + function[2] * wrong, function[1] * right + function[3] * wrong
 
 
 def counted_turns(solution: Solution) -> Floats:
@@ -139,12 +231,26 @@ def only(reward: RewardTable, turns: Floats, *, otherwise: bool = False) -> Rewa
     return RewardTable(stop * turns, np.zeros((1, 1, 1)), np.ones(()), np.ones(()))
 
 
-def _paid_at_the_end(solution: Solution, stop: Floats, resample: Floats) -> Floats | None:
-    """Return the values that a return can take, ascending, if it is paid at the end only, without discount or noise."""
+def _known_at_the_end(solution: Solution, reward: RewardTable) -> tuple[Floats, Floats] | None:
+    """Return R by last turn, prompt and last answer, (T' or 1, X, Y), and its values, ascending, where these determine it."""
     mdp = solution.mdp
     occurs = mdp.inside & (mdp.prompt_weight > 0)[:, None]
-    undiscounted = bool((mdp.gamma_within == 1.0).all()) and (bool((mdp.gamma == 1.0).all()) or mdp.max_turns == 1)
-    noise = (mdp.reward_stop_variance * occurs).any() or (mdp.reward_resample_variance * occurs).any()
-    if mdp.runs or noise or not undiscounted or (mdp.max_turns != 1 and (resample * occurs).any()):
+    noisy = any((noise * occurs).any() for noise in (reward.stop_noise, reward.resample_noise) if noise is not None)
+    if mdp.runs or noisy:
         return None
-    return np.unique(stop[occurs])
+    final = np.broadcast_to(reward.stop, (reward.stop.shape[0], *occurs.shape))
+    if mdp.max_turns != 1 and (reward.resample * occurs).any():
+        if mdp.max_turns is None:
+            return None
+        paid = np.broadcast_to(reward.resample, (mdp.max_turns, *occurs.shape))
+        least, most = np.where(occurs, paid, np.inf).min(axis=-1), np.where(occurs, paid, -np.inf).max(axis=-1)
+        if (least < most).any():
+            return None
+        turn = np.where(occurs.any(axis=-1), least, 0.0)
+        final = final + np.concatenate([np.zeros((1, len(occurs))), np.cumsum(turn, axis=0)[:-1]])[..., None]
+    values = np.unique(final[:, occurs])
+    new = np.concatenate([[True], np.diff(values) > _SAME * np.abs(values).max()])
+    if not new.all():  # the same up to rounding
+        known = values[new][np.cumsum(new) - 1]
+        final = known[np.searchsorted(values, final).clip(max=len(values) - 1)]
+    return final, values[new]
