@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dstheory.readers.json_values import decode_lines
+from dstheory.readers import json_values
+from dstheory.readers.json_values import NotJSON, decode, decode_lines
 
 texts = st.text(alphabet='a":\\ {}\n\té', max_size=5)
 colons = st.sampled_from([":", ": ", " :", "\t:\r"])
@@ -41,6 +44,45 @@ def test_a_repeated_key_is_found_in_any_text(lines: list[str]) -> None:
         values = None
     found = decode_lines("\n".join(lines).encode())
     assert found == values if found is not None or values is None else _hidden(lines)
+
+
+HELD = (
+    '{"a": 1, "a": 2}',
+    '{"b": {"a": 1, "a": 2}}',
+    '{"b": {"c": {"a": 1, "a": 2}}}',
+    '{"b": [{"a": 1}, {"a": 1, "a": 2}]}',
+    '{"b": [[{"c": [{"a": 1, "a": 2}]}]]}',
+    '{"b": [1, {"a": 1, "a": 2}]}',
+    '{"b": [{"a": 1}, ":", {"a": 1, "a": 2}]}',
+    '[{"a": 1, "a": 2}]',
+    '[[":", {"a": 1, "a": 2}]]',
+    '{"\\\\u0022": 1, "a": 1, "a": 2}',
+    '{"b": "\\\\u0022:", "a": 1, "a": 2}',
+    '{"b": "\\u0022", "a": 1, "a": 2}',
+    '{"b": "\\": \\": ", "a": 1, "a": 2}',
+    '{"b\\\\": 1, "a": 1, "a": 2}',
+)
+
+
+@pytest.mark.parametrize("before", [0, 20])
+@pytest.mark.parametrize("text", HELD)
+def test_a_repeated_key_is_found_at_any_depth(text: str, before: int) -> None:
+    plain = [re.sub(r'"a": 1, "a": 2', '"a": 1, "z": 2', text), '{"b": [{"a": 1}]}', '{"b": [{"a": {}}]}', '{"b": null}']
+    lines = [*plain * before, text]
+    assert decode_lines("\n".join(lines).encode()) is None
+    with pytest.raises(NotJSON, match="the key 'a' is given twice"):
+        decode(text.encode())
+    if "\\u0022" not in text:
+        assert decode_lines("\n".join(plain).encode()) == [json.loads(line) for line in plain]
+
+
+def test_looking_for_objects_takes_steps_in_proportion(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many names in the first object do not make all others be asked for each."""
+    asked, under = [], json_values._under
+    monkeypatch.setattr(json_values, "_under", lambda name, place: asked.append(len(place)) or under(name, place))
+    wide = [{f"k{i}": {"a": 1} for i in range(5000)}, *({} for _ in range(100))]
+    assert decode_lines("\n".join(map(json.dumps, wide)).encode()) == wide
+    assert sum(asked) <= 8 * len(wide)
 
 
 def _hidden(lines: list[str]) -> bool:
