@@ -272,7 +272,7 @@ def _look_at(
     behaviour: Policy | Trajectories, mdp: TwoStageMDP, rng: np.random.Generator | int, limit: int
 ) -> tuple[Trajectories, str]:
     if isinstance(behaviour, Trajectories):
-        return behaviour, f"all {len(behaviour)} recorded trajectories"
+        return behaviour, f"all {len(behaviour):,} recorded trajectories"
     # Trajectories that end at turn k number at most sum_x n_x^k: go as deep as the limit allows.
     counts = mdp.n_answers[mdp.prompt_weight > 0].astype(float)
     deepest, total = 0, 0.0
@@ -287,7 +287,7 @@ def _look_at(
     # Long episodes are sampled fewer times: a million steps say as much.
     turns = float(solve(mdp, behaviour).mean_turns)
     n = int(max(1.0, min(limit, _MOST_STEPS / turns)))
-    return sample_trajectories(mdp, behaviour, n, rng=rng), f"{n} sampled trajectories"
+    return sample_trajectories(mdp, behaviour, n, rng=rng), f"{n:,} sampled trajectories"
 
 
 _look_at_again = lru_cache(maxsize=4)(_look_at)  # terms of a sum, and steps of training on demonstrations, have one behaviour

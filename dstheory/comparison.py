@@ -88,7 +88,13 @@ def tilt(gradient: StageGradient, reward: StageGradient) -> Tilt:
 
 
 def compare_objectives(
-    mdp: TwoStageMDP, policy: Policy, objectives: Mapping[str, Make], *, longer: float = 8.0, rng: int = 0
+    mdp: TwoStageMDP,
+    policy: Policy,
+    objectives: Mapping[str, Make],
+    *,
+    longer: float = 8.0,
+    rng: int = 0,
+    progress: Callable[[int], None] | None = None,
 ) -> list[ObjectiveRow]:
     """Return one row per objective.
 
@@ -98,6 +104,7 @@ def compare_objectives(
         objectives: how to make each objective for a chain, by name; made again for the chain with longer answers.
         longer: factor on the length of answers for the column on length.
         rng: seed, where level (i) has to sample trajectories.
+        progress: called with the number of objectives that are done.
 
     >>> from dstheory.objectives import GRPO, Reinforce
     >>> mdp, policy = TwoStageMDP.minimal(gamma=1.0, sample_length=[[16, 48]]), Policy.minimal(p=0.55, a=0.8, b=0.3)
@@ -107,7 +114,12 @@ def compare_objectives(
     """
     solution, stretched = solve(mdp, policy), solve(mdp.replace(sample_length=mdp.sample_length * longer), policy)
     reward = ReinforceBaseline().gradient(solution)
-    return [_row(name, make, solution, stretched, reward, rng) for name, make in objectives.items()]
+    rows: list[ObjectiveRow] = []
+    for name, make in objectives.items():
+        rows.append(_row(name, make, solution, stretched, reward, rng))
+        if progress is not None:
+            progress(len(rows))
+    return rows
 
 
 def _row(name: str, make: Make, solution: Solution, stretched: Solution, reward: StageGradient, rng: int) -> ObjectiveRow:

@@ -59,8 +59,9 @@ def run(*, quick: bool, progress: Callable[[int, int], None] | None = None, data
     rejected = [f"{test.name} ({test.p_value:.2g})" for test in group.checks if test.rejected()]
     caption = "\n".join(
         [
-            *(f"{row['segmentation']}: {row['records']} records used, {row['unusable']} unusable, {row['attempts']} attempts; "
-              f"p {_text(row['p'])}, a {_text(row['a'])}, b {_text(row['b'])}; reflection helps: {row['reflection helps']}."
+            *(f"{row['segmentation']}: {row['records']:,} records used, {row['unusable']:,} unusable, "
+              f"{row['attempts']:,} attempts; p {_text(row['p'])}, a {_text(row['a'])}, b {_text(row['b'])}; "
+              f"reflection helps: {row['reflection helps']}."
               for row in rows),
             "By expressions, for puzzles that were not used in the fit:",
             *(shared.sentence(group, what) + "." for what in ("accuracy", "stopped", "attempts")),

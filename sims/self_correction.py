@@ -47,7 +47,7 @@ def run(*, quick: bool, progress: Callable[[int, int], None] | None = None, data
             continue
         curves[name] = predict_curves(log, rounds=rounds, folds=5, rng=SEED)
         lines.append(
-            f"{name}, {len(log)} episodes on {log.n_problems} problems, {rounds} rounds: {shared.sentence(curves[name])}"
+            f"{name}, {len(log):,} episodes on {log.n_problems:,} problems, {rounds} rounds: {shared.sentence(curves[name])}"
         )
         if progress is not None:
             progress(i + 1, len(logs))

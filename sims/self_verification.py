@@ -51,7 +51,7 @@ def run(*, quick: bool, progress: Callable[[int, int], None] | None = None, data
     untestable = [test.name for test in group.checks if test.p_value is None]
     caption = "\n".join(
         [
-            f"{len(log.episodes)} episodes on {log.episodes.n_problems} puzzles, {len(log.episodes.correct)} attempts, "
+            f"{len(log.episodes):,} episodes on {log.episodes.n_problems:,} puzzles, {len(log.episodes.correct):,} attempts, "
             f"{int(log.episodes.capped.sum())} episodes at the cap of ten.",
             f"p {total.rates.p.text()}, a {total.rates.a.text()}, b {total.rates.b.text()}; a + b - 1 {total.youden.text()}; "
             f"odds multiplier {total.multiplier.text(1)}: reflection helps: {total.helps}.",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import yaml
@@ -23,6 +25,36 @@ p, a = symbols("p a")
 wrong = Claim(id="wrong", statement="p is larger than a.", domain={"p a": UNIT}, proof=[decide("So it is.", p > a)])
 """
 DIRECTORY = Path(sys.executable).parent
+
+
+@pytest.mark.parametrize("address", ["https://github.com/OWNER/dstheory", "https://example.org/someone/dstheory"])
+def test_one_line_gives_pypi_its_links_and_pictures(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hook of the build, without the build: with the placeholder nothing is invented, with an address all links are whole."""
+    interface = ModuleType("hatchling.metadata.plugin.interface")
+    interface.MetadataHookInterface = object  # type: ignore[attr-defined]
+    for name in ("hatchling", "hatchling.metadata", "hatchling.metadata.plugin"):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    monkeypatch.setitem(sys.modules, interface.__name__, interface)
+    hook = runpy.run_path(str(ROOT / ".ci/metadata.py"))["RepositoryHook"]()
+    (tmp_path / "dstheory").mkdir()
+    for name in ("CITATION.cff", "README.md", "dstheory/_version.py"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        text = re.sub('repository-code: ".*"', f'repository-code: "{address}"', text)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    hook.root, metadata = str(tmp_path), {}
+    hook.update(metadata)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    if "OWNER" in address:
+        assert list(metadata["urls"]) == ["Paper"]
+        assert metadata["readme"]["text"] == readme
+        return
+    assert metadata["urls"]["Repository"] == address
+    targets = re.findall(r"(!?)\[[^]]*\]\(([^)]+)\)", metadata["readme"]["text"])
+    assert len(targets) > 15
+    assert all(target.startswith("https://") for _, target in targets)
+    assert f"({address}/raw/{__version__}/docs/one_prompt.png)" in metadata["readme"]["text"]
+    for target in [target.removeprefix(f"{address}/blob/{__version__}/") for picture, target in targets if not picture]:
+        assert target.startswith("https://") or (ROOT / target.partition("#")[0]).exists(), target
 
 
 @pytest.fixture

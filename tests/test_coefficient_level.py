@@ -167,7 +167,7 @@ def test_too_many_trajectories_are_sampled_reproducibly() -> None:
     assert coefficient_level(Reinforce(), s, limit=300).balanced
     # Capped, yet with more trajectories than the limit: sampled as well, never a part taken for the whole.
     capped = coefficient_level(Reinforce(), solve(mdp.replace(max_turns=3), policy), limit=5000)
-    assert capped.evidence == "5000 sampled trajectories"
+    assert capped.evidence == "5,000 sampled trajectories"
 
 
 def test_long_episodes_are_sampled_fewer_times() -> None:

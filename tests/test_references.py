@@ -61,7 +61,6 @@ def test_the_package_is_cited_as_citation_cff_says() -> None:
     assert str(citation["date-released"]) == RELEASED
     assert all(f"{{{value}}}" in entry for value in (__version__, RELEASED, citation["title"]))
     assert citation["authors"][0]["name"] in entry
-    assert "OWNER" in citation["repository-code"]  # a placeholder, said as such in a comment
 
 
 def test_numbers_that_are_not_there_are_left_out() -> None:

@@ -137,7 +137,7 @@ def answer(
         if rates.p.value is None or (rates.a.value is None and rates.p.value > 0):
             return Estimate.missing(rates.p.reason or rates.a.reason, level=level, high=np.inf if what == "attempts" else 1.0)
         value, drawn = (sum(w * _predicted(what, r, cap, at_cap) for cap, w in caps.items()) for r in ((p, a, b), draws))
-        return Estimate(float(value), *_percentiles(np.asarray(drawn), level), level, f"bootstrap over problems, {n} resamples")
+        return Estimate(float(value), *_percentiles(np.asarray(drawn), level), level, f"bootstrap over problems, {n:,} resamples")
 
     longest = int(episodes.attempts.max())
     return Answers(
@@ -329,7 +329,8 @@ def _gained(table: ProblemCounts, level: float) -> Estimate:
     value = (table.total("final_correct") - table.total("first_correct")) / table.total("episodes")
     variance = table.covariance(last, last) + table.covariance(first, first) - 2 * table.covariance(last, first)
     error = normal_quantile(level) * float(np.sqrt(max(variance, 0.0)))
-    return Estimate(value, max(-1.0, value - error), min(1.0, value + error), level, f"normal, {table.problems} problems, paired")
+    method = f"normal, {table.problems:,} problems, paired"
+    return Estimate(value, max(-1.0, value - error), min(1.0, value + error), level, method)
 
 
 def _notes(episodes: Episodes, rates: Row, at_cap: bool, who: str) -> tuple[str, ...]:
@@ -341,8 +342,8 @@ def _notes(episodes: Episodes, rates: Row, at_cap: bool, who: str) -> tuple[str,
         notes.append("every episode stopped: the pooled chain's accuracy equals the realised one whatever the data (G4); "
                      "only a prediction on held-out problems says anything")  # fmt: skip
     else:
-        notes.append(f"the last decision of {capped} of {len(episodes)} episodes is censored (cap, or no stop) and counts for "
-                     "neither a nor b")  # fmt: skip
+        notes.append(f"the last decision of {capped:,} of {len(episodes):,} episodes is censored (cap, or no stop) and counts "
+                     "for neither a nor b")  # fmt: skip
     if (episodes.capped & (episodes.cap == 0)).any():
         notes.append(
             "some episodes without a cap ended without a stop: predictions take them as uncapped, what was realised is cut"
@@ -390,9 +391,9 @@ def any_correct(episodes: Episodes | HoldsEpisodes, attempts: int, *, level: flo
         reached = np.unique(episodes.problem[tried > certain[0]])
         left = np.prod(1 - events[: certain[0]] / risk[: certain[0]])
         low, _ = wilson(len(reached), len(reached), level=level)
-        return Estimate(1.0, float(1 - left * (1 - low)), 1.0, level, f"Kaplan-Meier, {len(reached)} problems at the last step")
+        return Estimate(1.0, float(1 - left * (1 - low)), 1.0, level, f"Kaplan-Meier, {len(reached):,} problems at the last step")
     if seen < attempts:
-        why = f"no episode reached attempt {seen + 1} with only wrong answers before: at most {seen} attempts can be judged"
+        why = f"no episode reached attempt {seen + 1} with only wrong answers before: at most {seen:,} attempts can be judged"
         return Estimate.missing(why, level=level)
     hazard = events / risk
     survival = float(np.prod(1 - hazard))
@@ -400,10 +401,10 @@ def any_correct(episodes: Episodes | HoldsEpisodes, attempts: int, *, level: flo
     influence = np.concatenate([[0.0], np.cumsum(hazard * weight)])[tried]
     influence[event] -= weight[tried[event] - 1]
     by_problem = np.bincount(np.unique(episodes.problem, return_inverse=True)[1], weights=influence)
-    n, method = len(by_problem), f"Kaplan-Meier, {len(by_problem)} problems, log(-log)"
+    n, method = len(by_problem), f"Kaplan-Meier, {len(by_problem):,} problems, log(-log)"
     if survival == 1.0:
         low, high = wilson(0, n, level=level)
-        return Estimate(0.0, float(low), float(high), level, f"Wilson, {n} problems")
+        return Estimate(0.0, float(low), float(high), level, f"Wilson, {n:,} problems")
     error = float(np.sqrt(by_problem @ by_problem * n / max(n - 1, 1))) / abs(np.log(survival))
     factor = np.exp(normal_quantile(level) * error)
     return Estimate(1 - survival, 1 - survival ** (1 / factor), 1 - survival**factor, level, method)
@@ -465,8 +466,8 @@ def compare_first_answers(
     gain = rate_difference(new, old, (moved[1], moved[0]))
     shared = int(np.count_nonzero(present[0] & present[1]))
     counts = [int(np.count_nonzero(one)) for one in present]
-    how = f"{shared} problems are in both logs" if shared else "the logs share no problem"
-    note = f"{how} ({counts[0]} and {counts[1]} problems)"
+    how = f"{shared:,} problems are in both logs" if shared else "the logs share no problem"
+    note = f"{how} ({counts[0]:,} and {counts[1]:,} problems)"
     if max(counts) > shared:
         note += ": those of one log may be harder"
     return FirstAnswers(old, new, gain, shared, (note, *([why] if why else [])))

@@ -183,7 +183,7 @@ def allowing_for_bias(value: float, error: float, bias: float, *, level: float, 
 
     student = float(stdtrit(max(units - 1, 1), 0.5 + level / 2)) / normal_quantile(level)
     half = float(half_width(error * student, bias, level))
-    text = f"normal, {units} problems" + (f", bias of at most {bias:.2g} allowed for" if bias > 0 else "")
+    text = f"normal, {units:,} problems" + (f", bias of at most {bias:.2g} allowed for" if bias > 0 else "")
     return Estimate(value, value - half, value + half, level, text)
 
 

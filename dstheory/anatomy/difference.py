@@ -91,7 +91,7 @@ class Spread:
             spread = centre * (1 - centre)
             trials = spread / self.error**2 if spread > 0 and self.error > 0 else float(self.units)
             ends.append(float(wilson(centre * trials, trials, level=level, quantile=quantile)[side]))
-        text = f"Wilson, {self.units} problems" + (f", bias of at most {self.bias:.2g} allowed for" if self.bias > 0 else "")
+        text = f"Wilson, {self.units:,} problems" + (f", bias of at most {self.bias:.2g} allowed for" if self.bias > 0 else "")
         return Estimate(float(np.clip(value, 0.0, 1.0)), ends[0], ends[1], level, text)
 
 
@@ -339,8 +339,8 @@ def _notes(
     sides: list[_Side], names: tuple[str, str], shared: int, shown: list[bool], decide: Spread, cap: int
 ) -> tuple[str, ...]:
     counts = [side.problems for side in sides]
-    how = f"{shared} problems are in both logs" if shared else "the logs share no problem"
-    notes = [f"{how} ({counts[0]} and {counts[1]} problems)"]
+    how = f"{shared:,} problems are in both logs" if shared else "the logs share no problem"
+    notes = [f"{how} ({counts[0]:,} and {counts[1]:,} problems)"]
     if max(counts) > shared:
         notes[0] += ": that those of one log may be harder counts as sampling"
     where = "without a cap" if cap == 0 else f"at a cap of {cap}"

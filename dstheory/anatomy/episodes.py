@@ -276,7 +276,7 @@ class Episodes:
 
     def __repr__(self) -> str:
         return (
-            f"Episodes({len(self)} episodes, {len(self.correct)} attempts, {self.n_problems} problems, "
+            f"Episodes({len(self):,} episodes, {len(self.correct):,} attempts, {self.n_problems:,} problems, "
             f"{int(self.capped.sum())} capped)"
         )
 

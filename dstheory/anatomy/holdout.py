@@ -135,7 +135,7 @@ def fold_of_episodes(episodes: Episodes, folds: int, *, rng: np.random.Generator
     """
     present = np.flatnonzero(np.bincount(episodes.problem, minlength=len(episodes.problem_ids)))
     if len(present) < folds:
-        raise RecordError(f"{len(present)} problems cannot be split into {folds} folds: use fewer folds or more problems")
+        raise RecordError(f"{len(present):,} problems cannot be split into {folds} folds: use fewer folds or more problems")
     fold = np.zeros(len(episodes.problem_ids), dtype=np.int32)
     fold[np.random.default_rng(rng).permutation(present)] = np.arange(len(present)) % folds
     return fold[episodes.problem]
@@ -164,7 +164,7 @@ def _paired(differences: Floats, times: Ints, level: float) -> Estimate:
     n = times.sum()
     mean = float(times @ differences / n)
     error = normal_quantile(level) * float(np.sqrt(times @ (differences - mean) ** 2 / (n * max(n - 1, 1))))
-    return Estimate(mean, mean - error, mean + error, level, f"normal, {int(n)} problems, paired")
+    return Estimate(mean, mean - error, mean + error, level, f"normal, {int(n):,} problems, paired")
 
 
 def _calibration(episodes: Episodes, table: ProblemCounts, means: Mapping[str, Floats], level: float) -> tuple[Calibration, ...]:

@@ -246,13 +246,13 @@ def check_problems(episodes: Episodes, name: str, *, resamples: int = 499, rng: 
     beyond = "" if abs(correlation) <= 1 else " (beyond 1: numbers of trials depend on their outcomes)"
     effect = (
         f"correlation within a problem {min(max(correlation, -1.0), 1.0):.3f}{beyond}; "
-        f"Pearson {found.pearson.item():.4g} on {df} df, ratio {found.pearson.item() / df:.2f}"
+        f"Pearson {found.pearson.item():.4g} on {df:,} df, ratio {found.pearson.item() / df:.2f}"
     )
     method = "score of overdispersion (Tarone), martingale variance, normal"
     p_value = 0.5 * erfc(z / sqrt(2))
     if resamples and len(episodes) <= _MOST_SIMULATED and (again := _simulated(episodes, name, resamples, rng)) is not None:
         p_value = float((1 + np.count_nonzero(again >= z)) / (1 + len(again)))
-        method = f"score of overdispersion (Tarone), p-value from {len(again)} logs simulated from the homogeneous chain"
+        method = f"score of overdispersion (Tarone), p-value from {len(again):,} logs simulated from the homogeneous chain"
     return Test(title, null, z, None, p_value, effect, df + 1, method)
 
 
@@ -384,4 +384,4 @@ def _normal(name: str, null: str, deviation: Floats, variance: Floats, effect: s
     if total <= 0:
         return Test.missing(name, null, "no episode leaves a choice of order", n=n)
     z = float(deviation.sum()) / sqrt(total)
-    return Test(name, null, z, None, erfc(abs(z) / sqrt(2)), effect, n, f"{kind} within {n} episodes, normal")
+    return Test(name, null, z, None, erfc(abs(z) / sqrt(2)), effect, n, f"{kind} within {n:,} episodes, normal")

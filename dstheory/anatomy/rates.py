@@ -451,7 +451,7 @@ def rate(table: ProblemCounts, successes: str, trials: str, *, level: float = 0.
         variance = table.covariance((successes, trials), (successes, trials))
         unseen = s in (0, n) or variance <= 0 or units < 2
         effective = float(units) if unseen else min(s / n * (1 - s / n) / variance, float(n))
-        method = f"Wilson, {effective:.4g} effective trials in {units} problems"
+        method = f"Wilson, {effective:.4g} effective trials in {units:,} problems"
         if 2 <= units <= 5000:  # beyond, Student's quantile is the normal one
             from scipy.special import stdtrit
 
@@ -459,7 +459,7 @@ def rate(table: ProblemCounts, successes: str, trials: str, *, level: float = 0.
     share = s / n
     least = most = share
     if hidden:  # from none of them being successes to all
-        method += f"; whatever the {hidden} decisions were that are not seen"
+        method += f"; whatever the {hidden:,} decisions were that are not seen"
         n_all = n + hidden * decisions
         least, most = s / n_all, (s + hidden) / n_all
     low, _ = wilson(least * effective, effective, level=level, quantile=quantile)
@@ -471,7 +471,7 @@ def mean_attempts(table: ProblemCounts, level: float) -> Estimate:
     """Estimate the mean number of attempts of an episode, with a normal interval over problems."""
     mean = table.total("attempts") / table.total("episodes")
     half = normal_quantile(level) * math.sqrt(table.covariance(("attempts", "episodes"), ("attempts", "episodes")))
-    return Estimate(mean, mean - half, mean + half, level, f"normal, {table.problems} problems")
+    return Estimate(mean, mean - half, mean + half, level, f"normal, {table.problems:,} problems")
 
 
 def over_problems(values: Floats, problem: Ints, samples: int, level: float, weights: Floats | None = None) -> Estimate:
@@ -503,4 +503,4 @@ def over_problems(values: Floats, problem: Ints, samples: int, level: float, wei
     effective = float(units) if unseen else min(rate * (1 - rate) / variance, float(samples))
     quantile = float(stdtrit(units - 1, 0.5 + level / 2)) if units > 1 else None
     low, high = wilson(rate * effective, effective, level=level, quantile=quantile)
-    return Estimate(rate, float(low), float(high), level, f"Wilson, {effective:.4g} effective trials in {units} problems")
+    return Estimate(rate, float(low), float(high), level, f"Wilson, {effective:.4g} effective trials in {units:,} problems")

@@ -315,7 +315,7 @@ def _orders(episodes: Episodes, fixed: bool) -> tuple[Test, Test]:
     kinds = counted((m, int(k)) for k in c)
     ranks = right @ np.arange(1, m + 1) - c * (c + 1) // 2
     if m == 2:
-        effect = f"{int((~right[:, 0]).sum())} records went from wrong to right, {int(right[:, 0].sum())} from right to wrong"
+        effect = f"{int((~right[:, 0]).sum()):,} records went from wrong to right, {int(right[:, 0].sum())} from right to wrong"
     else:
         middle = (ranks + c * (c + 1) / 2 - c * (m + 1) / 2) * m / (c * (m - c))
         effect = f"right answers come {float(middle.mean()):+.2f} turns later than wrong ones on average"
@@ -337,7 +337,7 @@ def _pairs(steps: _Steps, fixed: bool) -> Test:
     found = _overlaps(steps.cell, steps.before, steps.after, exact=fixed)
     if not found.informative:
         return Test.missing(name, null, "no problem has records that differ in the former and in the next answer", n=len(n))
-    return _result(name, null, found, f"{found.informative} problems and turns tell", "right twice, hypergeometric")
+    return _result(name, null, found, f"{found.informative:,} problems and turns tell", "right twice, hypergeometric")
 
 
 def _rarer(episodes: Episodes, steps: _Steps, fixed: bool) -> Test:
@@ -363,7 +363,7 @@ def _second_order(episodes: Episodes, steps: _Steps, fixed: bool) -> Test:
     if not found.informative:
         why = "no problem has records that agree in the former answer and differ in those around it"
         return Test.missing(name, null, why, n=len(later))
-    return _result(name, null, found, f"{found.informative} problems and turns tell", "right twice, hypergeometric")
+    return _result(name, null, found, f"{found.informative:,} problems and turns tell", "right twice, hypergeometric")
 
 
 def _overlaps(cell: Ints, before: Bools, after: Bools, *, exact: bool) -> Sum:

@@ -379,7 +379,7 @@ def _area(right: Bools, code: Ints, problem: Ints, level: float) -> Estimate:
     effective = float(units) if unseen else min(area * (1 - area) / variance, float(m + n))
     quantile = float(stdtrit(units - 1, 0.5 + level / 2))
     low, high = wilson(area * effective, effective, level=level, quantile=quantile)
-    return Estimate(area, float(low), float(high), level, f"Wilson, {effective:.4g} effective trials in {problems} problems")
+    return Estimate(area, float(low), float(high), level, f"Wilson, {effective:.4g} effective trials in {problems:,} problems")
 
 
 def _area_within(right: Bools, code: Ints, problem: Ints, level: float) -> Estimate:

@@ -262,7 +262,7 @@ class TwoStageMDP(Immutable, Tabulated):
         x, y = self.shape
         cap = "no cap" if self.max_turns is None else f"at most {self.max_turns} turns"
         gamma = f"{float(self.gamma):g}" if self.gamma.ndim == 0 else f"{self.gamma.shape} values"
-        return f"TwoStageMDP({x} prompts x up to {y} answers, gamma {gamma} per {self.discount_per}, {cap})"
+        return f"TwoStageMDP({x:,} prompts x up to {y:,} answers, gamma {gamma} per {self.discount_per}, {cap})"
 
     def table(self) -> Table:
         """Return what each answer of each prompt pays."""

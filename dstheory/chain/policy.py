@@ -468,7 +468,7 @@ class Policy(Immutable, Tabulated):
         kind = "tabular" if self.features is None else f"linear in {self.parameters[0].shape[-1]} parameters"
         turns = "stationary" if k == 1 else f"indexed by {k} turns"
         runs = f", runs {self.runs}" if self.runs else ""
-        return f"Policy({kind}, {turns}, {x} prompts x {y} answers{runs})"
+        return f"Policy({kind}, {turns}, {x:,} prompts x {y} answers{runs})"
 
 
 def _rounding(value: Any) -> float:

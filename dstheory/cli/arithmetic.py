@@ -146,7 +146,7 @@ def train(checkpoint: Path | None, overwrite: bool, as_json: bool, **options: An
         return
     rows = [[part, *(number(row[k]) for k in ("p", "a", "b", "accuracy", "attempts"))] for part, row in summary.items()]
     print_table(
-        f"{settings.method}: {run.done} updates, {run.done * settings.problems} problems, {run.episodes} episodes, "
+        f"{settings.method}: {run.done:,} updates, {run.done * settings.problems:,} problems, {run.episodes:,} episodes, "
         f"{run.tokens / 1e6:.1f} million tokens",
         ["held-out problems", "p", "a", "b", "accuracy", f"attempts (T = {settings.cap})"],
         rows,
@@ -287,7 +287,7 @@ def evaluate(
         table = [[_cell(row[name]) for name in columns] for row in rows]
         print_table(model, columns, table, caption="exact | rollouts with 95 % intervals; accuracy is that of submitted answers")
     if out is not None:
-        say(f"rollouts: {out} ({len(lines)} episodes); dstheory anatomy {out}")
+        say(f"rollouts: {out} ({len(lines):,} episodes); dstheory anatomy {out}")
 
 
 def _known(value: dict[str, Any]) -> float:

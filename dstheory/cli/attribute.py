@@ -153,7 +153,7 @@ def _attribute(problem: Problem, options: dict[str, Any]) -> None:
 
 def _compare(problem: Problem, options: dict[str, Any]) -> None:
     """Print the comparison of all objectives as a table, as Markdown or as JSON, and write its figure."""
-    from dstheory.cli.show import LEVELS, level_cells, print_table
+    from dstheory.cli.show import LEVELS, level_cells, print_table, progress_bar
     from dstheory.comparison import compare_objectives
     from dstheory.dynamics.problem import FIELDS, PAIRS, POLICIES
 
@@ -165,7 +165,10 @@ def _compare(problem: Problem, options: dict[str, Any]) -> None:
 
     built, left_out = _each(options, lambda name: make(name)(problem.mdp), but=(RewardNotReadError,))
     makes = {name: make(name) for name, _ in built}
-    rows = compare_objectives(problem.mdp, problem.start, makes, longer=options["longer"], rng=options["seed"])
+    with progress_bar("comparing objectives", len(makes), quiet=options["as_json"]) as update:
+        rows = compare_objectives(
+            problem.mdp, problem.start, makes, longer=options["longer"], rng=options["seed"], progress=update
+        )
     said = notes(built, problem, options)
     out = None if options["no_figure"] else _draw(rows, problem, options, began)
     note = (
@@ -209,16 +212,20 @@ def _each(
     options: dict[str, Any], work: Callable[[str], Any], *, but: tuple[type[Exception], ...]
 ) -> tuple[list[tuple[str, Any]], dict[str, str]]:
     """Return what each objective gives, and why some are left out: none that was asked for by name."""
+    from dstheory.cli.show import progress_bar
     from dstheory.objectives import listed
 
     found, left_out = [], {}
-    for expression in options["objectives"] or [cls.name for cls in listed()]:
-        try:
-            found.append((expression, work(expression)))
-        except but as error:
-            if options["objectives"]:
-                raise
-            left_out[expression] = str(error).split(":")[0]
+    expressions = options["objectives"] or [cls.name for cls in listed()]
+    with progress_bar("attributing", len(expressions), quiet=options["as_json"]) as update:
+        for expression in expressions:
+            try:
+                found.append((expression, work(expression)))
+            except but as error:
+                if options["objectives"]:
+                    raise
+                left_out[expression] = str(error).split(":")[0]
+            update(len(found) + len(left_out))
     return found, left_out
 
 

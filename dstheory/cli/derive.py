@@ -145,33 +145,36 @@ def command(
         from dstheory.readers.atomic import refuse_overwrite
 
         refuse_overwrite(output, overwrite)  # before the work, not after it
+    from dstheory.cli.show import waiting
     from dstheory.rational.symbols import parse_assignments
-    from dstheory.symbolic import derive, render
 
     given = {"lambda": length_weight, "l_s": answer_length, "l_d": decision_length, "G": group_size, "beta": beta, "alpha": alpha}
     fixed = {name: value for name, value in given.items() if value is not None}
     if per_answer_lengths and "l_s" in fixed:
         raise click.UsageError("--answer-length is one length for all answers: leave out --per-answer-lengths")
-    derivation = derive(
-        _rule(objective, outer_discount=outer_discount, states=states),
-        answers=answers,
-        turns=turns,
-        turn_indexed=turn_indexed,
-        rewards=rewards,
-        discount_per=discount_per,
-        reduction=reduction,
-        per_answer_lengths=per_answer_lengths,
-        numbers=dict(fixed),
-    )
-    if numeric is not None:
-        derivation = derivation.at(dict(parse_assignments(numeric)))
-    if style == "json":
-        from dstheory.cli.show import answer
-        from dstheory.symbolic.render import as_data
+    with waiting("deriving", quiet=as_json):
+        from dstheory.symbolic import derive, render
 
-        shown = answer(as_data(derivation)) + "\n"
-    else:
-        shown = render(derivation, style, standalone=standalone, explain=explain, **_width())
+        derivation = derive(
+            _rule(objective, outer_discount=outer_discount, states=states),
+            answers=answers,
+            turns=turns,
+            turn_indexed=turn_indexed,
+            rewards=rewards,
+            discount_per=discount_per,
+            reduction=reduction,
+            per_answer_lengths=per_answer_lengths,
+            numbers=dict(fixed),
+        )
+        if numeric is not None:
+            derivation = derivation.at(dict(parse_assignments(numeric)))
+        if style == "json":
+            from dstheory.cli.show import answer
+            from dstheory.symbolic.render import as_data
+
+            shown = answer(as_data(derivation)) + "\n"
+        else:
+            shown = render(derivation, style, standalone=standalone, explain=explain, **_width())
     if output is None:
         echo(shown, nl=False)
         return 0

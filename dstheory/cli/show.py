@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.cells import cell_len
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from dstheory.cli.echo import echo, echo_json, is_plain
 from dstheory.tables import columns_of_terminal, fitted
@@ -97,6 +97,20 @@ def progress_bar(label: str, total: int, *, quiet: bool) -> Iterator[Any]:
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(label, total=total)
         yield lambda done: bar.update(task, completed=done)
+
+
+@contextmanager
+def waiting(label: str, *, quiet: bool = False) -> Iterator[None]:
+    """Show that something is being computed whose length nobody knows, on standard error, if that is a terminal."""
+    console = live_console(quiet=quiet)
+    if console is None:
+        yield
+        return
+    with Progress(
+        TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn(), console=console, transient=True
+    ) as bar:
+        bar.add_task(label, total=None)
+        yield
 
 
 def announce_compilation(work: int, pairs: int) -> None:

@@ -112,18 +112,23 @@ _Found = list[tuple[str, "Objective", "Signal"]]
 
 def _found(problem: Problem, options: dict[str, Any], solution: Solution, prompts: int) -> tuple[_Found, dict[str, str]]:
     """Return each objective with its signal, and why some are left out: none that was asked for by name."""
+    from dstheory.cli.show import progress_bar
     from dstheory.noise import signal
     from dstheory.objectives import listed
 
     found, left_out = [], {}
-    for expression in options["objectives"] or [cls.name for cls in listed()]:
-        try:
-            objective = objective_from(expression, problem, options)
-            found.append((expression, objective, signal(objective, solution, prompts=prompts, covariance=options["covariance"])))
-        except (ChainError, RewardNotReadError) as error:
-            if options["objectives"]:
-                raise
-            left_out[expression] = str(error).split(";")[0].removeprefix(f"{expression}: ")
+    expressions = options["objectives"] or [cls.name for cls in listed()]
+    with progress_bar("signal and noise", len(expressions), quiet=options["as_json"]) as update:
+        for expression in expressions:
+            try:
+                objective = objective_from(expression, problem, options)
+                one = signal(objective, solution, prompts=prompts, covariance=options["covariance"])
+                found.append((expression, objective, one))
+            except (ChainError, RewardNotReadError) as error:
+                if options["objectives"]:
+                    raise
+                left_out[expression] = str(error).split(";")[0].removeprefix(f"{expression}: ")
+            update(len(found) + len(left_out))
     return found, left_out
 
 
@@ -183,6 +188,7 @@ def _print_json(
 
 def _draw(found: _Found, problem: Problem, options: dict[str, Any], solution: Solution, prompts: int, began: float) -> Path:
     """Draw the responses that a batch needs, for several group sizes, and return where the figure is."""
+    from dstheory.cli.show import progress_bar
     from dstheory.noise import signal
     from dstheory.plots import save_figure
     from dstheory.plots.signal import signal_figure
@@ -190,10 +196,13 @@ def _draw(found: _Found, problem: Problem, options: dict[str, Any], solution: So
 
     curves = {}
     # Single responses have no group size: drawn where they are asked for by name.
-    for expression, _, one in [row for row in found if row[2].group_size > 1 or options["objectives"]]:
-        sizes = options["sizes"] if one.group_size > 1 else ()
-        several = [objective_from(expression, problem, options | {"group_size": size}) for size in sizes]
-        curves[expression] = [signal(objective, solution, prompts=prompts) for objective in several] or [one]
+    drawn = [row for row in found if row[2].group_size > 1 or options["objectives"]]
+    with progress_bar("other group sizes", len(drawn), quiet=options["as_json"]) as update:
+        for expression, _, one in drawn:
+            sizes = options["sizes"] if one.group_size > 1 else ()
+            several = [objective_from(expression, problem, options | {"group_size": size}) for size in sizes]
+            curves[expression] = [signal(objective, solution, prompts=prompts) for objective in several] or [one]
+            update(len(curves))
     out: Path = options["out"] or fresh_directory(Path("results/signal"))
     with results_directory(out, overwrite=options["overwrite"]) as directory:
         with figures_as_asked():

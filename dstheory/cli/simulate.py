@@ -171,7 +171,7 @@ def _print(rows: list[dict[str, Any]], chain: str, options: dict[str, Any], out:
     start = ["(start)", *(number(before[k]) for k in ("p", "a", "b")), number(before["accuracy"]), "", "", ""]
     many = f", medians over {options['runs']} starts" if options["runs"] > 1 else ""
     print_table(
-        f"{chain}: {options['steps']} steps of {options['optimizer']}, length weight {options['length_weight']:g}{many}",
+        f"{chain}: {options['steps']:,} steps of {options['optimizer']}, length weight {options['length_weight']:g}{many}",
         ["objective", "p", "a", "b", "accuracy", "decision share", "energy s", "energy d"],
         [start, *table],
         caption=chain_words(chain)

@@ -138,7 +138,7 @@ def command(
         report, said, refused = _confirmed(report, compiler, options["workers"])
     _print_report(report, style, said, whole=bool(shown), standalone=standalone)
     if report.damaged:
-        echo(f"{options['cache']}: {report.damaged} files that are damaged or no kept verdicts were not used", err=True)
+        echo(f"{options['cache']}: {report.damaged:,} files that are damaged or no kept verdicts were not used", err=True)
     if said and style != "json":
         echo(said, err=style != "table")
     return report.exit_code or (3 if refused else 0)

@@ -1,5 +1,6 @@
 """The headline of a comparison says which way a part goes, also where accuracy falls."""
 
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -20,3 +21,11 @@ def test_the_part_that_goes_the_other_way_is_told_with_its_sign(monkeypatch, gai
     monkeypatch.setattr(conclusions, "_sign", lambda part: (part.value > 0) - (part.value < 0))
     split = SimpleNamespace(gain=SimpleNamespace(value=gain), decide=SimpleNamespace(value=decide))
     assert conclusions._share(SimpleNamespace(comparison=None), split).endswith(f"{words})")
+
+
+def test_the_row_of_the_mean_has_the_share_of_the_headline(dstheory) -> None:
+    dstheory("anatomy", "generate", "log.jsonl", "--problems", 60)
+    said = dstheory("anatomy", "log.jsonl", "--compare", "base", "tuned", "--resamples", 9, "--no-figure").out
+    (headline,) = re.findall(r"decisions' share of the change is (-?\d\.\d\d)", said)
+    (row,) = re.findall(r"^ +mean over task .*?(\S+)$", said, flags=re.MULTILINE)
+    assert row == headline

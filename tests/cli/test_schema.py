@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,12 @@ from cli.tree import commands
 from dstheory.cli.results import RESULTS
 from dstheory.cli.schema import schema_of
 
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 LINES = (
     "anatomy generate log.jsonl --problems 25 --json",
     "anatomy generate trainer.jsonl --form trainer --problems 4 --json",
-    "anatomy log.jsonl --compare base tuned --resamples 9 --out a --report r.html --json",
-    "anatomy trainer.jsonl --resamples 9 --out a2 --json",
+    "anatomy log.jsonl --compare base tuned --resamples 9 --out a --report r.html --figure-format svg --json",
+    "anatomy trainer.jsonl --resamples 9 --out a2 --figure-format svg --json",
     "anatomy export-chain log.jsonl --model base --out chain.json --json",
     "anatomy formats --json",
     "anatomy inspect log.jsonl --json",
@@ -40,16 +42,16 @@ LINES = (
     "optimum --json",
     "optimum --policy --max-turns 3 --json",
     "reproduce --list --json",
-    "reproduce tiny.py --out r --json",
+    "reproduce tiny.py --out r --figure-format svg --json",
     "schema --json",
     "schema derive --json",
     "signal --objective grpo --covariance --no-figure --json",
-    "simulate --steps 4 --out s --json",
+    "simulate --steps 4 --out s --figure-format svg --json",
     "sweep --grid beta=log:1e-3:1:2 --out w --json",
     "sweep --of simulate --grid optimizer=sgd,adam --steps 4 --out w2 --json",
-    "verify A3 --json",
-    "verify --list --group A --format json",
-    "verify --export coq theorems A3 --json",
+    "verify my_claim.py --json",
+    "verify --list my_claim.py --format json",
+    "verify --export coq theorems my_claim.py --json",
 )
 
 
@@ -68,6 +70,7 @@ def test_a_schema_is_one(name: str) -> None:
 
 def test_what_commands_print_is_what_their_schemas_say(dstheory, tmp_path: Path, subtests: pytest.Subtests) -> None:
     experiment(tmp_path / "tiny.py", TINY)
+    shutil.copy(EXAMPLES / "my_claim.py", tmp_path)  # one file of claims instead of all of the package's
     seen = set()
     for line in LINES:
         with subtests.test(line):

@@ -229,18 +229,25 @@ def _comparison(found: Survey, names: tuple[str, str]) -> Conclusion:
     return Conclusion(question, short, tuple(sentences))
 
 
+def share_of(split: Difference | MeanSplit) -> float | None:
+    """Return which part of the gain is the decisions'; None where there may be no gain."""
+    gain, decide = split.gain.value, split.decide.value
+    return decide / gain if gain and decide is not None and _sign(split.gain) else None
+
+
 def _share(found: Survey, split: Difference | MeanSplit) -> str:
     """Return which part of the gain is the decisions', where there is a gain."""
-    gain, decide = split.gain.value, split.decide.value
-    if not gain or decide is None or not _sign(split.gain):
+    part = share_of(split)
+    if part is None:
         return ""
     whole = found.comparison.decision_share if found.comparison is not None and split is found.comparison else None
     interval = f" [{whole.low:.2f}, {whole.high:.2f}]" if whole is not None and whole.value is not None else ""
-    against = ("takes", "take") if gain > 0 else ("adds", "add")
-    ends = " away" if gain > 0 else ""
-    odd = f" (more than all of it: sampling {against[0]}{ends})" if decide / gain > 1 else ""
-    odd = odd or (f" (below nothing: decisions {against[1]}{ends})" if decide / gain < 0 else "")
-    return f"; decisions' share of the change is {decide / gain:.2f}{interval}{odd}"
+    rises = _sign(split.gain) > 0
+    against = ("takes", "take") if rises else ("adds", "add")
+    ends = " away" if rises else ""
+    odd = f" (more than all of it: sampling {against[0]}{ends})" if part > 1 else ""
+    odd = odd or (f" (below nothing: decisions {against[1]}{ends})" if part < 0 else "")
+    return f"; decisions' share of the change is {part:.2f}{interval}{odd}"
 
 
 def _falling(found: Difference, split: Difference | MeanSplit) -> list[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from dstheory.anatomy.rates import Estimate
 from dstheory.anatomy.rollout_chain import MOST_CAPS
 from dstheory.anatomy.surveys import TOTAL
+from dstheory.cli.anatomy.conclusions import share_of
 from dstheory.cli.echo import echo, say
 from dstheory.readers.records import NOBODY
 
@@ -121,7 +122,7 @@ def _group(group: Group, found: Survey) -> list[Section]:
             f"{of}answers per round",
             ["round", "problems", "attempts", "p", "a", "b"],
             [[*row.labels, *_row(row, _text, episodes=False)] for row in group.rounds[:_ROUNDS]],
-            lines=[f"{len(group.rounds) - _ROUNDS} more rounds in anatomy.json"] if len(group.rounds) > _ROUNDS else [],
+            lines=[f"{len(group.rounds) - _ROUNDS:,} more rounds in anatomy.json"] if len(group.rounds) > _ROUNDS else [],
             detail=True,
         ),
         _checks(f"{of}checks of the model", group.checks),
@@ -226,7 +227,7 @@ def _one_shot(of: str, everything: Mapping[str, Answers], shot: OneShot, found: 
         f"{of}by step",
         ["step", "groups", RATES[0], "dead groups"],
         [[step.step, f"{step.groups:,}", step.p.text(), step.dead.text()] for step in steps],
-        lines=[f"{len(steps)} of {len(shot.steps)} steps; all are in anatomy.json"] if len(steps) < len(shot.steps) else [],
+        lines=[f"{len(steps):,} of {len(shot.steps):,} steps; all are in anatomy.json"] if len(steps) < len(shot.steps) else [],
     )
     return [
         Section(
@@ -426,9 +427,10 @@ def _comparison(found: Survey, total: Difference, names: tuple[str, str]) -> Sec
     if len(rows) > 1:
         lines.append(f"a and b may differ from one {found.by} to another: read the mean of the splits within them")
         mean = found.comparison_mean
-        rows += (
-            [] if mean is None else [[f"mean over {found.by}", "", "", *map(_text, (mean.gain, mean.sample, mean.decide)), ""]]
-        )
+        if mean is not None:
+            share = share_of(mean)
+            texts = (*map(_text, (mean.gain, mean.sample, mean.decide)), "-" if share is None else f"{share:.2f}")
+            rows.append([f"mean over {found.by}", "", "", *texts])
     if len(found.comparison_parts) != 1:
         rows.append(_split(TOTAL, total))
     return Section(
