@@ -40,6 +40,7 @@ def warm_up() -> None:
     from dstheory.kernels.sampling import sample_trajectories
     from dstheory.kernels.tilted import tilted_mass, tilted_moments
     from dstheory.kernels.training import train_minimal
+    from dstheory.kernels.whitened import whitened_gradient
 
     table = np.zeros((1, 2))
     reward_kl_gradient(table, table, 1.0, 0.0)
@@ -51,6 +52,9 @@ def warm_up() -> None:
     two = np.array([2])
     tilted_moments(half, half, one, half, t=one[0], n_answers=two)
     tilted_mass(half, half, one, half, t=one[0], constant=one, slope=one, prompt_weight=one[0], n_answers=two)
+    for reference in (None, (table, table)):
+        shared = {"beta": 1.0, "shift": 0.0, "prompt_weight": one[0], "n_answers": two}
+        whitened_gradient((table, table), reference, half, (one, one), **shared)
     directory = cache_directory()
     if directory is not None:
         (directory / _MARK).touch()

@@ -41,7 +41,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dstheory.kernels.jit import accumulate, exp_nonpositive, kernel, larger, log1p_ratio
-from dstheory.kernels.parallel import FloatArray, as_input, as_table, empty, over_rows
+from dstheory.kernels.parallel import FloatArray, as_input, as_table, empty, over_rows, rows_of
 
 _SERIAL_PAIRS = 65_536  # below this, starting threads costs more than the second one saves
 _BLOCK_PAIRS = 262_144  # a column that must be repeated into a table is repeated for one block at a time
@@ -275,7 +275,7 @@ def reward_kl_gradient(
         _gradient_rows(
             z[rows], l[rows],
             None if z_ref is None else z_ref[rows], None if l_ref is None else l_ref[rows],
-            *(_rows_of(table, rows, width) for table in tables), rho[rows], answers[rows],
+            *(rows_of(table, rows, width) for table in tables), rho[rows], answers[rows],
             float(gamma_within), float(gamma_between), float(beta), bool(discounted_visits),
             start, grad_sample[rows], grad_stop[rows], summary, status,
         )  # fmt: skip
@@ -291,9 +291,3 @@ def _same_shape(values: ArrayLike, model: FloatArray, name: str) -> FloatArray:
     if array.shape != model.shape:
         raise ValueError(f"{name} has shape {array.shape} and sample_logits {model.shape}: they must agree")
     return array
-
-
-def _rows_of(table: FloatArray, rows: slice, width: int) -> FloatArray:
-    """Return the rows of a table of shape (X or 1, Y or 1) as (block or 1, Y); only a column is copied, a block of it."""
-    part = table[rows] if table.shape[0] > 1 else table
-    return part if part.shape[1] == width else as_input(np.repeat(part, width, axis=1))

@@ -86,6 +86,12 @@ def as_table(values: ArrayLike, rows: int, columns: int, name: str) -> FloatArra
     return table
 
 
+def rows_of(table: FloatArray, rows: slice, width: int) -> FloatArray:
+    """Return the rows of a table of shape (X or 1, Y or 1) as (block or 1, Y); only a column is copied, a block of it."""
+    part = table[rows] if table.shape[0] > 1 else table
+    return part if part.shape[1] == width else as_input(np.repeat(part, width, axis=1))
+
+
 def _unused(buffers: list[FloatArray], size: int) -> FloatArray | None:
     """Return the first buffer of this size that is referred to by nothing but the list, or None."""
     for buffer in buffers:

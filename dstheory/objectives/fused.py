@@ -14,11 +14,11 @@ from dstheory.chain.policy import Policy
 from dstheory.checks import Floats, compact
 from dstheory.objectives.mass import StageGradient
 
-__all__ = ["SMALLEST", "FusedResult", "FusedTerms", "applies", "fused_gradient", "outcome_gradient"]
+__all__ = ["MOST_TURNS", "SMALLEST", "FusedResult", "FusedTerms", "applies", "fused_gradient", "outcome_gradient"]
 
 # Below this many (prompt, answer) pairs NumPy's few microseconds per operation cost less than loading compiled code.
 SMALLEST = 1 << 15
-_MOST_TURNS = 1e4
+MOST_TURNS = 1e4
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +104,7 @@ def fused_gradient(terms: FusedTerms, solution: Solution) -> FusedResult | None:
         gamma_between=float(mdp.gamma_between),
         **penalty,
     )
-    if (result.status != PROPER).any() or result.turns.max() > _MOST_TURNS:
+    if (result.status != PROPER).any() or result.turns.max() > MOST_TURNS:
         return None
     value = result.value if terms.reward == 1.0 else result.value / terms.reward
     return FusedResult(result.sample[None], result.decide[None], value)
@@ -123,6 +123,6 @@ def outcome_gradient(solution: Solution) -> tuple[Floats, StageGradient] | None:
         prompt_weight=mdp.prompt_weight,
         n_answers=mdp.n_answers,
     )
-    if (result.status != PROPER).any() or result.turns.max() > _MOST_TURNS:
+    if (result.status != PROPER).any() or result.turns.max() > MOST_TURNS:
         return None
     return result.value, StageGradient(result.sample[None], result.decide[None])

@@ -24,17 +24,27 @@ from dstheory.chain.bellman import Values
 from dstheory.chain.exact import Solution
 from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories
-from dstheory.checks import Floats, reject
+from dstheory.checks import Floats, compact, reject
 from dstheory.objectives.base import Objective
 from dstheory.objectives.expectation.groups import Grouping, mean_tokens
 from dstheory.objectives.expectation.rewards import reward_of
-from dstheory.objectives.mass import CoefficientMass, check_penalty, check_runs, contrast_mass, one_number, over_runs
+from dstheory.objectives.fused import MOST_TURNS, applies
+from dstheory.objectives.mass import (
+    CoefficientMass,
+    StageGradient,
+    check_penalty,
+    check_runs,
+    contrast_mass,
+    one_number,
+    over_runs,
+)
 from dstheory.objectives.parts import BatchTokens, Normaliser
 from dstheory.objectives.registry import register
 from dstheory.objectives.weights import log_ratios
 
 _LEAST_VARIANCE = 1e-100
 _ROUNDED = 1e-12  # penalties that are no larger may be the rounding of none
+_ENOUGH = 1e-4  # share of the mean square that the variance has where a compiled loop keeps its digits
 _SAME = 1e-14  # returns that differ by less, relative to their penalties, are the same
 
 
@@ -89,6 +99,44 @@ class ReinforcePlusPlus(Objective):
             penalty = solution.contrast_of(answer + stop, answer + resample)  # an answer's own is paid with its decision
             mass = mass + contrast_mass(solution, solution.finite_visits, penalty)
         return mass.scaled(scale)
+
+    def ascent(self, solution: Solution) -> StageGradient:
+        """Return the gradient unchecked; of a large table in one compiled pass, unless too little spread is left by rounding."""
+        fast = self._in_one_pass(solution) if applies(solution) else None
+        return super().ascent(solution) if fast is None else fast
+
+    def _in_one_pass(self, solution: Solution) -> StageGradient | None:
+        """Return the gradient from the compiled loop, or None where it has nothing to say, or not to nine digits."""
+        mdp, policy, reference = solution.mdp, solution.policy, self.reference
+        if np.ndim(self.beta) or (reference is not None and (reference.runs or reference.shape != policy.shape)):
+            return None
+        if reference is not None:
+            reference.check_fits(mdp, "reference")
+        from dstheory.kernels.whitened import whitened_gradient
+
+        shift = 0.0
+        while True:
+            found = whitened_gradient(
+                (policy.sample_logits[0], policy.stop_logits[0]),
+                None if reference is None else (reference.sample_logits[0], reference.stop_logits[0]),
+                compact(mdp.correct),
+                (compact(mdp.sample_length), compact(mdp.decision_length)),
+                beta=float(np.asarray(self.beta)),
+                shift=shift,
+                prompt_weight=mdp.prompt_weight,
+                n_answers=mdp.n_answers,
+            )
+            tokens = float(found.tokens.sum())
+            beyond, second = float(found.first.sum()) / tokens, float(found.second.sum()) / tokens
+            if not (np.isfinite(beyond) and np.isfinite(second) and found.turns.max() <= MOST_TURNS):
+                return None  # the readable path names what is wrong
+            if shift or not (shift := float(np.round(beyond))):  # as in _whitening: near the mean little cancels
+                break
+        variance = second - beyond**2
+        if variance < _ENOUGH * max(1.0, second):
+            return None
+        sample, decide = found.scaled(1.0 / (np.sqrt(variance) * tokens))
+        return StageGradient(sample[None], decide[None])
 
     def _penalties(self, solution: Solution) -> tuple[Floats, Floats, Floats]:
         """Return -beta log(pi/ref) of answers, of stop and of resample, broadcastable to (*runs, T', X, Y)."""

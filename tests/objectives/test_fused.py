@@ -20,6 +20,7 @@ from dstheory.objectives import (
     PPOClip,
     Reinforce,
     ReinforceBaseline,
+    ReinforcePlusPlus,
     ReverseKL,
     ReverseKLDirect,
     RewardToGo,
@@ -157,3 +158,46 @@ def test_rows_with_lengths_penalties_samplers_or_terms_of_their_own_step_aside()
     u[0, 41] = -1000.0
     with pytest.raises(ImproperChainError, match="prompt 41: the resample probability"):
         RLOO().gradient(solve(mdp, Policy.tabular(policy.sample_logits, u)))
+
+
+@pytest.mark.parametrize("beta", [None, 0.0, 0.05, 3.0])
+@pytest.mark.parametrize("extreme", [False, True])
+def test_reinforce_pp_in_one_pass(beta: float | None, extreme: bool) -> None:
+    mdp, policy, reference = large(seed=3)
+    if extreme:  # certain and impossible actions, some of them in the reference too
+        z, u = policy.sample_logits.copy(), policy.stop_logits.copy()
+        z[0, :50] *= 200.0
+        u[0, 50:100] = np.where(np.arange(25) % 3, 30.0, -5.0)
+        u[0, 100, :2] = np.inf, -np.inf
+        z[0, 101, :2], mixed = [0.0, -np.inf], np.where(mdp.inside[101], 0.0, -np.inf)
+        z[0, 101] = np.where(np.arange(25) == 1, -np.inf, mixed)
+        policy = Policy.tabular(z, u)
+    objective = ReinforcePlusPlus() if beta is None else ReinforcePlusPlus(reference, beta=beta)
+    solution = solve(mdp, policy)
+    fast = objective._in_one_pass(solution)
+    assert fast is not None
+    slow = objective.mass(solution).gradient(policy)
+    scale = max(np.abs(slow.sample).max(), np.abs(slow.decide).max())
+    np.testing.assert_allclose(fast.sample, slow.sample, rtol=1e-9, atol=1e-13 * scale)
+    np.testing.assert_allclose(fast.decide, slow.decide, rtol=1e-9, atol=1e-13 * scale)
+    assert objective.gradient(solution).sample.tobytes() == fast.sample.tobytes()  # it is the path that is taken
+
+
+def test_reinforce_pp_steps_aside() -> None:
+    mdp, policy, reference = large(seed=4)
+    objective = ReinforcePlusPlus(reference, beta=0.1)
+    # Every submitted answer is right: what spreads the returns is the penalty alone, and a small one.
+    right = mdp.replace(correct=np.ones(mdp.correct.shape), resample_cost=0.0)
+    weak = ReinforcePlusPlus(reference, beta=1e-6)
+    solution = solve(right, policy)
+    assert weak._in_one_pass(solution) is None
+    slow = weak.mass(solution).gradient(policy)
+    assert weak.gradient(solution).decide.tobytes() == slow.decide.tobytes()
+    never = policy.stop_logits.copy()
+    never[0, 7] = -np.inf
+    with pytest.raises(ImproperChainError, match="prompt 7"):
+        objective.gradient(solve(mdp, Policy.tabular(policy.sample_logits, never)))
+    missing = reference.stop_logits.copy()
+    missing[0, 9, 0] = -np.inf
+    with pytest.raises(InfiniteDivergenceError, match="prompt 9, answer 0"):
+        ReinforcePlusPlus(Policy.tabular(reference.sample_logits, missing), beta=0.1).gradient(solve(mdp, policy))
