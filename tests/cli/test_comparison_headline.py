@@ -25,7 +25,7 @@ def test_the_part_that_goes_the_other_way_is_told_with_its_sign(monkeypatch, gai
 
 def test_the_row_of_the_mean_has_the_share_of_the_headline(dstheory) -> None:
     dstheory("anatomy", "generate", "log.jsonl", "--problems", 60)
-    said = dstheory("anatomy", "log.jsonl", "--compare", "base", "tuned", "--resamples", 9, "--no-figure").out
+    said = dstheory("anatomy", "log.jsonl", "--compare", "base", "tuned", "--resamples", 9, "--out", "a").out
     (headline,) = re.findall(r"decisions' share of the change is (-?\d\.\d\d)", said)
     (row,) = re.findall(r"^ +mean over task .*?(\S+)$", said, flags=re.MULTILINE)
     assert row == headline
