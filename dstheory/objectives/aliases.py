@@ -128,8 +128,8 @@ ALIASES: dict[str, Alias] = {
 
 LACKING: dict[str, str] = {
     "trl:vespo": f"VESPO weighs responses by a function of their importance ratio ({_TRL})",
-    "trl:gkd": f"its default is a Jensen-Shannon divergence on a mixture of responses; lmbda and beta of 1 are "
-    f"trl:distillation ({_TRL})",
+    "trl:gkd": "its default is distill with interpolation 0.5, on a mixture of the policy's and other responses: dstheory "
+    f"explain trl:gkd ({_TRL})",
     "verl:gdpo": f"each of several rewards is normalised by itself ({_VERL})",
     "verl:grpo-passk": f"credits of the best of a group ({_VERL})",
     "verl:optimal-token-baseline": f"a baseline per token ({_VERL})",

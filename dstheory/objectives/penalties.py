@@ -320,9 +320,24 @@ class K2Loss(_ReverseAtStates, _OfTokens):
 @register
 @dataclass(frozen=True, eq=False)
 class Distillation(K2Loss):
-    """On-policy distillation: minus the log-ratio to a teacher at each token the policy drew, over the tokens of the batch.
+    r"""Distillation from a teacher q: a generalised Jensen-Shannon divergence of every visited state, over the batch's tokens.
 
-    No reward to go: how a decision changes which states come later is not credited.
+    With :math:`m = b q + (1 - b) \pi` it is :math:`b KL(q || m) + (1 - b) KL(\pi || m)`, of which the coefficient of an action
+    that the policy draws is :math:`(1 - b) \log(m/\pi)`: that of the reverse KL to the mixture, the mixture held fixed. At the
+    ends it is the reverse KL itself, :math:`\log(q/\pi)`, or the forward KL, :math:`q/\pi - 1`. At the states of the teacher's
+    own responses the coefficient is that times :math:`\pi/q`; of the forward KL, 1.
+
+    No reward to go: how a decision changes which states come later is not credited. A stage is one token's choice, so that of an
+    answer all other tokens are determined by it.
+
+    Args:
+        interpolation: b in [0, 1], the ``beta`` of TRL's trainers; 1 is the reverse KL.
+        states: whose responses are looked at: the ``"policy"``'s, or those of the ``"reference"``, the teacher.
+
+    Raises:
+        ChainError: interpolation outside [0, 1], or unknown states.
+
+    Source: arXiv 2306.13649; the coefficient is derived here.
 
     >>> from dstheory import TwoStageMDP, solve
     >>> s = solve(TwoStageMDP.minimal(), Policy.minimal(p=0.5, a=0.5, b=0.5))
@@ -333,8 +348,66 @@ class Distillation(K2Loss):
 
     beta: ArrayLike = 1.0
     normaliser: str | Normaliser | None = "batch-tokens"
+    interpolation: float = field(default=1.0, kw_only=True)
+    states: Literal["policy", "reference"] = field(default="policy", kw_only=True)
 
     name = "distill"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0.0 <= self.interpolation <= 1.0:
+            raise ChainError(f"interpolation is {self.interpolation}: must lie in [0, 1]; 1 is the reverse KL, 0 the forward KL")
+        if self.states not in ("reference", "policy"):
+            raise ChainError(f"states is {self.states!r}: must be 'reference' (the teacher's) or 'policy'")
+
+    @property
+    def measure(self) -> Measure:
+        """The reference, which is the teacher, or the policy."""
+        return self.states
+
+    def generated(self, solution: Solution) -> Solution:
+        """Return the chain under the teacher or the policy."""
+        return solve(solution.mdp, self.reference) if self.states == "reference" else solution
+
+    def per_token(self, solution: Solution) -> TokenWeight:
+        """Return minus the derivative of the divergence by the probability of each action, as it is drawn.
+
+        Raises:
+            InfiniteDivergenceError: it is infinite, or the teacher's responses never show what the policy does.
+        """
+        taught = self.states == "reference"
+        if self.interpolation == 0.0:
+            return TokenWeight(_ONE, _ONE, _ONE) if taught else reference_excess(solution.policy, self.reference, solution)
+        if self.interpolation == 1.0 and not taught:
+            return super().per_token(solution)
+        if taught:
+            ratios = log_ratios(solution.policy, self.reference, self.generated(solution), called="teacher")
+            with np.errstate(over="ignore"):
+                answer, stop, resample = (self._fall(up) * np.exp(up) for up in ratios)
+            return TokenWeight(answer, stop, resample).times(TokenWeight(_ONE, _ONE, _ONE))
+        found, pairs = [], log_pairs(solution.policy, self.reference)
+        for (_, log_p, log_q), up in zip(pairs, solution.policy.log_ratios(self.reference), strict=True):
+            found.append(self._fall(np.where(log_p == -np.inf, 0.0, np.where(log_q == -np.inf, np.inf, up))))
+        return TokenWeight(found[0], found[1], found[2])
+
+    def _fall(self, up: Floats) -> Floats:
+        """Return (1 - b) log(m/pi), or log(q/pi), of log(pi/q), infinite where the teacher rules an action out."""
+        b = self.interpolation
+        if b == 1.0:
+            return -up
+        with np.errstate(over="ignore"):
+            near = np.log1p(b * np.expm1(-np.maximum(up, -1.0)))
+        return np.asarray((1.0 - b) * np.where(up < -1.0, np.logaddexp(np.log1p(-b), np.log(b) - up), near))
+
+    def coefficients(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:
+        """Return the coefficients of every step, times strength.
+
+        Raises:
+            InfiniteDivergenceError: a trajectory has probability 0 under the policy or the teacher, where that is infinite.
+        """
+        if self.interpolation == 1.0 and self.states == "policy":
+            return super().coefficients(solution, trajectories)
+        return ResponseObjective.coefficients(self, solution, trajectories)
 
 
 class _ForwardAtStates(_KL):

@@ -23,7 +23,6 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "dead_groups": ("kept", "drawn again", "left out"),
     "masked": ("none", "numerator", "both"),
     "whitening": ("none", "again"),
-    "divergence": ("reverse", "forward"),
     "loss": tuple(LOSSES),
 }
 """Fields that are words, and the words."""
@@ -63,7 +62,8 @@ class Training:
         masked: of responses that the length limit cut off, whether coefficients are 0 (``numerator``), and whether their tokens
             are left out of the normaliser as well (``both``).
         whitening: whether credits are, after that (``again``), centred and divided once more over the tokens of the batch.
-        divergence: of distillation.
+        interpolation: of distillation: 1 for the reverse KL, 0 for the forward KL, between them Jensen-Shannon's.
+        own_share: of distillation: the share of batches whose responses are the policy's own; the others are the teacher's.
         loss: of a pair of responses (DPO).
         smoothing: share of preferences that are taken to be wrong.
         tau: temperature of the loss ``discopop``.
@@ -100,7 +100,8 @@ class Training:
     dead_groups: str = "kept"
     masked: str = "none"
     whitening: str = "none"
-    divergence: str = "reverse"
+    interpolation: float = 1.0
+    own_share: float = 1.0
     loss: str = "sigmoid"
     smoothing: float = 0.0
     tau: float = 0.05
@@ -123,6 +124,8 @@ class Training:
             return "" if value in (0, 1) else "must be 0 or 1"
         if name == "group_size":
             return "" if value >= 1 and isfinite(value) and value == int(value) else "must be a whole number >= 1"
+        if name in ("interpolation", "own_share"):
+            return "" if 0 <= value <= 1 else "must lie in [0, 1]"
         if name in ("prompts", "std_prompts", "updates", "max_tokens"):
             return "" if value > 0 else "must be > 0"
         return (

@@ -62,7 +62,8 @@ class Part:
     """One term of the loss.
 
     Attributes:
-        name: ``reward``, ``KL in the loss``, ``KL in the reward``, ``entropy``, ``demonstrations``, ``pairs`` or ``teacher``.
+        name: ``reward``, ``KL in the loss``, ``KL in the reward``, ``entropy``, ``demonstrations``, ``pairs``,
+            ``teacher`` or ``teacher's responses``.
         objective: as it is divided in the loss.
         factor: what it is multiplied by.
     """
@@ -122,7 +123,7 @@ def parts(
         case "dpo":
             return [Part("pairs", _of_pairs(training, reference))]
         case "distill":
-            return [Part("teacher", _teacher(training, expert))]
+            return _taught(training, expert)
     masked = training.masked if solution.mdp.max_turns else "none"  # without a cap no response is cut off
     reward, factor = _reward(training, solution, reference, masked)
     if sampler is not None:
@@ -221,10 +222,11 @@ _SFT: dict[str, Callable[..., Objective]] = {
 }
 
 
-def _teacher(training: Training, teacher: Policy) -> Objective:
-    if training.divergence == "reverse":
-        return Distillation(teacher, beta=training.beta)
-    return K3Loss(teacher, beta=training.beta, normaliser="batch-tokens")
+def _taught(training: Training, teacher: Policy) -> list[Part]:
+    """Return the divergence at the states of the policy's own responses, and at those of the teacher's."""
+    own, one = training.own_share, Distillation(teacher, beta=training.beta, interpolation=training.interpolation)
+    each = [Part("teacher", one, own), Part("teacher's responses", replace(one, states="reference"), 1.0 - own)]
+    return [part for part in each if part.factor]
 
 
 def _reward(training: Training, solution: Solution, reference: Policy, masked: str) -> tuple[Objective, float]:

@@ -105,9 +105,15 @@ def rows(t: Training) -> list[tuple[str, str]]:
                         f"chosen less a of the rejected, beta {t.beta:g}")  # fmt: skip
             return [("credit", what), ("divided by", f"pairs of responses{per}")]
         case "distill":
-            reverse = t.divergence == "reverse"
-            which = "reverse KL(pi || teacher)" if reverse else "forward KL(teacher || pi)"
-            return [("credit", f"{which} of whole distributions at every state that the policy visits, states frozen"),
+            which = {1.0: "reverse KL(pi || teacher)", 0.0: "forward KL(teacher || pi)"}.get(
+                t.interpolation,
+                f"{t.interpolation:g} KL(teacher || m) + {1 - t.interpolation:g} KL(pi || m), m = {t.interpolation:g} teacher + "
+                f"{1 - t.interpolation:g} pi,",
+            )
+            whose = "that the policy visits" if t.own_share == 1 else (
+                f"that is visited, in a share {t.own_share:g} of the batches by the policy, else by the teacher"
+            )
+            return [("credit", f"{which} of whole distributions at every state {whose}, states frozen"),
                     ("divided by", _normaliser(t))]  # fmt: skip
     found = [("credit", _credit(t)[0]), ("token weight", _weight(t)[0]), ("divided by", _normaliser(t))]
     if t.dead_groups != "kept":
@@ -193,9 +199,13 @@ def _both(t: Training) -> tuple[str, str]:
             tex = rf"\pm {t.beta:g}\,\sigma(-{t.beta:g}\,\Delta)\,/\,\text{{pairs}}"
             return f"+- {t.beta:g} sigma(-{t.beta:g} Delta)/pairs", tex
         case "distill":
-            if t.divergence == "reverse":
+            if t.interpolation == 1:
                 return f"-log(pi/teacher)/{below}", rf"-\frac{{\log(\pi/\mathrm{{teacher}})}}{{{tex_below}}}"
-            return f"(teacher/pi - 1)/{below}", rf"\frac{{\mathrm{{teacher}}/\pi-1}}{{{tex_below}}}"
+            if t.interpolation == 0:
+                return f"(teacher/pi - 1)/{below}", rf"\frac{{\mathrm{{teacher}}/\pi-1}}{{{tex_below}}}"
+            mix, rest = f"{t.interpolation:g}", f"{1 - t.interpolation:g}"
+            return (f"{rest} log({mix} teacher/pi + {rest})/{below}",
+                    rf"\frac{{{rest}\log({mix}\,\mathrm{{teacher}}/\pi+{rest})}}{{{tex_below}}}")  # fmt: skip
     (_, plain, tex), (_, weight, tex_weight) = _credit(t), _weight(t)
     if t.factor != 1.0:
         weight, tex_weight = f"{t.factor:g} {weight}", rf"{t.factor:g}\,{tex_weight}"

@@ -7,7 +7,7 @@ import pytest
 from dstheory import Policy, TwoStageMDP, solve
 from dstheory.dynamics.parameters import PARAMETERS, TABLE, Together
 from dstheory.dynamics.problem import PAIRS, POLICIES
-from dstheory.objectives import DPO, GRPO, RLOO, DAPOBatch, ExpertChain, K1Reward, K3Loss, SFTTokenMean
+from dstheory.objectives import DPO, GRPO, RLOO, DAPOBatch, Distillation, ExpertChain, K1Reward, K3Loss, SFTTokenMean
 from dstheory.objectives.margins import LOSSES
 from dstheory.objectives.mass import StageGradient
 
@@ -46,6 +46,8 @@ CASES = {
     "--pair-loss robust --label-smoothing 0.1 --sampler 0.5,0.7,0.4 --reference 0.4,0.6,0.5": (
         "dpo", DPO(WRONG, sampler=OLD, loss="robust", smoothing=0.1)),
     "--pair-loss discopop --discopop-tau 0.2 --reference 0.4,0.6,0.5": ("dpo", DPO(WRONG, loss="discopop", tau=0.2)),
+    "--interpolation 0.3 --states reference": ("distill", Distillation(
+        EXPERT.policy, interpolation=0.3, states="reference")),
     "--corrected-kl --beta 0.2 --reference 0.4,0.6,0.5": (
         "grpo", GRPO(beta=0.2, reference=WRONG, corrected_kl=True)),
 }  # fmt: skip

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from peers import loading
 
+from dstheory import Policy, TwoStageMDP, solve
+from dstheory.objectives import Distillation
 from dstheory.objectives.margins import LOSSES, pair_loss
 from dstheory.objectives.parts import (
     BatchTokens,
@@ -321,6 +323,30 @@ def trl_pairs(loss: str, says: str, *, beta: float = 0.3, **settings: float) -> 
     return Call("trl", f"DPOTrainer, loss_type='{loss}', beta={beta:g}{extra}", says, run, SINGLE if settings else 5e-8)
 
 
+def trl_divergence(b: float) -> Call:
+    """TRL's generalised Jensen-Shannon loss on the logits of four states, down to the logits; the mean over them as a chain."""
+
+    def run() -> Pairs:
+        from trl.experimental.gkd import GKDTrainer
+
+        torch, rng = small().torch, np.random.default_rng(3)
+        student, teacher = rng.normal(0, 1.5, (2, 4, 6))
+        at = torch.tensor(student[None], dtype=torch.float64, requires_grad=True)
+        loss = GKDTrainer.generalized_jsd_loss(at, torch.tensor(teacher[None], dtype=torch.float64), beta=b, num_items_in_batch=4)
+        loss.backward()
+        stops = np.zeros((1, 4, 6))
+        here, there = (Policy.tabular(logits[None], stops) for logits in (student, teacher))
+        mdp = TwoStageMDP(correct=np.eye(6)[:4], max_turns=1, sample_length=1.0)  # one token per state
+        found = Distillation(there, interpolation=b).gradient(solve(mdp, here)).sample[0]
+        p, q = here.sample_prob[0], there.sample_prob[0]
+        m = b * q + (1 - b) * p
+        ends = {0.0: q * np.log(q / p), 1.0: p * np.log(p / q)}
+        value = ends.get(b, b * q * np.log(q / m) + (1 - b) * p * np.log(p / m)).sum() / 4
+        return [(-at.grad.numpy()[0], found), (np.array([loss.item()]), np.array([value]))]
+
+    return Call("trl", f"GKDTrainer.generalized_jsd_loss, beta={b:g}", f"`distill` with interpolation {b:g}", run)
+
+
 def openrlhf_sft(token_level: bool, normaliser: Normaliser, says: str) -> Call:
     """OpenRLHF's SFTLoss: every token of a demonstration gets 1 over the normaliser."""
 
@@ -384,6 +410,7 @@ FUNCTIONS: tuple[Call, ...] = (
       if name not in ("ipo_sum", "robust", "exo_pair", "discopop")),
     trl_pairs("robust", "`dpo` with loss 'robust'", label_smoothing=0.1),
     trl_pairs("exo_pair", "`dpo` with loss 'exo_pair'", label_smoothing=0.001),
+    *(trl_divergence(b) for b in (0.0, 0.1, 0.5, 0.9, 1.0)),
     trl_pairs("discopop", "`dpo` with loss 'discopop'", discopop_tau=0.05),
 )  # fmt: skip
 """Functions that are called directly."""

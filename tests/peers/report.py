@@ -40,8 +40,8 @@ What the names compute, in the version above:
   KL is k1 in the reward: `trl:rloo + k1-reward`, and `trl:rloo` alone takes no beta.
 - `SFTTrainer` averages over the tokens of the batch; `loss_type="dft"` is DFT.
 
-Not compared: `ppo-clip` (its trainer is not in this version), `nft`, `reinforce-pp`, `score-*` (TRL has none), `distill` (TRL's
-trainer compares whole distributions instead of sampled tokens), the SFT reductions that TRL does not offer.
+Not compared: `ppo-clip` (its trainer is not in this version), `nft`, `reinforce-pp`, `score-*` (TRL has none), the SFT
+reductions that TRL does not offer; of distillation the divergence is compared below, not a run of its trainer.
 """
 
 
@@ -49,7 +49,7 @@ OTHERS = """
 ## Functions of verl, OpenRLHF and TRL
 
 Their own functions, called on small tensors: `verl.trainer.ppo.core_algos`, `openrlhf.models.loss`, `openrlhf.models.utils` and
-`RemoteExperienceMaker.compute_advantages_and_returns`, and the loss of TRL's `DPOTrainer`, with tensors in the place of a model.
+`RemoteExperienceMaker.compute_advantages_and_returns`, and the losses of TRL's `DPOTrainer` and `GKDTrainer`, without a model.
 verl is imported as it is. OpenRLHF's packages are entered without their `__init__`, and DeepSpeed and the launcher of Ray actors
 are empty modules: the functions called use neither. All is in double precision but OpenRLHF's KL estimators, `*_vectorized` and
 label smoothing in TRL; verl and OpenRLHF add 1e-8 to what they divide by.

@@ -44,7 +44,7 @@ def test_the_batch_is_off_the_policy_on_both_sides() -> None:
 @pytest.mark.filterwarnings("ignore")
 def test_settings_that_differ_are_told_apart() -> None:
     """No two functions of one kind give the same numbers, but for those that are said to be the same."""
-    kinds = ["PolicyLoss", "SFTLoss", "DPOTrainer"]
+    kinds = ["PolicyLoss", "SFTLoss", "DPOTrainer", "GKDTrainer"]
     for kind in kinds:
         ours = [call.run()[0][1] for call in FUNCTIONS if call.name.startswith(kind)]
         assert all(np.abs(one - other).max() > 1e-4 for i, one in enumerate(ours) for other in ours[:i])

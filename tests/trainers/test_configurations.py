@@ -5,11 +5,12 @@ from __future__ import annotations
 from math import inf, log
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dstheory import Policy, TwoStageMDP, solve
 from dstheory.errors import DSTheoryError, UnknownNameError
-from dstheory.objectives import DPO
+from dstheory.objectives import DPO, Distillation
 from dstheory.trainers import Configuration, configuration_of
 from dstheory.trainers.libraries import libraries
 from dstheory.trainers.logged import logged_loss, why_not
@@ -231,7 +232,7 @@ def test_bnpo_divides_by_the_tokens_of_the_local_batch(batch: int, prompts: floa
 
 @pytest.mark.parametrize(
     "what",
-    [("trl:gkd",), ("trl:dpo", "loss_type=aot"), ("trl:grpo", "loss_type=vespo"), ("trl:distillation", "beta=0.5"),
+    [("trl:dpo", "loss_type=aot"), ("trl:grpo", "loss_type=vespo"),
      ("verl:ppo", "algorithm.adv_estimator=gdpo")],
 )  # fmt: skip
 def test_another_objective_is_not_shown_as_one_that_is_here(dstheory, what: tuple[str, ...]) -> None:
@@ -265,6 +266,22 @@ def test_a_loss_of_pairs_is_read_and_its_value_known(trainer: str, settings: tup
     assert whole == DPO(s.policy, beta=0.1, loss=loss, smoothing=t.smoothing, tau=t.tau)
     right = float(s.accuracy[0])
     assert float(whole.value(s)) == pytest.approx(-logged * 2 * right * (1 - right), rel=1e-9)  # of pairs of two outcomes
+
+
+@pytest.mark.parametrize(
+    ("trainer", "settings", "own", "lacks"),
+    [("trl:gkd", (), 0.5, {"lmbda, seq_kd", "temperature"}), ("trl:gkd", ("lmbda=1", "temperature=1"), 1.0, set()),
+     ("trl:gkd", ("lmbda=0", "temperature=1", "seq_kd=true"), 0.0, set()), ("trl:distillation", ("beta=0.5",), 1.0, set())],
+)  # fmt: skip
+def test_a_divergence_between_both_kl_is_read(trainer: str, settings: tuple[str, ...], own: float, lacks: set[str]) -> None:
+    found = configuration_of(trainer, settings=settings)
+    assert (found.training.interpolation, found.training.own_share) == (0.5, own)
+    assert {lack.key for lack in found.lacks} == lacks
+    s, teacher = solve(TwoStageMDP.minimal(), Policy.minimal(p=0.4, a=0.7, b=0.5)), Policy.minimal(p=0.9, a=0.8, b=0.7)
+    on, off = (Distillation(teacher, interpolation=0.5, states=states).gradient(s) for states in ("policy", "reference"))
+    g = objective_of(found.training, s, reference=s.policy, expert=teacher).gradient(s)
+    np.testing.assert_allclose(g.sample, own * on.sample + (1 - own) * off.sample, rtol=1e-12)
+    np.testing.assert_allclose(g.decide, own * on.decide + (1 - own) * off.decide, rtol=1e-12)
 
 
 def test_smoothing_that_a_loss_of_pairs_does_not_use_is_told() -> None:
