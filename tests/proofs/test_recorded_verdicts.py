@@ -78,6 +78,8 @@ EXPECTED = {
     "o_kl": "O11 O11-loose O11-forward O11-weighted O12 O12-loose",
     "o_length": "O6 O6-loose O6-constant O6-baseline-loose O6-baseline O6-k1 O6-k1-loose O6-favours",
     "o_pairs": "O2 O2-start O2-loose O3",
+    "o_practice": "O5-dead O5-dead-loose O5-others O5-others-loose O12-baseline O12-baseline-loose O4-turns O4-turns-loose "
+    "O7-masked O7-parts O1-weights O1-weights-loose O9-importance O9-importance-loose",
     "o_score": "O13 O13-loose O13-attempt",
     "o_tokens": "O1 O1-loose O1-tokens O1-ratio O1-sft",
 }

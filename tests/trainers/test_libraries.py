@@ -93,6 +93,7 @@ def _trainings() -> list[Training]:
             found.append(Training(normaliser=normaliser, beta=0.1, estimator=estimator))
         for std, size in (("group", 8), ("group", 2), ("none", 8)):
             found.append(Training(normaliser=normaliser, std=std, group_size=size, epsilon=1e-4))
+    found.append(Training(normaliser="batch-tokens", masked="both"))
     others = {"credit": "whitened"}, {"credit": "critic"}, {"ratio": "response-mean"}, {"clip": "truncate"}, {"entropy": 0.1}
     found += [Training(**other) for other in others]
     return [*found, Training(std="group", dead_groups="drawn again"), Training(credit="leave-one-out", reward_beta=0.1)]
