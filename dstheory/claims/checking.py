@@ -30,6 +30,7 @@ from dstheory.claims.verdicts import (
     Verdict,
     combine,
 )
+from dstheory.claims.witnesses import FIRST, find_witness
 from dstheory.errors import ClaimError, NotSettledError
 
 
@@ -221,7 +222,9 @@ def _covered(context: ClaimContext, own: Sequence[Step], regions: Sequence[Seque
                 return False  # the cases are about symbols of different ranges
     premises = Premises(domain, list(context.assumptions), deadline=context.deadline, seed=context.seed)
     cases = [And(*region, evaluate=False) for region in regions]
-    return premises.ask([Not(Or(*cases, evaluate=False), evaluate=False)]).status == "unsat"
+    if find_witness(Or(*cases, evaluate=False), premises.assumptions, domain, points=FIRST) is not None:
+        return False  # here is a point outside
+    return premises.ask([Not(Or(*cases, evaluate=False), evaluate=False)], located=False).status == "unsat"
 
 
 def _conditional(claim: Claim, verdict: Verdict, steps: list[Step]) -> Verdict:

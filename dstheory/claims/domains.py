@@ -94,10 +94,11 @@ class Domain:
         return True
 
     def _contains_fraction(self, value: Fraction) -> bool:
-        low, high = self.lower, self.upper
-        above = low is None or value > low or (value == low and not self.lower_open)
-        below = high is None or value < high or (value == high and not self.upper_open)
-        return above and below and (not self.integer or value.denominator == 1)
+        low, high, (n, d) = self.lower, self.upper, value.as_integer_ratio()
+        above = -1 if low is None else low.numerator * d - n * low.denominator  # in integers, since it is asked very often
+        below = -1 if high is None else n * high.denominator - high.numerator * d
+        inside = (above < 0 or (above == 0 and not self.lower_open)) and (below < 0 or (below == 0 and not self.upper_open))
+        return inside and (not self.integer or d == 1)
 
     def relations(self, symbol: Any) -> list[Any]:
         """The inequalities that say that ``symbol`` lies in the (real) interval."""

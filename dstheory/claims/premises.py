@@ -18,9 +18,9 @@ from sympy.logic.boolalg import BooleanAtom, Not
 
 from dstheory.claims.abstraction import Abstraction
 from dstheory.claims.definedness import Condition, Need
-from dstheory.claims.domains import Domain
+from dstheory.claims.domains import REAL, Domain
 from dstheory.claims.solver import OUT_OF_TIME, Answer, Operator, PolynomialRelation, ask
-from dstheory.claims.witnesses import QUICK, THOROUGH, find_witness, is_witness, simplify_witness
+from dstheory.claims.witnesses import FIRST, QUICK, THOROUGH, find_witness, is_witness, simplify_witness
 from dstheory.errors import NotSettledError, UndefinedError
 from dstheory.rational import as_ratio, factors_of
 
@@ -76,11 +76,11 @@ class Premises:
                 total *= part
         return total or None
 
-    def ask(self, formulas: Sequence[Any]) -> Answer:
-        """Ask the solver for a point at which the premises and all (plain) formulas hold."""
+    def ask(self, formulas: Sequence[Any], *, located: bool = True) -> Answer:
+        """Ask the solver for a point at which the premises and all (plain) formulas hold; ``located`` if it is wanted itself."""
         rational = [self.abstraction.formula(formula) for formula in formulas]
         trees = [self.tree(formula) for formula in rational]
-        return self._ask(trees, self._names(rational), with_facts=True, located=True)
+        return self._ask(trees, self._names(rational), with_facts=True, located=located)
 
     def point(self, formula: Any = sympy.true) -> dict[str, Any] | None:
         """A point at which the premises and a (plain) formula hold, confirmed by exact arithmetic; None if there is none.
@@ -196,8 +196,12 @@ class Premises:
         ranges = [(name, self.domain[name]) for name in sorted(names | self._names(rational)) if name in self.domain]
         key = (expression, tuple(rational), tuple(ranges), self.seed)
         if key not in _KNOWN_SIGNS:
-            opposites: tuple[tuple[int, Operator], ...] = ((1, "<="), (-1, ">="))
-            for sign, opposite in opposites:
+            box = {name: self.domain.get(name, REAL) for name in names} | dict(ranges)
+            opposites: tuple[tuple[int, Operator, Any], ...] = ((1, "<=", sympy.Gt), (-1, ">=", sympy.Lt))
+            for sign, opposite, kind in opposites:
+                # One point at which it has another sign says as much as the solver, sooner.
+                if find_witness(kind(expression, 0, evaluate=False), rational, box, points=FIRST) is not None:
+                    continue
                 answer = self._ask([PolynomialRelation(((factor, 1),), opposite)], names, with_facts=False)
                 if answer.status == "unknown":
                     return None  # for want of time: not to be remembered

@@ -29,11 +29,13 @@ from dstheory.errors import ClaimError, UndefinedError
 
 Bools = NDArray[np.bool_]
 
+FIRST = 400
+"""Points per height where the solver is asked next and would say as much."""
 QUICK = 20_000
 """Points per height for a first look, before the solver is asked."""
 THOROUGH = 200_000
 """Points per height once a counterexample is known to exist."""
-_EXACT_LOOKS = {QUICK: 150, THOROUGH: 3000}
+_EXACT_LOOKS = {FIRST: 10, QUICK: 150, THOROUGH: 3000}
 _RANDOM_POINTS = 20_000
 _RANDOM_HEIGHT = 16
 _GREATEST_HEIGHT = 60
@@ -150,10 +152,14 @@ class _Points:
 
 @lru_cache(maxsize=512)
 def _table(domain: Domain, size: int) -> _Rationals:
-    values = [(value, h) for h in range(1, size + 1) for value in domain.values_of_height(h)]
-    exact = [value for value, _ in values]
-    heights = np.array([h for _, h in values], dtype=np.intp)
-    return _Rationals(exact, np.array([float(value) for value in exact]), heights)
+    new = list(domain.values_of_height(size))
+    floats, heights = np.array([float(value) for value in new]), np.full(len(new), size, dtype=np.intp)
+    if size == 1:
+        return _Rationals(new, floats, heights)
+    smaller = _table(domain, size - 1)
+    return _Rationals(
+        smaller.exact + new, np.concatenate([smaller.floats, floats]), np.concatenate([smaller.heights, heights])
+    )
 
 
 def _grid(domains: tuple[Domain, ...], size: int) -> _Points:

@@ -34,6 +34,7 @@ from dstheory.claims import (
     identity,
     search,
 )
+from dstheory.claims.premises import Premises
 from dstheory.claims.solver import OUT_OF_TIME, Answer, PolynomialRelation, ask
 from dstheory.claims.witnesses import find_witness, is_witness
 
@@ -386,6 +387,19 @@ def test_a_recorded_witness_is_verified_exactly_and_shown():
 
 
 # --- the solver's limits ----------------------------------------------------------------------------------------------
+
+
+def test_the_solver_is_not_asked_for_signs_that_a_point_disproves(monkeypatch):
+    asked = []
+    monkeypatch.setattr("dstheory.claims.premises._KNOWN_SIGNS", {})
+    monkeypatch.setattr("dstheory.claims.premises.ask", lambda trees, **kwargs: asked.append(trees) or ask(trees, **kwargs))
+    premises = Premises({"p": UNIT, "a": UNIT}, [a > p], deadline=time.process_time() + 5)
+    unknown = Premises({}, [], deadline=time.process_time() + 5)
+    assert premises.sign_of(p + a - 1) is None
+    assert unknown.sign_of(p * a - 1) is None
+    assert not asked
+    assert (premises.sign_of(a - p), premises.sign_of(p - a), premises.sign_of(p * p - a - 1)) == (1, -1, -1)
+    assert len(asked) == 2  # one question for each factor, and none for a factor with the other sign
 
 
 def test_unknown_from_the_solver_is_undecided(monkeypatch):
