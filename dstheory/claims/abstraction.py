@@ -134,10 +134,14 @@ class Abstraction:
 
     def _log_facts(self, argument: Any, value: Any) -> None:
         self.complete = False
+        less, times = argument - 1, argument * value
         self._know(
-            argument - 1 >= value,
-            argument * value >= argument - 1,
-            sympy.Or(sympy.Eq(argument, 1), sympy.And(argument - 1 > value, argument * value > argument - 1)),
+            _related(sympy.Ge, less, value),
+            _related(sympy.Ge, times, less),
+            sympy.Or(
+                _related(sympy.Eq, argument, sympy.Integer(1)),
+                sympy.And(_related(sympy.Gt, less, value), _related(sympy.Gt, times, less)),
+            ),
         )
 
     def _exp(self, exponent: Any) -> Any:
@@ -160,11 +164,16 @@ class Abstraction:
         if exponent == 0:
             return
         self.complete = False
+        zero, one = sympy.Integer(0), sympy.Integer(1)
+        more, times = one + exponent, value * (one - exponent)
         self._know(
-            value > 0,
-            value >= 1 + exponent,
-            value * (1 - exponent) <= 1,
-            sympy.Or(sympy.Eq(exponent, 0), sympy.And(value > 1 + exponent, value * (1 - exponent) < 1)),
+            _related(sympy.Gt, value, zero),
+            _related(sympy.Ge, value, more),
+            _related(sympy.Le, times, one),
+            sympy.Or(
+                _related(sympy.Eq, exponent, zero),
+                sympy.And(_related(sympy.Gt, value, more), _related(sympy.Lt, times, one)),
+            ),
         )
 
     def _root(self, base: Any, numerator: int, denominator: int) -> Any:
@@ -194,3 +203,8 @@ class Abstraction:
         for fact in facts:
             if fact not in (sympy.true, sympy.false) and fact not in self.facts:
                 self.facts.append(fact)
+
+
+def _related(kind: Any, left: Any, right: Any) -> Any:
+    """A relation, settled where both sides differ by a number: symbols are plain, so SymPy would look for other signs in vain."""
+    return kind(left, right, evaluate=(left - right).is_number)

@@ -21,6 +21,7 @@ import sympy
 from sympy.logic.boolalg import BooleanAtom
 from sympy.logic.boolalg import BooleanFunction as Connective
 from sympy.printing.latex import LatexPrinter
+from sympy.printing.printer import Printer
 from sympy.printing.str import StrPrinter
 
 from dstheory.claims.domains import Domain, check_assumptions, excess_assumptions, grouped
@@ -29,6 +30,7 @@ from dstheory.rational.symbols import latex_name
 
 _NO_NUMBERS = (sympy.nan, sympy.zoo, sympy.oo, -sympy.oo, sympy.I)
 _MOST_TERMS = 1000
+_MOST_PRINTED = 20_000
 
 
 class derivative(sympy.Function):  # type: ignore[misc]  # a function of SymPy, which carries no types
@@ -257,7 +259,24 @@ def _ordered(expr: Any) -> list[Any]:
     return sorted(expr.args, key=lambda term: (term.could_extract_minus_sign(), bool(term.is_Number and term.is_negative)))
 
 
-class _Text(StrPrinter):  # type: ignore[misc]
+class _Printer(Printer):  # type: ignore[misc]
+    """A printer of SymPy's that prints a part once: steps of a proof repeat them."""
+
+    def __init__(self) -> None:
+        super().__init__({"order": "none"})
+        self._printed: dict[Any, str] = {}
+
+    def _print(self, expr: Any, **settings: Any) -> str:
+        if settings or not isinstance(expr, sympy.Basic):
+            return str(super()._print(expr, **settings))
+        if expr not in self._printed:
+            if len(self._printed) >= _MOST_PRINTED:
+                self._printed.clear()
+            self._printed[expr] = str(super()._print(expr))
+        return self._printed[expr]
+
+
+class _Text(_Printer, StrPrinter):  # type: ignore[misc]
     """SymPy's one-line notation, with relations and connectives as a reader writes them."""
 
     def _print_Add(self, expr: Any, order: Any = None) -> str:
@@ -290,7 +309,7 @@ class _Text(StrPrinter):  # type: ignore[misc]
         return self._join(expr, "  if and only if  ")
 
 
-class _Latex(LatexPrinter):  # type: ignore[misc]
+class _Latex(_Printer, LatexPrinter):  # type: ignore[misc]
     """LaTeX with the package's spelling of symbols, and d_X/d_Y as a partial derivative."""
 
     def _print_Add(self, expr: Any, order: Any = None) -> str:
@@ -300,6 +319,9 @@ class _Latex(LatexPrinter):  # type: ignore[misc]
         return _symbol(expr.name)
 
 
+_TEXT, _LATEX = _Text(), _Latex()
+
+
 def text(expression: Any) -> str:
     """One line of text.
 
@@ -307,7 +329,7 @@ def text(expression: Any) -> str:
     >>> text(sympy.Implies(p < q, sympy.Ne(q, 0)))
     'p < q  implies  q != 0'
     """
-    return str(_Text({"order": "none"}).doprint(expression))
+    return str(_TEXT.doprint(expression))
 
 
 def latex(expression: Any) -> str:
@@ -316,7 +338,7 @@ def latex(expression: Any) -> str:
     >>> latex(sympy.Symbol("dV/dtheta_s")), latex(sympy.Symbol("p_ref"))
     ('\\frac{\\partial V}{\\partial \\theta_{s}}', 'p_{\\mathrm{ref}}')
     """
-    return str(_Latex({"order": "none"}).doprint(expression))
+    return str(_LATEX.doprint(expression))
 
 
 def domain_text(domain: Mapping[str, Domain]) -> list[str]:

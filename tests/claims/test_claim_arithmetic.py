@@ -11,8 +11,10 @@ import sympy as sp
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from dstheory.claims import formulas
 from dstheory.claims.abstraction import Abstraction
 from dstheory.claims.evaluation import enclose_value, evaluate, sign_at, sign_of_interval, to_interval, truth_at
+from dstheory.claims.formulas import latex, text
 from dstheory.errors import ClaimError, UndefinedError
 from dstheory.rational import as_ratio, factors_of, terms_of
 
@@ -43,6 +45,13 @@ def test_fraction_evaluation_agrees_with_substitution(expression, u, v, w):
         return
     assume(by_sympy.is_finite)
     assert sp.Rational(value) == by_sympy
+
+
+@given(st.lists(rational, min_size=2, max_size=2))
+def test_a_printer_that_has_printed_other_formulas_prints_as_a_new_one(expressions):
+    for expression in (*expressions, expressions[0] + expressions[1], sp.Eq(*expressions, evaluate=False)):
+        for kept, printer in ((text, type(formulas._TEXT)), (latex, type(formulas._LATEX))):
+            assert kept(expression) == printer().doprint(expression)
 
 
 @given(rational, fractions, fractions, fractions)
