@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ Examples:
   dstheory explain examples/trainers/trl_grpo.yaml --against trl:sft
   dstheory explain trl:grpo beta=0.04 --reference 0.5,0.7,0.4
   dstheory explain trl:grpo --sampler 0.5,0.75,0.35 --answer-length 1
+  dstheory explain trl:grpo --update 4 --lr 1 --answer-length 1
   dstheory explain trl:rloo --log rollouts.jsonl --answer-length 300 --decision-length 5
 \b
 Exit codes:
@@ -70,6 +71,16 @@ _CHAIN = parameter_options("p", "a", "b", "max_turns", "answer_length", "decisio
 )
 @_CHAIN
 @click.option(
+    "--update",
+    type=click.IntRange(min=1, max=10_000),
+    default=None,
+    metavar="K",
+    help="Look at the K-th update on one batch of the start's responses, after K - 1 exact steps of size --lr.",
+)
+@click.option(
+    "--lr", type=NumberRange(min=0, min_open=True), default=None, help="Size of the steps before --update; needed with it."
+)
+@click.option(
     "--prompts",
     type=click.IntRange(min=1),
     default=None,
@@ -97,8 +108,8 @@ def command(ctx: click.Context, /, **options: Any) -> None:  # fmt: skip
     """Say what the configuration FILE makes its trainer optimise, or what the defaults of TRAINER do.
 
     FILE is YAML or JSON, a Python file that calls the configuration class, or a shell script; KEY=VALUE overrides it. Rewards are
-    1 for a correct answer, without discount; the responses are the policy's own, as in the first update on a batch, or those of
-    --sampler.
+    1 for a correct answer, without discount; the responses are the policy's own, as in the first update on a batch, those of
+    --sampler, or with --update those of the start.
     """
     from dstheory.trainers.configuration import configuration_of
     from dstheory.trainers.explanation import difference, explain
@@ -115,7 +126,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:  # fmt: skip
         changes = (*options["settings"], *options["changes"]) if same else options["changes"]
         what, of = (options["file"], trainer) if same else (options["against"], None)
         other = configuration_of(what, settings=changes, trainer=of, prompts=prompts)
-    where = _place(ctx, options)
+    where = _later(ctx, found, _place(ctx, options), options)
     explained = explain(found, where.place, longer=options["longer"], rng=options["seed"])
     against = None if other is None else _Against(other, difference(found.training, other.training, where.place))
     show = {"text": _print_text, "markdown": _print_markdown, "latex": _print_latex}[options["style"]]
@@ -177,6 +188,24 @@ def _place(ctx: click.Context, options: dict[str, Any]) -> _Where:
         sampler = expert_policy(mdp, start, **dict(zip("pab", options["sampler"], strict=True)))
     place = StartingPoint(mdp, start, reference, expert_policy(mdp, start, p=p, a=a, b=b), sampler)
     return _Where(place, chain.name, words)
+
+
+def _later(ctx: click.Context, found: Configuration, where: _Where, options: dict[str, Any]) -> _Where:
+    """Return where the update of a number is made: the policy moved, its start as the sampler."""
+    from dstheory.trainers.updates import later_update
+
+    if options["update"] is None:
+        if options["lr"] is not None:
+            raise click.UsageError("--lr is the size of the steps before --update: give that, too", ctx)
+        return where
+    if options["lr"] is None:
+        raise click.UsageError("--update needs --lr, the size of the steps before it", ctx)
+    if options["sampler"] is not None:
+        raise click.UsageError("--update has the start as its sampler: leave --sampler out", ctx)
+    place = later_update(found.training, where.place, options["update"], options["lr"])
+    if place.sampler is not None:
+        options["sampler"] = where.rates
+    return replace(where, place=place)
 
 
 def _measured(options: dict[str, Any]) -> Chain:
@@ -307,7 +336,7 @@ def _sections(
     sections = [
         ("Warnings", list(configuration.warnings)),
         ("About the table", told),
-        ("On the responses of another policy", _stale(found, options)),
+        ("On the responses of another policy", _stale(found, where, options)),
         ("Which way p, a and b go", _ways(found)),
         ("Which stage is fed, and what depends on length", _fed(found, options)),
         ("How large the terms are", _sizes(found)),
@@ -354,11 +383,19 @@ def _fed(found: Explanation, options: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _stale(found: Explanation, options: dict[str, Any]) -> list[str]:
+def _stale(found: Explanation, where: _Where, options: dict[str, Any]) -> list[str]:
     """Say what clipping leaves out, and what the update is beside that on the policy's own responses."""
     if found.stale is None:
         return []
     lines, lost = [f"generated by p, a, b = {', '.join(f'{x:g}' for x in options['sampler'])}"], found.stale.clipped
+    if options["update"] is not None:
+        steps = f"{options['update'] - 1} exact step{'s' if options['update'] > 2 else ''} of size {options['lr']:g}"
+        rates = ", ".join(f"{x:.4g}" for x in where.rates)
+        lines.append(f"update {options['update']} on these responses, after {steps}: p, a, b = {rates}")
+        lines.append(
+            "exact in large batches; in small ones up to second order in the step on responses that no earlier step has seen "
+            "(another mini-batch), and up to first order on the same ones"
+        )
     if lost is not None:
         lines.append(
             f"clipped, so that they have no gradient: {100 * lost.both:.3g} % of the tokens, {100 * lost.sample:.3g} % of those "
@@ -449,7 +486,10 @@ def _print_json(found: Explanation, against: _Against | None, where: _Where, opt
     chain = {"name": where.name, "reference": where.reference, "longer": options["longer"]}
     more = None if against is None else {"file": against.other.name, "trainer": against.other.trainer.id,
                                          **against.difference.to_dict()}  # fmt: skip
-    print_json({"chain": chain, **found.to_dict(), "against": more})
+    update = None
+    if options["update"] is not None:
+        update = {"number": options["update"], "lr": options["lr"], **dict(zip("pab", where.rates, strict=True))}
+    print_json({"chain": chain, **found.to_dict(), "update": update, "against": more})
 
 
 def _print_markdown(found: Explanation, against: _Against | None, where: _Where, options: dict[str, Any]) -> None:

@@ -392,6 +392,14 @@ class Against(TypedDict):
     not_compared: str
 
 
+class LaterUpdate(TypedDict):
+    number: int
+    lr: float
+    p: float
+    a: float
+    b: float
+
+
 class Explain(TypedDict):
     chain: Place
     file: str
@@ -403,6 +411,7 @@ class Explain(TypedDict):
     moves: Sequence[Moves]
     not_attributed: str
     stale: Stale | None
+    update: LaterUpdate | None
     logged: Logged
     notes: Sequence[Note]
     warnings: Sequence[str]

@@ -104,3 +104,101 @@ def test_the_policy_as_its_own_sampler_changes_nothing(dstheory) -> None:  # noq
     assert stale["clipped"] == {"sample": 0.0, "decide": 0.0, "both": 0.0}
     assert all(math.isclose(value, 1.0, rel_tol=1e-12) for value in stale["factor"].values())
     assert stale["turned"] == pytest.approx(dict.fromkeys(("sample", "decide", "both"), 0.0), abs=1e-6)
+
+
+UNCLIPPED = ["trl:grpo", "num_generations=2", "loss_type=dr_grpo", "max_completion_length=1", "scale_rewards=none", "epsilon=1",
+             "epsilon_high=1000"]  # fmt: skip
+START = ["--p", 0.5, "--a", 0.75, "--b", 0.5, "--max-turns", 2, "--answer-length", "3,1"]
+
+
+def moved(logits: list[float]) -> tuple[float, ...]:
+    return tuple(1 / (1 + math.exp(-u)) for u in logits)
+
+
+def surrogate(policy: tuple[float, ...], pair: tuple[brute.Episode, brute.Episode]) -> list[float]:
+    """The gradient of one pair's surrogate at a policy, the responses being STALE's; nothing is clipped."""
+    out = [0.0] * 3
+    for one in pair:
+        credit = (one.reward - sum(e.reward for e in pair) / 2) / 2
+        for which, derivative, _ in one.steps:
+            taken = derivative > 0
+            now, then = (x[which] if taken else 1 - x[which] for x in (policy, STALE))
+            length = DECISION if which else LENGTHS[0 if taken else 1]
+            out[which] += credit * (now / then) ** (1 / length) * ((1.0 if taken else 0.0) - policy[which])
+    return out
+
+
+def second_updates(lr: float) -> dict[str, list[float]]:
+    """The mean second update: after the mean first one, after that of another pair, and after that of the same."""
+    listed, zero = brute.episodes(STALE, TURNS, LENGTHS, DECISION), [math.log(x / (1 - x)) for x in STALE]
+    pairs = [(one.probability * other.probability, (one, other)) for one, other in itertools.product(listed, repeat=2)]
+
+    def after(step: list[float], pair: tuple[brute.Episode, brute.Episode]) -> list[float]:
+        return surrogate(moved([u + lr * g for u, g in zip(zero, step, strict=True)]), pair)
+
+    first = [(chance, surrogate(STALE, pair)) for chance, pair in pairs]
+    mean = [sum(chance * g[i] for chance, g in first) for i in range(3)]
+    found = {"exact": [0.0] * 3, "other": [0.0] * 3, "same": [0.0] * 3}
+    for chance, pair in pairs:
+        each = {"exact": [(1.0, mean)], "other": first, "same": [(1.0, surrogate(STALE, pair))]}
+        for name, steps in each.items():
+            for share, step in steps:
+                for i, g in enumerate(after(step, pair)):
+                    found[name][i] += chance * share * g
+    return found
+
+
+def test_the_second_update_is_that_after_an_exact_step(dstheory) -> None:  # noqa: F811
+    """On another pair's responses what is left out is of second order in the step, on the same ones of first."""
+    gaps = {}
+    for lr in (0.02, 0.01):
+        by_hand = second_updates(lr)
+        found = dstheory("explain", *UNCLIPPED, *START, "--update", 2, "--lr", lr, "--json").result
+        p = [found["update"][name] for name in "pab"]
+        first = brute.update(brute.episodes(STALE, TURNS, LENGTHS, DECISION), lambda e: e.reward / 2)
+        logits = [math.log(x / (1 - x)) + lr * g for x, g in zip(STALE, first, strict=True)]
+        assert p == pytest.approx(list(moved(logits)), rel=1e-12)
+        (row,) = found["moves"]
+        for name, x, g in zip("pab", p, by_hand["exact"], strict=True):
+            assert row[name]["change"] == pytest.approx(x * (1 - x) * g, rel=1e-9), name
+        gaps[lr] = {name: brute.length([x - y for x, y in zip(by_hand[name], by_hand["exact"], strict=True)])
+                    for name in ("other", "same")}  # fmt: skip
+    assert gaps[0.02]["other"] / gaps[0.01]["other"] == pytest.approx(4.0, abs=0.1)
+    assert gaps[0.02]["same"] / gaps[0.01]["same"] == pytest.approx(2.0, abs=0.1)
+
+
+def test_a_later_update_is_that_of_its_policy_and_sampler(dstheory) -> None:  # noqa: F811
+    found = dstheory("explain", *TRL, *START, "--update", 4, "--lr", 30, "--json").result
+    rates = [arg for name in "pab" for arg in (f"--{name}", repr(found["update"][name]))]
+    same = dstheory("explain", *TRL, *START[6:], *rates, "--sampler", "0.5,0.75,0.5", "--json").result
+    assert found["stale"]["clipped"]["both"] > 0
+    for key in ("stale", "attribution"):
+        for one, other in zip(leaves(found[key]), leaves(same[key]), strict=True):
+            assert one == (pytest.approx(other, rel=1e-6, abs=1e-9, nan_ok=True) if isinstance(other, float) else other)
+    text = dstheory("explain", *TRL, *START, "--update", 4, "--lr", 30).out
+    assert "update 4 on these responses, after 3 exact steps of size 30: p, a, b = " in text
+    assert "up to first order on the same ones" in text
+    plain = [dstheory("explain", *TRL, *START, *more, "--json").result for more in ((), ("--update", 1, "--lr", 30))]
+    assert plain[0]["attribution"] == plain[1]["attribution"]
+
+
+def leaves(value: object) -> list[object]:
+    if isinstance(value, dict):
+        return [leaf for each in value.values() for leaf in leaves(each)]
+    return [leaf for each in value for leaf in leaves(each)] if isinstance(value, list) else [value]
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (("trl:grpo", "--update", 2), "--update needs --lr"),
+        (("trl:grpo", "--lr", 2), "--lr is the size of the steps before --update"),
+        (("trl:grpo", "--update", 2, "--lr", 1, "--sampler", "0.5,0.5,0.5"), "leave --sampler out"),
+        (("trl:sft", "--update", 2, "--lr", 1), "sft has no batch of the policy's own responses"),
+        (("trl:rloo", "--update", 3, "--lr", 1), "a KL in the reward off the policy is not modelled"),
+    ],
+)
+def test_updates_that_make_no_sense_are_refused(dstheory, args: tuple, says: str) -> None:  # noqa: F811
+    ran = dstheory("explain", *args)
+    assert ran.code != 0
+    assert says in ran.err
