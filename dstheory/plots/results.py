@@ -10,6 +10,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from dstheory.anatomy.surveys import Survey
 from dstheory.attribution import Attribution
@@ -100,6 +101,7 @@ def attribution_figure(found: Mapping[str, Attribution], *, title: str = "") -> 
             parts = [getattr(one, level) for one in found.values()]
             _pairs(axes, [(float(np.median(part.sample)), float(np.median(part.decide))) for part in parts], list(found))
             axes.set_xlabel(unit)
+            axes.tick_params(axis="x", labelsize=7)  # five decades beside each other in half a column
         panels[1].tick_params(labelleft=False)
         _legend_below(figure, panels[0], title)
     return figure
@@ -121,6 +123,7 @@ def _pairs(axes: Axes, pairs: Sequence[tuple[float, float]], names: Sequence[str
     if known.size:
         axes.set_xscale("log")
         axes.set_xlim(10 ** np.floor(np.log10(known.min()) - 0.2), 10 ** np.ceil(np.log10(known.max()) + 0.2))
+        axes.xaxis.set_major_locator(LogLocator(numticks=5))
     axes.set_yticks(rows, [figure_text(name, longest=40) for name in names])
     axes.set_ylim(len(rows) - 0.4, -0.6)
     tidy(axes)
@@ -141,8 +144,8 @@ def rates_figure(found: Mapping[str, Mapping[str, float]], *, title: str = "") -
             at = np.arange(len(names)) + 0.22 * (j - (len(found) - 1) / 2)
             axes.plot(at, list(values.values()), MARKERS[j], color=PALETTE[j], markersize=6.5,
                       markerfacecolor="white" if j else PALETTE[j], label=figure_text(policy))  # fmt: skip
-        slanted = len(names) > 6
-        axes.set_xticks(range(len(names)), [_TICKS.get(name, figure_text(name)) for name in names], rotation=60 if slanted else 0)
+        upright = len(names) > 6
+        axes.set_xticks(range(len(names)), [_TICKS.get(name, figure_text(name)) for name in names], rotation=90 * upright)
         axes.set_xlim(-0.5, len(names) - 0.5)
         axes.set_ylabel("probability")
         axes.set_ylim(-0.04, 1.05)
@@ -178,7 +181,8 @@ def sweep_figure(data: LabelledArrays, *, title: str = "") -> Figure:
         if not numbers:
             axes.set_xticks(x, [figure_text(str(label), longest=20) for label in where], rotation=20, ha="right")
         rest = sum(size > 1 for size in sizes) - 1
-        axes.set_xlabel(figure_text(name.replace("_", " ")) + (" (medians over the others)" if rest > 0 else ""))
+        more = "\nmedians over the others;\nshaded: the middle 80 %" if rest > 0 else ""
+        axes.set_xlabel(figure_text(name.replace("_", " ")) + more)
         axes.set_ylabel("probability")
         axes.set_ylim(-0.04, 1.05)
         tidy(axes)

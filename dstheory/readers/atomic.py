@@ -235,6 +235,33 @@ def shared_directory(directory: str | os.PathLike[str], shown: str | os.PathLike
                     each.rmdir()
 
 
+@contextmanager
+def added_files(out: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a directory whose files are added to complete results, and to what their ``run.json`` lists.
+
+    Args:
+        out: the directory of the results.
+
+    Raises:
+        DSTheoryError: a file of one of the names is there that is none of these results, or they cannot be written.
+    """
+    target = Path(os.path.realpath(out))
+    with _hidden_directory(target, out) as building:
+        yield building
+        names = sorted(each.name for each in building.iterdir())
+        written = _listed(target) or set()
+        for name in names:
+            if name not in written and os.path.lexists(target / name):
+                raise DSTheoryError(f"{out} holds {name}, not written by dstheory: move it elsewhere, or give another --out")
+        manifest = parse_manifest(read_whole(target / RUN_FILE))
+        manifest["files"] = sorted(written.union(names))
+        sums = manifest[_FILES] | {name: digest(building / name) for name in names}
+        with atomic_path(target / RUN_FILE, overwrite=True) as path, deferred_interrupts():
+            for name in names:
+                (building / name).replace(target / name)
+            path.write_bytes(manifest_bytes(manifest, sums))
+
+
 def refuse_directory(out: str | os.PathLike[str], overwrite: bool) -> None:
     """Refuse what :func:`results_directory` would refuse: what takes hours asks before it begins.
 

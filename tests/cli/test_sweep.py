@@ -48,10 +48,22 @@ def test_a_figure_is_drawn_where_a_format_asks_for_it(dstheory, tmp_path) -> Non
         ran = dstheory("sweep", *grids, "--out", out, "--figure-format", "svg", "--figure-format", "pdf", "--width", "column")
         assert ran.code == 0, ran.err
         assert sorted(path.name for path in (tmp_path / out).glob("sweep.*")) == ["sweep.pdf", "sweep.svg"]
+        assert dstheory("sweep", *grids, "--out", out, "--figure-format", "svg", "--overwrite").code == 0  # one of its results
+        assert json.loads((tmp_path / out / "run.json").read_text())["files"] == ["history.nc", "run.json", "sweep.svg"]
         drawn = (tmp_path / out / "sweep.svg").read_text()
         assert all(f"<!-- {text} -->" in drawn for text in ("p = P(correct)", "final accuracy", "probability"))
         assert ("<!-- adam -->" in drawn) == (grids is not GRIDS)
         assert ("length weight" in drawn) == (grids is GRIDS)
+
+
+def test_a_figure_of_somebody_else_is_kept(dstheory, tmp_path) -> None:
+    assert dstheory("sweep", *GRIDS, "--out", "out").code == 0
+    before = (tmp_path / "out/run.json").read_bytes()
+    (tmp_path / "out/sweep.svg").write_text("mine")
+    ran = dstheory("sweep", *GRIDS, "--out", "out", "--figure-format", "svg")
+    assert (ran.code, (tmp_path / "out/sweep.svg").read_text()) == (1, "mine")
+    assert "out holds sweep.svg, not written by dstheory: move it elsewhere" in ran.err
+    assert (tmp_path / "out/run.json").read_bytes() == before
 
 
 def test_json_and_the_same_command_again(dstheory) -> None:

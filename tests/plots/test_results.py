@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import sys
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from dstheory import Claim, Policy, Reinforce, TwoStageMDP, attribute, optimum, solve, train, verify
 from dstheory.errors import DSTheoryError
 from dstheory.plots import save_figure
-from dstheory.plots.results import picture, sweep_figure
+from dstheory.plots.results import attribution_figure, picture, rates_figure, sweep_figure
 from dstheory.plots.signal import signal_figure
 from dstheory.plots.style import COLUMN, drawn_for
 from dstheory.readers.arrays import LabelledArrays
@@ -99,3 +101,28 @@ def test_group_sizes_are_written_as_counts() -> None:
     written = [tick.get_text() for tick in figure.axes[0].get_xticklabels()]
     assert {"4", "16"} <= set(written)
     assert not any("^" in text for text in written)
+
+
+def test_in_a_column_no_text_is_cut_and_no_ticks_touch(results: dict[str, object]) -> None:
+    rates = ("p_after", "a_after", "b_after", "accuracy")
+    tables = {name: (("beta", "by"), np.linspace(0.2, 0.8, 6).reshape(3, 2), {}) for name in rates}
+    dims = {"beta": (("beta",), np.array([1e-3, 0.1, 1.0]), {}), "by": (("by",), np.array([0.0, 1.0]), {})}
+    swept = LabelledArrays({**tables, "status": (("beta", "by"), np.zeros((3, 2), dtype=np.int8), {})}, dims, {})
+    one = results["attribution"]
+    part = SimpleNamespace(gradient=SimpleNamespace(sample=0.02, decide=9.0), energy=SimpleNamespace(sample=0.03, decide=60.0))
+    sizes = {f"{n}x{m}": 0.5 for n in range(4, 10) for m in range(n, 10)}
+    with drawn_for("column", ()):
+        figures = [sweep_figure(swept, title="M0: optimum"), rates_figure({"one": sizes, "two": sizes}),
+                   attribution_figure({"reinforce": one, "sft": part})]  # type: ignore[dict-item] # fmt: skip
+    for figure in figures:
+        figure.draw_without_rendering()
+        for text in figure.findobj(Text):
+            if text.get_visible() and text.get_text():
+                box = text.get_window_extent()
+                if text in (*figure.texts, *(axes.xaxis.label for axes in figure.axes)):
+                    assert box.x0 >= 0, text
+                    assert box.x1 <= figure.bbox.x1, text
+        for axes in figure.axes:
+            low, high = sorted(axes.get_xlim())
+            shown = [tick.label1.get_window_extent() for tick in axes.xaxis.get_major_ticks() if low <= tick.get_loc() <= high]
+            assert all(left.x1 <= right.x0 for left, right in pairwise(sorted(shown, key=lambda box: box.x0)))
