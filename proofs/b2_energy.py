@@ -118,7 +118,7 @@ B4 = Claim(
     id="B4",
     group="B",
     title="Energy law: the stage energies of a reward add up to the variance of the return",
-    statement="""For a turn-indexed tabular policy and rewards that are deterministic given the trajectory, e_s + e_d
+    statement="""For a turn-indexed tabular policy and rewards that turn, answer and decision determine, e_s + e_d
         = E_x Var(G | x), and each stage's energy is the occupancy-weighted variance of its advantages, gamma^{2k}
         times reach_k times E[A^2] summed over turns k.""",
     latex=r"e_s+e_d=\mathrm{E}_x\mathrm{Var}(G\mid x)",
@@ -129,7 +129,7 @@ B4 = Claim(
     related=["B4-stationary", "B4-bound", "B5"],
     notes="""Prompts have separate blocks: with weight rho(x) both g and F carry rho(x), and energies average. Rewards
         with noise of their own add E Var(R | tau) to the variance and nothing to the energies: then e_s + e_d < E_x
-        Var(G).""",
+        Var(G). So can rewards that depend on earlier answers, which turn-indexed tables do not see.""",
 )
 
 chain = SymbolicChain(minimal_policy())

@@ -27,6 +27,8 @@ WRONG = {
     "factor": ("Gradient", "(N ^ 2 * (p * (1 - p)) * a * (1 - g * b))", "(N * (p * (1 - p)) * a * (1 - g * b))"),
     "term": ("Trajectories", "one one T k h l + F' (whole h l)))", "one one T k h l)))"),
     "weight": ("Energy", "= variance_of_return T k", "= g * variance_of_return T k"),
+    "energy": ("Fisher", "/\\ e_s + e_d = Sum X", "/\\ e_s = Sum X"),
+    "solved": ("Fisher", "sampling_natural a -> decision_natural d ->", "sampling_natural a -> decision_natural a ->"),
     "stage": ("ToGo", "(j < T)%nat -> to_go T l (2 * j) = g *", "(j <= T)%nat -> to_go T l (2 * j) = g *"),
     "no discount": ("ToGo", "(j < T)%nat -> g <> 1 ->", "(j < T)%nat -> g <> 0 ->"),
     "covariance": ("Normaliser", "E t W * dA + dC.", "E t W * dA."),
