@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import os
 import sys
 
 from benchmarks import commands
-from benchmarks.history import record, write_page
+from benchmarks.history import record, write_pages
 from benchmarks.measure import Clock
 from benchmarks.report import machine, to_markdown
 
@@ -20,6 +21,7 @@ WORKLOADS = {
     "W5": "benchmarks.w5_tokens",
     "W6": "benchmarks.w6_optimum",
     "W7": "benchmarks.w7_sweep",
+    "W14": "benchmarks.w14_objectives",
     "scaling": "benchmarks.scaling",
     **dict.fromkeys(commands.WORKLOADS, ""),
 }
@@ -37,7 +39,7 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     Clock.processor = arguments.processor_time
-    reports = []
+    reports, load = [], os.getloadavg()
     for key in arguments.only or WORKLOADS:
         print(f"running {key} ...", file=sys.stderr, flush=True)
         if key in commands.WORKLOADS:
@@ -45,8 +47,8 @@ def main() -> None:
         else:
             reports.append(importlib.import_module(WORKLOADS[key]).run(repeats=arguments.repeats))
     if arguments.record:
-        record(reports)
-        write_page()
+        record(reports, load)
+        write_pages()
     if arguments.json:
         print(json.dumps({"machine": machine(), "reports": [report.as_dict() for report in reports]}, indent=2))
     else:

@@ -1,28 +1,32 @@
-"""The history of runs: one JSON file per run in ``benchmarks/results``, and the page of their ratios, written from these."""
+"""The history of runs: one JSON file per run in ``benchmarks/results``, and the pages of the docs that are written from these."""
 
 from __future__ import annotations
 
 import json
+import os
 import platform
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
-from benchmarks.report import Report, machine
+from benchmarks.measure import Clock
+from benchmarks.report import Report, machine, number
 from dstheory._version import __version__
 
-__all__ = ["record", "write_page"]
+__all__ = ["newest", "record", "table", "write_pages"]
 
 RESULTS = Path(__file__).parent / "results"
-PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+DOCS = Path(__file__).parents[1] / "docs"
+BLOCK = re.compile(r"(?<=<!-- recorded -->\n).*?(?=<!-- end -->)", flags=re.DOTALL)
 _PACKAGES = ("numpy", "numba", "scipy", "sympy", "z3-solver", "matplotlib", "pyarrow", "jax", "torch")
 _HEAD = """# Benchmarks over time
 
 Written by `python -m benchmarks --record` from the files of `benchmarks/results/`, one per run, with versions, processor and all
-timings; [speed.md](speed.md) says what the workloads are. Ratios are of contenders of the same run, so that they can be compared
-between machines; **bold** is what misses its bound. W8 to W13 are whole commands, in processor time over a floor: a fresh
-interpreter that imports what the command cannot do without and writes as many bytes.
+timings; [speed](speed.md) says what the workloads are, and holds the newest run. Ratios are of contenders of one run, so that
+they can be compared between machines; **bold** is what misses its bound.
 """
 
 
@@ -36,34 +40,83 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def record(reports: Sequence[Report]) -> Path:
-    """Keep a run: its time, the processor, the versions, and all rows and ratios."""
+def record(reports: Sequence[Report], began: tuple[float, ...]) -> Path:
+    """Keep a run: its time, the processor, its load before and after, the versions, and all rows and ratios.
+
+    Args:
+        reports: of its workloads.
+        began: the load averages when it began.
+    """
     now = datetime.now(UTC)
-    run = {"when": now.strftime("%Y-%m-%d %H:%M"), "machine": machine(), "versions": _versions()}
+    run = {
+        "when": now.strftime("%Y-%m-%d %H:%M"),
+        "machine": machine(),
+        "clock": "processor time" if Clock.processor else "wall clock",
+        "load": [round(began[0], 2), round(os.getloadavg()[0], 2)],
+        "versions": _versions(),
+    }
     path = RESULTS / f"{now:%Y%m%d-%H%M%S}.json"
     RESULTS.mkdir(exist_ok=True)
-    path.write_text(json.dumps({**run, "reports": [report.as_dict() for report in reports]}, indent=1) + "\n")
+    path.write_text(json.dumps({**run, "reports": [report.as_dict() for report in reports]}, indent=1) + "\n", encoding="utf-8")
     return path
 
 
-def write_page() -> None:
-    """Write the page of the docs: a row per target, a column per run."""
-    runs = [json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))]
+def _runs() -> list[dict[str, Any]]:
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json"))]
+
+
+def newest() -> dict[str, Any]:
+    """Return the newest run that is kept."""
+    return _runs()[-1]
+
+
+def _measured(report: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Return what was measured of a workload, how it is shown, and what was asked; how far results differ as one entry."""
+    for target in report["targets"]:
+        if target["measured"] is not None and not target["name"].startswith("difference from"):
+            shown = number(target["measured"], target["unit"])
+            asked = f"{'at least' if target['at_least'] else 'at most'} {number(target['bound'], target['unit'])}"
+            yield target["name"], shown if target["met"] else f"**{shown}**", asked
+    differences = {name: d for name, d in report["agreement"].items() if name not in report.get("precision", {})}
+    if differences:
+        yield "largest relative difference from a contender", f"{max(differences.values()):.0e}", "at most 1e-09"
+
+
+def table(run: Mapping[str, Any]) -> str:
+    """Return a run as a table, all its targets with what they are over."""
+    before, after = run["load"]
+    lines = [
+        f"Run of {run['when']} UTC, {run['machine']}, {run['clock']}; load {before:g} before, {after:g} after. "
+        "Medians; **bold** misses what was asked.",
+        "",
+        "| | measured | | asked |",
+        "|---|---|---:|---:|",
+    ]
+    for report in run["reports"]:
+        first = f"**{report['key']}** {report['title']}"
+        for name, shown, asked in _measured(report):
+            lines.append(f"| {first} | {name} | {shown} | {asked} |")
+            first = ""
+    return "\n".join(lines) + "\n"
+
+
+def write_pages() -> None:
+    """Write the page of all runs, a row per target and a column per run, and the newest run into the page on speed."""
+    runs = _runs()
     cells: dict[tuple[str, str, str], dict[int, str]] = {}
-    for number, run in enumerate(runs):
+    for i, run in enumerate(runs):
         for report in run["reports"]:
-            for target in report["targets"]:
-                sign = ">=" if target["at_least"] else "<="
-                key = report["key"], target["name"], f"{sign} {target['bound']:g} {target['unit']}".strip()
-                if target["measured"] is not None:
-                    shown = f"{target['measured']:.3g}"
-                    cells.setdefault(key, {})[number] = shown if target["met"] else f"**{shown}**"
-    lines = [_HEAD, "| run | processor | versions |", "|---|---|---|"]
-    for number, run in enumerate(runs, 1):
+            for name, shown, asked in _measured(report):
+                cells.setdefault((report["key"], name, asked), {})[i] = shown
+    lines = [_HEAD, "| run | processor | time | load | versions |", "|---|---|---|---|---|"]
+    for i, run in enumerate(runs, 1):
         versions = ", ".join(f"{name} {version}" for name, version in run["versions"].items())
-        lines.append(f"| {number}: {run['when']} | {run['machine']} | {versions} |")
-    numbers = " | ".join(map(str, range(1, len(runs) + 1)))
-    lines += ["", f"| | target | asked | {numbers} |", f"|---|---|---|{'---:|' * len(runs)}"]
+        load = " to ".join(f"{load:g}" for load in run["load"])
+        lines.append(f"| {i}: {run['when']} | {run['machine']} | {run['clock']} | {load} | {versions} |")
+    columns = " | ".join(map(str, range(1, len(runs) + 1)))
+    lines += ["", f"| | measured | asked | {columns} |", f"|---|---|---:|{'---:|' * len(runs)}"]
     for (workload, name, asked), found in cells.items():
-        lines.append(f"| {workload} | {name} | {asked} | {' | '.join(found.get(n, '') for n in range(len(runs)))} |")
-    PAGE.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        lines.append(f"| {workload} | {name} | {asked} | {' | '.join(found.get(i, '') for i in range(len(runs)))} |")
+    (DOCS / "benchmarks.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    page = DOCS / "speed.md"
+    page.write_text(BLOCK.sub(lambda _: table(runs[-1]), page.read_text(encoding="utf-8")), encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import resource
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -35,6 +36,14 @@ class Clock:
 
     processor = False
 
+    @classmethod
+    def now(cls) -> float:
+        """Return the seconds so far; of processors: those of this process and of its children that have ended."""
+        if not cls.processor:
+            return time.perf_counter()
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return time.process_time() + children.ru_utime + children.ru_stime
+
 
 @dataclass(frozen=True)
 class Elsewhere:
@@ -47,10 +56,9 @@ def _seconds(run: Callable[[], Any] | Elsewhere) -> float:
     if isinstance(run, Elsewhere):
         wall, processor = run.timed()
         return processor if Clock.processor else wall
-    now = time.process_time if Clock.processor else time.perf_counter
-    start = now()
+    start = Clock.now()
     result = run()
-    spent = now() - start
+    spent = Clock.now() - start
     del result
     return spent
 

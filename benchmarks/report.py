@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["AGREES", "Report", "Row", "Target", "machine", "to_markdown"]
+__all__ = ["AGREES", "Report", "Row", "Target", "machine", "number", "to_markdown"]
 
 AGREES = 1e-9  # relative difference
 
@@ -77,7 +77,8 @@ def machine() -> str:
     return f"{model}, {cores} cores"
 
 
-def _number(value: float, unit: str) -> str:
+def number(value: float, unit: str) -> str:
+    """Return a number of three digits with its unit."""
     if unit == "s" and value < 1.0:
         return f"{value * 1e3:.3g} ms"
     return f"{value:.3g} {unit}".rstrip()
@@ -94,15 +95,15 @@ def to_markdown(reports: list[Report]) -> str:
             for row in report.rows:
                 ratio = "" if row.times_ours is None else f"{row.times_ours:.2f}"
                 rate = "" if row.gb_per_s is None else f"{row.gb_per_s:.3g}"
-                line = f"| {row.name} | {_number(row.median, row.unit)} | {_number(row.fastest, row.unit)} | {ratio} |"
+                line = f"| {row.name} | {number(row.median, row.unit)} | {number(row.fastest, row.unit)} | {ratio} |"
                 lines.append(line + f" {rate} |" * rates)
         if report.targets:
             lines += ["", "| target | asked | measured | met |", "|---|---:|---:|---|"]
             for target in report.targets:
                 sign = ">=" if target.at_least else "<="
-                measured = "not measured" if target.measured is None else _number(target.measured, target.unit)
+                measured = "not measured" if target.measured is None else number(target.measured, target.unit)
                 met = {True: "yes", False: "**no**", None: "-"}[target.met]
-                lines.append(f"| {target.name} | {sign} {_number(target.bound, target.unit)} | {measured} | {met} |")
+                lines.append(f"| {target.name} | {sign} {number(target.bound, target.unit)} | {measured} | {met} |")
         if report.agreement:
             worst = "; ".join(f"{name} {difference:.1e}" for name, difference in report.agreement.items())
             lines += ["", f"Largest relative difference: {worst}."]

@@ -128,7 +128,7 @@ def run(repeats: int = 7, runs: int = 1_024, steps: int = 10_000) -> Report:
     threads = available_threads()
     settings = make_settings(runs)
     report = Report("W2", f"{steps:,} exact-gradient steps of the minimal chain, {runs:,} settings at once, {threads} threads")
-    package, autodiff = "this package", "JAX, jitted vmap(grad) in fori_loop"
+    package, autodiff, by_hand = "this package", "JAX, jitted vmap(grad) in fori_loop", "JAX, jitted, gradient derived by hand"
     contenders: dict[str, Callable[[], Any]] = {package: ours(settings, steps)}
     peers: dict[str, Callable[[], Any]] = {"plain NumPy": plain_numpy(settings, steps)}
     peers["this package, through train()"] = through_the_library(settings, steps)
@@ -137,13 +137,18 @@ def run(repeats: int = 7, runs: int = 1_024, steps: int = 10_000) -> Report:
         report.notes.append(f"JAX is not installed: {HOW_TO_INSTALL}.")
     else:
         peers[autodiff] = jax_autodiff(jax, settings, steps)
-        peers["JAX, jitted, gradient derived by hand"] = jax_by_hand(jax, settings, steps)
+        peers[by_hand] = jax_by_hand(jax, settings, steps)
     end = ours(settings, steps)()
     report.agreement = {name: relative_difference(end, np.asarray(peer())) for name, peer in peers.items()}
     report.rows = rows(interleaved(contenders | peers, repeats), package)
     ratio = {row.name: row.times_ours for row in report.rows}
     report.targets = [
         Target("speed over jitted, vmapped JAX", ratio.get(autodiff), 8.0, at_least=True, unit="x"),
+        Target("speed over JAX with the gradient derived by hand", ratio.get(by_hand), 4.0, at_least=True, unit="x"),
         *(Target(f"difference from {name}", value, 1e-9, at_least=False) for name, value in report.agreement.items()),
     ]
+    report.notes.append(
+        "JAX takes these steps on one core. This package is at the limit of a core's arithmetic: 155 vector operations and 6 "
+        "divisions for a step of 8 settings (512 bits)."
+    )
     return report

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from statistics import median
 
+from benchmarks.measure import Clock
 from benchmarks.report import Report, Row, Target
 
 __all__ = ["run"]
@@ -15,9 +15,9 @@ _HEAVY = ("numba", "numpy", "scipy", "sympy", "matplotlib", "xarray", "z3", "hyp
 
 
 def _seconds(arguments: list[str]) -> float:
-    start = time.perf_counter()
+    start = Clock.now()
     subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - start
+    return Clock.now() - start
 
 
 def run(repeats: int = 7) -> Report:

@@ -132,7 +132,7 @@ def agreement(report: Report) -> None:
 
 def run(
     repeats: int = 7,
-    size: tuple[int, int, int] = (1_000, 4_096, 64),
+    size: tuple[int, int, int] = (250, 4_096, 64),
     markov_size: tuple[int, int, int] = (64, 256, 64),
 ) -> Report:
     """Time both kinds of token policy; a size is prompts, tokens and symbols."""

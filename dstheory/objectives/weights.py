@@ -27,6 +27,7 @@ from dstheory.objectives.rounding import directed
 
 Reduction = Literal["sum", "mean"]
 
+_SPLIT = 40.0  # an exponent up to which exp(it) times any probability is a number with all its digits
 _RARE = -690.0  # below, the logarithm of a probability that loses digits to underflow
 
 
@@ -99,8 +100,11 @@ class TokenWeight:
             taken: the policy that takes the actions.
             function: np.exp or np.expm1.
         """
+        if all(log.max() <= _SPLIT for log in logs):  # nearly always; the tables below are not needed then
+            answer, stop, resample = map(function, logs)
+            return cls(answer, stop, resample)
         # Of an action whose probability loses digits to underflow, the exponent is split so early that their product has them.
-        limits = [np.where(log_p > _RARE, 600.0, 40.0) for log_p in (taken.log_sample, taken.log_stop, taken.log_resample)]
+        limits = [np.where(log_p > _RARE, 600.0, _SPLIT) for log_p in (taken.log_sample, taken.log_stop, taken.log_resample)]
         beyond = tuple(np.maximum(log - limit, 0.0) for log, limit in zip(logs, limits, strict=True))
         capped = [np.minimum(log, limit) for log, limit in zip(logs, limits, strict=True)]
         answer, stop, resample = map(function, capped)
