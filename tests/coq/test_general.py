@@ -56,6 +56,10 @@ WRONG = {
     "tilted": ("Tokens", "chance p l = chance ref l * exp (Q l / beta)", "chance p l = chance ref l * exp (Q l)"),
     "limit": ("Tokens", "is_lim_seq share (D / (q * (1 - q)))", "is_lim_seq share 1"),
     "mean": ("Tokens", "0 < beta -> k <> 0 -> 0 <= v ->", "0 < beta -> 0 <= k -> 0 <= v ->"),
+    "penalty": ("Slopes", "discount_not_stationary : g < 1 ->", "discount_not_stationary : g <= 1 ->"),
+    "scale": ("Slopes", "= N / N1 * (Rs j - Rr j - g * V_R).", "= N1 / N * (Rs j - Rr j - g * V_R)."),
+    "multiplier": ("Lengths", "ref i * exp ((Q i - mu) / T i - 1).", "ref i * exp ((Q i - mu) / T i)."),
+    "normaliser": ("Lengths", "\\/ Z0 = exp 1).", "\\/ Z0 = 1)."),
     "point": ("Gradient", "/\\ d < 0.", "/\\ d > 0."),
 }
 

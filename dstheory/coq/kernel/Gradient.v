@@ -39,6 +39,30 @@ evar_last.
   rewrite E. unfold V, turns, value. field. lra.
 Qed.
 
+(* In the stop logit of answer j, whatever the probabilities of answers: visits, probability, variance of the decision, advantage. *)
+Lemma decision_derive n pi tau Rs Rr g j : let s y := sigmoid (tau y) in g * again n pi s <> 1 -> (j < n)%nat ->
+  is_derive (fun x => value n pi (fun y => sigmoid (upd tau j x y)) Rs Rr g) (tau j)
+    (turns n pi s g * (pi j * (s j * (1 - s j)) * (Rs j - Rr j - g * value n pi s Rs Rr g))).
+Proof.
+intros s D Hj.
+assert (E : forall k, sigmoid (upd tau j (tau j) k) = s k) by (intro; rewrite upd_self; reflexivity).
+assert (Q : again n pi (fun y => sigmoid (upd tau j (tau j) y)) = again n pi s) by (apply Sum_ext; intros; rewrite E; reflexivity).
+assert (R : turn_reward n pi (fun y => sigmoid (upd tau j (tau j) y)) Rs Rr = turn_reward n pi s Rs Rr)
+  by (apply Sum_ext; intros; rewrite E; reflexivity).
+evar_last.
+- apply (value_derive n (fun _ => pi) (fun x y => sigmoid (upd tau j x y)) (fun _ => 0)
+    (fun y => delta y j * (s y * (1 - s y)))).
+  + rewrite Q; exact D.
+  + intros; apply @is_derive_const.
+  + intros y Hy. evar_last;
+      [apply (is_derive_comp sigmoid (fun x => upd tau j x y)); [rewrite upd_self; apply sigmoid_derive | apply upd_derive]|].
+    unfold scal; simpl; unfold mult; simpl. reflexivity.
+- cbv zeta. unfold turns. unfold value at 1 2. rewrite Q, R. fold (value n pi s Rs Rr g). f_equal.
+  rewrite Sum_zero by (intros; ring). rewrite Rplus_0_l.
+  rewrite (Sum_ext n _ (fun y => (pi y * (s y * (1 - s y)) * (Rs y - Rr y - g * value n pi s Rs Rr g)) * delta y j)) by (intros; ring).
+  apply (Sum_delta n (fun y => pi y * (s y * (1 - s y)) * (Rs y - Rr y - g * value n pi s Rs Rr g))), Hj.
+Qed.
+
 Section Table.
 Variables (n : nat) (z tau Rs Rr : nat -> R) (g : R).
 Hypothesis answers : (0 < n)%nat.
@@ -92,26 +116,7 @@ Qed.
 Theorem decision_gradient j : (j < n)%nat ->
   is_derive (fun x => value n pi (fun y => sigmoid (upd tau j x y)) Rs Rr g) (tau j)
     (turns n pi s g * (pi j * (s j * (1 - s j)) * (Rs j - Rr j - g * V))).
-Proof.
-intro Hj.
-assert (E : forall k, sigmoid (upd tau j (tau j) k) = s k) by (intro; rewrite upd_self; reflexivity).
-assert (Q : again n pi (fun y => sigmoid (upd tau j (tau j) y)) = again n pi s) by (apply Sum_ext; intros; rewrite E; reflexivity).
-assert (R : turn_reward n pi (fun y => sigmoid (upd tau j (tau j) y)) Rs Rr = turn_reward n pi s Rs Rr)
-  by (apply Sum_ext; intros; rewrite E; reflexivity).
-pose proof table_discounted as D.
-evar_last.
-- apply (value_derive n (fun _ => pi) (fun x y => sigmoid (upd tau j x y)) (fun _ => 0)
-    (fun y => delta y j * (s y * (1 - s y)))).
-  + rewrite Q; lra.
-  + intros; apply @is_derive_const.
-  + intros y Hy. evar_last;
-      [apply (is_derive_comp sigmoid (fun x => upd tau j x y)); [rewrite upd_self; apply sigmoid_derive | apply upd_derive]|].
-    unfold scal; simpl; unfold mult; simpl. reflexivity.
-- cbv zeta. unfold turns. unfold value at 1 2. rewrite Q, R. fold (value n pi s Rs Rr g). fold V. f_equal.
-  rewrite Sum_zero by (intros; ring). rewrite Rplus_0_l.
-  rewrite (Sum_ext n _ (fun y => (pi y * (s y * (1 - s y)) * (Rs y - Rr y - g * V)) * delta y j)) by (intros; ring).
-  apply Sum_delta, Hj.
-Qed.
+Proof. intro Hj. apply decision_derive; [pose proof table_discounted; fold s; lra | exact Hj]. Qed.
 End Table.
 
 (* P(right) along any curve of the sampling logits whose derivative is z': sum of pi z' (1[right] - P). *)
