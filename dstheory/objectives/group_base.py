@@ -415,7 +415,11 @@ class GroupObjective(ResponseObjective):
         check_runs(solution, reference=self.reference.runs, beta=np.shape(self.beta))
         excess = self._corrected if self.corrected_kl else reference_excess
         weight = excess(solution.policy, self.reference, under).scaled(over_runs(self.beta, 3))
-        terms = [Term(effective_credit(None, self.normaliser, self.grouping, under, outcome), weight)]
+        if outcome.levels is not None and self.grouping.mixed and self.group_size != inf:  # how likely depends on its own reward
+            found = credits_of_levels(None, self.normaliser, self.grouping, under, outcome)
+            terms = [Term(each, weight, table) for table, each in found]
+        else:
+            terms = [Term(effective_credit(None, self.normaliser, self.grouping, under, outcome), weight)]
         return tuple(terms if self.mask_truncated == "none" else whole_responses(terms, under, outcome))
 
     def _corrected(self, policy: Policy, reference: Policy, under: Solution) -> TokenWeight:
@@ -482,7 +486,9 @@ class GroupMeanObjective(GroupObjective):
         if self.dynamic_sampling and self.drop_dead:
             raise ChainError("dynamic_sampling and drop_dead: groups are drawn again or left out, not both")
         plain = super().grouping
-        return replace(plain, mixed=True, dropped=self.drop_dead) if self.dynamic_sampling or self.drop_dead else plain
+        if not (self.dynamic_sampling or self.drop_dead):
+            return plain
+        return replace(plain, mixed=True, dropped=self.drop_dead, correctness=self.outcome == "correct" and self.rewards is None)
 
     @property
     def credit(self) -> Credit:

@@ -209,7 +209,16 @@ class _OfTokens(_KL):
         return normaliser_named(self.normaliser or "responses"), Grouping(self.group_size, self.prompts)
 
     def inheriting(self, normaliser: tuple[Normaliser, Grouping] | None) -> Self:
-        """Return the penalty divided as the reward in its sum is, unless its own normaliser is given."""
+        """Return the penalty divided as the reward in its sum is, unless its own normaliser is given.
+
+        Raises:
+            ChainError: groups that are drawn again, or left out, by another reward than correctness.
+        """
+        if self.normaliser is None and normaliser is not None and normaliser[1].mixed and not normaliser[1].correctness:
+            raise ChainError(
+                f"{self.name} beside groups that are drawn again, or left out, by another reward than correctness is not "
+                "computed: give the reward objective its own reference and beta, or keep all groups"
+            )
         return replace(self, inherited=normaliser) if self.normaliser is None else self
 
 

@@ -215,6 +215,7 @@ def batches(o) -> Iterator[tuple[float, list[list[Response]], Policy]]:
             # rounded: sums of the same numbers in another order are one reward
             total = round(sum(w * x for (w, _), x in zip(o.rewards, each, strict=True)), 12)
             r.rewards = each if o.combine == "after" else [total]
+            r.reward = total
     for prompts in itertools.product(range(2), repeat=groups):
         for batch in itertools.product(*(itertools.product(per_prompt[x], repeat=int(o.group_size)) for x in prompts)):
             chance = math.prod(float(MDP.prompt_weight[x]) for x in prompts) * math.prod(r.weight for g in batch for r in g)
@@ -324,6 +325,13 @@ CASES: dict[str, GroupObjective] = {
         reward_weights=(1.0, 0.5, -0.3), combine="after", epsilon=0.1, ratio_level="sequence", sampler=OLD, clip_low=0.01,
         clip_high=0.02),
     "many values, std, clipped": GRPO(group_size=3, outcome="return", epsilon=0.1, sampler=OLD, clip_low=0.01, clip_high=0.02),
+    "three values, dead groups left out": DAPO(group_size=3, prompts=1, dynamic_sampling=False, drop_dead=True, outcome="return",
+                                               epsilon=0.1, **KL),
+    "three rewards, dead groups left out": GRPONoStd(group_size=2, prompts=2, drop_dead=True, **KL,
+                                                     reward_functions=("correct", "return", "turns")),
+    "three values, dead groups left out of the batch": DAPOBatch(group_size=2, prompts=2, drop_dead=True, outcome="return", **KL),
+    "three values, dead groups left out, clipped": GRPO(group_size=3, prompts=1, drop_dead=True, outcome="return", sampler=OLD,
+                                                        clip_low=0.01, clip_high=0.02, mask_truncated="numerator"),
     "many values, clipped": RLOO(group_size=3, outcome="return", sampler=OLD, clip_low=0.01, clip_high=0.02),
     "three values, std of the others": DAPO(group_size=3, dynamic_sampling=False, outcome="return", std="leave-one-out", ddof=0,
                                             epsilon=0.2),
@@ -347,6 +355,36 @@ def test_expectations_are_sums_over_every_batch(name: str, size: int) -> None:
     g, scale = o.gradient(s), np.abs(by_hand).max()
     np.testing.assert_allclose(g.sample[0], by_hand[0], rtol=0, atol=1e-11 * scale)
     np.testing.assert_allclose(g.decide[0], by_hand[1], rtol=0, atol=1e-11 * scale)
+
+
+@pytest.mark.parametrize("objective", [
+    DAPO(group_size=3, outcome="return", epsilon=0.1, **KL), DAPOBatch(group_size=2, prompts=1, dynamic_sampling=True,
+    reward_functions=("correct", "return", "turns"), **KL), RLOO(group_size=2, outcome="return", normalise_by="group-tokens"),
+    CISPO(group_size=3, dynamic_sampling=True, outcome="return", sampler=OLD, clip_low=0.02, clip_high=0.05),
+], ids=lambda o: o.name)  # fmt: skip
+def test_groups_of_many_values_are_drawn_again(objective) -> None:
+    o, total, by_hand = objective, 0.0, np.zeros((2, 2, 3))
+    for chance, batch, who in batches(o):
+        if getattr(o, "dynamic_sampling", False) and any(len({r.reward for r in group}) == 1 for group in batch):
+            continue
+        total, by_hand = total + chance, by_hand + chance * trainer(batch, o, who, excess(0.3) if np.any(o.beta) else None)
+    s = solve(PAID, HERE)
+    for found, expected in zip((o.gradient(s).sample, o.gradient(s).decide), by_hand / total, strict=True):
+        np.testing.assert_allclose(found[0], expected, rtol=0, atol=1e-11 * np.abs(by_hand).max())
+    large = [replace(o, group_size=g, prompts=math.inf).gradient(s).sample for g in (64, 128, 256)]
+    if o.name != "rloo":  # the limit, up to a multiple of 1/G
+        limit = replace(o, group_size=math.inf, prompts=math.inf) if o.sampler is None else None
+        expected = 2 * large[2] - large[1] if limit is None else limit.gradient(s).sample
+        np.testing.assert_allclose(2 * large[1] - large[0], expected, rtol=0, atol=2e-3 * np.abs(expected).max())
+
+
+def test_a_penalty_beside_groups_that_another_reward_leaves_out_is_refused() -> None:
+    message = "k3-loss beside groups that are drawn again, or left out, by another reward than correctness is not computed"
+    for o in (DAPO(outcome="return"), DAPO(reward_weights=(1.0, 0.5))):
+        with pytest.raises(ChainError, match=message):
+            o + K3Loss(WRONG)
+    assert (DAPO() + K3Loss(WRONG)).name
+    assert (2.0 * DAPO(outcome="return")).name
 
 
 SEVERAL = {"reward_functions": ("correct", "return", "turns"), "reward_weights": (1.0, 0.5, -0.3)}

@@ -88,6 +88,7 @@ class Grouping:
         group_size, prompts: G and P.
         mixed: whether groups whose rewards are all equal are drawn again, prompt included (dynamic sampling).
         dropped: with ``mixed``, whether they are left out instead: the batch is smaller, and may be empty.
+        correctness: whether the rewards that are looked at for that are those of correctness.
         scale: what the whole is multiplied by.
 
     Raises:
@@ -98,6 +99,7 @@ class Grouping:
     prompts: float = inf
     mixed: bool = False
     dropped: bool = False
+    correctness: bool = True
     scale: float = 1.0
 
     def __post_init__(self) -> None:
@@ -159,6 +161,10 @@ def effective_credit(
             _check_chances(solution, outcome, group)
         failure, success = two(credit, grouping, outcome.values, group, part)
         return EffectiveCredit.of_two(t, w * failure, w * success)
+    if credit is None and outcome.levels is not None:
+        assert grouping.group_size == inf  # what one response has to do with the others' depends on its value otherwise
+        constant = w * _mixed_levels(inf, _level_shares(solution, outcome, np.zeros(1))[0])
+        return EffectiveCredit(t, constant, 0.0 * constant)
     if credit is None:
         failure, success = _once(grouping, group)
         return (
@@ -191,15 +197,15 @@ def _check_mixed(grouping: Grouping, outcome: ResponseReward) -> None:
         raise ChainError(
             "mask_truncated='both' with groups that are drawn again or left out is not computed: use 'numerator', or keep them"
         )
-    if grouping.mixed and outcome.values is None:
+    if grouping.mixed and outcome.values is None and outcome.levels is None:
         raise ChainError(
-            "rewards take more than two values: the probability that a group is mixed has no closed form; use "
-            "dynamic_sampling=False, outcome='correct', or sampled_gradient"
+            "rewards take more than 16 values, or are not known at the end: the probability that a group is mixed has no closed "
+            "form; use dynamic_sampling=False, outcome='correct', or sampled_gradient"
         )
 
 
 def credits_of_levels(
-    credit: Credit,
+    credit: Credit | None,
     normaliser: Normaliser,
     grouping: Grouping,
     solution: Solution,
@@ -209,7 +215,7 @@ def credits_of_levels(
     """Return, for each value of the reward, the reward that is 1 there, and the effective credit of such a response.
 
     Args:
-        credit, normaliser, grouping, solution, part: as in :func:`effective_credit`; finite groups that need not be mixed.
+        credit, normaliser, grouping, solution, part: as in :func:`effective_credit`; finite groups.
         outcome: a reward of a few values.
 
     Raises:
@@ -220,7 +226,13 @@ def credits_of_levels(
     t, w, tilts = _denominator(normaliser, grouping, solution, outcome)
     w = w if grouping.scale == 1.0 else w * grouping.scale
     size = int(grouping.group_size)
-    credit.check_group(size)
+    if grouping.mixed:
+        chance = mixed_probability(solution, grouping, None, outcome)
+        _refuse_rare(solution, -np.log(chance)[..., None])
+        w = w / _kept_share(normaliser, grouping, chance)
+    if credit is None:
+        return _once_of_levels(t, w, tilts, grouping, solution, outcome)
+    credit.check_group(size)  # groups that are not mixed have credits 0
     plain = isinstance(credit, GroupMean) and credit.spread == "group" and part is everything
     if not plain or (outcome.uncounted and tilts):
         return _by_composition(credit, t, w, tilts, size, solution, outcome, part)
@@ -234,6 +246,36 @@ def credits_of_levels(
     ).reshape(shares.shape) * members[0].others(size - 1)
     none = np.zeros(())
     return [(table, EffectiveCredit(t, none * (w * f), w * f)) for table, f in zip(tables, found, strict=True)]
+
+
+def _once_of_levels(
+    t: Floats, w: Floats, tilts: bool, grouping: Grouping, solution: Solution, outcome: ResponseReward
+) -> list[tuple[RewardTable, EffectiveCredit]]:
+    """Return the same of the credit 1: the chance of the rest of the group, if it must be mixed."""
+    assert outcome.levels is not None
+    shares, members = _level_shares(solution, outcome, t if tilts else np.zeros(1))
+    found, n, none = members.others(grouping.group_size - 1), grouping.group_size - 1, np.zeros(())
+    each = []
+    for v, level in enumerate(outcome.levels):
+        rest = np.delete(shares, v, axis=0).sum(axis=0)
+        f = w * found * (_not_all(n, shares[v], rest) if grouping.mixed else 1.0)
+        each.append((outcome.is_level(level), EffectiveCredit(t, none * f, f)))
+    return each
+
+
+def _level_shares(solution: Solution, outcome: ResponseReward, t: Floats) -> tuple[Floats, Tilted]:
+    """Return the share of every value of the reward in E[exp(-tL)], (V, J, *runs, X), and what a group knows of a member."""
+    assert outcome.levels is not None
+    members = [tilted(solution, outcome.is_level(level), t, binary=True) for level in outcome.levels]
+    return np.stack([one.right for one in members]), members[0]
+
+
+def _mixed_levels(size: float, shares: Floats) -> Floats:
+    """Return 1 - sum of p_v^G of shares (V, ...) that add up to 1, from all but the largest, so that it keeps its digits."""
+    if size == inf:
+        return np.asarray(((shares > 0).sum(axis=0) > 1).astype(np.float64))
+    rare = np.sort(shares, axis=0)[:-1]
+    return np.asarray(-np.expm1(size * np.log1p(-np.minimum(rare.sum(axis=0), 1.0))) - (rare**size).sum(axis=0))
 
 
 def _by_composition(
@@ -325,7 +367,10 @@ def _other_groups(solution: Solution, grouping: Grouping, outcome: ResponseRewar
     each = group.others(size)
     if grouping.mixed:
         chance = mixed_probability(solution, grouping, None, outcome)[..., None]
-        each = each * _mixed(size, group.right, group.wrong) / (1.0 if grouping.dropped else chance)
+        of = _mixed(size, group.right, group.wrong)
+        if outcome.levels is not None:
+            of = _mixed_levels(size, _level_shares(solution, outcome, t)[0])
+        each = each * of / (1.0 if grouping.dropped else chance)
         each = each + (1.0 - chance) if grouping.dropped else each
         lost = np.ones(())
     else:
@@ -337,7 +382,7 @@ def _other_groups(solution: Solution, grouping: Grouping, outcome: ResponseRewar
 
 
 def mixed_probability(solution: Solution, grouping: Grouping, known: Tilted | None, outcome: ResponseReward) -> Floats:
-    """Return the probability that a group of a random prompt is mixed, (*runs,), for rewards of two values.
+    """Return the probability that a group of a random prompt is mixed, (*runs,), for rewards of a few values.
 
     Args:
         solution: the chain under the policy that generates the responses.
@@ -348,8 +393,12 @@ def mixed_probability(solution: Solution, grouping: Grouping, known: Tilted | No
     Raises:
         ChainError: no group is ever mixed, so that dynamic sampling would draw without end.
     """
-    each = known or group_moments(solution, outcome, np.zeros(1), grouping)
-    found = np.asarray((_mixed(grouping.group_size, each.right[0], each.wrong[0]) * solution.mdp.prompt_weight).sum(axis=-1))
+    if outcome.levels is not None:
+        of = _mixed_levels(grouping.group_size, _level_shares(solution, outcome, np.zeros(1))[0])[0]
+    else:
+        each = known or group_moments(solution, outcome, np.zeros(1), grouping)
+        of = _mixed(grouping.group_size, each.right[0], each.wrong[0])
+    found = np.asarray((of * solution.mdp.prompt_weight).sum(axis=-1))
     endless = "dynamic sampling would draw without end"
     reject(~(found > 0), found, "probability of a mixed group", "must be > 0", endless, axes=())
     reject(found < _LEAST, found, "probability of a mixed group", f"must be at least {_LEAST:g}", endless, axes=())
@@ -371,7 +420,12 @@ def _tokens_of_mixed(solution: Solution, grouping: Grouping, outcome: ResponseRe
     """Return the mean tokens of a response of a mixed group, (*runs,)."""
     group = group_moments(solution, outcome, np.zeros(1), grouping)
     right, wrong = group.right[0], group.wrong[0]
-    if grouping.group_size == inf:
+    if outcome.levels is not None:
+        shares, n = _level_shares(solution, outcome, np.zeros(1))[0][:, 0], grouping.group_size - 1
+        each = [mean_of_lengths_and_rewards(solution, ResponseReward(outcome.is_level(v), (0.0, 1.0)))[0] for v in outcome.levels]
+        rest = [np.delete(shares, v, axis=0).sum(axis=0) for v in range(len(shares))]
+        of_mixed = sum(e * (o > 0 if n == inf else _not_all(n, s, o)) for e, s, o in zip(each, shares, rest, strict=True))
+    elif grouping.group_size == inf:
         of_mixed = solution.expected_tokens * _mixed(inf, right, wrong)
     else:
         n = grouping.group_size - 1
