@@ -117,6 +117,10 @@ class DivergedError(ChainError):
         return DivergedError, (str(self), self.runs)
 
 
+class WorkerDiedError(DSTheoryError):
+    """A process that computed a part of the work ended before it was done."""
+
+
 class FileFormatError(DSTheoryError):
     """A file is not what its name or its columns promise."""
 

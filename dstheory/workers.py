@@ -18,7 +18,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any
 
 from dstheory.checks import whole_number
-from dstheory.errors import DSTheoryError
+from dstheory.errors import DSTheoryError, WorkerDiedError
 from dstheory.interrupts import end_with_parent
 from dstheory.kernels.parallel import available_threads, limit_threads
 
@@ -101,7 +101,7 @@ def _in_processes(
                     results.close()
     except BrokenProcessPool as error:
         code = re.search(r"\{([^,}]+)", str(error))
-        raise DSTheoryError(
+        raise WorkerDiedError(
             f"a worker process ended with {code[1] if code else 'an error'} before it was done (out of memory?): "
             f"{'what was finished is kept; ' if kept else ''}start again, with fewer workers"
         ) from None

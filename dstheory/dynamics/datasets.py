@@ -1,12 +1,14 @@
 r"""Chains whose table does not fit into memory: value, gradient, attribution and optimum, block by block.
 
 A block is one Parquet file of a directory (the columns of any chain table, every row of a prompt in one file), or what a
-function makes. A prompt whose rows stand in two files is taken for two; that is refused where one file ends with it and the
-next begins with it, and not looked for elsewhere. Prompts count equally, so that each total is :math:`\sum_b X_b m_b / X`,
+function makes. Prompts count equally, so that each total is :math:`\sum_b X_b m_b / X`,
 where block b has :math:`X_b` prompts with mean :math:`m_b`. The blocks' sums are added exactly (Shewchuk's algorithm,
 ``math.fsum``): the result does not depend on the number of workers, nor on who was done first. A gradient has a block of logits
 per block of the table; its norm is summed up here, and the gradient itself is written as a data set of its own where that is
 asked for.
+
+That no prompt stands in two files is checked with 64 bits of each name, kept in temporary files by their first byte, so that
+memory does not grow with the number of prompts; where they agree, the names themselves are read again.
 
 This is for objectives in which no prompt meets another: sums of rewards and direct reverse KL.
 
@@ -17,14 +19,16 @@ from __future__ import annotations
 
 import math
 import os
+import tempfile
 import time
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dstheory.attribution import StageSplit, norm, stage_energy
 from dstheory.chain.exact import solve
@@ -33,7 +37,7 @@ from dstheory.chain.policy import Policy
 from dstheory.checks import whole_number
 from dstheory.dynamics.problem import objective_at
 from dstheory.dynamics.soft_optimum import optimum
-from dstheory.errors import DSTheoryError, FileFormatError
+from dstheory.errors import DSTheoryError, FileFormatError, WorkerDiedError
 from dstheory.readers.atomic import results_directory
 from dstheory.readers.chains import ChainFile, read_chain
 from dstheory.readers.results import write_manifest
@@ -133,8 +137,8 @@ def solve_dataset(
         settings: parameters of the objective: beta, length_weight, ...
 
     Raises:
-        DSTheoryError: files of different schemas, a file that changes while it is read, a prompt at the end of
-            one file and the beginning of the next, weights of prompts, an objective in which prompts meet, a worker that died.
+        DSTheoryError: files of different schemas, a file that changes while it is read, a prompt in two files, weights of
+            prompts, an objective in which prompts meet, a block whose workers die (others are computed again).
 
     >>> def make(number):
     ...     mdp = TwoStageMDP.minimal(gamma=0.9 + 0.01 * number)
@@ -152,7 +156,7 @@ def solve_dataset(
     if made and out is not None:
         raise DSTheoryError("out has the gradient of files, named as they are: a function has none, leave it out")
     folder = None if out is None else results_directory(out, overwrite=overwrite)
-    with folder or nullcontext() as directory:
+    with folder or nullcontext() as directory, ExitStack() as stack:
         if callable(source):
             parts: dict[int, Any] = {n: n for n in range(whole_number(blocks, "blocks", low=1))}
             asked = _Asked(source, objective, chain or {}, settings, optimal)
@@ -160,12 +164,15 @@ def solve_dataset(
             parts = dict(enumerate(_files(Path(source), directory)))
             asked = _Asked(None, objective, chain or {}, settings, optimal)
         found: dict[int, dict[str, Any]] = {}
-        for number, sums in computed(_solved, asked, parts, workers=workers, scheduler=scheduler):
+        names = stack.enter_context(_NamesOnDisk())
+        for number, sums in _solutions(asked, parts, workers, scheduler):
+            names.add(number, sums.pop("names"))
             found[number] = sums
             if progress is not None:
                 progress(len(found), len(parts))
         if not callable(source):
-            _refuse_split([found[number] for number in range(len(parts))], list(parts.values()))
+            for one, other in names.repeated():
+                _refuse_split(parts[one], parts[other], asked.chain)
             if [part.path for part in parts.values()] != _names(Path(source)):
                 raise DSTheoryError(f"{source} has other files than when it was begun: nothing was written; start again")
         total = _total([found[number] for number in range(len(parts))])
@@ -174,6 +181,66 @@ def solve_dataset(
             seconds = round(time.monotonic() - began, 3)
             write_manifest(directory, {"command": "solve_dataset", "parameters": asked_for, "seed": 0, "wall_seconds": seconds})
     return total
+
+
+def _solutions(
+    asked: _Asked, parts: Mapping[int, Any], workers: int, scheduler: str | None
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield what each block comes to; where a worker died, those that are left are computed again, until none gets done."""
+    left = dict(parts)
+    while left:
+        before = len(left)
+        try:
+            for number, sums in computed(_solved, asked, dict(left), workers=workers, scheduler=scheduler):
+                del left[number]
+                yield number, sums
+        except WorkerDiedError:
+            if len(left) == before:
+                raise
+
+
+_WEIGHTS = np.random.default_rng(0).integers(1, 2**63, 1 << 12, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+
+
+def _bits(names: Sequence[str]) -> NDArray[np.uint64]:
+    """Return 64 bits of each name, in every process the same: a sum of its bytes with weights by place, multilinear hashing."""
+    encoded = [name.encode() + b"\1" for name in names]
+    ends = np.cumsum([len(name) for name in encoded])
+    starts = np.concatenate([[0], ends[:-1]])
+    place = np.arange(ends[-1]) - np.repeat(starts, ends - starts)
+    each = np.frombuffer(b"".join(encoded), dtype=np.uint8).astype(np.uint64) * _WEIGHTS[place % len(_WEIGHTS)]
+    return np.asarray(np.add.reduceat(each, starts), dtype=np.uint64)
+
+
+class _NamesOnDisk(ExitStack):
+    """Which blocks have prompts of one name, for all that 64 bits can tell; on disk, in piles by the first byte."""
+
+    _ROW = np.dtype([("bits", "<u8"), ("block", "<u4")])
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._piles: dict[int, IO[bytes]] = {}
+
+    def add(self, block: int, bits: NDArray[np.uint64]) -> None:
+        """Take the names of a block."""
+        rows = np.empty(len(bits), dtype=self._ROW)
+        rows["bits"], rows["block"] = np.sort(bits), block
+        for part in np.split(rows, np.flatnonzero(np.diff(rows["bits"] >> np.uint64(56))) + 1):
+            if len(part):
+                pile = int(part["bits"][0] >> np.uint64(56))
+                if pile not in self._piles:
+                    self._piles[pile] = self.enter_context(tempfile.TemporaryFile())  # noqa: SIM115  (closed with self)
+                self._piles[pile].write(part.tobytes())
+
+    def repeated(self) -> Iterator[tuple[int, int]]:
+        """Yield pairs of blocks, the smaller number first, in which the bits of some name are the same."""
+        seen = set()
+        for pile in self._piles.values():
+            pile.seek(0)
+            rows = np.sort(np.frombuffer(pile.read(), dtype=self._ROW))
+            same = np.flatnonzero((np.diff(rows["bits"]) == 0) & (np.diff(rows["block"]) != 0))
+            seen |= {(int(rows["block"][i]), int(rows["block"][i + 1])) for i in same}
+        yield from sorted(seen)
 
 
 def _names(directory: Path) -> list[str]:
@@ -207,7 +274,7 @@ def _files(directory: Path, target: Path | None) -> list[_File]:
 
 def _solved(asked: _Asked, part: Any) -> dict[str, Any]:
     """Return the means of one block, and how many prompts they are of."""
-    ends: tuple[str, ...] = ()
+    names = np.empty(0, dtype=np.uint64)
     if asked.make is not None:
         block = asked.make(part)
     else:
@@ -216,8 +283,7 @@ def _solved(asked: _Asked, part: Any) -> dict[str, Any]:
         _refuse_change(part)
         start = Policy.uniform(file.mdp) if file.policy is None else file.policy
         block = file.mdp, start, start if file.reference is None else file.reference
-        ends = tuple(map(str, (file.mdp.prompts or ("", ""))))
-        ends = (ends[0], ends[-1])
+        names = _bits(file.mdp.prompts) if file.mdp.prompts else names
     mdp, policy, _ = block
     solution = solve(mdp, policy)
     objective = objective_at(asked.objective, block, asked.settings)
@@ -240,7 +306,7 @@ def _solved(asked: _Asked, part: Any) -> dict[str, Any]:
         weights = {name: asked.settings[name] for name in ("beta", "length_weight") if name in asked.settings}
         means["optimum"] = float(optimum(mdp, block[2], **weights).mean_value)
     norms = {stage: float(norm(getattr(gradient, stage), 3)) for stage in ("sample", "decide")}
-    return {"prompts": prompts, "pairs": int(mdp.n_answers.sum()), "means": means, "norms": norms, "ends": ends}
+    return {"prompts": prompts, "pairs": int(mdp.n_answers.sum()), "means": means, "norms": norms, "names": names}
 
 
 def _refuse_change(part: _File) -> None:
@@ -249,12 +315,14 @@ def _refuse_change(part: _File) -> None:
         raise DSTheoryError(f"{part.path} was changed while the data set was read: nothing was written; start again")
 
 
-def _refuse_split(found: list[dict[str, Any]], files: list[_File]) -> None:
-    for before, after, file in zip(found, found[1:], files[1:], strict=False):
-        if before["ends"][1] == after["ends"][0]:
-            raise FileFormatError(
-                f"{file.path} goes on with the prompt {after['ends'][0]!r} of the file before: put all its rows into one"
-            )
+def _refuse_split(one: _File, other: _File, chain: Mapping[str, Any]) -> None:
+    here, there = (read_chain(file.path, **chain).mdp.prompts or () for file in (other, one))
+    if both := set(here).intersection(there):
+        name = next(name for name in here if name in both)
+        raise FileFormatError(
+            f"{other.path} has rows of the prompt {name!r}, as {Path(one.path).name} has: all rows of a prompt stand in one "
+            "file; put them together, or call different prompts by different names"
+        )
 
 
 def _write(file: ChainFile, sample: Any, decide: Any, target: str) -> None:

@@ -11,6 +11,7 @@ from pyarrow import parquet
 
 from dstheory import DSTheoryError, attribute, optimum, read_chain, solve, solve_dataset
 from dstheory.dynamics import datasets
+from dstheory.errors import WorkerDiedError
 from dstheory.objectives import Reinforce, ReverseKLDirect
 
 KL = {"beta": 0.07, "length_weight": 0.5}
@@ -114,11 +115,28 @@ def test_a_file_that_appears_meanwhile_ends_it(data):
         solve_dataset(folder, progress=progress)
 
 
-def test_a_prompt_in_two_files_is_refused(data):
+@pytest.mark.parametrize("first", [12, 2])
+def test_a_prompt_in_two_files_is_refused_with_both_and_its_name(data, tmp_path, first):
     folder, _ = data
-    parquet.write_table(rows(12, 2, 4), folder / "part-2.parquet")  # x12 is the last of part-1
-    with pytest.raises(DSTheoryError, match=r"part-2\.parquet goes on with the prompt 'x12'"):
-        solve_dataset(folder)
+    parquet.write_table(rows(first, 2, 4), folder / "part-2.parquet")  # x12 is the last of part-1, x3 stands in part-0
+    other, name = ("part-1", "x12") if first == 12 else ("part-0", "x2")
+    with pytest.raises(DSTheoryError, match=rf"part-2\.parquet has rows of the prompt '{name}', as {other}\.parquet has"):
+        solve_dataset(folder, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_names_that_only_look_alike_are_no_prompts_in_two_files(data, monkeypatch):
+    folder, _ = data
+    monkeypatch.setattr(datasets, "_bits", lambda names: np.zeros(len(names), dtype=np.uint64))
+    assert solve_dataset(folder).prompts == 15
+
+
+def test_bits_of_names_tell_them_apart():
+    names = [f"{prefix}{number}" for prefix in ("", "q", "\1") for number in range(20_000)]
+    names += ["x" * length for length in range(1, 5000, 7)]
+    bits = datasets._bits(names)
+    assert len(np.unique(bits)) == len(names)
+    assert datasets._bits(names[7:9]).tolist() == bits[7:9].tolist()
 
 
 @pytest.mark.parametrize("objective", ["reinforce-pp", "grpo", "sft", "reinforce + kl"])
@@ -131,9 +149,43 @@ def dies(number):
     os._exit(3)
 
 
-def test_a_worker_that_dies_is_said_in_one_sentence():
-    with pytest.raises(DSTheoryError, match="a worker process ended with"):
+def test_workers_that_always_die_are_said_in_one_sentence():
+    with pytest.raises(WorkerDiedError, match="a worker process ended with"):
         solve_dataset(dies, blocks=2, workers=2)
+
+
+def test_where_a_worker_dies_the_blocks_that_are_left_are_computed_again(data, monkeypatch):
+    folder, _ = data
+    whole, asked = solve_dataset(folder), []
+
+    def computed(function, shared, parts, **settings):
+        asked.append(list(parts))
+        for number, part in parts.items():
+            if len(asked) == 1 and number == 1:
+                raise WorkerDiedError("a worker process ended")
+            yield number, function(shared, part)
+
+    monkeypatch.setattr(datasets, "computed", computed)
+    assert repr(solve_dataset(folder)) == repr(whole)
+    assert asked == [[0, 1, 2], [1, 2]]
+
+
+def test_a_cluster_that_loses_a_worker_comes_to_the_same(data, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    folder, _ = data
+    local = {"dashboard_address": None, "processes": False, "threads_per_worker": 1}
+    with distributed.LocalCluster(n_workers=2, **local) as cluster, distributed.Client(cluster) as client:
+        first, *_ = client.scheduler_info()["workers"]
+        lost = []
+
+        def progress(done, total):
+            if done == 1:
+                lost.append(client.retire_workers([first], close_workers=True))
+
+        found = solve_dataset(folder, scheduler=cluster.scheduler_address, progress=progress, out=tmp_path / "out")
+    assert lost
+    assert repr(found) == repr(solve_dataset(folder))
+    assert len(list((tmp_path / "out").glob("*.parquet"))) == 3
 
 
 def test_blocks_and_functions_go_together(data):
