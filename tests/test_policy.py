@@ -239,7 +239,7 @@ def test_minimal_wants_probabilities_inside_the_unit_interval() -> None:
     with pytest.raises(ChainError, match=r"^b is nan"):
         Policy.minimal(p=0.5, a=0.5, b=NAN)
     refused("Policy.minimal needs p, a and b, or theta", Policy.minimal)
-    refused("Policy.minimal needs all of p, a and b", lambda: Policy.minimal(p=0.5, a=0.5))
+    refused("Policy.minimal needs all of p, a and b: give b too", lambda: Policy.minimal(p=0.5, a=0.5))
     refused("Policy.minimal needs p, a and b, or theta", lambda: Policy.minimal(theta=[0, 0, 0], p=0.5))
     refused("parameters have shape (2,): the features have 3 parameters", lambda: Policy.minimal(theta=[0, 0]))
     refused("parameter at index 1 is nan: must be finite; give a finite number", lambda: Policy.minimal(theta=[0, NAN, 0]))

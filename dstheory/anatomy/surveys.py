@@ -9,7 +9,7 @@ Source: derived here; the parts name their formulas.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -324,6 +324,11 @@ def _held_out(episodes: Episodes, seed: int, *, all_kinds: bool = False) -> Held
     return hold_out(episodes, kinds=kinds, rng=seed) if episodes.n_problems >= _FEWEST_PROBLEMS else None
 
 
+def _few(names: Iterable[str]) -> str:
+    found = in_order(list(names))
+    return ", ".join(found[:12]) + (", ..." if len(found) > 12 else "") or "none"
+
+
 def _groups(episodes: Episodes, across: str | None, compared: tuple[str, str] | None) -> tuple[str, dict[str, Episodes]]:
     """Return the field whose labels are groups, and the groups."""
     if across is not None:
@@ -331,6 +336,11 @@ def _groups(episodes: Episodes, across: str | None, compared: tuple[str, str] | 
     else:
         models, logs = (set(episodes.fields[name].names) if name in episodes.fields else set() for name in ("model", "log"))
         across = "log" if compared is not None and not set(compared) <= models and set(compared) <= logs else "model"
+        if compared is not None and across == "model" and len(logs) > 1 and (unknown := sorted(set(compared) - models)):
+            raise RecordError(
+                f"no record has the model {unknown[0]!r}: there are {_few(models)}; two logs are compared by their names, "
+                f"which are {_few(logs)}"
+            )
     if compared is not None:
         column = episodes.column(across)
         if compared[0] == compared[1]:

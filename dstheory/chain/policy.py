@@ -251,7 +251,8 @@ class Policy(Immutable, Tabulated):
             raise ChainError("Policy.minimal needs p, a and b, or theta")
         if theta is None:
             if p is None or a is None or b is None:
-                raise ChainError("Policy.minimal needs all of p, a and b")
+                missing = [name for name, value in (("p", p), ("a", a), ("b", b)) if value is None]
+                raise ChainError(f"Policy.minimal needs all of p, a and b: give {' and '.join(missing)} too")
             given = [float_array(v, name) for name, v in (("p", p), ("a", a), ("b", b))]
             for name, value in zip("pab", given, strict=True):
                 reject(~((value > 0) & (value < 1)), value, name, "must lie strictly between 0 and 1",

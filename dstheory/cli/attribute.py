@@ -195,8 +195,9 @@ def _compare(problem: Problem, options: dict[str, Any]) -> None:
     else:
         heading = "every objective; decision share of norms and energies, angles to the gradient of the accuracy"
         print_table(f"{problem.name}: {heading}", columns[:-1], [cells[:-1] for cells in texts], words=3, caption=note)
+        say("Claims about each (`dstheory verify --show ID` says what one states):")
         for row in rows:
-            say(f"{row.name}: {' '.join(row.claims)}")
+            say(f"  {row.name}: {' '.join(row.claims)}")
     for line in said:
         say(line, err=markdown)
     for name, why in left_out.items():

@@ -125,9 +125,12 @@ def formats_asked() -> tuple[str, ...]:
 @contextmanager
 def figures_as_asked() -> Iterator[None]:
     """Draw and write figures as the options of the running command say."""
+    from dstheory.cli.show import waiting
     from dstheory.plots.style import drawn_for
 
-    with drawn_for(click.get_current_context().meta.get(_FIGURES, {}).get("width", "text"), formats_asked()):
+    ctx = click.get_current_context()
+    width = ctx.meta.get(_FIGURES, {}).get("width", "text")
+    with waiting("drawing", quiet=bool(ctx.params.get("as_json"))), drawn_for(width, formats_asked()):
         yield
 
 

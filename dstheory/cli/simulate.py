@@ -15,6 +15,7 @@ from dstheory.cli.options import (
     config_option,
     drawing_options,
     figures_as_asked,
+    formats_asked,
     fresh_directory,
     model_options,
     module_option,
@@ -180,5 +181,7 @@ def _print(rows: list[dict[str, Any]], chain: str, options: dict[str, Any], out:
         "steps. Energies: Fisher energy of sampling (s) and decision (d) at the start, the squared length of a stage's gradient "
         "in the metric of the policy.",
     )
-    say(f"written: {out}/simulate.png and .svg (figure), history.nc (p, a, b at each step), run.json (command and results)")
+    first, *more = formats_asked() or ("png", "svg")
+    figure = " and ".join([f"{out}/simulate.{first}", *(f".{kind}" for kind in more)])
+    say(f"written: {figure} (figure), history.nc (p, a, b at each step), run.json (command and results)")
     say("next: `dstheory attribute --all` for every objective; `dstheory anatomy LOG` for a model's own p, a, b")

@@ -154,3 +154,15 @@ def test_the_api_takes_what_the_command_read(log: Path) -> None:
     weights = [p.rates_before.problems + p.rates_after.problems for p in found.comparison_parts.values()]
     gains = [p.gain.value for p in found.comparison_parts.values()]
     assert parts.gain.value == pytest.approx(sum(w * g for w, g in zip(weights, gains, strict=True)) / sum(weights))
+
+
+def test_two_logs_without_models_are_compared_by_their_names(dstheory, tmp_path: Path) -> None:
+    for name in ("before", "after"):
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(GOOD % i for i in range(9)) + "\n")
+    ran = dstheory("anatomy", "before.jsonl", "after.jsonl", "--compare", "before", "after", "--out", "a")
+    assert ran.code == 1
+    assert ran.err == (
+        "error: no record has the model 'after': there are (not given); two logs are compared by their names, which are "
+        "after.jsonl, before.jsonl\n"
+    )
+    assert dstheory("anatomy", "before.jsonl", "after.jsonl", "--compare", "before.jsonl", "after.jsonl", "--out", "a").code == 0

@@ -15,7 +15,7 @@ def test_every_objective_with_its_claims_and_a_figure(dstheory, tmp_path) -> Non
     assert ran.code == 0
     for name in REGISTRY:
         assert name in ran.out
-        assert f"{name}: {' '.join(ABOUT[name].claims)}" in ran.out
+        assert f"\n  {name}: {' '.join(ABOUT[name].claims)}\n" in ran.out
     assert "k1-loss: the expected gradient is zero" in ran.err
     assert {p.name for p in (tmp_path / "map").iterdir()} == {"comparison.png", "comparison.svg", "run.json"}
     again = dstheory("attribute", "--all", "--out", "map")
