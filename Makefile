@@ -46,7 +46,7 @@ fuzz: $(VENV)/.test
 mutants: $(VENV)/.test
 	$(BIN)/python tests/mutation/run.py
 
-# JAX and PyTorch in an environment of their own, and in another one the last Numba whose compiler can call Intel's SVML.
+# JAX and PyTorch in an environment of their own, and in another one a Numba whose compiler can still call Intel's SVML.
 bench: $(VENV)-peers/.peers $(VENV)-svml/.svml
 	SVML_PYTHON=$(VENV)-svml/bin/python $(VENV)-peers/bin/python -m benchmarks $(BENCH)
 

@@ -25,6 +25,9 @@ from dstheory.objectives import (
     ReverseKLDirect,
     RewardToGo,
 )
+from dstheory.objectives.demonstrations import ExpertChain
+from dstheory.objectives.expectation import exponential
+from dstheory.objectives.registry import build
 
 
 def fused(objective: Objective, solution: Solution):
@@ -201,3 +204,29 @@ def test_reinforce_pp_steps_aside() -> None:
     missing[0, 9, 0] = -np.inf
     with pytest.raises(InfiniteDivergenceError, match="prompt 9, answer 0"):
         ReinforcePlusPlus(Policy.tabular(reference.sample_logits, missing), beta=0.1).gradient(solve(mdp, policy))
+
+
+@pytest.mark.parametrize("name", ["sft", "sft-token-mean", "sft-sequence-mean", "rft"])
+@pytest.mark.parametrize("near", [False, True])
+def test_responses_of_a_policy_far_away_take_the_compiled_path(name: str, near: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    mdp, _, _ = large(seed=6)
+    several = mdp.replace(n_answers=np.maximum(mdp.n_answers, 5))
+    rng, inside = np.random.default_rng(7), several.inside[None]
+    policy, other = (
+        Policy.tabular(np.where(inside, rng.normal(size=inside.shape), -np.inf), rng.normal(size=inside.shape)) for _ in range(2)
+    )
+    if near:  # at one prompt: there the gradient is a difference
+        z, u = other.sample_logits.copy(), other.stop_logits.copy()
+        z[0, 0], u[0, 0] = policy.sample_logits[0, 0] + 1e-3, policy.stop_logits[0, 0] + 1e-4
+        other = Policy.tabular(z, u)
+    objective = build(name, {"demonstrations": ExpertChain(other), "sampler": other})
+    taken = objective.gradient(solve(several, policy))
+    monkeypatch.setattr(exponential, "_apart", lambda *_: False)
+    careful = objective.gradient(solve(several, policy))
+    if near:
+        assert (taken.sample.tobytes(), taken.decide.tobytes()) == (careful.sample.tobytes(), careful.decide.tobytes())
+    else:
+        for found, expected in ((taken.sample, careful.sample), (taken.decide, careful.decide)):
+            apart = np.abs(found - expected).max(axis=-1)
+            assert apart.any()  # another path
+            assert (apart <= 1e-12 * np.abs(expected).max(axis=-1)).all()

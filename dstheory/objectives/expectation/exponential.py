@@ -96,6 +96,7 @@ def _gauss_tail() -> tuple[Floats, Floats]:
 
 # Tables of all nodes at once are made only up to this many numbers; beyond, node by node.
 _AT_ONCE = 1 << 20
+_FAR = 1e-3  # probabilities that differ by more do not cancel to less than twelve digits
 _RARE = 1e-4
 _MOST_ROUNDED_POWERS = 4096
 
@@ -286,6 +287,8 @@ def response_beside(
         reward, nodes: as in :func:`response_mass`.
         weight: of every action; the same for both decisions.
     """
+    if weight.beyond is None and _compiled(under, reward) and _apart(policy, under.policy):
+        return response_mass(under, reward, nodes, weight)
     pol, likeliest = under.unrolled, policy.likeliest
     found, ends, resample = None, np.zeros(()), np.zeros(())
     for part in () if not nodes.t.any() and nodes.same else _parts(under, nodes):
@@ -356,6 +359,12 @@ def _compiled(solution: Solution, reward: RewardTable) -> bool:
     solution.finite_visits  # raises for a chain that never ends: it has no length  # noqa: B018
     # The loop sums 1 - P(resample) from differences; where stopping is very rare NumPy's careful form is taken.
     return bool((solution.unrolled.sample * solution.unrolled.stop).sum(axis=-1).min() > _RARE)
+
+
+def _apart(policy: Policy, other: Policy) -> bool:
+    """Return whether two policies differ so much at every prompt, in both stages, that nothing cancels between them."""
+    pairs = (policy.sample_prob, other.sample_prob), (policy.stop_prob, other.stop_prob)
+    return all(bool((np.abs(p - q).max(axis=-1) > _FAR).all()) for p, q in pairs)
 
 
 def _or_zero(table: Floats | None) -> Floats:
