@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -24,6 +25,7 @@ import numpy as np
 
 from dstheory.chain.exact import Solution, solve
 from dstheory.chain.policy import Policy
+from dstheory.checks import Floats
 from dstheory.errors import ChainError
 from dstheory.objectives.fused import applies
 from dstheory.objectives.mass import StageGradient
@@ -35,6 +37,7 @@ STAGES = ("sample", "decide")
 _APART = 1e-10  # of a row's largest entry, by which directions may differ: now and then that is a tenth of the error
 _NOTHING = 1e-290  # rows below have lost digits to underflow; they move nothing
 _UNDERFLOW = 1e-145  # about the smallest number over a chance of 1e-179
+_LOG_SMALLEST = np.log(np.finfo(float).smallest_subnormal)
 _RARE, _FAR = 1e-3, 7.0  # a chance, and a logit of it
 
 
@@ -85,7 +88,11 @@ def _compare(objective: Any, solution: Solution, gradients: list[StageGradient],
             top, apart = np.abs(blocks[0]).max(axis=-1), np.abs(blocks - blocks[0]).max(axis=-1)
         off = apart.max(axis=0)
         # Of what underflows, rounding up leaves the smallest number, which a rare chance may divide, and down leaves nothing.
-        nothing = (top < _NOTHING) & ((off < _NOTHING) | ((apart[1] == 0.0) & (off < _UNDERFLOW)))
+        underflows = (top < _NOTHING) & (off >= _NOTHING) & (apart[1] == 0.0) & (off < _UNDERFLOW)
+        if underflows.any():
+            log = np.log(off, out=np.zeros_like(off), where=underflows) - _LOG_SMALLEST + _log_chance(objective, solution, stage)
+            underflows &= log < np.log(_NOTHING)
+        nothing = ((top < _NOTHING) & (off < _NOTHING)) | underflows
         with np.errstate(over="ignore"):  # of a row that is nothing beside what rounding makes of it
             lost = np.divide(off, top, out=np.full(top.shape, np.inf), where=top > 0)
         bad = ~nothing & ~(lost <= _APART)
@@ -96,6 +103,28 @@ def _compare(objective: Any, solution: Solution, gradients: list[StageGradient],
                 f"must be at most {_APART:g} for nine digits; terms that cancel leave too few digits: use a less extreme policy, "
                 "a sampler nearer to it, or fewer turns"
             )
+
+
+def _log_chance(objective: Any, solution: Solution, stage: str) -> Floats:
+    """Return a bound on the logarithm of the chance that a row of a gradient is a multiple of, (*runs, K, X).
+
+    It is that of the second likeliest answer, or of the likeliest one times both of its decisions, each under whichever of the
+    policies makes it most likely.
+    """
+    all_of = [(p.log_sample, p.log_stop, p.log_resample) for p in (solution.policy, *_policies(objective))]
+    answer, stop, resample = (functools.reduce(np.maximum, logs) for logs in zip(*all_of, strict=True))
+    if stage == "decide":
+        return np.asarray((answer + stop + resample).max(axis=-1))
+    first = np.arange(answer.shape[-1]) == answer.argmax(axis=-1)[..., None]
+    return np.asarray(np.where(first, -np.inf, answer).max(axis=-1))
+
+
+def _policies(part: Any) -> list[Policy]:
+    """Return the policies that an objective holds."""
+    if isinstance(part, Policy):
+        return [part]
+    held = part if isinstance(part, tuple) else vars(part).values() if dataclasses.is_dataclass(part) else ()
+    return [policy for each in held for policy in _policies(each)]
 
 
 def _place(stage: str, at: tuple[Any, ...], solution: Solution) -> str:

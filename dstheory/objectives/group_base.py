@@ -51,6 +51,7 @@ from dstheory.objectives.parts import (
     Credit,
     GroupMean,
     GroupTokens,
+    LeaveOneOut,
     Normaliser,
     PerResponse,
     PerToken,
@@ -324,7 +325,11 @@ class GroupObjective(ResponseObjective):
             found = credits_of_levels(credit, normaliser, grouping, under, outcome, part)
             terms = [Term(each, weight, table) for table, each in found]
         else:
-            terms = [Term(effective_credit(credit, normaliser, grouping, under, outcome, part), weight)]
+            paid, from_mean = outcome.reward, outcome.values is None and isinstance(credit, GroupMean | LeaveOneOut)
+            if from_mean and self.mask_truncated == "none":
+                paid = outcome.reward.beyond_usual(under)
+            each = effective_credit(credit, normaliser, grouping, under, replace(outcome, reward=paid), part)
+            terms = [Term(each, weight, None if paid is outcome.reward else paid)]
         if scale is not None:
             terms = [Term(term.credit.scaled(scale), weight, term.reward) for term in terms]
         return terms if self.mask_truncated == "none" else whole_responses(terms, under, outcome)

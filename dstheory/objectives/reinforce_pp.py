@@ -165,11 +165,12 @@ class ReinforcePlusPlus(Objective):
                "the reference is too far away, or beta too large", axes=())  # fmt: skip
         # Below the rounding of the penalties there is no spread to divide by, or none that is known.
         largest = max(float(np.abs(table).max()) for table in (answer, stop, resample))
-        unknown = 0.0 if largest > _ROUNDED else np.inf
-        spread = np.where(np.sqrt(np.maximum(variance, 0.0)) > _SAME * largest, variance, unknown)
-        if not variance.all() and _may_differ(solution):  # what makes them differ is rarer than the smallest number
-            spread = np.where(variance > 0, spread, 0.0)
-        reject(spread < _LEAST_VARIANCE, spread, "variance of the returns to go", f"must be 0 or at least {_LEAST_VARIANCE:g}",
+        known = np.sqrt(np.maximum(variance, 0.0)) > _SAME * largest
+        # If returns may differ, be it ever so rarely, there is a spread.
+        none = not known.all() and largest <= _ROUNDED and not _may_differ(solution)
+        spread = np.where(known, variance, np.inf if none else 0.0)
+        rule = f"must be at least {_LEAST_VARIANCE:g} where they differ"
+        reject(spread < _LEAST_VARIANCE, spread, "variance of the returns to go", rule,
                "whitening divides by its root; use rloo, which does not", axes=())  # fmt: skip
         return mean, 1.0 / (np.sqrt(spread) * mean_tokens(solution))
 

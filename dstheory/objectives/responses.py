@@ -30,9 +30,11 @@ from dstheory.objectives.base import Objective
 from dstheory.objectives.expectation.exponential import EffectiveCredit, response_beside, response_contrast, response_mass
 from dstheory.objectives.expectation.rewards import ResponseReward, RewardTable
 from dstheory.objectives.mass import CoefficientMass
+from dstheory.objectives.rounding import directed
 from dstheory.objectives.weights import TokenWeight
 
 _ONE = np.ones((1, 1, 1))
+_LAST = np.finfo(np.float64).eps
 
 __all__ = ["ResponseObjective", "Term", "response_lengths"]
 
@@ -133,7 +135,19 @@ class ResponseObjective(Objective):
                 return response_beside(solution.policy, under, reward, term.credit, weight)
             return response_mass(under, reward, term.credit, term.weight)
 
-        return _sum(of(term) for term in self.terms(solution, under, outcome))
+        terms = self.terms(solution, under, outcome)
+        return of(terms[0]) if len(terms) == 1 else _sum(_unlike(of(term), i) for i, term in enumerate(terms))
+
+
+def _unlike(mass: CoefficientMass, number: int) -> CoefficientMass:
+    """Return the mass of one of several terms; in one direction, with every entry's last digit changed at random.
+
+    Terms that cancel to the last digit may be rounded alike in all directions: what was lost of them would stay unseen.
+    """
+    if not directed():
+        return mass
+    rng, shapes = np.random.default_rng(number), (mass.sample.shape, mass.stop.shape, mass.resample.shape)
+    return mass.weighted(*(rng.choice([1.0 - _LAST, 1.0 + _LAST], size=shape) for shape in shapes))
 
 
 def _sum(masses: Iterable[CoefficientMass]) -> CoefficientMass:

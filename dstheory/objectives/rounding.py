@@ -47,6 +47,15 @@ def directions() -> tuple[int, ...]:
     return _library()[2]
 
 
+@functools.cache
+def shows_underflow() -> bool:
+    """Return whether exponentials too small for numbers are 0 rounded down and more rounded up: not of every library."""
+    if not directions():
+        return False
+    with rounded(directions()[1]):
+        return bool((np.exp(np.linspace(-800.0, -750.0, 99)) > 0).all())
+
+
 @contextmanager
 def rounded(direction: int) -> Iterator[None]:
     """Round every operation of this thread in one direction.

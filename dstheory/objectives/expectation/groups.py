@@ -44,6 +44,7 @@ from dstheory.objectives.expectation.counts import LARGEST_GROUP, mean_over_coun
 from dstheory.objectives.expectation.exponential import EffectiveCredit, Tilted, moments, reciprocal, response_mass, tilted
 from dstheory.objectives.expectation.levels import mean_credits
 from dstheory.objectives.expectation.rewards import ResponseReward, RewardTable, counted_turns, only
+from dstheory.objectives.fused import applies
 from dstheory.objectives.parts import (
     BatchTokens,
     ConstantLength,
@@ -54,6 +55,7 @@ from dstheory.objectives.parts import (
     PerResponse,
     PerToken,
 )
+from dstheory.objectives.rounding import shows_underflow
 
 Part = Callable[[Floats], Floats]
 
@@ -533,8 +535,11 @@ def _check_chances(solution: Solution, outcome: ResponseReward, group: Tilted) -
 
 
 def _refuse_rare(solution: Solution, log_factor: Floats) -> None:
-    """Raise ChainError where a factor, given by its logarithm (*runs, X), makes actions count that are too rare for numbers."""
-    if not (log_factor > _LARGE).any():
+    """Raise ChainError where a factor, given by its logarithm (*runs, X), makes actions count that are too rare for numbers.
+
+    Where rounding up shows what is lost, rows of gradients are asked for that one by one (:mod:`dstheory.objectives.digits`).
+    """
+    if not (log_factor > _LARGE).any() or (shows_underflow() and not applies(solution)):
         return
     policy, least = solution.policy, np.log(_LEAST)
     for what, log in (("", 0.0), (" and stop", policy.log_stop), (" and resample", policy.log_resample)):
@@ -589,8 +594,10 @@ def _limit(credit: Credit, solution: Solution, reward: RewardTable, mean: Floats
     if isinstance(credit, GroupMean) and not credit.linear and credit.epsilon < 1e-100:
         _check_variance(solution, reward, variance)
     deviation = np.sqrt(variance)
-    base = credit.limit(np.zeros(()), mean, deviation)
-    return base, credit.limit(np.ones(()), mean, deviation) - base
+    zero, one = np.zeros(()), np.ones(())
+    # Beside a mean that is large the slope would have few digits; it is that beside a mean of 0.
+    slope = credit.limit(one, 0.0 * mean, deviation) - credit.limit(zero, 0.0 * mean, deviation)
+    return credit.limit(zero, mean, deviation), slope
 
 
 def _no_closed_form(credit: Credit) -> ChainError:

@@ -18,7 +18,7 @@ Source: derived here.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -38,6 +38,7 @@ RewardFunction = str | tuple[float, float, float, float]
 DEFAULT_REWARDS: tuple[RewardFunction, ...] = ("correct", "return")
 _NAMES = ("correct", "return", "turns", "tokens")
 _MOST_LEVELS = 16
+_NEARLY = 1e-3
 _SAME = 1e-12  # of the largest: values that are nearer to each other differ by rounding
 
 
@@ -59,6 +60,26 @@ class RewardTable:
         return solution.variance_of(
             self.stop, self.resample, *noise, gamma_within=self.gamma_within, gamma_between=self.gamma_between
         )
+
+    def beyond_usual(self, solution: Solution) -> RewardTable:
+        r"""Return the reward less what nearly every response of a prompt gets, if rewards differ by a thousandth of that or less.
+
+        A credit that is measured from a mean is the same, and keeps the digits of what little differs. With c that number,
+        stopping pays :math:`c / \gamma_w` less, and resampling :math:`c / \gamma_w - \gamma_b c`: c in all, whatever the turns.
+        """
+        gw, gb = (np.asarray(g)[..., None, None, None] for g in (self.gamma_within, self.gamma_between))
+        if not (gw > 0).all():
+            return self
+        usual = self.values(solution).value[..., 0, :]
+        usual = np.where(self.variance(solution) < (_NEARLY * usual) ** 2, usual, 0.0)
+        if not usual.any():
+            return self
+        # A payment that is the mean but for rounding leaves exactly 0.
+        usual = usual[..., None, :, None]
+        pays = np.broadcast_to(gw * self.stop, np.broadcast_shapes(self.stop.shape, gw.shape, usual.shape))
+        near = np.where(np.abs(pays - usual) <= _SAME * np.abs(usual), pays, -np.inf).max(axis=(-3, -1), keepdims=True)
+        less = np.where(np.isfinite(near), near, usual) / gw
+        return replace(self, stop=self.stop - less, resample=self.resample - less * ((1.0 - gw) + gw * (1.0 - gb)))
 
     def values(self, solution: Solution) -> Values:
         """Return the values of the chain that pays this reward."""
