@@ -273,6 +273,8 @@ def _shown(value: Any) -> str:
         return "none"
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_shown, value))[:60]
     return f"{value:g}" if isinstance(value, float) else printable(value)[:60]
 
 
@@ -284,8 +286,9 @@ def _attribution(found: Explanation) -> tuple[list[str], list[list[str]]]:
 
 def _caption(found: Explanation, options: dict[str, Any]) -> str:
     return (
-        f"(i) coefficients c_s = c_d; (ii) norms; (iii) Fisher energies; longer: (iii) with answers {options['longer']:g} times "
-        "as long; tilt: the angle to the gradient of accuracy, in degrees."
+        "(i): have an answer and its decision one coefficient? (ii), (iii): the decision's share of gradient norms and of Fisher "
+        f"energies; longer: (iii) with answers {options['longer']:g} times as long; tilt: the angle to the gradient of accuracy, "
+        "in degrees."
     )
 
 
@@ -410,7 +413,7 @@ def _sizes(found: Explanation) -> list[str]:
     """Say how long the gradient of each other term is, beside that of the reward."""
     reward = next((row.norm for row in found.attribution if row.name == "reward"), 0.0)
     others = [row for row in found.attribution if row.name not in ("whole", "reward") and row.norm == row.norm]
-    of = [(row.name, 100 * row.norm / reward) for row in others if reward > 0]
+    of = [(row.name, 100 * row.norm / reward) for row in others if reward > 0 and row.norm > 0]
     return [f"{name}: its gradient is {percent:.3g} % as long as the reward's" for name, percent in of]
 
 
@@ -452,7 +455,7 @@ def _way(name: str, move: Move, beside: Moves | None) -> str:
         details.append(f"on average: the other way at {100 * against:.2g} % of {_STATES[name]}")
     if beside is not None and (of := getattr(beside, name).change):
         percent = f"{100 * abs(change / of):.2g} %"
-        details.append(f"{'adds' if of * change > 0 else 'takes back'} {percent} of the reward's effect")
+        details.append(f"{f'adds {percent} to' if of * change > 0 else f'takes back {percent} of'} the reward's effect")
     shown = ", ".join(filter(None, details))
     return f"{'raises' if rises else 'lowers'} {name}" + (f" ({shown})" if shown else "")
 

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import sympy as sp
 
-from dstheory.about import parse
+from dstheory.about import ABOUT, parse
 from dstheory.errors import ChainError
 from dstheory.rational.symbols import decimal, symbol
 from dstheory.symbolic.compact import common_scale
@@ -131,7 +131,9 @@ def _of_sum(s: SymbolicSetting, turn: object) -> NoReturn:
 def _times(rule: Rule, factor: float) -> Rule:
     c = decimal(factor)
     scaled = _changed(rule, lambda x: c * x, lambda x: x)
-    return replace(scaled, name=f"{factor:g}*{rule.name}", title=f"{factor:g} times {rule.title}")
+    about = ABOUT.get(rule.name)
+    what = f"the {about.title}" if about is not None and about.family == "penalty" else rule.title
+    return replace(scaled, name=f"{factor:g}*{rule.name}", title=f"{factor:g} times {what}")
 
 
 def with_numbers(rule: Rule, numbers: Mapping[str, sp.Rational]) -> Rule:

@@ -149,7 +149,7 @@ def explain(configuration: Configuration, place: StartingPoint, *, longer: float
             )
     except DSTheoryError as error:
         why = str(error)
-    logged = logged_loss(t, solution), why_not(t)
+    logged = logged_loss(t, solution), why_not(t, off_policy=place.sampler is not None)
     told = tuple(statements(t, off_policy=place.sampler is not None))
     return Explanation(configuration, formula(t), latex(t), tuple(rows(t)), found, *logged, told, why, stale, moved)
 

@@ -97,8 +97,25 @@ def _mean_credits(t: Training, x: np.ndarray, solution: Solution) -> tuple[np.nd
     return factor * success, factor * failure
 
 
-def why_not(training: Training) -> str:
-    """Return in short sentences what the logged loss is, and why it does not say whether training works."""
+def why_not(training: Training, *, off_policy: bool = False) -> str:
+    """Return in short sentences what the logged loss is, and why it does not say whether training works.
+
+    Args:
+        training: the configuration.
+        off_policy: whether the responses are another policy's. Of later updates on a batch, if there are any, it speaks anyway.
+    """
+    said = _why_not(training)
+    ratios = training.method == "policy-gradient" and training.credit != "other" and training.clip in ("ppo", "soft")
+    if not ratios or not (off_policy or training.updates > 1):
+        return said
+    later = "On responses of an earlier policy" if off_policy else "From the second update on a batch on"
+    return (
+        f"{said} {later} ratios multiply the credits: the value then falls as the policy follows the credits of this batch, "
+        "whatever its rewards are."
+    )
+
+
+def _why_not(training: Training) -> str:
     if training.credit == "other":
         return "It is not known here."
     match training.method:

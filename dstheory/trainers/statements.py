@@ -37,7 +37,8 @@ class Statement:
 
     def sentence(self, training: Training) -> str:
         """Return the sentence for a training."""
-        return self.text.format(bound=1.0 + training.clip_high, **asdict(training))
+        named = {"k3-ratio": "k3 times the ratio"}.get(training.estimator, training.estimator)
+        return self.text.format(bound=1.0 + training.clip_high, named=named, **asdict(training))
 
 
 @cache

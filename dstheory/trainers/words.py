@@ -19,13 +19,13 @@ _NORMALISERS = {
 _ESTIMATORS = {
     "k1": ("k1 = log(pi/ref)", "the constant -beta: zero in expectation unless responses are averaged over their own tokens",
            "{b}", "{b}"),
-    "k2": ("k2 = log(pi/ref)^2/2", "-beta log(pi/ref): reverse KL of every visited state, states frozen", "{b} log(pi/ref)",
+    "k2": ("k2 = log(pi/ref)^2/2", "-beta log(pi/ref): reverse KL at every visited state, visits held fixed", "{b} log(pi/ref)",
            r"{b}\log\frac{{\pi}}{{\mathrm{{ref}}}}"),
-    "k3": ("k3 = ref/pi - 1 + log(pi/ref)", "-beta (1 - ref/pi): forward KL of every visited state, states frozen",
+    "k3": ("k3 = ref/pi - 1 + log(pi/ref)", "-beta (1 - ref/pi): forward KL at every visited state, visits held fixed",
            "{b} (1 - ref/pi)",
            r"{b}\Big(1-\frac{{\mathrm{{ref}}}}{{\pi}}\Big)"),
     "k3-ratio": ("k3 = ref/pi - 1 + log(pi/ref) times the importance ratio rho, both differentiated",
-                 "-beta rho log(pi/ref): reverse KL of every visited state, states frozen",
+                 "-beta rho log(pi/ref): reverse KL at every visited state, visits held fixed",
                  "{b} rho log(pi/ref)", r"{b}\,\rho\log\frac{{\pi}}{{\mathrm{{ref}}}}"),
 }  # fmt: skip
 
@@ -63,8 +63,9 @@ def _credit(t: Training) -> tuple[str, str, str]:
 
 def _weight(t: Training) -> tuple[str, str, str]:
     """Return what multiplies the credit, in words, plain and in LaTeX."""
-    of = {"token": "each token's ratio", "response": "the response's ratio",
-          "response-mean": "the response's ratio to the power 1/L"}.get(t.ratio, "")  # fmt: skip
+    of = {"token": "rho, each token's ratio to the policy that generated it",
+          "response": "rho, the response's ratio to the policy that generated it",
+          "response-mean": "rho, the response's ratio to the power 1/L"}.get(t.ratio, "")  # fmt: skip
     match t.clip:
         case _ if t.ratio == "none" or t.clip == "none":
             return "no importance ratio", "", ""
@@ -113,7 +114,7 @@ def rows(t: Training) -> list[tuple[str, str]]:
             whose = "that the policy visits" if t.own_share == 1 else (
                 f"that is visited, in a share {t.own_share:g} of the batches by the policy, else by the teacher"
             )
-            return [("credit", f"{which} of whole distributions at every state {whose}, states frozen"),
+            return [("credit", f"{which} of whole distributions at every state {whose}, visits held fixed"),
                     ("divided by", _normaliser(t))]  # fmt: skip
     found = [("credit", _credit(t)[0]), ("token weight", _weight(t)[0]), ("divided by", _normaliser(t))]
     if t.dead_groups != "kept":
@@ -126,14 +127,14 @@ def rows(t: Training) -> list[tuple[str, str]]:
         how = "as the reward is" if t.kl_normaliser == "as the reward" else "by the tokens of the batch"
         found.append(("KL in the loss", f"beta {t.beta:g}, {name}, divided {how}; coefficient {what}"))
     if t.reward_beta:
-        what = "the response's log-ratio is credited to all of its tokens"
+        what = "every token pays for the log-ratio of the whole response, before the baseline"
         if t.reward_kl_after:
-            what = "each token is credited with the log-ratios from it on, after the baseline"
+            what = "every token pays for its own log-ratio and those that follow, after the baseline"
         found.append(("KL in the reward", f"beta {t.reward_beta:g}, {_ESTIMATORS[t.reward_estimator][0]}: {what}"))
     if not (t.beta or t.reward_beta):
         found.append(("KL", "none: no reference is used"))
     if t.entropy:
-        found.append(("entropy", f"alpha {t.entropy:g}, in the loss, states frozen"))
+        found.append(("entropy", f"alpha {t.entropy:g} times the entropy at every visited state, in the loss, visits held fixed"))
     if t.updates > 1:
         found.append(("updates", f"{t.updates:g} on each batch of responses: ratios are 1 in the first, which is shown"))
     return found

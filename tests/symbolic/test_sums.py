@@ -11,6 +11,7 @@ from dstheory.errors import ChainError, DSTheoryError
 from dstheory.objectives import ExpertChain, build
 from dstheory.rational import is_zero
 from dstheory.symbolic import derive, render, symbol
+from dstheory.symbolic.sums import rule_of
 
 AT = {
     "p": Fraction(3, 11), "a": Fraction(5, 7), "b": Fraction(2, 9), "gamma": Fraction(9, 10), "beta": Fraction(7, 10),
@@ -139,3 +140,9 @@ def test_the_sum_over_successes_is_python() -> None:
     numbers = {x: AT[x] for x in derivation.symbols}
     found = namespace["gradient"](**{x: float(v) if x != "G" else v for x, v in numbers.items()})
     assert found["theta_s"] == pytest.approx(derivation.evaluate(numbers).floats()["theta_s"], rel=1e-12)
+
+
+def test_a_penalty_that_is_multiplied_has_an_article_and_a_name_has_none() -> None:
+    assert rule_of("0.04*k3-loss").title == "0.04 times the k3 estimator in the loss"
+    assert rule_of("0.01*entropy").title == "0.01 times the entropy bonus"
+    assert rule_of("2*reinforce").title == "2 times REINFORCE, return form"

@@ -64,8 +64,24 @@ def test_which_stage_is_fed(explained) -> None:
         assert rows[name]["norm_share"] == pytest.approx(g_d / (g_s + g_d), rel=1e-9), name
 
 
-def test_what_the_kl_does(explained) -> None:
+def moves(gradient):
+    """What a step along the gradient does to p, a and b: its entry of the logit times x(1 - x)."""
+    return {name: x * (1 - x) * g for name, x, g in zip("pab", POLICY, gradient, strict=True)}
+
+
+def assert_moves(row, gradient) -> None:
+    for name, change in moves(gradient).items():
+        assert row[name]["change"] == pytest.approx(change, rel=1e-9), name
+
+
+def test_what_the_kl_does(explained, dstheory) -> None:
     found = explained(*KL)
+    for row, gradient in zip(found["moves"], (WHOLE, REWARD, PENALTY), strict=True):
+        assert_moves(row, gradient)
+    # The reference has a smaller p and a smaller a, and a larger b: the KL pulls each of them towards it.
+    assert [change > 0 for change in moves(PENALTY).values()] == [False, False, True]
+    shown = " ".join(dstheory("explain", "mine.yaml", *CHAIN, *KL).out.split())
+    assert "KL in the loss: lowers p (fewer right answers, takes back " in shown
     (row,) = [row for row in found["attribution"] if row["name"] == "KL in the loss"]
     accuracy = brute.update(LISTED, lambda e: e.reward)
     for stage, here, there in zip(("sample", "decide"), brute.stages(PENALTY), brute.stages(accuracy), strict=True):
@@ -83,6 +99,7 @@ def test_what_dr_grpo_would_change(explained) -> None:
     assert changed == {"normaliser": ("batch-tokens", "constant"), "max_tokens": (1.0, 512)}
     assert against["factor"] == pytest.approx(dict.fromkeys(("sample", "decide", "both"), TOKENS / 512), rel=1e-9)
     assert against["degrees"] == {"sample": 0.0, "decide": 0.0, "both": 0.0}
+    assert_moves(against["moves"][1], [g * TOKENS / 512 for g in WHOLE])
 
 
 def test_what_sft_would_do(explained) -> None:
@@ -102,6 +119,8 @@ def test_what_sft_would_do(explained) -> None:
     for i, stage in enumerate(("sample", "decide")):
         assert against["factor"][stage] == pytest.approx(brute.length(there[i]) / brute.length(here[i]), rel=1e-9)
         assert against["degrees"][stage] == pytest.approx(brute.degrees(here[i], there[i]), abs=1e-6)
+    assert_moves(against["moves"][0], WHOLE)
+    assert_moves(against["moves"][1], sft)
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,32 @@ def test_estimators_are_defined_where_they_stand(dstheory) -> None:  # noqa: F81
     assert "beta 0.05, k1 = log(pi/ref)" in said(dstheory, "trl:rloo")
 
 
+def test_the_logged_loss_of_later_updates_is_said_to_fall_with_the_batchs_credits(dstheory) -> None:  # noqa: F811
+    later = "ratios multiply the credits: the value then falls as the policy follows the credits of this batch"
+    assert later not in said(dstheory, "trl:grpo")
+    assert f"From the second update on a batch on {later}" in said(dstheory, "trl:grpo", "num_iterations=4")
+    assert f"On responses of an earlier policy {later}" in said(dstheory, "trl:grpo", "--sampler", "0.5,0.75,0.35")
+    for without in (("verl:ppo", "actor_rollout_ref.actor.policy_loss.loss_mode=gpg"), ("trl:sft",), ("trl:dpo",)):
+        assert "ratios multiply" not in said(dstheory, *without)
+
+
+def test_a_user_of_k3_times_the_ratio_is_not_told_of_k2_alone(dstheory) -> None:  # noqa: F811
+    args = ("trl:grpo", "beta=0.04", "loss_type=dr_grpo", "--reference", "0.5,0.7,0.4")
+    corrected = said(dstheory, *args)
+    assert "O11: k3 times the ratio in the loss leaves out that a resample costs" in corrected
+    assert "D4: As a loss on the policy k3 times the ratio has the expected gradient of the reverse KL" in corrected
+    assert "of k2 = log(pi/ref)^2/2" in corrected  # where k2 is named it is defined
+    squared = said(dstheory, "verl:ppo", "actor_rollout_ref.actor.use_kl_loss=true", "actor_rollout_ref.actor.kl_loss_type=k2")
+    assert "O11: k2 in the loss leaves out" in squared
+
+
+def test_a_term_that_is_zero_has_no_size_and_lists_are_written_plainly(dstheory) -> None:  # noqa: F811
+    assert "as long as the reward's" not in said(dstheory, "trl:grpo", "beta=0.04")
+    text = said(dstheory, "trl:gkd")
+    assert "lmbda, seq_kd = 0.5, false: a share of the batches are" in text
+    assert "temperature = 0.9: both distributions are tempered" in text
+
+
 SAPO = ["algorithm.adv_estimator=grpo", "actor_rollout_ref.rollout.n=8",
         "actor_rollout_ref.actor.loss_agg_mode=seq-mean-token-mean",
         "actor_rollout_ref.actor.policy_loss.loss_mode=sapo"]  # fmt: skip

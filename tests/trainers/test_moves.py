@@ -166,8 +166,8 @@ def test_what_kl_in_the_loss_does_to_decisions_is_one_line(dstheory) -> None:
     said = lines(dstheory("explain", *SETTINGS, *CHAIN, *KL).out)
     assert said["KL in the loss"] == (
         f"KL in the loss: lowers p (fewer right answers, takes back {percent['p']} of the reward's effect); "
-        f"raises a (accepts more right answers, adds {percent['a']} of the reward's effect); "
-        f"raises b (resamples more wrong answers, adds {percent['b']} of the reward's effect); "
+        f"raises a (accepts more right answers, adds {percent['a']} to the reward's effect); "
+        f"raises b (resamples more wrong answers, adds {percent['b']} to the reward's effect); "
         f"lowers accuracy (takes back {percent['accuracy']} of the reward's effect)"
     )
     assert said["reward"] == (
