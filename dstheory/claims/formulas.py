@@ -333,11 +333,13 @@ def text(expression: Any) -> str:
 
 
 def latex(expression: Any) -> str:
-    r"""LaTeX without delimiters.
+    r"""LaTeX without delimiters; a text is the name of a symbol.
 
-    >>> latex(sympy.Symbol("dV/dtheta_s")), latex(sympy.Symbol("p_ref"))
-    ('\\frac{\\partial V}{\\partial \\theta_{s}}', 'p_{\\mathrm{ref}}')
+    >>> latex(sympy.Symbol("dV/dtheta_s")), latex(sympy.Symbol("p_ref")), latex("c_s")
+    ('\\frac{\\partial V}{\\partial \\theta_{s}}', 'p_{\\mathrm{ref}}', 'c_{s}')
     """
+    if isinstance(expression, str):
+        return _symbol(expression)
     return str(_LATEX.doprint(expression))
 
 

@@ -284,6 +284,8 @@ def _one_shot(of: str, group: Group, shot: OneShot, term: _Terms) -> list[Conclu
             (
                 f"{term('p')}: {rates.p.text()}, from {rates.attempts:,} samples of {rates.problems:,} problems.",
                 "Nobody could try again, so there are no decisions, and the log does not say whether reflection helps.",
+                "Answers that correct themselves within their text are taken apart by --reader transcript --field transcript=KEY "
+                "--segment markers.",
             ),
         )
     ]
