@@ -35,7 +35,9 @@ Exit codes:
   1  the file cannot be read, or the trainer would refuse it
   2  usage
 """
-_CHAIN = parameter_options("p", "a", "b", "max_turns", "answer_length", "decision_length", "expert", "reference", "sampler")
+_CHAIN = parameter_options(
+    "p", "a", "b", "max_turns", "answer_length", "decision_length", "expert", "reference", "sampler", "reward_functions"
+)
 
 
 @click.command(
@@ -108,10 +110,10 @@ def command(ctx: click.Context, /, **options: Any) -> None:  # fmt: skip
     """Say what the configuration FILE makes its trainer optimise, or what the defaults of TRAINER do.
 
     FILE is YAML or JSON, a Python file that calls the configuration class, or a shell script; KEY=VALUE overrides it. Rewards are
-    1 for a correct answer, without discount; the responses are the policy's own, as in the first update on a batch, those of
-    --sampler, or with --update those of the start.
+    1 for a correct answer, or --reward-functions, without discount; the responses are the policy's own, as in the first update on
+    a batch, those of --sampler, or with --update those of the start.
     """
-    from dstheory.trainers.configuration import configuration_of
+    from dstheory.trainers.configuration import configuration_of, with_rewards
     from dstheory.trainers.explanation import difference, explain
 
     if options["mdp_file"] is not None and options["log_file"] is not None:
@@ -126,6 +128,9 @@ def command(ctx: click.Context, /, **options: Any) -> None:  # fmt: skip
         changes = (*options["settings"], *options["changes"]) if same else options["changes"]
         what, of = (options["file"], trainer) if same else (options["against"], None)
         other = configuration_of(what, settings=changes, trainer=of, prompts=prompts)
+    if options["reward_functions"] is not None:
+        found = with_rewards(found, options["reward_functions"])
+        other = None if other is None else with_rewards(other, options["reward_functions"])
     where = _later(ctx, found, _place(ctx, options), options)
     explained = explain(found, where.place, longer=options["longer"], rng=options["seed"])
     against = None if other is None else _Against(other, difference(found.training, other.training, where.place))

@@ -22,6 +22,7 @@ from dstheory.dynamics.parameters import PARAMETERS, TOGETHER, value_at
 from dstheory.errors import DSTheoryError, RewardNotReadError
 from dstheory.objectives import Distillation, ExpertChain, WeightedSum, build, lookup
 from dstheory.objectives.base import Objective
+from dstheory.objectives.expectation.rewards import reward_terms
 from dstheory.objectives.mass import over_runs
 
 __all__ = ["FIELDS", "PAIRS", "POLICIES", "Chain", "objective_at", "optimizer_at", "problem_at", "training_at"]
@@ -129,7 +130,7 @@ def objective_at(
     if isinstance(text := fields.get("reward_functions"), str):
         if "reward_weights" in fields:
             raise DSTheoryError("reward_functions has weights in it: leave reward_weights out")
-        fields["reward_functions"], fields["reward_weights"] = _reward_functions(text)
+        fields["reward_functions"], fields["reward_weights"] = reward_terms(text)
     given = {**fields, "reference": reference} | ({"outcome": "return"} if rewards else {})
     kinds = [lookup(name) for name in names]
     if not any(kind is Distillation or "demonstrations" in getattr(kind, "__dataclass_fields__", {}) for kind in kinds):
@@ -149,18 +150,6 @@ def _together(settings: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
         own = {name: settings.get(part) for name, part in zip("pab", TOGETHER[option].parts, strict=True)}
         if any(value is not None for value in own.values()):
             yield option, option, Policy.minimal(**{n: value_at(settings, n) if v is None else v for n, v in own.items()})
-
-
-def _reward_functions(text: str) -> tuple[tuple[Any, ...], tuple[float, ...]]:
-    """Return reward functions and their weights of a text such as ``correct + -0.1*turns + 0.5*0,0,1,0``."""
-    functions: list[Any] = []
-    terms = parse(text)
-    for _, name in terms:
-        try:
-            functions.append(tuple(map(float, name.strip("()[]").split(","))) if "," in name else name)
-        except ValueError:
-            functions.append(name)  # refused by the objective, which says what there is
-    return tuple(functions), tuple(weight for weight, _ in terms)
 
 
 def _number(text: str) -> float:

@@ -44,6 +44,7 @@ def clipped(training: Training, mdp: TwoStageMDP, policy: Policy, sampler: Polic
     """
     t = training
     known = t.credit in ("group-mean", "leave-one-out") and t.masked == "none" and t.dead_groups == "kept"
+    known = known and not t.rewards and t.combine == "before"
     if t.method != "policy-gradient" or t.clip != "ppo" or t.ratio != "token" or not known:
         return None
     under, rho = solve(mdp, sampler), token_ratios(policy, sampler, solve(mdp, policy))

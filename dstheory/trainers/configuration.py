@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
-from math import inf
+from math import inf, isfinite
 from pathlib import Path
 from typing import Any
 
 from dstheory.errors import DSTheoryError, UnknownNameError
+from dstheory.objectives.expectation.rewards import reward_terms
 from dstheory.readers.messages import nearest, shown
 from dstheory.texts import printable
 from dstheory.trainers.conditions import close, holds, text_of
@@ -121,6 +122,30 @@ def configuration_of(
         else:
             found, why = _recognised(source, given, list(known.values()))
     return _resolve(source, given, found, why, prompts)
+
+
+def with_rewards(configuration: Configuration, text: str) -> Configuration:
+    """Return a configuration whose reward functions are known, each times its ``reward_weights``.
+
+    Raises:
+        DSTheoryError: a trainer without rewards, no such reward function, or not one weight for each.
+
+    >>> found = configuration_of("trl:grpo", settings=("reward_weights=[1,0.5]",))
+    >>> with_rewards(found, "correct + -0.1*turns").training.rewards
+    'correct + -0.05*turns'
+    """
+    t, given = configuration.training, next((s.value for s in configuration.settings if s.key == "reward_weights"), None)
+    if t.method != "policy-gradient":
+        raise DSTheoryError(f"{configuration.trainer.name} pays no rewards: leave the reward functions out")
+    functions, weights = reward_terms(text)
+    own = given if isinstance(given, list) else [1.0] * len(functions)
+    if len(own) != len(functions) or not all(isinstance(w, (int, float)) and isfinite(w) for w in own):
+        raise DSTheoryError(f"reward_weights is {shown(given)}: must be {len(functions)} finite numbers, one per reward function")
+    names = [name if isinstance(name, str) else ",".join(f"{x:g}" for x in name) for name in functions]
+    each = [(a * b, name) for a, b, name in zip(own, weights, names, strict=True)]
+    rewards = " + ".join(name if weight == 1.0 else f"{weight:.15g}*{name}" for weight, name in each)
+    lacks = tuple(lack for lack in configuration.lacks if lack.key != "reward_weights")
+    return replace(configuration, training=replace(t, rewards=rewards), lacks=lacks)
 
 
 def _setting(text: str) -> KeyValue:

@@ -42,7 +42,7 @@ def logged_loss(training: Training, solution: Solution) -> float | None:
     (0.0, True)
     """
     t = training
-    if t.credit == "other" or t.whitening == "again":
+    if t.credit == "other" or t.whitening == "again" or t.rewards or t.combine != "before":
         return None
     if t.method == "dpo":
         loss, at = pair_loss(t.loss, beta=t.beta, smoothing=t.smoothing, tau=t.tau), np.zeros(())

@@ -60,7 +60,7 @@ def statements(training: Training, *, off_policy: bool = False) -> list[tuple[st
     >>> [claim for claim, _ in statements(Training(method="dpo", beta=0.1))]
     ['O2', 'O2-start']
     """
-    if training.credit == "other":
+    if training.credit == "other" or training.rewards or training.combine != "before":  # claims are of right and wrong alone
         return []
     found = (one for one in all_statements() if one.off_policy or not off_policy)
     return [(one.claim, one.sentence(training)) for one in found if one.speaks_of(training)]

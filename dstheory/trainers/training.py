@@ -24,6 +24,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "masked": ("none", "numerator", "both"),
     "whitening": ("none", "again"),
     "loss": tuple(LOSSES),
+    "combine": ("before", "after-batch"),
 }
 """Fields that are words, and the words."""
 
@@ -64,6 +65,10 @@ class Training:
         whitening: whether credits are, after that (``again``), centred and divided once more over the tokens of the batch.
         interpolation: of distillation: 1 for the reverse KL, 0 for the forward KL, between them Jensen-Shannon's.
         own_share: of distillation: the share of batches whose responses are the policy's own; the others are the teacher's.
+        rewards: reward functions with their weights, as :func:`~dstheory.objectives.expectation.rewards.reward_terms` reads them;
+            "" for correctness alone.
+        combine: whether rewards are added ``before`` credits are formed, or have credits of their own, whose sum is divided again
+            by its standard deviation over the batch (``after-batch``).
         loss: of a pair of responses (DPO).
         smoothing: share of preferences that are taken to be wrong.
         tau: temperature of the loss ``discopop``.
@@ -102,6 +107,8 @@ class Training:
     whitening: str = "none"
     interpolation: float = 1.0
     own_share: float = 1.0
+    rewards: str = ""
+    combine: str = "before"
     loss: str = "sigmoid"
     smoothing: float = 0.0
     tau: float = 0.05
@@ -116,6 +123,8 @@ class Training:
         """
         if name in CHOICES:
             return "" if value in CHOICES[name] else f"must be one of {', '.join(CHOICES[name])}"
+        if name == "rewards":
+            return "" if isinstance(value, str) else "must be a text"
         if name == "reward_kl_after":
             return "" if isinstance(value, bool) else "must be true or false"
         if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:

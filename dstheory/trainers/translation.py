@@ -51,6 +51,7 @@ from dstheory.objectives import (
     SFTTokenMean,
     WeightedSum,
 )
+from dstheory.objectives.expectation.rewards import reward_terms
 from dstheory.trainers.others import LARGEST_BATCH, AgainstOthersRow, OverBatchRow
 from dstheory.trainers.training import Training
 
@@ -126,6 +127,8 @@ def parts(
             return _taught(training, expert)
     masked = training.masked if solution.mdp.max_turns else "none"  # without a cap no response is cut off
     reward, factor = _reward(training, solution, reference, masked)
+    if training.rewards or training.combine != "before":
+        reward = _several(training, reward)
     if sampler is not None:
         reward = _off_policy(training, reward, sampler)
     found = [Part("reward", reward, factor)]
@@ -144,6 +147,21 @@ def parts(
         found.append(Part("entropy", EntropyBonus(alpha=training.entropy)))
     terms = WeightedSum(tuple(part.objective for part in found), tuple(part.factor for part in found)).terms
     return [replace(part, objective=term) for part, term in zip(found, terms, strict=True)]
+
+
+def _several(training: Training, reward: Objective) -> Objective:
+    """Return the reward term of several reward functions.
+
+    Raises:
+        ChainError: a credit of which that is not modelled.
+    """
+    if type(reward) not in (CISPO, DAPO, DAPOBatch, DrGRPO, GRPO, GSPO, RLOO) or training.std == "batch":
+        std = f" over the standard deviation of the {training.std}" if training.std in ("batch", "others") else ""
+        raise ChainError(f"several reward functions with the credit {training.credit}{std} is not modelled")
+    assert isinstance(reward, GroupObjective)
+    functions, weights = reward_terms(training.rewards or "correct")
+    combine: Any = training.combine
+    return replace(reward, reward_functions=functions, reward_weights=weights, combine=combine)
 
 
 _BASELINES = {"group-mean": "group", "leave-one-out": "others"}

@@ -111,12 +111,19 @@ def rows(t: Training) -> list[tuple[str, str]]:
                 f"{t.interpolation:g} KL(teacher || m) + {1 - t.interpolation:g} KL(pi || m), m = {t.interpolation:g} teacher + "
                 f"{1 - t.interpolation:g} pi,",
             )
-            whose = "that the policy visits" if t.own_share == 1 else (
-                f"that is visited, in a share {t.own_share:g} of the batches by the policy, else by the teacher"
+            whose = (
+                "that the policy visits"
+                if t.own_share == 1
+                else (f"that is visited, in a share {t.own_share:g} of the batches by the policy, else by the teacher")
             )
             return [("credit", f"{which} of whole distributions at every state {whose}, visits held fixed"),
                     ("divided by", _normaliser(t))]  # fmt: skip
     found = [("credit", _credit(t)[0]), ("token weight", _weight(t)[0]), ("divided by", _normaliser(t))]
+    if t.rewards or t.combine != "before":
+        how = "added before credits are formed"
+        if t.combine != "before":
+            how = f"each with a credit of its own; their sum is divided by its standard deviation over the batch{_plus(t)}"
+        found.insert(0, ("rewards", f"{t.rewards or 'correct'}, {how}"))
     if t.dead_groups != "kept":
         found.append(("groups", f"those whose rewards are all equal are {t.dead_groups}"))
     if t.masked != "none":
@@ -138,6 +145,10 @@ def rows(t: Training) -> list[tuple[str, str]]:
     if t.updates > 1:
         found.append(("updates", f"{t.updates:g} on each batch of responses: ratios are 1 in the first, which is shown"))
     return found
+
+
+def _plus(t: Training) -> str:
+    return f" + {t.epsilon:g}" if t.epsilon else ""
 
 
 def _pair(t: Training) -> PairLoss | None:
@@ -208,6 +219,10 @@ def _both(t: Training) -> tuple[str, str]:
             return (f"{rest} log({mix} teacher/pi + {rest})/{below}",
                     rf"\frac{{{rest}\log({mix}\,\mathrm{{teacher}}/\pi+{rest})}}{{{tex_below}}}")  # fmt: skip
     (_, plain, tex), (_, weight, tex_weight) = _credit(t), _weight(t)
+    if t.combine != "before":
+        plain, below_it = f"(sum over rewards of w {plain})", f"std of batch{_plus(t)}"
+        plain = f"{plain}/({below_it})"
+        tex = rf"\tfrac{{\sum_k w_k{tex}}}{{\mathrm{{std}}_\mathrm{{batch}}{_plus(t).replace(' ', '')}}}"
     if t.factor != 1.0:
         weight, tex_weight = f"{t.factor:g} {weight}", rf"{t.factor:g}\,{tex_weight}"
     after = t.reward_kl_after and t.credit != "critic"

@@ -10,12 +10,15 @@ import pytest
 
 from dstheory import Policy, TwoStageMDP, solve
 from dstheory.errors import DSTheoryError, UnknownNameError
-from dstheory.objectives import DPO, Distillation
+from dstheory.objectives import DPO, GRPO, DAPOBatch, Distillation
 from dstheory.trainers import Configuration, configuration_of
+from dstheory.trainers.clipping import clipped
+from dstheory.trainers.configuration import with_rewards
 from dstheory.trainers.libraries import libraries
 from dstheory.trainers.logged import logged_loss, why_not
 from dstheory.trainers.statements import statements
 from dstheory.trainers.translation import objective_of
+from dstheory.trainers.words import latex, rows
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "trainers"
 GROUP = {"credit": "group-mean", "std": "group", "ddof": 1}
@@ -282,6 +285,64 @@ def test_a_divergence_between_both_kl_is_read(trainer: str, settings: tuple[str,
     g = objective_of(found.training, s, reference=s.policy, expert=teacher).gradient(s)
     np.testing.assert_allclose(g.sample, own * on.sample + (1 - own) * off.sample, rtol=1e-12)
     np.testing.assert_allclose(g.decide, own * on.decide + (1 - own) * off.decide, rtol=1e-12)
+
+
+FUNCTIONS = "correct + 0.5*turns + 0,1,0.25,1"
+SEVERAL = ("correct", "turns", (0.0, 1.0, 0.25, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("settings", "combine", "weights", "makes"),
+    [
+        (("loss_type=grpo",), "before", (1.0, 0.5, 1.0), lambda **k: GRPO(epsilon=1e-4, **k)),
+        (("loss_type=grpo", "reward_weights=[2,1,-0.5]"), "before", (2.0, 0.5, -0.5), lambda **k: GRPO(epsilon=1e-4, **k)),
+        (("multi_objective_aggregation=normalize_then_sum", "scale_rewards=none"), "after-batch", (1.0, 0.5, 1.0),
+         lambda **k: DAPOBatch(epsilon=1e-4, clip_high=0.2, **k)),
+    ],
+)  # fmt: skip
+def test_reward_functions_are_those_of_the_objective(settings, combine: str, weights, makes) -> None:
+    found = with_rewards(configuration_of("trl:grpo", settings=settings), FUNCTIONS)
+    t = found.training
+    assert ((t.combine, found.lacks), "reward_weights" in dict(rows(t))["rewards"]) == ((combine, ()), False)
+    s = solve(TwoStageMDP.minimal(gamma=1.0, max_turns=3, sample_length=[[3, 30]]), Policy.minimal(p=0.4, a=0.7, b=0.5))
+    whole = objective_of(t, s, reference=s.policy, expert=s.policy)
+    assert whole == makes(reward_functions=SEVERAL, reward_weights=weights, combine=combine)
+    assert np.isfinite(whole.gradient(s).sample).all()
+    assert (statements(t), logged_loss(t, s)) == ([], None)
+    assert latex(t).count("{") == latex(t).count("}")
+    assert clipped(t, s.mdp, s.policy, Policy.minimal(p=0.5, a=0.5, b=0.5)) is None
+
+
+def test_one_reward_that_is_normalised_twice_is_divided_by_a_number_more() -> None:
+    t = configuration_of("trl:grpo", settings=("multi_objective_aggregation=normalize_then_sum",)).training
+    s = solve(TwoStageMDP.minimal(gamma=1.0), Policy.minimal(p=0.4, a=0.7, b=0.5))
+    one, other = (objective_of(each, s, reference=s.policy, expert=s.policy).gradient(s)
+                  for each in (t, configuration_of("trl:grpo").training))  # fmt: skip
+    x = float(s.accuracy[0])
+    mixed = (7 / 8) * (1 - x**8 - (1 - x) ** 8)  # the mean square of a credit, but for epsilon
+    np.testing.assert_allclose(one.decide, other.decide / (mixed**0.5 + 1e-4), rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (("trl:sft", "--reward-functions", "correct+turns"), "SFTTrainer pays no rewards"),
+        (("trl:grpo", "reward_weights=[1,2]", "--reward-functions", "turns"), "reward_weights is [1, 2]: must be 1 finite"),
+        (("trl:grpo", "--reward-functions", "correct+length"), "reward function is 'length': must be one of correct"),
+    ],
+)
+def test_reward_functions_that_make_no_sense_are_refused(dstheory, args: tuple[str, ...], says: str) -> None:
+    ran = dstheory("explain", *args)
+    assert ran.code != 0
+    assert says in ran.err
+
+
+@pytest.mark.parametrize("settings", [("scale_rewards=batch",), ("beta=0.1",)])
+def test_reward_functions_are_shown_or_said_to_be_left_out(dstheory, settings: tuple[str, ...]) -> None:
+    ran = dstheory("explain", "trl:grpo", *settings, "--reward-functions", "correct + -0.1*turns", "--max-turns", 3, "--json")
+    assert ran.result["objective"]["parts"]["rewards"] == "correct + -0.1*turns, added before credits are formed"
+    missing = "several reward functions with the credit group-mean over the standard deviation of the batch is not modelled"
+    assert ran.result["not_attributed"] == (missing if settings == ("scale_rewards=batch",) else "")
 
 
 def test_smoothing_that_a_loss_of_pairs_does_not_use_is_told() -> None:

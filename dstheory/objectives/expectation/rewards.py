@@ -19,10 +19,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
+from dstheory.about import parse
 from dstheory.chain.bellman import Values
 from dstheory.chain.contrast import Contrast
 from dstheory.chain.exact import Solution
@@ -202,6 +203,27 @@ def joint_reward(solution: Solution, rewards: Sequence[ResponseReward]) -> tuple
         tuple(float(i) for i in range(len(values))) if len(values) > 2 else None,
     )
     return found, tuple(tuple(float(v) for v in row) for row in values)
+
+
+def reward_terms(text: str) -> tuple[tuple[RewardFunction, ...], tuple[float, ...]]:
+    """Return reward functions and their weights of a text.
+
+    Raises:
+        DSTheoryError: a name is missing, a factor is no number, or one of them is no reward function.
+
+    >>> reward_terms("correct + -0.1*turns + 0.5*0,0,1,0")
+    (('correct', 'turns', (0.0, 0.0, 1.0, 0.0)), (1.0, -0.1, 0.5))
+    """
+    functions: list[RewardFunction] = []
+    terms = parse(text)
+    for _, name in terms:
+        try:
+            function: Any = tuple(map(float, name.strip("()[]").split(","))) if "," in name else name
+        except ValueError:
+            function = name
+        check_reward_function(function)
+        functions.append(function)
+    return tuple(functions), tuple(weight for weight, _ in terms)
 
 
 def check_reward_function(function: object) -> None:
