@@ -7,6 +7,7 @@ import importlib
 import json
 import os
 import sys
+from datetime import UTC, datetime
 
 from benchmarks import commands
 from benchmarks.history import record, write_pages
@@ -39,16 +40,16 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     Clock.processor = arguments.processor_time
-    reports, load = [], os.getloadavg()
+    reports, began, load = [], datetime.now(UTC), os.getloadavg()[0]
     for key in arguments.only or WORKLOADS:
         print(f"running {key} ...", file=sys.stderr, flush=True)
         if key in commands.WORKLOADS:
             reports.append(commands.run(key, repeats=arguments.repeats))
         else:
             reports.append(importlib.import_module(WORKLOADS[key]).run(repeats=arguments.repeats))
-    if arguments.record:
-        record(reports, load)
-        write_pages()
+        if arguments.record:  # after every workload: what is measured is kept
+            record(reports, began, load)
+            write_pages()
     if arguments.json:
         print(json.dumps({"machine": machine(), "reports": [report.as_dict() for report in reports]}, indent=2))
     else:

@@ -7,7 +7,7 @@ import os
 import platform
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from benchmarks.measure import Clock
 from benchmarks.report import Report, machine, number
 from dstheory._version import __version__
 
-__all__ = ["newest", "record", "table", "write_pages"]
+__all__ = ["record", "table", "write_pages"]
 
 RESULTS = Path(__file__).parent / "results"
 DOCS = Path(__file__).parents[1] / "docs"
@@ -25,7 +25,7 @@ _PACKAGES = ("numpy", "numba", "scipy", "sympy", "z3-solver", "matplotlib", "pya
 _HEAD = """# Benchmarks over time
 
 Written by `python -m benchmarks --record` from the files of `benchmarks/results/`, one per run, with versions, processor and all
-timings; [speed](speed.md) says what the workloads are, and holds the newest run. Ratios are of contenders of one run, so that
+timings; [speed](speed.md) says what the workloads are, and holds the newest figures. Ratios are of contenders of one run, so that
 they can be compared between machines; **bold** is what misses its bound.
 """
 
@@ -40,34 +40,30 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def record(reports: Sequence[Report], began: tuple[float, ...]) -> Path:
+def record(reports: Sequence[Report], began: datetime, load: float) -> Path:
     """Keep a run: its time, the processor, its load before and after, the versions, and all rows and ratios.
 
     Args:
-        reports: of its workloads.
-        began: the load averages when it began.
+        reports: of its workloads, or of those that are done: called again, it writes the same file.
+        began: when it began.
+        load: of the machine then.
     """
-    now = datetime.now(UTC)
     run = {
-        "when": now.strftime("%Y-%m-%d %H:%M"),
+        "when": began.strftime("%Y-%m-%d %H:%M"),
         "machine": machine(),
         "clock": "processor time" if Clock.processor else "wall clock",
-        "load": [round(began[0], 2), round(os.getloadavg()[0], 2)],
+        "load": [round(load, 2), round(os.getloadavg()[0], 2)],
         "versions": _versions(),
     }
-    path = RESULTS / f"{now:%Y%m%d-%H%M%S}.json"
+    path = RESULTS / f"{began:%Y%m%d-%H%M%S}.json"
     RESULTS.mkdir(exist_ok=True)
-    path.write_text(json.dumps({**run, "reports": [report.as_dict() for report in reports]}, indent=1) + "\n", encoding="utf-8")
+    text = json.dumps({**run, "reports": [report.as_dict() for report in reports]}, indent=1, default=float)  # NumPy's numbers
+    path.write_text(text + "\n", encoding="utf-8")
     return path
 
 
 def _runs() -> list[dict[str, Any]]:
     return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json"))]
-
-
-def newest() -> dict[str, Any]:
-    """Return the newest run that is kept."""
-    return _runs()[-1]
 
 
 def _measured(report: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -82,18 +78,19 @@ def _measured(report: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
         yield "largest relative difference from a contender", f"{max(differences.values()):.0e}", "at most 1e-09"
 
 
-def table(run: Mapping[str, Any]) -> str:
-    """Return a run as a table, all its targets with what they are over."""
-    before, after = run["load"]
-    lines = [
-        f"Run of {run['when']} UTC, {run['machine']}, {run['clock']}; load {before:g} before, {after:g} after. "
-        "Medians; **bold** misses what was asked.",
-        "",
-        "| | measured | | asked |",
-        "|---|---|---:|---:|",
-    ]
-    for report in run["reports"]:
-        first = f"**{report['key']}** {report['title']}"
+def table() -> str:
+    """Return a table of all targets, each workload from the newest run that has it."""
+    runs = _runs()
+    owner = {report["key"]: i for i, run in enumerate(runs) for report in run["reports"]}
+    lines = []
+    for i in sorted(set(owner.values())):
+        run, keys = runs[i], ", ".join(key for key, run_of in owner.items() if run_of == i)
+        load = " to ".join(f"{load:g}" for load in run["load"])
+        lines.append(f"* {keys}: run of {run['when']} UTC, {run['machine']}, {run['clock']}, load {load}.")
+    lines += ["", "Medians; **bold** misses what was asked.", "", "| | measured | | asked |", "|---|---|---:|---:|"]
+    for key, i in owner.items():
+        report = next(report for report in runs[i]["reports"] if report["key"] == key)
+        first = f"**{key}** {report['title']}"
         for name, shown, asked in _measured(report):
             lines.append(f"| {first} | {name} | {shown} | {asked} |")
             first = ""
@@ -101,7 +98,7 @@ def table(run: Mapping[str, Any]) -> str:
 
 
 def write_pages() -> None:
-    """Write the page of all runs, a row per target and a column per run, and the newest run into the page on speed."""
+    """Write the page of all runs, a row per target and a column per run, and the newest figures into the page on speed."""
     runs = _runs()
     cells: dict[tuple[str, str, str], dict[int, str]] = {}
     for i, run in enumerate(runs):
@@ -119,4 +116,4 @@ def write_pages() -> None:
         lines.append(f"| {workload} | {name} | {asked} | {' | '.join(found.get(i, '') for i in range(len(runs)))} |")
     (DOCS / "benchmarks.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     page = DOCS / "speed.md"
-    page.write_text(BLOCK.sub(lambda _: table(runs[-1]), page.read_text(encoding="utf-8")), encoding="utf-8")
+    page.write_text(BLOCK.sub(lambda _: table(), page.read_text(encoding="utf-8")), encoding="utf-8")

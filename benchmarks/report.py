@@ -39,7 +39,7 @@ class Target:
         """Whether the bound holds; None if it was not measured."""
         if self.measured is None:
             return None
-        return self.measured >= self.bound if self.at_least else self.measured <= self.bound
+        return bool(self.measured >= self.bound if self.at_least else self.measured <= self.bound)
 
 
 @dataclass
