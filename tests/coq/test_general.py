@@ -68,6 +68,8 @@ WRONG = {
     "scale": ("Slopes", "= N / N1 * (Rs j - Rr j - g * V_R).", "= N1 / N * (Rs j - Rr j - g * V_R)."),
     "multiplier": ("Lengths", "ref i * exp ((Q i - mu) / T i - 1).", "ref i * exp ((Q i - mu) / T i)."),
     "normaliser": ("Lengths", "\\/ Z0 = exp 1).", "\\/ Z0 = 1)."),
+    "frozen": ("Frozen", "stops V c + (1 - stops V v) <= 1) ->", "stops V c + (1 - stops V v) <= 2) ->"),
+    "factors": ("Frozen", "share_odds z S' D < share_odds z S D.", "share_odds z S D < share_odds z S' D."),
     "point": ("Gradient", "/\\ d < 0.", "/\\ d > 0."),
 }
 
