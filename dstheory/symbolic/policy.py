@@ -110,7 +110,27 @@ def differentiate(expr: sp.Expr, logit: Logit) -> sp.Expr:
     >>> differentiate(sp.log(p), policy.logit("theta_s"))
     1 - p
     """
-    return sp.Add(*[sp.diff(expr, x) * rate for x, rate in logit.rates])
+    return sp.Add(*[_derivative(expr, x) * rate for x, rate in logit.rates])
+
+
+def _derivative(expr: sp.Expr, x: sp.Symbol) -> sp.Expr:
+    """Return what ``sp.diff`` does; by the usual rules alone, where it asks itself on the way what is finite and what is zero."""
+    if not expr.has(x):
+        return sp.S.Zero
+    if expr == x:
+        return sp.S.One
+    if expr.is_Add:
+        return sp.Add(*[_derivative(arg, x) for arg in expr.args])
+    if expr.is_Mul:
+        args = list(enumerate(expr.args))
+        return sp.Add(*[sp.Mul(*expr.args[:i], _derivative(arg, x), *expr.args[i + 1 :]) for i, arg in args if arg.has(x)])
+    if expr.is_Pow and not expr.exp.has(x):
+        return expr * (_derivative(expr.base, x) * expr.exp / expr.base)
+    if isinstance(expr, sp.exp):
+        return expr * _derivative(expr.args[0], x)
+    if isinstance(expr, sp.log):
+        return _derivative(expr.args[0], x) / expr.args[0]
+    return sp.diff(expr, x)
 
 
 @cache

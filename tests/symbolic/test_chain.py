@@ -12,7 +12,7 @@ from dstheory.errors import ChainError
 from dstheory.rational import factored, is_zero
 from dstheory.rational.symbols import domain_of, latex_name, symbol
 from dstheory.symbolic.chain import UNDISCOUNTED, Payoff, SymbolicChain, discount, reward
-from dstheory.symbolic.policy import SymbolicPolicy, differentiate, general_policy, minimal_policy, softmax_rates
+from dstheory.symbolic.policy import SymbolicPolicy, _derivative, differentiate, general_policy, minimal_policy, softmax_rates
 from dstheory.symbolic.setting import setting
 from dstheory.symbolic.updates import trajectories
 
@@ -187,3 +187,15 @@ def test_domains_and_names() -> None:
     assert domain_of("l_C").text == "at least 1"
     assert latex_name("p_ref_t2") == r"p^{(2)}_{\mathrm{ref}}"
     assert latex_name("w_d_C") == "w_{d,C}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["x*(1 - x)*(1 - x*y)**3", "(1 - x)**2/(1 - x*y)", "log(x/(1 - x))*exp(-x*y)/x", "sqrt(x*y)", "x**y + y**x",
+     "exp(log(1 - x)**2)",
+     "Max(x, y) + Abs(x)", "y", "(x + y)*(x - y)/(x + 1)**(1/3)", "f(x*y)*x"],
+)  # fmt: skip
+def test_derivatives_are_those_of_sympy(text):
+    expression, x, y = sp.sympify(text), *sp.symbols("x y")
+    for variable in (x, y):
+        assert _derivative(expression, variable) == sp.diff(expression, variable)
