@@ -22,6 +22,8 @@ from dstheory.trainers.translation import few_prompts, left_out
 
 __all__ = ["Configuration", "Lack", "Setting", "configuration_of"]
 
+_LARGEST = 10**300
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -207,6 +209,8 @@ def _fit(trainer: Trainer, entries: Sequence[KeyValue]) -> tuple[int, int]:
 
 def _wrong(key: Key, value: Any) -> str:
     """Return what is wrong with a value of a key, "" if nothing is."""
+    if isinstance(value, int) and abs(value) > _LARGEST:  # more than a floating-point number holds
+        return "must be smaller than 1e300"
     if key.words and text_of(value) not in key.words:
         return f"must be one of {', '.join(key.words)}"
     if isinstance(key.default, bool):

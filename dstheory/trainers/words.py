@@ -55,9 +55,10 @@ def _credit(t: Training) -> tuple[str, str, str]:
     if t.std == "none":
         return f"{words}, not divided by a standard deviation", f"({plain})", rf"\big({formula}\big)"
     of = {"group": "group", "batch": "whole batch", "others": "group's others"}[t.std]
+    many = _prompts(t.std_prompts) if t.std == "batch" else ""
     kind = "" if t.ddof else "population "
     where = " where these differ" if t.std == "others" else ""
-    return (f"{words}, over the {kind}standard deviation of the {of}{tail}{where}", f"({plain})/({kind}std of {of}{tail})",
+    return (f"{words}, over the {kind}standard deviation of the {of}{many}{tail}{where}", f"({plain})/({kind}std of {of}{tail})",
             rf"\tfrac{{{formula}}}{{\mathrm{{std}}_\mathrm{{{t.std}}}{tex}}}")  # fmt: skip
 
 
@@ -169,9 +170,11 @@ def _normaliser(t: Training) -> str:
     words = _NORMALISERS[t.normaliser][0]
     if t.normaliser == "constant":
         words += f", {t.max_tokens:g}"
-    if t.normaliser in ("batch-tokens", "group-tokens") and t.prompts != inf:
-        words += f" ({t.prompts:g} {'prompt' if t.prompts == 1 else 'prompts'})"
-    return words
+    return words + (_prompts(t.prompts) if t.normaliser in ("batch-tokens", "group-tokens") else "")
+
+
+def _prompts(number: float) -> str:
+    return "" if number == inf else f" ({number:g} {'prompt' if number == 1 else 'prompts'})"
 
 
 def formula(t: Training) -> str:

@@ -192,6 +192,7 @@ REFUSED = {
     "loss_type: dapo\nnum_generations: 2.5\n": "mine.yaml, line 2: num_generations is 2.5: must be a whole number >= 1",
     "loss_type: dapo\nuse_bias_correction_kl: maybe\n": "line 2: use_bias_correction_kl is 'maybe': must be one of true, false",
     "loss_type: dapo\ngeneration_batch_size: 64\nsteps_per_generation: 4\n": "say the same: TRL takes one of them",
+    "loss_type: dapo\nscale_rewards: none\nnum_generations: " + "9" * 320: "line 3: num_generations is",
     "beta: 0.1\nnum_generations: 8\n": "mine.yaml may be of trl:grpo or trl:rloo: say which with --trainer",
     "colour: red\n": "no trainer could be told from its keys; say which with --trainer",
     "{}": "mine.yaml is of no trainer that is known",

@@ -66,6 +66,12 @@ def test_a_user_of_k3_times_the_ratio_is_not_told_of_k2_alone(dstheory) -> None:
     assert "O11: k2 in the loss leaves out" in squared
 
 
+def test_how_many_prompts_a_deviation_spans_is_said(dstheory) -> None:  # noqa: F811
+    few = said(dstheory, "trl:grpo", "scale_rewards=batch", "--prompts", "4")
+    assert "over the standard deviation of the whole batch (4 prompts) + 0.0001" in few
+    assert "over the standard deviation of the whole batch + 0.0001" in said(dstheory, "trl:grpo", "scale_rewards=batch")
+
+
 def test_a_term_that_is_zero_has_no_size_and_lists_are_written_plainly(dstheory) -> None:  # noqa: F811
     assert "as long as the reward's" not in said(dstheory, "trl:grpo", "beta=0.04")
     text = said(dstheory, "trl:gkd")
