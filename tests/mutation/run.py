@@ -58,6 +58,13 @@ SUITES |= dict.fromkeys(
     ],
     _ROWS,
 )  # fmt: skip
+_SETTINGS = "tests/objectives/test_settings.py"
+SUITES |= {
+    "objectives/margins.py": ["tests/objectives/test_pair_losses.py"],
+    "objectives/preference.py": [*_ROWS, "tests/objectives/test_pair_losses.py"],
+    "objectives/penalties.py": [*_CORE, "tests/objectives/test_distillation.py"],
+    **{f"objectives/{name}.py": [*_ROWS, _SETTINGS] for name in ("parts", "expectation/groups", "expectation/rewards")},
+}
 _TOKENS = [
     f"tests/tokens/test_{name}.py"
     for name in ("against_enumeration", "length", "token_chain", "token_errors", "large_tables", "ruled_out")
