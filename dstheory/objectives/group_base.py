@@ -326,7 +326,7 @@ class GroupObjective(ResponseObjective):
             terms = [Term(each, weight, table) for table, each in found]
         else:
             paid, from_mean = outcome.reward, outcome.values is None and isinstance(credit, GroupMean | LeaveOneOut)
-            if from_mean and self.mask_truncated == "none":
+            if from_mean and self.mask_truncated == "none" and not grouping.mixed:  # which groups are is told by the rewards
                 paid = outcome.reward.beyond_usual(under)
             each = effective_credit(credit, normaliser, grouping, under, replace(outcome, reward=paid), part)
             terms = [Term(each, weight, None if paid is outcome.reward else paid)]

@@ -6,6 +6,7 @@ probabilities reach down to exp(-2000) and whose terms nearly cancel (:mod:`obje
 
 from __future__ import annotations
 
+import math
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -19,11 +20,11 @@ from objectives.extremes import NoClosedFormError, gradient
 from objectives.instances import INSTANCES
 from strategies import Case, make_case
 
-from dstheory import solve
+from dstheory import Policy, TwoStageMDP, solve
 from dstheory.about import ABOUT
 from dstheory.attribution import InfiniteEnergyWarning, attribute
 from dstheory.errors import ChainError
-from dstheory.objectives import Objective
+from dstheory.objectives import DAPO, Objective
 
 TOLERANCE = 1e-9
 NOTHING = 1e-290  # a row whose true entries are all below this need only be below LITTLE
@@ -41,7 +42,7 @@ OVER_RESPONSES = {"gspo-1", "gspo-2", "dpo-0", "dpo-1"}
 _MIXED, _CHANCE = "probability of a mixed group", "chance of a (success|failure)"
 _RETURNS, _ANSWER = "variance of the returns", "chance of an answer"
 MAY_REFUSE: dict[str, tuple[float, str]] = {
-    "grpo-1": (0.06, f"{_RETURNS}|{_CHANCE}|{_ANSWER}"),
+    "grpo-1": (0.05, f"{_RETURNS}|{_CHANCE}|{_ANSWER}"),
     "rft-0": (0.05, "share of responses that are kept"),
     "rft-1": (0.05, "share of responses that are kept"),
     "rft-2": (0.05, "share of responses that are kept"),
@@ -62,7 +63,7 @@ MAY_REFUSE: dict[str, tuple[float, str]] = {
 FEW_DIGITS = "rounding of .* moves it"
 _SELDOM = 0.03
 MAY_LACK_DIGITS: dict[str, float] = {
-    "rloo-2": 0.15, "ppo-clip-1": 0.05, "grpo-1": 0.12, "grpo-no-std-0": 0.1, "grpo-no-std-1": 0.08,
+    "rloo-2": 0.15, "ppo-clip-1": 0.05, "grpo-1": 0.06, "grpo-no-std-0": 0.05, "grpo-no-std-1": 0.08,
     "dr-grpo-1": 0.15, "dapo-0": 0.05, "dapo-1": 0.08, "dapo-2": 0.05, "dapo-3": 0.12, "dapo-4": 0.05, "dapo-batch-2": 0.05,
     "gspo-1": 0.08, "gspo-2": 0.06, "cispo-1": 0.2, "dpo-0": 0.1, "dpo-1": 0.2, "dft-2": 0.05,
 }  # fmt: skip
@@ -207,6 +208,18 @@ def test_answers_too_rare_are_named_where_rounding_does_not_show_them(monkeypatc
     with pytest.raises(ChainError, match="chance of an answer and stop at turn 0, prompt 1, answer 2"):
         case = extreme_case(1637)
         LABELS["grpo-1"](case).gradient(solve(case.mdp, case.policy))
+
+
+@pytest.mark.parametrize("size", [3, math.inf])
+def test_groups_that_must_be_mixed_know_their_rewards_where_these_hardly_differ(size: float) -> None:
+    mdp = TwoStageMDP(correct=[[0, 0, 0]], max_turns=3, resample_cost=0.1, gamma=1.0)
+    solution = solve(mdp, Policy.tabular([[0.3, 0.1, -0.2]], [[-19.0, -19.5, -22.0]]))
+    drawn, kept = (DAPO(group_size=size, outcome="return", std=False, normalise_by="responses", dynamic_sampling=again)
+                   for again in (True, False))  # fmt: skip
+    found, all_of = drawn.ascent(solution), kept.ascent(solution)
+    share = all_of.decide / found.decide  # of groups that are mixed: only these have credits
+    assert 0.0 < share.min() < 1e-6 if size == 3 else share.min() == pytest.approx(1.0)
+    np.testing.assert_allclose(share, share[0, 0, 0], rtol=1e-6)
 
 
 @pytest.mark.slow

@@ -163,7 +163,7 @@ def effective_credit(
             _check_chances(solution, outcome, group)
         failure, success = two(credit, grouping, outcome.values, group, part)
         return EffectiveCredit.of_two(t, w * failure, w * success)
-    if credit is None and outcome.levels is not None:
+    if credit is None and grouping.mixed and outcome.levels is not None:
         assert grouping.group_size == inf  # what one response has to do with the others' depends on its value otherwise
         constant = w * _mixed_levels(inf, _level_shares(solution, outcome, np.zeros(1))[0])
         return EffectiveCredit(t, constant, 0.0 * constant)
