@@ -33,6 +33,8 @@ WRONG = {
     "padding": ("Trees", "S i = true -> forall j, (j < m i)%nat ->", "S i = false -> forall j, (j < m i)%nat ->"),
     "split": ("Splitting", "answer_s 1 (sampling_variance n", "answer_s 1 (decision_variance n"),
     "two tokens": ("Splitting", "((2 <= L)%nat -> e < P * (1 - P))", "((1 <= L)%nat -> e < P * (1 - P))"),
+    "twice": ("Trees", "has (next l) i = true -> j = l)", "has (next l) i = true -> True)"),
+    "again": ("Turns", "(row_variance m rho) / (1 - back t)).", "(row_variance m rho))."),
     "stage": ("ToGo", "(j < T)%nat -> to_go T l (2 * j) = g *", "(j <= T)%nat -> to_go T l (2 * j) = g *"),
     "no discount": ("ToGo", "(j < T)%nat -> g <> 1 ->", "(j < T)%nat -> g <> 0 ->"),
     "covariance": ("Normaliser", "E t W * dA + dC.", "E t W * dA."),

@@ -245,3 +245,49 @@ transitivity (Visits m (rows m z) t (fun _ _ _ => 0)).
   + rewrite (within_score m (rows m z) S v i j W E). ring.
 - clear. induction t as [e|i r next I]; simpl; [reflexivity|]. rewrite Sum_zero by (intros; rewrite I; ring). ring.
 Qed.
+
+(* Rows of their own for every prefix and turn: no number is used twice. Then one a holds every row's advantages. *)
+Fixpoint below n (p : nat -> bool) := match n with O => false | S n => orb (below n p) (p n) end.
+Fixpoint first n (p : nat -> bool) := match n with O => O | S n => if below n p then first n p else n end.
+
+Lemma below_iff n p : below n p = true <-> exists j, (j < n)%nat /\ p j = true.
+Proof.
+induction n as [|n I]; simpl; [split; [discriminate | intros [j [H _]]; lia]|]. rewrite Bool.orb_true_iff, I. split.
+- intros [[j [H E]]|E]; [exists j | exists n]; split; auto with arith.
+- intros [j [H E]]. destruct (Nat.eq_dec j n) as [->|N]; [right; exact E | left; exists j; split; [lia | exact E]].
+Qed.
+
+Lemma first_found n p : below n p = true -> (first n p < n)%nat /\ p (first n p) = true.
+Proof.
+induction n as [|n I]; simpl; [discriminate|]. destruct (below n p) eqn:B; intro H; [destruct (I eq_refl); split; [lia | assumption] | split; [lia | exact H]].
+Qed.
+
+Section Own.
+Variables (m : nat -> nat) (rho : nat -> nat -> R).
+Fixpoint has t i := match t with End _ => false | Row k r next => orb (Nat.eqb k i) (below (m k) (fun j => has (next j) i)) end.
+Fixpoint apart t := match t with End _ => True | Row k r next =>
+  (forall j, (j < m k)%nat -> has (next j) k = false)
+  /\ (forall j l i, (j < m k)%nat -> (l < m k)%nat -> has (next j) i = true -> has (next l) i = true -> j = l)
+  /\ forall j, (j < m k)%nat -> apart (next j) end.
+Fixpoint own t i j := match t with End _ => 0 | Row k r next =>
+  if Nat.eqb k i then advantage m rho k r next j else own (next (first (m k) (fun c => has (next c) i))) i j end.
+
+Lemma Every_has (P : nat -> (nat -> R) -> (nat -> tree) -> Prop) (X : nat -> Prop) t :
+  Every m P t -> (forall i, has t i = true -> X i) -> Every m (fun i r next => P i r next /\ X i) t.
+Proof.
+induction t as [e|k r next I]; intros H K; [exact H|]. destruct H as [H J]. split.
+- split; [exact H|]. apply K. simpl. rewrite Nat.eqb_refl. reflexivity.
+- intros j Hj. apply I; [apply J, Hj|]. intros i E. apply K. simpl. apply Bool.orb_true_iff. right. apply below_iff. exists j. split; assumption.
+Qed.
+
+Theorem own_rows t : apart t -> shared m rho t (own t).
+Proof.
+induction t as [e|k r next I]; intro H; [exact H|]. destruct H as [A [B C]]. split.
+- intros j _. simpl own. rewrite Nat.eqb_refl. reflexivity.
+- intros c Hc. pose proof (Every_has _ (fun i => has (next c) i = true) (next c) (I c (C c Hc)) (fun i E => E)) as F.
+  apply Every_and with (1 := F). intros i r' next' [E Hi] j Hj. rewrite <- E by exact Hj. simpl own.
+  destruct (Nat.eqb k i) eqn:Q; [apply Nat.eqb_eq in Q; subst; rewrite (A c Hc) in Hi; discriminate|].
+  assert (G : below (m k) (fun c => has (next c) i) = true) by (apply below_iff; exists c; split; assumption).
+  destruct (first_found _ _ G) as [G1 G2]. rewrite (B _ c i G1 Hc G2 Hi). reflexivity.
+Qed.
+End Own.
