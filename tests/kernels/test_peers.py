@@ -23,6 +23,7 @@ def test_a_loop_written_by_hand_in_c_agrees(real: type[np.floating], precision: 
         pytest.skip(str(error))  # a compiler without OpenMP
     for found, expected in zip(call(), ours(problem)(), strict=True):
         assert np.max(np.abs(found - expected)) <= precision * np.max(np.abs(expected))
+    assert (np.array([1e-310]) * 0.5 > 0.0).all()  # loading it has not turned subnormal numbers to 0 in this process
 
 
 def test_a_peer_that_does_not_come_up_says_why(tmp_path: Path) -> None:
