@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dstheory.cli.configured import Where, heading, lacking, place_from, said_of, shown_value, trainer_option
 from dstheory.cli.echo import echo, json_option, say
 from dstheory.cli.numbers import NumberRange
-from dstheory.cli.options import given_options, parameter_options, seed_option, settings_from
-from dstheory.texts import latex_text, markdown_cell, printable
+from dstheory.cli.options import parameter_options, seed_option
+from dstheory.texts import latex_text, markdown_cell
 
 if TYPE_CHECKING:
     from dstheory.comparison import Tilt
-    from dstheory.dynamics.problem import Chain
     from dstheory.trainers.configuration import Configuration
-    from dstheory.trainers.explanation import Explanation, StartingPoint, TrainingDifference
+    from dstheory.trainers.explanation import Explanation, TrainingDifference
     from dstheory.trainers.moves import Move, Moves
 
 EPILOG = """\b
@@ -48,7 +48,7 @@ _CHAIN = parameter_options(
 )
 @click.argument("file", metavar="FILE|TRAINER")
 @click.argument("settings", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option("--trainer", default=None, metavar="NAME", help="Whose configuration it is (trl:grpo, ...); default: recognised.")
+@trainer_option
 @click.option("--against", default=None, metavar="FILE|TRAINER", help="Compare with another configuration.")
 @click.option(
     "--with",
@@ -131,7 +131,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:  # fmt: skip
     if options["reward_functions"] is not None:
         found = with_rewards(found, options["reward_functions"])
         other = None if other is None else with_rewards(other, options["reward_functions"])
-    where = _later(ctx, found, _place(ctx, options), options)
+    where = _later(ctx, found, place_from(ctx, options), options)
     explained = explain(found, where.place, longer=options["longer"], rng=options["seed"])
     against = None if other is None else _Against(other, difference(found.training, other.training, where.place))
     show = {"text": _print_text, "markdown": _print_markdown, "latex": _print_latex}[options["style"]]
@@ -142,60 +142,12 @@ def command(ctx: click.Context, /, **options: Any) -> None:  # fmt: skip
 
 
 @dataclass(frozen=True)
-class _Where:
-    place: StartingPoint
-    name: str
-    reference: str
-
-    @property
-    def rates(self) -> tuple[float, float, float]:
-        """p, a and b of the policy on its chain."""
-        from dstheory.chain.exact import solve
-
-        found = solve(self.place.mdp, self.place.policy)
-        return float(found.p), float(found.a), float(found.b)
-
-
-@dataclass(frozen=True)
 class _Against:
     other: Configuration
     difference: TrainingDifference
 
 
-def _place(ctx: click.Context, options: dict[str, Any]) -> _Where:
-    """Return the chain, its policy, the reference and the expert that the options describe."""
-    from dstheory.cli.notes import reference_words
-    from dstheory.cli.options import Problem, chain_from
-    from dstheory.dynamics.conditions import expert_policy
-    from dstheory.dynamics.problem import problem_at
-    from dstheory.trainers.explanation import StartingPoint
-
-    given = given_options(ctx)
-    if options["log_file"] is not None:
-        for name in ("p", "a", "b"):
-            if name in given:
-                raise click.UsageError(f"--{name} is measured on the log: leave it or --log out", ctx)
-        chain = _measured(options)
-        settings = settings_from({k: v for k, v in options.items() if k != "answer_length"}, given)
-    else:
-        chain = chain_from(ctx, options)
-        settings = settings_from(options, given if chain.mdp is not None else options)
-    mdp, start, reference = problem_at(chain, {**settings, "gamma": 1.0})
-    if options["log_file"] is not None and options["reference"] is not None:
-        reference = expert_policy(mdp, start, **dict(zip("pab", options["reference"], strict=True)))
-    p, a, b = options["expert"]
-    problem = Problem(mdp, start, reference, chain.name, given)
-    words = reference_words(problem, {**options, "mdp_file": options["mdp_file"] or options["log_file"]})
-    if options["log_file"] is not None and options["reference"] is not None:
-        words = "p, a, b = " + ", ".join(f"{x:g}" for x in options["reference"])
-    sampler = None
-    if options["sampler"] is not None:
-        sampler = expert_policy(mdp, start, **dict(zip("pab", options["sampler"], strict=True)))
-    place = StartingPoint(mdp, start, reference, expert_policy(mdp, start, p=p, a=a, b=b), sampler)
-    return _Where(place, chain.name, words)
-
-
-def _later(ctx: click.Context, found: Configuration, where: _Where, options: dict[str, Any]) -> _Where:
+def _later(ctx: click.Context, found: Configuration, where: Where, options: dict[str, Any]) -> Where:
     """Return where the update of a number is made: the policy moved, its start as the sampler."""
     from dstheory.trainers.updates import later_update
 
@@ -213,26 +165,14 @@ def _later(ctx: click.Context, found: Configuration, where: _Where, options: dic
     return replace(where, place=place)
 
 
-def _measured(options: dict[str, Any]) -> Chain:
-    """Return the chain that a log shows, with the lengths that the options say: logs hold none."""
-    from dstheory.anatomy.export import measured_chain
-    from dstheory.anatomy.logs import read_log
-    from dstheory.dynamics.problem import Chain
-
-    log = read_log(options["log_file"])
-    made = measured_chain(log.episodes, cap=options["max_turns"])
-    mdp = made.mdp.replace(sample_length=[list(options["answer_length"])] * len(made.mdp.prompt_weight))
-    return Chain.of(mdp, made.policy, None, Path(options["log_file"]).name)
-
-
 # ---------------------------------------------------------------------- as text
 
 
-def _print_text(found: Explanation, against: _Against | None, where: _Where, options: dict[str, Any]) -> None:
+def _print_text(found: Explanation, against: _Against | None, where: Where, options: dict[str, Any]) -> None:
     from dstheory.cli.show import print_table
 
     configuration = found.configuration
-    say(_heading(configuration))
+    say(heading(configuration))
     say(f"\ncoefficient of one token, ascent:\n  {found.formula}\n")
     width = max(len(part) for part, _ in found.parts)
     for part, words in found.parts:
@@ -252,11 +192,6 @@ def _print_text(found: Explanation, against: _Against | None, where: _Where, opt
             say(f"  {line}")
 
 
-def _heading(configuration: Configuration) -> str:
-    trainer = configuration.trainer
-    return f"{configuration.name}: {trainer.name} of {trainer.library} {trainer.version} ({configuration.recognised_by})"
-
-
 def _settings_rows(configuration: Configuration) -> list[list[str]]:
     """Return key, value and origin of the keys that set something, those of the file first."""
     trainer = configuration.trainer
@@ -268,19 +203,13 @@ def _settings_rows(configuration: Configuration) -> list[list[str]]:
             continue
         origin = "command line" if setting.line is None else f"line {setting.line}"
         rows.append(
-            [setting.key, _shown(setting.value), origin if setting.given else f"default of {trainer.library} {trainer.version}"]
+            [
+                setting.key,
+                shown_value(setting.value),
+                origin if setting.given else f"default of {trainer.library} {trainer.version}",
+            ]
         )
     return rows
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (list, tuple)):
-        return ", ".join(map(_shown, value))[:60]
-    return f"{value:g}" if isinstance(value, float) else printable(value)[:60]
 
 
 def _attribution(found: Explanation) -> tuple[list[str], list[list[str]]]:
@@ -312,7 +241,7 @@ def _rate(value: float) -> str:
     return "-" if value != value else f"{value:.3g}"
 
 
-def _moves_caption(found: Explanation, where: _Where, options: dict[str, Any]) -> str:
+def _moves_caption(found: Explanation, where: Where, options: dict[str, Any]) -> str:
     """Say what p, a and b are, at whose policy this holds, and what the reference and the expert are where there are any."""
     t = found.configuration.training
     p, a, b = where.rates
@@ -328,9 +257,7 @@ def _moves_caption(found: Explanation, where: _Where, options: dict[str, Any]) -
     return text
 
 
-def _sections(
-    found: Explanation, against: _Against | None, where: _Where, options: dict[str, Any]
-) -> list[tuple[str, list[str]]]:
+def _sections(found: Explanation, against: _Against | None, where: Where, options: dict[str, Any]) -> list[tuple[str, list[str]]]:
     """Return the sections after the tables: heading and lines; those without lines are left out."""
     configuration = found.configuration
     told = [f"{row.name}: {row.note}" for row in found.attribution if row.note]
@@ -350,26 +277,18 @@ def _sections(
         ("How large the terms are", _sizes(found)),
         ("What is logged as the loss", [*loss, found.logged]),
         ("What is proved", [f"{claim}: {text}" for claim, text in found.notes]),
-        ("Not modelled, and left out of the numbers above", _lacks(configuration)),
+        ("Not modelled, and left out of the numbers above", lacking(configuration)),
         ("Not read, since only the shell or Python knows the value", unread),
         (
             "Unknown keys, not interpreted",
-            [_place_of(entry.key, entry.value, entry.line) for entry in configuration.unknown[:40]],
+            [said_of(entry.key, entry.value, entry.line) for entry in configuration.unknown[:40]],
         ),
     ]
     if len(configuration.unknown) > 40:
         sections[-1][1].append(f"and {len(configuration.unknown) - 40} more")
     if against is not None:
-        sections.insert(0, (f"Against {_heading(against.other)}", _compared(against, where)))
+        sections.insert(0, (f"Against {heading(against.other)}", _compared(against, where)))
     return [(title, lines) for title, lines in sections if lines]
-
-
-def _lacks(configuration: Configuration) -> list[str]:
-    return [f"{lack.key} = {_shown(lack.value)}: {lack.what}" for lack in configuration.lacks]
-
-
-def _place_of(key: str, value: Any, line: int | None) -> str:
-    return f"{key} = {_shown(value)} ({'command line' if line is None else f'line {line}'})"
 
 
 def _fed(found: Explanation, options: dict[str, Any]) -> list[str]:
@@ -391,7 +310,7 @@ def _fed(found: Explanation, options: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _stale(found: Explanation, where: _Where, options: dict[str, Any]) -> list[str]:
+def _stale(found: Explanation, where: Where, options: dict[str, Any]) -> list[str]:
     """Say what clipping leaves out, and what the update is beside that on the policy's own responses."""
     if found.stale is None:
         return []
@@ -465,9 +384,9 @@ def _way(name: str, move: Move, beside: Moves | None) -> str:
     return f"{'raises' if rises else 'lowers'} {name}" + (f" ({shown})" if shown else "")
 
 
-def _compared(against: _Against, where: _Where) -> list[str]:
+def _compared(against: _Against, where: Where) -> list[str]:
     found = against.difference
-    lines = [f"{name}: {_shown(here)} here, {_shown(there)} there" for name, here, there in found.fields]
+    lines = [f"{name}: {shown_value(here)} here, {shown_value(there)} there" for name, here, there in found.fields]
     if not found.fields:
         return ["the two are one objective"]
     if found.why_not:
@@ -476,7 +395,7 @@ def _compared(against: _Against, where: _Where) -> list[str]:
     lines.append(f"turned from the one here by degrees: {_three(found.turned, '.1f')}")
     pairs = [(name, *(_signed(getattr(row, name).change) for row in found.moves)) for name in _PUSHES]
     lines.append("change in one step, here and there: " + ", ".join(f"{name} {here} and {there}" for name, here, there in pairs))
-    lines += [f"not modelled there: {line}" for line in _lacks(against.other)]
+    lines += [f"not modelled there: {line}" for line in lacking(against.other)]
     return lines
 
 
@@ -488,7 +407,7 @@ def _three(of: Tilt, digits: str) -> str:
 # ---------------------------------------------------------------------- in other forms
 
 
-def _print_json(found: Explanation, against: _Against | None, where: _Where, options: dict[str, Any]) -> None:
+def _print_json(found: Explanation, against: _Against | None, where: Where, options: dict[str, Any]) -> None:
     from dstheory.cli.show import print_json
 
     chain = {"name": where.name, "reference": where.reference, "longer": options["longer"]}
@@ -500,8 +419,8 @@ def _print_json(found: Explanation, against: _Against | None, where: _Where, opt
     print_json({"chain": chain, **found.to_dict(), "update": update, "against": more})
 
 
-def _print_markdown(found: Explanation, against: _Against | None, where: _Where, options: dict[str, Any]) -> None:
-    echo(f"## {_heading(found.configuration)}\n")
+def _print_markdown(found: Explanation, against: _Against | None, where: Where, options: dict[str, Any]) -> None:
+    echo(f"## {heading(found.configuration)}\n")
     echo(f"`{found.formula}`\n")
     _markdown_table(["part", "what"], [list(part) for part in found.parts])
     _markdown_table(["key", "value", "from"], _settings_rows(found.configuration))
@@ -525,8 +444,8 @@ def _markdown_table(columns: list[str], rows: list[list[str]]) -> None:
     echo()
 
 
-def _print_latex(found: Explanation, against: _Against | None, where: _Where, options: dict[str, Any]) -> None:
-    echo(f"% {_heading(found.configuration)}")
+def _print_latex(found: Explanation, against: _Against | None, where: Where, options: dict[str, Any]) -> None:
+    echo(f"% {heading(found.configuration)}")
     echo(f"\\[ {found.latex} \\]")
     _latex_table(["part", "what"], [list(part) for part in found.parts])
     if found.attribution:

@@ -119,8 +119,16 @@ class Measured(TypedDict):
     covariance: NotRequired[Sequence[Any] | None]
 
 
+class Read(TypedDict):
+    file: str
+    trainer: str
+    found: str
+    training: Training
+
+
 class Signal(TypedDict):
     chain: str
+    configuration: Read | None
     objectives: Sequence[Measured]
     left_out: Sequence[LeftOut]
     notes: Sequence[str]

@@ -5,12 +5,16 @@ from __future__ import annotations
 import dataclasses
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from dstheory.cli import completion
+from dstheory.cli.configured import heading, lacking, place_from, said_of, trainer_option
 from dstheory.cli.echo import json_option, say
 from dstheory.cli.notes import chain_words, notes
 from dstheory.cli.options import (
@@ -19,18 +23,22 @@ from dstheory.cli.options import (
     figure_options,
     figures_as_asked,
     fresh_directory,
+    given_options,
     model_options,
     module_option,
     objective_from,
     objective_options,
     problem_from,
 )
+from dstheory.dynamics.parameters import TABLE
 from dstheory.errors import ChainError, DSTheoryError, RewardNotReadError
 
 if TYPE_CHECKING:
     from dstheory.chain.exact import Solution
     from dstheory.noise import Signal, StageSignal
     from dstheory.objectives import Objective
+    from dstheory.trainers.configuration import Configuration
+    from dstheory.trainers.training import Training
 
 EPILOG = """\b
 Examples:
@@ -38,6 +46,8 @@ Examples:
   dstheory signal --objective grpo --objective rloo --group-size 2 --no-figure
   dstheory signal --objective trl:grpo --group-size 8 --prompts 64 --p 0.1 --json --no-figure
   dstheory signal --mdp examples/three_prompts.json --sizes 2,4,8,16
+  dstheory signal examples/trainers/trl_grpo.yaml --p 0.1 --no-figure
+  dstheory signal trl:rloo beta=0 num_generations=4 --prompts 16 --no-figure
 """
 _MOST_SIZE = 4096
 
@@ -56,6 +66,9 @@ def _sizes(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int,
     name="signal", epilog=EPILOG, short_help="Signal and noise of a finite batch, stage by stage.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )  # fmt: skip
+@click.argument("file", required=False, metavar="[FILE|TRAINER]")
+@click.argument("settings", nargs=-1, metavar="[KEY=VALUE]...")
+@trainer_option
 @config_option
 @model_options
 @objective_options
@@ -80,54 +93,150 @@ def command(ctx: click.Context, /, **options: Any) -> None:
 
     The ratio is the norm of the expected update over the root of the trace of its covariance; it grows like the root of the
     number of groups. Groups whose rewards are all equal are dead: with a mean of the group for a baseline they teach nothing.
-    """
-    from dstheory.chain.exact import solve
 
+    With FILE, or TRAINER for its defaults, objective, group size and batch are those of a trainer's configuration, read as
+    `dstheory explain` reads it: rewards are 1 for a correct answer, or --reward-functions, without discount.
+    """
     if ctx.get_parameter_source("gamma") is click.core.ParameterSource.DEFAULT:
         options["gamma"] = 1.0  # verifiable rewards are not discounted
     began = time.monotonic()
     prompts = 32 if options["prompts"] is None else options["prompts"]
     if prompts == float("inf"):
         raise DSTheoryError("--prompts is inf: a batch without end has no noise; give the number of prompts per batch")
-    problem = problem_from(ctx, options)
-    solution = solve(problem.mdp, problem.start)
-    found, left_out = _found(problem, options, solution, prompts)
-    built = [(name, objective) for name, objective, _ in found]
-    said = notes(built, problem, options)
-    out = (
-        None
-        if options["no_figure"] or not (options["objectives"] or found)
-        else _draw(found, problem, options, solution, prompts, began)
-    )
+    asked = _configured(ctx, options, prompts) if options["file"] is not None else _named(ctx, options)
+    found, left_out = _found(asked, options, prompts)
+    said = [*asked.said, *notes([(name, objective) for name, objective, _ in found], asked.problem, options)]
+    out = None if options["no_figure"] or not (asked.by_name or found) else _draw(found, asked, options, prompts, began)
     if options["as_json"]:
-        _print_json(problem, options, found, left_out, said, out)
+        _print_json(asked, options, found, left_out, said, out)
     else:
-        _print(problem, found, left_out, said)
+        if asked.configuration is not None:
+            say(heading(asked.configuration))
+        _print(asked.problem, found, left_out, said)
         if out is not None:
             say(f"figure in {out}")
+
+
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """What the signal is asked of: objectives by name, each made for a group size (None for its own), on a chain."""
+
+    problem: Problem
+    makes: dict[str, Callable[[int | None], Objective]]
+    by_name: bool
+    configuration: Configuration | None = None
+    said: tuple[str, ...] = ()
+
+    @cached_property
+    def solution(self) -> Solution:
+        from dstheory.chain.exact import solve
+
+        return solve(self.problem.mdp, self.problem.start)
+
+
+def _named(ctx: click.Context, options: dict[str, Any]) -> _Asked:
+    """Return the objectives of --objective, or all."""
+    from dstheory.objectives import listed
+
+    if options["trainer"] is not None:
+        raise click.UsageError("--trainer says whose configuration FILE is: give the file, too", ctx)
+    problem = problem_from(ctx, options)
+
+    def make(expression: str, size: int | None) -> Objective:
+        return objective_from(expression, problem, options if size is None else options | {"group_size": size})
+
+    expressions = options["objectives"] or [cls.name for cls in listed()]
+    return _Asked(problem, {each: partial(make, each) for each in expressions}, bool(options["objectives"]))
+
+
+_OF_CONFIGURATIONS = {"p", "a", "b", "max_turns", "answer_length", "decision_length", "expert", "reference", "sampler",
+                      "reward_functions", "prompts"}  # fmt: skip
+"""Parameters that say where a configuration is looked at; all others are its own."""
+
+
+def _configured(ctx: click.Context, options: dict[str, Any], prompts: int) -> _Asked:
+    """Return the objective of a trainer's configuration, at the place that the options say.
+
+    Raises:
+        click.UsageError: options that say what the configuration says.
+        DSTheoryError: a file that `dstheory explain` refuses, or an objective whose expectation alone is known.
+    """
+    from dstheory.trainers.configuration import configuration_of, with_rewards
+    from dstheory.trainers.translation import objective_of
+
+    own = next((row.name for row in TABLE if row.name in ctx.params and row.name not in _OF_CONFIGURATIONS
+                and row.name in given_options(ctx)), None)  # fmt: skip
+    if options["objectives"]:
+        raise click.UsageError(f"{options['file']} and --objective both give an objective: leave one of them out", ctx)
+    if own is not None:
+        flag = f"--{own.replace('_', '-')}"
+        raise click.UsageError(f"{flag} goes with --objective: a configuration has its own, changed by KEY=VALUE after it", ctx)
+    found = configuration_of(
+        options["file"], settings=options["settings"], trainer=options["trainer"], prompts=options["prompts"]
+    )
+    if options["reward_functions"] is not None:
+        found = with_rewards(found, options["reward_functions"])
+    t = found.training
+    t = replace(t, prompts=prompts) if t.prompts == float("inf") else t
+    if t.credit == "other":
+        raise ChainError(f"{found.name}: its objective is one that this package does not have")
+    parts = next((lack.what.split(";")[0] for lack in found.lacks if lack.key == "batch size"), "")
+    if why := parts or _expected_only(t):
+        raise ChainError(
+            f"{found.name}: no exact second moments of its update here: {why}; `dstheory explain` has its expectation"
+        )
+    where = place_from(ctx, {**options, "log_file": None})
+    place = where.place
+    problem = Problem(place.mdp, place.policy, place.reference, where.name)
+
+    def make(size: int | None) -> Objective:
+        training = t if size is None else replace(t, group_size=size)
+        return objective_of(training, asked.solution, reference=place.reference, expert=place.expert, sampler=place.sampler)
+
+    said = [*found.warnings, *(f"not modelled: {line}" for line in lacking(found))]
+    said += [f"unknown key, not interpreted: {said_of(entry.key, entry.value, entry.line)}" for entry in found.unknown]
+    if t.std == "batch" and t.std_prompts == float("inf"):
+        said.append("the standard deviation of the batch is taken to be that of many prompts, one number")
+    asked = _Asked(problem, {found.name: make}, True, replace(found, training=t), tuple(said))  # `make` is called after this
+    return asked
+
+
+def _expected_only(t: Training) -> str:
+    """Return why a training's noise is not that of the objective that has its expected update, "" if it is."""
+    if t.method == "distill":
+        return (
+            "divergences to a teacher are summed over all tokens of a state, the objective here has the sampled one's coefficient"
+        )
+    if t.method != "policy-gradient":
+        return ""
+    if t.entropy:
+        return "the entropy of a state is differentiated as a whole, the objective here has the sampled token's coefficient"
+    if t.whitening == "again":
+        return "credits are whitened once more over the tokens of the batch"
+    if t.credit in ("batch-mean", "length-baseline") or (t.credit == "reward" and t.normaliser == "batch-tokens"):
+        return f"the credit {t.credit} is modelled in large batches only"
+    return ""
 
 
 _Found = list[tuple[str, "Objective", "Signal"]]
 
 
-def _found(problem: Problem, options: dict[str, Any], solution: Solution, prompts: int) -> tuple[_Found, dict[str, str]]:
+def _found(asked: _Asked, options: dict[str, Any], prompts: int) -> tuple[_Found, dict[str, str]]:
     """Return each objective with its signal, and why some are left out: none that was asked for by name."""
     from dstheory.cli.show import progress_bar
     from dstheory.noise import signal
-    from dstheory.objectives import listed
 
     found, left_out = [], {}
-    expressions = options["objectives"] or [cls.name for cls in listed()]
-    with progress_bar("signal and noise", len(expressions), quiet=options["as_json"]) as update:
-        for expression in expressions:
+    with progress_bar("signal and noise", len(asked.makes), quiet=options["as_json"]) as update:
+        for name, make in asked.makes.items():
             try:
-                objective = objective_from(expression, problem, options)
-                one = signal(objective, solution, prompts=prompts, covariance=options["covariance"])
-                found.append((expression, objective, one))
+                objective = make(None)
+                one = signal(objective, asked.solution, prompts=prompts, covariance=options["covariance"])
+                found.append((objective.name if asked.configuration is not None else name, objective, one))
             except (ChainError, RewardNotReadError) as error:
-                if options["objectives"]:
+                if asked.by_name:
                     raise
-                left_out[expression] = str(error).split(";")[0].removeprefix(f"{expression}: ")
+                left_out[name] = str(error).split(";")[0].removeprefix(f"{name}: ")
             update(len(found) + len(left_out))
     return found, left_out
 
@@ -163,7 +272,7 @@ def _print(problem: Problem, found: _Found, left_out: dict[str, str], said: list
 
 
 def _print_json(
-    problem: Problem, options: dict[str, Any], found: _Found, left_out: dict[str, str], said: list[str], out: Path | None
+    asked: _Asked, options: dict[str, Any], found: _Found, left_out: dict[str, str], said: list[str], out: Path | None
 ) -> None:
     from dstheory.cli.show import print_json
 
@@ -182,11 +291,15 @@ def _print_json(
             entry["covariance"] = one.covariance
         entries.append(entry)
     without = [{"objective": name, "why": why} for name, why in left_out.items()]
-    print_json({"chain": problem.name, "objectives": entries, "left_out": without, "notes": said,
-                "figure": None if out is None else str(out)})  # fmt: skip
+    read, configuration = asked.configuration, None
+    if read is not None:
+        configuration = {"file": read.name, "trainer": read.trainer.id, "found": read.recognised_by,
+                         "training": dataclasses.asdict(read.training)}  # fmt: skip
+    print_json({"chain": asked.problem.name, "configuration": configuration, "objectives": entries, "left_out": without,
+                "notes": said, "figure": None if out is None else str(out)})  # fmt: skip
 
 
-def _draw(found: _Found, problem: Problem, options: dict[str, Any], solution: Solution, prompts: int, began: float) -> Path:
+def _draw(found: _Found, asked: _Asked, options: dict[str, Any], prompts: int, began: float) -> Path:
     """Draw the responses that a batch needs, for several group sizes, and return where the figure is."""
     from dstheory.cli.show import progress_bar
     from dstheory.noise import signal
@@ -196,17 +309,17 @@ def _draw(found: _Found, problem: Problem, options: dict[str, Any], solution: So
 
     curves = {}
     # Single responses have no group size: drawn where they are asked for by name.
-    drawn = [row for row in found if row[2].group_size > 1 or options["objectives"]]
+    drawn = [row for row in found if row[2].group_size > 1 or asked.by_name]
     with progress_bar("other group sizes", len(drawn), quiet=options["as_json"]) as update:
         for expression, _, one in drawn:
-            sizes = options["sizes"] if one.group_size > 1 else ()
-            several = [objective_from(expression, problem, options | {"group_size": size}) for size in sizes]
-            curves[expression] = [signal(objective, solution, prompts=prompts) for objective in several] or [one]
+            make = asked.makes.get(expression) or next(iter(asked.makes.values()))  # a configuration has one, of another name
+            several = [make(size) for size in options["sizes"]] if one.group_size > 1 else []
+            curves[expression] = [signal(objective, asked.solution, prompts=prompts) for objective in several] or [one]
             update(len(curves))
     out: Path = options["out"] or fresh_directory(Path("results/signal"))
     with results_directory(out, overwrite=options["overwrite"]) as directory:
         with figures_as_asked():
-            save_figure(signal_figure(curves, title=problem.name), Path(directory) / "signal")
+            save_figure(signal_figure(curves, title=asked.problem.name), Path(directory) / "signal")
         parameters = {k: str(v) if isinstance(v, Path) else v for k, v in options.items() if k not in ("as_json", "overwrite")}
         keys = ("group_size", "prompts", "dead", "sample", "decide")
         results = {

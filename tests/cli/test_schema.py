@@ -46,6 +46,7 @@ LINES = (
     "schema --json",
     "schema derive --json",
     "signal --objective grpo --covariance --no-figure --json",
+    "signal trl:grpo --no-figure --json",
     "simulate --steps 4 --out s --figure-format svg --json",
     "sweep --grid beta=log:1e-3:1:2 --out w --json",
     "sweep --of simulate --grid optimizer=sgd,adam --steps 4 --out w2 --json",

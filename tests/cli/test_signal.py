@@ -9,7 +9,7 @@ import pytest
 
 from dstheory import Policy, TwoStageMDP, solve
 from dstheory.noise import signal
-from dstheory.objectives import GRPO
+from dstheory.objectives import GRPO, RLOO, DAPOBatch, K2Loss, K3Loss, Objective
 
 
 def test_json_holds_what_the_library_finds(dstheory) -> None:
@@ -67,3 +67,99 @@ def test_more_prompts_and_more_members_are_more_signal(dstheory) -> None:
         return ran.result["objectives"][0]["decide"]["ratio"]
 
     assert ratio("--prompts", 8) < ratio("--prompts", 32) < ratio("--prompts", 32, "--group-size", 16)
+
+
+PLACE = ("--p", 0.3, "--a", 0.9, "--b", 0.2, "--answer-length", "3,40", "--decision-length", 2, "--reference", "0.5,0.7,0.4")
+SAMPLER = Policy.minimal(p=0.4, a=0.8, b=0.3)
+OTHER = Policy.minimal(p=0.5, a=0.7, b=0.4)
+TRL = """loss_type: dapo
+beta: 0.04
+num_generations: 4
+scale_rewards: group
+max_completion_length: 1024
+"""
+VERL = """algorithm:
+  adv_estimator: rloo
+actor_rollout_ref:
+  actor:
+    use_kl_loss: true
+    kl_loss_coef: 0.05
+    kl_loss_type: mse
+    loss_agg_mode: seq-mean-token-sum
+    ppo_mini_batch_size: 16
+  rollout:
+    n: 3
+"""
+MADE: dict[str, tuple[str, tuple[object, ...], Objective]] = {
+    "TRL": (TRL, ("--prompts", 6),
+            DAPOBatch(group_size=4, prompts=6, epsilon=1e-4) + K3Loss(OTHER, beta=0.04, corrected_kl=True)),
+    "TRL, changed, by default of 32 prompts": (TRL, ("loss_type=grpo", "beta=0"), GRPO(group_size=4, epsilon=1e-4)),
+    "verl, whose batch the file says": (VERL, (), RLOO(group_size=3, prompts=16) + K2Loss(OTHER, beta=0.05)),
+    "TRL, another policy's responses": (
+        TRL, ("beta=0", "--prompts", 5, "--sampler", "0.4,0.8,0.3"),
+        DAPOBatch(group_size=4, prompts=5, epsilon=1e-4, clip_low=0.2, clip_high=0.2, sampler=SAMPLER),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_a_configuration_has_the_signal_of_the_objective_that_its_settings_make(dstheory, tmp_path: Path, name: str) -> None:
+    text, options, objective = MADE[name]
+    (tmp_path / "run.yaml").write_text(text)
+    ran = dstheory("signal", "run.yaml", *options, *PLACE, "--json", "--no-figure")
+    assert ran.code == 0, ran.err
+    mdp = TwoStageMDP.minimal(gamma=1.0, sample_length=[[3, 40]], decision_length=2)
+    expected = signal(objective, solve(mdp, Policy.minimal(p=0.3, a=0.9, b=0.2)), prompts=32)
+    (one,) = ran.result["objectives"]
+    assert (one["group_size"], one["prompts"]) == (expected.group_size, expected.prompts)
+    assert one["dead"] == pytest.approx(expected.dead, rel=1e-14)
+    for stage in ("sample", "decide"):
+        assert [one[stage][key] for key in ("size", "noise", "ratio", "groups")] == pytest.approx(
+            [getattr(getattr(expected, stage), key) for key in ("size", "noise", "ratio", "groups")], rel=1e-13
+        )
+    assert ran.result["configuration"]["file"] == "run.yaml"
+    assert ran.result["configuration"]["training"]["group_size"] == expected.group_size
+
+
+def test_a_configuration_is_named_in_one_line_and_drawn_by_group_size(dstheory, tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_text(TRL + "colour: blue\nreward_weights: [1.0, 0.5]\n")
+    ran = dstheory("signal", "run.yaml", "--sizes", "2,4", "--out", "out")
+    assert ran.code == 0, ran.err
+    assert ran.out.startswith("run.yaml: GRPOTrainer of TRL 1.16.0 (recognised by ")
+    assert "unknown key, not interpreted: colour = blue (line 6)" in ran.out
+    assert "not modelled: reward_weights = 1, 0.5: " in ran.out
+    made = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert [one["group_size"] for one in made["results"]["dapo-batch+k3-loss"]] == [2, 4]
+    assert (tmp_path / "out" / "signal.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("args", [("nowhere.yaml",), ("trl:grpoo",), ("trl:grpo", "loss_typ=grpo"), ("trl:grpo", "beta=-1")])
+def test_what_explain_refuses_is_refused_in_its_words(dstheory, args: tuple[str, ...]) -> None:
+    here, there = (dstheory(command, *args) for command in ("signal", "explain"))
+    assert here.code == there.code != 0
+    assert here.err == there.err
+    assert here.err.startswith("error: ")
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "message"),
+    [
+        (("trl:grpo", "--objective", "grpo"), 2, "trl:grpo and --objective both give an objective: leave one of them out"),
+        (("trl:grpo", "--group-size", 4), 2, "--group-size goes with --objective: a configuration has its own"),
+        (("trl:grpo", "--reward", "1,0,0,0"), 2, "--reward goes with --objective"),
+        (("--trainer", "trl:grpo"), 2, "--trainer says whose configuration FILE is: give the file, too"),
+        (("trl:grpo", "entropy_coef=0.01"), 1, "the entropy of a state is differentiated as a whole"),
+        (("trl:gkd",), 1, "divergences to a teacher are summed over all tokens of a state"),
+        (("verl:ppo", "algorithm.adv_estimator=opo", "actor_rollout_ref.rollout.n=4"), 1,
+         "the credit length-baseline is modelled in large batches only"),
+        (("openrlhf:ppo", "algo.advantage.estimator=reinforce_baseline", "rollout.n_samples_per_prompt=4"), 1,
+         "credits are whitened once more"),
+        (("trl:grpo", "loss_type=vespo"), 1, "trl:grpo: its objective is one that this package does not have"),
+        (("trl:grpo", "loss_type=bnpo", "per_device_train_batch_size=4"), 1, "the batch of one normaliser holds part of a group"),
+        (("trl:rloo",), 1, "k1-reward: no exact second moments"),
+    ],
+)  # fmt: skip
+def test_contradictions_and_updates_of_which_only_the_mean_is_modelled(dstheory, args, code: int, message: str) -> None:
+    ran = dstheory("signal", "--no-figure", *args)
+    assert ran.code == code
+    assert message in " ".join(ran.err.split())
