@@ -51,6 +51,8 @@ WRONG = {
     "premise": ("Gauge", "<-> 0 < D < 1 \\/ ws = wd)", "<-> 0 < D \\/ ws = wd)"),
     "case": ("Imitation", "<-> lambda = 0 \\/ ls = ld)", "<-> lambda = 0)"),
     "order": ("Optimum", "0 <= r <= 2 * ref i / T ^ 2.", "0 <= r <= 2 * ref i / T ^ 3."),
+    "all right": ("Optimum", "(g < 1 \\/ (exists w, (w < n)%nat", "(g <= 1 \\/ (exists w, (w < n)%nat"),
+    "frozen, undiscounted": ("Optimum", "/\\ (g < 1 -> V - V0 <= 2", "/\\ (g <= 1 -> V - V0 <= 2"),
     "side": ("Penalty", "(fun i => 1 - ref i / pi i) j = 0) <->", "(fun i => 1 - ref i / pi i) j = 1) <->"),
     "distance": ("Training", "(v * (aE - a) / aE)", "(v * (1 - a) / aE)"),
     "visited": ("Training", "(j < n)%nat -> piE j = 0 ->", "(j < n)%nat -> 0 <= piE j ->"),

@@ -101,6 +101,15 @@ intro H. split.
 - rewrite <- (soft_const hi), <- (Rplus_0_r (soft n ref T (fun _ => hi))). apply soft_le. intros i Hi. pose proof (H i Hi). lra.
 Qed.
 
+Lemma soft_below Q hi k : (forall i, (i < n)%nat -> Q i <= hi) -> (k < n)%nat -> Q k < hi -> soft n ref T Q < hi.
+Proof.
+intros H Hk L. rewrite <- (soft_const hi). unfold soft. apply Rmult_lt_compat_l; [exact T_pos|]. apply ln_increasing; [apply mass_pos|].
+assert (I : 0 < / T) by (apply Rinv_0_lt_compat, T_pos). apply (Sum_lt_one n _ _ k Hk).
+- apply Rmult_lt_compat_l; [apply ref_pos, Hk|]. apply exp_increasing, Rmult_lt_compat_r; assumption.
+- intros i Hi. apply Rmult_le_compat_l; [apply Rlt_le, ref_pos, Hi|]. destruct (H i Hi) as [X | ->]; [|lra].
+  apply Rlt_le, exp_increasing, Rmult_lt_compat_r; assumption.
+Qed.
+
 Lemma exp_second x : - (1 / 2) <= x <= 1 / 2 -> 0 <= exp x - 1 - x <= 2 * x ^ 2.
 Proof.
 intro H. pose proof (exp_ineq1_le x) as A. split; [lra|]. pose proof (exp_ineq1_le (- x)) as B. rewrite exp_Ropp in B.
@@ -188,9 +197,9 @@ Lemma Phi_le u v c : 0 <= c -> u <= v + c -> Phi u <= Phi v + g * c.
 Proof. intros C H. apply soft_le; [exact ref_pos | exact ref_sum | exact Ts_pos |]. intros y Hy. apply W_le; assumption. Qed.
 
 (* What a new turn is worth minus V falls strictly in V, without discount too, since some turns stop. *)
-Lemma Phi_lt u v : u < v -> Phi v < Phi u + (v - u).
+Lemma W_lt u v y : (y < n)%nat -> u < v -> W v y < W u y + (v - u).
 Proof.
-intro L. apply soft_lt; [exact ref_pos | exact ref_sum | exact Ts_pos |]. intros y Hy. pose proof (r_in y Hy) as R.
+intros Hy L. pose proof (r_in y Hy) as R.
 assert (M : mass 2 (two (r y) (1 - r y)) Td (choices v y) < mass 2 (two (r y) (1 - r y)) Td (choices u y) * exp ((v - u) / Td)).
 { unfold mass, choices; simpl. assert (E1 : 1 < exp ((v - u) / Td)).
   { rewrite <- exp_0 at 1. apply exp_increasing, Rdiv_lt_0_compat; lra. }
@@ -206,6 +215,9 @@ assert (X : ln (mass 2 (two (r y) (1 - r y)) Td (choices v y)) < ln (mass 2 (two
 { rewrite <- (ln_exp ((v - u) / Td)), <- ln_mult by (apply exp_pos || apply P). apply ln_increasing; [apply P | exact M]. }
 unfold W, soft. assert (Td * ((v - u) / Td) = v - u) by (field; lra). nra.
 Qed.
+
+Lemma Phi_lt u v : u < v -> Phi v < Phi u + (v - u).
+Proof. intro L. apply soft_lt; [exact ref_pos | exact ref_sum | exact Ts_pos |]. intros y Hy. apply W_lt; assumption. Qed.
 
 (* E1: the soft Bellman equation is a contraction, *)
 Theorem contraction u v : Rabs (Phi u - Phi v) <= g * Rabs (u - v).
@@ -273,6 +285,29 @@ Proof. intro HV. rewrite <- HV at 1. apply turn_attained. Qed.
 (* The stop logit of the optimum is the reference's plus the difference of action values over Td. *)
 Definition s_opt V y := tilt 2 (two (r y) (1 - r y)) Td (choices V y) 0.
 
+(* An answer's worth is convex in V with slope g (1 - s_opt); and a larger V makes stops rarer. *)
+Lemma W_slope u v y : (y < n)%nat -> W v y - W u y <= g * (1 - s_opt v y) * (v - u).
+Proof.
+intro Hy. set (q := two (r y) (1 - r y)). assert (Q : forall i, (i < 2)%nat -> 0 < q i) by (apply two_pos, r_in, Hy).
+assert (S : Sum 2 q = 1) by apply two_sum. set (p := tilt 2 q Td (choices v y)).
+assert (P : p 1%nat = 1 - s_opt v y) by (pose proof (tilt_sum 2 q Td Q S (choices v y)) as X; fold p in X; unfold s_opt; fold q p; simpl in X; lra).
+destruct (stage_optimum 2 q Td Q S Td_pos (choices u y) p (tilt_sum 2 q Td Q S _) (tilt_nonneg 2 q Td Q S _)) as [X _].
+unfold W. fold q. rewrite <- (stage_attained 2 q Td Q S Td_pos (choices v y)). fold p. rewrite <- P.
+apply Rle_trans with (penalised 2 q Td (choices v y) p - penalised 2 q Td (choices u y) p); [lra|].
+right. unfold penalised, choices; simpl. ring.
+Qed.
+
+Lemma s_opt_le u v y : (y < n)%nat -> u <= v -> s_opt v y <= s_opt u y.
+Proof.
+intros Hy L. pose proof (r_in y Hy) as R. unfold s_opt, tilt, mass, choices; simpl. pose proof (exp_pos (Rs y / Td)).
+assert (E : exp ((Rr y + g * u) / Td) <= exp ((Rr y + g * v) / Td)).
+{ assert (I : (Rr y + g * u) / Td <= (Rr y + g * v) / Td) by (apply Rmult_le_compat_r; [apply Rlt_le, Rinv_0_lt_compat, Td_pos | nra]).
+  destruct I as [I | ->]; [apply Rlt_le, exp_increasing, I | lra]. }
+assert (0 < r y * exp (Rs y / Td)) by (apply Rmult_lt_0_compat; lra).
+assert (0 < (1 - r y) * exp ((Rr y + g * u) / Td)) by (apply Rmult_lt_0_compat; [lra | apply exp_pos]).
+apply Rmult_le_compat_l; [lra|]. apply Rinv_le_contravar; [lra|]. apply Rplus_le_compat_l, Rmult_le_compat_l; lra.
+Qed.
+
 (* E2: whatever the weight of sampling, decisions are not pinned: their odds get the factor exp((R_stop - R_res - g V)/T_d). *)
 Theorem s_opt_odds V y : (y < n)%nat ->
   0 < s_opt V y < 1 /\ s_opt V y / (1 - s_opt V y) = r y / (1 - r y) * exp ((Rs y - Rr y - g * V) / Td).
@@ -310,53 +345,72 @@ split; apply Rnot_lt_le; intro L.
 Qed.
 
 (* E2, E2-limit for terminal rewards in [0, 1]: V lies in [0, 1]; it exceeds the value V0 of the problem in which sampling is frozen at
-   the reference by at most 2/(Ts (1 - g)); and decisions' logits are off by at most g/Td of that. *)
+   the reference by at most 2/(Ts (1 - g (1 - m))), m > 0 what frozen sampling stops at if a new turn is worth 1, so without discount too;
+   that is at most 2/(Ts (1 - g)) with one; and decisions' logits are off by at most g/Td of that. *)
 Definition frozen n ref r Rs Td g V := Sum n (fun y => ref y * W r Rs (fun _ => 0) Td g V y).
 
 Theorem frozen_limit n ref r Rs Ts Td g V V0 : (forall i, (i < n)%nat -> 0 < ref i) -> Sum n ref = 1 ->
-  (forall y, (y < n)%nat -> 0 < r y < 1) -> 2 <= Ts -> 0 < Td -> 0 <= g < 1 -> (forall y, (y < n)%nat -> 0 <= Rs y <= 1) ->
+  (forall y, (y < n)%nat -> 0 < r y < 1) -> 2 <= Ts -> 0 < Td -> 0 <= g <= 1 -> (forall y, (y < n)%nat -> 0 <= Rs y <= 1) ->
   Phi n ref r Rs (fun _ => 0) Ts Td g V = V -> frozen n ref r Rs Td g V0 = V0 ->
-  0 <= V <= 1 /\ 0 <= V0 <= 1 /\ 0 <= V - V0 <= 2 / (Ts * (1 - g)).
+  let m := Sum n (fun y => ref y * s_opt r Rs (fun _ => 0) Td g 1 y) in
+  0 <= V <= 1 /\ 0 <= V0 <= 1 /\ 0 < m < 1 /\ 0 <= V - V0 <= 2 / (Ts * (1 - g * (1 - m))) /\ (g < 1 -> V - V0 <= 2 / (Ts * (1 - g))).
 Proof.
-intros Rp Rq Ri T2 Td0 G RR HV H0.
-assert (Wle : forall u v y c, (y < n)%nat -> 0 <= c -> u <= v + c -> W r Rs (fun _ => 0) Td g u y <= W r Rs (fun _ => 0) Td g v y + g * c)
-  by (intros; apply (W_le n); try assumption; lra).
-destruct (terminal_bounds n ref r Rs Ts Td g Rp Rq Ri ltac:(lra) Td0 ltac:(lra) RR) as [Wb Vb]. pose proof (Vb V HV) as VB. clear Vb.
-assert (Fle : forall u v c, 0 <= c -> u <= v + c -> frozen n ref r Rs Td g u <= frozen n ref r Rs Td g v + g * c).
-{ intros u v c C H. unfold frozen. replace (g * c) with (Sum n (fun y => ref y * (g * c))) by (rewrite Sum_scal_r, Rq; ring).
-  rewrite <- Sum_plus. apply Sum_le. intros y Hy. pose proof (Wle u v y c Hy C H). pose proof (Rp y Hy). nra. }
-assert (Fb : forall u, 0 <= u <= 1 -> 0 <= frozen n ref r Rs Td g u <= 1).
-{ intros u U. unfold frozen. apply mean_between; [exact Rq | intros; apply Rlt_le, Rp; assumption |]. intros y Hy. apply Wb; assumption. }
+intros Rp Rq Ri T2 Td0 G RR HV H0 m. set (w := W r Rs (fun _ => 0) Td g). set (F := frozen n ref r Rs Td g) in *.
+destruct (terminal_bounds n ref r Rs Ts Td g Rp Rq Ri ltac:(lra) Td0 G RR) as [Wb Vb]. pose proof (Vb V HV) as VB. clear Vb.
+assert (Hn : (0 < n)%nat) by (apply (some_answer n ref); assumption).
+assert (Flt : forall u v, u < v -> F v < F u + (v - u)).
+{ intros u v L. replace (v - u) with (Sum n (fun y => ref y * (v - u))) by (rewrite Sum_scal_r, Rq; ring). unfold F, frozen.
+  rewrite <- Sum_plus. assert (X : forall y, (y < n)%nat -> ref y * w v y < ref y * w u y + ref y * (v - u)).
+  { intros y Hy. pose proof (W_lt n r Rs (fun _ => 0) Td g Ri Td0 G u v y Hy L) as X. pose proof (Rp y Hy). fold w in X. nra. }
+  apply (Sum_lt_one n _ _ 0 Hn); [apply X, Hn | intros y Hy; apply Rlt_le, X, Hy]. }
+assert (Fb : forall u, 0 <= u <= 1 -> 0 <= F u <= 1).
+{ intros u U. apply mean_between; [exact Rq | intros; apply Rlt_le, Rp; assumption |]. intros y Hy. apply Wb; assumption. }
 assert (VB0 : 0 <= V0 <= 1).
 { split; apply Rnot_lt_le; intro L.
-  - pose proof (Fle 0 V0 (- V0) ltac:(lra) ltac:(lra)). pose proof (Fb 0 ltac:(lra)). nra.
-  - pose proof (Fle V0 1 (V0 - 1) ltac:(lra) ltac:(lra)). pose proof (Fb 1 ltac:(lra)). nra. }
-split; [exact VB|]. split; [exact VB0|].
-pose proof (soft_mean n ref Ts Rp Rq ltac:(lra) (W r Rs (fun _ => 0) Td g V) ltac:(intros; apply Wb; assumption) T2) as M.
-fold (Phi n ref r Rs (fun _ => 0) Ts Td g V) in M. fold (frozen n ref r Rs Td g V) in M. rewrite HV in M.
-split.
-- apply Rnot_lt_le; intro L. pose proof (Fle V0 V (V0 - V) ltac:(lra) ltac:(lra)). nra.
-- assert (K : (V - V0) * (1 - g) <= 2 / Ts).
-  { destruct (Rle_lt_dec V V0) as [L|L].
-    - assert (0 < 2 / Ts) by (apply Rdiv_lt_0_compat; lra). nra.
-    - pose proof (Fle V V0 (V - V0) ltac:(lra) ltac:(lra)). lra. }
-  apply Rmult_le_reg_r with (1 - g); [lra|]. replace (2 / (Ts * (1 - g)) * (1 - g)) with (2 / Ts) by (field; lra). exact K.
+  - pose proof (Flt V0 0 L). pose proof (Fb 0 ltac:(lra)). lra.
+  - pose proof (Flt 1 V0 L). pose proof (Fb 1 ltac:(lra)). lra. }
+assert (S : forall y, (y < n)%nat -> 0 < s_opt r Rs (fun _ => 0) Td g 1 y < 1) by (intros y Hy; apply (s_opt_odds n); assumption).
+assert (M : 0 < m < 1).
+{ split; [apply Sum_pos; [exact Hn|]; intros y Hy; apply Rmult_lt_0_compat; [apply Rp, Hy | apply S, Hy]|].
+  rewrite <- Rq. assert (X : forall y, (y < n)%nat -> ref y * s_opt r Rs (fun _ => 0) Td g 1 y < ref y)
+    by (intros y Hy; pose proof (S y Hy); pose proof (Rp y Hy); nra).
+  apply (Sum_lt_one n _ _ 0 Hn); [apply X, Hn | intros y Hy; apply Rlt_le, X, Hy]. }
+split; [exact VB|]. split; [exact VB0|]. split; [exact M|].
+pose proof (soft_mean n ref Ts Rp Rq ltac:(lra) (w V) ltac:(intros; apply Wb; assumption) T2) as D.
+change (0 <= Phi n ref r Rs (fun _ => 0) Ts Td g V - F V <= 2 / Ts) in D. rewrite HV in D.
+assert (D0 : 0 <= V - V0) by (apply Rnot_lt_le; intro L; pose proof (Flt V V0 ltac:(lra)); lra).
+assert (SL : F V - F V0 <= g * (1 - m) * (V - V0)).
+{ replace (g * (1 - m) * (V - V0)) with (Sum n (fun y => ref y * (g * (V - V0)) - ref y * s_opt r Rs (fun _ => 0) Td g 1 y * (g * (V - V0))))
+    by (rewrite Sum_minus, !Sum_scal_r, Rq; unfold m; ring).
+  unfold F, frozen. rewrite <- Sum_minus. apply Sum_le. intros y Hy.
+  pose proof (W_slope n r Rs (fun _ => 0) Td g Ri Td0 V0 V y Hy) as X. pose proof (s_opt_le n r Rs (fun _ => 0) Td g Ri Td0 G V 1 y Hy ltac:(lra)) as Y.
+  pose proof (Rp y Hy). assert (0 <= g * (V - V0)) by (apply Rmult_le_pos; lra). fold w in X.
+  set (a := s_opt r Rs (fun _ => 0) Td g V y) in *. set (b := s_opt r Rs (fun _ => 0) Td g 1 y) in *. set (k := g * (V - V0)) in *.
+  assert (K : b * k <= a * k) by (apply Rmult_le_compat_r; assumption).
+  assert (Z : w V y - w V0 y <= k - b * k) by (replace (g * (1 - a) * (V - V0)) with (k - a * k) in X by (unfold k; ring); lra).
+  pose proof (Rmult_le_compat_l (ref y) _ _ ltac:(lra) Z). fold w. lra. }
+assert (B : forall k, 0 < k -> (V - V0) * k <= 2 / Ts -> V - V0 <= 2 / (Ts * k)).
+{ intros k K H. apply Rmult_le_reg_r with k; [exact K|]. replace (2 / (Ts * k) * k) with (2 / Ts) by (field; lra). exact H. }
+assert (GM : 0 <= g * m * (V - V0)) by (repeat apply Rmult_le_pos; lra).
+split; [split; [exact D0|]|intro G1]; apply B; [nra | lra | lra | lra].
 Qed.
 
 (* E2, terminal accuracy with any number of answers: whatever the weight of sampling, the odds of stopping rise at right answers by at
-   least the factor exp((1 - g)/T_d), and fall at wrong ones by at least exp(g V0/T_d), V0 > 0 the value with sampling frozen. *)
+   least the factor exp((1 - g)/T_d), and rise without discount too if wrong answers exist; they fall at wrong ones by at least
+   exp(g V0/T_d), V0 > 0 the value with sampling frozen. *)
 Theorem not_pinned n ref r (c : nat -> R) Ts Td g V V0 : (forall i, (i < n)%nat -> 0 < ref i) -> Sum n ref = 1 ->
-  (forall y, (y < n)%nat -> 0 < r y < 1) -> 2 <= Ts -> 0 < Td -> 0 <= g < 1 -> (forall y, (y < n)%nat -> c y = 0 \/ c y = 1) ->
+  (forall y, (y < n)%nat -> 0 < r y < 1) -> 2 <= Ts -> 0 < Td -> 0 <= g <= 1 -> (forall y, (y < n)%nat -> c y = 0 \/ c y = 1) ->
   (exists y, (y < n)%nat /\ c y = 1) ->
   Phi n ref r c (fun _ => 0) Ts Td g V = V -> frozen n ref r c Td g V0 = V0 ->
   0 < V0 /\ forall y, (y < n)%nat -> let s := s_opt r c (fun _ => 0) Td g V y in
-    (c y = 1 -> s / (1 - s) >= r y / (1 - r y) * exp ((1 - g) / Td))
+    (c y = 1 -> s / (1 - s) >= r y / (1 - r y) * exp ((1 - g) / Td)
+      /\ (g < 1 \/ (exists w, (w < n)%nat /\ c w = 0) -> s / (1 - s) > r y / (1 - r y)))
     /\ (c y = 0 -> s / (1 - s) <= r y / (1 - r y) * exp (- (g * V0) / Td)).
 Proof.
 intros Rp Rq Ri T2 Td0 G C [k [Hk Ck]] HV H0.
 assert (CB : forall y, (y < n)%nat -> 0 <= c y <= 1) by (intros y Hy; destruct (C y Hy); lra).
-destruct (frozen_limit n ref r c Ts Td g V V0 Rp Rq Ri T2 Td0 G CB HV H0) as [VB [VB0 [LE _]]].
-destruct (terminal_bounds n ref r c Ts Td g Rp Rq Ri ltac:(lra) Td0 ltac:(lra) CB) as [Wb _].
+destruct (frozen_limit n ref r c Ts Td g V V0 Rp Rq Ri T2 Td0 G CB HV H0) as [VB [VB0 [_ [[LE _] _]]]].
+destruct (terminal_bounds n ref r c Ts Td g Rp Rq Ri ltac:(lra) Td0 G CB) as [Wb _].
 assert (P0 : 0 < V0).
 { rewrite <- H0. unfold frozen. apply (Sum_pos_one n _ k Hk).
   - apply Rmult_lt_0_compat; [apply Rp, Hk|].
@@ -369,10 +423,21 @@ assert (P0 : 0 < V0).
       intros i Hi. pose proof (two_pos (r k) (Ri k Hk) i Hi). replace (two (r k) (1 - r k) i / two (r k) (1 - r k) i) with 1 by (field; lra).
       rewrite ln_1. ring.
   - intros y Hy. apply Rmult_le_pos; [apply Rlt_le, Rp, Hy | apply Wb; assumption]. }
+(* Some mass is on wrong answers, so V < 1, even without discount. *)
+assert (V1 : (exists w, (w < n)%nat /\ c w = 0) -> V < 1).
+{ intros [w [Hw Cw]]. rewrite <- HV. apply (soft_below n ref Ts Rp Rq ltac:(lra) _ 1 w); [intros y Hy; apply Wb; assumption | exact Hw|].
+  apply (soft_below 2 _ Td (two_pos (r w) (Ri w Hw)) (two_sum (r w)) Td0 _ 1 0); [|lia|]; unfold choices; simpl.
+  - intros [|i] _; simpl; [rewrite Cw; lra | nra].
+  - rewrite Cw. lra. }
 split; [exact P0|]. intros y Hy s. destruct (s_opt_odds n r c (fun _ => 0) Td g Ri Td0 V y Hy) as [_ E]. fold s in E. rewrite E.
 pose proof (Ri y Hy) as R. assert (O : 0 < r y / (1 - r y)) by (apply Rdiv_lt_0_compat; lra).
+assert (I : 0 < / Td) by (apply Rinv_0_lt_compat, Td0).
 assert (M : forall u v, u <= v -> exp (u / Td) <= exp (v / Td)).
-{ intros u v L. assert (u / Td <= v / Td) as I by (apply Rmult_le_compat_r; [apply Rlt_le, Rinv_0_lt_compat, Td0 | exact L]).
-  destruct I as [I | ->]; [apply Rlt_le, exp_increasing, I | lra]. }
-split; intro Cy; rewrite Cy; [apply Rle_ge|]; (apply Rmult_le_compat_l; [lra | apply M; nra]).
+{ intros u v L. destruct L as [L | ->]; [apply Rlt_le, exp_increasing, Rmult_lt_compat_r; assumption | lra]. }
+split; intro Cy; rewrite Cy; [split|].
+- apply Rle_ge, Rmult_le_compat_l; [lra | apply M; nra].
+- intro A. assert (L : g * V < 1) by (destruct A as [A|A]; [nra | pose proof (V1 A); nra]).
+  assert (X : 1 < exp ((1 - 0 - g * V) / Td)) by (rewrite <- exp_0 at 1; apply exp_increasing, Rdiv_lt_0_compat; lra).
+  pose proof (Rmult_lt_compat_l _ _ _ O X). lra.
+- apply Rmult_le_compat_l; [lra | apply M; nra].
 Qed.
