@@ -19,14 +19,14 @@ groups are derived here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Literal
 
 import numpy as np
 
 from dstheory.chain.exact import Solution
-from dstheory.checks import Floats
+from dstheory.checks import Floats, compact
 from dstheory.errors import ChainError
 from dstheory.objectives.expectation.counts import windows
 from dstheory.objectives.expectation.exponential import EffectiveCredit
@@ -51,9 +51,10 @@ from dstheory.objectives.parts import (
 )
 from dstheory.objectives.registry import register
 from dstheory.objectives.responses import Term
-from dstheory.objectives.weights import TokenWeight, token_ratios
+from dstheory.objectives.weights import TokenWeight, log_token_ratios, token_ratios
 
 _AT_ONCE = 1 << 18  # numbers in one table
+_LARGE = 40.0  # logarithm of a weight up to which any probability times it has all its digits
 
 
 @register
@@ -198,24 +199,45 @@ class NFT(GroupObjective):
             others, chances = windows(int(self.group_size) - 1, right, wrong)
             shares, rest = others / self.group_size, (self.group_size - others) / self.group_size
 
-        def weight(log: Floats) -> Floats:
-            return self._miss(log, chances, shares, rest)
-
-        misses = token_ratios(solution.policy, self.sampler, solution, weight)
+        mdp = solution.mdp
+        lengths = [compact(n)[..., None, :, :] for n in (mdp.sample_length, mdp.decision_length, mdp.decision_length)]
+        logs = log_token_ratios(solution.policy, self.sampler, solution)
+        found = [self._miss(log, n, chances, shares, rest) for log, n in zip(logs, lengths, strict=True)]
+        direct, log_of, own, apart = zip(*found, strict=True)
+        if max(log.max() for log in log_of) <= _LARGE and all(np.isfinite(w).all() for w in direct):
+            misses = TokenWeight(direct[0], direct[1], direct[2], own=(own, apart))
+        else:
+            large = TokenWeight.exponential(log_of, self.sampler).scaled(np.asarray(-1.0))
+            misses = replace(large, beyond=large.beyond or (np.zeros(()),) * 3, own=(own, apart))
         once = np.broadcast_to(1.0 / mean_tokens(under)[None, ..., None], group.right.shape)
         return Term(hits), Term(EffectiveCredit.of_two(np.zeros(1), once, 0.0 * once), misses)
 
-    def _miss(self, log: Floats, chances: Floats, shares: Floats, rest: Floats) -> Floats:
-        """Return the coefficient of a miss, (*runs, T', X, Y), averaged over the shares of hits in its group."""
-        rho, less = np.exp(log)[..., None], -np.expm1(log)[..., None]
-        total = np.zeros(log.shape)
+    def _miss(
+        self, log: Floats, tokens: Floats, chances: Floats, shares: Floats, rest: Floats
+    ) -> tuple[Floats, Floats, Floats, Floats]:
+        """Return the coefficient of a miss, (*runs, T', X, Y), averaged over the shares of hits in its group, in four forms.
+
+        Itself; the logarithm of minus it; times the sampler's probability of the action over the policy's; and the same less
+        what it is at ratio 1.
+        """
+        met = np.where(log > -inf, log, 0.0)  # elsewhere the policy does not go
+        total, own, apart, log_of = np.zeros(log.shape), np.zeros(log.shape), np.zeros(log.shape), np.full(log.shape, -inf)
+        once = max(1.0, self.floor)  # the likelihood ratio of a miss at ratio 1
         each = max(1, _AT_ONCE // max(1, log.size))
         for i in range(0, chances.shape[-1], each):
             r, q, chance = (table[..., None, :, None, i : i + each] for table in (shares, rest, chances))
             mixed = (r > 0) & (q > 0)
             odds = np.divide(r, q, out=np.zeros(r.shape), where=mixed)
-            # (1 - r rho)/(1 - r), without the differences
-            with np.errstate(over="ignore"):  # minus infinity is below the floor, which is taken then
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # minus infinity is below the floor
+                rho, less = np.exp(log)[..., None], -np.expm1(log)[..., None]
+                # (1 - r rho)/(1 - r), without the differences; and less what it is at ratio 1
                 implied = np.maximum(1.0 + odds * less, self.floor)
-            total = total - (chance * np.where(mixed, rho * np.sqrt(odds) / implied, 0.0)).sum(axis=-1)
-        return np.asarray(total)
+                more = np.maximum(odds * less + (1.0 - once), self.floor - once)
+                total = total - (chance * np.where(mixed, rho * np.sqrt(odds) / implied, 0.0)).sum(axis=-1)
+                part = np.log(chance) + 0.5 * np.log(odds) + log[..., None] - np.log(implied)
+                log_of = np.logaddexp(log_of, np.logaddexp.reduce(np.where(mixed, part, -inf), axis=-1))
+                turned = ((1.0 - tokens) * met)[..., None]
+                scale = chance * np.sqrt(odds) / implied
+                own = own - np.where(mixed, scale * np.exp(turned), 0.0).sum(axis=-1)
+                apart = apart - np.where(mixed, scale * (np.expm1(turned) - more / once), 0.0).sum(axis=-1)
+        return total, log_of, own, apart

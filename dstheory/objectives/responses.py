@@ -27,7 +27,13 @@ from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats, reject
 from dstheory.errors import ChainError
 from dstheory.objectives.base import Objective
-from dstheory.objectives.expectation.exponential import EffectiveCredit, response_beside, response_contrast, response_mass
+from dstheory.objectives.expectation.exponential import (
+    EffectiveCredit,
+    response_beside,
+    response_contrast,
+    response_mass,
+    response_reweighted,
+)
 from dstheory.objectives.expectation.rewards import ResponseReward, RewardTable
 from dstheory.objectives.mass import CoefficientMass
 from dstheory.objectives.rounding import directed
@@ -131,6 +137,8 @@ class ResponseObjective(Objective):
             if under is solution and shared is not None:
                 return response_contrast(under, reward, term.credit).weighted(shared, shared, shared)
             weight = term.weight or TokenWeight(_ONE, _ONE, _ONE)
+            if weight.own is not None:
+                return response_reweighted(solution.policy, under, reward, term.credit, weight)
             if under is not solution and weight.beyond is None and np.array_equal(weight.stop, weight.resample):
                 return response_beside(solution.policy, under, reward, term.credit, weight)
             return response_mass(under, reward, term.credit, term.weight)

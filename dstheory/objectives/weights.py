@@ -84,12 +84,15 @@ class TokenWeight:
     Attributes:
         sample, stop, resample: the weights, or as much of them as is a number.
         beyond: exponents of what is left, one table for each of the three; None for 0.
+        own: where known, the weights times the probability under the policy that acts, over that under the policy whose
+            gradient is asked for: of each of the three, and less a number that the actions of a state share.
     """
 
     sample: Floats
     stop: Floats
     resample: Floats
     beyond: tuple[Floats, ...] | None = None
+    own: tuple[tuple[Floats, ...], tuple[Floats, ...]] | None = None
 
     @classmethod
     def exponential(cls, logs: Sequence[Floats], taken: Policy, function: Callable[[Floats], Floats] = np.exp) -> TokenWeight:
@@ -191,11 +194,21 @@ class TokenWeight:
         found = []
         for what, log, b, w, there in zip(("the answer", "stop", "resample"), logs, beyond, self.each, drawn, strict=True):
             with np.errstate(over="ignore", invalid="ignore"):
-                share = np.where((there > 0) & (w != 0.0), np.exp(log + b) * w, 0.0)
+                share = np.where((there > 0) & (w != 0.0), probability_times(log + b, w), 0.0)
             reject(~np.isfinite(share), share, f"probability of {what} times its ratio", "must be finite",
                    "the two policies are too far apart there", axes=("turn", "prompt", "answer"))  # fmt: skip
             found.append(share)
         return found[0], found[1], found[2]
+
+
+def probability_times(log: Floats, weight: Floats) -> Floats:
+    """Return exp(log) times a weight, which may make a number again of what is none."""
+    product = np.exp(log) * weight
+    rare = log < _RARE
+    if not rare.any():
+        return np.asarray(product)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(rare, np.sign(weight) * np.exp(log + np.log(np.abs(weight))), product)
 
 
 def _what_is_left(weight: Floats, half: Floats, beyond: Floats) -> Floats:
@@ -220,15 +233,12 @@ class StageWeight:
         return TokenWeight(w_s, w_d, w_d)
 
 
-def token_ratios(
-    policy: Policy, sampler: Policy, solution: Solution, function: Callable[[Floats], Floats] = np.exp
-) -> TokenWeight:
+def token_ratios(policy: Policy, sampler: Policy, solution: Solution) -> TokenWeight:
     """Return the ratio of each token, policy over sampler, under the even model: (pi/mu)^(1/l); 0 where the policy never goes.
 
     Args:
         policy, sampler: the two policies.
         solution: the chain under the policy.
-        function: of the ratio's logarithm, instead of the ratio itself.
 
     Raises:
         InfiniteDivergenceError: the sampler rules out what the policy does, at a state that the policy meets.
@@ -239,9 +249,13 @@ def token_ratios(
     >>> token_ratios(here, there, s).sample.round(6).tolist()  # 4^(1/2) for the correct answer
     [[[2.0, 0.755929]]]
     """
+    return TokenWeight.exponential(log_token_ratios(policy, sampler, solution), sampler)
+
+
+def log_token_ratios(policy: Policy, sampler: Policy, solution: Solution) -> tuple[Floats, Floats, Floats]:
+    """Return the logarithms of :func:`token_ratios`, of answers, of stop and of resample; minus infinity for 0."""
     sampler.check_fits(solution.mdp, "behaviour policy")
-    up = log_ratios(policy, sampler, solution, called="behaviour policy")
-    return _even(solution, policy, up, sampler, function)
+    return _even(solution, policy, log_ratios(policy, sampler, solution, called="behaviour policy"))
 
 
 def token_probabilities(solution: Solution) -> TokenWeight:
@@ -253,18 +267,16 @@ def token_probabilities(solution: Solution) -> TokenWeight:
     [[[0.5, 0.866025]]]
     """
     policy = solution.policy
-    return _even(solution, policy, (policy.log_sample, policy.log_stop, policy.log_resample), policy)
+    return TokenWeight.exponential(_even(solution, policy, (policy.log_sample, policy.log_stop, policy.log_resample)), policy)
 
 
-def _even(
-    solution: Solution, policy: Policy, logs: Sequence[Floats], taken: Policy, function: Callable[[Floats], Floats] = np.exp
-) -> TokenWeight:
-    """Return exp(log/length) of every action, 0 for those that the policy rules out; or another function that grows like it."""
+def _even(solution: Solution, policy: Policy, logs: Sequence[Floats]) -> tuple[Floats, Floats, Floats]:
+    """Return log/length of every action, minus infinity for those that the policy rules out."""
     mdp = solution.mdp
     lengths = (length[..., None, :, :] for length in (mdp.sample_length, mdp.decision_length, mdp.decision_length))
     own = (policy.log_sample, policy.log_stop, policy.log_resample)
-    each = [np.where(p == -np.inf, -np.inf, log / length) for log, p, length in zip(logs, own, lengths, strict=True)]
-    return TokenWeight.exponential(each, taken, function)
+    sample, stop, resample = (np.where(p == -np.inf, -np.inf, log / n) for log, p, n in zip(logs, own, lengths, strict=True))
+    return sample, stop, resample
 
 
 def log_ratios(

@@ -177,7 +177,7 @@ def test_right_or_refused(label: str) -> None:
 
 # What one of the thousands found: turns that end with different answers; a decision that the next turn's divergence, of second
 # order, is all that speaks for; answers that tie beside one that is nearly impossible, or beside none;
-# returns that hardly differ.
+# returns that hardly differ; a sampler that is the policy; weights of misses beyond the largest number.
 @pytest.mark.parametrize(
     ("label", "seed"),
     [
@@ -190,6 +190,10 @@ def test_right_or_refused(label: str) -> None:
         ("grpo-1", 912),
         ("grpo-no-std-0", 177),
         ("grpo-no-std-0", 266),
+        ("nft-1", 651),
+        ("nft-1", 692),
+        ("nft-2", 595),
+        ("nft-2", 974),
     ],
 )
 def test_right(label: str, seed: int) -> None:

@@ -46,7 +46,7 @@ from dstheory.objectives.expectation.rewards import RewardTable
 from dstheory.objectives.fused import applies
 from dstheory.objectives.mass import CoefficientMass, contrast_mass, over_runs
 from dstheory.objectives.rounding import kept
-from dstheory.objectives.weights import TokenWeight
+from dstheory.objectives.weights import TokenWeight, probability_times
 
 _STEP = 0.3
 _TAIL_NODES = 6
@@ -290,16 +290,7 @@ def response_beside(
     if weight.beyond is None and _compiled(under, reward) and _apart(policy, under.policy):
         return response_mass(under, reward, nodes, weight)
     pol, likeliest = under.unrolled, policy.likeliest
-    found, ends, resample = None, np.zeros(()), np.zeros(())
-    for part in () if not nodes.t.any() and nodes.same else _parts(under, nodes):
-        sweep = _sweep(under, reward, part.t)
-        at_stop, at_resample = (np.einsum("j...,j...->...", sweep.decay, at) for at in _coefficients(reward, sweep, part))
-        ends, resample = ends + at_stop, resample + at_resample
-        piece = _contrast(under, reward, part, sweep)
-        found = piece if found is None else found + piece
-    if found is None:  # every response gets the same
-        ends = resample = (under.finite_visits * nodes.constant.sum(axis=0)[..., None, :])[..., None]
-        found = Contrast(*(np.zeros((1, 1, 1)),) * 4)
+    ends, resample, found = _compared(under, reward, nodes)
     answer = pol.stop * ends + pol.resample * resample
 
     def shared(table: Floats) -> Floats:
@@ -323,6 +314,64 @@ def response_beside(
     alike = np.abs(near_stop) * u + np.abs(near_again) * s < np.abs(far_stop) * u + np.abs(far_again) * s
     of_stop, of_resample = np.where(alike, near_stop, far_stop), np.where(alike, near_again, far_again)
     return CoefficientMass(rho * of_answer, rho * met * of_stop, rho * met * of_resample)
+
+
+def response_reweighted(
+    policy: Policy, under: Solution, reward: RewardTable, nodes: EffectiveCredit, weight: TokenWeight
+) -> CoefficientMass:
+    r"""Return the mass less one of the policy's own actions at the same states, for weights that know what they come to on it.
+
+    With :math:`v = w p / \pi` and coefficients C as at :func:`response_beside`, the mass less :math:`\pi v(*) C(*)` is
+    :math:`\pi [v (C - C(*)) + C(*) (v - v(*))]`. Where w p C itself has the smaller terms, it is taken.
+
+    Args:
+        policy: whose gradient is asked for.
+        under: the chain under the policy that generates the responses.
+        reward, nodes: as in :func:`response_mass`.
+        weight: of every action, with ``own``.
+    """
+    assert weight.own is not None
+    far = response_mass(under, reward, nodes, weight)
+    ends, resample, found = _compared(under, reward, nodes)
+    pol, rho = under.unrolled, under.mdp.prompt_weight[:, None]
+    (v, v_stop, _), (apart, apart_stop, apart_resample) = weight.own
+
+    def shared(table: Floats) -> Floats:
+        return np.asarray(np.where(policy.likeliest, table, 0.0).sum(axis=-1, keepdims=True))
+
+    answer = pol.stop * ends + pol.resample * resample
+    with np.errstate(over="ignore", invalid="ignore"):  # then the mass itself is taken
+        own, moved = probability_times(policy.log_sample, v), probability_times(policy.log_sample, apart - shared(apart))
+        near = rho * (own * found.sample + shared(answer - found.sample) * moved)
+        size = rho * (np.abs(own * found.sample) + shared(np.abs(answer) + np.abs(found.sample)) * np.abs(moved))
+        # Of the likeliest answer's mass, the gradient takes as much as the others are likely.
+        rest = np.where(policy.likeliest, 0.0, policy.sample_prob).sum(axis=-1, keepdims=True)
+        counts = np.where(policy.likeliest, rest, 1.0)
+        alike = (counts * size).sum(axis=-1, keepdims=True) < (counts * np.abs(far.sample)).sum(axis=-1, keepdims=True)
+        met, each = under.policy.log_sample + policy.log_stop, rho * pol.decided
+        gain = probability_times(met, v_stop) * (found.stop - found.resample)
+        moved = probability_times(met, apart_stop - apart_resample) * resample
+        stop, terms = each * (gain + moved), each * (np.abs(gain) + np.abs(moved))
+        u, s = policy.resample_prob, policy.stop_prob
+        decided = terms * u < np.abs(far.stop) * u + np.abs(far.resample) * s
+    return CoefficientMass(
+        np.where(alike, near, far.sample), np.where(decided, stop, far.stop), np.where(decided, 0.0, far.resample)
+    )
+
+
+def _compared(under: Solution, reward: RewardTable, nodes: EffectiveCredit) -> tuple[Floats, Floats, Contrast]:
+    """Return the coefficients of both decisions at every answer, times the weight of the turn, and how actions differ in them."""
+    found, ends, resample = None, np.zeros(()), np.zeros(())
+    for part in () if not nodes.t.any() and nodes.same else _parts(under, nodes):
+        sweep = _sweep(under, reward, part.t)
+        at_stop, at_resample = (np.einsum("j...,j...->...", sweep.decay, at) for at in _coefficients(reward, sweep, part))
+        ends, resample = ends + at_stop, resample + at_resample
+        piece = _contrast(under, reward, part, sweep)
+        found = piece if found is None else found + piece
+    if found is None:  # every response gets the same
+        ends = resample = (under.finite_visits * nodes.constant.sum(axis=0)[..., None, :])[..., None]
+        found = Contrast(*(np.zeros((1, 1, 1)),) * 4)
+    return ends, resample, found
 
 
 def _parts(solution: Solution, nodes: EffectiveCredit) -> Iterator[EffectiveCredit]:
