@@ -74,7 +74,7 @@ def write_library(directory: Path) -> list[str]:
     files = list(dict.fromkeys(item.file for item in theorems()))
     lines = [f"From Kernel Require Import {' '.join(files)}."]
     for file in files:
-        own = ",\n  ".join(f"@{item.name}" for item in theorems() if item.file == file)
+        own = ",\n  ".join(f"@{item.file}.{item.name}" for item in theorems() if item.file == file)
         lines += [f"(* What all theorems of {file}.v together assume. *)", f"Definition {file}_theorems := (\n  {own})."]
         lines += [f"Print Assumptions {file}_theorems."]
     (target / "Assumptions.v").write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -107,14 +107,39 @@ def test_nothing_is_assumed(path: Path) -> None:
     assert not re.search(r"^(Variables?|Hypothes[ie]s|Context)\b", outside, re.MULTILINE)
 
 
-def test_files_stand_after_those_that_they_need(tmp_path: Path) -> None:
-    files = [Path(name).stem for name in write_library(tmp_path)]
-    assert {path.stem for path in (tmp_path / "kernel").glob("*.v")} == set(files)
-    makefile = (FOLDER / "Makefile").read_text()
-    assert f"FILES := {' '.join(files)}\n" in makefile
+def stand_after_those_that_they_need(files: list[str], folder: Path) -> None:
+    assert {path.stem for path in folder.glob("*.v")} == set(files)
     for number, file in enumerate(files):
-        needed = re.findall(r"From Kernel Require Import ([\w ]+)\.", (tmp_path / "kernel" / f"{file}.v").read_text())
+        needed = re.findall(r"From Kernel Require Import ([\w ]+)\.", (folder / f"{file}.v").read_text())
         assert set(" ".join(needed).split()) <= set(files[:number])
+
+
+def test_files_stand_after_those_that_they_need(tmp_path: Path) -> None:
+    stand_after_those_that_they_need([Path(name).stem for name in write_library(tmp_path)], tmp_path / "kernel")
+
+
+@needs_coq
+def test_make_takes_files_after_those_that_they_need(tmp_path: Path) -> None:
+    write_library(tmp_path)
+    for folder in (tmp_path / "kernel", FOLDER):
+        command = ["make", "-s", "-C", str(folder), "COQC=echo", "COQDEP=coqdep"]
+        said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+        stand_after_those_that_they_need(re.findall(r"(\w+)\.v$", said, re.MULTILINE), folder)
+
+
+@needs_coq
+def test_make_fails_without_an_order(tmp_path: Path) -> None:
+    write_library(tmp_path)
+    ran = subprocess.run(
+        ["make", "-C", str(tmp_path / "kernel"), "COQC=echo", "COQDEP=false"], capture_output=True, check=False, timeout=60
+    )
+    assert ran.returncode != 0
+
+
+def test_theorems_are_named_with_their_files(tmp_path: Path) -> None:
+    write_library(tmp_path)
+    asked = (tmp_path / "kernel" / "Assumptions.v").read_text()
+    assert all(f"@{item.file}.{item.name}" in asked for item in theorems())
 
 
 def run(folder: Path, file: str) -> subprocess.CompletedProcess[str]:
@@ -137,8 +162,6 @@ class TestWithCoq:
     def test_the_theorems_rest_on_the_real_numbers_alone(self, compiled: Path) -> None:
         said = run(compiled, "Assumptions")
         assert said.returncode == 0, said.stderr
-        asked = (compiled / "Assumptions.v").read_text()
-        assert all(f"@{item.name}" in asked for item in theorems())
         answers = said.stdout.count("Axioms:") + said.stdout.count("Closed under")
         assert answers == len({item.file for item in theorems()})
         assert set(re.findall(r"^([\w.]+)(?=$| :)", said.stdout, re.MULTILINE)) <= set(AXIOMS)
