@@ -746,8 +746,9 @@ def responses(world: World, policy: Any, *, ordered: bool) -> Iterator[Response]
         x, n = chain.x, chain.n
         go, end = chain.go, chain.end
         k, left = 0, mpfr(1)
-        # The first orders count however rare resampling is: a decision's gradient is a difference of the first two.
-        while k < len(chain.turns) if chain.capped else k < 4 or left * (k + 1) ** 3 > 1e-40:
+        # The first orders count however rare resampling is: a decision's gradient is a difference of the first two, and where
+        # a ratio makes up for a chance, or clipping drops the others, a row may be what the fourth order says.
+        while k < len(chain.turns) if chain.capped else k < 13 or left * (k + 1) ** 3 > 1e-40:
             at = (lambda j: j) if ordered else (lambda j: 0)
             past = product(range(n), repeat=k) if ordered else combinations_with_replacement(range(n), k)
             here = k if chain.capped else 0

@@ -177,7 +177,8 @@ def test_right_or_refused(label: str) -> None:
 
 # What one of the thousands found: turns that end with different answers; a decision that the next turn's divergence, of second
 # order, is all that speaks for; answers that tie beside one that is nearly impossible, or beside none;
-# returns that hardly differ; a sampler that is the policy; weights of misses beyond the largest number.
+# returns that hardly differ; a sampler that is the policy; weights of misses beyond the largest number; responses of five turns
+# that alone are not clipped.
 @pytest.mark.parametrize(
     ("label", "seed"),
     [
@@ -194,6 +195,8 @@ def test_right_or_refused(label: str) -> None:
         ("nft-1", 692),
         ("nft-2", 595),
         ("nft-2", 974),
+        ("gspo-1", 935),
+        ("gspo-1", 1957),
     ],
 )
 def test_right(label: str, seed: int) -> None:
