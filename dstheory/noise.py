@@ -13,6 +13,16 @@ covariances are 1/P times those of one group, except where a batch is divided by
 Where the limit on turns masks responses, a composition also counts how many of each reward it cut off. Micro-batches are
 independent batches of their own.
 
+Credits over the standard deviation of the batch, of rewards of 0 and 1, depend on the other groups by the number K of successes
+in the batch alone. With :math:`h(K)` one over that deviation and :math:`v` a group's update without it, P groups have
+
+.. math::
+    E[u] &= P \sum_k E[v; k]\, E[h(k + M_{P-1})], \\
+    E[u u^\top] &= P \sum_k E[v v^\top; k]\, E[h^2(k + M_{P-1})]
+        + P (P - 1) \sum_{k,l} E[v; k]\, E[v; l]^\top E[h^2(k + l + M_{P-2})],
+
+k and l successes in one group and in another, :math:`M_n` those in n others, the law of one group to the power n.
+
 Per stage, the **signal-to-noise ratio** of a batch is :math:`|E[u]| / \sqrt{\mathrm{tr}\, \mathrm{Cov}(u)}`, in the metric of the
 logits, or of the inverse Fisher information (natural gradient). It grows like :math:`\sqrt P`: the batch for a ratio of 1 has
 :math:`\mathrm{tr}\, \mathrm{Cov}_1 / |E[u]|^2` groups. A group is **dead** if its rewards are all equal.
@@ -72,6 +82,8 @@ __all__ = ["Signal", "StageSignal", "signal"]
 _MOST_COVARIANCE = 2_000
 _ROUNDING = 1e-12  # of a variance, relative to the mean square that it is a difference from
 _MOST_GROUPS = 1e24  # beyond, an expectation is rounding
+_MOST_RESPONSES = 32_768  # of a batch whose successes are counted
+_MOST_TERMS = 200_000_000
 
 
 @dataclass(frozen=True)
@@ -139,7 +151,8 @@ def signal(objective: Objective, solution: Solution, *, prompts: int = 32, covar
         covariance: the whole covariance, too.
 
     Raises:
-        ChainError: an objective without exact second moments, rewards of many values, or tables that do not fit into memory.
+        ChainError: an objective without exact second moments, rewards of many values, tables that do not fit into memory, or more
+            than 32,768 responses in a batch whose standard deviation divides the credits.
 
     >>> from dstheory import GRPO, Policy, TwoStageMDP, solve
     >>> s = solve(TwoStageMDP.minimal(gamma=1.0), Policy.minimal(p=0.5, a=0.75, b=0.5))
@@ -205,16 +218,19 @@ def _stage(batch: _Batch, information: FisherInformation, sizes: _Sizes, stage: 
     prompts = batch.groups.prompts * batch.parts
     plain, natural = sizes[stage]
     groups = [prompts * noise / size if noise * prompts < _MOST_GROUPS * size else inf for size, noise in (plain, natural)]
-    if batch.by_tokens and batch.parts == 1:  # more parts of the same size leave the expectation alone
+    if (batch.by_tokens or batch.deviation) and batch.parts == 1:  # more parts of the same size leave the expectation alone
         groups = [_search(batch, information, stage, i) if np.isfinite(n) else n for i, n in enumerate(groups)]
     size, noise = (float(np.sqrt(value)) for value in plain)
-    size = size if np.isfinite(groups[0]) or noise == 0 else 0.0
+    size = 0.0 if np.isinf(groups[0]) and noise > 0 else size
     ratio = size / noise if noise > 0 else inf if size > 0 else float("nan")
     return StageSignal(size, noise, ratio, *groups)
 
 
 def _search(batch: _Batch, information: FisherInformation, stage: int, metric: int) -> float:
-    """Return how many groups a batch that is divided by its own tokens needs for a ratio of 1: the fewest, a whole number."""
+    """Return how many groups a batch divided by its own tokens or deviation needs for a ratio of 1: the fewest, a whole number.
+
+    NaN if it is more than the batches whose successes are counted.
+    """
     policy = batch.solution.policy
 
     def enough(prompts: float) -> bool:
@@ -225,6 +241,8 @@ def _search(batch: _Batch, information: FisherInformation, stage: int, metric: i
     high = 1.0
     while not enough(high):
         high *= 2.0
+        if batch.deviation and high * batch.groups.group_size > _MOST_RESPONSES:
+            return float("nan")
         if high > _MOST_GROUPS:
             return inf
     low = high / 2.0
@@ -247,6 +265,8 @@ class _Kind:
     factor: float = 1.0
     table: Floats | None = None
     whole: bool = False
+    divided: bool = False
+    """Whether it is divided by the standard deviation of the batch."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -265,6 +285,8 @@ class _Batch:
     groups: Grouping
     parts: int = 1
     scale: float = 1.0
+    deviation: GroupMean | None = None
+    """The credit whose kinds are divided by the standard deviation of the batch."""
 
     @property
     def _rewards(self) -> Floats:
@@ -301,6 +323,8 @@ class _Batch:
                 f"covariances, asked for or needed by features, are of at most {_MOST_COVARIANCE:,} logits, not of {logits:,}"
             )
         t, w, counts, weight, chance = *self._nodes(), *self._counts()
+        if self.deviation is not None:
+            return self._over_deviation(t, w, counts, self.deviation, full)
         scores = self.scores(t, full)
         zero = np.zeros(1)
         members = scores.plain if self._tilts else self.scores(zero, False).plain
@@ -349,6 +373,85 @@ class _Batch:
         found = (self._ordered(_blocks(block) - np.outer(mean, mean)) / prompts) if full else None
         return mean, mean**2 + (square - mean**2) / prompts, found
 
+    def _over_deviation(
+        self, t: Floats, w: Floats, counts: Floats, credit: GroupMean, full: bool
+    ) -> tuple[Floats, Floats, Floats | None]:
+        """Return the same where credits are divided by the standard deviation of the batch, successes counted."""
+        rho, size, prompts = self.under.mdp.prompt_weight, int(self.groups.group_size), int(self.groups.prompts)
+        if size * prompts > _MOST_RESPONSES:
+            raise ChainError(
+                f"a batch of {prompts:,} groups of {size:,}: over the standard deviation of the batch second moments are exact "
+                f"for at most {_MOST_RESPONSES:,} responses; use fewer prompts or smaller groups"
+            )
+        scores = self.scores(t, full)
+        zero, each = np.zeros(1), isinstance(self.normaliser, PerToken)
+        members = scores.plain if self._tilts else self.scores(zero, False).plain
+        order = (w, w * t) if len(t) > 1 else (w, w**2)  # 1/L and 1/L^2
+        one_of, two_of = scores.first, scores.second
+        if each:  # each member by its own tokens: nodes are summed before members meet
+            one_of = np.einsum("j,cvjxd->cvxd", order[0], one_of)[:, :, None]
+            two_of = np.einsum("j,cevj...->cev...", order[1], two_of)[:, :, :, None]
+        kinds, nodes, entries = len(self.kinds), one_of.shape[2], one_of.shape[3] * one_of.shape[4]
+        if kinds**2 * nodes * (size + 1) ** 2 * entries * (entries if full else 1) > _MOST_TERMS:
+            raise ChainError(
+                f"over the standard deviation of the batch, {size + 1:,} numbers of successes of each of two groups at "
+                f"{entries:,} logits need more than {_MOST_TERMS:,} terms: use smaller groups or fewer prompts"
+            )
+        factor = 1.0 if self._tilts else 1.0 / size
+        # Groups by their successes: v's means (C, G+1, J, X, D), weighted squares, and the law of one group, (J, G+1).
+        success = (counts @ self._rewards)[:, -1].astype(int) if self._rewards.shape[1] == 2 else np.zeros(len(counts), dtype=int)
+        tables = [self._credits(kind, counts) for kind in self.kinds]
+        law = self._law(members if self.by_tokens else self.scores(zero, False).plain, rho, size)
+        over = _Inverse(credit, size * prompts, np.array([kind.divided for kind in self.kinds]))
+        single, square = over.mean(law, prompts - 1, size, 1), over.mean(law, prompts - 1, size, 2)
+        mean_of = np.zeros((kinds, size + 1, *one_of.shape[2:]))
+        own: Floats = np.zeros(two_of.shape[3:])
+        more = (1,) * (two_of.ndim - one_of.ndim)
+        pair = "cevwjx,cvjxd,ewjxb->jxdb" if full else "cevwjx,cvjxd,ewjxd->jxd"
+        for k in range(size + 1):
+            chosen = success == k
+            if not chosen.any():
+                continue
+            one, same, two = sums_over(counts[chosen], np.ones(int(chosen.sum())), [table[chosen] for table in tables], members)
+            mean_of[:, k] = factor * rho[:, None] * (one[..., None] * one_of).sum(axis=1)
+            h = square[:, :, k, :, None]  # (C, C, J, 1)
+            same, two = same * h[:, :, None], two * h[:, :, None, None]
+            own = own + (same.reshape(*same.shape, *more) * two_of).sum(axis=(0, 1, 2)) + np.einsum(pair, two, one_of, one_of)
+        own = factor**2 * rho.reshape(-1, *(1,) * (own.ndim - 2)) * own
+        # What divides a batch: its tokens, or its groups.
+        a, b = order if self._tilts or not each else (np.ones(1), np.ones(1))
+        by, by_two = (a, b) if self.by_tokens else (a / prompts, b / prompts**2)
+        mean = prompts * np.einsum("j,ckj,ckjxd->xd", by, np.broadcast_to(single, (kinds, size + 1, nodes)), mean_of)
+        inside = prompts * np.einsum("j,j...->...", by_two, own)
+        between, matrix = np.zeros_like(mean), None
+        flat = mean_of.reshape(kinds, size + 1, nodes, -1)
+        if prompts > 1:
+            # Without tokens of the batch the nodes of two groups are apart: each group is summed over its own.
+            if not self.by_tokens:
+                flat = np.einsum("j,ckja->cka", a, flat)[:, :, None]
+            number = prompts * (prompts - 1.0) * (by_two if self.by_tokens else np.ones(1) / prompts**2)
+            h_two = over.mean(law, prompts - 2, 2 * size, 2)  # (C, C, 2G+1, J)
+            index = np.add.outer(np.arange(size + 1), np.arange(size + 1))
+            right = np.einsum("ceklj,elja->ckja", h_two[:, :, index], flat)
+            between = np.einsum("j,ckja,ckja->a", number, flat, right).reshape(mean.shape)
+            if full:
+                matrix = np.einsum("j,ckja,ckjb->ab", number, flat, right)
+        if not full:
+            return mean, inside + between, None
+        blocks = _blocks(inside) + (0.0 if matrix is None else matrix) - np.outer(mean, mean)
+        return mean, _diagonals(inside) + between, self._ordered(blocks)
+
+    def _law(self, plain: Floats, rho: Floats, size: int) -> Floats:
+        """Return the chance of each number of successes of one group, times what weighs its tokens, (J, G + 1)."""
+        from scipy.special import gammaln, xlogy
+
+        of = np.einsum("vjx,vr->rjx", plain, self._rewards)
+        wrong, right = of if len(of) == 2 else (of[0], np.zeros_like(of[0]))
+        k = np.arange(size + 1)
+        ways = gammaln(size + 1) - gammaln(k + 1) - gammaln(size - k + 1)
+        log = ways + xlogy(k, right[..., None]) + xlogy(size - k, wrong[..., None])
+        return np.asarray(np.einsum("jxk,x->jk", np.exp(log), rho))
+
     @property
     def _tilts(self) -> bool:
         """Whether the other members' lengths enter."""
@@ -389,6 +492,37 @@ class _Batch:
         layers, prompts, answers = self.solution.policy.shape
         places = np.arange(matrix.shape[0]).reshape(prompts, 2, layers, answers).transpose(1, 2, 0, 3).ravel()
         return np.asarray(matrix[np.ix_(places, places)])
+
+
+@dataclass(frozen=True, eq=False)
+class _Inverse:
+    """One over the standard deviation of a batch of so many responses, for the kinds that are divided by it; 1 for the others."""
+
+    credit: GroupMean
+    responses: int
+    divided: Floats
+
+    def mean(self, law: Floats, groups: int, known: int, power: int) -> Floats:
+        """Return the mean of h_c, or of h_c h_e, over the successes of so many other groups, given 0 to ``known`` successes.
+
+        Returns:
+            (C, known + 1, J) for ``power`` 1, (C, C, known + 1, J) for 2, what weighs tokens of the others included.
+        """
+        from scipy.fft import irfft, next_fast_len, rfft
+
+        n, size, groups = self.responses, law.shape[1] - 1, max(groups, 0)
+        total, count = law.sum(axis=1, keepdims=True), size * groups + 1
+        points = next_fast_len(count, real=True)
+        rest = (
+            np.maximum(irfft(rfft(law / total, points) ** groups, points)[:, :count], 0.0) if groups else np.ones((len(law), 1))
+        )
+        k = np.arange(n + 1)
+        below = np.sqrt(k * (n - k) / (n * (n - self.credit.ddof))) + self.credit.epsilon
+        h = np.divide(1.0, below, out=np.zeros(n + 1), where=(k > 0) & (k < n))  # else all credits are 0
+        each = [np.stack([rest @ of[i : i + count] for i in range(known + 1)]) for of in (np.ones(n + 1), h, h**2)]
+        means = np.stack(each) * total[:, 0] ** groups  # (3, known + 1, J)
+        times = self.divided.astype(int)
+        return np.asarray(means[times if power == 1 else np.add.outer(times, times)])
 
 
 def _blocks(of_prompts: Floats) -> Floats:
@@ -449,7 +583,12 @@ def _batch_of(objective: Objective, solution: Solution, prompts: int) -> _Batch:
     if any(kind.whole for kind in kinds):
         whole = counted_turns(under)
         values, ends = values * 2, np.concatenate([ends * whole, ends * (1.0 - whole)])
-    return _Batch(solution, under, values, ends, tuple(kinds), normaliser, grouping, parts, grouping.scale)
+    deviation = first.credit if any(kind.divided for kind in kinds) and isinstance(first, GroupObjective) else None
+    if deviation is not None and (parts > 1 or grouping.mixed or not set(values) <= {0.0, 1.0}):
+        why = "micro-batches" if parts > 1 else "groups that are drawn again" if grouping.mixed else "rewards other than 0 and 1"
+        raise ChainError(f"{first.name}: over the standard deviation of the batch {why} have no exact second moments here")
+    assert deviation is None or isinstance(deviation, GroupMean)
+    return _Batch(solution, under, values, ends, tuple(kinds), normaliser, grouping, parts, grouping.scale, deviation)
 
 
 def _values(outcome: ResponseReward | None, under: Solution, rewards: bool) -> tuple[tuple[float, ...], Floats]:
@@ -498,8 +637,8 @@ def _beyond(objective: GroupObjective) -> str:
     settings = own_settings(objective, ("baseline_per", "drop_dead"))
     if objective.by_response or (isinstance(objective, NFT) and objective.sampler is not None):
         return "a weight of the whole response is a function of all of its actions, not of its reward and length alone"
-    if isinstance(objective.credit, GroupMean) and objective.credit.spread == "batch":
-        return "the standard deviation of the batch makes every credit a function of the rewards of all groups"
+    if isinstance(objective.credit, GroupMean) and objective.credit.spread == "batch" and objective.combine == "after":
+        return "several credits are each divided by a standard deviation of the batch"
     if objective.combine == "after-batch":
         return "credits are divided by their standard deviation over the batch"
     if objective.mask_truncated == "both" and isinstance(objective.normaliser, GroupTokens | BatchTokens):
@@ -527,7 +666,9 @@ def _of_group(objective: GroupObjective, solution: Solution) -> _Parts:
     elif isinstance(objective, ReinforceBaseline):
         kinds = [_Kind(table=_by_prompt(objective, solution, under, outcome))]
     else:
-        kinds = [_Kind(credit, part, weight) for part, weight in objective.credit_parts(solution)]
+        divided = isinstance(credit, GroupMean) and credit.spread == "batch"
+        credit = GroupMean(std=False) if divided else credit
+        kinds = [_Kind(credit, part, weight, divided=divided) for part, weight in objective.credit_parts(solution)]
     kinds += [_Kind(weight=term.weight) for term in objective.penalty_terms(solution, under, outcome)]
     if objective.mask_truncated != "none":
         kinds = [replace(kind, whole=True) for kind in kinds]

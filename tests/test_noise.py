@@ -354,7 +354,10 @@ def test_micro_batches_that_a_batch_leaves_open_are_whole_groups_each() -> None:
         ),
         (SETTINGS["another engine, weights of responses"], "a weight of the whole response is a function of all of its actions"),
         (SETTINGS["a baseline per turn"], "the baseline of a turn depends on which of the group's responses reach it"),
-        (GRPO(std="batch"), "the standard deviation of the batch makes every credit a function of the rewards of all groups"),
+        (
+            replace(SETTINGS["two rewards, credits combined"], std="batch"),
+            "several credits are each divided by a standard deviation of the batch",
+        ),
         (DAPO(mask_truncated="both"), "the tokens that are counted depend on which responses were cut off, which may be none"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -362,3 +365,118 @@ def test_micro_batches_that_a_batch_leaves_open_are_whole_groups_each() -> None:
 def test_settings_that_compositions_do_not_determine_are_refused_with_the_reason(objective, why: str) -> None:
     with pytest.raises(ChainError, match=f"no exact second moments of its update here: {why}"):
         signal(objective, solve(PAID, HERE))
+
+
+SMALL = TwoStageMDP(correct=[[1, 0], [0, 1]], sample_length=[[3, 40], [11, 2]], decision_length=2, prompt_weight=[3, 1],
+                    gamma=1.0, max_turns=2)  # fmt: skip
+LOPSIDED, BESIDE = (
+    Policy.from_probabilities(answers, stops)
+    for answers, stops in (
+        ([[0.3, 0.7], [0.2, 0.8]], [[0.9, 0.35], [0.4, 0.75]]),
+        ([[0.5, 0.5], [0.4, 0.6]], [[0.7, 0.55], [0.5, 0.6]]),
+    )
+)
+
+
+def over_the_batch(objective: GroupObjective, groups: int, by: str, beta: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and covariance, (8,) and (8, 8), from all batches: every tuple of groups of two, as tables."""
+    under = objective.sampler or LOPSIDED
+    t, pi = enumerate_trajectories(SMALL, under), LOPSIDED
+    found = []  # by response: prompt, chance, reward, length, update per unit of a positive and of a negative credit, KL
+    for i in range(len(t)):
+        x, right, wrong, kl, length = int(t.prompt[i]), np.zeros((2, 2, 2)), np.zeros((2, 2, 2)), np.zeros((2, 2, 2)), 0.0
+        for k in range(int(t.offsets[i]), int(t.offsets[i + 1])):
+            y, stops = int(t.answer[k]), bool(t.stop[k])
+            of = [(0, np.eye(2)[y] - pi.sample_prob[0, x], [p.sample_prob[0, x, y] for p in (pi, under, BESIDE)])]
+            if t.decided[k]:
+                chance = [p.stop_prob[0, x, y] if stops else 1.0 - p.stop_prob[0, x, y] for p in (pi, under, BESIDE)]
+                of.append((1, np.eye(2)[y] * (stops - pi.stop_prob[0, x, y]), chance))
+            for stage, score, (here, old, other) in of:
+                rho = (here / old) ** (1.0 / (2.0 if stage else float(SMALL.sample_length[x, y])))  # of each token
+                right[stage, x] += score * rho * (objective.sampler is None or rho <= 1.0 + objective.clip_high)
+                wrong[stage, x] += score * rho * (objective.sampler is None or rho >= 1.0 - objective.clip_low)
+                kl[stage, x] += score * math.log(here / other)
+            length += float(SMALL.sample_length[x, y]) + 2.0 * bool(t.decided[k])
+        last = int(t.offsets[i + 1]) - 1
+        kept = objective.mask_truncated == "none" or bool(t.decided[last])
+        chance = float(t.weight[i] / SMALL.prompt_weight[x])
+        found.append((x, chance, float(SMALL.correct[x, int(t.answer[last])]), length,
+                      kept * right.ravel(), kept * wrong.ravel(), kept * beta * kl.ravel()))  # fmt: skip
+    rows = []
+    for one, other in itertools.product(found, repeat=2):
+        if one[0] != other[0]:
+            continue
+        credit, penalty, total = np.zeros(8), np.zeros(8), one[3] + other[3]
+        for r, beside in ((one, other), (other, one)):
+            a = (r[2] - beside[2]) / 2.0
+            below = {"responses": 2 * groups, "constant": 100 * groups, "response-tokens": 2 * groups * r[3],
+                     "group-tokens": groups * total, "batch-tokens": 1.0}[by]  # fmt: skip
+            credit += (max(a, 0.0) * r[4] + min(a, 0.0) * r[5]) / below
+            penalty -= r[6] / below
+        rows.append((SMALL.prompt_weight[one[0]] * one[1] * other[1], one[2] + other[2], total, credit, penalty))
+    chance, successes, tokens, credits, penalties = (np.array([row[i] for row in rows]) for i in range(5))
+    index = np.meshgrid(*[np.arange(len(rows))] * groups, indexing="ij")
+    weight, k = np.prod([chance[i] for i in index], axis=0), sum(successes[i] for i in index)
+    n = 2 * groups
+    deviation = np.sqrt(k * (n - k) / (n * (n - objective.ddof)))
+    scale = np.where(deviation > 0, 1.0 / np.where(deviation > 0, deviation + objective.epsilon, 1.0), 0.0)
+    u = sum(scale[..., None] * credits[i] + penalties[i] for i in index)
+    if by == "batch-tokens":
+        u = u / sum(tokens[i] for i in index)[..., None]
+    weight, u = weight.ravel(), u.reshape(-1, 8)
+    mean = weight @ u
+    return mean, (weight[:, None] * u).T @ u - np.outer(mean, mean)
+
+
+OVER_THE_BATCH = [
+    (DrGRPO(group_size=2, max_tokens=1.0, std="batch", epsilon=1e-4), "responses", 0.0),
+    (DrGRPO(group_size=2, max_tokens=50, std="batch", ddof=0), "constant", 0.0),
+    (DrGRPO(group_size=2, max_tokens=1.0, std="batch", mask_truncated="numerator"), "responses", 0.0),
+    (GRPO(group_size=2, std="batch", epsilon=0.1), "response-tokens", 0.0),
+    (GRPO(group_size=2, std="batch", sampler=BESIDE, clip_low=0.01, clip_high=0.02), "response-tokens", 0.0),
+    (DAPO(group_size=2, std="batch", dynamic_sampling=False), "group-tokens", 0.0),
+    (DAPOBatch(group_size=2, std="batch", epsilon=1e-4), "batch-tokens", 0.3),
+]
+
+
+@pytest.mark.parametrize("groups", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("objective", "by", "beta"), OVER_THE_BATCH, ids=[f"{by}-{i}" for i, (_, by, _) in enumerate(OVER_THE_BATCH)]
+)
+def test_over_the_deviation_of_the_batch_it_is_the_sum_over_every_batch(objective, by: str, beta: float, groups: int) -> None:
+    mean, covariance = over_the_batch(objective, groups, by, beta)
+    row = replace(objective, prompts=groups)
+    o = row + K3Loss(BESIDE, beta=beta, corrected_kl=True) if beta else row
+    found = signal(o, solve(SMALL, LOPSIDED), covariance=True)
+    of = [np.concatenate([g.sample.ravel(), g.decide.ravel()]) for g in (found.expected, found.variance)]
+    np.testing.assert_allclose(of[0], mean, rtol=0, atol=1e-11 * np.abs(mean).max())
+    np.testing.assert_allclose(of[1], np.diag(covariance), rtol=0, atol=1e-11 * np.abs(covariance).max())
+    np.testing.assert_allclose(found.covariance, covariance, rtol=0, atol=1e-11 * np.abs(covariance).max())
+
+
+def test_over_the_deviation_of_many_rewards_it_is_that_over_one_number() -> None:
+    s, prompts = solve(SMALL, LOPSIDED), 2_048
+    accuracy = float(s.mean_accuracy)
+    spread = math.sqrt(accuracy * (1.0 - accuracy))
+    one = signal(DrGRPO(group_size=16, max_tokens=1.0, std="batch", prompts=prompts), s)
+    plain = signal(DrGRPO(group_size=16, max_tokens=1.0, prompts=prompts), s)
+    assert one.sample.size * spread == pytest.approx(plain.sample.size, rel=1e-4)
+    # The deviation of the batch varies with its successes, so that the noise differs even in the limit, by a little.
+    assert one.sample.noise * spread == pytest.approx(plain.sample.noise, rel=0.2)
+    need = int(signal(DrGRPO(group_size=2, max_tokens=1.0, std="batch"), s, prompts=8).decide.groups)
+    ratios = [signal(DrGRPO(group_size=2, max_tokens=1.0, std="batch"), s, prompts=n).decide.ratio for n in (need - 1, need)]
+    assert ratios[0] < 1.0 <= ratios[1]
+
+
+@pytest.mark.parametrize(
+    ("objective", "prompts", "message"),
+    [
+        (DrGRPO(std="batch", micro_batches=2), 4, "over the standard deviation of the batch micro-batches have no exact"),
+        (DAPO(std="batch"), 4, "over the standard deviation of the batch groups that are drawn again have no exact"),
+        (GRPO(std="batch", outcome="return"), 4, "over the standard deviation of the batch rewards other than 0 and 1"),
+        (GRPO(std="batch", group_size=8), 5_000, "a batch of 5,000 groups of 8: .* for at most 32,768 responses; use fewer"),
+    ],
+)  # fmt: skip
+def test_what_counting_successes_does_not_tell_is_refused(objective, prompts: int, message: str) -> None:
+    with pytest.raises(ChainError, match=message):
+        signal(objective, solve(PAID, HERE), prompts=prompts)

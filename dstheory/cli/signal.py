@@ -162,7 +162,7 @@ def _configured(ctx: click.Context, options: dict[str, Any], prompts: int) -> _A
         DSTheoryError: a file that `dstheory explain` refuses, or an objective whose expectation alone is known.
     """
     from dstheory.trainers.configuration import configuration_of, with_rewards
-    from dstheory.trainers.translation import objective_of
+    from dstheory.trainers.translation import few_prompts, objective_of
 
     own = next((row.name for row in TABLE if row.name in ctx.params and row.name not in _OF_CONFIGURATIONS
                 and row.name in given_options(ctx)), None)  # fmt: skip
@@ -177,7 +177,8 @@ def _configured(ctx: click.Context, options: dict[str, Any], prompts: int) -> _A
     if options["reward_functions"] is not None:
         found = with_rewards(found, options["reward_functions"])
     t = found.training
-    t = replace(t, prompts=prompts) if t.prompts == float("inf") else t
+    if t.prompts == float("inf"):
+        t = replace(t, prompts=prompts, std_prompts=prompts if t.std_prompts == float("inf") else t.std_prompts)
     if t.credit == "other":
         raise ChainError(f"{found.name}: its objective is one that this package does not have")
     parts = next((lack.what.split(";")[0] for lack in found.lacks if lack.key == "batch size"), "")
@@ -195,7 +196,7 @@ def _configured(ctx: click.Context, options: dict[str, Any], prompts: int) -> _A
 
     said = [*found.warnings, *(f"not modelled: {line}" for line in lacking(found))]
     said += [f"unknown key, not interpreted: {said_of(entry.key, entry.value, entry.line)}" for entry in found.unknown]
-    if t.std == "batch" and t.std_prompts == float("inf"):
+    if t.std == "batch" and t.std_prompts > 1 and not few_prompts(t):
         said.append("the standard deviation of the batch is taken to be that of many prompts, one number")
     asked = _Asked(problem, {found.name: make}, True, replace(found, training=t), tuple(said))  # `make` is called after this
     return asked
@@ -245,7 +246,7 @@ def _print(problem: Problem, found: _Found, left_out: dict[str, str], said: list
     from dstheory.cli.show import number, print_table
 
     def needed(value: float) -> str:
-        return "never" if value == float("inf") else f"{value:.3g}"
+        return "never" if value == float("inf") else "-" if value != value else f"{value:.3g}"
 
     def cells(stage: StageSignal) -> list[str]:
         return [number(stage.size), number(stage.noise), number(stage.ratio), needed(stage.groups), needed(stage.groups_natural)]

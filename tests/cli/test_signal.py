@@ -94,6 +94,10 @@ MADE: dict[str, tuple[str, tuple[object, ...], Objective]] = {
     "TRL": (TRL, ("--prompts", 6),
             DAPOBatch(group_size=4, prompts=6, epsilon=1e-4) + K3Loss(OTHER, beta=0.04, corrected_kl=True)),
     "TRL, changed, by default of 32 prompts": (TRL, ("loss_type=grpo", "beta=0"), GRPO(group_size=4, epsilon=1e-4)),
+    "TRL, over the deviation of the batch": (
+        TRL, ("--prompts", 6, "scale_rewards=batch"),
+        DAPOBatch(group_size=4, prompts=6, std="batch", epsilon=1e-4) + K3Loss(OTHER, beta=0.04, corrected_kl=True),
+    ),
     "verl, whose batch the file says": (VERL, (), RLOO(group_size=3, prompts=16) + K2Loss(OTHER, beta=0.05)),
     "TRL, another policy's responses": (
         TRL, ("beta=0", "--prompts", 5, "--sampler", "0.4,0.8,0.3"),
