@@ -314,8 +314,14 @@ def _draw(found: _Found, asked: _Asked, options: dict[str, Any], prompts: int, b
     with progress_bar("other group sizes", len(drawn), quiet=options["as_json"]) as update:
         for expression, _, one in drawn:
             make = asked.makes.get(expression) or next(iter(asked.makes.values()))  # a configuration has one, of another name
-            several = [make(size) for size in options["sizes"]] if one.group_size > 1 else []
-            curves[expression] = [signal(objective, asked.solution, prompts=prompts) for objective in several] or [one]
+            sizes = options["sizes"] if one.group_size > 1 else ()
+            try:
+                several = [signal(make(size), asked.solution, prompts=prompts) for size in sizes]
+            except ChainError as error:
+                raise ChainError(
+                    f"the figure of group sizes {', '.join(map(str, sizes))}: {error}; or give --no-figure"
+                ) from error
+            curves[expression] = several or [one]
             update(len(curves))
     out: Path = options["out"] or fresh_directory(Path("results/signal"))
     with results_directory(out, overwrite=options["overwrite"]) as directory:

@@ -61,6 +61,15 @@ def test_what_cannot_be_computed_is_one_sentence(dstheory, args: list[str], mess
     assert message in " ".join(ran.err.split())
 
 
+def test_a_size_of_the_figure_that_is_too_large_is_told_from_the_table(dstheory) -> None:
+    args = ("signal", "--objective", "dr-grpo", "--std", "batch", "--prompts", 600)
+    assert dstheory(*args, "--no-figure").code == 0
+    ran = dstheory(*args, "--sizes", "2,64")
+    assert ran.code == 1
+    assert ran.err.startswith("error: the figure of group sizes 2, 64: a batch of 600 groups of 64: ")
+    assert "or give --no-figure" in ran.err
+
+
 def test_more_prompts_and_more_members_are_more_signal(dstheory) -> None:
     def ratio(*args: object) -> float:
         ran = dstheory("signal", "--objective", "dapo-batch", "--json", "--no-figure", *args)
