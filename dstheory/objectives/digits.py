@@ -98,9 +98,13 @@ def _compare(objective: Any, solution: Solution, gradients: list[StageGradient],
         bad = ~nothing & ~(lost <= _APART)
         if bad.any():
             at = np.unravel_index(int(np.argmax(bad)), bad.shape)
+            if top[at] > 0:
+                moved = f"by {float(lost[at]):.1g} of its size: must be at most {_APART:g} for nine digits"
+                how = f"{moved}; terms that cancel leave too few digits"
+            else:
+                how = f"from 0: its terms underflow or cancel; a chance that counts must be at least {_NOTHING:g}"
             raise ChainError(
-                f"rounding of {objective.name} at {_place(stage, at, solution)} moves it by {float(lost[at]):.1g} of its size: "
-                f"must be at most {_APART:g} for nine digits; terms that cancel leave too few digits: use a less extreme policy, "
+                f"rounding of {objective.name} at {_place(stage, at, solution)} moves it {how}: use a less extreme policy, "
                 "a sampler nearer to it, or fewer turns"
             )
 
