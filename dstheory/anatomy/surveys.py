@@ -334,9 +334,9 @@ def _groups(episodes: Episodes, across: str | None, compared: tuple[str, str] | 
     if across is not None:
         episodes.column(across)
     else:
-        models, logs = (set(episodes.fields[name].names) if name in episodes.fields else set() for name in ("model", "log"))
-        across = "log" if compared is not None and not set(compared) <= models and set(compared) <= logs else "model"
-        if compared is not None and across == "model" and len(logs) > 1 and (unknown := sorted(set(compared) - models)):
+        models, logs = (list(episodes.fields[name].names) if name in episodes.fields else [] for name in ("model", "log"))
+        across = "log" if compared is not None and not set(compared) <= set(models) and set(compared) <= set(logs) else "model"
+        if compared is not None and across == "model" and len(logs) > 1 and (unknown := sorted(set(compared) - set(models))):
             raise RecordError(
                 f"no record has the model {unknown[0]!r}: there are {_few(models)}; two logs are compared by their names, "
                 f"which are {_few(logs)}"

@@ -10,7 +10,7 @@ import click
 
 from dstheory.cli.configured import Where, heading, lacking, place_from, said_of, shown_value, trainer_option
 from dstheory.cli.echo import echo, json_option, say
-from dstheory.cli.numbers import NumberRange
+from dstheory.cli.numbers import NumberRange, Whole
 from dstheory.cli.options import parameter_options, seed_option
 from dstheory.texts import latex_text, markdown_cell
 
@@ -74,7 +74,7 @@ _CHAIN = parameter_options(
 @_CHAIN
 @click.option(
     "--update",
-    type=click.IntRange(min=1, max=10_000),
+    type=Whole(1, 10_000, "each step solves the chain; leave it out, or give fewer"),
     default=None,
     metavar="K",
     help="Look at the K-th update on one batch of the start's responses, after K - 1 exact steps of size --lr.",

@@ -163,6 +163,6 @@ def test_two_logs_without_models_are_compared_by_their_names(dstheory, tmp_path:
     assert ran.code == 1
     assert ran.err == (
         "error: no record has the model 'after': there are (not given); two logs are compared by their names, which are "
-        "after.jsonl, before.jsonl\n"
+        "before.jsonl, after.jsonl\n"
     )
     assert dstheory("anatomy", "before.jsonl", "after.jsonl", "--compare", "before.jsonl", "after.jsonl", "--out", "a").code == 0

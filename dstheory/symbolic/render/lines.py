@@ -79,7 +79,7 @@ def broken(source: str, width: float) -> list[str]:
     >>> broken("a + b", 2)
     ['a', '+ b']
     >>> broken(r"x = c \left(a + b\right)", 6)
-    ['x = c \\Bigl( a', '\\quad {} + b \\Bigr)']
+    ['x = c', '\\quad \\quad \\times \\left(a + b\\right)']
     """
     return [source] if visual_width(source) <= width else _laid(_parsed(source), width, width)
 
