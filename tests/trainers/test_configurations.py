@@ -91,6 +91,8 @@ def test_settings_that_are_not_modelled_are_named(tmp_path: Path) -> None:
 
 
 CONTRADICTIONS = {
+    ("trl:grpo", "generation_batch_size=64", "steps_per_generation=4"): "say the same: TRL refuses both",
+    ("trl:rloo", "generation_batch_size=64", "steps_per_generation=4"): "say the same: TRL refuses both",
     ("verl:ppo", "algorithm.adv_estimator=grpo"): "a group of one has nothing to be compared with",
     ("verl:ppo", "algorithm.use_kl_in_reward=true", "actor_rollout_ref.actor.use_kl_loss=true"): "the KL is paid twice",
     ("verl:ppo", "actor_rollout_ref.actor.clip_ratio=0.3"): "clip_ratio does nothing",
@@ -191,7 +193,6 @@ REFUSED = {
     "loss_type: dapo\nbeta: .nan\n": "mine.yaml, line 2: beta is '.nan': must be a number (GRPOTrainer)",
     "loss_type: dapo\nnum_generations: 2.5\n": "mine.yaml, line 2: num_generations is 2.5: must be a whole number >= 1",
     "loss_type: dapo\nuse_bias_correction_kl: maybe\n": "line 2: use_bias_correction_kl is 'maybe': must be one of true, false",
-    "loss_type: dapo\ngeneration_batch_size: 64\nsteps_per_generation: 4\n": "say the same: TRL takes one of them",
     "loss_type: dapo\nscale_rewards: none\nnum_generations: " + "9" * 320: "line 3: num_generations is",
     "beta: 0.1\nnum_generations: 8\n": "mine.yaml may be of trl:grpo or trl:rloo: say which with --trainer",
     "colour: red\n": "no trainer could be told from its keys; say which with --trainer",
