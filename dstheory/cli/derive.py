@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -146,13 +145,14 @@ def command(
         from dstheory.readers.atomic import refuse_overwrite
 
         refuse_overwrite(output, overwrite)  # before the work, not after it
+    from dstheory.cli.show import waiting
     from dstheory.rational.symbols import parse_assignments
 
     given = {"lambda": length_weight, "l_s": answer_length, "l_d": decision_length, "G": group_size, "beta": beta, "alpha": alpha}
     fixed = {name: value for name, value in given.items() if value is not None}
     if per_answer_lengths and "l_s" in fixed:
         raise click.UsageError("--answer-length is one length for all answers: leave out --per-answer-lengths")
-    with _waiting(quiet=as_json):
+    with waiting("deriving", quiet=as_json):
         from dstheory.symbolic import derive, render
 
         derivation = derive(
@@ -189,15 +189,6 @@ def command(
 def _width() -> dict[str, int]:
     """Return how wide text is on a terminal; elsewhere it is always the same."""
     return {"width": max(40, min(100, shutil.get_terminal_size().columns))} if sys.stdout.isatty() and not is_plain() else {}
-
-
-def _waiting(*, quiet: bool) -> AbstractContextManager[None]:
-    """Show on a terminal that something is being derived; elsewhere what draws that is not loaded."""
-    if quiet or not sys.stderr.isatty():
-        return nullcontext()
-    from dstheory.cli.show import waiting
-
-    return waiting("deriving")
 
 
 def _rule(expression: str, *, outer_discount: bool, states: str) -> Rule:

@@ -16,7 +16,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from dstheory.cli.echo import echo, echo_json, is_plain
-from dstheory.tables import columns_of_terminal, fitted
 from dstheory.texts import printable
 
 if TYPE_CHECKING:
@@ -46,6 +45,8 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
         for row in (columns, *rows):
             echo("\t".join(" ".join(str(cell).split()) for cell in row))
         return
+    from dstheory.tables import columns_of_terminal, fitted  # commands that print no table do without
+
     width = columns_of_terminal()
     blocks = fitted(columns, rows, words=words, width=width, rule="\u2500" if _can_print("\u2500") else "-")
     longest = max(cell_len(line) for block in blocks for line in block)

@@ -87,7 +87,7 @@ def test_everything_fits_and_tables_keep_their_cells(
     dstheory, monkeypatch: pytest.MonkeyPatch, subtests: pytest.Subtests, commands: tuple[str, ...]
 ) -> None:
     shown: list[tuple[tuple, dict]] = []
-    monkeypatch.setattr(show, "fitted", lambda *args, **named: (shown.append((args, named)), fitted(*args, **named))[1])
+    monkeypatch.setattr("dstheory.tables.fitted", lambda *args, **named: (shown.append((args, named)), fitted(*args, **named))[1])
     for command in commands:
         with subtests.test(command):
             for columns in (120, 100, 80) if command in CHEAP else (80,):
