@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import reprlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -93,6 +94,14 @@ class Claim(Tabulated):
             raise ClaimError(f"claim {self.id} records a witness but also that it {self.recorded}; only what fails has one")
         if not isinstance(self.assumptions, list | tuple):
             raise ClaimError(f"claim {self.id}: the assumptions are a list, assumptions=[...], not {self.assumptions!r}")
+        maps = {
+            "domain": (self.domain, "{p: UNIT}"),
+            "definitions": (self.definitions, "{x: p * a}"),
+            "witness": (self.witness or {}, "{p: '1/2'}"),
+        }
+        for name, (given, example) in maps.items():
+            if not isinstance(given, Mapping):
+                raise ClaimError(f"claim {self.id}: {name} maps symbols, {name}={example}; it is {reprlib.repr(given)}")
         if not callable(self.proof):
             _check_steps(self.id, list(self.proof))
         for part in (self.domain_by_name, self.plain_definitions, self.plain_assumptions, self.recorded_witness):

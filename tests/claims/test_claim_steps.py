@@ -502,3 +502,23 @@ def test_a_crash_in_a_proof_function_is_a_crash_with_its_place():
     assert (result.status, result.method) == (Status.ERROR, "crash")
     assert "KeyError" in result.message
     assert "test_claim_steps.py" in result.message
+
+
+@pytest.mark.parametrize("part", ["domain", "definitions", "witness", "where", "using"])
+def test_what_maps_symbols_is_a_mapping(part: str) -> None:
+    """A condition where a domain belongs, say: one sentence where it is written, and no crash when it is checked."""
+    p = sp.Symbol("p")
+    of_step = {part: p > sp.Rational(1, 2)} if part in ("where", "using") else {}
+    of_claim = {} if of_step else {part: [p]}
+    with pytest.raises(ClaimError, match=rf"{part}( of a step)? maps symbols.*; it is "):
+        step = decide("w", p > 0, **of_step)
+        Claim(**{"id": "x", "statement": "s", "domain": {p: UNIT}, "proof": [step], "recorded": "fails", **of_claim})
+
+
+def test_large_coefficients_whose_multiplicities_flint_does_not_say() -> None:
+    """A square that is zero at one odd number: cases that leave it out do not cover it, and a decision finds it."""
+    p, at = sp.Symbol("p"), sp.Rational(7919, 104729)
+    square = (p - at) ** 2 * (p - at - sp.Rational(1, 10**15)) ** 2
+    steps = [decide("a", square > 0, given=[p < at]), decide("b", square >= 0)]
+    assert check(Claim(id="x", statement="s", domain={p: UNIT}, proof=steps)).status is not Status.ERROR
+    assert check(Claim(id="x", statement="s", domain={p: UNIT}, proof=[decide("w", square > 0)])).status is Status.REFUTED

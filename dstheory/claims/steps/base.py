@@ -194,6 +194,12 @@ class Step(ABC):
             raise ClaimError(f"a step begins with what it says, as a text, not with {reprlib.repr(self.words)}")
         if not isinstance(self.given, list | tuple):
             raise ClaimError(f"the premises of a step are a list, given=[...], not {self.given!r}")
+        for name, example in (
+            ("where", "domains, where={x: UNIT}; conditions belong in given=[...]"),
+            ("using", "expressions, using={x: p * a}"),
+        ):
+            if not isinstance(getattr(self, name), Mapping):
+                raise ClaimError(f"{name} of a step maps symbols to {example}; it is {reprlib.repr(getattr(self, name))}")
 
     @property
     def formulas(self) -> tuple[Any, ...]:
