@@ -163,6 +163,26 @@ class _KL(_Penalty):
         check_runs(solution, reference=self.reference.runs, beta=np.shape(self.beta), **stages)
 
 
+class _AtStates(_KL):
+    """A KL penalty at the states that the policy visits, or the reference."""
+
+    states: Literal["policy", "reference"]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.states not in ("reference", "policy"):
+            raise ChainError(f"states is {self.states!r}: must be 'reference' or 'policy'")
+
+    @property
+    def measure(self) -> Measure:
+        """The reference, or the policy."""
+        return self.states
+
+    def generated(self, solution: Solution) -> Solution:
+        """Return the chain under the reference or the policy."""
+        return solve(solution.mdp, self.reference) if self.states == "reference" else solution
+
+
 @dataclass(frozen=True, eq=False)
 class _OfStages(_KL):
     """A KL penalty with stage weights.
@@ -328,7 +348,7 @@ class K2Loss(_ReverseAtStates, _OfTokens):
 
 @register
 @dataclass(frozen=True, eq=False)
-class Distillation(K2Loss):
+class Distillation(_AtStates, K2Loss):
     r"""Distillation from a teacher q: a generalised Jensen-Shannon divergence of every visited state, over the batch's tokens.
 
     With :math:`m = b q + (1 - b) \pi` it is :math:`b KL(q || m) + (1 - b) KL(\pi || m)`, of which the coefficient of an action
@@ -366,17 +386,6 @@ class Distillation(K2Loss):
         super().__post_init__()
         if not 0.0 <= self.interpolation <= 1.0:
             raise ChainError(f"interpolation is {self.interpolation}: must lie in [0, 1]; 1 is the reverse KL, 0 the forward KL")
-        if self.states not in ("reference", "policy"):
-            raise ChainError(f"states is {self.states!r}: must be 'reference' (the teacher's) or 'policy'")
-
-    @property
-    def measure(self) -> Measure:
-        """The reference, which is the teacher, or the policy."""
-        return self.states
-
-    def generated(self, solution: Solution) -> Solution:
-        """Return the chain under the teacher or the policy."""
-        return solve(solution.mdp, self.reference) if self.states == "reference" else solution
 
     def per_token(self, solution: Solution) -> TokenWeight:
         """Return minus the derivative of the divergence by the probability of each action, as it is drawn.
@@ -451,7 +460,7 @@ class _ForwardAtStates(_KL):
 
 @register
 @dataclass(frozen=True, eq=False)
-class ForwardKL(_ForwardAtStates, _OfStages):
+class ForwardKL(_AtStates, _ForwardAtStates, _OfStages):
     """Forward KL(ref || pi): on the reference's own trajectories, or frozen at the states that the policy visits.
 
     Args:
@@ -469,20 +478,6 @@ class ForwardKL(_ForwardAtStates, _OfStages):
     states: Literal["policy", "reference"] = "policy"
 
     name = "forward-kl"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.states not in ("reference", "policy"):
-            raise ChainError(f"states is {self.states!r}: must be 'reference' or 'policy'")
-
-    @property
-    def measure(self) -> Measure:
-        """The reference, or the policy."""
-        return self.states
-
-    def generated(self, solution: Solution) -> Solution:
-        """Return the chain under the reference or the policy."""
-        return solve(solution.mdp, self.reference) if self.states == "reference" else solution
 
     def per_token(self, solution: Solution) -> TokenWeight:
         """Return ref/pi - 1, or 1 on the reference's states."""
