@@ -323,7 +323,7 @@ def _listed(texts: Iterable[str]) -> str:
 
 
 def _count(n: int) -> str:
-    return f"{n}" if n < 10_000 else f"{n / 1e3:.0f}k" if n < 1e6 else f"{n / 1e6:.1f}M"
+    return f"{n:,}" if n < 10_000 else f"{n / 1e3:.0f}k" if n < 1e6 else f"{n / 1e6:.1f}M"
 
 
 def _errorbar(axes: Axes, x: Sequence[float] | np.ndarray, values: Sequence[Estimate | None], **look: Any) -> None:
