@@ -41,7 +41,7 @@ import numpy as np
 from dstheory.attribution import FisherInformation, fisher_information
 from dstheory.chain.exact import Solution
 from dstheory.chain.policy import Policy
-from dstheory.checks import Floats, whole_number
+from dstheory.checks import Floats, Ints, whole_number
 from dstheory.errors import ChainError
 from dstheory.objectives import (
     NFT,
@@ -73,7 +73,7 @@ from dstheory.objectives.parts import (
     Raw,
 )
 from dstheory.objectives.responses import ResponseObjective
-from dstheory.objectives.settings import own_settings
+from dstheory.objectives.settings import one_over_deviations, over_others, own_settings, successes
 from dstheory.objectives.weights import TokenWeight
 from dstheory.tables import Table, Tabulated, short
 
@@ -323,134 +323,88 @@ class _Batch:
                 f"covariances, asked for or needed by features, are of at most {_MOST_COVARIANCE:,} logits, not of {logits:,}"
             )
         t, w, counts, weight, chance = *self._nodes(), *self._counts()
-        if self.deviation is not None:
-            return self._over_deviation(t, w, counts, self.deviation, full)
-        scores = self.scores(t, full)
-        zero = np.zeros(1)
+        scores, zero = self.scores(t, full), np.zeros(1)
         members = scores.plain if self._tilts else self.scores(zero, False).plain
-        one, same, two = sums_over(counts, weight, [self._credits(kind, counts) for kind in self.kinds], members)
         order = (w, w * t) if len(t) > 1 else (w, w**2)  # 1/L and 1/L^2
-        more = (1,) * (scores.second.ndim - scores.first.ndim)
-
-        def first(of: Floats) -> Floats:
-            """Return the sum over kinds and values of a member's mean, (J, X, D)."""
-            return np.asarray((one[..., None] * of).sum(axis=(0, 1)))
-
-        def second(of: Floats, squares: Floats) -> Floats:
-            """Return the sum over kinds and values of a member's square and of pairs, (J, X, D...)."""
-            own = (same.reshape(*same.shape, *more) * squares).sum(axis=(0, 1, 2))
-            pair = "cevwjx,cvjxd,ewjxb->jxdb" if full else "cevwjx,cvjxd,ewjxd->jxd"
-            return np.asarray(own + np.einsum(pair, two, of, of))
-
-        if self.by_tokens:
-            equal = (np.einsum("vjx,vr->rjx", scores.plain, self._rewards) ** size).sum(axis=0) if self.groups.mixed else 0.0
-            u = (scores.plain.sum(axis=0) ** size - equal) / chance
-            group = (u * rho).sum(axis=-1)  # (J,)
-            e_1, e_2 = first(scores.first) * (rho / chance)[:, None], second(scores.first, scores.second)
-            e_2 = e_2 * (rho / chance).reshape(-1, *(1,) * (e_2.ndim - 2))
-            p_1, p_2 = group ** (prompts - 1.0), group ** max(prompts - 2.0, 0.0)
-            mean = prompts * np.einsum("j,jxd->xd", order[0] * p_1, e_1)
-            own = prompts * np.einsum("j,j...->...", order[1] * p_1, e_2)
-            between = prompts * (prompts - 1.0) * order[1] * p_2
-            if full:
-                flat = e_1.reshape(len(t), -1)
-                matrix = _blocks(own) + np.einsum("j,ja,jb->ab", between, flat, flat) - np.outer(mean, mean)
-                return mean, _diagonals(own) + np.einsum("j,jxd,jxd->xd", between, e_1, e_1), self._ordered(matrix)
-            return mean, own + np.einsum("j,jxd,jxd->xd", between, e_1, e_1), None
-
+        one_of, two_of = scores.first, scores.second
         if isinstance(self.normaliser, PerToken):  # each member by its own tokens: nodes are summed before members meet
-            score = np.einsum("j,cvjxd->cvxd", order[0], scores.first)[:, :, None]
-            squares = np.einsum("j,cevj...->cev...", order[1], scores.second)[:, :, :, None]
-            m_1, m_2 = first(score)[0], second(score, squares)[0]
-            factor = 1.0 / size
-        else:
-            m_1 = np.einsum("j,jxd->xd", order[0], first(scores.first))
-            m_2 = np.einsum("j,j...->...", order[1], second(scores.first, scores.second))
-            factor = 1.0 if isinstance(self.normaliser, GroupTokens) else 1.0 / size
-        mean = (rho / chance)[:, None] * factor * m_1
-        block = (rho / chance).reshape(-1, *(1,) * (m_2.ndim - 1)) * factor**2 * m_2
-        square = _diagonals(block) if full else block
-        found = (self._ordered(_blocks(block) - np.outer(mean, mean)) / prompts) if full else None
-        return mean, mean**2 + (square - mean**2) / prompts, found
+            one_of = np.einsum("j,cvjxd->cvxd", order[0], one_of)[:, :, None]
+            two_of = np.einsum("j,cevj...->cev...", order[1], two_of)[:, :, :, None]
+            order = np.ones(1), np.ones(1)
+        kinds, nodes, entries = len(self.kinds), one_of.shape[2], one_of.shape[3] * one_of.shape[4]
+        over, success = self._over(counts, kinds**2 * nodes * entries * (entries if full else 1))
+        law = self._law(members if self.by_tokens else self.scores(zero, False).plain, chance)
+        known = over.known
+        # Groups by their successes, where these count: means of a group, (C, k, J, X, D), and squares, (J, X, D...).
+        share, tables = rho / chance, [self._credits(kind, counts) for kind in self.kinds]
+        single, double = (over.mean(law, prompts - 1, known, power) for power in (1, 2))
+        mean_of, own = np.zeros((kinds, known + 1, *one_of.shape[2:])), np.zeros(two_of.shape[3:])
+        more = (1,) * (two_of.ndim - one_of.ndim)
+        pair = "cevwjx,cvjxd,ewjxb->jxdb" if full else "cevwjx,cvjxd,ewjxd->jxd"
+        factor = 1.0 if self._tilts else 1.0 / size
+        for k in range(known + 1):
+            chosen = success == k
+            if not chosen.any():
+                continue
+            one, same, two = sums_over(counts[chosen], weight[chosen], [table[chosen] for table in tables], members)
+            mean_of[:, k] = factor * share[:, None] * (one[..., None] * one_of).sum(axis=1)
+            h = double[:, :, k, :, None]  # (C, C, J, 1)
+            same, two = same * h[:, :, None], two * h[:, :, None, None]
+            own = own + (same.reshape(*same.shape, *more) * two_of).sum(axis=(0, 1, 2)) + np.einsum(pair, two, one_of, one_of)
+        own = factor**2 * share.reshape(-1, *(1,) * (own.ndim - 2)) * own
+        # What divides a batch: its tokens, or its groups.
+        by, by_two = order if self.by_tokens else (order[0] / prompts, order[1] / prompts**2)
+        mean = prompts * np.einsum("j,ckj,ckjxd->xd", by, np.broadcast_to(single, (kinds, known + 1, nodes)), mean_of)
+        inside = prompts * np.einsum("j,j...->...", by_two, own)
+        square, matrix = (_diagonals(inside), _blocks(inside) - np.outer(mean, mean)) if full else (inside, None)
+        if prompts > 1:  # two groups
+            flat = mean_of.reshape(kinds, known + 1, nodes, -1)
+            if not self.by_tokens:  # their nodes are apart: each group is summed over its own
+                flat, by_two = np.einsum("j,ckja->cka", order[0], flat)[:, :, None], np.full(1, 1.0 / prompts**2)
+            index = np.add.outer(np.arange(known + 1), np.arange(known + 1))
+            h_two = over.mean(law, prompts - 2, 2 * known, 2)[:, :, index]  # (C, C, k + 1, k + 1, J)
+            right = np.einsum("ceklj,elja->ckja", h_two, flat).reshape(-1, entries)
+            left = (flat * (prompts * (prompts - 1.0) * by_two)[:, None]).reshape(-1, entries)
+            square = square + (left * right).sum(axis=0).reshape(mean.shape)
+            matrix = None if matrix is None else matrix + left.T @ right
+        return mean, square, None if matrix is None else self._ordered(matrix)
 
-    def _over_deviation(
-        self, t: Floats, w: Floats, counts: Floats, credit: GroupMean, full: bool
-    ) -> tuple[Floats, Floats, Floats | None]:
-        """Return the same where credits are divided by the standard deviation of the batch, successes counted."""
-        rho, size, prompts = self.under.mdp.prompt_weight, int(self.groups.group_size), int(self.groups.prompts)
+    def _over(self, counts: Floats, terms: int) -> tuple[_Inverse, Ints]:
+        """Return one over the deviation of the batch, if credits are divided by it, and the successes that it counts.
+
+        Raises:
+            ChainError: they are too many.
+        """
+        if self.deviation is None:
+            return _Inverse(np.ones((1, 1)), 0, np.zeros(len(self.kinds), dtype=int)), np.zeros(len(counts), dtype=int)
+        size, prompts = int(self.groups.group_size), int(self.groups.prompts)
         if size * prompts > _MOST_RESPONSES:
             raise ChainError(
                 f"a batch of {prompts:,} groups of {size:,}: over the standard deviation of the batch second moments are exact "
                 f"for at most {_MOST_RESPONSES:,} responses; use fewer prompts or smaller groups"
             )
-        scores = self.scores(t, full)
-        zero, each = np.zeros(1), isinstance(self.normaliser, PerToken)
-        members = scores.plain if self._tilts else self.scores(zero, False).plain
-        order = (w, w * t) if len(t) > 1 else (w, w**2)  # 1/L and 1/L^2
-        one_of, two_of = scores.first, scores.second
-        if each:  # each member by its own tokens: nodes are summed before members meet
-            one_of = np.einsum("j,cvjxd->cvxd", order[0], one_of)[:, :, None]
-            two_of = np.einsum("j,cevj...->cev...", order[1], two_of)[:, :, :, None]
-        kinds, nodes, entries = len(self.kinds), one_of.shape[2], one_of.shape[3] * one_of.shape[4]
-        if kinds**2 * nodes * (size + 1) ** 2 * entries * (entries if full else 1) > _MOST_TERMS:
+        if terms * (size + 1) ** 2 > _MOST_TERMS:
+            entries = 2 * int(np.prod(self.solution.policy.shape))
             raise ChainError(
                 f"over the standard deviation of the batch, {size + 1:,} numbers of successes of each of two groups at "
                 f"{entries:,} logits need more than {_MOST_TERMS:,} terms: use smaller groups or fewer prompts"
             )
-        factor = 1.0 if self._tilts else 1.0 / size
-        # Groups by their successes: v's means (C, G+1, J, X, D), weighted squares, and the law of one group, (J, G+1).
+        h = one_over_deviations(self.deviation, size * prompts)
+        divided = np.array([int(kind.divided) for kind in self.kinds])
         success = (counts @ self._rewards)[:, -1].astype(int) if self._rewards.shape[1] == 2 else np.zeros(len(counts), dtype=int)
-        tables = [self._credits(kind, counts) for kind in self.kinds]
-        law = self._law(members if self.by_tokens else self.scores(zero, False).plain, rho, size)
-        over = _Inverse(credit, size * prompts, np.array([kind.divided for kind in self.kinds]))
-        single, square = over.mean(law, prompts - 1, size, 1), over.mean(law, prompts - 1, size, 2)
-        mean_of = np.zeros((kinds, size + 1, *one_of.shape[2:]))
-        own: Floats = np.zeros(two_of.shape[3:])
-        more = (1,) * (two_of.ndim - one_of.ndim)
-        pair = "cevwjx,cvjxd,ewjxb->jxdb" if full else "cevwjx,cvjxd,ewjxd->jxd"
-        for k in range(size + 1):
-            chosen = success == k
-            if not chosen.any():
-                continue
-            one, same, two = sums_over(counts[chosen], np.ones(int(chosen.sum())), [table[chosen] for table in tables], members)
-            mean_of[:, k] = factor * rho[:, None] * (one[..., None] * one_of).sum(axis=1)
-            h = square[:, :, k, :, None]  # (C, C, J, 1)
-            same, two = same * h[:, :, None], two * h[:, :, None, None]
-            own = own + (same.reshape(*same.shape, *more) * two_of).sum(axis=(0, 1, 2)) + np.einsum(pair, two, one_of, one_of)
-        own = factor**2 * rho.reshape(-1, *(1,) * (own.ndim - 2)) * own
-        # What divides a batch: its tokens, or its groups.
-        a, b = order if self._tilts or not each else (np.ones(1), np.ones(1))
-        by, by_two = (a, b) if self.by_tokens else (a / prompts, b / prompts**2)
-        mean = prompts * np.einsum("j,ckj,ckjxd->xd", by, np.broadcast_to(single, (kinds, size + 1, nodes)), mean_of)
-        inside = prompts * np.einsum("j,j...->...", by_two, own)
-        between, matrix = np.zeros_like(mean), None
-        flat = mean_of.reshape(kinds, size + 1, nodes, -1)
-        if prompts > 1:
-            # Without tokens of the batch the nodes of two groups are apart: each group is summed over its own.
+        return _Inverse(np.stack([np.ones(len(h)), h, h**2]), size, divided), success
+
+    def _law(self, plain: Floats, chance: float) -> Floats:
+        """Return the chance of each number of successes of one group, times what weighs its tokens, (J, k + 1); of all: k = 0."""
+        rho, size = self.under.mdp.prompt_weight, int(self.groups.group_size)
+        if self.deviation is None:
             if not self.by_tokens:
-                flat = np.einsum("j,ckja->cka", a, flat)[:, :, None]
-            number = prompts * (prompts - 1.0) * (by_two if self.by_tokens else np.ones(1) / prompts**2)
-            h_two = over.mean(law, prompts - 2, 2 * size, 2)  # (C, C, 2G+1, J)
-            index = np.add.outer(np.arange(size + 1), np.arange(size + 1))
-            right = np.einsum("ceklj,elja->ckja", h_two[:, :, index], flat)
-            between = np.einsum("j,ckja,ckja->a", number, flat, right).reshape(mean.shape)
-            if full:
-                matrix = np.einsum("j,ckja,ckjb->ab", number, flat, right)
-        if not full:
-            return mean, inside + between, None
-        blocks = _blocks(inside) + (0.0 if matrix is None else matrix) - np.outer(mean, mean)
-        return mean, _diagonals(inside) + between, self._ordered(blocks)
-
-    def _law(self, plain: Floats, rho: Floats, size: int) -> Floats:
-        """Return the chance of each number of successes of one group, times what weighs its tokens, (J, G + 1)."""
-        from scipy.special import gammaln, xlogy
-
+                return np.ones((1, 1))
+            equal = (np.einsum("vjx,vr->rjx", plain, self._rewards) ** size).sum(axis=0) if self.groups.mixed else 0.0
+            return np.asarray((((plain.sum(axis=0) ** size - equal) / chance) * rho).sum(axis=-1, keepdims=True))
         of = np.einsum("vjx,vr->rjx", plain, self._rewards)
         wrong, right = of if len(of) == 2 else (of[0], np.zeros_like(of[0]))
-        k = np.arange(size + 1)
-        ways = gammaln(size + 1) - gammaln(k + 1) - gammaln(size - k + 1)
-        log = ways + xlogy(k, right[..., None]) + xlogy(size - k, wrong[..., None])
-        return np.asarray(np.einsum("jxk,x->jk", np.exp(log), rho))
+        return np.asarray(np.einsum("jxk,x->jk", successes(right, wrong, size), rho))
 
     @property
     def _tilts(self) -> bool:
@@ -496,33 +450,23 @@ class _Batch:
 
 @dataclass(frozen=True, eq=False)
 class _Inverse:
-    """One over the standard deviation of a batch of so many responses, for the kinds that are divided by it; 1 for the others."""
+    """One over the standard deviation of a batch, for the kinds that are divided by it; 1 for the others.
 
-    credit: GroupMean
-    responses: int
-    divided: Floats
+    ``powers`` has 1, that and its square by the successes of the batch; a group has at most ``known``.
+    """
 
-    def mean(self, law: Floats, groups: int, known: int, power: int) -> Floats:
+    powers: Floats
+    known: int
+    divided: Ints
+
+    def mean(self, law: Floats, groups: float, known: int, power: int) -> Floats:
         """Return the mean of h_c, or of h_c h_e, over the successes of so many other groups, given 0 to ``known`` successes.
 
         Returns:
             (C, known + 1, J) for ``power`` 1, (C, C, known + 1, J) for 2, what weighs tokens of the others included.
         """
-        from scipy.fft import irfft, next_fast_len, rfft
-
-        n, size, groups = self.responses, law.shape[1] - 1, max(groups, 0)
-        total, count = law.sum(axis=1, keepdims=True), size * groups + 1
-        points = next_fast_len(count, real=True)
-        rest = (
-            np.maximum(irfft(rfft(law / total, points) ** groups, points)[:, :count], 0.0) if groups else np.ones((len(law), 1))
-        )
-        k = np.arange(n + 1)
-        below = np.sqrt(k * (n - k) / (n * (n - self.credit.ddof))) + self.credit.epsilon
-        h = np.divide(1.0, below, out=np.zeros(n + 1), where=(k > 0) & (k < n))  # else all credits are 0
-        each = [np.stack([rest @ of[i : i + count] for i in range(known + 1)]) for of in (np.ones(n + 1), h, h**2)]
-        means = np.stack(each) * total[:, 0] ** groups  # (3, known + 1, J)
-        times = self.divided.astype(int)
-        return np.asarray(means[times if power == 1 else np.add.outer(times, times)])
+        means = over_others(law, groups, known, self.powers)
+        return np.asarray(means[self.divided if power == 1 else np.add.outer(self.divided, self.divided)])
 
 
 def _blocks(of_prompts: Floats) -> Floats:

@@ -199,3 +199,57 @@ def second_scale(credit: Credit, grouping: Grouping, under: Solution, outcome: R
     square = (chances * same[0, 0]).sum(axis=(0, 1)) / size
     below = np.asarray(np.sqrt((square * under.mdp.prompt_weight).sum()) + epsilon)
     return np.asarray(np.divide(1.0, below, out=np.zeros_like(below), where=below > 0)[None])
+
+
+def one_over_deviations(credit: GroupMean, responses: int) -> Floats:
+    """Return one over the standard deviation of a batch plus epsilon, by its successes, (n + 1,); 0 where all credits are 0.
+
+    >>> one_over_deviations(GroupMean("batch"), 2).round(6).tolist()
+    [0.0, 1.414214, 0.0]
+    """
+    n, k = responses, np.arange(responses + 1)
+    below = np.sqrt(k * (n - k) / (n * (n - credit.ddof))) + credit.epsilon
+    return np.divide(1.0, below, out=np.zeros(n + 1), where=(k > 0) & (k < n))
+
+
+def successes(right: Floats, wrong: Floats, size: int, log_plain: Floats | float = 0.0) -> Floats:
+    """Return the chance of 0 to n successes among n responses, times what weighs their tokens, (..., n + 1).
+
+    Args:
+        right, wrong: (...) chance of a success and of a failure, weight included.
+        size: n.
+        log_plain: logarithm of a weight of every response that is left out of the two.
+
+    >>> successes(np.array(0.5), np.array(0.5), 2).tolist()
+    [0.25, 0.5, 0.25]
+    """
+    from scipy.special import gammaln, xlogy  # takes longer to import than most commands compute
+
+    right, wrong, log = (np.asarray(x)[..., None] for x in (right, wrong, log_plain))
+    k = np.arange(size + 1)
+    ways = gammaln(size + 1) - gammaln(k + 1) - gammaln(size - k + 1)
+    return np.asarray(np.exp(ways + xlogy(k, right) + xlogy(size - k, wrong) + size * log))
+
+
+def over_others(law: Floats, groups: float, known: int, functions: Floats) -> Floats:
+    """Return the means of functions of a batch's successes, given 0 to ``known`` of them, over those of so many other groups.
+
+    The law of many groups is a power of that of one, by Fourier transform: to 1e-11 of its largest entry for a hundred thousand
+    responses.
+
+    Args:
+        law: (J, k + 1) of the successes of one group, times what weighs its tokens.
+        groups: how many.
+        known: successes of the other responses are 0 to this.
+        functions: (F, successes of the batch + 1).
+
+    Returns:
+        (F, known + 1, J), what weighs tokens of the others included.
+    """
+    from scipy.fft import irfft, next_fast_len, rfft
+
+    total, count = law.sum(axis=1, keepdims=True), int((law.shape[1] - 1) * groups) + 1
+    points = next_fast_len(count, real=True)
+    rest = np.maximum(irfft(rfft(law / total, points) ** groups, points)[:, :count], 0.0) if count > 1 else np.ones((len(law), 1))
+    means = [[rest @ of[k : k + count] for k in range(known + 1)] for of in functions]
+    return np.asarray(np.array(means) * total[:, 0] ** groups)

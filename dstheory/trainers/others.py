@@ -22,18 +22,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.fft import irfft, next_fast_len, rfft
-from scipy.special import gammaln, xlogy
 
 from dstheory.chain.exact import Solution
 from dstheory.checks import Floats
 from dstheory.objectives import GRPO
-from dstheory.objectives.expectation.exponential import EffectiveCredit, reciprocal
+from dstheory.objectives.expectation.exponential import EffectiveCredit, Tilted, reciprocal
 from dstheory.objectives.expectation.groups import Part, everything, group_moments, range_of_lengths
 from dstheory.objectives.expectation.rewards import ResponseReward
-from dstheory.objectives.parts import BatchTokens, ConstantLength, Credit, GroupTokens, Normaliser, PerToken
+from dstheory.objectives.parts import BatchTokens, ConstantLength, Credit, GroupMean, GroupTokens, Normaliser, PerToken
 from dstheory.objectives.responses import Term
-from dstheory.objectives.settings import whole_responses
+from dstheory.objectives.settings import one_over_deviations, over_others, successes, whole_responses
 from dstheory.objectives.weights import TokenWeight
 
 __all__ = ["LARGEST_BATCH", "AgainstOthers", "AgainstOthersRow", "OverBatchRow"]
@@ -121,23 +119,13 @@ class OverBatchRow(GRPO):
         own = group_moments(under, outcome, t, self.grouping) if members > 1 else plain
         others = own if isinstance(normaliser, BatchTokens) else plain
 
-        def law(of: object, n: int) -> Floats:
-            """Return the chance of k successes among n members, times what weighs their tokens, (J, X, n + 1)."""
-            k = np.arange(n + 1)
-            right, wrong, log = (x[..., None] for x in (of.right, of.wrong, of.log_plain))  # type: ignore[attr-defined]
-            ways = gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
-            return np.asarray(np.exp(ways + xlogy(k, right) + xlogy(n - k, wrong) + n * log))
+        def law(of: Tilted, n: int) -> Floats:
+            """Return the chance of each number of successes among n members, times what weighs their tokens, (J, X, n + 1)."""
+            return successes(of.right, of.wrong, n, of.log_plain)
 
-        group = np.einsum("jxk,x->jk", law(others, size), rho)
-        total = group.sum(axis=-1, keepdims=True)
-        count = size * (prompts - 1) + 1
-        points = next_fast_len(count, real=True)
-        rest = irfft(rfft(group / total, points) ** (prompts - 1), points)[:, :count]
-        n, successes = size * prompts, np.arange(size * prompts + 1)
-        below = np.sqrt(successes * (n - successes) / (n * (n - self.ddof))) + self.epsilon
-        below = np.divide(1.0, below, out=np.zeros(n + 1), where=(successes > 0) & (successes < n))  # else all credits are 0
-        scale = np.stack([rest @ below[k : k + count] for k in range(size + 1)], axis=-1) * total ** (prompts - 1)
-        scale = scale[:, None]
+        assert isinstance(self.credit, GroupMean)
+        group, below = np.einsum("jxk,x->jk", law(others, size), rho), one_over_deviations(self.credit, size * prompts)
+        scale = over_others(group, prompts - 1, size, below[None])[0].T[:, None]
         k, with_others = np.arange(size), law(own, size - 1)
         failure = (with_others * scale[..., :-1] * (-k / size)).sum(axis=-1)
         success = (with_others * scale[..., 1:] * (1.0 - (k + 1) / size)).sum(axis=-1)
