@@ -18,7 +18,7 @@ Source: arXiv 2601.01580, section 3 (the chain); problem-specific p as in claim 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from dstheory.anatomy.episodes import Episodes, Labels
-from dstheory.checks import Floats, Ints, whole_number
+from dstheory.checks import Bools, Floats, Ints, whole_number
 from dstheory.errors import RecordError, UnknownNameError
 from dstheory.readers.atomic import atomic_path
 
@@ -80,34 +80,44 @@ def simulate_log(
     problem = np.repeat(np.arange(n_problems), trials)
     ids = [f"{name}-{i}" for i in range(n_problems)]
     fields = {"task": Labels.constant(task, len(problem)), "model": Labels.constant(model, len(problem))}
-    return _episodes(problem, ids, np.full(len(problem), limit), chance[problem], a, b, generator, fields)
+    caps = np.full(len(problem), limit)
+    offsets, correct, stopped = attempts(caps, chance[problem], a, b, generator)
+    return Episodes(
+        offsets=offsets,
+        correct=correct,
+        stopped=stopped,
+        capped=~stopped[offsets[1:] - 1],
+        problem=problem,
+        problem_ids=ids,
+        cap=caps,
+        fields=fields,
+    )
 
 
-def resimulate(episodes: Episodes, copies: int, *, p: float, a: float, b: float, rng: np.random.Generator) -> Episodes:
-    """Return ``copies`` logs of a homogeneous chain with the problems, trials per problem and caps of a log, as one table.
+def attempts(cap: Ints, chance: Floats | float, a: float, b: float, rng: np.random.Generator) -> tuple[Ints, Bools, Bools]:
+    """Let every episode go on round by round, each with its cap and its chance of a correct answer.
 
-    Problem i of copy j has index j n + i, with n the number of problem ids.
+    Args:
+        cap: (N,) the largest number of attempts; 0 for none.
+        chance: (N,) of a correct answer, or one for all.
+        a, b: P(stop | correct), P(resample | wrong).
+        rng: generator.
+
+    Returns:
+        (N + 1,) where the attempts of each episode begin and end; (M,) whether each was correct, and whether the model stopped.
+
+    Raises:
+        RecordError: an episode without a cap goes on and on.
     """
-    n = len(episodes.problem_ids)
-    problem = (np.arange(copies)[:, None] * n + episodes.problem).ravel()
-    ids = range(copies * n)  # numbers name as well as strings do
-    return _episodes(problem, ids, np.tile(episodes.cap, copies), np.full(len(problem), float(p)), a, b, rng, {})
-
-
-def _episodes(
-    problem: Ints, ids: Sequence[str] | range, cap: Ints, chance: Floats, a: float, b: float, rng: np.random.Generator,
-    fields: Mapping[str, Labels],
-) -> Episodes:  # fmt: skip
-    """Let every episode go on round by round, each with its cap and its chance of a correct answer."""
-    going, length, rounds = np.arange(len(problem)), np.zeros(len(problem), dtype=np.int64), []
+    n = len(cap)
+    going, length, rounds = np.arange(n), np.zeros(n, dtype=np.int64), []
     for k in range(max(int(cap.max(initial=0)), _MOST_ROUNDS)):
-        right = rng.random(len(going)) < chance[going]
-        stop = rng.random(len(going)) < np.where(right, a, 1 - b)
-        at_cap = cap[going] == k + 1
-        stop &= ~at_cap  # no decision is drawn there: the answer is submitted
+        right, luck, at_cap = rng.random(len(going)) < chance, rng.random(len(going)), cap == k + 1
+        stop = np.where(right, luck < a, luck < 1 - b) & ~at_cap  # no decision is drawn there: the answer is submitted
         rounds.append((going, right, stop))
         length[going] = k + 1
-        going = going[~stop & ~at_cap]
+        on = np.flatnonzero(~(stop | at_cap))
+        going, cap, chance = going[on], cap[on], chance[on] if isinstance(chance, np.ndarray) else chance
         if not len(going):
             break
     else:
@@ -117,16 +127,7 @@ def _episodes(
     for k, (episode, right, stop) in enumerate(rounds):
         at = offsets[episode] + k
         correct[at], stopped[at] = right, stop
-    return Episodes(
-        offsets=offsets,
-        correct=correct,
-        stopped=stopped,
-        capped=~stopped[offsets[1:] - 1],
-        problem=problem,
-        problem_ids=ids,  # type: ignore[arg-type]
-        cap=cap,
-        fields=fields,
-    )
+    return offsets, correct, stopped
 
 
 # ---------------------------------------------------------------------- the bundled log

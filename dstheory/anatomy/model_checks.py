@@ -45,7 +45,7 @@ from math import erfc, sqrt
 import numpy as np
 
 from dstheory.anatomy.episodes import Episodes, HoldsEpisodes, episodes_of
-from dstheory.anatomy.generate import resimulate
+from dstheory.anatomy.generate import attempts
 from dstheory.anatomy.rates import RATES, measure
 from dstheory.checks import Bools, Floats, Ints
 from dstheory.errors import RecordError
@@ -168,12 +168,16 @@ def trials_of(episodes: Episodes, name: str) -> tuple[Bools, Ints]:
     """
     if name not in RATES:
         raise RecordError(f"there is no rate {name!r}: there are p, a and b")
-    problem = np.repeat(episodes.problem, episodes.attempts)
-    outcome = {"p": episodes.correct, "a": episodes.stopped, "b": ~episodes.stopped}[name]
+    return _trials(name, episodes.problem, episodes.attempts, episodes.correct, episodes.stopped, episodes.decided)
+
+
+def _trials(name: str, problems: Ints, lengths: Ints, correct: Bools, stopped: Bools, decided: Bools) -> tuple[Bools, Ints]:
+    problem = np.repeat(problems, lengths)
+    outcome = {"p": correct, "a": stopped, "b": ~stopped}[name]
     if name != "p":
-        here = episodes.decided & (episodes.correct if name == "a" else ~episodes.correct)
+        here = decided & (correct if name == "a" else ~correct)
         outcome, problem = outcome[here], problem[here]
-    if (np.diff(episodes.problem) < 0).any():
+    if (problems[1:] < problems[:-1]).any():
         order = np.argsort(problem, kind="stable")
         outcome, problem = outcome[order], problem[order]
     return outcome, problem
@@ -263,12 +267,17 @@ def _simulated(episodes: Episodes, name: str, resamples: int, rng: np.random.Gen
     unlimited = (episodes.cap == 0).any()
     if unlimited and p * (1 - a) + (1 - p) * b > 0.99:
         return None
-    generator, at_once = np.random.default_rng(rng), max(1, _AT_ONCE // len(episodes))
+    generator, at_once, n_problems = np.random.default_rng(rng), max(1, _AT_ONCE // len(episodes)), len(episodes.problem_ids)
     values = []
     for start in range(0, resamples, at_once):
         size = min(resamples - start, at_once)
-        outcome, unit = trials_of(resimulate(episodes, size, p=p, a=a, b=b, rng=generator), name)
-        values.append(dispersion(outcome, unit, unit // len(episodes.problem_ids), size).z)
+        offsets, correct, stopped = attempts(np.tile(episodes.cap, size), p, a, b, generator)
+        decided = np.ones(len(stopped), dtype=bool)
+        decided[offsets[1:] - 1] = stopped[offsets[1:] - 1]  # an episode that ends without a stop is at its cap
+        # Problem i of log j has the number j n_problems + i.
+        problems = (np.arange(size)[:, None] * n_problems + episodes.problem).ravel()
+        outcome, unit = _trials(name, problems, np.diff(offsets), correct, stopped, decided)
+        values.append(dispersion(outcome, unit, unit // n_problems, size).z)
     z = np.concatenate(values)
     return np.asarray(z[~np.isnan(z)])
 

@@ -29,9 +29,9 @@ def save_figure(figure: Figure, stem: Path) -> list[Path]:
     """
     paths = [stem.with_suffix(f".{kind}") for kind in figure_formats()]
     with matplotlib.rc_context(RC), one_warning_of_glyphs():
-        if figure.get_layout_engine() is not None:
-            figure.draw_without_rendering()  # lay out once, for both files
-            figure.set_layout_engine(None)  # with one, or the placeholder "none", every file would be laid out again
+        if (engine := figure.get_layout_engine()) is not None:
+            engine.execute(figure)  # once, for all files; with an engine every file would be laid out again
+            figure.set_layout_engine(None)
         for path in paths:
             figure.savefig(path, **_SAVED[path.suffix])
     return paths
