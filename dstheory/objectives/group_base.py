@@ -66,6 +66,7 @@ from dstheory.objectives.settings import (
     batch_scale,
     check_settings,
     log_ratio_of_responses,
+    over_batch,
     own_settings,
     second_scale,
     tempered,
@@ -316,12 +317,14 @@ class GroupObjective(ResponseObjective):
         normaliser: Normaliser,
     ) -> list[Term]:
         grouping, scale = self.grouping, None
-        if isinstance(credit, GroupMean) and credit.spread == "batch":
+        if isinstance(credit, GroupMean) and credit.spread == "batch" and grouping.prompts == inf:
             scale, credit = batch_scale(credit, grouping, under, outcome), replace(credit, std="none")
         elif self.combine == "after-batch" and isinstance(credit, Combined):
             scale = second_scale(credit, grouping, under, outcome, getattr(self, "epsilon", 0.0))
         several = outcome.levels is not None and grouping.group_size != inf and not (credit.linear and part is everything)
-        if several:
+        if isinstance(credit, GroupMean) and credit.spread == "batch":  # of few prompts
+            terms = [Term(over_batch(credit, normaliser, grouping, under, outcome, part), weight)]
+        elif several:
             found = credits_of_levels(credit, normaliser, grouping, under, outcome, part)
             terms = [Term(each, weight, table) for table, each in found]
         else:

@@ -19,10 +19,18 @@ from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats, whole_number
 from dstheory.errors import ChainError, InfiniteDivergenceError
 from dstheory.objectives.expectation.compositions import compositions, credits_of, sums_over
-from dstheory.objectives.expectation.exponential import EffectiveCredit, moments
-from dstheory.objectives.expectation.groups import Grouping, group_moments
+from dstheory.objectives.expectation.exponential import EffectiveCredit, moments, reciprocal
+from dstheory.objectives.expectation.groups import Grouping, Part, group_moments, range_of_lengths
 from dstheory.objectives.expectation.rewards import ResponseReward, RewardTable, check_reward_function, counted_turns, only
-from dstheory.objectives.parts import Credit, GroupMean
+from dstheory.objectives.parts import (
+    BatchTokens,
+    ConstantLength,
+    Credit,
+    GroupMean,
+    GroupTokens,
+    Normaliser,
+    PerToken,
+)
 from dstheory.objectives.responses import Term
 
 _NOT_BY_ROW = ("engine", "temperature", "importance", "mask_truncated", "reward_weights", "reward_functions", "dual_clip")
@@ -30,6 +38,8 @@ _NOT_BY_TABLE = (*_NOT_BY_ROW[:-1], "micro_batches", "drop_dead", "baseline_per"
 
 
 _COLDEST = 1e-6
+LARGEST_BATCH = 100_000
+"""Responses of a batch whose successes are counted one by one."""
 
 
 def own_settings(objective: Any, names: Sequence[str] = _NOT_BY_TABLE) -> list[str]:
@@ -145,14 +155,13 @@ def whole_responses(terms: Sequence[Term], under: Solution, outcome: ResponseRew
     return found
 
 
-def batch_scale(credit: Credit, grouping: Grouping, under: Solution, outcome: ResponseReward) -> Floats:
+def batch_scale(credit: GroupMean, grouping: Grouping, under: Solution, outcome: ResponseReward) -> Floats:
     """Return one over the standard deviation of the rewards of a large batch plus epsilon, (*runs, 1); 0 for 0/0.
 
     Raises:
-        ChainError: a finite batch, or one whose groups are drawn again or left out.
+        ChainError: groups that are drawn again or left out.
     """
-    assert isinstance(credit, GroupMean)
-    if grouping.prompts != inf or grouping.mixed:
+    if grouping.mixed:
         raise ChainError(
             "std='batch' has a closed form in large batches whose groups are all kept: use prompts=inf, or sampled_gradient"
         )
@@ -176,6 +185,44 @@ def batch_scale(credit: Credit, grouping: Grouping, under: Solution, outcome: Re
         deviation = np.sqrt(variance)
     below = np.asarray(deviation + credit.epsilon)
     return np.asarray(np.divide(1.0, below, out=np.zeros_like(below), where=below > 0)[..., None])
+
+
+def over_batch(
+    credit: GroupMean, normaliser: Normaliser, grouping: Grouping, under: Solution, outcome: ResponseReward, part: Part
+) -> EffectiveCredit:
+    r"""Return a part of the credit over the standard deviation of a batch of few prompts, averaged over all others of the batch.
+
+    The deviation of n = P G rewards depends on how many of them are successes. A response knows its group, the others are
+    independent of it: with k successes in its group, and M among the other P - 1 groups, whose prompts are drawn as its own was,
+
+    .. math:: E[A \mid R, k] = (R - k/G) \sum_M P(M) \frac{1}{s(k + M) + \epsilon}, \qquad s(K)^2 = \frac{K (n - K)}{n (n - 1)}.
+
+    Where all tokens of the batch are counted, P(M) is weighted by :math:`E[e^{-t L}]` at each node t of one over their sum.
+
+    Raises:
+        ChainError: groups that are drawn again or left out, rewards other than 0 and 1, runs, or more than 100,000 responses.
+    """
+    prompts, rho = grouping.prompts, under.mdp.prompt_weight
+    few = grouping.group_size * prompts <= LARGEST_BATCH and not under.policy.runs and not under.mdp.runs
+    if grouping.mixed or outcome.values != (0.0, 1.0) or not few:
+        raise ChainError(
+            "std='batch' has a closed form in large batches whose groups are all kept, and, of rewards of 0 and 1 of one run, in "
+            f"those of at most {LARGEST_BATCH:,} responses: use prompts=inf, or sampled_gradient"
+        )
+    size, none = int(grouping.group_size), np.zeros(1)
+    members = {PerToken: 1, GroupTokens: size, BatchTokens: size * prompts}.get(type(normaliser), 0)
+    t, w = reciprocal(*(members * length for length in range_of_lengths(under))) if members else (none, np.ones(1))
+    w = w * (members or 1.0 / (normaliser.tokens if isinstance(normaliser, ConstantLength) else 1.0))
+    plain = group_moments(under, outcome, none, grouping)
+    own = group_moments(under, outcome, t, grouping) if members > 1 else plain
+    others = own if isinstance(normaliser, BatchTokens) else plain
+    law = np.einsum("jxk,x->jk", successes(others.right, others.wrong, size, others.log_plain), rho)
+    scale = over_others(law, prompts - 1, size, one_over_deviations(credit, int(size * prompts))[None])[0].T[:, None]
+    k, with_others = np.arange(size), successes(own.right, own.wrong, size - 1, own.log_plain)
+    failure = (with_others * scale[..., :-1] * (-k / size)).sum(axis=-1)
+    success = (with_others * scale[..., 1:] * (1.0 - (k + 1) / size)).sum(axis=-1)
+    factor = grouping.scale * w[:, None]
+    return EffectiveCredit.of_two(t, factor * part(failure), factor * part(success))
 
 
 def second_scale(credit: Credit, grouping: Grouping, under: Solution, outcome: ResponseReward, epsilon: float) -> Floats:

@@ -16,16 +16,16 @@ from __future__ import annotations
 from math import inf
 
 import numpy as np
-from scipy.stats import binom
 
 from dstheory.chain.exact import Solution
+from dstheory.errors import ChainError
+from dstheory.objectives import GroupObjective
 from dstheory.objectives.expectation.groups import mean_of_lengths_and_rewards
 from dstheory.objectives.expectation.rewards import reward_of
 from dstheory.objectives.margins import pair_loss
-from dstheory.objectives.parts import GroupMean, PerResponse
-from dstheory.trainers.others import OverBatchRow
+from dstheory.objectives.parts import PerResponse
 from dstheory.trainers.training import Training
-from dstheory.trainers.translation import few_prompts
+from dstheory.trainers.translation import reward_row
 
 __all__ = ["logged_loss", "why_not"]
 
@@ -56,13 +56,16 @@ def logged_loss(training: Training, solution: Solution) -> float | None:
     if t.credit in ("whitened", "critic") or not 2 <= t.group_size <= _LARGEST:
         return None
     if t.normaliser == "response-tokens" or t.ratio == "response":
-        return 0.0 if t.credit in ("group-mean", "leave-one-out") else None
+        return 0.0 if _sums_to_zero(t) else None
     if t.credit == "length-baseline":
         return 0.0 if t.normaliser == "batch-tokens" else None
     if t.credit not in ("group-mean", "leave-one-out") or (t.normaliser in ("batch-tokens", "group-tokens") and t.prompts != inf):
         return None
-    mdp, accuracy = solution.mdp, np.atleast_1d(np.asarray(solution.accuracy, dtype=np.float64))
-    success, failure = _mean_credits(t, accuracy, solution)
+    mdp = solution.mdp
+    try:
+        success, failure = _mean_credits(t, solution)
+    except ChainError:  # this package has no such credit
+        return None
     with_reward = mean_of_lengths_and_rewards(solution, reward_of(solution, "correct"))
     tokens = solution.expected_tokens
     covered = success * with_reward + failure * (tokens - with_reward)
@@ -76,25 +79,18 @@ def logged_loss(training: Training, solution: Solution) -> float | None:
     return 0.0 if abs(total) <= 1e-12 * size else -total / below
 
 
-def _mean_credits(t: Training, x: np.ndarray, solution: Solution) -> tuple[np.ndarray, np.ndarray]:
+def _sums_to_zero(t: Training) -> bool:
+    """Return whether the credits of a group do, whatever the rewards: not where each is divided by a deviation of its own."""
+    return t.credit in ("group-mean", "leave-one-out") and t.std != "others"
+
+
+def _mean_credits(t: Training, solution: Solution) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean credit of a success and of a failure among their others, per prompt."""
-    size = int(t.group_size)
-    factor = size / (size - 1.0) if t.credit == "leave-one-out" else 1.0
-    if few_prompts(t):
-        row = OverBatchRow(group_size=size, prompts=t.std_prompts, ddof=t.ddof, epsilon=t.epsilon)  # type: ignore[arg-type]
-        found = row.expected(solution, reward_of(solution, "correct"), PerResponse())
-        assert found.otherwise is not None
-        return factor * found.slope[0], factor * found.otherwise[0]
-    others = np.arange(size)[:, None]
-    weight = binom.pmf(others, size - 1, x[None, :])
-    credit = GroupMean(t.std == "group", 1, t.epsilon if t.std == "group" else 0.0)
-    with_success = credit.of_shares((0.0, 1.0), (others + 1.0) / size, (size - others - 1.0) / size, size)[1]
-    with_failure = credit.of_shares((0.0, 1.0), others / size, (size - others) / size, size)[0]
-    success, failure = (weight * with_success).sum(axis=0), (weight * with_failure).sum(axis=0)
-    if t.std == "batch":
-        mean = float(np.asarray(solution.mean_accuracy))
-        factor /= np.sqrt(mean * (1.0 - mean)) + t.epsilon
-    return factor * success, factor * failure
+    reward, factor = reward_row(t, solution, solution.policy, "none")
+    assert isinstance(reward, GroupObjective)
+    (term,) = reward.credited(solution, reward.outcome_of(solution), normaliser=PerResponse())
+    every, one = np.arange(len(solution.mdp.prompt_weight)), np.ones(len(solution.mdp.prompt_weight))
+    return factor * term.credit.at(every, one, one), factor * term.credit.at(every, 0.0 * one, one)
 
 
 def why_not(training: Training, *, off_policy: bool = False) -> str:
@@ -138,7 +134,7 @@ def _why_not(training: Training) -> str:
         )
     kl = ", plus beta times the KL, which is 0 at the reference" if training.beta else ""
     if training.normaliser == "response-tokens" or training.ratio == "response":
-        zero = training.credit in ("group-mean", "leave-one-out") and training.masked == "none" and training.whitening == "none"
+        zero = _sums_to_zero(training) and training.masked == "none" and training.whitening == "none"
         why = "The credits of a group sum to 0, whatever the rewards." if zero else "It is a mean of credits, not of rewards."
         return f"Minus the mean of the credits{kl}. {why} Only its gradient counts."
     return (

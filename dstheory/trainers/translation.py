@@ -5,7 +5,7 @@ responses are one. What is made here is that first update on a batch, or with a 
 sampler's, and ratios are those of the policy to it.
 
 The standard deviation of a batch is, in the limit of many prompts, one number for all responses: that of the reward over prompts
-and responses; of few prompts it is a function of all of their rewards (:mod:`~dstheory.trainers.others`). A group's rewards minus
+and responses; of few prompts it is a function of all of their rewards. A group's rewards minus
 the mean of the *others* are G/(G - 1) times the rewards minus the mean of the group.
 
 Source: derived here.
@@ -52,10 +52,11 @@ from dstheory.objectives import (
     WeightedSum,
 )
 from dstheory.objectives.expectation.rewards import reward_terms
-from dstheory.trainers.others import LARGEST_BATCH, AgainstOthersRow, OverBatchRow
+from dstheory.objectives.settings import LARGEST_BATCH
+from dstheory.trainers.others import AgainstOthersRow
 from dstheory.trainers.training import Training
 
-__all__ = ["Part", "few_prompts", "left_out", "objective_of", "parts"]
+__all__ = ["Part", "few_prompts", "left_out", "objective_of", "parts", "reward_row"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +127,7 @@ def parts(
         case "distill":
             return _taught(training, expert)
     masked = training.masked if solution.mdp.max_turns else "none"  # without a cap no response is cut off
-    reward, factor = _reward(training, solution, reference, masked)
+    reward, factor = reward_row(training, solution, reference, masked)
     if training.rewards or training.combine != "before":
         reward = _several(training, reward)
     if sampler is not None:
@@ -247,7 +248,7 @@ def _taught(training: Training, teacher: Policy) -> list[Part]:
     return [part for part in each if part.factor]
 
 
-def _reward(training: Training, solution: Solution, reference: Policy, masked: str) -> tuple[Objective, float]:
+def reward_row(training: Training, solution: Solution, reference: Policy, masked: str) -> tuple[Objective, float]:
     """Return the reward term, and what it is multiplied by."""
     size, factor, credit, std = training.group_size, training.factor, training.credit, training.std
     if training.clip == "truncate" and training.truncate_at:
@@ -279,13 +280,12 @@ def _reward(training: Training, solution: Solution, reference: Policy, masked: s
         return AgainstOthersRow(**more, epsilon=training.epsilon, normalise_by=by), factor
     if credit == "leave-one-out":
         factor *= size / (size - 1.0)
-    if few_prompts(training):
-        more |= {"prompts": training.std_prompts, "normalise_by": by, "ddof": training.ddof, "epsilon": training.epsilon}
-        return OverBatchRow(**more), factor
-    divided = std == "group" or (std == "batch" and training.std_prompts == 1.0)
-    if std == "batch" and not divided:
-        factor /= _spread(solution) + training.epsilon
-    more |= {"std": divided, "ddof": training.ddof, "epsilon": training.epsilon if divided else 0.0}
+    few = few_prompts(training)
+    if std == "batch" and not few and training.std_prompts != 1.0:  # one number; of one prompt it is that of its group
+        std, factor = "none", factor / (_spread(solution) + training.epsilon)
+    more |= {"std": "batch" if few else std != "none", "ddof": training.ddof}
+    more |= {"epsilon": training.epsilon} if std != "none" else {}
+    more |= {"prompts": training.std_prompts} if few else {}
     more |= {"kept": {}, "drawn again": {"dynamic_sampling": True}, "left out": {"drop_dead": True}}[training.dead_groups]
     return _group(training, more, by), factor
 

@@ -474,8 +474,12 @@ def test_the_deviation_of_a_large_batch() -> None:
     exact = GRPO(group_size=4, std="batch", epsilon=0.01).gradient(s)
     near = 4.5 * drawn.standard_error.sample + 1e-3 * np.abs(exact.sample).max()  # 64 prompts are nearly a large batch
     assert (np.abs(drawn.gradient.sample - exact.sample) <= near).all()
-    with pytest.raises(ChainError, match="std='batch' has a closed form in large batches"):
-        GRPO(prompts=4, std="batch").gradient(s)
+    few = GRPO(group_size=4, prompts=64, std="batch", epsilon=0.01).gradient(s)
+    assert (np.abs(drawn.gradient.sample - few.sample) <= 4.5 * drawn.standard_error.sample).all()
+    assert 0 < np.abs(few.sample - exact.sample).max() < 1e-3 * np.abs(exact.sample).max()
+    for refused in ({"outcome": "return"}, {"dynamic_sampling": True}, {"prompts": 20_000}):
+        with pytest.raises(ChainError, match="std='batch' has a closed form in large batches"):
+            GRPO(**{"prompts": 4, "std": "batch", **refused}).gradient(s)
 
 
 def test_the_deviation_of_a_batch_on_tables_of_the_compiled_loop() -> None:

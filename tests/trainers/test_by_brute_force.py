@@ -14,6 +14,10 @@ from pathlib import Path
 import pytest
 from trainers import brute
 
+from dstheory import Policy, TwoStageMDP, solve
+from dstheory.trainers import Training
+from dstheory.trainers.logged import logged_loss, why_not
+
 POLICY, REFERENCE, EXPERT = (0.4, 0.85, 0.35), (0.3, 0.7, 0.5), (0.9, 0.95, 0.9)
 TURNS, LENGTHS, DECISION, SIZE, BETA = 3, (30.0, 70.0), 2.0, 8, 0.04
 CHAIN = ["--p", 0.4, "--a", 0.85, "--b", 0.35, "--max-turns", 3, "--answer-length", "30,70", "--decision-length", 2]
@@ -135,6 +139,40 @@ def test_what_is_logged_as_the_loss(explained, change: str, weight) -> None:
     expected = -brute.mean(LISTED, lambda e: CREDITS[e.reward] * weight(e))
     found = explained(change)["logged"]["loss"]
     assert found == pytest.approx(expected, rel=1e-9, abs=1e-15)
+
+
+def over_others(group):
+    """The reward less the others' mean, over their sample deviation where they differ."""
+    others = group[1:]
+    middle = sum(others) / 7
+    spread = math.sqrt(sum((r - middle) ** 2 for r in others) / 6)
+    return (group[0] - middle) / (spread + 1e-6 if spread else 1.0)
+
+
+@pytest.mark.parametrize(
+    ("training", "credit", "below"),
+    [
+        (Training(std="group", ddof=0, epsilon=1e-8, normaliser="constant", max_tokens=512.0),
+         lambda g: (g[0] - sum(g) / 8) / (math.sqrt(sum((r - sum(g) / 8) ** 2 for r in g) / 8) + 1e-8), 512.0),
+        (Training(credit="leave-one-out", std="others", epsilon=1e-6, normaliser="batch-tokens"), over_others, TOKENS),
+        (Training(factor=10.0), lambda g: 10.0 * (g[0] - sum(g) / 8), 1.0),
+    ],
+)  # fmt: skip
+def test_what_is_logged_under_other_credits(training, credit, below) -> None:
+    """The population's deviation (open-instruct), that of the others (NeMo-RL), rewards of 10."""
+    chain = TwoStageMDP.minimal(gamma=1.0, max_turns=TURNS, sample_length=[LENGTHS], decision_length=DECISION)
+    p, a, b = POLICY
+    s = solve(chain, Policy.minimal(p=p, a=a, b=b))
+    credits = {r: brute.credit_among(r, ACCURACY, SIZE, credit) for r in (0.0, 1.0)}
+    expected = -brute.mean(LISTED, lambda e: credits[e.reward] * e.tokens) / below
+    assert logged_loss(training, s) == pytest.approx(expected, rel=1e-9)
+
+
+def test_credits_over_the_others_deviation_do_not_sum_to_zero() -> None:
+    training = Training(credit="leave-one-out", std="others", normaliser="response-tokens")
+    assert sum(over_others((r, *[0.0] * 7)) if r else over_others((0.0, 1.0, *[0.0] * 6)) for r in (1.0, *[0.0] * 7)) < -0.1
+    assert logged_loss(training, solve(TwoStageMDP.minimal(gamma=1.0), Policy.minimal(p=0.4, a=0.8, b=0.3))) is None
+    assert "sum to 0" not in why_not(training)
 
 
 @pytest.mark.parametrize(
