@@ -57,22 +57,8 @@ def estimate_gradient(objective: Objective, solution: Solution, trajectories: Tr
     """
     t = trajectories
     t.check_fits(solution.mdp)
-    return average_scores(solution, t, *objective.coefficients(solution, t), unit=t.episode, weight=t.weight)
-
-
-def average_scores(
-    solution: Solution, t: Trajectories, c_s: Floats, c_d: Floats, *, unit: Ints, weight: Floats
-) -> GradientEstimate:
-    """Return the weighted mean over units of the sum of coefficient x score in each, with standard errors.
-
-    Args:
-        solution: the chain under one policy, whose scores these are.
-        t: trajectories.
-        c_s, c_d: (m,) coefficients of the answer and of the decision of every step.
-        unit: (m,) what is independent of what: the trajectory, or the batch, that each step belongs to.
-        weight: (units,) of each.
-    """
-    return _estimate(_score_sums(solution, t, c_s, c_d, unit, weight), len(weight))
+    sums = _score_sums(solution, t, *objective.coefficients(solution, t), t.episode, t.weight)
+    return _estimate(sums, len(t.weight))
 
 
 def _score_sums(solution: Solution, t: Trajectories, c_s: Floats, c_d: Floats, unit: Ints, weight: Floats) -> _Sums:

@@ -130,8 +130,29 @@ class Credit(ABC):
             )
 
 
+class _OfItself(Credit):
+    """A function of a response's own reward, whatever the others get."""
+
+    @abstractmethod
+    def of_reward(self, rewards: Floats) -> Floats:
+        """Return the credit of each reward."""
+
+    def of_groups(self, rewards: Floats) -> Floats:
+        """Return the credits."""
+        return self.of_reward(rewards)
+
+    def of_shares(self, values: tuple[float, float], right: Floats, wrong: Floats, size: float) -> tuple[Floats, Floats]:
+        """Return the credits."""
+        failure, success = (self.of_reward(np.asarray(value)) + 0.0 * right for value in values)
+        return failure, success
+
+    def limit(self, rewards: Floats, mean: Floats, deviation: Floats) -> Floats:
+        """Return the credits."""
+        return self.of_reward(rewards) + 0.0 * mean
+
+
 @dataclass(frozen=True)
-class Raw(Credit):
+class Raw(_OfItself):
     """The reward itself.
 
     >>> Raw().of_groups(np.array([[1.0, 0.0]])).tolist()
@@ -141,22 +162,13 @@ class Raw(Credit):
     words = "R"
     linear = True
 
-    def of_groups(self, rewards: Floats) -> Floats:
+    def of_reward(self, rewards: Floats) -> Floats:
         """Return the rewards."""
         return rewards
 
-    def of_shares(self, values: tuple[float, float], right: Floats, wrong: Floats, size: float) -> tuple[Floats, Floats]:
-        """Return the rewards."""
-        low, high = values
-        return low + 0.0 * right, high + 0.0 * right
-
-    def limit(self, rewards: Floats, mean: Floats, deviation: Floats) -> Floats:
-        """Return the rewards."""
-        return rewards + 0.0 * mean
-
 
 @dataclass(frozen=True)
-class Minus(Credit):
+class Minus(_OfItself):
     """The reward minus a baseline that depends on the prompt only.
 
     Args:
@@ -175,18 +187,9 @@ class Minus(Credit):
         if not np.isfinite(self.baseline):
             raise ChainError(f"baseline is {self.baseline}: must be finite; 0 subtracts nothing")
 
-    def of_groups(self, rewards: Floats) -> Floats:
+    def of_reward(self, rewards: Floats) -> Floats:
         """Return the rewards minus the baseline."""
-        return rewards - self.baseline
-
-    def of_shares(self, values: tuple[float, float], right: Floats, wrong: Floats, size: float) -> tuple[Floats, Floats]:
-        """Return the rewards minus the baseline."""
-        low, high = values
-        return low - self.baseline + 0.0 * right, high - self.baseline + 0.0 * right
-
-    def limit(self, rewards: Floats, mean: Floats, deviation: Floats) -> Floats:
-        """Return the rewards minus the baseline."""
-        return rewards - self.baseline + 0.0 * mean
+        return np.asarray(rewards - self.baseline)
 
 
 @dataclass(frozen=True)
@@ -353,7 +356,7 @@ class GroupMean(Credit):
 
 
 @dataclass(frozen=True)
-class Positive(Credit):
+class Positive(_OfItself):
     """1 for a response whose reward exceeds a threshold, 0 for the others: they are filtered out (RFT, STaR, ReST-EM).
 
     >>> Positive().of_groups(np.array([[1.0, 0.0, 0.4]])).tolist()
@@ -367,22 +370,13 @@ class Positive(Credit):
         """What is computed."""
         return f"1[R > {self.threshold:g}]"
 
-    def of_groups(self, rewards: Floats) -> Floats:
+    def of_reward(self, rewards: Floats) -> Floats:
         """Return the indicator."""
         return (rewards > self.threshold).astype(np.float64)
 
-    def of_shares(self, values: tuple[float, float], right: Floats, wrong: Floats, size: float) -> tuple[Floats, Floats]:
-        """Return the indicator."""
-        failure, success = (float(value > self.threshold) + 0.0 * right for value in values)
-        return failure, success
-
-    def limit(self, rewards: Floats, mean: Floats, deviation: Floats) -> Floats:
-        """Return the indicator."""
-        return (rewards > self.threshold) + 0.0 * mean
-
 
 @dataclass(frozen=True)
-class ByOutcome(Credit):
+class ByOutcome(_OfItself):
     """One number for a response that pays, another for one that does not: weighted demonstrations, negative ones too.
 
     Args:
@@ -403,18 +397,9 @@ class ByOutcome(Credit):
         if not np.isfinite([self.right, self.wrong]).all():
             raise ChainError(f"weights are {self.right}, {self.wrong}: must be finite; 0 leaves a demonstration out")
 
-    def of_groups(self, rewards: Floats) -> Floats:
+    def of_reward(self, rewards: Floats) -> Floats:
         """Return the weights."""
         return np.where(rewards > self.threshold, self.right, self.wrong)
-
-    def of_shares(self, values: tuple[float, float], right: Floats, wrong: Floats, size: float) -> tuple[Floats, Floats]:
-        """Return the weights."""
-        failure, success = (float(self.right if value > self.threshold else self.wrong) + 0.0 * right for value in values)
-        return failure, success
-
-    def limit(self, rewards: Floats, mean: Floats, deviation: Floats) -> Floats:
-        """Return the weights."""
-        return self.of_groups(rewards) + 0.0 * mean
 
 
 @dataclass(frozen=True)
