@@ -12,7 +12,7 @@ from benchmarks.w1_peers import BETA, GAMMA, make_problem
 from dstheory import Policy, TwoStageMDP, solve
 from dstheory.errors import ChainError
 from dstheory.kernels.parallel import available_threads
-from dstheory.objectives.demonstrations import ExpertChain
+from dstheory.objectives.imitation import ExpertChain
 from dstheory.objectives.registry import build, listed
 
 __all__ = ["run"]

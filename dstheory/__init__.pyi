@@ -41,13 +41,13 @@ from .dynamics.sweeps.run import sweep as sweep
 from .dynamics.training import TrainResult as TrainResult
 from .dynamics.training import train as train
 from .errors import DSTheoryError as DSTheoryError
-from .objectives.demonstrations import ExpertChain as ExpertChain
 from .objectives.group import DAPO as DAPO
 from .objectives.group import GRPO as GRPO
 from .objectives.group import RLOO as RLOO
 from .objectives.group import DrGRPO as DrGRPO
 from .objectives.imitation import RFT as RFT
 from .objectives.imitation import SFT as SFT
+from .objectives.imitation import ExpertChain as ExpertChain
 from .objectives.penalties import ForwardKL as ForwardKL
 from .objectives.penalties import ReverseKL as ReverseKL
 from .objectives.penalties import ReverseKLDirect as ReverseKLDirect

@@ -33,8 +33,7 @@ from dstheory.dynamics.optimizers import SGD, Adam, NaturalGradient, Optimizer
 from dstheory.dynamics.training import TrainResult, train
 from dstheory.errors import ChainError
 from dstheory.objectives.base import Objective
-from dstheory.objectives.demonstrations import ExpertChain, Recorded
-from dstheory.objectives.imitation import SFT
+from dstheory.objectives.imitation import SFT, ExpertChain, Recorded
 
 
 @dataclass(frozen=True, eq=False)

@@ -149,7 +149,7 @@ class _Against:
 
 def _later(ctx: click.Context, found: Configuration, where: Where, options: dict[str, Any]) -> Where:
     """Return where the update of a number is made: the policy moved, its start as the sampler."""
-    from dstheory.trainers.updates import later_update
+    from dstheory.trainers.explanation import later_update
 
     if options["update"] is None:
         if options["lr"] is not None:

@@ -23,8 +23,7 @@ from dstheory.chain.policy import Policy
 from dstheory.checks import probability
 from dstheory.dynamics.training import TrainResult, train
 from dstheory.objectives.base import Objective
-from dstheory.objectives.demonstrations import ExpertChain
-from dstheory.objectives.imitation import SFT
+from dstheory.objectives.imitation import SFT, ExpertChain
 from dstheory.objectives.penalties import ReverseKLDirect
 from dstheory.objectives.reward import Reinforce
 from dstheory.objectives.weights import Reduction

@@ -4,7 +4,6 @@ from dstheory.about import FAMILIES
 from dstheory.objectives.aliases import ALIASES, LACKING, Alias
 from dstheory.objectives.base import Objective, WeightedSum
 from dstheory.objectives.checking import Checked, check
-from dstheory.objectives.demonstrations import Demonstrations, ExpertChain, Recorded
 from dstheory.objectives.estimate import GradientEstimate, estimate_gradient, sampled_gradient
 from dstheory.objectives.group import (
     DAPO,
@@ -17,7 +16,17 @@ from dstheory.objectives.group import (
     GRPONoStd,
     ReinforceBaseline,
 )
-from dstheory.objectives.imitation import DFT, RFT, SFT, SFTSequenceMean, SFTSequenceSum, SFTTokenMean
+from dstheory.objectives.imitation import (
+    DFT,
+    RFT,
+    SFT,
+    Demonstrations,
+    ExpertChain,
+    Recorded,
+    SFTSequenceMean,
+    SFTSequenceSum,
+    SFTTokenMean,
+)
 from dstheory.objectives.mass import CoefficientMass, StageGradient
 from dstheory.objectives.penalties import (
     Distillation,

@@ -39,11 +39,11 @@ from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats, float_array
 from dstheory.errors import ChainError, InfiniteDivergenceError
 from dstheory.objectives.base import Measure
-from dstheory.objectives.demonstrations import ExpertChain
 from dstheory.objectives.expectation.exponential import moments
 from dstheory.objectives.expectation.groups import Grouping, effective_credit
 from dstheory.objectives.expectation.rewards import ResponseReward, RewardTable, reward_of
 from dstheory.objectives.fused import FusedTerms
+from dstheory.objectives.imitation import ExpertChain
 from dstheory.objectives.mass import CoefficientMass, check_runs, check_strength, contrast_mass, log_likelihood, over_runs
 from dstheory.objectives.parts import Credit, GroupMean, LeaveOneOut, Normaliser, PerResponse, PerToken, Raw, normaliser_named
 from dstheory.objectives.registry import register

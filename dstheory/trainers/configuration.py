@@ -14,9 +14,8 @@ from dstheory.errors import DSTheoryError, UnknownNameError
 from dstheory.objectives.expectation.rewards import reward_terms
 from dstheory.readers.messages import nearest, shown
 from dstheory.texts import printable
-from dstheory.trainers.conditions import close, holds, text_of
 from dstheory.trainers.files import KeyValue, Source, assignment, read_source
-from dstheory.trainers.libraries import Key, Trainer, libraries
+from dstheory.trainers.libraries import Key, Trainer, close, holds, libraries, text_of
 from dstheory.trainers.training import Training
 from dstheory.trainers.translation import few_prompts, left_out
 

@@ -1,4 +1,4 @@
-"""A configuration on a chain: what its terms push, at three levels, and what another configuration would push instead.
+"""A configuration on a chain: what its terms push, at three levels; what stale responses, or another configuration, change.
 
 Source: derived here.
 """
@@ -15,10 +15,12 @@ from dstheory.attribution import norm, without_rounding
 from dstheory.chain.exact import Solution, solve
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
+from dstheory.checks import whole_number
 from dstheory.comparison import Make, ObjectiveRow, Tilt, compare_objectives, tilt
-from dstheory.errors import DSTheoryError
+from dstheory.errors import ChainError, DSTheoryError
 from dstheory.objectives import Objective
-from dstheory.trainers.clipping import Clipped, clipped
+from dstheory.objectives.parts import clip_weight
+from dstheory.objectives.weights import token_ratios
 from dstheory.trainers.configuration import Configuration
 from dstheory.trainers.logged import logged_loss, why_not
 from dstheory.trainers.moves import Moves, moves
@@ -27,7 +29,9 @@ from dstheory.trainers.training import Training
 from dstheory.trainers.translation import objective_of, parts
 from dstheory.trainers.words import formula, latex, rows
 
-__all__ = ["Explanation", "StartingPoint", "TrainingDifference", "difference", "explain"]
+__all__ = ["Clipped", "Explanation", "StartingPoint", "TrainingDifference", "clipped", "difference", "explain", "later_update"]
+
+_MOST_UPDATES = 10_000  # steps, of some milliseconds each
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +50,15 @@ class StartingPoint:
     reference: Policy
     expert: Policy
     sampler: Policy | None = None
+
+
+@dataclass(frozen=True)
+class Clipped:
+    """Shares of tokens without gradient: of all tokens of answers, of all tokens of decisions, of all tokens."""
+
+    sample: float
+    decide: float
+    both: float
 
 
 @dataclass(frozen=True)
@@ -261,3 +274,89 @@ def _matters(field: str, one: Training, other: Training) -> bool:
 
 def _ratio(pair: Sequence[float]) -> float:
     return pair[1] / pair[0] if pair[0] else float("nan")
+
+
+def clipped(training: Training, mdp: TwoStageMDP, policy: Policy, sampler: Policy) -> Clipped | None:
+    r"""Return the shares of the sampler's tokens that are clipped; None where no tokens are, or credits are of another kind.
+
+    A token loses its gradient where its ratio has gone too far in the direction that its credit asks for. With 0/1 rewards a
+    credit against the group's mean is positive for a success and negative for a failure, and 0 where all rewards of the group
+    are equal: among G - 1 others with accuracy x a success meets a failure with probability :math:`1 - x^{G-1}`, a failure a
+    success with :math:`1 - (1 - x)^{G-1}`. The share is that of the expected tokens, as libraries log it for a large batch.
+
+    >>> mdp, here = TwoStageMDP.minimal(gamma=1.0), Policy.minimal(p=0.7, a=0.8, b=0.3)
+    >>> stale = Policy.minimal(p=0.5, a=0.8, b=0.3)
+    >>> found = clipped(Training(group_size=2), mdp, here, stale)  # 1.4 for right answers, 0.6 for wrong ones
+    >>> round(found.sample, 3), found.decide
+    (0.436, 0.0)
+    """
+    t = training
+    known = t.credit in ("group-mean", "leave-one-out") and t.masked == "none" and t.dead_groups == "kept"
+    known = known and not t.rewards and t.combine == "before"
+    if t.method != "policy-gradient" or t.clip != "ppo" or t.ratio != "token" or not known:
+        return None
+    under, rho = solve(mdp, sampler), token_ratios(policy, sampler, solve(mdp, policy))
+    right, x = np.asarray(mdp.correct, dtype=np.float64), np.asarray(under.accuracy, dtype=np.float64)
+    value = under.values_of(right, np.zeros_like(right))
+    mixed = (1.0 - x ** (t.group_size - 1.0))[:, None], (1.0 - (1.0 - x) ** (t.group_size - 1.0))[:, None]
+    chain = under.unrolled
+    met = (under.finite_visits * mdp.prompt_weight)[..., None] * chain.sample
+    lengths = mdp.sample_length, mdp.decision_length
+
+    def count(times: np.ndarray, length: np.ndarray, ratio: np.ndarray, success: np.ndarray) -> tuple[float, float]:
+        tokens, lost = times * length, np.zeros_like(times)
+        for sign, chance in ((1.0, success * mixed[0]), (-1.0, (1.0 - success) * mixed[1])):
+            weight = clip_weight(ratio, sign, low=t.clip_low, high=t.clip_high, dual=t.dual_clip)
+            lost = lost + chance * ((weight == 0.0) & (ratio > 0.0))
+        return float((tokens * lost).sum()), float(tokens.sum())
+
+    answers = count(met, lengths[0], rho.sample, value.q_sample)
+    decided = met * chain.decided
+    stops = count(decided * chain.stop, lengths[1], rho.stop, np.broadcast_to(value.q_stop, met.shape))
+    resamples = count(decided * chain.resample, lengths[1], rho.resample, np.broadcast_to(value.q_resample, met.shape))
+    lost, total = answers[0] + stops[0] + resamples[0], answers[1] + stops[1] + resamples[1]
+    decisions = stops[1] + resamples[1]
+    return Clipped(answers[0] / answers[1], (stops[0] + resamples[0]) / decisions if decisions else 0.0, lost / total)
+
+
+def later_update(training: Training, place: StartingPoint, number: int, lr: float) -> StartingPoint:
+    r"""Return where the update of that number on one batch is made: the policy after the steps before it, the start as sampler.
+
+    The steps before it are the expected ones, of plain gradient ascent. The k-th update's own expectation is then exact for
+    responses that the earlier steps have not seen, another mini-batch of the same rollouts: what is left out, since the
+    policy really stands a little beside, is of second order in the step. On the very same responses it is of first order,
+    :math:`\eta\, \mathrm{Cov}(\nabla \hat g, \hat g)` of one batch, since the policy has learnt from what it is now graded
+    on. Both vanish as batches grow.
+
+    Args:
+        training: whose updates they are.
+        place: where the first one is made.
+        number: 1 for the first update, at most 10,000.
+        lr: size > 0 of each step, which is this times the expected gradient.
+
+    Raises:
+        ChainError: a training without responses of its own, one that is not modelled off the policy, or a step that is too large.
+
+    >>> from dstheory import Policy, TwoStageMDP
+    >>> start = Policy.minimal(p=0.55, a=0.8, b=0.3)
+    >>> place = later_update(Training(), StartingPoint(TwoStageMDP.minimal(gamma=1.0), start, start, start), 2, lr=1.0)
+    >>> bool(solve(place.mdp, place.policy).accuracy[0] > solve(place.mdp, start).accuracy[0]), place.sampler is start
+    (True, True)
+    """
+    if whole_number(number, "update", low=1) > _MOST_UPDATES:
+        raise ChainError(f"update is {number:,}: must be at most {_MOST_UPDATES:,}, steps that are taken one by one")
+    if not (np.isfinite(lr) and lr > 0):
+        raise ChainError(f"lr is {lr}: must be finite and > 0, the size of a step")
+    if training.method != "policy-gradient":
+        raise ChainError(f"{training.method} has no batch of the policy's own responses that later updates could reuse")
+    start = place.policy
+    for made in range(1, number):
+        objective = objective_of(
+            training, solve(place.mdp, place.policy), reference=place.reference, expert=place.expert, sampler=place.sampler
+        )
+        step = objective.gradient(solve(place.mdp, place.policy)).parameters(place.policy)
+        moved = tuple(old + lr * new for old, new in zip(place.policy.parameters, step, strict=True))
+        if not all(np.isfinite(block).all() for block in moved):
+            raise ChainError(f"lr is {lr:g}: step {made} leaves the finite numbers; use smaller steps")
+        place = replace(place, policy=place.policy.with_parameters(moved), sampler=start)
+    return place

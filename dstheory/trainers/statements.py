@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 from dstheory.readers.json_values import decode_toml
-from dstheory.trainers.conditions import holds
+from dstheory.trainers.libraries import holds
 from dstheory.trainers.training import Training
 
 __all__ = ["Statement", "all_statements", "statements"]

@@ -9,9 +9,9 @@ from objectives.test_fused import large
 from dstheory import Policy, Solution, TwoStageMDP, solve
 from dstheory.kernels import tilted_mass, tilted_moments
 from dstheory.objectives import DAPO, GRPO, K1Loss, SFTSequenceMean
-from dstheory.objectives.demonstrations import ExpertChain
 from dstheory.objectives.expectation import exponential
 from dstheory.objectives.expectation.rewards import reward_of
+from dstheory.objectives.imitation import ExpertChain
 
 
 def problem(prompts: int = 1500) -> tuple[Solution, Policy, TwoStageMDP]:

@@ -9,7 +9,7 @@ from mpmath import mp, mpf
 from dstheory import Policy, TwoStageMDP, enumerate_trajectories, solve
 from dstheory.errors import ChainError, InfiniteDivergenceError
 from dstheory.objectives import Distillation, K2Loss, K3Loss, SFTTokenMean
-from dstheory.objectives.demonstrations import ExpertChain
+from dstheory.objectives.imitation import ExpertChain
 
 MDP = TwoStageMDP(
     correct=[[1, 0, 0], [1, 1, 0]], n_answers=[3, 3], gamma=1.0, max_turns=3, prompt_weight=[0.3, 0.7],

@@ -25,8 +25,8 @@ from dstheory.objectives import (
     ReverseKLDirect,
     RewardToGo,
 )
-from dstheory.objectives.demonstrations import ExpertChain
 from dstheory.objectives.expectation import exponential
+from dstheory.objectives.imitation import ExpertChain
 from dstheory.objectives.registry import build
 
 

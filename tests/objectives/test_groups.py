@@ -27,8 +27,8 @@ from dstheory.objectives import (
     SFTTokenMean,
     build,
 )
-from dstheory.objectives.demonstrations import ExpertChain
 from dstheory.objectives.expectation.exponential import reciprocal
+from dstheory.objectives.imitation import ExpertChain
 
 # Lopsided: two prompts of unequal weight, three answers and two, lengths far apart, at most two turns.
 MDP = TwoStageMDP(

@@ -20,7 +20,7 @@ from trainers import brute
 
 from dstheory import Policy, TwoStageMDP, solve
 from dstheory.trainers import Training, configuration_of, objective_of
-from dstheory.trainers.clipping import clipped
+from dstheory.trainers.explanation import clipped
 from dstheory.trainers.logged import logged_loss
 
 POLICY, REFERENCE = (0.5, 0.75, 0.5), (0.4, 0.6, 0.7)

@@ -12,8 +12,8 @@ from dstheory import Policy, TwoStageMDP, solve
 from dstheory.errors import DSTheoryError, UnknownNameError
 from dstheory.objectives import DPO, GRPO, DAPOBatch, Distillation
 from dstheory.trainers import Configuration, configuration_of
-from dstheory.trainers.clipping import clipped
 from dstheory.trainers.configuration import with_rewards
+from dstheory.trainers.explanation import clipped
 from dstheory.trainers.libraries import libraries
 from dstheory.trainers.logged import logged_loss, why_not
 from dstheory.trainers.statements import statements

@@ -10,7 +10,7 @@ import pytest
 from dstheory import Policy, TwoStageMDP, solve
 from dstheory.errors import ChainError
 from dstheory.trainers import Trainer, Training, configuration_of, libraries, objective_of
-from dstheory.trainers.conditions import text_of
+from dstheory.trainers.libraries import text_of
 from dstheory.trainers.statements import all_statements, statements
 from dstheory.trainers.words import formula, latex, rows
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
+from math import isclose
 from typing import Any
 
 from dstheory.errors import FileFormatError
@@ -19,7 +20,7 @@ from dstheory.readers.json_values import NotTOML, decode_toml
 from dstheory.readers.messages import nearest
 from dstheory.trainers.training import FIELDS
 
-__all__ = ["Key", "KeyRule", "Library", "Trainer", "libraries"]
+__all__ = ["Key", "KeyRule", "Library", "Trainer", "close", "holds", "libraries", "text_of"]
 
 NONE = "none"
 """How a file writes the value None."""
@@ -170,6 +171,42 @@ def _rule(spec: Mapping[str, Any], source: str) -> KeyRule:
 def _fields(then: Mapping[str, Any], source: str) -> None:
     for name in then.keys() - FIELDS - {"lacks"}:
         raise FileFormatError(f"{source}: a training has no {name!r}: {nearest(name, FIELDS)}")
+
+
+def text_of(value: Any) -> str:
+    """Return a value as the words of a library's file are written."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list) and len(value) == 1:
+        return text_of(value[0])
+    return str(value).strip()
+
+
+def holds(condition: Any, value: Any, given: bool = False) -> bool:
+    """Return whether a value meets a condition as the TOML files here write them: a value, a list of values, or a table.
+
+    >>> holds({"above": 3}, 8.0), holds(["none", "group"], "batch"), holds({"is_not": 1}, 1.0)
+    (True, False, False)
+    """
+    if isinstance(condition, dict):
+        return all(given is bound if how == "given" else _compares(how, bound, value) for how, bound in condition.items())
+    choices = condition if isinstance(condition, list) else [condition]
+    return any(text_of(value) == text_of(choice) or close(value, choice) for choice in choices)
+
+
+def close(value: Any, other: Any) -> bool:
+    """Return whether two values are one number."""
+    numbers = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in (value, other))
+    return numbers and isclose(value, other)
+
+
+def _compares(how: str, bound: Any, value: Any) -> bool:
+    if how == "is_not":
+        return not holds(bound, value)
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and (value > bound if how == "above" else value < bound)
 
 
 @cache
