@@ -8,13 +8,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from sympy import Symbol, latex
+
 from dstheory.about import ABOUT
 from dstheory.claims.claim import LEVELS, Claim
 from dstheory.claims.reports import few, how, verdict_text
 from dstheory.claims.runner import Entry
 from dstheory.claims.sources import load_claims
 from dstheory.claims.verdicts import StepReport
-from dstheory.coq.general import numbers_only, theorems
+from dstheory.coq.general import numbers_only, own_theorems, theorems, words_only
 from dstheory.coq.record import confirmed, recorded
 from sitepages.text import ORPHAN, plain, source, table
 
@@ -88,6 +90,10 @@ def _general(claim: str) -> list[str]:
     own = [item for item in theorems() if claim in item.claims]
     if claim in numbers_only():
         return [f"nothing, as the claim is about given numbers ({plain(numbers_only()[claim])})"]
+    if claim in own_theorems():
+        return ["its own theorem is general: it is for all " + ", ".join(f"${latex(Symbol(x))}$" for x in own_theorems()[claim])]
+    if claim in words_only():
+        return [f"within its scope; the words of its steps argue the rest ({plain(words_only()[claim])})"]
     return [f"[`{x.name}`]({place}) in `{x.file}.v`: {plain(x.general)}; assumes {plain(x.assumes)}" for x in own]
 
 

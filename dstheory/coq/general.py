@@ -45,6 +45,24 @@ def numbers_only() -> Mapping[str, str]:
     return dict(_table()["numbers_only"])
 
 
+def own_theorems() -> Mapping[str, tuple[str, ...]]:
+    """Return the claims whose own theorems are general, with the symbols that range over what the claim is about.
+
+    >>> own_theorems()["H5"]
+    ('a', 'b', 'n')
+    """
+    return {claim: tuple(names) for claim, names in _table()["own"].items()}
+
+
+def words_only() -> Mapping[str, str]:
+    """Return the claims of which no theorem states a general part, with that part, which the words of their steps argue.
+
+    >>> words_only()["O7-groups"]
+    'more than two prompts'
+    """
+    return dict(_table()["words_only"])
+
+
 @cache
 def theorems() -> tuple[General, ...]:
     """Return the theorems of the library, file by file.
@@ -55,7 +73,7 @@ def theorems() -> tuple[General, ...]:
     return tuple(
         General(name, file, said["general"], said["assumes"], tuple(said.get("claims", ())))
         for file, members in _table().items()
-        if file != "numbers_only"
+        if file not in ("numbers_only", "own", "words_only")
         for name, said in members.items()
     )
 
