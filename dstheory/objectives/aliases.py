@@ -14,8 +14,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["ALIASES", "LACKING", "Alias"]
-
 
 @dataclass(frozen=True)
 class Alias:

@@ -40,8 +40,6 @@ from dstheory.objectives.fused import FusedResult, FusedTerms, applies, fused_gr
 from dstheory.objectives.mass import CoefficientMass, StageGradient, check_runs, one_number, over_runs
 from dstheory.objectives.parts import BatchTokens, GroupTokens, Normaliser
 
-__all__ = ["Measure", "Objective", "WeightedSum"]
-
 Measure = Literal["policy", "sampler", "reference", "demonstrations", "mixed"]
 
 

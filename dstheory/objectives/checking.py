@@ -30,8 +30,6 @@ from dstheory.objectives.base import Objective
 from dstheory.objectives.estimate import estimate_gradient
 from dstheory.objectives.mass import CoefficientMass, StageGradient
 
-__all__ = ["Checked", "check"]
-
 Make = Callable[[TwoStageMDP, Policy], Objective]
 
 
@@ -54,7 +52,8 @@ def check(objective: Objective | Make, *, chains: int = 6, rng: int = 0) -> Chec
 
     Args:
         objective: an objective that fits any chain, or ``make(mdp, other_policy)`` for one that needs a reference or
-        demonstrations. chains: how many chains of each kind, >= 1.
+            demonstrations.
+        chains: how many chains of each kind, >= 1.
         rng: seed of the chains and of the samples.
 
     Returns:

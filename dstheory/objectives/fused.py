@@ -8,13 +8,12 @@ value; beyond ten thousand expected turns, whose number multiplies it, the reada
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from dstheory.chain.exact import Solution
 from dstheory.chain.policy import Policy
 from dstheory.checks import Floats, compact
 from dstheory.objectives.mass import StageGradient
-
-__all__ = ["MOST_TURNS", "SMALLEST", "FusedResult", "FusedTerms", "applies", "fused_gradient", "outcome_gradient"]
 
 # Below this many (prompt, answer) pairs NumPy's few microseconds per operation cost less than loading compiled code.
 SMALLEST = 1 << 15
@@ -75,8 +74,6 @@ def fused_gradient(terms: FusedTerms, solution: Solution) -> FusedResult | None:
     mdp, policy, reference = solution.mdp, solution.policy, terms.reference
     if terms.reward == 0.0 or (reference is not None and (reference.runs or reference.shape != policy.shape)):
         return None
-    from dstheory.kernels import PROPER, reward_kl_gradient
-
     penalty = {}
     if reference is not None:
         reference.check_fits(mdp, "reference")
@@ -93,6 +90,25 @@ def fused_gradient(terms: FusedTerms, solution: Solution) -> FusedResult | None:
     stop, resample = compact(mdp.reward_stop), compact(mdp.reward_resample)
     if terms.reward != 1.0:
         stop, resample = terms.reward * stop, terms.reward * resample
+    found = _loop(
+        solution, stop, resample, gamma_within=float(mdp.gamma_within), gamma_between=float(mdp.gamma_between), **penalty
+    )
+    if found is None or terms.reward == 1.0:
+        return found
+    return replace(found, value=found.value / terms.reward)
+
+
+def outcome_gradient(solution: Solution) -> tuple[Floats, StageGradient] | None:
+    """Return E[R given x], (X,), and grad E[R] for R = 1 if the submitted answer is correct; None where stopping is very rare."""
+    found = _loop(solution, compact(solution.mdp.correct), 0.0)
+    return None if found is None else (found.value, StageGradient(found.sample, found.decide))
+
+
+def _loop(solution: Solution, stop: Floats, resample: Floats | float, **more: Any) -> FusedResult | None:
+    """Return what the compiled loop finds, or None where a prompt is improper, or stopping very rare."""
+    from dstheory.kernels import PROPER, reward_kl_gradient
+
+    mdp, policy = solution.mdp, solution.policy
     result = reward_kl_gradient(
         policy.sample_logits[0],
         policy.stop_logits[0],
@@ -100,29 +116,8 @@ def fused_gradient(terms: FusedTerms, solution: Solution) -> FusedResult | None:
         resample,
         prompt_weight=mdp.prompt_weight,
         n_answers=mdp.n_answers,
-        gamma_within=float(mdp.gamma_within),
-        gamma_between=float(mdp.gamma_between),
-        **penalty,
+        **more,
     )
     if (result.status != PROPER).any() or result.turns.max() > MOST_TURNS:
         return None
-    value = result.value if terms.reward == 1.0 else result.value / terms.reward
-    return FusedResult(result.sample[None], result.decide[None], value)
-
-
-def outcome_gradient(solution: Solution) -> tuple[Floats, StageGradient] | None:
-    """Return E[R given x], (X,), and grad E[R] for R = 1 if the submitted answer is correct; None where stopping is very rare."""
-    from dstheory.kernels import PROPER, reward_kl_gradient
-
-    mdp, policy = solution.mdp, solution.policy
-    result = reward_kl_gradient(
-        policy.sample_logits[0],
-        policy.stop_logits[0],
-        compact(mdp.correct),
-        0.0,
-        prompt_weight=mdp.prompt_weight,
-        n_answers=mdp.n_answers,
-    )
-    if (result.status != PROPER).any() or result.turns.max() > MOST_TURNS:
-        return None
-    return result.value, StageGradient(result.sample[None], result.decide[None])
+    return FusedResult(result.sample[None], result.decide[None], result.value)

@@ -58,18 +58,6 @@ from dstheory.objectives.weights import (
     refuse_infinite,
 )
 
-__all__ = [
-    "Distillation",
-    "EntropyBonus",
-    "ForwardKL",
-    "K1Loss",
-    "K1Reward",
-    "K2Loss",
-    "K3Loss",
-    "ReverseKL",
-    "ReverseKLDirect",
-]
-
 _ONE = np.ones((1, 1, 1))
 _NEAR = 1e-3  # a log-ratio, below which its mean has few digits
 

@@ -19,8 +19,6 @@ from dstheory.trainers.libraries import Key, Trainer, close, holds, libraries, t
 from dstheory.trainers.training import Training
 from dstheory.trainers.translation import few_prompts, left_out
 
-__all__ = ["Configuration", "Lack", "Setting", "configuration_of"]
-
 _LARGEST = 10**300
 
 

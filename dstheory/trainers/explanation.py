@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,10 +27,8 @@ from dstheory.trainers.logged import logged_loss, why_not
 from dstheory.trainers.moves import Moves, moves
 from dstheory.trainers.statements import statements
 from dstheory.trainers.training import Training
-from dstheory.trainers.translation import objective_of, parts
+from dstheory.trainers.translation import Part, objective_of, parts
 from dstheory.trainers.words import formula, latex, rows
-
-__all__ = ["Clipped", "Explanation", "StartingPoint", "TrainingDifference", "clipped", "difference", "explain", "later_update"]
 
 _MOST_UPDATES = 10_000  # steps, of some milliseconds each
 
@@ -152,7 +151,7 @@ def explain(configuration: Configuration, place: StartingPoint, *, longer: float
     moved: tuple[Moves, ...] = ()
     why, stale = "", None
     try:
-        makes = _makes(t, place, solution)
+        makes = _makes(t, place)
         found = tuple(compare_objectives(place.mdp, place.policy, makes, longer=longer, rng=rng))
         moved = tuple(moves(place.mdp, place.policy, makes))
         if place.sampler is not None:
@@ -182,24 +181,24 @@ def idle_clips(configuration: Configuration) -> list[str]:
     ]
 
 
-def _makes(t: Training, place: StartingPoint, solution: Solution) -> dict[str, Make]:
+def _makes(t: Training, place: StartingPoint) -> dict[str, Make]:
     """Return how to make the whole for a chain and, where it has several, each of its terms."""
-    terms = parts(t, solution, reference=place.reference, expert=place.expert, sampler=place.sampler)
-    makes: dict[str, Make] = {"whole": lambda mdp: _whole(t, place, mdp)}
-    return makes | {part.name: _maker(t, place, i) for i, part in enumerate(terms) if len(terms) > 1}
+    terms = _parts(t, place, place.mdp)
+    makes: dict[str, Make] = {"whole": partial(_whole, t, place)}
+    return makes | {part.name: partial(_term, t, place, i) for i, part in enumerate(terms) if len(terms) > 1}
+
+
+def _parts(t: Training, place: StartingPoint, mdp: TwoStageMDP) -> list[Part]:
+    return parts(t, solve(mdp, place.policy), reference=place.reference, expert=place.expert, sampler=place.sampler)
 
 
 def _whole(t: Training, place: StartingPoint, mdp: TwoStageMDP) -> Objective:
     return objective_of(t, solve(mdp, place.policy), reference=place.reference, expert=place.expert, sampler=place.sampler)
 
 
-def _maker(t: Training, place: StartingPoint, index: int) -> Make:
-    def make(mdp: TwoStageMDP) -> Objective:
-        at = solve(mdp, place.policy)
-        part = parts(t, at, reference=place.reference, expert=place.expert, sampler=place.sampler)[index]
-        return part.objective if part.factor == 1.0 else part.factor * part.objective
-
-    return make
+def _term(t: Training, place: StartingPoint, index: int, mdp: TwoStageMDP) -> Objective:
+    part = _parts(t, place, mdp)[index]
+    return part.objective if part.factor == 1.0 else part.factor * part.objective
 
 
 @dataclass(frozen=True)
@@ -251,7 +250,7 @@ def difference(one: Training, other: Training, place: StartingPoint) -> Training
     except DSTheoryError as error:
         unknown = Tilt(float("nan"), float("nan"), float("nan"))
         return TrainingDifference(changed, unknown, unknown, str(error))
-    each = [moves(place.mdp, place.policy, _makes(t, place, solution))[0] for t in (one, other)]
+    each = [moves(place.mdp, place.policy, _makes(t, place))[0] for t in (one, other)]
     return TrainingDifference(changed, factor, turned, moves=(replace(each[0], name="here"), replace(each[1], name="there")))
 
 
@@ -351,10 +350,7 @@ def later_update(training: Training, place: StartingPoint, number: int, lr: floa
         raise ChainError(f"{training.method} has no batch of the policy's own responses that later updates could reuse")
     start = place.policy
     for made in range(1, number):
-        objective = objective_of(
-            training, solve(place.mdp, place.policy), reference=place.reference, expert=place.expert, sampler=place.sampler
-        )
-        step = objective.gradient(solve(place.mdp, place.policy)).parameters(place.policy)
+        step = _whole(training, place, place.mdp).gradient(solve(place.mdp, place.policy)).parameters(place.policy)
         moved = tuple(old + lr * new for old, new in zip(place.policy.parameters, step, strict=True))
         if not all(np.isfinite(block).all() for block in moved):
             raise ChainError(f"lr is {lr:g}: step {made} leaves the finite numbers; use smaller steps")

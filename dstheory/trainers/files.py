@@ -24,8 +24,6 @@ from dstheory.readers.messages import shown
 from dstheory.readers.streams import read_whole
 from dstheory.texts import printable
 
-__all__ = ["KeyValue", "Source", "assignment", "read_source"]
-
 MOST_SETTINGS = 20_000  # keys that one file sets, aliases written out
 DEEPEST_CONFIGURATION = 64  # levels of a YAML or JSON file
 LARGEST_CONFIGURATION = 2**20  # bytes: a configuration is a few pages
@@ -281,22 +279,8 @@ _SETS = re.compile(
     r"^\s*(?:export\s+|local\s+|declare\s+(?:-\w+\s+)?)?([A-Za-z_]\w*)="
     r"(\"[^\"$`]*\"|'[^']*'|[^\s\"'$`();&|]*)\s*(?:#.*)?$"
 )
-_OTHERS = (
-    "ray",
-    "pkill",
-    "sleep",
-    "source",
-    "conda",
-    "pip",
-    "cd",
-    "mkdir",
-    "echo",
-    "export",
-    "set",
-    "nvidia-smi",
-    "wandb",
-    "kill",
-)
+_OTHERS = ("cd", "conda", "echo", "export", "kill", "mkdir", "nvidia-smi", "pip", "pkill", "ray", "set", "sleep", "source",
+           "wandb")  # fmt: skip
 _MARK = "\x01"
 _MARKS = re.compile(f" ?{_MARK}\\d+ ?")
 """Where a line of the file begins inside a command of several lines."""

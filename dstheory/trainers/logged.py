@@ -27,9 +27,6 @@ from dstheory.objectives.parts import PerResponse
 from dstheory.trainers.training import Training
 from dstheory.trainers.translation import reward_row
 
-__all__ = ["logged_loss", "why_not"]
-
-
 _LARGEST = 100_000  # members of a group whose rewards are counted one by one
 
 

@@ -30,8 +30,6 @@ from dstheory.errors import ChainError
 from dstheory.objectives import ReinforceBaseline
 from dstheory.objectives.mass import StageGradient
 
-__all__ = ["Move", "Moves", "moves"]
-
 _ROUNDING = 64 * np.finfo(np.float64).eps  # of what terms that cancel leave, relative to their sizes
 _NONE = float("nan")
 

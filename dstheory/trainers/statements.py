@@ -12,8 +12,6 @@ from dstheory.readers.json_values import decode_toml
 from dstheory.trainers.libraries import holds
 from dstheory.trainers.training import Training
 
-__all__ = ["Statement", "all_statements", "statements"]
-
 
 @dataclass(frozen=True)
 class Statement:

@@ -8,8 +8,6 @@ from typing import Any
 
 from dstheory.objectives.margins import LOSSES
 
-__all__ = ["CHOICES", "Training"]
-
 CHOICES: dict[str, tuple[str, ...]] = {
     "method": ("policy-gradient", "sft", "dft", "dpo", "distill"),
     "credit": ("group-mean", "leave-one-out", "reward", "length-baseline", "batch-mean", "whitened", "critic", "other"),

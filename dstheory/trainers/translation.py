@@ -57,8 +57,6 @@ from dstheory.objectives.parts import Credit
 from dstheory.objectives.settings import LARGEST_BATCH
 from dstheory.trainers.training import Training
 
-__all__ = ["Part", "few_prompts", "left_out", "objective_of", "parts", "reward_row"]
-
 
 @dataclass(frozen=True, eq=False)
 class Part:

@@ -7,8 +7,6 @@ from math import inf
 from dstheory.objectives.margins import PairLoss, pair_loss
 from dstheory.trainers.training import Training
 
-__all__ = ["formula", "latex", "rows"]
-
 _NORMALISERS = {
     "responses": ("number of responses N: tokens are summed", "N", "N"),
     "response-tokens": ("the response's own tokens, then responses: 1/L_i", "(N L_i)", r"N\,L_i"),
