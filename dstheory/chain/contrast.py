@@ -113,7 +113,7 @@ def contrast(
     by_stop, by_resample = stop - base, resample + ((1.0 - lost) * ahead - lost * base)
 
     # Answers, measured from the likeliest one ...
-    likelier = _likelier_stop(policy, first)
+    likelier = likelier_stop(policy, first)
     terms = [s * (stop - _entry(stop, first)), likelier * _entry(by_stop - by_resample, first)]
     if lost.shape[-1:] not in ((), (1,)):  # else all answers are discounted alike
         terms.append(u * ((_entry(lost, first) - lost) * value))
@@ -139,7 +139,7 @@ def contrast(
     return Contrast(within * sample, within * size, by_stop, by_resample)
 
 
-def _likelier_stop(policy: UnrolledPolicy, first: Bools | int) -> Floats:
+def likelier_stop(policy: UnrolledPolicy, first: Bools | int) -> Floats:
     """Return s(y) - s(*), with all its digits however near the two are to 0, to 1, or to each other."""
     s, u = policy.stop, policy.resample
     with np.errstate(invalid="ignore"):

@@ -61,6 +61,7 @@ from dstheory.objectives.parts import (
 )
 from dstheory.objectives.per_turn import check_per_turn, per_turn_coefficients, per_turn_mass
 from dstheory.objectives.responses import ResponseObjective, Term, response_lengths
+from dstheory.objectives.rounding import unlike
 from dstheory.objectives.settings import (
     at_most_largest,
     batch_scale,
@@ -379,7 +380,8 @@ class GroupObjective(ResponseObjective):
         token_ratios(solution.policy, under.policy, solution)  # names what is ruled out
         outcome = self.outcome_of(under)
         drawn = representatives(under, ordered=solution.policy.shape[0] > 1)
-        mass = mass_of_steps(solution.mdp, drawn, *self._of_responses(solution, under, outcome, drawn))
+        c_s, c_d = self._of_responses(solution, under, outcome, drawn)
+        mass = mass_of_steps(solution.mdp, drawn, unlike(c_s), unlike(c_d, 1))
         for term in self.penalty_terms(solution, under, outcome):  # no sums over responses
             mass = mass + response_mass(under, term.reward or outcome.reward, term.credit, term.weight)
         return mass

@@ -34,7 +34,10 @@ from dstheory.objectives.margins import PairLoss, pair_loss
 from dstheory.objectives.mass import CoefficientMass, mass_of_steps
 from dstheory.objectives.registry import register
 from dstheory.objectives.responses import response_lengths
+from dstheory.objectives.rounding import unlike
 from dstheory.objectives.weights import log_ratios
+
+_MOST_COUNTS = 10_000_000
 
 
 @register
@@ -126,7 +129,41 @@ class DPO(Objective):
         self.reference.check_fits(solution.mdp, "reference")
         log_ratios(solution.policy, self.reference, solution)  # names what the reference rules out
         drawn = self._partners(solution)
-        return mass_of_steps(solution.mdp, drawn, *self.coefficients(solution, drawn))
+        c_s, c_d = self.coefficients(solution, drawn)
+        if self.of_pairs.chosen is None and self.of_pairs.rejected is None:
+            found = self._of_pairs(solution, drawn, c_s[drawn.offsets[:-1]])
+            if found is not None:
+                return found
+        return mass_of_steps(solution.mdp, drawn, unlike(c_s), unlike(c_d, 1))
+
+    def _of_pairs(self, solution: Solution, t: Trajectories, f: Floats) -> CoefficientMass | None:
+        """Return the mass, of how often an action comes up beyond what is usual in a prompt's responses; None for large tables.
+
+        What the two responses of a pair share drops out of their difference. Coefficients of a prompt add up to 0, so that any
+        number may be taken from how often an action comes up: beyond the median, weighted by size, terms are smallest.
+        """
+        mdp = solution.mdp
+        shape = (mdp.max_turns or 1, mdp.shape[1])
+        turn, _, answer = t.index(by_turn=solution.capped)
+        kind = np.where(t.decided, np.where(t.stop, 1, 2), 0)
+        steps, length, found = _by_prompt(t.step_prompt), response_lengths(solution, t), np.zeros((3, shape[0], *mdp.shape))
+        for x, mine in _by_prompt(t.prompt).items():
+            if 3 * len(mine) * shape[0] * shape[1] > _MOST_COUNTS:
+                return None
+            at, number = steps[x], np.zeros(len(t), dtype=np.int64)
+            number[mine] = np.arange(len(mine))
+            counts = np.zeros((3, len(mine), *shape))
+            np.add.at(counts, (kind[at], number[t.episode[at]], turn[at], answer[at]), 1.0)
+            counts[0] += counts[1] + counts[2]
+            per = length[mine] if self.of_pairs.per_token else np.ones(len(mine))
+            counts /= per[:, None, None]
+            weight = unlike(t.weight[mine] * f[mine] * per, x)
+            order = np.argsort(counts, axis=1)
+            size = np.cumsum(np.abs(weight)[order], axis=1)
+            middle = (size < 0.5 * size[:, -1:]).sum(axis=1, keepdims=True).clip(max=len(mine) - 1)
+            usual = np.take_along_axis(counts, np.take_along_axis(order, middle, axis=1), axis=1)
+            found[:, :, x] = ((counts - usual) * weight[:, None, None]).sum(axis=1)
+        return CoefficientMass(found[0], found[1], found[2])
 
     def value(self, solution: Solution) -> Floats:
         """Return minus the mean loss, E[log sigma(beta Delta)], over two responses per prompt; pairs of equal outcome count 0."""

@@ -17,7 +17,7 @@ import functools
 import operator
 from abc import abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -36,11 +36,10 @@ from dstheory.objectives.expectation.exponential import (
 )
 from dstheory.objectives.expectation.rewards import ResponseReward, RewardTable
 from dstheory.objectives.mass import CoefficientMass
-from dstheory.objectives.rounding import directed
+from dstheory.objectives.rounding import unlike
 from dstheory.objectives.weights import TokenWeight
 
 _ONE = np.ones((1, 1, 1))
-_LAST = np.finfo(np.float64).eps
 
 __all__ = ["ResponseObjective", "Term", "response_lengths"]
 
@@ -148,14 +147,8 @@ class ResponseObjective(Objective):
 
 
 def _unlike(mass: CoefficientMass, number: int) -> CoefficientMass:
-    """Return the mass of one of several terms; in one direction, with every entry's last digit changed at random.
-
-    Terms that cancel to the last digit may be rounded alike in all directions: what was lost of them would stay unseen.
-    """
-    if not directed():
-        return mass
-    rng, shapes = np.random.default_rng(number), (mass.sample.shape, mass.stop.shape, mass.resample.shape)
-    return mass.weighted(*(rng.choice([1.0 - _LAST, 1.0 + _LAST], size=shape) for shape in shapes))
+    sample, stop, resample = (unlike(table, 3 * number + i) for i, table in enumerate((mass.sample, mass.stop, mass.resample)))
+    return replace(mass, sample=sample, stop=stop, resample=resample)
 
 
 def _sum(masses: Iterable[CoefficientMass]) -> CoefficientMass:

@@ -14,12 +14,14 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 T = TypeVar("T")
 
 # C's codes of the directions differ between processors and systems: those of x86, of ARM and of Windows are tried.
 _CODES = (0x400, 0x800, 0x400000, 0x800000, 0x100, 0x200)
 _MOST_KEPT = 64
+_LAST = np.finfo(np.float64).eps
 _thread = threading.local()
 
 
@@ -66,18 +68,33 @@ def rounded(direction: int) -> Iterator[None]:
     ...         assert abs(np.array(1.0) / np.array(3.0) - third) < 1e-16
     """
     turn, nearest, _ = _library()
-    _thread.directed = True
+    _thread.direction = direction
     try:
         turn(direction)
         yield
     finally:
         turn(nearest)
-        _thread.directed = False
+        _thread.direction = None
 
 
 def directed() -> bool:
     """Return whether this thread rounds in one direction now: what it computes is not to be kept."""
-    return getattr(_thread, "directed", False)
+    return getattr(_thread, "direction", None) is not None
+
+
+def unlike(table: NDArray[np.float64], number: int = 0) -> NDArray[np.float64]:
+    """Return a table, in a direction with the last digit of every entry changed at random, in each direction otherwise.
+
+    Terms that cancel to the last digit may be rounded alike in all directions: what was lost of them would stay unseen.
+
+    Args:
+        table: of such terms.
+        number: of the table, where several are added up: each is changed in its own way.
+    """
+    if not directed():
+        return table
+    rng = np.random.default_rng((number, _thread.direction))
+    return np.asarray(table * rng.choice([1.0 - _LAST, 1.0 + _LAST], size=table.shape))
 
 
 def kept(function: Callable[..., T]) -> Callable[..., T]:

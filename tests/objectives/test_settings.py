@@ -653,3 +653,19 @@ def test_contradictions_and_what_is_not_computed_are_said(make: Callable, messag
 def test_sums_and_stage_weights_are_as_they_were() -> None:
     assert WeightedSum((GRPO(), K3Loss(OLD)), (1.0, 1.0)).terms[1].inherited == GRPO().shared_normaliser()
     assert DFT(ExpertChain(OLD)).credit is None
+
+
+@pytest.mark.parametrize("size", [2, 8])
+def test_one_whole_response_may_be_all_that_a_group_of_truncated_ones_counts(size: int) -> None:
+    mdp, policy = TwoStageMDP.minimal(gamma=1.0, sample_length=3, max_turns=2), Policy.minimal(p=0.5, a=0.3, b=0.7)
+    objective = DAPO(group_size=size, dynamic_sampling=False, mask_truncated="both", std=False)
+    chances = np.array([0.15, 0.15, 0.35, 0.35])  # whole and right, whole and wrong, truncated and right, truncated and wrong
+    total = 0.0
+    for others in itertools.product(range(size), repeat=4):
+        if sum(others) == size - 1:
+            ways = math.factorial(size - 1) / math.prod(map(math.factorial, others)) * np.prod(chances**others)
+            for kind, reward, score in ((0, 1.0, 0.5), (1, 0.0, -0.5)):
+                mean = (others[0] + others[2] + reward) / size
+                total += size * chances[kind] * ways * (reward - mean) * score / (4.0 * (others[0] + others[1] + 1))
+    found = objective.gradient(solve(mdp, policy)).sample[0, 0]
+    np.testing.assert_allclose(found, [total, -total], rtol=1e-12)

@@ -23,8 +23,9 @@ terms: a failure, and a short response, may be as rare as 1e-300. A power such a
 
 so that averages over tokens, and sums of lengths in a denominator, become short sums of such expectations. The trapezoidal rule
 in u with step h has relative error :math:`2 |\Gamma(1 + 2 \pi i / h)| \approx 4 \pi h^{-1/2} e^{-\pi^2/h}`, for every L alike:
-below 2e-13 for h = 0.3. What lies to the left of :math:`1/L_{max}` is gathered into a Gauss rule of six nodes, what lies right
-of :math:`37/L_{min}` is below 1e-16.
+1e-17 for h = (log 2)/3. What lies to the left of :math:`1/L_{max}` is gathered into a Gauss rule of six nodes, what lies right
+of :math:`40/L_{min}` is below 1e-16. All in all the error is that of rounding, so that terms which cancel lose no more digits
+here than rounding takes, and shows.
 
 Source: exponential sums for 1/x after Braess and Hackbusch (2005); the rest is derived here.
 """
@@ -38,7 +39,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dstheory.chain.contrast import Contrast, contrast
+from dstheory.chain.contrast import Contrast, contrast, likelier_stop
 from dstheory.chain.exact import Solution
 from dstheory.chain.policy import Policy
 from dstheory.checks import Floats, compact, readonly
@@ -48,26 +49,27 @@ from dstheory.objectives.mass import CoefficientMass, contrast_mass, over_runs
 from dstheory.objectives.rounding import kept
 from dstheory.objectives.weights import TokenWeight, probability_times
 
-_STEP = 0.3
+_STEP = np.log(2.0) / 3.0  # every third exponential is the square of one that is known
 _TAIL_NODES = 6
 
 
 @kept
 def reciprocal(shortest: float, longest: float) -> tuple[Floats, Floats]:
-    """Return nodes t and weights w, (J,) each, with sum of w exp(-t L) = 1/L to 1e-12 relative for all L in between.
+    """Return nodes t and weights w, (J,) each, with sum of w exp(-t L) = 1/L to 1e-15 relative for all L in between.
 
     Args:
         shortest, longest: the range of L, 0 < shortest <= longest.
 
     >>> t, w = reciprocal(2.0, 1000.0)
-    >>> len(t), [round(float((w * np.exp(-t * L)).sum() * L), 12) for L in (2.0, 33.3, 1000.0)]
-    (41, [1.0, 1.0, 1.0])
+    >>> len(t), [round(float((w * np.exp(-t * L)).sum() * L), 14) for L in (2.0, 33.3, 1000.0)]
+    (50, [1.0, 1.0, 1.0])
     """
     first = int(np.floor(np.log(1.0 / longest) / _STEP))
-    last = int(np.ceil(np.log(37.0 / shortest) / _STEP))
-    t = np.exp(_STEP * np.arange(first, last + 1))
+    last = int(np.ceil(np.log(40.0 / shortest) / _STEP))
+    turn, third = np.divmod(np.arange(first, last + 1), 3)
+    t = np.ldexp(np.exp2(third / 3.0), turn)  # every third one is exactly twice as large
     tail_t, tail_w = _gauss_tail()
-    scale = np.exp(_STEP * first)
+    scale = t[0]
     return readonly(np.concatenate([scale * tail_t, t])), readonly(np.concatenate([scale * tail_w, _STEP * t]))
 
 
@@ -77,7 +79,7 @@ def _gauss_tail() -> tuple[Floats, Floats]:
 
     Lanczos on the diagonal matrix of the points; its tridiagonal matrix has the nodes as eigenvalues (Golub and Welsch 1969).
     """
-    points = np.exp(-_STEP * np.arange(1, 140))  # beyond, the weights sum to less than 1e-18
+    points = np.exp(-_STEP * np.arange(1, 180))  # beyond, the weights sum to less than 1e-18
     weights = _STEP * points
     total = weights.sum()
     basis = [np.sqrt(weights / total)]
@@ -110,17 +112,19 @@ class EffectiveCredit:
         constant, slope: (J, *runs, X).
         otherwise: (J, *runs, X), where R is 0 or 1 and failures have a credit of their own; None for 0. A success then has no
             credit that is a difference.
+        balanced: whether, at each node and prompt, it averages to 0 over the responses, as the credits of a group do.
     """
 
     t: Floats
     constant: Floats
     slope: Floats
     otherwise: Floats | None = None
+    balanced: bool = False
 
     @classmethod
-    def of_two(cls, t: Floats, failure: Floats, success: Floats) -> EffectiveCredit:
+    def of_two(cls, t: Floats, failure: Floats, success: Floats, *, balanced: bool = False) -> EffectiveCredit:
         """Return the credit of rewards 0 and 1, from that of a failure and that of a success, (J, *runs, X) each."""
-        return cls(t, np.zeros_like(failure), success, failure)
+        return cls(t, np.zeros_like(failure), success, failure, balanced)
 
     @property
     def same(self) -> bool:
@@ -130,12 +134,12 @@ class EffectiveCredit:
     def scaled(self, factor: float | Floats) -> EffectiveCredit:
         """Return the credit times a number, or times one per run and prompt."""
         otherwise = None if self.otherwise is None else factor * self.otherwise
-        return EffectiveCredit(self.t, factor * self.constant, factor * self.slope, otherwise)
+        return EffectiveCredit(self.t, factor * self.constant, factor * self.slope, otherwise, self.balanced)
 
     def rows(self, rows: slice) -> EffectiveCredit:
         """Return some of the nodes."""
         otherwise = None if self.otherwise is None else self.otherwise[rows]
-        return EffectiveCredit(self.t[rows], self.constant[rows], self.slope[rows], otherwise)
+        return EffectiveCredit(self.t[rows], self.constant[rows], self.slope[rows], otherwise, self.balanced)
 
     def at(self, prompt: np.ndarray[tuple[int, ...], np.dtype[np.integer]], reward: Floats, length: Floats) -> Floats:
         """Return f of responses, (n,), for nodes of one run."""
@@ -364,7 +368,8 @@ def _compared(under: Solution, reward: RewardTable, nodes: EffectiveCredit) -> t
     found, ends, resample = None, np.zeros(()), np.zeros(())
     for part in () if not nodes.t.any() and nodes.same else _parts(under, nodes):
         sweep = _sweep(under, reward, part.t)
-        at_stop, at_resample = (np.einsum("j...,j...->...", sweep.decay, at) for at in _coefficients(reward, sweep, part))
+        each = _coefficients(under, reward, sweep, part)
+        at_stop, at_resample = (np.einsum("j...,j...->...", sweep.decay, at) for at in each)
         ends, resample = ends + at_stop, resample + at_resample
         piece = _contrast(under, reward, part, sweep)
         found = piece if found is None else found + piece
@@ -487,7 +492,7 @@ def _mass(
     solution: Solution, reward: RewardTable, s: _Sweep, nodes: EffectiveCredit, weight: TokenWeight | None
 ) -> CoefficientMass:
     mdp, pol = solution.mdp, solution.unrolled
-    at_stop, at_resample = _coefficients(reward, s, nodes)
+    at_stop, at_resample = _coefficients(solution, reward, s, nodes)
     rho = mdp.prompt_weight[:, None]
     stop, resample = pol.stop * at_stop, pol.resample * at_resample
     if weight is None:
@@ -500,8 +505,12 @@ def _mass(
     return CoefficientMass(rho * of_answer * answer, rho * of_stop * stop, rho * of_resample * resample)
 
 
-def _coefficients(reward: RewardTable, s: _Sweep, nodes: EffectiveCredit) -> tuple[Floats, Floats]:
+def _coefficients(solution: Solution, reward: RewardTable, s: _Sweep, nodes: EffectiveCredit) -> tuple[Floats, Floats]:
     """Return the coefficients of both decisions at every answer, times the weight of the turn but not the answer's decay."""
+    if nodes.balanced and solution.policy.shape[0] == 1 and reward.stop.shape[-3] == 1:
+        failure, success = (table[..., None, :, None] for table in (_or_zero(nodes.otherwise), nodes.slope))
+        before = s.before[..., None]
+        return before * (success * reward.stop + failure * (1.0 - reward.stop)), before * _to_come(solution, reward, s, nodes)
     gw, gb = reward.gamma_within[..., None, None], reward.gamma_between[..., None, None]
     a, b = nodes.constant[..., None, :], nodes.slope[..., None, :]
     # The coefficient is settled (before), still growing (plain), or about to be paid (paid).
@@ -514,3 +523,44 @@ def _coefficients(reward: RewardTable, s: _Sweep, nodes: EffectiveCredit) -> tup
         at_stop = at_stop + failed * (1.0 - reward.stop)
         at_resample = at_resample + failed * s.missed[..., None]
     return at_stop, at_resample
+
+
+def _to_come(solution: Solution, reward: RewardTable, s: _Sweep, nodes: EffectiveCredit) -> Floats:
+    r"""Return the mean balanced credit from each next turn on, (J, *runs, T', X, 1), of a policy that is the same at every turn.
+
+    Without a cap a next turn is like the first, and it is 0. With one, turns differ from the last in that their answers may be
+    resampled. With :math:`m = \pi e^{-t l_s}` and :math:`v = e^{-t l_d} P(stop)` of an answer, and a the tilted chance of a
+    resample, it is, before turn k,
+
+    .. math:: \frac{f_1 - f_0}{U} a^{T - 1 - k} (1 + a + \dots + a^{k - 1})
+        \Big[ \sum_{right} m \sum_{wrong} m (v - c) - \sum_{wrong} m \sum_{right} m (v - c) \Big]
+
+    for any c: 0, or v of the likeliest answer. No credit of successes is added to one of failures.
+    """
+    shape = np.broadcast_shapes(s.before.shape, nodes.slope[..., None, :].shape)
+    found, turns = np.zeros((*shape, 1)), shape[-2]
+    if not solution.capped or turns == 1:
+        return found
+    pol, mdp, first = solution.unrolled, solution.mdp, solution.policy.likeliest
+
+    def likeliest(table: Floats) -> Floats:
+        return np.asarray(np.where(first, table, 0.0).sum(axis=-1, keepdims=True))
+
+    t = over_runs(nodes.t, max(len(solution.policy.runs), len(mdp.runs)) + 3)
+    length, stop = mdp.decision_length[..., None, :, :], pol.stop[..., :1, :, :]
+    apart, decay = length - likeliest(length), np.exp(-t * length)
+    longer = np.sign(apart) * np.exp(-t * (length - np.maximum(apart, 0.0))) * np.expm1(-t * np.abs(apart))
+    beyond = decay * likelier_stop(pol, first)[..., :1, :, :] + likeliest(stop) * longer
+    last = s.both[..., -1:, :, :]
+    right, wrong = last * reward.stop, last * (1.0 - reward.stop)
+    of_right, of_wrong = right.sum(axis=-1), wrong.sum(axis=-1)
+    terms = [(of_right * (wrong * v).sum(axis=-1), of_wrong * (right * v).sum(axis=-1)) for v in (decay * stop, beyond)]
+    sizes = [np.abs(one) + np.abs(other) for one, other in terms]
+    gap = np.where(sizes[1] < sizes[0], terms[1][0] - terms[1][1], terms[0][0] - terms[0][1])[..., 0, :]
+    scale = (nodes.slope - _or_zero(nodes.otherwise)) * gap
+    scale = np.divide(scale, s.first_plain, out=np.zeros(scale.shape), where=s.first_plain > 0)
+    again, total = (s.both * pol.resample)[..., 0, :, :].sum(axis=-1), np.zeros(())
+    for k in range(turns - 1):
+        total = total + again**k
+        found[..., k, :, 0] = scale * total * again ** (turns - 2 - k)
+    return found

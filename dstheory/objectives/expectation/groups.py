@@ -8,7 +8,7 @@ independent of it given the prompt, leaves an **effective credit** f(R, L), and
 With rewards of two values the others are counted: K of G - 1 succeed, K is binomial, the credit a function of (R_i, K). Of the
 counts only those that matter are summed, with a relative error below 1e-10 for groups of up to a hundred million
 (:mod:`~dstheory.objectives.expectation.counts`). Sums of lengths in a denominator are turned into exponentials first
-(:mod:`~dstheory.objectives.expectation.exponential`), with a relative error below 1e-12; each of the others then contributes
+(:mod:`~dstheory.objectives.expectation.exponential`), with a relative error of 1e-15; each of the others then contributes
 :math:`P_r(t) = E[1\{R = r\} e^{-tL}]`, and
 
 .. math:: f(R, L) = \sum_j w_j e^{-t_j L} \sum_K A(R, K) \binom{G-1}{K} P_1(t_j)^K P_0(t_j)^{G-1-K} \times (\text{other groups}).
@@ -51,9 +51,11 @@ from dstheory.objectives.parts import (
     Credit,
     GroupMean,
     GroupTokens,
+    LeaveOneOut,
     Normaliser,
     PerResponse,
     PerToken,
+    SignedMatch,
 )
 from dstheory.objectives.rounding import shows_underflow
 
@@ -162,7 +164,11 @@ def effective_credit(
         if grouping.group_size == inf and (grouping.mixed or _singular(credit, outcome.values)):
             _check_chances(solution, outcome, group)
         failure, success = two(credit, grouping, outcome.values, group, part)
-        return EffectiveCredit.of_two(t, w * failure, w * success)
+        alike = not outcome.uncounted and (tilts or not t.any())  # all members of a group are tilted, or none
+        to_mean = isinstance(credit, LeaveOneOut | SignedMatch)
+        to_mean = to_mean or (isinstance(credit, GroupMean) and credit.spread in ("none", "group"))
+        balanced = alike and to_mean and part is everything
+        return EffectiveCredit.of_two(t, w * failure, w * success, balanced=balanced)
     if credit is None and grouping.mixed and outcome.levels is not None:
         assert grouping.group_size == inf  # what one response has to do with the others' depends on its value otherwise
         constant = w * _mixed_levels(inf, _level_shares(solution, outcome, np.zeros(1))[0])
@@ -354,7 +360,8 @@ def _denominator(
         members = size * prompts
     else:
         raise ChainError(f"the normaliser {normaliser.words!r} has no exact expectation here: estimate it from sampled groups")
-    t, w = reciprocal(*(members * length for length in range_of_lengths(solution)))
+    shortest, longest = range_of_lengths(solution)
+    t, w = reciprocal((1.0 if outcome.uncounted else members) * shortest, members * longest)  # one alone may be counted
     axes = max(len(solution.policy.runs), len(solution.mdp.runs)) + 1
     weight = members * w.reshape(len(w), *(1,) * axes)
     if isinstance(normaliser, BatchTokens) and prompts > 1:
