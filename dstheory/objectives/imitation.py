@@ -136,11 +136,9 @@ class _Imitation(ResponseObjective):
 
     @property
     def measure(self) -> Measure:
-        """Demonstrations."""
         return "demonstrations"
 
     def behaviour(self, solution: Solution) -> Policy | Trajectories:
-        """Return where the demonstrations come from."""
         return self.demonstrations.trajectories(solution)
 
     def generated(self, solution: Solution) -> Solution:
@@ -161,7 +159,6 @@ class _Imitation(ResponseObjective):
         return None
 
     def terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
-        """Return 1 over the normaliser, times the weight of each token."""
         source = self.behaviour(solution)
         if isinstance(source, Policy):
             grouping = Grouping(1, self.batch, scale=self.scale)
@@ -270,12 +267,10 @@ class _OfBatches(_Imitation):
 
     @property
     def credit(self) -> ByOutcome | None:
-        """The weights of right and of wrong demonstrations; None for 1."""
         return None if tuple(self.weights) == (1.0, 1.0) else ByOutcome(*self.weights)
 
     @property
     def scale(self) -> float:
-        """What the whole is multiplied by."""
         return float(self.micro_batches) if self.accumulate == "sum" else 1.0
 
     @property

@@ -138,16 +138,13 @@ class _OfItself(Credit):
         """Return the credit of each reward."""
 
     def of_groups(self, rewards: Floats) -> Floats:
-        """Return the credits."""
         return self.of_reward(rewards)
 
     def of_shares(self, values: tuple[float, float], right: Floats, wrong: Floats, size: float) -> tuple[Floats, Floats]:
-        """Return the credits."""
         failure, success = (self.of_reward(np.asarray(value)) + 0.0 * right for value in values)
         return failure, success
 
     def limit(self, rewards: Floats, mean: Floats, deviation: Floats) -> Floats:
-        """Return the credits."""
         return self.of_reward(rewards) + 0.0 * mean
 
 

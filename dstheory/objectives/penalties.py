@@ -101,7 +101,6 @@ class _Penalty(ResponseObjective):
         """Raise ChainError unless reference and run axes fit the chain."""
 
     def generated(self, solution: Solution) -> Solution:
-        """Return the chain under the policy."""
         return solution
 
     def outcome_of(self, under: Solution) -> ResponseReward:
@@ -114,7 +113,6 @@ class _Penalty(ResponseObjective):
         return weight if self.stage_weight is None else weight.times(self.stage_weight.of(solution.mdp))
 
     def terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
-        """Return the weighted coefficients over the normaliser."""
         self.check(solution)
         credit = effective_credit(None, *self.divided_by, under, outcome)
         return (Term(credit, self.weighted(self.per_token(solution), solution)),)
@@ -137,15 +135,12 @@ class _KL(_Penalty):
 
     @property
     def strength(self) -> ArrayLike:
-        """Beta."""
         return self.beta
 
     def with_reference(self, reference: Policy) -> Self:
-        """Return the penalty to another reference."""
         return replace(self, reference=reference)
 
     def check(self, solution: Solution) -> None:
-        """Raise ChainError unless reference and run axes fit the chain."""
         self.reference.check_fits(solution.mdp, "reference")
         stages = {} if self.stage_weight is None else {"length_weight": np.shape(self.stage_weight.length_weight)}
         check_runs(solution, reference=self.reference.runs, beta=np.shape(self.beta), **stages)
@@ -163,11 +158,9 @@ class _AtStates(_KL):
 
     @property
     def measure(self) -> Measure:
-        """The reference, or the policy."""
         return self.states
 
     def generated(self, solution: Solution) -> Solution:
-        """Return the chain under the reference or the policy."""
         return solve(solution.mdp, self.reference) if self.states == "reference" else solution
 
 
@@ -185,7 +178,6 @@ class _OfStages(_KL):
 
     @property
     def stage_weight(self) -> StageWeight:
-        """The weights l^lambda."""
         return StageWeight(self.length_weight, self.reduction)
 
 
@@ -266,7 +258,6 @@ class _ReverseAtStates(_KL):
     """k2: minus the log-ratio of each action, states frozen."""
 
     def per_token(self, solution: Solution) -> TokenWeight:
-        """Return -log(pi/ref)."""
         return TokenWeight(*log_ratios(solution.policy, self.reference, solution)).map(np.negative)
 
     def coefficients(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:
@@ -420,7 +411,6 @@ class _ForwardAtStates(_KL):
     """k3: ref/pi - 1 of each action, states frozen."""
 
     def per_token(self, solution: Solution) -> TokenWeight:
-        """Return ref/pi - 1."""
         return reference_excess(solution.policy, self.reference, solution)
 
     def mass(self, solution: Solution) -> CoefficientMass:
@@ -442,7 +432,6 @@ class _ForwardAtStates(_KL):
         return CoefficientMass(visits * sample, answers * stop, answers * resample).weighted(w.sample, w.stop, w.resample)
 
     def centred(self, solution: Solution) -> CoefficientMass:
-        """Return that of plain sums, or the mass up to a number that actions share."""
         return self.mass(solution) if self.plain and self.measure == "policy" else super().centred(solution)
 
 
@@ -530,7 +519,6 @@ class _ReverseOfTrajectories(_ReverseAtStates):
 
     @property
     def credit(self) -> Credit:
-        """The penalty itself."""
         return Raw()
 
     def outcome_of(self, under: Solution) -> ResponseReward:
@@ -553,7 +541,6 @@ class _ReverseOfTrajectories(_ReverseAtStates):
         return TokenWeight(sample, stop, resample), TokenWeight(own[0], own[1], own[2])
 
     def terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
-        """Return that reward as the credit, over the normaliser."""
         return (Term(effective_credit(self.credit, *self.divided_by, under, outcome)),)
 
     def mass(self, solution: Solution) -> CoefficientMass:
@@ -572,7 +559,6 @@ class _ReverseOfTrajectories(_ReverseAtStates):
         return contrast_mass(solution, solution.finite_visits, found)
 
     def centred(self, solution: Solution) -> CoefficientMass:
-        """Return that of plain sums, or the mass up to a number that actions share."""
         return self.mass(solution) if self.plain else super().centred(solution)
 
     def _own(self, solution: Solution) -> Floats:

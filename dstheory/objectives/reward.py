@@ -45,15 +45,12 @@ class _ExpectedReturn(Objective):
     """What the three forms share: the scalar they ascend and its exact gradient."""
 
     def shared_normaliser(self) -> tuple[Normaliser, Grouping] | None:
-        """Return the number of responses: tokens are summed."""
         return PerResponse(), Grouping()
 
     def value(self, solution: Solution) -> Floats:
-        """Return E_x[V(x)], (*runs,)."""
         return solution.mean_value
 
     def fused_terms(self, solution: Solution) -> FusedTerms | None:
-        """Return the reward alone."""
         return FusedTerms(reward=1.0)
 
     def mass(self, solution: Solution) -> CoefficientMass:
@@ -177,7 +174,6 @@ class _SCoRe(Objective):
             raise ChainError(f"alpha is {self.alpha}: must be finite and >= 0, how much progress is paid; 0 pays attempts alone")
 
     def shared_normaliser(self) -> tuple[Normaliser, Grouping] | None:
-        """Return the number of responses: tokens are summed."""
         return PerResponse(), Grouping()
 
     @staticmethod
