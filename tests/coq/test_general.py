@@ -35,6 +35,7 @@ WRONG = {
     "factor": ("Gradient", "(N ^ 2 * (p * (1 - p)) * a * (1 - g * b))", "(N * (p * (1 - p)) * a * (1 - g * b))"),
     "term": ("Trajectories", "one one T k h l + F' (whole h l)))", "one one T k h l)))"),
     "weight": ("Energy", "= variance_of_return T k", "= g * variance_of_return T k"),
+    "without a cap": ("Energy", "(A + B) = Var * ((1 - q)", "(A + B) = Var * ((1 - g * q)"),
     "energy": ("Fisher", "/\\ e_s + e_d = Sum X", "/\\ e_s = Sum X"),
     "solved": ("Fisher", "sampling_natural a -> decision_natural d ->", "sampling_natural a -> decision_natural a ->"),
     "rows": ("Trees", "x x + information_of m (rows m z) t x' x' = Variance", "x x = Variance"),

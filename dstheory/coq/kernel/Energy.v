@@ -150,10 +150,8 @@ assert (X : x = c * D / w). { apply Rmult_eq_reg_l with (w * (s * (1 - s))); [re
 rewrite X. field. exact W.
 Qed.
 
-(* B4-stationary, any number of answers and any rewards: without a cap the variance of the return is M - V^2, M the one solution of
-   the equation of second moments, and the energies of one table for all turns, N^2/n times the mean squared advantages of a turn,
-   are Var(G) (1 - q)(1 - g^2 q)/(1 - g q)^2, at most Var(G). *)
-Theorem energy_stationary n pi s Rs Rr g M : policy n pi s -> ends n pi s g -> again n pi s < 1 ->
+(* The same for the solution M of the equation of second moments. *)
+Lemma energy_second_moments n pi s Rs Rr g M : policy n pi s -> ends n pi s g -> again n pi s < 1 ->
   let V := value n pi s Rs Rr g in let q := again n pi s in
   M = Sum n (fun y => pi y * (s y * Rs y ^ 2 + (1 - s y) * (Rr y ^ 2 + 2 * g * Rr y * V + g ^ 2 * M))) ->
   let A := Sum n (fun y => pi y * (Q_answer s Rs Rr g V y - V) ^ 2) in
@@ -177,6 +175,61 @@ rewrite X. fold q in D, Q0, Q1. unfold turns. fold q. split; [field; split; lra|
 assert (K : 0 < (1 - g * q) ^ 2) by (apply pow_lt; lra).
 apply Rmult_le_reg_r with ((1 - g * q) ^ 2); [exact K|]. unfold Rdiv. rewrite Rmult_assoc, Rinv_l by lra.
 assert (0 <= q * (1 - g) ^ 2) by (apply Rmult_le_pos; [lra | apply pow2_ge_0]). lra.
+Qed.
+
+(* B4-stationary, any number of answers and any rewards: the variances of the chain that is capped at T turns, whatever its last answer
+   pays, tend to a number, the variance of the return without a cap. The energies of one table for all turns, N^2/n times the mean
+   squared advantages of a turn, are this number times (1 - q)(1 - g^2 q)/(1 - g q)^2, which is at most 1. *)
+Theorem energy_stationary n pi s Rs Rr g Rl : policy n pi s -> ends n pi s g -> again n pi s < 1 ->
+  let V := value n pi s Rs Rr g in let q := again n pi s in
+  let A := Sum n (fun y => pi y * (Q_answer s Rs Rr g V y - V) ^ 2) in
+  let B := Sum n (fun y => pi y * (s y * (1 - s y) * (Rs y - (Rr y + g * V)) ^ 2)) in
+  exists Var, is_lim_seq (fun T => variance_of_return n (fun _ => pi) (fun _ => s) (fun _ => Rs) (fun _ => Rr) (fun _ => Rl) g T 0) Var
+  /\ (turns n pi s g) ^ 2 / (1 / (1 - q)) * (A + B) = Var * ((1 - q) * (1 - g ^ 2 * q) / (1 - g * q) ^ 2)
+  /\ (1 - q) * (1 - g ^ 2 * q) / (1 - g * q) ^ 2 <= 1.
+Proof.
+intros P E Q1 V0 q A B. pose proof (discounted_in n pi s g P E) as D. pose proof (again_in n pi s P) as Q0. fold q in D, Q0, Q1.
+assert (G : 0 <= g <= 1) by (destruct E as [?|[-> _]]; lra). assert (D2 : 0 <= g ^ 2 * q < 1) by nra.
+set (x := fun T k => variance_of_return n (fun _ => pi) (fun _ => s) (fun _ => Rs) (fun _ => Rr) (fun _ => Rl) g T k).
+set (C := capped n pi s Rs Rr g Rl).
+assert (VC : forall T k, V n (fun _ => pi) (fun _ => s) (fun _ => Rs) (fun _ => Rr) (fun _ => Rl) g T k = C T).
+{ induction T as [|T I]; intro k; rewrite bellman_capped by (intro; apply P); [reflexivity|].
+  unfold C. simpl. fold C. apply Sum_ext; intros y _. unfold Q, Q_res. rewrite I. reflexivity. }
+set (e := fun T => Sum n (fun y => pi y * (Q_answer s Rs Rr g (C T) y - C (S T)) ^ 2)
+  + Sum n (fun y => pi y * (s y * (1 - s y) * (Rs y - (Rr y + g * C T)) ^ 2))).
+assert (ST : forall T k, x (S T) k = e T + g ^ 2 * q * x T (S k)).
+{ intros T k. unfold x. rewrite variance_step by (intro; apply P). fold q. f_equal. unfold e, sampling_variance, decision_variance, Q, Q_res.
+  f_equal; apply Sum_ext; intros y _; rewrite !VC; reflexivity. }
+assert (K : forall T k, x T k = x T 0%nat).
+{ induction T as [|T I]; intro k; [reflexivity|]. rewrite (ST T k), (ST T 0%nat), (I (S k)), (I 1%nat). reflexivity. }
+assert (LC : is_lim_seq C V0) by (apply capped_limit; assumption).
+assert (LS : is_lim_seq (fun T => C (S T)) V0) by (apply is_lim_seq_incr_1 in LC; exact LC).
+assert (LA : forall c d, is_lim_seq (fun T => c + d * C T) (c + d * V0))
+  by (intros; apply is_lim_seq_plus'; [apply is_lim_seq_const | apply is_lim_seq_mult'; [apply is_lim_seq_const | exact LC]]).
+assert (LE : is_lim_seq e (A + B)).
+{ unfold e, A, B. apply is_lim_seq_plus'; apply (sum_limit n (fun y T => _) (fun y => _)); intros y _.
+  - apply is_lim_seq_mult'; [apply is_lim_seq_const|].
+    set (c := s y * Rs y + (1 - s y) * Rr y). set (d := (1 - s y) * g).
+    apply is_lim_seq_ext with (fun T => (c + d * C T - C (S T)) * (c + d * C T - C (S T))); [intro; unfold Q_answer, c, d; ring|].
+    replace (Finite ((Q_answer s Rs Rr g V0 y - V0) ^ 2)) with (Finite ((c + d * V0 - V0) * (c + d * V0 - V0)))
+      by (f_equal; unfold Q_answer, c, d; ring). apply is_lim_seq_mult'; apply is_lim_seq_minus'; (apply LA || exact LS).
+  - apply is_lim_seq_mult'; [apply is_lim_seq_const|]. apply is_lim_seq_mult'; [apply is_lim_seq_const|].
+    set (c := Rs y - Rr y).
+    apply is_lim_seq_ext with (fun T => (c + (- g) * C T) * (c + (- g) * C T)); [intro; unfold c; ring|].
+    replace (Finite ((Rs y - (Rr y + g * V0)) ^ 2)) with (Finite ((c + (- g) * V0) * (c + (- g) * V0))) by (f_equal; unfold c; ring).
+    apply is_lim_seq_mult'; apply LA. }
+set (W := (A + B) / (1 - g ^ 2 * q)). exists W. split.
+- apply (recursion_limit _ e (g ^ 2 * q)); [exact D2 | | exact LE]. intro T. rewrite <- (K T 1%nat). apply ST.
+- assert (HM : W + V0 ^ 2 = Sum n (fun y => pi y * (s y * Rs y ^ 2 + (1 - s y) * (Rr y ^ 2 + 2 * g * Rr y * V0 + g ^ 2 * (W + V0 ^ 2))))).
+  { pose proof (proj2 (bellman_unique n pi s Rs Rr g V0 P E) eq_refl) as HV. unfold bellman in HV.
+    assert (Y : Sum n (fun y => pi y * (s y * Rs y ^ 2 + (1 - s y) * (Rr y ^ 2 + 2 * g * Rr y * V0 + g ^ 2 * (W + V0 ^ 2))))
+      = A + B + g ^ 2 * q * W + V0 ^ 2).
+    { transitivity (A + B + g ^ 2 * q * W + (2 * V0 * Sum n (fun y => pi y * Q_answer s Rs Rr g V0 y) - V0 ^ 2 * Sum n pi)).
+      - unfold A, B, q, again. rewrite <- !Sum_scal, <- Sum_scal_r, <- Sum_minus, <- !Sum_plus. apply Sum_ext; intros y _. unfold Q_answer. ring.
+      - rewrite <- HV, (proj1 P). ring. }
+    rewrite Y. unfold W. field. lra. }
+  pose proof (energy_second_moments n pi s Rs Rr g (W + V0 ^ 2) P E Q1 HM) as [X Y]. fold V0 A B q in X, Y.
+  replace (W + V0 ^ 2 - V0 ^ 2) with W in X by ring. split; assumption.
 Qed.
 
 (* B4 over prompts x with weights rho: blocks of different prompts are apart, so the energy is the mean over prompts of the variances

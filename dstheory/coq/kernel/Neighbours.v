@@ -127,6 +127,13 @@ replace (L 0 - ref - 1 / beta) with (L 0 + (- ref - 1 / beta)) by ring. rewrite 
 replace (beta * t + - beta * t) with 0 by ring. rewrite exp_0. ring.
 Qed.
 
+(* It exists: this function follows it. *)
+Theorem penalised_flow_exists l0 ref beta t : beta <> 0 ->
+  let L := fun t => ref + 1 / beta + (l0 - ref - 1 / beta) * exp (- beta * t) in L 0 = l0 /\ is_derive L t (1 - beta * (L t - ref)).
+Proof.
+intros B L. split; unfold L; [rewrite Rmult_0_r, exp_0; ring|]. auto_derive; [exact I | field; exact B].
+Qed.
+
 (* O9: L ratios of tokens that are at most 1 + eps each make a ratio of the answer of at most (1 + eps)^L, and can reach it. *)
 Fixpoint product L (r : nat -> R) := match L with O => 1 | S L => product L r * r L end.
 Theorem ratio_of_tokens L r eps : 0 <= eps -> (forall i, (i < L)%nat -> 0 < r i <= 1 + eps) ->

@@ -374,7 +374,7 @@ split.
 - rewrite ED. fold D. rewrite (Sum_ext n _ (fun y => V ^ 2 * (pi y * (s y * (1 - s y))))) by (intros; ring). rewrite Sum_scal. fold D.
   rewrite VV. unfold r. ring.
 - set (M := (r ^ 2 + 2 * q * r * V) / (1 - q)).
-  destruct (energy_stationary n pi s c c 1 M P En ltac:(fold q; lra)) as [EN _].
+  destruct (energy_second_moments n pi s c c 1 M P En ltac:(fold q; lra)) as [EN _].
   + fold V. rewrite (Sum_ext n _ (fun y => r ^ 2 * pi y + (2 * r * V + M) * (pi y * (1 - s y)))) by (intros; unfold c; ring).
     rewrite Sum_plus, !Sum_scal, (proj1 P). fold (again n pi s). fold q. unfold M. field. lra.
   + fold V q N in EN. fold (A) in EN. assert (X : e_s + e_d = beta ^ 2 * (q * N ^ 2 * K ^ 2)).

@@ -13,32 +13,6 @@ Definition close t W := subst t (End W).
 (* At most K turns: after them the episode is cut off. *)
 Fixpoint unroll t K := match K with O => End 0 | S K => subst t (unroll t K) end.
 
-(* Limits. *)
-Lemma sum_limit n (f : nat -> nat -> R) (l : nat -> R) : (forall i, (i < n)%nat -> is_lim_seq (f i) (l i)) ->
-  is_lim_seq (fun K => Sum n (fun i => f i K)) (Sum n l).
-Proof.
-induction n as [|n I]; intro H; simpl; [apply is_lim_seq_const|]. apply is_lim_seq_plus'; [apply I; intros; apply H; lia | apply H; lia].
-Qed.
-
-Lemma recursion_limit (x e : nat -> R) (q l : R) : 0 <= q < 1 -> (forall K, x (S K) = e K + q * x K) -> is_lim_seq e l ->
-  is_lim_seq x (l / (1 - q)).
-Proof.
-intros Q X E. apply is_lim_seq_spec. intro eps. apply is_lim_seq_spec in E.
-assert (D : 0 < eps / 2 * (1 - q)) by (pose proof (cond_pos eps); apply Rmult_lt_0_compat; lra).
-destruct (E (mkposreal _ D)) as [N H]. simpl in H. set (L := l / (1 - q)). assert (LE : l = L * (1 - q)) by (unfold L; field; lra).
-assert (B : forall j, Rabs (x (N + j)%nat - L) <= q ^ j * Rabs (x N - L) + eps / 2).
-{ induction j as [|j J]; [rewrite Nat.add_0_r; simpl; pose proof (cond_pos eps); lra|].
-  replace (N + S j)%nat with (S (N + j)) by lia. rewrite X.
-  replace (e (N + j)%nat + q * x (N + j)%nat - L) with ((e (N + j)%nat - l) + q * (x (N + j)%nat - L)) by (rewrite LE; ring).
-  eapply Rle_trans; [apply Rabs_triang|]. rewrite Rabs_mult, (Rabs_pos_eq q) by lra. pose proof (H (N + j)%nat ltac:(lia)) as G.
-  simpl pow. pose proof (Rmult_le_compat_l q _ _ (proj1 Q) J). lra. }
-assert (G : is_lim_seq (fun j => q ^ j * Rabs (x N - L)) (0 * Rabs (x N - L)))
-  by (apply is_lim_seq_mult'; [apply is_lim_seq_geom; rewrite Rabs_pos_eq; lra | apply is_lim_seq_const]).
-rewrite Rmult_0_l in G. apply is_lim_seq_spec in G. destruct (G (pos_div_2 eps)) as [M HM]. exists (N + M)%nat. intros K HK.
-pose proof (HM (K - N)%nat ltac:(lia)) as Y. simpl in Y. pose proof (B (K - N)%nat) as Z. replace (N + (K - N))%nat with K in Z by lia.
-rewrite Rminus_0_r in Y. pose proof (Rle_abs (q ^ (K - N) * Rabs (x N - L))). pose proof (cond_pos eps). lra.
-Qed.
-
 Section Turns.
 Variables (m : nat -> nat) (rho : nat -> nat -> R).
 Hypothesis sums : forall i, Sum (m i) (rho i) = 1.
