@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 # Control characters, invisible ones and those that change the direction; halves of surrogate pairs; what Unicode keeps for no
@@ -83,6 +84,19 @@ def markdown_cell(text: object) -> str:
     """
     plain = printable(" ".join(str(text).split()))
     return plain.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
+
+
+def markdown_table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
+    r"""Return a table in Markdown.
+
+    Example:
+        >>> print(markdown_table(["id", "statement"], [["A1", "a | b"]]))
+        | id | statement |
+        |---|---|
+        | A1 | a \| b |
+    """
+    lines = ["| " + " | ".join(map(markdown_cell, cells)) + " |" for cells in (head, *rows)]
+    return "\n".join([lines[0], "|" + "---|" * len(head), *lines[1:]])
 
 
 def figure_text(text: object, *, longest: int = 80) -> str:

@@ -14,7 +14,7 @@ from rich.text import Text
 from dstheory.claims.runner import Entry, Report
 from dstheory.claims.verdicts import BY_DEFINITION, Outcome, Status, StepReport
 from dstheory.references import bibliography, cite
-from dstheory.texts import latex_text, markdown_cell, printable
+from dstheory.texts import latex_text, markdown_cell, markdown_table, printable
 
 _FEW = 4
 _STYLE = {
@@ -243,13 +243,17 @@ def _public(info: Mapping[str, Any]) -> dict[str, Any]:
 
 def markdown_report(report: Report) -> str:
     """A table of all claims."""
-    lines = ["| id | statement | verdict | method | scope |", "|---|---|---|---|---|"]
-    for entry in report.entries:
-        point = point_text(entry)
-        statement = entry.info["title"] + (f" (witness: {point})" if point else "")
-        cells = [entry.info["id"], statement, verdict_text(entry), entry.verdict.method, entry.scope]
-        lines.append("| " + " | ".join(markdown_cell(cell) for cell in cells) + " |")
-    return "\n".join([*lines, "", summary(report), ""])
+    return "\n".join([markdown_table(_HEAD, map(_cells, report.entries)), "", summary(report), ""])
+
+
+_HEAD = ("id", "statement", "verdict", "method", "scope")
+
+
+def _cells(entry: Entry) -> list[str]:
+    """A claim in a row, its witness with its statement."""
+    point = point_text(entry)
+    statement = entry.info["title"] + (f" (witness: {point})" if point else "")
+    return [entry.info["id"], statement, verdict_text(entry), entry.verdict.method, entry.scope]
 
 
 def markdown_claims(entries: Sequence[Entry]) -> str:
@@ -309,13 +313,10 @@ def latex_report(report: Report) -> str:
         r"% Needs \usepackage{longtable,array,amsmath,amssymb}; --standalone brings them.",
         r"\begingroup\footnotesize",
         rf"\begin{{longtable}}{{@{{}}{columns}@{{}}}}",
-        r"id & statement & verdict & method & scope \\ \hline \endhead",
+        rf"{' & '.join(_HEAD)} \\ \hline \endhead",
     ]
     for entry in report.entries:
-        point = point_text(entry)
-        statement = entry.info["title"] + (f" (witness: {point})" if point else "")
-        cells = [entry.info["id"], statement, verdict_text(entry), entry.verdict.method, entry.scope]
-        printed = [latex_text(cell) for cell in cells]
+        printed = [latex_text(cell) for cell in _cells(entry)]
         printed[1] += cite(_references(entry))
         rows = broken(entry.info["latex"], _CELL) if entry.info["latex"] else []
         if len(rows) <= _MOST_ROWS:

@@ -35,7 +35,6 @@ Examples:
 \b
 A run that was interrupted or killed goes on where it was when the same command is given again.
 """
-_HELP = {"help_option_names": ["-h", "--help"]}
 _CHECKPOINT_SECONDS = 10.0
 
 
@@ -71,12 +70,12 @@ class _Names(click.ParamType[Any]):
         return tuple(part.strip() for part in str(value).split(",") if part.strip() and value != "none")
 
 
-@click.group(name="arithmetic", epilog=EPILOG, short_help="Learned multiplication.", context_settings=_HELP)
+@click.group(name="arithmetic", epilog=EPILOG)
 def command() -> None:
     """Multi-digit multiplication with a sampling and a decision policy that really learn; p, a and b are known exactly."""
 
 
-@command.command(epilog=TRAIN_EPILOG, short_help="Train one policy.", context_settings=_HELP)
+@command.command(epilog=TRAIN_EPILOG, short_help="Train one policy.")
 @click.option("--method", type=click.Choice(["reward", "sft", "sft-then-reward"]), default="reward", show_default=True)
 @seed_option("Fixes the start, the problems and all draws.")
 @click.option("--sizes", type=_Sizes(), default="trained", show_default=True, help="Sizes trained on, such as 4x4,4x5.")
@@ -220,7 +219,7 @@ def _figures(policy: ArithmeticPolicy, settings: Settings) -> dict[str, dict[str
     return {name: asdict(found.pooled(np.concatenate([of_size[size] for size in some]))) for name, some in sizes.items() if some}
 
 
-@command.command(short_help="Measure policies on held-out problems.", context_settings=_HELP)
+@command.command(short_help="Measure policies on held-out problems.")
 @click.argument("checkpoints", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="CHECKPOINT...")
 @click.option("--sizes", type=_Sizes(), default="all", show_default=True, help="all, trained, larger, or such as 4x4,9x9.")
 @click.option("--per-size", type=_MANY, default=40, show_default=True, help="Held-out problems of each size.")
@@ -304,7 +303,7 @@ def _cell(value: Any) -> str:
     return value if isinstance(value, str) else str(value)
 
 
-@command.command(short_help="Show one episode, token by token.", context_settings=_HELP)
+@command.command(short_help="Show one episode, token by token.")
 @click.argument("checkpoint", required=False, type=click.Path(path_type=Path))
 @click.option("--problem", default=None, metavar="XxY", help="Such as 1234x5678; default a held-out problem of --size.")
 @click.option("--size", default="4x4", show_default=True, help="Size of the problem.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,28 +10,28 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dstheory.cli import completion
 from dstheory.cli.echo import echo, json_option, say
-from dstheory.cli.notes import chain_words, notes, reference_words
+from dstheory.cli.notes import chain_words, left_out_rows, notes, reference_words, say_left_out, tried
 from dstheory.cli.numbers import Number
 from dstheory.cli.options import (
     Problem,
     config_option,
     figure_options,
-    figures_as_asked,
-    fresh_directory,
     model_options,
     module_option,
     objective_from,
     objective_options,
+    objectives_option,
     problem_from,
     seed_option,
     write_figure,
 )
 from dstheory.errors import ChainError, RewardNotReadError
-from dstheory.texts import markdown_cell
+from dstheory.texts import markdown_table
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from dstheory.attribution import StageSplit
     from dstheory.comparison import ObjectiveRow
     from dstheory.objectives import Objective
@@ -47,23 +46,11 @@ Examples:
 """
 
 
-@click.command(
-    name="attribute",
-    epilog=EPILOG,
-    short_help="How an objective's gradient splits between the stages.",
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+@click.command(name="attribute", epilog=EPILOG)
 @config_option
 @model_options
 @objective_options
-@click.option(
-    "--objective",
-    "objectives",
-    multiple=True,
-    metavar="EXPR",
-    shell_complete=completion.objectives,
-    help="Which (repeatable); default every registered one.",
-)
+@objectives_option("Which (repeatable); default every registered one.")
 @seed_option("Seed, where level (i) has to sample trajectories.")
 @click.option(
     "--all",
@@ -117,7 +104,8 @@ def _attribute(problem: Problem, options: dict[str, Any]) -> None:
         from dstheory.plots.results import attribution_figure
 
         results = [_as_dict(expression, split) for expression, split in found]
-        write_figure(options, "attribution", lambda: attribution_figure(dict(found), title=problem.name), results)
+        out = write_figure(options, "attribution", lambda: attribution_figure(dict(found), title=problem.name), results)
+        echo(f"figure: {out}", err=True)
     if options["as_json"]:
         _print_json(problem, options, [_as_dict(e, s) for e, s in found], left_out, said)
         return
@@ -144,9 +132,7 @@ def _attribute(problem: Problem, options: dict[str, Any]) -> None:
     for expression, level in levels:
         if level.witness:
             say(f"{expression}: unbalanced, e.g. {level.witness}")
-    for why in dict.fromkeys(left_out.values()):
-        names = ", ".join(expression for expression, reason in left_out.items() if reason == why)
-        say(f"left out: {names} ({why})", err=True)
+    say_left_out(left_out)
     looked = sorted({level.evidence for _, level in levels})
     say(f"level (i) looked at {'; '.join(looked)}" if looked else "level (i): the terms share no trajectories")
 
@@ -187,11 +173,7 @@ def _compare(problem: Problem, options: dict[str, Any]) -> None:
     texts = [[row.name, row.family, *level_cells(row), " ".join(row.claims)] for row in rows]
     markdown = options["format"] == "markdown"
     if markdown:
-        echo("| " + " | ".join(columns) + " |")
-        echo("|" + "---|" * len(columns))
-        for name, *others in texts:
-            echo("| " + " | ".join([f"`{name}`", *map(markdown_cell, others)]) + " |")
-        echo(f"\n{note}")
+        echo(f"{markdown_table(columns, [[f'`{name}`', *others] for name, *others in texts])}\n\n{note}")
     else:
         heading = "every objective; decision share of norms and energies, angles to the gradient of the accuracy"
         print_table(f"{problem.name}: {heading}", columns[:-1], [cells[:-1] for cells in texts], words=3, caption=note)
@@ -216,18 +198,10 @@ def _each(
     from dstheory.cli.show import progress_bar
     from dstheory.objectives import listed
 
-    found, left_out = [], {}
     expressions = options["objectives"] or [cls.name for cls in listed()]
     with progress_bar("attributing", len(expressions), quiet=options["as_json"]) as update:
-        for expression in expressions:
-            try:
-                found.append((expression, work(expression)))
-            except but as error:
-                if options["objectives"]:
-                    raise
-                left_out[expression] = str(error).split(":")[0]
-            update(len(found) + len(left_out))
-    return found, left_out
+        found, left_out = tried(expressions, work, update, but=() if options["objectives"] else but)
+    return found, {expression: why.split(":")[0] for expression, why in left_out.items()}
 
 
 def _print_json(
@@ -235,9 +209,8 @@ def _print_json(
 ) -> None:
     from dstheory.cli.show import print_json
 
-    without = [{"objective": name, "why": why} for name, why in left_out.items()]
     print_json({"chain": problem.name, "seed": options["seed"], **more, "reference": reference_words(problem, options),
-                "objectives": objectives, "left_out": without, "notes": said})  # fmt: skip
+                "objectives": objectives, "left_out": left_out_rows(left_out), "notes": said})  # fmt: skip
 
 
 def _as_dict(expression: str, split: Any) -> dict[str, Any]:
@@ -262,21 +235,9 @@ def _shares(split: StageSplit) -> dict[str, Any]:
 
 
 def _draw(rows: list[ObjectiveRow], problem: Problem, options: dict[str, Any], began: float) -> Path:
-    from dstheory.plots import save_figure
     from dstheory.plots.comparison import comparison_figure
-    from dstheory.readers import results_directory, write_manifest
 
-    out: Path = options["out"] or fresh_directory(Path("results/attribute"))
-    with results_directory(out, overwrite=options["overwrite"]) as directory:
-        with figures_as_asked():
-            save_figure(comparison_figure(rows, longer=options["longer"], title=problem.name), Path(directory) / "comparison")
-        parameters = {k: str(v) if isinstance(v, Path) else v for k, v in options.items() if k not in ("as_json", "overwrite")}
-        manifest = {
-            "command": ["dstheory", *sys.argv[1:]],
-            "parameters": parameters,
-            "seed": options["seed"],
-            "wall_seconds": round(time.monotonic() - began, 3),
-            "results": [dataclasses.asdict(row) for row in rows],
-        }
-        write_manifest(directory, manifest)
-    return out
+    def figure() -> Figure:
+        return comparison_figure(rows, longer=options["longer"], title=problem.name)
+
+    return write_figure(options, "comparison", figure, [dataclasses.asdict(row) for row in rows], began)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +15,11 @@ from dstheory.cli.echo import echo, is_plain, json_option
 if TYPE_CHECKING:
     from dstheory.symbolic.objectives import Rule
 
+_NUMBERS = {
+    "length_weight": "lambda", "answer_length": "l_s", "decision_length": "l_d", "group_size": "G", "beta": "beta",
+    "alpha": "alpha",
+}  # fmt: skip
+"""Options that put a number for a symbol from the start."""
 FORMATS = ["text", "latex", "bibtex", "mathml", "python", "json"]
 
 EPILOG = """\b
@@ -43,7 +48,7 @@ Examples:
 """
 
 
-@click.command(name="derive", epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(name="derive", epilog=EPILOG)
 @click.argument("objective", shell_complete=completion.objectives)
 @click.option("--format", "style", type=click.Choice(FORMATS), default=None, help="Output format.  [default: text]")
 @json_option
@@ -111,21 +116,9 @@ def command(
     numeric: str | None,
     output: Path | None,
     overwrite: bool,
-    answers: int,
-    turns: int | None,
-    turn_indexed: bool,
-    rewards: str,
-    discount_per: str,
     outer_discount: bool,
     states: str,
-    reduction: str,
-    per_answer_lengths: bool,
-    group_size: str | None,
-    beta: str | None,
-    alpha: str | None,
-    length_weight: str | None,
-    answer_length: str | None,
-    decision_length: str | None,
+    **setting: Any,
 ) -> int:
     """Derive the gradient of OBJECTIVE, or of a sum of objectives, symbolically, step by step.
 
@@ -148,24 +141,14 @@ def command(
     from dstheory.cli.show import waiting
     from dstheory.rational.symbols import parse_assignments
 
-    given = {"lambda": length_weight, "l_s": answer_length, "l_d": decision_length, "G": group_size, "beta": beta, "alpha": alpha}
+    given = {symbol: setting.pop(option) for option, symbol in _NUMBERS.items()}
     fixed = {name: value for name, value in given.items() if value is not None}
-    if per_answer_lengths and "l_s" in fixed:
+    if setting["per_answer_lengths"] and "l_s" in fixed:
         raise click.UsageError("--answer-length is one length for all answers: leave out --per-answer-lengths")
     with waiting("deriving", quiet=as_json):
         from dstheory.symbolic import derive, render
 
-        derivation = derive(
-            _rule(objective, outer_discount=outer_discount, states=states),
-            answers=answers,
-            turns=turns,
-            turn_indexed=turn_indexed,
-            rewards=rewards,
-            discount_per=discount_per,
-            reduction=reduction,
-            per_answer_lengths=per_answer_lengths,
-            numbers=dict(fixed),
-        )
+        derivation = derive(_rule(objective, outer_discount=outer_discount, states=states), numbers=dict(fixed), **setting)
         if numeric is not None:
             derivation = derivation.at(dict(parse_assignments(numeric)))
         if style == "json":

@@ -23,7 +23,7 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
     return [name for name in example_names() if name.startswith(incomplete)]
 
 
-@click.command(name="examples", epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(name="examples", epilog=EPILOG)
 @click.argument("name", required=False, metavar="[NAME]", shell_complete=_complete)
 @click.option("--out", type=click.Path(), help="Where to copy the file, or with no NAME all of them into a new directory.")
 @json_option

@@ -11,8 +11,8 @@ import click
 from dstheory.cli.configured import Where, heading, lacking, place_from, said_of, shown_value, trainer_option
 from dstheory.cli.echo import echo, json_option, say
 from dstheory.cli.numbers import NumberRange, Whole
-from dstheory.cli.options import parameter_options, seed_option
-from dstheory.texts import latex_text, markdown_cell
+from dstheory.cli.options import mdp_option, parameter_options, seed_option
+from dstheory.texts import latex_text, markdown_table
 
 if TYPE_CHECKING:
     from dstheory.comparison import Tilt
@@ -40,12 +40,7 @@ _CHAIN = parameter_options(
 )
 
 
-@click.command(
-    name="explain",
-    epilog=EPILOG,
-    short_help="What a trainer's configuration optimises.",
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+@click.command(name="explain", epilog=EPILOG)
 @click.argument("file", metavar="FILE|TRAINER")
 @click.argument("settings", nargs=-1, metavar="[KEY=VALUE]...")
 @trainer_option
@@ -57,13 +52,7 @@ _CHAIN = parameter_options(
     metavar="KEY=VALUE",
     help="Change a setting of the other one (repeatable); without --against it is the same file.",
 )
-@click.option(
-    "--mdp",
-    "mdp_file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="A chain from a file (.json .toml .csv .parquet .jsonl); default the minimal chain M0.",
-)
+@mdp_option
 @click.option(
     "--log",
     "log_file",
@@ -422,26 +411,18 @@ def _print_json(found: Explanation, against: _Against | None, where: Where, opti
 def _print_markdown(found: Explanation, against: _Against | None, where: Where, options: dict[str, Any]) -> None:
     echo(f"## {heading(found.configuration)}\n")
     echo(f"`{found.formula}`\n")
-    _markdown_table(["part", "what"], [list(part) for part in found.parts])
-    _markdown_table(["key", "value", "from"], _settings_rows(found.configuration))
+    echo(markdown_table(["part", "what"], found.parts) + "\n")
+    echo(markdown_table(["key", "value", "from"], _settings_rows(found.configuration)) + "\n")
     if found.attribution:
-        _markdown_table(*_moves(found))
+        echo(markdown_table(*_moves(found)) + "\n")
         echo(f"{_MOVES.capitalize()}. {_moves_caption(found, where, options)}\n")
-        _markdown_table(*_attribution(found))
+        echo(markdown_table(*_attribution(found)) + "\n")
         echo(f"{_caption(found, options)}\n")
     for title, lines in _sections(found, against, where, options):
         echo(f"### {title}\n")
         for line in lines:
             echo(f"- {line}")
         echo()
-
-
-def _markdown_table(columns: list[str], rows: list[list[str]]) -> None:
-    echo("| " + " | ".join(columns) + " |")
-    echo("|" + "---|" * len(columns))
-    for row in rows:
-        echo("| " + " | ".join(map(markdown_cell, row)) + " |")
-    echo()
 
 
 def _print_latex(found: Explanation, against: _Against | None, where: Where, options: dict[str, Any]) -> None:

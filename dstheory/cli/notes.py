@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from dstheory.cli.echo import say
 from dstheory.dynamics.parameters import PARAMETERS
 
 if TYPE_CHECKING:
@@ -17,6 +18,35 @@ _SETTINGS = {**{name: row.sets for name, row in PARAMETERS.items() if row.sets},
              "expert": "demonstrations", "sampler": "sampler", "engine": "engine", "reward_weights": "reward_weights",
              "demonstration_weights": "weights"}  # fmt: skip
 """Options of the command line, and the field of an objective that each sets."""
+
+
+_Found = TypeVar("_Found")
+
+
+def tried(
+    names: Iterable[str], work: Callable[[str], _Found], update: Callable[[int], None], *, but: tuple[type[Exception], ...]
+) -> tuple[list[tuple[str, _Found]], dict[str, str]]:
+    """Return what each name gives, and why some are left out: those whose errors are of these types; ``update`` is told."""
+    found: list[tuple[str, _Found]] = []
+    left_out: dict[str, str] = {}
+    for name in names:
+        try:
+            found.append((name, work(name)))
+        except but as error:
+            left_out[name] = str(error)
+        update(len(found) + len(left_out))
+    return found, left_out
+
+
+def say_left_out(left_out: Mapping[str, str]) -> None:
+    """Say which names were left out, those of one reason together."""
+    for why in dict.fromkeys(left_out.values()):
+        say(f"left out: {', '.join(name for name, reason in left_out.items() if reason == why)} ({why})", err=True)
+
+
+def left_out_rows(left_out: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return the same for JSON."""
+    return [{"objective": name, "why": why} for name, why in left_out.items()]
 
 
 def chain_words(name: str) -> str:

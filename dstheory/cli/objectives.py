@@ -19,9 +19,7 @@ Examples:
 """
 
 
-@click.command(
-    name="objectives", epilog=EPILOG, short_help="List the objectives.", context_settings={"help_option_names": ["-h", "--help"]}
-)
+@click.command(name="objectives", epilog=EPILOG)
 @click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=completion.objectives)
 @module_option
 @json_option

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dstheory.cli.echo import json_option, say
+from dstheory.cli.echo import echo, json_option, say
 from dstheory.cli.notes import chain_words
 from dstheory.cli.options import (
     config_option,
@@ -35,12 +35,7 @@ Examples:
 _SHOWN = 40  # answers that --policy lists in a table; --json has them all
 
 
-@click.command(
-    name="optimum",
-    epilog=EPILOG,
-    short_help="The optimum of reward + length-weighted KL, in closed form.",
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+@click.command(name="optimum", epilog=EPILOG)
 @config_option
 @model_options
 @parameter_options(
@@ -102,7 +97,8 @@ def _draw(before: Solution, after: Solution, name: str, options: dict[str, Any])
 
     policies = {"reference": before, "optimum": after}
     rates = {policy: rates_of(solution) for policy, solution in policies.items()}
-    write_figure(options, "optimum", lambda: rates_figure(rates, title=name), rates)
+    out = write_figure(options, "optimum", lambda: rates_figure(rates, title=name), rates)
+    echo(f"figure: {out}", err=True)
 
 
 def _summary(solution: Solution) -> dict[str, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import reprlib
 import sys
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from dstheory.cli import completion
-from dstheory.cli.echo import echo
 from dstheory.cli.numbers import Number, Whole, WholeOrEndless
 from dstheory.dynamics.parameters import PARAMETERS, TABLE, TOGETHER, Parameter, Together
 from dstheory.errors import DSTheoryError
@@ -134,18 +134,30 @@ def figures_as_asked() -> Iterator[None]:
         yield
 
 
-def write_figure(options: Mapping[str, Any], name: str, figure: Callable[[], Figure], results: Any) -> None:
-    """Draw one figure as asked into the directory of ``--out``, with its manifest; complete or absent."""
+def manifest_of(options: Mapping[str, Any], results: Any, began: float | None = None) -> dict[str, Any]:
+    """Return the manifest of what the running command found; ``began`` is when, on the monotonic clock."""
+    parameters = {k: str(v) if isinstance(v, Path) else v for k, v in options.items() if k not in ("as_json", "overwrite")}
+    seconds = None if began is None else round(time.monotonic() - began, 3)
+    said = {"command": ["dstheory", *sys.argv[1:]], "parameters": parameters, "seed": options.get("seed")}
+    return {**said, "wall_seconds": seconds, "results": results}
+
+
+def write_figure(
+    options: Mapping[str, Any], name: str, figure: Callable[[], Figure], results: Any, began: float | None = None
+) -> Path:
+    """Draw one figure as asked into the directory of ``--out``, with its manifest; complete or absent.
+
+    Without ``--out`` it is a new directory under results/, named after the running command.
+    """
     from dstheory.plots import save_figure
     from dstheory.readers import results_directory, write_manifest
 
-    parameters = {k: str(v) if isinstance(v, Path) else v for k, v in options.items() if k not in ("as_json", "overwrite")}
-    with results_directory(options["out"], overwrite=options["overwrite"]) as directory:
+    out: Path = options["out"] or fresh_directory(Path("results") / str(click.get_current_context().command.name))
+    with results_directory(out, overwrite=options["overwrite"]) as directory:
         with figures_as_asked():
             save_figure(figure(), Path(directory) / name)
-        said = {"command": ["dstheory", *sys.argv[1:]], "parameters": parameters, "seed": options.get("seed")}
-        write_manifest(directory, said | {"wall_seconds": None, "results": results})
-    echo(f"figure: {options['out']}", err=True)
+        write_manifest(directory, manifest_of(options, results, began))
+    return out
 
 
 def figure_options(text: str) -> Callable[[_F], _F]:
@@ -200,18 +212,23 @@ def _option(row: Parameter | Together, changes: dict[str, Any]) -> Callable[[_F]
     return click.option(flag, show_default=more["default"] is not None, **more)
 
 
-model_options = _apply(
-    [
-        click.option("--mdp", "mdp_file", type=click.Path(path_type=Path), metavar="FILE",
-                     help="A chain from a file (.json .toml .csv .parquet .jsonl); default the minimal chain M0."),
-        parameter_options("model"),
-    ]
+mdp_option = click.option(
+    "--mdp", "mdp_file", type=click.Path(path_type=Path), metavar="FILE",
+    help="A chain from a file (.json .toml .csv .parquet .jsonl); default the minimal chain M0.",
 )  # fmt: skip
+model_options = _apply([mdp_option, parameter_options("model")])
 objective_options = parameter_options("objective", "settings")
+
+
+def objectives_option(text: str) -> Callable[[_F], _F]:
+    """Return the option ``--objective``, which may be repeated; ``text`` says what for."""
+    return click.option("--objective", "objectives", multiple=True, metavar="EXPR", help=text,
+                        shell_complete=completion.objectives)  # fmt: skip
+
+
 training_options = _apply(
     [
-        click.option("--objective", "objectives", multiple=True, metavar="EXPR", shell_complete=completion.objectives,
-                     help="Compare these instead, e.g. 'reinforce + 0.01*entropy' (repeatable; see `dstheory objectives`)."),
+        objectives_option("Compare these instead, e.g. 'reinforce + 0.01*entropy' (repeatable; see `dstheory objectives`)."),
         parameter_options("training"),
         click.option("--runs", type=Whole(None, 10_000_000, "every start is trained and kept; give fewer"), default=1,
                      show_default=True, help="Starts: the given one and random ones around it."),

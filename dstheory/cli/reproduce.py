@@ -34,9 +34,7 @@ Examples:
 """
 
 
-@click.command(
-    name="reproduce", epilog=EPILOG, short_help="Run the experiments.", context_settings={"help_option_names": ["-h", "--help"]}
-)
+@click.command(name="reproduce", epilog=EPILOG)
 @click.argument("names", nargs=-1, metavar="[NAME|FILE.py]...", shell_complete=completion.experiments)
 @click.option("--all", "everything", is_flag=True, help="Run every experiment.")
 @click.option("--list", "listing", is_flag=True, help="Say what there is and run nothing.")

@@ -26,10 +26,7 @@ def _complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
     return [word for word in dict.fromkeys(words) if word.startswith(incomplete)]
 
 
-@click.command(
-    name="schema", epilog=EPILOG, short_help="JSON Schemas of what --json prints.",
-    context_settings={"help_option_names": ["-h", "--help"]},
-)  # fmt: skip
+@click.command(name="schema", epilog=EPILOG)
 @click.argument("words", nargs=-1, metavar="[COMMAND]...", shell_complete=_complete)
 @json_option
 def command(words: tuple[str, ...], as_json: bool) -> None:

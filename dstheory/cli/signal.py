@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,22 +12,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dstheory.cli import completion
 from dstheory.cli.configured import heading, lacking, place_from, said_of, trainer_option
 from dstheory.cli.echo import json_option, say
-from dstheory.cli.notes import chain_words, notes
+from dstheory.cli.notes import chain_words, left_out_rows, notes, say_left_out, tried
 from dstheory.cli.options import (
     Problem,
     config_option,
     figure_options,
-    figures_as_asked,
-    fresh_directory,
     given_options,
     model_options,
     module_option,
     objective_from,
     objective_options,
+    objectives_option,
     problem_from,
+    write_figure,
 )
 from dstheory.dynamics.parameters import TABLE
 from dstheory.errors import ChainError, DSTheoryError, RewardNotReadError
@@ -62,24 +60,14 @@ def _sizes(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int,
     return sizes
 
 
-@click.command(
-    name="signal", epilog=EPILOG, short_help="Signal and noise of a finite batch, stage by stage.",
-    context_settings={"help_option_names": ["-h", "--help"]},
-)  # fmt: skip
+@click.command(name="signal", epilog=EPILOG)
 @click.argument("file", required=False, metavar="[FILE|TRAINER]")
 @click.argument("settings", nargs=-1, metavar="[KEY=VALUE]...")
 @trainer_option
 @config_option
 @model_options
 @objective_options
-@click.option(
-    "--objective",
-    "objectives",
-    multiple=True,
-    metavar="EXPR",
-    shell_complete=completion.objectives,
-    help="Which (repeatable); default every one whose second moments are exact.",
-)
+@objectives_option("Which (repeatable); default every one whose second moments are exact.")
 @click.option(
     "--sizes", callback=_sizes, default="2,4,8,16,32,64", show_default=True, metavar="G,G,...", help="Group sizes of the figure."
 )
@@ -227,19 +215,14 @@ def _found(asked: _Asked, options: dict[str, Any], prompts: int) -> tuple[_Found
     from dstheory.cli.show import progress_bar
     from dstheory.noise import signal
 
-    found, left_out = [], {}
+    def work(name: str) -> tuple[str, Objective, Signal]:
+        objective = asked.makes[name](None)
+        one = signal(objective, asked.solution, prompts=prompts, covariance=options["covariance"])
+        return objective.name if asked.configuration is not None else name, objective, one
+
     with progress_bar("signal and noise", len(asked.makes), quiet=options["as_json"]) as update:
-        for name, make in asked.makes.items():
-            try:
-                objective = make(None)
-                one = signal(objective, asked.solution, prompts=prompts, covariance=options["covariance"])
-                found.append((objective.name if asked.configuration is not None else name, objective, one))
-            except (ChainError, RewardNotReadError) as error:
-                if asked.by_name:
-                    raise
-                left_out[name] = str(error).split(";")[0].removeprefix(f"{name}: ")
-            update(len(found) + len(left_out))
-    return found, left_out
+        found, left_out = tried(asked.makes, work, update, but=() if asked.by_name else (ChainError, RewardNotReadError))
+    return [one for _, one in found], {name: why.split(";")[0].removeprefix(f"{name}: ") for name, why in left_out.items()}
 
 
 def _print(problem: Problem, found: _Found, left_out: dict[str, str], said: list[str]) -> None:
@@ -267,9 +250,7 @@ def _print(problem: Problem, found: _Found, left_out: dict[str, str], said: list
     )
     for line in said:
         say(line)
-    for why in dict.fromkeys(left_out.values()):
-        names = ", ".join(expression for expression, reason in left_out.items() if reason == why)
-        say(f"left out: {names} ({why})", err=True)
+    say_left_out(left_out)
 
 
 def _print_json(
@@ -279,34 +260,25 @@ def _print_json(
 
     entries = []
     for expression, _, one in found:
-        entry = {
-            "objective": expression,
-            "group_size": one.group_size,
-            "prompts": one.prompts,
-            "dead": one.dead,
-            **{name: dataclasses.asdict(getattr(one, name)) for name in ("sample", "decide")},
-        }
+        entry = {"objective": expression, **_numbers(one)}
         if options["covariance"]:
             tables = {key: getattr(one, key) for key in ("expected", "variance")}
             entry |= {key: {"sample": table.sample, "decide": table.decide} for key, table in tables.items()}
             entry["covariance"] = one.covariance
         entries.append(entry)
-    without = [{"objective": name, "why": why} for name, why in left_out.items()]
     read, configuration = asked.configuration, None
     if read is not None:
         configuration = {"file": read.name, "trainer": read.trainer.id, "found": read.recognised_by,
                          "training": dataclasses.asdict(read.training)}  # fmt: skip
-    print_json({"chain": asked.problem.name, "configuration": configuration, "objectives": entries, "left_out": without,
-                "notes": said, "figure": None if out is None else str(out)})  # fmt: skip
+    print_json({"chain": asked.problem.name, "configuration": configuration, "objectives": entries,
+                "left_out": left_out_rows(left_out), "notes": said, "figure": None if out is None else str(out)})  # fmt: skip
 
 
 def _draw(found: _Found, asked: _Asked, options: dict[str, Any], prompts: int, began: float) -> Path:
     """Draw the responses that a batch needs, for several group sizes, and return where the figure is."""
     from dstheory.cli.show import progress_bar
     from dstheory.noise import signal
-    from dstheory.plots import save_figure
     from dstheory.plots.signal import signal_figure
-    from dstheory.readers import results_directory, write_manifest
 
     curves = {}
     # Single responses have no group size: drawn where they are asked for by name.
@@ -323,22 +295,11 @@ def _draw(found: _Found, asked: _Asked, options: dict[str, Any], prompts: int, b
                 ) from error
             curves[expression] = several or [one]
             update(len(curves))
-    out: Path = options["out"] or fresh_directory(Path("results/signal"))
-    with results_directory(out, overwrite=options["overwrite"]) as directory:
-        with figures_as_asked():
-            save_figure(signal_figure(curves, title=asked.problem.name), Path(directory) / "signal")
-        parameters = {k: str(v) if isinstance(v, Path) else v for k, v in options.items() if k not in ("as_json", "overwrite")}
-        keys = ("group_size", "prompts", "dead", "sample", "decide")
-        results = {
-            name: [
-                {k: v for k, v in dataclasses.asdict(dataclasses.replace(one, covariance=None)).items() if k in keys}
-                for one in several
-            ]
-            for name, several in curves.items()
-        }
-        write_manifest(directory, {
-            "command": ["dstheory", *sys.argv[1:]], "parameters": parameters, "seed": None,
-            "wall_seconds": round(time.monotonic() - began, 3),
-            "results": results,
-        })  # fmt: skip
-    return out
+    results = {name: list(map(_numbers, several)) for name, several in curves.items()}
+    return write_figure(options, "signal", lambda: signal_figure(curves, title=asked.problem.name), results, began)
+
+
+def _numbers(one: Signal) -> dict[str, Any]:
+    """Return the numbers of a signal, without its tables."""
+    stages = {name: dataclasses.asdict(getattr(one, name)) for name in ("sample", "decide")}
+    return {"group_size": one.group_size, "prompts": one.prompts, "dead": one.dead, **stages}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from dstheory.cli.options import (
     figures_as_asked,
     formats_asked,
     fresh_directory,
+    manifest_of,
     model_options,
     module_option,
     objective_from,
@@ -41,10 +41,7 @@ Examples:
 """
 
 
-@click.command(
-    name="simulate", epilog=EPILOG, short_help="Train one start by several objectives and compare.",
-    context_settings={"help_option_names": ["-h", "--help"], "show_default": False},
-)  # fmt: skip
+@click.command(name="simulate", epilog=EPILOG)
 @config_option
 @model_options
 @objective_options
@@ -98,7 +95,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
                 **training_at(options),
             )
         rows = _rows(comparison)
-        _write(directory, comparison, options, rows, problem.name, time.monotonic() - began)
+        _write(directory, comparison, options, problem.name, manifest_of(options, rows, began))
     if options["as_json"]:
         print_json({"chain": problem.name, "conditions": rows, "seed": options["seed"], "runs": runs, "out": str(out)})
         return
@@ -132,9 +129,7 @@ def _rows(comparison: Comparison) -> list[dict[str, Any]]:
     return rows
 
 
-def _write(
-    directory: Path, comparison: Comparison, options: dict[str, Any], rows: list[dict[str, Any]], chain: str, seconds: float
-) -> None:
+def _write(directory: Path, comparison: Comparison, options: dict[str, Any], chain: str, manifest: dict[str, Any]) -> None:
     from dstheory.plots import save_figure, simulation_figure
     from dstheory.readers import write_run
 
@@ -142,18 +137,7 @@ def _write(
     title = f"{chain}: length weight λ = {options['length_weight']:g}{beta}"
     with figures_as_asked():
         save_figure(simulation_figure(comparison, title=title), directory / "simulate")
-    parameters = {k: str(v) if isinstance(v, Path) else v for k, v in options.items() if k not in ("as_json", "overwrite")}
-    write_run(
-        directory,
-        comparison.log,
-        {
-            "command": ["dstheory", *sys.argv[1:]],
-            "parameters": parameters,
-            "seed": options["seed"],
-            "wall_seconds": round(seconds, 3),
-            "results": rows,
-        },
-    )
+    write_run(directory, comparison.log, manifest)
 
 
 def _print(rows: list[dict[str, Any]], chain: str, options: dict[str, Any], out: Path) -> None:

@@ -77,10 +77,7 @@ class _Size(click.ParamType[Any]):
         return size
 
 
-@click.command(
-    name="sweep", epilog=EPILOG, short_help="The optimum, or training, over a grid of parameters.",
-    context_settings={"help_option_names": ["-h", "--help"]},
-)  # fmt: skip
+@click.command(name="sweep", epilog=EPILOG)
 @config_option
 @click.option("--grid", "grids", multiple=True, metavar="NAME=VALUES", help="Sweep a parameter (repeatable; forms below).")
 @click.option("--of", type=click.Choice(["optimum", "simulate"]), default="optimum", show_default=True,

@@ -54,7 +54,7 @@ Examples:
 _EXAMPLES = Whole(1, 10_000_000, "each is evaluated exactly in every search; give fewer")
 
 
-@click.command(name="verify", epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(name="verify", epilog=EPILOG)
 @click.argument("names", nargs=-1, metavar="[ID|GROUP|ARXIV|PATH]...", shell_complete=completion.claims)
 @click.option(
     "--show", "shown", multiple=True, metavar="ID", shell_complete=completion.claims,
