@@ -10,6 +10,9 @@ node, with m(y) = pi(y) exp(-t (l_s(y) + l_d(y)))::
     stop(y)     += rho m s (a + b c + d (1 - c)) / rest
     resample(y) += rho m (1 - s) (a U + b Z + d M) / rest
 
+Where a node is exactly twice the one three before it, as those of 1/L are, its exponentials are the squares of that one's: five
+times at most after a computed one, which makes 32 of its error, 4 units in 10^15.
+
 c may be any reward of stopping; resampling pays nothing. `objectives/expectation/exponential.py` is the
 same in NumPy, for any chain.
 
@@ -37,38 +40,43 @@ def _tilted_rows(  # type: ignore[no-untyped-def]
     With constant None there is no mass to fill, and the compiler leaves out its arithmetic.
     """
     width = pi.shape[1]
-    scratch = np.empty((3, width))
-    m, stopped, resampled = scratch[0], scratch[1], scratch[2]
+    decays, ends, right, wrong = np.empty((3, width)), np.empty(width), np.empty(width), np.empty(width)
+    by_stop, by_resample = np.empty(width), np.empty(width)
     for x in range(n_answers.size):
         n, column = n_answers[x], first + x
         for y in range(n):
-            stopped[y] = 0.0
-            resampled[y] = 0.0
+            ends[y] = pi[x, y] * stop[x, y]
+            right[y], wrong[y] = ends[y] * paid_stop[x, y], ends[y] * (1.0 - paid_stop[x, y])
+            by_stop[y], by_resample[y] = 0.0, 0.0
         for j in range(t.size):
-            ends, gain, loss, short = 0.0, 0.0, 0.0, 0.0
+            decay, ended, gain, loss, short = decays[j % 3], 0.0, 0.0, 0.0, 0.0
+            if j >= 3 and j // 3 % 6 and t[j] == 2.0 * t[j - 3]:
+                for y in range(n):
+                    decay[y] *= decay[y]
+            else:
+                for y in range(n):
+                    decay[y] = exp_nonpositive(-t[j] * tokens[x, y])
             for y in range(n):
-                m[y] = pi[x, y] * exp_nonpositive(-t[j] * tokens[x, y])
-            for y in range(n):
-                e = m[y] * stop[x, y]
-                ends = accumulate(ends, e)
-                gain = accumulate(gain, e * paid_stop[x, y])
-                loss = accumulate(loss, e * (1.0 - paid_stop[x, y]))
-                short = accumulate(short, pi[x, y] - m[y])
-            rest = short + ends
-            plain[j, column] = ends / rest
+                ended = accumulate(ended, ends[y] * decay[y])
+                gain = accumulate(gain, right[y] * decay[y])
+                loss = accumulate(loss, wrong[y] * decay[y])
+                short = accumulate(short, pi[x, y] - pi[x, y] * decay[y])
+            rest = short + ended
+            plain[j, column] = ended / rest
             paid[j, column] = gain / rest
             missed[j, column] = loss / rest
             if constant is not None:
                 a, b, d = constant[j, column], slope[j, column], otherwise[j, column]
                 visits = rho[x] / rest
-                again = visits * (a * ends + b * gain + d * loss) / rest
+                always, success, failure = visits * a, visits * b, visits * d
+                again = visits * (a * ended + b * gain + d * loss) / rest
                 for y in range(n):
-                    stopped[y] += visits * m[y] * (a + b * paid_stop[x, y] + d * (1.0 - paid_stop[x, y]))
-                    resampled[y] += again * m[y]
+                    by_stop[y] += decay[y] * (always * ends[y] + success * right[y] + failure * wrong[y])
+                    by_resample[y] += again * decay[y]
         if constant is not None:
             for y in range(n):
-                out_stop[x, y] = stopped[y] * stop[x, y]
-                out_resample[x, y] = resampled[y] * (1.0 - stop[x, y])
+                out_stop[x, y] = by_stop[y]
+                out_resample[x, y] = pi[x, y] * (1.0 - stop[x, y]) * by_resample[y]
             for y in range(n, width):
                 out_stop[x, y] = 0.0
                 out_resample[x, y] = 0.0
