@@ -6,6 +6,7 @@ import ast
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 __all__ = ["Mutant", "mutants_of"]
 
@@ -61,21 +62,28 @@ class Mutant:
     """One broken version of a file."""
 
     line: int
+    last_line: int
     change: str
     """The source line with the broken expression marked; what it became."""
     source: str
+    """What is broken."""
+    site: int
+    """Which of its expressions is."""
+
+    def tree(self) -> ast.Module:
+        """Return the broken module; its lines keep their numbers."""
+        tree = ast.parse(self.source)
+        _apply(*next(islice(_sites(tree), self.site, None)))
+        return tree
 
 
 def mutants_of(source: str) -> Iterator[Mutant]:
     """Yield every mutant of a module's source."""
-    tree = ast.parse(source)
-    sites = list(_sites(tree))
-    for index, (node, change) in enumerate(sites):
-        broken = copy.deepcopy(tree)
-        target, _ = list(_sites(broken))[index]
-        _apply(target, change)
-        where = f"{_marked(source, node)}  ->  {ast.unparse(target)}"
-        yield Mutant(node.lineno, where, ast.unparse(ast.fix_missing_locations(broken)))
+    for site, (node, change) in enumerate(_sites(ast.parse(source))):
+        broken = copy.deepcopy(node)
+        _apply(broken, change)
+        where = f"{_marked(source, node)}  ->  {ast.unparse(broken)}"
+        yield Mutant(node.lineno, node.end_lineno or node.lineno, where, source, site)
 
 
 def _marked(source: str, node: ast.expr) -> str:

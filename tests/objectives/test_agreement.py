@@ -200,7 +200,7 @@ def test_sampled_estimate_lies_within_its_confidence_interval(label: str, make, 
     objective, solution = make(case), solve(case.mdp, case.policy)
     behaviour = objective.behaviour(solution)
     if not isinstance(behaviour, Policy) or refused(objective, solution):
-        return
+        pytest.skip("recorded demonstrations, or too many multisets of answers: nothing is drawn")
     drawn = sample_trajectories(case.mdp, behaviour, 40_000, rng=5)
     estimate = estimate_gradient(objective, solution, drawn)
     exact = objective.gradient(solution)
