@@ -136,3 +136,20 @@ def test_what_is_shown_is_what_is_computed(name: str, options: dict[str, object]
 def test_with_the_options_of_a_rule(settings: dict[str, object]) -> None:
     name = "reward-to-go" if "outer_discount" in settings else "forward-kl"
     assert check(lookup(name, **settings), setting(turns=2, discount_per="stage")) == 16
+
+
+def test_the_log_ratio_of_a_trajectory_is_the_sum_that_is_printed() -> None:
+    s = setting(turns=2, reduction="mean", per_answer_lengths=True)
+    (_, printed), _ = lookup("kl").where(s)
+    (term,) = printed.args
+    cases = [trajectory.steps for trajectory in trajectories(s.chain)]
+    assert {steps[-1][1] for steps in cases} == {"stop", None}
+    for steps in cases:
+        total = sp.S.Zero
+        for k, (_, decision_taken) in enumerate(steps):
+            names = meaning(s, "kl", steps, k)
+            submitted_by_the_cap = {"pi_d": sp.S.One, "ref_d": sp.S.One} if decision_taken is None else {}
+            total += spelled_out(term, lambda name, names=names, known=submitted_by_the_cap: known.get(name, names(name)))
+        difference = total - meaning(s, "kl", steps, 0)("L_of_tau")
+        at = {x: sp.Rational(11 + 7 * i, 97) for i, x in enumerate(sorted(difference.free_symbols, key=str))}
+        assert abs(sp.N(difference.xreplace(at), 30)) < sp.Float("1e-20"), steps
