@@ -65,7 +65,7 @@ _SELDOM = 0.03
 MAY_LACK_DIGITS: dict[str, float] = {
     "rloo-2": 0.15, "ppo-clip-1": 0.05, "grpo-1": 0.06, "grpo-no-std-0": 0.05, "grpo-no-std-1": 0.08,
     "dr-grpo-1": 0.15, "dapo-0": 0.05, "dapo-1": 0.08, "dapo-2": 0.05, "dapo-3": 0.12, "dapo-4": 0.05, "dapo-batch-2": 0.05,
-    "gspo-1": 0.08, "gspo-2": 0.06, "dpo-0": 0.1, "dpo-1": 0.2, "dft-2": 0.05,
+    "gspo-1": 0.08, "gspo-2": 0.06, "cispo-1": 0.06, "dpo-0": 0.1, "dpo-1": 0.2, "dft-2": 0.05,
 }  # fmt: skip
 
 
