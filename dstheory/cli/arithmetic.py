@@ -12,7 +12,7 @@ import click
 
 from dstheory.cli.echo import echo, json_option, say
 from dstheory.cli.numbers import Number, Whole
-from dstheory.cli.options import config_option, drawing_options, figures_as_asked, formats_asked, seed_option
+from dstheory.cli.options import as_usage, config_option, drawing_options, figures_as_asked, formats_asked, seed_option
 
 if TYPE_CHECKING:
     from dstheory.arithmetic.policy import ArithmeticPolicy
@@ -44,18 +44,19 @@ class _Sizes(click.ParamType[Any]):
     name = "SIZES"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[Size, ...]:
-        """Parse; sizes out of range are errors of the input."""
+        """Parse; a size out of range is a usage error."""
         from dstheory.arithmetic.task import ALL_SIZES, LARGER_SIZES, TRAINED_SIZES, parse_size
 
         if isinstance(value, tuple):
             return value
         named = {"all": ALL_SIZES, "larger": LARGER_SIZES, "trained": TRAINED_SIZES}
         text = str(value).strip()
-        return named[text] if text in named else tuple(parse_size(part) for part in text.split(",") if part.strip())
+        with as_usage():
+            return named[text] if text in named else tuple(parse_size(part) for part in text.split(",") if part.strip())
 
 
-_UPDATES = Whole(None, 10_000_000, "an update takes milliseconds or more; give fewer")
-_MANY = Whole(None, 100_000, "all of them are held at once; give fewer")
+_UPDATES = Whole(0, 10_000_000, "an update takes milliseconds or more; give fewer")
+_MANY = Whole(1, 100_000, "all of them are held at once; give fewer")
 
 
 class _Names(click.ParamType[Any]):
@@ -126,7 +127,8 @@ def train(checkpoint: Path | None, overwrite: bool, as_json: bool, **options: An
     from dstheory.readers.atomic import refuse_overwrite, shared_directory
 
     began = time.monotonic()
-    settings = Settings(**options)
+    with as_usage():
+        settings = Settings(**options)
     path = checkpoint or Path("results") / f"arithmetic-{settings.method}-{settings.seed}.npz"
     with shared_directory(path.parent) if checkpoint is None else nullcontext():
         refuse_overwrite(path, overwrite=True)  # before the training, not after it
@@ -251,11 +253,8 @@ def evaluate(
     from dstheory.arithmetic.evaluation import records, report_row
     from dstheory.arithmetic.training import read_checkpoint
     from dstheory.cli.show import print_json, print_table, progress_bar
-    from dstheory.errors import ArithmeticTaskError
     from dstheory.readers import atomic_path, refuse_overwrite
 
-    if episodes < 1:
-        raise ArithmeticTaskError(f"--episodes is {episodes}: must be >= 1")
     if out is not None:
         refuse_overwrite(out, overwrite, inputs=checkpoints)
     models: dict[str, list[dict[str, Any]]] = {}
@@ -316,17 +315,17 @@ def show(checkpoint: Path | None, problem: str | None, size: str, seed: int, as_
     from dstheory.arithmetic.task import Problems, draw_problems, parse_size
     from dstheory.arithmetic.training import Settings, TrainingRun, initial_policy, read_checkpoint
     from dstheory.cli.show import print_json
-    from dstheory.errors import ArithmeticTaskError
 
     settings = Settings(seed=seed)
     run = TrainingRun(settings, initial_policy(settings)) if checkpoint is None else read_checkpoint(checkpoint)
-    if problem is None:
-        problems = draw_problems([parse_size(size)], 1, part="evaluation", rng=seed)
-    else:
-        parts = problem.lower().split("x")
-        if len(parts) != 2 or not all(part.isdecimal() for part in parts):
-            raise ArithmeticTaskError(f"--problem is {problem!r}: must be two factors such as 1234x5678")
-        problems = Problems.of([(int(parts[0]), int(parts[1]))])
+    with as_usage():
+        if problem is None:
+            problems = draw_problems([parse_size(size)], 1, part="evaluation", rng=seed)
+        else:
+            parts = problem.lower().split("x")
+            if len(parts) != 2 or not all(part.isdecimal() for part in parts):
+                raise click.UsageError(f"--problem is {problem!r}: must be two factors such as 1234x5678")
+            problems = Problems.of([(int(parts[0]), int(parts[1]))])
     lines = list(read_episode(run.policy, roll_out(run.policy, problems, cap=run.settings.cap, rng=seed), 0))
     if as_json:
         print_json({"problem": problems.names[0], "seed": seed, "lines": lines})

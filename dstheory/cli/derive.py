@@ -11,6 +11,7 @@ import click
 
 from dstheory.cli import completion
 from dstheory.cli.echo import echo, is_plain, json_option
+from dstheory.cli.options import as_usage
 
 if TYPE_CHECKING:
     from dstheory.symbolic.objectives import Rule
@@ -139,13 +140,13 @@ def command(
 
         refuse_overwrite(output, overwrite)  # before the work, not after it
     from dstheory.cli.show import waiting
-    from dstheory.rational.symbols import parse_assignments
+    from dstheory.rational.symbols import InvalidNumberError, parse_assignments
 
     given = {symbol: setting.pop(option) for option, symbol in _NUMBERS.items()}
     fixed = {name: value for name, value in given.items() if value is not None}
     if setting["per_answer_lengths"] and "l_s" in fixed:
         raise click.UsageError("--answer-length is one length for all answers: leave out --per-answer-lengths")
-    with waiting("deriving", quiet=as_json):
+    with waiting("deriving", quiet=as_json), as_usage(InvalidNumberError):
         from dstheory.symbolic import derive, render
 
         derivation = derive(_rule(objective, outer_discount=outer_discount, states=states), numbers=dict(fixed), **setting)

@@ -48,18 +48,3 @@ class Whole(click.IntRange):
 
     def _describe_range(self) -> str:
         return "" if self.min is None else super()._describe_range()
-
-
-class WholeOrEndless(click.ParamType[Any]):
-    """A whole number, or ``inf`` for the limit."""
-
-    name = "INTEGER|inf"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | int:
-        """Parse; anything else is a usage error."""
-        if str(value).strip().lower() == "inf":
-            return math.inf
-        try:
-            return int(str(value))
-        except ValueError:
-            self.fail(f"{value!r} is not a whole number, nor inf", param, ctx)

@@ -39,7 +39,7 @@ _SHOWN = 40  # answers that --policy lists in a table; --json has them all
 @config_option
 @model_options
 @parameter_options(
-    "beta", "length_weight", "reduction",
+    "beta", "length_weight", "reduction", of="optimum",
     beta={"default": PARAMETERS["beta"].default, "help": "Strength of the KL penalty, > 0."},
 )  # fmt: skip
 @click.option("--policy", "show_policy", is_flag=True, help="Also print the optimal policy, answer by answer.")

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from dstheory.cli import completion
-from dstheory.cli.numbers import Number, Whole, WholeOrEndless
-from dstheory.dynamics.parameters import PARAMETERS, TABLE, TOGETHER, Parameter, Together
+from dstheory.cli.numbers import Whole
+from dstheory.dynamics.parameters import PARAMETERS, TABLE, TOGETHER, Of, Parameter, Together
 from dstheory.errors import DSTheoryError
 
 if TYPE_CHECKING:
@@ -29,6 +29,21 @@ if TYPE_CHECKING:
     from dstheory.objectives import Objective
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+
+
+class Ruled(click.ParamType[Any]):
+    """A number that the table of parameters has a rule for."""
+
+    def __init__(self, row: Parameter, of: Of) -> None:
+        self.row, self.of = row, of
+        self.name = ("float" if row.kind == "number" else "integer") + ("|inf" if row.endless else "")
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Parse; what is no number, or out of range, is a usage error that says the rule."""
+        try:
+            return self.row.value(value, self.of)
+        except DSTheoryError as error:
+            self.fail(str(error), param, ctx)
 
 
 class Numbers(click.ParamType[Any]):
@@ -52,16 +67,15 @@ class Numbers(click.ParamType[Any]):
         if not all(map(math.isfinite, numbers)):
             self.fail(f"{value!r} holds what is not a finite number", param, ctx)
         if len(numbers) == 1 and self.one_for_all:
-            return numbers * len(self.names)
+            numbers *= len(self.names)
         if len(numbers) != len(self.names):
             self.fail(f"{value!r} has {len(numbers)} numbers: needs {len(self.names)}, {self.name}", param, ctx)
         for place, (name, part) in enumerate(zip(self.names, self.parts, strict=False)):
             try:
                 PARAMETERS[part].value(numbers[place], "simulate")
             except DSTheoryError as error:
-                flag = "" if param is None else f"{param.opts[-1]} "
                 rule = str(error).removeprefix(f"{part} ")
-                raise DSTheoryError(f"{flag}{value}: number {place + 1} of {self.name}, {name}, {rule}") from None
+                self.fail(f"number {place + 1} of {self.name}, {name}, {rule}", param, ctx)
         return numbers
 
 
@@ -186,26 +200,25 @@ module_option = click.option(
 )  # fmt: skip
 
 
-def parameter_options(*wanted: str, **changes: dict[str, Any]) -> Callable[[_F], _F]:
+def parameter_options(*wanted: str, of: Of = "simulate", **changes: dict[str, Any]) -> Callable[[_F], _F]:
     """Return the options of parameters, as the table of parameters has them.
 
     Args:
         wanted: groups of the table, or single parameters.
+        of: whose range their numbers must lie in.
         changes: by parameter, what a command says otherwise (arguments of ``click.option``).
     """
     rows = [row for want in wanted for row in TABLE if want in (row.group, row.name) and row.help]
-    return _apply([_option(row, changes.get(row.name, {})) for row in rows])
+    return _apply([_option(row, of, changes.get(row.name, {})) for row in rows])
 
 
-def _option(row: Parameter | Together, changes: dict[str, Any]) -> Callable[[_F], _F]:
+def _option(row: Parameter | Together, of: Of, changes: dict[str, Any]) -> Callable[[_F], _F]:
     flag, default = f"--{row.name.replace('_', '-')}", row.default
     if isinstance(row, Together):
         kind: Any = Numbers(*row.words, parts=row.parts, one_for_all=row.one_for_all)
     else:
-        whole: Any = int if row.most is None else Whole(None, row.most, row.costs)
-        kinds: dict[str, Any] = {"number": Number(), "whole": whole, "expression": str}
-        kind = click.Choice(row.choices) if row.choices else kinds.get(row.kind, bool)
-        kind = WholeOrEndless() if row.endless else kind
+        kinds: dict[str, Any] = {"choice": click.Choice(row.choices), "flag": bool, "expression": str}
+        kind = kinds.get(row.kind) or Ruled(row, of)
         default = None if row.own else default
         flag = f"{flag}/--no-{flag[2:]}" if row.kind == "flag" else flag
     more = {"type": kind, "default": default, "help": row.help.strip() or None, **changes}
@@ -230,12 +243,21 @@ training_options = _apply(
     [
         objectives_option("Compare these instead, e.g. 'reinforce + 0.01*entropy' (repeatable; see `dstheory objectives`)."),
         parameter_options("training"),
-        click.option("--runs", type=Whole(None, 10_000_000, "every start is trained and kept; give fewer"), default=1,
+        click.option("--runs", type=Whole(1, 10_000_000, "every start is trained and kept; give fewer"), default=1,
                      show_default=True, help="Starts: the given one and random ones around it."),
         parameter_options("starts"),
         seed_option("Seed of the random starts."),
     ]
 )  # fmt: skip
+
+
+@contextmanager
+def as_usage(kind: type[DSTheoryError] = DSTheoryError) -> Iterator[None]:
+    """Make errors of what is done here with values of options errors of usage: it is the call that is wrong."""
+    try:
+        yield
+    except kind as error:
+        raise click.UsageError(str(error), click.get_current_context(silent=True)) from error
 
 
 def given_options(ctx: click.Context) -> frozenset[str]:

@@ -16,6 +16,7 @@ from dstheory.cli.echo import json_option, say
 from dstheory.cli.notes import chain_words
 from dstheory.cli.numbers import Whole
 from dstheory.cli.options import (
+    as_usage,
     chain_from,
     config_option,
     drawing_options,
@@ -157,16 +158,18 @@ def _plan(ctx: click.Context, options: dict[str, Any]) -> SweepPlan:
         raise click.UsageError(f"{flags[misplaced[0]]} has no effect on an optimum: leave it out, or give --of simulate", ctx)
     if of == "simulate":
         refuse_settings(ctx, options)
-    return plan_sweep(
-        options["grids"],
-        of=of,
-        fixed=settings_from(options, given),
-        chain=chain_from(ctx, options),
-        objectives=options["objectives"],
-        runs=options["runs"],
-        log_every=options["log_every"],
-        max_size=options["max_size"],
-    )
+    chain = chain_from(ctx, options)
+    with as_usage():
+        return plan_sweep(
+            options["grids"],
+            of=of,
+            fixed=settings_from(options, given),
+            chain=chain,
+            objectives=options["objectives"],
+            runs=options["runs"],
+            log_every=options["log_every"],
+            max_size=options["max_size"],
+        )
 
 
 def _unused(base: Path, plan: SweepPlan) -> Path:

@@ -118,7 +118,7 @@ class Parameter:
         open_low = self.open_low or (self.name == "beta" and of == "optimum")
         low = f"{'>' if open_low else '>='} {self.low:g}" if self.low > -math.inf else ""
         high = f"{'<' if self.open_high else '<='} {self.high:g}" if self.high < math.inf else ""
-        rule = " and ".join(part for part in (low, high) if part) or "finite"
+        rule = (" and ".join(part for part in (low, high) if part) if math.isfinite(number) else "") or "finite"
         inside = (number > self.low if open_low else number >= self.low) and (
             number < self.high if self.open_high else number <= self.high
         )

@@ -101,7 +101,7 @@ def test_unusable_records_decide_the_exit_code(dstheory, tmp_path: Path) -> None
         (["rollouts.jsonl", "rollouts.jsonl"], 1, "error: rollouts.jsonl is given twice"),
         (["export-chain", "rollouts.jsonl", "--out", "c.json"], 2, "the log has several models (base, tuned): choose one"),
         (["generate", "rollouts.jsonl"], 1, "error: rollouts.jsonl exists already"),
-        (["generate", "x.jsonl", "--cell", "m,t,2,0,0"], 1, "error: 'm,t,2,0,0' is no cell"),
+        (["generate", "x.jsonl", "--cell", "m,t,2,0,0"], 2, "Error: 'm,t,2,0,0' is no cell"),
         ([], 2, "Error: Missing argument 'LOG...'."),
     ],
 )  # fmt: skip

@@ -52,7 +52,7 @@ def test_the_table_says_what_is_left_out_and_the_figure_is_written(dstheory, tmp
         (["--prompts", "inf"], "--prompts is inf: a batch without end has no noise"),
         (["--objective", "grpo", "--group-size", "inf"], "group_size=inf: a batch without end has no noise"),
         (["--sizes", "1,2"], "group sizes must lie between 2 and 4096"),
-        (["--group-size", "two"], "'two' is not a whole number, nor inf"),
+        (["--group-size", "two"], "group_size is 'two': must be a number, or inf"),
     ],
 )
 def test_what_cannot_be_computed_is_one_sentence(dstheory, args: list[str], message: str) -> None:

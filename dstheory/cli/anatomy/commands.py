@@ -11,7 +11,7 @@ from dstheory.anatomy.generate import FORMS, write_made_log
 from dstheory.cli.anatomy.options import log_options, longest_episode, read_with, reading_options, refuse_unusable
 from dstheory.cli.echo import echo, json_option, say
 from dstheory.cli.numbers import Number, NumberRange, Whole
-from dstheory.cli.options import seed_option
+from dstheory.cli.options import as_usage, seed_option
 
 _MOST_EPISODES = 50_000_000
 _LARGE = "all episodes are held in memory, some 100 bytes each; write several logs with other seeds"
@@ -39,7 +39,7 @@ Examples:
 @click.option("--cell", "cells", multiple=True, metavar="MODEL,TASK,P,A,B",
               help="A model on a task with its true p, a, b; repeatable. Default: two models on three tasks.")  # fmt: skip
 @click.option("--cap", type=longest_episode(0), default=8, show_default=True, help="Largest number of attempts; 0 for none.")
-@click.option("--concentration", type=Number(), default=4.0, show_default=True,
+@click.option("--concentration", type=NumberRange(min=0), default=4.0, show_default=True,
               help="c of Beta(p c, (1 - p) c) over problems; 0 for problems that are all alike.")  # fmt: skip
 @click.option("--trials", type=Whole(1, 10_000_000, _LARGE), default=1, show_default=True,
               help="Episodes of each model per problem.")  # fmt: skip
@@ -86,7 +86,8 @@ def generate(
             return
         say(f"{out}: {written:,} records of {problems:,} problems, as {form} writes them; shift {shift:g}, seed {seed}")
         return
-    chosen = [parse_cell(text) for text in cells] or list(BUNDLED)
+    with as_usage():
+        chosen = [parse_cell(text) for text in cells] or list(BUNDLED)
     episodes = problems * trials * len(chosen)
     if episodes > _MOST_EPISODES:
         raise click.UsageError(f"--problems and --trials make {episodes:,} episodes, more than {_MOST_EPISODES:,}: {_LARGE}")
