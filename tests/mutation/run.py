@@ -24,6 +24,7 @@ import sys
 import time
 from collections.abc import Iterator
 from importlib.machinery import SourceFileLoader
+from itertools import zip_longest
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType
 from typing import Any
@@ -229,7 +230,7 @@ class Run:
         ]
         tests.sort(key=lambda item: seen[item.nodeid][0])
         _replace(PACKAGE / name, mutant)
-        for item, following in zip(tests, [*tests[1:], None], strict=True):
+        for item, following in zip_longest(tests, tests[1:]):  # none where only loading the module runs the line
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
             if self.failed:
                 os._exit(1)
