@@ -47,7 +47,7 @@ _CORE = [
 SUITES = dict.fromkeys(
     [
         "chain/bellman.py", "chain/exact.py", "attribution.py",
-        *(f"objectives/{name}.py" for name in ("base", "mass", "reward", "penalties", "demonstrations")),
+        *(f"objectives/{name}.py" for name in ("base", "mass", "reward", "penalties")),
     ],
     _CORE,
 )  # fmt: skip
