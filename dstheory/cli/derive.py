@@ -11,7 +11,7 @@ import click
 
 from dstheory.cli import completion
 from dstheory.cli.echo import echo, is_plain, json_option
-from dstheory.cli.options import as_usage
+from dstheory.cli.ending import as_usage
 
 if TYPE_CHECKING:
     from dstheory.symbolic.objectives import Rule

@@ -9,8 +9,8 @@ import reprlib
 import signal
 import sys
 import warnings
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
 import click
@@ -95,6 +95,15 @@ def _code_of(command: Callable[[], Any]) -> int:
         return _failed("a name holds a null character: no file can be called so")
     except MemoryError as error:
         return _failed(f"there is not enough memory ({str(error) or 'no more is free'}): make the problem smaller, or free some")
+
+
+@contextmanager
+def as_usage(kind: type[DSTheoryError] = DSTheoryError) -> Iterator[None]:
+    """Make errors of what is done here with values of options errors of usage: it is the call that is wrong."""
+    try:
+        yield
+    except kind as error:
+        raise click.UsageError(str(error), click.get_current_context(silent=True)) from error
 
 
 class _StandardOutput(io.FileIO):

@@ -251,15 +251,6 @@ training_options = _apply(
 )  # fmt: skip
 
 
-@contextmanager
-def as_usage(kind: type[DSTheoryError] = DSTheoryError) -> Iterator[None]:
-    """Make errors of what is done here with values of options errors of usage: it is the call that is wrong."""
-    try:
-        yield
-    except kind as error:
-        raise click.UsageError(str(error), click.get_current_context(silent=True)) from error
-
-
 def given_options(ctx: click.Context) -> frozenset[str]:
     """Return the options that the command line or its configuration file gave."""
     return frozenset(name for name in ctx.params if _was_given(ctx, name))

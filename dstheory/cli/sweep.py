@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dstheory.cli.echo import json_option, say
+from dstheory.cli.ending import as_usage
 from dstheory.cli.notes import chain_words
 from dstheory.cli.numbers import Whole
 from dstheory.cli.options import (
-    as_usage,
     chain_from,
     config_option,
     drawing_options,

@@ -87,7 +87,7 @@ REFUSED = [
     ("beta", "0.1,one", "optimum", "the grid of beta does not work: beta is 'one': must be a number"),
     ("beta", "__import__('os').getpid()", "optimum",
      "the grid of beta does not work: beta is \"__import__('os').getpid()\": must be a number"),
-    ("beta", "0.1,nan", "optimum", "the grid of beta does not work: beta is nan: must be > 0 and <= 1e+100"),
+    ("beta", "0.1,nan", "optimum", "the grid of beta does not work: beta is nan: must be finite"),
     ("p", "0:1:5", "optimum", "the grid of p does not work: p is 0: must be > 0 and < 1"),
     ("gamma", "0.5:1.5:3", "optimum", "the grid of gamma does not work: gamma is 1.5: must be >= 0 and <= 1"),
     ("max_turns", "1:4:3", "optimum", "the grid of max_turns does not work: max_turns is 2.5: must be a whole number >= 1"),

@@ -10,8 +10,9 @@ import click
 from dstheory.anatomy.generate import FORMS, write_made_log
 from dstheory.cli.anatomy.options import log_options, longest_episode, read_with, reading_options, refuse_unusable
 from dstheory.cli.echo import echo, json_option, say
+from dstheory.cli.ending import as_usage
 from dstheory.cli.numbers import Number, NumberRange, Whole
-from dstheory.cli.options import as_usage, seed_option
+from dstheory.cli.options import seed_option
 
 _MOST_EPISODES = 50_000_000
 _LARGE = "all episodes are held in memory, some 100 bytes each; write several logs with other seeds"
