@@ -12,7 +12,7 @@ import click
 
 from dstheory.cli.echo import echo, json_option, say
 from dstheory.cli.notes import chain_words, left_out_rows, notes, reference_words, say_left_out, tried
-from dstheory.cli.numbers import Number
+from dstheory.cli.numbers import NumberRange
 from dstheory.cli.options import (
     Problem,
     config_option,
@@ -59,7 +59,11 @@ Examples:
     help="Compare all objectives at their own defaults: shares, length, tilt, claims; gamma is 1 unless given.",
 )
 @click.option(
-    "--longer", type=Number(), default=8.0, show_default=True, help="Factor on answer lengths, for the column on length (--all)."
+    "--longer",
+    type=NumberRange(min=0, min_open=True),
+    default=8.0,
+    show_default=True,
+    help="Factor on answer lengths, for the column on length (--all).",
 )
 @click.option(
     "--format", type=click.Choice(["table", "markdown"]), default="table", show_default=True, help="How --all prints its table."

@@ -10,7 +10,7 @@ from dstheory.cli.options import Numbers, Ruled
 
 # No number is out of their range: any finite one is a reward, a shift, a weight; the rest says itself what it can take.
 _ANY = {"--shift", "--reward", "--resample-cost", "--reward-weights", "--demonstration-weights"}
-_LATER = {"--cap", "--trunk", "--beta", "--coverage", "--length-weight", "--lr", "--clip-norm", "--longer"}
+_LATER = {"--cap", "--trunk", "--beta", "--coverage", "--length-weight", "--lr", "--clip-norm"}
 
 
 def _numeric(option: click.Parameter) -> bool:
