@@ -59,3 +59,34 @@ def test_the_same_value_in_a_file_is_an_error_of_the_file(dstheory, tmp_path) ->
     ran = dstheory("simulate", "--config", "own.toml")
     assert ran.code == 1
     assert "own.toml sets 'p' to 2" in ran.err
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "attribute --expert 0.9,2,0.1",
+        "optimum --beta 0",
+        "explain trl:grpo --a 1.5",
+        "signal trl:grpo --b=-1",
+        "sweep --lr=-1 --of simulate --grid p=0.1:0.2:2",
+        "sweep --grid p=5:6:2",
+        "sweep --grid p=x",
+        "derive grpo --group-size 0",
+        "derive grpo --beta x",
+        "arithmetic train --beta=-1",
+        "arithmetic train --cap 0",
+        "arithmetic train --credit other",
+        "arithmetic train --checks other",
+        "arithmetic train --sizes 9x99",
+        "arithmetic evaluate none.npz --sizes 1x1",
+        "arithmetic show --size 99x1",
+        "arithmetic show --problem 3",
+        "anatomy generate log.jsonl --concentration=-1",
+        "anatomy generate log.jsonl --cell base,easy,2,0.5,0.5",
+    ],
+)
+def test_other_values_that_a_command_cannot_take_are_usage_errors(dstheory, call: str, tmp_path) -> None:
+    found = dstheory(*call.split())
+    assert (found.code, found.out) == (2, "")
+    assert "Error: " in found.err
+    assert list(tmp_path.iterdir()) == []
