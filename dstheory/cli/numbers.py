@@ -35,7 +35,7 @@ class Whole(click.IntRange):
         cost: what more would cost, and what to do instead.
     """
 
-    def __init__(self, low: int | None, most: int, cost: str) -> None:
+    def __init__(self, low: int, most: int, cost: str) -> None:
         super().__init__(min=low)
         self.most, self.cost = most, cost
 
@@ -45,6 +45,3 @@ class Whole(click.IntRange):
         if number > self.most:
             self.fail(f"{number:,} is more than {self.most:,}: {self.cost}", param, ctx)
         return number
-
-    def _describe_range(self) -> str:
-        return "" if self.min is None else super()._describe_range()
