@@ -309,13 +309,12 @@ class _Batch:
 
     def moments(self, full: bool) -> tuple[Floats, Floats, Floats | None]:
         """Return the mean and the variance of every entry, (X, D) each, and the covariance where asked for."""
-        mean, square, matrix = self._squares(full)
-        variance = np.maximum(square - mean**2, 0.0)
-        variance, factor = np.where(variance <= _ROUNDING * mean**2, 0.0, variance), self.scale**2 / self.parts
+        mean, variance, matrix = self._of_part(full)
+        factor = self.scale**2 / self.parts
         return self.scale * mean, factor * variance, None if matrix is None else factor * matrix
 
-    def _squares(self, full: bool) -> tuple[Floats, Floats, Floats | None]:
-        """Return E[u] and E[u^2] of every entry, (X, D) each, and the covariance where asked for."""
+    def _of_part(self, full: bool) -> tuple[Floats, Floats, Floats | None]:
+        """Return the same of one micro-batch, unscaled."""
         rho, (size, prompts) = self.under.mdp.prompt_weight, (self.groups.group_size, self.groups.prompts)
         logits = 2 * int(np.prod(self.solution.policy.shape))
         if full and logits > _MOST_COVARIANCE:
@@ -356,8 +355,12 @@ class _Batch:
         by, by_two = order if self.by_tokens else (order[0] / prompts, order[1] / prompts**2)
         mean = prompts * np.einsum("j,ckj,ckjxd->xd", by, np.broadcast_to(single, (kinds, known + 1, nodes)), mean_of)
         inside = prompts * np.einsum("j,j...->...", by_two, own)
-        square, matrix = (_diagonals(inside), _blocks(inside) - np.outer(mean, mean)) if full else (inside, None)
-        if prompts > 1:  # two groups
+        # Two groups without anything in common are independent: of the squared mean 1/P is left. Others are summed up.
+        common = self.by_tokens or self.deviation is not None
+        subtracted = mean if common else mean / prompts
+        variance = (_diagonals(inside) if full else inside) - mean * subtracted
+        matrix = _blocks(inside) - np.outer(mean, subtracted) if full else None
+        if common and prompts > 1:
             flat = mean_of.reshape(kinds, known + 1, nodes, -1)
             if not self.by_tokens:  # their nodes are apart: each group is summed over its own
                 flat, by_two = np.einsum("j,ckja->cka", order[0], flat)[:, :, None], np.full(1, 1.0 / prompts**2)
@@ -365,9 +368,10 @@ class _Batch:
             h_two = over.mean(law, prompts - 2, 2 * known, 2)[:, :, index]  # (C, C, k + 1, k + 1, J)
             right = np.einsum("ceklj,elja->ckja", h_two, flat).reshape(-1, entries)
             left = (flat * (prompts * (prompts - 1.0) * by_two)[:, None]).reshape(-1, entries)
-            square = square + (left * right).sum(axis=0).reshape(mean.shape)
+            variance = variance + (left * right).sum(axis=0).reshape(mean.shape)
             matrix = None if matrix is None else matrix + left.T @ right
-        return mean, square, None if matrix is None else self._ordered(matrix)
+        variance = np.where(variance <= _ROUNDING * np.abs(mean * subtracted), 0.0, variance)
+        return mean, variance, None if matrix is None else self._ordered(matrix)
 
     def _over(self, counts: Floats, terms: int) -> tuple[_Inverse, Ints]:
         """Return one over the deviation of the batch, if credits are divided by it, and the successes that it counts.

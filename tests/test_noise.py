@@ -117,6 +117,14 @@ def test_mean_and_covariance_are_sums_over_every_batch(objective: GroupObjective
     check(signal(objective, solve(MDP, HERE), prompts=groups, covariance=True), mean, covariance)
 
 
+@pytest.mark.parametrize("prompts", [1_000, 10**15])
+def test_large_batches_keep_their_digits(prompts: int) -> None:
+    """Groups are independent: P of them have 1/P of the covariance of one."""
+    for objective in (RLOO(group_size=2), GRPO(group_size=2, reference=OLD, beta=0.3)):
+        mean, covariance = by_hand(objective, HERE, 1)
+        check(signal(objective, solve(MDP, HERE), prompts=prompts, covariance=True), mean, covariance / prompts)
+
+
 def single(coefficient, policy: Policy) -> tuple[np.ndarray, np.ndarray]:
     """Return mean and covariance of the update of one response, a function of it."""
     mean, square = np.zeros(12), np.zeros((12, 12))
