@@ -79,7 +79,8 @@ def handled(*, impatient: bool = True) -> Iterator[Told]:
             raise Interrupted
 
     def again(number: int, frame: FrameType | None) -> None:
-        raise Interrupted
+        if not over:
+            raise Interrupted
 
     def forgotten(unraisable: Any) -> None:
         if isinstance(unraisable.exc_value, Interrupted):
@@ -87,6 +88,7 @@ def handled(*, impatient: bool = True) -> Iterator[Told]:
         else:
             hook(unraisable)
 
+    over = False
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     watch = threading.Thread(target=_watch, args=(reading, impatient), daemon=True)
@@ -102,6 +104,8 @@ def handled(*, impatient: bool = True) -> Iterator[Told]:
             signal.signal(each, first)
         yield told
     finally:
+        over = True
+        signal.setitimer(signal.ITIMER_REAL, 0)  # the block has ended: nothing is to be raised again
         for each, handler in (*previous.items(), (signal.SIGALRM, alarm)):
             signal.signal(each, handler)
         sys.unraisablehook = hook
@@ -159,6 +163,32 @@ def deferred_interrupts() -> Iterator[None]:
                 signal.signal(number, handler)
             if pending:  # whatever else the block raised
                 previous[pending[0][0]](*pending[0])
+
+
+@contextmanager
+def sheltered_start() -> Iterator[None]:
+    """Start processes that Ctrl-C, which goes to all processes of a terminal, does not reach before they are ready for it.
+
+    A process that it reaches while it imports ends with a traceback. So the signal is blocked in this thread, what is started
+    inherits that, and calls :func:`unshelter` when it is ready. Other threads still take the signal for this process.
+    """
+    if not _POSIX:
+        yield
+        return
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # Python 3.11 and 3.12 unblock the signal where they start it, with the first process
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def unshelter() -> None:
+    """Let Ctrl-C reach this process again, which was started in :func:`sheltered_start`."""
+    if _POSIX:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
 
 
 def end_with_parent(parent: int) -> None:

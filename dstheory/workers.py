@@ -19,7 +19,7 @@ from typing import Any
 
 from dstheory.checks import whole_number
 from dstheory.errors import DSTheoryError, WorkerDiedError
-from dstheory.interrupts import end_with_parent
+from dstheory.interrupts import deferred_interrupts, end_with_parent, sheltered_start, unshelter
 from dstheory.kernels.parallel import available_threads, limit_threads
 
 _ADDRESS = re.compile(r"((tcp|tls|ws|wss|ucx)://)?([^\s:/]+|\[[0-9a-fA-F:]+\]):\d+|inproc://\S+")
@@ -91,14 +91,17 @@ def _in_processes(
     try:
         with parallel_config("loky", initializer=_begin, initargs=(os.getpid(), threads), inner_max_num_threads=threads):
             pool = Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)
-            results = pool(delayed(_numbered)(number, function, shared, part) for number, part in parts.items())
+            results = None
             try:
+                with deferred_interrupts(), sheltered_start():
+                    results = pool(delayed(_numbered)(number, function, shared, part) for number, part in parts.items())
                 for result in results:  # noqa: UP028  (yield from would close it outside the block below)
                     yield result
             finally:
                 with warnings.catch_warnings():  # joblib's: whoever is interrupted knows that some results were not used
                     warnings.simplefilter("ignore", UserWarning)
-                    results.close()
+                    if results is not None:
+                        results.close()
     except BrokenProcessPool as error:
         code = re.search(r"\{([^,}]+)", str(error))
         raise WorkerDiedError(
@@ -116,6 +119,7 @@ def _numbered(number: int, function: Callable[[Any, Any], Any], shared: Any, par
 def _begin(parent: int, threads: int) -> None:
     """Prepare a worker process: the parent answers interrupts and ends it, and it ends by itself when its parent is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    unshelter()
     limit_threads(threads)
     end_with_parent(parent)
 

@@ -93,6 +93,19 @@ def test_compiled_code_is_ended() -> None:
     assert process.returncode == 130
 
 
+def test_an_exception_that_python_forgot_is_not_raised_after_the_block() -> None:
+    body = """
+        class Thing:
+            def __del__(self):
+                os.kill(os.getpid(), signal.SIGTERM)
+                for _ in range(1000): pass
+        Thing()
+    """
+    code = START.format(body=body.strip()).replace("os._exit", "time.sleep(0.1); os._exit")
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert (process.returncode, process.stdout, process.stderr) == (143, "cleaned\n", "")
+
+
 def test_a_second_signal_ends_at_once() -> None:
     body = """
         interrupts.GRACE = 1e6
@@ -161,3 +174,45 @@ def test_a_child_does_not_outlive_its_parent(tmp_path: Path) -> None:
         time.sleep(0.01)
     process.kill()
     process.communicate(timeout=60)  # standard output closes when the child, which has inherited it, is gone
+
+
+SLOW_START = """import os, sys, time  # what Python imports first: processes that others started wait here until they are let go
+if {"--process-name", "--multiprocessing-fork"} & set(sys.orig_argv):
+    open(f"started-{os.getpid()}", "w").close()
+    while not os.path.exists("go"): time.sleep(0.01)
+"""
+WORKERS = "from dstheory.workers import computed; print(sorted(computed(pow, 2, {0: 3, 1: 5}, workers=2)))"
+EXPERIMENTS = """
+from pathlib import Path
+from dstheory.experiments.catalogue import find_experiments
+from dstheory.experiments.running import run_experiments
+if __name__ == "__main__":
+    print([result.reason for result in run_experiments(find_experiments(("one.py", "two.py")), Path("out"), jobs=2)])
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [(WORKERS, "[(0, 8), (1, 32)]\n"), (EXPERIMENTS, "['its process ended with code 130', 'its process ended with code 130']\n")],
+    ids=["workers", "experiments"],
+)
+def test_an_interrupt_while_processes_start_leaves_no_traceback(tmp_path: Path, code: str, says: str) -> None:
+    (tmp_path / "sitecustomize.py").write_text(SLOW_START)
+    (tmp_path / "script.py").write_text(code)
+    for name in ("one", "two"):
+        text = f'"""Does nothing."""\nNAME = "{name}"\nCLAIMS = ("A1",)\ndef run(*, quick, progress): ...\n'
+        (tmp_path / f"{name}.py").write_text(text)
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    process = subprocess.Popen(
+        [sys.executable, "script.py"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )  # fmt: skip
+    end = time.monotonic() + 60
+    while len(found := list(tmp_path.glob("started-*"))) < 2:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    for each in found:  # as the terminal does, but not to the parent, which is to say what became of them
+        os.kill(int(each.name.removeprefix("started-")), signal.SIGINT)
+    (tmp_path / "go").touch()
+    assert process.communicate(timeout=60) == (says, "")

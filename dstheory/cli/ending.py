@@ -45,6 +45,10 @@ def run_to_exit(command: Callable[[], Any]) -> NoReturn:
             code: int | None = _code_of(command)
         except KeyboardInterrupt:
             code = None
+        except Exception:
+            if told.number is None:
+                raise
+            code = None  # it is what a library, ended half-way, made of the interrupt
         if code is None or told.number is not None:
             _say("interrupted: complete files were kept, unfinished ones removed")
             code = told.exit_code

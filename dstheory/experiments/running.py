@@ -24,7 +24,7 @@ from typing import Any, Literal
 
 from dstheory.errors import DSTheoryError, SkippedExperiment, system_sentence
 from dstheory.experiments.catalogue import Experiment, Findings, Table, write_table
-from dstheory.interrupts import end_with_parent, handled
+from dstheory.interrupts import deferred_interrupts, end_with_parent, handled, sheltered_start, unshelter
 
 _PATIENCE = 0.5  # seconds that interrupted processes have for removing their unfinished files, part of what this one has
 
@@ -204,9 +204,10 @@ def _in_processes(
                 process = spawn.Process(
                     target=_child, args=(os.getpid(), send, experiment, out / experiment.name, jobs, settings)
                 )
-                process.start()
+                with deferred_interrupts(), sheltered_start():
+                    process.start()
+                    running[receive] = experiment.name, process
                 send.close()  # the child has the only other end: its death closes the pipe
-                running[receive] = experiment.name, process
             for ready in wait(list(running)):
                 assert isinstance(ready, Connection)
                 name, process = running[ready]
@@ -241,6 +242,7 @@ def _child(
     end_with_parent(parent)
     with handled(impatient=False) as told:  # Ctrl-C reaches this process, and the parent passes it on as well
         try:
+            unshelter()
             send.send(run_experiment(experiment, out, progress=send.send, **settings))
         except (KeyboardInterrupt, BrokenPipeError):
             raise SystemExit(told.exit_code) from None  # unfinished files are gone; the parent says so

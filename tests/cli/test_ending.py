@@ -141,3 +141,20 @@ def test_every_error_of_the_system_is_one_sentence(
     monkeypatch.setattr(cli, "invoke", fails)
     found = dstheory("objectives")
     assert (found.code, found.err) == (2 if isinstance(raised, click.UsageError) else 1, says + "\n")
+
+
+def test_an_error_that_a_library_makes_of_an_interrupt_is_an_interrupt() -> None:
+    code = """
+import os, signal, sys
+from dstheory.cli.ending import run_to_exit
+def command():
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        while True: pass
+    except KeyboardInterrupt:
+        raise RuntimeError("half-way") from None
+run_to_exit(command)
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stdout) == (143, "")
+    assert found.stderr == "interrupted: complete files were kept, unfinished ones removed\n"
