@@ -142,15 +142,20 @@ def _end(number: int, patience: float) -> NoReturn:
 
 
 @contextmanager
-def deferred_interrupts() -> Iterator[None]:
-    """Let Ctrl-C and its like inside the block take effect at its end: for the few steps that must happen together."""
+def deferred_interrupts(*, patient: bool = True) -> Iterator[None]:
+    """Let Ctrl-C and its like inside the block take effect at its end: for the few steps that must happen together.
+
+    Args:
+        patient: whether a process that has used up its seconds for cleaning up still waits for that end.
+    """
+    together = _together if patient else contextlib.nullcontext()
     if threading.current_thread() is not threading.main_thread():
-        with _together:
+        with together:
             yield  # only the main thread is ever interrupted
         return
     pending: list[tuple[int, FrameType | None]] = []
     previous: dict[int, Any] = {}
-    with _together:
+    with together:
         try:
             for each in (*SIGNALS, *([signal.SIGALRM] if _POSIX else [])):
                 handler = signal.getsignal(each)

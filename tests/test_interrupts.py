@@ -157,6 +157,18 @@ def test_steps_that_must_happen_together_are_not_divided(number: signal.Signals)
     assert told.number == number
 
 
+def test_steps_that_are_not_waited_for_are_cut_short() -> None:
+    body = """
+        with interrupts.deferred_interrupts(patient=False):
+            os.kill(os.getpid(), signal.SIGTERM)
+            while True: time.sleep(0.001)
+    """
+    process = started(body.strip(), "SIGTERM")
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (143, "")
+    assert err == "interrupted: unfinished files are removed when the same command is given again\n"
+
+
 def test_an_error_in_such_steps_does_not_forget_the_signal() -> None:
     with pytest.raises(Interrupted), handled(), deferred_interrupts():
         os.kill(os.getpid(), signal.SIGTERM)

@@ -121,11 +121,13 @@ def announce_compilation(work: int, pairs: int) -> None:
 
     if work < COMPILED and pairs < fused.SMALLEST:
         return
+    from dstheory.interrupts import deferred_interrupts
     from dstheory.kernels import is_compiled, warm_up
 
     if not is_compiled():
         echo("compiling the fast loops, once on this machine (about half a minute) ...", err=True)
-        warm_up()
+        with deferred_interrupts(patient=False):  # an exception that is raised inside the compiler may crash it
+            warm_up()
 
 
 LEVELS = ["(i)", "(ii) share d", "(iii) share d", "longer", "tilt s", "tilt d", "tilt both"]

@@ -7,6 +7,7 @@ import errno
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,9 +17,11 @@ import click
 import pytest
 from cli.conftest import Outcome
 
+from dstheory import kernels
 from dstheory.cli.ending import EXIT_CODES
 from dstheory.cli.main import EPILOG
-from dstheory.interrupts import SIGNALS
+from dstheory.cli.show import announce_compilation
+from dstheory.interrupts import SIGNALS, Interrupted, handled
 
 ROOT = Path(__file__).parents[2]
 
@@ -158,3 +161,17 @@ run_to_exit(command)
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (found.returncode, found.stdout) == (143, "")
     assert found.stderr == "interrupted: complete files were kept, unfinished ones removed\n"
+
+
+def test_no_exception_is_raised_inside_the_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = []
+
+    def warm_up() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        done.append("compiled")
+
+    monkeypatch.setattr(kernels, "is_compiled", lambda: False)
+    monkeypatch.setattr(kernels, "warm_up", warm_up)
+    with pytest.raises(Interrupted), handled():
+        announce_compilation(10**9, 10**9)
+    assert done == ["compiled"]
