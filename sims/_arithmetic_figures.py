@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import numpy as np
-from matplotlib.figure import Figure
 
-from dstheory.plots.style import MARKERS, PALETTE, RC, STAGES, tidy
+from dstheory.plots.style import MARKERS, PALETTE, RC, STAGES, entitle, legend_below, row_figure, tidy
 
 from ._arithmetic_hypotheses import rate_over_seeds
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _RATES = {"p": "$p$ = P(correct)", "a": "$a$ = P(stop | correct)", "b": "$b$ = P(resample | wrong)"}
 
@@ -35,10 +35,9 @@ def anatomy_figure(data: xr.Dataset, condition: str, *, trained: int, title: str
     """
     sizes = np.arange(data.sizes["size"])
     with matplotlib.rc_context(RC):
-        figure = Figure(figsize=(7.2, 3.5), layout="constrained")
-        rates, accuracy = figure.subplots(1, 2, sharex=True, sharey=True)
+        figure, (rates, accuracy) = row_figure(2, 2.7)
         for j, (name, label) in enumerate(_RATES.items()):
-            look = {"color": PALETTE[j], "marker": MARKERS[j], "linestyle": "none"}
+            look: dict[str, Any] = {"color": PALETTE[j], "marker": MARKERS[j], "linestyle": "none"}
             _points(rates, sizes + 0.2 * (j - 1), data[name].sel(condition=condition), label=label, **look)
             start = data[name].sel(condition="start").mean("seed")
             rates.plot(sizes + 0.2 * (j - 1), start, markersize=3.5, markerfacecolor="white", **look)
@@ -56,20 +55,18 @@ def anatomy_figure(data: xr.Dataset, condition: str, *, trained: int, title: str
             label="realised (rollouts)",
         )  # fmt: skip
         for axes, words in ((rates, "both stages (hollow: at the start)"), (accuracy, "accuracy of the submitted answer")):
-            axes.axvspan(-0.5, trained - 0.5, color="0.92", zorder=0, linewidth=0)
+            axes.axvspan(-0.5, trained - 0.5, color="0.92", zorder=0, linewidth=0, label="sizes trained on")
             axes.set_title(words)
             axes.set_xticks(sizes, data["size"].values, rotation=90, fontsize=7)
             axes.set_ylim(-0.02, 1.02)
             axes.set_xlim(-0.5, len(sizes) - 0.5)
-            tidy(axes)
-        accuracy.text(-0.4, 0.02, "sizes trained on", fontsize=7.5, color="0.35")
-        rates.set_ylabel("probability")
-        for axes in (rates, accuracy):
+            axes.set_ylabel("probability")
             axes.set_xlabel("digits of the factors, by length of the answer")
-        rates.legend(loc="upper center", bbox_to_anchor=(0.5, -0.3), frameon=False, fontsize=7.5)
-        accuracy.legend(loc="upper center", bbox_to_anchor=(0.5, -0.3), frameon=False, fontsize=7.5)
+            axes.label_outer()
+            tidy(axes)
+        legend_below(figure, most=3)
         runs = data.sizes["seed"]
-        figure.suptitle(title + (f": means and 95 % intervals over {runs} runs" if runs > 1 else ""), fontsize=9.5)
+        entitle(figure, title + (f": means and 95 % intervals over {runs} runs" if runs > 1 else ""))
     return figure
 
 
@@ -81,10 +78,9 @@ def split_figure(data: xr.Dataset, comparisons: list[str]) -> Figure:
         comparisons: which, from top to bottom.
     """
     with matplotlib.rc_context(RC):
-        figure = Figure(figsize=(7.2, 0.8 + 0.38 * len(comparisons)), layout="constrained")
-        grid = figure.subplots(1, data.sizes["part"], sharey=True, sharex=True)
+        figure, grid = row_figure(data.sizes["part"], 0.6 + 0.38 * len(comparisons))
         rows = np.arange(len(comparisons))[::-1]
-        for axes, part in zip(np.atleast_1d(grid), data.part.values, strict=True):
+        for axes, part in zip(grid, data.part.values, strict=True):
             at = data.sel(part=part, comparison=comparisons)
             for k, (name, look) in enumerate(STAGES.items()):
                 means, height = at[name].mean("seed").values, 0.36
@@ -100,10 +96,10 @@ def split_figure(data: xr.Dataset, comparisons: list[str]) -> Figure:
             pairs = (name.split(" over ") for name in comparisons)
             axes.set_yticks(rows, [f"{_NAMES.get(after, after)}\nover {_NAMES.get(before, before)}" for after, before in pairs],
                             fontsize=7.5)  # fmt: skip
+            axes.label_outer()
             tidy(axes)
         figure.get_layout_engine().set(rect=(0.025, 0.0, 0.975, 1.0))  # type: ignore[union-attr,call-arg]  # long labels on the left
-        handles, labels = np.atleast_1d(grid)[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+        legend_below(figure, most=3)
     return figure
 
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import matplotlib
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from dstheory.plots.style import DASHES, MARKERS, PALETTE, RC, tidy
+from dstheory.plots.style import DASHES, MARKERS, PALETTE, RC, legend_below, row_figure, tidy
 
 if TYPE_CHECKING:
     import xarray as xr
+    from matplotlib.figure import Figure
 
 
 def confidence_figure(data: xr.Dataset) -> Figure:
@@ -22,22 +22,21 @@ def confidence_figure(data: xr.Dataset) -> Figure:
         data: ``confidence`` with dims chance, scaled, step.
     """
     with matplotlib.rc_context(RC):
-        figure = Figure(figsize=(7.2, 2.7), layout="constrained")
-        panels = figure.subplots(1, 2, sharey=True)
+        figure, panels = row_figure(2, 2.5)
         titles = ("(a) reward as it is", "(b) divided by the group's std")
         for axes, scaled, title in zip(panels, (False, True), titles, strict=True):
             tidy(axes)
             for i, q in enumerate(data.chance.values):
                 line = data.confidence.sel(chance=q, scaled=scaled)
                 axes.plot(data.step, line, color=PALETTE[i], linestyle=DASHES[i % len(DASHES)], label=f"$q={q:g}$")
-                axes.plot(data.step[-1], q, MARKERS[i], color=PALETTE[i], markerfacecolor="white", clip_on=False,
-                          label=f"{q:g}, calibrated")  # fmt: skip
+                axes.plot(data.step[-1], q, "o", color=PALETTE[i], markerfacecolor="white", clip_on=False)
+            axes.plot([], [], "o", color="0.3", markerfacecolor="white", label="calibrated")
             axes.set_title(title, loc="left")
             axes.set_xlabel("time of the natural-gradient flow")
             axes.set_ylim(0, 1)
-        panels[0].set_ylabel("mean stated confidence")
-        handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside right center", frameon=False, title="chance of yes")
+            axes.set_ylabel("mean stated confidence")
+            axes.label_outer()
+        legend_below(figure, title="chance of yes")
     return figure
 
 
@@ -48,8 +47,7 @@ def rejection_figure(data: xr.Dataset) -> Figure:
         data: ``log_not_ahead``, ``log_behind``, ``log_bound``, ``log_plain_bound`` (natural logarithms) with dims better, tau.
     """
     with matplotlib.rc_context(RC):
-        figure = Figure(figsize=(7.2, 2.7), layout="constrained")
-        panels = np.atleast_1d(figure.subplots(1, len(data.better), sharey=True))
+        figure, panels = row_figure(len(data.better), 2.5)
         lines = (
             ("log_plain_bound", r"$e^{-\tau(p_1-p_2)^2/2}$"),
             ("log_bound", r"$M^\tau$, best exponential bound"),
@@ -64,8 +62,9 @@ def rejection_figure(data: xr.Dataset) -> Figure:
             axes.set_xlabel(r"tokens seen $\tau$")
             axes.set_yscale("log")
             axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-        panels[0].set_ylabel("probability")
-        panels[0].legend(loc="lower left", framealpha=0.9, edgecolor="none")
+            axes.set_ylabel("probability")
+            axes.label_outer()
+        legend_below(figure)
     return figure
 
 
@@ -76,8 +75,7 @@ def majority_figure(data: xr.Dataset) -> Figure:
         data: ``factor`` with dims verifier, n; the coordinate ``verifier`` holds texts.
     """
     with matplotlib.rc_context(RC):
-        figure = Figure(figsize=(5.2, 2.9), layout="constrained")
-        axes = figure.subplots()
+        figure, (axes,) = row_figure(1, 2.6, width=4.4)
         tidy(axes)
         axes.axhline(0.0, color="black", linewidth=0.8)
         for i, name in enumerate(data.verifier.values):
@@ -92,7 +90,7 @@ def majority_figure(data: xr.Dataset) -> Figure:
         axes.set_ylim(-1.05, 1.05)
         axes.set_xlabel("number of verifiers $n$ (odd)")
         axes.set_ylabel("gradient factor $1-r_0-r_1$")
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside right center", frameon=False, title="$r_0,\\ r_1$ of one")
+        legend_below(figure, title="$r_0,\\ r_1$ of one")
     return figure
 
 
@@ -104,9 +102,7 @@ def curves_figure(data: xr.Dataset) -> Figure:
             with dims log, predictor, round.
     """
     with matplotlib.rc_context(RC):
-        n = len(data.log)
-        figure = Figure(figsize=(7.2, 2.9), layout="constrained")
-        panels = np.atleast_1d(figure.subplots(1, n, sharey=True))
+        figure, panels = row_figure(len(data.log), 2.5)
         for axes, log, letter in zip(panels, data.log.values, "abcdef", strict=False):
             tidy(axes)
             part = data.sel(log=log)
@@ -118,7 +114,7 @@ def curves_figure(data: xr.Dataset) -> Figure:
                           label=str(name))  # fmt: skip
             axes.set_title(f"({letter}) {log}", loc="left")
             axes.set_xlabel("round $t$")
-        panels[0].set_ylabel("accuracy if submitted then")
-        handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+            axes.set_ylabel("accuracy if submitted then")
+            axes.label_outer()
+        legend_below(figure, most=3)
     return figure

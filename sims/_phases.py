@@ -11,7 +11,7 @@ from matplotlib.colors import FuncNorm
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from dstheory.plots.style import DASHES, PALETTE, RC
+from dstheory.plots.style import DASHES, PALETTE, RC, in_column, row_figure
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -28,8 +28,7 @@ def decision_share_figure(data: xr.Dataset) -> Figure:
         data: ``share`` and ``gain`` with dims reference, beta, weighted_length.
     """
     with matplotlib.rc_context(RC):
-        figure = Figure(figsize=(7.2, 3.3), layout="constrained")
-        panels = np.atleast_1d(figure.subplots(1, len(data.reference), sharex=True, sharey=True))
+        figure, panels = row_figure(len(data.reference), 3.3, column=2.3)
         for axes, name, letter in zip(panels, data.reference.values, "abcd", strict=False):
             part = data.sel(reference=name)
             axes.set_xscale("log", base=2)  # before the contours, whose labels are placed on the scale that they find
@@ -42,8 +41,9 @@ def decision_share_figure(data: xr.Dataset) -> Figure:
             axes.set_ylim(float(part.beta[0]), float(part.beta[-1]))
             axes.set_title(f"({letter}) {name}", loc="left")
             axes.set_xlabel(r"weighted length $w_s=l_s^\lambda$")
-        panels[0].set_ylabel(r"strength of the penalty $\beta$")
-        figure.colorbar(shade, ax=list(panels), label="decisions' share of the accuracy gain", pad=0.01)
+            axes.set_ylabel(r"strength of the penalty $\beta$")
+            axes.label_outer()
+        figure.colorbar(shade, ax=panels, label="decisions' share of the accuracy gain", pad=0.01)
     return figure
 
 
@@ -54,8 +54,7 @@ def reflection_gain_figure(data: xr.Dataset) -> Figure:
         data: ``gain`` with dims p, b, a.
     """
     with matplotlib.rc_context(RC):
-        figure = Figure(figsize=(7.2, 2.55), layout="constrained")
-        panels = np.atleast_1d(figure.subplots(1, len(data.p), sharey=True))
+        figure, panels = row_figure(len(data.p), 2.55, column=2.2)
         for axes, p, letter in zip(panels, data.p.values, "abcd", strict=False):
             part = data.gain.sel(p=p)
             shade = _field(axes, part, norm=_signed_roots(1.0), cmap=_DIVERGING)
@@ -67,8 +66,7 @@ def reflection_gain_figure(data: xr.Dataset) -> Figure:
             axes.annotate("$a+b=1$", (0.5, 0.5), rotation=-45, rotation_mode="anchor", ha="center", va="bottom",
                           xytext=(1.5, 1.5), textcoords="offset points", fontsize=8, path_effects=_STROKE)  # fmt: skip
             axes.set_title(f"({letter}) $p={p:g}$", loc="left")
-        panels[0].set_ylabel("$b$ = P(resample | wrong)")
-        figure.colorbar(shade, ax=list(panels), label="Acc $-$ $p$, square-root scale", pad=0.01, shrink=0.88,
+        figure.colorbar(shade, ax=panels, label="Acc $-$ $p$, square-root scale", pad=0.01, shrink=0.88,
                         ticks=[-1, -0.5, -0.1, 0, 0.1, 0.5, 1])  # fmt: skip
     return figure
 
@@ -82,11 +80,9 @@ def sabotage_figure(data: xr.Dataset, *, gamma: float) -> Figure:
         gamma: the discount of ``slope`` and ``threshold``, named in their titles.
     """
     with matplotlib.rc_context(RC):
-        figure = Figure(figsize=(7.2, 3.45), layout="constrained")
-        first, second, third = panels = figure.subplots(1, 3, sharey=True)
-        for axes in panels:
+        figure, (first, second, third) = row_figure(3, 3.45, column=2.2)
+        for axes in figure.axes:
             _unit_square(axes)
-        first.set_ylabel("$b$ = P(resample | wrong)")
         top = float(np.abs(data.slope).max())
         shade = _field(first, data.slope, norm=_signed_roots(top), cmap=_DIVERGING)
         near = data.boundary.sel(gamma=gamma)
@@ -94,8 +90,9 @@ def sabotage_figure(data: xr.Dataset, *, gamma: float) -> Figure:
         _say(first, 0.4, 0.8, "being wrong pays:\n$p$ is pushed down")
         _say(first, 0.6, 0.2, "being right pays:\n$p$ is pushed up")
         first.set_title(rf"(a) gradient, $\gamma={gamma:g}$", loc="left")
-        bar = figure.colorbar(shade, ax=list(panels), location="bottom", shrink=0.32, anchor=(0.0, 1.0), aspect=18, pad=0.03,
-                              ticks=[tick for tick in (-2, -0.5, 0, 0.5, 2) if abs(tick) <= top])  # fmt: skip
+        ticks = [tick for tick in (-2, -0.5, 0, 0.5, 2) if abs(tick) <= top]
+        bar = figure.colorbar(shade, ax=[first, second, third], location="right" if in_column() else "bottom", shrink=0.32,
+                              anchor=(0.0, 1.0), aspect=18, pad=0.03, ticks=ticks)  # fmt: skip
         bar.set_label(r"(a) $\partial V/\partial\theta_s$, square-root scale")
 
         for i, g in enumerate(data.gamma.values):
@@ -120,7 +117,7 @@ def _signed_roots(top: float) -> FuncNorm:
 
 def _crossings(share: xr.DataArray, levels: list[float]) -> list[tuple[float, float]]:
     """Return where each level is last crossed at a strong penalty: there the lines stand apart."""
-    row = share.sel(beta=4.0, method="nearest")
+    row = share.sel(beta=2.5, method="nearest")
     found = []
     for level in levels:
         below = np.flatnonzero(row.values[:-1] < level)
@@ -178,3 +175,5 @@ def _unit_square(axes: Axes) -> None:
     axes.set_xticks(ticks, ["0", "", "0.5", "", "1"])
     axes.set_yticks(ticks, ["0", "", "0.5", "", "1"])
     axes.set_xlabel("$a$ = P(stop | correct)")
+    axes.set_ylabel("$b$ = P(resample | wrong)")
+    axes.label_outer()

@@ -21,16 +21,16 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import numpy as np
-from matplotlib.figure import Figure
 
 from dstheory import Policy, TwoStageMDP, solve
 from dstheory.dynamics import SGD, Adam, Optimizer, train
 from dstheory.experiments import Findings
 from dstheory.objectives import SFT, ExpertChain
-from dstheory.plots.style import DASHES, PALETTE, RC, tidy
+from dstheory.plots.style import DASHES, PALETTE, RC, legend_below, row_figure, tidy
 
 if TYPE_CHECKING:
     import xarray as xr
+    from matplotlib.figure import Figure
 
     from dstheory.checks import Floats
 
@@ -111,8 +111,7 @@ def decision_speed_figure(data: xr.Dataset) -> Figure:
         data: ``steps`` with dims reduction, optimizer, length_weight; NaN where the decision did not get there.
     """
     with matplotlib.rc_context(RC):
-        figure = Figure(figsize=(7.2, 2.9), layout="constrained")
-        panels = figure.subplots(1, len(data.reduction), sharey=True, squeeze=False)[0]
+        figure, panels = row_figure(len(data.reduction), 2.6, column=2.0)
         for axes, reduction, letter in zip(panels, data.reduction.values, "abcd", strict=False):
             for i, name in enumerate(data.optimizer.values):
                 steps = data.steps.sel(reduction=reduction, optimizer=name)
@@ -123,10 +122,11 @@ def decision_speed_figure(data: xr.Dataset) -> Figure:
                 )  # fmt: skip
             axes.set_yscale("log")
             axes.set_xlabel(r"length weight $\lambda$")
+            axes.set_ylabel(data.steps.attrs.get("long_name", "steps"))
             axes.set_title(f"({letter}) {reduction}", loc="left")
+            axes.label_outer()
             tidy(axes)
         low, high = np.log10([np.nanmin(data.steps), np.nanmax(data.steps)])
         panels[0].set_ylim(10 ** np.floor(low), 10 ** np.ceil(high))  # whole decades, whose ends are labelled
-        panels[0].set_ylabel(data.steps.attrs.get("long_name", "steps"))
-        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+        legend_below(figure, most=3)
     return figure

@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 from numpy.typing import ArrayLike
 
-from dstheory.plots.style import DASHES, PALETTE, RC, tidy
+from dstheory.plots.style import DASHES, PALETTE, RC, in_column, row_figure, tidy
 from dstheory.tokens import Factored, TokenChain, TokenPolicy, token_kl, token_reward, token_sft
 
 if TYPE_CHECKING:
     import xarray as xr
+    from matplotlib.figure import Figure
 
 NAME = "energy-against-length"
 CLAIMS = ("B5", "B5-loose", "C4", "D3", "D3-resample", "D3-loose")
@@ -108,14 +108,16 @@ def energy_figure(data: xr.Dataset, *, fit_from: float = 1.0) -> Figure:
         ValueError: an energy that is zero, negative or infinite: it has no place on a logarithmic axis.
     """
     with matplotlib.rc_context(RC):
-        # The width of one column: type is at the size at which it will be read.
-        figure = Figure(figsize=(3.5, 4.9), layout="constrained")
-        panels = figure.subplots(2, 1, sharex=True)
+        figure, panels = row_figure(2, 3.0, column=2.4)
+        low, high = float(data.energy.min()), float(data.energy.max())
+        # Curves start together at the left and fan out to the right: the legend has the room above their start.
+        panels[0].set_ylim(low / 1.5, high * (high / low) ** 0.45)
         for axes, stage, letter in zip(panels, _STAGES, "ab", strict=True):
             _curves(axes, data.energy.sel(stage=stage), fit_from)
             axes.set_title(f"({letter}) {_STAGES[stage]}", loc="left")
-            axes.set_ylabel(rf"Fisher energy $e_{stage[0]}$")
-        panels[-1].set_xlabel("tokens per answer $L$")
+            axes.set_ylabel(rf"Fisher energy $e_{stage[0]}$" if in_column() else "Fisher energy")
+            axes.set_xlabel("tokens per answer $L$")
+            axes.label_outer()
     return figure
 
 
@@ -135,9 +137,6 @@ def _curves(axes: Axes, energy: xr.DataArray, fit_from: float) -> None:
     axes.xaxis.set_major_formatter(ScalarFormatter())
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_minor_locator(LogLocator(subs=[]))
-    # Curves start together at the left and fan out to the right: the legend has the room above their start.
-    low, high = axes.get_ylim()
-    axes.set_ylim(low, high * (high / low) ** 0.3)
     over = f", fitted over $L \\geq {fit_from:g}$" if fit_from > length.min() else ""
     legend = axes.legend(
         loc="upper left", frameon=False, title=f"slope{over}", handlelength=2.6, borderaxespad=0.2, labelspacing=0.3

@@ -22,7 +22,7 @@ from matplotlib.ticker import LogLocator
 from dstheory import Policy, TwoStageMDP, solve
 from dstheory.dynamics import TrainResult
 from dstheory.experiments import Findings
-from dstheory.plots.style import DASHES, PALETTE, RC, tidy
+from dstheory.plots.style import DASHES, PALETTE, RC, figure_size, in_column, legend_below, tidy
 
 from ._mechanisms import Mechanism, length_weight_mechanisms, settle
 
@@ -178,9 +178,10 @@ def mechanisms_figure(data: xr.Dataset, titles: Sequence[str], *, budget: int, e
         expert: the demonstrator's b, marked in every panel.
     """
     with matplotlib.rc_context(RC):
-        rows = -(-len(titles) // 4)
-        figure = Figure(figsize=(7.2, 2.0 * rows + 0.6), layout="constrained")
-        grid = figure.subplots(rows, 4, sharex=True, sharey=True, squeeze=False)
+        columns = 2 if in_column() else 4
+        rows = -(-len(titles) // columns)
+        figure = Figure(figsize=figure_size(7.2, (1.75 if in_column() else 2.0) * rows + 0.4), layout="constrained")
+        grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
         for i, (axes, title) in enumerate(zip(grid.flat, titles, strict=False)):
             _panel(axes, data.isel(mechanism=i), budget, expert)
             axes.set_title(f"({chr(ord('a') + i)}) {title}", loc="left")
@@ -190,7 +191,7 @@ def mechanisms_figure(data: xr.Dataset, titles: Sequence[str], *, budget: int, e
             axes.set_xlabel("step")
         for axes in grid[:, 0]:
             axes.set_ylabel("$b$ = P(resample | wrong)")
-        figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=5, frameon=False)
+        legend_below(figure, most=5)
     return figure
 
 
@@ -208,7 +209,7 @@ def _panel(axes: Axes, data: xr.Dataset, budget: int, expert: float) -> None:
     now, finally_ = (round(float(part[0] - part[-1]), 2) + 0.0 for part in (data.b.sel(step=budget), data.end))
     said = f"$b(\\lambda{{=}}0) - b(\\lambda{{=}}1)$\nstep {budget}: {now:.2f}\nafter long training: {finally_:.2f}"
     high = float(late.b.isel(step=-1).max()) < 0.6  # where the curves leave room
-    axes.text(0.97, 0.86 if high else 0.06, said, transform=axes.transAxes,
-              ha="right", va="top" if high else "bottom", fontsize=7,
+    axes.text(0.97, 0.86 if high else 0.02, said, transform=axes.transAxes,
+              ha="right", va="top" if high else "bottom", fontsize=6.5,
               bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.0})  # fmt: skip
     tidy(axes)

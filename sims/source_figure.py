@@ -29,7 +29,7 @@ from dstheory import Policy, TwoStageMDP, solve
 from dstheory.dynamics import SGD, train
 from dstheory.experiments import Findings
 from dstheory.objectives import Reinforce, ReverseKLDirect
-from dstheory.plots.style import DASHES, PALETTE, RC, tidy
+from dstheory.plots.style import DASHES, PALETTE, RC, figure_size, in_column, legend_below, tidy
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -181,20 +181,20 @@ def source_figure(data: xr.Dataset) -> Figure:
     """
     with matplotlib.rc_context(RC):
         kinds = [str(kind) for kind in data.reward.values]
-        figure = Figure(figsize=(7.2, 3.75 * len(kinds) + 0.3), layout="constrained")
+        figure = Figure(figsize=figure_size(7.2, (4.2 if in_column() else 3.75) * len(kinds)), layout="constrained")
         blocks = figure.subfigures(len(kinds), 1, squeeze=False, hspace=0.04)[:, 0]
         for i, (kind, block) in enumerate(zip(kinds, blocks, strict=True)):
             block.suptitle(f"({chr(ord('A') + i)}) {kind}", fontsize=10, x=0.01, ha="left")
             _six_panels(block, data.sel(reward=kind))
-        axes = blocks[0].axes[0]
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
+        legend_below(figure)
     return figure
 
 
 def _six_panels(block: SubFigure, data: xr.Dataset) -> None:
-    grid = block.subplots(2, 3, sharex=True, sharey="row")
-    for j, ((logit, symbol), (name, label)) in enumerate(zip(_LOGITS.items(), _CHANCES.items(), strict=True)):
-        above, below = grid[0, j], grid[1, j]
+    narrow = in_column()
+    grid = block.subplots(*((3, 2) if narrow else (2, 3)), sharex=True, sharey="col" if narrow else "row")
+    pairs = grid if narrow else grid.T
+    for (above, below), (logit, symbol), (name, label) in zip(pairs, _LOGITS.items(), _CHANCES.items(), strict=True):
         above.axhline(0.0, color="0.3", linewidth=0.8)
         for k, (variable, title) in enumerate(
             (("reward_gradient", "gradient of the reward"), ("penalty_gradient", "of the KL penalty"))
@@ -203,15 +203,18 @@ def _six_panels(block: SubFigure, data: xr.Dataset) -> None:
             above.plot(data.step, data[variable].sel(logit=logit), color=colour, linestyle=DASHES[k], linewidth=1.3, label=title)
         below.plot(data.step, data[name], color=PALETTE[2])
         above.set_title(f"gradient on {symbol}")
-        below.set_title(label)
+        below.set_title(label, **({"loc": "right", "fontsize": 8} if narrow else {}))
         below.set_ylim(0.45, 1.02)
-        below.set_xlabel("step")
         below.xaxis.set_major_locator(MaxNLocator(2))
         for axes in (above, below):
             axes.margins(x=0)
+            axes.tick_params(axis="y", labelsize=7.5)
             tidy(axes)
-    grid[0, 0].set_ylabel("gradient\n(linear below 0.01)")
+    for axes in grid[-1]:
+        axes.set_xlabel("step")
     grid[0, 0].set_yscale("symlog", linthresh=0.01)  # the gradients differ by orders of magnitude, and their signs matter
     grid[0, 0].set_ylim(-1.0, 1.0)
     grid[0, 0].set_yticks([-1, -0.1, -0.01, 0, 0.01, 0.1, 1])
-    grid[1, 0].set_ylabel("probability")
+    pairs[1 if narrow else 0][0].set_ylabel("gradient\n(linear below 0.01)")
+    if not narrow:  # there the titles say it
+        grid[1, 0].set_ylabel("probability")

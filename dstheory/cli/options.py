@@ -136,6 +136,11 @@ def formats_asked() -> tuple[str, ...]:
     return tuple(click.get_current_context().meta.get(_FIGURES, {}).get("figure_format", ()))
 
 
+def width_asked() -> str:
+    """Return the width that the command line asks to draw for, "text" or "column"."""
+    return str(click.get_current_context().meta.get(_FIGURES, {}).get("width", "text"))
+
+
 @contextmanager
 def figures_as_asked() -> Iterator[None]:
     """Draw and write figures as the options of the running command say."""
@@ -143,8 +148,7 @@ def figures_as_asked() -> Iterator[None]:
     from dstheory.plots.style import drawn_for
 
     ctx = click.get_current_context()
-    width = ctx.meta.get(_FIGURES, {}).get("width", "text")
-    with waiting("drawing", quiet=bool(ctx.params.get("as_json"))), drawn_for(width, formats_asked()):
+    with waiting("drawing", quiet=bool(ctx.params.get("as_json"))), drawn_for(width_asked(), formats_asked()):
         yield
 
 

@@ -14,7 +14,7 @@ import click
 
 from dstheory.cli import completion
 from dstheory.cli.echo import json_option, say
-from dstheory.cli.options import format_option, formats_asked, processes
+from dstheory.cli.options import drawing_options, formats_asked, processes, width_asked
 from dstheory.texts import printable
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ Examples:
     "--out", type=click.Path(path_type=Path), default=Path("results/reproduce"), show_default=True, metavar="DIR",
     help="Each experiment gets its own directory below this one.",
 )  # fmt: skip
-@format_option("Format of the figures (repeatable); default png and svg.")
+@drawing_options("Format of the figures (repeatable); default png and svg.")
 @click.option("--overwrite", is_flag=True, help="Replace earlier results.")
 @json_option
 def command(
@@ -85,6 +85,7 @@ def command(
             quick=quick,
             overwrite=overwrite,
             data=data,
+            width=width_asked(),
             formats=formats_asked(),
             command=["dstheory", *sys.argv[1:]],
         )

@@ -278,7 +278,7 @@ def _draw(found: _Found, asked: _Asked, options: dict[str, Any], prompts: int, b
     """Draw the responses that a batch needs, for several group sizes, and return where the figure is."""
     from dstheory.cli.show import progress_bar
     from dstheory.noise import signal
-    from dstheory.plots.signal import signal_figure
+    from dstheory.plots.comparison import signal_figure
 
     curves = {}
     # Single responses have no group size: drawn where they are asked for by name.

@@ -59,6 +59,7 @@ def run_experiment(
     quick: bool = False,
     overwrite: bool = False,
     data: Path | None = None,
+    width: str = "text",
     formats: Sequence[str] = (),
     command: Sequence[str] = (),
     progress: Callable[[float], None] | None = None,
@@ -71,6 +72,7 @@ def run_experiment(
         quick: the small version.
         overwrite: whether earlier results may be replaced.
         data: folder with what the experiment reads, handed on to those whose ``run`` has an argument of that name.
+        width: that figures are drawn for, "text" or "column" of a paper.
         formats: of the figures: "png", "svg", "pdf"; none for png and svg.
         command: what the manifest gives as the command line.
         progress: called with the part that is done, from 0 to 1.
@@ -91,8 +93,8 @@ def run_experiment(
             run = load(experiment.path).run
             extra = {"data": data} if "data" in inspect.signature(run).parameters else {}
             report = None if progress is None else lambda done, total: progress(done / total)
-            found = Findings(*run(quick=quick, progress=report, **extra))
-            with drawn_for("text", tuple(formats)):
+            with drawn_for(width, tuple(formats)):
+                found = Findings(*run(quick=quick, progress=report, **extra))
                 for stem, figure in found.figures.items():
                     save_figure(figure, directory / stem)
             for stem, table in found.tables.items():
@@ -155,7 +157,7 @@ def run_experiments(
         jobs: how many processes; with 1 all run here.
         progress: called with a name and the part done.
         finished: called with each result as it comes.
-        settings: as of :func:`run_experiment`: quick, overwrite, data, formats, command.
+        settings: as of :func:`run_experiment`: quick, overwrite, data, width, formats, command.
 
     Returns:
         The results, in the order of ``experiments``.

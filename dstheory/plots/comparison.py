@@ -1,23 +1,27 @@
-"""The figure of `dstheory attribute --all`: where each objective's energy goes, and where its gradient points."""
+"""Figures that compare objectives: where energy goes and gradients point, and how many responses a batch needs.
+
+They are those of `dstheory attribute --all` and `dstheory signal`.
+"""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter
 
 from dstheory.checks import Floats
-from dstheory.plots.style import PALETTE, RC, STAGES, figure_size, in_column, tidy
+from dstheory.plots.style import DASHES, MARKERS, PALETTE, RC, STAGES, beside, entitle, figure_size, in_column, legend_below, tidy
 from dstheory.texts import figure_text
 
 if TYPE_CHECKING:
     from dstheory.comparison import ObjectiveRow
+    from dstheory.noise import Signal
 
 
 def comparison_figure(rows: Sequence[ObjectiveRow], *, longer: float, title: str = "") -> Figure:
@@ -29,9 +33,9 @@ def comparison_figure(rows: Sequence[ObjectiveRow], *, longer: float, title: str
         title: over the whole figure.
     """
     with matplotlib.rc_context(RC):
-        height = 1.5 + 0.2 * len(rows)
+        height = 1.2 + 0.2 * len(rows)
         figure = Figure(figsize=figure_size(7.2, 2 * height if in_column() else height), layout="constrained")
-        left, right = figure.subplots(*((2, 1) if in_column() else (1, 2)), sharey=True)
+        left, right = figure.subplots(*beside(2), sharey=True)
         heights = _heights(rows)
         _shares(left, rows, heights, longer)
         _tilts(right, rows, heights)
@@ -44,11 +48,9 @@ def comparison_figure(rows: Sequence[ObjectiveRow], *, longer: float, title: str
             for above, below, one, two in zip(heights[:-1], heights[1:], rows[:-1], rows[1:], strict=True):
                 if one.family != two.family:
                     axes.axhline((above + below) / 2, color="0.7", linewidth=0.6)
-        handles = [h for axes in (left, right) for h in axes.get_legend_handles_labels()[0]]
-        figure.legend(handles=handles, loc="outside lower center", ncols=1 if in_column() else 3, frameon=False)
+        legend_below(figure)
         name = f"{figure_text(title)}: " if title else ""
-        between = "\n" if in_column() else " "
-        figure.suptitle(f"{name}bold: one coefficient for both stages;{between}italic: two, or not compared", fontsize=9)
+        entitle(figure, f"{name}bold: one coefficient for both stages; italic: two, or not compared")
     return figure
 
 
@@ -89,3 +91,52 @@ def _tilts(axes: Axes, rows: Sequence[ObjectiveRow], heights: Floats) -> None:
     axes.set_xlabel("angle to accuracy's gradient (°)" if in_column() else "angle to the accuracy's gradient (degrees)")
     axes.tick_params(labelleft=in_column())
     tidy(axes)
+
+
+def signal_figure(found: Mapping[str, Sequence[Signal]], *, title: str = "") -> Figure:
+    """Draw, objective by objective, the responses for a signal-to-noise ratio of 1, stage by stage, and the share of dead groups.
+
+    The ratio is taken to grow like the root of the number of responses, from the batch that was computed.
+
+    Args:
+        found: signals of one objective, group size by group size; those of single responses are drawn as a level.
+        title: over the whole figure.
+    """
+    with matplotlib.rc_context(RC):
+        figure = Figure(figsize=figure_size(7.2, 7.0 if in_column() else 3.0), layout="constrained")
+        panels = figure.subplots(*beside(3))
+        for i, (name, several) in enumerate(found.items()):
+            sizes = np.array([one.group_size for one in several])
+            look = {"color": PALETTE[i % len(PALETTE)], "linestyle": DASHES[i // len(PALETTE) % len(DASHES)]}
+            label, marker = figure_text(name), MARKERS[i % len(MARKERS)]
+            apart = 2 ** (min(0.12, 0.6 / len(found)) * (i - (len(found) - 1) / 2))  # else equal numbers would hide each other
+            for axes, stage in zip(panels, ("sample", "decide"), strict=False):
+                ratios = np.array([getattr(one, stage).ratio for one in several])
+                drawn = np.array([one.prompts * one.group_size for one in several])
+                needed = np.divide(drawn, ratios**2, out=np.full(len(ratios), np.nan), where=(ratios > 0) & np.isfinite(ratios))
+                if sizes.max() == 1:
+                    axes.axhline(needed[0], label=label, **look)
+                else:
+                    axes.plot(sizes * apart, needed, marker=marker, markersize=3.5, clip_on=False, label=label, **look)
+            if sizes.max() > 1:
+                panels[2].plot(sizes * apart, [one.dead for one in several], marker=marker, markersize=3.5, **look)
+        for axes, what in zip(panels, ("sampling", "decisions", "dead groups"), strict=True):
+            axes.set_title(what)
+            axes.set_ylabel("share of groups" if axes is panels[2] else "responses for a ratio of 1")
+            axes.set_xscale("log", base=2)
+            axes.xaxis.set_major_formatter("{x:g}")  # counts, not powers
+            axes.set_xlabel("responses per prompt")
+            tidy(axes)
+        for axes in panels[:2]:
+            if any((np.asarray(line.get_ydata(), dtype=np.float64) > 0).any() for line in axes.get_lines()):
+                axes.set_yscale("log")
+                axes.yaxis.set_major_formatter("{x:g}")
+                axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))  # 0.2, not 2 x 10 to the power of -1
+                axes.yaxis.set_minor_formatter(NullFormatter())
+        limits = [axes.get_ylim() for axes in panels[:2]]
+        for axes in panels[:2]:  # one scale, as the two are compared
+            axes.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
+        panels[2].set_ylim(-0.03, 1.03)
+        legend_below(figure)
+        entitle(figure, figure_text(title))
+    return figure

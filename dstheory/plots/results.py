@@ -20,7 +20,7 @@ from dstheory.dynamics.soft_optimum import Optimum
 from dstheory.dynamics.training import TrainResult
 from dstheory.errors import DSTheoryError
 from dstheory.plots.anatomy import anatomy_figure
-from dstheory.plots.style import DASHES, MARKERS, PALETTE, RATES, RC, STAGES, figure_size, tidy
+from dstheory.plots.style import DASHES, MARKERS, PALETTE, RATES, RC, STAGES, entitle, figure_size, legend_below, tidy
 from dstheory.readers.arrays import LabelledArrays
 from dstheory.texts import figure_text
 
@@ -88,7 +88,8 @@ def training_figure(result: TrainResult, *, title: str = "") -> Figure:
         axes.set_ylim(-0.04, 1.05)
         axes.margins(x=0.01)
         tidy(axes)
-        _legend_below(figure, axes, title)
+        legend_below(figure)
+        entitle(figure, figure_text(title))
     return figure
 
 
@@ -103,7 +104,8 @@ def attribution_figure(found: Mapping[str, Attribution], *, title: str = "") -> 
             axes.set_xlabel(unit)
             axes.tick_params(axis="x", labelsize=7)  # five decades beside each other in half a column
         panels[1].tick_params(labelleft=False)
-        _legend_below(figure, panels[0], title)
+        legend_below(figure)
+        entitle(figure, figure_text(title))
     return figure
 
 
@@ -150,7 +152,9 @@ def rates_figure(found: Mapping[str, Mapping[str, float]], *, title: str = "") -
         axes.set_ylabel("probability")
         axes.set_ylim(-0.04, 1.05)
         tidy(axes)
-        _legend_below(figure, axes, title, alone=len(found) > 1)
+        if len(found) > 1:
+            legend_below(figure)
+        entitle(figure, figure_text(title))
     return figure
 
 
@@ -186,7 +190,8 @@ def sweep_figure(data: LabelledArrays, *, title: str = "") -> Figure:
         axes.set_ylabel("probability")
         axes.set_ylim(-0.04, 1.05)
         tidy(axes)
-        _legend_below(figure, axes, title)
+        legend_below(figure)
+        entitle(figure, figure_text(title))
     return figure
 
 
@@ -194,14 +199,3 @@ def _at_the_end(data: LabelledArrays, name: str, dims: Sequence[str]) -> Floats:
     after = f"{name}_after"
     table = np.asarray(data[after if after in data.variables else name], dtype=np.float64)
     return table if table.ndim == len(dims) else table[..., -1]
-
-
-def _legend_below(figure: Figure, axes: Axes, title: str, *, alone: bool = True) -> None:
-    handles, labels = axes.get_legend_handles_labels() if alone else ([], [])
-    longest = max(map(len, labels), default=1)
-    columns = max(1, min(len(labels), int(figure.get_figwidth() / (0.45 + 0.06 * longest))))
-    figure.set_figheight(figure.get_figheight() + 0.17 * (-(-len(labels) // columns)))
-    if labels:
-        figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
-    if title:
-        figure.suptitle(figure_text(title), fontsize=9)

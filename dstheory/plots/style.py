@@ -1,13 +1,27 @@
-"""One look for all figures: colours that survive colour blindness and grey print, sizes for a paper's page."""
+"""One look for all figures, their panels and their files.
+
+Colours survive colour blindness and grey print; sizes are those of a paper's page; the same figure gives the same bytes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
+from math import lcm
+from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
+import matplotlib
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from dstheory.texts import figure_text
 
 # Okabe and Ito (2008): distinguishable with every common form of colour blindness.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -31,14 +45,18 @@ RC: Any = {
     "mathtext.fontset": "cm",
     "text.usetex": False,  # whatever the user's settings: labels are texts of others and no TeX
 }
+_PAGE_WIDTH = 3.6  # inches: 346 pixels of a browser, so that text of 8.5 points is 11 pixels high on a telephone
+_PAGE: Any = {**RC, "legend.fontsize": 8.5}
+_SAVED: dict[str, dict[str, Any]] = {
+    ".png": {"dpi": 200},
+    ".svg": {"metadata": {"Date": None}},
+    ".pdf": {"metadata": {"CreationDate": None}},
+}
 
-
-COLUMN = 3.4
-"""Inches of a column of a paper of two columns."""
+COLUMN, TEXT = 3.4, 7.2
+"""Inches of a column of a paper of two columns, and of its text."""
 
 _width: ContextVar[str] = ContextVar("width", default="text")
-
-
 _formats: ContextVar[tuple[str, ...]] = ContextVar("formats", default=("png", "svg"))
 
 
@@ -73,8 +91,166 @@ def figure_size(width: float, height: float) -> tuple[float, float]:
     return (min(width, COLUMN), height) if in_column() else (width, height)
 
 
+def beside(panels: int) -> tuple[int, int]:
+    """Return rows and columns of panels: beside each other in the text, below each other in a column."""
+    return (panels, 1) if in_column() else (1, panels)
+
+
+def row_figure(panels: int, height: float, *, width: float = TEXT, column: float | None = None) -> tuple[Figure, list[Axes]]:
+    """Return a figure of panels that share both scales, and the panels, see :func:`beside`; for :func:`legend_below`.
+
+    Args:
+        panels: how many.
+        height: in the text, in inches.
+        width: in the text.
+        column: height of each panel in a column; default that in the text.
+    """
+    size = (COLUMN, panels * (column or height)) if in_column() else (width, height)
+    figure = Figure(figsize=size, layout="constrained")
+    return figure, list(figure.subplots(*beside(panels), sharex=True, sharey=True, squeeze=False).flat)
+
+
+def legend_below(figure: Figure, *, title: str = "", most: int = 4) -> None:
+    """Put what has a label into one legend below the panels, each label once, and make the figure as much higher.
+
+    Args:
+        figure: with its panels drawn.
+        title: of the legend.
+        most: entries beside each other at most.
+    """
+    found = _labelled(figure.axes)
+    if not found:
+        return
+    longest = max(len(re.sub(r"\\[a-zA-Z]+|[${}_^]", "", label)) for label in found)
+    columns = max(1, min(most, len(found), int(figure.get_figwidth() / (0.45 + 0.058 * longest))))
+    lines = -(-len(found) // columns) + bool(title)
+    figure.set_figheight(figure.get_figheight() + 0.17 * lines)
+    figure.legend(
+        list(found.values()), list(found), loc="outside lower center", ncols=columns, frameon=False, title=title or None
+    )
+
+
+def _labelled(panels: Sequence[Axes]) -> dict[str, Artist]:
+    found: dict[str, Artist] = {}
+    for axes in panels:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            found.setdefault(label, handle)
+    return found
+
+
+def entitle(figure: Figure, title: str) -> None:
+    """Put a title over a figure, in as many lines as it needs there."""
+    if title:
+        figure.suptitle(_in_lines(title, figure.get_figwidth()), fontsize=9)
+
+
+def _in_lines(title: str, width: float) -> str:
+    """Break a title into as few lines as have room in so many inches, and these at about the same length."""
+    most = int(width / 0.073)  # letters
+    lines = wrap(title, most)
+    for letters in range(1, most):
+        even = wrap(title, letters, break_long_words=False)
+        if len(even) == len(lines) and max(map(len, even)) <= most:
+            return "\n".join(even)
+    return "\n".join(lines)
+
+
 def tidy(axes: Axes) -> None:
     """Remove what carries no data."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(visible=True, alpha=0.25, linewidth=0.6)
     axes.set_axisbelow(True)
+
+
+# -------- panels
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A part of a figure.
+
+    Attributes:
+        title: above it.
+        says: its numbers in words, for those who do not see it.
+        draw: draws into axes; what has a label gets into the legend of the figure.
+        height: of the axes, in inches.
+    """
+
+    title: str
+    says: str
+    draw: Callable[[Axes], None]
+    height: float = 2.3
+
+
+def panel_figure(panel: Panel) -> Figure:
+    """Return a figure of one panel, narrow enough for a telephone, with its legend below."""
+    with matplotlib.rc_context(_PAGE):
+        figure = Figure(figsize=(_PAGE_WIDTH, panel.height), layout="constrained")
+        axes = figure.subplots()
+        panel.draw(axes)
+        if len(_labelled([axes])) > 1:
+            legend_below(figure)
+    return figure
+
+
+def grid_figure(rows: Sequence[Sequence[Panel]], *, title: str = "") -> Figure:
+    """Return a figure of rows of panels with titles and one legend for all.
+
+    Args:
+        rows: the rows; those without panels are left out.
+        title: over the whole figure.
+    """
+    rows = [row for row in rows if row]
+    rows = [[panel] for row in rows for panel in row] if in_column() else rows
+    most = max(map(len, rows))
+    with matplotlib.rc_context(RC):
+        width = COLUMN if in_column() else max(3.8 if most == 1 else TEXT, 2.4 * most)
+        figure = Figure(figsize=(width, 0.4 + sum(max(panel.height for panel in row) for row in rows)), layout="constrained")
+        columns = lcm(*map(len, rows))
+        grid = figure.add_gridspec(len(rows), columns)
+        for i, row in enumerate(rows):
+            each = columns // len(row)
+            for j, panel in enumerate(row):
+                axes = figure.add_subplot(grid[i, j * each : (j + 1) * each])
+                panel.draw(axes)
+                axes.set_title(_in_lines(figure_text(panel.title), width / len(row) - 0.35))
+        legend_below(figure)
+        entitle(figure, figure_text(title))
+    return figure
+
+
+# -------- files
+
+
+def save_figure(figure: Figure, stem: Path) -> list[Path]:
+    """Write a file per format, by default ``stem.png`` and ``stem.svg``; without a date, so the same figure gives the same bytes.
+
+    Returns:
+        The paths written.
+    """
+    paths = [stem.with_suffix(f".{kind}") for kind in figure_formats()]
+    with matplotlib.rc_context(RC), one_warning_of_glyphs():
+        if (engine := figure.get_layout_engine()) is not None:
+            engine.execute(figure)  # once, for all files; with an engine every file would be laid out again
+            figure.set_layout_engine(None)
+        for path in paths:
+            figure.savefig(path, **_SAVED[path.suffix])
+    return paths
+
+
+@contextmanager
+def one_warning_of_glyphs() -> Iterator[None]:
+    """Say in one sentence which characters the font does not have, instead of one for each."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    missing: dict[str, None] = {}
+    for warning in caught:
+        found = re.match(r"Glyph (\d+) ", str(warning.message))
+        if found:
+            missing[chr(int(found[1]))] = None
+        else:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    if missing:
+        some = "".join(list(missing)[:10]) + ("..." if len(missing) > 10 else "")
+        warnings.warn(f"the font of the figures does not have {some}: boxes stand in their place", UserWarning, stacklevel=3)

@@ -12,7 +12,7 @@ from dstheory.anatomy import Episodes, survey
 from dstheory.anatomy.score_rule import FIELD, ScoreRule, judge_score
 from dstheory.cli.anatomy.document import document
 from dstheory.errors import RecordError
-from dstheory.plots.roc import roc_figure
+from dstheory.plots.anatomy import roc_figure
 
 PHI = NormalDist().cdf
 

@@ -14,7 +14,7 @@ from dstheory.anatomy import Episodes, generate_log, survey
 from dstheory.anatomy.generate import Cell
 from dstheory.plots import save_figure
 from dstheory.plots.anatomy import anatomy_figure, anatomy_panels, rounds_figure
-from dstheory.plots.panels import panel_figure
+from dstheory.plots.style import panel_figure
 
 PREDICTED = {"pooled": "predicted: one p (pooled)", "heterogeneous": "predicted: p varies (heterogeneous)"}
 

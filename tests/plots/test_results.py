@@ -9,15 +9,16 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from figure_words import word_faults
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from dstheory import Claim, Policy, Reinforce, TwoStageMDP, attribute, optimum, solve, train, verify
 from dstheory.errors import DSTheoryError
 from dstheory.plots import save_figure
+from dstheory.plots.comparison import signal_figure
 from dstheory.plots.results import attribution_figure, picture, rates_figure, sweep_figure
-from dstheory.plots.signal import signal_figure
-from dstheory.plots.style import COLUMN, drawn_for
+from dstheory.plots.style import COLUMN, Panel, drawn_for, grid_figure
 from dstheory.readers.arrays import LabelledArrays
 
 MDP, START = TwoStageMDP.minimal(gamma=0.9), Policy.minimal(p=0.3, a=0.7, b=0.4)
@@ -101,6 +102,23 @@ def test_group_sizes_are_written_as_counts() -> None:
     written = [tick.get_text() for tick in figure.axes[0].get_xticklabels()]
     assert {"4", "16"} <= set(written)
     assert not any("^" in text for text in written)
+
+
+def test_objectives_with_equal_numbers_do_not_hide_each_other() -> None:
+    one = SimpleNamespace(group_size=4, prompts=1, dead=0.5, sample=SimpleNamespace(ratio=1.0), decide=SimpleNamespace(ratio=2.0))
+    several = [one, SimpleNamespace(**vars(one) | {"group_size": 16})]
+    for axes in signal_figure({"grpo": several, "rloo": several}).axes:  # type: ignore[dict-item]
+        first, second = (line.get_xdata() for line in axes.get_lines())
+        assert (first < second).all()
+        np.testing.assert_allclose(np.sqrt(first * second), [4, 16])
+
+
+@pytest.mark.parametrize("width", ["text", "column"])
+def test_long_titles_of_panels_and_figures_are_broken_and_not_cut(width: str) -> None:
+    panel = Panel("correct answers per round: a-model-with-a-long-name-2024-07-18", "", lambda axes: None)
+    with drawn_for(width, ()):
+        figure = grid_figure([[panel, panel]], title="one_log_with_a_long_name.jsonl, another_log_with_a_long_name.jsonl, ...")
+    assert word_faults(figure) == []
 
 
 def test_in_a_column_no_text_is_cut_and_no_ticks_touch(results: dict[str, object]) -> None:

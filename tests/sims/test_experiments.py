@@ -8,10 +8,12 @@ import re
 from pathlib import Path
 
 import pytest
+from quick_experiments import quick
 
 from dstheory.errors import SkippedExperiment
 from dstheory.experiments import experiment_names, read_experiment
 from dstheory.experiments.running import load
+from dstheory.plots.style import COLUMN
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPERIMENTS = experiment_names()
@@ -44,6 +46,19 @@ def test_each_has_its_own_tests(name: str) -> None:
     stem = EXPERIMENTS[name].path.stem
     others = (path for path in (ROOT / "tests").rglob("test_*.py") if path != Path(__file__))
     assert any(re.search(rf"\b({name}|{stem})\b", path.read_text("utf-8")) for path in others)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name == "arithmetic" else ())  # ten seconds
+        for name, experiment in EXPERIMENTS.items()
+        if not experiment.needs
+    ],
+)
+def test_each_has_figures_for_a_column(name: str) -> None:
+    """No wider, and with words that neither its edge nor other words cut: see ``quick``."""
+    assert {figure.get_figwidth() for figure in quick(name, width="column").figures.values()} == {COLUMN}
 
 
 @pytest.mark.parametrize("path", sorted(EXPERIMENTS["arithmetic"].path.parent.glob("*.py")), ids=lambda path: path.stem)

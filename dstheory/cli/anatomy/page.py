@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from dstheory.anatomy.surveys import Survey
-    from dstheory.plots.panels import Panel
+    from dstheory.plots.style import Panel
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; max-width: 72rem; margin: 1.5rem auto }
@@ -177,7 +177,7 @@ def _plain(cell: str) -> str:
 
 
 def _figure(panel: Panel, prefix: str) -> str:
-    from dstheory.plots.panels import panel_figure
+    from dstheory.plots.style import panel_figure
 
     drawn = _svg(panel_figure(panel), prefix)
     drawn = drawn.replace("<svg ", f'<svg role="img" aria-label="{html_text(panel.says)}" ', 1)
@@ -188,8 +188,7 @@ def _svg(figure: Figure, prefix: str) -> str:
     """Return a figure as SVG; what it refers to gets a prefix, since two figures of one page must not share any id."""
     import matplotlib
 
-    from dstheory.plots.save import one_warning_of_glyphs
-    from dstheory.plots.style import RC
+    from dstheory.plots.style import RC, one_warning_of_glyphs
 
     with matplotlib.rc_context(RC), one_warning_of_glyphs():
         held = io.StringIO()

@@ -174,8 +174,7 @@ def _title(found: Survey) -> str:
 
 def _write(directory: Path, found: Survey, options: dict[str, Any], seconds: float) -> None:
     from dstheory.plots import save_figure
-    from dstheory.plots.anatomy import anatomy_figure, rounds_figure
-    from dstheory.plots.roc import roc_figure
+    from dstheory.plots.anatomy import anatomy_figure, roc_figure, rounds_figure
     from dstheory.readers import json_text, write_manifest
 
     with figures_as_asked():
@@ -193,8 +192,7 @@ def _write(directory: Path, found: Survey, options: dict[str, Any], seconds: flo
 
 def _write_report(path: Path, found: Survey, overwrite: bool) -> None:
     from dstheory.cli.anatomy.page import html_report
-    from dstheory.plots.anatomy import anatomy_panels
-    from dstheory.plots.roc import roc_panel
+    from dstheory.plots.anatomy import anatomy_panels, roc_panel
     from dstheory.readers import atomic_path
 
     panels = anatomy_panels(found)
