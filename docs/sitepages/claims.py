@@ -16,7 +16,7 @@ from dstheory.claims.reports import few, how, verdict_text
 from dstheory.claims.runner import Entry
 from dstheory.claims.sources import load_claims
 from dstheory.claims.verdicts import StepReport
-from dstheory.coq.general import numbers_only, own_theorems, theorems, words_only
+from dstheory.coq.general import General, numbers_only, own_theorems, theorems, words_only
 from dstheory.coq.record import confirmed, recorded
 from sitepages.text import ORPHAN, plain, source, table
 
@@ -94,7 +94,12 @@ def _general(claim: str) -> list[str]:
         return ["its own theorem is general: it is for all " + ", ".join(f"${latex(Symbol(x))}$" for x in own_theorems()[claim])]
     if claim in words_only():
         return [f"within its scope; the words of its steps argue the rest ({plain(words_only()[claim])})"]
-    return [f"[`{x.name}`]({place}) in `{x.file}.v`: {plain(x.general)}; assumes {plain(x.assumes)}" for x in own]
+    return [f"[`{x.name}`]({place}) in `{x.file}.v`: {plain(x.general)}; assumes {plain(x.assumes)}{_met(x)}" for x in own]
+
+
+def _met(theorem: General) -> str:
+    """Where the library shows that the theorem's hypotheses can be met."""
+    return f" (met in `{theorem.example_name}`: {plain(theorem.met_by)})" if theorem.example else ""
 
 
 def _kernel(info: Mapping[str, Any]) -> str:

@@ -22,6 +22,9 @@ class General:
         general: What it is general in.
         assumes: What it assumes.
         claims: Ids of the claims that it is the general form of.
+        example: The ``Example`` that meets its hypotheses and applies it, where it is not plain that they can be met; with its
+            file in front, ``File.name``, if that is another one.
+        met_by: What meets them there.
     """
 
     name: str
@@ -29,6 +32,18 @@ class General:
     general: str
     assumes: str
     claims: tuple[str, ...] = ()
+    example: str = ""
+    met_by: str = ""
+
+    @property
+    def example_file(self) -> str:
+        """The file of the example, without ``.v``."""
+        return self.example.rpartition(".")[0] or self.file
+
+    @property
+    def example_name(self) -> str:
+        """The name of the example in Coq."""
+        return self.example.rpartition(".")[2]
 
 
 @cache
@@ -71,11 +86,17 @@ def theorems() -> tuple[General, ...]:
     ['dilution', 'dilution_length', 'dilution_limit']
     """
     return tuple(
-        General(name, file, said["general"], said["assumes"], tuple(said.get("claims", ())))
+        General(name, file, said["general"], said["assumes"], tuple(said.get("claims", ())), *said.get("met", ()))
         for file, members in _table().items()
         if file not in ("numbers_only", "own", "words_only")
         for name, said in members.items()
     )
+
+
+def _names(file: str) -> list[str]:
+    """The theorems of a file and the examples in it."""
+    own = [item.name for item in theorems() if item.file == file]
+    return [*own, *(item.example_name for item in theorems() if item.example and item.example_file == file)]
 
 
 def write_library(directory: Path) -> list[str]:
@@ -89,10 +110,10 @@ def write_library(directory: Path) -> list[str]:
     for path in sorted(FOLDER.iterdir()):
         if path.suffix == ".v" or path.name in ("Makefile", "theorems.toml"):
             (target / path.name).write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
-    files = list(dict.fromkeys(item.file for item in theorems()))
+    files = list(dict.fromkeys([*(item.file for item in theorems()), *(item.example_file for item in theorems())]))
     lines = [f"From Kernel Require Import {' '.join(files)}."]
     for file in files:
-        own = ",\n  ".join(f"@{item.file}.{item.name}" for item in theorems() if item.file == file)
+        own = ",\n  ".join(f"@{file}.{name}" for name in _names(file))
         lines += [f"(* What all theorems of {file}.v together assume. *)", f"Definition {file}_theorems := (\n  {own})."]
         lines += [f"Print Assumptions {file}_theorems."]
     (target / "Assumptions.v").write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -1,7 +1,7 @@
 (* Without discount and cap: what the reward flow keeps, and how the number of turns and the outcome are related. *)
 From Coquelicot Require Import Coquelicot.
 Require Import Reals Lra Psatz Arith Lia.
-From Kernel Require Import Sums Policies Chain Accuracy Gradient.
+From Kernel Require Import Sums Policies Chain Accuracy Gradient Ascent.
 Open Scope R_scope.
 
 (* B6-conserved, any number of answers, any rewards of submitted answers: along the gradient flow of the value at g = 1 (by A2-n the
@@ -24,6 +24,20 @@ intros x _. evar_last.
   { unfold s, sigmoid. rewrite exp_Ropp. pose proof (exp_pos (tau x j)). field. lra. }
   set (e := exp (tau x j)) in *. set (a := s x j) in *. set (v := V x). set (p := pi x j). set (r := Rs j). set (m := N x).
   transitivity (m * p * a * (r - v) * ((1 + e) * (1 - a) - 1)); [ring | rewrite E; ring].
+Qed.
+
+Example conserved_met n Rs z0 tau0 : (0 < n)%nat -> exists z tau,
+  let pi t := softmax n (z t) in let s t y := sigmoid (tau t y) in let V t := value n (pi t) (s t) Rs (fun _ => 0) 1 in
+  let N t := turns n (pi t) (s t) 1 in forall j, (j < n)%nat -> z 0 j = z0 j /\ tau 0 j = tau0 j
+  /\ (forall t, is_derive (fun x => z x j) t (N t * (pi t j * (Q_answer (s t) Rs (fun _ => 0) 1 (V t) j - V t))))
+  /\ (forall t, is_derive (fun x => tau x j) t (N t * (pi t j * (s t j * (1 - s t j)) * (Rs j - 0 - 1 * V t))))
+  /\ forall t u, t < u -> tau t j + exp (tau t j) - z t j = tau u j + exp (tau u j) - z u j.
+Proof.
+intro N. destruct (tables_flow n Rs 1 N ltac:(lra) z0 tau0) as [z [tau [Z D]]]. exists z, tau. intros pi s V turns_at j Hj.
+destruct (Z j Hj) as [A B]. split; [exact A|]. split; [exact B|].
+assert (Dz : forall t, is_derive (fun x => z x j) t (turns_at t * (pi t j * (Q_answer (s t) Rs (fun _ => 0) 1 (V t) j - V t)))) by (intro; apply D, Hj).
+assert (Dt : forall t, is_derive (fun x => tau x j) t (turns_at t * (pi t j * (s t j * (1 - s t j)) * (Rs j - 0 - 1 * V t)))) by (intro; apply D, Hj).
+split; [exact Dz|]. split; [exact Dt|]. apply (conserved n z tau Rs turns_at j N Hj Dz Dt).
 Qed.
 
 (* B7: without a cap the number of turns is independent of the outcome: P(K = k + 1, right) = P(K = k + 1) Acc, any number of answers. *)

@@ -2,13 +2,74 @@
    ends with half of the gain, and without discount 1 - Acc behaves like 1/(2t). *)
 From Coquelicot Require Import Coquelicot.
 Require Import Reals Lra Psatz Arith Lia.
-From Kernel Require Import Sums Policies Chain Accuracy Gradient Minimal Ascent Optimum Share.
+From Kernel Require Import Sums Policies Picard Lipschitz Chain Accuracy Gradient Minimal Ascent Optimum Share.
 Open Scope R_scope.
 
 (* The three logits follow the gradient of the value. *)
 Definition ascends g (ts tC tW : R -> R) := forall t, 0 <= t ->
   is_derive ts t (Derive (fun x => V3 g x (tC t) (tW t)) (ts t)) /\ is_derive tC t (Derive (fun x => V3 g (ts t) x (tW t)) (tC t))
   /\ is_derive tW t (Derive (fun x => V3 g (ts t) (tC t) x) (tW t)).
+
+(* Such logits exist, from any start. *)
+Lemma speeds_bounded g p a b : 0 <= g <= 1 -> 0 < p < 1 -> 0 < a < 1 -> 0 < b < 1 ->
+  0 <= v_s g p a b <= 1 /\ 0 <= v_C g p a b <= 1 /\ 0 <= v_W g p a b <= 1.
+Proof.
+intros G P A B. destruct (D3_pos g p a b G P A B) as [D1 [D0 _]].
+assert (PA : 0 <= p * a) by (apply Rmult_le_pos; lra). assert (GB : 0 <= g * b <= b) by nra.
+assert (PB : 0 <= (1 - p) * b) by (apply Rmult_le_pos; lra). assert (PG : 0 <= p * (1 - g * (1 - a)) ) by (apply Rmult_le_pos; nra).
+assert (U : 0 <= (1 - p) * (1 - g * b) <= D3 g p a b).
+{ split; [apply Rmult_le_pos; lra|]. unfold D3. lra. }
+assert (K : 0 <= 1 - g * (p + (1 - p) * b) <= D3 g p a b).
+{ assert (p + (1 - p) * b <= 1) by nra. split; [nra|]. unfold D3. assert (0 <= g * (p * a)) by (apply Rmult_le_pos; lra). lra. }
+assert (C : 0 <= (1 - a) * (1 - g * (p + (1 - p) * b)) <= D3 g p a b) by (split; [apply Rmult_le_pos; lra | nra]).
+assert (W : 0 <= g * (1 - p) * b * (1 - b) <= D3 g p a b).
+{ split; [repeat apply Rmult_le_pos; lra|]. apply Rle_trans with ((1 - p) * (1 - g * b)); [|lra].
+  replace (g * (1 - p) * b * (1 - b)) with ((1 - p) * (g * b * (1 - b))) by ring. apply Rmult_le_compat_l; [lra | nra]. }
+assert (Q : forall x, 0 <= x <= D3 g p a b -> 0 <= p * a * x / D3 g p a b ^ 2 <= 1).
+{ intros x X. assert (0 < D3 g p a b ^ 2) by (apply pow_lt, D0). assert (0 <= p * a * x) by (apply Rmult_le_pos; lra).
+  split; [apply Rdiv_le_0_compat; lra|]. apply Rmult_le_reg_r with (D3 g p a b ^ 2); [lra|]. unfold Rdiv. rewrite Rmult_assoc, Rinv_l by lra.
+  assert (p * a * x <= D3 g p a b * D3 g p a b) by (apply Rmult_le_compat; lra). lra. }
+split; [|split].
+- replace (v_s g p a b) with (p * a * ((1 - p) * (1 - g * b)) / D3 g p a b ^ 2) by (unfold v_s; field; lra). apply Q, U.
+- replace (v_C g p a b) with (p * a * ((1 - a) * (1 - g * (p + (1 - p) * b))) / D3 g p a b ^ 2) by (unfold v_C; field; lra). apply Q, C.
+- replace (v_W g p a b) with (p * a * (g * (1 - p) * b * (1 - b)) / D3 g p a b ^ 2) by (unfold v_W; field; lra). apply Q, W.
+Qed.
+
+Theorem ascends_exists g s0 C0 W0 : 0 <= g <= 1 -> exists ts tC tW, ts 0 = s0 /\ tC 0 = C0 /\ tW 0 = W0 /\ ascends g ts tC tW.
+Proof.
+intro G. set (p (x : nat -> R) := sigmoid (x 0%nat)). set (a (x : nat -> R) := sigmoid (x 1%nat)). set (b (x : nat -> R) := sigmoid (x 2%nat)).
+set (F x i := match i with O => v_s g (p x) (a x) (b x) | S O => v_C g (p x) (a x) (b x) | _ => v_W g (p x) (a x) (b x) end).
+assert (I : forall x, 0 < p x < 1 /\ 0 < a x < 1 /\ 0 < b x < 1) by (intro; repeat split; apply sigmoid_in).
+assert (TP : tame 3 p) by (apply tame_sigmoid, tame_coordinate; lia). assert (TA : tame 3 a) by (apply tame_sigmoid, tame_coordinate; lia).
+assert (TB : tame 3 b) by (apply tame_sigmoid, tame_coordinate; lia). assert (K : forall c, tame 3 (fun _ => c)) by (intro; apply tame_const).
+assert (CP : tame 3 (fun x => 1 - p x)) by (apply tame_minus; [apply K | exact TP]).
+assert (CA : tame 3 (fun x => 1 - a x)) by (apply tame_minus; [apply K | exact TA]).
+assert (CB : tame 3 (fun x => 1 - b x)) by (apply tame_minus; [apply K | exact TB]).
+assert (PB : tame 3 (fun x => (1 - p x) * b x)) by (apply tame_mult; assumption).
+assert (TD : tame 3 (fun x => D3 g (p x) (a x) (b x))).
+{ apply tame_minus; [apply K|]. apply tame_mult; [apply K|]. apply tame_plus; [apply tame_mult; assumption | exact PB]. }
+assert (AD : above_zero 3 (fun x => D3 g (p x) (a x) (b x))).
+{ apply above_zero_le with (fun x => p x * a x); [intro x; destruct (I x) as [IP [IA IB]]; apply D3_pos; assumption|].
+  apply above_zero_mult; apply above_zero_sigmoid, tame_coordinate; lia. }
+assert (Q : forall f, tame 3 f -> tame 3 (fun x => f x / D3 g (p x) (a x) (b x) ^ 2)).
+{ intros f TF. apply tame_ext with (fun x => f x / (D3 g (p x) (a x) (b x) * D3 g (p x) (a x) (b x))); [intro; f_equal; f_equal; ring|].
+  apply tame_div; [exact TF | apply tame_mult; assumption | apply above_zero_mult; assumption]. }
+assert (T : forall i, (i < 3)%nat -> tame 3 (fun x => F x i)).
+{ intros [|[|i]] _; unfold F, v_s, v_C, v_W; apply Q; repeat apply tame_mult; try assumption; try apply K;
+    (apply tame_minus; [apply K|]); repeat apply tame_mult; try assumption; try apply K. apply tame_plus; assumption. }
+assert (B : forall x i, (i < 3)%nat -> Rabs (F x i) <= 1).
+{ intros x i _. destruct (I x) as [IP [IA IB]]. destruct (speeds_bounded g (p x) (a x) (b x) G IP IA IB) as [X [Y Z]].
+  unfold F. destruct i as [|[|i]]; rewrite Rabs_pos_eq; lra. }
+destruct (tame_flow 3 F 1 (fun i => match i with O => s0 | S O => C0 | _ => W0 end) T B) as [x [[Z D] _]].
+exists (fun t => x t 0%nat), (fun t => x t 1%nat), (fun t => x t 2%nat).
+split; [apply (Z 0%nat); lia|]. split; [apply (Z 1%nat); lia|]. split; [apply (Z 2%nat); lia|]. intros t _.
+destruct (minimal_gradient g (x t 0%nat) (x t 1%nat) (x t 2%nat) G) as [X [Y W]]. cbv beta.
+pose proof (is_derive_unique _ _ _ X) as EX. pose proof (is_derive_unique _ _ _ Y) as EY. pose proof (is_derive_unique _ _ _ W) as EW.
+split; [|split].
+- evar_last; [apply (D t 0%nat); lia | symmetry; exact EX].
+- evar_last; [apply (D t 1%nat); lia | symmetry; exact EY].
+- evar_last; [apply (D t 2%nat); lia | symmetry; exact EW].
+Qed.
 
 (* Tends to infinity: a function that rises and has no bound. *)
 Lemma rises_without_bound f : (forall u v, 0 <= u <= v -> f u <= f v) -> (forall M, exists t, 0 <= t /\ M < f t) -> is_lim f p_infty p_infty.
@@ -343,3 +404,50 @@ apply is_lim_ext_loc with (fun t => 2 * / (/ (1 - acc t) / t)).
 - replace (Finite 1) with (Finite (2 * / 2)) by (f_equal; field). apply MU; [apply is_lim_const | exact G].
 Qed.
 End Undiscounted.
+
+(* From every start there is a flow, and all of this is so along it. *)
+Definition ascends_from g s0 C0 W0 ts tC tW := ts 0 = s0 /\ tC 0 = C0 /\ tW 0 = W0 /\ ascends g ts tC tW.
+
+Example minimal_conserved_met g s0 C0 W0 : 0 < g <= 1 -> exists ts tC tW, ascends_from g s0 C0 W0 ts tC tW
+  /\ forall t, 0 <= t -> law_W g (tW t) - g * ts t = law_W g W0 - g * s0.
+Proof.
+intro G. destruct (ascends_exists g s0 C0 W0 ltac:(lra)) as [ts [tC [tW F]]]. exists ts, tC, tW. split; [exact F|]. destruct F as [<- [_ [<- F]]].
+apply (minimal_conserved g ts tC tW G F).
+Qed.
+
+Example minimal_increases_met g s0 C0 W0 : 0 < g < 1 -> exists ts tC tW, ascends_from g s0 C0 W0 ts tC tW
+  /\ forall u v, 0 <= u < v -> law_C (tC u) - ts u < law_C (tC v) - ts v.
+Proof.
+intro G. destruct (ascends_exists g s0 C0 W0 ltac:(lra)) as [ts [tC [tW F]]]. exists ts, tC, tW. split; [exact F|]. destruct F as [_ [_ [_ F]]].
+intros u v. apply (minimal_increases g ts tC tW ltac:(lra) F). lra.
+Qed.
+
+Example flow_limits_met g s0 C0 W0 : 0 < g <= 1 -> exists ts tC tW, ascends_from g s0 C0 W0 ts tC tW
+  /\ is_lim (fun t => sigmoid (ts t)) p_infty 1 /\ is_lim (fun t => sigmoid (tW t)) p_infty 1.
+Proof.
+intro G. destruct (ascends_exists g s0 C0 W0 ltac:(lra)) as [ts [tC [tW F]]]. exists ts, tC, tW. split; [exact F|]. destruct F as [_ [_ [_ F]]].
+destruct (flow_limits g ts tC tW G F) as [A [B _]]. split; assumption.
+Qed.
+
+Example share_tends_to_half_met g s0 C0 W0 : 0 < g <= 1 -> exists ts tC tW, ascends_from g s0 C0 W0 ts tC tW
+  /\ let pi t := two (sigmoid (ts t)) (1 - sigmoid (ts t)) in let s t := two (sigmoid (tC t)) (1 - sigmoid (tW t)) in
+     is_lim (fun t => decision_share 2 (pi 0) (s 0) (pi t) (s t) (Nat.eqb 0)) p_infty (1 / 2).
+Proof.
+intro G. destruct (ascends_exists g s0 C0 W0 ltac:(lra)) as [ts [tC [tW F]]]. exists ts, tC, tW. split; [exact F|]. destruct F as [_ [_ [_ F]]].
+apply (share_tends_to_half g ts tC tW G F).
+Qed.
+
+Example rate_derive_met s0 C0 W0 : exists ts tC tW, ascends_from 1 s0 C0 W0 ts tC tW
+  /\ let acc t := V3 1 (ts t) (tC t) (tW t) in
+     forall t, 0 <= t -> is_derive (fun t => / (1 - acc t)) t (rate (acc t) (sigmoid (tC t)) (sigmoid (tW t))).
+Proof.
+destruct (ascends_exists 1 s0 C0 W0 ltac:(lra)) as [ts [tC [tW F]]]. exists ts, tC, tW. split; [exact F|]. destruct F as [_ [_ [_ F]]].
+apply (rate_derive ts tC tW F).
+Qed.
+
+Example rate_tends_to_two_met s0 C0 W0 : exists ts tC tW, ascends_from 1 s0 C0 W0 ts tC tW
+  /\ is_lim (fun t => (1 - V3 1 (ts t) (tC t) (tW t)) * (2 * t)) p_infty 1.
+Proof.
+destruct (ascends_exists 1 s0 C0 W0 ltac:(lra)) as [ts [tC [tW F]]]. exists ts, tC, tW. split; [exact F|]. destruct F as [_ [_ [_ F]]].
+apply (rate_tends_to_two ts tC tW F).
+Qed.

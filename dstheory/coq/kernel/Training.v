@@ -1,7 +1,7 @@
 (* SFT on its way: a bias that decisions share, how long a decision takes, and what the weight of sampling does move. *)
 From Coquelicot Require Import Coquelicot.
 Require Import Reals Lra Psatz Arith Lia.
-From Kernel Require Import Sums Policies Chain Accuracy Imitation.
+From Kernel Require Import Sums Policies Picard Lipschitz Chain Accuracy Imitation.
 Open Scope R_scope.
 
 (* Without discount the demonstrator's turns are one over the probability that a turn of its demonstrations stops. *)
@@ -12,6 +12,102 @@ Qed.
 
 Lemma turns_pos n piE sE : policy n piE sE -> ends n piE sE 1 -> 0 < turns n piE sE 1.
 Proof. intros P E. pose proof (discounted_in n piE sE 1 P E). apply Rdiv_lt_0_compat; lra. Qed.
+
+(* Training by SFT from any logits, at any weights: curves that follow the gradient in both tables exist for all times. *)
+Theorem imitation_flow n piE sE w v z0 tau0 : (0 < n)%nat -> exists z tau : R -> nat -> R,
+  (forall j, (j < n)%nat -> z 0 j = z0 j /\ tau 0 j = tau0 j)
+  /\ forall t j, (j < n)%nat -> let pi := softmax n (z t) in let s y := sigmoid (tau t y) in
+     (forall d, is_derive (fun x => sft n piE sE (softmax n (upd (z t) j x)) s w v) (z t j) d -> is_derive (fun x => z x j) t d)
+     /\ (forall d, is_derive (fun x => sft n piE sE pi (fun y => sigmoid (upd (tau t) j x y)) w v) (tau t j) d -> is_derive (fun x => tau x j) t d).
+Proof.
+intro N. set (nE := turns n piE sE 1). set (S := Sum n (fun y => w y * piE y)).
+set (F x i := if Nat.ltb i n then nE * (w i * piE i - softmax n x i * S) else nE * (v * piE (i - n)%nat * (sE (i - n)%nat - sigmoid (x i)))).
+assert (T : forall i, (i < n + n)%nat -> tame (n + n) (fun x => F x i)).
+{ intros i Hi. unfold F. destruct (Nat.ltb_spec i n) as [L|L]; apply tame_mult; try apply tame_const.
+  - apply tame_minus; [apply tame_const|]. apply tame_mult; [|apply tame_const].
+    apply (tame_softmax (n + n) n (fun x => x)); [intros k Hk; apply tame_coordinate; lia | exact L].
+  - apply tame_mult; [apply tame_const|]. apply tame_minus; [apply tame_const|]. apply tame_sigmoid, tame_coordinate, Hi. }
+set (B := Rabs nE * (Sum n (fun y => Rabs (w y * piE y)) + Rabs S + Sum n (fun y => Rabs (v * piE y)) * (Sum n (fun y => Rabs (sE y)) + 1))).
+assert (H : forall x i, (i < n + n)%nat -> Rabs (F x i) <= B).
+{ intros x i Hi. assert (A1 : 0 <= Sum n (fun y => Rabs (w y * piE y))) by (apply Sum_nonneg; intros; apply Rabs_pos).
+  assert (A2 : 0 <= Sum n (fun y => Rabs (v * piE y))) by (apply Sum_nonneg; intros; apply Rabs_pos).
+  assert (A3 : 0 <= Sum n (fun y => Rabs (sE y))) by (apply Sum_nonneg; intros; apply Rabs_pos). pose proof (Rabs_pos S).
+  unfold F, B. destruct (Nat.ltb_spec i n) as [L|L]; rewrite Rabs_mult; apply Rmult_le_compat_l; try apply Rabs_pos.
+  - assert (P : 0 <= softmax n x i <= 1).
+    { split; [apply Rlt_le, softmax_pos, N|]. rewrite <- (softmax_sum n N x). apply (term_below n (softmax n x)); [intros; apply Rlt_le, softmax_pos, N | exact L]. }
+    pose proof (abs_below n (fun y => w y * piE y) i L) as X. cbv beta in X. pose proof (Rabs_triang (w i * piE i) (- (softmax n x i * S))) as Y.
+    rewrite Rabs_Ropp, (Rabs_mult (softmax n x i)), (Rabs_pos_eq (softmax n x i)) in Y by lra. unfold Rminus.
+    assert (0 <= Sum n (fun y => Rabs (v * piE y)) * (Sum n (fun y => Rabs (sE y)) + 1)) by (apply Rmult_le_pos; lra). nra.
+  - assert (Hj : (i - n < n)%nat) by lia. pose proof (abs_below n (fun y => v * piE y) _ Hj) as X. pose proof (abs_below n sE _ Hj) as Y.
+    cbv beta in X. pose proof (sigmoid_in (x i)). rewrite Rabs_mult. pose proof (Rabs_triang (sE (i - n)%nat) (- sigmoid (x i))) as Z.
+    rewrite Rabs_Ropp, (Rabs_pos_eq (sigmoid (x i))) in Z by lra.
+    assert (Rabs (v * piE (i - n)%nat) * Rabs (sE (i - n)%nat - sigmoid (x i)) <= Sum n (fun y => Rabs (v * piE y)) * (Sum n (fun y => Rabs (sE y)) + 1));
+      [apply Rmult_le_compat; try apply Rabs_pos; try assumption; unfold Rminus; lra | lra]. }
+destruct (tame_flow (n + n) F B (fun i => if Nat.ltb i n then z0 i else tau0 (i - n)%nat) T H) as [x [[Z D] _]].
+exists x, (fun t j => x t (n + j)%nat). split.
+- intros j Hj. rewrite !Z by lia. destruct (Nat.ltb_spec j n); [|lia]. destruct (Nat.ltb_spec (n + j) n); [lia|].
+  split; [reflexivity | f_equal; lia].
+- intros t j Hj pi s. split; intros d Hd; (evar_last; [apply D; lia|]).
+  + apply (is_derive_unique _ _ _) in Hd. rewrite <- Hd. symmetry. apply is_derive_unique. unfold F. destruct (Nat.ltb_spec j n); [|lia].
+    apply sft_sampling; assumption.
+  + apply (is_derive_unique _ _ _) in Hd. rewrite <- Hd. symmetry. apply is_derive_unique. unfold F. destruct (Nat.ltb_spec (n + j) n); [lia|].
+    replace (n + j - n)%nat with j by lia. apply (sft_decision n piE sE pi (fun y => x t (n + y)%nat)), Hj.
+Qed.
+
+(* So do curves of a bias that all decisions share; the own parts of the answers that `moves` names follow their gradients, the others stay. *)
+Theorem bias_flow n piE sE pi (moves : nat -> bool) own0 bias0 w v : exists (own : R -> nat -> R) bias, bias 0 = bias0
+  /\ (forall t d, is_derive (fun x => sft n piE sE pi (fun y => sigmoid (own t y + x)) w v) (bias t) d -> is_derive bias t d)
+  /\ (forall j, moves j = false -> forall t, own t j = own0 j)
+  /\ forall j, (j < n)%nat -> moves j = true -> own 0 j = own0 j /\ forall t d,
+     is_derive (fun x => sft n piE sE pi (fun y => sigmoid (upd (own t) j x y + bias t)) w v) (own t j) d -> is_derive (fun x => own x j) t d.
+Proof.
+set (nE := turns n piE sE 1). set (own_of (x : nat -> R) y := if moves y then x y else own0 y).
+set (part (x : nat -> R) y := piE y * (sE y - sigmoid (own_of x y + x n))).
+set (F x i := if Nat.ltb i n then nE * (v * part x i) else nE * (v * Sum n (part x))).
+assert (TP : forall i, (i < n)%nat -> tame (S n) (fun x => part x i)).
+{ intros i Hi. unfold part. apply tame_mult; [apply tame_const|]. apply tame_minus; [apply tame_const|]. apply tame_sigmoid, tame_plus;
+    [unfold own_of; destruct (moves i); [apply tame_coordinate; lia | apply tame_const] | apply tame_coordinate; lia]. }
+assert (T : forall i, (i < S n)%nat -> tame (S n) (fun x => F x i)).
+{ intros i Hi. unfold F. destruct (Nat.ltb_spec i n) as [L|L]; (apply tame_mult; [apply tame_const|]; apply tame_mult; [apply tame_const|]);
+    [apply TP, L | apply tame_Sum, TP]. }
+set (P := Sum n (fun y => Rabs (piE y * (Rabs (sE y) + 1)))). set (B := Rabs nE * (Rabs v * P)).
+assert (PB : forall x i, (i < n)%nat -> Rabs (part x i) <= Rabs (piE i * (Rabs (sE i) + 1))).
+{ intros x i _. unfold part. rewrite !Rabs_mult. apply Rmult_le_compat_l; [apply Rabs_pos|]. pose proof (sigmoid_in (own_of x i + x n)).
+  pose proof (Rabs_triang (sE i) (- sigmoid (own_of x i + x n))) as Z. rewrite Rabs_Ropp, (Rabs_pos_eq (sigmoid _)) in Z by lra.
+  pose proof (Rabs_pos (sE i)). rewrite (Rabs_pos_eq (Rabs (sE i) + 1)) by lra. unfold Rminus. lra. }
+assert (H : forall x i, (i < S n)%nat -> Rabs (F x i) <= B).
+{ intros x i Hi. unfold F, B. destruct (Nat.ltb_spec i n) as [L|L]; rewrite !Rabs_mult; apply Rmult_le_compat_l; try apply Rabs_pos;
+    apply Rmult_le_compat_l; try apply Rabs_pos.
+  - apply Rle_trans with (1 := PB x i L). apply (abs_below n (fun y => piE y * (Rabs (sE y) + 1))), L.
+  - apply Rle_trans with (1 := Sum_abs n (part x)). apply Sum_le, PB. }
+destruct (tame_flow (S n) F B (fun i => if Nat.ltb i n then own0 i else bias0) T H) as [x [[Z D] _]].
+exists (fun t => own_of (x t)), (fun t => x t n). split; [|split; [|split]].
+- rewrite Z by lia. destruct (Nat.ltb_spec n n); [lia | reflexivity].
+- intros t d Hd. evar_last; [apply D; lia|]. apply (is_derive_unique _ _ _) in Hd. rewrite <- Hd. symmetry. apply is_derive_unique.
+  unfold F. destruct (Nat.ltb_spec n n); [lia|]. evar_last; [apply (sft_decisions n piE sE pi (fun u y => own_of (x t) y + u) (fun _ => 1))|].
+  + intros y _. evar_last; [apply (sum_derive (fun _ => own_of (x t) y) (fun u => u)); [apply @is_derive_const | apply @is_derive_id]|].
+    unfold zero, Hierarchy.one; simpl. ring.
+  + fold nE. f_equal. f_equal. apply Sum_ext. intros; unfold part; ring.
+- intros j Mj t. unfold own_of. rewrite Mj. reflexivity.
+- intros j Hj Mj. split; [unfold own_of; rewrite Mj, Z by lia; destruct (Nat.ltb_spec j n); [reflexivity | lia]|]. intros t d Hd.
+  apply is_derive_ext with (fun u => x u j); [intro u; unfold own_of; rewrite Mj; reflexivity|]. evar_last; [apply D; lia|].
+  apply (is_derive_unique _ _ _) in Hd. rewrite <- Hd. symmetry. apply is_derive_unique. unfold F. destruct (Nat.ltb_spec j n); [|lia].
+  evar_last; [apply (sft_decisions n piE sE pi (fun u y => upd (own_of (x t)) j u y + x t n) (fun y => delta y j))|].
+  + intros y _. evar_last; [apply (sum_derive (fun u => upd (own_of (x t)) j u y) (fun _ => x t n)); [apply upd_derive | apply @is_derive_const]|].
+    unfold zero; simpl. ring.
+  + fold nE. f_equal. f_equal. rewrite (Sum_delta n (fun y => piE y * (sE y - sigmoid (upd (own_of (x t)) j (own_of (x t) j) y + x t n))) j Hj), upd_self.
+    reflexivity.
+Qed.
+
+(* A logit that follows k (xE - its probability). *)
+Theorem logit_flow xE k l : exists theta : R -> R, theta 0 = l /\ forall t, is_derive theta t (k * (xE - sigmoid (theta t))).
+Proof.
+destruct (tame_flow 1 (fun x _ => k * (xE - sigmoid (x 0%nat))) (Rabs k * (Rabs xE + 1)) (fun _ => l)) as [x [[Z D] _]].
+- intros i _. apply tame_mult; [apply tame_const|]. apply tame_minus; [apply tame_const|]. apply tame_sigmoid, tame_coordinate. lia.
+- intros x i _. rewrite Rabs_mult. apply Rmult_le_compat_l; [apply Rabs_pos|]. pose proof (sigmoid_in (x 0%nat)).
+  pose proof (Rabs_triang xE (- sigmoid (x 0%nat))) as Y. rewrite Rabs_Ropp, (Rabs_pos_eq (sigmoid (x 0%nat))) in Y by lra. unfold Rminus. lra.
+- exists (fun t => x t 0%nat). split; [apply Z; lia | intro t; apply (D t 0%nat); lia].
+Qed.
 
 (* C3-shared, any number of answers: stop logits are a shared bias plus a part of each answer's own, which stays or follows its
    gradient, too; bias follows its own. At an answer that no demonstration gives, resampling gets less likely exactly as long as the
@@ -60,6 +156,23 @@ split; [|split].
   + intros i Hi. pose proof (sigmoid_in (own t i + bias t)). fold (s t i) in *. pose proof (proj1 (proj2 P) i Hi). nra.
 Qed.
 
+(* Demonstrations that are right first time, and own parts that follow their gradients. *)
+Example bias_unlearns_met own0 bias0 : let piE := two 1 0 in let sE := two 1 1 in let fair := two (1 / 2) (1 / 2) in
+  let objective s := sft 2 piE sE fair s (fun _ => 1) 1 in exists (own : R -> nat -> R) bias, bias 0 = bias0
+  /\ (forall t d, is_derive (fun x => objective (fun y => sigmoid (own t y + x))) (bias t) d -> is_derive bias t d)
+  /\ (forall j, (j < 2)%nat -> own 0 j = own0 j /\ forall t d,
+       is_derive (fun x => objective (fun y => sigmoid (upd (own t) j x y + bias t))) (own t j) d -> is_derive (fun x => own x j) t d)
+  /\ forall t, exists d, is_derive (fun x => 1 - sigmoid (own x 1%nat + bias x)) t d /\ d < 0.
+Proof.
+intros piE sE fair objective. destruct (bias_flow 2 piE sE fair (fun _ => true) own0 bias0 (fun _ => 1) 1) as [own [bias [Z [FB [_ FO]]]]].
+exists own, bias. split; [exact Z|]. split; [exact FB|]. split; [intros j Hj; apply FO; [exact Hj | reflexivity]|]. intro t.
+assert (P : policy 2 piE sE) by (split; [simpl; ring|]; split; intros [|y] _; simpl; lra).
+assert (E : ends 2 piE sE 1) by (right; split; [reflexivity|]; exists 0%nat; simpl; repeat split; lra || lia).
+destruct (bias_unlearns 2 piE sE (fun _ => fair) own bias (fun _ => 1) 1 t 1 P E ltac:(lra) ltac:(lia) eq_refl (FB t)
+  ltac:(right; apply FO; [lia | reflexivity])) as [D [S O]].
+eexists. split; [exact D|]. apply S, O. simpl. ring.
+Qed.
+
 (* The claim's minimal chain, demonstrations that are right first time: db/dt = - b (1 - b) w_d (a_E - a)/a_E. *)
 Corollary C3_shared_minimal aE own bias w v t (pi : nat -> R) : 0 < aE <= 1 -> 0 < v ->
   let a := sigmoid (own 0%nat + bias t) in let b x := 1 - sigmoid (own 1%nat + bias x) in
@@ -74,6 +187,19 @@ destruct (bias_unlearns 2 _ _ (fun _ => pi) (fun _ => own) bias w v t 1 P E V lt
 evar_last; [exact D|]. simpl. unfold b, a.
 replace (0 + 1 * aE + 0 * 1) with aE by ring. replace (0 + 1 * sigmoid (own 0%nat + bias t) + 0 * sigmoid (own 1%nat + bias t))
   with (sigmoid (own 0%nat + bias t)) by ring. reflexivity.
+Qed.
+
+Example C3_shared_minimal_met own bias0 : let b bias x := 1 - sigmoid (own 1%nat + bias x) in exists bias, bias 0 = bias0
+  /\ (forall t d, is_derive (fun x => sft 2 (two 1 0) (two (1 / 2) 1) (two 1 0) (fun y => sigmoid (own y + x)) (fun _ => 1) 1) (bias t) d
+        -> is_derive bias t d)
+  /\ forall t, is_derive (b bias) t (- (b bias t * (1 - b bias t) * (1 * (1 / 2 - sigmoid (own 0%nat + bias t)) / (1 / 2)))).
+Proof.
+intro b. destruct (bias_flow 2 (two 1 0) (two (1 / 2) 1) (two 1 0) (fun _ => false) own bias0 (fun _ => 1) 1) as [still [bias [Z [FB [FO _]]]]].
+assert (F : forall t d, is_derive (fun x => sft 2 (two 1 0) (two (1 / 2) 1) (two 1 0) (fun y => sigmoid (own y + x)) (fun _ => 1) 1) (bias t) d
+        -> is_derive bias t d).
+{ intros t d H. apply FB. apply is_derive_ext with (2 := H). intro x. unfold sft, value, turn_reward. simpl. rewrite !FO by reflexivity. reflexivity. }
+exists bias. split; [exact Z|]. split; [exact F|]. intro t.
+apply (C3_shared_minimal (1 / 2) own bias (fun _ => 1) 1 t (two 1 0) ltac:(lra) ltac:(lra) (F t)).
 Qed.
 
 (* C5-time. What a logit's clock shows at probability x, if the demonstrated one is xE. *)
@@ -135,6 +261,16 @@ apply Rmult_eq_reg_r with k; [|lra]. unfold Rdiv. rewrite Rmult_assoc, Rinv_l by
 Qed.
 End Logit.
 
+Lemma sigmoid_0 : sigmoid 0 = 1 / 2.
+Proof. unfold sigmoid. rewrite Ropp_0, exp_0. field. Qed.
+
+Example logit_time_met : exists theta, theta 0 = 0 /\ (forall t, is_derive theta t (1 * (3 / 4 - sigmoid (theta t))))
+  /\ forall t, t < 0 -> 0 - t = (clock (3 / 4) (sigmoid (theta 0)) - clock (3 / 4) (sigmoid (theta t))) / 1.
+Proof.
+destruct (logit_flow (3 / 4) 1 0) as [theta [Z D]]. exists theta. split; [exact Z|]. split; [exact D|]. intros t L.
+apply (logit_time theta (3 / 4) 1 ltac:(lra) ltac:(lra) D t 0 L). rewrite Z, sigmoid_0. lra.
+Qed.
+
 (* The time in which a probability of resampling after answer j goes from x0 to x1: it contains no weight of sampling. *)
 Definition imitation_time n piE sE v j x0 x1 := (clock (1 - sE j) x1 - clock (1 - sE j) x0) / (v * turns n piE sE 1 * piE j).
 
@@ -162,6 +298,24 @@ split; intro B.
   apply (logit_time (fun t => tau t j) (sE j) k); assumption.
 Qed.
 
+Example decision_time_met z0 : let piE := two (1 / 2) (1 / 2) in let sE := two (3 / 4) (1 / 4) in exists z tau : R -> nat -> R,
+  (forall j, (j < 2)%nat -> z 0 j = z0 j /\ tau 0 j = 0)
+  /\ (forall t d, is_derive (fun x => sft 2 piE sE (softmax 2 (z t)) (fun y => sigmoid (upd (tau t) 0 x y)) (fun _ => 1) 1) (tau t 0%nat) d
+        -> is_derive (fun x => tau x 0%nat) t d)
+  /\ forall t, t < 0 -> 0 - t = (clock (3 / 4) (sigmoid (tau 0 0%nat)) - clock (3 / 4) (sigmoid (tau t 0%nat))) / (1 * 2 * (1 / 2)).
+Proof.
+intros piE sE. destruct (imitation_flow 2 piE sE (fun _ => 1) 1 z0 (fun _ => 0) ltac:(lia)) as [z [tau [Z D]]]. exists z, tau.
+split; [exact Z|]. assert (F : forall t d, is_derive (fun x => sft 2 piE sE (softmax 2 (z t)) (fun y => sigmoid (upd (tau t) 0 x y)) (fun _ => 1) 1)
+  (tau t 0%nat) d -> is_derive (fun x => tau x 0%nat) t d) by (intro t; apply (D t 0%nat); lia).
+split; [exact F|]. intros t L. assert (P : policy 2 piE sE) by (split; [simpl; field|]; split; intros [|y] _; simpl; lra).
+assert (E : ends 2 piE sE 1) by (right; split; [reflexivity|]; exists 0%nat; simpl; repeat split; lra || lia).
+destruct (decision_time 2 piE sE (fun t => softmax 2 (z t)) tau (fun _ => 1) 1 0 t 0 P E ltac:(lra) ltac:(lia) ltac:(simpl; lra) ltac:(simpl; lra)
+  F L) as [_ T].
+assert (T0 : tau 0 0%nat = 0) by (apply Z; lia). rewrite T by (rewrite T0, sigmoid_0; simpl; lra).
+replace (1 - (1 - sigmoid (tau 0 0%nat))) with (sigmoid (tau 0 0%nat)) by ring. replace (1 - (1 - sigmoid (tau t 0%nat))) with (sigmoid (tau t 0%nat)) by ring.
+unfold turns, again, sE, piE; simpl. f_equal. field.
+Qed.
+
 (* The claim's minimal chain: b needs (H(b_1) - H(b_0))/(w_d n_E (1 - p_E)). *)
 Corollary C5_time_minimal pE aE bE (pi : R -> nat -> R) (tau : R -> nat -> R) w v t0 t1 :
   0 < pE < 1 -> 0 < aE < 1 -> 0 < bE < 1 -> 0 < v ->
@@ -178,6 +332,21 @@ destruct (decision_time 2 _ _ pi tau w v 1 t0 t1 P E V ltac:(lia) ltac:(simpl; l
 rewrite T by (simpl; fold (b t1); lra). unfold imitation_time, turns, again, nE; simpl. fold (b t1) (b t0).
 replace (1 - (1 - bE)) with bE by ring.
 replace (1 * (0 + pE * (1 - aE) + (1 - pE) * bE)) with (pE * (1 - aE) + (1 - pE) * bE) by ring. reflexivity.
+Qed.
+
+Example C5_time_minimal_met z0 : let piE := two (1 / 2) (1 - 1 / 2) in let sE := two (1 / 2) (1 - 3 / 4) in exists z tau : R -> nat -> R,
+  let b t := 1 - sigmoid (tau t 1%nat) in (forall j, (j < 2)%nat -> z 0 j = z0 j /\ tau 0 j = 0)
+  /\ (forall t d, is_derive (fun x => sft 2 piE sE (softmax 2 (z t)) (fun y => sigmoid (upd (tau t) 1 x y)) (fun _ => 1) 1) (tau t 1%nat) d
+        -> is_derive (fun x => tau x 1%nat) t d)
+  /\ forall t, t < 0 -> 0 - t = (clock (3 / 4) (b 0) - clock (3 / 4) (b t))
+       / (1 * (1 / (1 - (1 / 2 * (1 - 1 / 2) + (1 - 1 / 2) * (3 / 4)))) * (1 - 1 / 2)).
+Proof.
+intros piE sE. destruct (imitation_flow 2 piE sE (fun _ => 1) 1 z0 (fun _ => 0) ltac:(lia)) as [z [tau [Z D]]]. exists z, tau. intro b.
+split; [exact Z|]. assert (F : forall t d, is_derive (fun x => sft 2 piE sE (softmax 2 (z t)) (fun y => sigmoid (upd (tau t) 1 x y)) (fun _ => 1) 1)
+  (tau t 1%nat) d -> is_derive (fun x => tau x 1%nat) t d) by (intro t; apply (D t 1%nat); lia).
+split; [exact F|]. intros t L. assert (T1 : tau 0 1%nat = 0) by (apply Z; lia).
+apply (C5_time_minimal (1 / 2) (1 / 2) (3 / 4) (fun t => softmax 2 (z t)) tau (fun _ => 1) 1 t 0 ltac:(lra) ltac:(lra) ltac:(lra) ltac:(lra) F L).
+rewrite T1, sigmoid_0. lra.
 Qed.
 
 (* C5-time: under the mean of the stages the decision's weight is v/(w + v), w that of the answer. Then it takes (w + v)/(2 v) times as
@@ -305,4 +474,16 @@ Theorem uncovered n piE sE (pi : R -> nat -> R) (tau : R -> nat -> R) w v j : (j
 Proof.
 intros Hj Z F t u L. apply (eq_is_derive (fun x => tau x j) t u); [|exact L]. intros r _. apply F.
 evar_last; [apply sft_decision, Hj|]. rewrite Z. unfold zero; simpl. ring.
+Qed.
+
+Example uncovered_met z0 tau0 : let piE := two 1 0 in let sE := two (1 / 2) (1 / 2) in exists z tau : R -> nat -> R,
+  (forall j, (j < 2)%nat -> z 0 j = z0 j /\ tau 0 j = tau0 j)
+  /\ (forall t j, (j < 2)%nat -> forall d,
+       is_derive (fun x => sft 2 piE sE (softmax 2 (z t)) (fun y => sigmoid (upd (tau t) j x y)) (fun _ => 1) 1) (tau t j) d
+       -> is_derive (fun x => tau x j) t d)
+  /\ forall t, 0 < t -> tau 0 1%nat = tau t 1%nat.
+Proof.
+intros piE sE. destruct (imitation_flow 2 piE sE (fun _ => 1) 1 z0 tau0 ltac:(lia)) as [z [tau [Z D]]]. exists z, tau. split; [exact Z|].
+split; [intros t j Hj; apply (D t j Hj)|]. intros t L.
+apply (uncovered 2 piE sE (fun t => softmax 2 (z t)) tau (fun _ => 1) 1 1 ltac:(lia) eq_refl ltac:(intro u; apply (D u 1%nat); lia) 0 t L).
 Qed.
