@@ -22,7 +22,7 @@ from pathlib import Path
 from dstheory.anatomy.building import EpisodesBuilder, Log
 from dstheory.errors import DSTheoryError, FileFormatError
 from dstheory.readers.documents import Documents, is_table
-from dstheory.readers.json_values import NotJSON, decode
+from dstheory.readers.json_values import LineDecoder, NotJSON, decode
 from dstheory.readers.layouts import Request
 from dstheory.readers.log_files import Opened, TextSettings, expand, glob_like
 from dstheory.readers.reading import Reading, RecordBatch, part_of
@@ -111,7 +111,7 @@ class Tail:
                 block = Block(whole if self.offset else whole.removeprefix(_MARK), self.line, self.offset + end)
                 self._first = (self._first + whole)[:_SIGN] if len(self._first) < _SIGN else self._first
                 self._last = (self._last + whole)[-_SIGN:]
-                self.offset, self.line = self.offset + end, self.line + whole.count(b"\n")
+                self.offset, self.line = self.offset + end, self.line + block.ends
                 yield block
 
 
@@ -127,11 +127,13 @@ class _Lines:
         tail: how far it was read.
         opened: how it is read, once that is decided.
         head: its lines as long as that is not.
+        decoder: of its lines.
     """
 
     tail: Tail
     opened: Opened | None = None
     head: bytes = b""
+    decoder: LineDecoder = field(default_factory=LineDecoder)
 
 
 @dataclass
@@ -225,7 +227,7 @@ class Follower:
             self.bytes_read += len(block.data)
             changed = True
             if lines.opened is not None:
-                self._add(self._builder, lines.opened, block)
+                self._add(self._builder, lines.opened, block, lines.decoder)
                 continue
             lines.head += block.data
             head = _values(lines.head)
@@ -236,7 +238,7 @@ class Follower:
                 del self._lines[file]
                 return self._read_whole(file)
             lines.opened, first, lines.head = opened, Block(lines.head, 1, 0), b""
-            self._add(self._builder, opened, first)
+            self._add(self._builder, opened, first, lines.decoder)
         return changed
 
     def _read_whole(self, file: str) -> bool:
@@ -263,14 +265,14 @@ class Follower:
             return self._builder
         builder = self._builder.copied()
         for file, one in waiting.items():
-            self._add(builder, self._opened(file, _values(one.head)), Block(one.head, 1, 0))
+            self._add(builder, self._opened(file, _values(one.head)), Block(one.head, 1, 0), one.decoder)
         return builder
 
     def _opened(self, file: str, head: list[object]) -> Opened:
         return Opened.found(file, self.request, Documents(head, lambda columns: iter(())))
 
-    def _add(self, builder: EpisodesBuilder, opened: Opened, block: Block) -> None:
-        part = part_of(block)
+    def _add(self, builder: EpisodesBuilder, opened: Opened, block: Block, decoder: LineDecoder) -> None:
+        part = part_of(block, decoder)
         now = opened._replace(documents=Documents([], lambda columns: iter([part])))
         self._take(builder, now, list(now.batches(builder.reading, self.texts)))
 

@@ -20,7 +20,7 @@ import numpy as np
 from dstheory.checks import Bools, Ints
 from dstheory.errors import DSTheoryError, FileFormatError
 from dstheory.readers.chain_table import BY_NAME, COLUMNS, FALSE_WORDS, NUMBER, TRUE_WORDS, ChainTable, Column, check_columns
-from dstheory.readers.json_values import NotJSON, keys_differ, loose_lines, records, sentence
+from dstheory.readers.json_values import LineDecoder, NotJSON, records, sentence
 from dstheory.readers.messages import NAMED, first_of, is_unicode, nearest, shown
 from dstheory.readers.streams import CutOff, check_utf8, csv_records, line_blocks, opened
 from dstheory.readers.tables import ArrowTable, csv_header, read_csv, read_parquet
@@ -101,7 +101,8 @@ def _read_jsonl(path: Path, source: str) -> ArrowTable:
     import pyarrow as pa
 
     try:
-        tables = [_columns(block.data) for block in line_blocks(path, table=True)]
+        decoder = LineDecoder()
+        tables = [_columns(decoder.decode(block.data)) for block in line_blocks(path, table=True)]
         table = pa.concat_tables(tables, promote_options="default") if tables else pa.table({})
     except (_Odd, pa.ArrowInvalid, OverflowError, UnicodeDecodeError) as error:
         check_utf8(path, source)
@@ -117,11 +118,10 @@ class _Odd(Exception):
     """Something in a block of JSON lines that no good table has."""
 
 
-def _columns(data: bytes) -> Any:
-    """Return the Arrow table of a block of objects, one per line; a key that an object does not have is null."""
+def _columns(values: list[Any] | None) -> Any:
+    """Return the Arrow table of the objects of a block; a key that an object does not have is null."""
     import pyarrow as pa
 
-    values = loose_lines(data)
     if values is None or not set(map(type, values)) <= {dict}:
         raise _Odd("a line is no object")
     columns = {}
@@ -145,15 +145,14 @@ def _columns(data: bytes) -> Any:
             columns[name] = pa.array(np.array(cells, dtype=np.float64), mask=mask)
         else:
             raise _Odd(f"{name} is of the wrong kind")
-    if not keys_differ(data, values):
-        raise _Odd("a key is given twice")
     return pa.table(columns)
 
 
 def _values(path: Path) -> Iterator[tuple[int, Any]]:
     """Yield (line, value) of a file of JSON lines."""
+    decoder = LineDecoder()
     for block in line_blocks(path):
-        for line, value in zip(*records(block, several=True), strict=True):
+        for line, value in zip(*records(block, decoder, several=True), strict=True):
             if isinstance(value, NotJSON):
                 raise ValueError(str(value)) from value
             yield line, value
@@ -225,8 +224,9 @@ def _broken_cells(path: Path, source: str) -> Iterator[tuple[str, str, str]]:
 
 def _broken_values(path: Path, source: str) -> Iterator[tuple[str, str, str]]:
     styles: dict[bool, int] = {}  # whether correct is a boolean -> first line where it is or is not
+    decoder = LineDecoder()
     for block in line_blocks(path):
-        for line, record in zip(*records(block, several=True), strict=True):
+        for line, record in zip(*records(block, decoder, several=True), strict=True):
             if isinstance(record, NotJSON):
                 raise FileFormatError(sentence(record, source, line))
             if not isinstance(record, dict):

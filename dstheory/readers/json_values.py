@@ -1,10 +1,8 @@
 """Strict JSON and TOML. JSON: no NaN, no infinity, no key twice in one object; what is wrong is said with its line and column.
 
-msgspec decodes at the speed of C and refuses all of that but repeated keys, which it drops. It is therefore counted how many
-keys the text can have at most, and how many the decoded objects have at least. Where that does not settle it, it is counted how
-many quotation marks the text has and how many the value has when it is written again: a key that was dropped takes its two marks
-with it. Whatever msgspec refuses, or whatever lacks a key, is read again by Python's own reader, which knows where
-and why. So there is one answer, whichever of the two gives it and however many lines are read at once.
+msgspec decodes at the speed of C and refuses all of that but repeated keys, which it drops: these are found by counting
+(:mod:`dstheory.readers.repeated_keys`). Whatever msgspec refuses, or whatever lacks a key, is read again by Python's own reader,
+which knows where and why. So there is one answer, whichever of the two gives it and however many lines are read at once.
 
 TOML: what the standard library's parser cannot do in time is refused before, and all it refuses by one exception.
 """
@@ -16,21 +14,19 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from itertools import chain
-from operator import itemgetter
+from contextlib import contextmanager, suppress
 from typing import Any, Literal
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
 from dstheory.readers.messages import shown
+from dstheory.readers.repeated_keys import KeyCheck, Shape, keys_of, none_dropped, shape_of
 from dstheory.readers.streams import Block, not_utf8
 
-_DECODER, _ENCODER = msgspec.json.Decoder(), msgspec.json.Encoder()
+_DECODER = msgspec.json.Decoder()
 _REFUSED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError, ValueError)
-_FEW = 8  # values that are looked at for where objects lie in the others
+_SEEN = 5000  # lines of a file from which it is learnt what they look like
+_TRIES = 8  # blocks of lines that look otherwise, until lines are decoded whatever they look like
 _STRING_OR_CONSTANT = re.compile(r'"(?:\\.|[^"\\])*"|(-?\bInfinity\b|\bNaN\b)')
 
 
@@ -66,7 +62,8 @@ def decode(text: bytes | str) -> Any:
     """
     try:
         value = _DECODER.decode(text)
-        if keys_differ(text if isinstance(text, bytes) else text.encode(), [value]):
+        data = text if isinstance(text, bytes) else text.encode()
+        if KeyCheck().settled(data, keys_of([value])) or none_dropped(data, [value]):
             return value
     except _REFUSED:
         pass
@@ -94,74 +91,48 @@ def decode(text: bytes | str) -> Any:
         raise NotJSON("size", str(error).splitlines()[0][:80]) from error
 
 
-def decode_lines(data: bytes) -> list[Any] | None:
-    """Return the values of many lines; None if one of them is not strict JSON, which :func:`decode` then explains."""
-    values = loose_lines(data)
-    try:
-        return values if values is not None and keys_differ(data, values) else None
-    except _REFUSED:
+class LineDecoder:
+    """Decodes lines of one file, many at once; what those before looked like makes it fast."""
+
+    def __init__(self) -> None:
+        self._check, self._seen, self._shape = KeyCheck(), list[Any](), Shape()
+        self._typed: msgspec.json.Decoder[Any] | None = None
+        self._alike, self._unlike = 0, 0  # blocks
+
+    def decode(self, data: bytes) -> list[Any] | None:
+        """Return the values of many lines; None if one of them is not strict JSON, which :func:`decode` then explains."""
+        with uncollected(), suppress(*_REFUSED):
+            values = self._by_shape(data)
+            if values is None:
+                values = _DECODER.decode_lines(data)
+                self._learn(values)
+                if not self._check.settled(data, keys_of(values)) and not none_dropped(data, values):
+                    return None
+            return values
         return None
 
-
-def keys_differ(data: bytes, values: list[Any]) -> bool:
-    """Return whether no object of these lines has a key twice; ``values`` is what :func:`loose_lines` made of them."""
-    codes = np.frombuffer(data, dtype=np.uint8)
-    colons = codes == 0x3A
-    kept = _keys(values)
-    if kept == np.count_nonzero(colons) or kept == _most_keys(codes, np.flatnonzero(colons)):
-        return True
-    written = np.frombuffer(_ENCODER.encode_lines(values), dtype=np.uint8)
-    return b"\\u0022" not in data and np.count_nonzero(codes == 0x22) == np.count_nonzero(written == 0x22)
-
-
-def _keys(values: list[Any]) -> int:
-    """Return how many keys those objects have that lie where objects of the first few values do: no more than all have."""
-    total, places = 0, [values]
-    while places:
-        place = places.pop()
-        kinds = set(map(type, place))
-        if type(None) in kinds:
-            kinds.remove(type(None))
-            place = [value for value in place if value is not None]
-        if kinds == {list}:
-            places.append(list(chain.from_iterable(place)))
-        elif kinds == {dict}:
-            total += sum(map(len, place))
-            names = {name for one in place[:_FEW] for name, value in one.items() if _holds(value)}
-            places += [_under(name, place) for name in names] if len(names) <= _FEW else []
-    return total
-
-
-def _under(name: str, place: list[dict[str, Any]]) -> list[Any]:
-    try:
-        return list(map(itemgetter(name), place))
-    except KeyError:
-        return [one[name] for one in place if name in one]
-
-
-def _holds(value: Any) -> bool:
-    return type(value) is dict or (type(value) is list and value != [] and type(value[0]) in (dict, list))
-
-
-def _most_keys(codes: NDArray[np.uint8], colons: NDArray[np.intp]) -> int:
-    """Return a number that the keys of a JSON text, in objects of any depth, do not exceed.
-
-    A key ends with a quotation mark, and a colon follows, perhaps after blanks. A mark after a single backslash ends nothing.
-    """
-    before = codes[colons - 1]
-    marks = before == 0x22
-    escaped = marks & (codes[colons - 2] == 0x5C) & (codes[colons - 3] != 0x5C)
-    return int(np.count_nonzero((marks | (before <= 0x20)) & ~escaped))
-
-
-def loose_lines(data: bytes) -> list[Any] | None:
-    """Return the values of many lines without a look at repeated keys: see :func:`keys_differ`."""
-    with uncollected():
-        try:
-            values: list[Any] = _DECODER.decode_lines(data)
-            return values
-        except _REFUSED:
+    def _by_shape(self, data: bytes) -> list[Any] | None:
+        """Return the values of lines that look like those before; None if they do not, or have a key twice."""
+        if self._typed is None or self._unlike > _TRIES + self._alike // 8:
             return None
+        with suppress(msgspec.ValidationError):
+            values: list[Any] = self._typed.decode_lines(data)
+            if self._check.settled(data, self._shape.keys(values)):
+                self._alike += 1
+                return values
+        self._unlike += 1
+        return None
+
+    def _learn(self, values: list[Any]) -> None:
+        if len(self._seen) < _SEEN:
+            self._seen += values[:_SEEN]
+            self._shape = shape_of(self._seen)
+            self._typed = msgspec.json.Decoder(self._shape.type()) if self._shape.each != 0 else None
+
+
+def decode_lines(data: bytes) -> list[Any] | None:
+    """Return the values of many lines; None if one of them is not strict JSON, which :func:`decode` then explains."""
+    return LineDecoder().decode(data)
 
 
 @contextmanager
@@ -179,15 +150,16 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def records(block: Block, *, several: bool = False) -> tuple[Sequence[int], list[Any]]:
+def records(block: Block, decoder: LineDecoder, *, several: bool = False) -> tuple[Sequence[int], list[Any]]:
     """Return the lines that are not blank and their values; the value of a line that is not JSON is a :class:`NotJSON`.
 
     Args:
         block: lines of a file.
+        decoder: that of the file.
         several: whether a line may hold several values, each a record of its own.
     """
-    values = decode_lines(block.data)
-    if values is not None and len(values) == block.data.count(b"\n") + (not block.data.endswith(b"\n")):  # one to each line
+    values = decoder.decode(block.data)
+    if values is not None and len(values) == block.ends + (not block.data.endswith(b"\n")):  # one to each line
         return range(block.first_line, block.first_line + len(values)), values
     lines = block.lines()
     if values is not None and len(values) == len(lines):
@@ -195,7 +167,7 @@ def records(block: Block, *, several: bool = False) -> tuple[Sequence[int], list
     numbers: list[int] = []
     values = []
     for number, line in lines:
-        found = decode_lines(line) if several else None
+        found = LineDecoder().decode(line) if several else None
         try:
             values += [decode(line)] if found is None else found
         except NotJSON as error:

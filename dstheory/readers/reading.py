@@ -20,7 +20,7 @@ import numpy as np
 
 from dstheory.checks import Bools, Ints
 from dstheory.errors import RecordError
-from dstheory.readers.json_values import NotJSON, records
+from dstheory.readers.json_values import LineDecoder, NotJSON, records
 from dstheory.readers.messages import is_unicode, shown
 from dstheory.readers.records import (
     ENDS,
@@ -531,18 +531,19 @@ def json_lines(path: Path, file: str, reading: Reading, progress: Progress | Non
     Raises:
         FileFormatError: the file cannot be read.
     """
+    decoder = LineDecoder()
     try:
         for block in line_blocks(path):
-            yield part_of(block)
+            yield part_of(block, decoder)
             if progress is not None:
                 progress(reading.records, block.done)
     except CutOff as error:
         reading.fault(file, Fault("cut-off", "", f"{error}: write it again"))
 
 
-def part_of(block: Block) -> Records:
+def part_of(block: Block, decoder: LineDecoder) -> Records:
     """Return the line numbers and values of the lines that are not blank; of one that is not JSON, the Fault."""
-    numbers, values = records(block)
+    numbers, values = records(block, decoder)
     if NotJSON in set(map(type, values)):
         values = [_fault(value) if isinstance(value, NotJSON) else value for value in values]
     return numbers, values

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dstheory.readers import json_values
-from dstheory.readers.json_values import NotJSON, decode, decode_lines
+from dstheory.readers.json_values import LineDecoder, NotJSON, decode, decode_lines
+from dstheory.readers.repeated_keys import keys_of, shape_of
 
 texts = st.text(alphabet='a":\\ {}\n\té', max_size=5)
 colons = st.sampled_from([":", ": ", " :", "\t:\r"])
@@ -46,8 +46,25 @@ def test_a_repeated_key_is_found_in_any_text(lines: list[str]) -> None:
     assert found == values if found is not None or values is None else _hidden(lines)
 
 
+@given(st.lists(st.lists(objects(), min_size=1, max_size=3), min_size=2, max_size=4))
+def test_a_repeated_key_is_found_whatever_the_lines_before_looked_like(blocks: list[list[str]]) -> None:
+    decoder = LineDecoder()
+    for lines in blocks:
+        try:
+            values = [json.loads(line, object_pairs_hook=_strict) for line in lines]
+        except KeyError:
+            values = None
+        found = decoder.decode("\n".join(lines).encode())
+        assert found == values if found is not None or values is None else _hidden(lines)
+        if found is not None:
+            assert json.dumps(found) == json.dumps(values)  # the order of keys too
+
+
 HELD = (
     '{"a": 1, "a": 2}',
+    '{"b": "x\\": ", "a": 1, "a": 2}',
+    '{"b": [{"a": 1}, {"a": 1, "c": {"a": 1, "a": 2}}]}',
+    '{"b": {"c": "a: 1", "d": [{"a": 1, "a": 2}]}}',
     '{"b": {"a": 1, "a": 2}}',
     '{"b": {"c": {"a": 1, "a": 2}}}',
     '{"b": [{"a": 1}, {"a": 1, "a": 2}]}',
@@ -59,6 +76,7 @@ HELD = (
     '{"\\\\u0022": 1, "a": 1, "a": 2}',
     '{"b": "\\\\u0022:", "a": 1, "a": 2}',
     '{"b": "\\u0022", "a": 1, "a": 2}',
+    '{"b": "\\u0022\\u0022", "a": 1, "a": 2}',
     '{"b": "\\": \\": ", "a": 1, "a": 2}',
     '{"b\\\\": 1, "a": 1, "a": 2}',
 )
@@ -70,19 +88,54 @@ def test_a_repeated_key_is_found_at_any_depth(text: str, before: int) -> None:
     plain = [re.sub(r'"a": 1, "a": 2', '"a": 1, "z": 2', text), '{"b": [{"a": 1}]}', '{"b": [{"a": {}}]}', '{"b": null}']
     lines = [*plain * before, text]
     assert decode_lines("\n".join(lines).encode()) is None
+    assert decode_lines("\n".join(lines).replace('"a": 2', '"\\u0061": 2').encode()) is None
+    decoder = LineDecoder()
+    for _ in range(3):  # the file looks like this
+        assert decoder.decode("\n".join(plain).encode()) is not None or "\\u0022" in text
+    assert decoder.decode(text.encode()) is None
+    alike = LineDecoder()
+    assert alike.decode(plain[0].encode()) is not None or "\\u0022" in text
+    assert alike.decode(text.encode()) is None
     with pytest.raises(NotJSON, match="the key 'a' is given twice"):
         decode(text.encode())
     if "\\u0022" not in text:
         assert decode_lines("\n".join(plain).encode()) == [json.loads(line) for line in plain]
 
 
-def test_looking_for_objects_takes_steps_in_proportion(monkeypatch: pytest.MonkeyPatch) -> None:
+SAME = ['{"id": 1, "tries": [{"ok": true, "why": {"n": 1}}, {"ok": false, "why": null}]}', '{"id": 2, "tries": []}']
+ODD = {
+    "a key more": '{"id": 1, "new": 2, "tries": []}',
+    "a key less": '{"tries": []}',
+    "another kind": '{"id": 1, "tries": {"ok": true}}',
+    "an object for a number": '{"id": {"a": {"b": 1}}, "tries": []}',
+    "no object": "7",
+    "a null": '{"id": 1, "tries": null}',
+}
+
+
+@pytest.mark.parametrize("line", ODD.values(), ids=list(ODD))
+def test_lines_that_look_otherwise_than_those_before_lose_nothing(line: str) -> None:
+    decoder = LineDecoder()
+    for lines in (SAME, SAME, [*SAME, line], SAME, [line, line], [line, *SAME]):
+        assert decoder.decode("\n".join(lines).encode()) == [json.loads(one) for one in lines]
+
+
+def test_keys_are_counted_by_shape_as_one_by_one() -> None:
+    values = [json.loads(line) for line in (*SAME, *ODD.values())]
+    assert keys_of(values) == sum(len(re.findall(r'":', line)) for line in (*SAME, *ODD.values()))
+    for same in (values[: len(SAME)], [{"a": [{"b": 1}, {"b": 2}]}, {"a": []}], [{"a": {"b": [{"c": 1}]}}, {}]):
+        assert shape_of(same).keys(same) == keys_of(same)
+    tables = [{f"q{i}": {"a": [i]} for i in range(n)} for n in (100, 3, 0)]
+    assert shape_of(tables).keys(tables) == keys_of(tables) == 206
+
+
+def test_looking_for_objects_takes_steps_in_proportion() -> None:
     """Many names in the first object do not make all others be asked for each."""
-    asked, under = [], json_values._under
-    monkeypatch.setattr(json_values, "_under", lambda name, place: asked.append(len(place)) or under(name, place))
     wide = [{f"k{i}": {"a": 1} for i in range(5000)}, *({} for _ in range(100))]
-    assert decode_lines("\n".join(map(json.dumps, wide)).encode()) == wide
-    assert sum(asked) <= 8 * len(wide)
+    few = [{f"k{i}": {"a": 1}} for i in range(20)]
+    for values in (wide, few):
+        assert not hasattr(shape_of(values), "parts")
+        assert decode_lines("\n".join(map(json.dumps, values)).encode()) == values
 
 
 def _hidden(lines: list[str]) -> bool:
