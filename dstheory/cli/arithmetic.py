@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -131,14 +134,17 @@ def train(checkpoint: Path | None, overwrite: bool, as_json: bool, **options: An
     with as_usage():
         settings = Settings(**options)
     path = checkpoint or Path("results") / f"arithmetic-{settings.method}-{settings.seed}.npz"
+    figures = _figure_files(path)
     with shared_directory(path.parent) if checkpoint is None else nullcontext():
         refuse_overwrite(path, overwrite=True)  # before the training, not after it
+        for each in figures:  # one beside a checkpoint is of the same run, which goes on
+            refuse_overwrite(each, overwrite or path.exists(), inputs=[path])
         run, resumed = _trained(path, settings, overwrite, as_json)
     seconds = time.monotonic() - began
     summary = _figures(run.policy, settings)
-    if formats_asked() and summary:
+    if figures and summary:
         keys = ("p", "a", "b", "accuracy")
-        _draw(path.with_suffix(""), {part: {k: row[k] for k in keys} for part, row in summary.items()}, settings.method)
+        _draw(figures, {part: {k: row[k] for k in keys} for part, row in summary.items()}, settings.method)
     if as_json:
         print_json(
             {"checkpoint": str(path), "settings": settings.as_dict(), "updates": run.done, "resumed_after": resumed,
@@ -157,14 +163,24 @@ def train(checkpoint: Path | None, overwrite: bool, as_json: bool, **options: An
     say(f"checkpoint: {path} ({seconds:.1f} s)")
 
 
-def _draw(stem: Path, found: dict[str, dict[str, float]], title: str) -> None:
-    """Draw numbers side by side beside what they were computed from, in the formats asked for."""
+def _figure_files(beside: Path) -> list[Path]:
+    """Return the files of a figure in the formats asked for, with the name of another file."""
+    return [beside.with_suffix(f".{kind}") for kind in formats_asked()]
+
+
+def _draw(files: Sequence[Path], found: dict[str, dict[str, float]], title: str) -> None:
+    """Draw numbers side by side, in the formats asked for; each file is complete or absent."""
     from dstheory.plots import save_figure
     from dstheory.plots.results import rates_figure
+    from dstheory.readers import atomic_path
 
-    with figures_as_asked():
-        for path in save_figure(rates_figure(found, title=title), stem):
-            echo(f"figure: {path}", err=True)
+    with figures_as_asked(), tempfile.TemporaryDirectory() as folder:
+        drawn = save_figure(rates_figure(found, title=title), Path(folder, "figure"))
+        for source, target in zip(drawn, files, strict=True):
+            with atomic_path(target, overwrite=True) as temporary:
+                shutil.copyfile(source, temporary)
+    for target in files:
+        echo(f"figure: {target}", err=True)
 
 
 def _trained(path: Path, settings: Settings, overwrite: bool, as_json: bool) -> tuple[TrainingRun, int]:
@@ -235,7 +251,7 @@ def _figures(policy: ArithmeticPolicy, settings: Settings) -> dict[str, dict[str
     metavar="FILE.jsonl",
     help="Write the rollouts there, as `dstheory anatomy` reads them.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace FILE.jsonl.")
+@click.option("--overwrite", is_flag=True, help="Replace FILE.jsonl and an earlier figure.")
 @drawing_options("Also draw the final accuracy over the sizes, in this format (repeatable); else no figure.")
 @json_option  # fmt: skip
 def evaluate(
@@ -256,8 +272,9 @@ def evaluate(
     from dstheory.cli.show import print_json, print_table, progress_bar
     from dstheory.readers import atomic_path, refuse_overwrite
 
-    if out is not None:
-        refuse_overwrite(out, overwrite, inputs=checkpoints)
+    figures = _figure_files((out or checkpoints[0]).with_name("evaluation"))
+    for each in [*([] if out is None else [out]), *figures]:
+        refuse_overwrite(each, overwrite, inputs=checkpoints)
     models: dict[str, list[dict[str, Any]]] = {}
     lines: list[str] = []
     with progress_bar("evaluating", len(checkpoints), quiet=as_json) as update:
@@ -275,9 +292,9 @@ def evaluate(
     if out is not None:
         with atomic_path(out, overwrite=overwrite) as temporary:
             temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    if formats_asked():
+    if figures:
         accuracies = {model: {row["size"]: _known(row["accuracy"]) for row in rows} for model, rows in models.items()}
-        _draw((out or checkpoints[0]).with_name("evaluation"), accuracies, "final accuracy by size of the problem")
+        _draw(figures, accuracies, "final accuracy by size of the problem")
     if as_json:
         print_json({"models": models, "seed": seed, "out": None if out is None else str(out)})
         return

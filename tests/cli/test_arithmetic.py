@@ -62,6 +62,30 @@ def test_figures_are_drawn_where_a_format_asks_for_them(dstheory, tmp_path) -> N
     assert all(f"<!-- {text} -->" in evaluated for text in ("c", "plain", "4x4", "4x9"))
 
 
+def test_figures_of_others_are_not_replaced(dstheory, tmp_path, monkeypatch) -> None:
+    from dstheory.arithmetic import evaluation, training
+
+    asked = ("--figure-format", "svg")
+    train = ("arithmetic", "train", "--updates", 1, "--problems", 2, "--group", 2, *asked, "--checkpoint", "c.npz")
+    evaluate = ("arithmetic", "evaluate", "c.npz", "--sizes", "4x4", "--per-size", 2, "--episodes", 2, *asked)
+    figures = {"c.svg": train, "evaluation.svg": evaluate}
+    for name, command in figures.items():
+        (tmp_path / name).write_text("mine")
+        with monkeypatch.context() as patch:
+            patch.setattr(training, "train", lambda *_, **__: pytest.fail("trained"))
+            patch.setattr(evaluation, "evaluate", lambda *_, **__: pytest.fail("evaluated"))
+            refused = dstheory(*command)
+        assert (refused.code, (tmp_path / name).read_text()) == (1, "mine")
+        assert f"error: {name} exists already: nothing was written; give another name" in refused.err
+        assert dstheory(*command, "--overwrite").code == 0
+        assert (tmp_path / name).read_text().startswith("<?xml")
+    (tmp_path / "c.svg").write_text("of the same run")
+    assert dstheory(*train).code == 0  # which was finished: its figure is drawn again
+    assert (tmp_path / "c.svg").read_text().startswith("<?xml")
+    itself = dstheory(*train[:-1], "c.svg", "--overwrite")
+    assert (itself.code, "c.svg is what the result is computed from" in itself.err) == (1, True)
+
+
 def test_rollouts_are_read_by_the_anatomy_room(dstheory, tmp_path) -> None:
     from dstheory.anatomy.logs import read_log
     from dstheory.anatomy.rates import measure
