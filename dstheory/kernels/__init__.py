@@ -36,6 +36,7 @@ def warm_up() -> None:
     import numpy as np
 
     from dstheory.kernels.gradient import reward_kl_gradient
+    from dstheory.kernels.grouped import grouped_gradient
     from dstheory.kernels.jit import cache_directory
     from dstheory.kernels.sampling import sample_trajectories
     from dstheory.kernels.tilted import tilted_mass, tilted_moments
@@ -53,6 +54,9 @@ def warm_up() -> None:
     tilted_moments(half, half, one, half, t=one[0], n_answers=two)
     tilted_mass(half, half, one, half, t=one[0], constant=one, slope=one, prompt_weight=one[0], n_answers=two)
     for reference in (None, (table, table)):
+        ways = np.ones((2 if reference is None else 4, 1))
+        nodes = {"t": one[0], "weights": one[0], "tilts": True, "credits": ways, "beta": 1.0}
+        grouped_gradient((table, table), reference, half, one, prompt_weight=one[0], n_answers=two, **nodes)
         shared = {"beta": 1.0, "shift": 0.0, "prompt_weight": one[0], "n_answers": two}
         whitened_gradient((table, table), reference, half, (one, one), **shared)
     directory = cache_directory()

@@ -130,10 +130,10 @@ def larger(typing_context: Any, a: Any, b: Any) -> Any:
 
 
 @inlined()
-def exp_nonpositive(x: float) -> float:
-    r"""Return e^x for x <= 0, and exactly 0 for x < -708 (-inf included).
+def _power(x: float) -> tuple[float, float]:
+    r"""Return e^r - 1 and, in the low bits of a number, n, of x = n ln 2 + r with \|r\| <= (ln 2)/2.
 
-    x = n ln 2 + r with |r| <= (ln 2)/2; e^r = 1 + (r + r^2 q(r)), q of degree 9; the factor 2^n is added to the exponent.
+    e^r = 1 + (r + r^2 q(r)), q of degree 9.
     """
     shifted = x * _LOG2_E + _ROUND
     n = shifted - _ROUND
@@ -144,9 +144,23 @@ def exp_nonpositive(x: float) -> float:
     even, odd = even * square + 1.3888888917213717e-03, odd * square + 1.9841269863053618e-04
     even, odd = even * square + 4.166666666662413e-02, odd * square + 8.333333333330062e-03
     even, odd = even * square + 5.000000000000001e-01, odd * square + 1.6666666666666669e-01
-    power = 1.0 + (r + square * (odd * r + even))
-    scaled = _from_bits(_to_bits(power) + (_to_bits(shifted) << 52))
+    return r + square * (odd * r + even), shifted
+
+
+@inlined()
+def exp_nonpositive(x: float) -> float:
+    """Return e^x for x <= 0, and exactly 0 for x < -708 (-inf included): the factor 2^n is added to the exponent of e^r."""
+    beyond, shifted = _power(x)
+    scaled = _from_bits(_to_bits(1.0 + beyond) + (_to_bits(shifted) << 52))
     return 0.0 if x < _EXP_UNDERFLOW else scaled
+
+
+@inlined()
+def exp_and_expm1(x: float) -> tuple[float, float]:
+    """Return e^x and e^x - 1 for |x| <= 700, which keeps its digits: 2^n (e^r - 1) + (2^n - 1) cancels nothing."""
+    beyond, shifted = _power(x)
+    scale = _from_bits(_to_bits(1.0) + (_to_bits(shifted) << 52))
+    return scale * (1.0 + beyond), scale * beyond + (scale - 1.0)
 
 
 @inlined()

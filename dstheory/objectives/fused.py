@@ -13,7 +13,6 @@ from typing import Any
 from dstheory.chain.exact import Solution
 from dstheory.chain.policy import Policy
 from dstheory.checks import Floats, compact
-from dstheory.objectives.mass import StageGradient
 
 # Below this many (prompt, answer) pairs NumPy's few microseconds per operation cost less than loading compiled code.
 SMALLEST = 1 << 15
@@ -74,7 +73,7 @@ def fused_gradient(terms: FusedTerms, solution: Solution) -> FusedResult | None:
     mdp, policy, reference = solution.mdp, solution.policy, terms.reference
     if terms.reward == 0.0 or (reference is not None and (reference.runs or reference.shape != policy.shape)):
         return None
-    penalty = {}
+    penalty: dict[str, Any] = {}
     if reference is not None:
         reference.check_fits(mdp, "reference")
         assert terms.sample_weight is not None
@@ -90,34 +89,19 @@ def fused_gradient(terms: FusedTerms, solution: Solution) -> FusedResult | None:
     stop, resample = compact(mdp.reward_stop), compact(mdp.reward_resample)
     if terms.reward != 1.0:
         stop, resample = terms.reward * stop, terms.reward * resample
-    found = _loop(
-        solution, stop, resample, gamma_within=float(mdp.gamma_within), gamma_between=float(mdp.gamma_between), **penalty
-    )
-    if found is None or terms.reward == 1.0:
-        return found
-    return replace(found, value=found.value / terms.reward)
-
-
-def outcome_gradient(solution: Solution) -> tuple[Floats, StageGradient] | None:
-    """Return E[R given x], (X,), and grad E[R] for R = 1 if the submitted answer is correct; None where stopping is very rare."""
-    found = _loop(solution, compact(solution.mdp.correct), 0.0)
-    return None if found is None else (found.value, StageGradient(found.sample, found.decide))
-
-
-def _loop(solution: Solution, stop: Floats, resample: Floats | float, **more: Any) -> FusedResult | None:
-    """Return what the compiled loop finds, or None where a prompt is improper, or stopping very rare."""
     from dstheory.kernels import PROPER, reward_kl_gradient
 
-    mdp, policy = solution.mdp, solution.policy
-    result = reward_kl_gradient(
+    found = reward_kl_gradient(
         policy.sample_logits[0],
         policy.stop_logits[0],
         stop,
         resample,
         prompt_weight=mdp.prompt_weight,
         n_answers=mdp.n_answers,
-        **more,
+        gamma_within=float(mdp.gamma_within),
+        gamma_between=float(mdp.gamma_between),
+        **penalty,
     )
-    if (result.status != PROPER).any() or result.turns.max() > MOST_TURNS:
+    if (found.status != PROPER).any() or found.turns.max() > MOST_TURNS:
         return None
-    return FusedResult(result.sample[None], result.decide[None], result.value)
+    return FusedResult(found.sample[None], found.decide[None], found.value / terms.reward)

@@ -25,7 +25,7 @@ from dstheory.checks import Floats
 from dstheory.errors import ChainError
 from dstheory.objectives.base import Measure
 from dstheory.objectives.expectation.compositions import representatives
-from dstheory.objectives.expectation.exponential import Tilted, response_mass
+from dstheory.objectives.expectation.exponential import response_mass
 from dstheory.objectives.expectation.groups import (
     Grouping,
     Part,
@@ -43,7 +43,8 @@ from dstheory.objectives.expectation.rewards import (
     joint_reward,
     reward_of,
 )
-from dstheory.objectives.fused import applies, outcome_gradient
+from dstheory.objectives.fused import applies
+from dstheory.objectives.large_groups import gradient_of_accuracy, in_one_pass
 from dstheory.objectives.mass import CoefficientMass, StageGradient, check_penalty, check_runs, mass_of_steps, over_runs
 from dstheory.objectives.parts import (
     BatchTokens,
@@ -391,25 +392,33 @@ class GroupObjective(ResponseObjective):
         return self.mass(solution) if self.by_response else super().centred(solution)
 
     def ascent(self, solution: Solution) -> StageGradient:
-        """Return the gradient unchecked; on large tables, where it is grad E[R] prompt by prompt, from the compiled loop."""
+        """Return the gradient unchecked; on large tables, where one is known, from a compiled loop."""
         fast = self._large(solution)
         return super().ascent(solution) if fast is None else fast
 
     def _large(self, solution: Solution) -> StageGradient | None:
-        """Return w(x) grad E[R given x] where no length and no ratio enters, for tables that are worth loading compiled code."""
+        """Return the gradient on the policy's own responses, rewarded by 0 and 1, of tables that are worth loading compiled code.
+
+        Where no length and no penalty enters, it is w(x) grad E[R given x].
+        """
         on_lengths = isinstance(self.normaliser, PerToken | GroupTokens) or (
             isinstance(self.normaliser, BatchTokens) and inf not in (self.group_size, self.prompts)
         )
-        plain = self.on_policy and not np.any(self.beta) and self.outcome == "correct" and not own_settings(self)
+        plain = self.on_policy and self.outcome == "correct" and not own_settings(self)
         plain = plain and not (isinstance(self.credit, GroupMean) and self.credit.spread == "batch")
-        known_terms = self.plain_on_policy or type(self).reward_terms is GroupObjective.reward_terms
-        if on_lengths or not plain or not known_terms or not applies(solution):
+        known_terms = type(self).reward_terms is GroupObjective.reward_terms or (self.plain_on_policy and not on_lengths)
+        if not plain or not known_terms or not applies(solution):
             return None
-        found = outcome_gradient(solution)
+        if on_lengths or np.any(self.beta):
+            reference = self.reference if np.any(self.beta) else None
+            if reference is not None and (self.corrected_kl or np.ndim(self.beta)):
+                return None
+            rest = self.credit, self.normaliser, self.grouping, reference, self.beta
+            return in_one_pass(solution, self.outcome_of(solution), *rest)
+        found = gradient_of_accuracy(solution)
         if found is None:
             return None
-        accuracy, gradient = found
-        known = Tilted(np.zeros((1, len(accuracy))), accuracy[None], 1.0 - accuracy[None])
+        known, gradient = found
         nodes = effective_credit(self.credit, self.normaliser, self.grouping, solution, self.outcome_of(solution), known=known)
         assert nodes.otherwise is not None
         weight = (nodes.slope[0] - nodes.otherwise[0])[:, None]

@@ -19,6 +19,14 @@ def exp_all(x):
 
 
 @numba.njit(error_model="numpy")
+def exp_and_expm1_all(x):
+    exp, expm1 = np.empty_like(x), np.empty_like(x)
+    for i in range(x.size):
+        exp[i], expm1[i] = jit.exp_and_expm1(x[i])
+    return exp, expm1
+
+
+@numba.njit(error_model="numpy")
 def log1p_all(x):
     out = np.empty_like(x)
     for i in range(x.size):
@@ -80,6 +88,17 @@ def test_exp_at_the_edges() -> None:
     assert result[3] > 0.0
     assert result[4:9].tolist() == [0.0] * 5
     assert np.isnan(result[9])
+
+
+def test_exp_and_expm1_of_both_signs_are_within_three_ulps() -> None:
+    rng = np.random.default_rng(4)
+    x = points(rng, (1e-300, 1e-12, 1e-9, 1e-3, 0.2, 0.4, 1.0, 3.0, 40.0, 700.0)) * rng.choice([-1.0, 1.0], size=7000)
+    x = np.concatenate([x, [0.0, 700.0, -700.0], np.log(2.0) * (np.arange(-40, 40) / 2)])
+    exp, expm1 = exp_and_expm1_all(x)
+    with mpmath.workprec(1200):
+        exact = [mpmath.expm1(mpmath.mpf(float(v))) for v in x]
+        assert ulps(exp, [e + 1 for e in exact]) <= 2.0
+    assert ulps(expm1, exact) <= 3.0
 
 
 def test_log1p_is_within_two_ulps() -> None:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from dstheory import Policy, Solution, TwoStageMDP, solve
 from dstheory.errors import ImproperChainError, InfiniteDivergenceError
 from dstheory.objectives import (
+    CISPO,
     DAPO,
     GRPO,
+    GSPO,
     NFT,
     RLOO,
     ActorCritic,
     DAPOBatch,
     DrGRPO,
     EntropyBonus,
+    GRPONoStd,
     Objective,
     PPOClip,
     Reinforce,
@@ -27,6 +32,7 @@ from dstheory.objectives import (
 )
 from dstheory.objectives.expectation import exponential
 from dstheory.objectives.imitation import ExpertChain
+from dstheory.objectives.mass import StageGradient
 from dstheory.objectives.registry import build
 
 
@@ -35,12 +41,14 @@ def fused(objective: Objective, solution: Solution):
     return objective._fused(solution)
 
 
-def large(seed: int = 0, *, per: str = "turn", gamma: float = 0.9, prompts: int = 1500) -> tuple[TwoStageMDP, Policy, Policy]:
+def large(
+    seed: int = 0, *, per: str = "turn", gamma: float = 0.9, prompts: int = 1500, width: int = 25
+) -> tuple[TwoStageMDP, Policy, Policy]:
     """A ragged table of some 37,000 entries, above the size at which the compiled path is taken."""
     rng = np.random.default_rng(seed)
-    counts = rng.integers(1, 25, size=prompts)
-    counts[0] = 25
-    shape = (prompts, 25)
+    counts = rng.integers(1, width, size=prompts)
+    counts[0] = width
+    shape = (prompts, width)
     mdp = TwoStageMDP(
         correct=rng.integers(0, 2, size=shape),
         n_answers=counts,
@@ -127,6 +135,12 @@ def test_an_infinite_divergence_is_named() -> None:
         (Reinforce() + ReverseKLDirect(Policy.tabular(z, reference.stop_logits))).gradient(solve(mdp, policy))
 
 
+def assert_same_rows(found: StageGradient, expected: StageGradient, tolerance: float = 1e-12) -> None:
+    """Every row is the same, to so much of its largest entry."""
+    for one, two in ((found.sample, expected.sample), (found.decide, expected.decide)):
+        assert (np.abs(one - two).max(axis=-1) <= tolerance * np.abs(two).max(axis=-1)).all()
+
+
 @pytest.mark.parametrize(
     "objective",
     [RLOO(), DrGRPO(std=True, group_size=5), DAPOBatch(group_size=4), DAPOBatch(group_size=np.inf, std=False), NFT(), PPOClip(),
@@ -145,22 +159,68 @@ def test_rows_without_lengths_take_the_compiled_path(objective) -> None:
     np.testing.assert_allclose(found.decide, slow.decide, rtol=1e-9, atol=1e-13 * scale)
 
 
+@pytest.mark.parametrize("near", [False, True])
+@pytest.mark.parametrize("beta", [0.0, 0.05, 30.0])
+@pytest.mark.parametrize(
+    ("make", "width"),
+    [(GRPO, 25), (GRPONoStd, 150), (GSPO, 25), (DAPO, 150), (CISPO, 25), (DAPOBatch, 25), (RLOO, 25), (NFT, 25), (PPOClip, 25),
+     (ReinforceBaseline, 25), (partial(DAPOBatch, prompts=3), 25), (partial(DAPOBatch, dynamic_sampling=True), 25),
+     (partial(GRPO, group_size=70, std="leave-one-out", epsilon=0.01), 25), (partial(DAPO, group_size=201), 25)],
+)  # fmt: skip
+def test_groups_in_one_pass(make, width: int, beta: float, near: bool) -> None:
+    """With lengths and penalties: answers of one block and of several, a reference far away and one beside the policy."""
+    rng = np.random.default_rng(width)
+    mdp, policy, reference = large(seed=width, prompts=250 if width > 64 else 1400, width=width)
+    z = policy.sample_logits.copy()
+    z[0, :50] *= 10.0  # one answer is nearly certain
+    policy = Policy.tabular(z, policy.stop_logits)
+    if near:
+        z, u = ((v + 1e-7 * rng.normal(size=v.shape)) for v in (policy.sample_logits, policy.stop_logits))
+        reference = Policy.tabular(z, u)
+    objective, solution = make(reference=reference, beta=beta), solve(mdp, policy)
+    found = objective._large(solution)
+    assert found is not None
+    slow = objective._closest(solution).gradient(policy)
+    assert slow.sample.tobytes() != found.sample.tobytes()
+    assert_same_rows(found, slow)
+    assert objective.gradient(solution).decide.tobytes() == found.decide.tobytes()  # it is the path that is taken
+    if beta:  # the penalty by itself: it would not show beside the reward
+        only = objective._large(solution).sample - make(reference=reference, beta=0.0)._large(solution).sample
+        k3 = (objective._closest(solution) + make()._closest(solution).scaled(-1.0)).gradient(policy).sample
+        np.testing.assert_allclose(only, k3, rtol=0, atol=1e-12 * max(np.abs(found.sample).max(), np.abs(k3).max()))
+
+
 class OwnTerms(RLOO):
     def reward_terms(self, solution, under, outcome):
         return super().reward_terms(solution, under, outcome)
 
 
-def test_rows_with_lengths_penalties_samplers_or_terms_of_their_own_step_aside() -> None:
+def test_what_the_pass_over_groups_does_not_know_steps_aside() -> None:
     mdp, policy, reference = large()
     solution = solve(mdp, policy)
-    for objective in (GRPO(), DAPO(), DAPOBatch(prompts=3), RLOO(sampler=reference), RLOO(reference=reference, beta=0.1),
-                      RLOO(outcome="return"), OwnTerms()):  # fmt: skip
-        assert objective._large(solution) is None
-    assert RLOO()._large(solve(mdp.replace(max_turns=2), policy)) is None
+    far = Policy.tabular(300.0 * reference.sample_logits, reference.stop_logits)
+    never = Policy.tabular(policy.sample_logits, np.full(policy.shape, -np.inf))
     u = policy.stop_logits.copy()
+    u[0, 4] = -15.0
+    rare = solve(mdp, Policy.tabular(policy.sample_logits, u))
+    for objective in (
+        RLOO(sampler=reference), RLOO(outcome="return"), OwnTerms(), GRPO(group_size=np.inf), GRPO(group_size=202),
+        GRPO(reference=reference, beta=0.1, corrected_kl=True), GRPO(reference=reference, beta=[0.1, 0.2]),
+        GRPO(reference=far, beta=0.1), GRPO(reference=never, beta=0.1), GRPO(temperature=2.0),
+        ReinforceBaseline(normalise_by="response-tokens"), PPOClip(prompts=3), GRPO(std="batch"),
+    ):  # fmt: skip
+        assert objective._large(solution) is None, objective
+    for objective in (RLOO(), GRPO(), DAPO()):
+        assert objective._large(solve(mdp.replace(max_turns=2), policy)) is None
+        assert objective._large(rare) is None
+    all_but_right = mdp.replace(correct=np.where(np.arange(mdp.shape[0])[:, None] > 0, 0, mdp.correct),
+                                prompt_weight=np.where(np.arange(mdp.shape[0]) > 0, 1.0, 1e-20), resample_cost=0.0)  # fmt: skip
+    assert DAPO()._large(solve(all_but_right, policy)) is None  # hardly a group is mixed
     u[0, 41] = -1000.0
     with pytest.raises(ImproperChainError, match="prompt 41: the resample probability"):
         RLOO().gradient(solve(mdp, Policy.tabular(policy.sample_logits, u)))
+    with pytest.raises(ImproperChainError, match="prompt 41: the resample probability"):
+        GRPO().gradient(solve(mdp, Policy.tabular(policy.sample_logits, u)))
 
 
 @pytest.mark.parametrize("beta", [None, 0.0, 0.05, 3.0])

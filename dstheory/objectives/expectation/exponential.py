@@ -99,7 +99,7 @@ def _gauss_tail() -> tuple[Floats, Floats]:
 # Tables of all nodes at once are made only up to this many numbers; beyond, node by node.
 _AT_ONCE = 1 << 20
 _FAR = 1e-3  # probabilities that differ by more do not cancel to less than twelve digits
-_RARE = 1e-4
+RARE = 1e-4
 _MOST_ROUNDED_POWERS = 4096
 
 
@@ -412,7 +412,7 @@ def _compiled(solution: Solution, reward: RewardTable) -> bool:
         return False
     solution.finite_visits  # raises for a chain that never ends: it has no length  # noqa: B018
     # The loop sums 1 - P(resample) from differences; where stopping is very rare NumPy's careful form is taken.
-    return bool((solution.unrolled.sample * solution.unrolled.stop).sum(axis=-1).min() > _RARE)
+    return bool((solution.unrolled.sample * solution.unrolled.stop).sum(axis=-1).min() > RARE)
 
 
 def _apart(policy: Policy, other: Policy) -> bool:

@@ -148,7 +148,7 @@ def effective_credit(
     if credit is not None:
         credit.check_group(grouping.group_size)
     _check_mixed(grouping, outcome)
-    t, w, tilts = _denominator(normaliser, grouping, solution, outcome)
+    t, w, tilts = denominator(normaliser, grouping, solution, outcome)
     w = w if grouping.scale == 1.0 else w * grouping.scale
     if credit is None and not tilts and not grouping.mixed:  # 1 for every response: nothing about the others is asked
         constant = w * np.ones((1, *np.broadcast_shapes(solution.policy.runs, solution.mdp.runs), solution.mdp.shape[0]))
@@ -158,7 +158,7 @@ def effective_credit(
     if grouping.mixed:
         chance = mixed_probability(solution, grouping, group if known else None, outcome)
         _refuse_rare(solution, -np.log(chance)[..., None])
-        w = w / _kept_share(normaliser, grouping, chance)
+        w = w / kept_share(normaliser, grouping, chance)
     if outcome.values is not None and credit is not None:
         two = _limit_of_two if grouping.group_size == inf else _counted
         if grouping.group_size == inf and (grouping.mixed or _singular(credit, outcome.values)):
@@ -189,7 +189,7 @@ def effective_credit(
     return EffectiveCredit(t, w * constant, w * slope)
 
 
-def _kept_share(normaliser: Normaliser, grouping: Grouping, chance: Floats) -> Floats:
+def kept_share(normaliser: Normaliser, grouping: Grouping, chance: Floats) -> Floats:
     """Return what expectations over mixed groups are divided by, (*runs, 1), given their probability."""
     if not grouping.dropped or grouping.prompts == inf:
         return chance[..., None]
@@ -231,13 +231,13 @@ def credits_of_levels(
     """
     assert outcome.levels is not None
     _check_mixed(grouping, outcome)
-    t, w, tilts = _denominator(normaliser, grouping, solution, outcome)
+    t, w, tilts = denominator(normaliser, grouping, solution, outcome)
     w = w if grouping.scale == 1.0 else w * grouping.scale
     size = int(grouping.group_size)
     if grouping.mixed:
         chance = mixed_probability(solution, grouping, None, outcome)
         _refuse_rare(solution, -np.log(chance)[..., None])
-        w = w / _kept_share(normaliser, grouping, chance)
+        w = w / kept_share(normaliser, grouping, chance)
     if credit is None:
         return _once_of_levels(t, w, tilts, grouping, solution, outcome)
     credit.check_group(size)  # groups that are not mixed have credits 0
@@ -333,7 +333,7 @@ def group_moments(solution: Solution, outcome: ResponseReward, t: Floats, groupi
     return tilted(solution, outcome.reward, t, binary=outcome.values is not None, powers=powers)
 
 
-def _denominator(
+def denominator(
     normaliser: Normaliser, grouping: Grouping, solution: Solution, outcome: ResponseReward
 ) -> tuple[Floats, Floats, bool]:
     """Return nodes (J,), weights broadcastable to (J, *runs, X), and whether the nodes tilt the rest of the group as well."""
@@ -472,13 +472,14 @@ def mean_tokens(solution: Solution) -> Floats:
 
 def range_of_lengths(solution: Solution) -> tuple[float, float]:
     """Return the tokens of the shortest and of the longest response, rounded outwards to powers of two."""
-    solution.finite_visits  # raises for a chain that never ends: no response is the longest  # noqa: B018
+    visits = solution.finite_visits  # raises for a chain that never ends: no response is the longest
     mdp = solution.mdp
-    occurs = mdp.inside & (mdp.prompt_weight > 0)[:, None]
-    each = np.broadcast_to(mdp.sample_length, np.broadcast_shapes(mdp.sample_length.shape, occurs.shape))[..., occurs]
+    occurs, each = mdp.inside & (mdp.prompt_weight > 0)[:, None], mdp.sample_length
+    if not occurs.all():
+        each = np.broadcast_to(each, np.broadcast_shapes(each.shape, occurs.shape))[..., occurs]
     turns = float(mdp.max_turns or 1)
     if mdp.max_turns is None:
-        least = float((solution.unrolled.sample * solution.unrolled.stop).sum(axis=-1)[..., mdp.prompt_weight > 0].min())
+        least = 1.0 / float(visits[..., mdp.prompt_weight > 0].max())
         turns = max(1.0, np.ceil(np.log(_TAIL) / np.log1p(-least))) if least < 1.0 else 1.0
     longest = turns * (float(each.max()) + float(mdp.decision_length.max()))
     return float(2.0 ** np.floor(np.log2(each.min()))), float(2.0 ** np.ceil(np.log2(longest)))
@@ -495,16 +496,33 @@ def _counted(credit: Credit, grouping: Grouping, values: tuple[float, float], gr
     size = int(grouping.group_size)
 
     def of_count(k: Floats) -> tuple[Floats, Floats]:
-        failure, _ = credit.of_shares(values, k / size, (size - k) / size, size)
-        _, success = credit.of_shares(values, (k + 1.0) / size, (size - 1.0 - k) / size, size)
-        failure, success = part(failure), part(success)
-        if grouping.mixed:
-            failure, success = np.where(k == 0, 0.0, failure), np.where(k == size - 1, 0.0, success)
-        return failure, success
+        return credits_given(k, credit, grouping, values, part)
 
     failure, success = mean_over_counts(size - 1, group.right, group.wrong, of_count)
     chance = group.others(size - 1)
     return chance * failure, chance * success
+
+
+def credits_given(
+    k: Floats, credit: Credit | None, grouping: Grouping, values: tuple[float, float], part: Part = everything
+) -> tuple[Floats, Floats]:
+    """Return the credit of a failure and of a success beside k successes of a finite group; 0 where it must be mixed and is not.
+
+    Args:
+        k: successes among the others.
+        credit, grouping, part: as in :func:`effective_credit`.
+        values: the two rewards.
+    """
+    size = int(grouping.group_size)
+    if credit is None:
+        failure = success = np.ones_like(k)
+    else:
+        failure, _ = credit.of_shares(values, k / size, (size - k) / size, size)
+        _, success = credit.of_shares(values, (k + 1.0) / size, (size - 1.0 - k) / size, size)
+        failure, success = part(failure), part(success)
+    if grouping.mixed:
+        failure, success = np.where(k == 0, 0.0, failure), np.where(k == size - 1, 0.0, success)
+    return failure, success
 
 
 def _limit_of_two(
