@@ -65,14 +65,14 @@ class Abstraction:
         if expression.is_Pow and args[1].is_Integer:
             return self.rational(args[0]) ** args[1]
         if isinstance(expression, sympy.log):
-            return self._log(self.rational(args[0]))
+            return self._log(self.rational(args[0]), f"{args[0]} in {expression}")
         if isinstance(expression, sympy.exp):
             return self._exp(self.rational(args[0]))
         if expression is sympy.E:
             return self._exp(sympy.Integer(1))
         if expression.is_Pow:
             exponent = self.rational(args[1])
-            return self._exp(exponent * self._log(self.rational(args[0])))
+            return self._exp(exponent * self._log(self.rational(args[0]), f"{args[0]} in {expression}"))
         if isinstance(expression, sympy.Abs):
             inner = self.rational(args[0])
             unknown = self._unknown(sympy.Abs(inner, evaluate=False))
@@ -91,37 +91,34 @@ class Abstraction:
         self._know(sympy.Or(*[sympy.Eq(unknown, value) for value in values]))
         return unknown
 
-    def _log(self, argument: Any) -> Any:
-        """log u as a sum of logs of the irreducible factors of u, each of one sign on the domain."""
+    def _log(self, argument: Any, called: str) -> Any:
+        """log u as a sum of logs of the irreducible factors of u, each of one sign on the domain; ``called`` is u in errors."""
         ratio = as_ratio(argument)
         total: Any = sympy.Integer(0)
         constant = Fraction(1)
         for polynomial, direction in ((ratio.numerator, 1), (ratio.denominator, -1)):
             outer, factors = factors_of(polynomial)
             if outer == 0:
-                raise UndefinedError("the logarithm of zero occurs in the formula")
+                raise UndefinedError(f"{called} is zero")
             leading = Fraction(int(polynomial.LC.numerator), int(polynomial.LC.denominator))
             for factor, power in factors:
                 leading /= Fraction(int(factor.LC.numerator), int(factor.LC.denominator)) ** power
                 expression = factor.as_expr()
                 factor_sign = self._sign_of(expression)
                 if factor_sign is None:
-                    return self._whole_log(argument)
+                    if self._sign_of(argument) != 1:
+                        raise NotSettledError(f"{called} could not be shown to be positive on the whole domain")
+                    return self._prime(sympy.log, argument)
                 constant *= Fraction(factor_sign) ** (power * direction)
                 total += direction * power * self._prime(sympy.log, factor_sign * expression)
             constant *= leading**direction
         if constant < 0:
-            raise UndefinedError(f"the argument of log({argument}) is negative on the whole domain")
+            raise UndefinedError(f"{called} is negative on the whole domain")
         for number, direction in ((constant.numerator, 1), (constant.denominator, -1)):
             for prime, power in sorted(sympy.factorint(number).items()):
                 total += direction * power * self._prime(sympy.log, sympy.Integer(prime))
         self._log_facts(argument, total)
         return total
-
-    def _whole_log(self, argument: Any) -> Any:
-        if self._sign_of(argument) != 1:
-            raise NotSettledError(f"the argument of log({argument}) could not be shown to be positive on the whole domain")
-        return self._prime(sympy.log, argument)
 
     def _prime(self, function: Any, argument: Any) -> Any:
         """The unknown that stands for the log or exp of an argument that is not split further; a new one with its facts."""

@@ -64,7 +64,7 @@ class Reach(StrEnum):
     ALL = "all"
     """At least one step of the statement quantifies over its symbols."""
     PART = "part"
-    """Every step of the statement assumes more than the claim does, and together they leave points out."""
+    """Every step of the statement assumes more than the claim does, and no formula is checked at all points."""
     EXAMPLE = "example"
     """Only single points were evaluated."""
     DEFINITION = "definition"

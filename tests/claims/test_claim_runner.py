@@ -164,7 +164,7 @@ SLOW = {
     "identity": "identity('slow', (sum(x) + 1)**60 * (p + 1), (sum(x) + 1)**60 * p + (sum(x) + 1)**60)",
     "decide": f"decide('slow', {HARD} > 0)",
     "enclose": "enclose('slow', exp(sum(x)) - exp(sum(x[:3])) * exp(sum(x[3:])) >= 0, {s: (0, 1) for s in x}, boxes=10**9)",
-    "search": "search('slow', lambda n: sum(range(10**7)) > n, n=integers(0, 9))",
+    "search": "search('slow', lambda n: sum(range(10**9)) > n, n=integers(0, 9))",
     "example": "example('slow', Sum((x[0] + k)**30000, (k, 1, 900)) > p, at={**{s: '1/7' for s in x}, p: '1/3'})",
     "premise": f"decide('slow', p > 0, given=[{HARD} < 0])",
     "definition": f"identity('slow', V * 2, V + V + p - p * 1, using={{V: 1/({HARD})}})",
