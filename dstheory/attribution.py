@@ -402,18 +402,23 @@ def _diagonal_energy(g: Floats, information: Floats) -> Floats:
         return np.asarray(terms.sum(axis=(-3, -2, -1)))
 
 
-def _form_energy(g: Floats, fisher: Floats) -> Floats:
-    """Return g^T F^+ g, with F scaled to unit diagonal first: tiny and large curvatures then count alike."""
+def scaled_inverse(fisher: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return D, D F D and its pseudo-inverse, D the diagonal that makes F's 1: tiny and large curvatures then count alike."""
     diagonal = np.einsum("...pp->...p", fisher)
-    with np.errstate(divide="ignore"):
-        scale = np.where(diagonal > 0, 1.0 / np.sqrt(diagonal), 0.0)
-    scaled_f = fisher * scale[..., :, None] * scale[..., None, :]
+    scale = np.divide(1.0, np.sqrt(diagonal), out=np.zeros_like(diagonal), where=diagonal > 0)
+    scaled = fisher * scale[..., :, None] * scale[..., None, :]
+    return scale, scaled, np.linalg.pinv(scaled, rcond=1e-12, hermitian=True)
+
+
+def _form_energy(g: Floats, fisher: Floats) -> Floats:
+    """Return g^T F^+ g."""
+    scale, scaled_f, inverse = scaled_inverse(fisher)
     scaled_g = g * scale
-    solved = np.einsum("...pq,...q->...p", np.linalg.pinv(scaled_f, rcond=1e-12, hermitian=True), scaled_g)
+    solved = np.einsum("...pq,...q->...p", inverse, scaled_g)
     with np.errstate(over="ignore"):  # what leaves the floats is infinite, as outside the range
         energy = (scaled_g * solved).sum(axis=-1)
     # Outside the range of F no energy is finite: a direction that changes no probability the policy ever uses.
     residual = np.einsum("...pq,...q->...p", scaled_f, solved) - scaled_g
     outside = np.abs(residual).max(axis=-1) > 1e-6 * (1e-300 + np.abs(scaled_g).max(axis=-1))
-    outside |= ((diagonal <= 0) & (g != 0)).any(axis=-1)
+    outside |= ((scale == 0.0) & (g != 0)).any(axis=-1)
     return np.asarray(np.where(outside, np.inf, energy))

@@ -38,7 +38,7 @@ from math import inf
 
 import numpy as np
 
-from dstheory.attribution import FisherInformation, fisher_information
+from dstheory.attribution import FisherInformation, fisher_information, scaled_inverse
 from dstheory.chain.exact import Solution
 from dstheory.chain.policy import Policy
 from dstheory.checks import Floats, Ints, whole_number
@@ -203,11 +203,8 @@ def _sizes(policy: Policy, information: FisherInformation, mean: Floats, varianc
         a = getattr(policy.features, name).reshape(e.size, -1)
         block = slice(i * e.size, (i + 1) * e.size)
         g, c = e.ravel() @ a, a.T @ matrix[block, block] @ a
-        # Scaled to a unit diagonal first: tiny and large curvatures then count alike.
-        curved = np.diag(metric)
-        root = np.divide(1.0, np.sqrt(curved), out=np.zeros_like(curved), where=curved > 0)
-        inverse = np.linalg.pinv(root[:, None] * metric * root, rcond=1e-12, hermitian=True)
-        natural = root * g, root[:, None] * c * root
+        scale, _, inverse = scaled_inverse(metric)
+        natural = scale * g, scale[:, None] * c * scale
         out.append(
             ((float(g @ g), float(np.trace(c))), (float(natural[0] @ inverse @ natural[0]), float((inverse * natural[1]).sum())))
         )
