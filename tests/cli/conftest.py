@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,3 +41,24 @@ def dstheory(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
         return Outcome(int(stop.value.code or 0), out, err)
 
     return run
+
+
+@pytest.fixture
+def drawn() -> None:
+    """Ask for pictures in the figures that are written."""
+
+
+@pytest.fixture(autouse=True)
+def _drawn_where_asked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Build figures, but write files without a picture: drawing takes longer than most commands."""
+    if "drawn" in request.fixturenames:
+        return
+
+    def blank(figure: object, target: Any, **how: object) -> None:
+        if isinstance(target, Path):
+            target.touch()
+        else:
+            target.write('<svg xmlns="http://www.w3.org/2000/svg"/>')
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", blank)
+    monkeypatch.setattr("matplotlib.layout_engine.ConstrainedLayoutEngine.execute", lambda engine, figure: None)

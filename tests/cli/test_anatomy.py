@@ -23,7 +23,7 @@ def log(tmp_path: Path) -> Path:
     return tmp_path / "rollouts.jsonl"
 
 
-def test_the_whole_way(dstheory, tmp_path: Path) -> None:
+def test_the_whole_way(dstheory, drawn, tmp_path: Path) -> None:
     """Generate, measure, compare, export, and train further."""
     made = dstheory("anatomy", "generate", "rollouts.jsonl", "--problems", 60)
     assert made.code == 0, made.err

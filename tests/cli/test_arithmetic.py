@@ -49,7 +49,7 @@ def test_train_evaluate_show(dstheory, tmp_path) -> None:
     assert start["problem"].startswith("4x5:")
 
 
-def test_figures_are_drawn_where_a_format_asks_for_them(dstheory, tmp_path) -> None:
+def test_figures_are_drawn_where_a_format_asks_for_them(dstheory, drawn, tmp_path) -> None:
     asked = ("--figure-format", "svg", "--width", "column")
     tiny = ("--updates", 1, "--problems", 2, "--group", 2, "--sizes", "4x4,4x5", "--checkpoint")
     assert dstheory("arithmetic", "train", *tiny, "plain.npz").code == 0

@@ -79,7 +79,7 @@ def test_options_of_the_comparison_need_it(dstheory, option) -> None:
     assert f"{option[0]} is for the comparison of --all: add --all, or leave it out" in ran.err
 
 
-def test_few_objectives_have_a_figure_where_one_is_asked_for(dstheory, tmp_path: Path) -> None:
+def test_few_objectives_have_a_figure_where_one_is_asked_for(dstheory, drawn, tmp_path: Path) -> None:
     out = tmp_path / "d"
     ran = dstheory("attribute", "--objective", "grpo", "--out", out, "--figure-format", "pdf", "--width", "column")
     assert ran.code == 0

@@ -10,7 +10,7 @@ from dstheory.about import ABOUT
 from dstheory.objectives import ALIASES, REGISTRY
 
 
-def test_every_objective_with_its_claims_and_a_figure(dstheory, tmp_path) -> None:
+def test_every_objective_with_its_claims_and_a_figure(dstheory, drawn, tmp_path) -> None:
     ran = dstheory("attribute", "--all", "--out", "map")
     assert ran.code == 0
     for name in REGISTRY:

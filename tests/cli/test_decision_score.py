@@ -22,7 +22,7 @@ SCORES: list[list[object]] = [[3, 1, 2, 2], [1, 1.5, 4, 0], [2, 2, 2, 5]]
 
 
 @pytest.mark.parametrize("place", ["pred_score[].1", "pred_score[][1]"])
-def test_a_place_within_lists(dstheory, tmp_path: Path, place: str) -> None:
+def test_a_place_within_lists(dstheory, drawn, tmp_path: Path, place: str) -> None:
     path = _lists(tmp_path / "a.jsonl", SCORES)
     ran = dstheory("anatomy", path, "--decision-score", place, "--json", "--out", "o", "--report", "r.html")
     assert ran.code == 0, ran.err

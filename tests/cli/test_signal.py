@@ -31,7 +31,7 @@ def test_json_holds_what_the_library_finds(dstheory) -> None:
     assert (one["group_size"], two["group_size"], one["prompts"]) == (2, 1, 16)
 
 
-def test_the_table_says_what_is_left_out_and_the_figure_is_written(dstheory, tmp_path: Path) -> None:
+def test_the_table_says_what_is_left_out_and_the_figure_is_written(dstheory, drawn, tmp_path: Path) -> None:
     ran = dstheory("signal", "--no-figure")
     assert ran.code == 0, ran.err
     assert "left out: " in ran.err
@@ -134,7 +134,7 @@ def test_a_configuration_has_the_signal_of_the_objective_that_its_settings_make(
     assert ran.result["configuration"]["training"]["group_size"] == expected.group_size
 
 
-def test_a_configuration_is_named_in_one_line_and_drawn_by_group_size(dstheory, tmp_path: Path) -> None:
+def test_a_configuration_is_named_in_one_line_and_drawn_by_group_size(dstheory, drawn, tmp_path: Path) -> None:
     (tmp_path / "run.yaml").write_text(TRL + "colour: blue\nreward_weights: [1.0, 0.5]\n")
     ran = dstheory("signal", "run.yaml", "--sizes", "2,4", "--out", "out")
     assert ran.code == 0, ran.err

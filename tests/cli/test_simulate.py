@@ -20,19 +20,7 @@ from dstheory import Policy, TwoStageMDP, solve
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
-@pytest.fixture
-def figure() -> None:
-    """Ask for the figure to be drawn."""
-
-
-@pytest.fixture(autouse=True)
-def _drawn_where_asked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Drawing costs more than most runs here."""
-    if "figure" not in request.fixturenames:
-        monkeypatch.setattr("dstheory.plots.save_figure", lambda figure, stem: [])
-
-
-def test_default_run_writes_figure_data_and_manifest(dstheory, figure, tmp_path) -> None:
+def test_default_run_writes_figure_data_and_manifest(dstheory, drawn, tmp_path) -> None:
     ran = dstheory("simulate", "--length-weight", 0.5, "--steps", 60)
     assert ran.code == 0
     for word in ("reward + KL", "SFT, covers mistakes", "SFT, right first time", "decision share"):
@@ -69,7 +57,7 @@ def test_a_named_directory_is_overwritten_only_when_asked(dstheory, tmp_path) ->
     assert json.loads((tmp_path / "here/run.json").read_text())["parameters"]["steps"] == 6
 
 
-def test_json_is_all_there_is_on_stdout(dstheory, figure) -> None:
+def test_json_is_all_there_is_on_stdout(dstheory, drawn) -> None:
     ran = dstheory("simulate", "--steps", 40, "--runs", 3, "--seed", 5, "--json")
     data = ran.result
     assert data["seed"] == 5
@@ -106,7 +94,7 @@ def test_every_optimiser_and_training_option(dstheory, optimizer: str) -> None:
     assert ran.result
 
 
-def test_own_objectives_are_compared(dstheory, figure) -> None:
+def test_own_objectives_are_compared(dstheory, drawn) -> None:
     ran = dstheory("simulate", "--steps", 20, "--objective", "reinforce", "--objective", "reinforce + 0.5*kl + entropy", "--json")
     assert [row["condition"] for row in ran.result["conditions"]] == ["reinforce", "reinforce + 0.5*kl + entropy"]
 
@@ -223,6 +211,6 @@ def test_a_warning_is_one_sentence(dstheory) -> None:
     ]
 
 
-def test_energies_hundreds_of_decades_apart_are_drawn(dstheory, figure) -> None:
+def test_energies_hundreds_of_decades_apart_are_drawn(dstheory, drawn) -> None:
     ran = dstheory("simulate", "--p", 0.9999999999999999, "--a", 1e-300, "--b", 0.9999999999999999, "--gamma", 1, "--steps", 5)
     assert ran.code == 0, ran.err

@@ -39,7 +39,7 @@ def test_a_large_sweep_is_summed_up(dstheory) -> None:
     assert re.search(r"decision_share +share of the accuracy gain due to decisions +0\.\d+ +0\.\d+ +0\.999", ran.out)
 
 
-def test_a_figure_is_drawn_where_a_format_asks_for_it(dstheory, tmp_path) -> None:
+def test_a_figure_is_drawn_where_a_format_asks_for_it(dstheory, drawn, tmp_path) -> None:
     """Also of a sweep that was complete already; over numbers and over names, in the formats asked for and in no other."""
     for grids in (GRIDS, ("--of", "simulate", "--objective", "sft", "--steps", 3, "--grid", "optimizer=sgd,adam")):
         out = f"of-{len(grids)}"
@@ -50,10 +50,10 @@ def test_a_figure_is_drawn_where_a_format_asks_for_it(dstheory, tmp_path) -> Non
         assert sorted(path.name for path in (tmp_path / out).glob("sweep.*")) == ["sweep.pdf", "sweep.svg"]
         assert dstheory("sweep", *grids, "--out", out, "--figure-format", "svg", "--overwrite").code == 0  # one of its results
         assert json.loads((tmp_path / out / "run.json").read_text())["files"] == ["history.nc", "run.json", "sweep.svg"]
-        drawn = (tmp_path / out / "sweep.svg").read_text()
-        assert all(f"<!-- {text} -->" in drawn for text in ("p = P(correct)", "final accuracy", "probability"))
-        assert ("<!-- adam -->" in drawn) == (grids is not GRIDS)
-        assert ("length weight" in drawn) == (grids is GRIDS)
+        picture = (tmp_path / out / "sweep.svg").read_text()
+        assert all(f"<!-- {text} -->" in picture for text in ("p = P(correct)", "final accuracy", "probability"))
+        assert ("<!-- adam -->" in picture) == (grids is not GRIDS)
+        assert ("length weight" in picture) == (grids is GRIDS)
 
 
 def test_a_figure_of_somebody_else_is_kept(dstheory, tmp_path) -> None:
