@@ -133,7 +133,7 @@ class _Worker:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            process.stdin.write(json.dumps({**request, "idle_limit": _IDLE_SECONDS}).encode() + b"\n")
+            process.stdin.write(json.dumps({**request, "idle_limit": _IDLE_SECONDS, "slack": _SLACK}).encode() + b"\n")
             process.stdin.flush()
             line = process.stdout.readline()
         except (BrokenPipeError, ValueError):  # it died, or its pipes were closed by `stop`
@@ -236,7 +236,7 @@ def _described(claims: Mapping[str, Any]) -> Answer:
 def _checked(claims: Mapping[str, Any], request: Request) -> Answer:
     from dstheory.claims.checking import check, failure
 
-    _limit(request["time_limit"] + _SLACK)
+    _limit(request["time_limit"] + request["slack"])
     options = {name: request[name] for name in ("seed", "examples", "time_limit")}
     try:
         verdict = check(claims[request["id"]], **options)

@@ -43,6 +43,7 @@ def everything(tmp_path_factory):
         (files / name).write_text(text)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(workers, "_IDLE_SECONDS", 1.0)
+        patch.setattr(workers, "_SLACK", 0.2)
         return verify(str(files), time_limit=1.0, workers=2)
 
 
@@ -188,7 +189,9 @@ def slow(tmp_path_factory):
     files = tmp_path_factory.mktemp("slow")
     for kind, proof in SLOW.items():
         (files / f"{kind}.py").write_text(SLOW_HEAD.replace("PROOF", proof).replace('id="slow"', f'id="{kind}"'))
-    return verify(str(files), time_limit=0.1, workers=2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(workers, "_SLACK", 0.2)
+        return verify(str(files), time_limit=0.1, workers=2)
 
 
 @pytest.mark.parametrize("kind", list(SLOW))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,3 +62,16 @@ def _drawn_where_asked(request: pytest.FixtureRequest, monkeypatch: pytest.Monke
 
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", blank)
     monkeypatch.setattr("matplotlib.layout_engine.ConstrainedLayoutEngine.execute", lambda engine, figure: None)
+
+
+@pytest.fixture
+def own_objectives() -> Iterator[None]:
+    """Forget afterwards which objectives were loaded from files."""
+    from dstheory.objectives import REGISTRY
+
+    known = set(REGISTRY)
+    yield
+    for name in set(REGISTRY) - known:
+        del REGISTRY[name]
+    for name in [name for name in sys.modules if name.startswith("_dstheory_objectives_")]:
+        del sys.modules[name]

@@ -29,7 +29,7 @@ SETTINGS: list[dict] = [
     {"turns": 2, "rewards": "general", "per_answer_lengths": True, "discount_per": "stage", "reduction": "mean"},
     {"turns": 3, "rewards": "general", "discount_per": "stage"},
 ]
-POINTS = 20
+POINTS = 5
 OFFSETS = {"theta_s": ("sample", 0, 1), "theta_C": ("decide", 0, 1), "theta_W": ("decide", 1, -1)}
 """Logit -> the block of the numeric gradient, the answer, and the sign: theta_W is the logit of resampling."""
 

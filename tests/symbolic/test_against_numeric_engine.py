@@ -85,7 +85,7 @@ def numeric_gradient(name: str, options: dict, at: dict) -> dict[str, float]:
 
 @pytest.mark.parametrize("index", range(len(SETTINGS)), ids=lambda i: str(SETTINGS[i]))
 @pytest.mark.parametrize("name", [name for name in VARIANTS if name not in TRAINING])
-@settings(max_examples=max(6, settings.default.max_examples // 4))
+@settings(max_examples=max(4, settings.default.max_examples // 10))
 @given(at=points)
 def test_gradients_agree(name: str, index: int, at: dict) -> None:
     agree(name, index, at)
@@ -93,7 +93,7 @@ def test_gradients_agree(name: str, index: int, at: dict) -> None:
 
 @pytest.mark.parametrize("index", range(len(SETTINGS)), ids=lambda i: str(SETTINGS[i]))
 @pytest.mark.parametrize("name", TRAINING)
-@settings(max_examples=max(5, settings.default.max_examples // 20))
+@settings(max_examples=max(3, settings.default.max_examples // 20))
 @given(at=points)
 def test_gradients_of_training_objectives_agree(name: str, index: int, at: dict) -> None:
     agree(name, index, at)

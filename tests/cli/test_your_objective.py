@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from dstheory.errors import DSTheoryError
-from dstheory.objectives import REGISTRY, Reinforce, check, load_module, lookup
+from dstheory.objectives import Reinforce, check, load_module, lookup
 from dstheory.objectives.registry import GROUP, load_installed
 
-PAGE = (Path(__file__).resolve().parents[1] / "docs" / "your_objective.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "your_objective.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
 COMMANDS = [line for line in PAGE.splitlines() if line.startswith("dstheory ")]
 
@@ -23,7 +23,7 @@ def run(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
 
 
-def test_the_page_does_what_it_says(tmp_path: Path) -> None:
+def test_the_page_does_what_it_says(dstheory, own_objectives, tmp_path: Path) -> None:
     (tmp_path / "my_objective.py").write_text(BLOCKS[0], encoding="utf-8")
     lines = [line for line in BLOCKS[0].split("@register")[1].splitlines() if line.strip()]
     assert len(lines) <= 32, "a class of about thirty lines"
@@ -32,10 +32,9 @@ def test_the_page_does_what_it_says(tmp_path: Path) -> None:
     assert "accuracy minus a price per attempt" in ran.stdout.lower()
     assert len(COMMANDS) == 3
     for command in COMMANDS:
-        words = [sys.executable, "-m", "dstheory.cli.main", *command.split()[1:]]
-        done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        assert "priced-attempts" in done.stdout
+        done = dstheory(*command.split()[1:])
+        assert done.code == 0, done.err
+        assert "priced-attempts" in done.out
     assert (tmp_path / "priced" / "run.json").exists()
 
 
@@ -64,15 +63,12 @@ def test_files_that_are_no_modules_are_refused(tmp_path: Path) -> None:
     assert load_installed() == ()
 
 
-def test_loading_a_module_registers_once(tmp_path: Path) -> None:
+def test_loading_a_module_registers_once(own_objectives, tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text(BLOCKS[0].replace("priced-attempts", "mine"), encoding="utf-8")
-    try:
-        load_module(file)
-        load_module(file)
-        assert lookup("mine").__name__ == "PricedAttempts"
-    finally:
-        REGISTRY.pop("mine", None)
+    load_module(file)
+    load_module(file)
+    assert lookup("mine").__name__ == "PricedAttempts"
 
 
 class _Wrong(Reinforce):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import shlex
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -15,7 +16,7 @@ def timeless(text: str) -> list[str]:
     return [re.sub(r" +", " ", re.sub(r"\d+\.\d+ s\b", "some s", line)) for line in text.splitlines()]
 
 
-def test_console_blocks_are_what_the_commands_print(tmp_path: Path) -> None:
+def test_console_blocks_are_what_the_commands_print(dstheory, own_objectives, monkeypatch, tmp_path: Path) -> None:
     spec = spec_from_file_location("fill_tables", ROOT / "docs" / "fill_tables.py")
     assert spec
     assert spec.loader
@@ -23,5 +24,6 @@ def test_console_blocks_are_what_the_commands_print(tmp_path: Path) -> None:
     spec.loader.exec_module(fill)
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     assert len(fill.CONSOLE.findall(README)) >= 4
-    renewed = fill.page(README, lambda command: fill.run(command, tmp_path))
+    monkeypatch.setenv("COLUMNS", fill.WIDTH)
+    renewed = fill.page(README, lambda command: dstheory(*shlex.split(command)).out)
     assert timeless(README) == timeless(renewed), "`python docs/fill_tables.py` renews what commands print"
