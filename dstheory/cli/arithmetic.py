@@ -255,14 +255,7 @@ def _figures(policy: ArithmeticPolicy, settings: Settings) -> dict[str, dict[str
 @drawing_options("Also draw the final accuracy over the sizes, in this format (repeatable); else no figure.")
 @json_option  # fmt: skip
 def evaluate(
-    checkpoints: tuple[Path, ...],
-    sizes: tuple[Size, ...],
-    per_size: int,
-    episodes: int,
-    seed: int,
-    out: Path | None,
-    overwrite: bool,
-    as_json: bool,
+    checkpoints: tuple[Path, ...], seed: int, out: Path | None, overwrite: bool, as_json: bool, **settings: Any
 ) -> None:
     """Evaluate policies on held-out problems: exact p, a, b and accuracy per size, beside those of rollouts."""
     from dstheory.arithmetic.checks import RESIDUE_CHECKS
@@ -281,9 +274,7 @@ def evaluate(
         for done, path in enumerate(checkpoints):
             run = read_checkpoint(path)
             known = set(run.policy.checks) <= set(RESIDUE_CHECKS)
-            reports, rollouts = run_evaluation(
-                run.policy, sizes=sizes, per_size=per_size, episodes=episodes, cap=run.settings.cap, rng=seed, exact=known
-            )
+            reports, rollouts = run_evaluation(run.policy, cap=run.settings.cap, rng=seed, exact=known, **settings)
             model = path.stem if path.stem not in models else str(path)
             models[model] = [report_row(report) for report in reports]
             if out is not None:

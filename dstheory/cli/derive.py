@@ -139,14 +139,14 @@ def command(
         from dstheory.readers.atomic import refuse_overwrite
 
         refuse_overwrite(output, overwrite)  # before the work, not after it
-    from dstheory.cli.show import waiting
+    from dstheory.cli.show import progress_bar
     from dstheory.rational.symbols import InvalidNumberError, parse_assignments
 
     given = {symbol: setting.pop(option) for option, symbol in _NUMBERS.items()}
     fixed = {name: value for name, value in given.items() if value is not None}
     if setting["per_answer_lengths"] and "l_s" in fixed:
         raise click.UsageError("--answer-length is one length for all answers: leave out --per-answer-lengths")
-    with waiting("deriving", quiet=as_json), as_usage(InvalidNumberError):
+    with progress_bar("deriving", quiet=as_json), as_usage(InvalidNumberError):
         from dstheory.symbolic import derive, render
 
         derivation = derive(_rule(objective, outer_discount=outer_discount, states=states), numbers=dict(fixed), **setting)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-
 from dstheory.cli.echo import say
 from dstheory.dynamics.parameters import PARAMETERS
 
@@ -81,6 +79,8 @@ def notes(
 
 def _vanishing(built: Sequence[tuple[str, Objective]], problem: Problem) -> list[str]:
     """Say that a KL to the start is zero at the start; DPO's log-ratios and k1's constant are not."""
+    import numpy as np
+
     if problem.reference is not problem.start:
         return []
     terms = [t for _, objective in built for t in _terms(objective) if getattr(t, "reference", None) is problem.reference]
@@ -134,6 +134,8 @@ def _which(names: Sequence[str], reason: str) -> str:
 
 def _not_using(option: str, expression: str, objective: Objective) -> dict[str, str]:
     """Return the terms of an expression that do not use an option, and why; none where a name's setting is all that is fixed."""
+    import numpy as np
+
     from dstheory.about import parse
     from dstheory.objectives.registry import lookup, unused
 
@@ -160,6 +162,8 @@ def _takes(option: str, cls: type[Objective]) -> bool:
 
 def _rewards(built: Sequence[tuple[str, Objective]], problem: Problem) -> list[str]:
     """Say which objectives do not read the chain's own rewards and discount, where these are not plain accuracy."""
+    import numpy as np
+
     mdp = problem.mdp
     plain = bool(np.array_equal(mdp.reward_stop * mdp.inside, mdp.correct * mdp.inside)) and not mdp.reward_resample.any()
     names: dict[str, list[str]] = {"correct": [], "nothing": []}
@@ -204,6 +208,8 @@ def _normalisers(built: Sequence[tuple[str, Objective]]) -> list[str]:
 
 def _sft(built: Sequence[tuple[str, Objective]]) -> list[str]:
     """Say why stage-weighted SFT and what libraries compute give opposite verdicts in one table."""
+    import numpy as np
+
     terms = [term for _, objective in built for term in _terms(objective)]
     weighted = [t for t in terms if t.name == "sft" and np.any(np.asarray(getattr(t, "length_weight", 0.0)))]
     plain = [t.name for t in terms if t.name.startswith("sft-")]

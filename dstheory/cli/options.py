@@ -144,11 +144,11 @@ def width_asked() -> str:
 @contextmanager
 def figures_as_asked() -> Iterator[None]:
     """Draw and write figures as the options of the running command say."""
-    from dstheory.cli.show import waiting
+    from dstheory.cli.show import progress_bar
     from dstheory.plots.style import drawn_for
 
     ctx = click.get_current_context()
-    with waiting("drawing", quiet=bool(ctx.params.get("as_json"))), drawn_for(width_asked(), formats_asked()):
+    with progress_bar("drawing", quiet=bool(ctx.params.get("as_json"))), drawn_for(width_asked(), formats_asked()):
         yield
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +18,8 @@ from dstheory.cli.options import drawing_options, formats_asked, processes, widt
 from dstheory.texts import printable
 
 if TYPE_CHECKING:
+    from rich.progress import TaskID
+
     from dstheory.experiments import Experiment, ExperimentResult
 
 EPILOG = """\b
@@ -53,12 +55,10 @@ def command(
     names: tuple[str, ...],
     everything: bool,
     listing: bool,
-    quick: bool,
-    data: Path | None,
     jobs: int | None,
     out: Path,
-    overwrite: bool,
     as_json: bool,
+    **settings: Any,
 ) -> int:
     """Run experiments; write figures, data (netCDF), tables (CSV, Markdown), caption and manifest of each.
 
@@ -82,12 +82,10 @@ def command(
             jobs=min(jobs or os.cpu_count() or 1, len(chosen)),
             progress=update,
             finished=None if as_json else _print_result,
-            quick=quick,
-            overwrite=overwrite,
-            data=data,
             width=width_asked(),
             formats=formats_asked(),
             command=["dstheory", *sys.argv[1:]],
+            **settings,
         )
     if as_json:
         print_json({"experiments": [asdict(result) for result in results]})
@@ -141,27 +139,22 @@ def _print_result(result: ExperimentResult) -> None:
 
 @contextmanager
 def _progress(names: Sequence[str], *, quiet: bool) -> Iterator[Callable[[str, float], None] | None]:
-    """Show a bar per experiment that runs, and one for all of them, with remaining time; only on a terminal."""
-    from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    """Show a bar per experiment that runs, in per cent, and one for all of them."""
+    from dstheory.cli.show import progress_bars
 
-    from dstheory.cli.show import live_console
-
-    console = live_console(quiet=quiet)
-    if console is None:
-        yield None
-        return
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     parts = dict.fromkeys(names, 0.0)
-    # What is printed meanwhile goes above the bars on a terminal, and untouched into a file.
-    with Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as bar:
-        whole = bar.add_task("all", total=len(names), visible=len(names) > 1)
+    with progress_bars(quiet=quiet) as bars:
+        if bars is None:
+            yield None
+            return
+        whole = bars.add_task("all", total=len(names), visible=len(names) > 1)
         tasks: dict[str, TaskID] = {}
 
         def update(name: str, part: float) -> None:
             if name not in tasks:
-                tasks[name] = bar.add_task(printable(name), total=1.0)
+                tasks[name] = bars.add_task(printable(name), total=100)
             parts[name] = part
-            bar.update(tasks[name], completed=part, visible=part < 1.0)
-            bar.update(whole, completed=sum(parts.values()))
+            bars.update(tasks[name], completed=100 * part, visible=part < 1.0)
+            bars.update(whole, completed=sum(parts.values()))
 
         yield update

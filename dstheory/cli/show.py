@@ -6,14 +6,24 @@ import json
 import math
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 from rich.cells import cell_len
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 from dstheory.cli.echo import echo, echo_json, is_plain
 from dstheory.texts import printable
@@ -87,31 +97,38 @@ def live_console(*, quiet: bool = False) -> Console | None:
     return console if console.is_terminal and not quiet and not is_plain() else None
 
 
-@contextmanager
-def progress_bar(label: str, total: int, *, quiet: bool) -> Iterator[Any]:
-    """Show a bar with remaining time on standard error, if that is a terminal; yields ``update(done)``."""
-    console = live_console(quiet=quiet)
-    if console is None:
-        yield lambda done: None
-        return
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(label, total=total)
-        yield lambda done: bar.update(task, completed=done)
+class _HowFar(ProgressColumn):
+    """How much of how much is done and how long the rest will take; where nobody knows, how long it has taken."""
+
+    def render(self, task: Task) -> Text:
+        """Return it."""
+        if task.total is None:
+            return TimeElapsedColumn().render(task)
+        return Text(" ").join([MofNCompleteColumn().render(task), TimeRemainingColumn().render(task)])
 
 
 @contextmanager
-def waiting(label: str, *, quiet: bool = False) -> Iterator[None]:
-    """Show that something is being computed whose length nobody knows, on standard error, if that is a terminal."""
+def progress_bars(*, quiet: bool = False) -> Iterator[Progress | None]:
+    """Show bars on standard error; yields None if that is no terminal."""
     console = live_console(quiet=quiet)
     if console is None:
-        yield
+        yield None
         return
-    with Progress(
-        TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn(), console=console, transient=True
-    ) as bar:
-        bar.add_task(label, total=None)
-        yield
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), _HowFar())
+    # What is printed meanwhile goes above the bars on a terminal, and untouched into a file.
+    with Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as bars:
+        yield bars
+
+
+@contextmanager
+def progress_bar(label: str, total: int | None = None, *, quiet: bool = False) -> Iterator[Callable[..., None]]:
+    """Show one bar, without ``total`` where nobody knows the length; yields ``update(done, total=..., description=...)``."""
+    with progress_bars(quiet=quiet) as bars:
+        if bars is None:
+            yield lambda *_, **__: None
+        else:
+            task = bars.add_task(label, total=total)
+            yield lambda done, **more: bars.update(task, completed=done, **more)
 
 
 def announce_compilation(work: int, pairs: int) -> None:

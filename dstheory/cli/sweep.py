@@ -221,13 +221,11 @@ def _found(plan: SweepPlan, data: LabelledArrays, counts: dict[str, int], out: P
 @contextmanager
 def _progress_of(total: int, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
     """Show a bar with the remaining time, or, where standard error is no terminal, a line now and then."""
-    if quiet:
-        yield lambda done, of: None
-    elif sys.stderr.isatty():
-        with progress_bar("sweeping", total, quiet=False) as update:
-            yield lambda done, of: update(done)
-    else:
+    if not quiet and not sys.stderr.isatty():
         yield _Lines()
+        return
+    with progress_bar("sweeping", total, quiet=quiet) as update:
+        yield lambda done, of: update(done)
 
 
 class _Lines:

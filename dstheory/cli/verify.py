@@ -6,8 +6,7 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from dstheory.claims.claim import Claim
-    from dstheory.claims.runner import Progress, Report
+    from dstheory.claims.runner import Report
 
 _LEFT_OUT = {"time": 120, "method": 120, "source": 110, "scope": 100}
 """Columns that are left out of tables where a line has fewer characters."""
@@ -112,6 +111,7 @@ def command(
     source, or by the path of a Python file that defines it, or of a directory of such files.
     """
     from dstheory.claims.runner import list_claims, verify
+    from dstheory.cli.show import progress_bar
 
     style = "json" if as_json else style
     if standalone and style != "latex":
@@ -127,7 +127,11 @@ def command(
         if listing:
             _print_list(list_claims(*names, *shown, groups=groups), style)
             return 0
-        with _progress() as progress:
+        with progress_bar("loading the claims") as update:
+
+            def progress(done: int, total: int, name: str) -> None:
+                update(done, total=total, description=f"checking: {printable(name)} done")
+
             report = verify(*names, *shown, groups=groups, progress=progress, **options)
     except UnknownClaimError as error:
         raise click.UsageError(str(error)) from error
@@ -270,32 +274,3 @@ def _print_table(table: Table) -> None:
     click.echo(re.sub(r" +((?:\x1b\[[0-9;]*m)*)$", r"\1", captured.get(), flags=re.MULTILINE), nl=False)  # noqa: TID251
     if left:
         say(f"Left out for want of room: {', '.join(sorted(left))}; a wider terminal, --show ID and --json have them.")
-
-
-@contextmanager
-def _progress() -> Iterator[Progress | None]:
-    """A progress bar on standard error, if that is a terminal."""
-    from dstheory.cli.show import live_console
-
-    console = live_console()
-    if console is None:
-        yield None
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-    from rich.progress import Progress as ProgressBar
-
-    with ProgressBar(
-        TextColumn("checking"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}", markup=False),
-        console=console,
-        transient=True,
-    ) as bar:
-        task = bar.add_task("loading the claims", total=None)
-
-        def advance(done: int, total: int, name: str) -> None:
-            bar.update(task, completed=done, total=total, description=f"{printable(name)} done")
-
-        yield advance

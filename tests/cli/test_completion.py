@@ -51,6 +51,16 @@ def test_commands_are_proposed_without_being_imported() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_help_of_a_command_loads_no_numerics() -> None:
+    code = (
+        "import importlib, sys; from dstheory.cli.main import COMMANDS\n"
+        "for name, (module, _) in COMMANDS.items():\n"
+        "    if name != 'anatomy': importlib.import_module(module)\n"
+        "assert not {'numpy', 'sympy', 'matplotlib'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_in_bash(tmp_path: Path) -> None:
     command = tmp_path / "dstheory"
     command.write_text(f'#!/bin/sh\nexec {sys.executable} -m dstheory.cli.main "$@"\n')
