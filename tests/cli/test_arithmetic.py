@@ -62,7 +62,7 @@ def test_figures_are_drawn_where_a_format_asks_for_them(dstheory, drawn, tmp_pat
     assert all(f"<!-- {text} -->" in evaluated for text in ("c", "plain", "4x4", "4x9"))
 
 
-def test_figures_of_others_are_not_replaced(dstheory, tmp_path, monkeypatch) -> None:
+def test_figures_of_others_are_not_replaced(dstheory, drawn, tmp_path, monkeypatch) -> None:
     from dstheory.arithmetic import evaluation, training
 
     asked = ("--figure-format", "svg")

@@ -90,7 +90,7 @@ def test_what_an_experiment_returns_is_what_is_written_and_printed(dstheory, tmp
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_figures_are_drawn_for_the_width_asked(dstheory, tmp_path, jobs: int) -> None:
+def test_figures_are_drawn_for_the_width_asked(dstheory, drawn, tmp_path, jobs: int) -> None:
     body = """
         import xarray as xr
         from dstheory.plots.style import row_figure
