@@ -4,9 +4,9 @@ import re
 
 from dstheory.coq.general import FOLDER, theorems
 
-EXAMPLE = re.compile(r"^Example (\w+)(.*?)^Proof\.(.*?)^Qed\.", re.MULTILINE | re.DOTALL)
+EXAMPLE = re.compile(r"^Example (\w+).*?\bProof\.(.*?)\bQed\.", re.MULTILINE | re.DOTALL)
 
-PROOFS = {(path.stem, name): proof for path in FOLDER.glob("*.v") for name, _, proof in EXAMPLE.findall(path.read_text())}
+PROOFS = {(path.stem, name): proof for path in FOLDER.glob("*.v") for name, proof in EXAMPLE.findall(path.read_text())}
 
 
 def test_the_table_names_every_example_once() -> None:

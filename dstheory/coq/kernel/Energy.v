@@ -141,6 +141,16 @@ rewrite (Sum_ext n _ (fun j => (c * m) * (pi j * A j) + (c ^ 2 / w) * (pi j * A 
   rewrite X. field. exact W.
 Qed.
 
+Example energy_softmax_met n pi A w c : (forall j, (j < n)%nat -> 0 < pi j) -> Sum n pi = 1 -> w <> 0 -> Sum n (fun j => pi j * A j) = 0 ->
+  exists x, (forall j, (j < n)%nat -> w * (pi j * (x j - Sum n (fun i => pi i * x i))) = c * (pi j * A j))
+  /\ Sum n (fun j => c * (pi j * A j) * x j) = c ^ 2 / w * Sum n (fun j => pi j * A j ^ 2).
+Proof.
+intros P H W Z. set (x j := c / w * A j). exists x.
+assert (E : forall j, (j < n)%nat -> w * (pi j * (x j - Sum n (fun i => pi i * x i))) = c * (pi j * A j)).
+{ intros j _. rewrite (Sum_ext n (fun i => pi i * x i) (fun i => c / w * (pi i * A i))) by (intros; unfold x; ring). rewrite Sum_scal, Z. unfold x. field. exact W. }
+split; [exact E | apply (energy_softmax n pi A w c x P H W Z E)].
+Qed.
+
 (* The same for the logit of a decision, with Fisher information w s (1 - s) and the gradient c s (1 - s) D. *)
 Theorem energy_logistic s D w c x : 0 < s < 1 -> w <> 0 ->
   w * (s * (1 - s)) * x = c * (s * (1 - s) * D) -> c * (s * (1 - s) * D) * x = c ^ 2 / w * (s * (1 - s) * D ^ 2).
@@ -148,6 +158,13 @@ Proof.
 intros H W E. assert (K : 0 < s * (1 - s)) by nra.
 assert (X : x = c * D / w). { apply Rmult_eq_reg_l with (w * (s * (1 - s))); [rewrite E; field; exact W | nra]. }
 rewrite X. field. exact W.
+Qed.
+
+Example energy_logistic_met s D w c : 0 < s < 1 -> w <> 0 -> exists x,
+  w * (s * (1 - s)) * x = c * (s * (1 - s) * D) /\ c * (s * (1 - s) * D) * x = c ^ 2 / w * (s * (1 - s) * D ^ 2).
+Proof.
+intros S W. exists (c / w * D). assert (E : w * (s * (1 - s)) * (c / w * D) = c * (s * (1 - s) * D)) by (field; exact W).
+split; [exact E | apply (energy_logistic s D w c _ S W E)].
 Qed.
 
 (* The same for the solution M of the equation of second moments. *)

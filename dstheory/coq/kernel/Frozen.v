@@ -74,6 +74,18 @@ assert (L : soft n ref T' Q <= soft n ref T Q).
 apply Rnot_lt_le. intro F. pose proof (Phi_lt n ref r Rs Rr T Td g Rp Rq Ri ltac:(lra) Td0 G V V' F) as P. unfold Phi in *. fold Q in HV', P. lra.
 Qed.
 
+Example value_falls_met : let fair := two (1 / 2) (1 / 2) in let Rs := two 1 0 in let Rr (_ : nat) := 0 in
+  exists V V', Phi 2 fair fair Rs Rr 1 1 1 V = V /\ Phi 2 fair fair Rs Rr 2 1 1 V' = V' /\ V' <= V.
+Proof.
+intros fair Rs Rr. assert (Rp : forall i, (i < 2)%nat -> 0 < fair i) by (intros [|i] _; simpl; lra). assert (Rq : Sum 2 fair = 1) by (simpl; field).
+assert (Ri : forall y, (y < 2)%nat -> 0 < fair y < 1) by (intros [|i] _; simpl; lra).
+assert (RR : forall y, (y < 2)%nat -> 0 <= Rs y <= 1) by (intros [|i] _; simpl; lra).
+destruct (terminal_unique 2 fair fair Rs 1 1 1 Rp Rq Ri ltac:(lra) ltac:(lra) ltac:(lra) RR) as [V [HV _]].
+destruct (terminal_unique 2 fair fair Rs 2 1 1 Rp Rq Ri ltac:(lra) ltac:(lra) ltac:(lra) RR) as [V' [HV' _]].
+exists V, V'. split; [exact HV|]. split; [exact HV'|].
+apply (value_falls 2 fair fair Rs Rr 1 2 1 1 V V' Rp Rq Ri ltac:(lra) ltac:(lra) ltac:(lra) HV HV').
+Qed.
+
 Section Lumped.
 (* The decisions of the reference depend on correctness alone: P(stop) is a at right answers and 1 - b at wrong ones. *)
 Variables (n : nat) (ref r : nat -> R) (right : nat -> bool) (a b Td g : R).
@@ -260,4 +272,55 @@ apply (share_rises 2 ref r right a b Td g (two_right_open p a b Hp Ha Hb)); try 
 - intros [|[|y]] Hy E; [reflexivity | discriminate | lia].
 - intros [|[|y]] Hy E; [discriminate | reflexivity | lia].
 - destruct C as [C|C]; [left; exact C | right]. intros [|[|c]] [|[|v]] Hc Hv E F; try discriminate; try lia. exact C.
+Qed.
+
+(* A reference that decides badly, a = b = 1/10, still has a* + b* <= 1 at its optimum, at every discount. *)
+Lemma bad_reference g : 0 <= g <= 1 -> let ref := two (1 / 2) (1 - 1 / 2) in let r := two (1 / 10) (1 - 1 / 10) in
+  let s := s_opt r (ind (Nat.eqb 0)) (fun _ => 0) 1 g in exists V V', Phi 2 ref r (ind (Nat.eqb 0)) (fun _ => 0) 1 1 g V = V
+  /\ Phi 2 ref r (ind (Nat.eqb 0)) (fun _ => 0) 2 1 g V' = V' /\ s V 0%nat + (1 - s V 1%nat) <= 1.
+Proof.
+intros G ref r s. assert (Rp : forall i, (i < 2)%nat -> 0 < ref i) by (intros [|i] _; simpl; lra). assert (Rq : Sum 2 ref = 1) by (simpl; field).
+assert (Ri : forall y, (y < 2)%nat -> 0 < r y < 1) by (intros [|i] _; simpl; lra).
+assert (RR : forall y, (y < 2)%nat -> 0 <= ind (Nat.eqb 0) y <= 1) by (intros; apply ind_in).
+destruct (terminal_unique 2 ref r (ind (Nat.eqb 0)) 1 1 g Rp Rq Ri ltac:(lra) ltac:(lra) G RR) as [V [HV _]].
+destruct (terminal_unique 2 ref r (ind (Nat.eqb 0)) 2 1 g Rp Rq Ri ltac:(lra) ltac:(lra) G RR) as [V' [HV' _]].
+exists V, V'. split; [exact HV|]. split; [exact HV'|].
+destruct (terminal_bounds 2 ref r (ind (Nat.eqb 0)) 1 1 g Rp Rq Ri ltac:(lra) ltac:(lra) G RR) as [_ B]. pose proof (B V HV) as VB.
+assert (GV : 0 <= g * V <= 1) by nra.
+assert (E : forall x, x <= 1 -> exp x <= 3) by (intros x [L | ->]; pose proof exp_le_3; [pose proof (exp_increasing x 1 L); lra | lra]).
+destruct (s_opt_odds 2 r (ind (Nat.eqb 0)) (fun _ => 0) 1 g Ri ltac:(lra) V 0 ltac:(lia)) as [S0 O0].
+destruct (s_opt_odds 2 r (ind (Nat.eqb 0)) (fun _ => 0) 1 g Ri ltac:(lra) V 1 ltac:(lia)) as [S1 O1].
+fold s in S0, O0, S1, O1. unfold ind in O0, O1; simpl in O0, O1.
+set (x := s V 0%nat) in *. set (y := s V 1%nat) in *. clearbody x y.
+assert (X : x <= 1 / 4).
+{ pose proof (E ((1 - 0 - g * V) / 1) ltac:(lra)) as E0. assert (x / (1 - x) <= 1 / 3) by lra.
+  assert (x = x / (1 - x) * (1 - x)) by (field; lra). nra. }
+assert (Y : 3 / 4 <= y).
+{ assert (E1 : exp ((0 - 0 - g * V) / 1) * exp (g * V) = 1) by (rewrite <- exp_plus; rewrite <- exp_0 at 2; f_equal; field).
+  pose proof (E (g * V) ltac:(lra)). pose proof (exp_pos (g * V)). set (k := exp ((0 - 0 - g * V) / 1)) in *. set (h := exp (g * V)) in *. clearbody k h.
+  assert (1 / 3 <= k) by nra. assert (3 <= y / (1 - y)) by lra. assert (y = y / (1 - y) * (1 - y)) by (field; lra). nra. }
+lra.
+Qed.
+
+Example share_rises_met g : 0 <= g <= 1 -> let ref := two (1 / 2) (1 - 1 / 2) in let r := two (1 / 10) (1 - 1 / 10) in let right := Nat.eqb 0 in
+  let pi t v := tilt 2 ref t (W r (ind right) (fun _ => 0) 1 g v) in let s v := s_opt r (ind right) (fun _ => 0) 1 g v in exists V V',
+  Phi 2 ref r (ind right) (fun _ => 0) 1 1 g V = V /\ Phi 2 ref r (ind right) (fun _ => 0) 2 1 g V' = V'
+  /\ decision_share 2 ref r (pi 1 V) (s V) right < decision_share 2 ref r (pi 2 V') (s V') right.
+Proof.
+intros G ref r right pi s. destruct (bad_reference g G) as [V [V' [HV [HV' S]]]]. exists V, V'. split; [exact HV|]. split; [exact HV'|].
+apply (share_rises 2 ref r right (1 / 10) (1 / 10) 1 g (two_right_open (1 / 2) (1 / 10) (1 / 10) ltac:(lra) ltac:(lra) ltac:(lra)));
+  try assumption; try lra.
+- intros [|[|y]] Hy E; [reflexivity | discriminate | lia].
+- intros [|[|y]] Hy E; [discriminate | reflexivity | lia].
+- right. intros [|[|c]] [|[|v]] Hc Hv E F; try discriminate; try lia. exact S.
+Qed.
+
+Example E3_frozen_minimal_met g : 0 <= g <= 1 -> let ref := two (1 / 2) (1 - 1 / 2) in let r := two (1 / 10) (1 - 1 / 10) in
+  let right := Nat.eqb 0 in let pi t v := tilt 2 ref t (W r (ind right) (fun _ => 0) 1 g v) in
+  let s v := s_opt r (ind right) (fun _ => 0) 1 g v in exists V V',
+  Phi 2 ref r (ind right) (fun _ => 0) 1 1 g V = V /\ Phi 2 ref r (ind right) (fun _ => 0) 2 1 g V' = V'
+  /\ decision_share 2 ref r (pi 1 V) (s V) right < decision_share 2 ref r (pi 2 V') (s V') right.
+Proof.
+intros G ref r right pi s. destruct (bad_reference g G) as [V [V' [HV [HV' S]]]]. exists V, V'. split; [exact HV|]. split; [exact HV'|].
+apply (E3_frozen_minimal (1 / 2) (1 / 10) (1 / 10) 1 g 1 2 V V' ltac:(lra) ltac:(lra) ltac:(lra) ltac:(lra) G ltac:(lra) HV HV' (or_intror S)).
 Qed.

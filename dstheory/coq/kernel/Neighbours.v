@@ -134,6 +134,15 @@ Proof.
 intros B L. split; unfold L; [rewrite Rmult_0_r, exp_0; ring|]. auto_derive; [exact I | field; exact B].
 Qed.
 
+Example penalised_flow_met l0 ref beta : beta <> 0 -> exists L : R -> R, L 0 = l0 /\ (forall t, is_derive L t (1 - beta * (L t - ref)))
+  /\ forall t, 0 <= t -> L t = ref + 1 / beta + (l0 - ref - 1 / beta) * exp (- beta * t).
+Proof.
+intro B. set (L := fun t => ref + 1 / beta + (l0 - ref - 1 / beta) * exp (- beta * t)). exists L.
+assert (L0 : L 0 = l0) by apply (penalised_flow_exists l0 ref beta 0 B).
+assert (D : forall t, is_derive L t (1 - beta * (L t - ref))) by (intro t; apply (penalised_flow_exists l0 ref beta t B)).
+split; [exact L0|]. split; [exact D|]. rewrite <- L0. apply (penalised_flow L ref beta B D).
+Qed.
+
 (* O9: L ratios of tokens that are at most 1 + eps each make a ratio of the answer of at most (1 + eps)^L, and can reach it. *)
 Fixpoint product L (r : nat -> R) := match L with O => 1 | S L => product L r * r L end.
 Theorem ratio_of_tokens L r eps : 0 <= eps -> (forall i, (i < L)%nat -> 0 < r i <= 1 + eps) ->

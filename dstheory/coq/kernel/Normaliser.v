@@ -222,6 +222,34 @@ destruct DA as [dA DA]. destruct DI as [dI DI]. exists dA, (dA * EI t + A t * dI
 - fold (A t). ring.
 Qed.
 
+(* Two answers, one logit for the answer and for stopping. *)
+Example normaliser_rescales_met : let z u := two u 0 in let pi u := softmax 2 (z u) in let s u (_ : nat) := sigmoid u in let right := Nat.eqb 0 in
+  let q u := again 2 (pi u) (s u) in exists ER EI : R -> R,
+  (forall u, is_series (fun k => stop_right 2 (pi u) (s u) right * q u ^ k / INR (S k)) (ER u))
+  /\ (forall u, is_series (fun k => (1 - q u) * q u ^ k / INR (S k)) (EI u))
+  /\ forall t, exists dA dR dI, is_derive (fun u => accuracy 2 (pi u) (s u) right) t dA /\ is_derive ER t dR /\ is_derive EI t dI
+     /\ dR - accuracy 2 (pi t) (s t) right * dI = EI t * dA.
+Proof.
+intros z pi s right q.
+assert (O : forall u, open_chain 2 (pi u) (s u) right).
+{ intro u. split; [apply softmax_sum; lia|]. split; [intros; apply softmax_pos; lia|]. split; [intros; apply sigmoid_in|].
+  split; [exists 0%nat | exists 1%nat]; split; (lia || reflexivity). }
+assert (Q : forall u, 0 < q u < 1) by (intro u; apply (open_again 2 (pi u) (s u) right (O u))).
+exists (fun u => accuracy 2 (pi u) (s u) right * mean_inverse (q u)), (fun u => mean_inverse (q u)).
+assert (HI : forall u, is_series (fun k => (1 - q u) * q u ^ k / INR (S k)) (mean_inverse (q u))) by (intro; apply mean_inverse_series, Q).
+assert (HR : forall u, is_series (fun k => stop_right 2 (pi u) (s u) right * q u ^ k / INR (S k)) (accuracy 2 (pi u) (s u) right * mean_inverse (q u))).
+{ intro u. apply is_series_ext with (fun k => accuracy 2 (pi u) (s u) right * ((1 - q u) * q u ^ k / INR (S k))).
+  - intro k. rewrite accuracy_stops by apply O. pose proof (Q u). unfold q. rewrite (again_stops 2 (pi u) (s u) right (proj1 (O u))).
+    destruct (open_rates _ _ _ _ (O u)) as [_ [B C]]. pose proof (lt_0_INR (S k) ltac:(lia)). match goal with |- ?a = ?b => change (@eq R a b) end. field. lra.
+  - apply (is_series_scal_l (accuracy 2 (pi u) (s u) right) (fun k => (1 - q u) * q u ^ k / INR (S k))), HI. }
+split; [exact HR|]. split; [exact HI|]. intro t.
+assert (Dz : forall k, (k < 2)%nat -> is_derive (fun x => z x k) t (two 1 0 k)) by (intros [|k] _; simpl; [apply @is_derive_id | apply @is_derive_const]).
+destruct (normaliser_rescales 2 pi s (fun y => softmax 2 (z t) y * score 2 (two 1 0) (softmax 2 (z t)) y) (fun _ => sigmoid t * (1 - sigmoid t)) right _ _ t O
+  ltac:(intros y Hy; apply (softmax_derive 2 ltac:(lia) z (two 1 0) t y Hy Dz)) ltac:(intros y _; apply sigmoid_derive) HR HI)
+  as [dA [dR [dI [A [B [C [_ E]]]]]]].
+exists dA, dR, dI. split; [exact A|]. split; [exact B|]. split; [exact C | exact E].
+Qed.
+
 (* B7-prompts, any number of prompts with chains of any numbers of answers: 1/|o| weighs the gradient of prompt x by E[1/K | x], and
    the sum keeps its direction for all gradients of the prompts exactly if all prompts resample alike. g x i: coordinate i of prompt x. *)
 Theorem direction_kept_iff X rho q m : (forall x, (x < X)%nat -> 0 < rho x) -> (forall x, (x < X)%nat -> 0 < q x < 1) -> (2 <= m)%nat ->

@@ -324,6 +324,30 @@ split; [split|].
 Qed.
 End Chain.
 
+Example soft_bellman_attained_met : let fair := two (1 / 2) (1 / 2) in let Rs := two 1 0 in let Rr (_ : nat) := 0 in
+  exists V, Phi 2 fair fair Rs Rr 1 1 (1 / 2) V = V
+  /\ V = turn 2 fair fair Rs Rr 1 1 (1 / 2) (tilt 2 fair 1 (W fair Rs Rr 1 (1 / 2) V)) (fun y => s_opt fair Rs Rr 1 (1 / 2) V y) V.
+Proof.
+intros fair Rs Rr. assert (Rp : forall i, (i < 2)%nat -> 0 < fair i) by (intros [|i] _; simpl; lra). assert (Rq : Sum 2 fair = 1) by (simpl; field).
+assert (Ri : forall y, (y < 2)%nat -> 0 < fair y < 1) by (intros [|i] _; simpl; lra).
+destruct (soft_bellman_unique 2 fair fair Rs Rr 1 1 (1 / 2) Rp Rq Ri ltac:(lra) ltac:(lra) ltac:(lra) ltac:(lra)) as [V [HV _]].
+exists V. split; [exact HV|]. apply (soft_bellman_attained 2 fair fair Rs Rr 1 1 (1 / 2) Rp Rq Ri ltac:(lra) ltac:(lra) V HV).
+Qed.
+
+(* A policy that stops at once earns what its answers are worth less its penalty. *)
+Example soft_bellman_optimal_met : let fair := two (1 / 2) (1 / 2) in let Rs := two 1 0 in let Rr (_ : nat) := 0 in
+  let payoff := turn 2 fair fair Rs Rr 1 1 (1 / 2) fair (fun _ => 1) in
+  exists V J, Phi 2 fair fair Rs Rr 1 1 (1 / 2) V = V /\ J = payoff J /\ J <= V.
+Proof.
+intros fair Rs Rr payoff. assert (Rp : forall i, (i < 2)%nat -> 0 < fair i) by (intros [|i] _; simpl; lra). assert (Rq : Sum 2 fair = 1) by (simpl; field).
+assert (Ri : forall y, (y < 2)%nat -> 0 < fair y < 1) by (intros [|i] _; simpl; lra).
+destruct (soft_bellman_unique 2 fair fair Rs Rr 1 1 (1 / 2) Rp Rq Ri ltac:(lra) ltac:(lra) ltac:(lra) ltac:(lra)) as [V [HV _]].
+assert (HJ : payoff 0 = payoff (payoff 0)) by (unfold payoff, turn, penalised, choices; simpl; ring).
+exists V, (payoff 0). split; [exact HV|]. split; [exact HJ|].
+apply (soft_bellman_optimal 2 fair fair Rs Rr 1 1 (1 / 2) Rp Rq Ri ltac:(lra) ltac:(lra) ltac:(lra) V fair (fun _ => 1) (payoff 0) ltac:(lra) HV Rq
+  ltac:(intros [|i] _; simpl; lra) ltac:(intros; lra) HJ).
+Qed.
+
 (* With terminal rewards in [0, 1] all soft values lie there. *)
 Lemma terminal_bounds n ref r Rs Ts Td g : (forall i, (i < n)%nat -> 0 < ref i) -> Sum n ref = 1 ->
   (forall y, (y < n)%nat -> 0 < r y < 1) -> 0 < Ts -> 0 < Td -> 0 <= g <= 1 -> (forall y, (y < n)%nat -> 0 <= Rs y <= 1) ->
@@ -348,6 +372,47 @@ Qed.
    the reference by at most 2/(Ts (1 - g (1 - m))), m > 0 what frozen sampling stops at if a new turn is worth 1, so without discount too;
    that is at most 2/(Ts (1 - g)) with one; and decisions' logits are off by at most g/Td of that. *)
 Definition frozen n ref r Rs Td g V := Sum n (fun y => ref y * W r Rs (fun _ => 0) Td g V y).
+
+(* What rises by less than its argument does, and stays in [0, 1] there, has exactly one fixed point, which lies there. *)
+Lemma fixed_once F : (forall u v, u < v -> F u <= F v < F u + (v - u)) -> 0 <= F 0 -> F 1 <= 1 ->
+  exists V : R, F V = V /\ forall U, F U = U -> U = V.
+Proof.
+intros H F0 F1. assert (C : continuity (fun V => F V - V)).
+{ intros x eps E. exists eps. split; [exact E|]. intros y [_ D]. simpl in *. unfold R_dist in *.
+  destruct (Rtotal_order y x) as [L|[->|L]]; [pose proof (H y x L) as X | rewrite Rminus_eq_0, Rabs_R0; exact E | pose proof (H x y L) as X];
+    apply Rabs_def2 in D; apply Rabs_def1; lra. }
+destruct (IVT_cor (fun V => F V - V) 0 1 C ltac:(lra) ltac:(nra)) as [V [_ Z]]. exists V. split; [lra|]. intros U HU.
+destruct (Rtotal_order U V) as [L|[E|L]]; [pose proof (H U V L); lra | exact E | pose proof (H V U L); lra].
+Qed.
+
+(* The optimum exists without discount, too, and so does its value if sampling is frozen: exactly one of each. *)
+Theorem terminal_unique n ref r Rs Ts Td g : (forall i, (i < n)%nat -> 0 < ref i) -> Sum n ref = 1 -> (forall y, (y < n)%nat -> 0 < r y < 1) ->
+  0 < Ts -> 0 < Td -> 0 <= g <= 1 -> (forall y, (y < n)%nat -> 0 <= Rs y <= 1) ->
+  exists V, Phi n ref r Rs (fun _ => 0) Ts Td g V = V /\ forall U, Phi n ref r Rs (fun _ => 0) Ts Td g U = U -> U = V.
+Proof.
+intros Rp Rq Ri T0 Td0 G RR. destruct (terminal_bounds n ref r Rs Ts Td g Rp Rq Ri T0 Td0 G RR) as [Wb _]. apply fixed_once.
+- intros u v L. split; [|apply Phi_lt; assumption].
+  pose proof (Phi_le n ref r Rs (fun _ => 0) Ts Td g Rp Rq Ri T0 Td0 G u v 0 ltac:(lra) ltac:(lra)). lra.
+- apply (soft_between n ref Ts Rp Rq T0 _ 0 1). intros y Hy. apply Wb; [exact Hy | lra].
+- apply (soft_between n ref Ts Rp Rq T0 _ 0 1). intros y Hy. apply Wb; [exact Hy | lra].
+Qed.
+
+Theorem frozen_unique n ref r Rs Td g : (forall i, (i < n)%nat -> 0 < ref i) -> Sum n ref = 1 -> (forall y, (y < n)%nat -> 0 < r y < 1) ->
+  0 < Td -> 0 <= g <= 1 -> (forall y, (y < n)%nat -> 0 <= Rs y <= 1) ->
+  exists V, frozen n ref r Rs Td g V = V /\ forall U, frozen n ref r Rs Td g U = U -> U = V.
+Proof.
+intros Rp Rq Ri Td0 G RR. destruct (terminal_bounds n ref r Rs 1 Td g Rp Rq Ri ltac:(lra) Td0 G RR) as [Wb _].
+assert (Hn : (0 < n)%nat) by (apply (some_answer n ref); assumption).
+assert (Fb : forall u, 0 <= u <= 1 -> 0 <= frozen n ref r Rs Td g u <= 1).
+{ intros u U. apply mean_between; [exact Rq | intros; apply Rlt_le, Rp; assumption |]. intros y Hy. apply Wb; assumption. }
+apply fixed_once; [|apply Fb; lra | apply Fb; lra]. intros u v L. split.
+- apply Sum_le. intros y Hy. apply Rmult_le_compat_l; [apply Rlt_le, Rp, Hy|].
+  pose proof (W_le n r Rs (fun _ => 0) Td g Ri Td0 G u v y 0 Hy ltac:(lra) ltac:(lra)). lra.
+- replace (v - u) with (Sum n (fun y => ref y * (v - u))) by (rewrite Sum_scal_r, Rq; ring). unfold frozen. rewrite <- Sum_plus.
+  assert (X : forall y, (y < n)%nat -> ref y * W r Rs (fun _ => 0) Td g v y < ref y * W r Rs (fun _ => 0) Td g u y + ref y * (v - u)).
+  { intros y Hy. pose proof (W_lt n r Rs (fun _ => 0) Td g Ri Td0 G u v y Hy L). pose proof (Rp y Hy). nra. }
+  apply (Sum_lt_one n _ _ 0 Hn); [apply X, Hn | intros y Hy; apply Rlt_le, X, Hy].
+Qed.
 
 Theorem frozen_limit n ref r Rs Ts Td g V V0 : (forall i, (i < n)%nat -> 0 < ref i) -> Sum n ref = 1 ->
   (forall y, (y < n)%nat -> 0 < r y < 1) -> 2 <= Ts -> 0 < Td -> 0 <= g <= 1 -> (forall y, (y < n)%nat -> 0 <= Rs y <= 1) ->
@@ -395,6 +460,15 @@ assert (GM : 0 <= g * m * (V - V0)) by (repeat apply Rmult_le_pos; lra).
 split; [split; [exact D0|]|intro G1]; apply B; [nra | lra | lra | lra].
 Qed.
 
+Example frozen_limit_met n ref r Rs Ts Td g : (forall i, (i < n)%nat -> 0 < ref i) -> Sum n ref = 1 ->
+  (forall y, (y < n)%nat -> 0 < r y < 1) -> 2 <= Ts -> 0 < Td -> 0 <= g < 1 -> (forall y, (y < n)%nat -> 0 <= Rs y <= 1) ->
+  exists V V0, Phi n ref r Rs (fun _ => 0) Ts Td g V = V /\ frozen n ref r Rs Td g V0 = V0 /\ 0 <= V - V0 <= 2 / (Ts * (1 - g)).
+Proof.
+intros Rp Rq Ri T2 Td0 G RR. destruct (terminal_unique n ref r Rs Ts Td g Rp Rq Ri ltac:(lra) Td0 ltac:(lra) RR) as [V [HV _]].
+destruct (frozen_unique n ref r Rs Td g Rp Rq Ri Td0 ltac:(lra) RR) as [V0 [H0 _]]. exists V, V0. split; [exact HV|]. split; [exact H0|].
+destruct (frozen_limit n ref r Rs Ts Td g V V0 Rp Rq Ri T2 Td0 ltac:(lra) RR HV H0) as [_ [_ [_ [[L _] B]]]]. split; [exact L | apply B; lra].
+Qed.
+
 (* E2, terminal accuracy with any number of answers: whatever the weight of sampling, the odds of stopping rise at right answers by at
    least the factor exp((1 - g)/T_d), and rise without discount too if wrong answers exist; they fall at wrong ones by at least
    exp(g V0/T_d), V0 > 0 the value with sampling frozen. *)
@@ -440,4 +514,20 @@ split; intro Cy; rewrite Cy; [split|].
   assert (X : 1 < exp ((1 - 0 - g * V) / Td)) by (rewrite <- exp_0 at 1; apply exp_increasing, Rdiv_lt_0_compat; lra).
   pose proof (Rmult_lt_compat_l _ _ _ O X). lra.
 - apply Rmult_le_compat_l; [lra | apply M; nra].
+Qed.
+
+Example not_pinned_met Ts g : 2 <= Ts -> 0 <= g <= 1 -> let ref := two (1 / 2) (1 / 2) in let c := two 1 0 in exists V V0,
+  Phi 2 ref ref c (fun _ => 0) Ts 1 g V = V /\ frozen 2 ref ref c 1 g V0 = V0 /\ 0 < V0
+  /\ let s := s_opt ref c (fun _ => 0) 1 g V in s 0%nat / (1 - s 0%nat) > 1 / 2 / (1 - 1 / 2) /\ s 1%nat / (1 - s 1%nat) <= 1 / 2 / (1 - 1 / 2) * exp (- (g * V0) / 1).
+Proof.
+intros T2 G ref c. assert (Rp : forall i, (i < 2)%nat -> 0 < ref i) by (intros [|i] _; simpl; lra). assert (Rq : Sum 2 ref = 1) by (simpl; field).
+assert (Ri : forall y, (y < 2)%nat -> 0 < ref y < 1) by (intros [|i] _; simpl; lra).
+assert (RR : forall y, (y < 2)%nat -> 0 <= c y <= 1) by (intros [|i] _; simpl; lra).
+destruct (terminal_unique 2 ref ref c Ts 1 g Rp Rq Ri ltac:(lra) ltac:(lra) G RR) as [V [HV _]].
+destruct (frozen_unique 2 ref ref c 1 g Rp Rq Ri ltac:(lra) G RR) as [V0 [H0 _]]. exists V, V0. split; [exact HV|]. split; [exact H0|].
+destruct (not_pinned 2 ref ref c Ts 1 g V V0 Rp Rq Ri T2 ltac:(lra) G ltac:(intros [|i] _; [right | left]; reflexivity)
+  ltac:(exists 0%nat; split; [lia | reflexivity]) HV H0) as [P N].
+split; [exact P|]. split.
+- apply (N 0%nat); [lia | reflexivity | right; exists 1%nat; split; [lia | reflexivity]].
+- apply (N 1%nat); [lia | reflexivity].
 Qed.

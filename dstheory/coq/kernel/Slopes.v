@@ -200,3 +200,41 @@ assert (X : 1 - 1 * q = 1 - g * q).
 nra.
 Qed.
 End AtOptimum.
+
+(* Logits of any probabilities. *)
+Lemma sigmoid_logit x : 0 < x < 1 -> sigmoid (ln (x / (1 - x))) = x.
+Proof.
+intro X. assert (0 < x / (1 - x)) by (apply Rdiv_lt_0_compat; lra). unfold sigmoid. rewrite exp_Ropp, exp_ln by assumption. field. lra.
+Qed.
+
+Lemma optimum_exists n ref r right Ts Td g : open_chain n ref r right -> 0 < Ts -> 0 < Td -> 0 <= g <= 1 -> exists tau V,
+  Phi n ref r (ind right) (fun _ => 0) Ts Td g V = V
+  /\ forall y, (y < n)%nat -> sigmoid (tau y) = s_opt r (ind right) (fun _ => 0) Td g V y.
+Proof.
+intros O T0 Td0 G. destruct O as [Rq [Rp [Ri _]]].
+destruct (terminal_unique n ref r (ind right) Ts Td g Rp Rq Ri T0 Td0 G ltac:(intros; apply ind_in)) as [V [HV _]].
+set (s := s_opt r (ind right) (fun _ => 0) Td g V). exists (fun y => ln (s y / (1 - s y))), V. split; [exact HV|].
+intros y Hy. apply sigmoid_logit, (s_opt_odds n); assumption.
+Qed.
+
+Example direct_not_stationary_met n ref r right Ts Td g : open_chain n ref r right -> 0 < Ts -> 0 < Td -> 0 <= g <= 1 -> exists tau V,
+  Phi n ref r (ind right) (fun _ => 0) Ts Td g V = V
+  /\ (forall y, (y < n)%nat -> sigmoid (tau y) = s_opt r (ind right) (fun _ => 0) Td g V y)
+  /\ let p := tilt n ref Ts (W r (ind right) (fun _ => 0) Td g V) in
+     ~ (forall j, (j < n)%nat -> is_derive (fun u => value n p (fun y => sigmoid (upd tau j u y)) (ind right) (fun _ => 0) g
+       - turns n p (fun y => sigmoid (tau y)) 1 * turn_penalty n ref r Ts Td p (fun y => sigmoid (upd tau j u y))) (tau j) 0).
+Proof.
+intros O T0 Td0 G. destruct (optimum_exists n ref r right Ts Td g O T0 Td0 G) as [tau [V [HV L]]]. exists tau, V. split; [exact HV|].
+split; [exact L|]. apply (direct_not_stationary n ref r tau right Ts Td g V O T0 Td0 G HV L).
+Qed.
+
+Example discount_not_stationary_met n ref r right Ts Td g : open_chain n ref r right -> 0 < Ts -> 0 < Td -> 0 <= g < 1 -> exists tau V,
+  Phi n ref r (ind right) (fun _ => 0) Ts Td g V = V
+  /\ (forall y, (y < n)%nat -> sigmoid (tau y) = s_opt r (ind right) (fun _ => 0) Td g V y)
+  /\ let p := tilt n ref Ts (W r (ind right) (fun _ => 0) Td g V) in
+     ~ (forall j, (j < n)%nat -> is_derive (fun u => value n p (fun y => sigmoid (upd tau j u y)) (ind right) (fun _ => 0) g
+       - turns n p (fun y => sigmoid (upd tau j u y)) 1 * turn_penalty n ref r Ts Td p (fun y => sigmoid (upd tau j u y))) (tau j) 0).
+Proof.
+intros O T0 Td0 G. destruct (optimum_exists n ref r right Ts Td g O T0 Td0 ltac:(lra)) as [tau [V [HV L]]]. exists tau, V. split; [exact HV|].
+split; [exact L|]. apply (discount_not_stationary n ref r tau right Ts Td g V O T0 Td0 ltac:(lra) HV L). lra.
+Qed.

@@ -152,6 +152,62 @@ destruct (energy_law_rows m z t a N H) as [_ [E _]]. rewrite (E S x X), (E _ x' 
   induction v as [y|i next I]; intro G; [exact G|]. destruct G as [G K]. split; [rewrite G; reflexivity | intros j Hj; apply I, K, Hj].
 Qed.
 
+(* Two answers of one token each: row 3 k draws that of turn k, rows 3 k + 1 and 3 k + 2 decide after it. *)
+Definition two_answers k := Token (3 * k) (fun j => Answer j).
+Definition their_decisions k y := (3 * k + match y with O => 1 | _ => 2 end)%nat.
+Definition draws i := Nat.eqb (Nat.modulo i 3) 0.
+
+Lemma two_answers_rows k y : draws (3 * k) = true /\ draws (their_decisions k y) = false.
+Proof.
+unfold draws, their_decisions. rewrite (Nat.mul_comm 3 k). split; [rewrite Nat.mod_mul by lia; reflexivity|].
+rewrite Nat.add_comm, Nat.mod_add by lia. destruct y; reflexivity.
+Qed.
+
+Example splitting_met z Rs Rr Rl T k : let rho := rows (fun _ => 2%nat) z in
+  let pi k y := chance (fun _ => 2%nat) rho (two_answers k) y in let s k y := rho (their_decisions k y) 0%nat in
+  row_energy (fun _ => 2%nat) rho draws (token_chain two_answers their_decisions Rs Rr Rl T k)
+  = energy 2 pi s 1 (sampling_variance 2 pi s Rs Rr Rl 1) T k.
+Proof.
+intros rho pi s. apply (splitting (fun _ => 2%nat) rho ltac:(intro; apply softmax_sum; lia) 2 two_answers their_decisions Rs Rr Rl
+  ltac:(intros l j Hj; exact Hj) ltac:(reflexivity)); intro l; [|apply two_answers_rows].
+split; [apply (two_answers_rows l 0) | intros; exact I].
+Qed.
+
+Example splitting_decisions_met z Rs Rr Rl T k : let rho := rows (fun _ => 2%nat) z in
+  let pi k y := chance (fun _ => 2%nat) rho (two_answers k) y in let s k y := rho (their_decisions k y) 0%nat in
+  row_energy (fun _ => 2%nat) rho (fun i => negb (draws i)) (token_chain two_answers their_decisions Rs Rr Rl T k)
+  = energy 2 pi s 1 (decision_variance 2 pi s Rs Rr Rl 1) T k.
+Proof.
+intros rho pi s. apply (splitting_decisions (fun _ => 2%nat) rho ltac:(intro; apply softmax_sum; lia) 2 two_answers their_decisions Rs Rr Rl
+  ltac:(intros l j Hj; exact Hj) ltac:(reflexivity)); intros l.
+- split; [rewrite (proj1 (two_answers_rows l 0)); reflexivity | intros; exact I].
+- intro y. rewrite (proj2 (two_answers_rows l y)). reflexivity.
+Qed.
+
+Example splitting_stages_met z Rs Rr Rl : let m (_ : nat) := 2%nat in let t := token_chain two_answers their_decisions Rs Rr Rl 1 0 in
+  let pi k y := chance m (rows m z) (two_answers k) y in let s k y := rows m z (their_decisions k y) 0%nat in
+  exists a x x', shared m (rows m z) t a /\ natural m z t draws x /\ natural m z t (fun i => negb (draws i)) x'
+  /\ information_of m (rows m z) t x x = energy 2 pi s 1 (sampling_variance 2 pi s Rs Rr Rl 1) 1 0
+  /\ information_of m (rows m z) t x' x' = energy 2 pi s 1 (decision_variance 2 pi s Rs Rr Rl 1) 1 0.
+Proof.
+intros m t pi s. set (rho := rows m z). assert (N : forall i, (0 < m i)%nat) by (intro; unfold m; lia).
+set (last := Row 3 (fun _ => 0) (fun j => End (Rl 1%nat j))).
+set (then_ (y j : nat) := match j with O => End 0 | _ => last end).
+set (decide y := Row (their_decisions 0 y) (two (Rs 0%nat y) (Rr 0%nat y)) (then_ y)).
+set (a i j := match i with
+  | O => advantage m rho 0 (fun _ => 0) decide j
+  | 1%nat => advantage m rho 1 (two (Rs 0%nat 0%nat) (Rr 0%nat 0%nat)) (then_ 0%nat) j
+  | 2%nat => advantage m rho 2 (two (Rs 0%nat 1%nat) (Rr 0%nat 1%nat)) (then_ 1%nat) j
+  | _ => advantage m rho 3 (fun _ => 0) (fun j => End (Rl 1%nat j)) j end).
+assert (H : shared m rho t a).
+{ split; [intros; reflexivity|]. intros [|[|y]] Hy; [| |unfold m in Hy; lia]; (split; [intros; reflexivity|]);
+    intros [|j] _; try exact I; (split; [intros; reflexivity | intros; exact I]). }
+destruct (energy_law_rows m z t a N H) as [E _]. destruct (E draws) as [x X]. destruct (E (fun i => negb (draws i))) as [x' X'].
+exists a, x, x'. split; [exact H|]. split; [exact X|]. split; [exact X'|].
+apply (splitting_stages m z 2 two_answers their_decisions Rs Rr Rl 1 a draws N ltac:(intros l j Hj; exact Hj) ltac:(reflexivity)
+  ltac:(intro l; split; [apply (two_answers_rows l 0) | intros; exact I]) ltac:(intros l y; apply two_answers_rows) H x x' X X').
+Qed.
+
 (* Independent tokens: row i is drawn whatever the tokens before it. Reward 1 if all of L tokens hit. *)
 Fixpoint line L i := match L with O => End 0 | S L => Row i (fun _ => 0) (fun _ => line L (S i)) end.
 Fixpoint all_hit (h : nat -> nat -> R) i (l : list nat) := match l with nil => 1 | j :: l => h i j * all_hit h (S i) l end.
@@ -273,4 +329,16 @@ assert (E : e = product m (rows m z) h L 0 ^ 2 * losses m (rows m z) h L 0).
 assert (EP : P = product m (rows m z) h L 0) by (unfold P, t; apply line_mean).
 pose proof (product_in m (rows m z) h Q1 L 0) as B. pose proof (losses_bound m (rows m z) h Q1 L 0) as C. rewrite E, EP. split; [reflexivity|].
 split; [nra|]. intro L2. pose proof (losses_bound_strict m (rows m z) h Q1 L 0 (fun i => proj2 (Q i)) L2). nra.
+Qed.
+
+(* Rows of two symbols, of which the first hits. *)
+Example independent_tokens_met z : let m (_ : nat) := 2%nat in let h (_ j : nat) := match j with O => 1 | _ => 0 end in let t := line 3 0 in
+  let P := Mean m (rows m z) t (all_hit h 0) in exists x,
+  (forall v, is_derive (fun u => Mean m (rows m (moved z v u)) t (all_hit h 0)) 0 (information_of m (rows m z) t x v))
+  /\ information_of m (rows m z) t x x < P * (1 - P).
+Proof.
+intros m h t P. destruct (independent_tokens m z h 3 ltac:(intro; unfold m; lia) ltac:(intros i [|j]; [right | left]; reflexivity)) as [[x X] E].
+- intro i. unfold hit_chance, m, h; simpl. pose proof (softmax_sum 2 ltac:(lia) (z i)) as S. simpl in S.
+  pose proof (softmax_pos 2 ltac:(lia) (z i) 0). pose proof (softmax_pos 2 ltac:(lia) (z i) 1). unfold rows. lra.
+- exists x. split; [exact X | apply E; [exact X | lia]].
 Qed.
