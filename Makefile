@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 JOBS   ?= 2
 TORCH  ?= torch==2.13.0
 
-.PHONY: kernel peers-check simulate test lint types unit verify test-exhaustive fuzz mutants bench docs wheel clean
+.PHONY: kernel peers-check simulate test lint types unit verify test-exhaustive fuzz mutants bench docs docs-browser wheel clean
 
 simulate: $(VENV)/.run
 	$(BIN)/dstheory simulate --length-weight 0.5 --out results/simulate --overwrite
@@ -61,6 +61,10 @@ docs: $(VENV)-docs/.docs
 	rm -rf build/site
 	$(VENV)-docs/bin/python -m sphinx -q -W --keep-going -E -d build/docs/doctrees -b html docs build/site
 	PYTHONPATH=$(CURDIR)/docs $(VENV)-docs/bin/python -m sitepages.check build/site
+
+# Every page of the built site in headless Chromium, as wide as a telephone and as a screen; without Chromium it says so and is done.
+docs-browser: docs
+	PYTHONPATH=$(CURDIR)/docs:$(CURDIR) $(VENV)-docs/bin/python -m sitepages.browser build/site
 
 wheel: $(VENV)/.test
 	rm -rf dist && $(BIN)/python -m pip -q wheel --no-deps -w dist -c constraints.txt .

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import fill_tables
 import pytest
-from sitepages import check, commands, figures, names, objectives, project
+from sitepages import browser, check, commands, figures, names, objectives, project
 
 import dstheory
 from dstheory.cli.main import COMMANDS
@@ -93,6 +93,35 @@ def test_a_link_that_leads_nowhere_is_found(tmp_path: Path) -> None:
     )
     (tmp_path / "a.css").write_text('@import "//fonts.example/b.css"; p { background: url(no.svg) }')
     assert len(check.faults(tmp_path)) == 6
+
+
+@pytest.mark.skipif(browser.chromium() is None, reason="there is no Chromium here (Debian: chromium)")
+def test_what_is_wrong_with_a_page_is_seen_in_a_browser(tmp_path: Path) -> None:
+    wide = '<div style="width: 600px">wide</div>'
+    pages = {
+        "good": rf'<article><math><mi>p</mi></math><code>\(p\)</code><div style="overflow-x: auto">{wide}</div></article>',
+        "wide": f"<article>{wide}</article>",
+        "cut": f'<article><div style="overflow: hidden">{wide}</div></article>',
+        "latex": r"<article>The share is \(p\). <merror>\frac</merror></article>",
+        "script": "<article>A</article><script>console.error('one'); missing()</script>",
+        "requests": '<article>A <img src="no.png"> <img src="http://cdn.example/a.png"></article>',
+    }
+    for name, body in pages.items():
+        (tmp_path / f"{name}.html").write_text(f'<!doctype html><link rel="icon" href="data:,">{body}', encoding="utf-8")
+    path = browser.chromium()
+    assert path
+    with browser.served(tmp_path) as address, browser.Browser(path) as opened:
+        seen = {name: "\n".join(browser.faults(opened, address, f"{name}.html", 420)) for name in pages}
+        assert not browser.faults(opened, address, "wide.html", 1200)
+    assert seen.pop("good") == ""
+    expected = {
+        "wide": ("scrolls sideways", "sticks out: <div> wide"),
+        "cut": ("sticks out: <div> wide",),
+        "latex": (r"LaTeX left: The share is \(p\).", r"mathematics not set: \frac"),
+        "script": ("console: one", "script: ReferenceError: missing is not defined"),
+        "requests": ("status 404", "asks another host: http://cdn.example/a.png"),
+    }
+    assert all(words in seen[name] for name, several in expected.items() for words in several), seen
 
 
 def test_every_page_stands_in_the_navigation() -> None:

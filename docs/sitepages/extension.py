@@ -27,6 +27,7 @@ _ID = re.compile(r"(?<![\w.-])[A-Z]\d{1,2}(?:-[a-z]\w*)*(?![\w-])")
 _ARRAY = re.compile(
     r"~?(?:numpy\.)?ndarray\[tuple\[~?(?:typing\.)?Any, \.\.\.\], ~?(?:numpy\.)?dtype\[~?(?:numpy\.)?(\w+)\]\]"
 )
+_SHOWN = re.compile(r"\$\\displaystyle ([^$]*)\$")
 _SEVERAL = re.compile(r"^\s+(?:\w+, )+\w+(?=: )")
 _STAR = re.compile(r"((?<=[\[(])\*(?=\w)|\|)")
 
@@ -91,6 +92,23 @@ class ClaimLinks(SphinxPostTransform):
         return [*out, nodes.Text(text[end:])]
 
 
+def _shown(found: re.Match[str]) -> str:
+    return f'<span class="formula">{mathml(html.unescape(found[1]), display=True)}</span>'
+
+
+class ShownMathematics(SphinxPostTransform):
+    """Results of notebooks show formulas between dollars, which a notebook sets by itself and a page does not."""
+
+    default_priority = 9
+
+    def run(self, **_: Any) -> None:
+        """Replace them by MathML."""
+        for node in list(self.document.findall(nodes.raw)):
+            if node.get("format") == "html" and _SHOWN.search(node.astext()):
+                text = _SHOWN.sub(_shown, node.astext())
+                node.replace_self(nodes.raw("", text, format="html", classes=node["classes"]))
+
+
 def _escape_docstring(app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
     """Docstrings write ``[*runs, turn]`` and ``|n|`` as mathematics does, not as starts of emphasis and of substitutions.
 
@@ -131,9 +149,10 @@ def _copy_font(app: Sphinx, error: Exception | None) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Register both with Sphinx."""
+    """Register all of it with Sphinx."""
     app.add_html_math_renderer("mathml", (_visit, None), (_visit, None))
     app.add_post_transform(ClaimLinks)
+    app.add_post_transform(ShownMathematics)
     app.connect("source-read", _turn_links)
     app.connect("autodoc-process-docstring", _escape_docstring, priority=400)
     app.connect("autodoc-process-signature", _shorten)
