@@ -123,7 +123,7 @@ def test_lines_that_look_otherwise_than_those_before_lose_nothing(line: str) -> 
 def test_keys_are_counted_by_shape_as_one_by_one() -> None:
     values = [json.loads(line) for line in (*SAME, *ODD.values())]
     assert keys_of(values) == sum(len(re.findall(r'":', line)) for line in (*SAME, *ODD.values()))
-    for same in (values[: len(SAME)], [{"a": [{"b": 1}, {"b": 2}]}, {"a": []}], [{"a": {"b": [{"c": 1}]}}, {}]):
+    for same in (values[: len(SAME)], [{"a": [{"b": 1}, {"b": 2}, {"b": 3}]}, {"a": []}], [{"a": {"b": [{"c": 1}]}}, {}]):
         assert shape_of(same).keys(same) == keys_of(same)
     tables = [{f"q{i}": {"a": [i]} for i in range(n)} for n in (100, 3, 0)]
     assert shape_of(tables).keys(tables) == keys_of(tables) == 206
