@@ -14,7 +14,7 @@ So the log-likelihood of all problems needs only how many of them have more than
 (:class:`Tails`): it costs as much as the longest problem has trials, however many problems there are, and it is as smooth at
 :math:`\rho = 0` as elsewhere, where formulas with the Gamma function lose all digits.
 
-**Fit.** The likelihood is maximised over the closed square: truncated Newton with the exact gradient from two starts, compared
+**Fit.** The likelihood is maximised over the closed square: Newton's method with exact derivatives from two starts, compared
 with both limits, which have closed forms: :math:`\rho = 0`, where the best m is the share of successes among trials, and, if no
 problem has both successes and failures, :math:`\rho = 1`, where it is the share of problems with successes. A
 **pseudo-observation** (:meth:`Tails.with_pseudo`) adds half a problem with one success and one failure. It keeps every fit
@@ -27,7 +27,7 @@ freedom and half a point mass at 0, so its p-value is half the usual one.
 T < 2n, n nodes are exact.
 
 Source: Skellam (1948) for the Beta-binomial; Griffiths (1973) for its likelihood by tails; Self and Liang (1987) for the test on
-a boundary; Golub and Welsch (1969) for the nodes. Gradients are derived here.
+a boundary; Bertsekas (1982) for Newton's method within bounds; Golub and Welsch (1969) for the nodes. Derivatives: derived here.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ from dstheory.errors import RecordError
 NODES = 96  # exact for caps up to 191; without a cap the error is below 1e-13 up to b = 0.99 and below 2e-6 up to b = 0.999
 _NEGLIGIBLE = 1e-12  # a correlation whose effect on a mean over problems is below rounding; parameters of 1e12 would lose digits
 _SIGN = np.array([[1.0], [1.0], [-1.0]])  # of successes, failures and trials in the log-likelihood
+_STEPS, _HALVINGS = 200, 40  # at most; some ten steps are enough
+_PRECISION = 1e-16  # of the log-likelihood
 _EDGE = 1e-9  # distance from 0 and 1 at which the search stops; the limits themselves are compared by their closed forms
 
 
@@ -247,24 +249,48 @@ def fit_beta_rate(tails: Tails) -> BetaFit:
     return BetaFit(best, value, base)
 
 
-def log_likelihood_gradient(tails: Tails, mean: float, rho: float) -> tuple[float, Floats]:
-    """Return the log-likelihood and its derivatives (2,) with respect to mean and rho, in the open square."""
+def derivatives(tails: Tails, mean: float, rho: float) -> tuple[float, Floats, Floats]:
+    """Return the log-likelihood, its gradient (2,) and its Hessian (2, 2) in mean and rho, in the open square."""
     i = np.arange(tails.counts.shape[1])
     factors, counts = _factors(mean, rho, len(i)), _SIGN * tails.counts
     value = float(sum((counts * np.log(factors)).sum(axis=1)))
-    up, down = counts[:2] * (1 / factors[:2])
-    by_rho = (up * (i - mean)).sum() + (down * (i - (1 - mean))).sum() + (counts[2] * ((i - 1) / factors[2])).sum()
-    return value, np.array([(1 - rho) * (up.sum() - down.sum()), by_rho])
+    # Each factor is linear in mean and linear in rho: its derivatives by one, by the other, and by both.
+    by_mean, by_rho = np.array([[1 - rho], [rho - 1], [0.0]]), np.array([i - mean, i - (1 - mean), i - 1.0])
+    by_both = np.array([[-1.0], [1.0], [0.0]])
+    first, second = counts / factors, counts / factors**2
+    gradient = np.array([(first * by_mean).sum(), (first * by_rho).sum()])
+    mixed = (first * by_both - second * by_mean * by_rho).sum()
+    return value, gradient, np.array([[-(second * by_mean**2).sum(), mixed], [mixed, -(second * by_rho**2).sum()]])
 
 
 def _search(tails: Tails, mean: float, rho: float) -> BetaRate:
-    from scipy.optimize import minimize
+    """Climb from a point: Newton's method, projected on the square within its edges (Bertsekas, 1982)."""
+    point = np.array([mean, rho]).clip(_EDGE, 1 - _EDGE)
+    value, gradient, hessian = derivatives(tails, *point.tolist())
+    for _ in range(_STEPS):
+        free = ((point > _EDGE) | (gradient > 0)) & ((point < 1 - _EDGE) | (gradient < 0))
+        newton, scaled = _directions(np.where(free, gradient, 0.0), hessian, bool(free.all()))
+        if gradient @ newton <= _PRECISION * (1 + abs(value)):  # what is left to gain is rounding: one more step, and there
+            point = (point + newton).clip(_EDGE, 1 - _EDGE)
+            break
+        for direction, size in ((d, 0.5**k) for d in (newton, scaled) for k in range(_HALVINGS)):
+            there = (point + size * direction).clip(_EDGE, 1 - _EDGE)
+            gain = gradient @ (there - point)
+            found = derivatives(tails, *there.tolist())
+            if gain > 0 and found[0] >= value + 1e-4 * gain:
+                point, (value, gradient, hessian) = there, found
+                break
+        else:
+            break  # no step gains anything
+    return BetaRate(*point.tolist())
 
-    def objective(point: Floats) -> tuple[float, Floats]:
-        value, gradient = log_likelihood_gradient(tails, *point.tolist())
-        return -value, -gradient
 
-    # Not L-BFGS-B: its linear algebra goes through threaded BLAS, which on two variables costs some 40 times as much.
-    result = minimize(objective, [mean, rho], jac=True, method="TNC", bounds=[(_EDGE, 1 - _EDGE)] * 2,
-                      options={"ftol": 1e-15, "xtol": 1e-12, "gtol": 1e-9, "maxfun": 1000})  # fmt: skip
-    return BetaRate(*(float(x) for x in result.x))
+def _directions(gradient: Floats, hessian: Floats, both: bool) -> tuple[Floats, Floats]:
+    """Return two ways up: Newton's where the function is concave, and the gradient, each part over its curvature."""
+    scaled = gradient / np.maximum(np.abs(np.diag(hessian)), 1e-300)
+    (a, c), (_, b) = -hessian
+    determinant = a * b - c * c
+    if not both or a <= 0 or determinant <= 0:
+        return scaled, scaled
+    x, y = gradient
+    return np.array([b * x - c * y, a * y - c * x]) / determinant, scaled

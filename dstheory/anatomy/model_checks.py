@@ -39,6 +39,7 @@ the martingale variance and conditioning within episodes are derived here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import erfc, sqrt
 
@@ -59,7 +60,7 @@ _IN_ROUNDS = {"p": "a correct answer", "a": "accepting a correct answer", "b": "
 _DECISIONS = {"a": "a correct answer is accepted", "b": "a wrong answer is rejected"}
 _EXPECTED = 5.0  # successes and failures per cell from which a chi-square is trusted
 _MOST_SIMULATED = 5000  # episodes up to which the p-value over problems is simulated
-_AT_ONCE = 400_000  # episodes simulated at once
+_AT_ONCE = 20_000  # episodes simulated at once
 _PIECE = 1 << 20  # trials looked at at once
 
 
@@ -113,7 +114,8 @@ def check_model(episodes: Episodes | HoldsEpisodes, *, resamples: int = 499, rng
 
     Args:
         episodes: the log.
-        resamples: simulated logs behind each p-value over problems, for logs of up to 5,000 episodes; 0 for the normal one.
+        resamples: simulated logs behind the p-values over problems, the same for p, a and b, for logs of up to 5,000 episodes;
+            0 for normal p-values.
         rng: generator or seed.
 
     >>> from dstheory.anatomy import simulate_log
@@ -130,9 +132,9 @@ def check_model(episodes: Episodes | HoldsEpisodes, *, resamples: int = 499, rng
     a over rounds                False
     b over rounds                False
     """
-    generator, episodes = np.random.default_rng(rng), episodes_of(episodes)
+    episodes = episodes_of(episodes)
     return [
-        *(check_problems(episodes, name, resamples=resamples, rng=generator) for name in "pab"),
+        *_check_problems(episodes, "pab", resamples, rng),
         *order_within_episodes(episodes),
         *(previous_answer(episodes, name) for name in "ab"),
         *(over_rounds(episodes, name) for name in "pab"),
@@ -224,10 +226,10 @@ def _sums(outcome: Bools, unit: Ints, which: Ints, rate: Floats, logs: int) -> F
     sizes = np.diff(first, append=len(e))
     running = np.cumsum(e) - e
     before = running - np.repeat(running[first], sizes)
-    position = np.arange(len(e)) - np.repeat(first, sizes)
-    sums = np.add.reduceat(e, first) if len(first) else np.zeros(0)
-    rows = [_per_log(which, values, logs) for values in (e * before, before * before, before, position)]
-    return np.array([*rows, _per_log(which[first], sums**2 / sizes, logs), _per_log(which[first], None, logs)])
+    per_trial = (e * before, before * before, before, e)
+    products, squares, gathered, sums = (np.add.reduceat(row, first) if len(first) else row for row in per_trial)
+    rows = [products, squares, gathered, sizes * (sizes - 1) / 2, sums**2 / sizes, None]
+    return np.array([_per_log(which[first], row, logs) for row in rows])
 
 
 def check_problems(episodes: Episodes, name: str, *, resamples: int = 499, rng: np.random.Generator | int = 0) -> Test:
@@ -238,15 +240,37 @@ def check_problems(episodes: Episodes, name: str, *, resamples: int = 499, rng: 
     >>> check_problems(unlike, "p").rejected(), check_problems(unlike, "b").rejected()
     (True, False)
     """
-    outcome, unit = trials_of(episodes, name)
-    title, null = f"{name} over problems", f"every problem has the same {_CHANCE[name]}"
-    found = dispersion(outcome, unit)
-    z, df = found.z.item(), int(found.df.item())
-    if np.isnan(z) or df < 1:
-        varied = bool(outcome.any() and not outcome.all())
-        why = "all trials had one outcome" if not varied else "no problem has two trials" if df else "there is one problem"
-        return Test.missing(title, null, f"{why}: differences between problems cannot be seen", n=len(outcome))
-    correlation = found.correlation.item()
+    return _check_problems(episodes, name, resamples, rng)[0]
+
+
+def _check_problems(episodes: Episodes, names: str, resamples: int, rng: np.random.Generator | int) -> list[Test]:
+    """Test several rates; their p-values come from the same simulated logs."""
+    trials = {name: trials_of(episodes, name) for name in names}
+    found = {name: dispersion(*trials[name]) for name in names}
+    seen = [name for name in names if not np.isnan(found[name].z.item()) and found[name].df.item() >= 1]
+    simulated = _simulated(episodes, seen, resamples, rng) if resamples and len(episodes) <= _MOST_SIMULATED else {}
+    return [
+        _over_problems(name, found[name], trials[name][0], simulated.get(name))
+        if name in seen
+        else _not_over_problems(name, found[name], trials[name][0])
+        for name in names
+    ]
+
+
+def _not_over_problems(name: str, found: Dispersion, outcome: Bools) -> Test:
+    varied = bool(outcome.any() and not outcome.all())
+    why = "no problem has two trials" if found.df.item() else "there is one problem"
+    why = why if varied else "all trials had one outcome"
+    reason = f"{why}: differences between problems cannot be seen"
+    return Test.missing(f"{name} over problems", _same_chance(name), reason, n=len(outcome))
+
+
+def _same_chance(name: str) -> str:
+    return f"every problem has the same {_CHANCE[name]}"
+
+
+def _over_problems(name: str, found: Dispersion, outcome: Bools, simulated: Floats | None) -> Test:
+    z, df, correlation = found.z.item(), int(found.df.item()), found.correlation.item()
     beyond = "" if abs(correlation) <= 1 else " (beyond 1: numbers of trials depend on their outcomes)"
     effect = (
         f"correlation within a problem {min(max(correlation, -1.0), 1.0):.3f}{beyond}; "
@@ -254,21 +278,21 @@ def check_problems(episodes: Episodes, name: str, *, resamples: int = 499, rng: 
     )
     method = "score of overdispersion (Tarone), martingale variance, normal"
     p_value = 0.5 * erfc(z / sqrt(2))
-    if resamples and len(episodes) <= _MOST_SIMULATED and (again := _simulated(episodes, name, resamples, rng)) is not None:
-        p_value = float((1 + np.count_nonzero(again >= z)) / (1 + len(again)))
-        method = f"score of overdispersion (Tarone), p-value from {len(again):,} logs simulated from the homogeneous chain"
-    return Test(title, null, z, None, p_value, effect, df + 1, method)
+    if simulated is not None:
+        p_value = float((1 + np.count_nonzero(simulated >= z)) / (1 + len(simulated)))
+        method = f"score of overdispersion (Tarone), p-value from {len(simulated):,} logs simulated from the homogeneous chain"
+    return Test(f"{name} over problems", _same_chance(name), z, None, p_value, effect, df + 1, method)
 
 
-def _simulated(episodes: Episodes, name: str, resamples: int, rng: np.random.Generator | int) -> Floats | None:
-    """Return the statistic of logs from the fitted homogeneous chain; None if it practically never stops."""
+def _simulated(episodes: Episodes, names: Sequence[str], resamples: int, rng: np.random.Generator | int) -> dict[str, Floats]:
+    """Return each rate's statistic of logs from the fitted homogeneous chain; nothing if it practically never stops."""
     (row,) = measure(episodes, interval="binomial")
     p, a, b = (0.5 if e.value is None else e.value for e in (row.p, row.a, row.b))
     unlimited = (episodes.cap == 0).any()
-    if unlimited and p * (1 - a) + (1 - p) * b > 0.99:
-        return None
+    if not names or (unlimited and p * (1 - a) + (1 - p) * b > 0.99):
+        return {}
     generator, at_once, n_problems = np.random.default_rng(rng), max(1, _AT_ONCE // len(episodes)), len(episodes.problem_ids)
-    values = []
+    values: dict[str, list[Floats]] = {name: [] for name in names}
     for start in range(0, resamples, at_once):
         size = min(resamples - start, at_once)
         offsets, correct, stopped = attempts(np.tile(episodes.cap, size), p, a, b, generator)
@@ -276,10 +300,11 @@ def _simulated(episodes: Episodes, name: str, resamples: int, rng: np.random.Gen
         decided[offsets[1:] - 1] = stopped[offsets[1:] - 1]  # an episode that ends without a stop is at its cap
         # Problem i of log j has the number j n_problems + i.
         problems = (np.arange(size)[:, None] * n_problems + episodes.problem).ravel()
-        outcome, unit = _trials(name, problems, np.diff(offsets), correct, stopped, decided)
-        values.append(dispersion(outcome, unit, unit // n_problems, size).z)
-    z = np.concatenate(values)
-    return np.asarray(z[~np.isnan(z)])
+        for name in names:
+            outcome, unit = _trials(name, problems, np.diff(offsets), correct, stopped, decided)
+            values[name].append(dispersion(outcome, unit, unit // n_problems, size).z)
+    joined = {name: np.concatenate(found) for name, found in values.items()}
+    return {name: z[~np.isnan(z)] for name, z in joined.items()}
 
 
 # ---------------------------------------------------------------------- within episodes, decisions, rounds

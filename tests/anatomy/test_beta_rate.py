@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import integrate, optimize, special, stats
 
-from dstheory.anatomy.beta import BetaRate, Tails, fit_beta_rate, log_likelihood_gradient
+from dstheory.anatomy.beta import BetaRate, Tails, derivatives, fit_beta_rate
 from dstheory.errors import RecordError
 
 SUCCESSES = np.array([0, 1, 4, 5, 0, 3, 7, 0])
@@ -83,11 +83,16 @@ def test_derivatives_against_the_complex_step_and_differences() -> None:
         down = (failures * np.log((1 - m) * (1 - r) + i * r)).sum()
         return complex(up + down - (trials * np.log(1 - r + i * r)).sum())
 
-    value, (by_mean, by_rho) = log_likelihood_gradient(tails, 0.31, 0.27)
+    value, (by_mean, by_rho), hessian = derivatives(tails, 0.31, 0.27)
     assert value == pytest.approx(complex_value(0.31, 0.27).real, rel=1e-13)
     assert value == BetaRate(0.31, 0.27).log_likelihood(tails)
     assert by_mean == pytest.approx(complex_value(0.31 + 1j * h, 0.27).imag / h, rel=1e-12)
     assert by_rho == pytest.approx(complex_value(0.31, 0.27 + 1j * h).imag / h, rel=1e-12)
+    step = 1e-5
+    ends = [(0.31 + step, 0.27), (0.31 - step, 0.27)], [(0.31, 0.27 + step), (0.31, 0.27 - step)]
+    for column, (above, below) in enumerate(ends):
+        difference = (derivatives(tails, *above)[1] - derivatives(tails, *below)[1]) / (2 * step)
+        assert hessian[:, column] == pytest.approx(difference, rel=1e-7)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -108,6 +113,38 @@ def test_the_optimum_is_that_of_another_optimiser(seed) -> None:
     assert other.success
     assert fit.log_likelihood == pytest.approx(-other.fun, abs=1e-7)
     assert [fit.rate.mean, fit.rate.rho] == pytest.approx(list(special.expit(other.x)), abs=2e-5)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_at_the_optimum_the_gradient_is_zero_and_no_point_of_a_grid_is_higher(seed) -> None:
+    """Gradient by the complex step, grid by Gamma functions; SciPy's quasi-Newton method from the best of the grid agrees."""
+    rng = np.random.default_rng(100 + seed)
+    trials = rng.integers(1, (3, 30)[seed % 2], (6, 60, 600)[seed % 3])
+    mean, rho = rng.uniform(0.02, 0.98), (0.02, 0.3, 0.9)[seed % 3]
+    successes = rng.binomial(trials, rng.beta(mean * (1 / rho - 1), (1 - mean) * (1 / rho - 1), len(trials)))
+    tails = Tails.of(successes, trials).with_pseudo()
+    successes, trials, times = np.append(successes, 1), np.append(trials, 2), np.append(np.ones(len(trials)), 0.5)
+    fit = fit_beta_rate(tails)
+
+    def loss(point: np.ndarray) -> float:
+        return -float(times @ by_gamma_functions(*special.expit(point), successes, trials))
+
+    grid = special.logit(np.array([(m, r) for m in np.linspace(0.01, 0.99, 40) for r in np.geomspace(1e-3, 0.99, 40)]))
+    losses = np.array([loss(point) for point in grid])
+    assert fit.log_likelihood >= -losses.min() - 1e-9
+    if fit.rate.homogeneous:
+        return
+    other = optimize.minimize(loss, grid[losses.argmin()], method="BFGS", options={"gtol": 1e-7})
+    assert fit.log_likelihood == pytest.approx(-other.fun, abs=1e-8)
+    assert [fit.rate.mean, fit.rate.rho] == pytest.approx(list(special.expit(other.x)), abs=1e-5)
+
+    def complex_value(m: complex, r: complex) -> complex:
+        factors = np.array([[m], [1 - m], [1.0]]) * (1 - r) + np.arange(tails.counts.shape[1]) * r
+        return complex((np.array([[1], [1], [-1]]) * tails.counts * np.log(factors)).sum())
+
+    h = 1e-30j
+    gradient = [complex_value(fit.rate.mean + h, fit.rate.rho).imag, complex_value(fit.rate.mean, fit.rate.rho + h).imag]
+    assert gradient == pytest.approx([0.0, 0.0], abs=1e-30 * 1e-8 * tails.counts.sum())
 
 
 def test_limits_of_the_fit() -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from anatomy.logs import many_logs
 
 from dstheory.anatomy import Episodes
-from dstheory.anatomy.generate import simulate_log
+from dstheory.anatomy.generate import attempts, simulate_log
 from dstheory.anatomy.model_checks import (
     check_model,
     check_problems,
@@ -20,6 +21,7 @@ from dstheory.anatomy.model_checks import (
     previous_answer,
     trials_of,
 )
+from dstheory.anatomy.rates import measure
 from dstheory.errors import RecordError
 
 
@@ -82,12 +84,32 @@ def test_decisions_are_not_confused_by_problems_of_different_difficulty() -> Non
 def test_simulated_and_normal_p_values_agree() -> None:
     """499 simulated logs give p-values with an error of at most 2.3 %; the normal approximation has one of some 1 %."""
     log = simulate_log(400, p=0.4, a=0.8, b=0.7, cap=6, concentration=60.0, rng=8)
-    simulated = check_problems(log, "p", resamples=499, rng=1)
-    normal = check_problems(log, "p", resamples=0)
-    assert "499 logs simulated" in simulated.method
-    assert normal.method.endswith("normal")
-    assert simulated.statistic == normal.statistic
-    assert simulated.p_value == pytest.approx(normal.p_value, abs=0.06)
+    together = check_model(log, resamples=499, rng=1)
+    for i, name in enumerate("pab"):
+        simulated = check_problems(log, name, resamples=499, rng=1)
+        normal = check_problems(log, name, resamples=0)
+        assert together[i] == simulated  # from the same logs
+        assert "499 logs simulated" in simulated.method
+        assert normal.method.endswith("normal")
+        assert simulated.statistic == normal.statistic
+        assert simulated.p_value == pytest.approx(normal.p_value, abs=0.06)
+
+
+@pytest.mark.parametrize("name", list("pab"))
+def test_a_simulated_p_value_is_the_share_of_logs_that_differ_more(name) -> None:
+    """Each simulated log as a log of its own, measured like the real one."""
+    log, n = simulate_log(40, p=0.4, a=0.7, b=0.8, cap=4, concentration=3.0, episodes_per_problem=2, rng=6), 99
+    row = measure(log)[0]
+    chances = row.p.value, row.a.value, row.b.value
+    offsets, correct, stopped = attempts(np.tile(log.cap, n), *chances, np.random.default_rng(2))
+    larger, own = 0, dispersion(*trials_of(log, name)).z.item()
+    for i in range(n):
+        ends = offsets[i * len(log) : (i + 1) * len(log) + 1]
+        here = slice(ends[0], ends[-1])
+        last = ends[1:] - 1
+        one = replace(log, offsets=ends - ends[0], correct=correct[here], stopped=stopped[here], capped=~stopped[last])
+        larger += dispersion(*trials_of(one, name)).z.item() >= own
+    assert check_problems(log, name, resamples=n, rng=2).p_value == (1 + larger) / (1 + n)
 
 
 def test_order_statistics_have_the_moments_of_random_orders() -> None:
