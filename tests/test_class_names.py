@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ast
+import re
 from collections import defaultdict
 from pathlib import Path
 
@@ -16,7 +16,8 @@ FORMS = PACKAGE / "cli" / "results.py"
 def test_every_class_name_is_defined_in_one_file() -> None:
     found: dict[str, set[str]] = defaultdict(set)
     for path in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ClassDef) and not node.name.startswith("_") and path != FORMS:
-                found[node.name].add(str(path.relative_to(PACKAGE)))
+        if path != FORMS:
+            for name in re.findall(r"^ *class ([^\W_]\w*)", path.read_text(encoding="utf-8"), flags=re.MULTILINE):
+                found[name].add(str(path.relative_to(PACKAGE)))
+    assert len(found) > 200
     assert {name: sorted(files) for name, files in found.items() if len(files) > 1} == {}

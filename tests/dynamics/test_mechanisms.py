@@ -199,7 +199,7 @@ def test_c5_long_training_ends_at_the_expert_at_every_length_weight(reduction: s
     sft = SFT(EXPERT, np.array(LAMBDAS), reduction)
     mass = sft.mass(solve(MDP, START))
     lr = 1.0 / (mass.sample + mass.stop + mass.resample).sum(axis=(-3, -2, -1))
-    end = train(MDP, START, sft, steps=4000, optimizer=Momentum(lr=lr, momentum=0.97), log_every=4000).policy
+    end = train(MDP, START, sft, steps=2000, optimizer=Momentum(lr=lr, momentum=0.97), log_every=2000).policy
     for i in range(len(LAMBDAS)):
         np.testing.assert_allclose(end.sample_prob[i, 0], PI_E, rtol=0, atol=1e-8)
         np.testing.assert_allclose(end.stop_prob[i, 0][INSIDE], STOP_E[INSIDE], rtol=0, atol=1e-8)
@@ -213,7 +213,7 @@ def test_c5_moves_one_shared_parameter(w_s: float) -> None:
     policy = Policy.linear(Features(sample, decide), [0.3])
     expert = ExpertChain(Policy.from_probabilities([[0.6, 0.4]], [[0.9, 0.2]]))
     mdp = TwoStageMDP.minimal(sample_length=w_s, decision_length=1.0)
-    end = train(mdp, policy, SFT(expert, 1.0), steps=3000, optimizer=SGD(lr=1.0 / w_s), log_every=3000).policy
+    end = train(mdp, policy, SFT(expert, 1.0), steps=1000, optimizer=SGD(lr=1.0 / w_s), log_every=1000).policy
     best = (w_s * 0.6 + 0.6 * 0.9) / (w_s + 0.6)
     assert float(sigma(end.parameters[0][0])) == pytest.approx(best, abs=1e-12)
 
