@@ -224,7 +224,7 @@ A2 = Claim(
     title="The closed forms of the minimal chain solve its Bellman equations",
     statement="""In the minimal chain with any rewards, V = [p(a R_SC + (1-a) R_RC) + (1-p)((1-b) R_SW + b R_RW)]/(1 -
         gamma q) is the unique solution of the Bellman equation, N = 1/(1 - gamma q) is the discounted number of
-        turns, and the gradient is N x visit probability x logistic derivative x difference of action values.""",
+        turns, and the gradient is N times visit probability times logistic derivative times difference of values.""",
     latex=r"V=\frac{p(aR_{SC}+(1-a)R_{RC})+(1-p)((1-b)R_{SW}+bR_{RW})}{1-\gamma q},\quad \partial_{\theta_s}V=Np(1-p)(Q_C-Q_W)",
     scope="all real parameters of the minimal chain, gamma in [0, 1]",
     domain={**CUBE, "gamma": CLOSED_UNIT, "R_SC R_RC R_SW R_RW": REAL},
@@ -305,7 +305,7 @@ def any_number_of_answers() -> Iterator[Step]:
 A2_N = Claim(
     id="A2-n",
     group="A",
-    title="Gradients of the general chain: visits x probability x advantage, for any number of answers",
+    title="Gradients of the general chain: visits times probability times advantage, for any number of answers",
     statement="""For any number of answers with any rewards, dV/dz_y = N pi_y (Q_y - V) for the sampling logit of
         answer y and dV/dt_y = N pi_y sigma_y (1 - sigma_y)(R_stop - R_res - gamma V) for its stop logit.""",
     latex=r"\partial_{z_y}V=N\pi_y(Q_y-V),\qquad \partial_{t_y}V=N\pi_y\sigma_y(1-\sigma_y)(R_{S}-R_{R}-\gamma V)",

@@ -157,7 +157,7 @@ A5 = Claim(
     id="A5",
     group="A",
     title="Odds law: reflection multiplies the odds of being correct by a/(1-b)",
-    statement="""Acc/(1 - Acc) = p/(1-p) x a/(1-b): the decision acts as a diagnostic test whose likelihood ratio
+    statement="""Acc/(1 - Acc) = p/(1-p) * a/(1-b): the decision acts as a diagnostic test whose likelihood ratio
         multiplies the odds, and A3 says that this ratio exceeds 1.""",
     latex=r"\frac{\mathrm{Acc}}{1-\mathrm{Acc}}=\frac{p}{1-p}\cdot\frac{a}{1-b}",
     scope="all p, a, b in (0, 1); any number of answers with a, b the averages over correct and wrong answers",
@@ -238,8 +238,8 @@ A6 = Claim(
     title="Against the self-correction chain (CL, CS): equal after one round, different from the second on",
     statement="""A round of the chain has CL = a + (1-a) p and CS = b p. The self-correction chain with these rates
         agrees with it after one round and differs by p(1-p)(b(1-b) - a(1-a)) after two, because it re-examines
-        answers on which the decision-sampling chain has stopped. Its limit has odds p/(1-p) x b/(1-a) instead of
-        p/(1-p) x a/(1-b); the two are equal iff a = b or a + b = 1.""",
+        answers on which the decision-sampling chain has stopped. Its limit has odds p/(1-p) * b/(1-a) instead of
+        p/(1-p) * a/(1-b); the two are equal iff a = b or a + b = 1.""",
     latex=r"CL=a+(1-a)p,\quad CS=bp,\quad \frac{U}{1-U}=\frac{p}{1-p}\cdot\frac{b}{1-a}",
     source="arXiv 2412.19513, 2508.16456 (the chain and its formula); comparison derived here",
     domain=CUBE,

@@ -41,7 +41,7 @@ def forms_are_balanced() -> Iterator[Step]:
                 yield identity(
                     f"{words}, discount once per {per}: on every answer and decision (C stop, C resample, W stop, W "
                     f"resample) the rule's coefficient of the {('sampling', 'decision')[stage]} term is the derivative "
-                    f"of credit x log-probability of the turn, one credit for both stages, whatever the discount so far "
+                    f"of credit times log-probability of the turn, one credit for both stages, whatever the discount so far "
                     f"(scale_k), the reward collected (past_k) and to come (future_k).",
                     [rule.coefficients(s, turn)[stage] for turn in turns],
                     [derivative(loss, lp) for loss in losses],
@@ -51,7 +51,7 @@ def forms_are_balanced() -> Iterator[Step]:
             update, slope = expected_update(s, rule), differentiated(s, rule)
             assert slope is not None
             yield identity(
-                "And they are coefficients of that objective: the expectation of coefficient x score is the gradient "
+                "And they are coefficients of that objective: the expectation of coefficient times score is the gradient "
                 "of the value, on each logit of the minimal chain.",
                 list(update.values()),
                 [slope[logit] for logit in update],

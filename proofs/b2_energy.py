@@ -209,7 +209,7 @@ def restricted_energy() -> Iterator[Step]:
     """Cauchy-Schwarz by induction on coordinates: what any restriction of the parameters does to an energy."""
     g, f, along, dot, info, energy = sp.symbols("g_1 F_1 h_1 R P E")
     yield decide(
-        "A restriction to parameters phi, with Jacobian A of the logits, has energy sup_phi (A phi . g)^2/((A phi)^T "
+        "A restriction to parameters phi, with Jacobian A of the logits, has energy sup_phi (A phi.g)^2/((A phi)^T "
         "F (A phi)), which is at most g^T F^+ g, the same supremum over all directions h. One direction h, by "
         "induction on coordinates: if the others satisfy R^2 <= P E, with R, P, E their share of h.g, h^T F h and "
         "g^T F^+ g, so do all.",

@@ -232,7 +232,7 @@ def one_split_for_all() -> Iterator[Step]:
     K, G, f, mean = sp.symbols("K G f_K E_KGK")
     yield identity(
         "A group of G responses, K of them correct, each with coefficient f_K (R - K/G) for any function f_K of K "
-        "(1: no std; 1/std: GRPO; G/(G-1): RLOO). Given K the expected sum of coefficient x score is f_K K(G-K)/G (u "
+        "(1: no std; 1/std: GRPO; G/(G-1): RLOO). Given K the expected sum of coefficient times score is f_K K(G-K)/G (u "
         "- v), which by B9 is a number times grad Acc, the same number for all logits of both stages.",
         K * f * (1 - K / G) * u + (G - K) * f * (-K / G) * v,
         f * K * (G - K) / G * grad / (Acc * (1 - Acc)),
@@ -240,7 +240,7 @@ def one_split_for_all() -> Iterator[Step]:
         using=SCORES,
     )
     yield identity(
-        "Averaged over K for f = 1: K(G-K) is the sum over the G(G-1) ordered pairs of responses of right x wrong, each with "
+        "Averaged over K for f = 1: K(G-K) is the sum over the G(G-1) ordered pairs of responses of right times wrong, each with "
         "the mean Acc(1-Acc). So the factor of grad Acc is (G-1)/G for every G.",
         mean / (G**2 * Acc * (1 - Acc)),
         (G - 1) / G,

@@ -109,9 +109,9 @@ def endless() -> Iterator[Step]:
         where={"s_y u_y e_y g_y x": POSITIVE},
     )
     yield decide(
-        "One temperature T for both stages. With A = sum ref(y) ref(stop|y) exp(R_stop/T), C = sum ref(y) ref(res|y) "
-        "exp(R_res/T), the soft Bellman equation divided by exp(V/T) is linear in x = exp(-V/T): 1 = A x + C. Its one solution "
-        "is x = (1 - C)/A, which is positive, as exp(-V/T) must be, iff C < 1.",
+        "One temperature T for both stages. With A the reference's mean of exp(R_stop/T) over stops and C that of "
+        "exp(R_res/T) over resamples, the soft Bellman equation divided by exp(V/T) is linear in x = exp(-V/T): 1 = A x + C. Its "
+        "one solution is x = (1 - C)/A, which is positive, as exp(-V/T) must be, iff C < 1.",
         And(Equivalent(Eq(A * x + C, 1), Eq(x, (1 - C) / A)), Equivalent((1 - C) / A > 0, C < 1)),
         where={"A C": POSITIVE, "x": REAL},
     )
@@ -176,10 +176,10 @@ def token_by_token() -> Iterator[Step]:
     e, rest, part, share, ref = sp.symbols("e rest A R ref_t")
     where = {"e rest A R ref_t": POSITIVE}
     yield identity(
-        "For a prefix let Z be exp(soft value/beta): by E1 (temperature beta) Z = sum over next tokens of ref x their Z, and at "
-        "a whole answer Z = exp(Q/beta). Let a prefix of reference probability R be expanded, and A be the sum over the tokens "
-        "seen so far: one token more adds R ref_t e, its own reference probability times its Z. So, branch by branch and prefix "
-        "by prefix, the root's Z is the sum over answers of ref(y) exp(Q(y)/beta).",
+        "For a prefix let Z be exp(soft value/beta): by E1 (temperature beta) Z = sum over next tokens of ref times their Z, and "
+        "at a whole answer Z = exp(Q/beta). Let a prefix of reference probability R be expanded, and A be the sum over the "
+        "tokens seen so far: one token more adds R ref_t e, its own reference probability times its Z. So, branch by branch and "
+        "prefix by prefix, the root's Z is the sum over answers of ref(y) exp(Q(y)/beta).",
         rest + share * (part + ref * e),
         (rest + share * part) + (share * ref) * e,
         where=where,

@@ -110,8 +110,8 @@ def regularised_chain() -> Iterator[Step]:
     where = {**CUBES, **PENALTY, "R_SC R_RC R_SW R_RW": REAL}
     yield identity(
         "The minimal chain with any rewards, by differentiating the penalised value V of a stationary policy: its derivatives by "
-        "p, a and b are N times the weight of the state times (difference of soft action values - T x shift of the log-odds "
-        "from the reference). All three vanish exactly at the softmax equations.",
+        "p, a and b are N times the weight of the state times (difference of soft action values - T times the shift of the "
+        "log-odds from the reference). All three vanish exactly at the softmax equations.",
         [diff(expanded, p), diff(expanded, a), diff(expanded, b)],
         [
             N * (U_C - U_W - T_s * (odds(p) - odds(p_ref))),
@@ -170,7 +170,7 @@ AT_OPTIMUM = {
     shift_b: gamma * V,
 }
 WORDS = """t is the penalty of one turn (beta included), V_R the discounted reward of the policy, V = V_R - N t the penalised
-    value; by E1 the optimum has T_d x shift of the log-odds = 1 - gamma V on correct and gamma V on wrong answers."""
+    value; by E1 the optimum has T_d times the shift of the log-odds = 1 - gamma V on correct and gamma V on wrong answers."""
 
 
 def undiscounted_penalty() -> Iterator[Step]:
@@ -272,8 +272,8 @@ E1_DIRECT = Claim(
     title="Reward + the direct KL term never stops at E1's optimum",
     statement="""In the minimal chain with terminal accuracy reward, for any gamma in [0, 1], the optimum of E1 is not a
         stationary point of the reward's gradient plus the direct term of the KL penalty (visits frozen). Where that one is
-        stationary, the same form holds with the reward's own action values, scaled by N/N_1: T_d x shift of the log-odds =
-        (N/N_1)(1 - gamma V_R) on correct and (N/N_1) gamma V_R on wrong answers.""",
+        stationary, the same form holds with the reward's own action values, scaled by N/N_1: T_d times the shift of the log-odds
+        = (N/N_1)(1 - gamma V_R) on correct and (N/N_1) gamma V_R on wrong answers.""",
     latex=r"\tau_d\,\Delta\theta_W=\tfrac{N}{N_1}\gamma V_R\ \ne\ \gamma V",
     level="optimum",
     scope="all real parameters of the minimal chain, gamma in [0, 1]",

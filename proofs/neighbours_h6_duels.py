@@ -110,7 +110,7 @@ def error_of_a_majority() -> Iterator[Step]:
 H6_ERROR = Claim(
     id="H6-error",
     group="neighbours",
-    title="The majority of n duels errs with probability at most (1 - 4g^2)^(n/2), at most exp(-2ng^2)",
+    title="The majority of n duels errs with probability at most (1 - 4g^2)^(n/2), at most exp(-2n g^2)",
     statement="""With g = k (P_1 - P_2) > 0 the better of two actions loses at least half of n independent duels with probability
         at most (1 - 4g^2)^(n/2) <= exp(-2 n g^2).""",
     latex=r"\Pr(\text{error})\le(1-4g^2)^{n/2}\le e^{-2ng^2},\qquad g=k\,(P_1-P_2)",

@@ -125,7 +125,7 @@ O7 = Claim(
     id="O7",
     group="O",
     title="Token mean over a large batch, no std: grad J / E[L], no tilt",
-    statement="""The sum of (R - baseline) x score over the batch, divided by the number of all its tokens, tends to grad
+    statement="""The sum of (R - baseline) times score over the batch, divided by the number of all its tokens, tends to grad
         J/E[L] in probability as the batch grows, times (G-1)/G if the baseline is a group's mean: one factor for all logits and
         all prompts, if the credit has no std. A constant baseline does not matter in the limit.""",
     latex=r"\frac{\sum_i(R_i-J)S_i}{\sum_i L_i}\longrightarrow\frac{\nabla J}{\mathrm{E}[L]}",

@@ -117,8 +117,8 @@ def std_weights() -> Iterator[Step]:
         where={"G": at_least(2), "K": NONNEGATIVE},
     )
     yield identity(
-        "Given K, the mean over the group of f_K (R - K/G) x score is f_K K(G - K)/(G^2 x(1-x)) times the gradient, one number "
-        "for both stages.",
+        "Given K, the mean over the group of f_K (R - K/G) times score is f_K K(G - K)/(G^2 x(1-x)) times the gradient, one "
+        "number for both stages.",
         (K * f * (1 - K / G) * u + (G - K) * f * (-K / G) * v) / G,
         f * K * (G - K) / (G**2 * x * (1 - x)) * slope,
         where={**PROMPT, "K": NONNEGATIVE, "G": at_least(2), "f_K": REAL},

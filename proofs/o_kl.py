@@ -60,8 +60,8 @@ def what_frozen_states_leave_out() -> Iterator[Step]:
         using={**KLS, **COST, "per_episode": S.chain.value(lookup("kl").payoff(S))},
     )
     yield identity(
-        "Full gradient minus direct term, U_y what is still to be paid once answer y is drawn: visits x slope of the "
-        "probability x difference of what is still to come.",
+        "Full gradient minus direct term, U_y what is still to be paid once answer y is drawn: visits times slope of the "
+        "probability times difference of what is still to come.",
         GAPS,
         [
             -beta * N * p * (1 - p) * (U_C - U_W),

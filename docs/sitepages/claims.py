@@ -16,6 +16,7 @@ from dstheory.claims.reports import few, how, verdict_text
 from dstheory.claims.runner import Entry
 from dstheory.claims.sources import load_claims
 from dstheory.claims.verdicts import StepReport
+from dstheory.claims.words import latex_words
 from dstheory.coq.general import General, numbers_only, own_theorems, theorems, words_only
 from dstheory.coq.record import confirmed, recorded
 from sitepages.text import ORPHAN, plain, source, table
@@ -48,7 +49,7 @@ def pages(entries: Iterable[Entry]) -> dict[str, str]:
 def page(entry: Entry, known: Mapping[str, Mapping[str, Any]]) -> str:
     """Return the page of one claim; ``known`` has what every claim says of itself, by id."""
     info, verdict = entry.info, entry.verdict
-    out = [*ORPHAN, f"# {info['id']}: {plain(info['title'])}", "", plain(info["statement"]), ""]
+    out = [*ORPHAN, f"# {info['id']}: {plain(info['title'])}", "", latex_words(info["statement"], plain), ""]
     out += _display(info["latex"])
     said = f"**Verdict: {_explained(info['recorded'])}**" if entry.as_recorded else f"**Verdict: {verdict_text(entry)}**"
     out += [f"{said}, {how(verdict.status, verdict.method)}.", ""]
@@ -62,7 +63,7 @@ def page(entry: Entry, known: Mapping[str, Mapping[str, Any]]) -> str:
     for step in verdict.steps:
         out += _step(step, info["id"])
     if info["notes"]:
-        out += ["## Remarks", "", plain(info["notes"]), ""]
+        out += ["## Remarks", "", latex_words(info["notes"], plain), ""]
     out += ["## Check it", "", f"The steps stand in `proofs/{Path(info['path']).name}`. To decide them again:", ""]
     return "\n".join([*out, "```console", f"$ dstheory verify --show {info['id']}", "```", ""])
 
@@ -114,7 +115,7 @@ def _claims(path: str) -> Mapping[str, Claim]:
 
 
 def _step(step: StepReport, claim: str) -> list[str]:
-    out = [f"**{step.number}.** " + ("*Lemma.* " if step.lemma else "") + plain(step.words), ""]
+    out = [f"**{step.number}.** " + ("*Lemma.* " if step.lemma else "") + latex_words(step.words, plain), ""]
     formulas, more = few(step.latex)
     for formula in formulas:
         long = f"(a formula of {len(formula):,} characters: `dstheory verify --show {claim} --format json`)"

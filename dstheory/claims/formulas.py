@@ -318,6 +318,13 @@ class _Latex(_Printer, LatexPrinter):  # type: ignore[misc]
     def _print_Symbol(self, expr: Any, style: str = "plain") -> str:
         return _symbol(expr.name)
 
+    def _print_derivative(self, expr: Any, exp: str | None = None) -> str:
+        what, symbol = map(self._print, expr.args)
+        shown = rf"\frac{{\partial}}{{\partial {symbol}}} \left({what}\right)"
+        if expr.args[0].is_Symbol:
+            shown = rf"\frac{{\partial {what}}}{{\partial {symbol}}}"
+        return shown if exp is None else rf"\left({shown}\right)^{{{exp}}}"
+
 
 _TEXT, _LATEX = _Text(), _Latex()
 
@@ -335,6 +342,8 @@ def text(expression: Any) -> str:
 def latex(expression: Any) -> str:
     r"""LaTeX without delimiters; a text is the name of a symbol.
 
+    >>> latex(derivative(sympy.Symbol("V"), sympy.Symbol("p")))
+    '\\frac{\\partial V}{\\partial p}'
     >>> latex(sympy.Symbol("dV/dtheta_s")), latex(sympy.Symbol("p_ref")), latex("c_s")
     ('\\frac{\\partial V}{\\partial \\theta_{s}}', 'p_{\\mathrm{ref}}', 'c_{s}')
     """

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from dstheory.claims.runner import Entry, Report
 from dstheory.claims.verdicts import BY_DEFINITION, Outcome, Status, StepReport
+from dstheory.claims.words import latex_words
 from dstheory.references import bibliography, cite
 from dstheory.texts import latex_text, markdown_cell, markdown_table, printable
 
@@ -261,7 +262,7 @@ def markdown_claims(entries: Sequence[Entry]) -> str:
     out: list[str] = []
     for entry in entries:
         info, verdict = entry.info, entry.verdict
-        out += [f"## {info['id']} {markdown_cell(info['title'])}", "", info["statement"], ""]
+        out += [f"## {info['id']} {markdown_cell(info['title'])}", "", latex_words(info["statement"], str), ""]
         if info["latex"]:
             out += ["$$", info["latex"], "$$", ""]
         out += [f"- level: {info['level']}; source: {info['source']}; scope: {entry.scope}"]
@@ -270,7 +271,7 @@ def markdown_claims(entries: Sequence[Entry]) -> str:
                 out.append(f"- {label}: " + ", ".join(f"${item}$" for item in info[key]))
         out += [f"- recorded: {info['recorded']}", "", "Proof.", ""]
         for step in verdict.steps:
-            out.append(f"{step.number}. {'Lemma. ' if step.lemma else ''}{step.words}")
+            out.append(f"{step.number}. {'Lemma. ' if step.lemma else ''}{latex_words(step.words, str)}")
             formulas, more = few(step.latex)
             out += ["", *(f"   $$ {line} $$" for line in formulas), f"   {more}", ""]
             if step.context_latex:
@@ -278,9 +279,9 @@ def markdown_claims(entries: Sequence[Entry]) -> str:
             out.append(f"   *{how(step.status, step.method)}*" + (f": {step.detail}" if step.detail else "") + ".")
         out += ["", f"Verdict: **{verdict_text(entry)}** ({how(verdict.status, verdict.method)})."]
         if verdict.witness:
-            out.append(f"Witness: {point_text(entry)}.")
+            out.append(f"Witness: {latex_words(point_text(entry), str)}.")
         if info.get("notes"):
-            out += ["", info["notes"]]
+            out += ["", latex_words(info["notes"], str)]
         out.append("")
     return "\n".join(out)
 
@@ -317,6 +318,7 @@ def latex_report(report: Report) -> str:
     ]
     for entry in report.entries:
         printed = [latex_text(cell) for cell in _cells(entry)]
+        printed[1] = latex_words(_cells(entry)[1], latex_text)
         printed[1] += cite(_references(entry))
         rows = broken(entry.info["latex"], _CELL) if entry.info["latex"] else []
         if len(rows) <= _MOST_ROWS:
@@ -330,20 +332,21 @@ def latex_claims(entries: Sequence[Entry]) -> str:
     out: list[str] = []
     for entry in entries:
         info, verdict = entry.info, entry.verdict
-        out += [rf"\paragraph{{{latex_text(info['id'])}. {latex_text(info['title'])}}}", latex_text(info["statement"])]
+        title, statement = (latex_words(info[key], latex_text) for key in ("title", "statement"))
+        out += [rf"\paragraph{{{latex_text(info['id'])}. {title}}}", statement]
         if info["latex"]:
             out += _display([info["latex"]])
         setting = [item for key in ("domain_latex", "definitions_latex", "assumptions_latex") for item in info.get(key, [])]
         out += _where("Here", setting)
         out.append(r"\begin{enumerate}")
         for step in verdict.steps:
-            out.append(r"\item " + ("Lemma. " if step.lemma else "") + latex_text(step.words))
+            out.append(r"\item " + ("Lemma. " if step.lemma else "") + latex_words(step.words, latex_text))
             formulas, more = few(step.latex)
             out += [*_display(formulas), more, *_where("where", step.context_latex.strip("$").split("$, $"))]
             out.append(rf"\emph{{{latex_text(str(step.status))} by {latex_text(step.method.removeprefix('by '))}.}}")
         out.append(r"\end{enumerate}")
         out.append(f"Source: {latex_text(info['source'])}{cite(_references(entry))}.")
-        witness = f" Witness: {latex_text(point_text(entry))}." if verdict.witness else ""
+        witness = f" Witness: {latex_words(point_text(entry), latex_text)}." if verdict.witness else ""
         out += [rf"\textbf{{{latex_text(verdict_text(entry)).capitalize()}}} ({latex_text(verdict.method)}).{witness}", ""]
     return "\n".join([*out, _reference_list(entries)])
 
