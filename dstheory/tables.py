@@ -10,7 +10,9 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len, chop_cells
@@ -115,7 +117,14 @@ class Drawn(Tabulated):
             options: ``title``, over the whole figure.
         """
         found: Figure = import_module("dstheory.plots.results").picture(self, **options)
+        vars(found)["_repr_png_"] = partial(_png, found)  # by themselves, notebooks show figures only once pyplot is loaded
         return found
+
+
+def _png(figure: Figure) -> bytes:
+    file = BytesIO()
+    figure.savefig(file, format="png", dpi=150)
+    return file.getvalue()
 
 
 def short(values: Any) -> str:

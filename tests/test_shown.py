@@ -60,6 +60,11 @@ def test_results_are_tables() -> None:
     assert "0.500" in repr(shown["Survey of a log"])
 
 
+def test_a_picture_shows_itself_in_a_notebook_that_has_not_loaded_pyplot() -> None:
+    shown = dstheory.optimum(MDP, START, beta=0.1).plot()
+    assert shown._repr_png_().startswith(b"\x89PNG")
+
+
 def test_what_cells_say_is_escaped() -> None:
     html = Table("<b>", ("&",), [("<script>",)]).html()
     assert "<script>" not in html

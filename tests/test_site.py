@@ -103,6 +103,7 @@ def test_what_is_wrong_with_a_page_is_seen_in_a_browser(tmp_path: Path) -> None:
         "wide": f"<article>{wide}</article>",
         "cut": f'<article><div style="overflow: hidden">{wide}</div></article>',
         "latex": r"<article>The share is \(p\). <merror>\frac</merror></article>",
+        "figure": "<article><pre>&lt;Figure size 360x294 with 1 Axes&gt;</pre></article>",
         "script": "<article>A</article><script>console.error('one'); missing()</script>",
         "requests": '<article>A <img src="no.png"> <img src="http://cdn.example/a.png"></article>',
     }
@@ -118,6 +119,7 @@ def test_what_is_wrong_with_a_page_is_seen_in_a_browser(tmp_path: Path) -> None:
         "wide": ("scrolls sideways", "sticks out: <div> wide"),
         "cut": ("sticks out: <div> wide",),
         "latex": (r"LaTeX left: The share is \(p\).", r"mathematics not set: \frac"),
+        "figure": ("a picture is shown as text",),
         "script": ("console: one", "script: ReferenceError: missing is not defined"),
         "requests": ("status 404", "asks another host: http://cdn.example/a.png"),
     }

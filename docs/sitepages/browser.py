@@ -49,6 +49,7 @@ _SEEN = r"""(async () => {
   for (const e of document.querySelectorAll('merror, .merror')) found.push(`mathematics not set: ${e.textContent}`);
   for (const e of document.querySelectorAll('math')) if (e.textContent.includes('\\')) found.push(`LaTeX left: ${e.textContent}`);
   for (const e of document.querySelectorAll('img')) if (!e.naturalWidth && e.complete) found.push(`no picture: ${e.src}`);
+  if (article.textContent.includes('<Figure size')) found.push('a picture is shown as text');
   const texts = document.createTreeWalker(article, NodeFilter.SHOW_TEXT);
   for (let t; (t = texts.nextNode());)
     if (!t.parentElement.closest('code, pre, script, style, math') && /\\[([]|\$\$|\\[a-zA-Z]+\{/.test(t.data))
