@@ -69,7 +69,8 @@ class Table:
         body = "".join(row(cells, "td") for cells in self.rows)
         head = row(self.head, "th")
         formulas = "".join(f"<p>$\\displaystyle {html_text(formula)}$</p>" for formula in self.formulas)
-        return f"{formulas}<table><caption>{html_text(self.title)}</caption><thead>{head}</thead><tbody>{body}</tbody></table>"
+        caption = f'<caption style="text-align: left">{html_text(self.title)}</caption>'
+        return f"{formulas}<table>{caption}<thead>{head}</thead><tbody>{body}</tbody></table>"
 
 
 RATES = (r"p = P(\text{correct}),\quad a = P(\text{stop}\mid\text{correct}),\quad b = P(\text{resample}\mid\text{wrong})",)

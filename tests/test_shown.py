@@ -69,5 +69,5 @@ def test_what_cells_say_is_escaped() -> None:
     html = Table("<b>", ("&",), [("<script>",)]).html()
     assert "<script>" not in html
     assert "&lt;script&gt;" in html
-    assert "<caption>&lt;b&gt;" in html
+    assert ">&lt;b&gt;</caption>" in html
     assert "<th>&amp;</th>" in html
