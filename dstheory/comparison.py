@@ -147,12 +147,14 @@ def _row(name: str, make: Make, solution: Solution, stretched: Solution, reward:
         energy_share=float(split.energy.decision_share),
         energy_share_longer=float(later.energy.decision_share),
         tilt=tilt(gradient, reward),
-        norm=_size(gradient),
+        norm=lengths(gradient)[2],
     )
 
 
-def _size(gradient: StageGradient) -> float:
-    return float(np.hypot(float(norm(gradient.sample.ravel(), 1)), float(norm(gradient.decide.ravel(), 1))))
+def lengths(gradient: StageGradient) -> tuple[float, float, float]:
+    """Return the norms of the sampling block, of the decision block, and of both together."""
+    sample, decide = (float(norm(block.ravel(), 1)) for block in (gradient.sample, gradient.decide))
+    return sample, decide, float(np.hypot(sample, decide))
 
 
 def _estimated(
@@ -163,16 +165,18 @@ def _estimated(
         found = sampled_gradient(objective, solution, rng=rng)
     except ChainError:
         return replace(row, note=why)
-    g, error = found.gradient, found.standard_error
-    sizes = [float(norm(block.ravel(), 1)) for block in (g.sample, g.decide, error.sample, error.decide)]
+    g = found.gradient
+    sample, decide, both = lengths(g)
+    error_sample, error_decide, _ = lengths(found.standard_error)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InfiniteEnergyWarning)
         energy = stage_energy(g, solution)
     return replace(
         row,
-        norm_share=sizes[1] / (sizes[0] + sizes[1]) if sizes[0] + sizes[1] else float("nan"),
+        norm_share=decide / (sample + decide) if both else float("nan"),
         energy_share=float(energy.decision_share),
         tilt=tilt(g, reward),
-        norm=_size(g),
-        note=f"sampled: |g_s| = {sizes[0]:.3g} +- {sizes[2]:.1g}, |g_d| = {sizes[1]:.3g} +- {sizes[3]:.1g} ({why.split(':')[0]})",
+        norm=both,
+        note=f"sampled: |g_s| = {sample:.3g} +- {error_sample:.1g}, |g_d| = {decide:.3g} +- {error_decide:.1g} "
+        f"({why.split(':')[0]})",
     )

@@ -5,19 +5,18 @@ Source: derived here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from dstheory.attribution import norm, without_rounding
+from dstheory.attribution import without_rounding
 from dstheory.chain.exact import Solution, solve
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
 from dstheory.checks import whole_number
-from dstheory.comparison import Make, ObjectiveRow, Tilt, compare_objectives, tilt
+from dstheory.comparison import Make, ObjectiveRow, Tilt, compare_objectives, lengths, tilt
 from dstheory.errors import ChainError, DSTheoryError
 from dstheory.objectives import Objective
 from dstheory.objectives.parts import clip_weight
@@ -257,10 +256,8 @@ def difference(one: Training, other: Training, place: StartingPoint) -> Training
 def _against(one: Objective, other: Objective, solution: Solution) -> tuple[Tilt, Tilt]:
     """Return by what factor the other's gradient is longer, and the angles between the two."""
     here, there = (without_rounding(objective, solution) for objective in (one, other))
-    pairs = [(here.sample, there.sample), (here.decide, there.decide)]
-    lengths = [[float(norm(block.ravel(), 1)) for block in pair] for pair in pairs]
-    both = [float(np.hypot(lengths[0][i], lengths[1][i])) for i in range(2)]
-    return Tilt(*(_ratio(pair) for pair in (*lengths, both))), tilt(there, here)
+    pairs = zip(lengths(here), lengths(there), strict=True)
+    return Tilt(*(b / a if a else float("nan") for a, b in pairs)), tilt(there, here)
 
 
 def _matters(field: str, one: Training, other: Training) -> bool:
@@ -269,10 +266,6 @@ def _matters(field: str, one: Training, other: Training) -> bool:
         return field in ("method", "normaliser", "max_tokens")
     needs = {"estimator": "beta", "kl_normaliser": "beta", "reward_estimator": "reward_beta", "reward_kl_after": "reward_beta"}
     return field not in needs or bool(getattr(one, needs[field]) or getattr(other, needs[field]))
-
-
-def _ratio(pair: Sequence[float]) -> float:
-    return pair[1] / pair[0] if pair[0] else float("nan")
 
 
 def clipped(training: Training, mdp: TwoStageMDP, policy: Policy, sampler: Policy) -> Clipped | None:
