@@ -9,9 +9,9 @@ EXAMPLE = re.compile(r"^Example (\w+).*?\bProof\.(.*?)\bQed\.", re.MULTILINE | r
 PROOFS = {(path.stem, name): proof for path in FOLDER.glob("*.v") for name, proof in EXAMPLE.findall(path.read_text())}
 
 
-def test_the_table_names_every_example_once() -> None:
+def test_the_table_names_every_example_that_meets_hypotheses_once() -> None:
     named = [(item.example_file, item.example_name) for item in theorems() if item.example]
-    assert sorted(named) == sorted(PROOFS)
+    assert sorted(named) == sorted(found for found in PROOFS if found[1].endswith("_met"))
     assert sum(path.read_text().count("\nExample ") for path in FOLDER.glob("*.v")) == len(PROOFS)
 
 

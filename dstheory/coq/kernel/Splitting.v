@@ -163,6 +163,18 @@ unfold draws, their_decisions. rewrite (Nat.mul_comm 3 k). split; [rewrite Nat.m
 rewrite Nat.add_comm, Nat.mod_add by lia. destruct y; reflexivity.
 Qed.
 
+Example token_rows_met z k : let m (_ : nat) := 2%nat in let rho := rows m z in let t := graft (two_answers 0) k in
+  row_energy m rho draws t = over m rho (two_answers 0) (fun y => (worth m rho (k y) - worth m rho t) ^ 2)
+    + over m rho (two_answers 0) (fun y => row_energy m rho draws (k y)).
+Proof.
+intros m rho t. apply (token_rows m rho ltac:(intro; apply softmax_sum; unfold m; lia) draws (two_answers 0) k).
+split; [reflexivity | intros; exact I].
+Qed.
+
+Example other_rows_met z k : let m (_ : nat) := 2%nat in let rho := rows m z in let others i := negb (draws i) in
+  row_energy m rho others (graft (two_answers 0) k) = over m rho (two_answers 0) (fun y => row_energy m rho others (k y)).
+Proof. intros m rho others. apply (other_rows m rho others (two_answers 0) k). split; [reflexivity | intros; exact I]. Qed.
+
 Example splitting_met z Rs Rr Rl T k : let rho := rows (fun _ => 2%nat) z in
   let pi k y := chance (fun _ => 2%nat) rho (two_answers k) y in let s k y := rho (their_decisions k y) 0%nat in
   row_energy (fun _ => 2%nat) rho draws (token_chain two_answers their_decisions Rs Rr Rl T k)

@@ -1,8 +1,153 @@
 (* Hypotheses of theorems of other files are met: an example of each applies the theorem. *)
 From Coquelicot Require Import Coquelicot.
 Require Import Reals Lra Psatz Arith Lia List.
-From Kernel Require Import Sums Policies Chain Accuracy Gradient Trajectories Gauge Energy Trees Turns Gibbs Imitation Penalty Optimum Tokens Share Endless Lengths Prompts.
+From Kernel Require Import Sums Policies Chain Accuracy Gradient Trajectories Gauge Energy Trees Turns Normaliser Gibbs Imitation Penalty Optimum Tokens Share Endless Lengths Prompts.
 Open Scope R_scope.
+
+(* A policy that moves with one parameter t, at every turn: logits t, 2 t, ... of answers, and t of stopping. *)
+Section Moving.
+Variables (n : nat) (t : R).
+Hypothesis answers : (0 < n)%nat.
+Definition pace (i : nat) := INR (S i).
+Definition logits t i := t * pace i.
+Definition moving_pi t (_ y : nat) := softmax n (logits t) y.
+Definition moving_s t (_ _ : nat) := sigmoid t.
+(* Its scores, and its log-probabilities. *)
+Definition moving_score (_ y : nat) := score n pace (softmax n (logits t)) y.
+Definition stop_score (_ _ : nat) := 1 - sigmoid t.
+Definition resample_score (_ _ : nat) := - sigmoid t.
+Definition log_pi t (_ y : nat) := logits t y - ln (Z n (logits t)).
+
+Lemma logits_derive i : is_derive (fun t => logits t i) t (pace i).
+Proof. unfold logits. generalize (pace i). intro c. auto_derive; [trivial | ring]. Qed.
+
+Lemma moving_pi_derive (k y : nat) : (y < n)%nat -> is_derive (fun t => moving_pi t k y) t (moving_pi t k y * moving_score k y).
+Proof. intro Hy. apply (softmax_derive n answers logits pace t y Hy). intros i _. apply logits_derive. Qed.
+
+Lemma moving_s_derive (k y : nat) : (y < n)%nat -> is_derive (fun t => moving_s t k y) t (moving_s t k y * stop_score k y).
+Proof. intros _. apply sigmoid_derive. Qed.
+
+Lemma moving_sums (k : nat) : Sum n (moving_pi t k) = 1.
+Proof. apply softmax_sum, answers. Qed.
+
+Lemma moving_positive (k y : nat) : (y < n)%nat -> 0 <= moving_pi t k y.
+Proof. intros _. apply Rlt_le, softmax_pos, answers. Qed.
+
+Lemma moving_within (k y : nat) : (y < n)%nat -> 0 <= moving_s t k y <= 1.
+Proof. intros _. pose proof (sigmoid_in t). unfold moving_s. lra. Qed.
+
+Lemma moving_score_mean (k : nat) : Sum n (fun y => moving_pi t k y * moving_score k y) = 0.
+Proof. apply score_mean_zero, softmax_sum, answers. Qed.
+
+Lemma decision_score_mean (k y : nat) : (y < n)%nat -> moving_s t k y * stop_score k y + (1 - moving_s t k y) * resample_score k y = 0.
+Proof. intros _. apply sigmoid_score_mean_zero. Qed.
+
+Lemma log_pi_derive (k y : nat) : is_derive (fun t => log_pi t k y) t (moving_score k y).
+Proof.
+unfold log_pi. evar_last.
+- apply (is_derive_minus (fun t => logits t y) (fun t => ln (Z n (logits t)))); [apply logits_derive|].
+  apply (is_derive_comp ln (fun t => Z n (logits t))); [apply is_derive_Reals, derivable_pt_lim_ln, Z_pos, answers|].
+  apply (Z_derive n logits pace t). intros i _. apply logits_derive.
+- unfold moving_score, score, softmax, minus, plus, opp, scal; simpl; unfold mult; simpl.
+  rewrite (Sum_ext n (fun k => exp (logits t k) / Z n (logits t) * _) (fun i => / Z n (logits t) * (pace i * exp (logits t i))))
+    by (intros; unfold Rdiv; ring). rewrite Sum_scal. ring.
+Qed.
+
+Notation E := (Ex n (moving_pi t) (moving_s t)).
+Notation rule := (rule_sum moving_score stop_score resample_score).
+
+Example value_derive_met Rs Rr g : 0 <= g <= 1 -> exists d, is_derive (fun x => value n (moving_pi x 0) (moving_s x 0) Rs Rr g) t d.
+Proof.
+intro G. assert (D : g * again n (moving_pi t 0) (moving_s t 0) < 1) by apply (table_discounted n (logits t) (fun _ => t) g answers G).
+eexists. apply (value_derive n (fun x => moving_pi x 0) (fun x => moving_s x 0) _ _ Rs Rr g t ltac:(lra)
+  (moving_pi_derive 0) (moving_s_derive 0)).
+Qed.
+
+Example policy_gradient_met F T :
+  is_derive (fun x => Ex n (moving_pi x) (moving_s x) T 0 F) t (E T 0%nat (fun l => F l * rule one one T 0 nil l + 0)).
+Proof.
+apply (policy_gradient n moving_pi moving_s moving_score stop_score resample_score (fun _ => F) (fun _ => 0) t T moving_pi_derive moving_s_derive
+  decision_score_mean ltac:(intro l; auto_derive; [trivial | reflexivity]) 0 nil).
+Qed.
+
+Example normaliser_gradient_met F W T : let mean x G := Ex n (moving_pi x) (moving_s x) T 0 G in
+  let Cov x := mean x (fun l => F l * W l) - mean x F * mean x W in exists dA dC, is_derive (fun x => mean x F) t dA /\ is_derive Cov t dC
+  /\ mean t (fun l => (F l - mean t F) * W l * rule one one T 0 nil l) = mean t W * dA + dC.
+Proof.
+apply (normaliser_gradient n moving_pi moving_s moving_score stop_score resample_score F W t T moving_pi_derive moving_s_derive decision_score_mean).
+Qed.
+
+Example full_gradient_met beta w v T : exists d, is_derive (fun x => - beta * Ex n (moving_pi x) (moving_s x) T 0
+  (log_ratios log_pi (fun x _ _ => ln (sigmoid x)) (fun x _ _ => ln (1 - sigmoid x)) x w v T)) t d.
+Proof.
+eexists. apply (full_gradient n moving_pi moving_s log_pi _ _ moving_score stop_score resample_score t log_pi_derive
+  ltac:(intros; apply sigmoid_log_derive) ltac:(intros; apply sigmoid_log_derive) moving_pi_derive moving_s_derive moving_sums moving_score_mean
+  decision_score_mean).
+Qed.
+
+Example full_gradient_balanced_met beta w v T : exists d, is_derive (fun x => - beta * Ex n (moving_pi x) (moving_s x) T 0
+  (log_ratios log_pi (fun x _ _ => ln (sigmoid x)) (fun x _ _ => ln (1 - sigmoid x)) x (fun _ => w) v T)) t d.
+Proof.
+eexists. apply (full_gradient_balanced n moving_pi moving_s log_pi _ _ moving_score stop_score resample_score t log_pi_derive
+  ltac:(intros; apply sigmoid_log_derive) ltac:(intros; apply sigmoid_log_derive) moving_pi_derive moving_s_derive moving_sums moving_score_mean
+  decision_score_mean).
+Qed.
+
+Example estimators_met ref : (forall i, (i < n)%nat -> 0 < ref i) -> let pi x := moving_pi x 0 in let ls := moving_score 0 in
+  is_derive (fun x => KL n (pi x) ref) t (Sum n (fun i => pi t i * (ln (pi t i / ref i) * ls i)))
+  /\ is_derive (fun x => KL n ref (pi x)) t (Sum n (fun i => pi t i * ((1 - ref i / pi t i) * ls i))).
+Proof.
+intro P. apply (estimators n (fun x => moving_pi x 0) ref (moving_score 0) t P ltac:(intros; apply softmax_pos, answers) (moving_sums 0)
+  (moving_pi_derive 0) (moving_score_mean 0)).
+Qed.
+
+Example baseline_zero_met bs bd T : E T 0%nat (rule (of_history bs) (of_answer bd) T 0%nat nil) = 0.
+Proof. apply (baseline_zero n _ _ moving_sums _ _ _ moving_score_mean decision_score_mean). Qed.
+
+Example gauge_met cs cd bs bd T :
+  E T 0%nat (rule (fun h l => cs h l - of_history bs h l) (fun h l => cd h l - of_answer bd h l) T 0%nat nil) = E T 0%nat (rule cs cd T 0%nat nil).
+Proof. apply (gauge n _ _ moving_sums _ _ _ moving_score_mean decision_score_mean). Qed.
+
+(* The return is the number of turns: those before, and those to go. *)
+Example reward_to_go_met T : let F (l : trajectory) := INR (length l) in let togo (_ l : trajectory) := INR (length l) in
+  E T 0%nat (rule togo togo T 0%nat nil) = E T 0%nat (rule (return_form F) (return_form F) T 0%nat nil).
+Proof.
+intros F togo. apply (reward_to_go n _ _ moving_sums _ _ _ moving_score_mean decision_score_mean F F togo).
+intros h l. unfold F, togo, whole. rewrite rev_append_rev, app_length, rev_length. apply plus_INR.
+Qed.
+
+Example scores_mean_zero_met T : E T 0%nat (rule one none T 0%nat nil) = 0 /\ E T 0%nat (rule none one T 0%nat nil) = 0.
+Proof. apply (scores_mean_zero n _ _ moving_sums _ _ _ moving_score_mean decision_score_mean). Qed.
+
+(* Reward 1 if the answer that is submitted is right. *)
+Example surrogate_invariance_met right u0 u1 T : let F := outcome right in let c h l := if Req_EM_T (F (whole h l)) 1 then u1 else u0 in
+  E T 0%nat (rule c c T 0%nat nil) = (u1 - u0) * E T 0%nat (rule (return_form F) (return_form F) T 0%nat nil).
+Proof.
+apply (surrogate_invariance n _ _ moving_sums _ _ _ moving_score_mean decision_score_mean).
+intro l. unfold outcome, ind. destruct (right _); [right | left]; reflexivity.
+Qed.
+
+Example scores_uncorrelated_met T : E T 0%nat (fun l => rule one none T 0%nat nil l * rule none one T 0%nat nil l) = 0.
+Proof. apply (scores_uncorrelated n _ _ moving_sums _ _ _ T moving_score_mean decision_score_mean). Qed.
+
+Example energy_bound_met F T : let sc := rule one none T 0%nat nil in
+  E T 0%nat (fun l => F l * sc l) ^ 2 <= E T 0%nat (fun l => sc l ^ 2) * (E T 0%nat (fun l => F l ^ 2) - E T 0%nat F ^ 2).
+Proof.
+intro sc. apply (energy_bound n _ _ moving_sums moving_positive moving_within F sc T 0).
+apply (scores_mean_zero n _ _ moving_sums _ _ _ moving_score_mean decision_score_mean).
+Qed.
+End Moving.
+
+(* One turn of two answers, of which the first is right. *)
+Example gradient_gap_met t : let mean := Ex 2 (moving_pi 2 t) (moving_s t) 0 0 in let F := outcome (Nat.eqb 0) in
+  let sc := rule_sum (moving_score 2 t) (stop_score t) (resample_score t) one none 0 0 nil in
+  mean (fun l => F l * sc l) = mean F * (1 - mean F) * (mean (fun l => F l * sc l) / mean F - mean (fun l => (1 - F l) * sc l) / (1 - mean F)).
+Proof.
+intros mean F sc. assert (N : (0 < 2)%nat) by lia. apply (gradient_gap 2 (moving_pi 2 t) (moving_s t) F sc 0 0).
+- pose proof (softmax_sum 2 N (logits t)) as S. simpl in S. unfold Ex, F, outcome, ind; simpl. unfold moving_pi.
+  pose proof (softmax_pos 2 N (logits t) 0). pose proof (softmax_pos 2 N (logits t) 1). lra.
+- apply (scores_mean_zero 2 _ _ (moving_sums 2 t N) _ _ _ (moving_score_mean 2 t N) (decision_score_mean 2 t)).
+Qed.
 
 (* The sampling logits on the line of the gradient, at any policy. *)
 Example flow_undiscounted_met n z0 s right t : open_chain n (softmax n z0) s right ->
