@@ -19,6 +19,9 @@ square from the next answer on, the mean squares::
 
 The moments are their sums over answers and decisions, each weighted by its tokens.
 
+Beside the reference a penalty's gradient is a difference of larger terms. Their size is added up as well: it says of how many of
+its digits a row can be sure.
+
 Source: derived here; :mod:`dstheory.objectives.reinforce_pp` has the same in NumPy, which the tests compare with.
 """
 
@@ -45,6 +48,8 @@ class WhitenedGradient:
         sample, decide: the gradient with respect to the sampling logits and to the logits of stop; 0 in padding.
         tokens, first, second: (X,) expected tokens, and the sums over them of the shifted returns to go and of their squares.
         turns: (X,) expected turns, without the prompt's weight.
+        left: (X,) the largest entry of a row of the gradient over the largest sum of the sizes of terms that an entry is made of,
+            of the row for which that is less.
     """
 
     sample: FloatArray
@@ -53,6 +58,7 @@ class WhitenedGradient:
     first: FloatArray
     second: FloatArray
     turns: FloatArray
+    left: FloatArray
 
     def scaled(self, factor: float) -> tuple[FloatArray, FloatArray]:
         """Multiply the gradient by a number, in place."""
@@ -72,9 +78,10 @@ def _whitened_rows(  # type: ignore[no-untyped-def]
 ):  # fmt: skip
     """Fill the gradient of a block of prompts, whose numbers begin at `first` of `summary`; no reference: z_ref is None."""
     width = z.shape[1]
-    scratch = np.empty((7, width))
+    scratch = np.empty((9, width))
     mass, stops, resamples, log_ratio = scratch[0], scratch[1], scratch[2], scratch[3]
     answers, ends, goes_on = scratch[4], scratch[5], scratch[6]
+    of_answers, of_decisions = scratch[7], scratch[8]  # sizes of terms
     for x in range(n_answers.size):
         n, record = n_answers[x], first + x
         i_r = x if correct.shape[0] > 1 else 0
@@ -95,6 +102,7 @@ def _whitened_rows(  # type: ignore[no-untyped-def]
                 shifted, shifted_ref = z[x, y] - z_max, z_ref[x, y] - z_ref_max
                 e = exp_nonpositive(shifted)
                 mass[y], log_ratio[y] = e, shifted - shifted_ref
+                of_answers[y] = -shifted - shifted_ref
                 total = accumulate(total, e)
                 total_ref = accumulate(total_ref, exp_nonpositive(shifted_ref))
             log_partition_ratio = math.log(total / total_ref)
@@ -109,6 +117,7 @@ def _whitened_rows(  # type: ignore[no-untyped-def]
             mass[y] *= scale
             if z_ref is None:
                 answers[y], ends[y], goes_on[y] = 0.0, correct[i_r, y] - shift, 0.0
+                of_answers[y], of_decisions[y] = 0.0, abs(ends[y])
             else:
                 # log s = -max(-l, 0) - log(1 + t), and log u likewise: the second part is shared.
                 softer = log1p_ratio(t, exp_nonpositive(-abs(l_ref[x, y])))
@@ -122,7 +131,9 @@ def _whitened_rows(  # type: ignore[no-untyped-def]
                     (correct[i_r, y] - shift) - beta * by_stop,
                     -beta * by_resample,
                 )
-        p_stop, paid, fixed, ahead, tokens = 0.0, 0.0, 0.0, 0.0, 0.0
+                of_answers[y] = beta * (of_answers[y] + abs(log_partition_ratio))
+                of_decisions[y] = abs(correct[i_r, y] - shift) + beta * (abs(l[x, y]) + abs(l_ref[x, y]))
+        p_stop, paid, fixed, ahead, tokens, size = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
         for y in range(n):
             pi, s, u, a, f, r = mass[y], stops[y], resamples[y], answers[y], ends[y], goes_on[y]
             direct = s * f + u * r
@@ -131,12 +142,14 @@ def _whitened_rows(  # type: ignore[no-untyped-def]
             fixed = accumulate(fixed, pi * (a * (a + 2.0 * direct) + s * f * f + u * r * r))
             ahead = accumulate(ahead, pi * u * (a + r))
             tokens = accumulate(tokens, pi * (l_s[i_s, y] + l_d[i_d, y]))
+            size = accumulate(size, pi * (of_answers[y] + of_decisions[y]))
 
         turns = 1.0 / p_stop
         value = paid * turns
         later = (fixed + 2.0 * value * ahead) * turns
         by = rho[x] * turns
-        mean, square = 0.0, 0.0
+        mean, square, size = 0.0, 0.0, size * turns
+        largest_z, largest_l, size_z, size_l = 0.0, 0.0, 0.0, 0.0
         for y in range(n):
             pi, s, u, a, f, r = mass[y], stops[y], resamples[y], answers[y], ends[y], goes_on[y]
             direct = s * f + u * r
@@ -146,6 +159,16 @@ def _whitened_rows(  # type: ignore[no-untyped-def]
             square = accumulate(square, pi * (l_s[i_s, y] * (a * (a + 2.0 * after) + squares) + l_d[i_d, y] * squares))
             grad_z[x, y] = (pi * by) * ((a + direct - paid) + value * (p_stop - s))
             grad_l[x, y] = (pi * s * by) * (u * (f - r - value))
+        for y in range(n):
+            pi, s, u = mass[y], stops[y], resamples[y]
+            largest_z, largest_l = larger(abs(grad_z[x, y]), largest_z), larger(abs(grad_l[x, y]), largest_l)
+            size_z = larger(pi * by * (of_answers[y] + of_decisions[y] + (p_stop + s) * size), size_z)
+            size_l = larger((pi * s * by) * (u * (of_decisions[y] + size)), size_l)
+        left = largest_l / size_l if size_l > 0.0 else 1.0
+        if n == 1:
+            grad_z[x, 0] = 0.0  # exactly
+        elif size_z > 0.0:
+            left = min(left, largest_z / size_z)
         for y in range(n, width):
             grad_z[x, y] = 0.0
             grad_l[x, y] = 0.0
@@ -155,6 +178,7 @@ def _whitened_rows(  # type: ignore[no-untyped-def]
             by * square,
             turns,
         )
+        summary[4, record] = left
 
 
 def whitened_gradient(
@@ -185,7 +209,7 @@ def whitened_gradient(
     named = {"correct": correct, "sample lengths": lengths[0], "decision lengths": lengths[1]}
     tables = [as_table(table, prompts, width, name) for name, table in named.items()]
     rho, answers = as_input(prompt_weight), as_input(n_answers, np.int64)
-    sample, decide, summary = empty(z.shape), empty(z.shape), np.empty((4, prompts))
+    sample, decide, summary = empty(z.shape), empty(z.shape), np.empty((5, prompts))
 
     def work(start: int, stop: int) -> None:
         rows = slice(start, stop)

@@ -42,9 +42,17 @@ from dstheory.objectives.base import Measure
 from dstheory.objectives.expectation.exponential import moments
 from dstheory.objectives.expectation.groups import Grouping, effective_credit
 from dstheory.objectives.expectation.rewards import ResponseReward, RewardTable, reward_of
-from dstheory.objectives.fused import FusedTerms
+from dstheory.objectives.fused import MOST_TURNS, FusedTerms, applies
 from dstheory.objectives.imitation import ExpertChain
-from dstheory.objectives.mass import CoefficientMass, check_runs, check_strength, contrast_mass, log_likelihood, over_runs
+from dstheory.objectives.mass import (
+    CoefficientMass,
+    StageGradient,
+    check_runs,
+    check_strength,
+    contrast_mass,
+    log_likelihood,
+    over_runs,
+)
 from dstheory.objectives.parts import Credit, GroupMean, LeaveOneOut, Normaliser, PerResponse, PerToken, Raw, normaliser_named
 from dstheory.objectives.registry import register
 from dstheory.objectives.responses import ResponseObjective, Term
@@ -60,6 +68,7 @@ from dstheory.objectives.weights import (
 
 _ONE = np.ones((1, 1, 1))
 _NEAR = 1e-3  # a log-ratio, below which its mean has few digits
+_LEFT = 2e-3  # of the terms that a gradient is a difference of: rounding is then less than 1e-12 of it
 
 
 def _excess(up: Floats) -> Floats:
@@ -560,6 +569,34 @@ class _ReverseOfTrajectories(_ReverseAtStates):
 
     def centred(self, solution: Solution) -> CoefficientMass:
         return self.mass(solution) if self.plain else super().centred(solution)
+
+    def ascent(self, solution: Solution) -> StageGradient:
+        """Return the gradient unchecked; of a large table in one compiled pass, unless it is a difference of larger terms."""
+        fast = self._in_one_pass(solution) if self.plain and applies(solution) else None
+        return super().ascent(solution) if fast is None else fast
+
+    def _in_one_pass(self, solution: Solution) -> StageGradient | None:
+        """Return the gradient from the compiled loop, or None where stages are weighted, or where terms cancel."""
+        mdp, policy, reference, weight = solution.mdp, solution.policy, self.reference, self.stage_weight
+        weighted = weight is not None and (np.any(weight.length_weight) or weight.reduction != "sum")
+        if weighted or np.ndim(self.beta) or reference.runs or reference.shape != policy.shape:
+            return None
+        self.check(solution)
+        from dstheory.kernels.whitened import whitened_gradient
+
+        found = whitened_gradient(
+            (policy.sample_logits[0], policy.stop_logits[0]),
+            (reference.sample_logits[0], reference.stop_logits[0]),
+            np.zeros((1, 1)),
+            (np.ones((1, 1)), np.ones((1, 1))),
+            beta=float(np.asarray(self.beta)),
+            shift=0.0,
+            prompt_weight=mdp.prompt_weight,
+            n_answers=mdp.n_answers,
+        )
+        if not (found.turns.max() <= MOST_TURNS and found.left.min() >= _LEFT):
+            return None
+        return StageGradient(found.sample[None], found.decide[None])
 
     def _own(self, solution: Solution) -> Floats:
         """Return the derivative of the penalty itself at each answer, centred: 0 where all answers weigh the same."""

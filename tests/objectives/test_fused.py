@@ -9,6 +9,7 @@ import pytest
 
 from dstheory import Policy, Solution, TwoStageMDP, solve
 from dstheory.errors import ImproperChainError, InfiniteDivergenceError
+from dstheory.kernels.whitened import whitened_gradient
 from dstheory.objectives import (
     CISPO,
     DAPO,
@@ -264,6 +265,64 @@ def test_reinforce_pp_steps_aside() -> None:
     missing[0, 9, 0] = -np.inf
     with pytest.raises(InfiniteDivergenceError, match="prompt 9, answer 0"):
         ReinforcePlusPlus(Policy.tabular(reference.sample_logits, missing), beta=0.1).gradient(solve(mdp, policy))
+
+
+@pytest.mark.parametrize("name", ["kl", "k1-reward"])
+@pytest.mark.parametrize("away", [0.0, 1e-6, 0.1])
+def test_penalties_in_the_reward_in_one_pass(name: str, away: float) -> None:
+    """Beside the reference each row is right to as many digits as are left, and the pass is not taken."""
+    mdp, policy, _ = large(seed=8, prompts=700, width=60)
+    mdp = mdp.replace(n_answers=np.where(np.arange(700) < 20, 1, np.maximum(mdp.n_answers, 30)))
+    rng, inside = np.random.default_rng(9), mdp.inside[None]
+    draw = lambda: Policy.tabular(np.where(inside, rng.normal(size=inside.shape), -np.inf), rng.normal(size=inside.shape))  # noqa: E731
+    policy, reference = draw(), draw()
+    if away:  # at one prompt
+        z, u = reference.sample_logits.copy(), reference.stop_logits.copy()
+        z[0, 99] = policy.sample_logits[0, 99] + away * rng.normal(size=60)
+        u[0, 99] = policy.stop_logits[0, 99] + away * rng.normal(size=60)
+        reference = Policy.tabular(z, u)
+    objective, solution = build(name, {"reference": reference, "beta": 0.3}), solve(mdp, policy)
+    slow = objective._closest(solution).gradient(policy)
+    fast = objective._in_one_pass(solution)
+    taken = objective.gradient(solution)
+    if away == 1e-6:
+        assert fast is None
+        assert taken.sample.tobytes() == slow.sample.tobytes()
+    else:
+        assert fast is not None
+        assert taken.sample.tobytes() == fast.sample.tobytes() != slow.sample.tobytes()
+        assert_same_rows(fast, slow)
+
+
+def test_penalties_in_the_reward_step_aside() -> None:
+    mdp, policy, reference = large(seed=4)
+    solution = solve(mdp, policy)
+    for objective in (ReverseKL(reference, length_weight=0.5), ReverseKL(reference, reduction="mean"),
+                      ReverseKL(reference, beta=[0.1, 0.2]), ReverseKL(reference)):  # fmt: skip
+        assert objective._in_one_pass(solution) is None  # the last has prompts of nearly certain answers
+    never = policy.stop_logits.copy()
+    never[0, 7] = -np.inf
+    with pytest.raises(ImproperChainError, match="prompt 7"):
+        ReverseKL(reference).gradient(solve(mdp, Policy.tabular(policy.sample_logits, never)))
+    z = reference.sample_logits.copy()
+    z[0, 0, 3] = -np.inf
+    with pytest.raises(InfiniteDivergenceError, match="prompt 0, answer 3"):
+        ReverseKL(Policy.tabular(z, reference.stop_logits)).gradient(solution)
+
+
+@pytest.mark.parametrize("away", [1.0, 0.1, 1e-2, 1e-4])
+def test_rows_know_how_many_digits_are_left(away: float) -> None:
+    mdp, policy, _ = large(seed=10)
+    rng, one = np.random.default_rng(11), np.ones((1, 1))
+    reference = Policy.tabular(*(v + away * rng.normal(size=policy.shape) for v in (policy.sample_logits, policy.stop_logits)))
+    logits = [(p.sample_logits[0], p.stop_logits[0]) for p in (policy, reference)]
+    found = whitened_gradient(*logits, 0.0 * one, (one, one), beta=0.3, shift=0.0, prompt_weight=mdp.prompt_weight,
+                              n_answers=mdp.n_answers)  # fmt: skip
+    slow = ReverseKL(reference, beta=0.3)._closest(solve(mdp, policy)).gradient(policy)
+    for block, expected in ((found.sample, slow.sample[0]), (found.decide, slow.decide[0])):
+        error = np.abs(block - expected).max(axis=-1)
+        assert (error * found.left <= 4e-15 * np.abs(expected).max(axis=-1)).all()
+    assert (found.left < 1e-3).any()
 
 
 @pytest.mark.parametrize("name", ["sft", "sft-token-mean", "sft-sequence-mean", "rft"])
