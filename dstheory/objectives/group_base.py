@@ -74,7 +74,7 @@ from dstheory.objectives.settings import (
     tempered,
     whole_responses,
 )
-from dstheory.objectives.weights import TokenWeight, log_ratios, reference_excess, token_ratios
+from dstheory.objectives.weights import TokenWeight, log_ratios, log_token_ratios, reference_excess, token_ratios
 
 
 @dataclass(frozen=True, eq=False)
@@ -291,7 +291,28 @@ class GroupObjective(ResponseObjective):
 
     def reward_terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
         """Return the terms of the reward."""
-        return tuple(term for part, weight in self.credit_parts(solution) for term in self.credited(under, outcome, weight, part))
+        parts = self.credit_parts(solution)
+        if len(parts) == 2 and outcome.values is not None and not applies(under):
+            parts = self._in_common(solution, parts)
+        return tuple(term for part, weight in parts for term in self.credited(under, outcome, weight, part))
+
+    def _in_common(
+        self, solution: Solution, parts: tuple[tuple[Part, TokenWeight | None], ...]
+    ) -> tuple[tuple[Part, TokenWeight | None], ...]:
+        """Return two parts of a credit as the whole of it, times what both are weighted by, and what is left of each.
+
+        Credits of both signs balance: of the whole, what is left of them is known, as a sum of its parts it would be rounding.
+        """
+        (one, up), (other, down) = parts
+        if up is None or down is None or self.sampler is None:
+            return parts
+        same = [a == b for a, b in zip(up.each, down.each, strict=True)]
+        shared = up.where(same)
+        if self.generating(solution.policy) is self.sampler:
+            shared = shared.compared(log_token_ratios(solution.policy, self.sampler, solution), solution.mdp)
+        differ = [~s for s in same]
+        rest = ((part, weight.where(differ)) for part, weight in ((one, up), (other, down)))
+        return (everything, shared), *((part, weight) for part, weight in rest if any(w.any() for w in weight.each))
 
     def credited(
         self,

@@ -10,7 +10,7 @@ Source: derived here; clipping arXiv 1707.06347, asymmetric arXiv 2503.14476, tr
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -139,6 +139,29 @@ class TokenWeight:
             return TokenWeight(answer, stop, resample)
         pairs = zip(self.each, (answer, stop, resample), self.beyond, strict=True)
         return TokenWeight(answer, stop, resample, tuple(_what_is_left(f, function(0.5 * w), b) for w, f, b in pairs))
+
+    def where(self, kept: Sequence[Bools]) -> TokenWeight:
+        """Return the weights of some of the answers, stops and resamples, 0 elsewhere."""
+        answer, stop, resample = (np.where(k, w, 0.0) for k, w in zip(kept, self.each, strict=True))
+        beyond = None if self.beyond is None else tuple(np.where(k, b, 0.0) for k, b in zip(kept, self.beyond, strict=True))
+        return TokenWeight(answer, stop, resample, beyond)
+
+    def compared(self, logs: Sequence[Floats], mdp: TwoStageMDP) -> TokenWeight:
+        r"""Return ratios of tokens to the policy that acts, with what they come to on the policy whose gradient is asked for.
+
+        The ratio of a token is :math:`(\pi/\mu)^{1/l}`, so that times :math:`\mu/\pi` it is :math:`(\mu/\pi)^{1 - 1/l}`, 1 where
+        an action is one token.
+
+        Args:
+            logs: logarithms of the ratios, of answers, of stop and of resample; those of weight 0 do not count.
+            mdp: has the lengths.
+        """
+        lengths = (n[..., None, :, :] for n in (mdp.sample_length, mdp.decision_length, mdp.decision_length))
+        with np.errstate(over="ignore", invalid="ignore"):  # then the weights themselves are taken
+            turned = [np.where(log > -np.inf, (1.0 - n) * log, 0.0) for log, n in zip(logs, lengths, strict=True)]
+            own = tuple(np.where(w == 0.0, 0.0, np.exp(t)) for w, t in zip(self.each, turned, strict=True))
+            apart = tuple(np.where(w == 0.0, -1.0, np.expm1(t)) for w, t in zip(self.each, turned, strict=True))
+        return replace(self, own=(own, apart))
 
     def scaled(self, factor: Floats) -> TokenWeight:
         """Return the weights times an array that broadcasts."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
+import operator
+from functools import partial
 
 import numpy as np
 import pytest
+from strategies import make_case
 
 from dstheory import Policy, TwoStageMDP, enumerate_trajectories, solve
 from dstheory.errors import ChainError, DSTheoryError
@@ -27,7 +31,7 @@ from dstheory.objectives import (
     SFTTokenMean,
     build,
 )
-from dstheory.objectives.expectation.exponential import reciprocal
+from dstheory.objectives.expectation.exponential import reciprocal, response_mass
 from dstheory.objectives.imitation import ExpertChain
 
 # Lopsided: two prompts of unequal weight, three answers and two, lengths far apart, at most two turns.
@@ -334,3 +338,32 @@ def test_kl_that_a_library_computes_otherwise_is_refused() -> None:
     with pytest.raises(ChainError, match="gspo: with corrected_kl TRL multiplies every token's k3 by the ratio of the whole"):
         build("trl:gspo", {"reference": OLD, "beta": 0.05})
     assert build("trl:gspo", {}).corrected_kl
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(
+    "make",
+    [partial(DAPO, group_size=3, dynamic_sampling=False), partial(GRPO, group_size=4, clip_low=0.01, clip_high=0.01),
+     partial(RLOO, group_size=2, dual_clip=1.1), partial(DrGRPO, group_size=math.inf, std=True),
+     partial(DAPOBatch, group_size=3, prompts=2, clip_high=math.inf)],
+)  # fmt: skip
+def test_whole_credits_and_their_parts_are_the_same_off_policy(make, seed: int) -> None:
+    """Where neither sign is clipped the whole credit is weighted; the sum over signs, each by itself, is the definition."""
+    case = make_case(seed, cap=(None, 3)[seed % 2], kind="tabular", per="turn", gamma=1.0)
+    objective, solution = make(sampler=case.expert), solve(case.mdp, case.policy)
+    under = objective.generated(solution)
+    outcome = objective.outcome_of(under)
+    signs = objective.credit_parts(solution)
+    parts = [term for part, weight in signs for term in objective.credited(under, outcome, weight, part)]
+    masses = [response_mass(under, outcome.reward, term.credit, term.weight) for term in parts]
+    expected, found = functools.reduce(operator.add, masses).gradient(case.policy), objective.gradient(solution)
+    for one, two in ((found.sample, expected.sample), (found.decide, expected.decide)):
+        np.testing.assert_allclose(
+            one, two, rtol=0, atol=1e-13 * max(np.abs(expected.sample).max(), np.abs(expected.decide).max())
+        )
+    terms = objective.reward_terms(solution, under, outcome)
+    assert terms[0].weight.own is not None
+    (_, up), (_, down) = signs
+    alone = [any(((one != other) & (one != 0)).any() for one, other in zip(a.each, b.each, strict=True)) for a, b in
+             ((up, down), (down, up))]  # fmt: skip
+    assert len(terms) == 1 + sum(alone)

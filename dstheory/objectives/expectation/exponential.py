@@ -335,27 +335,34 @@ def response_reweighted(
         weight: of every action, with ``own``.
     """
     assert weight.own is not None
-    far = response_mass(under, reward, nodes, weight)
     ends, resample, found = _compared(under, reward, nodes)
-    pol, rho = under.unrolled, under.mdp.prompt_weight[:, None]
+    acts, pol, rho = under.policy, under.unrolled, under.mdp.prompt_weight[:, None]
     (v, v_stop, _), (apart, apart_stop, apart_resample) = weight.own
 
     def shared(table: Floats) -> Floats:
         return np.asarray(np.where(policy.likeliest, table, 0.0).sum(axis=-1, keepdims=True))
 
+    # Chances that are no numbers by themselves meet what they are multiplied by first.
     answer = pol.stop * ends + pol.resample * resample
-    with np.errstate(over="ignore", invalid="ignore"):  # then the mass itself is taken
-        own, moved = probability_times(policy.log_sample, v), probability_times(policy.log_sample, apart - shared(apart))
-        near = rho * (own * found.sample + shared(answer - found.sample) * moved)
-        size = rho * (np.abs(own * found.sample) + shared(np.abs(answer) + np.abs(found.sample)) * np.abs(moved))
+    logs = acts.log_sample, acts.log_sample + acts.log_stop, acts.log_sample + acts.log_resample
+    beyond = weight.beyond or (np.zeros(()),) * 3
+    drawn, met = np.ones(()), pol.decided
+    pairs = zip(logs, beyond, weight.each, (answer, ends, resample), (drawn, met, met), strict=True)
+    with np.errstate(over="ignore", invalid="ignore"):  # the other one is then taken
+        far = CoefficientMass(*(rho * probability_times(log + b, there * w * of) for log, b, w, of, there in pairs))
+        apart = apart - shared(apart)
+        own = probability_times(policy.log_sample, v * found.sample)
+        moved = probability_times(policy.log_sample, shared(answer - found.sample) * apart)
+        most = probability_times(policy.log_sample, shared(np.abs(answer) + np.abs(found.sample)) * np.abs(apart))
+        near, size = rho * (own + moved), rho * (np.abs(own) + most)
         # Of the likeliest answer's mass, the gradient takes as much as the others are likely.
         rest = np.where(policy.likeliest, 0.0, policy.sample_prob).sum(axis=-1, keepdims=True)
         counts = np.where(policy.likeliest, rest, 1.0)
         alike = (counts * size).sum(axis=-1, keepdims=True) < (counts * np.abs(far.sample)).sum(axis=-1, keepdims=True)
-        met, each = under.policy.log_sample + policy.log_stop, rho * pol.decided
-        gain = probability_times(met, v_stop) * (found.stop - found.resample)
-        moved = probability_times(met, apart_stop - apart_resample) * resample
-        stop, terms = each * (gain + moved), each * (np.abs(gain) + np.abs(moved))
+        log = acts.log_sample + policy.log_stop
+        gain = probability_times(log, v_stop * (found.stop - found.resample))
+        moved = probability_times(log, (apart_stop - apart_resample) * resample)
+        stop, terms = rho * met * (gain + moved), rho * met * (np.abs(gain) + np.abs(moved))
         u, s = policy.resample_prob, policy.stop_prob
         decided = terms * u < np.abs(far.stop) * u + np.abs(far.resample) * s
     return CoefficientMass(
