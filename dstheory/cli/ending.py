@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import io
 import os
 import reprlib
@@ -29,16 +30,18 @@ EXIT_CODES = {
     4: "verify: a claim could not be decided",
     129: "the terminal was closed (SIGHUP)",
     130: "interrupted by Ctrl-C (SIGINT)",
-    141: "who read standard output closed it, such as head",
+    141: "the reader of standard output, such as `head`, closed it",
     143: "terminated by kill (SIGTERM)",
 }
 _OUTPUT = "standard output"
 _CLOSED_PIPE = 141  # 128 + SIGPIPE
+_BEFORE_COLLECTION = 50_000  # objects before the collector of cycles looks: most are functions and classes, which stay
 _LONGEST = 2000  # characters of a message that are shown
 
 
 def run_to_exit(command: Callable[[], Any]) -> NoReturn:
     """Run a command and exit with its code."""
+    gc.set_threshold(_BEFORE_COLLECTION)
     os.environ["MPLBACKEND"] = "agg"  # commands write figures and open no windows, whatever is set for other programs
     with handled() as told:
         try:
@@ -57,6 +60,7 @@ def run_to_exit(command: Callable[[], Any]) -> NoReturn:
         os._exit(code)  # nothing that a library does at exit may hold it up
     # There is nothing left to clean up: a Ctrl-C from here on ends the process without a word.
     atexit.register(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    atexit.register(gc.freeze)  # nor is what ends with the process worth a search for cycles
     sys.exit(code)
 
 

@@ -175,3 +175,11 @@ def test_no_exception_is_raised_inside_the_compiler(monkeypatch: pytest.MonkeyPa
     with pytest.raises(Interrupted), handled():
         announce_compilation(10**9, 10**9)
     assert done == ["compiled"]
+
+
+def test_no_cycles_are_searched_for_when_the_process_ends() -> None:
+    code = "import atexit, gc, sys; from dstheory.cli.main import main; sys.argv = ['dstheory', '--version']\n"
+    code += "atexit.register(lambda: print(gc.get_freeze_count() > 1000, len(gc.get_objects()) < 1000))\n"
+    code += "main()"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.splitlines()[-1] == "True True"
