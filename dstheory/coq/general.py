@@ -72,8 +72,8 @@ def own_theorems() -> Mapping[str, tuple[str, ...]]:
 def words_only() -> Mapping[str, str]:
     """Return the claims of which no theorem states a general part, with that part, which the words of their steps argue.
 
-    >>> words_only()["O7-groups"]
-    'more than two prompts'
+    >>> words_only()["F1-delay"]
+    'that clipping leaves the path of the flow as it is'
     """
     return dict(_table()["words_only"])
 
