@@ -116,6 +116,10 @@ WRONG = {
     "covariances": ("Pooled", "(part > 0 <-> d > 0) /\\", "(part > 0 <-> d < 0) /\\"),
     "not all equal": ("Pooled", "(covariance a b > 0 <-> a + b < 1)", "(covariance a b > 0 <-> a + b > 1)"),
     "point": ("Gradient", "/\\ d < 0.", "/\\ d > 0."),
+    # Hypotheses that nothing meets: the theorems are true, and their examples fail.
+    "met by no number": ("Flow", "j : (0 < n)%nat -> (j < n)%nat ->", "j : (n < 0)%nat -> (j < n)%nat ->"),
+    "met by no discount": ("Slopes", "Theorem discount_not_stationary : g < 1 ->", "Theorem discount_not_stationary : g < 0 ->"),
+    "met by no flow": ("Halves", "minimal_increases u v : g < 1 ->", "minimal_increases u v : g < 0 ->"),
 }
 
 
