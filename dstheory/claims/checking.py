@@ -13,7 +13,7 @@ from sympy.logic.boolalg import And, Not, Or
 
 from dstheory.claims.claim import Claim
 from dstheory.claims.domains import expand_domain
-from dstheory.claims.formulas import domain_latex, domain_text, latex, text
+from dstheory.claims.formulas import domain_latex, domain_text, latex, latex_named, text
 from dstheory.claims.premises import Premises
 from dstheory.claims.steps.base import ClaimContext, Step, StepContext
 from dstheory.claims.steps.enclosure import Enclosure
@@ -121,7 +121,7 @@ def _shown(step: Step) -> dict[str, Any]:
     context_latex += domain_latex(domain) + [latex(item) for item in step.given]
     return {
         "formula": tuple(map(text, step.formulas)),
-        "latex": tuple(map(latex, step.formulas)),
+        "latex": tuple(map(latex_named, step.formulas)),
         "context": "; ".join(context),
         "context_latex": ", ".join(f"${item}$" for item in context_latex),
     }

@@ -327,6 +327,7 @@ class _Latex(_Printer, LatexPrinter):  # type: ignore[misc]
 
 
 _TEXT, _LATEX = _Text(), _Latex()
+_LONG_LATEX, _SHORT_PART = 1500, 2
 
 
 def text(expression: Any) -> str:
@@ -350,6 +351,46 @@ def latex(expression: Any) -> str:
     if isinstance(expression, str):
         return _symbol(expression)
     return str(_LATEX.doprint(expression))
+
+
+def latex_named(formula: Any) -> str:
+    r"""LaTeX of a formula; what recurs in a long one has names, which are said behind it.
+
+    >>> p, q = sympy.symbols("p q")
+    >>> latex_named(sympy.Gt(sympy.Add(*[sympy.log(1 - p * q) ** k / k for k in range(1, 60)]), q))[-41:]
+    '\\quad u_{1} = \\log{\\left(1 - p q \\right)}'
+    """
+    shown = latex(formula)
+    if len(shown) <= _LONG_LATEX:
+        return shown
+    short, parts = with_names(formula)
+    named = [latex(short), *(f"{latex(name)} = {latex(part)}" for name, part in parts)]
+    return min(shown, ",\\quad ".join(named), key=len)
+
+
+def with_names(formula: Any) -> tuple[Any, list[tuple[Any, Any]]]:
+    """A formula in which recurring parts of its relations are symbols u_1, u_2, ..., and what each stands for, in order.
+
+    Parts of at most two operations keep their own form.
+
+    >>> p, q = sympy.symbols("p q")
+    >>> with_names(sympy.Gt(sympy.log(p * q - q + 1) ** 2 + sympy.log(p * q - q + 1), p * q))
+    (u_1**2 + u_1 > p*q, [(u_1, log(p*q - q + 1))])
+    """
+    relations = sorted(formula.atoms(sympy.core.relational.Relational), key=sympy.default_sort_key)
+    taken = {symbol.name for symbol in formula.free_symbols}
+    parts, sides = sympy.cse([side for relation in relations for side in relation.args], order="none")
+    free = (name for name in sympy.numbered_symbols("u_", start=1) if name.name not in taken)
+    shown: dict[Any, Any] = {}
+    named = []
+    for name, part in parts:
+        part = part.xreplace(shown)
+        shown[name] = part if part.count_ops() <= _SHORT_PART else next(free)
+        named += [(shown[name], part)] if part.count_ops() > _SHORT_PART else []
+    sides = [side.xreplace(shown) for side in sides]
+    # Unevaluated: two sides that are alike would make a truth value.
+    changed = {relation: relation.func(*sides[2 * k : 2 * k + 2], evaluate=False) for k, relation in enumerate(relations)}
+    return formula.xreplace(changed), named
 
 
 def domain_text(domain: Mapping[str, Domain]) -> list[str]:

@@ -294,7 +294,6 @@ LATEX_PREAMBLE = r"""\documentclass[10pt]{article}
 \begin{document}
 """
 _LINE = 78.0  # digits of a displayed line, as symbolic.render estimates them
-_MOST_LINES = 24  # of a formula that somebody reads
 _LONG_INLINE = 40.0  # of a formula within a sentence
 _LONG_FRACTION = 14.0  # of one with a fraction, which is small print there
 _CELL, _MOST_ROWS = 38.0, 4  # digits and lines of a formula that a cell of a table holds
@@ -356,15 +355,11 @@ def _display(formulas: Sequence[str]) -> list[str]:
     from dstheory.symbolic.render.lines import broken
 
     rows: list[str] = []
-    left_out: list[str] = []
     for first, *rest in (broken(formula, _LINE) for formula in formulas):
-        if len(rest) < _MOST_LINES:
-            rows += [rf"&{first}", *(rf"&\quad {line}" for line in rest)]
-        else:
-            left_out.append(rf"(A formula of {len(rest) + 1} lines, which \texttt{{--format json}} writes out.)")
+        rows += [rf"&{first}", *(rf"&\quad {line}" for line in rest)]
     body = "\\\\[0.6ex]\n".join(rows)
     shown = rf"\begin{{equation*}}{body[1:]}\end{{equation*}}" if len(rows) == 1 else rf"\begin{{align*}}{body}\end{{align*}}"
-    return [shown, *left_out] if rows else left_out
+    return [shown] if rows else []
 
 
 def _where(word: str, items: Sequence[str]) -> list[str]:
