@@ -29,12 +29,8 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ): "where the largest entry is -inf all are, and the outer where has replaced them",
     (
         "attribution.py",
-        "scale = np.where(diagonal > 0, [[1.0]] / np.sqrt(diagonal), 0.0)  ->  2.0",
+        "scale = np.divide([[1.0]], np.sqrt(diagonal), out=np.zeros_like(diagonal), where=diagonal > 0)  ->  2.0",
     ): _SCALE,
-    (
-        "attribution.py",
-        "scale = np.where(diagonal > 0, 1.0 / np.sqrt(diagonal), [[0.0]])  ->  1.0",
-    ): "a parameter without curvature has a zero row, and is told apart two lines below",
     (
         "tokens/objectives.py",
         "terminal = (turns[..., None] * ([[v.q_sample - per_answer]])).sum(axis=-3)  ->  v.q_sample + per_answer",

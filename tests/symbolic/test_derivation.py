@@ -10,7 +10,7 @@ from fractions import Fraction
 import pytest
 import sympy as sp
 from symbolic import oracle
-from symbolic.families import LENGTH_WEIGHTED, derived
+from symbolic.families import LENGTH_WEIGHTED, accepted, derived
 
 from dstheory.errors import ChainError, DSTheoryError
 from dstheory.rational import is_zero
@@ -184,8 +184,8 @@ def test_a_new_objective_is_derived_like_the_registered_ones() -> None:
 @pytest.mark.parametrize("name", [*REGISTRY, "forward-kl on the reference"])
 def test_python_output_computes_the_same_numbers(name: str) -> None:
     rule = REGISTRY.get(name) or lookup("forward-kl", states="reference")
-    for options in ({}, {"turns": 2, "rewards": "general", "discount_per": "stage", "reduction": "mean"}):
-        derivation = derived(rule, **options)
+    for options in ({}, {"turns": 3, "rewards": "general", "per_answer_lengths": True}):
+        derivation = derived(rule, **accepted(name, options))
         source = render(derivation, "python")
         namespace: dict = {"__builtins__": __builtins__}
         exec(compile(source, "derived.py", "exec"), namespace)

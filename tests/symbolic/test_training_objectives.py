@@ -92,7 +92,7 @@ def test_symbolic_routes_agree(name: str, options: dict) -> None:
 def test_one_coefficient_for_a_whole_response_is_balance(name: str) -> None:
     """Claim O1 on the chain: these rules are balanced, whatever lengths and length weight are."""
     per_action = name in ("k2-loss", "k3-loss", "distill")
-    verdict = derived(name, turns=2, per_answer_lengths=True).verdict.verdict
+    verdict = derived(name, turns=2, per_answer_lengths=True, rewards="general").verdict.verdict
     assert verdict == ("unbalanced" if per_action else "balanced")
 
 
