@@ -19,7 +19,7 @@ from dstheory.claims.verdicts import StepReport
 from dstheory.claims.words import latex_words
 from dstheory.coq.general import General, numbers_only, own_theorems, theorems, words_only
 from dstheory.coq.record import confirmed, recorded
-from sitepages.text import ORPHAN, plain, source, table
+from sitepages.text import ORPHAN, SHORT, plain, source, table
 
 GROUPS = {
     "A": "The chain, and reflection",
@@ -76,10 +76,10 @@ def _facts(entry: Entry, known: Mapping[str, Mapping[str, Any]]) -> list[tuple[s
         ("where", _formulas(info["definitions_latex"])),
         ("assuming", _formulas(info["assumptions_latex"])),
         ("scope", plain(entry.scope)),
-        ("proved in general", "; ".join(_general(info["id"]))),
+        ("proved in general", "<br>".join(_general(info["id"]))),
         ("kernel", _kernel(info)),
         ("source", source(info["source"])),
-        ("related", "; ".join(f"[{x}]({x}.md), {plain(known[x]['title'])}" for x in info["related"] if x in known)),
+        ("related", "<br>".join(f"[{x}]({x}.md), {plain(known[x]['title'])}" for x in info["related"] if x in known)),
         ("objectives", ", ".join(f"[`{x.name}`](../objectives/{x.name}.md)" for x in ABOUT.values() if info["id"] in x.claims)),
     ]
     return [(label, text) for label, text in rows if text]
@@ -123,7 +123,7 @@ def _step(step: StepReport, claim: str) -> list[str]:
     out += [f"… {more}.", ""] if more else []
     if step.context_latex:
         parts = step.context_latex.removeprefix("$").removesuffix("$").split("$, $")
-        out += [f"where {_formulas(parts)}.", ""]
+        out += [f"where {_formulas(parts)}", ""]
     result = f"*{how(step.status, step.method)}*" + (f": {plain(step.detail)}" if step.detail else "")
     if step.witness:
         result += " at " + ", ".join(f"${_number(name, value)}$" for name, value in step.witness.items())
@@ -136,7 +136,7 @@ def _index(entries: list[Entry]) -> str:
     out = [
         "# Every claim", "",
         f"{len(entries)} statements, each decided by `dstheory verify`: {said}. Many of those that fail are loose readings, kept "
-        "because each shows which word of the sharp form is needed. Their ids end in `-loose`; their pages lead to that form.",
+        "because the witness shows which condition is needed. Their ids end in `-loose`; their pages lead to the true statement.",
         "",
     ]  # fmt: skip
     for group in dict.fromkeys(entry.info["group"] for entry in entries):
@@ -158,7 +158,9 @@ def _display(latex: str) -> list[str]:
 
 
 def _formulas(parts: Iterable[str]) -> str:
-    return ", ".join(_inline(part) for part in parts)
+    """Formulas side by side, or one below the other where one of them fills a line."""
+    parts = list(parts)
+    return ("<br>" if any(len(part) > SHORT for part in parts) else ", ").join(map(_inline, parts))
 
 
 def _inline(latex: str) -> str:

@@ -16,9 +16,8 @@ from sphinx.util import logging
 from sphinx.util.nodes import make_refnode
 
 from sitepages.project import turned
+from sitepages.text import SHORT
 
-_SHORT = 40
-"""Characters of LaTeX; what is longer may be wider than a telephone, and scrolls by itself."""
 _LOG = logging.getLogger(__name__)
 _MATHML = LatexToMathML()
 _DOLLARS = re.compile(r"\$([^$]*)\$")
@@ -56,7 +55,7 @@ def _visit(self: Any, node: nodes.Element) -> None:
         shown = html.escape(source)
     if display:
         shown = f'<div class="formula">{shown}</div>'
-    elif len(source) > _SHORT:
+    elif len(source) > SHORT:
         shown = f'<span class="formula">{shown}</span>'
     self.body.append(shown)
     raise nodes.SkipNode

@@ -8,6 +8,9 @@ from collections.abc import Iterable, Sequence
 ORPHAN = ("---", "orphan: true", "---", "")
 """Before pages that a list leads to, not the navigation: hundreds of entries beside every page would be most of it."""
 
+SHORT = 40
+"""Characters of LaTeX; what is longer may be wider than a telephone, and scrolls by itself."""
+
 _MARKUP = re.compile(r"([\\`*_$<>\[\]{}~|#^&])")
 _ARXIV = re.compile(r"(?<![\d.])(\d{4}\.\d{4,5})(?!\d)")
 
