@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import comb
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from dstheory.chain.exact import Solution
 from dstheory.chain.policy import Policy
-from dstheory.checks import compact
+from dstheory.checks import Floats, compact
 from dstheory.objectives.expectation.exponential import RARE, Tilted
 from dstheory.objectives.expectation.groups import Grouping, credits_given, denominator, kept_share, mixed_probability
 from dstheory.objectives.expectation.rewards import ResponseReward
@@ -55,7 +55,8 @@ def in_one_pass(
         credit, compared = LeaveOneOut(), replace(grouping, group_size=2)
     t, weights, tilts = denominator(normaliser, grouping, solution, outcome)
     kinds: list[Credit | None] = [credit] if reference is None else [credit, None]
-    found = _pass(solution, kinds, compared, t, grouping.scale * weights.reshape(len(t)), tilts, reference, beta)
+    credits = _by_count(kinds, compared)
+    found = _pass(solution, credits, t, grouping.scale * weights.reshape(len(t)), tilts, reference, beta)
     if found is None:
         return None
     if grouping.mixed:
@@ -71,21 +72,37 @@ def gradient_of_accuracy(solution: Solution) -> tuple[Tilted, StageGradient] | N
 
     None where stopping is rare.
     """
-    found = _pass(solution, [LeaveOneOut()], Grouping(2), np.zeros(1), np.ones(1), False)
+    found = _pass(solution, _by_count([LeaveOneOut()], Grouping(2)), np.zeros(1), np.ones(1), False)
     return None if found is None else (_chances(found), StageGradient(found.sample[None], found.decide[None]))
 
 
+def gradient_of_k3(solution: Solution, reference: Policy, beta: ArrayLike) -> StageGradient | None:
+    """Return the gradient of a k3 penalty alone, summed over the actions of a response; None near the edges."""
+    policy = solution.policy
+    if np.ndim(beta) or reference.runs or reference.shape != policy.shape:
+        return None
+    nothing_and_once = np.array([[0.0], [0.0], [1.0], [1.0]])
+    found = _pass(solution, nothing_and_once, np.zeros(1), np.ones(1), False, reference, beta)
+    return None if found is None else StageGradient(found.sample[None], found.decide[None])
+
+
+def _by_count(kinds: list[Credit | None], grouping: Grouping) -> Floats:
+    """Return the credits of a failure and of a success by the successes among the others, times the number of ways."""
+    others = int(grouping.group_size) - 1
+    k, ways = np.arange(others + 1.0), np.array([float(comb(others, i)) for i in range(others + 1)])
+    return np.asarray(ways * [row for kind in kinds for row in credits_given(k, kind, grouping, (0.0, 1.0))])
+
+
 def _pass(
-    solution: Solution, kinds: list[Credit | None], grouping: Grouping, t: Any, weights: Any, tilts: bool,
-    reference: Policy | None = None, beta: ArrayLike = 0.0,
+    solution: Solution, credits: Floats, t: Floats, weights: Floats, tilts: bool, reference: Policy | None = None,
+    beta: ArrayLike = 0.0,
 ) -> GroupedGradient | None:  # fmt: skip
     """Return what the compiled pass finds of a credit, and of a penalty; None near the edges of floating point."""
     from dstheory.kernels.grouped import grouped_gradient
 
-    mdp, policy, others = solution.mdp, solution.policy, int(grouping.group_size) - 1
+    mdp, policy = solution.mdp, solution.policy
     if reference is not None:
         reference.check_fits(mdp, "reference")
-    k, ways = np.arange(others + 1.0), np.array([float(comb(others, i)) for i in range(others + 1)])
     found = grouped_gradient(
         (policy.sample_logits[0], policy.stop_logits[0]),
         None if reference is None else (reference.sample_logits[0], reference.stop_logits[0]),
@@ -94,7 +111,7 @@ def _pass(
         t=t,
         weights=weights,
         tilts=tilts,
-        credits=ways * [row for kind in kinds for row in credits_given(k, kind, grouping, (0.0, 1.0))],
+        credits=credits,
         beta=float(np.asarray(beta)),
         prompt_weight=mdp.prompt_weight,
         n_answers=mdp.n_answers,

@@ -44,6 +44,7 @@ from dstheory.objectives.expectation.groups import Grouping, effective_credit
 from dstheory.objectives.expectation.rewards import ResponseReward, RewardTable, reward_of
 from dstheory.objectives.fused import MOST_TURNS, FusedTerms, applies
 from dstheory.objectives.imitation import ExpertChain
+from dstheory.objectives.large_groups import gradient_of_k3
 from dstheory.objectives.mass import (
     CoefficientMass,
     StageGradient,
@@ -98,6 +99,12 @@ class _Penalty(ResponseObjective):
     def stage_weight(self) -> StageWeight | None:
         """The weights of the stages; None for 1."""
         return None
+
+    @property
+    def weighs_stages(self) -> bool:
+        """Whether stages of unequal lengths weigh differently."""
+        weight = self.stage_weight
+        return weight is not None and (bool(np.any(weight.length_weight)) or weight.reduction != "sum")
 
     @property
     def plain(self) -> bool:
@@ -443,6 +450,18 @@ class _ForwardAtStates(_KL):
     def centred(self, solution: Solution) -> CoefficientMass:
         return self.mass(solution) if self.plain and self.measure == "policy" else super().centred(solution)
 
+    def ascent(self, solution: Solution) -> StageGradient:
+        """Return the gradient unchecked; of a large table, where stages weigh the same, in one compiled pass."""
+        fast = self._in_one_pass(solution) if applies(solution) else None
+        return super().ascent(solution) if fast is None else fast
+
+    def _in_one_pass(self, solution: Solution) -> StageGradient | None:
+        """Return the gradient from the compiled loop, or None where it has nothing to say."""
+        if not self.plain or self.measure != "policy" or self.weighs_stages:
+            return None
+        self.check(solution)
+        return gradient_of_k3(solution, self.reference, self.beta)
+
 
 @register
 @dataclass(frozen=True, eq=False)
@@ -577,9 +596,8 @@ class _ReverseOfTrajectories(_ReverseAtStates):
 
     def _in_one_pass(self, solution: Solution) -> StageGradient | None:
         """Return the gradient from the compiled loop, or None where stages are weighted, or where terms cancel."""
-        mdp, policy, reference, weight = solution.mdp, solution.policy, self.reference, self.stage_weight
-        weighted = weight is not None and (np.any(weight.length_weight) or weight.reduction != "sum")
-        if weighted or np.ndim(self.beta) or reference.runs or reference.shape != policy.shape:
+        mdp, policy, reference = solution.mdp, solution.policy, self.reference
+        if self.weighs_stages or np.ndim(self.beta) or reference.runs or reference.shape != policy.shape:
             return None
         self.check(solution)
         from dstheory.kernels.whitened import whitened_gradient

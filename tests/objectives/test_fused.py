@@ -21,7 +21,9 @@ from dstheory.objectives import (
     DAPOBatch,
     DrGRPO,
     EntropyBonus,
+    ForwardKL,
     GRPONoStd,
+    K3Loss,
     Objective,
     PPOClip,
     Reinforce,
@@ -292,6 +294,36 @@ def test_penalties_in_the_reward_in_one_pass(name: str, away: float) -> None:
         assert fast is not None
         assert taken.sample.tobytes() == fast.sample.tobytes() != slow.sample.tobytes()
         assert_same_rows(fast, slow)
+
+
+@pytest.mark.parametrize("away", [None, 0.1, 1e-9])
+@pytest.mark.parametrize("make", [K3Loss, ForwardKL])
+def test_forward_penalties_in_one_pass(make, away: float | None) -> None:
+    rng = np.random.default_rng(12)
+    mdp, policy, reference = large(seed=12)
+    if away is not None:
+        z, u = (v + away * rng.normal(size=v.shape) for v in (policy.sample_logits, policy.stop_logits))
+        reference = Policy.tabular(z, u)
+    objective, solution = make(reference, beta=0.3), solve(mdp, policy)
+    fast = objective._in_one_pass(solution)
+    assert fast is not None
+    slow = objective._closest(solution).gradient(policy)
+    assert objective.gradient(solution).sample.tobytes() == fast.sample.tobytes() != slow.sample.tobytes()
+    assert_same_rows(fast, slow)
+
+
+def test_forward_penalties_step_aside() -> None:
+    mdp, policy, reference = large(seed=12)
+    solution = solve(mdp, policy)
+    for objective in (K3Loss(reference, normaliser="response-tokens"), K3Loss(reference, corrected_kl=True),
+                      K3Loss(reference, beta=[0.1, 0.2]), ForwardKL(reference, length_weight=1.0),
+                      ForwardKL(reference, states="reference"), ForwardKL(Policy.tabular(400.0 * policy.sample_logits,
+                                                                                         policy.stop_logits))):  # fmt: skip
+        assert objective._in_one_pass(solution) is None
+    z = policy.sample_logits.copy()
+    z[0, 0, 3] = -np.inf
+    with pytest.raises(InfiniteDivergenceError, match="prompt 0, answer 3"):
+        K3Loss(reference).gradient(solve(mdp, Policy.tabular(z, policy.stop_logits)))
 
 
 def test_penalties_in_the_reward_step_aside() -> None:
