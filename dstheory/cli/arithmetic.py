@@ -254,9 +254,7 @@ def _figures(policy: ArithmeticPolicy, settings: Settings) -> dict[str, dict[str
 @click.option("--overwrite", is_flag=True, help="Replace FILE.jsonl and an earlier figure.")
 @drawing_options("Also draw the final accuracy over the sizes, in this format (repeatable); else no figure.")
 @json_option  # fmt: skip
-def evaluate(
-    checkpoints: tuple[Path, ...], seed: int, out: Path | None, overwrite: bool, as_json: bool, **settings: Any
-) -> None:
+def evaluate(checkpoints: tuple[Path, ...], seed: int, out: Path | None, overwrite: bool, as_json: bool, **settings: Any) -> None:
     """Evaluate policies on held-out problems: exact p, a, b and accuracy per size, beside those of rollouts."""
     from dstheory.arithmetic.checks import RESIDUE_CHECKS
     from dstheory.arithmetic.evaluation import evaluate as run_evaluation

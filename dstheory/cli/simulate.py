@@ -62,19 +62,12 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     from dstheory.dynamics import compare, scattered
     from dstheory.dynamics.conditions import CONDITIONS
     from dstheory.dynamics.problem import training_at
-    from dstheory.errors import DSTheoryError
     from dstheory.readers import results_directory
 
     began = time.monotonic()
     refuse_settings(ctx, options)
     problem = problem_from(ctx, options)
     runs, steps = options["runs"], options["steps"]
-    if runs < 1:
-        raise DSTheoryError(f"--runs is {runs}: must be >= 1")
-    if steps < 1:
-        raise DSTheoryError(f"--steps is {steps}: must be >= 1")
-    if not options["spread"] >= 0:
-        raise DSTheoryError(f"--spread is {options['spread']}: must be >= 0")
     names = options["objectives"] or CONDITIONS
     conditions = {name: objective_from(name, problem, options) for name in names}
     if options["objectives"]:
