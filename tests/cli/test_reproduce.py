@@ -89,19 +89,18 @@ def test_what_an_experiment_returns_is_what_is_written_and_printed(dstheory, tmp
         assert data.b.values.tolist() == [1.0]
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_figures_are_drawn_for_the_width_asked(dstheory, drawn, tmp_path, jobs: int) -> None:
+@pytest.mark.parametrize(("jobs", "width", "points"), [(1, "text", 7.2 * 72), (1, "column", 3.4 * 72), (2, "column", 3.4 * 72)])
+def test_figures_are_drawn_for_the_width_asked(dstheory, drawn, tmp_path, jobs: int, width: str, points: float) -> None:
     body = """
         import xarray as xr
         from dstheory.plots.style import row_figure
         return xr.Dataset(), {"fig": row_figure(1, 2.0)[0]}
     """
     files = [experiment(tmp_path / f"{name}.py", body) for name in ("one", "other")]
-    for width, points in (("text", 7.2 * 72), ("column", 3.4 * 72)):
-        ran = dstheory("reproduce", *files, "--jobs", jobs, "--width", width, "--figure-format", "svg", "--out", width)
-        assert ran.code == 0, ran.err
-        for name in ("one", "other"):
-            assert f'width="{points:g}pt"' in (tmp_path / width / name / "fig.svg").read_text()
+    ran = dstheory("reproduce", *files, "--jobs", jobs, "--width", width, "--figure-format", "svg", "--out", "out")
+    assert ran.code == 0, ran.err
+    for name in ("one", "other"):
+        assert f'width="{points:g}pt"' in (tmp_path / "out" / name / "fig.svg").read_text()
 
 
 def test_nothing_is_overwritten_unasked(dstheory, tmp_path) -> None:
