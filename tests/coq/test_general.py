@@ -115,6 +115,9 @@ WRONG = {
     "one length": ("Averages", "(y < X)%nat -> length x = length y)", "(y < X)%nat -> rho x = rho y)"),
     "covariances": ("Pooled", "(part > 0 <-> d > 0) /\\", "(part > 0 <-> d < 0) /\\"),
     "not all equal": ("Pooled", "(covariance a b > 0 <-> a + b < 1)", "(covariance a b > 0 <-> a + b > 1)"),
+    "bounds": ("Deviation", "0 < std_weight G x < (1 - 1 / INR G) / sqrt y", "0 < std_weight G x < (1 - 2 / INR G) / sqrt y"),
+    "four": ("Deviation", "larger_groups G : (4 <= G)", "larger_groups G : (3 <= G)"),
+    "softened": ("Deviation", "(softened G eps) < weight_of", "(softened G (- eps)) < weight_of"),
     "point": ("Gradient", "/\\ d < 0.", "/\\ d > 0."),
     # Hypotheses that nothing meets: the theorems are true, and their examples fail.
     "met by no number": ("Flow", "j : (0 < n)%nat -> (j < n)%nat ->", "j : (n < 0)%nat -> (j < n)%nat ->"),
