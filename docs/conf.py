@@ -6,7 +6,9 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
-from dstheory import __version__  # noqa: E402  # the line above makes the checkout importable
+from sitepages.state import state  # noqa: E402  # the line above makes the checkout importable
+
+from dstheory import __version__  # noqa: E402
 
 project = "dstheory"
 author = "The dstheory maintainers"
@@ -26,7 +28,7 @@ myst_enable_extensions = ["dollarmath", "deflist", "colon_fence"]
 myst_heading_anchors = 4
 myst_dmath_double_inline = True
 nb_execution_mode = "cache"
-nb_execution_cache_path = str(HERE.parent / "build" / "docs" / "notebooks")
+nb_execution_cache_path = str(HERE.parent / "build" / "docs" / state() / "notebooks")
 nb_execution_raise_on_error = True
 nb_execution_timeout = 120
 nb_merge_streams = True

@@ -6,7 +6,6 @@ package, the claims or the experiments change.
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 import shutil
 import sys
@@ -14,19 +13,9 @@ from pathlib import Path
 
 from dstheory.claims import Report, verify
 from sitepages import claims, commands, figures, names, objectives, project
+from sitepages.state import ROOT, state
 
-ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "docs" / "catalogue"
-
-
-def _state() -> str:
-    """A name for the present state of everything that verdicts and figures depend on."""
-    seen = hashlib.sha256(sys.version.encode())
-    for folder in ("dstheory", "proofs", "sims"):
-        for path in sorted((ROOT / folder).rglob("*.*")):
-            if path.is_file() and path.suffix != ".pyc":
-                seen.update(path.relative_to(ROOT).as_posix().encode() + path.read_bytes())
-    return seen.hexdigest()[:16]
 
 
 def _verified(kept: Path) -> Report:
@@ -42,7 +31,7 @@ def _verified(kept: Path) -> Report:
 
 def main() -> None:
     """Write every page anew."""
-    cache = ROOT / "build" / "docs" / _state()
+    cache = ROOT / "build" / "docs" / state()
     cache.mkdir(parents=True, exist_ok=True)
     figures.drawn(cache / "figures")
     shutil.rmtree(OUT, ignore_errors=True)

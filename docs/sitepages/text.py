@@ -20,8 +20,10 @@ def plain(text: str) -> str:
 
     >>> print(plain("p_E * <b>"))
     p\_E \* \<b\>
+    >>> print(f"It is {plain(' so, ')} at the ends")  # beside a formula blanks count
+    It is  so,  at the ends
     """
-    return _MARKUP.sub(r"\\\1", " ".join(text.split()))
+    return _MARKUP.sub(r"\\\1", re.sub(r"\s+", " ", text))
 
 
 def source(text: str) -> str:
