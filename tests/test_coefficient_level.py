@@ -279,3 +279,14 @@ def test_a_penalty_that_is_zero_is_not_unbalanced_by_rounding() -> None:
     level = coefficient_level(ReverseKL(policy), solution)
     assert level.balanced
     assert not coefficient_level(ReverseKL(policy, length_weight=0.5), solution).balanced  # the lengths differ
+
+
+def test_the_verdict_in_words() -> None:
+    s = solve(TwoStageMDP.minimal(gamma=0.6, discount_per="stage"), HERE)
+    for objective, words in (
+        (Reinforce(), "balanced"),
+        (RewardToGo(outer_discount=False), "balanced up to gamma = 0.6"),
+        (ReverseKLDirect(THERE), "unbalanced"),
+        (ReverseKL(HERE), "all 0"),
+    ):
+        assert coefficient_level(objective, s).verdict == words
