@@ -16,9 +16,9 @@ from dstheory.claims.reports import few, how, verdict_text
 from dstheory.claims.runner import Entry
 from dstheory.claims.sources import load_claims
 from dstheory.claims.verdicts import StepReport
-from dstheory.claims.words import latex_words
 from dstheory.coq.general import General, numbers_only, own_theorems, theorems, words_only
 from dstheory.coq.record import confirmed, recorded
+from dstheory.rational.words import latex_words
 from sitepages.text import ORPHAN, SHORT, plain, source, table
 
 GROUPS = {

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from dstheory.claims.runner import Entry, Report
 from dstheory.claims.verdicts import BY_DEFINITION, Outcome, Status, StepReport
-from dstheory.claims.words import latex_words
+from dstheory.rational.words import latex_words
 from dstheory.references import bibliography, cite
 from dstheory.texts import latex_text, markdown_cell, markdown_table, printable
 

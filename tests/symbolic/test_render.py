@@ -138,3 +138,9 @@ def test_standalone_latex_compiles_and_nothing_runs_off_the_page(tmp_path: Path)
         assert (tmp_path / f"{stem}.pdf").stat().st_size > 10_000
         overfull = [float(x) for x in re.findall(r"Overfull \\hbox \((\d+\.\d+)pt", run.stdout)]
         assert not overfull, (derivation.name, derivation.subtitle, overfull)
+
+
+def test_formulas_in_the_notes_beside_quantities_are_set() -> None:
+    source = render(derived("grpo"), "latex")
+    assert r"\text{($E[1/K]$, $K$ the number of turns)}" in source
+    assert "(E[" not in source

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sympy as sp
 
+from dstheory.rational.words import latex_words
 from dstheory.references import bibliography, cite, cited
 from dstheory.symbolic.derivation import DerivedGradient, Display, FormulaTable, Item, Words
 from dstheory.symbolic.render.lines import broken, visual_width
@@ -21,6 +22,7 @@ PREAMBLE = r"""\documentclass[11pt]{article}
 \usepackage{amsmath}
 \setlength{\parindent}{0pt}
 \setlength{\parskip}{0.6ex plus 0.2ex}
+\setlength{\emergencystretch}{3em}
 \allowdisplaybreaks
 \begin{document}
 """
@@ -114,7 +116,7 @@ def _rows(item: Display) -> list[str]:
         rows.append(f"{left if i == 0 else ''} &= {lines[0]}")
         rows += [rf" &\quad {line}" for line in lines[1:]]
     if item.note:
-        note = rf"\text{{({latex_text(item.note)})}}"
+        note = rf"\text{{({latex_words(item.note, latex_text)})}}"
         roomy = visual_width(rows[-1]) + 0.9 * len(item.note) + 6 < WIDTH
         if roomy:
             rows[-1] += rf"\qquad {note}"

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from dstheory.claims.sources import bundled_files, load_claims
-from dstheory.claims.words import latex_words
+from dstheory.rational.words import latex_words
 from dstheory.texts import latex_text
 
 
