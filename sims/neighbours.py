@@ -134,7 +134,6 @@ def run(*, quick: bool, progress: Callable[[int, int], None] | None = None) -> F
     import xarray as xr
 
     from . import _neighbours as shared
-    from . import _neighbours_figures as plots
 
     def said(done: int) -> None:
         if progress is not None:
@@ -151,10 +150,10 @@ def run(*, quick: bool, progress: Callable[[int, int], None] | None = None) -> F
     tables = {"works": shared.works(claims), "claims": claims, "curves": shared.errors(curves)}
     said(4)
     figures = {
-        "confidence": plots.confidence_figure(data),
-        "rejection": plots.rejection_figure(data),
-        "majority": plots.majority_figure(data),
-        "curves": plots.curves_figure(by_round),
+        "confidence": shared.confidence_figure(data),
+        "rejection": shared.rejection_figure(data),
+        "majority": shared.majority_figure(data),
+        "curves": shared.curves_figure(by_round),
     }
     ends = data.confidence.isel(step=-1)
     drift = "; ".join(

@@ -29,7 +29,6 @@ def run(*, quick: bool, progress: Callable[[int, int], None] | None = None, data
     from . import _neighbours as shared
     from . import _rollouts as rollouts
     from ._curves import predict_curves
-    from ._neighbours_figures import curves_figure
 
     game = rollouts.file_in(data, "game24_selfverify.jsonl")
     countdown = rollouts.file_in(data, "countdown_transcripts.jsonl")
@@ -52,4 +51,4 @@ def run(*, quick: bool, progress: Callable[[int, int], None] | None = None, data
         if progress is not None:
             progress(i + 1, len(logs))
     found = shared.dataset(curves).assign_attrs(seed=SEED)
-    return Findings(found, {"curves": curves_figure(found)}, {"curves": shared.errors(curves)}, "\n".join(lines))
+    return Findings(found, {"curves": shared.curves_figure(found)}, {"curves": shared.errors(curves)}, "\n".join(lines))
