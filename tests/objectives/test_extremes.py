@@ -179,7 +179,8 @@ def test_right_or_refused(label: str) -> None:
 # order, is all that speaks for; answers that tie beside one that is nearly impossible, or beside none;
 # returns that hardly differ; a sampler that is the policy; weights of misses beyond the largest number; responses of five turns
 # that alone are not clipped; lengths whose parts cancel but for a thousandth; groups whose credits balance from the next turn on,
-# also off policy; chances that are no numbers, times credits that make them some; pairs of which one response is nearly certain.
+# also off policy; chances that are no numbers, times credits that make them some; pairs of which one
+# response is nearly certain; rows of decisions of which one is no number, though the row is.
 @pytest.mark.parametrize(
     ("label", "seed"),
     [
@@ -196,6 +197,7 @@ def test_right_or_refused(label: str) -> None:
         ("nft-1", 692),
         ("nft-2", 595),
         ("nft-2", 974),
+        ("nft-2", 1457),
         ("gspo-1", 935),
         ("gspo-1", 1957),
         ("sft-token-mean-1", 623),

@@ -101,6 +101,7 @@ _AT_ONCE = 1 << 20
 _FAR = 1e-3  # probabilities that differ by more do not cancel to less than twelve digits
 RARE = 1e-4
 _MOST_ROUNDED_POWERS = 4096
+_LEAST = 1e-290  # smaller chances have lost digits
 
 
 @dataclass(frozen=True, eq=False)
@@ -359,15 +360,25 @@ def response_reweighted(
         rest = np.where(policy.likeliest, 0.0, policy.sample_prob).sum(axis=-1, keepdims=True)
         counts = np.where(policy.likeliest, rest, 1.0)
         alike = (counts * size).sum(axis=-1, keepdims=True) < (counts * np.abs(far.sample)).sum(axis=-1, keepdims=True)
-        log = acts.log_sample + policy.log_stop
-        gain = probability_times(log, v_stop * (found.stop - found.resample))
-        moved = probability_times(log, (apart_stop - apart_resample) * resample)
-        stop, terms = rho * met * (gain + moved), rho * met * (np.abs(gain) + np.abs(moved))
+        each, apart_decided = v_stop * (found.stop - found.resample), (apart_stop - apart_resample) * resample
+
+        def near_of(log: Floats) -> tuple[Floats, Floats]:
+            gain, moved = (rho * met * probability_times(acts.log_sample + log, of) for of in (each, apart_decided))
+            return gain + moved, np.abs(gain) + np.abs(moved)
+
+        stop, terms = near_of(policy.log_stop)
         u, s = policy.resample_prob, policy.stop_prob
         decided = terms * u < np.abs(far.stop) * u + np.abs(far.resample) * s
-    return CoefficientMass(
-        np.where(alike, near, far.sample), np.where(decided, stop, far.stop), np.where(decided, 0.0, far.resample)
-    )
+        stop, again = np.where(decided, stop, far.stop), np.where(decided, 0.0, far.resample)
+        # Where one of the policy's decisions is no number by itself, the row is found whole: it is what the other one's mass is.
+        if (np.minimum(u, s) < _LEAST).any():
+            ended = rho * met * probability_times(logs[1] + beyond[1] + policy.log_resample, weight.stop * ends)
+            went_on = rho * met * probability_times(logs[2] + beyond[2] + policy.log_stop, weight.resample * resample)
+            row, terms = near_of(policy.log_stop + policy.log_resample)
+            row = np.where(terms < np.abs(ended) + np.abs(went_on), row, ended - went_on)
+            stop, again = (np.where(rare < _LEAST, whole, np.where(other < _LEAST, 0.0, table))
+                           for rare, other, whole, table in ((s, u, row, stop), (u, s, -row, again)))  # fmt: skip
+    return CoefficientMass(np.where(alike, near, far.sample), stop, again)
 
 
 def _compared(under: Solution, reward: RewardTable, nodes: EffectiveCredit) -> tuple[Floats, Floats, Contrast]:
