@@ -1,0 +1,113 @@
+(* Examples that meet the hypotheses of theorems about groups, batches and other policies, and apply them. Two responses are equally
+   likely; the first is right, has one token and the score 1, the second is wrong, has two tokens and the score -1. *)
+From Coquelicot Require Import Coquelicot.
+Require Import Reals Lra Psatz Arith Lia List.
+From Kernel Require Import Sums Policies Groups Trajectories Surrogates Others Averages Importance Pooled Deviation.
+Open Scope R_scope.
+
+Definition half (_ : nat) := 1 / 2.
+Definition reward i := match i with O => 1 | S _ => 0 end.
+Definition its_score i := match i with O => 1 | S _ => -1 end.
+Definition its_tokens i := match i with O => 1 | S _ => 2 end.
+
+Lemma half_sums : Sum 2 half = 1.
+Proof. unfold half. simpl. field. Qed.
+Lemma half_positive i : (i < 2)%nat -> 0 <= half i.
+Proof. intros _. unfold half. lra. Qed.
+Lemma reward_binary : binary reward.
+Proof. intros [|i]; [right | left]; reflexivity. Qed.
+Lemma score_zero : mean 2 half its_score = 0.
+Proof. unfold mean, half. simpl. field. Qed.
+Lemma right_half : mean 2 half reward = 1 / 2.
+Proof. unfold mean, half. simpl. field. Qed.
+Lemma slope_half : mean 2 half (fun i => reward i * its_score i) = 1 / 2.
+Proof. unfold mean, half. simpl. field. Qed.
+Lemma tokens_mean : mean 2 half its_tokens = 3 / 2.
+Proof. unfold mean, half. simpl. field. Qed.
+Lemma tokens_least i : 1 <= its_tokens i.
+Proof. destruct i; simpl; lra. Qed.
+
+(* Dividing by the deviation, at any group size. *)
+Example std_update_met G : (2 <= G)%nat ->
+  mean_of_groups 2 half G (update (fun l i => over_deviation G (total reward l) * centred reward l i) its_score) = std_weight G (1 / 2) * (1 / 2).
+Proof.
+intro H. pose proof (std_update 2 half reward its_score half_sums reward_binary score_zero ltac:(rewrite right_half; lra) G H) as E.
+rewrite right_half, slope_half in E. exact E.
+Qed.
+
+(* A turn that two of three equally likely responses reach. *)
+Definition reaches i := match i with 2%nat => 0 | _ => 1 end.
+Definition third (_ : nat) := 1 / 3.
+Example turn_update_met G : (0 < G)%nat -> mean_of_groups 3 third G (update (of_turn reaches reward) its_score) = turn_weight G (2 / 3) * (1 / 3).
+Proof.
+intro H. assert (S : Sum 3 third = 1) by (unfold third; simpl; field).
+assert (R : mean 3 third reaches = 2 / 3) by (unfold mean, third; simpl; field).
+pose proof (turn_update 3 third S reaches reward its_score G H ltac:(intros [|[|[|i]]]; simpl; tauto)
+  ltac:(unfold mean, third; simpl; field) ltac:(rewrite R; lra)) as E. rewrite R in E. rewrite E. f_equal. unfold mean, third. simpl. field.
+Qed.
+
+(* The deviation of the others, in groups of four. *)
+Example others_deviation_met : exists rest, 0 <= rest <= sqrt 3 /\
+  mean_of_groups 2 half 4 (update (fun l i => credit_of_others 1 3 (reward i) (total reward l - reward i)) its_score) = (1 / 4 + rest) * (1 / 2).
+Proof.
+destruct (others_deviation 2 half half_sums half_positive reward its_score 3 1 ltac:(lia) reward_binary score_zero ltac:(lra)) as [rest [B E]].
+exists rest. replace (INR 3) with 3 in B by (simpl; ring). split; [exact B|]. rewrite E, slope_half, right_half. f_equal. field.
+Qed.
+
+(* Groups that are drawn again: one prompt, groups of two, of which half are mixed. *)
+Example redrawn_update_met : P_mixed 1 2 2 (fun _ => 1) (fun _ => half) (fun _ => reward) = 1 / 2.
+Proof.
+destruct (redrawn_update 1 2 2 (fun _ => 1) (fun _ => half) (fun _ => reward) (fun _ => its_score) (fun _ => 1) 1) as [E _];
+  try (intros; exact half_sums || exact reward_binary || exact score_zero || (rewrite right_half; lra) || lra || lia).
+- simpl. ring.
+- rewrite E. unfold chance_right. simpl Sum. rewrite right_half. field.
+Qed.
+
+(* Token means: 1/2 over 3/2. *)
+Example batch_token_mean_met J :
+  tends (mean 2 half) (fun l => sum_of (fun i => (reward i - J) * its_score i) l / sum_of its_tokens l) (1 / 2 / (3 / 2)).
+Proof.
+replace (1 / 2 / (3 / 2)) with (mean 2 half (fun i => reward i * its_score i) / mean 2 half its_tokens) by (rewrite slope_half, tokens_mean; reflexivity). apply batch_token_mean; [exact half_sums | exact half_positive | exact score_zero | exact tokens_least].
+Qed.
+
+Example group_token_mean_met :
+  tends (mean 2 half) (fun l => sum_of (fun i => (reward i - sum_of reward l / INR (length l)) * its_score i) l / sum_of its_tokens l) (1 / 2 / (3 / 2)).
+Proof.
+replace (1 / 2 / (3 / 2)) with (mean 2 half (fun i => reward i * its_score i) / mean 2 half its_tokens) by (rewrite slope_half, tokens_mean; reflexivity).
+apply group_token_mean with 1; [exact half_sums | exact half_positive | exact score_zero | exact tokens_least|].
+intros [|i]; simpl; rewrite Rabs_pos_eq; lra.
+Qed.
+
+(* Responses of a fair policy, weighed for one whose answers move with a logit. *)
+Definition moving x (_ y : nat) := match y with O => sigmoid x | S _ => 1 - sigmoid x end.
+Definition moving_score x (_ y : nat) := match y with O => 1 - sigmoid x | S _ => - sigmoid x end.
+Definition nothing (_ _ : nat) := 0.
+Example importance_gradient_met F J t T : is_derive (fun x => Ex 2 (moving x) coin T 0 F) t
+  (Ex 2 coin coin T 0 (fun l => ratio (moving t) coin coin coin T 0 l * ((F l - J) * rule_sum (moving_score t) nothing nothing one one T 0 nil l))).
+Proof.
+apply (importance_gradient 2 moving (fun _ => coin)); try (intros; unfold coin; lra).
+- intro k. unfold moving. simpl. ring.
+- intro k. unfold moving, moving_score. simpl. ring.
+- intros k [|y] _; unfold moving, moving_score; [apply sigmoid_derive|]. evar_last; [apply complement_derive, sigmoid_derive|]. ring.
+- intros k y _. unfold nothing. evar_last; [apply @is_derive_const|]. simpl. unfold zero; simpl. ring.
+- intros k y _. unfold nothing. ring.
+Qed.
+
+(* Two kinds of problems, and decisions that come to tell right from wrong. *)
+Definition kinds x := match x with O => 4 / 5 | S _ => 1 / 5 end.
+Example part_negative_met c : part_of_sampling 2 half kinds c (1 / 2) (1 / 2) (9 / 10) (9 / 10) < 0.
+Proof.
+apply part_negative; try lra; [exact half_sums | intros; unfold half; lra | intros [|x] _; simpl; lra|].
+exists 0%nat, 1%nat. repeat split; try lia. simpl. lra.
+Qed.
+
+(* Pairs that share their first token, of two tokens each. *)
+Definition pair_line (y : R) (i t : nat) := match t with O => y | S _ => INR i * y end.
+Example shared_beginning_met ref beta : is_derive (fun y => dpo (fun _ => 2%nat) ref beta (pair_line 0) (pair_line y)) 0
+  (gate (fun _ => 2%nat) ref beta (pair_line 0) * (0 - 1)).
+Proof.
+evar_last; [apply (shared_beginning (fun _ => 2%nat) ref beta 1 pair_line (fun i t => match t with O => 1 | S _ => INR i end) 0); try (simpl; lia)|].
+- intros i [|t] _; unfold pair_line; [apply @is_derive_id|]. auto_derive; [exact Logic.I | ring].
+- intros y [|t] H; [reflexivity | lia].
+- simpl. f_equal. ring.
+Qed.
