@@ -134,7 +134,7 @@ def train(checkpoint: Path | None, overwrite: bool, as_json: bool, **options: An
     with as_usage():
         settings = Settings(**options)
     path = checkpoint or Path("results") / f"arithmetic-{settings.method}-{settings.seed}.npz"
-    figures = _figure_files(path)
+    figures = _figure_files(path, path.stem)
     with shared_directory(path.parent) if checkpoint is None else nullcontext():
         refuse_overwrite(path, overwrite=True)  # before the training, not after it
         for each in figures:  # one beside a checkpoint is of the same run, which goes on
@@ -163,9 +163,9 @@ def train(checkpoint: Path | None, overwrite: bool, as_json: bool, **options: An
     say(f"checkpoint: {path} ({seconds:.1f} s)")
 
 
-def _figure_files(beside: Path) -> list[Path]:
-    """Return the files of a figure in the formats asked for, with the name of another file."""
-    return [beside.with_suffix(f".{kind}") for kind in formats_asked()]
+def _figure_files(beside: Path, name: str) -> list[Path]:
+    """Return the files of a figure in the formats asked for, in the directory of another file."""
+    return [beside.parent / f"{name}.{kind}" for kind in formats_asked()]
 
 
 def _draw(files: Sequence[Path], found: dict[str, dict[str, float]], title: str) -> None:
@@ -263,7 +263,7 @@ def evaluate(checkpoints: tuple[Path, ...], seed: int, out: Path | None, overwri
     from dstheory.cli.show import print_json, print_table, progress_bar
     from dstheory.readers import atomic_path, refuse_overwrite
 
-    figures = _figure_files((out or checkpoints[0]).with_name("evaluation"))
+    figures = _figure_files(out or checkpoints[0], "evaluation")
     for each in [*([] if out is None else [out]), *figures]:
         refuse_overwrite(each, overwrite, inputs=checkpoints)
     models: dict[str, list[dict[str, Any]]] = {}
