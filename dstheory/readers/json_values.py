@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Literal
 
 import msgspec
+import numpy as np
 
 from dstheory.readers.messages import shown
 from dstheory.readers.repeated_keys import KeyCheck, Shape, keys_of, none_dropped, shape_of
@@ -27,6 +28,7 @@ _DECODER = msgspec.json.Decoder()
 _REFUSED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError, ValueError)
 _SEEN = 5000  # lines of a file from which it is learnt what they look like
 _TRIES = 8  # blocks of lines that look otherwise, until lines are decoded whatever they look like
+_OPENS, _CLOSES, _BLANKS = b"{[,:", b"}],:", b" \t\r\n"  # of two tokens within a value, the first opens or the second closes
 _STRING_OR_CONSTANT = re.compile(r'"(?:\\.|[^"\\])*"|(-?\bInfinity\b|\bNaN\b)')
 
 
@@ -159,10 +161,10 @@ def records(block: Block, decoder: LineDecoder, *, several: bool = False) -> tup
         several: whether a line may hold several values, each a record of its own.
     """
     values = decoder.decode(block.data)
-    if values is not None and len(values) == block.ends + (not block.data.endswith(b"\n")):  # one to each line
-        return range(block.first_line, block.first_line + len(values)), values
+    if values is not None and len(values) == block.ends + (not block.data.endswith(b"\n")) and _no_value_goes_on(block.data):
+        return range(block.first_line, block.first_line + len(values)), values  # one to each line
     lines = block.lines()
-    if values is not None and len(values) == len(lines):
+    if values is not None and len(values) == len(lines) and all(_whole(line.strip()) for _, line in lines):
         return [number for number, _ in lines], values
     numbers: list[int] = []
     values = []
@@ -174,6 +176,23 @@ def records(block: Block, decoder: LineDecoder, *, several: bool = False) -> tup
             values.append(error)
         numbers += [number] * (len(values) - len(numbers))
     return numbers, values
+
+
+def _whole(line: bytes) -> bool:
+    """Return whether a line of valid JSON neither begins nor ends within a value; it is not blank."""
+    return line[:1] not in _CLOSES and line[-1:] not in _OPENS
+
+
+def _no_value_goes_on(data: bytes) -> bool:
+    """Return whether no value of valid JSON goes on in the next line; False, too, where a blank begins or ends a line."""
+    if data[:1] in _BLANKS:
+        return False
+    codes = np.frombuffer(data, dtype=np.uint8)
+    ends = np.flatnonzero(codes == 0x0A)
+    last, first = codes[ends - 1], codes[ends[ends < len(codes) - 1] + 1]
+    last = np.where(last == 0x0D, codes[ends - 2], last)
+    bad_last, bad_first = (np.frombuffer(some + _BLANKS, dtype=np.uint8) for some in (_OPENS, _CLOSES))
+    return not (np.isin(last, bad_last).any() or np.isin(first, bad_first).any())
 
 
 def sentence(error: NotJSON, source: str, line: int | None = None) -> str:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import chain
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dstheory.readers.json_values import LineDecoder, NotJSON, decode, decode_lines
+from dstheory.readers.json_values import LineDecoder, NotJSON, decode, decode_lines, records
 from dstheory.readers.repeated_keys import keys_of, shape_of
+from dstheory.readers.streams import line_blocks
 
 texts = st.text(alphabet='a":\\ {}\n\té', max_size=5)
 colons = st.sampled_from([":", ": ", " :", "\t:\r"])
@@ -141,3 +143,31 @@ def test_looking_for_objects_takes_steps_in_proportion() -> None:
 def _hidden(lines: list[str]) -> bool:
     """Whether an escaped quotation mark hides how many marks there are: such lines are read one by one."""
     return any("\\u0022" in line for line in lines)
+
+
+def _kind(value: Any) -> Any:
+    return type(value) if isinstance(value, NotJSON) else value
+
+
+@given(st.lists(st.tuples(st.sampled_from(['{"a": 1}', '{"b": [1,\n2]}', '{\n"c": {}}', '[{}\n]', "7", ""]),
+                          st.sampled_from(["\n", "\n", "\n", "", "\r\n", " \n", "\n\n"])), min_size=1, max_size=5))  # fmt: skip
+@example([('{\n"c": {}}', "\n"), ('{"a": 1}', ""), ('{"a": 1}', "")])
+@example([("", "\r\n"), ('{"a": 1}', ""), ('{"a": 1}', "")])
+@example([("", "\n"), ('{\n"c": {}}', "\n"), ('{"a": 1}', ""), ('{"a": 1}', "")])
+def test_lines_are_what_they_are_one_by_one(tmp_path_factory: pytest.TempPathFactory, parts: list[tuple[str, str]]) -> None:
+    """A value that goes on in the next line is refused, also where another line holds one value too many."""
+    path = tmp_path_factory.mktemp("lines") / "a.jsonl"
+    path.write_bytes(("".join(chain.from_iterable(parts)) + "\n").encode())
+    numbers, values = list[int](), list[Any]()
+    for block in line_blocks(path):
+        some, found = records(block, LineDecoder())
+        numbers += some
+        values += map(_kind, found)
+    alone = []
+    for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
+        if line.strip():
+            try:
+                alone.append((number, decode(line)))
+            except NotJSON:
+                alone.append((number, NotJSON))
+    assert list(zip(numbers, values, strict=True)) == alone
