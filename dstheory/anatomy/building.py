@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
+from itertools import count
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -107,9 +108,10 @@ class EpisodesBuilder:
         codes, names = batch.problems
         if self.reading.questions is not None:
             questions = self.reading.questions.get(file, {})
-            found = (self._code(name, questions.get(name), file) for name in names)
+            found: Iterable[int] = (self._code(name, questions.get(name), file) for name in names)
         else:
-            found = (table.setdefault(name, len(table)) for name in names)
+            table |= zip([name for name in dict.fromkeys(names) if name not in table], count(len(table)))
+            found = map(table.__getitem__, names)
         index = np.fromiter(found, dtype=np.int64, count=len(names))
         self.problems.append(index[codes])
         labels = {**batch.labels, "log": (np.broadcast_to(np.int32(0), n), (file,))}

@@ -342,8 +342,10 @@ def _by_problem(rows: Ints, problem: Ints) -> ProblemCounts:
     """Sum rows of one problem, then keep distinct ones."""
     distinct, place = np.unique(problem, return_inverse=True)
     if len(distinct) < len(problem):
-        sums = [np.bincount(place, weights=column, minlength=len(distinct)) for column in rows.T]
-        rows = np.stack(sums, axis=1).astype(np.int64)
+        sums = np.zeros((len(distinct), rows.shape[1]), dtype=np.int64)
+        for i in np.flatnonzero(rows.any(axis=0)).tolist():
+            sums[:, i] = np.bincount(place, weights=rows[:, i], minlength=len(distinct))
+        rows = sums
     return ProblemCounts._of_rows(rows)
 
 

@@ -35,6 +35,7 @@ _MOST_LABELS = 200  # parts of a group; more are no table for people
 _MOST_GROUPS = 12
 _FEWEST_PROBLEMS = 20  # of a part, to be split into problems that are fitted and problems that are predicted
 _MOST_ROUNDS = 30  # listed one by one
+_KINDS_OF_PARTS = ("pooled", "heterogeneous")  # chains of a label; of a whole group there are all kinds
 
 
 @dataclass(frozen=True)
@@ -303,7 +304,12 @@ def _group(
             revisions=of_all,
             revisions_parts=within,
         )
-    chains, longest = fit_chains(episodes, ("pooled", "heterogeneous")), int(episodes.attempts.max())
+    chains, longest = fit_chains(episodes, _KINDS_OF_PARTS), int(episodes.attempts.max())
+    held_out = _held_out(episodes, tuple(KINDS), seed)
+    if len(labels) == 1:
+        held_out_parts = {label: None if held_out is None else held_out.of_kinds(_KINDS_OF_PARTS) for label in labels}
+    else:
+        held_out_parts = {label: _held_out(labelled[label], _KINDS_OF_PARTS, seed) for label in labels}
     return Group(
         name=name,
         total=total,
@@ -311,16 +317,15 @@ def _group(
         rounds=measure(episodes, "round", level=level, most=_MOST_ROUNDS),
         checks=check_model(episodes, rng=seed),
         chains=chains,
-        held_out=_held_out(episodes, seed, all_kinds=True),
-        held_out_parts={label: found for label in labels if (found := _held_out(labelled[label], seed)) is not None},
+        held_out=held_out,
+        held_out_parts={label: found for label, found in held_out_parts.items() if found is not None},
         cap=advise_cap(chains["heterogeneous"], cost=cost, largest=min(longest, MOST_CAPS)) if longest > 1 else None,
         revisions=of_all,
         revisions_parts=within,
     )
 
 
-def _held_out(episodes: Episodes, seed: int, *, all_kinds: bool = False) -> HeldOut | None:
-    kinds = tuple(KINDS) if all_kinds else ("pooled", "heterogeneous")
+def _held_out(episodes: Episodes, kinds: Sequence[str], seed: int) -> HeldOut | None:
     return hold_out(episodes, kinds=kinds, rng=seed) if episodes.n_problems >= _FEWEST_PROBLEMS else None
 
 
