@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dstheory.cli.options import given_options, settings_from
+from dstheory.cli.options import given_options, of_one_model, settings_from
 from dstheory.texts import printable
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _measured(options: dict[str, Any]) -> Chain:
     from dstheory.dynamics.problem import Chain
 
     log = read_log(options["log_file"])
-    made = measured_chain(log.episodes, cap=options["max_turns"])
+    made = measured_chain(of_one_model(log.episodes, options["model"]), cap=options["max_turns"])
     mdp = made.mdp.replace(sample_length=[list(options["answer_length"])] * len(made.mdp.prompt_weight))
     return Chain.of(mdp, made.policy, None, Path(options["log_file"]).name)
 

@@ -11,7 +11,7 @@ import click
 from dstheory.cli.configured import Where, heading, lacking, place_from, said_of, shown_value, trainer_option
 from dstheory.cli.echo import echo, json_option, say
 from dstheory.cli.numbers import NumberRange, Whole
-from dstheory.cli.options import mdp_option, parameter_options, seed_option
+from dstheory.cli.options import mdp_option, model_option, parameter_options, seed_option
 from dstheory.texts import latex_text, markdown_table
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ Examples:
   dstheory explain trl:grpo beta=0.04 --reference 0.5,0.7,0.4
   dstheory explain trl:grpo --sampler 0.5,0.75,0.35 --answer-length 1
   dstheory explain trl:grpo --update 4 --lr 1 --answer-length 1
-  dstheory explain trl:rloo --log rollouts.jsonl --answer-length 300 --decision-length 5
+  dstheory explain trl:rloo --log rollouts.jsonl --model base --answer-length 300 --decision-length 5
 \b
 Exit codes:
   0  fine
@@ -60,6 +60,7 @@ _CHAIN = parameter_options(
     metavar="FILE",
     help="A log of rollouts: p, a and b are measured on it (see `dstheory anatomy`).",
 )
+@model_option
 @_CHAIN
 @click.option(
     "--update",
@@ -105,6 +106,8 @@ def command(ctx: click.Context, /, **options: Any) -> None:  # fmt: skip
     from dstheory.trainers.configuration import configuration_of, with_rewards
     from dstheory.trainers.explanation import difference, explain
 
+    if options["model"] is not None and options["log_file"] is None:
+        raise click.UsageError("--model chooses records of a log: give it with --log FILE", ctx)
     if options["mdp_file"] is not None and options["log_file"] is not None:
         raise click.UsageError("--mdp and --log both give a chain: leave one of them out", ctx)
     if options["as_json"] and options["style"] != "text":

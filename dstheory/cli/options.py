@@ -23,6 +23,7 @@ from dstheory.errors import DSTheoryError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from dstheory.anatomy.episodes import Episodes
     from dstheory.chain.mdp import TwoStageMDP
     from dstheory.chain.policy import Policy
     from dstheory.dynamics.problem import Chain
@@ -428,3 +429,22 @@ def fresh_directory(base: Path) -> Path:
         n += 1
         path = base.with_name(f"{base.name}-{n}")
     return path
+
+
+model_option = click.option("--model", default=None, metavar="NAME", help="Use the records of this model of the log only.")
+
+
+def of_one_model(episodes: Episodes, model: str | None) -> Episodes:
+    """Return the episodes of one model of a log.
+
+    Raises:
+        click.UsageError: there are several, and none is named.
+        RecordError: there is no such model.
+    """
+    if model is not None:
+        column = episodes.column("model")
+        return episodes.select(column.codes == column.code(model, "model"))
+    names = list(episodes.by("model"))
+    if len(names) > 1:
+        raise click.UsageError(f"the log has several models ({', '.join(names)}): choose one with --model; a mixture is no chain")
+    return episodes

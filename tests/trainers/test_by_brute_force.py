@@ -363,6 +363,25 @@ def test_leave_one_out_over_the_tokens_of_the_batch_is_longer_by_its_factor(dsth
     assert factor["both"] == pytest.approx(8 / 7, rel=1e-9)
 
 
+def test_p_a_and_b_are_those_of_one_model_of_a_log(dstheory, tmp_path: Path) -> None:
+    right, wrong = {"correct": True, "decision": "stop"}, {"correct": False, "decision": "resample"}
+    attempts = {"base": [[right], [wrong, right]], "tuned": [[wrong, wrong, right]] * 5 + [[right]]}
+    records = [
+        {"id": f"{name}{i}", "model": name, "cap": 4, "attempts": steps}
+        for name, episodes in attempts.items()
+        for i, steps in enumerate(episodes)
+    ]
+    (tmp_path / "both.jsonl").write_text("\n".join(map(json.dumps, records)))
+    (tmp_path / "one.jsonl").write_text("\n".join(json.dumps(record) for record in records if record["model"] == "tuned"))
+    refused = dstheory("explain", "trl:grpo", "--log", "both.jsonl")
+    assert refused.code == 2
+    assert "several models (base, tuned): choose one with --model" in refused.err
+    chosen = dstheory("explain", "trl:grpo", "--log", "both.jsonl", "--model", "tuned", "--json").result
+    alone = dstheory("explain", "trl:grpo", "--log", "one.jsonl", "--json").result
+    assert json.dumps(chosen).replace("both.jsonl", "one.jsonl") == json.dumps(alone)
+    assert dstheory("explain", "trl:grpo", "--model", "tuned").code == 2
+
+
 def test_p_a_and_b_of_a_log_with_lengths_that_are_given(dstheory, tmp_path: Path) -> None:
     episodes = [[(True, "stop")], [(False, "resample"), (True, "stop")], [(False, "stop")], [(True, "resample"), (True, "stop")]]
     attempts = [[{"correct": correct, "decision": decision} for correct, decision in steps] for steps in episodes]

@@ -12,7 +12,7 @@ from dstheory.cli.anatomy.options import log_options, longest_episode, read_with
 from dstheory.cli.echo import echo, json_option, say
 from dstheory.cli.ending import as_usage
 from dstheory.cli.numbers import Number, NumberRange, Whole
-from dstheory.cli.options import seed_option
+from dstheory.cli.options import model_option, of_one_model, seed_option
 
 _MOST_EPISODES = 50_000_000
 _LARGE = "all episodes are held in memory, some 100 bytes each; write several logs with other seeds"
@@ -137,7 +137,7 @@ def schema(as_json: bool) -> None:
               help="The chain file: .json or .toml (also .csv, .parquet, .jsonl where there is no cap).")  # fmt: skip
 @click.option("--by", default="task", show_default=True, metavar="FIELD",
               help="Its labels become prompts; `problem` gives every problem its own p.")  # fmt: skip
-@click.option("--model", default=None, metavar="NAME", help="Use the records of this model only.")
+@model_option
 @click.option("--max-turns", type=Whole(0, 1_000_000, "every turn is held and solved; give 0 for no cap"), default=None,
               help="Cap of the chain, 0 for none; default the log's, if it has one.")  # fmt: skip
 @click.option("--gamma", type=NumberRange(0, 1), default=1.0, show_default=True, help="Discount of the chain.")
@@ -157,13 +157,7 @@ def export_chain(
 
     refuse_overwrite(out, overwrite, inputs=options["logs"])
     log = read_with(options, labels=[by], quiet=as_json)
-    episodes = log.episodes
-    if model is not None:
-        column = episodes.column("model")
-        episodes = episodes.select(column.codes == column.code(model, "model"))
-    elif len(episodes.by("model")) > 1:
-        names = ", ".join(episodes.by("model"))
-        raise click.UsageError(f"the log has several models ({names}): choose one with --model; a mixture is no chain")
+    episodes = of_one_model(log.episodes, model)
     made = measured_chain(episodes, by=by, cap=max_turns, gamma=gamma)
     write_chain(out, made.mdp, made.policy, answers=made.answers, overwrite=overwrite)
     solution = solve(made.mdp, made.policy)

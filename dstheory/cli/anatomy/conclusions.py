@@ -117,7 +117,7 @@ def _helps(of: str, group: Group, term: _Terms) -> Conclusion:
     if bad:
         sentences.append(
             f"{REJECTED} Of {tested} assumptions of the model that could be tested, rejected at 5 %: {', '.join(bad)}. What is "
-            "said above then holds for averages over what differs; see the checks."
+            "said above then holds on average over what differs, not for each problem or round; the table of checks says more."
         )
     elif tested:
         sentences.append(f"None of {tested} assumptions tested is rejected at 5 %, which does not show that they hold.")
@@ -223,8 +223,9 @@ def _comparison(found: Survey, names: tuple[str, str]) -> Conclusion:
     doubted = [group.name for group in found.groups if any(test.rejected() for test in group.checks)]
     if doubted:
         sentences.append(
-            f"{REJECTED} Assumptions of the model are rejected at 5 % for {' and '.join(doubted)}: the parts are then those of "
-            "averages over what differs; see the checks."
+            f"{REJECTED} Assumptions of the model are rejected at 5 % for {' and '.join(doubted)}. The parts "
+            "allow for problems of any p; they assume that a problem has one p for all its attempts, and that a and b are "
+            "the same for all problems. The table of checks says what was rejected."
         )
     return Conclusion(question, short, tuple(sentences))
 
