@@ -18,7 +18,7 @@ from dstheory.claims.sources import load_claims
 from dstheory.claims.verdicts import StepReport
 from dstheory.coq.general import General, numbers_only, own_theorems, theorems, words_only
 from dstheory.coq.record import confirmed, recorded
-from dstheory.rational.words import latex_words
+from dstheory.typeset import latex_words
 from sitepages.text import ORPHAN, SHORT, plain, source, table
 
 GROUPS = {

@@ -13,9 +13,9 @@ from rich.text import Text
 
 from dstheory.claims.runner import Entry, Report
 from dstheory.claims.verdicts import BY_DEFINITION, Outcome, Status, StepReport
-from dstheory.rational.words import latex_words
 from dstheory.references import bibliography, cite
 from dstheory.texts import latex_text, markdown_cell, markdown_table, printable
+from dstheory.typeset import latex_words
 
 _FEW = 4
 _STYLE = {

@@ -80,7 +80,8 @@ def _measured(options: dict[str, Any]) -> Chain:
     log = read_log(options["log_file"])
     made = measured_chain(of_one_model(log.episodes, options["model"]), cap=options["max_turns"])
     mdp = made.mdp.replace(sample_length=[list(options["answer_length"])] * len(made.mdp.prompt_weight))
-    return Chain.of(mdp, made.policy, None, Path(options["log_file"]).name)
+    name, model = Path(options["log_file"]).name, options["model"]
+    return Chain.of(mdp, made.policy, None, name if model is None else f"{model} of {name}")
 
 
 def heading(configuration: Configuration) -> str:

@@ -378,7 +378,7 @@ def test_p_a_and_b_are_those_of_one_model_of_a_log(dstheory, tmp_path: Path) -> 
     assert "several models (base, tuned): choose one with --model" in refused.err
     chosen = dstheory("explain", "trl:grpo", "--log", "both.jsonl", "--model", "tuned", "--json").result
     alone = dstheory("explain", "trl:grpo", "--log", "one.jsonl", "--json").result
-    assert json.dumps(chosen).replace("both.jsonl", "one.jsonl") == json.dumps(alone)
+    assert json.dumps(chosen).replace("tuned of both.jsonl", "one.jsonl") == json.dumps(alone)
     assert dstheory("explain", "trl:grpo", "--model", "tuned").code == 2
 
 

@@ -326,6 +326,19 @@ assert (Y : forall j d, (j < n)%nat -> is_derive (fun u => - beta * K * turns n 
 split; [exact X|]. split; [exact Y|]. apply (resample_energy n z tau beta K 1 _ _ HN X Y).
 Qed.
 
+Lemma hot_enough k eps : 0 < k -> 0 < eps -> exists Ts, 4 <= Ts /\ 4 <= k * Ts /\ 4 / (k * Ts) <= eps.
+Proof.
+intros K E. set (Ts := 4 + 4 / k + 4 / (k * eps)). assert (A : 0 < 4 / k) by (apply Rdiv_lt_0_compat; lra).
+assert (KE : 0 < k * eps) by (apply Rmult_lt_0_compat; assumption). assert (B : 0 < 4 / (k * eps)) by (apply Rdiv_lt_0_compat; lra).
+assert (K4 : 4 <= k * Ts).
+{ unfold Ts. replace (k * (4 + 4 / k + 4 / (k * eps))) with (4 * k + 4 + 4 / eps) by (field; lra).
+  assert (0 < 4 / eps) by (apply Rdiv_lt_0_compat; lra). lra. }
+assert (KB : 4 / (k * Ts) <= eps).
+{ apply Rmult_le_reg_r with (k * Ts); [lra|]. unfold Rdiv. rewrite Rmult_assoc, Rinv_l by lra.
+  unfold Ts. replace (eps * (k * (4 + 4 / k + 4 / (k * eps)))) with (4 * (k * eps) + 4 * eps + 4) by (field; lra). lra. }
+exists Ts. split; [unfold Ts; lra|split; assumption].
+Qed.
+
 (* Optima: the soft Bellman equation has a solution. *)
 Example share_tends_to_one_met n ref r right Td g eps : open_chain n ref r right -> 0 < Td -> 0 <= g <= 1 -> 0 < eps -> exists Ts V,
   Phi n ref r (ind right) (fun _ => 0) Ts Td g V = V
@@ -333,15 +346,7 @@ Example share_tends_to_one_met n ref r right Td g eps : open_chain n ref r right
      - eps <= 1 - share <= eps.
 Proof.
 intros O HT G E. destruct (share_tends_to_one n ref r right Td g O HT G) as [k [K H]]. destruct O as [Rq [Rp [Ri _]]].
-set (Ts := 4 + 4 / k + 4 / (k * eps)). assert (A : 0 < 4 / k) by (apply Rdiv_lt_0_compat; lra).
-assert (KE : 0 < k * eps) by (apply Rmult_lt_0_compat; assumption). assert (B : 0 < 4 / (k * eps)) by (apply Rdiv_lt_0_compat; lra).
-assert (T4 : 4 <= Ts) by (unfold Ts; lra).
-assert (K4 : 4 <= k * Ts).
-{ unfold Ts. replace (k * (4 + 4 / k + 4 / (k * eps))) with (4 * k + 4 + 4 / eps) by (field; lra).
-  assert (0 < 4 / eps) by (apply Rdiv_lt_0_compat; lra). lra. }
-assert (KB : 4 / (k * Ts) <= eps).
-{ apply Rmult_le_reg_r with (k * Ts); [lra|]. unfold Rdiv. rewrite Rmult_assoc, Rinv_l by lra.
-  unfold Ts. replace (eps * (k * (4 + 4 / k + 4 / (k * eps)))) with (4 * (k * eps) + 4 * eps + 4) by (field; lra). lra. }
+destruct (hot_enough k eps K E) as [Ts [T4 [K4 KB]]].
 destruct (terminal_unique n ref r (ind right) Ts Td g Rp Rq Ri ltac:(lra) HT G ltac:(intros; apply ind_in)) as [V [HV _]].
 exists Ts, V. split; [exact HV|]. destruct (H Ts V T4 K4 HV) as [_ S]. cbv zeta. lra.
 Qed.
@@ -351,15 +356,7 @@ Example E3_minimal_met g eps : 0 <= g <= 1 -> 0 < eps -> let ref := two (1 / 2) 
   /\ 1 - decision_share 2 ref ref (tilt 2 ref Ts (W ref (ind right) (fun _ => 0) 1 g V)) (s_opt ref (ind right) (fun _ => 0) 1 g V) right <= eps.
 Proof.
 intros G E ref right. destruct (E3_minimal (1 / 2) (1 / 2) (1 / 2) 1 g ltac:(lra) ltac:(lra) ltac:(lra) ltac:(lra) G) as [k [K H]].
-set (Ts := 4 + 4 / k + 4 / (k * eps)). assert (A : 0 < 4 / k) by (apply Rdiv_lt_0_compat; lra).
-assert (KE : 0 < k * eps) by (apply Rmult_lt_0_compat; assumption). assert (B : 0 < 4 / (k * eps)) by (apply Rdiv_lt_0_compat; lra).
-assert (T4 : 4 <= Ts) by (unfold Ts; lra).
-assert (K4 : 4 <= k * Ts).
-{ unfold Ts. replace (k * (4 + 4 / k + 4 / (k * eps))) with (4 * k + 4 + 4 / eps) by (field; lra).
-  assert (0 < 4 / eps) by (apply Rdiv_lt_0_compat; lra). lra. }
-assert (KB : 4 / (k * Ts) <= eps).
-{ apply Rmult_le_reg_r with (k * Ts); [lra|]. unfold Rdiv. rewrite Rmult_assoc, Rinv_l by lra.
-  unfold Ts. replace (eps * (k * (4 + 4 / k + 4 / (k * eps)))) with (4 * (k * eps) + 4 * eps + 4) by (field; lra). lra. }
+destruct (hot_enough k eps K E) as [Ts [T4 [K4 KB]]].
 destruct (two_right_open (1 / 2) (1 / 2) (1 / 2) ltac:(lra) ltac:(lra) ltac:(lra)) as [Rq [Rp [Ri _]]].
 destruct (terminal_unique 2 ref ref (ind right) Ts 1 g Rp Rq Ri ltac:(lra) ltac:(lra) G ltac:(intros; apply ind_in)) as [V [HV _]].
 exists Ts, V. split; [exact HV|]. apply Rle_trans with (1 := H Ts V T4 K4 HV), KB.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sympy as sp
 
-from dstheory.rational.words import latex_words
 from dstheory.references import bibliography, cite, cited
 from dstheory.symbolic.derivation import DerivedGradient, Display, FormulaTable, Item, Words
 from dstheory.symbolic.render.lines import broken, visual_width
 from dstheory.symbolic.render.printers import formula_latex
 from dstheory.symbolic.rule import Inline, Verbatim
 from dstheory.texts import latex_text
+from dstheory.typeset import latex_words
 
 _MODEL = "arXiv 2601.01580"
 

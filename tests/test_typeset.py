@@ -7,8 +7,8 @@ import re
 import pytest
 
 from dstheory.claims.sources import bundled_files, load_claims
-from dstheory.rational.words import latex_words
 from dstheory.texts import latex_text
+from dstheory.typeset import latex_words
 
 
 @pytest.mark.parametrize(
