@@ -66,6 +66,18 @@ def test_threads_do_not_change_a_bit() -> None:
     assert mass[0][0].tobytes() == mass[1][0].tobytes()
 
 
+@pytest.mark.parametrize("nodes", [1, 3, 5, 40])
+def test_a_credit_that_is_the_same_whatever_the_reward_asks_for_no_rewards(nodes: int) -> None:
+    solution, _, mdp = problem(400)
+    arguments = solution.policy.sample_prob[0], solution.policy.stop_prob[0], mdp.sample_length
+    t, _ = exponential.reciprocal(1.0, 1e5)
+    constant = np.random.default_rng(2).random((nodes, 400))
+    rest = {"t": t[:nodes], "constant": constant, "prompt_weight": mdp.prompt_weight, "n_answers": mdp.n_answers}
+    without = tilted_mass(*arguments, np.full((1, 1), np.nan), **rest)
+    for one, two in zip(without, tilted_mass(*arguments, mdp.correct, slope=0.0 * constant, **rest), strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-14, atol=0)
+
+
 def test_it_steps_aside() -> None:
     solution, _, mdp = problem()
     reward = reward_of(solution, "correct").reward

@@ -253,10 +253,12 @@ def response_mass(
         from dstheory.kernels import tilted_mass
 
         mdp, shape = solution.mdp, (len(nodes.t), solution.mdp.shape[0])
+        slope, otherwise = (
+            None if nodes.same or table is None else np.broadcast_to(table, shape) for table in (nodes.slope, nodes.otherwise)
+        )
         stop, resample = tilted_mass(
-            *_tables(solution, reward), t=nodes.t, constant=np.broadcast_to(nodes.constant, shape),
-            slope=np.broadcast_to(nodes.slope, shape), otherwise=np.broadcast_to(_or_zero(nodes.otherwise), shape),
-            prompt_weight=mdp.prompt_weight, n_answers=mdp.n_answers,
+            *_tables(solution, reward), t=nodes.t, constant=np.broadcast_to(nodes.constant, shape), slope=slope,
+            otherwise=otherwise, prompt_weight=mdp.prompt_weight, n_answers=mdp.n_answers,
         )  # fmt: skip
         return CoefficientMass((stop + resample)[None], stop[None], resample[None])
     masses = (_mass(solution, reward, _sweep(solution, reward, part.t), part, weight) for part in _parts(solution, nodes))
@@ -428,15 +430,14 @@ def _compiled(solution: Solution, reward: RewardTable) -> bool:
     undiscounted = bool((reward.gamma_within == 1.0).all() and (reward.gamma_between == 1.0).all())
     if not applies(solution) or not undiscounted or reward.resample.any() or reward.stop.ndim > 3:
         return False
-    solution.finite_visits  # raises for a chain that never ends: it has no length  # noqa: B018
     # The loop sums 1 - P(resample) from differences; where stopping is very rare NumPy's careful form is taken.
-    return bool((solution.unrolled.sample * solution.unrolled.stop).sum(axis=-1).min() > RARE)
+    return bool(solution.finite_visits.max() < 1.0 / RARE)  # raises for a chain that never ends: it has no length
 
 
 def _apart(policy: Policy, other: Policy) -> bool:
     """Return whether two policies differ so much at every prompt, in both stages, that nothing cancels between them."""
     pairs = (policy.sample_prob, other.sample_prob), (policy.stop_prob, other.stop_prob)
-    return all(bool((np.abs(p - q).max(axis=-1) > _FAR).all()) for p, q in pairs)
+    return all(bool((np.abs(p - q) > _FAR).any(axis=-1).all()) for p, q in pairs)
 
 
 def _or_zero(table: Floats | None) -> Floats:
