@@ -154,8 +154,8 @@ F1_DELAY = Claim(
     group="F",
     title="With exact gradients clipping delays a tabular SFT run by a bounded time, however large the weights",
     statement="""Clipping the gradient flow of tabular SFT at norm c leaves its path and its limit as they are. Up to any point of
-        the path it delays by less than (|travel of theta_s| + |travel of theta_C| + |travel of theta_W|)/c, a bound without the
-        weights w_s and w_d, and by at least |travel of theta_s|/c less the unclipped time.""",
+        the path but its start it delays by less than (|travel of theta_s| + |travel of theta_C| + |travel of theta_W|)/c, a bound
+        without the weights w_s and w_d, and by at least |travel of theta_s|/c less the unclipped time.""",
     latex=r"\frac{|\Delta\theta_s|}{c}-t\;\le\;\mathrm{delay}(t)\;<\;\frac{|\Delta\theta_s|+|\Delta\theta_C|+|\Delta\theta_W|}{c}",
     level="gradient",
     scope="gradient flow with exact gradients; all real parameters of the minimal chain, demonstrations with coverage",

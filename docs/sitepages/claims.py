@@ -16,7 +16,7 @@ from dstheory.claims.reports import few, how, verdict_text
 from dstheory.claims.runner import Entry
 from dstheory.claims.sources import load_claims
 from dstheory.claims.verdicts import StepReport
-from dstheory.coq.general import General, numbers_only, own_theorems, theorems, words_only
+from dstheory.coq.general import General, numbers_only, own_theorems, theorems
 from dstheory.coq.record import confirmed, recorded
 from dstheory.typeset import latex_words
 from sitepages.text import ORPHAN, SHORT, plain, source, table
@@ -93,8 +93,6 @@ def _general(claim: str) -> list[str]:
         return [f"nothing, as the claim is about given numbers ({plain(numbers_only()[claim])})"]
     if claim in own_theorems():
         return ["its own theorem is general: it is for all " + ", ".join(f"${latex(Symbol(x))}$" for x in own_theorems()[claim])]
-    if claim in words_only():
-        return [f"within its scope; the words of its steps argue the rest ({plain(words_only()[claim])})"]
     return [f"[`{x.name}`]({place}) in `{x.file}.v`: {plain(x.general)}; assumes {plain(x.assumes)}{_met(x)}" for x in own]
 
 

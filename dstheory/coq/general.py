@@ -69,15 +69,6 @@ def own_theorems() -> Mapping[str, tuple[str, ...]]:
     return {claim: tuple(names) for claim, names in _table()["own"].items()}
 
 
-def words_only() -> Mapping[str, str]:
-    """Return the claims of which no theorem states a general part, with that part, which the words of their steps argue.
-
-    >>> words_only()["F1-delay"]
-    'that clipping leaves the path of the flow as it is'
-    """
-    return dict(_table()["words_only"])
-
-
 @cache
 def theorems() -> tuple[General, ...]:
     """Return the theorems of the library, file by file.
@@ -88,7 +79,7 @@ def theorems() -> tuple[General, ...]:
     return tuple(
         General(name, file, said["general"], said["assumes"], tuple(said.get("claims", ())), *said.get("met", ()))
         for file, members in _table().items()
-        if file not in ("numbers_only", "own", "words_only")
+        if file not in ("numbers_only", "own")
         for name, said in members.items()
     )
 
