@@ -118,7 +118,7 @@ WRONG = {
     "bounds": ("Deviation", "0 < std_weight G x < (1 - 1 / INR G) / sqrt y", "0 < std_weight G x < (1 - 2 / INR G) / sqrt y"),
     "four": ("Deviation", "larger_groups G : (4 <= G)", "larger_groups G : (3 <= G)"),
     "softened": ("Deviation", "(softened G eps) < weight_of", "(softened G (- eps)) < weight_of"),
-    "delay": ("Clipping", "s - clock s < Sum n (fun i => Rabs (y s i - x0 i)) / c).", "s - clock s < Sum n (fun i => Rabs (y s i - x0 i)) / c / 2)."),
+    "delay": ("Clipping", "Rabs (y s i - x0 i)) / c).", "Rabs (y s i - x0 i)) / c / 2)."),
     "point": ("Gradient", "/\\ d < 0.", "/\\ d > 0."),
     # Hypotheses that nothing meets: the theorems are true, and their examples fail.
     "met by no number": ("Flow", "j : (0 < n)%nat -> (j < n)%nat ->", "j : (n < 0)%nat -> (j < n)%nat ->"),
