@@ -52,7 +52,7 @@ def scores_are_uncorrelated() -> Iterator[Step]:
             right.append(trajectory.probability * total)
     yield identity(
         "Every trajectory's probability is a product of sampling and decision probabilities, so its logarithm is a "
-        "sum over the two stages: the derivative of P(tau) is P(tau) times the sum of the stages' scores. Checked "
+        "sum over the two stages: the derivative of `P(tau)` is `P(tau)` times the sum of the stages' scores. Checked "
         "for all six trajectories of two turns with own parameters at each turn.",
         left,
         right,
@@ -63,15 +63,15 @@ def scores_are_uncorrelated() -> Iterator[Step]:
     mine, theirs = weight / (weight + rest), other / (weight + rest)
     scores = [weight * derivative(log(chance), weight) for chance in (mine, theirs)]
     yield identity(
-        "A sampling score has mean zero given the past. With e_i = exp(z_i), and R the sum over all other answers, whatever "
-        "their number, its coordinate i is R/(e_i + R) on answer i and -e_i/(e_i + R) on every other answer j.",
+        "A sampling score has mean zero given the past. With `e_i = exp(z_i)`, and `R` the sum over all other answers, whatever "
+        "their number, its coordinate `i` is `R/(e_i + R)` on answer `i` and `-e_i/(e_i + R)` on every other answer `j`.",
         [*scores, mine * scores[0] + (1 - mine) * scores[1]],
         [1 - mine, -mine, 0],
         where={"e_i e_j R": POSITIVE},
     )
     stop, again = x / (1 + x), 1 / (1 + x)
     yield identity(
-        "A decision score has mean zero given the answer; x is the exponential of the stop logit.",
+        "A decision score has mean zero given the answer; `x` is the exponential of the stop logit.",
         stop * x * derivative(log(stop), x) + again * x * derivative(log(again), x),
         0,
         where={"x": POSITIVE},
@@ -88,9 +88,9 @@ def scores_are_uncorrelated() -> Iterator[Step]:
                 total.append(chance * (now_s * now_d + later))
         products.append(sp.Add(*total))
     yield identity(
-        "Induction on the turns that remain. Let m_s and m_d be the mean scores and M the mean product from the next "
+        "Induction on the turns that remain. Let `m_s` and `m_d` be the mean scores and `M` the mean product from the next "
         "turn on. The mean product from this turn on sums, over answers and decisions, this turn's product and, on "
-        "resampling, the cross terms with the future and M. If m_s = m_d = M = 0, as they are after the last turn, "
+        "resampling, the cross terms with the future and `M`. If `m_s = m_d = M = 0`, as they are after the last turn, "
         "it is zero again.",
         products,
         [0, 0],
@@ -132,15 +132,15 @@ def without_a_last_turn(m_s: sp.Symbol, m_d: sp.Symbol, cross: sp.Symbol, produc
         ]
         means.append(sp.Add(*terms))
     yield identity(
-        "Without a cap there is no last turn to begin from, but in a stationary chain m_s, m_d and M are the same before and "
-        "after a turn (and finite, as the number of turns is geometric). The mean scores meet m = q m, and then the mean "
-        "products M = q M, q the probability of resampling,",
+        "Without a cap there is no last turn to begin from, but in a stationary chain `m_s`, `m_d` and `M` are the same before "
+        "and after a turn (and finite, as the number of turns is geometric). The mean scores meet `m = q m`, and then the mean "
+        "products `M = q M`, `q` the probability of resampling,",
         [*means, *[product.subs({m_s: 0, m_d: 0}) for product in products]],
         [again * m_s, again * m_d, again * m_d, again * cross, again * cross],
         where={**CUBE, "m_s m_d M": REAL},
     )
     yield decide(
-        "which only 0 does, since q < 1.",
+        "which only 0 does, since `q < 1`.",
         Implies(Eq(cross, again * cross), Eq(cross, 0)),
         where={**CUBE, "M": REAL},
     )
@@ -149,7 +149,7 @@ def without_a_last_turn(m_s: sp.Symbol, m_d: sp.Symbol, cross: sp.Symbol, produc
 A1 = Claim(
     id="A1",
     group="A",
-    title="log pi(tau) splits into sampling and decision; the stages' scores are uncorrelated",
+    title="`log pi(tau)` splits into sampling and decision; the stages' scores are uncorrelated",
     statement="""The log-probability of a trajectory is the sum of a sampling part and a decision part, and the two
         stages' scores (gradients of these parts) are uncorrelated, so that the Fisher information is block diagonal.""",
     latex=r"\log\pi(\tau)=\sum_k\log\pi_s(y_k)+\log\pi_d(d_k\mid y_k),\qquad \mathrm{E}[S_s S_d^\top]=0",
@@ -167,7 +167,7 @@ def independence_of_scores() -> Iterator[Step]:
     variance_s = p * (1 - p) ** 2 + (1 - p) * p**2
     variance_d = p * (a * (1 - a) ** 2 + (1 - a) * a**2)
     yield decide(
-        "Independent scores would have E[S_s^2 S_C^2] = E[S_s^2] E[S_C^2]; over one turn the two sides are these.",
+        "Independent scores would have `E[S_s^2 S_C^2] = E[S_s^2] E[S_C^2]`; over one turn the two sides are these.",
         Eq(mean_product, variance_s * variance_d),
     )
 
@@ -195,23 +195,23 @@ def closed_forms() -> Iterator[Step]:
     """A2: the Bellman equation of the minimal chain with general rewards, its solution and its gradient."""
     table = reward((R_SC, R_SW), (R_RC, R_RW))
     yield identity(
-        "V solves the Bellman equation (right-hand side built from the transition structure).",
+        "`V` solves the Bellman equation (right-hand side built from the transition structure).",
         V,
         chain.bellman(table, discount(), V),
     )
     yield identity(
-        "It is the only solution: two solutions differ by D with D = gamma q D, and gamma q is not 1.",
+        "It is the only solution: two solutions differ by `D` with `D = gamma q D`, and `gamma q` is not 1.",
         chain.bellman(table, discount(), V + Symbol("D")) - chain.bellman(table, discount(), V),
         gamma * q * Symbol("D"),
         where={"D": REAL},
     )
-    yield decide("gamma q < 1, also at gamma = 1.", gamma * q < 1)
-    yield identity("V is what SymPy's linear solver returns.", V, chain.value(table, discount()))
-    yield identity("N counts turns: N = 1 + gamma q N.", N, 1 + gamma * q * N)
+    yield decide("`gamma q < 1`, also at `gamma = 1`.", gamma * q < 1)
+    yield identity("`V` is what SymPy's linear solver returns.", V, chain.value(table, discount()))
+    yield identity("`N` counts turns: `N = 1 + gamma q N`.", N, 1 + gamma * q * N)
     value = chain.value(table, discount())
     gap_c, gap_w = R_SC - R_RC - gamma * V, R_RW + gamma * V - R_SW
     yield identity(
-        "The gradient, differentiated through the logits: N times visit probability times logistic derivative times "
+        "The gradient, differentiated through the logits: `N` times visit probability times logistic derivative times "
         "difference of action values.",
         [differentiate(value, logit) for logit in M0.logits],
         [N * p * (1 - p) * (Q_C - Q_W), N * p * a * (1 - a) * gap_c, N * (1 - p) * b * (1 - b) * gap_w],
@@ -222,9 +222,9 @@ A2 = Claim(
     id="A2",
     group="A",
     title="The closed forms of the minimal chain solve its Bellman equations",
-    statement="""In the minimal chain with any rewards, V = [p(a R_SC + (1-a) R_RC) + (1-p)((1-b) R_SW + b R_RW)]/(1 -
-        gamma q) is the unique solution of the Bellman equation, N = 1/(1 - gamma q) is the discounted number of
-        turns, and the gradient is N times visit probability times logistic derivative times difference of values.""",
+    statement="""In the minimal chain with any rewards, `V = [p(a R_SC + (1-a) R_RC) + (1-p)((1-b) R_SW + b R_RW)]/(1 -
+        gamma q)` is the unique solution of the Bellman equation, `N = 1/(1 - gamma q)` is the discounted number of
+        turns, and the gradient is `N` times visit probability times logistic derivative times difference of values.""",
     latex=r"V=\frac{p(aR_{SC}+(1-a)R_{RC})+(1-p)((1-b)R_{SW}+bR_{RW})}{1-\gamma q},\quad \partial_{\theta_s}V=Np(1-p)(Q_C-Q_W)",
     scope="all real parameters of the minimal chain, gamma in [0, 1]",
     domain={**CUBE, "gamma": CLOSED_UNIT, "R_SC R_RC R_SW R_RW": REAL},
@@ -245,15 +245,15 @@ def any_number_of_answers() -> Iterator[Step]:
     e_y, e_z, rest = sp.symbols("e_y e_z E_rest")
     total = e_y + e_z + rest
     yield identity(
-        "Lumping. With weights e = exp(logit), the composition of the answers other than y, pi_z/(1 - pi_y), does "
-        "not contain e_y: raising the logit of y moves mass from a fixed mixture of all others to y.",
+        "Lumping. With weights `e = exp(logit)`, the composition of the answers other than `y`, `pi_z/(1 - pi_y)`, does "
+        "not contain `e_y`: raising the logit of `y` moves mass from a fixed mixture of all others to `y`.",
         (e_z / total) / (1 - e_y / total),
         e_z / (e_z + rest),
         where={"e_y e_z": POSITIVE, "E_rest": NONNEGATIVE},
         lemma=True,
     )
     yield identity(
-        "And pi_y moves like a logistic probability: d pi_y / d logit = e_y d pi_y / d e_y = pi_y (1 - pi_y).",
+        "And `pi_y` moves like a logistic probability: `d pi_y / d logit = e_y d pi_y / d e_y = pi_y (1 - pi_y)`.",
         e_y * diff(e_y / (e_y + rest), e_y),
         e_y / (e_y + rest) * (1 - e_y / (e_y + rest)),
         where={"e_y E_rest": POSITIVE},
@@ -263,15 +263,15 @@ def any_number_of_answers() -> Iterator[Step]:
     value = (pi * r_y + (1 - pi) * r_o) / (1 - gamma * (pi * q_y + (1 - pi) * q_o))
     where = {"pi_y q_y q_o": UNIT, "r_y r_o": REAL}
     yield identity(
-        "So a chain of n answers is, for the logit of y, one of two: answer y with mean decision reward r_y and "
-        "resample probability q_y, and the rest with r_o, q_o. Its value solves the Bellman equation.",
+        "So a chain of `n` answers is, for the logit of `y`, one of two: answer `y` with mean decision reward `r_y` and "
+        "resample probability `q_y`, and the rest with `r_o`, `q_o`. Its value solves the Bellman equation.",
         V,
         pi * (r_y + q_y * gamma * V) + (1 - pi) * (r_o + q_o * gamma * V),
         where=where,
         using={V: value},
     )
     yield identity(
-        "dV/dz_y = N pi_y (Q_y - V).",
+        "`dV/dz_y = N pi_y (Q_y - V)`.",
         pi * (1 - pi) * diff(value, pi),
         N * pi * (r_y + q_y * gamma * V - V),
         where=where,
@@ -281,7 +281,7 @@ def any_number_of_answers() -> Iterator[Step]:
     inside = {r_y: stop * r_s + (1 - stop) * r_r, q_y: 1 - stop}
     by_stop = value.subs(inside)
     yield identity(
-        "dV/dt_y = N pi_y sigma_y (1 - sigma_y) (R_S - R_R - gamma V), sigma_y = P(stop | y) with logit t_y.",
+        "`dV/dt_y = N pi_y sigma_y (1 - sigma_y) (R_S - R_R - gamma V)`, `sigma_y = P(stop | y)` with `logit t_y`.",
         stop * (1 - stop) * diff(by_stop, stop),
         N * pi * stop * (1 - stop) * (r_s - r_r - gamma * V),
         where={"pi_y sigma_y q_o": UNIT, "r_o R_S R_R": REAL},
@@ -306,8 +306,8 @@ A2_N = Claim(
     id="A2-n",
     group="A",
     title="Gradients of the general chain: visits times probability times advantage, for any number of answers",
-    statement="""For any number of answers with any rewards, dV/dz_y = N pi_y (Q_y - V) for the sampling logit of
-        answer y and dV/dt_y = N pi_y sigma_y (1 - sigma_y)(R_stop - R_res - gamma V) for its stop logit.""",
+    statement="""For any number of answers with any rewards, `dV/dz_y = N pi_y (Q_y - V)` for the sampling logit of
+        answer `y` and `dV/dt_y = N pi_y sigma_y (1 - sigma_y)(R_stop - R_res - gamma V)` for its stop logit.""",
     latex=r"\partial_{z_y}V=N\pi_y(Q_y-V),\qquad \partial_{t_y}V=N\pi_y\sigma_y(1-\sigma_y)(R_{S}-R_{R}-\gamma V)",
     scope="any number of answers, gamma in [0, 1]",
     domain={"gamma": CLOSED_UNIT},
@@ -321,10 +321,10 @@ def capped_values() -> Iterator[Step]:
     x = Symbol("x")
     closed = p * a * (1 - x) / (1 - gamma * q) + x * p
     yield identity(
-        "One turn: the answer is submitted, V_1 = p; that is the formula at x = (gamma q)^0 = 1.", closed, p, using={x: 1}
+        "One turn: the answer is submitted, `V_1 = p`; that is the formula at `x = (gamma q)^0 = 1`.", closed, p, using={x: 1}
     )
     yield identity(
-        "One turn more: V_{T+1} = p a + gamma q V_T turns x = (gamma q)^(T-1) into gamma q x.",
+        "One turn more: `V_{T+1} = p a + gamma q V_T` turns `x = (gamma q)^(T-1)` into `gamma q x`.",
         p * a + gamma * q * closed,
         closed.subs(x, gamma * q * x),
         where={"x": CLOSED_UNIT},
@@ -340,9 +340,9 @@ def capped_values() -> Iterator[Step]:
 A2_CAP = Claim(
     id="A2-cap",
     group="A",
-    title="The value of the chain capped at T turns",
-    statement="""With terminal accuracy reward and a cap at T turns (the last answer is submitted), V_T = p a (1 -
-        x)/(1 - gamma q) + x p with x = (gamma q)^(T-1).""",
+    title="The value of the chain capped at `T` turns",
+    statement="""With terminal accuracy reward and a cap at `T` turns (the last answer is submitted), `V_T = p a (1 -
+        x)/(1 - gamma q) + x p` with `x = (gamma q)^(T-1)`.""",
     latex=r"V_T=\frac{pa\,(1-x)}{1-\gamma q}+xp,\qquad x=(\gamma q)^{T-1}",
     scope="any number of turns T, gamma in [0, 1], all p, a, b in (0, 1)",
     domain={**CUBE, "gamma": CLOSED_UNIT},

@@ -27,16 +27,16 @@ def energy_is_variance() -> Iterator[Step]:
     """B4: energies of one state, the variance of one turn, an induction over turns, and a brute-force check."""
     pi, adv, visits, weight, x, mean = sp.symbols("pi_i A_i d m x_i S")
     yield identity(
-        "Energy of a sampling state, any number of answers. With visits d, Fisher matrix d(diag pi - pi pi^T) and "
-        "gradient g_i = m pi_i A_i, where the mean advantage S = sum pi_j A_j is 0, the vector x_i = (m/d) A_i "
-        "solves F x = g,",
+        "Energy of a sampling state, any number of answers. With visits `d`, Fisher matrix `d(diag pi - pi pi^T)` and "
+        "gradient `g_i = m pi_i A_i`, where the mean advantage `S = sum pi_j A_j` is 0, the vector `x_i = (m/d) A_i` "
+        "solves `F x = g`,",
         visits * (pi * x - pi * weight / visits * mean),
         weight * pi * adv,
         where={"pi_i": UNIT, "d": POSITIVE, "m A_i": REAL},
         using={x: weight / visits * adv, mean: 0},
     )
     yield identity(
-        "so that g^T F^+ g = g.x adds (m^2/d) pi_i A_i^2 per answer: (m^2/d) E[A^2] in all.",
+        "so that `g^T F^+ g = g.x` adds `(m^2/d) pi_i A_i^2` per answer: `(m^2/d) E[A^2]` in all.",
         weight * pi * adv * x,
         weight**2 / visits * pi * adv**2,
         where={"pi_i": UNIT, "d": POSITIVE, "m A_i": REAL},
@@ -44,8 +44,8 @@ def energy_is_variance() -> Iterator[Step]:
     )
     sigma, gap, on, off = sp.symbols("sigma Delta A_stop A_res")
     yield identity(
-        "A decision state is a logistic one, F = d sigma(1-sigma), g = m sigma(1-sigma) Delta, Delta = Q_stop - "
-        "Q_res: again (m^2/d) E[A^2].",
+        "A decision state is a logistic one, `F = d sigma(1-sigma)`, `g = m sigma(1-sigma) Delta`, `Delta = Q_stop - "
+        "Q_res`: again `(m^2/d) E[A^2]`.",
         (weight * sigma * (1 - sigma) * gap) ** 2 / (visits * sigma * (1 - sigma)),
         weight**2 / visits * (sigma * on**2 + (1 - sigma) * off**2),
         where={"sigma": UNIT, "d": POSITIVE, "m Delta": REAL},
@@ -53,8 +53,8 @@ def energy_is_variance() -> Iterator[Step]:
     )
     stop, resample, ahead, spread, quality = sp.symbols("R_S R_R V_next Var_next Q_y")
     yield identity(
-        "Variance of the return from an answer on: rewards R_S, R_R, then the rest of the episode with mean V_next "
-        "and variance Var_next. The second moment is Q_y^2, plus the decision's E[A_d^2], plus the future variance.",
+        "Variance of the return from an answer on: rewards `R_S`, `R_R`, then the rest of the episode with mean `V_next` "
+        "and variance `Var_next`. The second moment is `Q_y^2`, plus the decision's `E[A_d^2]`, plus the future variance.",
         sigma * stop**2 + (1 - sigma) * (resample**2 + 2 * gamma * resample * ahead + gamma**2 * (spread + ahead**2)),
         quality**2
         + sigma * (1 - sigma) * (stop - resample - gamma * ahead) ** 2
@@ -65,8 +65,8 @@ def energy_is_variance() -> Iterator[Step]:
     second, value = sp.symbols("M_2 V")
     total, part = sp.symbols("Sum_pi Sum_pi_Q")
     yield identity(
-        "Averaged over answers, with sum pi = 1, sum pi Q = V, sum pi Q^2 = M_2: the variance of Q is sum pi (Q - "
-        "V)^2 = E[A_s^2]. So Var_k = E[A_s^2] + E[A_d^2] + gamma^2 q_k Var_{k+1}.",
+        "Averaged over answers, with `sum pi = 1`, `sum pi Q = V`, `sum pi Q^2 = M_2`: the variance of `Q` is `sum pi (Q - "
+        "V)^2 = E[A_s^2]`. So `Var_k = E[A_s^2] + E[A_d^2] + gamma^2 q_k Var_{k+1}`.",
         second - 2 * value * part + value**2 * total,
         second - value**2,
         where={"M_2 V": REAL},
@@ -74,9 +74,9 @@ def energy_is_variance() -> Iterator[Step]:
     )
     here, later, reach, factor = sp.symbols("w_k E_next q_k c_k")
     yield identity(
-        "Energies obey the same recursion: with m = gamma^k d and d the chance to reach turn k, a later turn carries "
-        "d q_k and gamma^{2(k+1)}, so E_k = d gamma^{2k} (w_k + gamma^2 q_k E_next); both start from the variance of "
-        "the last answer's reward, hence e_s + e_d = Var(G).",
+        "Energies obey the same recursion: with `m = gamma^k d` and `d` the chance to reach turn `k`, a later turn carries "
+        "`d q_k` and `gamma^{2(k+1)}`, so `E_k = d gamma^{2k} (w_k + gamma^2 q_k E_next)`; both start from the variance of "
+        "the last answer's reward, hence `e_s + e_d = Var(G)`.",
         factor**2 / visits * here + (gamma * factor * reach) ** 2 / (visits * reach) * later,
         factor**2 / visits * (here + gamma**2 * reach * later),
         where={"d q_k": UNIT, "c_k": POSITIVE, "w_k E_next": NONNEGATIVE},
@@ -118,18 +118,18 @@ B4 = Claim(
     id="B4",
     group="B",
     title="Energy law: the stage energies of a reward add up to the variance of the return",
-    statement="""For a turn-indexed tabular policy and rewards that turn, answer and decision determine, e_s + e_d
-        = E_x Var(G | x), and each stage's energy is the occupancy-weighted variance of its advantages, gamma^{2k}
-        times reach_k times E[A^2] summed over turns k.""",
+    statement="""For a turn-indexed tabular policy and rewards that turn, answer and decision determine, `e_s + e_d
+        = E_x Var(G | x)`, and each stage's energy is the occupancy-weighted variance of its advantages, `gamma^{2k}`
+        times `reach_k` times `E[A^2]` summed over turns `k`.""",
     latex=r"e_s+e_d=\mathrm{E}_x\mathrm{Var}(G\mid x)",
     level="fisher",
     scope="any number of answers and turns, any rewards, gamma in [0, 1]",
     domain={"gamma": CLOSED_UNIT},
     proof=energy_is_variance,
     related=["B4-stationary", "B4-bound", "B5"],
-    notes="""Prompts have separate blocks: with weight rho(x) both g and F carry rho(x), and energies average. Rewards
-        with noise of their own add E Var(R | tau) to the variance and nothing to the energies: then e_s + e_d < E_x
-        Var(G). So can rewards that depend on earlier answers, which turn-indexed tables do not see.""",
+    notes="""Prompts have separate blocks: with weight `rho(x)` both `g` and `F` carry `rho(x)`, and energies average. Rewards
+        with noise of their own add `E Var(R | tau)` to the variance and nothing to the energies: then `e_s + e_d < E_x
+        Var(G)`. So can rewards that depend on earlier answers, which turn-indexed tables do not see.""",
 )
 
 chain = SymbolicChain(minimal_policy())
@@ -150,14 +150,14 @@ def energies(value: sp.Expr, visits: sp.Expr) -> dict[sp.Symbol, sp.Expr]:
 def stationary_energy() -> Iterator[Step]:
     """B4-stationary: sharing parameters between turns costs a factor that only the discount controls."""
     yield identity(
-        "M_2 = E[G^2] solves its own Bellman equation.",
+        "`M_2 = E[G^2]` solves its own Bellman equation.",
         M_2,
         p * (a * R_SC**2 + (1 - a) * (R_RC**2 + 2 * gamma * R_RC * V + gamma**2 * M_2))
         + (1 - p) * ((1 - b) * R_SW**2 + b * (R_RW**2 + 2 * gamma * R_RW * V + gamma**2 * M_2)),
     )
     ratio = (1 - q) * (1 - gamma**2 * q) / (1 - gamma * q) ** 2
     yield identity(
-        "The energies, derivatives squared over Fisher information with undiscounted visits 1/(1-q), sum to Var(G) "
+        "The energies, derivatives squared over Fisher information with undiscounted visits `1/(1-q)`, sum to `Var(G)` "
         "times a factor.",
         e_s + e_C + e_W,
         Var * ratio,
@@ -167,12 +167,12 @@ def stationary_energy() -> Iterator[Step]:
     yield decide("So the factor is at most 1, and 1 only without discount:", sp.And(ratio <= 1, only))
     spread = Symbol("v")
     yield decide(
-        "the energies add up to the variance v exactly at gamma = 1, or if the return does not vary at all.",
+        "the energies add up to the variance `v` exactly at `gamma = 1`, or if the return does not vary at all.",
         Equivalent(Eq(spread * ratio, spread), sp.Or(Eq(gamma, 1), Eq(spread, 0))),
         where={"v": NONNEGATIVE},
     )
     yield example(
-        "The second case occurs with a discount: a stop pays 1, a resample 1/2, gamma = 1/2, so that every return is 1.",
+        "The second case occurs with a discount: a stop pays 1, a resample `1/2`, `gamma = 1/2`, so that every return is 1.",
         sp.And(Eq(Var, 0), Eq(e_s + e_C + e_W, Var)),
         at={p: "1/3", a: "1/4", b: "1/5", gamma: "1/2", R_SC: 1, R_SW: 1, R_RC: "1/2", R_RW: "1/2"},
     )
@@ -187,8 +187,8 @@ B4_STATIONARY = Claim(
     id="B4-stationary",
     group="B",
     title="A stationary policy loses a factor of the energy to discounting, and nothing else",
-    statement="""In the minimal chain without a cap, with any rewards, e_s + e_d = Var(G) (1-q)(1 - gamma^2 q)/(1 -
-        gamma q)^2, which is at most Var(G), with equality exactly at gamma = 1 or if the return does not vary.""",
+    statement="""In the minimal chain without a cap, with any rewards, `e_s + e_d = Var(G) (1-q)(1 - gamma^2 q)/(1 -
+        gamma q)^2`, which is at most `Var(G)`, with equality exactly at `gamma = 1` or if the return does not vary.""",
     latex=r"e_s+e_d=\mathrm{Var}(G)\,\frac{(1-q)(1-\gamma^2q)}{(1-\gamma q)^2}\le\mathrm{Var}(G)",
     level="fisher",
     scope="all real parameters of the minimal chain, any rewards, gamma in [0, 1]",
@@ -209,10 +209,10 @@ def restricted_energy() -> Iterator[Step]:
     """Cauchy-Schwarz by induction on coordinates: what any restriction of the parameters does to an energy."""
     g, f, along, dot, info, energy = sp.symbols("g_1 F_1 h_1 R P E")
     yield decide(
-        "A restriction to parameters phi, with Jacobian A of the logits, has energy sup_phi (A phi.g)^2/((A phi)^T "
-        "F (A phi)), which is at most g^T F^+ g, the same supremum over all directions h. One direction h, by "
-        "induction on coordinates: if the others satisfy R^2 <= P E, with R, P, E their share of h.g, h^T F h and "
-        "g^T F^+ g, so do all.",
+        "A restriction to parameters `phi`, with Jacobian A of the logits, has energy `sup_phi (A phi.g)^2/((A phi)^T "
+        "F (A phi))`, which is at most `g^T F^+ g`, the same supremum over all directions `h`. One direction `h`, by "
+        "induction on coordinates: if the others satisfy `R^2 <= P E`, with `R`, `P`, `E` their share of `h.g`, `h^T F h` and "
+        "`g^T F^+ g`, so do all.",
         (along * g + dot) ** 2 <= (along**2 * f + info) * (g**2 / f + energy),
         given=[dot**2 <= info * energy],
         where={"g_1 h_1 R": REAL, "F_1": POSITIVE, "P E": NONNEGATIVE},
@@ -224,12 +224,12 @@ def bounded_energy() -> Iterator[Step]:
     """B4-bound: a 0/1 reward has a bounded return, hence a bounded variance."""
     mean, second, gain = sp.symbols("V_x M_x G_x")
     yield decide(
-        "A discounted 0/1 reward has 0 <= G <= 1, so G^2 <= G for every trajectory, and E[G^2] <= V.",
+        "A discounted `0/1` reward has `0 <= G <= 1`, so `G^2 <= G` for every trajectory, and `E[G^2] <= V`.",
         gain**2 <= gain,
         where={"G_x": CLOSED_UNIT},
     )
     yield decide(
-        "Then Var(G) = E[G^2] - V^2 <= V - V^2 <= 1/4, and by B4 so are the energies of a tabular, turn-indexed "
+        "Then `Var(G) = E[G^2] - V^2 <= V - V^2 <= 1/4`, and by B4 so are the energies of a tabular, turn-indexed "
         "policy.",
         second - mean**2 <= sp.Rational(1, 4),
         given=[second <= mean],
@@ -238,19 +238,19 @@ def bounded_energy() -> Iterator[Step]:
     yield from restricted_energy()
     at_one = {Acc: chain.accuracy((True, False)), **energies(chain.accuracy((True, False)), chain.visits())}
     yield identity(
-        "In the minimal chain without discount it is Acc(1 - Acc) exactly,",
+        "In the minimal chain without discount it is `Acc(1 - Acc)` exactly,",
         e_s + e_C + e_W,
         Acc * (1 - Acc),
         using=at_one,
     )
     yield identity(
-        "of which sampling has the share a(1-b)/(1-q),",
+        "of which sampling has the share `a(1-b)/(1-q)`,",
         e_s / (e_s + e_C + e_W),
         a * (1 - b) / (1 - q),
         using=at_one,
     )
     yield example(
-        "and the bound is attained where Acc = 1/2, for instance at p = a = b = 1/2.",
+        "and the bound is attained where `Acc = 1/2`, for instance at `p = a = b = 1/2`.",
         Eq(e_s + e_C + e_W, sp.Rational(1, 4)),
         at={p: "1/2", a: "1/2", b: "1/2"},
         using=at_one,
@@ -260,10 +260,10 @@ def bounded_energy() -> Iterator[Step]:
 B4_BOUND = Claim(
     id="B4-bound",
     group="B",
-    title="The energy of a 0/1 reward never exceeds 1/4, however long the answers are",
-    statement="""For a terminal 0/1 reward e_s + e_d <= 1/4 for every policy class that is linear in its parameters,
-        whatever the number of answers, turns and tokens. Without discount the minimal chain has e_s + e_d = Acc(1 -
-        Acc), and sampling has the share a(1-b)/(1-q) of it.""",
+    title="The energy of a `0/1` reward never exceeds `1/4`, however long the answers are",
+    statement="""For a terminal `0/1` reward `e_s + e_d <= 1/4` for every policy class that is linear in its parameters,
+        whatever the number of answers, turns and tokens. Without discount the minimal chain has `e_s + e_d = Acc(1 -
+        Acc)`, and sampling has the share `a(1-b)/(1-q)` of it.""",
     latex=r"e_s+e_d\le\tfrac14,\qquad \gamma=1:\ e_s+e_d=\mathrm{Acc}(1-\mathrm{Acc}),\ \frac{e_s}{e_s+e_d}=\frac{a(1-b)}{1-q}",
     level="fisher",
     scope="any number of answers and turns, any differentiable parametrisation; equalities in the minimal chain",
@@ -283,10 +283,10 @@ def splitting_into_tokens() -> Iterator[Step]:
     total, mean = sp.symbols("Sum_rho Sum_rho_Q")
     where = {"pi": UNIT, "V Q_bar M_2": REAL}
     yield identity(
-        "Let a prefix of probability pi have the mean value Q_bar, and split it by one more token with probabilities "
-        "rho_j and values Q_j: sum rho_j = 1, sum rho_j Q_j = Q_bar, sum rho_j Q_j^2 = M_2. The energy of its "
-        "children as answers, pi sum rho_j (Q_j - V)^2, is its own, pi (Q_bar - V)^2, plus that of the new token "
-        "state, pi sum rho_j (Q_j - Q_bar)^2 (reached with probability pi, advantages Q_j - Q_bar).",
+        "Let a prefix of probability `pi` have the mean value `Q_bar`, and split it by one more token with probabilities "
+        "`rho_j` and values `Q_j`: `sum rho_j = 1`, `sum rho_j Q_j = Q_bar`, `sum rho_j Q_j^2 = M_2`. The energy of its "
+        "children as answers, `pi sum rho_j (Q_j - V)^2`, is its own, `pi (Q_bar - V)^2`, plus that of the new token "
+        "state, `pi sum rho_j (Q_j - Q_bar)^2` (reached with probability `pi`, advantages `Q_j - Q_bar`).",
         reach * (second - 2 * value * mean + value**2 * total),
         reach * (leaf - value) ** 2 + reach * (second - 2 * leaf * mean + leaf**2 * total),
         where=where,
@@ -294,8 +294,8 @@ def splitting_into_tokens() -> Iterator[Step]:
     )
     child, rho, gap = sp.symbols("Q_j rho_j A_j")
     yield identity(
-        "Padding: if a token does not change the value, Q_j = Q_bar for every j, its gradient coordinate pi rho_j "
-        "(Q_j - Q_bar) is zero, and so is its energy.",
+        "Padding: if a token does not change the value, `Q_j = Q_bar` for every `j`, its gradient coordinate `pi rho_j "
+        "(Q_j - Q_bar)` is zero, and so is its energy.",
         [reach * rho * gap, reach * rho * gap**2],
         [0, 0],
         where={"pi rho_j": UNIT, "Q_bar": REAL},
@@ -309,7 +309,7 @@ def splitting_into_tokens() -> Iterator[Step]:
         *[(t * (1 - t) * sp.diff(v1, t)) ** 2 / (d * t * (1 - t)) for t, d in ((x, 1), (y, x), (z, 1 - x))]
     )
     yield identity(
-        "Two binary tokens in full: energies of the logits of P(1), P(1|1), P(1|0) against those of the four answers.",
+        "Two binary tokens in full: energies of the logits of `P(1)`, `P(1|1)`, `P(1|0)` against those of the four answers.",
         tokens,
         sp.Add(*[c * (k - V) ** 2 for c, k in zip(chances, Q, strict=True)]),
         where={"x y z": UNIT, "Q_11 Q_10 Q_01 Q_00": REAL},
@@ -353,7 +353,7 @@ def restricted_tokens() -> Iterator[Step]:
     )
     yield decide("So the energy is at most the tabular one,", energy <= tabular, where=where, using={mean: shared})
     yield decide(
-        "and strictly lower unless the value only counts the ones: Q_10 = Q_01 and Q_11 = Q_10 + Q_01.",
+        "and strictly lower unless the value only counts the ones: `Q_10 = Q_01` and `Q_11 = Q_10 + Q_01`.",
         Implies(Eq(energy, tabular), sp.And(Eq(Q[1], Q[2]), Eq(Q[0], 2 * Q[1]))),
         where=where,
         using={mean: shared},
@@ -365,8 +365,8 @@ B5_RESTRICTED = Claim(
     group="B",
     title="A restricted token policy can only lower the energy",
     statement="""A token policy with independent tokens or shared parameters has at most the energy of the tabular
-        policy it restricts. For two binary tokens with one shared logit the loss is x(1-x)(Q_10 - Q_01)^2/2 +
-        x^2(1-x)^2 (Q_11 - Q_10 - Q_01)^2 (values relative to that of 00).""",
+        policy it restricts. For two binary tokens with one shared logit the loss is `x(1-x)(Q_10 - Q_01)^2/2 +
+        x^2(1-x)^2 (Q_11 - Q_10 - Q_01)^2` (values relative to that of 00).""",
     latex=r"\sup_\phi\frac{(A\phi\cdot g)^2}{(A\phi)^\top F(A\phi)}\le g^\top F^+g",
     level="fisher",
     scope="any differentiable restriction; the explicit loss for two binary tokens",

@@ -50,7 +50,7 @@ B6 = Claim(
     group="B",
     title="With two answers a terminal accuracy reward never pushes sampling down",
     statement="""With one right and one wrong answer, and reward 1 for submitting the right one and nothing else,
-        dV/dtheta_s = N^2 p(1-p) a (1 - gamma b) > 0 on the whole open cube.""",
+        `dV/dtheta_s = N^2 p(1-p) a (1 - gamma b) > 0` on the whole open cube.""",
     latex=r"\partial_{\theta_s}V=N^2\,p(1-p)\,a\,(1-\gamma b)>0",
     level="gradient",
     scope="all real parameters of the minimal chain, gamma in [0, 1]",
@@ -88,8 +88,8 @@ def softmax_slope() -> Step:
     again = sum(share * (1 - s) for share, s in zip(pi, (s_1, s_2, s_3), strict=True))
     worth = (pi[0] * s_1 + pi[1] * s_2) / (1 - gamma * again)
     return identity(
-        "The derivative of the value in the logit of an answer is N pi (Q - V): three answers, two of them right, y_2 and y_3 "
-        "the exponentials of the other logits.",
+        "The derivative of the value in the logit of an answer is `N pi (Q - V)`: three answers, two of them right, `y_2` and "
+        "`y_3` the exponentials of the other logits.",
         derivative(value, z_1),
         pi[0] / (1 - gamma * again) * (s_1 + (1 - s_1) * gamma * value - value),
         where={"z_1": REAL, "y_2 y_3": POSITIVE, "s_1 s_2 s_3 gamma": UNIT},
@@ -104,15 +104,16 @@ def undiscounted() -> Iterator[Step]:
     sums = sp.symbols("S_right_3 S_wrong_3")
     yield softmax_slope()
     yield identity(
-        "Without discount an answer that stops with probability s has the advantage s (1 - Acc) if it is right and -s Acc if it "
-        "is wrong, since the value is the accuracy.",
+        "Without discount an answer that stops with probability `s` has the advantage `s (1 - Acc)` if it is right and `-s Acc` "
+        "if it is wrong, since the value is the accuracy.",
         [stop + (1 - stop) * Acc - Acc, (1 - stop) * Acc - Acc],
         [stop * (1 - Acc), -stop * Acc],
         where={"s": UNIT},
     )
     table = three_answers()
     yield identity(
-        "Three answers, two of them right: P moves with N times (1-P) (1-Acc) S_right + P Acc S_wrong, S the sums of pi^2 s.",
+        "Three answers, two of them right: `P` moves with `N` times `(1-P) (1-Acc) S_right + P Acc S_wrong`, `S` the sums of "
+        "`pi^2 s`.",
         slope * (1 - pi_1 * (1 - s_1) - pi_2 * (1 - s_2) - (1 - pi_1 - pi_2) * (1 - s_3)),
         (1 - total) * (1 - value) * sums[0] + total * value * sums[1],
         where={"pi_1 pi_2": UNIT, "s_1 s_2 s_3": UNIT},
@@ -127,8 +128,9 @@ def undiscounted() -> Iterator[Step]:
         lemma=True,
     )
     yield decide(
-        "With any number of answers dP/dt is the sum over right answers of pi (1-P) dtheta/dt less the sum over wrong ones of "
-        "pi P dtheta/dt, with dtheta/dt = N pi A: N times the same expression, with sums S_right, S_wrong > 0. It is positive.",
+        "With any number of answers `dP/dt` is the sum over right answers of `pi (1-P) dtheta/dt` less the sum over wrong ones "
+        "of `pi P dtheta/dt`, with `dtheta/dt = N pi A`: `N` times the same expression, with sums `S_right`, `S_wrong > 0`. It "
+        "is positive.",
         (1 - P) * (1 - Acc) * right - P * (-Acc) * wrong > 0,
     )
 
@@ -136,9 +138,9 @@ def undiscounted() -> Iterator[Step]:
 B6_UNDISCOUNTED = Claim(
     id="B6-undiscounted",
     group="B",
-    title="Without discount and cap a terminal accuracy reward never lowers P(correct), however many answers there are",
-    statement="""At gamma = 1, without a cap, for any number of right and of wrong answers: along the gradient flow of the
-        sampling logits dP(correct)/dt = N [(1-P)(1-Acc) sum_right pi^2 s + P Acc sum_wrong pi^2 s] > 0, s the stop
+    title="Without discount and cap a terminal accuracy reward never lowers `P(correct)`, however many answers there are",
+    statement="""At `gamma = 1`, without a cap, for any number of right and of wrong answers: along the gradient flow of the
+        sampling logits `dP(correct)/dt = N [(1-P)(1-Acc) sum_right pi^2 s + P Acc sum_wrong pi^2 s] > 0`, `s` the stop
         probabilities.""",
     latex=r"\dot P=N\Bigl[(1-P)(1-\mathrm{Acc})\sum_{\text{right}}\pi^2s+P\,\mathrm{Acc}\sum_{\text{wrong}}\pi^2s\Bigr]>0",
     level="gradient",
@@ -158,8 +160,8 @@ def natural() -> Iterator[Step]:
     m_right, m_wrong, worth = sp.symbols("Q_right Q_wrong v")
     stop = Symbol("s")
     yield identity(
-        "The Fisher information of the sampling logits is n (diag(pi) - pi pi^T), n the undiscounted visits. It takes c A, with "
-        "c = N/n and sum pi A = 0, to the gradient N pi A: so the natural gradient moves the logits by c A,",
+        "The Fisher information of the sampling logits is `n (diag(pi) - pi pi^T)`, `n` the undiscounted visits. It takes `c A`, "
+        "with `c = N/n` and `sum pi A = 0`, to the gradient `N pi A`: so the natural gradient moves the logits by `c A`,",
         visits * (share * speed * advantage - share * 0),
         N * share * advantage,
         where={"pi_i": UNIT, "A_i": REAL, "n N": POSITIVE},
@@ -167,22 +169,22 @@ def natural() -> Iterator[Step]:
         lemma=True,
     )
     yield identity(
-        "and P(correct) by c times the sum of pi A over right answers, c P (1-P) (Q_right - Q_wrong): Q_right and "
-        "Q_wrong the mean values of right and of wrong answers, V = P Q_right + (1-P) Q_wrong.",
+        "and `P(correct)` by `c` times the sum of `pi` A over right answers, `c P (1-P) (Q_right - Q_wrong)`: `Q_right` and "
+        "`Q_wrong` the mean values of right and of wrong answers, `V = P Q_right + (1-P) Q_wrong`.",
         P * (m_right - value),
         P * (1 - P) * (m_right - m_wrong),
         where={"Q_right Q_wrong": REAL},
         using={value: P * m_right + (1 - P) * m_wrong},
     )
     yield decide(
-        "Every right answer is worth more than starting over, gamma V = v < 1, and no wrong one is: s + (1-s) v > v "
-        "and (1-s) v <= v, at any stop probability s.",
+        "Every right answer is worth more than starting over, `gamma V = v < 1`, and no wrong one is: `s + (1-s) v > v` "
+        "and `(1-s) v <= v`, at any stop probability `s`.",
         (stop + (1 - stop) * worth > worth) & ((1 - stop) * worth <= worth),
         where={"s": UNIT, "v": between(0, 1, "[)")},
         lemma=True,
     )
     yield decide(
-        "Hence so are the means, and P rises.",
+        "Hence so are the means, and `P` rises.",
         Implies((m_right > worth) & (m_wrong <= worth), P * (1 - P) * (m_right - m_wrong) > 0),
         where={"Q_right Q_wrong": REAL, "v": between(0, 1, "[)")},
     )
@@ -191,10 +193,10 @@ def natural() -> Iterator[Step]:
 B6_NATURAL = Claim(
     id="B6-natural",
     group="B",
-    title="The natural gradient of a terminal accuracy reward never lowers P(correct), however many answers there are",
+    title="The natural gradient of a terminal accuracy reward never lowers `P(correct)`, however many answers there are",
     statement="""For any number of right and of wrong answers and any discount, without a cap, the natural gradient moves
-        P(correct) by (N/n) P (1-P) (Q_right - Q_wrong) > 0, Q_right and Q_wrong the mean action values of right and of wrong
-        answers, N and n the discounted and undiscounted visits.""",
+        `P(correct)` by `(N/n) P (1-P) (Q_right - Q_wrong) > 0`, `Q_right` and `Q_wrong` the mean action values of right
+        and of wrong answers, `N` and `n` the discounted and undiscounted visits.""",
     latex=r"\dot P=\tfrac Nn\,P(1-P)\,(\bar Q_{\text{right}}-\bar Q_{\text{wrong}})>0",
     level="fisher",
     scope="one prompt, tabular softmax, any number of answers, gamma in [0, 1], no cap",
@@ -209,9 +211,9 @@ SPLIT = {pi_1: P * share, pi_2: P * (1 - share)}
 B6_ANSWERS = Claim(
     id="B6-answers",
     group="B",
-    title="With more than two answers a terminal accuracy reward never lowers P(correct)",
-    statement="""With two right answers and a wrong one and reward 1 for submitting a right one, P(correct) never falls along the
-        gradient flow of the sampling logits.""",
+    title="With more than two answers a terminal accuracy reward never lowers `P(correct)`",
+    statement="""With two right answers and a wrong one and reward 1 for submitting a right one, `P(correct)` never falls
+        along the gradient flow of the sampling logits.""",
     level="gradient",
     scope="three answers, gamma = 1/2; the first right answer has the share x of P(correct) and stops with s_1, others with s",
     domain={"P x s_1 s": UNIT},
@@ -220,13 +222,13 @@ B6_ANSWERS = Claim(
         .subs({gamma: sp.Rational(1, 2), s_2: Symbol("s"), s_3: Symbol("s")})
         .subs(SPLIT)
     },
-    proof=[decide("P does not fall.", Symbol("dP/dt") >= 0)],
+    proof=[decide("`P` does not fall.", Symbol("dP/dt") >= 0)],
     recorded="fails",
     witness={"P": "7/8", "x": "1/5", "s_1": "3/4", "s": "1/8"},
     related=["B6", "B6-undiscounted", "B6-natural"],
     notes="""The right answer that is mostly resampled is worth less than the average and is the more frequent one: its logit
-        falls, and softmax gives what it loses to all others. At gamma = 1/5, pi = (1/5, 3/4, 1/20) and stop probabilities
-        (1/2, 1/5, 1/5) it falls too; the natural gradient (B6-natural) never does this.""",
+        falls, and softmax gives what it loses to all others. At `gamma = 1/5`, `pi = (1/5, 3/4, 1/20)` and stop probabilities
+        (`1/2`, `1/5`, `1/5`) it falls too; the natural gradient (B6-natural) never does this.""",
 )
 
 DECISIONS = reward((1, 0), (0, 1))
@@ -236,7 +238,7 @@ B6_LOOSE = Claim(
     group="B",
     title="A reward for good behaviour never pushes sampling down",
     statement="""A reward of 1 for every right decision (stop on a correct answer, resample on a wrong one) never
-        lowers the probability of a correct answer: dV/dtheta_s >= 0.""",
+        lowers the probability of a correct answer: `dV/dtheta_s >= 0`.""",
     level="gradient",
     scope="the minimal chain, reward 1 for each right decision",
     domain={**CUBE, "gamma": UNIT},
@@ -245,7 +247,7 @@ B6_LOOSE = Claim(
     recorded="fails",
     witness={"p": "1/2", "a": "1/2", "b": "2/3", "gamma": "1/2"},
     related=["B6", "B6-region"],
-    notes="""The figure of the source's simulation shows this effect, P(correct) falling from 0.55 to 0.50, which a
+    notes="""The figure of the source's simulation shows this effect, `P(correct)` falling from 0.55 to 0.50, which a
         terminal accuracy reward cannot produce with two answers (B6).""",
 )
 
@@ -257,27 +259,27 @@ def sabotage_region() -> Iterator[Step]:
     mean = {u_C: a * R[0] + (1 - a) * R[2], u_W: (1 - b) * R[1] + b * R[3]}
     where = {"R_SC R_SW R_RC R_RW": REAL}
     yield identity(
-        "With any rewards; u_C, u_W are the mean rewards of the decision on a correct and on a wrong answer.",
+        "With any rewards; `u_C`, `u_W` are the mean rewards of the decision on a correct and on a wrong answer.",
         g_s,
         N**2 * p * (1 - p) * (u_C * (1 - gamma * b) - u_W * (1 - gamma * (1 - a))),
         where=where,
         using={g_s: sampling_gradient(table), **mean},
     )
     yield decide(
-        "So sampling is pushed down exactly where a chain that is always wrong, worth u_W/(1 - gamma b), is worth "
-        "more than one that is always correct, u_C/(1 - gamma(1-a)). This does not depend on p.",
+        "So sampling is pushed down exactly where a chain that is always wrong, worth `u_W/(1 - gamma b)`, is worth "
+        "more than one that is always correct, `u_C/(1 - gamma(1-a))`. This does not depend on `p`.",
         Equivalent(g_s < 0, u_W / (1 - gamma * b) > u_C / (1 - gamma * (1 - a))),
         where={"u_C u_W": REAL},
         using={g_s: N**2 * p * (1 - p) * (u_C * (1 - gamma * b) - u_W * (1 - gamma * (1 - a)))},
     )
     yield decide(
-        "Reward 1 for each right decision (u_C = a, u_W = b): the sabotage region is b(1 - gamma) + 2 gamma a b > a.",
+        "Reward 1 for each right decision (`u_C = a`, `u_W = b`): the sabotage region is `b(1 - gamma) + 2 gamma a b > a`.",
         Equivalent(g_s < 0, b * (1 - gamma) + 2 * gamma * a * b > a),
         using={g_s: sampling_gradient(DECISIONS)},
     )
     eta = symbol("eta")
     yield decide(
-        "Terminal accuracy plus a bonus eta for resampling a wrong answer: eta > a(1 - gamma b)/(b(1 - gamma(1-a))).",
+        "Terminal accuracy plus a bonus `eta` for resampling a wrong answer: `eta > a(1 - gamma b)/(b(1 - gamma(1-a)))`.",
         Equivalent(g_s < 0, eta * b * (1 - gamma * (1 - a)) > a * (1 - gamma * b)),
         where={"eta": NONNEGATIVE},
         using={g_s: sampling_gradient(reward((1, 0), (0, eta)))},
@@ -288,9 +290,9 @@ B6_REGION = Claim(
     id="B6-region",
     group="B",
     title="Sabotage region: a reward on decisions pushes sampling down exactly where being wrong is worth more",
-    statement="""With any rewards dV/dtheta_s < 0 exactly where u_W/(1 - gamma b) > u_C/(1 - gamma(1-a)), u_C and u_W
-        the mean decision rewards on a correct and on a wrong answer; it does not depend on p. For reward 1 per right
-        decision this is b(1 - gamma) + 2 gamma a b > a.""",
+    statement="""With any rewards `dV/dtheta_s < 0` exactly where `u_W/(1 - gamma b) > u_C/(1 - gamma(1-a))`, `u_C` and `u_W`
+        the mean decision rewards on a correct and on a wrong answer; it does not depend on `p`. For reward 1 per right
+        decision this is `b(1 - gamma) + 2 gamma a b > a`.""",
     latex=r"\partial_{\theta_s}V<0\iff\frac{u_W}{1-\gamma b}>\frac{u_C}{1-\gamma(1-a)}",
     level="gradient",
     scope="all real parameters of the minimal chain, any rewards, gamma in [0, 1]",
@@ -298,7 +300,7 @@ B6_REGION = Claim(
     definitions=VISITS,
     proof=sabotage_region,
     related=["B6", "B6-loose", "B6-price"],
-    notes="""Without discount the region of reward 1 per right decision is 2ab > a, that is b > 1/2: it pays to be
+    notes="""Without discount the region of reward 1 per right decision is 2ab > `a`, that is `b > 1/2`: it pays to be
         wrong and notice it as soon as wrong answers are more often noticed than not.""",
 )
 
@@ -307,17 +309,17 @@ def price_of_a_resample() -> Iterator[Step]:
     """B6-price: the price changes sides only through a + b."""
     priced = {g_s: sampling_gradient(reward((1, 0), (-kappa, -kappa)))}
     yield identity(
-        "With a price kappa per resample the sampling gradient is that of B6 minus a term in 1 - a - b.",
+        "With a price `kappa` per resample the sampling gradient is that of B6 minus a term in `1 - a - b`.",
         g_s,
         N**2 * p * (1 - p) * (a * (1 - gamma * b) - kappa * (1 - a - b)),
         using=priced,
     )
     yield decide("Hence the exact condition.", Equivalent(g_s < 0, kappa * (1 - a - b) > a * (1 - gamma * b)), using=priced)
     yield decide(
-        "If decisions are informative, a + b >= 1, no price pushes sampling down.", g_s > 0, given=[a + b >= 1], using=priced
+        "If decisions are informative, `a + b >= 1`, no price pushes sampling down.", g_s > 0, given=[a + b >= 1], using=priced
     )
     yield counterexample(
-        "The condition is needed: at p = 1/2, a = b = 1/4 and kappa = 1, being correct only costs another resample.",
+        "The condition is needed: at `p = 1/2`, `a = b = 1/4` and `kappa = 1`, being correct only costs another resample.",
         g_s > 0,
         at={p: "1/2", a: "1/4", b: "1/4", kappa: 1, gamma: 1},
         using=priced,
@@ -327,9 +329,9 @@ def price_of_a_resample() -> Iterator[Step]:
 B6_PRICE = Claim(
     id="B6-price",
     group="B",
-    title="With a price per resample, accuracy still lifts sampling if a + b >= 1",
-    statement="""With terminal accuracy reward and a price kappa per resample, dV/dtheta_s < 0 exactly where kappa(1 -
-        a - b) > a(1 - gamma b); if a + b >= 1 it is positive at any price.""",
+    title="With a price per resample, accuracy still lifts sampling if `a + b >= 1`",
+    statement="""With terminal accuracy reward and a price `kappa` per resample, `dV/dtheta_s < 0` exactly where `kappa(1 -
+        a - b) > a(1 - gamma b)`; if `a + b >= 1` it is positive at any price.""",
     latex=r"\partial_{\theta_s}V<0\iff\kappa(1-a-b)>a(1-\gamma b)",
     level="gradient",
     scope="all real parameters of the minimal chain, kappa >= 0, gamma in [0, 1]",

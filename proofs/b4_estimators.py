@@ -38,8 +38,8 @@ def turns_ignore_the_outcome() -> Iterator[Step]:
     x, gap, stop_right, stop = sp.symbols("x L P_right P_stop")
     accuracy, resample = chain.accuracy((True, False)), M0.resample_probability()
     yield identity(
-        "The chance to stop correctly at turn k is x p a, to stop at all x(1-q), with x = q^(k-1): given the turn, "
-        "the outcome is correct with probability Acc, at every turn. So outcome R and number of turns K are "
+        "The chance to stop correctly at turn `k` is `x p a`, to stop at all `x(1-q)`, with `x = q^(k-1)`: given the turn, "
+        "the outcome is correct with probability `Acc`, at every turn. So outcome `R` and number of turns `K` are "
         "independent.",
         stop_right / stop,
         accuracy,
@@ -47,7 +47,7 @@ def turns_ignore_the_outcome() -> Iterator[Step]:
         using={stop_right: x * p * a, stop: x * p * a + x * (1 - p) * (1 - b)},
     )
     yield identity(
-        "H = E[1/K] = (1-q) sum_k q^(k-1)/k = (1-q) L/q with L = -log(1-q): the sum's derivative in q is the "
+        "`H = E[1/K] = (1-q) sum_k q^(k-1)/k = (1-q) L/q` with `L = -log(1-q)`: the sum's derivative in `q` is the "
         "geometric series.",
         sp.diff(-sp.log(1 - Symbol("r")), Symbol("r")),
         1 / gap,
@@ -56,8 +56,8 @@ def turns_ignore_the_outcome() -> Iterator[Step]:
     )
     inverse = -(1 - resample) * sp.log(1 - resample) / resample
     yield identity(
-        "The factor 1/|o| with equal turn lengths updates along grad E[R/K] - E[R] grad E[1/K]. With E[R/K] = Acc H "
-        "this is H grad Acc: one common factor for all logits.",
+        "The factor `1/|o|` with equal turn lengths updates along `grad E[R/K] - E[R] grad E[1/K]`. With `E[R/K] = Acc H` "
+        "this is `H grad Acc`: one common factor for all logits.",
         [differentiate(accuracy * inverse, logit) - accuracy * differentiate(inverse, logit) for logit in M0.logits],
         [H * differentiate(accuracy, logit) for logit in M0.logits],
         using={H: inverse},
@@ -67,9 +67,9 @@ def turns_ignore_the_outcome() -> Iterator[Step]:
 B7 = Claim(
     id="B7",
     group="B",
-    title="Without a cap, GRPO's 1/|o| with equal turn lengths does not tilt the gradient",
+    title="Without a cap, GRPO's `1/|o|` with equal turn lengths does not tilt the gradient",
     statement="""For a stationary chain without a cap the number of turns is independent of the outcome, so that the
-        length normaliser 1/|o| with equal turn lengths rescales the whole gradient by E[1/K] = -(1-q) log(1-q)/q.""",
+        length normaliser `1/|o|` with equal turn lengths rescales the whole gradient by `E[1/K] = -(1-q) log(1-q)/q`.""",
     latex=r"\nabla\mathrm{E}[R/K]-\mathrm{E}[R]\nabla\mathrm{E}[1/K]=\mathrm{E}[1/K]\,\nabla\mathrm{Acc}",
     level="gradient",
     scope="all real parameters of the minimal chain, one prompt, no cap",
@@ -105,14 +105,14 @@ def tilt_of_a_cap() -> Iterator[Step]:
     """B7-cap: the covariance that the cap creates, and the gradient that it adds."""
     values, update = capped_at_two()
     yield identity(
-        "At the cap the answer is submitted unseen and is correct with probability p instead of Acc, so that R and "
-        "1/K covary:",
+        "At the cap the answer is submitted unseen and is correct with probability `p` instead of `Acc`, so that `R` and "
+        "`1/K` covary:",
         C,
         q * p * (1 - p) * (a + b - 1) / 2,
         using=values,
     )
     yield identity(
-        "The expected update, summed over all trajectories with (R - E[R])/K as coefficient, is H grad Acc + grad Cov.",
+        "The expected update, summed over all trajectories with `(R - E[R])/K` as coefficient, is `H grad Acc + grad Cov`.",
         update,
         [H * differentiate(values[A], logit) + differentiate(values[C], logit) for logit in M0.logits],
         using=values,
@@ -123,8 +123,8 @@ B7_CAP = Claim(
     id="B7-cap",
     group="B",
     title="With a cap of two turns the normaliser adds the gradient of a covariance",
-    statement="""Capped at two turns of equal length, the update with 1/|o| is E[1/K] grad Acc + grad Cov(R, 1/K) with
-        Cov(R, 1/K) = q p(1-p)(a + b - 1)/2.""",
+    statement="""Capped at two turns of equal length, the update with `1/|o|` is `E[1/K] grad Acc + grad Cov(R, 1/K)` with
+        `Cov(R, 1/K) = q p(1-p)(a + b - 1)/2`.""",
     latex=r"\mathrm{E}[1/K]\,\nabla\mathrm{Acc}_2+\nabla\tfrac12qp(1-p)(a+b-1)",
     level="gradient",
     scope="all real parameters of the minimal chain, cap of two turns",
@@ -141,7 +141,7 @@ def proportional() -> Iterator[Step]:
     names = sp.symbols("U_s U_C")
     slopes = [differentiate(values[A], logit) for logit in M0.logits]
     yield decide(
-        "If the direction were unchanged, U_s : U_C would be dAcc/dtheta_s : dAcc/dtheta_C.",
+        "If the direction were unchanged, `U_s` : `U_C` would be `dAcc/dtheta_s` : `dAcc/dtheta_C`.",
         Eq(names[0] * slopes[1], names[1] * slopes[0]),
         using={A: values[A], names[0]: update[0], names[1]: update[1]},
     )
@@ -150,8 +150,8 @@ def proportional() -> Iterator[Step]:
 B7_LOOSE = Claim(
     id="B7-loose",
     group="B",
-    title="GRPO's 1/|o| never tilts the gradient between the stages",
-    statement="""With equal turn lengths the normaliser 1/|o| leaves the direction of the gradient unchanged, cap or
+    title="GRPO's `1/|o|` never tilts the gradient between the stages",
+    statement="""With equal turn lengths the normaliser `1/|o|` leaves the direction of the gradient unchanged, cap or
         no cap.""",
     level="gradient",
     scope="the minimal chain capped at two turns",
@@ -172,8 +172,8 @@ def unequal_lengths() -> Iterator[Step]:
     correct, stopped = p * a * right / (1 - again), (p * a * right + (1 - p) * (1 - b) * wrong) / (1 - again)
     accuracy = chain.accuracy((True, False))
     yield identity(
-        "Correct answers have one token, wrong ones two. E[x^|o|] and its correct part are geometric series in x, "
-        "with these values at x = 1; E[1/|o|] is the integral of E[x^|o|]/x over (0, 1).",
+        "Correct answers have one token, wrong ones two. `E[x^|o|]` and its correct part are geometric series in `x`, "
+        "with these values at `x = 1`; `E[1/|o|]` is the integral of `E[x^|o|]/x` over (0, 1).",
         [correct.subs(x, Symbol("one")), stopped.subs(x, Symbol("one"))],
         [accuracy, 1],
         using={Symbol("one"): 1},
@@ -188,7 +188,7 @@ def unequal_lengths() -> Iterator[Step]:
         swing / 45 + (16 - 11 * x) / (15 * x**2 + 30 * x - 120),
     ]
     yield identity(
-        "At p = 1/2, a = 1/2, b = 1/4 the integrands of the update's theta_s and theta_C components have these "
+        "At `p = 1/2`, `a = 1/2`, `b = 1/4` the integrands of the update's `theta_s` and `theta_C` components have these "
         "primitives.",
         [sp.diff(primitive, x) for primitive in primitives],
         integrands,
@@ -198,7 +198,7 @@ def unequal_lengths() -> Iterator[Step]:
     integrals = [primitive.subs(x, 1) - primitive.subs(x, 0) for primitive in primitives]
     slopes = [differentiate(accuracy, logit).subs(at) for logit in M0.logits[:2]]
     yield example(
-        "So the update is not along the gradient of the accuracy: U_s : U_C is less than 17/10, G_s : G_C is 2.",
+        "So the update is not along the gradient of the accuracy: `U_s` : `U_C` is less than `17/10`, `G_s` : `G_C` is 2.",
         And(names[0] < sp.Rational(17, 10) * names[1], Eq(names[2], 2 * names[3])),
         at={},
         using=dict(zip(names, [*integrals, *slopes], strict=True)),
@@ -208,10 +208,10 @@ def unequal_lengths() -> Iterator[Step]:
 B7_LENGTHS = Claim(
     id="B7-lengths",
     group="B",
-    title="Unequal turn lengths tilt the gradient under GRPO's 1/|o|, cap or no cap",
-    statement="""If correct answers have one token and wrong ones two, the normaliser 1/|o| changes the direction of
-        the gradient also without a cap: at p = a = 1/2, b = 1/4 the ratio of its theta_s to its theta_C component
-        falls from 2 to less than 17/10.""",
+    title="Unequal turn lengths tilt the gradient under GRPO's `1/|o|`, cap or no cap",
+    statement="""If correct answers have one token and wrong ones two, the normaliser `1/|o|` changes the direction of
+        the gradient also without a cap: at `p = a = 1/2`, `b = 1/4` the ratio of its `theta_s` to its `theta_C` component
+        falls from 2 to less than `17/10`.""",
     level="gradient",
     scope="one exact point of the minimal chain without a cap",
     domain={},
@@ -231,17 +231,17 @@ def one_split_for_all() -> Iterator[Step]:
     """B8: every group-relative update of a 0/1 reward is a scalar times grad Acc."""
     K, G, f, mean = sp.symbols("K G f_K E_KGK")
     yield identity(
-        "A group of G responses, K of them correct, each with coefficient f_K (R - K/G) for any function f_K of K "
-        "(1: no std; 1/std: GRPO; G/(G-1): RLOO). Given K the expected sum of coefficient times score is f_K K(G-K)/G (u "
-        "- v), which by B9 is a number times grad Acc, the same number for all logits of both stages.",
+        "A group of `G` responses, `K` of them correct, each with coefficient `f_K (R - K/G)` for any function `f_K` of `K` "
+        "(1: no std; 1/std: GRPO; `G/(G-1)`: RLOO). Given `K` the expected sum of coefficient times score is `f_K K(G-K)/G (u "
+        "- v)`, which by B9 is a number times `grad Acc`, the same number for all logits of both stages.",
         K * f * (1 - K / G) * u + (G - K) * f * (-K / G) * v,
         f * K * (G - K) / G * grad / (Acc * (1 - Acc)),
         where={**OUTCOME, "K": NONNEGATIVE, "G": POSITIVE, "f_K": REAL},
         using=SCORES,
     )
     yield identity(
-        "Averaged over K for f = 1: K(G-K) is the sum over the G(G-1) ordered pairs of responses of right times wrong, each with "
-        "the mean Acc(1-Acc). So the factor of grad Acc is (G-1)/G for every G.",
+        "Averaged over `K` for `f = 1`: `K(G-K)` is the sum over the `G(G-1)` ordered pairs of responses of right times wrong, "
+        "each with the mean `Acc(1-Acc)`. So the factor of `grad Acc` is `(G-1)/G` for every `G`.",
         mean / (G**2 * Acc * (1 - Acc)),
         (G - 1) / G,
         where={"Acc": UNIT, "G": POSITIVE},
@@ -250,7 +250,7 @@ def one_split_for_all() -> Iterator[Step]:
     for size in (2, 3, 8):
         terms = [sp.binomial(size, k) * Acc**k * (1 - Acc) ** (size - k) * k * (size - k) for k in range(size + 1)]
         yield identity(
-            f"Checked from the binomial law for G = {size}.",
+            f"Checked from the binomial law for `G = {size}`.",
             mean / (size**2 * Acc * (1 - Acc)),
             sp.Rational(size - 1, size),
             where={"Acc": UNIT},
@@ -264,7 +264,7 @@ def one_split_for_all() -> Iterator[Step]:
         weights.append(sp.sqrt(sp.Rational(7, 8)) * sp.Add(*terms) / (8 * accuracy * (1 - accuracy)))
     half, rare = sp.symbols("w_half w_rare")
     yield example(
-        "With the sample standard deviation and G = 8 the factor is 1.74 at Acc = 1/2 and 2.31 at Acc = 1/20: "
+        "With the sample standard deviation and `G = 8` the factor is 1.74 at `Acc = 1/2` and 2.31 at `Acc = 1/20`: "
         "prompts are reweighted, stages are not.",
         And(*[sp.Abs(x - y) < sp.Rational(1, 200) for x, y in ((half, sp.Rational(174, 100)), (rare, sp.Rational(231, 100)))]),
         at={},
@@ -272,11 +272,11 @@ def one_split_for_all() -> Iterator[Step]:
     )
     accuracy = chain.accuracy((True, False))
     for words, value, slope in (
-        ("h = log: filtered imitation of correct responses, log-success", sp.log(accuracy), 1 / A),
-        ("h = log-odds", sp.log(accuracy / (1 - accuracy)), 1 / (A * (1 - A))),
+        ("`h = log`: filtered imitation of correct responses, log-success", sp.log(accuracy), 1 / A),
+        ("`h` = log-odds", sp.log(accuracy / (1 - accuracy)), 1 / (A * (1 - A))),
     ):
         yield identity(
-            f"{words}: grad h(Acc) = h'(Acc) grad Acc on each of the three logits of the minimal chain.",
+            f"{words}: `grad h(Acc) = h'(Acc) grad Acc` on each of the three logits of the minimal chain.",
             [differentiate(value, logit) for logit in M0.logits],
             [slope * differentiate(accuracy, logit) for logit in M0.logits],
             where=CUBE,
@@ -284,7 +284,7 @@ def one_split_for_all() -> Iterator[Step]:
         )
     x = Symbol("Acc")
     yield identity(
-        "h = 2 arcsin sqrt(Acc), the limit of std scaling: h' = 1/sqrt(Acc(1 - Acc)).",
+        "`h = 2 arcsin sqrt(Acc)`, the limit of std scaling: `h' = 1/sqrt(Acc(1 - Acc))`.",
         sp.diff(2 * sp.asin(sp.sqrt(x)), x) * sp.sqrt(x * (1 - x)),
         1,
         where={"Acc": UNIT},
@@ -296,7 +296,7 @@ B8 = Claim(
     group="B",
     title="Surrogate invariance: on each prompt group-relative objectives split the gradient between the stages alike",
     statement="""REINFORCE, RLOO, GRPO with or without standard deviation (no length normaliser), filtered EM and
-        log-success have, on a prompt with success probability Acc, an expected update h'(Acc) grad Acc: a number
+        log-success have, on a prompt with success probability `Acc`, an expected update `h'(Acc) grad Acc`: a number
         times the same vector, so that on that prompt the split between sampling and decision is the same for all of
         them. Over several prompts they weigh the prompts differently, and with them the split (B8-prompts).""",
     latex=r"\mathrm{E}[\text{update}]=\frac{\mathrm{E}[f_K K(G-K)]}{G^2\,\mathrm{Acc}(1-\mathrm{Acc})}\,\nabla\mathrm{Acc}",
@@ -312,15 +312,15 @@ B8 = Claim(
 def gradient_gap() -> Iterator[Step]:
     """B9: two lines for any chain, then the sum over all trajectories of a small one."""
     yield identity(
-        "Let u and v be a component of E[score | correct] and E[score | wrong]. Scores have mean zero, Acc u + (1 - "
-        "Acc) v = 0,",
+        "Let `u` and `v` be a component of `E[score | correct]` and `E[score | wrong]`. Scores have mean zero, `Acc u + (1 - "
+        "Acc) v = 0`,",
         Acc * u + (1 - Acc) * v,
         0,
         where=OUTCOME,
         using=SCORES,
     )
     yield identity(
-        "and grad Acc = E[1{correct} score] = Acc u. Hence grad Acc = Acc (1 - Acc)(u - v), for each stage and each "
+        "and `grad Acc = E[1{correct} score] = Acc u`. Hence `grad Acc = Acc (1 - Acc)(u - v)`, for each stage and each "
         "logit.",
         grad,
         Acc * (1 - Acc) * (u - v),
@@ -352,8 +352,8 @@ def gradient_gap() -> Iterator[Step]:
 B9 = Claim(
     id="B9",
     group="B",
-    title="The gradient of accuracy is Acc(1-Acc) times the gradient gap, stage by stage",
-    statement="""grad Acc = Acc (1 - Acc) (E[score | correct] - E[score | wrong]), for the sampling and for the
+    title="The gradient of accuracy is `Acc(1-Acc)` times the gradient gap, stage by stage",
+    statement="""`grad Acc = Acc (1 - Acc) (E[score | correct] - E[score | wrong])`, for the sampling and for the
         decision scores separately.""",
     latex=r"\nabla\mathrm{Acc}=\mathrm{Acc}(1-\mathrm{Acc})\bigl(\mathrm{E}[S\mid C]-\mathrm{E}[S\mid W]\bigr)",
     level="gradient",

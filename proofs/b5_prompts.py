@@ -23,8 +23,8 @@ def prompts_by_their_turns() -> Iterator[Step]:
     inverse = -stay * sp.log(stay) / (1 - stay)
     slope = Symbol("slope")
     yield identity(
-        "On each prompt B7 applies, with its own H = E[1/K] = -(1-q) log(1-q)/q: the update is sum rho_x H_x grad "
-        "Acc_x. In s = 1 - q the slope of H is (s - 1 - log s)/(1-s)^2,",
+        "On each prompt B7 applies, with its own `H = E[1/K] = -(1-q) log(1-q)/q`: the update is `sum rho_x H_x grad "
+        "Acc_x`. In `s = 1 - q` the slope of `H` is `(s - 1 - log s)/(1-s)^2`,",
         derivative(inverse, stay),
         (stay - 1 - sp.log(stay)) / (1 - stay) ** 2,
         where={"s": UNIT},
@@ -36,24 +36,24 @@ def prompts_by_their_turns() -> Iterator[Step]:
         using={slope: (stay - 1 - sp.log(stay)) / (1 - stay) ** 2},
     )
     yield decide(
-        "And H lies between (1-q) and 1: the weights of two prompts differ by less than the factor 1/(1-q).",
+        "And `H` lies between (`1-q`) and 1: the weights of two prompts differ by less than the factor `1/(1-q)`.",
         And(inverse < 1, inverse > stay),
         where={"s": UNIT},
     )
     yield decide(
-        "Two prompts whose gradients point along different axes keep the direction of the sum exactly if H_1 = H_2,",
+        "Two prompts whose gradients point along different axes keep the direction of the sum exactly if `H_1 = H_2`,",
         Equivalent(Eq(rho * H_1 * (1 - rho), (1 - rho) * H_2 * rho), Eq(H_1, H_2)),
         where={"rho": UNIT, "H_1 H_2": POSITIVE},
     )
     yield identity(
-        "while parallel gradients g and t g, t > 0, keep it whatever H is: the sums (g_1, g_2) with and without H lie "
-        "on one line.",
+        "while parallel gradients `g` and `t g`, `t > 0`, keep it whatever `H` is: the sums (`g_1`, `g_2`) with and without `H` "
+        "lie on one line.",
         (rho * H_1 * G_1 + (1 - rho) * H_2 * (t * G_1)) * (rho * G_2 + (1 - rho) * (t * G_2)),
         (rho * H_1 * G_2 + (1 - rho) * H_2 * (t * G_2)) * (rho * G_1 + (1 - rho) * (t * G_1)),
         where={"rho": UNIT, "H_1 H_2 t": POSITIVE, "grad_1 grad_2": REAL},
     )
     yield counterexample(
-        "So it is not kept for all gradients unless all prompts resample alike: q = 1/2 and q = 1/4 at equal "
+        "So it is not kept for all gradients unless all prompts resample alike: `q = 1/2` and `q = 1/4` at equal "
         "frequency, gradients (1, 0) and (0, 1).",
         Eq(Symbol("U_1"), Symbol("U_2")),
         at={},
@@ -67,9 +67,9 @@ def prompts_by_their_turns() -> Iterator[Step]:
 B7_PROMPTS = Claim(
     id="B7-prompts",
     group="B",
-    title="Over several prompts 1/|o| weighs each by E[1/K], less where the policy resamples more",
-    statement="""Without a cap and with equal turn lengths the normaliser 1/|o| weighs the gradient of prompt x by E[1/K | x]
-        = -(1-q) log(1-q)/q, which strictly decreases in the prompt's resample probability q. It leaves the direction alone
+    title="Over several prompts `1/|o|` weighs each by `E[1/K]`, less where the policy resamples more",
+    statement="""Without a cap and with equal turn lengths the normaliser `1/|o|` weighs the gradient of prompt `x` by `E[1/K | x]
+        = -(1-q) log(1-q)/q`, which strictly decreases in the prompt's resample probability `q`. It leaves the direction alone
         for all gradients of the prompts exactly if all prompts resample alike.""",
     latex=r"\sum_x\rho_x\,\mathrm{E}[1/K\mid x]\,\nabla\mathrm{Acc}_x",
     level="gradient",
@@ -92,7 +92,7 @@ B8_LOOSE = Claim(
     domain={"x y": UNIT},
     proof=[
         decide(
-            "The weights h' of the two prompts, 1 : 1 and 1/x : 1/y, stand alike.",
+            "The weights `h'` of the two prompts, 1 : 1 and `1/x` : `1/y`, stand alike.",
             Eq(1 / Symbol("x"), 1 / Symbol("y")),
         )
     ],
@@ -121,7 +121,7 @@ def same_split_over_prompts() -> Iterator[Step]:
     accuracies, squares = two_prompts()
     (one, two), (s_1, d_1, s_2, d_2) = accuracies, squares
     yield decide(
-        "The decisions' squared norm over the sampling's, with the prompts weighed 1 : 1 and 1/Acc_1 : 1/Acc_2.",
+        "The decisions' squared norm over the sampling's, with the prompts weighed 1 : 1 and `1/Acc_1` : `1/Acc_2`.",
         Eq((d_1 + d_2) * (s_1 / one**2 + s_2 / two**2), (s_1 + s_2) * (d_1 / one**2 + d_2 / two**2)),
         using={**accuracies, **squares},
     )

@@ -29,15 +29,15 @@ def energy_with_token_rewards() -> Iterator[Step]:
     """B4-tokens: one token state, the induction over the states of a turn, the sum over turns, and a case in full."""
     rho, adv, reach, solution, mean = symbols("rho_j A_j d x_j S")
     yield identity(
-        "A prefix reached d times in expectation, with next-token probabilities rho_j, has Fisher matrix d(diag rho - rho "
-        "rho^T) and gradient d rho_j A_j, whose advantages have mean S = sum rho_j A_j = 0. The vector A solves F x = g,",
+        "A prefix reached `d` times in expectation, with next-token probabilities `rho_j`, has Fisher matrix `d(diag rho - rho "
+        "rho^T)` and gradient `d rho_j A_j`, whose advantages have mean `S = sum rho_j A_j = 0`. The vector A solves `F x = g`,",
         reach * rho * (solution - mean),
         reach * rho * adv,
         where={"rho_j": UNIT, "d": POSITIVE, "A_j": REAL},
         using={solution: adv, mean: 0},
     )
     yield identity(
-        "so that the row's energy g.x is d sum rho_j A_j^2.",
+        "so that the row's energy `g.x` is `d sum rho_j A_j^2`.",
         reach * rho * adv * solution,
         reach * rho * adv**2,
         where={"rho_j": UNIT, "d": POSITIVE, "A_j": REAL},
@@ -45,9 +45,9 @@ def energy_with_token_rewards() -> Iterator[Step]:
     )
     value, second, spread, total, first = symbols("V M_2 Sum_rho_Var Sum_rho Sum_rho_U")
     yield identity(
-        "Variance from the prefix on. Token j pays r_j and leads to mean V_j and variance Var_j; with U_j = r_j + V_j, sum rho_j "
-        "U_j = V and sum rho_j U_j^2 = M_2, the second moment less V^2 is the energy of the row, sum rho_j (U_j - V)^2, plus "
-        "the mean of what is left, sum rho_j Var_j. A decision is such a row with two symbols.",
+        "Variance from the prefix on. Token `j` pays `r_j` and leads to mean `V_j` and variance `Var_j`; with `U_j = r_j + V_j`, "
+        "`sum rho_j U_j = V` and `sum rho_j U_j^2 = M_2`, the second moment less `V^2` is the energy of the row, `sum rho_j (U_j "
+        "- V)^2`, plus the mean of what is left, `sum rho_j Var_j`. A decision is such a row with two symbols.",
         second + spread - value**2,
         (second - 2 * value * first + value**2 * total) + spread,
         where={"V M_2": REAL, "Sum_rho_Var": NONNEGATIVE},
@@ -55,16 +55,17 @@ def energy_with_token_rewards() -> Iterator[Step]:
     )
     chance, here, child, rest = symbols("d_h e_h rho_v Var_v")
     yield identity(
-        "Reached with probability d_h, a prefix hands d_h rho_v to its child v: the recursion for variances, times d_h, is the "
-        "recursion for energies. A turn-indexed chain with a cap is one such tree, from the first token to the last decision.",
+        "Reached with probability `d_h`, a prefix hands `d_h rho_v` to its child `v`: the recursion for variances, times `d_h`, "
+        "is the recursion for energies. A turn-indexed chain with a cap is one such tree, from the first token to the last "
+        "decision.",
         chance * (here + child * rest),
         chance * here + (chance * child) * rest,
         where={"d_h rho_v": UNIT, "e_h Var_v": NONNEGATIVE},
     )
     turn, again, visits, variance = symbols("w_turn q n Var_G")
     yield identity(
-        "Between turns of a stationary chain without discount: Var(G) = w_turn + q Var(G), the rows of one turn having w_turn "
-        "per visit and all of them n = 1/(1-q) visits. Hence e_s + e_d = n w_turn = Var(G).",
+        "Between turns of a stationary chain without discount: `Var(G) = w_turn + q Var(G)`, the rows of one turn having "
+        "`w_turn` per visit and all of them `n = 1/(1-q)` visits. Hence `e_s + e_d = n w_turn = Var(G)`.",
         [variance, visits * turn],
         [turn + again * variance, variance],
         where={"q": UNIT, "w_turn": NONNEGATIVE},
@@ -75,7 +76,7 @@ def energy_with_token_rewards() -> Iterator[Step]:
     returns = [r[0] + r[2], r[0] + r[3], r[1] + r[4], r[1] + r[5]]
     expected = sp.Add(*[c * g for c, g in zip(chances, returns, strict=True)])
     yield identity(
-        "Two binary tokens in full, every token with a reward of its own: energies of the logits of P(1), P(1|1), P(1|0), "
+        "Two binary tokens in full, every token with a reward of its own: energies of the logits of `P(1)`, `P(1|1)`, `P(1|0)`, "
         "differentiated, against the variance over the four answers.",
         sp.Add(*[binary_energy(expected, t, d) for t, d in ((x, sp.S.One), (y, x), (z, 1 - x))]),
         sp.Add(*[c * (g - value) ** 2 for c, g in zip(chances, returns, strict=True)]),
@@ -89,7 +90,7 @@ B4_TOKENS = Claim(
     group="B",
     title="Energy law token by token: a row's energy is its share of the variance of the return",
     statement="""Let answers be sequences of tokens with a row of their own for every prefix, and let tokens as well as
-        decisions be rewarded. Without discount the energies of all token rows and decision rows add up to Var(G): each row
+        decisions be rewarded. Without discount the energies of all token rows and decision rows add up to `Var(G)`: each row
         has the occupancy-weighted variance of its advantages.""",
     latex=r"e_s+e_d=n\sum_{h}P(h)\,\mathrm{Var}_h\bigl(r+V\bigr)=\mathrm{Var}(G)",
     level="fisher",
@@ -112,7 +113,7 @@ def energy_grows() -> Iterator[Step]:
     two = sp.Add(*[binary_energy(both, t, d) for t, d in ((x, sp.S.One), (y, x), (z, 1 - x))])
     e_1, e_2 = symbols("e_1 e_2")
     yield decide(
-        "Correct iff the first token is 1, P(1) = x; a second token follows, P(1|1) = y, P(1|0) = z. If energy grew with "
+        "Correct iff the first token is 1, `P(1) = x`; a second token follows, `P(1|1) = y`, `P(1|0) = z`. If energy grew with "
         "length, two tokens would have more than one.",
         e_2 > e_1,
         using={e_1: one, e_2: two},
@@ -132,7 +133,7 @@ B5_LOOSE = Claim(
     recorded="fails",
     witness={"x": "1/2"},
     related=["B5", "B4-bound", "C4", "D3"],
-    notes="Both energies are x(1-x). What grows with length is the energy of log-likelihoods (C4, D3).",
+    notes="Both energies are `x(1-x)`. What grows with length is the energy of log-likelihoods (C4, D3).",
 )
 
 
@@ -140,8 +141,8 @@ def unread_tokens() -> Iterator[Step]:
     """B5-unread: a token that is not read, but that the next one depends on."""
     slope = symbols("g_x")
     yield decide(
-        "Correct iff the second token is 1, P(1|1) = y, P(1|0) = z. The first token, P(1) = x, is never looked at; its gradient "
-        "would be zero.",
+        "Correct iff the second token is 1, `P(1|1) = y`, `P(1|0) = z`. The first token, `P(1) = x`, is never looked at; its "
+        "gradient would be zero.",
         Eq(slope, 0),
         using={slope: logit_slope(x * y + (1 - x) * z, x)},
     )
@@ -175,23 +176,23 @@ def independent_tokens() -> Iterator[Step]:
     value = hit * others
     missed = symbols("Sum_m")
     yield identity(
-        "P = product of the hit probabilities h_i. In the row of a relevant token a hit is worth P_others, the product of the "
-        "other ones, and each miss, of probability m_j, nothing: advantages P_others - P and -P, and the energy of the row, h "
-        "(P_others - P)^2 + sum m_j P^2, is P^2 (1-h)/h however the misses are spread over symbols.",
+        "`P` = product of the hit probabilities `h_i`. In the row of a relevant token a hit is worth `P_others`, the product of "
+        "the other ones, and each miss, of probability `m_j`, nothing: advantages `P_others - P` and `-P`, and the energy of the "
+        "row, `h (P_others - P)^2 + sum m_j P^2`, is `P^2 (1-h)/h` however the misses are spread over symbols.",
         hit * (others - value) ** 2 + missed * value**2,
         value**2 * (1 - hit) / hit,
         where={"h P_others": UNIT},
         using={missed: 1 - hit},
     )
     yield decide(
-        "Put u_i = (1-h_i)/h_i, so that 1/P = Pi = product of (1 + u_i). By induction on relevant tokens Pi >= 1 + s with s = "
-        "sum u_i: one more token multiplies by 1 + u,",
+        "Put `u_i = (1-h_i)/h_i`, so that `1/P = Pi` = product of (`1 + u_i`). By induction on relevant tokens `Pi >= 1 + s` "
+        "with `s = sum u_i`: one more token multiplies by `1 + u`,",
         tail * (1 + symbols("u")) >= 1 + added + symbols("u"),
         given=[tail >= 1 + added],
         where={"u s": NONNEGATIVE, "Pi": at_least(1)},
     )
     yield identity(
-        "and the energy P^2 s of independent tokens falls short of the tabular P(1-P) by P^2 (Pi - 1 - s) >= 0.",
+        "and the energy `P^2 s` of independent tokens falls short of the tabular `P(1-P)` by `P^2 (Pi - 1 - s) >= 0`.",
         symbols("P") * (1 - symbols("P")) - symbols("P") ** 2 * added,
         symbols("P") ** 2 * (tail - 1 - added),
         where={"P": UNIT, "s": NONNEGATIVE},
@@ -199,8 +200,8 @@ def independent_tokens() -> Iterator[Step]:
     )
     joint = x * y
     yield identity(
-        "Two relevant tokens: independent rows have x(1-x)y^2 + x^2 y(1-y); the row of the second, told that the first hit, "
-        "would have x y(1-y). The loss is x(1-x)y(1-y),",
+        "Two relevant tokens: independent rows have `x(1-x)y^2 + x^2 y(1-y)`; the row of the second, told that the first hit, "
+        "would have `x y(1-y)`. The loss is `x(1-x)y(1-y)`,",
         joint * (1 - joint) - binary_energy(joint, x, sp.S.One) - binary_energy(joint, y, sp.S.One),
         x * (1 - x) * y * (1 - y),
         where={"x y": UNIT},
@@ -211,9 +212,10 @@ def independent_tokens() -> Iterator[Step]:
 B5_INDEPENDENT = Claim(
     id="B5-independent",
     group="B",
-    title="Independent tokens, all of which must be right: the energy is P^2 sum (1-h_i)/h_i, at most P(1-P)",
-    statement="""One turn, reward 1 iff R independent tokens all hit, with probabilities h_i and P their product. The energy is
-        P^2 sum (1-h_i)/h_i, at most that of prefix-conditional tokens, P(1-P), and less than that if R >= 2.""",
+    title="Independent tokens, all of which must be right: the energy is `P^2 sum (1-h_i)/h_i`, at most `P(1-P)`",
+    statement="""One turn, reward 1 iff `R` independent tokens all hit, with probabilities `h_i` and `P` their product.
+        The energy is `P^2 sum (1-h_i)/h_i`, at most that of prefix-conditional tokens, `P(1-P)`, and less than that if `R
+        >= 2`.""",
     latex=r"P^2\sum_i\frac{1-h_i}{h_i}\le P(1-P),\qquad P=\prod_i h_i",
     level="fisher",
     scope="any number of relevant tokens, any alphabet",

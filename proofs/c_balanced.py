@@ -42,9 +42,9 @@ def one_coefficient_for_both() -> Iterator[Step]:
     stop, resample = balanced(D, s, w_s, w_d)
     form = {f_stop: stop, f_res: resample}
     yield identity(
-        "At an answer where demonstrations stop with probability D and the policy with s, SFT's expected coefficient of the "
-        "sampling score is w_s, and w_d times the decision's score (1-s on stop, -s on resample) has the mean w_d (D - s). The "
-        "coefficients f_stop, f_res, given to both stages, have both:",
+        "At an answer where demonstrations stop with probability `D` and the policy with `s`, SFT's expected coefficient of the "
+        "sampling score is `w_s`, and `w_d` times the decision's score (`1-s` on stop, `-s` on resample) has the mean `w_d (D - "
+        "s)`. The coefficients `f_stop`, `f_res`, given to both stages, have both:",
         [D * f_stop + (1 - D) * f_res, D * f_stop * (1 - s) - (1 - D) * f_res * s],
         [w_s, w_d * (D * (1 - s) - (1 - D) * s)],
         using=form,
@@ -61,8 +61,8 @@ def one_coefficient_for_both() -> Iterator[Step]:
             lemma=True,
         )
     yield decide(
-        "If demonstrations always stop at an answer (D = 1) there is one unknown: f = w_s and f (1-s) = w_d (1-s), "
-        "which needs w_s = w_d; if they always resample, f = w_s and -f s = -w_d s needs the same.",
+        "If demonstrations always stop at an answer (`D = 1`) there is one unknown: `f = w_s` and `f (1-s) = w_d (1-s)`, "
+        "which needs `w_s = w_d`; if they always resample, `f = w_s` and `-f s = -w_d s` needs the same.",
         And(
             Implies(And(Eq(f, w_s), Eq(f * (1 - s), w_d * (1 - s))), Eq(w_s, w_d)),
             Implies(And(Eq(f, w_s), Eq(-f * s, -w_d * s)), Eq(w_s, w_d)),
@@ -79,10 +79,10 @@ C1_BALANCED = Claim(
     id="C1-balanced",
     group="C",
     title="Answer by answer SFT has a balanced form exactly if demonstrations both stop and resample, or the weights agree",
-    statement="""Let demonstrations stop at an answer with probability D and the policy with s. If 0 < D < 1, the coefficients
-        f_stop = [w_d (D - s) + w_s s]/D and f_res = [w_s (1 - s) - w_d (D - s)]/(1 - D), given to both stages, have the expected
-        gradient of SFT with weights w_s, w_d, answer by answer. If D is 0 or 1, no coefficient of the decision has these two
-        means at that answer unless w_s = w_d.""",
+    statement="""Let demonstrations stop at an answer with probability `D` and the policy with `s`. If `0 < D < 1`, the
+        coefficients `f_stop = [w_d (D - s) + w_s s]/D` and `f_res = [w_s (1 - s) - w_d (D - s)]/(1 - D)`, given to both
+        stages, have the expected gradient of SFT with weights `w_s`, `w_d`, answer by answer. If `D` is 0 or 1, no
+        coefficient of the decision has these two means at that answer unless `w_s = w_d`.""",
     latex=r"f_{\text{stop}}=\frac{w_d(D-s)+w_ss}{D},\qquad f_{\text{res}}=\frac{w_s(1-s)-w_d(D-s)}{1-D}",
     level="coefficient",
     scope="every answer of every chain on its own; summed over demonstrations for the minimal chain",

@@ -42,8 +42,8 @@ def weights_are_the_coefficients() -> Iterator[Step]:
     for reduction in ("sum", "mean"):
         left, right, meaning = named(setting(reduction=reduction), lookup("sft"))
         yield identity(
-            f'Reduction "{reduction}": on every answer and decision of every demonstration (C stop, C resample, W stop, W '
-            "resample) c_s/c_d = (l_s/l_d)^lambda.",
+            f'Reduction "{reduction}": on every answer and decision of every demonstration (`C` stop, `C` resample, `W` stop, '
+            "`W` resample) `c_s/c_d = (l_s/l_d)^lambda`.",
             [c_s / c_d for c_s, c_d in zip(left, right, strict=True)],
             [(l_s / l_d) ** lam] * len(left),
             using=meaning,
@@ -51,14 +51,14 @@ def weights_are_the_coefficients() -> Iterator[Step]:
     left, right, meaning = named(setting(reduction="mean", per_answer_lengths=True), lookup("sft"))
     lengths = [symbol("l_C")] * 2 + [symbol("l_W")] * 2
     yield identity(
-        "With a length per answer it is (l_y/l_d)^lambda on the turns that draw y.",
+        "With a length per answer it is `(l_y/l_d)^lambda` on the turns that draw `y`.",
         [c_s / c_d for c_s, c_d in zip(left, right, strict=True)],
         [(length / l_d) ** lam for length in lengths],
         where={"l_C l_W": at_least(1)},
         using=meaning,
     )
     yield decide(
-        "A power is 1 exactly if its base is 1 or its exponent 0: balanced iff lambda = 0 or l_s = l_d.",
+        "A power is 1 exactly if its base is 1 or its exponent 0: balanced iff `lambda = 0` or `l_s = l_d`.",
         Equivalent(Eq((l_s / l_d) ** lam, 1), Or(Eq(lam, 0), Eq(l_s, l_d))),
     )
     yield from ratio_increases()
@@ -67,13 +67,13 @@ def weights_are_the_coefficients() -> Iterator[Step]:
 def ratio_increases() -> Iterator[Step]:
     """Two steps: the ratio strictly increases in lambda if l_s > l_d."""
     yield identity(
-        "Raising lambda multiplies the ratio by a power of l_s/l_d,",
+        "Raising `lambda` multiplies the ratio by a power of `l_s/l_d`,",
         (l_s / l_d) ** more,
         (l_s / l_d) ** lam * (l_s / l_d) ** (more - lam),
         where={more: CLOSED_UNIT},
     )
     yield decide(
-        "which exceeds 1 if answers are longer than decisions: the ratio is strictly increasing in lambda.",
+        "which exceeds 1 if answers are longer than decisions: the ratio is strictly increasing in `lambda`.",
         Implies(u > 1, u**eps > 1),
         where={u: POSITIVE, eps: POSITIVE},
     )
@@ -82,10 +82,10 @@ def ratio_increases() -> Iterator[Step]:
 C1 = Claim(
     id="C1",
     group="C",
-    title="SFT's coefficients have the ratio (l_s/l_d)^lambda",
-    statement="""On every turn of every demonstration c_s/c_d = (l_s/l_d)^lambda exactly, under both reductions. SFT is
-        balanced at coefficient level iff lambda = 0 or l_s = l_d; the ratio is strictly increasing in lambda when l_s >
-        l_d.""",
+    title="SFT's coefficients have the ratio `(l_s/l_d)^lambda`",
+    statement="""On every turn of every demonstration `c_s/c_d = (l_s/l_d)^lambda` exactly, under both reductions. SFT is
+        balanced at coefficient level iff `lambda = 0` or `l_s = l_d`; the ratio is strictly increasing in `lambda` when `l_s >
+        l_d`.""",
     latex=r"\frac{c_s}{c_d}=\Bigl(\frac{l_s}{l_d}\Bigr)^{\lambda}",
     level="coefficient",
     scope="all demonstrations of all chains, any real lengths >= 1, lambda in [0, 1]",
@@ -105,42 +105,42 @@ def dilution() -> Iterator[Step]:
     """C2: the decision's share as a function of the ratio r, then r in lambda and in l_s."""
     _, right, meaning = named(setting(reduction="mean"), lookup("sft"))
     yield identity(
-        "The decision's coefficient is 1/(1 + r), r = (l_s/l_d)^lambda, on every turn,",
+        "The decision's coefficient is `1/(1 + r)`, `r = (l_s/l_d)^lambda`, on every turn,",
         [*right, right[0]],
         [*[l_d**lam / (l_s**lam + l_d**lam)] * len(right), 1 / (1 + (l_s / l_d) ** lam)],
         using=meaning,
     )
     yield decide(
-        "strictly decreasing in r.",
+        "strictly decreasing in `r`.",
         Implies(r < Symbol("r_more"), 1 / (1 + r) > 1 / (1 + Symbol("r_more"))),
         where={"r r_more": POSITIVE},
     )
     yield from ratio_increases()
     yield decide(
-        "The limit: below any epsilon as soon as r >= 1/epsilon.",
+        "The limit: below any `epsilon` as soon as `r >= 1/epsilon`.",
         Implies(r * eps >= 1, 1 / (1 + r) < eps),
         where={r: POSITIVE, eps: POSITIVE},
     )
     yield identity(
-        "If lambda > 0, r grows beyond all bounds: it doubles whenever the answer's length is multiplied by 2^(1/lambda),",
+        "If `lambda > 0`, `r` grows beyond all bounds: it doubles whenever the answer's length is multiplied by `2^(1/lambda)`,",
         (l_s * Symbol("m") / l_d) ** u,
         2 * (l_s / l_d) ** u,
         given=[Eq(Symbol("m") ** u, 2)],
         where={u: POSITIVE, "m": POSITIVE},
     )
     yield identity(
-        "and it increases in between: for a longer answer r is multiplied by a power of l_more/l_s,",
+        "and it increases in between: for a longer answer `r` is multiplied by a power of `l_more/l_s`,",
         (longer / l_d) ** lam,
         (l_s / l_d) ** lam * (longer / l_s) ** lam,
         where={longer: at_least(1)},
     )
     yield decide(
-        "which exceeds 1 if l_more > l_s and lambda > 0.",
+        "which exceeds 1 if `l_more > l_s` and `lambda > 0`.",
         Implies(longer > l_s, (longer / l_s) ** u > 1),
         where={longer: at_least(1), u: POSITIVE},
     )
     yield counterexample(
-        "Without length weight nothing is diluted: at lambda = 0 the share stays 1/2.",
+        "Without length weight nothing is diluted: at `lambda = 0` the share stays `1/2`.",
         right[0] < sp.Rational(1, 2),
         at={lam: 0, l_s: 100, l_d: 1},
         using=meaning,
@@ -151,8 +151,8 @@ C2 = Claim(
     id="C2",
     group="C",
     title="Under the stage mean the decision is diluted: its coefficient tends to 0 with the length of the answer",
-    statement="""Under the stage mean (reduction "mean") the decision's coefficient is l_d^lambda/(l_s^lambda + l_d^lambda):
-        strictly decreasing in lambda when l_s > l_d, strictly decreasing in l_s with limit 0 when lambda > 0.""",
+    statement="""Under the stage mean (reduction "mean") the decision's coefficient is `l_d^lambda/(l_s^lambda + l_d^lambda)`:
+        strictly decreasing in `lambda` when `l_s > l_d`, strictly decreasing in `l_s` with limit 0 when `lambda > 0`.""",
     latex=r"c_d=\frac{l_d^{\lambda}}{l_s^{\lambda}+l_d^{\lambda}}\xrightarrow{l_s\to\infty}0\quad(\lambda>0)",
     level="coefficient",
     scope="all demonstrations of all chains, any real lengths >= 1",
@@ -181,7 +181,7 @@ def filtered() -> Iterator[Step]:
     s = setting()
     left, right, meaning = named(s, FILTERED_SFT)
     yield identity(
-        "The two coefficients carry the same indicator, so their ratio is SFT's: l_d^lambda c_s = l_s^lambda c_d on every "
+        "The two coefficients carry the same indicator, so their ratio is SFT's: `l_d^lambda c_s = l_s^lambda c_d` on every "
         "answer and decision.",
         [l_d**lam * c_s for c_s in left],
         [l_s**lam * c_d for c_d in right],
@@ -221,17 +221,19 @@ def filtered() -> Iterator[Step]:
 C6 = Claim(
     id="C6",
     group="C",
-    title="Filtered SFT has coefficients 1{correct} w_s and 1{correct} w_d",
+    title="Filtered SFT has coefficients `1{correct} w_s` and `1{correct} w_d`",
     statement="""SFT on the policy's own correct trajectories (RFT, STaR, EM on correct answers) has coefficients
-        1{correct} w_s, 1{correct} w_d: the ratio (l_s/l_d)^lambda of SFT, on-policy coverage. Its expected update is
-        (w_s grad_s Acc, w_d grad_d Acc); it has a positive component on theta_W on the whole open cube.""",
+        `1{correct} w_s`, `1{correct} w_d`: the ratio `(l_s/l_d)^lambda` of SFT, on-policy coverage. Its expected update is
+        (`w_s grad_s Acc`, `w_d grad_d Acc`); it has a positive component on `theta_W` on the whole open cube.""",
     latex=r"c_s=1\{\mathrm{correct}\}\,w_s,\quad c_d=1\{\mathrm{correct}\}\,w_d",
     level="coefficient",
     scope="coefficients: all chains; expected update: all real parameters of the minimal chain",
     domain=CUBE,
     proof=filtered,
     related=["C6-loose", "C1", "C3", "B8"],
-    notes="Dividing by the number of accepted trajectories divides both stages by Acc: grad log Acc instead of grad Acc (B8).",
+    notes=(
+        "Dividing by the number of accepted trajectories divides both stages by `Acc`: `grad log Acc` instead of `grad Acc` (B8)."
+    ),
 )
 
 
@@ -244,7 +246,7 @@ def same_direction() -> Iterator[Step]:
     names = [Symbol(name) for name in ("g_s", "g_C", "G_s", "G_C")]
     slopes = [differentiate(accuracy, s.policy.logit(name)) for name in ("theta_s", "theta_C")]
     yield decide(
-        "The update has the direction of grad Acc: g_s : g_C as G_s : G_C.",
+        "The update has the direction of `grad Acc`: `g_s` : `g_C` as `G_s` : `G_C`.",
         Eq(names[0] * names[3], names[1] * names[2]),
         using=dict(zip(names, [g_s, g_C, *slopes], strict=True)),
     )
@@ -254,7 +256,7 @@ C6_LOOSE = Claim(
     id="C6-loose",
     group="C",
     title="Filtered SFT is a policy gradient",
-    statement="""SFT on the policy's own correct trajectories has an expected update in the direction of grad Acc, whatever
+    statement="""SFT on the policy's own correct trajectories has an expected update in the direction of `grad Acc`, whatever
         the stage weights.""",
     level="gradient",
     scope="the minimal chain, any stage weights",

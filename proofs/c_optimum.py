@@ -45,7 +45,7 @@ CLOSED_FORM = {
 def closed_form() -> Step:
     """The SFT gradient of the minimal chain, differentiated and compared with its closed form."""
     return identity(
-        "The gradient, differentiated from the likelihood of the demonstrations; n_E is the expert's expected number of turns.",
+        "The gradient, differentiated from the likelihood of the demonstrations; `n_E` is the expert's expected number of turns.",
         list(CLOSED_FORM),
         list(CLOSED_FORM.values()),
         using={n_E: VISITS},
@@ -74,21 +74,21 @@ def coverage() -> Iterator[Step]:
         using={turns: general.following(expert).visits()} | {g: slopes[t] for g, t in zip(left, names, strict=True)},
     )
     yield decide(
-        "Demonstrations that are right first time (p_E = 1) carry exactly no signal for resampling a wrong answer, at any length "
-        "weight, and they are the only ones, apart from those that resample exactly as the policy already does.",
+        "Demonstrations that are right first time (`p_E = 1`) carry exactly no signal for resampling a wrong answer, at any "
+        "length weight, and they are the only ones, apart from those that resample exactly as the policy already does.",
         Equivalent(Eq(g_W, 0), Or(Eq(p_E, 1), Eq(b_E, b))),
     )
     value = s.chain.value(reward((1, 0), (0, 0)), discount())
     reward_slope = differentiate(value, s.policy.logit("theta_W"))
     yield identity(
-        "On-policy reward visits wrong answers with probability 1 - p at every turn (N discounted turns),",
+        "On-policy reward visits wrong answers with probability `1 - p` at every turn (`N` discounted turns),",
         Symbol("dV/dtheta_W"),
         Symbol("N") * (1 - p) * b * (1 - b) * gamma * Symbol("V"),
         where={"gamma": UNIT},
         using={"N": s.chain.visits(gamma), "V": value, "dV/dtheta_W": reward_slope},
     )
     yield decide(
-        "so that its signal on theta_W is positive on the whole open cube.",
+        "so that its signal on `theta_W` is positive on the whole open cube.",
         Symbol("dV/dtheta_W") > 0,
         where={"gamma": UNIT},
         using={"dV/dtheta_W": reward_slope},
@@ -99,9 +99,9 @@ C3 = Claim(
     id="C3",
     group="C",
     title="Coverage: demonstrations that are right first time tell a tabular policy nothing about wrong answers",
-    statement="""In a tabular policy, SFT's gradient on theta_W is w_d n_E (1-p_E)(b_E - b), proportional to how often
-        demonstrations visit wrong answers. Demonstrations that are right first time (p_E = 1) give exactly zero, at any length
-        weight. On-policy reward visits wrong answers with probability 1 - p > 0 and has a positive gradient there.""",
+    statement="""In a tabular policy, SFT's gradient on `theta_W` is `w_d n_E (1-p_E)(b_E - b)`, proportional to how often
+        demonstrations visit wrong answers. Demonstrations that are right first time (`p_E = 1`) give exactly zero, at any length
+        weight. On-policy reward visits wrong answers with probability `1 - p > 0` and has a positive gradient there.""",
     latex=r"\partial_{\theta_W}J_{\mathrm{SFT}}=w_d\,n_E(1-p_E)(b_E-b)",
     level="gradient",
     scope="tabular policies: all real parameters of the minimal chain, all experts that stop; the factor also for three answers",
@@ -116,14 +116,14 @@ C3_LOOSE = Claim(
     id="C3-loose",
     group="C",
     title="SFT on solutions that end correct teaches when to resample",
-    statement="""If every demonstration ends in a correct answer, wrong answers being always resampled (b_E = 1), SFT raises the
+    statement="""If every demonstration ends in a correct answer, wrong answers being always resampled (`b_E = 1`), SFT raises the
         policy's probability of resampling a wrong answer.""",
     latex=r"b_E=1\implies\partial_{\theta_W}J_{\mathrm{SFT}}>0",
     level="gradient",
     scope="the minimal chain",
     domain={"b": UNIT, "p_E a_E": between(0, 1, "(]"), "w_d": POSITIVE},
     definitions={g_W: GRADIENT[g_W].subs(b_E, 1)},
-    proof=[decide("The gradient on theta_W is positive.", g_W > 0)],
+    proof=[decide("The gradient on `theta_W` is positive.", g_W > 0)],
     recorded="fails",
     witness={"b": "1/2", "p_E": "1", "a_E": "1", "w_d": "1"},
     related=["C3"],
@@ -135,8 +135,8 @@ def shared_stop_bias() -> Iterator[Step]:
     likelihood, bias, moves = sp.symbols("J g_bias db/dt")
     seen = p_E * (a_E * log(a) + (1 - a_E) * log(1 - a)) + (1 - p_E) * ((1 - b_E) * log(1 - b) + b_E * log(b))
     yield identity(
-        "A bias that is added to the stop logits of both answers raises a and lowers b: the derivative of the likelihood of the "
-        "demonstrated decisions in it is that of theta_C minus that of theta_W.",
+        "A bias that is added to the stop logits of both answers raises `a` and lowers `b`: the derivative of the likelihood of "
+        "the demonstrated decisions in it is that of `theta_C` minus that of `theta_W`.",
         a * (1 - a) * derivative(likelihood, a) - b * (1 - b) * derivative(likelihood, b),
         g_C - g_W,
         where={**DEMONSTRATIONS, "b": UNIT},
@@ -145,14 +145,14 @@ def shared_stop_bias() -> Iterator[Step]:
     only = {bias: (GRADIENT[g_C] - GRADIENT[g_W]).subs(p_E, 1)}
     only[moves] = b * (1 - b) * (GRADIENT[g_W].subs(p_E, 1) - only[bias])
     yield identity(
-        "If all demonstrated answers are right (p_E = 1), theta_W's own part is zero (C3) and the bias's is w_d (a_E - a)/a_E. "
-        "Along the gradient flow b falls at this speed,",
+        "If all demonstrated answers are right (`p_E = 1`), `theta_W`'s own part is zero (C3) and the bias's is `w_d (a_E - "
+        "a)/a_E`. Along the gradient flow `b` falls at this speed,",
         moves,
         -b * (1 - b) * w_d * (a_E - a) / a_E,
         using=only,
     )
     yield decide(
-        "that is, exactly as long as a is below a_E: always, if the demonstrations stop at once (a_E = 1).",
+        "that is, exactly as long as `a` is below `a_E`: always, if the demonstrations stop at once (`a_E = 1`).",
         And(Equivalent(moves < 0, a < a_E), Implies(Eq(a_E, 1), moves < 0)),
         using=only,
     )
@@ -162,16 +162,16 @@ C3_SHARED = Claim(
     id="C3-shared",
     group="C",
     title="With one stop bias for all answers, demonstrations that are right first time unlearn resampling",
-    statement="""If the stop logits of right and wrong answers share a bias, with or without parameters of their own besides,
-        SFT on demonstrations that are right first time lowers P(resample | wrong) as long as a < a_E: db/dt = -b(1-b) w_d (a_E -
-        a)/a_E, at every length weight.""",
+    statement="""If the stop logits of right and wrong answers share a bias, with or without parameters of their own
+        besides, SFT on demonstrations that are right first time lowers `P(resample | wrong)` as long as `a < a_E`: `db/dt
+        = -b(1-b) w_d (a_E - a)/a_E`, at every length weight.""",
     latex=r"\dot b=-b(1-b)\,w_d\,\frac{a_E-a}{a_E}",
     level="gradient",
     scope="gradient flow; the minimal chain with stop logits bias + own part, sampling tabular; all real parameters",
     domain={"a b": UNIT, "a_E": between(0, 1, "(]"), "w_d": POSITIVE},
     proof=shared_stop_bias,
     related=["C3"],
-    notes="""A network shares more than a bias. What C3 says of a table, that nothing happens to b, is no prediction for it.""",
+    notes="""A network shares more than a bias. What C3 says of a table, that nothing happens to `b`, is no prediction for it.""",
 )
 
 
@@ -208,7 +208,7 @@ def optimum_is_the_expert() -> Iterator[Step]:
     yield closed_form()
     for x, x_E, g in ((p, p_E, g_s), (a, a_E, g_C), (b, b_E, g_W)):
         yield decide(
-            f"In {x} the objective rises below {x_E} and falls above it, for all weights: with coverage {x} = {x_E} is the "
+            f"In `{x}` the objective rises below `{x_E}` and falls above it, for all weights: with coverage `{x} = {x_E}` is the "
             "only stationary point and the maximum.",
             And(Equivalent(g > 0, x < x_E), Equivalent(g < 0, x > x_E)),
         )
@@ -227,9 +227,9 @@ C5 = Claim(
     id="C5",
     group="C",
     title="With coverage, the length weight does not move the optimum of tabular SFT",
-    statement="""If demonstrations visit both answers and all answers of a prompt weigh the same, the expert (p_E, a_E, b_E) is
-        the only stationary point of tabular SFT, and its maximum, for every pair of stage weights, whatever the length weight
-        and the reduction.""",
+    statement="""If demonstrations visit both answers and all answers of a prompt weigh the same, the expert (`p_E`,
+        `a_E`, `b_E`) is the only stationary point of tabular SFT, and its maximum, for every pair of stage weights,
+        whatever the length weight and the reduction.""",
     latex=r"\arg\max J_{\mathrm{SFT}}=(p_E,a_E,b_E)\quad\text{for all }w_s,w_d>0",
     level="optimum",
     scope="all real parameters of the minimal chain; each state is a softmax or logistic state of its own",
@@ -246,12 +246,12 @@ def tilted_optimum() -> Iterator[Step]:
     w_C, w_W, best = symbol("w_C"), symbol("w_W"), Symbol("p_best")
     slope = {g_s: expected_update(setting(per_answer_lengths=True), lookup("sft"))[symbol("theta_s")]}
     yield decide(
-        "The gradient on theta_s is positive below p_best and negative above it.",
+        "The gradient on `theta_s` is positive below `p_best` and negative above it.",
         And(Equivalent(g_s > 0, p < best), Equivalent(g_s < 0, p > best)),
         using=slope,
     )
     yield identity(
-        "p_best has the expert's odds times the ratio of the weights: the policy answers wrong more often than the expert if "
+        "`p_best` has the expert's odds times the ratio of the weights: the policy answers wrong more often than the expert if "
         "wrong answers are the longer ones.",
         best / (1 - best),
         p_E / (1 - p_E) * w_C / w_W,
@@ -260,8 +260,8 @@ def tilted_optimum() -> Iterator[Step]:
     pi, mean, grad = sp.symbols("pi_y w_bar g_y")
     weight, demo = sp.symbols("w_y pi_y_E")
     yield identity(
-        "Any number of answers: the scores 1{z = y} - pi_y of the demonstrated answers z add up to n_E (w_y pi_y_E - "
-        "pi_y w_bar), the gradient on the logit of y, w_bar = sum_z w_z pi_z_E, which vanishes at pi_y = w_y pi_y_E / w_bar.",
+        "Any number of answers: the scores `1{z = y} - pi_y` of the demonstrated answers `z` add up to `n_E (w_y pi_y_E - pi_y "
+        "w_bar)`, the gradient on the logit of `y`, `w_bar = sum_z w_z pi_z_E`, which vanishes at `pi_y = w_y pi_y_E / w_bar`.",
         grad,
         0,
         where={"n_E w_y w_bar": POSITIVE, "pi_y_E": UNIT},
@@ -277,7 +277,7 @@ def three_answers() -> Step:
     best = {symbol(f"pi_{i}"): three.weights.sample[i - 1] * demos[i - 1] / Symbol("w_bar") for i in (1, 2)}
     names = sp.symbols("g_1 g_2 g_3")
     return identity(
-        "Three answers, from SFT's rule: all three sampling gradients vanish at pi_y = w_y pi_y_E / w_bar.",
+        "Three answers, from SFT's rule: all three sampling gradients vanish at `pi_y = w_y pi_y_E / w_bar`.",
         names,
         [0, 0, 0],
         where={"pi_1_E pi_2_E sigma_1_E sigma_2_E sigma_3_E": UNIT, "w_1 w_2 w_3": POSITIVE},
@@ -290,9 +290,9 @@ C5_LENGTHS = Claim(
     id="C5-lengths",
     group="C",
     title="With answers of different length the SFT optimum is tilted towards long answers",
-    statement="""If the answers of a prompt have different weights w_y = l_y^lambda, the optimum of tabular SFT is not
-        the expert but pi_y proportional to w_y pi_y^E; in the minimal chain the odds of a correct answer are the
-        expert's times (l_C/l_W)^lambda. Decisions keep the expert's probabilities.""",
+    statement="""If the answers of a prompt have different weights `w_y = l_y^lambda`, the optimum of tabular SFT is not
+        the expert but `pi_y` proportional to `w_y pi_y^E`; in the minimal chain the odds of a correct answer are the
+        expert's times `(l_C/l_W)^lambda`. Decisions keep the expert's probabilities.""",
     latex=r"\pi^*_y\propto l_y^{\lambda}\,\pi^E_y",
     level="optimum",
     scope="all real parameters of the minimal chain; stationarity for any number of answers",
@@ -319,7 +319,7 @@ def what_the_weight_moves() -> Iterator[Step]:
         using={n_E: VISITS, **speeds},
     )
     yield identity(
-        "so the ratio of decision and sampling rates is exactly proportional to w_d/w_s (under the stage mean the decision's "
+        "so the ratio of decision and sampling rates is exactly proportional to `w_d/w_s` (under the stage mean the decision's "
         "own rate tends to 0 with the length, by C2).",
         rate_C / rate_s,
         w_d / w_s * a_E * (1 - a_E) / (1 - p_E),
@@ -328,13 +328,13 @@ def what_the_weight_moves() -> Iterator[Step]:
     h_s, h_d, c, shown = sp.symbols("h_s h_d c P")
     clipped = c * w_d * h_d / sp.sqrt(w_s**2 * h_s**2 + w_d**2 * h_d**2)
     yield decide(
-        "Global-norm clipping at c: the decision's clipped step shrinks as the sampling weight grows (F1).",
+        "Global-norm clipping at `c`: the decision's clipped step shrinks as the sampling weight grows (F1).",
         Implies(w_s < w_more, clipped > clipped.subs(w_s, w_more)),
         where={"h_s h_d c w_more": POSITIVE},
     )
     yield decide(
-        "Missing coverage (P = 1, P the demonstrations' P(correct)): a theta_W of its own does not move, so b stays where it "
-        "started at any weight, and only then, apart from demonstrations that resample as the policy does.",
+        "Missing coverage (`P = 1`, `P` the demonstrations' `P(correct)`): a `theta_W` of its own does not move, so `b` stays "
+        "where it started at any weight, and only then, apart from demonstrations that resample as the policy does.",
         Equivalent(Eq(g_W, 0), Or(Eq(shown, 1), Eq(b_E, b))),
         where={shown: between(0, 1, "(]"), "b": UNIT},
         using={g_W: GRADIENT[g_W].subs(p_E, shown)},
@@ -345,14 +345,14 @@ def what_the_weight_moves() -> Iterator[Step]:
         best: (w_s * p_E + w_d * p_E * a_E) / (w_s + w_d * p_E),
     }
     yield decide(
-        "Shared trunk: one parameter for both, theta_s = theta_C, so p = a = x. Its only stationary point is a weighted mean "
-        "of p_E and a_E,",
+        "Shared trunk: one parameter for both, `theta_s = theta_C`, so `p = a = x`. Its only stationary point is a weighted mean "
+        "of `p_E` and `a_E`,",
         And(Equivalent(trunk > 0, x < best), Equivalent(trunk < 0, x > best)),
         where={x: UNIT},
         using=shared,
     )
     yield decide(
-        "which a larger sampling weight moves strictly towards p_E, from either side.",
+        "which a larger sampling weight moves strictly towards `p_E`, from either side.",
         And(
             Implies(And(w_s < w_more, p_E < a_E), And(best > Symbol("x_more"), Symbol("x_more") > p_E)),
             Implies(And(w_s < w_more, p_E > a_E), And(best < Symbol("x_more"), Symbol("x_more") < p_E)),
@@ -366,10 +366,10 @@ C5_MOVES = Claim(
     id="C5-moves",
     group="C",
     title="What the length weight does move in SFT: speed, clipped steps and shared trunks",
-    statement="""Where C5 does not apply. Finite training: the error of decisions decays at a rate proportional to w_d, that of
-        sampling to w_s. Global-norm clipping: the decision's step strictly decreases in w_s. A shared trunk: with theta_s =
-        theta_C the optimum is (w_s p_E + w_d p_E a_E)/(w_s + w_d p_E), which moves with w_s unless p_E = a_E. In a table
-        without coverage (p_E = 1) theta_W never moves, at any weight.""",
+    statement="""Where C5 does not apply. Finite training: the error of decisions decays at a rate proportional to `w_d`, that of
+        sampling to `w_s`. Global-norm clipping: the decision's step strictly decreases in `w_s`. A shared trunk: with `theta_s =
+        theta_C` the optimum is `(w_s p_E + w_d p_E a_E)/(w_s + w_d p_E)`, which moves with `w_s` unless `p_E = a_E`. In a table
+        without coverage (`p_E = 1`) `theta_W` never moves, at any weight.""",
     latex=r"\theta_s=\theta_C:\quad x^*=\frac{w_s\,p_E+w_d\,p_E\,a_E}{w_s+w_d\,p_E}",
     level="optimum",
     scope="the minimal chain, all experts with coverage; the shared trunk is the one of a single parameter",

@@ -20,9 +20,9 @@ def energy_of_factored_imitation() -> Iterator[Step]:
     """C4: one token, orthogonality of tokens, the sum, and two tokens with their Fisher matrix in full."""
     pi, expert, solution, mean = symbols("pi_v E_v x_v S_x")
     yield identity(
-        "One token position, any alphabet. Every turn visits it once: n visits under the policy, n_E under the expert. With "
-        "Fisher matrix n(diag pi - pi pi^T) and gradient g_v = n_E w (E_v - pi_v), the vector x_v = (n_E w/n) E_v/pi_v, whose "
-        "mean under pi is S_x = n_E w/n, solves F x = g,",
+        "One token position, any alphabet. Every turn visits it once: `n` visits under the policy, `n_E` under the expert. With "
+        "Fisher matrix `n(diag pi - pi pi^T)` and gradient `g_v = n_E w (E_v - pi_v)`, the vector `x_v = (n_E w/n) E_v/pi_v`, "
+        "whose mean under `pi` is `S_x = n_E w/n`, solves `F x = g`,",
         n * pi * (solution - mean),
         n_E * w * (expert - pi),
         where={**VISITS, "pi_v E_v": UNIT},
@@ -30,7 +30,8 @@ def energy_of_factored_imitation() -> Iterator[Step]:
     )
     total, second, chi2 = symbols("Sum_E Sum_E2_pi chi2")
     yield identity(
-        "so that the energy g.x, summed over v with sum E_v = 1 and sum E_v^2/pi_v = 1 + chi2(E || pi), is (n_E w)^2/n chi2.",
+        "so that the energy `g.x`, summed over `v` with `sum E_v = 1` and `sum E_v^2/pi_v = 1 + chi2(E || pi)`, is `(n_E w)^2/n` "
+        "chi2.",
         n_E * w * n_E * w / n * (second - total),
         (n_E * w) ** 2 / n * chi2,
         where={**VISITS, "chi2": NONNEGATIVE},
@@ -38,8 +39,8 @@ def energy_of_factored_imitation() -> Iterator[Step]:
     )
     earlier, on, off = symbols("s_i s_on s_off")
     yield identity(
-        "Rows of different positions are orthogonal: given all earlier tokens (score s_i), the score of a token has mean zero, 1 "
-        "- pi_v with probability pi_v and -pi_v otherwise.",
+        "Rows of different positions are orthogonal: given all earlier tokens (score `s_i`), the score of a token has mean zero, "
+        "`1 - pi_v` with probability `pi_v` and `-pi_v` otherwise.",
         earlier * (pi * on + (1 - pi) * off),
         0,
         where={"pi_v": UNIT, "s_i": REAL},
@@ -47,8 +48,8 @@ def energy_of_factored_imitation() -> Iterator[Step]:
     )
     length, so_far = symbols("L e_L")
     yield identity(
-        "So F is block diagonal and energies add: with w_i chi2_i equal at all positions, e_{L+1} = e_L + (n_E w)^2/n chi2 gives "
-        "e_L = L (n_E w)^2/n chi2.",
+        "So `F` is block diagonal and energies add: with `w_i chi2_i` equal at all positions, `e_{L+1} = e_L + (n_E w)^2/n` chi2 "
+        "gives `e_L = L (n_E w)^2/n` chi2.",
         so_far + (n_E * w) ** 2 / n * chi2,
         (length + 1) * (n_E * w) ** 2 / n * chi2,
         where={**VISITS, "chi2": NONNEGATIVE, "L": COUNT},
@@ -71,7 +72,7 @@ def two_tokens_by_brute_force() -> Step:
     energy = (update.T * fisher.applyfunc(sp.factor).inv() * update)[0, 0]
     chi_x, chi_y = ((s - t) ** 2 / (t * (1 - t)) for s, t in ((shown_x, x), (shown_y, y)))
     return identity(
-        "Two binary tokens with weights w_1, w_2 by brute force: g^T F^-1 g with F and g summed over all four answers.",
+        "Two binary tokens with weights `w_1`, `w_2` by brute force: `g^T F^-1 g` with `F` and `g` summed over all four answers.",
         energy,
         n_E**2 / n * (w_1**2 * chi_x + w_2**2 * chi_y),
         where={"x y x_E y_E": UNIT, "w_1 w_2 n n_E": POSITIVE},
@@ -82,8 +83,8 @@ C4 = Claim(
     id="C4",
     group="C",
     title="SFT on independent tokens: the sampling energy adds up over tokens, hence grows linearly with their number",
-    statement="""If the answer's tokens are independent, with a row each, the sampling stage's energy of SFT is (n_E^2/n)
-        sum_i w_i^2 chi2(E_i || pi_i): it is the sum over tokens, and proportional to L if they are alike. The decision stage's
+    statement="""If the answer's tokens are independent, with a row each, the sampling stage's energy of SFT is `(n_E^2/n)
+        sum_i w_i^2 chi2(E_i || pi_i)`: it is the sum over tokens, and proportional to `L` if they are alike. The decision stage's
         energy does not contain the tokens.""",
     latex=r"e_s=\frac{n_E^2}{n}\sum_{i=1}^{L}w_i^2\,\chi^2(E_i\,\|\,\pi_i)",
     level="fisher",
@@ -91,7 +92,7 @@ C4 = Claim(
     domain={},
     proof=energy_of_factored_imitation,
     related=["C4-tree", "C4-loose", "D3", "B5", "C1"],
-    notes="""Here the weight of an answer is not put in by hand: every token counts once (w_i = 1), and the imbalance of C1 at
+    notes="""Here the weight of an answer is not put in by hand: every token counts once (`w_i = 1`), and the imbalance of C1 at
         length weight 1 comes out as the number of tokens on which expert and policy differ. Tokens on which they agree add
         nothing.""",
 )
@@ -104,10 +105,10 @@ def energy_of_a_tree() -> Iterator[Step]:
     """C4-tree: splitting one leaf, and the product over independent tokens."""
     reach, shown, chi2, second = symbols("pi delta chi2 Sum_eps2_rho")
     yield identity(
-        "Split a prefix that policy and expert reach with probabilities pi and delta by one more token, rho_j against eps_j, "
-        "sum eps_j^2/rho_j = 1 + chi2. As answers, the children have sum (delta eps_j)^2/(pi rho_j): what the prefix had, "
-        "delta^2/pi, plus the energy of the new row, (delta/pi)^2 pi chi2. Induction over prefixes: with w = 1 a tree of token "
-        "rows has exactly the energy of its answers, (n_E^2/n) chi2(E || pi).",
+        "Split a prefix that policy and expert reach with probabilities `pi` and `delta` by one more token, `rho_j` against "
+        "`eps_j`, `sum eps_j^2/rho_j = 1` + `chi2`. As answers, the children have `sum (delta eps_j)^2/(pi rho_j)`: what the "
+        "prefix had, `delta^2/pi`, plus the energy of the new row, `(delta/pi)^2 pi` chi2. Induction over prefixes: with `w = 1` "
+        "a tree of token rows has exactly the energy of its answers, `(n_E^2/n) chi2(E || pi)`.",
         shown**2 / reach * second,
         shown**2 / reach + (shown / reach) ** 2 * reach * chi2,
         where={"pi delta": UNIT, "chi2": NONNEGATIVE},
@@ -115,8 +116,8 @@ def energy_of_a_tree() -> Iterator[Step]:
     )
     so_far, added, linear = symbols("X chi_L Sum_chi")
     yield identity(
-        "If the tokens are independent, sum delta^2/pi over prefixes is a product: 1 + chi2 of L tokens is the product of 1 + "
-        "chi2_i, growing exponentially in L.",
+        "If the tokens are independent, `sum delta^2/pi` over prefixes is a product: 1 + chi2 of `L` tokens is the product of `1 "
+        "+ chi2_i`, growing exponentially in `L`.",
         (1 + so_far) * (1 + added) - 1,
         so_far + (1 + so_far) * added,
         where={"X chi_L": NONNEGATIVE},
@@ -133,9 +134,9 @@ C4_TREE = Claim(
     id="C4-tree",
     group="C",
     title="SFT with a row for every prefix: the energy of the answers, however many tokens they are written in",
-    statement="""With prefix-conditional tabular tokens and w_i = 1 the sampling stage's energy of SFT is (n_E^2/n) chi2(E ||
-        pi) of whole answers, which does not depend on how they are split into tokens. For independent tokens it is (n_E^2/n)
-        (prod_i (1 + chi2_i) - 1), exponential in L and never less than the sum of C4.""",
+    statement="""With prefix-conditional tabular tokens and `w_i = 1` the sampling stage's energy of SFT is `(n_E^2/n) chi2(E ||
+        pi)` of whole answers, which does not depend on how they are split into tokens. For independent tokens it is `(n_E^2/n)
+        (prod_i (1 + chi2_i) - 1)`, exponential in `L` and never less than the sum of C4.""",
     latex=r"e_s=\frac{n_E^2}{n}\Bigl(\prod_{i}(1+\chi^2_i)-1\Bigr)\ge\frac{n_E^2}{n}\sum_i\chi^2_i",
     level="fisher",
     scope="any number of tokens, any alphabet",
@@ -157,7 +158,7 @@ def more_tokens_more_energy() -> Iterator[Step]:
     split = sp.Add(*[(met * (s - t)) ** 2 / (reach * t * (1 - t)) for reach, met, t, s in rows])
     e_1, e_2 = symbols("e_1 e_2")
     yield decide(
-        "Four answers as two binary tokens, policy P(1) = x, P(1|1) = y, P(1|0) = z, expert likewise and not the same. Two "
+        "Four answers as two binary tokens, policy `P(1) = x`, `P(1|1) = y`, `P(1|0) = z`, expert likewise and not the same. Two "
         "tokens would have more energy than one.",
         e_2 > e_1,
         given=[sp.Or(sp.Ne(x, shown_x), sp.Ne(y, shown_y), sp.Ne(z, shown_z))],
@@ -179,5 +180,5 @@ C4_LOOSE = Claim(
     recorded="fails",
     witness={"x": "1/2", "y": "1/2", "z": "1/2", "x_E": "1/2", "y_E": "1/2", "z_E": "1/3"},
     related=["C4", "C4-tree"],
-    notes="At the witness both energies are 1/18.",
+    notes="At the witness both energies are `1/18`.",
 )

@@ -63,7 +63,8 @@ def direct_term() -> Iterator[Step]:
     ratios = [log_ratios(s, turn) for turn in generic_turns(s, lookup("kl-direct"))]
     left = sp.symbols("c_s1:5 c_d1:5")
     yield identity(
-        "On every answer and decision (C stop, C resample, W stop, W resample) a log-ratio is charged its own stage's weight.",
+        "On every answer and decision (`C` stop, `C` resample, `W` stop, `W` resample) a log-ratio is charged its own stage's "
+        "weight.",
         left,
         [-beta * l_s**lam * on_answer for on_answer, _ in ratios] + [-beta * l_d**lam * on_decision for _, on_decision in ratios],
         using=dict(s.weights.meaning) | dict(zip(left, [c for c, _ in pairs] + [c for _, c in pairs], strict=True)),
@@ -71,14 +72,14 @@ def direct_term() -> Iterator[Step]:
     rho = Symbol("rho")
     price = {"c_s": -beta * l_s**lam * rho, "c_d": -beta * l_d**lam * rho}
     yield identity(
-        "At one and the same log-ratio rho the coefficients therefore have SFT's ratio (C1),",
+        "At one and the same log-ratio `rho` the coefficients therefore have SFT's ratio (C1),",
         Symbol("c_s"),
         (l_s / l_d) ** lam * Symbol("c_d"),
         where={rho: REAL},
         using=price,
     )
     yield decide(
-        "which is 1 iff lambda = 0 or l_s = l_d.",
+        "which is 1 iff `lambda = 0` or `l_s = l_d`.",
         Equivalent(Eq((l_s / l_d) ** lam, 1), Or(Eq(lam, 0), Eq(l_s, l_d))),
     )
 
@@ -86,10 +87,10 @@ def direct_term() -> Iterator[Step]:
 D1 = Claim(
     id="D1",
     group="D",
-    title="Direct KL term: the same log-ratio is charged (l_s/l_d)^lambda times more at the sampling stage",
-    statement="""The direct term's coefficients are -beta l_s^lambda log(pi_s/ref_s) and -beta l_d^lambda
-        log(pi_d/ref_d). At equal log-ratios their ratio is (l_s/l_d)^lambda: the weights are balanced iff lambda = 0 or
-        l_s = l_d.""",
+    title="Direct KL term: the same log-ratio is charged `(l_s/l_d)^lambda` times more at the sampling stage",
+    statement="""The direct term's coefficients are `-beta l_s^lambda log(pi_s/ref_s)` and `-beta l_d^lambda
+        log(pi_d/ref_d)`. At equal log-ratios their ratio is `(l_s/l_d)^lambda`: the weights are balanced iff `lambda = 0` or
+        `l_s = l_d`.""",
     latex=r"c_s=-\beta\,l_s^{\lambda}\log(\pi_s/\mathrm{ref}_s),\;c_d=-\beta\,l_d^{\lambda}\log(\pi_d/\mathrm{ref}_d)",
     level="coefficient",
     scope="all turns of all chains: the rule looks at one answer and one decision; any real lengths >= 1",
@@ -109,19 +110,19 @@ def full_gradient() -> Iterator[Step]:
     pairs = coefficients(s, lookup("kl"))
     left, right = sp.symbols("c_s1:5"), sp.symbols("c_d1:5")
     yield identity(
-        "In return form both stages carry -beta L, L the weighted log-ratios of the whole trajectory: c_s = c_d on every answer "
-        "and decision, whatever was collected before (past_k) and comes after (future_k), at any stage weights.",
+        "In return form both stages carry `-beta L`, `L` the weighted log-ratios of the whole trajectory: `c_s = c_d` on every "
+        "answer and decision, whatever was collected before (`past_k`) and comes after (`future_k`), at any stage weights.",
         left,
         right,
         where=TURN,
         using=dict(zip((*left, *right), [c for c, _ in pairs] + [c for _, c in pairs], strict=True)),
     )
-    yield same_gradient(s, "This rule is the exact gradient of J = -beta E[L]: expected update and derivative agree.")
+    yield same_gradient(s, "This rule is the exact gradient of `J = -beta E[L]`: expected update and derivative agree.")
     uneven = setting(per_answer_lengths=True)
     c_s, c_d = (at_first_turn(c) for c in coefficients(uneven, lookup("kl"))[0])
     yield counterexample(
-        "The condition is needed: with p = 1/2, weights 2 and 1 of the two answers, and the policy at its reference, the exact "
-        "gradient has c_s = -beta/2 and c_d = 0 on a correct answer.",
+        "The condition is needed: with `p = 1/2`, weights 2 and 1 of the two answers, and the policy at its reference, the exact "
+        "gradient has `c_s = -beta/2` and `c_d = 0` on a correct answer.",
         Eq(Symbol("c_s"), Symbol("c_d")),
         at={p: "1/2", "p_ref": "1/2", a: "1/2", "a_ref": "1/2", "w_C": 2, "w_W": 1, w_d: 1, beta: 1},
         where={"w_C w_W": POSITIVE},
@@ -147,8 +148,8 @@ D2 = Claim(
     id="D2",
     group="D",
     title="The full gradient of the KL penalty is balanced, if all answers of a prompt weigh the same",
-    statement="""If all answers of a prompt have the same weight, the exact gradient of -beta E[L], L the sum of
-        weighted log-ratios along the trajectory, has in return form the one coefficient -beta L at both stages, at any
+    statement="""If all answers of a prompt have the same weight, the exact gradient of `-beta E[L]`, `L` the sum of
+        weighted log-ratios along the trajectory, has in return form the one coefficient `-beta L` at both stages, at any
         stage weights: balanced at coefficient level, exactly like a reward.""",
     latex=r"c_s(k,\tau)=c_d(k,\tau)=-\beta L(\tau)",
     level="coefficient",
@@ -200,14 +201,14 @@ def lengths_per_answer() -> Iterator[Step]:
     gap, left = symbol("w_C") - symbol("w_W"), sp.symbols("c_s1:5 c_d1:5")
     mean = Symbol("w_bar")
     yield identity(
-        "c_s - c_d = -beta (w_y - w_bar) on every turn, w_bar the mean weight of the answers under the policy.",
+        "`c_s - c_d = -beta (w_y - w_bar)` on every turn, `w_bar` the mean weight of the answers under the policy.",
         [c_s - c_d for c_s, c_d in zip(left[:4], left[4:], strict=True)],
         [-beta * (symbol(f"w_{y}") - mean) for y in "CCWW"],
         where={**weights, **TURN},
         using=dict(zip(left, [c for c, _ in pairs] + [c for _, c in pairs], strict=True))
         | {mean: p * symbol("w_C") + (1 - p) * symbol("w_W")},
     )
-    yield same_gradient(uneven, "With this term the rule is the exact gradient of -beta E[L].", weights)
+    yield same_gradient(uneven, "With this term the rule is the exact gradient of `-beta E[L]`.", weights)
     visits, missing = uneven.chain.visits(), Symbol("g_missing")
     average = p * symbol("w_C") + (1 - p) * symbol("w_W")
     terms = [
@@ -215,7 +216,7 @@ def lengths_per_answer() -> Iterator[Step]:
         for x, w in zip(uneven.policy.sample_at(0), uneven.weights.sample, strict=True)
     ]
     yield identity(
-        "It does not average out: leaving it out changes the sampling gradient by beta N p(1-p)(w_C - w_W), N the expected "
+        "It does not average out: leaving it out changes the sampling gradient by `beta N p(1-p)(w_C - w_W)`, `N` the expected "
         "number of turns,",
         missing,
         beta * Symbol("N") * p * (1 - p) * gap,
@@ -234,8 +235,8 @@ D2_LENGTHS = Claim(
     id="D2-lengths",
     group="D",
     title="With answers of different length the full KL gradient pushes towards short answers, and is not balanced",
-    statement="""If answers weigh w_y, the exact gradient of -beta E[L] has c_s - c_d = -beta (w_y - w_bar). The extra
-        term does not average out: its expected gradient on theta_s is -beta N p(1-p)(w_C - w_W), a length penalty that
+    statement="""If answers weigh `w_y`, the exact gradient of `-beta E[L]` has `c_s - c_d = -beta (w_y - w_bar)`. The extra
+        term does not average out: its expected gradient on `theta_s` is `-beta N p(1-p)(w_C - w_W)`, a length penalty that
         is present even at the reference.""",
     latex=r"c_s-c_d=-\beta\,(w_y-\bar w),\qquad \bar w=\sum_y\pi_s(y)\,w_y",
     level="coefficient",

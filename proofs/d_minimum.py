@@ -58,9 +58,9 @@ def estimators_as_losses() -> Iterator[Step]:
     pi, ref = sp.symbols("pi_i ref_i")
     one, three, mean_one, mean_three = sp.symbols("c_k1 c_k3 cbar_k1 cbar_k3")
     yield identity(
-        "One softmax state, any number of answers: the score 1{i = j} - pi_i turns coefficients c into the gradient pi_i (c_i - "
-        "cbar), cbar = sum pi_j c_j. k1 has c_i = cbar = 1: nothing is left. k3 has c_i = 1 - ref_i/pi_i and cbar = 1 - 1 = "
-        "0: pi_i - ref_i, the gradient of KL(ref || pi).",
+        "One softmax state, any number of answers: the score `1{i = j} - pi_i` turns coefficients `c` into the gradient `pi_i "
+        "(c_i - cbar)`, `cbar = sum pi_j c_j`. `k1` has `c_i = cbar = 1`: nothing is left. `k3` has `c_i = 1 - ref_i/pi_i` and "
+        "`cbar = 1 - 1 = 0`: `pi_i - ref_i`, the gradient of `KL(ref || pi)`.",
         [pi * (one - mean_one), pi * (three - mean_three)],
         [0, pi - ref],
         where={"pi_i ref_i": UNIT},
@@ -69,8 +69,8 @@ def estimators_as_losses() -> Iterator[Step]:
     ratio, divergence = Symbol("rho_i"), Symbol("KL")
     moved = sp.diff(pi * (sp.log(pi) - sp.log(ref)), pi)
     yield identity(
-        "k2 has c_i = rho_i and cbar = KL(pi || ref): pi_i (rho_i - KL), the gradient of KL(pi || ref), since d KL/d pi_j = "
-        "rho_j + 1 and d pi_j/d z_i = pi_j (1{i = j} - pi_i).",
+        "`k2` has `c_i = rho_i` and `cbar = KL(pi || ref)`: `pi_i` (`rho_i` - KL), the gradient of `KL(pi || ref)`, since `d` "
+        "KL/`d pi_j = rho_j + 1` and `d pi_j/d z_i = pi_j` (`1{i = j} - pi_i`).",
         pi * moved - pi * (divergence + 1),
         pi * (ratio - divergence),
         where={"pi_i ref_i": UNIT, divergence: REAL},
@@ -78,25 +78,25 @@ def estimators_as_losses() -> Iterator[Step]:
     )
     s = setting()
     yield identity(
-        "In the chain, no cap on turns, each estimator a loss on every sampled answer and decision. k1: no gradient at all.",
+        "In the chain, no cap on turns, each estimator a loss on every sampled answer and decision. `k1`: no gradient at all.",
         GRADIENT,
         [0, 0, 0],
         using=update(s, estimator_loss("k1")),
     )
     yield identity(
-        "k2: the gradient of the reverse KL(pi || ref) at the visited states, the direct term.",
+        "`k2`: the gradient of the reverse `KL(pi || ref)` at the visited states, the direct term.",
         GRADIENT,
         slopes(s, lookup("kl-direct")),
         using=update(s, estimator_loss("k2")),
     )
     yield identity(
-        "k3: the gradient of the forward KL(ref || pi) at the visited states.",
+        "`k3`: the gradient of the forward `KL(ref || pi)` at the visited states.",
         GRADIENT,
         slopes(s, lookup("forward-kl")),
         using=update(s, estimator_loss("k3")),
     )
     yield counterexample(
-        "The condition is needed: if the two answers weigh 2 and 1, k1 pushes towards the shorter one.",
+        "The condition is needed: if the two answers weigh 2 and 1, `k1` pushes towards the shorter one.",
         Eq(g_s, 0),
         at={"p": "1/2", "a": "1/2", "b": "1/2", "w_C": 2, "w_W": 1, "beta": 1},
         where={"w_C w_W": POSITIVE},
@@ -107,10 +107,10 @@ def estimators_as_losses() -> Iterator[Step]:
 D4 = Claim(
     id="D4",
     group="D",
-    title="KL estimators as losses: k1 gives nothing, k2 the reverse KL, k3 the forward KL",
-    statement="""If all answers of a prompt weigh the same, the expected gradient of k1 = log(pi/ref) used as an
-        on-policy loss is zero, that of k2 = log(pi/ref)^2/2 is the gradient of the reverse KL(pi || ref) at the visited
-        states, and that of k3 = ref/pi - 1 - log(ref/pi) is the gradient of the forward KL(ref || pi) there.""",
+    title="KL estimators as losses: `k1` gives nothing, `k2` the reverse KL, `k3` the forward KL",
+    statement="""If all answers of a prompt weigh the same, the expected gradient of `k1 = log(pi/ref)` used as an
+        on-policy loss is zero, that of `k2 = log(pi/ref)^2/2` is the gradient of the reverse `KL(pi || ref)` at the visited
+        states, and that of `k3 = ref/pi - 1 - log(ref/pi)` is the gradient of the forward `KL(ref || pi)` there.""",
     latex=r"k_1\mapsto0,\ k_2\mapsto\nabla\mathrm{KL}(\pi\|\mathrm{ref}),\ k_3\mapsto\nabla\mathrm{KL}(\mathrm{ref}\|\pi)",
     level="gradient",
     scope="one state: any number of answers; the chain: all real parameters of the minimal chain",
@@ -119,14 +119,14 @@ D4 = Claim(
     proof=estimators_as_losses,
     recorded="holds under condition",
     related=["D4-loose", "D1", "D2-lengths", "O6-k1", "O11"],
-    notes="A normaliser that depends on the response, such as 1/L, is such an unequal weight too: O6-k1.",
+    notes="A normaliser that depends on the response, such as `1/L`, is such an unequal weight too: O6-k1.",
 )
 
 D4_LOOSE = Claim(
     id="D4-loose",
     group="D",
     title="The gradient of an unbiased KL estimator is the gradient of the KL",
-    statement="""k3 estimates the reverse KL(pi || ref) without bias, so its gradient as a loss is the gradient of the
+    statement="""`k3` estimates the reverse `KL(pi || ref)` without bias, so its gradient as a loss is the gradient of the
         reverse KL at the visited states.""",
     level="gradient",
     scope="the sampling logit of the minimal chain",
@@ -134,7 +134,7 @@ D4_LOOSE = Claim(
     domain={"p a b p_ref": UNIT, "w_s beta": POSITIVE},
     proof=lambda: [
         decide(
-            "The two expected gradients on theta_s agree.",
+            "The two expected gradients on `theta_s` agree.",
             Eq(g_s, Symbol("g_reverse")),
             using={
                 g_s: update(setting(), estimator_loss("k3"))[g_s],
@@ -178,7 +178,8 @@ def at_rest() -> Iterator[Step]:
     """D5: the direct term and the forward KL, the full gradient, and the condition."""
     s = setting()
     yield identity(
-        "Direct term, N the expected number of turns, rho the log-ratios log(pi/ref) (answers C, W; S stop, R resample):",
+        "Direct term, `N` the expected number of turns, `rho` the log-ratios `log(pi/ref)` (answers `C`, `W`; `S` stop, `R` "
+        "resample):",
         GRADIENT,
         [
             -beta * N * p * (1 - p) * w_s * (C - W),
@@ -200,7 +201,7 @@ def at_rest() -> Iterator[Step]:
         using={N: VISITS, **update(s, lookup("forward-kl"))},
     )
     yield identity(
-        "Full gradient, C the expected penalty of an episode over beta, U_y what of it is still to come once y is drawn:",
+        "Full gradient, `C` the expected penalty of an episode over `beta`, `U_y` what of it is still to come once `y` is drawn:",
         GRADIENT,
         FULL,
         using={
@@ -212,7 +213,7 @@ def at_rest() -> Iterator[Step]:
         },
     )
     yield identity(
-        "At the reference all log-ratios are 0, so C = 0, and the full gradient vanishes.",
+        "At the reference all log-ratios are 0, so `C = 0`, and the full gradient vanishes.",
         FULL,
         [0, 0, 0],
         where={N: POSITIVE},
@@ -240,8 +241,8 @@ def only_there() -> Iterator[Step]:
         Eq(w_d * (on_W - off_W), cost),
     ]
     yield decide(
-        "And nowhere else. Where it vanishes, the decisions' equations make U_y = w_d rho_yS; and as C is the mean of w_s "
-        "rho_y + U_y (Bellman), which the first equation makes equal for both y, it is C = w_s rho_y + U_y for each.",
+        "And nowhere else. Where it vanishes, the decisions' equations make `U_y = w_d rho_yS`; and as `C` is the mean of `w_s "
+        "rho_y + U_y` (Bellman), which the first equation makes equal for both `y`, it is `C = w_s rho_y + U_y` for each.",
         And(Eq(U_C, w_d * on_C), Eq(U_W, w_d * on_W), Eq(w_s * C + w_d * on_C, cost), Eq(w_s * W + w_d * on_W, cost)),
         given=[*still, sums],
         where=free,
@@ -256,18 +257,18 @@ def only_there() -> Iterator[Step]:
     ]
     where = {"x x_ref": UNIT, "rho_x rho_not_x": REAL, "C": REAL}
     yield decide(
-        "If C > 0, stopping is more likely than under the reference (w_d(rho_S - rho_R) = C), so rho_R < 0 and w_d rho_S < C: "
-        "every answer y has w_s rho_y = C - w_d rho_yS > 0; if C < 0, every one has w_s rho_y < 0.",
+        "If `C > 0`, stopping is more likely than under the reference (`w_d(rho_S - rho_R) = C`), so `rho_R < 0` and `w_d rho_S "
+        "< C`: every answer `y` has `w_s rho_y = C - w_d rho_yS > 0`; if `C < 0`, every one has `w_s rho_y < 0`.",
         And(Implies(cost > 0, cost - w_d * up > 0), Implies(cost < 0, cost - w_d * up < 0)),
         given=[*signs, Eq(w_d * (up - down), cost)],
         where=where,
     )
     yield decide(
-        "But not all answers can be more likely than under the reference, nor all less likely, as both sum to 1. So C = 0,",
+        "But not all answers can be more likely than under the reference, nor all less likely, as both sum to 1. So `C = 0`,",
         Not(And(p > p_ref, 1 - p > 1 - p_ref)) & Not(And(p < p_ref, 1 - p < 1 - p_ref)),
     )
     yield decide(
-        "and with C = 0 the decisions are the reference's, hence rho_S = 0, hence rho_y = 0: the policy is the reference.",
+        "and with `C = 0` the decisions are the reference's, hence `rho_S = 0`, hence `rho_y = 0`: the policy is the reference.",
         And(Eq(x, y), Eq(up, 0)),
         given=[*signs, Eq(w_d * (up - down), 0)],
         where=where,

@@ -28,9 +28,9 @@ def energy_of_the_penalty() -> Iterator[Step]:
     pi, ratio, mean, reach, w = symbols("pi_v l_v KL d w")
     where = {"pi_v": UNIT, "d w beta": POSITIVE, "l_v KL": REAL}
     yield identity(
-        "Direct term. A row met d times has coefficients -beta w l_v, l_v the log-ratio of symbol v; its gradient is d pi_v "
-        "A_v with A_v = -beta w (l_v - KL), of mean zero, so that A solves d(diag pi - pi pi^T) x = g and the energy has d "
-        "pi_v A_v^2 per symbol: beta^2 w^2 d Var(l) in all.",
+        "Direct term. A row met `d` times has coefficients `-beta w l_v`, `l_v` the log-ratio of symbol `v`; its gradient is `d "
+        "pi_v A_v` with `A_v = -beta w` (`l_v` - KL), of mean zero, so that A solves `d(diag pi - pi pi^T) x = g` and the energy "
+        "has `d pi_v A_v^2` per symbol: `beta^2 w^2 d Var(l)` in all.",
         [reach * pi * (-beta * w * ratio) - reach * pi * (-beta * w * mean), reach * pi * Symbol("A_v") ** 2],
         [reach * pi * Symbol("A_v"), beta**2 * w**2 * (reach * pi * (ratio - mean) ** 2)],
         where=where,
@@ -38,17 +38,17 @@ def energy_of_the_penalty() -> Iterator[Step]:
     )
     ahead = symbols("V_v")
     yield identity(
-        "Full gradient. The penalty is a return with reward -beta w l_v on every action. Differentiating l itself adds -beta w "
-        "times the mean score, sum d pi_v/d theta = 0. So B4-tokens applies: e_s + e_d = beta^2 Var(L), and a row's advantage is "
-        "its own part plus the difference in what follows, V_v.",
+        "Full gradient. The penalty is a return with reward `-beta w l_v` on every action. Differentiating `l` itself adds "
+        "`-beta w` times the mean score, `sum d pi_v/d theta = 0`. So B4-tokens applies: `e_s + e_d = beta^2 Var(L)`, and a "
+        "row's advantage is its own part plus the difference in what follows, `V_v`.",
         -beta * w * ratio + ahead - (-beta * w * mean + Symbol("V_mean")),
         -beta * w * (ratio - mean) + (ahead - Symbol("V_mean")),
         where={**where, "V_v V_mean": REAL},
     )
     yield identity(
-        "Independent tokens of one answer: what follows does not depend on v, V_v = V_mean, and both gradients have the same row "
-        "energy, beta^2 w^2 d Var(l). Positions have orthogonal rows, so the sum over positions is the energy: additive, and "
-        "linear in L for tokens alike.",
+        "Independent tokens of one answer: what follows does not depend on `v`, `V_v = V_mean`, and both gradients have the same "
+        "row energy, `beta^2 w^2 d Var(l)`. Positions have orthogonal rows, so the sum over positions is the energy: additive, "
+        "and linear in `L` for tokens alike.",
         pi * (-beta * w * (ratio - mean) + (ahead - Symbol("V_mean"))) ** 2,
         beta**2 * w**2 * pi * (ratio - mean) ** 2,
         where={**where, "V_mean": REAL},
@@ -68,8 +68,8 @@ def two_tokens_in_full() -> Step:
     energy = sp.Add(*[t * (1 - t) * sp.diff(value, t) ** 2 / d for t, d in ((x, sp.S.One), (y, x), (z, 1 - x))])
     V = Symbol("V")
     return identity(
-        "Two dependent binary tokens with weights w_1, w_2 in full: J = -beta E[L] differentiated, logarithms and all; the "
-        "energies of the three logits add up to the variance of -beta L over the four answers.",
+        "Two dependent binary tokens with weights `w_1`, `w_2` in full: `J = -beta E[L]` differentiated, logarithms and all; the "
+        "energies of the three logits add up to the variance of `-beta L` over the four answers.",
         energy,
         sp.Add(*[c * (g - V) ** 2 for c, g in zip(chances, returns, strict=True)]),
         where={"x y z x_ref y_ref z_ref": UNIT, "w_1 w_2 beta": POSITIVE},
@@ -81,10 +81,10 @@ D3 = Claim(
     id="D3",
     group="D",
     title="Energy of the KL penalty: the variance of the log-ratio, additive over the independent tokens of an answer",
-    statement="""The direct term has the occupancy-weighted sum of per-state variances as its energy, beta^2 n sum_h P(h) w^2
-        Var_h(log pi/ref). The full gradient has the variance of the total weighted log-ratio, beta^2 Var(L) (tabular,
+    statement="""The direct term has the occupancy-weighted sum of per-state variances as its energy, `beta^2 n sum_h P(h) w^2
+        Var_h(log pi/ref)`. The full gradient has the variance of the total weighted log-ratio, `beta^2 Var(L)` (tabular,
         turn-indexed or stationary without a cap). For one answer of independent tokens the two sampling energies are equal,
-        beta^2 sum_i w_i^2 Var_i: additive over tokens, hence linear in their number.""",
+        `beta^2 sum_i w_i^2 Var_i`: additive over tokens, hence linear in their number.""",
     latex=r"e^{direct}=\beta^2n\sum_hP(h)w_h^2\mathrm{Var}_h\log\tfrac{\pi}{\mathrm{ref}},\quad e^{full}=\beta^2\mathrm{Var}(L)",
     level="fisher",
     scope="any number of tokens, symbols and turns; additivity of the full gradient for answers that are not resampled",
@@ -92,7 +92,7 @@ D3 = Claim(
     proof=energy_of_the_penalty,
     related=["D3-resample", "D3-loose", "B4-tokens", "C4", "D2", "B5"],
     notes="""Rewards are intensive (B5), log-likelihoods extensive. Weights are those of positions, known before the token is
-        drawn. The direct term stays linear in L in every chain; for the full gradient see D3-resample.""",
+        drawn. The direct term stays linear in `L` in every chain; for the full gradient see D3-resample.""",
 )
 
 
@@ -110,8 +110,8 @@ def resampling() -> Iterator[Step]:
     e_s, e_C, e_W, tokens = symbols("e_s e_C e_W e_tokens")
     using = dict(zip((e_s, e_C, e_W), energies, strict=True)) | {tokens: beta**2 * n * S}
     yield identity(
-        "J = -beta n K. The logits of the penalised tokens have energy beta^2 n S (D3); the chain's own three logits have these, "
-        "by differentiating n.",
+        "`J = -beta n K`. The logits of the penalised tokens have energy `beta^2 n S` (D3); the chain's own three logits have "
+        "these, by differentiating `n`.",
         [e_s, e_C, e_W],
         [
             beta**2 * n**3 * K**2 * p * (1 - p) * (1 - a - b) ** 2,
@@ -121,8 +121,8 @@ def resampling() -> Iterator[Step]:
         using=using,
     )
     yield identity(
-        "In all beta^2 (n S + q n^2 K^2): tokens of n answers vary independently, and the number of answers, of variance q n^2, "
-        "multiplies the mean K of each.",
+        "In all `beta^2 (n S + q n^2 K^2)`: tokens of `n` answers vary independently, and the number of answers, of variance `q "
+        "n^2`, multiplies the mean `K` of each.",
         tokens + e_s + e_C + e_W,
         beta**2 * (n * S + q * n**2 * K**2),
         using=using,
@@ -131,8 +131,8 @@ def resampling() -> Iterator[Step]:
     share = symbols("share")
     limit = (p * a * (1 - a) + (1 - p) * b * (1 - b)) / (q * (1 - q))
     yield identity(
-        "With L tokens alike, K = L k and S = L s, the decision's share of the energy is its limit, (p a(1-a) + (1-p) b(1-b))/(q "
-        "(1-q)), times 1/(1 + s/(q n k^2 L)), which tends to 1.",
+        "With `L` tokens alike, `K = L k` and `S = L s`, the decision's share of the energy is its limit, `(p a(1-a) + (1-p) "
+        "b(1-b))/(q (1-q))`, times `1/(1 + s/(q n k^2 L))`, which tends to 1.",
         share,
         limit / (1 + s / (q * n * k**2 * length)),
         where={"L": COUNT, "k s": POSITIVE},
@@ -142,7 +142,7 @@ def resampling() -> Iterator[Step]:
         },
     )
     yield decide(
-        "The limit is positive; it is 1, with nothing left to the sampling of correctness, exactly if a + b = 1, where correct "
+        "The limit is positive; it is 1, with nothing left to the sampling of correctness, exactly if `a + b = 1`, where correct "
         "and wrong answers are resampled alike.",
         sp.And(limit > 0, limit <= 1, Equivalent(Eq(limit, 1), Eq(a + b, 1))),
     )
@@ -152,10 +152,10 @@ D3_RESAMPLE = Claim(
     id="D3-resample",
     group="D",
     title="With resampling, the full KL gradient has energy quadratic in length, and decisions keep their share of it",
-    statement="""Let every answer of the minimal chain carry independent penalised tokens with mean K and variance S of their
-        weighted log-ratio. The full gradient of the penalty has e_s + e_d = beta^2 (n S + q n^2 K^2), n = 1/(1-q). For L
-        tokens alike the second term grows like L^2, and the decision's share of the energy tends to (p a(1-a) + (1-p)
-        b(1-b))/(q(1-q)), which is not zero. The direct term has sampling energy beta^2 n S, linear in L, and no decision
+    statement="""Let every answer of the minimal chain carry independent penalised tokens with mean `K` and variance `S` of their
+        weighted log-ratio. The full gradient of the penalty has `e_s + e_d = beta^2 (n S + q n^2 K^2)`, `n = 1/(1-q)`. For `L`
+        tokens alike the second term grows like `L^2`, and the decision's share of the energy tends to `(p a(1-a) + (1-p)
+        b(1-b))/(q(1-q))`, which is not zero. The direct term has sampling energy `beta^2 n S`, linear in `L`, and no decision
         energy here.""",
     latex=r"e_s+e_d=\beta^2\bigl(nS+q\,n^2K^2\bigr),\qquad \frac{e_d}{e_s+e_d}\to\frac{pa(1-a)+(1-p)b(1-b)}{q(1-q)}",
     level="fisher",
@@ -174,7 +174,7 @@ def additive() -> Iterator[Step]:
     """D3-loose: twice the tokens, twice the energy."""
     total = n * S + q * n**2 * K**2
     yield decide(
-        "Additivity would mean that twice as many tokens, 2K and 2S, have twice the energy.",
+        "Additivity would mean that twice as many tokens, `2K` and `2S`, have twice the energy.",
         Eq(total.subs({K: 2 * K, S: 2 * S}, simultaneous=True), 2 * total),
     )
 

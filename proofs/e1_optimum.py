@@ -46,16 +46,17 @@ def each_state() -> Iterator[Step]:
     pi, ref, best, e, Z, Q, T = sp.symbols("pi_i ref_i o_i e_i Z Q_i T")
     where = {"pi_i ref_i e_i Z T": POSITIVE}
     yield identity(
-        "One state, any number of actions. Write e_i = exp(Q_i/T) and o_i = ref_i e_i/Z. Then every action has Q_i - T "
-        "log(pi_i/ref_i) = T log Z - T log(pi_i/o_i). Averaged over pi, the penalised mean of Q is T log Z - T KL(pi || o).",
+        "One state, any number of actions. Write `e_i = exp(Q_i/T)` and `o_i = ref_i e_i/Z`. Then every action has `Q_i - T "
+        "log(pi_i/ref_i) = T log Z - T log(pi_i/o_i)`. Averaged over `pi`, the penalised mean of `Q` is `T log Z - T KL(pi || "
+        "o)`.",
         Q - T * log(pi / ref),
         T * log(Z) - T * log(pi / best),
         where=where,
         using={Q: T * log(e), best: ref * e / Z},
     )
     yield decide(
-        "KL(pi || o) >= 0 if o sums to 1 (Z = sum ref_i e_i), because pi_i log(pi_i/o_i) >= pi_i - o_i for every action, with "
-        "equality only for pi_i = o_i: o is the only maximiser and T log Z the maximum.",
+        "`KL(pi || o) >= 0` if `o` sums to 1 (`Z = sum ref_i e_i`), because `pi_i log(pi_i/o_i) >= pi_i - o_i` for every action, "
+        "with equality only for `pi_i = o_i`: `o` is the only maximiser and `T log Z` the maximum.",
         And(pi * log(pi / best) >= pi - best, Implies(Eq(pi * log(pi / best), pi - best), Eq(pi, best))),
         where={"pi_i o_i": POSITIVE},
     )
@@ -65,18 +66,18 @@ def any_policy() -> Iterator[Step]:
     """Verification: what a turn loses against the soft values, and that the losses add up."""
     loss, gap, later, bound, keep = sp.symbols("loss D D_next M q_k")
     yield decide(
-        "Any policy, whatever it remembers: let D be V minus what it earns from here on. Both states lose T KL >= 0 against the "
-        "soft values, so D = loss + Gamma q_k D_next. If D_next >= -M then D >= -Gamma M: over n turns D >= -Gamma^n M, and D >= "
-        "0 in the limit, since M is bounded. The softmax loses nothing.",
+        "Any policy, whatever it remembers: let `D` be `V` minus what it earns from here on. Both states lose `T KL >= 0` "
+        "against the soft values, so `D = loss + Gamma q_k D_next`. If `D_next >= -M` then `D >= -Gamma M`: over `n` turns `D >= "
+        "-Gamma^n M`, and `D >= 0` in the limit, since `M` is bounded. The softmax loses nothing.",
         gap >= -gamma * bound,
         given=[Eq(gap, loss + gamma * keep * later), later >= -bound],
         where={"loss M": NONNEGATIVE, "q_k": CLOSED_UNIT, "D D_next": REAL},
     )
     c_1, m_1, c_2, m_2, step = sp.symbols("c_1 m_1 c_2 m_2 delta")
     yield decide(
-        "V exists and is unique. F(V), the best value of a turn with V after it, is a maximum over policies of c + m V with 0 <= "
-        "m <= Gamma (m is Gamma times the chance of another turn). From V, with maximiser 1, to V + delta, with maximiser 2, F "
-        "rises by at least 0 and at most Gamma delta: monotone, and a contraction for Gamma < 1.",
+        "`V` exists and is unique. `F(V)`, the best value of a turn with `V` after it, is a maximum over policies of `c + m V` "
+        "with `0 <= m <= Gamma` (`m` is `Gamma` times the chance of another turn). From `V`, with maximiser 1, to `V + delta`, "
+        "with maximiser 2, `F` rises by at least 0 and at most `Gamma delta`: monotone, and a contraction for `Gamma < 1`.",
         And(
             c_2 + m_2 * (V + step) - (c_1 + m_1 * V) >= 0,
             c_2 + m_2 * (V + step) - (c_1 + m_1 * V) <= gamma * step,
@@ -109,9 +110,9 @@ def regularised_chain() -> Iterator[Step]:
     }
     where = {**CUBES, **PENALTY, "R_SC R_RC R_SW R_RW": REAL}
     yield identity(
-        "The minimal chain with any rewards, by differentiating the penalised value V of a stationary policy: its derivatives by "
-        "p, a and b are N times the weight of the state times (difference of soft action values - T times the shift of the "
-        "log-odds from the reference). All three vanish exactly at the softmax equations.",
+        "The minimal chain with any rewards, by differentiating the penalised value `V` of a stationary policy: its derivatives "
+        "by `p`, `a` and `b` are `N` times the weight of the state times (difference of soft action values - `T` times the shift "
+        "of the log-odds from the reference). All three vanish exactly at the softmax equations.",
         [diff(expanded, p), diff(expanded, a), diff(expanded, b)],
         [
             N * (U_C - U_W - T_s * (odds(p) - odds(p_ref))),
@@ -123,8 +124,8 @@ def regularised_chain() -> Iterator[Step]:
     )
     e_1, e_V = sp.symbols("e_1 e_V")
     yield identity(
-        "And the slope of the soft Bellman equation is Gamma q: with e_V = exp(gamma V/T_d), d(T_d log Z_W)/dV = gamma e_V d log "
-        "Z_W/d e_V = gamma b*, d(T_d log Z_C)/dV = gamma (1 - a*).",
+        "And the slope of the soft Bellman equation is `Gamma q`: with `e_V = exp(gamma V/T_d)`, `d(T_d log Z_W)/dV = gamma e_V "
+        "d log Z_W/d e_V = gamma b*`, `d(T_d log Z_C)/dV = gamma (1 - a*)`.",
         [e_V * diff(log(1 - b_ref + b_ref * e_V), e_V), e_V * diff(log(a_ref * e_1 + (1 - a_ref) * e_V), e_V)],
         [b, 1 - a],
         where={"a_ref b_ref": UNIT, "e_1 e_V": POSITIVE},
@@ -143,10 +144,10 @@ E1 = Claim(
     id="E1",
     group="E",
     title="The optimum of reward + stage-weighted KL: a temperature per stage, and one scalar equation",
-    statement="""Among all policies, E[sum_k Gamma^k (R_k - beta w_s log(pi_s/ref_s) - beta w_d log(pi_d/ref_d))] is
-        maximal exactly at pi_s* = ref_s exp(Q_s/(beta w_s))/Z_s, pi_d* = ref_d exp(Q_d/(beta w_d))/Z_d, with soft action
-        values Q and V = beta w_s log Z_s, the unique fixed point of a monotone contraction (Gamma < 1; weights of a prompt's
-        answers equal; the penalty discounted as the reward is).""",
+    statement="""Among all policies, `E[sum_k Gamma^k (R_k - beta w_s log(pi_s/ref_s) - beta w_d log(pi_d/ref_d))]` is
+        maximal exactly at `pi_s* = ref_s exp(Q_s/(beta w_s))/Z_s`, `pi_d* = ref_d exp(Q_d/(beta w_d))/Z_d`, with soft
+        action values `Q` and `V = beta w_s log Z_s`, the unique fixed point of a monotone contraction (`Gamma < 1`;
+        weights of a prompt's answers equal; the penalty discounted as the reward is).""",
     latex=r"\pi_s^*\propto ref_s\,e^{Q_s/(\beta w_s)},\quad \pi_d^*\propto ref_d\,e^{Q_d/(\beta w_d)},\quad"
     r" V=\beta w_s\log\sum_y ref_s\,e^{Q_s/(\beta w_s)}",
     level="optimum",
@@ -169,8 +170,9 @@ AT_OPTIMUM = {
     shift_a: 1 - gamma * V,
     shift_b: gamma * V,
 }
-WORDS = """t is the penalty of one turn (beta included), V_R the discounted reward of the policy, V = V_R - N t the penalised
-    value; by E1 the optimum has T_d times the shift of the log-odds = 1 - gamma V on correct and gamma V on wrong answers."""
+WORDS = """`t` is the penalty of one turn (`beta` included), `V_R` the discounted reward of the policy, `V = V_R - N t`
+    the penalised value; by E1 the optimum has `T_d` times the shift of the log-odds = `1 - gamma V` on correct and `gamma
+    V` on wrong answers."""
 
 
 def undiscounted_penalty() -> Iterator[Step]:
@@ -184,8 +186,8 @@ def undiscounted_penalty() -> Iterator[Step]:
     slope_a = N * (1 - gamma * V_R) - N_1 * (T_d * (odds(a) - odds(a_ref)) - N_1 * t)
     slope_b = N * gamma * V_R - N_1 * (T_d * (odds(b) - odds(b_ref)) + N_1 * t)
     yield identity(
-        "Discounted reward minus the undiscounted penalty N_1 t: its derivatives by a and b, by differentiation; K_s is the "
-        "sampling stage's share of t.",
+        "Discounted reward minus the undiscounted penalty `N_1 t`: its derivatives by `a` and `b`, by differentiation; `K_s` is "
+        "the sampling stage's share of `t`.",
         [diff(expanded, a), diff(expanded, b)],
         [p * slope_a, (1 - p) * slope_b],
         where={**CUBES, "T_d": POSITIVE, "K_s": NONNEGATIVE},
@@ -194,14 +196,14 @@ def undiscounted_penalty() -> Iterator[Step]:
     at_optimum_a = N * (1 - gamma * V_R) - N_1 * (shift_a - N_1 * t)
     at_optimum_b = N * gamma * V_R - N_1 * (shift_b + N_1 * t)
     yield identity(
-        "At E1's optimum the two slopes, per visit, add up to N - N_1.",
+        "At E1's optimum the two slopes, per visit, add up to `N - N_1`.",
         at_optimum_a + at_optimum_b,
         N - N_1,
         where={"p a b": UNIT, "t": NONNEGATIVE},
         using=AT_OPTIMUM,
     )
     yield decide(
-        "That is negative for gamma < 1: they cannot both vanish.",
+        "That is negative for `gamma < 1`: they cannot both vanish.",
         N < N_1,
         where={"p a b": UNIT},
         using={k: AT_OPTIMUM[k] for k in (q, N, N_1)},
@@ -212,7 +214,7 @@ E1_DISCOUNT = Claim(
     id="E1-discount",
     group="E",
     title="With a discount on the reward alone, E1's optimum is not even stationary",
-    statement="""In the minimal chain with terminal accuracy reward and gamma < 1, the optimum of E1 is never a stationary point
+    statement="""In the minimal chain with terminal accuracy reward and `gamma < 1`, the optimum of E1 is never a stationary point
         of discounted reward minus the undiscounted KL penalty: the penalty has to be discounted as the reward is.""",
     latex=r"\partial_aJ/p+\partial_bJ/(1-p)=N-N_1<0\quad(\gamma<1)",
     level="optimum",
@@ -233,7 +235,8 @@ def direct_term() -> Iterator[Step]:
     expanded = (reward - frozen).subs({q: p * (1 - a) + (1 - p) * b})
     using = {k: AT_OPTIMUM[k] for k in (q, N, N_1, V_R)}
     yield identity(
-        "Reward plus direct term, with M, M_C, M_W the frozen visits to the sampling state, to correct and to wrong answers.",
+        "Reward plus direct term, with `M`, `M_C`, `M_W` the frozen visits to the sampling state, to correct and to wrong "
+        "answers.",
         [diff(expanded, a), diff(expanded, b)],
         [
             N * p * (1 - gamma * V_R) - on_correct * T_d * (odds(a) - odds(a_ref)),
@@ -245,21 +248,21 @@ def direct_term() -> Iterator[Step]:
     slope_a, slope_b = N * (1 - gamma * V_R) - N_1 * shift_a, N * gamma * V_R - N_1 * shift_b
     positive = {"p a b": UNIT, "t": POSITIVE}
     yield identity(
-        "The frozen visits are N_1, p N_1 and (1-p) N_1. At E1's optimum the slopes per visit add up to N - N_1.",
+        "The frozen visits are `N_1`, `p N_1` and `(1-p) N_1`. At E1's optimum the slopes per visit add up to `N - N_1`.",
         slope_a + slope_b,
         N - N_1,
         where=positive,
         using=AT_OPTIMUM,
     )
     yield decide(
-        "They never vanish together: for gamma < 1 because N < N_1, for gamma = 1 because the second is N_1^2 t > 0.",
+        "They never vanish together: for `gamma < 1` because `N < N_1`, for `gamma = 1` because the second is `N_1^2 t > 0`.",
         Or(Ne(slope_a, 0), Ne(slope_b, 0)),
         where=positive,
         using=AT_OPTIMUM,
     )
     yield decide(
-        "t > 0: 1 - gamma V and gamma V add up to 1, so the decisions differ from the reference's somewhere, and a coin that "
-        "differs has a positive divergence.",
+        "`t > 0`: `1 - gamma V` and `gamma V` add up to 1, so the decisions differ from the reference's somewhere, and a coin "
+        "that differs has a positive divergence.",
         b * log(b / b_ref) + (1 - b) * log((1 - b) / (1 - b_ref)) > 0,
         given=[Ne(b, b_ref)],
         where={"b b_ref": UNIT},
@@ -270,10 +273,10 @@ E1_DIRECT = Claim(
     id="E1-direct",
     group="E",
     title="Reward + the direct KL term never stops at E1's optimum",
-    statement="""In the minimal chain with terminal accuracy reward, for any gamma in [0, 1], the optimum of E1 is not a
-        stationary point of the reward's gradient plus the direct term of the KL penalty (visits frozen). Where that one is
-        stationary, the same form holds with the reward's own action values, scaled by N/N_1: T_d times the shift of the log-odds
-        = (N/N_1)(1 - gamma V_R) on correct and (N/N_1) gamma V_R on wrong answers.""",
+    statement="""In the minimal chain with terminal accuracy reward, for any `gamma` in [0, 1], the optimum of E1 is not a
+        stationary point of the reward's gradient plus the direct term of the KL penalty (visits frozen). Where that one
+        is stationary, the same form holds with the reward's own action values, scaled by `N/N_1`: `T_d` times the shift
+        of the log-odds = `(N/N_1)(1 - gamma V_R)` on correct and `(N/N_1) gamma V_R` on wrong answers.""",
     latex=r"\tau_d\,\Delta\theta_W=\tfrac{N}{N_1}\gamma V_R\ \ne\ \gamma V",
     level="optimum",
     scope="all real parameters of the minimal chain, gamma in [0, 1]",

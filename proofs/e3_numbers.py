@@ -49,8 +49,8 @@ def root_inside(V: sp.Symbol, w_s: sp.Expr, low: str, high: str, point: dict[sp.
     """F(V) - V changes sign over [low, high]: by E1 the one fixed point lies inside."""
     gap = Optimum.at(V, w_s).gap
     where = {V: POSITIVE}
-    yield example(f"F(V) - V is positive at {low}", gap > 0, at={**point, V: low}, where=where)
-    yield example(f"and negative at {high}: the fixed point (E1) lies between.", gap < 0, at={**point, V: high}, where=where)
+    yield example(f"`F(V) - V` is positive at `{low}`", gap > 0, at={**point, V: low}, where=where)
+    yield example(f"and negative at `{high}`: the fixed point (E1) lies between.", gap < 0, at={**point, V: high}, where=where)
 
 
 # --- the numbers ------------------------------------------------------------------------------------------------------
@@ -75,7 +75,8 @@ def stated_numbers() -> Iterator[Step]:
             Abs(x - sp.Rational(y)) <= sp.Rational(1, 20000) for x, y in zip((best.p, best.a, best.b), (p, a, b), strict=True)
         ]
         yield enclose(
-            f"w_s = {w_s}: on the whole bracket p*, a*, b* are {p}, {a}, {b} and the share is {share}, to the digits stated.",
+            f"`w_s = {w_s}`: on the whole bracket `p*`, `a*`, `b*` are {p}, {a}, {b} and the share is {share}, to the digits "
+            "stated.",
             And(*near, Abs(best.share() - sp.Rational(share)) <= sp.Rational(1, 2000)),
             {**{k: (v, v) for k, v in point.items()}, V: (str(Fraction(low)), high)},
             where={V: between(Fraction(low), Fraction(high), "[]")},
@@ -85,10 +86,10 @@ def stated_numbers() -> Iterator[Step]:
 E3_NUMBERS = Claim(
     id="E3-numbers",
     group="E",
-    title="The decision share in numbers: 0.589, 0.987, 0.999 as w_s goes 1, 64, 1024",
-    statement="""With reference p, a, b = 0.55, 0.8, 0.3, gamma = 0.95, beta = 0.1, w_d = 1 and terminal accuracy reward, the
-        optimum has p*, a*, b* = 0.9154, 0.9247, 0.9997 and decision share 0.589 for w_s = 1; 0.5613, 0.9645, 0.9993 and 0.987
-        for w_s = 64; 0.5507, 0.9654, 0.9993 and 0.999 for w_s = 1024.""",
+    title="The decision share in numbers: 0.589, 0.987, 0.999 as `w_s` goes 1, 64, 1024",
+    statement="""With reference `p`, `a`, `b = 0.55`, 0.8, 0.3, `gamma = 0.95`, `beta = 0.1`, `w_d = 1` and terminal
+        accuracy reward, the optimum has `p*`, `a*`, `b* = 0.9154`, 0.9247, 0.9997 and decision share 0.589 for `w_s = 1`;
+        0.5613, 0.9645, 0.9993 and 0.987 for `w_s = 64`; 0.5507, 0.9654, 0.9993 and 0.999 for `w_s = 1024`.""",
     latex=r"\frac{\Delta_d}{\Delta_s+\Delta_d}=0.589,\ 0.987,\ 0.999\quad(w_s=1,\ 64,\ 1024)",
     level="optimum",
     scope="these settings; V is enclosed to 2e-8, the rest to the digits stated",
@@ -116,7 +117,8 @@ def falling_share(point: dict[sp.Symbol, str], weights: tuple[str, str], lows: t
         box[V] = (low, high)
         shares.append(Optimum.at(V, sp.Rational(w)).share())
     yield enclose(
-        f"From w_s = {weights[0]} to {weights[1]} the share falls by more than {drop}, wherever in their brackets the V are.",
+        f"From `w_s = {weights[0]}` to `{weights[1]}` the share falls by more than `{drop}`, wherever in their brackets the `V` "
+        "are.",
         shares[0] - shares[1] > sp.Rational(drop),
         box,
         where={V_1: POSITIVE, V_2: POSITIVE},
@@ -134,7 +136,7 @@ def monotone_share() -> Iterator[Step]:
     yield from falling_share(STRIKING, ("8", "32"), ("0.4063629", "0.0245645"), "3/4")
     yield from falling_share(SMALLEST, ("1", "5/4"), ("0.6472108", "0.5873266"), "1/4000")
     yield enclose(
-        "The statement at the smaller one: V_1 and V_2 lie in the brackets just proved.",
+        "The statement at the smaller one: `V_1` and `V_2` lie in the brackets just proved.",
         Optimum.at(V_2, w_2).share() >= Optimum.at(V_1, w_1).share(),
         {k: (v, v) for k, v in WITNESS.items()},
     )
@@ -144,8 +146,8 @@ E3_MONOTONE = Claim(
     id="E3-monotone",
     group="E",
     title="The decision share grows with the weight of sampling",
-    statement="""In the minimal chain with terminal accuracy reward and w_d = 1 the decisions' share of the accuracy gain is a
-        nondecreasing function of w_s, for every reference, discount and beta.""",
+    statement="""In the minimal chain with terminal accuracy reward and `w_d = 1` the decisions' share of the accuracy gain is a
+        nondecreasing function of `w_s`, for every reference, discount and `beta`.""",
     level="optimum",
     scope="V_1, V_2 stand for the optimal values at w_1 < w_2; at the witness they are enclosed to 1e-7 first",
     domain={**DOMAIN, **VALUES},
@@ -153,9 +155,10 @@ E3_MONOTONE = Claim(
     recorded="fails",
     witness=WITNESS,
     related=["E3", "E3-frozen"],
-    notes="""False, though the limit is 1. Pinning sampling lowers V, and with it the reward for resampling a wrong answer: where
-        correct answers are rare and reflection is learnt only because V is high, decisions lose faster than sampling. The witness
-        is the smallest in height: with numerators and denominators up to 5 the share falls only there and, by less, at gamma =
-        1/5 (a floating-point search of all such settings). The drop can be large: from 0.80 to 0.04 between w_s = 8 and 32 at
-        reference 1/100, 99/100, 1/50, gamma = 99/100, beta = 1/50.""",
+    notes="""False, though the limit is 1. Pinning sampling lowers `V`, and with it the reward for resampling a wrong
+        answer: where correct answers are rare and reflection is learnt only because `V` is high, decisions lose faster
+        than sampling. The witness is the smallest in height: with numerators and denominators up to 5 the share falls
+        only there and, by less, at `gamma = 1/5` (a floating-point search of all such settings). The drop can be large:
+        from 0.80 to 0.04 between `w_s = 8` and 32 at reference `1/100`, `99/100`, `1/50`, `gamma = 99/100`, `beta =
+        1/50`.""",
 )

@@ -40,7 +40,7 @@ def clock(value: sp.Symbol, best: sp.Symbol) -> sp.Expr:
 def closed_form_time() -> Iterator[Step]:
     """C5-time: the flow of each state separates, and its time is a closed form times one over its coefficient."""
     yield identity(
-        "The time function H has the derivative 1/(x (1-x) (x_E - x)),",
+        "The time function `H` has the derivative `1/(x (1-x) (x_E - x))`,",
         sp.diff(clock(x, x_E), x),
         1 / (x * (1 - x) * (x_E - x)),
         given=[x < x_E],
@@ -52,8 +52,8 @@ def closed_form_time() -> Iterator[Step]:
         (p, p_E, g_s, w_s * n_E),
     ):
         yield identity(
-            f"and along the flow {value}' = {value} (1 - {value}) times the gradient of its logit: H({value}) grows at a "
-            "constant rate, the state's coefficient, so that the time from x_0 to x_1 is (H(x_1) - H(x_0)) divided by it.",
+            f"and along the flow `{value}' = {value} (1 - {value})` times the gradient of its logit: `H({value})` grows at a "
+            "constant rate, the state's coefficient, so that the time from `x_0` to `x_1` is (`H(x_1) - H(x_0)`) divided by it.",
             sp.diff(clock(value, best), value) * value * (1 - value) * gradient,
             coefficient,
             given=[value < best],
@@ -65,21 +65,21 @@ def closed_form_time() -> Iterator[Step]:
     slope = diluted[symbol("theta_W")].subs(dict(under_mean.weights.meaning))
     lam, l_s, l_d = map(symbol, ["lambda", "l_s", "l_d"])
     yield identity(
-        "With summed weights the decision's time does not contain w_s. Under the stage mean, with w_s = l_s^lambda and w_d = "
-        "l_d^lambda, the gradient at equal lengths (equal weights) is (w_s + w_d)/(2 w_d) times the gradient: as many times as "
-        "long the decision takes,",
+        "With summed weights the decision's time does not contain `w_s`. Under the stage mean, with `w_s = l_s^lambda` and `w_d "
+        "= l_d^lambda`, the gradient at equal lengths (equal weights) is `(w_s + w_d)/(2 w_d)` times the gradient: as many times "
+        "as long the decision takes,",
         slope.subs(l_s, l_d) / slope,
         (l_s**lam + l_d**lam) / (2 * l_d**lam),
         given=[b < b_E],
         where={"l_s l_d": at_least(1), "lambda": CLOSED_UNIT},
     )
     yield decide(
-        "which strictly increases in w_s,",
+        "which strictly increases in `w_s`,",
         Implies(w_s < w_more, (w_s + w_d) / (2 * w_d) < (w_more + w_d) / (2 * w_d)),
         where={w_more: POSITIVE},
     )
     yield decide(
-        "without bound: any multiple k of the time at equal weights is exceeded from w_s = 2 k w_d on.",
+        "without bound: any multiple `k` of the time at equal weights is exceeded from `w_s = 2 k w_d` on.",
         Implies(w_s >= 2 * Symbol("k") * w_d, (w_s + w_d) / (2 * w_d) > Symbol("k")),
         where={"k": POSITIVE},
     )
@@ -89,10 +89,10 @@ C5_TIME = Claim(
     id="C5-time",
     group="C",
     title="How long an imitated decision takes: a closed form, divided by its weight and its coverage",
-    statement="""Along the gradient flow of tabular SFT with coverage, b moves from b_0 to b_1 (below b_E) in the time (H(b_1) -
-        H(b_0))/(w_d n_E (1-p_E)) with H(b) = [ln(b/(1-b)) - ln((b_E-b)/(1-b))/(1-b_E)]/b_E. With summed weights it does not
-        depend on w_s. Under the stage mean it is (w_s + w_d)/(2 w_d) times that of equal weights: finite training loses, the
-        limit does not.""",
+    statement="""Along the gradient flow of tabular SFT with coverage, `b` moves from `b_0` to `b_1` (below `b_E`) in the
+        time `(H(b_1) - H(b_0))/(w_d n_E (1-p_E))` with `H(b) = [ln(b/(1-b)) - ln((b_E-b)/(1-b))/(1-b_E)]/b_E`. With
+        summed weights it does not depend on `w_s`. Under the stage mean it is `(w_s + w_d)/(2 w_d)` times that of equal
+        weights: finite training loses, the limit does not.""",
     latex=r"T_{b_0\to b_1}=\frac{H(b_1)-H(b_0)}{w_d\,n_E(1-p_E)},\qquad "
     r"H(b)=\frac1{b_E}\Bigl[\ln\frac b{1-b}-\frac1{1-b_E}\ln\frac{b_E-b}{1-b}\Bigr]",
     level="gradient",
@@ -101,7 +101,7 @@ C5_TIME = Claim(
     definitions=GRADIENT,
     proof=closed_form_time,
     related=["C5", "C5-moves", "C2", "C3"],
-    notes="""Above the demonstrated probability the same holds with ln(b - b_E) in place of ln(b_E - b).""",
+    notes="""Above the demonstrated probability the same holds with `ln(b - b_E)` in place of `ln(b_E - b)`.""",
 )
 
 
@@ -116,13 +116,14 @@ def bounded_delay() -> Iterator[Step]:
     """F1-delay: clipping changes the clock of the flow and not its path; the clock's delay is an integral without weights."""
     factor, inverse = Min(1, c / size), Max(1, size / c)
     yield decide(
-        "The clipped flow moves along the same curve with the speed min(1, c/G): a stretch that takes the unclipped flow the "
-        "time dt takes it max(1, G/c) dt. So no point of the path changes, and the limit does not.",
+        "The clipped flow moves along the same curve with the speed `min(1, c/G)`: a stretch that takes the unclipped flow the "
+        "time `dt` takes it `max(1, G/c) dt`. So no point of the path changes, and the limit does not.",
         Eq(factor * inverse, 1),
         where={"c G": POSITIVE},
     )
     yield decide(
-        "The delay per unit of unclipped time, max(1, G/c) - 1, is below the sum of the sizes of the three gradients, over c,",
+        "The delay per unit of unclipped time, `max(1, G/c) - 1`, is below the sum of the sizes of the three gradients, "
+        "over `c`,",
         inverse - 1 < (h_s + h_C + h_W) / c,
         given=[EUCLID],
         where=NORM,
@@ -153,9 +154,10 @@ F1_DELAY = Claim(
     id="F1-delay",
     group="F",
     title="With exact gradients clipping delays a tabular SFT run by a bounded time, however large the weights",
-    statement="""Clipping the gradient flow of tabular SFT at norm c leaves its path and its limit as they are. Up to any point of
-        the path but its start it delays by less than (|travel of theta_s| + |travel of theta_C| + |travel of theta_W|)/c, a bound
-        without the weights w_s and w_d, and by at least |travel of theta_s|/c less the unclipped time.""",
+    statement="""Clipping the gradient flow of tabular SFT at norm `c` leaves its path and its limit as they are. Up to any point
+        of the path but its start it delays by less than (|travel of `theta_s`| + |travel of `theta_C`| + |travel of
+        `theta_W`|)/`c`, a bound without the weights `w_s` and `w_d`, and by at least |travel of `theta_s`|/`c` less the
+        unclipped time.""",
     latex=r"\frac{|\Delta\theta_s|}{c}-t\;\le\;\mathrm{delay}(t)\;<\;\frac{|\Delta\theta_s|+|\Delta\theta_C|+|\Delta\theta_W|}{c}",
     level="gradient",
     scope="gradient flow with exact gradients; all real parameters of the minimal chain, demonstrations with coverage",

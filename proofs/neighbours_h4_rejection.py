@@ -24,16 +24,16 @@ def exponential_bound() -> Iterator[Step]:
     """H4: Markov's inequality on s^lead, the best s, and the rate in the gap."""
     w, y = sp.symbols("w y")
     yield identity(
-        "The mean lead per token is v - u = p_1 - p_2, and u + v < 1.",
+        "The mean lead per token is `v - u = p_1 - p_2`, and `u + v < 1`.",
         v - u,
         p_1 - p_2,
         where=PAIR,
         using=CHANCES,
     )
-    yield decide("u + v stays below 1,", u + v < 1, where=PAIR, using=CHANCES)
+    yield decide("`u + v` stays below 1,", u + v < 1, where=PAIR, using=CHANCES)
     yield decide(
-        "and u < v. For 0 < s < 1, s^lead >= 1 wherever the better answer does not lead, so P(lead <= 0) <= E[s^lead] = (1 - u - "
-        "v + v s + u/s)^tau, tokens being independent.",
+        "and `u < v`. For `0 < s < 1`, `s^lead >= 1` wherever the better answer does not lead, so `P(lead <= 0) <= E[s^lead] = "
+        "(1 - u - v + v s + u/s)^tau`, tokens being independent.",
         u < v,
         where=PAIR,
         given=BETTER,
@@ -41,34 +41,34 @@ def exponential_bound() -> Iterator[Step]:
     )
     r, t = sp.symbols("sqrt_u sqrt_v")
     yield identity(
-        "At s = sqrt(u/v) the base is M = 1 - (sqrt v - sqrt u)^2,",
+        "At `s = sqrt(u/v)` the base is `M = 1 - (sqrt v - sqrt u)^2`,",
         1 - r**2 - t**2 + t**2 * w + r**2 / w,
         1 - (t - r) ** 2,
         where={"sqrt_u sqrt_v": UNIT},
         using={w: r / t},
     )
     yield decide(
-        "and no s gives less.",
+        "and no `s` gives less.",
         t**2 * s + r**2 / s >= 2 * r * t,
         where={"sqrt_u sqrt_v s": UNIT},
     )
     yield decide(
-        "M falls with the gap: (sqrt v - sqrt u)^2 = (v - u)^2/(sqrt v + sqrt u)^2 >= (p_1 - p_2)^2/2, as (sqrt v + sqrt u)^2 <= "
-        "2(u + v) < 2.",
+        "`M` falls with the gap: `(sqrt v - sqrt u)^2 = (v - u)^2/(sqrt v + sqrt u)^2 >= (p_1 - p_2)^2/2`, as `(sqrt v + sqrt "
+        "u)^2 <= 2(u + v) < 2`.",
         (t - r) ** 2 >= (t**2 - r**2) ** 2 / 2,
         where={"sqrt_u sqrt_v": UNIT},
         given=[r**2 + t**2 < 1],
     )
-    yield decide("So M^tau <= exp(-tau (p_1 - p_2)^2/2), as 1 - y <= exp(-y).", 1 - y <= exp(-y), where={"y": UNIT})
+    yield decide("So `M^tau <= exp(-tau (p_1 - p_2)^2/2)`, as `1 - y <= exp(-y)`.", 1 - y <= exp(-y), where={"y": UNIT})
 
 
 H4 = Claim(
     id="H4",
     group="neighbours",
     title="The chance to reject the better of two answers falls at least exponentially in the tokens seen",
-    statement="""With independent tokens that score with chances p_1 > p_2 the better answer fails to lead after tau tokens with
-        probability at most M^tau, M = 1 - (sqrt(p_1(1-p_2)) - sqrt((1-p_1)p_2))^2, the best bound of its kind, and that is at
-        most exp(-tau (p_1 - p_2)^2/2).""",
+    statement="""With independent tokens that score with chances `p_1 > p_2` the better answer fails to lead after `tau`
+        tokens with probability at most `M^tau`, `M = 1 - (sqrt(p_1(1-p_2)) - sqrt((1-p_1)p_2))^2`, the best bound of its
+        kind, and that is at most `exp(-tau (p_1 - p_2)^2/2)`.""",
     latex=r"\Pr(S_1\le S_2)\le\Bigl(1-\bigl(\sqrt{p_1(1-p_2)}-\sqrt{(1-p_1)p_2}\bigr)^2\Bigr)^{\tau}\le e^{-\tau(p_1-p_2)^2/2}",
     level="chain",
     scope="any tau, any 0 < p_2 < p_1 < 1; tokens independent",
@@ -104,22 +104,22 @@ def rejection_as_a_decision() -> Iterator[Step]:
     """H4-stages: a threshold on the partial score is a decision, and both its error rates are bounded alike."""
     tilt, miss, a, b = sp.symbols("s miss a b")
     yield identity(
-        "Tokens of right answers score with chance p_1, of wrong ones with 1 - p_1; an answer is resampled if at most half of "
-        "its tau tokens scored. That befalls a right one with probability at most (E[s^(X - 1/2)])^tau, X = 1 for a token that "
-        "scores. At s = (1-p_1)/p_1 the square of the base is",
+        "Tokens of right answers score with chance `p_1`, of wrong ones with `1 - p_1`; an answer is resampled if at most half "
+        "of its `tau` tokens scored. That befalls a right one with probability at most `(E[s^(X - 1/2)])^tau`, `X = 1` for a "
+        "token that scores. At `s = (1-p_1)/p_1` the square of the base is",
         (1 - p_1 + p_1 * tilt) ** 2 / tilt,
         4 * p_1 * (1 - p_1),
         where={"p_1": UNIT},
         using={tilt: (1 - p_1) / p_1},
     )
     yield decide(
-        "which is below 1 unless p_1 = 1/2; a wrong one is kept with at most the same probability, by symmetry.",
+        "which is below 1 unless `p_1 = 1/2`; a wrong one is kept with at most the same probability, by symmetry.",
         4 * p_1 * (1 - p_1) < 1,
         where={"p_1": UNIT},
         given=[p_1 > sp.Rational(1, 2)],
     )
     yield decide(
-        "So 1 - a and 1 - b are at most (4 p_1 (1-p_1))^(tau/2), and reflection helps (A3) once that is below 1/2.",
+        "So `1 - a` and `1 - b` are at most `(4 p_1 (1-p_1))^(tau/2)`, and reflection helps (A3) once that is below `1/2`.",
         a + b > 1,
         where={"a b miss": UNIT},
         given=[1 - a <= miss, 1 - b <= miss, miss < sp.Rational(1, 2)],
@@ -129,9 +129,10 @@ def rejection_as_a_decision() -> Iterator[Step]:
 H4_STAGES = Claim(
     id="H4-stages",
     group="neighbours",
-    title="A partial score is a decision: it helps accuracy once tau is large enough, and leaves sampling alone",
-    statement="""Resampling answers of which at most half of tau tokens scored (chances p_1 > 1/2 for right, 1 - p_1 for wrong
-        answers) has 1 - a and 1 - b at most (4 p_1 (1-p_1))^(tau/2). Where that is below 1/2 reflection helps, for every p.""",
+    title="A partial score is a decision: it helps accuracy once `tau` is large enough, and leaves sampling alone",
+    statement="""Resampling answers of which at most half of `tau` tokens scored (chances `p_1 > 1/2` for right, `1 - p_1`
+        for wrong answers) has `1 - a` and `1 - b` at most `(4 p_1 (1-p_1))^(tau/2)`. Where that is below `1/2` reflection
+        helps, for every `p`.""",
     latex=r"1-a,\;1-b\le\bigl(4p_1(1-p_1)\bigr)^{\tau/2}",
     level="chain",
     scope="any tau and p_1 in (1/2, 1); tokens independent, scores symmetric",

@@ -25,14 +25,14 @@ def outcome_alone() -> Iterator[Step]:
     mixed = e * p_e + (1 - e) * p_g
     right = mixed * a / (mixed * a + (1 - mixed) * (1 - b))
     yield identity(
-        "P(correct) is p = e p_e + (1-e) p_g. The accuracy after reflection has, in the logit of e, the slope",
+        "`P(correct)` is `p = e p_e + (1-e) p_g`. The accuracy after reflection has, in the logit of `e`, the slope",
         slope,
         e * (1 - e) * a * (1 - b) * (p_e - p_g) / (p * a + (1 - p) * (1 - b)) ** 2,
         where=CHANCES,
         using={slope: e * (1 - e) * sp.diff(right, e), p: mixed},
     )
     yield decide(
-        "of the sign of p_e - p_g, whatever the decisions are: none at all if a guess is as accurate.",
+        "of the sign of `p_e - p_g`, whatever the decisions are: none at all if a guess is as accurate.",
         And(Equivalent(slope > 0, p_e > p_g), Equivalent(Eq(slope, 0), Eq(p_e, p_g))),
         where={**CHANCES, "p": UNIT},
         using={slope: e * (1 - e) * a * (1 - b) * (p_e - p_g) / (p * a + (1 - p) * (1 - b)) ** 2},
@@ -43,7 +43,7 @@ H8 = Claim(
     id="H8",
     group="neighbours",
     title="An outcome reward gives evidence no advantage where guessing is as accurate",
-    statement="""The gradient of accuracy on the choice to look for evidence is proportional to p_e - p_g, the difference in
+    statement="""The gradient of accuracy on the choice to look for evidence is proportional to `p_e - p_g`, the difference in
         accuracy between answers with and without it. It is zero where a guess is as accurate, however good the decisions are.""",
     latex=r"\frac{\partial\mathrm{Acc}}{\partial\operatorname{logit}e}=\frac{e(1-e)\,a(1-b)(p_e-p_g)}{(pa+(1-p)(1-b))^2}",
     level="gradient",
@@ -59,9 +59,9 @@ def evidence_paid() -> Iterator[Step]:
     """H8-reward: one turn, a reward eta for evidence on top of the outcome."""
     value = e * (p_e + eta) + (1 - e) * p_g
     yield decide(
-        "With eta for evidence, paid once per answer, the value of one turn is P(correct) + e eta, with the slope e(1 - e)(p_e "
-        "- p_g + eta) in the logit of e. It is positive where guessing is as accurate; and evidence is taken up even where it "
-        "makes answers worse, by less than eta.",
+        "With `eta` for evidence, paid once per answer, the value of one turn is `P(correct) + e eta`, with the slope `e(1 - "
+        "e)(p_e - p_g + eta)` in the logit of `e`. It is positive where guessing is as accurate; and evidence is taken up even "
+        "where it makes answers worse, by less than `eta`.",
         And(Eq(slope, e * (1 - e) * (p_e - p_g + eta)), Equivalent(slope > 0, p_g - p_e < eta)),
         where={**CHANCES, "eta": POSITIVE},
         using={slope: e * (1 - e) * sp.diff(value, e)},
@@ -72,8 +72,8 @@ H8_REWARD = Claim(
     id="H8-reward",
     group="neighbours",
     title="A reward for evidence teaches it exactly where it costs less accuracy than it pays",
-    statement="""With a reward eta for evidence beside the outcome, the choice of evidence is pushed up exactly if p_g - p_e <
-        eta: also where guessing is as accurate, and also where evidence makes answers slightly worse.""",
+    statement="""With a reward `eta` for evidence beside the outcome, the choice of evidence is pushed up exactly if `p_g - p_e <
+        eta`: also where guessing is as accurate, and also where evidence makes answers slightly worse.""",
     latex=r"\frac{\partial V}{\partial\operatorname{logit}e}=e(1-e)(p_e-p_g+\eta)",
     level="gradient",
     scope="one turn; all real parameters",

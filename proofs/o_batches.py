@@ -65,16 +65,16 @@ def large_batches() -> Iterator[Step]:
     means, slopes = enumerated_means()
     names = sp.symbols("U_s U_C U_W")
     yield identity(
-        "The update sum (R_i - J) S_i / sum L_i is the ratio of two averages over responses. The upper one has the mean E[(R - "
-        "J) S] = grad J with any constant J, as scores have mean zero: here by enumeration of two turns, all three logits.",
+        "The update `sum (R_i - J) S_i / sum L_i` is the ratio of two averages over responses. The upper one has the mean `E[(R "
+        "- J) S] = grad J` with any constant `J`, as scores have mean zero: here by enumeration of two turns, all three logits.",
         names,
         slopes,
         where={**CUBE, "J": REAL},
         using=dict(zip(names, means, strict=True)),
     )
     yield identity(
-        "With several prompts both averages are over prompts too: sum rho_x w_x grad J_x over E[L], one factor 1/E[L] for all of "
-        "them; w_x is (G-1)/G with the group's mean as baseline (O4) and no std, the same for all prompts.",
+        "With several prompts both averages are over prompts too: `sum rho_x w_x grad J_x` over `E[L]`, one factor `1/E[L]` for "
+        "all of them; `w_x` is `(G-1)/G` with the group's mean as baseline (O4) and no std, the same for all prompts.",
         sp.Symbol("rho_1") * weight * grad / length + sp.Symbol("rho_2") * weight * Symbol("grad_2") / length,
         weight / length * (sp.Symbol("rho_1") * grad + sp.Symbol("rho_2") * Symbol("grad_2")),
         where={"rho_1 rho_2": UNIT, "grad_x grad_2": REAL, "w_x": POSITIVE, "E_L": at_least(1)},
@@ -87,16 +87,16 @@ def averages_converge() -> Iterator[Step]:
     """The law of large numbers with a rate, for independent terms: variance by induction, then Chebyshev."""
     var, so_far, n, cross, t, delta = sp.symbols("v S2 n cross t delta")
     yield identity(
-        "Averages of n independent terms (responses, or groups) of variance v: the sum of deviations has mean square n v. One "
-        "term more adds v, and twice a product of mean zero; so the average has v/n.",
+        "Averages of `n` independent terms (responses, or groups) of variance `v`: the sum of deviations has mean square `n v`. "
+        "One term more adds `v`, and twice a product of mean zero; so the average has `v/n`.",
         (so_far + 2 * cross + var) / (n + 1) ** 2,
         var / (n + 1),
         where={"v": NONNEGATIVE, "n": at_least(1)},
         using={so_far: n * var, cross: 0},
     )
     yield decide(
-        "Chebyshev: where a deviation t is delta or more, (t/delta)^2 is at least 1, elsewhere at least 0. So that has "
-        "probability at most v/(n delta^2), which tends to 0.",
+        "Chebyshev: where a deviation `t` is `delta` or more, `(t/delta)^2` is at least 1, elsewhere at least 0. So that has "
+        "probability at most `v/(n delta^2)`, which tends to 0.",
         And(Implies(sp.Abs(t) >= delta, (t / delta) ** 2 >= 1), (t / delta) ** 2 >= 0),
         where={"t": REAL, "delta": POSITIVE},
     )
@@ -113,9 +113,9 @@ def ratio_converges() -> Iterator[Step]:
         where={"x grad_x": REAL, "y E_L": at_least(1)},
     )
     yield decide(
-        "so at most delta (1 + |h|), h the limit, where both averages are within delta of their means. Unless that fails, with "
-        "probability at most (v_x + v_L)/(n delta^2), the update is as near to grad J/E[L] as one likes: it converges in "
-        "probability.",
+        "so at most `delta (1 + |h|)`, `h` the limit, where both averages are within `delta` of their means. Unless that fails, "
+        "with probability at most `(v_x + v_L)/(n delta^2)`, the update is as near to `grad J/E[L]` as one likes: it converges "
+        "in probability.",
         Implies(And(sp.Abs(x) <= delta, sp.Abs(off) <= delta), sp.Abs(x / y - off / y * limit) <= delta * (1 + sp.Abs(limit))),
         where={"x off h": REAL, "y": at_least(1), "delta": POSITIVE},
     )
@@ -124,10 +124,10 @@ def ratio_converges() -> Iterator[Step]:
 O7 = Claim(
     id="O7",
     group="O",
-    title="Token mean over a large batch, no std: grad J / E[L], no tilt",
-    statement="""The sum of (R - baseline) times score over the batch, divided by the number of all its tokens, tends to grad
-        J/E[L] in probability as the batch grows, times (G-1)/G if the baseline is a group's mean: one factor for all logits and
-        all prompts, if the credit has no std. A constant baseline does not matter in the limit.""",
+    title="Token mean over a large batch, no std: `grad J / E[L]`, no tilt",
+    statement="""The sum of (`R - baseline`) times score over the batch, divided by the number of all its tokens, tends to
+        `grad J/E[L]` in probability as the batch grows, times `(G-1)/G` if the baseline is a group's mean: one factor for
+        all logits and all prompts, if the credit has no std. A constant baseline does not matter in the limit.""",
     latex=r"\frac{\sum_i(R_i-J)S_i}{\sum_i L_i}\longrightarrow\frac{\nabla J}{\mathrm{E}[L]}",
     level="gradient",
     scope="any chain with responses of finite variance; the limit of many independent responses, or groups of one size",
@@ -144,7 +144,7 @@ def small_batches() -> Iterator[Step]:
     accuracy = CAPPED.accuracy((True, False))
     g_s, g_C = sp.symbols("g_s g_C")
     yield decide(
-        "The exact expected update of two responses has the direction of grad J.",
+        "The exact expected update of two responses has the direction of `grad J`.",
         Eq(U_s * g_C, U_C * g_s),
         using={
             U_s: token_mean_of_two(known, "theta_s"),
@@ -159,7 +159,7 @@ O7_LOOSE = Claim(
     id="O7-loose",
     group="O",
     title="A token mean never tilts the gradient",
-    statement="The token mean leaves the direction of the expected update that of grad J at any batch size.",
+    statement="The token mean leaves the direction of the expected update that of `grad J` at any batch size.",
     level="gradient",
     scope="two responses of the minimal chain capped at two turns; right answers of one token, wrong ones of two",
     domain=CUBE,
@@ -167,7 +167,7 @@ O7_LOOSE = Claim(
     recorded="fails",
     witness={"p": "1/2", "a": "1/2", "b": "1/2"},
     related=["O7", "O7-groups"],
-    notes="A batch of one response is the normaliser 1/L of O6; the limit of many is O7.",
+    notes="A batch of one response is the normaliser `1/L` of O6; the limit of many is O7.",
 )
 
 
@@ -177,16 +177,16 @@ def per_group() -> Iterator[Step]:
     rho, total = sp.symbols("rho grad")
     where = {"rho": UNIT, "E_L1 E_L2": at_least(1)}
     yield identity(
-        "A token mean in each group: by O7 prompt x contributes grad J_x/E[L | x] in the limit of large groups. With prompts of "
-        "frequency rho and 1 - rho that is grad J/E[L | 1] and a part along the second prompt's gradient alone.",
+        "A token mean in each group: by O7 prompt `x` contributes `grad J_x/E[L | x]` in the limit of large groups. With prompts "
+        "of frequency `rho` and `1 - rho` that is `grad J/E[L | 1]` and a part along the second prompt's gradient alone.",
         rho / long * g_1 + (1 - rho) / short * g_2,
         total / long + (1 - rho) * (1 / short - 1 / long) * g_2,
         where={**where, "grad_1 grad_2": REAL},
         using={total: rho * g_1 + (1 - rho) * g_2},
     )
     yield decide(
-        "Prompts with gradients (g_1, 0) and (0, g_2), in parameters of their own: it is parallel to grad J exactly if they are "
-        "equally long,",
+        "Prompts with gradients (`g_1`, 0) and (0, `g_2`), in parameters of their own: it is parallel to `grad J` exactly if "
+        "they are equally long,",
         Equivalent(Eq(rho / long * g_1 * (1 - rho) * g_2, rho * g_1 * (1 - rho) / short * g_2), Eq(long, short)),
         where={**where, "grad_1 grad_2": POSITIVE},
     )
@@ -201,9 +201,9 @@ def per_group() -> Iterator[Step]:
 O7_GROUPS = Claim(
     id="O7-groups",
     group="O",
-    title="A token mean in each group weighs prompts by 1/E[L | prompt]",
-    statement="""Averaged over the tokens of each group and then over groups, the update tends to the sum of rho_x grad
-        J_x/E[L | x] as groups grow: prompts with long responses count less. It is along grad J for all gradients only if all
+    title="A token mean in each group weighs prompts by `1/E[L | prompt]`",
+    statement="""Averaged over the tokens of each group and then over groups, the update tends to the sum of `rho_x grad
+        J_x/E[L | x]` as groups grow: prompts with long responses count less. It is along `grad J` for all gradients only if all
         prompts have one mean length.""",
     latex=r"\sum_x\rho_x\frac{\nabla J_x}{\mathrm{E}[L\mid x]}",
     level="gradient",
@@ -223,8 +223,8 @@ def counted_by_tokens() -> Iterator[Step]:
     """O8: the token-weighted mean and variance, and what they do to the update."""
     rl, r, length, mean, covariance = sp.symbols("E_RL E_R E_L m_tok Cov")
     yield identity(
-        "Every token carries its response's reward (no discount, no KL), so the mean over tokens is E[R L]/E[L] = E[R] + "
-        "Cov(R, L)/E[L]:",
+        "Every token carries its response's reward (no discount, no KL), so the mean over tokens is `E[R L]/E[L] = E[R] + "
+        "Cov(R, L)/E[L]`:",
         mean,
         r + covariance / length,
         where={"E_RL E_R": REAL, "E_L": at_least(1)},
@@ -237,7 +237,8 @@ def counted_by_tokens() -> Iterator[Step]:
         using={mean: rl / length, covariance: rl - r * length},
     )
     yield identity(
-        "The variance over tokens of a 0/1 reward is m_tok (1 - m_tok): tokens of right responses are a share m_tok of all.",
+        "The variance over tokens of a `0/1` reward is `m_tok (1 - m_tok)`: tokens of right responses are a share `m_tok` "
+        "of all.",
         Symbol("right") * (1 - mean) ** 2 + (1 - Symbol("right")) * (0 - mean) ** 2,
         mean * (1 - mean),
         where={"m": UNIT},
@@ -246,16 +247,16 @@ def counted_by_tokens() -> Iterator[Step]:
     means, slopes = enumerated_means()
     std, names = Symbol("std_tok"), sp.symbols("U_s U_C U_W")
     yield identity(
-        "Where mean, std and mean length are at their limits, constants, the update is grad J/(std_tok E[L]), as for any "
-        "baseline (J here): by enumeration of two turns, all three logits.",
+        "Where mean, std and mean length are at their limits, constants, the update is `grad J/(std_tok E[L])`, as for any "
+        "baseline (`J` here): by enumeration of two turns, all three logits.",
         [name / (std * length) for name in names],
         [one / (std * length) for one in slopes],
         where={**CUBE, "J": REAL, "std_tok": POSITIVE, "E_L": at_least(1)},
         using=dict(zip(names, means, strict=True)),
     )
     yield counterexample(
-        "But with the reference's k1 inside the reward, or a discount, tokens of one response differ (O1-tokens) and returns "
-        "to go replace R: ell_1 = 1 at the first of two tokens, 0 at the second.",
+        "But with the reference's `k1` inside the reward, or a discount, tokens of one response differ (O1-tokens) and returns "
+        "to go replace `R`: `ell_1 = 1` at the first of two tokens, 0 at the second.",
         Eq(Symbol("R") - (Symbol("ell_1") + Symbol("ell_2")), Symbol("R") - Symbol("ell_2")),
         at={"R": 1, "ell_1": 1, "ell_2": 0},
         where={"R ell_1 ell_2": REAL},
@@ -265,10 +266,11 @@ def counted_by_tokens() -> Iterator[Step]:
 O8 = Claim(
     id="O8",
     group="O",
-    title="REINFORCE++ whitens by tokens: its mean is E[R] + Cov(R, L)/E[L]",
-    statement="""Without KL in the reward, REINFORCE++'s statistics over all tokens have mean E[R] + Cov(R, L)/E[L] and, for 0/1
-        rewards, variance m(1 - m) with that mean m. In the limit of large batches the update is grad J/(std E[L]) all the same,
-        one std for all prompts; with k1 in the reward its credits differ from token to token.""",
+    title="REINFORCE++ whitens by tokens: its mean is `E[R] + Cov(R, L)/E[L]`",
+    statement="""Without KL in the reward, REINFORCE++'s statistics over all tokens have mean `E[R] + Cov(R, L)/E[L]` and,
+        for `0/1` rewards, variance `m(1 - m)` with that mean `m`. In the limit of large batches the update is `grad
+        J`/(std `E[L]`) all the same, one std for all prompts; with `k1` in the reward its credits differ from token to
+        token.""",
     latex=r"m_{tok}=\mathrm{E}[R]+\frac{\mathrm{Cov}(R,L)}{\mathrm{E}[L]}",
     level="gradient",
     scope="any chain; mean, std and mean length of the batch at their limits (O7 says how far off a batch is)",

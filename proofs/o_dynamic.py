@@ -55,7 +55,7 @@ def dynamic() -> Iterator[Step]:
         (p_x, g_x), (p_y, g_y) = kept(size, x, u_x), kept(size, y, u_y)
         yield identity(
             f"Groups of {size}, outcome by outcome of the mixed ones, over the probability that a group is mixed: the update of "
-            "O5 over P = sum of rho (1 - x^G - (1 - x)^G), one number for all prompts and both stages.",
+            "O5 over `P` = sum of `rho (1 - x^G - (1 - x)^G)`, one number for all prompts and both stages.",
             [update, chance],
             [
                 (w * plain(size, x, u_x) + (1 - w) * plain(size, y, u_y)) / (w * mixed(size, x) + (1 - w) * mixed(size, y)),
@@ -65,12 +65,12 @@ def dynamic() -> Iterator[Step]:
             using={update: (w * g_x + (1 - w) * g_y) / (w * p_x + (1 - w) * p_y), chance: w * p_x + (1 - w) * p_y},
         )
     yield decide(
-        "0 < P < 1, so the step is longer; P falls to 0 where every prompt is nearly always right, or wrong.",
+        "`0 < P < 1`, so the step is longer; `P` falls to 0 where every prompt is nearly always right, or wrong.",
         And(*[And(mixed(size, x) > 0, mixed(size, x) < 1) for size in SIZES]),
         where={"x": UNIT},
     )
     yield counterexample(
-        "It is not prompt by prompt: over its own chance, a prompt of x = 1/10 would weigh more beside one of x = 1/2.",
+        "It is not prompt by prompt: over its own chance, a prompt of `x = 1/10` would weigh more beside one of `x = 1/2`.",
         Eq(Symbol("own"), Symbol("shared")),
         at={"x": "1/2", "y": "1/10"},
         using={"own": mixed(2, x) / mixed(2, y), "shared": 1},
@@ -80,10 +80,10 @@ def dynamic() -> Iterator[Step]:
 O5_DYNAMIC = Claim(
     id="O5-dynamic",
     group="O",
-    title="Drawing groups without variance again divides the expected update by P(mixed): same direction, longer step",
-    statement="""With 0/1 rewards, group std and a normaliser that is the same for all groups, dynamic sampling (groups whose
-        rewards are all equal are drawn again, prompt included) divides the expected update by P = sum over prompts of rho (1 -
-        x^G - (1 - x)^G), the probability that a group is mixed. P is one number for all prompts and both stages: the direction
+    title="Drawing groups without variance again divides the expected update by `P(mixed)`: same direction, longer step",
+    statement="""With `0/1` rewards, group std and a normaliser that is the same for all groups, dynamic sampling (groups whose
+        rewards are all equal are drawn again, prompt included) divides the expected update by `P` = sum over prompts of `rho (1 -
+        x^G - (1 - x)^G)`, the probability that a group is mixed. `P` is one number for all prompts and both stages: the direction
         and the weights between prompts stay those of O5.""",
     latex=r"\mathrm{E}[U\mid\text{mixed}]=\frac{\sum_x\rho\,w_G\nabla x}{\sum_x\rho\,(1-x^G-(1-x)^G)}",
     level="gradient",

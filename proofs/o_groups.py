@@ -58,9 +58,9 @@ def centring() -> Iterator[Step]:
     """O4: by moments for any group, then outcome by outcome for small ones."""
     own, average, score = sp.symbols("E_RS E_R E_S")
     yield identity(
-        "Responses are independent: another response's reward, as credit, gives E[R] E[S] = 0. So the reward minus the mean of "
-        "the G - 1 others gives E[R S], the gradient, and the reward minus the mean of all G, its own included, keeps (G - 1)/G "
-        "of it. Rewards may be any numbers.",
+        "Responses are independent: another response's reward, as credit, gives `E[R] E[S] = 0`. So the reward minus the mean of "
+        "the `G - 1` others gives `E[R S]`, the gradient, and the reward minus the mean of all `G`, its own included, keeps `(G "
+        "- 1)/G` of it. Rewards may be any numbers.",
         [own - (G - 1) * average * score / (G - 1), own - (own + (G - 1) * average * score) / G],
         [own, (G - 1) / G * own],
         where={"G": at_least(2), "E_RS E_R": REAL},
@@ -71,7 +71,7 @@ def centring() -> Iterator[Step]:
         own_too = enumerated(size, lambda o, i: o[i] - sp.Rational(sum(o), len(o)))
         names = sp.symbols("U_others U_all")
         yield identity(
-            f"Outcome by outcome, G = {size}: RLOO gives the gradient, centring gives {size - 1}/{size} of it.",
+            f"Outcome by outcome, `G = {size}`: RLOO gives the gradient, centring gives `{size - 1}/{size}` of it.",
             names,
             [slope, sp.Rational(size - 1, size) * slope],
             where=PROMPT,
@@ -82,10 +82,10 @@ def centring() -> Iterator[Step]:
 O4 = Claim(
     id="O4",
     group="O",
-    title="RLOO's expected update is the gradient; centring by the whole group's mean keeps (G-1)/G of it",
-    statement="""With the mean of the other responses as baseline the expected update is grad J for every group size G >= 2.
-        With the mean of the whole group it is (G-1)/G grad J; divided by a constant L_max (Dr. GRPO), (G-1)/G grad J / L_max.
-        Neither changes the direction, nor the split between the stages.""",
+    title="RLOO's expected update is the gradient; centring by the whole group's mean keeps `(G-1)/G` of it",
+    statement="""With the mean of the other responses as baseline the expected update is `grad J` for every group size `G
+        >= 2`. With the mean of the whole group it is `(G-1)/G grad J`; divided by a constant `L_max` (Dr. GRPO), `(G-1)/G
+        grad J / L_max`. Neither changes the direction, nor the split between the stages.""",
     latex=r"\mathrm{E}[(R-\bar R_{-i})S]=\nabla J,\qquad \mathrm{E}[(R-\bar R)S]=\tfrac{G-1}{G}\nabla J",
     level="gradient",
     scope="any chain, any rewards, any G >= 2",
@@ -111,14 +111,14 @@ def std_weights() -> Iterator[Step]:
     """O5: the formula, its numbers, and its limit between two bounds."""
     f, w, update = sp.symbols("f_K w U")
     yield identity(
-        "The sample variance (ddof 1) of a group with K successes is K(G - K)/(G(G - 1)).",
+        "The sample variance (ddof 1) of a group with `K` successes is `K(G - K)/(G(G - 1))`.",
         (K * (1 - K / G) ** 2 + (G - K) * (K / G) ** 2) / (G - 1),
         K * (G - K) / (G * (G - 1)),
         where={"G": at_least(2), "K": NONNEGATIVE},
     )
     yield identity(
-        "Given K, the mean over the group of f_K (R - K/G) times score is f_K K(G - K)/(G^2 x(1-x)) times the gradient, one "
-        "number for both stages.",
+        "Given `K`, the mean over the group of `f_K (R - K/G)` times score is `f_K K(G - K)/(G^2 x(1-x))` times the gradient, "
+        "one number for both stages.",
         (K * f * (1 - K / G) * u + (G - K) * f * (-K / G) * v) / G,
         f * K * (G - K) / (G**2 * x * (1 - x)) * slope,
         where={**PROMPT, "K": NONNEGATIVE, "G": at_least(2), "f_K": REAL},
@@ -126,8 +126,8 @@ def std_weights() -> Iterator[Step]:
     )
     wrong = Symbol("F")
     yield decide(
-        "With f_K = 1/std, and 0 for groups that all agree, the square of that number is (G-1)/G K(G-K)/(G x(1-x))^2: w_G = "
-        "sqrt((G-1)/G) E[sqrt(K(G-K))]/(G x(1-x)). Here F = G - K, and both are at least 1.",
+        "With `f_K = 1`/std, and 0 for groups that all agree, the square of that number is `(G-1)/G K(G-K)/(G x(1-x))^2`: `w_G = "
+        "sqrt((G-1)/G) E[sqrt(K(G-K))]/(G x(1-x))`. Here `F = G - K`, and both are at least 1.",
         Implies(
             Eq(f**2 * K * wrong, G * (G - 1)),
             Eq((f * K * wrong / (G**2 * x * (1 - x))) ** 2, (G - 1) / G * K * wrong / (G * x * (1 - x)) ** 2),
@@ -136,7 +136,7 @@ def std_weights() -> Iterator[Step]:
         using={G: K + wrong},
     )
     yield identity(
-        "Outcome by outcome for G = 4.",
+        "Outcome by outcome for `G = 4`.",
         update,
         w * slope,
         where=PROMPT,
@@ -144,7 +144,7 @@ def std_weights() -> Iterator[Step]:
     )
     close = [(Symbol("w_half"), Fraction(174, 100)), (Symbol("w_rare"), Fraction(231, 100))]
     yield example(
-        "G = 8: 1.74 at x = 1/2 and 2.31 at x = 1/20, each within 0.005.",
+        "`G = 8`: 1.74 at `x = 1/2` and 2.31 at `x = 1/20`, each within 0.005.",
         And(*[sp.Abs(name - sp.Rational(value)) < sp.Rational(1, 200) for name, value in close]),
         at={},
         using={close[0][0]: weight(8, HALF), close[1][0]: weight(8, RARE)},
@@ -176,9 +176,9 @@ def moments_of_a_group() -> Iterator[Step]:
     known = {names[j]: moment(j, G) for j in range(1, 5)}
     more = [sp.Add(*[sp.binomial(j, i) * names[i] for i in range(j + 1)]) for j in range(5)]
     yield identity(
-        "Let M_j = E[K^j], and claim M_j = sum_k S(j, k) G(G-1)...(G-k+1) x^k for j <= 4, with S = 1; 1, 1; 1, 3, 1; 1, 7, 6, 1. "
-        "It is right for G = 1, where all four are x. One response more is right with chance x, and then K is K + 1: if the "
-        "formulas hold for G they hold for G + 1.",
+        "Let `M_j = E[K^j]`, and claim `M_j = sum_k S(j, k) G(G-1)`...`(G-k+1) x^k` for `j <= 4`, with `S = 1`; 1, 1; 1, 3, 1; "
+        "1, 7, 6, 1. It is right for `G = 1`, where all four are `x`. One response more is right with chance `x`, and then `K` "
+        "is `K + 1`: if the formulas hold for `G` they hold for `G + 1`.",
         [*[known[name].subs(G, 1) for name in names[1:]], *[x * more[j] + (1 - x) * names[j] for j in range(1, 5)]],
         [*[x] * 4, *[moment(j, G + 1) for j in range(1, 5)]],
         where={"x": UNIT, "G": at_least(1)},
@@ -186,7 +186,8 @@ def moments_of_a_group() -> Iterator[Step]:
     )
     y = x * (1 - x)
     yield identity(
-        "So K(G-K) has the mean G(G-1) y, y = x(1-x), and its square the mean (G)_4 y^2 + (G)_3 y + (G)_2 y, (G)_k = G(G-1)...",
+        "So `K(G-K)` has the mean `G(G-1) y`, `y = x(1-x)`, and its square the mean `(G)_4 y^2 + (G)_3 y + (G)_2 y`, `(G)_k = "
+        "G(G-1)`...",
         [G * names[1] - names[2], G**2 * names[2] - 2 * G * names[3] + names[4]],
         [falling(G, 2) * y, falling(G, 4) * y**2 + (falling(G, 3) + falling(G, 2)) * y],
         where={"x": UNIT, "G": at_least(2)},
@@ -199,7 +200,8 @@ def limit_of_the_weight() -> Iterator[Step]:
     r, square, root, share, eps, none = sp.symbols("r E_r4 E_r W epsilon none")
     y = x * (1 - x)
     yield identity(
-        "Let r = sqrt(K(G-K)/E[K(G-K)]), so E[r^2] = 1. Then w_G sqrt(x(1-x)) = (1 - 1/G) E[r]: here squared, term by term.",
+        "Let `r = sqrt(K(G-K)/E[K(G-K)])`, so `E[r^2] = 1`. Then `w_G sqrt(x(1-x)) = (1 - 1/G) E[r]`: here squared, term "
+        "by term.",
         ((G - 1) / G * K * (G - K) / (G * y) ** 2) * y,
         ((1 - 1 / G) * r) ** 2,
         given=[K <= G],
@@ -207,25 +209,25 @@ def limit_of_the_weight() -> Iterator[Step]:
         using={r: sp.sqrt(K * (G - K) / (G * (G - 1) * y))},
     )
     yield decide(
-        "r lies between (3 r^2 - r^4)/2 and (1 + r^2)/2, the latter less 1/2 where r = 0, that is, where all responses agree: so "
-        "(3 - E[r^4])/2 <= E[r] <= 1 - none/2, none = x^G + (1-x)^G.",
+        "`r` lies between `(3 r^2 - r^4)/2` and `(1 + r^2)/2`, the latter less `1/2` where `r = 0`, that is, where all responses "
+        "agree: so `(3 - E[r^4])/2 <= E[r] <= 1 - none/2`, `none = x^G + (1-x)^G`.",
         And((3 * r**2 - r**4) / 2 <= r, r <= (1 + r**2) / 2, Implies(Eq(r, 0), r <= (1 + r**2) / 2 - HALF)),
         where={"r": NONNEGATIVE},
     )
     yield decide(
-        "As none > 0, w_G is strictly below (1 - 1/G)/sqrt(x(1-x)).",
+        "As `none > 0`, `w_G` is strictly below `(1 - 1/G)/sqrt(x(1-x))`.",
         (1 - 1 / G) * (1 - none / 2) < 1 - 1 / G,
         where={"x": UNIT, "G": at_least(2)},
         using={none: x**G + (1 - x) ** G},
     )
     yield decide(
-        "By the moments E[r^4] - 1 = (G - 1 - (4 G - 6) y)/(G(G-1) y), at most 1/(G y).",
+        "By the moments `E[r^4] - 1 = (G - 1 - (4 G - 6) y)/(G(G-1) y)`, at most `1/(G y)`.",
         square - 1 <= 1 / (G * y),
         where={"G": at_least(2), "x": UNIT},
         using={square: (falling(G, 4) * y**2 + (falling(G, 3) + falling(G, 2)) * y) / (falling(G, 2) * y) ** 2},
     )
     yield decide(
-        "So W = w_G sqrt(x(1-x)) is above 1 - epsilon as soon as G >= (1 + 1/(2y))/epsilon: the limit is 1.",
+        "So `W = w_G sqrt(x(1-x))` is above `1 - epsilon` as soon as `G >= (1 + 1/(2y))/epsilon`: the limit is 1.",
         Implies(
             And(share >= (1 - 1 / G) * root, root >= (3 - square) / 2, square - 1 <= 1 / (G * y), G * eps >= 1 + 1 / (2 * y)),
             share >= 1 - eps,
@@ -237,11 +239,12 @@ def limit_of_the_weight() -> Iterator[Step]:
 O5 = Claim(
     id="O5",
     group="O",
-    title="Dividing by the group's std weighs a prompt by w_G, 1/sqrt(x(1-x)) in the limit",
-    statement="""With 0/1 rewards, success probability x, groups of G and the sample standard deviation (ddof 1), groups that all
-        agree skipped, the expected update is w_G grad x with w_G = sqrt((G-1)/G) E[sqrt(K(G-K))]/(G x(1-x)), K ~ Bin(G, x); it
-        lies strictly below (1 - 1/G)/sqrt(x(1-x)) and above (1 - epsilon)/sqrt(x(1-x)) as soon as G >= (1 + 1/(2x(1-x)))/epsilon,
-        so that it tends to 1/sqrt(x(1-x)). G = 8 gives 1.74 at x = 1/2 and 2.31 at x = 1/20.""",
+    title="Dividing by the group's std weighs a prompt by `w_G`, `1/sqrt(x(1-x))` in the limit",
+    statement="""With `0/1` rewards, success probability `x`, groups of `G` and the sample standard deviation (ddof 1),
+        groups that all agree skipped, the expected update is `w_G grad x` with `w_G = sqrt((G-1)/G) E[sqrt(K(G-K))]/(G
+        x(1-x))`, `K` ~ Bin(`G`, `x`); it lies strictly below `(1 - 1/G)/sqrt(x(1-x))` and above `(1 -
+        epsilon)/sqrt(x(1-x))` as soon as `G >= (1 + 1/(2x(1-x)))/epsilon`, so that it tends to `1/sqrt(x(1-x))`. `G = 8`
+        gives 1.74 at `x = 1/2` and 2.31 at `x = 1/20`.""",
     latex=r"w_G=\sqrt{\tfrac{G-1}{G}}\,\frac{\mathrm{E}\sqrt{K(G-K)}}{G\,x(1-x)}\longrightarrow\frac{1}{\sqrt{x(1-x)}}",
     level="gradient",
     scope="any chain, any policy class, any G >= 2",
@@ -254,8 +257,8 @@ O5 = Claim(
 O5_LOOSE = Claim(
     id="O5-loose",
     group="O",
-    title="Dividing by the group's std weighs prompts by 1/sqrt(x(1-x))",
-    statement="The weight that the group's standard deviation gives to a prompt is 1/sqrt(x(1-x)) at any group size.",
+    title="Dividing by the group's std weighs prompts by `1/sqrt(x(1-x))`",
+    statement="The weight that the group's standard deviation gives to a prompt is `1/sqrt(x(1-x))` at any group size.",
     level="gradient",
     scope="groups of four, sample standard deviation",
     domain={"x": UNIT},
@@ -276,14 +279,14 @@ def small_groups() -> Iterator[Step]:
     """O5-small: K(G-K) has one value besides 0 for G = 2 and 3."""
     w = Symbol("w")
     yield identity(
-        "G = 2: the weight is 1/sqrt(2) for every prompt; G = 3: 2/sqrt(3).",
+        "`G = 2`: the weight is `1/sqrt(2)` for every prompt; `G = 3`: `2/sqrt(3)`.",
         sp.symbols("w_2 w_3"),
         [sp.sqrt(sp.Rational(1, 2)), 2 / sp.sqrt(3)],
         where={"x": UNIT},
         using={"w_2": weight(2, x), "w_3": weight(3, x)},
     )
     yield counterexample(
-        "From G = 4 on it depends on the prompt: x = 1/2 and x = 1/4 differ.",
+        "From `G = 4` on it depends on the prompt: `x = 1/2` and `x = 1/4` differ.",
         Eq(w, Symbol("w_quarter")),
         at={},
         using={w: weight(4, HALF), Symbol("w_quarter"): weight(4, sp.Rational(1, 4))},
@@ -294,8 +297,8 @@ O5_SMALL = Claim(
     id="O5-small",
     group="O",
     title="In groups of two and three the std weighs all prompts alike",
-    statement="""With 0/1 rewards the weight w_G is 1/sqrt(2) for G = 2 and 2/sqrt(3) for G = 3, whatever the prompt's success
-        probability; from G = 4 on it depends on it.""",
+    statement="""With `0/1` rewards the weight `w_G` is `1/sqrt(2)` for `G = 2` and `2/sqrt(3)` for `G = 3`, whatever the
+        prompt's success probability; from `G = 4` on it depends on it.""",
     latex=r"w_2=\tfrac{1}{\sqrt2},\quad w_3=\tfrac{2}{\sqrt3}",
     level="gradient",
     scope="any chain with 0/1 rewards, all success probabilities in (0, 1)",
@@ -311,26 +314,26 @@ def conventions() -> Iterator[Step]:
     s, eps = sp.symbols("s epsilon")
     right = x * G
     yield identity(
-        "The population std (ddof 0) is sqrt((G-1)/G) times the sample std, so its weight is sqrt(G/(G-1)) times w_G; x G of the "
-        "group are right:",
+        "The population std (ddof 0) is `sqrt((G-1)/G)` times the sample std, so its weight is `sqrt(G/(G-1))` times `w_G`; `x "
+        "G` of the group are right:",
         (right * (1 - x) ** 2 + (G - right) * x**2) / G,
         (G - 1) / G * s**2,
         where={"G": at_least(2), "x": UNIT},
         using={s: sp.sqrt(right * (G - right) / (G * (G - 1)))},
     )
     yield decide(
-        "epsilon in std + epsilon lowers the weight of every prompt, and keeps it finite,",
+        "`epsilon` in std + `epsilon` lowers the weight of every prompt, and keeps it finite,",
         And(1 / (s + eps) < 1 / s, 1 / (s + eps) < 1 / eps),
         where={"s epsilon": POSITIVE},
     )
     yield decide(
-        "A group adds f_K K(G - K) to the update (O5), f_K = 1/(s + epsilon): nothing exactly if all its responses agree, as "
-        "those of a group of one do. (Without epsilon that would be 0/0.)",
+        "A group adds `f_K K(G - K)` to the update (O5), `f_K = 1/(s + epsilon)`: nothing exactly if all its responses agree, as "
+        "those of a group of one do. (Without `epsilon` that would be `0/0`.)",
         Equivalent(Eq(K * (G - K) / (s + eps), 0), Or(Eq(K, 0), Eq(K, G))),
         where={"G": at_least(1), "K s": NONNEGATIVE, "epsilon": POSITIVE},
     )
     yield decide(
-        "With any epsilon the largest credit, that of the single success in a group, stays below sqrt(G):",
+        "With any `epsilon` the largest credit, that of the single success in a group, stays below `sqrt(G)`:",
         (G - 1) / G / s < sp.sqrt(G),
         given=[Eq(s**2 * G, 1)],
         where={"s": POSITIVE, "G": at_least(2)},
@@ -340,9 +343,9 @@ def conventions() -> Iterator[Step]:
 O5_OPTIONS = Claim(
     id="O5-options",
     group="O",
-    title="What ddof, epsilon and groups without variance do to the std weight",
-    statement="""The population std multiplies w_G by sqrt(G/(G-1)); epsilon > 0 lowers every weight; groups that all agree, and
-        groups of one, contribute nothing; the credit of a single success in a group is below sqrt(G).""",
+    title="What ddof, `epsilon` and groups without variance do to the std weight",
+    statement="""The population std multiplies `w_G` by `sqrt(G/(G-1))`; `epsilon > 0` lowers every weight; groups that
+        all agree, and groups of one, contribute nothing; the credit of a single success in a group is below `sqrt(G)`.""",
     latex=r"s_0=\sqrt{\tfrac{G-1}{G}}\,s_1",
     level="gradient",
     scope="0/1 rewards, any G >= 2",

@@ -52,15 +52,15 @@ def what_frozen_states_leave_out() -> Iterator[Step]:
     """O11: full minus direct, both differentiated from their scalars."""
     full, direct = slopes(lookup("kl")), slopes(lookup("kl-direct"))
     yield identity(
-        "C is the expected penalty of an episode over beta: each of the N turns costs the divergence of the answers and, by the "
-        "answer, that of the decisions.",
+        "`C` is the expected penalty of an episode over `beta`: each of the `N` turns costs the divergence of the answers and, "
+        "by the answer, that of the decisions.",
         cost,
         Symbol("per_episode"),
         where=WEIGHTS,
         using={**KLS, **COST, "per_episode": S.chain.value(lookup("kl").payoff(S))},
     )
     yield identity(
-        "Full gradient minus direct term, U_y what is still to be paid once answer y is drawn: visits times slope of the "
+        "Full gradient minus direct term, `U_y` what is still to be paid once answer `y` is drawn: visits times slope of the "
         "probability times difference of what is still to come.",
         GAPS,
         [
@@ -77,12 +77,12 @@ def what_frozen_states_leave_out() -> Iterator[Step]:
         },
     )
     yield decide(
-        "Each divergence is positive unless the two distributions agree, so C > 0 away from the reference:",
+        "Each divergence is positive unless the two distributions agree, so `C > 0` away from the reference:",
         And(Implies(p > p_ref, D_s > 0), Implies(p < p_ref, D_s > 0)),
         using=KLS,
     )
     yield decide(
-        "the full penalty pushes towards stopping, on right and on wrong answers, by beta C for each resample; losses with "
+        "the full penalty pushes towards stopping, on right and on wrong answers, by `beta C` for each resample; losses with "
         "frozen states never see that.",
         And(beta * N * p * a * (1 - a) * cost > 0, -beta * N * (1 - p) * b * (1 - b) * cost < 0),
         where={"C N beta": POSITIVE},
@@ -93,10 +93,10 @@ O11 = Claim(
     id="O11",
     group="O",
     title="Losses with frozen states leave out that a resample costs the penalty of all that follows",
-    statement="""With C the expected penalty of an episode over beta, N the expected number of turns and U_y what is still to
-        be paid once answer y is drawn, the full gradient of the reverse KL exceeds its direct term (k2 in the loss) by -beta
-        N p(1-p)(U_C - U_W) on theta_s, +beta N p a(1-a) C on theta_C and -beta N (1-p) b(1-b) C on theta_W. C > 0 away from
-        the reference: the full penalty favours stopping on every answer.""",
+    statement="""With `C` the expected penalty of an episode over `beta`, `N` the expected number of turns and `U_y` what
+        is still to be paid once answer `y` is drawn, the full gradient of the reverse KL exceeds its direct term (`k2` in
+        the loss) by `-beta N p(1-p)(U_C - U_W)` on `theta_s`, +`beta N p a(1-a) C` on `theta_C` and `-beta N (1-p) b(1-b)
+        C` on `theta_W`. `C > 0` away from the reference: the full penalty favours stopping on every answer.""",
     latex=r"\Delta_s=-\beta Np(1-p)(U_C-U_W),\ \Delta_C=\beta Npa(1-a)\,C,\ \Delta_W=-\beta N(1-p)b(1-b)\,C",
     level="gradient",
     scope="all real parameters of the minimal chain without a cap, all stage weights",
@@ -109,14 +109,14 @@ O11_LOOSE = Claim(
     id="O11-loose",
     group="O",
     title="A decision that agrees with the reference feels no KL penalty",
-    statement="Where P(resample | wrong) is the reference's, the gradient of the reverse KL penalty on theta_W is zero.",
+    statement="Where `P(resample | wrong)` is the reference's, the gradient of the reverse KL penalty on `theta_W` is zero.",
     level="gradient",
     scope="the minimal chain without a cap, unit weights",
     source="true of k2 in the loss; read as a statement about the penalty",
     domain={"p a b p_ref a_ref": UNIT},
     proof=lambda: [
         decide(
-            "At b = b_ref.",
+            "At `b = b_ref`.",
             Eq(Symbol("g_W"), 0),
             using={"g_W": slopes(lookup("kl"))[2].subs({b_ref: b, w_s: 1, w_d: 1, beta: 1}, simultaneous=True)},
         )
@@ -133,13 +133,13 @@ def two_losses_at_one_decision() -> Iterator[Step]:
     k2, k3 = sp.symbols("c_k2 c_k3")
     odds = Symbol("t")
     yield decide(
-        "Per action: k2 has the coefficient -beta log(pi/ref), k3 has -beta (1 - ref/pi). With t = pi/ref they differ by at most "
-        "beta (t - 1)^2/t: to first order at the reference they agree.",
+        "Per action: `k2` has the coefficient `-beta log(pi/ref)`, `k3` has `-beta (1 - ref/pi)`. With `t = pi/ref` they differ "
+        "by at most `beta (t - 1)^2/t`: to first order at the reference they agree.",
         And(sp.log(odds) - (1 - 1 / odds) >= 0, sp.log(odds) - (1 - 1 / odds) <= (odds - 1) ** 2 / odds),
         where={"t": POSITIVE},
     )
     yield decide(
-        "k3's never exceeds k2's: 1 - ref/pi <= log(pi/ref): it holds an action that the policy has come to prefer less "
+        "`k3`'s never exceeds `k2`'s: `1 - ref/pi <= log(pi/ref)`: it holds an action that the policy has come to prefer less "
         "firmly, and one that it has dropped more firmly.",
         And(Implies(x > ref, And(k3 < k2, k3 > 0)), Implies(x < ref, And(k3 < k2, k2 < 0))),
         where={"x ref": UNIT},
@@ -150,9 +150,9 @@ def two_losses_at_one_decision() -> Iterator[Step]:
 O11_FORWARD = Claim(
     id="O11-forward",
     group="O",
-    title="k3 in the loss holds preferred actions less, dropped actions more than k2",
-    statement="""1 - ref/pi <= log(pi/ref), with equality only at the reference: as a loss k3 pulls back an action whose
-        probability has risen less than k2 does, and one whose probability has fallen more.""",
+    title="`k3` in the loss holds preferred actions less, dropped actions more than `k2`",
+    statement="""`1 - ref/pi <= log(pi/ref)`, with equality only at the reference: as a loss `k3` pulls back an action whose
+        probability has risen less than `k2` does, and one whose probability has fallen more.""",
     latex=r"1-\tfrac{\mathrm{ref}}{\pi}\le\log\tfrac{\pi}{\mathrm{ref}}",
     level="coefficient",
     scope="all probabilities in (0, 1)",
@@ -169,8 +169,8 @@ def weighted_by_the_ratio() -> Iterator[Step]:
     k3 = sp.exp(ref - x) - 1 - (ref - x)
     slope, at_one = sp.symbols("c c_on_policy")
     yield identity(
-        "Differentiating the ratio as well as k3: d(rho k3)/d log pi = rho (k3 + 1 - ref/pi) = rho log(pi/ref). On the policy, "
-        "rho = 1, that is the coefficient of k2: the reverse KL at the visited states, no longer the forward one.",
+        "Differentiating the ratio as well as `k3`: `d(rho k3)/d log pi = rho (k3 + 1 - ref/pi) = rho log(pi/ref)`. On the "
+        "policy, `rho = 1`, that is the coefficient of `k2`: the reverse KL at the visited states, no longer the forward one.",
         [slope, at_one],
         [rho * (x - ref), x - ref],
         where={"lp old ref": REAL},
@@ -179,10 +179,9 @@ def weighted_by_the_ratio() -> Iterator[Step]:
 
 
 O11_WEIGHTED = Claim(
-    id="O11-weighted", group="O", title="k3 times the importance ratio, both differentiated, is the reverse KL again",
-    statement="""If k3 in the loss is multiplied by the ratio pi/pi_old and the ratio is differentiated too, the coefficient is
-    -beta
-        rho log(pi/ref): on the policy that of k2, also where the ratio's value is 1.""",
+    id="O11-weighted", group="O", title="`k3` times the importance ratio, both differentiated, is the reverse KL again",
+    statement="""If `k3` in the loss is multiplied by the ratio `pi/pi_old` and the ratio is differentiated too, the
+        coefficient is `-beta rho log(pi/ref)`: on the policy that of `k2`, also where the ratio's value is 1.""",
     latex=r"\partial_{\log\pi}(\rho\,k_3)=\rho\log\tfrac{\pi}{\mathrm{ref}}",
     level="coefficient",
     scope="one action, any log-probabilities",
@@ -222,15 +221,15 @@ def penalty_as_reward() -> Iterator[Step]:
 
     where = {**WEIGHTS, "beta": POSITIVE}
     yield identity(
-        "k1 in the reward: -beta log(pi/ref), detached, is one more reward of every action. Credited with the whole "
-        "response's, each action has -beta L: its expected update is the derivative of -beta E[L],",
+        "`k1` in the reward: `-beta log(pi/ref)`, detached, is one more reward of every action. Credited with the whole "
+        "response's, each action has `-beta L`: its expected update is the derivative of `-beta E[L]`,",
         names,
         slopes(lookup("kl")),
         where=where,
         using=update(lookup("kl")),
     )
     yield identity(
-        "and so is that of the log-ratio to go, -beta sum_(s >= t) ell_s, whose coefficients differ from action to action.",
+        "and so is that of the log-ratio to go, `-beta sum_(s >= t) ell_s`, whose coefficients differ from action to action.",
         names,
         slopes(lookup("kl")),
         where=where,
@@ -245,7 +244,7 @@ def penalty_as_reward() -> Iterator[Step]:
     )
     reward, ell = sp.symbols("R L")
     yield identity(
-        "A reward and its penalty add: (R - beta L) as credit gives grad (E[R] - beta E[L]), under the same baseline and "
+        "A reward and its penalty add: (`R - beta L`) as credit gives `grad (E[R] - beta E[L])`, under the same baseline and "
         "normaliser.",
         (reward - beta * ell) * Symbol("s"),
         reward * Symbol("s") - beta * ell * Symbol("s"),
@@ -256,10 +255,10 @@ def penalty_as_reward() -> Iterator[Step]:
 O12 = Claim(
     id="O12",
     group="O",
-    title="k1 in the reward is unbiased for the full gradient of the reverse KL",
-    statement="""With k1 = log(pi/ref), detached, subtracted from the reward, the expected update of the penalty is the
-        gradient of -beta E[L], credited in return form (one coefficient for all actions of a response) or as log-ratio to go.
-        As a loss it gives nothing (D4), k2 and k3 give per-state gradients (O11).""",
+    title="`k1` in the reward is unbiased for the full gradient of the reverse KL",
+    statement="""With `k1 = log(pi/ref)`, detached, subtracted from the reward, the expected update of the penalty is the
+        gradient of `-beta E[L]`, credited in return form (one coefficient for all actions of a response) or as log-ratio to go.
+        As a loss it gives nothing (D4), `k2` and `k3` give per-state gradients (O11).""",
     latex=r"\mathrm{E}\Bigl[-\beta L\,S\Bigr]=-\beta\,\nabla\mathrm{E}[L]",
     level="gradient",
     scope="all real parameters of the minimal chain without a cap, one weight for all answers",
@@ -281,13 +280,13 @@ O12_LOOSE = Claim(
     id="O12-loose",
     group="O",
     title="It does not matter whether the KL penalty is in the reward or in the loss",
-    statement="k2 in the loss and k1 in the reward have one expected update.",
+    statement="`k2` in the loss and `k1` in the reward have one expected update.",
     level="gradient",
     scope="theta_W of the minimal chain, unit weights",
     domain=POLICIES,
     proof=lambda: [
         decide(
-            "The two expected gradients on theta_W agree.",
+            "The two expected gradients on `theta_W` agree.",
             Eq(Symbol("g_loss"), Symbol("g_reward")),
             using={
                 "g_loss": slopes(lookup("kl-direct"))[2].subs({w_s: 1, w_d: 1, beta: 1}),

@@ -65,8 +65,8 @@ def one_over_length() -> Iterator[Step]:
     """O6: by moments, then pair by pair on a chain."""
     rl, sl, average = sp.symbols("E_RSL E_SL E_R")
     yield identity(
-        "A response's own credit (R - mean)/L against its own score: the G - 1 other rewards are independent of L and S, so "
-        "E[(R - mean) S/L] = (1 - 1/G)(E[R S/L] - E[R] E[S/L]).",
+        "A response's own credit `(R - mean)/L` against its own score: the `G - 1` other rewards are independent of `L` and `S`, "
+        "so `E[(R - mean) S/L] = (1 - 1/G)(E[R S/L] - E[R] E[S/L])`.",
         rl - (rl + (G - 1) * average * sl) / G,
         (G - 1) / G * (rl - average * sl),
         where={"G": at_least(2), "E_RSL E_SL E_R": REAL},
@@ -87,8 +87,8 @@ def one_over_length() -> Iterator[Step]:
         ),
     }
     yield identity(
-        "E[R S/L] is grad E[R/L] and E[S/L] is grad E[1/L], as R and L are given by the trajectory. Checked pair by pair (36 of "
-        "them) on the chain capped at two turns, any lengths, G = 2: theta_s.",
+        "`E[R S/L]` is `grad E[R/L]` and `E[S/L]` is `grad E[1/L]`, as `R` and `L` are given by the trajectory. Checked pair by "
+        "pair (36 of them) on the chain capped at two turns, any lengths, `G = 2`: `theta_s`.",
         U_s,
         (Symbol("D_RL") - average * Symbol("D_L")) / 2,
         where={**CUBE, **LENGTHS},
@@ -99,9 +99,9 @@ def one_over_length() -> Iterator[Step]:
 O6 = Claim(
     id="O6",
     group="O",
-    title="With 1/L the expected update is (G-1)/G (grad E[R/L] - E[R] grad E[1/L])",
-    statement="""Centred by the group's mean and divided by the response's own length, the expected update is (G-1)/G (grad E[R/L]
-        - E[R] grad E[1/L]): not a multiple of grad J in general.""",
+    title="With `1/L` the expected update is `(G-1)/G (grad E[R/L] - E[R] grad E[1/L])`",
+    statement="""Centred by the group's mean and divided by the response's own length, the expected update is `(G-1)/G
+        (grad E[R/L] - E[R] grad E[1/L])`: not a multiple of `grad J` in general.""",
     latex=r"\mathrm{E}[\tfrac{R-\bar R}{L}S]=\tfrac{G-1}{G}\bigl(\nabla\mathrm{E}[R/L]-\mathrm{E}[R]\nabla\mathrm{E}[1/L]\bigr)",
     level="gradient",
     scope="any chain, any rewards, any G >= 2",
@@ -126,13 +126,13 @@ def tilted_by_length() -> Iterator[Step]:
     with_length = mean_of(lambda r, n: r / n).subs(at), mean_of(lambda _, n: 1 / n).subs(at)
     update = [differentiate(with_length[0], logit) - accuracy * differentiate(with_length[1], logit) for logit in M0.logits]
     formula, using = direction(update, accuracy)
-    yield decide("The update of O6 has the direction of grad J.", formula, using=using)
+    yield decide("The update of O6 has the direction of `grad J`.", formula, using=using)
 
 
 O6_LOOSE = Claim(
     id="O6-loose",
     group="O",
-    title="The normaliser 1/L only rescales the gradient",
+    title="The normaliser `1/L` only rescales the gradient",
     statement="Dividing each response's coefficients by its own length leaves the direction of the expected update unchanged.",
     level="gradient",
     scope="the minimal chain capped at two turns; correct answers of one token, wrong ones of two, decisions of one",
@@ -153,8 +153,8 @@ def constants_matter() -> Iterator[Step]:
     logit = M0.logit("theta_W")
     update = [chance * (gain - baseline) * scores["theta_W"] / tokens for chance, gain, tokens, scores in responses()]
     yield identity(
-        "A baseline b_0 in (R - b_0)/L takes b_0 grad E[1/L] off the expected update: E[S] = 0 does not help, as S/L has the "
-        "mean grad E[1/L]. By enumeration of two turns, any lengths: theta_W.",
+        "A baseline `b_0` in `(R - b_0)/L` takes `b_0 grad E[1/L]` off the expected update: `E[S] = 0` does not help, as `S/L` "
+        "has the mean `grad E[1/L]`. By enumeration of two turns, any lengths: `theta_W`.",
         U_W,
         Symbol("D_RL") - baseline * Symbol("D_L"),
         where={**CUBE, **LENGTHS, "b_0": REAL},
@@ -165,22 +165,22 @@ def constants_matter() -> Iterator[Step]:
         },
     )
     yield identity(
-        "Without a cap and with turns of one length l, E[1/L] = H/l with H = -(1-q) log(1-q)/q; in x = 1 - q its slope is "
-        "that of -x log x/(1 - x),",
+        "Without a cap and with turns of one length `l`, `E[1/L] = H/l` with `H = -(1-q) log(1-q)/q`; in `x = 1 - q` its slope "
+        "is that of `-x log x/(1 - x)`,",
         sp.diff(-Symbol("x") * sp.log(Symbol("x")) / (1 - Symbol("x")), Symbol("x")),
         (Symbol("x") - 1 - sp.log(Symbol("x"))) / (1 - Symbol("x")) ** 2,
         where={"x": UNIT},
     )
     yield decide(
-        "which is positive: E[1/L] falls as resampling becomes likelier, so its gradient is zero nowhere in the open cube.",
+        "which is positive: `E[1/L]` falls as resampling becomes likelier, so its gradient is zero nowhere in the open cube.",
         slope > 0,
         where={"x": UNIT},
         using={slope: (Symbol("x") - 1 - sp.log(Symbol("x"))) / (1 - Symbol("x")) ** 2},
     )
     pushed = {h: baseline * Symbol("slope") * (1 - p) * b * (1 - b), back: -baseline * Symbol("slope") * p * a * (1 - a)}
     yield decide(
-        "Hence a positive baseline pushes theta_W, the logit of resampling a wrong answer, up and theta_C, that of stopping at a "
-        "right one, down (q rises with b and falls with a), and a negative one does the opposite.",
+        "Hence a positive baseline pushes `theta_W`, the logit of resampling a wrong answer, up and `theta_C`, that of stopping "
+        "at a right one, down (`q` rises with `b` and falls with `a`), and a negative one does the opposite.",
         And(Implies(baseline > 0, And(h > 0, back < 0)), Implies(baseline < 0, And(h < 0, back > 0))),
         where={"b_0": REAL, "slope": POSITIVE, **CUBE},
         using=pushed,
@@ -190,9 +190,9 @@ def constants_matter() -> Iterator[Step]:
 O6_CONSTANT = Claim(
     id="O6-constant",
     group="O",
-    title="With 1/L a constant baseline is not neutral: it pays for length",
-    statement="""In (R - b_0)/L a constant baseline b_0 adds -b_0 grad E[1/L] to the expected update, which vanishes nowhere:
-        in the uncapped chain with equal turn lengths a positive b_0 raises the probability of resampling.""",
+    title="With `1/L` a constant baseline is not neutral: it pays for length",
+    statement="""In `(R - b_0)/L` a constant baseline `b_0` adds `-b_0 grad E[1/L]` to the expected update, which vanishes
+        nowhere: in the uncapped chain with equal turn lengths a positive `b_0` raises the probability of resampling.""",
     latex=r"\mathrm{E}\Bigl[\tfrac{R-b_0}{L}S\Bigr]=\nabla\mathrm{E}[R/L]-b_0\nabla\mathrm{E}[1/L]",
     level="gradient",
     scope="the formula: any chain; the sign: all parameters of the minimal chain without a cap, equal turn lengths",
@@ -206,7 +206,7 @@ def neutral_baseline() -> Iterator[Step]:
     """O6-baseline-loose: the constant's part of the update."""
     inverse = mean_of(lambda _, n: 1 / n).subs({l_C: 1, l_W: 1, l_d: 1})
     yield decide(
-        "The part of a baseline b_0 on theta_s vanishes.",
+        "The part of a baseline `b_0` on `theta_s` vanishes.",
         Eq(U_s, 0),
         using={U_s: -differentiate(inverse, M0.logit("theta_s")) * Symbol("b_0")},
     )
@@ -216,7 +216,7 @@ O6_BASELINE_LOOSE = Claim(
     id="O6-baseline-loose",
     group="O",
     title="A constant baseline never changes the expected gradient",
-    statement="A constant subtracted from the reward leaves the expected update unchanged, also with the normaliser 1/L.",
+    statement="A constant subtracted from the reward leaves the expected update unchanged, also with the normaliser `1/L`.",
     level="gradient",
     scope="the minimal chain capped at two turns, one token per answer and decision",
     domain={**CUBE, "b_0": REAL},
@@ -231,7 +231,7 @@ O6_BASELINE = Claim(
     group="O",
     title="A baseline that is known before the response is neutral under a normaliser that is, too",
     statement="""Subtracting a baseline leaves the expected update unchanged if baseline and normaliser do not depend on the
-        response: with 1/N, a constant L_max, or nothing.""",
+        response: with `1/N`, a constant `L_max`, or nothing.""",
     latex=r"\mathrm{E}\bigl[\tfrac{b}{Z}S\bigr]=\tfrac{b}{Z}\,\mathrm{E}[S]=0",
     level="gradient",
     scope="any chain; checked on the minimal chain capped at two turns",
@@ -259,23 +259,23 @@ def k1_pays_for_length() -> Iterator[Step]:
     small = batch(1, 2)
     per_token = [(t.log_pi, r.length) for r in small.responses for t in r.tokens]
     yield identity(
-        "k1 = log(pi/ref) has the slope 1 in log pi. In a loss, averaged over a response's own L tokens and over N responses, it "
-        "gives each token the coefficient -beta/(N L), whatever the reference: here N = 2, L = 1 and 2.",
+        "`k1 = log(pi/ref)` has the slope 1 in `log pi`. In a loss, averaged over a response's own `L` tokens and over `N` "
+        "responses, it gives each token the coefficient `-beta/(N L)`, whatever the reference: here `N = 2`, `L = 1` and 2.",
         [derivative(SURROGATES["k1 in the loss"](small), log_pi) for log_pi, _ in per_token],
         [-BETA / (small.size * length) for _, length in per_token],
         where={"lp_1_1 lp_2_1 lp_2_2 ref_1_1 ref_2_1 ref_2_2": REAL, "beta": POSITIVE},
     )
     yield identity(
-        "So the expected update is -beta E[S/L]. On the chain capped at two turns with any lengths E[S/L] on "
-        "theta_W is the slope of E[1/L],",
+        "So the expected update is `-beta E[S/L]`. On the chain capped at two turns with any lengths `E[S/L]` on "
+        "`theta_W` is the slope of `E[1/L]`,",
         U_W,
         inverse,
         where={**CUBE, **LENGTHS},
         using={U_W: update, inverse: differentiate(mean_of(lambda _, n: 1 / n), logit)},
     )
     yield decide(
-        "and it is negative: more resampling is more tokens. So the loss raises P(resample | wrong), and the reference does not "
-        "enter at all.",
+        "and it is negative: more resampling is more tokens. So the loss raises `P(resample | wrong)`, and the reference does "
+        "not enter at all.",
         U_W < 0,
         where={**CUBE, **LENGTHS},
         using={U_W: differentiate(mean_of(lambda _, n: 1 / n), logit)},
@@ -285,9 +285,10 @@ def k1_pays_for_length() -> Iterator[Step]:
 O6_K1 = Claim(
     id="O6-k1",
     group="O",
-    title="k1 in a loss with 1/L has the update -beta grad E[1/L]: it rewards length",
-    statement="""Averaged over a response's own tokens, k1 = log(pi/ref) as a loss no longer has expected gradient zero (D4): its
-        update is -beta grad E[1/L], whatever the reference. It raises the probability of resampling a wrong answer.""",
+    title="`k1` in a loss with `1/L` has the update `-beta grad E[1/L]`: it rewards length",
+    statement="""Averaged over a response's own tokens, `k1 = log(pi/ref)` as a loss no longer has expected gradient zero
+        (D4): its update is `-beta grad E[1/L]`, whatever the reference. It raises the probability of resampling a wrong
+        answer.""",
     latex=r"-\beta\,\mathrm{E}[S/L]=-\beta\,\nabla\mathrm{E}[1/L]",
     level="gradient",
     scope="the formula: any chain; the sign: the minimal chain capped at two turns, any lengths",
@@ -299,15 +300,15 @@ O6_K1 = Claim(
 O6_K1_LOOSE = Claim(
     id="O6-k1-loose",
     group="O",
-    title="k1 in the loss has expected gradient zero",
-    statement="k1 = log(pi/ref) used as a loss has expected gradient zero, under any normaliser.",
+    title="`k1` in the loss has expected gradient zero",
+    statement="`k1 = log(pi/ref)` used as a loss has expected gradient zero, under any normaliser.",
     level="gradient",
     scope="the minimal chain capped at two turns, one token per answer and decision, normaliser 1/L",
     source="D4, read without its normaliser",
     domain=CUBE,
     proof=lambda: [
         decide(
-            "E[S/L] on theta_W is zero.",
+            "`E[S/L]` on `theta_W` is zero.",
             Eq(U_W, 0),
             using={
                 U_W: sp.Add(
@@ -327,8 +328,8 @@ O6_K1_LOOSE = Claim(
 O6_FAVOURS = Claim(
     id="O6-favours",
     group="O",
-    title="With 1/L short right answers and long wrong answers are favoured",
-    statement="""Under (R - J)/L, J between 0 and 1, a right response is credited the more the shorter it is, a wrong one
+    title="With `1/L` short right answers and long wrong answers are favoured",
+    statement="""Under `(R - J)/L`, `J` between 0 and 1, a right response is credited the more the shorter it is, a wrong one
         punished the less the longer it is: at equal success two policies are told apart by their lengths. A resample
         lengthens the response, and divides the credit of every one of its tokens.""",
     latex=r"\partial_L\tfrac{1-J}{L}<0,\qquad \partial_L\tfrac{-J}{L}>0",

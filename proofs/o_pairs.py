@@ -28,7 +28,7 @@ def preference_pairs() -> Iterator[Step]:
     whole = SURROGATES["dpo"](SMALL)
     where = {LOG_PROBABILITIES: REAL, "beta": POSITIVE}
     yield identity(
-        "log sigma(beta Delta), differentiated, Delta the difference of the log-ratios: beta sigma(-beta Delta) on every "
+        "`log sigma(beta Delta)`, differentiated, `Delta` the difference of the log-ratios: `beta sigma(-beta Delta)` on every "
         "token of the preferred response, the same with a minus on every token of the other, at any distance from the "
         "reference.",
         [derivative(whole, t.log_pi) for t in TOKENS],
@@ -38,7 +38,7 @@ def preference_pairs() -> Iterator[Step]:
     )
     shared, other = TOKENS[0], TOKENS[1]
     yield identity(
-        "Two responses that begin with the same token: its log-probability drops out of Delta. A shared first attempt gets "
+        "Two responses that begin with the same token: its log-probability drops out of `Delta`. A shared first attempt gets "
         "nothing, the whole credit is on the decision and on what follows it.",
         derivative(whole.xreplace({other.log_pi: shared.log_pi, other.log_ref: shared.log_ref}), shared.log_pi),
         0,
@@ -50,7 +50,7 @@ O2 = Claim(
     id="O2",
     group="O",
     title="DPO gives all tokens of a response one coefficient, and a shared first attempt none",
-    statement="""DPO's coefficient is beta sigma(-beta Delta) on every token of the preferred response and its negative on every
+    statement="""DPO's coefficient is `beta sigma(-beta Delta)` on every token of the preferred response and its negative on every
         token of the other: balanced at coefficient level, on and off the policy. On pairs that share their first attempt, that
         attempt gets coefficient zero.""",
     latex=r"c=\pm\beta\,\sigma(-\beta\Delta)",
@@ -69,15 +69,15 @@ def first_step() -> Iterator[Step]:
     where = {"x": UNIT, "beta": POSITIVE, "u": REAL}
     pair = BETA * sp.Rational(1, 2) * (u - v)
     yield identity(
-        "At the reference Delta = 0 and sigma = 1/2: a pair gives beta/2 (E[S | right] - E[S | wrong]), by B9 beta/2 times the "
-        "gradient of log(Acc/(1-Acc)), which is grad Acc/(Acc(1-Acc)); x is Acc.",
+        "At the reference `Delta = 0` and `sigma = 1/2`: a pair gives `beta/2 (E[S | right] - E[S | wrong])`, by B9 `beta/2` "
+        "times the gradient of `log(Acc/(1-Acc))`, which is `grad Acc/(Acc(1-Acc))`; `x` is `Acc`.",
         step,
         BETA / 2 * slope / (x * (1 - x)),
         where=where,
         using={**scores, step: pair},
     )
     yield identity(
-        "Two responses are such a pair with probability 2 x(1-x): per two responses drawn it is beta grad Acc, REINFORCE.",
+        "Two responses are such a pair with probability `2 x(1-x)`: per two responses drawn it is `beta grad Acc`, REINFORCE.",
         two,
         BETA * slope,
         where=where,
@@ -90,7 +90,7 @@ O2_START = Claim(
     group="O",
     title="DPO's first step on one's own right and wrong responses is REINFORCE, weighed by pairs",
     statement="""Where the policy is the reference and generates the responses, the expected update of DPO on a right and a wrong
-        response is beta/2 grad log(Acc/(1-Acc)) per pair, and beta grad Acc per two responses drawn: functions h of B8.""",
+        response is `beta/2 grad log(Acc/(1-Acc))` per pair, and `beta grad Acc` per two responses drawn: functions `h` of B8.""",
     latex=r"\tfrac{\beta}{2}\nabla\log\tfrac{\mathrm{Acc}}{1-\mathrm{Acc}}\ \text{per pair}",
     level="gradient",
     scope="any chain, any policy class, at the reference",
@@ -110,7 +110,7 @@ O2_LOOSE = Claim(
     domain={"L_1 L_2": at_least(1, integer=True), "beta": POSITIVE},
     proof=[
         decide(
-            "At the reference the coefficient is beta/2: the totals beta L/2 agree.",
+            "At the reference the coefficient is `beta/2`: the totals `beta L/2` agree.",
             Eq(Symbol("L_1") * BETA / 2, Symbol("L_2") * BETA / 2),
         )
     ],
@@ -134,17 +134,17 @@ def negative_aware() -> Iterator[Step]:
         }
     )
     yield identity(
-        "First response right, second wrong, success rate r of the prompt, x = r rho: a success has the coefficient omega "
-        "whatever its ratio, a failure -omega x/(1 - x), token by token; on the policy x = r. (With respect to log pi, that is "
-        "log x.)",
+        "First response right, second wrong, success rate `r` of the prompt, `x = r rho`: a success has the coefficient `omega` "
+        "whatever its ratio, a failure `-omega x/(1 - x)`, token by token; on the policy `x = r`. (With respect to `log pi`, "
+        "that is `log x`.)",
         [SMALL.tokens * x * derivative(whole, x) for x in inside],
         [omega, *[-omega * x / (1 - x) for x in inside[1:]]],
         where={"omega": POSITIVE, "r x_1 x_2 x_3": UNIT, "old_1_1 old_2_1 old_2_2": REAL},
     )
     G, std, centring, scaling = sp.symbols("G s omega_1 omega_2")
     yield identity(
-        "With omega = 1 - r this is R - r, centred rewards; with omega = sqrt((1 - r)/r) it is (R - r)/s, GRPO's with the "
-        "population std s: a group of G with r G successes.",
+        "With `omega = 1 - r` this is `R - r`, centred rewards; with `omega = sqrt((1 - r)/r)` it is `(R - r)/s`, GRPO's with "
+        "the population std `s`: a group of `G` with `r G` successes.",
         [centring, -centring * r / (1 - r), scaling, -scaling * r / (1 - r)],
         [1 - r, 0 - r, (1 - r) / std, (0 - r) / std],
         where={"r": UNIT, "G": at_least(2)},
@@ -160,9 +160,9 @@ O3 = Claim(
     id="O3",
     group="O",
     title="NFT is GRPO on the policy, up to the weight of a prompt",
-    statement="""On the policy NFT gives every token of a success the coefficient omega and every token of a failure -omega r/(1 -
-        r), r the prompt's success rate. omega = 1 - r gives centred rewards, omega = sqrt((1 - r)/r) those of GRPO with the
-        population standard deviation. Off the policy the two differ, token by token.""",
+    statement="""On the policy NFT gives every token of a success the coefficient `omega` and every token of a failure
+        `-omega r/(1 - r)`, `r` the prompt's success rate. `omega = 1 - r` gives centred rewards, `omega = sqrt((1 -
+        r)/r)` those of GRPO with the population standard deviation. Off the policy the two differ, token by token.""",
     latex=r"\omega\ \text{and}\ -\omega\tfrac{r}{1-r};\qquad \omega=\sqrt{\tfrac{1-r}{r}}:\ \tfrac{R-r}{\sqrt{r(1-r)}}",
     level="coefficient",
     scope="on the policy: all tokens; off it: one token, r rho < 1",

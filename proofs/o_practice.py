@@ -50,7 +50,7 @@ def dead() -> Iterator[Step]:
     """O5-dead: how many groups are dead, least of all, and what one response more does."""
     names = sp.symbols("dead_2 dead_3 dead_4")
     yield identity(
-        "List by list: all G rewards agree with probability x^G + (1 - x)^G.",
+        "List by list: all `G` rewards agree with probability `x^G + (1 - x)^G`.",
         names,
         [x**n + (1 - x) ** n for n in (2, 3, 4)],
         where={"x": UNIT},
@@ -60,7 +60,7 @@ def dead() -> Iterator[Step]:
         },
     )
     yield decide(
-        "That is at least 2^(1 - G), and only at x = 1/2 as little: half of the groups at G = 2, one in 128 at G = 8.",
+        "That is at least `2^(1 - G)`, and only at `x = 1/2` as little: half of the groups at `G = 2`, one in 128 at `G = 8`.",
         And(
             *[x**n + (1 - x) ** n >= sp.Rational(1, 2 ** (n - 1)) for n in (2, 3, 4, 8)],
             Equivalent(Eq(x**2 + (1 - x) ** 2, sp.Rational(1, 2)), Eq(x, sp.Rational(1, 2))),
@@ -69,8 +69,8 @@ def dead() -> Iterator[Step]:
     )
     right, wrong = sp.symbols("x_G w_G")
     yield decide(
-        "One response more makes it smaller: with x^G and (1 - x)^G written x_G and w_G, any positive numbers, x x_G + (1 - x) "
-        "w_G < x_G + w_G.",
+        "One response more makes it smaller: with `x^G` and `(1 - x)^G` written `x_G` and `w_G`, any positive numbers, `x x_G + "
+        "(1 - x) w_G < x_G + w_G`.",
         x * right + (1 - x) * wrong < right + wrong,
         where={"x": UNIT, "x_G w_G": POSITIVE},
     )
@@ -80,9 +80,9 @@ O5_DEAD = Claim(
     id="O5-dead",
     group="O",
     title="With two responses per prompt at least half of the groups are dead",
-    statement="""With 0/1 rewards all responses of a group agree, and teach nothing, with probability x^G + (1 - x)^G, x the
-        prompt's success probability. It falls with every further response; at G = 2 it is 1/2 at x = 1/2 and more everywhere
-        else, at G = 8 at least 1/128.""",
+    statement="""With `0/1` rewards all responses of a group agree, and teach nothing, with probability `x^G + (1 - x)^G`,
+        `x` the prompt's success probability. It falls with every further response; at `G = 2` it is `1/2` at `x = 1/2`
+        and more everywhere else, at `G = 8` at least `1/128`.""",
     latex=r"x^G+(1-x)^G\ge 2^{1-G}",
     level="gradient",
     scope="any chain with 0/1 rewards, one prompt, all x in (0, 1); the bound for G of 2, 3, 4 and 8",
@@ -96,11 +96,11 @@ O5_DEAD_LOOSE = Claim(
     id="O5-dead-loose",
     group="O",
     title="With two responses per prompt half of the groups carry a signal",
-    statement="At G = 2 at least half of the groups are mixed.",
+    statement="At `G = 2` at least half of the groups are mixed.",
     level="gradient",
     scope="0/1 rewards, one prompt, all x in (0, 1)",
     domain={"x": UNIT},
-    proof=[decide("A group of two is mixed with probability 1/2 or more.", 2 * x * (1 - x) >= sp.Rational(1, 2))],
+    proof=[decide("A group of two is mixed with probability `1/2` or more.", 2 * x * (1 - x) >= sp.Rational(1, 2))],
     recorded="fails",
     witness={"x": "1/3"},
     related=["O5-dead"],
@@ -123,8 +123,8 @@ def deviation_of_others() -> Iterator[Step]:
     """O5-others: the credit of a response alone, how often, and what the expected update is made of."""
     n, m, s = sp.symbols("n m s")
     yield decide(
-        "m of the n = G - 1 others are right. Where they are mixed, the square of their deviation, m(n - m)/(n(n - 1)), is at "
-        "least 1/n, so that a credit is at most sqrt(n) in size; where they agree it is 0.",
+        "`m` of the `n = G - 1` others are right. Where they are mixed, the square of their deviation, `m(n - m)/(n(n - 1))`, is "
+        "at least `1/n`, so that a credit is at most `sqrt(n)` in size; where they agree it is 0.",
         And(
             Implies(And(m >= 1, m <= n - 1), m * (n - m) / (n * (n - 1)) >= 1 / n),
             Implies(Eq(m, 0), Eq(m * (n - m) / (n * (n - 1)), 0)),
@@ -134,14 +134,14 @@ def deviation_of_others() -> Iterator[Step]:
     )
     apart, root = sp.symbols("d root_n")
     yield decide(
-        "With a deviation s of at least 1/sqrt(n), a response that is d <= 1 from the others' mean has at most sqrt(n):",
+        "With a deviation `s` of at least `1/sqrt(n)`, a response that is `d <= 1` from the others' mean has at most `sqrt(n)`:",
         Implies(s * root >= 1, apart / (s + eps) <= root),
         where={"d": UNIT, "s root_n epsilon": POSITIVE},
     )
     names = sp.symbols("alone_3 alone_4")
     yield identity(
-        "A response that differs from others who agree has (1 - 0)/(0 + epsilon) = 1/epsilon as credit, or minus that. List by "
-        "list, a group holds one with probability G x (1 - x)^(G - 1) + G (1 - x) x^(G - 1).",
+        "A response that differs from others who agree has `(1 - 0)/(0 + epsilon) = 1/epsilon` as credit, or minus that. List by "
+        "list, a group holds one with probability `G x (1 - x)^(G - 1) + G (1 - x) x^(G - 1)`.",
         names,
         [size * x * (1 - x) ** (size - 1) + size * (1 - x) * x ** (size - 1) for size in (3, 4)],
         where={"x": UNIT},
@@ -152,8 +152,8 @@ def deviation_of_others() -> Iterator[Step]:
     )
     three, four = sp.symbols("U_3 U_4")
     yield identity(
-        "List by list of the others, the expected update is ((1 - x)^n + x^n)/epsilon times the gradient of x, plus what is "
-        "bounded: here of groups of three and four, s the deviation of mixed others.",
+        "List by list of the others, the expected update is `((1 - x)^n + x^n)/epsilon` times the gradient of `x`, plus what is "
+        "bounded: here of groups of three and four, `s` the deviation of mixed others.",
         [three, four],
         [
             x * u * (((1 - x) ** 2 + x**2) / eps + 2 * x * (1 - x) / (s + eps)),
@@ -163,7 +163,7 @@ def deviation_of_others() -> Iterator[Step]:
         using={three: against_others(3, {1: s}), four: against_others(4, {1: s, 2: s})},
     )
     yield decide(
-        "So in the limit of a small epsilon prompts weigh by (1 - x)^n + x^n, least at x = 1/2 and most where nearly all "
+        "So in the limit of a small `epsilon` prompts weigh by `(1 - x)^n + x^n`, least at `x = 1/2` and most where nearly all "
         "responses are alike.",
         And(*[(1 - x) ** n + x**n >= sp.Rational(1, 2 ** (n - 1)) for n in (2, 3, 7)]),
         where={"x": UNIT},
@@ -173,11 +173,12 @@ def deviation_of_others() -> Iterator[Step]:
 O5_OTHERS = Claim(
     id="O5-others",
     group="O",
-    title="A leave-one-out standard deviation pays 1/epsilon wherever one response differs from all others",
-    statement="""Divided by the standard deviation of the other responses plus epsilon, a response that differs from others who
-        all agree has a credit of size 1/epsilon; every other credit is at most sqrt(G - 1). A group holds such a response with
-        probability G x (1 - x)^(G - 1) + G (1 - x) x^(G - 1), and the expected update is ((1 - x)^(G - 1) + x^(G - 1))/epsilon
-        times the gradient of x, plus a bounded multiple of it: prompts that are nearly solved, or nearly never, weigh most.""",
+    title="A leave-one-out standard deviation pays `1/epsilon` wherever one response differs from all others",
+    statement="""Divided by the standard deviation of the other responses plus `epsilon`, a response that differs from
+        others who all agree has a credit of size `1/epsilon`; every other credit is at most `sqrt(G - 1)`. A group holds
+        such a response with probability `G x (1 - x)^(G - 1) + G (1 - x) x^(G - 1)`, and the expected update is `((1 -
+        x)^(G - 1) + x^(G - 1))/epsilon` times the gradient of `x`, plus a bounded multiple of it: prompts that are nearly
+        solved, or nearly never, weigh most.""",
     latex=r"\mathrm{E}[U]=\Bigl(\tfrac{(1-x)^{G-1}+x^{G-1}}{\epsilon}+O(1)\Bigr)\nabla x",
     level="gradient",
     scope="any chain with 0/1 rewards, one prompt, sample standard deviation; enumerated for groups of three and four",
@@ -190,12 +191,12 @@ O5_OTHERS = Claim(
 O5_OTHERS_LOOSE = Claim(
     id="O5-others-loose",
     group="O",
-    title="Leaving a response out of its standard deviation keeps its credit below sqrt(G)",
+    title="Leaving a response out of its standard deviation keeps its credit below `sqrt(G)`",
     statement="The credit of a single success in a group of four is below 2, as it is over the group's own standard deviation.",
     level="gradient",
     scope="groups of four, 0/1 rewards, all epsilon in (0, 1)",
     domain={"epsilon": UNIT},
-    proof=[decide("One over the deviation of the others, which is 0, plus epsilon, is below 2.", 1 / (0 + eps) < 2)],
+    proof=[decide("One over the deviation of the others, which is 0, plus `epsilon`, is below 2.", 1 / (0 + eps) < 2)],
     recorded="fails",
     witness={"epsilon": "1/2"},
     related=["O5-others", "O5-options"],
@@ -218,8 +219,8 @@ def before_and_after() -> Iterator[Step]:
     """O12-baseline: by moments for any group, then pair by pair."""
     where = {"G": at_least(2), "E_RS E_KS E_R E_K": REAL, "beta": NONNEGATIVE}
     yield identity(
-        "Responses are independent, and scores have mean zero. Against the mean of the G - 1 others, R - beta K before the "
-        "baseline and beta K after it give E[R S] - beta E[K S], K the log-ratio of the response:",
+        "Responses are independent, and scores have mean zero. Against the mean of the `G - 1` others, `R - beta K` before the "
+        "baseline and `beta K` after it give `E[R S] - beta E[K S]`, `K` the log-ratio of the response:",
         [RS - beta * KS - (MEAN_R - beta * MEAN_K) * S0, RS - MEAN_R * S0 - beta * KS],
         [RS - beta * KS] * 2,
         where=where,
@@ -227,7 +228,7 @@ def before_and_after() -> Iterator[Step]:
     )
     yield identity(
         "Against the mean of the whole group a response is compared with itself, too: before it, reward and penalty are both "
-        "multiplied by (G - 1)/G; after it the reward alone is, as if beta were G/(G - 1) times as large.",
+        "multiplied by `(G - 1)/G`; after it the reward alone is, as if `beta` were `G/(G - 1)` times as large.",
         [
             RS - beta * KS - (RS - beta * KS + (G - 1) * (MEAN_R - beta * MEAN_K) * S0) / G,
             RS - (RS + (G - 1) * MEAN_R * S0) / G - beta * KS,
@@ -240,7 +241,7 @@ def before_and_after() -> Iterator[Step]:
     k, h = sp.symbols("k h")
     reward, penalty = x * u, x * k * u + (1 - x) * h * WRONG
     yield identity(
-        "Pair by pair of responses, right ones with log-ratio k, wrong ones with h:",
+        "Pair by pair of responses, right ones with log-ratio `k`, wrong ones with `h`:",
         names,
         [reward - beta * penalty, reward - beta * penalty, (reward - beta * penalty) / 2, reward / 2 - beta * penalty],
         where={**PROMPT, "k h": REAL, "beta": NONNEGATIVE},
@@ -259,7 +260,7 @@ O12_BASELINE = Claim(
     title="RLOO may subtract the KL before or after its baseline: one expected update",
     statement="""With the mean of the other responses as baseline, a KL in the reward that is subtracted before it and one that
         is subtracted after it have one expected update. With the mean of the whole group they have not: after it the penalty
-        keeps its whole size where the reward keeps (G - 1)/G, as if beta were G/(G - 1) times as large.""",
+        keeps its whole size where the reward keeps `(G - 1)/G`, as if `beta` were `G/(G - 1)` times as large.""",
     latex=r"(R-\beta K)-\overline{(R-\beta K)}_{-i}\ \text{and}\ (R-\bar R_{-i})-\beta K:"
     r"\quad \mathrm{E}[RS]-\beta\,\mathrm{E}[KS]",
     level="gradient",
@@ -321,15 +322,16 @@ def baseline_of_turns() -> Iterator[Step]:
     """O4-turns: the weight of a turn, what it depends on, and two turns written out."""
     for size in (2, 3, 4):
         yield identity(
-            f"At a turn that a response reaches with probability r, the mean is over it and those of the other {size - 1} that "
-            "reach it. Its own share drops out of the expected update, as in O4: 1 - E[1/n] is left, n their number.",
+            f"At a turn that a response reaches with probability `r`, the mean is over it and those of the other {size - 1} that "
+            "reach it. Its own share drops out of the expected update, as in O4: `1 - E[1/n]` is left, `n` their number.",
             Symbol("w"),
             weight_of_turn(size),
             where={"r": UNIT},
             using={"w": share_of_others(size)},
         )
     yield decide(
-        "It is above 0, grows with r, and is (G - 1)/G where all responses reach the turn: turns that fewer reach count less.",
+        "It is above 0, grows with `r`, and is `(G - 1)/G` where all responses reach the turn: turns that fewer reach "
+        "count less.",
         And(
             *[And(weight_of_turn(n) > 0, weight_of_turn(n) < sp.Rational(n - 1, n)) for n in (2, 3, 4)],
             *[sp.diff(weight_of_turn(n), r) > 0 for n in (2, 3, 4)],
@@ -338,7 +340,7 @@ def baseline_of_turns() -> Iterator[Step]:
     )
     q = Symbol("q_G")
     yield decide(
-        "In large groups nothing is lost: with (1 - r)^G written q_G, 1 - w is at most 1/(G r).",
+        "In large groups nothing is lost: with `(1 - r)^G` written `q_G`, `1 - w` is at most `1/(G r)`.",
         And((1 - q) / (G * r) <= 1 / (G * r), (1 - q) / (G * r) >= 0),
         where={"r q_G": UNIT, "G": at_least(2)},
     )
@@ -348,7 +350,7 @@ def baseline_of_turns() -> Iterator[Step]:
     slopes = [differentiate(accuracy, TURNS.logit(name)) for name in LOGITS]
     yield identity(
         "Two turns and groups of two, written out: the first attempt and its decision, which all responses reach, get half of "
-        "the accuracy's gradient, the second attempt r/2 of it, r = p(1 - a) + (1 - p) b.",
+        "the accuracy's gradient, the second attempt `r/2` of it, `r = p(1 - a) + (1 - p) b`.",
         names,
         [slopes[0] / 2, slopes[1] / 2, slopes[2] / 2, again / 2 * slopes[3]],
         where=FIRST,
@@ -360,9 +362,10 @@ O4_TURNS = Claim(
     id="O4-turns",
     group="O",
     title="A baseline per turn makes late turns count less in small groups, and is unbiased in large ones",
-    statement="""With the mean reward of those responses of the group that reach the turn as baseline, a turn that a response
-        reaches with probability r has its part of the accuracy's gradient times 1 - (1 - (1 - r)^G)/(G r): (G - 1)/G where all
-        reach it, less elsewhere, growing with r. In large groups every weight tends to 1, by 1/(G r) at most.""",
+    statement="""With the mean reward of those responses of the group that reach the turn as baseline, a turn that a
+        response reaches with probability `r` has its part of the accuracy's gradient times `1 - (1 - (1 - r)^G)/(G r)`:
+        `(G - 1)/G` where all reach it, less elsewhere, growing with `r`. In large groups every weight tends to 1, by
+        `1/(G r)` at most.""",
     latex=r"w(r)=1-\frac{1-(1-r)^G}{G\,r}",
     level="gradient",
     scope="any chain; groups of two, three and four, the bound for any G >= 2; two turns and groups of two written out",
@@ -394,16 +397,16 @@ def masked() -> Iterator[Step]:
     """O7-masked: what is left of the credit, the two normalisers, and that the direction is another."""
     kept, scored, average, whole, cut = sp.symbols("E_MRS E_MS E_R L_whole L_cut")
     yield identity(
-        "M is 0 for a truncated response and 1 for any other. Masked after it is compared with its group, a response has the "
-        "expected update E[M (R - mean) S] = (G - 1)/G E[M (R - E[R]) S], as the others are independent of it.",
+        "`M` is 0 for a truncated response and 1 for any other. Masked after it is compared with its group, a response has the "
+        "expected update `E[M (R - mean) S] = (G - 1)/G E[M (R - E[R]) S]`, as the others are independent of it.",
         kept - (kept + (G - 1) * average * scored) / G,
         (G - 1) / G * (kept - average * scored),
         where={"G": at_least(2), "E_MRS E_R E_MS": REAL},
     )
     yield identity(
-        "In large batches (O7) it is divided by E[L] where the tokens of truncated responses are counted, by E[M L] where they "
-        "are not: the second is 1 + L_cut/L_whole times as long, one number for all logits, L_cut the mean tokens in truncated "
-        "responses.",
+        "In large batches (O7) it is divided by `E[L]` where the tokens of truncated responses are counted, by `E[M L]` where "
+        "they are not: the second is `1 + L_cut/L_whole` times as long, one number for all logits, `L_cut` the mean tokens in "
+        "truncated responses.",
         kept / whole,
         (1 + cut / whole) * kept / (whole + cut),
         where={"E_MRS": REAL, "L_whole": POSITIVE, "L_cut": NONNEGATIVE},
@@ -432,10 +435,10 @@ O7_MASKED = Claim(
     id="O7-masked",
     group="O",
     title="Truncated responses masked in the numerator alone shorten the step and do not turn it",
-    statement="""In large batches the update with truncated responses masked in the loss, but counted among the tokens that
-        divide, and that with their tokens left out as well, have one direction; the second is 1 + L_cut/L_whole times as long,
-        L_cut and L_whole the mean tokens in truncated and in whole responses. Neither has the direction of grad J in general:
-        what only truncated responses do gets nothing.""",
+    statement="""In large batches the update with truncated responses masked in the loss, but counted among the tokens
+        that divide, and that with their tokens left out as well, have one direction; the second is `1 + L_cut/L_whole`
+        times as long, `L_cut` and `L_whole` the mean tokens in truncated and in whole responses. Neither has the
+        direction of `grad J` in general: what only truncated responses do gets nothing.""",
     latex=r"\frac{\mathrm{E}[M(R-J)S]}{\mathrm{E}[L]}\ \text{and}\ \frac{\mathrm{E}[M(R-J)S]}{\mathrm{E}[ML]}",
     level="gradient",
     scope="any chain with a cap, any G >= 2, the limit of large batches",
@@ -450,14 +453,14 @@ def parts() -> Iterator[Step]:
     """O7-parts: parts that are added, and means of means."""
     n, one, two, long, short = sp.symbols("M g_1 g_2 L_1 L_2")
     yield identity(
-        "Parts that are normalised by themselves, with expected update g each: added they give M g, averaged g.",
+        "Parts that are normalised by themselves, with expected update `g` each: added they give `M g`, averaged `g`.",
         [Symbol("added"), Symbol("averaged")],
         [n * one, one],
         where={"M": at_least(1), "g_1": REAL},
         using={"added": n * one, "averaged": n * one / n},
     )
     yield identity(
-        "A mean of the token means of two parts, with sums g_1 and g_2 over L_1 and L_2 tokens, is not the mean over all "
+        "A mean of the token means of two parts, with sums `g_1` and `g_2` over `L_1` and `L_2` tokens, is not the mean over all "
         "tokens: it differs by",
         (one / long + two / short) / 2 - (one + two) / (long + short),
         (short - long) * (one / long - two / short) / (2 * (long + short)),
@@ -477,10 +480,10 @@ def parts() -> Iterator[Step]:
 O7_PARTS = Claim(
     id="O7-parts",
     group="O",
-    title="Micro-batches that are added make the step M times as long; a mean of token means is another mean",
-    statement="""M micro-batches, each normalised by itself, give M times the update where their gradients are added instead of
-        averaged, in the same direction. A mean of token means is the mean over all tokens only if all parts hold as many tokens:
-        otherwise a token of a part with fewer of them counts more.""",
+    title="Micro-batches that are added make the step `M` times as long; a mean of token means is another mean",
+    statement="""`M` micro-batches, each normalised by itself, give `M` times the update where their gradients are added
+        instead of averaged, in the same direction. A mean of token means is the mean over all tokens only if all parts
+        hold as many tokens: otherwise a token of a part with fewer of them counts more.""",
     latex=r"\tfrac12\Bigl(\tfrac{g_1}{L_1}+\tfrac{g_2}{L_2}\Bigr)-\tfrac{g_1+g_2}{L_1+L_2}"
     r"=\tfrac{(L_2-L_1)(g_1/L_1-g_2/L_2)}{2(L_1+L_2)}",
     level="gradient",
@@ -499,16 +502,16 @@ def weighted() -> Iterator[Step]:
     """O1-weights: the policy's own responses, and one choice that demonstrations make."""
     right, wrong, pi, own, other = sp.symbols("w_1 w_0 pi W_own W_other")
     yield identity(
-        "The policy's own responses as demonstrations, right ones with weight w_1, wrong ones with w_0: the expected update is "
-        "(w_1 - w_0) times the gradient of the accuracy, x u.",
+        "The policy's own responses as demonstrations, right ones with weight `w_1`, wrong ones with `w_0`: the expected update "
+        "is (`w_1 - w_0`) times the gradient of the accuracy, `x u`.",
         Symbol("U"),
         (right - wrong) * x * u,
         where={**PROMPT, "w_1 w_0": REAL},
         using={"U": x * right * u + (1 - x) * wrong * WRONG},
     )
     yield decide(
-        "Demonstrations of weights that add up to W_own at one action of a choice, to W_other at the other, push its logit by "
-        "W_own (1 - pi) - W_other pi. Two positive weights rest at pi = W_own/(W_own + W_other);",
+        "Demonstrations of weights that add up to `W_own` at one action of a choice, to `W_other` at the other, push its logit "
+        "by `W_own (1 - pi) - W_other pi`. Two positive weights rest at `pi = W_own/(W_own + W_other)`;",
         Implies(
             And(own > 0, other > 0),
             Equivalent(Eq(own * (1 - pi) - other * pi, 0), Eq(pi * (own + other), own)),
@@ -530,10 +533,10 @@ O1_WEIGHTS = Claim(
     id="O1-weights",
     group="O",
     title="SFT with weights: on the policy's own responses the difference counts; a negative weight never rests",
-    statement="""SFT on the policy's own responses, right ones with weight w_1 and wrong ones with w_0, has the expected update
-        (w_1 - w_0) times the gradient of the accuracy: only the difference counts. On demonstrations that are given, weights of
-        a choice push its logit by W_own (1 - pi) - W_other pi: positive ones rest at their ratio; a negative one, beside none or
-        a positive one, pushes its action away at every pi.""",
+    statement="""SFT on the policy's own responses, right ones with weight `w_1` and wrong ones with `w_0`, has the
+        expected update (`w_1 - w_0`) times the gradient of the accuracy: only the difference counts. On demonstrations
+        that are given, weights of a choice push its logit by `W_own (1 - pi) - W_other pi`: positive ones rest at their
+        ratio; a negative one, beside none or a positive one, pushes its action away at every `pi`.""",
     latex=r"\mathrm{E}[wS]=(w_1-w_0)\,\nabla J,\qquad W_{own}(1-\pi)-W_{other}\,\pi",
     level="gradient",
     scope="any chain with 0/1 rewards, one prompt; choices of two actions with a logit of their own",
@@ -598,22 +601,22 @@ def importance() -> Iterator[Step]:
     j, w, cap, f = sp.symbols("J w C f")
     yield identity(
         "Responses of another policy, each weighed by its whole ratio policy/other: on two turns, trajectory by trajectory, the "
-        "update is the derivative of the policy's own accuracy, with any constant J as baseline.",
+        "update is the derivative of the policy's own accuracy, with any constant `J` as baseline.",
         names,
         [differentiate(accuracy, TURNS.logit(name)) for name in LOGITS],
         where={**BOTH, "J": REAL},
         using={name: corrected(logit, False, j) for name, logit in zip(names, LOGITS, strict=True)},
     )
     yield identity(
-        "A ratio w above the cap C counts as C, any other as it is: what is lost is (w - C) f, f the credit times the score of "
-        "the response.",
+        "A ratio `w` above the cap `C` counts as `C`, any other as it is: what is lost is `(w - C) f`, `f` the credit times the "
+        "score of the response.",
         cap * f,
         w * f - (w - cap) * f,
         where={"w C": POSITIVE, "f": REAL},
     )
     yield counterexample(
         "With the ratio of each action instead of the response's, the first attempt is not weighed for what follows: policies "
-        "that differ in a alone are enough.",
+        "that differ in `a` alone are enough.",
         Eq(Symbol("U"), Symbol("slope")),
         at={"p_t0": "1/2", "a_t0": "1/2", "b_t0": "1/2", "p_t1": "1/2", "p_t0_mu": "1/2", "a_t0_mu": "3/4", "b_t0_mu": "1/2",
             "p_t1_mu": "1/2"},
@@ -629,10 +632,10 @@ O9_IMPORTANCE = Claim(
     id="O9-importance",
     group="O",
     title="Ratios of whole responses undo another policy's sampling; ratios of tokens do not, and a cap leaves what is above it",
-    statement="""On responses that another policy generated, the credit times the ratio of the whole response has the expected
-        update of the policy's own responses. Cut at C it has minus the mean of (w - C) times credit and score over the
-        responses whose ratio w is above C as bias. With the ratio of each token it may be biased without any cap: an attempt is
-        not weighed for how the policies differ in what follows.""",
+    statement="""On responses that another policy generated, the credit times the ratio of the whole response has the
+        expected update of the policy's own responses. Cut at `C` it has minus the mean of (`w - C`) times credit and
+        score over the responses whose ratio `w` is above `C` as bias. With the ratio of each token it may be biased
+        without any cap: an attempt is not weighed for how the policies differ in what follows.""",
     latex=r"\mathrm{E}_\mu\Bigl[\tfrac{\pi}{\mu}(\tau)\,(R-J)\,S\Bigr]=\nabla J",
     level="gradient",
     scope="two turns of the minimal chain, all policies and all others; the cap for any chain",
@@ -652,7 +655,7 @@ O9_IMPORTANCE_LOOSE = Claim(
     domain={"a_t0 a_t0_mu": UNIT},
     proof=lambda: [
         decide(
-            "Trajectory by trajectory, the update of theta_s at the first attempt is the derivative of the accuracy.",
+            "Trajectory by trajectory, the update of `theta_s` at the first attempt is the derivative of the accuracy.",
             Eq(Symbol("U"), Symbol("slope")),
             using={
                 name: formula.subs({symbol(x): HALF for x in ("p_t0", "b_t0", "p_t1", "p_t0_mu", "b_t0_mu", "p_t1_mu")})

@@ -65,16 +65,16 @@ def shaped_value() -> sp.Expr:
 def summed() -> Iterator[Step]:
     """O13: the coefficient, the expected update, and where it turns round."""
     yield identity(
-        "The shaped return, collected: (1 - alpha) r1 + (1 + alpha) r2. In return form every token of both attempts gets it.",
+        "The shaped return, collected: `(1 - alpha) r1 + (1 + alpha) r2`. In return form every token of both attempts gets it.",
         r1 + r2 + alpha * (r2 - r1),
         (1 - alpha) * r1 + (1 + alpha) * r2,
         where={"r1 r2": CORRECT},
     )
     yield identity(
         "On the chain of two turns, summed over its trajectories, the first attempt's update is the derivative of the "
-        "expected shaped return (Bellman), and the update of the objective score-summed: p(1-p) times 1 - alpha + (1 + alpha) "
-        "x gain, gain the chance of a right submission after a right first answer minus that after a wrong one, "
-        "a + (1 - a - b) p'.",
+        "expected shaped return (Bellman), and the update of the objective score-summed: `p(1-p)` times `1 - alpha + (1 + alpha) "
+        "x` gain, gain the chance of a right submission after a right first answer minus that after a wrong one, "
+        "`a + (1 - a - b) p'`.",
         [g_s, Symbol("slope"), Symbol("objective")],
         [p * (1 - p) * (1 - alpha + (1 + alpha) * gain)] * 3,
         using={
@@ -85,23 +85,23 @@ def summed() -> Iterator[Step]:
         },
     )
     yield decide(
-        "So the first attempt is pushed down exactly where (1 + alpha) gain < alpha - 1.",
+        "So the first attempt is pushed down exactly where `(1 + alpha) gain < alpha - 1`.",
         Equivalent(p * (1 - p) * (1 - alpha + (1 + alpha) * gain) < 0, (1 + alpha) * gain < alpha - 1),
         where={"gain": between(-1, 1)},
     )
     yield decide(
-        "If the second attempt is as good after a wrong first answer as after a right one (gain 0), that is alpha > 1; and a "
-        "gain below 9/11 is not enough at alpha = 10.",
+        "If the second attempt is as good after a wrong first answer as after a right one (gain 0), that is `alpha > 1`; and a "
+        "gain below `9/11` is not enough at `alpha = 10`.",
         And(Implies(alpha > 1, 1 - alpha < 0), Implies(gain < sp.Rational(9, 11), (1 + 10) * gain < 10 - 1)),
         where={"gain": between(-1, 1)},
     )
     yield decide(
-        "For alpha <= 1 it takes a negative gain, second attempts that spoil right answers, to push it down.",
+        "For `alpha <= 1` it takes a negative gain, second attempts that spoil right answers, to push it down.",
         Implies(And(alpha <= 1, gain >= 0), 1 - alpha + (1 + alpha) * gain >= 0),
         where={"gain": between(-1, 1)},
     )
     yield counterexample(
-        "The condition is needed: alpha = 10, stop on a right answer with probability 1/2, always half right otherwise.",
+        "The condition is needed: `alpha = 10`, stop on a right answer with probability `1/2`, always half right otherwise.",
         g_s >= 0,
         at={"p_t0": "1/2", "a_t0": "1/2", "b_t0": "1/2", "p_t1": "1/2", "alpha": 10},
         using={g_s: update(lambda one, two: (1 - alpha) * one + (1 + alpha) * two)},
@@ -111,11 +111,11 @@ def summed() -> Iterator[Step]:
 O13 = Claim(
     id="O13",
     group="O",
-    title="SCoRe with summed credit gives the first attempt (1-alpha) r1 + (1+alpha) r2: being wrong first can pay",
-    statement="""Differentiating the summed shaped return gives first-attempt tokens the coefficient (1 - alpha) r1 + (1 +
-        alpha) r2. On the two-turn chain the first attempt is pushed up unless (1 + alpha) gain < alpha - 1, where gain =
-        P(right submission | right first) - P(right submission | wrong first) = a + (1 - a - b) p'; at alpha = 10 a gain below
-        9/11 is enough to push it down, at alpha <= 1 only a negative one. It is a case of B6-region.""",
+    title="SCoRe with summed credit gives the first attempt `(1-alpha) r1 + (1+alpha) r2`: being wrong first can pay",
+    statement="""Differentiating the summed shaped return gives first-attempt tokens the coefficient `(1 - alpha) r1 + (1 +
+        alpha) r2`. On the two-turn chain the first attempt is pushed up unless `(1 + alpha) gain < alpha - 1`, where `gain =
+        P(right submission | right first) - P(right submission | wrong first) = a + (1 - a - b) p'`; at `alpha = 10` a gain below
+        `9/11` is enough to push it down, at `alpha <= 1` only a negative one. It is a case of B6-region.""",
     latex=r"c=(1-\alpha)r_1+(1+\alpha)r_2,\qquad \partial_{\theta_s}<0\iff(1+\alpha)\,\mathrm{gain}<\alpha-1",
     level="gradient",
     scope="all real parameters of the turn-indexed minimal chain of two turns, alpha >= 0",
@@ -130,14 +130,14 @@ O13_LOOSE = Claim(
     id="O13-loose",
     group="O",
     title="SCoRe's bonus for progress never makes the first attempt worse",
-    statement="""With the summed shaped return r1 + r2 + alpha (r2 - r1), alpha > 1, and second attempts that never spoil a right
-        answer (a = 1), the first attempt is pushed up.""",
+    statement="""With the summed shaped return `r1 + r2 + alpha (r2 - r1)`, `alpha > 1`, and second attempts that never
+        spoil a right answer (`a = 1`), the first attempt is pushed up.""",
     level="gradient",
     scope="the two-turn chain, a = 1, second attempts right with probability p' whatever the first was",
     domain={"p_t0 b_t0 p_t1": UNIT, "alpha": at_least(1)},
     proof=lambda: [
         decide(
-            "The update on theta_s of the first attempt is not negative.",
+            "The update on `theta_s` of the first attempt is not negative.",
             g_s >= 0,
             using={g_s: update(lambda one, two: (1 - alpha) * one + (1 + alpha) * two).subs(a, 1)},
         )
@@ -153,8 +153,8 @@ def per_attempt() -> Iterator[Step]:
     """O13-attempt: each attempt credited with its own reward; the bonus becomes a baseline."""
     reach = p * (1 - a) + (1 - p) * b
     yield identity(
-        "Credit r1 for the first answer's tokens: its update is p(1-p), whatever alpha and whatever comes after; so is that of "
-        "the objective score-per-attempt.",
+        "Credit `r1` for the first answer's tokens: its update is `p(1-p)`, whatever `alpha` and whatever comes after; so is "
+        "that of the objective score-per-attempt.",
         [g_s, Symbol("objective")],
         [p * (1 - p)] * 2,
         using={g_s: update(lambda one, _: sp.Integer(one)), "objective": of_objective("score-per-attempt", "theta_s_t0")},
@@ -166,13 +166,13 @@ def per_attempt() -> Iterator[Step]:
     }
     for logit, (turn, expected) in after.items():
         words = {
-            "theta_s_t1": "The second answer gets r2 + alpha (r2 - r1).",
-            "theta_C_t0": "So does the decision to keep a right first answer (r2 = r1).",
+            "theta_s_t1": "The second answer gets `r2 + alpha (r2 - r1)`.",
+            "theta_C_t0": "So does the decision to keep a right first answer (`r2 = r1`).",
             "theta_W_t0": "So does the decision to replace a wrong one.",
         }[logit]
         yield identity(
-            f"{words} Its part -alpha r1 is known before it is drawn: a baseline, of expected update zero; what remains is "
-            "(1 + alpha) r2, and that is the update of the objective.",
+            f"{words} Its part `-alpha r1` is known before it is drawn: a baseline, of expected update zero; what remains is "
+            "`(1 + alpha) r2`, and that is the update of the objective.",
             [Symbol("bonus"), Symbol("rest"), Symbol("objective")],
             [0, expected, expected],
             using={
@@ -183,7 +183,7 @@ def per_attempt() -> Iterator[Step]:
         )
     yield decide(
         "All are positive: no attempt is ever pushed down, keeping a right answer and replacing a wrong one are pushed up, and "
-        "alpha only scales the step of what comes after the first answer.",
+        "`alpha` only scales the step of what comes after the first answer.",
         And(p * (1 - p) > 0, *(expected > 0 for _, expected in after.values())),
     )
 
@@ -192,10 +192,10 @@ O13_ATTEMPT = Claim(
     id="O13-attempt",
     group="O",
     title="With credit per attempt SCoRe never pushes the first attempt down, and its bonus is a baseline",
-    statement="""If the first answer's tokens are credited with r1, and the decision to keep or replace it and the second
-        answer's tokens with r2 + alpha (r2 - r1), r2 = r1 if it is kept, the expected updates of both answers, of keeping a right
-        answer and of replacing a wrong one are positive on the whole open cube at every alpha >= 0. The term -alpha r1 has
-        expected update zero; the bonus scales the updates of the second attempt by 1 + alpha.""",
+    statement="""If the first answer's tokens are credited with `r1`, and the decision to keep or replace it and the
+        second answer's tokens with `r2 + alpha (r2 - r1)`, `r2 = r1` if it is kept, the expected updates of both answers,
+        of keeping a right answer and of replacing a wrong one are positive on the whole open cube at every `alpha >= 0`.
+        The term `-alpha r1` has expected update zero; the bonus scales the updates of the second attempt by `1 + alpha`.""",
     latex=r"g_{1}=p(1-p),\qquad g_{2}\propto(1+\alpha)\,p'(1-p')",
     level="gradient",
     scope="all real parameters of the turn-indexed minimal chain of two turns, alpha >= 0",

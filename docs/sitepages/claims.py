@@ -18,7 +18,7 @@ from dstheory.claims.sources import load_claims
 from dstheory.claims.verdicts import StepReport
 from dstheory.coq.general import General, numbers_only, own_theorems, theorems
 from dstheory.coq.record import confirmed, recorded
-from dstheory.typeset import latex_words
+from dstheory.typeset import between
 from sitepages.text import ORPHAN, SHORT, plain, source, table
 
 GROUPS = {
@@ -49,7 +49,7 @@ def pages(entries: Iterable[Entry]) -> dict[str, str]:
 def page(entry: Entry, known: Mapping[str, Mapping[str, Any]]) -> str:
     """Return the page of one claim; ``known`` has what every claim says of itself, by id."""
     info, verdict = entry.info, entry.verdict
-    out = [*ORPHAN, f"# {info['id']}: {plain(info['title'])}", "", latex_words(info["statement"], plain), ""]
+    out = [*ORPHAN, f"# {info['id']}: {plain(info['title'])}", "", between(info["statement_latex"], plain), ""]
     out += _display(info["latex"])
     said = f"**Verdict: {_explained(info['recorded'])}**" if entry.as_recorded else f"**Verdict: {verdict_text(entry)}**"
     out += [f"{said}, {how(verdict.status, verdict.method)}.", ""]
@@ -63,7 +63,7 @@ def page(entry: Entry, known: Mapping[str, Mapping[str, Any]]) -> str:
     for step in verdict.steps:
         out += _step(step, info["id"])
     if info["notes"]:
-        out += ["## Remarks", "", latex_words(info["notes"], plain), ""]
+        out += ["## Remarks", "", between(info["notes_latex"], plain), ""]
     out += ["## Check it", "", f"The steps stand in `proofs/{Path(info['path']).name}`. To decide them again:", ""]
     return "\n".join([*out, "```console", f"$ dstheory verify --show {info['id']}", "```", ""])
 
@@ -113,7 +113,7 @@ def _claims(path: str) -> Mapping[str, Claim]:
 
 
 def _step(step: StepReport, claim: str) -> list[str]:
-    out = [f"**{step.number}.** " + ("*Lemma.* " if step.lemma else "") + latex_words(step.words, plain), ""]
+    out = [f"**{step.number}.** " + ("*Lemma.* " if step.lemma else "") + between(step.words_latex, plain), ""]
     formulas, more = few(step.latex)
     for formula in formulas:
         long = f"(a formula of {len(formula):,} characters: `dstheory verify --show {claim} --format json`)"

@@ -28,7 +28,7 @@ from typing import Any
 
 from dstheory.claims.verdicts import Status, Verdict
 
-FORMAT = "dstheory-verdict/2"
+FORMAT = "dstheory-verdict/3"
 _PACKAGE = Path(__file__).resolve().parent.parent
 _KEPT = (Status.PROVED, Status.DECIDED, Status.ENCLOSED, Status.SEARCHED, Status.REFUTED)
 _UNKNOWABLE = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty", "socket.connect")

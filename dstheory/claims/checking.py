@@ -32,6 +32,7 @@ from dstheory.claims.verdicts import (
 )
 from dstheory.claims.witnesses import FIRST, find_witness
 from dstheory.errors import ClaimError, NotSettledError
+from dstheory.typeset import unmarked, words_latex
 
 
 def check(
@@ -108,8 +109,8 @@ def _report(number: int, step: Step, context: ClaimContext) -> StepReport:
     if step.lemma and finding.status is Status.REFUTED:
         why = f"this lemma is false ({finding.detail}), so the proof is broken; the statement is open"
         finding = replace(finding, status=Status.UNDECIDED, detail=why)
-    words, spent = " ".join(step.words.split()), time.monotonic() - start
-    return StepReport(number=number, words=words, kind=step.kind, lemma=step.lemma, time=spent, **shown, **vars(finding))
+    shown |= {"words": unmarked(step.words), "words_latex": words_latex(step.words), "time": time.monotonic() - start}
+    return StepReport(number=number, kind=step.kind, lemma=step.lemma, **shown, **vars(finding))
 
 
 def _shown(step: Step) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from dstheory.claims.steps.base import Step, parse_point
 from dstheory.claims.verdicts import Outcome
 from dstheory.errors import ClaimError
 from dstheory.tables import Table, Tabulated
+from dstheory.typeset import unmarked, words_latex
 
 LEVELS = {
     "coefficient": "what multiplies grad log pi, on one trajectory and turn",
@@ -39,7 +40,8 @@ class Claim(Tabulated):
 
     Args:
         id: Short name, such as ``A3``; letters, digits, dots and hyphens.
-        statement: The statement in words, precise enough to be wrong.
+        statement: The statement in words, precise enough to be wrong. In it, in the title, the notes and the words of steps
+            backticks mark formulas, which are set as mathematics where that can be shown.
         proof: The steps, or a function of no arguments that returns or yields them (called only when the claim is checked).
         domain: Where the symbols range: ``{"p a b": UNIT, "gamma": DISCOUNT}``. A symbol without a domain is an error.
         definitions: Names for expressions, substituted before every check and shown by name: ``{V: p * a / (1 - gamma * q)}``.
@@ -143,9 +145,9 @@ class Claim(Tabulated):
 
     def table(self) -> Table:
         """Return what is claimed, how far, and the verdict that is recorded."""
-        said = {"statement": _one_line(self.statement), "level": self.level, "scope": self.scope, "recorded": str(self.recorded),
+        said = {"statement": unmarked(self.statement), "level": self.level, "scope": self.scope, "recorded": str(self.recorded),
                 "source": self.source}  # fmt: skip
-        title = self.title or _first_sentence(self.statement)
+        title = unmarked(self._short)
         rows = [(name, text) for name, text in said.items() if text]
         return Table(f"{self.id}: {title}", ("part", "text"), rows, (self.latex,) if self.latex else ())
 
@@ -165,8 +167,10 @@ class Claim(Tabulated):
         domain = self.domain_by_name
         return {
             "id": self.id,
-            "title": self.title or _first_sentence(self.statement),
-            "statement": _one_line(self.statement),
+            "title": unmarked(self._short),
+            "title_latex": words_latex(self._short),
+            "statement": unmarked(self.statement),
+            "statement_latex": words_latex(self.statement),
             "latex": self.latex,
             "group": self.group,
             "level": self.level,
@@ -174,7 +178,8 @@ class Claim(Tabulated):
             "source": self.source,
             "references": cited(self.source),
             "related": list(self.related),
-            "notes": _one_line(self.notes),
+            "notes": unmarked(self.notes),
+            "notes_latex": words_latex(self.notes),
             "recorded": str(self.recorded),
             "witness": None if self.recorded_witness is None else {k: str(v) for k, v in self.recorded_witness.items()},
             "domain": domain_text(domain),
@@ -184,6 +189,11 @@ class Claim(Tabulated):
             "definitions": [f"{text(key)} = {text(value)}" for key, value in self.definitions.items()],
             "definitions_latex": [f"{latex(key)} = {latex(value)}" for key, value in self.definitions.items()],
         }
+
+    @property
+    def _short(self) -> str:
+        """The title, or the first sentence of the statement."""
+        return self.title or " ".join(self.statement.split()).split(". ")[0].rstrip(".")
 
     def _unknown(self, what: str, value: str, known: list[str]) -> str:
         near = get_close_matches(str(value), known, n=1)
@@ -208,11 +218,3 @@ def _check_steps(claim: str, steps: Sequence[Any]) -> None:
             )
     if all(step.lemma for step in steps):
         raise ClaimError(f"claim {claim}: every step is a lemma; at least one step must be the statement itself")
-
-
-def _first_sentence(statement: str) -> str:
-    return _one_line(statement).split(". ")[0].rstrip(".")
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

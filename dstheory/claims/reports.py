@@ -13,9 +13,10 @@ from rich.text import Text
 
 from dstheory.claims.runner import Entry, Report
 from dstheory.claims.verdicts import BY_DEFINITION, Outcome, Status, StepReport
+from dstheory.rational.symbols import latex_name
 from dstheory.references import bibliography, cite
 from dstheory.texts import latex_text, markdown_cell, markdown_table, printable
-from dstheory.typeset import latex_words
+from dstheory.typeset import between
 
 _FEW = 4
 _STYLE = {
@@ -59,6 +60,10 @@ def point_text(entry: Entry) -> str:
     """The witness as ``p = 1/2, a = 1/3``; empty if there is none."""
     witness = entry.verdict.witness
     return ", ".join(f"{name} = {value}" for name, value in witness.items()) if witness else ""
+
+
+def _point_latex(entry: Entry) -> str:
+    return ", ".join(f"${latex_name(name)}={value}$" for name, value in (entry.verdict.witness or {}).items())
 
 
 def summary(report: Report) -> str:
@@ -262,7 +267,7 @@ def markdown_claims(entries: Sequence[Entry]) -> str:
     out: list[str] = []
     for entry in entries:
         info, verdict = entry.info, entry.verdict
-        out += [f"## {info['id']} {markdown_cell(info['title'])}", "", latex_words(info["statement"], str), ""]
+        out += [f"## {info['id']} {markdown_cell(info['title'])}", "", info["statement_latex"], ""]
         if info["latex"]:
             out += ["$$", info["latex"], "$$", ""]
         out += [f"- level: {info['level']}; source: {info['source']}; scope: {entry.scope}"]
@@ -271,7 +276,7 @@ def markdown_claims(entries: Sequence[Entry]) -> str:
                 out.append(f"- {label}: " + ", ".join(f"${item}$" for item in info[key]))
         out += [f"- recorded: {info['recorded']}", "", "Proof.", ""]
         for step in verdict.steps:
-            out.append(f"{step.number}. {'Lemma. ' if step.lemma else ''}{latex_words(step.words, str)}")
+            out.append(f"{step.number}. {'Lemma. ' if step.lemma else ''}{step.words_latex}")
             formulas, more = few(step.latex)
             out += ["", *(f"   $$ {line} $$" for line in formulas), f"   {more}", ""]
             if step.context_latex:
@@ -279,9 +284,9 @@ def markdown_claims(entries: Sequence[Entry]) -> str:
             out.append(f"   *{how(step.status, step.method)}*" + (f": {step.detail}" if step.detail else "") + ".")
         out += ["", f"Verdict: **{verdict_text(entry)}** ({how(verdict.status, verdict.method)})."]
         if verdict.witness:
-            out.append(f"Witness: {latex_words(point_text(entry), str)}.")
+            out.append(f"Witness: {_point_latex(entry)}.")
         if info.get("notes"):
-            out += ["", latex_words(info["notes"], str)]
+            out += ["", info["notes_latex"]]
         out.append("")
     return "\n".join(out)
 
@@ -317,7 +322,8 @@ def latex_report(report: Report) -> str:
     ]
     for entry in report.entries:
         printed = [latex_text(cell) for cell in _cells(entry)]
-        printed[1] = latex_words(_cells(entry)[1], latex_text)
+        witness = f" (witness: {_point_latex(entry)})" if entry.verdict.witness else ""
+        printed[1] = between(entry.info["title_latex"], latex_text) + witness
         printed[1] += cite(_references(entry))
         rows = broken(entry.info["latex"], _CELL) if entry.info["latex"] else []
         if len(rows) <= _MOST_ROWS:
@@ -331,7 +337,7 @@ def latex_claims(entries: Sequence[Entry]) -> str:
     out: list[str] = []
     for entry in entries:
         info, verdict = entry.info, entry.verdict
-        title, statement = (latex_words(info[key], latex_text) for key in ("title", "statement"))
+        title, statement = (between(info[key], latex_text) for key in ("title_latex", "statement_latex"))
         out += [rf"\paragraph{{{latex_text(info['id'])}. {title}}}", statement]
         if info["latex"]:
             out += _display([info["latex"]])
@@ -339,13 +345,13 @@ def latex_claims(entries: Sequence[Entry]) -> str:
         out += _where("Here", setting)
         out.append(r"\begin{enumerate}")
         for step in verdict.steps:
-            out.append(r"\item " + ("Lemma. " if step.lemma else "") + latex_words(step.words, latex_text))
+            out.append(r"\item " + ("Lemma. " if step.lemma else "") + between(step.words_latex, latex_text))
             formulas, more = few(step.latex)
             out += [*_display(formulas), more, *_where("where", step.context_latex.strip("$").split("$, $"))]
             out.append(rf"\emph{{{latex_text(str(step.status))} by {latex_text(step.method.removeprefix('by '))}.}}")
         out.append(r"\end{enumerate}")
         out.append(f"Source: {latex_text(info['source'])}{cite(_references(entry))}.")
-        witness = f" Witness: {latex_words(point_text(entry), latex_text)}." if verdict.witness else ""
+        witness = f" Witness: {_point_latex(entry)}." if verdict.witness else ""
         out += [rf"\textbf{{{latex_text(verdict_text(entry)).capitalize()}}} ({latex_text(verdict.method)}).{witness}", ""]
     return "\n".join([*out, _reference_list(entries)])
 

@@ -174,9 +174,9 @@ def _choose(
 
 
 def _broken_file(file: Path, problem: str) -> Entry:
-    blank = dict.fromkeys(("statement", "group", "level", "scope", "source"), "")
-    info = {**blank, "id": file.name, "title": "a file of claims", "related": [], "path": str(file)}
-    info["recorded"] = str(Outcome.HOLDS)
+    info: dict[str, Any] = dict.fromkeys(("statement", "statement_latex", "group", "level", "scope", "source"), "")
+    info |= dict.fromkeys(("title", "title_latex"), "a file of claims")
+    info |= {"id": file.name, "related": [], "path": str(file), "recorded": str(Outcome.HOLDS)}
     return Entry(info, Verdict(file.name, Status.ERROR, "loading", message=problem))
 
 

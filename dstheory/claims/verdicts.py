@@ -88,6 +88,7 @@ class StepReport:
 
     number: int
     words: str
+    words_latex: str
     kind: str
     formula: tuple[str, ...]
     latex: tuple[str, ...]

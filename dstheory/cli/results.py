@@ -309,7 +309,9 @@ class Derive(TypedDict):
 class Claim(TypedDict):
     id: str
     title: str
+    title_latex: str
     statement: str
+    statement_latex: str
     latex: str
     group: str
     level: str
@@ -318,6 +320,7 @@ class Claim(TypedDict):
     references: Sequence[str]
     related: Sequence[str]
     notes: str
+    notes_latex: str
     recorded: str
     witness: Mapping[str, str] | None
     domain: Sequence[str]

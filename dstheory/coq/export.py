@@ -24,6 +24,7 @@ from dstheory.coq.statements import Theorem, fingerprint
 from dstheory.coq.terms import NotExportedError, identifier
 from dstheory.coq.theorems import theorem
 from dstheory.errors import DSTheoryError
+from dstheory.typeset import unmarked
 
 _HERE = Path(__file__).resolve().parent
 AXIOMS = (
@@ -202,4 +203,4 @@ def _by_group(parts: Sequence[ExportedClaim]) -> Iterator[tuple[str, list[Export
 
 def _comment(words: str) -> str:
     """Words that end no comment of Coq and begin none."""
-    return " ".join(words.split()).replace("(*", "( *").replace("*)", "* )").replace('"', "''")
+    return unmarked(words).replace("(*", "( *").replace("*)", "* )").replace('"', "''")

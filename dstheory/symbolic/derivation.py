@@ -54,7 +54,7 @@ class Display:
     Attributes:
         left: what is defined or computed.
         right: one expression, or several that are equal.
-        note: a remark beside the formula.
+        note: a remark beside the formula; backticks mark formulas in it.
     """
 
     left: Inline

@@ -17,6 +17,7 @@ from dstheory.symbolic.render.printers import formula_latex, formula_text
 from dstheory.symbolic.rule import VISITED_STATES, Inline, Rule, Verbatim, rule_discount
 from dstheory.symbolic.setting import SymbolicSetting
 from dstheory.symbolic.updates import FUTURE, PAST, SCALE, generic_coefficients, generic_turns
+from dstheory.typeset import unmarked
 
 UPDATE = Verbatim(
     "E_mu[ sum_k c_s(k) grad log pi_s(y_k) + c_d(k) grad log pi_d(d_k | y_k) ]",
@@ -256,9 +257,9 @@ _NOTES = {
     "Q": "expected return",
     "L": "expected weighted log-ratio",
     "X": "mean coefficient",
-    "H": "E[1/K], K the number of turns",
-    "S": "1/L where the turn stops, summed over turns by their chance to be reached",
-    "T": "E[(K - 1)/L]/(q (1 - q)), K the number of turns",
+    "H": "`E[1/K]`, `K` the number of turns",
+    "S": "`1/L` where the turn stops, summed over turns by their chance to be reached",
+    "T": "`E[(K - 1)/L]/(q (1 - q))`, `K` the number of turns",
     "r": "resampled turns by their tokens",
     "f": "turns that stop by their tokens, times the credit",
     "m": "mean over the answers",
@@ -276,7 +277,7 @@ def _quantities(
         if name in statistics:
             short = sp.count_ops(expr) < MAX_STATISTIC
             said = statistics[name].words
-            items.append(Display(name, (expr,), said) if short else Words((name, f": {said}.")))
+            items.append(Display(name, (expr,), said) if short else Words((name, f": {unmarked(said)}.")))
             continue
         term = defined[name]
         chain, rate, payoff = s.following(term.measure(s)), term.rate(s), term.payoff(s)
@@ -284,7 +285,7 @@ def _quantities(
         note = _NOTES.get(base, "")
         right: tuple[sp.Expr, ...] = (expr,)
         if base == "T" and expr.has(sp.Integral):
-            note = "credit/L where the turn is resampled, summed over turns by their chance to be reached"
+            note = "`credit/L` where the turn is resampled, summed over turns by their chance to be reached"
         if base in ("N", "n"):
             q = next(x for x in expr.free_symbols if x.name.startswith("q"))
             ratio = -sp.diff(1 / expr, q)  # r of a count 1/(1 - r q)

@@ -85,7 +85,7 @@ def expert_length(s: SymbolicSetting) -> Statistic:
 
 def success_length(s: SymbolicSetting) -> Statistic:
     """Return E[R L], the tokens of correct responses per response."""
-    return Statistic(symbol("RLbar"), reward_times_length(s.chain, s), "mean of R L: tokens of correct responses, per response")
+    return Statistic(symbol("RLbar"), reward_times_length(s.chain, s), "mean of `R L`: tokens of correct responses, per response")
 
 
 def reward_times_length(chain: SymbolicChain, s: SymbolicSetting) -> sp.Expr:
@@ -133,20 +133,20 @@ def centred_weight(*, std: bool, ddof: int | None = 1) -> Statistic:
     """
     r, w, size, k = symbol("Rbar"), symbol("w_G"), symbol("G"), sp.Symbol("k", integer=True)
     if not std:
-        return Statistic(w, (size - 1) / size, "what centring on the mean of a group of G leaves")
+        return Statistic(w, (size - 1) / size, "what centring on the mean of a group of `G` leaves")
     if ddof is None:
         return Statistic(w, 1 / sp.sqrt(r * (1 - r)), "weight of the prompt")
     root = sp.Sum(sp.binomial(size, k) * r**k * (1 - r) ** (size - k) * sp.sqrt(k * (size - k)), (k, 1, size - 1))
     scale = sp.sqrt(1 - 1 / size) if ddof else sp.S.One
     kind = "sample" if ddof else "population"
-    words = f"weight of the prompt, by the {kind} standard deviation of groups of G"
+    words = f"weight of the prompt, by the {kind} standard deviation of groups of `G`"
     return Statistic(w, scale * root / (size * r * (1 - r)), words)
 
 
 def token_spread(s: SymbolicSetting) -> Statistic:
-    """Return the standard deviation of R over tokens, sqrt(m (1-m)) with m = E[R L]/E[L]."""
+    """Return the standard deviation of `R` over tokens, sqrt(m (1-m)) with m = E[R L]/E[L]."""
     share = symbol("RLbar") / symbol("Lbar")
-    return Statistic(symbol("s_tok"), sp.sqrt(share * (1 - share)), "standard deviation of R over the tokens of the batch")
+    return Statistic(symbol("s_tok"), sp.sqrt(share * (1 - share)), "standard deviation of `R` over the tokens of the batch")
 
 
 def turn_sums(s: SymbolicSetting, acting: SymbolicPolicy, credit: Credit) -> tuple[list[sp.Expr], list[sp.Expr]]:

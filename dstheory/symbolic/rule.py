@@ -53,7 +53,7 @@ class Statistic:
     Attributes:
         symbol: its name.
         value: what it is in the limit of large batches, in the model's symbols and those of earlier statistics.
-        words: what it is, in words.
+        words: what it is, in words; backticks mark formulas in them.
         neutral: whether it is a baseline: added to a coefficient whatever the action is, so that it drops out of the expectation.
     """
 

@@ -173,7 +173,7 @@ class Step(ABC):
     """One step of a proof.
 
     Attributes:
-        words: What the step says and why, in a sentence.
+        words: What the step says and why, in a sentence; backticks mark formulas in it.
         given: Assumptions of this step alone.
         where: Domains of symbols that occur in this step alone.
         using: Definitions of this step alone: symbol -> expression, substituted before the check and shown by name.

@@ -111,7 +111,7 @@ def _response_mean(name: str, *, std: bool = True, case: str = "") -> Rule:
 
 def _whitening(s: SymbolicSetting) -> tuple[Statistic, ...]:
     """Return mean length, tokens of successes, and the mean and spread of R over tokens."""
-    mean = Statistic(symbol("m_tok"), symbol("RLbar") / symbol("Lbar"), "mean of R over the tokens of the batch", True)
+    mean = Statistic(symbol("m_tok"), symbol("RLbar") / symbol("Lbar"), "mean of `R` over the tokens of the batch", True)
     return mean_length(s), success_length(s), mean, token_spread(s)
 
 

@@ -17,6 +17,7 @@ from dstheory.symbolic.derivation import DerivedGradient, Display, Evaluation, F
 from dstheory.symbolic.render import latex, mathml
 from dstheory.symbolic.render.printers import formula_latex, formula_text, ordered_terms
 from dstheory.symbolic.rule import Inline, Verbatim
+from dstheory.typeset import unmarked
 
 WIDTH = 100
 """Columns of text, where nobody says how many there are."""
@@ -91,7 +92,8 @@ def _lines(item: Item, width: int) -> list[str]:
     if isinstance(item, FormulaTable):
         return _table(item, width)
     left = f"    {_inline(item.left)} = "
-    lines = _wrap(left + _inline(item.right[0]) + (f"    ({item.note})" if item.note else ""), " " * len(left), width, first=True)
+    note = f"    ({unmarked(item.note)})" if item.note else ""
+    lines = _wrap(left + _inline(item.right[0]) + note, " " * len(left), width, first=True)
     for right in item.right[1:]:
         lines += _wrap(" " * (len(left) - 2) + "= " + _inline(right), " " * len(left), width, first=True)
     return lines
@@ -244,4 +246,4 @@ def _item_data(item: Item) -> dict[str, Any]:
     if isinstance(item, FormulaTable):
         return {"head": [_inline(cell) for cell in item.head], "rows": [[_inline(cell) for cell in row] for row in item.rows]}
     assert isinstance(item, Display)
-    return {"left": _inline(item.left), "right": [_inline(part) for part in item.right], "note": item.note}
+    return {"left": _inline(item.left), "right": [_inline(part) for part in item.right], "note": unmarked(item.note)}

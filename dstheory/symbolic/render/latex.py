@@ -10,7 +10,7 @@ from dstheory.symbolic.render.lines import broken, visual_width
 from dstheory.symbolic.render.printers import formula_latex
 from dstheory.symbolic.rule import Inline, Verbatim
 from dstheory.texts import latex_text
-from dstheory.typeset import latex_words
+from dstheory.typeset import between, words_latex
 
 _MODEL = "arXiv 2601.01580"
 
@@ -116,7 +116,7 @@ def _rows(item: Display) -> list[str]:
         rows.append(f"{left if i == 0 else ''} &= {lines[0]}")
         rows += [rf" &\quad {line}" for line in lines[1:]]
     if item.note:
-        note = rf"\text{{({latex_words(item.note, latex_text)})}}"
+        note = rf"\text{{({between(words_latex(item.note), latex_text)})}}"
         roomy = visual_width(rows[-1]) + 0.9 * len(item.note) + 6 < WIDTH
         if roomy:
             rows[-1] += rf"\qquad {note}"

@@ -16,6 +16,7 @@ from dstheory.symbolic.derivation import DerivedGradient, Display, FormulaTable,
 from dstheory.symbolic.render.printers import ordered_terms
 from dstheory.symbolic.rule import Inline, Verbatim
 from dstheory.texts import html_text
+from dstheory.typeset import unmarked
 
 NAMESPACE = 'xmlns="http://www.w3.org/1998/Math/MathML"'
 
@@ -122,7 +123,7 @@ def _display(item: Display) -> str:
     left = f"<mtd>{_math(item.left)}</mtd>"
     rows = []
     for i, right in enumerate(item.right):
-        note = f"<mtd><mtext>({html_text(item.note)})</mtext></mtd>" if item.note and i == len(item.right) - 1 else ""
+        note = f"<mtd><mtext>({html_text(unmarked(item.note))})</mtext></mtd>" if item.note and i == len(item.right) - 1 else ""
         rows.append(f"<mtr>{left if i == 0 else '<mtd></mtd>'}<mtd><mo>=</mo></mtd><mtd>{_math(right)}</mtd>{note}</mtr>")
     table = f'<mtable displaystyle="true" columnalign="right center left left">{"".join(rows)}</mtable>'
     return f'<math {NAMESPACE} display="block">{table}</math>'
