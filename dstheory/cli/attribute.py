@@ -105,10 +105,12 @@ def _attribute(problem: Problem, options: dict[str, Any]) -> None:
     found, left_out = _each(options, split_of, but=(ChainError, RewardNotReadError))
     said = notes(built, problem, options)
     if options["out"] is not None and found:
-        from dstheory.plots.results import attribution_figure
+        def figure() -> Figure:
+            from dstheory.plots.results import attribution_figure
 
-        results = [_as_dict(expression, split) for expression, split in found]
-        out = write_figure(options, "attribution", lambda: attribution_figure(dict(found), title=problem.name), results)
+            return attribution_figure(dict(found), title=problem.name)
+
+        out = write_figure(options, "attribution", figure, [_as_dict(expression, split) for expression, split in found])
         echo(f"figure: {out}", err=True)
     if options["as_json"]:
         _print_json(problem, options, [_as_dict(e, s) for e, s in found], left_out, said)
@@ -239,9 +241,9 @@ def _shares(split: StageSplit) -> dict[str, Any]:
 
 
 def _draw(rows: list[ObjectiveRow], problem: Problem, options: dict[str, Any], began: float) -> Path:
-    from dstheory.plots.comparison import comparison_figure
-
     def figure() -> Figure:
+        from dstheory.plots.comparison import comparison_figure
+
         return comparison_figure(rows, longer=options["longer"], title=problem.name)
 
     return write_figure(options, "comparison", figure, [dataclasses.asdict(row) for row in rows], began)

@@ -144,13 +144,27 @@ def width_asked() -> str:
 
 @contextmanager
 def figures_as_asked() -> Iterator[None]:
-    """Draw and write figures as the options of the running command say."""
+    """Draw and write figures as the options of the running command say; what draws is best imported within."""
     from dstheory.cli.show import progress_bar
+
+    _import_matplotlib()
     from dstheory.plots.style import drawn_for
 
     ctx = click.get_current_context()
     with progress_bar("drawing", quiet=bool(ctx.params.get("as_json"))), drawn_for(width_asked(), formats_asked()):
         yield
+
+
+def _import_matplotlib() -> None:
+    """Import matplotlib without the lists of properties in its docstrings, a sixth of the time, which no command shows."""
+    import matplotlib.artist
+
+    lists = matplotlib.artist.kwdoc
+    matplotlib.artist.kwdoc = lambda artist: ""
+    try:
+        import matplotlib.figure
+    finally:
+        matplotlib.artist.kwdoc = lists
 
 
 def manifest_of(options: Mapping[str, Any], results: Any, began: float | None = None) -> dict[str, Any]:
@@ -168,12 +182,13 @@ def write_figure(
 
     Without ``--out`` it is a new directory under results/, named after the running command.
     """
-    from dstheory.plots import save_figure
     from dstheory.readers import results_directory, write_manifest
 
     out: Path = options["out"] or fresh_directory(Path("results") / str(click.get_current_context().command.name))
     with results_directory(out, overwrite=options["overwrite"]) as directory:
         with figures_as_asked():
+            from dstheory.plots import save_figure
+
             save_figure(figure(), Path(directory) / name)
         write_manifest(directory, manifest_of(options, results, began))
     return out

@@ -173,11 +173,12 @@ def _title(found: Survey) -> str:
 
 
 def _write(directory: Path, found: Survey, options: dict[str, Any], seconds: float) -> None:
-    from dstheory.plots import save_figure
-    from dstheory.plots.anatomy import anatomy_figure, roc_figure, rounds_figure
     from dstheory.readers import json_text, write_manifest
 
     with figures_as_asked():
+        from dstheory.plots import save_figure
+        from dstheory.plots.anatomy import anatomy_figure, roc_figure, rounds_figure
+
         save_figure(anatomy_figure(found, title=_title(found)), directory / "anatomy")
         if any(group.held_out is not None for group in found.groups):
             save_figure(rounds_figure(found, title=_title(found)), directory / "rounds")
