@@ -31,13 +31,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dstheory.attribution import StageSplit, norm, stage_energy
-from dstheory.chain.exact import solve
+from dstheory.chain.exact import Solution, solve
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
 from dstheory.checks import whole_number
 from dstheory.dynamics.problem import objective_at
 from dstheory.dynamics.soft_optimum import optimum
 from dstheory.errors import DSTheoryError, FileFormatError, WorkerDiedError
+from dstheory.objectives.base import Objective
+from dstheory.objectives.fused import FusedTerms, applies, fused_gradient
+from dstheory.objectives.mass import StageGradient
 from dstheory.readers.atomic import results_directory
 from dstheory.readers.chains import ChainFile, read_chain
 from dstheory.readers.results import write_manifest
@@ -46,6 +49,8 @@ from dstheory.tables import Table, Tabulated, short
 from dstheory.workers import check_workers, computed
 
 __all__ = ["DatasetSolution", "solve_dataset"]
+
+_SMALLEST_SQUARE, _LARGEST_SQUARE = 1e-280, 1e280  # between them a sum of squares has its digits
 
 Block = tuple[TwoStageMDP, Policy, Policy]
 """A chain, its policy and the reference."""
@@ -287,14 +292,24 @@ def _solved(asked: _Asked, part: Any) -> dict[str, Any]:
     mdp, policy, _ = block
     solution = solve(mdp, policy)
     objective = objective_at(asked.objective, block, asked.settings)
-    if objective.fused_terms(solution) is None:
+    terms = objective.fused_terms(solution)
+    if terms is None:
         raise DSTheoryError(
             f"{asked.objective} has terms in which prompts may meet: a data set takes sums of reinforce and kl-direct"
         )
-    value, gradient = objective.value_and_gradient(solution)
+    means, norms, gradient = _fused_sums(terms, solution) or _sums(objective, solution)
     if asked.make is None and part.target:
         _write(file, gradient.sample[0], gradient.decide[0], part.target)
-    energy, prompts = stage_energy(gradient, solution), mdp.shape[-2]
+    if asked.optimum:
+        weights = {name: asked.settings[name] for name in ("beta", "length_weight") if name in asked.settings}
+        means["optimum"] = float(optimum(mdp, block[2], **weights).mean_value)
+    return {"prompts": mdp.shape[-2], "pairs": mdp.n_pairs, "means": means, "norms": norms, "names": names}
+
+
+def _sums(objective: Objective, solution: Solution) -> tuple[dict[str, float], dict[str, float], StageGradient]:
+    """Return means over prompts, norms of the gradient's two blocks, and the gradient."""
+    value, gradient = objective.value_and_gradient(solution)
+    energy = stage_energy(gradient, solution)
     means = {
         "value": float(np.mean(value)),
         "accuracy": float(solution.mean_accuracy),
@@ -302,11 +317,31 @@ def _solved(asked: _Asked, part: Any) -> dict[str, Any]:
         "energy_sample": float(energy.sample),
         "energy_decide": float(energy.decide),
     }
-    if asked.optimum:
-        weights = {name: asked.settings[name] for name in ("beta", "length_weight") if name in asked.settings}
-        means["optimum"] = float(optimum(mdp, block[2], **weights).mean_value)
-    norms = {stage: float(norm(getattr(gradient, stage), 3)) for stage in ("sample", "decide")}
-    return {"prompts": prompts, "pairs": int(mdp.n_answers.sum()), "means": means, "norms": norms, "names": names}
+    return means, {stage: float(norm(getattr(gradient, stage), 3)) for stage in ("sample", "decide")}, gradient
+
+
+def _fused_sums(terms: FusedTerms, solution: Solution) -> tuple[dict[str, float], dict[str, float], StageGradient] | None:
+    """Return the same from the compiled loop, which reads the table once; None where it has nothing to say."""
+    mdp = solution.mdp
+    found = fused_gradient(terms, solution, sums=True) if applies(solution) else None
+    if found is None:
+        return None
+    assert found.sums is not None
+    *energies, squares_sample, squares_decide = found.sums.sum(axis=-1).tolist()
+    if not all(_SMALLEST_SQUARE < total < _LARGEST_SQUARE for total in (squares_sample, squares_decide)):
+        return None
+    pays_what_is_right = np.shares_memory(mdp.reward_stop, mdp.correct)
+    means = {
+        "value": float(np.mean(found.value)),
+        "accuracy": float(np.mean(found.stop_reward) if pays_what_is_right else solution.mean_accuracy),
+        "turns": float(np.mean(found.turns)),
+        **dict(zip(("energy_sample", "energy_decide"), energies, strict=True)),
+    }
+    return (
+        means,
+        {"sample": math.sqrt(squares_sample), "decide": math.sqrt(squares_decide)},
+        StageGradient(found.sample, found.decide),
+    )
 
 
 def _refuse_change(part: _File) -> None:

@@ -23,6 +23,11 @@ The penalty's direct term treats visits as constants and gives each log-probabil
     M pi_y (c_y - sum_y' pi_y' c_y')                       with respect to z_y
     -beta M pi_y s_y (1 - s_y) w_d(y) (l_y - l_ref(y))     with respect to l_y
 
+Both are a probability times a score, A_y for z_y (without pi_y) and C_y for l_y (without pi_y s_y (1 - s_y)). What they come to
+by the Fisher information of their stage, M pi_y and M pi_y s_y (1 - s_y), needs no division by a rare probability::
+
+    sum_y pi_y A_y^2 / M    and    sum_y pi_y s_y (1 - s_y) C_y^2 / M
+
 The sums that a row needs come out of one loop over its answers, the gradient out of a second one that finds the row in
 the first-level cache. Nothing of the size of the table is allocated beside the results. Logits of any size are legal:
 probabilities underflow to 0 and their gradients with them; infinite ones (probabilities of exactly 0 or 1) likewise.
@@ -65,6 +70,9 @@ class RewardKLGradient:
             penalty. The objective is sum_x prompt_weight (value - beta divergence).
         status: (X,) PROPER, IMPROPER (the visits that the gradient needs are infinite) or INFINITE_DIVERGENCE (the policy has
             mass where the reference has none). Rows that are not PROPER hold no usable numbers.
+        sums: None unless asked for; else (4, X): a row's Fisher energy of sampling and of decisions by its prompt's share of all
+            visits, and the squares of its gradient summed up, likewise. They may leave the range of numbers where the gradient
+            does not.
     """
 
     sample: NDArray[np.float64]
@@ -75,17 +83,18 @@ class RewardKLGradient:
     stop_reward: NDArray[np.float64]
     divergence: NDArray[np.float64]
     status: NDArray[np.int8]
+    sums: NDArray[np.float64] | None = None
 
 
 @kernel
 def _gradient_rows(  # type: ignore[no-untyped-def]
     z, l, z_ref, l_ref, r_stop, r_resample, w_s, w_d, rho, n_answers,
-    gamma_within, gamma_between, beta, discounted_visits, first, grad_z, grad_l, summary, status,
+    gamma_within, gamma_between, beta, discounted_visits, first, grad_z, grad_l, summary, status, sums,
 ):  # fmt: skip
-    """Fill the gradient of a block of prompts, whose per-prompt results begin at `first` of `summary` and `status`.
+    """Fill the gradient of a block of prompts, whose per-prompt results begin at `first` of `summary`, `status` and `sums`.
 
     Rewards and stage weights have a row per prompt or one row for all. Without a penalty, z_ref is None, and
-    the compiler leaves out its arithmetic.
+    the compiler leaves out its arithmetic; likewise that of sums.
 
     The loops are short on purpose: each keeps few streams open, and few enough numbers for the processor's registers.
     """
@@ -174,6 +183,7 @@ def _gradient_rows(  # type: ignore[no-untyped-def]
                 status[record] = IMPROPER
             elif not abs(summary[4, record]) < np.inf:
                 status[record] = INFINITE_DIVERGENCE
+        energy_z, energy_l, square_z, square_l = 0.0, 0.0, 0.0, 0.0
         for y in range(n):
             s, u, pi = stops[y], resamples[y], mass[y] * scale
             accept, retry = r_stop[i_stop, y], r_resample[i_res, y]
@@ -187,6 +197,20 @@ def _gradient_rows(  # type: ignore[no-untyped-def]
                 by_z -= (pi * by_penalty) * excess
                 by_l -= (pi * s * by_penalty) * (u * drift)
             grad_z[x, y], grad_l[x, y] = by_z, by_l
+            if sums is not None:
+                score_z, score_l = by_reward * advantage, by_reward * margin
+                if z_ref is not None:
+                    score_z -= by_penalty * excess
+                    score_l -= by_penalty * drift
+                energy_z = accumulate(energy_z, pi * (score_z * score_z))
+                energy_l = accumulate(energy_l, (pi * s * u) * (score_l * score_l))
+                square_z = accumulate(square_z, by_z * by_z)
+                square_l = accumulate(square_l, by_l * by_l)
+        if sums is not None:
+            occupancy = rho[x] * turns
+            sums[0, record] = energy_z / occupancy if energy_z != 0.0 else 0.0
+            sums[1, record] = energy_l / occupancy if energy_l != 0.0 else 0.0
+            sums[2, record], sums[3, record] = square_z, square_l
         for y in range(n, width):
             grad_z[x, y] = 0.0
             grad_l[x, y] = 0.0
@@ -209,6 +233,7 @@ def reward_kl_gradient(
     gamma_between: float = 1.0,
     discounted_visits: bool = False,
     out: tuple[FloatArray, FloatArray] | None = None,
+    sums: bool = False,
     threads: int | None = None,
 ) -> RewardKLGradient:
     r"""Return value and exact gradient of sum_x rho(x) (V(x) - beta KL(x)), the KL's direct term (see the module).
@@ -225,6 +250,7 @@ def reward_kl_gradient(
         gamma_within, gamma_between: discount between an answer and its decision, and between turns.
         discounted_visits: weigh the penalty by discounted visits N instead of visits M.
         out: two (X, Y) float64 arrays to be filled with the gradient, instead of new ones.
+        sums: whether Fisher energies and squares are added up, too.
         threads: number of threads; all available processors by default. The result does not depend on it.
 
     Returns:
@@ -269,6 +295,7 @@ def reward_kl_gradient(
             raise ValueError(f"out must be two contiguous, writable float64 arrays of shape {z.shape}")
     summary = np.empty((5, prompts))
     status = np.empty(prompts, dtype=np.int8)
+    added = np.empty((4, prompts)) if sums else None
 
     def work(start: int, stop: int) -> None:
         rows = slice(start, stop)
@@ -277,12 +304,12 @@ def reward_kl_gradient(
             None if z_ref is None else z_ref[rows], None if l_ref is None else l_ref[rows],
             *(rows_of(table, rows, width) for table in tables), rho[rows], answers[rows],
             float(gamma_within), float(gamma_between), float(beta), bool(discounted_visits),
-            start, grad_sample[rows], grad_stop[rows], summary, status,
+            start, grad_sample[rows], grad_stop[rows], summary, status, added,
         )  # fmt: skip
 
     over_rows(work, prompts, _SERIAL_PAIRS // (2 * width), _BLOCK_PAIRS // width, 1 if z.size <= _SERIAL_PAIRS else threads)
     value, turns, discounted_turns, stop_reward, divergence = summary
-    return RewardKLGradient(grad_sample, grad_stop, value, turns, discounted_turns, stop_reward, divergence, status)
+    return RewardKLGradient(grad_sample, grad_stop, value, turns, discounted_turns, stop_reward, divergence, status, added)
 
 
 def _same_shape(values: ArrayLike, model: FloatArray, name: str) -> FloatArray:

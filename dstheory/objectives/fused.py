@@ -50,11 +50,22 @@ class FusedTerms:
 
 @dataclass(frozen=True, eq=False)
 class FusedResult:
-    """Gradient with respect to the logits, (1, X, Y) each, and V(x) of the chain's own reward, (X,)."""
+    """Gradient with respect to the logits, (1, X, Y) each, and V(x) of the chain's own reward, (X,).
+
+    Attributes:
+        sample, decide: the gradient.
+        value: V.
+        turns: (X,) expected number of turns.
+        stop_reward: (X,) undiscounted reward paid at stop.
+        sums: (4, X) Fisher energies of both stages, and squares of both gradients, of each prompt, if asked for.
+    """
 
     sample: Floats
     decide: Floats
     value: Floats
+    turns: Floats
+    stop_reward: Floats
+    sums: Floats | None
 
 
 def applies(solution: Solution) -> bool:
@@ -64,7 +75,7 @@ def applies(solution: Solution) -> bool:
     return single and not solution.capped and policy.features is None and mdp.correct.size >= SMALLEST
 
 
-def fused_gradient(terms: FusedTerms, solution: Solution) -> FusedResult | None:
+def fused_gradient(terms: FusedTerms, solution: Solution, *, sums: bool = False) -> FusedResult | None:
     """Return gradient and value, or None where the loop has nothing to say.
 
     That is: without a reward (it reports the value of one), with a reference of another form, where stopping is very rare, and
@@ -100,8 +111,10 @@ def fused_gradient(terms: FusedTerms, solution: Solution) -> FusedResult | None:
         n_answers=mdp.n_answers,
         gamma_within=float(mdp.gamma_within),
         gamma_between=float(mdp.gamma_between),
+        sums=sums,
         **penalty,
     )
     if (found.status != PROPER).any() or found.turns.max() > MOST_TURNS:
         return None
-    return FusedResult(found.sample[None], found.decide[None], found.value / terms.reward)
+    value, stop_reward = found.value / terms.reward, found.stop_reward / terms.reward
+    return FusedResult(found.sample[None], found.decide[None], value, found.turns, stop_reward, found.sums)

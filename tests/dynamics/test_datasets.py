@@ -10,6 +10,7 @@ import pytest
 from pyarrow import parquet
 
 from dstheory import DSTheoryError, attribute, optimum, read_chain, solve, solve_dataset
+from dstheory.attribution import stage_energy
 from dstheory.dynamics import datasets
 from dstheory.errors import WorkerDiedError
 from dstheory.objectives import Reinforce, ReverseKLDirect
@@ -17,10 +18,10 @@ from dstheory.objectives import Reinforce, ReverseKLDirect
 KL = {"beta": 0.07, "length_weight": 0.5}
 
 
-def rows(first, prompts, seed):
+def rows(first, prompts, seed, most=5):
     """Uneven prompts, lopsided in everything."""
     rng = np.random.default_rng(seed)
-    counts = rng.integers(1, 6, prompts)
+    counts = rng.integers(1, most + 1, prompts)
     n = int(counts.sum())
     columns = {
         "prompt": np.repeat([f"x{first + i}" for i in range(prompts)], counts),
@@ -69,6 +70,39 @@ def test_blocks_come_to_what_the_whole_comes_to(data, tmp_path):
     for stage in ("sample", "decide"):
         assert written[f"{stage}_gradient"].to_numpy() / 15 == pytest.approx(getattr(gradient, stage)[0][inside], rel=1e-12)
     assert written["prompt"].to_pylist() == parquet.read_table(folder.parent / "whole.parquet")["prompt"].to_pylist()
+
+
+@pytest.mark.parametrize("paid", [False, True])
+def test_large_blocks_are_read_once_and_come_to_the_same(tmp_path, monkeypatch, paid):
+    monkeypatch.setattr(datasets, "_sums", None)  # what small blocks take
+    for number in range(2):
+        table = rows(700 * number, 700, number, most=60)
+        if paid:
+            table = table.append_column("reward_stop", pa.array(np.random.default_rng(number).normal(size=len(table))))
+        parquet.write_table(table, tmp_path / f"part-{number}.parquet")
+    found = solve_dataset(tmp_path, objective="reinforce + kl-direct", **KL)
+    means = dict.fromkeys(("value", "accuracy", "turns", "sample", "decide"), 0.0)
+    squares = {"sample": 0.0, "decide": 0.0}
+    for number in range(2):
+        file = read_chain(tmp_path / f"part-{number}.parquet")
+        s = solve(file.mdp, file.policy)
+        gradient = (Reinforce() + ReverseKLDirect(file.reference, **KL)).mass(s).gradient(s.policy)
+        energy = stage_energy(gradient, s)
+        for name, value in (
+            ("value", s.mean_value),
+            ("accuracy", s.mean_accuracy),
+            ("turns", s.mean_turns),
+            ("sample", energy.sample),
+            ("decide", energy.decide),
+        ):
+            means[name] += float(value) / 2
+        for stage in squares:
+            squares[stage] += float((getattr(gradient, stage) ** 2).sum()) / 4
+    for name in ("value", "accuracy", "turns"):
+        assert getattr(found, name) == pytest.approx(means[name], rel=1e-12)
+    for stage in squares:
+        assert float(getattr(found.energy, stage)) == pytest.approx(means[stage], rel=1e-11)
+        assert float(getattr(found.gradient, stage)) == pytest.approx(squares[stage] ** 0.5, rel=1e-11)
 
 
 def test_the_result_does_not_depend_on_the_number_of_workers(data):

@@ -38,6 +38,22 @@ def test_without_penalty_agrees_with_numpy_and_with_beta_zero(args: Arguments) -
         assert getattr(reward_kl_gradient(**zero), name).tobytes() == getattr(reward_kl_gradient(**bare), name).tobytes()
 
 
+@given(arguments())
+def test_energies_and_squares_are_those_of_the_gradient(args: Arguments) -> None:
+    found, theirs = reward_kl_gradient(**args, sums=True), reference_gradient(**args)
+    for name in FIELDS:
+        assert getattr(found, name).tobytes() == getattr(reward_kl_gradient(**args), name).tobytes()
+    assert found.sums is not None
+    z, l, rho = args["sample_logits"], args["stop_logits"], args["prompt_weight"]
+    for x, n in enumerate(args["n_answers"]):
+        if theirs.status[x] != PROPER:
+            continue
+        pi, s = np.exp(z[x, :n] - np.logaddexp.reduce(z[x, :n])), 1.0 / (1.0 + np.exp(-l[x, :n]))
+        visits, g_z, g_l = rho[x] * theirs.turns[x] * pi, theirs.sample[x, :n], theirs.decide[x, :n]
+        sums = [(g_z**2 / visits).sum(), (g_l**2 / (visits * s * (1.0 - s))).sum(), (g_z**2).sum(), (g_l**2).sum()]
+        np.testing.assert_allclose(found.sums[:, x], sums, rtol=1e-8, atol=1e-24)
+
+
 def small(seed: int = 0, **changes: Any) -> Arguments:
     """Two prompts of 3 and 2 answers that stop with probability above 0.94, so that nine turns are all but everything."""
     rng = np.random.default_rng(seed)
@@ -293,6 +309,10 @@ def test_threads_blocks_and_layout_change_nothing() -> None:
         assert getattr(one, field).tobytes() == getattr(many, field).tobytes()
         assert getattr(one, field).tobytes() == getattr(strided, field).tobytes()
         assert getattr(one, field)[17:29].tobytes() == getattr(some, field).tobytes()
+    added = [reward_kl_gradient(**args, sums=True, threads=n).sums for n in (1, 3)]
+    assert added[0] is not None
+    assert added[1] is not None
+    assert added[0].tobytes() == added[1].tobytes()
 
 
 def test_results_go_where_they_are_told() -> None:
