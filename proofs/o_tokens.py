@@ -202,9 +202,9 @@ O1_TOKENS = Claim(
     group="O",
     title="What looks at single tokens does not collapse: critics, token ratios, DFT, KL and entropy in the loss, distillation",
     statement="""Two tokens of one response get different coefficients wherever their advantages (PPO with a critic), their
-        ratios (GRPO and CISPO off the policy), their probabilities (DFT, the entropy bonus) or their log-ratios to the reference
-        (`k2` and `k3` in the loss, on-policy distillation) differ, and under a log-ratio to go wherever the first token's is not
-        0.""",
+        ratios (GRPO and CISPO off the policy), their probabilities (DFT, and the entropy bonus for tokens of one distribution) or
+        their log-ratios to the reference (`k2` and `k3` in the loss, on-policy distillation) differ, and under a log-ratio to go
+        wherever those from the first token up to the second do not add up to 0.""",
     latex=r"c(i,1)=c(i,2)\iff u_1=u_2",
     level="coefficient",
     scope="a response of two tokens, no clipping; GRPO and CISPO where the two rewards of the group differ",

@@ -1,106 +1,53 @@
-(* Token means: the update sum of credit times score over the number of tokens, of large batches and of large groups. *)
+(* Token means: the update sum of credit times score over the number of tokens, of large batches and of large groups. Responses are
+   countably many: of any number of attempts and of tokens. *)
 From Coquelicot Require Import Coquelicot.
-Require Import Reals Lra Psatz Arith Lia List.
-From Kernel Require Import Sums Groups Others.
+Require Import Reals Lra Psatz Arith Lia List FunctionalExtensionality.
+From Kernel Require Import Sums Expectation.
 Open Scope R_scope.
 
-(* A mean over things of any kind: responses, or prompts with their groups of responses. *)
-Definition expectation {A} (M : (A -> R) -> R) :=
-  (forall f g, M (fun a => f a + g a) = M f + M g) /\ (forall c f, M (fun a => c * f a) = c * M f) /\ (forall c, M (fun _ => c) = c)
-  /\ forall f g, (forall a, f a <= g a) -> M f <= M g.
-(* The mean over batches of N independent ones, and a sum over a batch. *)
-Fixpoint batches {A} (M : (A -> R) -> R) N (F : list A -> R) : R :=
-  match N with O => F nil | S N => M (fun a => batches M N (fun l => F (a :: l))) end.
-Fixpoint sum_of {A} (f : A -> R) (l : list A) : R := match l with nil => 0 | a :: l => f a + sum_of f l end.
-
 Section Law.
-Variables (A : Type) (M : (A -> R) -> R).
-Hypothesis mean : expectation M.
-
-Lemma M_ext f g : (forall a, f a = g a) -> M f = M g.
-Proof. intro H. destruct mean as [_ [_ [_ L]]]. apply Rle_antisym; apply L; intro a; rewrite H; lra. Qed.
-
-Lemma batches_mean N : expectation (batches M N).
-Proof.
-destruct mean as [P [S [C L]]]. induction N as [|N [IP [IS [IC IL]]]]; [repeat split; intros; simpl; try reflexivity; auto|]. repeat split; simpl.
-- intros f g. rewrite <- P. apply M_ext. intro a. apply IP.
-- intros c f. rewrite <- S. apply M_ext. intro a. apply IS.
-- intro c. transitivity (M (fun _ => c)); [|apply C]. apply M_ext. intro a. apply IC.
-- intros f g H. apply L. intro a. apply IL. intro l. apply H.
-Qed.
-
-Lemma batches_ext N : forall F F', (forall l, length l = N -> F l = F' l) -> batches M N F = batches M N F'.
-Proof. induction N as [|N I]; intros F F' H; simpl; [apply H; reflexivity|]. apply M_ext. intro a. apply I. intros l E. apply H. simpl. rewrite E. reflexivity. Qed.
-Lemma batches_le N : forall F F', (forall l, length l = N -> F l <= F' l) -> batches M N F <= batches M N F'.
-Proof. induction N as [|N I]; intros F F' H; simpl; [apply H; reflexivity|]. apply mean. intro a. apply I. intros l E. apply H. simpl. rewrite E. reflexivity. Qed.
-
-(* Sums of independent deviations: their mean squares add up. *)
-Definition spread f := M (fun a => f a ^ 2) - M f ^ 2.
-Lemma batch_sum N f : batches M N (sum_of f) = INR N * M f.
-Proof.
-induction N as [|N I]; [simpl; ring|]. rewrite S_INR. simpl. destruct (batches_mean N) as [BP [BS [BC _]]]. destruct mean as [P [S [C _]]].
-rewrite (M_ext _ (fun a => f a + INR N * M f)) by (intro a; rewrite (BP (fun _ => f a)), BC, I; reflexivity). rewrite P, C. ring.
-Qed.
-
-Lemma batch_square N f : batches M N (fun l => (sum_of f l - INR N * M f) ^ 2) = INR N * spread f.
-Proof.
-set (m := M f). induction N as [|N I]; [simpl; ring|]. destruct (batches_mean N) as [BP [BS [BC _]]]. destruct mean as [P [S [C _]]].
-rewrite S_INR. cbn [batches sum_of].
-rewrite (M_ext _ (fun a => f a ^ 2 + ((-2 * m) * f a + (m ^ 2 + INR N * spread f)))).
-- rewrite P, P, S, C. fold m. unfold spread. fold m. ring.
-- intro a. rewrite (batches_ext N _ (fun l => (sum_of f l - INR N * m) ^ 2 + ((2 * (f a - m)) * sum_of f l + ((f a - m) ^ 2 - 2 * (f a - m) * (INR N * m))))) by (intros; ring).
-  rewrite BP, BP, BS, BC, I, batch_sum. fold m. ring.
-Qed.
-
-Lemma spread_nonneg f : 0 <= spread f.
-Proof.
-destruct mean as [P [S [C L]]]. unfold spread. replace (M (fun a => f a ^ 2) - M f ^ 2) with (M (fun a => (f a - M f) ^ 2)).
-- rewrite <- (C 0). apply L. intro a. apply pow2_ge_0.
-- rewrite (M_ext _ (fun a => f a ^ 2 + ((-2 * M f) * f a + M f ^ 2))) by (intros; ring). rewrite P, P, S, C. ring.
-Qed.
-
-(* An average over a batch is within (variance + 1)/(2 sqrt N) of its mean, on average. *)
-Lemma average_error N f : (0 < N)%nat -> batches M N (fun l => Rabs (sum_of f l / INR N - M f)) <= (spread f + 1) / 2 / sqrt (INR N).
-Proof.
-intro H. apply lt_0_INR in H. set (w := sqrt (INR N)). assert (W : 0 < w) by (apply sqrt_lt_R0, H). assert (WW : w * w = INR N) by (apply sqrt_sqrt; lra).
-destruct (batches_mean N) as [BP [BS [BC _]]].
-apply Rle_trans with (batches M N (fun l => / (2 * w * INR N) * (sum_of f l - INR N * M f) ^ 2 + / (2 * w))).
-- apply batches_le. intros l _. set (u := sum_of f l - INR N * M f). replace (sum_of f l / INR N - M f) with (u / INR N) by (unfold u; field; lra).
-  unfold Rdiv. rewrite Rabs_mult, (Rabs_pos_eq (/ INR N)) by (apply Rlt_le, Rinv_0_lt_compat, H). rewrite <- WW, <- (pow2_abs u).
-  pose proof (Rabs_pos u) as V. set (v := Rabs u) in *. apply Rmult_le_reg_r with (2 * w * w * w); [repeat apply Rmult_lt_0_compat; lra|].
-  replace (v * / (w * w) * (2 * w * w * w)) with (2 * v * w) by (field; lra).
-  replace ((/ (2 * w * (w * w)) * v ^ 2 + / (2 * w)) * (2 * w * w * w)) with (v ^ 2 + w ^ 2) by (field; lra). pose proof (pow2_ge_0 (v - w)). lra.
-- rewrite BP, BS, BC, batch_square. right. rewrite <- WW. field. lra.
-Qed.
+Variables (A : Type) (ok : (A -> R) -> Prop) (M : (A -> R) -> R).
+Hypothesis law : discrete ok M.
+Notation spread := (spread A M).
 
 (* A ratio of averages, the lower ones of numbers of at least 1 (tokens), is near the ratio of their means; so is what adds a remainder. *)
-Theorem ratio_of_averages N x y (rest : list A -> R) : (0 < N)%nat -> (forall a, 1 <= y a) -> let h := M x / M y in
-  batches M N (fun l => Rabs ((sum_of x l + INR N * rest l) / sum_of y l - h))
-  <= (spread x + 1 + Rabs h * (spread y + 1)) / 2 / sqrt (INR N) + batches M N (fun l => Rabs (rest l)).
+Theorem ratio_of_averages N x y (rest : list A -> R) : (0 < N)%nat -> (forall a, 1 <= y a) ->
+  ok (fun a => x a ^ 2) -> ok (fun a => y a ^ 2) -> integrable ok M N rest -> let h := M x / M y in
+  integrable ok M N (fun l => Rabs ((sum_of x l + INR N * rest l) / sum_of y l - h))
+  /\ batches M N (fun l => Rabs ((sum_of x l + INR N * rest l) / sum_of y l - h))
+     <= (spread x + 1 + Rabs h * (spread y + 1)) / 2 / sqrt (INR N) + batches M N (fun l => Rabs (rest l)).
 Proof.
-intros H Y h. pose proof (average_error N x H) as X1. pose proof (average_error N y H) as Y1. apply lt_0_INR in H.
-destruct (batches_mean N) as [BP [BS [BC _]]].
-assert (MY : 1 <= M y) by (destruct mean as [_ [_ [C L]]]; rewrite <- (C 1); apply L, Y).
-apply Rle_trans with (batches M N (fun l => (Rabs (sum_of x l / INR N - M x) + Rabs h * Rabs (sum_of y l / INR N - M y)) + Rabs (rest l))).
-- apply batches_le. intros l E.
-  assert (T : INR N <= sum_of y l). { rewrite <- E. clear - Y. induction l as [|a l I]; [simpl; lra|]. change (length (a :: l)) with (S (length l)). rewrite S_INR. simpl. pose proof (Y a). lra. }
-  set (s := sum_of y l) in *. assert (K : 0 < INR N / s <= 1).
+intros H Y X2 Y2 HR h. pose proof (square_ok A ok M law x X2) as X0. pose proof (square_ok A ok M law y Y2) as Y0. destruct law as [E _].
+destruct (average_error A ok M law N x H X0 X2) as [IX BX]. destruct (average_error A ok M law N y H Y0 Y2) as [IY BY].
+pose proof (integrable_abs A ok M N rest HR) as IR. apply lt_0_INR in H.
+assert (MY : 1 <= M y) by (rewrite <- (proj2 (mean_const A ok M E 1)); apply (mean_le A ok M E); [apply (mean_const A ok M E) | exact Y0 | exact Y]).
+destruct (batches_line A ok M law N 1 _ (Rabs h) _ 0 IX IY) as [J1 K1]. destruct (batches_line A ok M law N 1 _ 1 _ 0 J1 IR) as [J K].
+match type of J with integrable _ _ _ ?B => assert (D : forall l, length l = N -> Rabs ((sum_of x l + INR N * rest l) / sum_of y l - h) <= B l) end.
+{ intros l L. assert (T : INR N <= sum_of y l). { rewrite <- L. clear - Y. induction l as [|a l I]; [simpl; lra|]. change (length (a :: l)) with (S (length l)). rewrite S_INR. simpl. pose proof (Y a). lra. }
+  set (s := sum_of y l) in *. assert (K0 : 0 < INR N / s <= 1).
   { split; [apply Rdiv_lt_0_compat; lra|]. apply Rmult_le_reg_r with s; [lra|]. unfold Rdiv. rewrite Rmult_assoc, Rinv_l; lra. }
   replace ((sum_of x l + INR N * rest l) / s - h) with ((INR N / s) * ((sum_of x l / INR N - M x) + (- h) * (s / INR N - M y) + rest l)) by (unfold h; field; lra).
   rewrite Rabs_mult, (Rabs_pos_eq (INR N / s)) by lra. set (u := sum_of x l / INR N - M x). set (v := s / INR N - M y).
   pose proof (Rabs_triang (u + - h * v) (rest l)) as R1. pose proof (Rabs_triang u (- h * v)) as R2. rewrite Rabs_mult, Rabs_Ropp in R2.
-  pose proof (Rabs_pos (u + - h * v + rest l)). set (q := Rabs (u + - h * v + rest l)) in *. nra.
-- rewrite BP, BP, BS. pose proof (Rabs_pos h).
-  assert (Rabs h * batches M N (fun l => Rabs (sum_of y l / INR N - M y)) <= Rabs h * ((spread y + 1) / 2 / sqrt (INR N))) by (apply Rmult_le_compat_l; assumption).
-  unfold Rdiv in *. lra.
+  pose proof (Rabs_pos (u + - h * v + rest l)). set (q := Rabs (u + - h * v + rest l)) in *. nra. }
+match goal with |- integrable _ _ _ ?F /\ _ => assert (IF : integrable ok M N F) end.
+{ apply (bounded_integrable A ok M law N) with (1 := J). intros l L. rewrite Rabs_Rabsolu. apply D, L. }
+split; [exact IF|]. eapply Rle_trans; [apply (batches_le A ok M law N _ _ IF J), D|]. rewrite K, K1. pose proof (Rabs_pos h).
+assert (Rabs h * batches M N (fun l => Rabs (sum_of y l / INR N - M y)) <= Rabs h * ((spread y + 1) / 2 / sqrt (INR N))) by (apply Rmult_le_compat_l; assumption).
+unfold Rdiv in *. lra.
 Qed.
 
 (* Markov: what is small on average is seldom large. *)
-Lemma seldom_large N F delta : 0 < delta -> (forall l, 0 <= F l) -> batches M N (fun l => if Rle_dec delta (F l) then 1 else 0) <= batches M N F / delta.
+Lemma seldom_large N F delta : 0 < delta -> integrable ok M N F -> (forall l, 0 <= F l) ->
+  integrable ok M N (fun l => if Rle_dec delta (F l) then 1 else 0) /\ batches M N (fun l => if Rle_dec delta (F l) then 1 else 0) <= batches M N F / delta.
 Proof.
-intros D P. destruct (batches_mean N) as [_ [BS _]]. unfold Rdiv. rewrite Rmult_comm, <- BS. apply batches_le. intros l _.
-destruct (Rle_dec delta (F l)) as [L|L]; [|apply Rmult_le_pos; [apply Rlt_le, Rinv_0_lt_compat, D | apply P]].
-apply Rmult_le_reg_l with delta; [exact D|]. rewrite <- Rmult_assoc, Rinv_r; lra.
+intros D I P. destruct (batches_discrete A ok M law N) as [[_ [S _]] _]. destruct (S (/ delta) F I) as [J E].
+assert (B : forall l, 0 <= (if Rle_dec delta (F l) then 1 else 0) <= / delta * F l).
+{ intro l. pose proof (Rinv_0_lt_compat delta D) as V. destruct (Rle_dec delta (F l)) as [L|L]; [|split; [lra | apply Rmult_le_pos; [lra | apply P]]].
+  split; [lra|]. apply Rmult_le_reg_l with delta; [exact D|]. rewrite <- Rmult_assoc, Rinv_r; lra. }
+assert (I1 : integrable ok M N (fun l => if Rle_dec delta (F l) then 1 else 0)).
+{ apply (bounded_integrable A ok M law N) with (1 := J). intros l _. rewrite Rabs_pos_eq; apply B. }
+split; [exact I1|]. unfold Rdiv. rewrite Rmult_comm, <- E. apply (batches_le A ok M law); [exact I1 | exact J | intros; apply B].
 Qed.
 End Law.
 
@@ -111,157 +58,233 @@ apply (is_lim_seq_inv _ p_infty); [|discriminate].
 apply (is_lim_comp_seq sqrt INR p_infty p_infty (is_lim_sqrt_p (fun x => x) p_infty (is_lim_id p_infty))); [exists 0%nat; intros; discriminate | apply is_lim_seq_INR].
 Qed.
 
-(* What tends to h in mean: on average, and so in probability. *)
-Definition tends {A} (M : (A -> R) -> R) (U : list A -> R) h :=
-  is_lim_seq (fun N => batches M N (fun l => Rabs (U l - h))) 0
+(* What has a mean and tends to h in mean: on average, and so in probability. *)
+Definition tends {A} ok (M : (A -> R) -> R) (U : list A -> R) h :=
+  (forall N, integrable ok M N U)
+  /\ is_lim_seq (fun N => batches M N (fun l => Rabs (U l - h))) 0
   /\ is_lim_seq (fun N => batches M N U) h
   /\ forall delta, 0 < delta -> is_lim_seq (fun N => batches M N (fun l => if Rle_dec delta (Rabs (U l - h)) then 1 else 0)) 0.
 
-Lemma tends_by {A} (M : (A -> R) -> R) U h c : expectation M ->
-  (forall N, (0 < N)%nat -> batches M N (fun l => Rabs (U l - h)) <= c / sqrt (INR N)) -> tends M U h.
+Lemma tends_by {A} ok (M : (A -> R) -> R) U h c : discrete ok M ->
+  (forall N, (0 < N)%nat -> integrable ok M N (fun l => Rabs (U l - h)) /\ batches M N (fun l => Rabs (U l - h)) <= c / sqrt (INR N)) -> tends ok M U h.
 Proof.
-intros E H. assert (Z : forall F, (forall l, 0 <= F l) -> forall N, 0 <= batches M N F).
-{ intros F P N. destruct (batches_mean A M E N) as [_ [_ [BC BL]]]. rewrite <- (BC 0). apply BL, P. }
+intros E H. assert (IA : forall N, integrable ok M N (fun l => Rabs (U l - h))) by (intros [|N]; [exact I | apply H; lia]).
+assert (Z : forall N, 0 <= batches M N (fun l => Rabs (U l - h))) by (intro N; apply (batches_nonneg A ok M E); [apply IA | intros; apply Rabs_pos]).
+assert (IU : forall N, integrable ok M N U).
+{ intro N. destruct (batches_line A ok M E N 1 _ 0 _ (Rabs h) (IA N) (IA N)) as [J _]. apply (bounded_integrable A ok M E N) with (1 := J).
+  intros l _. pose proof (Rabs_triang (U l - h) h) as T. replace (U l - h + h) with (U l) in T by ring. lra. }
 assert (L1 : is_lim_seq (fun N => batches M N (fun l => Rabs (U l - h))) 0).
 { apply is_lim_seq_incr_1. apply is_lim_seq_le_le with (u := fun _ => 0) (w := fun N => c / sqrt (INR (S N))).
-  - intro N. split; [apply Z; intro; apply Rabs_pos | apply H; lia].
+  - intro N. split; [apply Z | apply H; lia].
   - apply is_lim_seq_const.
   - apply (is_lim_seq_incr_1 (fun N => c / sqrt (INR N))), over_root. }
-split; [exact L1|]. split.
+split; [exact IU|]. split; [exact L1|]. split.
 - apply is_lim_seq_ext with (fun N => (batches M N U - h) + h); [intro; ring|].
   replace (Finite h) with (Finite (0 + h)) by (f_equal; ring). apply is_lim_seq_plus'; [|apply is_lim_seq_const].
   apply is_lim_seq_abs_0. apply is_lim_seq_le_le with (u := fun _ => 0) (w := fun N => batches M N (fun l => Rabs (U l - h))); [|apply is_lim_seq_const | exact L1].
-  intro N. split; [apply Rabs_pos|]. destruct (batches_mean A M E N) as [BP [BS [BC BL]]].
+  intro N. split; [apply Rabs_pos|].
   assert (D : forall k, k = 1 \/ k = -1 -> k * (batches M N U - h) <= batches M N (fun l => Rabs (U l - h))).
-  { intros k K. replace (k * (batches M N U - h)) with (batches M N (fun l => k * U l + - (k * h))) by (rewrite BP, BS, BC; ring).
-    apply BL. intro l. destruct K as [-> | ->]; [pose proof (Rle_abs (U l - h)); lra | pose proof (Rle_abs (- (U l - h))) as Q; rewrite Rabs_Ropp in Q; lra]. }
+  { intros k K. destruct (batches_line A ok M E N k U 0 U (- (k * h)) (IU N) (IU N)) as [J F].
+    replace (k * (batches M N U - h)) with (k * batches M N U + 0 * batches M N U + - (k * h)) by ring. rewrite <- F.
+    apply (batches_le A ok M E); [exact J | apply IA|]. intros l _.
+    destruct K as [-> | ->]; [pose proof (Rle_abs (U l - h)); lra | pose proof (Rle_abs (- (U l - h))) as Q; rewrite Rabs_Ropp in Q; lra]. }
   apply Rabs_le. pose proof (D 1 ltac:(left; reflexivity)). pose proof (D (-1) ltac:(right; reflexivity)). lra.
 - intros delta P. apply is_lim_seq_le_le with (u := fun _ => 0) (w := fun N => / delta * batches M N (fun l => Rabs (U l - h))).
-  + intro N. split; [apply Z; intro l; destruct (Rle_dec _ _); lra|]. rewrite Rmult_comm. apply seldom_large; [exact E | exact P | intro; apply Rabs_pos].
+  + intro N. destruct (seldom_large A ok M E N _ delta P (IA N) ltac:(intro; apply Rabs_pos)) as [J B]. split; [|rewrite Rmult_comm; exact B].
+    apply (batches_nonneg A ok M E); [exact J | intros l _; destruct (Rle_dec _ _); lra].
   + apply is_lim_seq_const.
   + replace (Finite 0) with (Rbar_mult (/ delta) 0) by (simpl; f_equal; ring). apply is_lim_seq_scal_l, L1.
 Qed.
 
-(* Responses: r is the reward, f a component of the score, t >= 1 the number of tokens. *)
-Section Responses.
-Variables (n : nat) (p r f t : nat -> R).
-Hypothesis sums : Sum n p = 1.
-Hypothesis positive : forall i, (i < n)%nat -> 0 <= p i.
-Hypothesis score : mean n p f = 0.
-Hypothesis tokens : forall i, 1 <= t i.
-Notation slope := (mean n p (fun i => r i * f i)).
+Lemma sum_of_scal {A} c (f : A -> R) l : sum_of (fun a => c * f a) l = c * sum_of f l.
+Proof. induction l as [|a l I]; simpl; [ring|]. rewrite I. ring. Qed.
+Lemma sum_of_centred {A} (r f : A -> R) b l : sum_of (fun a => (r a - b) * f a) l = sum_of (fun a => r a * f a) l - b * sum_of f l.
+Proof. induction l as [|a l I]; simpl; [ring|]. rewrite I. ring. Qed.
 
-Lemma response_mean : expectation (mean n p).
-Proof.
-unfold mean. repeat split.
-- intros u v. rewrite <- Sum_plus. apply Sum_ext; intros; ring.
-- intros c u. rewrite <- Sum_scal. apply Sum_ext; intros; ring.
-- intro c. rewrite Sum_scal_r, sums. ring.
-- intros u v H. apply Sum_le. intros i I. apply Rmult_le_compat_l; [apply positive, I | apply H].
-Qed.
+(* Responses: i has the probability p i, r is the reward, f a component of the score, t >= 1 the number of tokens. *)
+Section Responses.
+Variables (p r f t : nat -> R).
+Hypothesis positive : forall i, 0 <= p i.
+Hypothesis sums : is_series p 1.
+Notation E := (series_mean p).
+Definition finite_variance f := summable p (fun i => f i ^ 2).
+Hypothesis score : E f = 0.
+Hypothesis tokens : forall i, 1 <= t i.
+Hypothesis credits_vary : finite_variance (fun i => r i * f i).
+Hypothesis scores_vary : finite_variance f.
+Hypothesis lengths_vary : finite_variance t.
+Notation slope := (E (fun i => r i * f i)).
+Let law : discrete (summable p) E := countable p positive sums.
+Let own : expectation (summable p) E := proj1 law.
 
 (* O7: with any constant baseline J the token mean over a batch tends to grad J/E[L]. *)
-Theorem batch_token_mean J : tends (mean n p) (fun l => sum_of (fun i => (r i - J) * f i) l / sum_of t l) (slope / mean n p t).
+Theorem batch_token_mean J : tends (summable p) E (fun l => sum_of (fun i => (r i - J) * f i) l / sum_of t l) (slope / E t).
 Proof.
-set (x := fun i => (r i - J) * f i).
-assert (E : mean n p x = slope).
-{ unfold mean, x. rewrite (Sum_ext n _ (fun i => p i * (r i * f i) + (- J) * (p i * f i))) by (intros; ring). rewrite Sum_plus, Sum_scal.
-  fold (mean n p f). rewrite score. unfold mean. ring. }
-apply tends_by with ((spread nat (mean n p) x + 1 + Rabs (slope / mean n p t) * (spread nat (mean n p) t + 1)) / 2); [exact response_mean|].
-intros N H. pose proof (ratio_of_averages nat (mean n p) response_mean N x t (fun _ => 0) H tokens) as B. cbv zeta in B. rewrite E in B.
-destruct (batches_mean nat (mean n p) response_mean N) as [_ [_ [BC _]]].
-rewrite (batches_ext nat (mean n p) response_mean N (fun l => Rabs 0) (fun _ => 0)), BC, Rplus_0_r in B by (intros; apply Rabs_R0).
-eapply Rle_trans; [|exact B]. right. apply (batches_ext nat (mean n p) response_mean). intros l _. rewrite Rmult_0_r, Rplus_0_r. reflexivity.
+set (x := fun i => (r i - J) * f i). pose proof (square_ok _ _ _ law _ credits_vary) as C1. pose proof (square_ok _ _ _ law f scores_vary) as F1.
+assert (EX : E x = slope).
+{ destruct (mean_line _ _ _ own 1 _ (- J) f 0 C1 F1) as [_ L]. rewrite score in L. replace slope with (1 * slope + - J * 0 + 0) by ring. rewrite <- L.
+  f_equal. extensionality i. unfold x. ring. }
+assert (X2 : summable p (fun i => x i ^ 2)).
+{ destruct (mean_line _ _ _ own 2 _ (2 * J ^ 2) _ 0 credits_vary scores_vary) as [L _]. apply (bounded_ok _ _ _ law) with (1 := L). intro i.
+  rewrite Rabs_pos_eq by apply pow2_ge_0. unfold x. pose proof (pow2_ge_0 (r i * f i + J * f i)). nra. }
+rewrite <- EX. apply tends_by with ((spread _ E x + 1 + Rabs (E x / E t) * (spread _ E t + 1)) / 2); [exact law|].
+intros N H. destruct (ratio_of_averages _ _ _ law N x t (fun _ => 0) H tokens X2 lengths_vary (proj1 (batches_const _ _ _ law N 0))) as [I B].
+assert (S : (fun l => Rabs ((sum_of x l + INR N * 0) / sum_of t l - E x / E t)) = (fun l => Rabs (sum_of x l / sum_of t l - E x / E t)))
+  by (extensionality l; rewrite Rmult_0_r, Rplus_0_r; reflexivity).
+rewrite S in I, B. split; [exact I|]. eapply Rle_trans; [exact B|]. rewrite Rabs_R0, (proj2 (batches_const _ _ _ law N 0)). right. ring.
 Qed.
 
 (* O7-groups: the token mean over one group, with the group's own mean as baseline, tends to grad J_x/E[L | x] as the group grows. *)
-Theorem group_token_mean c : (forall i, Rabs (r i) <= c) ->
-  tends (mean n p) (fun l => sum_of (fun i => (r i - sum_of r l / INR (length l)) * f i) l / sum_of t l) (slope / mean n p t).
+Hypothesis rewards_vary : finite_variance r.
+Theorem group_token_mean : tends (summable p) E (fun l => sum_of (fun i => (r i - sum_of r l / INR (length l)) * f i) l / sum_of t l) (slope / E t).
 Proof.
-intro C. set (x := fun i => r i * f i). set (rest := fun l : list nat => - (sum_of r l / INR (length l) * (sum_of f l / INR (length l)))).
-assert (C0 : 0 <= c) by (pose proof (C 0%nat); pose proof (Rabs_pos (r 0%nat)); lra).
-apply tends_by with ((spread nat (mean n p) x + 1 + Rabs (mean n p x / mean n p t) * (spread nat (mean n p) t + 1)) / 2 + c * ((spread nat (mean n p) f + 1) / 2)); [exact response_mean|].
-intros N H. pose proof (ratio_of_averages nat (mean n p) response_mean N x t rest H tokens) as B. cbv zeta in B.
-destruct (batches_mean nat (mean n p) response_mean N) as [_ [BS _]]. pose proof (average_error nat (mean n p) response_mean N f H) as F. rewrite score in F.
-pose proof (lt_0_INR N H) as N0.
-assert (R1 : batches (mean n p) N (fun l => Rabs (rest l)) <= c * ((spread nat (mean n p) f + 1) / 2 / sqrt (INR N))).
-{ apply Rle_trans with (batches (mean n p) N (fun l => c * Rabs (sum_of f l / INR N - 0))); [|rewrite BS; apply Rmult_le_compat_l; assumption].
-  apply (batches_le nat (mean n p) response_mean). intros l L. unfold rest. rewrite L, Rabs_Ropp, Rabs_mult, Rminus_0_r.
-  apply Rmult_le_compat_r; [apply Rabs_pos|]. unfold Rdiv. rewrite Rabs_mult, (Rabs_pos_eq (/ INR N)) by (apply Rlt_le, Rinv_0_lt_compat, N0).
-  apply Rmult_le_reg_r with (INR N); [exact N0|]. rewrite Rmult_assoc, Rinv_l, Rmult_1_r by lra. rewrite <- L. clear - C.
-  induction l as [|i l I]; [simpl; rewrite Rabs_R0; lra|]. change (length (i :: l)) with (S (length l)). rewrite S_INR. simpl. pose proof (Rabs_triang (r i) (sum_of r l)). pose proof (C i). lra. }
-apply Rle_trans with (batches (mean n p) N (fun l => Rabs ((sum_of x l + INR N * rest l) / sum_of t l - mean n p x / mean n p t))).
-- right. apply (batches_ext nat (mean n p) response_mean). intros l L. f_equal. f_equal. f_equal. unfold rest. rewrite L.
-  replace (sum_of (fun i => (r i - sum_of r l / INR N) * f i) l) with (sum_of x l - sum_of r l / INR N * sum_of f l); [field; lra|].
-  generalize (sum_of r l / INR N). intro b. unfold x. clear. induction l as [|i l I]; simpl; [ring|]. rewrite <- I. ring.
-- eapply Rle_trans; [exact B|]. eapply Rle_trans; [apply Rplus_le_compat_l, R1|]. right. field. apply Rgt_not_eq, sqrt_lt_R0, N0.
+set (x := fun i => r i * f i). pose proof (square_ok _ _ _ law x credits_vary) as X1. pose proof (square_ok _ _ _ law f scores_vary) as F1. pose proof (square_ok _ _ _ law r rewards_vary) as R1.
+apply tends_by with ((spread _ E x + 1 + Rabs (E x / E t) * (spread _ E t + 1)) / 2 + (E (fun i => r i ^ 2) + E r ^ 2 + E (fun i => f i ^ 2)) / 2); [exact law|].
+intros N H. pose proof (lt_0_INR N H) as N0. set (w := sqrt (INR N)). assert (W : 0 < w) by (apply sqrt_lt_R0, N0). assert (WW : w * w = INR N) by (apply sqrt_sqrt; lra).
+set (rest := fun l : list nat => - (sum_of r l / INR N * (sum_of f l / INR N))).
+assert (Sq : forall g, (fun i : nat => g i * g i) = (fun i => g i ^ 2)) by (intro; extensionality i; ring).
+destruct (batch_product _ _ _ law N r r R1 R1 ltac:(rewrite Sq; exact rewards_vary)) as [IR BR]. rewrite Sq in BR.
+destruct (batch_product _ _ _ law N f f F1 F1 ltac:(rewrite Sq; exact scores_vary)) as [IF BF]. rewrite Sq, score in BF.
+destruct (batches_line _ _ _ law N (/ (2 * w * INR N ^ 2)) _ (w / (2 * INR N ^ 2)) _ 0 IR IF) as [J K].
+match type of J with integrable _ _ _ ?B => assert (D : forall l, length l = N -> Rabs (rest l) <= B l) end.
+{ intros l _. unfold rest. rewrite Rabs_Ropp, Rabs_mult. unfold Rdiv. rewrite !Rabs_mult, (Rabs_pos_eq (/ INR N)) by (apply Rlt_le, Rinv_0_lt_compat, N0).
+  replace (sum_of r l * sum_of r l) with (Rabs (sum_of r l) ^ 2) by (rewrite pow2_abs; ring). replace (sum_of f l * sum_of f l) with (Rabs (sum_of f l) ^ 2) by (rewrite pow2_abs; ring).
+  generalize (Rabs (sum_of r l)) (Rabs (sum_of f l)). intros a b. apply Rmult_le_reg_r with (2 * w * INR N ^ 2); [apply Rmult_lt_0_compat; [lra | apply pow_lt, N0]|].
+  replace (a * / INR N * (b * / INR N) * (2 * w * INR N ^ 2)) with (2 * a * (w * b)) by (field; lra).
+  replace ((/ (2 * w * INR N ^ 2) * a ^ 2 + w * / (2 * INR N ^ 2) * b ^ 2 + 0) * (2 * w * INR N ^ 2)) with (a ^ 2 + (w * b) ^ 2) by (field; lra).
+  pose proof (pow2_ge_0 (a - w * b)). lra. }
+assert (IRest : integrable (summable p) E N rest) by (apply (bounded_integrable _ _ _ law N) with (1 := J), D).
+assert (RB : batches E N (fun l => Rabs (rest l)) <= (E (fun i => r i ^ 2) + E r ^ 2 + E (fun i => f i ^ 2)) / 2 / w).
+{ eapply Rle_trans; [apply (batches_le _ _ _ law N _ _ (integrable_abs _ _ _ N _ IRest) J), D|]. rewrite K, BR, BF.
+  assert (P2 : 0 <= E (fun i => r i ^ 2)) by (apply (mean_nonneg _ _ _ own); [exact rewards_vary | intro; apply pow2_ge_0]).
+  assert (N1 : 1 <= INR N) by (apply (le_INR 1); lia). pose proof (pow2_ge_0 (E r)) as E2.
+  apply Rmult_le_reg_r with (2 * w * INR N); [apply Rmult_lt_0_compat; lra|].
+  replace ((E (fun i => r i ^ 2) + E r ^ 2 + E (fun i => f i ^ 2)) / 2 / w * (2 * w * INR N)) with (INR N * E (fun i => r i ^ 2) + INR N * E r ^ 2 + INR N * E (fun i => f i ^ 2)) by (field; lra).
+  replace ((/ (2 * w * INR N ^ 2) * (INR N * E (fun i => r i ^ 2) + INR N * (INR N - 1) * (E r * E r)) + w / (2 * INR N ^ 2) * (INR N * E (fun i => f i ^ 2) + INR N * (INR N - 1) * (0 * 0)) + 0) * (2 * w * INR N))
+    with (E (fun i => r i ^ 2) + (INR N - 1) * E r ^ 2 + w * w * E (fun i => f i ^ 2)) by (field; lra). rewrite WW. nra. }
+destruct (ratio_of_averages _ _ _ law N x t rest H tokens credits_vary lengths_vary IRest) as [I B]. cbv zeta in B.
+assert (X : forall l, length l = N -> Rabs ((sum_of x l + INR N * rest l) / sum_of t l - E x / E t)
+  = Rabs (sum_of (fun i => (r i - sum_of r l / INR (length l)) * f i) l / sum_of t l - E x / E t)).
+{ intros l L. f_equal. f_equal. f_equal. rewrite sum_of_centred, L. unfold rest, x. field. lra. }
+split; [apply (integrable_ext _ _ _ law N) with (1 := I), X|]. rewrite <- (batches_ext _ E N _ _ X). eapply Rle_trans; [exact B|].
+eapply Rle_trans; [apply Rplus_le_compat_l, RB|]. fold w. right. field. lra.
 Qed.
 End Responses.
 
 (* O7 with several prompts: x < X is met with frequency rho x, and has responses of its own; G of them make a group. *)
 Section PromptGroups.
-Variables (X n G : nat) (rho : nat -> R) (p r f t : nat -> nat -> R).
+Variables (X G : nat) (rho : nat -> R) (p r f t : nat -> nat -> R).
 Hypothesis frequencies : Sum X rho = 1.
 Hypothesis met : forall x, (x < X)%nat -> 0 <= rho x.
-Hypothesis sums : forall x, Sum n (p x) = 1.
-Hypothesis positive : forall x i, (i < n)%nat -> 0 <= p x i.
-Hypothesis scores : forall x, mean n (p x) (f x) = 0.
+Hypothesis positive : forall x i, 0 <= p x i.
+Hypothesis sums : forall x, is_series (p x) 1.
+Notation E x := (series_mean (p x)).
+Hypothesis scores : forall x, E x (f x) = 0.
 Hypothesis tokens : forall x i, 1 <= t x i.
+Hypothesis credits_vary : forall x, finite_variance (p x) (fun i => r x i * f x i).
+Hypothesis scores_vary : forall x, finite_variance (p x) (f x).
+Hypothesis lengths_vary : forall x, finite_variance (p x) (t x).
+Hypothesis rewards_vary : forall x, finite_variance (p x) (r x).
 Hypothesis groups : (0 < G)%nat.
+Let law x : discrete (summable (p x)) (E x) := countable (p x) (positive x) (sums x).
 
-Definition grouped (F : nat * list nat -> R) := Sum X (fun x => rho x * mean_of_groups n (p x) G (fun l => F (x, l))).
-Definition gradient := Sum X (fun x => rho x * mean n (p x) (fun i => r x i * f x i)).
-Definition length_mean := Sum X (fun x => rho x * mean n (p x) (t x)).
+Definition grouped (F : nat * list nat -> R) := Sum X (fun x => rho x * batches (E x) G (fun l => F (x, l))).
+Definition of_groups (F : nat * list nat -> R) := forall x, integrable (summable (p x)) (E x) G (fun l => F (x, l)).
+Definition gradient := Sum X (fun x => rho x * E x (fun i => r x i * f x i)).
+Definition length_mean := Sum X (fun x => rho x * E x (t x)).
 (* Credit times score of a group of prompt x, with the group's mean as baseline, and its tokens, of which a group has at least one. *)
-Definition credited (a : nat * list nat) := total (fun i => centred (r (fst a)) (snd a) i * f (fst a) i) (snd a).
-Definition counted (a : nat * list nat) := Rmax 1 (total (t (fst a)) (snd a)).
+Definition credited (a : nat * list nat) := let (x, l) := a in sum_of (fun i => (r x i - sum_of (r x) l / INR (length l)) * f x i) l.
+Definition counted (a : nat * list nat) := let (x, l) := a in Rmax 1 (sum_of (t x) l).
 
-Lemma grouped_mean : expectation grouped.
+Lemma grouped_law : discrete of_groups grouped.
 Proof.
-unfold grouped. repeat split.
-- intros u v. rewrite <- Sum_plus. apply Sum_ext; intros. rewrite E_plus. ring.
-- intros c u. rewrite <- Sum_scal. apply Sum_ext; intros. rewrite E_scal. ring.
-- intro c. rewrite (Sum_ext X _ (fun x => rho x * c)) by (intros; rewrite E_const by apply sums; reflexivity). rewrite Sum_scal_r, frequencies. ring.
-- intros u v H. apply Sum_le. intros x I. apply Rmult_le_compat_l; [apply met, I|]. apply E_le; [apply positive | intros; apply H].
+unfold of_groups, grouped. split; [split; [|split; [|split]]|].
+- intro c. split; [intro x; apply (batches_const _ _ _ (law x))|].
+  rewrite (Sum_ext X _ (fun x => rho x * c)) by (intros x _; f_equal; apply (batches_const _ _ _ (law x))). rewrite Sum_scal_r, frequencies. ring.
+- intros c F H. split; [intro x; apply (batches_discrete _ _ _ (law x) G), H|]. rewrite <- Sum_scal. apply Sum_ext. intros x _.
+  destruct (batches_discrete _ _ _ (law x) G) as [[_ [S _]] _]. rewrite (proj2 (S c _ (H x))). ring.
+- intros F F' H H'. split; [intro x; apply (batches_discrete _ _ _ (law x) G); [apply H | apply H']|]. rewrite <- Sum_plus. apply Sum_ext. intros x _.
+  destruct (batches_discrete _ _ _ (law x) G) as [[_ [_ [P _]]] _]. rewrite (proj2 (P _ _ (H x) (H' x))). ring.
+- intros F F' H H' L. apply Sum_le. intros x I. apply Rmult_le_compat_l; [apply met, I|]. apply (batches_le _ _ _ (law x)); [apply H | apply H' | intros; apply L].
+- intros F F' H L x. destruct (batches_discrete _ _ _ (law x) G) as [_ B]. apply B with (1 := H x). intro l. apply L.
 Qed.
 
-Lemma counted_tokens x l : length l = G -> counted (x, l) = total (t x) l.
+Lemma counted_tokens x l : length l = G -> counted (x, l) = sum_of (t x) l.
 Proof.
-intro L. unfold counted. simpl. apply Rmax_right. destruct l as [|i l]; [simpl in L; lia|]. clear L. simpl.
-assert (0 <= total (t x) l) by (induction l as [|j l I]; simpl; [lra | pose proof (tokens x j); lra]). pose proof (tokens x i). lra.
+intro L. unfold counted. apply Rmax_right. destruct l as [|i l]; [simpl in L; lia|]. clear L. simpl.
+assert (0 <= sum_of (t x) l) by (induction l as [|j l I]; simpl; [lra | pose proof (tokens x j); lra]). pose proof (tokens x i). lra.
+Qed.
+
+(* The square of a sum of G numbers is at most G times the sum of their squares. *)
+Lemma square_of_sum {A} (g : A -> R) l : sum_of g l ^ 2 <= INR (length l) * sum_of (fun a => g a ^ 2) l.
+Proof.
+assert (P : forall l, 0 <= sum_of (fun a => g a ^ 2) l) by (induction l0 as [|b k I]; simpl; [lra | pose proof (pow2_ge_0 (g b)); simpl in *; lra]).
+induction l as [|a l I]; [simpl; lra|]. change (length (a :: l)) with (S (length l)). rewrite S_INR.
+change ((g a + sum_of g l) ^ 2 <= (INR (length l) + 1) * (g a ^ 2 + sum_of (fun a => g a ^ 2) l)).
+pose proof (pos_INR (length l)) as Q. pose proof (P l) as S0. revert I S0 Q. generalize (INR (length l)) (sum_of g l) (sum_of (fun a => g a ^ 2) l) (g a).
+intros n s q u I S0 Q. destruct (Req_dec n 0) as [->|Z].
+- assert (s = 0) as -> by (apply Rsqr_0_uniq; unfold Rsqr; pose proof (pow2_ge_0 s); lra). lra.
+- assert (2 * u * s <= n * u ^ 2 + q); [|lra]. apply Rmult_le_reg_l with n; [lra|]. pose proof (pow2_ge_0 (n * u - s)). lra.
+Qed.
+
+Lemma credited_square : of_groups (fun a => credited a ^ 2).
+Proof.
+intro x. set (c := fun i => r x i * f x i). pose proof (law x) as K. pose proof (lt_0_INR G groups) as G0.
+destruct (batch_sum _ _ _ K G _ (credits_vary x)) as [I1 _].
+assert (C : summable (p x) (fun i => r x i ^ 2 * f x i ^ 2)).
+{ replace (fun i => r x i ^ 2 * f x i ^ 2) with (fun i => (r x i * f x i) ^ 2) by (extensionality i; ring). apply credits_vary. }
+destruct (batch_product _ _ _ K G _ _ (rewards_vary x) (scores_vary x) C) as [I2 _].
+destruct (batches_line _ _ _ K G (2 * INR G) _ 2 _ 0 I1 I2) as [J _]. apply (bounded_integrable _ _ _ K G) with (1 := J). intros l L.
+rewrite Rabs_pos_eq by apply pow2_ge_0. unfold credited. rewrite sum_of_centred, L.
+pose proof (square_of_sum c l) as S1. pose proof (square_of_sum (r x) l) as S2. pose proof (square_of_sum (f x) l) as S3. rewrite L in S1, S2, S3. unfold c in S1.
+set (u := sum_of (fun i => r x i * f x i) l) in *. set (v := sum_of (r x) l) in *. set (w := sum_of (f x) l) in *.
+set (v2 := sum_of (fun i => r x i ^ 2) l) in *. set (w2 := sum_of (fun i => f x i ^ 2) l) in *.
+assert (V : (v / INR G * w) ^ 2 <= v2 * w2).
+{ apply Rmult_le_reg_l with (INR G ^ 2); [apply pow_lt, G0|]. replace (INR G ^ 2 * (v / INR G * w) ^ 2) with (v ^ 2 * w ^ 2) by (field; lra).
+  replace (INR G ^ 2 * (v2 * w2)) with ((INR G * v2) * (INR G * w2)) by ring. apply Rmult_le_compat; try assumption; apply pow2_ge_0. }
+pose proof (pow2_ge_0 (u + v / INR G * w)). lra.
+Qed.
+
+Lemma counted_square : of_groups (fun a => counted a ^ 2).
+Proof.
+intro x. pose proof (law x) as K. destruct (batch_sum _ _ _ K G _ (lengths_vary x)) as [I1 _].
+destruct (batches_discrete _ _ _ K G) as [[_ [S _]] _]. destruct (S (INR G) _ I1) as [J _]. apply (bounded_integrable _ _ _ K G) with (1 := J).
+intros l L. rewrite Rabs_pos_eq by apply pow2_ge_0. rewrite counted_tokens, <- L by exact L. apply square_of_sum.
 Qed.
 
 (* One factor (G - 1)/G/E[L] for all prompts: the direction is that of the whole gradient. *)
 Theorem prompts_token_mean :
-  tends grouped (fun l => sum_of credited l / sum_of counted l) ((INR G - 1) / INR G * (gradient / length_mean))
-  /\ forall x l, length l = G -> counted (x, l) = total (t x) l.
+  tends of_groups grouped (fun l => sum_of credited l / sum_of counted l) ((INR G - 1) / INR G * (gradient / length_mean))
+  /\ forall x l, length l = G -> counted (x, l) = sum_of (t x) l.
 Proof.
-split; [|exact counted_tokens]. pose proof (lt_0_INR G groups) as G0.
+split; [|exact counted_tokens]. pose proof (lt_0_INR G groups) as G0. pose proof grouped_law as law'.
 assert (XN : grouped credited = (INR G - 1) * gradient).
-{ unfold grouped, gradient. rewrite <- Sum_scal. apply Sum_ext; intros x _.
-  rewrite (E_ext n (p x) G _ (fun l => INR G * update (centred (r x)) (f x) l)).
-  - rewrite E_scal, centred_update by (apply sums || exact groups). rewrite scores. field. lra.
-  - intros l L. unfold credited, update, size. simpl. rewrite L. field. lra. }
+{ unfold grouped, gradient. rewrite <- Sum_scal. apply Sum_ext; intros x _. pose proof (law x) as K.
+  pose proof (square_ok _ _ _ K _ (credits_vary x)) as C1. pose proof (square_ok _ _ _ K _ (scores_vary x)) as F1. pose proof (square_ok _ _ _ K _ (rewards_vary x)) as R1.
+  destruct (batch_sum _ _ _ K G _ C1) as [I1 E1]. destruct (batch_product _ _ _ K G _ _ R1 F1 C1) as [I2 E2].
+  destruct (batches_line _ _ _ K G 1 _ (- / INR G) _ 0 I1 I2) as [_ L]. rewrite E1, E2, scores in L.
+  rewrite (batches_ext _ (E x) G _ (fun l => 1 * sum_of (fun i => r x i * f x i) l + - / INR G * (sum_of (r x) l * sum_of (f x) l) + 0)).
+  - rewrite L. field. lra.
+  - intros l H. unfold credited. rewrite sum_of_centred, H. field. lra. }
 assert (YN : grouped counted = INR G * length_mean).
-{ unfold grouped, length_mean. rewrite <- Sum_scal. apply Sum_ext; intros x _.
-  rewrite (E_ext n (p x) G _ (total (t x))) by (intros l L; apply counted_tokens, L). rewrite E_total by apply sums. ring. }
+{ unfold grouped, length_mean. rewrite <- Sum_scal. apply Sum_ext; intros x _. pose proof (law x) as K.
+  rewrite (batches_ext _ (E x) G _ (sum_of (t x))) by (intros l L; apply counted_tokens, L). rewrite (proj2 (batch_sum _ _ _ K G _ (square_ok _ _ _ K _ (lengths_vary x)))). ring. }
 assert (LP : 1 <= length_mean).
-{ destruct (grouped_mean) as [_ [_ [C L]]]. apply Rmult_le_reg_l with (INR G); [exact G0|]. rewrite <- YN, Rmult_1_r, <- (C (INR G)). unfold grouped.
-  apply Sum_le. intros x I. apply Rmult_le_compat_l; [apply met, I|]. apply E_le; [apply positive|]. intros l E. rewrite counted_tokens by exact E. rewrite <- E.
-  clear - tokens. induction l as [|i l I]; [simpl; lra|]. change (length (i :: l)) with (S (length l)). rewrite S_INR. simpl. pose proof (tokens x i). lra. }
+{ unfold length_mean. rewrite <- frequencies. apply Sum_le. intros x I. pose proof (law x) as K. destruct K as [K0 _]. rewrite <- (Rmult_1_r (rho x)) at 1. apply Rmult_le_compat_l; [apply met, I|].
+  rewrite <- (proj2 (mean_const _ _ _ K0 1)). apply (mean_le _ _ _ K0); [apply (mean_const _ _ _ K0) | apply (square_ok _ _ _ (law x) _ (lengths_vary x)) | apply tokens]. }
 replace ((INR G - 1) / INR G * (gradient / length_mean)) with (grouped credited / grouped counted) by (rewrite XN, YN; field; lra).
 set (h := grouped credited / grouped counted).
-apply tends_by with ((spread _ grouped credited + 1 + Rabs h * (spread _ grouped counted + 1)) / 2); [exact grouped_mean|]. intros N H.
-pose proof (ratio_of_averages _ grouped grouped_mean N credited counted (fun _ => 0) H (fun a => Rmax_l _ _)) as B. cbv beta zeta in B. fold h in B.
-destruct (batches_mean _ grouped grouped_mean N) as [_ [_ [BC _]]].
-assert (Z0 : batches grouped N (fun _ => Rabs 0) = 0).
-{ transitivity (batches grouped N (fun _ => 0)); [apply (batches_ext _ grouped grouped_mean); intros; apply Rabs_R0 | apply BC]. }
-rewrite Z0, Rplus_0_r in B. eapply Rle_trans; [|exact B]. right. apply (batches_ext _ grouped grouped_mean). intros l _. rewrite Rmult_0_r, Rplus_0_r. reflexivity.
+apply tends_by with ((spread _ grouped credited + 1 + Rabs h * (spread _ grouped counted + 1)) / 2); [exact law'|]. intros N H.
+destruct (ratio_of_averages _ _ _ law' N credited counted (fun _ => 0) H ltac:(intros [x l]; apply Rmax_l) credited_square counted_square (proj1 (batches_const _ _ _ law' N 0))) as [I B].
+cbv zeta in B. fold h in B, I.
+assert (S : (fun l => Rabs ((sum_of credited l + INR N * 0) / sum_of counted l - h)) = (fun l => Rabs (sum_of credited l / sum_of counted l - h)))
+  by (extensionality l; rewrite Rmult_0_r, Rplus_0_r; reflexivity).
+rewrite S in I, B. split; [exact I|]. eapply Rle_trans; [exact B|]. rewrite Rabs_R0, (proj2 (batches_const _ _ _ law' N 0)). right. ring.
 Qed.
 End PromptGroups.
 
 (* O7-groups: averaged over groups of prompts x with frequencies rho, the expected update tends to the sum of rho_x grad J_x/E[L | x]. *)
-Theorem groups_of_prompts X rho (M : nat -> (nat -> R) -> R) (U : nat -> list nat -> R) h : (forall x, (x < X)%nat -> tends (M x) (U x) (h x)) ->
+Theorem groups_of_prompts X rho ok (M : nat -> (nat -> R) -> R) (U : nat -> list nat -> R) h : (forall x, (x < X)%nat -> tends (ok x) (M x) (U x) (h x)) ->
   is_lim_seq (fun G => Sum X (fun x => rho x * batches (M x) G (U x))) (Sum X (fun x => rho x * h x)).
 Proof.
 induction X as [|X I]; intro H; simpl; [apply is_lim_seq_const|]. apply is_lim_seq_plus'; [apply I; intros; apply H; lia|].
@@ -282,12 +305,4 @@ intros R L. split.
   intros x y I J. pose proof (Q x I) as A. rewrite <- (Q y J) in A. pose proof (L x I). pose proof (L y J). rewrite <- (Rinv_inv (length x)), A, Rinv_inv. reflexivity.
 - intros H g. destruct X as [|X]; [exists 0; intro; simpl; ring|]. exists (/ length 0%nat). intro k. rewrite <- Sum_scal. apply Sum_ext.
   intros x I. rewrite (H x 0%nat I ltac:(lia)). unfold Rdiv. ring.
-Qed.
-
-(* The hypotheses can be met: two equally likely responses of one and of two tokens, the shorter one right, with scores 1 and -1. *)
-Example two_lengths : let p (_ : nat) := 1 / 2 in let r i := match i with O => 1 | _ => 0 end in let f i := match i with O => 1 | _ => -1 end in
-  let t i := match i with O => 1 | _ => 2 end in
-  Sum 2 p = 1 /\ mean 2 p f = 0 /\ (forall i, 1 <= t i) /\ (forall i, Rabs (r i) <= 1) /\ mean 2 p (fun i => r i * f i) / mean 2 p t = 1 / 3.
-Proof.
-unfold mean. simpl. split; [field|]. split; [field|]. split; [intros [|i]; lra|]. split; [|field]. intros [|i]; rewrite Rabs_pos_eq; lra.
 Qed.

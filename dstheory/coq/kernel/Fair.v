@@ -1,14 +1,13 @@
-(* Examples that meet the hypotheses of theorems about groups, batches and other policies, and apply them. Two responses are equally
-   likely; the first is right, has one token and the score 1, the second is wrong, has two tokens and the score -1. *)
+(* Examples that meet the hypotheses of theorems about groups and other policies, and apply them. Two responses are equally likely; the
+   first is right and has the score 1, the second is wrong and has the score -1. *)
 From Coquelicot Require Import Coquelicot.
 Require Import Reals Lra Psatz Arith Lia List.
-From Kernel Require Import Sums Policies Groups Trajectories Surrogates Others Averages Importance Pooled Deviation.
+From Kernel Require Import Sums Policies Groups Trajectories Surrogates Others Importance Deviation.
 Open Scope R_scope.
 
 Definition half (_ : nat) := 1 / 2.
 Definition reward i := match i with O => 1 | S _ => 0 end.
 Definition its_score i := match i with O => 1 | S _ => -1 end.
-Definition its_tokens i := match i with O => 1 | S _ => 2 end.
 
 Lemma half_sums : Sum 2 half = 1.
 Proof. unfold half. simpl. field. Qed.
@@ -22,10 +21,6 @@ Lemma right_half : mean 2 half reward = 1 / 2.
 Proof. unfold mean, half. simpl. field. Qed.
 Lemma slope_half : mean 2 half (fun i => reward i * its_score i) = 1 / 2.
 Proof. unfold mean, half. simpl. field. Qed.
-Lemma tokens_mean : mean 2 half its_tokens = 3 / 2.
-Proof. unfold mean, half. simpl. field. Qed.
-Lemma tokens_least i : 1 <= its_tokens i.
-Proof. destruct i; simpl; lra. Qed.
 
 (* Dividing by the deviation, at any group size. *)
 Example std_update_met G : (2 <= G)%nat ->
@@ -63,21 +58,6 @@ destruct (redrawn_update 1 2 2 (fun _ => 1) (fun _ => half) (fun _ => reward) (f
 - rewrite E. unfold chance_right. simpl Sum. rewrite right_half. field.
 Qed.
 
-(* Token means: 1/2 over 3/2. *)
-Example batch_token_mean_met J :
-  tends (mean 2 half) (fun l => sum_of (fun i => (reward i - J) * its_score i) l / sum_of its_tokens l) (1 / 2 / (3 / 2)).
-Proof.
-replace (1 / 2 / (3 / 2)) with (mean 2 half (fun i => reward i * its_score i) / mean 2 half its_tokens) by (rewrite slope_half, tokens_mean; reflexivity). apply batch_token_mean; [exact half_sums | exact half_positive | exact score_zero | exact tokens_least].
-Qed.
-
-Example group_token_mean_met :
-  tends (mean 2 half) (fun l => sum_of (fun i => (reward i - sum_of reward l / INR (length l)) * its_score i) l / sum_of its_tokens l) (1 / 2 / (3 / 2)).
-Proof.
-replace (1 / 2 / (3 / 2)) with (mean 2 half (fun i => reward i * its_score i) / mean 2 half its_tokens) by (rewrite slope_half, tokens_mean; reflexivity).
-apply group_token_mean with 1; [exact half_sums | exact half_positive | exact score_zero | exact tokens_least|].
-intros [|i]; simpl; rewrite Rabs_pos_eq; lra.
-Qed.
-
 (* Responses of a fair policy, weighed for one whose answers move with a logit. *)
 Definition moving x (_ y : nat) := match y with O => sigmoid x | S _ => 1 - sigmoid x end.
 Definition moving_score x (_ y : nat) := match y with O => 1 - sigmoid x | S _ => - sigmoid x end.
@@ -91,14 +71,6 @@ apply (importance_gradient 2 moving (fun _ => coin)); try (intros; unfold coin; 
 - intros k [|y] _; unfold moving, moving_score; [apply sigmoid_derive|]. evar_last; [apply complement_derive, sigmoid_derive|]. ring.
 - intros k y _. unfold nothing. evar_last; [apply @is_derive_const|]. simpl. unfold zero; simpl. ring.
 - intros k y _. unfold nothing. ring.
-Qed.
-
-(* Two kinds of problems, and decisions that come to tell right from wrong. *)
-Definition kinds x := match x with O => 4 / 5 | S _ => 1 / 5 end.
-Example part_negative_met c : part_of_sampling 2 half kinds c (1 / 2) (1 / 2) (9 / 10) (9 / 10) < 0.
-Proof.
-apply part_negative; try lra; [exact half_sums | intros; unfold half; lra | intros [|x] _; simpl; lra|].
-exists 0%nat, 1%nat. repeat split; try lia. simpl. lra.
 Qed.
 
 (* Pairs that share their first token, of two tokens each. *)

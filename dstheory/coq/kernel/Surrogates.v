@@ -190,62 +190,63 @@ intros M P. split.
 Qed.
 End Rules.
 
-(* O1-tokens, tokens t and v of any response. The coefficients, *)
+(* O1-tokens: rules whose coefficients look at single tokens. *)
 Section Tokens.
-Variables (N : nat) (L : nat -> nat) (A : nat -> R) (old ref : table) (beta alpha : R).
+Variables (N : nat) (L : nat -> nat) (A : nat -> R) (old ref H adv : table) (beta alpha : R).
+Inductive token_rule := grpo_tokens | cispo_tokens | critic | dft | entropy_bonus | k2_loss | k3_loss | distillation | full_kl.
 Definition ell (lp : table) i t := lp i t - ref i t.
-Definition k2_loss (_ lp : table) := tokens N L (fun i t => - beta * A i * (ell lp i t ^ 2 / 2)).
-Definition k3_loss (_ lp : table) := tokens N L (fun i t => - beta * A i * (exp (- ell lp i t) - 1 + ell lp i t)).
-Definition dft (held : table) i t := A i * exp (held i t).
-Definition entropy_bonus (H : table) (held : table) i t := - alpha * A i * (held i t + H i t).
-Definition critic (adv : table) (_ : table) i t := A i * adv i t.
-Definition distillation (held : table) i t := - A i * ell held i t.
-Definition to_go (held : table) i t := - beta * A i * Sum (L i - t) (fun v => ell held i (t + v)).
+(* ref is the reference, or the teacher; H the entropy of the distribution a token is drawn from, adv its advantage. *)
+Definition token_credit k (lp : table) i t := match k with
+  | grpo_tokens | cispo_tokens => A i * rho old lp i t
+  | critic => A i * adv i t
+  | dft => A i * exp (lp i t)
+  | entropy_bonus => - alpha * A i * (lp i t + H i t)
+  | k2_loss => - beta * A i * ell lp i t
+  | k3_loss => - beta * A i * (1 - exp (- ell lp i t))
+  | distillation => - A i * ell lp i t
+  | full_kl => - beta * A i * Sum (L i - t) (fun v => ell lp i (t + v)) end.
+Definition token_surrogate k : table -> table -> R := match k with
+  | grpo_tokens => by_ratio N L (fun _ => A) old
+  | cispo_tokens => by_weight N L (fun _ => A) old
+  | k2_loss => fun _ lp => tokens N L (fun i t => - beta * A i * (ell lp i t ^ 2 / 2))
+  | k3_loss => fun _ lp => tokens N L (fun i t => - beta * A i * (exp (- ell lp i t) - 1 + ell lp i t))
+  | _ => by_log N L (token_credit k) end.
 
-Theorem coefficients_of_tokens H adv :
-  coefficients N L (by_ratio N L (fun _ => A) old) (fun lp i t => A i * rho old lp i t)
-  /\ coefficients N L (by_weight N L (fun _ => A) old) (fun lp i t => A i * rho old lp i t)
-  /\ coefficients N L k2_loss (fun lp i t => - beta * A i * ell lp i t)
-  /\ coefficients N L k3_loss (fun lp i t => - beta * A i * (1 - exp (- ell lp i t)))
-  /\ coefficients N L (by_log N L dft) dft
-  /\ coefficients N L (by_log N L (entropy_bonus H)) (entropy_bonus H)
-  /\ coefficients N L (by_log N L (critic adv)) (critic adv)
-  /\ coefficients N L (by_log N L distillation) distillation
-  /\ coefficients N L (by_log N L to_go) to_go.
+Theorem coefficients_of_tokens k : coefficients N L (token_surrogate k) (token_credit k).
 Proof.
-destruct (one_coefficient N L (fun _ => A) old) as [_ [R [W _]]].
-split; [exact R|]. split; [exact W|]. split; [|split; [|split; [|split; [|split; [|split]]]]]; try apply by_log_coefficients.
-- apply (termwise N L (fun _ i t x => - beta * A i * ((x - ref i t) ^ 2 / 2))). intros lp i t _. unfold ell. auto_derive; [exact Logic.I | field].
+destruct (one_coefficient N L (fun _ => A) old) as [_ [R [W _]]]. destruct k; try exact R; try exact W; try apply by_log_coefficients.
+- apply (termwise N L (fun _ i t x => - beta * A i * ((x - ref i t) ^ 2 / 2))). intros lp i t _. unfold token_credit, ell. auto_derive; [exact Logic.I | field].
 - apply (termwise N L (fun _ i t x => - beta * A i * (exp (- (x - ref i t)) - 1 + (x - ref i t)))).
-  intros lp i t _. unfold ell, Rminus. auto_derive; [exact Logic.I | ring].
+  intros lp i t _. unfold token_credit, ell, Rminus. auto_derive; [exact Logic.I | ring].
 Qed.
 
-(* and when they agree: exactly if the tokens' ratios, log-ratios, probabilities, advantages do; for tokens of one distribution, of
-   entropy H; for tokens that follow one another. *)
+(* What two tokens t < v of a response agree in, under each rule. *)
+Definition alike k (lp : table) i t v := match k with
+  | grpo_tokens | cispo_tokens => rho old lp i t = rho old lp i v
+  | critic => adv i t = adv i v
+  | dft => exp (lp i t) = exp (lp i v)
+  | entropy_bonus => lp i t + H i t = lp i v + H i v
+  | k2_loss | k3_loss | distillation => ell lp i t = ell lp i v
+  | full_kl => Sum (v - t) (fun w => ell lp i (t + w)) = 0 end.
+
 Lemma cancel a x y : a <> 0 -> (a * x = a * y <-> x = y).
 Proof. intro Z. split; [intro E; apply (Rmult_eq_reg_l a); assumption | intros ->; reflexivity]. Qed.
-Lemma exp_iff x y : exp x = exp y <-> x = y.
-Proof. split; [apply exp_inv | intros ->; reflexivity]. Qed.
 
-Theorem tokens_differ H adv i t v lp : A i <> 0 -> beta <> 0 -> alpha <> 0 ->
-  (A i * rho old lp i t = A i * rho old lp i v <-> rho old lp i t = rho old lp i v)
-  /\ (- beta * A i * ell lp i t = - beta * A i * ell lp i v <-> ell lp i t = ell lp i v)
-  /\ (- beta * A i * (1 - exp (- ell lp i t)) = - beta * A i * (1 - exp (- ell lp i v)) <-> ell lp i t = ell lp i v)
-  /\ (dft lp i t = dft lp i v <-> exp (lp i t) = exp (lp i v))
-  /\ (H i t = H i v -> (entropy_bonus H lp i t = entropy_bonus H lp i v <-> exp (lp i t) = exp (lp i v)))
-  /\ (critic adv lp i t = critic adv lp i v <-> adv i t = adv i v)
-  /\ (distillation lp i t = distillation lp i v <-> ell lp i t = ell lp i v)
-  /\ ((S t < L i)%nat -> (to_go lp i t = to_go lp i (S t) <-> ell lp i t = 0)).
+(* They have one coefficient exactly if they agree in that; under the entropy bonus, tokens of one distribution if they are equally likely. *)
+Theorem tokens_differ k c lp i t v : coefficients N L (token_surrogate k) c -> inside N L i v -> (t < v)%nat -> A i <> 0 -> beta <> 0 -> alpha <> 0 ->
+  (c lp i t = c lp i v <-> alike k lp i t v) /\ (H i t = H i v -> (alike entropy_bonus lp i t v <-> exp (lp i t) = exp (lp i v))).
 Proof.
-intros Z B C. assert (ZB : - beta * A i <> 0) by (apply Rmult_integral_contrapositive_currified; lra).
-split; [apply cancel, Z|]. split; [apply cancel, ZB|]. split; [|split; [apply cancel, Z|split; [|split; [apply cancel, Z|split]]]].
-- rewrite cancel by exact ZB. split; [|intros ->; reflexivity]. intro E.
-  assert (F : exp (- ell lp i t) = exp (- ell lp i v)) by lra. apply exp_inv in F. lra.
-- intro E. unfold entropy_bonus. rewrite E, cancel by (apply Rmult_integral_contrapositive_currified; lra). rewrite exp_iff. lra.
-- unfold distillation. rewrite cancel by lra. reflexivity.
-- intro T. unfold to_go. rewrite cancel by exact ZB. replace (L i - t)%nat with (1 + (L i - S t))%nat by lia.
-  rewrite Sum_split. simpl Sum at 1. rewrite Nat.add_0_r.
-  rewrite (Sum_ext (L i - S t) (fun k => ell lp i (t + (1 + k))) (fun k => ell lp i (S t + k))) by (intros; f_equal; lia). lra.
+intros C [Hi Hv] T Z B D. assert (ZB : - beta * A i <> 0) by (apply Rmult_integral_contrapositive_currified; lra).
+assert (ZA : - alpha * A i <> 0) by (apply Rmult_integral_contrapositive_currified; lra).
+pose proof (coefficients_unique N L _ _ _ C (coefficients_of_tokens k) lp i) as U.
+rewrite (U t) by (split; [exact Hi | lia]). rewrite (U v) by (split; [exact Hi | exact Hv]). split.
+- destruct k; unfold token_credit, alike; try (apply cancel; assumption).
+  + rewrite cancel by exact ZB. split; [|intros ->; reflexivity]. intro E.
+    assert (F : exp (- ell lp i t) = exp (- ell lp i v)) by lra. apply exp_inv in F. lra.
+  + apply cancel. lra.
+  + rewrite cancel by exact ZB. replace (L i - t)%nat with ((v - t) + (L i - v))%nat by lia. rewrite Sum_split.
+    rewrite (Sum_ext (L i - v) (fun w => ell lp i (t + ((v - t) + w))) (fun w => ell lp i (v + w))) by (intros; f_equal; lia). lra.
+- intro E. unfold alike. rewrite E. split; [intro F; f_equal; lra | intro F; apply exp_inv in F; lra].
 Qed.
 End Tokens.
 
@@ -313,4 +314,16 @@ Example shared_line : let u := fun (y : R) (i t : nat) => match t with O => y | 
   moves 2 (fun _ => 2%nat) u (fun i t => match t with O => 1 | _ => INR i end) 0 /\ forall y t, (t < 1)%nat -> u y 0%nat t = u y 1%nat t.
 Proof.
 intro u. split; [|intros y [|t] H; [reflexivity | lia]]. intros i [|t] _; unfold u; [apply @is_derive_id|]. auto_derive; [exact Logic.I | ring].
+Qed.
+
+(* A response of three tokens with log-ratios 1, -1 and 2: to go, the first and the third have one coefficient, the first and the second do not. *)
+Definition three (_ t : nat) := match t with O => 1 | 1%nat => -1 | _ => 2 end.
+Example tokens_differ_met c : let zero_table (_ _ : nat) := 0 in
+  coefficients 1 (fun _ => 3%nat) (token_surrogate 1 (fun _ => 3%nat) (fun _ => 1) zero_table zero_table zero_table zero_table 1 1 full_kl) c ->
+  c three 0%nat 0%nat = c three 0%nat 2%nat /\ c three 0%nat 0%nat <> c three 0%nat 1%nat.
+Proof.
+intros z C. split.
+- apply (tokens_differ 1 _ _ _ _ _ _ _ _ full_kl c three 0 0 2 C); try lra; try lia; [split; lia|]. unfold alike, ell, z, three. simpl. ring.
+- intro E. apply (tokens_differ 1 _ _ _ _ _ _ _ _ full_kl c three 0 0 1 C) in E; try lra; try lia; [|split; lia].
+  unfold alike, ell, z, three in E. simpl in E. lra.
 Qed.
