@@ -41,7 +41,7 @@ def test_the_split_shown_is_the_one_of_the_synthetic_log() -> None:
         for task, part in log.comparison_parts.items()
     ]  # fmt: skip
     mean = log.comparison_mean
-    want.append(["mean over task", *(x.text() for x in (mean.gain, mean.sample, mean.decide))])
+    want.append(["mean over task", *(x.text() for x in (mean.gain, mean.sample, mean.decide)), mean.decision_share.text(2)])
     assert shown == want
     assert log.comparison.rates_after.p.value < log.comparison.rates_before.p.value
     chance = {(cell.model, cell.task): cell.p for cell in BUNDLED}

@@ -24,7 +24,7 @@ Source: Shapley (1953); claim G2; the estimates are derived here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -152,63 +152,14 @@ def compare(
     >>> found.gain.text(2), found.sample.text(2), found.decide.text(2), found.shared
     ('0.12 [0.06, 0.17]', '0.00 [-0.05, 0.06]', '0.11 [0.09, 0.14]', 0)
     """
-    normal_quantile(level)
-    before, after = episodes_of(before), episodes_of(after)
-    at = _common_cap(before, after) if cap is None else whole_number(cap, "cap", low=0, otherwise="; 0 is none")
-    together = Episodes.concatenate([before, after])
-    places = together.problem[: len(before)], together.problem[len(before) :]
-    sides = [_Side.of(log, place, len(together.problem_ids)) for log, place in zip((before, after), places, strict=True)]
-    rates = [row(side.table, level=level) for side in sides]
-    for name, found in zip(names, rates, strict=True):
-        for estimate in (found.p, found.a, found.b):
-            if estimate.value is None:
-                raise NoSplit(name, estimate.reason)
-    theta = np.array([[side.rate(name)[0] for name in "ab"] for side in sides])
-
-    def accuracy(which: int) -> Callable[[Floats], Floats]:
-        return lambda theta: chain_formulas.accuracy(GRID, theta[which, 0], theta[which, 1], at)
-
-    def changed(theta: Floats) -> Floats:
-        """What the decisions of the second log change, as a function of p."""
-        return accuracy(1)(theta) - accuracy(0)(theta)
-
-    own = [side.realised(at) or side.mean_of(accuracy(s), theta, s, level) for s, side in enumerate(sides)]
-    change = [side.mean_of(changed, theta, s, level) for s, side in enumerate(sides)]
-    gain, decide = own[1] - own[0], 0.5 * (change[0] + change[1])
-    means = {"before": own[0], "after": own[1], "gain": gain, "sample": gain - decide, "decide": decide}
-    units = min(side.problems for side in sides)
-    decided = [side.rate(name)[1] for side in sides for name in "ab"]
-    spreads = {name: mean.spread(decided, units) for name, mean in means.items()}
-    parts = {name: spreads[name].around(means[name].value, level) for name in ("gain", "sample", "decide")}
-    shares = {name: spreads[name].around_share(means[name].value, level) for name in ("before", "after")}
-    if parts["gain"].low <= 0 <= parts["gain"].high:
-        why = "the gain may be zero, and a share of nothing has no meaning"
-        share = Estimate.missing(why, level=level, low=-np.inf, high=np.inf)
-    else:  # to first order a ratio moves like what is left of its numerator
-        value = decide.value / gain.value
-        share = ((1 / gain.value) * (decide - value * gain)).spread(decided, units).around(value, level)
-    shared = int(np.count_nonzero((sides[0].episodes > 0) & (sides[1].episodes > 0)))
-    return Difference(
-        rates_before=rates[0],
-        rates_after=rates[1],
-        before=shares["before"],
-        after=shares["after"],
-        gain=parts["gain"],
-        sample=parts["sample"],
-        decide=parts["decide"],
-        decision_share=share,
-        spreads={name: spreads[name] for name in ("gain", "sample", "decide")},
-        cap=at,
-        shared=shared,
-        notes=_notes(sides, names, shared, [mean.shown for mean in own], spreads["decide"], at),
-    )
+    return Compared.of(before, after, cap=cap, level=level, names=names).difference()
 
 
 # ---------------------------------------------------------------------- means over problems
 
 
 @dataclass(frozen=True, eq=False)
-class _Mean:
+class Mean:
     """A mean over problems that also depends on estimated a, b.
 
     Attributes:
@@ -225,15 +176,15 @@ class _Mean:
     bias: float
     shown: bool = False
 
-    def __add__(self, other: _Mean) -> _Mean:
-        return _Mean(
+    def __add__(self, other: Mean) -> Mean:
+        return Mean(
             self.value + other.value, self.influence + other.influence, self.slopes + other.slopes, self.bias + other.bias
         )
 
-    def __rmul__(self, factor: float) -> _Mean:
-        return _Mean(factor * self.value, factor * self.influence, factor * self.slopes, abs(factor) * self.bias, self.shown)
+    def __rmul__(self, factor: float) -> Mean:
+        return Mean(factor * self.value, factor * self.influence, factor * self.slopes, abs(factor) * self.bias, self.shown)
 
-    def __sub__(self, other: _Mean) -> _Mean:
+    def __sub__(self, other: Mean) -> Mean:
         return self + (-1.0) * other
 
     def spread(self, decided: list[Floats], units: int) -> Spread:
@@ -243,7 +194,7 @@ class _Mean:
 
 
 @dataclass(frozen=True, eq=False)
-class _Side:
+class Side:
     """One of the two logs, its problems numbered as in both together.
 
     Attributes:
@@ -259,11 +210,13 @@ class _Side:
     episodes: Ints
 
     @classmethod
-    def of(cls, log: Episodes, place: Ints, problems: int) -> _Side:
+    def of(cls, log: Episodes, place: Ints, problems: int) -> Side:
+        """Return one of two logs that have so many problems together."""
         return cls(log, place, ProblemCounts.of(log), np.bincount(place, minlength=problems))
 
     @property
     def problems(self) -> int:
+        """Number of problems of this log."""
         return int(np.count_nonzero(self.episodes))
 
     def rate(self, name: str) -> tuple[float, Floats]:
@@ -273,17 +226,17 @@ class _Side:
         counts = self.log.counts("episode")
         rest = getattr(counts, successes) - value * getattr(counts, trials)
         moved = np.bincount(self.place, weights=rest, minlength=len(self.episodes)) / self.table.total(trials)
-        return value, moved * self._small()
+        return value, moved * self.small()
 
-    def realised(self, cap: int) -> _Mean | None:
+    def realised(self, cap: int) -> Mean | None:
         """Return the accuracy at a cap, if the log shows it: no episode was cut off before."""
         if (not cap and self.log.capped.any()) or bool((self.log.capped & (self.log.attempts < cap)).any()):
             return None
         last = self.log.attempts if not cap else np.minimum(self.log.attempts, cap)
-        value, influence = self._over_problems(self.log.correct[self.log.offsets[:-1] + last - 1].astype(float))
-        return _Mean(value, influence, np.zeros(4), 0.0, shown=True)
+        value, influence = self.over_problems(self.log.correct[self.log.offsets[:-1] + last - 1].astype(float))
+        return Mean(value, influence, np.zeros(4), 0.0, shown=True)
 
-    def mean_of(self, function: Callable[[Floats], Floats], theta: Floats, which: int, level: float) -> _Mean:
+    def mean_of(self, function: Callable[[Floats], Floats], theta: Floats, which: int, level: float) -> Mean:
         """Estimate the mean over problems of a function of p, on the grid, that depends on a, b of both logs."""
         h, moves = function(theta), _STEP * np.eye(4).reshape(4, 2, 2)  # each of a, b up and down, while it is a probability
         steps = list(zip(np.minimum(theta + moves, 1.0), np.maximum(theta - moves, 0.0), strict=True))
@@ -304,24 +257,143 @@ class _Side:
                 width = (up - down).sum()
                 chances = outcome_chances(longest, *up[which]) - outcome_chances(longest, *down[which])
                 slopes[i] += design.change(score, share, (function(up) - function(down)) / width, chances / width)
-        value, influence = self._over_problems(values)
-        return _Mean(value, influence, slopes, bias)
+        value, influence = self.over_problems(values)
+        return Mean(value, influence, slopes, bias)
 
     def _lengths(self) -> Ints:
         """(N,) the number of answers after which an episode is over, whatever its model decides."""
         open_ended = np.where(self.log.cap > 0, self.log.cap, MOST_ANSWERS)
         return np.minimum(np.where(self.log.capped, self.log.attempts, open_ended), MOST_ANSWERS)
 
-    def _over_problems(self, values: Floats) -> tuple[float, Floats]:
+    def over_problems(self, values: Floats) -> tuple[float, Floats]:
         """Return the mean over problems of the mean over episodes, and what each problem moves it by."""
         sums = np.bincount(self.place, weights=values, minlength=len(self.episodes))
         means = np.divide(sums, self.episodes, out=np.zeros(len(sums)), where=self.episodes > 0)
         value = float(means.sum() / self.problems)
-        return value, np.where(self.episodes > 0, means - value, 0.0) / self.problems * self._small()
+        return value, np.where(self.episodes > 0, means - value, 0.0) / self.problems * self.small()
 
-    def _small(self) -> float:
+    def small(self) -> float:
         """Correction of a standard error for the mean that is taken off."""
         return float(np.sqrt(self.problems / max(self.problems - 1, 1)))
+
+
+# ---------------------------------------------------------------------- the split
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """Two logs with the means over problems that their difference is made of.
+
+    Attributes:
+        sides: the two logs.
+        names: how messages and notes call them.
+        rates: p, a, b of both.
+        cap, level: as in :func:`compare`.
+        own: their accuracies.
+        decide: what decisions contribute to the gain.
+    """
+
+    sides: tuple[Side, Side]
+    names: tuple[str, str]
+    rates: tuple[Row, Row]
+    cap: int
+    level: float
+    own: tuple[Mean, Mean]
+    decide: Mean
+
+    @classmethod
+    def of(
+        cls,
+        before: Episodes | HoldsEpisodes,
+        after: Episodes | HoldsEpisodes,
+        *,
+        cap: int | None = None,
+        level: float = 0.95,
+        names: tuple[str, str] = ("the log before", "the log after"),
+    ) -> Compared:
+        """Estimate the means; arguments and errors are those of :func:`compare`."""
+        normal_quantile(level)
+        before, after = episodes_of(before), episodes_of(after)
+        at = _common_cap(before, after) if cap is None else whole_number(cap, "cap", low=0, otherwise="; 0 is none")
+        together = Episodes.concatenate([before, after])
+        places = together.problem[: len(before)], together.problem[len(before) :]
+        first, second = (
+            Side.of(log, place, len(together.problem_ids)) for log, place in zip((before, after), places, strict=True)
+        )
+        rates = row(first.table, level=level), row(second.table, level=level)
+        for name, found in zip(names, rates, strict=True):
+            for estimate in (found.p, found.a, found.b):
+                if estimate.value is None:
+                    raise NoSplit(name, estimate.reason)
+        theta = np.array([[side.rate(name)[0] for name in "ab"] for side in (first, second)])
+
+        def accuracy(which: int) -> Callable[[Floats], Floats]:
+            return lambda theta: chain_formulas.accuracy(GRID, theta[which, 0], theta[which, 1], at)
+
+        def changed(theta: Floats) -> Floats:
+            """What the decisions of the second log change, as a function of p."""
+            return accuracy(1)(theta) - accuracy(0)(theta)
+
+        own = tuple(side.realised(at) or side.mean_of(accuracy(s), theta, s, level) for s, side in enumerate((first, second)))
+        change = [side.mean_of(changed, theta, s, level) for s, side in enumerate((first, second))]
+        return cls((first, second), names, rates, at, level, (own[0], own[1]), 0.5 * (change[0] + change[1]))
+
+    @property
+    def gain(self) -> Mean:
+        """By how much the second log is better."""
+        return self.own[1] - self.own[0]
+
+    def spread(self, mean: Mean) -> Spread:
+        """Return how far a mean may be off."""
+        decided = [side.rate(name)[1] for side in self.sides for name in "ab"]
+        return mean.spread(decided, min(side.problems for side in self.sides))
+
+    def difference(self) -> Difference:
+        """Return the split."""
+        gain, decide, level = self.gain, self.decide, self.level
+        means = {"before": self.own[0], "after": self.own[1], "gain": gain, "sample": gain - decide, "decide": decide}
+        spreads = {name: self.spread(mean) for name, mean in means.items()}
+        parts = {name: spreads[name].around(means[name].value, level) for name in ("gain", "sample", "decide")}
+        shares = {name: spreads[name].around_share(means[name].value, level) for name in ("before", "after")}
+        shared = int(np.count_nonzero((self.sides[0].episodes > 0) & (self.sides[1].episodes > 0)))
+        return Difference(
+            rates_before=self.rates[0],
+            rates_after=self.rates[1],
+            before=shares["before"],
+            after=shares["after"],
+            gain=parts["gain"],
+            sample=parts["sample"],
+            decide=parts["decide"],
+            decision_share=share_of(parts, {name: spreads[name] for name in parts}, level),
+            spreads={name: spreads[name] for name in ("gain", "sample", "decide")},
+            cap=self.cap,
+            shared=shared,
+            notes=_notes(self.sides, self.names, shared, [mean.shown for mean in self.own], spreads["decide"], self.cap),
+        )
+
+
+def share_of(parts: Mapping[str, Estimate], spreads: Mapping[str, Spread], level: float) -> Estimate:
+    r"""Return which share of a gain is the decisions'; missing where the gain may be zero.
+
+    To first order decide/gain moves by (decide - share gain)/gain, whose variance follows from those of gain, sample and decide,
+    since gain = sample + decide:
+    :math:`Cov(gain, decide) = \tfrac12 [Var(gain) + Var(decide) - Var(sample)]`.
+
+    Args:
+        parts: "gain" and "decide", among others.
+        spreads: of "gain", "sample" and "decide".
+        level: of the interval.
+    """
+    gain, decide = parts["gain"].value, parts["decide"].value
+    if gain is None or decide is None or parts["gain"].low <= 0 <= parts["gain"].high:
+        why = "the gain may be zero, and a share of nothing has no meaning"
+        return Estimate.missing(why, level=level, low=-np.inf, high=np.inf)
+    share = decide / gain
+    whole, sample, part = (spreads[name].error ** 2 for name in ("gain", "sample", "decide"))
+    variance = part + share**2 * whole - share * (whole + part - sample)
+    bias = spreads["decide"].bias + abs(share) * spreads["gain"].bias
+    error = float(np.sqrt(max(variance, 0.0)))
+    return Spread(error / abs(gain), bias / abs(gain), spreads["gain"].units).around(share, level)
 
 
 # ---------------------------------------------------------------------- what is said about it
@@ -336,7 +408,7 @@ def _common_cap(before: Episodes, after: Episodes) -> int:
 
 
 def _notes(
-    sides: list[_Side], names: tuple[str, str], shared: int, shown: list[bool], decide: Spread, cap: int
+    sides: Sequence[Side], names: tuple[str, str], shared: int, shown: list[bool], decide: Spread, cap: int
 ) -> tuple[str, ...]:
     counts = [side.problems for side in sides]
     how = f"{shared:,} problems are in both logs" if shared else "the logs share no problem"

@@ -184,11 +184,13 @@ class CapAdvice:
 
     Attributes:
         cap: smallest T within the tolerance of the best; None if that is the largest one looked at, so that more may be better.
+        cost: the price of an attempt, in units of accuracy.
         rule: how it was chosen, in words.
         table: caps 1, 2, ...
     """
 
     cap: int | None
+    cost: float
     rule: str
     table: tuple[CapRow, ...]
 
@@ -235,4 +237,4 @@ def advise_cap(chain: RolloutChain, *, cost: float = 0.01, largest: int = MOST_C
     rule = f"smallest cap at which accuracy - {cost:g} x attempts is {near}, caps 1 to {longest}, last answer submitted"
     columns = (column.tolist() for column in (caps, accuracies, attempts, net, gained, reached))
     rows = tuple(CapRow(t, acc, n, v, g / s if s > 0 else None) for t, acc, n, v, g, s in zip(*columns, strict=True))
-    return CapAdvice(None if best == longest - 1 and longest > 1 else best + 1, rule, rows)
+    return CapAdvice(None if best == longest - 1 and longest > 1 else best + 1, cost, rule, rows)

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from dstheory.anatomy.answers import Answers, FirstAnswers, answer, compare_first_answers
-from dstheory.anatomy.difference import Difference, NoSplit, Spread, compare
+from dstheory.anatomy.assumptions import LEFT_OUT, Moved, alike_within, moved
+from dstheory.anatomy.difference import Compared, Difference, NoSplit, Spread, share_of
 from dstheory.anatomy.episodes import NOT_GIVEN, Episodes, HoldsEpisodes, episodes_of, in_order
 from dstheory.anatomy.holdout import HeldOut, hold_out
 from dstheory.anatomy.model_checks import Test, check_model
@@ -26,6 +27,7 @@ from dstheory.anatomy.revisions import Revisions, measure_revisions
 from dstheory.anatomy.rollout_chain import KINDS, MOST_CAPS, CapAdvice, RolloutChain, advise_cap, fit_chains
 from dstheory.anatomy.score_rule import judge_score, scores_of
 from dstheory.anatomy.votes import judge_votes
+from dstheory.checks import Floats
 from dstheory.errors import RecordError
 from dstheory.readers.reading import Reading
 from dstheory.tables import RATES, Drawn, Table
@@ -90,11 +92,26 @@ class MeanSplit:
 
     Attributes:
         gain, sample, decide: means, with intervals (labels hold different problems, so they are independent).
+        decision_share: decide / gain; missing where the gain may be zero.
     """
 
     gain: Estimate
     sample: Estimate
     decide: Estimate
+    decision_share: Estimate
+
+
+@dataclass(frozen=True)
+class Shift:
+    """By how much the answer of a comparison would be larger without an assumption (:mod:`dstheory.anatomy.assumptions`).
+
+    Attributes:
+        decide: the part of decisions, in units of accuracy.
+        decision_share: their share; missing where the gain may be zero.
+    """
+
+    decide: Estimate
+    decision_share: Estimate
 
 
 @dataclass(frozen=True, repr=False)
@@ -109,6 +126,10 @@ class Survey(Drawn):
         compared: their names.
         comparison_parts: label -> the same within the labels that both have.
         comparison_mean: their mean, weighted by problems.
+        comparison_checks: log -> tests of what the split assumes: those of the group, but those of a and b over problems within
+            labels where there are several.
+        comparison_without: test that rejects what the split assumes -> what that does to the mean of the splits within labels (to
+            the split of all, where there is one label).
         first_answers: where the difference cannot be split, since one of the two has no decisions to estimate: first answers.
         first_answers_parts: label -> the same within the labels that both have.
         reading: how the log was read; None if it was not read here.
@@ -122,6 +143,8 @@ class Survey(Drawn):
     compared: tuple[str, str] | None
     comparison_parts: Mapping[str, Difference]
     comparison_mean: MeanSplit | None
+    comparison_checks: Mapping[str, Sequence[Test]]
+    comparison_without: Mapping[str, Shift]
     first_answers: FirstAnswers | None
     first_answers_parts: Mapping[str, FirstAnswers]
     reading: Reading | None
@@ -219,8 +242,8 @@ def survey(
     for name, part in parts.items():
         say(f"measuring {name}" if name else "measuring")
         groups.append(_group(name, part, by, decision_score, votes, cost=cost, level=level, resamples=resamples, seed=seed))
-    comparison: Difference | None = None
-    within: dict[str, Difference] = {}
+    whole: Compared | None = None
+    within: dict[str, Compared] = {}
     first: FirstAnswers | None = None
     first_within: dict[str, FirstAnswers] = {}
     if compared is not None:
@@ -231,39 +254,100 @@ def survey(
         why = f"nobody could try again in {' and '.join(alone)}" if alone else ""
         if not alone:
             try:
-                comparison = compare(before, after, cap=compare_at, level=level, names=compared)
+                whole = Compared.of(before, after, cap=compare_at, level=level, names=compared)
             except NoSplit as error:
                 why = f"in {error.name}, {error.reason}"
-        if comparison is None:
+        if whole is None:
             why = f"the difference cannot be split into sampling and decisions: {why}; so first answers are compared"
             first = compare_first_answers(before, after, level=level, why=why)
             found = {label: compare_first_answers(ours[label], theirs[label], level=level) for label in ours if label in theirs}
             first_within = {label: found[label] for label in in_order(list(found))}
-        for label, part in ours.items() if comparison is not None else ():
+        for label, part in ours.items() if whole is not None else ():
             if label in theirs:
                 try:
-                    within[label] = compare(part, theirs[label], cap=compare_at, level=level, names=compared)
+                    within[label] = Compared.of(part, theirs[label], cap=compare_at, level=level, names=compared)
                 except RecordError:
                     continue  # a rate cannot be estimated there; the table of rates says why
         within = {label: within[label] for label in in_order(list(within))}
-    mean = _mean_split(list(within.values()), level)
-    return Survey(by, across, groups, comparison, compared, within, mean, first, first_within, reading, level, seed)
+    parts_of = {label: part.difference() for label, part in within.items()}
+    mean = _mean_split(list(parts_of.values()), level)
+    without: dict[str, Shift] = {}
+    checks: dict[str, list[Test]] = {}
+    if whole is not None:
+        say("comparing without what is rejected")
+        several = list(within) if len(within) > 1 else []
+        checks = {group.name: _checks(group, [parts[group.name].by(by)[label] for label in several]) for group in groups}
+        split = mean if several and mean is not None else whole.difference()
+        without = {test: _shift(test, whole, list(within.values()), split, level) for test in _doubted(checks)}
+    return Survey(
+        by=by,
+        across=across,
+        groups=groups,
+        comparison=None if whole is None else whole.difference(),
+        compared=compared,
+        comparison_parts=parts_of,
+        comparison_mean=mean,
+        comparison_checks=checks,
+        comparison_without=without,
+        first_answers=first,
+        first_answers_parts=first_within,
+        reading=reading,
+        level=level,
+        seed=seed,
+    )
 
 
 def _mean_split(parts: Sequence[Difference], level: float) -> MeanSplit | None:
     if not parts:
         return None
-    problems = np.array([part.rates_before.problems + part.rates_after.problems for part in parts], dtype=np.float64)
-    share = problems / problems.sum()
+    share = _shares([part.rates_before.problems + part.rates_after.problems for part in parts])
+    spreads = {name: _mean_spread([part.spreads[name] for part in parts], share) for name in ("gain", "sample", "decide")}
+    values = {name: float(share @ np.array([getattr(part, name).value for part in parts])) for name in spreads}
+    found = {name: spreads[name].around(value, level) for name, value in values.items()}
+    return MeanSplit(**found, decision_share=share_of(found, spreads, level))
 
-    def mean(name: str) -> Estimate:
-        spreads = [part.spreads[name] for part in parts]
-        error = float(np.sqrt(np.sum((share * np.array([spread.error for spread in spreads])) ** 2)))
-        bias = float(share @ np.array([spread.bias for spread in spreads]))
-        value = float(share @ np.array([getattr(part, name).value for part in parts]))
-        return Spread(error, bias, sum(spread.units for spread in spreads)).around(value, level)
 
-    return MeanSplit(mean("gain"), mean("sample"), mean("decide"))
+def _shares(problems: Sequence[int]) -> Floats:
+    counts = np.array(problems, dtype=np.float64)
+    return np.asarray(counts / counts.sum())
+
+
+def _mean_spread(spreads: Sequence[Spread], share: Floats) -> Spread:
+    """Return how far a mean of independent estimates may be off."""
+    error = float(np.sqrt(np.sum((share * np.array([spread.error for spread in spreads])) ** 2)))
+    bias = float(share @ np.array([spread.bias for spread in spreads]))
+    return Spread(error, bias, sum(spread.units for spread in spreads))
+
+
+def _checks(group: Group, labels: Sequence[Episodes]) -> list[Test]:
+    """Return the tests of what a split assumes of a log; where it is a mean over labels, a and b may differ between these."""
+    within = {f"{name} over problems": alike_within(labels, name) for name in "ab"} if labels else {}
+    return [within.get(test.name, test) for test in group.checks]
+
+
+def _doubted(checks: Mapping[str, Sequence[Test]]) -> list[str]:
+    """Return the tests that reject what a split assumes.
+
+    That p changes with the round is no such thing where tests within episodes can be made: unlike problems alone make it so.
+    """
+    found = set()
+    for tests in checks.values():
+        told = any(test.name == "trend within episodes" and test.p_value is not None for test in tests)
+        found |= {test.name for test in tests if test.rejected() and not (told and test.name == "p over rounds")}
+    return [name for name in LEFT_OUT if name in found]
+
+
+def _shift(test: str, whole: Compared, within: Sequence[Compared], split: Difference | MeanSplit, level: float) -> Shift:
+    """Return what an assumption does to the mean of splits; where one of them does not show it, to the split of all together."""
+    parts = within if len(within) > 1 else [whole]
+    found = [moved(part, test) for part in parts]
+    if any(one.reason for one in found) and len(parts) > 1:
+        parts, found = [whole], [moved(whole, test)]
+    share = _shares([sum(row.problems for row in part.rates) for part in parts])
+    spread, reason = _mean_spread([one.spread for one in found], share), next((one.reason for one in found if one.reason), "")
+    mean = Moved(None if reason else float(share @ np.array([one.value for one in found])), spread, reason)
+    gain = split.gain.value if split.decision_share.value is not None else None
+    return Shift(mean.estimate(level), mean.estimate(level, over=gain or 0.0))
 
 
 def _group(

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from dstheory.anatomy.rates import Estimate
 from dstheory.cli.anatomy import conclusions
 
 
@@ -19,13 +20,13 @@ from dstheory.cli.anatomy import conclusions
 )
 def test_the_part_that_goes_the_other_way_is_told_with_its_sign(monkeypatch, gain, decide, words):
     monkeypatch.setattr(conclusions, "_sign", lambda part: (part.value > 0) - (part.value < 0))
-    split = SimpleNamespace(gain=SimpleNamespace(value=gain), decide=SimpleNamespace(value=decide))
-    assert conclusions._share(SimpleNamespace(comparison=None), split).endswith(f"{words})")
+    share = Estimate(decide / gain, decide / gain - 0.1, decide / gain + 0.1, 0.95, "")
+    assert conclusions._share(SimpleNamespace(gain=SimpleNamespace(value=gain), decision_share=share)).endswith(f"{words})")
 
 
 def test_the_row_of_the_mean_has_the_share_of_the_headline(dstheory) -> None:
     dstheory("anatomy", "generate", "log.jsonl", "--problems", 60)
     said = dstheory("anatomy", "log.jsonl", "--compare", "base", "tuned", "--resamples", 9, "--out", "a").out
-    (headline,) = re.findall(r"decisions' share of the change is (-?\d\.\d\d)", said)
-    (row,) = re.findall(r"^ +mean over task .*?(\S+)$", said, flags=re.MULTILINE)
+    (headline,) = re.findall(r"decisions' share\s+of\s+the\s+change\s+is\s+(-?\d\.\d\d \[\S+\s+\S+\])", said)
+    (row,) = re.findall(r"^ +mean over task .*?(-?\d\.\d\d \[\S+ \S+\])$", said, flags=re.MULTILINE)
     assert row == headline

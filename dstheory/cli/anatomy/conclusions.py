@@ -147,6 +147,7 @@ def _advice(of: str, group: Group, term: _Terms) -> Conclusion:
     total, advice = group.total, group.cap
     verdict, _, whose = total.helps.partition(", ")
     short, sentences = "", []
+    price = "" if advice is None else f", at a price of {advice.cost:g} of accuracy for each (--cost sets it)"
     if whose:
         short = "have the model decide"
         sentences.append(f"These decisions are not the model's ({whose}): nothing follows for it.")
@@ -155,12 +156,12 @@ def _advice(of: str, group: Group, term: _Terms) -> Conclusion:
             short = "nothing is shown about a cap"
             sentences.append("Nobody tried again in this log, so that it says nothing about how often to.")
         elif advice.cap is not None:
-            short = f"at most {advice.cap} attempts"
+            short = f"at most {advice.cap} attempts{price}"
             sentences.append(
                 f"That {term('cap')} is the {advice.rule}. It is what the fitted chain predicts, without an interval."
             )
         else:
-            short = f"at least {advice.table[-1].cap} attempts"
+            short = f"at least {advice.table[-1].cap} attempts{price}"
             sentences.append(
                 f"Up to {advice.table[-1].cap}, the most that were looked at, the fitted chain gains with each attempt; "
                 f"what a larger {term('cap')} gives is not known."
@@ -205,11 +206,11 @@ def _comparison(found: Survey, names: tuple[str, str]) -> Conclusion:
     sentences = [f"Accuracy changes by {split.gain.text()}{over}{_may_be_zero(split.gain)}; each problem counts once."]
     words = {"sampling": split.sample, "decisions": split.decide}
     sentences += [
-        f"By {name} ({'when to stop and when to try again' if name == 'decisions' else 'how good single answers are'}): "
+        f"By {name} ({'when to stop and when to resample' if name == 'decisions' else 'how good single answers are'}): "
         f"{part.text()}{_may_be_zero(part)}."
         for name, part in words.items()
     ]
-    sentences += _falling(found.comparison, split)
+    sentences += [_stands(found, split), *_falling(found.comparison, split)]
     shown = [name for name, part in words.items() if _sign(part)]
     if not _sign(split.gain):
         short = "no difference in accuracy is shown"
@@ -218,37 +219,56 @@ def _comparison(found: Survey, names: tuple[str, str]) -> Conclusion:
     else:
         short = f"{shown[0]} have a part; the other may be zero" if shown == ["decisions"] else ""
         short = short or (f"{shown[0]} has a part; that of decisions may be zero" if shown else "not told apart")
-    short += _share(found, split)
+    short += _share(split)
     sentences += [f"{_capital(note)}." for note in found.comparison.notes]
-    doubted = [group.name for group in found.groups if any(test.rejected() for test in group.checks)]
-    if doubted:
-        sentences.append(
-            f"{REJECTED} Assumptions of the model are rejected at 5 % for {' and '.join(doubted)}. The parts "
-            "allow for problems of any p; they assume that a problem has one p for all its attempts, and that a and b are "
-            "the same for all problems. The table of checks says what was rejected."
-        )
     return Conclusion(question, short, tuple(sentences))
 
 
-def share_of(split: Difference | MeanSplit) -> float | None:
-    """Return which part of the gain is the decisions'; None where there may be no gain."""
-    gain, decide = split.gain.value, split.decide.value
-    return decide / gain if gain and decide is not None and _sign(split.gain) else None
-
-
-def _share(found: Survey, split: Difference | MeanSplit) -> str:
+def _share(split: Difference | MeanSplit) -> str:
     """Return which part of the gain is the decisions', where there is a gain."""
-    part = share_of(split)
-    if part is None:
+    share = split.decision_share
+    if share.value is None:
         return ""
-    whole = found.comparison.decision_share if found.comparison is not None and split is found.comparison else None
-    interval = f" [{whole.low:.2f}, {whole.high:.2f}]" if whole is not None and whole.value is not None else ""
     rises = _sign(split.gain) > 0
     against = ("takes", "take") if rises else ("adds", "add")
     ends = " away" if rises else ""
-    odd = f" (more than all of it: sampling {against[0]}{ends})" if part > 1 else ""
-    odd = odd or (f" (below nothing: decisions {against[1]}{ends})" if part < 0 else "")
-    return f"; decisions' share of the change is {part:.2f}{interval}{odd}"
+    odd = f" (more than all of it: sampling {against[0]}{ends})" if share.value > 1 else ""
+    odd = odd or (f" (below nothing: decisions {against[1]}{ends})" if share.value < 0 else "")
+    return f"; decisions' share of the change is {share.text(2)}{odd}"
+
+
+def _stands(found: Survey, split: Difference | MeanSplit) -> str:
+    """Say whether the answer stands: what rejected assumptions do to it, and what would be left of it."""
+    asked = "Does this answer stand?"
+    rejected = [test.name for tests in found.comparison_checks.values() for test in tests if test.rejected()]
+    if not rejected:
+        return f"{asked} No assumption that could be tested is rejected at 5 %, which does not show that they hold."
+    without = found.comparison_without
+    aside = ", ".join(dict.fromkeys(name for name in rejected if name not in without))
+    aside = f" What else is rejected ({aside}) is not assumed by the split." if aside else ""
+    if not without:
+        return f"{asked} Yes. What tests reject at 5 % ({', '.join(dict.fromkeys(rejected))}) is not assumed by the split."
+    unknown = [name for name, shift in without.items() if shift.decide.value is None]
+    if unknown:
+        names, why = ", ".join(unknown), without[unknown[0]].decide.reason
+        remedy = " Labels (--by) within which problems are alike would help." if "problems" in names else ""
+        return f"{REJECTED} {asked} Not known. Rejected at 5 %: {names}; what that does to it is not known: {why}.{remedy}{aside}"
+    most = {name: max(-shift.decide.low, shift.decide.high) for name, shift in without.items()}
+    worst = max(most, key=most.__getitem__)
+    of = without[worst].decision_share
+    moves = f"decisions' share by at most {max(-of.low, of.high):.2f}" if of.value is not None else (
+        f"the part of decisions by at most {most[worst]:.3f}")  # fmt: skip
+    names = ", ".join(without)
+    parts = {"sampling": split.sample, "decisions": split.decide}
+    left = [name for name, part in parts.items() if _sign(part) and _sign(_wider(part, most[worst])) == 0]
+    if left:
+        may = f"the part of {' and that of '.join(left)} may then be zero"
+        return f"{REJECTED} {asked} In part. Rejected at 5 %: {names}; that moves {moves}, and {may}.{aside}"
+    return f"{asked} Yes. Of what the split assumes, rejected at 5 %: {names}; that moves {moves}.{aside}"
+
+
+def _wider(estimate: Estimate, by: float) -> Estimate:
+    return replace(estimate, low=estimate.low - by, high=estimate.high + by)
 
 
 def _falling(found: Difference, split: Difference | MeanSplit) -> list[str]:

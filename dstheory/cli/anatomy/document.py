@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from dstheory.anatomy.rates import Estimate
 from dstheory.anatomy.rollout_chain import MOST_CAPS
 from dstheory.anatomy.surveys import TOTAL
-from dstheory.cli.anatomy.conclusions import share_of
 from dstheory.cli.echo import echo, say
 from dstheory.readers.records import NOBODY
 
@@ -27,6 +26,25 @@ if TYPE_CHECKING:
     from dstheory.anatomy.votes import Votes
 
 RATES = ("p = P(correct)", "a = P(stop | correct)", "b = P(resample | wrong)")
+_ASSUMED = {
+    "p over problems": ("p is the same for all problems", "p is their mean; read the predictions called heterogeneous"),
+    "a over problems": ("a is the same for all problems", "a is a mean; predictions take it as the same for all"),
+    "b over problems": ("b is the same for all problems", "b is a mean; predictions take it as the same for all"),
+    "trend within episodes": (
+        "at one problem, later attempts are as good",
+        "p is a mean over rounds; predictions for other caps may fail",
+    ),
+    "dependence within episodes": (
+        "at one problem, attempts are independent",
+        "p is a mean; predictions for other caps may fail",
+    ),
+    "a and the answer before": ("a does not depend on the answer before", "a is a mean over both cases"),
+    "b and the answer before": ("b does not depend on the answer before", "b is a mean over both cases"),
+    "p over rounds": ("p is the same in all rounds", "p is a mean over rounds; problems that differ do this by themselves"),
+    "a over rounds": ("a is the same in all rounds", "a is a mean over rounds; other caps may go otherwise"),
+    "b over rounds": ("b is the same in all rounds", "b is a mean over rounds; other caps may go otherwise"),
+}
+"""Test -> what it asks, and what p, a, b and predictions are where it rejects that."""
 _VERDICTS = {None: "not testable", True: "rejected", False: "not rejected"}
 _ROUNDS = 10
 _CAPS = 12
@@ -68,12 +86,12 @@ def document(found: Survey) -> list[Section]:
     out = []
     if found.reading is not None:
         out.append(Section("what was read", lines=found.reading.lines()))
-    for group in found.groups:
-        out += _group(group, found)
     if found.comparison is not None and found.compared is not None:
-        out.append(_comparison(found, found.comparison, found.compared))
+        out += [_comparison(found, found.comparison, found.compared), _assumed(found, found.compared)]
     elif found.first_answers is not None and found.compared is not None:
         out.append(_first_answers(found, found.first_answers, found.compared))
+    for group in found.groups:
+        out += _group(group, found)
     return out
 
 
@@ -125,6 +143,7 @@ def _group(group: Group, found: Survey) -> list[Section]:
             lines=[f"{len(group.rounds) - _ROUNDS:,} more rounds in anatomy.json"] if len(group.rounds) > _ROUNDS else [],
             detail=True,
         ),
+        *([_holds(f"{of}what is assumed", group.checks)] if found.comparison is None else []),
         _checks(f"{of}checks of the model", group.checks),
         _held_out(f"{of}predicting other problems", group.held_out),
         *([] if group.cap is None else [_cap(f"{of}recommended cap", group.cap)]),
@@ -343,9 +362,7 @@ def _accuracies(label: str, answers: Answers, group: Group) -> list[str]:
 
 
 def _checks(title: str, checks: Sequence[Test]) -> Section:
-    bad = [f"{test.name} ({_p_value(test)})" for test in checks if test.rejected()]
-    missing = [test.name for test in checks if test.p_value is None]
-    tested = len(checks) - len(missing)
+    tested = sum(test.p_value is not None for test in checks)
     return Section(
         title,
         ["what", "verdict", "assumption", "effect", "p-value"],
@@ -356,11 +373,57 @@ def _checks(title: str, checks: Sequence[Test]) -> Section:
             "a large log shows small effects too"
         ],
         detail=True,
-        brief=[
-            f"rejected at 5 %: {', '.join(bad)}" if bad else "nothing rejected at 5 %",
-            *([f"not testable: {', '.join(missing)}"] if missing else []),
+    )
+
+
+def _holds(title: str, checks: Sequence[Test]) -> Section:
+    """What each test asks, whether it holds, and what that does to the answers, in one table."""
+    return Section(
+        title,
+        ["what was assumed", "does it hold in this log", "what that does to the answers"],
+        [[_ASSUMED[t.name][0], _verdict(t), _ASSUMED[t.name][1] if t.rejected() else "-"] for t in checks],
+        words=3,
+        lines=["rejected: a p-value, in parentheses, below 0.05; --details has effects and reasons"],
+    )
+
+
+def _assumed(found: Survey, names: tuple[str, str]) -> Section:
+    """What tests ask of the two logs, and what the split would be without what they reject."""
+    logs = [{test.name: test for test in found.comparison_checks[name]} for name in names]
+    split = found.comparison_mean if len(found.comparison_parts) > 1 else found.comparison
+    assert split is not None
+    share = split.decision_share.value is not None
+    several = f" of one {found.by}" if len(found.comparison_parts) > 1 else ""
+    rows = []
+    for name, (text, _) in _ASSUMED.items():
+        tests = [log[name] for log in logs if name in log]
+        shift = found.comparison_without.get(name)
+        effect = "-" if not any(test.rejected() for test in tests) else "nothing: the split does not assume it"
+        if shift is not None:
+            moves = shift.decision_share if share else shift.decide
+            effect = f"not known: {moves.reason}" if moves.value is None else _signed(moves, 2 if share else 3)
+        rows.append([text + (several if name in ("a over problems", "b over problems") else ""), *map(_verdict, tests), effect])
+    what = "decisions' share" if share else "the part of decisions"
+    return Section(
+        "does the answer stand: what was assumed",
+        ["what was assumed", *(f"holds in {name}?" for name in names), f"what that does to {what}"],
+        [row for row in rows if len(row) == len(names) + 2],
+        words=4,
+        lines=[
+            f"rejected: a p-value, in parentheses, below 0.05. Then the same logs are split without the assumption, and {what} "
+            f"would be larger by so much, with a {100 * found.level:g} % interval"
         ],
     )
+
+
+def _verdict(test: Test) -> str:
+    return _VERDICTS[test.rejected()] + ("" if test.p_value is None else f" ({_p_value(test)})")
+
+
+def _signed(estimate: Estimate, digits: int) -> str:
+    assert estimate.value is not None
+    value, low, high = (round(x, digits) + 0.0 for x in (estimate.value, estimate.low, estimate.high))  # no -0.00
+    return f"{value:+.{digits}f} [{low:+.{digits}f}, {high:+.{digits}f}]"
 
 
 def _p_value(test: Test) -> str:
@@ -428,8 +491,7 @@ def _comparison(found: Survey, total: Difference, names: tuple[str, str]) -> Sec
         lines.append(f"a and b may differ from one {found.by} to another: read the mean of the splits within them")
         mean = found.comparison_mean
         if mean is not None:
-            share = share_of(mean)
-            texts = (*map(_text, (mean.gain, mean.sample, mean.decide)), "-" if share is None else f"{share:.2f}")
+            texts = map(_text, (mean.gain, mean.sample, mean.decide, mean.decision_share), (3, 3, 3, 2))
             rows.append([f"mean over {found.by}", "", "", *texts])
     if len(found.comparison_parts) != 1:
         rows.append(_split(TOTAL, total))

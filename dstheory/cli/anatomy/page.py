@@ -134,8 +134,8 @@ def _of(word: bool) -> str:
 
 
 def _cell(column: str, text: str, word: bool) -> str:
-    if column == "verdict" and text == "rejected":
-        return f'<td class="w rejected">{REJECTED} rejected</td>'
+    if word and (text == "rejected" or text.startswith("rejected (")):
+        return f'<td class="w rejected">{REJECTED} {html_text(text)}</td>'
     return f"<td{_of(word)}>{html_text(text)}</td>"
 
 

@@ -145,24 +145,23 @@ def command(
     if as_json:
         print_json({**found.to_dict(), "out": str(target), "report": None if report is None else str(report)})
     else:
-        print_survey(found, details=details)
         _print_conclusions(found)
+        print_survey(found, details=details)
         echo(f"figures, numbers and manifest: {target}" + (f"; report: {report}" if report else ""))
     refuse_unusable(log, options["max_unusable"])
 
 
 def _print_conclusions(found: Survey) -> None:
-    """Print the answers last, where a terminal leaves the eye: of all but the first the short form."""
+    """Print the answers: of all but the first the short form."""
     from dstheory.cli.anatomy.conclusions import conclusions
 
-    echo("in words")
     width = shutil.get_terminal_size().columns  # 80 if nobody says, as into a pipe
     for place, one in enumerate(conclusions(found)):
         lines = [f"{one.question} {one.short[:1].upper()}{one.short[1:]}."]
         if place == 0:
             lines += [f"  {sentence}" for sentence in one.sentences]
         for line in lines:
-            indent = "  " + " " * (len(line) - len(line.lstrip()))
+            indent = " " * (len(line) - len(line.lstrip()))
             echo(textwrap.fill(line.strip(), width, initial_indent=indent, subsequent_indent=indent + "  "))
     echo()
 
