@@ -21,6 +21,7 @@ Source: level (i) arXiv 2601.01580, section 4; levels (ii) and (iii) derived her
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -31,7 +32,7 @@ from dstheory.chain.exact import Solution, solve
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Features, Policy
 from dstheory.chain.trajectories import Trajectories, enumerate_trajectories, sample_trajectories
-from dstheory.checks import Floats
+from dstheory.checks import Bools, Floats
 from dstheory.errors import ChainError
 from dstheory.objectives.base import Objective
 from dstheory.objectives.digits import STAGES, refuse_lost_digits, refuse_not_finite
@@ -243,28 +244,97 @@ def coefficient_level(
     beyond = met & np.isinf(c_s) & np.isinf(c_d)  # ratios of probabilities at actions that are all but ruled out
     if beyond.any():
         evidence += f", but for {beyond.sum()} turns where both coefficients are beyond the largest floating-point number"
-    met &= ~beyond
-    c_s, c_d = (np.clip(c[met], -_LARGEST, _LARGEST) for c in (c_s, c_d))
-    scale = float(max(np.abs(c_s).max(initial=0.0), np.abs(c_d).max(initial=0.0)))
-    gamma = float(solution.mdp.gamma_within)
-    factor = 1.0
-    for candidate in (1.0, gamma):
-        differs = np.abs(0.5 * c_s - candidate * (0.5 * c_d)) > _EQUAL * (0.5 * scale)
-        if not differs.any():
-            factor = candidate
-            break
-    else:
-        differs = np.abs(0.5 * c_s - 0.5 * c_d) > _EQUAL * (0.5 * scale)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        ratio = (c_s / c_d)[c_d != 0]
+    found = _compared(c_s, c_d, met & ~beyond, float(solution.mdp.gamma_within))
     return CoefficientLevel(
-        balanced=not differs.any(),
-        factor=factor,
-        ratio_low=float(ratio.min(initial=np.inf)) if len(ratio) else float("nan"),
-        ratio_high=float(ratio.max(initial=-np.inf)) if len(ratio) else float("nan"),
-        witness=_describe(t, np.flatnonzero(met), differs, c_s, c_d),
+        balanced=bool(found.balanced),
+        factor=float(found.factor),
+        ratio_low=float(found.low),
+        ratio_high=float(found.high),
+        witness=_describe(t, found.differs, *found.coefficients),
         evidence=evidence,
+        zero=bool(found.zero),
+    )
+
+
+def coefficient_levels(objective: Objective, mdp: TwoStageMDP, policies: Sequence[Policy], *, limit: int = 20_000) -> Floats:
+    """Return what :func:`coefficient_level` finds for each of several policies: whether balanced, and the range of c_s/c_d.
+
+    Args:
+        objective: any objective whose terms have common trajectories.
+        mdp: one chain, without run axes.
+        policies: with parameters of the same shapes, each without run axes.
+        limit: the most trajectories to enumerate or sample.
+
+    Returns:
+        (3, number of policies): 1 or 0 where balanced or not, the lowest and the highest ratio.
+    """
+    blocks = zip(*(policy.parameters for policy in policies), strict=True)
+    together = solve(mdp, policies[0].with_parameters(tuple(np.stack(block) for block in blocks)))
+    found = _compared_together(objective, together, policies[0], limit)
+    if found is None:
+        levels = [coefficient_level(objective, solve(mdp, policy), limit=limit) for policy in policies]
+        return np.array([[level.balanced, level.ratio_low, level.ratio_high] for level in levels], dtype=np.float64).T
+    return np.array([np.broadcast_to(part, len(policies)) for part in (found.balanced, found.low, found.high)])
+
+
+def _compared_together(objective: Objective, solution: Solution, first: Policy, limit: int) -> _Compared | None:
+    """Compare the coefficients of all runs on the same trajectories; None where these differ, or each run has to be asked."""
+    behaviour = objective.behaviour(solution)
+    if isinstance(behaviour, Policy) and behaviour.runs:
+        if behaviour is not solution.policy or not _all_possible(solution, _enumerated(solution.mdp, limit)):
+            return None
+        behaviour = first
+    t, _ = _look_at_again(behaviour, solution.mdp, 0, limit)
+    both = objective.together(solution, t)
+    if both is None or not all(np.isfinite(c).all() for c in both):
+        return None
+    return _compared(*both, t.decided & (t.weight[t.episode] > 0), float(solution.mdp.gamma_within))
+
+
+def _all_possible(solution: Solution, turns: int) -> bool:
+    """Whether no trajectory of at most so many turns, of which there is one, has a probability that rounds to 0 in some run."""
+    policy, mdp = solution.policy, solution.mdp
+    least = min(table[..., mdp.inside].min() for table in (policy.sample_prob, policy.stop_prob, policy.resample_prob))
+    return turns > 0 and least > 0 and 2 * turns * np.log(least) + np.log(mdp.prompt_weight[mdp.prompt_weight > 0].min()) > -700
+
+
+@dataclass(frozen=True, eq=False)
+class _Compared:
+    """What a comparison of c_s with c_d finds, (*runs,) each; where they differ, (*runs, m), and both, 0 where not looked at."""
+
+    balanced: Bools
+    factor: Floats
+    low: Floats
+    high: Floats
+    zero: Bools
+    differs: Bools
+    coefficients: tuple[Floats, Floats]
+
+
+def _compared(c_s: Floats, c_d: Floats, met: Bools, gamma: float) -> _Compared:
+    """Compare coefficients, (*runs, m) each, at the steps that are met."""
+    c_s, c_d = (np.where(met, np.clip(c, -_LARGEST, _LARGEST), 0.0) for c in np.broadcast_arrays(c_s, c_d))
+    scale = np.maximum(*(np.abs(c).max(axis=-1, initial=0.0) for c in (c_s, c_d)))
+    differs, of_gamma = (
+        np.abs(0.5 * c_s - factor * (0.5 * c_d)) > (_EQUAL * (0.5 * scale))[..., None] for factor in (1.0, gamma)
+    )
+    equal, discounted = ~differs.any(axis=-1), ~of_gamma.any(axis=-1)
+    there = met & (c_d != 0.0)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        ratio = c_s / c_d
+    some = there.any(axis=-1)
+    low, high = (
+        np.where(some, over(ratio, axis=-1, where=there, initial=start), np.nan)
+        for over, start in ((np.min, np.inf), (np.max, -np.inf))
+    )
+    return _Compared(
+        balanced=equal | discounted,
+        factor=np.where(equal | ~discounted, 1.0, gamma),
+        low=low,
+        high=high,
         zero=scale == 0.0,
+        differs=np.where(discounted[..., None], False, differs),
+        coefficients=(c_s, c_d),
     )
 
 
@@ -273,40 +343,46 @@ def _look_at(
 ) -> tuple[Trajectories, str]:
     if isinstance(behaviour, Trajectories):
         return behaviour, f"all {len(behaviour):,} recorded trajectories"
-    # Trajectories that end at turn k number at most sum_x n_x^k: go as deep as the limit allows.
-    counts = mdp.n_answers[mdp.prompt_weight > 0].astype(float)
-    deepest, total = 0, 0.0
-    while deepest < (mdp.max_turns or 8) and total + float((counts ** (deepest + 1)).sum()) <= limit:
-        deepest += 1
-        total += float((counts**deepest).sum())
-    if deepest == mdp.max_turns:
-        return enumerate_trajectories(mdp, behaviour, limit=2 * limit), "all trajectories"
-    if mdp.max_turns is None and deepest >= 2:
+    if deepest := _enumerated(mdp, limit):
         looked = enumerate_trajectories(mdp, behaviour, max_turns=deepest, limit=2 * limit)
-        return looked, f"all trajectories of at most {deepest} turns"
+        return looked, "all trajectories" if mdp.max_turns else f"all trajectories of at most {deepest} turns"
     # Long episodes are sampled fewer times: a million steps say as much.
     turns = float(solve(mdp, behaviour).mean_turns)
     n = int(max(1.0, min(limit, _MOST_STEPS / turns)))
     return sample_trajectories(mdp, behaviour, n, rng=rng), f"{n:,} sampled trajectories"
 
 
+_DEEPEST = 8
+"""Turns of the longest trajectories that are enumerated where a chain has no cap."""
+
+
+def _enumerated(mdp: TwoStageMDP, limit: int) -> int:
+    """Return how many turns the trajectories have that are enumerated; 0 where there are too many of them."""
+    # Trajectories that end at turn k number at most sum_x n_x^k: go as deep as the limit allows.
+    counts = mdp.n_answers[mdp.prompt_weight > 0].astype(float)
+    deepest, total = 0, 0.0
+    while deepest < (mdp.max_turns or _DEEPEST) and total + float((counts ** (deepest + 1)).sum()) <= limit:
+        deepest += 1
+        total += float((counts**deepest).sum())
+    return deepest if deepest == mdp.max_turns or (mdp.max_turns is None and deepest >= 2) else 0
+
+
 _look_at_again = lru_cache(maxsize=4)(_look_at)  # terms of a sum, and steps of training on demonstrations, have one behaviour
 
 
-def _describe(t: Trajectories, steps: np.ndarray, differs: np.ndarray, c_s: Floats, c_d: Floats) -> str:
+def _describe(t: Trajectories, differs: Bools, c_s: Floats, c_d: Floats) -> str:
     if not differs.any():
         return ""
     # The shortest trajectory is the easiest to check by hand.
     bad = np.flatnonzero(differs)
-    best = bad[np.argmin(t.turns[t.episode[steps[bad]]])]
-    step = int(steps[best])
+    step = int(bad[np.argmin(t.turns[t.episode[bad]])])
     episode = int(t.episode[step])
     begin, end = int(t.offsets[episode]), int(t.offsets[episode + 1])
     path = ", ".join(
         f"answer {int(t.answer[i])} {'stop' if t.stop[i] and t.decided[i] else 'submit' if t.stop[i] else 'resample'}"
         for i in range(begin, end)
     )
-    return f"prompt {int(t.prompt[episode])}: {path}; at turn {step - begin} c_s = {c_s[best]:.6g}, c_d = {c_d[best]:.6g}"
+    return f"prompt {int(t.prompt[episode])}: {path}; at turn {step - begin} c_s = {c_s[step]:.6g}, c_d = {c_d[step]:.6g}"
 
 
 # ---------------------------------------------------------------------- level (ii)

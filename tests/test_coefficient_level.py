@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from objectives.instances import ROWS
+from objectives.instances import ALL, ROWS
 from strategies import Case, make_case
 
-from dstheory import Policy, Trajectories, TwoStageMDP, attribute, solve
-from dstheory.attribution import coefficient_level
+from dstheory import Policy, Trajectories, TwoStageMDP, attribute, enumerate_trajectories, solve
+from dstheory.attribution import coefficient_level, coefficient_levels
 from dstheory.errors import ChainError, InfiniteDivergenceError
 from dstheory.objectives import (
     REGISTRY,
@@ -25,6 +25,7 @@ from dstheory.objectives import (
     ReverseKL,
     ReverseKLDirect,
     RewardToGo,
+    build,
 )
 
 HERE = Policy.minimal(p=0.4, a=0.7, b=0.6)
@@ -290,3 +291,76 @@ def test_the_verdict_in_words() -> None:
         (ReverseKL(HERE), "all 0"),
     ):
         assert coefficient_level(objective, s).verdict == words
+
+
+# ---------------------------------------------------------------------- several policies at once
+
+
+def several(case: Case) -> list[Policy]:
+    """Three policies of one chain."""
+    return [case.policy.with_parameters(tuple(factor * block for block in case.policy.parameters)) for factor in (1.0, 0.5, -0.4)]
+
+
+def stacked(policies: list[Policy]) -> Policy:
+    return policies[0].with_parameters(tuple(np.stack(blocks) for blocks in zip(*(p.parameters for p in policies), strict=True)))
+
+
+@pytest.mark.parametrize(("label", "make"), ALL, ids=[label for label, _ in ALL])
+@pytest.mark.parametrize("cap", [3, None])
+def test_several_policies_at_once_are_what_each_is(label: str, make, cap: int | None) -> None:
+    case = make_case(21, cap=cap, kind="stationary" if cap is None else "turn-indexed", per="turn", gamma=0.9)
+    policies, objective = several(case), make(case)
+    try:
+        levels = [coefficient_level(objective, solve(case.mdp, policy), limit=400) for policy in policies]
+    except ChainError:
+        with pytest.raises(ChainError):
+            coefficient_levels(objective, case.mdp, policies, limit=400)
+        return
+    expected = [[level.balanced, level.ratio_low, level.ratio_high] for level in levels]
+    np.testing.assert_allclose(coefficient_levels(objective, case.mdp, policies, limit=400).T, expected, rtol=1e-12)
+
+
+TOGETHER = ("reinforce", "kl-direct", "sft", "k2-loss", "reinforce + kl-direct")
+
+
+@pytest.mark.parametrize("name", TOGETHER)
+def test_coefficients_of_runs_are_those_of_each_run(name: str) -> None:
+    case = lopsided(equal=False)
+    policies, t = several(case), enumerate_trajectories(case.mdp, case.policy)
+    settings = {"reference": case.reference, "demonstrations": ExpertChain(case.expert), "length_weight": 0.7, "beta": 0.3}
+    objective = build(name, settings)
+    found = objective.together(solve(case.mdp, stacked(policies)), t)
+    assert found is not None
+    for i, policy in enumerate(policies):
+        for all_runs, one in zip(found, objective.coefficients(solve(case.mdp, policy), t), strict=True):
+            np.testing.assert_allclose(np.broadcast_to(all_runs, (3, len(t.answer)))[i], one, rtol=1e-12)
+
+
+def test_impossible_actions_and_a_subclass_are_looked_at_one_by_one() -> None:
+    case = lopsided(equal=False)
+    solution = solve(case.mdp, stacked(several(case)))
+    t = enumerate_trajectories(case.mdp, case.policy)
+
+    class Halved(Reinforce):
+        def coefficients(self, solution, trajectories):
+            c_s, c_d = super().coefficients(solution, trajectories)
+            return c_s, 0.5 * c_d
+
+    assert Halved().together(solution, t) is None
+    halved = coefficient_levels(Halved(), case.mdp, several(case))
+    assert halved[0].tolist() == [0, 0, 0]
+    certain = Policy.from_probabilities([[0.5, 0.5]], [[1.0, 0.5]])
+    mdp, policies = TwoStageMDP.minimal(max_turns=2), [HERE, THERE]
+    assert ReverseKLDirect(certain).together(solve(mdp, stacked(policies)), enumerate_trajectories(mdp, HERE)) is None
+    with pytest.raises(InfiniteDivergenceError, match="under the reference"):
+        coefficient_levels(ReverseKLDirect(certain), mdp, policies)
+    levels = coefficient_levels(Reinforce(), mdp, [certain, Policy.from_probabilities([[0.5, 0.5]], [[0.5, 0.5]])])
+    assert levels[0].tolist() == [1, 1]
+
+
+def test_trajectories_whose_probability_rounds_to_0_in_one_run_do_not_count_there() -> None:
+    mdp, policies = TwoStageMDP.minimal(max_turns=3), [HERE, HERE.with_parameters((np.array([400.0, 2.0, -400.0]),))]
+    rule = ReverseKLDirect(THERE, beta=0.3)
+    expected = [coefficient_level(rule, solve(mdp, policy)) for policy in policies]
+    found = coefficient_levels(rule, mdp, policies)
+    assert found[1:].T.tolist() == [[level.ratio_low, level.ratio_high] for level in expected]

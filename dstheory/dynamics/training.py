@@ -20,14 +20,14 @@ from __future__ import annotations
 
 import contextlib
 from bisect import bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dstheory.attribution import StageSplit, attribute, coefficient_level, norm
+from dstheory.attribution import StageSplit, attribute, coefficient_levels, norm
 from dstheory.chain.exact import Solution, solve
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
@@ -282,9 +282,8 @@ class TrainingLog:
             part = {name: np.stack([single[name] for single in singles]) for name in singles[0]}
         if not self.runs:
             terms = [term for _, term in _components(self._objective)]
-            levels = [[self._level(term, solve(self.mdp, policy)) for term in terms] for policy in policies]
-            for name, numbers in zip(("balanced", "ratio_low", "ratio_high"), np.moveaxis(np.array(levels), -1, 0), strict=True):
-                part[f"coefficient_{name}"] = numbers
+            levels = np.stack([self._levels(term, policies) for term in terms], axis=-1)
+            part.update(zip(("coefficient_balanced", "coefficient_ratio_low", "coefficient_ratio_high"), levels, strict=True))
         self._parts.append(part)
 
     def _measured(self, policy: Policy) -> dict[str, np.ndarray]:
@@ -314,11 +313,10 @@ class TrainingLog:
             found["cosine"] = np.stack([whole(split.cosine) for split in splits], axis=-1)
         return found
 
-    def _level(self, term: Objective, solution: Solution) -> tuple[float, float, float]:
+    def _levels(self, term: Objective, policies: Sequence[Policy]) -> Floats:
         if term.measure == "mixed":
-            return np.nan, np.nan, np.nan
-        level = coefficient_level(term, solution, limit=_TRAJECTORIES)
-        return float(level.balanced), level.ratio_low, level.ratio_high
+            return np.full((3, len(policies)), np.nan)
+        return coefficient_levels(term, self.mdp, policies, limit=_TRAJECTORIES)
 
 
 _ATTRIBUTES = {

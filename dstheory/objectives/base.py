@@ -81,6 +81,19 @@ class Objective(ABC):
     def coefficients(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:
         """Return c_s and c_d of every step, (m,) each; c_d is 0 where no decision was drawn."""
 
+    def coefficients_of_runs(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats] | None:
+        """Return the same for every run of a policy at once, (*runs, m) or (m,) each, or None where each run has to be asked."""
+        return None
+
+    def together(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats] | None:
+        """Return ``coefficients_of_runs``, or None where ``coefficients`` was overridden after it: that is taken at its word."""
+        for kind in type(self).__mro__:
+            if "coefficients_of_runs" in vars(kind):
+                return self.coefficients_of_runs(solution, trajectories)
+            if "coefficients" in vars(kind):
+                return None
+        return None
+
     @abstractmethod
     def mass(self, solution: Solution) -> CoefficientMass:
         """Return the expected coefficient of every action, in closed form."""
@@ -344,6 +357,18 @@ class WeightedSum(Objective):
             s, d = term.coefficients(solution, trajectories)
             f = one_number(factor, f"factor of {term.name}")
             c_s, c_d = c_s + f * s, c_d + f * d
+        return c_s, c_d
+
+    def coefficients_of_runs(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats] | None:
+        """Return the sums of the terms' own."""
+        self.behaviour(solution)
+        c_s = c_d = np.zeros(len(trajectories.answer))
+        for factor, term in zip(self.factors, self.terms, strict=True):
+            own = None if np.ndim(factor) else term.together(solution, trajectories)
+            if own is None:
+                return None
+            f = one_number(factor, f"factor of {term.name}")
+            c_s, c_d = c_s + f * own[0], c_d + f * own[1]
         return c_s, c_d
 
     def shared_normaliser(self) -> tuple[Normaliser, Grouping] | None:

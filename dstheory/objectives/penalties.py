@@ -285,6 +285,14 @@ class _ReverseAtStates(_KL):
         _refuse_impossible(solution, trajectories, {"policy": solution.policy, "reference": self.reference})
         return super().coefficients(solution, trajectories)
 
+    def coefficients_of_runs(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats] | None:
+        """Return the same; None where an action of the chain has probability 0, which each run has to be asked about."""
+        for policy in (solution.policy, self.reference):
+            for table in (policy.log_sample, policy.log_stop, policy.log_resample):
+                if not np.isfinite(table[..., solution.mdp.inside]).all():
+                    return None
+        return super().coefficients_of_runs(solution, trajectories)
+
 
 def _refuse_impossible(solution: Solution, t: Trajectories, policies: dict[str, Policy]) -> None:
     """Raise InfiniteDivergenceError for a trajectory with a step whose logarithm is infinite under one of the policies."""

@@ -109,6 +109,18 @@ class ResponseObjective(Objective):
             reject(np.isnan(c), c, "coefficient", "must be a number", "the two policies are too far apart there", axes=("step",))
         return c_s, c_d
 
+    def coefficients_of_runs(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats] | None:
+        """Return the same where credits are one number per prompt; None where they depend on a response."""
+        t, under = trajectories, self.generated(solution)
+        c_s = c_d = np.zeros(len(t.answer))
+        for term in self.terms(solution, under, self.outcome_of(under)):
+            if not term.credit.same or term.credit.t.any():
+                return None
+            f = term.credit.constant.sum(axis=0)[..., t.step_prompt]
+            w_s, w_d = (1.0, 1.0) if term.weight is None else term.weight.of_runs(solution, t)
+            c_s, c_d = c_s + f * w_s, c_d + np.where(t.decided, f * w_d, 0.0)
+        return c_s, c_d
+
     @staticmethod
     def of_term(term: Term, solution: Solution, t: Trajectories, reward: Floats, length: Floats) -> tuple[Floats, Floats]:
         """Return what one term gives to the answer and to the decision of every step, (m,) each."""

@@ -78,6 +78,10 @@ class Reinforce(_ExpectedReturn):
         g = trajectories.returns(solution.mdp)[trajectories.episode]
         return g, np.where(trajectories.decided, g, 0.0)
 
+    def coefficients_of_runs(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:
+        """Return the same: the policy does not enter."""
+        return self.coefficients(solution, trajectories)
+
 
 @register
 @dataclass(frozen=True, eq=False)

@@ -189,6 +189,10 @@ class TokenWeight:
         """
         if any(w.ndim > 3 for w in (self.sample, self.stop, self.resample)):
             raise ChainError("the weights have runs, but coefficients on trajectories are those of one run: pick one")
+        return self.of_runs(solution, t)
+
+    def of_runs(self, solution: Solution, t: Trajectories) -> tuple[Floats, Floats]:
+        """Return the same for every run, (*runs, m) each."""
         shape = (solution.mdp.max_turns or 1, *solution.mdp.shape)
         at = t.index(by_turn=solution.capped)
         weights = self.each
@@ -198,7 +202,7 @@ class TokenWeight:
                     np.where(b > 0, np.where(w == 0.0, 0.0, w * np.exp(b)), w) for w, b in zip(weights, self.beyond, strict=True)
                 )
             weights = answer, stop, resample
-        answer, stop, resample = (np.broadcast_to(w, shape)[at] for w in weights)
+        answer, stop, resample = (np.broadcast_to(w, (*w.shape[:-3], *shape))[..., *at] for w in weights)
         return answer, np.where(t.stop, stop, resample)
 
     def shares(self, taken: Policy, decided: Floats) -> tuple[Floats, Floats, Floats]:
