@@ -111,7 +111,7 @@ class Tail:
                 block = Block(whole if self.offset else whole.removeprefix(_MARK), self.line, self.offset + end)
                 self._first = (self._first + whole)[:_SIGN] if len(self._first) < _SIGN else self._first
                 self._last = (self._last + whole)[-_SIGN:]
-                self.offset, self.line = self.offset + end, self.line + block.ends
+                self.offset, self.line = self.offset + end, self.line + len(block.line_ends)
                 yield block
 
 

@@ -21,7 +21,7 @@ import msgspec
 import numpy as np
 
 from dstheory.readers.messages import shown
-from dstheory.readers.repeated_keys import KeyCheck, Shape, keys_of, none_dropped, shape_of
+from dstheory.readers.repeated_keys import KeyCheck, Shape, keys_of, shape_of
 from dstheory.readers.streams import Block, not_utf8
 
 _DECODER = msgspec.json.Decoder()
@@ -29,6 +29,7 @@ _REFUSED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowEr
 _SEEN = 5000  # lines of a file from which it is learnt what they look like
 _TRIES = 8  # blocks of lines that look otherwise, until lines are decoded whatever they look like
 _OPENS, _CLOSES, _BLANKS = b"{[,:", b"}],:", b" \t\r\n"  # of two tokens within a value, the first opens or the second closes
+_OPENS_OR_BLANK, _CLOSES_OR_BLANK = (np.isin(np.arange(256), list(some + _BLANKS)) for some in (_OPENS, _CLOSES))  # by code
 _STRING_OR_CONSTANT = re.compile(r'"(?:\\.|[^"\\])*"|(-?\bInfinity\b|\bNaN\b)')
 
 
@@ -65,7 +66,7 @@ def decode(text: bytes | str) -> Any:
     try:
         value = _DECODER.decode(text)
         data = text if isinstance(text, bytes) else text.encode()
-        if KeyCheck().settled(data, keys_of([value])) or none_dropped(data, [value]):
+        if KeyCheck().none_dropped(data, keys_of([value])):
             return value
     except _REFUSED:
         pass
@@ -108,7 +109,7 @@ class LineDecoder:
             if values is None:
                 values = _DECODER.decode_lines(data)
                 self._learn(values)
-                if not self._check.settled(data, keys_of(values)) and not none_dropped(data, values):
+                if not self._check.none_dropped(data, keys_of(values)):
                     return None
             return values
         return None
@@ -119,7 +120,7 @@ class LineDecoder:
             return None
         with suppress(msgspec.ValidationError):
             values: list[Any] = self._typed.decode_lines(data)
-            if self._check.settled(data, self._shape.keys(values)):
+            if self._check.none_dropped(data, self._shape.keys(values)):
                 self._alike += 1
                 return values
         self._unlike += 1
@@ -161,7 +162,7 @@ def records(block: Block, decoder: LineDecoder, *, several: bool = False) -> tup
         several: whether a line may hold several values, each a record of its own.
     """
     values = decoder.decode(block.data)
-    if values is not None and len(values) == block.ends + (not block.data.endswith(b"\n")) and _no_value_goes_on(block.data):
+    if values is not None and len(values) == len(block.line_ends) + (not block.data.endswith(b"\n")) and _no_value_goes_on(block):
         return range(block.first_line, block.first_line + len(values)), values  # one to each line
     lines = block.lines()
     if values is not None and len(values) == len(lines) and all(_whole(line.strip()) for _, line in lines):
@@ -183,16 +184,14 @@ def _whole(line: bytes) -> bool:
     return line[:1] not in _CLOSES and line[-1:] not in _OPENS
 
 
-def _no_value_goes_on(data: bytes) -> bool:
+def _no_value_goes_on(block: Block) -> bool:
     """Return whether no value of valid JSON goes on in the next line; False, too, where a blank begins or ends a line."""
-    if data[:1] in _BLANKS:
+    if block.data[:1] in _BLANKS:
         return False
-    codes = np.frombuffer(data, dtype=np.uint8)
-    ends = np.flatnonzero(codes == 0x0A)
+    codes, ends = np.frombuffer(block.data, dtype=np.uint8), block.line_ends
     last, first = codes[ends - 1], codes[ends[ends < len(codes) - 1] + 1]
     last = np.where(last == 0x0D, codes[ends - 2], last)
-    bad_last, bad_first = (np.frombuffer(some + _BLANKS, dtype=np.uint8) for some in (_OPENS, _CLOSES))
-    return not (np.isin(last, bad_last).any() or np.isin(first, bad_first).any())
+    return not (_OPENS_OR_BLANK[last].any() or _CLOSES_OR_BLANK[first].any())
 
 
 def sentence(error: NotJSON, source: str, line: int | None = None) -> str:

@@ -1,23 +1,23 @@
 """Whether a JSON text has a key twice in one object, seen by counting: msgspec drops such a key without a word.
 
-A text has no more keys than colons, and no fewer than the objects that were made of it. Where the two numbers are equal, nothing
-was dropped; where they are not, closer bounds than colons are tried. The objects of a log are mostly alike, so that their keys
-need not be counted one by one: a :class:`Shape` says how many keys a value has that msgspec decoded by the shape's type. What
-counting does not settle is written again: a key that was dropped takes its two quotation marks with it.
+A key was dropped if the objects made of a text have fewer keys than the text has colons outside its strings. It takes long to
+find what is outside, so bounds are tried first: how many colons there are that may follow a key, ever more closely. Nor are the
+keys of objects counted one by one, because those of a log are mostly alike: a :class:`Shape` says how many keys a value has
+that msgspec decoded by the shape's type.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from itertools import chain, repeat
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from operator import itemgetter
 from types import NoneType
 from typing import Any, NotRequired, TypedDict
 
-import msgspec
 import numpy as np
 
-_ENCODER = msgspec.json.Encoder()
+from dstheory.checks import Bools
+
 _HOLDERS = {dict, list}
 _MOST_NAMES = 64  # of objects at one place: where there are more, keys are data
 _MOST_SEARCHED = 8  # keys under which some of the objects at one place hold others
@@ -53,7 +53,7 @@ class Shape:
         """Return what msgspec is to decode there."""
         return Any
 
-    def keys(self, values: Sequence[Any]) -> int:
+    def keys(self, values: Iterable[Any]) -> int:
         """Return how many keys values have that were decoded by the type, or fewer: those under ``Any`` are not counted."""
         return 0
 
@@ -65,10 +65,10 @@ class _Lists(Shape):
     def type(self) -> Any:
         return list[self.entry.type()]  # type: ignore[misc]
 
-    def keys(self, values: Sequence[Any]) -> int:
+    def keys(self, values: Iterable[Any]) -> int:
         if self.entry.each is not None:
             return self.entry.each * sum(map(len, values))
-        return self.entry.keys(list(chain.from_iterable(values)))
+        return self.entry.keys(chain.from_iterable(values))
 
 
 class _Objects(Shape):
@@ -77,23 +77,25 @@ class _Objects(Shape):
     def __init__(self, parts: dict[str, Shape], always: set[str]) -> None:
         self.parts, self.always = parts, always
         self.holders = {name: shape for name, shape in parts.items() if shape.each != 0}
-        self.same = len(always) == len(parts)
+        self.known = parts.keys() <= always | self.holders.keys()  # what is looked for anyway says how many keys they have
         within = [shape.each for shape in parts.values()]
-        self.each = len(parts) + sum(filter(None, within)) if self.same and None not in within else None
+        self.each = len(parts) + sum(filter(None, within)) if len(always) == len(parts) and None not in within else None
 
     def type(self) -> Any:
         types = {name: shape.type() for name, shape in self.parts.items()}
         return TypedDict("Object", {name: one if name in self.always else NotRequired[one] for name, one in types.items()})  # type: ignore[operator]
 
-    def keys(self, values: Sequence[Any]) -> int:
+    def keys(self, values: Iterable[Any]) -> int:
+        values = list(values)
         if self.each is not None:
             return self.each * len(values)
-        total = len(self.parts) * len(values) if self.same else sum(map(len, values))
+        total = len(self.always) * len(values) if self.known else sum(map(len, values))
         for name, shape in self.holders.items():
             if name in self.always:
-                total += shape.keys(list(map(itemgetter(name), values)))
+                total += shape.keys(map(itemgetter(name), values))
             else:
-                total += shape.keys(list(filter(None, map(dict.get, values, repeat(name)))))
+                some = [value[name] for value in values if name in value]
+                total += len(some) * self.known + shape.keys(some)
         return total
 
 
@@ -106,9 +108,11 @@ class _Tables(Shape):
     def type(self) -> Any:
         return dict[str, self.part.type()]  # type: ignore[misc]
 
-    def keys(self, values: Sequence[Any]) -> int:
-        within = [] if self.part.each == 0 else list(chain.from_iterable(map(dict.values, values)))
-        return sum(map(len, values)) + self.part.keys(within)
+    def keys(self, values: Iterable[Any]) -> int:
+        if self.part.each == 0:
+            return sum(map(len, values))
+        values = list(values)
+        return sum(map(len, values)) + self.part.keys(chain.from_iterable(map(dict.values, values)))
 
 
 class _Perhaps(Shape):
@@ -120,8 +124,8 @@ class _Perhaps(Shape):
     def type(self) -> Any:
         return self.shape.type() | None
 
-    def keys(self, values: Sequence[Any]) -> int:
-        return self.shape.keys(list(filter(None, values)))
+    def keys(self, values: Iterable[Any]) -> int:
+        return self.shape.keys(filter(None, values))
 
 
 def shape_of(values: Sequence[Any], depth: int = 0) -> Shape:
@@ -144,33 +148,80 @@ def shape_of(values: Sequence[Any], depth: int = 0) -> Shape:
     return _Tables(shape_of(list(chain.from_iterable(map(dict.values, values))), depth + 1))
 
 
-# ---------------------------------------------------------------------- how many keys a text has at most
+# ---------------------------------------------------------------------- how many keys a text has
+
+_COLON, _MARK, _BACKSLASH = b':"\\'
+_PART = 2**18  # bytes looked at together
+_FIRST = 3  # where the first colon after a key may be: {"":
+
+# Each of these takes the bytes of a text and the colons that may follow keys, of which it strikes out some that do not. The text
+# is valid JSON: a backslash stands in a string only, and between a key and its colon there is nothing but blanks.
+_Narrowing = Callable[[np.ndarray, Bools], None]
 
 
-def _colons(data: bytes) -> int:
-    return int(np.count_nonzero(np.frombuffer(data, dtype=np.uint8) == 0x3A))
+def _after_marks(codes: np.ndarray, colons: Bools) -> None:
+    """Keep colons after a quotation mark or what is smaller, such as a blank."""
+    colons[1:] &= (codes <= _MARK)[:-1]
 
 
-def _colons_after_marks(data: bytes) -> int:
-    """Return how many colons follow a quotation mark, a blank, or what else is no larger: a key is followed by one of these."""
-    total = 0
-    for start in (0, 1):  # two bytes at a time, the second of which is the larger half of a number
-        pairs = np.frombuffer(data, dtype="<u2", count=(len(data) - start) // 2, offset=start)
-        total += int(np.count_nonzero(pairs - np.uint16(0x3A00) <= 0x22))
+def _not_after_words(codes: np.ndarray, colons: Bools) -> None:
+    """Keep colons after a quotation mark, or after two characters of which the first is one or a blank."""
+    colons[2:] &= (codes == _MARK)[1:-1] | (codes <= _MARK)[:-2]
+
+
+def _not_escaped(codes: np.ndarray, colons: Bools) -> None:
+    """Keep colons but for those after a quotation mark with a single backslash before it: that mark ends no string."""
+    backslashes = codes == _BACKSLASH
+    colons[3:] &= ~backslashes[1:-2] | backslashes[:-3]
+
+
+_BOUNDS: tuple[tuple[_Narrowing, ...], ...] = (
+    (),
+    (_after_marks,),
+    (_after_marks, _not_escaped),
+    (_after_marks, _not_after_words),
+    (_after_marks, _not_after_words, _not_escaped),
+)
+
+
+def _most_keys(data: bytes, narrowings: Sequence[_Narrowing]) -> int:
+    """Return a number of keys that a text of valid JSON does not exceed."""
+    text, total = np.frombuffer(data, np.uint8), 0
+    for start in range(0, len(text), _PART):
+        codes = text[start : start + _PART + _FIRST]
+        colons = codes == _COLON
+        for narrow in narrowings:
+            narrow(codes, colons)
+        total += int(np.count_nonzero(colons[_FIRST:]))
     return total
 
 
-def _colons_of_keys(data: bytes) -> int:
-    """Return how many colons follow a blank or a quotation mark, but for marks after a single backslash, which end nothing."""
-    codes = np.frombuffer(data, dtype=np.uint8)
-    colons = np.flatnonzero(codes == 0x3A)
-    before = codes[colons - 1]
-    marks = before == 0x22
-    escaped = marks & (codes[colons - 2] == 0x5C) & (codes[colons - 3] != 0x5C)
-    return int(np.count_nonzero((marks | (before <= 0x20)) & ~escaped))
+def _keys_in(data: bytes) -> int:
+    r"""Return how many keys a text of valid JSON has: its colons outside strings.
 
-
-_BOUNDS: tuple[Callable[[bytes], int], ...] = (_colons, _colons_after_marks, _colons_of_keys)  # ever closer, and slower
+    Example:
+        >>> _keys_in(rb'{"a": ": ", "\\\\": "\": ", "b" : [{"a": 1, "a": 2}]}')
+        5
+    """
+    total, marks_before, start = 0, 0, 0
+    while start < len(data):
+        end = len(data)
+        if end - start > _PART:  # a part ends with a quotation mark, so that no backslash stands before the next
+            end = data.rfind(b'"', start, start + _PART) + 1 or data.find(b'"', start + _PART) + 1 or end
+        codes = np.frombuffer(data, np.uint8, count=end - start, offset=start)
+        marks = codes == _MARK
+        backslashes = np.flatnonzero(codes == _BACKSLASH)
+        if len(backslashes):
+            begins = np.diff(backslashes, prepend=-2) != 1  # a run of backslashes, every other one of which escapes
+            escaping = (backslashes - np.maximum.accumulate(np.where(begins, backslashes, 0))) % 2 == 0
+            marks[backslashes[escaping] + 1] = False
+        found = np.flatnonzero(marks | (codes == _COLON))
+        is_mark = marks[found]
+        marks_so_far = marks_before + np.cumsum(is_mark)
+        total += int(np.count_nonzero((marks_so_far % 2 == 0) & ~is_mark))
+        marks_before += int(np.count_nonzero(is_mark))
+        start = end
+    return total
 
 
 class KeyCheck:
@@ -179,21 +230,11 @@ class KeyCheck:
     def __init__(self) -> None:
         self._first = 0
 
-    def settled(self, data: bytes, kept: int) -> bool:
-        """Return whether a text is seen to have no more than ``kept`` keys, the number of those in the objects made of it."""
+    def none_dropped(self, data: bytes, kept: int) -> bool:
+        """Return whether a text of valid JSON has no more keys than the objects that were made of it, which have ``kept``."""
         for i in range(self._first, len(_BOUNDS)):
-            if _BOUNDS[i](data) == kept:
+            if _most_keys(data, _BOUNDS[i]) == kept:
                 self._first = i
                 return True
-        return False
-
-
-def none_dropped(data: bytes, values: list[Any]) -> bool:
-    """Return whether no key of a text was dropped, by the quotation marks of its values written again.
-
-    Raises:
-        msgspec.MsgspecError, UnicodeError: they cannot be written.
-    """
-    written = np.frombuffer(_ENCODER.encode_lines(values), dtype=np.uint8)
-    marks = np.count_nonzero(np.frombuffer(data, dtype=np.uint8) == 0x22)
-    return b"\\u0022" not in data and bool(marks == np.count_nonzero(written == 0x22))
+        self._first = len(_BOUNDS) - 1
+        return _keys_in(data) == kept
