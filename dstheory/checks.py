@@ -46,6 +46,25 @@ def readonly(array: NDArray[Any]) -> NDArray[Any]:
     return array
 
 
+class _Sealed:
+    """What holds the memory of an array that :func:`sealed` returned."""
+
+    def __init__(self, array: NDArray[Any]) -> None:
+        self._array = array
+        self.__array_interface__ = array.__array_interface__
+
+
+def sealed(array: NDArray[Any]) -> NDArray[Any]:
+    """Return an array that :func:`frozen` keeps without a copy, although its memory is another library's: nobody else has it.
+
+    >>> import pyarrow as pa
+    >>> given = sealed(pa.array([1.0, 2.0]).to_numpy())
+    >>> frozen(given) is given
+    True
+    """
+    return readonly(np.asarray(_Sealed(readonly(array))))
+
+
 def frozen(array: NDArray[Any]) -> NDArray[Any]:
     """Return an array that nobody can change: itself if its memory refuses writes already, a copy if somebody may write to it.
 
@@ -60,7 +79,7 @@ def frozen(array: NDArray[Any]) -> NDArray[Any]:
     holder: object = array
     while isinstance(holder, np.ndarray) and not holder.flags.writeable:
         holder = holder.base
-    if holder is None:
+    if holder is None or isinstance(holder, _Sealed):
         return array
     own = readonly(np.array(compact(array), order="C"))
     return np.broadcast_to(own, array.shape) if own.shape != array.shape else own

@@ -132,7 +132,7 @@ class TwoStageMDP(Immutable, Tabulated):
             counts = np.full(table.shape[0], table.shape[1], dtype=np.int64)
         if counts.shape != table.shape[:1]:
             raise ChainError(f"n_answers has shape {counts.shape}: needs one count per prompt, {table.shape[:1]}")
-        prompts = None if prompts is None else tuple(str(name) for name in prompts)
+        prompts = None if prompts is None else tuple(map(str, prompts))
         if prompts is not None and len(prompts) != table.shape[0]:
             raise ChainError(f"prompts names {len(prompts)} prompts but the chain has {table.shape[0]}")
         reject(
@@ -146,9 +146,10 @@ class TwoStageMDP(Immutable, Tabulated):
                    "leave n_answers out", axes=("prompt",), prompts=prompts)  # fmt: skip
         inside = readonly(np.arange(table.shape[1]) < counts[:, None])
         self._set(prompts=prompts, n_answers=readonly(counts), inside=inside)
-        reject(inside & (table != 0) & (table != 1), table, "correct", "must be 0 or 1", "mark each answer right or wrong",
-               prompts=prompts)  # fmt: skip
-        self._set(correct=readonly(np.where(inside, table, 0.0)))
+        if not ((table == 0) | (table == 1)).all():
+            reject(inside & (table != 0) & (table != 1), table, "correct", "must be 0 or 1", "mark each answer right or wrong",
+                   prompts=prompts)  # fmt: skip
+        self._set(correct=frozen(table) if inside.all() else readonly(np.where(inside, table, 0.0)))
 
         self._set_rewards(reward, resample_cost, reward_stop, reward_resample)
         self._set(
@@ -341,12 +342,14 @@ class TwoStageMDP(Immutable, Tabulated):
                 f"{what} has shape {table.shape}: its last two axes must broadcast to (prompts, answers) = {self.shape}"
             )
         table = np.broadcast_to(frozen(table), shape)
-        inside = self.inside
-        rule = "must be finite" if low == -np.inf else f"must be finite and >= {low:g}"
-        reject(inside & ~(np.isfinite(table) & (table >= low)), table, what, rule, "correct that entry", prompts=self.prompts)
-        reject(inside & (np.abs(table) > _LARGEST), table, what, f"must lie within +-{_LARGEST:g}",
-               "squares and sums over turns must stay numbers; choose another unit", prompts=self.prompts)  # fmt: skip
-        if not (inside | (table == fill)).all():
+        inside, entries = self.inside, compact(table)
+        # The least and the largest see a NaN as well, and need no mask of the table's size.
+        if not (max(low, -_LARGEST) <= entries.min() and entries.max() <= _LARGEST):
+            rule = "must be finite" if low == -np.inf else f"must be finite and >= {low:g}"
+            reject(inside & ~(np.isfinite(table) & (table >= low)), table, what, rule, "correct that entry", prompts=self.prompts)
+            reject(inside & (np.abs(table) > _LARGEST), table, what, f"must lie within +-{_LARGEST:g}",
+                   "squares and sums over turns must stay numbers; choose another unit", prompts=self.prompts)  # fmt: skip
+        if not (inside.all() or (inside | (table == fill)).all()):
             return readonly(np.where(inside, table, fill))
         return table
 

@@ -143,9 +143,9 @@ class Policy(Immutable, Tabulated):
                 f"logits have shapes {sample_logits.shape} (sample) and {stop_logits.shape} (stop): "
                 "both must be (*runs, turns, prompts, answers)"
             )
-        # max and min see a NaN or a +inf in one pass each, without a mask of the table's size.
-        top = sample_logits.max(axis=-1)
-        if not np.isfinite(top).all():
+        # max and min see a NaN or a +inf in one pass each, without a mask of the table's size; most states have a first answer.
+        if not (sample_logits.max() < np.inf and np.isfinite(sample_logits[..., 0]).all()):
+            top = sample_logits.max(axis=-1)
             bad = np.isnan(sample_logits) | (sample_logits == np.inf)
             reject(bad, sample_logits, "sampling logit", "must be below +inf", "give a number, or -inf to rule it out",
                    axes=_TURN_AXES)  # fmt: skip

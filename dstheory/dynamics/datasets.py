@@ -209,12 +209,15 @@ _WEIGHTS = np.random.default_rng(0).integers(1, 2**63, 1 << 12, dtype=np.uint64)
 
 def _bits(names: Sequence[str]) -> NDArray[np.uint64]:
     """Return 64 bits of each name, in every process the same: a sum of its bytes with weights by place, multilinear hashing."""
-    encoded = [name.encode() + b"\1" for name in names]
-    ends = np.cumsum([len(name) for name in encoded])
-    starts = np.concatenate([[0], ends[:-1]])
-    place = np.arange(ends[-1]) - np.repeat(starts, ends - starts)
-    each = np.frombuffer(b"".join(encoded), dtype=np.uint8).astype(np.uint64) * _WEIGHTS[place % len(_WEIGHTS)]
-    return np.asarray(np.add.reduceat(each, starts), dtype=np.uint64)
+    import pyarrow as pa
+
+    _, ends, text = pa.array(names, pa.large_string()).buffers()
+    bounds = np.frombuffer(ends, dtype=np.int64)[: len(names) + 1]
+    lengths = np.diff(bounds)
+    place = np.arange(bounds[-1]) - np.repeat(bounds[:-1], lengths)
+    each = np.frombuffer(text, dtype=np.uint8, count=bounds[-1]) * _WEIGHTS[place % len(_WEIGHTS)]
+    until = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(each)])  # modulo 2^64, as their differences
+    return np.asarray(until[bounds[1:]] - until[bounds[:-1]] + _WEIGHTS[lengths % len(_WEIGHTS)])
 
 
 class _NamesOnDisk(ExitStack):

@@ -30,23 +30,44 @@ NUMBER = re.compile(r"\s*[+-]?((\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?|nan|inf(inity)
 FOUR_REWARDS = ("stop_correct", "resample_correct", "stop_wrong", "resample_wrong")
 
 
+_MOST = float(np.finfo(np.float64).max)
+
+
 @dataclass(frozen=True)
 class ValueRule:
-    """Which numbers are allowed, in a form that can be applied and in a form that can be read."""
+    """Which numbers are allowed, in a form that can be applied and in a form that can be read.
 
-    allows: Callable[[Floats], Bools]
+    Attributes:
+        text: the rule in words.
+        low, high: the interval of the numbers allowed.
+        among: which numbers are allowed, where that is no interval.
+    """
+
     text: str
+    low: float = -_MOST
+    high: float = _MOST
+    among: Callable[[Floats], Bools] | None = None
+
+    def allows(self, values: Floats) -> Bools:
+        """Return which values are allowed; NaN is in no interval."""
+        return (values >= self.low) & (values <= self.high) if self.among is None else self.among(values)
+
+    def holds(self, values: Floats) -> bool:
+        """Return whether all values are allowed; what is in order takes two passes and no masks."""
+        if self.among is not None or values.size == 0:
+            return bool(self.allows(values).all())
+        return bool(values.min() >= self.low and values.max() <= self.high)
 
 
-_FINITE = ValueRule(np.isfinite, "must be finite")
-_NOT_NEGATIVE = ValueRule(lambda v: np.isfinite(v) & (v >= 0), "must be finite and >= 0")
-_LENGTH = ValueRule(lambda v: np.isfinite(v) & (v >= 1), "must be finite and >= 1")
-_UNIT = ValueRule(lambda v: (v >= 0) & (v <= 1), "must lie in [0, 1]")
-_FLAG = ValueRule(lambda v: (v == 0) | (v == 1), "must be 0 or 1")
-_BELOW_INF = ValueRule(lambda v: v < np.inf, "must be a number below +inf")  # false for NaN too
-_NOT_NAN = ValueRule(lambda v: ~np.isnan(v), "must be a number")
-_WHOLE = ValueRule(lambda v: np.isfinite(v) & (v >= 1) & (v == np.floor(v)), "must be a whole number >= 1")
-_ANY = ValueRule(lambda v: np.ones(v.shape, dtype=bool), "must be text")
+_FINITE = ValueRule("must be finite")
+_NOT_NEGATIVE = ValueRule("must be finite and >= 0", low=0.0)
+_LENGTH = ValueRule("must be finite and >= 1", low=1.0)
+_UNIT = ValueRule("must lie in [0, 1]", low=0.0, high=1.0)
+_FLAG = ValueRule("must be 0 or 1", among=lambda v: (v == 0.0) | (v == 1.0))
+_BELOW_INF = ValueRule("must be a number below +inf", low=-np.inf)
+_NOT_NAN = ValueRule("must be a number", low=-np.inf, high=np.inf)
+_WHOLE = ValueRule("must be a whole number >= 1", among=lambda v: (v >= 1.0) & (v < np.inf) & (v == np.floor(v)))
+_ANY = ValueRule("must be text")
 
 
 @dataclass(frozen=True)
@@ -176,14 +197,21 @@ class ChainTable:
         return len(self.prompt)
 
     @cached_property
+    def changes(self) -> Ints:
+        """Rows whose prompt is not that of the row before."""
+        return np.flatnonzero(self.prompt[1:] != self.prompt[:-1]) + 1
+
+    @cached_property
     def counts(self) -> Ints:
         """(X,) answers per prompt."""
+        if self.order is None and len(self.changes) == len(self.prompts) - 1:
+            return np.diff(self.changes, prepend=0, append=len(self))
         return np.bincount(self.prompt, minlength=len(self.prompts)).astype(np.int64)
 
     @cached_property
     def order(self) -> Ints | None:
         """(n,) rows sorted by prompt, first row first; None if they are sorted already."""
-        if bool((self.prompt[1:] >= self.prompt[:-1]).all()):
+        if bool((self.prompt[self.changes] > self.prompt[self.changes - 1]).all()):
             return None
         return np.argsort(self.prompt, kind="stable").astype(np.int64)
 
@@ -261,7 +289,8 @@ def build(rows: ChainTable) -> tuple[TwoStageMDP, dict[str, Policy | None]]:
 def _check_values(rows: ChainTable) -> None:
     for name, values in rows.numbers.items():
         column = BY_NAME[name]
-        rows.complain(name, ~column.rule.allows(values), values, column.rule.text, column.remedy)
+        if not column.rule.holds(values):
+            rows.complain(name, ~column.rule.allows(values), values, column.rule.text, column.remedy)
     for name in ("gamma", "max_turns"):
         if name in rows.settings and not BY_NAME[name].rule.allows(np.array([float(rows.settings[name])]))[0]:
             column = BY_NAME[name]
@@ -272,9 +301,12 @@ def _check_repetitions(rows: ChainTable) -> None:
     """Refuse a second row of the same prompt and answer."""
     if len(rows) < 2:
         return
-    key = rows.prompt * (int(rows.answer.max()) + 1) + rows.answer
-    if bool((key[1:] > key[:-1]).all()):
-        return  # in order, as most tables are: sorting takes longer than all else
+    if rows.order is None:
+        climbs = rows.answer[1:] > rows.answer[:-1]
+        climbs[rows.changes - 1] = True
+        if climbs.all():
+            return  # in order, as most tables are: sorting takes longer than all else
+    key = rows.prompt.astype(np.int64) * (int(rows.answer.max()) + 1) + rows.answer
     ascending = np.sort(key)
     if bool((ascending[1:] != ascending[:-1]).all()):
         return
@@ -329,8 +361,10 @@ def _prompt_weight(rows: ChainTable) -> Floats | None:
     return weight
 
 
-def _row_sums(values: Floats, prompt: Ints, prompts: int) -> Floats:
-    return np.stack([np.bincount(prompt, weights=row, minlength=prompts) for row in np.atleast_2d(values)])
+def _row_sums(values: Floats, rows: ChainTable) -> Floats:
+    if rows.order is None:
+        return np.asarray(np.add.reduceat(np.atleast_2d(values), rows.first, axis=-1))
+    return np.stack([np.bincount(rows.prompt, weights=row, minlength=len(rows.prompts)) for row in np.atleast_2d(values)])
 
 
 def _refuse_prompts(rows: ChainTable, bad: Bools, sentence: str, values: Floats, rule: str) -> None:
@@ -350,7 +384,7 @@ def _check_sums(rows: ChainTable, prefix: str) -> None:
     """The sampling probabilities of a prompt must sum to 1; of sampling logits at least one must be finite."""
     name = f"{prefix}sample_probability"
     if name in rows.numbers:
-        total = _row_sums(rows.numbers[name], rows.prompt, len(rows.prompts))
+        total = _row_sums(rows.numbers[name], rows)
         # The same rule as Policy.from_probabilities: numbers of lower precision miss their sum by their own rounding.
         tolerance = max(_ROW_TOLERANCE, _rounding(np.empty(0, rows.precision.get(name, np.float64))))
         bad = np.abs(total - 1.0) > tolerance
@@ -359,8 +393,8 @@ def _check_sums(rows: ChainTable, prefix: str) -> None:
             f"must be 1 to within {tolerance:g}; divide by the sum, or give {prefix}sample_logit, which is normalised",
         )  # fmt: skip
     name = f"{prefix}sample_logit"
-    if name in rows.numbers:
-        possible = _row_sums(np.isfinite(rows.numbers[name]).astype(float), rows.prompt, len(rows.prompts))
+    if name in rows.numbers and not np.isfinite(rows.numbers[name]).all():
+        possible = _row_sums(np.isfinite(rows.numbers[name]).astype(float), rows)
         _refuse_prompts(
             rows, possible == 0, f"the number of finite {name} of", possible, "must be at least 1; rule out fewer answers"
         )

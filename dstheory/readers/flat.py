@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import msgspec
 import numpy as np
 
-from dstheory.checks import Bools, Ints
+from dstheory.checks import Bools, Ints, sealed
 from dstheory.errors import DSTheoryError, FileFormatError
 from dstheory.readers.chain_table import BY_NAME, COLUMNS, FALSE_WORDS, NUMBER, TRUE_WORDS, ChainTable, Column, check_columns
 from dstheory.readers.json_values import LineDecoder, NotJSON, records, sentence
@@ -285,7 +285,8 @@ def _chain_table(table: ArrowTable, source: str) -> ChainTable:
             continue
         if not _is_number(column.type, BY_NAME[name]):
             rows.refuse(f"column {name} has the type {_kind(column)}: must hold numbers; convert it")
-        rows.numbers[name] = column.cast(pa.float64(), safe=False).to_numpy()
+        doubles = column if pa.types.is_float64(column.type) else column.cast(pa.float64(), safe=False)
+        rows.numbers[name] = sealed(doubles.to_numpy())  # nobody has what was read from a file just now
         if pa.types.is_float32(column.type) or pa.types.is_float16(column.type):
             rows.precision[name] = np.dtype(column.type.to_pandas_dtype())
     rows.prompt, names = coded["prompt"]
@@ -332,7 +333,9 @@ def _codes_of_dictionary(column: Any) -> tuple[Ints, Any]:
 
     column = column.unify_dictionaries()
     names = column.chunk(0).dictionary.cast(pa.large_string()).dictionary_encode()
-    codes = np.concatenate([chunk.indices.to_numpy(zero_copy_only=False) for chunk in column.chunks]).astype(np.int64)
+    codes = np.concatenate([chunk.indices.to_numpy(zero_copy_only=False) for chunk in column.chunks])
+    if len(names.dictionary) == len(names) and _appear_in_order(codes, len(names)):
+        return codes, names.dictionary  # as a writer makes them that meets texts row by row
     codes = names.indices.to_numpy(zero_copy_only=False).astype(np.int64)[codes]
     first = np.full(len(names.dictionary), len(codes))
     first[codes[::-1]] = np.arange(len(codes))[::-1]  # of several assignments to one place the last one stays
@@ -340,6 +343,13 @@ def _codes_of_dictionary(column: Any) -> tuple[Ints, Any]:
     place = np.empty(len(first), dtype=np.int64)
     place[order] = np.arange(len(order))
     return place[codes], names.dictionary.take(pa.array(order))
+
+
+def _appear_in_order(codes: Ints, many: int) -> bool:
+    """Return whether all of 0, 1, ..., many - 1 appear, each for the first time after those before it."""
+    until = codes[: np.argmax(codes == many - 1) + 1]
+    latest = until if (until[1:] >= until[:-1]).all() else np.maximum.accumulate(until)
+    return bool(latest[0] == 0 and latest[-1] == many - 1 and (latest[1:] - latest[:-1] <= 1).all())
 
 
 def _is_number(kind: Any, column: Column) -> bool:
@@ -362,7 +372,8 @@ def _take_settings(rows: ChainTable, coded: dict[str, tuple[Ints, Any]]) -> None
         elif name in rows.numbers:
             values, words = rows.numbers.pop(name), None
             rule = BY_NAME[name].rule
-            rows.complain(name, ~rule.allows(values), values, rule.text, BY_NAME[name].remedy)
+            if not rule.holds(values):
+                rows.complain(name, ~rule.allows(values), values, rule.text, BY_NAME[name].remedy)
         else:
             continue
         differs = np.flatnonzero(values != values[0])

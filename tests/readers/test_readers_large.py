@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from dstheory import Policy, TwoStageMDP
 from dstheory.errors import FileFormatError
 from dstheory.readers import read_chain, write_chain
+from dstheory.readers.flat import _codes_of_dictionary
 
 PROMPTS, ANSWERS = 15_625, 64  # a million rows
 
@@ -89,3 +91,18 @@ print([name for name in ("pyarrow", "xarray", "h5netcdf", "h5py", "pandas", "tom
 """
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert found.stdout == "[]\n"
+
+
+def test_codes_of_texts_are_in_order_of_first_appearance_however_a_dictionary_has_them() -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(400):
+        names = [f"n{i}" for i in rng.integers(0, 6, rng.integers(1, 6))]  # one twice perhaps
+        codes = rng.integers(0, len(names), rng.integers(1, 9))
+        if rng.random() < 0.5:
+            codes = np.sort(codes)
+        whole = pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), pa.array(names, pa.large_string()))
+        cut = int(rng.integers(0, len(codes)))
+        found, known = _codes_of_dictionary(pa.chunked_array([whole[:cut], whole[cut:]] if cut else [whole]))
+        texts = [names[code] for code in codes]
+        assert known.to_pylist() == list(dict.fromkeys(texts))
+        assert [known[int(code)].as_py() for code in found] == texts
