@@ -359,8 +359,12 @@ def test_impossible_actions_and_a_subclass_are_looked_at_one_by_one() -> None:
 
 
 def test_trajectories_whose_probability_rounds_to_0_in_one_run_do_not_count_there() -> None:
-    mdp, policies = TwoStageMDP.minimal(max_turns=3), [HERE, HERE.with_parameters((np.array([400.0, 2.0, -400.0]),))]
-    rule = ReverseKLDirect(THERE, beta=0.3)
+    mdp, even = TwoStageMDP.minimal(max_turns=3), np.zeros((3, 1, 2))
+    # Going on after the first turn, and the second answer then, are so unlikely that both together round to 0.
+    rare = Policy.tabular(
+        np.array([[[0.0, 0.0]], [[400.0, 0.0]], [[0.0, 0.0]]]), np.array([[[400.0, 400.0]], [[1.4, 1.4]], [[0.0, 0.0]]])
+    )
+    rule, policies = ReverseKLDirect(THERE, beta=0.3), [Policy.tabular(even, even), rare]
     expected = [coefficient_level(rule, solve(mdp, policy)) for policy in policies]
     found = coefficient_levels(rule, mdp, policies)
     assert found[1:].T.tolist() == [[level.ratio_low, level.ratio_high] for level in expected]
