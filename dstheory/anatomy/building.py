@@ -12,7 +12,8 @@ import numpy as np
 from dstheory.anatomy.episodes import NOT_GIVEN, Episodes, Labels
 from dstheory.checks import Bools, Ints, whole_number
 from dstheory.errors import RecordError
-from dstheory.readers.reading import Reading, RecordBatch
+from dstheory.readers.batches import RecordBatch
+from dstheory.readers.reading import Reading
 from dstheory.readers.records import Fault, FieldNames
 
 _ONE_BY_ONE = ("marked", "messages")  # ways of finding attempts in which each was asked for by itself

@@ -21,11 +21,12 @@ from pathlib import Path
 
 from dstheory.anatomy.building import EpisodesBuilder, Log
 from dstheory.errors import DSTheoryError, FileFormatError
-from dstheory.readers.documents import Documents, is_table
+from dstheory.readers.batches import RecordBatch
+from dstheory.readers.documents import Documents, is_table, part_of
 from dstheory.readers.json_values import LineDecoder, NotJSON, decode
 from dstheory.readers.layouts import Request
 from dstheory.readers.log_files import Opened, TextSettings, expand, glob_like
-from dstheory.readers.reading import Reading, RecordBatch, part_of
+from dstheory.readers.reading import Reading
 from dstheory.readers.records import FieldNames
 from dstheory.readers.streams import LONGEST_LINE, RAISE, Block, first_bytes, limit, opened, size_text
 

@@ -26,12 +26,13 @@ from dstheory.anatomy.building import Log as Log
 from dstheory.errors import DSTheoryError, FileFormatError, RecordError
 from dstheory.readers.answers import Checker
 from dstheory.readers.attempt_rows import batch_of, wanted_columns
+from dstheory.readers.batches import RecordBatch, batches
 from dstheory.readers.json_values import uncollected
 from dstheory.readers.layouts import Request, assumed_words
 from dstheory.readers.log_files import Alike, TextSettings, expand, opened_log
-from dstheory.readers.reading import Progress, RecordBatch, Records, batches
+from dstheory.readers.reading import Progress
 from dstheory.readers.reading import Reading as Reading
-from dstheory.readers.records import NOBODY, FieldNames
+from dstheory.readers.records import NOBODY, FieldNames, Records
 from dstheory.readers.tables import from_frame as table_of
 from dstheory.readers.transcripts import NoAnswer, Segmenter, text_batches
 from dstheory.readers.turns import FIXED_NOTE, decided, filled, without_decisions

@@ -17,9 +17,10 @@ import numpy as np
 
 from dstheory.checks import Bools, Floats, Ints
 from dstheory.errors import RecordError
+from dstheory.readers.batches import RecordBatch, texts_of
 from dstheory.readers.messages import nearest, shown
-from dstheory.readers.reading import Reading, RecordBatch, Records, texts_of
-from dstheory.readers.records import DECIDED_BY, NOBODY, Fault, FieldNames, label_text
+from dstheory.readers.reading import Reading
+from dstheory.readers.records import DECIDED_BY, NOBODY, Fault, FieldNames, Records, label_text
 from dstheory.readers.streams import check_utf8, first_bytes
 from dstheory.readers.tables import ArrowTable, asked_of, csv_header, explained, read_csv, read_parquet
 from dstheory.readers.turns import FIXED_NOTE

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, overload
 
 from dstheory.errors import FileFormatError
-from dstheory.readers.json_values import NotJSON, decode, sentence
+from dstheory.readers.json_values import LineDecoder, NotJSON, decode, records, sentence
 from dstheory.readers.paths import Place
-from dstheory.readers.reading import Progress, Reading, Records, json_lines
+from dstheory.readers.reading import Progress, Reading
+from dstheory.readers.records import Fault, Records
 from dstheory.readers.streams import (
     LARGEST_BROKEN,
     LARGEST_DOCUMENT,
@@ -21,9 +22,12 @@ from dstheory.readers.streams import (
     MOST_PACKED,
     PACKED_WELL,
     RAISE,
+    Block,
+    CutOff,
     csv_records,
     first_bytes,
     limit,
+    line_blocks,
     open_unpacked,
     opened,
     size_text,
@@ -66,9 +70,9 @@ class Documents:
         def parts(columns: Sequence[str]) -> Iterator[Records]:
             start = 0
             for _, documents in self.parts(columns):
-                records = inner(documents)
-                yield range(start, start + len(records)), records
-                start += len(records)
+                found = inner(documents)
+                yield range(start, start + len(found)), found
+                start += len(found)
 
         head = inner(self.head)[:_HEAD]
         return self if len(head) == len(self.head) and all(a is b for a, b in zip(head, self.head, strict=True)) else Documents(
@@ -99,8 +103,8 @@ def open_documents(path: Path, file: str, reading: Reading, progress: Progress |
         raise FileFormatError(f"{path} is empty: needs at least one record")
     whole = _document(path, head)
     if whole is not None:
-        records = whole if isinstance(whole, list) else [whole]
-        return Documents(records[:_HEAD], lambda columns: iter([(range(len(records)), records)]), "record")
+        values = whole if isinstance(whole, list) else [whole]
+        return Documents(values[:_HEAD], lambda columns: iter([(range(len(values)), values)]), "record")
     return Documents(_first_lines(path, head), lambda columns: json_lines(path, file, reading, progress))
 
 
@@ -110,6 +114,44 @@ def is_table(path: Path, head: bytes) -> bool:
     for packing in (".gz", ".zst", ".bz2"):
         name = name.removesuffix(packing)
     return head[:4] == b"PAR1" or name.endswith(TABLES)
+
+
+def json_lines(path: Path, file: str, reading: Reading, progress: Progress | None = None) -> Iterator[Records]:
+    """Yield the line numbers and values of the lines that are not blank; of one that is not JSON, the Fault.
+
+    Args:
+        path: the file, plain or packed.
+        file: how messages call it.
+        reading: told if the file is cut off.
+        progress: called after each block.
+
+    Raises:
+        FileFormatError: the file cannot be read.
+    """
+    decoder = LineDecoder()
+    try:
+        for block in line_blocks(path):
+            yield part_of(block, decoder)
+            if progress is not None:
+                progress(reading.records, block.done)
+    except CutOff as error:
+        reading.fault(file, Fault("cut-off", "", f"{error}: write it again"))
+
+
+def part_of(block: Block, decoder: LineDecoder) -> Records:
+    """Return the line numbers and values of the lines that are not blank; of one that is not JSON, the Fault."""
+    numbers, values = records(block, decoder)
+    if NotJSON in set(map(type, values)):
+        values = [_fault(value) if isinstance(value, NotJSON) else value for value in values]
+    return numbers, values
+
+
+def _fault(error: NotJSON) -> Fault:
+    if error.reason == "utf8":
+        return Fault("not-utf8", "", error.what)
+    if error.reason == "syntax":
+        return Fault("not-json", "", f"is not JSON ({error.what}, column {error.column}): write one object per line")
+    return Fault("not-json", "", f"is not JSON: {error.what}")
 
 
 def _first_lines(path: Path, head: bytes) -> list[Any]:

@@ -17,8 +17,8 @@ from dstheory.errors import RecordError
 from dstheory.readers.documents import open_documents
 from dstheory.readers.messages import shown
 from dstheory.readers.paths import Place, keys_of
-from dstheory.readers.reading import Reading, Records
-from dstheory.readers.records import Fault, label_text
+from dstheory.readers.reading import Reading
+from dstheory.readers.records import Fault, Records, label_text
 
 GOLD = "gold"  # where the answer stands in a record that was joined
 _ANSWERS = (

@@ -15,8 +15,7 @@ from dstheory.readers.gold import GoldAnswers
 from dstheory.readers.grading import grader_name
 from dstheory.readers.messages import cut, shown
 from dstheory.readers.paths import Place, candidates, keys_of
-from dstheory.readers.reading import Records
-from dstheory.readers.records import DECIDED_BY, DECIDERS, NOBODY, Fault, FieldNames, label_text
+from dstheory.readers.records import DECIDED_BY, DECIDERS, NOBODY, Fault, FieldNames, Records, label_text
 from dstheory.readers.turns import Turns, fill_decisions, without_decisions
 from dstheory.readers.words import Verdicts, assumed_decisions, assumption, decision_word, parse_decisions
 from dstheory.texts import printable

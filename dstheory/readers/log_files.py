@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from dstheory.errors import FileFormatError, RecordError, UnknownReadingError
 from dstheory.readers.answers import Checker, Game, load_checker
 from dstheory.readers.attempt_rows import batch_of, read_attempts, table_of_rows
+from dstheory.readers.batches import RecordBatch, batches
 from dstheory.readers.documents import Documents, open_documents
 from dstheory.readers.final_answers import compare_final
 from dstheory.readers.formats import formats
@@ -25,8 +26,8 @@ from dstheory.readers.gold import Joined, what_is_checked
 from dstheory.readers.grading import GRADER
 from dstheory.readers.layouts import MATHEMATICS, Layout, Request, find_layout
 from dstheory.readers.paths import Place, keys_of
-from dstheory.readers.reading import Progress, Reading, RecordBatch, Records, batches
-from dstheory.readers.records import NOBODY, Fault, FieldNames, label_text
+from dstheory.readers.reading import Progress, Reading
+from dstheory.readers.records import NOBODY, Fault, FieldNames, Records, label_text
 from dstheory.readers.rollouts import problem_name, rollout_batches
 from dstheory.readers.transcripts import MARKERS, NoAnswer, Segmenter, TextReader, segmenter, text_batches
 from dstheory.readers.turns import FIXED_NOTE, decided

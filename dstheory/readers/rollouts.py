@@ -18,11 +18,12 @@ import numpy as np
 from dstheory.checks import Bools, Ints
 from dstheory.errors import RecordError
 from dstheory.readers.answers import Checker
+from dstheory.readers.batches import RecordBatch, cells_of, coded
 from dstheory.readers.layouts import Layout
 from dstheory.readers.messages import is_unicode, shown
 from dstheory.readers.paths import Place
-from dstheory.readers.reading import Reading, RecordBatch, Records, cells_of, coded
-from dstheory.readers.records import VERDICTS, Fault, label_text
+from dstheory.readers.reading import Reading
+from dstheory.readers.records import VERDICTS, Fault, Records, label_text
 
 _LONGEST_NAME = 80  # characters of a problem's name; of a longer prompt the beginning is kept, and a digest
 _PROMPTS = 64  # shortened names that are remembered

@@ -20,10 +20,11 @@ from typing import Any, Literal
 
 from dstheory.errors import RecordError, UnknownReadingError
 from dstheory.readers.answers import Checker, Game, as_arithmetic, find_expressions
+from dstheory.readers.batches import Record, RecordBatch, batches, parse_cap, parse_head
 from dstheory.readers.final_answers import final_answers
 from dstheory.readers.messages import is_unicode, shown
-from dstheory.readers.reading import Reading, RecordBatch, Records, batches
-from dstheory.readers.records import Fault, FieldNames, Record, parse_cap, parse_head
+from dstheory.readers.reading import Reading
+from dstheory.readers.records import Fault, FieldNames, Records
 
 MARKERS = ("wait", "hmm", "actually", "alternatively", "let me try again", "let's try again", "try another", "on second thought",
            "let me reconsider", "let me re-check", "no, that")  # fmt: skip

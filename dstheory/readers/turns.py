@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from dstheory.readers.answers import Checker
+from dstheory.readers.batches import RecordBatch
 from dstheory.readers.paths import Place
-from dstheory.readers.reading import Reading, RecordBatch, Records
-from dstheory.readers.records import DECIDED_BY, NOBODY, FieldNames
+from dstheory.readers.reading import Reading
+from dstheory.readers.records import DECIDED_BY, NOBODY, FieldNames, Records
 from dstheory.readers.words import Verdicts
 
 FIXED_NOTE = (

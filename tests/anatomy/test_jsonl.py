@@ -13,7 +13,7 @@ import pytest
 
 from dstheory.anatomy import NOT_GIVEN, from_records, read_log
 from dstheory.errors import FileFormatError, RecordError
-from dstheory.readers import reading, streams
+from dstheory.readers import batches, reading, streams
 
 STEPS = [{"correct": False, "decision": "resample"}, {"correct": True, "decision": "stop"}]
 GOOD = [json.dumps({"id": f"g{i}", "attempts": STEPS}) for i in range(3)]
@@ -79,7 +79,7 @@ def test_each_reason_with_its_place(tmp_path, line, reason: str, message: str) -
 @pytest.mark.parametrize("at_once", [True, False])
 def test_all_reasons_at_once(tmp_path, at_once: bool, monkeypatch) -> None:
     if not at_once:
-        monkeypatch.setattr(reading, "in_columns", lambda *args: None)
+        monkeypatch.setattr(batches, "in_columns", lambda *args: None)
     path = written(tmp_path, *GOOD[:2], *(line for line, *_ in BAD), GOOD[2])
     log = read_log(path)
     assert len(log.episodes) == 3

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dstheory.anatomy import record_schema
-from dstheory.readers.reading import in_columns
-from dstheory.readers.records import Fault, FieldNames, parse_record
+from dstheory.readers.batches import in_columns, parse_record
+from dstheory.readers.records import Fault, FieldNames
 
 SCHEMA = record_schema()
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)

@@ -16,7 +16,7 @@ import pytest
 
 from dstheory.anatomy import read_log
 from dstheory.errors import FileFormatError, RecordError
-from dstheory.readers import reading
+from dstheory.readers import batches
 from dstheory.readers.formats import Format, formats, recognise
 from dstheory.readers.rollouts import _Rollouts
 from dstheory.readers.words import Verdicts
@@ -291,7 +291,7 @@ def test_a_note_of_many_files_is_made_once(tmp_path: Path) -> None:
 def test_prompts_and_labels_are_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a long log: what many rows share is named once in a block of lines, not once a row."""
     asked: list[Any] = []
-    monkeypatch.setattr(reading, "label_text", lambda value: asked.append(value) or str(value))
+    monkeypatch.setattr(batches, "label_text", lambda value: asked.append(value) or str(value))
     named = _Rollouts._problem
     monkeypatch.setattr(_Rollouts, "_problem", lambda self, value: asked.append(value) or named(self, value))
     rows = [{"prompt": f"{i // 100} + 1?", "completion": "2", "correct": True, "step": i // 500} for i in range(1000)]

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from dstheory.anatomy import Log, measure, read_log
 from dstheory.errors import RecordError
-from dstheory.readers import read_chain, reading
+from dstheory.readers import batches, read_chain
 
 LABEL = st.sampled_from(["t", "1", "[/b]"]) | st.sampled_from([1, 2.5, 10**17 + 1, True, False, 1.0])
 TEXT = st.sampled_from(["no", "3", "\\boxed{4}", "4 wait 5 wait 4", "<answer>4</answer>", ""])
@@ -90,7 +90,7 @@ def test_many_at_once_or_one_by_one(
     path.write_text("\n".join(lines))
     bulk = read(path, reader="records")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reading, "in_columns", lambda *arguments: None)
+        patch.setattr(batches, "in_columns", lambda *arguments: None)
         assert read(path, reader="records") == bulk
 
 

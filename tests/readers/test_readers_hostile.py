@@ -21,8 +21,9 @@ from dstheory import TwoStageMDP
 from dstheory.anatomy import Episodes, read_log
 from dstheory.errors import DSTheoryError, FileFormatError, RecordError
 from dstheory.readers import documents, read_chain, streams, tables, write_chain
+from dstheory.readers.batches import parse_record
 from dstheory.readers.json_values import NotJSON, decode, decode_lines
-from dstheory.readers.records import FieldNames, parse_record
+from dstheory.readers.records import FieldNames
 
 STEPS = [{"correct": False, "decision": "resample"}, {"correct": True, "decision": "stop"}]
 DEEP = "[" * 20_000 + "]" * 20_000

@@ -14,8 +14,8 @@ from dstheory.cli.echo import json_option, say
 from dstheory.readers.records import DECIDED_BY, NOBODY
 
 if TYPE_CHECKING:
+    from dstheory.readers.batches import RecordBatch
     from dstheory.readers.layouts import Layout
-    from dstheory.readers.reading import RecordBatch
 
 _SETTINGS = {"help_option_names": ["-h", "--help"]}
 _SHOWN = 3
