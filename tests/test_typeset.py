@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
+from all_claims import all_claims
 
-from dstheory.claims.sources import bundled_files, load_claims
 from dstheory.texts import latex_text
 from dstheory.typeset import between, unmarked, words_latex
 
@@ -65,18 +65,17 @@ OUTSIDE = re.compile(r"[\^_]|[\w)] ?(?:[<>]=?|=) ?[\w(]|(?<![\w-])(?:alpha|beta|
 
 def test_every_sign_of_every_claim_is_kept_and_no_formula_is_left_unmarked() -> None:
     formulas, left = 0, []
-    for path in bundled_files():
-        for claim in load_claims(path).values():
-            for words in (claim.title, claim.statement, claim.notes, *(step.words for step in claim.steps())):
-                shown = words_latex(words)
-                assert words.count("`") % 2 == 0, (claim.id, words)
-                assert signs(shown.replace(r"\,", " ").replace(r"\ ", " ")) == signs(unmarked(words)), (claim.id, shown)
-                for formula in shown.split("$")[1::2]:
-                    formulas += 1
-                    plain = formula.replace(r"\{", "").replace(r"\}", "")
-                    assert plain.count("{") == plain.count("}"), (claim.id, formula)
-                assert shown.count("$") % 2 == 0, (claim.id, shown)
-                left += [(claim.id, text) for text in words.split("`")[::2] if OUTSIDE.search(text)]
+    for claim in all_claims().values():
+        for words in (claim.title, claim.statement, claim.notes, *(step.words for step in claim.steps())):
+            shown = words_latex(words)
+            assert words.count("`") % 2 == 0, (claim.id, words)
+            assert signs(shown.replace(r"\,", " ").replace(r"\ ", " ")) == signs(unmarked(words)), (claim.id, shown)
+            for formula in shown.split("$")[1::2]:
+                formulas += 1
+                plain = formula.replace(r"\{", "").replace(r"\}", "")
+                assert plain.count("{") == plain.count("}"), (claim.id, formula)
+            assert shown.count("$") % 2 == 0, (claim.id, shown)
+            left += [(claim.id, text) for text in words.split("`")[::2] if OUTSIDE.search(text)]
     assert formulas > 3000
     assert not left
 

@@ -8,6 +8,7 @@ from fractions import Fraction
 import mpmath
 import pytest
 import sympy as sp
+from all_claims import all_claims
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -15,7 +16,6 @@ from dstheory.claims import formulas
 from dstheory.claims.abstraction import Abstraction
 from dstheory.claims.evaluation import enclose_value, evaluate, sign_at, sign_of_interval, to_interval, truth_at
 from dstheory.claims.formulas import derivative, latex, latex_named, text, with_names
-from dstheory.claims.sources import bundled_files, load_claims
 from dstheory.errors import ClaimError, UndefinedError
 from dstheory.rational import as_ratio, factors_of, terms_of
 
@@ -225,21 +225,18 @@ def holds_nearly(fact, value):
 
 def test_names_of_recurring_parts_put_back_give_every_long_formula_of_the_claims():
     long = 0
-    for path in bundled_files():
-        for claim in load_claims(path).values():
-            for formula in (formula for step in claim.steps() for formula in step.formulas):
-                if len(latex(formula)) <= 1500 or formula.has(derivative):
-                    continue
-                long += 1
-                short, parts = with_names(formula)
-                assert len(latex_named(formula)) < 0.6 * len(latex(formula)), claim.id
-                old, new = (each.atoms(sp.core.relational.Relational) for each in (formula, short))
-                at = {symbol: sp.Rational(k, 97) for k, symbol in enumerate(sorted(formula.free_symbols, key=str), start=2)}
+    for claim in all_claims().values():
+        for formula in (formula for step in claim.steps() for formula in step.formulas):
+            if len(latex(formula)) <= 1500 or formula.has(derivative):
+                continue
+            long += 1
+            short, parts = with_names(formula)
+            assert len(latex_named(formula)) < 0.6 * len(latex(formula)), claim.id
+            old, new = ([side for x in each.atoms(sp.core.relational.Relational) for side in x.args] for each in (formula, short))
+            at = {symbol: mpmath.mpf(k) / 97 for k, symbol in enumerate(sorted(formula.free_symbols, key=str), start=2)}
+            with mpmath.workdps(40):
                 for name, part in parts:
-                    at[name] = sp.N(part.xreplace(at).doit(), 40)
-                values = [
-                    [float(sp.N(side.xreplace(at).doit(), 20)) for relation in relations for side in relation.args]
-                    for relations in (old, new)
-                ]
-                assert sorted(values[0]) == pytest.approx(sorted(values[1]), rel=1e-9), claim.id
+                    (at[name],) = sp.lambdify(list(at), [part], "mpmath", cse=True)(*at.values())
+                values = [sorted(sp.lambdify(list(at), sides, "mpmath", cse=True)(*at.values())) for sides in (old, new)]
+                assert all(mpmath.almosteq(a, b, 1e-25, 1e-25) for a, b in zip(*values, strict=True)), claim.id
     assert long > 20

@@ -9,10 +9,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from all_claims import all_claims
 
 from dstheory.claims import Claim
 from dstheory.claims.domains import expand_domain
-from dstheory.claims.sources import bundled_files, load_claims
 from dstheory.claims.steps.enclosure import Search
 from dstheory.claims.steps.formula import PointStep
 from dstheory.coq.export import AXIOMS
@@ -147,7 +147,7 @@ def test_the_table_lists_every_theorem_of_every_file_once() -> None:
 
 @pytest.fixture(scope="module")
 def claims() -> dict[str, Claim]:
-    return {name: claim for path in bundled_files() for name, claim in load_claims(path).items()}
+    return all_claims()
 
 
 def test_every_claim_that_holds_says_once_what_is_proved_in_general(claims: dict[str, Claim]) -> None:

@@ -6,9 +6,9 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+from all_claims import all_claims
 
 from dstheory.claims import Claim
-from dstheory.claims.sources import bundled_files, load_claims
 from dstheory.coq.record import confirmed, coverage, recorded
 from dstheory.coq.theorems import scripts_by_hand
 
@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def claims() -> list[Claim]:
-    return [claim for path in bundled_files() for claim in load_claims(path).values()]
+    return list(all_claims().values())
 
 
 def test_every_entry_is_about_a_claim_as_it_stands(claims: list[Claim]) -> None:

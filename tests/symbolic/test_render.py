@@ -18,6 +18,7 @@ from symbolic.families import KINDS, LENGTH_WEIGHTED, accepted, derived
 from dstheory.rational.symbols import symbol
 from dstheory.symbolic import render
 from dstheory.symbolic.objectives import lookup
+from dstheory.symbolic.render.latex import PREAMBLE
 from dstheory.symbolic.render.mathml import formula_mathml as mathml
 from dstheory.symbolic.render.printers import formula_latex as latex
 from dstheory.symbolic.render.printers import formula_text as text
@@ -125,19 +126,25 @@ PAGES = [
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed, so nothing can be compiled")
 def test_standalone_latex_compiles_and_nothing_runs_off_the_page(tmp_path: Path) -> None:
-    pages = [(derived(name, **options), f"page{i}") for i, (name, options) in enumerate(PAGES)]
+    pages = [(derived(name, **options), f"{name} {options}") for name, options in PAGES]
     at = {"p": "1/3", "a": "1/5", "b": "1/7", "gamma": "9/10"}
     pages.append((derived(lookup("reward-to-go", outer_discount=False), discount_per="stage").at(at), "numbers"))
-    for derivation, stem in pages:
-        (tmp_path / f"{stem}.tex").write_text(render(derivation, "latex", standalone=True), encoding="utf-8")
-        run = subprocess.run(
-            ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", f"{stem}.tex"],
-            cwd=tmp_path, capture_output=True, text=True, errors="replace", timeout=120, check=False,
-        )  # fmt: skip
-        assert run.returncode == 0, run.stdout[-2000:]
-        assert (tmp_path / f"{stem}.pdf").stat().st_size > 10_000
-        overfull = [float(x) for x in re.findall(r"Overfull \\hbox \((\d+\.\d+)pt", run.stdout)]
-        assert not overfull, (derivation.name, derivation.subtitle, overfull)
+    end = "\\end{document}\n"
+    bodies = []  # compiled as one document, since all are alike up to what they begin and end with
+    for derivation, said in pages:
+        source = render(derivation, "latex", standalone=True)
+        assert (source[: len(PREAMBLE)], source[-len(end) :]) == (PREAMBLE, end)
+        bodies.append(rf"\clearpage\typeout{{BEGIN {said}}}" + "\n" + source.removeprefix(PREAMBLE).removesuffix(end))
+    (tmp_path / "all.tex").write_text(PREAMBLE + "".join(bodies) + end, encoding="utf-8")
+    run = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "all.tex"],
+        cwd=tmp_path, capture_output=True, text=True, errors="replace", timeout=120, check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stdout[-2000:]
+    assert run.stdout.count("BEGIN ") == len(pages)
+    assert (tmp_path / "all.pdf").stat().st_size > 100_000
+    wide = [part.splitlines()[0] for part in run.stdout.split("BEGIN ")[1:] if re.search(r"Overfull \\hbox", part)]
+    assert not wide
 
 
 def test_formulas_in_the_notes_beside_quantities_are_set() -> None:
