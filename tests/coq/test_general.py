@@ -124,6 +124,8 @@ WRONG = {
     "bounds": ("Deviation", "0 < std_weight G x < (1 - 1 / INR G) / sqrt y", "0 < std_weight G x < (1 - 2 / INR G) / sqrt y"),
     "four": ("Deviation", "larger_groups G : (4 <= G)", "larger_groups G : (3 <= G)"),
     "softened": ("Deviation", "(softened G eps) < weight_of", "(softened G (- eps)) < weight_of"),
+    "own weight": ("Natural", "/\\ d y = v * decision_step y)", "/\\ d y = w * decision_step y)"),
+    "pushed": ("Ratios", "answer_ratio lp < (1 + eps) ^ L ->", "answer_ratio lp <= (1 + eps) ^ L ->"),
     "delay": ("Clipping", "Rabs (y s i - x0 i)) / c).", "Rabs (y s i - x0 i)) / c / 2)."),
     "point": ("Gradient", "/\\ d < 0.", "/\\ d > 0."),
     # Hypotheses that nothing meets: the theorems are true, and their examples fail.
