@@ -29,6 +29,7 @@ Examples:
   dstheory explain trl:grpo --sampler 0.5,0.75,0.35 --answer-length 1
   dstheory explain trl:grpo --update 4 --lr 1 --answer-length 1
   dstheory explain trl:rloo --log rollouts.jsonl --model base --answer-length 300 --decision-length 5
+  dstheory explain trl:grpo beta=0.04 --log rollouts.jsonl --model tuned --reference-model base
 \b
 Exit codes:
   0  fine
@@ -61,6 +62,12 @@ _CHAIN = parameter_options(
     help="A log of rollouts: p, a and b are measured on it (see `dstheory anatomy`).",
 )
 @model_option
+@click.option("--by", default="task", show_default=True, metavar="FIELD",
+              help="With --log: p, a and b are measured for each label of this field, or for each \"problem\".")  # fmt: skip
+@click.option("--reference-log", type=click.Path(path_type=Path), metavar="FILE",
+              help="With --log: measure the reference's p, a and b on this log, label by label.")  # fmt: skip
+@click.option("--reference-model", metavar="NAME",
+              help="With --log: measure them on this model's records, of --reference-log or else of --log.")  # fmt: skip
 @_CHAIN
 @click.option(
     "--update",
@@ -108,6 +115,11 @@ def command(ctx: click.Context, /, **options: Any) -> None:  # fmt: skip
 
     if options["model"] is not None and options["log_file"] is None:
         raise click.UsageError("--model chooses records of a log: give it with --log FILE", ctx)
+    measured = [f"--{name.replace('_', '-')}" for name in ("reference_log", "reference_model") if options[name] is not None]
+    if measured and options["log_file"] is None:
+        raise click.UsageError(f"{measured[0]} measures the reference as --log measures the model: give --log FILE, too", ctx)
+    if measured and options["reference"] is not None:
+        raise click.UsageError(f"--reference and {measured[0]} both give the reference: leave one of them out", ctx)
     if options["mdp_file"] is not None and options["log_file"] is not None:
         raise click.UsageError("--mdp and --log both give a chain: leave one of them out", ctx)
     if options["as_json"] and options["style"] != "text":
@@ -154,7 +166,11 @@ def _later(ctx: click.Context, found: Configuration, where: Where, options: dict
     place = later_update(found.training, where.place, options["update"], options["lr"])
     if place.sampler is not None:
         options["sampler"] = where.rates
-    return replace(where, place=place)
+    return replace(where, place=place, measured=None, whose=f"after {_steps(options)}, from {where.whose or where.name}")
+
+
+def _steps(options: dict[str, Any]) -> str:
+    return f"{options['update'] - 1} exact step{'' if options['update'] == 2 else 's'} of size {options['lr']:g}"
 
 
 # ---------------------------------------------------------------------- as text
@@ -165,6 +181,10 @@ def _print_text(found: Explanation, against: _Against | None, where: Where, opti
 
     configuration = found.configuration
     say(heading(configuration))
+    if found.moves:
+        say(f"\n{_WAYS}")
+        for line in _answer(found, where, options):
+            say(f"  {line}")
     say(f"\ncoefficient of one token, ascent:\n  {found.formula}\n")
     width = max(len(part) for part, _ in found.parts)
     for part, words in found.parts:
@@ -173,10 +193,10 @@ def _print_text(found: Explanation, against: _Against | None, where: Where, opti
     print_table("Settings that enter the objective", ["key", "value", "from"], _settings_rows(configuration), words=3)
     if found.attribution:
         columns, rows = _moves(found)
-        print_table(f"{where.name}: {_MOVES}", columns, rows, caption=_moves_caption(found, where, options))
+        print_table(f"{where.name}: {_MOVES}", columns, rows, caption=_MOVES_CAPTION)
         say()
         columns, rows = _attribution(found)
-        title = f"{where.name}: what each term pushes, sampling (s) and decision (d), and its angle to the accuracy's gradient"
+        title = f"{where.name}: what each term pushes, sampling (s) and decisions (d), and its angle to the gradient of accuracy"
         print_table(title, columns, rows, words=2, caption=_caption(found, options))
     for title, lines in _sections(found, against, where, options):
         say(f"\n{title}")
@@ -204,21 +224,29 @@ def _settings_rows(configuration: Configuration) -> list[list[str]]:
     return rows
 
 
-def _attribution(found: Explanation) -> tuple[list[str], list[list[str]]]:
-    from dstheory.cli.show import LEVELS, level_cells
+_LEVELS = ["balanced", "share d: gradient", "share d: Fisher", "longer answers", "angle s", "angle d", "angle both"]
+"""The levels in words, in the order of :data:`dstheory.cli.show.LEVELS`."""
 
-    return ["term", *LEVELS], [[row.name, *level_cells(row)] for row in found.attribution]
+
+def _attribution(found: Explanation) -> tuple[list[str], list[list[str]]]:
+    from dstheory.cli.show import level_cells
+
+    said = {"balanced": "yes", "unbalanced": "no"}
+    return ["term", *_LEVELS], [[row.name, *(said.get(cell, cell) for cell in level_cells(row))] for row in found.attribution]
 
 
 def _caption(found: Explanation, options: dict[str, Any]) -> str:
     return (
-        "(i): have an answer and its decision one coefficient? (ii), (iii): the decision's share of gradient norms and of Fisher "
-        f"energies; longer: (iii) with answers {options['longer']:g} times as long; tilt: the angle to the gradient of accuracy, "
-        "in degrees."
+        "balanced: an answer and its decision have one coefficient. share d: decisions' part of the gradient's length; of its "
+        "Fisher energy, its squared length measured by how much it changes the policy, whatever its parameters are; "
+        f"and of that with answers {options['longer']:g} times as long. angle: to the gradient of accuracy, in degrees, of "
+        "sampling (s), of decisions (d), and of both; 0 is the same way, 180 the opposite."
     )
 
 
 _MOVES = "which way each term moves p, a and b: change of the probability in one small step, per unit of the learning rate"
+_MOVES_CAPTION = "p: a right answer is sampled; a: the model stops at a right answer; b: it resamples a wrong one."
+_WAYS = "Which way one small step moves p, a and b"
 
 
 def _moves(found: Explanation) -> tuple[list[str], list[list[str]]]:
@@ -230,23 +258,46 @@ def _signed(value: float) -> str:
 
 
 def _rate(value: float) -> str:
-    return "-" if value != value else f"{value:.3g}"
+    return "-" if value != value else f"{value:.3f}".rstrip("0").rstrip(".") if value > 1e-3 else f"{value:.3g}"
 
 
-def _moves_caption(found: Explanation, where: Where, options: dict[str, Any]) -> str:
-    """Say what p, a and b are, at whose policy this holds, and what the reference and the expert are where there are any."""
+def _answer(found: Explanation, where: Where, options: dict[str, Any]) -> list[str]:
+    """Say whose p, a and b are looked at, which way each term moves them, and where it would move them otherwise."""
     t = found.configuration.training
-    p, a, b = where.rates
-    text = (
-        "p: a right answer is sampled; a: a right answer is accepted; b: a wrong answer is resampled. They are "
-        f"{_rate(p)}, {_rate(a)}, {_rate(b)} now: elsewhere, with another reference or other lengths, signs may differ."
-    )
+    lines = [f"At p, a, b = {', '.join(map(_rate, where.rates))}, {where.whose or where.name}."]
     if (t.beta and t.method in ("policy-gradient", "dpo")) or t.reward_beta:
-        text += f" The reference is {where.reference}."
+        lines.append(f"The reference is {where.reference}.")
     who = {"sft": "Demonstrations are", "dft": "Demonstrations are", "distill": "The teacher is"}.get(t.method, "")
     if who:
-        text += f" {who} the expert's, p, a, b = {', '.join(f'{x:g}' for x in options['expert'])}."
-    return text
+        lines.append(f"{who} the expert's, p, a, b = {', '.join(f'{x:g}' for x in options['expert'])}.")
+    return [*lines, *_ways(found), _elsewhere(found), *_one_for_all(found, where, options)]
+
+
+def _elsewhere(found: Explanation) -> str:
+    """Say what is known of other places: of a KL in the loss whose coefficient falls with the log-ratio, all."""
+    t = found.configuration.training
+    pulls = any(row.name == "KL in the loss" for row in found.moves) and t.estimator != "k1"
+    others = [row.name for row in found.moves if not (pulls and row.name == "KL in the loss")]
+    rest = f"the signs of {' and '.join(others)} may differ at other p, a, b, or with other lengths" if others else ""
+    if not pulls:
+        return f"{rest[:1].upper()}{rest[1:]}."
+    return (
+        "With one right and one wrong answer the KL in the loss pulls each of p, a, b towards the reference's, wherever they "
+        f"are: it raises what is below and lowers what is above; {rest}."
+    )
+
+
+def _one_for_all(found: Explanation, where: Where, options: dict[str, Any]) -> list[str]:
+    """Say which way one reference pulls the prompts of a log that differ."""
+    if not where.typed or not any("KL" in row.name for row in found.moves):
+        return []
+    mine, theirs = (policy.sample_prob[0, :, 0] for policy in (where.place.policy, where.place.reference))
+    below, above = int((mine < theirs).sum()), int((mine > theirs).sum())
+    return [
+        f"One reference stands for that of all {len(mine):,} {options['by']}s, whose p differ from {mine.min():.3g} to "
+        f"{mine.max():.3g}: its p is above theirs at {below:,} and below at {above:,}, and a KL pulls them that way. "
+        "--reference-log FILE or --reference-model NAME has one for each."
+    ]
 
 
 def _sections(found: Explanation, against: _Against | None, where: Where, options: dict[str, Any]) -> list[tuple[str, list[str]]]:
@@ -257,15 +308,14 @@ def _sections(found: Explanation, against: _Against | None, where: Where, option
         told.append("a KL to the start is 0 at the start: --reference P,A,B shows it against another policy")
     if found.why_not:
         told.append(f"not attributed: {found.why_not}")
-    point = "at the reference" if found.stale is None else "at the reference, on the policy's own responses"
-    loss = [] if found.loss is None else [f"{found.loss:.4g} at the first update (many prompts, {point})."]
+    loss = [] if found.loss is None else [f"{found.loss:.4g} at the first update ({', '.join(_loss_at(found, where))})."]
     unread = [f"line {entry.line}: {entry.key} = {entry.value}" for entry in configuration.unread]
     sections = [
         ("Warnings", list(configuration.warnings)),
         ("About the table", told),
         ("On the responses of another policy", _stale(found, where, options)),
-        ("Which way p, a and b go", _ways(found)),
-        ("Which stage is fed, and what depends on length", _fed(found, options)),
+        ("What is not balanced, and why", _unbalanced(found)),
+        ("Which stage is pushed, and what depends on length", _fed(found, options)),
         ("How large the terms are", _sizes(found)),
         ("What is logged as the loss", [*loss, found.logged]),
         ("What is proved", [f"{claim}: {text}" for claim, text in found.notes]),
@@ -283,6 +333,31 @@ def _sections(found: Explanation, against: _Against | None, where: Where, option
     return [(title, lines) for title, lines in sections if lines]
 
 
+def _loss_at(found: Explanation, where: Where) -> list[str]:
+    """Say what the logged loss is of."""
+    t, away = found.configuration.training, where.place.reference is not where.place.policy
+    said = ["many prompts"]
+    if t.beta or t.reward_beta or t.method == "dpo":
+        said.append("without its KL term, which is 0 where the policy is the reference" if away and t.method != "dpo" else
+                    "where the policy is the reference")  # fmt: skip
+    return said + (["on the policy's own responses"] if found.stale is not None else [])
+
+
+_CHARGED = {
+    "KL in the loss": "each token's coefficient is a function of its own log-ratio to the reference, so that an answer and its "
+    "decision have different ones at any length (O1-tokens). That is so at length weight 0, which is what libraries have; a "
+    "length weight would multiply that of the longer stage (D1). The full gradient of a KL, which counts what comes after, has "
+    "one coefficient for both where answers have one length (D2)",
+    "entropy": "each token's coefficient is a function of its own probability (O1-tokens)",
+}
+
+
+def _unbalanced(found: Explanation) -> list[str]:
+    """Say of each term whose coefficients differ why they do."""
+    terms = [row for row in found.attribution if row.balanced is False and row.name != "whole"]
+    return [f"{row.name}: {_CHARGED[row.name]}." for row in terms if row.name in _CHARGED]
+
+
 def _fed(found: Explanation, options: dict[str, Any]) -> list[str]:
     """Say how the energy splits between the stages, and whether that depends on the length of answers."""
     lines, compared, changed = [], 0, 0
@@ -290,7 +365,7 @@ def _fed(found: Explanation, options: dict[str, Any]) -> list[str]:
         now, later = row.energy_share, row.energy_share_longer
         if now != now:
             continue
-        line = f"{row.name}: {100 * (1 - now):.3g} % of the energy goes to sampling, {100 * now:.3g} % to the decision"
+        line = f"{row.name}: {100 * (1 - now):.3g} % of the Fisher energy goes to sampling, {100 * now:.3g} % to decisions"
         compared += later == later
         if abs(now - later) > 1e-6 * max(abs(now), abs(later)):
             changed += 1
@@ -308,7 +383,7 @@ def _stale(found: Explanation, where: Where, options: dict[str, Any]) -> list[st
         return []
     lines, lost = [f"generated by p, a, b = {', '.join(f'{x:g}' for x in options['sampler'])}"], found.stale.clipped
     if options["update"] is not None:
-        steps = f"{options['update'] - 1} exact step{'s' if options['update'] > 2 else ''} of size {options['lr']:g}"
+        steps = _steps(options)
         rates = ", ".join(f"{x:.4g}" for x in where.rates)
         lines.append(f"update {options['update']} on these responses, after {steps}: p, a, b = {rates}")
         lines.append(
@@ -335,8 +410,8 @@ def _sizes(found: Explanation) -> list[str]:
 
 _PUSHES = {
     "p": ("more right answers", "fewer right answers"),
-    "a": ("accepts more right answers", "accepts fewer right answers"),
-    "b": ("resamples more wrong answers", "accepts more wrong answers"),
+    "a": ("stops at more right answers", "stops at fewer right answers"),
+    "b": ("resamples more wrong answers", "stops at more wrong answers"),
     "accuracy": ("", ""),
 }
 """What p, a, b and the accuracy mean where they rise and where they fall."""
@@ -413,12 +488,17 @@ def _print_json(found: Explanation, against: _Against | None, where: Where, opti
 
 def _print_markdown(found: Explanation, against: _Against | None, where: Where, options: dict[str, Any]) -> None:
     echo(f"## {heading(found.configuration)}\n")
+    if found.moves:
+        echo(f"### {_WAYS}\n")
+        for line in _answer(found, where, options):
+            echo(f"- {line}")
+        echo()
     echo(f"`{found.formula}`\n")
     echo(markdown_table(["part", "what"], found.parts) + "\n")
     echo(markdown_table(["key", "value", "from"], _settings_rows(found.configuration)) + "\n")
     if found.attribution:
         echo(markdown_table(*_moves(found)) + "\n")
-        echo(f"{_MOVES.capitalize()}. {_moves_caption(found, where, options)}\n")
+        echo(f"{_MOVES.capitalize()}. {_MOVES_CAPTION}\n")
         echo(markdown_table(*_attribution(found)) + "\n")
         echo(f"{_caption(found, options)}\n")
     for title, lines in _sections(found, against, where, options):
@@ -434,10 +514,11 @@ def _print_latex(found: Explanation, against: _Against | None, where: Where, opt
     _latex_table(["part", "what"], [list(part) for part in found.parts])
     if found.attribution:
         _latex_table(*_moves(found))
-        echo(f"{latex_text(f'{_MOVES.capitalize()}. {_moves_caption(found, where, options)}')}\n")
+        echo(f"{latex_text(f'{_MOVES.capitalize()}. {_MOVES_CAPTION}')}\n")
         _latex_table(*_attribution(found))
         echo(f"{latex_text(_caption(found, options))}\n")
-    for title, lines in _sections(found, against, where, options):
+    ways = [(_WAYS, _answer(found, where, options))] if found.moves else []
+    for title, lines in [*ways, *_sections(found, against, where, options)]:
         echo(f"\\paragraph{{{latex_text(title)}}}\n\\begin{{itemize}}")
         for line in lines:
             echo(f"\\item {latex_text(line)}")

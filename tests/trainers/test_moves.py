@@ -152,7 +152,8 @@ def test_a_step_moves_each_probability_as_differences_say(dstheory, term: str, s
 
 def lines(out: str) -> dict[str, str]:
     words = " ".join(out.split())
-    section = words.split("Which way p, a and b go ")[1].split(" Which stage is fed")[0]
+    section = words.split("Which way one small step moves p, a and b ")[1].split(" coefficient of one token")[0]
+    section = section.split(" With one right and one wrong answer ")[0].split(" The signs of ")[0]
     names = ("whole", "reward", "KL in the loss", "entropy")
     starts = sorted((section.index(f"{name}: "), name) for name in names if f"{name}: " in section)
     ends = [*(at for at, _ in starts[1:]), len(section)]
@@ -166,12 +167,12 @@ def test_what_kl_in_the_loss_does_to_decisions_is_one_line(dstheory) -> None:
     said = lines(dstheory("explain", *SETTINGS, *CHAIN, *KL).out)
     assert said["KL in the loss"] == (
         f"KL in the loss: lowers p (fewer right answers, takes back {percent['p']} of the reward's effect); "
-        f"raises a (accepts more right answers, adds {percent['a']} to the reward's effect); "
+        f"raises a (stops at more right answers, adds {percent['a']} to the reward's effect); "
         f"raises b (resamples more wrong answers, adds {percent['b']} to the reward's effect); "
         f"lowers accuracy (takes back {percent['accuracy']} of the reward's effect)"
     )
     assert said["reward"] == (
-        "reward: raises p (more right answers); raises a (accepts more right answers); raises b (resamples more wrong answers); "
+        "reward: raises p (more right answers); raises a (stops at more right answers); raises b (resamples more wrong answers); "
         "raises accuracy"
     )
 
@@ -180,8 +181,8 @@ def test_what_kl_in_the_loss_does_to_decisions_is_one_line(dstheory) -> None:
     ("reference", "says"),
     [
         ("0.4,0.85,0.35", "leaves p, a and b as they are"),
-        ("0.4,0.9,0.35", "leaves p as it is; raises a (accepts more right answers,"),
-        ("0.4,0.85,0.2", "leaves p as it is; leaves a as it is; lowers b (accepts more wrong answers,"),
+        ("0.4,0.9,0.35", "leaves p as it is; raises a (stops at more right answers,"),
+        ("0.4,0.85,0.2", "leaves p as it is; leaves a as it is; lowers b (stops at more wrong answers,"),
     ],
 )
 def test_zero_is_said_to_be_zero(dstheory, reference: str, says: str) -> None:
@@ -216,7 +217,7 @@ def test_a_mean_over_states_that_go_both_ways_says_so(dstheory, tmp_path: Path) 
     changes = [-float(BETA) * often / 2 / tokens * x * (a * (1 - a)) ** 2 for x in apart]
     assert row["a"]["change"] == pytest.approx(sum(changes) / 2, rel=1e-9)
     said = lines(dstheory(*ran).out)["KL in the loss"]
-    assert "lowers a (accepts fewer right answers, on average: the other way at 50 % of decisions on right answers," in said
+    assert "lowers a (stops at fewer right answers, on average: the other way at 50 % of decisions on right answers," in said
 
 
 def test_both_sides_of_a_comparison_are_shown(dstheory) -> None:
@@ -235,7 +236,7 @@ def test_markdown_and_latex_have_the_table(dstheory, style: str) -> None:
     (row,) = [r for r in dstheory("explain", *SETTINGS, *CHAIN, *KL, "--json").result["moves"] if r["name"] == "KL in the loss"]
     cells = [f"{row[name]['change']:+.3g}" for name in ("p", "a", "b", "accuracy")]
     assert (" | ".join(cells) if style == "markdown" else " & ".join(cells)) in text
-    assert "Which way p, a and b go" in text
+    assert "Which way one small step moves p, a and b" in text
 
 
 def test_the_episodes_are_those_of_the_other_enumeration() -> None:

@@ -1,0 +1,199 @@
+"""Whose p, a, b and whose reference `dstheory explain` looks at, and what it says of other places."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from trainers import brute
+
+GRPO = ("trl:grpo", "beta=0.04", "loss_type=dr_grpo")
+LENGTHS = ("--answer-length", "30,70", "--decision-length", 2)
+# (model, task): episodes that stop at a right answer, stop at a wrong one, resample a right one, resample a wrong one;
+# what follows a resample is right, and the model stops there.
+COUNTS = {("base", "easy"): (5, 3, 1, 1), ("base", "hard"): (1, 3, 1, 15), ("tuned", "easy"): (7, 1, 1, 1),
+          ("tuned", "hard"): (3, 1, 0, 8), ("tuned", "odd"): (3, 2, 1, 2)}  # fmt: skip
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> str:
+    lines = []
+    for (model, task), counts in COUNTS.items():
+        for kind, often in enumerate(counts):
+            stops, right = kind < 2, kind % 2 == 0
+            attempts = [{"correct": right, "decision": "stop" if stops else "resample"}]
+            attempts += [] if stops else [{"correct": True, "decision": "stop"}]
+            lines += [
+                {"id": f"{model} {task} {kind} {i}", "model": model, "task": task, "attempts": attempts} for i in range(often)
+            ]
+    text = "\n".join(map(json.dumps, lines))
+    (tmp_path / "log.jsonl").write_text(text)
+    return text
+
+
+def counted(text: str, model: str, task: str | None = None) -> tuple[list[float], list[float]]:
+    """p, a, b of a model as they are, and smoothed by half an observation."""
+    p, a, b = [0, 0], [0, 0], [0, 0]
+    for line in map(json.loads, text.splitlines()):
+        if line["model"] != model or task not in (None, line["task"]):
+            continue
+        for attempt in line["attempts"]:
+            right, stop = attempt["correct"], attempt["decision"] == "stop"
+            for rate, counts, success in ((p, True, right), (a, right, stop), (b, not right, not stop)):
+                rate[0] += counts and success
+                rate[1] += counts
+    return [s / n for s, n in (p, a, b)], [(s + 0.5) / (n + 1) for s, n in (p, a, b)]
+
+
+def said(dstheory, *arguments) -> str:
+    ran = dstheory("explain", *arguments)
+    assert ran.code == 0, ran.err
+    return " ".join(ran.out.split())
+
+
+def test_whose_numbers_they_are_is_said_first(dstheory, log: str) -> None:
+    assert "b At p, a, b = 0.55, 0.8, 0.3, those of the example M0; give your model's as --p, --a, --b, or " in said(
+        dstheory, *GRPO
+    )
+    assert "At p, a, b = 0.2, 0.9, 0.5, as given." in said(dstheory, *GRPO, "--p", 0.2, "--a", 0.9, "--b", 0.5)
+    assert "At p, a, b = 0.2, 0.8, 0.3, as given, and those of the example M0 where none is." in said(dstheory, *GRPO, "--p", 0.2)
+    measured, _ = counted(log, "tuned")
+    shown = ", ".join(f"{x:.3f}".rstrip("0") for x in measured)
+    text = said(dstheory, *GRPO, *LENGTHS, "--log", "log.jsonl", "--model", "tuned")
+    assert f"At p, a, b = {shown}, measured on tuned of log.jsonl, with a chain for each of 3 tasks." in text
+
+
+def chain_file(log: str, tmp_path: Path, reference: dict[str, list[float]]) -> str:
+    """The chain that the log of the tuned model shows, written by hand."""
+    prompts, often = [], {}
+    for line in map(json.loads, log.splitlines()):
+        if line["model"] == "tuned":
+            often[line["task"]] = often.get(line["task"], 0) + 1
+    for task, weight in often.items():
+        (p, a, b), (rp, ra, rb) = counted(log, "tuned", task)[1], reference[task]
+        prompts.append({"prompt": task, "prompt_weight": weight, "answer": ["right", "wrong"], "correct": [1, 0],
+                        "sample_length": [30, 70], "decision_length": 2, "sample_probability": [p, 1 - p],
+                        "stop_probability": [a, 1 - b], "reference_sample_probability": [rp, 1 - rp],
+                        "reference_stop_probability": [ra, 1 - rb]})  # fmt: skip
+    (tmp_path / "chain.json").write_text(json.dumps({"format": "dstheory-chain/1", "gamma": 1.0, "prompts": prompts}))
+    return "chain.json"
+
+
+def test_a_reference_is_measured_task_by_task(dstheory, log: str, tmp_path: Path) -> None:
+    """Where the reference's log lacks a task, it has the mean of its tasks, as often as each is there."""
+    smoothed = {task: counted(log, "base", task)[1] for task in ("easy", "hard")}
+    episodes = {task: sum(line["model"] == "base" and line["task"] == task for line in map(json.loads, log.splitlines()))
+                for task in smoothed}  # fmt: skip
+    total = sum(episodes.values())
+    smoothed["odd"] = [sum(episodes[task] * smoothed[task][i] for task in episodes) / total for i in range(3)]
+    by_hand = dstheory("explain", *GRPO, "--mdp", chain_file(log, tmp_path, smoothed), "--json")
+    assert by_hand.code == 0, by_hand.err
+    (tmp_path / "base.jsonl").write_text("\n".join(line for line in log.splitlines() if '"base"' in line))
+    ways = (("--reference-model", "base"), ("--reference-log", "base.jsonl"))
+    for way in ways:
+        ran = dstheory("explain", *GRPO, *LENGTHS, "--log", "log.jsonl", "--model", "tuned", *way, "--json")
+        assert ran.code == 0, ran.err
+        for mine, other in zip(ran.result["moves"], by_hand.result["moves"], strict=True):
+            for name in ("p", "a", "b", "accuracy"):
+                assert mine[name]["change"] == pytest.approx(other[name]["change"], rel=1e-9), (way, mine["name"], name)
+    text = said(dstheory, *GRPO, *LENGTHS, "--log", "log.jsonl", "--model", "tuned", *ways[0])
+    together = ", ".join(f"{x:.3f}" for x in counted(log, "base")[0])
+    assert f"The reference is base of log.jsonl, task by task (together p, a, b = {together}); 1 of 3 are not in it" in text
+
+
+def test_one_reference_for_tasks_that_differ_is_said_to_pull_both_ways(dstheory, log: str) -> None:
+    p = [counted(log, "tuned", task)[1][0] for task in ("easy", "hard", "odd")]
+    text = said(dstheory, *GRPO, *LENGTHS, "--log", "log.jsonl", "--model", "tuned", "--reference", "0.6,0.7,0.4")
+    below = sum(x < 0.6 for x in p)
+    assert 0 < below < 3
+    assert (
+        f"One reference stands for that of all 3 tasks, whose p differ from {min(p):.3g} to {max(p):.3g}: its p is above theirs "
+        f"at {below} and below at {3 - below}" in text
+    )
+    measured = said(dstheory, *GRPO, *LENGTHS, "--log", "log.jsonl", "--model", "tuned", "--reference-model", "base")
+    assert "One reference stands" not in measured
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--reference-model", "base"),
+         "--reference-model measures the reference as --log measures the model: give --log FILE, too"),
+        (("--log", "log.jsonl", "--model", "tuned", "--reference-model", "base", "--reference", "0.5,0.5,0.5"),
+         "--reference and --reference-model both give the reference: leave one of them out"),
+    ],
+)  # fmt: skip
+def test_a_reference_that_is_given_twice_or_beside_nothing_is_refused(dstheory, log: str, arguments, says: str) -> None:
+    ran = dstheory("explain", *GRPO, *arguments)
+    assert ran.code == 2
+    assert says in " ".join(ran.err.split())
+
+
+def test_logs_without_a_task_in_common_are_refused(dstheory, log: str, tmp_path: Path) -> None:
+    (tmp_path / "other.jsonl").write_text(log.replace('"task": "', '"task": "other '))
+    ran = dstheory("explain", *GRPO, "--log", "log.jsonl", "--model", "tuned", "--reference-log", "other.jsonl",
+                   "--reference-model", "base")  # fmt: skip
+    assert ran.code == 1
+    assert "base of other.jsonl has no task that tuned of log.jsonl has: choose another --by" in " ".join(ran.err.split())
+
+
+WEIGHTS = {"token mean": lambda e: 1.0, "response mean": lambda e: 1.0 / e.tokens}
+COEFFICIENTS = {"k2": lambda r: -r, "k3": lambda r: -(1.0 - math.exp(-r))}
+
+
+@pytest.mark.parametrize("weight", WEIGHTS)
+@pytest.mark.parametrize("estimator", COEFFICIENTS)
+def test_a_kl_in_the_loss_pulls_towards_the_reference_wherever_p_a_and_b_are(estimator: str, weight: str) -> None:
+    """Every episode written out, at 60 policies and references, with answers of unlike lengths."""
+    rng = np.random.default_rng(1)
+    for _ in range(60):
+        policy, reference = rng.uniform(0.02, 0.98, (2, 3)).tolist()
+        listed = brute.episodes(policy, 3, (5.0, 90.0), 2.0, reference)
+        found = brute.kl_update(listed, WEIGHTS[weight], COEFFICIENTS[estimator])
+        assert [g > 0 for g in found] == [r > x for x, r in zip(policy, reference, strict=True)]
+
+
+@pytest.mark.parametrize(("p", "a", "b"), list(itertools.product((0.1, 0.9), repeat=3)))
+@pytest.mark.parametrize(
+    "configuration",
+    [("trl:grpo", "beta=0.04"), ("trl:grpo", "beta=0.04", "loss_type=grpo"),
+     ("verl:ppo", "algorithm.adv_estimator=grpo", "actor_rollout_ref.rollout.n=8", "actor_rollout_ref.actor.use_kl_loss=true",
+      "actor_rollout_ref.actor.kl_loss_type=low_var_kl")],
+    ids=["trl", "trl by response", "verl"],
+)  # fmt: skip
+def test_what_is_said_of_other_places_is_what_explain_finds_there(dstheory, configuration, p: float, a: float, b: float) -> None:
+    reference = (0.5, 0.7, 0.4)
+    place = ("--p", p, "--a", a, "--b", b, "--max-turns", 3, *LENGTHS, "--reference", "0.5,0.7,0.4")
+    rows = dstheory("explain", *configuration, *place, "--json").result["moves"]
+    (kl,) = [row for row in rows if row["name"] == "KL in the loss"]
+    for name, x, r in zip("pab", (p, a, b), reference, strict=True):
+        assert (kl[name]["change"] > 0) == (r > x)
+    text = said(dstheory, *configuration, *place)
+    assert "the KL in the loss pulls each of p, a, b towards the reference's, wherever they are" in text
+
+
+def test_of_a_kl_in_the_reward_nothing_is_said_of_other_places(dstheory) -> None:
+    text = said(dstheory, "trl:rloo", "--reference", "0.5,0.7,0.4")
+    assert "pulls each of p, a, b" not in text
+    assert "may differ at other p, a, b, or with other lengths." in text
+
+
+def test_why_a_kl_in_the_loss_is_not_balanced_stands_beside_it(dstheory) -> None:
+    """At p, a, b = 0.55, 0.8, 0.3 a right answer is charged log(0.55/0.5), its stop log(0.8/0.7): not one number."""
+    assert math.log(0.55 / 0.5) != pytest.approx(math.log(0.8 / 0.7), rel=0.1)
+    text = said(dstheory, *GRPO, "--reference", "0.5,0.7,0.4")
+    reason = text.split("What is not balanced, and why ")[1].split(" Which stage is pushed")[0]
+    assert reason.startswith("KL in the loss: each token's coefficient is a function of its own log-ratio to the reference")
+    assert "at length weight 0" in reason
+    assert "What is not balanced" not in said(dstheory, "trl:grpo")
+
+
+def test_the_logged_loss_leaves_the_kl_out_where_the_policy_is_not_the_reference(dstheory) -> None:
+    away = said(dstheory, *GRPO, "--reference", "0.5,0.7,0.4")
+    assert "at the first update (many prompts, without its KL term, which is 0 where the policy is the reference)." in away
+    assert "at the first update (many prompts, where the policy is the reference)." in said(dstheory, *GRPO)
+    assert "at the first update (many prompts)." in said(dstheory, "trl:grpo")
