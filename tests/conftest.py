@@ -10,10 +10,12 @@ os.environ.setdefault("SYMPY_GROUND_TYPES", "python")
 
 from hypothesis import HealthCheck, settings
 
-# A shell without job control starts background jobs with Ctrl-C ignored, and everything started from here would inherit that;
-# the tests of interrupted commands are about commands that a person started.
+# A shell without job control starts background jobs with Ctrl-C ignored, nohup with a hangup ignored, and everything started from
+# here would inherit that; the tests of interrupted commands are about commands that a person started.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 _common = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
 settings.register_profile("quick", max_examples=40, derandomize=True, **_common)

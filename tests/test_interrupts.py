@@ -17,6 +17,7 @@ START = """
 import os, signal, sys, time, weakref
 from dstheory import interrupts
 from dstheory.interrupts import handled
+signal.alarm(120)  # so that none outlives a test that fails
 def work():
     try:
         {body}
