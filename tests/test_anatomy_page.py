@@ -14,8 +14,7 @@ from dstheory.anatomy import generate_log, record_schema, survey
 from dstheory.anatomy.generate import BUNDLED
 from dstheory.cli.anatomy import command
 from dstheory.readers.formats import READERS
-from dstheory.readers.log_files import CHECKERS
-from dstheory.readers.transcripts import SEGMENTERS
+from dstheory.readers.transcripts import CHECKERS, SEGMENTERS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "anatomy.md").read_text(encoding="utf-8")

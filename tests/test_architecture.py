@@ -7,6 +7,15 @@ import tomllib
 from pathlib import Path
 
 from dstheory import DPO, GRPO, Policy, ReverseKLDirect
+from dstheory.anatomy.building import EpisodesBuilder
+from dstheory.anatomy.episodes import Episodes
+from dstheory.anatomy.logs import read_log
+from dstheory.anatomy.rates import measure
+from dstheory.anatomy.surveys import survey
+from dstheory.cli.anatomy.document import document
+from dstheory.cli.anatomy.report import command
+from dstheory.readers.batches import RecordBatch
+from dstheory.readers.log_files import Opened
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
@@ -43,6 +52,16 @@ def test_two_files_say_what_multiplies_the_score() -> None:
         files = {part.__module__.removeprefix("dstheory.").replace(".", "/") + ".py" for part in parts}
         assert files == set(said[name])
         assert len(files) <= 2
+
+
+def test_nine_files_take_a_record_to_a_printed_interval() -> None:
+    """Whatever a record of the package's own form becomes is made in the files that the walk names, and these are nine."""
+    start = PAGE.index("**A record of a log, to a printed interval**")
+    walk = re.findall(r"`([\w/]+\.py)`", PAGE[start : PAGE.index("These nine files", start)])
+    in_python = [read_log, Opened, RecordBatch, EpisodesBuilder, Episodes, measure]
+    made_by = [command.callback, *in_python, survey, document]
+    assert walk == [part.__module__.removeprefix("dstheory.").replace(".", "/") + ".py" for part in made_by]
+    assert (len(set(walk)), len(in_python)) == (9, 6)
 
 
 def test_every_file_named_exists() -> None:

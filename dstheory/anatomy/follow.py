@@ -22,13 +22,14 @@ from pathlib import Path
 from dstheory.anatomy.building import EpisodesBuilder, Log
 from dstheory.errors import DSTheoryError, FileFormatError
 from dstheory.readers.batches import RecordBatch
-from dstheory.readers.documents import Documents, is_table, part_of
+from dstheory.readers.documents import Documents
 from dstheory.readers.json_values import LineDecoder, NotJSON, decode
 from dstheory.readers.layouts import Request
-from dstheory.readers.log_files import Opened, TextSettings, expand, glob_like
+from dstheory.readers.log_files import Opened, expand, glob_like, is_table, part_of
 from dstheory.readers.reading import Reading
 from dstheory.readers.records import FieldNames
 from dstheory.readers.streams import LONGEST_LINE, RAISE, Block, first_bytes, limit, opened, size_text
+from dstheory.readers.transcripts import TextSettings
 
 _SIGN = 64  # bytes at either end by which a file is known again
 _MARK = b"\xef\xbb\xbf"  # a byte order mark

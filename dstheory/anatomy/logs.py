@@ -29,12 +29,12 @@ from dstheory.readers.attempt_rows import batch_of, wanted_columns
 from dstheory.readers.batches import RecordBatch, batches
 from dstheory.readers.json_values import uncollected
 from dstheory.readers.layouts import Request, assumed_words
-from dstheory.readers.log_files import Alike, TextSettings, expand, opened_log
+from dstheory.readers.log_files import Alike, expand, opened_log, with_answers
 from dstheory.readers.reading import Progress
 from dstheory.readers.reading import Reading as Reading
 from dstheory.readers.records import NOBODY, FieldNames, Records
 from dstheory.readers.tables import from_frame as table_of
-from dstheory.readers.transcripts import NoAnswer, Segmenter, text_batches
+from dstheory.readers.transcripts import NoAnswer, Segmenter, TextSettings, text_batches
 from dstheory.readers.turns import FIXED_NOTE, decided, filled, without_decisions
 from dstheory.readers.words import assumption, decision_word
 from dstheory.workers import check_workers, computed
@@ -272,7 +272,8 @@ def read_log(
         >>> log.episodes, log.reading.faults
         (Episodes(1 episodes, 1 attempts, 1 problems, 0 capped), {'no-attempts': 1})
     """
-    request = Request.of(reader, format, fields, correct, decision, where, labels, turns, decided_by, gold)
+    request = Request.of(reader, format, fields, correct, decision, where, labels, turns, decided_by)
+    request = with_answers(request, gold)
     if checker is not None:
         request = replace(request, checker=checker if isinstance(checker, str) else "a function")
     files = expand(paths)

@@ -1,44 +1,32 @@
-"""The records of a file, whatever holds them: JSON lines, one JSON document, a zip file of documents, or a table."""
+"""The records of a file, whatever holds them; here those of zip files and of tables."""
 
 from __future__ import annotations
 
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, overload
 
 from dstheory.errors import FileFormatError
-from dstheory.readers.json_values import LineDecoder, NotJSON, decode, records, sentence
+from dstheory.readers.json_values import NotJSON, decode, sentence
 from dstheory.readers.paths import Place
-from dstheory.readers.reading import Progress, Reading
-from dstheory.readers.records import Fault, Records
+from dstheory.readers.records import Records
 from dstheory.readers.streams import (
     LARGEST_BROKEN,
-    LARGEST_DOCUMENT,
-    LONGEST_LINE,
     MOST_PACKED,
     PACKED_WELL,
     RAISE,
-    Block,
-    CutOff,
     csv_records,
-    first_bytes,
     limit,
-    line_blocks,
-    open_unpacked,
-    opened,
     size_text,
 )
 from dstheory.readers.tables import ArrowTable, asked_of, csv_header, explained, open_parquet, read_csv
 
-_MARK = b"\xef\xbb\xbf"  # a byte order mark
-_HEAD = 20  # records by which a file is recognised
+HEAD = 20  # records by which a file is recognised
 _ROWS = 8192  # of a table, at once
 _MEMBERS = ("samples/", "")  # folders of a zip file in which records are looked for
-TABLES = (".csv", ".tsv", ".parquet")
 
 
 @dataclass(frozen=True)
@@ -74,174 +62,21 @@ class Documents:
                 yield range(start, start + len(found)), found
                 start += len(found)
 
-        head = inner(self.head)[:_HEAD]
+        head = inner(self.head)[:HEAD]
         return self if len(head) == len(self.head) and all(a is b for a, b in zip(head, self.head, strict=True)) else Documents(
             head, parts, "record"
         )  # fmt: skip
 
 
-def open_documents(path: Path, file: str, reading: Reading, progress: Progress | None = None) -> Documents:
-    """Look into a file.
-
-    Args:
-        path: the file, plain or packed.
-        file: how messages call it.
-        reading: told if the file is cut off.
-        progress: called after each block of lines.
-
-    Raises:
-        FileFormatError: it cannot be read, or holds nothing.
-    """
-    if _is_zip(path):
-        return _zipped(path)
-    head = first_bytes(path)
-    if head[:4] == b"PAR1":
-        return _parquet(path)
-    if is_table(path, head):
-        return _csv(path)
-    if not head.strip():
-        raise FileFormatError(f"{path} is empty: needs at least one record")
-    whole = _document(path, head)
-    if whole is not None:
-        values = whole if isinstance(whole, list) else [whole]
-        return Documents(values[:_HEAD], lambda columns: iter([(range(len(values)), values)]), "record")
-    return Documents(_first_lines(path, head), lambda columns: json_lines(path, file, reading, progress))
-
-
-def is_table(path: Path, head: bytes) -> bool:
-    """Return whether a file is a table, by its first bytes or its name."""
-    name = path.name.lower()
-    for packing in (".gz", ".zst", ".bz2"):
-        name = name.removesuffix(packing)
-    return head[:4] == b"PAR1" or name.endswith(TABLES)
-
-
-def json_lines(path: Path, file: str, reading: Reading, progress: Progress | None = None) -> Iterator[Records]:
-    """Yield the line numbers and values of the lines that are not blank; of one that is not JSON, the Fault.
-
-    Args:
-        path: the file, plain or packed.
-        file: how messages call it.
-        reading: told if the file is cut off.
-        progress: called after each block.
-
-    Raises:
-        FileFormatError: the file cannot be read.
-    """
-    decoder = LineDecoder()
-    try:
-        for block in line_blocks(path):
-            yield part_of(block, decoder)
-            if progress is not None:
-                progress(reading.records, block.done)
-    except CutOff as error:
-        reading.fault(file, Fault("cut-off", "", f"{error}: write it again"))
-
-
-def part_of(block: Block, decoder: LineDecoder) -> Records:
-    """Return the line numbers and values of the lines that are not blank; of one that is not JSON, the Fault."""
-    numbers, values = records(block, decoder)
-    if NotJSON in set(map(type, values)):
-        values = [_fault(value) if isinstance(value, NotJSON) else value for value in values]
-    return numbers, values
-
-
-def _fault(error: NotJSON) -> Fault:
-    if error.reason == "utf8":
-        return Fault("not-utf8", "", error.what)
-    if error.reason == "syntax":
-        return Fault("not-json", "", f"is not JSON ({error.what}, column {error.column}): write one object per line")
-    return Fault("not-json", "", f"is not JSON: {error.what}")
-
-
-def _first_lines(path: Path, head: bytes) -> list[Any]:
-    """Return the values of the first lines that are JSON."""
-    found = []
-    lines = head.removeprefix(_MARK).split(b"\n")
-    whole = lines if len(head) < 65536 else lines[:-1]
-    if not whole:  # one line longer than what was looked at
-        whole = [_first_line(path)]
-    for line in whole[: 5 * _HEAD]:
-        with suppress(NotJSON):
-            if line.strip():
-                found.append(decode(line))
-        if len(found) == _HEAD:
-            break
-    return found
-
-
-def _first_line(path: Path) -> bytes:
-    stream, _ = open_unpacked(path)
-    pieces: list[bytes] = []
-    with stream, suppress(OSError, EOFError, ValueError):
-        while (data := bytes(stream.read(1 << 20))) and sum(map(len, pieces)) < limit(LONGEST_LINE):
-            end = data.find(b"\n")
-            pieces.append(data if end < 0 else data[:end])
-            if end >= 0:
-                break
-    return b"".join(pieces).removeprefix(_MARK)
-
-
-def _document(path: Path, head: bytes) -> Any:
-    """Return the one value that a file holds, an array or an object over several lines; None if it has a value on each line."""
-    start = head.removeprefix(_MARK).lstrip()
-    if start[:1] not in (b"[", b"{"):
-        return None
-    array = start[:1] == b"["
-    if not array:
-        line = start.split(b"\n", 1)[0] if b"\n" in start else _first_line(path)
-        with suppress(NotJSON):
-            decode(line)
-            return None
-    largest = limit(LARGEST_DOCUMENT if array else LARGEST_BROKEN)
-    stream, _ = open_unpacked(path, table=True)
-    pieces, size = [], 0
-    with stream:
-        try:
-            while (data := stream.read(1 << 20)) and size <= largest:
-                pieces.append(data)
-                size += len(data)
-        except FileFormatError:
-            if array:
-                raise
-            return None
-        except (OSError, EOFError, ValueError):
-            return None  # the reader of lines says where it is cut off
-    if size > largest:
-        if array:
-            raise FileFormatError(
-                f"{path} is one JSON array of more than {size_text(largest)}: write it as JSON lines, a record on each, {RAISE}"
-            )
-        return None
-    data = b"".join(pieces)
-    try:
-        value = decode(data.removeprefix(_MARK))
-    except NotJSON as error:
-        if array and not any(_is_object(line) for line in data.split(b"\n", 50)[:50]):
-            raise FileFormatError(sentence(error, str(path))) from error
-        return None
-    return value if isinstance(value, (dict, list)) else None
-
-
-def _is_object(line: bytes) -> bool:
-    try:
-        return isinstance(decode(line), dict)
-    except NotJSON:
-        return False
-
-
 # ---------------------------------------------------------------------- zip files
 
 
-def _is_zip(path: Path) -> bool:
-    try:
-        with opened(path) as raw:
-            return raw.read(4) == b"PK\x03\x04"
-    except OSError:
-        return False
+def zipped(path: Path) -> Documents:
+    """Look into a zip file, whose members are records.
 
-
-def _zipped(path: Path) -> Documents:
+    Raises:
+        FileFormatError: it cannot be unpacked, or is no log.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             members = [info for info in archive.infolist() if info.filename.endswith(".json")]
@@ -254,7 +89,7 @@ def _zipped(path: Path) -> Documents:
             if not members or large is not None:
                 why = f"its member {large.filename} is too large" if large is not None else "there is no JSON file in it"
                 raise FileFormatError(f"{path} is a zip file that is no log ({why}): unpack it, and give what is in it")
-            head = [_member(archive, info, path) for info in members[:_HEAD]]
+            head = [_member(archive, info, path) for info in members[:HEAD]]
     except (zipfile.BadZipFile, NotImplementedError, OSError) as error:
         raise FileFormatError(f"{path} cannot be unpacked ({error}): write or copy it again") from error
 
@@ -280,9 +115,14 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> Any:
 # ---------------------------------------------------------------------- tables as records
 
 
-def _parquet(path: Path) -> Documents:
+def parquet_rows(path: Path) -> Documents:
+    """Look into a Parquet file, whose rows are records.
+
+    Raises:
+        FileFormatError: it is not such a table, or too large.
+    """
     with open_parquet(path) as (file, _):
-        first = next(file.iter_batches(batch_size=_HEAD), None)
+        first = next(file.iter_batches(batch_size=HEAD), None)
         head = [] if first is None else _rows_of(first)
 
     def parts(columns: Sequence[str]) -> Iterator[Records]:
@@ -318,11 +158,16 @@ def _cells(column: Any) -> list[Any]:
     return list(map(texts.get, column.indices.to_pylist()))
 
 
-def _csv(path: Path) -> Documents:
+def csv_rows(path: Path) -> Documents:
+    """Look into a CSV or TSV file, whose rows are records.
+
+    Raises:
+        FileFormatError: it is not such a table, or too large.
+    """
     delimiter = "\t" if ".tsv" in path.name.lower() else ","
     with explained(path, text=True):
         present = csv_header(path, str(path), delimiter)
-        rows = islice(csv_records(path, delimiter=delimiter), 1, _HEAD + 1)
+        rows = islice(csv_records(path, delimiter=delimiter), 1, HEAD + 1)
         head = [{name: _cell(cell) for name, cell in zip(present, cells, strict=False)} for _, cells in rows]
 
     def parts(columns: Sequence[str]) -> Iterator[Records]:

@@ -10,11 +10,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from dstheory.errors import RecordError
-from dstheory.readers.documents import open_documents
+from dstheory.readers.documents import Documents
 from dstheory.readers.messages import shown
 from dstheory.readers.paths import Place, keys_of
 from dstheory.readers.reading import Reading
@@ -86,18 +85,17 @@ class GoldAnswers:
     answer: str
 
     @classmethod
-    def read(cls, path: str, answer: str = "") -> GoldAnswers:
-        """Read a file of JSON lines, JSON (a list, or one object of ids and answers), CSV, TSV or Parquet.
+    def of(cls, documents: Documents, path: str, answer: str = "") -> GoldAnswers:
+        """Take the answers from a file: a record for each, or one object of ids and answers.
 
         Args:
-            path: the file.
+            documents: the records of the file.
+            path: how messages call it.
             answer: the key of the answer; default: what it is mostly called, or the only key beside the id.
 
         Raises:
-            FileFormatError: it cannot be read.
             RecordError: nothing in it is an answer.
         """
-        documents = open_documents(Path(path), path, Reading([path], strict=True))
         rows = [row for _, part in documents.parts(_columns(documents.head)) for row in part]
         if len(rows) == 1 and isinstance(rows[0], dict) and not {*_IDS, *_TEXTS} & set(rows[0]):
             rows = [{"id": name, "answer": value} for name, value in rows[0].items()]

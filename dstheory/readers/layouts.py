@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
@@ -73,7 +72,6 @@ class Request:
         labels: Sequence[str] = (),
         turns: str | Sequence[str] = (),
         decided_by: str | None = None,
-        gold: str | os.PathLike[str] | None = None,
     ) -> Request:
         """Return what a user says, checked.
 
@@ -87,11 +85,9 @@ class Request:
             labels: further fields to keep.
             turns: places of what says whether the answers given in turn are right, also as one text with commas.
             decided_by: who decided whether to go on.
-            gold: a file of right answers.
 
         Raises:
             RecordError: something in it is not possible.
-            FileFormatError: the file of right answers cannot be read.
         """
         if reader not in ("auto", *READERS):
             raise UnknownReadingError(f"there is no reader {reader!r}: there are auto, {', '.join(READERS)}")
@@ -109,8 +105,7 @@ class Request:
         verdicts = Verdicts.parse([correct] if isinstance(correct, str) else correct)
         decisions = parse_decisions([decision] if isinstance(decision, str) else decision)
         kept = tuple(labels), verdicts, decisions, dict(where or {}), tuple(listed), decided_by or ""
-        answers = None if gold is None else GoldAnswers.read(os.fspath(gold), (fields or {}).get("gold", ""))
-        return cls(reader, format or "", dict(fields or {}), *kept, answers)
+        return cls(reader, format or "", dict(fields or {}), *kept)
 
 
 @dataclass(frozen=True)

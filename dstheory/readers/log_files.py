@@ -1,120 +1,265 @@
-"""Files of logs: which are meant, how each is read, and its records in columns, whatever its format.
-
-Ids such as 1, 2, 3 begin anew in every file of some harnesses: two files mean the same problem by a name unless both show what it
-asks, and that differs.
-"""
+"""Files of logs: which are meant, the records that each holds, how these are read, and what they are in columns."""
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from glob import glob
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from dstheory.errors import FileFormatError, RecordError, UnknownReadingError
-from dstheory.readers.answers import Checker, Game, load_checker
+from dstheory.errors import FileFormatError, RecordError
 from dstheory.readers.attempt_rows import batch_of, read_attempts, table_of_rows
 from dstheory.readers.batches import RecordBatch, batches
-from dstheory.readers.documents import Documents, open_documents
-from dstheory.readers.final_answers import compare_final
+from dstheory.readers.documents import HEAD, Documents, csv_rows, parquet_rows, zipped
 from dstheory.readers.formats import formats
-from dstheory.readers.gold import Joined, what_is_checked
+from dstheory.readers.gold import GoldAnswers, Joined, what_is_checked
 from dstheory.readers.grading import GRADER
+from dstheory.readers.json_values import LineDecoder, NotJSON, decode, records, sentence
 from dstheory.readers.layouts import MATHEMATICS, Layout, Request, find_layout
-from dstheory.readers.paths import Place, keys_of
+from dstheory.readers.paths import keys_of
+from dstheory.readers.problems import noting_questions, question_key
 from dstheory.readers.reading import Progress, Reading
-from dstheory.readers.records import NOBODY, Fault, FieldNames, Records, label_text
-from dstheory.readers.rollouts import problem_name, rollout_batches
-from dstheory.readers.transcripts import MARKERS, NoAnswer, Segmenter, TextReader, segmenter, text_batches
+from dstheory.readers.records import NOBODY, Fault, Records
+from dstheory.readers.rollouts import rollout_batches
+from dstheory.readers.streams import (
+    LARGEST_BROKEN,
+    LARGEST_DOCUMENT,
+    LONGEST_LINE,
+    RAISE,
+    Block,
+    CutOff,
+    first_bytes,
+    limit,
+    line_blocks,
+    open_unpacked,
+    opened,
+    size_text,
+)
+from dstheory.readers.transcripts import TextSettings, text_batches
 from dstheory.readers.turns import FIXED_NOTE, decided
 
-CHECKERS = ("countdown", "24", "final-answer")
-_LOGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".eval")
+TABLES = (".csv", ".tsv", ".parquet")
+_LOGS = (".jsonl", ".ndjson", ".json", *TABLES, ".eval")
 _PACKED = (".gz", ".zst", ".bz2")
+_MARK = b"\xef\xbb\xbf"  # a byte order mark
 
 
-class TextSettings(NamedTuple):
-    """How texts become attempts, as the user says it.
+# ---------------------------------------------------------------------- which files
 
-    Attributes:
-        checker: by name, as ``FILE.py:NAME``, or a function.
-        segment: way of finding attempts, by name or made already.
-        pattern, markers: its settings.
-        no_answer: what a text without an answer is, as of :class:`~dstheory.readers.transcripts.TextReader`.
+
+def expand(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
+    """Return the files that are meant: those in directories and of patterns too, in the order of their names.
+
+    Args:
+        paths: files, directories, and patterns such as ``logs/*.jsonl``.
+
+    Raises:
+        RecordError: there are none, or one is given twice.
+        FileFormatError: a directory or pattern holds no log.
     """
+    if not paths:
+        raise RecordError("no log was given: name at least one file")
+    files: list[str] = []
+    for path in [os.fspath(path) for path in paths]:
+        if os.path.isdir(path):
+            found = sorted(str(file) for file in Path(path).rglob("*") if _may_be_log(file))
+            if not found:
+                raise FileFormatError(f"{path} is a directory in which no file ends in {', '.join(_LOGS)}: name the logs")
+        elif glob_like(path):
+            found = sorted(glob(path, recursive=True))
+            if not found:
+                raise FileFormatError(f"{path} matches no file: check the pattern")
+        else:
+            found = [path]
+        files += found
+    seen: set[str] = set()
+    for file in files:
+        real = os.path.realpath(file)
+        if real in seen:
+            raise RecordError(f"{file} is given twice: every record would count twice")
+        seen.add(real)
+    return files
 
-    checker: str | Checker | None = None
-    segment: str | Segmenter | None = None
-    pattern: str | None = None
-    markers: Sequence[str] | None = None
-    no_answer: NoAnswer = None
 
-    def check_all(self, names: FieldNames) -> None:
-        """Refuse settings that are wrong before anything is read.
+def glob_like(path: str) -> bool:
+    """Return whether a path is a pattern, and no file that is called so."""
+    return any(sign in path for sign in "*?[") and not os.path.exists(path)
 
-        Raises:
-            RecordError: one of them is.
-        """
-        if self.no_answer not in (None, "wrong", "omit"):
-            raise RecordError(f"no_answer is {self.no_answer!r}: must be 'wrong' or 'omit'")
-        game = self.check(names)
-        self._finder(self.segment, game if isinstance(game, Game) else None)
 
-    def check(self, names: FieldNames, otherwise: str = "") -> Checker | None:
-        """Return the checker; ``otherwise`` is the name of the one that is taken if the user chose none.
+def _may_be_log(file: Path) -> bool:
+    return _unpacked(file.name).endswith(_LOGS) and not file.name.startswith(".") and file.is_file()
 
-        Raises:
-            RecordError: there is none of that name.
-        """
-        checker = self.checker if self.checker is not None else otherwise or None
-        if checker is None or callable(checker):
-            return checker
-        if checker == "countdown":
-            return Game(names)
-        if checker == "24":
-            return Game(names, default_target=24)
-        if checker == "final-answer":
-            return compare_final(names)
-        if checker.endswith(".py") or ":" in checker:
-            return load_checker(checker)
-        raise UnknownReadingError(f"there is no checker {checker!r}: there are {', '.join(CHECKERS)}, or FILE.py:FUNCTION")
 
-    def _finder(self, segment: str | Segmenter | None, game: Game | None) -> Segmenter | None:
-        if segment is None and (self.pattern is not None or self.markers is not None):
-            segment = "pattern" if self.pattern is not None else "markers"
-        if isinstance(segment, str):
-            return segmenter(segment, pattern=self.pattern, game=game, markers=MARKERS if self.markers is None else self.markers)
-        return segment
+def _unpacked(name: str) -> str:
+    """Return the name of a file without what says how it is packed."""
+    name = name.lower()
+    for packing in _PACKED:
+        name = name.removesuffix(packing)
+    return name
 
-    def reader(self, kind: str, names: FieldNames, file: str, *, checker: str = "", segment: str = "") -> TextReader:
-        """Return the reader of a kind of text.
 
-        Args:
-            kind: "conversation" or "transcript".
-            names: where the parts of its records stand.
-            file: how messages call the file.
-            checker: what the format says, if the user says nothing.
-            segment: likewise.
+# ---------------------------------------------------------------------- the records of a file
 
-        Raises:
-            RecordError: there is no checker.
-        """
-        check = self.check(names, checker)
-        if check is None:
-            known = ", ".join(CHECKERS)
-            raise RecordError(
-                f"{file}: a {kind} does not say which answers are correct: choose a checker, {known} or FILE.py:FUNCTION"
+
+def open_documents(path: Path, file: str, reading: Reading, progress: Progress | None = None) -> Documents:
+    """Look into a file.
+
+    Args:
+        path: the file, plain or packed.
+        file: how messages call it.
+        reading: told if the file is cut off.
+        progress: called after each block of lines.
+
+    Raises:
+        FileFormatError: it cannot be read, or holds nothing.
+    """
+    if _is_zip(path):
+        return zipped(path)
+    head = first_bytes(path)
+    if head[:4] == b"PAR1":
+        return parquet_rows(path)
+    if is_table(path, head):
+        return csv_rows(path)
+    if not head.strip():
+        raise FileFormatError(f"{path} is empty: needs at least one record")
+    whole = _document(path, head)
+    if whole is not None:
+        values = whole if isinstance(whole, list) else [whole]
+        return Documents(values[:HEAD], lambda columns: iter([(range(len(values)), values)]), "record")
+    return Documents(_first_lines(path, head), lambda columns: json_lines(path, file, reading, progress))
+
+
+def is_table(path: Path, head: bytes) -> bool:
+    """Return whether a file is a table, by its first bytes or its name."""
+    return head[:4] == b"PAR1" or _unpacked(path.name).endswith(TABLES)
+
+
+def json_lines(path: Path, file: str, reading: Reading, progress: Progress | None = None) -> Iterator[Records]:
+    """Yield the line numbers and values of the lines that are not blank; of one that is not JSON, the Fault.
+
+    Args:
+        path: the file, plain or packed.
+        file: how messages call it.
+        reading: told if the file is cut off.
+        progress: called after each block.
+
+    Raises:
+        FileFormatError: the file cannot be read.
+    """
+    decoder = LineDecoder()
+    try:
+        for block in line_blocks(path):
+            yield part_of(block, decoder)
+            if progress is not None:
+                progress(reading.records, block.done)
+    except CutOff as error:
+        reading.fault(file, Fault("cut-off", "", f"{error}: write it again"))
+
+
+def part_of(block: Block, decoder: LineDecoder) -> Records:
+    """Return the line numbers and values of the lines that are not blank; of one that is not JSON, the Fault."""
+    numbers, values = records(block, decoder)
+    if NotJSON in set(map(type, values)):
+        values = [_fault(value) if isinstance(value, NotJSON) else value for value in values]
+    return numbers, values
+
+
+def _fault(error: NotJSON) -> Fault:
+    if error.reason == "utf8":
+        return Fault("not-utf8", "", error.what)
+    if error.reason == "syntax":
+        return Fault("not-json", "", f"is not JSON ({error.what}, column {error.column}): write one object per line")
+    return Fault("not-json", "", f"is not JSON: {error.what}")
+
+
+def _first_lines(path: Path, head: bytes) -> list[Any]:
+    """Return the values of the first lines that are JSON."""
+    found = []
+    lines = head.removeprefix(_MARK).split(b"\n")
+    whole = lines if len(head) < 65536 else lines[:-1]
+    if not whole:  # one line longer than what was looked at
+        whole = [_first_line(path)]
+    for line in whole[: 5 * HEAD]:
+        with suppress(NotJSON):
+            if line.strip():
+                found.append(decode(line))
+        if len(found) == HEAD:
+            break
+    return found
+
+
+def _first_line(path: Path) -> bytes:
+    stream, _ = open_unpacked(path)
+    pieces: list[bytes] = []
+    with stream, suppress(OSError, EOFError, ValueError):
+        while (data := bytes(stream.read(1 << 20))) and sum(map(len, pieces)) < limit(LONGEST_LINE):
+            end = data.find(b"\n")
+            pieces.append(data if end < 0 else data[:end])
+            if end >= 0:
+                break
+    return b"".join(pieces).removeprefix(_MARK)
+
+
+def _document(path: Path, head: bytes) -> Any:
+    """Return the one value that a file holds, an array or an object over several lines; None if it has a value on each line."""
+    start = head.removeprefix(_MARK).lstrip()
+    if start[:1] not in (b"[", b"{"):
+        return None
+    array = start[:1] == b"["
+    if not array:
+        line = start.split(b"\n", 1)[0] if b"\n" in start else _first_line(path)
+        with suppress(NotJSON):
+            decode(line)
+            return None
+    largest = limit(LARGEST_DOCUMENT if array else LARGEST_BROKEN)
+    stream, _ = open_unpacked(path, table=True)
+    pieces, size = [], 0
+    with stream:
+        try:
+            while (data := stream.read(1 << 20)) and size <= largest:
+                pieces.append(data)
+                size += len(data)
+        except FileFormatError:
+            if array:
+                raise
+            return None
+        except (OSError, EOFError, ValueError):
+            return None  # the reader of lines says where it is cut off
+    if size > largest:
+        if array:
+            raise FileFormatError(
+                f"{path} is one JSON array of more than {size_text(largest)}: write it as JSON lines, a record on each, {RAISE}"
             )
-        game = check if isinstance(check, Game) else None
-        finder = self._finder(self.segment, game) or (self._finder(segment, game) if segment else None)
-        if kind == "conversation":
-            return TextReader("conversation", check, finder, names, self.no_answer)
-        finder = finder or segmenter("tags" if game is None else "expressions", game=game)
-        return TextReader("transcript", check, finder, names, self.no_answer)
+        return None
+    data = b"".join(pieces)
+    try:
+        value = decode(data.removeprefix(_MARK))
+    except NotJSON as error:
+        if array and not any(_is_object(line) for line in data.split(b"\n", 50)[:50]):
+            raise FileFormatError(sentence(error, str(path))) from error
+        return None
+    return value if isinstance(value, (dict, list)) else None
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        return isinstance(decode(line), dict)
+    except NotJSON:
+        return False
+
+
+def _is_zip(path: Path) -> bool:
+    try:
+        with opened(path) as raw:
+            return raw.read(4) == b"PK\x03\x04"
+    except OSError:
+        return False
+
+
+# ---------------------------------------------------------------------- how they are read
 
 
 class Opened(NamedTuple):
@@ -259,6 +404,24 @@ def _checked(request: Request, head: Sequence[Any], file: str, key: str) -> Requ
     return replace(request, reader=reader, fields=fields)
 
 
+def with_answers(request: Request, path: str | os.PathLike[str] | None) -> Request:
+    """Return the request with right answers of another file.
+
+    Args:
+        request: what the user says about the log.
+        path: JSON lines, JSON (a list, or one object of ids and answers), CSV, TSV or Parquet; None for no such file.
+
+    Raises:
+        FileFormatError: it cannot be read.
+        RecordError: nothing in it is an answer.
+    """
+    if path is None:
+        return request
+    file = os.fspath(path)
+    documents = open_documents(Path(file), file, Reading([file], strict=True))
+    return replace(request, gold=GoldAnswers.of(documents, file, request.fields.get("gold", "")))
+
+
 def opened_log(
     path: Path, file: str, named: bool, request: Request, reading: Reading, progress: Progress | None = None
 ) -> Opened:
@@ -304,102 +467,3 @@ class Alike:
                 f"{self._first[0]} was recognised as {self._first[1]}, and {file} as {how}: name the files that belong together, "
                 "or the format of all, --format NAME"
             )
-
-
-def expand(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
-    """Return the files that are meant: those in directories and of patterns too, in the order of their names.
-
-    Args:
-        paths: files, directories, and patterns such as ``logs/*.jsonl``.
-
-    Raises:
-        RecordError: there are none, or one is given twice.
-        FileFormatError: a directory or pattern holds no log.
-    """
-    if not paths:
-        raise RecordError("no log was given: name at least one file")
-    files: list[str] = []
-    for path in [os.fspath(path) for path in paths]:
-        if os.path.isdir(path):
-            found = sorted(str(file) for file in Path(path).rglob("*") if _may_be_log(file))
-            if not found:
-                raise FileFormatError(f"{path} is a directory in which no file ends in {', '.join(_LOGS)}: name the logs")
-        elif glob_like(path):
-            found = sorted(glob(path, recursive=True))
-            if not found:
-                raise FileFormatError(f"{path} matches no file: check the pattern")
-        else:
-            found = [path]
-        files += found
-    seen: set[str] = set()
-    for file in files:
-        real = os.path.realpath(file)
-        if real in seen:
-            raise RecordError(f"{file} is given twice: every record would count twice")
-        seen.add(real)
-    return files
-
-
-def glob_like(path: str) -> bool:
-    """Return whether a path is a pattern, and no file that is called so."""
-    return any(sign in path for sign in "*?[") and not os.path.exists(path)
-
-
-def _may_be_log(file: Path) -> bool:
-    name = file.name.lower()
-    for packing in _PACKED:
-        name = name.removesuffix(packing)
-    return name.endswith(_LOGS) and not name.startswith(".") and file.is_file()
-
-
-# Where a record may show what it asks, or at least that it asks something else.
-_KEYS = ("question", "input", "prompt", "problem_statement", "query", "instruction", "messages", "problem", "doc", "numbers",
-         "target", "gold", "gt", "ground_truth", "task", "data_source")  # fmt: skip
-
-
-def question_key(head: Sequence[Any], names: FieldNames) -> str:
-    """Return the key under which records show what they ask; "" where there is none, or where it names the problem.
-
-    Example:
-        >>> question_key([{"id": 1, "input": "2 + 2?"}], FieldNames()), question_key([{"problem": "a"}], FieldNames())
-        ('input', '')
-    """
-    objects = [record for record in head if isinstance(record, dict)]
-    found = next((key for key in _KEYS if any(record.get(key) not in (None, "") for record in objects)), "")
-    return "" if found in (names.problem, names.id) else found
-
-
-def noting_questions(parts: Iterable[Records], names: FieldNames, key: str, questions: dict[str, str]) -> Iterator[Records]:
-    """Yield records as they are, and write down what the first of each name asks.
-
-    Args:
-        parts: the records.
-        names: which key holds what.
-        key: under which they show what they ask.
-        questions: name of the problem -> what it asks, in short.
-    """
-    problem, name_of = Place.of(names.problem), Place.of(names.id)
-    for numbers, rows in parts:
-        for row in rows:
-            if isinstance(row, dict):
-                value = problem.get(row)
-                name = _name(name_of.get(row) if value is None else value)
-                if name is not None and name not in questions and row.get(key) not in (None, ""):
-                    questions[name] = _digest(row[key])
-        yield numbers, rows
-
-
-def _name(value: Any) -> str | None:
-    try:
-        return problem_name(value) if isinstance(value, (str, list, dict)) else None if value is None else label_text(value)
-    except ValueError:
-        return None
-
-
-def _digest(value: Any) -> str:
-    """Return a short text that differs where questions do; of a conversation it is the last word of the user that counts."""
-    if isinstance(value, list):
-        said = [one.get("content") for one in value if isinstance(one, dict) and one.get("role") == "user"]
-        value = said[-1] if said else value
-    text = " ".join(value.split()) if isinstance(value, str) else json.dumps(value, separators=(",", ":"), default=str)
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from itertools import chain, repeat
 from typing import Any
 
@@ -22,10 +21,10 @@ from dstheory.readers.batches import RecordBatch, cells_of, coded
 from dstheory.readers.layouts import Layout
 from dstheory.readers.messages import is_unicode, shown
 from dstheory.readers.paths import Place
+from dstheory.readers.problems import LONGEST_NAME, problem_name
 from dstheory.readers.reading import Reading
 from dstheory.readers.records import VERDICTS, Fault, Records, label_text
 
-_LONGEST_NAME = 80  # characters of a problem's name; of a longer prompt the beginning is kept, and a digest
 _PROMPTS = 64  # shortened names that are remembered
 
 
@@ -186,7 +185,7 @@ class _Rollouts:
             value = json.dumps(value, separators=(",", ":"), default=str)
         if not isinstance(value, str):
             return _label(value)
-        if len(value) <= _LONGEST_NAME and is_unicode(value):
+        if len(value) <= LONGEST_NAME and is_unicode(value):
             return value
         name = self.prompts.get(value)
         if name is None:
@@ -194,20 +193,6 @@ class _Rollouts:
                 self.prompts.clear()
             name = self.prompts[value] = problem_name(value)
         return name
-
-
-def problem_name(value: Any) -> str:
-    """Return the name of a problem: the value itself, a long prompt shortened to its beginning and a digest.
-
-    Example:
-        >>> problem_name(7), problem_name("2 + 2?"), problem_name("x" * 1000)[48:60]
-        ('7', '2 + 2?', 'xx... bd15df')
-    """
-    text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), default=str)
-    if len(text) <= _LONGEST_NAME and is_unicode(text):
-        return text
-    digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
-    return f"{text[: _LONGEST_NAME - 30]}... {digest}".encode("utf-8", "replace").decode()
 
 
 def _cells(rows: Sequence[dict[str, Any]], place: Place) -> list[Any]:

@@ -16,16 +16,17 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from dstheory.errors import RecordError, UnknownReadingError
-from dstheory.readers.answers import Checker, Game, as_arithmetic, find_expressions
+from dstheory.readers.answers import Checker, Game, as_arithmetic, find_expressions, load_checker
 from dstheory.readers.batches import Record, RecordBatch, batches, parse_cap, parse_head
-from dstheory.readers.final_answers import final_answers
+from dstheory.readers.final_answers import compare_final, final_answers
 from dstheory.readers.messages import is_unicode, shown
 from dstheory.readers.reading import Reading
 from dstheory.readers.records import Fault, FieldNames, Records
 
+CHECKERS = ("countdown", "24", "final-answer")
 MARKERS = ("wait", "hmm", "actually", "alternatively", "let me try again", "let's try again", "try another", "on second thought",
            "let me reconsider", "let me re-check", "no, that")  # fmt: skip
 _GOING_ON = re.compile(r"\b(?:" + "|".join(map(re.escape, MARKERS)) + r")\b", re.IGNORECASE)
@@ -410,3 +411,86 @@ def _content(content: Any) -> str | None:
 
 def _squeezed(text: str) -> str:
     return "".join(text.split())
+
+
+# ---------------------------------------------------------------------- what the user says
+
+
+class TextSettings(NamedTuple):
+    """How texts become attempts, as the user says it.
+
+    Attributes:
+        checker: by name, as ``FILE.py:NAME``, or a function.
+        segment: way of finding attempts, by name or made already.
+        pattern, markers: its settings.
+        no_answer: what a text without an answer is, as of :class:`TextReader`.
+    """
+
+    checker: str | Checker | None = None
+    segment: str | Segmenter | None = None
+    pattern: str | None = None
+    markers: Sequence[str] | None = None
+    no_answer: NoAnswer = None
+
+    def check_all(self, names: FieldNames) -> None:
+        """Refuse settings that are wrong before anything is read.
+
+        Raises:
+            RecordError: one of them is.
+        """
+        if self.no_answer not in (None, "wrong", "omit"):
+            raise RecordError(f"no_answer is {self.no_answer!r}: must be 'wrong' or 'omit'")
+        game = self.check(names)
+        self._finder(self.segment, game if isinstance(game, Game) else None)
+
+    def check(self, names: FieldNames, otherwise: str = "") -> Checker | None:
+        """Return the checker; ``otherwise`` is the name of the one that is taken if the user chose none.
+
+        Raises:
+            RecordError: there is none of that name.
+        """
+        checker = self.checker if self.checker is not None else otherwise or None
+        if checker is None or callable(checker):
+            return checker
+        if checker == "countdown":
+            return Game(names)
+        if checker == "24":
+            return Game(names, default_target=24)
+        if checker == "final-answer":
+            return compare_final(names)
+        if checker.endswith(".py") or ":" in checker:
+            return load_checker(checker)
+        raise UnknownReadingError(f"there is no checker {checker!r}: there are {', '.join(CHECKERS)}, or FILE.py:FUNCTION")
+
+    def _finder(self, segment: str | Segmenter | None, game: Game | None) -> Segmenter | None:
+        if segment is None and (self.pattern is not None or self.markers is not None):
+            segment = "pattern" if self.pattern is not None else "markers"
+        if isinstance(segment, str):
+            return segmenter(segment, pattern=self.pattern, game=game, markers=MARKERS if self.markers is None else self.markers)
+        return segment
+
+    def reader(self, kind: str, names: FieldNames, file: str, *, checker: str = "", segment: str = "") -> TextReader:
+        """Return the reader of a kind of text.
+
+        Args:
+            kind: "conversation" or "transcript".
+            names: where the parts of its records stand.
+            file: how messages call the file.
+            checker: what the format says, if the user says nothing.
+            segment: likewise.
+
+        Raises:
+            RecordError: there is no checker.
+        """
+        check = self.check(names, checker)
+        if check is None:
+            known = ", ".join(CHECKERS)
+            raise RecordError(
+                f"{file}: a {kind} does not say which answers are correct: choose a checker, {known} or FILE.py:FUNCTION"
+            )
+        game = check if isinstance(check, Game) else None
+        finder = self._finder(self.segment, game) or (self._finder(segment, game) if segment else None)
+        if kind == "conversation":
+            return TextReader("conversation", check, finder, names, self.no_answer)
+        finder = finder or segmenter("tags" if game is None else "expressions", game=game)
+        return TextReader("transcript", check, finder, names, self.no_answer)

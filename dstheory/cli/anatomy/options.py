@@ -19,7 +19,7 @@ from dstheory.readers.records import DECIDERS
 if TYPE_CHECKING:
     from dstheory.anatomy.logs import Log
     from dstheory.readers.layouts import Request
-    from dstheory.readers.log_files import TextSettings
+    from dstheory.readers.transcripts import TextSettings
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -130,9 +130,10 @@ def read_with(options: dict[str, Any], *, labels: Sequence[str] = (), quiet: boo
 def request_of(options: dict[str, Any], labels: Sequence[str] = ()) -> Request:
     """Return what the options say about the logs."""
     from dstheory.readers.layouts import Request
+    from dstheory.readers.log_files import with_answers
 
     known = ("task", "difficulty", "model", "log", "problem", "round")
-    return Request.of(
+    request = Request.of(
         options["reader"],
         options["format"],
         dict(options["fields"]),
@@ -142,13 +143,13 @@ def request_of(options: dict[str, Any], labels: Sequence[str] = ()) -> Request:
         [label for label in labels if label not in known],
         options["turns"] or (),
         options["decided_by"],
-        options["gold"],
     )
+    return with_answers(request, options["gold"])
 
 
 def texts_of(options: dict[str, Any]) -> TextSettings:
     """Return what the options say about texts."""
-    from dstheory.readers.log_files import TextSettings
+    from dstheory.readers.transcripts import TextSettings
 
     markers = options["markers"]
     words = None if markers is None else [word.strip() for word in markers.split(",")]
