@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dstheory.coq.export import AXIOMS, ExportedClaim
-from dstheory.coq.terms import identifier
 from dstheory.errors import DSTheoryError
+from dstheory.interrupts import Interrupted
 
 PACKAGES = "coq libcoq-interval"
 MACHINE_INTEGERS = ("PrimInt63.", "Uint63.")
@@ -55,6 +55,51 @@ def find_coqc(name: str = "coqc") -> str:
     return path
 
 
+class _Coq:
+    """The compiler at work in a directory."""
+
+    def __init__(self, coqc: str, directory: Path) -> None:
+        self.coqc, self.directory = coqc, directory
+        self._running: set[subprocess.Popen[str]] = set()
+        self._ended = False
+
+    def compiled(self, name: str) -> tuple[int, str] | None:
+        """Compile a file; return line and message of an error."""
+        try:
+            ran = self.run(name)
+        except subprocess.TimeoutExpired:
+            return 0, f"Coq was stopped after {_SECONDS:g} seconds"
+        if ran.returncode == 0:
+            return None
+        place = _PLACE.search(ran.stderr)
+        if place is None:
+            return 0, " ".join(ran.stderr.split())[:300] or f"Coq ended with code {ran.returncode}"
+        line = int(place[1])
+        before = (self.directory / f"{name}.v").read_text(encoding="utf-8").splitlines()[:line]
+        inside = next((found[1] for text in reversed(before) if (found := _THEOREM.match(text))), None)
+        return line, f"{inside or name}, line {line} of {name}.v: {' '.join(place[2].split())[:300]}"
+
+    def run(self, name: str) -> subprocess.CompletedProcess[str]:
+        """Run the compiler on a file."""
+        command = [self.coqc, "-q", "-R", ".", "Claims", f"{name}.v"]
+        with subprocess.Popen(command, cwd=self.directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            self._running.add(process)
+            try:
+                if self._ended:
+                    raise Interrupted
+                said, told = process.communicate(timeout=_SECONDS)
+            finally:
+                process.kill()
+                self._running.discard(process)
+        return subprocess.CompletedProcess(command, process.returncode, said, told)
+
+    def end(self) -> None:
+        """End what runs, and let nothing else begin: threads that wait for it would outlive an interrupt."""
+        self._ended = True
+        for process in list(self._running):
+            process.kill()
+
+
 def check(parts: Sequence[ExportedClaim], directory: Path, coqc: str, *, workers: int = 2) -> list[KernelAnswer]:
     """Compile what was exported into a directory, and say for each claim whether Coq confirms it.
 
@@ -67,28 +112,33 @@ def check(parts: Sequence[ExportedClaim], directory: Path, coqc: str, *, workers
     Raises:
         DSTheoryError: The tactics of the package do not compile, which means that Coq or its libraries are too old or damaged.
     """
+    coq = _Coq(coqc, directory)
     for name in ("prelude", "interval"):
-        answer = _compiled(coqc, directory, name)
+        answer = coq.compiled(name)
         if answer is not None:
             raise DSTheoryError(f"{name}.v does not compile with {coqc}: {answer[1]}; install {PACKAGES} (Coq 8.16 or later)")
     files: dict[str, list[ExportedClaim]] = {}
     for part in parts:
-        files.setdefault(f"claims_{identifier(part.claim.group or 'user')}", []).append(part)
+        files.setdefault(part.file, []).append(part)
     with ThreadPoolExecutor(workers) as pool:
-        found = pool.map(lambda item: _file(coqc, directory, *item), files.items())
+        try:
+            found = list(pool.map(lambda item: _file(coq, *item), files.items()))
+        except BaseException:
+            coq.end()
+            raise
     answers = {answer.claim: answer for group in found for answer in group}
     return [answers[part.claim.id] for part in parts]
 
 
-def _file(coqc: str, directory: Path, name: str, parts: list[ExportedClaim]) -> list[KernelAnswer]:
+def _file(coq: _Coq, name: str, parts: list[ExportedClaim]) -> list[KernelAnswer]:
     """Check the claims of one file; one that does not get through is taken out and the others are tried again."""
     answers: list[KernelAnswer] = []
-    path = directory / f"{name}.v"
+    path = coq.directory / f"{name}.v"
     whole = path.read_text(encoding="utf-8")
     left = [part for part in parts if part.theorems]
     answers += [KernelAnswer(part.claim.id, confirmed=False, message=_why(part)) for part in parts if not part.theorems]
     while left:
-        wrong = _compiled(coqc, directory, name)
+        wrong = coq.compiled(name)
         if wrong is None:
             break
         line, message = wrong
@@ -107,7 +157,7 @@ def _file(coqc: str, directory: Path, name: str, parts: list[ExportedClaim]) -> 
             answers.append(KernelAnswer(part.claim.id, confirmed=False, message=_why(part)))
     asked = [part for part in left if part.whole]
     if asked:
-        answers += _assumptions(coqc, directory, name, asked)
+        answers += _assumptions(coq, name, asked)
     path.write_text(whole, encoding="utf-8")
     return answers
 
@@ -125,7 +175,7 @@ def _claim_at(text: str, line: int, parts: list[ExportedClaim]) -> ExportedClaim
     return None
 
 
-def _assumptions(coqc: str, directory: Path, name: str, parts: list[ExportedClaim]) -> list[KernelAnswer]:
+def _assumptions(coq: _Coq, name: str, parts: list[ExportedClaim]) -> list[KernelAnswer]:
     """What the theorems rest on, in Coq's words.
 
     Coq goes through all that a theorem uses, so those that seem to need the four axioms alone are asked for together; if the
@@ -133,13 +183,13 @@ def _assumptions(coqc: str, directory: Path, name: str, parts: list[ExportedClai
     """
     computed = [part for part in parts if any(word in part.text() for word in _COMPUTES)]
     others = [part for part in parts if part not in computed]
-    answers = _asked(coqc, directory, name, [others, *([part] for part in computed)])
+    answers = _asked(coq, name, [others, *([part] for part in computed)])
     if any(answer.message for answer in answers if answer.claim in {part.claim.id for part in others}):
-        return _asked(coqc, directory, name, [[part] for part in parts])
+        return _asked(coq, name, [[part] for part in parts])
     return answers
 
 
-def _asked(coqc: str, directory: Path, name: str, groups: Sequence[Sequence[ExportedClaim]]) -> list[KernelAnswer]:
+def _asked(coq: _Coq, name: str, groups: Sequence[Sequence[ExportedClaim]]) -> list[KernelAnswer]:
     """Ask what the theorems of each group rest on together."""
     defined, asked = [f"From Claims Require Import {name}."], []
     for place, group in enumerate(groups):
@@ -147,8 +197,8 @@ def _asked(coqc: str, directory: Path, name: str, groups: Sequence[Sequence[Expo
         defined.append(f"Definition together{place} := ({together}).")
         asked += [f'Goal True. idtac "GROUP {place}.". Abort.', f"Print Assumptions together{place}."]
     asking = f"{name}_assumptions"
-    (directory / f"{asking}.v").write_text("\n".join([*defined, *asked]) + "\n", encoding="utf-8")
-    ran = _run(coqc, directory, asking)
+    (coq.directory / f"{asking}.v").write_text("\n".join([*defined, *asked]) + "\n", encoding="utf-8")
+    ran = coq.run(asking)
     answers: list[KernelAnswer] = []
     for place, group in enumerate(groups):
         _, found, said = ran.stdout.partition(f"GROUP {place}.\n")
@@ -162,25 +212,3 @@ def _asked(coqc: str, directory: Path, name: str, groups: Sequence[Sequence[Expo
         why = f"it assumes {', '.join(strange)}" if strange else "with Coq's machine integers" if beyond else ""
         answers += [KernelAnswer(part.claim.id, confirmed=not strange, message=why, refused=bool(strange)) for part in group]
     return answers
-
-
-def _compiled(coqc: str, directory: Path, name: str) -> tuple[int, str] | None:
-    """Compile a file; return line and message of an error."""
-    try:
-        ran = _run(coqc, directory, name)
-    except subprocess.TimeoutExpired:
-        return 0, f"Coq was stopped after {_SECONDS:g} seconds"
-    if ran.returncode == 0:
-        return None
-    place = _PLACE.search(ran.stderr)
-    if place is None:
-        return 0, " ".join(ran.stderr.split())[:300] or f"Coq ended with code {ran.returncode}"
-    line = int(place[1])
-    before = (directory / f"{name}.v").read_text(encoding="utf-8").splitlines()[:line]
-    inside = next((found[1] for text in reversed(before) if (found := _THEOREM.match(text))), None)
-    return line, f"{inside or name}, line {line} of {name}.v: {' '.join(place[2].split())[:300]}"
-
-
-def _run(coqc: str, directory: Path, name: str) -> subprocess.CompletedProcess[str]:
-    command = [coqc, "-q", "-R", ".", "Claims", f"{name}.v"]
-    return subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False, timeout=_SECONDS)

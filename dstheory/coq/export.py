@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from sympy.logic.boolalg import Not
 
 from dstheory._version import __version__
 from dstheory.claims.claim import Claim
+from dstheory.claims.domains import Domain, expand_domain
 from dstheory.claims.formulas import text
 from dstheory.claims.steps.base import ClaimContext, StepContext
 from dstheory.claims.witnesses import is_witness
@@ -65,6 +66,11 @@ class ExportedClaim:
     def name(self) -> str:
         """The name of the claim's theorem."""
         return identifier(self.claim.id)
+
+    @property
+    def file(self) -> str:
+        """The file that it stands in, that of its group, without ``.v``."""
+        return f"claims_{identifier(self.claim.group or 'user')}"
 
     def text(self) -> str:
         """Return the claim as it stands in its file."""
@@ -152,13 +158,13 @@ def export(claims: Sequence[Claim], directory: Path) -> list[ExportedClaim]:
     Returns:
         What was exported of each claim.
     """
-    parts = [part_of(claim) for claim in claims]
+    parts = _named_apart(map(part_of, claims))
     for name in ("prelude.v", "interval.v"):
         (directory / name).write_text((_HERE / name).read_text(encoding="utf-8"), encoding="utf-8")
-    files = {}
-    for group, members in _by_group(parts):
-        name = f"claims_{identifier(group)}.v"
-        files[name] = members
+    files: dict[str, list[ExportedClaim]] = {}
+    for part in parts:
+        files.setdefault(f"{part.file}.v", []).append(part)
+    for name, members in files.items():
         body = "\n".join(part.text() for part in members if part.theorems)
         head = "From Claims Require Import prelude interval.\nRequire Import Reals Lra Psatz.\nOpen Scope R_scope.\n\n"
         (directory / name).write_text(head + body + "\n", encoding="utf-8")
@@ -173,6 +179,20 @@ def export(claims: Sequence[Claim], directory: Path) -> list[ExportedClaim]:
     }
     (directory / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     return parts
+
+
+def _named_apart(parts: Iterable[ExportedClaim]) -> list[ExportedClaim]:
+    """Claims without the theorems of those that would have names that a claim before has in the same file."""
+    taken: dict[str, set[str]] = {}
+    apart = []
+    for part in parts:
+        names = {item.name for item in part.theorems}
+        if twice := min(names & taken.setdefault(part.file, set()), default=""):
+            why = f"another claim has a theorem {twice} in {part.file}.v; give this one another id"
+            part = ExportedClaim(part.claim, (), {"the claim": why}, whole=False)
+        taken[part.file] |= {item.name for item in part.theorems}
+        apart.append(part)
+    return apart
 
 
 def _entry(part: ExportedClaim, name: str) -> dict[str, Any]:
@@ -190,15 +210,21 @@ def _entry(part: ExportedClaim, name: str) -> dict[str, Any]:
 
 
 def statement_hash(claim: Claim) -> str:
-    """Return the SHA-256 of the formulas of a claim's steps."""
-    return fingerprint("\n".join(text(formula) for step in claim.steps() for formula in step.formulas))
+    """Return the SHA-256 of all that the theorems of a claim say: ranges, definitions, assumptions, formulas and points."""
+    said: list[Any] = [claim.domain_by_name, claim.definitions, claim.assumptions]
+    said += [claim.recorded == "fails", claim.recorded_witness or {}]
+    for step in claim.steps():
+        said += [type(step).__name__, step.lemma, expand_domain(step.where), step.using, step.given, step.formulas]
+        said += [getattr(step, name, {}) for name in ("at", "box")]
+    return fingerprint("\n".join(map(_said, said)))
 
 
-def _by_group(parts: Sequence[ExportedClaim]) -> Iterator[tuple[str, list[ExportedClaim]]]:
-    groups: dict[str, list[ExportedClaim]] = {}
-    for part in parts:
-        groups.setdefault(part.claim.group or "user", []).append(part)
-    yield from groups.items()
+def _said(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "; ".join(f"{key}: {_said(item)}" for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return "; ".join(map(_said, value))
+    return text(value) if isinstance(value, sympy.Basic) else repr(value) if isinstance(value, Domain) else str(value)
 
 
 def _comment(words: str) -> str:

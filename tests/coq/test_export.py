@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -63,6 +65,16 @@ def test_another_statement_has_another_fingerprint(tmp_path: Path) -> None:
 
     variants = [p * a > p * b, p * a >= p * b, p * a > p * b**2, p * a > -p * b]
     assert len({statement(formula) for formula in variants}) == len(variants)
+
+
+def test_names_that_would_be_one_in_coq_are_told_apart(tmp_path: Path) -> None:
+    ids = ("a.b", "a-b", "c-step1", "c")
+    made = [Claim(id=name, statement="p < 1.", domain={"p": UNIT}, proof=[decide("Yes.", p < 1)]) for name in ids]
+    parts = export([*made, replace(made[1], group="x.y"), replace(made[2], group="x-y")], tmp_path)
+    assert [part.whole for part in parts] == [True, False, True, False, True, True]
+    assert parts[1].missing == {"the claim": "another claim has a theorem a_b in claims_user.v; give this one another id"}
+    text = (tmp_path / "claims_user.v").read_text() + (tmp_path / "claims_x_y.v").read_text()
+    assert re.findall(r"^Theorem (\w+) :", text, re.MULTILINE) == [item.name for part in parts for item in part.theorems]
 
 
 def test_what_has_no_counterpart_is_said_step_by_step() -> None:

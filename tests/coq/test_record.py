@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from all_claims import all_claims
+from sympy import symbols
 
-from dstheory.claims import Claim
+from dstheory.claims import CLOSED_UNIT, UNIT, Claim, counterexample, decide, enclose, example
+from dstheory.coq.export import statement_hash
 from dstheory.coq.record import confirmed, coverage, recorded
 from dstheory.coq.theorems import scripts_by_hand
 
@@ -40,6 +44,40 @@ def test_a_claim_that_has_changed_is_not_said_to_be_confirmed(claims: list[Claim
     first, other = claims[:2]
     renamed = Claim(id=first.id, statement=first.statement, domain=other.domain, proof=other.proof, definitions=other.definitions)
     assert confirmed(renamed) is None
+
+
+X, Y = symbols("x y")
+STEP = decide("Small.", X < 1, where={Y: UNIT})
+POINT = example("Somewhere.", X < 1, at={"x": "1/2"})
+BOX = enclose("In.", X < 1, {X: ("1/3", "1/2")})
+PLAIN = Claim(id="c", statement="S.", domain={X: UNIT}, proof=[STEP])
+CHANGES: list[dict[str, Any]] = [
+    {"domain": {X: CLOSED_UNIT}},
+    {"domain": {X: replace(CLOSED_UNIT, integer=True)}},
+    {"assumptions": [X > 0]},
+    {"definitions": {"z": X}},
+    {"definitions": {"z": X**2}},
+    {"proof": [replace(STEP, formula=X <= 1)]},
+    {"proof": [replace(STEP, where={Y: CLOSED_UNIT})]},
+    {"proof": [replace(STEP, given=[X > 0])]},
+    {"proof": [replace(STEP, using={"z": X})]},
+    {"proof": [STEP, STEP]},
+    {"proof": [STEP, replace(STEP, lemma=True)]},
+    {"proof": [POINT]},
+    {"proof": [replace(POINT, at={"x": "1/3"})]},
+    {"proof": [counterexample("Not.", X < 1, at={"x": "1/2"})]},
+    {"proof": [BOX]},
+    {"proof": [replace(BOX, box={X: ("1/4", "1/2")})]},
+    {"recorded": "fails"},
+    {"recorded": "fails", "witness": {X: "1/2"}},
+]
+
+
+def test_whatever_a_theorem_says_is_in_the_hash_and_words_are_not() -> None:
+    hashes = [statement_hash(replace(PLAIN, **change)) for change in ({}, *CHANGES)]
+    assert [hashes.index(value) for value in hashes] == list(range(len(hashes)))
+    worded = replace(PLAIN, statement="Other.", domain={"x": UNIT}, proof=[replace(STEP, words="Little.")], notes="New.")
+    assert statement_hash(worded) == statement_hash(PLAIN)
 
 
 def test_scripts_by_hand_assume_nothing() -> None:
