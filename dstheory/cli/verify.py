@@ -183,7 +183,7 @@ def _export(infos: Sequence[Mapping[str, Any]], out: str, overwrite: bool, as_js
     if as_json:
         print_json({"claims": len(parts), "whole": whole, "steps_left": steps, "out": out})
         return 0
-    left = f"; {steps} steps of {len(parts) - whole} others are not exported: manifest.json says why" if steps else ""
+    left = f"; {steps} of the steps of the others not: manifest.json says why" if steps else ""
     echo(f"{whole} of {len(parts)} claims exported whole{left}")
     for part in parts:
         for step, why in part.missing.items():
@@ -215,8 +215,8 @@ def _confirmed(report: Report, coqc: str, workers: int | None) -> tuple[Report, 
             left.append(f"{answer.claim}: not checked by the kernel: {answer.message}")
         entries.append(replace(entry, verdict=verdict))
     unasked = len(report.entries) - len(infos)
-    rest = f"; {len(left)} are not exported whole, or not confirmed over real numbers" if left else ""
-    rest += f"; {unasked} were not asked, since their verdicts are not as recorded" if unasked else ""
+    rest = f"; not exported whole, or not confirmed over real numbers: {len(left)}" if left else ""
+    rest += f"; not asked: {unasked}, with verdicts that are not as recorded" if unasked else ""
     said = f"Coq confirms {confirmed} of {len(report.entries)} claims, refuses {len(refused)}{rest}."
     return replace(report, entries=tuple(entries)), "\n".join([said, *map(printable, [*refused, *left])]), bool(refused)
 

@@ -22,7 +22,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dstheory.errors import DSTheoryError, remedy_for
@@ -93,6 +93,8 @@ def _own_entry(own: str) -> str:
 _SLOTS = 8  # processes that may write to one target at the same time; the last one to be complete wins
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG)
 _LEFT_BY_DESKTOPS = {".DS_Store", "Thumbs.db", "desktop.ini"}  # may be deleted with a results directory
+_MOVE = "move it elsewhere, or give another directory"
+_LEFT_BY_COQ = ("{}.vo", "{}.vok", "{}.vos", "{}.glob", ".{}.aux")  # beside a file {}.v of ours: may be deleted with it
 
 
 def refuse_overwrite(path: str | os.PathLike[str], overwrite: bool, *, inputs: Iterable[str | os.PathLike[str]] = ()) -> None:
@@ -252,7 +254,7 @@ def added_files(out: str | os.PathLike[str]) -> Iterator[Path]:
         written = _listed(target) or set()
         for name in names:
             if name not in written and os.path.lexists(target / name):
-                raise DSTheoryError(f"{out} holds {name}, not written by dstheory: move it elsewhere, or give another --out")
+                raise DSTheoryError(f"{out} holds {name}, not written by dstheory: {_MOVE}")
         manifest = parse_manifest(read_whole(target / RUN_FILE))
         manifest["files"] = sorted(written.union(names))
         sums = manifest[_FILES] | {name: digest(building / name) for name in names}
@@ -277,11 +279,11 @@ def refuse_directory(out: str | os.PathLike[str], overwrite: bool) -> None:
     """
     target = Path(os.path.realpath(out))
     if os.path.lexists(target) and not target.is_dir():
-        raise DSTheoryError(f"{out} is a file: results go into a directory; give another --out")
+        raise DSTheoryError(f"{out} is a file: results go into a directory; give another directory")
     if not target.is_dir():
         return
     if target == Path.cwd():
-        raise DSTheoryError(f"{out} is the current directory: give --out the name of a folder inside it, for example results")
+        raise DSTheoryError(f"{out} is the current directory: give the name of a folder inside it, for example results")
     try:
         if not any(target.iterdir()):
             return
@@ -291,16 +293,18 @@ def refuse_directory(out: str | os.PathLike[str], overwrite: bool) -> None:
     if written is None:
         raise DSTheoryError(
             f"{out} exists and was not made by dstheory (it has no {RUN_FILE} of this package): it is never replaced; "
-            "give another --out"
+            "give another directory"
         )
     if not overwrite:
         raise DSTheoryError(
-            f"{out} holds results already: nothing was written; give another --out, or replace it with --overwrite"
+            f"{out} holds results already: nothing was written; give another directory, or replace it with --overwrite"
         )
-    foreign = sorted(name for name in _files_below(target) - written if name.rsplit("/", 1)[-1] not in _LEFT_BY_DESKTOPS)
+    compiled = (PurePosixPath(name) for name in written if name.endswith(".v"))
+    left = {path.with_name(each.format(path.stem)).as_posix() for path in compiled for each in _LEFT_BY_COQ}
+    foreign = sorted(name for name in _files_below(target) - written - left if name.rsplit("/", 1)[-1] not in _LEFT_BY_DESKTOPS)
     if foreign:
         more = f" (and {len(foreign) - 1} more)" if len(foreign) > 1 else ""
-        raise DSTheoryError(f"{out} holds {foreign[0]}{more}, not written by dstheory: move it elsewhere, or give another --out")
+        raise DSTheoryError(f"{out} holds {foreign[0]}{more}, not written by dstheory: {_MOVE}")
 
 
 @contextmanager

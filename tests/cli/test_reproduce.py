@@ -109,7 +109,7 @@ def test_nothing_is_overwritten_unasked(dstheory, tmp_path) -> None:
     before = (tmp_path / "out/tiny/run.json").read_bytes()
     again = dstheory("reproduce", path, "--out", "out")
     assert again.code == 1
-    assert "tiny: failed: out/tiny holds results already: nothing was written; give another --out, or replace it" in again.err
+    assert "tiny: failed: out/tiny holds results already: nothing was written; give another directory, or replace it" in again.err
     assert (tmp_path / "out/tiny/run.json").read_bytes() == before
     assert dstheory("reproduce", path, "--out", "out", "--overwrite").code == 0
 

@@ -5,7 +5,11 @@ A script stands in for Coq's compiler here; what Coq itself says is tested in te
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -62,7 +66,7 @@ def test_what_is_confirmed_and_what_cannot_be_exported(dstheory, claims, tmp_pat
     result = dstheory("verify", claims, "--kernel", "--coqc", coqc(tmp_path), "--format", "markdown")
     assert result.code == 0
     assert result.out.count("decision (z3), kernel") == 2
-    assert "Coq confirms 2 of 3 claims, refuses 0; 1 are not exported whole" in result.err
+    assert "Coq confirms 2 of 3 claims, refuses 0; not exported whole, or not confirmed over real numbers: 1." in result.err
     assert (
         "mixed: not checked by the kernel: step 2 (search) is not exported: a search over examples proves nothing" in result.err
     )
@@ -90,6 +94,39 @@ def test_an_export_says_step_by_step_what_is_missing(dstheory, claims, tmp_path)
     assert result.code == 0
     assert "2 of 3 claims exported whole" in result.out
     assert "mixed: step 2 (search) is not exported: a search over examples proves nothing" in result.out
+
+
+def test_a_directory_that_coq_has_checked_is_exported_to_again(dstheory, claims, tmp_path):
+    out = tmp_path / "theorems"
+    assert dstheory("verify", claims, "--export", "coq", out).code == 0
+    for name in ("prelude.vo", "prelude.glob", ".prelude.aux", "kernel/Sums.vo", "kernel/.Sums.aux"):
+        (out / name).touch()
+    assert dstheory("verify", claims, "--export", "coq", out, "--overwrite").code == 0
+    assert not (out / "prelude.vo").exists()
+    (out / "mine.vo").touch()
+    result = dstheory("verify", claims, "--export", "coq", out, "--overwrite")
+    assert result.code == 1
+    assert "holds mine.vo, not written by dstheory: move it elsewhere, or give another directory" in result.err
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="signals of POSIX")
+@pytest.mark.parametrize("group", [False, True], ids=["process", "group"])
+def test_an_interrupt_ends_coq_too_and_leaves_nothing(claims, tmp_path, group):
+    compiler, temporary, told = tmp_path / "coqc", tmp_path / "tmp", tmp_path / "pids"
+    temporary.mkdir()
+    compiler.write_text(f'#!/bin/sh\ncase "$*" in *claims_*) echo $$ >> {told}; exec sleep 60;; esac\n')
+    compiler.chmod(0o755)
+    command = [sys.executable, "-m", "dstheory.cli.main", "verify", str(claims), "--kernel", "--coqc", str(compiler)]
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, start_new_session=True) as process:
+        while not (told.exists() and told.read_text()) and process.poll() is None:
+            time.sleep(0.05)
+        (os.killpg if group else os.kill)(process.pid, signal.SIGINT)
+    assert process.returncode == 130
+    assert not list(temporary.glob("dstheory-coq-*"))
+    for pid in told.read_text().split():
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(pid), 0)
 
 
 def test_without_coq_the_packages_are_named(dstheory, claims):
