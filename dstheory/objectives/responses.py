@@ -150,7 +150,8 @@ class ResponseObjective(Objective):
             weight = term.weight or TokenWeight(_ONE, _ONE, _ONE)
             if weight.own is not None:
                 return response_reweighted(solution.policy, under, reward, term.credit, weight)
-            if under is not solution and weight.beyond is None and np.array_equal(weight.stop, weight.resample):
+            known = weight.apart is not None or np.array_equal(weight.stop, weight.resample)
+            if under is not solution and weight.beyond is None and known:
                 return response_beside(solution.policy, under, reward, term.credit, weight)
             return response_mass(under, reward, term.credit, term.weight)
 

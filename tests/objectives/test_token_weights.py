@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import mpmath
 import numpy as np
 import pytest
 
-from dstheory import TwoStageMDP
+from dstheory import Policy, TwoStageMDP, solve
 from dstheory.errors import ChainError
 from dstheory.objectives.parts import penalty_weight, token_weights
-from dstheory.objectives.weights import stage_weights
+from dstheory.objectives.weights import stage_weights, token_probabilities
 
 
 @pytest.mark.parametrize("reduction", ["sum", "mean"])
@@ -27,6 +28,21 @@ def test_penalties_are_the_derivative_of_their_loss(estimator) -> None:
     ell = np.array([-2.0, 0.0, 0.7])
     # Complex step: exact to rounding. The score multiplies minus the derivative of the loss with respect to log pi.
     np.testing.assert_allclose(penalty_weight(ell, estimator), -np.imag(loss(ell + 1e-20j)) / 1e-20, atol=1e-14)
+
+
+def test_probabilities_of_tokens_that_are_nearly_alike_differ_in_all_digits() -> None:
+    z, u, lengths, decision = [0.3, 0.3 + 1e-13, 0.3 - 1e-9, -500.0, 0.25], [1e-14, -2e-13, 3.0, 900.0, -40.0], [5, 5, 5, 2, 7], 3
+    mdp = TwoStageMDP(correct=[[1, 0, 0, 0, 1]], sample_length=[lengths], decision_length=decision)
+    answer, stop = token_probabilities(solve(mdp, Policy.tabular([z], [u]))).apart
+    with mpmath.workdps(60):
+        z, u = [mpmath.mpf(v) for v in z], [mpmath.mpf(v) for v in u]
+        total = mpmath.log(sum(map(mpmath.exp, z)))
+        each = [mpmath.exp((v - total) / n) for v, n in zip(z, lengths, strict=True)]
+        true_answer = [float(v - each[1]) for v in each]
+        true_stop = [float((1 + mpmath.exp(-v)) ** mpmath.mpf(-1 / mpmath.mpf(decision))
+                           - (1 + mpmath.exp(v)) ** mpmath.mpf(-1 / mpmath.mpf(decision))) for v in u]  # fmt: skip
+    np.testing.assert_allclose(answer[0, 0], true_answer, rtol=1e-13)
+    np.testing.assert_allclose(stop[0, 0], true_stop, rtol=1e-13)
 
 
 def test_bad_weights_are_refused() -> None:

@@ -285,14 +285,14 @@ def response_beside(
 
     With p the generating chain's probability of an action, C its coefficient, C(*) that of the likeliest answer and R that of
     resampling, it is :math:`w p C - w(*) \pi C(*) = w (p - \pi) C(*) + \pi (w - w(*)) C(*) + w p (C - C(*))` of answers, and
-    likewise of decisions with R: digits are kept where the policy is near the one that generates. Elsewhere w p C itself has the
-    smaller terms, and is taken.
+    likewise of decisions with R and the weight of resampling: digits are kept where the policy is near the one that generates.
+    Elsewhere w p C itself has the smaller terms, and is taken.
 
     Args:
         policy: whose gradient is asked for.
         under: the chain under the policy that generates the responses.
         reward, nodes: as in :func:`response_mass`.
-        weight: of every action; the same for both decisions.
+        weight: of every action; the same for both decisions, unless ``apart`` says how they differ.
     """
     if weight.beyond is None and _compiled(under, reward) and _apart(policy, under.policy):
         return response_mass(under, reward, nodes, weight)
@@ -305,7 +305,8 @@ def response_beside(
 
     sample, stop, again = policy.gaps(under.policy)
     rho, common = under.mdp.prompt_weight[:, None], shared(answer - found.sample)
-    beside = weight.sample * sample + policy.sample_prob * (weight.sample - shared(weight.sample))
+    apart, decided_apart = weight.apart or (weight.sample - shared(weight.sample), np.zeros(()))
+    beside = weight.sample * sample + policy.sample_prob * apart
     alone = weight.sample * pol.sample
     far = alone * answer
     # What is common is itself a difference: its terms count, too.
@@ -313,11 +314,12 @@ def response_beside(
     alike = size.sum(axis=-1, keepdims=True) < np.abs(far).sum(axis=-1, keepdims=True)
     of_answer = np.where(alike, beside * common + alone * found.sample, far)
 
-    met = pol.sample * pol.decided * weight.stop
-    gain = pol.stop * (found.stop - found.resample)
-    near_stop, near_again = stop * resample + gain, again * resample
-    far_stop, far_again = pol.stop * ends, pol.resample * resample
+    met = pol.sample * pol.decided
     u, s = policy.resample_prob, policy.stop_prob
+    gain = weight.stop * pol.stop * (found.stop - found.resample)
+    near_stop = (weight.stop * stop + decided_apart * s) * resample + gain
+    near_again = weight.resample * again * resample
+    far_stop, far_again = weight.stop * pol.stop * ends, weight.resample * pol.resample * resample
     alike = np.abs(near_stop) * u + np.abs(near_again) * s < np.abs(far_stop) * u + np.abs(far_again) * s
     of_stop, of_resample = np.where(alike, near_stop, far_stop), np.where(alike, near_again, far_again)
     return CoefficientMass(rho * of_answer, rho * met * of_stop, rho * met * of_resample)
