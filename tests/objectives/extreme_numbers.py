@@ -91,44 +91,64 @@ class World:
             [[int(table[x, y]) for y in range(n)] for x, n in enumerate(self.counts)]
             for table in (mdp.sample_length, mdp.decision_length, mdp.correct)
         )
-        self._tables: dict[int, list[list[Actions]]] = {}
-        self._indicators: dict[str, list[Pays]] = {}
-        self.tilts: dict[tuple[int, int, int], list[tuple[Number, list[Tilt]]]] = {}
-        self.kept: list[Any] = []
+        self._known: dict[Any, tuple[Any, Any]] = {}
         self.own = self.actions(policy)
+
+    def known(self, what: str, make: Callable[[], Any], *of: Any) -> Any:
+        """Return what depends on these objects alone, made when first asked for; they live as long as their identity counts."""
+        key = what, *map(id, of)
+        if key not in self._known:
+            self._known[key] = make(), of
+        return self._known[key][0]
 
     def actions(self, policy: Any) -> list[list[Actions]]:
         """Return the actions of every prompt at every turn."""
-        if id(policy) not in self._tables:
+
+        def make() -> list[list[Actions]]:
             table = []
             for x, n in enumerate(self.counts):
                 each = [Actions(policy.sample_logits[k, x, :n].tolist(), policy.stop_logits[k, x, :n].tolist())
                         for k in range(policy.shape[0])]  # fmt: skip
                 table.append([each[min(k, len(each) - 1)] for k in range(self.turns)])
-            self._tables[id(policy)] = table
-        return self._tables[id(policy)]
+            return table
+
+        return self.known("actions", make, policy)
 
     def chains(self, policy: Any) -> list[Chain]:
         """Return the chains of all prompts under the policy that generates the responses."""
-        return [Chain(self, x, each) for x, each in enumerate(self.actions(policy))]
+        return self.known("chains", lambda: [Chain(self, x, each) for x, each in enumerate(self.actions(policy))], policy)
+
+    def units(self, policy: Any, pays: list[Pays]) -> list[Tilt]:
+        """Return the chains of all prompts, not tilted."""
+
+        def make() -> list[Tilt]:
+            return [Tilt(c, p, mpfr(1)) for c, p in zip(self.chains(policy), pays, strict=True)]
+
+        return self.known("units", make, policy, pays)
 
     def rewards(self) -> list[Pays]:
         """Return what the chain itself pays, discounted."""
-        return [
-            Pays([[mpfr(float(self.mdp.reward_stop[x, y])) for y in range(n)]] * self.turns,
-                 [[mpfr(float(self.mdp.reward_resample[x, y])) for y in range(n)]] * self.turns, self.gw, self.gb)
-            for x, n in enumerate(self.counts)
-        ]  # fmt: skip
+
+        def make() -> list[Pays]:
+            return [
+                Pays([[mpfr(float(self.mdp.reward_stop[x, y])) for y in range(n)]] * self.turns,
+                     [[mpfr(float(self.mdp.reward_resample[x, y])) for y in range(n)]] * self.turns, self.gw, self.gb)
+                for x, n in enumerate(self.counts)
+            ]  # fmt: skip
+
+        return self.known("rewards", make)
 
     def indicator(self, marks: Sequence[Sequence[int]]) -> list[Pays]:
         """Return 1 for submitting a marked answer, undiscounted."""
-        key, one = repr([list(map(int, row)) for row in marks]), mpfr(1)
-        if key not in self._indicators:
-            self._indicators[key] = [
+        one = mpfr(1)
+
+        def make() -> list[Pays]:
+            return [
                 Pays([[mpfr(int(v)) for v in row]] * self.turns, [[mpfr(0)] * len(row)] * self.turns, one, one, indicator=True)
                 for row in marks
             ]
-        return self._indicators[key]
+
+        return self.known("indicator " + repr([list(map(int, row)) for row in marks]), make)
 
     def scores(self, masses: Sequence[Mass]) -> tuple[np.ndarray, np.ndarray]:
         """Return the gradient of a sum of masses: the score of each action times its mass."""
@@ -317,11 +337,18 @@ class Mass:
 
     def collect(self, x: int, tilt: Tilt, a: Number, b: Number) -> None:
         """Add (a + b R) exp(-tL) to both decisions of a prompt; :meth:`finish` multiplies by their probabilities."""
-        stop, res, pays = self.stop[x], self.res[x], tilt.pays
+        pays = tilt.pays
         for k, (c, d, e, f) in enumerate(tilt.credits(a, b)):
-            for y, decay in enumerate(tilt.decay[k]):
-                stop[k][y] += (c + d * pays.stop[k][y]) * decay
-                res[k][y] += (e + f * pays.res[k][y]) * decay
+            stop, res, decay = self.stop[x][k], self.res[x][k], tilt.decay[k]
+            if pays.indicator:
+                both = c + d
+                for y, (paid, each) in enumerate(zip(pays.stop[k], decay, strict=True)):
+                    stop[y] += (both if paid else c) * each
+                    res[y] += e * each
+            else:
+                for y, each in enumerate(decay):
+                    stop[y] += (c + d * pays.stop[k][y]) * each
+                    res[y] += (e + f * pays.res[k][y]) * each
 
     def finish(self, chains: Sequence[Chain]) -> None:
         """Turn what was collected into masses; an answer's own is the sum of its decisions'."""
@@ -451,7 +478,7 @@ def of_responses(world: World, policy: Any, pays: list[Pays], batch: Batch, coef
             the rest of the group, times exp(-t x their tokens) where their lengths are added up. One mass per pair.
     """
     chains = world.chains(policy)
-    unit = [Tilt(c, p, mpfr(1)) for c, p in zip(chains, pays, strict=True)]
+    unit = world.units(policy, pays)
     mixed = [_mixed(t, batch.size) for t in unit] if batch.mixed else []
     chance = sum(map(times, world.rho, mixed)) if batch.mixed else mpfr(1)
     if not chance > 0:
@@ -489,13 +516,14 @@ def of_responses(world: World, policy: Any, pays: list[Pays], batch: Batch, coef
 
 def _tilts(world: World, policy: Any, pays: list[Pays], members: int) -> list[tuple[Number, list[Tilt]]]:
     """Return the weight of each node and the chains of all prompts seen through it; the same sums share them."""
-    key = id(policy), id(pays), members
-    if key not in world.tilts:
-        chains = world.chains(policy)
-        each = list(zip(chains, pays, strict=True))
-        world.tilts[key] = [(w, [Tilt(c, p, base) for c, p in each]) for w, base in nodes(chains, members)]
-        world.kept.append(pays)  # as long as its identity stands for it
-    return world.tilts[key]
+    each = list(zip(world.chains(policy), pays, strict=True))
+    seen = world.known("tilts", dict, policy, pays)  # sums of different numbers of lengths have most nodes in common
+    out = []
+    for w, base in nodes(world.chains(policy), members):
+        if base not in seen:
+            seen[base] = [Tilt(c, p, base) for c, p in each]
+        out.append((w, seen[base]))
+    return out
 
 
 def _mixed(tilt: Tilt, size: float) -> Number:

@@ -69,13 +69,26 @@ def gradient(objective: Any, case: Case, *, bits: int | None = None) -> tuple[np
         final = bits >= most  # enough for whatever may cancel; fewer will do if many more change nothing
         with gmpy2.context(gmpy2.get_context(), precision=min(bits, most) if final else bits):
             try:
-                world = World(case.mdp, case.policy, final=final)
+                world = _world(case, final)
                 found = world.scores(_RULES[objective.name](objective, world))
                 if final or (before is not None and _alike(before, found)):
                     return found
             except TooFewDigitsError:
                 found, most = None, 2 * bits if final else most
             before, bits = found, int(1.6 * bits)
+
+
+_last: list[tuple[Case, dict[tuple[int, bool], World]]] = []  # the chain that was asked for last
+
+
+def _world(case: Case, final: bool) -> World:
+    """Return the chain in numbers of the present precision, made once for all objectives on it that follow each other."""
+    if not _last or _last[0][0] is not case:
+        _last[:] = [(case, {})]
+    worlds, key = _last[0][1], (gmpy2.get_context().precision, final)
+    if key not in worlds:
+        worlds[key] = World(case.mdp, case.policy, final=final)
+    return worlds[key]
 
 
 def _alike(one: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> bool:
@@ -378,7 +391,7 @@ def _nft(objective: Any, world: World) -> list[Mass]:
     pays, coefficients = _credits(objective, world, [positive])
     hits = of_responses(world, objective.sampler, pays, batch, coefficients)
     (misses,) = of_responses(world, objective.sampler, pays, batch, lambda t: [(mpfr(1), mpfr(-1))])
-    units = [Tilt(c, p, mpfr(1)) for c, p in zip(world.chains(objective.sampler), pays, strict=True)]
+    units = world.units(objective.sampler, pays)
     floor = mpfr(objective.floor)
 
     def shares(x: int) -> list[Pair]:
@@ -419,7 +432,7 @@ def _gspo(objective: Any, world: World) -> list[Mass]:
     if objective.sampler is None:
         return _groups(objective, world)
     pays, coefficients = _credits(objective, world, [positive, negative])
-    units = [Tilt(c, p, mpfr(1)) for c, p in zip(world.chains(objective.sampler), pays, strict=True)]
+    units = world.units(objective.sampler, pays)
     credits_ = [coefficients(t) for t in units]
     up, tokens, mass = log_ratios(world, objective.sampler), _tokens(world), Mass(world)
     ordered = world.policy.shape[0] > 1 or objective.sampler.shape[0] > 1
@@ -438,15 +451,18 @@ def _dpo(objective: Any, world: World) -> list[Mass]:
     sampler = objective.sampler or objective.reference
     up, mass, beta = log_ratios(world, objective.reference), Mass(world), mpfr(objective.beta)
     ordered = max(p.shape[0] for p in (world.policy, sampler, objective.reference)) > 1
-    every = [(r, r.total(up, world)) for r in responses(world, sampler, ordered=ordered)]
+    every = [(r, exp(beta * r.total(up, world))) for r in responses(world, sampler, ordered=ordered)]
     for x in world.prompts:
-        mine = [(r, u) for r, u in every if r.prompt == x]
-        for won, better in (pair for pair in mine if pair[0].right):
-            for lost, worse in (pair for pair in mine if not pair[0].right):
-                # Either of the two may have been drawn first.
-                f = 2 * won.chance * lost.chance / world.rho[x] * beta / (1 + exp(beta * (better - worse)))
-                won.add(mass, f)
-                lost.add(mass, -f)
+        right = [(r, e, []) for r, e in every if r.prompt == x and r.right]
+        wrong = [(r, e, []) for r, e in every if r.prompt == x and not r.right]
+        for won, better, gains in right:
+            for lost, worse, losses in wrong:
+                # Either of the two may have been drawn first. sigmoid(beta (log-ratio of lost - that of won)) is a quotient.
+                f = won.chance * lost.chance * (worse / (better + worse))
+                gains.append(f)
+                losses.append(-f)
+        for r, _, parts in right + wrong:
+            r.add(mass, 2 * beta / world.rho[x] * sum(parts))
     return [mass]
 
 
@@ -491,7 +507,7 @@ def _own_probability(objective: Any, world: World) -> Weight:
 def _rft(objective: Any, world: World) -> list[Mass]:
     sampler = objective.sampler or world.policy
     pays = world.indicator(world.right)
-    units = [Tilt(c, p, mpfr(1)) for c, p in zip(world.chains(sampler), pays, strict=True)]
+    units = world.units(sampler, pays)
     if objective.normaliser == "token-mean":
         kept = [tokens_by_reward(t.chain, t)[0] for t in units]
     else:
