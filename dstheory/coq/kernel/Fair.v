@@ -83,3 +83,32 @@ evar_last; [apply (shared_beginning (fun _ => 2%nat) ref beta 1 pair_line (fun i
 - intros y [|t] H; [reflexivity | lia].
 - simpl. f_equal. ring.
 Qed.
+
+(* Any factor of a group's advantages; a penalty that is added to them. *)
+Example scaled_update_met G h : (0 < G)%nat -> mean_of_groups 2 half G (update (fun l i => h (total reward l) * centred reward l i) its_score)
+  = mean_of_groups 2 half G (fun l => h (total reward l) * (total reward l * (INR G - total reward l))) / (INR G ^ 2 * (1 / 2 * (1 - 1 / 2))) * (1 / 2).
+Proof.
+intro H. pose proof (scaled_update 2 half half_sums G reward its_score h H reward_binary score_zero ltac:(rewrite right_half; lra)) as E.
+cbv zeta in E. rewrite right_half, slope_half in E. exact E.
+Qed.
+
+Example penalty_after_met G k beta : (0 < G)%nat -> mean_of_groups 2 half G (update (fun l i => centred reward l i - beta * k i) its_score)
+  = (INR G - 1) / INR G * (1 / 2) - beta * mean 2 half (fun i => k i * its_score i).
+Proof.
+intro H. destruct (penalty_after 2 half half_sums G reward k its_score beta H score_zero) as [E _]. rewrite slope_half in E. exact E.
+Qed.
+
+(* One of three responses is alone in being right, or all but one are. *)
+Example alone_chance_met : mean_of_groups 2 half 3 (fun l => is (total reward l) 1 + is (total reward l) (INR 2)) = 3 / 4.
+Proof.
+destruct (alone_chance 2 half half_sums reward 2 ltac:(lia) reward_binary) as [E _]. rewrite E, right_half. simpl. field.
+Qed.
+
+(* Two problems, solved with chances 1/4 and 3/4; one answer to each. *)
+Example design_effect_met : let p x := match x with O => fun i => match i with O => 1 / 4 | S _ => 3 / 4 end | S _ => fun i => match i with O => 3 / 4 | S _ => 1 / 4 end end in
+  Sum 2 (fun x => 1 / 2 * mean_of_groups 2 (p x) 5 (fun l => (total reward l - INR 5 * (1 / 2)) ^ 2)) = INR 5 * (1 / 4) * (1 + (INR 5 - 1) / 4).
+Proof.
+intro p. assert (M : Sum 2 (fun x => 1 / 2 * mean 2 (p x) reward) = 1 / 2) by (unfold mean; simpl; field).
+pose proof (design_effect 2 (fun _ => 1 / 2) 2 p reward 5 ltac:(simpl; field) ltac:(intros [|x]; simpl; field) ltac:(intros [|i]; simpl; tauto)) as E.
+cbv beta zeta in E. rewrite M in E. rewrite E by lra. f_equal; [field|]. f_equal. unfold mean. simpl. field.
+Qed.
