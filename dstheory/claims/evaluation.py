@@ -11,10 +11,11 @@ value of the expression at every point of the box lies in the interval returned.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
-from functools import lru_cache, partial
+from functools import lru_cache, partial, reduce
 from typing import Any, NoReturn
 
 import mpmath
@@ -142,27 +143,44 @@ def truth_at(formula: Any, point: Point) -> bool | None:
 
 
 def connected(formula: Any, relation: Callable[[Any], bool | None]) -> bool | None:
-    """The truth of a formula from that of its relations, each true, false or not known (Kleene's three-valued logic)."""
+    """The truth of a formula from that of its relations, each true, false or not known."""
+
+    def pair(part: Any) -> tuple[bool, bool]:
+        truth = relation(part)
+        return truth is not False, truth is not True
+
+    true, false = possible(formula, pair)
+    return None if true and false else bool(true)
+
+
+_EVERY, _SOME = (partial(reduce, join) for join in (operator.and_, operator.or_))
+_CONNECTIVES: dict[Any, Callable[[Any, Any], tuple[Any, Any]]] = {
+    And: lambda t, f: (_EVERY(t), _SOME(f)),
+    Or: lambda t, f: (_SOME(t), _EVERY(f)),
+    Not: lambda t, f: (f[0], t[0]),
+    Implies: lambda t, f: (f[0] | t[1], t[0] & f[1]),
+    Equivalent: lambda t, f: (_EVERY(t) | _EVERY(f), _SOME(t) & _SOME(f)),
+    Xor: lambda t, f: reduce(lambda x, y: (x[0] & y[1] | x[1] & y[0], x[0] & y[0] | x[1] & y[1]), zip(t, f, strict=True)),
+    ITE: lambda t, f: (t[0] & t[1] | f[0] & t[2], t[0] & f[1] | f[0] & f[2]),
+}
+"""What may be true and what may be false of a formula, by that of its parts (Kleene's three-valued logic)."""
+
+
+def possible(formula: Any, relation: Callable[[Any], tuple[Any, Any]]) -> tuple[Any, Any]:
+    """Whether a formula may be true and whether it may be false, from the same of its relations: truth values, or arrays of them.
+
+    >>> x = sympy.Symbol("x")
+    >>> possible(sympy.Or(x > 1, x < 0), lambda part: (True, True) if part.rel_op == ">" else (False, True))
+    (True, True)
+    """
     if isinstance(formula, BooleanTrue | BooleanFalse):
-        return bool(formula)
+        return bool(formula), not formula
     if formula.is_Relational:
         return relation(formula)
-    if not isinstance(formula, And | Or | Not | Implies | Equivalent | Xor | ITE):
+    if formula.func not in _CONNECTIVES:
         raise ClaimError(f"{formula} is not a formula: join relations (Eq, <, <=, ...) by And, Or, Not, Implies, Equivalent")
-    if isinstance(formula, ITE):
-        condition = connected(formula.args[0], relation)
-        return None if condition is None else connected(formula.args[1 if condition else 2], relation)
-    values = [connected(arg, relation) for arg in formula.args]
-    if isinstance(formula, Not | Implies):
-        values[0] = None if values[0] is None else not values[0]
-    decisive = not isinstance(formula, And)
-    if isinstance(formula, And | Or | Not | Implies) and decisive in values:
-        return decisive
-    if None in values:
-        return None
-    if isinstance(formula, Equivalent):
-        return len(set(values)) == 1
-    return sum(map(bool, values)) % 2 == 1 if isinstance(formula, Xor) else not decisive
+    true, false = zip(*(possible(arg, relation) for arg in formula.args), strict=True)
+    return _CONNECTIVES[formula.func](true, false)
 
 
 def _relation_at(formula: Any, point: Point) -> bool | None:

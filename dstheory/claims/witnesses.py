@@ -21,11 +21,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import sympy
 from numpy.typing import NDArray
-from sympy.logic.boolalg import And, BooleanAtom, Equivalent, Implies, Not, Or, Xor
+from sympy.core.relational import Relational
 
 from dstheory.claims.domains import Domain, height
-from dstheory.claims.evaluation import truth_at
-from dstheory.errors import ClaimError, UndefinedError
+from dstheory.claims.evaluation import possible, truth_at
+from dstheory.errors import UndefinedError
 
 Bools = NDArray[np.bool_]
 
@@ -238,16 +238,8 @@ class _Search:
 
 def _compile(formula: Any, names: list[str]) -> Any:
     """A function of columns that returns (may be true, may be false), both arrays of booleans."""
-    if isinstance(formula, BooleanAtom):
-        value = bool(formula)
-        return lambda columns, n: (np.full(n, value), np.full(n, not value))
-    if formula.is_Relational:
-        return _compile_relation(formula, names)
-    parts = [_compile(arg, names) for arg in formula.args]
-    join = _CONNECTIVES.get(formula.func)
-    if join is None:
-        raise ClaimError(f"the connective {formula.func.__name__} is not understood; use And, Or, Not, Implies, Equivalent")
-    return lambda columns, n: join([part(columns, n) for part in parts])
+    screens = {relation: _compile_relation(relation, names) for relation in formula.atoms(Relational)}
+    return lambda columns, n: possible(formula, lambda relation: screens[relation](columns, n))
 
 
 def _compile_relation(relation: Any, names: list[str]) -> Any:
@@ -310,35 +302,6 @@ def _floats(expression: Any, known: dict[Any, Any]) -> Any:
             value = np.float64(np.nan)
         known[expression] = value
     return known[expression]
-
-
-def _all(parts: list[tuple[Bools, Bools]]) -> tuple[Bools, Bools]:
-    return np.logical_and.reduce([t for t, _ in parts]), np.logical_or.reduce([f for _, f in parts])
-
-
-def _any(parts: list[tuple[Bools, Bools]]) -> tuple[Bools, Bools]:
-    return np.logical_or.reduce([t for t, _ in parts]), np.logical_and.reduce([f for _, f in parts])
-
-
-def _same(parts: list[tuple[Bools, Bools]]) -> tuple[Bools, Bools]:
-    all_true, all_false = np.logical_and.reduce([t for t, _ in parts]), np.logical_and.reduce([f for _, f in parts])
-    some_true, some_false = np.logical_or.reduce([t for t, _ in parts]), np.logical_or.reduce([f for _, f in parts])
-    return all_true | all_false, some_true & some_false
-
-
-def _odd(parts: list[tuple[Bools, Bools]]) -> tuple[Bools, Bools]:
-    sure = np.ones_like(parts[0][0])
-    return sure, sure
-
-
-_CONNECTIVES = {
-    And: _all,
-    Or: _any,
-    Not: lambda parts: (parts[0][1], parts[0][0]),
-    Implies: lambda parts: _any([(parts[0][1], parts[0][0]), parts[1]]),
-    Equivalent: _same,
-    Xor: _odd,
-}
 
 
 def _exact(value: Any) -> Any:

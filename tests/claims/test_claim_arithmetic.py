@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from fractions import Fraction
 
 import mpmath
+import numpy as np
 import pytest
 import sympy as sp
 from all_claims import all_claims
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 
 from dstheory.claims import formulas
 from dstheory.claims.abstraction import Abstraction
-from dstheory.claims.evaluation import enclose_value, evaluate, sign_at, sign_of_interval, to_interval, truth_at
+from dstheory.claims.evaluation import enclose_value, evaluate, possible, sign_at, sign_of_interval, to_interval, truth_at
 from dstheory.claims.formulas import derivative, latex, latex_named, text, with_names
 from dstheory.errors import ClaimError, UndefinedError
 from dstheory.rational import as_ratio, factors_of, terms_of
@@ -123,6 +125,22 @@ def test_truth_of_connectives_and_what_is_unknown():
     assert truth_at(sp.Equivalent(x > 0, x < 1), half) is True
     assert truth_at(sp.Xor(x > 0, x < 1), half) is False
     assert truth_at(sp.Not(sp.And(x > 0, x > 1)), half) is True
+
+
+@pytest.mark.parametrize("connective", [sp.And, sp.Or, sp.Not, sp.Implies, sp.Equivalent, sp.Xor, sp.ITE], ids=str)
+def test_what_may_be_true_is_what_some_completion_makes_true(connective):
+    """Against SymPy's own connectives, at every way to settle what is not known; by truth values and by arrays of them."""
+    parts = [sp.Gt(sp.Symbol(f"s_{k}"), 0) for k in range({sp.Not: 1, sp.Implies: 2}.get(connective, 3))]
+    formula = connective(*parts, evaluate=False)
+    kinds = list(itertools.product([(True,), (False,), (True, False)], repeat=len(parts)))
+    expected = []
+    for known in kinds:
+        ends = {bool(connective(*map(sp.sympify, values))) for values in itertools.product(*known)}
+        expected.append((True in ends, False in ends))
+        settled = dict(zip(parts, known, strict=True))
+        assert possible(formula, lambda part, of=settled: (True in of[part], False in of[part])) == expected[-1]
+    columns = {part: np.array([[True in known[k], False in known[k]] for known in kinds]).T for k, part in enumerate(parts)}
+    assert np.transpose(possible(formula, lambda part: tuple(columns[part]))).tolist() == list(map(list, expected))
 
 
 transcendental = st.recursive(
