@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dstheory.coq.export import AXIOMS, ExportedClaim
 from dstheory.errors import DSTheoryError
-from dstheory.interrupts import Interrupted
+from dstheory.interrupts import Interrupted, deferred_interrupts
 
 PACKAGES = "coq libcoq-interval"
 MACHINE_INTEGERS = ("PrimInt63.", "Uint63.")
@@ -124,7 +124,9 @@ def check(parts: Sequence[ExportedClaim], directory: Path, coqc: str, *, workers
         try:
             found = list(pool.map(lambda item: _file(coq, *item), files.items()))
         except BaseException:
-            coq.end()
+            with deferred_interrupts():
+                coq.end()
+                pool.shutdown()
             raise
     answers = {answer.claim: answer for group in found for answer in group}
     return [answers[part.claim.id] for part in parts]
