@@ -8,7 +8,6 @@ decisions, rounds or caps must be there: without one nothing says that they are 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from dstheory.errors import RecordError
 from dstheory.readers.batches import RecordBatch, texts_of
 from dstheory.readers.messages import nearest, shown
 from dstheory.readers.reading import Reading
-from dstheory.readers.records import DECIDED_BY, NOBODY, Fault, FieldNames, Records, label_text
+from dstheory.readers.records import DECIDED_BY, NOBODY, Fault, FieldNames, Records, compact, text_or_none
 from dstheory.readers.streams import check_utf8, first_bytes
 from dstheory.readers.tables import ArrowTable, asked_of, csv_header, explained, read_csv, read_parquet
 from dstheory.readers.turns import FIXED_NOTE
@@ -102,17 +101,10 @@ def table_of_rows(parts: Iterable[Records], names: FieldNames, unit: str, file: 
             columns[name] = pa.chunked_array([pa.array(column)])
         except (pa.ArrowException, TypeError, ValueError, OverflowError):  # of several kinds, or a number beyond 64 bits
             columns[name] = pa.chunked_array(
-                [pa.array([None if cell is None else _as_text(cell) for cell in column], pa.string())]
+                [pa.array([None if cell is None else text_or_none(cell) or compact(cell) for cell in column], pa.string())]
             )
     rows_at = None if unit == "row" else lambda: iter(numbers)
     return ArrowTable(columns, list(present), rows_at)
-
-
-def _as_text(cell: Any) -> str:
-    try:
-        return label_text(cell)
-    except ValueError:
-        return json.dumps(cell, separators=(",", ":"), default=str)
 
 
 def _name(column: str) -> str:
@@ -327,7 +319,7 @@ def _plain(column: Any, name: str, file: str, lists: bool) -> Any:
 
     kind = column.type
     if lists and (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
-        texts = [None if value is None else json.dumps(value, separators=(",", ":"), default=str) for value in column.to_pylist()]
+        texts = [None if value is None else compact(value) for value in column.to_pylist()]
         return pa.chunked_array([pa.array(texts, pa.string())])
     if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         raise RecordError(f"{file}: column {name!r} has the type {kind}: must hold text, numbers, or true and false")
@@ -346,16 +338,9 @@ def _codes(column: Any) -> tuple[Ints, list[str]]:
     try:
         texts = texts_of(values)
     except ValueError:
-        texts = [_label(value) for value in values]
+        texts = [text_or_none(value) or "" for value in values]
     empty = np.array([not text for text in texts] + [True])
     return np.where(empty[codes], -1, codes), texts
-
-
-def _label(value: Any) -> str:
-    try:
-        return label_text(value)
-    except ValueError:
-        return ""
 
 
 def _turns(rounds: Any, file: str) -> Floats | None:

@@ -9,7 +9,6 @@ Kept are two bytes per attempt and some tens of bytes per record, plus its id: a
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,7 +22,7 @@ import numpy as np
 from dstheory.checks import Bools, Ints
 from dstheory.readers.messages import is_unicode, shown
 from dstheory.readers.reading import Reading
-from dstheory.readers.records import ENDS, VERDICTS, Fault, FieldNames, Records, label_text
+from dstheory.readers.records import ENDS, VERDICTS, Fault, FieldNames, Records, compact, label_text
 from dstheory.readers.tables import ArrowTable
 from dstheory.readers.words import which_decision
 
@@ -204,7 +203,7 @@ def in_columns(numbers: Sequence[int], rows: Sequence[Any], names: FieldNames, u
         ids = texts_of(cells_of(rows, names.id))
         problems = cells_of(rows, names.problem)
         if not set(map(type, problems)) <= {str}:
-            problems = [name if cell is None else json.dumps(cell, separators=(",", ":")) if type(cell) is list else cell
+            problems = [name if cell is None else compact(cell) if type(cell) is list else cell
                         for name, cell in zip(ids, problems, strict=True)]  # fmt: skip
         problems = texts_of(problems)
         labels = {name: coded(cells_of(rows, key)) for name, key in names.labels.items()}
@@ -296,7 +295,7 @@ def parse_head(record: Any, names: FieldNames) -> tuple[str, str, tuple[str | No
         raise Fault("id", names.id, "is missing: must name the record; give every record its own")
     problem = record.get(names.problem)
     if isinstance(problem, list):  # for example the numbers of a game
-        problem = json.dumps(problem, separators=(",", ":"))
+        problem = compact(problem)
     else:
         problem = _label(record, names.problem, "label")
     labels = tuple([_label(record, key, "label") for key in names.labels.values()])

@@ -7,7 +7,6 @@ of one id are refused.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -17,7 +16,7 @@ from dstheory.readers.documents import Documents
 from dstheory.readers.messages import shown
 from dstheory.readers.paths import Place, keys_of
 from dstheory.readers.reading import Reading
-from dstheory.readers.records import Fault, Records, label_text
+from dstheory.readers.records import Fault, Records, compact, text_or_none
 
 GOLD = "gold"  # where the answer stands in a record that was joined
 _ANSWERS = (
@@ -190,8 +189,6 @@ def _columns(head: Sequence[Any]) -> list[str]:
 def _name(value: Any) -> str | None:
     """Return what values are compared by: text without its spacing, numbers as texts."""
     if isinstance(value, (list, dict)):
-        return json.dumps(value, separators=(",", ":"), default=str)
-    try:
-        return None if value is None else " ".join(label_text(value).split())
-    except ValueError:
-        return None
+        return compact(value)
+    text = text_or_none(value)
+    return None if text is None else " ".join(text.split())

@@ -14,7 +14,7 @@ from dstheory.readers.gold import GoldAnswers
 from dstheory.readers.grading import grader_name
 from dstheory.readers.messages import cut, shown
 from dstheory.readers.paths import Place, candidates, keys_of
-from dstheory.readers.records import DECIDED_BY, DECIDERS, NOBODY, Fault, FieldNames, Records, label_text
+from dstheory.readers.records import DECIDED_BY, DECIDERS, NOBODY, Fault, FieldNames, Records, text_or_none
 from dstheory.readers.turns import Turns, fill_decisions, without_decisions
 from dstheory.readers.words import Verdicts, assumed_decisions, assumption, decision_word, parse_decisions
 from dstheory.texts import printable
@@ -256,13 +256,6 @@ def _places(names: FieldNames) -> list[str]:
     return [getattr(names, one.name) for one in fields(names) if one.name != "extra"] + list(names.labels.values())
 
 
-def _text(value: Any) -> str | None:
-    try:
-        return None if value is None else label_text(value)
-    except ValueError:
-        return None
-
-
 def _only(parts: Iterable[Records], where: Mapping[str, str], file: str) -> Iterator[Records]:
     """Yield the records that hold what they must, and what is no record."""
     places = {Place.of(key): text for key, text in where.items()}
@@ -271,7 +264,7 @@ def _only(parts: Iterable[Records], where: Mapping[str, str], file: str) -> Iter
     for numbers, rows in parts:
         kept = []
         for i, row in enumerate(rows):
-            held = {place: _text(place.get(row)) for place in places} if isinstance(row, dict) else places
+            held = {place: text_or_none(place.get(row)) for place in places} if isinstance(row, dict) else places
             other = next((place for place, text in places.items() if held[place] != text), None)
             if other is None:
                 kept.append(i)
@@ -285,7 +278,7 @@ def _only(parts: Iterable[Records], where: Mapping[str, str], file: str) -> Iter
 
 
 def _see(place: Place, row: Mapping[str, Any], seen: set[str], file: str) -> None:
-    text = _text(place.get(row))
+    text = text_or_none(place.get(row))
     if text is not None:
         seen.add(text)
     if len(seen) > 1:

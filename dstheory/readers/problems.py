@@ -6,14 +6,13 @@ asks, and that differs.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 from typing import Any
 
 from dstheory.readers.messages import is_unicode
 from dstheory.readers.paths import Place
-from dstheory.readers.records import FieldNames, Records, label_text
+from dstheory.readers.records import FieldNames, Records, compact, text_or_none
 
 LONGEST_NAME = 80  # characters of a problem's name; of a longer prompt the beginning is kept, and a digest
 # Where a record may show what it asks, or at least that it asks something else.
@@ -28,7 +27,7 @@ def problem_name(value: Any) -> str:
         >>> problem_name(7), problem_name("2 + 2?"), problem_name("x" * 1000)[48:60]
         ('7', '2 + 2?', 'xx... bd15df')
     """
-    text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), default=str)
+    text = value if isinstance(value, str) else compact(value)
     if len(text) <= LONGEST_NAME and is_unicode(text):
         return text
     digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
@@ -61,17 +60,11 @@ def noting_questions(parts: Iterable[Records], names: FieldNames, key: str, ques
         for row in rows:
             if isinstance(row, dict):
                 value = problem.get(row)
-                name = _name(name_of.get(row) if value is None else value)
+                value = name_of.get(row) if value is None else value
+                name = problem_name(value) if isinstance(value, (str, list, dict)) else text_or_none(value)
                 if name is not None and name not in questions and row.get(key) not in (None, ""):
                     questions[name] = _digest(row[key])
         yield numbers, rows
-
-
-def _name(value: Any) -> str | None:
-    try:
-        return problem_name(value) if isinstance(value, (str, list, dict)) else None if value is None else label_text(value)
-    except ValueError:
-        return None
 
 
 def _digest(value: Any) -> str:
@@ -79,5 +72,5 @@ def _digest(value: Any) -> str:
     if isinstance(value, list):
         said = [one.get("content") for one in value if isinstance(one, dict) and one.get("role") == "user"]
         value = said[-1] if said else value
-    text = " ".join(value.split()) if isinstance(value, str) else json.dumps(value, separators=(",", ":"), default=str)
+    text = " ".join(value.split()) if isinstance(value, str) else compact(value)
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

@@ -5,6 +5,7 @@ Source: the record of the two-stage process of arXiv 2601.01580, section 3; the 
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -159,3 +160,26 @@ def label_text(value: Any) -> str:
     elif isinstance(value, float) and math.isfinite(value):
         return str(int(value)) if value.is_integer() else repr(value)
     raise ValueError("must be a text that is not empty, or a finite number")
+
+
+def text_or_none(value: Any) -> str | None:
+    """Return a label as text; None where there is none, or what is no label.
+
+    Example:
+        >>> text_or_none(3.0), text_or_none(None), text_or_none([3])
+        ('3', None, None)
+    """
+    try:
+        return None if value is None else label_text(value)
+    except ValueError:
+        return None
+
+
+def compact(value: Any) -> str:
+    """Return a list or object as a short text, by which it is named.
+
+    Example:
+        >>> compact([1, {"a": None}])
+        '[1,{"a":null}]'
+    """
+    return json.dumps(value, separators=(",", ":"), default=str)

@@ -6,7 +6,6 @@ its problem. There are no ids; the rollouts of one problem are grouped by what n
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, repeat
@@ -23,7 +22,7 @@ from dstheory.readers.messages import is_unicode, shown
 from dstheory.readers.paths import Place
 from dstheory.readers.problems import LONGEST_NAME, problem_name
 from dstheory.readers.reading import Reading
-from dstheory.readers.records import VERDICTS, Fault, Records, label_text
+from dstheory.readers.records import VERDICTS, Fault, Records, compact, text_or_none
 
 _PROMPTS = 64  # shortened names that are remembered
 
@@ -182,9 +181,9 @@ class _Rollouts:
         if value is None or value == "":
             return None
         if isinstance(value, (list, dict)):
-            value = json.dumps(value, separators=(",", ":"), default=str)
+            value = compact(value)
         if not isinstance(value, str):
-            return _label(value)
+            return text_or_none(value)
         if len(value) <= LONGEST_NAME and is_unicode(value):
             return value
         name = self.prompts.get(value)
@@ -230,14 +229,7 @@ def _coded(cells: list[Any]) -> tuple[Ints, tuple[str, ...]]:
     try:
         return coded(cells)
     except (ValueError, TypeError):
-        return coded([_label(cell) for cell in cells])
-
-
-def _label(value: Any) -> str | None:
-    try:
-        return None if value is None else label_text(value)
-    except ValueError:
-        return None
+        return coded([text_or_none(cell) for cell in cells])
 
 
 def _repeated(values: Sequence[Any], counts: Sequence[int]) -> list[Any]:
