@@ -2,7 +2,7 @@
    first is right and has the score 1, the second is wrong and has the score -1. *)
 From Coquelicot Require Import Coquelicot.
 Require Import Reals Lra Psatz Arith Lia List.
-From Kernel Require Import Sums Policies Groups Trajectories Surrogates Others Importance Deviation.
+From Kernel Require Import Majority Sums Policies Groups Trajectories Surrogates Others Importance Deviation.
 Open Scope R_scope.
 
 Definition half (_ : nat) := 1 / 2.
@@ -111,4 +111,29 @@ Proof.
 intro p. assert (M : Sum 2 (fun x => 1 / 2 * mean 2 (p x) reward) = 1 / 2) by (unfold mean; simpl; field).
 pose proof (design_effect 2 (fun _ => 1 / 2) 2 p reward 5 ltac:(simpl; field) ltac:(intros [|x]; simpl; field) ltac:(intros [|i]; simpl; tauto)) as E.
 cbv beta zeta in E. rewrite M in E. rewrite E by lra. f_equal; [field|]. f_equal. unfold mean. simpl. field.
+Qed.
+
+(* Responses of fair coins weighed for a policy that answers with the logit 1; and with ratios of at most C. *)
+Example whole_ratio_met F T : Ex 2 coin coin T 0 (fun l => ratio (moving 1) coin coin coin T 0 l * F l) = Ex 2 (moving 1) coin T 0 F.
+Proof. apply whole_ratio; intros; unfold coin; lra. Qed.
+
+Example capped_ratio_met C F T : let w := ratio (moving 1) coin coin coin T 0 in Ex 2 coin coin T 0 (fun l => Rmin (w l) C * F l)
+  = Ex 2 (moving 1) coin T 0 F - Ex 2 coin coin T 0 (fun l => if Rle_dec (w l) C then 0 else (w l - C) * F l).
+Proof. apply capped_ratio; intros; unfold coin; lra. Qed.
+
+(* Five verifiers that err with 1/4 at right and with 1/3 at wrong responses; a response is right if its first answer is. *)
+Definition starts_right (l : trajectory) := match l with ((0%nat, _) :: _)%list => 1 | _ => 0 end.
+Example majority_update_met t T :
+  let paid := fun h l : trajectory => if Req_EM_T (starts_right (whole h l)) 1 then 1 - wrong_majority (1 / 4) 5 else wrong_majority (1 / 3) 5 in
+  let update c := Ex 2 (moving t) coin T 0 (rule_sum (moving_score t) nothing nothing c c T 0 nil) in
+  update paid = (1 - 17 / 81 - 53 / 512) * update (return_form starts_right).
+Proof.
+intros paid update. unfold update, paid.
+rewrite (majority_update 2 (moving t) coin (moving_score t) nothing nothing starts_right (1 / 4) (1 / 3) 5 T 0 nil).
+- destruct five_votes as [O [A B]]. rewrite (proj1 (majority_form (1 / 3) 5 O)), A, B. f_equal.
+- intro k. unfold moving. simpl. ring.
+- intro k. unfold moving, moving_score. simpl. ring.
+- intros k y _. unfold nothing. ring.
+- intros [|[[|y] d] l]; simpl; tauto.
+- reflexivity.
 Qed.

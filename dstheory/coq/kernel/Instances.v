@@ -2,7 +2,7 @@
    has two answers: the first, given with probability 1/4, is right; right answers are kept with probability 1/2, wrong ones with 1/4. *)
 From Coquelicot Require Import Coquelicot.
 Require Import Reals Lra Psatz Arith Lia.
-From Kernel Require Import Sums Policies Chain Accuracy Trajectories Gauge Energy Gibbs Imitation Training Penalty Prompts Attempts Natural Normaliser Optimum Endless Tokens.
+From Kernel Require Import Sums Policies Chain Accuracy Trajectories Gauge Energy Gibbs Imitation Training Penalty Prompts Attempts Natural Normaliser Optimum Endless Tokens Lengths.
 Open Scope R_scope.
 
 Definition quarter := two (1 / 4) (3 / 4).
@@ -260,4 +260,46 @@ Proof.
 destruct (rules_iff 2 2 quarter (fun _ => half) (fun y _ => INR y + 3) (fun y d => INR d + INR y) (fun y _ => INR y) (fun _ => INR)
   ltac:(simpl; field) ltac:(intros [|y] _; simpl; lra) (fun _ _ => half_sum) ltac:(intros; unfold half; lra)) as [_ H].
 apply H. split; [exists 3; intros; unfold half; simpl; field | intros y _; exists (INR y); reflexivity].
+Qed.
+
+(* No answer, and a price of 1 for each resample: who never stops earns less than nothing. *)
+Example never_best_met : turn 2 half half nothing (fun _ => -1) 1 1 1 quarter (fun _ => 0) 0 <= never 2 half half (fun _ => -1) 1 1.
+Proof.
+apply (never_best 2 half half nothing (fun _ => -1) 1 1 half_pos half_sum); try (intros; unfold half; lra); try lra; [simpl; field | intros [|y] _; simpl; lra].
+Qed.
+
+Example endless_price_met : never 2 half half (fun _ => -1) 1 1 < 0.
+Proof.
+apply (endless_price 2 half half (fun _ => -1) 1 1 half_pos half_sum ltac:(intros; unfold half; lra) ltac:(lra) ltac:(lra) 1); [reflexivity | lra].
+Qed.
+
+(* Temperatures 1 and 2, and values that equal them: Z0 is e, and the own softmax is stationary though temperatures differ. *)
+Example own_softmax_met j : (j < 2)%nat -> let z := fun _ : nat => ln (1 / 2) + 1 in
+  is_derive (fun x => penalised_each 2 half (two 1 2) (two 1 2) (softmax 2 (upd z j x))) (z j) 0.
+Proof.
+intros Hj z. destruct (own_softmax 2 half (two 1 2) (two 1 2) ltac:(lia) half_pos ltac:(intros [|i] _; simpl; lra) z) as [_ H].
+- intros [|i] _; unfold z, half; simpl; field.
+- apply H; [right|exact Hj]. unfold half. simpl. replace (1 / 1) with 1 by field. replace (2 / 2) with 1 by field. field.
+Qed.
+
+(* Decisions' share of the energy of a penalty on long answers: 52/55 in this chain. *)
+Example resample_share_met : let N := turns 2 quarter keep 1 in let D := 13 / 64 in
+  is_lim_seq (fun L => 1 ^ 2 * (INR L * 1) ^ 2 * N ^ 3 * D / (1 ^ 2 * (N * (INR L * 1) + 11 / 16 * N ^ 2 * (INR L * 1) ^ 2))) (52 / 55).
+Proof.
+intros N D. destruct (resample_share 2 quarter keep 1 1 1 policy_quarter ltac:(intros [|y] _; simpl; lra) ltac:(intros [|y] _; simpl; lra)
+  ltac:(lra) ltac:(lra) ltac:(lra)) as [L _].
+assert (E : Sum 2 (fun y => quarter y * (keep y * (1 - keep y))) = D) by (unfold D; simpl; field). rewrite E, again_quarter in L.
+replace (52 / 55) with (D / (11 / 16 * (1 - 11 / 16))) by (unfold D; field). exact L.
+Qed.
+
+(* Two problems that go on with 1/4 and with 3/4, two decisions. *)
+Example pooled_stops_met : pooled 2 half quarter 2 ^ 2 <= on 2 half quarter 2.
+Proof.
+apply (pooled_stops 2 half quarter half_sum); [intros; unfold half; lra | intros [|x] _; simpl; lra | lia].
+Qed.
+
+Example pooled_accuracy_met : 1 <= (1 - pooled 2 half quarter 2 ^ 2) / (1 - on 2 half quarter 2).
+Proof.
+apply (pooled_accuracy 2 half quarter half_sum ltac:(intros; unfold half; lra) ltac:(intros [|x] _; simpl; lra) (fun _ => 1) 2 ltac:(lia)).
+unfold on, half. simpl. lra.
 Qed.
