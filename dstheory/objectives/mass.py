@@ -82,7 +82,8 @@ class CoefficientMass:
         """Return the gradient that this mass has under a policy: the score function of each action times its mass."""
         m_s, stop, res = self.sample, self.stop, self.resample
         if policy.shape[0] == 1:  # one set of logits serves every turn, so their masses add up
-            m_s, stop, res = (m if m.shape[-3] == 1 else m.sum(axis=-3, keepdims=True) for m in (m_s, stop, res))
+            # Of one turn as a copy, in less time, and without -0.0 as sums are.
+            m_s, stop, res = (m + 0.0 if m.shape[-3] == 1 else m.sum(axis=-3, keepdims=True) for m in (m_s, stop, res))
         sample = np.asarray(m_s - policy.sample_prob * m_s.sum(axis=-1, keepdims=True))
         # A row sums to 0. The likeliest answer's entry, of which 1 - pi may leave no digit, is minus the sum of the others.
         sample = np.where(policy.likeliest, 0.0, sample)
