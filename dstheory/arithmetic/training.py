@@ -50,10 +50,9 @@ from dstheory.objectives.parts import (
     PerToken,
     Positive,
     Raw,
-    penalty_weight,
     response_coefficients,
-    token_weights,
 )
+from dstheory.objectives.token_parts import penalty_weight, token_weights
 from dstheory.readers.arrays import DamagedError, read_arrays, write_arrays
 from dstheory.readers.atomic import atomic_path
 from dstheory.readers.streams import opened

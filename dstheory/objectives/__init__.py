@@ -33,10 +33,8 @@ from dstheory.objectives.penalties import (
     EntropyBonus,
     ForwardKL,
     K1Loss,
-    K1Reward,
     K2Loss,
     K3Loss,
-    ReverseKL,
     ReverseKLDirect,
 )
 from dstheory.objectives.preference import DPO
@@ -45,6 +43,7 @@ from dstheory.objectives.registry import REGISTRY, build, listed, load_module, l
 from dstheory.objectives.reinforce_pp import ReinforcePlusPlus
 from dstheory.objectives.responses import ResponseObjective, Term
 from dstheory.objectives.reward import ActorCritic, Reinforce, RewardToGo, SCoRePerAttempt, SCoReSummed
+from dstheory.objectives.trajectory_penalties import K1Reward, ReverseKL
 from dstheory.objectives.weights import log_ratios, stage_weights
 
 __all__ = [

@@ -56,8 +56,6 @@ from dstheory.objectives.parts import (
     Normaliser,
     PerResponse,
     PerToken,
-    clip_weight,
-    importance_weight,
     normaliser_named,
 )
 from dstheory.objectives.per_turn import check_per_turn, per_turn_coefficients, per_turn_mass
@@ -74,6 +72,7 @@ from dstheory.objectives.settings import (
     tempered,
     whole_responses,
 )
+from dstheory.objectives.token_parts import clip_weight, importance_weight
 from dstheory.objectives.weights import TokenWeight, log_ratios, log_token_ratios, reference_excess, token_ratios
 
 

@@ -15,7 +15,8 @@ entropy bonus          -alpha (log pi + H)        entropy of every visited state
 Each divergence has two forms, which agree where no length enters: ``kl-direct`` (k2), ``forward-kl`` (k3) and ``kl`` (k1 in the
 reward) weigh *stages* by :math:`l^\lambda`, as the source does; ``k2-loss``, ``k3-loss`` and ``k1-reward`` divide by a
 *normaliser*, as training code does, and inherit that of the reward in the same sum. A stage counts as one action; where the
-tokens of an answer are independent that is exact.
+tokens of an answer are independent that is exact. ``kl`` and ``k1-reward`` stand in
+:mod:`dstheory.objectives.trajectory_penalties`, all others here.
 
 All are written for ascent. Source: arXiv 2601.01580, section 4.3 (KL penalties); estimators after Schulman (2020),
 http://joschu.net/blog/kl-approx.html; placement arXiv 2510.01555 and the code of TRL and verl; entropy since Williams and Peng
@@ -32,7 +33,6 @@ from typing import Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dstheory.chain.contrast import Contrast
 from dstheory.chain.exact import Solution, solve
 from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories
@@ -41,8 +41,8 @@ from dstheory.errors import ChainError, InfiniteDivergenceError
 from dstheory.objectives.base import Measure
 from dstheory.objectives.expectation.exponential import moments
 from dstheory.objectives.expectation.groups import Grouping, effective_credit
-from dstheory.objectives.expectation.rewards import ResponseReward, RewardTable, reward_of
-from dstheory.objectives.fused import MOST_TURNS, FusedTerms, applies
+from dstheory.objectives.expectation.rewards import ResponseReward, reward_of
+from dstheory.objectives.fused import FusedTerms, applies
 from dstheory.objectives.imitation import ExpertChain
 from dstheory.objectives.large_groups import gradient_of_k3
 from dstheory.objectives.mass import (
@@ -50,11 +50,10 @@ from dstheory.objectives.mass import (
     StageGradient,
     check_runs,
     check_strength,
-    contrast_mass,
     log_likelihood,
     over_runs,
 )
-from dstheory.objectives.parts import Credit, GroupMean, LeaveOneOut, Normaliser, PerResponse, PerToken, Raw, normaliser_named
+from dstheory.objectives.parts import Normaliser, PerResponse, PerToken, normaliser_named
 from dstheory.objectives.registry import register
 from dstheory.objectives.responses import ResponseObjective, Term
 from dstheory.objectives.weights import (
@@ -68,14 +67,6 @@ from dstheory.objectives.weights import (
 )
 
 _ONE = np.ones((1, 1, 1))
-_NEAR = 1e-3  # a log-ratio, below which its mean has few digits
-_LEFT = 2e-3  # of the terms that a gradient is a difference of: rounding is then less than 1e-12 of it
-
-
-def _excess(up: Floats) -> Floats:
-    """Return x + exp(-x) - 1 of a small x, with all its digits."""
-    x = np.where(np.abs(up) <= _NEAR, up, 0.0)
-    return np.asarray(x * x / 2.0 * (1.0 - x / 3.0 * (1.0 - x / 4.0 * (1.0 - x / 5.0))))
 
 
 class _Penalty(ResponseObjective):
@@ -181,7 +172,7 @@ class _AtStates(_KL):
 
 
 @dataclass(frozen=True, eq=False)
-class _OfStages(_KL):
+class OfStages(_KL):
     """A KL penalty with stage weights.
 
     Args:
@@ -194,11 +185,12 @@ class _OfStages(_KL):
 
     @property
     def stage_weight(self) -> StageWeight:
+        """The weights l^lambda."""
         return StageWeight(self.length_weight, self.reduction)
 
 
 @dataclass(frozen=True, eq=False)
-class _OfTokens(_KL):
+class OfTokens(_KL):
     """A KL penalty with a normaliser.
 
     Args:
@@ -240,7 +232,7 @@ class _OfTokens(_KL):
 
 @register
 @dataclass(frozen=True, eq=False)
-class K1Loss(_OfTokens):
+class K1Loss(OfTokens):
     """k1 = log(pi/ref) added to the loss: its expected gradient is zero, unless responses are averaged over their own tokens.
 
     >>> from dstheory import TwoStageMDP, solve
@@ -270,10 +262,11 @@ class K1Loss(_OfTokens):
         return np.asarray(-np.asarray(self.beta) * (expected * solution.mdp.prompt_weight).sum(axis=-1))
 
 
-class _ReverseAtStates(_KL):
+class ReverseAtStates(_KL):
     """k2: minus the log-ratio of each action, states frozen."""
 
     def per_token(self, solution: Solution) -> TokenWeight:
+        """Return minus the log-ratio of every action."""
         return TokenWeight(*log_ratios(solution.policy, self.reference, solution)).map(np.negative)
 
     def coefficients(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:
@@ -309,7 +302,7 @@ def _refuse_impossible(solution: Solution, t: Trajectories, policies: dict[str, 
 
 @register
 @dataclass(frozen=True, eq=False)
-class ReverseKLDirect(_ReverseAtStates, _OfStages):
+class ReverseKLDirect(ReverseAtStates, OfStages):
     """Reverse KL at every visited state, visits frozen: the gradient that training code gets from a per-token KL in the loss.
 
     With answers of unequal weight the coefficient -beta w log(pi/ref) is not the gradient of -beta w KL at that state: the term
@@ -335,7 +328,7 @@ class ReverseKLDirect(_ReverseAtStates, _OfStages):
 
 @register
 @dataclass(frozen=True, eq=False)
-class K2Loss(_ReverseAtStates, _OfTokens):
+class K2Loss(ReverseAtStates, OfTokens):
     """k2 = log(pi/ref)^2 / 2 added to the loss: the reverse KL of every visited state, visits frozen.
 
     >>> from dstheory import TwoStageMDP, solve
@@ -473,7 +466,7 @@ class _ForwardAtStates(_KL):
 
 @register
 @dataclass(frozen=True, eq=False)
-class ForwardKL(_AtStates, _ForwardAtStates, _OfStages):
+class ForwardKL(_AtStates, _ForwardAtStates, OfStages):
     """Forward KL(ref || pi): on the reference's own trajectories, or frozen at the states that the policy visits.
 
     Args:
@@ -516,7 +509,7 @@ class ForwardKL(_AtStates, _ForwardAtStates, _OfStages):
 
 @register
 @dataclass(frozen=True, eq=False)
-class K3Loss(_ForwardAtStates, _OfTokens):
+class K3Loss(_ForwardAtStates, OfTokens):
     """k3 = ref/pi - 1 - log(ref/pi) added to the loss: the forward KL of every visited state, visits frozen.
 
     Args:
@@ -543,169 +536,6 @@ class K3Loss(_ForwardAtStates, _OfTokens):
     def plain(self) -> bool:
         """Whether it is a plain sum of k3 itself."""
         return super().plain and not self.corrected_kl
-
-
-class _ReverseOfTrajectories(_ReverseAtStates):
-    r"""k1 in the reward: minus the weighted log-ratio of the whole response, credited to all of its tokens.
-
-    Beside its reference a policy's divergence is of second order, and the log-ratios :math:`\ell` that it is the mean of are of
-    first. There a turn is paid :math:`\ell + e^{-\ell} - 1 \ge 0`, which has the same mean, since that of :math:`e^{-\ell}` is 1,
-    and each action gets the rest for itself.
-    """
-
-    @property
-    def credit(self) -> Credit:
-        return Raw()
-
-    def outcome_of(self, under: Solution) -> ResponseReward:
-        """Return minus beta times the weighted log-ratio of the whole response, as a reward."""
-        self.check(under)
-        c = self.weighted(self.per_token(under), under)
-        decided, one = under.unrolled.decided, np.ones(())
-        return ResponseReward(RewardTable(c.sample + c.stop * decided, c.sample + c.resample * decided, one, one), None)
-
-    def _second_order(self, solution: Solution) -> tuple[TokenWeight, TokenWeight]:
-        """Return what is paid per token, and what each action gets for itself alone; nothing where the policy is not near."""
-        ups = log_ratios(solution.policy, self.reference, solution)
-        pairs, inside = log_pairs(solution.policy, self.reference), solution.mdp.inside
-        alike = [(np.abs(up) <= _NEAR) & ((p == -np.inf) == (q == -np.inf)) for up, (_, p, q) in zip(ups, pairs, strict=True)]
-        weight = np.atleast_1d(self.weighted(TokenWeight(_ONE, _ONE, _ONE), solution).sample)
-        of_answers = ((alike[0] & (weight == weight[..., :1])) | ~inside).all(axis=-1, keepdims=True)
-        near = of_answers, alike[1] & alike[2], alike[1] & alike[2]
-        sample, stop, resample = (np.where(n, -_excess(up), -up) for up, n in zip(ups, near, strict=True))
-        own = [np.where(n, np.expm1(-np.where(n, up, 0.0)), 0.0) for up, n in zip(ups, near, strict=True)]
-        return TokenWeight(sample, stop, resample), TokenWeight(own[0], own[1], own[2])
-
-    def terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
-        return (Term(effective_credit(self.credit, *self.divided_by, under, outcome)),)
-
-    def mass(self, solution: Solution) -> CoefficientMass:
-        """Return the mass; for plain sums with action values as coefficients, which leave out what came before the action."""
-        if not self.plain:
-            return super().mass(solution)
-        solution.finite_visits  # raises for a chain that never ends: its penalty is infinite  # noqa: B018
-        self.check(solution)
-        paid, alone = (self.weighted(each, solution) for each in self._second_order(solution))
-        decided = solution.unrolled.decided
-        found = solution.contrast_of(paid.stop * decided, paid.resample * decided, answer=paid.sample)
-        own = self._own(solution) + alone.sample
-        found = Contrast(
-            found.sample + own, found.sample_size + np.abs(own), found.stop + alone.stop, found.resample + alone.resample
-        )
-        return contrast_mass(solution, solution.finite_visits, found)
-
-    def centred(self, solution: Solution) -> CoefficientMass:
-        return self.mass(solution) if self.plain else super().centred(solution)
-
-    def ascent(self, solution: Solution) -> StageGradient:
-        """Return the gradient unchecked; of a large table in one compiled pass, unless it is a difference of larger terms."""
-        fast = self._in_one_pass(solution) if self.plain and applies(solution) else None
-        return super().ascent(solution) if fast is None else fast
-
-    def _in_one_pass(self, solution: Solution) -> StageGradient | None:
-        """Return the gradient from the compiled loop, or None where stages are weighted, or where terms cancel."""
-        mdp, policy, reference = solution.mdp, solution.policy, self.reference
-        if self.weighs_stages or np.ndim(self.beta) or reference.runs or reference.shape != policy.shape:
-            return None
-        self.check(solution)
-        from dstheory.kernels.whitened import whitened_gradient
-
-        found = whitened_gradient(
-            (policy.sample_logits[0], policy.stop_logits[0]),
-            (reference.sample_logits[0], reference.stop_logits[0]),
-            np.zeros((1, 1)),
-            (np.ones((1, 1)), np.ones((1, 1))),
-            beta=float(np.asarray(self.beta)),
-            shift=0.0,
-            prompt_weight=mdp.prompt_weight,
-            n_answers=mdp.n_answers,
-        )
-        if not (found.turns.max() <= MOST_TURNS and found.left.min() >= _LEFT):
-            return None
-        return StageGradient(found.sample[None], found.decide[None])
-
-    def _own(self, solution: Solution) -> Floats:
-        """Return the derivative of the penalty itself at each answer, centred: 0 where all answers weigh the same."""
-        return 0.0 * _ONE
-
-    def value(self, solution: Solution) -> Floats | None:
-        """Return -beta E[weighted sum of log-ratios], (*runs,), for plain sums; else None."""
-        if not self.plain:
-            return None
-        v = self.outcome_of(solution).reward.values(solution)
-        return np.asarray((v.value[..., 0, :] * solution.mdp.prompt_weight).sum(axis=-1))
-
-
-@register
-@dataclass(frozen=True, eq=False)
-class ReverseKL(_ReverseOfTrajectories, _OfStages):
-    r"""The full gradient of the weighted reverse KL of whole trajectories, :math:`J = -\beta E_\pi[L(\tau)]`.
-
-    :math:`L(\tau) = \sum_k w_s(y_k) \log \frac{\pi_s}{ref_s} + w_d \log \frac{\pi_d}{ref_d}`. Its gradient is that of a reward
-    -beta L, plus the derivative of L itself, :math:`-\beta E[w_s(y) \nabla \log \pi_s(y)]`, which vanishes when all answers of a
-    prompt have one weight (the decision's own term always does: w_d is known before the decision). Balanced at level (i) exactly
-    then.
-
-    >>> from dstheory import TwoStageMDP, solve
-    >>> s = solve(TwoStageMDP.minimal(), Policy.minimal(p=0.5, a=0.5, b=0.5))
-    >>> kl = ReverseKL(Policy.minimal(p=0.25, a=0.5, b=0.5), beta=1.0)
-    >>> float(kl.value(s).round(6))  # minus two expected turns x KL(1/2 || 1/4)
-    -0.287682
-    """
-
-    name = "kl"
-
-    def _own(self, solution: Solution) -> Floats:
-        """Return -beta (w_s - E_pi w_s) at each answer."""
-        w_s = self.stage_weight.of(solution.mdp).sample
-        # Beyond the first answer's: equal weights then leave 0, and not what rounding leaves of 1 - sum of pi.
-        beyond = w_s - w_s[..., :1]
-        centred = beyond - (solution.policy.sample_prob * beyond).sum(axis=-1, keepdims=True)
-        return np.asarray(-over_runs(self.beta, 3) * centred)
-
-    def terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
-        """Return the penalty as the credit, and the derivative of L itself."""
-        once = effective_credit(None, *self.divided_by, under, outcome)
-        own = TokenWeight(self._own(solution), 0.0 * _ONE, 0.0 * _ONE)
-        return (*super().terms(solution, under, outcome), Term(once, own))
-
-
-@register
-@dataclass(frozen=True, eq=False)
-class K1Reward(_ReverseOfTrajectories, _OfTokens):
-    """k1 = log(pi/ref) subtracted from the reward: the whole response's log-ratio is credited to all of its tokens.
-
-    Args:
-        kl_baseline: the penalty is added after the baseline of the reward (``"none"``), or before it, so that the mean of the
-            penalties of the ``"others"`` (RLOO) or of the whole ``"group"`` is subtracted as well: c = K_i - mean K, divided as
-            usual. Both have the gradient of ``"none"`` where responses divide, times (G - 1)/G for the group's mean.
-
-    >>> from dstheory import TwoStageMDP, solve
-    >>> from dstheory.objectives import ReverseKL
-    >>> s = solve(TwoStageMDP.minimal(), Policy.minimal(p=0.5, a=0.5, b=0.5))
-    >>> reference = Policy.minimal(p=0.25, a=0.5, b=0.75)
-    >>> bool((abs(K1Reward(reference).gradient(s).decide - ReverseKL(reference).gradient(s).decide) < 1e-15).all())
-    True
-    """
-
-    kl_baseline: Literal["none", "others", "group"] = field(default="none", kw_only=True)
-
-    name = "k1-reward"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.kl_baseline not in ("none", "others", "group"):
-            raise ChainError(f"kl_baseline is {self.kl_baseline!r}: must be 'none', 'others' or 'group'")
-
-    @property
-    def credit(self) -> Credit:
-        """The penalty, less the mean of those of the group if asked."""
-        return {"none": Raw(), "others": LeaveOneOut(), "group": GroupMean(std=False)}[self.kl_baseline]
-
-    @property
-    def plain(self) -> bool:
-        """Whether it is a plain sum without a baseline."""
-        return super().plain and self.kl_baseline == "none"
 
 
 @register

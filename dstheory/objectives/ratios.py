@@ -38,19 +38,10 @@ from dstheory.objectives.expectation.groups import (
 )
 from dstheory.objectives.expectation.rewards import ResponseReward
 from dstheory.objectives.group_base import GroupMeanObjective, GroupObjective
-from dstheory.objectives.parts import (
-    BatchTokens,
-    GroupTokens,
-    Normaliser,
-    PerToken,
-    Raw,
-    SignedMatch,
-    clip_weight,
-    normaliser_named,
-    truncate_weight,
-)
+from dstheory.objectives.parts import BatchTokens, GroupTokens, Normaliser, PerToken, Raw, SignedMatch, normaliser_named
 from dstheory.objectives.registry import register
 from dstheory.objectives.responses import Term
+from dstheory.objectives.token_parts import clip_weight, truncate_weight
 from dstheory.objectives.weights import TokenWeight, log_token_ratios, token_ratios
 
 _AT_ONCE = 1 << 18  # numbers in one table

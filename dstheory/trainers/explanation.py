@@ -19,7 +19,7 @@ from dstheory.checks import whole_number
 from dstheory.comparison import Make, ObjectiveRow, Tilt, compare_objectives, lengths, tilt
 from dstheory.errors import ChainError, DSTheoryError
 from dstheory.objectives import Objective
-from dstheory.objectives.parts import clip_weight
+from dstheory.objectives.token_parts import clip_weight
 from dstheory.objectives.weights import token_ratios
 from dstheory.trainers.configuration import Configuration
 from dstheory.trainers.logged import logged_loss, why_not

@@ -59,7 +59,7 @@ _ROWS = [
 SUITES |= dict.fromkeys(
     [
         *(f"objectives/{name}.py" for name in ("group", "ratios", "preference", "imitation", "reinforce_pp", "responses",
-                                               "weights", "parts")),
+                                               "weights", "parts", "token_parts")),
         *(f"objectives/expectation/{name}.py" for name in ("groups", "exponential", "rewards", "compositions")),
     ],
     _ROWS,
@@ -69,7 +69,11 @@ SUITES |= {
     "objectives/margins.py": ["tests/objectives/test_pair_losses.py"],
     "objectives/preference.py": [*_ROWS, "tests/objectives/test_pair_losses.py"],
     "objectives/penalties.py": [*_CORE, "tests/objectives/test_distillation.py"],
-    **{f"objectives/{name}.py": [*_ROWS, _SETTINGS] for name in ("parts", "expectation/groups", "expectation/rewards")},
+    "objectives/trajectory_penalties.py": _CORE,
+    **{
+        f"objectives/{name}.py": [*_ROWS, _SETTINGS]
+        for name in ("parts", "token_parts", "expectation/groups", "expectation/rewards")
+    },
 }
 _TOKENS = [
     f"tests/tokens/test_{name}.py"

@@ -23,10 +23,9 @@ from dstheory.objectives.parts import (
     Positive,
     Raw,
     SignedMatch,
-    clip_weight,
     response_coefficients,
-    truncate_weight,
 )
+from dstheory.objectives.token_parts import clip_weight, truncate_weight
 
 # Lopsided: three groups of four, one without variance, rewards beyond 0/1.
 REWARDS = [[1.0, 0.0, 0.0, 0.25], [3.0, -1.0, 0.5, 0.5], [0.7, 0.7, 0.7, 0.7]]

@@ -8,7 +8,7 @@ import pytest
 
 from dstheory import Policy, TwoStageMDP, solve
 from dstheory.errors import ChainError
-from dstheory.objectives.parts import penalty_weight, token_weights
+from dstheory.objectives.token_parts import penalty_weight, token_weights
 from dstheory.objectives.weights import stage_weights, token_probabilities
 
 

@@ -21,10 +21,9 @@ from dstheory.objectives.parts import (
     Normaliser,
     PerResponse,
     PerToken,
-    clip_weight,
     response_coefficients,
-    truncate_weight,
 )
+from dstheory.objectives.token_parts import clip_weight, truncate_weight
 from dstheory.symbolic.losses import SURROGATES, batch, coefficients
 
 GROUP, LONGEST = 4, 9

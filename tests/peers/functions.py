@@ -27,11 +27,8 @@ from dstheory.objectives.parts import (
     Normaliser,
     PerResponse,
     PerToken,
-    clip_weight,
-    importance_weight,
-    penalty_weight,
-    truncate_weight,
 )
+from dstheory.objectives.token_parts import clip_weight, importance_weight, penalty_weight, truncate_weight
 from dstheory.symbolic.losses import SURROGATES, batch, coefficients
 
 Pairs = list[tuple[np.ndarray, np.ndarray]]
