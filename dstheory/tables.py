@@ -198,12 +198,18 @@ def _widths(columns: Sequence[Sequence[str]], words: int, width: int) -> tuple[l
     natural = [max(map(cell_len, column)) for column in columns]
     least = [_least(column, i < words) for i, column in enumerate(columns)]
     least[0] = max(least[0], min(natural[0], _WORD))  # what a row is about stands on one line
+    whole = [max([size, *(cell_len(word) for cell in column for word in cell.split())]) if i < words else size
+             for i, (column, size) in enumerate(zip(columns, least, strict=True))]  # fmt: skip
     for gap in _GAPS:
         room = width - _MARGIN - gap * (len(columns) - 1)
         if sum(natural) <= room:
             return natural, gap
         found = [natural[i] if i < words else least[i] for i in range(len(columns))]  # headings of numbers first
-        while sum(found) > room and (wide := [i for i in range(len(columns)) if found[i] > least[i]]):
+        while sum(found) > room:
+            # Long words are broken only where no column can be made narrower between words.
+            wide = next((wide for ends in (whole, least) if (wide := [i for i, x in enumerate(ends) if found[i] > x])), [])
+            if not wide:
+                break
             widest = max(wide, key=found.__getitem__)
             found[widest] -= 1
         if sum(found) <= room:

@@ -1,4 +1,4 @@
-r"""Formulas within the words of claims, as in: Reflection helps iff `a + b > 1`.
+r"""Formulas within the words of claims, as in: Resampling helps iff `a + b > 1`.
 
 Backticks mark a formula, as in AsciiMath. A terminal shows it as it is written, without the marks; Markdown, LaTeX and the site
 show it as LaTeX between dollars. Each sign is set as it is written, so that a product or a quotient stays what it was; what is

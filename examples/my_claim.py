@@ -1,4 +1,4 @@
-"""Does reflection pay if a model is never wrong about its correct answers? Run: dstheory verify examples/my_claim.py"""
+"""Does resampling pay if a model is never wrong about its correct answers? Run: dstheory verify examples/my_claim.py"""
 
 from sympy import symbols
 

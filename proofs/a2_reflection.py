@@ -54,7 +54,7 @@ def reflection_helps() -> Iterator[Step]:
 A3 = Claim(
     id="A3",
     group="A",
-    title="Reflection helps exactly when `a + b > 1`",
+    title="Resampling helps exactly when `a + b > 1`",
     statement="""The chain is more accurate than a single sample if and only if `a + b > 1`, as accurate iff `a + b = 1`,
         less accurate iff `a + b < 1`: `Acc - p = p(1-p)(a + b - 1)/(1 - q)`.""",
     latex=r"\mathrm{Acc}-p=\frac{p(1-p)(a+b-1)}{1-q}",
@@ -67,18 +67,18 @@ A3 = Claim(
 A3_LOOSE = Claim(
     id="A3-loose",
     group="A",
-    title="Reflection helps",
-    statement="""A model that may reject its answer and draw again is more accurate than one that submits its first
+    title="Resampling never harms",
+    statement="""A model that may reject its answer and draw again is at least as accurate as one that submits its first
         answer.""",
     scope="all p, a, b in (0, 1)",
     domain=CUBE,
     definitions=ACCURACY,
-    proof=[decide("Reflection always helps.", Acc > p)],
+    proof=[decide("Resampling never harms.", Acc >= p)],
     recorded="fails",
-    witness={"p": "1/2", "a": "1/2", "b": "1/2"},
+    witness={"p": "1/2", "a": "1/2", "b": "1/3"},
     related=["A3"],
-    notes="""At `a = b = 1/2` the decisions are coin flips and nothing is gained; at `a = b = 1/3` accuracy falls from `1/2`
-        to `1/3`.""",
+    notes="""At `a = b = 1/2` the decisions are coin flips and nothing is gained or lost; at `p = a = 1/2` and
+        `b = 1/3` accuracy falls from `1/2` to `3/7`.""",
 )
 
 
@@ -156,7 +156,7 @@ def odds_law() -> Iterator[Step]:
 A5 = Claim(
     id="A5",
     group="A",
-    title="Odds law: reflection multiplies the odds of being correct by `a/(1-b)`",
+    title="Odds law: resampling multiplies the odds of being correct by `a/(1-b)`",
     statement="""`Acc/(1 - Acc) = p/(1-p) * a/(1-b)`: the decision acts as a diagnostic test whose likelihood ratio
         multiplies the odds, and A3 says that this ratio exceeds 1.""",
     latex=r"\frac{\mathrm{Acc}}{1-\mathrm{Acc}}=\frac{p}{1-p}\cdot\frac{a}{1-b}",
@@ -217,7 +217,7 @@ def against_re_examination() -> Iterator[Step]:
         Equivalent(Eq(U, Acc), sp.Or(Eq(a, b), Eq(a + b, 1))),
         using=limit,
     )
-    yield decide("Both predict that reflection helps exactly when `a + b > 1`.", Equivalent(p < U, a + b > 1), using=limit)
+    yield decide("Both predict that resampling helps exactly when `a + b > 1`.", Equivalent(p < U, a + b > 1), using=limit)
     yield example(
         "The difference is not small: at `p = 1/2`, `a = 4/5`, `b = 1/2` the limits are `5/7` and `8/13`.",
         And(Eq(U, sp.Rational(5, 7)), Eq(Acc, sp.Rational(8, 13))),

@@ -156,7 +156,7 @@ E3_MONOTONE = Claim(
     witness=WITNESS,
     related=["E3", "E3-frozen"],
     notes="""False, though the limit is 1. Pinning sampling lowers `V`, and with it the reward for resampling a wrong
-        answer: where correct answers are rare and reflection is learnt only because `V` is high, decisions lose faster
+        answer: where correct answers are rare and resampling is learnt only because `V` is high, decisions lose faster
         than sampling. The witness is the smallest in height: with numerators and denominators up to 5 the share falls
         only there and, by less, at `gamma = 1/5` (a floating-point search of all such settings). The drop can be large:
         from 0.80 to 0.04 between `w_s = 8` and 32 at reference `1/100`, `99/100`, `1/50`, `gamma = 99/100`, `beta =

@@ -17,7 +17,7 @@ from dstheory.rational.symbols import symbol
 
 a, b, p = map(symbol, ["a", "b", "p"])
 z, G, S_T, Z_T, p_x, p_y, w = sp.symbols("z G S_T Z_T p_x p_y w")
-ABOVE = a + b - 1  # reflection helps where this is positive
+ABOVE = a + b - 1  # resampling helps where this is positive
 TWO = {"p_x p_y w a b": UNIT}
 
 
@@ -138,7 +138,7 @@ G1_CAP_LOOSE = Claim(
     id="G1-cap-loose",
     group="G",
     title="If problems differ, each further attempt is worth less than the one before",
-    statement="""Where reflection helps, the accuracy gained per attempt added falls with the cap, because the problems that are
+    statement="""Where resampling helps, the accuracy gained per attempt added falls with the cap, because the problems that are
         left are the hard ones.""",
     scope="two kinds of problems with the same a, b; from one attempt to two against from two to three",
     domain=TWO,
@@ -249,7 +249,7 @@ def sign_of_the_bias() -> Iterator[Step]:
 G4_SIGN = Claim(
     id="G4-sign",
     group="G",
-    title="The pooled chain is too optimistic where reflection helps, too pessimistic where it hurts",
+    title="The pooled chain is too optimistic where resampling helps, too pessimistic where it hurts",
     statement="""With at most `T` attempts, the last answer submitted, and the same `a`, `b` for all problems, the accuracy of the
         pooled chain (its `p` being that of all attempts) less the accuracy of the problems has the sign of `a + b - 1`, or is 0.
         For `T = 2` it is `(a + b - 1) Var(p_x) [(1-a)(1-p) + b p]/(1 + E q)`.""",

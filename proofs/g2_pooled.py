@@ -18,7 +18,7 @@ from dstheory.symbolic.policy import minimal_policy
 
 a, b, p = map(symbol, ["a", "b", "p"])
 p_x, p_y, w, a_new, b_new = sp.symbols("p_x p_y w a_new b_new")
-ABOVE = a + b - 1  # decisions tell right from wrong, and reflection helps, where this is positive
+ABOVE = a + b - 1  # decisions tell right from wrong, and resampling helps, where this is positive
 OLD, NEW = (a, b), (a_new, b_new)
 HALF = sp.Rational(1, 2)
 
@@ -190,7 +190,7 @@ G2_POOLED_LOOSE = Claim(
 G2_POOLED_MORE = Claim(
     id="G2-pooled-more",
     group="G",
-    title="Whoever tries again more often has the lower pooled `p`",
+    title="Whoever resamples more often has the lower pooled `p`",
     statement="""If two models have the same `p_x` on the same problems, the one that makes more attempts on average has the lower
         pooled `p`, as it makes more attempts at hard problems.""",
     scope="two kinds of problems, half of each; at most two attempts",
@@ -204,5 +204,5 @@ G2_POOLED_MORE = Claim(
     recorded="fails",
     witness={"p_x": "1/2", "p_y": "1/3", "a": "1/2", "b": "1/2", "a_new": "1/3", "b_new": "1/2"},
     related=["G2-pooled"],
-    notes="A model that also drops its right answers tries again more often, and everywhere.",
+    notes="A model that also drops its right answers resamples more often, and everywhere.",
 )

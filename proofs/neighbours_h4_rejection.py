@@ -119,7 +119,7 @@ def rejection_as_a_decision() -> Iterator[Step]:
         given=[p_1 > sp.Rational(1, 2)],
     )
     yield decide(
-        "So `1 - a` and `1 - b` are at most `(4 p_1 (1-p_1))^(tau/2)`, and reflection helps (A3) once that is below `1/2`.",
+        "So `1 - a` and `1 - b` are at most `(4 p_1 (1-p_1))^(tau/2)`, and resampling helps (A3) once that is below `1/2`.",
         a + b > 1,
         where={"a b miss": UNIT},
         given=[1 - a <= miss, 1 - b <= miss, miss < sp.Rational(1, 2)],
@@ -131,7 +131,7 @@ H4_STAGES = Claim(
     group="neighbours",
     title="A partial score is a decision: it helps accuracy once `tau` is large enough, and leaves sampling alone",
     statement="""Resampling answers of which at most half of `tau` tokens scored (chances `p_1 > 1/2` for right, `1 - p_1`
-        for wrong answers) has `1 - a` and `1 - b` at most `(4 p_1 (1-p_1))^(tau/2)`. Where that is below `1/2` reflection
+        for wrong answers) has `1 - a` and `1 - b` at most `(4 p_1 (1-p_1))^(tau/2)`. Where that is below `1/2` resampling
         helps, for every `p`.""",
     latex=r"1-a,\;1-b\le\bigl(4p_1(1-p_1)\bigr)^{\tau/2}",
     level="chain",

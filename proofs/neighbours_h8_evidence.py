@@ -25,7 +25,7 @@ def outcome_alone() -> Iterator[Step]:
     mixed = e * p_e + (1 - e) * p_g
     right = mixed * a / (mixed * a + (1 - mixed) * (1 - b))
     yield identity(
-        "`P(correct)` is `p = e p_e + (1-e) p_g`. The accuracy after reflection has, in the logit of `e`, the slope",
+        "`P(correct)` is `p = e p_e + (1-e) p_g`. The accuracy after resampling has, in the logit of `e`, the slope",
         slope,
         e * (1 - e) * a * (1 - b) * (p_e - p_g) / (p * a + (1 - p) * (1 - b)) ** 2,
         where=CHANCES,

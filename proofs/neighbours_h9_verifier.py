@@ -240,11 +240,11 @@ H9_LOOSE = Claim(
 
 
 def a_decision_is_a_verifier() -> Iterator[Step]:
-    """H9-decision: the same number as the reason why reflection helps."""
+    """H9-decision: the same number as the reason why resampling helps."""
     q, gain = sp.symbols("q gain")
     again = p * (1 - a) + (1 - p) * b
     yield identity(
-        "A policy that stops when such a verifier accepts has `a = 1 - r_0`, `b = 1 - r_1`. What reflection adds (A3) is",
+        "A policy that stops when such a verifier accepts has `a = 1 - r_0`, `b = 1 - r_1`. What resampling adds (A3) is",
         gain,
         p * (1 - p) * (1 - r_0 - r_1) / (1 - q),
         where={"p a b": UNIT},
@@ -265,7 +265,7 @@ H9_DECISION = Claim(
     group="neighbours",
     title="The same `1 - r_0 - r_1` says whether a verifier's rewards teach and whether its verdicts help as decisions",
     statement="""A verifier with rates `r_0`, `r_1` that makes the decisions gives `a = 1 - r_0`, `b = 1 - r_1`, and
-        reflection changes accuracy by `p(1-p)(1 - r_0 - r_1)/(1 - q)`: it helps exactly where its rewards point the right
+        resampling changes accuracy by `p(1-p)(1 - r_0 - r_1)/(1 - q)`: it helps exactly where its rewards point the right
         way (H9, A3).""",
     latex=r"\mathrm{Acc}-p=\frac{p(1-p)(1-r_0-r_1)}{1-q}",
     level="chain",

@@ -5,9 +5,9 @@ checked exactly by the rules of the game (each number once); where attempts begi
 arithmetic expressions with at least three numbers, ``<answer>`` tags, and the last expression before each "wait"-like word.
 
 What it shows, and why. The three give very different p and b, since what counts as an attempt is what differs, and they cannot
-use the same transcripts. Conclusions about reflection from unmarked text are conclusions about the segmentation too. For the
+use the same transcripts. Conclusions about resampling from unmarked text are conclusions about the segmentation too. For the
 first definition the chains are compared on puzzles that were not used in the fit, as for marked logs. Since every transcript
-ends with a stop, the pooled chain's accuracy agrees by accounting (G4-fit), which proves nothing; whether reflection helps (A3:
+ends with a stop, the pooled chain's accuracy agrees by accounting (G4-fit), which proves nothing; whether resampling helps (A3:
 whether a + b > 1) is decided under each definition.
 """
 
@@ -61,7 +61,7 @@ def run(*, quick: bool, progress: Callable[[int, int], None] | None = None, data
         [
             *(f"{row['segmentation']}: {row['records']:,} records used, {row['unusable']:,} unusable, "
               f"{row['attempts']:,} attempts; p {_text(row['p'])}, a {_text(row['a'])}, b {_text(row['b'])}; "
-              f"reflection helps: {row['reflection helps']}."
+              f"resampling helps: {row['reflection helps']}."
               for row in rows),
             "By expressions, for puzzles that were not used in the fit:",
             *(shared.sentence(group, what) + "." for what in ("accuracy", "stopped", "attempts")),

@@ -4,7 +4,7 @@ Reads ``game24_selfverify.jsonl`` from the folder of ``--data``: one record per 
 the game say which episodes are about the same puzzle, so that no puzzle is both in the fit and among those predicted.
 
 What it shows, and why. A model that accepts a third of its correct answers and rejects nearly all wrong ones has a + b > 1:
-reflection helps (claim A3) and multiplies the odds of being correct by a/(1 - b) (A5). Where p is small and attempts are capped,
+resampling helps (claim A3) and multiplies the odds of being correct by a/(1 - b) (A5). Where p is small and attempts are capped,
 little of that is reached. Puzzles differ, so those still open after some rounds are the hard ones. A chain with one p does not
 know that: it describes puzzles that it has not seen worse, and its accuracy errs upwards, the direction of claim G4-sign for
 a + b > 1, though here by less than the data can show. Each puzzle was played twice by the same model, so the split of the gain
@@ -54,7 +54,7 @@ def run(*, quick: bool, progress: Callable[[int, int], None] | None = None, data
             f"{len(log.episodes):,} episodes on {log.episodes.n_problems:,} puzzles, {len(log.episodes.correct):,} attempts, "
             f"{int(log.episodes.capped.sum())} episodes at the cap of ten.",
             f"p {total.rates.p.text()}, a {total.rates.a.text()}, b {total.rates.b.text()}; a + b - 1 {total.youden.text()}; "
-            f"odds multiplier {total.multiplier.text(1)}: reflection helps: {total.helps}.",
+            f"odds multiplier {total.multiplier.text(1)}: resampling helps: {total.helps}.",
             f"First answers alone {total.none.text()}; perfect decisions on the same answers {total.perfect.text()}.",
             *(shared.sentence(group, what) + "." for what in ("accuracy", "stopped", "attempts")),
             f"Rejected at 5 %: {', '.join(rejected) or 'nothing'}. Not testable: {', '.join(untestable) or 'nothing'}.",

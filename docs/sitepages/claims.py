@@ -22,7 +22,7 @@ from dstheory.typeset import between
 from sitepages.text import ORPHAN, SHORT, plain, source, table
 
 GROUPS = {
-    "A": "The chain, and reflection",
+    "A": "The chain, and resampling",
     "B": "Surrogate rewards",
     "C": "Imitation",
     "D": "KL penalties",

@@ -1,4 +1,4 @@
-"""Anatomy of reflection: from logs of a real model to p, a, b, predictions, and whose gain it is.
+"""Anatomy of logs: from logs of a real model to p, a, b, predictions, and whose gain it is.
 
     >>> import pandas as pd
     >>> from dstheory.anatomy import from_frame, measure

@@ -1,6 +1,6 @@
-r"""What a log says: does reflection help, how accurate are the answers, what would better or no decisions give.
+r"""What a log says: does resampling help, how accurate are the answers, what would better or no decisions give.
 
-- **Youden index** a + b - 1 and **odds multiplier** a/(1-b): reflection helps exactly where the first exceeds 0 and the second 1
+- **Youden index** a + b - 1 and **odds multiplier** a/(1-b): resampling helps exactly where the first exceeds 0 and the second 1
   (A3, A5). Their intervals are recovered from those of a and b (MOVER): for a sum,
   :math:`\hat r_1 + \hat r_2 - \sqrt{(\hat r_1 - l_1)^2 + (\hat r_2 - l_2)^2 + 2\rho(\hat r_1 - l_1)(\hat r_2 - l_2)}` and
   correspondingly above, with :math:`\rho` the correlation of the two; for a ratio the same with logarithms. It keeps the
@@ -25,7 +25,7 @@ r"""What a log says: does reflection help, how accurate are the answers, what wo
 
 The first answers of two logs compared: what can be said of any two logs, where there are no decisions to split off.
 
-With :math:`\hat r` the share of episodes whose first answer is right (p, where nobody could try again), the difference has an
+With :math:`\hat r` the share of episodes whose first answer is right (p, where nobody could resample), the difference has an
 interval recovered from those of both rates (MOVER), Wilson's over problems. What a problem moves both rates by,
 :math:`e_x = (s_x - \hat r n_x)/\sum n`, gives their correlation, so problems in common cancel. The interval stays within
 [-1, 1], and does not vanish where all answers are right or all are wrong.

@@ -262,7 +262,7 @@ class EpisodesBuilder:
         if not alone.any() or self.reading.depends_on_outcome:
             return caps
         self.reading.note(
-            "no record has a second attempt or a cap above 1, so nobody could try again: there is p, but neither a nor b; if the "
+            "no record has a second attempt or a cap above 1, so nobody could resample: there is p, but neither a nor b; if the "
             "model could have, say how often with --cap",
             "",
         )

@@ -86,7 +86,7 @@ class RolloutLog:
         Args:
             problem: its name; long ones are shortened.
             attempts: (right, decision) of each in order; decisions are "stop", "resample", "submit" or None.
-            cap: the largest number of attempts; 1 where nobody can try again.
+            cap: the largest number of attempts; 1 where nobody can resample.
             step: of training.
             labels: more, such as task="easy" or decided_by="verifier".
         """
@@ -251,8 +251,8 @@ def recorded(
             that is None or no number is left out.
         problem: column of the dataset that names the problem; default: the prompt.
         labels: columns that are kept as labels, such as "task" and "difficulty".
-        attempts: (text, columns of the row) -> the attempts within a response, for models that try again within it. By default a
-            response is one answer, and nobody can try again.
+        attempts: (text, columns of the row) -> the attempts within a response, for models that resample within it. By default a
+            response is one answer, and nobody can resample.
         cap: the largest number of attempts within a response.
         evaluation: whether rollouts of evaluations are written too; they get the label ``split``: "eval".
 

@@ -1,4 +1,4 @@
-r"""Logs in which nobody could try again: what k samples of a problem give, and which groups of samples teach nothing.
+r"""Logs in which nobody could resample: what k samples of a problem give, and which groups of samples teach nothing.
 
 A *group* holds the samples of one problem, at one step of training where the log has steps, in one file. Of n samples c are
 right. For every k up to n, averages over all :math:`\binom{n}{k}` subsets are unbiased for the chances with k fresh samples:
@@ -76,7 +76,7 @@ class StepRates:
 
 @dataclass(frozen=True)
 class OneShot:
-    """What a log says in which nobody could try again.
+    """What a log says in which nobody could resample.
 
     Attributes:
         groups: number of groups of samples.
@@ -97,7 +97,7 @@ class OneShot:
 
 
 def is_one_shot(episodes: Episodes) -> bool:
-    """Return whether nobody could try again: a cap of one everywhere."""
+    """Return whether nobody could resample: a cap of one everywhere."""
     return bool(len(episodes) and (episodes.cap == 1).all())
 
 
@@ -105,7 +105,7 @@ def one_shot(episodes: Episodes, *, level: float = 0.95) -> OneShot:
     """Say what k samples of a problem give.
 
     Args:
-        episodes: a log in which nobody could try again.
+        episodes: a log in which nobody could resample.
         level: coverage of intervals.
 
     >>> log = Episodes.record([("x", [(c, None)]) for c in (True, True, False, False)] + [("y", [(True, None)])] * 4, cap=1)

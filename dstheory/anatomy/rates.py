@@ -22,7 +22,7 @@ independent problems, so the variance of every total is estimated without bias; 
   and Student's quantile with G - 1 degrees of freedom for the normal one.
   Where :math:`\hat r` is 0 or 1 the correlation cannot be seen, and each problem counts once: :math:`n_{\text{eff}} = G`.
 
-**What p means.** The pooled :math:`\hat p` is an average over *attempts*. Where reflection helps, hard problems get more of them,
+**What p means.** The pooled :math:`\hat p` is an average over *attempts*. Where resampling helps, hard problems get more of them,
 and it lies below the average over problems; where it hurts, above. So it differs between models that sample alike, if their
 decisions differ (claim G2-pooled). The accuracy of first answers is the average over problems.
 

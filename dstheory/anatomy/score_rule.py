@@ -232,7 +232,7 @@ def judge_score(
     splits: int = 100,
     rng: np.random.Generator | int = 0,
 ) -> ScoreRule:
-    """Judge a score as a decision on a log in which nobody could try again.
+    """Judge a score as a decision on a log in which nobody could resample.
 
     Args:
         episodes: the log; one sample each.
@@ -242,7 +242,7 @@ def judge_score(
         rng: generator or seed of the splits.
 
     Raises:
-        RecordError: somebody could try again, or a score is no finite number.
+        RecordError: somebody could resample, or a score is no finite number.
 
     >>> rows = [(name, [(right, None)]) for name in "xy" for right in (True, True, False)]
     >>> found = judge_score(Episodes.record(rows, cap=1, fields={"decision_score": ["3", "2", "2", "3", "1", "1"]}))
@@ -257,7 +257,7 @@ def judge_score(
     if not (episodes.cap == 1).all():
         raise RecordError(
             f"the log has attempts after the first, so decisions of its own: a {field} is judged on samples after which nobody "
-            "could try again; leave it out"
+            "could resample; leave it out"
         )
     right = np.asarray(episodes.correct, dtype=bool)
     values, code = np.unique(scores_of(episodes, field), return_inverse=True)

@@ -53,8 +53,8 @@ class Group:
         chains: the fitted chains, by kind.
         held_out: predictions for problems not used in the fit; None with fewer than 20 problems.
         held_out_parts: likewise within labels.
-        cap: the recommended cap, from the heterogeneous chain, up to the longest episode; None where nobody tried again.
-        one_shot: what samples of a problem give, where nobody could try again; there are then no rounds, checks or chains.
+        cap: the recommended cap, from the heterogeneous chain, up to the longest episode; None where nobody resampled.
+        one_shot: what samples of a problem give, where nobody could resample; there are then no rounds, checks or chains.
         revisions: what comes after right and after wrong answers, where it was not the model that decided whether to go on; where
             nobody did there are no rounds, checks or chains either.
         revisions_parts: likewise within labels.
@@ -162,12 +162,12 @@ class Survey(Drawn):
         }
 
     def table(self) -> Table:
-        """Return p, a, b and whether reflection helps, group by group."""
+        """Return p, a, b and whether resampling helps, group by group."""
         rows = []
         for group in self.groups:
             rates = group.total.rates
             rows.append((group.name or "all", *(rate.text() for rate in (rates.p, rates.a, rates.b)), group.total.helps))
-        return Table("Survey of a log", (self.across, "p", "a", "b", "reflection helps"), rows, RATES)
+        return Table("Survey of a log", (self.across, "p", "a", "b", "resampling helps"), rows, RATES)
 
     def columns(self) -> dict[str, Any]:
         """Return each group and label in a row: p, a, b with the ends of their intervals and their counts."""
@@ -208,8 +208,8 @@ def survey(
         across: the field whose labels are groups; default "model", or "log" where two logs are compared.
         compared: two labels of ``across``: only these groups are analysed, and the second is compared with the first.
         compare_at: cap at which they are compared, 0 for none; default the one that both have.
-        decision_score: the field of a score that is judged as a decision, where nobody could try again.
-        votes: how many samples vote, whose agreement is judged as a decision, where nobody could try again.
+        decision_score: the field of a score that is judged as a decision, where nobody could resample.
+        votes: how many samples vote, whose agreement is judged as a decision, where nobody could resample.
         cost: price of one attempt, in units of accuracy, for the recommended cap.
         level: coverage of intervals.
         resamples: of bootstraps.
@@ -251,7 +251,7 @@ def survey(
         before, after = (parts[name] for name in compared)
         ours, theirs = before.by(by), after.by(by)
         alone = [name for name in compared if is_one_shot(parts[name])]
-        why = f"nobody could try again in {' and '.join(alone)}" if alone else ""
+        why = f"nobody could resample in {' and '.join(alone)}" if alone else ""
         if not alone:
             try:
                 whole = Compared.of(before, after, cap=compare_at, level=level, names=compared)

@@ -111,14 +111,14 @@ def judge_votes(
     """Judge the agreement of k samples as a decision.
 
     Args:
-        log: samples after which nobody could try again, with a field ``answer``.
+        log: samples after which nobody could resample, with a field ``answer``.
         k: samples of a vote, at least 2.
         level: coverage of intervals.
         splits: number of random splits of the problems into halves, for the best threshold.
         rng: generator or seed of the splits.
 
     Raises:
-        RecordError: somebody could try again, there are no answers, or no problem has k samples.
+        RecordError: somebody could resample, there are no answers, or no problem has k samples.
 
     >>> said = "4434" "5567" "4455"  # four samples of each of three problems
     >>> rows = [("xyz"[i // 4], [(answer == "4", None)]) for i, answer in enumerate(said)]
@@ -128,7 +128,7 @@ def judge_votes(
     """
     episodes, k = episodes_of(log), whole_number(k, "votes", low=2)
     if not (len(episodes) and (episodes.cap == 1).all()):
-        raise RecordError("votes are of samples after which nobody could try again, and this log has attempts after the first")
+        raise RecordError("votes are of samples after which nobody could resample, and this log has attempts after the first")
     column = episodes.fields.get("answer")
     if column is None or set(column.names) == {NOT_GIVEN}:
         raise RecordError("votes need the answers, and no record has one: name where it stands with --field answer=KEY")

@@ -62,7 +62,7 @@ class Claim(Tabulated):
         >>> p, a, b = sympy.symbols("p a b")
         >>> q = p * (1 - a) + (1 - p) * b
         >>> gain = identity("The gain factors.", p * a / (1 - q) - p, p * (1 - p) * (a + b - 1) / (1 - q))
-        >>> check(Claim(id="A3", statement="Reflection helps iff a + b > 1.", domain={"p a b": UNIT}, proof=[gain])).status.value
+        >>> check(Claim(id="A3", statement="Resampling helps iff a + b > 1.", domain={"p a b": UNIT}, proof=[gain])).status.value
         'proved'
     """
 

@@ -190,7 +190,9 @@ def _print_text(found: Explanation, against: _Against | None, where: Where, opti
     for part, words in found.parts:
         say(f"  {part:<{width}}  {words}")
     say()
-    print_table("Settings that enter the objective", ["key", "value", "from"], _settings_rows(configuration), words=3)
+    library = f"{configuration.trainer.library} {configuration.trainer.version}"
+    title = f"Settings that enter the objective; defaults are those of {library}"
+    print_table(title, ["key", "value", "from"], _settings_rows(configuration), words=3)
     if found.attribution:
         columns, rows = _moves(found)
         print_table(f"{where.name}: {_MOVES}", columns, rows, caption=_MOVES_CAPTION)
@@ -218,7 +220,7 @@ def _settings_rows(configuration: Configuration) -> list[list[str]]:
             [
                 setting.key,
                 shown_value(setting.value),
-                origin if setting.given else f"default of {trainer.library} {trainer.version}",
+                origin if setting.given else "default",
             ]
         )
     return rows

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from dstheory.claims.runner import Report
 
 _LEFT_OUT = {"time": 120, "method": 120, "source": 110, "scope": 100}
-"""Columns that are left out of tables where a line has fewer characters."""
+"""Columns that are left out of tables where a line has fewer characters; a scope then stands below its statement."""
 _FORMATS = ["table", "json", "junit", "markdown", "latex"]
 
 EPILOG = """\b
@@ -271,11 +271,16 @@ def _print_table(table: Table) -> None:
         return
     width = columns_of_terminal()
     left = {name for name, least in _LEFT_OUT.items() if width < least} & {column.header for column in table.columns}
+    if "scope" in left:
+        cells = {str(column.header): list(column.cells) for column in table.columns}
+        for statement, scope in zip(cells["statement"], cells["scope"], strict=True):
+            statement.append(f"\nscope: {scope}", style="dim")  # type: ignore[union-attr]
     table.columns = [column for column in table.columns if column.header not in left]
     console = Console(width=width, highlight=False, force_terminal=sys.stdout.isatty() or None)
     with console.capture() as captured:
         console.print(table)
     # Cells are printable already; what is left are the escapes of colours, and blanks before them.
     click.echo(re.sub(r" +((?:\x1b\[[0-9;]*m)*)$", r"\1", captured.get(), flags=re.MULTILINE), nl=False)  # noqa: TID251
+    left -= {"scope"}
     if left:
         say(f"Left out for want of room: {', '.join(sorted(left))}; a wider terminal, --show ID and --json have them.")

@@ -59,7 +59,7 @@ def anatomy_figure(found: Survey, *, title: str = "") -> Figure:
     """Draw what a log says.
 
     With one group: p, a, b over the labels in one panel, accuracies in another, or what k samples of a problem give where nobody
-    could try again, or right answers turn by turn where nobody decided. With several groups: a panel for each of p, a, b with a
+    could resample, or right answers turn by turn where nobody decided. With several groups: a panel for each of p, a, b with a
     marker per group, and the accuracies of each; with a comparison also the split of the gain.
 
     Args:

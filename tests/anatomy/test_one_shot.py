@@ -1,4 +1,4 @@
-"""Logs in which nobody could try again: pass@k, majority and dead groups against enumeration, and no word of a and b."""
+"""Logs in which nobody could resample: pass@k, majority and dead groups against enumeration, and no word of a and b."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_a_survey_says_p_and_that_there_are_no_decisions() -> None:
     found = survey(_log(SAMPLES, task=["t"] * 24), resamples=20)
     sections = document(found)
     assert [section.title for section in sections] == ["sampling", "k samples of a problem"]
-    assert "nobody could try again: there are no decisions, so there is neither a nor b" in sections[0].lines
+    assert "nobody could resample: there are no decisions, so there is neither a nor b" in sections[0].lines
     assert found.groups[0].total.rates.a.value is None
     assert found.groups[0].cap is None
     json.dumps(found.to_dict(), allow_nan=False)
@@ -142,7 +142,7 @@ def _once(i: int, **more: object) -> dict[str, object]:
 def test_where_nobody_tried_again_and_nobody_says_one_could_there_is_no_a(tmp_path: Path) -> None:
     log = read_log(_file(tmp_path, *map(_once, range(9))))
     assert is_one_shot(log.episodes)
-    assert any("nobody could try again" in note for note in log.reading.notes)
+    assert any("nobody could resample" in note for note in log.reading.notes)
     assert answer(log.episodes, resamples=20).rates.b.value is None
     assert answer(read_log(_file(tmp_path, *map(_once, range(9))), cap=4).episodes, resamples=20).rates.b.value == 0.0
     capped = [_once(i, cap=3) for i in range(9)]

@@ -80,7 +80,7 @@ def test_what_cannot_vote() -> None:
     with pytest.raises(RecordError, match="no problem has 5 samples: at most 3 vote together"):
         judge_votes(answered, 5)
     again = Episodes.record([("x", [(False, "resample"), (True, "stop")])], fields={"answer": ["4"]})
-    with pytest.raises(RecordError, match="votes are of samples after which nobody could try again"):
+    with pytest.raises(RecordError, match="votes are of samples after which nobody could resample"):
         judge_votes(again, 2)
     with pytest.raises(Exception, match="votes is 1: must be a whole number >= 2"):
         judge_votes(answered, 1)

@@ -32,7 +32,7 @@ def test_a_one_shot_log_is_read_and_measured(dstheory, tmp_path: Path) -> None:
     assert (
         "read as rollouts of prompts, as trainers such as TRL log them: one attempt per record, correctness from score" in ran.out
     )
-    assert "nobody could try again: there are no decisions, so there is neither a nor b" in ran.out
+    assert "nobody could resample: there are no decisions, so there is neither a nor b" in ran.out
     assert "pass@k" in ran.out
     assert "P(stop | correct)" not in ran.out
 

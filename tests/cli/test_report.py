@@ -47,8 +47,8 @@ def test_the_answers_come_first_and_contents_lead_everywhere(page: str) -> None:
     assert links == [f"#{part}" for part in parts]
     questions = [question.text for question in root.findall("./body/main/section[@id='answers']/h3")]
     assert questions == [
-        "Whose gain is it, from base to tuned? ", "base: Does reflection help? ", "base: What to do? ",
-        "tuned: Does reflection help? ", "tuned: What to do? ",
+        "Whose gain is it, from base to tuned? ", "base: Does resampling help? ", "base: What to do? ",
+        "tuned: Does resampling help? ", "tuned: What to do? ",
     ]  # fmt: skip
     assert '<meta name="viewport" content="width=device-width, initial-scale=1"/>' in page
     ids = [one.get("id") for one in root.iter() if one.get("id")]
@@ -128,7 +128,7 @@ def test_what_is_rejected_is_marked_by_word_and_sign() -> None:
 )
 def test_whether_reflection_helps_is_said_as_far_as_the_log_shows_it(cell: Cell, problems: int, short: str) -> None:
     helps, advice = conclusions(survey(generate_log(problems, cells=[cell]), resamples=50))
-    assert (helps.question, helps.short) == ("Does reflection help?", short)
+    assert (helps.question, helps.short) == ("Does resampling help?", short)
     expected = {"yes": "attempts", "no": "submit the first answer", "undecided": "undecided"}.get(short, "find out who decides")
     assert expected in advice.short
     if short == "undecided":
@@ -147,7 +147,7 @@ def test_terms_are_explained_once_where_they_first_stand(compared: Survey) -> No
     for words in (
         "the chance that an answer is right",
         "0 where decisions do not depend",
-        "a/(1-b): accepting",
+        "a/(1-b): stopping",
         "the largest number",
     ):
         assert sum(words in sentence for sentence in said) == 1, words
@@ -158,7 +158,7 @@ def test_one_shot_logs_say_what_samples_give() -> None:
     log = Episodes.record([(str(i % 10), [(i % 10 < 2 or i % 7 == 0, None)]) for i in range(80)], cap=1, fields=fields)
     right, samples = conclusions(survey(log, resamples=20))
     assert right.question == "How often is an answer right?"
-    assert "does not say whether reflection helps" in right.sentences[1]
+    assert "does not say whether resampling helps" in right.sentences[1]
     assert "--reader transcript --field transcript=KEY" in right.sentences[-1]
     assert "dead groups" in samples.short
     assert "From step 0 to step 1" in samples.sentences[-1]

@@ -193,6 +193,11 @@ def test_words_and_numbers_survive_any_width(width: int) -> None:
         assert any("0.738 [0.700, 0.775]" in line for line in lines)
 
 
+def test_long_words_stay_whole_where_other_columns_break_between_words() -> None:
+    row = ["v" * 35, "sum_then_normalize", "the default of some library"]
+    assert any("v" * 35 in line for block in fitted(["key", "value", "from"], [row], words=3, width=76) for line in block)
+
+
 def test_a_table_that_fits_is_as_wide_as_its_cells() -> None:
     (block,) = fitted(["task", "p"], [["easy", "0.5"], ["hard", "0.25"]], width=80)
     assert block == ["  task      p", " -------------", "  easy    0.5", "  hard   0.25"]

@@ -38,7 +38,7 @@ def test_drafts_and_final_answers_in_every_output(dstheory, tmp_path: Path) -> N
         assert "0.500 [0.167, 0.833]" in text  # first answers
         assert "0.750 [0.131, 0.984]" in text  # right after right
         assert "0.500 [0.061, 0.939]" in text  # right after wrong
-        assert "does reflection help" not in text
+        assert "does resampling help" not in text
     found = json.loads((tmp_path / "out" / "anatomy.json").read_text(encoding="utf-8"))
     (group,) = found["groups"]
     assert (group["total"]["decided_by"], group["total"]["helps"]) == ("nobody", "nobody decides")

@@ -35,8 +35,8 @@ def claim_file(tmp_path):
 def test_a_table_and_a_summary(dstheory):
     result = dstheory("verify", "A3", "A3-loose")
     assert result.code == 0
-    assert "Reflection helps exactly when a + b > 1" in result.out
-    assert "witness: p = 1/2, a = 1/2, b = 1/2" in result.out
+    assert "Resampling helps exactly when a + b > 1" in result.out
+    assert "witness: p = 1/2, a = 1/2, b = 1/3" in result.out
     assert "all 2 verdicts as recorded: 1 holds, 1 is refuted." in result.out
     assert "\n1 verdict as recorded: 1 holds." in dstheory("verify", "A3").out
     assert result.err == ""
@@ -46,7 +46,7 @@ def test_a_deliberately_false_recorded_verdict_exits_3(dstheory, tmp_path):
     proofs = tmp_path / "proofs"
     proofs.mkdir()
     original = (ROOT / "proofs" / "a2_reflection.py").read_text()
-    recorded = 'recorded="fails",\n    witness={"p": "1/2", "a": "1/2", "b": "1/2"},'
+    recorded = 'recorded="fails",\n    witness={"p": "1/2", "a": "1/2", "b": "1/3"},'
     assert original.count(recorded) == 1
     (proofs / "a2_reflection.py").write_text(original.replace(recorded, 'recorded="holds",'))
     result = dstheory("verify", proofs)
@@ -133,7 +133,7 @@ def test_list_checks_nothing(dstheory):
 def test_markdown(dstheory):
     table = dstheory("verify", "A3", "--format", "markdown").out
     assert table.startswith("| id | statement |")
-    assert "| A3 | Reflection helps exactly when a + b > 1 | holds |" in table
+    assert "| A3 | Resampling helps exactly when a + b > 1 | holds |" in table
 
 
 def test_the_example_file_runs_from_any_directory(tmp_path):

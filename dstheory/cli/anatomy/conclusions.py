@@ -20,9 +20,9 @@ REJECTED = "\u2717"  # before what a test rejects: a sign beside the colour
 _TERMS = {
     "p": "the chance that an answer is right",
     "a": "the chance that the model stops after a right answer",
-    "b": "the chance that it tries again after a wrong one",
+    "b": "the chance that it resamples after a wrong one",
     "a + b - 1": "0 where decisions do not depend on what is right, 1 where they are perfect, below 0 where they harm",
-    "odds multiplier": "a/(1-b): accepting an answer multiplies its odds of being right by it",
+    "odds multiplier": "a/(1-b): stopping at an answer multiplies its odds of being right by it",
     "cap": "the largest number of attempts allowed",
     "pass@k": "the chance that at least one of k samples of a problem is right",
     "majority@k": "the chance that the most frequent of k answers is right",
@@ -74,7 +74,7 @@ def conclusions(found: Survey) -> list[Conclusion]:
     >>> from dstheory.anatomy.generate import Cell, generate_log
     >>> for one in conclusions(survey(generate_log(100, cells=[Cell("m", "t", 0.4, 0.9, 0.8)]), resamples=99)):
     ...     print(one.question, one.short)
-    Does reflection help? yes
+    Does resampling help? yes
     What to do? at least 8 attempts
     """
     term = _Terms()
@@ -124,7 +124,7 @@ def _helps(of: str, group: Group, term: _Terms) -> Conclusion:
     short = total.helps
     if verdict == "yes" and _sign(gain) < 1:
         short = "yes by the decisions; no gain is shown" if _sign(gain) == 0 else "yes by the decisions, but answers got worse"
-    return Conclusion(f"{of}Does reflection help?", short, tuple(sentences))
+    return Conclusion(f"{of}Does resampling help?", short, tuple(sentences))
 
 
 def _revised(of: str, found: Revisions) -> Conclusion:
@@ -154,7 +154,7 @@ def _advice(of: str, group: Group, term: _Terms) -> Conclusion:
     elif verdict == "yes":
         if advice is None:
             short = "nothing is shown about a cap"
-            sentences.append("Nobody tried again in this log, so that it says nothing about how often to.")
+            sentences.append("Nobody resampled in this log, so that it says nothing about how often to.")
         elif advice.cap is not None:
             short = f"at most {advice.cap} attempts{price}"
             sentences.append(
@@ -168,11 +168,11 @@ def _advice(of: str, group: Group, term: _Terms) -> Conclusion:
             )
     elif total.helps == "no":
         short = "submit the first answer"
-        sentences.append("As long as decisions are like these, trying again makes answers worse.")
+        sentences.append("As long as decisions are like these, resampling makes answers worse.")
     elif total.helps == "undecided":
         short = "undecided"
         sentences.append(
-            "The log shows neither that trying again helps nor that it harms. With four times as many problems the intervals "
+            "The log shows neither that resampling helps nor that it harms. With four times as many problems the intervals "
             "are about half as wide."
         )
     else:
@@ -184,7 +184,7 @@ def _advice(of: str, group: Group, term: _Terms) -> Conclusion:
         )
     if total.rates.a.value is not None and total.rates.b.value is not None and total.helps != "if these are its own":
         sentences.append(
-            f"It rejects {_text(_complement(total.rates.a))} of its right answers and accepts "
+            f"It resamples {_text(_complement(total.rates.a))} of its right answers and stops at "
             f"{_text(_complement(total.rates.b))} of its wrong ones. Perfect decisions about the same answers would be right in "
             f"{_text(total.perfect)}."
         )
@@ -278,7 +278,7 @@ def _falling(found: Difference, split: Difference | MeanSplit) -> list[str]:
         return []
     return [
         f"p over all attempts goes the other way than the part of sampling, from {before:.3f} to {after:.3f}: hard problems get "
-        "more attempts where more is tried again, and that part compares the same problems."
+        "more attempts where more is resampled, and that part compares the same problems."
     ]
 
 
@@ -304,7 +304,7 @@ def _one_shot(of: str, group: Group, shot: OneShot, term: _Terms) -> list[Conclu
             "-" if rates.p.value is None else f"{rates.p.value:.3f}",
             (
                 f"{term('p')}: {rates.p.text()}, from {rates.attempts:,} samples of {rates.problems:,} problems.",
-                "Nobody could try again, so there are no decisions, and the log does not say whether reflection helps.",
+                "Nobody could resample, so there are no decisions, and the log does not say whether resampling helps.",
                 "Answers that correct themselves within their text are taken apart by --reader transcript --field transcript=KEY "
                 "--segment markers.",
             ),

@@ -80,7 +80,7 @@ def document(found: Survey) -> list[Section]:
     >>> from dstheory.anatomy.generate import Cell, generate_log
     >>> sections = document(survey(generate_log(40, cells=[Cell("m", "t", 0.4, 0.9, 0.8)]), resamples=99))
     >>> [section.title for section in sections]
-    ['sampling and decisions', 'does reflection help', 'final accuracy', 'answers per round', 'checks of the model',
+    ['sampling and decisions', 'does resampling help', 'final accuracy', 'answers per round', 'checks of the model',
     'predicting other problems', 'recommended cap']
     """
     out = []
@@ -110,11 +110,11 @@ def _group(group: Group, found: Survey) -> list[Section]:
             [[label, *_row(answers.rates, Estimate.text)] for label, answers in everything.items()],
             lines=[
                 f"{100 * found.level:g} % intervals; attempts of one problem count as correlated. p is that of all attempts; "
-                "where reflection helps, hard problems get more of them, so decisions move it too."
+                "where resampling helps, hard problems get more of them, so decisions move it too."
             ],
         ),
         Section(
-            f"{of}does reflection help",
+            f"{of}does resampling help",
             [found.by, "helps", "a + b - 1", "odds x a/(1-b)", "first answer only", "all answers"],
             [
                 [label, a.helps, *map(_text, (a.youden, a.multiplier, a.none, a.realised["accuracy"]), (3, 2, 3, 3))]
@@ -221,7 +221,7 @@ def _revisions(of: str, group: Group, total: Revisions, found: Survey) -> list[S
 
 
 def _one_shot(of: str, everything: Mapping[str, Answers], shot: OneShot, found: Survey) -> list[Section]:
-    """Sections of a group in which nobody could try again."""
+    """Sections of a group in which nobody could resample."""
     voted = any(row.majority is not None for row in shot.sizes)
     sizes = [
         [
@@ -255,7 +255,7 @@ def _one_shot(of: str, everything: Mapping[str, Answers], shot: OneShot, found: 
             [[label, f"{a.rates.problems:,}", f"{a.rates.attempts:,}", a.rates.p.text()] for label, a in everything.items()],
             lines=[
                 f"{100 * found.level:g} % intervals; samples of one problem count as correlated",
-                "nobody could try again: there are no decisions, so there is neither a nor b",
+                "nobody could resample: there are no decisions, so there is neither a nor b",
             ],
         ),
         *([samples] if shot.largest > 1 else []),

@@ -82,8 +82,8 @@ def html_report(found: Survey, panels: Sequence[Panel], *, title: str = "", comm
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"/>\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1"/>\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}"/>\n'
-        f"<title>{name} - anatomy of reflection</title>\n<style>{_STYLE}</style></head>\n<body>\n"
-        f"<header><h1>Anatomy of reflection: {name}</h1></header>\n<main>\n{answers}\n"
+        f"<title>{name} - anatomy of logs</title>\n<style>{_STYLE}</style></head>\n<body>\n"
+        f"<header><h1>Anatomy of logs: {name}</h1></header>\n<main>\n{answers}\n"
         f'<nav aria-label="contents"><h2>Contents</h2><ul>{contents}</ul></nav>\n{figures}\n{body}\n</main>\n'
         f'<footer><p class="small">Made by <code>{made}</code>, version {__version__}, seed {found.seed}. '
         "All digits of the numbers are in anatomy.json.</p></footer>\n</body></html>\n"

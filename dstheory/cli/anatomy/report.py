@@ -1,4 +1,4 @@
-"""`dstheory anatomy LOG...`: measure p, a, b; say whether reflection helps, what to expect, and who is better at what."""
+"""`dstheory anatomy LOG...`: measure p, a, b; say whether resampling helps, what to expect, and who is better at what."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def command(
     interval: float,
     **options: Any,
 ) -> None:
-    """Measure sampling (p) and decisions (a, b) on rollouts of a model that answers, checks, and stops or tries again.
+    """Measure sampling (p) and decisions (a, b) on rollouts of a model that answers, checks, and stops or resamples.
 
     p = P(correct), a = P(stop | correct), b = P(resample | wrong), with intervals; tests of the model; accuracy predicted for
     problems that were not used in the fit; what perfect decisions and none would give; a recommended cap.

@@ -156,7 +156,7 @@ def _check_written(log: Log, path: Path, rng: random.Random) -> None:
     write_log(target, log.episodes, overwrite=True)
     labels = [name for name in log.episodes.fields if name not in ("task", "difficulty", "model", "log")]
     back = read_log(target, labels=labels)
-    alone = any("nobody could try again" in note for note in back.reading.notes)  # then a log without caps gets the cap 1
+    alone = any("nobody could resample" in note for note in back.reading.notes)  # then a log without caps gets the cap 1
     if not alone and _known(rows(back.episodes)) != _known(rows(log.episodes)):
         raise Wrong("a log that was written is read otherwise", f"{rows(log.episodes)}\n{rows(back.episodes)}")
     chain = outcome(lambda: measured_chain(log.episodes, by=rng.choice(("task", "problem"))))
