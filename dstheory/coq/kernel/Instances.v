@@ -303,3 +303,27 @@ Proof.
 apply (pooled_accuracy 2 half quarter half_sum ltac:(intros; unfold half; lra) ltac:(intros [|x] _; simpl; lra) (fun _ => 1) 2 ltac:(lia)).
 unfold on, half. simpl. lra.
 Qed.
+
+(* Independent tokens of two symbols: halves, demonstrated with 3/4 and 1/4; a row's chi2 is 1/4. *)
+Lemma chi2_quarter i : row_chi2 (fun _ => 2%nat) (fun _ => half) (fun _ => two (3 / 4) (1 / 4)) i = 1 / 4.
+Proof. unfold row_chi2, half. simpl. field. Qed.
+
+Example row_energy_met nE : let m := at_position (fun _ => 2%nat) in let pi := at_position (fun _ => half) in let E := at_position (fun _ => two (3 / 4) (1 / 4)) in
+  exists X, (forall Y, 3 * Tok m pi 3 nil (fun l => score_of m pi (at_position X) l * score_of m pi (at_position Y) l)
+      = sft_slope m pi E nE (at_position (fun i => INR (S i))) 3 (at_position Y))
+  /\ sft_slope m pi E nE (at_position (fun i => INR (S i))) 3 (at_position X) = nE ^ 2 / 3 * (7 / 2).
+Proof.
+intros m pi E. destruct (row_energy (fun _ => 2%nat) (fun _ => half) (fun _ => two (3 / 4) (1 / 4)) (fun _ => half_sum) ltac:(intro; simpl; field)
+  (fun _ => half_pos) 3 nE (fun i => INR (S i)) 3 ltac:(lra)) as [[X S] H].
+exists X. split; [exact S|]. apply eq_trans with (1 := H X S). f_equal. cbn [Sum]. rewrite !chi2_quarter. simpl. field.
+Qed.
+
+Example independent_energy_met : let m := at_position (fun _ => 2%nat) in let pi := at_position (fun _ => half) in
+  Tok m pi 3 nil (fun l => ratio pi (at_position (fun _ => two (3 / 4) (1 / 4))) l ^ 2) = (5 / 4) ^ 3.
+Proof.
+intros m pi. destruct (independent_energy (fun _ => 2%nat) (fun _ => half) (fun _ => two (3 / 4) (1 / 4)) (fun _ => half_sum) ltac:(intro; simpl; field)
+  (fun _ => half_pos) 3) as [E _]. apply eq_trans with (1 := E). cbn [Prod]. rewrite !chi2_quarter. field.
+Qed.
+
+Example row_energy_alike_met nE : nE ^ 2 / 3 * Sum 5 (fun i => 1 ^ 2 * row_chi2 (fun _ => 2%nat) (fun _ => half) (fun _ => two (3 / 4) (1 / 4)) i) = INR 5 * (nE ^ 2 / 3 * (1 / 4)).
+Proof. apply (row_energy_alike (fun _ => 2%nat) (fun _ => half) (fun _ => two (3 / 4) (1 / 4)) 3 nE (fun _ => 1)). intros. rewrite chi2_quarter. field. Qed.

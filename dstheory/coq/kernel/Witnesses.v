@@ -108,6 +108,11 @@ Example gauge_met cs cd bs bd T :
   E T 0%nat (rule (fun h l => cs h l - of_history bs h l) (fun h l => cd h l - of_answer bd h l) T 0%nat nil) = E T 0%nat (rule cs cd T 0%nat nil).
 Proof. apply (gauge n _ _ moving_sums _ _ _ moving_score_mean decision_score_mean). Qed.
 
+Example action_value_form_met Rs Rr Rl g T : E T 0%nat (fun l => ret Rs Rr Rl g T 0 l * rule one one T 0%nat nil l)
+  = Sum (S T) (fun j => g ^ j * reach n (moving_pi t) (moving_s t) 0 j
+      * turn_gradient n (moving_pi t) (moving_s t) Rs Rr Rl g moving_score stop_score resample_score (T - j) j).
+Proof. apply (action_value_form n _ _ Rs Rr Rl g moving_sums _ _ _ moving_score_mean decision_score_mean). Qed.
+
 (* The return is the number of turns: those before, and those to go. *)
 Example reward_to_go_met T : let F (l : trajectory) := INR (length l) in let togo (_ l : trajectory) := INR (length l) in
   E T 0%nat (rule togo togo T 0%nat nil) = E T 0%nat (rule (return_form F) (return_form F) T 0%nat nil).
