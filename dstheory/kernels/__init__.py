@@ -44,8 +44,9 @@ def warm_up() -> None:
     from dstheory.kernels.whitened import whitened_gradient
 
     table = np.zeros((1, 2))
-    reward_kl_gradient(table, table, 1.0, 0.0)
-    reward_kl_gradient(table, table, 1.0, 0.0, ref_sample_logits=table, ref_stop_logits=table, beta=1.0)
+    for sums in (False, True):
+        reward_kl_gradient(table, table, 1.0, 0.0, sums=sums)
+        reward_kl_gradient(table, table, 1.0, 0.0, ref_sample_logits=table, ref_stop_logits=table, beta=1.0, sums=sums)
     train_minimal(np.zeros((1, 3)), 1, learning_rate=1.0)
     half = np.full((1, 2), 0.5)
     sample_trajectories(1, np.random.default_rng(0), answer_probability=half, stop_probability=half, horizon=1)

@@ -45,7 +45,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dstheory.kernels.jit import accumulate, exp_nonpositive, kernel, larger, log1p_ratio
+from dstheory.kernels.jit import accumulate, decision, exp_nonpositive, highest, kernel, larger, log1p_ratio
 from dstheory.kernels.parallel import FloatArray, as_input, as_table, empty, over_rows, rows_of
 
 _SERIAL_PAIRS = 65_536  # below this, starting threads costs more than the second one saves
@@ -108,9 +108,7 @@ def _gradient_rows(  # type: ignore[no-untyped-def]
         i_res = x if r_resample.shape[0] > 1 else 0
 
         # Sampling stage. Sums are weighted by e^(z - max z), to be divided by their total below.
-        z_max = -np.inf
-        for y in range(n):
-            z_max = larger(z[x, y], z_max)
+        z_max = highest(z, x, n)
         total, total_ref, total_weight, total_ratio = 0.0, 0.0, 0.0, 0.0
         if z_ref is None:
             for y in range(n):
@@ -119,9 +117,7 @@ def _gradient_rows(  # type: ignore[no-untyped-def]
         else:
             i_s = x if w_s.shape[0] > 1 else 0
             i_d = x if w_d.shape[0] > 1 else 0
-            z_ref_max = -np.inf
-            for y in range(n):
-                z_ref_max = larger(z_ref[x, y], z_ref_max)
+            z_ref_max = highest(z_ref, x, n)
             for y in range(n):
                 shifted, shifted_ref = z[x, y] - z_max, z_ref[x, y] - z_ref_max
                 e = exp_nonpositive(shifted)
@@ -136,12 +132,8 @@ def _gradient_rows(  # type: ignore[no-untyped-def]
         # Decision stage; both probabilities keep their relative accuracy, however rare.
         total_stop, total_accepted, total_payoff, total_decision = 0.0, 0.0, 0.0, 0.0
         for y in range(n):
-            t = exp_nonpositive(-abs(l[x, y]))
-            likely = 1.0 / (1.0 + t)
-            rare = t * likely
-            s = rare if l[x, y] < 0.0 else likely
-            u = likely if l[x, y] < 0.0 else rare
-            tail[y], rarer[y], stops[y], resamples[y] = t, rare, s, u
+            s, u, rarer[y], tail[y] = decision(l[x, y])
+            stops[y], resamples[y] = s, u
             stopped = mass[y] * s
             total_stop = accumulate(total_stop, stopped)
             accept, retry = r_stop[i_stop, y], r_resample[i_res, y]

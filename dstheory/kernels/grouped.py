@@ -25,8 +25,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dstheory.kernels.jit import accumulate, exp_and_expm1, exp_nonpositive, inlined, kernel, larger
-from dstheory.kernels.parallel import FloatArray, as_input, as_table, empty, over_rows, rows_of
+from dstheory.kernels.jit import accumulate, decision, exp_and_expm1, exp_nonpositive, highest, inlined, kernel, larger
+from dstheory.kernels.parallel import FloatArray, as_input, as_table, empty, over_rows, rows_of, scale_rows
 
 _SMALLEST, _LARGEST = 1 << 13, 1 << 16  # (prompt, answer) pairs of a block
 _LAST = 40.0  # nodes t beyond this over the fewest tokens do not count, as in the sum of exponentials for 1/L itself
@@ -52,13 +52,7 @@ class GroupedGradient:
 
     def scale(self, factor: float) -> None:
         """Multiply the gradient by a number, in place."""
-
-        def work(start: int, stop: int) -> None:
-            self.sample[start:stop] *= factor
-            self.decide[start:stop] *= factor
-
-        rows, width = self.sample.shape
-        over_rows(work, rows, max(1, _SMALLEST // width), max(1, _LARGEST // width))
+        scale_rows((self.sample, self.decide), factor)
 
 
 @inlined()
@@ -91,10 +85,7 @@ def _grouped_rows(  # type: ignore[no-untyped-def]
         n, record = n_answers[x], first + x
         i_c = x if correct.shape[0] > 1 else 0
         i_t = x if tokens.shape[0] > 1 else 0
-        top, farthest = -np.inf, 0.0
-        for y in range(n):
-            top = larger(z[x, y], top)
-        total = 0.0
+        top, farthest, total = highest(z, x, n), 0.0, 0.0
         for y in range(n):
             pi[y] = exp_nonpositive(z[x, y] - top)
             total = accumulate(total, pi[y])
@@ -105,12 +96,9 @@ def _grouped_rows(  # type: ignore[no-untyped-def]
                 break
         at_right, at_wrong = 0.0, 0.0
         for y in range(n):
-            e = exp_nonpositive(-abs(l[x, y]))
-            likely = 1.0 / (1.0 + e)
-            rare = e * likely
-            s = rare if l[x, y] < 0.0 else likely
+            s, resamples[y], _, _ = decision(l[x, y])
             pi[y] *= scale
-            stops[y], resamples[y] = s, likely if l[x, y] < 0.0 else rare
+            stops[y] = s
             right[y], wrong[y] = pi[y] * s * correct[i_c, y], pi[y] * s * (1.0 - correct[i_c, y])
             at_right = accumulate(at_right, right[y])
             at_wrong = accumulate(at_wrong, wrong[y])

@@ -25,6 +25,7 @@ from typing import Any
 
 import llvmlite.binding  # type: ignore[import-untyped]
 import numba
+import numpy as np
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
@@ -153,6 +154,24 @@ def exp_nonpositive(x: float) -> float:
     beyond, shifted = _power(x)
     scaled = _from_bits(_to_bits(1.0 + beyond) + (_to_bits(shifted) << 52))
     return 0.0 if x < _EXP_UNDERFLOW else scaled
+
+
+@inlined()
+def highest(z, x, n):  # type: ignore[no-untyped-def]
+    """Return the largest logit of a prompt's n answers, NaN if one is NaN."""
+    top = -np.inf
+    for y in range(n):
+        top = larger(z[x, y], top)
+    return top
+
+
+@inlined()
+def decision(l: float) -> tuple[float, float, float, float]:
+    r"""Return of a logit l of stop P(stop), P(resample), the smaller of the two and e^-\|l\|: no digit is lost, however rare."""
+    t = exp_nonpositive(-abs(l))
+    likely = 1.0 / (1.0 + t)
+    rare = t * likely
+    return (rare if l < 0.0 else likely), (likely if l < 0.0 else rare), rare, t
 
 
 @inlined()

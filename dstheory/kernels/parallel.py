@@ -21,6 +21,7 @@ FloatArray = NDArray[np.float64]
 _BLOCKS_PER_THREAD = 8  # so that lopsided blocks even out
 _SMALLEST = 1 << 22  # bytes; smaller results are served quickly by the allocator
 _KEPT = 128_000_000  # bytes of results in total, whether in use or not
+_SCALED = 1 << 15  # numbers of a table that are multiplied at least, to be worth a thread
 _limit = 1 << 30
 _lock = threading.Lock()
 _buffers: list[FloatArray] = []
@@ -62,6 +63,17 @@ def over_rows(work: Callable[[int, int], T], rows: int, smallest: int, largest: 
     """Call work(start, stop) on blocks of `smallest` to `largest` rows, on all available processors unless `threads` is given."""
     workers = available_threads() if threads is None else threads
     return run_blocks(work, blocks(rows, smallest, largest, workers), workers)
+
+
+def scale_rows(tables: tuple[FloatArray, ...], factor: float) -> None:
+    """Multiply (X, Y) tables by a number, in place."""
+
+    def work(start: int, stop: int) -> None:
+        for table in tables:
+            table[start:stop] *= factor
+
+    rows, width = tables[0].shape
+    over_rows(work, rows, max(1, _SCALED // width), max(1, 8 * _SCALED // width))
 
 
 def as_input(values: ArrayLike, dtype: type[np.generic] = np.float64) -> NDArray[Any]:

@@ -34,8 +34,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dstheory.kernels.jit import accumulate, exp_nonpositive, kernel, larger, log1p_ratio
-from dstheory.kernels.parallel import FloatArray, as_input, as_table, empty, over_rows, rows_of
+from dstheory.kernels.jit import accumulate, decision, exp_nonpositive, highest, kernel, larger, log1p_ratio
+from dstheory.kernels.parallel import FloatArray, as_input, as_table, empty, over_rows, rows_of, scale_rows
 
 _SMALLEST, _LARGEST = 1 << 15, 1 << 18  # (prompt, answer) pairs of a block
 
@@ -62,13 +62,7 @@ class WhitenedGradient:
 
     def scaled(self, factor: float) -> tuple[FloatArray, FloatArray]:
         """Multiply the gradient by a number, in place."""
-
-        def work(start: int, stop: int) -> None:
-            self.sample[start:stop] *= factor
-            self.decide[start:stop] *= factor
-
-        rows, width = self.sample.shape
-        over_rows(work, rows, _SMALLEST // width, max(1, _LARGEST // width))
+        scale_rows((self.sample, self.decide), factor)
         return self.sample, self.decide
 
 
@@ -86,18 +80,14 @@ def _whitened_rows(  # type: ignore[no-untyped-def]
         n, record = n_answers[x], first + x
         i_r = x if correct.shape[0] > 1 else 0
         i_s, i_d = x if l_s.shape[0] > 1 else 0, x if l_d.shape[0] > 1 else 0
-        z_max = -np.inf
-        for y in range(n):
-            z_max = larger(z[x, y], z_max)
+        z_max = highest(z, x, n)
         total, total_ref, log_partition_ratio = 0.0, 0.0, 0.0
         if z_ref is None:
             for y in range(n):
                 mass[y] = exp_nonpositive(z[x, y] - z_max)
                 total = accumulate(total, mass[y])
         else:
-            z_ref_max = -np.inf
-            for y in range(n):
-                z_ref_max = larger(z_ref[x, y], z_ref_max)
+            z_ref_max = highest(z_ref, x, n)
             for y in range(n):
                 shifted, shifted_ref = z[x, y] - z_max, z_ref[x, y] - z_ref_max
                 e = exp_nonpositive(shifted)
@@ -109,11 +99,7 @@ def _whitened_rows(  # type: ignore[no-untyped-def]
         scale = 1.0 / total
 
         for y in range(n):
-            t = exp_nonpositive(-abs(l[x, y]))
-            likely = 1.0 / (1.0 + t)
-            rare = t * likely
-            stops[y] = rare if l[x, y] < 0.0 else likely
-            resamples[y] = likely if l[x, y] < 0.0 else rare
+            stops[y], resamples[y], _, t = decision(l[x, y])
             mass[y] *= scale
             if z_ref is None:
                 answers[y], ends[y], goes_on[y] = 0.0, correct[i_r, y] - shift, 0.0
