@@ -140,7 +140,7 @@ def shape_of(values: Sequence[Any], depth: int = 0) -> Shape:
         entry = shape_of(list(chain.from_iterable(values)), depth + 1)
         return Shape() if entry.each == 0 else _Lists(entry)
     names = list(dict.fromkeys(chain.from_iterable(values)))
-    if len(names) <= _MOST_NAMES:
+    if len(names) <= _MOST_NAMES and all(map(str.isascii, names)):  # msgspec may take an empty key for a name that is not ASCII
         parts = {name: shape_of([one[name] for one in values if name in one], depth + 1) for name in names}
         always = set(names).intersection(*values)
         if sum(shape.each != 0 for name, shape in parts.items() if name not in always) <= _MOST_SEARCHED:

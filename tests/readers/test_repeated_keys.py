@@ -19,7 +19,7 @@ from dstheory.readers.streams import line_blocks
 
 texts = st.text(alphabet='a":\\ {}\n\té', max_size=5)
 colons = st.sampled_from([":", ": ", " :", "\t:\r"])
-KEYS = ["a", '"', "b:", "\\", '\\"', "a ", "{"]
+KEYS = ["a", '"', "b:", "\\", '\\"', "a ", "{", "é", ""]
 
 
 @st.composite
@@ -170,6 +170,14 @@ def test_lines_that_look_otherwise_than_those_before_lose_nothing(line: str) -> 
     decoder = LineDecoder()
     for lines in (SAME, SAME, [*SAME, line], SAME, [line, line], [line, *SAME]):
         assert decoder.decode("\n".join(lines).encode()) == [json.loads(one) for one in lines]
+
+
+@pytest.mark.parametrize("name", ["é", "答案", "\N{GRINNING FACE}"])
+def test_a_key_stays_what_it_is_beside_names_that_are_not_ascii(name: str) -> None:
+    """Decoding by a type with such a name, msgspec 0.22 takes an empty key for it."""
+    decoder = LineDecoder()
+    for value in ({name: 1}, {"": 2}, {"a": {name: 1, "b": 2}}, {"a": {"": 1, "b": 2}}):
+        assert decoder.decode(json.dumps(value, ensure_ascii=False).encode()) == [value]
 
 
 def test_keys_are_counted_by_shape_as_one_by_one() -> None:
