@@ -14,7 +14,7 @@ from typing import Any
 import sympy
 
 from dstheory.claims.domains import Domain
-from dstheory.coq.handelman import product
+from dstheory.coq.handelman import Atom, product
 from dstheory.coq.terms import identifier, term
 
 _RAISED = 4  # how often the degree is raised before giving up
@@ -42,15 +42,16 @@ class Certificate:
         return " + ".join(product(*item) for item in (first, *(item for item in self.terms if item is not first)))
 
 
-def ends(name: str, domain: Domain) -> tuple[tuple[str, bool] | None, tuple[str, bool] | None]:
-    """Return the distances of a symbol from its ends as terms, and whether they are never zero."""
+def ends(name: str, domain: Domain) -> tuple[Atom | None, Atom | None]:
+    """Return the distances of a symbol from its ends, which are positive where the end is not reached."""
     x = sympy.Symbol(name)
     low = high = None
     if domain.lower is not None:
-        shown = identifier(name) if domain.lower == 0 else f"({term(x - sympy.Rational(domain.lower))})"
-        low = (shown, domain.lower_open)
+        value = x - sympy.Rational(domain.lower)
+        low = Atom(identifier(name) if domain.lower == 0 else f"({term(value)})", value, domain.lower_open)
     if domain.upper is not None:
-        high = (f"({term(sympy.Rational(domain.upper) - x)})", domain.upper_open)
+        value = sympy.Rational(domain.upper) - x
+        high = Atom(f"({term(value)})", value, domain.upper_open)
     return low, high
 
 
@@ -113,7 +114,7 @@ def _in_distances(poly: Any, names: list[str], domain: Mapping[str, Domain]) -> 
 
 
 def _written(poly: Any, gens: list[Any], names: list[str], domain: Mapping[str, Domain], raised: int) -> Certificate:
-    shown: dict[Any, tuple[str, bool]] = {}
+    shown: dict[Any, Atom] = {}
     scale = sympy.Integer(1)
     for name in names:
         low, high = ends(name, domain[name])
@@ -123,7 +124,7 @@ def _written(poly: Any, gens: list[Any], names: list[str], domain: Mapping[str, 
             shown[sympy.Symbol(f"{name}_high")] = high
             scale *= (sympy.Rational(domain[name].upper) - sympy.Rational(domain[name].lower)) ** raised
     terms = tuple(
-        (coefficient / scale, tuple((shown[gen][0], power) for gen, power in zip(gens, powers, strict=True) if power))
+        (coefficient / scale, tuple((shown[gen].text, power) for gen, power in zip(gens, powers, strict=True) if power))
         for powers, coefficient in poly.terms()
     )
-    return Certificate(terms, frozenset(text for text, strict in shown.values() if not strict))
+    return Certificate(terms, frozenset(end.text for end in shown.values() if not end.strict))

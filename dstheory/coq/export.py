@@ -35,6 +35,8 @@ AXIOMS = (
     "Classical_Prop.classic",
 )
 """What the real numbers of Coq's library rest on, and nothing else may be assumed."""
+HEAD = "From Claims Require Import prelude interval.\nRequire Import Reals Lra Psatz.\nOpen Scope R_scope.\n\n"
+"""What stands before the theorems of a file."""
 MAKEFILE = """# Checks every theorem; needs Coq 8.16 or later, coq-interval for the files that import it, Coquelicot for kernel/.
 COQC ?= coqc
 FILES := prelude.v interval.v $(filter-out prelude.v interval.v,$(wildcard *.v))
@@ -166,8 +168,7 @@ def export(claims: Sequence[Claim], directory: Path) -> list[ExportedClaim]:
         files.setdefault(f"{part.file}.v", []).append(part)
     for name, members in files.items():
         body = "\n".join(part.text() for part in members if part.theorems)
-        head = "From Claims Require Import prelude interval.\nRequire Import Reals Lra Psatz.\nOpen Scope R_scope.\n\n"
-        (directory / name).write_text(head + body + "\n", encoding="utf-8")
+        (directory / name).write_text(HEAD + body + "\n", encoding="utf-8")
     ordered = [*general.write_library(directory), "prelude.v", "interval.v", *files]
     (directory / "_CoqProject").write_text("-R kernel Kernel\n-R . Claims\n" + "\n".join(ordered) + "\n", encoding="utf-8")
     (directory / "Makefile").write_text(MAKEFILE, encoding="utf-8")

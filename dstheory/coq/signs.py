@@ -33,14 +33,12 @@ class Signs:
     """
 
     def __init__(self, here: StepContext, names: Sequence[str], unknowns: Unknowns, lines: list[str]) -> None:
-        self.here, self.names, self.unknowns, self.lines = here, names, unknowns, lines
+        self.here, self.unknowns, self.lines = here, unknowns, lines
         self._signs: dict[Any, tuple[int, str]] = {}
         self._nonzero: set[Any] = set()
         self._assumed: list[Atom] | None = None
-        for name in names:
-            for side in ends(name, here.domain[name]):
-                if side is not None:
-                    lines.append(asserted(positive(side[0], strict=side[1]), "lra"))
+        self._ends = [side for name in names for side in ends(name, here.domain[name]) if side is not None]
+        lines += [asserted(positive(side.text, strict=side.strict), "lra") for side in self._ends]
 
     def of(self, factor: Any) -> tuple[int, str] | None:
         """Return the sign of a polynomial, and the positive one of it and its negative as a term; None if it is not known."""
@@ -78,21 +76,12 @@ class Signs:
 
     def _distances(self) -> list[Atom]:
         """Distances from ends, and assumptions."""
-        found = []
-        for name in self.names:
-            x, own = sympy.Symbol(name), self.here.domain[name]
-            values = (
-                None if own.lower is None else x - sympy.Rational(own.lower),
-                None if own.upper is None else sympy.Rational(own.upper) - x,
-            )
-            sides = zip(ends(name, own), values, strict=True)
-            found += [Atom(side[0], value, strict=side[1]) for side, value in sides if side is not None]
         if self._assumed is None:
             self._assumed = []
             for item in self.here.assumptions:
                 if item.is_Relational and item.rel_op in (">", ">=", "<", "<=") and (atom := self._assumption(item)):
                     self._assumed.append(atom)
-        return found + self._assumed
+        return self._ends + self._assumed
 
     def _assumption(self, item: Any) -> Atom | None:
         """What an inequality says is positive or nonnegative, without denominators; None if it is not rational."""
@@ -140,10 +129,10 @@ class Signs:
         cases = []
         for side in reversed(ends(name, own)):
             assert side is not None
-            script = self._summed(text, found, others, [*strict, side[0]])
+            script = self._summed(text, found, others, [*strict, side.text])
             if script is None:
                 return None
-            cases.append(f"{asserted(positive(side[0]), 'lra')[:-1]}; {script}")
+            cases.append(f"{asserted(positive(side.text), 'lra')[:-1]}; {script}")
         return f"destruct (Rle_lt_dec {identifier(name)} ({middle})); [ {' | '.join(cases)} ]"
 
     def denominators(self, written: Any) -> None:

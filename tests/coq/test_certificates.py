@@ -37,7 +37,7 @@ def test_the_sum_is_the_polynomial(polynomial: sympy.Expr) -> None:
     assert sympy.expand(value(found) - polynomial) == 0
     assert all(coefficient > 0 for coefficient, _ in found.terms)
     factors = {base for _, powers in found.terms for base, _ in powers}
-    assert factors <= {side[0] for name, own in DOMAIN.items() for side in ends(name, own) if side}
+    assert factors <= {side.text for name, own in DOMAIN.items() for side in ends(name, own) if side}
 
 
 @pytest.mark.parametrize("polynomial", NOT_POSITIVE, ids=str)

@@ -17,12 +17,11 @@ from pathlib import Path
 import pytest
 
 from dstheory.claims.sources import bundled_files, load_claims
-from dstheory.coq.export import export
+from dstheory.coq.export import HEAD, export
 from dstheory.coq.statements import Theorem, fingerprint
 
 COUNT = 100
 SECONDS = 40.0  # of one mutant: a search that goes on longer has found nothing
-HEAD = "From Claims Require Import prelude interval.\nRequire Import Reals Lra Psatz.\nOpen Scope R_scope.\n\n"
 
 
 def in_goal(pattern: str, new: str | Callable[[re.Match[str]], str]) -> Callable[[str], str]:
