@@ -187,13 +187,16 @@ def test_interrupting_a_run_leaves_no_half_result(tmp_path, sent: signal.Signals
          "--out", "half"],
         cwd=tmp_path, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )  # fmt: skip
-    end = time.monotonic() + 60
-    while not list(tmp_path.iterdir()):  # training has begun when its directory, still hidden, is there
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < end
-        time.sleep(0.02)
-    process.send_signal(sent)
-    _, err = process.communicate(timeout=30)
+    try:
+        end = time.monotonic() + 300
+        while not list(tmp_path.iterdir()):  # training has begun when its directory, still hidden, is there
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        process.send_signal(sent)
+        _, err = process.communicate(timeout=120)
+    finally:
+        process.kill()  # it would go on for hours
     assert process.returncode == code
     assert "interrupted" in err
     assert "Traceback" not in err
