@@ -119,9 +119,8 @@ def _step(step: StepReport, claim: str) -> list[str]:
         long = f"(a formula of {len(formula):,} characters: `dstheory verify --show {claim} --format json`)"
         out += _display(formula) if len(formula) <= _LONG else [long, ""]
     out += [f"… {more}.", ""] if more else []
-    if step.context_latex:
-        parts = step.context_latex.removeprefix("$").removesuffix("$").split("$, $")
-        out += [f"where {_formulas(parts)}", ""]
+    if step.holding:
+        out += [f"where {_formulas(step.holding)}", ""]
     result = f"*{how(step.status, step.method)}*" + (f": {plain(step.detail)}" if step.detail else "")
     if step.witness:
         result += " at " + ", ".join(f"${_number(name, value)}$" for name, value in step.witness.items())

@@ -17,6 +17,7 @@ from typing import Any
 
 import sympy
 
+from dstheory.claims.formulas import with_sides
 from dstheory.errors import ClaimError, NotSettledError, UndefinedError
 from dstheory.rational import as_ratio, factors_of
 
@@ -52,11 +53,7 @@ class Abstraction:
 
     def formula(self, formula: Any) -> Any:
         """The formula with every relation made rational."""
-        if formula.is_Relational:
-            return formula.func(self.rational(formula.lhs), self.rational(formula.rhs), evaluate=False)
-        if isinstance(formula, sympy.logic.boolalg.BooleanAtom):
-            return formula
-        return formula.func(*[self.formula(arg) for arg in formula.args], evaluate=False)
+        return with_sides(formula, self.rational)
 
     def _rewrite(self, expression: Any) -> Any:
         args = expression.args

@@ -12,7 +12,7 @@ import sympy
 from sympy.logic.boolalg import And, Not, Or
 
 from dstheory.claims.claim import Claim
-from dstheory.claims.domains import expand_domain
+from dstheory.claims.domains import expand_domain, name_of
 from dstheory.claims.formulas import domain_latex, domain_text, latex, latex_named, text
 from dstheory.claims.premises import Premises
 from dstheory.claims.steps.base import ClaimContext, Step, StepContext
@@ -192,7 +192,7 @@ def _same(one: Step, other: Step) -> bool:
 
 def _names(claim: Claim, step: Step) -> set[str]:
     """Names of the symbols of a step, those behind its definitions included."""
-    definitions = {_name(key): value for key, value in (*claim.definitions.items(), *step.using.items())}
+    definitions = {name_of(key): value for key, value in (*claim.definitions.items(), *step.using.items())}
     names = {symbol.name for item in (*step.formulas, *step.given) for symbol in item.free_symbols}
     new = set(names)
     while new:
@@ -200,10 +200,6 @@ def _names(claim: Claim, step: Step) -> set[str]:
         new -= names
         names |= new
     return names
-
-
-def _name(key: Any) -> str:
-    return key.name if isinstance(key, sympy.Symbol) else str(key)
 
 
 def _region(context: ClaimContext, step: Step) -> list[Any]:

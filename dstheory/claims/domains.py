@@ -218,6 +218,11 @@ def _excess(symbol: Any, domain: Domain) -> list[str]:
     return excess_assumptions(symbol, {word: True for word in words if domain.implies(word)})
 
 
+def name_of(key: Any) -> str:
+    """The name of a symbol that is given as a symbol or by its name."""
+    return key.name if isinstance(key, sympy.Symbol) else str(key)
+
+
 def expand_domain(declared: Mapping[Any, Domain]) -> dict[str, Domain]:
     """Spell out ``{"p a b": UNIT}`` as one entry per symbol name, in the order declared.
 

@@ -216,11 +216,7 @@ def _sign_of_irrational(expression: Any, point: Point) -> int | None:
 
 def _sign_in_number_field(expression: Any, point: Point) -> int | None:
     """Sign of a rational function of algebraic numbers: zero is decided by the minimal polynomial, the rest numerically."""
-    values = {
-        sympy.Symbol(name): sympy.Rational(value.numerator, value.denominator) if isinstance(value, Fraction) else value
-        for name, value in point.items()
-    }
-    value = expression.xreplace(values)
+    value = expression.xreplace({sympy.Symbol(name): as_sympy(value) for name, value in point.items()})
     variable = sympy.Dummy("x")
     try:
         minimal = sympy.minimal_polynomial(value, variable)
@@ -234,6 +230,11 @@ def _sign_in_number_field(expression: Any, point: Point) -> int | None:
     digits = len(str(bound.denominator)) + 15
     number = sympy.N(value, digits)
     return 1 if number > 0 else -1
+
+
+def as_sympy(coordinate: Any) -> Any:
+    """A coordinate of a point as a number of SymPy's."""
+    return sympy.Rational(coordinate.numerator, coordinate.denominator) if isinstance(coordinate, Fraction) else coordinate
 
 
 @contextmanager

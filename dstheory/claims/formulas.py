@@ -13,7 +13,7 @@ How formulas are shown: as one line of text, and as LaTeX. What is shown is what
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -24,7 +24,7 @@ from sympy.printing.latex import LatexPrinter
 from sympy.printing.printer import Printer
 from sympy.printing.str import StrPrinter
 
-from dstheory.claims.domains import Domain, check_assumptions, excess_assumptions, grouped
+from dstheory.claims.domains import Domain, check_assumptions, excess_assumptions, grouped, name_of
 from dstheory.errors import ClaimError, DomainError, UndefinedError
 from dstheory.rational.symbols import latex_name
 
@@ -71,7 +71,7 @@ def plain_definitions(
     """
     resolved: dict[str, Any] = {}
     for key, value in definitions.items():
-        name = key.name if isinstance(key, sympy.Symbol) else str(key)
+        name = name_of(key)
         if name in domain:
             raise DomainError(f"{name} has both a domain and a definition; a symbol is either free or defined")
         if name in resolved or name in (known or {}):
@@ -222,19 +222,17 @@ def plain_formula(formula: Any, domain: Mapping[str, Domain], definitions: Mappi
         )
     if not (getattr(formula, "is_Relational", False) or isinstance(formula, Connective)):
         raise ClaimError(f"{formula!r} is not a formula; write Eq(left, right), a < b, And(...), Implies(...) and so on")
-    return _rebuilt(sympy.sympify(formula), domain, definitions)
+    return with_sides(sympy.sympify(formula), lambda side: plain(side, domain, definitions))
 
 
-def _rebuilt(formula: Any, domain: Mapping[str, Domain], definitions: Mapping[str, Any]) -> Any:
-    """The formula in plain symbols, relations unevaluated: SymPy would settle some of them by floating point."""
+def with_sides(formula: Any, change: Callable[[Any], Any]) -> Any:
+    """The formula with both sides of its relations changed, none evaluated: SymPy would settle some by floating point."""
     if isinstance(formula, BooleanAtom):
         return formula
-    if formula.is_Relational:
-        sides = (plain(side, domain, definitions) for side in (formula.lhs, formula.rhs))
-        return formula.func(*sides, evaluate=False)
-    if not isinstance(formula, Connective):
+    if not (formula.is_Relational or isinstance(formula, Connective)):
         raise ClaimError(f"{formula!r} is not a formula; write Eq(left, right), a < b, And(...), Implies(...) and so on")
-    return formula.func(*[_rebuilt(arg, domain, definitions) for arg in formula.args], evaluate=False)
+    inner = change if formula.is_Relational else lambda part: with_sides(part, change)
+    return formula.func(*map(inner, formula.args), evaluate=False)
 
 
 def conjuncts(formula: Any) -> list[Any]:

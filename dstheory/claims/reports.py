@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 from xml.etree import ElementTree
 
@@ -130,7 +131,7 @@ def claim_text(entry: Entry, *, width: int = 100) -> str:
         ("source", info["source"]),
         ("scope", entry.scope),
         ("domain", "; ".join(info.get("domain", []))),
-        *(("where" if first else "", definition) for first, definition in _marked(info.get("definitions", []))),
+        *zip_longest(("where",), info.get("definitions", []), fillvalue=""),
         ("assuming", "; ".join(info.get("assumptions", []))),
         ("related", ", ".join(info["related"])),
         ("recorded", info["recorded"]),
@@ -175,10 +176,6 @@ def _short(formula: str, most: int) -> str:
     return formula if len(formula) <= most else f"{formula[:most]}… ({len(formula)} characters; --format json shows all)"
 
 
-def _marked(items: Sequence[str]) -> list[tuple[bool, str]]:
-    return [(number == 0, item) for number, item in enumerate(items)]
-
-
 def _explanation(entry: Entry) -> str:
     """What a row must say beyond its verdict: the witness of a failure, the reason of a verdict nobody wanted."""
     if entry.verdict.outcome is Outcome.FAILS and entry.as_recorded:
@@ -198,7 +195,12 @@ def _wrapped(text: str, width: int, *, indent: int = 0) -> list[str]:
 def report_data(report: Report) -> dict[str, Any]:
     """Everything: each claim with its verdict and its steps, the seed, the time and the exit code."""
     claims = [
-        {**_public(entry.info), "as_recorded": entry.as_recorded, **_cached(entry), "verdict": entry.verdict.as_dict()}
+        {
+            **_public(entry.info),
+            "as_recorded": entry.as_recorded,
+            **({"cached": True} if entry.cached else {}),
+            "verdict": entry.verdict.as_dict(),
+        }
         for entry in report.entries
     ]
     return {"exit_code": report.exit_code, "seed": report.seed, "time": report.time, "claims": claims}
@@ -237,10 +239,6 @@ def junit_report(report: Report) -> str:
             problem.text = "\n".join(filter(None, [entry.verdict.message, point_text(entry)]))
     ElementTree.indent(suite)
     return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True)
-
-
-def _cached(entry: Entry) -> dict[str, bool]:
-    return {"cached": True} if entry.cached else {}
 
 
 def _public(info: Mapping[str, Any]) -> dict[str, Any]:
@@ -347,7 +345,7 @@ def latex_claims(entries: Sequence[Entry]) -> str:
         for step in verdict.steps:
             out.append(r"\item " + ("Lemma. " if step.lemma else "") + between(step.words_latex, latex_text))
             formulas, more = few(step.latex)
-            out += [*_display(formulas), more, *_where("where", step.context_latex.strip("$").split("$, $"))]
+            out += [*_display(formulas), more, *_where("where", step.holding)]
             out.append(rf"\emph{{{latex_text(str(step.status))} by {latex_text(step.method.removeprefix('by '))}.}}")
         out.append(r"\end{enumerate}")
         out.append(f"Source: {latex_text(info['source'])}{cite(_references(entry))}.")

@@ -102,6 +102,11 @@ class StepReport:
     residual: str | None
     time: float
 
+    @property
+    def holding(self) -> list[str]:
+        """What holds for this step alone, as formulas of LaTeX."""
+        return self.context_latex[1:-1].split("$, $") if self.context_latex else []
+
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> StepReport:
         """A step report from plain data."""

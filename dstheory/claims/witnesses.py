@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from sympy.core.relational import Relational
 
 from dstheory.claims.domains import Domain, height
-from dstheory.claims.evaluation import possible, truth_at
+from dstheory.claims.evaluation import as_sympy, possible, truth_at
 from dstheory.errors import UndefinedError
 
 Bools = NDArray[np.bool_]
@@ -123,7 +123,7 @@ def _simple_values(domain: Domain, value: Any) -> Iterator[Fraction]:
     limit = height(value) if isinstance(value, Fraction) else 10**9
     for size in range(1, min(limit, 13)):
         yield from domain.values_of_height(size)
-    number = _exact(value)
+    number = as_sympy(value)
     for denominator in (16, 64, 1000, 10**6):
         near = Fraction(str(sympy.N(number, 30))).limit_denominator(denominator)
         if height(near) < limit and domain.contains(near):
@@ -302,7 +302,3 @@ def _floats(expression: Any, known: dict[Any, Any]) -> Any:
             value = np.float64(np.nan)
         known[expression] = value
     return known[expression]
-
-
-def _exact(value: Any) -> Any:
-    return sympy.Rational(value.numerator, value.denominator) if isinstance(value, Fraction) else value

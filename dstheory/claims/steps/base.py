@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import sympy
 
 from dstheory.claims.definedness import Condition, conditions
-from dstheory.claims.domains import Domain, expand_domain
+from dstheory.claims.domains import Domain, expand_domain, name_of
 from dstheory.claims.formulas import conjuncts, plain, plain_definitions, plain_formula, substituted
 from dstheory.claims.premises import Premises
 from dstheory.claims.solver import SolverMissingError
@@ -101,7 +101,7 @@ class StepContext:
 
         A premise about V = 1/x, such as V != 5, would otherwise show that x is not zero.
         """
-        names = {key.name if isinstance(key, sympy.Symbol) else str(key): key for key in self.step.using}
+        names = {name_of(key): key for key in self.step.using}
         total = [item for item in self.step.given if not self.conditions(item)]
         settled: set[str] = set()
         for name, key in names.items():
@@ -246,7 +246,7 @@ def parse_point(at: Mapping[Any, Any]) -> dict[str, Fraction]:
     """
     out: dict[str, Fraction] = {}
     for key, value in at.items():
-        name = key.name if isinstance(key, sympy.Symbol) else str(key)
+        name = name_of(key)
         if isinstance(value, float):
             raise ClaimError(f'the coordinate {name} = {value!r} is a float; write it exactly, for instance "1/3"')
         try:
