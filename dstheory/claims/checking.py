@@ -175,11 +175,11 @@ def _reached(claim: Claim, context: ClaimContext, verdict: Verdict, steps: Seque
             partial.append((step, region))
     if len(partial) == len(own):
         if all(_same(step, own[0]) for step in own):
-            limits.append("only where " + " or ".join(dict.fromkeys(str(And(*region)) for _, region in partial)))
+            limits.append("only where " + " or ".join(dict.fromkeys(text(And(*region)) for _, region in partial)))
         else:  # where one formula was checked another was not: their conditions are no cases of one statement
-            limits += [f"step {steps.index(step) + 1} only where {And(*region)}" for step, region in partial]
+            limits += [f"step {steps.index(step) + 1} only where {text(And(*region))}" for step, region in partial]
         return replace(verdict, reach=Reach.PART, scope="; ".join(limits))
-    limits += [f"step {steps.index(step) + 1} where {And(*region)}" for step, region in partial]
+    limits += [f"step {steps.index(step) + 1} where {text(And(*region))}" for step, region in partial]
     if not claim.domain and not claim.scope:
         limits += [f"{name} in {item}" for step in own for name, item in expand_domain(step.where).items()]
     return replace(verdict, scope="; ".join(dict.fromkeys(limits)))

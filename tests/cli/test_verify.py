@@ -42,6 +42,15 @@ def test_a_table_and_a_summary(dstheory):
     assert result.err == ""
 
 
+def test_a_scope_for_which_there_is_no_room_stands_below_its_statement(dstheory, monkeypatch):
+    for width, below in ((60, True), (80, True), (120, False)):
+        monkeypatch.setenv("COLUMNS", str(width))
+        out = dstheory("verify", "A3", "A3-loose").out
+        assert out.count("scope: all p, a, b in (0, 1)") == 2 * below
+        assert out.count("all p, a, b in (0, 1)") == 2
+        assert ("Left out for want of room: method, time;" in out) == below
+
+
 def test_a_deliberately_false_recorded_verdict_exits_3(dstheory, tmp_path):
     proofs = tmp_path / "proofs"
     proofs.mkdir()
