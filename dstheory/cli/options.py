@@ -394,7 +394,6 @@ def chain_from(ctx: click.Context, options: Mapping[str, Any]) -> Chain:
         DSTheoryError: the file is wrong.
     """
     from dstheory.dynamics.problem import Chain
-    from dstheory.readers import read_chain
 
     if options["mdp_file"] is None:
         return Chain()
@@ -403,6 +402,8 @@ def chain_from(ctx: click.Context, options: Mapping[str, Any]) -> Chain:
             raise click.UsageError(f"--{name} describes the minimal chain; a chain from --mdp has its policy in the file", ctx)
     if _was_given(ctx, "answer_length") and len(set(options["answer_length"])) > 1:
         raise click.UsageError("--answer-length CORRECT,WRONG describes the minimal chain; with --mdp give one number", ctx)
+    from dstheory.readers import read_chain
+
     chain = read_chain(options["mdp_file"])
     return Chain.of(chain.mdp, chain.policy, chain.reference, Path(options["mdp_file"]).name)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import importlib.metadata
 import importlib.util
 import sys
 from collections.abc import Callable, Mapping
@@ -202,6 +201,8 @@ def load_installed() -> tuple[str, ...]:
     Raises:
         DSTheoryError: one of them does not import.
     """
+    import importlib.metadata  # takes longer than all else of finding an objective of this package
+
     found = []
     for point in importlib.metadata.entry_points(group=GROUP):
         try:

@@ -1,22 +1,8 @@
-"""Chains in JSON, TOML, CSV, Parquet and JSON lines; results that are complete or absent."""
+"""Chains in JSON, TOML, CSV, Parquet and JSON lines; results that are complete or absent.
 
-from __future__ import annotations
+Each name of ``__init__.pyi`` is imported on first use: a command that reads no chain loads no reader of chains.
+"""
 
-from dstheory.readers.atomic import atomic_path, refuse_overwrite, results_directory
-from dstheory.readers.chains import ChainFile, read_chain, write_chain
-from dstheory.readers.results import SavedRun, json_text, read_run, to_jsonable, write_manifest, write_run
+import lazy_loader
 
-__all__ = [
-    "ChainFile",
-    "SavedRun",
-    "atomic_path",
-    "json_text",
-    "read_chain",
-    "read_run",
-    "refuse_overwrite",
-    "results_directory",
-    "to_jsonable",
-    "write_chain",
-    "write_manifest",
-    "write_run",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

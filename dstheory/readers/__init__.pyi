@@ -1,0 +1,12 @@
+from .atomic import atomic_path as atomic_path
+from .atomic import refuse_overwrite as refuse_overwrite
+from .atomic import results_directory as results_directory
+from .chains import ChainFile as ChainFile
+from .chains import read_chain as read_chain
+from .chains import write_chain as write_chain
+from .results import SavedRun as SavedRun
+from .results import json_text as json_text
+from .results import read_run as read_run
+from .results import to_jsonable as to_jsonable
+from .results import write_manifest as write_manifest
+from .results import write_run as write_run
