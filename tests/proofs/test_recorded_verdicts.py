@@ -209,3 +209,9 @@ def test_all_claims_compile_as_latex_and_nothing_runs_off_the_page(report, tmp_p
     assert run.returncode == 0, run.stdout[-2000:]
     overfull = [float(points) for points in re.findall(r"Overfull \\hbox \(([\d.]+)pt", run.stdout)]
     assert [points for points in overfull if points > 5] == []
+
+
+def test_conditions_of_steps_are_written_as_other_formulas_are(report):
+    assert any(" where " in entry.scope for entry in report.entries)
+    for entry in report.entries:
+        assert not re.search(r"\b(Ne|Eq|And|Or|Not)\(| [&|] ", entry.scope), entry.info["id"]
