@@ -86,8 +86,8 @@ class TokenWeight:
         beyond: exponents of what is left, one table for each of the three; None for 0.
         own: where known, the weights times the probability under the policy that acts, over that under the policy whose
             gradient is asked for: of each of the three, and less a number that the actions of a state share.
-        apart: where known to all its digits, the weight of an answer less that of the likeliest one, and that of stop less that
-            of resample.
+        apart: where known to all its digits, returns the weight of an answer less that of the likeliest one, and that of stop
+            less that of resample: computed when asked, since policies that are far apart do not need it.
     """
 
     sample: Floats
@@ -95,7 +95,7 @@ class TokenWeight:
     resample: Floats
     beyond: tuple[Floats, ...] | None = None
     own: tuple[tuple[Floats, ...], tuple[Floats, ...]] | None = None
-    apart: tuple[Floats, Floats] | None = None
+    apart: Callable[[], tuple[Floats, Floats]] | None = None
 
     @classmethod
     def exponential(cls, logs: Sequence[Floats], taken: Policy, function: Callable[[Floats], Floats] = np.exp) -> TokenWeight:
@@ -298,16 +298,18 @@ def token_probabilities(solution: Solution) -> TokenWeight:
     """
     policy, mdp = solution.policy, solution.mdp
     weight = TokenWeight.exponential(_even(solution, policy, (policy.log_sample, policy.log_stop, policy.log_resample)), policy)
-    lengths, decisions = (length[..., None, :, :] for length in (mdp.sample_length, mdp.decision_length))
 
     def of_likeliest(table: Floats) -> Floats:
         return np.asarray(np.where(policy.likeliest, table, 0.0).sum(axis=-1, keepdims=True))
 
-    z, log, each = policy.sample_logits, of_likeliest(policy.log_sample), 1.0 / lengths
-    away = (z - of_likeliest(z)) / lengths + log * (each - of_likeliest(each))
-    # The larger one of both decisions counts: what the other lacks of it is at most as large.
-    larger, smaller = np.maximum(weight.stop, weight.resample), np.expm1(-np.abs(policy.stop_logits) / decisions)
-    apart = of_likeliest(weight.sample) * np.expm1(away), -np.sign(policy.stop_logits) * larger * smaller
+    def apart() -> tuple[Floats, Floats]:
+        lengths, decisions = (length[..., None, :, :] for length in (mdp.sample_length, mdp.decision_length))
+        z, log, each = policy.sample_logits, of_likeliest(policy.log_sample), 1.0 / lengths
+        away = (z - of_likeliest(z)) / lengths + log * (each - of_likeliest(each))
+        # The larger one of both decisions counts: what the other lacks of it is at most as large.
+        larger, smaller = np.maximum(weight.stop, weight.resample), np.expm1(-np.abs(policy.stop_logits) / decisions)
+        return of_likeliest(weight.sample) * np.expm1(away), -np.sign(policy.stop_logits) * larger * smaller
+
     return replace(weight, apart=apart)
 
 

@@ -33,7 +33,7 @@ def test_penalties_are_the_derivative_of_their_loss(estimator) -> None:
 def test_probabilities_of_tokens_that_are_nearly_alike_differ_in_all_digits() -> None:
     z, u, lengths, decision = [0.3, 0.3 + 1e-13, 0.3 - 1e-9, -500.0, 0.25], [1e-14, -2e-13, 3.0, 900.0, -40.0], [5, 5, 5, 2, 7], 3
     mdp = TwoStageMDP(correct=[[1, 0, 0, 0, 1]], sample_length=[lengths], decision_length=decision)
-    answer, stop = token_probabilities(solve(mdp, Policy.tabular([z], [u]))).apart
+    answer, stop = token_probabilities(solve(mdp, Policy.tabular([z], [u]))).apart()
     with mpmath.workdps(60):
         z, u = [mpmath.mpf(v) for v in z], [mpmath.mpf(v) for v in u]
         total = mpmath.log(sum(map(mpmath.exp, z)))

@@ -305,7 +305,8 @@ def response_beside(
 
     sample, stop, again = policy.gaps(under.policy)
     rho, common = under.mdp.prompt_weight[:, None], shared(answer - found.sample)
-    apart, decided_apart = weight.apart or (weight.sample - shared(weight.sample), np.zeros(()))
+    plain = weight.sample - shared(weight.sample), np.zeros(())
+    apart, decided_apart = plain if weight.apart is None else weight.apart()
     beside = weight.sample * sample + policy.sample_prob * apart
     alone = weight.sample * pol.sample
     far = alone * answer
