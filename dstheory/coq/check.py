@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ MACHINE_INTEGERS = ("PrimInt63.", "Uint63.")
 """Arithmetic of 63 bits, built into the kernel: coq-interval computes with it, and its laws are axioms of the library of Coq."""
 _COMPUTES = ("by_numbers", "interval with")  # tactics that compute with machine integers
 _SECONDS = 900.0  # of one file
+_POLL = 0.1  # seconds between two looks at whether files are done
 _PLACE = re.compile(r'File "[^"]*", line (\d+), characters [^\n]*\n(.*)', re.DOTALL)
 _THEOREM = re.compile(r"(?:Theorem|Lemma) (\w+)")
 _AXIOM = re.compile(r"^\S+", re.MULTILINE)  # each stands at the beginning of a line, its type behind it or on the next ones
@@ -122,13 +123,15 @@ def check(parts: Sequence[ExportedClaim], directory: Path, coqc: str, *, workers
         files.setdefault(part.file, []).append(part)
     with ThreadPoolExecutor(workers) as pool:
         try:
-            found = list(pool.map(lambda item: _file(coq, *item), files.items()))
+            begun = [pool.submit(_file, coq, *item) for item in files.items()]
+            while wait(begun, timeout=_POLL).not_done:
+                pass  # a signal that another thread took is heard when this one wakes
         except BaseException:
             with deferred_interrupts():
                 coq.end()
                 pool.shutdown()
             raise
-    answers = {answer.claim: answer for group in found for answer in group}
+    answers = {answer.claim: answer for done in begun for answer in done.result()}
     return [answers[part.claim.id] for part in parts]
 
 
