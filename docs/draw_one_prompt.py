@@ -53,8 +53,8 @@ def main() -> None:
         (3.9, 1.55, f"{1 - P:.2f}", PLAIN),
         (8.6, 3.4, f"stops: a = {A:.2f}", RIGHT),
         (8.6, 0.6, f"stops: {1 - B:.2f}", WRONG),
-        (1.0, 3.9, f"tries again: {1 - A:.2f}", PLAIN),
-        (1.0, 0.1, f"tries again: b = {B:.2f}", PLAIN),
+        (1.0, 3.9, f"resamples: {1 - A:.2f}", PLAIN),
+        (1.0, 0.1, f"resamples: b = {B:.2f}", PLAIN),
     ):
         axes.text(x, y, text, ha="center", va="center", fontsize=10, color=colour)
     axes.text(3.9, 2.0, "sampling", ha="center", va="center", fontsize=10, style="italic", color=PLAIN)

@@ -3,7 +3,8 @@
     python docs/fill_tables.py
 
 Two kinds of blocks are renewed: tables between ``<!-- dstheory ... -->`` and ``<!-- end -->``, and what a terminal of 140
-columns shows after ``<!-- console -->``, command by command, in one directory per page. Tests compare both with the output.
+columns (in the README, 80) shows after ``<!-- console -->``, command by command, in one directory per page. Tests compare both
+with the output.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-WIDTH = "140"  # columns of the terminal
+WIDTH, README_WIDTH = "140", "80"  # columns of the terminal
 BLOCK = re.compile(r"(<!-- dstheory (?P<command>.+?) -->\n).*?(?=<!-- end -->)", flags=re.DOTALL)
 CONSOLE = re.compile(r"(?<=<!-- console -->\n```console\n).*?(?=```\n)", flags=re.DOTALL)
 
@@ -30,11 +31,11 @@ def printed(command: str) -> str:
     return run(command, ROOT).strip() + "\n"
 
 
-def run(command: str, folder: Path) -> str:
-    """Run a command of the package in a folder, in a terminal of 140 columns."""
+def run(command: str, folder: Path, width: str = WIDTH) -> str:
+    """Run a command of the package in a folder, in a terminal of so many columns."""
     words = [sys.executable, "-m", "dstheory.cli.main", *shlex.split(command)]
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    env = {**os.environ, "COLUMNS": WIDTH, "PYTHONPATH": path}
+    env = {**os.environ, "COLUMNS": width, "PYTHONPATH": path}
     return subprocess.run(words, check=True, capture_output=True, text=True, cwd=folder, env=env).stdout
 
 
@@ -67,11 +68,11 @@ def main() -> None:
     """Renew every block, and only files in which one changed."""
     pages = [page for folder in ("docs", "docs/explanation") for page in sorted((ROOT / folder).glob("*.md"))]
     for path in (ROOT / "README.md", *pages):
-        text = path.read_text(encoding="utf-8")
+        text, width = path.read_text(encoding="utf-8"), README_WIDTH if path.name == "README.md" else WIDTH
         renewed = BLOCK.sub(lambda block: block[1] + printed(block["command"]), text)
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / "examples").symlink_to(ROOT / "examples")
-            renewed = page(renewed, lambda command, folder=Path(folder): run(command, folder))
+            renewed = page(renewed, lambda command, folder=Path(folder), width=width: run(command, folder, width))
         if renewed != text:
             path.write_text(renewed, encoding="utf-8")
 

@@ -151,7 +151,7 @@ def _reference(measured: _Measured, options: dict[str, Any]) -> tuple[Policy, st
         return np.asarray(np.where((rows >= 0)[:, None], each[rows], weight @ each))
 
     p, a, b = found.rates
-    words = f"{found.chain.name}, {measured.by} by {measured.by} (together p, a, b = {p:.3f}, {a:.3f}, {b:.3f})"
+    words = f"{found.chain.name}, {measured.by} by {measured.by} (over all attempts p, a, b = {p:.3f}, {a:.3f}, {b:.3f})"
     if len(shared) < len(ours):
         words += f"; {len(ours) - len(shared):,} of {len(ours):,} are not in it and have its mean"
     return Policy.from_probabilities(rates(found.chain.start.sample_prob), rates(found.chain.start.stop_prob)), words

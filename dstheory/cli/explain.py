@@ -15,6 +15,7 @@ from dstheory.cli.options import mdp_option, model_option, parameter_options, se
 from dstheory.texts import latex_text, markdown_table
 
 if TYPE_CHECKING:
+    from dstheory.chain.policy import Policy
     from dstheory.comparison import Tilt
     from dstheory.trainers.configuration import Configuration
     from dstheory.trainers.explanation import Explanation, TrainingDifference
@@ -92,6 +93,7 @@ _CHAIN = parameter_options(
     show_default=True,
     help="Factor on answer lengths, for the column on length.",
 )
+@click.option("--brief", is_flag=True, help="Print only which way p, a and b go, and what is left out.")
 @click.option(
     "--format",
     "style",
@@ -124,6 +126,10 @@ def command(ctx: click.Context, /, **options: Any) -> None:  # fmt: skip
         raise click.UsageError("--mdp and --log both give a chain: leave one of them out", ctx)
     if options["as_json"] and options["style"] != "text":
         raise click.UsageError(f"--json and --format {options['style']} contradict each other: give one of them", ctx)
+    if options["brief"] and (options["against"] is not None or options["changes"]):
+        raise click.UsageError("--brief leaves the comparison with another configuration out: leave --brief out", ctx)
+    if options["brief"] and (options["as_json"] or options["style"] != "text"):
+        raise click.UsageError("--brief shortens what a terminal shows: leave it, or --json and --format, out", ctx)
     trainer, prompts = options["trainer"], options["prompts"]
     found = configuration_of(options["file"], settings=options["settings"], trainer=trainer, prompts=prompts)
     other: Configuration | None = None
@@ -177,14 +183,25 @@ def _steps(options: dict[str, Any]) -> str:
 
 
 def _print_text(found: Explanation, against: _Against | None, where: Where, options: dict[str, Any]) -> None:
-    from dstheory.cli.show import print_table
-
-    configuration = found.configuration
-    say(heading(configuration))
+    say(heading(found.configuration))
     if found.moves:
         say(f"\n{_WAYS}")
         for line in _answer(found, where, options):
             say(f"  {line}")
+    if not options["brief"]:
+        _print_details(found, where, options)
+    for title, lines in _sections(found, against, where, options):
+        if title in _ALWAYS or not options["brief"]:
+            say(f"\n{title}")
+            for line in lines:
+                say(f"  {line}")
+
+
+def _print_details(found: Explanation, where: Where, options: dict[str, Any]) -> None:
+    """Print the formula, the settings and the tables."""
+    from dstheory.cli.show import print_table
+
+    configuration = found.configuration
     say(f"\ncoefficient of one token, ascent:\n  {found.formula}\n")
     width = max(len(part) for part, _ in found.parts)
     for part, words in found.parts:
@@ -200,10 +217,15 @@ def _print_text(found: Explanation, against: _Against | None, where: Where, opti
         columns, rows = _attribution(found)
         title = f"{where.name}: what each term pushes, sampling (s) and decisions (d), and its angle to the gradient of accuracy"
         print_table(title, columns, rows, words=2, caption=_caption(found, options))
-    for title, lines in _sections(found, against, where, options):
-        say(f"\n{title}")
-        for line in lines:
-            say(f"  {line}")
+
+
+_ALWAYS = (
+    "Warnings",
+    "Not modelled, and left out of the numbers above",
+    "Not read, since only the shell or Python knows the value",
+    "Unknown keys, not interpreted",
+)
+"""Sections that say what the answer leaves out."""
 
 
 def _settings_rows(configuration: Configuration) -> list[list[str]]:
@@ -266,13 +288,29 @@ def _rate(value: float) -> str:
 def _answer(found: Explanation, where: Where, options: dict[str, Any]) -> list[str]:
     """Say whose p, a and b are looked at, which way each term moves them, and where it would move them otherwise."""
     t = found.configuration.training
-    lines = [f"At p, a, b = {', '.join(map(_rate, where.rates))}, {where.whose or where.name}."]
+    over = " over all attempts" if where.measured is not None and len(where.place.mdp.prompt_weight) > 1 else ""
+    lines = [f"At p, a, b = {', '.join(map(_rate, where.rates))}{over}, {where.whose or where.name}."]
     if (t.beta and t.method in ("policy-gradient", "dpo")) or t.reward_beta:
-        lines.append(f"The reference is {where.reference}.")
+        lines += [f"The reference is {where.reference}.", *_prompts(where)]
     who = {"sft": "Demonstrations are", "dft": "Demonstrations are", "distill": "The teacher is"}.get(t.method, "")
     if who:
         lines.append(f"{who} the expert's, p, a, b = {', '.join(f'{x:g}' for x in options['expert'])}.")
-    return [*lines, *_ways(found), _elsewhere(found), *_one_for_all(found, where, options)]
+    return [*lines, *_ways(found, where), _elsewhere(found), *_one_for_all(found, where, options)]
+
+
+def _prompts(where: Where) -> list[str]:
+    """Say what the few prompts of a log have, beside the reference, which a KL pulls each of them towards."""
+    names = where.place.mdp.prompts or ()
+    if where.measured is None or where.typed or not 1 < len(names) <= 6:
+        return []
+
+    def rates(policy: Policy, x: int) -> str:
+        p, stop = policy.sample_prob[0, x, 0], policy.stop_prob[0, x]
+        return f"{p:.2f}, {stop[0]:.2f}, {1 - stop[1]:.2f}"
+
+    mine, theirs = where.place.policy, where.place.reference
+    lines = [f"{name}: {rates(mine, x)}" for x, name in enumerate(names)]
+    return lines if mine is theirs else [f"{line}; the reference's {rates(theirs, x)}" for x, line in enumerate(lines)]
 
 
 def _elsewhere(found: Explanation) -> str:
@@ -280,6 +318,7 @@ def _elsewhere(found: Explanation) -> str:
     t = found.configuration.training
     pulls = any(row.name == "KL in the loss" for row in found.moves) and t.estimator != "k1"
     others = [row.name for row in found.moves if not (pulls and row.name == "KL in the loss")]
+    others = ["all terms" if name == "whole" else name for name in others]
     rest = f"the signs of {' and '.join(others)} may differ at other p, a, b, or with other lengths" if others else ""
     if not pulls:
         return f"{rest[:1].upper()}{rest[1:]}."
@@ -420,7 +459,7 @@ _PUSHES = {
 _STATES = {"p": "attempts", "a": "decisions on right answers", "b": "decisions on wrong answers", "accuracy": "prompts"}
 
 
-def _ways(found: Explanation) -> list[str]:
+def _ways(found: Explanation, where: Where) -> list[str]:
     """Say of each term, in words, whether it raises or lowers p, a, b and the accuracy."""
     reward, lines = next((row for row in found.moves if row.name == "reward"), None), []
     for row in found.moves:
@@ -429,10 +468,12 @@ def _ways(found: Explanation) -> list[str]:
             said = "not known, since its gradient is not exact here"
         elif not any(move.rises or move.falls for move in every):
             said = "leaves p, a and b as they are"
+            if "KL" in row.name and where.place.reference is where.place.policy:
+                said += ": the reference is this very policy; --reference P,A,B shows what it does beside another"
         else:
             beside = None if row.name in ("whole", "reward") else reward
             said = "; ".join(_way(name, move, beside) for name, move in zip(_PUSHES, every, strict=True))
-        lines.append(f"{row.name}: {said}")
+        lines.append(f"{'all terms' if row.name == 'whole' else row.name}: {said}")
     return lines
 
 

@@ -144,27 +144,13 @@ def width_asked() -> str:
 
 @contextmanager
 def figures_as_asked() -> Iterator[None]:
-    """Draw and write figures as the options of the running command say; what draws is best imported within."""
+    """Draw and write figures as the options of the running command say."""
     from dstheory.cli.show import progress_bar
-
-    _import_matplotlib()
     from dstheory.plots.style import drawn_for
 
     ctx = click.get_current_context()
     with progress_bar("drawing", quiet=bool(ctx.params.get("as_json"))), drawn_for(width_asked(), formats_asked()):
         yield
-
-
-def _import_matplotlib() -> None:
-    """Import matplotlib without the lists of properties in its docstrings, a sixth of the time, which no command shows."""
-    import matplotlib.artist
-
-    lists = matplotlib.artist.kwdoc
-    matplotlib.artist.kwdoc = lambda artist: ""
-    try:
-        import matplotlib.figure
-    finally:
-        matplotlib.artist.kwdoc = lists
 
 
 def manifest_of(options: Mapping[str, Any], results: Any, began: float | None = None) -> dict[str, Any]:

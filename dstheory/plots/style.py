@@ -6,9 +6,7 @@ Colours survive colour blindness and grey print; sizes are those of a paper's pa
 from __future__ import annotations
 
 import re
-import struct
 import warnings
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -19,10 +17,8 @@ from textwrap import wrap
 from typing import Any
 
 import matplotlib
-import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from dstheory.texts import figure_text
@@ -54,10 +50,10 @@ RC: Any = {
 _PAGE_WIDTH = 3.6  # inches: 346 pixels of a browser, so that text of 8.5 points is 11 pixels high on a telephone
 _PAGE: Any = {**RC, "legend.fontsize": 8.5}
 _SAVED: dict[str, dict[str, Any]] = {
+    ".png": {"dpi": 200},
     ".svg": {"metadata": {"Date": None}},
     ".pdf": {"metadata": {"CreationDate": None}},
 }
-_DPI = 200  # of PNG
 
 COLUMN, TEXT = 3.4, 7.2
 """Inches of a column of a paper of two columns, and of its text."""
@@ -240,38 +236,8 @@ def save_figure(figure: Figure, stem: Path) -> list[Path]:
             engine.execute(figure)  # once, for all files; with an engine every file would be laid out again
             figure.set_layout_engine(None)
         for path in paths:
-            if path.suffix == ".png":
-                _save_png(figure, path)
-            else:
-                figure.savefig(path, **_SAVED[path.suffix])
+            figure.savefig(path, **_SAVED[path.suffix])
     return paths
-
-
-def _save_png(figure: Figure, path: Path) -> None:
-    """Write a figure's pixels as a PNG without filters, which make drawings of few colours larger and take most of the time.
-
-    Source: W3C, Portable Network Graphics (PNG) Specification, second edition, chapters 5, 9 and 11.
-    """
-    canvas: Any = FigureCanvasAgg(figure)
-    shown = figure.dpi
-    figure.dpi = _DPI
-    canvas.draw()
-    figure.dpi = shown
-    pixels = np.asarray(canvas.buffer_rgba())
-    opaque = bool((pixels[..., 3] == 255).all())
-    height, width, channels = pixels.shape[0], pixels.shape[1], 3 if opaque else 4
-    rows = np.zeros((height, 1 + channels * width), dtype=np.uint8)  # each begins with its filter, 0 for none
-    rows[:, 1:] = pixels[..., :channels].reshape(height, -1)
-    per_metre = round(_DPI / 0.0254)
-    with path.open("wb") as file:
-        file.write(b"\x89PNG\r\n\x1a\n")
-        for kind, data in (
-            (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2 if opaque else 6, 0, 0, 0)),
-            (b"pHYs", struct.pack(">IIB", per_metre, per_metre, 1)),
-            (b"IDAT", zlib.compress(rows.data, 3)),
-            (b"IEND", b""),
-        ):
-            file.write(struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)))
 
 
 @contextmanager

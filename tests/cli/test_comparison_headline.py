@@ -30,3 +30,15 @@ def test_the_row_of_the_mean_has_the_share_of_the_headline(dstheory) -> None:
     (headline,) = re.findall(r"decisions' share\s+of\s+the\s+change\s+is\s+(-?\d\.\d\d \[\S+\s+\S+\])", said)
     (row,) = re.findall(r"^ +mean over task .*?(-?\d\.\d\d \[\S+ \S+\])$", said, flags=re.MULTILINE)
     assert row == headline
+
+
+def test_the_brief_form_is_the_answers_alone(dstheory, tmp_path) -> None:
+    assert dstheory("anatomy", "generate", "log.jsonl", "--problems", 60).code == 0
+    whole = dstheory("anatomy", "log.jsonl", "--compare", "base", "tuned", "--out", "one").out.split("\n\n")
+    brief = dstheory("anatomy", "log.jsonl", "--compare", "base", "tuned", "--out", "two", "--brief").out.split("\n\n")
+    assert whole[0] == brief[0]
+    assert "By decisions" in brief[0]
+    assert brief[1:] == ["figures, numbers and manifest: two\n"]
+    assert len(whole) > 5
+    both = dstheory("anatomy", "log.jsonl", "--brief", "--details")
+    assert (both.code, "give one of them" in both.err) == (2, True)

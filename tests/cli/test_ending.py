@@ -183,13 +183,3 @@ def test_no_cycles_are_searched_for_when_the_process_ends() -> None:
     code += "main()"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.splitlines()[-1] == "True True"
-
-
-def test_commands_do_not_wait_for_docstrings_of_matplotlib(tmp_path: Path) -> None:
-    code = "import sys; from dstheory.cli.main import main; sys.argv = ['dstheory', *sys.argv[1:]]\n"
-    code += "try: main()\nfinally:\n import matplotlib.artist, matplotlib.axes\n"
-    code += " print('linewidth' in matplotlib.axes.Axes.plot.__doc__, 'visible: bool' in matplotlib.axes.Axes.set.__doc__)\n"
-    code += " print('visible: bool' in matplotlib.artist.kwdoc(matplotlib.axes.Axes))"
-    command = ["optimum", "--out", str(tmp_path / "out"), "--json"]
-    found = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True, check=True)
-    assert found.stdout.splitlines()[-2:] == ["True False", "True"]  # lists that are asked for later are whole

@@ -24,6 +24,6 @@ def test_console_blocks_are_what_the_commands_print(dstheory, own_objectives, mo
     spec.loader.exec_module(fill)
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     assert len(fill.CONSOLE.findall(README)) >= 4
-    monkeypatch.setenv("COLUMNS", fill.WIDTH)
+    monkeypatch.setenv("COLUMNS", fill.README_WIDTH)
     renewed = fill.page(README, lambda command: dstheory(*shlex.split(command)).out)
     assert timeless(README) == timeless(renewed), "`python docs/fill_tables.py` renews what commands print"

@@ -192,7 +192,7 @@ def test_zero_is_said_to_be_zero(dstheory, reference: str, says: str) -> None:
 
 def test_a_chain_without_decisions_has_no_a_and_no_b(dstheory) -> None:
     found = dstheory("explain", "trl:grpo", "--max-turns", 1)
-    assert "whole: raises p (more right answers); a: no such decisions; b: no such decisions; raises accuracy" in found.out
+    assert "all terms: raises p (more right answers); a: no such decisions; b: no such decisions; raises accuracy" in found.out
     (row,) = dstheory("explain", "trl:grpo", "--max-turns", 1, "--json").result["moves"]
     assert row["a"] == row["b"] == {"change": None, "rises": None, "falls": None}
 

@@ -64,7 +64,7 @@ def test_whose_numbers_they_are_is_said_first(dstheory, log: str) -> None:
     measured, _ = counted(log, "tuned")
     shown = ", ".join(f"{x:.3f}".rstrip("0") for x in measured)
     text = said(dstheory, *GRPO, *LENGTHS, "--log", "log.jsonl", "--model", "tuned")
-    assert f"At p, a, b = {shown}, measured on tuned of log.jsonl, with a chain for each of 3 tasks." in text
+    assert f"At p, a, b = {shown} over all attempts, measured on tuned of log.jsonl, with a chain for each of 3 tasks." in text
 
 
 def chain_file(log: str, tmp_path: Path, reference: dict[str, list[float]]) -> str:
@@ -102,7 +102,10 @@ def test_a_reference_is_measured_task_by_task(dstheory, log: str, tmp_path: Path
                 assert mine[name]["change"] == pytest.approx(other[name]["change"], rel=1e-9), (way, mine["name"], name)
     text = said(dstheory, *GRPO, *LENGTHS, "--log", "log.jsonl", "--model", "tuned", *ways[0])
     together = ", ".join(f"{x:.3f}" for x in counted(log, "base")[0])
-    assert f"The reference is base of log.jsonl, task by task (together p, a, b = {together}); 1 of 3 are not in it" in text
+    assert f"base of log.jsonl, task by task (over all attempts p, a, b = {together}); 1 of 3 are not in it" in text
+    for task in ("easy", "hard", "odd"):
+        mine, theirs = (", ".join(f"{x:.2f}" for x in rates) for rates in (counted(log, "tuned", task)[1], smoothed[task]))
+        assert f" {task}: {mine}; the reference's {theirs} " in text
 
 
 def test_one_reference_for_tasks_that_differ_is_said_to_pull_both_ways(dstheory, log: str) -> None:
@@ -197,3 +200,21 @@ def test_the_logged_loss_leaves_the_kl_out_where_the_policy_is_not_the_reference
     assert "at the first update (many prompts, without its KL term, which is 0 where the policy is the reference)." in away
     assert "at the first update (many prompts, where the policy is the reference)." in said(dstheory, *GRPO)
     assert "at the first update (many prompts)." in said(dstheory, "trl:grpo")
+
+
+def test_a_kl_to_the_policy_itself_is_said_to_be_that(dstheory) -> None:
+    text = said(dstheory, *GRPO, "--brief")
+    assert "KL in the loss: leaves p, a and b as they are: the reference is this very policy; --reference P,A,B shows" in text
+    assert "this very policy" not in said(dstheory, *GRPO, "--brief", "--reference", "0.5,0.7,0.4")
+
+
+def test_the_brief_form_ends_with_what_is_left_out(dstheory, tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text("loss_type: grpo\nbeta: 0.04\nmy_own_key: 3\n")
+    whole, brief = (said(dstheory, "own.yaml", "--trainer", "trl:grpo", *more) for more in ((), ("--brief",)))
+    assert "coefficient of one token" in whole
+    assert "coefficient of one token" not in brief
+    assert brief.endswith("Unknown keys, not interpreted my_own_key = 3 (line 3)")
+    for more in (["--json"], ["--format", "latex"], ["--with", "beta=0.1"]):
+        refused = dstheory("explain", *GRPO, "--brief", *more)
+        assert refused.code == 2
+        assert "--brief" in refused.err

@@ -245,9 +245,10 @@ def _stands(found: Survey, split: Difference | MeanSplit) -> str:
         return f"{asked} No assumption that could be tested is rejected at 5 %, which does not show that they hold."
     without = found.comparison_without
     aside = ", ".join(dict.fromkeys(name for name in rejected if name not in without))
-    aside = f" What else is rejected ({aside}) is not assumed by the split." if aside else ""
+    aside = f" What else is rejected ({aside}), the split does not need." if aside else ""
     if not without:
-        return f"{asked} Yes. What tests reject at 5 % ({', '.join(dict.fromkeys(rejected))}) is not assumed by the split."
+        names = ", ".join(dict.fromkeys(rejected))
+        return f"{asked} Yes. What the split assumes is not rejected; what tests do reject at 5 % ({names}), it does not need."
     unknown = [name for name, shift in without.items() if shift.decide.value is None]
     if unknown:
         names, why = ", ".join(unknown), without[unknown[0]].decide.reason

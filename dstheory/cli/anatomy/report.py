@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
-import textwrap
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dstheory.cli.anatomy.options import log_options, read_with, reading_options, refuse_biased, refuse_unusable
-from dstheory.cli.echo import echo, json_option
+from dstheory.cli.echo import echo, json_option, say
 from dstheory.cli.numbers import NumberRange, Whole
 from dstheory.cli.options import drawing_options, figures_as_asked, fresh_directory, seed_option
 from dstheory.texts import printable
@@ -90,6 +88,7 @@ class _Report(click.Command):
 @drawing_options()
 @click.option("--report", type=click.Path(path_type=Path), default=None, metavar="FILE.html",
               help="Also write one HTML file: the answers in plain words, figures, tables.")  # fmt: skip
+@click.option("--brief", is_flag=True, help="Print the answers only, no tables.")
 @click.option("--details", is_flag=True, help="Also print checks, predictions, rounds and caps as tables.")
 @click.option("--overwrite", is_flag=True, help="Replace earlier results.")
 @click.option("--follow", is_flag=True, help="Show p, a, b, pass@k as the log grows, until Ctrl-C; with --json a line each time.")
@@ -102,6 +101,7 @@ def command(
     out: Path | None,
     report: Path | None,
     overwrite: bool,
+    brief: bool,
     details: bool,
     follow: bool,
     interval: float,
@@ -123,6 +123,8 @@ def command(
 
         keep_showing({**options, "out": out, "report": report, "interval": interval}, as_json=as_json)
         return
+    if brief and details:
+        raise click.UsageError("--brief leaves out all tables and --details asks for more of them: give one of them")
     began = time.monotonic()
     if report is not None:
         refuse_overwrite(report, overwrite, inputs=options["logs"])
@@ -132,11 +134,11 @@ def command(
     labels = [by, *([across] if across else []), *([] if score is None else [FIELD])]
     log = read_with({**options, "fields": fields}, labels=labels, quiet=as_json)
     refuse_biased(log, options["max_unusable"], quiet=as_json)
-    with _status(quiet=as_json) as say:
+    with _status(quiet=as_json) as progress:
         own = ("by", "across", "compared", "compare_at", "votes", "cost", "level", "resamples", "seed")
         chosen = {name: options[name] for name in own} | {"decision_score": None if score is None else FIELD}
-        found = survey(log.episodes, **chosen, reading=log.reading, progress=say)
-        say("drawing")
+        found = survey(log.episodes, **chosen, reading=log.reading, progress=progress)
+        progress("drawing")
         target = out or fresh_directory(Path("results/anatomy"))
         with results_directory(target, overwrite=overwrite) as directory:
             _write(directory, found, options, time.monotonic() - began)
@@ -146,7 +148,8 @@ def command(
         print_json({**found.to_dict(), "out": str(target), "report": None if report is None else str(report)})
     else:
         _print_conclusions(found)
-        print_survey(found, details=details)
+        if not brief:
+            print_survey(found, details=details)
         echo(f"figures, numbers and manifest: {target}" + (f"; report: {report}" if report else ""))
     refuse_unusable(log, options["max_unusable"])
 
@@ -155,14 +158,10 @@ def _print_conclusions(found: Survey) -> None:
     """Print the answers: of all but the first the short form."""
     from dstheory.cli.anatomy.conclusions import conclusions
 
-    width = shutil.get_terminal_size().columns  # 80 if nobody says, as into a pipe
     for place, one in enumerate(conclusions(found)):
-        lines = [f"{one.question} {one.short[:1].upper()}{one.short[1:]}."]
-        if place == 0:
-            lines += [f"  {sentence}" for sentence in one.sentences]
-        for line in lines:
-            indent = " " * (len(line) - len(line.lstrip()))
-            echo(textwrap.fill(line.strip(), width, initial_indent=indent, subsequent_indent=indent + "  "))
+        say(f"{one.question} {one.short[:1].upper()}{one.short[1:]}.")
+        for sentence in one.sentences if place == 0 else ():
+            say(f"  {sentence}")
     echo()
 
 
