@@ -310,6 +310,19 @@ def test_a_reference_that_never_stops() -> None:
     np.testing.assert_allclose(free.value, -1.0, rtol=1e-13)
 
 
+@pytest.mark.parametrize("gamma", [0.7, 1.0])
+def test_a_reference_that_always_stops(gamma, path) -> None:
+    """One turn is all there is: V = tau log E_ref e^(gamma R/tau), the answer's reward being one stage away."""
+    p, reward, tau = np.array([0.2, 0.5, 0.3]), np.array([1.0, -0.5, 2.0]), 0.3 * 4.0
+    mdp = TwoStageMDP(correct=[[1, 0, 1]], reward_stop=[reward], reward_resample=[[5.0, -1.0, 0.0]], sample_length=4.0,
+                      decision_length=[[1.0, 7.0, 2.0]], gamma=gamma, discount_per="stage")  # fmt: skip
+    best = optimum(mdp, Policy.from_probabilities([p], [[1.0, 1.0, 1.0]]), beta=0.3, length_weight=1.0)
+    tilted = p * np.exp(gamma * reward / tau)
+    np.testing.assert_allclose(best.value, tau * np.log(tilted.sum()), rtol=1e-13)
+    np.testing.assert_allclose(best.policy.sample_prob[0, 0], tilted / tilted.sum(), rtol=1e-12)
+    assert best.policy.stop_prob[0, 0].tolist() == [1.0, 1.0, 1.0]
+
+
 # ------------------------------------------------------------------ shapes, edges, refusals
 
 
@@ -396,3 +409,12 @@ def test_too_few_steps_are_not_passed_off_as_a_solution() -> None:
     with pytest.raises(ChainError, match=r"V = .* after 1 steps could not be enclosed: allow more max_iterations"):
         optimum(mdp, ref, beta=0.01, max_iterations=1)
     assert not optimum(mdp, ref, beta=0.01, max_iterations=1, throw=False).converged.any()
+
+
+@pytest.mark.parametrize("lengths", [[5.0, 5.0, 5.0], [5.0, 1.0, 3.0]])
+def test_the_logits_are_log_probabilities_even_of_a_policy_that_has_not_settled(lengths, path) -> None:
+    mdp = TwoStageMDP(correct=[[1, 0, 1]], sample_length=[lengths], gamma=0.9)
+    ref = Policy.from_probabilities([[0.2, 0.7, 0.1]], [[0.6, 0.3, 0.9]])
+    early = optimum(mdp, ref, beta=0.02, length_weight=1.0, max_iterations=1, throw=False)
+    assert not early.converged.any()
+    np.testing.assert_allclose(np.exp(early.policy.sample_logits).sum(axis=-1), 1.0, rtol=1e-12)

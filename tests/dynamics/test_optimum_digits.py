@@ -71,26 +71,55 @@ def test_value_agrees_with_60_digits_of_bisection(seed, beta, longest, gamma, sp
     assert 0 < best.error[0, 0] <= 1.001 * size * max(1e-12, 1e-14 / falls)
 
 
+@pytest.mark.parametrize(("rare", "gamma"), [("stop", 0.9), ("resample", 0.0)])
+def test_a_rare_decision_that_is_far_better_keeps_its_digits(rare, gamma, path) -> None:
+    """The worse decision, by about 15 tau, has all but 1e-9 of the reference: 1 minus its probability would cancel."""
+    logits, better, worse = np.array([20.0, 21.0, 19.5]), np.array([15.0, 15.5, 14.0]), np.zeros(3)
+    stop_logits, rewards = (-logits, (better, worse)) if rare == "stop" else (logits, (worse, better))
+    mdp = TwoStageMDP(correct=[[1, 0, 1]], reward_stop=rewards[0][None], reward_resample=rewards[1][None], sample_length=3.0,
+                      gamma=gamma)  # fmt: skip
+    ref = np.array([0.5, 0.2, 0.3])
+    best = optimum(mdp, Policy.tabular(np.log(ref)[None], stop_logits[None]), beta=1.0, length_weight=1.0)
+    exact = exact_value(ref, stop_logits, *rewards, np.full(3, 3.0), np.ones(3), mdp.gamma_within, mdp.gamma_between)
+    assert 0.001 < exact < 0.1
+    assert abs(mp.mpf(float(best.value[0])) - exact) <= best.error[0, 0]
+    assert best.error[0, 0] < 2e-11
+
+
+class Uneven:
+    """One equation for four answers of different weights, as numbers, and as the `SoftTurn` that says the same."""
+
+    def __init__(self, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        n_answers, self.v, self.gamma, self.tau_d = 4, float(rng.normal()), 0.8, 0.7
+        self.ref, self.tau = rng.dirichlet(np.ones(n_answers)), np.exp(rng.uniform(-1, 2, n_answers))
+        self.stop = rng.uniform(0.1, 0.9, n_answers)
+        self.r_stop, self.r_resample = rng.normal(size=n_answers), rng.normal(size=n_answers)
+        one, mean = np.ones((1, 1)), np.array([[self.ref @ self.tau]])
+        columns = (np.log(self.ref), np.log(self.stop / (1 - self.stop)), np.log(self.stop), np.log1p(-self.stop), self.r_stop,
+                   self.r_resample, self.tau)  # fmt: skip
+        self.turn = SoftTurn(*(t[:, None] for t in columns), tau_decide=self.tau_d * one, mean_tau=mean, gamma_within=one,
+                             gamma_between=self.gamma * one, rest=(1 - self.gamma) * one)  # fmt: skip
+
+    def advantage(self, v: float) -> np.ndarray:
+        stopping, resampling = np.exp(self.r_stop / self.tau_d), np.exp((self.r_resample + self.gamma * v) / self.tau_d)
+        return self.tau_d * np.log(self.stop * stopping + (1 - self.stop) * resampling) - v
+
+    def total(self, v: float, n: float) -> float:
+        return float((self.ref * np.exp((self.advantage(v) - (self.tau - self.ref @ self.tau) - n) / self.tau)).sum())
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_lower_and_upper_bounds_enclose_the_best_penalised_mean(seed: int) -> None:
     """Answers of different weights, at multipliers that have not settled: payoff <= f <= upper, equal where it has."""
-    rng = np.random.default_rng(seed)
-    n_answers, v, gamma, tau_d = 4, float(rng.normal()), 0.8, 0.7
-    ref, tau = rng.dirichlet(np.ones(n_answers)), np.exp(rng.uniform(-1, 2, n_answers))
-    stop, r_stop, r_resample = rng.uniform(0.1, 0.9, n_answers), rng.normal(size=n_answers), rng.normal(size=n_answers)
-    advantage = tau_d * np.log(stop * np.exp(r_stop / tau_d) + (1 - stop) * np.exp((r_resample + gamma * v) / tau_d)) - v
+    case = Uneven(seed)
+    ref, tau, v, turn, advantage = case.ref, case.tau, case.v, case.turn, case.advantage(case.v)
 
     def policy(mu: float) -> np.ndarray:
         return ref * np.exp((advantage - mu) / tau - 1)
 
     best = policy(brentq(lambda mu: policy(mu).sum() - 1, -50, 50, xtol=1e-14))
     f = (best * (advantage - tau * np.log(best / ref))).sum()
-    one, mean = np.ones((1, 1)), np.array([[ref @ tau]])
-    column = dict(zip(("log_ref", "stop_logit", "log_stop", "log_resample", "reward_stop", "reward_resample", "tau_sample"),
-                      (t[:, None] for t in (np.log(ref), np.log(stop / (1 - stop)), np.log(stop), np.log1p(-stop), r_stop,
-                                            r_resample, tau)), strict=True))  # fmt: skip
-    turn = SoftTurn(**column, tau_decide=tau_d * one, mean_tau=mean, gamma_within=one, gamma_between=gamma * one,
-                    rest=(1 - gamma) * one)  # fmt: skip
     gaps = []
     for n in f + np.linspace(-3, 3, 13):
         point = evaluate(turn, np.array([v]), np.array([n]))
@@ -98,9 +127,23 @@ def test_lower_and_upper_bounds_enclose_the_best_penalised_mean(seed: int) -> No
         assert point.upper[0] >= f - 1e-13 * (1 + abs(f))
         gaps.append(point.upper[0] - point.payoff[0])
     assert max(gaps) > 0.1
-    settled = brentq(lambda n: (ref * np.exp((advantage - (tau - ref @ tau) - n) / tau)).sum() - 1, -50, 50, xtol=1e-14)
+    settled = brentq(lambda n: case.total(v, n) - 1, -50, 50, xtol=1e-14)
     point = evaluate(turn, np.array([v]), np.array([settled]))
     np.testing.assert_allclose([point.payoff[0], point.upper[0]], f, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_steps_of_value_and_multiplier_together_are_newtons(seed: int) -> None:
+    """Along both of them the total of the probabilities heads for 1: its logarithm falls, at first, by itself per whole step."""
+    case = Uneven(seed)
+    v = case.v - 3.0  # below the root of f, so that V is about to rise
+    settled = brentq(lambda n: case.total(v, n) - 1, -50, 50, xtol=1e-14)
+    for n in settled + np.array([-0.5, 0.0, 0.5]):
+        point = evaluate(case.turn, np.array([v]), np.array([n]))
+        step, move, h = point.payoff[0] / point.slope[0], point.move[0], 1e-5
+        assert step > 0.1
+        ahead, back = (np.log(case.total(v + t * step, n + t * move)) for t in (h, -h))
+        np.testing.assert_allclose((ahead - back) / (2 * h), -np.log(case.total(v, n)), rtol=1e-6, atol=1e-8)
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([None, 3]), st.sampled_from(["turn", "stage"]), st.sampled_from([0, 0.9, 1]))
