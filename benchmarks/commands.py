@@ -35,7 +35,7 @@ class Workload:
 
 WORKLOADS = {
     "W8": Workload(("simulate", "--length-weight", "0.5"), f"click, rich.console, h5py, {_FIGURES}", 1.5),
-    "W9": Workload(("attribute", "--all"), f"click, rich.console, scipy.special, {_FIGURES}", 1.5),
+    "W9": Workload(("attribute", "--all"), f"click, rich.console, {_FIGURES}", 1.5),
     "W10": Workload(("derive", "grpo"), "click, sympy", 2.0, out=False),
     "W11": Workload(("anatomy",), f"click, rich.console, scipy.special, {_FIGURES}", 2.0, episodes=2_400),
     "W12": Workload(("verify",), "click, rich.console, sympy, z3", None, out=False),
