@@ -89,7 +89,7 @@ def test_the_last_line_of_verify_is_that_of_the_recorded_verdicts() -> None:
     bodies = recorded().values()
     fail, conditional = (sum(f'recorded="{word}"' in body for body in bodies) for word in ("fails", "holds under condition"))
     counts = f"{len(bodies) - fail - conditional} hold, {conditional} hold under a condition, {fail} are refuted"
-    assert f"```\nall {len(bodies)} verdicts as recorded: {counts}.\n```" in README
+    assert f"`all {len(bodies)} verdicts as recorded: {counts}.`" in README
 
 
 def test_the_answer_on_arithmetic_is_the_experiments_own() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from dstheory.texts import printable
 if TYPE_CHECKING:
     import numpy as np
 
+    from dstheory.anatomy.rates import Row
     from dstheory.chain.policy import Policy
     from dstheory.dynamics.problem import Chain
     from dstheory.trainers.configuration import Configuration
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 trainer_option = click.option(
     "--trainer", default=None, metavar="NAME", help="Whose configuration it is (trl:grpo, ...); default: recognised."
 )
+
+
+_MOST_SHOWN = 6  # prompts of a log whose p, a and b are said one by one
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,7 @@ class Where:
         whose: whose p, a and b they are, in words.
         measured: p, a and b as they were measured on a log; None where they are the chain's.
         typed: whether one p, a, b was typed for the reference of a chain of several prompts.
+        prompts: p, a and b of each of a few prompts of a log, in words.
     """
 
     place: StartingPoint
@@ -44,6 +49,7 @@ class Where:
     whose: str = ""
     measured: tuple[float, float, float] | None = None
     typed: bool = False
+    prompts: tuple[str, ...] = ()
 
     @property
     def rates(self) -> tuple[float, float, float]:
@@ -65,7 +71,7 @@ def place_from(ctx: click.Context, options: dict[str, Any]) -> Where:
     from dstheory.trainers.explanation import StartingPoint
 
     given, log = given_options(ctx), options["log_file"]
-    measured = None
+    measured, theirs = None, None
     if log is not None:
         for name in ("p", "a", "b"):
             if name in given:
@@ -86,23 +92,25 @@ def place_from(ctx: click.Context, options: dict[str, Any]) -> Where:
     if typed:
         words = "p, a, b = " + ", ".join(f"{x:g}" for x in options["reference"])
     if measured is not None and (options["reference_log"] is not None or options["reference_model"] is not None):
-        reference, words = _reference(measured, options)
+        reference, words, theirs = _reference(measured, options)
     sampler = None
     if options["sampler"] is not None:
         sampler = expert_policy(mdp, start, **dict(zip("pab", options["sampler"], strict=True)))
     place = StartingPoint(mdp, start, reference, expert_policy(mdp, start, p=p, a=a, b=b), sampler)
     rates = None if measured is None else measured.rates
     typed = typed and len(mdp.prompt_weight) > 1
-    return Where(place, chain.name, words, _whose(chain, measured, given, options), rates, typed)
+    prompts = () if measured is None else _prompts(measured, theirs)
+    return Where(place, chain.name, words, _whose(chain, measured, given, options), rates, typed, prompts)
 
 
 @dataclass(frozen=True)
 class _Measured:
-    """A chain that a log shows, with the p, a, b of all its prompts together, and the field whose labels they are."""
+    """A chain that a log shows, with the p, a, b of all its prompts together and of each, and the field whose labels they are."""
 
     chain: Chain
     rates: tuple[float, float, float]
     by: str
+    each: Mapping[str, tuple[float, float, float]]
 
 
 def _measured(file: Path, model: str | None, options: dict[str, Any]) -> _Measured:
@@ -118,12 +126,32 @@ def _measured(file: Path, model: str | None, options: dict[str, Any]) -> _Measur
     mdp = made.mdp.replace(sample_length=[list(options["answer_length"])] * len(made.mdp.prompt_weight))
     chain = Chain.of(mdp, made.policy, None, file.name if model is None else f"{model} of {file.name}")
     (row,) = measure(episodes)
-    values = [getattr(row, name).value for name in "pab"]
-    p, a, b = (float("nan") if value is None else value for value in values)
-    return _Measured(chain, (p, a, b), by)
+    p, a, b = _rates(row)
+    each = {} if by == "problem" else {row.labels[0]: _rates(row) for row in measure(episodes, by)}
+    return _Measured(chain, (p, a, b), by, each)
 
 
-def _reference(measured: _Measured, options: dict[str, Any]) -> tuple[Policy, str]:
+def _rates(row: Row) -> tuple[float, float, float]:
+    """Return p, a and b, NaN where there were no such attempts."""
+    p, a, b = (float("nan") if estimate.value is None else estimate.value for estimate in (row.p, row.a, row.b))
+    return p, a, b
+
+
+def _prompts(ours: _Measured, theirs: _Measured | None) -> tuple[str, ...]:
+    """Say p, a and b of each of a few prompts, beside the reference's, which a KL pulls each of them towards."""
+    if not 1 < len(ours.each) <= _MOST_SHOWN:
+        return ()
+
+    def said(rates: tuple[float, ...] | None) -> str:
+        return "not in its log" if rates is None else ", ".join(f"{rate:.3f}" for rate in rates)
+
+    lines = {name: f"{name}: p, a, b = {said(rates)}" for name, rates in ours.each.items()}
+    if theirs is not None:
+        lines = {name: f"{line}; the reference's {said(theirs.each.get(name))}" for name, line in lines.items()}
+    return tuple(lines.values())
+
+
+def _reference(measured: _Measured, options: dict[str, Any]) -> tuple[Policy, str, _Measured]:
     """Return the reference that a log shows, prompt by prompt where both logs have it, and what it is in words.
 
     A prompt that the reference's log does not have gets the mean p, a, b of those that it has.
@@ -154,7 +182,7 @@ def _reference(measured: _Measured, options: dict[str, Any]) -> tuple[Policy, st
     words = f"{found.chain.name}, {measured.by} by {measured.by} (over all attempts p, a, b = {p:.3f}, {a:.3f}, {b:.3f})"
     if len(shared) < len(ours):
         words += f"; {len(ours) - len(shared):,} of {len(ours):,} are not in it and have its mean"
-    return Policy.from_probabilities(rates(found.chain.start.sample_prob), rates(found.chain.start.stop_prob)), words
+    return Policy.from_probabilities(rates(found.chain.start.sample_prob), rates(found.chain.start.stop_prob)), words, found
 
 
 def _whose(chain: Chain, measured: _Measured | None, given: Collection[str], options: dict[str, Any]) -> str:

@@ -15,7 +15,6 @@ from dstheory.cli.options import mdp_option, model_option, parameter_options, se
 from dstheory.texts import latex_text, markdown_table
 
 if TYPE_CHECKING:
-    from dstheory.chain.policy import Policy
     from dstheory.comparison import Tilt
     from dstheory.trainers.configuration import Configuration
     from dstheory.trainers.explanation import Explanation, TrainingDifference
@@ -291,41 +290,27 @@ def _answer(found: Explanation, where: Where, options: dict[str, Any]) -> list[s
     over = " over all attempts" if where.measured is not None and len(where.place.mdp.prompt_weight) > 1 else ""
     lines = [f"At p, a, b = {', '.join(map(_rate, where.rates))}{over}, {where.whose or where.name}."]
     if (t.beta and t.method in ("policy-gradient", "dpo")) or t.reward_beta:
-        lines += [f"The reference is {where.reference}.", *_prompts(where)]
+        lines += [f"The reference is {where.reference}.", *(() if where.measured is None or where.typed else where.prompts)]
     who = {"sft": "Demonstrations are", "dft": "Demonstrations are", "distill": "The teacher is"}.get(t.method, "")
     if who:
         lines.append(f"{who} the expert's, p, a, b = {', '.join(f'{x:g}' for x in options['expert'])}.")
-    return [*lines, *_ways(found, where), _elsewhere(found), *_one_for_all(found, where, options)]
+    return [*lines, *_ways(found, where), *_elsewhere(found), *_one_for_all(found, where, options)]
 
 
-def _prompts(where: Where) -> list[str]:
-    """Say what the few prompts of a log have, beside the reference, which a KL pulls each of them towards."""
-    names = where.place.mdp.prompts or ()
-    if where.measured is None or where.typed or not 1 < len(names) <= 6:
-        return []
-
-    def rates(policy: Policy, x: int) -> str:
-        p, stop = policy.sample_prob[0, x, 0], policy.stop_prob[0, x]
-        return f"{p:.2f}, {stop[0]:.2f}, {1 - stop[1]:.2f}"
-
-    mine, theirs = where.place.policy, where.place.reference
-    lines = [f"{name}: {rates(mine, x)}" for x, name in enumerate(names)]
-    return lines if mine is theirs else [f"{line}; the reference's {rates(theirs, x)}" for x, line in enumerate(lines)]
-
-
-def _elsewhere(found: Explanation) -> str:
+def _elsewhere(found: Explanation) -> list[str]:
     """Say what is known of other places: of a KL in the loss whose coefficient falls with the log-ratio, all."""
     t = found.configuration.training
     pulls = any(row.name == "KL in the loss" for row in found.moves) and t.estimator != "k1"
     others = [row.name for row in found.moves if not (pulls and row.name == "KL in the loss")]
     others = ["all terms" if name == "whole" else name for name in others]
-    rest = f"the signs of {' and '.join(others)} may differ at other p, a, b, or with other lengths" if others else ""
-    if not pulls:
-        return f"{rest[:1].upper()}{rest[1:]}."
-    return (
-        "With one right and one wrong answer the KL in the loss pulls each of p, a, b towards the reference's, wherever they "
-        f"are: it raises what is below and lowers what is above; {rest}."
-    )
+    lines = [
+        "Where a prompt has two possible answers, a right and a wrong one, the KL in the loss pulls each of p, a, b towards the "
+        "reference's: it raises what is below and lowers what is above, wherever they are."
+    ]
+    if not others:
+        return lines if pulls else []
+    which = f"Which way {' and '.join(others)} move p, a, b may differ at other p, a, b, or with other lengths."
+    return [*lines, which] if pulls else [which]
 
 
 def _one_for_all(found: Explanation, where: Where, options: dict[str, Any]) -> list[str]:

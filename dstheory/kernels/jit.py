@@ -1,7 +1,7 @@
 """Compilation, once per machine and loaded from a cache afterwards; exponential and logarithms that the compiler can vectorise.
 
 The cache directory carries a fingerprint of all kernel sources, of numba, Python and the processor in its name. numba
-itself would notice a change in the file of a kernel, but not in the helpers that the kernel inlines from another file.
+itself would notice a change in the file of a kernel, but not in helpers and constants that the kernel takes from another file.
 If no directory can be written, the kernels still work: they are then compiled once per process.
 
 The C library's exp and log are calls, one number at a time, and they are nearly all the cost of the gradient kernel. The
@@ -38,10 +38,16 @@ _LN2_LOW = 1.90821492927058770002e-10
 _EXP_UNDERFLOW = -708.0  # exp(-708) = 3.3e-308 is still a normal number
 
 
+def sources() -> list[Path]:
+    """Return the files that compiled loops stand in, or take helpers and constants from."""
+    patterns = ("kernels/*.py", "dynamics/soft_*.py", "tokens/kernels.py")
+    return sorted(file for pattern in patterns for file in _HERE.parent.glob(pattern))
+
+
 def _fingerprint() -> str:
     """Return a short hash of everything that the machine code depends on."""
     digest = hashlib.sha256()
-    for source in sorted(_HERE.glob("*.py")):
+    for source in sources():
         digest.update(source.read_bytes())
     facts = (numba.__version__, sys.version_info[:2], sys.platform, llvmlite.binding.get_host_cpu_name())
     digest.update(repr(facts).encode())

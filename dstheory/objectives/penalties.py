@@ -262,7 +262,7 @@ class K1Loss(OfTokens):
         return np.asarray(-np.asarray(self.beta) * (expected * solution.mdp.prompt_weight).sum(axis=-1))
 
 
-class ReverseAtStates(_KL):
+class _ReverseAtStates(_KL):
     """k2: minus the log-ratio of each action, states frozen."""
 
     def per_token(self, solution: Solution) -> TokenWeight:
@@ -302,7 +302,7 @@ def _refuse_impossible(solution: Solution, t: Trajectories, policies: dict[str, 
 
 @register
 @dataclass(frozen=True, eq=False)
-class ReverseKLDirect(ReverseAtStates, OfStages):
+class ReverseKLDirect(_ReverseAtStates, OfStages):
     """Reverse KL at every visited state, visits frozen: the gradient that training code gets from a per-token KL in the loss.
 
     With answers of unequal weight the coefficient -beta w log(pi/ref) is not the gradient of -beta w KL at that state: the term
@@ -328,7 +328,7 @@ class ReverseKLDirect(ReverseAtStates, OfStages):
 
 @register
 @dataclass(frozen=True, eq=False)
-class K2Loss(ReverseAtStates, OfTokens):
+class K2Loss(_ReverseAtStates, OfTokens):
     """k2 = log(pi/ref)^2 / 2 added to the loss: the reverse KL of every visited state, visits frozen.
 
     >>> from dstheory import TwoStageMDP, solve

@@ -2,7 +2,9 @@ r"""Reverse KL of whole trajectories: the log-ratio of a response, taken from it
 
 With :math:`\ell = \log(\pi/ref)` of an action that the policy drew, the coefficient is minus beta times the sum of :math:`\ell`
 over the response: ``kl`` weighs its stages and adds the derivative of the penalty itself, ``k1-reward`` divides by a normaliser.
-What they share with penalties at single states is in :mod:`dstheory.objectives.penalties`, with the sources.
+What they share with penalties at single states is in :mod:`dstheory.objectives.penalties`.
+
+Source: arXiv 2601.01580, section 4.3 (KL penalties); placement in the reward arXiv 2510.01555; expectations are derived here.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from dstheory.objectives.expectation.rewards import ResponseReward, RewardTable
 from dstheory.objectives.fused import MOST_TURNS, applies
 from dstheory.objectives.mass import CoefficientMass, StageGradient, contrast_mass, over_runs
 from dstheory.objectives.parts import Credit, GroupMean, LeaveOneOut, Raw
-from dstheory.objectives.penalties import OfStages, OfTokens, ReverseAtStates
+from dstheory.objectives.penalties import OfStages, OfTokens, _ReverseAtStates
 from dstheory.objectives.registry import register
 from dstheory.objectives.responses import Term
 from dstheory.objectives.weights import TokenWeight, log_pairs, log_ratios
@@ -37,7 +39,7 @@ def _excess(up: Floats) -> Floats:
     return np.asarray(x * x / 2.0 * (1.0 - x / 3.0 * (1.0 - x / 4.0 * (1.0 - x / 5.0))))
 
 
-class _ReverseOfTrajectories(ReverseAtStates):
+class _ReverseOfTrajectories(_ReverseAtStates):
     r"""k1 in the reward: minus the weighted log-ratio of the whole response, credited to all of its tokens.
 
     Beside its reference a policy's divergence is of second order, and the log-ratios :math:`\ell` that it is the mean of are of

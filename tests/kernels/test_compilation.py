@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 
 import dstheory
 from dstheory.kernels import is_compiled, warm_up
-from dstheory.kernels.jit import cache_directory
+from dstheory.kernels.jit import cache_directory, sources
 from dstheory.kernels.parallel import available_threads, blocks, run_blocks
 
 SAMPLE = """
@@ -68,6 +69,18 @@ def test_warm_up_is_remembered() -> None:
         pytest.skip("no cache directory can be written here: nothing to be remembered in")
     assert is_compiled()
     assert any(directory.rglob("*.nbc"))
+
+
+def test_the_cache_is_another_one_when_a_source_of_compiled_loops_changes() -> None:
+    """Every file with such loops is hashed, and every file of the package that it takes names from, but for exceptions."""
+    room = Path(dstheory.__file__).parent
+    hashed = set(sources())
+    for file in room.rglob("*.py"):
+        text = file.read_text(encoding="utf-8")
+        if re.search(r"^@(kernel|inlined)\b", text, flags=re.MULTILINE):
+            taken = re.findall(r"^from (dstheory(?!\.errors)[\w.]*) import", text, flags=re.MULTILINE)
+            assert {file, *(room.parent / f"{name.replace('.', '/')}.py" for name in taken)} <= hashed, file
+            assert len(taken) > 0 or file.name == "jit.py"
 
 
 def test_cache_goes_to_the_user_directory_and_is_found_again(install: Path, tmp_path: Path) -> None:

@@ -62,11 +62,6 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "if not (table.min(initial=0.0) >= 0.0 and table.max(initial=[[0.0]]) <= 1.0):  ->  1.0",
     ): _QUICK,
     (
-        "dynamics/soft_bellman.py",
-        "SMALL = [[1.0 / 16.0]]  # below this exponent the expm1 form is used; above it the other form loses at "
-        "most four bits  ->  1.0 * 16.0",
-    ): "a threshold between two forms that agree on both sides of it",
-    (
         "dynamics/soft_optimum.py",
         "high = np.where(possible, tau, [[-np.inf]]).max(axis=0, keepdims=True)  ->  +np.inf",
     ): "columns with padding are then solved by the form for different temperatures, which agrees",
@@ -84,11 +79,6 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "return np.maximum(stop, forever), np.where(stop >= forever, n_stop - stop, [[n_again - rest * forever]])  ->  "
         "n_again + rest * forever",
     ): _START,
-    (
-        "dynamics/soft_bellman.py",
-        "move = (log_total - np.maximum([[payoff / slope]], 0.0) * (cold * fall).sum(axis=0)) / cold.sum(axis=0)  ->  "
-        "payoff * slope",
-    ): "a poorer step of the multiplier, towards the same root",
     (
         "dynamics/soft_bellman.py",
         "if [[2 * open_.size]] <= columns.size:  # gathering costs about one evaluation: only when it saves one  ->  "

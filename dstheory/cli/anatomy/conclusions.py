@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from dstheory.cli.anatomy.document import ASSUMED
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from dstheory.anatomy.answers import FirstAnswers
     from dstheory.anatomy.difference import Difference
     from dstheory.anatomy.one_shot import OneShot
@@ -75,7 +79,7 @@ def conclusions(found: Survey) -> list[Conclusion]:
     >>> for one in conclusions(survey(generate_log(100, cells=[Cell("m", "t", 0.4, 0.9, 0.8)]), resamples=99)):
     ...     print(one.question, one.short)
     Does resampling help? yes
-    What to do? at least 8 attempts
+    What to do? at least 8 attempts, at a price of 0.01 of accuracy for each (--cost sets it)
     """
     term = _Terms()
     out = []
@@ -202,7 +206,7 @@ def _comparison(found: Survey, names: tuple[str, str]) -> Conclusion:
         return _first_answers(f"Is {after} better than {before}?", found.first_answers, names)
     several = len(found.comparison_parts) > 1 and found.comparison_mean is not None
     split: Difference | MeanSplit = (found.comparison_mean if several else None) or found.comparison
-    over = f", as the mean over {found.by}" if several else ""
+    over = f" (mean over the labels of {found.by})" if several else ""
     sentences = [f"Accuracy changes by {split.gain.text()}{over}{_may_be_zero(split.gain)}; each problem counts once."]
     words = {"sampling": split.sample, "decisions": split.decide}
     sentences += [
@@ -244,28 +248,35 @@ def _stands(found: Survey, split: Difference | MeanSplit) -> str:
     if not rejected:
         return f"{asked} No assumption that could be tested is rejected at 5 %, which does not show that they hold."
     without = found.comparison_without
-    aside = ", ".join(dict.fromkeys(name for name in rejected if name not in without))
-    aside = f" What else is rejected ({aside}), the split does not need." if aside else ""
+    others = list(dict.fromkeys(name for name in rejected if name not in without))
+    aside = f" They also reject that {_assumed(others)}, which the split does not assume." if others else ""
     if not without:
-        names = ", ".join(dict.fromkeys(rejected))
-        return f"{asked} Yes. What the split assumes is not rejected; what tests do reject at 5 % ({names}), it does not need."
+        none = {1: "does not assume that", 2: "assumes neither"}.get(len(others), "assumes none of this")
+        return f"{asked} Yes. Tests reject at 5 % that {_assumed(others)}; the split {none}."
     unknown = [name for name, shift in without.items() if shift.decide.value is None]
     if unknown:
-        names, why = ", ".join(unknown), without[unknown[0]].decide.reason
-        remedy = " Labels (--by) within which problems are alike would help." if "problems" in names else ""
-        return f"{REJECTED} {asked} Not known. Rejected at 5 %: {names}; what that does to it is not known: {why}.{remedy}{aside}"
+        why = without[unknown[0]].decide.reason
+        help_of_labels = " Labels (--by) within which problems are alike would help."
+        remedy = help_of_labels if any("problems" in name for name in unknown) else ""
+        said = f"Tests reject at 5 % that {_assumed(unknown)}; what that does to it is not known: {why}"
+        return f"{REJECTED} {asked} Not known. {said}.{remedy}{aside}"
     most = {name: max(-shift.decide.low, shift.decide.high) for name, shift in without.items()}
     worst = max(most, key=most.__getitem__)
     of = without[worst].decision_share
     moves = f"decisions' share by at most {max(-of.low, of.high):.2f}" if of.value is not None else (
         f"the part of decisions by at most {most[worst]:.3f}")  # fmt: skip
-    names = ", ".join(without)
+    said = f"Tests reject at 5 % that {_assumed(without)}, which the split assumes; the same logs split without it move {moves}"
     parts = {"sampling": split.sample, "decisions": split.decide}
     left = [name for name, part in parts.items() if _sign(part) and _sign(_wider(part, most[worst])) == 0]
     if left:
         may = f"the part of {' and that of '.join(left)} may then be zero"
-        return f"{REJECTED} {asked} In part. Rejected at 5 %: {names}; that moves {moves}, and {may}.{aside}"
-    return f"{asked} Yes. Of what the split assumes, rejected at 5 %: {names}; that moves {moves}.{aside}"
+        return f"{REJECTED} {asked} In part. {said}, and {may}.{aside}"
+    return f"{asked} Yes. {said}.{aside}"
+
+
+def _assumed(tests: Iterable[str]) -> str:
+    """Say what tests ask."""
+    return " and that ".join(ASSUMED[name][0] for name in tests)
 
 
 def _wider(estimate: Estimate, by: float) -> Estimate:
@@ -277,9 +288,10 @@ def _falling(found: Difference, split: Difference | MeanSplit) -> list[str]:
     before, after, part = found.rates_before.p.value, found.rates_after.p.value, split.sample.value
     if before is None or after is None or part is None or (after - before) * part >= 0:
         return []
+    way, sign = "fell" if after < before else "rose", "above" if part > 0 else "below"
     return [
-        f"p over all attempts goes the other way than the part of sampling, from {before:.3f} to {after:.3f}: hard problems get "
-        "more attempts where more is resampled, and that part compares the same problems."
+        f"p over all attempts {way}, from {before:.3f} to {after:.3f}, although the part of sampling is {sign} 0: the more is "
+        "resampled, the more attempts go to hard problems; the split compares the same problems."
     ]
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dstheory.anatomy.votes import Votes
 
 RATES = ("p = P(correct)", "a = P(stop | correct)", "b = P(resample | wrong)")
-_ASSUMED = {
+ASSUMED = {
     "p over problems": ("p is the same for all problems", "p is their mean; read the predictions called heterogeneous"),
     "a over problems": ("a is the same for all problems", "a is a mean; predictions take it as the same for all"),
     "b over problems": ("b is the same for all problems", "b is a mean; predictions take it as the same for all"),
@@ -80,8 +80,8 @@ def document(found: Survey) -> list[Section]:
     >>> from dstheory.anatomy.generate import Cell, generate_log
     >>> sections = document(survey(generate_log(40, cells=[Cell("m", "t", 0.4, 0.9, 0.8)]), resamples=99))
     >>> [section.title for section in sections]
-    ['sampling and decisions', 'does resampling help', 'final accuracy', 'answers per round', 'checks of the model',
-    'predicting other problems', 'recommended cap']
+    ['sampling and decisions', 'does resampling help', 'final accuracy', 'answers per round', 'what is assumed',
+    'checks of the model', 'predicting other problems', 'recommended cap']
     """
     out = []
     if found.reading is not None:
@@ -381,7 +381,7 @@ def _holds(title: str, checks: Sequence[Test]) -> Section:
     return Section(
         title,
         ["what was assumed", "does it hold in this log", "what that does to the answers"],
-        [[_ASSUMED[t.name][0], _verdict(t), _ASSUMED[t.name][1] if t.rejected() else "-"] for t in checks],
+        [[ASSUMED[t.name][0], _verdict(t), ASSUMED[t.name][1] if t.rejected() else "-"] for t in checks],
         words=3,
         lines=["rejected: a p-value, in parentheses, below 0.05; --details has effects and reasons"],
     )
@@ -395,7 +395,7 @@ def _assumed(found: Survey, names: tuple[str, str]) -> Section:
     share = split.decision_share.value is not None
     several = f" of one {found.by}" if len(found.comparison_parts) > 1 else ""
     rows = []
-    for name, (text, _) in _ASSUMED.items():
+    for name, (text, _) in ASSUMED.items():
         tests = [log[name] for log in logs if name in log]
         shift = found.comparison_without.get(name)
         effect = "-" if not any(test.rejected() for test in tests) else "nothing: the split does not assume it"
