@@ -38,7 +38,13 @@ def test_the_brief_form_is_the_answers_alone(dstheory, tmp_path) -> None:
     brief = dstheory("anatomy", "log.jsonl", "--compare", "base", "tuned", "--out", "two", "--brief").out.split("\n\n")
     assert whole[0] == brief[0]
     assert "By decisions" in brief[0]
-    assert brief[1:] == ["figures, numbers and manifest: two\n"]
+    assert brief[1:] == [whole[1], "figures, numbers and manifest: two\n"]
+    assert "360 records read, 360 used" in whole[1]
     assert len(whole) > 5
+    with (tmp_path / "log.jsonl").open("a") as file:
+        file.write('{"id": 7, "model": "base", "attempts": 3}\n')
+    cut = dstheory("anatomy", "log.jsonl", "--out", "three", "--brief").out.split("\n\n")
+    assert "line 361" in cut[1]
+    assert "361 records read, 360 used" in cut[1]
     both = dstheory("anatomy", "log.jsonl", "--brief", "--details")
     assert (both.code, "give one of them" in both.err) == (2, True)

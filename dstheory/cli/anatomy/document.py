@@ -83,9 +83,7 @@ def document(found: Survey) -> list[Section]:
     ['sampling and decisions', 'does resampling help', 'final accuracy', 'answers per round', 'what is assumed',
     'checks of the model', 'predicting other problems', 'recommended cap']
     """
-    out = []
-    if found.reading is not None:
-        out.append(Section("what was read", lines=found.reading.lines()))
+    out = _read(found)
     if found.comparison is not None and found.compared is not None:
         out += [_comparison(found, found.comparison, found.compared), _assumed(found, found.compared)]
     elif found.first_answers is not None and found.compared is not None:
@@ -93,6 +91,10 @@ def document(found: Survey) -> list[Section]:
     for group in found.groups:
         out += _group(group, found)
     return out
+
+
+def _read(found: Survey) -> list[Section]:
+    return [] if found.reading is None else [Section("what was read", lines=found.reading.lines())]
 
 
 def _group(group: Group, found: Survey) -> list[Section]:
@@ -530,9 +532,12 @@ def _number(value: float | None, form: str = ".3f") -> str:
 # ---------------------------------------------------------------------- on the terminal
 
 
-def print_survey(found: Survey, *, details: bool) -> None:
-    """Print a survey on standard output; without ``details`` the tables of checks, predictions, rounds and caps are left out."""
-    print_sections(document(found), details=details)
+def print_survey(found: Survey, *, details: bool, brief: bool) -> None:
+    """Print a survey on standard output; without ``details`` the tables of checks, predictions, rounds and caps are left out.
+
+    With ``brief`` it is only what was read, and what was not.
+    """
+    print_sections(_read(found) if brief else document(found), details=details)
 
 
 def print_sections(sections: Sequence[Section], *, details: bool = True) -> None:

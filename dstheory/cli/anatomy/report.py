@@ -88,7 +88,7 @@ class _Report(click.Command):
 @drawing_options()
 @click.option("--report", type=click.Path(path_type=Path), default=None, metavar="FILE.html",
               help="Also write one HTML file: the answers in plain words, figures, tables.")  # fmt: skip
-@click.option("--brief", is_flag=True, help="Print the answers only, no tables.")
+@click.option("--brief", is_flag=True, help="Print the answers and what was read, no tables.")
 @click.option("--details", is_flag=True, help="Also print checks, predictions, rounds and caps as tables.")
 @click.option("--overwrite", is_flag=True, help="Replace earlier results.")
 @click.option("--follow", is_flag=True, help="Show p, a, b, pass@k as the log grows, until Ctrl-C; with --json a line each time.")
@@ -148,8 +148,7 @@ def command(
         print_json({**found.to_dict(), "out": str(target), "report": None if report is None else str(report)})
     else:
         _print_conclusions(found)
-        if not brief:
-            print_survey(found, details=details)
+        print_survey(found, details=details, brief=brief)
         echo(f"figures, numbers and manifest: {target}" + (f"; report: {report}" if report else ""))
     refuse_unusable(log, options["max_unusable"])
 
