@@ -271,19 +271,20 @@ def survey(
         within = {label: within[label] for label in in_order(list(within))}
     parts_of = {label: part.difference() for label, part in within.items()}
     mean = _mean_split(list(parts_of.values()), level)
+    comparison = None if whole is None else whole.difference()
     without: dict[str, Shift] = {}
     checks: dict[str, list[Test]] = {}
-    if whole is not None:
+    if whole is not None and comparison is not None:
         say("comparing without what is rejected")
         several = list(within) if len(within) > 1 else []
         checks = {group.name: _checks(group, [parts[group.name].by(by)[label] for label in several]) for group in groups}
-        split = mean if several and mean is not None else whole.difference()
+        split = mean if several and mean is not None else comparison
         without = {test: _shift(test, whole, list(within.values()), split, level) for test in _doubted(checks)}
     return Survey(
         by=by,
         across=across,
         groups=groups,
-        comparison=None if whole is None else whole.difference(),
+        comparison=comparison,
         compared=compared,
         comparison_parts=parts_of,
         comparison_mean=mean,
