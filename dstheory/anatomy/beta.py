@@ -43,6 +43,7 @@ from dstheory.checks import Floats, Ints, readonly
 from dstheory.errors import RecordError
 
 NODES = 96  # exact for caps up to 191; without a cap the error is below 1e-13 up to b = 0.99 and below 2e-6 up to b = 0.999
+_FEW_NODES = 24  # up to which NumPy solves for them without threads
 _NEGLIGIBLE = 1e-12  # a correlation whose effect on a mean over problems is below rounding; parameters of 1e12 would lose digits
 _SIGN = np.array([[1.0], [1.0], [-1.0]])  # of successes, failures and trials in the log-likelihood
 _STEPS, _HALVINGS = 200, 40  # at most; some ten steps are enough
@@ -184,8 +185,6 @@ def _gauss_jacobi(first: float, second: float, n: int) -> tuple[Floats, Floats]:
     By the eigenvectors of the Jacobi matrix: its entries stay of order 1 for any parameters, while the closed forms of the
     weights overflow from parameters of a few hundred on.
     """
-    from scipy.linalg import eigh_tridiagonal
-
     # Jacobi polynomials on [-1, 1] with weight (1-t)^u (1+t)^v, and x = (1 + t)/2.
     u, v = second - 1, first - 1
     k = np.arange(1, n, dtype=float)
@@ -197,7 +196,12 @@ def _gauss_jacobi(first: float, second: float, n: int) -> tuple[Floats, Floats]:
     square[0] = 4 * (1 + u) * (1 + v) / ((2 + u + v) ** 2 * (3 + u + v))  # the general form is 0/0 here for u + v = -1
     k, s = k[1:], s[1:]
     square[1:] = 4 * k * (k + u) * (k + v) * (k + u + v) / (s * s * (s + 1) * (s - 1))
-    t, vectors = eigh_tridiagonal(diagonal, np.sqrt(square))
+    if n <= _FEW_NODES:
+        t, vectors = np.linalg.eigh(np.diag(diagonal) + np.diag(np.sqrt(square), -1))  # it looks at the lower half only
+    else:
+        from scipy.linalg import eigh_tridiagonal  # takes longer to import than a few nodes take without it
+
+        t, vectors = eigh_tridiagonal(diagonal, np.sqrt(square))
     return readonly(np.clip((1 + t) / 2, 0.0, 1.0)), readonly(vectors[0] ** 2)
 
 

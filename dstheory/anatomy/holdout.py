@@ -176,7 +176,7 @@ def _predicted(chain: RolloutChain, caps: Mapping[int, float], shown: int) -> Fl
         reach = chain_formulas.reaching(p, a, b, shown)
         return np.stack([reach, reach * p])
 
-    return np.concatenate([whole, (chain.expect(rounds_reached) * still_allowed).ravel()])
+    return np.concatenate([whole, (chain.expect(rounds_reached, shown) * still_allowed).ravel()])
 
 
 def _paired(differences: Floats, times: Ints, level: float) -> Estimate:

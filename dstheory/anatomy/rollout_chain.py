@@ -75,24 +75,31 @@ class RolloutChain:
         """Whether all problems are alike."""
         return self.p.homogeneous and self.a.homogeneous and self.b.homogeneous
 
-    def expect(self, function: Callable[[Floats, Floats, Floats], Floats]) -> Floats:
-        """Return the mean over problems of a function of p, a, b, which the last axis of its result runs over."""
-        (p, w), (a, v), (b, u) = self.p.nodes(NODES), self.a.nodes(_DECISION_NODES), self.b.nodes(_DECISION_NODES)
+    def expect(self, function: Callable[[Floats, Floats, Floats], Floats], degree: int = 0) -> Floats:
+        """Return the mean over problems of a function of p, a, b, which the last axis of its result runs over.
+
+        Args:
+            function: of arrays of one shape.
+            degree: in each of p, a, b, of a function that is a polynomial; 0 of one that is none.
+        """
+        exact = max(2, degree // 2 + 1) if degree else NODES  # n nodes are exact up to degree 2n - 1
+        few, most = min(exact, _DECISION_NODES), min(exact, NODES)
+        (p, w), (a, v), (b, u) = self.p.nodes(most), self.a.nodes(few), self.b.nodes(few)
         grid = np.meshgrid(p, a, b, indexing="ij")
         weights = w[:, None, None] * v[:, None] * u
         return np.asarray(np.asarray(function(*(x.ravel() for x in grid))) @ weights.ravel())
 
     def accuracy(self, cap: int = 0, *, unstopped: Unstopped = "submit") -> float:
         """Return the expected accuracy with at most ``cap`` attempts (0: no cap)."""
-        return float(self.expect(lambda p, a, b: chain_formulas.accuracy(p, a, b, cap, unstopped=unstopped)))
+        return float(self.expect(lambda p, a, b: chain_formulas.accuracy(p, a, b, cap, unstopped=unstopped), cap))
 
     def stopped(self, cap: int = 0, *, unstopped: Unstopped = "submit") -> float:
         """Return the expected share of episodes that end by a stop of the model's own."""
-        return float(self.expect(lambda p, a, b: chain_formulas.stopping(p, a, b, cap, unstopped=unstopped)))
+        return float(self.expect(lambda p, a, b: chain_formulas.stopping(p, a, b, cap, unstopped=unstopped), cap))
 
     def attempts(self, cap: int = 0) -> float:
         """Return the expected number of attempts; infinite if some problems never stop and there is no cap."""
-        return float(self.expect(lambda p, a, b: chain_formulas.attempts(p, a, b, cap)))
+        return float(self.expect(lambda p, a, b: chain_formulas.attempts(p, a, b, cap), cap))
 
     def log_likelihood(self, table: ProblemCounts) -> Floats:
         """Return (G,) the log-probability of the attempts and decisions of the problems of each row of a table."""
@@ -225,7 +232,7 @@ def advise_cap(chain: RolloutChain, *, cost: float = 0.01, largest: int = MOST_C
         return np.stack([q**k, q ** (k - 1) * p * (1 - p) * (a + b - 1)])
 
     accuracies, attempts = (np.array([what(cap) for cap in caps.tolist()]) for what in (chain.accuracy, chain.attempts))
-    reached, gained = chain.expect(steps)
+    reached, gained = chain.expect(steps, longest + 1)
     net = accuracies - cost * attempts
     # Ties within rounding go to the smaller cap; for problems that are alike the sign of one number says it all.
     best = int(np.argmax(net >= net.max() - 1e-12))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
+from math import comb
 
 import numpy as np
 import pytest
-from scipy import integrate, stats
+from scipy import integrate, special, stats
 
 from dstheory.anatomy import Episodes, Labels, chain_formulas
 from dstheory.anatomy.beta import BetaRate
@@ -43,6 +44,28 @@ def test_expectations_over_problems_against_quadrature(cap, unstopped) -> None:
         lambda b, a: float(chain_formulas.accuracy(0.4, a, b, 4)) * da.pdf(a) * db.pdf(b), 0, 1, 0, 1, epsabs=1e-9
     )[0]
     assert decisions.accuracy(4) == pytest.approx(double, abs=1e-7)
+
+
+@pytest.mark.parametrize("cap", [1, 2, 3, 7, 8, 30])
+def test_expectations_with_a_cap_are_sums_of_moments(cap) -> None:
+    """q^k by the binomial theorem, and moments of Beta distributions: no nodes, of which one less would miss the highest power."""
+    chain = RolloutChain(BetaRate(0.4, 0.6), BetaRate(0.75, 0.5), BetaRate(0.7, 0.4))
+
+    def moment(rate: BetaRate, i: int, j: int) -> float:
+        """E[x^i (1-x)^j]."""
+        return float(np.exp(special.betaln(rate.shape[0] + i, rate.shape[1] + j) - special.betaln(*rate.shape)))
+
+    def mean(k: int, right: int, accepted: int) -> float:
+        """E[q^k p^right a^accepted]."""
+        return sum(
+            comb(k, j) * moment(chain.p, j + right, k - j) * moment(chain.a, accepted, j) * moment(chain.b, k - j, 0)
+            for j in range(k + 1)
+        )
+
+    accuracy = sum(mean(k, 1, 1) for k in range(cap - 1)) + mean(cap - 1, 1, 0)
+    assert chain.attempts(cap) == pytest.approx(sum(mean(k, 0, 0) for k in range(cap)), rel=1e-12)
+    assert chain.accuracy(cap) == pytest.approx(accuracy, rel=1e-12)
+    assert chain.stopped(cap, unstopped="wrong") == pytest.approx(1 - mean(cap, 0, 0), rel=1e-12)
 
 
 def test_likelihood_of_all_episodes_of_a_problem_adds_up_to_one() -> None:
