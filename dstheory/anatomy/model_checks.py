@@ -41,9 +41,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import erfc, sqrt
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dstheory.anatomy.episodes import Episodes, HoldsEpisodes, episodes_of
 from dstheory.anatomy.generate import attempts
@@ -170,46 +173,50 @@ def trials_of(episodes: Episodes, name: str) -> tuple[Bools, Ints]:
     """
     if name not in RATES:
         raise RecordError(f"there is no rate {name!r}: there are p, a and b")
-    return _trials(name, episodes.problem, episodes.attempts, episodes.correct, episodes.stopped, episodes.decided)
+    outcome, at = _trials(name, episodes.correct, episodes.stopped, episodes.decided)
+    problem = np.repeat(episodes.problem, episodes.attempts)
+    return _by_problem(outcome, problem if at is None else problem[at])
 
 
-def _trials(name: str, problems: Ints, lengths: Ints, correct: Bools, stopped: Bools, decided: Bools) -> tuple[Bools, Ints]:
-    problem = np.repeat(problems, lengths)
-    outcome = {"p": correct, "a": stopped, "b": ~stopped}[name]
-    if name != "p":
-        here = decided & (correct if name == "a" else ~correct)
-        at = np.flatnonzero(here)
-        outcome, problem = outcome[at], problem[at]
-    if (problems[1:] < problems[:-1]).any():
-        order = np.argsort(problem, kind="stable")
-        outcome, problem = outcome[order], problem[order]
-    return outcome, problem
+def _trials(name: str, correct: Bools, stopped: Bools, decided: Bools) -> tuple[Bools, Ints | None]:
+    """Return (outcomes, which attempts they are of) of the trials of a rate; None: of all."""
+    if name == "p":
+        return correct, None
+    at = np.flatnonzero(decided & (correct if name == "a" else ~correct))
+    return stopped[at] if name == "a" else ~stopped[at], at
 
 
-def dispersion(outcome: Bools, unit: Ints, log: Ints | None = None, logs: int = 1) -> Dispersion:
+def _by_problem(outcome: Bools, problem: Ints) -> tuple[Bools, Ints]:
+    """Return trials problem by problem."""
+    if (problem[1:] >= problem[:-1]).all():
+        return outcome, problem
+    order = np.argsort(problem, kind="stable")
+    return outcome[order], problem[order]
+
+
+def dispersion(outcome: Bools, unit: Ints, ends: Ints | None = None) -> Dispersion:
     """Return the statistic of trials in order.
 
     Args:
         outcome: (M,) 0 or 1.
-        unit: (M,) problem of each trial, problems one after the other.
-        log: (M,) which of ``logs`` logs a trial belongs to, logs one after the other; None for one log.
+        unit: (M,) problem of each trial, problems one after the other; those of different logs differ.
+        ends: (logs + 1,) where the trials of each log begin and end; None for one log.
 
     >>> found = dispersion(np.array([1, 1, 0, 0, 1, 0]), np.array([0, 0, 1, 1, 2, 2]))
     >>> round(found.z.item(), 3), round(found.correlation.item(), 3), found.df.item(), found.pairs.item()
     (0.594, 0.333, 2, 3.0)
     """
-    which = np.zeros(len(outcome), dtype=np.int8) if log is None else log
-    log_ends = np.searchsorted(which, np.arange(logs + 1))
-    n, successes = np.diff(log_ends), np.diff(np.concatenate([[0], np.cumsum(outcome)])[log_ends])
     # The trials of one log are looked at in pieces of whole problems, so that ten million of them need little memory.
-    cuts = np.unique(np.searchsorted(unit, unit[_PIECE::_PIECE])).tolist() if log is None else []
-    ends = [0, *filter(None, cuts), len(unit)]
+    cuts = np.unique(np.searchsorted(unit, unit[_PIECE::_PIECE])).tolist() if ends is None else []
+    edges = [0, *filter(None, cuts), len(unit)]
+    ends = np.array([0, len(outcome)]) if ends is None else ends
+    successes, n = outcome.astype(np.int8, copy=False), np.diff(ends)
     with np.errstate(divide="ignore", invalid="ignore"):
-        rate = successes / n
+        rate = _sums_within(successes, ends) / n
         spread = rate * (1 - rate)
-        sums = np.zeros((6, logs))
-        for piece in map(slice, ends[:-1], ends[1:]):
-            sums += _sums(outcome[piece], unit[piece], which[piece], rate, logs)
+        sums = np.zeros((6, len(n)))
+        for start, end in pairwise(edges):
+            sums += _sums(successes[start:end], unit[start:end], ends.clip(start, end) - start, rate)
         u, squares, gathered, pairs, pearson, units = sums
         variance = spread * (squares - gathered**2 / n)
         # Variances of rounding size, as where each problem has one trial, are none.
@@ -217,27 +224,31 @@ def dispersion(outcome: Bools, unit: Ints, log: Ints | None = None, logs: int = 
         return Dispersion(z, u / (spread * pairs), pearson / spread, units.astype(np.int64) - 1, pairs)
 
 
-def _sums(outcome: Bools, unit: Ints, which: Ints, rate: Floats, logs: int) -> Floats:
-    """(6, logs) sums of e Z, Z^2, Z, pairs, (sum of e of a problem)^2 / trials, and problems.
+def _sums_within(values: NDArray[Any], ends: Ints) -> NDArray[Any]:
+    """(parts,) the sum of the values between neighbouring ends; 0 where there are none."""
+    kind = np.int64 if values.dtype.kind in "iu" else np.float64
+    sums, some = np.zeros(len(ends) - 1, dtype=kind), np.flatnonzero(np.diff(ends))
+    sums[some] = np.add.reduceat(values, ends[some], dtype=kind)
+    return sums
 
-    Sums over problems are differences of running sums.
-    """
+
+def _sums(outcome: Ints, unit: Ints, ends: Ints, rate: Floats) -> Floats:
+    """(6, logs) sums of e Z, Z^2, Z, pairs, (sum of e of a problem)^2 / trials, and problems."""
     if not len(outcome):
-        return np.zeros((6, logs))
-    first = np.concatenate([[0], np.flatnonzero((unit[1:] != unit[:-1]) | (which[1:] != which[:-1])) + 1])
-    sizes, of = np.diff(first, append=len(outcome)), which[first]
-    last = first + sizes - 1
-    successes = np.cumsum(outcome)
-    right = np.diff(successes[last], prepend=0)
-    running = successes - outcome - np.arange(len(outcome)) * (rate[which] if logs > 1 else rate)
-    z = running - np.repeat(running[first], sizes)
-    gathered = np.diff(np.cumsum(z)[last], prepend=0.0)
-    squares = np.diff(np.cumsum(np.square(z, out=z))[last], prepend=0.0)
-    r = rate[of]
+        return np.zeros((6, len(rate)))
+    first = np.concatenate([[0], np.flatnonzero(unit[1:] != unit[:-1]) + 1])
+    sizes = np.diff(first, append=len(outcome))
+    problems = np.searchsorted(first, ends)
+    r = np.repeat(rate, np.diff(problems))
+    running = np.cumsum(outcome) - outcome  # successes before each trial
+    right = np.diff(running[first], append=running[-1] + outcome[-1])
+    z = running - np.arange(len(outcome)) * np.repeat(rate, np.diff(ends))
+    z -= np.repeat(z[first], sizes)
     sums = right - sizes * r
     products = (sums**2 - right * (1 - r) ** 2 - (sizes - right) * r**2) / 2
-    rows = [products, squares, gathered, sizes * (sizes - 1) / 2, sums**2 / sizes, None]
-    return np.array([np.bincount(of, weights=row, minlength=logs) for row in rows])
+    rows = [products, sizes * (sizes - 1) / 2, sums**2 / sizes]
+    u, pairs, pearson = (_sums_within(row, problems) for row in rows)
+    return np.array([u, _sums_within(z * z, ends), _sums_within(z, ends), pairs, pearson, np.diff(problems)])
 
 
 def check_problems(episodes: Episodes, name: str, *, resamples: int = 499, rng: np.random.Generator | int = 0) -> Test:
@@ -308,10 +319,12 @@ def _simulated(episodes: Episodes, names: Sequence[str], resamples: int, rng: np
         decided = np.ones(len(stopped), dtype=bool)
         decided[offsets[1:] - 1] = stopped[offsets[1:] - 1]  # an episode that ends without a stop is at its cap
         # Problem i of log j has the number j n_problems + i.
-        problems = (np.arange(size)[:, None] * n_problems + episodes.problem).ravel()
+        problem = np.repeat((np.arange(size)[:, None] * n_problems + episodes.problem).ravel(), np.diff(offsets))
+        ends = offsets[:: len(episodes)]
         for name in names:
-            outcome, unit = _trials(name, problems, np.diff(offsets), correct, stopped, decided)
-            values[name].append(dispersion(outcome, unit, unit // n_problems, size).z)
+            outcome, at = _trials(name, correct, stopped, decided)
+            outcome, unit = _by_problem(outcome, problem if at is None else problem[at])
+            values[name].append(dispersion(outcome, unit, ends if at is None else np.searchsorted(at, ends)).z)
     joined = {name: np.concatenate(found) for name, found in values.items()}
     return {name: z[~np.isnan(z)] for name, z in joined.items()}
 

@@ -48,7 +48,7 @@ def test_expectations_over_problems_against_quadrature(cap, unstopped) -> None:
 
 @pytest.mark.parametrize("cap", [1, 2, 3, 7, 8, 30])
 def test_expectations_with_a_cap_are_sums_of_moments(cap) -> None:
-    """q^k by the binomial theorem, and moments of Beta distributions: no nodes, of which one less would miss the highest power."""
+    """q^k by the binomial theorem, and moments of Beta distributions: with one node less the highest power would be missed."""
     chain = RolloutChain(BetaRate(0.4, 0.6), BetaRate(0.75, 0.5), BetaRate(0.7, 0.4))
 
     def moment(rate: BetaRate, i: int, j: int) -> float:

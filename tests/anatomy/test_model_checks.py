@@ -45,7 +45,7 @@ def test_dispersion_by_hand() -> None:
 def test_several_logs_at_once_are_those_logs_one_by_one() -> None:
     log = many_logs(4, 30, seed=2, p=0.4, a=0.8, b=0.7, cap=6, concentration=3.0)
     outcome, unit = trials_of(log, "b")
-    together = dispersion(outcome, unit, unit // 30, 4)
+    together = dispersion(outcome, unit, np.searchsorted(unit, 30 * np.arange(5)))
     for i, one in enumerate(log.by("log").values()):
         alone = dispersion(*trials_of(one, "b"))
         assert together.z[i] == pytest.approx(alone.z.item())
@@ -67,7 +67,7 @@ def test_size_over_problems_under_stopping(chain) -> None:
     that takes the number of trials as given would not even have a mean near 0 for the second chain.
     """
     outcome, unit = trials_of(many_logs(1000, 300, seed=3, **chain), "p")
-    z = dispersion(outcome, unit, unit // 300, 1000).z
+    z = dispersion(outcome, unit, np.searchsorted(unit, 300 * np.arange(1001))).z
     assert not np.isnan(z).any()
     assert 0.01 <= np.mean(z > 1.645) <= 0.05 + 0.021
     assert -0.3 < z.mean() < 0.1
@@ -77,7 +77,7 @@ def test_decisions_are_not_confused_by_problems_of_different_difficulty() -> Non
     log = many_logs(1000, 200, seed=4, p=0.3, a=0.5, b=0.8, cap=8, concentration=1.0)
     for name, power in (("p", 1.0), ("a", 0.05), ("b", 0.05)):
         outcome, unit = trials_of(log, name)
-        rejected = np.mean(dispersion(outcome, unit, unit // 200, 1000).z > 1.645)
+        rejected = np.mean(dispersion(outcome, unit, np.searchsorted(unit, 200 * np.arange(1001))).z > 1.645)
         assert abs(rejected - power) < 0.025, name
 
 
