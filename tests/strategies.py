@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 
 from dstheory import Features, Policy, TwoStageMDP
 
+# Everything that UTF-8 can write. Hypothesis's own default says it by the codec, and tries all 1.1 million characters for that.
+CHARACTERS = st.characters(exclude_categories=["Cs"])
+
 
 @dataclass
 class Case:

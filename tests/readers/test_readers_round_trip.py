@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import Case, cases
+from strategies import CHARACTERS, Case, cases
 
 from dstheory import Policy, TwoStageMDP
 from dstheory.errors import ChainError, DSTheoryError, FileFormatError
@@ -73,7 +73,7 @@ def test_cells_written_by_hand_are_names_as_they_are(tmp_path: Path) -> None:
 
 
 # A name may be anything but empty (and, in one file, given twice).
-names = st.lists(st.text(min_size=1, max_size=8), min_size=3, max_size=3, unique=True)
+names = st.lists(st.text(CHARACTERS, min_size=1, max_size=8), min_size=3, max_size=3, unique=True)
 
 
 @given(case=cases(), names=names, suffix=st.sampled_from(NESTED + TABLES))
