@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, replace
+from math import log
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -186,8 +188,13 @@ def _print_text(found: Explanation, against: _Against | None, where: Where, opti
     if found.moves:
         say(f"\n{_WAYS}")
         for line in _answer(found, where, options):
-            say(f"  {line}")
+            if line == _command(options):
+                echo(_folded(line))
+            else:
+                say(f"  {line}")
     if not options["brief"]:
+        if found.moves:
+            say("\nThat is the answer. What follows is how it comes about; --brief leaves it out.")
         _print_details(found, where, options)
     for title, lines in _sections(found, against, where, options):
         if title in _ALWAYS or not options["brief"]:
@@ -255,7 +262,8 @@ def _attribution(found: Explanation) -> tuple[list[str], list[list[str]]]:
     from dstheory.cli.show import level_cells
 
     said = {"balanced": "yes", "unbalanced": "no"}
-    return ["term", *_LEVELS], [[row.name, *(said.get(cell, cell) for cell in level_cells(row))] for row in found.attribution]
+    rows = [[_term(row.name), *(said.get(cell, cell) for cell in level_cells(row))] for row in found.attribution]
+    return ["term", *_LEVELS], rows
 
 
 def _caption(found: Explanation, options: dict[str, Any]) -> str:
@@ -273,7 +281,8 @@ _WAYS = "Which way one small step moves p, a and b"
 
 
 def _moves(found: Explanation) -> tuple[list[str], list[list[str]]]:
-    return ["term", *_PUSHES], [[row.name, *(_signed(getattr(row, name).change) for name in _PUSHES)] for row in found.moves]
+    rows = [[_term(row.name), *(_signed(getattr(row, name).change) for name in _PUSHES)] for row in found.moves]
+    return ["term", *_PUSHES], rows
 
 
 def _signed(value: float) -> str:
@@ -290,27 +299,79 @@ def _answer(found: Explanation, where: Where, options: dict[str, Any]) -> list[s
     over = " over all attempts" if where.measured is not None and len(where.place.mdp.prompt_weight) > 1 else ""
     lines = [f"At p, a, b = {', '.join(map(_rate, where.rates))}{over}, {where.whose or where.name}."]
     if (t.beta and t.method in ("policy-gradient", "dpo")) or t.reward_beta:
-        lines += [f"The reference is {where.reference}.", *(() if where.measured is None or where.typed else where.prompts)]
+        lines += _reference(found, where, options)
+        lines += () if where.measured is None or where.typed else where.prompts
     who = {"sft": "Demonstrations are", "dft": "Demonstrations are", "distill": "The teacher is"}.get(t.method, "")
     if who:
         lines.append(f"{who} the expert's, p, a, b = {', '.join(f'{x:g}' for x in options['expert'])}.")
-    return [*lines, *_ways(found, where), *_elsewhere(found), *_one_for_all(found, where, options)]
+    return [*lines, *_ways(found, where), *_elsewhere(found, where), *_one_for_all(found, where, options)]
 
 
-def _elsewhere(found: Explanation) -> list[str]:
+def _reference(found: Explanation, where: Where, options: dict[str, Any]) -> list[str]:
+    """Say what the reference is; where none is given, what follows from that, and the command that takes one."""
+    if where.place.reference is not where.place.policy or options["mdp_file"] is not None:
+        return [f"The reference is {where.reference}."]
+    said = "No reference is given: it is taken to be the model itself, as at the start of training."
+    if _still(found):
+        said += " There a KL changes nothing."
+        said += " Later it takes back what training has changed, by the rule below." if _pulls(found) else ""
+    return [said, "For a model and its start, both measured on a log (here the README's):", _command(options)]
+
+
+def _still(found: Explanation) -> bool:
+    """Return whether the KL has no gradient here."""
+    moves = [getattr(row, name) for row in found.moves if "KL" in row.name for name in _PUSHES]
+    return bool(moves) and not any(move.rises or move.falls or move.change != move.change for move in moves)
+
+
+def _pulls(found: Explanation) -> bool:
+    """Return whether there is a KL in the loss whose coefficient falls with the log-ratio, as those of k2 and k3 do."""
+    return found.configuration.training.estimator != "k1" and any(row.name == "KL in the loss" for row in found.moves)
+
+
+def _command(options: dict[str, Any]) -> str:
+    """Return the command that measures the model and its reference on a log."""
+    trainer = () if options["trainer"] is None else ("--trainer", options["trainer"])
+    log, model = options["log_file"] or "rollouts.jsonl", options["model"] or "tuned"
+    measured = ("--log", str(log), "--model", model, "--reference-model", "base")
+    return shlex.join(["dstheory", "explain", options["file"], *options["settings"], *trainer, *measured, "--brief"])
+
+
+def _folded(command: str) -> str:
+    """Break a command between its words so that it can be copied from a terminal."""
+    lines = [" "]
+    for word in shlex.split(command):
+        if len(lines[-1]) + len(shlex.quote(word)) > 76:
+            lines[-1] += " \\"
+            lines.append("     ")
+        lines[-1] += f" {shlex.quote(word)}"
+    return "\n".join(lines)
+
+
+def _term(name: str) -> str:
+    """Return a term's name as it is shown."""
+    return "all terms" if name == "whole" else name
+
+
+def _elsewhere(found: Explanation, where: Where) -> list[str]:
     """Say what is known of other places: of a KL in the loss whose coefficient falls with the log-ratio, all."""
-    t = found.configuration.training
-    pulls = any(row.name == "KL in the loss" for row in found.moves) and t.estimator != "k1"
-    others = [row.name for row in found.moves if not (pulls and row.name == "KL in the loss")]
-    others = ["all terms" if name == "whole" else name for name in others]
-    lines = [
-        "Where a prompt has two possible answers, a right and a wrong one, the KL in the loss pulls each of p, a, b towards the "
-        "reference's: it raises what is below and lowers what is above, wherever they are."
-    ]
-    if not others:
-        return lines if pulls else []
-    which = f"Which way {' and '.join(others)} move p, a, b may differ at other p, a, b, or with other lengths."
-    return [*lines, which] if pulls else [which]
+    lines, pulls = [], _pulls(found)
+    if pulls:
+        correct = where.place.mdp.correct
+        here = ", as here" if correct.shape[-1] == 2 and (correct.sum(axis=-1) == 1).all() else ""
+        lines.append(
+            "Without shared parameters, the KL in the loss pulls the decision at each answer towards the reference's, wherever "
+            f"it is. Where a prompt has two answers, a right and a wrong one{here}, its p, a and b follow; with more, p, and a "
+            "and b as means over answers, may go the other way."
+        )
+    if any(row.name == "KL in the reward" for row in found.moves):
+        lines.append(
+            "The KL in the reward need not pull p, a or b towards the reference's: whoever resamples also pays for what follows."
+        )
+    *first, last = [_term(row.name) for row in found.moves if not (pulls and row.name == "KL in the loss")]
+    others = f"{', '.join(first)} and {last}" if first else last
+    lines.append(f"At other p, a, b or lengths, {others} may go another way.")
+    return lines
 
 
 def _one_for_all(found: Explanation, where: Where, options: dict[str, Any]) -> list[str]:
@@ -329,7 +390,7 @@ def _one_for_all(found: Explanation, where: Where, options: dict[str, Any]) -> l
 def _sections(found: Explanation, against: _Against | None, where: Where, options: dict[str, Any]) -> list[tuple[str, list[str]]]:
     """Return the sections after the tables: heading and lines; those without lines are left out."""
     configuration = found.configuration
-    told = [f"{row.name}: {row.note}" for row in found.attribution if row.note]
+    told = [f"{_term(row.name)}: {row.note}" for row in found.attribution if row.note]
     if any(row.note == "the expected gradient is zero" and "KL" in row.name for row in found.attribution):
         told.append("a KL to the start is 0 at the start: --reference P,A,B shows it against another policy")
     if found.why_not:
@@ -340,7 +401,7 @@ def _sections(found: Explanation, against: _Against | None, where: Where, option
         ("Warnings", list(configuration.warnings)),
         ("About the table", told),
         ("On the responses of another policy", _stale(found, where, options)),
-        ("What is not balanced, and why", _unbalanced(found)),
+        ("What is not balanced, and why", _unbalanced(found, where)),
         ("Which stage is pushed, and what depends on length", _fed(found, options)),
         ("How large the terms are", _sizes(found)),
         ("What is logged as the loss", [*loss, found.logged]),
@@ -370,18 +431,40 @@ def _loss_at(found: Explanation, where: Where) -> list[str]:
 
 
 _CHARGED = {
-    "KL in the loss": "each token's coefficient is a function of its own log-ratio to the reference, so that an answer and its "
-    "decision have different ones at any length (O1-tokens). That is so at length weight 0, which is what libraries have; a "
-    "length weight would multiply that of the longer stage (D1). The full gradient of a KL, which counts what comes after, has "
-    "one coefficient for both where answers have one length (D2)",
-    "entropy": "each token's coefficient is a function of its own probability (O1-tokens)",
+    "KL in the loss": "the coefficient of each token is a function of its own log-ratio to the reference, at any length "
+    "(O1-tokens){by_hand}. The hypothesis is right about it. This is at length weight 0, which is what libraries have; a length "
+    "weight would multiply the coefficient of the longer stage (D1). The full gradient of a KL, which counts what comes after, "
+    "is balanced where answers have one length (D2)",
+    "entropy": "the coefficient of each token is a function of its own probability (O1-tokens)",
 }
 
 
-def _unbalanced(found: Explanation) -> list[str]:
-    """Say of each term whose coefficients differ why they do."""
-    terms = [row for row in found.attribution if row.balanced is False and row.name != "whole"]
-    return [f"{row.name}: {_CHARGED[row.name]}." for row in terms if row.name in _CHARGED]
+def _unbalanced(found: Explanation, where: Where) -> list[str]:
+    """Say what balance is, and of each term whose coefficients differ why they do."""
+    terms = [row for row in found.attribution if row.balanced is False and row.name in _CHARGED]
+    if not terms:
+        return []
+    return [
+        "An update is balanced if it multiplies the gradients of the log-probabilities of an answer and of the decision on it by "
+        "one number, their coefficient. That is a property of how an update is written, not of its mean: every update on the "
+        "policy's own responses has a balanced form of the same mean (B3-every).",
+        *(f"{row.name}: {_CHARGED[row.name].format(by_hand=_by_hand(found, where))}." for row in terms),
+    ]
+
+
+def _by_hand(found: Explanation, where: Where) -> str:
+    """Work out both coefficients of a KL in the loss, of a right answer and of the stop at it, where there is one prompt."""
+    t, place = found.configuration.training, where.place
+    if place.mdp.shape != (1, 2) or place.reference is place.policy or found.stale is not None or t.estimator == "k1":
+        return ""
+    right = int(place.mdp.correct[0].argmax())
+    said = []
+    for table in ("sample_prob", "stop_prob"):
+        mine, theirs = (float(getattr(policy, table)[0, 0, right]) for policy in (place.policy, place.reference))
+        charged = 1 - theirs / mine if t.estimator == "k3" else log(mine / theirs)
+        x, r = _rate(mine), _rate(theirs)
+        said.append(f"-{t.beta:g} {f'(1 - {r}/{x})' if t.estimator == 'k3' else f'log({x}/{r})'} = {-t.beta * charged:.3g}")
+    return f": by hand, {said[0]} for a right answer and {said[1]} for the stop at it, each one token, before they are divided"
 
 
 def _fed(found: Explanation, options: dict[str, Any]) -> list[str]:
@@ -391,7 +474,7 @@ def _fed(found: Explanation, options: dict[str, Any]) -> list[str]:
         now, later = row.energy_share, row.energy_share_longer
         if now != now:
             continue
-        line = f"{row.name}: {100 * (1 - now):.3g} % of the Fisher energy goes to sampling, {100 * now:.3g} % to decisions"
+        line = f"{_term(row.name)}: {100 * (1 - now):.3g} % of the Fisher energy goes to sampling, {100 * now:.3g} % to decisions"
         compared += later == later
         if abs(now - later) > 1e-6 * max(abs(now), abs(later)):
             changed += 1
@@ -421,7 +504,7 @@ def _stale(found: Explanation, where: Where, options: dict[str, Any]) -> list[st
             f"clipped, so that they have no gradient: {100 * lost.both:.3g} % of the tokens, {100 * lost.sample:.3g} % of those "
             f"of answers, {100 * lost.decide:.3g} % of those of decisions"
         )
-    lines.append(f"the whole, as a multiple of that on the policy's own responses: {_three(found.stale.factor, '.4g')}")
+    lines.append(f"all terms, as a multiple of those on the policy's own responses: {_three(found.stale.factor, '.4g')}")
     lines.append(f"turned from it by degrees: {_three(found.stale.turned, '.1f')}")
     return lines
 
@@ -454,11 +537,11 @@ def _ways(found: Explanation, where: Where) -> list[str]:
         elif not any(move.rises or move.falls for move in every):
             said = "leaves p, a and b as they are"
             if "KL" in row.name and where.place.reference is where.place.policy:
-                said += ": the reference is this very policy; --reference P,A,B shows what it does beside another"
+                said += ", since the model is its own reference here"
         else:
             beside = None if row.name in ("whole", "reward") else reward
             said = "; ".join(_way(name, move, beside) for name, move in zip(_PUSHES, every, strict=True))
-        lines.append(f"{'all terms' if row.name == 'whole' else row.name}: {said}")
+        lines.append(f"{_term(row.name)}: {said}")
     return lines
 
 

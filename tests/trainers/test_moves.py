@@ -152,8 +152,8 @@ def test_a_step_moves_each_probability_as_differences_say(dstheory, term: str, s
 
 def lines(out: str) -> dict[str, str]:
     words = " ".join(out.split())
-    section = words.split("Which way one small step moves p, a and b ")[1].split(" coefficient of one token")[0]
-    section = section.split(" Where a prompt has two ")[0].split(" Which way all ")[0]
+    section = words.split("Which way one small step moves p, a and b ")[1].split(" That is the answer. ")[0]
+    section = section.split(" Without shared parameters, ")[0].split(" At other p, a, b or ")[0]
     names = ("all terms", "reward", "KL in the loss", "entropy")
     starts = sorted((section.index(f"{name}: "), name) for name in names if f"{name}: " in section)
     ends = [*(at for at, _ in starts[1:]), len(section)]

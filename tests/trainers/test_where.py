@@ -177,21 +177,27 @@ def test_what_is_said_of_other_places_is_what_explain_finds_there(dstheory, conf
     for name, x, r in zip("pab", (p, a, b), reference, strict=True):
         assert (kl[name]["change"] > 0) == (r > x)
     text = said(dstheory, *configuration, *place)
-    assert "the KL in the loss pulls each of p, a, b towards the reference's: it raises what is below" in text
+    assert "pulls the decision at each answer towards the reference's, wherever it is. Where a prompt has two answers" in text
+    assert "a right and a wrong one, as here, its p, a and b follow" in text
 
 
 def test_of_a_kl_in_the_reward_nothing_is_said_of_other_places(dstheory) -> None:
     text = said(dstheory, "trl:rloo", "--reference", "0.5,0.7,0.4")
-    assert "pulls each of p, a, b" not in text
-    assert "may differ at other p, a, b, or with other lengths." in text
+    assert "pulls the decision at each answer" not in text
+    assert "At other p, a, b or lengths, all terms, reward and KL in the reward may go another way." in text
 
 
-def test_why_a_kl_in_the_loss_is_not_balanced_stands_beside_it(dstheory) -> None:
+@pytest.mark.parametrize("k3", [False, True])
+def test_why_a_kl_in_the_loss_is_not_balanced_stands_beside_it(dstheory, k3: bool) -> None:
     """At p, a, b = 0.55, 0.8, 0.3 a right answer is charged log(0.55/0.5), its stop log(0.8/0.7): not one number."""
-    assert math.log(0.55 / 0.5) != pytest.approx(math.log(0.8 / 0.7), rel=0.1)
-    text = said(dstheory, *GRPO, "--reference", "0.5,0.7,0.4")
+    text = said(dstheory, *GRPO, f"use_bias_correction_kl={str(not k3).lower()}", "--reference", "0.5,0.7,0.4")
     reason = text.split("What is not balanced, and why ")[1].split(" Which stage is pushed")[0]
-    assert reason.startswith("KL in the loss: each token's coefficient is a function of its own log-ratio to the reference")
+    by_hand = [1 - r / x if k3 else math.log(x / r) for x, r in ((0.55, 0.5), (0.8, 0.7))]
+    shown = ["(1 - 0.5/0.55)", "(1 - 0.7/0.8)"] if k3 else ["log(0.55/0.5)", "log(0.8/0.7)"]
+    assert by_hand[0] != pytest.approx(by_hand[1], rel=0.1)
+    assert reason.startswith("An update is balanced if it multiplies the gradients of the log-probabilities of an answer and of ")
+    one, other = (f"-0.04 {words} = {-0.04 * x:.3g}" for words, x in zip(shown, by_hand, strict=True))
+    assert f"by hand, {one} for a right answer and {other} for the stop at it" in reason
     assert "at length weight 0" in reason
     assert "What is not balanced" not in said(dstheory, "trl:grpo")
 
@@ -205,14 +211,14 @@ def test_the_logged_loss_leaves_the_kl_out_where_the_policy_is_not_the_reference
 
 def test_a_kl_to_the_policy_itself_is_said_to_be_that(dstheory) -> None:
     text = said(dstheory, *GRPO, "--brief")
-    assert "KL in the loss: leaves p, a and b as they are: the reference is this very policy; --reference P,A,B shows" in text
-    assert "this very policy" not in said(dstheory, *GRPO, "--brief", "--reference", "0.5,0.7,0.4")
+    assert "KL in the loss: leaves p, a and b as they are, since the model is its own reference here" in text
+    assert "its own reference" not in said(dstheory, *GRPO, "--brief", "--reference", "0.5,0.7,0.4")
 
 
 def test_the_brief_form_ends_with_what_is_left_out(dstheory, tmp_path: Path) -> None:
     (tmp_path / "own.yaml").write_text("loss_type: grpo\nbeta: 0.04\nmy_own_key: 3\n")
     whole, brief = (said(dstheory, "own.yaml", "--trainer", "trl:grpo", *more) for more in ((), ("--brief",)))
-    assert "coefficient of one token" in whole
+    assert "That is the answer. What follows is how it comes about; --brief leaves it out. coefficient of one token" in whole
     assert "coefficient of one token" not in brief
     assert brief.endswith("Unknown keys, not interpreted my_own_key = 3 (line 3)")
     for more in (["--json"], ["--format", "latex"], ["--with", "beta=0.1"]):
