@@ -12,7 +12,8 @@ With d = exp(-t (l_s(y) + l_d(y))) and credits B of a success, D of a failure, a
 
 The penalty has the same with credits of its own, times ref/pi - 1 of each action. With e = exp(l - l_ref) that is, of stop,
 -u (e - 1)/(s + u e), and of resample s (e - 1)/(s + u e); of answers (h - mean h)/(1 + mean h), h = exp(z_ref - z) - 1, with any
-number added to z. Masses are turned into a gradient as in :mod:`dstheory.objectives.mass`.
+number added to z. With the logarithm of ref/pi instead, less its mean, that is -u (l - l_ref), s (l - l_ref) and d - mean d,
+d = z_ref - z. Masses are turned into a gradient as in :mod:`dstheory.objectives.mass`.
 
 Source: derived here; :mod:`dstheory.objectives.group_base` has the same in NumPy, which the tests compare with.
 """
@@ -66,8 +67,8 @@ def needed(t, shortest):  # type: ignore[no-untyped-def]
 
 @kernel
 def _grouped_rows(  # type: ignore[no-untyped-def]
-    z, l, z_ref, l_ref, correct, tokens, rho, n_answers, t, doubles, weights, tilts, credits_, beta, first, grad_z, grad_l,
-    summary,
+    z, l, z_ref, l_ref, correct, tokens, rho, n_answers, t, doubles, weights, tilts, credits_, beta, by_log, first, grad_z,
+    grad_l, summary,
 ):  # fmt: skip
     """Fill the gradient of a block of prompts, whose numbers begin at `first` of `summary`; no reference: z_ref is None.
 
@@ -108,12 +109,19 @@ def _grouped_rows(  # type: ignore[no-untyped-def]
             for y in range(n):
                 away, aside = (z_ref[x, y] - z[x, y]) - shift, l[x, y] - l_ref[x, y]
                 farthest = larger(larger(abs(away), abs(aside)), farthest)
-                e, h = exp_and_expm1(away)
-                excess[y] = h
-                mean = accumulate(mean, pi[y] * h)
-                sum_e = accumulate(sum_e, pi[y] * e)
-                e, h = exp_and_expm1(aside)
-                apart[y] = h / (stops[y] + resamples[y] * e)
+                excess[y], apart[y] = away, aside
+            if by_log:
+                for y in range(n):
+                    mean = accumulate(mean, pi[y] * excess[y])
+                sum_e = 1.0
+            else:
+                for y in range(n):
+                    e, h = exp_and_expm1(excess[y])
+                    excess[y] = h
+                    mean = accumulate(mean, pi[y] * h)
+                    sum_e = accumulate(sum_e, pi[y] * e)
+                    e, h = exp_and_expm1(apart[y])
+                    apart[y] = h / (stops[y] + resamples[y] * e)
             for y in range(n):
                 excess[y] = (excess[y] - mean) / sum_e
                 farthest = larger(0.0 if pi[y] * stops[y] * resamples[y] > 0.0 else np.inf, farthest)
@@ -232,6 +240,7 @@ def grouped_gradient(
     tilts: bool,
     credits: FloatArray,
     beta: float,
+    by_log: bool = False,
     prompt_weight: FloatArray,
     n_answers: NDArray[np.integer[Any]],
 ) -> GroupedGradient:
@@ -247,6 +256,7 @@ def grouped_gradient(
         credits: (2 or 4, G) of a failure and of a success, given 0, 1, ... successes among the others, times the number of ways;
             and the same for the penalty.
         beta: strength of the penalty.
+        by_log: whether it is by log(ref/pi) instead of ref/pi - 1; its two credits must then be 1.
         prompt_weight, n_answers: (X,) of each prompt.
 
     Example:
@@ -276,7 +286,7 @@ def grouped_gradient(
         _grouped_rows(
             z[rows], l[rows], None if z_ref is None else z_ref[rows], None if l_ref is None else l_ref[rows],
             rows_of(paid, rows, width), rows_of(lengths, rows, width), rho[rows], answers[rows], nodes, squared, each,
-            tilts, ways, float(beta), start, sample[rows], decide[rows], summary,
+            tilts, ways, float(beta), bool(by_log), start, sample[rows], decide[rows], summary,
         )  # fmt: skip
 
     over_rows(work, prompts, max(1, _SMALLEST // width), max(1, _LARGEST // width))

@@ -33,6 +33,7 @@ from dstheory.objectives.expectation.groups import (
     effective_credit,
     everything,
     negative,
+    on_lengths,
     positive,
 )
 from dstheory.objectives.expectation.rewards import (
@@ -47,11 +48,9 @@ from dstheory.objectives.fused import applies
 from dstheory.objectives.large_groups import gradient_of_accuracy, in_one_pass
 from dstheory.objectives.mass import CoefficientMass, StageGradient, check_penalty, check_runs, mass_of_steps, over_runs
 from dstheory.objectives.parts import (
-    BatchTokens,
     Combined,
     Credit,
     GroupMean,
-    GroupTokens,
     LeaveOneOut,
     Normaliser,
     PerResponse,
@@ -421,15 +420,13 @@ class GroupObjective(ResponseObjective):
 
         Where no length and no penalty enters, it is w(x) grad E[R given x].
         """
-        on_lengths = isinstance(self.normaliser, PerToken | GroupTokens) or (
-            isinstance(self.normaliser, BatchTokens) and inf not in (self.group_size, self.prompts)
-        )
+        by_length = on_lengths(self.normaliser, self.grouping)
         plain = self.on_policy and self.outcome == "correct" and not own_settings(self)
         plain = plain and not (isinstance(self.credit, GroupMean) and self.credit.spread == "batch")
-        known_terms = type(self).reward_terms is GroupObjective.reward_terms or (self.plain_on_policy and not on_lengths)
+        known_terms = type(self).reward_terms is GroupObjective.reward_terms or (self.plain_on_policy and not by_length)
         if not plain or not known_terms or not applies(solution):
             return None
-        if on_lengths or np.any(self.beta):
+        if by_length or np.any(self.beta):
             reference = self.reference if np.any(self.beta) else None
             if reference is not None and (self.corrected_kl or np.ndim(self.beta)):
                 return None

@@ -1,7 +1,8 @@
 """Group objectives on large tables: the gradient on the policy's own responses, penalty included, in one compiled pass.
 
 Taken where :mod:`dstheory.kernels.grouped` knows all there is: finite groups, rewards of 0 and 1, the policy's own responses, a
-k3 penalty or none. What is near the edges of floating point is left to the readable path; both are tested against each other.
+k3 penalty or none; and of k2 and k3 penalties by themselves. What is near the edges of floating point is left to the readable
+path; both are tested against each other.
 """
 
 from __future__ import annotations
@@ -76,13 +77,22 @@ def gradient_of_accuracy(solution: Solution) -> tuple[Tilted, StageGradient] | N
     return None if found is None else (_chances(found), StageGradient(found.sample[None], found.decide[None]))
 
 
-def gradient_of_k3(solution: Solution, reference: Policy, beta: ArrayLike) -> StageGradient | None:
-    """Return the gradient of a k3 penalty alone, summed over the actions of a response; None near the edges."""
+def gradient_of_penalty(
+    solution: Solution, reference: Policy, beta: ArrayLike, constant: Floats, *, by_log: bool
+) -> StageGradient | None:
+    """Return the gradient of a k3 penalty alone, or of a k2 penalty; None near the edges.
+
+    Args:
+        solution: of a large table (:func:`dstheory.objectives.fused.applies`).
+        reference, beta: of the penalty.
+        constant: (X,) what all actions of a prompt's responses are multiplied by.
+        by_log: k2, by minus the log-ratio of each action, instead of k3.
+    """
     policy = solution.policy
     if np.ndim(beta) or reference.runs or reference.shape != policy.shape:
         return None
     nothing_and_once = np.array([[0.0], [0.0], [1.0], [1.0]])
-    found = _pass(solution, nothing_and_once, np.zeros(1), np.ones(1), False, reference, beta)
+    found = _pass(solution, nothing_and_once, np.zeros(1), np.ones(1), False, reference, beta, by_log=by_log, constant=constant)
     return None if found is None else StageGradient(found.sample[None], found.decide[None])
 
 
@@ -95,7 +105,7 @@ def _by_count(kinds: list[Credit | None], grouping: Grouping) -> Floats:
 
 def _pass(
     solution: Solution, credits: Floats, t: Floats, weights: Floats, tilts: bool, reference: Policy | None = None,
-    beta: ArrayLike = 0.0,
+    beta: ArrayLike = 0.0, *, by_log: bool = False, constant: Floats | None = None,
 ) -> GroupedGradient | None:  # fmt: skip
     """Return what the compiled pass finds of a credit, and of a penalty; None near the edges of floating point."""
     from dstheory.kernels.grouped import grouped_gradient
@@ -113,7 +123,8 @@ def _pass(
         tilts=tilts,
         credits=credits,
         beta=float(np.asarray(beta)),
-        prompt_weight=mdp.prompt_weight,
+        by_log=by_log,
+        prompt_weight=mdp.prompt_weight if constant is None else mdp.prompt_weight * constant,
         n_answers=mdp.n_answers,
     )
     return found if found.stop.min() > RARE and found.farthest.max() <= _FAR else None

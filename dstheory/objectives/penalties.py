@@ -40,11 +40,11 @@ from dstheory.checks import Floats, float_array
 from dstheory.errors import ChainError, InfiniteDivergenceError
 from dstheory.objectives.base import Measure
 from dstheory.objectives.expectation.exponential import moments
-from dstheory.objectives.expectation.groups import Grouping, effective_credit
+from dstheory.objectives.expectation.groups import Grouping, effective_credit, on_lengths
 from dstheory.objectives.expectation.rewards import ResponseReward, reward_of
 from dstheory.objectives.fused import FusedTerms, applies
 from dstheory.objectives.imitation import ExpertChain
-from dstheory.objectives.large_groups import gradient_of_k3
+from dstheory.objectives.large_groups import gradient_of_penalty
 from dstheory.objectives.mass import (
     CoefficientMass,
     StageGradient,
@@ -144,8 +144,28 @@ class _KL(_Penalty):
     def strength(self) -> ArrayLike:
         return self.beta
 
+    @property
+    def estimator(self) -> Literal["k2", "k3"] | None:
+        """Whose coefficient an action gets, at the states of the policy; None for another one."""
+        return None
+
     def with_reference(self, reference: Policy) -> Self:
         return replace(self, reference=reference)
+
+    def ascent(self, solution: Solution) -> StageGradient:
+        """Return the gradient unchecked; of a large table, where all tokens of a prompt weigh the same, in one compiled pass."""
+        fast = self._in_one_pass(solution) if applies(solution) else None
+        return super().ascent(solution) if fast is None else fast
+
+    def _in_one_pass(self, solution: Solution) -> StageGradient | None:
+        """Return the gradient from the compiled loop, or None where it has nothing to say."""
+        normaliser, grouping = self.divided_by
+        if self.estimator is None or self.weighs_stages or grouping.mixed or on_lengths(normaliser, grouping):
+            return None
+        self.check(solution)
+        credit = effective_credit(None, normaliser, grouping, solution, self.outcome_of(solution))
+        by_log = self.estimator == "k2"
+        return gradient_of_penalty(solution, self.reference, self.beta, credit.constant[0], by_log=by_log)
 
     def check(self, solution: Solution) -> None:
         self.reference.check_fits(solution.mdp, "reference")
@@ -265,6 +285,10 @@ class K1Loss(OfTokens):
 class _ReverseAtStates(_KL):
     """k2: minus the log-ratio of each action, states frozen."""
 
+    @property
+    def estimator(self) -> Literal["k2", "k3"] | None:
+        return "k2"
+
     def per_token(self, solution: Solution) -> TokenWeight:
         """Return minus the log-ratio of every action."""
         return TokenWeight(*log_ratios(solution.policy, self.reference, solution)).map(np.negative)
@@ -383,6 +407,12 @@ class Distillation(_AtStates, K2Loss):
         if not 0.0 <= self.interpolation <= 1.0:
             raise ChainError(f"interpolation is {self.interpolation}: must lie in [0, 1]; 1 is the reverse KL, 0 the forward KL")
 
+    @property
+    def estimator(self) -> Literal["k2", "k3"] | None:
+        """k2 of the reverse KL, k3 of the forward KL; what lies between has coefficients of its own."""
+        at_ends: dict[float, Literal["k2", "k3"]] = {1.0: "k2", 0.0: "k3"}
+        return at_ends.get(self.interpolation) if self.states == "policy" else None
+
     def per_token(self, solution: Solution) -> TokenWeight:
         """Return minus the derivative of the divergence by the probability of each action, as it is drawn.
 
@@ -427,6 +457,10 @@ class Distillation(_AtStates, K2Loss):
 class _ForwardAtStates(_KL):
     """k3: ref/pi - 1 of each action, states frozen."""
 
+    @property
+    def estimator(self) -> Literal["k2", "k3"] | None:
+        return "k3" if self.measure == "policy" else None
+
     def per_token(self, solution: Solution) -> TokenWeight:
         return reference_excess(solution.policy, self.reference, solution)
 
@@ -450,18 +484,6 @@ class _ForwardAtStates(_KL):
 
     def centred(self, solution: Solution) -> CoefficientMass:
         return self.mass(solution) if self.plain and self.measure == "policy" else super().centred(solution)
-
-    def ascent(self, solution: Solution) -> StageGradient:
-        """Return the gradient unchecked; of a large table, where stages weigh the same, in one compiled pass."""
-        fast = self._in_one_pass(solution) if applies(solution) else None
-        return super().ascent(solution) if fast is None else fast
-
-    def _in_one_pass(self, solution: Solution) -> StageGradient | None:
-        """Return the gradient from the compiled loop, or None where it has nothing to say."""
-        if not self.plain or self.measure != "policy" or self.weighs_stages:
-            return None
-        self.check(solution)
-        return gradient_of_k3(solution, self.reference, self.beta)
 
 
 @register
@@ -525,6 +547,11 @@ class K3Loss(_ForwardAtStates, OfTokens):
     corrected_kl: bool = field(default=False, kw_only=True)
 
     name = "k3-loss"
+
+    @property
+    def estimator(self) -> Literal["k2", "k3"]:
+        """That of k3, or of k2 where it is corrected."""
+        return "k2" if self.corrected_kl else "k3"
 
     def per_token(self, solution: Solution) -> TokenWeight:
         """Return ref/pi - 1, or minus the log-ratio."""

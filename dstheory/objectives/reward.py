@@ -23,6 +23,7 @@ attempts, alpha = 10); the difference between the readings is derived here.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -35,8 +36,9 @@ from dstheory.objectives.base import Objective
 from dstheory.objectives.expectation.exponential import EffectiveCredit, moments, response_contrast
 from dstheory.objectives.expectation.groups import Grouping
 from dstheory.objectives.expectation.rewards import reward_of
-from dstheory.objectives.fused import FusedTerms
-from dstheory.objectives.mass import CoefficientMass, contrast_mass, one_number
+from dstheory.objectives.fused import FusedTerms, applies
+from dstheory.objectives.large_groups import gradient_of_accuracy
+from dstheory.objectives.mass import CoefficientMass, StageGradient, contrast_mass, one_number
 from dstheory.objectives.parts import Normaliser, PerResponse
 from dstheory.objectives.registry import register
 
@@ -180,6 +182,28 @@ class _SCoRe(Objective):
     def shared_normaliser(self) -> tuple[Normaliser, Grouping] | None:
         return PerResponse(), Grouping()
 
+    @property
+    @abstractmethod
+    def at_first(self) -> float:
+        """What a right first answer pays, beside what the second attempt does."""
+
+    def share(self, solution: Solution) -> Floats:
+        """Return the share of visits whose answers get what the second attempt pays, broadcastable to (*runs, T', X, Y)."""
+        return np.ones(())
+
+    def mass(self, solution: Solution) -> CoefficientMass:
+        """Return the mass of what the submitted answer pays, and of what the first one does, known once it is drawn."""
+        one = np.ones(())
+        return self._second(solution).weighted(self.share(solution), one, one) + self._first(solution).scaled(self.at_first)
+
+    def ascent(self, solution: Solution) -> StageGradient:
+        """Return the gradient unchecked; of large tables, what the second attempt pays from a compiled loop."""
+        found = gradient_of_accuracy(solution) if applies(solution) else None
+        if found is None:
+            return super().ascent(solution)
+        second, first = found[1].scaled(1.0 + self.alpha), self._first(solution).scaled(self.at_first).gradient(solution.policy)
+        return StageGradient(self.share(solution) * second.sample + first.sample, second.decide)
+
     @staticmethod
     def attempts(solution: Solution, t: Trajectories) -> tuple[Floats, Floats]:
         """Return r1 and r2 of each trajectory, (n,): whether its first answer and its submitted one are correct."""
@@ -222,9 +246,10 @@ class SCoReSummed(_SCoRe):
         total = ((1.0 - self.alpha) * first + (1.0 + self.alpha) * second)[t.episode]
         return total, np.where(t.decided, total, 0.0)
 
-    def mass(self, solution: Solution) -> CoefficientMass:
-        """Return the mass of what the submitted answer pays, and of what the first one does, known once it is drawn."""
-        return self._second(solution) + self._first(solution).scaled(1.0 - self.alpha)
+    @property
+    def at_first(self) -> float:
+        """What it pays by both attempts, less what the second gets for the answer."""
+        return 1.0 - self.alpha
 
     def value(self, solution: Solution) -> Floats:
         """Return the expected shaped return, (*runs,)."""
@@ -258,14 +283,17 @@ class SCoRePerAttempt(_SCoRe):
         later = (second + self.alpha * (second - first))[t.episode]
         return np.where(t.turn == 0, first[t.episode], later), np.where(t.decided, later, 0.0)
 
-    def mass(self, solution: Solution) -> CoefficientMass:
-        """Return the mass of r1 at the first answer and of (1 + alpha) r2 after it.
+    @property
+    def at_first(self) -> float:
+        """One."""
+        return 1.0
+
+    def share(self, solution: Solution) -> Floats:
+        """Return the share of visits that are not the first.
 
         r1 is known before any token of the second attempt is drawn: a baseline there, and left out.
         """
-        mass, pol = self._second(solution), solution.unrolled
+        pol = solution.unrolled
         if solution.capped:
-            after = (np.arange(pol.sample.shape[-3]) > 0)[:, None, None].astype(np.float64)
-        else:  # the share of visits that are not the first
-            after = (pol.sample * pol.resample).sum(axis=-1, keepdims=True)
-        return mass.weighted(after, np.ones(()), np.ones(())) + self._first(solution)
+            return (np.arange(pol.sample.shape[-3]) > 0)[:, None, None].astype(np.float64)
+        return np.asarray((pol.sample * pol.resample).sum(axis=-1, keepdims=True))

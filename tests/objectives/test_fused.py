@@ -19,10 +19,13 @@ from dstheory.objectives import (
     RLOO,
     ActorCritic,
     DAPOBatch,
+    Distillation,
     DrGRPO,
     EntropyBonus,
     ForwardKL,
     GRPONoStd,
+    K1Loss,
+    K2Loss,
     K3Loss,
     Objective,
     PPOClip,
@@ -32,10 +35,13 @@ from dstheory.objectives import (
     ReverseKL,
     ReverseKLDirect,
     RewardToGo,
+    SCoRePerAttempt,
+    SCoReSummed,
 )
 from dstheory.objectives.expectation import exponential
 from dstheory.objectives.imitation import ExpertChain
 from dstheory.objectives.mass import StageGradient
+from dstheory.objectives.parts import ConstantLength
 from dstheory.objectives.registry import build
 
 
@@ -297,8 +303,13 @@ def test_penalties_in_the_reward_in_one_pass(name: str, away: float) -> None:
 
 
 @pytest.mark.parametrize("away", [None, 0.1, 1e-9])
-@pytest.mark.parametrize("make", [K3Loss, ForwardKL])
-def test_forward_penalties_in_one_pass(make, away: float | None) -> None:
+@pytest.mark.parametrize(
+    "make",
+    [K3Loss, ForwardKL, K2Loss, ReverseKLDirect, Distillation, partial(K3Loss, corrected_kl=True),
+     partial(K3Loss, normaliser="batch-tokens"), partial(K2Loss, normaliser=ConstantLength(20)),
+     partial(K2Loss, normaliser="group-tokens", group_size=np.inf), partial(Distillation, interpolation=0.0)],
+)  # fmt: skip
+def test_penalties_at_states_in_one_pass(make, away: float | None) -> None:
     rng = np.random.default_rng(12)
     mdp, policy, reference = large(seed=12)
     if away is not None:
@@ -312,10 +323,12 @@ def test_forward_penalties_in_one_pass(make, away: float | None) -> None:
     assert_same_rows(fast, slow)
 
 
-def test_forward_penalties_step_aside() -> None:
+def test_penalties_at_states_step_aside() -> None:
     mdp, policy, reference = large(seed=12)
     solution = solve(mdp, policy)
-    for objective in (K3Loss(reference, normaliser="response-tokens"), K3Loss(reference, corrected_kl=True),
+    for objective in (K3Loss(reference, normaliser="response-tokens"), K2Loss(reference, normaliser="group-tokens"),
+                      Distillation(reference, prompts=3), Distillation(reference, interpolation=0.5), K1Loss(reference),
+                      Distillation(reference, states="reference"), ReverseKLDirect(reference, length_weight=0.5),
                       K3Loss(reference, beta=[0.1, 0.2]), ForwardKL(reference, length_weight=1.0),
                       ForwardKL(reference, states="reference"), ForwardKL(Policy.tabular(400.0 * policy.sample_logits,
                                                                                          policy.stop_logits))):  # fmt: skip
@@ -324,6 +337,40 @@ def test_forward_penalties_step_aside() -> None:
     z[0, 0, 3] = -np.inf
     with pytest.raises(InfiniteDivergenceError, match="prompt 0, answer 3"):
         K3Loss(reference).gradient(solve(mdp, Policy.tabular(z, policy.stop_logits)))
+    never = policy.stop_logits.copy()
+    never[0, 7] = -np.inf
+    for make in (K2Loss, Distillation):
+        with pytest.raises(ImproperChainError, match="prompt 7"):
+            make(reference).gradient(solve(mdp, Policy.tabular(policy.sample_logits, never)))
+        with pytest.raises(InfiniteDivergenceError, match="prompt 0, answer 3"):
+            make(Policy.tabular(z, reference.stop_logits)).gradient(solution)
+
+
+@pytest.mark.parametrize("make", [SCoReSummed, SCoRePerAttempt])
+@pytest.mark.parametrize("alpha", [0.0, 0.5, 10.0])
+def test_attempts_in_one_pass(make, alpha: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    mdp, policy, _ = large(seed=13)
+    objective, solution = make(alpha=alpha), solve(mdp, policy)
+    found = objective.gradient(solution)
+    monkeypatch.setattr(exponential, "_compiled", lambda *_: False)  # whose sums leave fewer digits than the pass
+    slow = objective.mass(solution).gradient(policy)
+    assert found.sample.tobytes() != slow.sample.tobytes()
+    mixed = np.where(mdp.inside, mdp.correct, 1).min(axis=-1) < np.where(mdp.inside, mdp.correct, 0).max(axis=-1)
+    for one, two in ((found.sample[0], slow.sample[0]), (found.decide[0], slow.decide[0])):
+        assert not one[~mixed].any()  # exactly: all answers are worth the same
+        apart = np.abs(one - two).max(axis=-1)
+        assert (apart[mixed] <= 1e-12 * np.abs(two).max(axis=-1)[mixed]).all()
+
+
+def test_attempts_step_aside_where_stopping_is_rare() -> None:
+    mdp, policy, _ = large(seed=13)
+    u = policy.stop_logits.copy()
+    u[0, 4] = -15.0
+    rare = Policy.tabular(policy.sample_logits, u)
+    solution = solve(mdp, rare)
+    for objective in (SCoReSummed(), SCoRePerAttempt()):
+        slow = objective.mass(solution).gradient(rare)
+        assert objective.gradient(solution).sample.tobytes() == slow.sample.tobytes()
 
 
 def test_penalties_in_the_reward_step_aside() -> None:

@@ -369,6 +369,14 @@ def denominator(
     return t, weight, members > 1
 
 
+def on_lengths(normaliser: Normaliser, grouping: Grouping) -> bool:
+    """Return whether lengths of single responses are divided by, so that the credit 1 is more than one number per prompt."""
+    if isinstance(normaliser, GroupTokens | BatchTokens):
+        spans = (grouping.group_size,) if isinstance(normaliser, GroupTokens) else (grouping.group_size, grouping.prompts)
+        return inf not in spans
+    return not isinstance(normaliser, PerResponse | ConstantLength)
+
+
 def _other_groups(solution: Solution, grouping: Grouping, outcome: ResponseReward, t: Floats) -> Floats:
     """Return E[exp(-t times the tokens of a group)] to the power of the other groups of a batch, (J, *runs, 1)."""
     size, rho = grouping.group_size, solution.mdp.prompt_weight
