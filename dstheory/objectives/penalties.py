@@ -480,7 +480,8 @@ class _ForwardAtStates(_KL):
         visits = (solution.finite_visits * solution.mdp.prompt_weight)[..., None]
         answers = visits * pol.sample * pol.decided
         sample, stop, resample = policy.gaps(ref)
-        return CoefficientMass(visits * sample, answers * stop, answers * resample).weighted(w.sample, w.stop, w.resample)
+        found = CoefficientMass(visits * sample, answers * stop, answers * resample)
+        return found.weighted(w.sample, w.stop, w.resample).scaled(self.divided_by[1].scale)
 
     def centred(self, solution: Solution) -> CoefficientMass:
         return self.mass(solution) if self.plain and self.measure == "policy" else super().centred(solution)

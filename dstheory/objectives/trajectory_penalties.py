@@ -86,7 +86,7 @@ class _ReverseOfTrajectories(_ReverseAtStates):
         found = Contrast(
             found.sample + own, found.sample_size + np.abs(own), found.stop + alone.stop, found.resample + alone.resample
         )
-        return contrast_mass(solution, solution.finite_visits, found)
+        return contrast_mass(solution, solution.finite_visits, found).scaled(self.divided_by[1].scale)
 
     def centred(self, solution: Solution) -> CoefficientMass:
         return self.mass(solution) if self.plain else super().centred(solution)
@@ -109,7 +109,7 @@ class _ReverseOfTrajectories(_ReverseAtStates):
             (reference.sample_logits[0], reference.stop_logits[0]),
             np.zeros((1, 1)),
             (np.ones((1, 1)), np.ones((1, 1))),
-            beta=float(np.asarray(self.beta)),
+            beta=float(np.asarray(self.beta)) * self.divided_by[1].scale,
             shift=0.0,
             prompt_weight=mdp.prompt_weight,
             n_answers=mdp.n_answers,
@@ -127,7 +127,7 @@ class _ReverseOfTrajectories(_ReverseAtStates):
         if not self.plain:
             return None
         v = self.outcome_of(solution).reward.values(solution)
-        return np.asarray((v.value[..., 0, :] * solution.mdp.prompt_weight).sum(axis=-1))
+        return np.asarray(self.divided_by[1].scale * (v.value[..., 0, :] * solution.mdp.prompt_weight).sum(axis=-1))
 
 
 @register

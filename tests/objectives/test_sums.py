@@ -115,6 +115,21 @@ def test_a_penalty_is_divided_as_the_reward_of_its_sum(penalty: str, reward: str
         np.testing.assert_allclose(together.decide[0] - alone.decide[0], expected[1], rtol=0, atol=3e-12 * scale)
 
 
+@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize("loss", [*(make for make, _ in PENALTIES.values()), lambda: K1Reward(OLD, beta=BETA)])
+def test_gradients_of_micro_batches_that_are_added_up_are_so_for_penalties(loss, large: bool, monkeypatch) -> None:
+    """Divided by responses, of which there are no fewer in a part, the sum over three parts is three times the mean."""
+    monkeypatch.setattr("dstheory.objectives.fused.SMALLEST", 1 if large else 1 << 15)  # compiled loops, or none
+    s = solve(MDP.replace(max_turns=None), HERE)
+    added, mean = ((RLOO(group_size=3, micro_batches=3, accumulate=how) + loss()).terms[1] for how in ("sum", "mean"))
+    for stage in ("sample", "decide"):
+        found, expected = (getattr(each.gradient(s), stage) for each in (added, mean))
+        np.testing.assert_allclose(found, 3.0 * expected, rtol=1e-12, atol=1e-15)
+        assert expected.any() or loss().name == "k1-loss"
+    if mean.value(s) is not None:
+        np.testing.assert_allclose(added.value(s), 3.0 * mean.value(s), rtol=1e-12)
+
+
 def test_dapo_batch_with_k3_is_dapo_batch_with_beta() -> None:
     """The penalty of the sum is the row's own: the share of the decision is that of one normaliser, not of two."""
     mdp = TwoStageMDP.minimal(gamma=1.0, sample_length=300, decision_length=5)
