@@ -302,6 +302,29 @@ def _fraction(value: Any, key: str) -> Fraction:
     raise Fault("problem-data", key, f"is {text[:20]!r}: must be a number")
 
 
+def checked(checker: Checker, answer: str, record: Mapping[str, Any], place: str) -> bool | None:
+    """Return what a checker says of an answer.
+
+    Args:
+        checker: mostly a function of the user's.
+        answer: what it is given.
+        record: where the answer stands.
+        place: of the answer, for messages.
+
+    Raises:
+        Fault: the record has nothing to check against, or the checker fails or says something else.
+    """
+    try:
+        verdict = checker(answer, record)
+        if verdict is None or verdict in (True, False):
+            return None if verdict is None else bool(verdict)
+        raise Fault("checker", place, f"gets {str(verdict)[:40]!r} from the checker: must be True, False, or None for no attempt")
+    except Fault:
+        raise
+    except Exception as error:
+        raise Fault("checker", place, f"makes the checker fail ({type(error).__name__}: {str(error)[:80]})") from error
+
+
 def load_checker(spec: str) -> Checker:
     """Return the function that ``FILE.py:NAME`` names; the file is a module of the user's own and is imported.
 

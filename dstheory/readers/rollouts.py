@@ -15,7 +15,7 @@ import numpy as np
 
 from dstheory.checks import Bools, Ints
 from dstheory.errors import RecordError
-from dstheory.readers.answers import Checker
+from dstheory.readers.answers import Checker, checked
 from dstheory.readers.batches import RecordBatch, cells_of, coded
 from dstheory.readers.layouts import Layout
 from dstheory.readers.messages import is_unicode, shown
@@ -137,18 +137,18 @@ class _Rollouts:
         answer = Place.of(key).get(row)
         if isinstance(answer, (int, float)) and not isinstance(answer, bool):
             answer = str(answer)
-        if not isinstance(answer, str) or not answer.strip():
-            if self.omit:
-                return Fault("no-candidate", key, "is missing or empty: there is no answer")
-            self.reading.unanswered += 1
-            return False
         assert self.checker is not None
+        given = isinstance(answer, str) and bool(answer.strip())
         try:
-            verdict = bool(self.checker(answer, row))
+            verdict = checked(self.checker, answer, row, key) if given else None
         except Fault as fault:
             return fault
-        except Exception as error:
-            return Fault("checker", key, f"makes the checker fail ({type(error).__name__}: {str(error)[:80]})")
+        if verdict is None:
+            if self.omit:
+                why = "is no attempt, says the checker" if given else "is missing or empty"
+                return Fault("no-candidate", key, f"{why}: there is no answer")
+            self.reading.unanswered += 1
+            return False
         self.reading.checked.add(answer, verdict)
         return verdict
 

@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any, Literal, NamedTuple
 
 from dstheory.errors import RecordError, UnknownReadingError
-from dstheory.readers.answers import Checker, Game, as_arithmetic, find_expressions, load_checker
+from dstheory.readers.answers import Checker, Game, as_arithmetic, checked, find_expressions, load_checker
 from dstheory.readers.batches import Record, RecordBatch, batches, parse_cap, parse_head
 from dstheory.readers.final_answers import compare_final, final_answers
 from dstheory.readers.messages import is_unicode, shown
@@ -251,7 +251,7 @@ class TextReader:
             raise Fault("transcript", self.kind, f"has {len(candidates):,} candidate answers: must be at most {_MOST_ATTEMPTS:,}")
         correct, kept = [], []
         for candidate in candidates:
-            verdict = self._checked(candidate, record)
+            verdict = checked(self.checker, candidate, record, self.kind)
             if verdict is not None:
                 correct.append(verdict)
                 kept.append(candidate)
@@ -302,19 +302,6 @@ class TextReader:
             return []
         same = bool(candidates) and _squeezed(final).endswith(_squeezed(candidates[-1]))
         return [] if same else [final.strip()]
-
-    def _checked(self, candidate: str, record: Mapping[str, Any]) -> bool | None:
-        try:
-            verdict = self.checker(candidate, record)
-        except Fault:
-            raise
-        except Exception as error:
-            raise Fault("checker", self.kind, f"makes the checker fail ({type(error).__name__}: {str(error)[:80]})") from error
-        if verdict is None or verdict in (True, False):
-            return None if verdict is None else bool(verdict)
-        raise Fault(
-            "checker", self.kind, f"gets {str(verdict)[:40]!r} from the checker: must be True, False, or None for no attempt"
-        )
 
     def _finished(self, record: Mapping[str, Any], texts: list[str], last: str) -> bool:
         """Return whether the model ended the episode itself, as far as the texts show."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dstheory.readers.answers import Checker
+from dstheory.readers.answers import Checker, checked
 from dstheory.readers.batches import RecordBatch
 from dstheory.readers.paths import Place
 from dstheory.readers.reading import Reading
@@ -43,15 +43,15 @@ class Turns:
         """Return the attempts of a record, each with what says whether it is right.
 
         Raises:
-            Fault: the checker has nothing to check against.
+            Fault: the checker has nothing to check against, or fails.
         """
-        values: list[Any] = []
+        values: list[tuple[str, Any]] = []
         for place in map(Place.of, self.places):
             found = place.get(row)
-            values += found if place.spreads and isinstance(found, list) else [found]
+            values += [(place.text, one) for one in (found if place.spreads and isinstance(found, list) else [found])]
         if checker is None:
-            return [{key: value if (verdict := verdicts(value)) is None else verdict} for value in values]
-        said = [_checked(checker, value, row) for value in values]
+            return [{key: value if (verdict := verdicts(value)) is None else verdict} for _, value in values]
+        said = [_checked(checker, value, row, place) for place, value in values]
         last = verdicts(Place.of(self.final).get(row)) if self.final else None
         if last is not None and said:
             if said[-1] is not None:
@@ -70,10 +70,10 @@ class Turns:
             )
 
 
-def _checked(checker: Checker, answer: Any, row: Mapping[str, Any]) -> bool | None:
+def _checked(checker: Checker, answer: Any, row: Mapping[str, Any], place: str) -> bool:
     if isinstance(answer, (int, float)) and not isinstance(answer, bool):
         answer = f"{answer:g}" if isinstance(answer, float) else str(answer)
-    return bool(checker(answer, row)) if isinstance(answer, str) and answer.strip() else False  # no answer is no right one
+    return bool(isinstance(answer, str) and answer.strip() and checked(checker, answer, row, place))  # no answer is no right one
 
 
 def without_decisions(records: Iterable[Any], names: FieldNames) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -434,3 +435,48 @@ def test_a_long_value_does_not_make_a_long_message(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match="for example --correct 'WORD=true'") as raised:
         read_log(tmp_path / "a.csv")
     assert len(str(raised.value)) < 300 + len(str(tmp_path))
+
+
+def _fails(answer: str, record: Any) -> bool:
+    raise KeyError(answer)
+
+
+ANSWERS = {
+    "one a record": ({"id": 1, "problem": "a", "gold": "4", "answer": "3"}, "answer"),
+    "in turn": (
+        {"id": 1, "score": 1.0, "extra": {"gold": "4", "intermediate_steps": [{"draft": "3"}, {"draft": "4"}]}},
+        "extra.intermediate_steps[].draft",
+    ),
+}
+SAYINGS = {
+    "fails": (_fails, "makes the checker fail (KeyError: '3')"),
+    "half right": (lambda answer, record: 0.5, "gets '0.5' from the checker: must be True, False, or None for no attempt"),
+    "many": (lambda answer, record: np.ones(2), "makes the checker fail (ValueError: The truth value of an array"),
+}
+
+
+@pytest.mark.parametrize(("record", "place"), ANSWERS.values(), ids=list(ANSWERS))
+@pytest.mark.parametrize(("checker", "message"), SAYINGS.values(), ids=list(SAYINGS))
+def test_a_checker_that_fails_or_says_anything_else_is_refused(
+    tmp_path: Path, record: dict[str, Any], place: str, checker: Any, message: str
+) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(_lines(record))
+    with pytest.raises(RecordError, match=re.escape(f"line 1: {place} {message}")):
+        read_log(path, checker=checker, strict=True)
+
+
+def test_what_a_checker_calls_no_attempt_is_no_answer(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(_lines(*({**ANSWERS["one a record"][0], "answer": answer} for answer in ("3", "4", "", "x"))))
+
+    def check(answer: str, record: Any) -> bool | None:
+        return None if answer == "x" else answer == record["gold"]
+
+    counted = read_log(path, checker=check)
+    assert (counted.reading.unanswered, counted.episodes.correct.tolist()) == (2, [False, True, False, False])
+    omitted = read_log(path, checker=check, no_answer="omit")
+    assert omitted.episodes.correct.tolist() == [False, True]
+    assert [example.split(": answer ")[1] for example in omitted.reading.examples["no-candidate"]] == [
+        "is missing or empty: there is no answer", "is no attempt, says the checker: there is no answer",
+    ]  # fmt: skip
