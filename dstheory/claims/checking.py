@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -68,6 +68,7 @@ def check(
         )
         steps = claim.steps()
         _require_well_posed(claim, context)
+        _require_mentioned(claim, steps)
         reports = [_report(n, step, context) for n, step in enumerate(steps, 1)]
         verdict = _reached(claim, context, _combined(claim, reports), steps)
         verdict = _conditional(claim, verdict, steps)
@@ -96,6 +97,18 @@ def _require_well_posed(claim: Claim, context: ClaimContext) -> None:
         _Frame(words="", given=claim.assumptions, using=claim.definitions).run(bare)
     except ClaimError as error:
         raise type(error)(f"claim {claim.id}, its definitions and assumptions: {error}") from error
+
+
+def _require_mentioned(claim: Claim, steps: Sequence[Step]) -> None:
+    """Refuse definitions that nothing mentions: SymPy may have lost them on the way, and would have checked something else."""
+    items = [item for step in steps for item in (*step.formulas, *step.given, *step.using.values())]
+    left = {name_of(key) for key in claim.definitions} - _names(claim.definitions, [*items, *claim.assumptions])
+    if left and items:
+        name = min(left)
+        raise ClaimError(
+            f"claim {claim.id} defines {name}, but no step mentions it; leave the definition out, or write derivative({name}, x) "
+            f"for the derivative: SymPy makes {name}.diff(x) and Derivative({name}, x) zero before a step is checked"
+        )
 
 
 def _report(number: int, step: Step, context: ClaimContext) -> StepReport:
@@ -148,7 +161,7 @@ def _reached(claim: Claim, context: ClaimContext, verdict: Verdict, steps: Seque
     """The verdict with what its proof covers; unchanged if the claim did not come out true.
 
     An example proves "there is", not "for all"; a definition compared with itself proves nothing; a step under an assumption of
-    its own proves the statement only there; a box proves it on the box.
+    its own proves the statement only there; a box proves it on the box; what no step mentions was not tried at any value.
     """
     if verdict.status not in (Status.PROVED, Status.DECIDED, Status.ENCLOSED):
         return verdict
@@ -162,7 +175,11 @@ def _reached(claim: Claim, context: ClaimContext, verdict: Verdict, steps: Seque
         if any(isinstance(step, PointStep) and not step.lemma for step in steps):
             return replace(verdict, reach=Reach.EXAMPLE)
         return replace(verdict, reach=Reach.DEFINITION)
-    seen = {name for step in substantive for name in _names(claim, step)}
+    seen = {
+        name
+        for step in substantive
+        for name in _names({**claim.definitions, **step.using}, [*step.formulas, *step.given])
+    }
     missing = [name for name in claim.domain_by_name if name not in seen]
     if missing and len(missing) == len(claim.domain_by_name):
         return replace(verdict, reach=Reach.EXAMPLE, message=f"no step that quantifies mentions {', '.join(missing)}")
@@ -182,7 +199,7 @@ def _reached(claim: Claim, context: ClaimContext, verdict: Verdict, steps: Seque
     limits += [f"step {steps.index(step) + 1} where {text(And(*region))}" for step, region in partial]
     if not claim.domain and not claim.scope:
         limits += [f"{name} in {item}" for step in own for name, item in expand_domain(step.where).items()]
-    return replace(verdict, scope="; ".join(dict.fromkeys(limits)))
+    return replace(verdict, reach=Reach.PART if missing else Reach.ALL, scope="; ".join(dict.fromkeys(limits)))
 
 
 def _same(one: Step, other: Step) -> bool:
@@ -190,15 +207,14 @@ def _same(one: Step, other: Step) -> bool:
     return one.formulas == other.formulas and dict(one.using) == dict(other.using)
 
 
-def _names(claim: Claim, step: Step) -> set[str]:
-    """Names of the symbols of a step, those behind its definitions included."""
-    definitions = {name_of(key): value for key, value in (*claim.definitions.items(), *step.using.items())}
-    names = {symbol.name for item in (*step.formulas, *step.given) for symbol in item.free_symbols}
-    new = set(names)
+def _names(definitions: Mapping[Any, Any], items: Sequence[Any]) -> set[str]:
+    """Names of the symbols in formulas or expressions, those behind definitions included."""
+    meanings = {name_of(key): value for key, value in definitions.items()}
+    names: set[str] = set()
+    new = {symbol.name for item in items for symbol in sympy.sympify(item).free_symbols}
     while new:
-        new = {symbol.name for name in new if name in definitions for symbol in sympy.sympify(definitions[name]).free_symbols}
-        new -= names
         names |= new
+        new = {symbol.name for name in new if name in meanings for symbol in sympy.sympify(meanings[name]).free_symbols} - names
     return names
 
 

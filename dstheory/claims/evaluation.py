@@ -276,7 +276,7 @@ def enclose_value(expression: Any, box: Mapping[str, Any]) -> Any:
     if expression.is_Rational:
         return to_interval(Fraction(int(expression.p), int(expression.q)))
     if expression is sympy.E:
-        return iv.exp(iv.mpf(1))
+        return _exp_on(iv.mpf(1))
     if expression is sympy.pi:
         return iv.pi
     args = expression.args
@@ -289,7 +289,7 @@ def enclose_value(expression: Any, box: Mapping[str, Any]) -> Any:
     if expression.is_Pow:
         return _power_on(expression, box)
     if isinstance(expression, sympy.exp):
-        return iv.exp(enclose_value(args[0], box))
+        return _exp_on(enclose_value(args[0], box))
     if isinstance(expression, sympy.log):
         return _log_on(enclose_value(args[0], box), expression)
     if isinstance(expression, sympy.Abs):
@@ -318,12 +318,33 @@ def _power_on(expression: Any, box: Mapping[str, Any]) -> Any:
         if power < 0 and bool(value.a <= 0) and bool(value.b >= 0):
             raise UndefinedError(f"the denominator {base} is not bounded away from zero")
         return value**power
-    if base is sympy.E:
-        return iv.exp(enclose_value(exponent, box))
-    return iv.exp(enclose_value(exponent, box) * _log_on(enclose_value(base, box), base))
+    value = enclose_value(exponent, box)
+    return _exp_on(value if base is sympy.E else value * _log_on(enclose_value(base, box), base))
+
+
+def _exp_on(value: Any) -> Any:
+    return _outwards(iv.exp(value), value, 0)
 
 
 def _log_on(value: Any, expression: Any) -> Any:
     if not bool(value.a > 0):
         raise UndefinedError(f"the argument of the logarithm in {expression} is not bounded away from zero")
-    return iv.log(value)
+    return _outwards(iv.log(value), value, 1)
+
+
+def _outwards(found: Any, value: Any, exact: int) -> Any:
+    """exp or log of ``value`` as mpmath found it, a unit in the last place wider on each side.
+
+    Where an end is hard to round, mpmath rounds it the wrong way, by less than a thousandth of a unit: exp(2^-22) would be one
+    rational number. At ``exact`` (0 for exp, 1 for log) the function is rational, and stays so.
+    """
+    wider = found * _unit_wide(iv.prec)
+    return iv.mpf([found.a if value.a == exact else wider.a, found.b if value.b == exact else wider.b])
+
+
+@lru_cache(maxsize=len(_BITS) + 1)
+def _unit_wide(bits: int) -> Any:
+    """An interval around 1 by which to multiply: a unit in the last place of a number of so many bits, or more, on each side."""
+    with precision(bits + 2):
+        unit = iv.mpf(2) ** (1 - bits)
+        return iv.mpf([1 - unit.b, 1 + unit.b])

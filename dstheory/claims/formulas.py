@@ -56,7 +56,11 @@ class derivative(sympy.Function):  # type: ignore[misc]  # a function of SymPy, 
         raise ClaimError(f"{self} cannot be differentiated by SymPy; write derivative(derivative(f, x), y)")
 
 
-_UNDERSTOOD = (sympy.exp, sympy.log, sympy.Abs, sympy.Max, sympy.Min, derivative)
+_UNDERSTOOD = (
+    *(sympy.Symbol, sympy.Number, sympy.NumberSymbol, sympy.Add, sympy.Mul, sympy.Pow, sympy.exp, sympy.log),
+    *(sympy.Abs, sympy.Max, sympy.Min, derivative, sympy.Derivative, sympy.Sum, sympy.Product),
+)
+"""Nothing else: the derivative of an integral or a limit, say, may have a value where the integral itself has none."""
 
 
 def plain_definitions(
@@ -100,7 +104,7 @@ def substituted(expression: Any, domain: Mapping[str, Domain], definitions: Mapp
         raise ClaimError(f"{short(expression)} contains the float {floats[0]}, which is not exact; write Rational(1, 2) for 0.5")
     _refuse_no_number(expression, expression)
     for node in nodes:
-        if isinstance(node, sympy.Function | sympy.Piecewise) and not isinstance(node, _UNDERSTOOD):
+        if isinstance(node, sympy.Expr) and not isinstance(node, _UNDERSTOOD):
             raise ClaimError(
                 f"{short(node)} is not understood in a formula; use +, -, *, /, powers, exp, log, Abs, Max, Min, derivative, "
                 "Sum, Product"

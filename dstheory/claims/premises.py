@@ -130,9 +130,8 @@ class Premises:
         sign = self.sign_of(rational)
         if sign == 1 or (sign == -1 and condition.need is Need.NONZERO):
             return
-        if condition.need is Need.NONZERO and all(
-            self._never_zero(factor) for factor, _ in factors_of(as_ratio(rational).numerator)[1]
-        ):
+        constant, factors = factors_of(as_ratio(rational).numerator)
+        if condition.need is Need.NONZERO and constant and all(self._never_zero(factor) for factor, _ in factors):
             return
         try:
             point = self.point(condition.negation)

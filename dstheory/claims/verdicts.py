@@ -64,7 +64,8 @@ class Reach(StrEnum):
     ALL = "all"
     """At least one step of the statement quantifies over its symbols."""
     PART = "part"
-    """Every step of the statement assumes more than the claim does, and no formula is checked at all points."""
+    """Every step of the statement assumes more than the claim does, and no formula is checked at all points; or none of them says
+    anything about one of the claim's symbols."""
     EXAMPLE = "example"
     """Only single points were evaluated."""
     DEFINITION = "definition"

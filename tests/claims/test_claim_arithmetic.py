@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 import itertools
 import random
 from fractions import Fraction
@@ -16,7 +17,16 @@ from hypothesis import strategies as st
 
 from dstheory.claims import formulas
 from dstheory.claims.abstraction import Abstraction
-from dstheory.claims.evaluation import enclose_value, evaluate, possible, sign_at, sign_of_interval, to_interval, truth_at
+from dstheory.claims.evaluation import (
+    enclose_value,
+    evaluate,
+    possible,
+    precision,
+    sign_at,
+    sign_of_interval,
+    to_interval,
+    truth_at,
+)
 from dstheory.claims.formulas import derivative, latex, latex_named, text, with_names
 from dstheory.errors import ClaimError, UndefinedError
 from dstheory.rational import as_ratio, factors_of, terms_of
@@ -176,6 +186,34 @@ def test_an_enclosure_contains_the_value_at_points_of_the_box(expression, ends):
         value = mpmath.mpf(sp.N(expression.subs(point, simultaneous=True), 30))
         slack = mpmath.mpf(10) ** -20 * (1 + abs(value))
         assert enclosure.a - slack <= value <= enclosure.b + slack
+
+
+@pytest.mark.parametrize("bits", [53, 64, 256])
+@pytest.mark.parametrize("function", ["exp", "log"])
+def test_ends_that_are_hard_to_round_are_rounded_outwards(function, bits):
+    """Against decimal arithmetic, which rounds exp and ln correctly: near 0 and 1 they come close to numbers of few digits."""
+    start = 0 if function == "exp" else 1
+    with decimal.localcontext(prec=600), precision(bits):
+        for shift, multiple in itertools.product(range(10, bits, 3), (-5, -3, -1, 1, 3, 5, 7)):
+            at = start + Fraction(multiple, 2**shift)
+            exact = decimal.Decimal(at.numerator) / at.denominator
+            value = Fraction(exact.exp() if function == "exp" else exact.ln())
+            enclosure = enclose_value(getattr(sp, function)(x), {"x": to_interval(at)})
+            low, high = (Fraction(int(man)) * Fraction(2) ** int(exp) for man, exp in map(_parts, (enclosure.a, enclosure.b)))
+            assert low < value < high, at
+            assert high - low < 16 * abs(value) / 2**bits, at
+
+
+def _parts(end):
+    """An end of an interval, as an integer with its sign and the power of two that it is multiplied by."""
+    sign, man, exp, _ = end._mpi_[0]
+    return (-man if sign else man), exp
+
+
+def test_exp_at_0_and_log_at_1_are_exact():
+    unit = {"x": to_interval(Fraction(0), Fraction(1))}
+    assert enclose_value(sp.exp(x), unit).a == 1
+    assert enclose_value(sp.log(1 + x), unit).a == 0
 
 
 def test_intervals_tell_signs_only_when_sure():

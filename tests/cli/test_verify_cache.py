@@ -26,10 +26,10 @@ def text(name, formula="p * a", extra="", recorded="holds"):
 FILES = {
     "plain.py": text("plain"),
     "helped.py": text("helped", "f(p, a)", "from formulas_of_ours.deep import f\n"),
-    "maybe.py": text("maybe", "p + g", "try:\n    from not_yet_there import g\nexcept ImportError:\n    g = 0\n"),
-    "data.py": text("data", "p + n", "from pathlib import Path\nn = int(Path(__file__).with_name('n.txt').read_text())\n"),
-    "runs.py": text("runs", "p", "import subprocess, sys\nsubprocess.run([sys.executable, '-c', ''])\n"),
-    "lists.py": text("lists", "p + n", "from pathlib import Path\nn = len(list(Path(__file__).parent.glob('*.none')))\n"),
+    "maybe.py": text("maybe", "p + a + g", "try:\n    from not_yet_there import g\nexcept ImportError:\n    g = 0\n"),
+    "data.py": text("data", "p + a + n", "from pathlib import Path\nn = int(Path(__file__).with_name('n.txt').read_text())\n"),
+    "runs.py": text("runs", "p + a", "import subprocess, sys\nsubprocess.run([sys.executable, '-c', ''])\n"),
+    "lists.py": text("lists", "p + a + n", "from pathlib import Path\nn = len(list(Path(__file__).parent.glob('*.none')))\n"),
     "false.py": text("false", "p - a", recorded="fails"),
     "undecided.py": text("undecided", "p - a + (sum(symbols('x_1:7')) * 0)", "", "fails").replace("decide(", "1 / 0 or decide("),
 }
@@ -174,7 +174,7 @@ def test_what_links_and_the_environment_lead_to_counts(kind, tmp_path, monkeypat
     links = {"link.txt": ".txt", "linked.py": ".py"}
     for link, end in links.items():
         (claims / link).symlink_to(tmp_path / f"old{end}")
-    (claims / "rests.py").write_text(text("rests", "p + n", "from pathlib import Path\n" + LINKED[kind]))
+    (claims / "rests.py").write_text(text("rests", "p + a + n", "from pathlib import Path\n" + LINKED[kind]))
 
     def outcome():
         (entry,) = verify(str(claims / "rests.py"), workers=1, cache=tmp_path / "cache").entries

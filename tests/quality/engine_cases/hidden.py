@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 import sympy as sp
-from quality.engine_cases.stating import ERROR, FAILS, HALF, HOLDS, PART, V, W, case, n, p, x, y
+from quality.engine_cases.stating import ERROR, FAILS, HALF, HOLDS, PART, V, W, case, k, n, p, x, y
 from sympy import Abs, And, Eq, Equivalent, Implies, Ne, Rational, Sum, log, sqrt
 
 from dstheory.claims import (
@@ -71,6 +71,52 @@ HIDDEN = [
         {x: REAL},
         lambda: decide("", And(Ne(told("V", zero=False), 0), x + told("V", zero=False) > 2 * x - 1)),
         definitions={V: x},
+    ),
+    case(
+        "a symbol told not to be zero, defined as zero in two ways",
+        ERROR,
+        "SymPy was told that V is nonzero",
+        {x: POSITIVE},
+        lambda: decide("", And(told("V", nonzero=True) ** 2 > 0, told("V", nonzero=True) < 1)),
+        definitions={V: sqrt(x**2 + 2 * x + 1) - x - 1},
+    ),
+    case(
+        "a derivative that SymPy takes of a name",
+        ERROR,
+        "no step mentions it",
+        {p: UNIT},
+        lambda: decide("", V.diff(p) < p),
+        definitions={V: p**2},
+    ),
+    case(
+        "a definition that only a definition mentions",
+        ERROR,
+        "defines V, but no step mentions it",
+        {p: UNIT},
+        lambda: decide("", p < 2),
+        definitions={V: p**2, W: V + 1},
+    ),
+    case(
+        "a definition behind another that a step mentions",
+        HOLDS,
+        "",
+        {p: UNIT},
+        lambda: decide("", W > 1),
+        definitions={V: p**2, W: V + 1},
+    ),
+    case(
+        "the derivative of an integral that diverges",
+        ERROR,
+        "Integral(k**(-2), (k, -1, p)) is not understood",
+        {"p k": POSITIVE},
+        lambda: identity("", derivative(sp.Integral(1 / k**2, (k, -1, p)), p) * p**2 * k, k),
+    ),
+    case(
+        "an entry of a matrix",
+        ERROR,
+        "is not understood",
+        {"p x": UNIT},
+        lambda: decide("", sp.MatrixSymbol("p", 2, 2)[0, 1] + x > -1),
     ),
     case(
         "a count told not to be an integer",

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from quality.engine_cases.stating import ERROR, FAILS, HALF, HOLDS, UNDECIDED, case, m, n, p, x, y
-from sympy import Abs, Equivalent, Ne, Or, Rational, log, sqrt
+from fractions import Fraction
 
-from dstheory.claims import COUNT, POSITIVE, REAL, UNIT, Domain, decide, identity
+from quality.engine_cases.stating import ERROR, FAILS, HALF, HOLDS, UNDECIDED, case, m, n, p, x, y
+from sympy import Abs, Eq, Equivalent, Ne, Or, Rational, exp, log, sqrt
+
+from dstheory.claims import COUNT, POSITIVE, REAL, UNIT, Domain, between, decide, enclose, identity
+
+TINY, TINIER = Fraction(1, 2**22), Fraction(1, 2**52)
 
 NUMBERS = [
     case("n^2 >= n over the integers", HOLDS, "", {n: Domain(integer=True)}, lambda: decide("", n**2 >= n)),
@@ -36,6 +40,20 @@ NUMBERS = [
     case("a float", ERROR, "float", {x: UNIT}, lambda: identity("", x * 0.1, x / 10)),
     case(
         "log 2 against a rational close to it", FAILS, "", {x: UNIT}, lambda: decide("", x * log(2) < x * Rational(6931, 10000))
+    ),
+    case(
+        "exp at 2^-22 is the rational number next to it",
+        FAILS,
+        "",
+        {x: between(TINY, TINY, "[]")},
+        lambda: enclose("", Eq(exp(x), Rational(1 + TINY + TINY**2 / 2)), {x: (TINY, TINY)}),
+    ),
+    case(
+        "log(1 + t) below t - t^2/2 at t = 2^-52",
+        FAILS,
+        "",
+        {x: between(1 + TINIER, 1 + TINIER, "[]")},
+        lambda: enclose("", log(x) <= Rational(TINIER - TINIER**2 / 2), {x: (1 + TINIER, 1 + TINIER)}),
     ),
     case("a strict bound that only touches", FAILS, "", {x: POSITIVE}, lambda: decide("", log(x) < x - 1)),
     case("the bound itself", HOLDS, "", {x: POSITIVE}, lambda: decide("", log(x) <= x - 1)),

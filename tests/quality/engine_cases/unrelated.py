@@ -34,6 +34,13 @@ UNRELATED = [
     ),
     case("by a sum of numbers", POINT, "mentions p", {p: UNIT}, lambda: identity("", Sum(k, (k, 1, 4)), 10)),
     case("by a step about another symbol", POINT, "mentions p", {p: UNIT}, lambda: decide("", q < 2, where={q: UNIT})),
+    case(
+        "for all n, shown without n",
+        PART,
+        "no step says anything about n",
+        {p: UNIT, n: COUNT},
+        lambda: decide("", (1 - p) ** 2 >= 1 - 2 * p),
+    ),
     case("not for all: by a counterexample", POINT, "", {p: UNIT}, lambda: counterexample("", p > HALF, at={p: "1/3"})),
     case("by an expression equal to itself", DEFINED, "", {p: UNIT}, lambda: identity("", p * (1 - p), p * (1 - p))),
     case(
