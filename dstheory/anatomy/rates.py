@@ -447,18 +447,11 @@ def rate(table: ProblemCounts, successes: str, trials: str, *, level: float = 0.
         ends_unseen = table.total("unseen_correct") + table.total("unseen_wrong")
         if ends_unseen:
             return Estimate.missing(_ONLY_RESAMPLES.format(episodes=ends_unseen), level=level)
-    effective, quantile, method = float(n), None, "Wilson"
+    share, effective, quantile, method = s / n, float(n), normal_quantile(level), "Wilson"
     if interval == "problem":
         units = int(table.times[table.column(trials) > 0].sum())
         variance = table.covariance((successes, trials), (successes, trials))
-        unseen = s in (0, n) or variance <= 0 or units < 2
-        effective = float(units) if unseen else min(s / n * (1 - s / n) / variance, float(n))
-        method = f"Wilson, {effective:.4g} effective trials in {units:,} problems"
-        if 2 <= units <= 5000:  # beyond, Student's quantile is the normal one
-            from scipy.special import stdtrit
-
-            quantile = float(stdtrit(units - 1, 0.5 + level / 2))
-    share = s / n
+        effective, quantile, method = effective_trials(share, variance, units, n, level)
     least = most = share
     if hidden:  # from none of them being successes to all
         method += f"; whatever the {hidden:,} decisions were that are not seen"
@@ -488,21 +481,25 @@ def over_problems(values: Floats, problem: Ints, samples: int, level: float, wei
     """
     if not len(values):
         return Estimate.missing("there are no groups of that size", level=level)
-    from scipy.special import stdtrit
-
     _, unit = np.unique(problem, return_inverse=True)
-    if weights is None:
-        count, total, mean = np.bincount(unit), float(len(values)), values.mean()
-        sums = np.bincount(unit, weights=values)
-    else:
-        count, total = np.bincount(unit, weights=weights), float(weights.sum())
-        sums = np.bincount(unit, weights=weights * values)
-        mean = sums.sum() / total
-    units, rate = len(count), float(np.clip(mean, 0.0, 1.0))
+    weight = np.ones(len(values)) if weights is None else weights
+    count, sums, total = np.bincount(unit, weights=weight), np.bincount(unit, weights=weight * values), float(weight.sum())
+    units, rate = len(count), float(np.clip(sums.sum() / total, 0.0, 1.0))
     residual = sums - rate * count
     variance = units / max(units - 1, 1) * float(residual @ residual) / total**2
-    unseen = rate in (0.0, 1.0) or variance <= 1e-15 or units < 2
-    effective = float(units) if unseen else min(rate * (1 - rate) / variance, float(samples))
-    quantile = float(stdtrit(units - 1, 0.5 + level / 2)) if units > 1 else None
+    effective, quantile, method = effective_trials(rate, variance, units, samples, level)
     low, high = wilson(rate * effective, effective, level=level, quantile=quantile)
-    return Estimate(rate, float(low), float(high), level, f"Wilson, {effective:.4g} effective trials in {units:,} problems")
+    return Estimate(rate, float(low), float(high), level, method)
+
+
+def effective_trials(rate: float, variance: float, units: int, most: int, level: float) -> tuple[float, float, str]:
+    """Return the effective number of trials, at most ``most``, the quantile of Wilson's interval over problems, and its method.
+
+    Each of the problems that have trials (``units``) counts once where the variance cannot be seen.
+    """
+    from scipy.special import stdtrit
+
+    shown = 0.0 < rate < 1.0 and variance > 1e-15 and units > 1
+    effective = min(rate * (1 - rate) / variance, float(most)) if shown else float(units)
+    quantile = float(stdtrit(units - 1, 0.5 + level / 2)) if units > 1 else normal_quantile(level)
+    return effective, quantile, f"Wilson, {effective:.4g} effective trials in {units:,} problems"

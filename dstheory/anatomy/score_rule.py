@@ -38,7 +38,18 @@ import numpy as np
 
 from dstheory.anatomy.answers import multiplier, youden
 from dstheory.anatomy.episodes import NOT_GIVEN, Episodes, HoldsEpisodes, episodes_of
-from dstheory.anatomy.rates import COLUMNS, Estimate, ProblemCounts, Row, normal_quantile, over_problems, rate, row, wilson
+from dstheory.anatomy.rates import (
+    COLUMNS,
+    Estimate,
+    ProblemCounts,
+    Row,
+    effective_trials,
+    normal_quantile,
+    over_problems,
+    rate,
+    row,
+    wilson,
+)
 from dstheory.checks import Bools, Floats, Ints, whole_number
 from dstheory.errors import RecordError
 
@@ -372,14 +383,10 @@ def _area(right: Bools, code: Ints, problem: Ints, level: float) -> Estimate:
     problems = len(residual)
     if problems < 2 or units < 2:
         return Estimate(area, 0.0, 1.0, level, "no interval: right or wrong samples of one problem only")
-    from scipy.special import stdtrit
-
     variance = problems / (problems - 1) * float(residual @ residual)
-    unseen = area in (0.0, 1.0) or variance <= 1e-15
-    effective = float(units) if unseen else min(area * (1 - area) / variance, float(m + n))
-    quantile = float(stdtrit(units - 1, 0.5 + level / 2))
+    effective, quantile, method = effective_trials(area, variance, units, int(m + n), level)
     low, high = wilson(area * effective, effective, level=level, quantile=quantile)
-    return Estimate(area, float(low), float(high), level, f"Wilson, {effective:.4g} effective trials in {problems:,} problems")
+    return Estimate(area, float(low), float(high), level, method)
 
 
 def _area_within(right: Bools, code: Ints, problem: Ints, level: float) -> Estimate:
