@@ -19,7 +19,7 @@ What is assumed: a problem's attempts are independent, with one p_x; a and b are
 allow for the largest bias that any distribution of p_x can cause. Those of the two accuracies are Wilson's with the same errors,
 since a normal interval near 0 or 1 does not cover.
 
-Source: Shapley (1953); claim G2; the estimates are derived here.
+Source: Shapley (1953); claim G2; Fieller (1954) for shares; the estimates are derived here.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ from dstheory.errors import RecordError
 
 _DIFFERS = 0.01  # a p-value of the test that a or b is the same for all problems that is worth a note
 _UNSEEN = 0.005  # a bias worth a note
+_HALVINGS = 40  # of a step, to the end of an interval
 _STEP = 1e-5  # of a and b, in derivatives: truncation and rounding are both far below the error that they are for
 
 
@@ -375,25 +376,41 @@ class Compared:
 def share_of(parts: Mapping[str, Estimate], spreads: Mapping[str, Spread], level: float) -> Estimate:
     r"""Return which share of a gain is the decisions'; missing where the gain may be zero.
 
-    To first order decide/gain moves by (decide - share gain)/gain, whose variance follows from those of gain, sample and decide,
-    since gain = sample + decide:
-    :math:`Cov(gain, decide) = \tfrac12 [Var(gain) + Var(decide) - Var(sample)]`.
+    Its interval is Fieller's: all :math:`\theta` for which :math:`decide - \theta\, gain` may have the mean 0; its variance comes
+    from those of gain, sample and decide, since gain = sample + decide:
+    :math:`Cov(gain, decide) = \tfrac12 [Var(gain) + Var(decide) - Var(sample)]`. It is bounded where the interval of the gain
+    does not hold 0, which is where there is a share. So at most one comparison in twenty gets a wrong interval. Most of these are
+    comparisons whose gain is hardly larger than its error: there chance made the gain larger, and the share smaller.
 
     Args:
         parts: "gain" and "decide", among others.
         spreads: of "gain", "sample" and "decide".
         level: of the interval.
     """
-    gain, decide = parts["gain"].value, parts["decide"].value
-    if gain is None or decide is None or parts["gain"].low <= 0 <= parts["gain"].high:
+    gain, decide = parts["gain"], parts["decide"].value
+    if gain.value is None or decide is None or gain.low <= 0 <= gain.high:
         why = "the gain may be zero, and a share of nothing has no meaning"
         return Estimate.missing(why, level=level, low=-np.inf, high=np.inf)
-    share = decide / gain
     whole, sample, part = (spreads[name].error ** 2 for name in ("gain", "sample", "decide"))
-    variance = part + share**2 * whole - share * (whole + part - sample)
-    bias = spreads["decide"].bias + abs(share) * spreads["gain"].bias
-    error = float(np.sqrt(max(variance, 0.0)))
-    return Spread(error / abs(gain), bias / abs(gain), spreads["gain"].units).around(share, level)
+    share, size, units = decide / gain.value, abs(gain.value), spreads["gain"].units
+
+    def around(theta: float) -> Estimate:
+        """Return 0 with the interval that decide - theta gain has around its mean."""
+        error = np.sqrt(max(part + theta * theta * whole - theta * (whole + part - sample), 0.0))
+        return Spread(float(error), spreads["decide"].bias + abs(theta) * spreads["gain"].bias, units).around(0.0, level)
+
+    def end(side: int) -> float:
+        """Return where the interval ends: beyond, the half width grows more slowly than the distance to the share."""
+        inside, step = 0.0, around(share).high / size
+        while step and around(share + side * (inside + step)).high >= size * (inside + step):
+            inside, step = inside + step, 2 * step
+        for _ in range(_HALVINGS):
+            step /= 2
+            if around(share + side * (inside + step)).high >= size * (inside + step):
+                inside += step
+        return share + side * inside
+
+    return Estimate(share, end(-1), end(1), level, f"Fieller; {around(share).method}")
 
 
 # ---------------------------------------------------------------------- what is said about it
