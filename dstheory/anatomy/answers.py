@@ -466,8 +466,23 @@ def compare_first_answers(
     gain = rate_difference(new, old, (moved[1], moved[0]))
     shared = int(np.count_nonzero(present[0] & present[1]))
     counts = [int(np.count_nonzero(one)) for one in present]
-    how = f"{shared:,} problems are in both logs" if shared else "the logs share no problem"
-    note = f"{how} ({counts[0]:,} and {counts[1]:,} problems)"
+    note = shared_problems(shared, counts)
     if max(counts) > shared:
         note += ": those of one log may be harder"
     return FirstAnswers(old, new, gain, shared, (note, *([why] if why else [])))
+
+
+def shared_problems(shared: int, counts: list[int]) -> str:
+    """Say how many problems of two logs, which have ``counts``, are the same.
+
+    >>> shared_problems(8, [8, 8]), shared_problems(0, [8, 9])
+    ('both logs are about the same 8 problems', 'the logs share no problem (8 and 9 problems)')
+    >>> shared_problems(7, [1000, 9])
+    '7 problems are in both logs, of 1,000 and 9'
+    """
+    one, other = counts
+    if shared == one == other:
+        return f"both logs are about the same {shared:,} problems"
+    if not shared:
+        return f"the logs share no problem ({one:,} and {other:,} problems)"
+    return f"{shared:,} problems are in both logs, of {one:,} and {other:,}"

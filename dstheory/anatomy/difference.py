@@ -30,7 +30,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dstheory.anatomy import chain_formulas
-from dstheory.anatomy.answers import decided_by
+from dstheory.anatomy.answers import decided_by, shared_problems
 from dstheory.anatomy.counterfactual import GRID, MOST_ANSWERS, Design, allowing_for_bias, outcome_chances
 from dstheory.anatomy.episodes import Episodes, HoldsEpisodes, episodes_of
 from dstheory.anatomy.rates import RATES, Estimate, ProblemCounts, Row, normal_quantile, row, wilson
@@ -428,8 +428,7 @@ def _notes(
     sides: Sequence[Side], names: tuple[str, str], shared: int, shown: list[bool], decide: Spread, cap: int
 ) -> tuple[str, ...]:
     counts = [side.problems for side in sides]
-    how = f"{shared:,} problems are in both logs" if shared else "the logs share no problem"
-    notes = [f"{how} ({counts[0]:,} and {counts[1]:,} problems)"]
+    notes = [shared_problems(shared, counts)]
     if max(counts) > shared:
         notes[0] += ": that those of one log may be harder counts as sampling"
     where = "without a cap" if cap == 0 else f"at a cap of {cap}"

@@ -14,6 +14,7 @@ from dstheory.anatomy.answers import answer
 from dstheory.anatomy.model_checks import check_problems
 from dstheory.anatomy.one_shot import is_one_shot, one_shot
 from dstheory.anatomy.rates import over_problems
+from dstheory.cli.anatomy.conclusions import conclusions
 from dstheory.cli.anatomy.document import document
 from dstheory.plots.anatomy import anatomy_figure
 
@@ -115,7 +116,7 @@ def test_a_survey_says_p_and_that_there_are_no_decisions() -> None:
     found = survey(_log(SAMPLES, task=["t"] * 24), resamples=20)
     sections = document(found)
     assert [section.title for section in sections] == ["sampling", "k samples of a problem"]
-    assert "nobody could resample: there are no decisions, so there is neither a nor b" in sections[0].lines
+    assert "Nobody could resample, so there are no decisions" in " ".join(conclusions(found)[0].sentences)
     assert found.groups[0].total.rates.a.value is None
     assert found.groups[0].cap is None
     json.dumps(found.to_dict(), allow_nan=False)

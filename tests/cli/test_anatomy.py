@@ -65,6 +65,18 @@ def test_json_holds_everything_and_nothing_else_is_on_stdout(dstheory, log: Path
     assert json.loads(json_text(again.to_dict()))["groups"] == data["groups"]
 
 
+def test_p_over_all_attempts_and_over_first_ones_are_told_apart(dstheory, log: Path) -> None:
+    records = [json.loads(line) for line in log.read_text().splitlines()]
+    ran = dstheory("anatomy", log, "--out", "told")
+    said = " ".join(ran.out.split())
+    assert "p of all attempts" in said
+    for model in {record.get("model") for record in records}:
+        attempts = [[a["correct"] for a in record["attempts"]] for record in records if record.get("model") == model]
+        over_all, first = sum(map(sum, attempts)) / sum(map(len, attempts)), sum(one[0] for one in attempts) / len(attempts)
+        assert f"{over_all:.3f}" != f"{first:.3f}"
+        assert f"p over all attempts, {over_all:.3f}. Over first attempts, one for each episode, p is {first:.3f} (the" in said
+
+
 def test_schema(dstheory) -> None:
     assert json.loads(dstheory("anatomy", "schema").out) == record_schema()
 

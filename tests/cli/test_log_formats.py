@@ -32,7 +32,7 @@ def test_a_one_shot_log_is_read_and_measured(dstheory, tmp_path: Path) -> None:
     assert (
         "read as rollouts of prompts, as trainers such as TRL log them: one attempt per record, correctness from score" in ran.out
     )
-    assert "nobody could resample: there are no decisions, so there is neither a nor b" in ran.out
+    assert "Nobody could resample, so there are no decisions" in " ".join(ran.out.split())
     assert "pass@k" in ran.out
     assert "P(stop | correct)" not in ran.out
 
@@ -66,11 +66,11 @@ def test_words_that_are_not_known_leave_no_numbers(dstheory, tmp_path: Path) -> 
     ran = dstheory("anatomy", path, "--resamples", 20)
     assert ran.code == 1
     assert "6 of 8 records were unusable for what happened in them" in ran.err
-    assert "P(correct)" not in ran.out
+    assert "p of all attempts" not in ran.out
     assert "--decision says what its words mean" in " ".join(ran.out.split())
     ran = dstheory("anatomy", path, "--resamples", 20, "--decision", "onwards=resample")
     assert ran.code == 0, ran.err
-    assert "p = P(correct)" in ran.out
+    assert "p of all attempts" in ran.out
 
 
 def test_a_chain_of_one_turn_has_no_decisions(dstheory, tmp_path: Path) -> None:

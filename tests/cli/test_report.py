@@ -93,9 +93,9 @@ def test_tables_are_given_as_csv_in_which_nothing_acts(compared: Survey) -> None
         "problems",
         "episodes",
         "attempts",
-        "p = P(correct)",
-        "p = P(correct) low",
-        "p = P(correct) high",
+        "p of all attempts",
+        "p of all attempts low",
+        "p of all attempts high",
     ]
     assert [row[0] for row in rows[1:]] == ["'=SUM(A1)", "x,y", "(all)"]
     assert rows[1][4:7] == [f"{x:.3f}" for x in (p.value, p.low, p.high)]

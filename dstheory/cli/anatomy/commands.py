@@ -112,8 +112,9 @@ def generate(
         ["model", "task", "p", "a", "b"],
         rows,
         words=2,
-        caption=f"the truth: mean p = P(correct), a = P(stop | correct), b = P(resample | wrong); {spread}; "
-        f"cap {cap or 'none'}, seed {seed}",
+        caption=f"the truth: mean p = P(correct) over problems, a = P(stop | correct), b = P(resample | wrong); {spread}; "
+        f"cap {cap or 'none'}, seed {seed}. `dstheory anatomy` estimates this p by first answers; its p over all attempts is "
+        "another number, since problems that are tried again more often have more attempts",
     )
 
 

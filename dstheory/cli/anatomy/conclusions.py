@@ -102,7 +102,8 @@ def conclusions(found: Survey) -> list[Conclusion]:
 def _helps(of: str, group: Group, term: _Terms) -> Conclusion:
     total, rates = group.total, group.total.rates
     verdict, _, _ = total.helps.partition(",")  # "yes", or "yes, oracle decides"
-    sentences = [f"{term(name)}: {rate.text()}." for name, rate in (("p", rates.p), ("a", rates.a), ("b", rates.b))]
+    sentences = [f"{term('p')}: {rates.p.text()} over all attempts."]
+    sentences += [f"{term(name)}: {rate.text()}." for name, rate in (("a", rates.a), ("b", rates.b))]
     if total.youden.value is not None:
         sentences.append(f"{term('a + b - 1')}: {total.youden.text()}; {_MEANS[verdict]}.")
     if total.decided_by == "model (assumed)":
@@ -251,8 +252,9 @@ def _stands(found: Survey, split: Difference | MeanSplit) -> str:
     others = list(dict.fromkeys(name for name in rejected if name not in without))
     aside = f" They also reject that {_assumed(others)}, which the split does not assume." if others else ""
     if not without:
-        none = {1: "does not assume that", 2: "assumes neither"}.get(len(others), "assumes none of this")
-        return f"{asked} Yes. Tests reject at 5 % that {_assumed(others)}; the split {none}."
+        both = sorted(others) == ["p over problems", "p over rounds"]
+        what = "one p for all problems and all rounds" if both else f"that {_assumed(others)}"
+        return f"{asked} Yes: no test rejects at 5 % what the split assumes. Rejected is {what}, which it does not assume."
     unknown = [name for name, shift in without.items() if shift.decide.value is None]
     if unknown:
         why = without[unknown[0]].decide.reason
@@ -316,7 +318,7 @@ def _one_shot(of: str, group: Group, shot: OneShot, term: _Terms) -> list[Conclu
             f"{of}How often is an answer right?",
             "-" if rates.p.value is None else f"{rates.p.value:.3f}",
             (
-                f"{term('p')}: {rates.p.text()}, from {rates.attempts:,} samples of {rates.problems:,} problems.",
+                f"{term('p')}: {rates.p.text()}, from {_count(rates.attempts, 'sample')} of {_count(rates.problems, 'problem')}.",
                 "Nobody could resample, so there are no decisions, and the log does not say whether resampling helps.",
                 "Answers that correct themselves within their text are taken apart by --reader transcript --field transcript=KEY "
                 "--segment markers.",
@@ -384,6 +386,10 @@ def _score(of: str, rule: ScoreRule, term: _Terms) -> Conclusion:
 
 def _text(estimate: Estimate) -> str:
     return "an unknown share" if estimate.value is None else estimate.text()
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _value(estimate: Estimate) -> str:

@@ -108,23 +108,25 @@ def _group(group: Group, found: Survey) -> list[Section]:
     return [
         Section(
             f"{of}sampling and decisions",
-            [found.by, "problems", "episodes", "attempts", *RATES],
+            [found.by, "problems", "episodes", "attempts", "p of all attempts", *RATES[1:]],
             [[label, *_row(answers.rates, Estimate.text)] for label, answers in everything.items()],
             lines=[
-                f"{100 * found.level:g} % intervals; attempts of one problem count as correlated. p is that of all attempts; "
-                "where resampling helps, hard problems get more of them, so decisions move it too."
+                f"{100 * found.level:g} % intervals; attempts of one problem count as correlated. Problems that are tried again "
+                "more often have more attempts, so that decisions move p over all attempts, "
+                f"{_number(group.total.rates.p.value)}. Over first attempts, one for each episode, p is "
+                f"{_number(group.total.none.value)} (the column of first answers below)."
             ],
         ),
         Section(
             f"{of}does resampling help",
-            [found.by, "helps", "a + b - 1", "odds x a/(1-b)", "first answer only", "all answers"],
+            [found.by, "helps", "a + b - 1", "odds x a/(1-b)", "right: first answers", "submitted answers"],
             [
                 [label, a.helps, *map(_text, (a.youden, a.multiplier, a.none, a.realised["accuracy"]), (3, 2, 3, 3))]
                 for label, a in everything.items()
             ],
             words=2,
             lines=[
-                "accuracies of the first answer and of the one submitted; it helps where a + b > 1, that is where the odds grow"
+                "right: the share of first answers, and of those submitted; it helps where a + b > 1, that is where the odds grow"
             ],
         ),
         Section(
@@ -257,8 +259,8 @@ def _one_shot(of: str, everything: Mapping[str, Answers], shot: OneShot, found: 
             [[label, f"{a.rates.problems:,}", f"{a.rates.attempts:,}", a.rates.p.text()] for label, a in everything.items()],
             lines=[
                 f"{100 * found.level:g} % intervals; samples of one problem count as correlated",
-                "nobody could resample: there are no decisions, so there is neither a nor b",
             ],
+            detail=len(everything) == 1,
         ),
         *([samples] if shot.largest > 1 else []),
         *([by_step] if len(shot.steps) > 1 else []),
@@ -487,7 +489,6 @@ def _comparison(found: Survey, total: Difference, names: tuple[str, str]) -> Sec
     lines = [
         f"accuracies are means over problems, {where}; parts are Shapley values and add up to the gain",
         "by decisions: what exchanging a and b changes, under either model's answers to each problem; by sampling: the rest",
-        *total.notes,
     ]
     if len(rows) > 1:
         lines.append(f"a and b may differ from one {found.by} to another: read the mean of the splits within them")
@@ -512,7 +513,7 @@ def _first_answers(found: Survey, total: FirstAnswers, names: tuple[str, str]) -
         "from {} to {}".format(*names),
         [found.by, f"first answer right: {names[0]}", names[1], "difference"],
         [[label, *(one.text() for one in (part.before, part.after, part.gain))] for label, part in shown.items()],
-        lines=[*total.notes, "the difference has an interval of its own: problems in both logs are paired"],
+        lines=["the difference has an interval of its own: problems in both logs are paired"],
     )
 
 
@@ -553,5 +554,5 @@ def print_sections(sections: Sequence[Section], *, details: bool = True) -> None
             say(section.title)
         for line in lines:
             say(f"  {line}" if brief else line)
-        if lines or not brief:
+        if lines:
             echo()
