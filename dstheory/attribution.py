@@ -105,6 +105,7 @@ class Attribution(Drawn):
         cosine: (*runs,) cosine between the two contributions in parameter space, NaN where one of them is zero; None for a
             tabular policy (disjoint blocks).
         energy: level (iii).
+        by_logit: the gradient that all this is said of, see :func:`without_rounding`.
     """
 
     objective: str
@@ -112,6 +113,7 @@ class Attribution(Drawn):
     gradient: StageSplit
     cosine: Floats | None
     energy: StageSplit
+    by_logit: StageGradient
 
     def table(self) -> Table:
         """Return the three levels, one per row."""
@@ -176,7 +178,7 @@ def attribute(
     if coefficients and single and objective.measure != "mixed":
         level_i = coefficient_level(objective, solution, rng=rng, limit=limit)
     norms, cosine = _gradient_level(g, solution.policy)
-    return Attribution(objective.name, level_i, norms, cosine, stage_energy(g, solution))
+    return Attribution(objective.name, level_i, norms, cosine, stage_energy(g, solution), g)
 
 
 def without_rounding(objective: Objective, solution: Solution, *, digits: bool = True) -> StageGradient:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dstheory.attribution import InfiniteEnergyWarning, attribute, norm, stage_energy, without_rounding
+from dstheory.attribution import InfiniteEnergyWarning, attribute, norm, stage_energy
 from dstheory.chain.exact import Solution, solve
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
@@ -133,10 +133,9 @@ def _row(name: str, make: Make, solution: Solution, stretched: Solution, reward:
             warnings.simplefilter("ignore", InfiniteEnergyWarning)
             split = attribute(objective, solution, rng=rng)
             later = attribute(make(stretched.mdp), stretched, coefficients=False)
-        gradient = without_rounding(objective, solution)
     except ChainError as error:
         return _estimated(nothing, objective, solution, reward, rng, str(error))
-    level = split.coefficient
+    level, gradient = split.coefficient, split.by_logit
     balanced = None if level is None or level.zero else level.balanced
     if not (gradient.sample.any() or gradient.decide.any()):
         return replace(nothing, balanced=balanced, note="the expected gradient is zero", norm=0.0)

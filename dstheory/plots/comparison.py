@@ -16,7 +16,20 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter
 
 from dstheory.checks import Floats
-from dstheory.plots.style import DASHES, MARKERS, PALETTE, RC, STAGES, beside, entitle, figure_size, in_column, legend_below, tidy
+from dstheory.plots.style import (
+    DASHES,
+    MARKERS,
+    PALETTE,
+    RC,
+    STAGES,
+    beside,
+    entitle,
+    figure_size,
+    in_column,
+    legend_below,
+    mark,
+    tidy,
+)
 from dstheory.texts import figure_text
 
 if TYPE_CHECKING:
@@ -35,19 +48,12 @@ def comparison_figure(rows: Sequence[ObjectiveRow], *, longer: float, title: str
     with matplotlib.rc_context(RC):
         height = 1.2 + 0.2 * len(rows)
         figure = Figure(figsize=figure_size(7.2, 2 * height if in_column() else height), layout="constrained")
-        left, right = figure.subplots(*beside(2), sharey=True)
+        left, right = figure.subplots(*beside(2))
         heights = _heights(rows)
         _shares(left, rows, heights, longer)
         _tilts(right, rows, heights)
-        left.set_yticks(heights, [figure_text(row.name) for row in rows])
-        left.set_ylim(heights.max() + 1.0, heights.min() - 1.0)
         for axes in (left, right):
-            for label, row in zip(axes.get_yticklabels(), rows, strict=False):  # the right panel has none in the text's width
-                label.set_style("normal" if row.balanced else "italic")
-                label.set_weight("bold" if row.balanced else "normal")
-            for above, below, one, two in zip(heights[:-1], heights[1:], rows[:-1], rows[1:], strict=True):
-                if one.family != two.family:
-                    axes.axhline((above + below) / 2, color="0.7", linewidth=0.6)
+            _lines(axes, rows, heights, named=axes is left or in_column())
         legend_below(figure)
         name = f"{figure_text(title)}: " if title else ""
         entitle(figure, f"{name}bold: one coefficient for both stages; italic: two, or not compared")
@@ -58,6 +64,23 @@ def _heights(rows: Sequence[ObjectiveRow]) -> Floats:
     """Return the height of each row; families stand apart."""
     gaps = [0.0] + [1.0 if one.family == two.family else 1.7 for one, two in itertools.pairwise(rows)]
     return np.cumsum(gaps)
+
+
+def _lines(axes: Axes, rows: Sequence[ObjectiveRow], heights: Floats, *, named: bool) -> None:
+    """Give a panel a line per objective, with its name if ``named``, and stronger ones between families."""
+    across = axes.get_yaxis_transform()
+    axes.set_ylim(heights.max() + 1.0, heights.min() - 1.0)
+    axes.set_yticks(heights if named else [], [figure_text(row.name) for row in rows] if named else [])
+    axes.tick_params(axis="y", left=False)
+    axes.grid(visible=False, axis="y")
+    axes.hlines(heights, 0, 1, transform=across, color="#b0b0b0", alpha=0.25, linewidth=0.6, zorder=0.5)
+    mark(axes, heights)
+    for label, row in zip(axes.get_yticklabels(), rows, strict=False):
+        label.set_fontstyle("normal" if row.balanced else "italic")
+        label.set_fontweight("bold" if row.balanced else "normal")
+    between = [(one + two) / 2 for one, two, above, below in zip(heights, heights[1:], rows, rows[1:], strict=False)
+               if above.family != below.family]  # fmt: skip
+    axes.hlines(between, 0, 1, transform=across, color="0.7", linewidth=0.6)
 
 
 def _shares(axes: Axes, rows: Sequence[ObjectiveRow], heights: Floats, longer: float) -> None:
@@ -89,7 +112,6 @@ def _tilts(axes: Axes, rows: Sequence[ObjectiveRow], heights: Floats) -> None:
     axes.set_xlim(-9, 189)
     axes.set_xticks([0, 45, 90, 135, 180])
     axes.set_xlabel("angle to accuracy's gradient (°)" if in_column() else "angle to the accuracy's gradient (degrees)")
-    axes.tick_params(labelleft=in_column())
     tidy(axes)
 
 

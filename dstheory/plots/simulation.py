@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dstheory.plots.style import DASHES, PALETTE, RATES, RC, STAGES, figure_size, in_column, tidy
+from dstheory.plots.style import DASHES, PALETTE, RATES, RC, STAGES, figure_size, in_column, mark, tidy
 from dstheory.texts import figure_text
 
 if TYPE_CHECKING:
@@ -113,7 +113,11 @@ def _energies(axes: Axes, comparison: Comparison, names: list[str]) -> None:
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(_power_of_ten)
     highest = max(float(finite.max(initial=0.0)), 3 * floor)
-    axes.set_ylim(floor / 1.6, highest * (highest / floor) ** (0.7 if in_column() else 0.3))  # room for the legend above
+    low, high = floor / 1.6, highest * (highest / floor) ** (0.7 if in_column() else 0.3)  # room for the legend above
+    axes.set_ylim(low, high)
+    between = axes.yaxis.get_minorticklocs()
+    axes.minorticks_off()
+    mark(axes, between[(low <= between) & (between <= high)], size=2, width=0.6)
     axes.set_xticks(range(len(names)), [str(i + 1) for i in range(len(names))])
     axes.set_xlabel("objective")
     axes.set_xlim(-0.6, len(names) - 0.4)

@@ -17,9 +17,12 @@ from textwrap import wrap
 from typing import Any
 
 import matplotlib
+import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.markers import TICKLEFT
+from numpy.typing import ArrayLike
 
 from dstheory.texts import figure_text
 
@@ -41,6 +44,7 @@ RC: Any = {
     "legend.fontsize": 8,
     "lines.linewidth": 1.6,
     "pdf.fonttype": 42,  # letters that a journal's checks can read
+    "text.hinting": "no_hinting",  # letters of 200 dots per inch need not be fitted to dots, which takes a tenth of the time
     "svg.hashsalt": "dstheory",  # the same figure gives the same bytes
     "mathtext.fontset": "cm",
     "text.usetex": False,  # whatever the user's settings: labels are texts of others and no TeX
@@ -50,7 +54,7 @@ RC: Any = {
 _PAGE_WIDTH = 3.6  # inches: 346 pixels of a browser, so that text of 8.5 points is 11 pixels high on a telephone
 _PAGE: Any = {**RC, "legend.fontsize": 8.5}
 _SAVED: dict[str, dict[str, Any]] = {
-    ".png": {"dpi": 200},
+    ".png": {"dpi": 200, "pil_kwargs": {"compress_level": 3}},
     ".svg": {"metadata": {"Date": None}},
     ".pdf": {"metadata": {"CreationDate": None}},
 }
@@ -162,6 +166,20 @@ def tidy(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(visible=True, alpha=0.25, linewidth=0.6)
     axes.set_axisbelow(True)
+
+
+def mark(axes: Axes, heights: ArrayLike, *, size: float = 3.5, width: float = 0.8) -> None:
+    """Put tick marks beside the vertical axis, as one artist: matplotlib's own ticks are five each, and take most of its time.
+
+    Args:
+        axes: where.
+        heights: of the marks, in data.
+        size: in points; default that of major ticks.
+        width: likewise.
+    """
+    heights = np.asarray(heights)
+    axes.plot(np.zeros_like(heights), heights, linestyle="none", marker=TICKLEFT, markersize=size, markeredgewidth=width,
+              color="black", clip_on=False, transform=axes.get_yaxis_transform())  # fmt: skip
 
 
 # -------- panels
