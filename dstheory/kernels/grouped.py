@@ -106,21 +106,22 @@ def _grouped_rows(  # type: ignore[no-untyped-def]
         at_stop = at_right + at_wrong
         if z_ref is not None:
             shift, mean, sum_e = z_ref[x, best] - z[x, best], 0.0, 0.0
-            for y in range(n):
-                away, aside = (z_ref[x, y] - z[x, y]) - shift, l[x, y] - l_ref[x, y]
-                farthest = larger(larger(abs(away), abs(aside)), farthest)
-                excess[y], apart[y] = away, aside
             if by_log:
-                for y in range(n):
-                    mean = accumulate(mean, pi[y] * excess[y])
                 sum_e = 1.0
+                for y in range(n):
+                    away, aside = (z_ref[x, y] - z[x, y]) - shift, l[x, y] - l_ref[x, y]
+                    farthest = larger(larger(abs(away), abs(aside)), farthest)
+                    excess[y], apart[y] = away, aside
+                    mean = accumulate(mean, pi[y] * away)
             else:
                 for y in range(n):
-                    e, h = exp_and_expm1(excess[y])
+                    away, aside = (z_ref[x, y] - z[x, y]) - shift, l[x, y] - l_ref[x, y]
+                    farthest = larger(larger(abs(away), abs(aside)), farthest)
+                    e, h = exp_and_expm1(away)
                     excess[y] = h
                     mean = accumulate(mean, pi[y] * h)
                     sum_e = accumulate(sum_e, pi[y] * e)
-                    e, h = exp_and_expm1(apart[y])
+                    e, h = exp_and_expm1(aside)
                     apart[y] = h / (stops[y] + resamples[y] * e)
             for y in range(n):
                 excess[y] = (excess[y] - mean) / sum_e

@@ -32,6 +32,7 @@ from dstheory.chain.exact import Solution
 from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats
 from dstheory.errors import ChainError
+from dstheory.kernels.parallel import over_rows
 from dstheory.objectives.base import Objective
 from dstheory.objectives.expectation.exponential import EffectiveCredit, moments, response_contrast
 from dstheory.objectives.expectation.groups import Grouping
@@ -41,6 +42,8 @@ from dstheory.objectives.large_groups import gradient_of_accuracy
 from dstheory.objectives.mass import CoefficientMass, StageGradient, contrast_mass, one_number
 from dstheory.objectives.parts import Normaliser, PerResponse
 from dstheory.objectives.registry import register
+
+_BLOCK_PAIRS = 1 << 15  # (prompt, answer) pairs that are finished while they are in the cache
 
 
 class _ExpectedReturn(Objective):
@@ -201,8 +204,20 @@ class _SCoRe(Objective):
         found = gradient_of_accuracy(solution) if applies(solution) else None
         if found is None:
             return super().ascent(solution)
-        second, first = found[1].scaled(1.0 + self.alpha), self._first(solution).scaled(self.at_first).gradient(solution.policy)
-        return StageGradient(self.share(solution) * second.sample + first.sample, second.decide)
+        (_, gradient), mdp, policy = found, solution.mdp, solution.policy
+        share = np.broadcast_to(self.share(solution), (1, len(mdp.prompt_weight), 1))
+
+        def finish(start: int, stop: int) -> None:
+            rows = slice(start, stop)
+            pi, right = policy.sample_prob[0, rows], mdp.correct[rows] > 0
+            chances = (np.where(of, pi, 0.0).sum(axis=-1, keepdims=True) for of in (right, ~right))
+            at_right, at_wrong = (self.at_first * mdp.prompt_weight[rows, None] * chance for chance in chances)
+            gradient.decide[0, rows] *= 1.0 + self.alpha
+            gradient.sample[0, rows] *= (1.0 + self.alpha) * share[0, rows]
+            gradient.sample[0, rows] += pi * np.where(right, at_wrong, -at_right)
+
+        over_rows(finish, len(mdp.prompt_weight), 1, max(1, _BLOCK_PAIRS // mdp.shape[1]))
+        return gradient
 
     @staticmethod
     def attempts(solution: Solution, t: Trajectories) -> tuple[Floats, Floats]:
