@@ -17,7 +17,7 @@ import numpy as np
 from dstheory.checks import Bools, Floats, Ints
 from dstheory.errors import RecordError
 from dstheory.readers.batches import RecordBatch, texts_of
-from dstheory.readers.messages import nearest, shown
+from dstheory.readers.messages import brief, nearest, shown
 from dstheory.readers.reading import Reading
 from dstheory.readers.records import DECIDED_BY, NOBODY, Fault, FieldNames, Records, compact, text_or_none
 from dstheory.readers.streams import check_utf8, first_bytes
@@ -240,9 +240,7 @@ class _AttemptRows:
 
         def cell(key: str, row: int) -> str:
             value = raw(key, row)
-            if isinstance(value, bool):
-                return "true" if value else "false"
-            return "empty" if value is None else shown(value) if isinstance(value, (str, int, float)) else repr(value)
+            return "empty" if value is None else brief(value) if isinstance(value, (str, int, float)) else repr(value)
 
         go_on, key = ~self.is_last, names.decision
         no_id = (self.codes["id"][0][self.head] < 0)[self.record]

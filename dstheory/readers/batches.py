@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dstheory.checks import Bools, Ints
-from dstheory.readers.messages import is_unicode, shown
+from dstheory.readers.messages import brief, is_unicode, shown
 from dstheory.readers.reading import Reading
 from dstheory.readers.records import ENDS, VERDICTS, Fault, FieldNames, Records, compact, label_text
 from dstheory.readers.tables import ArrowTable
@@ -289,7 +289,7 @@ def parse_head(record: Any, names: FieldNames) -> tuple[str, str, tuple[str | No
         Fault: it is not an object, or one of them is unusable.
     """
     if not isinstance(record, dict):
-        raise Fault("not-a-record", "", f"holds {_brief(record)}: must be an object with an id and attempts")
+        raise Fault("not-a-record", "", f"holds {brief(record)}: must be an object with an id and attempts")
     name = _label(record, names.id, "id")
     if name is None:
         raise Fault("id", names.id, "is missing: must name the record; give every record its own")
@@ -313,7 +313,7 @@ def parse_cap(record: Mapping[str, Any], names: FieldNames) -> int:
         return 0
     whole = isinstance(cap, int) or (isinstance(cap, float) and cap.is_integer())
     if isinstance(cap, bool) or not whole or not 1 <= cap < 2**62:
-        raise Fault("cap", names.cap, f"is {_brief(cap)}: must be a whole number >= 1, or null for none")
+        raise Fault("cap", names.cap, f"is {brief(cap)}: must be a whole number >= 1, or null for none")
     return int(cap)
 
 
@@ -321,7 +321,7 @@ def _attempts(record: Mapping[str, Any], names: FieldNames) -> tuple[list[bool],
     """Return the correctness of each attempt, and whether the last was followed by a stop."""
     attempts = record.get(names.attempts)
     if not isinstance(attempts, list) or not attempts:
-        what = "is missing" if attempts is None else "is empty" if attempts == [] else f"is {_brief(attempts)}"
+        what = "is missing" if attempts is None else "is empty" if attempts == [] else f"is {brief(attempts)}"
         raise Fault("no-attempts", names.attempts, f"{what}: must be a list with at least one attempt")
     try:
         correct = [attempt[names.correct] for attempt in attempts]
@@ -340,13 +340,13 @@ def _attempt_fault(attempts: list[Any], names: FieldNames) -> Fault:
     for k, attempt in enumerate(attempts):
         place = f"{names.attempts}[{k}]"
         if not isinstance(attempt, dict):
-            return Fault("attempt", place, f"is {_brief(attempt)}: must be an object with correct and decision")
+            return Fault("attempt", place, f"is {brief(attempt)}: must be an object with correct and decision")
         verdict, decision = attempt.get(names.correct), attempt.get(names.decision)
         if verdict not in (True, False):
-            return Fault("correct", f"{place}.{names.correct}", f"is {_brief(verdict)}: must be true or false (or 1 or 0)")
+            return Fault("correct", f"{place}.{names.correct}", f"is {brief(verdict)}: must be true or false (or 1 or 0)")
         if not isinstance(decision, (str, NoneType)) or decision not in ENDS:
             rule = "must be stop or resample (or submit at the cap)" + which_decision(decision)
-            return Fault("decision", f"{place}.{names.decision}", f"is {_brief(decision)}: {rule}")
+            return Fault("decision", f"{place}.{names.decision}", f"is {brief(decision)}: {rule}")
         if k < last and decision is None:
             return Fault("decision", f"{place}.{names.decision}", "is missing: only the last attempt may have none")
         if k < last and decision != "resample":
@@ -360,15 +360,4 @@ def _label(record: Mapping[str, Any], key: str, reason: str) -> str | None:
     try:
         return None if value is None else label_text(value)
     except ValueError as error:
-        raise Fault(reason, key, f"is {_brief(value)}: {error}") from error
-
-
-def _brief(value: Any) -> str:
-    """Return a value as a message shows it: short, and of a nested one only its kind."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (str, int, float)):
-        return shown(value)
-    return {"dict": "an object", "list": "a list"}.get(type(value).__name__, f"a {type(value).__name__}")
+        raise Fault(reason, key, f"is {brief(value)}: {error}") from error

@@ -21,7 +21,7 @@ from dstheory.checks import Bools, Ints, sealed
 from dstheory.errors import DSTheoryError, FileFormatError
 from dstheory.readers.chain_table import BY_NAME, COLUMNS, FALSE_WORDS, NUMBER, TRUE_WORDS, ChainTable, Column, check_columns
 from dstheory.readers.json_values import LineDecoder, NotJSON, records, sentence
-from dstheory.readers.messages import NAMED, first_of, is_unicode, nearest, shown
+from dstheory.readers.messages import NAMED, brief, first_of, is_unicode, nearest, shown
 from dstheory.readers.streams import CutOff, check_utf8, csv_records, line_blocks, opened
 from dstheory.readers.tables import ArrowTable, csv_header, read_csv, read_parquet
 from dstheory.texts import csv_text, text_of_csv
@@ -231,23 +231,19 @@ def _broken_values(path: Path, source: str) -> Iterator[tuple[str, str, str]]:
                 raise FileFormatError(sentence(record, source, line))
             if not isinstance(record, dict):
                 rule = 'must be an object such as {"prompt": "a", "answer": "1", "correct": true}'
-                yield "", rule, f"line {line} holds {_brief(record)}"
+                yield "", rule, f"line {line} holds {brief(record)}"
                 continue
             for name, value in record.items():
                 if name not in BY_NAME:
                     raise FileFormatError(f"{source}: line {line} has the unknown column {shown(name)}: {nearest(name, BY_NAME)}")
                 rule = _value_rule(BY_NAME[name].kind, value)
                 if rule:
-                    yield f"{name} is ", rule, f"{_brief(value)} at line {line}"
+                    yield f"{name} is ", rule, f"{brief(value)} at line {line}"
             if record.get("correct") is not None:
                 styles.setdefault(isinstance(record["correct"], bool), line)
     if len(styles) > 1:
         place = f"a number at line {styles[False]} but true or false at line {styles[True]}"
         yield "correct is ", "must be of the same kind in all lines; use one of them", place
-
-
-def _brief(value: Any) -> str:
-    return shown(value) if isinstance(value, (str, int, float)) or value is None else f"a {type(value).__name__}"
 
 
 def _value_rule(kind: str, value: Any) -> str:

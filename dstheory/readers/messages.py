@@ -50,6 +50,22 @@ def shown(value: Any) -> str:
     return text if len(text) <= 63 else text[:60] + "..."
 
 
+def brief(value: Any) -> str:
+    """Return a value of a record as a message shows it, in the words of JSON; of a nested one only its kind.
+
+    Example:
+        >>> brief("a"), brief(True), brief(None), brief([1, 2]), brief({})
+        ("'a'", 'true', 'null', 'a list', 'an object')
+    """
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (str, int, float)):
+        return shown(value)
+    return {"dict": "an object", "list": "a list"}.get(type(value).__name__, f"a {type(value).__name__}")
+
+
 def is_unicode(text: str) -> bool:
     """Return whether a text can be written at all: JSON escapes may hold half of a surrogate pair."""
     try:

@@ -26,7 +26,7 @@ from dstheory.checks import Floats
 from dstheory.errors import FileFormatError
 from dstheory.readers.chain_table import BY_NAME, COLUMNS, FORMAT, FOUR_REWARDS, POLICIES, ChainTable, check_columns
 from dstheory.readers.json_values import NotJSON, NotTOML, decode, decode_toml, sentence
-from dstheory.readers.messages import is_unicode, nearest, shown
+from dstheory.readers.messages import brief, is_unicode, nearest, shown
 from dstheory.readers.streams import check_utf8, read_whole
 
 _TOP = ("format", "gamma", "discount_per", "max_turns", "reward", "prompts")
@@ -203,13 +203,9 @@ def _number(value: Any, key: str, place: str) -> float:
 
 
 def _kind(value: Any) -> str:
-    if value is None:
-        return "missing"
-    if isinstance(value, (str, int, float)):
-        return shown(value)
     if isinstance(value, list):
         return f"a list of {len(value)}"
-    return "an object" if isinstance(value, dict) else f"a {type(value).__name__}"
+    return "missing" if value is None else brief(value)
 
 
 def _joined(prompts: Sequence[dict[str, Floats]], settings: dict[str, Any], source: str) -> dict[str, Floats]:

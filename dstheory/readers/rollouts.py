@@ -18,7 +18,7 @@ from dstheory.errors import RecordError
 from dstheory.readers.answers import Checker, checked
 from dstheory.readers.batches import RecordBatch, cells_of, coded
 from dstheory.readers.layouts import Layout
-from dstheory.readers.messages import is_unicode, shown
+from dstheory.readers.messages import brief, is_unicode, shown
 from dstheory.readers.paths import Place
 from dstheory.readers.problems import LONGEST_NAME, problem_name
 from dstheory.readers.reading import Reading
@@ -220,8 +220,7 @@ def _fault(value: Any, key: str, place: str) -> Fault:
         raise RecordError(
             f"{key} is {shown(value)} in {place}, neither right nor wrong: say which values are right, --correct '{key}>=NUMBER'"
         )
-    what = shown(value) if isinstance(value, (str, int, float)) else "a list" if isinstance(value, list) else "an object"
-    return Fault("correct", key, f"is {what}: must be true or false (or 1 or 0); --correct says what other values mean")
+    return Fault("correct", key, f"is {brief(value)}: must be true or false (or 1 or 0); --correct says what other values mean")
 
 
 def _coded(cells: list[Any]) -> tuple[Ints, tuple[str, ...]]:

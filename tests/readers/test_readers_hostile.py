@@ -143,7 +143,7 @@ def test_a_file_that_is_null(tmp_path: Path) -> None:
     path.write_bytes(b"null")
     with pytest.raises(RecordError, match="line 1: holds null: must be an object"):
         read_log(path)
-    with pytest.raises(FileFormatError, match="line 1 holds None: must be an object"):
+    with pytest.raises(FileFormatError, match="line 1 holds null: must be an object"):
         read_chain(path)
 
 

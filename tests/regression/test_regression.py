@@ -110,7 +110,7 @@ CASES = [
          EXPORT + r" --checker final-answer --segment pattern --pattern 'ANSWER: (.*)'"),
     # JSON
     Case("null.jsonl", 1, ("line 1: holds null: must be an object",)),
-    Case("null.jsonl", 1, ("line 1 holds None: must be an object",), SIMULATE),
+    Case("null.jsonl", 1, ("line 1 holds null: must be an object",), SIMULATE),
     Case("null_first.jsonl", 1, ("1 of 2 records were unusable",)),
     Case("blank_lines.jsonl", 1, ("line 4: attempts is missing", "3 prompts"), EXPORT + " --by difficulty"),
     Case("fields_late.jsonl", 0, ("9 records read, 9 used", "3 prompts"), EXPORT + " --by problem --model m"),
