@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from glob import glob
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,7 +28,6 @@ from dstheory.readers.rollouts import rollout_batches
 from dstheory.readers.streams import (
     LARGEST_BROKEN,
     LARGEST_DOCUMENT,
-    LONGEST_LINE,
     RAISE,
     Block,
     CutOff,
@@ -177,30 +177,23 @@ def _fault(error: NotJSON) -> Fault:
 
 def _first_lines(path: Path, head: bytes) -> list[Any]:
     """Return the values of the first lines that are JSON."""
-    found = []
     lines = head.removeprefix(_MARK).split(b"\n")
     whole = lines if len(head) < 65536 else lines[:-1]
-    if not whole:  # one line longer than what was looked at
-        whole = [_first_line(path)]
-    for line in whole[: 5 * HEAD]:
+    return list(islice(_values((whole or [_first_line(path)])[: 5 * HEAD]), HEAD))  # none: it is longer than what was looked at
+
+
+def _values(lines: Iterable[bytes]) -> Iterator[Any]:
+    """Yield the values of the lines that are JSON."""
+    for line in lines:
         with suppress(NotJSON):
-            if line.strip():
-                found.append(decode(line))
-        if len(found) == HEAD:
-            break
-    return found
+            yield decode(line)
 
 
 def _first_line(path: Path) -> bytes:
-    stream, _ = open_unpacked(path)
-    pieces: list[bytes] = []
-    with stream, suppress(OSError, EOFError, ValueError):
-        while (data := bytes(stream.read(1 << 20))) and sum(map(len, pieces)) < limit(LONGEST_LINE):
-            end = data.find(b"\n")
-            pieces.append(data if end < 0 else data[:end])
-            if end >= 0:
-                break
-    return b"".join(pieces).removeprefix(_MARK)
+    """Return the first line; nothing where it is longer than any may be, or does not end."""
+    with suppress(FileFormatError, CutOff):
+        return next(line_blocks(path)).data.split(b"\n", 1)[0]
+    return b""
 
 
 def _document(path: Path, head: bytes) -> Any:
@@ -238,17 +231,10 @@ def _document(path: Path, head: bytes) -> Any:
     try:
         value = decode(data.removeprefix(_MARK))
     except NotJSON as error:
-        if array and not any(_is_object(line) for line in data.split(b"\n", 50)[:50]):
+        if array and not any(isinstance(value, dict) for value in _values(data.split(b"\n", 50)[:50])):
             raise FileFormatError(sentence(error, str(path))) from error
         return None
     return value if isinstance(value, (dict, list)) else None
-
-
-def _is_object(line: bytes) -> bool:
-    try:
-        return isinstance(decode(line), dict)
-    except NotJSON:
-        return False
 
 
 def _is_zip(path: Path) -> bool:
@@ -383,15 +369,16 @@ class Opened(NamedTuple):
             yield from text_batches(parts, file, reader, reading, unit=unit)
 
 
+_CHECKED = {"transcript": "transcript", "conversation": "messages", "rollouts": "answer"}  # reader -> what is compared
+
+
 def _checked(request: Request, head: Sequence[Any], file: str, key: str) -> Request:
     """Return the request for a log of which only the answers are read, since another file says which are right."""
     fields = {"problem": key, **{part: at for part, at in request.fields.items() if part != "gold"}}
-    reader, part = request.reader, {"transcript": "transcript", "conversation": "messages"}.get(request.reader, "answer")
+    reader = request.reader
     if reader == "auto":
-        reader, part = next(
-            ((kind, part) for kind, part in (("transcript", "transcript"), ("conversation", "messages"), ("rollouts", "answer"))
-             if part in fields), ("", ""))  # fmt: skip
-    if not reader or part not in fields:
+        reader = next((kind for kind, part in _CHECKED.items() if part in fields), "")
+    if _CHECKED.get(reader, "answer") not in fields:
         found, key = what_is_checked(head)
         if not found:
             raise RecordError(
@@ -400,7 +387,7 @@ def _checked(request: Request, head: Sequence[Any], file: str, key: str) -> Requ
             )
         if not reader or reader == found:
             reader = found
-            fields[{"transcript": "transcript", "conversation": "messages"}.get(found, "answer")] = key
+            fields[_CHECKED[found]] = key
     return replace(request, reader=reader, fields=fields)
 
 

@@ -102,20 +102,14 @@ def candidates(pattern: str, record: Any) -> list[str]:
         >>> candidates("scores.*.value", {"scores": {"match": {"value": "C"}, "f1": {"value": 0.5}}})
         ['scores.match.value', 'scores.f1.value']
     """
-    if "*" not in pattern:
+    before, star, after = pattern.partition("*")
+    if not star:
         return [pattern] if Place.of(pattern).get(record) is not None else []
-    before, star, after = _split_at_star(pattern)
-    within = Place.of(before).get(record) if before else record
-    keys = [key for key in within if fnmatchcase(key, star)] if isinstance(within, Mapping) else []
-    joined = [f"{before}{'.' if before else ''}{key}{after}" for key in keys]
-    return [place for one in joined for place in candidates(one, record) if "*" not in one]
-
-
-def _split_at_star(pattern: str) -> tuple[str, str, str]:
-    parts = pattern.split(".")
-    i = next(i for i, part in enumerate(parts) if "*" in part)
-    after = "." + ".".join(parts[i + 1 :]) if i + 1 < len(parts) else ""
-    return ".".join(parts[:i]), parts[i], after
+    *outer, start = before.split(".")
+    end, *inner = after.split(".")
+    within = Place.of(".".join(outer)).get(record) if outer else record
+    keys = [key for key in within if fnmatchcase(key, f"{start}*{end}")] if isinstance(within, Mapping) else []
+    return [place for key in keys if "*" not in key for place in candidates(".".join([*outer, key, *inner]), record)]
 
 
 def keys_of(record: Any) -> str:

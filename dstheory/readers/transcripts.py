@@ -117,14 +117,14 @@ def by_tags(tag: str = "answer") -> Segmenter:
     return Segmenter("tags", find)
 
 
-def by_markers(markers: Sequence[str] = MARKERS, game: Game | None = None, *, least_numbers: int = 3) -> Segmenter:
+def by_markers(markers: Sequence[str] = MARKERS, game: Game | None = None) -> Segmenter:
     """The last answer before each "wait"-like word, and the last of all; the words are matched whole, in any case.
 
     Answers are expressions in a game, boxed texts or numbers otherwise.
     """
     if not markers or not all(word.strip() for word in markers):
         raise RecordError("markers must be words, each with at least one letter: e.g. wait, hmm")
-    expressions = None if game is None else by_expressions(game, least_numbers=least_numbers)
+    expressions = None if game is None else by_expressions(game)
     words = re.compile(r"\b(?:" + "|".join(re.escape(word) for word in markers) + r")\b", re.IGNORECASE)
 
     def find(text: str, record: Mapping[str, Any]) -> list[str]:
