@@ -17,6 +17,7 @@ import ast
 import importlib.util
 import operator
 import re
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -326,7 +327,7 @@ def checked(checker: Checker, answer: str, record: Mapping[str, Any], place: str
 
 
 def load_checker(spec: str) -> Checker:
-    """Return the function that ``FILE.py:NAME`` names; the file is a module of the user's own and is imported.
+    """Return the function that ``FILE.py:NAME`` names; the file is a module of the user's own, imported as a script is run.
 
     Raises:
         RecordError: there is no such file or function, or importing it fails.
@@ -343,12 +344,17 @@ def load_checker(spec: str) -> Checker:
     assert made is not None
     assert made.loader is not None
     module = importlib.util.module_from_spec(made)
+    sys.modules[made.name] = module  # dataclasses look there for what their annotations mean
+    folder = str(path.parent.resolve())
+    sys.path.insert(0, folder)  # for its neighbours
     try:
         made.loader.exec_module(module)
     except Exception as error:
         raise RecordError(
             f"the checker's file {file} cannot be imported ({type(error).__name__}: {error}): correct it"
         ) from error
+    finally:
+        sys.path.remove(folder)
     function = getattr(module, name, None)
     if not callable(function):
         functions = ", ".join(k for k, v in vars(module).items() if callable(v) and not k.startswith("_")) or "none"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -480,3 +481,17 @@ def test_what_a_checker_calls_no_attempt_is_no_answer(tmp_path: Path) -> None:
     assert [example.split(": answer ")[1] for example in omitted.reading.examples["no-candidate"]] == [
         "is missing or empty: there is no answer", "is no attempt, says the checker: there is no answer",
     ]  # fmt: skip
+
+
+def test_a_checkers_file_may_hold_what_a_script_may(tmp_path: Path) -> None:
+    """Dataclasses look for their module by its name, and neighbours are found beside it."""
+    (tmp_path / "a_neighbour_of_checks.py").write_text("WANTED = '3'\n")
+    (tmp_path / "checks.py").write_text(
+        "from __future__ import annotations\nfrom dataclasses import dataclass\nimport a_neighbour_of_checks\n\n"
+        "@dataclass\nclass Rule:\n    wanted: str = a_neighbour_of_checks.WANTED\n\n"
+        "def right(answer, record):\n    return answer == Rule().wanted\n"
+    )
+    path, before = tmp_path / "a.jsonl", list(sys.path)
+    path.write_bytes(_lines(ANSWERS["one a record"][0]))
+    assert read_log(path, checker=f"{tmp_path / 'checks.py'}:right").episodes.correct.tolist() == [True]
+    assert sys.path == before

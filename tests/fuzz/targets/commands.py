@@ -91,7 +91,7 @@ def run_command(words: list[str], parent: Path, files: dict[str, bytes] | None =
         if why:
             return why
     if words[:1] in (["verify"], ["reproduce"]):
-        words = [*words, "--list"]
+        words = [words[0], "--list", *words[1:]]  # not at the end, where it may stand behind "--"
     folder = parent / "folder"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
