@@ -105,12 +105,10 @@ def _attribute(problem: Problem, options: dict[str, Any]) -> None:
     found, left_out = _each(options, split_of, but=(ChainError, RewardNotReadError))
     said = notes(built, problem, options)
     if options["out"] is not None and found:
-        def figure() -> Figure:
-            from dstheory.plots.results import attribution_figure
+        from dstheory.plots.results import attribution_figure
 
-            return attribution_figure(dict(found), title=problem.name)
-
-        out = write_figure(options, "attribution", figure, [_as_dict(expression, split) for expression, split in found])
+        entries = [_as_dict(expression, split) for expression, split in found]
+        out = write_figure(options, "attribution", lambda: attribution_figure(dict(found), title=problem.name), entries)
         echo(f"figure: {out}", err=True)
     if options["as_json"]:
         _print_json(problem, options, [_as_dict(e, s) for e, s in found], left_out, said)
@@ -241,9 +239,9 @@ def _shares(split: StageSplit) -> dict[str, Any]:
 
 
 def _draw(rows: list[ObjectiveRow], problem: Problem, options: dict[str, Any], began: float) -> Path:
-    def figure() -> Figure:
-        from dstheory.plots.comparison import comparison_figure
+    from dstheory.plots.comparison import comparison_figure
 
+    def figure() -> Figure:
         return comparison_figure(rows, longer=options["longer"], title=problem.name)
 
     return write_figure(options, "comparison", figure, [dataclasses.asdict(row) for row in rows], began)

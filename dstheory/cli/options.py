@@ -168,13 +168,12 @@ def write_figure(
 
     Without ``--out`` it is a new directory under results/, named after the running command.
     """
+    from dstheory.plots import save_figure
     from dstheory.readers import results_directory, write_manifest
 
     out: Path = options["out"] or fresh_directory(Path("results") / str(click.get_current_context().command.name))
     with results_directory(out, overwrite=options["overwrite"]) as directory:
         with figures_as_asked():
-            from dstheory.plots import save_figure
-
             save_figure(figure(), Path(directory) / name)
         write_manifest(directory, manifest_of(options, results, began))
     return out

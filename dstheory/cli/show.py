@@ -13,22 +13,13 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.cells import cell_len
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
 
 from dstheory.cli.echo import echo, echo_json, is_plain
 from dstheory.texts import printable
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from dstheory.comparison import ObjectiveRow
 
 FORMAT = "dstheory/1"
@@ -97,16 +88,6 @@ def live_console(*, quiet: bool = False) -> Console | None:
     return console if console.is_terminal and not quiet and not is_plain() else None
 
 
-class _HowFar(ProgressColumn):
-    """How much of how much is done and how long the rest will take; where nobody knows, how long it has taken."""
-
-    def render(self, task: Task) -> Text:
-        """Return it."""
-        if task.total is None:
-            return TimeElapsedColumn().render(task)
-        return Text(" ").join([MofNCompleteColumn().render(task), TimeRemainingColumn().render(task)])
-
-
 @contextmanager
 def progress_bars(*, quiet: bool = False) -> Iterator[Progress | None]:
     """Show bars on standard error; yields None if that is no terminal."""
@@ -114,9 +95,9 @@ def progress_bars(*, quiet: bool = False) -> Iterator[Progress | None]:
     if console is None:
         yield None
         return
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), _HowFar())
-    # What is printed meanwhile goes above the bars on a terminal, and untouched into a file.
-    with Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as bars:
+    from dstheory.cli.progress import bars_on  # what shows none does without rich's parts for them
+
+    with bars_on(console) as bars:
         yield bars
 
 
