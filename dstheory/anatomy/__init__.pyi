@@ -1,6 +1,6 @@
 from .answers import answer as answer
-from .answers import compare_first_answers as compare_first_answers
 from .difference import compare as compare
+from .difference import compare_first_answers as compare_first_answers
 from .episodes import NOT_GIVEN as NOT_GIVEN
 from .episodes import Counts as Counts
 from .episodes import Episodes as Episodes

@@ -23,16 +23,8 @@ r"""What a log says: does resampling help, how accurate are the answers, what wo
   :math:`-\sum (d - \hat h_k r)/(r_k (1 - \hat h_k))`, summed over the attempts of its episodes. The interval is on the scale of
   :math:`\log(-\log S)`, where it stays inside (0, 1).
 
-The first answers of two logs compared: what can be said of any two logs, where there are no decisions to split off.
-
-With :math:`\hat r` the share of episodes whose first answer is right (p, where nobody could resample), the difference has an
-interval recovered from those of both rates (MOVER), Wilson's over problems. What a problem moves both rates by,
-:math:`e_x = (s_x - \hat r n_x)/\sum n`, gives their correlation, so problems in common cancel. The interval stays within
-[-1, 1], and does not vanish where all answers are right or all are wrong.
-
 Source: derived here from claims A3, A5, G1; Newcombe (1998), Zou and Donner (2008) for MOVER; Efron and Tibshirani (1993) for
-the bootstrap; Kaplan and Meier (1958), and Williams (1995) for its variance over clusters; for first answers, Newcombe (1998),
-method 10 (paired) and its unpaired form.
+the bootstrap; Kaplan and Meier (1958), and Williams (1995) for its variance over clusters.
 """
 
 from __future__ import annotations
@@ -417,72 +409,3 @@ def _up_to_first_correct(episodes: Episodes, attempts: int) -> tuple[Ints, Bools
     tried, event = episodes.attempts.copy(), np.zeros(len(episodes), dtype=bool)
     tried[owner], event[owner] = right[first] - episodes.offsets[owner] + 1, True
     return np.minimum(tried, attempts), event & (tried <= attempts)
-
-
-@dataclass(frozen=True)
-class FirstAnswers:
-    """First answers of two logs.
-
-    Attributes:
-        before, after: P(first answer right).
-        gain: after - before.
-        shared: number of problems that both logs are about.
-        notes: what a reader must know.
-    """
-
-    before: Estimate
-    after: Estimate
-    gain: Estimate
-    shared: int
-    notes: tuple[str, ...]
-
-
-def compare_first_answers(
-    before: Episodes | HoldsEpisodes, after: Episodes | HoldsEpisodes, *, level: float = 0.95, why: str = ""
-) -> FirstAnswers:
-    """Compare the first answers of two logs.
-
-    Args:
-        before, after: the logs.
-        level: of the intervals.
-        why: a note: the reason why nothing else is compared.
-
-    >>> from dstheory.anatomy import Episodes
-    >>> one, two = (Episodes.record([(str(i), [(i % n == 0, None)]) for i in range(60)], cap=1) for n in (3, 2))
-    >>> compare_first_answers(one, two).gain.text(2)
-    '0.17 [-0.01, 0.33]'
-    """
-    logs = [episodes_of(before), episodes_of(after)]
-    together = Episodes.concatenate(logs)
-    places = together.problem[: len(logs[0])], together.problem[len(logs[0]) :]
-    rates = [rate(ProblemCounts.of(log), "first_correct", "episodes", level=level) for log in logs]
-    moved, present = [], []
-    for log, place, estimate in zip(logs, places, rates, strict=True):
-        assert estimate.value is not None  # a log has episodes
-        rest = log.correct[log.offsets[:-1]] - estimate.value
-        moved.append(np.bincount(place, weights=rest, minlength=len(together.problem_ids)))
-        present.append(np.bincount(place, minlength=len(together.problem_ids)) > 0)
-    old, new = rates
-    gain = rate_difference(new, old, (moved[1], moved[0]))
-    shared = int(np.count_nonzero(present[0] & present[1]))
-    counts = [int(np.count_nonzero(one)) for one in present]
-    note = shared_problems(shared, counts)
-    if max(counts) > shared:
-        note += ": those of one log may be harder"
-    return FirstAnswers(old, new, gain, shared, (note, *([why] if why else [])))
-
-
-def shared_problems(shared: int, counts: list[int]) -> str:
-    """Say how many problems of two logs, which have ``counts``, are the same.
-
-    >>> shared_problems(8, [8, 8]), shared_problems(0, [8, 9])
-    ('both logs are about the same 8 problems', 'the logs share no problem (8 and 9 problems)')
-    >>> shared_problems(7, [1000, 9])
-    '7 problems are in both logs, of 1,000 and 9'
-    """
-    one, other = counts
-    if shared == one == other:
-        return f"both logs are about the same {shared:,} problems"
-    if not shared:
-        return f"the logs share no problem ({one:,} and {other:,} problems)"
-    return f"{shared:,} problems are in both logs, of {one:,} and {other:,}"

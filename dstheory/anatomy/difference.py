@@ -19,21 +19,28 @@ What is assumed: a problem's attempts are independent, with one p_x; a and b are
 allow for the largest bias that any distribution of p_x can cause. Those of the two accuracies are Wilson's with the same errors,
 since a normal interval near 0 or 1 does not cover.
 
-Source: Shapley (1953); claim G2; Fieller (1954) for shares; the estimates are derived here.
+**First answers** can be compared of any two logs, also where there are no decisions to split off. With :math:`\hat r` the share
+of episodes whose first answer is right (p, where nobody could resample), the difference has an interval recovered from those of
+both rates (MOVER), Wilson's over problems. What a problem moves both rates by, :math:`e_x = (s_x - \hat r n_x)/\sum n`, gives
+their correlation, so problems in common cancel. The interval stays within [-1, 1], and does not vanish where all answers are right
+or all are wrong.
+
+Source: Shapley (1953); claim G2; Fieller (1954) for shares; for first answers, Newcombe (1998), method 10 (paired) and its
+unpaired form; the estimates are derived here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from dstheory.anatomy import chain_formulas
-from dstheory.anatomy.answers import decided_by, shared_problems
+from dstheory.anatomy.answers import decided_by, rate_difference
 from dstheory.anatomy.counterfactual import GRID, MOST_ANSWERS, Design, allowing_for_bias, outcome_chances
 from dstheory.anatomy.episodes import Episodes, HoldsEpisodes, episodes_of
-from dstheory.anatomy.rates import RATES, Estimate, ProblemCounts, Row, normal_quantile, row, wilson
+from dstheory.anatomy.rates import RATES, Estimate, ProblemCounts, Row, normal_quantile, rate, row, wilson
 from dstheory.anatomy.rollout_chain import fit_rate
 from dstheory.checks import Floats, Ints, whole_number
 from dstheory.errors import RecordError
@@ -211,9 +218,15 @@ class Side:
     episodes: Ints
 
     @classmethod
-    def of(cls, log: Episodes, place: Ints, problems: int) -> Side:
-        """Return one of two logs that have so many problems together."""
-        return cls(log, place, ProblemCounts.of(log), np.bincount(place, minlength=problems))
+    def both(cls, before: Episodes, after: Episodes) -> tuple[Side, Side]:
+        """Return both logs."""
+        together = Episodes.concatenate([before, after])
+        size, places = len(together.problem_ids), (together.problem[: len(before)], together.problem[len(before) :])
+        first, second = (
+            cls(log, place, ProblemCounts.of(log), np.bincount(place, minlength=size))
+            for log, place in zip((before, after), places, strict=True)
+        )
+        return first, second
 
     @property
     def problems(self) -> int:
@@ -316,11 +329,7 @@ class Compared:
         normal_quantile(level)
         before, after = episodes_of(before), episodes_of(after)
         at = _common_cap(before, after) if cap is None else whole_number(cap, "cap", low=0, otherwise="; 0 is none")
-        together = Episodes.concatenate([before, after])
-        places = together.problem[: len(before)], together.problem[len(before) :]
-        first, second = (
-            Side.of(log, place, len(together.problem_ids)) for log, place in zip((before, after), places, strict=True)
-        )
+        first, second = Side.both(before, after)
         rates = row(first.table, level=level), row(second.table, level=level)
         for name, found in zip(names, rates, strict=True):
             for estimate in (found.p, found.a, found.b):
@@ -356,7 +365,6 @@ class Compared:
         spreads = {name: self.spread(mean) for name, mean in means.items()}
         parts = {name: spreads[name].around(means[name].value, level) for name in ("gain", "sample", "decide")}
         shares = {name: spreads[name].around_share(means[name].value, level) for name in ("before", "after")}
-        shared = int(np.count_nonzero((self.sides[0].episodes > 0) & (self.sides[1].episodes > 0)))
         return Difference(
             rates_before=self.rates[0],
             rates_after=self.rates[1],
@@ -368,8 +376,8 @@ class Compared:
             decision_share=share_of(parts, {name: spreads[name] for name in parts}, level),
             spreads={name: spreads[name] for name in ("gain", "sample", "decide")},
             cap=self.cap,
-            shared=shared,
-            notes=_notes(self.sides, self.names, shared, [mean.shown for mean in self.own], spreads["decide"], self.cap),
+            shared=_shared(self.sides),
+            notes=_notes(self.sides, self.names, [mean.shown for mean in self.own], spreads["decide"], self.cap),
         )
 
 
@@ -413,6 +421,54 @@ def share_of(parts: Mapping[str, Estimate], spreads: Mapping[str, Spread], level
     return Estimate(share, end(-1), end(1), level, f"Fieller; {around(share).method}")
 
 
+# ---------------------------------------------------------------------- first answers
+
+
+@dataclass(frozen=True)
+class FirstAnswers:
+    """First answers of two logs.
+
+    Attributes:
+        before, after: P(first answer right).
+        gain: after - before.
+        shared: number of problems that both logs are about.
+        notes: what a reader must know.
+    """
+
+    before: Estimate
+    after: Estimate
+    gain: Estimate
+    shared: int
+    notes: tuple[str, ...]
+
+
+def compare_first_answers(
+    before: Episodes | HoldsEpisodes, after: Episodes | HoldsEpisodes, *, level: float = 0.95, why: str = ""
+) -> FirstAnswers:
+    """Compare the first answers of two logs.
+
+    Args:
+        before, after: the logs.
+        level: of the intervals.
+        why: a note: the reason why nothing else is compared.
+
+    >>> from dstheory.anatomy import Episodes
+    >>> one, two = (Episodes.record([(str(i), [(i % n == 0, None)]) for i in range(60)], cap=1) for n in (3, 2))
+    >>> compare_first_answers(one, two).gain.text(2)
+    '0.17 [-0.01, 0.33]'
+    """
+    sides = Side.both(episodes_of(before), episodes_of(after))
+    rates = [rate(side.table, "first_correct", "episodes", level=level) for side in sides]
+    moved = []
+    for side, estimate in zip(sides, rates, strict=True):
+        assert estimate.value is not None  # a log has episodes
+        rest = side.log.correct[side.log.offsets[:-1]] - estimate.value
+        moved.append(np.bincount(side.place, weights=rest, minlength=len(side.episodes)))
+    gain = rate_difference(rates[1], rates[0], (moved[1], moved[0]))
+    note = _overlap(sides, "those of one log may be harder")
+    return FirstAnswers(rates[0], rates[1], gain, _shared(sides), (note, *([why] if why else [])))
+
+
 # ---------------------------------------------------------------------- what is said about it
 
 
@@ -424,13 +480,22 @@ def _common_cap(before: Episodes, after: Episodes) -> int:
     raise RecordError(f"the logs have no cap in common (there are {shown}): say at which cap to compare, 0 for none")
 
 
-def _notes(
-    sides: Sequence[Side], names: tuple[str, str], shared: int, shown: list[bool], decide: Spread, cap: int
-) -> tuple[str, ...]:
-    counts = [side.problems for side in sides]
-    notes = [shared_problems(shared, counts)]
-    if max(counts) > shared:
-        notes[0] += ": that those of one log may be harder counts as sampling"
+def _shared(sides: tuple[Side, Side]) -> int:
+    return int(np.count_nonzero((sides[0].episodes > 0) & (sides[1].episodes > 0)))
+
+
+def _overlap(sides: tuple[Side, Side], otherwise: str) -> str:
+    """Say how many problems both logs are about, and what it means where those of one are not in the other."""
+    shared, (one, other) = _shared(sides), (side.problems for side in sides)
+    if shared == one == other:
+        return f"both logs are about the same {shared:,} problems"
+    if not shared:
+        return f"the logs share no problem ({one:,} and {other:,} problems): {otherwise}"
+    return f"{shared:,} problems are in both logs, of {one:,} and {other:,}: {otherwise}"
+
+
+def _notes(sides: tuple[Side, Side], names: tuple[str, str], shown: list[bool], decide: Spread, cap: int) -> tuple[str, ...]:
+    notes = [_overlap(sides, "that those of one log may be harder counts as sampling")]
     where = "without a cap" if cap == 0 else f"at a cap of {cap}"
     for side, is_shown, which in zip(sides, shown, names, strict=True):
         if not is_shown:

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from dstheory.anatomy.answers import Answers, FirstAnswers, answer, compare_first_answers
+from dstheory.anatomy.answers import Answers, answer
 from dstheory.anatomy.assumptions import LEFT_OUT, Moved, alike_within, moved
-from dstheory.anatomy.difference import Compared, Difference, NoSplit, Spread, share_of
+from dstheory.anatomy.difference import Compared, Difference, FirstAnswers, NoSplit, Spread, compare_first_answers, share_of
 from dstheory.anatomy.episodes import NOT_GIVEN, Episodes, HoldsEpisodes, episodes_of, in_order
 from dstheory.anatomy.holdout import HeldOut, hold_out
 from dstheory.anatomy.model_checks import Test, check_model

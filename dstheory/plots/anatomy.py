@@ -18,8 +18,7 @@ from dstheory.plots.style import DASHES, MARKERS, PALETTE, RATES, STAGES, Panel,
 from dstheory.texts import figure_text
 
 if TYPE_CHECKING:
-    from dstheory.anatomy.answers import FirstAnswers
-    from dstheory.anatomy.difference import Difference
+    from dstheory.anatomy.difference import Difference, FirstAnswers
     from dstheory.anatomy.one_shot import OneShot
     from dstheory.anatomy.rates import Estimate
     from dstheory.anatomy.revisions import Revisions

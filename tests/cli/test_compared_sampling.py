@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dstheory.anatomy import Episodes, Labels, compare, simulate_log, survey
-from dstheory.anatomy.answers import compare_first_answers
+from dstheory.anatomy.difference import compare_first_answers
 from dstheory.errors import RecordError
 
 

@@ -10,8 +10,7 @@ from dstheory.cli.anatomy.document import ASSUMED
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from dstheory.anatomy.answers import FirstAnswers
-    from dstheory.anatomy.difference import Difference
+    from dstheory.anatomy.difference import Difference, FirstAnswers
     from dstheory.anatomy.one_shot import OneShot
     from dstheory.anatomy.rates import Estimate
     from dstheory.anatomy.revisions import Revisions

@@ -13,8 +13,8 @@ from dstheory.cli.echo import echo, say
 from dstheory.readers.records import NOBODY
 
 if TYPE_CHECKING:
-    from dstheory.anatomy.answers import Answers, FirstAnswers
-    from dstheory.anatomy.difference import Difference
+    from dstheory.anatomy.answers import Answers
+    from dstheory.anatomy.difference import Difference, FirstAnswers
     from dstheory.anatomy.holdout import HeldOut
     from dstheory.anatomy.model_checks import Test
     from dstheory.anatomy.one_shot import OneShot
