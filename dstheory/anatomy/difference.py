@@ -22,8 +22,8 @@ since a normal interval near 0 or 1 does not cover.
 **First answers** can be compared of any two logs, also where there are no decisions to split off. With :math:`\hat r` the share
 of episodes whose first answer is right (p, where nobody could resample), the difference has an interval recovered from those of
 both rates (MOVER), Wilson's over problems. What a problem moves both rates by, :math:`e_x = (s_x - \hat r n_x)/\sum n`, gives
-their correlation, so problems in common cancel. The interval stays within [-1, 1], and does not vanish where all answers are right
-or all are wrong.
+their correlation, so problems in common cancel. The interval stays within [-1, 1], and does not vanish where all answers are
+right or all are wrong.
 
 Source: Shapley (1953); claim G2; Fieller (1954) for shares; for first answers, Newcombe (1998), method 10 (paired) and its
 unpaired form; the estimates are derived here.

@@ -63,12 +63,12 @@ class Group:
     name: str
     total: Answers
     parts: Mapping[str, Answers]
-    rounds: Sequence[Row]
-    checks: Sequence[Test]
-    chains: Mapping[str, RolloutChain]
-    held_out: HeldOut | None
-    held_out_parts: Mapping[str, HeldOut]
-    cap: CapAdvice | None
+    rounds: Sequence[Row] = ()
+    checks: Sequence[Test] = ()
+    chains: Mapping[str, RolloutChain] = field(default_factory=dict)
+    held_out: HeldOut | None = None
+    held_out_parts: Mapping[str, HeldOut] = field(default_factory=dict)
+    cap: CapAdvice | None = None
     one_shot: OneShot | None = None
     revisions: Revisions | None = None
     revisions_parts: Mapping[str, Revisions] = field(default_factory=dict)
@@ -250,6 +250,7 @@ def survey(
         say("comparing")
         before, after = (parts[name] for name in compared)
         ours, theirs = before.by(by), after.by(by)
+        both = in_order([label for label in ours if label in theirs])
         alone = [name for name in compared if is_one_shot(parts[name])]
         why = f"nobody could resample in {' and '.join(alone)}" if alone else ""
         if not alone:
@@ -260,15 +261,12 @@ def survey(
         if whole is None:
             why = f"the difference cannot be split into sampling and decisions: {why}; so first answers are compared"
             first = compare_first_answers(before, after, level=level, why=why)
-            found = {label: compare_first_answers(ours[label], theirs[label], level=level) for label in ours if label in theirs}
-            first_within = {label: found[label] for label in in_order(list(found))}
-        for label, part in ours.items() if whole is not None else ():
-            if label in theirs:
-                try:
-                    within[label] = Compared.of(part, theirs[label], cap=compare_at, level=level, names=compared)
-                except RecordError:
-                    continue  # a rate cannot be estimated there; the table of rates says why
-        within = {label: within[label] for label in in_order(list(within))}
+            first_within = {label: compare_first_answers(ours[label], theirs[label], level=level) for label in both}
+        for label in both if whole is not None else ():
+            try:
+                within[label] = Compared.of(ours[label], theirs[label], cap=compare_at, level=level, names=compared)
+            except RecordError:
+                continue  # a rate cannot be estimated there; the table of rates says why
     parts_of = {label: part.difference() for label, part in within.items()}
     mean = _mean_split(list(parts_of.values()), level)
     comparison = None if whole is None else whole.difference()
@@ -372,41 +370,30 @@ def _group(
     voted = None if votes is None else judge_votes(episodes, votes, level=level, rng=seed)
     shot = replace(one_shot(episodes, level=level), scores=scores, votes=voted) if is_one_shot(episodes) else None
     revised = shot is None and not set(episodes.deciders) <= {"model", NOT_GIVEN}
-    of_all = measure_revisions(episodes, level=level) if revised else None
-    within = {label: measure_revisions(labelled[label], level=level) for label in labels} if revised else {}
+    group = Group(
+        name=name,
+        total=total,
+        parts=parts,
+        one_shot=shot,
+        revisions=measure_revisions(episodes, level=level) if revised else None,
+        revisions_parts={label: measure_revisions(labelled[label], level=level) for label in labels} if revised else {},
+    )
     if shot is not None or episodes.undecided.all():
-        return Group(
-            name=name,
-            total=total,
-            parts=parts,
-            rounds=(),
-            checks=(),
-            chains={},
-            held_out=None,
-            held_out_parts={},
-            cap=None,
-            one_shot=shot,
-            revisions=of_all,
-            revisions_parts=within,
-        )
+        return group
     chains, longest = fit_chains(episodes, _KINDS_OF_PARTS), int(episodes.attempts.max())
     held_out = _held_out(episodes, tuple(KINDS), seed)
     if len(labels) == 1:
         held_out_parts = {label: None if held_out is None else held_out.of_kinds(_KINDS_OF_PARTS) for label in labels}
     else:
         held_out_parts = {label: _held_out(labelled[label], _KINDS_OF_PARTS, seed) for label in labels}
-    return Group(
-        name=name,
-        total=total,
-        parts=parts,
+    return replace(
+        group,
         rounds=measure(episodes, "round", level=level, most=_MOST_ROUNDS),
         checks=check_model(episodes, rng=seed),
         chains=chains,
         held_out=held_out,
         held_out_parts={label: found for label, found in held_out_parts.items() if found is not None},
         cap=advise_cap(chains["heterogeneous"], cost=cost, largest=min(longest, MOST_CAPS)) if longest > 1 else None,
-        revisions=of_all,
-        revisions_parts=within,
     )
 
 
