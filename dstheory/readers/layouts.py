@@ -148,10 +148,6 @@ class Layout:
         return self.checker or (self.format.checker if self.format is not None else "")
 
     @property
-    def _grader(self) -> str:
-        return grader_name() if self.grader == MATHEMATICS else self.grader
-
-    @property
     def told(self) -> bool:
         """Whether there is anything to say about how the file is read: it is not in this package's own form and words."""
         return self.format is not None or self.reader == "rollouts" or self.turns is not None or bool(self.assumed or self.gold)
@@ -159,34 +155,32 @@ class Layout:
     @property
     def sentence(self) -> str:
         """How the file is read, for people."""
-        words = printable(f"; {assumption(self.assumed)}") if self.assumed else ""
-        return self._read_as + (f", {printable(self.gold)}" if self.gold else "") + words
-
-    @property
-    def _read_as(self) -> str:
-        what = _UNITS[self.reader]
+        what, rule = _UNITS[self.reader], self.verdicts.rule
         if Place.of(self.names.correct).spreads and self.reader == "rollouts":
             what = "a list of attempts per record"
-        title = f"{self.format.title}: " if self.format is not None else ""
+        grader = grader_name() if self.grader == MATHEMATICS else self.grader
         if self.turns is not None:
-            last = f", the last by {self.turns.final}" if self.turns.final else ""
-            how = f"answers in turn from {', '.join(self.turns.places)}{self.verdicts.rule}"
-            checked = f", checked by {self._grader}" if self._grader else ""
-            return printable(f"{title}{how}{checked}{last}")
-        if self._grader:
-            return printable(f"{title}{what}, answers checked by {self._grader}")
-        return printable(f"{title}{what}, correctness from {self.names.correct}{self.verdicts.rule}")
+            how = f"answers in turn from {', '.join(self.turns.places)}{rule}{f', checked by {grader}' if grader else ''}"
+            how += f", the last by {self.turns.final}" if self.turns.final else ""
+        else:
+            how = f"{what}, " + (f"answers checked by {grader}" if grader else f"correctness from {self.names.correct}{rule}")
+        title = f"{self.format.title}: " if self.format is not None else ""
+        gold, words = (f", {self.gold}" if self.gold else ""), (f"; {assumption(self.assumed)}" if self.assumed else "")
+        return printable(f"{title}{how}{gold}{words}")
 
     @property
     def _deep(self) -> list[Place]:
         return [place for place in map(Place.of, dict.fromkeys(_places(self.names))) if not place.plain]
 
     @property
+    def _once(self) -> list[Place]:
+        return [Place.of(key) for key in (self.format.one_value if self.format else ()) if key not in self.where]
+
+    @property
     def as_it_is(self) -> bool:
         """Whether records have everything under the names of this layout, and in the words of this package."""
-        once = [key for key in (self.format.one_value if self.format else ()) if key not in self.where]
         words = self.reader in ("records", "table") and bool(self.decisions or self.verdicts != Verdicts())
-        return not (self._deep or self.where or once or words or self.numbered or self.turns is not None or self.undecided)
+        return not (self._deep or self.where or self._once or words or self.numbered or self.turns is not None or self.undecided)
 
     @property
     def columns(self) -> list[str]:
@@ -210,8 +204,7 @@ class Layout:
         if self.as_it_is:
             yield from parts
             return
-        deep = self._deep
-        once = {Place.of(key): set[str]() for key in (self.format.one_value if self.format else ()) if key not in self.where}
+        deep, once = self._deep, {place: set[str]() for place in self._once}
         for numbers, rows in _only(parts, self.where, file) if self.where else parts:
             faults: dict[int, Fault] = {}
             for row_number, (number, row) in enumerate(zip(numbers, rows, strict=True)):
@@ -225,31 +218,23 @@ class Layout:
                             row[self.names.attempts] = self.turns.attempts(row, self.names.correct, self.verdicts, checker)
                         except Fault as fault:
                             faults[row_number] = fault
-                    self._translate_all(row)
+                    self._translate(row)
                     if self.undecided:
                         fill_decisions(row, self.names, self.decided_by)
                     if self.numbered:
                         row[self.names.id] = f"{file}: {number}"
             yield numbers, [faults.get(i, row) for i, row in enumerate(rows)] if faults else rows
 
-    def _translate_all(self, row: dict[str, Any]) -> None:
-        if self.reader == "records":
-            attempts = row.get(self.names.attempts)
-            for attempt in attempts if isinstance(attempts, list) else ():
-                self._translate(attempt)
-        elif self.reader == "table":
-            self._translate(row)
-
-    def _translate(self, attempt: Any) -> None:
-        """Put decision and correctness of an attempt into the words of this package."""
-        if not isinstance(attempt, dict):
-            return
-        decision, value = attempt.get(self.names.decision), attempt.get(self.names.correct)
-        if decision is not None:
-            attempt[self.names.decision] = decision_word(decision, self.decisions)
-        verdict = self.verdicts(value)
-        if verdict is not None:
-            attempt[self.names.correct] = verdict
+    def _translate(self, row: dict[str, Any]) -> None:
+        """Put decisions and correctness of a record's attempts into the words of this package."""
+        attempts = row.get(self.names.attempts) if self.reader == "records" else [row] if self.reader == "table" else ()
+        for attempt in attempts if isinstance(attempts, list) else ():
+            if isinstance(attempt, dict):
+                decision, verdict = attempt.get(self.names.decision), self.verdicts(attempt.get(self.names.correct))
+                if decision is not None:
+                    attempt[self.names.decision] = decision_word(decision, self.decisions)
+                if verdict is not None:
+                    attempt[self.names.correct] = verdict
 
 
 def _places(names: FieldNames) -> list[str]:
