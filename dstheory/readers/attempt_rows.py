@@ -21,7 +21,7 @@ from dstheory.readers.messages import brief, nearest, shown
 from dstheory.readers.reading import Reading
 from dstheory.readers.records import DECIDED_BY, NOBODY, Fault, FieldNames, Records, compact, text_or_none
 from dstheory.readers.streams import check_utf8, first_bytes
-from dstheory.readers.tables import ArrowTable, asked_of, csv_header, explained, read_csv, read_parquet
+from dstheory.readers.tables import ArrowTable, asked_of, column_of, csv_header, explained, read_csv, read_parquet
 from dstheory.readers.turns import FIXED_NOTE
 from dstheory.readers.words import assumed_decisions, assumption, decision_word, which_decision
 from dstheory.texts import printable
@@ -78,8 +78,6 @@ def table_of_rows(parts: Iterable[Records], names: FieldNames, unit: str, file: 
         file: how messages call the file.
         reading: counts the records that are no objects.
     """
-    import pyarrow as pa
-
     numbers: list[int] = []
     present: dict[str, None] = {}
     cells: dict[str, list[Any]] = {name: [] for name in wanted_columns(names)}
@@ -93,16 +91,7 @@ def table_of_rows(parts: Iterable[Records], names: FieldNames, unit: str, file: 
             present |= dict.fromkeys(row)
             for name, column in cells.items():
                 column.append(row.get(name))
-    columns = {}
-    for name, column in cells.items():
-        if name not in present:
-            continue
-        try:
-            columns[name] = pa.chunked_array([pa.array(column)])
-        except (pa.ArrowException, TypeError, ValueError, OverflowError):  # of several kinds, or a number beyond 64 bits
-            columns[name] = pa.chunked_array(
-                [pa.array([None if cell is None else text_or_none(cell) or compact(cell) for cell in column], pa.string())]
-            )
+    columns = {name: column_of(column) for name, column in cells.items() if name in present}
     rows_at = None if unit == "row" else lambda: iter(numbers)
     return ArrowTable(columns, list(present), rows_at)
 

@@ -16,6 +16,7 @@ import numpy as np
 from dstheory.checks import Ints
 from dstheory.errors import DSTheoryError, FileFormatError
 from dstheory.readers.messages import shown
+from dstheory.readers.records import compact, text_or_none
 from dstheory.readers.streams import (
     LARGEST_TABLE,
     MOST_CELLS,
@@ -238,14 +239,26 @@ def _check_size(metadata: Any, asked: Collection[str], path: Path) -> None:
 
 
 def from_frame(frame: pd.DataFrame, wanted: Collection[str]) -> ArrowTable:
-    """Return columns of a data frame; one of mixed types becomes text."""
+    """Return columns of a data frame."""
+    columns = {name: column_of(frame[name]) for name in frame.columns if name in wanted}
+    return ArrowTable(columns, [str(name) for name in frame.columns])
+
+
+def column_of(cells: list[Any] | pd.Series[Any]) -> Any:
+    """Return cells as a column; if they are of several kinds, as texts: equal numbers are equal texts, as in JSON."""
     import pyarrow as pa
 
-    columns = {}
-    for name in (name for name in frame.columns if name in wanted):
-        try:
-            columns[name] = pa.chunked_array([pa.array(frame[name], from_pandas=True)])
-        except (pa.ArrowException, TypeError, ValueError, OverflowError):
-            texts = [None if value is None or value != value else str(value) for value in frame[name]]
-            columns[name] = pa.chunked_array([pa.array(texts, pa.string())])
-    return ArrowTable(columns, [str(name) for name in frame.columns])
+    try:
+        column = pa.array(cells, from_pandas=True)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):  # of several kinds, or a number beyond 64 bits
+        given = cells if isinstance(cells, list) else cells.astype(object).where(cells.notna(), None)
+        column = pa.array(list(map(_text, given)), pa.string())
+    return column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
+
+
+def _text(cell: Any) -> str | None:
+    """Return a cell as text, None for an empty one."""
+    if cell is None or (isinstance(cell, str) and not cell):
+        return None
+    plain = cell if isinstance(cell, (str, int, float, list, dict)) else str(cell)
+    return text_or_none(plain) or compact(plain)

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from dstheory.anatomy import read_log
+from dstheory.anatomy import from_frame, read_log
 from dstheory.errors import FileFormatError, RecordError
 from dstheory.readers import batches
 from dstheory.readers.formats import Format, formats, recognise
@@ -495,3 +496,21 @@ def test_a_checkers_file_may_hold_what_a_script_may(tmp_path: Path) -> None:
     path.write_bytes(_lines(ANSWERS["one a record"][0]))
     assert read_log(path, checker=f"{tmp_path / 'checks.py'}:right").episodes.correct.tolist() == [True]
     assert sys.path == before
+
+
+MIXED = {
+    "empty": [1, "a", None], "wholes": [3.0, "a", 3], "booleans": [True, "a", False], "lists": [1, "a", [1, 2]],
+    "huge": [2**70, "a", 1], "no text": ["", 1, "a"], "half a pair": ["\ud800", 1, "a"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("cells", MIXED.values(), ids=list(MIXED))
+def test_a_frames_cells_of_several_kinds_are_those_of_json_lines(tmp_path: Path, cells: list[Any]) -> None:
+    rows = [{"id": f"i{i}", "problem": cell, "correct": True, "decision": "stop"} for i, cell in enumerate(cells)]
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(_lines(*rows))
+    frame = pd.DataFrame(rows, dtype=object)
+    in_lines, in_frame = read_log(path, reader="table"), from_frame(frame)
+    assert in_frame.episodes.problem_ids == in_lines.episodes.problem_ids
+    frame["problem"] = [pd.NA if cell is None else cell for cell in cells]
+    assert from_frame(frame).episodes.problem_ids == in_frame.episodes.problem_ids
