@@ -38,6 +38,7 @@ class Generators:
         self._of: dict[tuple[str, sp.Expr], sp.Symbol] = {}
         self._done: dict[sp.Expr, sp.Expr] = {}
         self._degree: dict[sp.Expr, int] = {}  # base -> least common denominator of its rational exponents
+        self._taken: set[str] = set()  # names of the expression's own symbols, whatever users call theirs
 
     def rewrite(self, expr: sp.Expr) -> sp.Expr:
         """Return the expression in generators only.
@@ -45,6 +46,7 @@ class Generators:
         Raises:
             NotRationalFunctionError: a part of it has no generator.
         """
+        self._taken = {symbol.name for symbol in expr.free_symbols}
         for power in expr.atoms(sp.Pow):
             if power.exp.is_Rational and not power.exp.is_Integer:
                 if not (power.base.is_Symbol and power.base.is_positive):
@@ -58,9 +60,11 @@ class Generators:
     def _generator(self, kind: str, of: sp.Expr, meaning: sp.Expr) -> sp.Symbol:
         key = (kind, of)
         if key not in self._of:
-            name = sp.Symbol(f"{kind}[{of}]") if kind != "symbol" else of
-            self._of[key] = name
-            self.meaning[name] = meaning
+            name = f"{kind}[{of}]"
+            while name in self._taken:
+                name += "'"
+            self._of[key] = generator = of if kind == "symbol" else sp.Symbol(name)
+            self.meaning[generator] = meaning
         return self._of[key]
 
     def _walk(self, expr: sp.Expr) -> sp.Expr:

@@ -194,3 +194,13 @@ def test_answers_do_not_depend_on_which_library_factors(top: sp.Expr, bottom: sp
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(polynomials, "flint", None)
         assert with_flint == (str(factored(expr)), factors_of(as_ratio(top**2 * a / bottom).numerator))
+
+
+@pytest.mark.parametrize("name", ["log[p]", "root[p]", "power lambda of[p]"])
+def test_a_symbol_that_is_called_as_a_generator_is_another(name: str) -> None:
+    """Each of these was taken for the function: what users call their symbols is theirs."""
+    p, power = sp.Symbol("p", positive=True), sp.Symbol("lambda", positive=True)
+    of_p = {"log[p]": sp.log(p), "root[p]": sp.sqrt(p), "power lambda of[p]": p**power}[name]
+    assert not is_zero(sp.Symbol(name) - of_p)
+    assert is_zero(sp.Symbol(name) * of_p - of_p * sp.Symbol(name) + of_p**2 - of_p * of_p)
+    assert normal_form(sp.Symbol(name) / of_p).subs({p: 4, power: 2, sp.Symbol(name): 3}) == 3 / of_p.subs({p: 4, power: 2})
