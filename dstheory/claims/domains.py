@@ -81,17 +81,7 @@ class Domain:
         if isinstance(value, Fraction):
             return self._contains_fraction(value)
         number = sympy.sympify(value)
-        if self.integer and not number.is_integer:
-            return False
-        if self.lower is not None:
-            low = sympy.Rational(self.lower)
-            if not bool(number > low if self.lower_open else number >= low):
-                return False
-        if self.upper is not None:
-            high = sympy.Rational(self.upper)
-            if not bool(number < high if self.upper_open else number <= high):
-                return False
-        return True
+        return all(map(bool, self.relations(number))) and bool(not self.integer or number.is_integer)
 
     def _contains_fraction(self, value: Fraction) -> bool:
         low, high, (n, d) = self.lower, self.upper, value.as_integer_ratio()
@@ -111,9 +101,11 @@ class Domain:
             out.append(sympy.Lt(symbol, high) if self.upper_open else sympy.Le(symbol, high))
         return out
 
+    @cache  # noqa: B019 - domains are few, small and immutable
     def values_of_height(self, size: int) -> tuple[Fraction, ...]:
         """The rationals n/d of the domain, with max(|n|, d) equal to ``size``, smallest magnitude first."""
-        return _values_of_height(self, size)
+        values = (value for value in _rationals_of_height(size) if self.contains(value))
+        return tuple(sorted(values, key=lambda value: (abs(value), value < 0)))
 
     def implies(self, assumption: str, value: bool = True) -> bool:
         """Whether every member has (or lacks) a property of SymPy's assumption system, such as ``positive``."""
@@ -137,17 +129,18 @@ class Domain:
         }.get(assumption, False)
 
     def __str__(self) -> str:
-        left = "(-oo" if self.lower is None else f"{'(' if self.lower_open else '['}{self.lower}"
-        right = "oo)" if self.upper is None else f"{self.upper}{')' if self.upper_open else ']'}"
-        return f"{left}, {right}" + (" integer" if self.integer else "")
+        return self._between("oo") + (" integer" if self.integer else "")
 
     def latex(self) -> str:
         """The domain as LaTeX, without the membership sign."""
-        left = r"(-\infty" if self.lower is None else f"{'(' if self.lower_open else '['}{self.lower}"
-        right = r"\infty)" if self.upper is None else f"{self.upper}{')' if self.upper_open else ']'}"
         if self.lower is None and self.upper is None:
             return r"\mathbb{Z}" if self.integer else r"\mathbb{R}"
-        return f"{left}, {right}" + (r" \cap \mathbb{Z}" if self.integer else "")
+        return self._between(r"\infty") + (r" \cap \mathbb{Z}" if self.integer else "")
+
+    def _between(self, infinity: str) -> str:
+        left = f"(-{infinity}" if self.lower is None else f"{'(' if self.lower_open else '['}{self.lower}"
+        right = f"{infinity})" if self.upper is None else f"{self.upper}{')' if self.upper_open else ']'}"
+        return f"{left}, {right}"
 
 
 UNIT = Domain(Fraction(0), Fraction(1))
@@ -263,12 +256,6 @@ def grouped(domain: Mapping[str, Domain]) -> list[tuple[list[str], Domain]]:
 def height(value: Fraction) -> int:
     """The size of a rational number n/d in lowest terms: max(|n|, d)."""
     return max(abs(value.numerator), value.denominator)
-
-
-@cache
-def _values_of_height(domain: Domain, size: int) -> tuple[Fraction, ...]:
-    values = (value for value in _rationals_of_height(size) if domain.contains(value))
-    return tuple(sorted(values, key=lambda value: (abs(value), value < 0)))
 
 
 def _rationals_of_height(size: int) -> Iterator[Fraction]:
