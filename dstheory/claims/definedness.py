@@ -20,11 +20,11 @@ from dstheory.errors import ClaimError, UndefinedError
 
 
 class Need(Enum):
-    """What an expression must be."""
+    """What an expression must be: its relation to 0, the opposite, and that in words."""
 
-    NONZERO = "zero"
-    POSITIVE = "not positive"
-    NONNEGATIVE = "negative"
+    NONZERO = (sympy.Ne, sympy.Eq, "zero")
+    POSITIVE = (sympy.Gt, sympy.Le, "not positive")
+    NONNEGATIVE = (sympy.Ge, sympy.Lt, "negative")
 
 
 _SIGNS = {"positive": Need.POSITIVE, "nonnegative": Need.NONNEGATIVE, "nonzero": Need.NONZERO}
@@ -44,20 +44,18 @@ class Condition:
     @property
     def formula(self) -> Any:
         """The condition as a relation."""
-        kind = {Need.NONZERO: sympy.Ne, Need.POSITIVE: sympy.Gt, Need.NONNEGATIVE: sympy.Ge}[self.need]
-        return kind(self.expression, 0, evaluate=False)
+        return self.need.value[0](self.expression, 0, evaluate=False)
 
     @property
     def negation(self) -> Any:
         """The relation that must hold nowhere."""
-        kind = {Need.NONZERO: sympy.Eq, Need.POSITIVE: sympy.Le, Need.NONNEGATIVE: sympy.Lt}[self.need]
-        return kind(self.expression, 0, evaluate=False)
+        return self.need.value[1](self.expression, 0, evaluate=False)
 
     @property
     def broken(self) -> str:
         """What is wrong where the condition does not hold."""
         told = f"SymPy was told that {self.written} is {self.told}, which is wrong"
-        return f"{told if self.told else f'{short(self.written)} has no value'} where {self.expression} is {self.need.value}"
+        return f"{told if self.told else f'{short(self.written)} has no value'} where {self.expression} is {self.need.value[2]}"
 
 
 def conditions(item: Any, plain: Callable[[Any], Any], defined: Collection[str] = ()) -> list[Condition]:
@@ -87,7 +85,7 @@ def conditions(item: Any, plain: Callable[[Any], Any], defined: Collection[str] 
             condition = Condition(value, need, written, told)
             if not value.is_Rational:
                 found.setdefault((value, need), condition)
-            elif (value == 0 and need is not Need.NONNEGATIVE) or (value < 0 and need is not Need.NONZERO):
+            elif need.value[1](value, 0):
                 raise UndefinedError(f"{condition.broken}: it is {value}")
     return list(found.values())
 
