@@ -279,26 +279,13 @@ def enclose_value(expression: Any, box: Mapping[str, Any]) -> Any:
         return _exp_on(iv.mpf(1))
     if expression is sympy.pi:
         return iv.pi
-    args = expression.args
-    if expression.is_Add or expression.is_Mul:
-        out = enclose_value(args[0], box)
-        for arg in args[1:]:
-            value = enclose_value(arg, box)
-            out = out + value if expression.is_Add else out * value
-        return out
     if expression.is_Pow:
         return _power_on(expression, box)
-    if isinstance(expression, sympy.exp):
-        return _exp_on(enclose_value(args[0], box))
     if isinstance(expression, sympy.log):
-        return _log_on(enclose_value(args[0], box), expression)
-    if isinstance(expression, sympy.Abs):
-        return abs(enclose_value(args[0], box))
-    if isinstance(expression, sympy.Max | sympy.Min):
-        values = [enclose_value(arg, box) for arg in args]
-        pick = max if isinstance(expression, sympy.Max) else min
-        return iv.mpf([pick(value.a for value in values), pick(value.b for value in values)])
-    raise ClaimError(f"{expression.func.__name__} has no interval extension here; rewrite it with +, *, powers, exp, log")
+        return _log_on(enclose_value(expression.args[0], box), expression)
+    if expression.func not in _ON_INTERVALS:
+        raise ClaimError(f"{expression.func.__name__} has no interval extension here; rewrite it with +, *, powers, exp, log")
+    return _ON_INTERVALS[expression.func](*[enclose_value(arg, box) for arg in expression.args])
 
 
 def sign_of_interval(value: Any) -> int | None:
@@ -324,6 +311,16 @@ def _power_on(expression: Any, box: Mapping[str, Any]) -> Any:
 
 def _exp_on(value: Any) -> Any:
     return _outwards(iv.exp(value), value, 0)
+
+
+_ON_INTERVALS: dict[Any, Callable[..., Any]] = {
+    sympy.Add: lambda *values: reduce(operator.add, values),
+    sympy.Mul: lambda *values: reduce(operator.mul, values),
+    sympy.exp: _exp_on,
+    sympy.Abs: abs,
+    sympy.Max: lambda *values: iv.mpf([max(value.a for value in values), max(value.b for value in values)]),
+    sympy.Min: lambda *values: iv.mpf([min(value.a for value in values), min(value.b for value in values)]),
+}
 
 
 def _log_on(value: Any, expression: Any) -> Any:
