@@ -8,7 +8,7 @@ does by hand.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
@@ -79,7 +79,7 @@ class Premises:
     def ask(self, formulas: Sequence[Any], *, located: bool = True) -> Answer:
         """Ask the solver for a point at which the premises and all (plain) formulas hold; ``located`` if it is wanted itself."""
         rational = [self.abstraction.formula(formula) for formula in formulas]
-        trees = [self.tree(formula) for formula in rational]
+        trees = [_tree(formula, self._sign_condition) for formula in rational]
         return self._ask(trees, self._names(rational), with_facts=True, located=located)
 
     def point(self, formula: Any = sympy.true) -> dict[str, Any] | None:
@@ -148,15 +148,8 @@ class Premises:
         zero = PolynomialRelation(((factor, 1),), "==")
         return self._ask([zero], {s.name for s in factor.as_expr().free_symbols}, with_facts=True).status == "unsat"
 
-    def tree(self, formula: Any) -> Any:
-        """A rational formula as connectives over sign conditions on polynomials of undecided sign."""
-        if isinstance(formula, BooleanAtom):
-            return bool(formula)
-        if formula.is_Relational:
-            return self._sign_condition(formula)
-        return formula.func, [self.tree(arg) for arg in formula.args]
-
     def _sign_condition(self, relation: Any) -> Any:
+        """A rational relation as a sign condition on polynomials of undecided sign; its truth, if none is undecided."""
         ratio = as_ratio(relation.lhs - relation.rhs)
         written = relation.rel_op
         sign, factors = factors_of(ratio.numerator)
@@ -261,17 +254,26 @@ def _sign_of_line(expression: Any, domain: Mapping[str, Domain]) -> int | None:
     return None
 
 
-@lru_cache(maxsize=4096)
-def _raw_tree(formula: Any) -> Any:
+def _tree(formula: Any, condition: Callable[[Any], Any]) -> Any:
+    """A formula as connectives over conditions, each that of a relation."""
     if isinstance(formula, BooleanAtom):
         return bool(formula)
-    if not formula.is_Relational:
-        return formula.func, [_raw_tree(arg) for arg in formula.args]
-    ratio = as_ratio(formula.lhs - formula.rhs)
+    if formula.is_Relational:
+        return condition(formula)
+    return formula.func, [_tree(arg, condition) for arg in formula.args]
+
+
+@lru_cache(maxsize=4096)
+def _raw_tree(formula: Any) -> Any:
+    return _tree(formula, _raw_condition)
+
+
+def _raw_condition(relation: Any) -> Any:
+    ratio = as_ratio(relation.lhs - relation.rhs)
     product = ratio.numerator * ratio.denominator
     if product == 0:
-        return formula.rel_op in ("==", "<=", ">=")
-    return PolynomialRelation(((product, 1),), formula.rel_op)
+        return relation.rel_op in ("==", "<=", ">=")
+    return PolynomialRelation(((product, 1),), relation.rel_op)
 
 
 @lru_cache(maxsize=1024)

@@ -6,6 +6,7 @@ arithmetic elsewhere, and what it cannot decide is reported as such.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import threading
 import time
@@ -16,7 +17,7 @@ from fractions import Fraction
 from typing import Any, Literal
 
 import sympy
-from sympy.logic.boolalg import And, BooleanFalse, BooleanTrue, Equivalent, Implies, Not, Or, Xor
+from sympy.logic.boolalg import And, Equivalent, Implies, Not, Or, Xor
 
 from dstheory.errors import ClaimError
 from dstheory.rational import terms_of
@@ -193,35 +194,26 @@ class _Translator:
         self._integers = integers
         self.variables: dict[str, Any] = {}
         self.terms: dict[PolynomialRelation, Any] = {}
+        self._connectives = {
+            Not: z3.Not,
+            And: z3.And,
+            Or: z3.Or,
+            Implies: z3.Implies,
+            Equivalent: lambda *terms: z3.And(*[left == right for left, right in itertools.pairwise(terms)]),
+            Xor: lambda *terms: functools.reduce(z3.Xor, terms),
+        }
 
     def formula(self, formula: Any) -> Any:
-        z3 = self._z3
         if isinstance(formula, PolynomialRelation):
             if formula not in self.terms:
                 self.terms[formula] = self._relation(formula)
             return self.terms[formula]
         if isinstance(formula, bool):
-            return z3.BoolVal(formula, self.context)
+            return self._z3.BoolVal(formula, self.context)
         head, children = formula
-        if head in (BooleanTrue, BooleanFalse):
-            return z3.BoolVal(head is BooleanTrue, self.context)
-        terms = [self.formula(child) for child in children]
-        if head is Not:
-            return z3.Not(terms[0])
-        if head is And:
-            return z3.And(*terms)
-        if head is Or:
-            return z3.Or(*terms)
-        if head is Implies:
-            return z3.Implies(terms[0], terms[1])
-        if head is Equivalent:
-            return z3.And(*[left == right for left, right in itertools.pairwise(terms)])
-        if head is Xor:
-            out = terms[0]
-            for term in terms[1:]:
-                out = z3.Xor(out, term)
-            return out
-        raise ClaimError(f"the connective {head.__name__} is not understood; use And, Or, Not, Implies, Equivalent, Xor")
+        if head not in self._connectives:
+            raise ClaimError(f"the connective {head.__name__} is not understood; use And, Or, Not, Implies, Equivalent, Xor")
+        return self._connectives[head](*map(self.formula, children))
 
     def _relation(self, relation: PolynomialRelation) -> Any:
         """Split ``f^2 g > 0`` into ``f != 0 and g > 0`` and so on: even powers never reach the solver."""
