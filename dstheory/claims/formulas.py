@@ -277,12 +277,12 @@ class _Printer(Printer):  # type: ignore[misc]
             self._printed[expr] = str(super()._print(expr))
         return self._printed[expr]
 
+    def _print_Add(self, expr: Any, order: Any = None) -> str:
+        return str(super()._print_Add(sympy.Add(*_ordered(expr), evaluate=False), order="none"))
+
 
 class _Text(_Printer, StrPrinter):  # type: ignore[misc]
     """SymPy's one-line notation, with relations and connectives as a reader writes them."""
-
-    def _print_Add(self, expr: Any, order: Any = None) -> str:
-        return str(super()._print_Add(sympy.Add(*_ordered(expr), evaluate=False), order="none"))
 
     def _print_Relational(self, expr: Any) -> str:
         operator = {"==": "="}.get(expr.rel_op, expr.rel_op)
@@ -313,9 +313,6 @@ class _Text(_Printer, StrPrinter):  # type: ignore[misc]
 
 class _Latex(_Printer, LatexPrinter):  # type: ignore[misc]
     """LaTeX with the package's spelling of symbols, and d_X/d_Y as a partial derivative."""
-
-    def _print_Add(self, expr: Any, order: Any = None) -> str:
-        return str(super()._print_Add(sympy.Add(*_ordered(expr), evaluate=False), order="none"))
 
     def _print_Symbol(self, expr: Any, style: str = "plain") -> str:
         return _symbol(expr.name)

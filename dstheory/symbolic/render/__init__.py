@@ -15,7 +15,7 @@ from dstheory.references import bibtex
 from dstheory.symbolic.attribution import Imbalance
 from dstheory.symbolic.derivation import DerivedGradient, Display, Evaluation, FormulaTable, Item, Words
 from dstheory.symbolic.render import latex, mathml
-from dstheory.symbolic.render.printers import formula_latex, formula_text, ordered_terms
+from dstheory.symbolic.render.printers import Ordered, formula_latex, formula_text
 from dstheory.symbolic.rule import Inline, Verbatim
 from dstheory.typeset import unmarked
 
@@ -121,10 +121,7 @@ def _wrap(line: str, indent: str, width: int, *, first: bool = False) -> list[st
     )
 
 
-class _PythonPrinter(PythonCodePrinter):
-    def _as_ordered_terms(self, expr: sp.Expr, order: object = None) -> list[sp.Expr]:
-        return ordered_terms(super()._as_ordered_terms(expr, order))
-
+class _PythonPrinter(Ordered, PythonCodePrinter):
     def _print_Symbol(self, expr: sp.Symbol) -> str:
         return python_name(expr.name)
 

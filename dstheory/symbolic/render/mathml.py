@@ -13,7 +13,7 @@ from sympy.printing.mathml import MathMLPresentationPrinter
 
 from dstheory.rational.symbols import GREEK
 from dstheory.symbolic.derivation import DerivedGradient, Display, FormulaTable, Item, Words
-from dstheory.symbolic.render.printers import ordered_terms
+from dstheory.symbolic.render.printers import Ordered
 from dstheory.symbolic.rule import Inline, Verbatim
 from dstheory.texts import html_text
 from dstheory.typeset import unmarked
@@ -21,10 +21,7 @@ from dstheory.typeset import unmarked
 NAMESPACE = 'xmlns="http://www.w3.org/1998/Math/MathML"'
 
 
-class _MathMLPrinter(MathMLPresentationPrinter):
-    def _as_ordered_terms(self, expr: sp.Expr, order: Any = None) -> list[sp.Expr]:
-        return ordered_terms(super()._as_ordered_terms(expr, order))
-
+class _MathMLPrinter(Ordered, MathMLPresentationPrinter):
     def _print_Symbol(self, sym: sp.Symbol, style: str = "plain") -> Any:
         """Write base, subscripts and the turn as a superscript, as in LaTeX."""
         base, *parts = sym.name.split("_")

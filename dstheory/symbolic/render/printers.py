@@ -7,6 +7,7 @@ from typing import Any
 import sympy as sp
 from sympy.core.function import AppliedUndef
 from sympy.printing.latex import LatexPrinter
+from sympy.printing.printer import Printer
 from sympy.printing.str import StrPrinter
 
 from dstheory.rational.symbols import latex_name
@@ -22,10 +23,14 @@ def ordered_terms(terms: list[sp.Expr]) -> list[sp.Expr]:
     return sorted(terms, key=lambda term: (bool(term.could_extract_minus_sign()), not term.is_number))
 
 
-class _TextPrinter(StrPrinter):
+class Ordered(Printer):
+    """A printer of SymPy's that writes the terms of a sum in this order."""
+
     def _as_ordered_terms(self, expr: sp.Expr, order: Any = None) -> list[sp.Expr]:
         return ordered_terms(super()._as_ordered_terms(expr, order))
 
+
+class _TextPrinter(Ordered, StrPrinter):
     def _print_Function(self, expr: sp.Expr) -> str:
         if not isinstance(expr, AppliedUndef):
             return str(super()._print_Function(expr))
@@ -33,10 +38,7 @@ class _TextPrinter(StrPrinter):
         return f"sum_k [ {arguments[0]} ]" if name == "sum_k" else f"{name}({' | '.join(arguments)})"
 
 
-class _LatexPrinter(LatexPrinter):
-    def _as_ordered_terms(self, expr: sp.Expr, order: Any = None) -> list[sp.Expr]:
-        return ordered_terms(super()._as_ordered_terms(expr, order))
-
+class _LatexPrinter(Ordered, LatexPrinter):
     def _print_Symbol(self, expr: sp.Symbol, style: str = "plain") -> str:
         return latex_name(expr.name)
 
