@@ -144,6 +144,17 @@ def normal_quantile(level: float) -> float:
     return NormalDist().inv_cdf(0.5 + level / 2)
 
 
+def student_quantile(units: int, level: float) -> float:
+    """Return the quantile for a standard error from so many problems; the normal one where one problem has no error.
+
+    >>> round(student_quantile(21, 0.95), 4)
+    2.086
+    """
+    from scipy.special import stdtrit
+
+    return float(stdtrit(units - 1, 0.5 + level / 2)) if units > 1 else normal_quantile(level)
+
+
 def wilson(
     successes: ArrayLike, trials: ArrayLike, *, level: float = 0.95, quantile: ArrayLike | None = None
 ) -> tuple[Floats, Floats]:
@@ -463,10 +474,18 @@ def rate(table: ProblemCounts, successes: str, trials: str, *, level: float = 0.
 
 
 def mean_attempts(table: ProblemCounts, level: float) -> Estimate:
-    """Estimate the mean number of attempts of an episode, with a normal interval over problems."""
-    mean = table.total("attempts") / table.total("episodes")
-    half = normal_quantile(level) * math.sqrt(table.covariance(("attempts", "episodes"), ("attempts", "episodes")))
-    return Estimate(mean, mean - half, mean + half, level, f"normal, {table.problems:,} problems")
+    """Estimate the mean number of attempts of an episode, with an interval over problems.
+
+    It is normal on the scale of the logarithm of the attempts after the first, which are few and skewed. Where there are none
+    though there could be, the chance of a second one is at most the upper end of Wilson's interval, and the mean 1/(1 - that).
+    """
+    more = table.total("attempts") / table.total("episodes") - 1
+    if not more:
+        most = float(wilson(0, table.problems, level=level)[1]) if table.total("stopped") else 0.0
+        return Estimate(1.0, 1.0, 1 / (1 - most), level, f"Wilson, {table.problems:,} problems")
+    error = math.sqrt(table.covariance(("attempts", "episodes"), ("attempts", "episodes")))
+    factor = math.exp(student_quantile(table.problems, level) * error / more)
+    return Estimate(1 + more, 1 + more / factor, 1 + more * factor, level, f"log-normal, {table.problems:,} problems")
 
 
 def over_problems(values: Floats, problem: Ints, samples: int, level: float, weights: Floats | None = None) -> Estimate:
@@ -497,9 +516,6 @@ def effective_trials(rate: float, variance: float, units: int, most: int, level:
 
     Each of the problems that have trials (``units``) counts once where the variance cannot be seen.
     """
-    from scipy.special import stdtrit
-
     shown = 0.0 < rate < 1.0 and variance > 1e-15 and units > 1
     effective = min(rate * (1 - rate) / variance, float(most)) if shown else float(units)
-    quantile = float(stdtrit(units - 1, 0.5 + level / 2)) if units > 1 else normal_quantile(level)
-    return effective, quantile, f"Wilson, {effective:.4g} effective trials in {units:,} problems"
+    return effective, student_quantile(units, level), f"Wilson, {effective:.4g} effective trials in {units:,} problems"
