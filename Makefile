@@ -7,13 +7,18 @@ BIN    := $(VENV)/bin
 JOBS   ?= 2
 TORCH  ?= torch==2.13.0
 
-.PHONY: kernel peers-check simulate test lint types unit verify test-exhaustive fuzz mutants bench docs docs-browser wheel clean
+# Tests start hundreds of interpreters, and each would compile all modules again where a shell or an image forbids to keep them.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: kernel peers-check simulate test lint types loops unit verify test-exhaustive fuzz mutants bench docs docs-browser wheel clean
 
 simulate: $(VENV)/.run
 	$(BIN)/dstheory simulate --length-weight 0.5 --out results/simulate --overwrite
 
 # The unit tests check all claims once, and fail if a verdict is not the recorded one (tests/proofs/test_recorded_verdicts.py).
-test: lint types unit
+test: $(VENV)/.test
+	$(MAKE) -j $(JOBS) lint types loops
+	$(MAKE) unit
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -21,6 +26,10 @@ lint: $(VENV)/.test
 
 types: $(VENV)/.test
 	$(BIN)/mypy
+
+# Loops are compiled here once, beside the check of types; the workers of the tests would all do it at the same time.
+loops: $(VENV)/.test
+	$(BIN)/python -c "from dstheory.kernels import warm_up; warm_up()"
 
 unit: $(VENV)/.test
 	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal -m "not slow"
@@ -88,13 +97,19 @@ $(VENV)-docs/.docs: pyproject.toml constraints.txt
 	$(VENV)-docs/bin/python -m pip -q install -c constraints.txt -e '.[docs]'
 	@touch $@
 
+# pip compiles one module after the other, the tests of other packages too, which are a third of them.
+INSTALL := $(BIN)/python -m pip -q install --no-compile -c constraints.txt -e
+COMPILE := $(BIN)/python -m compileall -qq -j $(JOBS) -x /tests/ $(VENV)/lib || true
+
 # One stamp per set of dependencies, renewed only when what is installed would change: repeated runs start at once.
 $(VENV)/.run: $(BIN)/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip -q install -c constraints.txt -e .
+	$(INSTALL) .
+	@$(COMPILE)
 	@touch $@
 
 $(VENV)/.test: $(BIN)/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip -q install -c constraints.txt -e '.[test]'
+	$(INSTALL) '.[test]'
+	@$(COMPILE)
 	@touch $@ $(VENV)/.run
 
 $(VENV)-peers/.peers: pyproject.toml constraints.txt
