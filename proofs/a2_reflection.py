@@ -67,7 +67,7 @@ A3 = Claim(
 A3_LOOSE = Claim(
     id="A3-loose",
     group="A",
-    title="Resampling never harms",
+    title="Resampling never harms: accuracy is at least p",
     statement="""A model that may reject its answer and draw again is at least as accurate as one that submits its first
         answer.""",
     scope="all p, a, b in (0, 1)",

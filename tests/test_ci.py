@@ -83,7 +83,8 @@ def test_claims_are_tests_and_nothing_else_is_run(claims: Path) -> None:
     ran = pytest_of_others("--dstheory", claims, folder=claims.parent)
     assert ran.returncode == 1
     assert "2 failed, 1 passed" in ran.stdout
-    said = "claim wrong: fails (recorded: holds)\np is larger than a.\nfails at the witness\nwitness: p = 1/2, a = 1/2\n"
+    said = "claim wrong: fails (recorded: holds)\np is larger than a.\nfails at the witness: 1/2 > 1/2 is false\n"
+    said += "witness: p = 1/2, a = 1/2\n"
     assert said in ran.stdout
     assert said in (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
     assert "broken.py does not import: RuntimeError: boom (line 1)" in ran.stdout

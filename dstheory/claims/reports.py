@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -105,7 +106,7 @@ def verdict_table(report: Report) -> Table:
             statement,
             Text(printable(verdict_text(entry)), style=style),
             Text(printable(verdict.method)),
-            Text(printable(entry.scope)),
+            Text(printable(_row_scope(entry))),
             f"{verdict.time:.2f} s",
         )
     return table
@@ -179,11 +180,21 @@ def _short(formula: str, most: int) -> str:
 def _explanation(entry: Entry) -> str:
     """What a row must say beyond its verdict: the witness of a failure, the reason of a verdict nobody wanted."""
     if entry.verdict.outcome is Outcome.FAILS and entry.as_recorded:
-        return f"witness: {point_text(entry)}"
+        sides = entry.verdict.message.partition("; ")[0].partition("at the witness: ")[2]
+        return f"witness: {point_text(entry)}" + (f", where {sides}" if sides else "")
     if not entry.as_recorded:
         where = f" ({point_text(entry)})" if entry.verdict.witness else ""
         return entry.verdict.message + where
     return ""
+
+
+def _row_scope(entry: Entry) -> str:
+    """The scope as a row of a table has it: which steps have conditions of their own, not which conditions."""
+    steps = re.findall(r"; step (\d+) where ", entry.scope)
+    if not steps:
+        return entry.scope
+    said = f"steps {', '.join(steps[:-1])} and {steps[-1]}" if len(steps) > 1 else f"step {steps[0]}"
+    return re.sub(r"; step \d+ where [^;]*", "", entry.scope) + f"; {said} under conditions that --show prints"
 
 
 def _wrapped(text: str, width: int, *, indent: int = 0) -> list[str]:
@@ -257,7 +268,7 @@ def _cells(entry: Entry) -> list[str]:
     """A claim in a row, its witness with its statement."""
     point = point_text(entry)
     statement = entry.info["title"] + (f" (witness: {point})" if point else "")
-    return [entry.info["id"], statement, verdict_text(entry), entry.verdict.method, entry.scope]
+    return [entry.info["id"], statement, verdict_text(entry), entry.verdict.method, _row_scope(entry)]
 
 
 def markdown_claims(entries: Sequence[Entry]) -> str:

@@ -28,7 +28,16 @@ if TYPE_CHECKING:
     from dstheory.claims.runner import Report
 
 _LEFT_OUT = {"time": 120, "method": 120, "source": 110, "scope": 100}
-"""Columns that are left out of tables where a line has fewer characters; a scope then stands below its statement."""
+"""Columns that are left out of tables where a line has fewer characters; method and scope then stand below the statement."""
+_BALANCED = (
+    "balanced: an answer and the decision on it have one coefficient, the number that multiplies the gradients of their "
+    "log-probabilities. That is a property of how an update is written, not of its mean: every update on the policy's own "
+    "responses has a balanced form of the same mean (B3-every). By hand: a reward of 1 is the coefficient of both; a KL in the "
+    "loss charges a right answer log(0.55/0.5) = 0.095 and the stop at it log(0.8/0.7) = 0.134, where p and a are 0.55 and 0.8 "
+    "and the reference's 0.5 and 0.7. So a KL in the loss is not balanced (O1-tokens); SFT is not where a length weight counts "
+    "unequal lengths (C1), and is without one (O1-sft)."
+)
+"""What claims on coefficients are about."""
 _FORMATS = ["table", "json", "junit", "markdown", "latex"]
 
 EPILOG = """\b
@@ -254,6 +263,8 @@ def _print_report(report: Report, style: str, kernel: str, *, whole: bool, stand
     else:
         _print_table(reports.verdict_table(report))
         echo()
+        if any(entry.info["level"] == "coefficient" for entry in report.entries):
+            say(f"{_BALANCED}\n")
         say(reports.summary(report))
 
 
@@ -271,16 +282,21 @@ def _print_table(table: Table) -> None:
         return
     width = columns_of_terminal()
     left = {name for name, least in _LEFT_OUT.items() if width < least} & {column.header for column in table.columns}
-    if "scope" in left:
-        cells = {str(column.header): list(column.cells) for column in table.columns}
-        for statement, scope in zip(cells["statement"], cells["scope"], strict=True):
-            statement.append(f"\nscope: {scope}", style="dim")  # type: ignore[union-attr]
+    cells = {str(column.header): list(column.cells) for column in table.columns}
+    for row, statement in enumerate(cells["statement"]):
+        below = []
+        if "method" in left:
+            below.append("by " + re.sub(", (smallest )?witness$", "", str(cells["method"][row])).removeprefix("by "))
+        if "scope" in left:
+            below.append(f"scope: {cells['scope'][row]}")
+        if below:
+            statement.append(f"\n{'; '.join(below)}", style="dim")  # type: ignore[union-attr]
     table.columns = [column for column in table.columns if column.header not in left]
     console = Console(width=width, highlight=False, force_terminal=sys.stdout.isatty() or None)
     with console.capture() as captured:
         console.print(table)
     # Cells are printable already; what is left are the escapes of colours, and blanks before them.
     click.echo(re.sub(r" +((?:\x1b\[[0-9;]*m)*)$", r"\1", captured.get(), flags=re.MULTILINE), nl=False)  # noqa: TID251
-    left -= {"scope"}
+    left -= {"scope", "method"}
     if left:
         say(f"Left out for want of room: {', '.join(sorted(left))}; a wider terminal, --show ID and --json have them.")

@@ -7,6 +7,8 @@ import re
 import shutil
 import subprocess
 import sys
+from fractions import Fraction
+from math import log
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -36,19 +38,37 @@ def test_a_table_and_a_summary(dstheory):
     result = dstheory("verify", "A3", "A3-loose")
     assert result.code == 0
     assert "Resampling helps exactly when a + b > 1" in result.out
-    assert "witness: p = 1/2, a = 1/2, b = 1/3" in result.out
+    first, accuracy = Fraction(1, 2), Fraction(1, 4) / (Fraction(1, 4) + Fraction(1, 2) * Fraction(2, 3))
+    assert accuracy < first
+    assert f"witness: p = 1/2, a = 1/2, b = 1/3, where {accuracy} >= {first} is false" in " ".join(result.out.split())
     assert "all 2 verdicts as recorded: 1 holds, 1 is refuted." in result.out
     assert "\n1 verdict as recorded: 1 holds." in dstheory("verify", "A3").out
     assert result.err == ""
 
 
-def test_a_scope_for_which_there_is_no_room_stands_below_its_statement(dstheory, monkeypatch):
-    for width, below in ((60, True), (80, True), (120, False)):
+def test_method_and_scope_for_which_there_is_no_room_stand_below_the_statement(dstheory, monkeypatch):
+    for width, method, scope in ((60, True, True), (80, True, True), (105, True, False), (120, False, False)):
         monkeypatch.setenv("COLUMNS", str(width))
-        out = dstheory("verify", "A3", "A3-loose").out
-        assert out.count("scope: all p, a, b in (0, 1)") == 2 * below
+        out = " ".join(dstheory("verify", "A3", "A3-loose").out.split())
+        assert out.count("; scope: all p, a, b in (0, 1)") == 2 * scope
         assert out.count("all p, a, b in (0, 1)") == 2
-        assert ("Left out for want of room: method, time;" in out) == below
+        assert out.count("by decision (z3)") == out.count("by exact evaluation") == method
+        assert ("Left out for want of room: time;" in out) == method
+
+
+def test_conditions_of_steps_are_named_in_a_row_and_printed_by_show(dstheory):
+    row = " ".join(dstheory("verify", "B6-share", "--plain").out.split())
+    assert "gamma in (0, 1]; steps 2, 6 and 7 under conditions that --show prints" in row
+    whole = " ".join(dstheory("verify", "--show", "B6-share").out.split())
+    assert "step 6 where F_00 < F_11; step 7 where" in whole
+    assert "under conditions that" not in whole
+
+
+def test_what_balance_is_stands_below_claims_on_coefficients(dstheory):
+    said = " ".join(dstheory("verify", "C1").out.split())
+    by_hand = [f"log({x}/{r}) = {log(x / r):.3f}" for x, r in ((0.55, 0.5), (0.8, 0.7))]
+    assert f"a right answer {by_hand[0]} and the stop at it {by_hand[1]}, where p and a are 0.55 and 0.8" in said
+    assert "balanced:" not in dstheory("verify", "A3").out
 
 
 def test_a_deliberately_false_recorded_verdict_exits_3(dstheory, tmp_path):
@@ -68,7 +88,7 @@ def test_a_deliberately_false_recorded_verdict_exits_3(dstheory, tmp_path):
     ("name", "code", "message"),
     [
         ("fine.py", 0, "as recorded: "),
-        ("false.py", 3, "fails at the witness (p = 1/2, a = 1/2)"),
+        ("false.py", 3, "fails at the witness: 1/2 > 1/2 is false (p = 1/2, a = 1/2)"),
         ("not_false.py", 3, "holds (recorded: fails)"),
         ("undecided.py", 4, "undecided (recorded: holds)"),
         ("crash.py", 1, "RuntimeError: boom"),

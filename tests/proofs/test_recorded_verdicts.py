@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import fcntl
+import operator
 import os
 import pickle
 import re
 import shutil
 import subprocess
 from collections import Counter
+from fractions import Fraction
 
 import pytest
 from sitepages import claims as catalogue
@@ -159,6 +161,16 @@ def test_the_recorded_witnesses_are_the_smallest_there_are(report):
             smallest = "smallest witness" in entry.verdict.method or entry.verdict.method.startswith("enclosure")
             assert smallest, entry.info["id"]
             assert "a search found" not in entry.verdict.message, entry.info["id"]
+
+
+def test_what_a_relation_says_at_its_witness_is_false(report):
+    """The two numbers are read back from the message, and compared as fractions."""
+    holds = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt, "=": operator.eq, "!=": operator.ne}
+    said = [re.search(r"at the witness: (\S+) (\S+) (\S+) is false", entry.verdict.message) for entry in report.entries]
+    found = [match.groups() for match in said if match]
+    assert len(found) > 30
+    for left, relation, right in found:
+        assert not holds[relation](Fraction(left), Fraction(right)), (left, relation, right)
 
 
 def test_related_claims_exist_and_loose_readings_point_to_their_sharp_form_and_back(report):

@@ -11,15 +11,20 @@ from fractions import Fraction
 from typing import Any, ClassVar
 
 import sympy
+from sympy import Rational
+from sympy.core.relational import Relational
 
 from dstheory.claims.definedness import Condition, conditions
 from dstheory.claims.domains import Domain, expand_domain, name_of
+from dstheory.claims.evaluation import as_sympy
 from dstheory.claims.formulas import conjuncts, plain, plain_definitions, plain_formula, substituted
 from dstheory.claims.premises import Premises
 from dstheory.claims.solver import SolverMissingError
 from dstheory.claims.verdicts import Finding, Status
 from dstheory.claims.witnesses import Witness, is_witness
 from dstheory.errors import ClaimError, NotSettledError
+
+_SHORT = 12  # characters of a number that a reader follows
 
 
 @dataclass(frozen=True)
@@ -154,6 +159,7 @@ class StepContext:
         recorded = self.context.recorded_witness
         kind = "smallest witness" if witness.smallest else "witness"
         shown = witness.as_text()
+        point: Mapping[str, Any] = witness.point
         note = ""
         if recorded is not None:
             needed = {str(symbol) for item in (formula, *self.assumptions) for symbol in item.free_symbols}
@@ -164,8 +170,21 @@ class StepContext:
                 return Finding(Status.ERROR, method, f"the recorded witness {given} does not refute the formula")
             if {name: recorded[name] for name in witness.point} != witness.point:
                 note = "; a search found " + ", ".join(f"{name} = {value}" for name, value in shown.items())
-            shown = {name: str(value) for name, value in recorded.items()}
-        return Finding(Status.REFUTED, f"{method}, {kind}", "fails at the witness" + note, shown, residual)
+            shown, point = {name: str(value) for name, value in recorded.items()}, recorded
+        return Finding(
+            Status.REFUTED, f"{method}, {kind}", f"fails at the witness{_sides(formula, point)}{note}", shown, residual
+        )
+
+
+def _sides(formula: Any, point: Mapping[str, Any]) -> str:
+    """What a relation says at a point, as ": 3/7 >= 1/2 is false", if both sides are rational numbers of a few digits there."""
+    if not isinstance(formula, Relational):
+        return ""
+    at = {symbol: as_sympy(point[str(symbol)]) for symbol in formula.free_symbols}
+    left, right = (side.subs(at) for side in (formula.lhs, formula.rhs))
+    if not (isinstance(left, Rational) and isinstance(right, Rational) and max(len(str(left)), len(str(right))) <= _SHORT):
+        return ""
+    return f": {left} {'=' if formula.rel_op == '==' else formula.rel_op} {right} is false"
 
 
 @dataclass(frozen=True)
