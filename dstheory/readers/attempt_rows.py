@@ -308,7 +308,8 @@ def _plain(column: Any, name: str, file: str, lists: bool) -> Any:
     if lists and (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
         texts = [None if value is None else compact(value) for value in column.to_pylist()]
         return pa.chunked_array([pa.array(texts, pa.string())])
-    if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+    of_a_library = isinstance(kind, pa.BaseExtensionType)  # such as pandas' intervals
+    if of_a_library or pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         raise RecordError(f"{file}: column {name!r} has the type {kind}: must hold text, numbers, or true and false")
     return column
 

@@ -321,7 +321,7 @@ def _attempts(record: Mapping[str, Any], names: FieldNames) -> tuple[list[bool],
     """Return the correctness of each attempt, and whether the last was followed by a stop."""
     attempts = record.get(names.attempts)
     if not isinstance(attempts, list) or not attempts:
-        what = "is missing" if attempts is None else "is empty" if attempts == [] else f"is {brief(attempts)}"
+        what = "is missing" if attempts is None else "is empty" if isinstance(attempts, list) else f"is {brief(attempts)}"
         raise Fault("no-attempts", names.attempts, f"{what}: must be a list with at least one attempt")
     try:
         correct = [attempt[names.correct] for attempt in attempts]
@@ -342,7 +342,7 @@ def _attempt_fault(attempts: list[Any], names: FieldNames) -> Fault:
         if not isinstance(attempt, dict):
             return Fault("attempt", place, f"is {brief(attempt)}: must be an object with correct and decision")
         verdict, decision = attempt.get(names.correct), attempt.get(names.decision)
-        if verdict not in (True, False):
+        if not isinstance(verdict, (int, float, np.generic)) or verdict not in (True, False):
             return Fault("correct", f"{place}.{names.correct}", f"is {brief(verdict)}: must be true or false (or 1 or 0)")
         if not isinstance(decision, (str, NoneType)) or decision not in ENDS:
             rule = "must be stop or resample (or submit at the cap)" + which_decision(decision)

@@ -148,7 +148,7 @@ def csv_header(path: Path, source: str, delimiter: str = ",") -> list[str]:
         raise FileFormatError(f"{source}: line 1 is no list of columns ({error}): close its quotes") from error
 
 
-def asked_of(present: Sequence[str], wanted: Collection[str], path: Path) -> list[str]:
+def asked_of(present: Sequence[str], wanted: Collection[str], path: str | Path) -> list[str]:
     """Return the columns of a file that matter.
 
     Raises:
@@ -239,8 +239,12 @@ def _check_size(metadata: Any, asked: Collection[str], path: Path) -> None:
 
 
 def from_frame(frame: pd.DataFrame, wanted: Collection[str]) -> ArrowTable:
-    """Return columns of a data frame."""
-    columns = {name: column_of(frame[name]) for name in frame.columns if name in wanted}
+    """Return columns of a data frame.
+
+    Raises:
+        FileFormatError: one of them is there twice.
+    """
+    columns = {name: column_of(frame[name]) for name in asked_of(list(frame.columns), wanted, "the data frame")}
     return ArrowTable(columns, [str(name) for name in frame.columns])
 
 

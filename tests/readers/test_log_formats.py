@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from dstheory.anatomy import from_frame, read_log
-from dstheory.errors import FileFormatError, RecordError
+from dstheory.anatomy import from_frame, from_records, read_log
+from dstheory.errors import DSTheoryError, FileFormatError, RecordError
 from dstheory.readers import batches
 from dstheory.readers.formats import Format, formats, recognise
 from dstheory.readers.rollouts import _Rollouts
@@ -514,3 +514,22 @@ def test_a_frames_cells_of_several_kinds_are_those_of_json_lines(tmp_path: Path,
     assert in_frame.episodes.problem_ids == in_lines.episodes.problem_ids
     frame["problem"] = [pd.NA if cell is None else cell for cell in cells]
     assert from_frame(frame).episodes.problem_ids == in_frame.episodes.problem_ids
+
+
+def test_what_only_a_program_can_give_is_refused_by_a_sentence() -> None:
+    rows = {"id": [1, 2], "correct": [True, False], "decision": ["stop", "stop"]}
+    twice = pd.DataFrame([[1, 2, True]], columns=["id", "id", "correct"])
+    for frame, message in (
+        (twice, "the data frame has the column 'id' twice: remove one of them"),
+        (pd.DataFrame(rows).assign(problem=pd.interval_range(0, 2)), "column 'problem' has the type extension<pandas.interval"),
+    ):
+        with pytest.raises(DSTheoryError, match=re.escape(message)):
+            from_frame(frame)
+    good = {"correct": np.True_, "decision": "resample"}
+    for attempts, message in (
+        ([good, {"correct": np.ones(2)}], "attempts[1].correct is a ndarray: must be true or false (or 1 or 0)"),
+        ([good, {"correct": pd.NA}], "attempts[1].correct is a NAType: must be true or false (or 1 or 0)"),
+        (np.array([good]), "attempts is a ndarray: must be a list with at least one attempt"),
+    ):
+        with pytest.raises(RecordError, match=re.escape(message)):
+            from_records([{"id": 1, "attempts": attempts}], strict=True)
