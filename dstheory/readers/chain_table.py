@@ -240,10 +240,8 @@ class ChainTable:
         """Return the name of one row's answer."""
         return str(self.answer_names[int(self.answer[row])])
 
-    def complain(self, what: str, bad: Bools, values: Any, rule: str, remedy: str) -> None:
+    def complain(self, what: str, bad: Bools, values: Any, rule: str, remedy: str) -> NoReturn:
         """Raise FileFormatError naming the first rows where ``bad`` (n,) or (turns, n) is true, and counting the rest."""
-        if not bad.any():
-            return
         flat = np.flatnonzero(bad)
         at = [np.unravel_index(int(i), bad.shape) for i in flat[:NAMED]]
         places = self.where([int(index[-1]) for index in at])

@@ -281,25 +281,25 @@ class Opened(NamedTuple):
         documents = open_documents(path, file, reading, progress)
         for place in dict.fromkeys(one.documents for one in formats() if one.documents):
             documents = documents.within(place)
-        if request.gold is None:
-            return cls.found(file, request, documents, path)
-        gold = request.gold.join(documents.head, file)
-        head = [found for record in documents.head if not isinstance(found := gold.with_answer(record), Fault)]
-        layout = find_layout(head, _checked(request, head, file, gold.key.text), file)
-        question = "" if "problem" in request.fields else question_key(documents.head, layout.names)
-        layout = replace(layout, checker=request.checker or MATHEMATICS, gold=gold.sentence)
-        return cls(file, documents, layout, path, gold, question)
+        return cls.found(file, request, documents, path)
 
     @classmethod
     def found(cls, file: str, request: Request, documents: Documents, path: Path | None = None) -> Opened:
-        """Find how documents are to be read that say themselves what is right.
+        """Find how documents are to be read.
 
         Raises:
             RecordError: it is not clear how.
         """
-        layout = find_layout(documents.head, request, file, table=documents.table)
+        gold = None
+        if request.gold is None:
+            layout = find_layout(documents.head, request, file, table=documents.table)
+        else:
+            gold = request.gold.join(documents.head, file)
+            head = [found for record in documents.head if not isinstance(found := gold.with_answer(record), Fault)]
+            layout = find_layout(head, _checked(request, head, file, gold.key.text), file)
+            layout = replace(layout, checker=request.checker or MATHEMATICS, gold=gold.sentence)
         question = "" if "problem" in request.fields else question_key(documents.head, layout.names)
-        return cls(file, documents, layout, path, question=question)
+        return cls(file, documents, layout, path, gold, question)
 
     @property
     def how(self) -> str:

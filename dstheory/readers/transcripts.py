@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
@@ -78,7 +78,7 @@ class Segmenter:
 
     name: str
     find: Callable[[str, Mapping[str, Any]], Sequence[str]]
-    joins_repeats: bool = field(default=True)
+    joins_repeats: bool = True
 
     def __call__(self, text: str, record: Mapping[str, Any]) -> list[str]:
         """Return the candidates of a text."""
