@@ -134,11 +134,16 @@ class Objective(ABC):
 
     def ascent(self, solution: Solution) -> StageGradient:
         """Return the gradient unchecked, as far as rounding leaves it: for following it to where nothing is left of it."""
-        fast = self._fused(solution)
+        fast = self._in_one_pass(solution) if applies(solution) else None
         if fast is not None:
-            return StageGradient(fast.sample, fast.decide)
+            return fast
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused by those who use it
             return self._closest(solution).gradient(solution.policy)
+
+    def _in_one_pass(self, solution: Solution) -> StageGradient | None:
+        """Return the gradient of a large table from a compiled loop; None where there is none, or not with enough digits."""
+        fast = self._fused(solution)
+        return None if fast is None else StageGradient(fast.sample, fast.decide)
 
     @property
     def summands(self) -> tuple[Objective, ...]:

@@ -8,11 +8,17 @@ value; beyond ten thousand expected turns, whose number multiplies it, the reada
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
 
 from dstheory.chain.exact import Solution
 from dstheory.chain.policy import Policy
 from dstheory.checks import Floats, compact
+
+if TYPE_CHECKING:
+    from dstheory.kernels.whitened import WhitenedGradient
 
 # Below this many (prompt, answer) pairs NumPy's few microseconds per operation cost less than loading compiled code.
 SMALLEST = 1 << 15
@@ -75,6 +81,16 @@ def applies(solution: Solution) -> bool:
     return single and not solution.capped and policy.features is None and mdp.correct.size >= SMALLEST
 
 
+def alike(policy: Policy, reference: Policy | None) -> bool:
+    """Return whether a compiled loop can read a reference beside the policy, if there is one."""
+    return reference is None or (not reference.runs and reference.shape == policy.shape)
+
+
+def logits_of(policy: Policy) -> tuple[Floats, Floats]:
+    """Return the logits of the answers and of stop, (X, Y) each, of one run of a policy that is the same at every turn."""
+    return policy.sample_logits[0], policy.stop_logits[0]
+
+
 def fused_gradient(terms: FusedTerms, solution: Solution, *, sums: bool = False) -> FusedResult | None:
     """Return gradient and value, or None where the loop has nothing to say.
 
@@ -82,16 +98,17 @@ def fused_gradient(terms: FusedTerms, solution: Solution, *, sums: bool = False)
     where a prompt is improper or its divergence infinite; the readable path then names what is wrong.
     """
     mdp, policy, reference = solution.mdp, solution.policy, terms.reference
-    if terms.reward == 0.0 or (reference is not None and (reference.runs or reference.shape != policy.shape)):
+    if terms.reward == 0.0 or not alike(policy, reference):
         return None
     penalty: dict[str, Any] = {}
     if reference is not None:
         reference.check_fits(mdp, "reference")
         assert terms.sample_weight is not None
         assert terms.decision_weight is not None
+        ref_sample_logits, ref_stop_logits = logits_of(reference)
         penalty = {
-            "ref_sample_logits": reference.sample_logits[0],
-            "ref_stop_logits": reference.stop_logits[0],
+            "ref_sample_logits": ref_sample_logits,
+            "ref_stop_logits": ref_stop_logits,
             "beta": terms.beta,
             "sample_weight": terms.sample_weight[0],
             "decision_weight": terms.decision_weight[0],
@@ -103,8 +120,7 @@ def fused_gradient(terms: FusedTerms, solution: Solution, *, sums: bool = False)
     from dstheory.kernels import PROPER, reward_kl_gradient
 
     found = reward_kl_gradient(
-        policy.sample_logits[0],
-        policy.stop_logits[0],
+        *logits_of(policy),
         stop,
         resample,
         prompt_weight=mdp.prompt_weight,
@@ -118,3 +134,34 @@ def fused_gradient(terms: FusedTerms, solution: Solution, *, sums: bool = False)
         return None
     value, stop_reward = found.value / terms.reward, found.stop_reward / terms.reward
     return FusedResult(found.sample[None], found.decide[None], value, found.turns, stop_reward, found.sums)
+
+
+def returns_in_one_pass(
+    solution: Solution, reference: Policy | None, beta: ArrayLike, *, correct: Floats, lengths: tuple[Floats, Floats],
+    shift: float = 0.0,
+) -> WhitenedGradient | None:  # fmt: skip
+    """Return the gradient of a reward with a penalty inside it, and the moments of its returns; None where stopping is very rare.
+
+    Args:
+        solution: of a large table.
+        reference, beta: of the penalty; None for no penalty.
+        correct, lengths, shift: as in :func:`dstheory.kernels.whitened.whitened_gradient`.
+    """
+    mdp, policy = solution.mdp, solution.policy
+    if np.ndim(beta) or not alike(policy, reference):
+        return None
+    if reference is not None:
+        reference.check_fits(mdp, "reference")
+    from dstheory.kernels.whitened import whitened_gradient
+
+    found = whitened_gradient(
+        logits_of(policy),
+        None if reference is None else logits_of(reference),
+        correct,
+        lengths,
+        beta=float(np.asarray(beta)),
+        shift=shift,
+        prompt_weight=mdp.prompt_weight,
+        n_answers=mdp.n_answers,
+    )
+    return found if found.turns.max() <= MOST_TURNS else None

@@ -410,13 +410,8 @@ class GroupObjective(ResponseObjective):
         """Return the mass; where no whole response is weighted, up to a number that actions share."""
         return self.mass(solution) if self.by_response else super().centred(solution)
 
-    def ascent(self, solution: Solution) -> StageGradient:
-        """Return the gradient unchecked; on large tables, where one is known, from a compiled loop."""
-        fast = self._large(solution)
-        return super().ascent(solution) if fast is None else fast
-
-    def _large(self, solution: Solution) -> StageGradient | None:
-        """Return the gradient on the policy's own responses, rewarded by 0 and 1, of tables that are worth loading compiled code.
+    def _in_one_pass(self, solution: Solution) -> StageGradient | None:
+        """Return the gradient on the policy's own responses, rewarded by 0 and 1.
 
         Where no length and no penalty enters, it is w(x) grad E[R given x].
         """
@@ -424,12 +419,10 @@ class GroupObjective(ResponseObjective):
         plain = self.on_policy and self.outcome == "correct" and not own_settings(self)
         plain = plain and not (isinstance(self.credit, GroupMean) and self.credit.spread == "batch")
         known_terms = type(self).reward_terms is GroupObjective.reward_terms or (self.plain_on_policy and not by_length)
-        if not plain or not known_terms or not applies(solution):
+        reference = self.reference if np.any(self.beta) else None
+        if not plain or not known_terms or (reference is not None and self.corrected_kl):
             return None
-        if by_length or np.any(self.beta):
-            reference = self.reference if np.any(self.beta) else None
-            if reference is not None and (self.corrected_kl or np.ndim(self.beta)):
-                return None
+        if by_length or reference is not None:
             rest = self.credit, self.normaliser, self.grouping, reference, self.beta
             return in_one_pass(solution, self.outcome_of(solution), *rest)
         found = gradient_of_accuracy(solution)

@@ -20,6 +20,7 @@ from dstheory.checks import Floats, compact
 from dstheory.objectives.expectation.exponential import RARE, Tilted
 from dstheory.objectives.expectation.groups import Grouping, credits_given, denominator, kept_share, mixed_probability
 from dstheory.objectives.expectation.rewards import ResponseReward
+from dstheory.objectives.fused import alike, logits_of
 from dstheory.objectives.mass import StageGradient
 from dstheory.objectives.parts import Credit, LeaveOneOut, Normaliser, Raw
 
@@ -48,8 +49,7 @@ def in_one_pass(
         credit, normaliser, grouping: what the objective is made of.
         reference, beta: of a k3 penalty with the same normaliser; None for no penalty.
     """
-    policy = solution.policy
-    if grouping.group_size > _LARGEST_GROUP or (reference is not None and (reference.runs or reference.shape != policy.shape)):
+    if grouping.group_size > _LARGEST_GROUP:
         return None
     compared = grouping
     if isinstance(credit, Raw):  # less the reward of one other: the same expectation, of terms that cancel nothing
@@ -88,9 +88,6 @@ def gradient_of_penalty(
         constant: (X,) what all actions of a prompt's responses are multiplied by.
         by_log: k2, by minus the log-ratio of each action, instead of k3.
     """
-    policy = solution.policy
-    if np.ndim(beta) or reference.runs or reference.shape != policy.shape:
-        return None
     nothing_and_once = np.array([[0.0], [0.0], [1.0], [1.0]])
     found = _pass(solution, nothing_and_once, np.zeros(1), np.ones(1), False, reference, beta, by_log=by_log, constant=constant)
     return None if found is None else StageGradient(found.sample[None], found.decide[None])
@@ -111,11 +108,13 @@ def _pass(
     from dstheory.kernels.grouped import grouped_gradient
 
     mdp, policy = solution.mdp, solution.policy
+    if np.ndim(beta) or not alike(policy, reference):
+        return None
     if reference is not None:
         reference.check_fits(mdp, "reference")
     found = grouped_gradient(
-        (policy.sample_logits[0], policy.stop_logits[0]),
-        None if reference is None else (reference.sample_logits[0], reference.stop_logits[0]),
+        logits_of(policy),
+        None if reference is None else logits_of(reference),
         compact(mdp.correct),
         compact(mdp.sample_length) + compact(mdp.decision_length),
         t=t,

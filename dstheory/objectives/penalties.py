@@ -42,7 +42,7 @@ from dstheory.objectives.base import Measure
 from dstheory.objectives.expectation.exponential import moments
 from dstheory.objectives.expectation.groups import Grouping, effective_credit, on_lengths
 from dstheory.objectives.expectation.rewards import ResponseReward, reward_of
-from dstheory.objectives.fused import FusedTerms, applies
+from dstheory.objectives.fused import FusedTerms
 from dstheory.objectives.imitation import ExpertChain
 from dstheory.objectives.large_groups import gradient_of_penalty
 from dstheory.objectives.mass import (
@@ -152,13 +152,8 @@ class _KL(_Penalty):
     def with_reference(self, reference: Policy) -> Self:
         return replace(self, reference=reference)
 
-    def ascent(self, solution: Solution) -> StageGradient:
-        """Return the gradient unchecked; of a large table, where all tokens of a prompt weigh the same, in one compiled pass."""
-        fast = self._in_one_pass(solution) if applies(solution) else None
-        return super().ascent(solution) if fast is None else fast
-
     def _in_one_pass(self, solution: Solution) -> StageGradient | None:
-        """Return the gradient from the compiled loop, or None where it has nothing to say."""
+        """Return the gradient where all tokens of a prompt weigh the same, by k2 or by k3."""
         normaliser, grouping = self.divided_by
         if self.estimator is None or self.weighs_stages or grouping.mixed or on_lengths(normaliser, grouping):
             return None

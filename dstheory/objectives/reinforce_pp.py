@@ -28,7 +28,7 @@ from dstheory.checks import Floats, compact, reject
 from dstheory.objectives.base import Objective
 from dstheory.objectives.expectation.groups import Grouping, mean_tokens
 from dstheory.objectives.expectation.rewards import reward_of
-from dstheory.objectives.fused import MOST_TURNS, applies
+from dstheory.objectives.fused import returns_in_one_pass
 from dstheory.objectives.mass import (
     CoefficientMass,
     StageGradient,
@@ -100,35 +100,17 @@ class ReinforcePlusPlus(Objective):
             mass = mass + contrast_mass(solution, solution.finite_visits, penalty)
         return mass.scaled(scale)
 
-    def ascent(self, solution: Solution) -> StageGradient:
-        """Return the gradient unchecked; of a large table in one compiled pass, unless too little spread is left by rounding."""
-        fast = self._in_one_pass(solution) if applies(solution) else None
-        return super().ascent(solution) if fast is None else fast
-
     def _in_one_pass(self, solution: Solution) -> StageGradient | None:
-        """Return the gradient from the compiled loop, or None where it has nothing to say, or not to nine digits."""
-        mdp, policy, reference = solution.mdp, solution.policy, self.reference
-        if np.ndim(self.beta) or (reference is not None and (reference.runs or reference.shape != policy.shape)):
-            return None
-        if reference is not None:
-            reference.check_fits(mdp, "reference")
-        from dstheory.kernels.whitened import whitened_gradient
-
-        shift = 0.0
+        """Return the gradient, unless too little spread is left by rounding."""
+        mdp, shift = solution.mdp, 0.0
+        correct, lengths = compact(mdp.correct), (compact(mdp.sample_length), compact(mdp.decision_length))
         while True:
-            found = whitened_gradient(
-                (policy.sample_logits[0], policy.stop_logits[0]),
-                None if reference is None else (reference.sample_logits[0], reference.stop_logits[0]),
-                compact(mdp.correct),
-                (compact(mdp.sample_length), compact(mdp.decision_length)),
-                beta=float(np.asarray(self.beta)),
-                shift=shift,
-                prompt_weight=mdp.prompt_weight,
-                n_answers=mdp.n_answers,
-            )
+            found = returns_in_one_pass(solution, self.reference, self.beta, correct=correct, lengths=lengths, shift=shift)
+            if found is None:
+                return None
             tokens = float(found.tokens.sum())
             beyond, second = float(found.first.sum()) / tokens, float(found.second.sum()) / tokens
-            if not (np.isfinite(beyond) and np.isfinite(second) and found.turns.max() <= MOST_TURNS):
+            if not (np.isfinite(beyond) and np.isfinite(second)):
                 return None  # the readable path names what is wrong
             if shift or not (shift := float(np.round(beyond))):  # as in _whitening: near the mean little cancels
                 break

@@ -37,7 +37,7 @@ from dstheory.objectives.base import Objective
 from dstheory.objectives.expectation.exponential import EffectiveCredit, moments, response_contrast
 from dstheory.objectives.expectation.groups import Grouping
 from dstheory.objectives.expectation.rewards import reward_of
-from dstheory.objectives.fused import FusedTerms, applies
+from dstheory.objectives.fused import FusedTerms
 from dstheory.objectives.large_groups import gradient_of_accuracy
 from dstheory.objectives.mass import CoefficientMass, StageGradient, contrast_mass, one_number
 from dstheory.objectives.parts import Normaliser, PerResponse
@@ -199,11 +199,11 @@ class _SCoRe(Objective):
         one = np.ones(())
         return self._second(solution).weighted(self.share(solution), one, one) + self._first(solution).scaled(self.at_first)
 
-    def ascent(self, solution: Solution) -> StageGradient:
-        """Return the gradient unchecked; of large tables, what the second attempt pays from a compiled loop."""
-        found = gradient_of_accuracy(solution) if applies(solution) else None
+    def _in_one_pass(self, solution: Solution) -> StageGradient | None:
+        """Return the gradient: what the second attempt pays from a compiled loop, what the first one does added to it."""
+        found = gradient_of_accuracy(solution)
         if found is None:
-            return super().ascent(solution)
+            return None
         (_, gradient), mdp, policy = found, solution.mdp, solution.policy
         share = np.broadcast_to(self.share(solution), (1, len(mdp.prompt_weight), 1))
 

@@ -20,7 +20,7 @@ from dstheory.checks import Floats
 from dstheory.errors import ChainError
 from dstheory.objectives.expectation.groups import effective_credit
 from dstheory.objectives.expectation.rewards import ResponseReward, RewardTable
-from dstheory.objectives.fused import MOST_TURNS, applies
+from dstheory.objectives.fused import returns_in_one_pass
 from dstheory.objectives.mass import CoefficientMass, StageGradient, contrast_mass, over_runs
 from dstheory.objectives.parts import Credit, GroupMean, LeaveOneOut, Raw
 from dstheory.objectives.penalties import OfStages, OfTokens, _ReverseAtStates
@@ -91,30 +91,14 @@ class _ReverseOfTrajectories(_ReverseAtStates):
     def centred(self, solution: Solution) -> CoefficientMass:
         return self.mass(solution) if self.plain else super().centred(solution)
 
-    def ascent(self, solution: Solution) -> StageGradient:
-        """Return the gradient unchecked; of a large table in one compiled pass, unless it is a difference of larger terms."""
-        fast = self._in_one_pass(solution) if self.plain and applies(solution) else None
-        return super().ascent(solution) if fast is None else fast
-
     def _in_one_pass(self, solution: Solution) -> StageGradient | None:
-        """Return the gradient from the compiled loop, or None where stages are weighted, or where terms cancel."""
-        mdp, policy, reference = solution.mdp, solution.policy, self.reference
-        if self.weighs_stages or np.ndim(self.beta) or reference.runs or reference.shape != policy.shape:
+        """Return the gradient of plain sums, unless stages are weighted, or terms cancel."""
+        if not self.plain or self.weighs_stages:
             return None
         self.check(solution)
-        from dstheory.kernels.whitened import whitened_gradient
-
-        found = whitened_gradient(
-            (policy.sample_logits[0], policy.stop_logits[0]),
-            (reference.sample_logits[0], reference.stop_logits[0]),
-            np.zeros((1, 1)),
-            (np.ones((1, 1)), np.ones((1, 1))),
-            beta=float(np.asarray(self.beta)) * self.divided_by[1].scale,
-            shift=0.0,
-            prompt_weight=mdp.prompt_weight,
-            n_answers=mdp.n_answers,
-        )
-        if not (found.turns.max() <= MOST_TURNS and found.left.min() >= _LEFT):
+        none, one, beta = np.zeros((1, 1)), np.ones((1, 1)), self.divided_by[1].scale * np.asarray(self.beta)
+        found = returns_in_one_pass(solution, self.reference, beta, correct=none, lengths=(one, one))
+        if found is None or not found.left.min() >= _LEFT:
             return None
         return StageGradient(found.sample[None], found.decide[None])
 

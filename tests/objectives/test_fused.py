@@ -39,6 +39,7 @@ from dstheory.objectives import (
     SCoReSummed,
 )
 from dstheory.objectives.expectation import exponential
+from dstheory.objectives.fused import applies
 from dstheory.objectives.imitation import ExpertChain
 from dstheory.objectives.mass import StageGradient
 from dstheory.objectives.parts import ConstantLength
@@ -48,6 +49,11 @@ from dstheory.objectives.registry import build
 def fused(objective: Objective, solution: Solution):
     """The compiled path's answer, or None where it steps aside."""
     return objective._fused(solution)
+
+
+def one_pass(objective: Objective, solution: Solution) -> StageGradient | None:
+    """The gradient that large tables get from a compiled loop, or None where it steps aside."""
+    return objective._in_one_pass(solution) if applies(solution) else None
 
 
 def large(
@@ -160,7 +166,7 @@ def test_rows_without_lengths_take_the_compiled_path(objective) -> None:
     """Baselines and exact critics too: they leave the expectation alone."""
     mdp, policy, _ = large()
     solution = solve(mdp, policy)
-    fast, slow = objective._large(solution), objective.mass(solution).gradient(policy)
+    fast, slow = one_pass(objective, solution), objective.mass(solution).gradient(policy)
     assert fast is not None
     found = objective.gradient(solution)
     scale = max(np.abs(slow.sample).max(), np.abs(slow.decide).max())
@@ -187,14 +193,14 @@ def test_groups_in_one_pass(make, width: int, beta: float, near: bool) -> None:
         z, u = ((v + 1e-7 * rng.normal(size=v.shape)) for v in (policy.sample_logits, policy.stop_logits))
         reference = Policy.tabular(z, u)
     objective, solution = make(reference=reference, beta=beta), solve(mdp, policy)
-    found = objective._large(solution)
+    found = one_pass(objective, solution)
     assert found is not None
     slow = objective._closest(solution).gradient(policy)
     assert slow.sample.tobytes() != found.sample.tobytes()
     assert_same_rows(found, slow)
     assert objective.gradient(solution).decide.tobytes() == found.decide.tobytes()  # it is the path that is taken
     if beta:  # the penalty by itself: it would not show beside the reward
-        only = objective._large(solution).sample - make(reference=reference, beta=0.0)._large(solution).sample
+        only = one_pass(objective, solution).sample - one_pass(make(reference=reference, beta=0.0), solution).sample
         k3 = (objective._closest(solution) + make()._closest(solution).scaled(-1.0)).gradient(policy).sample
         np.testing.assert_allclose(only, k3, rtol=0, atol=1e-12 * max(np.abs(found.sample).max(), np.abs(k3).max()))
 
@@ -218,13 +224,13 @@ def test_what_the_pass_over_groups_does_not_know_steps_aside() -> None:
         GRPO(reference=far, beta=0.1), GRPO(reference=never, beta=0.1), GRPO(temperature=2.0),
         ReinforceBaseline(normalise_by="response-tokens"), PPOClip(prompts=3), GRPO(std="batch"),
     ):  # fmt: skip
-        assert objective._large(solution) is None, objective
+        assert one_pass(objective, solution) is None, objective
     for objective in (RLOO(), GRPO(), DAPO()):
-        assert objective._large(solve(mdp.replace(max_turns=2), policy)) is None
-        assert objective._large(rare) is None
+        assert one_pass(objective, solve(mdp.replace(max_turns=2), policy)) is None
+        assert one_pass(objective, rare) is None
     all_but_right = mdp.replace(correct=np.where(np.arange(mdp.shape[0])[:, None] > 0, 0, mdp.correct),
                                 prompt_weight=np.where(np.arange(mdp.shape[0]) > 0, 1.0, 1e-20), resample_cost=0.0)  # fmt: skip
-    assert DAPO()._large(solve(all_but_right, policy)) is None  # hardly a group is mixed
+    assert one_pass(DAPO(), solve(all_but_right, policy)) is None  # hardly a group is mixed
     u[0, 41] = -1000.0
     with pytest.raises(ImproperChainError, match="prompt 41: the resample probability"):
         RLOO().gradient(solve(mdp, Policy.tabular(policy.sample_logits, u)))
