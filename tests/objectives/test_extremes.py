@@ -25,7 +25,20 @@ from dstheory import Policy, TwoStageMDP, solve
 from dstheory.about import ABOUT
 from dstheory.attribution import InfiniteEnergyWarning, attribute
 from dstheory.errors import ChainError
-from dstheory.objectives import DAPO, DrGRPO, Objective
+from dstheory.objectives import (
+    DAPO,
+    GRPO,
+    RLOO,
+    SFT,
+    DrGRPO,
+    ExpertChain,
+    K2Loss,
+    K3Loss,
+    Objective,
+    Reinforce,
+    ReverseKLDirect,
+    WeightedSum,
+)
 
 TOLERANCE = 1e-9
 NOTHING = 1e-290  # a row whose true entries are all below this need only be below LITTLE
@@ -282,3 +295,32 @@ def test_the_truth_agrees_on_ordinary_chains(label: str) -> None:
         size = max(1.0, *(float(abs(v)) for block in truth for v in block.flat))
         for block, true in zip((found.sample, found.decide), truth, strict=True):
             np.testing.assert_allclose(block, true.astype(float), rtol=0, atol=1e-12 * size)
+
+
+# Each term with a normaliser of its own: what is inherited in a sum is no part of a term's truth.
+SUMS: dict[str, Callable[[Case], WeightedSum]] = {
+    "reinforce + kl-direct": lambda c: Reinforce() + 0.5 * ReverseKLDirect(c.reference, beta=0.3, length_weight=0.5),
+    "rloo, off policy + k2-loss": lambda c: RLOO(group_size=3, sampler=c.expert) + K2Loss(c.reference, beta=0.3),
+    "grpo + k3-loss": lambda c: GRPO(group_size=3) + K3Loss(c.reference, beta=0.3, normaliser="response-tokens"),
+    "k2-loss - k2-loss": lambda c: K2Loss(c.reference) + (-0.5) * K2Loss(c.expert),
+    "sft + rloo": lambda c: SFT(ExpertChain(c.expert)) + 1e-3 * RLOO(group_size=3),
+}
+
+
+@pytest.mark.parametrize("name", SUMS)
+def test_sums_are_right_or_refused(name: str) -> None:
+    """To nine digits of the largest term of a row: terms may cancel, and what is added up loses nothing beside that."""
+    for seed in range(5):
+        case = extreme_case(seed)
+        added, solution = SUMS[name](case), solve(case.mdp, case.policy)
+        try:
+            found = added.gradient(solution)
+        except ChainError as error:
+            if re.match(FEW_DIGITS, str(error)):
+                continue
+            raise
+        truths = [gradient(term, case) for term in added.terms]
+        for i, block in enumerate((found.sample, found.decide)):
+            rows = [float(np.asarray(f)) * true[i] for f, true in zip(added.factors, truths, strict=True)]
+            top, error = sum(np.abs(row).max(axis=-1) for row in rows), np.abs(sum(rows) - block).max(axis=-1)
+            assert (error <= TOLERANCE * top + LITTLE).all(), (seed, i)
