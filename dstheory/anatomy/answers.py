@@ -155,7 +155,7 @@ def decided_by(episodes: Episodes, rates: Row) -> str:
     >>> decided_by(log, row(ProblemCounts.of(log)))
     'unknown: every decision was right, as those of an oracle are'
     """
-    if len(episodes) and (episodes.cap == 1).all():
+    if episodes.one_shot:
         return f"{NOBODY} (one answer each)"
     said = [name for name in episodes.deciders if name != NOT_GIVEN]
     if said:

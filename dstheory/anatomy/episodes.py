@@ -332,6 +332,11 @@ class Episodes:
         return tuple(column.names[int(i)] for i in np.flatnonzero(np.bincount(column.codes)))
 
     @property
+    def one_shot(self) -> bool:
+        """Whether nobody could resample: a cap of one everywhere."""
+        return bool(len(self) and (self.cap == 1).all())
+
+    @property
     def final_correct(self) -> Bools:
         """(N,) whether the last attempt, the one submitted, was correct."""
         return np.asarray(self.correct[self.last])

@@ -96,11 +96,6 @@ class OneShot:
     votes: Votes | None = None
 
 
-def is_one_shot(episodes: Episodes) -> bool:
-    """Return whether nobody could resample: a cap of one everywhere."""
-    return bool(len(episodes) and (episodes.cap == 1).all())
-
-
 def one_shot(episodes: Episodes, *, level: float = 0.95) -> OneShot:
     """Say what k samples of a problem give.
 

@@ -326,7 +326,7 @@ def _episode_rows(episodes: Episodes) -> Ints:
 
 def _no_decisions(episodes: Episodes) -> bool:
     """Return whether every episode has one attempt and no decision."""
-    return bool(len(episodes) and (episodes.cap == 1).all() and episodes.capped.all())
+    return bool(episodes.one_shot and episodes.capped.all())
 
 
 def _one_shot_rows(episodes: Episodes, cell: Ints) -> tuple[Ints, Ints]:

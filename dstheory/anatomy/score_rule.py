@@ -265,7 +265,7 @@ def judge_score(
     splits = whole_number(splits, "splits", low=0)
     if not len(episodes):
         raise RecordError(f"there are no samples: give at least one with a {field}")
-    if not (episodes.cap == 1).all():
+    if not episodes.one_shot:
         raise RecordError(
             f"the log has attempts after the first, so decisions of its own: a {field} is judged on samples after which nobody "
             "could resample; leave it out"

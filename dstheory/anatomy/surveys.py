@@ -21,7 +21,7 @@ from dstheory.anatomy.difference import Compared, Difference, FirstAnswers, NoSp
 from dstheory.anatomy.episodes import NOT_GIVEN, Episodes, HoldsEpisodes, episodes_of, in_order
 from dstheory.anatomy.holdout import HeldOut, hold_out
 from dstheory.anatomy.model_checks import Test, check_model
-from dstheory.anatomy.one_shot import OneShot, is_one_shot, one_shot
+from dstheory.anatomy.one_shot import OneShot, one_shot
 from dstheory.anatomy.rates import Estimate, Row, measure
 from dstheory.anatomy.revisions import Revisions, measure_revisions
 from dstheory.anatomy.rollout_chain import KINDS, MOST_CAPS, CapAdvice, RolloutChain, advise_cap, fit_chains
@@ -251,7 +251,7 @@ def survey(
         before, after = (parts[name] for name in compared)
         ours, theirs = before.by(by), after.by(by)
         both = in_order([label for label in ours if label in theirs])
-        alone = [name for name in compared if is_one_shot(parts[name])]
+        alone = [name for name in compared if parts[name].one_shot]
         why = f"nobody could resample in {' and '.join(alone)}" if alone else ""
         if not alone:
             try:
@@ -368,7 +368,7 @@ def _group(
     parts = {label: total if len(labels) == 1 else answer(labelled[label], **settings) for label in labels}
     scores = None if score is None else judge_score(episodes, field=score, level=level, rng=seed)
     voted = None if votes is None else judge_votes(episodes, votes, level=level, rng=seed)
-    shot = replace(one_shot(episodes, level=level), scores=scores, votes=voted) if is_one_shot(episodes) else None
+    shot = replace(one_shot(episodes, level=level), scores=scores, votes=voted) if episodes.one_shot else None
     revised = shot is None and not set(episodes.deciders) <= {"model", NOT_GIVEN}
     group = Group(
         name=name,

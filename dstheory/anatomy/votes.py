@@ -127,7 +127,7 @@ def judge_votes(
     (0.6666666666666666, [(0.75, 0.5, 1.0)])
     """
     episodes, k = episodes_of(log), whole_number(k, "votes", low=2)
-    if not (len(episodes) and (episodes.cap == 1).all()):
+    if not episodes.one_shot:
         raise RecordError("votes are of samples after which nobody could resample, and this log has attempts after the first")
     column = episodes.fields.get("answer")
     if column is None or set(column.names) == {NOT_GIVEN}:

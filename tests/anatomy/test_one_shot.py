@@ -12,7 +12,7 @@ import pytest
 from dstheory.anatomy import Episodes, read_log, survey
 from dstheory.anatomy.answers import answer
 from dstheory.anatomy.model_checks import check_problems
-from dstheory.anatomy.one_shot import is_one_shot, one_shot
+from dstheory.anatomy.one_shot import one_shot
 from dstheory.anatomy.rates import over_problems
 from dstheory.cli.anatomy.conclusions import conclusions
 from dstheory.cli.anatomy.document import document
@@ -142,7 +142,7 @@ def _once(i: int, **more: object) -> dict[str, object]:
 
 def test_where_nobody_tried_again_and_nobody_says_one_could_there_is_no_a(tmp_path: Path) -> None:
     log = read_log(_file(tmp_path, *map(_once, range(9))))
-    assert is_one_shot(log.episodes)
+    assert log.episodes.one_shot
     assert any("nobody could resample" in note for note in log.reading.notes)
     assert answer(log.episodes, resamples=20).rates.b.value is None
     assert answer(read_log(_file(tmp_path, *map(_once, range(9))), cap=4).episodes, resamples=20).rates.b.value == 0.0

@@ -106,7 +106,7 @@ def _show(found: Log, log: Follower, options: dict[str, Any], *, as_json: bool) 
 def _tables(episodes: Episodes, options: dict[str, Any]) -> dict[str, Any]:
     """Return what both forms show: rates by label, chances of a right answer in k tries, revisions, steps."""
     from dstheory.anatomy.answers import any_correct, decided_by
-    from dstheory.anatomy.one_shot import is_one_shot, one_shot
+    from dstheory.anatomy.one_shot import one_shot
     from dstheory.anatomy.rates import measure
     from dstheory.anatomy.revisions import measure_revisions
 
@@ -115,7 +115,7 @@ def _tables(episodes: Episodes, options: dict[str, Any]) -> dict[str, Any]:
     (total,) = measure(episodes, level=level)
     rows = [*(measure(episodes, *axes, level=level) if axes else []), total]
     found: dict[str, Any] = {"axes": axes, "rates": rows, "decided_by": decided_by(episodes, total), "steps": ()}
-    if is_one_shot(episodes):
+    if episodes.one_shot:
         shot = one_shot(episodes, level=level)
         return found | {"pass": [(size.k, size.passed) for size in shot.sizes], "steps": shot.steps, "revisions": None}
     longest = int(episodes.attempts.max())
