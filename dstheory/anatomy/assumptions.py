@@ -203,7 +203,7 @@ def alike_within(parts: Sequence[Episodes], name: str) -> Test:
     (False, True)
     """
     null, found = f"problems of one label have the same {name}", [dispersion(*trials_of(part, name)) for part in parts]
-    scores = [one.z.item() for one in found if one.df.item() >= 1 and one.z.item() == one.z.item()]
+    scores = [one.z.item() for one in found if one.tells]
     if not scores:
         return Test.missing(f"{name} over problems", null, "no label shows differences between its problems")
     z = sum(scores) / sqrt(len(scores))

@@ -99,8 +99,12 @@ class Labels:
         """
         if name in self.names:
             return self.names.index(name)
-        shown = ", ".join(self.names[:12]) + (", ..." if len(self.names) > 12 else "")
-        raise RecordError(f"no record has the {what} {name!r}: there are {shown}")
+        raise RecordError(f"no record has the {what} {name!r}: there are {few(self.names)}")
+
+
+def few(names: Sequence[str]) -> str:
+    """Return the first twelve of several names, as messages show them."""
+    return ", ".join(names[:12]) + (", ..." if len(names) > 12 else "") or "none"
 
 
 def in_order(names: Sequence[str]) -> list[str]:

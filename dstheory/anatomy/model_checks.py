@@ -164,6 +164,11 @@ class Dispersion:
     df: Ints
     pairs: Floats
 
+    @property
+    def tells(self) -> bool:
+        """Whether one log tells anything of differences between its problems."""
+        return bool(self.df.item() >= 1 and not np.isnan(self.z.item()))
+
 
 def trials_of(episodes: Episodes, name: str) -> tuple[Bools, Ints]:
     """Return (outcomes, problem of each) of the trials of "p", "a" or "b", problem by problem, in the order they took place.
@@ -266,30 +271,18 @@ def _check_problems(episodes: Episodes, names: str, resamples: int, rng: np.rand
     """Test several rates; their p-values come from the same simulated logs."""
     trials = {name: trials_of(episodes, name) for name in names}
     found = {name: dispersion(*trials[name]) for name in names}
-    seen = [name for name in names if not np.isnan(found[name].z.item()) and found[name].df.item() >= 1]
+    seen = [name for name in names if found[name].tells]
     simulated = _simulated(episodes, seen, resamples, rng) if resamples and len(episodes) <= _MOST_SIMULATED else {}
-    return [
-        _over_problems(name, found[name], trials[name][0], simulated.get(name))
-        if name in seen
-        else _not_over_problems(name, found[name], trials[name][0])
-        for name in names
-    ]
-
-
-def _not_over_problems(name: str, found: Dispersion, outcome: Bools) -> Test:
-    varied = bool(outcome.any() and not outcome.all())
-    why = "no problem has two trials" if found.df.item() else "there is one problem"
-    why = why if varied else "all trials had one outcome"
-    reason = f"{why}: differences between problems cannot be seen"
-    return Test.missing(f"{name} over problems", _same_chance(name), reason, n=len(outcome))
-
-
-def _same_chance(name: str) -> str:
-    return f"every problem has the same {_CHANCE[name]}"
+    return [_over_problems(name, found[name], trials[name][0], simulated.get(name)) for name in names]
 
 
 def _over_problems(name: str, found: Dispersion, outcome: Bools, simulated: Floats | None) -> Test:
+    what, null = f"{name} over problems", f"every problem has the same {_CHANCE[name]}"
     z, df, correlation = found.z.item(), int(found.df.item()), found.correlation.item()
+    if not found.tells:
+        why = "no problem has two trials" if df else "there is one problem"
+        why = "all trials had one outcome" if outcome.all() or not outcome.any() else why
+        return Test.missing(what, null, f"{why}: differences between problems cannot be seen", n=len(outcome))
     beyond = "" if abs(correlation) <= 1 else " (beyond 1: numbers of trials depend on their outcomes)"
     effect = (
         f"correlation within a problem {min(max(correlation, -1.0), 1.0):.3f}{beyond}; "
@@ -301,7 +294,7 @@ def _over_problems(name: str, found: Dispersion, outcome: Bools, simulated: Floa
         alike = z - 1e-9 * abs(z)  # logs of the same counts differ by rounding
         p_value = float((1 + np.count_nonzero(simulated >= alike)) / (1 + len(simulated)))
         method = f"score of overdispersion (Tarone), p-value from {len(simulated):,} logs simulated from the homogeneous chain"
-    return Test(f"{name} over problems", _same_chance(name), z, None, p_value, effect, df + 1, method)
+    return Test(what, null, z, None, p_value, effect, df + 1, method)
 
 
 def _simulated(episodes: Episodes, names: Sequence[str], resamples: int, rng: np.random.Generator | int) -> dict[str, Floats]:

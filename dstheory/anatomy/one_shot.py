@@ -174,11 +174,7 @@ def _steps(
     column = episodes.fields["step"]
     step = np.zeros(len(dead), dtype=np.int64)
     step[group] = column.codes
-    order = np.argsort(step, kind="stable")
-    ends = np.cumsum(np.bincount(step, minlength=len(column.names))).tolist()
-    found, codes, values = {}, {name: code for code, name in enumerate(column.names)}, dead.astype(float)
-    for row in measure(episodes, "step", level=level):
-        code = codes[row.labels[0]]
-        among = order[(ends[code - 1] if code else 0) : ends[code]]
-        found[row.labels[0]] = StepRates(row.labels[0], len(among), row.p, mean(values, among))
-    return [found[name] for name in in_order(list(found))]
+    ends = np.cumsum(np.bincount(step, minlength=len(column.names)))
+    groups = dict(zip(column.names, np.split(np.argsort(step, kind="stable"), ends[:-1]), strict=True))
+    rates, values = {row.labels[0]: row.p for row in measure(episodes, "step", level=level)}, dead.astype(float)
+    return [StepRates(name, len(groups[name]), rates[name], mean(values, groups[name])) for name in in_order(list(rates))]

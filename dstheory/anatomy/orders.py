@@ -18,7 +18,7 @@ Source: Mann and Whitney (1947), Wald and Wolfowitz (1940), Fisher (1935); condi
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from math import comb, erfc, sqrt
@@ -149,8 +149,3 @@ def _power(chances: Floats, times: int) -> Floats:
         if times:
             base = np.convolve(base, base)
     return out
-
-
-def counted(rows: Iterable[Iterable[int]]) -> Counter[tuple[int, ...]]:
-    """Return how many rows there are of each kind."""
-    return Counter(tuple(row) for row in rows)

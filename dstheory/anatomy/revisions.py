@@ -37,6 +37,7 @@ Source: arXiv 2412.19513, 2508.16456 for the Markov reading; McNemar (1947), Man
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -44,7 +45,7 @@ import numpy as np
 from dstheory.anatomy.answers import rate_difference
 from dstheory.anatomy.episodes import Episodes, HoldsEpisodes, episodes_of
 from dstheory.anatomy.model_checks import Test
-from dstheory.anatomy.orders import LONGEST, Sum, changes, counted, overlap, rank_sum, sum_of
+from dstheory.anatomy.orders import LONGEST, Sum, changes, overlap, rank_sum, sum_of
 from dstheory.anatomy.rates import Estimate, over_problems
 from dstheory.anatomy.votes import groups_of
 from dstheory.checks import Bools, Floats, Ints
@@ -206,11 +207,9 @@ def measure_revisions(episodes: Episodes | HoldsEpisodes, *, level: float = 0.95
 def _after(steps: _Steps, right: bool, level: float) -> Estimate:
     """P(next answer right) after a right or a wrong one."""
     those = steps.before == right
-    values = steps.after[those]
-    if not len(values):
+    if not those.any():
         return Estimate.missing(f"no {_word(right)} answer was followed by another", level=level)
-    found = over_problems(values.astype(float), steps.problem[those], len(values), level)
-    return replace(found, successes=int(np.count_nonzero(values)), trials=len(values))
+    return _share(steps.after[those], steps.problem[those], level)
 
 
 def _others(steps: _Steps, right: bool, level: float) -> Estimate:
@@ -281,6 +280,7 @@ def _turns(episodes: Episodes, first: Estimate, kept: Estimate, mended: Estimate
 
 
 def _share(values: Bools, problem: Ints, level: float) -> Estimate:
+    """The share of those that are right, and what it was counted from."""
     found = over_problems(values.astype(float), problem, len(values), level)
     return replace(found, successes=int(np.count_nonzero(values)), trials=len(values))
 
@@ -312,7 +312,7 @@ def _orders(episodes: Episodes, fixed: bool) -> tuple[Test, Test]:
     if not len(c):
         why = "no record has both right and wrong answers"
         return Test.missing(*later, why), Test.missing(*repeat, why)
-    kinds = counted((m, int(k)) for k in c)
+    kinds: Counter[tuple[int, ...]] = Counter((m, k) for k in c.tolist())
     ranks = right @ np.arange(1, m + 1) - c * (c + 1) // 2
     if m == 2:
         effect = f"{int((~right[:, 0]).sum()):,} records went from wrong to right, {int(right[:, 0].sum())} from right to wrong"
@@ -369,7 +369,7 @@ def _second_order(episodes: Episodes, steps: _Steps, fixed: bool) -> Test:
 def _overlaps(cell: Ints, before: Bools, after: Bools, *, exact: bool) -> Sum:
     """Compare how many are right before and after with what is expected of each cell by itself."""
     n, c, d, both = (np.bincount(cell, weights=x).astype(np.int64) for x in (None, before, after, before & after))
-    kinds = counted(np.stack([n, c, d], axis=1).tolist())
+    kinds: Counter[tuple[int, ...]] = Counter(zip(n.tolist(), c.tolist(), d.tolist(), strict=True))
     return sum_of(float((both - np.maximum(0, c + d - n)).sum()), kinds, overlap, exact=exact)
 
 

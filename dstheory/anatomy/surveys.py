@@ -9,7 +9,7 @@ Source: derived here; the parts name their formulas.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ import numpy as np
 from dstheory.anatomy.answers import Answers, answer
 from dstheory.anatomy.assumptions import LEFT_OUT, Moved, alike_within, moved
 from dstheory.anatomy.difference import Compared, Difference, FirstAnswers, NoSplit, Spread, compare_first_answers, share_of
-from dstheory.anatomy.episodes import NOT_GIVEN, Episodes, HoldsEpisodes, episodes_of, in_order
+from dstheory.anatomy.episodes import NOT_GIVEN, Episodes, HoldsEpisodes, episodes_of, few, in_order
 from dstheory.anatomy.holdout import HeldOut, hold_out
 from dstheory.anatomy.model_checks import Test, check_model
 from dstheory.anatomy.one_shot import OneShot, one_shot
@@ -401,11 +401,6 @@ def _held_out(episodes: Episodes, kinds: Sequence[str], seed: int) -> HeldOut | 
     return hold_out(episodes, kinds=kinds, rng=seed) if episodes.n_problems >= _FEWEST_PROBLEMS else None
 
 
-def _few(names: Iterable[str]) -> str:
-    found = in_order(list(names))
-    return ", ".join(found[:12]) + (", ..." if len(found) > 12 else "") or "none"
-
-
 def _groups(episodes: Episodes, across: str | None, compared: tuple[str, str] | None) -> tuple[str, dict[str, Episodes]]:
     """Return the field whose labels are groups, and the groups."""
     if across is not None:
@@ -415,8 +410,8 @@ def _groups(episodes: Episodes, across: str | None, compared: tuple[str, str] | 
         across = "log" if compared is not None and not set(compared) <= set(models) and set(compared) <= set(logs) else "model"
         if compared is not None and across == "model" and len(logs) > 1 and (unknown := sorted(set(compared) - set(models))):
             raise RecordError(
-                f"no record has the model {unknown[0]!r}: there are {_few(models)}; two logs are compared by their names, "
-                f"which are {_few(logs)}"
+                f"no record has the model {unknown[0]!r}: there are {few(in_order(models))}; two logs are compared by their "
+                f"names, which are {few(in_order(logs))}"
             )
     if compared is not None:
         column = episodes.column(across)

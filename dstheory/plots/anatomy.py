@@ -44,12 +44,6 @@ _PREDICTED = {
     "heterogeneous": "predicted: p varies (heterogeneous)",
 }
 _HATCHES = {"pooled": "....", "heterogeneous": "////"}
-_PARTS: tuple[tuple[str, str, dict[str, Any]], ...] = (
-    *(
-        (name, look["label"], {"color": look["color"], "hatch": look["hatch"], "edgecolor": "0.2", "linewidth": 0.8})
-        for name, look in STAGES.items()
-    ),
-)
 _READINGS = {"afresh": "if drawn afresh", "markov": "if Markov"}
 _MOST_POINTS = 24  # of steps; more are thinned
 
@@ -281,9 +275,9 @@ def _gain(title: str, parts: Mapping[str, Difference | MeanSplit], by: str) -> P
 
     def draw(axes: Axes) -> None:
         x = np.arange(len(labels))
-        for j, (name, text, look) in enumerate(_PARTS):
+        for j, (name, look) in enumerate(STAGES.items()):
             at = x + 0.2 * (2 * j - 1)
-            axes.bar(at, [_value(one) for one in values[name]], width=0.38, label=text, **look)
+            axes.bar(at, [_value(one) for one in values[name]], width=0.38, edgecolor="0.2", linewidth=0.8, **look)
             _errorbar(axes, at, values[name], color="0.1", linestyle="none")
         axes.plot(x, [_value(one) for one in values["gain"]], marker="_", markersize=16, markeredgewidth=2.2, color="black",
                   linestyle="none", label="gain, both together")  # fmt: skip
