@@ -93,10 +93,9 @@ def command(ctx: click.Context, /, **options: Any) -> None:
 
 
 def _draw(before: Solution, after: Solution, name: str, options: dict[str, Any]) -> None:
-    from dstheory.plots.results import rates_figure
+    from dstheory.plots.results import rates_figure, rates_of
 
-    summaries = {"reference": _summary(before), "optimum": _summary(after)}
-    rates = {policy: {key: found[key] for key in ("p", "a", "b", "accuracy")} for policy, found in summaries.items()}
+    rates = {"reference": rates_of(before), "optimum": rates_of(after)}
     out = write_figure(options, "optimum", lambda: rates_figure(rates, title=name), rates)
     echo(f"figure: {out}", err=True)
 

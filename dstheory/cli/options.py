@@ -423,10 +423,10 @@ def objective_from(
     return objective_at(expression, three, settings_from(options, options), rewards=rewards, only=only)
 
 
-def fresh_directory(base: Path) -> Path:
-    """Return the first of base, base-2, base-3, ... that does not exist: results are never overwritten unasked."""
+def fresh_directory(base: Path, taken: Callable[[Path], bool] = Path.exists) -> Path:
+    """Return the first of base, base-2, base-3, ... that is not taken: results are never overwritten unasked."""
     path, n = base, 1
-    while path.exists():
+    while taken(path):
         n += 1
         path = base.with_name(f"{base.name}-{n}")
     return path

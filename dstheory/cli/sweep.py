@@ -22,6 +22,7 @@ from dstheory.cli.options import (
     drawing_options,
     figures_as_asked,
     formats_asked,
+    fresh_directory,
     given_options,
     model_options,
     objective_options,
@@ -178,11 +179,7 @@ def _unused(base: Path, plan: SweepPlan) -> Path:
     from dstheory.dynamics.sweeps.state import configuration
 
     ours = configuration(plan)
-    path, n = base, 1
-    while (there := holds(path)) is not None and there != ours:
-        n += 1
-        path = base.with_name(f"{base.name}-{n}")
-    return path
+    return fresh_directory(base, lambda path: holds(path) not in (None, ours))
 
 
 @contextmanager

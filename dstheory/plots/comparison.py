@@ -9,27 +9,13 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, PercentFormatter
 
 from dstheory.checks import Floats
-from dstheory.plots.style import (
-    DASHES,
-    MARKERS,
-    PALETTE,
-    RC,
-    STAGES,
-    beside,
-    entitle,
-    figure_size,
-    in_column,
-    legend_below,
-    mark,
-    tidy,
-)
+from dstheory.plots.style import DASHES, MARKERS, PALETTE, STAGES, beside, entitle, framed, in_column, mark, tidy
 from dstheory.texts import figure_text
 
 if TYPE_CHECKING:
@@ -45,18 +31,16 @@ def comparison_figure(rows: Sequence[ObjectiveRow], *, longer: float, title: str
         longer: the factor on the length of answers, for the legend.
         title: over the whole figure.
     """
-    with matplotlib.rc_context(RC):
-        height = 1.2 + 0.2 * len(rows)
-        figure = Figure(figsize=figure_size(7.2, 2 * height if in_column() else height), layout="constrained")
+    height = 1.2 + 0.2 * len(rows)
+    with framed(7.2, 2 * height if in_column() else height) as figure:
+        name = f"{figure_text(title)}: " if title else ""
+        entitle(figure, f"{name}bold: one coefficient for both stages; italic: two, or not compared")
         left, right = figure.subplots(*beside(2))
         heights = _heights(rows)
         _shares(left, rows, heights, longer)
         _tilts(right, rows, heights)
         for axes in (left, right):
             _lines(axes, rows, heights, named=axes is left or in_column())
-        legend_below(figure)
-        name = f"{figure_text(title)}: " if title else ""
-        entitle(figure, f"{name}bold: one coefficient for both stages; italic: two, or not compared")
     return figure
 
 
@@ -124,8 +108,7 @@ def signal_figure(found: Mapping[str, Sequence[Signal]], *, title: str = "") -> 
         found: signals of one objective, group size by group size; those of single responses are drawn as a level.
         title: over the whole figure.
     """
-    with matplotlib.rc_context(RC):
-        figure = Figure(figsize=figure_size(7.2, 7.0 if in_column() else 3.0), layout="constrained")
+    with framed(7.2, 7.0 if in_column() else 3.0, title=title) as figure:
         panels = figure.subplots(*beside(3))
         for i, (name, several) in enumerate(found.items()):
             sizes = np.array([one.group_size for one in several])
@@ -159,6 +142,4 @@ def signal_figure(found: Mapping[str, Sequence[Signal]], *, title: str = "") -> 
         for axes in panels[:2]:  # one scale, as the two are compared
             axes.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
         panels[2].set_ylim(-0.03, 1.03)
-        legend_below(figure)
-        entitle(figure, figure_text(title))
     return figure

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from functools import singledispatch
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -20,7 +19,7 @@ from dstheory.dynamics.soft_optimum import Optimum
 from dstheory.dynamics.training import TrainResult
 from dstheory.errors import DSTheoryError
 from dstheory.plots.anatomy import anatomy_figure
-from dstheory.plots.style import DASHES, MARKERS, PALETTE, RATES, RC, STAGES, entitle, figure_size, legend_below, tidy
+from dstheory.plots.style import DASHES, MARKERS, PALETTE, RATES, STAGES, curve, framed, tidy
 from dstheory.readers.arrays import LabelledArrays
 from dstheory.texts import figure_text
 
@@ -71,32 +70,23 @@ def rates_of(solution: Solution) -> dict[str, float]:
 
 def training_figure(result: TrainResult, *, title: str = "") -> Figure:
     """Draw p, a, b and the accuracy over the steps; of several runs the median, and the middle 80 % shaded."""
-    with matplotlib.rc_context(RC):
-        figure = Figure(figsize=figure_size(3.6, 2.6), layout="constrained")
+    with framed(3.6, 2.6, title=title) as figure:
         axes = figure.subplots()
-        step = np.asarray(result.log["step"])
+        step = result.log["step"]
         for i, (name, label) in enumerate({**RATES, "accuracy": "final accuracy"}.items()):
-            data = np.asarray(result.log[name])
-            runs = tuple(range(1, data.ndim))
-            middle = np.median(data, axis=runs) if runs else data
-            axes.plot(step, middle, color=PALETTE[i], linestyle=DASHES[i], label=label, marker=MARKERS[i], markersize=4,
-                      markevery=max(1, len(step) // 8))  # fmt: skip
-            if runs:
-                axes.fill_between(step, *np.quantile(data, [0.1, 0.9], axis=runs), color=PALETTE[i], alpha=0.15, linewidth=0)
+            curve(axes, step, result.log[name], color=PALETTE[i], linestyle=DASHES[i], label=label, marker=MARKERS[i],
+                  markersize=4, markevery=max(1, len(step) // 8))  # fmt: skip
         axes.set_xlabel("training step")
         axes.set_ylabel("probability")
         axes.set_ylim(-0.04, 1.05)
         axes.margins(x=0.01)
         tidy(axes)
-        legend_below(figure)
-        entitle(figure, figure_text(title))
     return figure
 
 
 def attribution_figure(found: Mapping[str, Attribution], *, title: str = "") -> Figure:
     """Draw, objective by objective, the two parts of the gradient's norm and of the Fisher energy, on one logarithmic scale."""
-    with matplotlib.rc_context(RC):
-        figure = Figure(figsize=figure_size(7.2 if len(found) > 2 else 5.0, 2.2 + 0.12 * len(found)), layout="constrained")
+    with framed(7.2 if len(found) > 2 else 5.0, 2.2 + 0.12 * len(found), title=title) as figure:
         panels = figure.subplots(1, 2)
         for axes, level, unit in zip(panels, ("gradient", "energy"), ("norm of the gradient", "Fisher energy"), strict=True):
             parts = [getattr(one, level) for one in found.values()]
@@ -104,8 +94,6 @@ def attribution_figure(found: Mapping[str, Attribution], *, title: str = "") -> 
             axes.set_xlabel(unit)
             axes.tick_params(axis="x", labelsize=7)  # five decades beside each other in half a column
         panels[1].tick_params(labelleft=False)
-        legend_below(figure)
-        entitle(figure, figure_text(title))
     return figure
 
 
@@ -138,23 +126,20 @@ def rates_figure(found: Mapping[str, Mapping[str, float]], *, title: str = "") -
         found: policy -> name -> number between 0 and 1.
         title: over the figure.
     """
-    with matplotlib.rc_context(RC):
-        names = list(next(iter(found.values())))
-        figure = Figure(figsize=figure_size(max(3.6, 0.3 * len(names)), 2.6), layout="constrained")
+    names = list(next(iter(found.values())))
+    with framed(max(3.6, 0.3 * len(names)), 2.6, title=title) as figure:
         axes = figure.subplots()
         for j, (policy, values) in enumerate(found.items()):
             at = np.arange(len(names)) + 0.22 * (j - (len(found) - 1) / 2)
             axes.plot(at, list(values.values()), MARKERS[j], color=PALETTE[j], markersize=6.5,
-                      markerfacecolor="white" if j else PALETTE[j], label=figure_text(policy))  # fmt: skip
+                      markerfacecolor="white" if j else PALETTE[j],
+                      label=figure_text(policy) if len(found) > 1 else None)  # fmt: skip
         upright = len(names) > 6
         axes.set_xticks(range(len(names)), [_TICKS.get(name, figure_text(name)) for name in names], rotation=90 * upright)
         axes.set_xlim(-0.5, len(names) - 0.5)
         axes.set_ylabel("probability")
         axes.set_ylim(-0.04, 1.05)
         tidy(axes)
-        if len(found) > 1:
-            legend_below(figure)
-        entitle(figure, figure_text(title))
     return figure
 
 
@@ -166,8 +151,7 @@ def sweep_figure(data: LabelledArrays, *, title: str = "") -> Figure:
     name, where = dims[along], np.asarray(data[dims[along]])
     numbers = where.dtype.kind in "fiu"
     finite = where[np.isfinite(where)] if numbers else where
-    with matplotlib.rc_context(RC):
-        figure = Figure(figsize=figure_size(3.6, 2.8), layout="constrained")
+    with framed(3.6, 2.8, title=title) as figure:
         axes = figure.subplots()
         x: Floats = where.astype(float) if numbers else np.arange(len(where), dtype=float)
         for i, (rate, label) in enumerate({**RATES, "accuracy": "final accuracy"}.items()):
@@ -190,8 +174,6 @@ def sweep_figure(data: LabelledArrays, *, title: str = "") -> Figure:
         axes.set_ylabel("probability")
         axes.set_ylim(-0.04, 1.05)
         tidy(axes)
-        legend_below(figure)
-        entitle(figure, figure_text(title))
     return figure
 
 

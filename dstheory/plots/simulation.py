@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dstheory.plots.style import DASHES, PALETTE, RATES, RC, STAGES, figure_size, in_column, mark, tidy
+from dstheory.plots.style import DASHES, PALETTE, RATES, RC, STAGES, curve, figure_size, in_column, mark, tidy
 from dstheory.texts import figure_text
 
 if TYPE_CHECKING:
@@ -72,13 +72,8 @@ def _two_lines(title: str) -> str:
 
 def _curves(axes: Axes, comparison: Comparison, variable: str) -> None:
     for i, (name, result) in enumerate(comparison.results.items()):
-        step, data = result.log["step"], result.log[variable]
-        runs = tuple(range(1, data.ndim))
-        style = {"color": PALETTE[i % len(PALETTE)], "linestyle": DASHES[i % len(DASHES)]}
-        axes.plot(step, np.median(data, axis=runs) if runs else data, label=f"{i + 1}: {figure_text(name)}", **style)
-        if runs:
-            low, high = np.quantile(data, [0.1, 0.9], axis=runs)
-            axes.fill_between(step, low, high, color=style["color"], alpha=0.15, linewidth=0)
+        look = {"color": PALETTE[i % len(PALETTE)], "linestyle": DASHES[i % len(DASHES)]}
+        curve(axes, result.log["step"], result.log[variable], label=f"{i + 1}: {figure_text(name)}", **look)
     axes.margins(x=0)
     tidy(axes)
 

@@ -102,6 +102,22 @@ def beside(panels: int) -> tuple[int, int]:
     return (panels, 1) if in_column() else (1, panels)
 
 
+@contextmanager
+def framed(width: float, height: float, *, title: str = "") -> Iterator[Figure]:
+    """Yield an empty figure in the look of all; what is drawn with a label gets into a legend below it, and the title above.
+
+    Args:
+        width: for the text, in inches; a column is as wide as it is.
+        height: in inches, without the legend.
+        title: over the whole figure.
+    """
+    with matplotlib.rc_context(RC):
+        figure = Figure(figsize=figure_size(width, height), layout="constrained")
+        yield figure
+        legend_below(figure)
+        entitle(figure, figure_text(title))
+
+
 def row_figure(panels: int, height: float, *, width: float = TEXT, column: float | None = None) -> tuple[Figure, list[Axes]]:
     """Return a figure of panels that share both scales, and the panels, see :func:`beside`; for :func:`legend_below`.
 
@@ -159,6 +175,23 @@ def _in_lines(title: str, width: float) -> str:
         if len(even) == len(lines) and max(map(len, even)) <= most:
             return "\n".join(even)
     return "\n".join(lines)
+
+
+def curve(axes: Axes, step: ArrayLike, data: ArrayLike, **look: Any) -> None:
+    """Draw numbers over the steps of training; of several runs the median, and the middle 80 % shaded.
+
+    Args:
+        axes: where.
+        step: (steps,).
+        data: (steps, *runs).
+        look: of the line, with a ``color``.
+    """
+    data = np.asarray(data)
+    runs = tuple(range(1, data.ndim))
+    axes.plot(step, np.median(data, axis=runs) if runs else data, **look)
+    if runs:
+        low, high = np.quantile(data, [0.1, 0.9], axis=runs)
+        axes.fill_between(step, low, high, color=look["color"], alpha=0.15, linewidth=0)
 
 
 def tidy(axes: Axes) -> None:
