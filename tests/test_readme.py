@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from dstheory import Policy, TwoStageMDP, solve, split_gain, train
+from dstheory import Policy, TwoStageMDP, enumerate_trajectories, solve, split_gain, train
 from dstheory.cli.main import COMMANDS
 from dstheory.dynamics import SGD
-from dstheory.objectives import Reinforce
+from dstheory.objectives import SFT, ExpertChain, K2Loss, Reinforce, ReverseKL
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -88,6 +88,27 @@ def test_claim_ids_exist_and_loose_readings_are_refuted(page: str) -> None:
         methods = [kernel[name]["method"] for name in named]  # tests/coq compare them with the claims
         assert sorted(set(methods)) == ["kernel", "kernel, with Coq's machine integers"]
         assert methods.count("kernel, with Coq's machine integers") == 2
+
+
+def test_the_coefficients_worked_by_hand_are_those_of_the_objectives() -> None:
+    """A right answer and the stop at it, in the one trajectory that is no more than that."""
+    rows = re.findall(r"^\| (reward 1|KL in|SFT,)(.*?)\| (.*?) \| (.*?) \| (yes|no) ", SOURCE, flags=re.MULTILINE)
+    assert len(rows) == 5
+    here, reference = (Policy.minimal(p=p, a=a, b=0.3) for p, a in ((0.55, 0.8), (0.5, 0.7)))
+    mdp = TwoStageMDP.minimal(gamma=1.0, max_turns=2, sample_length=64.0)
+    expert = ExpertChain(Policy.minimal(p=0.9, a=0.95, b=0.9))
+    made = [Reinforce(), K2Loss(reference, beta=1.0), ReverseKL(reference, beta=1.0, length_weight=0.0),
+            SFT(expert, length_weight=0.0), SFT(expert, length_weight=0.5)]  # fmt: skip
+    solution = solve(mdp, here)
+    for (_, _, answer, decision, balanced), objective in zip(rows, made, strict=True):
+        drawn = enumerate_trajectories(mdp, objective.behaviour(solution))
+        (at,) = [i for i, (turns, right) in enumerate(zip(drawn.turns, drawn.answer[drawn.offsets[:-1]], strict=True))
+                 if turns == 1 and right == 0]  # fmt: skip
+        step = drawn.offsets[at]
+        found = [float(side[step]) for side in objective.coefficients(solution, drawn)]
+        shown = [float(re.search(r"-?[\d.]+$", cell)[0]) for cell in (answer, decision)]
+        assert found == pytest.approx(shown, abs=5e-4)
+        assert (abs(found[0] - found[1]) < 1e-12) == (balanced == "yes")
 
 
 def test_the_last_line_of_verify_is_that_of_the_recorded_verdicts() -> None:

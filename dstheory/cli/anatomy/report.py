@@ -148,6 +148,8 @@ def command(
         print_json({**found.to_dict(), "out": str(target), "report": None if report is None else str(report)})
     else:
         _print_conclusions(found)
+        if not brief:
+            say("These are the answers. What was read and the tables behind them follow; --brief leaves the tables out.\n")
         print_survey(found, details=details, brief=brief)
         echo(f"figures, numbers and manifest: {target}" + (f"; report: {report}" if report else ""))
     refuse_unusable(log, options["max_unusable"])
