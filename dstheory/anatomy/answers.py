@@ -176,7 +176,7 @@ def youden(table: ProblemCounts, rates: Row) -> Estimate:
     a, b = rates.a, rates.b
     if a.value is None or b.value is None:
         return Estimate.missing(a.reason or b.reason, level=a.level, low=-1.0, high=1.0)
-    low, high = sum_interval((a.value, b.value), (a.low, a.high), (b.low, b.high), _correlation(table))
+    low, high = sum_interval((a.value, b.value), (a.low, a.high), (b.low, b.high), table.correlation(RATES["a"], RATES["b"]))
     return Estimate(a.value + b.value - 1, low - 1, high - 1, a.level, "MOVER of the intervals of a and b")
 
 
@@ -186,15 +186,10 @@ def multiplier(table: ProblemCounts, rates: Row) -> Estimate:
     if a.value is None or b.value is None or (a.value == 0 and b.value == 1):
         why = a.reason or b.reason or "no correct and no wrong answer was ever accepted: a/(1-b) is 0/0"
         return Estimate.missing(why, level=a.level, high=np.inf)
-    ends = ratio_interval((a.value, 1 - b.value), (a.low, a.high), (1 - b.high, 1 - b.low), -_correlation(table))
+    both = table.correlation(RATES["a"], RATES["b"])
+    ends = ratio_interval((a.value, 1 - b.value), (a.low, a.high), (1 - b.high, 1 - b.low), -both)
     value = a.value / (1 - b.value) if b.value < 1 else np.inf
     return Estimate(value, *ends, a.level, "MOVER of the logarithms of a and 1 - b")
-
-
-def _correlation(table: ProblemCounts) -> float:
-    """Correlation of the estimates of a and b over problems."""
-    both, one, other = (table.covariance(RATES[i], RATES[j]) for i, j in ("ab", "aa", "bb"))
-    return float(np.clip(both / np.sqrt(one * other), -1, 1)) if one * other > 0 else 0.0
 
 
 def _helps(index: Estimate, who: str) -> str:
@@ -221,21 +216,15 @@ def sum_interval(rates: tuple[float, float], first: tuple[float, float], second:
     return max(first[0] + second[0], total - below), min(first[1] + second[1], total + above)
 
 
-def rate_difference(first: Estimate, second: Estimate, moved: tuple[Floats | Ints, Floats | Ints]) -> Estimate:
-    """Return the difference of two rates, recovered from the intervals of both; within [-1, 1], and never without width.
-
-    Args:
-        first, second: the rates.
-        moved: what each problem moves either rate by, up to a factor: their correlation is that of the rates.
+def rate_difference(first: Estimate, second: Estimate, correlation: float) -> Estimate:
+    """Return the difference of two rates, recovered from the intervals of both; within [-1, 1].
 
     >>> rates = (Estimate(0.8, 0.7, 0.9, 0.95, "Wilson"), Estimate(0.3, 0.2, 0.4, 0.95, "Wilson"))
-    >>> rate_difference(*rates, (np.array([1.0, 0.0]), np.array([0.0, 1.0]))).text(2)
+    >>> rate_difference(*rates, 0.0).text(2)
     '0.50 [0.36, 0.64]'
     """
     if first.value is None or second.value is None:
         return Estimate.missing(first.reason or second.reason, level=first.level, low=-1.0)
-    size = float(np.sqrt((moved[0] @ moved[0]) * (moved[1] @ moved[1])))
-    correlation = float(moved[0] @ moved[1]) / size if size > 1e-12 else 0.0
     # first - second = first + (1 - second) - 1
     rates, other = (first.value, 1 - second.value), (1 - second.high, 1 - second.low)
     low, high = sum_interval(rates, (first.low, first.high), other, -correlation)
@@ -321,11 +310,8 @@ def _gained(table: ProblemCounts, last: Estimate, first: Estimate) -> Estimate:
     """Return how much more often last answers are right than first ones."""
     if table.total("attempts") == table.total("episodes") and not table.total("stopped"):
         return Estimate(0.0, 0.0, 0.0, last.level, "no episode could have a second answer")
-    moved = [
-        np.sqrt(table.times) * (table.column(name) - (estimate.value or 0.0) * table.column("episodes"))
-        for name, estimate in (("final_correct", last), ("first_correct", first))
-    ]
-    return rate_difference(last, first, (moved[0], moved[1]))
+    both = table.correlation(("final_correct", "episodes"), ("first_correct", "episodes"))
+    return rate_difference(last, first, both)
 
 
 def _notes(episodes: Episodes, rates: Row, at_cap: bool, who: str) -> tuple[str, ...]:

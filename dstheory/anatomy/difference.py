@@ -40,7 +40,7 @@ from dstheory.anatomy import chain_formulas
 from dstheory.anatomy.answers import decided_by, rate_difference
 from dstheory.anatomy.counterfactual import GRID, MOST_ANSWERS, Design, allowing_for_bias, outcome_chances
 from dstheory.anatomy.episodes import Episodes, HoldsEpisodes, episodes_of
-from dstheory.anatomy.rates import RATES, Estimate, ProblemCounts, Row, normal_quantile, rate, row, wilson
+from dstheory.anatomy.rates import RATES, Estimate, ProblemCounts, Row, correlation_of, normal_quantile, rate, row, wilson
 from dstheory.anatomy.rollout_chain import fit_rate
 from dstheory.checks import Floats, Ints, whole_number
 from dstheory.errors import RecordError
@@ -464,7 +464,7 @@ def compare_first_answers(
         assert estimate.value is not None  # a log has episodes
         rest = side.log.correct[side.log.offsets[:-1]] - estimate.value
         moved.append(np.bincount(side.place, weights=rest, minlength=len(side.episodes)))
-    gain = rate_difference(rates[1], rates[0], (moved[1], moved[0]))
+    gain = rate_difference(rates[1], rates[0], correlation_of(moved[0], moved[1]))
     note = _overlap(sides, "those of one log may be harder")
     return FirstAnswers(rates[0], rates[1], gain, _shared(sides), (note, *([why] if why else [])))
 

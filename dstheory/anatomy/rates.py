@@ -243,6 +243,11 @@ class ProblemCounts:
         units = int(self.times[used].sum())
         return float(self.times @ (parts[0] * parts[1])) * units / max(units - 1, 1)
 
+    def correlation(self, first: tuple[str, str], second: tuple[str, str]) -> float:
+        """Return the correlation of two rates, 0 where one of them does not vary over problems."""
+        both, one, other = (self.covariance(*pair) for pair in ((first, second), (first, first), (second, second)))
+        return float(np.clip(both / math.sqrt(one * other), -1, 1)) if one * other > 0 else 0.0
+
     def resample(self, resamples: int, rng: np.random.Generator) -> Iterator[Floats]:
         """Yield chunks (B, 13) of bootstrap totals, B summing to ``resamples``: problems drawn with replacement."""
         rows, times = (self.rows, self.times) if len(self.rows) <= _MOST_ROWS else self._blocks(rng)
@@ -509,6 +514,12 @@ def over_problems(values: Floats, problem: Ints, samples: int, level: float, wei
     effective, quantile, method = effective_trials(rate, variance, units, samples, level)
     low, high = wilson(rate * effective, effective, level=level, quantile=quantile)
     return Estimate(rate, float(low), float(high), level, method)
+
+
+def correlation_of(first: Floats | Ints, second: Floats | Ints) -> float:
+    """Return the correlation of two estimates, given what each problem moves them by, up to factors."""
+    size = math.sqrt(float(first @ first) * float(second @ second))
+    return float(first @ second) / size if size > 1e-12 else 0.0
 
 
 def effective_trials(rate: float, variance: float, units: int, most: int, level: float) -> tuple[float, float, str]:

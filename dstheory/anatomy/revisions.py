@@ -46,7 +46,7 @@ from dstheory.anatomy.answers import rate_difference
 from dstheory.anatomy.episodes import Episodes, HoldsEpisodes, episodes_of
 from dstheory.anatomy.model_checks import Test
 from dstheory.anatomy.orders import LONGEST, Sum, changes, overlap, rank_sum, sum_of
-from dstheory.anatomy.rates import Estimate, over_problems
+from dstheory.anatomy.rates import Estimate, correlation_of, over_problems
 from dstheory.anatomy.votes import groups_of
 from dstheory.checks import Bools, Floats, Ints
 
@@ -246,13 +246,13 @@ def _pooled_difference(steps: _Steps, kept: Estimate, mended: Estimate, level: f
     for right, rate in ((True, kept.value), (False, mended.value)):
         those = steps.before == right
         moved.append(np.bincount(steps.problem, weights=np.where(those, steps.after - rate, 0.0)))
-    return rate_difference(kept, mended, (moved[0], moved[1]))
+    return rate_difference(kept, mended, correlation_of(moved[0], moved[1]))
 
 
 def _gain(episodes: Episodes, last: Estimate, first: Estimate) -> Estimate:
     pairs = ((episodes.final_correct, last), (episodes.correct[episodes.offsets[:-1]], first))
     moved = [np.bincount(episodes.problem, weights=values - (rate.value or 0.0)) for values, rate in pairs]
-    return rate_difference(last, first, (moved[0], moved[1]))
+    return rate_difference(last, first, correlation_of(moved[0], moved[1]))
 
 
 def _limit(kept: Estimate, mended: Estimate) -> float | None:
