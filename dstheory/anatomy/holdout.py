@@ -15,8 +15,7 @@ Source: derived here; cross-validation by clusters, Hastie, Tibshirani, Friedman
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -65,24 +64,6 @@ class HeldOut:
     difference: Mapping[str, Estimate]
     calibration: tuple[Calibration, ...]
     chains: Mapping[str, RolloutChain]
-
-    def of_kinds(self, kinds: Sequence[str]) -> HeldOut:
-        """Return the comparison of some of the chains, as :func:`hold_out` would make it with the same split.
-
-        Args:
-            kinds: those to keep, "pooled" among them.
-        """
-
-        def kept(found: Mapping[str, Any]) -> dict[str, Any]:
-            return {kind: found[kind] for kind in kinds if kind in found}
-
-        return replace(
-            self,
-            log_likelihood=kept(self.log_likelihood),
-            difference=kept(self.difference),
-            calibration=tuple(replace(one, predicted=kept(one.predicted), z=kept(one.z)) for one in self.calibration),
-            chains=kept(self.chains),
-        )
 
 
 def hold_out(

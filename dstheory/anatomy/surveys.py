@@ -52,7 +52,7 @@ class Group:
         checks: tests of the homogeneous chain.
         chains: the fitted chains, by kind.
         held_out: predictions for problems not used in the fit; None with fewer than 20 problems.
-        held_out_parts: likewise within labels.
+        held_out_parts: likewise within labels; where there are several, without a and b that differ between problems.
         cap: the recommended cap, from the heterogeneous chain, up to the longest episode; None where nobody resampled.
         one_shot: what samples of a problem give, where nobody could resample; there are then no rounds, checks or chains.
         revisions: what comes after right and after wrong answers, where it was not the model that decided whether to go on; where
@@ -382,9 +382,8 @@ def _group(
         return group
     chains, longest = fit_chains(episodes, _KINDS_OF_PARTS), int(episodes.attempts.max())
     held_out = _held_out(episodes, tuple(KINDS), seed)
-    if len(labels) == 1:
-        held_out_parts = {label: None if held_out is None else held_out.of_kinds(_KINDS_OF_PARTS) for label in labels}
-    else:
+    held_out_parts = {labels[0]: held_out}
+    if len(labels) > 1:
         held_out_parts = {label: _held_out(labelled[label], _KINDS_OF_PARTS, seed) for label in labels}
     return replace(
         group,

@@ -244,10 +244,3 @@ def test_where_nobody_tried_again_there_is_no_cap_to_recommend() -> None:
     log = log.with_field("task", Labels.constant("any", len(log)))
     (group,) = survey(log, resamples=9).groups
     assert group.cap is None
-
-
-def test_the_comparison_of_some_kinds_is_that_of_all_without_the_others() -> None:
-    log = simulate_log(60, p=0.4, a=0.8, b=0.7, cap=4, concentration=2.0, episodes_per_problem=2, rng=4)
-    some = ("pooled", "heterogeneous")
-    assert hold_out(log, rng=3).of_kinds(some) == hold_out(log, kinds=some, rng=3)
-    assert list(hold_out(log, rng=3).of_kinds(some).calibration[0].predicted) == list(some)
