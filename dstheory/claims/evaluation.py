@@ -74,30 +74,30 @@ def _function(expression: Any) -> Callable[[dict[str, Any]], Any]:
         number = _Rational(int(expression.p), int(expression.q))
         return lambda numbers: number
     parts = [_function(arg) for arg in expression.args]
-    if expression.is_Add:
-        return lambda numbers: sum([part(numbers) for part in parts], _Rational(0))
-    if expression.is_Mul:
-        return lambda numbers: math.prod([part(numbers) for part in parts], start=_Rational(1))
     if expression.is_Pow and expression.args[0] is not sympy.E:
         base, exponent = parts
         return lambda numbers: _power(base(numbers), exponent(numbers), expression)
-    if isinstance(expression, sympy.exp | sympy.log):
-        at, there = (0, 1) if isinstance(expression, sympy.exp) else (1, 0)
-        return lambda numbers: _Rational(there) if parts[0](numbers) == at else _not_rational()
-    if isinstance(expression, sympy.Abs):
-        return lambda numbers: abs(parts[0](numbers))
-    if isinstance(expression, sympy.Max | sympy.Min):
-        pick = max if isinstance(expression, sympy.Max) else min
-        return lambda numbers: pick(part(numbers) for part in parts)
-    return lambda numbers: _not_rational()
+    operation: Callable[..., Any] = _ON_RATIONALS.get(expression.func, _not_rational)
+    return lambda numbers: operation(*[part(numbers) for part in parts])
 
 
 def _coordinate(name: str, numbers: dict[str, Any]) -> Any:
     return numbers[name] if numbers[name] is not None else _not_rational()
 
 
-def _not_rational() -> NoReturn:
+def _not_rational(*values: Any) -> NoReturn:
     raise NotRationalError
+
+
+_ON_RATIONALS: dict[Any, Callable[..., Any]] = {
+    sympy.Add: lambda *values: sum(values, _Rational(0)),
+    sympy.Mul: lambda *values: math.prod(values, start=_Rational(1)),
+    sympy.exp: lambda value: _Rational(1) if value == 0 else _not_rational(),
+    sympy.log: lambda value: _Rational(0) if value == 1 else _not_rational(),
+    sympy.Abs: abs,
+    sympy.Max: max,
+    sympy.Min: min,
+}
 
 
 def _power(base: Any, exponent: Any, expression: Any) -> Any:
