@@ -89,21 +89,20 @@ class Premises:
             NotSettledError: If neither could be shown.
         """
         refuted = Not(formula, evaluate=False) if formula is not sympy.true else sympy.false
-        for points in (QUICK, THOROUGH):
-            witness = find_witness(refuted, self.assumptions, self.domain, seed=self.seed, points=points)
-            if witness is not None:
-                return witness.point
-            if points == QUICK:
-                answer = self.ask([formula] if formula is not sympy.true else [])
-                if answer.status == "unsat":
-                    return None
-                names = self._names([formula, *self.assumptions])
-                found = {name: value for name, value in answer.point.items() if name in names}
-                if answer.status == "sat" and set(found) == names:
-                    trials = (found, simplify_witness(found, refuted, self.assumptions, self.domain).point)
-                    for trial in trials:
-                        if is_witness(trial, refuted, self.assumptions, self.domain):
-                            return dict(trial)
+        sought = (refuted, self.assumptions, self.domain)
+        if (witness := find_witness(*sought, seed=self.seed, points=QUICK)) is not None:
+            return witness.point
+        answer = self.ask([formula] if formula is not sympy.true else [])
+        if answer.status == "unsat":
+            return None
+        names = self._names([formula, *self.assumptions])
+        found = {name: value for name, value in answer.point.items() if name in names}
+        if answer.status == "sat" and set(found) == names:
+            for trial in (found, simplify_witness(found, *sought).point):
+                if is_witness(trial, *sought):
+                    return trial
+        if (witness := find_witness(*sought, seed=self.seed, points=THOROUGH)) is not None:
+            return witness.point
         why = answer.reason or "the solver's point could not be confirmed by exact arithmetic"
         raise NotSettledError(why)
 

@@ -14,10 +14,11 @@ from dstheory.claims.evaluation import truth_at
 from dstheory.claims.solver import Answer
 from dstheory.claims.steps.base import ClaimContext, FormulaStep, Step, StepContext, parse_point
 from dstheory.claims.verdicts import BY_DEFINITION, Finding, Status
-from dstheory.claims.witnesses import QUICK, Witness, find_witness, is_witness, simplify_witness
+from dstheory.claims.witnesses import QUICK, find_witness, is_witness, simplify_witness
 from dstheory.errors import ClaimError, UndefinedError
 
 _SHOWN = 200
+_ONE_EXPRESSION = "both sides are one expression once definitions are substituted"
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,8 @@ class Identity(Step):
                     return decided
         if decided is not None:
             return decided
-        if all(here.substituted(left) == here.substituted(right) for left, right in zip(self.left, self.right, strict=True)):
-            why = "both sides are one expression once definitions are substituted"
-            return Finding(Status.PROVED, BY_DEFINITION, why, residual="0")
+        if all(_same_sides(equation, here) for equation in self.formulas):
+            return Finding(Status.PROVED, BY_DEFINITION, _ONE_EXPRESSION, residual="0")
         return Finding(Status.PROVED, "identity", residual="0")
 
     def _differs(self, here: StepContext, equation: Any, residual: Any, which: str) -> Finding:
@@ -125,8 +125,7 @@ class Decision(FormulaStep):
         if witness is not None:
             return here.refuted(formula, witness, "exact evaluation")
         if _same_sides(self.formula, here):
-            why = "both sides are one expression once definitions are substituted"
-            return Finding(Status.PROVED, BY_DEFINITION, why)
+            return Finding(Status.PROVED, BY_DEFINITION, _ONE_EXPRESSION)
         for part in _parts(formula):
             answer = here.premises.ask([Not(part, evaluate=False)])
             if answer.status != "unsat":
@@ -141,12 +140,9 @@ class Decision(FormulaStep):
             names = {s.name for item in (formula, *here.assumptions) for s in item.free_symbols}
             point = {name: value for name, value in answer.point.items() if name in names}
             if set(point) == names:
-                if is_witness(point, formula, here.assumptions, here.domain):
-                    witness = simplify_witness(point, formula, here.assumptions, here.domain)
-                else:
-                    rounded = simplify_witness(point, formula, here.assumptions, here.domain)
-                    if is_witness(rounded.point, formula, here.assumptions, here.domain):
-                        witness = Witness(rounded.point, smallest=False)
+                rounder = simplify_witness(point, formula, here.assumptions, here.domain)
+                if is_witness(rounder.point, formula, here.assumptions, here.domain):
+                    witness = rounder
         if witness is not None:
             return here.refuted(formula, witness, "decision (z3), exact evaluation")
         if answer.status == "sat":
