@@ -11,12 +11,11 @@ from fractions import Fraction
 from typing import Any, ClassVar
 
 import sympy
-from sympy import Rational
 from sympy.core.relational import Relational
 
 from dstheory.claims.definedness import Condition, conditions
 from dstheory.claims.domains import Domain, expand_domain, name_of
-from dstheory.claims.evaluation import as_sympy
+from dstheory.claims.evaluation import NotRationalError, evaluate
 from dstheory.claims.formulas import conjuncts, plain, plain_definitions, plain_formula, substituted
 from dstheory.claims.premises import Premises
 from dstheory.claims.solver import SolverMissingError
@@ -180,9 +179,11 @@ def _sides(formula: Any, point: Mapping[str, Any]) -> str:
     """What a relation says at a point, as ": 3/7 >= 1/2 is false", if both sides are rational numbers of a few digits there."""
     if not isinstance(formula, Relational):
         return ""
-    at = {symbol: as_sympy(point[str(symbol)]) for symbol in formula.free_symbols}
-    left, right = (side.subs(at) for side in (formula.lhs, formula.rhs))
-    if not (isinstance(left, Rational) and isinstance(right, Rational) and max(len(str(left)), len(str(right))) <= _SHORT):
+    try:
+        left, right = evaluate(formula.lhs, point), evaluate(formula.rhs, point)
+    except NotRationalError:
+        return ""
+    if max(len(str(left)), len(str(right))) > _SHORT:
         return ""
     return f": {left} {'=' if formula.rel_op == '==' else formula.rel_op} {right} is false"
 
