@@ -51,12 +51,12 @@ Examples:
 @model_options
 @objective_options
 @objectives_option("Which (repeatable); default every registered one.")
-@seed_option("Seed, where level (i) has to sample trajectories.")
+@seed_option("Seed, where trajectories have to be sampled to look for balance.")
 @click.option(
     "--all",
     "compare_all",
     is_flag=True,
-    help="Compare all objectives at their own defaults: shares, length, tilt, claims; gamma is 1 unless given.",
+    help="Compare all objectives at their own defaults: shares, length, angles, claims; gamma is 1 unless given.",
 )
 @click.option(
     "--longer",
@@ -75,8 +75,8 @@ Examples:
 def command(ctx: click.Context, /, **options: Any) -> None:
     """Attribute objectives at three levels: coefficients, gradient, Fisher energy.
 
-    Level (i) compares c_s with c_d on the same trajectory and turn and depends on the baseline; level (ii) is what SGD feels and
-    depends on the parametrisation; level (iii) depends on neither.
+    Coefficients, c_s against c_d on the same trajectory and turn, depend on how the gradient is written; norms are what SGD feels
+    and depend on the parametrisation; Fisher energies depend on neither.
     """
     for name in ("longer", "format", "no_figure", *(["overwrite"] if options["out"] is None else [])):
         if not options["compare_all"] and ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
@@ -118,27 +118,32 @@ def _attribute(problem: Problem, options: dict[str, Any]) -> None:
         level = split.coefficient
         ends = ["-"] if level is None else list(dict.fromkeys([number(level.ratio_low), number(level.ratio_high)]))
         shares = [number(float(v)) for part in (split.gradient, split.energy) for v in _shares(part).values()]
-        rows.append([expression, "mixed measures" if level is None else level.verdict, " to ".join(ends), *shares])
+        verdict = "mixed measures" if level is None else _SAID.get(level.verdict, level.verdict)
+        rows.append([expression, verdict, " to ".join(ends), *shares])
     print_table(
         f"{problem.name}: attribution of the gradient to sampling (s) and decision (d)",
-        ["objective", "(i)", "c_s/c_d", "(ii) |g_s|", "|g_d|", "share d", "(iii) e_s", "e_d", "share d"],
+        ["objective", "balanced", "c_s/c_d", "|g_s|", "|g_d|", "share d: |g|", "e_s", "e_d", "share d: e"],
         rows,
         words=2,
         caption=chain_words(problem.name)
-        + "(i) balanced: the coefficients of log-probabilities are equal, c_s = c_d, on the same trajectory and turn, up to one "
-        "discount factor; depends on baselines. (ii) norms of the gradient; depend on the parametrisation. (iii) Fisher "
-        "energies, squared lengths in the metric of the policy; depend on neither. share d: the decision's part of both "
-        f"stages. KL terms refer to {reference_words(problem, options)}.",
+        + "balanced: the coefficients of log-probabilities are equal, c_s = c_d, on the same trajectory and turn, perhaps up to "
+        "one discount factor (up to gamma); that depends on how the gradient is written. |g|: norms of the gradient; depend on "
+        "the parametrisation. e: Fisher energies, squared lengths in the metric of the policy; depend on neither. share d: the "
+        f"decision's part of both stages. KL terms refer to {reference_words(problem, options)}.",
     )
     for line in said:
         say(line)
     levels = [(expression, split.coefficient) for expression, split in found if split.coefficient is not None]
     for expression, level in levels:
         if level.witness:
-            say(f"{expression}: unbalanced, e.g. {level.witness}")
+            say(f"{expression}: not balanced, e.g. {level.witness}")
     say_left_out(left_out)
     looked = sorted({level.evidence for _, level in levels})
-    say(f"level (i) looked at {'; '.join(looked)}" if looked else "level (i): the terms share no trajectories")
+    say(f"balance was looked for on {'; '.join(looked)}" if looked else "balance: the terms share no trajectories")
+
+
+_SAID = {"balanced": "yes", "unbalanced": "no", "balanced up to gamma": "up to gamma"}
+"""Verdicts on coefficients, below the heading "balanced"."""
 
 
 def _compare(problem: Problem, options: dict[str, Any]) -> None:
@@ -163,9 +168,9 @@ def _compare(problem: Problem, options: dict[str, Any]) -> None:
     out = None if options["no_figure"] else _draw(rows, problem, options, began)
     note = (
         chain_words(problem.name)
-        + "(i) balanced: coefficients c_s = c_d; (ii) decision's share of the gradient's norms, (iii) of its Fisher energies "
-        f"(squared lengths in the metric of the policy); longer: (iii) with answers {options['longer']:g} times as long; tilt: "
-        "the angle to the gradient of accuracy in degrees, per stage and over both (a stage with one parameter has 0 or 180). "
+        + "balanced: coefficients c_s = c_d. share d: the decision's share of the gradient's norms, of its Fisher energies "
+        f"(squared lengths in the metric of the policy), and of these with answers {options['longer']:g} times as long. angle: "
+        "to the gradient of accuracy in degrees, per stage and over both (a stage with one parameter has 0 or 180). "
         f"Each objective at its own defaults, on policy; penalties refer to {reference_words(problem, options)}, demonstrations "
         "and the teacher are the expert's."
     )

@@ -103,7 +103,7 @@ _CHAIN = parameter_options(
     show_default=True,
     help="How the explanation is printed.",
 )
-@seed_option("Seed, where level (i) has to sample trajectories.")
+@seed_option("Seed, where trajectories have to be sampled to look for balance.")
 @json_option
 @click.pass_context
 def command(ctx: click.Context, /, **options: Any) -> None:  # fmt: skip
@@ -254,16 +254,10 @@ def _settings_rows(configuration: Configuration) -> list[list[str]]:
     return rows
 
 
-_LEVELS = ["balanced", "share d: gradient", "share d: Fisher", "longer answers", "angle s", "angle d", "angle both"]
-"""The levels in words, in the order of :data:`dstheory.cli.show.LEVELS`."""
-
-
 def _attribution(found: Explanation) -> tuple[list[str], list[list[str]]]:
-    from dstheory.cli.show import level_cells
+    from dstheory.cli.show import LEVELS, level_cells
 
-    said = {"balanced": "yes", "unbalanced": "no"}
-    rows = [[_term(row.name), *(said.get(cell, cell) for cell in level_cells(row))] for row in found.attribution]
-    return ["term", *_LEVELS], rows
+    return ["term", *LEVELS], [[_term(row.name), *level_cells(row)] for row in found.attribution]
 
 
 def _caption(found: Explanation, options: dict[str, Any]) -> str:

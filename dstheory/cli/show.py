@@ -128,12 +128,12 @@ def announce_compilation(work: int, pairs: int) -> None:
             warm_up()
 
 
-LEVELS = ["(i)", "(ii) share d", "(iii) share d", "longer", "tilt s", "tilt d", "tilt both"]
+LEVELS = ["balanced", "share d: gradient", "share d: Fisher", "longer answers", "angle s", "angle d", "angle both"]
 """Columns of a row of :func:`dstheory.comparison.compare_objectives`."""
 
 
 def level_cells(row: ObjectiveRow) -> list[str]:
     """Return the cells of one row under ``LEVELS``."""
-    verdict = {True: "balanced", False: "unbalanced", None: "-"}[row.balanced]
+    verdict = {True: "yes", False: "no", None: "-"}[row.balanced]
     shares = [number(v) for v in (row.norm_share, row.energy_share, row.energy_share_longer)]
     return [verdict, *shares, *("-" if v != v else f"{v:.1f}" for v in (row.tilt.sample, row.tilt.decide, row.tilt.both))]

@@ -14,7 +14,7 @@ def test_the_table_shows_every_objective_and_a_witness(dstheory) -> None:
     assert ran.code == 0
     for name in REGISTRY:
         assert name in ran.out
-    assert "sft: unbalanced, e.g. prompt 0: answer 0 stop; at turn 0 c_s = 8, c_d = 1" in ran.out
+    assert "sft: not balanced, e.g. prompt 0: answer 0 stop; at turn 0 c_s = 8, c_d = 1" in ran.out
 
 
 def test_json_has_the_three_levels(dstheory) -> None:

@@ -12,7 +12,7 @@ def said(dstheory, *args: str) -> str:  # noqa: F811
     return " ".join(ran.out.split())
 
 
-def test_a_token_mean_divided_by_each_groups_deviation_is_not_said_to_have_no_tilt(dstheory) -> None:  # noqa: F811
+def test_a_token_mean_divided_by_each_groups_deviation_is_not_said_to_have_the_rewards_direction(dstheory) -> None:  # noqa: F811
     assert "O7:" not in said(dstheory, "trl:grpo")  # one deviation for each group
     assert "O7: Over the standard deviation of the batch" in said(dstheory, "trl:grpo", "scale_rewards=batch")
     assert "O7: The token mean" in said(dstheory, "trl:grpo", "scale_rewards=none")
