@@ -26,7 +26,9 @@ temperatures differ, V and n move together, one evaluation per step. A small ste
 negative a little above V, which with the lower bound encloses the root.
 
 **Rounding.** Where exponents are small, sums over actions are taken as 1 + sum ref expm1(..), so that temperatures of 1e10 leave
-rewards of size 1 their digits; elsewhere as a shifted log-sum-exp, so that exponents of 1e8 do not overflow.
+rewards of size 1 their digits; elsewhere as a shifted log-sum-exp, so that exponents of 1e8 do not overflow. Where f falls so
+slowly that rounding might hide its sign, or n has too few digits (beside an answer of temperature 1e12 it is about 1e12, and an
+answer of temperature 1 feels every unit of it), a bound on the rounding of f says how far V may be off: `_rounding`.
 
 Arrays are (answers, columns), one column per prompt and run. Source: derived here; policy iteration as Newton's method is
 Puterman and Brumelle (1979), the soft Bellman equation Todorov (2006) and Ziebart (2010).
@@ -45,9 +47,11 @@ __all__ = ["ACCURACY", "Point", "Root", "SoftTurn", "evaluate", "solve_columns"]
 
 ACCURACY = 1e-12
 """Width of the final bracket of V, in units of the column's scale."""
-ROUNDING = 1e-14
-"""What rounding may leave of f, in those units; where f is so flat that this hides more of V than ACCURACY, V is less sure."""
+STEEP = 0.01
+"""Where f falls faster than this, rounding hides less of V than ACCURACY."""
 SETTLED = 0.1  # steps below this part of the bracket are as good as none
+ROUNDED = 4.0 * float(np.finfo(np.float64).eps)  # a sum or product of numbers that are themselves rounded, relative to its terms
+LEAST = float(np.finfo(np.float64).tiny)  # stands for slopes below it
 SMALL = 1.0 / 16.0  # below this exponent the expm1 form is used; above it the other form loses at most four bits
 NEVER = -1e290
 """Stands for log 0 where a product with a temperature of 0 must stay 0."""
@@ -114,14 +118,19 @@ class Point:
     """f and what belongs to it at one V and n per column: numbers (N,), tables (Y, N).
 
     ``payoff`` is the penalised mean advantage of the normalised policy, at most f, and ``upper`` is at least f; they differ only
-    where n has not settled. ``slope`` is -f', ``move`` the step of n that goes with the Newton step payoff/slope of V.
+    where n has not settled. ``slope`` is -f', ``step`` Newton's step of V, 0 where the sign of f is open, ``move`` that of n, and
+    ``drift`` how n follows V. The policy is ``weight``, ref e^ratio over its total.
     """
 
     payoff: Floats
     upper: Floats
     slope: Floats
+    step: Floats
     move: Floats
-    log_sample: Floats
+    drift: Floats
+    weight: Floats
+    ratio: Floats
+    log_total: Floats
     stop_logit: Floats
 
 
@@ -145,19 +154,23 @@ def evaluate(turn: SoftTurn, v: Floats, n: Floats) -> Point:
         ratio = advantage / tau
         weight, log_total = _normalise(turn.log_ref, ratio)
         payoff = upper = tau[0] * log_total
-        slope = turn.rest[0] + (1.0 - turn.rest[0]) * (weight * stop).sum(axis=0)
-        return Point(payoff, upper, slope, np.zeros_like(payoff), turn.log_ref + ratio - log_total, stop_logit)
+        slope = np.maximum(turn.rest[0] + (1.0 - turn.rest[0]) * (weight * stop).sum(axis=0), LEAST)
+        zero = np.zeros_like(payoff)
+        return Point(payoff, upper, slope, payoff / slope, zero, zero, weight, ratio, log_total, stop_logit)
     excess = tau - mean
     ratio = (advantage - excess - n) / tau
     weight, log_total = _normalise(turn.log_ref, ratio)
     fall = turn.rest + (1.0 - turn.rest) * stop  # of the advantage, per unit of V
-    slope, mean_excess = (weight * fall).sum(axis=0), (weight * excess).sum(axis=0)
+    slope, mean_excess = np.maximum((weight * fall).sum(axis=0), LEAST), (weight * excess).sum(axis=0)
     payoff = n + mean_excess + log_total * (mean_excess + mean[0])
-    upper = n + mean_excess * np.exp(log_total) + mean[0] * np.expm1(log_total)
+    upper = payoff + (mean_excess + mean[0]) * (np.expm1(log_total) - log_total)
+    # V is a lower bound: only rounding of the first one, or of f where it hardly falls, asks for a step back.
+    step = np.maximum(payoff, np.where(slope >= STEEP, np.minimum(upper, 0.0), 0.0)) / slope
     # Newton for log sum pi = 0, given that the advantages are about to fall.
     cold = weight / tau
-    move = (log_total - np.maximum(payoff / slope, 0.0) * (cold * fall).sum(axis=0)) / cold.sum(axis=0)
-    return Point(payoff, upper, slope, move, turn.log_ref + ratio - log_total, stop_logit)
+    coldness = cold.sum(axis=0)
+    drift = -(cold * fall).sum(axis=0) / coldness
+    return Point(payoff, upper, slope, step, log_total / coldness + step * drift, drift, weight, ratio, log_total, stop_logit)
 
 
 def _decide(turn: SoftTurn, v: Floats) -> tuple[Floats, Floats, Floats]:
@@ -170,14 +183,14 @@ def _decide(turn: SoftTurn, v: Floats) -> tuple[Floats, Floats, Floats]:
     logit = turn.stop_logit + shift
     tau = turn.gamma_within * turn.tau_decide
     rarer = np.exp(-np.abs(logit))
-    advantage = np.maximum(to_stop + tau * turn.log_stop, to_resample + tau * turn.log_resample) + tau * np.log(1.0 + rarer)
+    advantage = np.maximum(to_stop + tau * turn.log_stop, to_resample + tau * turn.log_resample) + tau * np.log1p(rarer)
     near = np.abs(shift) < SMALL
     if near.any():
         at: Any = slice(None) if near.all() else near
-        tables = (to_stop, to_resample, shift, tau, turn.log_stop, turn.log_resample)
-        a, b, x, t, log_s, log_u = (np.broadcast_to(table, logit.shape)[at] for table in tables)
-        minor = np.exp(np.where(x >= 0.0, log_u, log_s))  # the reference's probability of the worse decision
-        advantage[at] = np.maximum(a, b) + t * np.log1p(minor * np.expm1(-np.abs(x)))
+        tables = (to_stop, to_resample, shift, tau, turn.log_stop, turn.log_resample, turn.stop_logit >= 0.0)
+        a, b, x, t, log_s, log_u, stops = (np.broadcast_to(table, logit.shape)[at] for table in tables)
+        rare = np.exp(np.minimum(log_s, log_u))  # what the reference rarely decides adds little
+        advantage[at] = np.where(stops, a, b) + t * np.log1p(rare * np.expm1(np.where(stops, -x, x)))
     return advantage, np.maximum(rarer, logit >= 0.0) / (1.0 + rarer), logit
 
 
@@ -214,7 +227,7 @@ def solve_columns(turn: SoftTurn, *, max_iterations: int) -> Root:
     scale = turn.scale()
     finite = np.isfinite(v)
     settled = ~finite
-    iterations = np.zeros(turn.columns, dtype=np.int64)
+    iterations, gap = np.zeros(turn.columns, dtype=np.int64), np.full(turn.columns, np.inf)
     part, columns = turn, np.arange(turn.columns)
     for _ in range(max_iterations):
         open_ = np.flatnonzero(~settled[columns])
@@ -223,39 +236,81 @@ def solve_columns(turn: SoftTurn, *, max_iterations: int) -> Root:
         if 2 * open_.size <= columns.size:  # gathering costs about one evaluation: only when it saves one
             part, columns = part.take(open_), columns[open_]
         point = evaluate(part, np.where(finite[columns], v[columns], 0.0), n[columns])
-        step, move = point.payoff / point.slope, point.move
-        enough = SETTLED * _width(v[columns], scale[columns], point.slope)
-        # While n is off, the tangent's zero may fall short of the lower bound that V already is: V waits for n.
-        step = np.where(np.abs(move) <= enough, step, np.maximum(step, 0.0))
+        step, move = point.step, point.move
+        enough = SETTLED * ACCURACY * (np.abs(v[columns]) + scale[columns])
         still = ~settled[columns]
         iterations[columns] += still
-        settled[columns] |= (np.abs(step) <= enough) & (np.abs(move) <= enough)
+        apart = point.upper - point.payoff
+        close = (apart <= enough * point.slope) | (apart >= gap[columns])  # or rounding lets it shrink no more
+        settled[columns] |= (step <= enough) & (np.abs(move) <= enough) & close
+        gap[columns] = apart
         v[columns] += np.where(still, step, 0.0)
         n[columns] += np.where(still, move, 0.0)
     at_v = np.where(finite, v, 0.0)
     here = evaluate(turn, at_v, n)
-    error = _width(at_v, scale, here.slope)
+    error = ACCURACY * (np.abs(at_v) + scale)
     above = evaluate(turn, at_v + error, n)
     # f is convex with slope -here.slope at V, so payoff + slope x error >= 0 puts the root above V - error.
-    enclosed = (above.upper <= 0.0) & (here.payoff + here.slope * error >= 0.0)
-    log_sample = np.where(finite, here.log_sample, turn.log_ref)  # without an optimum the reference stands in
+    enclosed = (here.slope >= STEEP) & (above.upper <= 0.0) & (here.payoff + here.slope * error >= 0.0)
+    hard = np.flatnonzero(finite & settled & ~enclosed)
+    if hard.size:
+        error[hard], enclosed[hard] = _enclose(turn.take(hard), v[hard], n[hard], error[hard])
+    log_sample = np.where(finite, turn.log_ref + here.ratio - here.log_total, turn.log_ref)  # without an optimum the reference
     stop_logit = np.where(finite, here.stop_logit, turn.stop_logit)
     return Root(v, log_sample, stop_logit, np.where(finite, error, np.inf), iterations, finite & settled & enclosed)
 
 
-def _width(v: Floats, scale: Floats, slope: Floats) -> Floats:
-    """Return the half-width to which V is to be enclosed."""
-    return (np.abs(v) + scale) * np.maximum(ACCURACY, ROUNDING / slope)
+def _enclose(turn: SoftTurn, v: Floats, n: Floats, least: Floats) -> tuple[Floats, Bools]:
+    """Return a half-width about V in which rounding cannot hide the root, at least ``least``, and whether the root is in it."""
+    here = evaluate(turn, v, n)
+    noise = _rounding(turn, v, n, here)
+    hidden = 4.0 * noise + 2.0 * (here.upper - here.payoff) + np.abs(here.payoff)
+    error = np.maximum(least, hidden / here.slope)
+    v_above, n_above = v + error, n + error * here.drift
+    above = evaluate(turn, v_above, n_above)
+    at_most = above.upper + _rounding(turn, v_above, n_above, above)
+    return error, (at_most <= 0.0) & (here.payoff + here.slope * error >= noise) & (here.slope > LEAST)
+
+
+def _rounding(turn: SoftTurn, v: Floats, n: Floats, point: Point) -> Floats:
+    """Return a bound on the rounding of f at V = v, (N,): that of the advantages, and that of the sum over answers."""
+    gw, tau_d = turn.gamma_within, turn.tau_decide
+    rewards = gw * np.abs(turn.reward_stop), gw * np.abs(turn.reward_resample)
+    size = rewards[0] + np.abs(v)
+    if turn.decided:
+        logit, future = point.stop_logit, np.abs(turn.gamma_between * v)
+        shift = (turn.reward_stop - turn.reward_resample - turn.gamma_between * v) / tau_d
+        near = np.abs(shift) < SMALL
+        stops = np.where(near, turn.stop_logit, logit) >= 0.0
+        # The other decision adds tau log(1 + e^-|logit|), or, near the reference, tau log(1 + ref (e^+-shift - 1)).
+        rare = np.exp(np.where(near, np.minimum(turn.log_stop, turn.log_resample), -np.abs(logit)))
+        log_first = np.where(near, 0.0, np.where(stops, turn.log_stop, turn.log_resample))
+        size = np.where(stops, size, rewards[1] + turn.rest * np.abs(v)) - gw * tau_d * log_first
+        size = size + rare * (rewards[0] + rewards[1] + gw * future)
+        size = size + rare * gw * tau_d * np.where(near, np.abs(shift), 1.0) * (1.0 + np.abs(turn.stop_logit))
+    tau, log_total = turn.tau_sample, point.log_total
+    size = size + np.abs(tau * point.ratio)
+    if turn.mean_tau is not None:
+        size = size + np.abs(tau - turn.mean_tau) + np.abs(n)
+    possible = turn.log_ref > -np.inf
+    log_ref, ratio = (np.where(possible, table, 0.0) for table in (turn.log_ref, point.ratio))
+    ref = np.where(possible, np.exp(log_ref), 0.0)
+    # Of a total close to 1 only its difference from 1 counts, and of that only what an answer adds.
+    added = np.where(np.abs(ratio) < SMALL, ref * np.abs(ratio), point.weight + ref)
+    share = np.where(np.abs(log_total) < SMALL, added, point.weight) * (1.0 + np.abs(log_ref) + np.abs(ratio))
+    warmth = (point.weight * tau).sum(axis=0)
+    return np.asarray(ROUNDED * ((point.weight * size).sum(axis=0) + warmth * (share.sum(axis=0) + np.abs(log_total))))
 
 
 def _start(turn: SoftTurn, max_iterations: int) -> tuple[Floats, Floats]:
-    """Return a lower bound of every V that a policy attains (or inf, -inf: see `solve_columns`), and a multiplier to begin with.
+    """Return a lower bound of V that a policy attains (or inf, -inf: see `solve_columns`), and a multiplier to begin with.
 
     The better of two policies: one always stops, one always resamples. Without discount the second has no value, but tells
     whether there is an optimum: a fixed point exists iff what it earns per turn is negative.
     """
     if not turn.decided:
-        return _choiceless(turn)
+        value, n = _choiceless(turn)
+        return value, n - value
     stop, n_stop = _choiceless(turn.without_choice(stop=True))
     again_turn = turn.without_choice(stop=False)
     again, n_again = _choiceless(again_turn)

@@ -2,7 +2,8 @@
 
 The same equations, start, steps, bracket and rounding as there, and what this file is tested against; read that one first.
 What a row needs stays in the first-level cache from its first step to its last. Not covered: answers of unequal weight without
-any discount, where telling whether an optimum exists is an equation of its own.
+any discount, where telling whether an optimum exists is an equation of its own; and rows in which rounding matters, where f falls
+slowly or n needs more digits than one number has. Those do not converge here and are left to `soft_bellman.solve_columns`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import math
 
 import numpy as np
 
-from dstheory.dynamics.soft_bellman import ACCURACY, NEVER, ROUNDING, SETTLED, SMALL
+from dstheory.dynamics.soft_bellman import ACCURACY, NEVER, SETTLED, SMALL, STEEP
 from dstheory.kernels.jit import accumulate, exp_nonpositive, inlined, kernel, larger, log1p_unit
 
 __all__ = ["solve_rows"]
@@ -185,14 +186,14 @@ def solve_rows(  # type: ignore[no-untyped-def]
         else:
             n -= v
 
-        steps, settled = 0, False
+        steps, settled, slope = 0, False, 1.0
         if math.isfinite(v):
-            while steps < most and not settled:
+            while steps < most and not settled and slope >= STEEP:  # f falls more and more slowly as V rises
                 _decide(v, turn, reference, advantage, stop)
                 payoff, _, slope, move, log_total = _measure(
                     n, rest, uneven, mean, tau, excess, log_ref, ref, advantage, stop, ratio, weight
                 )
-                step, enough = payoff / slope, SETTLED * (abs(v) + scale) * max(ACCURACY, ROUNDING / slope)
+                step, enough = payoff / slope, SETTLED * ACCURACY * (abs(v) + scale)
                 if abs(move) > enough:  # while n is off, the tangent's zero may fall short of the lower bound that V already is
                     step = max(step, 0.0)
                 settled = abs(step) <= enough and abs(move) <= enough
@@ -203,7 +204,7 @@ def solve_rows(  # type: ignore[no-untyped-def]
         payoff, _, slope, _, log_total = _measure(
             n, rest, uneven, mean, tau, excess, log_ref, ref, advantage, stop, ratio, weight
         )
-        width_v = (abs(at) + scale) * max(ACCURACY, ROUNDING / slope)
+        width_v = ACCURACY * (abs(at) + scale)
         for y in range(width):
             shift = (accept[y] - (retry[y] + after) - gb * at) / tau_decide[i_d, y]
             stop_logit[row, y] = l[i_l, y] + (shift if finite and decided else 0.0)
@@ -212,4 +213,4 @@ def solve_rows(  # type: ignore[no-untyped-def]
         above = _measure(n, rest, uneven, mean, tau, excess, log_ref, ref, advantage, stop, ratio, weight)[1]
         enclosed = above <= 0.0 and payoff + slope * width_v >= 0.0
         value[row], error[row], iterations[row] = v, width_v if finite else np.inf, steps
-        converged[row] = finite and settled and enclosed
+        converged[row] = finite and settled and enclosed and slope >= STEEP

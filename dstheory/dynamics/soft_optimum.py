@@ -88,8 +88,8 @@ class Optimum(Drawn):
         error: (*runs, T', X) half-width of the interval around V that was checked to enclose the optimal value.
         iterations: (*runs, T', X) Newton steps.
         converged: (*runs, T', X) whether V is enclosed: to 1e-12 of the prompt's scale (largest reward, size of V, and spread of
-            beta w over answers), or to what rounding leaves where hardly any discount or stop holds V in place. False also where
-            there is no optimum; V is then inf, or -inf for a reference that never ends.
+            beta w over answers), or to what rounding leaves where hardly any discount or stop holds V in place (see ``error``).
+            False also where there is no optimum; V is then inf, or -inf for a reference that never ends.
         temperature_sample, temperature_decide: beta w of each stage, broadcastable to (*runs, 1, X, Y).
     """
 
@@ -137,7 +137,7 @@ def optimum(
     beta: ArrayLike,
     length_weight: ArrayLike = 0.0,
     reduction: Reduction = "sum",
-    max_iterations: int = 200,
+    max_iterations: int = 1000,
     throw: bool = True,
 ) -> Optimum:
     """Return the policy that maximises reward minus beta times the stage-weighted KL to a reference, exactly.
@@ -193,16 +193,22 @@ def optimum(
         # Overflow to infinity and 0/0 in columns without an optimum are expected here, and checked by name below.
         with np.errstate(all="ignore"):
             for k in reversed(range(turns)):
+                columns = np.arange(start, stop)
                 if compiled:
                     from dstheory.dynamics.soft_kernel import solve_rows
 
                     results = (values, error, iterations, converged, z, u)
                     solve_rows(*chain.rows(k, start, stop, after), most, *(table[k, at] for table in results))
-                else:
-                    root = solve_columns(chain.turn(k, start, stop, after), max_iterations=most)
-                    values[k, at], error[k, at], iterations[k, at] = root.value, root.error, root.iterations
-                    converged[k, at] = root.converged
-                    z[k, at], u[k, at] = root.log_sample.T, root.stop_logit.T
+                    columns = columns[np.isfinite(values[k, at]) & ~converged[k, at]]
+                if columns.size:
+                    turn = chain.turn(k, start, stop, after)
+                    root = solve_columns(turn.take(columns - start) if compiled else turn, max_iterations=most)
+                    values[k, columns], error[k, columns], iterations[k, columns] = root.value, root.error, root.iterations
+                    converged[k, columns] = root.converged
+                    z[k, columns], u[k, columns] = root.log_sample.T, root.stop_logit.T
+                if after is not None:  # these equations take the next turn's V as it was found, which is off by its own error
+                    error[k, at] += chain.discount(start, stop) * error[k + 1, at]
+                    converged[k, at] &= converged[k + 1, at]
                 after = values[k, at]
 
     workers = available_threads() if rows * answers * turns > _SERIAL else 1
@@ -314,6 +320,10 @@ class _Equations:
         self._gammas = _Table(np.stack([gw, gb, (1.0 - gw) + gw * (1.0 - gb)], axis=-1)[..., None, :], rows)
         self._capped = mdp.max_turns is not None
 
+    def discount(self, start: int, stop: int) -> Floats:
+        """Return Gamma of rows start to stop."""
+        return np.asarray(1.0 - self._gammas.columns(start, stop)[2])
+
     @property
     def has_kernel(self) -> bool:
         """Whether the compiled loop covers this chain: not answers of different weights without any discount."""
@@ -374,8 +384,8 @@ def _refuse(mdp: TwoStageMDP, values: Floats, converged: Bools, steps: Ints) -> 
     place = mdp.prompt_name(prompt) + (f", run {tuple(run)}" if run else "") + (f" (and {others} more)" if others else "")
     if value == np.inf:
         raise ImproperChainError(
-            f"{place}: without a discount, an episode that never stops loses nothing in a turn even after its penalty, so that "
-            "there is no optimum; make resampling cost more, raise beta, discount, or cap the number of turns"
+            f"{place}: without a discount, an episode that never stops loses nothing in a turn even after its penalty (or less "
+            "than 1e-308), so that there is no optimum; make resampling cost more, raise beta, discount, or cap the turns"
         )
     if value == -np.inf:
         raise ImproperChainError(
