@@ -206,7 +206,9 @@ def in_columns(numbers: Sequence[int], rows: Sequence[Any], names: FieldNames, u
             problems = [name if cell is None else compact(cell) if type(cell) is list else cell
                         for name, cell in zip(ids, problems, strict=True)]  # fmt: skip
         problems = texts_of(problems)
-        labels = {name: coded(cells_of(rows, key)) for name, key in names.labels.items()}
+        given = set(chain.from_iterable(rows))
+        none = np.broadcast_to(np.int32(-1), len(rows)), ()
+        labels = {name: coded(cells_of(rows, key)) if key in given else none for name, key in names.labels.items()}
     except (KeyError, TypeError, AttributeError, ValueError, Fault):
         return None
     return RecordBatch(

@@ -374,7 +374,9 @@ def _of_format(chosen: Format, objects: Sequence[Any], request: Request, given: 
     parts: dict[str, str] = {}
     for part, places in chosen.fields.items():
         found = next((at for place in places for record in objects for at in candidates(place, record)), None)
-        if part != "correct" and found is not None:
+        if part == "step":  # also where the first records lack it
+            parts[part] = found or places[0]
+        elif part != "correct" and found is not None:
             parts[part] = found
     same: tuple[str, ...] = ()
     inner = chosen.reader == "records"  # what is correct stands within the attempts
@@ -486,7 +488,7 @@ def _declared(objects: Sequence[Any], request: Request, names: FieldNames, file:
         )
     if reader == "rollouts":
         # A key "answer" is mostly the right answer, and is taken for the model's only where the user says so.
-        extra = tuple(part for part in ("step", "answer") if has(part) and (part == "step" or part in request.fields))
+        extra = ("step", *(["answer"] if "answer" in request.fields and has("answer") else []))
         names = replace(names, extra=(*names.extra, *extra))
         if objects and has("correct") and not _says(names.correct, objects, request.verdicts):
             value = _first(names.correct, objects)
@@ -495,7 +497,7 @@ def _declared(objects: Sequence[Any], request: Request, names: FieldNames, file:
                 f"--correct '{names.correct}>=NUMBER' or --correct WORD=true; its records have {keys_of(objects[0])}"
             )
     if reader == "records":
-        names = replace(names, extra=(*names.extra, *(part for part in (DECIDED_BY, "step") if has(part))))
+        names = replace(names, extra=(*names.extra, DECIDED_BY, "step"))  # also where the first records lack them
     names, numbered = _with_ids(reader, names, objects)
     return Layout(reader, names, request.verdicts, request.decisions, request.where, numbered=numbered)
 

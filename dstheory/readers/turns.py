@@ -130,6 +130,8 @@ def filled(parts: Iterable[Records], names: FieldNames, who: str) -> Iterator[Re
 def decided(batches: Iterable[RecordBatch], who: str) -> Iterator[RecordBatch]:
     """Yield batches with a label that says who decided; records that say it themselves keep their own."""
     for batch in batches:
-        if who and DECIDED_BY not in batch.labels:
-            batch.labels = {**batch.labels, DECIDED_BY: (np.broadcast_to(np.int32(0), len(batch.lengths)), (who,))}
+        codes, texts = batch.labels.get(DECIDED_BY, (np.broadcast_to(np.int32(-1), len(batch.lengths)), ()))
+        if who and (codes < 0).any():
+            texts = (*texts, *({who} - set(texts)))
+            batch.labels = {**batch.labels, DECIDED_BY: (np.where(codes < 0, np.int32(texts.index(who)), codes), texts)}
         yield batch

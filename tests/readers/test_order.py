@@ -236,3 +236,30 @@ def test_rows_of_a_chain(tmp_path_factory: pytest.TempPathFactory, suffix: str, 
     assert found[0][0] == found[1][0]
     assert found[0][1] == found[1][2]
     assert found[0][3:] == found[1][3:]
+
+
+MARKED = {"attempts": [{"correct": False, "decision": "resample"}, {"correct": True, "decision": "stop"}]}
+ROLLOUT = {"problem": "a", "correct": True}
+LATE = {  # record, what some add, who is said to have decided -> labels of the others, and of these
+    "marked": (MARKED, {"decided_by": "verifier", "step": 3}, None, ("(not given)", "(not given)"), ("verifier", "3")),
+    "marked, said": (MARKED, {"decided_by": "verifier", "step": 3}, "model", ("model", "(not given)"), ("verifier", "3")),
+    "rollouts": (ROLLOUT, {"step": 3}, None, ("(not given)",), ("3",)),
+    "rollouts, said": (ROLLOUT, {"step": 3}, "model", ("model", "(not given)"), ("model", "3")),
+}
+
+
+@pytest.mark.parametrize(("record", "more", "who", "without", "with_more"), LATE.values(), ids=list(LATE))
+def test_labels_that_the_first_records_lack(
+    tmp_path: Path, record: dict[str, Any], more: dict[str, Any], who: str | None, without: tuple[str], with_more: tuple[str]
+) -> None:
+    """Who decided and the step of training are kept of all records, however late the first that says them."""
+    rows = [{"id": i, **record, **(more if i >= 1500 else {})} for i in range(3000)]  # several blocks
+    path, found = tmp_path / "a.jsonl", []
+    for some in (rows, rows[::-1], shuffled(rows, 0)):
+        path.write_text("\n".join(map(json.dumps, some)) + "\n")
+        found.append(read(path, decided_by=who))
+    assert found[0] == found[1] == found[2]
+    labels: Counter[tuple[str, ...]] = Counter()
+    for (_, fields, *_), n in found[0][0].items():
+        labels[tuple(text for name, text in fields if name in ("decided_by", "step"))] += n
+    assert labels == {without: 1500, with_more: 1500}
