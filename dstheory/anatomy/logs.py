@@ -32,7 +32,7 @@ from dstheory.readers.layouts import Request, assumed_words
 from dstheory.readers.log_files import Alike, expand, opened_log, with_answers
 from dstheory.readers.reading import Progress
 from dstheory.readers.reading import Reading as Reading
-from dstheory.readers.records import NOBODY, FieldNames, Records
+from dstheory.readers.records import DECIDED_BY, NOBODY, FieldNames, Records
 from dstheory.readers.tables import from_frame as table_of
 from dstheory.readers.transcripts import NoAnswer, Segmenter, TextSettings, text_batches
 from dstheory.readers.turns import FIXED_NOTE, decided, filled, without_decisions
@@ -364,6 +364,7 @@ def from_records(
     if reader not in ("records", "conversation", "transcript"):
         raise RecordError(f"records in memory have no reader {reader!r}: there are records, conversation, transcript")
     if reader == "records":
+        names = replace(names, extra=(*names.extra, DECIDED_BY, "step"))  # as in files
         rest = iter(records)
         head = list(islice(rest, 20))
         undecided = without_decisions(head, names)

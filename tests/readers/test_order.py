@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dstheory.anatomy import Log, measure, read_log
+from dstheory.anatomy import Log, from_records, measure, read_log
 from dstheory.errors import RecordError
 from dstheory.readers import batches, read_chain
 
@@ -263,3 +263,11 @@ def test_labels_that_the_first_records_lack(
     for (_, fields, *_), n in found[0][0].items():
         labels[tuple(text for name, text in fields if name in ("decided_by", "step"))] += n
     assert labels == {without: 1500, with_more: 1500}
+
+
+@pytest.mark.parametrize("who", [None, "model"])
+def test_records_in_memory_say_what_they_say_in_a_file(tmp_path: Path, who: str | None) -> None:
+    rows = [{"id": i, **MARKED, **({"decided_by": "verifier", "step": i} if i % 2 else {})} for i in range(4)]
+    path = tmp_path / "a.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)) + "\n")
+    assert summary(from_records(rows, decided_by=who)) == read(path, decided_by=who)
