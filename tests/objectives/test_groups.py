@@ -6,6 +6,7 @@ import functools
 import itertools
 import math
 import operator
+from collections import defaultdict
 from functools import partial
 
 import numpy as np
@@ -110,25 +111,33 @@ def advantages(group: list[Response], std: bool, ddof: int = 1) -> list[float]:
 
 
 def expected_update(objective: GroupObjective, policy: Policy, groups: int = 1) -> np.ndarray:
-    """Sum over every batch of ``groups`` groups: probability x (update of the batch, by hand)."""
+    """Sum over every batch of ``groups`` groups: probability x (update of the batch, by hand).
+
+    What is summed over batches is the weight of each response's scores; the scores are worked out once.
+    """
     per_prompt, size = responses(policy), int(objective.group_size)
-    total, kept, tokens_kept = np.zeros((2, 2, 3)), 0.0, 0.0
+    credit, share_of = BY_HAND[rule_of(objective)]
+    drawn_again = objective.grouping.mixed
+    rewarded: defaultdict[tuple[Response, float], float] = defaultdict(float)
+    penalised: defaultdict[Response, float] = defaultdict(float)
+    kept, tokens_kept = 0.0, 0.0
     for prompts in itertools.product(range(2), repeat=groups):
         choices = [itertools.product(per_prompt[x], repeat=size) for x in prompts]
         for batch in itertools.product(*choices):
             chance = math.prod(float(MDP.prompt_weight[x]) for x in prompts) * math.prod(r.weight for g in batch for r in g)
             tokens = sum(r.length for g in batch for r in g)
-            if objective.grouping.mixed and any(len({r.reward for r in g}) == 1 for g in batch):
-                continue  # drawn again
+            if drawn_again and any(len({r.reward for r in g}) == 1 for g in batch):
+                continue
             kept, tokens_kept = kept + chance, tokens_kept + chance * tokens
             for group in batch:
-                for r, a in zip(group, advantages(group, *BY_HAND[rule_of(objective)][0]), strict=True):
-                    share = BY_HAND[rule_of(objective)][1](r, group, tokens, groups)
-                    weigh = weight_of(objective, r, a)
-                    total += chance * share * a * r.scores(weigh)
-                    if np.any(objective.beta):
-                        slope = corrected(objective.sampler is not None) if objective.corrected_kl else excess
-                        total += chance * share * float(objective.beta) * r.scores(slope)
+                for r, a in zip(group, advantages(group, *credit), strict=True):
+                    share = chance * share_of(r, group, tokens, groups)
+                    rewarded[r, a] += share * a
+                    penalised[r] += share
+    total = np.sum([w * r.scores(weight_of(objective, r, a)) for (r, a), w in rewarded.items()], axis=0)
+    if np.any(objective.beta):
+        slope = corrected(objective.sampler is not None) if objective.corrected_kl else excess
+        total += float(objective.beta) * np.sum([w * r.scores(slope) for r, w in penalised.items()], axis=0)
     if objective.prompts == math.inf and objective.name == "dapo-batch":  # large batches: over the mean tokens of what is kept
         return total / (tokens_kept / (groups * size))
     return total / kept

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import defaultdict
 
 import numpy as np
 import pytest
-from objectives.test_groups import HERE, MDP, OLD, excess, responses
+from objectives.test_groups import HERE, MDP, OLD, Response, excess, responses
 
 from dstheory import Policy, TwoStageMDP, attribute, solve
 from dstheory.chain.policy import Features
@@ -84,10 +85,10 @@ def mean_length() -> float:
 
 
 def by_hand(penalty: str, reward: str) -> np.ndarray:
-    """Sum over every batch of what the penalty alone adds to the update."""
+    """Sum over every batch of what the penalty alone adds to the update: the weight of each response, times its scores."""
     _, groups, size, share = REWARDS[reward]
-    per_prompt, total, kept = responses(HERE), np.zeros((2, 2, 3)), 0.0
-    weigh = PENALTIES[penalty][1]
+    per_prompt, kept = responses(HERE), 0.0
+    weight: defaultdict[Response, float] = defaultdict(float)
     for prompts in itertools.product(range(2), repeat=groups):
         for batch in itertools.product(*[itertools.product(per_prompt[x], repeat=size) for x in prompts]):
             if reward == "dapo" and any(len({r.reward for r in g}) == 1 for g in batch):
@@ -95,11 +96,10 @@ def by_hand(penalty: str, reward: str) -> np.ndarray:
             chance = math.prod(float(MDP.prompt_weight[x]) for x in prompts) * math.prod(r.weight for g in batch for r in g)
             kept += chance
             tokens = sum(r.length for g in batch for r in g)
-            means = 1.0 if size * groups == 1 or "dapo" in reward or reward in ("cispo", "ppo-clip") else 1 / (size * groups)
             for group in batch:
                 for r in group:
-                    total += chance * means * share(r, group, tokens, groups) * r.scores(weigh)
-    return total / kept
+                    weight[r] += chance * share(r, group, tokens, groups)
+    return np.sum([w * r.scores(PENALTIES[penalty][1]) for r, w in weight.items()], axis=0) / kept
 
 
 @pytest.mark.parametrize("reward", REWARDS)
