@@ -59,6 +59,7 @@ def _lines(axes: Axes, rows: Sequence[ObjectiveRow], heights: Floats, *, named: 
     axes.grid(visible=False, axis="y")
     axes.hlines(heights, 0, 1, transform=across, color="#b0b0b0", alpha=0.25, linewidth=0.6, zorder=0.5)
     mark(axes, heights)
+    axes.yaxis.set_label_coords(0, 0.5)  # the axis has no label, and matplotlib would measure all names to place it
     for label, row in zip(axes.get_yticklabels(), rows, strict=False):
         label.set_fontstyle("normal" if row.balanced else "italic")
         label.set_fontweight("bold" if row.balanced else "normal")

@@ -104,7 +104,7 @@ def write_manifest(directory: str | os.PathLike[str], manifest: Mapping[str, Any
 
 
 def write_run(directory: str | os.PathLike[str], dataset: xarray.Dataset | LabelledArrays, manifest: Mapping[str, Any]) -> None:
-    """Write a run: ``history.nc`` through h5netcdf, then ``run.json``; neither replaces a file that is there.
+    """Write a run: ``history.nc``, then ``run.json``; neither replaces a file that is there.
 
     Args:
         directory: where; best the one that :func:`dstheory.readers.results_directory` yields.
