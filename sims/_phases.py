@@ -36,7 +36,8 @@ def decision_share_figure(data: xr.Dataset) -> Figure:
             shade = _field(axes, part.share, vmin=0.0, vmax=1.0, cmap=_SEQUENTIAL)
             levels = [0.25, 0.5, 0.75, 0.9, 0.99]
             _lines(axes, part.share, levels, colors="white", fmt="%g", at=_crossings(part.share, levels))
-            _lines(axes, part.gain, [0.1], colors=[PALETTE[1]], fmt="gain %g", linestyles=[DASHES[1]], linewidths=1.6)
+            _lines(axes, part.gain, [0.1], colors="black", fmt="gain %g", at=_apart(part.gain, 0.1, part.share),
+                   linestyles=[DASHES[1]], linewidths=1.6)  # fmt: skip
             axes.set_xlim(float(part.weighted_length[0]), float(part.weighted_length[-1]))
             axes.set_ylim(float(part.beta[0]), float(part.beta[-1]))
             axes.set_title(f"({letter}) {name}", loc="left")
@@ -127,6 +128,15 @@ def _crossings(share: xr.DataArray, levels: list[float]) -> list[tuple[float, fl
     return found
 
 
+def _apart(table: xr.DataArray, level: float, other: xr.DataArray) -> list[tuple[float, float]]:
+    """Return where a level is crossed, going up, and another table changes least: there its lines are far away."""
+    columns = table.weighted_length.values
+    slope = np.hypot(*np.gradient(other.values))
+    inner = range(len(columns) // 8, len(columns) - len(columns) // 8)
+    found = [(slope[:, i][row[-1]], i, row[-1]) for i in inner if (row := np.flatnonzero(table.values[:, i] > level)).size]
+    return [(float(columns[i]), float(table.beta[j])) for _, i, j in sorted(found)[:1]]
+
+
 def _on_odds_line(p: float, gain: float) -> tuple[float, float]:
     """Return a point (a, b) at which reflection gains this much: a/(1-b) multiplies the odds."""
     factor = (p + gain) / (1 - p - gain) * (1 - p) / p
@@ -156,8 +166,8 @@ def _lines(
         table[columns], table[rows], table, levels=levels, colors=colors, linewidths=linewidths, linestyles=linestyles
     )
     dark = colors == "white"
-    if dark:
-        lines.set_path_effects([withStroke(linewidth=linewidths + 0.7, foreground="0.25")])
+    if colors in ("white", "black"):  # on any shade
+        lines.set_path_effects([withStroke(linewidth=linewidths + 0.7, foreground="0.25" if dark else "white")])
     for label in axes.clabel(lines, fmt=fmt, fontsize=7.5, inline_spacing=3, manual=at if at else False):
         label.set_color("white" if dark else "black")
         label.set_path_effects([withStroke(linewidth=1.6, foreground="0.2" if dark else "white")])

@@ -195,7 +195,7 @@ def _six_panels(block: SubFigure, data: xr.Dataset) -> None:
     grid = block.subplots(*((3, 2) if narrow else (2, 3)), sharex=True, sharey="col" if narrow else "row")
     pairs = grid if narrow else grid.T
     for (above, below), (logit, symbol), (name, label) in zip(pairs, _LOGITS.items(), _CHANCES.items(), strict=True):
-        above.axhline(0.0, color="0.3", linewidth=0.8)
+        above.axhline(0.0, color="0.75", linewidth=0.8)  # lighter than the dashes that often lie on it
         for k, (variable, title) in enumerate(
             (("reward_gradient", "gradient of the reward"), ("penalty_gradient", "of the KL penalty"))
         ):
