@@ -55,8 +55,10 @@ from dstheory.objectives import (
     WeightedSum,
 )
 from dstheory.objectives.expectation.compositions import compositions, credits_of, mixed, sums_over
+from dstheory.objectives.expectation.denominators import range_of_lengths
 from dstheory.objectives.expectation.exponential import reciprocal
-from dstheory.objectives.expectation.groups import Grouping, Part, everything, range_of_lengths
+from dstheory.objectives.expectation.grouping import Grouping
+from dstheory.objectives.expectation.groups import Part, everything
 from dstheory.objectives.expectation.rewards import ResponseReward, counted_turns, reward_of
 from dstheory.objectives.expectation.scores import ScoreMoments, score_moments
 from dstheory.objectives.imitation import RFT

@@ -35,7 +35,7 @@ from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats, float_array, reject
 from dstheory.errors import ChainError
 from dstheory.objectives.digits import refuse_lost_digits, refuse_not_finite
-from dstheory.objectives.expectation.groups import Grouping
+from dstheory.objectives.expectation.grouping import Grouping
 from dstheory.objectives.fused import FusedResult, FusedTerms, applies, fused_gradient
 from dstheory.objectives.mass import CoefficientMass, StageGradient, check_runs, one_number, over_runs
 from dstheory.objectives.parts import BatchTokens, GroupTokens, Normaliser

@@ -26,8 +26,9 @@ import numpy as np
 from dstheory.chain.exact import Solution
 from dstheory.checks import Floats
 from dstheory.errors import ChainError
+from dstheory.objectives.expectation.denominators import mean_of_lengths_and_rewards
 from dstheory.objectives.expectation.exponential import EffectiveCredit, moments
-from dstheory.objectives.expectation.groups import group_moments, mean_of_lengths_and_rewards
+from dstheory.objectives.expectation.grouping import group_moments
 from dstheory.objectives.expectation.rewards import ResponseReward
 from dstheory.objectives.group_base import GroupMeanObjective, GroupObjective
 from dstheory.objectives.parts import (

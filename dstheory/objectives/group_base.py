@@ -25,17 +25,10 @@ from dstheory.checks import Floats
 from dstheory.errors import ChainError
 from dstheory.objectives.base import Measure
 from dstheory.objectives.expectation.compositions import representatives
+from dstheory.objectives.expectation.denominators import on_lengths
 from dstheory.objectives.expectation.exponential import response_mass
-from dstheory.objectives.expectation.groups import (
-    Grouping,
-    Part,
-    credits_of_levels,
-    effective_credit,
-    everything,
-    negative,
-    on_lengths,
-    positive,
-)
+from dstheory.objectives.expectation.grouping import Grouping
+from dstheory.objectives.expectation.groups import Part, credits_of_levels, effective_credit, everything, negative, positive
 from dstheory.objectives.expectation.rewards import (
     DEFAULT_REWARDS,
     OutcomeKind,

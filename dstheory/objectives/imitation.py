@@ -34,8 +34,10 @@ from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats, reject, whole_number
 from dstheory.errors import ChainError
 from dstheory.objectives.base import Measure
-from dstheory.objectives.expectation.exponential import EffectiveCredit, moments, reciprocal
-from dstheory.objectives.expectation.groups import Grouping, effective_credit, mean_of_lengths_and_rewards, range_of_lengths
+from dstheory.objectives.expectation.denominators import mean_of_lengths_and_rewards, range_of_lengths
+from dstheory.objectives.expectation.exponential import LEAST_CHANCE, EffectiveCredit, moments, reciprocal
+from dstheory.objectives.expectation.grouping import Grouping
+from dstheory.objectives.expectation.groups import effective_credit
 from dstheory.objectives.expectation.rewards import ResponseReward, reward_of
 from dstheory.objectives.mass import CoefficientMass, check_runs, log_likelihood, mass_of_steps
 from dstheory.objectives.parts import BatchTokens, ByOutcome, Normaliser, PerResponse, PerToken
@@ -352,9 +354,6 @@ class DFT(_OfBatches):
         return token_probabilities(solution)
 
 
-_LEAST = 1e-290  # smaller shares have lost digits, or are 0 where they should not be
-
-
 def _may_be_right(solution: Solution) -> bool:
     """Return whether some response is correct, be it ever so rare."""
     mdp, policy = solution.mdp, solution.policy
@@ -413,8 +412,8 @@ class RFT(ResponseObjective):
         _, paid = moments(under, outcome.reward, np.zeros(1))
         rho = under.mdp.prompt_weight
         kept = (paid * rho).sum(axis=-1, keepdims=True)
-        lost = (kept < _LEAST) & _may_be_right(under)
-        reject(lost, kept, "share of responses that are kept", f"must be 0 or at least {_LEAST:g}", "it is divided by",
+        lost = (kept < LEAST_CHANCE) & _may_be_right(under)
+        reject(lost, kept, "share of responses that are kept", f"must be 0 or at least {LEAST_CHANCE:g}", "it is divided by",
                axes=("prompt",))  # fmt: skip
         if self.normaliser == "token-mean":
             kept = (mean_of_lengths_and_rewards(under, outcome) * rho).sum(axis=-1, keepdims=True)

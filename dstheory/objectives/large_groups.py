@@ -17,8 +17,10 @@ from numpy.typing import ArrayLike
 from dstheory.chain.exact import Solution
 from dstheory.chain.policy import Policy
 from dstheory.checks import Floats, compact
+from dstheory.objectives.expectation.denominators import denominator
 from dstheory.objectives.expectation.exponential import RARE, Tilted
-from dstheory.objectives.expectation.groups import Grouping, credits_given, denominator, kept_share, mixed_probability
+from dstheory.objectives.expectation.grouping import Grouping, kept_share, mixed_probability
+from dstheory.objectives.expectation.groups import credits_given
 from dstheory.objectives.expectation.rewards import ResponseReward
 from dstheory.objectives.fused import alike, logits_of
 from dstheory.objectives.mass import StageGradient

@@ -39,8 +39,10 @@ from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats, float_array
 from dstheory.errors import ChainError, InfiniteDivergenceError
 from dstheory.objectives.base import Measure
+from dstheory.objectives.expectation.denominators import on_lengths
 from dstheory.objectives.expectation.exponential import moments
-from dstheory.objectives.expectation.groups import Grouping, effective_credit, on_lengths
+from dstheory.objectives.expectation.grouping import Grouping
+from dstheory.objectives.expectation.groups import effective_credit
 from dstheory.objectives.expectation.rewards import ResponseReward, reward_of
 from dstheory.objectives.fused import FusedTerms
 from dstheory.objectives.imitation import ExpertChain

@@ -29,13 +29,10 @@ from dstheory.chain.exact import Solution
 from dstheory.checks import Floats, compact
 from dstheory.errors import ChainError
 from dstheory.objectives.expectation.counts import windows
+from dstheory.objectives.expectation.denominators import mean_tokens
 from dstheory.objectives.expectation.exponential import EffectiveCredit
-from dstheory.objectives.expectation.groups import (
-    effective_credit,
-    group_moments,
-    mean_tokens,
-    positive,
-)
+from dstheory.objectives.expectation.grouping import group_moments
+from dstheory.objectives.expectation.groups import effective_credit, positive
 from dstheory.objectives.expectation.rewards import ResponseReward
 from dstheory.objectives.group_base import GroupMeanObjective, GroupObjective
 from dstheory.objectives.parts import BatchTokens, GroupTokens, Normaliser, PerToken, Raw, SignedMatch, normaliser_named

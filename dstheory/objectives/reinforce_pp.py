@@ -26,7 +26,8 @@ from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats, compact, reject
 from dstheory.objectives.base import Objective
-from dstheory.objectives.expectation.groups import Grouping, mean_tokens
+from dstheory.objectives.expectation.denominators import mean_tokens
+from dstheory.objectives.expectation.grouping import Grouping
 from dstheory.objectives.expectation.rewards import reward_of
 from dstheory.objectives.fused import returns_in_one_pass
 from dstheory.objectives.mass import (

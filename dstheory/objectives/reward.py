@@ -35,7 +35,7 @@ from dstheory.errors import ChainError
 from dstheory.kernels.parallel import over_rows
 from dstheory.objectives.base import Objective
 from dstheory.objectives.expectation.exponential import EffectiveCredit, moments, response_contrast
-from dstheory.objectives.expectation.groups import Grouping
+from dstheory.objectives.expectation.grouping import Grouping
 from dstheory.objectives.expectation.rewards import reward_of
 from dstheory.objectives.fused import FusedTerms
 from dstheory.objectives.large_groups import gradient_of_accuracy

@@ -19,8 +19,10 @@ from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats, whole_number
 from dstheory.errors import ChainError, InfiniteDivergenceError
 from dstheory.objectives.expectation.compositions import compositions, credits_of, sums_over
+from dstheory.objectives.expectation.denominators import range_of_lengths
 from dstheory.objectives.expectation.exponential import EffectiveCredit, moments, reciprocal
-from dstheory.objectives.expectation.groups import Grouping, Part, group_moments, range_of_lengths
+from dstheory.objectives.expectation.grouping import Grouping, group_moments
+from dstheory.objectives.expectation.groups import Part
 from dstheory.objectives.expectation.rewards import ResponseReward, RewardTable, check_reward_function, counted_turns, only
 from dstheory.objectives.parts import (
     BatchTokens,

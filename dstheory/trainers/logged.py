@@ -20,7 +20,7 @@ import numpy as np
 from dstheory.chain.exact import Solution
 from dstheory.errors import ChainError
 from dstheory.objectives import GroupObjective
-from dstheory.objectives.expectation.groups import mean_of_lengths_and_rewards
+from dstheory.objectives.expectation.denominators import mean_of_lengths_and_rewards
 from dstheory.objectives.expectation.rewards import reward_of
 from dstheory.objectives.margins import pair_loss
 from dstheory.objectives.parts import PerResponse

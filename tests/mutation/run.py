@@ -60,7 +60,8 @@ SUITES |= dict.fromkeys(
     [
         *(f"objectives/{name}.py" for name in ("group", "ratios", "preference", "imitation", "reinforce_pp", "responses",
                                                "weights", "parts", "token_parts")),
-        *(f"objectives/expectation/{name}.py" for name in ("groups", "exponential", "rewards", "compositions")),
+        *(f"objectives/expectation/{name}.py" for name in ("groups", "grouping", "denominators", "exponential",
+                                                           "rewards", "compositions")),
     ],
     _ROWS,
 )  # fmt: skip
@@ -72,7 +73,8 @@ SUITES |= {
     "objectives/trajectory_penalties.py": _CORE,
     **{
         f"objectives/{name}.py": [*_ROWS, _SETTINGS]
-        for name in ("parts", "token_parts", "expectation/groups", "expectation/rewards")
+        for name in ("parts", "token_parts", "expectation/groups", "expectation/grouping", "expectation/denominators",
+                     "expectation/rewards")
     },
 }
 _TOKENS = [

@@ -101,7 +101,7 @@ _AT_ONCE = 1 << 20
 _FAR = 1e-3  # probabilities that differ by more do not cancel to less than twelve digits
 RARE = 1e-4
 _MOST_ROUNDED_POWERS = 4096
-_LEAST = 1e-290  # smaller chances have lost digits
+LEAST_CHANCE = 1e-290  # smaller ones have lost digits, or are 0 where they should not be
 
 
 @dataclass(frozen=True, eq=False)
@@ -376,12 +376,12 @@ def response_reweighted(
         decided = terms * u < np.abs(far.stop) * u + np.abs(far.resample) * s
         stop, again = np.where(decided, stop, far.stop), np.where(decided, 0.0, far.resample)
         # Where one of the policy's decisions is no number by itself, the row is found whole: it is what the other one's mass is.
-        if (np.minimum(u, s) < _LEAST).any():
+        if (np.minimum(u, s) < LEAST_CHANCE).any():
             ended = rho * met * probability_times(logs[1] + beyond[1] + policy.log_resample, weight.stop * ends)
             went_on = rho * met * probability_times(logs[2] + beyond[2] + policy.log_stop, weight.resample * resample)
             row, terms = near_of(policy.log_stop + policy.log_resample)
             row = np.where(terms < np.abs(ended) + np.abs(went_on), row, ended - went_on)
-            stop, again = (np.where(rare < _LEAST, whole, np.where(other < _LEAST, 0.0, table))
+            stop, again = (np.where(rare < LEAST_CHANCE, whole, np.where(other < LEAST_CHANCE, 0.0, table))
                            for rare, other, whole, table in ((s, u, row, stop), (u, s, -row, again)))  # fmt: skip
     return CoefficientMass(np.where(alike, near, far.sample), stop, again)
 

@@ -8,7 +8,7 @@ independent of it given the prompt, leaves an **effective credit** f(R, L), and
 With rewards of two values the others are counted: K of G - 1 succeed, K is binomial, the credit a function of (R_i, K). Of the
 counts only those that matter are summed, with a relative error below 1e-10 for groups of up to a hundred million
 (:mod:`~dstheory.objectives.expectation.counts`). Sums of lengths in a denominator are turned into exponentials first
-(:mod:`~dstheory.objectives.expectation.exponential`), with a relative error of 1e-15; each of the others then contributes
+(:mod:`~dstheory.objectives.expectation.denominators`); each of the others then contributes
 :math:`P_r(t) = E[1\{R = r\} e^{-tL}]`, and
 
 .. math:: f(R, L) = \sum_j w_j e^{-t_j L} \sum_K A(R, K) \binom{G-1}{K} P_1(t_j)^K P_0(t_j)^{G-1-K} \times (\text{other groups}).
@@ -17,56 +17,48 @@ Successes, failures and what e^{-tL} takes away are each found as sums of positi
 keep their digits, and so does the credit of each, which is never found as a difference.
 
 Rewards of a few more values are summed as well (:mod:`~dstheory.objectives.expectation.levels`). Credits that are affine in the
-rewards need no counting: any rewards will do. Groups or batches without end have the law of large
-numbers: one over a sum of lengths becomes one over its mean.
+rewards need no counting: any rewards will do. Groups that must be mixed are those of
+:mod:`~dstheory.objectives.expectation.grouping`.
 
-**Dynamic sampling** (DAPO) draws again, prompt and responses, until every group of the batch is mixed: its rewards are not all
-equal. Expectations are then those given mixed groups, and the update is the plain one over the probability of a mixed group,
-:math:`P = \sum_x \rho(x) (1 - p_x^G - (1 - p_x)^G)`; a mean over the tokens of the batch is one over the tokens of mixed groups.
-
-Source: derived here; dynamic sampling arXiv 2503.14476.
+Source: derived here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import inf
-from typing import Literal
 
 import numpy as np
 
 from dstheory.chain.exact import Solution
-from dstheory.checks import Floats, reject, whole_number
+from dstheory.checks import Floats, reject
 from dstheory.errors import ChainError
 from dstheory.objectives.expectation.compositions import compositions, credits_of, means_over
-from dstheory.objectives.expectation.counts import LARGEST_GROUP, mean_over_counts
-from dstheory.objectives.expectation.exponential import EffectiveCredit, Tilted, moments, reciprocal, response_mass, tilted
-from dstheory.objectives.expectation.levels import mean_credits
-from dstheory.objectives.expectation.rewards import ResponseReward, RewardTable, counted_turns, only
-from dstheory.objectives.fused import applies
-from dstheory.objectives.parts import (
-    BatchTokens,
-    ConstantLength,
-    Credit,
-    GroupMean,
-    GroupTokens,
-    LeaveOneOut,
-    Normaliser,
-    PerResponse,
-    PerToken,
-    SignedMatch,
+from dstheory.objectives.expectation.counts import mean_over_counts
+from dstheory.objectives.expectation.denominators import denominator
+from dstheory.objectives.expectation.exponential import LEAST_CHANCE, EffectiveCredit, Tilted, tilted
+from dstheory.objectives.expectation.grouping import (
+    Grouping,
+    chance_of,
+    check_mixed,
+    group_moments,
+    kept_share,
+    level_shares,
+    mixed_chance,
+    mixed_levels,
+    mixed_probability,
+    not_all,
 )
+from dstheory.objectives.expectation.levels import mean_credits
+from dstheory.objectives.expectation.rewards import ResponseReward, RewardTable
+from dstheory.objectives.fused import applies
+from dstheory.objectives.parts import Credit, GroupMean, LeaveOneOut, Normaliser, SignedMatch
 from dstheory.objectives.rounding import shows_underflow
 
 Part = Callable[[Floats], Floats]
 
-
-_MOST_MIXED_PROMPTS = 100_000  # a power of a number that is known to a few units of rounding
-_LEAST = 1e-290  # smaller chances have lost digits, or are 0 where they should not be
 _LARGE = np.log(1e15)  # of a factor on chances
-_LOG_LEAST = 2.0 * np.log(_LEAST)  # of chances whose root is such
-_TAIL = 1e-18  # an uncapped response longer than the longest is less likely than this
+_LOG_LEAST = 2.0 * np.log(LEAST_CHANCE)  # of chances whose root is such
 
 
 def everything(credit: Floats) -> Floats:
@@ -82,43 +74,6 @@ def positive(credit: Floats) -> Floats:
 def negative(credit: Floats) -> Floats:
     """Return the credit where it is negative, else 0."""
     return np.minimum(credit, 0.0)
-
-
-@dataclass(frozen=True)
-class Grouping:
-    """How responses come: groups of G per prompt, P prompts per batch; inf for the limit.
-
-    Args:
-        group_size, prompts: G and P.
-        mixed: whether groups whose rewards are all equal are drawn again, prompt included (dynamic sampling).
-        dropped: with ``mixed``, whether they are left out instead: the batch is smaller, and may be empty.
-        correctness: whether the rewards that are looked at for that are those of correctness.
-        scale: what the whole is multiplied by.
-
-    Raises:
-        ChainError: a size that is neither a whole number >= 1 nor inf, or groups of more than a hundred million.
-    """
-
-    group_size: float = 8
-    prompts: float = inf
-    mixed: bool = False
-    dropped: bool = False
-    correctness: bool = True
-    scale: float = 1.0
-
-    def __post_init__(self) -> None:
-        for what in ("group_size", "prompts"):
-            if getattr(self, what) != inf:
-                whole_number(getattr(self, what), what, low=1, otherwise=", or inf for the limit of large ones")
-        if inf > self.group_size > LARGEST_GROUP:
-            raise ChainError(
-                f"group_size is {int(self.group_size):,}: must be at most {LARGEST_GROUP:,}, or inf for the limit of large groups"
-            )
-        if self.mixed and inf > self.prompts > _MOST_MIXED_PROMPTS:
-            raise ChainError(
-                f"prompts is {int(self.prompts):,}: with dynamic sampling must be at most {_MOST_MIXED_PROMPTS:,}, beyond which "
-                "rounding grows, or inf for the limit"
-            )
 
 
 def effective_credit(
@@ -147,18 +102,12 @@ def effective_credit(
     """
     if credit is not None:
         credit.check_group(grouping.group_size)
-    _check_mixed(grouping, outcome)
-    t, w, tilts = denominator(normaliser, grouping, solution, outcome)
-    w = w if grouping.scale == 1.0 else w * grouping.scale
+    t, w, tilts = _nodes(normaliser, grouping, solution, outcome, known)
     if credit is None and not tilts and not grouping.mixed:  # 1 for every response: nothing about the others is asked
         constant = w * np.ones((1, *np.broadcast_shapes(solution.policy.runs, solution.mdp.runs), solution.mdp.shape[0]))
         return EffectiveCredit(t, constant, np.zeros_like(constant))
     # A group that does not tilt is asked for its rewards alone.
     group = known or group_moments(solution, outcome, t if tilts else np.zeros(1), grouping)
-    if grouping.mixed:
-        chance = mixed_probability(solution, grouping, group if known else None, outcome)
-        _refuse_rare(solution, -np.log(chance)[..., None])
-        w = w / kept_share(normaliser, grouping, chance)
     if outcome.values is not None and credit is not None:
         two = _limit_of_two if grouping.group_size == inf else _counted
         if grouping.group_size == inf and (grouping.mixed or _singular(credit, outcome.values)):
@@ -171,7 +120,7 @@ def effective_credit(
         return EffectiveCredit.of_two(t, w * failure, w * success, balanced=balanced)
     if credit is None and grouping.mixed and outcome.levels is not None:
         assert grouping.group_size == inf  # what one response has to do with the others' depends on its value otherwise
-        constant = w * _mixed_levels(inf, _level_shares(solution, outcome, np.zeros(1))[0])
+        constant = w * mixed_levels(inf, level_shares(solution, outcome, np.zeros(1))[0])
         return EffectiveCredit(t, constant, 0.0 * constant)
     if credit is None:
         failure, success = _once(grouping, group)
@@ -189,27 +138,18 @@ def effective_credit(
     return EffectiveCredit(t, w * constant, w * slope)
 
 
-def kept_share(normaliser: Normaliser, grouping: Grouping, chance: Floats) -> Floats:
-    """Return what expectations over mixed groups are divided by, (*runs, 1), given their probability."""
-    if not grouping.dropped or grouping.prompts == inf:
-        return chance[..., None]
-    if isinstance(normaliser, BatchTokens) and grouping.group_size != inf:  # counted as they come
-        return np.ones_like(chance[..., None])
-    with np.errstate(divide="ignore"):  # at least one group is left
-        some = -np.expm1(grouping.prompts * np.log1p(-np.minimum(chance, 1.0)))
-    return np.asarray((chance / some)[..., None])
-
-
-def _check_mixed(grouping: Grouping, outcome: ResponseReward) -> None:
-    if grouping.mixed and outcome.uncounted:
-        raise ChainError(
-            "mask_truncated='both' with groups that are drawn again or left out is not computed: use 'numerator', or keep them"
-        )
-    if grouping.mixed and outcome.values is None and outcome.levels is None:
-        raise ChainError(
-            "rewards take more than 16 values, or are not known at the end: the probability that a group is mixed has no closed "
-            "form; use dynamic_sampling=False, outcome='correct', or sampled_gradient"
-        )
+def _nodes(
+    normaliser: Normaliser, grouping: Grouping, solution: Solution, outcome: ResponseReward, known: Tilted | None
+) -> tuple[Floats, Floats, bool]:
+    """Return the nodes of a denominator, with the scale and the share of groups that are kept in their weights."""
+    check_mixed(grouping, outcome)
+    t, w, tilts = denominator(normaliser, grouping, solution, outcome)
+    w = w if grouping.scale == 1.0 else w * grouping.scale
+    if grouping.mixed:
+        chance = mixed_probability(solution, grouping, known, outcome)
+        _refuse_rare(solution, -np.log(chance)[..., None])
+        w = w / kept_share(normaliser, grouping, chance)
+    return t, w, tilts
 
 
 def credits_of_levels(
@@ -230,14 +170,8 @@ def credits_of_levels(
         ChainError: sums that would take minutes.
     """
     assert outcome.levels is not None
-    _check_mixed(grouping, outcome)
-    t, w, tilts = denominator(normaliser, grouping, solution, outcome)
-    w = w if grouping.scale == 1.0 else w * grouping.scale
+    t, w, tilts = _nodes(normaliser, grouping, solution, outcome, None)
     size = int(grouping.group_size)
-    if grouping.mixed:
-        chance = mixed_probability(solution, grouping, None, outcome)
-        _refuse_rare(solution, -np.log(chance)[..., None])
-        w = w / kept_share(normaliser, grouping, chance)
     if credit is None:
         return _once_of_levels(t, w, tilts, grouping, solution, outcome)
     credit.check_group(size)  # groups that are not mixed have credits 0
@@ -261,29 +195,14 @@ def _once_of_levels(
 ) -> list[tuple[RewardTable, EffectiveCredit]]:
     """Return the same of the credit 1: the chance of the rest of the group, if it must be mixed."""
     assert outcome.levels is not None
-    shares, members = _level_shares(solution, outcome, t if tilts else np.zeros(1))
+    shares, members = level_shares(solution, outcome, t if tilts else np.zeros(1))
     found, n, none = members.others(grouping.group_size - 1), grouping.group_size - 1, np.zeros(())
     each = []
     for v, level in enumerate(outcome.levels):
         rest = np.delete(shares, v, axis=0).sum(axis=0)
-        f = w * found * (_not_all(n, shares[v], rest) if grouping.mixed else 1.0)
+        f = w * found * (not_all(n, shares[v], rest) if grouping.mixed else 1.0)
         each.append((outcome.is_level(level), EffectiveCredit(t, none * f, f)))
     return each
-
-
-def _level_shares(solution: Solution, outcome: ResponseReward, t: Floats) -> tuple[Floats, Tilted]:
-    """Return the share of every value of the reward in E[exp(-tL)], (V, J, *runs, X), and what a group knows of a member."""
-    assert outcome.levels is not None
-    members = [tilted(solution, outcome.is_level(level), t, binary=True) for level in outcome.levels]
-    return np.stack([one.right for one in members]), members[0]
-
-
-def _mixed_levels(size: float, shares: Floats) -> Floats:
-    """Return 1 - sum of p_v^G of shares (V, ...) that add up to 1, from all but the largest, so that it keeps its digits."""
-    if size == inf:
-        return np.asarray(((shares > 0).sum(axis=0) > 1).astype(np.float64))
-    rare = np.sort(shares, axis=0)[:-1]
-    return np.asarray(-np.expm1(size * np.log1p(-np.minimum(rare.sum(axis=0), 1.0))) - (rare**size).sum(axis=0))
 
 
 def _by_composition(
@@ -295,208 +214,23 @@ def _by_composition(
         raise ChainError(f"the credit {credit.words} of rewards of several values is that of one run: pick one")
     tables = [outcome.is_level(level) for level in outcome.levels]
     at = t if tilts else np.zeros(1)
-    chances = np.stack([_chance(solution, table, at, outcome.uncounted) for table in tables])
+    chances = np.stack([chance_of(solution, table, at, outcome.uncounted) for table in tables])
     counts = compositions(size, len(tables))
     found = means_over(counts, part(credits_of(credit, outcome.levels, counts)), chances) / size
     none = np.zeros(())
     return [(table, EffectiveCredit(t, none * (w * f), w * f)) for table, f in zip(tables, found, strict=True)]
 
 
-def _chance(solution: Solution, indicator: RewardTable, t: Floats, uncounted: bool) -> Floats:
-    """Return E[indicator exp(-t L)], (J, *runs, X); with ``uncounted``, truncated responses have no tokens."""
-    if not uncounted:
-        return moments(solution, indicator, t)[1]
-    whole = counted_turns(solution)
-    cut = moments(solution, only(indicator, 1.0 - whole), np.zeros(1))[1]
-    return np.asarray(moments(solution, only(indicator, whole), t)[1] + cut)
-
-
-def group_moments(solution: Solution, outcome: ResponseReward, t: Floats, grouping: Grouping) -> Tilted:
-    """Return what a group knows of its members, at each node.
-
-    Args:
-        solution: the chain under the policy that generates the responses.
-        outcome: the reward.
-        t: (J,) exponents.
-        grouping: the sizes of groups and batches, which are powers to be taken.
-    """
-    if outcome.uncounted and t.any():
-        if outcome.values is None:
-            raise ChainError("mask_truncated='both' with rewards of many values is not computed: use 'numerator'")
-        right = _chance(solution, outcome.reward, t, True)
-        wrong = _chance(solution, only(outcome.reward, np.ones((1, 1, 1)), otherwise=True), t, True)
-        plain = right + wrong
-        with np.errstate(divide="ignore"):
-            shares = (np.divide(part, plain, out=np.zeros_like(plain), where=plain > 0) for part in (right, wrong))
-            return Tilted(np.log(plain), *shares)
-    powers = max([1.0, *(n for n in (grouping.group_size, grouping.prompts) if n != inf)])
-    return tilted(solution, outcome.reward, t, binary=outcome.values is not None, powers=powers)
-
-
-def denominator(
-    normaliser: Normaliser, grouping: Grouping, solution: Solution, outcome: ResponseReward
-) -> tuple[Floats, Floats, bool]:
-    """Return nodes (J,), weights broadcastable to (J, *runs, X), and whether the nodes tilt the rest of the group as well."""
-    size, prompts = grouping.group_size, grouping.prompts
-    none = np.zeros(1)
-    if isinstance(normaliser, PerResponse):
-        return none, np.ones(1), False
-    if isinstance(normaliser, ConstantLength):
-        return none, np.full(1, 1.0 / normaliser.tokens), False
-    if isinstance(normaliser, GroupTokens) and size == inf:
-        tokens = _whole_tokens(solution)[None] if outcome.uncounted else solution.expected_tokens[None]
-        return none, np.divide(1.0, tokens, out=np.zeros_like(tokens), where=tokens > 0), False
-    if isinstance(normaliser, BatchTokens) and inf in (size, prompts):
-        mean = _tokens_of_mixed(solution, grouping, outcome) if grouping.mixed else mean_tokens(solution)
-        if outcome.uncounted:
-            mean = (_whole_tokens(solution) * solution.mdp.prompt_weight).sum(axis=-1)
-            reject(~(mean > 0), mean, "mean tokens of responses that are not truncated", "must be > 0", "all are", axes=())
-        return none, 1.0 / mean[None, ..., None], False
-    if isinstance(normaliser, PerToken):
-        members = 1.0
-    elif isinstance(normaliser, GroupTokens):
-        members = size
-    elif isinstance(normaliser, BatchTokens):
-        members = size * prompts
-    else:
-        raise ChainError(f"the normaliser {normaliser.words!r} has no exact expectation here: estimate it from sampled groups")
-    shortest, longest = range_of_lengths(solution)
-    t, w = reciprocal((1.0 if outcome.uncounted else members) * shortest, members * longest)  # one alone may be counted
-    axes = max(len(solution.policy.runs), len(solution.mdp.runs)) + 1
-    weight = members * w.reshape(len(w), *(1,) * axes)
-    if isinstance(normaliser, BatchTokens) and prompts > 1:
-        weight = weight * _other_groups(solution, grouping, outcome, t)
-    return t, weight, members > 1
-
-
-def on_lengths(normaliser: Normaliser, grouping: Grouping) -> bool:
-    """Return whether lengths of single responses are divided by, so that the credit 1 is more than one number per prompt."""
-    if isinstance(normaliser, GroupTokens | BatchTokens):
-        spans = (grouping.group_size,) if isinstance(normaliser, GroupTokens) else (grouping.group_size, grouping.prompts)
-        return inf not in spans
-    return not isinstance(normaliser, PerResponse | ConstantLength)
-
-
-def _other_groups(solution: Solution, grouping: Grouping, outcome: ResponseReward, t: Floats) -> Floats:
-    """Return E[exp(-t times the tokens of a group)] to the power of the other groups of a batch, (J, *runs, 1)."""
-    size, rho = grouping.group_size, solution.mdp.prompt_weight
-    group = group_moments(solution, outcome, t, grouping)
-    each = group.others(size)
-    if grouping.mixed:
-        chance = mixed_probability(solution, grouping, None, outcome)[..., None]
-        of = _mixed(size, group.right, group.wrong)
-        if outcome.levels is not None:
-            of = _mixed_levels(size, _level_shares(solution, outcome, t)[0])
-        each = each * of / (1.0 if grouping.dropped else chance)
-        each = each + (1.0 - chance) if grouping.dropped else each
-        lost = np.ones(())
-    else:
-        lost = (-np.expm1(size * group.log_plain) * rho).sum(axis=-1, keepdims=True)
-    mean = (each * rho).sum(axis=-1, keepdims=True)
-    with np.errstate(divide="ignore"):  # 1 - lost has more digits than the mean where little is lost
-        log = np.where(lost < 0.5, np.log1p(-np.minimum(lost, 0.5)), np.log(mean))
-    return np.exp((grouping.prompts - 1.0) * log)
-
-
-def mixed_probability(solution: Solution, grouping: Grouping, known: Tilted | None, outcome: ResponseReward) -> Floats:
-    """Return the probability that a group of a random prompt is mixed, (*runs,), for rewards of a few values.
-
-    Args:
-        solution: the chain under the policy that generates the responses.
-        grouping: the size of the groups.
-        known: the chances of both rewards, if known already.
-        outcome: the reward.
-
-    Raises:
-        ChainError: no group is ever mixed, so that dynamic sampling would draw without end.
-    """
-    if outcome.levels is not None:
-        of = _mixed_levels(grouping.group_size, _level_shares(solution, outcome, np.zeros(1))[0])[0]
-    else:
-        each = known or group_moments(solution, outcome, np.zeros(1), grouping)
-        of = _mixed(grouping.group_size, each.right[0], each.wrong[0])
-    found = np.asarray((of * solution.mdp.prompt_weight).sum(axis=-1))
-    endless = "dynamic sampling would draw without end"
-    reject(~(found > 0), found, "probability of a mixed group", "must be > 0", endless, axes=())
-    reject(found < _LEAST, found, "probability of a mixed group", f"must be at least {_LEAST:g}", endless, axes=())
-    return found
-
-
-def _mixed(size: float, right: Floats, wrong: Floats) -> Floats:
-    """Return 1 - p^G - (1 - p)^G; the two chances add up to 1, or both are 0 where nothing is known."""
-    if size == 1:
-        return np.zeros_like(right)
-    if size == inf:
-        return ((right > 0) & (wrong > 0)).astype(np.float64)
-    # From the rarer of the two: the difference then keeps its digits, as rare^G is at most a third of what it is taken from.
-    rare = np.minimum(right, wrong)
-    return np.asarray(-np.expm1(size * np.log1p(-rare)) - rare**size)
-
-
-def _tokens_of_mixed(solution: Solution, grouping: Grouping, outcome: ResponseReward) -> Floats:
-    """Return the mean tokens of a response of a mixed group, (*runs,)."""
-    group = group_moments(solution, outcome, np.zeros(1), grouping)
-    right, wrong = group.right[0], group.wrong[0]
-    if outcome.levels is not None:
-        shares, n = _level_shares(solution, outcome, np.zeros(1))[0][:, 0], grouping.group_size - 1
-        each = [mean_of_lengths_and_rewards(solution, ResponseReward(outcome.is_level(v), (0.0, 1.0)))[0] for v in outcome.levels]
-        rest = [np.delete(shares, v, axis=0).sum(axis=0) for v in range(len(shares))]
-        of_mixed = sum(e * (o > 0 if n == inf else _not_all(n, s, o)) for e, s, o in zip(each, shares, rest, strict=True))
-    elif grouping.group_size == inf:
-        of_mixed = solution.expected_tokens * _mixed(inf, right, wrong)
-    else:
-        n = grouping.group_size - 1
-        of_right, of_wrong = (mean_of_lengths_and_rewards(solution, outcome, of)[0] for of in ("successes", "failures"))
-        of_mixed = of_right * _not_all(n, right, wrong) + of_wrong * _not_all(n, wrong, right)
-    occurs = solution.mdp.prompt_weight > 0
-    total = (of_mixed[..., occurs] * solution.mdp.prompt_weight[occurs]).sum(axis=-1)
-    return np.asarray(total / mixed_probability(solution, grouping, group, outcome))
-
-
-def _not_all(n: float, p: Floats, rest: Floats) -> Floats:
-    """Return 1 - p^n, given p and 1 - p."""
-    with np.errstate(divide="ignore"):
-        log = np.where(rest < 0.5, np.log1p(-np.minimum(rest, 0.5)), np.log(p))
-    return np.asarray(-np.expm1(n * log)) if n else np.zeros_like(p)
-
-
 def _once(grouping: Grouping, group: Tilted) -> tuple[Floats, Floats]:
     """Return the credit of a failure and of a success where it is 1 whatever the rewards: the chance of the rest of the group."""
     size = grouping.group_size
     if size == inf:
-        mixed = _mixed(inf, group.right, group.wrong)
+        mixed = mixed_chance(inf, group.right, group.wrong)
         return mixed, mixed
     rest = group.others(size - 1)
     if not grouping.mixed:
         return rest, rest
-    return rest * _not_all(size - 1, group.wrong, group.right), rest * _not_all(size - 1, group.right, group.wrong)
-
-
-def mean_tokens(solution: Solution) -> Floats:
-    """Return E[L] over prompts and responses, (*runs,)."""
-    occurs = solution.mdp.prompt_weight > 0
-    return np.asarray((solution.expected_tokens[..., occurs] * solution.mdp.prompt_weight[occurs]).sum(axis=-1))
-
-
-def range_of_lengths(solution: Solution) -> tuple[float, float]:
-    """Return the tokens of the shortest and of the longest response, rounded outwards to powers of two."""
-    visits = solution.finite_visits  # raises for a chain that never ends: no response is the longest
-    mdp = solution.mdp
-    occurs, each = mdp.inside & (mdp.prompt_weight > 0)[:, None], mdp.sample_length
-    if not occurs.all():
-        each = np.broadcast_to(each, np.broadcast_shapes(each.shape, occurs.shape))[..., occurs]
-    turns = float(mdp.max_turns or 1)
-    if mdp.max_turns is None:
-        least = 1.0 / float(visits[..., mdp.prompt_weight > 0].max())
-        turns = max(1.0, np.ceil(np.log(_TAIL) / np.log1p(-least))) if least < 1.0 else 1.0
-    longest = turns * (float(each.max()) + float(mdp.decision_length.max()))
-    return float(2.0 ** np.floor(np.log2(each.min()))), float(2.0 ** np.ceil(np.log2(longest)))
-
-
-def _whole_tokens(solution: Solution) -> Floats:
-    """Return the mean tokens of a response of each prompt, (*runs, X), those of truncated ones not counted."""
-    one = RewardTable(np.ones((1, 1, 1)), np.zeros((1, 1, 1)), np.ones(()), np.ones(()))
-    return np.asarray(mean_of_lengths_and_rewards(solution, ResponseReward(only(one, counted_turns(solution)), (0.0, 1.0)))[0])
+    return rest * not_all(size - 1, group.wrong, group.right), rest * not_all(size - 1, group.right, group.wrong)
 
 
 def _counted(credit: Credit, grouping: Grouping, values: tuple[float, float], group: Tilted, part: Part) -> tuple[Floats, Floats]:
@@ -547,7 +281,7 @@ def _limit_of_two(
 
 def _singular(credit: Credit, values: tuple[float, float]) -> bool:
     """Return whether a credit grows without bound where one of the rewards is rare, as one over a standard deviation does."""
-    rare = np.asarray(_LEAST)
+    rare = np.asarray(LEAST_CHANCE)
     return bool(np.abs(credit.of_shares(values, rare, 1.0 - rare, inf)[1]) > 1e100 * max(1.0, *map(abs, values)))
 
 
@@ -560,9 +294,9 @@ def _check_chances(solution: Solution, outcome: ResponseReward, group: Tilted) -
     success = outcome.reward.stop > 0
     for what, chance, of in (("success", group.right[0], success), ("failure", group.wrong[0], ~success)):
         possible = (drawn & of).any(axis=(-3, -1))
-        rule = f"must be at least {_LEAST:g} where it can occur"
+        rule = f"must be at least {LEAST_CHANCE:g} where it can occur"
         reject(
-            possible & occurs & (chance < _LEAST), chance, f"chance of a {what}", rule,
+            possible & occurs & (chance < LEAST_CHANCE), chance, f"chance of a {what}", rule,
             "groups without end divide by its root: use a finite group_size", axes=("prompt",),
         )  # fmt: skip
 
@@ -574,11 +308,11 @@ def _refuse_rare(solution: Solution, log_factor: Floats) -> None:
     """
     if not (log_factor > _LARGE).any() or (shows_underflow() and not applies(solution)):
         return
-    policy, least = solution.policy, np.log(_LEAST)
+    policy, least = solution.policy, np.log(LEAST_CHANCE)
     for what, log in (("", 0.0), (" and stop", policy.log_stop), (" and resample", policy.log_resample)):
         log_p = policy.log_sample + log
         lost = (log_p < least) & (log_p + log_factor[..., None, :, None] > least) & (solution.mdp.prompt_weight > 0)[:, None]
-        reject(lost, np.exp(log_p), f"chance of an answer{what}", f"must be at least {_LEAST:g}",
+        reject(lost, np.exp(log_p), f"chance of an answer{what}", f"must be at least {LEAST_CHANCE:g}",
                "it is divided by that of mixed groups, or by a deviation of returns, and those are rare, too",
                axes=("turn", "prompt", "answer"))  # fmt: skip
 
@@ -587,7 +321,7 @@ def _check_variance(solution: Solution, reward: RewardTable, variance: Floats) -
     """Raise ChainError where floating-point numbers do not hold a variance, or chances that count beside its root."""
     with np.errstate(divide="ignore"):
         _refuse_rare(solution, np.where(variance > 0, -0.5 * np.log(variance), 0.0))
-    if not (variance < _LEAST).any():
+    if not (variance < LEAST_CHANCE).any():
         return
     mdp, policy, turns = solution.mdp, solution.policy, solution.unrolled.sample.shape[-3]
     decided = solution.unrolled.decided > 0
@@ -603,9 +337,9 @@ def _check_variance(solution: Solution, reward: RewardTable, variance: Floats) -
     later = (reward.gamma_between[..., None] < 1.0) & (pays.any(axis=-1)) | reward.resample.any(axis=(-3, -1))
     differ = ((pays != usual) & (likely > _LOG_LEAST)).any(axis=-1) | (later & (goes_on > _LOG_LEAST).any(axis=(-3, -1)))
     differ = differ & (reward.gamma_within[..., None] > 0.0)
-    reject(differ & (mdp.prompt_weight > 0) & (variance < _LEAST), variance, "variance of the returns",
-           f"must be at least {_LEAST:g} where they can differ", "groups without end divide by its root: use a finite group_size",
-           axes=("prompt",))  # fmt: skip
+    reject(differ & (mdp.prompt_weight > 0) & (variance < LEAST_CHANCE), variance, "variance of the returns",
+           f"must be at least {LEAST_CHANCE:g} where they can differ",
+           "groups without end divide by its root: use a finite group_size", axes=("prompt",))  # fmt: skip
 
 
 def _affine(credit: Credit, size: int, group: Tilted) -> tuple[Floats, Floats]:
@@ -639,23 +373,3 @@ def _no_closed_form(credit: Credit) -> ChainError:
         "use outcome='correct', group_size=inf, a chain that pays at most 16 values, at the end only and without discount (for "
         "turns, under a cap on them), or sampled_gradient"
     )
-
-
-def mean_of_lengths_and_rewards(
-    under: Solution, outcome: ResponseReward, of: Literal["successes", "failures"] = "successes"
-) -> Floats:
-    """Return E[L R] of each prompt, (1, *runs, X), R as the outcome pays it: every token of a response carries its reward.
-
-    Args:
-        under: the chain.
-        outcome: the reward.
-        of: ``"failures"`` for E[L (1 - R)], where R is 0 or 1.
-    """
-    one = np.ones((1, *np.broadcast_shapes(under.policy.runs, under.mdp.runs), under.mdp.shape[0]))
-    zero = np.zeros_like(one)
-    credit = EffectiveCredit(np.zeros(1), zero, one) if of == "successes" else EffectiveCredit.of_two(np.zeros(1), one, zero)
-    mass = response_mass(under, outcome.reward, credit)
-    mdp = under.mdp
-    tokens = mass.sample * mdp.sample_length[..., None, :, :] + (mass.stop + mass.resample) * mdp.decision_length[..., None, :, :]
-    occurs = np.where(mdp.prompt_weight > 0, mdp.prompt_weight, 1.0)
-    return np.asarray((tokens.sum(axis=(-3, -1)) / occurs)[None])

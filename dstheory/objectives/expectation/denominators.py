@@ -1,0 +1,166 @@
+r"""What credits are divided by, averaged over the other responses of a group and of a batch.
+
+A sum of lengths in a denominator is turned into exponentials (:mod:`~dstheory.objectives.expectation.exponential`), with a
+relative error of 1e-15; each of the others then contributes :math:`E[e^{-tL}]`. Groups or batches without end have the law of
+large numbers: one over a sum of lengths becomes one over its mean. With dynamic sampling, a mean over the tokens of the batch is
+one over the tokens of mixed groups.
+
+Source: derived here.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Literal
+
+import numpy as np
+
+from dstheory.chain.exact import Solution
+from dstheory.checks import Floats, reject
+from dstheory.errors import ChainError
+from dstheory.objectives.expectation.exponential import EffectiveCredit, reciprocal, response_mass
+from dstheory.objectives.expectation.grouping import (
+    Grouping,
+    group_moments,
+    level_shares,
+    mixed_chance,
+    mixed_levels,
+    mixed_probability,
+    not_all,
+)
+from dstheory.objectives.expectation.rewards import ResponseReward, RewardTable, counted_turns, only
+from dstheory.objectives.parts import BatchTokens, ConstantLength, GroupTokens, Normaliser, PerResponse, PerToken
+
+_TAIL = 1e-18  # an uncapped response longer than the longest is less likely than this
+
+
+def on_lengths(normaliser: Normaliser, grouping: Grouping) -> bool:
+    """Return whether lengths of single responses are divided by, so that the credit 1 is more than one number per prompt."""
+    if isinstance(normaliser, GroupTokens | BatchTokens):
+        spans = (grouping.group_size,) if isinstance(normaliser, GroupTokens) else (grouping.group_size, grouping.prompts)
+        return inf not in spans
+    return not isinstance(normaliser, PerResponse | ConstantLength)
+
+
+def denominator(
+    normaliser: Normaliser, grouping: Grouping, solution: Solution, outcome: ResponseReward
+) -> tuple[Floats, Floats, bool]:
+    """Return nodes (J,), weights broadcastable to (J, *runs, X), and whether the nodes tilt the rest of the group as well."""
+    size, prompts = grouping.group_size, grouping.prompts
+    none = np.zeros(1)
+    if isinstance(normaliser, PerResponse):
+        return none, np.ones(1), False
+    if isinstance(normaliser, ConstantLength):
+        return none, np.full(1, 1.0 / normaliser.tokens), False
+    if isinstance(normaliser, GroupTokens) and size == inf:
+        tokens = _whole_tokens(solution)[None] if outcome.uncounted else solution.expected_tokens[None]
+        return none, np.divide(1.0, tokens, out=np.zeros_like(tokens), where=tokens > 0), False
+    if isinstance(normaliser, BatchTokens) and inf in (size, prompts):
+        mean = _tokens_of_mixed(solution, grouping, outcome) if grouping.mixed else mean_tokens(solution)
+        if outcome.uncounted:
+            mean = (_whole_tokens(solution) * solution.mdp.prompt_weight).sum(axis=-1)
+            reject(~(mean > 0), mean, "mean tokens of responses that are not truncated", "must be > 0", "all are", axes=())
+        return none, 1.0 / mean[None, ..., None], False
+    if isinstance(normaliser, PerToken):
+        members = 1.0
+    elif isinstance(normaliser, GroupTokens):
+        members = size
+    elif isinstance(normaliser, BatchTokens):
+        members = size * prompts
+    else:
+        raise ChainError(f"the normaliser {normaliser.words!r} has no exact expectation here: estimate it from sampled groups")
+    shortest, longest = range_of_lengths(solution)
+    t, w = reciprocal((1.0 if outcome.uncounted else members) * shortest, members * longest)  # one alone may be counted
+    axes = max(len(solution.policy.runs), len(solution.mdp.runs)) + 1
+    weight = members * w.reshape(len(w), *(1,) * axes)
+    if isinstance(normaliser, BatchTokens) and prompts > 1:
+        weight = weight * _other_groups(solution, grouping, outcome, t)
+    return t, weight, members > 1
+
+
+def _other_groups(solution: Solution, grouping: Grouping, outcome: ResponseReward, t: Floats) -> Floats:
+    """Return E[exp(-t times the tokens of a group)] to the power of the other groups of a batch, (J, *runs, 1)."""
+    size, rho = grouping.group_size, solution.mdp.prompt_weight
+    group = group_moments(solution, outcome, t, grouping)
+    each = group.others(size)
+    if grouping.mixed:
+        chance = mixed_probability(solution, grouping, None, outcome)[..., None]
+        of = mixed_chance(size, group.right, group.wrong)
+        if outcome.levels is not None:
+            of = mixed_levels(size, level_shares(solution, outcome, t)[0])
+        each = each * of / (1.0 if grouping.dropped else chance)
+        each = each + (1.0 - chance) if grouping.dropped else each
+        lost = np.ones(())
+    else:
+        lost = (-np.expm1(size * group.log_plain) * rho).sum(axis=-1, keepdims=True)
+    mean = (each * rho).sum(axis=-1, keepdims=True)
+    with np.errstate(divide="ignore"):  # 1 - lost has more digits than the mean where little is lost
+        log = np.where(lost < 0.5, np.log1p(-np.minimum(lost, 0.5)), np.log(mean))
+    return np.exp((grouping.prompts - 1.0) * log)
+
+
+def _tokens_of_mixed(solution: Solution, grouping: Grouping, outcome: ResponseReward) -> Floats:
+    """Return the mean tokens of a response of a mixed group, (*runs,)."""
+    group = group_moments(solution, outcome, np.zeros(1), grouping)
+    right, wrong = group.right[0], group.wrong[0]
+    if outcome.levels is not None:
+        shares, n = level_shares(solution, outcome, np.zeros(1))[0][:, 0], grouping.group_size - 1
+        each = [mean_of_lengths_and_rewards(solution, ResponseReward(outcome.is_level(v), (0.0, 1.0)))[0] for v in outcome.levels]
+        rest = [np.delete(shares, v, axis=0).sum(axis=0) for v in range(len(shares))]
+        of_mixed = sum(e * (o > 0 if n == inf else not_all(n, s, o)) for e, s, o in zip(each, shares, rest, strict=True))
+    elif grouping.group_size == inf:
+        of_mixed = solution.expected_tokens * mixed_chance(inf, right, wrong)
+    else:
+        n = grouping.group_size - 1
+        of_right, of_wrong = (mean_of_lengths_and_rewards(solution, outcome, of)[0] for of in ("successes", "failures"))
+        of_mixed = of_right * not_all(n, right, wrong) + of_wrong * not_all(n, wrong, right)
+    occurs = solution.mdp.prompt_weight > 0
+    total = (of_mixed[..., occurs] * solution.mdp.prompt_weight[occurs]).sum(axis=-1)
+    return np.asarray(total / mixed_probability(solution, grouping, group, outcome))
+
+
+def mean_tokens(solution: Solution) -> Floats:
+    """Return E[L] over prompts and responses, (*runs,)."""
+    occurs = solution.mdp.prompt_weight > 0
+    return np.asarray((solution.expected_tokens[..., occurs] * solution.mdp.prompt_weight[occurs]).sum(axis=-1))
+
+
+def range_of_lengths(solution: Solution) -> tuple[float, float]:
+    """Return the tokens of the shortest and of the longest response, rounded outwards to powers of two."""
+    visits = solution.finite_visits  # raises for a chain that never ends: no response is the longest
+    mdp = solution.mdp
+    occurs, each = mdp.inside & (mdp.prompt_weight > 0)[:, None], mdp.sample_length
+    if not occurs.all():
+        each = np.broadcast_to(each, np.broadcast_shapes(each.shape, occurs.shape))[..., occurs]
+    turns = float(mdp.max_turns or 1)
+    if mdp.max_turns is None:
+        least = 1.0 / float(visits[..., mdp.prompt_weight > 0].max())
+        turns = max(1.0, np.ceil(np.log(_TAIL) / np.log1p(-least))) if least < 1.0 else 1.0
+    longest = turns * (float(each.max()) + float(mdp.decision_length.max()))
+    return float(2.0 ** np.floor(np.log2(each.min()))), float(2.0 ** np.ceil(np.log2(longest)))
+
+
+def _whole_tokens(solution: Solution) -> Floats:
+    """Return the mean tokens of a response of each prompt, (*runs, X), those of truncated ones not counted."""
+    one = RewardTable(np.ones((1, 1, 1)), np.zeros((1, 1, 1)), np.ones(()), np.ones(()))
+    return np.asarray(mean_of_lengths_and_rewards(solution, ResponseReward(only(one, counted_turns(solution)), (0.0, 1.0)))[0])
+
+
+def mean_of_lengths_and_rewards(
+    under: Solution, outcome: ResponseReward, of: Literal["successes", "failures"] = "successes"
+) -> Floats:
+    """Return E[L R] of each prompt, (1, *runs, X), R as the outcome pays it: every token of a response carries its reward.
+
+    Args:
+        under: the chain.
+        outcome: the reward.
+        of: ``"failures"`` for E[L (1 - R)], where R is 0 or 1.
+    """
+    one = np.ones((1, *np.broadcast_shapes(under.policy.runs, under.mdp.runs), under.mdp.shape[0]))
+    zero = np.zeros_like(one)
+    credit = EffectiveCredit(np.zeros(1), zero, one) if of == "successes" else EffectiveCredit.of_two(np.zeros(1), one, zero)
+    mass = response_mass(under, outcome.reward, credit)
+    mdp = under.mdp
+    tokens = mass.sample * mdp.sample_length[..., None, :, :] + (mass.stop + mass.resample) * mdp.decision_length[..., None, :, :]
+    occurs = np.where(mdp.prompt_weight > 0, mdp.prompt_weight, 1.0)
+    return np.asarray((tokens.sum(axis=(-3, -1)) / occurs)[None])
