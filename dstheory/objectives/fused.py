@@ -7,8 +7,9 @@ value; beyond ten thousand expected turns, whose number multiplies it, the reada
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,8 +18,7 @@ from dstheory.chain.exact import Solution
 from dstheory.chain.policy import Policy
 from dstheory.checks import Floats, compact
 
-if TYPE_CHECKING:
-    from dstheory.kernels.whitened import WhitenedGradient
+T = TypeVar("T")
 
 # Below this many (prompt, answer) pairs NumPy's few microseconds per operation cost less than loading compiled code.
 SMALLEST = 1 << 15
@@ -136,32 +136,26 @@ def fused_gradient(terms: FusedTerms, solution: Solution, *, sums: bool = False)
     return FusedResult(found.sample[None], found.decide[None], value, found.turns, stop_reward, found.sums)
 
 
-def returns_in_one_pass(
-    solution: Solution, reference: Policy | None, beta: ArrayLike, *, correct: Floats, lengths: tuple[Floats, Floats],
-    shift: float = 0.0,
-) -> WhitenedGradient | None:  # fmt: skip
-    """Return the gradient of a reward with a penalty inside it, and the moments of its returns; None where stopping is very rare.
+def one_pass(
+    kernel: Callable[..., T], solution: Solution, reference: Policy | None, beta: ArrayLike, *tables: Any,
+    constant: float | Floats = 1.0, **settings: Any,
+) -> T | None:  # fmt: skip
+    """Return what a compiled loop finds of a large table; None for several strengths, or a reference of another form.
 
     Args:
+        kernel: takes logits, those of the reference or None, the tables, and the rest by name.
         solution: of a large table.
-        reference, beta: of the penalty; None for no penalty.
-        correct, lengths, shift: as in :func:`dstheory.kernels.whitened.whitened_gradient`.
+        reference, beta: of a penalty; None for no penalty.
+        tables, settings: what else the loop takes.
+        constant: what the weight of each prompt is multiplied by.
     """
     mdp, policy = solution.mdp, solution.policy
     if np.ndim(beta) or not alike(policy, reference):
         return None
     if reference is not None:
         reference.check_fits(mdp, "reference")
-    from dstheory.kernels.whitened import whitened_gradient
-
-    found = whitened_gradient(
-        logits_of(policy),
-        None if reference is None else logits_of(reference),
-        correct,
-        lengths,
-        beta=float(np.asarray(beta)),
-        shift=shift,
-        prompt_weight=mdp.prompt_weight,
-        n_answers=mdp.n_answers,
+    logits = [None if one is None else logits_of(one) for one in (policy, reference)]
+    weight = mdp.prompt_weight * constant
+    return kernel(
+        *logits, *tables, beta=float(np.asarray(beta)), prompt_weight=weight, n_answers=mdp.n_answers, **settings
     )
-    return found if found.turns.max() <= MOST_TURNS else None

@@ -22,7 +22,7 @@ from dstheory.objectives.expectation.exponential import RARE, Tilted
 from dstheory.objectives.expectation.grouping import Grouping, kept_share, mixed_probability
 from dstheory.objectives.expectation.groups import credits_given
 from dstheory.objectives.expectation.rewards import ResponseReward
-from dstheory.objectives.fused import alike, logits_of
+from dstheory.objectives.fused import one_pass
 from dstheory.objectives.mass import StageGradient
 from dstheory.objectives.parts import Credit, LeaveOneOut, Normaliser, Raw
 
@@ -104,31 +104,18 @@ def _by_count(kinds: list[Credit | None], grouping: Grouping) -> Floats:
 
 def _pass(
     solution: Solution, credits: Floats, t: Floats, weights: Floats, tilts: bool, reference: Policy | None = None,
-    beta: ArrayLike = 0.0, *, by_log: bool = False, constant: Floats | None = None,
+    beta: ArrayLike = 0.0, *, by_log: bool = False, constant: float | Floats = 1.0,
 ) -> GroupedGradient | None:  # fmt: skip
     """Return what the compiled pass finds of a credit, and of a penalty; None near the edges of floating point."""
     from dstheory.kernels.grouped import grouped_gradient
 
-    mdp, policy = solution.mdp, solution.policy
-    if np.ndim(beta) or not alike(policy, reference):
-        return None
-    if reference is not None:
-        reference.check_fits(mdp, "reference")
-    found = grouped_gradient(
-        logits_of(policy),
-        None if reference is None else logits_of(reference),
-        compact(mdp.correct),
-        compact(mdp.sample_length) + compact(mdp.decision_length),
-        t=t,
-        weights=weights,
-        tilts=tilts,
-        credits=credits,
-        beta=float(np.asarray(beta)),
-        by_log=by_log,
-        prompt_weight=mdp.prompt_weight if constant is None else mdp.prompt_weight * constant,
-        n_answers=mdp.n_answers,
-    )
-    return found if found.stop.min() > RARE and found.farthest.max() <= _FAR else None
+    mdp = solution.mdp
+    tables = compact(mdp.correct), compact(mdp.sample_length) + compact(mdp.decision_length)
+    found = one_pass(
+        grouped_gradient, solution, reference, beta, *tables, t=t, weights=weights, tilts=tilts, credits=credits,
+        by_log=by_log, constant=constant,
+    )  # fmt: skip
+    return found if found is not None and found.stop.min() > RARE and found.farthest.max() <= _FAR else None
 
 
 def _chances(found: GroupedGradient) -> Tilted:

@@ -29,7 +29,7 @@ from dstheory.objectives.base import Objective
 from dstheory.objectives.expectation.denominators import mean_tokens
 from dstheory.objectives.expectation.grouping import Grouping
 from dstheory.objectives.expectation.rewards import reward_of
-from dstheory.objectives.fused import returns_in_one_pass
+from dstheory.objectives.fused import MOST_TURNS, one_pass
 from dstheory.objectives.mass import (
     CoefficientMass,
     StageGradient,
@@ -103,11 +103,13 @@ class ReinforcePlusPlus(Objective):
 
     def _in_one_pass(self, solution: Solution) -> StageGradient | None:
         """Return the gradient, unless too little spread is left by rounding."""
+        from dstheory.kernels.whitened import whitened_gradient
+
         mdp, shift = solution.mdp, 0.0
-        correct, lengths = compact(mdp.correct), (compact(mdp.sample_length), compact(mdp.decision_length))
+        tables = compact(mdp.correct), (compact(mdp.sample_length), compact(mdp.decision_length))
         while True:
-            found = returns_in_one_pass(solution, self.reference, self.beta, correct=correct, lengths=lengths, shift=shift)
-            if found is None:
+            found = one_pass(whitened_gradient, solution, self.reference, self.beta, *tables, shift=shift)
+            if found is None or not found.turns.max() <= MOST_TURNS:
                 return None
             tokens = float(found.tokens.sum())
             beyond, second = float(found.first.sum()) / tokens, float(found.second.sum()) / tokens

@@ -20,7 +20,7 @@ from dstheory.checks import Floats
 from dstheory.errors import ChainError
 from dstheory.objectives.expectation.groups import effective_credit
 from dstheory.objectives.expectation.rewards import ResponseReward, RewardTable
-from dstheory.objectives.fused import returns_in_one_pass
+from dstheory.objectives.fused import MOST_TURNS, one_pass
 from dstheory.objectives.mass import CoefficientMass, StageGradient, contrast_mass, over_runs
 from dstheory.objectives.parts import Credit, GroupMean, LeaveOneOut, Raw
 from dstheory.objectives.penalties import OfStages, OfTokens, _ReverseAtStates
@@ -97,8 +97,10 @@ class _ReverseOfTrajectories(_ReverseAtStates):
             return None
         self.check(solution)
         none, one, beta = np.zeros((1, 1)), np.ones((1, 1)), self.divided_by[1].scale * np.asarray(self.beta)
-        found = returns_in_one_pass(solution, self.reference, beta, correct=none, lengths=(one, one))
-        if found is None or not found.left.min() >= _LEFT:
+        from dstheory.kernels.whitened import whitened_gradient
+
+        found = one_pass(whitened_gradient, solution, self.reference, beta, none, (one, one), shift=0.0)
+        if found is None or not (found.turns.max() <= MOST_TURNS and found.left.min() >= _LEFT):
             return None
         return StageGradient(found.sample[None], found.decide[None])
 
