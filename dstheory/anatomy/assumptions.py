@@ -130,7 +130,10 @@ def _too_few(compared: Compared, cells: Sequence[Ints], kinds: int) -> str:
         if min(first, second) < _FEWEST and max(first, second) > 0:
             name, least = min(zip(compared.names, (first, second), strict=True), key=lambda pair: int(pair[1]))
             after = ("wrong", "right")[kind % 2]
-            return f"{name} goes on after {after} answers {least} times in such a group of decisions: {_FEWEST} are needed"
+            return (
+                f"for that each model must go on after {after} answers at least {_FEWEST} times in each case that is told apart, "
+                f"and {name} did so {least} time{'' if least == 1 else 's'} in one; a longer log would show it"
+            )
     return ""
 
 

@@ -243,7 +243,7 @@ def test_what_cannot_be_seen_is_said() -> None:
     problems = np.full(60, 0.4)
     logs = [rollouts(alike, on, 4, problems, rng) for on in (plain(0.97, 0.6), plain(0.7, 0.8))]
     compared = Compared.of(*logs, names=("base", "tuned"))
-    assert moved(compared, "trend within episodes").reason.startswith("base goes on after right answers ")
+    assert moved(compared, "trend within episodes").reason.startswith("for that each model must go on after right ")
     beyond = Compared.of(*logs, cap=9)
     assert moved(beyond, "trend within episodes").reason == "the logs do not show their accuracies at this cap"
     assert all(moved(beyond, test).value is None for test in LEFT_OUT)

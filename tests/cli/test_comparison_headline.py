@@ -1,5 +1,8 @@
 """The headline of a comparison says which way a part goes, also where accuracy falls."""
 
+import itertools
+import json
+import random
 import re
 from types import SimpleNamespace
 
@@ -51,3 +54,21 @@ def test_the_brief_form_is_the_answers_alone(dstheory, tmp_path) -> None:
     assert "361 records read, 360 used" in cut[1]
     both = dstheory("anatomy", "log.jsonl", "--brief", "--details")
     assert (both.code, "give one of them" in both.err) == (2, True)
+
+
+def test_that_b_differs_between_problems_is_said_once(dstheory, tmp_path) -> None:
+    """Problems with b of 0.95 and of 0.3, two episodes of each."""
+    rng = random.Random(2)
+    lines = []
+    for problem, model, once in itertools.product(range(300), ("base", "tuned"), range(2)):
+        again = 0.5 if model == "base" else 0.95 if problem % 2 else 0.3
+        right = [rng.random() < 0.5 for _ in range(5)]
+        ends = next((i for i, one in enumerate(right) if one or rng.random() >= again), 4)
+        attempts = [{"correct": one, "decision": "resample"} for one in right[: ends + 1]]
+        attempts[-1]["decision"] = "stop"
+        record = {"id": f"{model}{problem}.{once}", "problem": problem, "model": model, "cap": 5, "attempts": attempts}
+        lines.append(json.dumps(record))
+    (tmp_path / "unlike.jsonl").write_text("\n".join(lines))
+    said = " ".join(dstheory("anatomy", "unlike.jsonl", "--compare", "base", "tuned", "--brief", "--resamples", 9).out.split())
+    assert said.count("that b is the same for all problems; what that does to it is not known: no log tells which") == 1
+    assert "b differs between problems" not in said.lower()

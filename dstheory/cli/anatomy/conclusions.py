@@ -224,7 +224,8 @@ def _comparison(found: Survey, names: tuple[str, str]) -> Conclusion:
         short = f"{shown[0]} have a part; the other may be zero" if shown == ["decisions"] else ""
         short = short or (f"{shown[0]} has a part; that of decisions may be zero" if shown else "not told apart")
     short += _share(split)
-    sentences += [f"{_capital(note)}." for note in found.comparison.notes]
+    said = {f"{name[0]} differs between problems" for name in found.comparison_without if name.endswith(" over problems")}
+    sentences += [f"{_capital(note)}." for note in found.comparison.notes if not note.startswith(tuple(said))]
     return Conclusion(question, short, tuple(sentences))
 
 
@@ -414,7 +415,8 @@ def _may_be_zero(estimate: Estimate) -> str:
 
 
 def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    """Begin a sentence; one that begins with the letter p, a or b keeps it."""
+    return text if text[1:2] == " " else text[:1].upper() + text[1:]
 
 
 def _p_value(value: float | None) -> str:
