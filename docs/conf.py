@@ -35,6 +35,7 @@ nb_merge_streams = True
 
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
+autodoc_type_aliases = {name: name for name in ("Floats", "Ints", "Bools", "ArrayLike")}  # as the code writes them
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 python_maximum_signature_line_length = 100

@@ -13,6 +13,7 @@ from math_core import LatexToMathML
 from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
+from sphinx.util.inspect import TypeAliasForwardRef
 from sphinx.util.nodes import make_refnode
 
 from sitepages.project import turned
@@ -149,6 +150,7 @@ def _copy_font(app: Sphinx, error: Exception | None) -> None:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register all of it with Sphinx."""
+    TypeAliasForwardRef.__repr__ = lambda alias: str(alias.name)  # type: ignore[method-assign]  # in a union Sphinx shows this
     app.add_html_math_renderer("mathml", (_visit, None), (_visit, None))
     app.add_post_transform(ClaimLinks)
     app.add_post_transform(ShownMathematics)

@@ -37,6 +37,9 @@ def rooms() -> dict[str, dict[str, str]]:
     return found
 
 
+_ARRAYS = "In signatures, `Floats`, `Ints` and `Bools` are NumPy arrays of float64, of integers and of truth values."
+
+
 def pages() -> dict[str, str]:
     """Return ``{path: text}``: a page per room, and the list of all names."""
     found = rooms()
@@ -49,7 +52,7 @@ def pages() -> dict[str, str]:
         rows = [(f"{{py:obj}}`{path}`", plain(_first_line(_thing(path)))) for path in names.values()]
         index += [f"## [{room}]({room}.md)", "", first, "", *table(["name", "what it is"], rows)]
         body = "\n".join(directive for path in names.values() for directive in _directive(path))
-        out[f"api/{room}.md"] = f"# dstheory.{room}\n\n{first}\n\n```{{eval-rst}}\n{body}\n```\n"
+        out[f"api/{room}.md"] = f"# dstheory.{room}\n\n{first}\n\n{_ARRAYS}\n\n```{{eval-rst}}\n{body}\n```\n"
     index += ["```{toctree}", ":hidden:", "", *found, "```", ""]
     return {"api/index.md": "\n".join(index), **out}
 
