@@ -41,4 +41,4 @@ def test_the_pinned_witness_refutes_by_plain_substitution(statement: FalseStatem
     """What the checker says, checked without the checker: SymPy substitutes the numbers."""
     numbers = {name: Fraction(value) for name, value in statement.point.items()}
     substitution = {symbol: sp.Rational(numbers[symbol.name]) for symbol in statement.formula.free_symbols}
-    assert statement.formula.subs(substitution, simultaneous=True) == sp.false
+    assert statement.formula.xreplace(substitution) == sp.false
