@@ -232,6 +232,13 @@ def test_the_numbers_of_the_page_are_those_stored_beside_it() -> None:
         assert f"(arithmetic/{figure})" in page
 
 
+def test_the_page_says_what_each_condition_is() -> None:
+    page = (ROOT / "docs" / "arithmetic.md").read_text(encoding="utf-8")
+    rows = page.split("## The conditions")[1].split("## Results")[0]
+    named = re.findall(r"`([^`]+)`", "\n".join(line.split(" | ")[0] for line in rows.splitlines() if line.startswith("| `")))
+    assert sorted(named) == sorted(["start", *CONDITIONS])
+
+
 @pytest.mark.parametrize("condition", ["sft-first", "reward"])
 def test_a_run_made_afresh_gives_the_stored_numbers(condition) -> None:
     plan = Plan(seeds=(0,), conditions=(condition,))
