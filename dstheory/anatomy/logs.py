@@ -317,7 +317,7 @@ def from_frame(
         Episodes(2 episodes, 3 attempts, 2 problems, 0 capped)
     """
     request = Request.of("table", fields=fields, decision=decision, labels=labels, decided_by=decided_by)
-    names, who = FieldNames.renamed(fields or {}, tuple(labels)), request.decided_by
+    names, who = FieldNames.renamed(fields or {}, tuple(labels)).with_labels(DECIDED_BY), request.decided_by
     builder = EpisodesBuilder(names, Reading([name], strict), cap)
     table = table_of(frame, wanted_columns(names))
     batch = batch_of(table, name, names, builder.reading, request.decisions, decided_by=who)
@@ -359,12 +359,12 @@ def from_records(
         Episodes(1 episodes, 1 attempts, 1 problems, 0 capped)
     """
     who = Request.of(fields=fields, labels=labels, decided_by=decided_by).decided_by
-    names = FieldNames.renamed(fields or {}, tuple(labels))
+    names = FieldNames.renamed(fields or {}, tuple(labels)).with_labels(DECIDED_BY)
     builder = EpisodesBuilder(names, Reading([name], strict), cap)
     if reader not in ("records", "conversation", "transcript"):
         raise RecordError(f"records in memory have no reader {reader!r}: there are records, conversation, transcript")
     if reader == "records":
-        names = replace(names, extra=(*names.extra, DECIDED_BY, "step"))  # as in files
+        names = names.with_labels("step")  # as in files
         rest = iter(records)
         head = list(islice(rest, 20))
         undecided = without_decisions(head, names)

@@ -1,9 +1,9 @@
 """Tables with one row per attempt put together to records, and every rule checked over all rows at once.
 
 Columns: ``id``, ``correct``, ``decision`` (may be left out, or empty after the last attempt), and if there are any ``problem``,
-``task``, ``difficulty``, ``model``, ``cap``, and ``round``, the order of an attempt within its record (default: the order of the
-rows). The rows of one record need not be neighbours; a record is one id of one model. Where several rows have one id, a column of
-decisions, rounds or caps must be there: without one nothing says that they are attempts of one episode.
+``task``, ``difficulty``, ``model``, ``decided_by``, ``cap``, and ``round``, the order of an attempt within its record (default:
+the order of the rows). The rows of one record need not be neighbours; a record is one id of one model. Where several rows have
+one id, a column of decisions, rounds or caps must be there: without one nothing says that they are attempts of one episode.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from dstheory.errors import RecordError
 from dstheory.readers.batches import RecordBatch, texts_of
 from dstheory.readers.messages import brief, nearest, shown
 from dstheory.readers.reading import Reading
-from dstheory.readers.records import DECIDED_BY, NOBODY, Fault, FieldNames, Records, compact, text_or_none
+from dstheory.readers.records import NOBODY, Fault, FieldNames, Records, compact, text_or_none
 from dstheory.readers.streams import check_utf8, first_bytes
 from dstheory.readers.tables import ArrowTable, asked_of, column_of, csv_header, explained, read_csv, read_parquet
-from dstheory.readers.turns import FIXED_NOTE
+from dstheory.readers.turns import FIXED_NOTE, decided
 from dstheory.readers.words import assumed_decisions, assumption, decision_word, which_decision
 from dstheory.texts import printable
 
@@ -161,7 +161,8 @@ def batch_of(
         reading.fault(f"{file}: {table.unit} {table.numbers[row]}", fault)
     batch = rows.batch()
     batch.unit, batch.table = table.unit, table
-    return batch if not rows.faults else batch.keep(rows.good)
+    batch = batch if not rows.faults else batch.keep(rows.good)
+    return next(decided([batch], NOBODY if rows.undecided else ""))
 
 
 class _AttemptRows:
@@ -287,8 +288,7 @@ class _AttemptRows:
             labels={
                 name: (codes[name][0][self.head].astype(np.int32), codes[name][1]) if name in codes else (missing, ())
                 for name in self.names.labels
-            }
-            | ({DECIDED_BY: (np.zeros(n, dtype=np.int32), (NOBODY,))} if self.undecided else {}),
+            },
             numbers=self.head,
         )
 

@@ -307,6 +307,8 @@ def find_layout(head: Sequence[Any], request: Request, file: str, *, table: bool
         found = _declared(objects, request, own, file, table=table)
     else:
         found = _of_format(chosen, objects, request, given, file)
+    if found.reader != "rollouts":  # of which nobody could decide anything
+        found = replace(found, names=found.names.with_labels(DECIDED_BY))
     found = _with_assumed(found, objects, request)
     undecided = found.turns is not None or (found.reader == "records" and without_decisions(objects, found.names))
     found = replace(found, undecided=undecided, decided_by=_decider(found, request, undecided))
@@ -389,7 +391,7 @@ def _of_format(chosen: Format, objects: Sequence[Any], request: Request, given: 
     if inner and "decision" in chosen.fields:
         parts["decision"] = chosen.fields["decision"][0]
     parts |= given
-    extra = tuple(name for name in ("step", "answer", DECIDED_BY) if name in parts)
+    extra = tuple(name for name in ("step", "answer") if name in parts)
     names = FieldNames.renamed(parts, (*request.labels, *extra))
     reader = chosen.reader if request.reader == "auto" else request.reader
     names, numbered = _with_ids(reader, names, objects)
@@ -488,8 +490,7 @@ def _declared(objects: Sequence[Any], request: Request, names: FieldNames, file:
         )
     if reader == "rollouts":
         # A key "answer" is mostly the right answer, and is taken for the model's only where the user says so.
-        extra = ("step", *(["answer"] if "answer" in request.fields and has("answer") else []))
-        names = replace(names, extra=(*names.extra, *extra))
+        names = names.with_labels("step", *(["answer"] if "answer" in request.fields and has("answer") else []))
         if objects and has("correct") and not _says(names.correct, objects, request.verdicts):
             value = _first(names.correct, objects)
             raise RecordError(
@@ -497,7 +498,7 @@ def _declared(objects: Sequence[Any], request: Request, names: FieldNames, file:
                 f"--correct '{names.correct}>=NUMBER' or --correct WORD=true; its records have {keys_of(objects[0])}"
             )
     if reader == "records":
-        names = replace(names, extra=(*names.extra, DECIDED_BY, "step"))  # also where the first records lack them
+        names = names.with_labels("step")
     names, numbered = _with_ids(reader, names, objects)
     return Layout(reader, names, request.verdicts, request.decisions, request.where, numbered=numbered)
 

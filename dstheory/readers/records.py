@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -117,6 +117,10 @@ class FieldNames:
                 raise UnknownReadingError(f"a record has no part {part!r}: {nearest(part, known)}")
         labels = tuple(dict.fromkeys(name for name in extra if name not in LABELS and name != "log"))
         return cls(**{**{part: str(key) for part, key in names.items()}, "extra": labels})  # type: ignore[arg-type]
+
+    def with_labels(self, *more: str) -> FieldNames:
+        """Return the names with further labels, kept even if the first records lack them."""
+        return replace(self, extra=tuple(dict.fromkeys((*self.extra, *more))))
 
     @cached_property
     def labels(self) -> dict[str, str]:

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dstheory.anatomy import Log, from_records, measure, read_log
+from dstheory.anatomy import Log, from_frame, from_records, measure, read_log
 from dstheory.errors import RecordError
 from dstheory.readers import batches, read_chain
 
@@ -265,9 +266,41 @@ def test_labels_that_the_first_records_lack(
     assert labels == {without: 1500, with_more: 1500}
 
 
+CHAT = {"gold": "4", "messages": [{"role": "user", "content": "2 + 2"}, {"role": "assistant", "content": "4"}]}
+TEXT = {"gold": "4", "transcript": "<answer>4</answer>"}
+SAID: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
+    "marked": (MARKED, "records", {}),
+    "chats": (CHAT, "conversation", {"checker": "final-answer"}),
+    "texts": (TEXT, "transcript", {"checker": "final-answer", "segment": "tags"}),
+}
+
+
 @pytest.mark.parametrize("who", [None, "model"])
-def test_records_in_memory_say_what_they_say_in_a_file(tmp_path: Path, who: str | None) -> None:
-    rows = [{"id": i, **MARKED, **({"decided_by": "verifier", "step": i} if i % 2 else {})} for i in range(4)]
+@pytest.mark.parametrize(("record", "reader", "how"), SAID.values(), ids=list(SAID))
+def test_records_in_memory_say_what_they_say_in_a_file(
+    tmp_path: Path, record: dict[str, Any], reader: str, how: dict[str, Any], who: str | None
+) -> None:
+    more = {"decided_by": "verifier", **({"step": 1} if reader == "records" else {})}
+    rows = [{"id": i, **record, **(more if i % 2 else {})} for i in range(4)]
     path = tmp_path / "a.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)) + "\n")
-    assert summary(from_records(rows, decided_by=who)) == read(path, decided_by=who)
+    log = from_records(rows, reader=reader, decided_by=who, **how)
+    assert summary(log) == read(path, decided_by=who, **how)
+    assert set(log.episodes.column("decided_by").names) == {who or "(not given)", "verifier"}
+
+
+@pytest.mark.parametrize("decisions", [True, False])
+def test_rows_of_attempts_say_who_decided(tmp_path: Path, decisions: bool) -> None:
+    """In data frames, CSV, Parquet and JSON lines. Without decisions nobody did, in the records that do not say it."""
+    rows = [
+        {"id": i, "correct": k == 1, "decided_by": "verifier" if i else None,
+         **({"decision": ("resample", "stop")[k]} if decisions else {"round": k})}
+        for i in (0, 1) for k in (0, 1)
+    ]  # fmt: skip
+    frame = pd.DataFrame(rows)
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    frame.to_parquet(tmp_path / "a.parquet")
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
+    found = [summary(from_frame(frame)), *(read(tmp_path / f"a.{kind}") for kind in ("csv", "parquet", "jsonl"))]
+    assert found[0] == found[1] == found[2] == found[3]
+    assert {dict(fields)["decided_by"] for _, fields, *_ in found[0][0]} == {"verifier", "(not given)" if decisions else "nobody"}
