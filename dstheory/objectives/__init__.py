@@ -4,6 +4,7 @@ from dstheory.about import FAMILIES
 from dstheory.objectives.aliases import ALIASES, LACKING, Alias
 from dstheory.objectives.base import Objective, WeightedSum
 from dstheory.objectives.checking import Checked, check
+from dstheory.objectives.distillation import Distillation
 from dstheory.objectives.estimate import GradientEstimate, estimate_gradient, sampled_gradient
 from dstheory.objectives.group import (
     DAPO,
@@ -28,15 +29,7 @@ from dstheory.objectives.imitation import (
     SFTTokenMean,
 )
 from dstheory.objectives.mass import CoefficientMass, StageGradient
-from dstheory.objectives.penalties import (
-    Distillation,
-    EntropyBonus,
-    ForwardKL,
-    K1Loss,
-    K2Loss,
-    K3Loss,
-    ReverseKLDirect,
-)
+from dstheory.objectives.penalties import EntropyBonus, ForwardKL, K1Loss, K2Loss, K3Loss, ReverseKLDirect
 from dstheory.objectives.preference import DPO
 from dstheory.objectives.ratios import CISPO, GSPO, NFT, PPOClip
 from dstheory.objectives.registry import REGISTRY, build, listed, load_module, lookup, register

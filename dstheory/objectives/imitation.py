@@ -1,4 +1,4 @@
-r"""Imitation: supervised fine-tuning by stage weights or by the normalisers of training code; DFT; distillation; filtered tuning.
+r"""Imitation: supervised fine-tuning by stage weights or by the normalisers of training code; DFT; filtered tuning.
 
 .. math:: J = E_{\tau \sim D} \Big[ \sum_k w_s(y_k) \log \pi_s(y_k \mid x) + w_d \log \pi_d(d_k \mid x, y_k) \Big]
 
@@ -8,13 +8,12 @@ given here per demonstration (N times those of the batch). DFT multiplies each t
 even model an answer's tokens have :math:`\pi^{1/l}`, which tends to 1 as answers grow, while the one token of a decision keeps
 its probability.
 
-On-policy distillation is the k2 penalty with a teacher as reference and beta = 1, over tokens. Filtered fine-tuning imitates
-one's own correct responses (RFT, STaR, RAFT, ReST-EM): in large batches a kept response gets :math:`1/E[R L]` per token (token
-mean), :math:`1/E[R]` (sequence sum) or :math:`1/(E[R] L_i)` (sequence mean); at the sampling policy the first two are
-:math:`\nabla E[R]` times a constant.
+Filtered fine-tuning imitates one's own correct responses (RFT, STaR, RAFT, ReST-EM): in large batches a kept response gets
+:math:`1/E[R L]` per token (token mean), :math:`1/E[R]` (sequence sum) or :math:`1/(E[R] L_i)` (sequence mean); at the sampling
+policy the first two are :math:`\nabla E[R]` times a constant.
 
-Source: arXiv 2601.01580, section 4.2; TRL 1.10 and verl for the normalisers; DFT arXiv 2508.05629; distillation 2306.13649; STaR
-2203.14465; RFT 2308.01825; RAFT 2304.06767; ReST-EM 2312.06585; closed forms and limits are derived here.
+Source: arXiv 2601.01580, section 4.2; TRL 1.10 and verl for the normalisers; DFT arXiv 2508.05629; STaR 2203.14465; RFT
+2308.01825; RAFT 2304.06767; ReST-EM 2312.06585; closed forms and limits are derived here.
 """
 
 from __future__ import annotations

@@ -58,6 +58,7 @@ from dstheory.objectives.mass import (
 from dstheory.objectives.parts import Normaliser, PerResponse, PerToken, normaliser_named
 from dstheory.objectives.registry import register
 from dstheory.objectives.responses import ResponseObjective, Term
+from dstheory.objectives.token_parts import Estimator
 from dstheory.objectives.weights import (
     Reduction,
     StageWeight,
@@ -147,7 +148,7 @@ class _KL(_Penalty):
         return self.beta
 
     @property
-    def estimator(self) -> Literal["k2", "k3"] | None:
+    def estimator(self) -> Estimator | None:
         """Whose coefficient an action gets, at the states of the policy; None for another one."""
         return None
 
@@ -283,7 +284,7 @@ class _ReverseAtStates(_KL):
     """k2: minus the log-ratio of each action, states frozen."""
 
     @property
-    def estimator(self) -> Literal["k2", "k3"] | None:
+    def estimator(self) -> Estimator | None:
         return "k2"
 
     def per_token(self, solution: Solution) -> TokenWeight:
@@ -363,99 +364,11 @@ class K2Loss(_ReverseAtStates, OfTokens):
     name = "k2-loss"
 
 
-@register
-@dataclass(frozen=True, eq=False)
-class Distillation(_AtStates, K2Loss):
-    r"""Distillation from a teacher q: a generalised Jensen-Shannon divergence of every visited state, over the batch's tokens.
-
-    With :math:`m = b q + (1 - b) \pi` it is :math:`b KL(q || m) + (1 - b) KL(\pi || m)`, of which the coefficient of an action
-    that the policy draws is :math:`(1 - b) \log(m/\pi)`: that of the reverse KL to the mixture, the mixture held fixed. At the
-    ends it is the reverse KL itself, :math:`\log(q/\pi)`, or the forward KL, :math:`q/\pi - 1`. At the states of the teacher's
-    own responses the coefficient is that times :math:`\pi/q`; of the forward KL, 1.
-
-    No reward to go: how a decision changes which states come later is not credited. A stage is one token's choice, so that of an
-    answer all other tokens are determined by it.
-
-    Args:
-        interpolation: b in [0, 1], the ``beta`` of TRL's trainers; 1 is the reverse KL.
-        states: whose responses are looked at: the ``"policy"``'s, or those of the ``"reference"``, the teacher.
-
-    Raises:
-        ChainError: interpolation outside [0, 1], or unknown states.
-
-    Source: arXiv 2306.13649; the coefficient is derived here.
-
-    >>> from dstheory import TwoStageMDP, solve
-    >>> s = solve(TwoStageMDP.minimal(), Policy.minimal(p=0.5, a=0.5, b=0.5))
-    >>> g = Distillation(Policy.minimal(p=0.9, a=0.9, b=0.9)).gradient(s)
-    >>> bool(g.sample[0, 0, 0] > 0), bool(g.decide[0, 0, 1] < 0)  # towards the teacher
-    (True, True)
-    """
-
-    beta: ArrayLike = 1.0
-    normaliser: str | Normaliser | None = "batch-tokens"
-    interpolation: float = field(default=1.0, kw_only=True)
-    states: Literal["policy", "reference"] = field(default="policy", kw_only=True)
-
-    name = "distill"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0.0 <= self.interpolation <= 1.0:
-            raise ChainError(f"interpolation is {self.interpolation}: must lie in [0, 1]; 1 is the reverse KL, 0 the forward KL")
-
-    @property
-    def estimator(self) -> Literal["k2", "k3"] | None:
-        """k2 of the reverse KL, k3 of the forward KL; what lies between has coefficients of its own."""
-        at_ends: dict[float, Literal["k2", "k3"]] = {1.0: "k2", 0.0: "k3"}
-        return at_ends.get(self.interpolation) if self.states == "policy" else None
-
-    def per_token(self, solution: Solution) -> TokenWeight:
-        """Return minus the derivative of the divergence by the probability of each action, as it is drawn.
-
-        Raises:
-            InfiniteDivergenceError: it is infinite, or the teacher's responses never show what the policy does.
-        """
-        taught = self.states == "reference"
-        if self.interpolation == 0.0:
-            return TokenWeight(_ONE, _ONE, _ONE) if taught else reference_excess(solution.policy, self.reference, solution)
-        if self.interpolation == 1.0 and not taught:
-            return super().per_token(solution)
-        if taught:
-            ratios = log_ratios(solution.policy, self.reference, self.generated(solution), called="teacher")
-            with np.errstate(over="ignore"):
-                answer, stop, resample = (self._fall(up) * np.exp(up) for up in ratios)
-            return TokenWeight(answer, stop, resample).times(TokenWeight(_ONE, _ONE, _ONE))
-        found, pairs = [], log_pairs(solution.policy, self.reference)
-        for (_, log_p, log_q), up in zip(pairs, solution.policy.log_ratios(self.reference), strict=True):
-            found.append(self._fall(np.where(log_p == -np.inf, 0.0, np.where(log_q == -np.inf, np.inf, up))))
-        return TokenWeight(found[0], found[1], found[2])
-
-    def _fall(self, up: Floats) -> Floats:
-        """Return (1 - b) log(m/pi), or log(q/pi), of log(pi/q), infinite where the teacher rules an action out."""
-        b = self.interpolation
-        if b == 1.0:
-            return -up
-        with np.errstate(over="ignore"):
-            near = np.log1p(b * np.expm1(-np.maximum(up, -1.0)))
-        return np.asarray((1.0 - b) * np.where(up < -1.0, np.logaddexp(np.log1p(-b), np.log(b) - up), near))
-
-    def coefficients(self, solution: Solution, trajectories: Trajectories) -> tuple[Floats, Floats]:
-        """Return the coefficients of every step, times strength.
-
-        Raises:
-            InfiniteDivergenceError: a trajectory has probability 0 under the policy or the teacher, where that is infinite.
-        """
-        if self.interpolation == 1.0 and self.states == "policy":
-            return super().coefficients(solution, trajectories)
-        return ResponseObjective.coefficients(self, solution, trajectories)
-
-
 class _ForwardAtStates(_KL):
     """k3: ref/pi - 1 of each action, states frozen."""
 
     @property
-    def estimator(self) -> Literal["k2", "k3"] | None:
+    def estimator(self) -> Estimator | None:
         return "k3" if self.measure == "policy" else None
 
     def per_token(self, solution: Solution) -> TokenWeight:
@@ -547,7 +460,7 @@ class K3Loss(_ForwardAtStates, OfTokens):
     name = "k3-loss"
 
     @property
-    def estimator(self) -> Literal["k2", "k3"]:
+    def estimator(self) -> Estimator:
         """That of k3, or of k2 where it is corrected."""
         return "k2" if self.corrected_kl else "k3"
 

@@ -70,6 +70,7 @@ SUITES |= {
     "objectives/margins.py": ["tests/objectives/test_pair_losses.py"],
     "objectives/preference.py": [*_ROWS, "tests/objectives/test_pair_losses.py"],
     "objectives/penalties.py": [*_CORE, "tests/objectives/test_distillation.py"],
+    "objectives/distillation.py": ["tests/objectives/test_distillation.py"],
     "objectives/trajectory_penalties.py": _CORE,
     **{
         f"objectives/{name}.py": [*_ROWS, _SETTINGS]
