@@ -191,8 +191,7 @@ def _compare(problem: Problem, options: dict[str, Any]) -> None:
             say(f"  {row.name}: {' '.join(row.claims)}")
     for line in said:
         say(line, err=markdown)
-    for name, why in left_out.items():
-        say(f"left out: {name} ({why})", err=True)
+    say_left_out(left_out)
     for row in rows:
         if row.note:
             say(f"{row.name}: {row.note}", err=True)

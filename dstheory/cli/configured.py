@@ -88,9 +88,7 @@ def place_from(ctx: click.Context, options: dict[str, Any]) -> Where:
         reference = expert_policy(mdp, start, **dict(zip("pab", options["reference"], strict=True)))
     p, a, b = options["expert"]
     problem = Problem(mdp, start, reference, chain.name, given)
-    words = reference_words(problem, {**options, "mdp_file": options["mdp_file"] or log})
-    if typed:
-        words = "p, a, b = " + ", ".join(f"{x:g}" for x in options["reference"])
+    words = reference_words(problem, {**options, "mdp_file": options["mdp_file"] or (None if typed else log)})
     if measured is not None and (options["reference_log"] is not None or options["reference_model"] is not None):
         reference, words, theirs = _reference(measured, options)
     sampler = None

@@ -44,9 +44,7 @@ def simulation_figure(comparison: Comparison, *, title: str = "") -> Figure:
         handles, labels = grid[0].get_legend_handles_labels()
         _energies(grid[4], comparison, names)
         _gains(grid[5], comparison.gains, names)
-        for (
-            axes
-        ) in grid.flat:  # placed here, as the titles are: matplotlib would measure all labels of ticks to find these places
+        for axes in grid.flat:  # placed here, as titles are: matplotlib would measure all labels of ticks to find these places
             axes.xaxis.set_label_coords(0.5, -0.16)
             axes.yaxis.set_label_coords(-0.16, 0.5)
         columns = min(2 if narrow else 4, len(names))
@@ -113,14 +111,18 @@ def _energies(axes: Axes, comparison: Comparison, names: list[str]) -> None:
     between = axes.yaxis.get_minorticklocs()
     axes.minorticks_off()
     mark(axes, between[(low <= between) & (between <= high)], size=2, width=0.6)
-    axes.set_xticks(range(len(names)), [str(i + 1) for i in range(len(names))])
-    axes.set_xlabel("objective")
-    axes.set_xlim(-0.6, len(names) - 0.4)
+    _by_objective(axes, names)
     axes.set_title("energy at start" if in_column() else "Fisher energy at the start", y=1.0)
     axes.plot([], [], "o", color="0.3", label="sampling")
     axes.plot([], [], "D", color="0.3", markerfacecolor="white", label="decisions")
     axes.legend(loc="upper left", frameon=False, ncols=1 if in_column() else 2, handletextpad=0.2, columnspacing=0.9)
     tidy(axes)
+
+
+def _by_objective(axes: Axes, names: list[str]) -> None:
+    axes.set_xticks(range(len(names)), [str(i + 1) for i in range(len(names))])
+    axes.set_xlabel("objective")
+    axes.set_xlim(-0.6, len(names) - 0.4)
 
 
 def _gains(axes: Axes, gains: dict[str, GainSplit], names: list[str]) -> None:
@@ -134,9 +136,7 @@ def _gains(axes: Axes, gains: dict[str, GainSplit], names: list[str]) -> None:
     axes.bar(0, 0, color="0.4", label="sampling")
     axes.bar(0, 0, color="white", edgecolor="0.4", hatch=HATCH, label="decisions")
     axes.axhline(0, color="0.2", linewidth=0.8)
-    axes.set_xticks(range(len(names)), [str(i + 1) for i in range(len(names))])
-    axes.set_xlabel("objective")
-    axes.set_xlim(-0.6, len(names) - 0.4)
+    _by_objective(axes, names)
     axes.set_title("gain, by stage" if in_column() else "accuracy gain, by stage", y=1.0)
     low, high = axes.get_ylim()
     axes.set_ylim(low, high + (0.6 if in_column() else 0.3) * (high - low))  # room for the legend above the bars

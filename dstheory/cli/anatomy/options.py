@@ -190,8 +190,6 @@ def refuse_unusable(log: Log, allowed: float) -> None:
 @contextmanager
 def _records_bar(logs: Sequence[Path], *, quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
     """Show on a terminal how many records and bytes were read."""
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-
     from dstheory.cli.show import live_console
     from dstheory.readers.log_files import expand
 
@@ -199,6 +197,8 @@ def _records_bar(logs: Sequence[Path], *, quiet: bool) -> Iterator[Callable[[int
     if console is None:
         yield None
         return
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn  # not where none is shown
+
     try:
         total = sum(map(os.path.getsize, expand(logs)))
     except (OSError, DSTheoryError):
