@@ -5,11 +5,14 @@ problem say something about each other. So *problems* are split at random into f
 to all others. All fits have the pseudo-observation of :mod:`dstheory.anatomy.beta`, so that no held-out problem is impossible.
 
 - **Held-out log-likelihood** per problem, of its sequences of attempts and decisions. Differences between chains are paired by
-  problem; a positive one means that the chain describes problems it has not seen better.
+  problem; a positive one means that the chain describes problems it has not seen better. The chains of k folds are fitted to
+  mostly the same problems, so how much problems differ shows too little of how far their mean may be off: its variance is taken
+  as that of independent problems times 1 + k/(k - 1).
 - **Calibration**: predicted against realised accuracy, share stopped, number of attempts; and per round the share of correct
   answers among episodes that reach it. z is the difference over the standard error of what was realised.
 
-Source: derived here; cross-validation by clusters, Hastie, Tibshirani, Friedman (2009), section 7.10.
+Source: derived here; cross-validation by clusters, Hastie, Tibshirani, Friedman (2009), section 7.10; the variance of means over
+folds, Nadeau and Bengio (2003).
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ import numpy as np
 
 from dstheory.anatomy import chain_formulas
 from dstheory.anatomy.episodes import Episodes, HoldsEpisodes, Labels, episodes_of
-from dstheory.anatomy.rates import Estimate, ProblemCounts, cells, mean_attempts, normal_quantile, rate, rounds
+from dstheory.anatomy.rates import Estimate, ProblemCounts, cells, mean_attempts, normal_quantile, rate, rounds, student_quantile
 from dstheory.anatomy.rollout_chain import KINDS, RolloutChain, fit_chains
 from dstheory.checks import Floats, Ints, whole_number
 from dstheory.errors import RecordError
@@ -117,7 +120,11 @@ def hold_out(
         folds=folds,
         problems=int(times.sum()),
         log_likelihood={kind: float(times @ found / times.sum()) for kind, found in likelihood.items()},
-        difference={kind: _paired(likelihood[kind] - likelihood["pooled"], times, level) for kind in kinds if kind != "pooled"},
+        difference={
+            kind: _paired(found - likelihood["pooled"], times, folds, level)
+            for kind, found in likelihood.items()
+            if kind != "pooled"
+        },
         calibration=_calibration(episodes, _together(tables), means, level),
         chains=fit_chains(_together(tables), kinds),
     )
@@ -160,11 +167,12 @@ def _predicted(chain: RolloutChain, caps: Mapping[int, float], shown: int) -> Fl
     return np.concatenate([whole, (chain.expect(rounds_reached, shown) * still_allowed).ravel()])
 
 
-def _paired(differences: Floats, times: Ints, level: float) -> Estimate:
-    n = times.sum()
+def _paired(differences: Floats, times: Ints, folds: int, level: float) -> Estimate:
+    n = int(times.sum())
     mean = float(times @ differences / n)
-    error = normal_quantile(level) * float(np.sqrt(times @ (differences - mean) ** 2 / (n * max(n - 1, 1))))
-    return Estimate(mean, mean - error, mean + error, level, f"normal, {int(n):,} problems, paired")
+    alone = float(times @ (differences - mean) ** 2 / (n * max(n - 1, 1)))
+    half = student_quantile(n, level) * float(np.sqrt(alone * (1 + folds / (folds - 1))))
+    return Estimate(mean, mean - half, mean + half, level, f"normal, {n:,} problems, paired, {folds} folds")
 
 
 def _calibration(episodes: Episodes, table: ProblemCounts, means: Mapping[str, Floats], level: float) -> tuple[Calibration, ...]:

@@ -127,6 +127,40 @@ def test_held_out_comparison_finds_heterogeneity_and_does_not_invent_it() -> Non
     assert all(abs(c.z[kind]) < 4 for c in alike.calibration for kind in KIND)
 
 
+def test_an_interval_of_held_out_differences_holds_what_the_fits_give_on_new_problems() -> None:
+    """150 logs of 60 problems that hardly differ; 200,000 new problems say what the five pairs of chains are worth.
+
+    Of a coverage of 95 % fewer than 135 have probability 0.005. As if problems were independent it was four fifths, and every
+    ninth log said "worse" of chains that are better.
+    """
+    chain = {"p": 0.4, "a": 0.85, "b": 0.7, "cap": 6, "concentration": 12.0}
+    new, held = ProblemCounts.of(simulate_log(200_000, **chain, rng=10**6)), 0
+    for seed in range(150):
+        log = simulate_log(60, **chain, rng=seed)
+        fold, worth = fold_of_episodes(log, 5), []
+        for k in range(5):
+            one, other = (fit_chain(log.select(fold != k), kind).log_likelihood(new) for kind in KIND)
+            worth.append(float(new.times @ (other - one)) / 200_000)
+        found = hold_out(log, kinds=KIND).difference["heterogeneous"]
+        held += found.low - 1e-12 <= np.mean(worth) <= found.high + 1e-12
+    assert held >= 135, held
+
+
+def test_the_spread_of_held_out_differences_is_that_of_problems_and_of_folds() -> None:
+    log, folds = simulate_log(12, **UNLIKE, rng=8), 3
+    fold, differences = fold_of_episodes(log, folds), []
+    for i in range(len(log)):
+        one, other = (
+            fit_chain(log.select(fold != fold[i]), kind).log_likelihood(ProblemCounts.of(log.select(np.arange(12) == i)))
+            for kind in KIND
+        )
+        differences.append(float(other[0] - one[0]))
+    found = hold_out(log, folds=folds, kinds=KIND).difference["heterogeneous"]
+    error = np.sqrt(np.var(differences, ddof=1) * (1 / 12 + 3 / (2 * 12)))  # Nadeau and Bengio: 1/k and n_test/n_train of folds
+    half = stats.t.ppf(0.975, 11) * error
+    assert [found.value, found.low, found.high] == pytest.approx(np.mean(differences) + np.array([0, -half, half]))
+
+
 def test_problems_are_predicted_by_fits_that_have_not_seen_them() -> None:
     """Half of the problems are always right, half never: each is one of a kind that the fit to the others has seen less of.
 
