@@ -410,13 +410,15 @@ def split_gain(mdp: TwoStageMDP, before: Policy, after: Policy) -> GainSplit:
     except ValueError as error:
         raise ChainError(f"the policy before has runs {before.runs}, the one after {after.runs}: they do not fit") from error
 
-    def accuracy(sampling: Policy, decision: Policy) -> Floats:
-        z, u = np.broadcast_arrays(sampling.sample_logits, decision.stop_logits)
-        return solve(mdp, Policy(z, u)).mean_accuracy
+    return split_solutions(solve(mdp, before), solve(mdp, after))
 
-    return GainSplit.of_corners(
-        s0d0=accuracy(before, before),
-        s0d1=accuracy(before, after),
-        s1d0=accuracy(after, before),
-        s1d1=accuracy(after, after),
-    )
+
+def split_solutions(before: Solution, after: Solution) -> GainSplit:
+    """Return the same split from the solutions of one chain under both policies."""
+
+    def mixed(sampling: Policy, decision: Policy) -> Floats:
+        z, u = np.broadcast_arrays(sampling.sample_logits, decision.stop_logits)
+        return solve(before.mdp, Policy(z, u)).mean_accuracy
+
+    old, new = before.policy, after.policy
+    return GainSplit.of_corners(s0d0=before.mean_accuracy, s0d1=mixed(old, new), s1d0=mixed(new, old), s1d1=after.mean_accuracy)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from dstheory.attribution import InfiniteEnergyWarning, attribute
-from dstheory.chain.exact import GainSplit, Solution, solve
+from dstheory.chain.exact import Solution, solve, split_solutions
 from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
 from dstheory.checks import Floats, Ints
@@ -117,7 +117,7 @@ def _optima(plan: SweepPlan, settings: Mapping[str, Any], count: int) -> tuple[I
         status[bad] = np.where(pays, 1, np.where(endless, 2, 3))[bad]
         return status, {}
     before = solve(mdp, reference)
-    return status, {**_outcome(mdp, reference, before, best.policy, (count,)), "penalised_value": best.mean_value}
+    return status, {**_outcome(before, best.policy, (count,)), "penalised_value": best.mean_value}
 
 
 def _trained(plan: SweepPlan, settings: Mapping[str, Any], count: int) -> tuple[Ints, Numbers]:
@@ -150,7 +150,7 @@ def _side_by_side(plan: SweepPlan, settings: Mapping[str, Any], runs: tuple[int,
         at_start = attribute(objective, before, coefficients=False, digits=False).energy
         at_end = result.log["energy"][-1, ..., -1, :]
     return np.zeros(runs, dtype=np.int8), {
-        **_outcome(mdp, start, before, result.policy, runs),
+        **_outcome(before, result.policy, runs),
         "energy_sample_before": at_start.sample,
         "energy_decide_before": at_start.decide,
         "energy_sample": at_end[..., 0],
@@ -183,17 +183,10 @@ def _alone(settings: Mapping[str, Any], index: int) -> dict[str, Any]:
     return {name: value[index].item() if isinstance(value, np.ndarray) else value for name, value in settings.items()}
 
 
-def _outcome(mdp: TwoStageMDP, start: Policy, before: Solution, end: Policy, runs: tuple[int, ...]) -> dict[str, Floats]:
+def _outcome(before: Solution, end: Policy, runs: tuple[int, ...]) -> dict[str, Floats]:
     """Return what both kinds of sweep report about a start and an end, one number per run."""
-    after = solve(mdp, end)
-
-    def corner(sampling: Policy, decision: Policy) -> Floats:
-        z, u = np.broadcast_arrays(sampling.sample_logits, decision.stop_logits)
-        return solve(mdp, Policy(z, u)).mean_accuracy
-
-    gain = GainSplit.of_corners(
-        s0d0=before.mean_accuracy, s0d1=corner(start, end), s1d0=corner(end, start), s1d1=after.mean_accuracy
-    )
+    after = solve(before.mdp, end)
+    gain = split_solutions(before, after)
     found = {
         "p_after": after.p,
         "a_after": after.a,
