@@ -186,19 +186,11 @@ Schedule = Callable[[int, int], float]
 """(step, steps) -> factor on the learning rate; steps count from 0."""
 
 
-def _constant(step: int, steps: int) -> float:
-    return 1.0
-
-
-def _linear(step: int, steps: int) -> float:
-    return 1.0 - step / steps
-
-
-def _cosine(step: int, steps: int) -> float:
-    return 0.5 * (1.0 + math.cos(math.pi * step / steps))
-
-
-SCHEDULES: dict[str, Schedule] = {"constant": _constant, "linear": _linear, "cosine": _cosine}
+SCHEDULES: dict[str, Schedule] = {
+    "constant": lambda step, steps: 1.0,
+    "linear": lambda step, steps: 1.0 - step / steps,
+    "cosine": lambda step, steps: 0.5 * (1.0 + math.cos(math.pi * step / steps)),
+}
 """constant; linear to 0; half a cosine to 0."""
 
 
