@@ -162,12 +162,9 @@ def solve_dataset(
         raise DSTheoryError("out has the gradient of files, named as they are: a function has none, leave it out")
     folder = None if out is None else results_directory(out, overwrite=overwrite)
     with folder or nullcontext() as directory, ExitStack() as stack:
-        if callable(source):
-            parts: dict[int, Any] = {n: n for n in range(whole_number(blocks, "blocks", low=1))}
-            asked = _Asked(source, objective, chain or {}, settings, optimal)
-        else:
-            parts = dict(enumerate(_files(Path(source), directory)))
-            asked = _Asked(None, objective, chain or {}, settings, optimal)
+        each = range(whole_number(blocks, "blocks", low=1)) if callable(source) else _files(Path(source), directory)
+        parts: dict[int, Any] = dict(enumerate(each))
+        asked = _Asked(source if callable(source) else None, objective, chain or {}, settings, optimal)
         found: dict[int, dict[str, Any]] = {}
         names = stack.enter_context(_NamesOnDisk())
         for number, sums in _solutions(asked, parts, workers, scheduler):
