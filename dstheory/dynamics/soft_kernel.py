@@ -1,9 +1,9 @@
 """`soft_bellman.solve_columns`, compiled: row by row instead of column by column, for tables of millions of answers.
 
 The same equations, start, steps, bracket and rounding as there, and what this file is tested against; read that one first.
-What a row needs stays in the first-level cache from its first step to its last. Not covered: answers of unequal weight without
-any discount, where telling whether an optimum exists is an equation of its own; and rows in which rounding matters, where f falls
-slowly or n needs more digits than one number has. Those do not converge here and are left to `soft_bellman.solve_columns`.
+What a row needs stays in the first-level cache from its first step to its last. Rows that do not converge here are left to
+`soft_bellman.solve_columns`: those in which rounding matters, where f falls slowly or n needs more digits than one number has,
+and those without an optimum, which for answers of unequal weight takes an equation of its own to tell.
 """
 
 from __future__ import annotations

@@ -186,7 +186,7 @@ def optimum(
     iterations, converged = np.empty((turns, rows), dtype=np.int64), np.empty((turns, rows), dtype=bool)
     z, u = np.empty((turns, rows, answers)), np.empty((turns, rows, answers))
 
-    compiled = chain.has_kernel and rows * answers * turns >= SMALLEST
+    compiled = rows * answers * turns >= SMALLEST
 
     def work(start: int, stop: int) -> None:
         at, after = slice(start, stop), None
@@ -199,7 +199,7 @@ def optimum(
 
                     results = (values, error, iterations, converged, z, u)
                     solve_rows(*chain.rows(k, start, stop, after), most, *(table[k, at] for table in results))
-                    columns = columns[np.isfinite(values[k, at]) & ~converged[k, at]]
+                    columns = columns[~converged[k, at]]
                 if columns.size:
                     turn = chain.turn(k, start, stop, after)
                     root = solve_columns(turn.take(columns - start) if compiled else turn, max_iterations=most)
@@ -323,11 +323,6 @@ class _Equations:
     def discount(self, start: int, stop: int) -> Floats:
         """Return Gamma of rows start to stop."""
         return np.asarray(1.0 - self._gammas.columns(start, stop)[2])
-
-    @property
-    def has_kernel(self) -> bool:
-        """Whether the compiled loop covers this chain: not answers of different weights without any discount."""
-        return self._capped or bool((self._gammas.flat[:, 2] > 0.0).all()) or self._tau[0].flat.shape[1] == 1
 
     def rows(self, k: int, start: int, stop: int, after: Floats | None) -> tuple[Any, ...]:
         """Return the inputs of `soft_kernel.solve_rows`: the same equations as those of `turn`."""

@@ -86,7 +86,7 @@ SUITES |= dict.fromkeys(
     [f"tokens/{name}.py" for name in ("model", "rows", "samplers", "markov", "factored", "objectives")],
     _TOKENS,
 )  # fmt: skip
-_OPTIMUM = ["tests/dynamics/test_optimum.py", "tests/dynamics/test_optimum_digits.py"]
+_OPTIMUM = [f"tests/dynamics/test_optimum{part}.py" for part in ("", "_digits", "_extremes")]
 SUITES |= dict.fromkeys([f"dynamics/{name}.py" for name in ("soft_optimum", "soft_bellman")], _OPTIMUM)
 SUITES["anatomy/chain_formulas.py"] = ["tests/anatomy/test_chain_formulas.py"]
 _TRAINING = [f"tests/symbolic/test_{name}.py" for name in ("training_objectives", "against_numeric_engine", "shown_formulas")]
