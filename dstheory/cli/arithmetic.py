@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dstheory.cli.config import config_option
 from dstheory.cli.echo import echo, json_option, say
 from dstheory.cli.ending import as_usage
+from dstheory.cli.figures import drawing_options, figures_as_asked, formats_asked
 from dstheory.cli.numbers import Number, Whole
-from dstheory.cli.options import config_option, drawing_options, figures_as_asked, formats_asked, seed_option
+from dstheory.cli.options import seed_option
 
 if TYPE_CHECKING:
     from dstheory.arithmetic.policy import ArithmeticPolicy

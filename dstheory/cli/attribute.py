@@ -10,22 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dstheory.cli.config import config_option
 from dstheory.cli.echo import echo, json_option, say
+from dstheory.cli.figures import figure_options, write_figure
 from dstheory.cli.notes import chain_words, left_out_rows, notes, reference_words, say_left_out, tried
 from dstheory.cli.numbers import NumberRange
-from dstheory.cli.options import (
-    Problem,
-    config_option,
-    figure_options,
-    model_options,
-    module_option,
-    objective_from,
-    objective_options,
-    objectives_option,
-    problem_from,
-    seed_option,
-    write_figure,
-)
+from dstheory.cli.options import model_options, module_option, objective_options, objectives_option, seed_option
+from dstheory.cli.problem import Problem, objective_from, problem_from
 from dstheory.errors import ChainError, RewardNotReadError
 from dstheory.texts import markdown_table
 

@@ -9,7 +9,7 @@ from dstheory.cli.echo import say
 from dstheory.dynamics.parameters import PARAMETERS
 
 if TYPE_CHECKING:
-    from dstheory.cli.options import Problem
+    from dstheory.cli.problem import Problem
     from dstheory.objectives import Objective
 
 _SETTINGS = {**{name: row.sets for name, row in PARAMETERS.items() if row.sets}, "reference": "reference",

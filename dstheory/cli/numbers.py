@@ -1,11 +1,15 @@
-"""Types of options that are numbers: finite ones, and whole ones within bounds."""
+"""Types of options that are numbers: finite ones, whole ones within bounds, those of the table of parameters, and several."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import click
+
+from dstheory.dynamics.parameters import PARAMETERS, Of, Parameter
+from dstheory.errors import DSTheoryError
 
 
 class _Finite(click.ParamType[Any]):
@@ -45,3 +49,51 @@ class Whole(click.IntRange):
         if number > self.most:
             self.fail(f"{number:,} is more than {self.most:,}: {self.cost}", param, ctx)
         return number
+
+
+class Ruled(click.ParamType[Any]):
+    """A number that the table of parameters has a rule for."""
+
+    def __init__(self, row: Parameter, of: Of) -> None:
+        self.row, self.of = row, of
+        self.name = ("float" if row.kind == "number" else "integer") + ("|inf" if row.endless else "")
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Parse; what is no number, or out of range, is a usage error that says the rule."""
+        try:
+            return self.row.value(value, self.of)
+        except DSTheoryError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Numbers(click.ParamType[Any]):
+    """Comma-separated numbers, a fixed count of them (or one that stands for all)."""
+
+    def __init__(self, *names: str, parts: Sequence[str] = (), one_for_all: bool = False) -> None:
+        self.names = names
+        self.parts = parts  # parameters, whose ranges the numbers must lie in
+        self.one_for_all = one_for_all
+        self.name = ",".join(names).upper()
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
+        """Parse; a wrong count or a word is a usage error that shows the expected form."""
+        if isinstance(value, tuple):
+            return value
+        parts = value if isinstance(value, list) else [value] if isinstance(value, (int, float)) else str(value).split(",")
+        try:
+            numbers = tuple(float(part) for part in parts)
+        except (TypeError, ValueError):
+            self.fail(f"{value!r} is not {self.name}: write numbers separated by commas", param, ctx)
+        if not all(map(math.isfinite, numbers)):
+            self.fail(f"{value!r} holds what is not a finite number", param, ctx)
+        if len(numbers) == 1 and self.one_for_all:
+            numbers *= len(self.names)
+        if len(numbers) != len(self.names):
+            self.fail(f"{value!r} has {len(numbers)} numbers: needs {len(self.names)}, {self.name}", param, ctx)
+        for place, (name, part) in enumerate(zip(self.names, self.parts, strict=False)):
+            try:
+                PARAMETERS[part].value(numbers[place], "simulate")
+            except DSTheoryError as error:
+                rule = str(error).removeprefix(f"{part} ")
+                self.fail(f"number {place + 1} of {self.name}, {name}, {rule}", param, ctx)
+        return numbers

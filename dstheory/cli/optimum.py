@@ -6,16 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dstheory.cli.config import config_option
 from dstheory.cli.echo import echo, json_option, say
+from dstheory.cli.figures import figure_options, write_figure
 from dstheory.cli.notes import chain_words
-from dstheory.cli.options import (
-    config_option,
-    figure_options,
-    model_options,
-    parameter_options,
-    problem_from,
-    write_figure,
-)
+from dstheory.cli.options import model_options, parameter_options
+from dstheory.cli.problem import problem_from
 from dstheory.cli.show import number, print_json, print_table
 from dstheory.dynamics.parameters import PARAMETERS
 

@@ -1,86 +1,26 @@
-"""Options that several commands share, and what they build: a chain, a start, a reference, an expert."""
+"""Options that several commands share: where they come from, and which of them were given."""
 
 from __future__ import annotations
 
-import math
-import reprlib
-import sys
-import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from difflib import get_close_matches
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from dstheory.cli import completion
-from dstheory.cli.numbers import Whole
+from dstheory.cli.numbers import Numbers, Ruled, Whole
 from dstheory.dynamics.parameters import PARAMETERS, TABLE, TOGETHER, Of, Parameter, Together
-from dstheory.errors import DSTheoryError
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from dstheory.anatomy.episodes import Episodes
-    from dstheory.chain.mdp import TwoStageMDP
-    from dstheory.chain.policy import Policy
-    from dstheory.dynamics.problem import Chain
-    from dstheory.objectives import Objective
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
-class Ruled(click.ParamType[Any]):
-    """A number that the table of parameters has a rule for."""
+def applied(options: list[Callable[[_F], _F]]) -> Callable[[_F], _F]:
+    """Return a decorator that adds several options, shown in this order."""
 
-    def __init__(self, row: Parameter, of: Of) -> None:
-        self.row, self.of = row, of
-        self.name = ("float" if row.kind == "number" else "integer") + ("|inf" if row.endless else "")
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Parse; what is no number, or out of range, is a usage error that says the rule."""
-        try:
-            return self.row.value(value, self.of)
-        except DSTheoryError as error:
-            self.fail(str(error), param, ctx)
-
-
-class Numbers(click.ParamType[Any]):
-    """Comma-separated numbers, a fixed count of them (or one that stands for all)."""
-
-    def __init__(self, *names: str, parts: Sequence[str] = (), one_for_all: bool = False) -> None:
-        self.names = names
-        self.parts = parts  # parameters, whose ranges the numbers must lie in
-        self.one_for_all = one_for_all
-        self.name = ",".join(names).upper()
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
-        """Parse; a wrong count or a word is a usage error that shows the expected form."""
-        if isinstance(value, tuple):
-            return value
-        parts = value if isinstance(value, list) else [value] if isinstance(value, (int, float)) else str(value).split(",")
-        try:
-            numbers = tuple(float(part) for part in parts)
-        except (TypeError, ValueError):
-            self.fail(f"{value!r} is not {self.name}: write numbers separated by commas", param, ctx)
-        if not all(map(math.isfinite, numbers)):
-            self.fail(f"{value!r} holds what is not a finite number", param, ctx)
-        if len(numbers) == 1 and self.one_for_all:
-            numbers *= len(self.names)
-        if len(numbers) != len(self.names):
-            self.fail(f"{value!r} has {len(numbers)} numbers: needs {len(self.names)}, {self.name}", param, ctx)
-        for place, (name, part) in enumerate(zip(self.names, self.parts, strict=False)):
-            try:
-                PARAMETERS[part].value(numbers[place], "simulate")
-            except DSTheoryError as error:
-                rule = str(error).removeprefix(f"{part} ")
-                self.fail(f"number {place + 1} of {self.name}, {name}, {rule}", param, ctx)
-        return numbers
-
-
-def _apply(options: list[Callable[[_F], _F]]) -> Callable[[_F], _F]:
     def decorate(function: _F) -> _F:
         for option in reversed(options):
             function = option(function)
@@ -94,7 +34,7 @@ processes = Whole(1, 1024, "more processes than a machine has processors only wa
 
 def workers_options(text: str) -> Callable[[_F], _F]:
     """Return the options that say who computes: ``--workers``, of which ``text`` says what they are, and ``--scheduler``."""
-    return _apply(
+    return applied(
         [
             click.option("--workers", type=processes, default=1, show_default=True, help=text),
             click.option("--scheduler", metavar="ADDRESS", default=None,
@@ -106,89 +46,6 @@ def workers_options(text: str) -> Callable[[_F], _F]:
 def seed_option(text: str) -> Callable[[_F], _F]:
     """Return the option ``--seed``: the same name, default and range in every command; ``text`` says of what."""
     return click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help=text)
-
-
-_FIGURES = "dstheory.figures"  # where the context keeps how figures are asked for
-
-
-def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
-    ctx.meta.setdefault(_FIGURES, {})[param.name] = value
-
-
-def format_option(text: str) -> Callable[[_F], _F]:
-    """Return the option ``--figure-format``; ``text`` says of what."""
-    return click.option("--figure-format", type=click.Choice(["png", "svg", "pdf"]), multiple=True, expose_value=False,
-                        callback=_keep, help=text)  # fmt: skip
-
-
-def drawing_options(text: str = "Format of the figure (repeatable); default png and svg.") -> Callable[[_F], _F]:
-    """Return the options that say how a figure is drawn; ``text`` says what a format does."""
-    return _apply(
-        [
-            format_option(text),
-            click.option("--width", type=click.Choice(["text", "column"]), default="text", show_default=True, expose_value=False,
-                         callback=_keep, help="Draw for the width of a paper's text, or for one column."),
-        ]
-    )  # fmt: skip
-
-
-def formats_asked() -> tuple[str, ...]:
-    """Return the formats that the command line asks for."""
-    return tuple(click.get_current_context().meta.get(_FIGURES, {}).get("figure_format", ()))
-
-
-def width_asked() -> str:
-    """Return the width that the command line asks to draw for, "text" or "column"."""
-    return str(click.get_current_context().meta.get(_FIGURES, {}).get("width", "text"))
-
-
-@contextmanager
-def figures_as_asked() -> Iterator[None]:
-    """Draw and write figures as the options of the running command say."""
-    from dstheory.cli.show import progress_bar
-    from dstheory.plots.style import drawn_for
-
-    ctx = click.get_current_context()
-    with progress_bar("drawing", quiet=bool(ctx.params.get("as_json"))), drawn_for(width_asked(), formats_asked()):
-        yield
-
-
-def manifest_of(options: Mapping[str, Any], results: Any, began: float | None = None) -> dict[str, Any]:
-    """Return the manifest of what the running command found; ``began`` is when, on the monotonic clock."""
-    parameters = {k: str(v) if isinstance(v, Path) else v for k, v in options.items() if k not in ("as_json", "overwrite")}
-    seconds = None if began is None else round(time.monotonic() - began, 3)
-    said = {"command": ["dstheory", *sys.argv[1:]], "parameters": parameters, "seed": options.get("seed")}
-    return {**said, "wall_seconds": seconds, "results": results}
-
-
-def write_figure(
-    options: Mapping[str, Any], name: str, figure: Callable[[], Figure], results: Any, began: float | None = None
-) -> Path:
-    """Draw one figure as asked into the directory of ``--out``, with its manifest; complete or absent.
-
-    Without ``--out`` it is a new directory under results/, named after the running command.
-    """
-    from dstheory.plots import save_figure
-    from dstheory.readers import results_directory, write_manifest
-
-    out: Path = options["out"] or fresh_directory(Path("results") / str(click.get_current_context().command.name))
-    with results_directory(out, overwrite=options["overwrite"]) as directory:
-        with figures_as_asked():
-            save_figure(figure(), Path(directory) / name)
-        write_manifest(directory, manifest_of(options, results, began))
-    return out
-
-
-def figure_options(text: str) -> Callable[[_F], _F]:
-    """Add ``--out``, ``--no-figure`` and ``--overwrite``; ``text`` says what DIR is for."""
-    return _apply(
-        [
-            click.option("--out", type=click.Path(path_type=Path), default=None, metavar="DIR", help=text),
-            click.option("--no-figure", is_flag=True, help="Draw nothing."),
-            drawing_options(),
-            click.option("--overwrite", is_flag=True, help="Replace an earlier result in DIR."),
-        ]
-    )
 
 
 def _import_module(ctx: click.Context, param: click.Parameter, value: tuple[Path, ...]) -> None:
@@ -214,7 +71,7 @@ def parameter_options(*wanted: str, of: Of = "simulate", **changes: dict[str, An
         changes: by parameter, what a command says otherwise (arguments of ``click.option``).
     """
     rows = [row for want in wanted for row in TABLE if want in (row.group, row.name) and row.help]
-    return _apply([_option(row, of, changes.get(row.name, {})) for row in rows])
+    return applied([_option(row, of, changes.get(row.name, {})) for row in rows])
 
 
 def _option(row: Parameter | Together, of: Of, changes: dict[str, Any]) -> Callable[[_F], _F]:
@@ -234,7 +91,7 @@ mdp_option = click.option(
     "--mdp", "mdp_file", type=click.Path(path_type=Path), metavar="FILE",
     help="A chain from a file (.json .toml .csv .parquet .jsonl); default the minimal chain M0.",
 )  # fmt: skip
-model_options = _apply([mdp_option, parameter_options("model")])
+model_options = applied([mdp_option, parameter_options("model")])
 objective_options = parameter_options("objective", "settings")
 
 
@@ -244,7 +101,7 @@ def objectives_option(text: str) -> Callable[[_F], _F]:
                         shell_complete=completion.objectives)  # fmt: skip
 
 
-training_options = _apply(
+training_options = applied(
     [
         objectives_option("Compare these instead, e.g. 'reinforce + 0.01*entropy' (repeatable; see `dstheory objectives`)."),
         parameter_options("training"),
@@ -258,17 +115,18 @@ training_options = _apply(
 
 def given_options(ctx: click.Context) -> frozenset[str]:
     """Return the options that the command line or its configuration file gave."""
-    return frozenset(name for name in ctx.params if _was_given(ctx, name))
+    return frozenset(name for name in ctx.params if was_given(ctx, name))
 
 
-def _was_given(ctx: click.Context, name: str) -> bool:
+def was_given(ctx: click.Context, name: str) -> bool:
+    """Return whether the command line or its configuration file gave an option."""
     return ctx.get_parameter_source(name) not in (click.core.ParameterSource.DEFAULT, None)
 
 
 def refuse_settings(ctx: click.Context, options: Mapping[str, Any]) -> None:
     """Raise UsageError for settings of objectives where none is named: the four conditions have settings of their own."""
     names = [row.name for row in TABLE if row.group == "settings" and row.name in ctx.params]
-    given = [name for name in names if _was_given(ctx, name)]
+    given = [name for name in names if was_given(ctx, name)]
     if given and not options["objectives"]:
         flag = f"--{given[0].replace('_', '-')}"
         raise click.UsageError(f"{flag} is a setting of objectives that are named by --objective: name one, or leave it out", ctx)
@@ -285,151 +143,6 @@ def settings_from(options: Mapping[str, Any], names: Collection[str]) -> dict[st
         elif name in PARAMETERS:
             settings[name] = value[0] if name in TOGETHER else value
     return settings
-
-
-def _read_config(ctx: click.Context, param: click.Parameter, value: Path | None) -> None:
-    """Make a TOML file's entries the defaults of this command's options; what the command line says wins."""
-    if value is None:
-        return
-    from dstheory.readers.json_values import NotTOML, decode_toml
-    from dstheory.readers.streams import read_whole
-
-    try:
-        entries = decode_toml(read_whole(value).decode("utf-8"))
-    except OSError as error:
-        raise DSTheoryError(f"cannot read the configuration {value}: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise DSTheoryError(f"{value} is not a TOML file: {error}") from error
-    except NotTOML as error:
-        said = {
-            "depth": "is nested too deeply: every entry is one value, like an option",
-            "digits": f"holds a number of more than {sys.get_int_max_str_digits()} digits: no option takes it",
-            "syntax": f"is not a TOML file: {error}",
-        }
-        raise DSTheoryError(f"{value} {said[error.reason]}") from error
-    known = {p.name: p for p in ctx.command.params if p.name and p.name != "config"}
-    names = {flag.lstrip("-").replace("-", "_"): name for name, p in known.items() for flag in p.opts}
-    defaults: dict[str, Any] = {}
-    for key, entry in entries.items():
-        plain = key.replace("-", "_")
-        if plain not in names:
-            near = get_close_matches(plain, names, n=2)
-            hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(sorted(names))}"
-            raise DSTheoryError(f"{value} sets {key!r}, which is no option of `{ctx.command.name}`: {hint}")
-        name = names[plain]
-        defaults[name] = _config_value(ctx, known[name], entry, f"{value} sets {key!r} to {reprlib.repr(entry)}")
-    ctx.default_map = {**(ctx.default_map or {}), **defaults}
-
-
-def _config_value(ctx: click.Context, param: click.Parameter, entry: Any, place: str) -> Any:
-    """Return an entry of a configuration as the command line would give it.
-
-    Raises:
-        DSTheoryError: it is of another type than the option's values, or not one of them.
-    """
-    flag = isinstance(param, click.Option) and param.is_flag
-    several = param.multiple if isinstance(param, click.Option) else param.nargs != 1
-    texts = isinstance(param.type, (click.Path, click.types.StringParamType))
-    rule = "true or false" if flag else "a text" if texts else "a number or a text"
-    if several or isinstance(param.type, Numbers):
-        rule += ", or a list of them"
-    items = entry if isinstance(entry, list) and rule.endswith("them") else [entry]
-    if not all(isinstance(item, bool if flag else str if texts else (str, int, float)) for item in items) or (
-        not flag and any(isinstance(item, bool) for item in items)
-    ):
-        raise DSTheoryError(f"{place}: must be {rule}, like the option {param.opts[-1]}")
-    # As texts: a whole number stays one, and one too large for a float is refused as the option refuses it.
-    plain = [item if flag else str(item) for item in items]
-    given: Any = plain if several else ",".join(plain) if isinstance(param.type, Numbers) else plain[0]
-    try:
-        param.type_cast_value(ctx, given)
-    except click.BadParameter as error:
-        raise DSTheoryError(f"{place}: {error.message.replace(repr(given), 'it')}") from error
-    return given
-
-
-config_option = click.option(
-    "--config", type=click.Path(path_type=Path), metavar="FILE", is_eager=True, expose_value=False, callback=_read_config,
-    help="A TOML file with values for any of these options (e.g. length-weight = 0.5); the command line wins.",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A chain, where training starts, and what KL penalties refer to."""
-
-    mdp: TwoStageMDP
-    start: Policy
-    reference: Policy
-    name: str
-    given: frozenset[str] = frozenset()
-    """Options that the command line or its configuration file gave."""
-
-    @property
-    def own_rewards(self) -> list[str]:
-        """The options given that change what the chain pays."""
-        return [name for name in ("reward", "resample_cost") if name in self.given]
-
-
-def chain_from(ctx: click.Context, options: Mapping[str, Any]) -> Chain:
-    """Return the chain in the file of ``--mdp``, or M0.
-
-    Raises:
-        click.UsageError: options of the minimal chain together with ``--mdp``.
-        DSTheoryError: the file is wrong.
-    """
-    from dstheory.dynamics.problem import Chain
-
-    if options["mdp_file"] is None:
-        return Chain()
-    for name in ("p", "a", "b", "reference", "sampler", "engine"):
-        if name in options and _was_given(ctx, name):
-            raise click.UsageError(f"--{name} describes the minimal chain; a chain from --mdp has its policy in the file", ctx)
-    if _was_given(ctx, "answer_length") and len(set(options["answer_length"])) > 1:
-        raise click.UsageError("--answer-length CORRECT,WRONG describes the minimal chain; with --mdp give one number", ctx)
-    from dstheory.readers import read_chain
-
-    chain = read_chain(options["mdp_file"])
-    return Chain.of(chain.mdp, chain.policy, chain.reference, Path(options["mdp_file"]).name)
-
-
-def problem_from(ctx: click.Context, options: Mapping[str, Any]) -> Problem:
-    """Return the problem that the options describe; a chain from a file is changed by options that were given only.
-
-    Raises:
-        click.UsageError: options of the minimal chain together with ``--mdp``.
-        DSTheoryError: a value or a file is wrong.
-    """
-    from dstheory.dynamics.problem import problem_at
-
-    chain, given = chain_from(ctx, options), given_options(ctx)
-    return Problem(*problem_at(chain, settings_from(options, given if chain.mdp is not None else options)), chain.name, given)
-
-
-def objective_from(
-    expression: str, problem: Problem, options: Mapping[str, Any], *, only: Collection[str] | None = None
-) -> Objective:
-    """Build an objective from an expression and the objective options; with ``only``, from those and its own defaults.
-
-    Rewards that were given are read by every objective that can: group objectives then compare the chain's returns.
-
-    Raises:
-        DSTheoryError: unknown names, values out of range, or rewards given to an objective that cannot read them.
-    """
-    from dstheory.dynamics.problem import objective_at
-
-    rewards = problem.own_rewards[0] if problem.own_rewards else ""
-    three = problem.mdp, problem.start, problem.reference
-    return objective_at(expression, three, settings_from(options, options), rewards=rewards, only=only)
-
-
-def fresh_directory(base: Path, taken: Callable[[Path], bool] = Path.exists) -> Path:
-    """Return the first of base, base-2, base-3, ... that is not taken: results are never overwritten unasked."""
-    path, n = base, 1
-    while taken(path):
-        n += 1
-        path = base.with_name(f"{base.name}-{n}")
-    return path
 
 
 model_option = click.option("--model", default=None, metavar="NAME", help="Use the records of this model of the log only.")

@@ -14,7 +14,8 @@ import click
 
 from dstheory.cli import completion
 from dstheory.cli.echo import json_option, say
-from dstheory.cli.options import drawing_options, formats_asked, processes, width_asked
+from dstheory.cli.figures import drawing_options, formats_asked, width_asked
+from dstheory.cli.options import processes
 from dstheory.texts import printable
 
 if TYPE_CHECKING:

@@ -12,17 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dstheory.cli.config import config_option
 from dstheory.cli.echo import json_option, say
 from dstheory.cli.ending import as_usage
+from dstheory.cli.figures import drawing_options, figures_as_asked, formats_asked, fresh_directory
 from dstheory.cli.notes import chain_words
 from dstheory.cli.numbers import Whole
 from dstheory.cli.options import (
-    chain_from,
-    config_option,
-    drawing_options,
-    figures_as_asked,
-    formats_asked,
-    fresh_directory,
     given_options,
     model_options,
     objective_options,
@@ -31,6 +27,7 @@ from dstheory.cli.options import (
     training_options,
     workers_options,
 )
+from dstheory.cli.problem import chain_from
 from dstheory.cli.show import announce_compilation, number, print_json, print_table, progress_bar
 from dstheory.dynamics.parameters import PARAMETERS
 

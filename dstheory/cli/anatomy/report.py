@@ -12,8 +12,9 @@ import click
 
 from dstheory.cli.anatomy.options import log_options, read_with, reading_options, refuse_biased, refuse_unusable
 from dstheory.cli.echo import echo, json_option, say
+from dstheory.cli.figures import drawing_options, figures_as_asked, fresh_directory
 from dstheory.cli.numbers import NumberRange, Whole
-from dstheory.cli.options import drawing_options, figures_as_asked, fresh_directory, seed_option
+from dstheory.cli.options import seed_option
 from dstheory.texts import printable
 
 if TYPE_CHECKING:
