@@ -8,6 +8,7 @@ from math import log
 from typing import TYPE_CHECKING, Any
 
 from dstheory.cli.configured import Where, heading, lacking, said_of, shown_value
+from dstheory.texts import printable
 
 if TYPE_CHECKING:
     from dstheory.comparison import Tilt
@@ -67,7 +68,12 @@ def _reference(found: Explanation, where: Where, options: dict[str, Any]) -> lis
     if _still(found):
         said += " There a KL changes nothing."
         said += " Later it takes back what training has changed, by the rule below." if _pulls(found) else ""
-    return [said, "For a model and its start, both measured on a log (here the README's):", command_on_a_log(options)]
+    log = "the same log" if options["log_file"] is not None else "a log, here that of the README"
+    return [
+        said,
+        f"For the model and its start, both measured on {log} (base is the start's name in it):",
+        command_on_a_log(options),
+    ]
 
 
 def _still(found: Explanation) -> bool:
@@ -226,18 +232,21 @@ def _unbalanced(found: Explanation, where: Where) -> list[str]:
 
 
 def _by_hand(found: Explanation, where: Where) -> str:
-    """Work out both coefficients of a KL in the loss, of a right answer and of the stop at it, where there is one prompt."""
+    """Work out both coefficients of a KL in the loss, of a right answer and of the stop at it, for the first prompt."""
     t, place = found.configuration.training, where.place
-    if place.mdp.shape != (1, 2) or place.reference is place.policy or found.stale is not None or t.estimator == "k1":
+    if place.mdp.shape[1] != 2 or place.reference is place.policy or found.stale is not None or t.estimator == "k1":
         return ""
     right = int(place.mdp.correct[0].argmax())
+    at = f" for {printable(place.mdp.prompts[0])}" if len(place.mdp.correct) > 1 and place.mdp.prompts else ""
     said = []
     for table in ("sample_prob", "stop_prob"):
         mine, theirs = (float(getattr(policy, table)[0, 0, right]) for policy in (place.policy, place.reference))
         charged = 1 - theirs / mine if t.estimator == "k3" else log(mine / theirs)
         x, r = _rate(mine), _rate(theirs)
         said.append(f"-{t.beta:g} {f'(1 - {r}/{x})' if t.estimator == 'k3' else f'log({x}/{r})'} = {-t.beta * charged:.3g}")
-    return f": by hand, {said[0]} for a right answer and {said[1]} for the stop at it, each one token, before they are divided"
+    return (
+        f": by hand{at}, {said[0]} for a right answer and {said[1]} for the stop at it, each one token, before they are divided"
+    )
 
 
 def _fed(found: Explanation, options: dict[str, Any]) -> list[str]:

@@ -121,6 +121,9 @@ def test_without_a_reference_it_is_said_what_the_start_does_and_what_to_type(dst
     again = dstheory(*shlex.split(command))
     assert again.code == 0, again.err
     assert "The reference is base of rollouts.jsonl, task by task" in " ".join(again.out.split())
+    assert "both measured on a log, here that of the README (base is the start's name in it):" in " ".join(ran.out.split())
+    mine = said(dstheory, "trl:grpo", "beta=0.04", "--brief", "--log", "rollouts.jsonl", "--model", "tuned")
+    assert "both measured on the same log (base is the start's name in it): dstheory explain trl:grpo" in mine
     assert "There a KL changes nothing. Later it takes back what training has changed" in " ".join(ran.out.split())
     away = said(dstheory, "trl:grpo", "beta=0.04", "--reference", "0.5,0.7,0.4")
     assert "No reference is given" not in away

@@ -202,6 +202,14 @@ def test_why_a_kl_in_the_loss_is_not_balanced_stands_beside_it(dstheory, k3: boo
     assert "What is not balanced" not in said(dstheory, "trl:grpo")
 
 
+def test_the_coefficients_by_hand_are_those_of_a_task_of_the_log(dstheory, log: str) -> None:
+    (mine, theirs) = (counted(log, model, "easy")[1] for model in ("tuned", "base"))
+    text = said(dstheory, *GRPO, *LENGTHS, "--log", "log.jsonl", "--model", "tuned", "--reference-model", "base")
+    of_answer, of_stop = (-0.04 * math.log(mine[i] / theirs[i]) for i in (0, 1))
+    assert f" = {of_answer:.3g} for a right answer and -0.04 log(" in text.split("by hand for easy, -0.04 log(")[1]
+    assert f" = {of_stop:.3g} for the stop at it" in text
+
+
 def test_the_logged_loss_leaves_the_kl_out_where_the_policy_is_not_the_reference(dstheory) -> None:
     away = said(dstheory, *GRPO, "--reference", "0.5,0.7,0.4")
     assert "at the first update (many prompts, without its KL term, which is 0 where the policy is the reference)." in away
