@@ -32,13 +32,15 @@ from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats, reject, whole_number
 from dstheory.errors import ChainError
+from dstheory.kernels.parallel import scale_rows
 from dstheory.objectives.base import Measure
 from dstheory.objectives.expectation.denominators import mean_of_lengths_and_rewards, range_of_lengths
 from dstheory.objectives.expectation.exponential import LEAST_CHANCE, EffectiveCredit, moments, reciprocal
 from dstheory.objectives.expectation.grouping import Grouping
 from dstheory.objectives.expectation.groups import effective_credit
 from dstheory.objectives.expectation.rewards import ResponseReward, reward_of
-from dstheory.objectives.mass import CoefficientMass, check_runs, log_likelihood, mass_of_steps
+from dstheory.objectives.large_groups import gradient_of_accuracy
+from dstheory.objectives.mass import CoefficientMass, StageGradient, check_runs, log_likelihood, mass_of_steps
 from dstheory.objectives.parts import BatchTokens, ByOutcome, Normaliser, PerResponse, PerToken
 from dstheory.objectives.registry import register
 from dstheory.objectives.responses import ResponseObjective, Term, response_lengths
@@ -422,3 +424,14 @@ class RFT(ResponseObjective):
             t, w = reciprocal(*range_of_lengths(under))
             slope = w.reshape(len(w), *(1,) * (slope.ndim - 1)) * slope
         return (Term(EffectiveCredit(t, np.zeros_like(slope), slope)),)
+
+    def _in_one_pass(self, solution: Solution) -> StageGradient | None:
+        """Return the gradient where it is that of E[R] times a constant."""
+        if self.sampler is not None or self.normaliser == "sequence-mean":
+            return None
+        found = gradient_of_accuracy(solution)
+        if found is None:
+            return None
+        (term,), gradient = self.terms(solution, solution, self.outcome_of(solution)), found[1]
+        scale_rows((gradient.sample[0], gradient.decide[0]), float(term.credit.slope[0, 0]))
+        return gradient

@@ -16,6 +16,7 @@ from dstheory.objectives import (
     GRPO,
     GSPO,
     NFT,
+    RFT,
     RLOO,
     ActorCritic,
     DAPOBatch,
@@ -352,14 +353,17 @@ def test_penalties_at_states_step_aside() -> None:
             make(Policy.tabular(z, reference.stop_logits)).gradient(solution)
 
 
-@pytest.mark.parametrize("make", [SCoReSummed, SCoRePerAttempt])
-@pytest.mark.parametrize("alpha", [0.0, 0.5, 10.0])
-def test_attempts_in_one_pass(make, alpha: float, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "objective",
+    [*(make(alpha=alpha) for make in (SCoReSummed, SCoRePerAttempt) for alpha in (0.0, 0.5, 10.0)), RFT(),
+     RFT(normaliser="sequence-sum")],
+)  # fmt: skip
+def test_accuracy_in_one_pass(objective: Objective, monkeypatch: pytest.MonkeyPatch) -> None:
     mdp, policy, _ = large(seed=13)
-    objective, solution = make(alpha=alpha), solve(mdp, policy)
+    solution = solve(mdp, policy)
     found = objective.gradient(solution)
     monkeypatch.setattr(exponential, "_compiled", lambda *_: False)  # whose sums leave fewer digits than the pass
-    slow = objective.mass(solution).gradient(policy)
+    slow = objective._closest(solution).gradient(policy)
     assert found.sample.tobytes() != slow.sample.tobytes()
     mixed = np.where(mdp.inside, mdp.correct, 1).min(axis=-1) < np.where(mdp.inside, mdp.correct, 0).max(axis=-1)
     for one, two in ((found.sample[0], slow.sample[0]), (found.decide[0], slow.decide[0])):
@@ -368,14 +372,16 @@ def test_attempts_in_one_pass(make, alpha: float, monkeypatch: pytest.MonkeyPatc
         assert (apart[mixed] <= 1e-12 * np.abs(two).max(axis=-1)[mixed]).all()
 
 
-def test_attempts_step_aside_where_stopping_is_rare() -> None:
-    mdp, policy, _ = large(seed=13)
+def test_accuracy_steps_aside() -> None:
+    mdp, policy, reference = large(seed=13)
     u = policy.stop_logits.copy()
     u[0, 4] = -15.0
     rare = Policy.tabular(policy.sample_logits, u)
     solution = solve(mdp, rare)
-    for objective in (SCoReSummed(), SCoRePerAttempt()):
-        slow = objective.mass(solution).gradient(rare)
+    assert one_pass(RFT(reference), solve(mdp, policy)) is None
+    assert one_pass(RFT(normaliser="sequence-mean"), solve(mdp, policy)) is None
+    for objective in (SCoReSummed(), SCoRePerAttempt(), RFT()):  # stopping is rare
+        slow = objective._closest(solution).gradient(rare)
         assert objective.gradient(solution).sample.tobytes() == slow.sample.tobytes()
 
 
