@@ -1,6 +1,7 @@
-"""Enclosures: a formula with exp and log holds on a box, by interval arithmetic and subdivision.
+"""Steps for what the solver does not settle: `enclose`, on a box by interval arithmetic, and `search`, by examples alone.
 
-*Searches*: no counterexample among the examples that Hypothesis tries. The weakest evidence, and named so.
+An enclosure divides its box until intervals settle the formula on every piece. A search says that there is no counterexample
+among the examples that Hypothesis tries: the weakest evidence, and named so.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import numpy as np
 import sympy
 from sympy.logic.boolalg import And, BooleanAtom
 
-from dstheory.claims.evaluation import connected, enclose_value, sign_meets, sign_of_interval, to_interval
+from dstheory.claims.evaluation import connected, enclose_value, to_interval
 from dstheory.claims.premises import Premises
 from dstheory.claims.solver import OUT_OF_TIME
 from dstheory.claims.steps.base import ClaimContext, FormulaStep, Step, StepContext, parse_point
@@ -173,14 +174,18 @@ def _slopes(expression: Any) -> tuple[tuple[str, Any], ...]:
 
 
 def _relation_holds(operator: str, value: Any) -> bool | None:
-    sign = sign_of_interval(value)
-    if sign is None:
-        if operator in (">=", "<"):
-            return (operator == ">=") if value.a >= 0 else None
-        if operator in ("<=", ">"):
-            return (operator == "<=") if value.b <= 0 else None
-        return None
-    return sign_meets(sign, operator)
+    """Truth of ``value OP 0`` for all numbers of an interval: True, False, or None if it may vary."""
+    low, high = value.a, value.b
+    zero, apart = low == 0 and high == 0, low > 0 or high < 0
+    true, false = {
+        "<": (high < 0, low >= 0),
+        "<=": (high <= 0, low > 0),
+        ">": (low > 0, high <= 0),
+        ">=": (low >= 0, high < 0),
+        "==": (zero, apart),
+        "!=": (apart, zero),
+    }[operator]
+    return True if true else False if false else None
 
 
 class _Falsified(Exception):
