@@ -32,7 +32,6 @@ from dstheory.chain.policy import Policy
 from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats, reject, whole_number
 from dstheory.errors import ChainError
-from dstheory.kernels.parallel import scale_rows
 from dstheory.objectives.base import Measure
 from dstheory.objectives.expectation.denominators import mean_of_lengths_and_rewards, range_of_lengths
 from dstheory.objectives.expectation.exponential import LEAST_CHANCE, EffectiveCredit, moments, reciprocal
@@ -432,6 +431,8 @@ class RFT(ResponseObjective):
         found = gradient_of_accuracy(solution)
         if found is None:
             return None
+        from dstheory.kernels.parallel import scale_rows
+
         (term,), gradient = self.terms(solution, solution, self.outcome_of(solution)), found[1]
         scale_rows((gradient.sample[0], gradient.decide[0]), float(term.credit.slope[0, 0]))
         return gradient

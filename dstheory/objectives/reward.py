@@ -32,7 +32,6 @@ from dstheory.chain.exact import Solution
 from dstheory.chain.trajectories import Trajectories
 from dstheory.checks import Floats
 from dstheory.errors import ChainError
-from dstheory.kernels.parallel import over_rows
 from dstheory.objectives.base import Objective
 from dstheory.objectives.expectation.exponential import EffectiveCredit, moments, response_contrast
 from dstheory.objectives.expectation.grouping import Grouping
@@ -204,6 +203,8 @@ class _SCoRe(Objective):
         found = gradient_of_accuracy(solution)
         if found is None:
             return None
+        from dstheory.kernels.parallel import over_rows
+
         (_, gradient), mdp, policy = found, solution.mdp, solution.policy
         share = np.broadcast_to(self.share(solution), (1, len(mdp.prompt_weight), 1))
 
