@@ -25,7 +25,10 @@ from dstheory.dynamics.parameters import PARAMETERS, Of, Parameter, lookup_param
 from dstheory.dynamics.problem import Chain
 from dstheory.errors import DSTheoryError
 
-__all__ = ["Axis", "Grid", "SettingsBatch", "parse_axis", "parse_grid"]
+__all__ = [
+    "HISTORY", "STATUS", "VARIABLES", "Axis", "Grid", "SettingsBatch", "SweepPlan", "Variable", "parse_axis", "parse_grid",
+    "status_counts",
+]  # fmt: skip
 
 _MOST = 10_000_000  # values of one parameter: a table of this many results is close to a gigabyte
 _FORM = "write START:STOP:COUNT, log:START:STOP:COUNT, or values separated by commas"
@@ -243,9 +246,6 @@ def _refuse_long(parameter: Parameter, count: int) -> None:
 RUN = Parameter("run", "random start", "whole", batched=True, of=("simulate",))
 """The axis of random starts; ``runs`` makes it."""
 assert "run" not in PARAMETERS
-
-
-__all__ = ["HISTORY", "STATUS", "VARIABLES", "SweepPlan", "Variable", "status_counts"]
 
 STATUS = (
     "found",
