@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from dstheory import Policy, TwoStageMDP
+from dstheory.dynamics.soft_bellman import _rounding, evaluate
 from dstheory.dynamics.soft_optimum import Optimum, optimum
 
 MODULE = importlib.import_module("dstheory.dynamics.soft_optimum")
@@ -183,3 +184,28 @@ def test_where_what_never_stopping_earns_and_costs_cancel_the_error_says_what_is
             assert_enclosed(best, reference, seed)
         enclosed.append(bool(best.converged.all()))
     assert sum(enclosed) >= 20
+
+
+def test_the_bound_on_rounding_holds_wherever_f_is_evaluated() -> None:
+    """Answers of one weight, at the optimum and far from it, where f is as large as what it is made of."""
+    checked = 0
+    for seed in range(150):
+        rng = np.random.default_rng([1, seed])
+        mdp = TwoStageMDP(
+            correct=np.zeros((1, 3)), reward_stop=spread(rng, 3, -3, 3)[None], reward_resample=spread(rng, 3, -3, 1)[None],
+            gamma=1.0 - 10 ** -rng.uniform(0, 12),
+        )  # fmt: skip
+        reference = Policy.tabular(*(np.clip(spread(rng, 3, -1, 3), -1000, 1000)[None] for _ in range(2)))
+        beta = 10 ** rng.uniform(-4, 8)
+        best = optimum(mdp, reference, beta=beta, throw=False)
+        turn = MODULE._Equations(mdp, reference, np.asarray(beta), 0.0, "sum").turn(0, 0, 1, None)
+        for v in float(best.value[0]) * np.array([1.0, 1.0 + 1e-9, 0.7, -1.0]):
+            at, n = np.array([v]), np.zeros(1)
+            with np.errstate(all="ignore"):
+                point = evaluate(turn, at, n)
+                bound = float(_rounding(turn, at, n, point)[0])
+            with mp.workdps(DIGITS):
+                off = abs(mp.mpf(float(point.payoff[0])) - (Exact(best, reference).of(mp.mpf(v)) - mp.mpf(v)))
+            assert off <= bound, f"seed {seed}: f({v}) is off by {mp.nstr(off, 3)}, not {bound:.3g}"
+            checked += off > bound / 300
+    assert checked >= 60  # nor is it much more than what happens
