@@ -242,10 +242,12 @@ def _by_hand(found: Explanation, where: Where) -> str:
     for table in ("sample_prob", "stop_prob"):
         mine, theirs = (float(getattr(policy, table)[0, 0, right]) for policy in (place.policy, place.reference))
         charged = 1 - theirs / mine if t.estimator == "k3" else log(mine / theirs)
-        x, r = _rate(mine), _rate(theirs)
+        x, r = f"{mine:.5g}", f"{theirs:.5g}"
         said.append(f"-{t.beta:g} {f'(1 - {r}/{x})' if t.estimator == 'k3' else f'log({x}/{r})'} = {-t.beta * charged:.3g}")
+    counted = "" if where.measured is None else ", with half an observation more on each side of the log's rates"
     return (
         f": by hand{at}, {said[0]} for a right answer and {said[1]} for the stop at it, each one token, before they are divided"
+        f"{counted}"
     )
 
 

@@ -50,7 +50,7 @@ class Distillation(_AtStates, K2Loss):
 
     Source: arXiv 2306.13649; the coefficient is derived here.
 
-    >>> from dstheory import TwoStageMDP, solve
+    >>> from dstheory import Policy, TwoStageMDP, solve
     >>> s = solve(TwoStageMDP.minimal(), Policy.minimal(p=0.5, a=0.5, b=0.5))
     >>> g = Distillation(Policy.minimal(p=0.9, a=0.9, b=0.9)).gradient(s)
     >>> bool(g.sample[0, 0, 0] > 0), bool(g.decide[0, 0, 1] < 0)  # towards the teacher

@@ -306,15 +306,15 @@ def test_the_answer_says_whether_it_stands() -> None:
 @pytest.mark.parametrize(
     ("rejected", "what"),
     [
-        (["p over problems", "p over rounds"], "one p for all problems and all rounds"),
-        (["p over problems"], "that p is the same for all problems"),
+        (["p over problems", "p over rounds"], "One p for all problems and all rounds"),
+        (["p over problems"], "That p is the same for all problems"),
     ],
 )
 def test_what_the_split_does_not_assume_may_be_rejected(rejected: list[str], what: str) -> None:
     checks = {"base": [Test(name, "", 9.0, 1.0, 0.001, "", 9, "") for name in rejected], "tuned": []}
     found = SimpleNamespace(comparison_checks=checks, comparison_without={})
     yes = "Does this answer stand? Yes: no test rejects at 5 % what the split assumes."
-    assert _stands(found, None) == f"{yes} Rejected is {what}, which it does not assume."  # type: ignore[arg-type]
+    assert _stands(found, None) == f"{yes} {what} is rejected, but not assumed."  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

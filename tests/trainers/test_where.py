@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -208,6 +209,11 @@ def test_the_coefficients_by_hand_are_those_of_a_task_of_the_log(dstheory, log: 
     of_answer, of_stop = (-0.04 * math.log(mine[i] / theirs[i]) for i in (0, 1))
     assert f" = {of_answer:.3g} for a right answer and -0.04 log(" in text.split("by hand for easy, -0.04 log(")[1]
     assert f" = {of_stop:.3g} for the stop at it" in text
+    by_hand = re.findall(r"-0\.04 log\(([0-9.]+)/([0-9.]+)\) = (-?[0-9.]+)", text)
+    assert len(by_hand) == 2
+    for mine_shown, theirs_shown, result in by_hand:  # who types the line into a calculator gets what it says
+        assert f"{-0.04 * math.log(float(mine_shown) / float(theirs_shown)):.3g}" == result
+    assert "with half an observation more on each side of the log's rates" in text
 
 
 def test_the_logged_loss_leaves_the_kl_out_where_the_policy_is_not_the_reference(dstheory) -> None:

@@ -253,8 +253,8 @@ def _stands(found: Survey, split: Difference | MeanSplit) -> str:
     aside = f" They also reject that {_assumed(others)}, which the split does not assume." if others else ""
     if not without:
         both = sorted(others) == ["p over problems", "p over rounds"]
-        what = "one p for all problems and all rounds" if both else f"that {_assumed(others)}"
-        return f"{asked} Yes: no test rejects at 5 % what the split assumes. Rejected is {what}, which it does not assume."
+        what = "One p for all problems and all rounds" if both else f"That {_assumed(others)}"
+        return f"{asked} Yes: no test rejects at 5 % what the split assumes. {what} is rejected, but not assumed."
     unknown = [name for name, shift in without.items() if shift.decide.value is None]
     if unknown:
         why = without[unknown[0]].decide.reason
@@ -267,7 +267,10 @@ def _stands(found: Survey, split: Difference | MeanSplit) -> str:
     of = without[worst].decision_share
     moves = f"decisions' share by at most {max(-of.low, of.high):.2f}" if of.value is not None else (
         f"the part of decisions by at most {most[worst]:.3f}")  # fmt: skip
-    said = f"Tests reject at 5 % that {_assumed(without)}, which the split assumes; the same logs split without it move {moves}"
+    said = (
+        f"Tests reject at 5 % that {_assumed(without)}, which the split assumes; the same logs split without it move {moves}, the "
+        "far end of a 95 % interval"
+    )
     parts = {"sampling": split.sample, "decisions": split.decide}
     left = [name for name, part in parts.items() if _sign(part) and _sign(_wider(part, most[worst])) == 0]
     if left:
