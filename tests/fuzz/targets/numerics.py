@@ -160,10 +160,10 @@ def drawn(rng: random.Random, *, tame: bool = False) -> dict[str, Any]:
 def simpler(one: Input) -> Iterator[Input]:
     """Yield forms of a case with fewer prompts or answers, then with ordinary numbers in place of odd ones."""
     case = json.loads(one.data)
-    sizes = {np.shape(case[name])[-2:] for name in ("correct", *POLICIES)}
-    if len(sizes) > 1:  # refused as it is
-        return
     tables = ("correct", "reward_stop", "reward_resample", "sample_length")
+    sizes = {np.shape(case[name]) for name in tables} | {np.shape(case[name])[-2:] for name in POLICIES}
+    if len(sizes) > 1:  # refused as it is, or with an axis of runs
+        return
     prompts, answers = len(case["correct"]), len(case["correct"][0])
 
     def without(axis: int, index: int) -> dict[str, Any]:
