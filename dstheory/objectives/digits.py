@@ -90,7 +90,10 @@ def _compare(objective: Any, solution: Solution, gradients: list[StageGradient],
         # Of what underflows, rounding up leaves the smallest number, which a rare chance may divide, and down leaves nothing.
         underflows = (top < _NOTHING) & (off >= _NOTHING) & (apart[1] == 0.0) & (off < _UNDERFLOW)
         if underflows.any():
-            log = np.log(off, out=np.zeros_like(off), where=underflows) - _LOG_SMALLEST + _log_chance(objective, solution, stage)
+            chance = _log_chance(objective, solution, stage)
+            if chance.shape[-2] > top.shape[-2]:  # a reference has turns, and the policy is the same at each
+                chance = np.logaddexp.reduce(chance, axis=-2, keepdims=True)
+            log = np.log(off, out=np.zeros_like(off), where=underflows) - _LOG_SMALLEST + chance
             underflows &= log < np.log(_NOTHING)
         nothing = ((top < _NOTHING) & (off < _NOTHING)) | underflows
         with np.errstate(over="ignore"):  # of a row that is nothing beside what rounding makes of it
