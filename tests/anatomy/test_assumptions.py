@@ -15,7 +15,7 @@ from scipy.stats import beta, binom, norm
 from dstheory.anatomy import Episodes, generate_log, survey
 from dstheory.anatomy.assumptions import LEFT_OUT, alike_within, moved
 from dstheory.anatomy.difference import Compared
-from dstheory.anatomy.model_checks import Test
+from dstheory.anatomy.model_checks import Test, check_model
 from dstheory.anatomy.rates import Estimate
 from dstheory.anatomy.surveys import MeanSplit, Shift
 from dstheory.cli.anatomy.conclusions import _stands, conclusions
@@ -360,3 +360,19 @@ def test_the_interval_is_as_wide_as_a_bootstrap_says(test: str) -> None:
         pair = [_taken(log, rng.integers(800, size=800).tolist(), name) for log, name in zip(logs, "xy", strict=True)]
         drawn.append(moved(Compared.of(*pair), test).value)
     assert found.spread.error == pytest.approx(np.std(drawn), rel=0.2)
+
+
+@pytest.mark.parametrize(("fall", "shows"), [(1.0, True), (0.8, False)])
+def test_two_departures_can_hide_each_other_as_the_page_says(fall: float, shows: bool) -> None:
+    """b of 0.25 and 0.75, once the same at every attempt, once 0.8 of the one before: who goes on is surer, and tires."""
+    rng, hidden = np.random.default_rng(5), 0
+    for _ in range(8):
+        b = np.where(np.arange(1200) % 2, 0.25, 0.75)
+        log = rollouts(
+            lambda k, before, problems: np.full(1200, 0.4),
+            lambda k, right, before, b=b: np.where(right, 0.15, b * fall**k),
+            6, b, rng,
+        )  # fmt: skip
+        tests = {test.name: test for test in check_model(log, resamples=99, rng=1)}
+        hidden += not (tests["b over problems"].rejected() or tests["b over rounds"].rejected())
+    assert hidden <= 1 if shows else hidden >= 5
