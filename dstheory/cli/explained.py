@@ -146,7 +146,7 @@ def _elsewhere(found: Explanation, where: Where) -> list[str]:
     lines, pulls = [], _pulls(found)
     if pulls:
         correct = where.place.mdp.correct
-        here = ", as here" if correct.shape[-1] == 2 and (correct.sum(axis=-1) == 1).all() else ""
+        here = ", as in this chain" if correct.shape[-1] == 2 and (correct.sum(axis=-1) == 1).all() else ""
         lines.append(
             "Without shared parameters, the KL in the loss pulls the decision at each answer towards the reference's, wherever "
             f"it is. Where a prompt has two answers, a right and a wrong one{here}, its p, a and b follow; with more, p, and a "

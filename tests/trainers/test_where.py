@@ -179,7 +179,7 @@ def test_what_is_said_of_other_places_is_what_explain_finds_there(dstheory, conf
         assert (kl[name]["change"] > 0) == (r > x)
     text = said(dstheory, *configuration, *place)
     assert "pulls the decision at each answer towards the reference's, wherever it is. Where a prompt has two answers" in text
-    assert "a right and a wrong one, as here, its p, a and b follow" in text
+    assert "a right and a wrong one, as in this chain, its p, a and b follow" in text
 
 
 def test_of_a_kl_in_the_reward_nothing_is_said_of_other_places(dstheory) -> None:
