@@ -214,7 +214,9 @@ class State:
         """Return in a sentence how the sweep of a state differs from this one; "" if it does not: its chunks' size is taken."""
         try:
             stored = json.loads(read_whole(file))
-            theirs, batches = stored["configuration"], int(stored["batches_per_chunk"])
+            theirs, batches = stored["configuration"], stored["batches_per_chunk"]
+            if type(batches) is not int or batches < 1:
+                raise ValueError("no number of batches")
             found = differences(theirs, self._ours)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return (
