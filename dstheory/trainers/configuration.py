@@ -262,7 +262,7 @@ def _resolve(source: Source, given: Sequence[KeyValue], trainer: Trainer, why: s
     for unread in source.unread:
         if unread.key in trainer.keys:
             warnings.append(
-                f"line {unread.line}: {unread.key} is {printable(unread.value)}, which is not evaluated: the default "
+                f"line {unread.line}: {unread.key} is {shown(unread.value)}, which is not evaluated: the default "
                 f"{shown(trainer.keys[unread.key].default)} is shown; give {unread.key}=VALUE after the file"
             )
     training = replace(Training(), **made)
