@@ -25,7 +25,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -41,6 +41,9 @@ _PATIENCE = 5.0  # seconds that steps which must happen together may take before
 _POLL = 0.2  # seconds between two looks at whether the parent is alive
 
 _together = threading.RLock()  # held during steps that must happen together
+_owed: dict[object, Callable[[], object]] = {}
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_owed.clear)  # what is cleaned up is the parent's
 
 
 class Interrupted(KeyboardInterrupt):
@@ -111,6 +114,9 @@ def handled(*, impatient: bool = True) -> Iterator[Told]:
         sys.unraisablehook = hook
         signal.set_wakeup_fd(woken)
         os.close(writing)  # which ends the thread
+        if told.number is not None:
+            for key in reversed(_owed.copy()):
+                settle(key)
 
 
 def _watch(reading: int, impatient: bool) -> None:
@@ -168,6 +174,27 @@ def deferred_interrupts(*, patient: bool = True) -> Iterator[None]:
                 signal.signal(number, handler)
             if pending:  # whatever else the block raised
                 previous[pending[0][0]](*pending[0])
+
+
+def owe(key: object, clean_up: Callable[[], object]) -> None:
+    """Remember what is to be cleaned up, in one :func:`deferred_interrupts` with the step that makes it necessary.
+
+    A signal may come in the very moment when a ``finally`` begins, before its first line. What is owed is then done by
+    :func:`handled`, when no signal is raised any more.
+
+    Args:
+        key: what it is about.
+        clean_up: does it.
+    """
+    _owed[key] = clean_up
+
+
+def settle(key: object) -> None:
+    """Do what is owed, if anything is, undisturbed by signals."""
+    with deferred_interrupts():
+        clean_up = _owed.pop(key, None)
+        if clean_up is not None:
+            clean_up()
 
 
 @contextmanager

@@ -7,11 +7,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 
-from dstheory.interrupts import SIGNALS, Interrupted, deferred_interrupts, handled
+from dstheory import interrupts
+from dstheory.dynamics.sweeps.state import _locked
+from dstheory.interrupts import SIGNALS, Interrupted, deferred_interrupts, handled, owe, settle
+from dstheory.readers.atomic import atomic_path, results_directory
 
 START = """
 import os, signal, sys, time, weakref
@@ -229,3 +234,46 @@ def test_an_interrupt_while_processes_start_leaves_no_traceback(tmp_path: Path, 
         os.kill(int(each.name.removeprefix("started-")), signal.SIGINT)
     (tmp_path / "go").touch()
     assert process.communicate(timeout=60) == (says, "")
+
+
+@pytest.mark.parametrize(
+    ("writes", "target"),
+    [
+        (atomic_path, "file.npz"),
+        (results_directory, "new/folders/out"),
+        (_locked, "out.unfinished"),
+    ],
+)
+def test_a_signal_as_the_clean_up_begins_leaves_nothing(
+    writes: Callable[[Path], AbstractContextManager[object]], target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``finally`` is entered, and the signal comes before its first line."""
+    with pytest.raises(Interrupted), handled() as told, writes(tmp_path / target):
+        assert list(tmp_path.iterdir())
+        sent = []
+
+        @contextmanager
+        def too_late() -> Iterator[None]:
+            if not sent:
+                sent.append(signal.SIGINT)
+                signal.raise_signal(signal.SIGINT)
+            with deferred_interrupts():
+                yield
+
+        monkeypatch.setattr(interrupts, "deferred_interrupts", too_late)
+        raise OSError("disk")
+    assert told.number == signal.SIGINT
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_owed_is_done_once_and_not_by_a_forked_process() -> None:
+    done: list[int] = []
+    owe("key", lambda: done.append(os.getpid()))
+    child = os.fork()
+    if not child:
+        settle("key")
+        os._exit(len(done))
+    assert os.waitpid(child, 0)[1] == 0
+    settle("key")
+    settle("key")
+    assert done == [os.getpid()]

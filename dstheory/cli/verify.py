@@ -206,16 +206,18 @@ def _confirmed(report: Report, coqc: str, workers: int | None) -> tuple[Report, 
     from dstheory.claims.runner import available_cores
     from dstheory.coq.check import check
     from dstheory.coq.export import export
-    from dstheory.interrupts import deferred_interrupts
+    from dstheory.interrupts import deferred_interrupts, owe, settle
 
     infos = [entry.info for entry in report.entries if entry.as_recorded and entry.info["id"] and "own" in entry.info]
-    folder = tempfile.TemporaryDirectory(prefix="dstheory-coq-")
+    key = object()
     try:
+        with deferred_interrupts():
+            folder = tempfile.TemporaryDirectory(prefix="dstheory-coq-")
+            owe(key, folder.cleanup)
         parts = export(_claims(infos), Path(folder.name))
         found = {answer.claim: answer for answer in check(parts, Path(folder.name), coqc, workers=workers or available_cores())}
     finally:
-        with deferred_interrupts():
-            folder.cleanup()
+        settle(key)
     entries, confirmed, refused, left = [], 0, list[str](), list[str]()
     for entry in report.entries:
         answer, verdict = found.get(entry.info["id"]), entry.verdict

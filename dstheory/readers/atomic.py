@@ -26,7 +26,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dstheory.errors import DSTheoryError, remedy_for
-from dstheory.interrupts import deferred_interrupts
+from dstheory.interrupts import Interrupted, deferred_interrupts, owe, settle
 from dstheory.readers.messages import is_unicode
 from dstheory.readers.streams import read_whole
 
@@ -224,17 +224,27 @@ def shared_directory(directory: str | os.PathLike[str], shown: str | os.PathLike
     """
     real = Path(os.path.realpath(directory))
     missing = [each for each in (real, *real.parents) if not each.exists()]
+
+    def remove_empty() -> None:
+        for each in missing:
+            if each.is_dir() and not any(each.iterdir()):
+                each.rmdir()
+
+    key = object()
     try:
-        real.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _cannot_write(shown or directory, error) from error
-    try:
+        owe(key, remove_empty)
+        try:
+            real.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _cannot_write(shown or directory, error) from error
         yield
-    finally:
-        with deferred_interrupts():
-            for each in missing:
-                if each.is_dir() and not any(each.iterdir()):
-                    each.rmdir()
+    except Interrupted:
+        raise  # what is inside may not be removed yet; at the end of the command it is
+    except BaseException:
+        settle(key)
+        raise
+    else:
+        settle(key)
 
 
 @contextmanager
@@ -314,19 +324,22 @@ def _hidden_directory(target: Path, shown: str | os.PathLike[str]) -> Iterator[P
     Raises:
         DSTheoryError: it cannot be made.
     """
-    lock = None
+    key = object()
     try:
         try:
             with deferred_interrupts():
                 hidden, lock = _made_beside(target)
+                owe(key, lambda: _remove_locked(hidden, lock))
         except OSError as error:
             raise _cannot_write(shown, error) from error
         yield hidden
     finally:
-        if lock is not None:
-            with deferred_interrupts():
-                shutil.rmtree(hidden, ignore_errors=True)
-                os.close(lock)
+        settle(key)
+
+
+def _remove_locked(directory: Path, lock: int) -> None:
+    shutil.rmtree(directory, ignore_errors=True)
+    os.close(lock)
 
 
 def _hidden_names(target: Path) -> list[Path]:

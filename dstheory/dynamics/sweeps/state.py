@@ -21,7 +21,7 @@ from typing import Any
 from dstheory._version import __version__
 from dstheory.dynamics.sweeps.plan import Axis, SweepPlan
 from dstheory.errors import DSTheoryError, remedy_for
-from dstheory.interrupts import deferred_interrupts
+from dstheory.interrupts import owe, settle
 from dstheory.readers.arrays import DamagedError, read_arrays, write_arrays
 from dstheory.readers.atomic import atomic_path, shared_directory
 from dstheory.readers.results import to_jsonable
@@ -126,8 +126,20 @@ def _locked(path: Path) -> Iterator[None]:
     """Make a directory and have it for this process alone; at the end it is removed if there is no part of a sweep in it."""
     import fcntl  # where there is none, everything but sweeps to disk still works
 
-    lock, alone = None, False
+    lock: int | None = None
+    alone, key = False, object()
+
+    def clean_up() -> None:
+        with suppress(OSError):
+            if lock is None:
+                path.rmdir()  # if it is empty
+            elif alone and {p.name for p in path.iterdir()} <= {_LOCK, _FILE}:
+                shutil.rmtree(path)
+        if lock is not None:
+            os.close(lock)
+
     try:
+        owe(key, clean_up)
         try:
             path.mkdir(exist_ok=True)
             lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT)
@@ -141,13 +153,7 @@ def _locked(path: Path) -> Iterator[None]:
             ) from error
         yield
     finally:
-        with deferred_interrupts(), suppress(OSError):
-            if lock is None:
-                path.rmdir()  # if it is empty
-            elif alone and {p.name for p in path.iterdir()} <= {_LOCK, _FILE}:
-                shutil.rmtree(path)
-        if lock is not None:
-            os.close(lock)
+        settle(key)
 
 
 class State:
