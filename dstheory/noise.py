@@ -611,7 +611,7 @@ def _of_group(objective: GroupObjective, solution: Solution) -> _Parts:
     if isinstance(objective, PPOClip):
         kinds = [_Kind(weight=term.weight) for term in objective.reward_terms(solution, under, outcome)]
     elif isinstance(objective, ReinforceBaseline):
-        kinds = [_Kind(table=_by_prompt(objective, solution, under, outcome))]
+        kinds = [_Kind(table=_by_prompt(objective, under, outcome))]
     else:
         divided = isinstance(credit, GroupMean) and credit.spread == "batch"
         credit = GroupMean(std=False) if divided else credit
@@ -622,9 +622,9 @@ def _of_group(objective: GroupObjective, solution: Solution) -> _Parts:
     return under, outcome, kinds, objective.normaliser, objective.grouping
 
 
-def _by_prompt(objective: ReinforceBaseline, solution: Solution, under: Solution, outcome: ResponseReward) -> Floats:
+def _by_prompt(objective: ReinforceBaseline, under: Solution, outcome: ResponseReward) -> Floats:
     """Return R - b of a response of each value and prompt, (1, V, X): a baseline that depends on the prompt."""
-    ((credit),) = (term.credit for term in objective.reward_terms(solution, under, outcome))
+    credit = objective.less_baseline(under, outcome)
     values: Sequence[float] = (0.0, 1.0) if outcome.values is not None else outcome.levels or ()
     otherwise = 0.0 if credit.otherwise is None else credit.otherwise[0]
     return np.stack([credit.constant[0] + credit.slope[0] * v + otherwise * (1.0 - v) for v in values])[None]

@@ -29,6 +29,7 @@ from dstheory.errors import ChainError
 from dstheory.objectives.expectation.denominators import mean_of_lengths_and_rewards
 from dstheory.objectives.expectation.exponential import EffectiveCredit, moments
 from dstheory.objectives.expectation.grouping import group_moments
+from dstheory.objectives.expectation.groups import effective_credit
 from dstheory.objectives.expectation.rewards import ResponseReward
 from dstheory.objectives.group_base import GroupMeanObjective, GroupObjective
 from dstheory.objectives.parts import (
@@ -128,7 +129,15 @@ class ReinforceBaseline(_MeanReward):
         super().__post_init__()
 
     def reward_terms(self, solution: Solution, under: Solution, outcome: ResponseReward) -> tuple[Term, ...]:
-        """Return R - b."""
+        """Return R - b over the normaliser."""
+        credit = self.less_baseline(under, outcome)
+        once = effective_credit(None, self.normaliser, self.grouping, under, outcome)
+        f = once.constant  # (J, *runs, X)
+        otherwise = None if credit.otherwise is None else f * credit.otherwise
+        return (Term(EffectiveCredit(once.t, f * credit.constant, f * credit.slope, otherwise)),)
+
+    def less_baseline(self, under: Solution, outcome: ResponseReward) -> EffectiveCredit:
+        """Return R - b, as a credit of one node without length."""
         low, high = outcome.values or (0.0, 1.0)
         none, scale = np.zeros(1), high - low
         group = group_moments(under, outcome, none, self.grouping)
@@ -138,15 +147,15 @@ class ReinforceBaseline(_MeanReward):
         if not isinstance(self.baseline, str):
             failure, success = (np.full_like(share, value - self.baseline) for value in (low, high))
         elif outcome.values is None:
-            return (Term(EffectiveCredit(none, -scale * share, np.full_like(share, scale))),)
+            return EffectiveCredit(none, -scale * share, np.full_like(share, scale))
         else:
             rest = group.wrong
             if self.baseline == "opo":
                 rest = mean_of_lengths_and_rewards(under, outcome, "failures") / under.expected_tokens
             failure, success = -scale * share, scale * rest
         if outcome.values is None:
-            return (Term(EffectiveCredit(none, failure, success - failure)),)
-        return (Term(EffectiveCredit.of_two(none, failure, success)),)
+            return EffectiveCredit(none, failure, success - failure)
+        return EffectiveCredit.of_two(none, failure, success)
 
 
 @register

@@ -407,6 +407,8 @@ class Batch:
     size: float = 1
     prompts: float = inf
     mixed: bool = False
+    dropped: bool = False
+    scale: float = 1.0
 
     @property
     def members(self) -> int:
@@ -419,6 +421,17 @@ class Batch:
             return int(self.size * self.prompts)
         return 0
 
+    def left(self, chance: Number) -> Number:
+        """Return what the expectation over a mixed group's responses is divided by, given the chance of a mixed group.
+
+        Of a batch of which the others are left out, as many groups as are left are averaged, if any is; or their tokens are.
+        """
+        if not self.dropped or self.prompts == inf:
+            return chance
+        if self.kind == "batch-tokens" and self.members:
+            return mpfr(1)
+        return chance / (1 - (1 - chance) ** int(self.prompts))
+
 
 @lru_cache(maxsize=1 << 14)
 def _node(j: int, bits: int) -> Pair:
@@ -427,8 +440,8 @@ def _node(j: int, bits: int) -> Pair:
 
 
 def nodes(chains: Sequence[Chain], members: int) -> list[Pair]:
-    """Return weights w and bases b with sum of w b^L = 1/L, for L the tokens of so many responses."""
-    least = members * min(min(chain.world.l_s[chain.x]) for chain in chains)
+    """Return weights w and bases b with sum of w b^L = 1/L, for L the tokens of so many responses, or of fewer."""
+    least = min(min(chain.world.l_s[chain.x]) for chain in chains)
     most = members * max(max(chain.tokens[0]) for chain in chains)
     if not chains[0].capped:
         most *= _TAIL * float(max(chain.expected_turns() for chain in chains))
@@ -473,7 +486,7 @@ def of_responses(world: World, policy: Any, pays: list[Pays], batch: Batch, coef
         world: the chain.
         policy: who generates the responses.
         pays: the reward R, an indicator where groups are to be mixed.
-        batch: sizes and normaliser.
+        batch: sizes and normaliser, and a factor of the whole.
         coefficients: given E[exp(-tL)] and E[R exp(-tL)] of a prompt's responses, pairs (a, b): a + b R is the mean credit over
             the rest of the group, times exp(-t x their tokens) where their lengths are added up. One mass per pair.
     """
@@ -485,7 +498,7 @@ def of_responses(world: World, policy: Any, pays: list[Pays], batch: Batch, coef
         raise NoClosedFormError("no group is ever mixed")
     if chance < mpfr(2) ** (-gmpy2.get_context().precision // 3):
         raise TooFewDigitsError
-    divided = [mpfr(1)] * len(chains)
+    left, divided = batch.left(chance), [mpfr(1)] * len(chains)
     if batch.kind == "constant":
         divided = [mpfr(batch.constant)] * len(chains)
     elif batch.kind == "group-tokens" and not batch.members:
@@ -501,9 +514,10 @@ def of_responses(world: World, policy: Any, pays: list[Pays], batch: Batch, coef
         if batch.kind == "batch-tokens" and batch.members and batch.prompts > 1:
             size = int(batch.size)
             groups = [t.plain**size - ((t.one**size + t.zero**size) if batch.mixed else 0) for t in tilts]
-            others = (sum(map(times, world.rho, groups)) / chance) ** int(batch.prompts - 1)
+            another = sum(map(times, world.rho, groups))
+            others = ((1 - chance) + another if batch.dropped else another / chance) ** int(batch.prompts - 1)
         for x, tilt in enumerate(tilts):
-            factor = w * max(batch.members, 1) * others * world.rho[x] / chance / divided[x]
+            factor = batch.scale * w * max(batch.members, 1) * others * world.rho[x] / left / divided[x]
             pairs = coefficients(tilt) if batch.members > 1 else alone[x]
             while len(out) < len(pairs):
                 out.append(Mass(world))
@@ -578,6 +592,16 @@ def group_mean(rewards: list[Number], *, std: bool, ddof: int = 1, epsilon: floa
         return rewards[0] - mean
     variance = sum((r - mean) ** 2 for r in rewards) / (len(rewards) - ddof)
     return (rewards[0] - mean) / (sqrt(variance) + mpfr(epsilon))
+
+
+def against_others(rewards: list[Number], *, ddof: int, epsilon: float) -> Number:
+    """Return R minus the mean of the other members, over their std + epsilon; 0 where that is 0."""
+    own, others = rewards[0], rewards[1:]
+    same = all(r == others[0] for r in others)
+    mean = others[0] if same else sum(others) / len(others)
+    variance = mpfr(0) if same else sum((r - mean) ** 2 for r in others) / (len(others) - (ddof if len(others) > 1 else 0))
+    scale = sqrt(variance) + mpfr(epsilon)
+    return (own - mean) / scale if scale > 0 else mpfr(0)
 
 
 def leave_one_out(rewards: list[Number]) -> Number:
@@ -726,11 +750,11 @@ def number(value: float) -> Weight:
     return lambda x, k, y: (exact, exact, exact)
 
 
-def clipped(low: float, high: float, sign: int) -> Callable[[Number], Number]:
+def clipped(low: float, high: float, sign: int, dual: float = inf) -> Callable[[Number], Number]:
     """Return the gradient of PPO's clipped surrogate: the ratio, or 0 beyond the side that the credit pushes to."""
 
     def of(rho: Number) -> Number:
-        gone = (sign > 0 and rho > 1 + high) or (sign < 0 and rho < 1 - low)
+        gone = (sign > 0 and rho > 1 + high) or (sign < 0 and (rho < 1 - low or rho > dual))
         return mpfr(0) if gone else rho
 
     return of

@@ -7,12 +7,13 @@ record in ``dstheory/about.py``. The numbers are those of :mod:`objectives.extre
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
 from math import comb, inf
 from typing import Any
 
 import gmpy2
 import numpy as np
-from gmpy2 import exp, mpfr, sqrt
+from gmpy2 import exp, expm1, log, mpfr, sqrt
 from objectives.extreme_numbers import (
     Batch,
     Chain,
@@ -27,6 +28,7 @@ from objectives.extreme_numbers import (
     Weight,
     World,
     affine,
+    against_others,
     at_states,
     clipped,
     counted,
@@ -70,12 +72,37 @@ def gradient(objective: Any, case: Case, *, bits: int | None = None) -> tuple[np
         with gmpy2.context(gmpy2.get_context(), precision=min(bits, most) if final else bits):
             try:
                 world = _world(case, final)
-                found = world.scores(_RULES[objective.name](objective, world))
+                found = world.scores(_masses(objective, world))
                 if final or (before is not None and _alike(before, found)):
                     return found
             except TooFewDigitsError:
                 found, most = None, 2 * bits if final else most
             before, bits = found, int(1.6 * bits)
+
+
+class _Read:
+    """An objective that knows which of its settings were asked for."""
+
+    def __init__(self, objective: Any) -> None:
+        self._of, self._asked = objective, set[str]()
+
+    def __getattr__(self, name: str) -> Any:
+        self._asked.add(name)
+        return getattr(self._of, name)
+
+    def check(self) -> None:
+        """Raise AssertionError for a setting that is not the default and that the rule did not ask for: it would not count."""
+        for field in fields(self._of):
+            value = getattr(self._of, field.name)
+            if field.name not in self._asked and not (value is field.default or value == field.default):
+                raise AssertionError(f"{self._of.name}: the truth does not know {field.name}={value!r}")
+
+
+def _masses(objective: Any, world: World) -> list[Mass]:
+    asked = _Read(objective)
+    found = _RULES[objective.name](asked, world)
+    asked.check()
+    return found
 
 
 _last: list[tuple[Case, dict[tuple[int, bool], World]]] = []  # the chain that was asked for last
@@ -150,30 +177,34 @@ def _advantages(world: World, chains: list[Chain], pays: list[Pays]) -> Weight:
 def _baseline(objective: Any, world: World) -> list[Mass]:
     pays, _ = _outcome(world, "correct") if objective.outcome == "correct" else (world.rewards(), None)
 
+    batch, units = _batch_of(objective), world.units(world.policy, pays)
+
     def coefficients(tilt: Tilt) -> list[Pair]:
+        unit = units[tilt.chain.x]
         if objective.baseline == "mean":
-            b = tilt.one
+            b = unit.one
         elif objective.baseline == "opo":
-            b = tokens_by_reward(tilt.chain, tilt)[0] / tilt.chain.expected_tokens()
+            b = tokens_by_reward(unit.chain, unit)[0] / unit.chain.expected_tokens()
         else:
             b = mpfr(objective.baseline)
-        return [(-b, mpfr(1))]
+        rest = tilt.plain ** (int(batch.size) - 1) if batch.members > 1 else mpfr(1)
+        return [(-b * rest, rest)]
 
-    return of_responses(world, world.policy, pays, Batch(), coefficients) + _penalty(objective, world, Batch())
+    return of_responses(world, world.policy, pays, batch, coefficients) + _penalty(objective, world, batch)
 
 
 def _ppo(objective: Any, world: World) -> list[Mass]:
-    batch = Batch("batch-tokens", size=objective.group_size, prompts=objective.prompts)
+    batch = _batch_of(objective)
     sampler = objective.sampler or world.policy
     pays = world.rewards() if objective.outcome == "return" else world.indicator(world.right)
     weight = _advantages(world, world.chains(sampler), pays)
     if objective.sampler is not None:
         rho = ratios(world, sampler)
-        advantage = weight
+        advantage, bounds = weight, (objective.clip_low, objective.clip_high)
 
         def weight(x: int, k: int, y: int) -> tuple[Number, Number, Number]:
             pairs = zip(advantage(x, k, y), rho(x, k, y), strict=True)
-            a, b, c = (v * clipped(objective.clip_low, objective.clip_high, 1 if v > 0 else -1)(r) for v, r in pairs)
+            a, b, c = (v * clipped(*bounds, 1 if v > 0 else -1, objective.dual_clip)(r) for v, r in pairs)
             return a, b, c
 
     (mass,) = of_responses(world, sampler, world.indicator(world.right), batch, once(batch))
@@ -303,22 +334,32 @@ def _penalty(objective: Any, world: World, batch: Batch) -> list[Mass]:
     return [mass.times(multiplied(number(objective.beta), weight))]
 
 
+_KINDS = {
+    "rloo": "responses", "reinforce-baseline": "responses", "grpo": "response-tokens", "grpo-no-std": "response-tokens",
+    "gspo": "response-tokens", "dr-grpo": "constant", "dapo": "group-tokens", "dapo-batch": "batch-tokens", "nft": "batch-tokens",
+    "ppo-clip": "batch-tokens",
+}  # fmt: skip
+
+
 def _batch_of(objective: Any) -> Batch:
-    kinds = {
-        "rloo": "responses", "grpo": "response-tokens", "grpo-no-std": "response-tokens", "dr-grpo": "constant",
-        "dapo": "group-tokens", "dapo-batch": "batch-tokens", "gspo": "response-tokens", "nft": "batch-tokens",
-    }  # fmt: skip
-    kind = f"{objective.over}-tokens" if objective.name == "cispo" else kinds[objective.name]
-    constant = objective.max_tokens if kind == "constant" else 1.0
-    mixed = getattr(objective, "dynamic_sampling", False)
-    return Batch(kind, constant, objective.group_size, objective.prompts, mixed)
+    kind, constant = objective.normalise_by, 1.0
+    if kind is None:
+        kind = f"{objective.over}-tokens" if objective.name == "cispo" else _KINDS[objective.name]
+        constant = float(objective.max_tokens) if kind == "constant" else 1.0
+    elif kind.startswith("constant:"):
+        kind, constant = "constant", float(kind.removeprefix("constant:"))
+    dropped = getattr(objective, "drop_dead", False)
+    mixed = getattr(objective, "dynamic_sampling", False) or dropped
+    parts = objective.micro_batches
+    scale = float(parts) if objective.accumulate == "sum" else 1.0
+    return Batch(kind, constant, objective.group_size, objective.prompts / parts, mixed, dropped, scale)
 
 
 def _credits(objective: Any, world: World, parts: Sequence[Any]) -> tuple[list[Pays], Coefficients]:
     """Return the reward and the mean credit of each part."""
     pays, values = _outcome(world, objective.outcome)
     size, name = objective.group_size, objective.name
-    std = getattr(objective, "std", name == "nft")
+    std = {"group": True, "none": False}.get(kind := getattr(objective, "std", name == "nft"), kind)
     epsilon = getattr(objective, "epsilon", 0.0)
     if values is not None:
         low, high = values
@@ -328,9 +369,12 @@ def _credits(objective: Any, world: World, parts: Sequence[Any]) -> tuple[list[P
             return pays, counted(leave_one_out, int(size), low, high, parts)
         if name == "nft":
             return pays, counted(signed, int(size), low, high, parts)
+        if std == "leave-one-out":
+            return pays, counted(lambda r: against_others(r, ddof=objective.ddof, epsilon=epsilon), int(size), low, high, parts)
+        assert std in (True, False)
         credit = lambda r: group_mean(r, std=std, ddof=objective.ddof, epsilon=epsilon)  # noqa: E731
         return pays, counted(credit, int(size), low, high, parts)
-    if list(parts) != [everything] or (std and size != inf) or getattr(objective, "dynamic_sampling", False):
+    if list(parts) != [everything] or (std and size != inf) or _batch_of(objective).mixed:
         raise NoClosedFormError
     if std:
         return pays, _whitened(epsilon)
@@ -377,7 +421,8 @@ def _groups(objective: Any, world: World) -> list[Mass]:
         weights = [mapped(rho, lambda r: min(max(r, mpfr(least)), mpfr(most)))]
         parts = [everything]
     else:
-        weights = [mapped(rho, clipped(objective.clip_low, objective.clip_high, sign)) for sign in (1, -1)]
+        bounds = objective.clip_low, objective.clip_high
+        weights = [mapped(rho, clipped(*bounds, sign, objective.dual_clip)) for sign in (1, -1)]
         parts = [positive, negative]
     pays, coefficients = _credits(objective, world, parts)
     masses = of_responses(world, objective.sampler, pays, batch, coefficients)
@@ -522,11 +567,26 @@ def _rft(objective: Any, world: World) -> list[Mass]:
 # ---------------------------------------------------------------------- objectives: penalties
 
 
+_PARTS = {
+    "PerResponse": "responses", "PerToken": "response-tokens", "ConstantLength": "constant", "GroupTokens": "group-tokens",
+    "BatchTokens": "batch-tokens",
+}  # fmt: skip
+
+
 def _batch_of_penalty(objective: Any) -> Batch:
-    normaliser = objective.normaliser or "responses"
-    if isinstance(normaliser, str):
-        return Batch(normaliser, size=objective.group_size, prompts=objective.prompts)
-    return Batch("constant", normaliser.tokens)
+    """Return by what a penalty is divided: what it says itself, or what the reward beside it said."""
+    own, inherited = getattr(objective, "normaliser", None), objective.inherited
+    if own is None and inherited is None:
+        return Batch("responses")
+    if isinstance(own, str):
+        return Batch(own, size=objective.group_size, prompts=objective.prompts)
+    part, sizes = (own, None) if own is not None else inherited
+    batch = Batch(_PARTS[type(part).__name__], float(getattr(part, "tokens", 1.0)))
+    if sizes is None:
+        return replace(batch, size=objective.group_size, prompts=objective.prompts)
+    return replace(
+        batch, size=sizes.group_size, prompts=sizes.prompts, mixed=sizes.mixed, dropped=sizes.dropped, scale=sizes.scale
+    )
 
 
 def _in_the_loss(coefficient: Callable[[Any, World], Weight]) -> Callable[[Any, World], list[Mass]]:
@@ -578,14 +638,44 @@ def _kl(objective: Any, world: World) -> list[Mass]:
     return [*whole, at_states(world, world.policy, own)]
 
 
+def _k3_loss(objective: Any, world: World) -> Weight:
+    return _minus_log(objective, world) if objective.corrected_kl else excess(world, objective.reference)
+
+
 def _k1_reward(objective: Any, world: World) -> list[Mass]:
     batch = _batch_of_penalty(objective)
+    if batch.mixed:
+        raise NoClosedFormError("nobody knows which groups are mixed by correctness, given their divergences")
     pays = _log_ratio_paid(objective, world, number(1.0))
+    size = int(batch.size) if batch.size != inf else None
+    if objective.kl_baseline == "none":
 
-    def coefficients(tilt: Tilt) -> list[Pair]:
-        return [(mpfr(0), tilt.plain ** (int(batch.size) - 1) if batch.members > 1 else mpfr(1))]
+        def coefficients(tilt: Tilt) -> list[Pair]:
+            return [(mpfr(0), tilt.plain ** (size - 1) if size and batch.members > 1 else mpfr(1))]
 
-    return of_responses(world, world.policy, pays, batch, coefficients)
+        return of_responses(world, world.policy, pays, batch, coefficients)
+    n = size or 2
+    own, other = (mpfr(1), -1 / mpfr(n - 1)) if objective.kl_baseline == "others" else (1 - 1 / mpfr(n), -1 / mpfr(n))
+    return of_responses(world, world.policy, pays, batch, affine(batch.size, own, other))
+
+
+def _distill(objective: Any, world: World) -> list[Mass]:
+    """Return b KL(q || m) + (1 - b) KL(pi || m) of each visited state, m = b q + (1 - b) pi: of the draws of pi, or of q."""
+    up, b = log_ratios(world, objective.reference), mpfr(objective.interpolation)
+
+    def fall(v: Number) -> Number:
+        """Return the coefficient of an action that pi draws, of log(pi/q)."""
+        if b == 0:
+            return expm1(-v)
+        return -v if b == 1 else (1 - b) * log(b * exp(-v) + (1 - b))
+
+    weight, drawn = mapped(up, fall), world.policy
+    if objective.states == "reference":
+        weight = number(1.0) if b == 0 else mapped(up, lambda v: fall(v) * exp(v))
+        drawn = objective.reference
+    batch = _batch_of_penalty(objective)
+    (mass,) = of_responses(world, drawn, world.indicator(world.right), batch, once(batch))
+    return [mass.times(multiplied(number(objective.beta), weight))]
 
 
 def _entropy(objective: Any, world: World) -> list[Mass]:
@@ -595,8 +685,9 @@ def _entropy(objective: Any, world: World) -> list[Mass]:
         h_d = -(a.stop[y] * a.log_stop[y] + a.res[y] * a.log_res[y])
         return -(a.log_pi[y] + h_s), -(a.log_stop[y] + h_d), -(a.log_res[y] + h_d)
 
-    weight = multiplied(number(objective.alpha), stages(world, objective), surprise)
-    return [at_states(world, world.policy, weight)]
+    batch = _batch_of_penalty(objective)
+    (mass,) = of_responses(world, world.policy, world.indicator(world.right), batch, once(batch))
+    return [mass.times(multiplied(number(objective.alpha), stages(world, objective), surprise))]
 
 
 _RULES: dict[str, Callable[[Any, World], list[Mass]]] = {
@@ -624,10 +715,10 @@ _RULES: dict[str, Callable[[Any, World], list[Mass]]] = {
     "sft-sequence-mean": _imitation("response-tokens"),
     "dft": _imitation("batch-tokens", _own_probability),
     "rft": _rft,
-    "k1-loss": _in_the_loss(lambda o, w: number(-1.0)),
+    "k1-loss": _in_the_loss(lambda o, w: mapped(log_ratios(w, o.reference), lambda up: mpfr(-1))),
     "k2-loss": _in_the_loss(_minus_log),
-    "k3-loss": _in_the_loss(lambda o, w: excess(w, o.reference)),
-    "distill": _in_the_loss(_minus_log),
+    "k3-loss": _in_the_loss(_k3_loss),
+    "distill": _distill,
     "k1-reward": _k1_reward,
     "kl": _kl,
     "kl-direct": _kl_direct,

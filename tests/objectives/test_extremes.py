@@ -30,12 +30,19 @@ from dstheory.objectives import (
     GRPO,
     RLOO,
     SFT,
+    DAPOBatch,
+    Distillation,
     DrGRPO,
+    EntropyBonus,
     ExpertChain,
+    K1Loss,
+    K1Reward,
     K2Loss,
     K3Loss,
     Objective,
+    PPOClip,
     Reinforce,
+    ReinforceBaseline,
     ReverseKLDirect,
     WeightedSum,
 )
@@ -48,13 +55,67 @@ LARGEST = 1e308
 Make = Callable[[Case], Objective]
 LABELS: dict[str, Make] = {f"{name}-{i}": make for name, makes in INSTANCES.items() for i, make in enumerate(makes)}
 
+
+def beside(reward: Objective, penalty: Objective) -> Objective:
+    """Return a penalty as a sum with a reward holds it: divided as that is."""
+    return (reward + penalty).terms[1]
+
+
+# What the instances leave at its default: normalisers of a penalty's own and those that a sum hands on, divergences between the
+# two KLs, baselines of penalties, the ways in which groups and batches are told apart.
+LABELS |= {
+    "k1-loss, beside grpo": lambda c: beside(GRPO(group_size=3), K1Loss(c.reference)),
+    "k2-loss, beside dapo": lambda c: beside(DAPO(group_size=3, dynamic_sampling=False), K2Loss(c.reference)),
+    "k2-loss, beside dapo-batch": lambda c: beside(
+        DAPOBatch(group_size=2, prompts=4, micro_batches=2, accumulate="sum"), K2Loss(c.reference)
+    ),
+    "k3-loss, beside dr-grpo": lambda c: beside(DrGRPO(max_tokens=7), K3Loss(c.reference, beta=0.3)),
+    "k3-loss, beside mixed groups": lambda c: beside(DAPO(group_size=3), K3Loss(c.reference, beta=0.3)),
+    "k3-loss, beside groups that are left": lambda c: beside(
+        DAPOBatch(group_size=2, prompts=2, drop_dead=True), K3Loss(c.reference)
+    ),
+    "k3-loss, corrected": lambda c: K3Loss(c.reference, beta=0.3, corrected_kl=True),
+    "k3-loss, corrected, 1/L": lambda c: K3Loss(c.reference, normaliser="response-tokens", corrected_kl=True),
+    "k1-reward, beside grpo": lambda c: beside(GRPO(group_size=3), K1Reward(c.reference)),
+    "k1-reward, less the others": lambda c: K1Reward(
+        c.reference, normaliser="response-tokens", group_size=3, kl_baseline="others"
+    ),
+    "k1-reward, less the group": lambda c: K1Reward(
+        c.reference, normaliser="batch-tokens", group_size=2, prompts=2, kl_baseline="group"
+    ),
+    "entropy, beside grpo": lambda c: beside(GRPO(group_size=3), EntropyBonus(alpha=0.2)),
+    "entropy, beside dapo": lambda c: beside(DAPO(group_size=2), EntropyBonus(alpha=0.2, length_weight=1.0, reduction="mean")),
+    "distill, nearly forward": lambda c: Distillation(c.expert, interpolation=1e-3),
+    "distill, between": lambda c: Distillation(c.expert, interpolation=0.5, normaliser="response-tokens"),
+    "distill, forward": lambda c: Distillation(c.expert, interpolation=0.0, group_size=2, prompts=2),
+    "distill, taught, reverse": lambda c: Distillation(c.expert, states="reference"),
+    "distill, taught, between": lambda c: Distillation(c.expert, interpolation=0.3, states="reference"),
+    "distill, taught, forward": lambda c: Distillation(c.expert, interpolation=0.0, states="reference", normaliser="responses"),
+    "rloo, 1/L": lambda c: RLOO(group_size=3, normalise_by="response-tokens"),
+    "reinforce-baseline, per group": lambda c: ReinforceBaseline(baseline=0.3, group_size=2, normalise_by="group-tokens"),
+    "reinforce-baseline, 1/L": lambda c: ReinforceBaseline(normalise_by="response-tokens"),
+    "reinforce-baseline, opo, constant": lambda c: ReinforceBaseline(
+        baseline="opo", prompts=4, normalise_by="constant:7", micro_batches=2, accumulate="sum"
+    ),
+    "reinforce-baseline, paid, of the batch": lambda c: ReinforceBaseline(
+        outcome="return", prompts=2, normalise_by="batch-tokens"
+    ),
+    "grpo, dual clip": lambda c: GRPO(group_size=3, sampler=c.expert, dual_clip=2.0),
+    "grpo, others' deviation": lambda c: GRPO(group_size=4, std="leave-one-out", epsilon=0.01),
+    "grpo, left": lambda c: GRPO(group_size=3, prompts=2, drop_dead=True),
+    "dapo-batch, left": lambda c: DAPOBatch(group_size=2, prompts=3, drop_dead=True),
+    "dapo-batch, endless, left": lambda c: DAPOBatch(group_size=3, drop_dead=True, reference=c.reference, beta=0.1),
+    "dapo-batch, in parts": lambda c: DAPOBatch(group_size=2, prompts=4, micro_batches=2, accumulate="sum"),
+    "ppo-clip, dual clip": lambda c: PPOClip(sampler=c.expert, dual_clip=2.0),
+}
+
 # Sums over whole responses: their chains are smaller.
 OVER_RESPONSES = {"gspo-1", "gspo-2", "dpo-0", "dpo-1"}
 
 # The largest share of random chains that may be refused though there is a gradient, and what the reason says. All others: none.
 # Dynamic sampling divides by the probability of a mixed group, groups without end by the root of p (1 - p): none may underflow.
 _MIXED, _CHANCE = "probability of a mixed group", "chance of a (success|failure)"
-_RETURNS, _ANSWER = "variance of the returns", "chance of an answer"
+_RETURNS, _ANSWER, _RATIO = "variance of the returns", "chance of an answer", "weight of an? .* times its coefficient"
 MAY_REFUSE: dict[str, tuple[float, str]] = {
     "grpo-1": (0.05, f"{_RETURNS}|{_CHANCE}|{_ANSWER}"),
     "rft-0": (0.05, "share of responses that are kept"),
@@ -68,6 +129,14 @@ MAY_REFUSE: dict[str, tuple[float, str]] = {
     "dapo-3": (0.12, f"{_MIXED}|{_ANSWER}"),
     "dapo-4": (0.15, f"{_MIXED}|{_CHANCE}|{_ANSWER}"),
     "cispo-1": (0.12, f"{_MIXED}|{_ANSWER}"),
+    "k3-loss, beside mixed groups": (0.12, f"{_MIXED}|{_ANSWER}"),
+    "k3-loss, beside groups that are left": (0.12, f"{_MIXED}|{_ANSWER}"),
+    "entropy, beside dapo": (0.12, f"{_MIXED}|{_ANSWER}"),
+    "grpo, left": (0.12, f"{_MIXED}|{_ANSWER}"),
+    "dapo-batch, left": (0.12, f"{_MIXED}|{_ANSWER}"),
+    "dapo-batch, endless, left": (0.12, f"{_MIXED}|{_ANSWER}"),
+    "distill, taught, reverse": (0.05, _RATIO),
+    "distill, taught, between": (0.05, _RATIO),
 }
 
 
@@ -79,7 +148,8 @@ _SELDOM = 0.03
 MAY_LACK_DIGITS: dict[str, float] = {
     "rloo-2": 0.15, "ppo-clip-1": 0.05, "grpo-1": 0.06, "grpo-no-std-0": 0.05, "grpo-no-std-1": 0.08,
     "dr-grpo-1": 0.06, "dapo-0": 0.05, "dapo-1": 0.08, "dapo-2": 0.05, "dapo-3": 0.06, "dapo-4": 0.05, "dapo-batch-2": 0.05,
-    "gspo-1": 0.08, "gspo-2": 0.06, "cispo-1": 0.06, "dpo-0": 0.1, "dpo-1": 0.2, "dft-2": 0.05,
+    "k1-reward, beside grpo": 0.2, "grpo, dual clip": 0.1, "gspo-1": 0.08, "gspo-2": 0.06,
+    "cispo-1": 0.06, "dpo-0": 0.1, "dpo-1": 0.2, "dft-2": 0.05,
 }  # fmt: skip
 
 
@@ -178,7 +248,7 @@ def check(labels: Iterable[str], seeds: Iterable[int]) -> dict[str, tuple[int, i
 
 
 # A few of a hundred chains for each instance, in turn: at least five for each objective.
-_EACH = {label: max(2, -(-5 // len(INSTANCES[label.rpartition("-")[0]]))) for label in LABELS}
+_EACH = {label: max(2, -(-5 // len(INSTANCES.get(label.rpartition("-")[0], ".....")))) for label in LABELS}
 ORDINARY = {
     label: [(last - i) % 100 for i in range(_EACH[label])] for label, last in zip(_EACH, accumulate(_EACH.values()), strict=True)
 }
