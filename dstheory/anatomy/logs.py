@@ -35,7 +35,7 @@ from dstheory.readers.reading import Reading as Reading
 from dstheory.readers.records import DECIDED_BY, NOBODY, FieldNames, Records
 from dstheory.readers.tables import from_frame as table_of
 from dstheory.readers.transcripts import NoAnswer, Segmenter, TextSettings, text_batches
-from dstheory.readers.turns import FIXED_NOTE, decided, filled, without_decisions
+from dstheory.readers.turns import FIXED_NOTE, decided, filled, telling, without_decisions
 from dstheory.readers.words import assumption, decision_word
 from dstheory.workers import check_workers, computed
 
@@ -366,13 +366,14 @@ def from_records(
     if reader == "records":
         names = names.with_labels("step")  # as in files
         rest = iter(records)
-        head = list(islice(rest, 20))
-        undecided = without_decisions(head, names)
+        head: list[Any] = []  # what comes before all is shown that decides how records are read, whatever their order
+        shown = telling(_noted(rest, head), names)
+        undecided = without_decisions(shown, names)
         if not who and undecided:
             who = NOBODY
             builder.reading.note(FIXED_NOTE, "")
         parts = _parts(chain(head, rest))
-        words = assumed_words(head, names)
+        words = assumed_words(shown, names)
         if words:
             builder.reading.read_as[f"one episode per record; {assumption(words)}"] = 1
             parts = _worded(parts, names, words)
@@ -400,6 +401,13 @@ def _worded(parts: Iterable[Records], names: FieldNames, words: Mapping[str, str
 
 def _translated(step: Any, key: str, words: Mapping[str, str]) -> Any:
     return {**step, key: decision_word(step.get(key), words)} if isinstance(step, Mapping) else step
+
+
+def _noted(records: Iterable[Any], seen: list[Any]) -> Iterator[Records]:
+    """Yield records one at a time, and keep those that were asked for."""
+    for record in records:
+        seen.append(record)
+        yield (), [record]
 
 
 def _parts(records: Iterable[Any]) -> Iterator[Records]:

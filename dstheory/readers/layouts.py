@@ -205,6 +205,7 @@ class Layout:
             yield from parts
             return
         deep, once = self._deep, {place: set[str]() for place in self._once}
+        said, right = Place.of(self.names.decision), Place.of(self.names.correct)
         for numbers, rows in _only(parts, self.where, file) if self.where else parts:
             faults: dict[int, Fault] = {}
             for row_number, (number, row) in enumerate(zip(numbers, rows, strict=True)):
@@ -218,19 +219,19 @@ class Layout:
                             row[self.names.attempts] = self.turns.attempts(row, self.names.correct, self.verdicts, checker)
                         except Fault as fault:
                             faults[row_number] = fault
-                    self._translate(row)
+                    self._translate(row, said, right)
                     if self.undecided:
                         fill_decisions(row, self.names, self.decided_by)
                     if self.numbered:
                         row[self.names.id] = f"{file}: {number}"
             yield numbers, [faults.get(i, row) for i, row in enumerate(rows)] if faults else rows
 
-    def _translate(self, row: dict[str, Any]) -> None:
-        """Put decisions and correctness of a record's attempts into the words of this package."""
+    def _translate(self, row: dict[str, Any], said: Place, right: Place) -> None:
+        """Put decisions and correctness of a record's attempts into the words of this package, from where they stand."""
         attempts = row.get(self.names.attempts) if self.reader == "records" else [row] if self.reader == "table" else ()
         for attempt in attempts if isinstance(attempts, list) else ():
             if isinstance(attempt, dict):
-                decision, verdict = attempt.get(self.names.decision), self.verdicts(attempt.get(self.names.correct))
+                decision, verdict = said.get(attempt), self.verdicts(right.get(attempt))
                 if decision is not None:
                     attempt[self.names.decision] = decision_word(decision, self.decisions)
                 if verdict is not None:

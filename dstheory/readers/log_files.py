@@ -39,7 +39,7 @@ from dstheory.readers.streams import (
     size_text,
 )
 from dstheory.readers.transcripts import TextSettings, text_batches
-from dstheory.readers.turns import FIXED_NOTE, decided
+from dstheory.readers.turns import FIXED_NOTE, decided, telling
 
 TABLES = (".csv", ".tsv", ".parquet")
 _LOGS = (".jsonl", ".ndjson", ".json", *TABLES, ".eval")
@@ -130,6 +130,14 @@ def open_documents(path: Path, file: str, reading: Reading, progress: Progress |
         values = whole if isinstance(whole, list) else [whole]
         return Documents(values[:HEAD], lambda columns: iter([(range(len(values)), values)]), "record")
     return Documents(_first_lines(path, head), lambda columns: json_lines(path, file, reading, progress))
+
+
+def _documents(path: Path, file: str, reading: Reading, progress: Progress | None = None) -> Documents:
+    """Look into a file, and into the lists in which a format has its records."""
+    documents = open_documents(path, file, reading, progress)
+    for place in dict.fromkeys(one.documents for one in formats() if one.documents):
+        documents = documents.within(place)
+    return documents
 
 
 def is_table(path: Path, head: bytes) -> bool:
@@ -278,10 +286,18 @@ class Opened(NamedTuple):
             RecordError: it is not clear how.
         """
         path = path or Path(file)
-        documents = open_documents(path, file, reading, progress)
-        for place in dict.fromkeys(one.documents for one in formats() if one.documents):
-            documents = documents.within(place)
-        return cls.found(file, request, documents, path)
+        documents = _documents(path, file, reading, progress)
+        found = cls.found(file, request, documents, path)
+        if found.layout.reader != "records" or found.layout.turns is not None:
+            return found
+
+        def everything() -> Iterator[Records]:
+            yield (), documents.head
+            yield from _documents(path, file, Reading([file])).parts(found.layout.columns)
+
+        # What the first records do not show is looked for in all of them, since their order must not matter.
+        more = telling(everything(), found.layout.names)
+        return cls.found(file, request, replace(documents, head=[*documents.head, *more]), path)
 
     @classmethod
     def found(cls, file: str, request: Request, documents: Documents, path: Path | None = None) -> Opened:

@@ -17,7 +17,7 @@ from dstheory.readers.batches import RecordBatch
 from dstheory.readers.paths import Place
 from dstheory.readers.reading import Reading
 from dstheory.readers.records import DECIDED_BY, NOBODY, FieldNames, Records
-from dstheory.readers.words import Verdicts
+from dstheory.readers.words import Verdicts, kind_of_word
 
 FIXED_NOTE = (
     "no record says what was decided after an answer, so nobody is taken to have decided: there is neither a nor b, and what "
@@ -82,14 +82,41 @@ def without_decisions(records: Iterable[Any], names: FieldNames) -> bool:
     >>> without_decisions([{"attempts": [{"correct": True}, {"correct": False}]}], FieldNames())
     True
     """
-    several = False
+    several, within, decision = False, Place.of(names.attempts), Place.of(names.decision)
     for record in records:
-        attempts = record.get(names.attempts) if isinstance(record, dict) else None
+        attempts = within.get(record)
         for attempt in attempts if isinstance(attempts, list) else ():
-            if not isinstance(attempt, dict) or attempt.get(names.decision) is not None:
+            if not isinstance(attempt, dict) or decision.get(attempt) is not None:
                 return False
         several |= isinstance(attempts, list) and len(attempts) > 1
     return several
+
+
+def telling(parts: Iterable[Records], names: FieldNames) -> list[Any]:
+    """Return the records that show what none before them does of what decides how all are read, whatever their order.
+
+    That is: several attempts, a decision, a word for one. Nothing after a "resample" and a "stop" decides any more: there are
+    decisions, in this package's own words.
+
+    >>> rows = [{"attempts": [{"correct": True, "decision": word}]} for word in ("stop", "stop", "continue")]
+    >>> [row["attempts"][0]["decision"] for row in telling([(range(3), rows)], FieldNames())]
+    ['stop', 'continue']
+    """
+    within, decision = Place.of(names.attempts), Place.of(names.decision)
+    seen: set[str] = set()
+    out = []
+    for _, rows in parts:
+        for row in rows:
+            attempts = within.get(row) if isinstance(row, Mapping) else None
+            if not isinstance(attempts, list):
+                continue
+            words = {kind_of_word(found) for found in map(decision.get, attempts) if found is not None}
+            if new := (words | ({"(several)"} if len(attempts) > 1 else set())) - seen:
+                seen |= new
+                out.append(row)
+            if seen.issuperset(("resample", "stop")):
+                return out
+    return out
 
 
 def fill_decisions(row: Any, names: FieldNames, who: str) -> None:

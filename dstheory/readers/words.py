@@ -137,6 +137,18 @@ def assumed_decisions(values: Iterable[Any]) -> dict[str, str]:
     return found if len(set(meanings)) == len(meanings) else {}
 
 
+def kind_of_word(value: Any) -> str:
+    """Return a decision as :func:`assumed_decisions` tells words apart: all that it knows nothing of are one.
+
+    >>> kind_of_word("Retry"), kind_of_word("onwards"), kind_of_word(True)
+    ('Retry', '(another word)', '(no word)')
+    """
+    if not isinstance(value, str):
+        return "(no word)"
+    plain = value.strip().lower()
+    return value if plain in _MEANS or plain in DECISIONS else "(another word)"
+
+
 def assumption(words: Mapping[str, str]) -> str:
     """Return how to say what words were taken to mean.
 

@@ -68,6 +68,55 @@ def shuffled(items: Sequence[Any], seed: int) -> list[Any]:
     return out
 
 
+def turns(*words: str | None) -> list[dict[str, Any]]:
+    """Attempts of which the last is right, with a decision where there is a word."""
+    right = len(words) - 1
+    return [{"correct": i == right} | ({} if word is None else {"decision": word}) for i, word in enumerate(words)]
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        ((None, None), ("resample", "stop")),  # decisions that the first records lack: nobody would be taken to have decided
+        ((None,), (None, None)),
+        ((None,), ("resample", "stop")),
+        (("stop",), ("continue", "stop")),  # a word that the first records lack
+        (("continue", "stop"), ("retry", "stop")),  # two words for one decision are not guessed
+        (("stop",), ("onwards", "stop")),
+    ],
+)
+@pytest.mark.parametrize("within", [False, True])
+def test_what_the_first_records_lack(tmp_path: Path, first: Sequence[Any], then: Sequence[Any], within: bool) -> None:
+    """How records are read is decided by all of them, not by those that come first."""
+    rows = [{"id": i, "attempts": turns(*(first if i < 30 else then))} for i in range(60)]
+    path, found, kept = tmp_path / "a.jsonl", [], []
+    for some in (rows, rows[::-1], shuffled(rows, 0)):
+        logged = [{"id": row["id"], "run": {"steps": row["attempts"]}} for row in some] if within else some
+        path.write_text("\n".join(map(json.dumps, logged)) + "\n")
+        found.append(read(path, fields={"attempts": "run.steps"} if within else None))
+        try:
+            kept.append(summary(from_records(iter(some))))
+        except RecordError as error:
+            kept.append(str(error).split("(")[0])
+    assert found[0] == found[1] == found[2]
+    assert kept[0] == kept[1] == kept[2]
+    if not isinstance(kept[0], str):
+        assert found[0][0] == kept[0][0]
+        said = {dict(fields).get("decided_by") for _, fields, *_ in found[0][0]}
+        assert said == ({None} if "stop" in then else {"nobody"})
+
+
+def test_decisions_within_attempts(tmp_path: Path) -> None:
+    """A place within an attempt: else nobody would be taken to have decided."""
+    rows = [{"id": i, "attempts": turns("resample", "stop")} for i in range(9)]
+    path = tmp_path / "a.jsonl"
+    with path.open("w") as file:
+        for row in rows:
+            steps = [{"correct": one["correct"], "said": {"what": one["decision"]}} for one in row["attempts"]]
+            file.write(json.dumps({"id": row["id"], "attempts": steps}) + "\n")
+    assert read(path, fields={"decision": "said.what"}) == summary(from_records(rows))
+
+
 @given(st.lists(episodes(), min_size=1, max_size=8), st.lists(ODD, max_size=3), st.integers(0, 99))
 def test_lines_of_marked_records(
     tmp_path_factory: pytest.TempPathFactory, records: list[dict[str, Any]], odd: list[str], seed: int
