@@ -88,7 +88,7 @@ def split_figure(data: xr.Dataset, comparisons: list[str]) -> Figure:
                 axes.barh(y, means, height=height, color=look["color"], hatch=look["hatch"], edgecolor="0.2", linewidth=0.8,
                           label=f"by {look['label']}")  # fmt: skip
                 for seed in at.seed.values:
-                    axes.plot(at[name].sel(seed=seed), y, ".", color="black", markersize=2, alpha=0.6)
+                    axes.plot(at[name].sel(seed=seed), y, ".", color="black", markersize=2, alpha=0.6, label="one seed each")
             axes.plot(at.gain.mean("seed"), rows, "d", color="black", markersize=4, label="both together")
             axes.axvline(0.0, color="0.3", linewidth=0.8)
             axes.set_title(str(part))

@@ -132,7 +132,7 @@ def _apart(table: xr.DataArray, level: float, other: xr.DataArray) -> list[tuple
     """Return where a level is crossed, going up, and another table changes least: there its lines are far away."""
     columns = table.weighted_length.values
     slope = np.hypot(*np.gradient(other.values))
-    inner = range(len(columns) // 8, len(columns) - len(columns) // 8)
+    inner = range(len(columns) // 4, len(columns) - len(columns) // 4)
     found = [(slope[:, i][row[-1]], i, row[-1]) for i in inner if (row := np.flatnonzero(table.values[:, i] > level)).size]
     return [(float(columns[i]), float(table.beta[j])) for _, i, j in sorted(found)[:1]]
 

@@ -127,6 +127,7 @@ def decision_speed_figure(data: xr.Dataset) -> Figure:
             axes.label_outer()
             tidy(axes)
         low, high = np.log10([np.nanmin(data.steps), np.nanmax(data.steps)])
-        panels[0].set_ylim(10 ** np.floor(low), 10 ** np.ceil(high))  # whole decades, whose ends are labelled
+        # whole decades, whose ends are labelled, and no line on the edge
+        panels[0].set_ylim(10 ** np.floor(low - 0.1), 10 ** np.ceil(high))
         legend_below(figure, most=3)
     return figure

@@ -18,11 +18,11 @@ COMMANDS = {
         "p, a, b and accuracy over training, stage energies, and the split of each gain.",
     ),
     "objectives.png": (
-        "dstheory attribute --all",
+        "dstheory attribute --all --reference 0.5,0.5,0.5",
         "Every objective: the decision's share of the energy, and angles to the accuracy's gradient.",
     ),
     "anatomy.png": (
-        "dstheory anatomy rollouts.jsonl",
+        "dstheory anatomy rollouts.jsonl --compare base tuned",
         "p, a, b over tasks with intervals; realised and predicted accuracy; the gain split by stage.",
     ),
 }

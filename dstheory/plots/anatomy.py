@@ -45,6 +45,8 @@ _PREDICTED = {
 }
 _HATCHES = {"pooled": "....", "heterogeneous": "////"}
 _READINGS = {"afresh": "if drawn afresh", "markov": "if Markov"}
+_PLACES = {"pass@k": 0, "majority@k": 1, "dead groups": 2, "p = P(correct)": 3}
+"""Which colour, marker and dash a line over k or over steps has: the same, whatever else is drawn."""
 _MOST_POINTS = 24  # of steps; more are thinned
 
 
@@ -239,10 +241,12 @@ def _lines(title: str, curves: Sequence[_Curve], ticks: Sequence[str], by: str) 
     """Lines over something that has an order, a little apart."""
 
     def draw(axes: Axes) -> None:
-        for j, (label, _, values) in enumerate(curves):
+        for j, (label, words, values) in enumerate(curves):
             x = np.arange(len(values)) + 0.05 * (j - (len(curves) - 1) / 2)
-            look = {"color": PALETTE[j], "marker": MARKERS[j], "markersize": 4.5, "linestyle": DASHES[j]}
+            i = _PLACES[words]
+            look = {"color": PALETTE[i], "marker": MARKERS[i], "markersize": 4.5, "linestyle": DASHES[i]}
             _errorbar(axes, x, values, label=label, **look)
+        axes.set_ylabel("probability")
         _over(axes, ticks, by)
 
     said = "; ".join(f"{curve.words}: {_said([f'{by} = {tick}' for tick in ticks], curve.values)}" for curve in curves)
@@ -261,6 +265,7 @@ def _turns(title: str, revised: Revisions) -> Panel:
         _errorbar(axes, x, right, color="0.25", marker="o", markersize=4.5, linestyle="none", label="realised")
         for (text, values), colour, dash in zip(readings, ("0.55", "black"), DASHES[:2], strict=False):
             axes.plot(x, values, color=colour, linestyle=dash, label=text)
+        axes.set_ylabel("share of correct answers")
         _over(axes, [str(turn.turn) for turn in turns], "turn")
 
     said = [f"realised: {_said([f'turn {turn.turn}' for turn in turns], right)}"]

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 
 def comparison_figure(rows: Sequence[ObjectiveRow], *, longer: float, title: str = "") -> Figure:
-    """Draw, objective by objective, the decision's share of the energy (now, and with longer answers) and the tilt.
+    """Draw, objective by objective, the decision's share of the energy (now, and with longer answers) and the angles.
+
+    An angle is that between the objective's gradient and the accuracy's: of both stages together, and of each.
 
     Args:
         rows: as made by :func:`dstheory.comparison.compare_objectives`, in the order to draw them.
@@ -38,7 +40,7 @@ def comparison_figure(rows: Sequence[ObjectiveRow], *, longer: float, title: str
         left, right = figure.subplots(*beside(2))
         heights = _heights(rows)
         _shares(left, rows, heights, longer)
-        _tilts(right, rows, heights)
+        _angles(right, rows, heights)
         for axes in (left, right):
             _lines(axes, rows, heights, named=axes is left or in_column())
     return figure
@@ -72,7 +74,7 @@ def _shares(axes: Axes, rows: Sequence[ObjectiveRow], heights: Floats, longer: f
     now, then = (np.array([getattr(row, name) for row in rows]) for name in ("energy_share", "energy_share_longer"))
     axes.hlines(heights, now, then, color="0.6", linewidth=1.2)
     axes.plot(then, heights, "o", color="0.35", markersize=9, markerfacecolor="none", zorder=2,
-              label=f"energy share, answers {longer:g} x as long")  # fmt: skip
+              label=f"share, answers {longer:g} times as long")  # fmt: skip
     axes.plot(now, heights, "o", color=STAGES["decide"]["color"], markeredgecolor="0.2", markersize=4.5, zorder=3,
               label="decision's share of the energy")  # fmt: skip
     axes.set_xlim(-0.03, 1.03)
@@ -84,11 +86,11 @@ def _shares(axes: Axes, rows: Sequence[ObjectiveRow], heights: Floats, longer: f
     tidy(axes)
 
 
-def _tilts(axes: Axes, rows: Sequence[ObjectiveRow], heights: Floats) -> None:
+def _angles(axes: Axes, rows: Sequence[ObjectiveRow], heights: Floats) -> None:
     for name, marker, colour, size, order, label in (
-        ("both", "x", PALETTE[6], 4.5, 4, "tilt, both stages"),
-        ("decide", "^", STAGES["decide"]["color"], 5.0, 3, "tilt, decisions"),
-        ("sample", "s", STAGES["sample"]["color"], 8.5, 2, "tilt, sampling"),
+        ("both", "x", PALETTE[6], 4.5, 4, "angle, both stages"),
+        ("decide", "^", STAGES["decide"]["color"], 5.0, 3, "angle, decisions"),
+        ("sample", "s", STAGES["sample"]["color"], 8.5, 2, "angle, sampling"),
     ):
         angles = np.array([getattr(row.tilt, name) for row in rows])
         hollow = "none" if name == "sample" else colour
@@ -113,7 +115,7 @@ def signal_figure(found: Mapping[str, Sequence[Signal]], *, title: str = "") -> 
         panels = figure.subplots(*beside(3))
         for i, (name, several) in enumerate(found.items()):
             sizes = np.array([one.group_size for one in several])
-            look = {"color": PALETTE[i % len(PALETTE)], "linestyle": DASHES[i // len(PALETTE) % len(DASHES)]}
+            look = {"color": PALETTE[i % len(PALETTE)], "linestyle": DASHES[i % len(DASHES)]}
             label, marker = figure_text(name), MARKERS[i % len(MARKERS)]
             apart = 2 ** (min(0.12, 0.6 / len(found)) * (i - (len(found) - 1) / 2))  # else equal numbers would hide each other
             for axes, stage in zip(panels, ("sample", "decide"), strict=False):
@@ -128,7 +130,7 @@ def signal_figure(found: Mapping[str, Sequence[Signal]], *, title: str = "") -> 
                 panels[2].plot(sizes * apart, [one.dead for one in several], marker=marker, markersize=3.5, **look)
         for axes, what in zip(panels, ("sampling", "decisions", "dead groups"), strict=True):
             axes.set_title(what)
-            axes.set_ylabel("share of groups" if axes is panels[2] else "responses for a ratio of 1")
+            axes.set_ylabel("share of groups" if axes is panels[2] else "responses for signal = noise")
             axes.set_xscale("log", base=2)
             axes.xaxis.set_major_formatter("{x:g}")  # counts, not powers
             axes.set_xlabel("responses per prompt")

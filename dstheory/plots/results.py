@@ -131,7 +131,7 @@ def rates_figure(found: Mapping[str, Mapping[str, float]], *, title: str = "") -
         axes = figure.subplots()
         for j, (policy, values) in enumerate(found.items()):
             at = np.arange(len(names)) + 0.22 * (j - (len(found) - 1) / 2)
-            axes.plot(at, list(values.values()), MARKERS[j], color=PALETTE[j], markersize=6.5,
+            axes.plot(at, list(values.values()), MARKERS[j], color=PALETTE[j], markersize=4.5 if len(names) > 6 else 6.5,
                       markerfacecolor="white" if j else PALETTE[j],
                       label=figure_text(policy) if len(found) > 1 else None)  # fmt: skip
         upright = len(names) > 6

@@ -56,8 +56,8 @@ def simulation_figure(comparison: Comparison, *, title: str = "") -> Figure:
         # What a layout engine finds by drawing everything once more: room for titles, labels, and the legend's lines.
         lines = -(-len(names) // columns)
         if narrow:
-            figure.subplots_adjust(left=0.125, right=0.94, top=0.925 if title else 0.96, bottom=0.085 + 0.03 * lines, wspace=0.36,
-                                   hspace=0.5)  # fmt: skip
+            top = 0.925 - 0.02 * title.count("\n") if title else 0.96
+            figure.subplots_adjust(left=0.125, right=0.94, top=top, bottom=0.085 + 0.03 * lines, wspace=0.36, hspace=0.5)
         else:
             figure.subplots_adjust(left=0.047, right=0.973, top=0.905 if title else 0.955, bottom=0.105 + 0.04 * lines,
                                    wspace=0.3, hspace=0.44)  # fmt: skip

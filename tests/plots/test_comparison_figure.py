@@ -31,9 +31,9 @@ def test_rows_are_drawn_as_they_are(tmp_path) -> None:
     left, right = figure.axes
     drawn = {line.get_label(): np.asarray(line.get_xdata()) for axes in (left, right) for line in axes.lines}
     np.testing.assert_array_equal(drawn["decision's share of the energy"], [r.energy_share for r in rows])
-    np.testing.assert_array_equal(drawn["energy share, answers 8 x as long"], [r.energy_share_longer for r in rows])
+    np.testing.assert_array_equal(drawn["share, answers 8 times as long"], [r.energy_share_longer for r in rows])
     for label, name in (("both stages", "both"), ("decisions", "decide"), ("sampling", "sample")):
-        np.testing.assert_array_equal(drawn[f"tilt, {label}"], [getattr(r.tilt, name) for r in rows])
+        np.testing.assert_array_equal(drawn[f"angle, {label}"], [getattr(r.tilt, name) for r in rows])
     assert [tick.get_text() for tick in left.get_yticklabels()] == ["reinforce", "grpo", "sft", "k1"]
     looks = [(tick.get_weight(), tick.get_style()) for tick in left.get_yticklabels()]  # no colour, which grey print loses
     assert looks[0] == looks[1] != looks[2]

@@ -40,6 +40,18 @@ def test_nothing_is_cut_in_a_column() -> None:
         assert box.x1 <= figure.bbox.x1, axes.get_title()
 
 
+def test_a_title_of_two_lines_stands_above_the_panels_of_a_column() -> None:
+    mdp, start = TwoStageMDP.minimal(sample_length=16), Policy.minimal(p=0.55, a=0.8, b=0.3)
+    out = compare(mdp, scattered(start, 3, spread=0.4, rng=1), four_conditions(mdp, start), steps=3)
+    with drawn_for("column", ()):
+        figure = simulation_figure(out, title="M0: length weight 0.5")
+        figure.draw_without_rendering()
+    title = figure._suptitle
+    assert "\n" in title.get_text()
+    highest = max(axes.title.get_window_extent().y1 for axes in figure.axes)
+    assert highest < title.get_window_extent().y0
+
+
 def test_bars_add_up_to_the_gain() -> None:
     figure, out = figure_of(1)
     bars = [p for p in figure.axes[5].patches if p.get_height() != 0]
