@@ -15,6 +15,7 @@ from scipy.stats import beta, binom, norm
 from dstheory.anatomy import Episodes, generate_log, survey
 from dstheory.anatomy.assumptions import LEFT_OUT, alike_within, moved
 from dstheory.anatomy.difference import Compared
+from dstheory.anatomy.generate import Cell
 from dstheory.anatomy.model_checks import Test, check_model
 from dstheory.anatomy.rates import Estimate
 from dstheory.anatomy.surveys import MeanSplit, Shift
@@ -312,9 +313,22 @@ def test_the_answer_says_whether_it_stands() -> None:
 )
 def test_what_the_split_does_not_assume_may_be_rejected(rejected: list[str], what: str) -> None:
     checks = {"base": [Test(name, "", 9.0, 1.0, 0.001, "", 9, "") for name in rejected], "tuned": []}
-    found = SimpleNamespace(comparison_checks=checks, comparison_without={})
+    found = SimpleNamespace(comparison_checks=checks, comparison_without={}, groups=[])
     yes = "Does this answer stand? Yes: no test rejects at 5 % what the split assumes."
     assert _stands(found, None) == f"{yes} {what} is rejected, but not assumed."  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("trials", "said"), [(1, "with 1 episode of each problem"), (3, "with 3.0 episodes of"), (4, "")])
+def test_a_yes_says_that_departures_may_hide_each_other(trials: int, said: str) -> None:
+    """Where problems have too few episodes to tell b that falls with each attempt from problems with another b."""
+    cells = [Cell("base", "t", 0.4, 0.85, 0.5), Cell("tuned", "t", 0.5, 0.9, 0.8)]
+    log = generate_log(60, cells=cells, episodes_per_problem=trials)
+    (stands,) = [line for line in conclusions(survey(log, compared=("base", "tuned"), resamples=9))[0].sentences
+                 if "Does this answer stand?" in line]  # fmt: skip
+    assert "In part" not in stands
+    assert "Not known" not in stands
+    assert ("hide each other" in stands) == bool(said)
+    assert said in stands
 
 
 @pytest.mark.parametrize(
@@ -339,7 +353,7 @@ def test_an_answer_stands_as_far_as_what_moves_it_leaves_its_parts(value, low, h
     split = MeanSplit(number(0.3, 0.2, 0.4), number(0.1, 0.05, 0.15), number(0.2, 0.15, 0.25), number(0.67, 0.5, 0.8))
     shift = Shift(number(value, low, high), number(None if value is None else value / 0.3, low / 0.3, high / 0.3))
     test = Test("b over rounds", "", 9.0, 1.0, 0.001, "", 9, "")
-    found = SimpleNamespace(comparison_checks={"base": [test]}, comparison_without={"b over rounds": shift})
+    found = SimpleNamespace(comparison_checks={"base": [test]}, comparison_without={"b over rounds": shift}, groups=[])
     stands = _stands(found, split)  # type: ignore[arg-type]
     assert stands.startswith(said)
     if value is not None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from dstheory.anatomy.score_rule import ScoreRule
     from dstheory.anatomy.surveys import Group, MeanSplit, Survey
 
+_TELLING = 4  # episodes of each of so many problems, from which on tests tell departures that hide each other (docs/anatomy.md)
+_TELLING_PROBLEMS = 200
 REJECTED = "\u2717"  # before what a test rejects: a sign beside the colour
 
 # What a term means; said where it first stands.
@@ -247,14 +249,16 @@ def _stands(found: Survey, split: Difference | MeanSplit) -> str:
     asked = "Does this answer stand?"
     rejected = [test.name for tests in found.comparison_checks.values() for test in tests if test.rejected()]
     if not rejected:
-        return f"{asked} No assumption that could be tested is rejected at 5 %, which does not show that they hold."
+        said = "No assumption that could be tested is rejected at 5 %, which does not show that they hold."
+        return f"{asked} {said}{_may_hide(found)}"
     without = found.comparison_without
     others = list(dict.fromkeys(name for name in rejected if name not in without))
     aside = f" They also reject that {_assumed(others)}, which the split does not assume." if others else ""
     if not without:
         both = sorted(others) == ["p over problems", "p over rounds"]
         what = "One p for all problems and all rounds" if both else f"That {_assumed(others)}"
-        return f"{asked} Yes: no test rejects at 5 % what the split assumes. {what} is rejected, but not assumed."
+        said = f"Yes: no test rejects at 5 % what the split assumes. {what} is rejected, but not assumed."
+        return f"{asked} {said}{_may_hide(found)}"
     unknown = [name for name, shift in without.items() if shift.decide.value is None]
     if unknown:
         why = without[unknown[0]].decide.reason
@@ -276,7 +280,19 @@ def _stands(found: Survey, split: Difference | MeanSplit) -> str:
     if left:
         may = f"the part of {' and that of '.join(left)} may then be zero"
         return f"{REJECTED} {asked} In part. {said}, and {may}.{aside}"
-    return f"{asked} Yes. {said}.{aside}"
+    return f"{asked} Yes. {said}.{aside}{_may_hide(found)}"
+
+
+def _may_hide(found: Survey) -> str:
+    """Say that departures may hide each other, where problems have too few episodes for the tests to see them apart."""
+    fewest = min((group.total.rates.episodes / group.total.rates.problems for group in found.groups), default=_TELLING)
+    if fewest >= _TELLING:
+        return ""
+    many = "1 episode" if fewest == 1 else f"{fewest:.1f} episodes"
+    return (
+        f" Departures can hide each other with {many} of each problem: where b differs between problems and falls with each "
+        f"attempt, tests may see neither. {_TELLING} episodes of each of {_TELLING_PROBLEMS} problems mostly show both."
+    )
 
 
 def _assumed(tests: Iterable[str]) -> str:
