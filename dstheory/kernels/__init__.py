@@ -54,7 +54,7 @@ def warm_up() -> None:
     two = np.array([2])
     tilted_moments(half, half, one, half, t=one[0], n_answers=two)
     for slope in (None, one):
-        tilted_mass(half, half, one, half, t=one[0], constant=one, slope=slope, prompt_weight=one[0], n_answers=two)
+        tilted_mass(half, half, half, one, half, t=one[0], constant=one, slope=slope, prompt_weight=one[0], n_answers=two)
     for reference in (None, (table, table)):
         ways = np.ones((2 if reference is None else 4, 1))
         nodes = {"t": one[0], "weights": one[0], "tilts": True, "credits": ways, "beta": 1.0}

@@ -2,13 +2,13 @@ r"""Moments and mass of an effective credit that depends on a response's length,
 
 The chain is stationary, uncapped and tabular; a response has L tokens and R = 1 if its last answer is correct. The credit is a
 sum of exponentials, f(R, L) = sum over j of (a_j + b_j R + d_j (1 - R)) exp(-t_j L), with coefficients of the prompt. For each
-node, with m(y) = pi(y) exp(-t (l_s(y) + l_d(y)))::
+node, with m(y) = pi(y) exp(-t (l_s(y) + l_d(y))), s and u the chances of stop and of resample::
 
     ends = sum_y m s,   paid = sum_y m s c,   rest = sum_y (pi - m) + ends      # 1 - P(resample), tilted
     missed = sum_y m s (1 - c)
     U = ends / rest,    Z = paid / rest,    M = missed / rest      # E[exp(-tL)], E[R exp(-tL)], E[(1 - R) exp(-tL)]
     stop(y)     += rho m s (a + b c + d (1 - c)) / rest
-    resample(y) += rho m (1 - s) (a U + b Z + d M) / rest
+    resample(y) += rho m u (a U + b Z + d M) / rest
 
 Nodes come in threes, and where a three is exactly twice the one before it, as those of 1/L are, its exponentials are the squares
 of that one's: five times at most after a computed one, which makes 32 of its error, 4 units in 10^15. What multiplies a node's
@@ -34,8 +34,8 @@ _BLOCK_PAIRS = 65_536
 
 @kernel
 def _tilted_rows(  # type: ignore[no-untyped-def]
-    pi, stop, tokens, paid_stop, t, n_nodes, doubles, constant, slope, otherwise, rho, n_answers, first, moments, out_stop,
-    out_resample,
+    pi, stop, resample, tokens, paid_stop, t, n_nodes, doubles, constant, slope, otherwise, rho, n_answers, first, moments,
+    out_stop, out_resample,
 ):  # fmt: skip
     """Fill the moments or, with coefficients, the mass of a block of prompts; its columns of (J, X) arrays begin at `first`.
 
@@ -105,7 +105,7 @@ def _tilted_rows(  # type: ignore[no-untyped-def]
         if constant is not None:
             for y in range(n):
                 out_stop[x, y] = ends[y] * sums[0, y]
-                out_resample[x, y] = pi[x, y] * (1.0 - stop[x, y]) * sums[1, y]
+                out_resample[x, y] = pi[x, y] * resample[x, y] * sums[1, y]
             if slope is not None:
                 for y in range(n):
                     out_stop[x, y] += right[y] * sums[2, y] + wrong[y] * sums[3, y]
@@ -134,13 +134,14 @@ def tilted_moments(
         >>> [table.tolist() for table in found]
         [[[1.0]], [[0.5]], [[0.5]]]
     """
-    moments, _, _ = _run(sample_prob, stop_prob, tokens, paid_stop, t, None, None, None, None, n_answers, threads)
+    moments, _, _ = _run(sample_prob, stop_prob, None, tokens, paid_stop, t, None, None, None, None, n_answers, threads)
     return moments[0], moments[1], moments[2]
 
 
 def tilted_mass(
     sample_prob: FloatArray,
     stop_prob: FloatArray,
+    resample_prob: FloatArray,
     tokens: FloatArray,
     paid_stop: FloatArray,
     *,
@@ -156,6 +157,7 @@ def tilted_mass(
 
     Args:
         sample_prob, stop_prob: (X, Y) probabilities of the answers and of stop. Columns from n_answers[x] on are never read.
+        resample_prob: (X, Y) those of resample; as 1 - P(stop) a rare one would have few digits.
         tokens: tokens of an answer and its decision; a table that broadcasts to (X, Y).
         paid_stop: what stopping pays; a table that broadcasts to (X, Y). Never read without slope and otherwise.
         t: (J,) exponents >= 0.
@@ -165,24 +167,25 @@ def tilted_mass(
 
     Example:
         >>> half, zero, one, two = np.full((1, 2), 0.5), np.zeros((1, 1)), np.ones((1, 1)), np.array([2])
-        >>> right, rho = np.array([[1.0, 0.0]]), one[0]
-        >>> stop, _ = tilted_mass(half, half, one, right, t=zero[0], constant=zero, slope=one, prompt_weight=rho, n_answers=two)
+        >>> right, credit = np.array([[1.0, 0.0]]), {"t": zero[0], "constant": zero, "slope": one}
+        >>> stop, _ = tilted_mass(half, half, half, one, right, **credit, prompt_weight=one[0], n_answers=two)
         >>> stop.tolist()  # half of the responses stop at the correct answer
         [[0.5, 0.0]]
     """
     b, d = slope, otherwise
     if b is not None or d is not None:
         b, d = (np.zeros_like(constant) if table is None else table for table in (b, d))
-    _, stop, resample = _run(sample_prob, stop_prob, tokens, paid_stop, t, constant, b, d, prompt_weight, n_answers, threads)
+    rest = tokens, paid_stop, t, constant, b, d, prompt_weight, n_answers, threads
+    _, stop, resample = _run(sample_prob, stop_prob, resample_prob, *rest)
     return stop, resample
 
 
 def _run(
-    sample_prob: FloatArray, stop_prob: FloatArray, tokens: FloatArray, paid_stop: FloatArray, t: FloatArray,
-    constant: FloatArray | None, slope: FloatArray | None, otherwise: FloatArray | None, prompt_weight: FloatArray | None,
-    n_answers: NDArray[np.integer], threads: int | None,
+    sample_prob: FloatArray, stop_prob: FloatArray, resample_prob: FloatArray | None, tokens: FloatArray, paid_stop: FloatArray,
+    t: FloatArray, constant: FloatArray | None, slope: FloatArray | None, otherwise: FloatArray | None,
+    prompt_weight: FloatArray | None, n_answers: NDArray[np.integer], threads: int | None,
 ) -> tuple[FloatArray, FloatArray, FloatArray]:  # fmt: skip
-    pi, s = as_input(sample_prob), as_input(stop_prob)
+    pi, s, u = (as_input(table) for table in (sample_prob, stop_prob, stop_prob if resample_prob is None else resample_prob))
     prompts, width = pi.shape
     lengths, payment = as_table(tokens, prompts, width, "tokens"), as_table(paid_stop, prompts, width, "paid_stop")
     a, b, d = (None if table is None else as_input(table) for table in (constant, slope, otherwise))
@@ -199,8 +202,8 @@ def _run(
         rows = slice(start, stop)
         paid = rows_of(payment, rows, width) if a is None or b is not None else None
         _tilted_rows(
-            pi[rows], s[rows], rows_of(lengths, rows, width), paid, nodes, len(t), squared, a, b, d, rho[rows], answers[rows],
-            start, moments if a is None else None,
+            pi[rows], s[rows], u[rows], rows_of(lengths, rows, width), paid, nodes, len(t), squared, a, b, d, rho[rows],
+            answers[rows], start, moments if a is None else None,
             out_stop[rows] if a is not None else out_stop, out_resample[rows] if a is not None else out_resample,
         )  # fmt: skip
 

@@ -59,9 +59,9 @@ def test_threads_do_not_change_a_bit() -> None:
     rest = {"t": t, "n_answers": mdp.n_answers}
     moments = [tilted_moments(*arguments, **rest, threads=n) for n in (1, 3)]
     assert moments[0][0].tobytes() == moments[1][0].tobytes()
-    half = np.full((2, 400), 0.5)
+    half, more = np.full((2, 400), 0.5), (*arguments[:2], policy.resample_prob[0], *arguments[2:])
     mass = [
-        tilted_mass(*arguments, **rest, constant=half, slope=half, prompt_weight=mdp.prompt_weight, threads=n) for n in (1, 3)
+        tilted_mass(*more, **rest, constant=half, slope=half, prompt_weight=mdp.prompt_weight, threads=n) for n in (1, 3)
     ]
     assert mass[0][0].tobytes() == mass[1][0].tobytes()
 
@@ -69,7 +69,8 @@ def test_threads_do_not_change_a_bit() -> None:
 @pytest.mark.parametrize("nodes", [1, 3, 5, 40])
 def test_a_credit_that_is_the_same_whatever_the_reward_asks_for_no_rewards(nodes: int) -> None:
     solution, _, mdp = problem(400)
-    arguments = solution.policy.sample_prob[0], solution.policy.stop_prob[0], mdp.sample_length
+    policy = solution.policy
+    arguments = policy.sample_prob[0], policy.stop_prob[0], policy.resample_prob[0], mdp.sample_length
     t, _ = exponential.reciprocal(1.0, 1e5)
     constant = np.random.default_rng(2).random((nodes, 400))
     rest = {"t": t[:nodes], "constant": constant, "prompt_weight": mdp.prompt_weight, "n_answers": mdp.n_answers}

@@ -35,14 +35,15 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dstheory.chain.contrast import Contrast, contrast, likelier_stop
-from dstheory.chain.exact import Solution
+from dstheory.chain.exact import Solution, solve
+from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
-from dstheory.checks import Floats, compact, readonly
+from dstheory.checks import Bools, Floats, compact, readonly
 from dstheory.errors import ChainError
 from dstheory.objectives.expectation.rewards import RewardTable
 from dstheory.objectives.fused import applies
@@ -102,6 +103,7 @@ _AT_ONCE = 1 << 20
 _FAR = 1e-3  # probabilities that differ by more do not cancel to less than twelve digits
 RARE = 1e-4
 _MOST_ROUNDED_POWERS = 4096
+_LEFT = 1e-3  # of terms that cancel: the compiled loop's rounding is then less than 1e-11 of it
 LEAST_CHANCE = 1e-290  # smaller ones have lost digits, or are 0 where they should not be
 
 
@@ -263,10 +265,13 @@ def response_mass(
         slope, otherwise = (
             None if nodes.same or table is None else np.broadcast_to(table, shape) for table in (nodes.slope, nodes.otherwise)
         )
+        pi, ends, *tables = _tables(solution, reward)
         stop, resample = tilted_mass(
-            *_tables(solution, reward), t=nodes.t, constant=np.broadcast_to(nodes.constant, shape), slope=slope,
-            otherwise=otherwise, prompt_weight=mdp.prompt_weight, n_answers=mdp.n_answers,
+            pi, ends, solution.policy.resample_prob[0], *tables, t=nodes.t, constant=np.broadcast_to(nodes.constant, shape),
+            slope=slope, otherwise=otherwise, prompt_weight=mdp.prompt_weight, n_answers=mdp.n_answers,
         )  # fmt: skip
+        if nodes.balanced:  # a next turn is like the first: what is to come averages to 0, not to rounding
+            resample = np.zeros_like(resample)
         return CoefficientMass((stop + resample)[None], stop[None], resample[None])
     masses = (_mass(solution, reward, _sweep(solution, reward, part.t), part, weight) for part in _parts(solution, nodes))
     return functools.reduce(operator.add, masses)
@@ -280,9 +285,50 @@ def response_contrast(solution: Solution, reward: RewardTable, nodes: EffectiveC
     if not nodes.t.any() and nodes.same:  # all responses get the same, which is such a number
         return response_mass(solution, reward, nodes).scaled(0.0)
     if _compiled(solution, reward):
-        return response_mass(solution, reward, nodes)
+        return _with_digits(solution, reward, nodes, response_mass(solution, reward, nodes))
+    return _by_differences(solution, reward, nodes)
+
+
+def _by_differences(solution: Solution, reward: RewardTable, nodes: EffectiveCredit) -> CoefficientMass:
     pieces = [_contrast(solution, reward, part, _sweep(solution, reward, part.t)) for part in _parts(solution, nodes)]
     return contrast_mass(solution, np.ones(solution.unrolled.sample.shape[-3:-1]), functools.reduce(operator.add, pieces))
+
+
+def _with_digits(solution: Solution, reward: RewardTable, nodes: EffectiveCredit, mass: CoefficientMass) -> CoefficientMass:
+    """Return a mass that the compiled loop found, but those prompts by differences at which little is left of its terms."""
+    policy, rows = solution.policy, np.flatnonzero(_cancels(solution.policy, mass))
+    if not rows.size:
+        return mass
+    mdp, prompts = solution.mdp, solution.mdp.shape[0]
+    few = TwoStageMDP(
+        correct=mdp.correct[rows], n_answers=mdp.n_answers[rows], sample_length=mdp.sample_length[rows],
+        decision_length=mdp.decision_length[rows],
+    )  # fmt: skip
+    under = solve(few, Policy.tabular(policy.sample_logits[:, rows], policy.stop_logits[:, rows]))
+    paid = replace(reward, stop=reward.stop if reward.stop.shape[-2] == 1 else reward.stop[..., rows, :])
+
+    def these(table: Floats) -> Floats:
+        return np.broadcast_to(table, (len(nodes.t), prompts))[:, rows]
+
+    otherwise = None if nodes.otherwise is None else these(nodes.otherwise)
+    credit = EffectiveCredit(nodes.t, these(nodes.constant), these(nodes.slope), otherwise, nodes.balanced)
+    again = _by_differences(under, paid, credit)
+    weight = (mdp.prompt_weight[rows] / few.prompt_weight)[:, None]
+    found = [np.array(np.broadcast_to(table, policy.shape)) for table in (mass.sample, mass.stop, mass.resample)]
+    for table, part in zip(found, (again.sample, again.stop, again.resample), strict=True):
+        table[:, rows] = part * weight
+    return CoefficientMass(*found)
+
+
+def _cancels(policy: Policy, mass: CoefficientMass) -> Bools:
+    """Return at which prompts a row of the gradient is less than a thousandth of the terms that it is what is left of, (X,)."""
+    found = mass.gradient(policy)
+    beside = policy.sample_prob * np.abs(mass.sample).sum(axis=-1, keepdims=True)
+    sample = np.where(policy.likeliest, 0.0, np.abs(mass.sample) + beside)
+    decide = np.abs(mass.stop) * policy.resample_prob + np.abs(mass.resample) * policy.stop_prob
+    pairs = (found.sample, sample), (found.decide, decide)
+    by_stage = [np.abs(row).max(axis=-1) < _LEFT * terms.max(axis=-1) for row, terms in pairs]
+    return np.asarray(np.logical_or(*by_stage).any(axis=0))
 
 
 def response_beside(

@@ -1,0 +1,94 @@
+"""Small rows of large tables: every row of a gradient is what the same prompt gets in a small table, be it ever so small.
+
+Tables count as large here from their first entry on, so that compiled loops meet every objective on chains whose answers and
+decisions are rare, nearly alike, or all worth the same. What is right is what the readable path says, which
+:mod:`objectives.test_extremes` holds against hundreds of digits.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from objectives.test_extremes import LABELS, OVER_RESPONSES, row_errors
+from strategies import Case
+
+from dstheory import Policy, TwoStageMDP, solve
+from dstheory.errors import ChainError
+from dstheory.objectives import Objective, fused
+from dstheory.objectives.expectation import exponential
+from dstheory.objectives.mass import StageGradient
+
+# Their loop has an error of some units of rounding of a prompt's value, as it says (:mod:`dstheory.objectives.fused`).
+OF_A_VALUE = {"reinforce-0", "reward-to-go-0", "advantage-0", "reinforce-pp-0", "reinforce-pp-1"}
+
+
+def lopsided(seed: int, *, prompts: int = 60, width: int = 6) -> Case:
+    """Return a chain whose prompts take turns: ordinary, a likely answer, rare decisions, answers that are nearly alike."""
+    rng = np.random.default_rng(seed)
+    counts = rng.integers(1, width + 1, size=prompts)
+    counts[0] = width
+    shape, kind, column = (prompts, width), np.arange(prompts) % 6, (prompts, 1)
+    inside = np.arange(width) < counts[:, None]
+    z, u = (rng.normal(size=shape) * rng.choice([0.1, 1.0, 3.0], size=column) for _ in range(2))
+    z[kind == 1, 0] += 28.0  # the others are as rare as 1e-12
+    u[kind == 2] += 27.6  # to resample is
+    u[kind == 3] = 1.0 + 1e-9 * rng.normal(size=(int((kind == 3).sum()), width))
+    z[kind == 4, 0], u[kind == 4] = 28.0, 30.0
+    u[kind == 5] -= 3.0
+    correct = rng.integers(0, 2, size=shape)
+    correct[::7], correct[3::7] = 0, 1
+    length = rng.choice([1.0, 3.0, 300.0], size=shape)
+    length[::5] = 5.0
+    mdp = TwoStageMDP(
+        correct=np.where(inside, correct, 0),
+        n_answers=counts,
+        sample_length=length,
+        decision_length=2.0,
+        prompt_weight=rng.choice([1.0, 1e-3, 1e-9], size=prompts),
+        gamma=1.0,
+    )
+
+    def policy(z: np.ndarray, u: np.ndarray) -> Policy:
+        return Policy.tabular(np.where(inside, z, -np.inf)[None], u[None])
+
+    def beside() -> Policy:
+        near, away = rng.random(column) < 0.5, rng.choice([1e-9, 1e-4, 0.1], size=column)
+        return policy(*(np.where(near, v + away * rng.normal(size=shape), 2.0 * rng.normal(size=shape)) for v in (z, u)))
+
+    return Case(mdp, policy(z, u), beside(), beside(), seed)
+
+
+def as_if(large: bool, monkeypatch: pytest.MonkeyPatch, objective: Objective, case: Case) -> StageGradient:
+    monkeypatch.setattr(fused, "SMALLEST", 1 if large else 1 << 60)
+    return objective.ascent(solve(case.mdp, case.policy))
+
+
+def worst(found: StageGradient, true: StageGradient) -> float:
+    pairs = (("sample", found.sample, true.sample), ("decide", found.decide, true.decide))
+    return max(error for what, one, two in pairs for error, _ in row_errors(what, one, two))
+
+
+@pytest.mark.parametrize("label", sorted(LABELS.keys() - OF_A_VALUE - OVER_RESPONSES))
+def test_every_row_is_that_of_a_small_table(label: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for seed in range(2):
+        case = lopsided(seed)
+        try:
+            true = as_if(False, monkeypatch, LABELS[label](case), case)
+        except ChainError:  # the table is refused, whatever its size
+            with pytest.raises(ChainError):
+                as_if(True, monkeypatch, LABELS[label](case), case)
+            continue
+        assert worst(as_if(True, monkeypatch, LABELS[label](case), case), true) < 1e-10
+
+
+@pytest.mark.parametrize("label", ["k1-loss-0", "reinforce-baseline, per group", "reinforce-baseline-1"])
+def test_rows_of_which_little_is_left_are_found_by_differences(label: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    case, asked = lopsided(1), []
+    by_differences = exponential._by_differences
+    monkeypatch.setattr(exponential, "_by_differences", lambda s, *rest: asked.append(s.mdp.shape[0]) or by_differences(s, *rest))
+    as_if(True, monkeypatch, LABELS[label](case), case)
+    assert asked
+    assert max(asked) < case.mdp.shape[0]  # only these
+    true = as_if(False, monkeypatch, LABELS[label](case), case)
+    monkeypatch.setattr(exponential, "_with_digits", lambda solution, reward, nodes, mass: mass)
+    assert worst(as_if(True, monkeypatch, LABELS[label](case), case), true) > 1e-9
