@@ -85,7 +85,8 @@ D3 = Claim(
         Var_h(log pi/ref)`. The full gradient has the variance of the total weighted log-ratio, `beta^2 Var(L)` (tabular,
         turn-indexed or stationary without a cap). For one answer of independent tokens the two sampling energies are equal,
         `beta^2 sum_i w_i^2 Var_i`: additive over tokens, hence linear in their number.""",
-    latex=r"e^{direct}=\beta^2n\sum_hP(h)w_h^2\mathrm{Var}_h\log\tfrac{\pi}{\mathrm{ref}},\quad e^{full}=\beta^2\mathrm{Var}(L)",
+    latex=r"e^{\mathrm{direct}}=\beta^2n\sum_hP(h)w_h^2\mathrm{Var}_h\log\tfrac{\pi}{\mathrm{ref}},"
+    r"\quad e^{\mathrm{full}}=\beta^2\mathrm{Var}(L)",
     level="fisher",
     scope="any number of tokens, symbols and turns; additivity of the full gradient for answers that are not resampled",
     domain={},

@@ -162,7 +162,8 @@ E1_ENDLESS = Claim(
         reference's mean of `exp(R/T)` over stops and over resamples, and the condition is `C < 1`. It holds for terminal
         accuracy with `kappa >= 0` and equal weights; a bonus for resampling, or answers of different weights, can break
         it.""",
-    latex=r"V=T\log\frac{\sum ref_s\,ref_d(stop)\,e^{R_{stop}/T}}{1-\sum ref_s\,ref_d(res)\,e^{R_{res}/T}}",
+    latex=r"V=T\log\frac{\sum\mathrm{ref}_s\,\mathrm{ref}_d(\mathrm{stop})\,e^{R_{\mathrm{stop}}/T}}"
+    r"{1-\sum\mathrm{ref}_s\,\mathrm{ref}_d(\mathrm{res})\,e^{R_{\mathrm{res}}/T}}",
     level="optimum",
     scope="any number of answers, any rewards, gamma = 1",
     domain={},

@@ -271,7 +271,7 @@ O8 = Claim(
         for `0/1` rewards, variance `m(1 - m)` with that mean `m`. In the limit of large batches the update is `grad
         J`/(std `E[L]`) all the same, one std for all prompts; with `k1` in the reward its credits differ from token to
         token.""",
-    latex=r"m_{tok}=\mathrm{E}[R]+\frac{\mathrm{Cov}(R,L)}{\mathrm{E}[L]}",
+    latex=r"m_{\mathrm{tok}}=\mathrm{E}[R]+\frac{\mathrm{Cov}(R,L)}{\mathrm{E}[L]}",
     level="gradient",
     scope="any chain; mean, std and mean length of the batch at their limits (O7 says how far off a batch is)",
     source="arXiv 2501.03262; derived here",

@@ -537,7 +537,7 @@ O1_WEIGHTS = Claim(
         expected update (`w_1 - w_0`) times the gradient of the accuracy: only the difference counts. On demonstrations
         that are given, weights of a choice push its logit by `W_own (1 - pi) - W_other pi`: positive ones rest at their
         ratio; a negative one, beside none or a positive one, pushes its action away at every `pi`.""",
-    latex=r"\mathrm{E}[wS]=(w_1-w_0)\,\nabla J,\qquad W_{own}(1-\pi)-W_{other}\,\pi",
+    latex=r"\mathrm{E}[wS]=(w_1-w_0)\,\nabla J,\qquad W_{\mathrm{own}}(1-\pi)-W_{\mathrm{other}}\,\pi",
     level="gradient",
     scope="any chain with 0/1 rewards, one prompt; choices of two actions with a logit of their own",
     source="derived here; asked at TRL issue 5761",

@@ -6,7 +6,7 @@ reference differ on every token by the same kind of random amount. All energies 
 What it shows, and why. (a) Sampling stage: the reward's energy does not depend on L (claim B5; B5-loose says that it grows),
 that of SFT and of the KL penalty's direct term is a sum over tokens (C4, D3), so it grows linearly: the imbalance that the
 source puts in by length weights comes out by itself, for imitation and penalty. (b) Decision stage: nothing depends on L, with
-one exception. The KL penalty's *full* gradient charges a resample with the tokens of a whole further answer, so its pull on the
+one exception. The KL penalty's full gradient charges a resample with the tokens of a whole further answer, so its pull on the
 decision grows like L^2, and that on sampling too once the price of resampling dominates (D3-resample; D3-loose is the statement
 that it does not).
 """

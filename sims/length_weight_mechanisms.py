@@ -138,29 +138,31 @@ def _caption(data: xr.Dataset, rows: list[dict[str, Any]], budget: int) -> str:
     p = data.p.isel(step=-1).sel(mechanism="clipping, sampled", length_weight=1.0).item()
     paragraphs = [
         f"""What length weight costs a decision that is learned by imitation: b = P(resample | wrong) over training, one mechanism
-        per panel. Start p, a, b = {START}; demonstrator {EXPERT} (dotted); answers of {LENGTH:g} tokens, decisions of 1. "Lost"
-        is what length weight 1 has less than 0 at step {budget} (grey line), and in the end.""",
+        per panel. Start p, a, b = {START}; demonstrator {EXPERT} (dotted); answers of {LENGTH:g} tokens, decisions of 1.
+        The numbers in a panel say how much less b is at length weight 1 than at 0: at step {budget} (grey line), which is
+        called lost here, and after long training.""",
         f"""(a) Control (C5): tabular, summed weights, exact gradients. The curves coincide, since no decision's gradient contains
         w_s, and the optimum is the demonstrator at every length weight (largest distance of b after long training:
         {off:.0e}).""",
         f"""(b) Finite training (C2, C5-time): under the stage mean the decision's clock is slower than at weight 0 by
-        (w_s + w_d)/(2 w_d) = {(LENGTH + 1) / 2:g}. Lost {lost("finite training")}, nothing in the end; b = {TARGET}
-        {times("finite training")}.""",
+        (w_s + w_d)/(2 w_d) = {(LENGTH + 1) / 2:g}. Lost {lost("finite training")}, nothing after long training;
+        b = {TARGET} {times("finite training")}.""",
         f"""(c, d) Clipping at norm 1 (F1, F1-delay): each clipped step of the decision is divided by the norm of both stages.
         With exact gradients that is over once sampling has arrived: lost {lost("clipping")}. With gradients from 8
         demonstrations the noise of the sampling stage keeps the clip busy: lost {lost("clipping, sampled")}; b = {TARGET}
         {times("clipping, sampled")}. It also biases sampling: p ends at {p:.2f}, the demonstrator's is {EXPERT[0]:g}.""",
         f"""(e) Shared trunk (F4, C5-moves): one parameter gives an answer more often and accepts it more often. The optimum
-        itself moves: lost {lost("shared trunk")}, in the end {cost["shared trunk"]["lost at end"]:.3f}. At weight 1 training
-        makes the decision worse than it was at the start, {START[2]:g}; what it gains is sampling.""",
+        itself moves: lost {lost("shared trunk")}, after long training {cost["shared trunk"]["lost at end"]:.3f}. At weight 1
+        training makes the decision worse than it was at the start, {START[2]:g}; what it gains is sampling.""",
         f"""(f) Missing coverage (C3): demonstrations that are right first time leave b at {START[2]:g} at every length weight.
         What is missing, {EXPERT[2] - START[2]:.2f}, is missing at weight 0 too: it is no cost of the weight.""",
         f"""(g, h) Finite training again, with Adam (F2): the weights are gone, lost {lost("finite training, Adam")}. With the
         natural gradient (F3) the decision's step does not depend on w_s, but it keeps its own weight w_d/(w_s + w_d): lost
         {lost("finite training, natural")}; b = {TARGET} {times("finite training, natural")}.""",
-        "Only the trunk and the missing coverage cost anything in the end; finite training and clipping cost time.",
+        "Only the trunk and the missing coverage cost anything after long training; finite training and clipping cost time.",
         f"""Table: b at step {budget}; what weight 1 loses there in b, in right decisions on the answers of the start, and in
-        final accuracy (negative: gained, by sampling); steps to b = {TARGET} (- if never); b in the end and what is lost.""",
+        final accuracy (negative: gained, by sampling); steps to b = {TARGET} (- if never); b after long training and what is
+        lost then.""",
     ]
     return "\n\n".join(textwrap.fill(" ".join(paragraph.split()), 110) for paragraph in paragraphs)
 

@@ -53,6 +53,7 @@ def test_every_public_name_is_in_the_reference_once() -> None:
     flat = {path.split(".")[1] for path in listed_names if path.count(".") == 1}
     assert set(dstheory.__all__) - rooms - {"__version__"} == flat
     pages = names.pages()
+    assert not re.search(r":(mod|func|class|meth|attr):|\\`", pages["api/index.md"]), "marks of docstrings are left"
     for room, own in names.rooms().items():
         assert all(re.search(rf":: {re.escape(path)}$", pages[f"api/{room}.md"], re.MULTILINE) for path in own.values())
 

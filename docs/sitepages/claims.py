@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -18,7 +19,7 @@ from dstheory.claims.sources import load_claims
 from dstheory.claims.verdicts import StepReport
 from dstheory.coq.general import General, numbers_only, own_theorems, theorems
 from dstheory.coq.record import confirmed, recorded
-from dstheory.typeset import between
+from dstheory.typeset import between, words_latex
 from sitepages.text import ORPHAN, SHORT, plain, source, table
 
 GROUPS = {
@@ -71,18 +72,24 @@ def page(entry: Entry, known: Mapping[str, Mapping[str, Any]]) -> str:
 def _facts(entry: Entry, known: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
     info = entry.info
     rows = [
-        ("level", f"{info['level']}: {plain(LEVELS[info['level']])}"),
+        ("level", f"{info['level']}: {_cell(words_latex(LEVELS[info['level']]))}"),
         ("domain", _formulas(info["domain_latex"])),
         ("where", _formulas(info["definitions_latex"])),
         ("assuming", _formulas(info["assumptions_latex"])),
-        ("scope", plain(entry.scope)),
+        ("scope", plain(_scope(entry))),
         ("proved in general", "<br>".join(_general(info["id"]))),
         ("kernel", _kernel(info)),
         ("source", source(info["source"])),
-        ("related", "<br>".join(f"[{x}]({x}.md), {plain(known[x]['title'])}" for x in info["related"] if x in known)),
+        ("related", "<br>".join(f"[{x}]({x}.md), {_cell(known[x]['title_latex'])}" for x in info["related"] if x in known)),
         ("objectives", ", ".join(f"[`{x.name}`](../objectives/{x.name}.md)" for x in ABOUT.values() if info["id"] in x.claims)),
     ]
     return [(label, text) for label, text in rows if text]
+
+
+def _scope(entry: Entry) -> str:
+    """How far the statement reaches, where more is to be said than its domain; conditions of steps stand with these."""
+    said = re.sub(r"; step (\d+) where [^;]*", r"; step \1 under conditions that stand with it", entry.scope)
+    return "" if said == "all " + "; ".join(entry.info["domain"]) else said
 
 
 def _general(claim: str) -> list[str]:
@@ -139,7 +146,7 @@ def _index(entries: list[Entry]) -> str:
     for group in dict.fromkeys(entry.info["group"] for entry in entries):
         own = [entry.info for entry in entries if entry.info["group"] == group]
         rows = [
-            (f"[{x['id']}]({x['id']}.md)", plain(x["title"]), _explained(x["recorded"]), x["level"], source(x["source"]))
+            (f"[{x['id']}]({x['id']}.md)", _cell(x["title_latex"]), _explained(x["recorded"]), x["level"], source(x["source"]))
             for x in own
         ]
         out += [f"## {GROUPS.get(group, group)}", "", *table(["id", "statement", "verdict", "level", "source"], rows)]
@@ -161,10 +168,17 @@ def _formulas(parts: Iterable[str]) -> str:
 
 
 def _inline(latex: str) -> str:
-    if len(latex) > _LONG:
-        return f"(a formula of {len(latex):,} characters)"
-    bar = latex.replace("|", r"\vert ")  # a bar would end a cell of a table
-    return f"${bar}$"
+    return f"(a formula of {len(latex):,} characters)" if len(latex) > _LONG else f"${_without_bars(latex)}$"
+
+
+def _cell(words: str) -> str:
+    """Words with formulas, in a cell of a table."""
+    return re.sub(r"\$[^$]*\$", lambda formula: _without_bars(formula[0]), between(words, plain))
+
+
+def _without_bars(latex: str) -> str:
+    """A bar would end a cell of a table."""
+    return latex.replace(r"\|", r"\Vert ").replace("|", r"\vert ")
 
 
 def _number(name: str, value: str) -> str:

@@ -56,10 +56,12 @@ def pages(folder: Callable[[str], Path | None], images: Path | None = None) -> d
 
 def _experiment(item: Experiment, images: Iterable[str], caption: str) -> list[str]:
     data = " --data DIR" if item.needs else ""
-    out = [f"## {item.name}", "", plain(item.shows), ""]
+    out = [f"## {item.name}", ""]
+    out += [] if caption.startswith(item.shows) else [plain(item.shows), ""]
     for image in images:
         out += [f"![{item.name}: {Path(image).stem}]({image})", ""]
-    out += [plain(caption), ""] if caption else []
+    for paragraph in filter(None, caption.split("\n\n")):
+        out += [plain(paragraph), ""]
     if item.needs:
         out += [f"Its data are no part of the package: it needs {plain(item.needs)}.", ""]
     out += ["```console", f"$ dstheory reproduce {item.name}{data}", "```", ""]

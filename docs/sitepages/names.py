@@ -5,12 +5,16 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import re
 import types
 from collections.abc import Mapping
 from typing import Any
 
 import dstheory
 from sitepages.text import plain, table
+
+_CODE = re.compile(r":[\w:]+:`~?(?:[\w.]+\.)?(\w+)`|``(.+?)``")
+"""Code in a docstring: a role, of which the last name is shown, or what stands between double marks."""
 
 _APART = {"cli", "about"}
 """The command line is no library, and what `about` holds is the catalogue of objectives."""
@@ -48,13 +52,24 @@ def pages() -> dict[str, str]:
     out = {}
     for room, names in found.items():
         module = importlib.import_module(f"dstheory.{room}")
-        first = plain((module.__doc__ or "").strip().split("\n\n")[0])
-        rows = [(f"{{py:obj}}`{path}`", plain(_first_line(_thing(path)))) for path in names.values()]
+        first = _words((module.__doc__ or "").strip().split("\n\n")[0])
+        rows = [(f"{{py:obj}}`{path}`", _words(_first_line(_thing(path)))) for path in names.values()]
         index += [f"## [{room}]({room}.md)", "", first, "", *table(["name", "what it is"], rows)]
         body = "\n".join(directive for path in names.values() for directive in _directive(path))
         out[f"api/{room}.md"] = f"# dstheory.{room}\n\n{first}\n\n{_ARRAYS}\n\n```{{eval-rst}}\n{body}\n```\n"
     index += ["```{toctree}", ":hidden:", "", *found, "```", ""]
     return {"api/index.md": "\n".join(index), **out}
+
+
+def _words(docstring: str) -> str:
+    """Return the words of a docstring as Markdown.
+
+    >>> print(_words("The ``p_C`` that :func:`~dstheory.chain.solve` gives"))
+    The `p_C` that `solve` gives
+    """
+    parts = _CODE.split(" ".join(docstring.split()))
+    code = [f"`{role or marked}`" for role, marked in zip(parts[1::3], parts[2::3], strict=True)]
+    return "".join(plain(text) + shown for text, shown in zip(parts[::3], [*code, ""], strict=True))
 
 
 def _thing(path: str) -> Any:

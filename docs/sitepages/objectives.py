@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dstheory.about import FAMILIES, About
 from dstheory.objectives import ALIASES, listed
 from dstheory.symbolic import derive, render
-from dstheory.symbolic.objectives import UnknownObjectiveError
+from dstheory.symbolic.objectives import WITHOUT_DERIVATION, UnknownObjectiveError
 from sitepages.text import ORPHAN, plain, source, table
 
 _HEAD = {
@@ -58,8 +58,9 @@ def derived(name: str) -> list[str]:
     try:
         derivation = derive(name)
     except UnknownObjectiveError:
-        return ["There is no symbolic derivation of this objective. Its expected gradient is computed on arrays, and compared "
-                "with the sum over all trajectories.", ""]  # fmt: skip
+        reason = WITHOUT_DERIVATION[name].rpartition("; ")[0]
+        return [f"There is no symbolic derivation of this objective: {plain(reason)}. Its expected gradient is computed on "
+                "arrays, and compared with the sum over all trajectories.", ""]  # fmt: skip
     found = markdown(render(derivation, "latex", explain=True))
     return [f"What `dstheory derive {name}` finds; every equality is checked by exact arithmetic.", "", found]
 
