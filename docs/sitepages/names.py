@@ -13,8 +13,8 @@ from typing import Any
 import dstheory
 from sitepages.text import plain, table
 
-_CODE = re.compile(r":[\w:]+:`~?(?:[\w.]+\.)?(\w+)`|``(.+?)``")
-"""Code in a docstring: a role, of which the last name is shown, or what stands between double marks."""
+_MARKED = re.compile(r":math:`(.+?)`|:[\w:]+:`~?(?:[\w.]+\.)?(\w+)`|``(.+?)``|`(.+?)`")
+"""What a docstring marks: a formula, a role (of which the last name is shown), code between double or single marks."""
 
 _APART = {"cli", "about"}
 """The command line is no library, and what `about` holds is the catalogue of objectives."""
@@ -67,9 +67,13 @@ def _words(docstring: str) -> str:
     >>> print(_words("The ``p_C`` that :func:`~dstheory.chain.solve` gives"))
     The `p_C` that `solve` gives
     """
-    parts = _CODE.split(" ".join(docstring.split()))
-    code = [f"`{role or marked}`" for role, marked in zip(parts[1::3], parts[2::3], strict=True)]
-    return "".join(plain(text) + shown for text, shown in zip(parts[::3], [*code, ""], strict=True))
+    out, end = [], 0
+    docstring = " ".join(docstring.split())
+    for found in _MARKED.finditer(docstring):
+        shown = f"${found[1]}$" if found[1] else f"`{found[2] or found[3] or found[4]}`"
+        out += [plain(docstring[end : found.start()]), shown]
+        end = found.end()
+    return "".join([*out, plain(docstring[end:])])
 
 
 def _thing(path: str) -> Any:
