@@ -43,6 +43,20 @@ def printable(text: object, *, lines: bool = False) -> str:
     return _ACTS.sub(_code_or_line if lines else _code, str(text))
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """Return a number and what it counts, in the singular where the number is 1.
+
+    Args:
+        number: a whole number; thousands get commas.
+        one: the noun, perhaps with what follows it, in the singular.
+        many: the same in the plural; default ``one`` with an s.
+
+    >>> counted(1, "record"), counted(1200, "record"), counted(0, "entry", "entries")
+    ('1 record', '1,200 records', '0 entries')
+    """
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
 def _code(found: re.Match[str]) -> str:
     char = found[0]
     if "\udc80" <= char <= "\udcff":  # how Python holds a byte that is not UTF-8

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from dstheory.texts import printable
 if TYPE_CHECKING:
     import numpy as np
 
-    from dstheory.anatomy.rates import Row
+    from dstheory.anatomy.rates import ProblemCounts
     from dstheory.chain.policy import Policy
     from dstheory.dynamics.problem import Chain
     from dstheory.trainers.configuration import Configuration
@@ -41,6 +41,7 @@ class Where:
         measured: p, a and b as they were measured on a log; None where they are the chain's.
         typed: whether one p, a, b was typed for the reference of a chain of several prompts.
         prompts: p, a and b of each of a few prompts of a log, in words.
+        attempts: the same place with p over all attempts of the log, where it has several prompts of which each is a mean.
     """
 
     place: StartingPoint
@@ -50,6 +51,7 @@ class Where:
     measured: tuple[float, float, float] | None = None
     typed: bool = False
     prompts: tuple[str, ...] = ()
+    attempts: StartingPoint | None = None
 
     @property
     def rates(self) -> tuple[float, float, float]:
@@ -58,8 +60,10 @@ class Where:
             return self.measured
         from dstheory.chain.exact import solve
 
-        found = solve(self.place.mdp, self.place.policy)
-        return float(found.p), float(found.a), float(found.b)
+        place = self.place
+        found, first = solve(place.mdp, place.policy), (place.policy.sample_prob[0] * place.mdp.correct).sum(axis=-1)
+        p = float(first @ place.mdp.prompt_weight) if place.first else float(found.p)
+        return p, float(found.a), float(found.b)
 
 
 def place_from(ctx: click.Context, options: dict[str, Any]) -> Where:
@@ -71,7 +75,7 @@ def place_from(ctx: click.Context, options: dict[str, Any]) -> Where:
     from dstheory.trainers.explanation import StartingPoint
 
     given, log = given_options(ctx), options["log_file"]
-    measured, theirs = None, None
+    measured, theirs, pooled = None, None, None
     if log is not None:
         for name in ("p", "a", "b"):
             if name in given:
@@ -90,49 +94,79 @@ def place_from(ctx: click.Context, options: dict[str, Any]) -> Where:
     problem = Problem(mdp, start, reference, chain.name, given)
     words = reference_words(problem, {**options, "mdp_file": options["mdp_file"] or (None if typed else log)})
     if measured is not None and (options["reference_log"] is not None or options["reference_model"] is not None):
-        reference, words, theirs = _reference(measured, options)
+        reference, pooled, words, theirs = _reference(measured, options)
     sampler = None
     if options["sampler"] is not None:
         sampler = expert_policy(mdp, start, **dict(zip("pab", options["sampler"], strict=True)))
-    place = StartingPoint(mdp, start, reference, expert_policy(mdp, start, p=p, a=a, b=b), sampler)
+    place = StartingPoint(mdp, start, reference, expert_policy(mdp, start, p=p, a=a, b=b), sampler, first=measured is not None)
+    attempts = None
+    if measured is not None and measured.each:
+        theirs_pooled = measured.pooled if reference is start else pooled or reference
+        attempts = replace(place, policy=measured.pooled, reference=theirs_pooled, first=False)
     rates = None if measured is None else measured.rates
     typed = typed and len(mdp.prompt_weight) > 1
     prompts = () if measured is None else _prompts(measured, theirs)
-    return Where(place, chain.name, words, _whose(chain, measured, given, options), rates, typed, prompts)
+    return Where(place, chain.name, words, _whose(chain, measured, given, options), rates, typed, prompts, attempts)
 
 
 @dataclass(frozen=True)
 class _Measured:
-    """A chain that a log shows, with the p, a, b of all its prompts together and of each, and the field whose labels they are."""
+    """A chain that a log shows, whose p are those of first answers.
+
+    Attributes:
+        chain: one prompt for each label of the field.
+        rates: p, a, b of all prompts together.
+        by: the field.
+        each: p, a, b of each prompt; none where prompts are problems.
+        pooled: the policy with p over all attempts, in which problems that are tried again more often count more.
+    """
 
     chain: Chain
     rates: tuple[float, float, float]
     by: str
     each: Mapping[str, tuple[float, float, float]]
+    pooled: Policy
 
 
 def _measured(file: Path, model: str | None, options: dict[str, Any]) -> _Measured:
     """Return the chain that a log shows, with the lengths that the options say: logs hold none."""
     from dstheory.anatomy.export import measured_chain
     from dstheory.anatomy.logs import read_log
-    from dstheory.anatomy.rates import measure
+    from dstheory.anatomy.rates import ProblemCounts
     from dstheory.dynamics.problem import Chain
 
     by = options["by"]
     episodes = of_one_model(read_log(file, labels=() if by == "problem" else (by,)).episodes, model)
     made = measured_chain(episodes, by=by, cap=options["max_turns"])
     mdp = made.mdp.replace(sample_length=[list(options["answer_length"])] * len(made.mdp.prompt_weight))
-    chain = Chain.of(mdp, made.policy, None, file.name if model is None else f"{model} of {file.name}")
-    (row,) = measure(episodes)
-    p, a, b = _rates(row)
-    each = {} if by == "problem" else {row.labels[0]: _rates(row) for row in measure(episodes, by)}
-    return _Measured(chain, (p, a, b), by, each)
+    tables = {} if by == "problem" else {label: ProblemCounts.of(part) for label, part in episodes.by(by).items()}
+    policy = _of_first_answers(made.policy, list(tables.values())) if tables else made.policy
+    chain = Chain.of(mdp, policy, None, file.name if model is None else f"{model} of {file.name}")
+    each = {label: _rates(table) for label, table in tables.items()}
+    return _Measured(chain, _rates(ProblemCounts.of(episodes)), by, each, made.policy)
 
 
-def _rates(row: Row) -> tuple[float, float, float]:
-    """Return p, a and b, NaN where there were no such attempts."""
-    p, a, b = (float("nan") if estimate.value is None else estimate.value for estimate in (row.p, row.a, row.b))
+def _of_first_answers(policy: Policy, tables: Sequence[ProblemCounts]) -> Policy:
+    """Return a policy with p counted on first answers, and half an observation more on each side."""
+    import numpy as np
+
+    from dstheory.chain.policy import Policy
+
+    p = np.array([(table.total("first_correct") + 0.5) / (table.total("episodes") + 1.0) for table in tables])
+    return Policy.from_probabilities(np.stack([p, 1.0 - p], axis=-1), policy.stop_prob[0])
+
+
+def _rates(table: ProblemCounts) -> tuple[float, float, float]:
+    """Return p of first answers, a and b, NaN where there was nothing to count."""
+    from dstheory.anatomy.rates import RATES, rate
+
+    counted = rate(table, "first_correct", "episodes"), *(rate(table, *RATES[name]) for name in "ab")
+    p, a, b = (float("nan") if estimate.value is None else estimate.value for estimate in counted)
     return p, a, b
+
+
+def _shown(rates: Iterable[float]) -> str:
+    return ", ".join("unknown" if rate != rate else f"{rate:.3f}" for rate in rates)
 
 
 def _prompts(ours: _Measured, theirs: _Measured | None) -> tuple[str, ...]:
@@ -141,7 +175,7 @@ def _prompts(ours: _Measured, theirs: _Measured | None) -> tuple[str, ...]:
         return ()
 
     def said(rates: tuple[float, ...] | None) -> str:
-        return "not in its log" if rates is None else ", ".join(f"{rate:.3f}" for rate in rates)
+        return "not in its log" if rates is None else _shown(rates)
 
     lines = {name: f"{name}: p, a, b = {said(rates)}" for name, rates in ours.each.items()}
     if theirs is not None:
@@ -149,8 +183,8 @@ def _prompts(ours: _Measured, theirs: _Measured | None) -> tuple[str, ...]:
     return tuple(lines.values())
 
 
-def _reference(measured: _Measured, options: dict[str, Any]) -> tuple[Policy, str, _Measured]:
-    """Return the reference that a log shows, prompt by prompt where both logs have it, and what it is in words.
+def _reference(measured: _Measured, options: dict[str, Any]) -> tuple[Policy, Policy, str, _Measured]:
+    """Return the reference that a log shows, prompt by prompt where both have it, also with p over all attempts, and in words.
 
     A prompt that the reference's log does not have gets the mean p, a, b of those that it has.
     """
@@ -176,11 +210,12 @@ def _reference(measured: _Measured, options: dict[str, Any]) -> tuple[Policy, st
         (each,) = table
         return np.asarray(np.where((rows >= 0)[:, None], each[rows], weight @ each))
 
-    p, a, b = found.rates
-    words = f"{found.chain.name}, {measured.by} by {measured.by} (over all attempts p, a, b = {p:.3f}, {a:.3f}, {b:.3f})"
+    words = f"{found.chain.name}, {measured.by} by {measured.by} (together p, a, b = {_shown(found.rates)})"
     if len(shared) < len(ours):
         words += f"; {len(ours) - len(shared):,} of {len(ours):,} are not in it and have its mean"
-    return Policy.from_probabilities(rates(found.chain.start.sample_prob), rates(found.chain.start.stop_prob)), words, found
+    policies = found.chain.start, found.pooled
+    first, pooled = (Policy.from_probabilities(rates(policy.sample_prob), rates(policy.stop_prob)) for policy in policies)
+    return first, pooled, words, found
 
 
 def _whose(chain: Chain, measured: _Measured | None, given: Collection[str], options: dict[str, Any]) -> str:
@@ -193,9 +228,8 @@ def _whose(chain: Chain, measured: _Measured | None, given: Collection[str], opt
         return f"those of {chain.name}"
     if set("pab") <= set(given):
         return "as given"
-    yours = "give your model's as --p, --a, --b, or measure them by --log FILE --model NAME"
-    return f"as given, and those of the example {chain.name} where none is" if set("pab") & set(given) else (
-        f"those of the example {chain.name}; {yours}")  # fmt: skip
+    yours = f"the example {chain.name} (yours: --p, --a, --b, --log)"
+    return f"as given, where none is {yours}" if set("pab") & set(given) else yours
 
 
 def heading(configuration: Configuration) -> str:

@@ -10,7 +10,20 @@ import click
 
 from dstheory.cli.configured import Where, heading, place_from, shown_value, trainer_option
 from dstheory.cli.echo import echo, json_option, say
-from dstheory.cli.explained import PUSHES, Against, answer, command_on_a_log, folded, sections, signed, steps, term
+from dstheory.cli.explained import (
+    PUSHES,
+    WAYS_CAPTION,
+    Against,
+    answer,
+    command_on_a_log,
+    folded,
+    follows,
+    sections,
+    signed,
+    steps,
+    term,
+    ways,
+)  # fmt: skip
 from dstheory.cli.numbers import NumberRange, Whole
 from dstheory.cli.options import mdp_option, model_option, parameter_options, seed_option
 from dstheory.texts import latex_text, markdown_table
@@ -172,6 +185,8 @@ def _later(ctx: click.Context, found: Configuration, where: Where, options: dict
 
 def _print_text(found: Explanation, against: Against | None, where: Where, options: dict[str, Any]) -> None:
     say(heading(found.configuration))
+    from dstheory.cli.show import print_table
+
     if found.moves:
         say(f"\n{_WAYS}")
         for line in answer(found, where, options):
@@ -179,6 +194,9 @@ def _print_text(found: Explanation, against: Against | None, where: Where, optio
                 echo(folded(line))
             else:
                 say(f"  {line}")
+        print_table("", *ways(found), caption=WAYS_CAPTION)
+        for line in follows(found, where, options):
+            say(f"  {line}")
     if not options["brief"]:
         if found.moves:
             say("\nThat is the answer. What follows is how it comes about; --brief leaves it out.")
@@ -205,8 +223,7 @@ def _print_details(found: Explanation, where: Where, options: dict[str, Any]) ->
     print_table(title, ["key", "value", "from"], _settings_rows(configuration), words=3)
     if found.attribution:
         columns, rows = _moves(found)
-        print_table(f"{where.name}: {_MOVES}", columns, rows, caption=_MOVES_CAPTION)
-        say()
+        print_table(f"{where.name}: {_MOVES}", columns, rows)
         columns, rows = _attribution(found)
         title = f"{where.name}: what each term pushes, sampling (s) and decisions (d), and its angle to the gradient of accuracy"
         print_table(title, columns, rows, words=2, caption=_caption(found, options))
@@ -257,7 +274,6 @@ def _caption(found: Explanation, options: dict[str, Any]) -> str:
 
 
 _MOVES = "which way each term moves p, a and b: change of the probability in one small step, per unit of the learning rate"
-_MOVES_CAPTION = "p: a right answer is sampled; a: the model stops at a right answer; b: it resamples a wrong one."
 _WAYS = "Which way one small step moves p, a and b"
 
 
@@ -287,13 +303,17 @@ def _print_markdown(found: Explanation, against: Against | None, where: Where, o
         echo(f"### {_WAYS}\n")
         for line in answer(found, where, options):
             echo(f"- {line}")
+        echo("\n" + markdown_table(*ways(found)) + "\n")
+        echo(f"{WAYS_CAPTION}\n")
+        for line in follows(found, where, options):
+            echo(f"- {line}")
         echo()
     echo(f"`{found.formula}`\n")
     echo(markdown_table(["part", "what"], found.parts) + "\n")
     echo(markdown_table(["key", "value", "from"], _settings_rows(found.configuration)) + "\n")
     if found.attribution:
         echo(markdown_table(*_moves(found)) + "\n")
-        echo(f"{_MOVES.capitalize()}. {_MOVES_CAPTION}\n")
+        echo(f"{_MOVES.capitalize()}.\n")
         echo(markdown_table(*_attribution(found)) + "\n")
         echo(f"{_caption(found, options)}\n")
     for title, lines in sections(found, against, where, options):
@@ -308,12 +328,14 @@ def _print_latex(found: Explanation, against: Against | None, where: Where, opti
     echo(f"\\[ {found.latex} \\]")
     _latex_table(["part", "what"], [list(part) for part in found.parts])
     if found.attribution:
+        _latex_table(*ways(found))
+        echo(f"{latex_text(WAYS_CAPTION)}\n")
         _latex_table(*_moves(found))
-        echo(f"{latex_text(f'{_MOVES.capitalize()}. {_MOVES_CAPTION}')}\n")
+        echo(f"{latex_text(f'{_MOVES.capitalize()}.')}\n")
         _latex_table(*_attribution(found))
         echo(f"{latex_text(_caption(found, options))}\n")
-    ways = [(_WAYS, answer(found, where, options))] if found.moves else []
-    for title, lines in [*ways, *sections(found, against, where, options)]:
+    said = [(_WAYS, [*answer(found, where, options), *follows(found, where, options)])] if found.moves else []
+    for title, lines in [*said, *sections(found, against, where, options)]:
         echo(f"\\paragraph{{{latex_text(title)}}}\n\\begin{{itemize}}")
         for line in lines:
             echo(f"\\item {latex_text(line)}")

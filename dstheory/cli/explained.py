@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dstheory.comparison import Tilt
     from dstheory.trainers.configuration import Configuration
     from dstheory.trainers.explanation import Explanation, TrainingDifference
-    from dstheory.trainers.moves import Move, Moves
+    from dstheory.trainers.moves import Move
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class Against:
 
 
 PUSHES = {
-    "p": ("more right answers", "fewer right answers"),
-    "a": ("stops at more right answers", "stops at fewer right answers"),
-    "b": ("resamples more wrong answers", "stops at more wrong answers"),
+    "p": ("sample more right answers", "sample fewer right answers"),
+    "a": ("stop at more right answers", "stop at fewer right answers"),
+    "b": ("resample more wrong answers", "resample fewer wrong answers"),
     "accuracy": ("", ""),
 }
 """What p, a, b and the accuracy mean where they rise and where they fall."""
@@ -47,17 +47,38 @@ _CHARGED = {
 
 
 def answer(found: Explanation, where: Where, options: dict[str, Any]) -> list[str]:
-    """Say whose p, a and b are looked at, which way each term moves them, and where it would move them otherwise."""
+    """Say whose p, a and b are looked at, what the reference is, and which KL the loss has."""
     t = found.configuration.training
-    over = " over all attempts" if where.measured is not None and len(where.place.mdp.prompt_weight) > 1 else ""
-    lines = [f"At p, a, b = {', '.join(map(_rate, where.rates))}{over}, {where.whose or where.name}."]
+    p = "p (of first answers)" if where.place.first else "p"
+    lines = [f"At {p}, a, b = {', '.join(map(_rate, where.rates))}, {where.whose or where.name}."]
     if (t.beta and t.method in ("policy-gradient", "dpo")) or t.reward_beta:
         lines += _reference(found, where, options)
         lines += () if where.measured is None or where.typed else where.prompts
     who = {"sft": "Demonstrations are", "dft": "Demonstrations are", "distill": "The teacher is"}.get(t.method, "")
     if who:
         lines.append(f"{who} the expert's, p, a, b = {', '.join(f'{x:g}' for x in options['expert'])}.")
-    return [*lines, *_ways(found, where), *_elsewhere(found, where), *_one_for_all(found, where, options)]
+    return [*lines, *_which_kl(found)]
+
+
+def _which_kl(found: Explanation) -> list[str]:
+    """Say which estimator the KL in the loss is, by which settings, and what it multiplies a token's gradient by."""
+    from dstheory.trainers.words import penalty
+
+    configuration = found.configuration
+    t, library = configuration.training, configuration.trainer.library
+    if t.method != "policy-gradient" or not t.beta:
+        return []
+    origins = {True: " on the command line", False: f", the default of {library} {configuration.trainer.version}"}
+    by = [f"{s.key} = {shown_value(s.value)}{origins[s.given] if s.line is None else f' in line {s.line}'}"
+          for s in configuration.settings_of("beta", "estimator")]  # fmt: skip
+    name, coefficient = penalty(t)
+    return [f"KL in the loss: {name}; a token's coefficient is {coefficient} ({'; '.join(by)})."]
+
+
+def follows(found: Explanation, where: Where, options: dict[str, Any]) -> list[str]:
+    """Say what the terms beside the reward do here, where a mean hides both ways, and what holds at other places."""
+    here = [*_effects(found), *_both_ways(found, where), *_over_attempts(found, where)]
+    return [*here, *_elsewhere(found, where), *_one_for_all(found, where, options)]
 
 
 def _reference(found: Explanation, where: Where, options: dict[str, Any]) -> list[str]:
@@ -106,60 +127,99 @@ def folded(command: str) -> str:
     return "\n".join(lines)
 
 
-def _ways(found: Explanation, where: Where) -> list[str]:
-    """Say of each term, in words, whether it raises or lowers p, a, b and the accuracy."""
-    reward, lines = next((row for row in found.moves if row.name == "reward"), None), []
+WAYS_CAPTION = (
+    "p: right answers; a: stops at right answers; b: resamples of wrong answers. In %: of the reward's effect; minus takes it "
+    "back, plus adds to it."
+)
+
+
+def ways(found: Explanation) -> tuple[list[str], list[list[str]]]:
+    """Return which way each term moves p, a, b and the accuracy, and how much of the reward's effect that is, as a table."""
+    reward = next((row for row in found.moves if row.name == "reward"), None)
+    rows = []
     for row in found.moves:
-        every = [getattr(row, name) for name in PUSHES]
-        if row.accuracy.change != row.accuracy.change:
-            said = "not known, since its gradient is not exact here"
-        elif not any(move.rises or move.falls for move in every):
-            said = "leaves p, a and b as they are"
-            if "KL" in row.name and where.place.reference is where.place.policy:
-                said += ", since the model is its own reference here"
-        else:
-            beside = None if row.name in ("whole", "reward") else reward
-            said = "; ".join(_way(name, move, beside) for name, move in zip(PUSHES, every, strict=True))
-        lines.append(f"{term(row.name)}: {said}")
+        beside = None if row.name in ("whole", "reward") else reward
+        cells = [_way(getattr(row, name), 0.0 if beside is None else getattr(beside, name).change) for name in PUSHES]
+        rows.append([term(row.name), *cells])
+    return ["term", *PUSHES], rows
+
+
+def _way(move: Move, of: float) -> str:
+    """Say it of one probability, in percent of the reward's change where that is not 0."""
+    change = move.change
+    if change != change:
+        return "-"
+    if not change:
+        return "both ways" if move.rises or move.falls else "0"
+    return ("up" if change > 0 else "down") + (f", {100 * change / of:+.2g} %" if of else "")
+
+
+def _effects(found: Explanation) -> list[str]:
+    """Say in words what each KL does here, and why a cell of the table is empty."""
+    lines = []
+    if any(row.accuracy.change != row.accuracy.change for row in found.moves):
+        lines.append("-: not known, since the gradient is not exact here.")
+    elif any(row.a.change != row.a.change for row in found.moves):
+        lines.append("-: there are no such decisions.")
+    for row in found.moves:
+        moves = {name: getattr(row, name).change for name in "pab"}
+        said = [PUSHES[name][change < 0] for name, change in moves.items() if change < 0 or change > 0]
+        pulls = ""
+        if row.name == "KL in the loss" and _pulls(found):
+            pulls = "pulls each decision towards the reference's, unless parameters are shared"
+        if "KL" in row.name and said:
+            line = f"So the {row.name} makes the model {', '.join(said[:-1])}{' and ' if said[1:] else ''}{said[-1]}"
+            lines.append(f"{line}: like any k2 or k3, it {pulls}." if pulls else f"{line}.")
+        elif pulls:
+            lines.append(f"Like any k2 or k3, the {row.name} {pulls}.")
     return lines
 
 
-def _way(name: str, move: Move, beside: Moves | None) -> str:
-    """Say it of one probability: at all states or on average, and how large beside the reward's."""
-    change, rises = move.change, move.change > 0
-    if change != change:
-        return f"{name}: no such decisions"
-    if not change:
-        return f"moves {name} both ways, by nothing on average" if move.rises or move.falls else f"leaves {name} as it is"
-    details = [PUSHES[name][not rises]]
-    if against := move.falls if rises else move.rises:
-        details.append(f"on average: the other way at {100 * against:.2g} % of {_STATES[name]}")
-    if beside is not None and (of := getattr(beside, name).change):
-        percent = f"{100 * abs(change / of):.2g} %"
-        details.append(f"{f'adds {percent} to' if of * change > 0 else f'takes back {percent} of'} the reward's effect")
-    shown = ", ".join(filter(None, details))
-    return f"{'raises' if rises else 'lowers'} {name}" + (f" ({shown})" if shown else "")
+def _both_ways(found: Explanation, where: Where) -> list[str]:
+    """Say where a mean hides that some states go the other way."""
+    lines = []
+    for row in found.moves:
+        for name in PUSHES:
+            move = getattr(row, name)
+            against = move.falls if move.change > 0 else move.rises if move.change < 0 else 0.0
+            if against:
+                of = "first answers" if name == "p" and where.place.first else _STATES[name]
+                lines.append(f"{name} is a mean: {term(row.name)} moves it the other way at {100 * against:.2g} % of {of}.")
+    return lines
+
+
+def _over_attempts(found: Explanation, where: Where) -> list[str]:
+    """Say of which terms p over all attempts of the log would have shown the other sign."""
+    from dstheory.trainers.explanation import moves_at
+
+    if where.attempts is None:
+        return []
+    others = moves_at(found.configuration.training, where.attempts)
+    turned = [term(row.name) for row, other in zip(found.moves, others, strict=True) if row.p.change * other.p.change < 0]
+    if not turned:
+        return []
+    names = " and ".join(turned)
+    return [f"With p over all attempts, of which hard problems may have more, {names} would move p the other way."]
 
 
 def _elsewhere(found: Explanation, where: Where) -> list[str]:
     """Say what is known of other places: of a KL in the loss whose coefficient falls with the log-ratio, all."""
     lines, pulls = [], _pulls(found)
+    *first, last = [term(row.name) for row in found.moves if not (pulls and row.name == "KL in the loss")]
+    others = f"At other p, a, b or lengths, {', '.join(first)}{' and ' if first else ''}{last} may go another way."
     if pulls:
         correct = where.place.mdp.correct
         here = ", as in this chain" if correct.shape[-1] == 2 and (correct.sum(axis=-1) == 1).all() else ""
         lines.append(
-            "Without shared parameters, the KL in the loss pulls the decision at each answer towards the reference's, wherever "
-            f"it is. Where a prompt has two answers, a right and a wrong one{here}, its p, a and b follow; with more, p, and a "
-            "and b as means over answers, may go the other way."
+            f"Their means p, a and b follow where a prompt has one right and one wrong answer{here}; with more they may go the "
+            f"other way. {others}"
         )
+        others = ""
     if any(row.name == "KL in the reward" for row in found.moves):
         lines.append(
             "The KL in the reward need not pull p, a or b towards the reference's: whoever resamples also pays for what follows."
         )
-    *first, last = [term(row.name) for row in found.moves if not (pulls and row.name == "KL in the loss")]
-    others = f"{', '.join(first)} and {last}" if first else last
-    lines.append(f"At other p, a, b or lengths, {others} may go another way.")
-    return lines
+    return [*lines, *filter(None, [others])]
 
 
 def _one_for_all(found: Explanation, where: Where, options: dict[str, Any]) -> list[str]:

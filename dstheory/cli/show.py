@@ -41,7 +41,10 @@ def number(value: float, digits: int = 3) -> str:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str = "", words: int = 1) -> None:
-    """Print a table on standard output, no wider than the terminal; the first ``words`` columns are text, the others numbers."""
+    """Print a table on standard output, no wider than the terminal; the first ``words`` columns are text, the others numbers.
+
+    A title or caption of "" is left out.
+    """
     if is_plain():
         for row in (columns, *rows):
             echo("\t".join(" ".join(str(cell).split()) for cell in row))
@@ -51,7 +54,8 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     width = columns_of_terminal()
     blocks = fitted(columns, rows, words=words, width=width, rule="\u2500" if _can_print("\u2500") else "-")
     longest = max(cell_len(line) for block in blocks for line in block)
-    echo("\n".join(textwrap.wrap(printable(title), width, break_on_hyphens=False)))
+    if title:
+        echo("\n".join(textwrap.wrap(printable(title), width, break_on_hyphens=False)))
     for block in blocks:
         echo("\n" + "\n".join(block))
     echo()

@@ -87,6 +87,28 @@ class Configuration:
         return next((setting.value for setting in self.settings if setting.key == key), None)
 
 
+    def settings_of(self, *names: str) -> tuple[Setting, ...]:
+        """Return the settings from which fields of the training follow, in the order of the fields.
+
+        >>> [setting.key for setting in configuration_of("trl:grpo").settings_of("beta", "estimator")]
+        ['beta', 'use_bias_correction_kl']
+        """
+        at = {setting.key: setting for setting in self.settings}
+        says: list[tuple[Mapping[str, Any], tuple[str, ...]]] = [
+            (key.words[text_of(at[key.name].value)] if key.words else {key.sets: None}, (key.name,))
+            for key in self.trainer.keys.values()
+        ]
+        says += [(rule.then, tuple(rule.when)) for rule in self.trainer.rules
+                 if all(holds(condition, at[key].value, at[key].given) for key, condition in rule.when.items())]  # fmt: skip
+        found: dict[str, Setting] = {}
+        for name in names:
+            for then, keys in says:
+                if name in then:
+                    others = (other for _, other in _factors(str(then[name])) if other in at)
+                    found.update({key: at[key] for key in (*keys, *others)})
+        return tuple(found.values())
+
+
 def configuration_of(
     what: str | Path, *, settings: Sequence[str] = (), trainer: str | None = None, prompts: float | None = None
 ) -> Configuration:

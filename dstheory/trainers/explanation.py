@@ -41,6 +41,7 @@ class StartingPoint:
         reference: what KL terms refer to.
         expert: who demonstrates, or teaches.
         sampler: who generated the responses, where that is not the policy.
+        first: whether p is that of first answers, as a log measures it, instead of all attempts.
     """
 
     mdp: TwoStageMDP
@@ -48,6 +49,7 @@ class StartingPoint:
     reference: Policy
     expert: Policy
     sampler: Policy | None = None
+    first: bool = False
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,7 @@ def explain(configuration: Configuration, place: StartingPoint, *, longer: float
     try:
         makes = _makes(t, place)
         found = tuple(compare_objectives(place.mdp, place.policy, makes, longer=longer, rng=rng))
-        moved = tuple(moves(place.mdp, place.policy, makes))
+        moved = tuple(moves(place.mdp, place.policy, makes, first=place.first))
         if place.sampler is not None:
             lost = clipped(t, place.mdp, place.policy, place.sampler)
             stale = Stale(
@@ -163,6 +165,11 @@ def explain(configuration: Configuration, place: StartingPoint, *, longer: float
     logged = logged_loss(t, solution), why_not(t, off_policy=place.sampler is not None)
     told = tuple(statements(t, off_policy=place.sampler is not None))
     return Explanation(configuration, formula(t), latex(t), tuple(rows(t)), found, *logged, told, why, stale, moved)
+
+
+def moves_at(training: Training, place: StartingPoint) -> list[Moves]:
+    """Return which way a step moves p, a and b at a place: one row for the whole and, of several terms, one for each."""
+    return moves(place.mdp, place.policy, _makes(training, place), first=place.first)
 
 
 def idle_clips(configuration: Configuration) -> list[str]:
@@ -249,7 +256,7 @@ def difference(one: Training, other: Training, place: StartingPoint) -> Training
     except DSTheoryError as error:
         unknown = Tilt(float("nan"), float("nan"), float("nan"))
         return TrainingDifference(changed, unknown, unknown, str(error))
-    each = [moves(place.mdp, place.policy, _makes(t, place))[0] for t in (one, other)]
+    each = [moves_at(t, place)[0] for t in (one, other)]
     return TrainingDifference(changed, factor, turned, moves=(replace(each[0], name="here"), replace(each[1], name="there")))
 
 

@@ -8,7 +8,8 @@ by :math:`\eta \dot z` and :math:`\eta \dot u` (tabular: by :math:`\eta g` itsel
     \dot\pi_d(stop) = \pi_d(stop)\, \pi_d(res)\, \dot u.
 
 p (a right answer is sampled), a (a right answer is accepted) and b (a wrong answer is resampled) are means over the attempts and
-decisions that the policy makes now: what changes is what it does in each state, not how often it comes there.
+decisions that the policy makes now: what changes is what it does in each state, not how often it comes there. Over all attempts
+the prompts that are tried again most count most in p; over first answers each counts by its own weight.
 
 Source: derived here.
 """
@@ -65,13 +66,14 @@ class Moves:
     accuracy: Move
 
 
-def moves(mdp: TwoStageMDP, policy: Policy, makes: Mapping[str, Make]) -> list[Moves]:
+def moves(mdp: TwoStageMDP, policy: Policy, makes: Mapping[str, Make], *, first: bool = False) -> list[Moves]:
     """Return what each objective does to p, a, b and the accuracy.
 
     Args:
         mdp: one chain, without run axes.
         policy: one policy, without run axes.
         makes: how to make each objective for a chain, by name. Where there are several, the first is the sum of the others.
+        first: whether p is a mean over first answers instead of all attempts.
 
     >>> from dstheory.objectives import K2Loss
     >>> mdp, policy = TwoStageMDP.minimal(gamma=1.0), Policy.minimal(p=0.5, a=0.75, b=0.5)
@@ -94,10 +96,10 @@ def moves(mdp: TwoStageMDP, policy: Policy, makes: Mapping[str, Make]) -> list[M
         gradients[next(iter(makes))] = StageGradient(*(np.where(np.abs(g) <= _ROUNDING * size, 0.0, g) for g, size in blocks))
     reward = ReinforceBaseline().gradient(solution)
     unknown = [Move(_NONE, _NONE, _NONE)] * 4
-    return [Moves(name, *(unknown if g is None else _of(g, reward, solution))) for name, g in gradients.items()]
+    return [Moves(name, *(unknown if g is None else _of(g, reward, solution, first))) for name, g in gradients.items()]
 
 
-def _of(gradient: StageGradient, reward: StageGradient, solution: Solution) -> list[Move]:
+def _of(gradient: StageGradient, reward: StageGradient, solution: Solution, first: bool) -> list[Move]:
     """Return what a step along a gradient does to p, a, b and the accuracy, whose own gradient is ``reward``."""
     policy, mdp, chain = solution.policy, solution.mdp, solution.unrolled
     z, u = gradient.sample, gradient.decide
@@ -109,12 +111,13 @@ def _of(gradient: StageGradient, reward: StageGradient, solution: Solution) -> l
     stops = policy.stop_prob * policy.resample_prob * u
     attempts = solution.finite_visits * mdp.prompt_weight
     decisions = attempts[..., None] * chain.sample * chain.decided
+    sampling = np.where(np.arange(len(attempts))[:, None] == 0, mdp.prompt_weight, 0.0) if first else attempts
     each = np.concatenate([reward.sample * z, reward.decide * u])  # of the accuracy of each prompt, times the prompt's weight
     of_prompt, size = each.sum(axis=(0, 2)), np.abs(each).sum(axis=(0, 2))
     occurs = mdp.prompt_weight > 0
     of_prompt = np.where(np.abs(of_prompt) <= _ROUNDING * size, 0.0, of_prompt)[occurs] / mdp.prompt_weight[occurs]
     return [
-        _mean((sampled * right).sum(axis=-1), attempts),
+        _mean((sampled * right).sum(axis=-1), sampling),
         _mean(stops, decisions * right),
         _mean(-stops, decisions * (1.0 - right)),
         _mean(of_prompt, mdp.prompt_weight[occurs]),

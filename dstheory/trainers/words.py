@@ -84,6 +84,16 @@ def _weight(t: Training) -> tuple[str, str, str]:
             return f"a smooth gate of {of}, 1 on the policy", "gate(rho) ", r"g(\rho)\,"
 
 
+def penalty(t: Training) -> tuple[str, str]:
+    """Return the estimator of the KL in the loss, and the coefficient that a token has by it, in plain characters.
+
+    >>> penalty(Training(beta=0.04, estimator="k3"))
+    ('k3 = ref/pi - 1 + log(pi/ref)', '-0.04 (1 - ref/pi)')
+    """
+    name, _, plain, _ = _ESTIMATORS[t.estimator]
+    return name, "-" + plain.format(b=f"{t.beta:g}")
+
+
 def rows(t: Training) -> list[tuple[str, str]]:
     """Return the objective by its parts: (part, words).
 

@@ -85,7 +85,7 @@ def test_what_the_kl_does(explained, dstheory) -> None:
     # The reference has a smaller p and a smaller a, and a larger b: the KL pulls each of them towards it.
     assert [change > 0 for change in moves(PENALTY).values()] == [False, False, True]
     shown = " ".join(dstheory("explain", "mine.yaml", *CHAIN, *KL).out.split())
-    assert "KL in the loss: lowers p (fewer right answers, takes back " in shown
+    assert "So the KL in the loss makes the model sample fewer right answers, stop at fewer right answers and " in shown
     (row,) = [row for row in found["attribution"] if row["name"] == "KL in the loss"]
     accuracy = brute.update(LISTED, lambda e: e.reward)
     for stage, here, there in zip(("sample", "decide"), brute.stages(PENALTY), brute.stages(accuracy), strict=True):
@@ -389,8 +389,8 @@ def test_p_a_and_b_of_a_log_with_lengths_that_are_given(dstheory, tmp_path: Path
     (tmp_path / "log.jsonl").write_text("\n".join(map(json.dumps, records)))
     lengths = ("--answer-length", "30,70", "--decision-length", 2)
     measured = dstheory("explain", "trl:grpo", "loss_type=grpo", "--log", "log.jsonl", *lengths, "--json").result
-    # Rates are smoothed by half an observation: p = (4 + 1/2)/(6 + 1), a = (3 + 1/2)/(4 + 1), b = (1 + 1/2)/(2 + 1).
-    policy = ("--p", 4.5 / 7, "--a", 3.5 / 5, "--b", 1.5 / 3, "--max-turns", 3)
+    # Smoothed by half an observation: p of first answers (2 + 1/2)/(4 + 1), a = (3 + 1/2)/(4 + 1), b = (1 + 1/2)/(2 + 1).
+    policy = ("--p", 2.5 / 5, "--a", 3.5 / 5, "--b", 1.5 / 3, "--max-turns", 3)
     typed = dstheory("explain", "trl:grpo", "loss_type=grpo", *policy, *lengths, "--json").result
     assert measured["chain"]["name"] == "log.jsonl"
     for name in ("energy_share", "energy_share_longer"):

@@ -7,11 +7,16 @@ episode of its chance times credit times log-probability, less beta times the di
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from mpmath import mp, mpf
 from trainers import brute
+
+from dstheory import Policy, TwoStageMDP, solve
+from dstheory.objectives import K2Loss
+from dstheory.trainers.moves import moves
 
 POLICY, REFERENCE = ("0.4", "0.85", "0.35"), ("0.3", "0.9", "0.5")
 TURNS, LENGTHS, BETA = 3, (30, 70), mpf("0.4")
@@ -150,51 +155,66 @@ def test_a_step_moves_each_probability_as_differences_say(dstheory, term: str, s
         assert whole[name]["change"] == pytest.approx(sum(t[name]["change"] for t in terms), rel=1e-9)
 
 
-def lines(out: str) -> dict[str, str]:
-    words = " ".join(out.split())
-    section = words.split("Which way one small step moves p, a and b ")[1].split(" That is the answer. ")[0]
-    section = section.split(" Without shared parameters, ")[0].split(" At other p, a, b or ")[0]
-    names = ("all terms", "reward", "KL in the loss", "entropy")
-    starts = sorted((section.index(f"{name}: "), name) for name in names if f"{name}: " in section)
-    ends = [*(at for at, _ in starts[1:]), len(section)]
-    return {name: section[at:end].strip() for (at, name), end in zip(starts, ends, strict=True)}
+def cells(out: str, term: str) -> list[str]:
+    """The cells of a row of the first table; no cell has two blanks side by side."""
+    rows = [line.split("  ") for line in out.split("That is the answer.")[0].splitlines() if line.startswith(f"  {term}   ")]
+    (row,) = rows
+    return [cell.strip() for cell in row if cell.strip()][1:]
 
 
-def test_what_kl_in_the_loss_does_to_decisions_is_one_line(dstheory) -> None:
+def test_what_kl_in_the_loss_does_to_decisions_is_one_row(dstheory) -> None:
     start = logits(POLICY)
     reward, kl = (step(TERMS[name](start), start) for name in ("reward", "KL in the loss"))
-    percent = {name: f"{float(100 * abs(kl[name] / reward[name])):.2g} %" for name in kl}
-    said = lines(dstheory("explain", *SETTINGS, *CHAIN, *KL).out)
-    assert said["KL in the loss"] == (
-        f"KL in the loss: lowers p (fewer right answers, takes back {percent['p']} of the reward's effect); "
-        f"raises a (stops at more right answers, adds {percent['a']} to the reward's effect); "
-        f"raises b (resamples more wrong answers, adds {percent['b']} to the reward's effect); "
-        f"lowers accuracy (takes back {percent['accuracy']} of the reward's effect)"
-    )
-    assert said["reward"] == (
-        "reward: raises p (more right answers); raises a (stops at more right answers); raises b (resamples more wrong answers); "
-        "raises accuracy"
-    )
+    percent = [f"{float(100 * kl[name] / reward[name]):+.2g} %" for name in kl]
+    out = dstheory("explain", *SETTINGS, *CHAIN, *KL).out
+    ways = ["up" if change > 0 else "down" for change in kl.values()]
+    assert ways == ["down", "up", "up", "down"]
+    assert cells(out, "KL in the loss") == [f"{way}, {part}" for way, part in zip(ways, percent, strict=True)]
+    assert cells(out, "reward") == cells(out, "all terms") == ["up"] * 4
+    said = "So the KL in the loss makes the model sample fewer right answers, stop at more right answers and resample more wrong"
+    assert said in " ".join(out.split())
 
 
 @pytest.mark.parametrize(
-    ("reference", "says"),
+    ("reference", "ways", "says"),
     [
-        ("0.4,0.85,0.35", "leaves p, a and b as they are"),
-        ("0.4,0.9,0.35", "leaves p as it is; raises a (stops at more right answers,"),
-        ("0.4,0.85,0.2", "leaves p as it is; leaves a as it is; lowers b (stops at more wrong answers,"),
+        ("0.4,0.85,0.35", ["0", "0", "0"], None),
+        ("0.4,0.9,0.35", ["0", "up", "0"], "stop at more right answers"),
+        ("0.4,0.85,0.2", ["0", "0", "down"], "resample fewer wrong answers"),
     ],
 )
-def test_zero_is_said_to_be_zero(dstheory, reference: str, says: str) -> None:
-    found = dstheory("explain", *SETTINGS, *CHAIN, "--reference", reference)
-    assert lines(found.out)["KL in the loss"].startswith(f"KL in the loss: {says}")
+def test_zero_is_said_to_be_zero(dstheory, reference: str, ways: list[str], says: str | None) -> None:
+    out = dstheory("explain", *SETTINGS, *CHAIN, "--reference", reference).out
+    assert [cell.split(",")[0] for cell in cells(out, "KL in the loss")[:3]] == ways
+    said = re.findall(r"So the KL in the loss makes the model (.+?):", " ".join(out.split()))
+    assert said == ([] if says is None else [says])
 
 
 def test_a_chain_without_decisions_has_no_a_and_no_b(dstheory) -> None:
-    found = dstheory("explain", "trl:grpo", "--max-turns", 1)
-    assert "all terms: raises p (more right answers); a: no such decisions; b: no such decisions; raises accuracy" in found.out
+    out = dstheory("explain", "trl:grpo", "--max-turns", 1).out
+    assert cells(out, "all terms") == ["up", "-", "-", "up"]
+    assert "-: there are no such decisions." in out
     (row,) = dstheory("explain", "trl:grpo", "--max-turns", 1, "--json").result["moves"]
     assert row["a"] == row["b"] == {"change": None, "rises": None, "falls": None}
+
+
+def test_p_of_first_answers_counts_prompts_by_their_weight() -> None:
+    """A small step either way; over all attempts the prompt that is tried again has more weight, and the sign is another."""
+    mdp = TwoStageMDP(correct=[[1, 0], [1, 0]], prompt_weight=[0.6, 0.4], gamma=1.0, max_turns=6)
+    policy = Policy.from_probabilities([[0.6, 0.4], [0.2, 0.8]], [[0.9, 0.9], [0.5, 0.1]])
+    reference = Policy.from_probabilities([[0.5, 0.5], [0.26, 0.74]], [[0.9, 0.9], [0.5, 0.1]])
+    objective = K2Loss(reference, beta=1.0)
+    gradient = objective.gradient(solve(mdp, policy)).parameters(policy)
+
+    def first(size: float) -> float:
+        moved = policy.with_parameters([old + size * g for old, g in zip(policy.parameters, gradient, strict=True)])
+        return float(moved.sample_prob[0, 0, 0] * 0.6 + moved.sample_prob[0, 1, 0] * 0.4)
+
+    (by_first,), (by_all,) = (moves(mdp, policy, {"KL": lambda m: objective}, first=way) for way in (True, False))
+    assert by_first.p.change == pytest.approx((first(1e-5) - first(-1e-5)) / 2e-5, rel=1e-6)
+    assert (by_first.p.falls, by_first.p.rises) == pytest.approx((0.6, 0.4))
+    assert by_all.p.rises > 0.6
+    assert (by_first.a, by_first.b, by_first.accuracy) == (by_all.a, by_all.b, by_all.accuracy)
 
 
 def test_a_mean_over_states_that_go_both_ways_says_so(dstheory, tmp_path: Path) -> None:
@@ -216,8 +236,10 @@ def test_a_mean_over_states_that_go_both_ways_says_so(dstheory, tmp_path: Path) 
     apart = [float(mp.log(mpf(a) / (1 - a) * (1 - mpf(r)) / r)) for r in (0.9, 0.7)]
     changes = [-float(BETA) * often / 2 / tokens * x * (a * (1 - a)) ** 2 for x in apart]
     assert row["a"]["change"] == pytest.approx(sum(changes) / 2, rel=1e-9)
-    said = lines(dstheory(*ran).out)["KL in the loss"]
-    assert "lowers a (stops at fewer right answers, on average: the other way at 50 % of decisions on right answers," in said
+    out = dstheory(*ran).out
+    assert cells(out, "KL in the loss")[1].startswith("down")
+    said = " ".join(out.split())
+    assert "a is a mean: KL in the loss moves it the other way at 50 % of decisions on right answers." in said
 
 
 def test_both_sides_of_a_comparison_are_shown(dstheory) -> None:

@@ -70,8 +70,8 @@ def test_with_three_answers_p_can_leave_the_references(dstheory, tmp_path: Path)
               "reference_sample_probability": ref, "reference_stop_probability": [0.5] * 3}  # fmt: skip
     (tmp_path / "three.json").write_text(json.dumps({"format": "dstheory-chain/1", "gamma": 1.0, "prompts": [prompt]}))
     text = said(dstheory, "trl:grpo", "beta=0.04", "--mdp", "three.json", "--brief")
-    assert "KL in the loss: raises p" in text
-    assert "a right and a wrong one, its p, a and b follow; with more, p, and a and b as means over answers, may go" in text
+    assert "So the KL in the loss makes the model sample more right answers: like any k2 or k3, it pulls each decision" in text
+    assert "Their means p, a and b follow where a prompt has one right and one wrong answer; with more they may go the" in text
 
 
 def test_with_two_right_answers_a_can_leave_the_references() -> None:
@@ -108,9 +108,8 @@ def test_a_kl_in_the_reward_takes_decisions_away_from_a_reference_that_has_the_s
     cost = p * math.log(p / ref) + (1 - p) * math.log((1 - p) / (1 - ref))
     assert cost / (1 - q) > 0
     text = said(dstheory, "trl:rloo", "--reference", "0.5,0.8,0.3", "--brief")
-    kl = text.split("KL in the reward: ")[1]
-    assert "raises a (" in kl
-    assert "lowers b (" in kl
+    kl = text.split("So the KL in the reward makes the model ")[1]
+    assert ", stop at more right answers and resample fewer wrong answers." in kl
     assert "The KL in the reward need not pull p, a or b towards the reference's" in kl
 
 

@@ -37,14 +37,14 @@ def log(tmp_path: Path) -> str:
 
 
 def counted(text: str, model: str, task: str | None = None) -> tuple[list[float], list[float]]:
-    """p, a, b of a model as they are, and smoothed by half an observation."""
+    """p of first answers, a and b of a model as they are, and smoothed by half an observation."""
     p, a, b = [0, 0], [0, 0], [0, 0]
     for line in map(json.loads, text.splitlines()):
         if line["model"] != model or task not in (None, line["task"]):
             continue
-        for attempt in line["attempts"]:
+        for i, attempt in enumerate(line["attempts"]):
             right, stop = attempt["correct"], attempt["decision"] == "stop"
-            for rate, counts, success in ((p, True, right), (a, right, stop), (b, not right, not stop)):
+            for rate, counts, success in ((p, i == 0, right), (a, right, stop), (b, not right, not stop)):
                 rate[0] += counts and success
                 rate[1] += counts
     return [s / n for s, n in (p, a, b)], [(s + 0.5) / (n + 1) for s, n in (p, a, b)]
@@ -57,15 +57,16 @@ def said(dstheory, *arguments) -> str:
 
 
 def test_whose_numbers_they_are_is_said_first(dstheory, log: str) -> None:
-    assert "b At p, a, b = 0.55, 0.8, 0.3, those of the example M0; give your model's as --p, --a, --b, or " in said(
+    assert "b At p, a, b = 0.55, 0.8, 0.3, the example M0 (yours: --p, --a, --b, --log)." in said(
         dstheory, *GRPO
     )
     assert "At p, a, b = 0.2, 0.9, 0.5, as given." in said(dstheory, *GRPO, "--p", 0.2, "--a", 0.9, "--b", 0.5)
-    assert "At p, a, b = 0.2, 0.8, 0.3, as given, and those of the example M0 where none is." in said(dstheory, *GRPO, "--p", 0.2)
+    one = said(dstheory, *GRPO, "--p", 0.2)
+    assert "At p, a, b = 0.2, 0.8, 0.3, as given, where none is the example M0 (yours: --p, --a, --b, --log)." in one
     measured, _ = counted(log, "tuned")
     shown = ", ".join(f"{x:.3f}".rstrip("0") for x in measured)
     text = said(dstheory, *GRPO, *LENGTHS, "--log", "log.jsonl", "--model", "tuned")
-    assert f"At p, a, b = {shown} over all attempts, measured on tuned of log.jsonl, with a chain for each of 3 tasks." in text
+    assert f"At p (of first answers), a, b = {shown}, measured on tuned of log.jsonl, with a chain for each of 3 tasks." in text
 
 
 def chain_file(log: str, tmp_path: Path, reference: dict[str, list[float]]) -> str:
@@ -87,10 +88,9 @@ def chain_file(log: str, tmp_path: Path, reference: dict[str, list[float]]) -> s
 def test_a_reference_is_measured_task_by_task(dstheory, log: str, tmp_path: Path) -> None:
     """Where the reference's log lacks a task, it has the mean of its tasks, as often as each is there."""
     smoothed = {task: counted(log, "base", task)[1] for task in ("easy", "hard")}
-    episodes = {task: sum(line["model"] == "base" and line["task"] == task for line in map(json.loads, log.splitlines()))
-                for task in smoothed}  # fmt: skip
-    total = sum(episodes.values())
-    smoothed["odd"] = [sum(episodes[task] * smoothed[task][i] for task in episodes) / total for i in range(3)]
+    theirs = {task: sum(COUNTS["base", task]) for task in smoothed}
+    smoothed["odd"] = [sum(theirs[task] * smoothed[task][i] for task in theirs) / sum(theirs.values()) for i in range(3)]
+    episodes = {task: sum(COUNTS["tuned", task]) for task in smoothed}
     by_hand = dstheory("explain", *GRPO, "--mdp", chain_file(log, tmp_path, smoothed), "--json")
     assert by_hand.code == 0, by_hand.err
     (tmp_path / "base.jsonl").write_text("\n".join(line for line in log.splitlines() if '"base"' in line))
@@ -99,15 +99,39 @@ def test_a_reference_is_measured_task_by_task(dstheory, log: str, tmp_path: Path
         ran = dstheory("explain", *GRPO, *LENGTHS, "--log", "log.jsonl", "--model", "tuned", *way, "--json")
         assert ran.code == 0, ran.err
         for mine, other in zip(ran.result["moves"], by_hand.result["moves"], strict=True):
-            for name in ("p", "a", "b", "accuracy"):
+            for name in ("a", "b", "accuracy"):  # p is a mean over first answers here, over all attempts there
                 assert mine[name]["change"] == pytest.approx(other[name]["change"], rel=1e-9), (way, mine["name"], name)
+        above = sum(episodes[task] for task in ("easy", "hard", "odd") if counted(log, "tuned", task)[1][0] > smoothed[task][0])
+        (kl,) = [row for row in ran.result["moves"] if row["name"] == "KL in the loss"]
+        assert kl["p"]["falls"] == pytest.approx(above / sum(episodes.values()), rel=1e-9)
     text = said(dstheory, *GRPO, *LENGTHS, "--log", "log.jsonl", "--model", "tuned", *ways[0])
     together = ", ".join(f"{x:.3f}" for x in counted(log, "base")[0])
-    assert f"base of log.jsonl, task by task (over all attempts p, a, b = {together}); 1 of 3 are not in it" in text
+    assert f"base of log.jsonl, task by task (together p, a, b = {together}); 1 of 3 are not in it" in text
     for task in ("easy", "hard", "odd"):
         mine, theirs = (", ".join(f"{x:.3f}" for x in counted(log, model, task)[0]) if (model, task) != ("base", "odd")
                         else "not in its log" for model in ("tuned", "base"))  # fmt: skip
         assert f" {task}: p, a, b = {mine}; the reference's {theirs} " in text
+
+
+def test_p_over_all_attempts_is_named_where_it_goes_the_other_way(dstheory, tmp_path: Path) -> None:
+    """First answers: 5 of 10 right against 4 of 10. All attempts: 5 of 30, since each wrong first answer is followed by four."""
+    right, wrong = {"correct": True, "decision": "stop"}, {"correct": False, "decision": "stop"}
+    again = [{"correct": False, "decision": "resample"}] * 4
+    kinds = {"base": ([right], [wrong], 4), "tuned": ([right], [*again, wrong], 5)}
+    records = [{"model": model, "cap": 8, "attempts": one if i < often else other}
+               for model, (one, other, often) in kinds.items() for i in range(10)]  # fmt: skip
+    (tmp_path / "log.jsonl").write_text("\n".join(map(json.dumps, records)))
+    measured = (*GRPO, "--log", "log.jsonl", "--model", "tuned", "--reference-model", "base")
+    text = said(dstheory, *measured)
+    assert "At p (of first answers), a, b = 0.5, 1, 0.8, measured on tuned of log.jsonl." in text
+    assert "(together p, a, b = 0.400, 1.000, 0.000)" in text
+    assert "So the KL in the loss makes the model sample fewer right answers" in text
+    assert "With p over all attempts, of which hard problems may have more, KL in the loss would move p the other way." in text
+    once = [record for record in records if len(record["attempts"]) == 1]
+    (tmp_path / "log.jsonl").write_text("\n".join(map(json.dumps, once)).replace('"cap": 8, ', ""))
+    text = said(dstheory, *measured)
+    assert "With p over all attempts" not in text
+    assert "(together p, a, b = 0.400, unknown, unknown)" in text
 
 
 def test_one_reference_for_tasks_that_differ_is_said_to_pull_both_ways(dstheory, log: str) -> None:
@@ -178,13 +202,13 @@ def test_what_is_said_of_other_places_is_what_explain_finds_there(dstheory, conf
     for name, x, r in zip("pab", (p, a, b), reference, strict=True):
         assert (kl[name]["change"] > 0) == (r > x)
     text = said(dstheory, *configuration, *place)
-    assert "pulls the decision at each answer towards the reference's, wherever it is. Where a prompt has two answers" in text
-    assert "a right and a wrong one, as in this chain, its p, a and b follow" in text
+    assert "like any k2 or k3, it pulls each decision towards the reference's, unless parameters are shared." in text
+    assert "Their means p, a and b follow where a prompt has one right and one wrong answer, as in this chain;" in text
 
 
 def test_of_a_kl_in_the_reward_nothing_is_said_of_other_places(dstheory) -> None:
     text = said(dstheory, "trl:rloo", "--reference", "0.5,0.7,0.4")
-    assert "pulls the decision at each answer" not in text
+    assert "pulls each decision" not in text
     assert "At other p, a, b or lengths, all terms, reward and KL in the reward may go another way." in text
 
 
@@ -225,8 +249,9 @@ def test_the_logged_loss_leaves_the_kl_out_where_the_policy_is_not_the_reference
 
 def test_a_kl_to_the_policy_itself_is_said_to_be_that(dstheory) -> None:
     text = said(dstheory, *GRPO, "--brief")
-    assert "KL in the loss: leaves p, a and b as they are, since the model is its own reference here" in text
-    assert "its own reference" not in said(dstheory, *GRPO, "--brief", "--reference", "0.5,0.7,0.4")
+    assert "There a KL changes nothing." in text
+    assert " KL in the loss 0 0 0 0 " in text
+    assert "changes nothing" not in said(dstheory, *GRPO, "--brief", "--reference", "0.5,0.7,0.4")
 
 
 def test_the_brief_form_ends_with_what_is_left_out(dstheory, tmp_path: Path) -> None:
