@@ -11,8 +11,9 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any, TypeVar
 
-from dstheory.claims.domains import Domain, expand_domain
-from dstheory.claims.formulas import plain_definitions, plain_formula
+from dstheory.claims import early
+from dstheory.claims.domains import Domain, expand_domain, name_of
+from dstheory.claims.formulas import as_expression, plain_definitions, plain_formula
 from dstheory.claims.steps.base import Step, parse_point
 from dstheory.claims.verdicts import Outcome
 from dstheory.errors import ClaimError
@@ -82,6 +83,7 @@ class Claim(Tabulated):
     notes: str = ""
     recorded: str = Outcome.HOLDS.value
     witness: Mapping[Any, Any] | None = None
+    _file: str = field(init=False, repr=False, compare=False, default_factory=early.watched_file)
 
     def __post_init__(self) -> None:
         if not isinstance(self.id, str) or not _ID.fullmatch(self.id):
@@ -138,10 +140,27 @@ class Claim(Tabulated):
         return self.recorded == Outcome.CONDITIONAL
 
     def steps(self) -> list[Step]:
-        """The steps of the proof, built now if the proof is a function."""
-        steps = list(self.proof()) if callable(self.proof) else list(self.proof)
+        """The steps of the proof, built now if the proof is a function.
+
+        Raises:
+            ClaimError: If they are no steps, or SymPy evaluated something on a symbol that is defined.
+        """
+        with early.watched(self._file if callable(self.proof) else ""):
+            steps = list(self.proof()) if callable(self.proof) else list(self.proof)
         _check_steps(self.id, steps)
+        early.refuse(self.id, self._file, self._meanings(steps))
         return steps
+
+    def _meanings(self, steps: Sequence[Step]) -> dict[str, set[str]]:
+        """The names that claim and steps define -> the names in their expressions, those behind other definitions included."""
+        found: dict[str, set[str]] = {}
+        for definitions in (self.definitions, *(step.using for step in steps)):
+            for key, value in definitions.items():
+                found.setdefault(name_of(key), set()).update(symbol.name for symbol in as_expression(value).free_symbols)
+        for _ in found:
+            for names in found.values():
+                names.update(*(found[name] for name in names & found.keys()))
+        return found
 
     def table(self) -> Table:
         """Return what is claimed, how far, and the verdict that is recorded."""

@@ -96,7 +96,7 @@ def plain(expression: Any, domain: Mapping[str, Domain], definitions: Mapping[st
 
 def substituted(expression: Any, domain: Mapping[str, Domain], definitions: Mapping[str, Any]) -> Any:
     """As `plain`, with derivatives, sums and products still held."""
-    expression = sympy.sympify(expression)
+    expression = as_expression(expression)
     if not isinstance(expression, sympy.Expr):
         raise ClaimError(f"{short(expression)} is not a number-valued expression")
     nodes = _nodes(expression)
@@ -139,6 +139,13 @@ def substituted(expression: Any, domain: Mapping[str, Domain], definitions: Mapp
     result = expression.xreplace(replace)
     _refuse_no_number(result, expression)
     return result
+
+
+def as_expression(item: Any) -> Any:
+    """What an author writes, as SymPy's; a text is refused, which SymPy would evaluate before definitions are substituted."""
+    if isinstance(item, str):
+        raise ClaimError(f"{short(repr(item))} is a text; write the expression itself, without quotation marks")
+    return sympy.sympify(item)
 
 
 @lru_cache(maxsize=256)

@@ -80,6 +80,8 @@ def load_claims(path: Path) -> dict[str, Claim]:
     Raises:
         ClaimFileError: If the file does not import, defines no claim, or gives one id to two claims.
     """
+    from dstheory.claims import early
+
     module_name = f"_dstheory_claims_{path.stem}_{abs(hash(str(path))):x}"
     spec = importlib.util.spec_from_file_location(module_name, path)
     if spec is None or spec.loader is None:
@@ -88,7 +90,8 @@ def load_claims(path: Path) -> dict[str, Claim]:
     sys.modules[module_name] = module
     sys.path.insert(0, str(path.parent))  # the file may import its neighbours, as a script may
     try:
-        spec.loader.exec_module(module)
+        with early.watched("" if path in bundled_files() else module_name):
+            spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         raise ClaimFileError(f"{path.name} does not import: {_describe(error, path)}") from error
     finally:

@@ -117,10 +117,11 @@ class _Worker:
     def __init__(self, *, watched: bool = False) -> None:
         self._watched = watched
         self._process: subprocess.Popen[bytes] | None = None
+        self._bound_to = ""
 
     def ask(self, request: Request) -> Answer:
-        """Send a request and wait for its answer."""
-        if self._process is None or self._process.poll() is not None:
+        """Send a request and wait for its answer; what one file imported from beside it, the next imports anew."""
+        if self._process is None or self._process.poll() is not None or self._bound_to not in ("", request["path"]):
             self.stop()
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-c", _CODE, _ROOT, str(os.getpid()), "watched" if self._watched else ""],
@@ -140,6 +141,7 @@ class _Worker:
             line = b""
         if line.endswith(b"\n"):
             answer: Answer = json.loads(line)
+            self._bound_to = request["path"] if answer.pop("neighbours", False) else ""
             if "stopped" in answer:
                 self.stop()
             return answer
@@ -193,7 +195,7 @@ def serve(parent: int, *, watched: bool = False) -> None:
                 answer["rests"] = watch.rests_on(Path(path))
         except Exception as error:
             answer = {"error": str(error)}
-        output.write(answer)
+        output.write({**answer, "neighbours": _has_neighbours(Path(request["path"]))})
 
 
 class _Output:
@@ -227,6 +229,18 @@ class _Output:
                     if self._idle_limit is not None:
                         print(json.dumps({"stopped": "it waited without computing"}), file=self._stream, flush=True)
                         os._exit(1)
+
+
+def _has_neighbours(path: Path) -> bool:
+    """Whether modules from beside the file are loaded; never for the package's own files, which know nothing of each other."""
+    from dstheory.claims.sources import bundled_files
+
+    def beside(module: Any) -> bool:
+        file = Path(getattr(module, "__file__", None) or "/")
+        return (file.parent if file.name == "__init__.py" else file).parent == path.parent
+
+    tops = [module for name, module in list(sys.modules.items()) if "." not in name and not name.startswith("_dstheory_claims_")]
+    return path not in bundled_files() and any(map(beside, tops))
 
 
 def _described(claims: Mapping[str, Any]) -> Answer:

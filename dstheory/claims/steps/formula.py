@@ -11,6 +11,7 @@ import sympy
 from sympy.logic.boolalg import And, Equivalent, Implies, Not, Or
 
 from dstheory.claims.evaluation import truth_at
+from dstheory.claims.formulas import as_expression
 from dstheory.claims.solver import Answer
 from dstheory.claims.steps.base import ClaimContext, FormulaStep, Step, StepContext, parse_point
 from dstheory.claims.verdicts import BY_DEFINITION, Finding, Status
@@ -229,7 +230,7 @@ def _sequence(side: Any) -> tuple[Any, ...]:
     if isinstance(side, sympy.MatrixBase):
         side = list(side)
     items = side if isinstance(side, list | tuple) else (side,)
-    return tuple(sympy.sympify(item) for item in items)
+    return tuple(map(as_expression, items))
 
 
 def _same_sides(formula: Any, here: StepContext) -> bool:

@@ -1,0 +1,194 @@
+"""What SymPy does with a defined name before the name's expression stands in its place.
+
+In a claim with ``definitions={V: p**2}`` the name ``V`` is a symbol until a step is checked. While the file runs, SymPy takes it
+for one that depends on nothing: ``V.diff(p)`` is 0, ``V.subs(p, 1)`` is V, and limits, integrals, solutions and coefficients in
+p are those of another expression. What reaches the engine shows no trace of it.
+
+So a file of claims is watched while it runs. Each call of SymPy or of this package, by the file or by what it imports, is noted
+with the symbols in its arguments, unless its result with an expression in a symbol's place is always that of the expression
+itself. Those calls are listed here; what nobody thought of is noted. A claim that defines a symbol of a note is not well posed,
+unless the call is known to be about other symbols, none of which the definition contains.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from types import CodeType, FrameType
+from typing import Any, NamedTuple
+
+import sympy
+
+from dstheory.claims.formulas import derivative
+from dstheory.errors import ClaimError
+
+_CLASSES = {
+    *(sympy.Symbol, sympy.Add, sympy.Mul, sympy.Pow, sympy.exp, sympy.log, sympy.Abs, sympy.Max, sympy.Min, derivative),
+    *(sympy.Eq, sympy.Ne, sympy.Lt, sympy.Le, sympy.Gt, sympy.Ge),
+    *(sympy.And, sympy.Or, sympy.Not, sympy.Implies, sympy.Equivalent, sympy.Xor),
+    *(sympy.Sum, sympy.Product, sympy.Tuple, sympy.Matrix, sympy.ImmutableMatrix),
+}
+_ARITHMETIC = ("add", "sub", "mul", "matmul", "truediv", "pow", "and", "or", "xor", "lshift", "rshift")
+_OPERATORS = (
+    *("neg", "pos", "abs", "invert", "lt", "le", "gt", "ge", "eq", "ne"),
+    *("hash", "bool", "getitem", "iter", "len", "str", "repr", "format"),
+)
+_FUNCTIONS = {
+    *("symbols", "sympify", "sqrt", "cbrt", "root", "expand", "factor", "together", "simplify", "latex", "T"),
+    *(f"__{side}{name}__" for side in ("", "r") for name in _ARITHMETIC),
+    *(f"__{name}__" for name in _OPERATORS),
+}
+"""Classes, functions, methods and properties of SymPy that are harmless; so is all of ``dstheory.claims``."""
+
+_ANY = "*"
+"""Stands for the symbols of what does not say which it has."""
+
+
+class Note(NamedTuple):
+    """A call that takes symbols for what they are: with which names, which of them it is about, and where it stands."""
+
+    operation: str
+    names: frozenset[str]
+    about: frozenset[str]
+    file: str
+    line: int
+
+
+_notes: dict[str, dict[Note, None]] = {"": {}}
+"""By the module of the file of claims that ran; none for the empty name."""
+_running = [""]
+_inside: dict[CodeType, bool | None] = {}
+
+
+def watched_file() -> str:
+    """The module of the file of claims that runs now; empty if none is watched."""
+    return _running[-1]
+
+
+@contextmanager
+def watched(module: str) -> Iterator[None]:
+    """Note what is done with symbols inside the block, for the file of claims with this module; nothing for an empty name."""
+    before = sys.getprofile()
+    _running.append(module)
+    _notes.setdefault(module, {})
+    if module:
+        sys.setprofile(_called)
+    try:
+        yield
+    finally:
+        _running.pop()
+        if module:
+            sys.setprofile(before)
+
+
+def refuse(claim: str, module: str, meanings: Mapping[str, Collection[str]]) -> None:
+    """Refuse a claim if its file was noted to do something with a symbol that the claim defines.
+
+    Args:
+        claim: Its id.
+        module: That of its file.
+        meanings: The names that it defines -> the names in their expressions, those behind other definitions included.
+
+    Raises:
+        ClaimError: With file and line, what is done with which symbol, and what to write.
+    """
+    for note in _notes[module]:
+        for name in sorted(meanings):
+            if name in note.about or (note.names & {name, _ANY} and note.about & {*meanings[name], _ANY}):
+                raise ClaimError(
+                    f"claim {claim} defines {name}, but {note.file}, line {note.line}, applies {note.operation} to it, as if "
+                    f"{name} depended on nothing; write derivative({name}, x) for a derivative, and otherwise apply "
+                    f"{note.operation} to the expression before it gets the name {name}"
+                )
+
+
+def _called(frame: FrameType, event: str, _: Any) -> None:
+    """Hear of every call, and note those by code of the user into SymPy or this package that are not harmless."""
+    if event != "call" or not _is_inside(frame):
+        return
+    caller = frame.f_back
+    while caller is not None and _is_inside(caller) is None:
+        caller = caller.f_back
+    if caller is None or _is_inside(caller):
+        return
+    operation, harmless = _operation(frame)
+    if harmless:
+        return
+    names, about = _arguments(frame, operation)
+    if not names | about:
+        return
+    while caller.f_back is not None and (caller.f_code.co_filename.startswith("<") or _is_inside(caller) is not False):
+        caller = caller.f_back  # it is a text that SymPy reads for the user
+    file = caller.f_code.co_filename.replace("\\", "/").rsplit("/", 1)[-1]
+    _notes[_running[-1]][Note(operation, names, about, file, caller.f_lineno)] = None
+
+
+def _arguments(frame: FrameType, operation: str) -> tuple[frozenset[str], frozenset[str]]:
+    """The names of the symbols in what a call is given, and of those that it is about: any, but for calls that say it."""
+    code, values, texts = frame.f_code, frame.f_locals, _top(frame) == "sympy"
+    count = code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & 4) + bool(code.co_flags & 8)  # *args, **kwargs
+    given = [values.get(name) for name in code.co_varnames[:count]]
+    names, about = _names(given, texts=texts), frozenset[str]()
+    if texts and operation == "diff" == code.co_name:
+        names, about = _names(given[0], texts=texts), _names(given[1:], texts=texts)
+    elif texts and operation == "subs" == code.co_name:
+        old, new = given[1:3]
+        several = dict(old if isinstance(old, Mapping | list | tuple) else [(old, new)])
+        if all(isinstance(item, sympy.Symbol) for item in several):
+            about = frozenset(item.name for item in several)
+            names = _names(given[0] if len(several) == 1 else given, texts=texts)  # the next may act on what one has put there
+    return names, about or frozenset({_ANY})
+
+
+def _top(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
+
+
+def _is_inside(frame: FrameType) -> bool | None:
+    """Whether code is SymPy's or this package's; None for that of Python's library, which acts for whoever calls it."""
+    code = frame.f_code
+    if code not in _inside:
+        top = _top(frame)
+        _inside[code] = top in ("sympy", "mpmath", "dstheory") or (None if top in sys.stdlib_module_names else False)
+    return _inside[code]
+
+
+def _operation(frame: FrameType) -> tuple[str, bool]:
+    """The name of what is called, and whether it is harmless."""
+    code, values = frame.f_code, frame.f_locals
+    # A decorated function is known by what its wrapper holds; one that asks for an assumption by the assumption.
+    held = [values[name] for name in code.co_freevars if name in values]
+    function = next((value for value in held if callable(value) and not isinstance(value, type)), None)
+    name = str(getattr(function, "__name__", code.co_name))
+    if name == "__new__":
+        made = values[code.co_varnames[0]]
+        made = made[0] if isinstance(made, tuple) else made
+        return made.__name__, made in _CLASSES and not any(map(_is_function, values.get("args", ())))
+    if name == "getit":
+        return f"is_{held[0]}", False
+    module = str(frame.f_globals["__name__"])
+    return name, module.startswith("dstheory.claims") or (module.startswith("sympy.") and name in _FUNCTIONS)
+
+
+def _names(value: Any, *, texts: bool) -> frozenset[str]:
+    """The names of the symbols in an argument, and `_ANY` if it does not say."""
+    if isinstance(value, sympy.Basic | sympy.MatrixBase):
+        return frozenset(symbol.name for symbol in value.atoms(sympy.Symbol))
+    if isinstance(value, str):
+        return frozenset(re.findall(r"\w+", value)) if texts else frozenset()
+    if _is_function(value):
+        return frozenset({_ANY})
+    if isinstance(value, Mapping):
+        value = [*value.keys(), *value.values()]
+    if isinstance(value, list | tuple | set | frozenset):
+        return frozenset(name for item in value for name in _names(item, texts=texts))
+    if hasattr(value, "free_symbols") and not isinstance(value, type):
+        return frozenset(symbol.name for symbol in value.free_symbols)
+    return frozenset()
+
+
+def _is_function(value: Any) -> bool:
+    """Whether it is called with what it holds, as f in ``Matrix(2, 2, f)``; elements of a ring are, too."""
+    return callable(value) and not isinstance(value, type | sympy.Basic)
