@@ -314,7 +314,7 @@ def _solved(asked: _Asked, part: Any) -> dict[str, Any]:
     mdp, policy, _ = block
     solution = solve(mdp, policy)
     objective = objective_at(asked.objective, block, asked.settings)
-    terms = objective.fused_terms(solution)
+    terms = objective.known_terms(solution)
     if terms is None:
         raise DSTheoryError(
             f"{asked.objective} has terms in which prompts may meet: a data set takes sums of reinforce and kl-direct"

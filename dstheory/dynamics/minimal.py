@@ -88,6 +88,8 @@ def _is_minimal(mdp: TwoStageMDP, policy: Policy) -> bool:
 def _settings(mdp: TwoStageMDP, objective: Objective, runs: tuple[int, ...]) -> dict[str, Any] | None:
     """Return the compiled loop's arguments, one row per run, or None if a term is not among those it knows."""
     sums = objective if isinstance(objective, WeightedSum) else WeightedSum((objective,), (1.0,))
+    if not all(term.as_compiled for term in (sums, *sums.terms)):
+        return None
     reward: Floats = np.zeros(())
     counts: Floats = np.zeros((*runs, 6))
     penalty: dict[str, Any] = {}

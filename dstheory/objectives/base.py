@@ -21,6 +21,7 @@ Source: derived here; the coefficient view is that of arXiv 2601.01580, section 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -64,6 +65,9 @@ class Objective(ABC):
     credits: ClassVar[str | None] = None
     token_model: ClassVar[str] = "any"
     expectation: ClassVar[str] = "closed form"
+
+    honoured: ClassVar[frozenset[str]] = frozenset()
+    """What a subclass outside this package may override and a compiled loop still asks for, beside fields and words."""
 
     def __eq__(self, other: object) -> bool:
         """Return whether the other is of the same kind with equal settings; arrays and policies are compared by value."""
@@ -118,6 +122,15 @@ class Objective(ABC):
         """Return the objective as terms of the compiled loop, or None if it is made of anything else."""
         return None
 
+    def known_terms(self, solution: Solution) -> FusedTerms | None:
+        """Return the same, or None where a subclass changes what they stand for."""
+        return self.fused_terms(solution) if self.as_compiled else None
+
+    @property
+    def as_compiled(self) -> bool:
+        """Whether compiled loops stand for it: no class outside this package overrides anything, unless the loop with it."""
+        return _as_compiled(type(self))
+
     def gradient(self, solution: Solution) -> StageGradient:
         """Return the exact (pseudo-)gradient with respect to the logits, every row to nine digits.
 
@@ -134,7 +147,7 @@ class Objective(ABC):
 
     def ascent(self, solution: Solution) -> StageGradient:
         """Return the gradient unchecked, as far as rounding leaves it: for following it to where nothing is left of it."""
-        fast = self._in_one_pass(solution) if applies(solution) else None
+        fast = self._in_one_pass(solution) if applies(solution) and self.as_compiled else None
         if fast is not None:
             return fast
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused by those who use it
@@ -158,7 +171,7 @@ class Objective(ABC):
         return fast.value, StageGradient(fast.sample, fast.decide)
 
     def _fused(self, solution: Solution) -> FusedResult | None:
-        terms = self.fused_terms(solution) if applies(solution) else None
+        terms = self.known_terms(solution) if applies(solution) else None
         return None if terms is None else fused_gradient(terms, solution)
 
     def value(self, solution: Solution) -> Floats | None:
@@ -207,6 +220,25 @@ class Objective(ABC):
         return self.rescaled(factor)
 
     __rmul__ = __mul__
+
+
+@functools.cache
+def _as_compiled(kind: type[Objective]) -> bool:
+    """Return whether no class outside this package overrides what one before it defines, but words, fields and what is honoured.
+
+    A class that states its own terms, or its own pass, answers for all that it inherits.
+    """
+    fields = {field.name for field in dataclasses.fields(kind)} if dataclasses.is_dataclass(kind) else set[str]()
+    harmless = fields | Objective.__annotations__.keys() | kind.honoured
+    for i, each in enumerate(kind.__mro__):
+        if each.__module__.partition(".")[0] in ("dstheory", "abc", "builtins"):
+            continue
+        own = {name for name in vars(each) if not name.startswith(("__", "_abc_"))}
+        if own & {"fused_terms", "_in_one_pass"}:
+            return True
+        if any(vars(base).keys() & own - harmless for base in kind.__mro__[i + 1 :]):
+            return False
+    return True
 
 
 def _equal(one: Any, other: Any) -> bool:
@@ -407,7 +439,7 @@ class WeightedSum(Objective):
         """Return the sum of the terms' own, or None if one has none, a factor has run axes, or they do not add up."""
         total: FusedTerms | None = FusedTerms()
         for factor, term in zip(self.factors, self.terms, strict=True):
-            own = None if np.ndim(factor) else term.fused_terms(solution)
+            own = None if np.ndim(factor) else term.known_terms(solution)
             total = None if own is None or total is None else total.plus(own.scaled(float(np.asarray(factor))))
         return total
 

@@ -144,6 +144,8 @@ class GroupObjective(ResponseObjective):
     plain_on_policy: ClassVar[bool] = False
     """For subclasses with terms of their own: whether on policy they have the expectation of the base's (baselines drop out)."""
 
+    honoured: ClassVar[frozenset[str]] = frozenset({"credit", "normaliser"})
+
     signed: ClassVar[bool] = True
     """Whether the weight of a ratio depends on the sign of the credit."""
 

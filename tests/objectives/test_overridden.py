@@ -1,0 +1,152 @@
+"""A subclass that overrides one thing gets it on large tables as on small ones: no compiled loop stands for what it changed.
+
+Every method and property of every registered objective is overridden in turn by one that says something else. Tables count as
+large from their first entry on, or never; both must come to the same, or both be refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from objectives.instances import INSTANCES
+from objectives.test_large_rows import as_if, worst
+from strategies import Case, make_case
+
+from dstheory import Policy, TwoStageMDP, solve, train
+from dstheory.errors import ChainError
+from dstheory.objectives import SFT, ExpertChain, Objective, Reinforce, ReverseKLDirect, fused
+from dstheory.objectives.expectation.exponential import EffectiveCredit
+from dstheory.objectives.expectation.grouping import Grouping
+from dstheory.objectives.expectation.rewards import ResponseReward
+from dstheory.objectives.mass import CoefficientMass, StageGradient
+from dstheory.objectives.parts import ConstantLength, Credit, LeaveOneOut, Normaliser, Raw
+from dstheory.objectives.responses import Term
+from dstheory.objectives.weights import TokenWeight
+
+# What asks for all the rest, and what says itself what the compiled loop is given.
+ABOVE = {"gradient", "ascent", "value_and_gradient", "_fused", "as_compiled", "known_terms", "fused_terms", "_in_one_pass"}
+
+
+def hooks(kind: type[Objective]) -> Iterator[str]:
+    """Yield the methods and properties of a class that a subclass may override."""
+    for name in sorted({name for each in kind.__mro__[:-1] for name in vars(each)}):
+        found = getattr(kind, name)
+        if not name.startswith("__") and name not in ABOVE and (callable(found) or isinstance(found, property)):
+            yield name
+
+
+def other(value: Any) -> Any:
+    """Return something else of the same kind: half as much again, the opposite, another normaliser."""
+    match value:
+        case bool():
+            return not value
+        case float() | int() | np.ndarray():
+            return 1.5 * value
+        case CoefficientMass() | StageGradient() | EffectiveCredit():
+            return value.scaled(1.5)
+        case TokenWeight():
+            return value.scaled(np.asarray(1.5))
+        case Term():
+            return replace(value, credit=value.credit.scaled(1.5))
+        case ResponseReward():
+            return replace(value, reward=replace(value.reward, stop=1.0 - value.reward.stop))
+        case Normaliser():
+            return ConstantLength(3.0)
+        case Credit():
+            return Raw() if isinstance(value, LeaveOneOut) else LeaveOneOut()
+        case Grouping():
+            return replace(value, scale=1.5)
+        case tuple():
+            return tuple(other(part) for part in value)
+    return value
+
+
+def overriding(objective: Objective, name: str) -> Objective:
+    """Return the objective as an instance of a subclass that overrides one thing."""
+    kind = type(objective)
+    before = getattr(kind, name)
+    if isinstance(before, property):
+        body: Any = property(lambda self: other(before.__get__(self)))
+    elif isinstance(kind.__mro__ and next(vars(k)[name] for k in kind.__mro__ if name in vars(k)), staticmethod):
+        body = staticmethod(lambda *args, **rest: other(before(*args, **rest)))
+    else:
+        body = lambda self, *args, **rest: other(before(self, *args, **rest))  # noqa: E731
+    sub = type("Own", (kind,), {name: body, "__module__": "somebody"})
+    found = object.__new__(sub)
+    found.__dict__.update(vars(objective))
+    return found
+
+
+def result(large: bool, monkeypatch: pytest.MonkeyPatch, objective: Objective, case: Case) -> StageGradient | str:
+    try:
+        return as_if(large, monkeypatch, objective, case)
+    except (ChainError, ValueError, TypeError, AttributeError, AssertionError) as error:  # nonsense is refused either way
+        return type(error).__name__
+
+
+def case_of(seed: int) -> Case:
+    """Return an ordinary chain, all prompts of which have both outcomes."""
+    case = make_case(seed, cap=None, kind="tabular", per="turn", gamma=1.0)
+    correct = np.where(np.arange(case.mdp.shape[1]) % 2, 1.0, 0.0) * np.ones(case.mdp.shape)
+    return replace(case, mdp=case.mdp.replace(correct=correct, resample_cost=0.1))
+
+
+PASSES = [f"{name}-{i}" for name, makes in INSTANCES.items() for i in range(len(makes))]
+
+
+@pytest.mark.parametrize("label", PASSES)
+def test_a_large_table_gets_what_a_subclass_says(label: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, _, i = label.rpartition("-")
+    case = case_of(7)
+    objective = INSTANCES[name][int(i)](case)
+    monkeypatch.setattr(fused, "SMALLEST", 1)
+    solution = solve(case.mdp, case.policy)
+    if objective._in_one_pass(solution) is None:
+        pytest.skip("no pass")
+    assert objective.as_compiled
+    for hook in hooks(type(objective)):
+        own = overriding(objective, hook)
+        small, large = (result(of, monkeypatch, own, case) for of in (False, True))
+        assert (hook in type(objective).honoured) == own.as_compiled, hook
+        if isinstance(small, str) or isinstance(large, str):
+            assert small == large, hook
+        else:
+            assert worst(large, small) < 1e-9, hook
+
+
+def test_what_says_its_own_terms_is_believed() -> None:
+    class Known(Reinforce):
+        def mass(self, solution):
+            return super().mass(solution).scaled(2.0)
+
+        def fused_terms(self, solution):
+            return super().fused_terms(solution).scaled(2.0)
+
+    class Changed(Known):
+        def mass(self, solution):
+            return super().mass(solution).scaled(2.0)
+
+    class Named(Reinforce):
+        name, title = "named", "another name"
+
+    assert Known().as_compiled
+    assert Named().as_compiled
+    assert not Changed().as_compiled
+    case = make_case(1, cap=None, kind="tabular", per="turn", gamma=0.9)
+    assert (Reinforce() + Changed()).known_terms(solve(case.mdp, case.policy)) is None
+
+
+@pytest.mark.parametrize("base", [Reinforce, ReverseKLDirect, SFT])
+def test_training_follows_what_a_subclass_says(base: type) -> None:
+    """Three logits are trained in a loop of their own."""
+    kind = type("Own", (base,), {"mass": lambda self, s: base.mass(self, s).scaled(3.0), "__module__": "somebody"})
+    mdp, start = TwoStageMDP.minimal(gamma=0.9), Policy.minimal(p=0.4, a=0.6, b=0.7)
+    expert = Policy.minimal(p=0.7, a=0.8, b=0.4)
+    argument = {Reinforce: (), ReverseKLDirect: (expert,), SFT: (ExpertChain(expert),)}[base]
+    own, thrice = (train(mdp, start, o, steps=2000) for o in (kind(*argument), 3.0 * base(*argument)))
+    one, two = (np.asarray(r.policy.parameters[0]) for r in (own, thrice))
+    np.testing.assert_allclose(one, two, rtol=1e-9)
