@@ -16,7 +16,7 @@ import re
 import sys
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from types import CodeType, FrameType
+from types import CodeType, FrameType, FunctionType
 from typing import Any, NamedTuple
 
 import sympy
@@ -190,5 +190,8 @@ def _names(value: Any, *, texts: bool) -> frozenset[str]:
 
 
 def _is_function(value: Any) -> bool:
-    """Whether it is called with what it holds, as f in ``Matrix(2, 2, f)``; elements of a ring are, too."""
+    """Whether it is called unseen with what it holds, as f in ``Matrix(2, 2, f)``; what the user's own does is heard."""
+    if isinstance(value, FunctionType):
+        top = str(value.__globals__.get("__name__")).partition(".")[0]
+        return top == "sympy" and value.__name__ not in {*_FUNCTIONS, "count_ops"}  # the last is how SymPy's measure by default
     return callable(value) and not isinstance(value, type | sympy.Basic)

@@ -39,6 +39,14 @@ EARLY = {
     "a derivative of a step's own name": ("diff", 'claim(decide("", (a * k).diff(a) < p, using={k: a}), also)'),
     "a derivative in a matrix": ("jacobian", 'claim(identity("", sp.Matrix([V, p]).jacobian([p])[0] * a, 0), also)'),
     "a derivative that SymPy calls": ("applyfunc", f'claim(identity("", sp.Matrix([a * V]).applyfunc({CALL})[0] * a, 0), also)'),
+    "a derivative that a matrix is given": (
+        "ImmutableDenseMatrix",
+        'claim(identity("", sp.ImmutableMatrix(1, 1, (V / p).subs)[0] * a, V * a), also)',
+    ),
+    "a derivative that a function of the file takes": (
+        "diff",
+        'claim(decide("", sp.Matrix(1, 1, lambda i, j: V.diff(p))[0] < p), also)',
+    ),
     "a derivative that a matrix calls": (
         "ImmutableDenseMatrix",
         'claim(identity("", sp.ImmutableMatrix(1, 1, functools.partial(max, sp.S.Zero))[0] * a, 0), also)',
@@ -91,6 +99,7 @@ HELD = {
     "a matrix": 'claim(identity("", list(sp.Matrix([V, p]).T * sp.Matrix([1, 2])), [V + 2 * p]), also)',
     "the same in another form": 'claim(identity("", sp.expand((V + p) ** 2), sp.factor(V**2 + 2 * V * p + p**2)), also)',
     "formulas": 'claim(decide("", sp.And(sp.Implies(V < p / 2, W < V), sp.Or(V < p, W > 1))), also)',
+    "a matrix of a function": 'claim(identity("", sp.Matrix(2, 1, lambda i, j: (i + 1) * V)[1], 2 * V), also)',
     "numbers": 'claim(decide("", V * sp.S.Half + sp.S(1) / 3 < 3 + sp.E + sp.Rational(1, 3) + sp.S.One), also)',
     "words and a table": 'claim(decide(f"{V} is positive", {V: V, W: W}[V] > 0), also)',
 }
