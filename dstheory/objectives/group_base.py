@@ -344,7 +344,7 @@ class GroupObjective(ResponseObjective):
             found = credits_of_levels(credit, normaliser, grouping, under, outcome, part)
             terms = [Term(each, weight, table) for table, each in found]
         else:
-            paid, from_mean = outcome.reward, outcome.values is None and isinstance(credit, GroupMean | LeaveOneOut)
+            paid, from_mean = outcome.reward, outcome.values is None and type(credit) in (GroupMean, LeaveOneOut)
             if from_mean and self.mask_truncated == "none" and not grouping.mixed:  # which groups are is told by the rewards
                 paid = outcome.reward.beyond_usual(under)
             each = effective_credit(credit, normaliser, grouping, under, replace(outcome, reward=paid), part)

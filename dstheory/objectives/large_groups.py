@@ -54,7 +54,7 @@ def in_one_pass(
     if grouping.group_size > _LARGEST_GROUP:
         return None
     compared = grouping
-    if isinstance(credit, Raw):  # less the reward of one other: the same expectation, of terms that cancel nothing
+    if type(credit) is Raw:  # less the reward of one other: the same expectation, of terms that cancel nothing
         credit, compared = LeaveOneOut(), replace(grouping, group_size=2)
     t, weights, tilts = denominator(normaliser, grouping, solution, outcome)
     kinds: list[Credit | None] = [credit] if reference is None else [credit, None]

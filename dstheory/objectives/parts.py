@@ -42,7 +42,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -62,6 +62,17 @@ class Credit(ABC):
     """The smallest group for which it means something."""
     linear: bool = False
     """Whether a member's credit is an affine function of its own reward and of the group's mean, with fixed factors."""
+
+    def __init_subclass__(cls, **rest: Any) -> None:
+        """Take formulas away from a class that overrides what they stand for, unless it states its own."""
+        super().__init_subclass__(**rest)
+        own = vars(cls)
+        if "linear" not in own and own.keys() & {"of_groups", "of_reward"}:
+            cls.linear = False
+        if "of_groups" in own and "of_shares" not in own:
+            cls.of_shares = Credit.of_shares  # type: ignore[method-assign]
+        if "of_groups" in own and "limit" not in own and not getattr(cls.limit, "__isabstractmethod__", False):
+            cls.limit = _no_limit  # type: ignore[assignment, method-assign]
 
     @abstractmethod
     def of_groups(self, rewards: Floats) -> Floats:
@@ -112,6 +123,10 @@ class Credit(ABC):
                 f"group_size is {size:g}: {self.words} needs groups of at least {self.least_group}, "
                 "a single response has no others to be compared with"
             )
+
+
+def _no_limit(credit: Credit, rewards: Floats, mean: Floats, deviation: Floats) -> Floats:
+    raise ChainError(f"group_size is inf: {credit.words} overrides of_groups; give it a method limit as well, or a finite group")
 
 
 class _OfItself(Credit):
@@ -476,9 +491,20 @@ def _ratio(above: Floats, below: Floats) -> Floats:
 
 
 class Normaliser(ABC):
-    """What a response's credit is divided by."""
+    """What a response's credit is divided by.
+
+    Raises:
+        ChainError: a class derives from one that exact expectations know, and divides by something else.
+    """
 
     words: ClassVar[str]
+
+    def __init_subclass__(cls, **rest: Any) -> None:
+        super().__init_subclass__(**rest)
+        known = next(kind for kind in cls.__mro__[1:] if issubclass(kind, Normaliser))
+        if known is not Normaliser and "of_groups" in vars(cls):
+            whose = f"of_groups of {known.__name__}, whose exact expectations would be taken"
+            raise ChainError(f"{cls.__name__} overrides {whose}: derive it from Normaliser")
 
     @abstractmethod
     def of_groups(self, lengths: Floats) -> Floats:

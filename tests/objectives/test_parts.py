@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from strategies import make_case
 
-from dstheory import solve
+from dstheory import Policy, TwoStageMDP, solve
 from dstheory.errors import ChainError
+from dstheory.objectives import GroupObjective, K1Loss, Reinforce, fused
 from dstheory.objectives.expectation.rewards import reward_of
 from dstheory.objectives.parts import (
     BatchTokens,
@@ -150,3 +151,48 @@ def test_the_values_of_the_chains_own_reward_are_those_of_the_chain(per: str, ca
     reward = reward_of(solution, "return").reward
     for part in ("value", "q_sample", "q_stop", "q_resample"):
         np.testing.assert_allclose(getattr(reward.values(solution), part), getattr(solution.values, part), rtol=1e-14)
+
+
+def test_what_somebody_derives_from_a_credit_is_not_taken_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By hand: E[f(R)] of a credit of one's own reward, and the average over all groups of any other."""
+
+    class Twice(Raw):
+        def of_reward(self, rewards):
+            return rewards + np.where(rewards > 0.5, 1.0, -3.0)
+
+    class Skewed(LeaveOneOut):
+        def of_groups(self, rewards):
+            return rewards * (1.0 + rewards.sum(axis=1, keepdims=True))
+
+    class ByReward(GroupObjective):
+        name, credit, normaliser = "by-reward", Raw(), PerToken()
+
+    class ByTwice(GroupObjective):
+        name, credit, normaliser = "by-twice", Twice(), PerToken()
+
+    class BySkewed(GroupObjective):
+        name, credit, normaliser = "by-skewed", Skewed(), PerResponse()
+
+    mdp, small = TwoStageMDP.minimal(sample_length=[[2, 9]]), Policy.minimal(p=0.3, a=0.8, b=0.6)
+    policy = Policy.tabular(small.sample_logits, small.stop_logits)
+    solution = solve(mdp, policy)
+    chance = float(solution.accuracy[0])
+    plain = Reinforce().gradient(solve(TwoStageMDP.minimal(gamma=1.0), policy))
+    reward = ByReward(group_size=1).gradient(solution)
+    once = K1Loss(policy, beta=1.0, normaliser="response-tokens").gradient(solution)
+    for smallest in (1, 1 << 60):
+        monkeypatch.setattr(fused, "SMALLEST", smallest)
+        found = ByTwice(group_size=1).gradient(solve(mdp, policy))  # 2 of a success and -3 of a failure, over L
+        np.testing.assert_allclose(found.decide, 5.0 * reward.decide + 3.0 * once.decide, rtol=1e-11)
+        made = BySkewed(group_size=3)  # 2 + the successes among two others, of a success; of a failure 0
+        for found in (made.gradient(solve(mdp, policy)), made.mass(solve(mdp, policy)).gradient(policy)):
+            np.testing.assert_allclose(found.sample, (2.0 + 2.0 * chance) * plain.sample, rtol=1e-11)
+            np.testing.assert_allclose(found.decide, (2.0 + 2.0 * chance) * plain.decide, rtol=1e-11)
+    assert not Twice().linear
+    with pytest.raises(ChainError, match="give it a method limit"):
+        BySkewed(group_size=np.inf).gradient(solution)
+
+
+def test_a_normaliser_that_is_known_by_its_class_is_not_derived_from() -> None:
+    with pytest.raises(ChainError, match="derive it from Normaliser"):
+        type("Half", (BatchTokens,), {"of_groups": lambda self, lengths: 0.5 / lengths})

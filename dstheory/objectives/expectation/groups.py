@@ -114,8 +114,8 @@ def effective_credit(
             _check_chances(solution, outcome, group)
         failure, success = two(credit, grouping, outcome.values, group, part)
         alike = not outcome.uncounted and (tilts or not t.any())  # all members of a group are tilted, or none
-        to_mean = isinstance(credit, LeaveOneOut | SignedMatch)
-        to_mean = to_mean or (isinstance(credit, GroupMean) and credit.spread in ("none", "group"))
+        to_mean = type(credit) in (LeaveOneOut, SignedMatch)  # not of what somebody derives from them
+        to_mean = to_mean or (type(credit) is GroupMean and credit.spread in ("none", "group"))
         balanced = alike and to_mean and part is everything
         return EffectiveCredit.of_two(t, w * failure, w * success, balanced=balanced)
     if credit is None and grouping.mixed and outcome.levels is not None:
@@ -175,7 +175,7 @@ def credits_of_levels(
     if credit is None:
         return _once_of_levels(t, w, tilts, grouping, solution, outcome)
     credit.check_group(size)  # groups that are not mixed have credits 0
-    plain = isinstance(credit, GroupMean) and credit.spread == "group" and part is everything
+    plain = type(credit) is GroupMean and credit.spread == "group" and part is everything
     if not plain or (outcome.uncounted and tilts):
         return _by_composition(credit, t, w, tilts, size, solution, outcome, part)
     assert isinstance(credit, GroupMean)
