@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+from pathlib import Path
 
 # SymPy takes the integers of the fastest library that is installed; tests take Python's, as users have them.
 # This must be said before SymPy loads.
@@ -27,9 +28,13 @@ settings.load_profile(os.environ.get("DSTHEORY_PROFILE", "quick"))
 gc.disable()
 
 
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """What tests share has no tests of its own and is loaded where it is used, not by every process that looks for doctests."""
+    return True if collection_path.suffix == ".py" and not collection_path.name.startswith("test_") else None
+
+
 def pytest_collection_finish() -> None:
-    """What is loaded by now stays: the collector of cycles need not look through it again, nor as often as by default."""
-    gc.collect()
+    """What is loaded by now stays: the collector of cycles need not look through it, nor as often as by default."""
     gc.freeze()
     gc.set_threshold(100_000, 50, 100)
     gc.enable()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fuzz.engine import CORPUS, Input, Target, Wrong
+from fuzz.engine import CORPUS, Input, Target, Wrong, plain
 from fuzz.exploring import explore, smaller
 from fuzz.targets import TARGETS
 
@@ -49,3 +49,7 @@ def test_a_fault_is_found_made_small_and_written_down(tmp_path: Path) -> None:
 def test_smaller_keeps_what_is_needed() -> None:
     one = Input(".txt", b"a\nb,c\nd\n" * 5)
     assert smaller(one, lambda candidate: candidate.data.count(b"d") >= 2).data == b"dd"
+
+
+def test_messages_about_one_rule_are_equal_without_their_values() -> None:
+    assert plain("a.csv: gamma is 1.5 at line 2: must lie in [0, 1]") == "#: gamma is # at line #: must lie in [#, #]"
