@@ -91,13 +91,35 @@ def test_unusable_records_decide_the_exit_code(dstheory, tmp_path: Path) -> None
         "1 not JSON; first: log.jsonl: line 31: is not JSON (expecting value, column 1): write one object per line" in found.out
     )
     assert found.err == (
-        "error: 2 of 32 records were unusable (6.2 %), more than --max-unusable 0.05: correct the log, or allow more\n"
+        "error: 2 of 32 records were unusable (6.2 %), more than --max-unusable 0.05: correct the log, or allow more; nothing was "
+        "written\n"
     )
+    told = dstheory("anatomy", "log.jsonl", "--resamples", 20, "--report", "page.html", "--out", "out", "--json")
+    assert told.code == 1
+    assert json.loads(told.out)["result"]["out"] is json.loads(told.out)["result"]["report"] is None
+    assert [path.name for path in tmp_path.iterdir()] == ["log.jsonl"]
     allowed = dstheory("anatomy", "log.jsonl", "--resamples", 20, "--max-unusable", 0.1)
     assert allowed.code == 0, allowed.err
     strict = dstheory("anatomy", "log.jsonl", "--strict")
     assert strict.code == 1
     assert strict.err == "error: log.jsonl: line 31: is not JSON (expecting value, column 1): write one object per line\n"
+
+
+def test_few_episodes_are_said_to_be_too_few(dstheory, tmp_path: Path) -> None:
+    """In one line, where there would be ten of intervals; the numbers are there for who asks."""
+    models = {i: "base" if i < 4 else "tuned" for i in range(9)}
+    lines = [(GOOD % i).replace('"id"', f'"model": "{name}", "cap": 4, "id"') for i, name in models.items()]
+    (tmp_path / "log.jsonl").write_text("\n".join(lines))
+    ran = dstheory("anatomy", "log.jsonl", "--resamples", 20)
+    assert ran.code == 0
+    assert "base: What does the log say? Too few episodes for answers: 4 where 5 are needed." in ran.out
+    assert "tuned: Does resampling help?" in ran.out
+    assert "base: sampling and decisions" not in ran.out
+    assert "tuned: sampling and decisions" in ran.out
+    assert "base: sampling and decisions" in dstheory("anatomy", "log.jsonl", "--resamples", 20, "--details").out
+    whose = dstheory("anatomy", "log.jsonl", "--resamples", 20, "--compare", "base", "tuned").out
+    assert "Whose gain is it, from base to tuned? Too few episodes to say: base has 4 where 5 are needed." in whose
+    assert "from base to tuned\n" not in whose
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from dstheory.cli.anatomy.document import ASSUMED
+from dstheory.cli.anatomy.document import ASSUMED, too_few
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,6 +42,9 @@ _MEANS = {
     "undecided": "0 is in the interval, so neither is shown",
     "if these are its own": "whether they are the model's is not known",
 }
+
+
+_NUMBERS = "--details shows the numbers."  # of logs that are too short for answers
 
 
 class _Terms:
@@ -88,7 +91,9 @@ def conclusions(found: Survey) -> list[Conclusion]:
         out.append(_comparison(found, found.compared))
     for group in found.groups:
         of = f"{group.name}: " if group.name else ""
-        if group.one_shot is not None:
+        if few := too_few(group):
+            out.append(Conclusion(f"{of}What does the log say?", f"too few episodes for answers: {few}", (_NUMBERS,)))
+        elif group.one_shot is not None:
             out += _one_shot(of, group, group.one_shot, term)
         elif not group.rounds and group.revisions is not None:
             out.append(_revised(of, group.revisions))
@@ -203,6 +208,9 @@ def _advice(of: str, group: Group, term: _Terms) -> Conclusion:
 def _comparison(found: Survey, names: tuple[str, str]) -> Conclusion:
     before, after = names
     question = f"Whose gain is it, from {before} to {after}?"
+    few = [f"{group.name} has {short}" for group in found.groups if (short := too_few(group))]
+    if few:
+        return Conclusion(question, f"too few episodes to say: {' and '.join(few)}", (_NUMBERS,))
     if found.comparison is None:
         assert found.first_answers is not None
         return _first_answers(f"Is {after} better than {before}?", found.first_answers, names)

@@ -46,6 +46,7 @@ ASSUMED = {
 }
 """Test -> what it asks, and what p, a, b and predictions are where it rejects that."""
 _VERDICTS = {None: "not testable", True: "rejected", False: "not rejected"}
+FEWEST = 5  # episodes of a group, from which on it has answers; with fewer, intervals are as wide as what they are about
 _ROUNDS = 10
 _CAPS = 12
 _STEPS = 12
@@ -83,14 +84,26 @@ def document(found: Survey) -> list[Section]:
     ['sampling and decisions', 'does resampling help', 'final accuracy', 'answers per round', 'what is assumed',
     'checks of the model', 'predicting other problems', 'recommended cap']
     """
-    out = _read(found)
+    compared: list[Section] = []
     if found.comparison is not None and found.compared is not None:
-        out += [_comparison(found, found.comparison, found.compared), _assumed(found, found.compared)]
+        compared = [_comparison(found, found.comparison, found.compared), _assumed(found, found.compared)]
     elif found.first_answers is not None and found.compared is not None:
-        out.append(_first_answers(found, found.first_answers, found.compared))
+        compared = [_first_answers(found, found.first_answers, found.compared)]
+    out = _read(found) + (_in_detail(compared) if any(map(too_few, found.groups)) else compared)
     for group in found.groups:
-        out += _group(group, found)
+        out += _in_detail(_group(group, found)) if too_few(group) else _group(group, found)
     return out
+
+
+def too_few(group: Group) -> str:
+    """Return how many episodes a group has where these are too few for answers; "" where they are enough, or one answer each."""
+    episodes = group.total.rates.episodes
+    return "" if episodes >= FEWEST or group.one_shot is not None else f"{episodes} where {FEWEST} are needed"
+
+
+def _in_detail(sections: Sequence[Section]) -> list[Section]:
+    """Return sections of which a short account says nothing."""
+    return [replace(section, detail=True, brief=()) for section in sections]
 
 
 def _read(found: Survey) -> list[Section]:

@@ -176,15 +176,22 @@ def refuse_biased(log: Log, allowed: float, *, quiet: bool) -> None:
         raise DSTheoryError(why)
 
 
-def refuse_unusable(log: Log, allowed: float) -> None:
-    """End a command with 1 if a larger share of the records than allowed was unusable."""
+def too_many_unusable(log: Log, allowed: float) -> str:
+    """Return what to say where a larger share of the records than allowed was unusable; "" where it was not."""
     reading = log.reading
     unusable = reading.unusable - (reading.depends_on_outcome - reading.unexpected)
-    if unusable > allowed * reading.records:
-        raise DSTheoryError(
-            f"{unusable:,} of {reading.records:,} records were unusable ({100 * unusable / reading.records:.2g} %), "
-            f"more than --max-unusable {allowed:g}: correct the log, or allow more"
-        )
+    if unusable <= allowed * reading.records:
+        return ""
+    return (
+        f"{unusable:,} of {reading.records:,} records were unusable ({100 * unusable / reading.records:.2g} %), "
+        f"more than --max-unusable {allowed:g}: correct the log, or allow more"
+    )
+
+
+def refuse_unusable(log: Log, allowed: float) -> None:
+    """End a command with 1 if a larger share of the records than allowed was unusable."""
+    if why := too_many_unusable(log, allowed):
+        raise DSTheoryError(why)
 
 
 @contextmanager

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dstheory.cli.anatomy.options import log_options, read_with, reading_options, refuse_biased, refuse_unusable
+from dstheory.cli.anatomy.options import log_options, read_with, reading_options, refuse_biased, too_many_unusable
 from dstheory.cli.echo import echo, json_option, say
 from dstheory.cli.figures import drawing_options, figures_as_asked, fresh_directory
 from dstheory.cli.numbers import NumberRange, Whole
 from dstheory.cli.options import seed_option
+from dstheory.errors import DSTheoryError
 from dstheory.texts import printable
 
 if TYPE_CHECKING:
@@ -135,25 +136,31 @@ def command(
     labels = [by, *([across] if across else []), *([] if score is None else [FIELD])]
     log = read_with({**options, "fields": fields}, labels=labels, quiet=as_json)
     refuse_biased(log, options["max_unusable"], quiet=as_json)
+    unusable = too_many_unusable(log, options["max_unusable"])
     with _status(quiet=as_json) as progress:
         own = ("by", "across", "compared", "compare_at", "votes", "cost", "level", "resamples", "seed")
         chosen = {name: options[name] for name in own} | {"decision_score": None if score is None else FIELD}
         found = survey(log.episodes, **chosen, reading=log.reading, progress=progress)
-        progress("drawing")
-        target = out or fresh_directory(Path("results/anatomy"))
-        with results_directory(target, overwrite=overwrite) as directory:
-            _write(directory, found, options, time.monotonic() - began)
+        target = None if unusable else out or fresh_directory(Path("results/anatomy"))
+        report = None if unusable else report
+        if target is not None:
+            progress("drawing")
+            with results_directory(target, overwrite=overwrite) as directory:
+                _write(directory, found, options, time.monotonic() - began)
         if report is not None:
             _write_report(report, found, overwrite)
     if as_json:
-        print_json({**found.to_dict(), "out": str(target), "report": None if report is None else str(report)})
+        written = {"out": target, "report": report}
+        print_json({**found.to_dict(), **{name: None if path is None else str(path) for name, path in written.items()}})
     else:
         _print_conclusions(found)
         if not brief:
             say("These are the answers. What was read and the tables behind them follow; --brief leaves the tables out.\n")
         print_survey(found, details=details, brief=brief)
-        echo(f"figures, numbers and manifest: {target}" + (f"; report: {report}" if report else ""))
-    refuse_unusable(log, options["max_unusable"])
+        if target is not None:
+            echo(f"figures, numbers and manifest: {target}" + (f"; report: {report}" if report else ""))
+    if unusable:
+        raise DSTheoryError(f"{unusable}; nothing was written")
 
 
 def _print_conclusions(found: Survey) -> None:
