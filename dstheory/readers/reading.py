@@ -10,6 +10,7 @@ from typing import Any
 from dstheory.errors import RecordError
 from dstheory.readers.messages import shown
 from dstheory.readers.records import OUTCOMES, REASONS, Fault
+from dstheory.texts import counted
 
 Progress = Callable[[int, int], None]  # records so far, bytes read so far
 
@@ -232,10 +233,10 @@ class Reading:
               1 no attempts; first: log.jsonl: line 7: attempts is empty: must be a list
         """
         out = [f"read as {how}{_of_files(n)}" for how, n in self.read_as.items()]
-        out.append(f"{self.records:,} records read, {self.usable:,} used")
+        out.append(f"{counted(self.records, 'record')} read, {self.usable:,} used")
         ways = {way: n for way, n in self.segmented.items() if way != "marked"}
         if ways:
-            out.append("attempts found by " + ", ".join(f"{way} in {n:,} records" for way, n in ways.items()))
+            out.append("attempts found by " + ", ".join(f"{way} in {counted(n, 'record')}" for way, n in ways.items()))
         if self.unfinished:
             out.append(f"{self.unfinished:,} end before their cap without a stop: their last decision is left out")
         if self.unseen:

@@ -91,8 +91,8 @@ def test_unusable_records_decide_the_exit_code(dstheory, tmp_path: Path) -> None
         "1 not JSON; first: log.jsonl: line 31: is not JSON (expecting value, column 1): write one object per line" in found.out
     )
     assert found.err == (
-        "error: 2 of 32 records were unusable (6.2 %), more than --max-unusable 0.05: correct the log, or allow more; nothing was "
-        "written\n"
+        "error: 2 of 32 records were unusable (6.2 %), more than --max-unusable 0.05: correct the log, or allow more; "
+        "nothing was written\n"
     )
     told = dstheory("anatomy", "log.jsonl", "--resamples", 20, "--report", "page.html", "--out", "out", "--json")
     assert told.code == 1

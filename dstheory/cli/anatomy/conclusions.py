@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dstheory.cli.anatomy.document import ASSUMED, too_few
+from dstheory.texts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -345,7 +346,8 @@ def _one_shot(of: str, group: Group, shot: OneShot, term: _Terms) -> list[Conclu
             f"{of}How often is an answer right?",
             "-" if rates.p.value is None else f"{rates.p.value:.3f}",
             (
-                f"{term('p')}: {rates.p.text()}, from {_count(rates.attempts, 'sample')} of {_count(rates.problems, 'problem')}.",
+                f"{term('p')}: {rates.p.text()}, from {counted(rates.attempts, 'sample')} of "
+                f"{counted(rates.problems, 'problem')}.",
                 "Nobody could resample, so there are no decisions, and the log does not say whether resampling helps.",
                 "Answers that correct themselves within their text are taken apart by --reader transcript --field transcript=KEY "
                 "--segment markers.",
@@ -413,10 +415,6 @@ def _score(of: str, rule: ScoreRule, term: _Terms) -> Conclusion:
 
 def _text(estimate: Estimate) -> str:
     return "an unknown share" if estimate.value is None else estimate.text()
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _value(estimate: Estimate) -> str:
