@@ -56,15 +56,13 @@ def _lines(axes: Axes, rows: Sequence[ObjectiveRow], heights: Floats, *, named: 
     """Give a panel a line per objective, with its name if ``named``, and stronger ones between families."""
     across = axes.get_yaxis_transform()
     axes.set_ylim(heights.max() + 1.0, heights.min() - 1.0)
-    axes.set_yticks(heights if named else [], [figure_text(row.name) for row in rows] if named else [])
-    axes.tick_params(axis="y", left=False)
+    axes.set_yticks([])
     axes.grid(visible=False, axis="y")
     axes.hlines(heights, 0, 1, transform=across, color="#b0b0b0", alpha=0.25, linewidth=0.6, zorder=0.5)
     mark(axes, heights)
-    axes.yaxis.set_label_coords(0, 0.5)  # the axis has no label, and matplotlib would measure all names to place it
-    for label, row in zip(axes.get_yticklabels(), rows, strict=False):
-        label.set_fontstyle("normal" if row.balanced else "italic")
-        label.set_fontweight("bold" if row.balanced else "normal")
+    for height, row in zip(heights, rows, strict=True) if named else ():  # as texts: ticks take three times as long
+        axes.text(-0.035, height, figure_text(row.name), transform=across, ha="right", va="center_baseline",
+                  fontstyle="normal" if row.balanced else "italic", fontweight="bold" if row.balanced else "normal")  # fmt: skip
     between = [(one + two) / 2 for one, two, above, below in zip(heights, heights[1:], rows, rows[1:], strict=False)
                if above.family != below.family]  # fmt: skip
     axes.hlines(between, 0, 1, transform=across, color="0.7", linewidth=0.6)

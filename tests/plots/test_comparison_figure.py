@@ -34,13 +34,16 @@ def test_rows_are_drawn_as_they_are(tmp_path) -> None:
     np.testing.assert_array_equal(drawn["share, answers 8 times as long"], [r.energy_share_longer for r in rows])
     for label, name in (("both stages", "both"), ("decisions", "decide"), ("sampling", "sample")):
         np.testing.assert_array_equal(drawn[f"angle, {label}"], [getattr(r.tilt, name) for r in rows])
-    assert [tick.get_text() for tick in left.get_yticklabels()] == ["reinforce", "grpo", "sft", "k1"]
-    looks = [(tick.get_weight(), tick.get_style()) for tick in left.get_yticklabels()]  # no colour, which grey print loses
+    note, *names = left.texts
+    heights = next(line for line in left.lines if line.get_label() == "decision's share of the energy").get_ydata()
+    assert [text.get_text() for text in names] == ["reinforce", "grpo", "sft", "k1"]
+    np.testing.assert_array_equal([text.get_position()[1] for text in names], heights)
+    looks = [(text.get_weight(), text.get_style()) for text in names]  # no colour, which grey print loses
     assert looks[0] == looks[1] != looks[2]
-    assert {tick.get_color() for tick in left.get_yticklabels()} == {"black"}
+    assert {text.get_color() for text in names} == {"black"}
     assert rows[2].energy_share_longer < rows[2].energy_share
     assert rows[3].note == "the expected gradient is zero"
-    assert [text.get_text() for text in left.texts] == [rows[3].note]  # no row is empty without a reason
+    assert note.get_text() == rows[3].note  # no row is empty without a reason
     paths = save_figure(figure, tmp_path / "a")
     again = save_figure(comparison_figure(rows, longer=8.0, title="chain"), tmp_path / "b")
     assert paths[0].read_bytes() == again[0].read_bytes()
