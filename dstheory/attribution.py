@@ -38,6 +38,7 @@ from dstheory.objectives.base import Objective
 from dstheory.objectives.digits import STAGES, refuse_lost_digits, refuse_not_finite
 from dstheory.objectives.mass import StageGradient
 from dstheory.tables import Drawn, Table, short
+from dstheory.texts import counted
 
 _MOST_STEPS = 1e6
 _EQUAL = 1e-9  # relative; coefficients are sums of a few rounded terms, differences of interest are far larger
@@ -245,7 +246,8 @@ def coefficient_level(
         evidence += ", on which no decision is drawn"
     beyond = met & np.isinf(c_s) & np.isinf(c_d)  # ratios of probabilities at actions that are all but ruled out
     if beyond.any():
-        evidence += f", but for {beyond.sum()} turns where both coefficients are beyond the largest floating-point number"
+        turns = counted(int(beyond.sum()), "turn")
+        evidence += f", but for {turns} where both coefficients are beyond the largest floating-point number"
     found = _compared(c_s, c_d, met & ~beyond, float(solution.mdp.gamma_within))
     return CoefficientLevel(
         balanced=bool(found.balanced),
@@ -347,7 +349,7 @@ def _look_at(
         return behaviour, f"all {len(behaviour):,} recorded trajectories"
     if deepest := _enumerated(mdp, limit):
         looked = enumerate_trajectories(mdp, behaviour, max_turns=deepest, limit=2 * limit)
-        return looked, "all trajectories" if mdp.max_turns else f"all trajectories of at most {deepest} turns"
+        return looked, "all trajectories" if mdp.max_turns else f"all trajectories of at most {counted(deepest, 'turn')}"
     # Long episodes are sampled fewer times: a million steps say as much.
     turns = float(solve(mdp, behaviour).mean_turns)
     n = int(max(1.0, min(limit, _MOST_STEPS / turns)))

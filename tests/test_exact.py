@@ -473,5 +473,5 @@ def test_huge_lengths_and_rewards_stay_finite() -> None:
 
 
 def test_a_policy_of_another_chain_is_refused() -> None:
-    with pytest.raises(ChainError, match="1 prompts x 2 answers but the chain has 2 x 2"):
+    with pytest.raises(ChainError, match="1 prompt x 2 answers but the chain has 2 x 2"):
         solve(TwoStageMDP(correct=[[1, 0], [0, 1]]), Policy.minimal(p=0.5, a=0.5, b=0.5))

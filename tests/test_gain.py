@@ -98,7 +98,7 @@ def test_a_stationary_and_a_turn_indexed_policy_can_be_compared() -> None:
 
 def test_policies_that_do_not_fit_are_named() -> None:
     start = Policy.minimal(p=0.5, a=0.6, b=0.5)
-    with pytest.raises(ChainError, match="the policy after has 1 prompts x 3 answers but the chain has 1 x 2"):
+    with pytest.raises(ChainError, match="the policy after has 1 prompt x 3 answers but the chain has 1 x 2"):
         split_gain(M0, start, Policy.tabular(np.zeros((1, 3)), np.zeros((1, 3))))
     with pytest.raises(ChainError, match=r"the policy before has runs \(2,\), the one after \(3,\): they do not fit"):
         split_gain(M0, Policy.minimal(p=[0.1, 0.2], a=0.5, b=0.5), Policy.minimal(p=[0.1, 0.2, 0.3], a=0.5, b=0.5))

@@ -205,8 +205,8 @@ def test_shapes_that_do_not_fit_are_named() -> None:
     refused("n_answers at prompt 0 is 3: must be the length of the prompt's row of correct; leave n_answers out",
             n_answers=[3, 3])  # fmt: skip
     refused("prompt_weight has shape (3,): needs one weight per prompt, (2,)", prompt_weight=[1, 1, 1])
-    refused("prompts names 1 prompts but the chain has 2", prompts=["a"])
-    refused("reward_stop has 1 entries at prompt 0: needs one per answer, 2", reward_stop=[[1], [1, 2, 3]])
+    refused("prompts names 1 prompt but the chain has 2", prompts=["a"])
+    refused("reward_stop has 1 entry at prompt 0: needs one per answer, 2", reward_stop=[[1], [1, 2, 3]])
     refused("reward_stop has 2 entries at prompt 'b': needs one per answer, 3", correct=[[1], [0, 1, 1]],
             reward_stop=[[1], [1, 2]], prompts=["a", "b"])  # fmt: skip
     refused("reward_stop has 3 rows: needs one per prompt, 2", reward_stop=[[1], [1, 2, 3], [1]])

@@ -265,7 +265,7 @@ def test_a_policy_is_checked_against_its_chain() -> None:
     mdp = TwoStageMDP(correct=[[1, 0], [1]], prompts=["first", "second"])
     fits = Policy.uniform(mdp)
     fits.check_fits(mdp)
-    refused("the policy has 1 prompts x 2 answers but the chain has 2 x 2",
+    refused("the policy has 1 prompt x 2 answers but the chain has 2 x 2",
             lambda: Policy.minimal(p=0.5, a=0.5, b=0.5).check_fits(mdp))  # fmt: skip
     refused("the expert is indexed by 3 turns but the chain has no cap: needs 1 (stationary) or exactly the cap",
             lambda: Policy.uniform(mdp.replace(max_turns=3), turn_indexed=True).check_fits(mdp, "expert"))  # fmt: skip
@@ -343,5 +343,5 @@ def test_copies_and_pickles_are_the_same_policy_and_as_immutable(case: Case, how
 
 def test_reprs_say_what_kind_it_is() -> None:
     many, turns = Policy.minimal(p=[0.5] * 2, a=0.5, b=0.5), Policy.tabular(np.zeros((3, 2, 2)), np.zeros((3, 2, 2)))
-    assert repr(many) == "Policy(linear in 3 parameters, stationary, 1 prompts x 2 answers, runs (2,))"
+    assert repr(many) == "Policy(linear in 3 parameters, stationary, 1 prompt x 2 answers, runs (2,))"
     assert repr(turns) == "Policy(tabular, indexed by 3 turns, 2 prompts x 2 answers)"

@@ -267,7 +267,7 @@ def test_other_choices_that_do_not_exist_are_refused() -> None:
         room.ForwardKL(REFERENCE, states="theirs")
     with pytest.raises(ChainError, match="a weighted sum needs one factor per term: got 0 terms, 0 factors"):
         WeightedSum((), ())
-    with pytest.raises(ChainError, match="the reference has 1 prompts x 3 answers"):
+    with pytest.raises(ChainError, match="the reference has 1 prompt x 3 answers"):
         room.ReverseKL(Policy.tabular(np.zeros((1, 3)), np.zeros((1, 3)))).gradient(s)
 
 

@@ -39,6 +39,7 @@ from dstheory.checks import (
 )
 from dstheory.errors import ChainError
 from dstheory.tables import Table, Tabulated
+from dstheory.texts import counted
 
 DiscountPer = Literal["turn", "stage"]
 FourRewards = Mapping[str, ArrayLike]
@@ -134,7 +135,7 @@ class TwoStageMDP(Immutable, Tabulated):
             raise ChainError(f"n_answers has shape {counts.shape}: needs one count per prompt, {table.shape[:1]}")
         prompts = None if prompts is None else tuple(map(str, prompts))
         if prompts is not None and len(prompts) != table.shape[0]:
-            raise ChainError(f"prompts names {len(prompts)} prompts but the chain has {table.shape[0]}")
+            raise ChainError(f"prompts names {counted(len(prompts), 'prompt')} but the chain has {table.shape[0]}")
         reject(
             ~((counts >= 1) & (counts <= table.shape[1]) & (counts == np.floor(counts))), counts, "n_answers",
             f"must be a whole number between 1 and {table.shape[1]}", "give every prompt at least one answer",
@@ -261,9 +262,9 @@ class TwoStageMDP(Immutable, Tabulated):
 
     def __repr__(self) -> str:
         x, y = self.shape
-        cap = "no cap" if self.max_turns is None else f"at most {self.max_turns} turns"
+        cap = "no cap" if self.max_turns is None else f"at most {counted(self.max_turns, 'turn')}"
         gamma = f"{float(self.gamma):g}" if self.gamma.ndim == 0 else f"{self.gamma.shape} values"
-        return f"TwoStageMDP({x:,} prompts x up to {y:,} answers, gamma {gamma} per {self.discount_per}, {cap})"
+        return f"TwoStageMDP({counted(x, 'prompt')} x up to {counted(y, 'answer')}, gamma {gamma} per {self.discount_per}, {cap})"
 
     def table(self) -> Table:
         """Return what each answer of each prompt pays."""
@@ -327,11 +328,12 @@ class TwoStageMDP(Immutable, Tabulated):
         """Broadcast to (*runs, X, Y), check the entries that are real answers, neutralise the padding."""
         table, counts = rows_or_array(value, what)
         if counts is not None and len(counts) != len(self.n_answers):
-            raise ChainError(f"{what} has {len(counts)} rows: needs one per prompt, {len(self.n_answers)}")
+            raise ChainError(f"{what} has {counted(len(counts), 'row')}: needs one per prompt, {len(self.n_answers)}")
         if counts is not None and not np.array_equal(counts, self.n_answers):
             at = int(np.flatnonzero(counts != self.n_answers)[0])
             raise ChainError(
-                f"{what} has {int(counts[at])} entries at {self.prompt_name(at)}: needs one per answer, {int(self.n_answers[at])}"
+                f"{what} has {counted(int(counts[at]), 'entry', 'entries')} at {self.prompt_name(at)}: needs one per answer, "
+                f"{int(self.n_answers[at])}"
             )
         try:
             shape = np.broadcast_shapes(table.shape, self.shape)

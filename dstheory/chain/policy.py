@@ -24,6 +24,7 @@ from dstheory.chain.mdp import TwoStageMDP, rows_or_array
 from dstheory.checks import Bools, Floats, Immutable, float_array, frozen, probability, readonly, reject
 from dstheory.errors import ChainError
 from dstheory.tables import Table, Tabulated
+from dstheory.texts import counted
 
 _TURN_AXES = ("turn", "prompt", "answer")
 _NEAR = 0.5  # logits that differ by less: probabilities that share a digit
@@ -416,8 +417,9 @@ class Policy(Immutable, Tabulated):
     def _of_minimal(self, name: str, table: Floats, answer: int) -> float | Floats:
         if self.shape[1:] != (1, 2):
             raise ChainError(
-                f"policy.{name} is defined for one prompt with two answers, and this policy has {self.shape[1]} prompts x "
-                f"{self.shape[2]} answers: solve(mdp, policy).{name} averages over what the chain calls correct"
+                f"policy.{name} is defined for one prompt with two answers, and this policy has "
+                f"{counted(self.shape[1], 'prompt')} x {counted(self.shape[2], 'answer')}: solve(mdp, policy).{name} "
+                "averages over what the chain calls correct"
             )
         found = table[..., 0, answer]
         return float(found.item()) if found.size == 1 else found
@@ -427,12 +429,14 @@ class Policy(Immutable, Tabulated):
         turns, *table = self.shape
         if tuple(table) != mdp.shape:
             raise ChainError(
-                f"the {what} has {table[0]} prompts x {table[1]} answers but the chain has {mdp.shape[0]} x {mdp.shape[1]}"
+                f"the {what} has {counted(table[0], 'prompt')} x {counted(table[1], 'answer')} "
+                f"but the chain has {mdp.shape[0]} x {mdp.shape[1]}"
             )
         if turns != 1 and turns != mdp.max_turns:
-            cap = "no cap" if mdp.max_turns is None else f"{mdp.max_turns} turns"
+            cap = "no cap" if mdp.max_turns is None else counted(mdp.max_turns, "turn")
             raise ChainError(
-                f"the {what} is indexed by {turns} turns but the chain has {cap}: needs 1 (stationary) or exactly the cap"
+                f"the {what} is indexed by {counted(turns, 'turn')} but the chain has {cap}: needs 1 (stationary) or exactly "
+                "the cap"
             )
         try:
             np.broadcast_shapes(self.runs, mdp.runs)
@@ -466,10 +470,10 @@ class Policy(Immutable, Tabulated):
 
     def __repr__(self) -> str:
         k, x, y = self.shape
-        kind = "tabular" if self.features is None else f"linear in {self.parameters[0].shape[-1]} parameters"
-        turns = "stationary" if k == 1 else f"indexed by {k} turns"
+        kind = "tabular" if self.features is None else f"linear in {counted(self.parameters[0].shape[-1], 'parameter')}"
+        turns = "stationary" if k == 1 else f"indexed by {counted(k, 'turn')}"
         runs = f", runs {self.runs}" if self.runs else ""
-        return f"Policy({kind}, {turns}, {x:,} prompts x {y} answers{runs})"
+        return f"Policy({kind}, {turns}, {counted(x, 'prompt')} x {counted(y, 'answer')}{runs})"
 
 
 def _rounding(value: Any) -> float:

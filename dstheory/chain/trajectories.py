@@ -17,6 +17,7 @@ from dstheory.chain.mdp import TwoStageMDP
 from dstheory.chain.policy import Policy
 from dstheory.checks import Bools, Floats, Ints, whole_number
 from dstheory.errors import ChainError
+from dstheory.texts import counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +117,7 @@ class Trajectories:
         turns = policy.shape[0]
         if turns > 1 and len(self.turn) and int(self.turn.max()) >= turns:
             raise ChainError(
-                f"a trajectory has {int(self.turn.max()) + 1} turns but the policy is indexed by {turns}: "
+                f"a trajectory has {counted(int(self.turn.max()) + 1, 'turn')} but the policy is indexed by {turns}: "
                 "shorten it, or use a stationary policy"
             )
         return self.index(by_turn=turns > 1)
@@ -141,12 +142,12 @@ class Trajectories:
             )
         if mdp.max_turns is not None and len(self.turns) and int(self.turns.max()) > mdp.max_turns:
             i = int(np.argmax(self.turns))
-            raise ChainError(f"trajectory {i} has {int(self.turns[i])} turns: the chain is capped at {mdp.max_turns}")
+            raise ChainError(f"trajectory {i} has {counted(int(self.turns[i]), 'turn')}: the chain is capped at {mdp.max_turns}")
         forced = np.zeros(len(self.turn), dtype=bool) if mdp.max_turns is None else self.turn == mdp.max_turns - 1
         bad = self.decided == forced
         if bad.any():
             i = int(np.flatnonzero(bad)[0])
-            cap = "has no cap" if mdp.max_turns is None else f"is capped at {mdp.max_turns} turns"
+            cap = "has no cap" if mdp.max_turns is None else f"is capped at {counted(mdp.max_turns, 'turn')}"
             rule = "no decision is drawn there, record 'submit'" if forced[i] else "only the last turn before a cap submits"
             word = "decides" if forced[i] else "submits"
             raise ChainError(f"trajectory {int(self.episode[i])} {word} at turn {int(self.turn[i])}, but the chain {cap}: {rule}")
@@ -272,7 +273,7 @@ def _tree(prompts: tuple[int, ...], shape: tuple[int, ...], support: bytes, hori
         total += int(ends.sum())
         if total + len(prompt) > limit:
             raise ChainError(
-                f"more than {limit:,} trajectories within {k + 1} turns: use a smaller chain, or sample_trajectories"
+                f"more than {limit:,} trajectories within {counted(k + 1, 'turn')}: use a smaller chain, or sample_trajectories"
             )
     lengths = np.concatenate([np.full(len(x), y.shape[1]) for x, y in finished])
     last = np.cumsum(lengths) - 1

@@ -19,6 +19,7 @@ from dstheory.cli.ending import as_usage
 from dstheory.cli.figures import drawing_options, figures_as_asked, formats_asked
 from dstheory.cli.numbers import Number, Whole
 from dstheory.cli.options import seed_option
+from dstheory.texts import counted
 
 if TYPE_CHECKING:
     from dstheory.arithmetic.policy import ArithmeticPolicy
@@ -156,7 +157,8 @@ def train(checkpoint: Path | None, overwrite: bool, as_json: bool, **options: An
         return
     rows = [[part, *(number(row[k]) for k in ("p", "a", "b", "accuracy", "attempts"))] for part, row in summary.items()]
     print_table(
-        f"{settings.method}: {run.done:,} updates, {run.done * settings.problems:,} problems, {run.episodes:,} episodes, "
+        f"{settings.method}: {counted(run.done, 'update')}, {counted(run.done * settings.problems, 'problem')}, "
+        f"{counted(run.episodes, 'episode')}, "
         f"{run.tokens / 1e6:.1f} million tokens",
         ["held-out problems", "p", "a", "b", "accuracy", f"attempts (T = {settings.cap})"],
         rows,
@@ -294,7 +296,7 @@ def evaluate(checkpoints: tuple[Path, ...], seed: int, out: Path | None, overwri
         table = [[_cell(row[name]) for name in columns] for row in rows]
         print_table(model, columns, table, caption="exact | rollouts with 95 % intervals; accuracy is that of submitted answers")
     if out is not None:
-        say(f"rollouts: {out} ({len(lines):,} episodes); dstheory anatomy {out}")
+        say(f"rollouts: {out} ({counted(len(lines), 'episode')}); dstheory anatomy {out}")
 
 
 def _known(value: dict[str, Any]) -> float:

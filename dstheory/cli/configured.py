@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dstheory.cli.options import given_options, of_one_model, settings_from
-from dstheory.texts import printable
+from dstheory.texts import counted, printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -212,7 +212,8 @@ def _reference(measured: _Measured, options: dict[str, Any]) -> tuple[Policy, Po
 
     words = f"{found.chain.name}, {measured.by} by {measured.by} (together p, a, b = {_shown(found.rates)})"
     if len(shared) < len(ours):
-        words += f"; {len(ours) - len(shared):,} of {len(ours):,} are not in it and have its mean"
+        without, of = len(ours) - len(shared), f"of {len(ours):,}"
+        words += f"; {counted(without, f'{of} is not in it and has', f'{of} are not in it and have')} its mean"
     policies = found.chain.start, found.pooled
     first, pooled = (Policy.from_probabilities(rates(policy.sample_prob), rates(policy.stop_prob)) for policy in policies)
     return first, pooled, words, found

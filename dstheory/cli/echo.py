@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import sys
 import textwrap
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -47,10 +45,10 @@ def echo(text: object = "", *, err: bool = False, nl: bool = True) -> None:
 
 
 def say(text: object = "", *, err: bool = False) -> None:
-    """Print sentences: on a terminal, and where COLUMNS says how wide a line is, lines are broken between words."""
-    stream = sys.stderr if err else sys.stdout
-    if not is_plain() and ("COLUMNS" in os.environ or stream.isatty()):
-        text = "\n".join(_wrapped(line, max(20, shutil.get_terminal_size().columns)) for line in str(text).split("\n"))
+    """Print sentences, as wide as tables are: lines are broken between words."""
+    if not is_plain():
+        width = max(20, shutil.get_terminal_size((80, 24)).columns)
+        text = "\n".join(_wrapped(line, width) for line in str(text).split("\n"))
     echo(text, err=err)
 
 

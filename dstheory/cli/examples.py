@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from dstheory.cli.echo import echo, json_option, say
+from dstheory.texts import counted
 
 EPILOG = """\b
 Examples:
@@ -61,7 +62,7 @@ def command(name: str | None, out: str | None, as_json: bool) -> None:
             shown["text"] = (folder / name).read_text(encoding="utf-8")
         print_json(shown)
     elif written:
-        echo(f"{len(written)} file{'s' if len(written) > 1 else ''} written: {out}")
+        echo(f"{counted(len(written), 'file')} written: {out}")
     elif name is not None:
         echo((folder / name).read_text(encoding="utf-8"), nl=False)
     else:

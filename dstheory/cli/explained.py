@@ -8,7 +8,7 @@ from math import log
 from typing import TYPE_CHECKING, Any
 
 from dstheory.cli.configured import Where, heading, lacking, said_of, shown_value
-from dstheory.texts import printable
+from dstheory.texts import counted, printable
 
 if TYPE_CHECKING:
     from dstheory.comparison import Tilt
@@ -381,7 +381,7 @@ def term(name: str) -> str:
 
 
 def steps(options: dict[str, Any]) -> str:
-    return f"{options['update'] - 1} exact step{'' if options['update'] == 2 else 's'} of size {options['lr']:g}"
+    return f"{counted(options['update'] - 1, 'exact step')} of size {options['lr']:g}"
 
 
 def _rate(value: float) -> str:

@@ -10,6 +10,7 @@ import click
 
 from dstheory.dynamics.parameters import PARAMETERS, Of, Parameter
 from dstheory.errors import DSTheoryError
+from dstheory.texts import counted
 
 
 class _Finite(click.ParamType[Any]):
@@ -89,7 +90,7 @@ class Numbers(click.ParamType[Any]):
         if len(numbers) == 1 and self.one_for_all:
             numbers *= len(self.names)
         if len(numbers) != len(self.names):
-            self.fail(f"{value!r} has {len(numbers)} numbers: needs {len(self.names)}, {self.name}", param, ctx)
+            self.fail(f"{value!r} has {counted(len(numbers), 'number')}: needs {len(self.names)}, {self.name}", param, ctx)
         for place, (name, part) in enumerate(zip(self.names, self.parts, strict=False)):
             try:
                 PARAMETERS[part].value(numbers[place], "simulate")

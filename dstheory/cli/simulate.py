@@ -16,6 +16,7 @@ from dstheory.cli.options import model_options, module_option, objective_options
 from dstheory.cli.problem import objective_from, problem_from
 from dstheory.cli.show import announce_compilation, number, print_json, print_table, progress_bar
 from dstheory.dynamics.parameters import PARAMETERS
+from dstheory.texts import counted
 
 if TYPE_CHECKING:
     from dstheory.dynamics import Comparison
@@ -136,9 +137,10 @@ def _print(rows: list[dict[str, Any]], chain: str, options: dict[str, Any], out:
         for row in rows
     ]
     start = ["(start)", *(number(before[k]) for k in ("p", "a", "b")), number(before["accuracy"]), "", "", ""]
-    many = f", medians over {options['runs']} starts" if options["runs"] > 1 else ""
+    many = f", medians over {options['runs']:,} starts" if options["runs"] > 1 else ""
     print_table(
-        f"{chain}: {options['steps']:,} steps of {options['optimizer']}, length weight {options['length_weight']:g}{many}",
+        f"{chain}: {counted(options['steps'], 'step')} of {options['optimizer']}, "
+        f"length weight {options['length_weight']:g}{many}",
         ["objective", "p", "a", "b", "accuracy", "decision share", "energy s", "energy d"],
         [start, *table],
         caption=chain_words(chain)

@@ -30,6 +30,7 @@ from dstheory.cli.options import (
 from dstheory.cli.problem import chain_from
 from dstheory.cli.show import announce_compilation, number, print_json, print_table, progress_bar
 from dstheory.dynamics.parameters import PARAMETERS
+from dstheory.texts import counted
 
 if TYPE_CHECKING:
     from dstheory.dynamics.sweeps.plan import SweepPlan
@@ -107,7 +108,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     began = time.monotonic()
     plan = _plan(ctx, options)
     out = options["out"] or _unused(Path("results/sweep"), plan)
-    settings = f"{plan.grid.size:,} setting{'s' * (plan.grid.size != 1)}"
+    settings = counted(plan.grid.size, "setting")
     say(f"{settings}, a result of {size_text(plan.bytes)}, into {out}", err=True)
     if plan.of == "simulate":
         announce_compilation(plan.grid.size * plan.most_steps, plan.chain.pairs)
@@ -238,7 +239,7 @@ class _Lines:
             return
         self.last = now
         left = (now - self.began) * (total - done) / (done - self.first)
-        say(f"{done:,} of {total:,} settings, {_duration(left)} left", err=True)
+        say(f"{done:,} of {counted(total, 'setting')}, {_duration(left)} left", err=True)
 
 
 def _duration(seconds: float) -> str:
@@ -263,15 +264,15 @@ def _print_result(plan: SweepPlan, data: LabelledArrays, found: dict[str, Any]) 
         _print_summary(title, plan, found["summary"])
     for status, count in found["without_result"].items():
         what = status.replace("_", " ")
-        say(f"{count:,} of {plan.grid.size:,} settings have no result ({what}): NaN, marked in `status`")
+        say(f"{count:,} of {counted(plan.grid.size, 'setting has', 'settings have')} no result ({what}): NaN, marked in `status`")
     for name, count in found["not_finite"].items():
         why = plan.variables[name].missing or "it left the finite numbers"
-        say(f"{name} is NaN or infinite in {count:,} settings that have a result: {why}")
+        say(f"{name} is NaN or infinite in {counted(count, 'setting')} that have a result: {why}")
     if not found["chunks"]:
         say(f"this sweep was complete already, nothing was computed: {found['out']}")
     else:
         earlier = found["chunks"] - found["computed"]
-        resumed = f", {earlier} of {found['chunks']} parts were there already" if earlier else ""
+        resumed = f", {earlier} of {counted(found['chunks'], 'part was', 'parts were')} there already" if earlier else ""
         say(f"data and manifest: {found['out']} ({found['seconds']:.1f} s{resumed})")
 
 

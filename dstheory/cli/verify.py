@@ -19,7 +19,7 @@ from dstheory.cli.echo import echo, is_plain, json_option, say
 from dstheory.cli.numbers import NumberRange, Whole
 from dstheory.cli.options import processes
 from dstheory.errors import UnknownClaimError
-from dstheory.texts import printable
+from dstheory.texts import counted, printable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -32,10 +32,12 @@ _LEFT_OUT = {"time": 120, "method": 120, "source": 110, "scope": 100}
 _BALANCED = (
     "balanced: an answer and the decision on it have one coefficient, the number that multiplies the gradients of their "
     "log-probabilities. That is a property of how an update is written, not of its mean: every update on the policy's own "
-    "responses has a balanced form of the same mean (B3-every). By hand: a reward of 1 is the coefficient of both; a KL in the "
-    "loss charges a right answer log(0.55/0.5) = 0.095 and the stop at it log(0.8/0.7) = 0.134, where p and a are 0.55 and 0.8 "
-    "and the reference's 0.5 and 0.7. So a KL in the loss is not balanced (O1-tokens); SFT is not where a length weight counts "
-    "unequal lengths (C1), and is without one (O1-sft)."
+    "responses has a balanced form of the same mean (B3-every). By hand: a reward of 1 is the coefficient of both; a KL in "
+    "the loss charges a right answer log(0.55/0.5) = 0.095 and the stop at it log(0.8/0.7) = 0.134, where p and a are 0.55 "
+    "and 0.8 and the reference's 0.5 and 0.7. So a KL in the loss is not balanced (O1-tokens). In SFT with length weight "
+    "lambda an answer of l_s tokens and its decision of l_d have coefficients in the ratio (l_s/l_d)^lambda: balanced if "
+    "lambda = 0 (O1-sft), not if lambda > 0 and l_s differs from l_d (C1). The full gradient of a KL is balanced if "
+    "l_s^lambda is the same for all answers of a prompt (D2)."
 )
 """What claims on coefficients are about."""
 _FORMATS = ["table", "json", "junit", "markdown", "latex"]
@@ -151,7 +153,7 @@ def command(
         report, said, refused = _confirmed(report, compiler, options["workers"])
     _print_report(report, style, said, whole=bool(shown), standalone=standalone)
     if report.damaged:
-        echo(f"{options['cache']}: {report.damaged:,} files that are damaged or no kept verdicts were not used", err=True)
+        echo(f"{options['cache']}: {counted(report.damaged, 'file')} not used: damaged, or no kept verdict", err=True)
     if said and style != "json":
         echo(said, err=style != "table")
     return report.exit_code or (3 if refused else 0)
@@ -193,7 +195,7 @@ def _export(infos: Sequence[Mapping[str, Any]], out: str, overwrite: bool, as_js
         print_json({"claims": len(parts), "whole": whole, "steps_left": steps, "out": out})
         return 0
     left = f"; {steps} of the steps of the others not: manifest.json says why" if steps else ""
-    echo(f"{whole} of {len(parts)} claims exported whole{left}")
+    echo(f"{whole} of {counted(len(parts), 'claim')} exported whole{left}")
     for part in parts:
         for step, why in part.missing.items():
             echo(printable(f"{part.claim.id}: {step} is not exported: {why}"))
@@ -233,7 +235,7 @@ def _confirmed(report: Report, coqc: str, workers: int | None) -> tuple[Report, 
     unasked = len(report.entries) - len(infos)
     rest = f"; not exported whole, or not confirmed over real numbers: {len(left)}" if left else ""
     rest += f"; not asked: {unasked}, with verdicts that are not as recorded" if unasked else ""
-    said = f"Coq confirms {confirmed} of {len(report.entries)} claims, refuses {len(refused)}{rest}."
+    said = f"Coq confirms {confirmed} of {counted(len(report.entries), 'claim')}, refuses {len(refused)}{rest}."
     return replace(report, entries=tuple(entries)), "\n".join([said, *map(printable, [*refused, *left])]), bool(refused)
 
 
@@ -299,6 +301,5 @@ def _print_table(table: Table) -> None:
         console.print(table)
     # Cells are printable already; what is left are the escapes of colours, and blanks before them.
     click.echo(re.sub(r" +((?:\x1b\[[0-9;]*m)*)$", r"\1", captured.get(), flags=re.MULTILINE), nl=False)  # noqa: TID251
-    left -= {"scope", "method"}
-    if left:
-        say(f"Left out for want of room: {', '.join(sorted(left))}; a wider terminal, --show ID and --json have them.")
+    if "source" in left:
+        say("Left out for want of room: source; a wider terminal, --show ID and --json have it.")

@@ -53,7 +53,7 @@ def test_method_and_scope_for_which_there_is_no_room_stand_below_the_statement(d
         assert out.count("; scope: all p, a, b in (0, 1)") == 2 * scope
         assert out.count("all p, a, b in (0, 1)") == 2
         assert out.count("by decision (z3)") == out.count("by exact evaluation") == method
-        assert ("Left out for want of room: time;" in out) == method
+        assert "Left out" not in out  # how long it took is no loss
 
 
 def test_conditions_of_steps_are_named_in_a_row_and_printed_by_show(dstheory):

@@ -400,7 +400,7 @@ def test_bad_arguments_are_named(arguments, message) -> None:
 
 
 def test_a_foreign_reference_is_named() -> None:
-    with pytest.raises(ChainError, match="the reference has 1 prompts x 2 answers but the chain has 1 x 3"):
+    with pytest.raises(ChainError, match="the reference has 1 prompt x 2 answers but the chain has 1 x 3"):
         optimum(TwoStageMDP(correct=[[1, 0, 0]]), Policy.minimal(p=0.5, a=0.5, b=0.5), beta=1.0)
 
 

@@ -307,7 +307,7 @@ def test_training_that_leaves_the_finite_numbers_says_where(optimizer) -> None:
 
 
 def test_a_policy_that_does_not_fit_is_refused_before_the_first_step() -> None:
-    with pytest.raises(ChainError, match="1 prompts x 2 answers but the chain has 2 x 2"):
+    with pytest.raises(ChainError, match="1 prompt x 2 answers but the chain has 2 x 2"):
         train(TwoStageMDP(correct=[[1, 0], [1, 0]]), START, Reinforce(), steps=1)
 
 

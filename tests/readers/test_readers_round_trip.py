@@ -315,6 +315,6 @@ class TestWhatCannotBeWritten:
         assert [p.name for p in tmp_path.iterdir()] == ["x.csv"]
 
     def test_policy_of_another_chain(self, tmp_path: Path) -> None:
-        with pytest.raises(ChainError, match="reference policy has 1 prompts x 1 answers but the chain has 1 x 2"):
+        with pytest.raises(ChainError, match="reference policy has 1 prompt x 1 answer but the chain has 1 x 2"):
             write_chain(tmp_path / "x.csv", TwoStageMDP.minimal(), None, Policy.tabular([[0.0]], [[0.0]]))
         assert list(tmp_path.iterdir()) == []
