@@ -127,7 +127,9 @@ def _letter(base: str) -> str | None:
         return base
     if re.fullmatch(r"[A-Za-z]\d+", base):
         return f"{base[0]}_{{{base[1:]}}}"
-    if base in ("Acc", "ref", "eps"):
+    if base == "eps":
+        return r"\varepsilon"
+    if base in ("Acc", "ref"):
         return rf"\mathrm{{{base}}}"
     if base[0] == "d" and base != "do" and base[1:] not in _FUNCTIONS and (inner := _letter(base[1:])) is not None:
         return rf"\mathrm{{d}}{inner}"

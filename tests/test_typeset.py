@@ -53,7 +53,8 @@ def signs(text: str) -> str:
     """Letters, digits and operators in their order, without spaces and the marks that LaTeX needs."""
     text = re.sub(r"\\(?:mathrm|text|bar|hat|operatorname)\{([^{}]*)\}", r"\1", text)
     for latex, plain in ((r"\le ", "<="), (r"\ge ", ">="), (r"\ne ", "!="), (r"\to ", "->"), (r"\cdot ", ""), (r"\nabla", "grad"),
-                         (r"\mid ", "|"), (r"\|", "||"), (r"\chi^2", "chi2"), (r"\dots", "")):  # fmt: skip
+                         (r"\mid ", "|"), (r"\|", "||"), (r"\chi^2", "chi2"), (r"\dots", ""),
+                         (r"\varepsilon", "eps")):  # fmt: skip
         text = text.replace(latex, plain)
     text = re.sub(r"_(?:bar|hat)\b", "", text)
     return re.sub(r"[\s\\{}()$^_,.*]", "", text)

@@ -9,6 +9,7 @@ from dstheory.about import FAMILIES, About
 from dstheory.objectives import ALIASES, listed
 from dstheory.symbolic import derive, render
 from dstheory.symbolic.objectives import WITHOUT_DERIVATION, UnknownObjectiveError
+from dstheory.symbolic.render.latex import STRETCH
 from sitepages.text import ORPHAN, plain, source, table
 
 _HEAD = {
@@ -80,7 +81,8 @@ def markdown(latex: str) -> str:
     <BLANKLINE>
     """
     out = []
-    latex = latex.replace(r"\rule{0pt}{3ex}", "").replace(r"\\[0.8ex]", r"\\")  # a browser keeps rows apart by itself
+    for space, instead in ((r"\rule{0pt}{3ex}", ""), (STRETCH, ""), (r"\\[0.8ex]", r"\\")):
+        latex = latex.replace(space, instead)  # a browser keeps rows apart by itself
     for part in _MATH.split(latex):
         if part.startswith("$"):
             out.append(part)

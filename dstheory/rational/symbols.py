@@ -67,6 +67,7 @@ DOMAINS: tuple[tuple[str, Interval], ...] = (
 
 _GREEK = "alpha|beta|gamma|delta|epsilon|eta|kappa|lambda|mu|nu|phi|pi|rho|sigma|tau|theta"
 GREEK = frozenset(_GREEK.split("|"))
+_SPELLED = {"eps": r"\varepsilon"}
 
 
 def domain_of(name: str) -> Interval:
@@ -138,9 +139,9 @@ def latex_name(name: str) -> str:
     accent = ""
     if match:
         base, accent = match.groups()
-    spelled = f"\\{base}" if base in GREEK else base if len(base) == 1 else f"\\mathrm{{{base}}}"
+    spelled = _SPELLED.get(base) or (f"\\{base}" if base in GREEK else base if len(base) == 1 else f"\\mathrm{{{base}}}")
     if accent:
-        spelled = f"\\{accent}{{{spelled}}}"
+        spelled = f"\\overline{{{base}}}" if accent == "bar" and len(base) > 1 and base.isupper() else f"\\{accent}{{{spelled}}}"
     turns = [part[1:] for part in subscripts if re.fullmatch(r"t\d+", part)]
     lower = [part if len(part) <= 2 else f"\\mathrm{{{part}}}" for part in subscripts if not re.fullmatch(r"t\d+", part)]
     return spelled + (f"^{{({turns[0]})}}" if turns else "") + (f"_{{{','.join(lower)}}}" if lower else "")

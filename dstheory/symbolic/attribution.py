@@ -181,6 +181,15 @@ def _witness(s: SymbolicSetting, objective: Rule) -> Imbalance | None:
     return None
 
 
+def _defined(s: SymbolicSetting, objective: Rule, steps: Steps, index: int) -> dict[sp.Symbol, sp.Expr]:
+    """Return what is no free number on a trajectory: weights, statistics of the batch, tokens; each in terms of earlier ones."""
+    found = dict(s.weights.meaning)
+    for term in objective.parts:
+        found |= {x.symbol: x.value for x in term.statistics(s)}
+        found |= {x: sp.sympify(value) for x, value in term.of_trajectory(s, steps, index).items()}
+    return found
+
+
 Numbers = tuple[tuple[sp.Symbol, sp.Expr], ...]
 
 
@@ -199,11 +208,14 @@ def _differs(s: SymbolicSetting, objective: Rule, steps: Steps, index: int) -> t
         return None
     if not c_s.has(sp.log) and not c_d.has(sp.log) and sp.count_ops((c_s, c_d)) < 300:
         c_s, c_d = factored(c_s), factored(c_d)
-    weights = [(w, value) for w, value in s.weights.meaning if (c_s - c_d).has(w)]
-    free = {x for x in (c_s - c_d).free_symbols if x not in meaning} | {x for _, value in weights for x in value.free_symbols}
+    used = (c_s - c_d).free_symbols
+    defined = _defined(s, objective, steps, index)
+    for x in reversed(defined):
+        used |= defined[x].free_symbols if x in used else set()
     for attempt in range(8):
-        numbers = _numbers(sorted(free, key=lambda x: x.name), attempt)
-        numbers = (*numbers, *((w, value.subs(dict(numbers))) for w, value in weights))
+        numbers = _numbers(sorted(used - set(defined), key=lambda x: x.name), attempt)
+        for x in defined:
+            numbers = (*numbers, *([(x, defined[x].subs(dict(numbers)).doit())] if x in used else []))
         values = [c.subs(dict(numbers)) for c in (c_s, c_d)]
         if all(v.is_finite for v in values) and abs((values[0] - values[1]).evalf(30)) > sp.Rational(1, 10**9):
             return c_s, c_d, numbers
@@ -217,6 +229,8 @@ def _numbers(symbols: list[sp.Symbol], attempt: int) -> Numbers:
         domain = domain_of(x.name)
         if x.name in ("lambda", "l_d"):
             value = sp.S.One
+        elif domain.whole:
+            value = sp.Integer(domain.low or 0)
         elif domain.low == 1:
             value, lengths = sp.Integer((4, 2, 3, 5, 7, 9)[lengths % 6]), lengths + 1
         elif domain.low == 0 and domain.high == 1:

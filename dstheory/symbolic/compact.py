@@ -314,7 +314,10 @@ class _Builder:
         """Return pi_j (c_j - sum pi c), the form that a softmax gives to the sum for more than two answers."""
         row = [x.xreplace(self.last) for x in self.chain.policy.sample_at(turn)]
         mean = sp.Add(*[x * c_s[i] for i, x in enumerate(row)])
-        if is_zero(self.result.written_out(mean - self.sign * self.future[turn])):
+        whole = self.result.written_out(mean)
+        if is_zero(whole):
+            mean = sp.S.Zero
+        elif is_zero(whole - self.result.written_out(self.sign * self.future[turn])):
             mean = self.sign * self.future[turn]
         elif sp.count_ops(mean) > 8:
             mean = self.sign * self.define(

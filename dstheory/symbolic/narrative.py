@@ -164,7 +164,11 @@ def _scalar_words(rule: Rule, scalar: str) -> tuple[Inline, ...]:
     found: list[Inline] = []
     for term in rule.parts:
         factor = term.name.rpartition("*")[0]
-        found += [", plus " if found else "", f"{factor} times " if factor and term.scalar_words else "", *term.scalar_words]
+        first, *rest = term.scalar_words or ("",)
+        minus = isinstance(first, str) and first.startswith("minus ")
+        sign = (", minus " if minus else ", plus ") if found else "minus " if minus else ""
+        first = first.removeprefix("minus ") if isinstance(first, str) else first
+        found += [sign, f"{factor} times " if factor and term.scalar_words else "", first, *rest]
     if scalar == "no" and (rule.terms or not rule.scalar_words):
         return ("It is given by its coefficients and not as the gradient of a scalar.",)
     opening = {
@@ -367,15 +371,21 @@ def _verdict(s: SymbolicSetting, verdict: CoefficientVerdict) -> list[Item]:
 
 def _smallest_case(w: Imbalance) -> list[Item]:
     path = ", ".join(f"{answer} {decision}" for answer, decision in w.steps)
-    at = [part for i, (x, value) in enumerate(w.numbers) for part in (", " if i else "", x, " = ", value)]
+    at = [part for i, (x, value) in enumerate(w.numbers) for part in (", " if i else "", _equal(x, value))]
     one, other = (combine_logs(value) for value in w.at_numbers())
     where: list[Inline] = ["At ", *at, ": "] if at else ["There "]
     return [
         words(f"For instance on the trajectory ({path}), turn {w.turn}:"),
         Display(C_S, (combine_logs(w.c_s),)),
         Display(C_D, (combine_logs(w.c_d),)),
-        Words((*where, C_S, " = ", one, ", ", C_D, " = ", other, ".")),
+        Words((*where, _equal(C_S, one), ", ", _equal(C_D, other), ".")),
     ]
+
+
+def _equal(left: sp.Symbol | Verbatim, value: sp.Expr) -> Verbatim:
+    """Return an equation as one formula."""
+    name = left if isinstance(left, Verbatim) else Verbatim(formula_text(left), formula_latex(left))
+    return Verbatim(f"{name.text} = {formula_text(value)}", f"{name.latex} = {formula_latex(value)}")
 
 
 def assumptions_of(s: SymbolicSetting, rule: Rule, scalar: str) -> tuple[tuple[Inline, ...], ...]:

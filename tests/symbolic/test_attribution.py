@@ -16,6 +16,7 @@ from dstheory.rational.symbols import symbol
 from dstheory.symbolic.attribution import BALANCED, NO_DECISION, UNBALANCED, UP_TO_DISCOUNT, coefficient_verdict
 from dstheory.symbolic.objectives import REGISTRY, lookup
 from dstheory.symbolic.setting import setting
+from dstheory.symbolic.sums import rule_of, with_numbers
 
 l_s, l_d, l_C, l_W, lam = (symbol(x) for x in ("l_s", "l_d", "l_C", "l_W", "lambda"))
 
@@ -132,6 +133,22 @@ def test_witnesses_stand_up_to_hand_written_rules(name: str, options: dict) -> N
     found = [float(v) for v in witness.at_numbers()]
     assert found == pytest.approx([c_s, c_d], rel=1e-12)
     assert not math.isclose(c_s, c_d, rel_tol=1e-6)
+
+
+@pytest.mark.parametrize("size", [None, 8])
+def test_numbers_of_a_witness_belong_together(size: int | None) -> None:
+    """The mean reward, the group's weight and the tokens follow from p, a, b, G and the lengths; none is chosen by itself."""
+    rule = with_numbers(rule_of("grpo-no-std + 0.04*k3-loss"), {"G": sp.Integer(size)} if size else {})
+    witness = coefficient_verdict(setting(), rule).witness
+    at = {x.name: Fraction(str(v)) for x, v in witness.numbers}
+    p, a, b = at["p"], at["a"], at["b"]
+    accuracy = p * a / (p * a + (1 - p) * (1 - b))
+    group = Fraction(size or at["G"])
+    assert witness.steps == (("C", "stop"),)
+    assert (at["Rbar"], at["L"], at["w_G"]) == (accuracy, at["l_s"] + at["l_d"], (group - 1) / group)
+    reward, strength = (group - 1) / group * (1 - accuracy), Fraction(1, 25) * at["beta"]
+    by_hand = [(reward - strength * (1 - at[f"{x}_ref"] / at[x])) / at["L"] for x in "pa"]
+    assert [Fraction(str(v)) for v in witness.at_numbers()] == by_hand
 
 
 def settled(m: oracle.M0, turns: None, k: int) -> tuple:

@@ -32,7 +32,7 @@ ALPHA, BETA, LBAR = (symbol(name) for name in ("alpha", "beta", "Lbar"))
 
 
 def per_action(
-    name: str, slope: OfProbabilities, divergence: OfProbabilities, strength: sp.Expr, words: str, **parts: Any
+    name: str, slope: OfProbabilities, divergence: OfProbabilities, strength: sp.Expr, words: tuple[Inline, ...], **parts: Any
 ) -> Rule:
     """Return c_s = w_s slope(pi_s, ref_s), c_d = w_d slope(pi_d, ref_d): the slope at each visited state, the states as given.
 
@@ -63,7 +63,7 @@ def per_action(
     return Rule(
         name,
         lambda s, turn: rule_on_probabilities(s, turn, slope),
-        **{"scalar": scalar, "frozen": True, "scalar_words": (words,), "shown": shown, **parts},
+        **{"scalar": scalar, "frozen": True, "scalar_words": words, "shown": shown, **parts},
     )
 
 
@@ -73,7 +73,7 @@ KL_DIRECT = per_action(
     lambda x, ref: -BETA * log_ratio(x, ref),
     log_ratio,
     -BETA,
-    "minus beta times the weighted reverse KL at the visited states",
+    ("minus ", BETA, " times the weighted reverse KL at the visited states"),
 )
 
 
@@ -89,7 +89,7 @@ def forward_kl(*, states: str = "policy") -> Rule:
     """
     if states not in ("policy", "reference"):
         raise ChainError(f"forward-kl visits the states of the 'policy' or of the 'reference', got {states!r}")
-    words = "minus beta times the weighted forward KL at the visited states"
+    words = ("minus ", BETA, " times the weighted forward KL at the visited states")
     if states == "policy":
         return per_action(
             "forward-kl", lambda x, ref: -BETA * (1 - ref / x), lambda x, ref: ref / x * log_ratio(ref, x), -BETA, words
@@ -133,7 +133,7 @@ KL = Rule(
     _total_log_ratio,
     payoff=lambda s: log_probability_payoff(s, log_ratio),
     scalar=lambda s, frozen: -BETA * s.chain.value(log_probability_payoff(s, log_ratio)),
-    scalar_words=("minus beta times the weighted reverse KL of whole trajectories",),
+    scalar_words=("minus ", BETA, " times the weighted reverse KL of whole trajectories"),
     scalar_formula=(Verbatim("J", "J"), Verbatim("-beta E_mu[L]", r"-\beta\,\mathrm{E}_{\mu}[L]")),
     shown=_total_shown,
     where=_total_in_words,
@@ -166,7 +166,7 @@ ENTROPY = Rule(
     _centred_log,
     scalar=_entropy_scalar,
     frozen=True,
-    scalar_words=("alpha times the weighted entropy at the visited states",),
+    scalar_words=(ALPHA, " times the weighted entropy at the visited states"),
     shown=lambda s: (
         -ALPHA * rule_weights(s)[0] * (sp.log(of("pi_s", "y")) + of("H_s")),
         -ALPHA * rule_weights(s)[1] * (sp.log(of("pi_d", "d", "y")) + of("H_d", "y")),
@@ -194,7 +194,7 @@ DISTILLATION = per_action(
     lambda x, ref: -log_ratio(x, ref) / LBAR,
     log_ratio,
     -1 / LBAR,
-    "minus the reverse KL at the visited states, over the mean length",
+    ("minus the reverse KL at the visited states, over the mean length",),
     case="with the reference as teacher, over the tokens of the batch",
     held="the visited states and the mean length",
     statistics=lambda s: (mean_length(s),),
@@ -209,11 +209,11 @@ RULES = (
     K1_LOSS,
     # k1, detached, as a reward of every action (claim O12)
     without_weights(
-        KL, "k1-reward", scalar_words=("minus beta times the reverse KL of whole trajectories",), inherits=True
+        KL, "k1-reward", scalar_words=("minus ", BETA, " times the reverse KL of whole trajectories"), inherits=True
     ),
     # k2 = log(pi/ref)^2/2 and k3 = ref/pi - 1 - log(ref/pi), differentiated (claim D4)
     *(
-        without_weights(rule, name, scalar_words=(f"minus beta times the {kind} KL at the visited states",), inherits=True)
+        without_weights(rule, name, scalar_words=("minus ", BETA, f" times the {kind} KL at the visited states"), inherits=True)
         for rule, name, kind in ((KL_DIRECT, "k2-loss", "reverse"), (forward_kl(), "k3-loss", "forward"))
     ),
     without_weights(DISTILLATION, "distill"),

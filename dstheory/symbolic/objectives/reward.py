@@ -146,8 +146,11 @@ PPO_CLIP = Rule(
 # policy that stops at its first answer keeps it: its second attempt is the first one again.
 FIRST, IS_FIRST, SEEN = (sp.Symbol(name, real=True) for name in ("r_first", "i_first", "seen"))
 ATTEMPTS = (
-    ("r1", Verbatim("1 if the first answer is correct, else 0", r"1\text{ if the first answer is correct, else }0")),
-    ("r2", OUTCOME),
+    (
+        Verbatim("r1", "r_1"),
+        Verbatim("1 if the first answer is correct, else 0", r"1\text{ if the first answer is correct, else }0"),
+    ),
+    (Verbatim("r2", "r_2"), OUTCOME),
 )
 
 
@@ -184,6 +187,8 @@ def _summed(s: SymbolicSetting, turn: Turn) -> Coefficients:
     return c, c
 
 
+SHAPED = Verbatim("(1 - alpha) r1 + (1 + alpha) r2", r"(1-\alpha)\,r_1+(1+\alpha)\,r_2")
+
 # c_s = c_d = (1 - alpha) r1 + (1 + alpha) r2
 SCORE_SUMMED = Rule(
     "score-summed",
@@ -192,8 +197,8 @@ SCORE_SUMMED = Rule(
     scalar=lambda s, frozen: (
         (1 + symbol("alpha")) * success_rate(s) + (1 - symbol("alpha")) * s.policy.sample_at(0)[0]
     ),
-    scalar_words=("the expected shaped return (1 - alpha) r1 + (1 + alpha) r2",),
-    shown=lambda s: (Verbatim("(1 - alpha) r1 + (1 + alpha) r2", r"(1-\alpha)\,r_1+(1+\alpha)\,r_2"),) * 2,
+    scalar_words=("the expected shaped return ", SHAPED),
+    shown=lambda s: (SHAPED,) * 2,
     where=lambda s: ATTEMPTS,
     outcome=True,
     normaliser=sp.S.One,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sympy as sp
 
-from dstheory.references import bibliography, cite, cited
+from dstheory.references import bibliography, cite, cited, load_references
 from dstheory.symbolic.derivation import DerivedGradient, Display, FormulaTable, Item, Words
 from dstheory.symbolic.render.lines import broken, visual_width
 from dstheory.symbolic.render.printers import formula_latex
@@ -13,6 +13,9 @@ from dstheory.texts import latex_text
 from dstheory.typeset import between, words_latex
 
 _MODEL = "arXiv 2601.01580"
+
+STRETCH = r"\renewcommand{\arraystretch}{1.9}"
+"""Keeps fractions and their brackets apart in the rows of a table."""
 
 WIDTH = 75.0
 """Width of a displayed line, in digits of an 11 point article; the left side counts."""
@@ -55,7 +58,8 @@ def document(derivation: DerivedGradient, *, standalone: bool = False, explain: 
 def works(derivation: DerivedGradient) -> list[str]:
     """Return the keys of the works that a derivation rests on: that of the model, and those that its sentences name."""
     said = [part for step in derivation.steps for item in step.items if isinstance(item, Words) for part in item.parts]
-    return cited(" ".join([_MODEL, *(part for part in said if isinstance(part, str))]))
+    keys = cited(" ".join([_MODEL, *(part for part in said if isinstance(part, str))]))
+    return [key for key in load_references() if key in keys]  # as the reference list has them, so that numbers stand in order
 
 
 def notebook(derivation: DerivedGradient) -> str:
@@ -137,8 +141,9 @@ def _table(item: FormulaTable) -> str:
     widths = [max(visual_width(row[i]) for row in cells) for i in range(len(cells[0]))]
     if sum(widths) + 3 * len(widths) <= WIDTH:
         rows = [" & ".join(row) for row in cells]
-        body = [row + (_row_end(row) if i else r" \\") for i, row in enumerate(rows)]
-        head = [r"\[", rf"\begin{{array}}{{{'l' * len(widths)}}}", body[0] + r" \hline\rule{0pt}{3ex}"]
+        body = [rf"{row} \\" for row in rows]
+        stretch = [STRETCH] if any(r"\frac" in row for row in rows) else []
+        head = [r"\[", *stretch, rf"\begin{{array}}{{{'l' * len(widths)}}}", body[0] + r" \hline\rule{0pt}{3ex}"]
         return "\n".join([*head, *body[1:], r"\end{array}", r"\]"])
     parts = []
     for row in item.rows:
