@@ -197,7 +197,7 @@ def _reached(claim: Claim, context: ClaimContext, verdict: Verdict, steps: Seque
             limits += [f"step {steps.index(step) + 1} only where {text(And(*region))}" for step, region in partial]
         return replace(verdict, reach=Reach.PART, scope="; ".join(limits))
     limits += [f"step {steps.index(step) + 1} where {text(And(*region))}" for step, region in partial]
-    if not claim.domain and not claim.scope:
+    if not claim.scope:
         limits += [f"{name} in {item}" for step in own for name, item in expand_domain(step.where).items()]
     return replace(verdict, reach=Reach.PART if missing else Reach.ALL, scope="; ".join(dict.fromkeys(limits)))
 

@@ -107,6 +107,9 @@ def _partial(node: Any, plain: Callable[[Any], Any], *, smooth: bool = False) ->
     """
     if isinstance(node, sympy.Sum | sympy.Product):
         inner = [node.function]
+        within = {index for part in node.function.atoms(sympy.Sum, sympy.Product) for index in part.bound_symbols}
+        if twice := sorted(map(str, within.intersection(node.bound_symbols))):
+            raise ClaimError(f"{short(node)} has {twice[0]} as an index twice, one within the other; rename one of them")
         for limit in node.limits:
             if len(limit) != 3 or not (limit[1].is_Integer and limit[2].is_Integer):
                 raise ClaimError(f"{short(node)} must run between two integers, so that it can be written out")

@@ -114,6 +114,8 @@ def _called(frame: FrameType, event: str, _: Any) -> None:
     if caller is None or _is_inside(caller):
         return
     operation, harmless = _operation(frame)
+    if operation in ("Sum", "Product", "summation"):
+        _require_two_ends(operation, frame.f_locals.get("symbols", ()))
     if harmless:
         return
     names, about = _arguments(frame, operation)
@@ -140,6 +142,13 @@ def _arguments(frame: FrameType, operation: str) -> tuple[frozenset[str], frozen
             about = frozenset(item.name for item in several)
             names = _names(given[0] if len(several) == 1 else given, texts=texts)  # the next may act on what one has put there
     return names, about or frozenset({_ANY})
+
+
+def _require_two_ends(operation: str, limits: Any) -> None:
+    """Refuse a sum that SymPy takes for another: over (k, [1, 2, 5]) that of the values at 5, for k from 1 to 2."""
+    for limit in limits:
+        if not isinstance(limit, tuple | sympy.Tuple) or len(limit) != 3:
+            raise ClaimError(f"{operation} over {limit!s} is another one to SymPy; write (index, first, last)")
 
 
 def _top(frame: FrameType) -> str:

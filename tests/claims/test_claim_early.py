@@ -12,6 +12,7 @@ from dstheory.claims import early
 from dstheory.claims.checking import check
 from dstheory.claims.runner import verify
 from dstheory.claims.sources import load_claims
+from dstheory.errors import ClaimFileError
 
 HEAD = """import functools, operator
 import sympy as sp
@@ -125,6 +126,15 @@ def test_what_sympy_would_evaluate_too_early_is_refused_with_its_place(tmp_path,
 @pytest.mark.parametrize("what", HELD)
 def test_what_means_the_same_for_the_expression_is_checked(tmp_path, what):
     assert checked(tmp_path, HELD[what]).outcome in ("holds", "holds under condition")
+
+
+@pytest.mark.parametrize("limit", ["(k, [1, 2, 5])", "(k, (1, 2, 5))", "(k, 1, 3, 2)", "k", "[k, 1, 3]"])
+@pytest.mark.parametrize("kind", ["Sum", "Product", "summation"])
+def test_a_sum_that_sympy_takes_for_another_is_refused(tmp_path, kind, limit):
+    """The sum of x k over (k, [1, 2, 5]) is 8 x; SymPy makes it that of 5 x for k from 1 to 2."""
+    text = f'Claim(id="c", statement="S.", domain={{p: UNIT}}, proof=[identity("", sp.{kind}(p * k, {limit}) * (p + 1), p)])'
+    with pytest.raises(ClaimFileError, match=rf"{kind} over .* is another one to SymPy; write \(index, first, last\).*line 9"):
+        checked(tmp_path, text)
 
 
 def test_a_text_is_no_expression(tmp_path):

@@ -3,6 +3,7 @@
 Those marked "holds" are true and close to a false one: a checker that refuses everything is of no use either.
 """
 
+from quality.engine_cases.beforehand import BEFOREHAND
 from quality.engine_cases.clashes import CLASHES
 from quality.engine_cases.empty import EMPTY
 from quality.engine_cases.formulas import FORMULAS, FUNCTIONS
@@ -14,4 +15,4 @@ from quality.engine_cases.unrelated import UNRELATED
 
 __all__ = ["CASES", "Case"]
 
-CASES = [*HIDDEN, *FUNCTIONS, *FORMULAS, *UNDEFINED, *EMPTY, *CLASHES, *UNRELATED, *NUMBERS]
+CASES = [*HIDDEN, *FUNCTIONS, *FORMULAS, *UNDEFINED, *EMPTY, *CLASHES, *UNRELATED, *NUMBERS, *BEFOREHAND]
