@@ -90,10 +90,7 @@ def _compare(objective: Any, solution: Solution, gradients: list[StageGradient],
         # Of what underflows, rounding up leaves the smallest number, which a rare chance may divide, and down leaves nothing.
         underflows = (top < _NOTHING) & (off >= _NOTHING) & (apart[1] == 0.0) & (off < _UNDERFLOW)
         if underflows.any():
-            chance = _log_chance(objective, solution, stage)
-            if chance.shape[-2] > top.shape[-2]:  # a reference has turns, and the policy is the same at each
-                chance = np.logaddexp.reduce(chance, axis=-2, keepdims=True)
-            log = np.log(off, out=np.zeros_like(off), where=underflows) - _LOG_SMALLEST + chance
+            log = np.log(off, out=np.zeros_like(off), where=underflows) - _LOG_SMALLEST + _log_chance(objective, solution, stage)
             underflows &= log < np.log(_NOTHING)
         nothing = ((top < _NOTHING) & (off < _NOTHING)) | underflows
         with np.errstate(over="ignore"):  # of a row that is nothing beside what rounding makes of it
@@ -113,17 +110,17 @@ def _compare(objective: Any, solution: Solution, gradients: list[StageGradient],
 
 
 def _log_chance(objective: Any, solution: Solution, stage: str) -> Floats:
-    """Return a bound on the logarithm of the chance that a row of a gradient is a multiple of, (*runs, K, X).
+    """Return a bound on the logarithm of the chance that a row of a gradient is a multiple of, (*runs, K, X) as the row itself.
 
     It is that of the second likeliest answer, or of the likeliest one times both of its decisions, each under whichever of the
-    policies makes it most likely.
+    policies makes it most likely. A row of a policy that is the same at every turn is a sum over the turns of the others.
     """
     all_of = [(p.log_sample, p.log_stop, p.log_resample) for p in (solution.policy, *_policies(objective))]
     answer, stop, resample = (functools.reduce(np.maximum, logs) for logs in zip(*all_of, strict=True))
-    if stage == "decide":
-        return np.asarray((answer + stop + resample).max(axis=-1))
     first = np.arange(answer.shape[-1]) == answer.argmax(axis=-1)[..., None]
-    return np.asarray(np.where(first, -np.inf, answer).max(axis=-1))
+    each = answer + stop + resample if stage == "decide" else np.where(first, -np.inf, answer)
+    chance = np.asarray(each.max(axis=-1))
+    return chance if chance.shape[-2] == solution.policy.shape[0] else np.logaddexp.reduce(chance, axis=-2, keepdims=True)
 
 
 def _policies(part: Any) -> list[Policy]:

@@ -14,7 +14,7 @@ from dstheory import Policy, TwoStageMDP, attribute, optimum, solve, train
 from dstheory.dynamics import SGD
 from dstheory.errors import ChainError
 from dstheory.objectives import GRPO, RLOO, K1Loss, Reinforce, ReverseKLDirect
-from dstheory.objectives.digits import refuse_lost_digits
+from dstheory.objectives.digits import _log_chance, refuse_lost_digits
 from dstheory.objectives.expectation.exponential import reciprocal
 from dstheory.objectives.rounding import directed, directions, kept, rounded
 
@@ -123,3 +123,18 @@ def test_stages_that_are_not_asked_are_let_pass() -> None:
     case = extreme_case(106)
     objective, solution = RLOO(group_size=3, sampler=case.expert), solve(case.mdp, case.policy)
     refuse_lost_digits(objective, solution, objective.ascent(solution), ())
+
+
+@pytest.mark.parametrize("turns", [1, 3])
+@pytest.mark.parametrize("of_reference", [1, 3])
+def test_a_bound_on_chances_has_the_rows_of_the_policy(turns: int, of_reference: int) -> None:
+    """By hand: the second likeliest answer under whichever policy, of all turns where the policy has one set of rows."""
+    logits = np.log([[0.7, 0.2, 0.1], [0.1, 0.6, 0.3], [0.25, 0.25, 0.5]])[:, None]
+    own, reference = (Policy.tabular(logits[:n], np.zeros((n, 1, 3))) for n in (turns, of_reference))
+    mdp = TwoStageMDP(correct=[[1, 0, 0]], max_turns=3)
+    found = _log_chance(K1Loss(reference), solve(mdp, own), "sample")
+    likeliest = {(1, 1): [0.2], (3, 3): [0.2, 0.3, 0.25], (3, 1): [0.2, 0.6, 0.5], (1, 3): [0.2 + 0.6 + 0.5]}
+    np.testing.assert_allclose(np.exp(found), np.reshape(likeliest[turns, of_reference], (turns, 1)), rtol=1e-14)
+    decide = _log_chance(K1Loss(reference), solve(mdp, own), "decide")
+    quarter = {(1, 1): [0.7], (3, 3): [0.7, 0.6, 0.5], (3, 1): [0.7, 0.7, 0.7], (1, 3): [0.7 + 0.7 + 0.7]}
+    np.testing.assert_allclose(4.0 * np.exp(decide), np.reshape(quarter[turns, of_reference], (turns, 1)), rtol=1e-14)
