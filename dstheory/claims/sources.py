@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -12,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dstheory.errors import ClaimError, ClaimFileError, UnknownClaimError
+from dstheory.user_files import import_file, module_name
 
 if TYPE_CHECKING:
     from dstheory.claims.claim import Claim
@@ -82,20 +81,13 @@ def load_claims(path: Path) -> dict[str, Claim]:
     """
     from dstheory.claims import early
 
-    module_name = f"_dstheory_claims_{path.stem}_{abs(hash(str(path))):x}"
-    spec = importlib.util.spec_from_file_location(module_name, path)
-    if spec is None or spec.loader is None:
+    if path.suffix != ".py":
         raise ClaimFileError(f"{path.name} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module_name] = module
-    sys.path.insert(0, str(path.parent))  # the file may import its neighbours, as a script may
     try:
-        with early.watched("" if path in bundled_files() else module_name):
-            spec.loader.exec_module(module)
+        with early.watched("" if path in bundled_files() else module_name("claims", path)):
+            module = import_file("claims", path)
     except (Exception, SystemExit) as error:
         raise ClaimFileError(f"{path.name} does not import: {_describe(error, path)}") from error
-    finally:
-        sys.path.remove(str(path.parent))
     claims: dict[str, Claim] = {}
     for name, value in vars(module).items():
         for claim in _claims_in(value):

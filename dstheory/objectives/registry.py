@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import importlib.util
 import sys
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
@@ -17,6 +16,7 @@ from dstheory.about import ABOUT, FAMILIES, parse
 from dstheory.errors import DSTheoryError, UnknownNameError
 from dstheory.objectives.aliases import ALIASES, LACKING
 from dstheory.objectives.base import Objective, WeightedSum
+from dstheory.user_files import import_file, module_name
 
 REGISTRY: dict[str, type[Objective]] = {}
 _T = TypeVar("_T", bound=type[Objective])
@@ -179,18 +179,11 @@ def load_module(path: str | Path) -> None:
     file = Path(path).resolve()
     if file.suffix != ".py" or not file.is_file():
         raise DSTheoryError(f"{path} is not a Python file: give the file in which your objective is registered")
-    name = f"_dstheory_objectives_{file.stem}_{abs(hash(str(file))):x}"
-    if name in sys.modules:
+    if module_name("objectives", file) in sys.modules:
         return
-    spec = importlib.util.spec_from_file_location(name, file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        import_file("objectives", file)
     except Exception as error:
-        del sys.modules[name]
         raise DSTheoryError(f"{path} does not import: {type(error).__name__}: {error}") from error
 
 

@@ -14,10 +14,8 @@ Source: rules of the 24 game and of countdown.
 from __future__ import annotations
 
 import ast
-import importlib.util
 import operator
 import re
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -27,6 +25,7 @@ from typing import Any, Literal
 
 from dstheory.errors import RecordError
 from dstheory.readers.records import Fault, FieldNames
+from dstheory.user_files import import_file
 
 Checker = Callable[[str, Mapping[str, Any]], bool | None]
 
@@ -340,21 +339,12 @@ def load_checker(spec: str) -> Checker:
         )
     if not path.is_file():
         raise RecordError(f"the checker's file {file} does not exist: check the name")
-    made = importlib.util.spec_from_file_location(f"dstheory_checker_{path.stem}", path)
-    assert made is not None
-    assert made.loader is not None
-    module = importlib.util.module_from_spec(made)
-    sys.modules[made.name] = module  # dataclasses look there for what their annotations mean
-    folder = str(path.parent.resolve())
-    sys.path.insert(0, folder)  # for its neighbours
     try:
-        made.loader.exec_module(module)
+        module = import_file("checkers", path)
     except Exception as error:
         raise RecordError(
             f"the checker's file {file} cannot be imported ({type(error).__name__}: {error}): correct it"
         ) from error
-    finally:
-        sys.path.remove(folder)
     function = getattr(module, name, None)
     if not callable(function):
         functions = ", ".join(k for k, v in vars(module).items() if callable(v) and not k.startswith("_")) or "none"
