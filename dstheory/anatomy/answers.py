@@ -22,7 +22,8 @@ r"""What a log says: does resampling help, how accurate are the answers, what wo
 
   (the Kaplan-Meier estimate). Problems are the units of its variance: problem x moves :math:`\log \hat S_T` by
   :math:`-\sum (d - \hat h_k r)/(r_k (1 - \hat h_k))`, summed over the attempts of its episodes. The interval is on the scale of
-  :math:`\log(-\log S)`, where it stays inside (0, 1).
+  :math:`\log(-\log S)`, where it stays inside (0, 1). Where b is larger at easier problems, the estimate is off: with b from 0.1
+  to 0.75, the intervals of simulated logs hold the truth in 27 %.
 
 Source: derived here from claims A3, A5, G1; Newcombe (1998), Zou and Donner (2008) for MOVER; Efron and Tibshirani (1993) for
 the bootstrap; Kaplan and Meier (1958), and Williams (1995) for its variance over clusters.
@@ -53,6 +54,7 @@ from dstheory.anatomy.rates import (
 from dstheory.checks import Bools, Floats, Ints, whole_number
 from dstheory.readers.records import NOBODY
 
+_FEWEST_THERE = 5  # problems at an attempt, before an accuracy is taken from it
 _FEWEST_FIXED = 5  # episodes with one number of attempts, before it looks as if that was fixed
 _UNKNOWN = "unknown"
 _NOBODY = "nobody decided whether to go on"
@@ -142,7 +144,7 @@ def answer(
         realised=_realised(table, level, at_cap) | (dict.fromkeys(_OF_STOPS, nothing) if who == NOBODY else {}),
         predicted={what: predict(what, own_caps) for what in ("accuracy", "accuracy, unstopped wrong", "attempts", "stopped")}
         | {f"{what}, no cap": predict(what, {0: 1.0}) for what in ("accuracy", "attempts")},
-        perfect=any_correct(episodes, longest if 0 in own_caps else max(*own_caps, longest), level=level),
+        perfect=_perfect(episodes, longest if 0 in own_caps else max(*own_caps, longest), level),
         none=rate(table, "first_correct", "episodes", level=level),
         notes=_notes(episodes, rates, at_cap, who),
     )
@@ -389,6 +391,21 @@ def any_correct(episodes: Episodes | HoldsEpisodes, attempts: int, *, level: flo
     error = float(np.sqrt(by_problem @ by_problem * n / max(n - 1, 1))) / abs(np.log(survival))
     factor = np.exp(normal_quantile(level) * error)
     return Estimate(1 - survival, 1 - survival ** (1 / factor), 1 - survival**factor, level, method)
+
+
+def _perfect(episodes: Episodes, attempts: int, level: float) -> Estimate:
+    """Return the accuracy under a perfect decision; missing where the last attempt is that of too few problems.
+
+    Whether anybody gets so far is chance, and where few do, they decide: with one to four problems there, the intervals of
+    simulated logs held the truth in 60 to 92 %, with five or more in 91 to 98 %.
+    """
+    found = any_correct(episodes, attempts, level=level)
+    tried, _ = _up_to_first_correct(episodes, attempts)
+    last = int(tried.max())
+    if found.value is None or last == 1 or len(np.unique(episodes.problem[tried == last])) >= _FEWEST_THERE:
+        return found
+    why = f"episodes with only wrong answers before reached attempt {last} at fewer than {_FEWEST_THERE} problems"
+    return Estimate.missing(f"{why}: too few to judge it", level=level)
 
 
 def _up_to_first_correct(episodes: Episodes, attempts: int) -> tuple[Ints, Bools]:

@@ -86,6 +86,30 @@ def test_coverage_of_a_perfect_decision(chain, attempts) -> None:
     assert np.mean([e.value for e in found]) == pytest.approx(truth, abs=0.01)
 
 
+@pytest.mark.parametrize(("problems", "b"), [(100, 0.7), (300, 0.8)])
+def test_a_perfect_decision_is_judged_where_enough_problems_get_so_far(problems: int, b: float) -> None:
+    """Where few problems have an eighth attempt, it is chance that one has, and intervals would hold the truth too seldom."""
+    truth = 1 - np.prod((2.4 + np.arange(8)) / (4 + np.arange(8)))
+    chain = {"p": 0.4, "a": 0.8, "b": b, "cap": 8, "concentration": 4.0}
+    left_out, kept = [], []
+    for log in many_logs(300, problems, seed=24, **chain).by("log").values():
+        found, raw = answer(log, resamples=2).perfect, any_correct(log, 8)
+        inside = raw.value is not None and raw.low <= truth <= raw.high
+        if found.value is not None:
+            assert found == raw
+            kept.append(inside)
+        elif raw.value is not None:
+            assert "at fewer than 5 problems" in found.reason
+            left_out.append(inside)
+    if problems == 100:
+        assert len(left_out) > 200
+        assert np.mean(left_out) < 0.9
+        assert not kept
+    else:
+        assert len(kept) > 260
+        assert abs(np.mean(kept) - 0.95) < 0.03
+
+
 def test_coverage_of_the_predicted_accuracy() -> None:
     """300 logs of 150 problems, 199 resamples each: standard error 1.3 %, and 0.7 % for so few resamples."""
     truth = float(chain_formulas.accuracy(0.4, 0.9, 0.7, 8))

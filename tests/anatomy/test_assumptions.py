@@ -331,6 +331,17 @@ def test_a_yes_says_that_departures_may_hide_each_other(trials: int, said: str) 
     assert said in stands
 
 
+def test_a_yes_says_what_could_not_be_tested() -> None:
+    """With two attempts and one episode of each problem there is one decision of a problem."""
+    cells = [Cell("base", "t", 0.4, 0.85, 0.5), Cell("tuned", "t", 0.5, 0.9, 0.8)]
+    said = conclusions(survey(generate_log(200, cells=cells, cap=2), compared=("base", "tuned"), resamples=9))[0].sentences
+    (stands,) = [line for line in said if "Does this answer stand?" in line]
+    assert stands.endswith(
+        "That a is the same for all problems and that b is the same for all problems could not be tested in both logs, and the "
+        "split assumes it."
+    )
+
+
 @pytest.mark.parametrize(
     ("value", "low", "high", "said"),
     [

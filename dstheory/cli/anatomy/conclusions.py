@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _TELLING = 4  # episodes of each of so many problems, from which on tests tell departures that hide each other (docs/anatomy.md)
 _TELLING_PROBLEMS = 200
+_UNLIKE = ("a over problems", "b over problems")  # of which no log tells what they do to a split
 REJECTED = "\u2717"  # before what a test rejects: a sign beside the colour
 
 # What a term means; said where it first stands.
@@ -293,7 +294,11 @@ def _stands(found: Survey, split: Difference | MeanSplit) -> str:
 
 
 def _may_hide(found: Survey) -> str:
-    """Say that departures may hide each other, where problems have too few episodes for the tests to see them apart."""
+    """Say what could not be tested, and that departures may hide each other where problems have too few episodes to tell."""
+    tests = [test for tests in found.comparison_checks.values() for test in tests]
+    untested = [name for name in _UNLIKE if any(test.name == name and test.p_value is None for test in tests)]
+    if untested:
+        return f" That {_assumed(untested)} could not be tested in both logs, and the split assumes it."
     fewest = min((group.total.rates.episodes / group.total.rates.problems for group in found.groups), default=_TELLING)
     if fewest >= _TELLING:
         return ""

@@ -148,8 +148,8 @@ def _group(group: Group, found: Survey) -> list[Section]:
             [_accuracies(label, answers, group) for label, answers in everything.items()],
             lines=[
                 "pooled, heterogeneous: predicted for problems not used in the fit (- with fewer than 20 problems), with one p "
-                "for all problems, or p varying between them; perfect decisions: any of the attempts up to the cap is right "
-                "(- where no episode was wrong that long)",
+                "for all problems, or p varying between them; perfect decisions: any of the attempts up to the cap is right, "
+                "if b is the same for all problems (- where episodes of fewer than five problems were wrong that long)",
                 *group.total.notes,
             ],
         ),
