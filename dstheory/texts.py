@@ -82,10 +82,12 @@ def latex_text(text: object) -> str:
     r"""Return a text for LaTeX.
 
     Example:
-        >>> print(latex_text("p_E & 5%, q >= 1"))
-        p\_E \& 5\%, q $\ge$ 1
+        >>> print(latex_text('p_E & 5%, q >= 1, "mean", --json'))
+        p\_E \& 5\%, q $\ge$ 1, ``mean'', -{}-json
     """
     shown = "".join(_TEX.get(char, char) for char in printable(text, lines=True))
+    shown = re.sub("-(?=-)", "-{}", shown)  # TeX would set two hyphens as one dash, and both quotes as closing ones
+    shown = re.sub(r'"([^"]*)"', r"``\1''", shown)
     return shown.replace("$>$=", r"$\ge$").replace("$<$=", r"$\le$")
 
 

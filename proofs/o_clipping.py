@@ -67,7 +67,8 @@ O9 = Claim(
     statement="""With clipping per token the ratio of an answer of `L` tokens is pushed up to `(1 + epsilon)^L` before its
         gradient vanishes, that of a one-token decision up to `1 + epsilon` only: between two sampling rounds an answer may move
         `L` times as far in log-probability.""",
-    latex=r"\frac{\pi_s(y)}{\pi_{s,old}(y)}\le(1+\epsilon)^{L},\qquad\frac{\pi_d(d)}{\pi_{d,old}(d)}\le 1+\epsilon",
+    latex=r"\frac{\pi_s(y)}{\pi_{s,\mathrm{old}}(y)}\le(1+\epsilon)^{L},"
+    r"\qquad\frac{\pi_d(d)}{\pi_{d,\mathrm{old}}(d)}\le 1+\epsilon",
     level="coefficient",
     scope="all ratios, advantages, lengths; bounds what the surrogate pushes: a ratio may still move with other tokens' updates",
     source="arXiv 1707.06347 (the surrogate); derived here",

@@ -188,13 +188,13 @@ def _explanation(entry: Entry) -> str:
     return ""
 
 
-def _row_scope(entry: Entry) -> str:
+def _row_scope(entry: Entry, said_by: str = "--show prints") -> str:
     """The scope as a row of a table has it: which steps have conditions of their own, not which conditions."""
     steps = re.findall(r"; step (\d+) where ", entry.scope)
     if not steps:
         return entry.scope
     said = f"steps {', '.join(steps[:-1])} and {steps[-1]}" if len(steps) > 1 else f"step {steps[0]}"
-    return re.sub(r"; step \d+ where [^;]*", "", entry.scope) + f"; {said} under conditions that --show prints"
+    return re.sub(r"; step \d+ where [^;]*", "", entry.scope) + f"; {said} under conditions that {said_by}"
 
 
 def _wrapped(text: str, width: int, *, indent: int = 0) -> list[str]:
@@ -268,7 +268,12 @@ def _cells(entry: Entry) -> list[str]:
     """A claim in a row, its witness with its statement."""
     point = point_text(entry)
     statement = entry.info["title"] + (f" (witness: {point})" if point else "")
-    return [entry.info["id"], statement, verdict_text(entry), entry.verdict.method, _row_scope(entry)]
+    return [entry.info["id"], statement, verdict_text(entry), entry.verdict.method, _row_scope(entry, "the proof states")]
+
+
+def _everywhere(entry: Entry) -> str:
+    """The scope of a claim that says nothing of it: its domain."""
+    return "all " + "; ".join(entry.info["domain"])
 
 
 def markdown_claims(entries: Sequence[Entry]) -> str:
@@ -334,10 +339,12 @@ def latex_report(report: Report) -> str:
         witness = f" (witness: {_point_latex(entry)})" if entry.verdict.witness else ""
         printed[1] = between(entry.info["title_latex"], latex_text) + witness
         printed[1] += cite(_references(entry))
+        if entry.scope == _everywhere(entry):
+            printed[4] = f"all {'; '.join(f'${item}$' for item in entry.info['domain_latex'])}"
         rows = broken(entry.info["latex"], _CELL) if entry.info["latex"] else []
         if len(rows) <= _MOST_ROWS:
-            printed[1] += "".join(rf"\newline $\displaystyle {row}$" for row in rows)
-        lines.append(" & ".join(printed) + r" \\")
+            printed[1] += "".join(rf"\par\smallskip $\displaystyle {row}$" for row in rows)
+        lines.append(" & ".join(printed) + r" \\[0.8ex]")
     return "\n".join([*lines, r"\end{longtable}", r"\endgroup", "", _reference_list(report.entries)])
 
 
