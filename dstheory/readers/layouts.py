@@ -14,6 +14,7 @@ from dstheory.readers.gold import GoldAnswers
 from dstheory.readers.grading import grader_name
 from dstheory.readers.messages import cut, shown
 from dstheory.readers.paths import Place, candidates, keys_of
+from dstheory.readers.reading import IN_LISTS
 from dstheory.readers.records import DECIDED_BY, DECIDERS, NOBODY, Fault, FieldNames, Records, text_or_none
 from dstheory.readers.turns import Turns, fill_decisions, without_decisions
 from dstheory.readers.words import Verdicts, assumed_decisions, assumption, decision_word, parse_decisions
@@ -157,7 +158,7 @@ class Layout:
         """How the file is read, for people."""
         what, rule = _UNITS[self.reader], self.verdicts.rule
         if Place.of(self.names.correct).spreads and self.reader == "rollouts":
-            what = "a list of attempts per record"
+            what = IN_LISTS
         grader = grader_name() if self.grader == MATHEMATICS else self.grader
         if self.turns is not None:
             how = f"answers in turn from {', '.join(self.turns.places)}{rule}{f', checked by {grader}' if grader else ''}"

@@ -14,6 +14,7 @@ from dstheory.texts import counted
 
 Progress = Callable[[int, int], None]  # records so far, bytes read so far
 
+IN_LISTS = "a list of attempts per record"  # how a file was read that has several samples in a record
 _EXAMPLES = 3  # of each reason, the first few are named
 _FEW_UNUSABLE = 0.05  # share of records whose absence need not be said to bias the rest
 _FEWEST_CHECKED = 10  # answers, for a checker that accepts all of them or none to be worth a warning
@@ -233,7 +234,8 @@ class Reading:
               1 no attempts; first: log.jsonl: line 7: attempts is empty: must be a list
         """
         out = [f"read as {how}{_of_files(n)}" for how, n in self.read_as.items()]
-        out.append(f"{counted(self.records, 'record')} read, {self.usable:,} used")
+        lists = self.read_as and all(IN_LISTS in how for how in self.read_as)  # of which each entry counts
+        out.append(f"{counted(self.records, 'sample' if lists else 'record')} read, {self.usable:,} used")
         ways = {way: n for way, n in self.segmented.items() if way != "marked"}
         if ways:
             out.append("attempts found by " + ", ".join(f"{way} in {counted(n, 'record')}" for way, n in ways.items()))

@@ -32,9 +32,25 @@ def test_a_one_shot_log_is_read_and_measured(dstheory, tmp_path: Path) -> None:
     assert (
         "read as rollouts of prompts, as trainers such as TRL log them: one attempt per record, correctness from score" in ran.out
     )
-    assert "Nobody could resample, so there are no decisions" in " ".join(ran.out.split())
+    assert "Each answer is read by itself, so there are no decisions" in " ".join(ran.out.split())
     assert "pass@k" in ran.out
     assert "P(stop | correct)" not in ran.out
+
+
+def test_samples_in_lists_are_counted_as_samples(dstheory, tmp_path: Path) -> None:
+    path = _file(tmp_path / "a.jsonl", *({"idx": i, "gt": "4", "pred": ["4", "5"], "score": [True, False]} for i in range(9)))
+    ran = dstheory("anatomy", path)
+    assert "a list of attempts per record" in ran.out
+    assert "18 samples read, 18 used" in ran.out
+
+
+def test_a_verifiers_yes_names_the_verifier(dstheory, tmp_path: Path) -> None:
+    """Also where no gain is shown: 'yes by the decisions' would be taken for the model's."""
+    two = [{"correct": False, "decision": "resample"}, {"correct": True, "decision": "stop"}]
+    rows = [{"id": i, "cap": 4, "decided_by": "verifier", "attempts": two if i < 3 else two[1:]} for i in range(8)]
+    ran = dstheory("anatomy", _file(tmp_path / "a.jsonl", *rows), "--brief")
+    assert "Does resampling help? Yes, verifier decides; no gain is shown." in ran.out
+    assert "assumption tested is not rejected at 5 %, which does not show that it holds." in " ".join(ran.out.split())
 
 
 def test_inspect_shows_what_was_understood(dstheory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,14 +129,17 @@ def _helps(of: str, group: Group, term: _Terms) -> Conclusion:
     tested = sum(test.p_value is not None for test in group.checks)
     if bad:
         sentences.append(
-            f"{REJECTED} Of {tested} assumptions of the model that could be tested, rejected at 5 %: {', '.join(bad)}. What is "
-            "said above then holds on average over what differs, not for each problem or round; the table of checks says more."
+            f"{REJECTED} Of {counted(tested, 'assumption')} of the model that could be tested, rejected at 5 %: "
+            f"{', '.join(bad)}. What is said above then holds on average over what differs, not for each problem or round; the "
+            "table of checks says more."
         )
     elif tested:
-        sentences.append(f"None of {tested} assumptions tested is rejected at 5 %, which does not show that they hold.")
+        none = "The one assumption tested is not" if tested == 1 else f"None of {tested} assumptions tested is"
+        sentences.append(f"{none} rejected at 5 %, which does not show that {'it holds' if tested == 1 else 'they hold'}.")
     short = total.helps
     if verdict == "yes" and _sign(gain) < 1:
-        short = "yes by the decisions; no gain is shown" if _sign(gain) == 0 else "yes by the decisions, but answers got worse"
+        by = "yes by the decisions" if total.helps == verdict else total.helps  # who decides stays said
+        short = f"{by}; no gain is shown" if _sign(gain) == 0 else f"{by}, but answers got worse"
     return Conclusion(f"{of}Does resampling help?", short, tuple(sentences))
 
 
@@ -353,7 +356,7 @@ def _one_shot(of: str, group: Group, shot: OneShot, term: _Terms) -> list[Conclu
             (
                 f"{term('p')}: {rates.p.text()}, from {counted(rates.attempts, 'sample')} of "
                 f"{counted(rates.problems, 'problem')}.",
-                "Nobody could resample, so there are no decisions, and the log does not say whether resampling helps.",
+                "Each answer is read by itself, so there are no decisions, and the log does not say whether resampling helps.",
                 "Answers that correct themselves within their text are taken apart by --reader transcript --field transcript=KEY "
                 "--segment markers.",
             ),
