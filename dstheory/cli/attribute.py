@@ -42,7 +42,7 @@ Examples:
 @model_options
 @objective_options
 @objectives_option("Which (repeatable); default every registered one.")
-@seed_option("Seed, where trajectories have to be sampled to look for balance.")
+@seed_option("Seed, where trajectories are sampled to see whether an update is balanced.")
 @click.option(
     "--all",
     "compare_all",
@@ -54,7 +54,7 @@ Examples:
     type=NumberRange(min=0, min_open=True),
     default=8.0,
     show_default=True,
-    help="Factor on answer lengths, for the column on length (--all).",
+    help="Factor on answer lengths, for the column \"longer answers\" (--all).",
 )
 @click.option(
     "--format", type=click.Choice(["table", "markdown"]), default="table", show_default=True, help="How --all prints its table."
@@ -66,8 +66,8 @@ Examples:
 def command(ctx: click.Context, /, **options: Any) -> None:
     """Attribute objectives at three levels: coefficients, gradient, Fisher energy.
 
-    Coefficients, c_s against c_d on the same trajectory and turn, depend on how the gradient is written; norms are what SGD feels
-    and depend on the parametrisation; Fisher energies depend on neither.
+    Coefficients of an answer and of the decision on it, c_s and c_d, depend on how the gradient is written; norms of the gradient
+    depend on the parametrisation; Fisher energies, its squared length in units of the policy's randomness, depend on neither.
     """
     for name in ("longer", "format", "no_figure", *(["overwrite"] if options["out"] is None else [])):
         if not options["compare_all"] and ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:

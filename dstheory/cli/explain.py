@@ -102,7 +102,7 @@ _CHAIN = parameter_options(
     type=NumberRange(min=0, min_open=True),
     default=8.0,
     show_default=True,
-    help="Factor on answer lengths, for the column on length.",
+    help="Factor on answer lengths, for the column \"longer answers\".",
 )
 @click.option("--brief", is_flag=True, help="Print only which way p, a and b go, and what is left out.")
 @click.option(
@@ -113,7 +113,7 @@ _CHAIN = parameter_options(
     show_default=True,
     help="How the explanation is printed.",
 )
-@seed_option("Seed, where trajectories have to be sampled to look for balance.")
+@seed_option("Seed, where trajectories are sampled to see whether an update is balanced.")
 @json_option
 @click.pass_context
 def command(ctx: click.Context, /, **options: Any) -> None:  # fmt: skip

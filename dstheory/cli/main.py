@@ -21,7 +21,7 @@ COMMANDS = {
     "derive": ("dstheory.cli.derive", "Derive an objective's gradient symbolically, step by step."),
     "examples": ("dstheory.cli.examples", "The example files that --help names: list, print or copy them."),
     "explain": ("dstheory.cli.explain", "What a trainer's configuration optimises: TRL, verl, OpenRLHF and others."),
-    "objectives": ("dstheory.cli.objectives", "List the objectives: formula, measure, coefficient-level verdict."),
+    "objectives": ("dstheory.cli.objectives", "List the objectives: formula, normaliser, whether they are balanced."),
     "optimum": ("dstheory.cli.optimum", "The optimum of reward + length-weighted KL, in closed form."),
     "reproduce": ("dstheory.cli.reproduce", "Run the experiments and write their figures and data."),
     "schema": ("dstheory.cli.schema", "The JSON Schema of what each command prints with --json."),

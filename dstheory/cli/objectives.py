@@ -1,4 +1,4 @@
-"""`dstheory objectives`: what exists, as a coefficient rule, under which measure, with its level (i) verdict."""
+"""`dstheory objectives`: what exists, as a coefficient rule, and whether it is balanced."""
 
 from __future__ import annotations
 
@@ -19,12 +19,15 @@ Examples:
 """
 
 
+_BALANCED = {"balanced": "yes", "unbalanced": "no", "balanced up to gamma": "up to gamma"}
+
+
 @click.command(name="objectives", epilog=EPILOG)
 @click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=completion.objectives)
 @module_option
 @json_option
 def command(names: tuple[str, ...], as_json: bool) -> None:
-    """List the objectives by family: coefficients c_s (sampling) and c_d (decision) at turn k, normaliser, level (i) verdict.
+    """List the objectives by family: coefficients c_s (sampling) and c_d (decision) at turn k, normaliser, whether c_s = c_d.
 
     Every objective is written for ascent; with NAME, ours or a library's, the whole entry is shown.
     """
@@ -75,13 +78,17 @@ def command(names: tuple[str, ...], as_json: bool) -> None:
         for family in room.FAMILIES:
             print_table(
                 f"{family}: ascent; c_s, c_d multiply grad log pi_s and grad log pi_d at turn k",
-                ["name", "coefficients", "normaliser", "level (i)"],
-                [[e[k] for k in ("name", "coefficients", "normaliser", "balance")] for e in entries if e["family"] == family],
+                ["name", "coefficients", "normaliser", "balanced"],
+                [
+                    [e["name"], e["coefficients"], e["normaliser"], _BALANCED.get(e["balance"], e["balance"])]
+                    for e in entries
+                    if e["family"] == family
+                ],
                 words=4,
             )
         say(
             "c_s, c_d: coefficients of the log-probabilities of answer and decision; normaliser: what sums over tokens are "
-            "divided by; balanced (level i): c_s = c_d on the same trajectory and turn. Symbols: docs/notation.md; "
+            "divided by; balanced: c_s = c_d on the same trajectory and turn. Symbols: docs/notation.md; "
             "`dstheory derive NAME` derives one.\n"
         )
         print_table(

@@ -89,7 +89,7 @@ def _option(row: Parameter | Together, of: Of, changes: dict[str, Any]) -> Calla
 
 mdp_option = click.option(
     "--mdp", "mdp_file", type=click.Path(path_type=Path), metavar="FILE",
-    help="A chain from a file (.json .toml .csv .parquet .jsonl); default the minimal chain M0.",
+    help="A chain from a file (.json .toml .csv .parquet .jsonl); default M0: one prompt, a right and a wrong answer.",
 )  # fmt: skip
 model_options = applied([mdp_option, parameter_options("model")])
 objective_options = parameter_options("objective", "settings")
