@@ -7,7 +7,6 @@ second block below, which repeats the first column. Numbers are never broken, as
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -148,11 +147,6 @@ def short(values: Any) -> str:
 _GAPS = (3, 2)  # blanks between columns: usual, and where space is short
 _MARGIN = 2
 _WORD = 24  # longest word that is not broken, and width down to which words are shrunk if one of them is that long
-
-
-def columns_of_terminal() -> int:
-    """Return how many characters fit on a line: those of COLUMNS, else of the terminal, else 80."""
-    return max(20, shutil.get_terminal_size((80, 24)).columns)
 
 
 def fitted(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import html
 import re
+import shutil
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -41,6 +42,11 @@ def printable(text: object, *, lines: bool = False) -> str:
         red \x1b[31m, café, \u202eturned, \xff
     """
     return _ACTS.sub(_code_or_line if lines else _code, str(text))
+
+
+def columns_of_terminal() -> int:
+    """Return how many characters fit on a line: those of COLUMNS, else of the terminal, else 80."""
+    return max(20, shutil.get_terminal_size((80, 24)).columns)
 
 
 def counted(number: int, one: str, many: str = "") -> str:

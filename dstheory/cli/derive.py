@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +10,7 @@ import click
 from dstheory.cli import completion
 from dstheory.cli.echo import echo, is_plain, json_option
 from dstheory.cli.ending import as_usage
+from dstheory.texts import columns_of_terminal
 
 if TYPE_CHECKING:
     from dstheory.symbolic.objectives import Rule
@@ -158,7 +157,8 @@ def command(
 
             shown = answer(as_data(derivation)) + "\n"
         else:
-            shown = render(derivation, style, standalone=standalone, explain=explain, **_width())
+            width = 100 if output is not None or is_plain() else max(40, min(100, columns_of_terminal()))
+            shown = render(derivation, style, standalone=standalone, explain=explain, width=width)
     if output is None:
         echo(shown, nl=False)
         return 0
@@ -168,11 +168,6 @@ def command(
         path.write_text(shown, encoding="utf-8")
     echo(f"wrote {output}", err=True)
     return 0
-
-
-def _width() -> dict[str, int]:
-    """Return how wide text is on a terminal; elsewhere it is always the same."""
-    return {"width": max(40, min(100, shutil.get_terminal_size().columns))} if sys.stdout.isatty() and not is_plain() else {}
 
 
 def _rule(expression: str, *, outer_discount: bool, states: str) -> Rule:

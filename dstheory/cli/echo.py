@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import textwrap
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
 
-from dstheory.texts import printable
+from dstheory.texts import columns_of_terminal, printable
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _PLAIN = "dstheory.plain"
@@ -44,19 +43,19 @@ def echo(text: object = "", *, err: bool = False, nl: bool = True) -> None:
     click.echo(printable(text, lines=True), err=err, nl=nl)  # noqa: TID251
 
 
-def say(text: object = "", *, err: bool = False) -> None:
-    """Print sentences, as wide as tables are: lines are broken between words."""
+def say(text: object = "", *, err: bool = False, hang: int = 2) -> None:
+    """Print sentences, as wide as tables are: lines are broken between words, and go on ``hang`` characters further in."""
     if not is_plain():
-        width = max(20, shutil.get_terminal_size((80, 24)).columns)
-        text = "\n".join(_wrapped(line, width) for line in str(text).split("\n"))
+        width = columns_of_terminal()
+        text = "\n".join(_wrapped(line, width, hang) for line in str(text).split("\n"))
     echo(text, err=err)
 
 
-def _wrapped(line: str, width: int) -> str:
+def _wrapped(line: str, width: int, hang: int) -> str:
     plain = printable(line.strip())
     lead = line[: len(line) - len(line.lstrip())]
     return textwrap.fill(
-        plain, width, initial_indent=lead, subsequent_indent=lead + "  ", break_on_hyphens=False, break_long_words=False
+        plain, width, initial_indent=lead, subsequent_indent=lead + " " * hang, break_on_hyphens=False, break_long_words=False
     )
 
 

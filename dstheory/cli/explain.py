@@ -12,7 +12,6 @@ from dstheory.cli.configured import Where, heading, place_from, shown_value, tra
 from dstheory.cli.echo import echo, json_option, say
 from dstheory.cli.explained import (
     PUSHES,
-    WAYS_CAPTION,
     Against,
     answer,
     command_on_a_log,
@@ -23,6 +22,7 @@ from dstheory.cli.explained import (
     steps,
     term,
     ways,
+    ways_caption,
 )  # fmt: skip
 from dstheory.cli.numbers import NumberRange, Whole
 from dstheory.cli.options import mdp_option, model_option, parameter_options, seed_option
@@ -184,9 +184,10 @@ def _later(ctx: click.Context, found: Configuration, where: Where, options: dict
 
 
 def _print_text(found: Explanation, against: Against | None, where: Where, options: dict[str, Any]) -> None:
-    say(heading(found.configuration))
+    """Print the answer, then why, then the tables."""
     from dstheory.cli.show import print_table
 
+    say(heading(found.configuration))
     if found.moves:
         say(f"\n{_WAYS}")
         for line in answer(found, where, options):
@@ -194,29 +195,37 @@ def _print_text(found: Explanation, against: Against | None, where: Where, optio
                 echo(folded(line))
             else:
                 say(f"  {line}")
-        print_table("", *ways(found), caption=WAYS_CAPTION)
+        columns, rows = ways(found)
+        print_table("", columns, rows, caption=ways_caption(rows))
         for line in follows(found, where, options):
             say(f"  {line}")
-    if not options["brief"]:
-        if found.moves:
-            say("\nThat is the answer. What follows is how it comes about; --brief leaves it out.")
-        _print_details(found, where, options)
-    for title, lines in sections(found, against, where, options):
-        if title in _ALWAYS or not options["brief"]:
-            say(f"\n{title}")
-            for line in lines:
-                say(f"  {line}")
-
-
-def _print_details(found: Explanation, where: Where, options: dict[str, Any]) -> None:
-    """Print the formula, the settings and the tables."""
-    from dstheory.cli.show import print_table
-
-    configuration = found.configuration
+    why = sections(found, against, where, options)
+    if options["brief"]:
+        _print_sections([(title, lines) for title, lines in why if title in _ALWAYS])
+        return
+    if found.moves:
+        say("\nThat is the answer. Why, and the tables, follow; --brief leaves them out.")
     say(f"\ncoefficient of one token, ascent:\n  {found.formula}\n")
     width = max(len(part) for part, _ in found.parts)
     for part, words in found.parts:
-        say(f"  {part:<{width}}  {words}")
+        say(f"  {part:<{width}}  {words}", hang=width + 2)
+    _print_sections([(title, lines) for title, lines in why if title != _NOTES])
+    _print_tables(found, where, options)
+    _print_sections([(title, lines) for title, lines in why if title == _NOTES])
+
+
+def _print_sections(shown: list[tuple[str, list[str]]]) -> None:
+    for title, lines in shown:
+        say(f"\n{title}")
+        for line in lines:
+            say(f"  {line}")
+
+
+def _print_tables(found: Explanation, where: Where, options: dict[str, Any]) -> None:
+    """Print the settings, which way each term moves p, a and b, and what it pushes."""
+    from dstheory.cli.show import print_table
+
+    configuration = found.configuration
     say()
     library = f"{configuration.trainer.library} {configuration.trainer.version}"
     title = f"Settings that enter the objective; defaults are those of {library}"
@@ -229,6 +238,7 @@ def _print_details(found: Explanation, where: Where, options: dict[str, Any]) ->
         print_table(title, columns, rows, words=2, caption=_caption(found, options))
 
 
+_NOTES = "About the table"
 _ALWAYS = (
     "Warnings",
     "Not modelled, and left out of the numbers above",
@@ -303,8 +313,9 @@ def _print_markdown(found: Explanation, against: Against | None, where: Where, o
         echo(f"### {_WAYS}\n")
         for line in answer(found, where, options):
             echo(f"- {line}")
-        echo("\n" + markdown_table(*ways(found)) + "\n")
-        echo(f"{WAYS_CAPTION}\n")
+        columns, rows = ways(found)
+        echo("\n" + markdown_table(columns, rows) + "\n")
+        echo(f"{ways_caption(rows)}\n")
         for line in follows(found, where, options):
             echo(f"- {line}")
         echo()
@@ -328,8 +339,9 @@ def _print_latex(found: Explanation, against: Against | None, where: Where, opti
     echo(f"\\[ {found.latex} \\]")
     _latex_table(["part", "what"], [list(part) for part in found.parts])
     if found.attribution:
-        _latex_table(*ways(found))
-        echo(f"{latex_text(WAYS_CAPTION)}\n")
+        columns, rows = ways(found)
+        _latex_table(columns, rows)
+        echo(f"{latex_text(ways_caption(rows))}\n")
         _latex_table(*_moves(found))
         echo(f"{latex_text(f'{_MOVES.capitalize()}.')}\n")
         _latex_table(*_attribution(found))

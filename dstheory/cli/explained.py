@@ -127,10 +127,12 @@ def folded(command: str) -> str:
     return "\n".join(lines)
 
 
-WAYS_CAPTION = (
-    "p: right answers; a: stops at right answers; b: resamples of wrong answers. In %: of the reward's effect; minus takes it "
-    "back, plus adds to it."
-)
+def ways_caption(rows: list[list[str]]) -> str:
+    """Say what the table's words mean, of percents only where it has some."""
+    said = "p: right answers; a: stops at right answers; b: resamples of wrong answers."
+    if any("%" in cell for row in rows for cell in row):
+        said += " In %: of the reward's effect; minus takes it back, plus adds to it."
+    return said
 
 
 def ways(found: Explanation) -> tuple[list[str], list[list[str]]]:

@@ -19,6 +19,7 @@ Examples:
 """
 
 
+_SAID = {"measure": "responses of", "balance": "coefficients are"}
 _BALANCED = {"balanced": "yes", "unbalanced": "no", "balanced up to gamma": "up to gamma"}
 
 
@@ -71,8 +72,10 @@ def command(names: tuple[str, ...], as_json: bool) -> None:
             for key, value in shown.items():
                 if value in ([], {}):
                     continue
+                if isinstance(value, dict):
+                    value = [f"{name} = {x}" for name, x in value.items()]
                 text = ", ".join(map(str, value)) if isinstance(value, list) else value
-                say(f"{key.replace('_', ' ')}: {text}")
+                say(f"{_SAID.get(key, key.replace('_', ' '))}: {text}")
             echo()
     else:
         for family in room.FAMILIES:

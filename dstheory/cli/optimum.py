@@ -170,6 +170,7 @@ def _print_policy(best: Optimum, reference: Policy) -> None:
             ]
         )
     left = len(at) - len(rows)
+    say()
     print_table(
         "the optimal policy, answer by answer",
         [*(["turn"] if turns > 1 else []), "prompt", "answer", "P(answer) before", "after", "P(stop) before", "after"],

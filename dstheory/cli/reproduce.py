@@ -129,7 +129,8 @@ def _print_result(result: ExperimentResult) -> None:
         say(f"{result.name}: failed: {result.reason}", err=True)
         return
     say(f"{result.name}: {result.out} ({result.seconds:.1f} s)")
-    say("\n".join(f"    {line}".rstrip() for line in result.caption.splitlines()))
+    paragraphs = (" ".join(part.split()) for part in result.caption.split("\n\n"))
+    say("\n\n".join(f"    {part}" for part in paragraphs), hang=0)
     for stem, table in result.tables.items():
         if isinstance(table, str):
             say(table)

@@ -15,7 +15,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from dstheory.cli.echo import echo, echo_json, is_plain
-from dstheory.texts import printable
+from dstheory.texts import columns_of_terminal, printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -49,7 +49,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
         for row in (columns, *rows):
             echo("\t".join(" ".join(str(cell).split()) for cell in row))
         return
-    from dstheory.tables import columns_of_terminal, fitted  # commands that print no table do without
+    from dstheory.tables import fitted  # commands that print no table do without
 
     width = columns_of_terminal()
     blocks = fitted(columns, rows, words=words, width=width, rule="\u2500" if _can_print("\u2500") else "-")

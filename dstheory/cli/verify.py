@@ -19,7 +19,7 @@ from dstheory.cli.echo import echo, is_plain, json_option, say
 from dstheory.cli.numbers import NumberRange, Whole
 from dstheory.cli.options import processes
 from dstheory.errors import UnknownClaimError
-from dstheory.texts import counted, printable
+from dstheory.texts import columns_of_terminal, counted, printable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -263,7 +263,8 @@ def _print_report(report: Report, style: str, kernel: str, *, whole: bool, stand
         body = reports.latex_claims(report.entries) if whole else reports.latex_report(report)
         echo(reports.latex_document(body) if standalone else body)
     elif whole:
-        echo("\n".join(reports.claim_text(entry) for entry in report.entries))
+        width = 100 if is_plain() else min(100, columns_of_terminal())
+        echo("\n".join(reports.claim_text(entry, width=width) for entry in report.entries))
     else:
         _print_table(reports.verdict_table(report))
         echo()
@@ -277,7 +278,6 @@ def _print_table(table: Table) -> None:
     from rich.console import Console
 
     from dstheory.cli.show import print_table
-    from dstheory.tables import columns_of_terminal
 
     if is_plain():
         head = [str(column.header) for column in table.columns]

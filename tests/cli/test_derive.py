@@ -152,7 +152,7 @@ def test_a_cold_process_prints_the_same_and_loads_no_more_than_it_needs(dstheory
         "finally: print(*sorted({'numpy', 'scipy', 'numba', 'xarray', 'pyarrow', 'z3', 'matplotlib'} & set(sys.modules)), "
         "*sorted(m for m in sys.modules if m.startswith('dstheory.')), file=sys.stderr)"
     )
-    env = {**os.environ, "PYTHONHASHSEED": "4242", "COLUMNS": "80"}
+    env = {**os.environ, "PYTHONHASHSEED": "4242", "COLUMNS": "1000"}
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
     assert run.stdout == dstheory("derive", "grpo").out
     assert run.stdout.startswith(REGISTRY["grpo"].title)

@@ -95,8 +95,7 @@ def test_everything_fits_and_tables_keep_their_cells(
                 monkeypatch.setenv("COLUMNS", str(columns))
                 found = dstheory(*command.replace("EXAMPLES", str(ROOT / "examples")).split())
                 assert found.code == 0, found.err
-                # Derivations and lists of names have one width in pipes.
-                assert_fits(found.out.splitlines(), max(columns, 100) if command.startswith("derive") else columns)
+                assert_fits(found.out.splitlines(), columns)
             assert len(tables(found.out)) >= len(shown)
             for (head, rows), named in shown:
                 for width in (80, 100, 120):
