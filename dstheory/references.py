@@ -19,12 +19,15 @@ _HERE = Path(__file__).resolve().parent
 _PLACES = (_HERE / "REFERENCES.bib", _HERE.parent / "REFERENCES.bib")
 _ENTRY = re.compile(r"@\w+\{([^,\s]+),\n(.*?)\n\}", re.DOTALL)
 _FIELD = re.compile(r"^\s*(\w+) = \{(.*)\},?$", re.MULTILINE)
-_ARXIV = re.compile(r"(?<!\d)\d{4}\.\d{4,5}(?!\d)")
+_PLACED = ("journal", "booktitle", "howpublished", "volume", "pages")
 
 
 @dataclass(frozen=True)
 class Reference:
-    """One work; ``authors`` are full names as in the file, empty where they are not known for certain."""
+    """One work; ``authors`` are full names as in the file, empty where they are not known for certain.
+
+    ``place`` says where a work appeared that has no arXiv number, its ``eprint``.
+    """
 
     key: str
     authors: tuple[str, ...]
@@ -33,6 +36,14 @@ class Reference:
     eprint: str
     note: str = ""
     bibtex: str = ""
+    place: str = ""
+
+    @property
+    def called(self) -> str:
+        """What texts call it, such as Williams and Peng 1991; nothing for unknown authors."""
+        names = [name.split(", ")[0] for name in self.authors]
+        who = f"{names[0]} et al." if len(names) > 2 or names[1:] == ["others"] else " and ".join(names)
+        return f"{who} {self.year}" if who else ""
 
     def latex(self) -> str:
         """Return the entry of a reference list."""
@@ -43,7 +54,8 @@ class Reference:
             who = f"{', '.join(names[:-1])} and {names[-1]}. " if len(names) > 1 else "".join(f"{name}. " for name in names)
         more = f" {self.note}." if self.note else ""
         mark = "" if self.title[-1] in "?!" else "."
-        return rf"\bibitem{{{self.key}}} {who}\emph{{{self.title}}}{mark}{more} arXiv:{self.eprint}, {self.year}."
+        place = f"arXiv:{self.eprint}" if self.eprint else self.place
+        return rf"\bibitem{{{self.key}}} {who}\emph{{{self.title}}}{mark}{more} {place}, {self.year}."
 
 
 @cache
@@ -63,23 +75,36 @@ def load_references() -> Mapping[str, Reference]:
     for entry in _ENTRY.finditer(path.read_text(encoding="utf-8")):
         key, body = entry.groups()
         fields = dict(_FIELD.findall(body))
-        missing = [name for name in ("title", "year", "eprint") if not fields.get(name)]
+        place = ", ".join(fields[name] for name in _PLACED if fields.get(name))
+        missing = [name for name in ("title", "year", "eprint") if not fields.get(name) and not (name == "eprint" and place)]
         if missing:
             raise FileFormatError(f"{path.name}: {key} lacks {', '.join(missing)}")
         authors = tuple(fields["author"].split(" and ")) if "author" in fields else ()
-        rest = (fields["title"], fields["year"], fields["eprint"], fields.get("note", ""), entry[0])
+        rest = (fields["title"], fields["year"], fields.get("eprint", ""), fields.get("note", ""), entry[0], place)
         found[key] = Reference(key, authors, *rest)
     return found
 
 
 def cited(text: str) -> list[str]:
-    """Return the keys of the works whose arXiv numbers a text mentions, in their order; numbers not in the file are left out.
+    """Return the keys of the works that a text names, by arXiv number or as Williams 1992, in their order; others are left out.
 
     >>> cited("arXiv 2508.11800; the form is that of 2601.01580, as in 2508.11800")
     ['bereket2025uncalibrated', 'zhao2026twostage']
+    >>> cited("Williams 1992; Mnih et al. 2016")
+    ['williams1992reinforce', 'mnih2016asynchronous']
     """
-    keys = {reference.eprint: key for key, reference in load_references().items()}
-    return [keys[number] for number in dict.fromkeys(_ARXIV.findall(text)) if number in keys]
+    named, pattern = _names()
+    return list(dict.fromkeys(named[found] for found in pattern.findall(text)))
+
+
+@cache
+def _names() -> tuple[dict[str, str], re.Pattern[str]]:
+    """Return the key of every name of a work, and what finds these names."""
+    named: dict[str, str] = {}
+    for key, reference in load_references().items():
+        for name in filter(None, (reference.eprint, reference.called)):
+            named.setdefault(name, key)
+    return named, re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, named))})(?!\w)")
 
 
 def cite(keys: Iterable[str]) -> str:

@@ -12,6 +12,7 @@ import yaml
 from symbolic.families import derived
 
 from dstheory import __version__
+from dstheory.about import ABOUT
 from dstheory.claims import verify
 from dstheory.claims.reports import latex_claims, latex_report
 from dstheory.claims.runner import list_claims
@@ -40,10 +41,10 @@ def test_every_work_cited_in_proofs_and_derivations_is_there() -> None:
 def test_every_entry_is_whole_and_comes_once() -> None:
     text = (ROOT / "REFERENCES.bib").read_text(encoding="utf-8")
     references = load_references()
-    assert len(references) == text.count("\n@") == len(re.findall(r"eprint = ", text))
-    assert len({r.eprint for r in references.values()}) == len(references)
+    assert len(references) == text.count("\n@") == len(re.findall(r"eprint = |journal = |booktitle = |howpublished = ", text))
+    assert len({r.eprint or r.called for r in references.values()}) == len(references)
     assert text.count("{") == text.count("}")
-    assert list(references.values()) == sorted(references.values(), key=lambda r: r.eprint)
+    assert list(references.values()) == sorted(references.values(), key=lambda r: (r.eprint, r.year if not r.eprint else ""))
 
 
 def test_entries_read_well() -> None:
@@ -54,6 +55,18 @@ def test_entries_read_well() -> None:
     assert r"Bereket and Leskovec. \emph{" in printed["bereket2025uncalibrated"]
     assert printed["zhang2025soc"].endswith("Findings of ACL 2025. arXiv:2504.07527, 2025.")
     assert printed["davis2025objective"].count("?.") == 0
+    assert printed["williams1992reinforce"].endswith("Reinforcement Learning}. Machine Learning, 8, 229--256, 1992.")
+    assert [references[key].called for key in ("williams1991function", "sutton2000policy")] == [
+        "Williams and Peng 1991", "Sutton et al. 2000"
+    ]  # fmt: skip
+
+
+def test_every_work_that_an_objective_names_is_in_the_list() -> None:
+    """By its number, or by authors and year."""
+    work = re.compile(r"[A-Z]\w+(?: and \w+| et al\.)? \d{4}\b(?!\.)")
+    named = [(about.name, found) for about in ABOUT.values() for found in work.findall(about.source)]
+    assert len(named) > 5
+    assert [pair for pair in named if not cited(pair[1])] == []
 
 
 def test_the_package_is_cited_as_citation_cff_says() -> None:

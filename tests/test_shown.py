@@ -11,7 +11,7 @@ import sympy
 import dstheory
 from dstheory import Claim, Policy, Reinforce, TwoStageMDP, solve
 from dstheory.anatomy import from_records, survey
-from dstheory.claims import UNIT, identity
+from dstheory.claims import UNIT, decide, identity
 from dstheory.errors import ChainError
 from dstheory.tables import Table
 
@@ -58,6 +58,9 @@ def test_results_are_tables() -> None:
         assert len(lines) > 2
         assert thing._repr_html_().count("<table>") == 1
     assert "0.500" in repr(shown["Survey of a log"])
+    wrong = Claim(id="W", statement="p exceeds a.", domain={"p a": UNIT}, proof=[decide("It does.", p > a)],
+                  recorded="fails", witness={"p": "1/2", "a": "1/2"})  # fmt: skip
+    assert repr(dstheory.check(wrong)).startswith("W: fails (refuted) at p = 1/2, a = 1/2\n")
 
 
 def test_a_picture_shows_itself_in_a_notebook_that_has_not_loaded_pyplot() -> None:

@@ -29,6 +29,7 @@ _ARRAY = re.compile(
 )
 _SHOWN = re.compile(r"\$\\displaystyle ([^$]*)\$")
 _SEVERAL = re.compile(r"^\s+(?:\w+, )+\w+(?=: )")
+_WIDE = 40
 _STAR = re.compile(r"((?<=[\[(])\*(?=\w)|\|)")
 
 
@@ -92,6 +93,18 @@ class ClaimLinks(SphinxPostTransform):
         return [*out, nodes.Text(text[end:])]
 
 
+class LongCode(SphinxPostTransform):
+    """Marks code with a word that is about as wide as a telephone, which may be broken."""
+
+    default_priority = 9
+
+    def run(self, **_: Any) -> None:
+        """Give it a class."""
+        for node in self.document.findall(nodes.literal):
+            if max(map(len, node.astext().split()), default=0) > _WIDE:
+                node["classes"].append("long")
+
+
 def _shown(found: re.Match[str]) -> str:
     return f'<span class="formula">{mathml(html.unescape(found[1]), display=True)}</span>'
 
@@ -153,6 +166,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     TypeAliasForwardRef.__repr__ = lambda alias: str(alias.name)  # type: ignore[method-assign]  # in a union Sphinx shows this
     app.add_html_math_renderer("mathml", (_visit, None), (_visit, None))
     app.add_post_transform(ClaimLinks)
+    app.add_post_transform(LongCode)
     app.add_post_transform(ShownMathematics)
     app.connect("source-read", _turn_links)
     app.connect("autodoc-process-docstring", _escape_docstring, priority=400)

@@ -165,7 +165,8 @@ class Verdict(Tabulated):
         """Return the steps that ran, and how each came out."""
         rows = [(str(step.number), step.words, step.status.value, step.method) for step in self.steps]
         formulas = [formula for step in self.steps for formula in step.latex][:MOST_ROWS]
-        title = f"{self.claim}: {self.outcome.value} ({self.status.value})"
+        at = ", ".join(f"{name} = {value}" for name, value in (self.witness or {}).items())
+        title = f"{self.claim}: {self.outcome.value} ({self.status.value})" + (f" at {at}" if at else "")
         return Table(title, ("step", "statement", "status", "method"), rows, formulas)
 
     def as_dict(self) -> dict[str, Any]:
